@@ -1,0 +1,76 @@
+// Numbers of the protocol as types that do not mix: a Term is never an Offset by accident.
+#pragma once
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+
+namespace loglog {
+
+/// A number with a name of its own. Ordered, hashable, explicit in and out; arithmetic only where a
+/// type asks for it below.
+template <class Tag, class Rep>
+struct Strong {
+  using rep = Rep;
+  Rep value{};
+
+  constexpr Strong() = default;
+  constexpr explicit Strong(Rep v) : value(v) {}
+  constexpr auto operator<=>(const Strong&) const = default;
+};
+
+/// One leader's reign over a log. 0 = none. Minted only by a committed `begin term` (T1).
+using Term = Strong<struct TermTag, std::uint32_t>;
+/// Byte position in a log; the id of an entry is the offset of its frame. Segment headers do not count.
+using Offset = Strong<struct OffsetTag, std::uint64_t>;
+/// Number of an entry of one producer in one log: starts at 1, grows by 1. 0 = none.
+using Sequence = Strong<struct SequenceTag, std::uint64_t>;
+/// One writing session of the SDK: random, never stored, never reused. 0 = the leader's own frames.
+using ProducerId = Strong<struct ProducerIdTag, std::uint64_t>;
+/// A log. Given once by the metadata, never reused (T5). 0 = no log (node-wide).
+using LogId = Strong<struct LogIdTag, std::uint64_t>;
+/// A storage node, as named by the operator. 0 = none.
+using NodeId = Strong<struct NodeIdTag, std::uint32_t>;
+/// A sequencer, as named by the operator. 0 = none.
+using SequencerId = Strong<struct SequencerIdTag, std::uint32_t>;
+/// Random identity of a data directory; with the node id it makes a member of a replica set (T4).
+using DiskId = Strong<struct DiskIdTag, std::uint64_t>;
+/// Random identity of a cluster. 0 = not adopted yet.
+using ClusterId = Strong<struct ClusterIdTag, std::uint64_t>;
+/// Random id of one process start; changes with every start.
+using BootId = Strong<struct BootIdTag, std::uint64_t>;
+/// Random id of one leader's reign; a node binds a term to the first instance that seals with it (T1).
+using InstanceId = Strong<struct InstanceIdTag, std::uint64_t>;
+/// XXH3-64 over the prefixes' bytes 0–27 of a run, with term zero (D3).
+using RunDigest = Strong<struct RunDigestTag, std::uint64_t>;
+/// Running XXH3-64 over stamped prefixes, from the log's first frame on (D4). 0 = empty log.
+using Chain = Strong<struct ChainTag, std::uint64_t>;
+/// Raft term of the sequencers; unrelated to a log's Term.
+using RaftTerm = Strong<struct RaftTermTag, std::uint64_t>;
+/// Position in the sequencers' metadata log, first is 1. Also the version of the metadata.
+using RaftIndex = Strong<struct RaftIndexTag, std::uint64_t>;
+/// A connection, numbered by the driver that owns it; never reused within a process. 0 = none.
+using ConnectionId = Strong<struct ConnectionIdTag, std::uint64_t>;
+/// Pairs an answer with its request on one connection. 0 = asks for no answer.
+using RequestId = Strong<struct RequestIdTag, std::uint32_t>;
+
+/// No offset: "there is none", for the previous term start of the first term.
+inline constexpr Offset no_offset{std::numeric_limits<std::uint64_t>::max()};
+
+constexpr Offset operator+(Offset o, std::uint64_t bytes) { return Offset{o.value + bytes}; }
+constexpr std::uint64_t operator-(Offset a, Offset b) { return a.value - b.value; }
+constexpr Offset& operator+=(Offset& o, std::uint64_t bytes) { o.value += bytes; return o; }
+constexpr Sequence operator+(Sequence s, std::uint64_t n) { return Sequence{s.value + n}; }
+constexpr std::uint64_t operator-(Sequence a, Sequence b) { return a.value - b.value; }
+constexpr Term operator+(Term t, std::uint32_t n) { return Term{t.value + n}; }
+constexpr RaftTerm operator+(RaftTerm t, std::uint64_t n) { return RaftTerm{t.value + n}; }
+constexpr RaftIndex operator+(RaftIndex i, std::uint64_t n) { return RaftIndex{i.value + n}; }
+constexpr RaftIndex operator-(RaftIndex i, std::uint64_t n) { return RaftIndex{i.value - n}; }
+
+}  // namespace loglog
+
+template <class Tag, class Rep>
+struct std::hash<loglog::Strong<Tag, Rep>> {
+  std::size_t operator()(loglog::Strong<Tag, Rep> s) const noexcept { return std::hash<Rep>{}(s.value); }
+};
