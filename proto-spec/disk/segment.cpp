@@ -1,0 +1,161 @@
+#include "proto-spec/disk/segment.h"
+
+#include <fmt/format.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <charconv>
+
+#include "proto-spec/vocabulary/limits.h"
+
+namespace loglog {
+namespace {
+
+constexpr std::uint64_t segment_magic = 0x0047'4553'4C47'4F4CULL;  // "LOGLSEG\0"
+constexpr std::uint32_t marks_magic = 0x4B4D'4C4C;                  // "LLMK"
+constexpr std::uint32_t promise_magic = 0x5250'4C4C;                // "LLPR"
+constexpr std::uint32_t identity_magic = 0x4449'4C4C;               // "LLID"
+constexpr std::uint8_t format_version = 1;
+
+Bytes zeroed(std::size_t n) {
+  Bytes b = Bytes::allocate(n);
+  std::memset(b.mutable_data(), 0, n);
+  return b;
+}
+
+void seal(Bytes& b, std::size_t at) { store_le(b.mutable_data() + at, XXH3_64bits(b.data(), at)); }
+bool sealed(ByteSpan b, std::size_t at) {
+  return b.size() >= at + 8 && load_le<std::uint64_t>(b.data() + at) == XXH3_64bits(b.data(), at);
+}
+
+// The newer good one of two alternating slots.
+template <class T, class Decode>
+std::optional<T> newer(ByteSpan a, ByteSpan b, Decode decode) {
+  std::optional<T> x = decode(a);
+  std::optional<T> y = decode(b);
+  if (!x) return y;
+  if (!y) return x;
+  return y->counter > x->counter ? y : x;
+}
+
+std::optional<Marks> decode_marks_slot(ByteSpan b) {
+  if (!sealed(b, 40) || load_le<std::uint32_t>(b.data()) != marks_magic) return std::nullopt;
+  if (load_le<std::uint8_t>(b.data() + 4) != format_version) return std::nullopt;
+  return Marks{load_le<std::uint64_t>(b.data() + 8), Offset{load_le<std::uint64_t>(b.data() + 16)},
+               Chain{load_le<std::uint64_t>(b.data() + 24)}, Offset{load_le<std::uint64_t>(b.data() + 32)}};
+}
+
+std::optional<Promise> decode_promise_slot(ByteSpan b) {
+  if (!sealed(b, 32) || load_le<std::uint32_t>(b.data()) != promise_magic) return std::nullopt;
+  if (load_le<std::uint8_t>(b.data() + 4) != format_version) return std::nullopt;
+  return Promise{load_le<std::uint64_t>(b.data() + 8), Term{load_le<std::uint32_t>(b.data() + 16)},
+                 InstanceId{load_le<std::uint64_t>(b.data() + 24)}};
+}
+
+}  // namespace
+
+Bytes encode_segment_header(const SegmentHeader& h) {
+  Bytes b = zeroed(segment_header_size);
+  std::byte* p = b.mutable_data();
+  store_le(p, segment_magic);
+  store_le(p + 8, format_version);
+  store_le(p + 16, h.cluster.value);
+  store_le(p + 24, h.log.value);
+  store_le(p + 32, h.first.value);
+  store_le(p + 40, h.chain.value);
+  seal(b, 48);
+  return b;
+}
+
+Result<SegmentHeader> decode_segment_header(ByteSpan b) {
+  if (b.size() < segment_header_size) return fail(Errc::corrupt, "the file is shorter than a segment header");
+  if (load_le<std::uint64_t>(b.data()) != segment_magic) return fail(Errc::corrupt, "no segment magic");
+  if (const auto v = load_le<std::uint8_t>(b.data() + 8); v != format_version)
+    return fail(Errc::newer_format, fmt::format("segment format {}, this version reads {}", v, format_version));
+  if (!sealed(b, 48)) return fail(Errc::corrupt, "the segment header's checksum is wrong");
+  return SegmentHeader{ClusterId{load_le<std::uint64_t>(b.data() + 16)}, LogId{load_le<std::uint64_t>(b.data() + 24)},
+                       Offset{load_le<std::uint64_t>(b.data() + 32)}, Chain{load_le<std::uint64_t>(b.data() + 40)}};
+}
+
+Bytes encode_marks(const Marks& m) {
+  Bytes b = zeroed(marks_slot_size);
+  std::byte* p = b.mutable_data();
+  store_le(p, marks_magic);
+  store_le(p + 4, format_version);
+  store_le(p + 8, m.counter);
+  store_le(p + 16, m.durable.value);
+  store_le(p + 24, m.chain.value);
+  store_le(p + 32, m.committed.value);
+  seal(b, 40);
+  return b;
+}
+
+std::optional<Marks> decode_marks(ByteSpan header) {
+  if (header.size() < segment_header_size) return std::nullopt;
+  return newer<Marks>(header.subspan(marks_slot_at[0], marks_slot_size),
+                      header.subspan(marks_slot_at[1], marks_slot_size), decode_marks_slot);
+}
+
+Bytes encode_promise(const Promise& pr) {
+  Bytes b = zeroed(promise_slot_size);
+  std::byte* p = b.mutable_data();
+  store_le(p, promise_magic);
+  store_le(p + 4, format_version);
+  store_le(p + 8, pr.counter);
+  store_le(p + 16, pr.term.value);
+  store_le(p + 24, pr.instance.value);
+  seal(b, 32);
+  return b;
+}
+
+std::optional<Promise> decode_promise(ByteSpan file) {
+  if (file.size() < promise_file_size) return std::nullopt;
+  return newer<Promise>(file.subspan(0, promise_slot_size), file.subspan(promise_slot_size, promise_slot_size),
+                        decode_promise_slot);
+}
+
+Bytes encode_identity(const Identity& i) {
+  Bytes b = zeroed(identity_file_size);
+  std::byte* p = b.mutable_data();
+  const std::size_t n = std::min(i.cluster_name.size(), log_name_max);
+  store_le(p, identity_magic);
+  store_le(p + 4, format_version);
+  store_le(p + 8, i.cluster.value);
+  store_le(p + 16, i.disk.value);
+  store_le(p + 24, i.id);
+  store_le(p + 28, i.role);
+  store_le(p + 32, static_cast<std::uint16_t>(n));
+  std::memcpy(p + 34, i.cluster_name.data(), n);
+  seal(b, identity_file_size - 8);
+  return b;
+}
+
+Result<Identity> decode_identity(ByteSpan b) {
+  if (b.size() < identity_file_size || load_le<std::uint32_t>(b.data()) != identity_magic)
+    return fail(Errc::data_loss, "the identity file is not one");
+  if (const auto v = load_le<std::uint8_t>(b.data() + 4); v != format_version)
+    return fail(Errc::newer_format, fmt::format("identity format {}, this version reads {}", v, format_version));
+  if (!sealed(b, identity_file_size - 8)) return fail(Errc::data_loss, "the identity file's checksum is wrong");
+  Identity i;
+  i.cluster = ClusterId{load_le<std::uint64_t>(b.data() + 8)};
+  i.disk = DiskId{load_le<std::uint64_t>(b.data() + 16)};
+  i.id = load_le<std::uint32_t>(b.data() + 24);
+  i.role = load_le<std::uint8_t>(b.data() + 28);
+  const std::size_t n = load_le<std::uint16_t>(b.data() + 32);
+  if (n > log_name_max) return fail(Errc::data_loss, "the identity file's name is too long");
+  i.cluster_name.assign(reinterpret_cast<const char*>(b.data() + 34), n);
+  return i;
+}
+
+std::string segment_file_name(Offset first) { return fmt::format("{:020}.seg", first.value); }
+
+std::optional<Offset> parse_segment_file_name(std::string_view name) {
+  constexpr std::string_view suffix = ".seg";
+  if (name.size() != 20 + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
+  std::uint64_t v = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + 20, v);
+  if (error != std::errc{} || end != name.data() + 20) return std::nullopt;
+  return Offset{v};
+}
+
+}  // namespace loglog

@@ -1,0 +1,167 @@
+#include "proto-spec/wire/codec.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "proto-spec/wire/field_codec.h"
+
+namespace loglog {
+namespace {
+
+constexpr std::size_t checksum_at = 12;
+
+std::uint32_t checksum(const std::byte* head, std::size_t size) {
+  XXH3_state_t state;
+  XXH3_64bits_reset(&state);
+  static constexpr std::byte zero[4]{};
+  XXH3_64bits_update(&state, head, checksum_at);
+  XXH3_64bits_update(&state, zero, sizeof zero);
+  XXH3_64bits_update(&state, head + message_header_size, size - message_header_size);
+  return static_cast<std::uint32_t>(XXH3_64bits_digest(&state));
+}
+
+struct TailPicker {
+  Bytes tail_bytes;
+  template <class T>
+  void operator()(const char*, T&) {}
+  void tail(const char*, Bytes& b) { tail_bytes = b; }
+};
+
+template <class M>
+Result<Received> decode_as(const MessageHeader& h, const Bytes& whole) {
+  Received out;
+  out.request = h.request;
+  M& m = out.message.emplace<M>();
+  FieldReader r{.source = whole, .at = message_header_size};
+  for_each_field(m, r);
+  const std::string name{name_of(M::type)};
+  if (!r.ok) return fail(Errc::malformed_message, "the fields of " + name + " end early or hold an impossible value");
+  if (r.at != whole.size()) return fail(Errc::malformed_message, name + " has bytes after its last field");
+  const std::size_t covered = r.has_tail ? r.tail_begin : whole.size();
+  if (checksum(whole.data(), covered) != h.checksum) return fail(Errc::checksum_mismatch, name);
+  return out;
+}
+
+}  // namespace
+
+std::string_view name_of(MessageType t) {
+  switch (t) {
+#define RECORD(Name)
+#define END_RECORD
+#define FIELD(type, name)
+#define TAIL(name)
+#define MESSAGE(number, Name, direction, since) \
+  case MessageType::Name:                       \
+    return #Name;
+#define END_MESSAGE
+#include "proto-spec/messages.def"
+#undef MESSAGE
+  }
+  return "";
+}
+
+Encoded encode(RequestId request, const Message& message, std::uint8_t version) {
+  Encoded out;
+  std::visit(
+      [&](auto& m) {
+        using M = std::remove_cvref_t<decltype(m)>;
+        if constexpr (!std::is_same_v<M, std::monostate>) {
+          FieldSizer sizer;
+          for_each_field(const_cast<M&>(m), sizer);
+          TailPicker picker;
+          for_each_field(const_cast<M&>(m), picker);
+          out.tail = picker.tail_bytes;
+          out.head = Bytes::allocate(message_header_size + sizer.size);
+          std::byte* p = out.head.mutable_data();
+          store_le(p, version);
+          store_le(p + 1, static_cast<std::uint8_t>(M::type));
+          store_le(p + 2, std::uint16_t{0});
+          store_le(p + 4, static_cast<std::uint32_t>(sizer.size + out.tail.size()));
+          store_le(p + 8, request.value);
+          store_le(p + checksum_at, std::uint32_t{0});
+          FieldWriter writer{p + message_header_size};
+          for_each_field(const_cast<M&>(m), writer);
+          store_le(p + checksum_at, checksum(p, out.head.size()));
+        }
+      },
+      message);
+  return out;
+}
+
+Result<MessageHeader> decode_header(ByteSpan b) {
+  if (b.size() < message_header_size) return fail(Errc::malformed_message, "a header has 16 bytes");
+  const std::byte* p = b.data();
+  MessageHeader h;
+  h.version = load_le<std::uint8_t>(p);
+  h.type = load_le<std::uint8_t>(p + 1);
+  h.flags = load_le<std::uint16_t>(p + 2);
+  h.body_length = load_le<std::uint32_t>(p + 4);
+  h.request = RequestId{load_le<std::uint32_t>(p + 8)};
+  h.checksum = load_le<std::uint32_t>(p + checksum_at);
+  if (h.version < protocol_lowest || h.version > protocol_highest)
+    return fail(Errc::wrong_version, "message version " + std::to_string(h.version) + ", this side speaks " +
+                                         std::to_string(protocol_lowest) + " to " + std::to_string(protocol_highest));
+  if (h.flags != 0) return fail(Errc::malformed_message, "flags " + std::to_string(h.flags) + ", expected 0");
+  if (name_of(static_cast<MessageType>(h.type)).empty())
+    return fail(Errc::malformed_message, "no message has number " + std::to_string(h.type));
+  return h;
+}
+
+Result<Received> decode(const Bytes& whole) {
+  auto h = decode_header(whole);
+  if (!h) return std::unexpected(h.error());
+  if (whole.size() != message_header_size + std::size_t{h->body_length})
+    return fail(Errc::malformed_message, "the body length does not match");
+  switch (static_cast<MessageType>(h->type)) {
+#define MESSAGE(number, Name, direction, since) \
+  case MessageType::Name:                       \
+    return decode_as<Name>(*h, whole);
+#include "proto-spec/messages.def"
+#undef MESSAGE
+#undef RECORD
+#undef END_RECORD
+#undef FIELD
+#undef TAIL
+#undef END_MESSAGE
+  }
+  return fail(Errc::malformed_message);
+}
+
+FrameDecoder::FrameDecoder(std::size_t slab_size, std::uint32_t body_max) : slab_size_(slab_size), body_max_(body_max) {}
+
+void FrameDecoder::make_room(std::size_t need) {
+  const std::size_t have = end_ - begin_;
+  Bytes next = Bytes::allocate(std::max(slab_size_, need));
+  if (have > 0) std::memcpy(next.mutable_data(), slab_.data() + begin_, have);
+  slab_ = next;
+  begin_ = 0;
+  end_ = have;
+}
+
+std::span<std::byte> FrameDecoder::writable() {
+  if (slab_.size() == end_) make_room(slab_size_);
+  return {slab_.mutable_data() + end_, slab_.size() - end_};
+}
+
+void FrameDecoder::filled(std::size_t n) { end_ += n; }
+
+Result<std::optional<Received>> FrameDecoder::next() {
+  const std::size_t have = end_ - begin_;
+  if (have < message_header_size) return std::nullopt;
+  auto h = decode_header(slab_.span().subspan(begin_, message_header_size));
+  if (!h) return std::unexpected(h.error());
+  if (h->body_length > body_max_)
+    return fail(Errc::message_too_large, "a body of " + std::to_string(h->body_length) + " bytes, at most " +
+                                             std::to_string(body_max_) + " are accepted");
+  const std::size_t whole = message_header_size + h->body_length;
+  if (have < whole) {
+    if (slab_.size() - begin_ < whole) make_room(whole);
+    return std::nullopt;
+  }
+  auto r = decode(slab_.slice(begin_, whole));
+  begin_ += whole;
+  if (!r) return std::unexpected(r.error());
+  return std::optional<Received>(std::move(*r));
+}
+
+}  // namespace loglog

@@ -1,0 +1,72 @@
+// Messages to bytes and back. Header: version 1, type 1, flags 2, body length 4, request id 4, checksum 4, all
+// little-endian; the checksum is the low half of XXH3-64 over the header (checksum zero) and all fields, without the tail.
+#pragma once
+#include <optional>
+
+#include "proto-spec/vocabulary/limits.h"
+#include "proto-spec/vocabulary/result.h"
+#include "proto-spec/wire/messages.h"
+
+namespace loglog {
+
+inline constexpr std::size_t message_header_size = 16;
+
+struct MessageHeader {
+  std::uint8_t version = 0;
+  std::uint8_t type = 0;
+  std::uint16_t flags = 0;
+  std::uint32_t body_length = 0;
+  RequestId request{};
+  std::uint32_t checksum = 0;
+};
+
+/// An encoded message: `head` is header and fields, `tail` the handle of the raw bytes that follow (may be empty).
+struct Encoded {
+  Bytes head;
+  Bytes tail;
+  std::size_t size() const { return head.size() + tail.size(); }
+};
+
+Encoded encode(RequestId request, const Message& m, std::uint8_t version = protocol_highest);
+
+/// Total: any 16 bytes give a header or a refusal (wrong_version, malformed_message, message_too_large).
+Result<MessageHeader> decode_header(ByteSpan bytes);
+
+struct Received {
+  RequestId request{};
+  Message message;
+};
+
+/// Decodes one whole message (header and body). Total: any bytes give a message or a refusal, in memory bounded
+/// by the size of `whole`. Tails and Bytes fields are slices of `whole`, not copies.
+Result<Received> decode(const Bytes& whole);
+
+/// Cuts a byte stream into messages, receiving in place: the driver reads from the socket straight into
+/// writable(), so that a payload is never copied. A message that does not fit the rest of the slab moves
+/// (its part that came) to a block of its own size.
+class FrameDecoder {
+ public:
+  /// slab_size: bytes of one receive block. body_max: largest body accepted.
+  explicit FrameDecoder(std::size_t slab_size = 256u << 10, std::uint32_t body_max = message_body_max);
+
+  /// Where the next bytes go; never empty. Valid until the next call of any member.
+  std::span<std::byte> writable();
+  /// `n` bytes were written there.
+  void filled(std::size_t n);
+  /// The next whole message; nullopt: more bytes are needed. After an error the stream is dead.
+  Result<std::optional<Received>> next();
+
+ private:
+  void make_room(std::size_t need);
+
+  std::size_t slab_size_;
+  std::uint32_t body_max_;
+  Bytes slab_;
+  std::size_t begin_ = 0;  // first byte not yet given out
+  std::size_t end_ = 0;    // end of what came
+};
+
+/// One readable line: name and fields; tails as their length.
+std::string to_text(const Message& m);
+
+}  // namespace loglog
