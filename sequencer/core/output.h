@@ -1,0 +1,120 @@
+// What the sequencer's core asks its driver to do, and what the driver tells it back. The core decides and does nothing
+// itself; the driver performs and decides nothing. One driver is libuv with a state directory, the other is the simulator.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto-spec/vocabulary/bytes.h"
+#include "proto-spec/vocabulary/ids.h"
+#include "proto-spec/vocabulary/result.h"
+#include "proto-spec/vocabulary/time.h"
+#include "proto-spec/wire/messages.h"
+
+namespace loglog::sequencer {
+
+// ---- Disk: Raft state. Saves run strictly one after the other in the order given; each is durable (fdatasync) before its
+//      SaveDone. A failed save is fatal for the process.
+
+struct HardState {
+  RaftTerm term{};
+  SequencerId vote{};
+  bool operator==(const HardState&) const = default;
+};
+
+/// Everything one step wants durable, as one write: in this order snapshot (replaces all below and the log up to its index),
+/// hard state, truncation, entries.
+struct SaveRaft {
+  std::uint64_t ticket = 0;
+  std::optional<HardState> hard_state;
+  /// Drop entries with index >= this first (0: none).
+  RaftIndex truncate_from{};
+  std::vector<RaftEntry> entries;
+  bool has_snapshot = false;
+  RaftIndex snapshot_index{};
+  RaftTerm snapshot_term{};
+  Bytes snapshot;  ///< encoded ClusterMetadata; written to a file of its own, renamed into place, log rewritten after it
+};
+struct SaveDone {
+  std::uint64_t ticket = 0;
+};
+/// What was found at start.
+struct RaftDisk {
+  HardState hard_state;
+  RaftIndex snapshot_index{};
+  RaftTerm snapshot_term{};
+  Bytes snapshot;
+  std::vector<RaftEntry> entries;  ///< consecutive, after the snapshot
+};
+
+// ---- Network
+
+struct Send {
+  ConnectionId to;
+  RequestId request;
+  Message message;
+};
+struct CloseConnection {
+  ConnectionId connection;
+  Error why;  ///< not ok: goes out as Failed with request id 0 first
+};
+/// The driver dials every other sequencer and every storage node of the configuration and redials with backoff; the core
+/// only sees Connected and Disconnected. Of two sequencers the one with the lower id dials.
+
+struct Event {
+  enum class Level : std::uint8_t { debug, info, warning, alarm } level;
+  std::string text;
+};
+
+/// What one step produced. Perform in this order: events, saves, sends, closes. Reused: clear() keeps capacity.
+struct Output {
+  std::vector<Event> events;
+  std::vector<SaveRaft> saves;
+  std::vector<Send> sends;
+  std::vector<CloseConnection> closes;
+  /// When tick() is wanted next at the latest.
+  Time wake = never;
+  void clear() {
+    events.clear();
+    saves.clear();
+    sends.clear();
+    closes.clear();
+    wake = never;
+  }
+};
+
+// ---- Input (beside SaveDone and tick)
+
+struct Connected {
+  ConnectionId connection;
+  Hello peer;
+};
+struct Disconnected {
+  ConnectionId connection;
+};
+struct Arrived {
+  ConnectionId from;
+  RequestId request;
+  Message message;
+};
+
+/// Effective configuration; the driver validates it (app/options).
+struct Options {
+  SequencerId id{};
+  std::string cluster_name;
+  std::vector<SequencerInfo> sequencers;  ///< 1, 3 or 5, this one included
+  std::vector<StorageInfo> storage;       ///< disk 0: what the operator configured; registered at first hello
+  Duration election_timeout_min = 1000ms; ///< randomised up to twice this
+  Duration heartbeat_interval = 100ms;
+  /// A follower whose connection to the leader closed starts pre-vote after a random delay up to this.
+  Duration closed_leader_hint_max = 30ms;
+  Duration recovery_step_timeout = 2s;    ///< S8
+  Duration watermark_idle_interval = 50ms;
+  Duration producer_gone_after = 1s;      ///< closed connection not resumed
+  std::uint32_t reference_window = 65'536;///< references kept in memory per log for replicas that lag
+  std::uint32_t order_window_bytes = 64u << 20; ///< most ordered and not yet durable bytes per replica
+  std::uint64_t snapshot_every = 1024;    ///< Raft entries
+};
+
+}  // namespace loglog::sequencer

@@ -1,0 +1,206 @@
+// What the storage node's core asks its driver to do, and what the driver tells it back. The core decides and does
+// nothing itself; the driver performs and decides nothing. One driver is libuv with a file engine, the other is the simulator.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "proto-spec/vocabulary/bytes.h"
+#include "proto-spec/vocabulary/ids.h"
+#include "proto-spec/vocabulary/result.h"
+#include "proto-spec/vocabulary/time.h"
+#include "proto-spec/wire/messages.h"
+
+namespace loglog::storage {
+
+// ---- Disk: operations on one log run strictly one after the other, in the order given (the log's strand);
+//      operations of different logs, and node-wide ones (log 0), may overlap. Each one is answered by one DiskDone.
+//      Files: <data>/logs/<log id>/<first offset>.seg (proto-spec/disk/segment.h), `promise` and `info` beside them.
+
+/// Create (or re-create empty) the directory of a log, with its `info` (encoded LogInfo) and `promise` files; durable
+/// together with the parent directory.
+struct MakeLog {
+  LogId log;
+  Bytes info;
+};
+/// A new segment file, durable with its directory entry before DiskDone: takes the prepared `next` file if there is one
+/// of this size, else makes a zero-filled one of `size` bytes (header included).
+struct OpenSegment {
+  LogId log;
+  Offset first;
+  Bytes header;        ///< 4096 bytes
+  std::uint64_t size;  ///< file size to prepare, bytes
+};
+/// Prepare the `next` file ahead (zero-filled), at low priority. Not on the log's strand; no effect visible to the core.
+struct PrepareNext {
+  LogId log;
+  std::uint64_t size;
+};
+/// Cut a segment file to its length (it will never be written again); not durable by itself, the next sync covers it.
+struct CloseSegment {
+  LogId log;
+  Offset first;
+  std::uint64_t length;  ///< bytes of frames
+};
+/// Group commit: write `buffers` one after the other at `position`, and the marks slot (if not empty) at
+/// `marks_position`; then one fdatasync when `sync`.
+struct WriteGroup {
+  LogId log;
+  Offset first;                 ///< names the segment file
+  std::uint64_t position;       ///< file position of the first byte
+  std::vector<Bytes> buffers;
+  std::uint64_t marks_position = 0;
+  Bytes marks;
+  bool sync = true;
+};
+/// Cut the log to end at `tail` (the last one kept is the file `first`, 0 bytes of frames allowed): unlink the segments after it,
+/// overwrite everything past the tail in that file with zeros, keep its size; durable before DiskDone. With
+/// `everything`: unlink all segments.
+struct TruncateLog {
+  LogId log;
+  bool everything = false;
+  Offset first;
+  std::uint64_t length = 0;  ///< bytes of frames kept in that file
+};
+/// Unlink these segment files (trim); sync the directory.
+struct UnlinkSegments {
+  LogId log;
+  std::vector<Offset> firsts;
+};
+/// Remove the log's segments, leave `promise` and a `tombstone` file (T5); durable.
+struct DropLog {
+  LogId log;
+};
+/// Read bytes of frames at a file position; on the driver's side off the loop. Answered with `data` (perhaps shorter at the end
+/// of the file). Not ordered with the strand: the core reads only what was written.
+struct ReadSegment {
+  LogId log;
+  Offset first;
+  std::uint64_t position;
+  std::uint32_t length;
+};
+/// Overwrite a damaged range with good bytes from a peer (K4) and fdatasync.
+struct RepairSegment {
+  LogId log;
+  Offset first;
+  std::uint64_t position;
+  Bytes data;
+};
+/// Write one 512-byte slot of a promise file (log 0: node-wide) at slot index counter % 2, and fdatasync.
+struct SavePromise {
+  LogId log;
+  std::uint64_t counter;
+  Bytes slot;
+};
+/// Replace a small file of the node atomically (write, fsync, rename, fsync directory): "identity" or "metadata".
+struct SaveFile {
+  std::string name;
+  Bytes data;
+};
+
+using DiskOperation = std::variant<MakeLog, OpenSegment, PrepareNext, CloseSegment, WriteGroup, TruncateLog, UnlinkSegments,
+                                   DropLog, ReadSegment, RepairSegment, SavePromise, SaveFile>;
+
+/// Chosen by the core; unique per process.
+using Ticket = Strong<struct TicketTag, std::uint64_t>;
+
+struct DiskRequest {
+  Ticket ticket;
+  DiskOperation operation;
+};
+
+/// A failed write, fdatasync, create or truncate is fatal for the process (K2): the driver must not deliver anything
+/// further to the core and exits; only reads and PrepareNext come back with an error (no_space, io_error).
+struct DiskDone {
+  Ticket ticket;
+  Errc error = Errc::ok;
+  Bytes data;  ///< ReadSegment
+};
+
+// ---- Network
+
+struct Send {
+  ConnectionId to;
+  RequestId request;
+  Message message;
+};
+/// Open a connection to a peer storage node (copying only). Answered by Connected or ConnectFailed with the same key.
+struct ConnectPeer {
+  NodeId node;
+  std::string address;
+};
+/// Close a connection; `why` goes out as a Failed with request id 0 first when not ok.
+struct CloseConnection {
+  ConnectionId connection;
+  Error why;
+};
+
+/// One readable line for people; kind is stable for tests and counters.
+struct Event {
+  enum class Level : std::uint8_t { debug, info, warning, alarm } level;
+  std::string text;
+};
+
+/// What one step produced. Perform in this order: events, disk, sends, connects, closes. Reused: clear() keeps capacity.
+struct Output {
+  std::vector<Event> events;
+  std::vector<DiskRequest> disk;
+  std::vector<Send> sends;
+  std::vector<ConnectPeer> connects;
+  std::vector<CloseConnection> closes;
+  /// When tick() is wanted next at the latest; never: not at all.
+  Time wake = never;
+
+  void clear() {
+    events.clear();
+    disk.clear();
+    sends.clear();
+    connects.clear();
+    closes.clear();
+    wake = never;
+  }
+};
+
+// ---- Input (beside DiskDone and tick)
+
+/// A connection is up and both hellos are exchanged and acceptable (version, cluster, role; session layer).
+struct Connected {
+  ConnectionId connection;
+  Hello peer;
+  NodeId dialled{};  ///< set when it answers a ConnectPeer
+};
+struct ConnectFailed {
+  NodeId node;
+};
+struct Disconnected {
+  ConnectionId connection;
+};
+struct Arrived {
+  ConnectionId from;
+  RequestId request;
+  Message message;
+};
+
+// ---- What is found on disk at start (K1): the driver has already fdatasynced every file that was open and the directories,
+//      and these reads come from the medium. Blocking; used only before the node serves.
+
+class StartupDisk {
+ public:
+  virtual ~StartupDisk() = default;
+  struct LogFiles {
+    LogId log;
+    bool tombstone = false;
+    Bytes info;                   ///< encoded LogInfo; empty: missing
+    Bytes promise;                ///< content of the log's promise file; empty: missing
+    std::vector<Offset> segments; ///< first offsets, ascending
+  };
+  virtual std::vector<LogFiles> logs() = 0;
+  /// Bytes at a file position; shorter at the end of the file.
+  virtual Result<Bytes> read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) = 0;
+  virtual std::uint64_t file_size(LogId log, Offset first) = 0;
+  /// Node-wide files: "promise", "identity", "metadata"; empty: missing.
+  virtual Bytes file(const std::string& name) = 0;
+};
+
+}  // namespace loglog::storage
