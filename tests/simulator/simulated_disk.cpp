@@ -1,0 +1,214 @@
+#include "tests/simulator/simulated_disk.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "proto-spec/disk/segment.h"
+#include "proto-spec/vocabulary/check.h"
+
+namespace loglog::simulator {
+
+using namespace storage;
+
+namespace {
+constexpr std::uint64_t sector = 512;
+}
+
+void SimulatedFile::write(std::uint64_t at, ByteSpan data) {
+  if (data.empty()) return;
+  if (seen.size() < at + data.size()) resize(at + data.size());
+  std::memcpy(seen.data() + at, data.data(), data.size());
+  dirty_.emplace_back(at, data.size());
+}
+
+void SimulatedFile::sync() {
+  if (resized_) durable_ = seen;
+  else
+    for (auto [at, n] : dirty_)
+      if (at < seen.size()) std::memcpy(durable_.data() + at, seen.data() + at, std::min<std::uint64_t>(n, seen.size() - at));
+  dirty_.clear();
+  resized_ = false;
+}
+
+std::size_t SimulatedFile::power_cut(Random& random) {
+  if (dirty_.empty() && !resized_) return 0;
+  if (resized_ && random.chance(1, 2)) durable_.resize(seen.size());
+  std::size_t lost = 0;
+  const std::uint64_t survive = random.below(3);  // none, some, all of the unsynced sectors
+  for (auto [at, n] : dirty_) {
+    for (std::uint64_t s = at / sector * sector; s < at + n; s += sector) {
+      const std::uint64_t from = std::max(s, at);
+      const std::uint64_t to = std::min({s + sector, at + n, static_cast<std::uint64_t>(durable_.size()), static_cast<std::uint64_t>(seen.size())});
+      if (from >= to) continue;
+      if (survive == 2 || (survive == 1 && random.chance(1, 2))) std::memcpy(durable_.data() + from, seen.data() + from, to - from);
+      else ++lost;
+    }
+  }
+  seen = durable_;
+  dirty_.clear();
+  resized_ = false;
+  return lost;
+}
+
+LogId strand_of(const DiskOperation& op) {
+  return std::visit(
+      [](const auto& o) {
+        if constexpr (requires { o.log; }) return o.log;
+        else return LogId{};
+      },
+      op);
+}
+
+void SimulatedDisk::begin(const DiskOperation& op) {
+  if (const auto* w = std::get_if<WriteGroup>(&op)) {
+    SimulatedFile& f = logs_.at(w->log).segments.at(w->first);
+    std::uint64_t at = w->position;
+    for (const Bytes& b : w->buffers) {
+      f.write(at, b);
+      at += b.size();
+    }
+    f.write(w->marks_position, w->marks);
+  } else if (const auto* r = std::get_if<RepairSegment>(&op)) {
+    logs_.at(r->log).segments.at(r->first).write(r->position, r->data);
+  } else if (const auto* p = std::get_if<SavePromise>(&op)) {
+    SimulatedFile& f = p->log == LogId{} ? promise_ : logs_.at(p->log).promise;
+    if (f.seen.size() < promise_file_size) f.resize(promise_file_size);
+    f.write((p->counter % 2) * promise_slot_size, p->slot);
+  } else if (const auto* c = std::get_if<CloseSegment>(&op)) {
+    SimulatedFile& f = logs_.at(c->log).segments.at(c->first);
+    f.sync();  // the driver cuts the file behind the last synced group
+    f.resize(segment_header_size + c->length);
+    f.sync();
+  }
+}
+
+void SimulatedDisk::apply_metadata(const DiskOperation& op) {
+  if (const auto* m = std::get_if<MakeLog>(&op)) {
+    Log& l = logs_[m->log];
+    l.info = m->info;
+    if (l.promise.seen.empty()) l.promise.resize(promise_file_size);
+    l.promise.sync();
+  } else if (const auto* o = std::get_if<OpenSegment>(&op)) {
+    SimulatedFile f;
+    f.resize(o->size);
+    f.write(0, o->header);
+    f.sync();
+    logs_.at(o->log).segments[o->first] = std::move(f);
+  } else if (const auto* t = std::get_if<TruncateLog>(&op)) {
+    auto& segments = logs_.at(t->log).segments;
+    if (t->everything) segments.clear();
+    else {
+      segments.erase(segments.upper_bound(t->first), segments.end());
+      SimulatedFile& f = segments.at(t->first);
+      const std::size_t keep = segment_header_size + t->length;
+      check(f.seen.size() >= keep, "truncate beyond the end of the file");
+      const std::vector<std::byte> zeros(f.seen.size() - keep);
+      f.write(keep, zeros);
+      f.sync();
+    }
+  } else if (const auto* u = std::get_if<UnlinkSegments>(&op)) {
+    for (Offset first : u->firsts) logs_.at(u->log).segments.erase(first);
+  } else if (const auto* d = std::get_if<DropLog>(&op)) {
+    logs_.at(d->log).segments.clear();
+    logs_.at(d->log).tombstone = true;
+  } else if (const auto* s = std::get_if<SaveFile>(&op)) {
+    files_[s->name] = s->data;
+  }
+}
+
+DiskDone SimulatedDisk::finish(const DiskRequest& request) {
+  DiskDone done{request.ticket, Errc::ok, {}};
+  const DiskOperation& op = request.operation;
+  if (const auto* w = std::get_if<WriteGroup>(&op)) {
+    if (w->sync) logs_.at(w->log).segments.at(w->first).sync();
+  } else if (const auto* r = std::get_if<RepairSegment>(&op)) {
+    logs_.at(r->log).segments.at(r->first).sync();
+  } else if (const auto* p = std::get_if<SavePromise>(&op)) {
+    (p->log == LogId{} ? promise_ : logs_.at(p->log).promise).sync();
+  } else if (const auto* rd = std::get_if<ReadSegment>(&op)) {
+    auto b = read(rd->log, rd->first, rd->position, rd->length);
+    if (b) done.data = *b;
+    else done.error = b.error().code;
+  } else {
+    apply_metadata(op);
+  }
+  return done;
+}
+
+void SimulatedDisk::interrupted(const DiskOperation& op, Random& random) {
+  const bool data = std::holds_alternative<WriteGroup>(op) || std::holds_alternative<ReadSegment>(op) ||
+                    std::holds_alternative<SavePromise>(op) || std::holds_alternative<RepairSegment>(op);
+  if (!data && random.chance(1, 2)) apply_metadata(op);
+}
+
+std::size_t SimulatedDisk::power_cut(Random& random) {
+  std::size_t lost = promise_.power_cut(random);
+  for (auto& [id, log] : logs_) {
+    lost += log.promise.power_cut(random);
+    for (auto& [first, f] : log.segments) lost += f.power_cut(random);
+  }
+  return lost;
+}
+
+void SimulatedDisk::sync_all() {
+  promise_.sync();
+  for (auto& [id, log] : logs_) {
+    log.promise.sync();
+    for (auto& [first, f] : log.segments) f.sync();
+  }
+}
+
+void SimulatedDisk::wipe() {
+  logs_.clear();
+  files_.clear();
+  promise_ = {};
+}
+
+bool SimulatedDisk::rot(Random& random) {
+  for (auto& [id, log] : logs_)
+    for (auto& [first, f] : log.segments)
+      if (f.seen.size() > segment_header_size + 4096) {
+        const std::uint64_t at = segment_header_size + random.below(4096);
+        f.seen[at] ^= std::byte{1};
+        f.write(at, ByteSpan(&f.seen[at], 1));
+        f.sync();
+        return true;
+      }
+  return false;
+}
+
+std::vector<StartupDisk::LogFiles> SimulatedDisk::logs() {
+  std::vector<LogFiles> out;
+  for (auto& [id, log] : logs_) {
+    LogFiles l;
+    l.log = id;
+    l.tombstone = log.tombstone;
+    l.info = log.info;
+    l.promise = Bytes::copy_of(ByteSpan(log.promise.seen));
+    for (auto& [first, f] : log.segments) l.segments.push_back(first);
+    out.push_back(std::move(l));
+  }
+  return out;
+}
+
+Result<Bytes> SimulatedDisk::read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) {
+  const auto l = logs_.find(log);
+  if (l == logs_.end() || !l->second.segments.contains(first)) return fail(Errc::io_error, "no such segment");
+  const auto& seen = l->second.segments.at(first).seen;
+  if (position >= seen.size()) return Bytes{};
+  return Bytes::copy_of(ByteSpan(seen).subspan(position, std::min<std::uint64_t>(length, seen.size() - position)));
+}
+
+std::uint64_t SimulatedDisk::file_size(LogId log, Offset first) {
+  const auto l = logs_.find(log);
+  if (l == logs_.end() || !l->second.segments.contains(first)) return 0;
+  return l->second.segments.at(first).seen.size();
+}
+
+Bytes SimulatedDisk::file(const std::string& name) {
+  if (name == "promise") return Bytes::copy_of(ByteSpan(promise_.seen));
+  const auto f = files_.find(name);
+  return f == files_.end() ? Bytes{} : f->second;
+}
+
+}  // namespace loglog::simulator
