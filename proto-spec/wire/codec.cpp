@@ -46,16 +46,10 @@ Result<Received> decode_as(const MessageHeader& h, const Bytes& whole) {
 
 std::string_view name_of(MessageType t) {
   switch (t) {
-#define RECORD(Name)
-#define END_RECORD
-#define FIELD(type, name)
-#define TAIL(name)
-#define MESSAGE(number, Name, direction, since) \
+#define LOGLOG_MESSAGE(number, Name, direction, since) \
   case MessageType::Name:                       \
     return #Name;
-#define END_MESSAGE
 #include "proto-spec/messages.def"
-#undef MESSAGE
   }
   return "";
 }
@@ -113,16 +107,10 @@ Result<Received> decode(const Bytes& whole) {
   if (whole.size() != message_header_size + std::size_t{h->body_length})
     return fail(Errc::malformed_message, "the body length does not match");
   switch (static_cast<MessageType>(h->type)) {
-#define MESSAGE(number, Name, direction, since) \
+#define LOGLOG_MESSAGE(number, Name, direction, since) \
   case MessageType::Name:                       \
     return decode_as<Name>(*h, whole);
 #include "proto-spec/messages.def"
-#undef MESSAGE
-#undef RECORD
-#undef END_RECORD
-#undef FIELD
-#undef TAIL
-#undef END_MESSAGE
   }
   return fail(Errc::malformed_message);
 }

@@ -27,76 +27,41 @@ inline constexpr std::uint8_t protocol_lowest = 1;
 inline constexpr std::uint8_t protocol_highest = 1;
 
 enum class MessageType : std::uint8_t {
-#define RECORD(Name)
-#define END_RECORD
-#define FIELD(type, name)
-#define TAIL(name)
-#define MESSAGE(number, Name, direction, since) Name = number,
-#define END_MESSAGE
+#define LOGLOG_MESSAGE(number, Name, direction, since) Name = number,
 #include "proto-spec/messages.def"
-#undef MESSAGE
-#undef RECORD
-#undef END_RECORD
-#undef FIELD
-#undef TAIL
-#undef END_MESSAGE
 };
 
-#define RECORD(Name) \
-  struct Name {      \
+#define LOGLOG_RECORD(Name) \
+  struct Name {             \
     bool operator==(const Name&) const = default;
-#define END_RECORD \
-  }                \
+#define LOGLOG_END_RECORD \
+  }                       \
   ;
-#define FIELD(type, name) type name{};
-#define TAIL(name) Bytes name{};
-#define MESSAGE(number, Name, direction, since)            \
+#define LOGLOG_FIELD(type, name) type name{};
+#define LOGLOG_TAIL(name) Bytes name{};
+#define LOGLOG_MESSAGE(number, Name, direction, since)     \
   struct Name {                                            \
     static constexpr MessageType type = MessageType::Name; \
     bool operator==(const Name&) const = default;
-#define END_MESSAGE \
-  }                 \
-  ;
+#define LOGLOG_END_MESSAGE LOGLOG_END_RECORD
 #include "proto-spec/messages.def"
-#undef RECORD
-#undef END_RECORD
-#undef FIELD
-#undef TAIL
-#undef MESSAGE
-#undef END_MESSAGE
 
-/// Calls `f(name, field)` for each field of a message or record in wire order; a tail as `f.tail(name, bytes)`.
-#define RECORD(Name)                               \
-  template <class F>                               \
+/// for_each_field(m, f) calls `f(name, field)` for each field of a message or record in wire order, and
+/// `f.tail(name, bytes)` for a tail.
+#define LOGLOG_RECORD(Name) \
+  template <class F>        \
   void for_each_field([[maybe_unused]] Name& m, [[maybe_unused]] F& f) {
-#define END_RECORD }
-#define FIELD(type, name) f(#name, m.name);
-#define TAIL(name) f.tail(#name, m.name);
-#define MESSAGE(number, Name, direction, since) RECORD(Name)
-#define END_MESSAGE END_RECORD
+#define LOGLOG_END_RECORD }
+#define LOGLOG_FIELD(type, name) f(#name, m.name);
+#define LOGLOG_TAIL(name) f.tail(#name, m.name);
+#define LOGLOG_MESSAGE(number, Name, direction, since) LOGLOG_RECORD(Name)
+#define LOGLOG_END_MESSAGE LOGLOG_END_RECORD
 #include "proto-spec/messages.def"
-#undef RECORD
-#undef END_RECORD
-#undef FIELD
-#undef TAIL
-#undef MESSAGE
-#undef END_MESSAGE
 
 /// Any message. std::monostate: none.
 using Message = std::variant<std::monostate
-#define RECORD(Name)
-#define END_RECORD
-#define FIELD(type, name)
-#define TAIL(name)
-#define MESSAGE(number, Name, direction, since) , Name
-#define END_MESSAGE
+#define LOGLOG_MESSAGE(number, Name, direction, since) , Name
 #include "proto-spec/messages.def"
-#undef RECORD
-#undef END_RECORD
-#undef FIELD
-#undef TAIL
-#undef MESSAGE
-#undef END_MESSAGE
                              >;
 
 /// Name of a message number, "" when there is none.

@@ -1,0 +1,30 @@
+// Any bytes on a connection give messages or a refusal, in bounded memory; what decodes encodes to the same bytes.
+#include <cstdlib>
+
+#include "proto-spec/wire/codec.h"
+
+using namespace loglog;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const Bytes whole = Bytes::copy_of(std::as_bytes(std::span(data, size)));
+  if (auto r = decode(whole)) {
+    const Encoded e = encode(r->request, r->message);
+    if (e.size() != size) std::abort();
+    (void)to_text(r->message);
+  }
+  FrameDecoder decoder(512, 4096);
+  std::size_t at = 0;
+  while (at < size) {
+    auto room = decoder.writable();
+    const std::size_t n = std::min(room.size(), size - at);
+    std::memcpy(room.data(), data + at, n);
+    decoder.filled(n);
+    at += n;
+    for (;;) {
+      auto m = decoder.next();
+      if (!m) return 0;
+      if (!*m) break;
+    }
+  }
+  return 0;
+}

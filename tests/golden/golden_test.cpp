@@ -1,0 +1,193 @@
+// Golden bytes: what goes over the wire and lies on the disk, compared byte by byte with proto-spec/golden.
+// LOGLOG_BLESS=1 writes the files anew; a change there is a change of protocol and needs its spec in the same commit.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "proto-spec/disk/frame.h"
+#include "proto-spec/disk/segment.h"
+#include "proto-spec/wire/codec.h"
+#include "proto-spec/wire/field_codec.h"
+
+using namespace loglog;
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path root = fs::path(__FILE__).parent_path().parent_path().parent_path();
+const fs::path golden = root / "proto-spec" / "golden";
+
+std::string hex(ByteSpan bytes) {
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    out += fmt::format("{:02x}", static_cast<unsigned>(bytes[i]));
+    out += (i % 16 == 15 || i + 1 == bytes.size()) ? '\n' : ' ';
+  }
+  return out;
+}
+
+Bytes unhex(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::byte> out;
+  for (std::string word; in >> word;) out.push_back(static_cast<std::byte>(std::stoul(word, nullptr, 16)));
+  return Bytes::copy_of(ByteSpan(out));
+}
+
+std::string slurp(const fs::path& p) {
+  std::ifstream in(p);
+  std::ostringstream s;
+  s << in.rdbuf();
+  return s.str();
+}
+
+void compare(const fs::path& file, ByteSpan bytes) {
+  if (std::getenv("LOGLOG_BLESS") != nullptr) {
+    fs::create_directories(file.parent_path());
+    std::ofstream(file) << hex(bytes);
+  }
+  INFO("golden file " << file.filename().string());
+  REQUIRE(fs::exists(file));
+  CHECK(slurp(file) == hex(bytes));
+}
+
+// A value in every field, each another one, the same in every run.
+struct Filler {
+  std::uint64_t n = 0;
+  template <class T>
+  void operator()(const char*, T& v) { value(v); }
+  void tail(const char*, Bytes& b) { b = Bytes::copy_of(std::string_view("tail bytes")); }
+  template <class T>
+  void value(T& v) {
+    ++n;
+    if constexpr (std::is_same_v<T, std::string>) v = "text" + std::to_string(n);
+    else if constexpr (std::is_same_v<T, Bytes>) v = Bytes::copy_of(std::string_view("bytes"));
+    else if constexpr (std::is_same_v<T, bool>) v = true;
+    else if constexpr (is_vector<T>) {
+      v.resize(2);
+      for (auto& e : v) value(e);
+    } else if constexpr (is_strong<T>) v.value = static_cast<typename T::rep>(n * 0x0101);
+    else if constexpr (std::is_enum_v<T>) v = static_cast<T>(1);
+    else if constexpr (std::is_integral_v<T>) v = static_cast<T>(n);
+    else for_each_field(v, *this);
+  }
+};
+
+template <class M>
+void check_message() {
+  M m;
+  Filler f;
+  for_each_field(m, f);
+  const Encoded e = encode(RequestId{7}, m);
+  Bytes whole = Bytes::allocate(e.size());
+  std::memcpy(whole.mutable_data(), e.head.data(), e.head.size());
+  if (!e.tail.empty()) std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
+  const fs::path file = golden / "wire" / (std::string(name_of(M::type)) + ".hex");
+  compare(file, whole);
+  const auto back = decode(unhex(slurp(file)));
+  REQUIRE(back.has_value());
+  CHECK(back->request == RequestId{7});
+  REQUIRE(std::holds_alternative<M>(back->message));
+  CHECK(std::get<M>(back->message) == m);
+}
+
+Bytes stamped(Bytes image, Term term, LogId log, Offset at, Chain before, Chain* after = nullptr) {
+  const Chain c = stamp_frame(image.mutable_data(), static_cast<std::uint32_t>(image.size()), term, log, at, before);
+  if (after != nullptr) *after = c;
+  return image;
+}
+
+Bytes entry_image(std::string_view payload) {
+  Bytes b = Bytes::allocate(payload.size() + frame_overhead);
+  write_frame_image(b.mutable_data(), FrameKind::entry, ProducerId{0x1122334455667788}, Sequence{1}, Bytes::copy_of(payload));
+  return b;
+}
+
+}  // namespace
+
+TEST_CASE("every message has its golden bytes and comes back from them") {
+#define LOGLOG_MESSAGE(number, Name, direction, since) check_message<Name>();
+#include "proto-spec/messages.def"
+}
+
+TEST_CASE("frames have their golden bytes") {
+  compare(golden / "disk" / "frame-image.hex", entry_image("hello, log"));
+  compare(golden / "disk" / "frame-stamped.hex", stamped(entry_image("hello, log"), Term{5}, LogId{3}, Offset{9216}, Chain{}));
+  compare(golden / "disk" / "frame-empty-entry.hex", stamped(entry_image(""), Term{1}, LogId{1}, Offset{96}, Chain{}));
+  TermStartPayload t{no_offset, Term{}, InstanceId{0xABCDEF}, 1'700'000'000'000, 2, {{NodeId{1}, DiskId{11}}, {NodeId{2}, DiskId{22}}, {NodeId{3}, DiskId{33}}}};
+  const Bytes term_start = stamped(make_term_start_image(t), Term{1}, LogId{1}, Offset{61}, Chain{1});
+  compare(golden / "disk" / "frame-term-start.hex", term_start);
+  const auto look = look_at_frame(term_start, LogId{1}, Offset{61}, true);
+  CHECK(look.state == FrameState::good);
+  CHECK(read_term_start(term_start.span().subspan(frame_prefix_size, look.prefix.payload_length)) == t);
+  SegmentStartPayload s{1'700'000'000'000, Term{1}, Offset{0}};
+  const Bytes segment_start = stamped(make_segment_start_image(s), Term{1}, LogId{1}, Offset{65536}, Chain{2});
+  compare(golden / "disk" / "frame-segment-start.hex", segment_start);
+  CHECK(read_segment_start(segment_start.span().subspan(frame_prefix_size, look_at_frame(segment_start, LogId{1}, Offset{65536}, true).prefix.payload_length)) == s);
+}
+
+TEST_CASE("files have their golden bytes") {
+  const SegmentHeader h{ClusterId{0xC1}, LogId{3}, Offset{65536}, Chain{0xCAFE}};
+  Bytes header = encode_segment_header(h);
+  const Marks m{5, Offset{70000}, Chain{0xBEEF}, Offset{69000}};
+  std::memcpy(header.mutable_data() + marks_slot_at[m.counter % 2], encode_marks(m).data(), marks_slot_size);
+  compare(golden / "disk" / "segment-header.hex", header);
+  CHECK(decode_segment_header(header).value() == h);
+  CHECK(decode_marks(header) == m);
+  const Promise p{2, Term{7}, InstanceId{0x77}};
+  compare(golden / "disk" / "promise-slot.hex", encode_promise(p));
+  const Identity i{ClusterId{0xC1}, DiskId{0xD1}, 2, 3, "demo"};
+  compare(golden / "disk" / "identity.hex", encode_identity(i));
+  CHECK(decode_identity(encode_identity(i)).value() == i);
+}
+
+TEST_CASE("the worked bytes of the prose are the golden bytes") {
+  int blocks = 0;
+  for (const auto& f : fs::directory_iterator(root / "proto-spec" / "spec")) {
+    if (f.path().extension() != ".md") continue;
+    std::istringstream in(slurp(f.path()));
+    std::string name;
+    bool in_block = false;
+    std::string bytes;
+    for (std::string line; std::getline(in, line);) {
+      // A block opened by ```hex FILE repeats the beginning of that golden file; after | stands an explanation.
+      if (!in_block && line.starts_with("```hex ")) {
+        name = line.substr(7);
+        in_block = true;
+        bytes.clear();
+      } else if (in_block && line == "```") {
+        in_block = false;
+        ++blocks;
+        INFO(f.path().filename().string() << ": " << name);
+        const Bytes told = unhex(bytes);
+        const Bytes blessed = unhex(slurp(golden / name));
+        REQUIRE(told.size() > 0);
+        REQUIRE(told.size() <= blessed.size());
+        CHECK(told == blessed.slice(0, told.size()));
+      } else if (in_block) {
+        bytes += line.substr(0, line.find('|')) + ' ';
+      }
+    }
+  }
+  CHECK(blocks >= 3);
+}
+
+TEST_CASE("numbers of messages and errors are used once") {
+  std::vector<unsigned> numbers;
+#define LOGLOG_MESSAGE(number, Name, direction, since) numbers.push_back(number);
+#include "proto-spec/messages.def"
+  std::sort(numbers.begin(), numbers.end());
+  CHECK(std::adjacent_find(numbers.begin(), numbers.end()) == numbers.end());
+  CHECK(numbers.front() > 0);
+  // Every golden file belongs to a message: a retired message keeps its file in golden/retired.
+  for (const auto& f : fs::directory_iterator(golden / "wire")) {
+    bool known = false;
+    for (unsigned n : numbers) known = known || name_of(static_cast<MessageType>(n)) == f.path().stem().string();
+    INFO(f.path().filename().string());
+    CHECK(known);
+  }
+}
