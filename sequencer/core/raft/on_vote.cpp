@@ -1,0 +1,76 @@
+// Elections: pre-vote, vote, winning.
+#include "sequencer/core/raft/raft.h"
+
+namespace loglog::sequencer::raft {
+
+void Raft::campaign(Time now, bool pre_vote) {
+  const bool alone = config_.voters.size() == 1;
+  if (!pre_vote) {
+    hard_ = {hard_.term + 1, config_.id};
+    SaveRaft s;
+    s.hard_state = hard_;
+    // The vote for itself counts, and is asked for, only once it is durable.
+    save(std::move(s), [this, alone] {
+      auto* c = std::get_if<Candidate>(&role_);
+      if (c == nullptr) return;
+      c->granted.insert(config_.id);
+      if (alone) return won(now_);
+      for (SequencerId v : config_.voters)
+        if (v != config_.id) send(v, RequestVote{hard_.term, false, config_.id, log_.last_index(), log_.last_term()});
+    });
+  }
+  role_ = Candidate{pre_vote, {}, now + random_timeout()};
+  out_.role_changed = true;
+  if (pre_vote) {
+    std::get<Candidate>(role_).granted.insert(config_.id);
+    for (SequencerId v : config_.voters)
+      if (v != config_.id) send(v, RequestVote{hard_.term + 1, true, config_.id, log_.last_index(), log_.last_term()});
+    if (alone) campaign(now, false);
+  }
+}
+
+void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
+  const bool up_to_date = m.last_term > log_.last_term() || (m.last_term == log_.last_term() && m.last_index >= log_.last_index());
+  if (m.pre_vote) {
+    // Who hears a live leader disturbs nobody: it refuses, and the term does not move.
+    bool leader_lives = is_leader();
+    if (const auto* f = std::get_if<Follower>(&role_)) leader_lives = f->leader != SequencerId{} && now - f->leader_seen < config_.election_timeout_min;
+    send(from, Vote{m.term, true, !leader_lives && up_to_date && m.term > hard_.term});
+    return;
+  }
+  if (m.term > hard_.term) step_down(now, m.term, SequencerId{});
+  if (m.term < hard_.term) return send(from, Vote{hard_.term, false, false});
+  const bool free = hard_.vote == SequencerId{} || hard_.vote == from;
+  if (!std::holds_alternative<Follower>(role_) || !free || !up_to_date) return send(from, Vote{hard_.term, false, false});
+  hard_.vote = from;
+  std::get<Follower>(role_).election_deadline = now + random_timeout();
+  SaveRaft s;
+  s.hard_state = hard_;
+  save(std::move(s), [this, from, term = m.term] { send(from, Vote{term, false, true}); });
+}
+
+void Raft::on_vote(Time now, SequencerId from, const Vote& m) {
+  if (!m.pre_vote && m.term > hard_.term) return step_down(now, m.term, SequencerId{});
+  auto* c = std::get_if<Candidate>(&role_);
+  if (c == nullptr || !m.granted || c->pre_vote != m.pre_vote) return;
+  if (m.term != (m.pre_vote ? hard_.term + 1 : hard_.term)) return;
+  c->granted.insert(from);
+  if (c->granted.size() < majority()) return;
+  if (!c->granted.contains(config_.id)) return;  // its own vote is not durable yet
+  if (c->pre_vote) campaign(now, false);
+  else won(now);
+}
+
+void Raft::won(Time now) {
+  Leader l;
+  for (SequencerId v : config_.voters)
+    if (v != config_.id) l.peers[v] = Progress{log_.last_index() + 1, RaftIndex{}, log_.last_index(), now, 0};
+  l.first_own = log_.last_index() + 1;
+  l.heartbeat_due = now + config_.heartbeat_interval;
+  l.round = 1;
+  role_ = std::move(l);
+  out_.role_changed = true;
+  propose(now, first_entry_ ? first_entry_() : Bytes{}, std::get<Leader>(role_).first_own);
+}
+
+}  // namespace loglog::sequencer::raft

@@ -1,0 +1,198 @@
+#include "sequencer/core/raft/raft.h"
+
+#include <algorithm>
+
+#include "proto-spec/vocabulary/check.h"
+
+namespace loglog::sequencer::raft {
+
+void Output::clear() { *this = Output{}; }
+
+Raft::Raft(Config config, const RaftDisk& disk, std::uint64_t seed, std::function<Bytes()> first_entry)
+    : config_(std::move(config)), random_(seed), first_entry_(std::move(first_entry)), hard_(disk.hard_state), log_(disk) {
+  check(std::find(config_.voters.begin(), config_.voters.end(), config_.id) != config_.voters.end(), "a sequencer is one of its voters");
+  commit_ = handed_out_ = log_.snapshot_index();
+  saved_ = log_.last_index();
+}
+
+void Raft::start(Time now) {
+  now_ = now;
+  // A single voter has nobody to wait for.
+  const Duration wait = config_.voters.size() == 1 ? Duration{0} : random_timeout();
+  role_ = Follower{SequencerId{}, now + wait, Time{} - 3600s};
+  if (log_.snapshot_index() != RaftIndex{}) {
+    out_.install_snapshot = true;
+    out_.snapshot = log_.snapshot();
+    out_.snapshot_index = log_.snapshot_index();
+  }
+  if (config_.voters.size() == 1) campaign(now, false);
+  set_wake();
+}
+
+RaftRole Raft::role() const {
+  if (std::holds_alternative<Leader>(role_)) return RaftRole::leader;
+  return std::holds_alternative<Candidate>(role_) ? RaftRole::candidate : RaftRole::follower;
+}
+
+SequencerId Raft::leader() const {
+  if (is_leader()) return config_.id;
+  const auto* f = std::get_if<Follower>(&role_);
+  return f ? f->leader : SequencerId{};
+}
+
+bool Raft::own_term_committed() const {
+  const auto* l = std::get_if<Leader>(&role_);
+  return l != nullptr && commit_ >= l->first_own;
+}
+
+Duration Raft::random_timeout() {
+  const auto min = static_cast<std::uint64_t>(config_.election_timeout_min.count());
+  return Duration(static_cast<std::int64_t>(min + random_.below(min + 1)));
+}
+
+void Raft::peer_connected(Time now, SequencerId peer) {
+  now_ = now;
+  if (auto* l = std::get_if<Leader>(&role_)) {
+    // What was under way on the old connection is lost: send again from what is known to match.
+    Progress& p = l->peers[peer];
+    p.sent = p.next - 1;
+    send_entries(now, peer, true);
+  }
+  set_wake();
+}
+
+void Raft::peer_disconnected(Time now, SequencerId peer) {
+  now_ = now;
+  // A connection that the leader's end closed is a hint that it died: ask early, and pre-vote keeps a wrong hint harmless.
+  if (auto* f = std::get_if<Follower>(&role_); f != nullptr && f->leader == peer) {
+    const auto max = static_cast<std::uint64_t>(config_.closed_leader_hint_max.count());
+    f->election_deadline = std::min(f->election_deadline, now + Duration(static_cast<std::int64_t>(random_.below(max + 1))));
+    f->leader_seen = Time{} - 3600s;
+  }
+  set_wake();
+}
+
+void Raft::receive(Time now, SequencerId from, const Message& m) {
+  now_ = now;
+  if (const auto* v = std::get_if<RequestVote>(&m)) on_request_vote(now, from, *v);
+  else if (const auto* a = std::get_if<Vote>(&m)) on_vote(now, from, *a);
+  else if (const auto* e = std::get_if<AppendEntries>(&m)) on_append(now, from, *e);
+  else if (const auto* r = std::get_if<Appended>(&m)) on_appended(now, from, *r);
+  else if (const auto* s = std::get_if<InstallSnapshot>(&m)) on_snapshot(now, from, *s);
+  set_wake();
+}
+
+void Raft::save_done(Time now, std::uint64_t ticket) {
+  now_ = now;
+  check(!saving_.empty() && saving_.front().ticket == ticket, "Raft saves finish in order");
+  const PendingSave done = std::move(saving_.front());
+  saving_.erase(saving_.begin());
+  if (done.then && done.term == hard_.term) done.then();
+  set_wake();
+}
+
+void Raft::save(SaveRaft s, std::function<void()> then) {
+  s.ticket = ++tickets_;
+  saving_.push_back({s.ticket, hard_.term, std::move(then)});
+  out_.saves.push_back(std::move(s));
+}
+
+void Raft::tick(Time now) {
+  now_ = now;
+  if (auto* f = std::get_if<Follower>(&role_)) {
+    if (now >= f->election_deadline) campaign(now, true);
+  } else if (auto* c = std::get_if<Candidate>(&role_)) {
+    if (now >= c->election_deadline) campaign(now, true);
+  } else if (auto* l = std::get_if<Leader>(&role_)) {
+    // Check-quorum: a leader that a majority does not answer any more gives way.
+    std::size_t heard = 1;
+    for (const auto& [id, p] : l->peers)
+      if (now - p.heard < 2 * config_.election_timeout_min) ++heard;
+    if (heard < majority()) {
+      step_down(now, hard_.term, SequencerId{});
+    } else if (now >= l->heartbeat_due) {
+      l->heartbeat_due = now + config_.heartbeat_interval;
+      ++l->round;
+      for (auto& [id, p] : l->peers) p.sent = p.next - 1;  // a lost message is sent again with the next heartbeat
+      broadcast(now, true);
+    }
+  }
+  set_wake();
+}
+
+void Raft::step_down(Time now, RaftTerm term, SequencerId leader) {
+  if (auto* l = std::get_if<Leader>(&role_))
+    for (const PendingRead& r : l->reads) out_.failed_reads.push_back(r.token);
+  const bool was_follower = std::holds_alternative<Follower>(role_);
+  if (term > hard_.term) {
+    hard_ = {term, SequencerId{}};
+    SaveRaft s;
+    s.hard_state = hard_;
+    save(std::move(s), nullptr);
+  }
+  const Time deadline = was_follower ? std::get<Follower>(role_).election_deadline : now + random_timeout();
+  const Time seen = was_follower ? std::get<Follower>(role_).leader_seen : Time{} - 3600s;
+  role_ = Follower{leader, deadline, seen};
+  out_.role_changed = true;
+}
+
+bool Raft::propose(Time now, Bytes command, RaftIndex& index) {
+  now_ = now;
+  if (!is_leader()) return false;
+  RaftEntry e{hard_.term, log_.last_index() + 1, std::move(command)};
+  log_.append(e);
+  SaveRaft s;
+  s.entries.push_back(e);
+  // The leader's own copy counts once it is durable, like anybody's.
+  save(std::move(s), [this, own = e.index] {
+    saved_ = std::max(saved_, own);
+    advance_commit();
+  });
+  broadcast(now, false);
+  set_wake();
+  index = e.index;
+  return true;
+}
+
+void Raft::read_index(Time now, std::uint64_t token) {
+  now_ = now;
+  auto* l = std::get_if<Leader>(&role_);
+  if (l == nullptr || !own_term_committed()) {
+    out_.failed_reads.push_back(token);
+    return;
+  }
+  l->reads.push_back({token, ++l->round, commit_});
+  broadcast(now, true);
+  answer_reads();
+  set_wake();
+}
+
+void Raft::compact(RaftIndex applied, Bytes snapshot) {
+  if (applied <= log_.snapshot_index()) return;
+  check(applied <= handed_out_, "only applied entries are compacted");
+  const RaftTerm term = log_.term_at(applied);
+  SaveRaft s;
+  s.has_snapshot = true;
+  s.snapshot_index = applied;
+  s.snapshot_term = term;
+  s.snapshot = snapshot;
+  save(std::move(s), nullptr);
+  log_.compact(applied, term, std::move(snapshot));
+}
+
+void Raft::commit_to(RaftIndex index) {
+  if (index <= commit_) return;
+  commit_ = index;
+  while (handed_out_ < commit_) {
+    handed_out_ = handed_out_ + 1;
+    out_.committed.push_back(log_.at(handed_out_));
+  }
+}
+
+void Raft::set_wake() {
+  if (const auto* f = std::get_if<Follower>(&role_)) out_.wake = f->election_deadline;
+  else if (const auto* c = std::get_if<Candidate>(&role_)) out_.wake = c->election_deadline;
+  else out_.wake = config_.voters.size() == 1 ? never : std::get<Leader>(role_).heartbeat_due;
+}
+
+}  // namespace loglog::sequencer::raft

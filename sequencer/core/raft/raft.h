@@ -1,0 +1,145 @@
+// Raft for a fixed set of voters: elections with pre-vote, replication, snapshots, read index, check-quorum.
+// Sans-IO: messages, saves and ticks go in; saves, messages and committed entries come out. One thread.
+#pragma once
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "proto-spec/vocabulary/random.h"
+#include "sequencer/core/output.h"
+#include "sequencer/core/raft/raft_log.h"
+
+namespace loglog::sequencer::raft {
+
+struct Config {
+  SequencerId id{};
+  std::vector<SequencerId> voters;          ///< 1, 3 or 5, this one included
+  Duration election_timeout_min = 1000ms;   ///< randomised up to twice this
+  Duration heartbeat_interval = 100ms;      ///< several fit into an election timeout
+  Duration closed_leader_hint_max = 30ms;   ///< pre-vote after the leader's connection closed
+  std::size_t append_bytes_max = 1u << 20;  ///< per AppendEntries message
+};
+
+struct Output {
+  std::vector<SaveRaft> saves;  ///< strictly in order, each durable before its save_done
+  std::vector<std::pair<SequencerId, Message>> sends;
+  bool install_snapshot = false;  ///< take this state before applying `committed`
+  Bytes snapshot;
+  RaftIndex snapshot_index{};
+  std::vector<RaftEntry> committed;  ///< to apply, in order
+  std::vector<std::uint64_t> reads;  ///< tokens of read_index() that may be answered once `committed` is applied
+  std::vector<std::uint64_t> failed_reads;
+  bool role_changed = false;
+  Time wake = never;
+
+  void clear();
+};
+
+/// What a follower does while it is one.
+struct Follower {
+  SequencerId leader{};
+  Time election_deadline{};
+  Time leader_seen{};
+};
+/// Pre-vote first, then the vote itself (C3).
+struct Candidate {
+  bool pre_vote = true;
+  std::set<SequencerId> granted;
+  Time election_deadline{};
+};
+struct Progress {
+  RaftIndex next{};
+  RaftIndex match{};
+  RaftIndex sent{};  ///< optimistic: what was sent and not yet answered
+  Time heard{};
+  std::uint64_t round = 0;  ///< highest round echoed
+};
+struct PendingRead {
+  std::uint64_t token;
+  std::uint64_t round;
+  RaftIndex index;
+};
+struct Leader {
+  std::map<SequencerId, Progress> peers;
+  RaftIndex first_own{};  ///< index of the first entry of this term
+  Time heartbeat_due{};
+  std::uint64_t round = 0;
+  std::vector<PendingRead> reads;
+};
+
+class Raft {
+ public:
+  /// `first_entry` gives the command that a new leader appends first (its own-term entry); empty function: an empty command.
+  Raft(Config config, const RaftDisk& disk, std::uint64_t seed, std::function<Bytes()> first_entry);
+
+  void start(Time now);
+  void peer_connected(Time now, SequencerId peer);
+  void peer_disconnected(Time now, SequencerId peer);
+  /// RequestVote, Vote, AppendEntries, Appended, InstallSnapshot; others are ignored.
+  void receive(Time now, SequencerId from, const Message& m);
+  void save_done(Time now, std::uint64_t ticket);
+  void tick(Time now);
+
+  /// Leader only: appends a command and tells its index; false otherwise.
+  bool propose(Time now, Bytes command, RaftIndex& index);
+  /// Leader only (R2): the token comes back in Output.reads once a majority has confirmed the leadership after this call.
+  void read_index(Time now, std::uint64_t token);
+  /// The state up to `applied` is in `snapshot`; entries up to there may go.
+  void compact(RaftIndex applied, Bytes snapshot);
+
+  RaftRole role() const;
+  RaftTerm term() const { return hard_.term; }
+  SequencerId leader() const;
+  RaftIndex committed() const { return commit_; }
+  bool is_leader() const { return std::holds_alternative<Leader>(role_); }
+  bool own_term_committed() const;
+  Output& output() { return out_; }
+
+ private:
+  // on_vote.cpp
+  void on_request_vote(Time now, SequencerId from, const RequestVote& m);
+  void on_vote(Time now, SequencerId from, const Vote& m);
+  void campaign(Time now, bool pre_vote);
+  void won(Time now);
+  // on_append.cpp
+  void on_append(Time now, SequencerId from, const AppendEntries& m);
+  void on_snapshot(Time now, SequencerId from, const InstallSnapshot& m);
+  void on_appended(Time now, SequencerId from, const Appended& m);
+  void send_entries(Time now, SequencerId to, bool even_if_empty);
+  void broadcast(Time now, bool even_if_empty);
+  void advance_commit();
+  void answer_reads();
+
+  void step_down(Time now, RaftTerm term, SequencerId leader);
+  void save(SaveRaft s, std::function<void()> then);
+  void send(SequencerId to, Message m) { out_.sends.emplace_back(to, std::move(m)); }
+  void commit_to(RaftIndex index);
+  Duration random_timeout();
+  std::size_t majority() const { return config_.voters.size() / 2 + 1; }
+  void set_wake();
+
+  Config config_;
+  Random random_;
+  std::function<Bytes()> first_entry_;
+  HardState hard_;
+  RaftLog log_;
+  RaftIndex commit_{};
+  RaftIndex handed_out_{};  ///< committed entries given to the application
+  RaftIndex saved_{};       ///< own log durable up to here
+  std::variant<Follower, Candidate, Leader> role_;
+  struct PendingSave {
+    std::uint64_t ticket;
+    RaftTerm term;  ///< at the time of the request: what it unlocks is dropped when the term moved on
+    std::function<void()> then;
+  };
+  std::vector<PendingSave> saving_;
+  std::uint64_t tickets_ = 0;
+  Time now_{};
+  Output out_;
+};
+
+}  // namespace loglog::sequencer::raft

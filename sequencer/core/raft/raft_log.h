@@ -1,0 +1,44 @@
+// The entries in memory after the last snapshot.
+#pragma once
+#include <vector>
+
+#include "sequencer/core/output.h"
+
+namespace loglog::sequencer::raft {
+
+class RaftLog {
+ public:
+  RaftLog() = default;
+  explicit RaftLog(const RaftDisk& disk)
+      : snapshot_(disk.snapshot), snapshot_index_(disk.snapshot_index), snapshot_term_(disk.snapshot_term), entries_(disk.entries) {}
+
+  RaftIndex last_index() const { return entries_.empty() ? snapshot_index_ : entries_.back().index; }
+  RaftTerm last_term() const { return entries_.empty() ? snapshot_term_ : entries_.back().term; }
+  RaftIndex snapshot_index() const { return snapshot_index_; }
+  RaftTerm snapshot_term() const { return snapshot_term_; }
+  const Bytes& snapshot() const { return snapshot_; }
+
+  /// Whether the term at `index` is known: the snapshot's end and everything after it.
+  bool knows(RaftIndex index) const { return index >= snapshot_index_ && index <= last_index(); }
+  RaftTerm term_at(RaftIndex index) const { return index == snapshot_index_ ? snapshot_term_ : at(index).term; }
+  const RaftEntry& at(RaftIndex index) const { return entries_[index.value - snapshot_index_.value - 1]; }
+
+  void append(RaftEntry e) { entries_.push_back(std::move(e)); }
+  void truncate_from(RaftIndex index) { entries_.resize(index.value - snapshot_index_.value - 1); }
+  /// Replaces everything up to `index` by a snapshot; later entries stay only if they follow it.
+  void compact(RaftIndex index, RaftTerm term, Bytes snapshot) {
+    if (knows(index) && term_at(index) == term) entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(index.value - snapshot_index_.value));
+    else entries_.clear();
+    snapshot_ = std::move(snapshot);
+    snapshot_index_ = index;
+    snapshot_term_ = term;
+  }
+
+ private:
+  Bytes snapshot_;
+  RaftIndex snapshot_index_{};
+  RaftTerm snapshot_term_{};
+  std::vector<RaftEntry> entries_;
+};
+
+}  // namespace loglog::sequencer::raft
