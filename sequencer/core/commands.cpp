@@ -1,0 +1,85 @@
+#include "sequencer/core/commands.h"
+
+#include <utility>
+
+#include "proto-spec/wire/field_codec.h"
+
+namespace loglog::sequencer {
+
+// Field lists, in the order they are encoded; found by the field codec through argument-dependent lookup.
+template <class F>
+void for_each_field(BeginTerm& c, F& f) {
+  f("floor", c.floor);
+  f("instance", c.instance);
+  f("raft_term", c.raft_term);
+  f("log", c.log);
+}
+template <class F>
+void for_each_field(InitCluster& c, F& f) {
+  f("cluster", c.cluster);
+  f("cluster_name", c.cluster_name);
+  f("sequencers", c.sequencers);
+}
+template <class F>
+void for_each_field(RegisterStorage& c, F& f) {
+  f("node", c.node);
+}
+template <class F>
+void for_each_field(MakeLog& c, F& f) {
+  f("name", c.name);
+  f("options", c.options);
+  f("members", c.members);
+}
+template <class F>
+void for_each_field(MarkOpen& c, F& f) {
+  f("log", c.log);
+}
+template <class F>
+void for_each_field(MarkDeleting& c, F& f) {
+  f("log", c.log);
+}
+template <class F>
+void for_each_field(FinishDelete& c, F& f) {
+  f("log", c.log);
+}
+template <class F>
+void for_each_field(Trim& c, F& f) {
+  f("log", c.log);
+  f("offset", c.offset);
+}
+
+namespace {
+
+/// The kind byte is the place in the variant plus one: 0 stays "nothing", and new commands go to the end.
+template <std::size_t I = 0>
+std::optional<Command> decode_kind(std::size_t kind, const Bytes& fields) {
+  if constexpr (I == std::variant_size_v<Command>) {
+    return std::nullopt;
+  } else {
+    if (kind != I + 1) return decode_kind<I + 1>(kind, fields);
+    std::variant_alternative_t<I, Command> c;
+    if (!decode_record(fields, c)) return std::nullopt;
+    return Command(std::move(c));
+  }
+}
+
+}  // namespace
+
+Bytes encode(const Command& c) {
+  return std::visit(
+      [&](const auto& v) {
+        const Bytes fields = encode_record(v);
+        Bytes out = Bytes::allocate(1 + fields.size());
+        out.mutable_data()[0] = static_cast<std::byte>(c.index() + 1);
+        if (!fields.empty()) std::memcpy(out.mutable_data() + 1, fields.data(), fields.size());
+        return out;
+      },
+      c);
+}
+
+std::optional<Command> decode_command(const Bytes& bytes) {
+  if (bytes.empty()) return std::nullopt;
+  return decode_kind(static_cast<std::size_t>(bytes.data()[0]), bytes.slice(1));
+}
+
+}  // namespace loglog::sequencer

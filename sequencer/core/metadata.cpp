@@ -1,0 +1,171 @@
+#include "sequencer/core/metadata.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proto-spec/vocabulary/limits.h"
+#include "proto-spec/wire/field_codec.h"
+
+namespace loglog::sequencer {
+namespace {
+
+Applied refused(Errc code, std::string detail, LogId log = {}) { return {Error{code, std::move(detail)}, log, {}}; }
+Applied done(LogId log = {}) { return {Error{}, log, {}}; }
+
+bool is_name_character(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '/' ||
+         c == '-';
+}
+
+}  // namespace
+
+Applied Metadata::apply(RaftIndex index, const Command& command) {
+  state_.version = index;
+  return std::visit([&](const auto& c) { return on(index, c); }, command);
+}
+
+Applied Metadata::on(RaftIndex, const BeginTerm& c) {
+  LogInfo* log = c.log == LogId{} ? nullptr : find(c.log);
+  if (c.log != LogId{} && log == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  state_.last_term = std::max(state_.last_term, c.floor) + 1;
+  if (log != nullptr) log->last_term = state_.last_term;
+  return {Error{}, c.log, state_.last_term};
+}
+
+Applied Metadata::on(RaftIndex, const InitCluster& c) {
+  if (state_.cluster != ClusterId{} && state_.cluster != c.cluster)
+    return refused(Errc::wrong_cluster, "the cluster has an id already");
+  state_.cluster = c.cluster;
+  state_.cluster_name = c.cluster_name;
+  state_.sequencers = c.sequencers;
+  return done();
+}
+
+Applied Metadata::on(RaftIndex, const RegisterStorage& c) {
+  const auto at = std::lower_bound(state_.storage.begin(), state_.storage.end(), c.node.id,
+                                   [](const StorageInfo& s, NodeId id) { return s.id < id; });
+  if (at == state_.storage.end() || at->id != c.node.id) {
+    state_.storage.insert(at, c.node);
+    return done();
+  }
+  // T4: another disk under the same id is another member; it never takes the place of the first silently.
+  if (at->disk != c.node.disk)
+    return refused(Errc::wrong_identity, fmt::format("node {} is registered with another disk", c.node.id.value));
+  at->address = c.node.address;
+  return done();
+}
+
+Applied Metadata::on(RaftIndex index, const MakeLog& c) {
+  if (const LogInfo* there = log(std::string_view(c.name))) return refused(Errc::log_exists, c.name, there->id);
+  for (const Member& m : c.members) {
+    const StorageInfo* s = node(m.node);
+    if (s == nullptr || s->disk != m.disk) return refused(Errc::not_enough_nodes, "a chosen node is not registered any more");
+  }
+  LogInfo info;
+  info.id = LogId{index.value};
+  info.name = c.name;
+  info.state = LogState::creating;
+  info.options = c.options;
+  info.members = c.members;
+  by_id_[info.id] = state_.logs.size();
+  by_name_[info.name] = info.id;
+  state_.logs.push_back(info);
+  return done(info.id);
+}
+
+Applied Metadata::on(RaftIndex, const MarkOpen& c) {
+  LogInfo* l = find(c.log);
+  if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  if (l->state == LogState::deleting) return refused(Errc::log_deleted, l->name, c.log);
+  l->state = LogState::open;
+  return done(c.log);
+}
+
+Applied Metadata::on(RaftIndex, const MarkDeleting& c) {
+  LogInfo* l = find(c.log);
+  if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  if (l->state != LogState::deleting) by_name_.erase(l->name);
+  l->state = LogState::deleting;
+  return done(c.log);
+}
+
+Applied Metadata::on(RaftIndex, const FinishDelete& c) {
+  const LogInfo* l = find(c.log);
+  if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  if (l->state != LogState::deleting) return refused(Errc::wrong_state, "the log is not being deleted", c.log);
+  state_.logs.erase(state_.logs.begin() + static_cast<std::ptrdiff_t>(by_id_[c.log]));
+  index_logs();
+  return done(c.log);
+}
+
+Applied Metadata::on(RaftIndex, const Trim& c) {
+  LogInfo* l = find(c.log);
+  if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  l->trim = std::max(l->trim, c.offset);  // R3
+  return done(c.log);
+}
+
+LogInfo* Metadata::find(LogId id) {
+  const auto i = by_id_.find(id);
+  return i == by_id_.end() ? nullptr : &state_.logs[i->second];
+}
+const LogInfo* Metadata::log(LogId id) const {
+  const auto i = by_id_.find(id);
+  return i == by_id_.end() ? nullptr : &state_.logs[i->second];
+}
+const LogInfo* Metadata::log(std::string_view name) const {
+  const auto i = by_name_.find(std::string(name));
+  return i == by_name_.end() ? nullptr : log(i->second);
+}
+const StorageInfo* Metadata::node(NodeId id) const {
+  const auto at = std::lower_bound(state_.storage.begin(), state_.storage.end(), id,
+                                   [](const StorageInfo& s, NodeId n) { return s.id < n; });
+  return at == state_.storage.end() || at->id != id ? nullptr : &*at;
+}
+
+Bytes Metadata::snapshot() const { return encode_record(state_); }
+
+bool Metadata::restore(const Bytes& snapshot) {
+  ClusterMetadata m;
+  if (!decode_record(snapshot, m)) return false;
+  state_ = std::move(m);
+  index_logs();
+  return true;
+}
+
+void Metadata::index_logs() {
+  by_id_.clear();
+  by_name_.clear();
+  for (std::size_t i = 0; i < state_.logs.size(); ++i) {
+    by_id_[state_.logs[i].id] = i;
+    if (state_.logs[i].state != LogState::deleting) by_name_[state_.logs[i].name] = state_.logs[i].id;
+  }
+}
+
+Result<LogOptions> effective_options(const std::string& name, LogOptions o, std::size_t registered) {
+  if (name.empty()) return fail(Errc::invalid_argument, "a log needs a name");
+  if (name.size() > log_name_max)
+    return fail(Errc::invalid_argument, fmt::format("the name has {} bytes, at most {} are allowed", name.size(), log_name_max));
+  if (!std::all_of(name.begin(), name.end(), is_name_character))
+    return fail(Errc::invalid_argument, "a name holds only letters, digits and . _ / -");
+  if (o.replicas == 0) o.replicas = static_cast<std::uint8_t>(std::min<std::size_t>(3, std::max<std::size_t>(1, registered)));
+  if (o.replicas > replicas_max)
+    return fail(Errc::invalid_argument, fmt::format("{} replicas asked for, at most {} are possible", o.replicas, replicas_max));
+  if (o.write_quorum == 0) o.write_quorum = static_cast<std::uint8_t>(o.replicas / 2 + 1);
+  if (o.write_quorum > o.replicas)
+    return fail(Errc::invalid_argument,
+                fmt::format("a write quorum of {} is more than the {} replicas", o.write_quorum, o.replicas));
+  if (o.segment_size == 0) o.segment_size = segment_size_default;
+  if (o.segment_size < segment_size_min || o.segment_size > segment_size_max)
+    return fail(Errc::invalid_argument, fmt::format("a segment size of {} bytes is outside {} to {}", o.segment_size,
+                                                    segment_size_min, segment_size_max));
+  if (o.durability != Durability::sync && o.durability != Durability::relaxed)
+    return fail(Errc::invalid_argument, "durability is sync or relaxed");
+  if (registered < o.replicas)
+    return fail(Errc::not_enough_nodes, fmt::format("{} replicas need {} registered nodes, there are {}", o.replicas,
+                                                    o.replicas, registered));
+  return o;
+}
+
+}  // namespace loglog::sequencer
