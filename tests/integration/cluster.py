@@ -1,0 +1,175 @@
+"""A cluster of real processes on loopback for the integration tests: starts, kills and restarts only what it started."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+BIN = pathlib.Path(os.environ.get("LOGLOG_BIN", pathlib.Path(__file__).resolve().parents[2] / "build/release/bin"))
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Cluster:
+    def __init__(self, sequencers=3, storage=3, name="test", extra_storage=()):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="loglog-test-"))
+        self.name = name
+        ports = free_ports(sequencers + storage)
+        self.sequencers = {f"seq{i + 1}": f"127.0.0.1:{ports[i]}" for i in range(sequencers)}
+        self.storage = {f"node{i + 1}": f"127.0.0.1:{ports[sequencers + i]}" for i in range(storage)}
+        self.extra_storage = list(extra_storage)
+        self.running = {}
+
+    # ---- processes
+    def address_list(self, which):
+        return ",".join(f"{i + 1}={a}" for i, a in enumerate(which.values()))
+
+    def command(self, name):
+        number = "".join(c for c in name if c.isdigit())
+        data = self.data(name)
+        if name in self.storage:
+            return [BIN / "loglog-storage", "--id", number, "--cluster-name", self.name, "--listen", self.storage[name],
+                    "--data", data, *self.extra_storage]
+        return [BIN / "loglog-sequencer", "--id", number, "--cluster-name", self.name, "--listen", self.sequencers[name],
+                "--data", data, "--sequencers", self.address_list(self.sequencers), "--storage", self.address_list(self.storage)]
+
+    def data(self, name):
+        return self.dir / name
+
+    def start(self, name):
+        self.data(name).mkdir(exist_ok=True)
+        log = open(self.dir / f"{name}.log", "ab")
+        self.running[name] = subprocess.Popen([str(c) for c in self.command(name)], stdout=log, stderr=log)
+        log.close()
+
+    def start_all(self):
+        for name in [*self.storage, *self.sequencers]:
+            if name not in self.running:
+                self.start(name)
+        return self
+
+    def kill(self, name, sig=signal.SIGKILL):
+        process = self.running.pop(name)
+        process.send_signal(sig)
+        process.wait(timeout=20)
+        return process.returncode
+
+    def stop(self):
+        for process in self.running.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in self.running.values():
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.running.clear()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def log_of(self, name):
+        path = self.dir / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def __enter__(self):
+        return self.start_all()
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            for name in [*self.storage, *self.sequencers]:
+                print(f"--- {name}\n" + "\n".join(self.log_of(name).splitlines()[-15:]))
+        self.stop()
+
+    # ---- the command line
+    def addresses(self):
+        return ",".join([*self.sequencers.values(), *self.storage.values()])
+
+    def popen(self, *args, **kw):
+        return subprocess.Popen([str(BIN / "loglog"), *map(str, args), "--cluster", self.addresses()], **kw)
+
+    def run(self, *args, input=None, check=True, timeout=60):
+        result = subprocess.run([str(BIN / "loglog"), *map(str, args), "--cluster", self.addresses()], input=input,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
+        if check and result.returncode != 0:
+            raise AssertionError(f"loglog {' '.join(map(str, args))} gave {result.returncode}: {result.stderr.decode(errors='replace')}")
+        return result
+
+    def status(self):
+        return json.loads(self.run("status", "--json").stdout)
+
+    def leader(self, timeout=20):
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            result = self.run("status", "--json", check=False)
+            if result.returncode == 0:
+                for s in json.loads(result.stdout)["sequencers"]:
+                    if s["role"] == "leader":
+                        return f"seq{s['id']}"
+            time.sleep(0.05)
+        raise AssertionError("no leader")
+
+    def create(self, log, *options, timeout=30):
+        deadline = time.monotonic() + timeout
+        while True:
+            result = self.run("logs", "create", log, *options, check=False)
+            if result.returncode == 0 or b"exists" in result.stderr:
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"logs create {log}: {result.stderr.decode(errors='replace')}")
+            time.sleep(0.1)
+
+    def read_all(self, log, *options):
+        out = self.run("read", log, "--format", "json", *options, timeout=180).stdout
+        return [json.loads(line) for line in out.splitlines()]
+
+    # ---- segment files
+    def segments(self, node):
+        return {p.relative_to(self.data(node) / "logs"): p for p in sorted((self.data(node) / "logs").glob("*/*.seg"))}
+
+    def wait_identical(self, log, timeout=30):
+        """All replicas hold the same bytes past the segment headers, below committed."""
+        deadline = time.monotonic() + timeout
+        while True:
+            info = next(l for l in self.status()["logs"] if l["name"] == log)
+            problem = self.difference(info["committed"])
+            if problem is None and all(r["durable"] >= info["committed"] for r in info["replicas"]):
+                return info
+            if time.monotonic() > deadline:
+                raise AssertionError(f"replicas differ: {problem or info}")
+            time.sleep(0.3)
+
+    def difference(self, committed):
+        nodes = list(self.storage)
+        sets = [self.segments(n) for n in nodes]
+        for name in sets[0]:
+            first = int(name.stem)
+            if first >= committed:
+                continue
+            want = None
+            for node, files in zip(nodes, sets):
+                if name not in files:
+                    return f"{node} lacks {name}"
+                body = files[name].read_bytes()[4096:4096 + committed - first].rstrip(b"\0")
+                if want is None:
+                    want = body
+                elif body != want:
+                    return f"{node} differs in {name}"
+        return None
+
+
+def check(condition, what):
+    if not condition:
+        raise AssertionError(what)

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Sizes at the edge, garbage, wrong cluster, directory in use, damaged segment, full disk: each is met as the specification of faults says."""
+
+import os
+import pathlib
+import random
+import socket
+import subprocess
+import tempfile
+import time
+
+from cluster import BIN, Cluster, check
+
+LARGEST = 16_777_215
+
+
+def sizes(c):
+    c.create("sizes")
+    with tempfile.TemporaryDirectory() as d:
+        d = pathlib.Path(d)
+        (d / "empty").write_bytes(b"")
+        (d / "largest").write_bytes(os.urandom(LARGEST))
+        (d / "over").write_bytes(bytes(LARGEST + 1))
+        out = c.run("append", "sizes", "--file", d / "empty", "--file", d / "largest", timeout=120).stdout.split()
+        check(len(out) == 2, f"two offsets expected, got {out}")
+        refused = c.run("append", "sizes", "--file", d / "over", check=False)
+        check(refused.returncode != 0 and b"16777215" in refused.stderr, f"the refusal names the limit: {refused.stderr}")
+        back = c.run("read", "sizes", "--format", "raw", timeout=120).stdout
+        check(back.startswith((d / "largest").read_bytes()[:100]) or (d / "largest").read_bytes() in back, "the largest entry comes back")
+
+
+def garbage(c):
+    c.create("garbage")
+    for address in [*c.sequencers.values(), *c.storage.values()]:
+        host, port = address.split(":")
+        for payload in (os.urandom(4096), b"GET / HTTP/1.1\r\n\r\n", bytes(64), b"\x01\x01\x00\x00\xff\xff\xff\xff" + bytes(8)):
+            with socket.create_connection((host, int(port)), timeout=5) as s:
+                s.sendall(payload)
+                s.shutdown(socket.SHUT_WR)
+                s.settimeout(10)
+                while s.recv(65536):
+                    pass
+    out = c.run("append", "garbage", input=b"still works\n").stdout.split()
+    check(len(out) == 1, "the cluster serves on")
+
+
+def wrong_cluster(c):
+    port = c.storage["node1"]
+    with tempfile.TemporaryDirectory() as d:
+        p = subprocess.Popen([str(BIN / "loglog-sequencer"), "--id", "1", "--cluster-name", "another", "--listen", "127.0.0.1:0", "--data", d,
+                              "--sequencers", "1=127.0.0.1:1", "--storage", f"1={port}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(1.5)
+        p.terminate()
+        _, err = p.communicate(timeout=20)
+        check(b"another" in err and b"test" in err, f"both names are said: {err.decode(errors='replace')[-500:]}")
+
+
+def directory_in_use(c):
+    command = [str(x) for x in c.command("node1")]
+    command[command.index("--listen") + 1] = "127.0.0.1:0"
+    r = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+    check(r.returncode == 3, f"exit code 3 expected, got {r.returncode}: {r.stderr}")
+    check(b"in use" in r.stderr, r.stderr)
+
+
+def damaged_segment(c):
+    c.create("rot", "--segment-size", 1 << 20)
+    lines = b"".join(b"%d:" % i + b"r" * 500 + b"\n" for i in range(3000))
+    c.run("append", "rot", input=lines)
+    c.wait_identical("rot")
+    log = max(c.segments("node2"), key=lambda p: int(p.parts[0])).parts[0]
+    c.kill("node2")
+    first = min(p for name, p in c.segments("node2").items() if name.parts[0] == log)
+    with open(first, "r+b") as f:
+        f.seek(4096 + 20_000)
+        byte = f.read(1)
+        f.seek(4096 + 20_000)
+        f.write(bytes([byte[0] ^ 0x40]))
+    c.start("node2")
+    for _ in range(3):  # readers rotate over the replicas; whichever they take, the bytes are right
+        check(c.run("read", "rot", "--format", "lines").stdout == lines, "a reader saw damaged bytes")
+
+
+def main():
+    random.seed(1)
+    with Cluster() as c:
+        for test in (sizes, garbage, wrong_cluster, directory_in_use, damaged_segment):
+            begin = time.monotonic()
+            test(c)
+            print(f"{test.__name__}: ok in {time.monotonic() - begin:.1f} s")
+
+
+main()
