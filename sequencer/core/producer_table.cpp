@@ -1,0 +1,66 @@
+#include "sequencer/core/producer_table.h"
+
+#include <algorithm>
+
+#include "proto-spec/vocabulary/check.h"
+
+namespace loglog::sequencer {
+
+ProducerTable::Judgement ProducerTable::judge(const Commit& c, Offset committed) {
+  const auto found = producers_.find(c.run.producer);
+  if (found == producers_.end()) {
+    // A1: no record in this term: only the entry right after what the producer knows the fate of.
+    const Sequence expected = c.settled + 1;
+    if (c.run.first != expected) return {Verdict::wrong_sequence, expected};
+    if (producers_.size() >= producers_max_ || runs_ >= runs_max_) return {Verdict::full};
+    return {Verdict::accept, expected};
+  }
+  Producer& p = found->second;
+  settle(p, c.settled, committed);
+  const Sequence expected = std::max(p.next, c.settled + 1);
+  if (c.run.first == expected) return runs_ >= runs_max_ ? Judgement{Verdict::full} : Judgement{Verdict::accept, expected};
+  Run* run = find(p, c.run.first);
+  if (run == nullptr || run->reference.count != c.run.count) return {Verdict::wrong_sequence, expected};
+  if (run->reference != c.run) return {Verdict::other_bytes, expected};
+  return {Verdict::repeat, expected, run};
+}
+
+void ProducerTable::add(const Commit& c, Offset at, Client client) {
+  Producer& p = producers_[c.run.producer];
+  p.next = c.run.first + c.run.count;
+  p.connection = client.connection;
+  p.runs.push_back(Run{c.run, at, {client}});
+  ++runs_;
+}
+
+ProducerTable::Run* ProducerTable::find(ProducerId producer, Sequence first) {
+  const auto p = producers_.find(producer);
+  return p == producers_.end() ? nullptr : find(p->second, first);
+}
+
+ProducerTable::Run* ProducerTable::find(Producer& p, Sequence first) {
+  const auto r = std::lower_bound(p.runs.begin(), p.runs.end(), first,
+                                  [](const Run& run, Sequence s) { return run.reference.first < s; });
+  return r == p.runs.end() || r->reference.first != first ? nullptr : &*r;
+}
+
+ConnectionId ProducerTable::connection(ProducerId producer) const {
+  const auto p = producers_.find(producer);
+  return p == producers_.end() ? ConnectionId{} : p->second.connection;
+}
+
+void ProducerTable::seen_on(ProducerId producer, ConnectionId connection) {
+  if (const auto p = producers_.find(producer); p != producers_.end()) p->second.connection = connection;
+}
+
+/// Confirmed runs go; one that is not committed here stays, whatever the producer says: its answer is still owed.
+void ProducerTable::settle(Producer& p, Sequence through, Offset committed) {
+  while (!p.runs.empty()) {
+    const Run& r = p.runs.front();
+    if (r.reference.first + (r.reference.count - 1) > through || r.end() > committed) break;
+    p.runs.pop_front();
+    --runs_;
+  }
+}
+
+}  // namespace loglog::sequencer
