@@ -1,0 +1,49 @@
+#include "proto-spec/session/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace loglog {
+
+std::string_view name_of(Role r) {
+  switch (r) {
+    case Role::client: return "client";
+    case Role::sequencer: return "sequencer";
+    case Role::storage: return "storage node";
+  }
+  return "unknown role";
+}
+
+Session::Session(Hello own, Expectation expected) : own_(std::move(own)), expected_(std::move(expected)) {}
+
+Result<void> Session::accept(const Hello& theirs) {
+  if (theirs.magic != hello_magic) return fail(Errc::bad_magic, "the first message is no LogLog hello");
+  if (theirs.highest_version < own_.lowest_version || theirs.lowest_version > own_.highest_version)
+    return fail(Errc::wrong_version, fmt::format("this side speaks versions {} to {}, the peer {} to {}", own_.lowest_version,
+                                                 own_.highest_version, theirs.lowest_version, theirs.highest_version));
+  if (!expected_.roles.empty() && std::find(expected_.roles.begin(), expected_.roles.end(), theirs.role) == expected_.roles.end())
+    return fail(Errc::wrong_role, fmt::format("this side is a {}, the peer a {}", name_of(own_.role), name_of(theirs.role)));
+  if (!own_.cluster_name.empty() && !theirs.cluster_name.empty() && own_.cluster_name != theirs.cluster_name)
+    return fail(Errc::wrong_cluster, fmt::format("this side belongs to \"{}\", the peer to \"{}\"", own_.cluster_name, theirs.cluster_name));
+  if (own_.cluster != ClusterId{} && theirs.cluster != ClusterId{} && own_.cluster != theirs.cluster)
+    return fail(Errc::wrong_cluster, fmt::format("this side's cluster id is {:016x}, the peer's {:016x}", own_.cluster.value, theirs.cluster.value));
+  if (expected_.id != 0 && theirs.id != expected_.id)
+    return fail(Errc::wrong_identity, fmt::format("id {} was dialled, id {} answers", expected_.id, theirs.id));
+  return {};
+}
+
+Result<std::optional<Received>> Session::next() {
+  auto r = decoder_.next();
+  if (!r || !*r) return r;
+  if (established_) return r;
+  if (const auto* refused = std::get_if<Failed>(&(*r)->message)) return fail(refused->error, "the peer says: " + refused->detail);
+  auto* hello = std::get_if<Hello>(&(*r)->message);
+  if (hello == nullptr) return fail(Errc::bad_magic, "the first message is no hello");
+  if (auto ok = accept(*hello); !ok) return std::unexpected(ok.error());
+  peer_ = *hello;
+  established_ = true;
+  return r;
+}
+
+}  // namespace loglog

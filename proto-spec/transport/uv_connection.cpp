@@ -1,0 +1,262 @@
+#include "proto-spec/transport/uv_connection.h"
+
+#include <fmt/format.h>
+
+#include "proto-spec/vocabulary/check.h"
+
+namespace loglog::transport {
+namespace {
+
+constexpr Duration hello_timeout = 5s;
+constexpr Duration drain_timeout = 1s;
+
+Error lost(int uv_error) { return {Errc::connection_lost, uv_strerror(uv_error)}; }
+
+}  // namespace
+
+struct Connection::Write {
+  uv_write_t request{};
+  Ptr connection;
+  std::vector<Encoded> keep;  // the bytes live until the kernel has them
+  std::size_t bytes = 0;
+};
+
+Result<std::pair<std::string, std::string>> split_address(const std::string& address) {
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size())
+    return fail(Errc::bad_configuration, fmt::format("\"{}\" is no address; give HOST:PORT", address));
+  std::string host = address.substr(0, colon);
+  if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const std::string port = address.substr(colon + 1);
+  const bool digits = port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits || std::stoul(port) > 65535) return fail(Errc::bad_configuration, fmt::format("\"{}\" is no port; give 0 to 65535", port));
+  return std::pair{host, port};
+}
+
+Connection::Connection(Loop& loop, Hello own, Session::Expectation expected)
+    : loop_(loop), own_(own), session_(std::move(own), std::move(expected)) {
+  uv_tcp_init(loop.raw(), &tcp_);
+  tcp_.data = this;
+}
+
+Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello own, Session::Expectation expected, Callbacks callbacks) {
+  auto c = std::make_shared<Connection>(loop, std::move(own), std::move(expected));
+  c->self_ = c;
+  c->set_callbacks(std::move(callbacks));
+  const auto parts = split_address(address);
+  struct Lookup {
+    uv_getaddrinfo_t request{};
+    Ptr connection;
+  };
+  if (!parts) {
+    loop.post([c, e = parts.error()] { c->broken(e); });
+    return c;
+  }
+  sockaddr_storage numeric{};
+  const int port = std::stoi(parts->second);
+  if (uv_ip4_addr(parts->first.c_str(), port, reinterpret_cast<sockaddr_in*>(&numeric)) == 0 ||
+      uv_ip6_addr(parts->first.c_str(), port, reinterpret_cast<sockaddr_in6*>(&numeric)) == 0) {
+    c->begin_connect(reinterpret_cast<const sockaddr*>(&numeric));
+    return c;
+  }
+  auto* lookup = new Lookup{{}, c};
+  lookup->request.data = lookup;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  const int status = uv_getaddrinfo(loop.raw(), &lookup->request, [](uv_getaddrinfo_t* r, int error, addrinfo* found) {
+    std::unique_ptr<Lookup> l(static_cast<Lookup*>(r->data));
+    if (l->connection->state_ != State::connecting) {
+      uv_freeaddrinfo(found);
+      return;
+    }
+    if (error != 0) l->connection->broken(lost(error));
+    else l->connection->begin_connect(found->ai_addr);
+    uv_freeaddrinfo(found);
+  }, parts->first.c_str(), parts->second.c_str(), &hints);
+  if (status != 0) {
+    delete lookup;
+    loop.post([c, status] { c->broken(lost(status)); });
+  }
+  return c;
+}
+
+void Connection::begin_connect(const sockaddr* address) {
+  auto* request = new uv_connect_t{};
+  request->data = this;
+  const int status = uv_tcp_connect(request, &tcp_, address, [](uv_connect_t* r, int error) {
+    auto* c = static_cast<Connection*>(r->data);
+    delete r;
+    if (error == UV_ECANCELED) return;
+    if (error != 0) c->broken(lost(error));
+    else c->opened();
+  });
+  if (status != 0) {
+    delete request;
+    loop_.post([c = shared_from_this(), status] { c->broken(lost(status)); });
+  }
+}
+
+Connection::Ptr Connection::accept(Loop& loop, uv_stream_t* listener, Hello own, Session::Expectation expected) {
+  auto c = std::make_shared<Connection>(loop, std::move(own), std::move(expected));
+  c->self_ = c;
+  if (uv_accept(listener, reinterpret_cast<uv_stream_t*>(&c->tcp_)) != 0) {
+    c->shut();
+    return nullptr;
+  }
+  c->opened();
+  return c;
+}
+
+void Connection::opened() {
+  state_ = State::open;
+  uv_tcp_nodelay(&tcp_, 1);
+  send(RequestId{}, own_);
+  loop_.after(hello_timeout, [weak = weak_from_this()] {
+    const Ptr c = weak.lock();
+    if (c && c->state_ == State::open && !c->session_.established()) c->broken({Errc::connection_lost, "no hello came within 5 s"});
+  });
+  uv_read_start(reinterpret_cast<uv_stream_t*>(&tcp_), [](uv_handle_t* h, std::size_t, uv_buf_t* buffer) {
+    const auto room = static_cast<Connection*>(h->data)->session_.writable();
+    *buffer = uv_buf_init(reinterpret_cast<char*>(room.data()), static_cast<unsigned>(room.size()));
+  }, [](uv_stream_t* s, ssize_t n, const uv_buf_t*) { static_cast<Connection*>(s->data)->read_some(n); });
+}
+
+void Connection::read_some(ssize_t n) {
+  const Ptr alive = shared_from_this();
+  if (n == 0) return;
+  if (n < 0) return broken(n == UV_EOF ? Error{Errc::connection_lost, "the peer closed the connection"} : lost(static_cast<int>(n)));
+  session_.filled(static_cast<std::size_t>(n));
+  while (state_ == State::open) {
+    auto r = session_.next();
+    if (!r) {
+      const Error why = r.error();
+      const auto told = callbacks_;
+      close(why);
+      if (told.on_closed) told.on_closed(why);
+      return;
+    }
+    if (!*r) return;
+    if (std::holds_alternative<Hello>((*r)->message)) {
+      if (callbacks_.on_hello) callbacks_.on_hello(session_.peer());
+    } else if (const auto* f = std::get_if<Failed>(&(*r)->message); f != nullptr && (*r)->request == RequestId{}) {
+      return broken({f->error, "the peer says: " + f->detail});
+    } else if (callbacks_.on_message) {
+      callbacks_.on_message((*r)->request, std::move((*r)->message));
+    }
+  }
+}
+
+void Connection::broken(const Error& why) {
+  if (state_ == State::closed || state_ == State::draining) return shut();
+  const auto told = std::move(callbacks_);
+  callbacks_ = {};
+  shut();
+  if (told.on_closed) told.on_closed(why);
+}
+
+void Connection::send(RequestId request, const Message& m) {
+  if (state_ != State::open) return;
+  Encoded e = encode(request, m);
+  queued_ += e.size();
+  out_.push_back(std::move(e));
+  if (dirty_) return;
+  dirty_ = true;
+  loop_.flush_later(shared_from_this());
+}
+
+void Connection::flush() {
+  dirty_ = false;
+  if (out_.empty() || state_ == State::closed) return;
+  auto* w = new Write{{}, shared_from_this(), std::move(out_), 0};
+  out_.clear();
+  std::vector<uv_buf_t> buffers;
+  buffers.reserve(2 * w->keep.size());
+  const auto add = [&](const Bytes& b) {
+    if (b.empty()) return;
+    buffers.push_back(uv_buf_init(const_cast<char*>(b.text().data()), static_cast<unsigned>(b.size())));
+    w->bytes += b.size();
+  };
+  for (const Encoded& e : w->keep) {
+    add(e.head);
+    add(e.tail);
+  }
+  w->request.data = w;
+  ++writes_;
+  const int status = uv_write(&w->request, reinterpret_cast<uv_stream_t*>(&tcp_), buffers.data(), static_cast<unsigned>(buffers.size()),
+                              [](uv_write_t* r, int error) {
+                                std::unique_ptr<Write> done(static_cast<Write*>(r->data));
+                                Connection& c = *done->connection;
+                                --c.writes_;
+                                c.queued_ -= done->bytes;
+                                if (c.state_ == State::draining && c.writes_ == 0) c.shut();
+                                else if (error != 0 && error != UV_ECANCELED) c.broken(lost(error));
+                              });
+  if (status != 0) {
+    --writes_;
+    queued_ -= w->bytes;
+    delete w;
+    loop_.post([c = shared_from_this(), status] { c->broken(lost(status)); });
+  }
+}
+
+void Connection::close(const Error& why) {
+  callbacks_ = {};
+  if (state_ != State::open) return shut();
+  if (why.code != Errc::ok) send(RequestId{}, Failed{why.code, why.detail});
+  flush();
+  if (writes_ == 0) return shut();
+  // What is queued still goes out, for a bounded time; nothing more is read.
+  state_ = State::draining;
+  uv_read_stop(reinterpret_cast<uv_stream_t*>(&tcp_));
+  loop_.after(drain_timeout, [weak = weak_from_this()] {
+    if (const Ptr c = weak.lock()) c->shut();
+  });
+}
+
+void Connection::shut() {
+  state_ = State::closed;
+  if (uv_is_closing(reinterpret_cast<uv_handle_t*>(&tcp_))) return;
+  uv_close(reinterpret_cast<uv_handle_t*>(&tcp_), [](uv_handle_t* h) {
+    auto* c = static_cast<Connection*>(h->data);
+    const Ptr last = std::move(c->self_);
+    c->self_.reset();
+  });
+}
+
+Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string& address, OnAccept on_accept) {
+  const auto parts = split_address(address);
+  if (!parts) return std::unexpected(parts.error());
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  uv_getaddrinfo_t lookup{};
+  if (const int error = uv_getaddrinfo(loop.raw(), &lookup, nullptr, parts->first.c_str(), parts->second.c_str(), &hints); error != 0)
+    return fail(Errc::bad_configuration, fmt::format("{}: {}", address, uv_strerror(error)));
+  std::unique_ptr<Listener> l(new Listener);
+  l->on_accept_ = std::move(on_accept);
+  l->tcp_ = new uv_tcp_t{};
+  uv_tcp_init(loop.raw(), l->tcp_);
+  l->tcp_->data = l.get();
+  int error = uv_tcp_bind(l->tcp_, lookup.addrinfo->ai_addr, 0);
+  uv_freeaddrinfo(lookup.addrinfo);
+  if (error == 0)
+    error = uv_listen(reinterpret_cast<uv_stream_t*>(l->tcp_), 1024, [](uv_stream_t* s, int status) {
+      if (status == 0) static_cast<Listener*>(s->data)->on_accept_(s);
+    });
+  if (error != 0) return fail(Errc::address_in_use, fmt::format("{}: {}", address, uv_strerror(error)));
+  sockaddr_storage bound{};
+  int size = sizeof bound;
+  uv_tcp_getsockname(l->tcp_, reinterpret_cast<sockaddr*>(&bound), &size);
+  const int port = bound.ss_family == AF_INET6 ? ntohs(reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port) : ntohs(reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
+  const std::string host = address.substr(0, address.rfind(':'));
+  l->address_ = fmt::format("{}:{}", host, port);
+  return l;
+}
+
+Listener::~Listener() {
+  if (tcp_ == nullptr) return;
+  if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(tcp_)))
+    uv_close(reinterpret_cast<uv_handle_t*>(tcp_), [](uv_handle_t* h) { delete reinterpret_cast<uv_tcp_t*>(h); });
+}
+
+}  // namespace loglog::transport

@@ -1,0 +1,84 @@
+// One TCP connection: hellos, messages in and out. Received payloads stay where the socket put them; sent ones are
+// written from the caller's buffers.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "proto-spec/session/session.h"
+#include "proto-spec/transport/uv_loop.h"
+
+namespace loglog::transport {
+
+/// "127.0.0.1:7070", "[::1]:7070" or "host:7070" in two; bad_configuration otherwise.
+Result<std::pair<std::string, std::string>> split_address(const std::string& address);
+
+/// Belongs to its loop's thread. Callbacks come on that thread, never from inside a call of this class; on_closed at
+/// most once, and none after close().
+class Connection : public Flushable, public std::enable_shared_from_this<Connection> {
+ public:
+  struct Callbacks {
+    std::function<void(const Hello&)> on_hello;
+    std::function<void(RequestId, Message&&)> on_message;
+    std::function<void(const Error&)> on_closed;
+  };
+  using Ptr = std::shared_ptr<Connection>;
+
+  /// Dials; answers by on_hello or on_closed.
+  static Ptr dial(Loop& loop, const std::string& address, Hello own, Session::Expectation expected, Callbacks callbacks);
+  /// Takes the next waiting connection of a listening socket; nullptr when that fails.
+  static Ptr accept(Loop& loop, uv_stream_t* listener, Hello own, Session::Expectation expected);
+
+  Connection(Loop& loop, Hello own, Session::Expectation expected);
+  ~Connection() override = default;
+
+  void set_callbacks(Callbacks callbacks) { callbacks_ = std::move(callbacks); }
+  /// Queues; what one turn of the loop queues leaves in as few writes as possible.
+  void send(RequestId request, const Message& m);
+  /// Bytes queued and not yet taken by the kernel.
+  std::size_t queued_bytes() const { return queued_; }
+  /// Says why (Failed with request id 0) when not ok, then closes. No callback comes after it.
+  void close(const Error& why = {});
+  bool open() const { return state_ == State::open; }
+
+  void flush() override;
+
+ private:
+  enum class State { connecting, open, draining, closed };
+  struct Write;
+  void opened();
+  void read_some(ssize_t n);
+  void broken(const Error& why);
+  void shut();
+  void begin_connect(const sockaddr* address);
+
+  Loop& loop_;
+  uv_tcp_t tcp_{};
+  Hello own_;
+  Session session_;
+  Callbacks callbacks_;
+  State state_ = State::connecting;
+  std::vector<Encoded> out_;
+  std::size_t queued_ = 0;
+  std::size_t writes_ = 0;
+  bool dirty_ = false;
+  Ptr self_;  // while libuv knows the handle
+};
+
+/// A listening socket. Stops when destroyed.
+class Listener {
+ public:
+  using OnAccept = std::function<void(uv_stream_t*)>;
+  /// address_in_use or bad_configuration otherwise. Port 0 takes a free one.
+  static Result<std::unique_ptr<Listener>> listen(Loop& loop, const std::string& address, OnAccept on_accept);
+  ~Listener();
+  /// HOST:PORT as it is, with the port taken.
+  const std::string& address() const { return address_; }
+
+ private:
+  Listener() = default;
+  uv_tcp_t* tcp_ = nullptr;
+  OnAccept on_accept_;
+  std::string address_;
+};
+
+}  // namespace loglog::transport

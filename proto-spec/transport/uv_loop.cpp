@@ -1,0 +1,108 @@
+#include "proto-spec/transport/uv_loop.h"
+
+#include <csignal>
+
+#include "proto-spec/vocabulary/check.h"
+
+namespace loglog::transport {
+
+Loop::Loop() {
+  check(uv_loop_init(&loop_) == 0, "an event loop can be made");
+  uv_async_init(&loop_, &async_, [](uv_async_t* a) { static_cast<Loop*>(a->data)->run_posted(); });
+  async_.data = this;
+  uv_timer_init(&loop_, &wake_timer_);
+  wake_timer_.data = this;
+  uv_prepare_init(&loop_, &prepare_);
+  prepare_.data = this;
+  // Prepare handles run just before the loop sleeps: the end of the turn.
+  uv_prepare_start(&prepare_, [](uv_prepare_t* p) { static_cast<Loop*>(p->data)->end_turn(); });
+}
+
+Loop::~Loop() {
+  uv_walk(&loop_, [](uv_handle_t* h, void*) {
+    if (!uv_is_closing(h)) uv_close(h, nullptr);
+  }, nullptr);
+  uv_run(&loop_, UV_RUN_DEFAULT);
+  uv_loop_close(&loop_);
+  for (Once* o : timers_) delete o;
+}
+
+void Loop::end_turn() {
+  for (auto& work : turn_end_) work();
+  auto dirty = std::move(dirty_);
+  dirty_.clear();
+  for (auto& d : dirty) d->flush();
+}
+
+void Loop::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
+
+void Loop::stop() {
+  post([this] { uv_stop(&loop_); });
+}
+
+void Loop::post(std::function<void()> work) {
+  bool first = false;
+  {
+    std::lock_guard lock(mutex_);
+    first = posted_.empty();
+    posted_.push_back(std::move(work));
+  }
+  if (first) uv_async_send(&async_);
+}
+
+void Loop::run_posted() {
+  std::vector<std::function<void()>> work;
+  {
+    std::lock_guard lock(mutex_);
+    work.swap(posted_);
+  }
+  for (auto& w : work) w();
+}
+
+Time Loop::now() const { return Time(Duration(static_cast<std::int64_t>(uv_hrtime() / 1000))); }
+
+void Loop::set_wake(Time when, std::function<void()> on_wake) {
+  if (when == never) {
+    uv_timer_stop(&wake_timer_);
+    return;
+  }
+  on_wake_ = std::move(on_wake);
+  const Time t = now();
+  const auto us = when > t ? (when - t).count() : 0;
+  uv_update_time(&loop_);
+  uv_timer_start(&wake_timer_, [](uv_timer_t* h) {
+    auto work = std::move(static_cast<Loop*>(h->data)->on_wake_);
+    if (work) work();
+  }, static_cast<std::uint64_t>((us + 999) / 1000), 0);
+}
+
+void Loop::after(Duration delay, std::function<void()> work) {
+  auto* once = new Once{{}, this, std::move(work)};
+  timers_.insert(once);
+  uv_timer_init(&loop_, &once->timer);
+  once->timer.data = once;
+  uv_update_time(&loop_);
+  uv_timer_start(&once->timer, [](uv_timer_t* h) {
+    auto* o = static_cast<Once*>(h->data);
+    const auto w = std::move(o->work);
+    uv_close(reinterpret_cast<uv_handle_t*>(h), [](uv_handle_t* c) {
+      auto* closed = static_cast<Once*>(c->data);
+      closed->loop->timers_.erase(closed);
+      delete closed;
+    });
+    w();
+  }, static_cast<std::uint64_t>((delay.count() + 999) / 1000), 0);
+}
+
+void Loop::on_stop_signal(std::function<void()> work) {
+  on_signal_ = std::move(work);
+  const int numbers[2] = {SIGINT, SIGTERM};
+  for (int i = 0; i < 2; ++i) {
+    uv_signal_init(&loop_, &signals_[i]);
+    signals_[i].data = this;
+    uv_signal_start(&signals_[i], [](uv_signal_t* s, int) { static_cast<Loop*>(s->data)->on_signal_(); }, numbers[i]);
+    uv_unref(reinterpret_cast<uv_handle_t*>(&signals_[i]));
+  }
+}
+
+}  // namespace loglog::transport

@@ -1,0 +1,74 @@
+// One event loop: one thread runs it, others post to it.
+#pragma once
+#include <uv.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "proto-spec/vocabulary/time.h"
+
+namespace loglog::transport {
+
+/// Something with output gathered during a turn of the loop.
+class Flushable {
+ public:
+  virtual ~Flushable() = default;
+  virtual void flush() = 0;
+};
+
+/// libuv loop with what drivers need. All members but post() and stop() belong to the loop's thread.
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  /// Runs until stop(). Closes every handle before it returns.
+  void run();
+  /// From any thread: run() returns soon.
+  void stop();
+  /// From any thread: `work` runs on the loop's thread; wakes the loop once for many.
+  void post(std::function<void()> work);
+
+  /// The driver's monotonic clock; cached for the turn of the loop.
+  Time now() const;
+  /// One timer: calls `on_wake` once at `when` (never: not at all); a later call replaces it.
+  void set_wake(Time when, std::function<void()> on_wake);
+  /// A timer of its own, once after `delay`; not to be cancelled.
+  void after(Duration delay, std::function<void()> work);
+  /// Called at the end of every turn that did something, before the loop sleeps: drivers step and flush here.
+  void on_turn_end(std::function<void()> work) { turn_end_.push_back(std::move(work)); }
+  /// flush() is called once at the end of this turn, after the work of on_turn_end().
+  void flush_later(std::shared_ptr<Flushable> what) { dirty_.push_back(std::move(what)); }
+  /// SIGINT and SIGTERM call `work` on the loop's thread.
+  void on_stop_signal(std::function<void()> work);
+
+  uv_loop_t* raw() { return &loop_; }
+
+ private:
+  struct Once {
+    uv_timer_t timer{};
+    Loop* loop = nullptr;
+    std::function<void()> work;
+  };
+  void run_posted();
+  void end_turn();
+  uv_loop_t loop_{};
+  uv_async_t async_{};
+  uv_timer_t wake_timer_{};
+  uv_prepare_t prepare_{};
+  uv_signal_t signals_[2]{};
+  std::function<void()> on_wake_;
+  std::function<void()> on_signal_;
+  std::vector<std::function<void()>> turn_end_;
+  std::mutex mutex_;
+  std::vector<std::function<void()>> posted_;
+  std::vector<std::shared_ptr<Flushable>> dirty_;
+  std::set<Once*> timers_;
+};
+
+}  // namespace loglog::transport
