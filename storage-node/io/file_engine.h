@@ -1,0 +1,35 @@
+// The seam between the storage node's driver and what performs its disk operations.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "storage-node/core/output.h"
+
+namespace loglog::storage {
+
+class SegmentDirectory;
+
+/// Performs operations whose order the driver has decided: one engine call at a time per log's strand, reads and preparations
+/// beside them. Completion comes on the driver's thread. A failed write is reported as such; the driver ends the process (K2).
+class FileEngine {
+ public:
+  struct Outcome {
+    Errc error = Errc::ok;
+    std::string detail;
+    Bytes data;
+  };
+  using Done = std::function<void(Outcome)>;
+  virtual ~FileEngine() = default;
+  virtual void start(DiskOperation op, Done done) = 0;
+  /// "io_uring" or "threads", for the log.
+  virtual const char* name() const = 0;
+};
+
+/// How completions get back to the driver's thread.
+using PostToDriver = std::function<void(std::function<void()>)>;
+
+/// Two threads: one for what the strands wait for, one for reads and preparation.
+std::unique_ptr<FileEngine> make_thread_engine(SegmentDirectory& directory, PostToDriver post);
+
+}  // namespace loglog::storage

@@ -1,0 +1,378 @@
+#include "storage-node/io/posix_segment_directory.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <filesystem>
+
+#include "proto-spec/disk/segment.h"
+
+namespace loglog::storage {
+namespace fs = std::filesystem;
+namespace {
+
+using Outcome = FileEngine::Outcome;
+
+constexpr std::size_t descriptors_max = 256;
+
+Outcome failed(const std::string& what, const std::string& path) {
+  const int e = errno;
+  return {e == ENOSPC ? Errc::no_space : Errc::io_error, fmt::format("{} {}: {}", what, path, std::strerror(e)), {}};
+}
+
+// Closes at the end of the scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+bool write_all(int fd, ByteSpan data, std::uint64_t at) {
+  while (!data.empty()) {
+    const ssize_t n = ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    data = data.subspan(static_cast<std::size_t>(n));
+    at += static_cast<std::uint64_t>(n);
+  }
+  return true;
+}
+
+Outcome sync_directory(const std::string& path) {
+  const Descriptor d(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!d || ::fsync(d.get()) != 0) return failed("cannot make durable", path);
+  return {};
+}
+
+Outcome replace_file(const std::string& folder, const std::string& name, ByteSpan data) {
+  const std::string path = folder + "/" + name;
+  const std::string temporary = path + ".new";
+  {
+    const Descriptor d(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+    if (!d || !write_all(d.get(), data, 0) || ::fdatasync(d.get()) != 0) return failed("cannot write", temporary);
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return failed("cannot rename", temporary);
+  return sync_directory(folder);
+}
+
+Bytes slurp(const std::string& path) {
+  const Descriptor d(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat s {};
+  if (!d || ::fstat(d.get(), &s) != 0) return {};
+  Bytes b = Bytes::allocate(static_cast<std::size_t>(s.st_size));
+  std::size_t at = 0;
+  while (at < b.size()) {
+    const ssize_t n = ::pread(d.get(), b.mutable_data() + at, b.size() - at, static_cast<off_t>(at));
+    if (n <= 0) break;
+    at += static_cast<std::size_t>(n);
+  }
+  return b.slice(0, at);
+}
+
+// Zeros that are written, not only promised by the file system: the first fdatasync over them then changes no metadata.
+bool write_zeros(int fd, std::uint64_t size) {
+  static const std::vector<std::byte> zeros(1u << 20);
+  for (std::uint64_t at = 0; at < size;) {
+    const std::size_t n = std::min<std::uint64_t>(zeros.size(), size - at);
+    if (!write_all(fd, ByteSpan(zeros).first(n), at)) return false;
+    at += n;
+  }
+  return true;
+}
+
+}  // namespace
+
+// One function an operation.
+struct SegmentDirectory::Doer {
+  SegmentDirectory& dir;
+
+  Outcome operator()(const MakeLog& o) {
+    const std::string path = dir.log_path(o.log);
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error) return {Errc::io_error, fmt::format("cannot make {}: {}", path, error.message()), {}};
+    if (Outcome r = replace_file(path, "info", o.info); r.error != Errc::ok) return r;
+    if (!fs::exists(path + "/promise")) {
+      const std::vector<std::byte> empty(promise_file_size);
+      if (Outcome r = replace_file(path, "promise", empty); r.error != Errc::ok) return r;
+    }
+    return sync_directory(dir.path_ + "/logs");
+  }
+
+  Outcome operator()(const OpenSegment& o) {
+    const std::string folder = dir.log_path(o.log);
+    const std::string path = dir.segment_path(o.log, o.first);
+    const std::string prepared = folder + "/next";
+    std::error_code error;
+    const bool ready = fs::file_size(prepared, error) == o.size && !error;
+    const std::string from = ready ? prepared : folder + "/opening";
+    {
+      const Descriptor d(::open(from.c_str(), O_RDWR | O_CREAT | (ready ? 0 : O_TRUNC) | O_CLOEXEC, 0640));
+      if (!d) return failed("cannot open", from);
+      // Not prepared ahead: reserve the space only (K5); zero-filling here would stop the log for its length.
+      if (!ready)
+        if (const int e = ::posix_fallocate(d.get(), 0, static_cast<off_t>(o.size)); e != 0) {
+          errno = e;
+          return failed("cannot reserve space in", from);
+        }
+      if (!write_all(d.get(), o.header, 0) || ::fsync(d.get()) != 0) return failed("cannot write", from);
+    }
+    dir.forget(o.log, o.first);
+    if (::rename(from.c_str(), path.c_str()) != 0) return failed("cannot rename", from);
+    return sync_directory(folder);
+  }
+
+  Outcome operator()(const PrepareNext& o) {
+    const std::string folder = dir.log_path(o.log);
+    const std::string temporary = folder + "/preparing";
+    {
+      const Descriptor d(::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+      if (!d || !write_zeros(d.get(), o.size) || ::fdatasync(d.get()) != 0) {
+        const Outcome r = failed("cannot prepare", temporary);
+        ::unlink(temporary.c_str());
+        return r;
+      }
+    }
+    if (::rename(temporary.c_str(), (folder + "/next").c_str()) != 0) return failed("cannot rename", temporary);
+    return {};
+  }
+
+  Outcome operator()(const CloseSegment& o) {
+    const auto fd = dir.descriptor(o.log, o.first);
+    if (*fd < 0 || ::ftruncate(*fd, static_cast<off_t>(segment_header_size + o.length)) != 0 || ::fdatasync(*fd) != 0)
+      return failed("cannot close", dir.segment_path(o.log, o.first));
+    return {};
+  }
+
+  Outcome operator()(const WriteGroup& o) {
+    const auto fd = dir.descriptor(o.log, o.first);
+    const std::string path = dir.segment_path(o.log, o.first);
+    if (*fd < 0) return failed("cannot open", path);
+    std::uint64_t at = o.position;
+    std::vector<iovec> parts;
+    std::size_t i = 0;
+    while (i < o.buffers.size()) {
+      parts.clear();
+      std::size_t bytes = 0;
+      for (; i < o.buffers.size() && parts.size() < IOV_MAX; ++i) {
+        parts.push_back({const_cast<std::byte*>(o.buffers[i].data()), o.buffers[i].size()});
+        bytes += o.buffers[i].size();
+      }
+      const ssize_t n = ::pwritev(*fd, parts.data(), static_cast<int>(parts.size()), static_cast<off_t>(at));
+      if (n != static_cast<ssize_t>(bytes)) {
+        // Part of it, or none: once more buffer by buffer, which either completes or tells the error.
+        std::uint64_t p = at;
+        for (const iovec& v : parts) {
+          if (!write_all(*fd, {static_cast<const std::byte*>(v.iov_base), v.iov_len}, p)) return failed("cannot write", path);
+          p += v.iov_len;
+        }
+      }
+      at += bytes;
+    }
+    if (!o.marks.empty() && !write_all(*fd, o.marks, o.marks_position)) return failed("cannot write", path);
+    if (o.sync && ::fdatasync(*fd) != 0) return failed("cannot make durable", path);
+    return {};
+  }
+
+  Outcome operator()(const TruncateLog& o) {
+    const std::string folder = dir.log_path(o.log);
+    dir.forget(o.log);
+    std::error_code error;
+    for (const auto& f : fs::directory_iterator(folder, error)) {
+      const auto first = parse_segment_file_name(f.path().filename().string());
+      if (first && (o.everything || *first > o.first) && ::unlink(f.path().c_str()) != 0) return failed("cannot remove", f.path().string());
+    }
+    if (Outcome r = sync_directory(folder); r.error != Errc::ok || o.everything) return r;
+    const std::string path = dir.segment_path(o.log, o.first);
+    const Descriptor d(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    struct stat s {};
+    if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot open", path);
+    const auto keep = static_cast<off_t>(segment_header_size + o.length);
+    if (::ftruncate(d.get(), keep) != 0) return failed("cannot cut", path);
+    if (const int e = ::posix_fallocate(d.get(), 0, std::max(s.st_size, keep)); e != 0) {
+      errno = e;
+      return failed("cannot reserve space in", path);
+    }
+    if (::fsync(d.get()) != 0) return failed("cannot make durable", path);
+    return {};
+  }
+
+  Outcome operator()(const UnlinkSegments& o) {
+    for (Offset first : o.firsts) {
+      dir.forget(o.log, first);
+      const std::string path = dir.segment_path(o.log, first);
+      if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed("cannot remove", path);
+    }
+    return sync_directory(dir.log_path(o.log));
+  }
+
+  Outcome operator()(const DropLog& o) {
+    const std::string folder = dir.log_path(o.log);
+    dir.forget(o.log);
+    if (Outcome r = replace_file(folder, "tombstone", {}); r.error != Errc::ok) return r;
+    std::error_code error;
+    for (const auto& f : fs::directory_iterator(folder, error)) {
+      const std::string name = f.path().filename().string();
+      const bool data = parse_segment_file_name(name).has_value() || name == "next" || name == "preparing" || name == "opening";
+      if (data && ::unlink(f.path().c_str()) != 0) return failed("cannot remove", f.path().string());
+    }
+    return sync_directory(folder);
+  }
+
+  Outcome operator()(const ReadSegment& o) {
+    auto b = dir.read(o.log, o.first, o.position, o.length);
+    if (!b) return {b.error().code, b.error().detail, {}};
+    return {Errc::ok, {}, *b};
+  }
+
+  Outcome operator()(const RepairSegment& o) {
+    const auto fd = dir.descriptor(o.log, o.first);
+    if (*fd < 0 || !write_all(*fd, o.data, o.position) || ::fdatasync(*fd) != 0) return failed("cannot repair", dir.segment_path(o.log, o.first));
+    return {};
+  }
+
+  Outcome operator()(const SavePromise& o) {
+    const std::string folder = o.log == LogId{} ? dir.path_ : dir.log_path(o.log);
+    const std::string path = folder + "/promise";
+    if (!fs::exists(path)) {
+      const std::vector<std::byte> empty(promise_file_size);
+      if (Outcome r = replace_file(folder, "promise", empty); r.error != Errc::ok) return r;
+    }
+    const Descriptor d(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!d || !write_all(d.get(), o.slot, (o.counter % 2) * promise_slot_size) || ::fdatasync(d.get()) != 0) return failed("cannot write", path);
+    return {};
+  }
+
+  Outcome operator()(const SaveFile& o) { return replace_file(dir.path_, o.name, o.data); }
+};
+
+Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path + "/logs", error);
+  if (error) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, error.message()));
+  std::unique_ptr<SegmentDirectory> d(new SegmentDirectory(path));
+  d->lock_ = ::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (d->lock_ < 0) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
+  if (::flock(d->lock_, LOCK_EX | LOCK_NB) != 0) return fail(Errc::directory_in_use, path);
+  return d;
+}
+
+SegmentDirectory::~SegmentDirectory() {
+  forget(LogId{});
+  if (lock_ >= 0) ::close(lock_);
+}
+
+Result<void> SegmentDirectory::make_durable() {
+  const auto check = [](const Outcome& r) -> Result<void> {
+    if (r.error != Errc::ok) return fail(Errc::directory_unreadable, r.detail);
+    return {};
+  };
+  for (const LogFiles& l : logs()) {
+    for (const char* leftover : {"/opening", "/preparing"}) ::unlink((log_path(l.log) + leftover).c_str());
+    if (!l.segments.empty()) {
+      const auto fd = descriptor(l.log, l.segments.back());
+      if (*fd < 0 || ::fdatasync(*fd) != 0) return check(failed("cannot make durable", segment_path(l.log, l.segments.back())));
+      ::posix_fadvise(*fd, 0, 0, POSIX_FADV_DONTNEED);
+    }
+    if (auto r = check(sync_directory(log_path(l.log))); !r) return r;
+  }
+  if (auto r = check(sync_directory(path_ + "/logs")); !r) return r;
+  return check(sync_directory(path_));
+}
+
+FileEngine::Outcome SegmentDirectory::perform(const DiskOperation& op) { return std::visit(Doer{*this}, op); }
+
+std::string SegmentDirectory::log_path(LogId log) const { return fmt::format("{}/logs/{}", path_, log.value); }
+std::string SegmentDirectory::segment_path(LogId log, Offset first) const { return log_path(log) + "/" + segment_file_name(first); }
+
+std::shared_ptr<const int> SegmentDirectory::descriptor(LogId log, Offset first) {
+  std::lock_guard lock(mutex_);
+  auto& slot = descriptors_[{log, first}];
+  if (!slot) {
+    const int fd = ::open(segment_path(log, first).c_str(), O_RDWR | O_CLOEXEC);
+    slot = std::shared_ptr<const int>(new int(fd), [](const int* p) {
+      if (*p >= 0) ::close(*p);
+      delete p;
+    });
+    const auto found = slot;
+    if (fd < 0) descriptors_.erase({log, first});
+    // The lowest is the oldest log's oldest segment: the least likely to be wanted again.
+    else if (descriptors_.size() > descriptors_max) descriptors_.erase(descriptors_.begin());
+    return found;
+  }
+  return slot;
+}
+
+void SegmentDirectory::forget(LogId log, Offset first) {
+  std::lock_guard lock(mutex_);
+  descriptors_.erase({log, first});
+}
+
+void SegmentDirectory::forget(LogId log) {
+  std::lock_guard lock(mutex_);
+  if (log == LogId{}) descriptors_.clear();
+  std::erase_if(descriptors_, [log](const auto& d) { return d.first.first == log; });
+}
+
+std::vector<StartupDisk::LogFiles> SegmentDirectory::logs() {
+  std::vector<LogFiles> out;
+  std::error_code error;
+  for (const auto& f : fs::directory_iterator(path_ + "/logs", error)) {
+    const std::string name = f.path().filename().string();
+    if (name.empty() || name.find_first_not_of("0123456789") != std::string::npos) continue;
+    LogFiles l;
+    l.log = LogId{std::stoull(name)};
+    const std::string path = f.path().string();
+    l.tombstone = fs::exists(path + "/tombstone");
+    l.info = slurp(path + "/info");
+    l.promise = slurp(path + "/promise");
+    for (const auto& s : fs::directory_iterator(f.path(), error))
+      if (const auto first = parse_segment_file_name(s.path().filename().string())) l.segments.push_back(*first);
+    std::sort(l.segments.begin(), l.segments.end());
+    out.push_back(std::move(l));
+  }
+  std::sort(out.begin(), out.end(), [](const LogFiles& a, const LogFiles& b) { return a.log < b.log; });
+  return out;
+}
+
+Result<Bytes> SegmentDirectory::read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) {
+  const auto fd = descriptor(log, first);
+  if (*fd < 0) return fail(Errc::io_error, fmt::format("cannot open {}: {}", segment_path(log, first), std::strerror(errno)));
+  Bytes b = Bytes::allocate(length);
+  std::size_t at = 0;
+  while (at < length) {
+    const ssize_t n = ::pread(*fd, b.mutable_data() + at, length - at, static_cast<off_t>(position + at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(Errc::io_error, fmt::format("cannot read {}: {}", segment_path(log, first), std::strerror(errno)));
+    if (n == 0) break;
+    at += static_cast<std::size_t>(n);
+  }
+  return b.slice(0, at);
+}
+
+std::uint64_t SegmentDirectory::file_size(LogId log, Offset first) {
+  std::error_code error;
+  const auto size = fs::file_size(segment_path(log, first), error);
+  return error ? 0 : size;
+}
+
+Bytes SegmentDirectory::file(const std::string& name) { return slurp(path_ + "/" + name); }
+
+}  // namespace loglog::storage

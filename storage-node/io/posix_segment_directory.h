@@ -1,0 +1,52 @@
+// A storage node's data directory on a POSIX file system: every disk operation, blocking; and what start() reads.
+//
+//   <data>/lock  identity  promise  metadata
+//   <data>/logs/<log id>/info  promise  tombstone  next  <first offset>.seg
+#pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "storage-node/core/output.h"
+#include "storage-node/io/file_engine.h"
+
+namespace loglog::storage {
+
+/// Thread-safe: strands of different logs and reads may run at once.
+class SegmentDirectory final : public StartupDisk {
+ public:
+  /// Takes the lock. directory_in_use, directory_unreadable otherwise.
+  static Result<std::unique_ptr<SegmentDirectory>> open(const std::string& path);
+  ~SegmentDirectory() override;
+
+  /// K1: makes durable whatever a killed process left in the page cache, then lets go of the cached pages.
+  Result<void> make_durable();
+
+  /// Blocks until done.
+  FileEngine::Outcome perform(const DiskOperation& op);
+
+  /// A descriptor of a segment for an engine of its own; kept open. −1: there is none.
+  std::shared_ptr<const int> descriptor(LogId log, Offset first);
+
+  // StartupDisk
+  std::vector<LogFiles> logs() override;
+  Result<Bytes> read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) override;
+  std::uint64_t file_size(LogId log, Offset first) override;
+  Bytes file(const std::string& name) override;
+
+ private:
+  explicit SegmentDirectory(std::string path) : path_(std::move(path)) {}
+  std::string log_path(LogId log) const;
+  std::string segment_path(LogId log, Offset first) const;
+  void forget(LogId log, Offset first);
+  void forget(LogId log);
+  struct Doer;
+
+  std::string path_;
+  int lock_ = -1;
+  std::mutex mutex_;
+  std::map<std::pair<LogId, Offset>, std::shared_ptr<const int>> descriptors_;
+};
+
+}  // namespace loglog::storage
