@@ -1,0 +1,116 @@
+// The SDK's core: appends, reads, follows and questions of one client of one cluster. Sans-IO and deterministic: the driver
+// brings calls, connections, messages and time, then performs output(). One thread; not movable. Every call ends in exactly one
+// Completed with last = true and its token, never before the call returns to the driver's next output().
+//
+//   client_machine.cpp    the doors, and the plain questions
+//   cluster_view.*        connections, metadata, who leads
+//   append_pipeline.*     one producer: runs, commits, terms (§4, §8)
+//   run_builder.*         entries to frame images     replica_uploads.*   one run to its replicas
+//   resolver.*            A3–A5                       follow_cursor.*     pages to entries
+//   machine_reads.cpp     reads and follows           replica_choice.*    which node to read from
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proto-spec/vocabulary/limits.h"
+#include "sdk/core/output.h"
+
+namespace loglog::client {
+
+struct Options {
+  /// Addresses ("host:port") of any nodes of the cluster, sequencers or storage nodes; at least one.
+  std::vector<std::string> addresses;
+  /// Name of the cluster expected; empty: take any.
+  std::string cluster_name;
+  /// Storage node to prefer for reads, where it holds the log (an embedded one). 0: none.
+  NodeId preferred_node{};
+  /// Bytes of frames accepted and not yet settled, all logs together. Beyond it append() fails with too_many.
+  std::uint64_t bytes_in_flight_max = 256ull << 20;
+  /// Runs of one log between their first upload and their settling.
+  std::uint32_t runs_in_flight_max = 8;
+  /// Where a run is cut while another one is being uploaded, bytes. At most loglog::run_size_target is sensible.
+  std::uint32_t run_size_target = loglog::run_size_target;
+  /// How long after a run is committed a replica may still take its upload; then it catches up from its peers.
+  Duration upload_grace = 2s;
+  /// How long an answer may take before another node is asked (reads: beyond the wait asked for).
+  Duration answer_timeout = 2s;
+  /// How long a Commit may stay unanswered before it is repeated.
+  Duration commit_timeout = 5s;
+  /// Pause before connecting again: doubles from min to max, with jitter.
+  Duration reconnect_min = 20ms;
+  Duration reconnect_max = 1s;
+  /// How long status() waits for a sequencer before it is called unreachable.
+  Duration status_timeout = 1s;
+  /// A subscription that brings nothing for so long is checked against another replica.
+  Duration follow_silence = 3s;
+  /// Bytes that a replica may push ahead of what the application consumed.
+  std::uint32_t follow_credit = 4u << 20;
+};
+
+class ClientMachine {
+ public:
+  /// `seed`: producer ids and jitter; another one for every client.
+  ClientMachine(Options options, std::uint64_t seed);
+  ~ClientMachine();
+  ClientMachine(const ClientMachine&) = delete;
+  ClientMachine& operator=(const ClientMachine&) = delete;
+
+  // ---- Calls. `deadline` may be `never`. Tokens are the caller's and must be unique among calls that have not ended.
+
+  /// Appends one entry. Ends in Appended, or Failure: outcome_unknown, or any other code, which means that nothing was written
+  /// and never will be (A6); too_many says that bytes_in_flight_max is reached: nothing was taken.
+  void append(Time now, Token token, LogId log, Bytes payload, bool packed, Time deadline);
+  /// Whether append() of that many payload bytes would be taken now.
+  bool has_room_for(std::uint64_t payload_bytes) const;
+  /// Bytes of frames accepted and not yet settled.
+  std::uint64_t bytes_in_flight() const;
+
+  /// Entries from `from` on, about `max_bytes` of them (at least one where there is one). With `wait`, stays at the committed
+  /// end for so long until there is more. Ends in Delivered, or Failure: trimmed, not_an_entry, no_such_log, unavailable,
+  /// deadline_exceeded.
+  void read(Time now, Token token, LogId log, Offset from, std::uint32_t max_bytes, Duration wait, Time deadline);
+  /// A stream of Delivered (last = false) until stop(), or until Failure: trimmed, not_an_entry, no_such_log.
+  void follow(Time now, Token token, LogId log, Offset from);
+  /// The application is done with so many bytes (frame bytes: the sum of next − offset) of what follow() delivered.
+  void consumed(Time now, Token token, std::uint64_t bytes);
+  /// Ends a follow with Failure cancelled. Unknown tokens are ignored.
+  void stop(Time now, Token token);
+
+  /// Ends in Tail (linearizable, R2) or Failure.
+  void tail(Time now, Token token, LogId log, Time deadline);
+  /// Ends in LogDescription or Failure no_such_log, unavailable.
+  void open_log(Time now, Token token, std::string name, Time deadline);
+  /// Ends in LogDescription or Failure log_exists, not_enough_nodes, invalid_argument, unavailable.
+  void create_log(Time now, Token token, std::string name, LogOptions options, Time deadline);
+  /// Ends in Succeeded or Failure.
+  void delete_log(Time now, Token token, std::string name, Time deadline);
+  /// Ends in LogDescription with the trim point in force, or Failure.
+  void trim_log(Time now, Token token, LogId log, Offset offset, Time deadline);
+  /// Ends in Metadatas with all logs, or Failure.
+  void list_logs(Time now, Token token, Time deadline);
+  /// Ends in ClusterStatus, or Failure unavailable where no sequencer is known by then.
+  void status(Time now, Token token, bool logs, Time deadline);
+  /// Ends every call: unsettled appends with outcome_unknown (committed already) or client_closed, others with client_closed.
+  void close(Time now);
+
+  // ---- From the driver
+
+  void connected(Time now, const Connected& c);
+  void disconnected(Time now, const Disconnected& d);
+  void arrived(Time now, Arrived&& a);
+  void tick(Time now);
+  /// Finishes the step (waiting entries are cut into runs here, so that what arrived together goes out together) and gives
+  /// what to perform; the driver clears it afterwards. `wake`: when to call tick().
+  Output& output();
+
+  /// What this client says of itself on a new connection.
+  Hello hello() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace loglog::client
