@@ -1,0 +1,225 @@
+#include "storage-node/core/log_replica.h"
+
+#include "storage-node/core/invariants.h"
+#include "storage-node/core/retention.h"
+
+namespace loglog::storage {
+namespace {
+constexpr std::size_t producers_remembered_max = 1u << 16;
+constexpr Duration committed_marks_after = 100ms;
+}  // namespace
+
+LogReplica::LogReplica(Node& node, const PromiseKeeper& node_promise, LogId id)
+    : state(node, node_promise, id),
+      reader(state),
+      writer_(state, [this] { settle(); }),
+      orders_(state, [this] { pump(); }),
+      repair_(state, writer_, reader, [this](const Reconcile& m, Errc e) { reconciled(m, e); }) {}
+
+void LogReplica::recovered(RecoveredLog&& r) {
+  state.segments = std::move(r.segments);
+  state.durable = state.written = r.tail;
+  state.terms = std::move(r.terms);
+  state.committed = r.committed;
+  state.suspect = r.suspect;
+  state.dirty_tail = r.dirty_tail;
+  writer_.found_counter(r.marks_counter);
+  if (r.suspect)
+    state.node.event(Event::Level::alarm, fmt::format("log {}: bytes at offset {} are bad below the mark {}; suspect until copied again (K3)",
+                                                      state.id.value, r.tail.end.value, r.mark_durable.value));
+}
+
+void LogReplica::described(const LogInfo& info, RaftIndex version) {
+  if (!state.info.members.empty() && info.members != state.info.members) state.set_version = version;
+  state.info = info;
+  trim_to(info.trim);
+}
+
+StateIs LogReplica::state_is(Term term) const {
+  return {state.id, term, state.durable.last_term, state.durable.end, state.durable.chain, state.first_kept(), state.committed,
+          state.node.identity.disk, state.suspect, state.is_matched() && state.matched == term, state.terms};
+}
+
+void LogReplica::get_state(ConnectionId from, RequestId request, const GetState& m) {
+  if (state.matched != m.term) {
+    // S1: intake of the older term stops here; what was ordered and is not in flight is dropped.
+    orders_.drop();
+    state.matched = {};
+    if (repair_.active() || reconcile_wanted_) {
+      repair_.cancel();
+      reconcile_wanted_.reset();
+    }
+  }
+  state.leader = from;
+  state_asked_.push_back({from, request, m.term});
+  settle();
+}
+
+void LogReplica::reconcile(ConnectionId from, RequestId request, const Reconcile& m) {
+  repair_.cancel();
+  orders_.drop();
+  state.matched = {};
+  state.leader = from;
+  reconcile_wanted_ = m;
+  reconcile_from_ = {from, request, m.term};
+  settle();
+}
+
+/// The strand may have become idle: what waited for that goes on.
+void LogReplica::settle() {
+  check_invariants(state);
+  if (writer_.busy()) return;
+  const Term promised = state.promise().held().term;
+  for (const Asked& a : std::exchange(state_asked_, {})) {
+    if (a.term == promised) state.node.send(a.from, a.request, state_is(a.term));
+    else state.node.send(a.from, a.request, Fenced{state.id, promised, state.promise().held().instance});
+  }
+  for (const Asked& a : std::exchange(misfit_, {}))
+    if (a.term == promised) state.node.send(a.from, a.request, state_is(a.term));
+  if (reconcile_wanted_) reconcile_now();
+  pump();
+  schedule();
+}
+
+void LogReplica::reconcile_now() {
+  const Reconcile m = *std::exchange(reconcile_wanted_, std::nullopt);
+  if (m.term != state.promise().held().term) return;  // a newer leader has sealed meanwhile
+  const Tail& t = state.durable;
+  const bool as_named = t.end == m.expected_tail && t.chain == m.expected_chain && t.last_term == m.expected_last_term;
+  if (!as_named || (!m.rebase && m.cut > t.end)) return answer_reconcile(m, Errc::wrong_state);
+  if (!m.rebase && m.cut < std::min(state.committed, t.end)) {
+    state.node.event(Event::Level::alarm, fmt::format("log {}: told to cut at {} below the committed offset {}; halted (S4)", state.id.value,
+                                                      m.cut.value, state.committed.value));
+    return answer_reconcile(m, Errc::log_halted);
+  }
+  if (m.rebase || m.cut < t.end) durable_through_.clear();
+  repair_.start(m);
+}
+
+void LogReplica::reconciled(const Reconcile& m, Errc e) {
+  if (e == Errc::ok && m.term == state.promise().held().term) {
+    state.matched = m.term;
+    state.leader_committed = {};
+    state.suspect = false;  // every byte up to the target was checked against the leader's chain
+  }
+  answer_reconcile(m, e);
+  if (e == Errc::ok && state.durable.last_term == m.term) acknowledge();
+}
+
+void LogReplica::answer_reconcile(const Reconcile& m, Errc e) {
+  state.node.send(reconcile_from_.from, reconcile_from_.request, Reconciled{state.id, m.term, e, state.durable.end, state.durable.chain});
+}
+
+void LogReplica::order(ConnectionId from, RequestId request, const Order& m) {
+  state.leader = from;
+  if (!state.is_matched() || repair_.active() || reconcile_wanted_) return state.node.send(from, request, state_is(m.term));
+  if (m.previous_end != orders_.ordered_end() || m.previous_term != orders_.ordered_term()) {
+    // D2. What is not in flight is dropped, so that the leader can go on exactly from the tail this answer names.
+    orders_.drop();
+    misfit_.push_back({from, request, m.term});
+    return settle();
+  }
+  for (const OrderItem& item : m.items)
+    if (orders_.add(item) != Errc::ok) {
+      orders_.drop();
+      misfit_.push_back({from, request, m.term});
+      return settle();
+    }
+  if (m.items.empty() && orders_.empty() && !writer_.busy()) acknowledge();
+  advance_committed(m.committed);
+  pump();
+  schedule();
+}
+
+void LogReplica::pump() {
+  if (!state.is_matched()) return orders_.drop();  // S1: sealed by a newer term
+  if (writer_.busy() || repair_.active() || reconcile_wanted_ || orders_.empty()) return;
+  OrderQueue::Group group;
+  Offset at = state.durable.end;
+  if (!orders_.take_group(group)) return;
+  marks_at_ = never;
+  for (const Bytes& b : group.frames) {
+    reader.written(at, b);
+    at += b.size();
+  }
+  const bool opens = group.opens_segment;
+  writer_.write(std::exchange(group.frames, {}), opens, [this, group = std::move(group)] { group_durable(group); });
+}
+
+void LogReplica::group_durable(const OrderQueue::Group& group) {
+  for (const Reference& run : group.runs) {
+    state.node.staging.remove(state.id, run.producer, run.first);
+    if (durable_through_.size() >= producers_remembered_max) durable_through_.clear();
+    Sequence& through = durable_through_[run.producer];
+    through = std::max(through, Sequence{run.first.value + run.count - 1});
+  }
+  acknowledge();
+  advance_committed(state.leader_committed);
+  marks_at_ = state.node.now + state.node.options.idle_marks_after;
+}
+
+/// D4: the term is checked again at the moment of sending; S6: only a tail whose last frame is of this term counts.
+void LogReplica::acknowledge() {
+  const Tail& t = state.durable;
+  if (!state.is_matched() || !state.promise().durable() || state.lost() || t.last_term != state.matched) return;
+  state.node.send(state.leader, RequestId{}, Durable{state.id, state.matched, t.end, t.chain, t.checkpoint, t.checkpoint_chain});
+}
+
+/// D5.
+void LogReplica::advance_committed(Offset leader_committed) {
+  if (!state.is_matched()) return;
+  state.leader_committed = std::max(state.leader_committed, leader_committed);
+  const Offset now = std::min(state.leader_committed, state.durable.end);
+  if (now <= state.committed) return;
+  state.committed = now;
+  if (marks_at_ == never) marks_at_ = state.node.now + committed_marks_after;
+  if (state.trim_wanted > state.first_kept()) trim_log(state, state.trim_wanted);
+  reader.wake();
+}
+
+void LogReplica::watermark(const Watermark& m) {
+  if (state.matched != m.term) return;
+  advance_committed(m.committed);
+  schedule();
+}
+
+void LogReplica::trim_to(Offset point) {
+  if (state.dropped || repair_.active()) {
+    state.trim_wanted = std::max(state.trim_wanted, point);
+    return;
+  }
+  if (trim_log(state, point)) reader.wake();
+}
+
+void LogReplica::confirm_term(ConnectionId from, RequestId request, const ConfirmTerm& m) {
+  if (!state.is_matched() || state.matched != m.term) return state.node.send(from, request, state_is(m.term));
+  state.node.send(from, request, TermConfirmed{state.id, m.term, state.durable.end});
+}
+
+void LogReplica::drop() {
+  repair_.cancel();
+  reconcile_wanted_.reset();
+  orders_.drop();
+  state.dropped = true;
+  state.matched = {};
+  reader.end_all(Errc::no_such_log);
+  reader.drop_cache();
+  state.node.staging.remove_log(state.id);
+}
+
+void LogReplica::tick() {
+  reader.tick();
+  orders_.tick();
+  if (marks_at_ <= state.node.now) {
+    marks_at_ = never;
+    const bool idle = !writer_.busy() && !repair_.active() && !reconcile_wanted_ && orders_.empty() && !state.dropped && !state.dirty_tail;
+    if (idle && !writer_.marks_current()) writer_.write_marks([] {});
+  }
+  schedule();
+}
+
+void LogReplica::schedule() {
+  state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick()}));
+}
+
+}  // namespace loglog::storage

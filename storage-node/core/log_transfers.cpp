@@ -1,0 +1,77 @@
+// Runs coming in from clients, and bytes going out to peers.
+#include "storage-node/core/log_replica.h"
+
+namespace loglog::storage {
+
+void LogReplica::refuse_upload(ConnectionId from, RequestId request, const Reference& run, Errc e) {
+  state.node.send(from, request, Busy{state.id, run.producer, run.first, e, state.node.options.busy_retry_after_ms});
+}
+
+void LogReplica::accept_upload(ConnectionId from, RequestId request, const Reference& run) {
+  state.node.send(from, request, Uploaded{state.id, run.producer, run.first, state.told_committed()});
+}
+
+void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
+  if (state.lost()) return refuse_upload(from, request, m.run, Errc::data_loss);
+  const auto checked = check_images(m.frames, state.node.options.verify_uploads);
+  if (!checked) return refuse_upload(from, request, m.run, checked.error().code);
+  if (*checked != m.run) return refuse_upload(from, request, m.run, Errc::digest_mismatch);  // D3
+  if (const StagedRun* staged = state.node.staging.find(state.id, m.run.producer, m.run.first)) {
+    if (staged->run != m.run) return refuse_upload(from, request, m.run, Errc::digest_mismatch);
+    return accept_upload(from, request, m.run);
+  }
+  const bool wanted = orders_.misses(m.run);
+  if (const auto d = durable_through_.find(m.run.producer); !wanted && d != durable_through_.end() && m.run.first <= d->second)
+    return accept_upload(from, request, m.run);  // written already: never staged again
+  if (wanted) {
+    if (!orders_.offer(m.run, m.frames)) return refuse_upload(from, request, m.run, Errc::digest_mismatch);
+    accept_upload(from, request, m.run);
+    return pump();
+  }
+  if (state.no_space_until > state.node.now) return refuse_upload(from, request, m.run, Errc::no_space);
+  const Errc e = state.node.staging.add(state.node.now, state.id, m.run, m.frames, false);
+  if (e != Errc::ok) return refuse_upload(from, request, m.run, e);
+  accept_upload(from, request, m.run);
+}
+
+void LogReplica::copy(ConnectionId from, RequestId request, const Copy& m) {
+  // S5: only a peer matched in the term gives bytes.
+  if (!state.is_matched() || state.matched != m.term) return state.node.fail_request(from, request, Errc::not_matched);
+  if (state.segments.empty() || m.offset < state.segments.front()) return state.node.fail_request(from, request, Errc::trimmed);
+  auto answer = [this, from, request, at = m.offset](Errc e, Bytes b) {
+    if (e != Errc::ok) return state.node.fail_request(from, request, e);
+    state.node.send(from, request, Copied{state.id, at, std::move(b)});
+  };
+  if (m.max_bytes == 0) {  // the header of the file that begins there: a re-based log needs its chain
+    if (m.offset > state.durable.end || state.segments.holding(m.offset) != m.offset) return state.node.fail_request(from, request, Errc::not_here);
+    state.node.disk(ReadSegment{state.id, m.offset, 0, segment_header_size}, [answer](DiskDone&& d) { answer(d.error, std::move(d.data)); });
+    return;
+  }
+  const Offset end = std::min({m.until, state.durable.end, state.segments.end_of(m.offset, state.durable.end)});
+  if (m.offset >= end) return state.node.fail_request(from, request, Errc::not_here);
+  reader.fetch(m.offset, std::min<std::uint64_t>({end - m.offset, m.max_bytes, page_size_max}), false, answer);
+}
+
+void LogReplica::fetch_run(ConnectionId from, RequestId request, const FetchRun& m) {
+  if (const StagedRun* staged = state.node.staging.find(state.id, m.run.producer, m.run.first)) {
+    if (staged->run != m.run) return state.node.fail_request(from, request, Errc::digest_mismatch);
+    // A copy: this buffer may be stamped before the answer has left.
+    return state.node.send(from, request, RunIs{state.id, m.run, unstamped_copy(staged->frames)});
+  }
+  const bool here = state.is_matched() && state.matched == m.term && !state.segments.empty() && m.offset >= state.segments.front() &&
+                    m.run.length > 0 && m.run.length <= run_size_max && m.offset + m.run.length <= state.durable.end;
+  if (!here) return state.node.fail_request(from, request, Errc::not_here);
+  reader.fetch(m.offset, m.run.length, true, [this, from, request, run = m.run](Errc e, Bytes b) {
+    Bytes images = e == Errc::ok ? unstamped_copy(b) : Bytes{};
+    const auto checked = check_images(images, true);
+    if (!checked || *checked != run) return state.node.fail_request(from, request, Errc::not_here);
+    state.node.send(from, request, RunIs{state.id, run, std::move(images)});
+  });
+}
+
+void LogReplica::report_corrupt(const ReportCorrupt& m) {
+  state.node.event(Event::Level::info, fmt::format("log {}: a reader says that {} bytes at offset {} are bad; checking", state.id.value, m.length, m.offset.value));
+  repair_.check_range(m.offset, m.length);
+}
+
+}  // namespace loglog::storage

@@ -1,0 +1,86 @@
+// What all logs of a node share: output, disk tickets, timers, questions to peers, identity, promise, metadata.
+#pragma once
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <set>
+#include <unordered_map>
+
+#include "proto-spec/disk/segment.h"
+#include "proto-spec/vocabulary/random.h"
+#include "storage-node/core/output.h"
+#include "storage-node/core/staging.h"
+
+namespace loglog::storage {
+
+class Node {
+ public:
+  using Done = std::function<void(DiskDone&&)>;
+  /// The peer's answer; null when it did not come (no connection, timeout, refusal).
+  using Answer = std::function<void(const Message*)>;
+
+  Node(Options o, std::uint64_t seed) : options(std::move(o)), random(seed), staging(options) {}
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  const Options options;
+  Random random;
+  Time now{};
+  Output out;
+  Staging staging;
+  Identity identity;
+  ClusterMetadata metadata;
+  bool data_loss = false;          ///< T4
+  std::uint64_t cached_bytes = 0;  ///< tail caches of all logs
+
+  void event(Event::Level level, std::string text) { out.events.push_back({level, std::move(text)}); }
+  template <class M>
+  void send(ConnectionId to, RequestId request, M&& m) {
+    if (to != ConnectionId{}) out.sends.push_back({to, request, Message{std::forward<M>(m)}});
+  }
+  void fail_request(ConnectionId to, RequestId request, Errc error, std::string detail = {}) {
+    send(to, request, Failed{error, std::move(detail)});
+  }
+
+  void disk(DiskOperation operation, Done done);
+  void disk_done(DiskDone&& done);
+
+  /// The log wants its tick at `when` at the latest.
+  void wake_at(LogId log, Time when);
+  /// Logs whose time has come.
+  std::vector<LogId> take_due();
+  Time next_wake() const;
+
+  /// Asks a peer; the connection is opened when there is none. `answer` is called once, never from inside this call.
+  void ask(NodeId peer, Message question, Duration timeout, Answer answer);
+  bool peer_answered(ConnectionId from, RequestId request, const Message& m);
+  void peer_connected(NodeId peer, ConnectionId connection);
+  void peer_lost(NodeId peer);
+  void connection_lost(ConnectionId connection);
+  void expire_calls();
+
+ private:
+  struct Call {
+    NodeId peer;
+    Message question;
+    Time deadline;
+    Answer answer;
+    ConnectionId sent_to{};
+  };
+  struct Peer {
+    ConnectionId connection{};
+    bool dialling = false;
+  };
+  void fail_calls(const std::function<bool(const Call&)>& which);
+
+  std::uint64_t next_ticket_ = 0;
+  std::unordered_map<Ticket, Done> under_way_;
+  std::map<LogId, Time> wakes_;
+  std::set<std::pair<Time, LogId>> by_time_;
+  std::uint32_t next_request_ = 0;
+  std::map<std::uint32_t, Call> calls_;
+  std::map<NodeId, Peer> peers_;
+};
+
+}  // namespace loglog::storage

@@ -1,0 +1,129 @@
+#include "storage-node/core/order_queue.h"
+
+namespace loglog::storage {
+namespace {
+/// Missing runs searched for at once, from the front of the queue.
+constexpr std::size_t searches_max = 32;
+}  // namespace
+
+Errc OrderQueue::add(const OrderItem& item) {
+  if (items_.size() >= s_.node.options.orders_waiting_max) return Errc::too_many;
+  Ordered o;
+  o.at = ordered_end();
+  o.run = item.run;
+  if (item.run.producer == ProducerId{}) {
+    if (item.frame.size() < frame_overhead) return Errc::malformed_message;
+    const auto prefix = read_prefix(item.frame.data());
+    if (!prefix || prefix->frame_length() != item.frame.size()) return Errc::malformed_message;
+    if (prefix->kind != FrameKind::term_start && prefix->kind != FrameKind::segment_start) return Errc::malformed_message;
+    o.leader_frame = true;
+    o.opens_segment = prefix->kind == FrameKind::segment_start;
+    o.frames = Bytes::copy_of(item.frame);
+    o.run.length = static_cast<std::uint32_t>(item.frame.size());
+  } else if (item.run.length < frame_overhead || item.run.length > run_size_max) {
+    return Errc::malformed_message;
+  } else if (StagedRun* staged = s_.node.staging.find(s_.id, item.run.producer, item.run.first); staged && staged->run == item.run) {
+    staged->pinned = true;
+    o.frames = staged->frames;
+  } else {
+    // Other bytes under the same name are not what was ordered (D3): they make room for the right ones.
+    if (staged) s_.node.staging.remove(s_.id, item.run.producer, item.run.first);
+    missing_[{item.run.producer, item.run.first}] = o.at;
+    o.next_step = s_.node.now + s_.node.options.fetch_wait;
+    s_.node.wake_at(s_.id, o.next_step);
+  }
+  items_.push_back(std::move(o));
+  return Errc::ok;
+}
+
+OrderQueue::Ordered* OrderQueue::at(Offset offset) {
+  const auto it = std::lower_bound(items_.begin(), items_.end(), offset, [](const Ordered& o, Offset v) { return o.at < v; });
+  return it == items_.end() || it->at != offset ? nullptr : &*it;
+}
+
+bool OrderQueue::offer(const Reference& run, Bytes frames) {
+  const auto it = missing_.find({run.producer, run.first});
+  if (it == missing_.end()) return false;
+  Ordered* o = at(it->second);
+  if (o == nullptr || o->run != run) return false;
+  s_.node.staging.remove(s_.id, run.producer, run.first);
+  s_.node.staging.add(s_.node.now, s_.id, run, frames, true);
+  o->frames = std::move(frames);
+  missing_.erase(it);
+  return true;
+}
+
+bool OrderQueue::take_group(Group& group) {
+  while (!items_.empty() && group.bytes < s_.node.options.group_bytes_max) {
+    Ordered& o = items_.front();
+    if (o.frames.empty() || (o.opens_segment && !group.frames.empty())) break;
+    if (o.opens_segment) group.opens_segment = true;
+    stamp_run(o.frames, s_.id, s_.matched, s_.written, s_.terms);
+    group.bytes += o.frames.size();
+    group.frames.push_back(std::move(o.frames));
+    if (!o.leader_frame) group.runs.push_back(o.run);
+    items_.pop_front();
+  }
+  return !group.frames.empty();
+}
+
+void OrderQueue::drop() {
+  for (const Ordered& o : items_)
+    if (StagedRun* staged = o.leader_frame ? nullptr : s_.node.staging.find(s_.id, o.run.producer, o.run.first)) staged->pinned = false;
+  items_.clear();
+  missing_.clear();
+}
+
+void OrderQueue::tick() {
+  std::size_t searched = 0;
+  if (missing_.empty()) return;
+  for (Ordered& o : items_) {
+    if (!o.frames.empty()) continue;
+    if (++searched > searches_max) return;
+    if (!o.asking && o.next_step <= s_.node.now) search(o);
+  }
+}
+
+void OrderQueue::search(Ordered& o) {
+  const auto& members = s_.info.members;
+  while (o.peer < members.size() && members[o.peer].node == s_.node.options.id) ++o.peer;
+  if (o.peer >= members.size()) {
+    // Nobody had it: the leader can ask the producer again. Then another round.
+    s_.node.send(s_.leader, RequestId{}, Missing{s_.id, s_.matched, o.at, o.run});
+    o.peer = 0;
+    o.next_step = s_.node.now + s_.node.options.missing_repeat;
+    s_.node.wake_at(s_.id, o.next_step);
+    return;
+  }
+  o.asking = true;
+  const NodeId peer = members[o.peer++].node;
+  s_.node.ask(peer, FetchRun{s_.id, s_.matched, o.at, o.run}, s_.node.options.fetch_timeout,
+              [this, offset = o.at, term = s_.matched](const Message* m) { peer_answered(offset, term, m); });
+}
+
+void OrderQueue::peer_answered(Offset offset, Term term, const Message* m) {
+  Ordered* o = at(offset);
+  if (o == nullptr || !o->frames.empty() || s_.matched != term) return;
+  o->asking = false;
+  if (const RunIs* run = m ? std::get_if<RunIs>(m) : nullptr) {
+    // The peer's block may be shared with what else it sent; stamping needs bytes of our own.
+    const auto checked = check_images(run->frames, true);
+    if (checked && *checked == o->run && offer(o->run, Bytes::copy_of(run->frames))) return resume_();
+  }
+  o->next_step = s_.node.now;
+  s_.node.wake_at(s_.id, s_.node.now);
+}
+
+Time OrderQueue::next_tick() const {
+  Time t = never;
+  std::size_t searched = 0;
+  if (missing_.empty()) return t;
+  for (const Ordered& o : items_) {
+    if (!o.frames.empty()) continue;
+    if (++searched > searches_max) break;
+    if (!o.asking) t = std::min(t, o.next_step);
+  }
+  return t;
+}
+
+}  // namespace loglog::storage

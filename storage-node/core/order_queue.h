@@ -1,0 +1,61 @@
+// What the leader has ordered and is not yet written, in offset order (§4 step 5), and the search for missing runs.
+#pragma once
+#include <deque>
+#include <map>
+
+#include "storage-node/core/log_state.h"
+
+namespace loglog::storage {
+
+class OrderQueue {
+ public:
+  /// `resume` is called when a missing run has come.
+  OrderQueue(LogState& s, std::function<void()> resume) : s_(s), resume_(std::move(resume)) {}
+
+  struct Group {
+    std::vector<Bytes> frames;
+    std::vector<Reference> runs;
+    bool opens_segment = false;
+    std::uint64_t bytes = 0;
+  };
+
+  bool empty() const { return items_.empty(); }
+  std::size_t size() const { return items_.size(); }
+  /// End and term of what is ordered so far (D2).
+  Offset ordered_end() const { return items_.empty() ? s_.written.end : items_.back().at + items_.back().run.length; }
+  Term ordered_term() const { return items_.empty() ? s_.written.last_term : s_.matched; }
+
+  /// An item at ordered_end(); ok, or why it is refused (the stream then starts over).
+  Errc add(const OrderItem& item);
+  bool misses(const Reference& run) const { return missing_.contains({run.producer, run.first}); }
+  /// A missing run came by upload or from a peer; its reference was checked. True: it was wanted and equal (D3).
+  bool offer(const Reference& run, Bytes frames);
+  /// Takes what is ready up to a group's size, not across a segment start; stamps it and moves s.written.
+  bool take_group(Group& group);
+  /// Forgets everything not yet written (S1).
+  void drop();
+  void tick();
+  Time next_tick() const;
+
+ private:
+  struct Ordered {
+    Offset at;
+    Reference run;
+    Bytes frames;  ///< empty: missing
+    bool leader_frame = false;
+    bool opens_segment = false;
+    bool asking = false;
+    Time next_step{};
+    std::size_t peer = 0;
+  };
+  Ordered* at(Offset offset);
+  void search(Ordered& o);
+  void peer_answered(Offset offset, Term term, const Message* m);
+
+  LogState& s_;
+  std::function<void()> resume_;
+  std::deque<Ordered> items_;
+  std::map<std::pair<ProducerId, Sequence>, Offset> missing_;
+};
+
+}  // namespace loglog::storage

@@ -1,0 +1,34 @@
+// A promise (T3), the node-wide one or a log's own: raised in memory at once, answered for once durable.
+#pragma once
+#include <functional>
+
+#include "storage-node/core/node.h"
+
+namespace loglog::storage {
+
+class PromiseKeeper {
+ public:
+  PromiseKeeper(Node& node, LogId log) : node_(node), log_(log) {}
+
+  const Promise& held() const { return held_; }
+  bool durable() const { return durable_ >= held_.counter; }
+  /// As found on disk.
+  void found(const Promise& p) {
+    held_ = p;
+    durable_ = p.counter;
+  }
+  /// T1: a higher term is taken; the same one only for the instance it is bound to.
+  bool admits(Term term, InstanceId instance) const {
+    return term > held_.term || (term == held_.term && term != Term{} && instance == held_.instance);
+  }
+  /// Takes the term (if it is new) and saves it; `on_durable` is for the node to go on with what waited.
+  void raise(Term term, InstanceId instance, std::function<void()> on_durable);
+
+ private:
+  Node& node_;
+  LogId log_;
+  Promise held_{};
+  std::uint64_t durable_ = 0;
+};
+
+}  // namespace loglog::storage

@@ -1,0 +1,116 @@
+#include "storage-node/core/recovery_scan.h"
+
+#include <algorithm>
+
+#include "proto-spec/disk/segment.h"
+
+namespace loglog::storage {
+namespace {
+
+constexpr std::uint32_t piece = 1u << 20;
+/// A longer rest of a file is not read to see whether it is clean; it is taken as dirty.
+constexpr std::uint64_t rest_read_max = 64u << 20;
+
+/// Walks the frames of one file as far as they are good.
+void scan_file(StartupDisk& disk, LogId log, Offset first, Tail& tail, std::vector<TermStart>& terms) {
+  std::vector<std::byte> bytes;
+  std::uint64_t position = segment_header_size;
+  for (;;) {
+    const auto read = disk.read(log, first, position, piece);
+    if (!read || read->empty()) return;
+    position += read->size();
+    bytes.insert(bytes.end(), read->data(), read->data() + read->size());
+    const Scanned s = scan_frames(bytes, log, no_offset, true, tail, terms);
+    if (s.stop != FrameState::incomplete) return;
+    bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(s.good_bytes));
+    if (bytes.size() > frame_size_max) return;
+  }
+}
+
+bool rest_is_clean(StartupDisk& disk, LogId log, Offset first, Offset tail) {
+  const std::uint64_t size = disk.file_size(log, first);
+  std::uint64_t position = segment_header_size + (tail - first);
+  if (size > position + rest_read_max) return false;
+  while (position < size) {
+    const auto read = disk.read(log, first, position, piece);
+    if (!read || read->empty()) return false;
+    if (std::any_of(read->data(), read->data() + read->size(), [](std::byte b) { return b != std::byte{0}; })) return false;
+    position += read->size();
+  }
+  return true;
+}
+
+struct EarlierTerm {
+  Term own;
+  TermStart before;  // term 0: none
+};
+
+/// Reads the first frame of a term: what term it is of and where the one before begins.
+std::optional<EarlierTerm> read_term_link(StartupDisk& disk, LogId log, const SegmentMap& segments, Offset at) {
+  if (segments.empty() || at < segments.front()) return std::nullopt;
+  const Offset file = segments.holding(at);
+  const auto bytes = disk.read(log, file, segment_header_size + (at - file), 4096);
+  if (!bytes) return std::nullopt;
+  const FrameView view = look_at_frame(*bytes, log, at, true);
+  if (view.state != FrameState::good) return std::nullopt;
+  const ByteSpan payload = bytes->span().subspan(frame_prefix_size, view.prefix.payload_length);
+  if (view.prefix.kind == FrameKind::segment_start) {
+    if (const auto s = read_segment_start(payload)) return EarlierTerm{view.prefix.term, {s->term_in_force, s->term_start}};
+  } else if (view.prefix.kind == FrameKind::term_start) {
+    if (const auto t = read_term_start(payload))
+      return EarlierTerm{view.prefix.term, t->previous_start == no_offset ? TermStart{} : TermStart{t->previous_term, t->previous_start}};
+  }
+  return std::nullopt;
+}
+
+/// Term history is a linked list from the last term backwards, down to the term in force at the first offset.
+void walk_terms_back(StartupDisk& disk, LogId log, RecoveredLog& r) {
+  while (!r.terms.empty() && !r.segments.empty() && r.terms.front().offset > r.segments.front()) {
+    const auto link = read_term_link(disk, log, r.segments, r.terms.front().offset);
+    if (!link || link->before.term == Term{} || link->before.offset >= r.terms.front().offset) return;
+    r.terms.insert(r.terms.begin(), link->before);
+  }
+}
+
+void take_marks(RecoveredLog& r, ByteSpan header) {
+  const auto marks = decode_marks(header);
+  if (!marks) return;
+  r.marks_counter = std::max(r.marks_counter, marks->counter);
+  r.mark_durable = std::max(r.mark_durable, marks->durable);
+  r.committed = std::max(r.committed, marks->committed);
+}
+
+}  // namespace
+
+RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segments) {
+  RecoveredLog r;
+  std::sort(segments.begin(), segments.end());
+  while (!segments.empty()) {
+    const Offset last = segments.back();
+    const auto header = disk.read(log, last, 0, segment_header_size);
+    if (header) take_marks(r, *header);
+    const auto decoded = header ? decode_segment_header(*header) : Result<SegmentHeader>(fail(Errc::io_error));
+    if (decoded && decoded->log == log && decoded->first == last) {
+      r.tail = Tail{.end = last, .chain = decoded->chain};
+      r.terms.clear();
+      scan_file(disk, log, last, r.tail, r.terms);
+      if (r.tail.end > last) break;
+    }
+    // A file that was being opened when the node stopped, or one that cannot be read: the log ends before it.
+    r.dirty_tail = true;
+    // Below it everything was durable before it was opened, so its first offset is a mark too (K3); a mark past it
+    // makes the log suspect.
+    r.mark_durable = std::max(r.mark_durable, last);
+    if (segments.size() == 1 && !(decoded && decoded->first == last)) r.tail = Tail{.end = last};
+    segments.pop_back();
+  }
+  r.segments.assign(std::move(segments));
+  if (!r.segments.empty()) {
+    walk_terms_back(disk, log, r);
+    if (!r.dirty_tail) r.dirty_tail = !rest_is_clean(disk, log, r.segments.open(), r.tail.end);
+  }
+  r.suspect = r.tail.end < r.mark_durable;
+  return r;
+}
+
+}  // namespace loglog::storage

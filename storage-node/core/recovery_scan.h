@@ -1,0 +1,25 @@
+// What a log's segment files say at start (K1, K3): only the last segment is read, and the starts of terms.
+#pragma once
+#include <vector>
+
+#include "storage-node/core/log_tail.h"
+#include "storage-node/core/output.h"
+#include "storage-node/core/segment_map.h"
+
+namespace loglog::storage {
+
+struct RecoveredLog {
+  SegmentMap segments;
+  Tail tail;
+  std::vector<TermStart> terms;
+  Offset committed{};
+  std::uint64_t marks_counter = 0;
+  Offset mark_durable{};       ///< the newest mark: what was surely durable here
+  bool suspect = false;        ///< K3: bad bytes below the mark
+  bool dirty_tail = false;     ///< torn bytes or files lie past the tail; the leader's cut removes them
+};
+
+/// Blocking reads from the medium. Never shortens anything (K3).
+RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segments);
+
+}  // namespace loglog::storage

@@ -1,0 +1,217 @@
+#include "storage-node/core/repair.h"
+
+#include <cstring>
+
+namespace loglog::storage {
+namespace {
+
+constexpr std::uint32_t rescan_piece = 1u << 20;
+
+Bytes joined(const Bytes& a, const Bytes& b) {
+  if (a.empty()) return b;
+  Bytes out = Bytes::allocate(a.size() + b.size());
+  std::memcpy(out.mutable_data(), a.data(), a.size());
+  if (!b.empty()) std::memcpy(out.mutable_data() + a.size(), b.data(), b.size());
+  return out;
+}
+
+}  // namespace
+
+void Repair::start(const Reconcile& command) {
+  active_ = true;
+  ++run_;
+  command_ = command;
+  peer_ = refusals_ = 0;
+  rest_ = {};
+  cut();
+}
+
+void Repair::cancel() {
+  active_ = false;
+  ++run_;
+  rest_ = {};
+}
+
+void Repair::finish(Errc e) {
+  active_ = false;
+  rest_ = {};
+  finished_(command_, e);
+}
+
+void Repair::cut() {
+  if (command_.rebase) {
+    reader_.drop_cache();
+    fetch_header();
+  } else if (command_.cut < s_.durable.end) {
+    reader_.drop_cache();
+    if (s_.segments.empty() || command_.cut <= s_.segments.front()) {
+      if (command_.cut != Offset{}) {
+        // The chain at a first offset above 0 is in the file's header.
+        const Offset file = s_.segments.empty() ? s_.durable.end : s_.segments.front();
+        if (s_.segments.empty() || command_.cut != file) return finish(Errc::wrong_state);
+        return rescan(file, 0, Tail{.end = file}, {}, {});
+      }
+      return writer_.truncate(true, Tail{}, guarded([this] { fetch_next(); }));
+    }
+    const Offset file = s_.segments.holding(Offset{command_.cut.value - 1});
+    rescan(file, 0, Tail{.end = file}, {}, {});
+  } else if (s_.dirty_tail) {
+    const Tail kept = s_.durable;
+    writer_.truncate(s_.segments.empty(), kept, guarded([this] { fetch_next(); }));
+  } else {
+    fetch_next();
+  }
+}
+
+/// The chain at the cut is found by walking the file that holds it; its header has the chain before its first frame.
+void Repair::rescan(Offset file, std::uint64_t position, Tail tail, std::vector<TermStart> terms, Bytes rest) {
+  const bool header = position == 0;
+  const std::uint32_t want = header ? segment_header_size : rescan_piece;
+  s_.node.disk(ReadSegment{s_.id, file, position, want},
+               guarded([this, file, position, tail, terms = std::move(terms), rest = std::move(rest), header](DiskDone&& d) mutable {
+    if (d.error != Errc::ok || d.data.empty()) return finish(Errc::corrupt);
+    const std::uint64_t next = position + d.data.size();
+    if (header) {
+      const auto h = decode_segment_header(d.data);
+      if (!h) return finish(Errc::corrupt);
+      tail.chain = h->chain;
+    } else {
+      rest = joined(rest, d.data);
+      const Scanned s = scan_frames(rest, s_.id, command_.cut, false, tail, terms);
+      if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return finish(Errc::wrong_state);
+      rest = rest.slice(s.good_bytes);
+    }
+    if (tail.end < command_.cut) return rescan(file, next, tail, std::move(terms), std::move(rest));
+    writer_.truncate(false, tail, guarded([this] { fetch_next(); }));
+  }));
+}
+
+void Repair::next_peer() {
+  ++peer_;
+  // Each peer may fail a few times before the leader is told: one may be restarting.
+  if (++refusals_ > 3 * command_.peers.size()) finish(Errc::unavailable);
+}
+
+/// A re-based log begins with the chain that the peer's first file says.
+void Repair::fetch_header() {
+  if (command_.target_first == Offset{}) return writer_.truncate(true, Tail{}, guarded([this] { fetch_next(); }));
+  if (command_.peers.empty()) return finish(Errc::unavailable);
+  const NodeId peer = command_.peers[peer_ % command_.peers.size()];
+  s_.node.ask(peer, Copy{s_.id, command_.term, command_.target_first, command_.target_first, 0}, s_.node.options.copy_timeout,
+              guarded([this](const Message* m) {
+                const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
+                const auto h = c ? decode_segment_header(c->frames) : Result<SegmentHeader>(fail(Errc::unavailable));
+                if (!h || h->log != s_.id || h->first != command_.target_first) {
+                  next_peer();
+                  return active_ ? fetch_header() : void();
+                }
+                writer_.truncate(true, Tail{.end = h->first, .chain = h->chain}, guarded([this] { fetch_next(); }));
+              }));
+}
+
+void Repair::fetch_next() {
+  if (s_.durable.end >= command_.target) {
+    const bool equal = s_.durable.end == command_.target && s_.durable.chain == command_.target_chain;
+    return finish(equal ? Errc::ok : Errc::corrupt);
+  }
+  if (command_.peers.empty()) return finish(Errc::unavailable);
+  const NodeId peer = command_.peers[peer_ % command_.peers.size()];
+  const Offset from = s_.durable.end + rest_.size();
+  s_.node.ask(peer, Copy{s_.id, command_.term, from, command_.target, s_.node.options.copy_bytes}, s_.node.options.copy_timeout,
+              guarded([this, from](const Message* m) {
+                const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
+                if (c == nullptr || c->offset != from || c->frames.empty()) {
+                  next_peer();
+                  return active_ ? fetch_next() : void();
+                }
+                copied(c->frames);
+              }));
+}
+
+void Repair::copied(const Bytes& frames) {
+  rest_ = joined(rest_, frames);
+  write_next();
+}
+
+/// Writes the whole frames that are there, file by file; then copies on.
+void Repair::write_next() {
+  if (writer_.busy()) return;
+  Tail tail = s_.durable;
+  std::vector<TermStart> terms = s_.terms;
+  std::size_t until = 0;
+  bool opens = false;
+  Offset limit = command_.target;
+  // A segment start begins a file of its own, so a group ends before the next one.
+  Tail probe = tail;
+  std::vector<TermStart> probe_terms = terms;
+  const Scanned all = scan_frames(rest_, s_.id, limit, true, probe, probe_terms, [&](const FramePrefix& p, std::size_t at) {
+    if (p.kind != FrameKind::segment_start) return;
+    if (at == 0) opens = true;
+    else if (s_.durable.end + at < limit) limit = std::min(limit, s_.durable.end + at);
+  });
+  if (all.good_bytes == 0) {
+    if (all.stop == FrameState::incomplete && rest_.size() < frame_size_max) return fetch_next();
+    rest_ = {};
+    next_peer();
+    return active_ ? fetch_next() : void();
+  }
+  limit = std::min(limit, s_.durable.end + all.good_bytes);
+  until = scan_frames(rest_, s_.id, limit, false, tail, terms).good_bytes;
+  const Bytes group = rest_.slice(0, until);
+  rest_ = rest_.slice(until);
+  refusals_ = 0;
+  s_.written = tail;
+  s_.terms = std::move(terms);
+  reader_.written(s_.durable.end, group);
+  writer_.write({group}, opens, guarded([this] { rest_.empty() ? fetch_next() : write_next(); }));
+}
+
+void Repair::check_range(Offset at, std::uint32_t length) {
+  const Offset end = s_.readable_end();
+  if (range_active_ || s_.segments.empty() || at < s_.first_kept() || at >= end) return;
+  const Offset until = std::min(s_.segments.end_of(at, end), at + std::min<std::uint64_t>(std::max<std::uint32_t>(length, frame_overhead), page_size_max));
+  range_active_ = true;
+  const Offset file = s_.segments.holding(at);
+  s_.node.disk(ReadSegment{s_.id, file, segment_header_size + (at - file), static_cast<std::uint32_t>(until - at)}, [this, at, until](DiskDone&& d) {
+    Tail tail{.end = at};
+    std::vector<TermStart> terms;
+    Scanned s{.good_bytes = 0, .stop = FrameState::bad};
+    if (d.error == Errc::ok) s = scan_frames(d.data, s_.id, until, true, tail, terms);
+    if (s.stop == FrameState::good || (s.stop == FrameState::incomplete && s.good_bytes > 0)) {
+      range_active_ = false;
+      return;
+    }
+    s_.node.event(Event::Level::warning, fmt::format("log {}: bytes at offset {} are damaged here; copying them from a peer", s_.id.value, tail.end.value));
+    repair_range(tail.end, until, 0, {});
+  });
+}
+
+void Repair::repair_range(Offset at, Offset until, std::size_t peer, Bytes got) {
+  std::vector<NodeId> peers;
+  for (const Member& m : s_.info.members)
+    if (m.node != s_.node.options.id) peers.push_back(m.node);
+  if (peer >= peers.size() || !s_.is_matched()) {
+    s_.node.event(Event::Level::alarm, fmt::format("log {}: damaged bytes at offset {} are not repaired, no peer gave them", s_.id.value, at.value));
+    range_active_ = false;
+    return;
+  }
+  // Frames are whole only by chance at `until`: the copy goes on past it to the end of the frame there.
+  const Offset end = s_.segments.end_of(at, s_.readable_end());
+  s_.node.ask(peers[peer], Copy{s_.id, s_.matched, at + got.size(), end, s_.node.options.copy_bytes}, s_.node.options.copy_timeout,
+              [this, at, until, peer, got](const Message* m) {
+    const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
+    if (c == nullptr || c->offset != at + got.size() || c->frames.empty() || at < s_.first_kept()) return repair_range(at, until, peer + 1, {});
+    Bytes all = joined(got, c->frames);
+    Tail tail{.end = at};
+    std::vector<TermStart> terms;
+    const Scanned s = scan_frames(all, s_.id, no_offset, true, tail, terms);
+    if (s.good_bytes == 0) return s.stop == FrameState::incomplete && all.size() < frame_size_max ? repair_range(at, until, peer, all) : repair_range(at, until, peer + 1, {});
+    const Offset file = s_.segments.holding(at);
+    s_.node.disk(RepairSegment{s_.id, file, segment_header_size + (at - file), all.slice(0, s.good_bytes)}, [this, at, end = tail.end](DiskDone&&) {
+      range_active_ = false;
+      s_.node.event(Event::Level::info, fmt::format("log {}: repaired offsets {} to {}", s_.id.value, at.value, end.value));
+    });
+  });
+}
+
+}  // namespace loglog::storage

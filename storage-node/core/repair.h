@@ -1,0 +1,53 @@
+// Reconciling a log with its leader (S4, S5): a durable cut, then sequential copying from matched peers.
+#pragma once
+#include "storage-node/core/reader.h"
+#include "storage-node/core/segment_writer.h"
+
+namespace loglog::storage {
+
+class Repair {
+ public:
+  using Finished = std::function<void(const Reconcile&, Errc)>;
+
+  Repair(LogState& s, SegmentWriter& w, Reader& r, Finished finished) : s_(s), writer_(w), reader_(r), finished_(std::move(finished)) {}
+
+  bool active() const { return active_; }
+  /// Begins; the state was compared and the strand is idle. Ends in `finished` (also from inside this call) or cancel().
+  void start(const Reconcile& command);
+  /// A newer command or term: nothing further is written; what is in flight ends first.
+  void cancel();
+
+  /// A reader found bad bytes: reads the range, and replaces a damaged one by a peer's (K4).
+  void check_range(Offset at, std::uint32_t length);
+
+ private:
+  void cut();
+  void rescan(Offset file, std::uint64_t position, Tail tail, std::vector<TermStart> terms, Bytes rest);
+  void fetch_header();
+  void fetch_next();
+  void copied(const Bytes& frames);
+  void write_next();
+  void finish(Errc e);
+  void next_peer();
+  template <class F>
+  auto guarded(F f) {
+    return [this, run = run_, f = std::move(f)](auto&&... a) mutable {
+      if (active_ && run == run_) f(std::forward<decltype(a)>(a)...);
+    };
+  }
+  void repair_range(Offset at, Offset until, std::size_t peer, Bytes got);
+
+  LogState& s_;
+  SegmentWriter& writer_;
+  Reader& reader_;
+  Finished finished_;
+  bool active_ = false;
+  bool range_active_ = false;
+  std::uint64_t run_ = 0;
+  Reconcile command_;
+  std::size_t peer_ = 0;
+  std::size_t refusals_ = 0;
+  Bytes rest_;  ///< copied bytes not yet written, from s.durable.end on
+};
+
+}  // namespace loglog::storage

@@ -1,0 +1,66 @@
+#include "storage-node/core/staging.h"
+
+#include "proto-spec/vocabulary/check.h"
+
+namespace loglog::storage {
+
+Errc Staging::add(Time now, LogId log, const Reference& run, Bytes frames, bool reserved) {
+  const std::uint64_t size = frames.size();
+  std::uint64_t& producer_bytes = per_producer_[{log, run.producer}];
+  const bool fits = bytes_ + size <= options_.staging_bytes_max &&
+                    producer_bytes + size <= options_.staging_bytes_per_producer_max;
+  if (!fits && !reserved) {
+    if (producer_bytes == 0) per_producer_.erase({log, run.producer});
+    return Errc::busy;
+  }
+  const Key key{log, run.producer, run.first};
+  const bool added = runs_.try_emplace(key, StagedRun{run, std::move(frames), reserved}).second;
+  check(added, "a run is staged twice");
+  bytes_ += size;
+  producer_bytes += size;
+  ages_.emplace_back(now + options_.staged_run_expires, key);
+  return Errc::ok;
+}
+
+StagedRun* Staging::find(LogId log, ProducerId producer, Sequence first) {
+  const auto it = runs_.find({log, producer, first});
+  return it == runs_.end() ? nullptr : &it->second;
+}
+
+void Staging::remove(LogId log, ProducerId producer, Sequence first) {
+  if (const auto it = runs_.find({log, producer, first}); it != runs_.end()) erase(it);
+}
+
+void Staging::remove_log(LogId log) {
+  for (auto it = runs_.lower_bound({log, ProducerId{}, Sequence{}}); it != runs_.end() && std::get<0>(it->first) == log;)
+    erase(it++);
+}
+
+std::size_t Staging::expire(Time now) {
+  std::size_t dropped = 0;
+  while (!ages_.empty() && ages_.front().first <= now) {
+    const Key key = ages_.front().second;
+    ages_.pop_front();
+    const auto it = runs_.find(key);
+    if (it == runs_.end()) continue;
+    if (it->second.pinned) {
+      ages_.emplace_back(now + options_.staged_run_expires, key);
+      continue;
+    }
+    erase(it);
+    ++dropped;
+  }
+  return dropped;
+}
+
+void Staging::erase(std::map<Key, StagedRun>::iterator it) {
+  const std::uint64_t size = it->second.frames.size();
+  const auto producer = per_producer_.find({std::get<0>(it->first), std::get<1>(it->first)});
+  check(producer != per_producer_.end() && producer->second >= size && bytes_ >= size, "staging bytes are miscounted");
+  producer->second -= size;
+  if (producer->second == 0) per_producer_.erase(producer);
+  bytes_ -= size;
+  runs_.erase(it);
+}
+
+}  // namespace loglog::storage

@@ -1,0 +1,49 @@
+// Uploaded runs in memory, until they are durable in the log or expire (D6).
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <tuple>
+
+#include "proto-spec/vocabulary/bytes.h"
+#include "proto-spec/vocabulary/time.h"
+#include "proto-spec/wire/messages.h"
+#include "storage-node/core/options.h"
+
+namespace loglog::storage {
+
+struct StagedRun {
+  Reference run;
+  Bytes frames;         ///< images; stamped in place when the run is written
+  bool pinned = false;  ///< ordered: neither expires nor counts as evictable
+};
+
+class Staging {
+ public:
+  explicit Staging(const Options& o) : options_(o) {}
+
+  /// busy when a bound is reached; `reserved` runs (ordered and missing here) are always taken.
+  Errc add(Time now, LogId log, const Reference& run, Bytes frames, bool reserved);
+  /// Null when there is none. Valid until the next change.
+  StagedRun* find(LogId log, ProducerId producer, Sequence first);
+  void remove(LogId log, ProducerId producer, Sequence first);
+  void remove_log(LogId log);
+  /// Drops runs that nobody ordered in time; returns how many.
+  std::size_t expire(Time now);
+  /// When expire() has something to do; never: nothing staged.
+  Time next_expiry() const { return ages_.empty() ? never : ages_.front().first; }
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  using Key = std::tuple<LogId, ProducerId, Sequence>;
+  using ProducerKey = std::pair<LogId, ProducerId>;
+  void erase(std::map<Key, StagedRun>::iterator it);
+
+  const Options& options_;
+  std::map<Key, StagedRun> runs_;
+  std::map<ProducerKey, std::uint64_t> per_producer_;
+  std::deque<std::pair<Time, Key>> ages_;  // by the time at which they expire
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace loglog::storage

@@ -1,0 +1,413 @@
+#include "storage-node/core/storage_machine.h"
+
+#include "proto-spec/wire/field_codec.h"
+
+namespace loglog::storage {
+namespace {
+
+constexpr Duration report_every = 1s;
+
+bool all_zero(ByteSpan b) {
+  return std::all_of(b.begin(), b.end(), [](std::byte x) { return x == std::byte{0}; });
+}
+
+}  // namespace
+
+StorageMachine::StorageMachine(Options options, std::uint64_t seed)
+    : node_(std::move(options), seed), promise_(node_, LogId{}), boot_(node_.random.next_id()) {}
+StorageMachine::~StorageMachine() = default;
+
+// ---- start
+
+Result<void> StorageMachine::start(Time now, StartupDisk& disk) {
+  begin(now);
+  if (auto found = find_identity(disk); !found) return found;
+  if (const Bytes saved = disk.file("metadata"); !saved.empty() && !decode_record(saved, node_.metadata)) {
+    node_.metadata = {};
+    node_.event(Event::Level::warning, "the copy of the cluster's metadata is unreadable; waiting for the leader's");
+  }
+  find_logs(disk);
+  end();
+  return {};
+}
+
+Result<void> StorageMachine::find_identity(StartupDisk& disk) {
+  const Bytes saved = disk.file("identity");
+  const auto promise = decode_promise(disk.file("promise"));
+  if (promise) promise_.found(*promise);
+  if (saved.empty()) {
+    // Logs without an identity are somebody's whose identity is lost (T4).
+    if (!disk.logs().empty()) node_.data_loss = true;
+    make_identity();
+    return {};
+  }
+  auto identity = decode_identity(saved);
+  if (!identity) {
+    if (identity.error().code == Errc::newer_format) return std::unexpected(identity.error());
+    node_.event(Event::Level::alarm, "DATA LOSS: " + identity.error().message());
+    node_.data_loss = true;
+    node_.identity = {{}, {}, node_.options.id.value, static_cast<std::uint8_t>(Role::storage), node_.options.cluster_name};
+    return {};
+  }
+  if (identity->id != node_.options.id.value || identity->cluster_name != node_.options.cluster_name)
+    return fail(Errc::wrong_identity, fmt::format("the data directory belongs to node {} of cluster \"{}\", started as node {} of \"{}\"", identity->id,
+                                                  identity->cluster_name, node_.options.id.value, node_.options.cluster_name));
+  node_.identity = *identity;
+  identity_durable_ = true;
+  if (!promise) {
+    node_.data_loss = true;
+    node_.event(Event::Level::alarm, "DATA LOSS: the promise cannot be read; this node seals and acknowledges nothing (T4)");
+  }
+  return {};
+}
+
+void StorageMachine::make_identity() {
+  node_.identity = {{}, DiskId{node_.random.next_id()}, node_.options.id.value, static_cast<std::uint8_t>(Role::storage), node_.options.cluster_name};
+  // The promise first: an identity without one would be DATA LOSS at the next start.
+  promise_.raise(promise_.held().term, promise_.held().instance, [this] { save_identity(); });
+}
+
+void StorageMachine::find_logs(StartupDisk& disk) {
+  for (StartupDisk::LogFiles& f : disk.logs()) {
+    LogInfo info;
+    if (!f.tombstone && (f.info.empty() || !decode_record(f.info, info)) && f.segments.empty()) continue;  // its JOIN was never answered
+    auto log = std::make_unique<LogReplica>(node_, promise_, f.log);
+    LogState& s = log->state;
+    s.made = true;
+    s.dropped = f.tombstone;
+    if (const auto own = decode_promise(f.promise)) s.own_promise.found(*own);
+    else if (f.promise.size() < promise_file_size ? !f.segments.empty() : !all_zero(f.promise)) {
+      s.data_loss = true;
+      node_.event(Event::Level::alarm, fmt::format("DATA LOSS: the promise of log {} cannot be read (T4)", f.log.value));
+    }
+    if (!f.tombstone) {
+      log->recovered(recover_log(disk, f.log, f.segments));
+      info.id = f.log;
+      for (const LogInfo& l : node_.metadata.logs)
+        if (l.id == f.log) info = l;
+      log->described(info, RaftIndex{});
+    }
+    logs_[f.log] = std::move(log);
+  }
+}
+
+void StorageMachine::save_identity() {
+  node_.disk(SaveFile{"identity", encode_identity(node_.identity)}, [this](DiskDone&&) { identity_durable_ = true; });
+}
+
+void StorageMachine::save_metadata() { node_.disk(SaveFile{"metadata", encode_record(node_.metadata)}, {}); }
+
+Hello StorageMachine::hello() const {
+  return {hello_magic, protocol_lowest, protocol_highest, Role::storage, node_.identity.cluster, node_.options.cluster_name,
+          node_.options.id.value, boot_, node_.identity.disk, message_body_max};
+}
+
+const LogState* StorageMachine::log(LogId id) const {
+  const auto it = logs_.find(id);
+  return it == logs_.end() ? nullptr : &it->second->state;
+}
+
+// ---- connections
+
+void StorageMachine::connected(Time now, const Connected& c) {
+  begin(now);
+  sessions_[c.connection].peer = c.peer;
+  if (c.peer.role == Role::sequencer) adopt_cluster(c.peer.cluster, c.peer.cluster_name);
+  if (c.dialled != NodeId{}) {
+    if (c.peer.role == Role::storage && c.peer.id == c.dialled.value) node_.peer_connected(c.dialled, c.connection);
+    else {
+      node_.out.closes.push_back({c.connection, Error{Errc::wrong_identity, fmt::format("expected storage node {}", c.dialled.value)}});
+      node_.peer_lost(c.dialled);
+    }
+  }
+  end();
+}
+
+void StorageMachine::adopt_cluster(ClusterId cluster, const std::string& name) {
+  if (node_.identity.cluster != ClusterId{} || cluster == ClusterId{} || name != node_.options.cluster_name) return;
+  node_.identity.cluster = cluster;
+  node_.event(Event::Level::info, fmt::format("adopts cluster {:016x} \"{}\"", cluster.value, name));
+  if (identity_durable_) save_identity();  // else the save of the fresh identity carries it
+}
+
+void StorageMachine::connect_failed(Time now, const ConnectFailed& c) {
+  begin(now);
+  node_.peer_lost(c.node);
+  end();
+}
+
+void StorageMachine::disconnected(Time now, const Disconnected& d) {
+  begin(now);
+  if (const auto it = sessions_.find(d.connection); it != sessions_.end()) {
+    for (LogId id : it->second.readers)
+      if (LogReplica* log = find(id)) log->reader.forget(d.connection);
+    sessions_.erase(it);
+  }
+  std::erase_if(waiting_, [&](const Arrived& a) { return a.from == d.connection; });
+  if (leader_ == d.connection) leader_ = {};
+  for (auto& [id, log] : logs_)
+    if (log->state.leader == d.connection) log->state.leader = {};
+  node_.connection_lost(d.connection);
+  end();
+}
+
+void StorageMachine::arrived(Time now, Arrived&& a) {
+  begin(now);
+  if (sessions_.contains(a.from)) dispatch(a.from, a.request, std::move(a.message));
+  end();
+}
+
+void StorageMachine::disk_done(Time now, DiskDone&& d) {
+  begin(now);
+  node_.disk_done(std::move(d));
+  end();
+}
+
+void StorageMachine::tick(Time now) {
+  begin(now);
+  node_.expire_calls();
+  node_.staging.expire(now);
+  for (LogId id : node_.take_due())
+    if (LogReplica* log = find(id)) log->tick();
+  if (leader_ != ConnectionId{} && report_at_ <= now) {
+    const bool suspect = std::any_of(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.suspect; });
+    node_.send(leader_, RequestId{}, StagedIs{node_.staging.bytes(), suspect});
+    report_at_ = now + report_every;
+  }
+  end();
+}
+
+void StorageMachine::end() {
+  node_.out.wake = std::min(node_.next_wake(), leader_ == ConnectionId{} ? never : report_at_);
+}
+
+// ---- dispatch
+
+LogReplica* StorageMachine::find(LogId log) {
+  const auto it = logs_.find(log);
+  return it == logs_.end() ? nullptr : it->second.get();
+}
+
+void StorageMachine::dispatch(ConnectionId from, RequestId request, Message&& m) {
+  std::visit(
+      [&](auto& v) {
+        using M = std::remove_cvref_t<decltype(v)>;
+        if constexpr (std::is_same_v<M, Ping>) node_.send(from, request, Pong{});
+        else if constexpr (std::is_same_v<M, Copied> || std::is_same_v<M, RunIs> || std::is_same_v<M, Failed> || std::is_same_v<M, Fenced> || std::is_same_v<M, NotMember>)
+          node_.peer_answered(from, request, m);
+        else if constexpr (std::is_same_v<M, Pong>) return;
+        else if constexpr (requires { this->on(from, request, v); }) on(from, request, v);
+        else node_.out.closes.push_back({from, Error{Errc::unexpected_message, "a storage node does not take this message"}});
+      },
+      m);
+}
+
+/// T3: every command is refused below the promise; one of the promised term waits until the promise is durable.
+StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId request, LogId log, Term term) {
+  const auto s = sessions_.find(from);
+  const Role role = s->second.peer.role;
+  if (role == Role::client) {
+    node_.out.closes.push_back({from, Error{Errc::wrong_role, "this command is not a client's"}});
+    return Admission::refused;
+  }
+  const LogReplica* l = find(log);
+  if (node_.data_loss || (l != nullptr && l->state.data_loss)) {
+    node_.fail_request(from, request, Errc::data_loss);
+    return Admission::refused;
+  }
+  const PromiseKeeper& promise = l != nullptr ? l->state.promise() : promise_;
+  if (term < promise.held().term) {
+    node_.send(from, request, Fenced{log, promise.held().term, promise.held().instance});
+    return Admission::refused;
+  }
+  if (term > promise.held().term) {
+    node_.fail_request(from, request, Errc::wrong_state, fmt::format("not sealed in term {}", term.value));
+    return Admission::refused;
+  }
+  return promise.durable() ? Admission::yes : Admission::wait;
+}
+
+LogReplica* StorageMachine::member(ConnectionId from, RequestId request, LogId log) {
+  LogReplica* l = find(log);
+  if (l != nullptr && l->state.made && !l->state.dropped) return l;
+  node_.send(from, request, NotMember{log});
+  return nullptr;
+}
+
+template <class M>
+LogReplica* StorageMachine::admitted(ConnectionId from, RequestId request, M& m) {
+  switch (admit(from, request, m.log, m.term)) {
+    case Admission::refused:
+      return nullptr;
+    case Admission::wait:
+      waiting_.push_back({from, request, Message{std::move(m)}});
+      return nullptr;
+    case Admission::yes:
+      break;
+  }
+  return member(from, request, m.log);
+}
+
+void StorageMachine::resume_waiting() {
+  for (Arrived& a : std::exchange(waiting_, {})) dispatch(a.from, a.request, std::move(a.message));
+}
+
+/// T2, for the replica set that the command is about.
+bool StorageMachine::stale(ConnectionId from, RequestId request, const LogState& s, RaftIndex version) {
+  if (version >= s.set_version) return false;
+  node_.fail_request(from, request, Errc::stale_metadata, fmt::format("version {}, this node knows {}", version.value, s.set_version.value));
+  return true;
+}
+
+// ---- the leader's commands
+
+void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
+  if (sessions_.at(from).peer.role != Role::sequencer) return;
+  LogReplica* log = m.log == LogId{} ? nullptr : member(from, request, m.log);
+  if (m.log != LogId{} && log == nullptr) return;
+  if (node_.data_loss || (log != nullptr && log->state.data_loss)) return node_.fail_request(from, request, Errc::data_loss);
+  PromiseKeeper& keeper = log == nullptr ? promise_ : log->state.own_promise;
+  const Promise& effective = log == nullptr ? keeper.held() : log->state.promise().held();
+  if (m.term < effective.term || !keeper.admits(m.term, m.instance))
+    return node_.send(from, request, Fenced{m.log, effective.term, effective.instance});
+  if (m.term > keeper.held().term) {
+    if (m.metadata_version < seal_version_) return node_.fail_request(from, request, Errc::stale_metadata);
+    seal_version_ = m.metadata_version;
+    keeper.raise(m.term, m.instance, [this] { resume_waiting(); });
+  }
+  if (!keeper.durable()) {
+    waiting_.push_back({from, request, Message{m}});  // answered for when it comes round again
+    return;
+  }
+  sealed(from, request, m);
+}
+
+void StorageMachine::sealed(ConnectionId from, RequestId request, const Seal& m) {
+  leader_ = from;
+  node_.send(from, request, Sealed{m.log, m.term, node_.staging.bytes()});
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, GetState& m) {
+  if (LogReplica* l = admitted(from, request, m)) l->get_state(from, request, m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, Reconcile& m) {
+  LogReplica* l = admitted(from, request, m);
+  if (l != nullptr && !stale(from, request, l->state, m.metadata_version)) l->reconcile(from, request, m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, Order& m) {
+  LogReplica* l = admitted(from, request, m);
+  if (l != nullptr && !stale(from, request, l->state, m.metadata_version)) l->order(from, request, m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, Watermark& m) {
+  if (LogReplica* l = admitted(from, request, m)) l->watermark(m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, TrimTo& m) {
+  if (LogReplica* l = admitted(from, request, m)) l->trim_to(m.offset);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, ConfirmTerm& m) {
+  if (LogReplica* l = admitted(from, request, m)) l->confirm_term(from, request, m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
+  const LogId id = m.info.id;
+  const Admission a = admit(from, request, id, m.term);
+  if (a == Admission::wait) waiting_.push_back({from, request, Message{std::move(m)}});
+  if (a != Admission::yes) return;
+  if (LogReplica* l = find(id)) {
+    if (l->state.dropped) return node_.fail_request(from, request, Errc::log_deleted);
+    if (l->state.made) return node_.send(from, request, Joined{id});
+    waiting_.push_back({from, request, Message{std::move(m)}});  // being made: answered when it is
+    return;
+  }
+  LogReplica* l = (logs_[id] = std::make_unique<LogReplica>(node_, promise_, id)).get();
+  l->described(m.info, RaftIndex{});
+  node_.disk(MakeLog{id, encode_record(m.info)}, [this, l, from, request, id](DiskDone&&) {
+    l->state.made = true;
+    node_.send(from, request, Joined{id});
+    resume_waiting();
+  });
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
+  const Admission a = admit(from, request, m.log, m.term);
+  if (a == Admission::wait) waiting_.push_back({from, request, Message{m}});
+  if (a != Admission::yes) return;
+  LogReplica* l = find(m.log);
+  if (l == nullptr) return node_.send(from, request, Dropped{m.log});
+  l->drop();
+  // Behind everything else on the log's strand; a repeat is harmless and answered once it is durable too.
+  node_.disk(DropLog{m.log}, [this, from, request, id = m.log](DiskDone&&) { node_.send(from, request, Dropped{id}); });
+}
+
+// ---- metadata
+
+void StorageMachine::on(ConnectionId from, RequestId, Metadata& m) {
+  if (sessions_.at(from).peer.role != Role::sequencer) return;
+  adopt_cluster(m.metadata.cluster, m.metadata.cluster_name);
+  if (m.metadata.cluster != node_.identity.cluster || m.metadata.version <= node_.metadata.version) return;
+  node_.metadata = std::move(m.metadata);
+  for (const LogInfo& info : node_.metadata.logs)
+    if (LogReplica* l = find(info.id); l != nullptr && !l->state.dropped) l->described(info, node_.metadata.version);
+  save_metadata();
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, GetMetadata& m) {
+  Metadata answer{node_.metadata, {}};
+  if (const auto s = sessions_.find(leader_); s != sessions_.end()) answer.leader = SequencerId{s->second.peer.id};
+  if (!m.all_logs)
+    std::erase_if(answer.metadata.logs, [&](const LogInfo& l) { return std::find(m.names.begin(), m.names.end(), l.name) == m.names.end(); });
+  node_.send(from, request, std::move(answer));
+}
+
+// ---- clients and peers
+
+void StorageMachine::on(ConnectionId from, RequestId request, Upload& m) {
+  LogReplica* l = find(m.log);
+  if (l == nullptr || !l->state.made || l->state.dropped)
+    return node_.send(from, request, Busy{m.log, m.run.producer, m.run.first, Errc::not_member, node_.options.busy_retry_after_ms});
+  l->upload(from, request, m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, Read& m) {
+  LogReplica* l = find(m.log);
+  if (l == nullptr || !l->state.made || l->state.dropped) return node_.send(from, request, Page{m.log, m.offset, {}, {}, Errc::not_member, {}});
+  sessions_.at(from).readers.insert(m.log);
+  l->reader.read(from, request, m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, Follow& m) {
+  LogReplica* l = find(m.log);
+  if (l == nullptr || !l->state.made || l->state.dropped) return node_.send(from, request, Page{m.log, m.offset, {}, {}, Errc::not_member, {}});
+  Session& s = sessions_.at(from);
+  s.readers.insert(m.log);
+  s.follows[request] = m.log;
+  l->reader.follow(from, request, m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, Credit& m) {
+  Session& s = sessions_.at(from);
+  const auto f = s.follows.find(request);
+  if (f == s.follows.end()) return;
+  const LogId id = f->second;
+  if (m.bytes == 0) s.follows.erase(f);
+  if (LogReplica* l = find(id)) l->reader.credit(from, request, m.bytes);
+}
+
+void StorageMachine::on(ConnectionId, RequestId, ReportCorrupt& m) {
+  if (LogReplica* l = find(m.log); l != nullptr && l->state.made && !l->state.dropped) l->report_corrupt(m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, Copy& m) {
+  if (LogReplica* l = admitted(from, request, m)) l->copy(from, request, m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, FetchRun& m) {
+  if (LogReplica* l = admitted(from, request, m)) l->fetch_run(from, request, m);
+}
+
+}  // namespace loglog::storage

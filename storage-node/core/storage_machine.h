@@ -1,0 +1,98 @@
+// The storage node: dispatches messages, keeps sessions, promises, identity and metadata; each log is a LogReplica.
+// One thread; time comes with each call; the driver performs output() after each call and clears it.
+#pragma once
+#include <map>
+#include <memory>
+#include <set>
+
+#include "storage-node/core/log_replica.h"
+
+namespace loglog::storage {
+
+class StorageMachine {
+ public:
+  StorageMachine(Options options, std::uint64_t seed);
+  ~StorageMachine();
+  StorageMachine(const StorageMachine&) = delete;
+  StorageMachine& operator=(const StorageMachine&) = delete;
+
+  /// K1–K3: reads what is on disk. Fails with wrong_identity or newer_format; DATA LOSS (T4) is no failure: the node
+  /// then serves reads and refuses the rest.
+  Result<void> start(Time now, StartupDisk& disk);
+
+  void connected(Time now, const Connected& c);
+  void connect_failed(Time now, const ConnectFailed& c);
+  void disconnected(Time now, const Disconnected& d);
+  void arrived(Time now, Arrived&& a);
+  void disk_done(Time now, DiskDone&& d);
+  void tick(Time now);
+  Output& output() { return node_.out; }
+
+  Hello hello() const;
+  const Identity& identity() const { return node_.identity; }
+  /// A fresh identity is durable: from then on the node may be shown to others.
+  bool ready() const { return identity_durable_; }
+  bool data_loss() const { return node_.data_loss; }
+  /// Null: not on this node. For status and tests.
+  const LogState* log(LogId id) const;
+
+ private:
+  struct Session {
+    Hello peer;
+    std::set<LogId> readers;
+    std::map<RequestId, LogId> follows;
+  };
+  enum class Admission { yes, wait, refused };
+
+  Result<void> find_identity(StartupDisk& disk);
+  void make_identity();
+  void find_logs(StartupDisk& disk);
+  void begin(Time now) { node_.now = now; }
+  void end();
+
+  void dispatch(ConnectionId from, RequestId request, Message&& m);
+  Admission admit(ConnectionId from, RequestId request, LogId log, Term term);
+  LogReplica* member(ConnectionId from, RequestId request, LogId log);
+  LogReplica* find(LogId log);
+  template <class M>
+  LogReplica* admitted(ConnectionId from, RequestId request, M& m);
+  void resume_waiting();
+
+  void on(ConnectionId from, RequestId request, Seal& m);
+  void on(ConnectionId from, RequestId request, GetState& m);
+  void on(ConnectionId from, RequestId request, Reconcile& m);
+  void on(ConnectionId from, RequestId request, Order& m);
+  void on(ConnectionId from, RequestId request, Watermark& m);
+  void on(ConnectionId from, RequestId request, TrimTo& m);
+  void on(ConnectionId from, RequestId request, Join& m);
+  void on(ConnectionId from, RequestId request, Drop& m);
+  void on(ConnectionId from, RequestId request, ConfirmTerm& m);
+  void on(ConnectionId from, RequestId request, Metadata& m);
+  void on(ConnectionId from, RequestId request, GetMetadata& m);
+  void on(ConnectionId from, RequestId request, Upload& m);
+  void on(ConnectionId from, RequestId request, Read& m);
+  void on(ConnectionId from, RequestId request, Follow& m);
+  void on(ConnectionId from, RequestId request, Credit& m);
+  void on(ConnectionId from, RequestId request, ReportCorrupt& m);
+  void on(ConnectionId from, RequestId request, Copy& m);
+  void on(ConnectionId from, RequestId request, FetchRun& m);
+
+  void sealed(ConnectionId from, RequestId request, const Seal& m);
+  void adopt_cluster(ClusterId cluster, const std::string& name);
+  void save_identity();
+  void save_metadata();
+  bool stale(ConnectionId from, RequestId request, const LogState& s, RaftIndex version);
+
+  Node node_;
+  PromiseKeeper promise_;
+  BootId boot_;
+  bool identity_durable_ = false;
+  std::map<LogId, std::unique_ptr<LogReplica>> logs_;
+  std::map<ConnectionId, Session> sessions_;
+  std::vector<Arrived> waiting_;  // commands of a term whose promise is not durable yet (T3)
+  ConnectionId leader_{};
+  RaftIndex seal_version_{};
+  Time report_at_{};
+};
+
+}  // namespace loglog::storage
