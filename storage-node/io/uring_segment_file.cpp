@@ -1,0 +1,195 @@
+#include "storage-node/io/uring_segment_file.h"
+
+#include <fmt/format.h>
+#include <liburing.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstring>
+#include <set>
+
+#include "proto-spec/vocabulary/check.h"
+#include "storage-node/io/posix_segment_directory.h"
+
+namespace loglog::storage {
+namespace {
+
+constexpr unsigned ring_entries = 256;
+
+class UringEngine final : public FileEngine {
+ public:
+  UringEngine(SegmentDirectory& directory, PostToDriver post) : directory_(directory), aside_(make_thread_engine(directory, std::move(post))) {}
+  /// On the loop's thread, before the loop goes.
+  ~UringEngine() override {
+    if (poll_ != nullptr) uv_close(reinterpret_cast<uv_handle_t*>(poll_), [](uv_handle_t* h) { delete reinterpret_cast<uv_poll_t*>(h); });
+    if (event_ >= 0) {
+      // What is under way reads our buffers: wait for it.
+      while (!flying_.empty()) {
+        io_uring_cqe* cqe = nullptr;
+        if (io_uring_wait_cqe(&ring_, &cqe) != 0) break;
+        complete(cqe, false);
+      }
+      io_uring_queue_exit(&ring_);
+      ::close(event_);
+    }
+    for (Flight* f : flying_) delete f;
+  }
+
+  /// False: this machine forbids it.
+  bool probe(uv_loop_t* loop) {
+    if (io_uring_queue_init(ring_entries, &ring_, 0) != 0) return false;
+    event_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event_ < 0 || io_uring_register_eventfd(&ring_, event_) != 0) {
+      io_uring_queue_exit(&ring_);
+      if (event_ >= 0) ::close(event_);
+      event_ = -1;
+      return false;
+    }
+    poll_ = new uv_poll_t{};
+    uv_poll_init(loop, poll_, event_);
+    poll_->data = this;
+    uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* p, int, int) { static_cast<UringEngine*>(p->data)->reap(); });
+    return true;
+  }
+
+  void start(DiskOperation op, Done done) override {
+    if (const auto* w = std::get_if<WriteGroup>(&op); w != nullptr && w->buffers.size() <= IOV_MAX && io_uring_sq_space_left(&ring_) >= 3) {
+      if (write_group(op, done)) return;
+    } else if (std::holds_alternative<ReadSegment>(op) && io_uring_sq_space_left(&ring_) >= 1) {
+      if (read(op, done)) return;
+    }
+    aside_->start(std::move(op), std::move(done));
+  }
+  const char* name() const override { return "io_uring"; }
+
+ private:
+  // One operation under way: up to three linked steps.
+  struct Flight {
+    DiskOperation operation;
+    Done done;
+    std::shared_ptr<const int> fd;
+    std::vector<iovec> parts;
+    std::size_t expected[3]{};
+    int steps = 0;
+    int left = 0;
+    bool whole = true;
+    int error = 0;
+    Bytes data;
+    struct Step {
+      Flight* flight;
+      int index;
+    } step[3]{};
+  };
+
+  io_uring_sqe* next(Flight* f, std::size_t expected) {
+    io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+    check(sqe != nullptr, "room in the ring was seen");
+    f->expected[f->steps] = expected;
+    f->step[f->steps] = {f, f->steps};
+    io_uring_sqe_set_data(sqe, &f->step[f->steps]);
+    ++f->steps;
+    ++f->left;
+    return sqe;
+  }
+
+  bool write_group(DiskOperation& op, Done& done) {
+    const auto& w = std::get<WriteGroup>(op);
+    auto fd = directory_.descriptor(w.log, w.first);
+    if (*fd < 0) return false;
+    auto* f = new Flight{};
+    f->fd = std::move(fd);
+    f->operation = std::move(op);
+    f->done = std::move(done);
+    const auto& g = std::get<WriteGroup>(f->operation);
+    std::size_t bytes = 0;
+    for (const Bytes& b : g.buffers) {
+      f->parts.push_back({const_cast<std::byte*>(b.data()), b.size()});
+      bytes += b.size();
+    }
+    const bool frames = !f->parts.empty();
+    const bool marks = !g.marks.empty();
+    if (frames) {
+      io_uring_sqe* sqe = next(f, bytes);
+      io_uring_prep_writev(sqe, *f->fd, f->parts.data(), static_cast<unsigned>(f->parts.size()), g.position);
+      // Linked: a short or failed write keeps the fdatasync from running, and the group is done again aside.
+      if (marks || g.sync) sqe->flags |= IOSQE_IO_LINK;
+    }
+    if (marks) {
+      io_uring_sqe* sqe = next(f, g.marks.size());
+      io_uring_prep_write(sqe, *f->fd, g.marks.data(), static_cast<unsigned>(g.marks.size()), g.marks_position);
+      if (g.sync) sqe->flags |= IOSQE_IO_LINK;
+    }
+    if (g.sync || f->steps == 0) io_uring_prep_fsync(next(f, 0), *f->fd, IORING_FSYNC_DATASYNC);
+    flying_.insert(f);
+    io_uring_submit(&ring_);
+    return true;
+  }
+
+  bool read(DiskOperation& op, Done& done) {
+    const auto& r = std::get<ReadSegment>(op);
+    auto fd = directory_.descriptor(r.log, r.first);
+    if (*fd < 0) return false;
+    auto* f = new Flight{};
+    f->fd = std::move(fd);
+    f->data = Bytes::allocate(r.length);
+    f->operation = std::move(op);
+    f->done = std::move(done);
+    io_uring_prep_read(next(f, 0), *f->fd, f->data.mutable_data(), r.length, r.position);
+    flying_.insert(f);
+    io_uring_submit(&ring_);
+    return true;
+  }
+
+  void reap() {
+    std::uint64_t count = 0;
+    if (::read(event_, &count, sizeof count) < 0) return;  // somebody else's wake-up
+    io_uring_cqe* cqe = nullptr;
+    while (io_uring_peek_cqe(&ring_, &cqe) == 0) complete(cqe, true);
+  }
+
+  void complete(io_uring_cqe* cqe, bool tell) {
+    const auto* step = static_cast<const Flight::Step*>(io_uring_cqe_get_data(cqe));
+    Flight* f = step->flight;
+    const int result = cqe->res;
+    const std::size_t expected = f->expected[step->index];
+    io_uring_cqe_seen(&ring_, cqe);
+    const bool reading = std::holds_alternative<ReadSegment>(f->operation);
+    if (result < 0) f->error = -result;
+    if (result < 0 || (!reading && static_cast<std::size_t>(result) != expected)) f->whole = false;
+    if (reading && result >= 0) f->data = f->data.slice(0, static_cast<std::size_t>(result));
+    if (--f->left > 0) return;
+    flying_.erase(f);
+    const std::unique_ptr<Flight> last(f);
+    if (!tell) return;
+    if (reading) {
+      if (result < 0) f->done({Errc::io_error, fmt::format("read: {}", std::strerror(-result)), {}});
+      else f->done({Errc::ok, {}, f->data});
+    } else if (f->whole) {
+      f->done({});
+    } else if (f->error == 0 || f->error == ECANCELED || f->error == EAGAIN || f->error == EINTR) {
+      // Cut short, not failed, and never synced: writing it again whole is no retry of a failed fdatasync (K2).
+      aside_->start(std::move(f->operation), std::move(f->done));
+    } else {
+      f->done({f->error == ENOSPC ? Errc::no_space : Errc::io_error, fmt::format("group write: {}", std::strerror(f->error)), {}});
+    }
+  }
+
+  SegmentDirectory& directory_;
+  std::unique_ptr<FileEngine> aside_;
+  io_uring ring_{};
+  int event_ = -1;
+  uv_poll_t* poll_ = nullptr;
+  std::set<Flight*> flying_;
+};
+
+}  // namespace
+
+std::unique_ptr<FileEngine> make_uring_engine(SegmentDirectory& directory, uv_loop_t* loop, PostToDriver post) {
+  auto engine = std::make_unique<UringEngine>(directory, std::move(post));
+  if (!engine->probe(loop)) return nullptr;
+  return engine;
+}
+
+}  // namespace loglog::storage
