@@ -4,7 +4,7 @@
 
 namespace loglog::storage {
 
-void check_invariants(const LogState& s) {
+void check_invariants(const LogCore& s) {
   check(s.durable.end <= s.written.end, "durable passes written");
   check(s.segments.empty() || s.segments.front() <= s.durable.end, "the log ends before its first segment");
   check(s.segments.empty() || s.segments.open() <= s.written.end, "a segment begins past the tail");

@@ -15,7 +15,7 @@ class LogReplica {
   LogReplica(const LogReplica&) = delete;
   LogReplica& operator=(const LogReplica&) = delete;
 
-  LogState state;
+  LogCore state;
   Reader reader;
 
   void recovered(RecoveredLog&& r);

@@ -3,14 +3,14 @@
 #include <deque>
 #include <map>
 
-#include "storage-node/core/log_state.h"
+#include "storage-node/core/log_core.h"
 
 namespace loglog::storage {
 
 class OrderQueue {
  public:
   /// `resume` is called when a missing run has come.
-  OrderQueue(LogState& s, std::function<void()> resume) : s_(s), resume_(std::move(resume)) {}
+  OrderQueue(LogCore& s, std::function<void()> resume) : s_(s), resume_(std::move(resume)) {}
 
   struct Group {
     std::vector<Bytes> frames;
@@ -52,7 +52,7 @@ class OrderQueue {
   void search(Ordered& o);
   void peer_answered(Offset offset, Term term, const Message* m);
 
-  LogState& s_;
+  LogCore& s_;
   std::function<void()> resume_;
   std::deque<Ordered> items_;
   std::map<std::pair<ProducerId, Sequence>, Offset> missing_;

@@ -2,7 +2,7 @@
 #pragma once
 #include <map>
 
-#include "storage-node/core/log_state.h"
+#include "storage-node/core/log_core.h"
 #include "storage-node/core/tail_cache.h"
 
 namespace loglog::storage {
@@ -11,7 +11,7 @@ class Reader {
  public:
   using Fetched = std::function<void(Errc, Bytes)>;
 
-  explicit Reader(LogState& s) : s_(s) {}
+  explicit Reader(LogCore& s) : s_(s) {}
 
   void read(ConnectionId from, RequestId request, const Read& m);
   void follow(ConnectionId from, RequestId request, const Follow& m);
@@ -51,7 +51,7 @@ class Reader {
   std::uint64_t available(Offset at, std::uint64_t max) const;
   Errc why_nothing(Offset at) const;
 
-  LogState& s_;
+  LogCore& s_;
   TailCache cache_;
   std::vector<Waiting> waiting_;
   std::map<FollowKey, Following> follows_;

@@ -9,7 +9,7 @@ class Repair {
  public:
   using Finished = std::function<void(const Reconcile&, Errc)>;
 
-  Repair(LogState& s, SegmentWriter& w, Reader& r, Finished finished) : s_(s), writer_(w), reader_(r), finished_(std::move(finished)) {}
+  Repair(LogCore& s, SegmentWriter& w, Reader& r, Finished finished) : s_(s), writer_(w), reader_(r), finished_(std::move(finished)) {}
 
   bool active() const { return active_; }
   /// Begins; the state was compared and the strand is idle. Ends in `finished` (also from inside this call) or cancel().
@@ -37,7 +37,7 @@ class Repair {
   }
   void repair_range(Offset at, Offset until, std::size_t peer, Bytes got);
 
-  LogState& s_;
+  LogCore& s_;
   SegmentWriter& writer_;
   Reader& reader_;
   Finished finished_;

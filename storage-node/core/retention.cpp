@@ -2,7 +2,7 @@
 
 namespace loglog::storage {
 
-bool trim_log(LogState& s, Offset point) {
+bool trim_log(LogCore& s, Offset point) {
   const Offset before = s.first();
   s.trim_wanted = std::max(s.trim_wanted, point);
   const Offset allowed = std::min(s.trim_wanted, s.readable_end());

@@ -1,13 +1,13 @@
 // Writes groups of frames and marks to the open segment; at most one group is in flight.
 #pragma once
-#include "storage-node/core/log_state.h"
+#include "storage-node/core/log_core.h"
 
 namespace loglog::storage {
 
 class SegmentWriter {
  public:
   /// `settled` runs after each operation that ends, behind its own `done`: what waits for the strand looks again.
-  SegmentWriter(LogState& s, std::function<void()> settled) : s_(s), settled_(std::move(settled)) {}
+  SegmentWriter(LogCore& s, std::function<void()> settled) : s_(s), settled_(std::move(settled)) {}
 
   /// An operation of the strand is in flight (S1 waits for it).
   bool busy() const { return in_flight_ > 0; }
@@ -28,7 +28,7 @@ class SegmentWriter {
   std::uint64_t file_size(bool very_first) const;
   void prepare_ahead();
 
-  LogState& s_;
+  LogCore& s_;
   std::function<void()> settled_;
   int in_flight_ = 0;
   std::uint64_t counter_ = 0;

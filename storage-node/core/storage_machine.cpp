@@ -72,7 +72,7 @@ void StorageMachine::find_logs(StartupDisk& disk) {
     LogInfo info;
     if (!f.tombstone && (f.info.empty() || !decode_record(f.info, info)) && f.segments.empty()) continue;  // its JOIN was never answered
     auto log = std::make_unique<LogReplica>(node_, promise_, f.log);
-    LogState& s = log->state;
+    LogCore& s = log->state;
     s.made = true;
     s.dropped = f.tombstone;
     if (const auto own = decode_promise(f.promise)) s.own_promise.found(*own);
@@ -92,7 +92,10 @@ void StorageMachine::find_logs(StartupDisk& disk) {
 }
 
 void StorageMachine::save_identity() {
-  node_.disk(SaveFile{"identity", encode_identity(node_.identity)}, [this](DiskDone&&) { identity_durable_ = true; });
+  node_.disk(SaveFile{"identity", encode_identity(node_.identity)}, [this](DiskDone&&) {
+    identity_durable_ = true;
+    resume_waiting();
+  });
 }
 
 void StorageMachine::save_metadata() { node_.disk(SaveFile{"metadata", encode_record(node_.metadata)}, {}); }
@@ -102,7 +105,7 @@ Hello StorageMachine::hello() const {
           node_.options.id.value, boot_, node_.identity.disk, message_body_max};
 }
 
-const LogState* StorageMachine::log(LogId id) const {
+const LogCore* StorageMachine::log(LogId id) const {
   const auto it = logs_.find(id);
   return it == logs_.end() ? nullptr : &it->second->state;
 }
@@ -253,7 +256,7 @@ void StorageMachine::resume_waiting() {
 }
 
 /// T2, for the replica set that the command is about.
-bool StorageMachine::stale(ConnectionId from, RequestId request, const LogState& s, RaftIndex version) {
+bool StorageMachine::stale(ConnectionId from, RequestId request, const LogCore& s, RaftIndex version) {
   if (version >= s.set_version) return false;
   node_.fail_request(from, request, Errc::stale_metadata, fmt::format("version {}, this node knows {}", version.value, s.set_version.value));
   return true;
@@ -275,7 +278,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
     seal_version_ = m.metadata_version;
     keeper.raise(m.term, m.instance, [this] { resume_waiting(); });
   }
-  if (!keeper.durable()) {
+  if (!keeper.durable() || !identity_durable_) {
     waiting_.push_back({from, request, Message{m}});  // answered for when it comes round again
     return;
   }

@@ -34,7 +34,7 @@ class StorageMachine {
   bool ready() const { return identity_durable_; }
   bool data_loss() const { return node_.data_loss; }
   /// Null: not on this node. For status and tests.
-  const LogState* log(LogId id) const;
+  const LogCore* log(LogId id) const;
 
  private:
   struct Session {
@@ -81,7 +81,7 @@ class StorageMachine {
   void adopt_cluster(ClusterId cluster, const std::string& name);
   void save_identity();
   void save_metadata();
-  bool stale(ConnectionId from, RequestId request, const LogState& s, RaftIndex version);
+  bool stale(ConnectionId from, RequestId request, const LogCore& s, RaftIndex version);
 
   Node node_;
   PromiseKeeper promise_;

@@ -9,8 +9,8 @@
 
 namespace loglog::storage {
 
-struct LogState {
-  LogState(Node& n, const PromiseKeeper& node_wide, LogId log) : node(n), node_promise(node_wide), id(log), own_promise(n, log) {}
+struct LogCore {
+  LogCore(Node& n, const PromiseKeeper& node_wide, LogId log) : node(n), node_promise(node_wide), id(log), own_promise(n, log) {}
 
   Node& node;
   const PromiseKeeper& node_promise;
