@@ -1,0 +1,191 @@
+#include "sdk/core/cluster_view.h"
+
+#include <algorithm>
+
+namespace loglog::client {
+namespace {
+constexpr Duration ask_every = 50ms;
+}
+
+ClusterView::ClusterView(const Options& options, Random& random, Output& out) : options_(options), random_(random), out_(out) {}
+
+void ClusterView::dial(Time now, const std::string& address, Endpoint& e) {
+  if (e.connection != ConnectionId{} || now < e.retry_at) return;
+  e.connection = ConnectionId{++connections_};
+  addresses_[e.connection] = address;
+  out_.connects.push_back({e.connection, address});
+}
+
+ConnectionId ClusterView::at(Time now, const std::string& address) {
+  if (address.empty()) return {};
+  auto& e = endpoints_.try_emplace(address, Endpoint{{}, false, {}, {}, {options_.reconnect_min, options_.reconnect_max}}).first->second;
+  dial(now, address, e);
+  return e.up ? e.connection : ConnectionId{};
+}
+
+ConnectionId ClusterView::node(Time now, NodeId id) {
+  for (const StorageInfo& s : metadata_.storage)
+    if (s.id == id) return at(now, s.address);
+  want_logs_ = true;
+  ask_metadata(now);
+  return {};
+}
+
+ConnectionId ClusterView::sequencer(Time now, SequencerId id) {
+  for (const SequencerInfo& s : metadata_.sequencers)
+    if (s.id == id) return at(now, s.address);
+  return {};
+}
+
+ConnectionId ClusterView::leader(Time now) {
+  if (leader_ != SequencerId{})
+    if (const ConnectionId c = sequencer(now, leader_); c != ConnectionId{}) return c;
+  want_leader_ = true;
+  ask_metadata(now);
+  return {};
+}
+
+ConnectionId ClusterView::any(Time now) {
+  std::vector<ConnectionId> up;
+  for (const std::string& a : options_.addresses) at(now, a);
+  for (const auto& [address, e] : endpoints_)
+    if (e.up) up.push_back(e.connection);
+  return up.empty() ? ConnectionId{} : up[rotation_++ % up.size()];
+}
+
+bool ClusterView::is_sequencer(ConnectionId c) const {
+  const auto i = addresses_.find(c);
+  return i != addresses_.end() && endpoints_.at(i->second).peer.role == Role::sequencer;
+}
+
+bool ClusterView::is_leader(ConnectionId c) const {
+  return is_sequencer(c) && leader_ != SequencerId{} && endpoints_.at(addresses_.at(c)).peer.id == leader_.value;
+}
+
+void ClusterView::not_leader(ConnectionId from, SequencerId leader) {
+  if (leader != SequencerId{}) leader_ = leader;
+  else if (is_leader(from)) leader_ = {};
+  if (is_leader(from)) leader_ = {};  // it names itself and refuses: it knows no better than we do
+}
+
+/// Any node will do: all know the nodes. Who leads and all logs are best known by sequencers.
+void ClusterView::ask_metadata(Time now) {
+  if (now < ask_at_) return;
+  ask_at_ = now + ask_every;
+  for (const SequencerInfo& s : metadata_.sequencers) at(now, s.address);
+  const ConnectionId c = any(now);
+  if (c == ConnectionId{}) return;
+  request(now, c, GetMetadata{{}, want_logs_}, options_.answer_timeout, [this, c](Time, Message* m) {
+    const auto* answer = m ? std::get_if<Metadata>(m) : nullptr;
+    if (answer) learn(c, *answer);
+  });
+}
+
+void ClusterView::learn(ConnectionId from, const Metadata& m) {
+  const bool newer = m.metadata.version >= metadata_.version;
+  if (newer || metadata_.storage.empty()) {
+    metadata_ = m.metadata;
+    metadata_.logs.clear();
+  }
+  for (const LogInfo& l : m.metadata.logs)
+    if (newer || !logs_.contains(l.id)) logs_[l.id] = l;
+  if (is_sequencer(from) && !m.metadata.logs.empty()) want_logs_ = false;
+  if (m.leader == SequencerId{}) return;
+  // A storage node may name a leader of long ago: it is believed only where nothing better is known.
+  if (leader_ == SequencerId{} || is_sequencer(from)) leader_ = m.leader;
+}
+
+RequestId ClusterView::request(Time now, ConnectionId to, Message m, Duration timeout, Handler h, bool many) {
+  if (++requests_ == 0) ++requests_;
+  const RequestId id{requests_};
+  pending_[{to, id}] = Pending{std::move(h), timeout == Duration::max() ? never : now + timeout, many};
+  tell(to, id, std::move(m));
+  return id;
+}
+
+const LogInfo* ClusterView::log(LogId id) const {
+  const auto i = logs_.find(id);
+  return i == logs_.end() ? nullptr : &i->second;
+}
+
+void ClusterView::want_log(Time now, LogId id) {
+  if (log(id) != nullptr) return;
+  want_logs_ = true;
+  ask_metadata(now);
+}
+
+void ClusterView::connected(Time, const Connected& c) {
+  const auto i = addresses_.find(c.connection);
+  if (i == addresses_.end()) return;
+  Endpoint& e = endpoints_.at(i->second);
+  e.up = true;
+  e.peer = c.peer;
+  e.retry.succeeded();
+  ask_at_ = {};  // somebody new can be asked
+}
+
+void ClusterView::disconnected(Time now, const Disconnected& d) {
+  const auto i = addresses_.find(d.connection);
+  if (i == addresses_.end()) return;
+  Endpoint& e = endpoints_.at(i->second);
+  if (is_leader(d.connection)) leader_ = {};
+  e.connection = {};
+  e.up = false;
+  e.retry_at = e.retry.after_failure(now, random_);
+  addresses_.erase(i);
+  lost(now, d.connection);
+}
+
+void ClusterView::drop(Time now, ConnectionId c) {
+  out_.closes.push_back({c});
+  disconnected(now, {c, Error{Errc::connection_lost, {}}});
+}
+
+void ClusterView::lost(Time now, ConnectionId c) {
+  std::vector<Handler> handlers;
+  const auto begin = pending_.lower_bound({c, RequestId{0}});
+  auto end = begin;
+  for (; end != pending_.end() && end->first.first == c; ++end) handlers.push_back(std::move(end->second.handler));
+  pending_.erase(begin, end);
+  for (const Handler& h : handlers) h(now, nullptr);
+}
+
+bool ClusterView::answered(Time now, Arrived& a) {
+  const auto i = pending_.find({a.from, a.request});
+  if (i == pending_.end()) return false;
+  if (i->second.many) {
+    const Handler h = i->second.handler;  // it may forget itself
+    h(now, &a.message);
+  } else {
+    const Handler h = std::move(i->second.handler);
+    pending_.erase(i);
+    h(now, &a.message);
+  }
+  return true;
+}
+
+void ClusterView::tick(Time now) {
+  std::vector<std::pair<ConnectionId, RequestId>> late;
+  for (const auto& [key, p] : pending_)
+    if (p.timeout <= now) late.push_back(key);
+  for (const auto& key : late) {
+    const auto i = pending_.find(key);
+    if (i == pending_.end()) continue;
+    const Handler h = std::move(i->second.handler);
+    pending_.erase(i);
+    h(now, nullptr);
+  }
+  for (auto& [address, e] : endpoints_) dial(now, address, e);
+  if (want_leader_ && leader_ != SequencerId{}) want_leader_ = false;
+  if (want_leader_ || want_logs_ || metadata_.storage.empty()) ask_metadata(now);
+}
+
+Time ClusterView::wake() const {
+  Time t = want_leader_ || want_logs_ || metadata_.storage.empty() ? ask_at_ : never;
+  for (const auto& [address, e] : endpoints_)
+    if (e.connection == ConnectionId{}) t = std::min(t, e.retry_at);
+  for (const auto& [key, p] : pending_) t = std::min(t, p.timeout);
+  return t;
+}
+
+}  // namespace loglog::client

@@ -1,0 +1,87 @@
+// What the client knows of the cluster: connections (one for each address), who is who, which logs there are, who leads; and
+// the requests in flight on those connections.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "sdk/core/client_machine.h"
+#include "sdk/core/retry_schedule.h"
+
+namespace loglog::client {
+
+class ClusterView {
+ public:
+  /// Gets the answer; nullptr: the connection was lost or the time is up.
+  using Handler = std::function<void(Time, Message*)>;
+
+  ClusterView(const Options& options, Random& random, Output& out);
+
+  /// A connection that stands, or 0 while it is being made (connections wanted once are kept).
+  ConnectionId node(Time now, NodeId id);
+  ConnectionId sequencer(Time now, SequencerId id);
+  /// The leader's, or 0 while it is being looked for.
+  ConnectionId leader(Time now);
+  /// Some node that answers, sequencers or storage nodes in rotation; 0: none yet.
+  ConnectionId any(Time now);
+  /// `from` says that `leader` leads (0: it does not know).
+  void not_leader(ConnectionId from, SequencerId leader);
+  bool is_sequencer(ConnectionId c) const;
+  bool is_leader(ConnectionId c) const;
+
+  /// Sends a request. `many`: the handler stays for further answers until forget() or the connection's end.
+  RequestId request(Time now, ConnectionId to, Message m, Duration timeout, Handler h, bool many = false);
+  void tell(ConnectionId to, RequestId request, Message m) { out_.sends.push_back({to, request, std::move(m)}); }
+  void forget(ConnectionId to, RequestId request) { pending_.erase({to, request}); }
+  void drop(Time now, ConnectionId c);
+
+  /// nullptr: not known (yet): looked for in the background where `want`ed.
+  const LogInfo* log(LogId id) const;
+  void want_log(Time now, LogId id);
+  void learn(const LogInfo& info) { logs_[info.id] = info; }
+  void learn(ConnectionId from, const Metadata& m);
+  const ClusterMetadata& metadata() const { return metadata_; }
+
+  void connected(Time now, const Connected& c);
+  void disconnected(Time now, const Disconnected& d);
+  /// Whether a request waited for it.
+  bool answered(Time now, Arrived& a);
+  void tick(Time now);
+  Time wake() const;
+
+ private:
+  struct Endpoint {
+    ConnectionId connection{};  // 0: none under way
+    bool up = false;
+    Hello peer;
+    Time retry_at{};
+    RetrySchedule retry;
+  };
+  struct Pending {
+    Handler handler;
+    Time timeout;
+    bool many;
+  };
+  ConnectionId at(Time now, const std::string& address);
+  void dial(Time now, const std::string& address, Endpoint& e);
+  void lost(Time now, ConnectionId c);
+  void ask_metadata(Time now);
+
+  const Options& options_;
+  Random& random_;
+  Output& out_;
+  std::uint64_t connections_ = 0;
+  std::uint32_t requests_ = 0;
+  std::map<std::string, Endpoint> endpoints_;
+  std::map<ConnectionId, std::string> addresses_;
+  std::map<std::pair<ConnectionId, RequestId>, Pending> pending_;
+  ClusterMetadata metadata_;  // nodes only; logs are in logs_
+  std::map<LogId, LogInfo> logs_;
+  SequencerId leader_{};
+  bool want_leader_ = false, want_logs_ = false;
+  Time ask_at_{};
+  std::size_t rotation_ = 0;
+};
+
+}  // namespace loglog::client

@@ -1,0 +1,71 @@
+#include "sdk/core/follow_cursor.h"
+
+#include <algorithm>
+
+namespace loglog::client {
+
+/// Looks at the frame at next_, which `bytes` begins with; gives it out when it is whole and good.
+FrameState FollowCursor::accept(const Bytes& bytes, std::vector<Entry>& out) {
+  const FrameView v = look_at_frame(bytes, log_, next_, true);
+  if (v.state != FrameState::good) return v.state;
+  const Offset end = next_ + v.prefix.frame_length();
+  if (v.prefix.kind == FrameKind::entry || v.prefix.kind == FrameKind::packed_entry)
+    out.push_back({next_, end, v.prefix.term, v.prefix.producer, v.prefix.sequence, v.prefix.kind == FrameKind::packed_entry,
+                   bytes.slice(frame_prefix_size, v.prefix.payload_length)});
+  next_ = end;
+  at_first_ = false;
+  return FrameState::good;
+}
+
+/// Completes the frame that the page before cut, taking from `bytes` no more than it needs.
+bool FollowCursor::fill_partial(Bytes& bytes, std::vector<Entry>& out) {
+  while (have_ > 0 && !bytes.empty()) {
+    const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(need_ - have_, bytes.size()));
+    std::memcpy(partial_.mutable_data() + have_, bytes.data(), n);
+    have_ += n;
+    bytes = bytes.slice(n);
+    if (have_ < need_) return true;
+    if (need_ == frame_prefix_size) {  // the prefix is whole now: make room for the frame
+      const auto prefix = read_prefix(partial_.data());
+      if (!prefix || look_at_frame(partial_.slice(0, have_), log_, next_, true).state != FrameState::incomplete) return false;
+      Bytes whole = Bytes::allocate(prefix->frame_length());
+      std::memcpy(whole.mutable_data(), partial_.data(), have_);
+      partial_ = std::move(whole);
+      need_ = prefix->frame_length();
+      continue;
+    }
+    const Bytes frame = std::move(partial_);
+    drop_partial();
+    if (accept(frame, out) != FrameState::good) return false;
+  }
+  return true;
+}
+
+bool FollowCursor::take(Bytes bytes, std::vector<Entry>& out, Offset until) {
+  if (!fill_partial(bytes, out)) {
+    drop_partial();
+    return false;
+  }
+  while (!bytes.empty() && next_ < until) {
+    const Offset before = next_;
+    const FrameState s = accept(bytes, out);
+    if (s == FrameState::good) {
+      bytes = bytes.slice(next_ - before);
+      continue;
+    }
+    if (s != FrameState::incomplete) return false;
+    need_ = frame_prefix_size;
+    if (bytes.size() >= frame_prefix_size) {
+      const auto prefix = read_prefix(bytes.data());
+      if (!prefix) return false;
+      need_ = prefix->frame_length();
+    }
+    have_ = static_cast<std::uint32_t>(bytes.size());
+    partial_ = Bytes::allocate(need_);
+    std::memcpy(partial_.mutable_data(), bytes.data(), have_);
+    break;
+  }
+  return true;
+}
+
+}  // namespace loglog::client

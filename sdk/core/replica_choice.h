@@ -1,0 +1,45 @@
+// Which replica to read from: the preferred one first, then in rotation, those that failed lately last.
+#pragma once
+#include <map>
+#include <set>
+#include <vector>
+
+#include "proto-spec/vocabulary/time.h"
+#include "proto-spec/wire/messages.h"
+
+namespace loglog::client {
+
+class ReplicaChoice {
+ public:
+  explicit ReplicaChoice(NodeId preferred) : preferred_(preferred) {}
+
+  /// A member that is not in `tried`; 0: all were tried. Where every candidate failed lately, one of them all the same.
+  NodeId pick(Time now, const std::vector<Member>& members, const std::set<NodeId>& tried) {
+    NodeId best{}, second_best{};
+    const std::size_t begin = rotation_++;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const NodeId n = members[(begin + i) % members.size()].node;
+      if (tried.contains(n)) continue;
+      const bool healthy = is_healthy(now, n);
+      if (n == preferred_ && healthy) return n;
+      if (best == NodeId{} && healthy) best = n;
+      if (second_best == NodeId{}) second_best = n;
+    }
+    return best != NodeId{} ? best : second_best;
+  }
+  void failed(Time now, NodeId n) { avoid_until_[n] = now + avoid_for; }
+  void succeeded(NodeId n) { avoid_until_.erase(n); }
+
+ private:
+  static constexpr Duration avoid_for = 2s;
+  bool is_healthy(Time now, NodeId n) const {
+    const auto i = avoid_until_.find(n);
+    return i == avoid_until_.end() || i->second <= now;
+  }
+
+  NodeId preferred_;
+  std::size_t rotation_ = 0;
+  std::map<NodeId, Time> avoid_until_;
+};
+
+}  // namespace loglog::client
