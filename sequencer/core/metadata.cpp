@@ -20,12 +20,12 @@ bool is_name_character(char c) {
 
 }  // namespace
 
-Applied Metadata::apply(RaftIndex index, const Command& command) {
+Applied MetadataState::apply(RaftIndex index, const Command& command) {
   state_.version = index;
   return std::visit([&](const auto& c) { return on(index, c); }, command);
 }
 
-Applied Metadata::on(RaftIndex, const BeginTerm& c) {
+Applied MetadataState::on(RaftIndex, const BeginTerm& c) {
   LogInfo* log = c.log == LogId{} ? nullptr : find(c.log);
   if (c.log != LogId{} && log == nullptr) return refused(Errc::no_such_log, {}, c.log);
   state_.last_term = std::max(state_.last_term, c.floor) + 1;
@@ -33,7 +33,7 @@ Applied Metadata::on(RaftIndex, const BeginTerm& c) {
   return {Error{}, c.log, state_.last_term};
 }
 
-Applied Metadata::on(RaftIndex, const InitCluster& c) {
+Applied MetadataState::on(RaftIndex, const InitCluster& c) {
   if (state_.cluster != ClusterId{} && state_.cluster != c.cluster)
     return refused(Errc::wrong_cluster, "the cluster has an id already");
   state_.cluster = c.cluster;
@@ -42,7 +42,7 @@ Applied Metadata::on(RaftIndex, const InitCluster& c) {
   return done();
 }
 
-Applied Metadata::on(RaftIndex, const RegisterStorage& c) {
+Applied MetadataState::on(RaftIndex, const RegisterStorage& c) {
   const auto at = std::lower_bound(state_.storage.begin(), state_.storage.end(), c.node.id,
                                    [](const StorageInfo& s, NodeId id) { return s.id < id; });
   if (at == state_.storage.end() || at->id != c.node.id) {
@@ -56,7 +56,7 @@ Applied Metadata::on(RaftIndex, const RegisterStorage& c) {
   return done();
 }
 
-Applied Metadata::on(RaftIndex index, const MakeLog& c) {
+Applied MetadataState::on(RaftIndex index, const MakeLog& c) {
   if (const LogInfo* there = log(std::string_view(c.name))) return refused(Errc::log_exists, c.name, there->id);
   for (const Member& m : c.members) {
     const StorageInfo* s = node(m.node);
@@ -74,7 +74,7 @@ Applied Metadata::on(RaftIndex index, const MakeLog& c) {
   return done(info.id);
 }
 
-Applied Metadata::on(RaftIndex, const MarkOpen& c) {
+Applied MetadataState::on(RaftIndex, const MarkOpen& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
   if (l->state == LogState::deleting) return refused(Errc::log_deleted, l->name, c.log);
@@ -82,7 +82,7 @@ Applied Metadata::on(RaftIndex, const MarkOpen& c) {
   return done(c.log);
 }
 
-Applied Metadata::on(RaftIndex, const MarkDeleting& c) {
+Applied MetadataState::on(RaftIndex, const MarkDeleting& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
   if (l->state != LogState::deleting) by_name_.erase(l->name);
@@ -90,7 +90,7 @@ Applied Metadata::on(RaftIndex, const MarkDeleting& c) {
   return done(c.log);
 }
 
-Applied Metadata::on(RaftIndex, const FinishDelete& c) {
+Applied MetadataState::on(RaftIndex, const FinishDelete& c) {
   const LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
   if (l->state != LogState::deleting) return refused(Errc::wrong_state, "the log is not being deleted", c.log);
@@ -99,34 +99,34 @@ Applied Metadata::on(RaftIndex, const FinishDelete& c) {
   return done(c.log);
 }
 
-Applied Metadata::on(RaftIndex, const Trim& c) {
+Applied MetadataState::on(RaftIndex, const Trim& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
   l->trim = std::max(l->trim, c.offset);  // R3
   return done(c.log);
 }
 
-LogInfo* Metadata::find(LogId id) {
+LogInfo* MetadataState::find(LogId id) {
   const auto i = by_id_.find(id);
   return i == by_id_.end() ? nullptr : &state_.logs[i->second];
 }
-const LogInfo* Metadata::log(LogId id) const {
+const LogInfo* MetadataState::log(LogId id) const {
   const auto i = by_id_.find(id);
   return i == by_id_.end() ? nullptr : &state_.logs[i->second];
 }
-const LogInfo* Metadata::log(std::string_view name) const {
+const LogInfo* MetadataState::log(std::string_view name) const {
   const auto i = by_name_.find(std::string(name));
   return i == by_name_.end() ? nullptr : log(i->second);
 }
-const StorageInfo* Metadata::node(NodeId id) const {
+const StorageInfo* MetadataState::node(NodeId id) const {
   const auto at = std::lower_bound(state_.storage.begin(), state_.storage.end(), id,
                                    [](const StorageInfo& s, NodeId n) { return s.id < n; });
   return at == state_.storage.end() || at->id != id ? nullptr : &*at;
 }
 
-Bytes Metadata::snapshot() const { return encode_record(state_); }
+Bytes MetadataState::snapshot() const { return encode_record(state_); }
 
-bool Metadata::restore(const Bytes& snapshot) {
+bool MetadataState::restore(const Bytes& snapshot) {
   ClusterMetadata m;
   if (!decode_record(snapshot, m)) return false;
   state_ = std::move(m);
@@ -134,7 +134,7 @@ bool Metadata::restore(const Bytes& snapshot) {
   return true;
 }
 
-void Metadata::index_logs() {
+void MetadataState::index_logs() {
   by_id_.clear();
   by_name_.clear();
   for (std::size_t i = 0; i < state_.logs.size(); ++i) {

@@ -17,7 +17,7 @@ struct Applied {
   Term minted{};  ///< BeginTerm: the number given
 };
 
-class Metadata {
+class MetadataState {
  public:
   /// Applies the command at `index`, which becomes the version. Indexes ascend. Every command moves the version, refused ones too.
   Applied apply(RaftIndex index, const Command& command);

@@ -32,6 +32,12 @@ Offset OrderStream::collect(Offset from, std::size_t count, std::uint64_t bytes,
   return end;
 }
 
+std::size_t OrderStream::items_between(Offset from, Offset to) const {
+  const auto before = [](const Placed& p, Offset x) { return p.at < x; };
+  return static_cast<std::size_t>(std::lower_bound(items_.begin(), items_.end(), to, before) -
+                                  std::lower_bound(items_.begin(), items_.end(), from, before));
+}
+
 void OrderStream::drop_below(Offset o) {
   while (!items_.empty() && end_of_front() <= o) drop_front();
 }

@@ -30,6 +30,8 @@ class OrderStream {
   Term term_before(Offset boundary) const { return boundary == base_ ? base_term_ : term_; }
   /// Items from the boundary `from` on, at least one (if there is any), at most `count` and `bytes` of log; returns their end.
   Offset collect(Offset from, std::size_t count, std::uint64_t bytes, std::vector<OrderItem>& out) const;
+  /// Items of the window that begin in [from, to).
+  std::size_t items_between(Offset from, Offset to) const;
   /// Forgets items that end at or below.
   void drop_below(Offset o);
   /// Forgets the oldest item; there is one.

@@ -39,7 +39,8 @@ void LogReplica::described(const LogInfo& info, RaftIndex version) {
 
 StateIs LogReplica::state_is(Term term) const {
   return {state.id, term, state.durable.last_term, state.durable.end, state.durable.chain, state.first_kept(), state.committed,
-          state.node.identity.disk, state.suspect, state.is_matched() && state.matched == term, state.terms};
+          state.node.identity.disk, state.suspect, state.is_matched() && state.matched == term, state.terms,
+          state.segments.empty() ? state.durable.end : state.segments.open()};
 }
 
 void LogReplica::get_state(ConnectionId from, RequestId request, const GetState& m) {

@@ -1,0 +1,306 @@
+// LogTerm: commits, orders, acknowledgements, the committed offset, missing payloads, linearizable tails.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "proto-spec/disk/frame.h"
+#include "proto-spec/vocabulary/check.h"
+#include "sequencer/core/log_term.h"
+
+namespace loglog::sequencer {
+namespace {
+
+/// Most items in one Order: keeps the message far below what a peer accepts.
+constexpr std::size_t order_items_max = 4096;
+/// Most items ordered to a replica and not yet durable there.
+constexpr std::size_t ordered_ahead_max = 65'536;
+
+bool is_plausible(const Reference& r) {
+  return r.producer != ProducerId{} && r.first != Sequence{} && r.count >= 1 && r.count <= run_frames_max &&
+         r.length <= run_size_max && r.length >= std::uint64_t{r.count} * frame_overhead;
+}
+
+}  // namespace
+
+void LogTerm::refuse(const Client& client, const Commit& c, Errc why, Sequence expected) {
+  host_.to_client(client, Refused{info_.id, c.run.producer, c.run.first, why, term_, expected, {}});
+}
+
+void LogTerm::commit(Time now, Client client, const Commit& c) {
+  if (phase_ == Phase::halted) return refuse(client, c, Errc::log_halted);
+  if (phase_ != Phase::open) return refuse(client, c, Errc::not_ready);  // S7
+  if (c.term != term_) return refuse(client, c, Errc::stale_term);
+  if (!is_plausible(c.run)) return refuse(client, c, Errc::invalid_argument);
+  const ProducerTable::Judgement j = producers_.judge(c, committed_);
+  switch (j.verdict) {
+    case ProducerTable::Verdict::wrong_sequence:
+      return refuse(client, c, Errc::wrong_sequence, j.expected);
+    case ProducerTable::Verdict::other_bytes:
+      return refuse(client, c, Errc::digest_mismatch, j.expected);
+    case ProducerTable::Verdict::full:
+      new_term(term_);  // A2: never forget one; begin anew instead
+      return refuse(client, c, Errc::not_ready);
+    case ProducerTable::Verdict::repeat: {
+      producers_.seen_on(c.run.producer, client.connection);
+      if (j.run->end() <= committed_)
+        return host_.to_client(client, Committed{info_.id, term_, c.run.producer, c.run.first, j.run->offset});
+      if (std::find(j.run->waiting.begin(), j.run->waiting.end(), client) == j.run->waiting.end()) j.run->waiting.push_back(client);
+      // The producer is back: what is missing may come from it now.
+      if (const auto m = missing_.find(j.run->offset); m != missing_.end()) {
+        m->second.gone_since = never;
+        host_.to_client({client.connection, {}}, UploadAgain{info_.id, c.run.producer, c.run.first});
+      }
+      return;
+    }
+    case ProducerTable::Verdict::accept:
+      break;
+  }
+  // All that is not committed stays in the window, so that every streaming replica can be told it.
+  if (in_flight_.size() >= options_.reference_window) return refuse(client, c, Errc::too_many);
+  if (in_flight_.empty()) commit_moved_ = now;
+  roll_segment(c.run.length);
+  const Offset at = stream_.end();
+  producers_.add(c, at, client);
+  place(c.run, {});
+  in_flight_.push_back({c.run.producer, c.run.first, stream_.end()});
+}
+
+/// D1: the one place where an offset is given.
+void LogTerm::place(Reference run, Bytes frame) {
+  if (!frame.empty()) {
+    run.count = 1;
+    run.length = static_cast<std::uint32_t>(frame.size());
+  }
+  stream_.push({run, std::move(frame)});
+}
+
+/// Segment files keep to the log's segment size unless one run alone is larger.
+void LogTerm::roll_segment(std::uint32_t run_length) {
+  const std::uint64_t used = stream_.end() - last_segment_;
+  if (used + run_length <= info_.options.segment_size) return;
+  const Bytes image = make_segment_start_image({host_.wall_ms(), term_, stream_.base()});
+  if (used <= image.size()) return;  // nothing but its own start stands in it yet
+  last_segment_ = stream_.end();
+  place({}, image);
+}
+
+void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
+  Replica* r = find(from);
+  if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted) return;
+  if (m.tail > stream_.end())
+    return halt(fmt::format("node {} acknowledges {}, beyond all that was ordered", from.value, m.tail.value));
+  if (!note_chain(from, m.tail, m.chain)) return;
+  if (m.checkpoint > stream_.base() && !note_chain(from, m.checkpoint, m.checkpoint_chain)) return;
+  if (m.tail < r->durable) return;
+  r->durable = m.tail;
+  if (m.tail > stream_.base()) r->acked = m.tail;  // S6: its last frame is of this term
+  advance_commit(now);
+  if (phase_ != Phase::halted) repair_all(now);
+}
+
+/// S6: the W-th largest acknowledgement of this term, from distinct members without a hole; S7: nothing before the term start is.
+void LogTerm::advance_commit(Time now) {
+  if (!ordering_) return;
+  std::vector<Offset> acked;
+  for (const Replica& r : replicas_)
+    if (r.at != At::lost && !host_.suspect(r.member.node)) acked.push_back(r.acked);
+  const std::size_t w = info_.options.write_quorum;
+  if (acked.size() < w) return;
+  std::nth_element(acked.begin(), acked.begin() + static_cast<std::ptrdiff_t>(w - 1), acked.end(), std::greater<>());
+  const Offset held = acked[w - 1];
+  if (held < term_start_end_ || held <= committed_) return;
+  committed_ = held;
+  commit_moved_ = now;
+  while (!missing_.empty() && missing_.begin()->first < committed_) missing_.erase(missing_.begin());
+  if (phase_ == Phase::opening) {
+    phase_ = Phase::open;
+    phase_since_ = now;
+    if (info_.trim > Offset{}) trimmed(info_.trim);
+    host_.opened(info_.id);
+  }
+  answer_committed();
+  answer_tails();
+}
+
+void LogTerm::answer_committed() {
+  while (!in_flight_.empty() && in_flight_.front().end <= committed_) {
+    const InFlight& f = in_flight_.front();
+    ProducerTable::Run* run = producers_.find(f.producer, f.first);
+    check(run != nullptr, "a run whose answer is owed is known");
+    for (const Client& c : run->waiting) host_.to_client(c, Committed{info_.id, term_, f.producer, f.first, run->offset});
+    run->waiting = {};
+    in_flight_.pop_front();
+  }
+}
+
+void LogTerm::flush(Time now) {
+  if (phase_ == Phase::halted) return;
+  if (ordering_) {
+    prune_window(now);
+    bool untold = false;
+    for (Replica& r : replicas_) {
+      if (r.at != At::streaming) continue;
+      send_orders(r);
+      if (phase_ == Phase::open && r.told < committed_) tell_committed(r);
+      if (std::min(r.told, r.told_at) < std::min(committed_, r.durable)) untold = true;
+    }
+    // Told while its tail was shorter (D5): once more when it has caught up and nothing else is due.
+    if (!untold || phase_ != Phase::open) idle_due_ = never;
+    else if (idle_due_ == never) idle_due_ = now + options_.watermark_idle_interval;
+  }
+  if (!tails_waiting_.empty() && phase_ == Phase::open) start_tail_round(now);
+}
+
+void LogTerm::send_orders(Replica& r) {
+  while (r.sent < stream_.end()) {
+    const std::uint64_t ahead = r.sent - r.durable;
+    if (ahead >= options_.order_window_bytes || stream_.items_between(r.durable, r.sent) >= ordered_ahead_max) return;
+    Order o{info_.id, term_, host_.metadata_version(), r.sent, stream_.term_before(r.sent), committed_, {}};
+    const Offset end = stream_.collect(r.sent, order_items_max, options_.order_window_bytes - ahead, o.items);
+    if (end == r.sent) return;
+    host_.to_node(r.member.node, std::move(o));
+    r.sent = end;
+    r.told = committed_;
+    r.told_at = r.durable;
+  }
+}
+
+void LogTerm::tell_committed(Replica& r) {
+  host_.to_node(r.member.node, Watermark{info_.id, term_, committed_});
+  r.told = committed_;
+  r.told_at = r.durable;
+}
+
+/// Items stay known from the least durable member of the stream on, and from the target of a repair under way on; where that
+/// is more than the reference window, those that need the oldest ones lag and are repaired from a peer later.
+void LogTerm::prune_window(Time now) {
+  Offset keep = committed_;
+  for (const Replica& r : replicas_) {
+    if (r.at == At::reconciling) keep = std::min(keep, r.target);
+    else if (r.joined && r.at != At::lost) keep = std::min(keep, r.durable);
+  }
+  stream_.drop_below(keep);
+  while (stream_.items() > options_.reference_window && stream_.end_of_front() <= committed_) stream_.drop_front();
+  for (Replica& r : replicas_)
+    if (r.at == At::streaming && r.sent < stream_.begin()) ask(now, r);
+}
+
+void LogTerm::trimmed(Offset trim) {
+  info_.trim = std::max(info_.trim, trim);
+  for (const Replica& r : replicas_)
+    if (r.at == At::streaming) host_.to_node(r.member.node, TrimTo{info_.id, term_, info_.trim});
+}
+
+// ---- R2
+
+void LogTerm::tail(Time, Client client) {
+  if (phase_ == Phase::halted) return host_.to_client(client, Failed{Errc::log_halted, info_.name});
+  tails_waiting_.push_back(client);
+}
+
+void LogTerm::start_tail_round(Time now) {
+  TailRound round;
+  round.clients = std::move(tails_waiting_);
+  tails_waiting_.clear();
+  round.deadline = now + options_.recovery_step_timeout;
+  for (const Replica& r : replicas_) {
+    if (r.at != At::streaming) continue;
+    const RequestId id = host_.to_node(r.member.node, ConfirmTerm{info_.id, term_});
+    if (id != RequestId{}) round.asked[id] = r.member.node;
+  }
+  tail_rounds_.push_back(std::move(round));
+}
+
+void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
+  if (m.term != term_) return;
+  for (TailRound& round : tail_rounds_)
+    if (const auto a = round.asked.find(request); a != round.asked.end() && a->second == from) round.confirmed[from] = m.tail;
+  answer_tails();
+}
+
+void LogTerm::answer_tails() {
+  const std::size_t need = std::max<std::size_t>(info_.options.write_quorum, seal_quorum());
+  for (auto round = tail_rounds_.begin(); round != tail_rounds_.end();) {
+    Offset largest{};
+    for (const auto& [node, o] : round->confirmed) largest = std::max(largest, o);
+    if (round->confirmed.size() < need || committed_ < largest) {
+      ++round;
+      continue;
+    }
+    for (const Client& c : round->clients) host_.to_client(c, TailIs{info_.id, first_, committed_, term_});
+    round = tail_rounds_.erase(round);
+  }
+}
+
+// ---- Missing payloads (§5)
+
+void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
+  const Replica* r = find(from);
+  if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || m.offset < committed_ || phase_ == Phase::halted) return;
+  const ProducerTable::Run* run = producers_.find(m.run.producer, m.run.first);
+  if (run == nullptr || run->offset != m.offset) return;
+  MissingRun& miss = missing_[m.offset];
+  miss.run = run->reference;
+  miss.nodes.insert(from);
+  if (cancelled_.contains(m.run.producer)) miss.cancelled = true;
+  const ConnectionId producer = producers_.connection(m.run.producer);
+  if (host_.connected(producer)) host_.to_client({producer, {}}, UploadAgain{info_.id, m.run.producer, m.run.first});
+  check_missing(now);
+}
+
+void LogTerm::cancel(Time now, const Cancel& c) {
+  for (auto& [at, m] : missing_)
+    if (m.run.producer == c.producer && m.run.first + (m.run.count - 1) >= c.first) m.cancelled = true;
+  if (producers_.connection(c.producer) != ConnectionId{}) cancelled_.insert(c.producer);
+  check_missing(now);
+}
+
+bool LogTerm::all_miss(Offset at, const MissingRun& m) const {
+  for (const Replica& r : replicas_) {
+    if (r.at == At::streaming && !m.nodes.contains(r.member.node)) return false;
+    if (r.at != At::lost && r.durable >= at + m.run.length) return false;
+  }
+  return true;
+}
+
+/// A run that nobody has and nobody will upload would hold up the log for ever: recovery in a new term drops it. It was never
+/// acknowledged.
+void LogTerm::check_missing(Time now) {
+  if (new_term_asked_) return;
+  for (auto& [at, m] : missing_) {
+    if (host_.connected(producers_.connection(m.run.producer))) m.gone_since = never;
+    else if (m.gone_since == never) m.gone_since = now;
+    const bool gone = m.gone_since != never && now - m.gone_since >= options_.producer_gone_after;
+    if (!(gone || m.cancelled) || !all_miss(at, m)) continue;
+    host_.event(Event::Level::warning, fmt::format("log {}: a run at {} was never uploaded and its producer is gone; a new term drops it",
+                                                   info_.id.value, at.value));
+    return new_term(term_);
+  }
+}
+
+// ---- The end, and what it looks like
+
+/// Runs that were ordered get no answer here: a refusal would say that they were not written (A6), and a later term may yet
+/// find them. Their producers learn of the next term (TermIs, or a closed connection) and resolve.
+void LogTerm::stop(Errc why) {
+  for (const Client& c : tails_waiting_) host_.to_client(c, Failed{why, {}});
+  for (const TailRound& round : tail_rounds_)
+    for (const Client& c : round.clients) host_.to_client(c, Failed{why, {}});
+  tails_waiting_.clear();
+  tail_rounds_.clear();
+}
+
+LogStatus LogTerm::status() const {
+  LogStatus s{info_.id, info_.name, info_.state, first_, committed_, term_, is_open(), halted(), info_.options.write_quorum, {}};
+  for (const Replica& r : replicas_) {
+    ReplicaStatus x{r.member.node, r.durable, ReplicaState::lagging};
+    if (host_.suspect(r.member.node) || r.at == At::lost) x.state = ReplicaState::suspect;
+    else if (r.at == At::absent) x.state = ReplicaState::unreachable;
+    else if (r.at == At::streaming) x.state = ReplicaState::streaming;
+    s.replicas.push_back(x);
+  }
+  return s;
+}
+
+}  // namespace loglog::sequencer

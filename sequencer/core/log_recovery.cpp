@@ -1,0 +1,408 @@
+// LogTerm: seal, base, reconcile, term start; and replicas that come late.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proto-spec/disk/frame.h"
+#include "sequencer/core/log_term.h"
+
+namespace loglog::sequencer {
+namespace {
+
+/// After a Reconcile that failed for want of peers or space.
+constexpr Duration repair_pause = 200ms;
+/// A step this many times over its deadline, with enough members reachable, is given up although something seems under way:
+/// a copy may be long.
+constexpr int patience = 10;
+constexpr std::size_t producers_max = 65'536;
+constexpr std::size_t runs_max = 1u << 20;
+
+}  // namespace
+
+LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal)
+    : options_(options), host_(host), info_(std::move(info)), term_(term), own_seal_(own_seal), producers_(producers_max, runs_max) {
+  for (const Member& m : info_.members) {
+    Replica r;
+    r.member = m;
+    replicas_.push_back(std::move(r));
+  }
+}
+
+void LogTerm::start(Time now) {
+  phase_since_ = now;
+  for (Replica& r : replicas_)
+    if (host_.ready(r.member.node)) node_ready(now, r.member.node);
+}
+
+LogTerm::Replica* LogTerm::find(NodeId node) {
+  for (Replica& r : replicas_)
+    if (r.member.node == node) return &r;
+  return nullptr;
+}
+
+void LogTerm::move(Replica& r, At at, Time now) {
+  r.at = at;
+  r.since = now;
+  r.retry = never;
+}
+
+void LogTerm::node_ready(Time now, NodeId node) {
+  Replica* r = find(node);
+  if (r == nullptr || r->at == At::lost || phase_ == Phase::halted) return;
+  if (!own_seal_) return ask(now, *r);
+  move(*r, At::sealing, now);
+  host_.to_node(node, Seal{info_.id, term_, host_.instance(), host_.metadata_version()});
+}
+
+void LogTerm::node_gone(Time now, NodeId node) {
+  Replica* r = find(node);
+  if (r == nullptr || r->at == At::lost) return;
+  move(*r, At::absent, now);
+}
+
+void LogTerm::ask(Time now, Replica& r) {
+  move(r, At::asked, now);
+  r.request = host_.to_node(r.member.node, GetState{info_.id, term_});
+}
+
+void LogTerm::on(Time now, NodeId from, RequestId, const Sealed& m) {
+  Replica* r = find(from);
+  if (r == nullptr || m.term != term_ || r->at != At::sealing) return;
+  ask(now, *r);
+}
+
+void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
+  Replica* r = find(from);
+  if (r == nullptr || m.term != term_ || r->at == At::lost || r->at == At::absent || phase_ == Phase::halted) return;
+  if (m.disk != r->member.disk) return lose(*r, "it has another disk than the member", now);
+  // What it had acknowledged or been matched to in this term cannot be gone (T4).
+  if (m.tail < std::max(r->acked, r->durable))
+    return lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
+  if (r->at == At::streaming && request != RequestId{} && request == r->request) {
+    first_ = std::max(first_, m.first);  // only asked where it begins now, for one that must be re-based
+    r->state = m;
+    return repair_all(now);
+  }
+  if (r->at == At::reconciling || r->at == At::sealing) return;  // an old answer
+  if (r->at == At::streaming) {
+    // D2: an order did not fit. Answers to orders that were under way behind the misfit come too; the first one counts.
+    host_.event(Event::Level::warning, fmt::format("log {}: node {} is at {}, ordered from {}", info_.id.value, from.value,
+                                                   m.tail.value, r->sent.value));
+    return ask(now, *r);
+  }
+  if (r->at != At::asked) return;
+  if (r->request != RequestId{} && request != r->request) return;  // in answer to an order sent before
+  take_state(now, *r, m);
+}
+
+void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
+  move(r, At::stated, now);
+  r.state = m;
+  if (ordering_ && m.suspect) r.retry = now + options_.recovery_step_timeout;  // its hole may be filled by then (K4)
+  if (phase_ == Phase::sealing) return choose_base(now);
+  if (phase_ == Phase::recovering) phase_since_ = now;
+  repair(now, r);
+}
+
+std::size_t LogTerm::seal_quorum() const { return info_.members.size() - info_.options.write_quorum + 1; }
+
+/// S2, S3: once enough distinct members have answered, the most up-to-date one is the base, for the rest of the term.
+void LogTerm::choose_base(Time now) {
+  std::size_t answers = 0;
+  std::size_t suspects = 0;
+  Replica* best = nullptr;
+  const auto rank = [](const Replica& r) {
+    return std::tuple(r.state->last_frame_term, r.state->tail, !r.state->suspect, r.at == At::stated);
+  };
+  for (Replica& r : replicas_) {
+    if (!r.state || r.at == At::lost) continue;
+    ++answers;
+    if (r.state->suspect) ++suspects;
+    if (best == nullptr || rank(r) > rank(*best)) best = &r;
+  }
+  if (answers - std::min<std::size_t>(suspects, 1) < seal_quorum()) return;
+  if (contradicted(*best)) return;
+  const StateIs& s = *best->state;
+  base_ = best->member.node;
+  base_history_ = history_of(s);
+  base_chain_ = s.chain;
+  first_ = s.first;
+  last_segment_ = s.last_segment;
+  stream_ = OrderStream(term_, s.tail, s.last_frame_term);
+  chains_.note(s.tail, s.chain);
+  phase_ = Phase::recovering;
+  phase_since_ = now;
+  repair_all(now);
+}
+
+/// The answers must not contradict the base: nothing known as committed beyond it, no other bytes of the same length.
+bool LogTerm::contradicted(const Replica& base) {
+  const StateIs& b = *base.state;
+  for (const Replica& r : replicas_) {
+    if (!r.state || r.at == At::lost) continue;
+    const StateIs& s = *r.state;
+    if (s.committed > b.tail) {
+      halt(fmt::format("node {} knows {} as committed, the most up-to-date answer ends at {}", r.member.node.value,
+                       s.committed.value, b.tail.value));
+      return true;
+    }
+    if (s.last_frame_term == b.last_frame_term && s.tail == b.tail && s.chain != b.chain && !s.suspect && !b.suspect) {
+      halt(fmt::format("nodes {} and {} hold different bytes below {}", r.member.node.value, base.member.node.value, b.tail.value));
+      return true;
+    }
+  }
+  return false;
+}
+
+TermHistory LogTerm::history() const {
+  TermHistory h = base_history_;
+  h.first = std::max(h.first, first_);
+  if (ordering_) {
+    h.terms.push_back({term_, stream_.base()});
+    h.tail = stream_.end();
+  }
+  return h;
+}
+
+std::vector<NodeId> LogTerm::holders(Offset o, NodeId except) const {
+  std::vector<NodeId> out;
+  for (const Replica& r : replicas_)
+    if (r.at == At::streaming && r.member.node != except && r.durable >= o && !host_.suspect(r.member.node))
+      out.push_back(r.member.node);
+  return out;
+}
+
+void LogTerm::repair_all(Time now) {
+  for (Replica& r : replicas_)
+    if (r.at == At::stated) repair(now, r);
+}
+
+/// S4: the one way into the order stream, at recovery and in mid-term alike: cut at the point where the term lists part, copy
+/// up to a point that the stream continues from.
+void LogTerm::repair(Time now, Replica& r) {
+  if (r.at != At::stated || phase_ == Phase::sealing || phase_ == Phase::halted) return;
+  const StateIs& s = *r.state;
+  const TermHistory theirs = history_of(s);
+  const TermHistory ours = history();
+  const Offset cut = divergence(ours, theirs);
+  Reconcile m{info_.id, term_, host_.metadata_version(), s.tail, s.chain, s.last_frame_term, cut, false, {}, {}, {}, {}};
+  if (cut < first_ && s.tail != cut) {
+    if (s.committed > first_)
+      return halt(fmt::format("node {} parts at {} from the log, below {} that it knows as committed", r.member.node.value,
+                              cut.value, s.committed.value));
+  } else if (cut < s.committed) {
+    return halt(fmt::format("node {} would be cut at {}, below {} that it knows as committed", r.member.node.value, cut.value,
+                            s.committed.value));
+  }
+  if (s.last_frame_term == term_ && s.tail > stream_.end())
+    return halt(fmt::format("node {} ends at {}, beyond all that was ordered", r.member.node.value, s.tail.value));
+  m.rebase = cut < first_;
+  if (m.rebase) {
+    m.cut = first_;
+    m.target_first = first_;
+  }
+  if (!pick_target(r, m.cut, m)) return;
+  if (m.rebase) r.durable = r.acked = Offset{};  // it drops all that it held; that was trimmed, and is no loss
+  r.target = m.target;
+  r.target_chain = m.target_chain;
+  move(r, At::reconciling, now);
+  host_.to_node(r.member.node, std::move(m));
+}
+
+/// Where the replica joins the stream: a run boundary inside the window, of known chain. In this order: its own tail, the
+/// newest point that a matched peer holds, an earlier point that it holds itself (that cuts only what it never acknowledged,
+/// and the same items are ordered to it again, D1).
+bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
+  const StateIs& s = *r.state;
+  if (!out.rebase && cut == s.tail && stream_.is_boundary(cut) && !s.suspect) {
+    if (!note_chain(r.member.node, cut, s.chain)) return false;
+    out.target = cut;
+    out.target_chain = s.chain;
+    return true;
+  }
+  const auto& points = chains_.points();
+  for (auto p = points.rbegin(); p != points.rend() && p->first >= cut && p->first >= stream_.begin(); ++p) {
+    if (!stream_.is_boundary(p->first)) continue;
+    out.peers = holders(p->first, r.member.node);
+    if (out.peers.empty()) continue;
+    out.target = p->first;
+    out.target_chain = p->second;
+    return true;
+  }
+  if (out.rebase || s.suspect) return false;
+  for (auto p = points.rbegin(); p != points.rend() && p->first >= stream_.begin(); ++p) {
+    if (p->first > cut || !stream_.is_boundary(p->first)) continue;
+    if (p->first < std::max({r.acked, r.durable, s.committed})) return false;
+    out.cut = out.target = p->first;
+    out.target_chain = p->second;
+    return true;
+  }
+  return false;
+}
+
+void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
+  Replica* r = find(from);
+  if (r == nullptr || m.term != term_ || r->at != At::reconciling || phase_ == Phase::halted) return;
+  if (m.error == Errc::log_halted) return halt(fmt::format("node {} has halted it", from.value));
+  if (m.error == Errc::wrong_state) return ask(now, *r);
+  if (m.error == Errc::data_loss) return lose(*r, "it says so", now);
+  if (m.error != Errc::ok) {
+    host_.event(Event::Level::warning,
+                fmt::format("log {}: node {} cannot be repaired yet: {}", info_.id.value, from.value, name_of(m.error)));
+    move(*r, At::stated, now);
+    r->retry = now + repair_pause;
+    // The peers may have trimmed what it asked for: learn where they begin now.
+    for (Replica& p : replicas_)
+      if (p.at == At::streaming) p.request = host_.to_node(p.member.node, GetState{info_.id, term_});
+    return;
+  }
+  if (m.tail != r->target) return ask(now, *r);
+  if (m.chain != r->target_chain)
+    return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
+  r->joined = true;
+  r->durable = m.tail;
+  if (!stream_.is_boundary(r->target)) return ask(now, *r);  // fell out of the window meanwhile: another round
+  move(*r, At::streaming, now);
+  r->sent = r->target;
+  r->told = r->told_at = Offset{};
+  if (phase_ == Phase::recovering) {
+    phase_since_ = now;
+    const auto matched = std::count_if(replicas_.begin(), replicas_.end(), [](const Replica& x) { return x.at == At::streaming; });
+    if (matched >= info_.options.write_quorum) order_term_start(now);
+  } else if (info_.trim > Offset{}) {
+    host_.to_node(from, TrimTo{info_.id, term_, info_.trim});
+  }
+  repair_all(now);
+}
+
+/// §5 step 4. An empty log gets its first segment start before.
+void LogTerm::order_term_start(Time now) {
+  ordering_ = true;
+  phase_ = Phase::opening;
+  phase_since_ = commit_moved_ = now;
+  if (stream_.end() == Offset{}) {
+    last_segment_ = Offset{};
+    place({}, make_segment_start_image({host_.wall_ms(), Term{}, no_offset}));
+  }
+  TermStartPayload p;
+  if (!base_history_.terms.empty()) {
+    p.previous_start = base_history_.terms.back().offset;
+    p.previous_term = base_history_.terms.back().term;
+  }
+  p.instance = host_.instance();
+  p.clock_ms = host_.wall_ms();
+  p.write_quorum = info_.options.write_quorum;
+  p.members = info_.members;
+  term_start_ = stream_.end();
+  place({}, make_term_start_image(p));
+  term_start_end_ = stream_.end();
+}
+
+void LogTerm::halt(const std::string& why) {
+  if (phase_ == Phase::halted) return;
+  stop(Errc::log_halted);
+  phase_ = Phase::halted;
+  host_.event(Event::Level::alarm, fmt::format("log {} ({}) is halted: {}", info_.id.value, info_.name, why));
+}
+
+void LogTerm::lose(Replica& r, const std::string& why, Time now) {
+  if (r.at == At::lost) return;
+  move(r, At::lost, now);
+  r.acked = r.durable = Offset{};
+  host_.event(Event::Level::alarm, fmt::format("log {}: DATA LOSS on node {}: {}; it counts as down", info_.id.value,
+                                               r.member.node.value, why));
+}
+
+/// D4.
+bool LogTerm::note_chain(NodeId from, Offset o, Chain c) {
+  if (chains_.note(o, c)) return true;
+  halt(fmt::format("node {} holds other bytes below {} than another replica", from.value, o.value));
+  return false;
+}
+
+void LogTerm::on(Time now, NodeId from, RequestId, const Fenced& m) {
+  if (find(from) == nullptr || m.promise < term_) return;
+  host_.event(Event::Level::warning, fmt::format("log {}: node {} has promised term {}", info_.id.value, from.value, m.promise.value));
+  phase_since_ = now;
+  new_term(m.promise);
+}
+
+void LogTerm::on(Time now, NodeId from, RequestId, const NotMember&) {
+  if (Replica* r = find(from)) lose(*r, "it does not know the log", now);
+}
+
+std::size_t LogTerm::reachable() const {
+  std::size_t n = 0;
+  for (const Replica& r : replicas_)
+    if (r.at != At::lost && host_.ready(r.member.node)) ++n;
+  return n;
+}
+
+void LogTerm::new_term(Term floor) {
+  if (new_term_asked_) return;
+  new_term_asked_ = true;
+  host_.begin_term(info_.id, floor);
+}
+
+/// S8: nothing moves, and a new term with the members that can be reached now would do better.
+bool LogTerm::stuck(Time now) const {
+  if (phase_ == Phase::sealing || phase_ == Phase::halted || new_term_asked_) return false;
+  const std::size_t quorum = std::max<std::size_t>(seal_quorum(), info_.options.write_quorum);
+  if (reachable() < quorum) return false;
+  if (phase_ == Phase::recovering) {
+    const bool source = std::any_of(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
+      return r.at == At::streaming || (r.member.node == base_ && r.at != At::lost && host_.ready(base_));
+    });
+    return now - phase_since_ >= options_.recovery_step_timeout * (source ? patience : 1);
+  }
+  return stream_.end() > committed_ && now - std::max(commit_moved_, phase_since_) >= options_.recovery_step_timeout * patience;
+}
+
+void LogTerm::tick(Time now) {
+  for (Replica& r : replicas_) {
+    if (!host_.ready(r.member.node)) continue;
+    const bool overdue = now - r.since >= options_.recovery_step_timeout;
+    if ((r.at == At::sealing && overdue) || (r.at == At::asked && overdue) ||
+        (r.at == At::reconciling && now - r.since >= options_.recovery_step_timeout * patience))
+      node_ready(now, r.member.node);
+    else if (r.at == At::stated && now >= r.retry) ask(now, r);
+  }
+  if (stuck(now)) new_term(term_);
+  check_missing(now);
+  for (auto round = tail_rounds_.begin(); round != tail_rounds_.end();) {
+    if (now < round->deadline) {
+      ++round;
+      continue;
+    }
+    for (const Client& c : round->clients) host_.to_client(c, Failed{Errc::unavailable, "too few replicas confirmed the term in time"});
+    round = tail_rounds_.erase(round);
+  }
+  if (now >= idle_due_) {
+    idle_due_ = never;
+    for (Replica& r : replicas_)
+      if (r.at == At::streaming && std::min(r.told, r.told_at) < std::min(committed_, r.durable)) tell_committed(r);
+  }
+}
+
+Time LogTerm::wake() const {
+  Time t = idle_due_;
+  if (phase_ == Phase::halted) return never;
+  for (const Replica& r : replicas_) {
+    if (r.at == At::sealing || r.at == At::asked) t = std::min(t, r.since + options_.recovery_step_timeout);
+    if (r.at == At::reconciling) t = std::min(t, r.since + options_.recovery_step_timeout * patience);
+    if (r.at == At::stated && phase_ != Phase::sealing) t = std::min(t, r.retry);
+  }
+  if (!new_term_asked_) {
+    if (phase_ == Phase::recovering) {
+      t = std::min(t, phase_since_ + options_.recovery_step_timeout);
+    } else if (ordering_ && stream_.end() > committed_) {
+      t = std::min(t, std::max(commit_moved_, phase_since_) + options_.recovery_step_timeout * patience);
+    }
+  }
+  for (const TailRound& round : tail_rounds_) t = std::min(t, round.deadline);
+  for (const auto& [at, m] : missing_)
+    if (m.gone_since != never) t = std::min(t, m.gone_since + options_.producer_gone_after);
+  return t;
+}
+
+}  // namespace loglog::sequencer

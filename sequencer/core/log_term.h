@@ -1,0 +1,196 @@
+// One log in one term of this leader: seal quorum, base, reconciliation, term start, orders, commits, late replicas (design
+// §5, S2–S8, D1–D5, A1–A2, R2). Lives from the moment the log is first needed in the term until the term ends.
+//
+// Single-threaded, sans-IO; what it wants done goes through LogHost at once. Offsets on one ruler:
+// first ≤ committed ≤ durable (W-th largest) ≤ end of the order stream.
+#pragma once
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "sequencer/core/order_stream.h"
+#include "sequencer/core/output.h"
+#include "sequencer/core/producer_table.h"
+#include "sequencer/core/term_history.h"
+
+namespace loglog::sequencer {
+
+/// What a log needs of the machine around it.
+class LogHost {
+ public:
+  virtual ~LogHost() = default;
+  /// Connected, of the right identity (T4), and sealed node-wide with this leader's term.
+  virtual bool ready(NodeId) const = 0;
+  virtual bool suspect(NodeId) const = 0;
+  /// The request's id; 0 when the node is not connected and nothing was sent.
+  virtual RequestId to_node(NodeId, Message) = 0;
+  virtual void to_client(const Client&, Message) = 0;
+  virtual bool connected(ConnectionId) const = 0;
+  virtual void event(Event::Level, std::string) = 0;
+  /// The log's term start is committed.
+  virtual void opened(LogId) = 0;
+  /// A new term for this log alone (S8, A2), above `floor`.
+  virtual void begin_term(LogId, Term floor) = 0;
+  virtual RaftIndex metadata_version() const = 0;
+  virtual InstanceId instance() const = 0;
+  virtual std::uint64_t wall_ms() const = 0;
+};
+
+class LogTerm {
+ public:
+  enum class Phase : std::uint8_t { sealing, recovering, opening, open, halted };
+
+  /// `own_seal`: this term was begun for the log alone, so its nodes must be sealed for it.
+  LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal);
+
+  void start(Time now);
+  void node_ready(Time now, NodeId node);
+  void node_gone(Time now, NodeId node);
+
+  // From storage nodes. `request`: the id it answers, 0 none.
+  void on(Time now, NodeId from, RequestId request, const Sealed& m);
+  void on(Time now, NodeId from, RequestId request, const StateIs& m);
+  void on(Time now, NodeId from, RequestId request, const Reconciled& m);
+  void on(Time now, NodeId from, RequestId request, const Durable& m);
+  void on(Time now, NodeId from, RequestId request, const Missing& m);
+  void on(Time now, NodeId from, RequestId request, const TermConfirmed& m);
+  void on(Time now, NodeId from, RequestId request, const Fenced& m);
+  void on(Time now, NodeId from, RequestId request, const NotMember& m);
+
+  // From clients; each is answered through the host, now or later.
+  void commit(Time now, Client client, const Commit& c);
+  void cancel(Time now, const Cancel& c);
+  void tail(Time now, Client client);
+
+  /// The committed trim point has moved (R3).
+  void trimmed(Offset trim);
+  /// Sends what gathered in this step: orders, committed offsets, R2 rounds.
+  void flush(Time now);
+  void tick(Time now);
+  Time wake() const;
+  /// The term ends here: pending tail requests are answered with `why`.
+  void stop(Errc why);
+
+  Phase phase() const { return phase_; }
+  bool is_open() const { return phase_ == Phase::open; }
+  bool has_missing() const { return !missing_.empty(); }
+  bool halted() const { return phase_ == Phase::halted; }
+  Term term() const { return term_; }
+  Offset committed() const { return committed_; }
+  Offset first() const { return first_; }
+  const LogInfo& info() const { return info_; }
+  TermIs term_is() const { return {info_.id, term_, term_start_, term_start_end_}; }
+  LogStatus status() const;
+
+ private:
+  enum class At : std::uint8_t {
+    absent,       ///< not connected or not sealed
+    sealing,      ///< Seal of this log sent
+    asked,        ///< GetState sent
+    stated,       ///< its state is known, nothing under way
+    reconciling,  ///< Reconcile sent
+    streaming,    ///< matched in this term, gets orders
+    lost          ///< DATA LOSS (T4), or it says it is no member: counts as down for the rest of the term
+  };
+  struct Replica {
+    Member member;
+    At at = At::absent;
+    Time since{};             // when it came to `at`
+    Time retry = never;       // `stated`: ask for its state again then
+    std::optional<StateIs> state;
+    bool joined = false;      // was matched in this term
+    Offset durable{};         // what it holds matched in this term, for copying
+    Offset acked{};           // S6: highest acknowledgement whose last frame is of this term; 0 none
+    Offset sent{};            // ordered to it so far
+    Offset told{};            // committed offset that it was told,
+    Offset told_at{};         //   … and its durable offset then (D5 takes the smaller)
+    Offset target{};          // of the Reconcile under way
+    Chain target_chain{};
+    RequestId request{};      // of the newest GetState
+  };
+  struct MissingRun {
+    Reference run;
+    std::set<NodeId> nodes;
+    Time gone_since = never;  // producer's connection noticed closed
+    bool cancelled = false;
+  };
+  struct TailRound {  // R2
+    std::vector<Client> clients;
+    std::map<RequestId, NodeId> asked;
+    std::map<NodeId, Offset> confirmed;
+    Time deadline{};
+  };
+  struct InFlight {
+    ProducerId producer;
+    Sequence first;
+    Offset end;
+  };
+
+  // log_recovery.cpp
+  Replica* find(NodeId node);
+  void move(Replica& r, At at, Time now);
+  void ask(Time now, Replica& r);
+  void take_state(Time now, Replica& r, const StateIs& m);
+  void choose_base(Time now);
+  bool contradicted(const Replica& base);
+  void repair(Time now, Replica& r);
+  void repair_all(Time now);
+  bool pick_target(Replica& r, Offset cut, Reconcile& out);
+  std::vector<NodeId> holders(Offset o, NodeId except) const;
+  TermHistory history() const;
+  void order_term_start(Time now);
+  void halt(const std::string& why);
+  void lose(Replica& r, const std::string& why, Time now);
+  bool note_chain(NodeId from, Offset o, Chain c);
+  std::size_t seal_quorum() const;
+  std::size_t reachable() const;
+  bool stuck(Time now) const;
+  void new_term(Term floor);
+  // log_commit.cpp
+  void place(Reference run, Bytes frame);
+  void roll_segment(std::uint32_t run_length);
+  void advance_commit(Time now);
+  void answer_committed();
+  void refuse(const Client& client, const Commit& c, Errc why, Sequence expected = {});
+  void send_orders(Replica& r);
+  void tell_committed(Replica& r);
+  void prune_window(Time now);
+  void start_tail_round(Time now);
+  void answer_tails();
+  void check_missing(Time now);
+  bool all_miss(Offset at, const MissingRun& m) const;
+
+  const Options& options_;
+  LogHost& host_;
+  LogInfo info_;
+  Term term_;
+  bool own_seal_;
+  Phase phase_ = Phase::sealing;
+  Time phase_since_{};
+  bool new_term_asked_ = false;
+  std::vector<Replica> replicas_;
+  // From the base on (S3):
+  NodeId base_{};
+  TermHistory base_history_;
+  Chain base_chain_{};
+  bool ordering_ = false;  // the term start was ordered
+  Offset first_{};
+  Offset last_segment_{};
+  Offset term_start_{};
+  Offset term_start_end_{};
+  Offset committed_{};
+  Time commit_moved_{};
+  OrderStream stream_;
+  ChainRecord chains_;
+  ProducerTable producers_;
+  std::deque<InFlight> in_flight_;
+  std::map<Offset, MissingRun> missing_;
+  std::set<ProducerId> cancelled_;     // gave up some run: will not upload it again
+  std::vector<Client> tails_waiting_;  // for the next round
+  std::vector<TailRound> tail_rounds_;
+  Time idle_due_ = never;              // a replica has not been told the newest committed offset
+};
+
+}  // namespace loglog::sequencer

@@ -1,0 +1,115 @@
+// SequencerMachine: what clients ask.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sequencer/core/sequencer_machine.h"
+
+namespace loglog::sequencer {
+
+void SequencerMachine::from_client(const Client& c, Message& m) {
+  std::visit(overloaded{
+                 [&](const Commit& x) { on(c, x); },
+                 [&](const Cancel& x) { on(c, x); },
+                 [&](const OpenLog& x) { on(c, x); },
+                 [&](const GetTail& x) { on(c, x); },
+                 [&](const CreateLog& x) { on(c, x); },
+                 [&](const DeleteLog& x) { on(c, x); },
+                 [&](const TrimLog& x) { on(c, x); },
+                 [&](const GetMetadata& x) { on(c, x); },
+                 [&](const GetStatus& x) { on(c, x); },
+                 [](const Failed&) {},
+                 [](const Pong&) {},
+                 [&](const auto&) {
+                   to_client(c, Failed{Errc::unexpected_message, "a sequencer does not take this message from a client"});
+                 },
+             },
+             m);
+}
+
+Failed SequencerMachine::not_leader() const {
+  const SequencerId leader = raft_.leader();
+  if (leader == SequencerId{}) return {Errc::not_leader, "no leader is known at present"};
+  return {Errc::not_leader, fmt::format("sequencer {} leads", leader.value)};
+}
+
+bool SequencerMachine::leads_or_refuses(const Client& c) {
+  if (term_ != Term{}) return true;
+  if (raft_.is_leader()) to_client(c, Failed{Errc::not_ready, "the leader's term is not committed yet"});
+  else to_client(c, not_leader());
+  return false;
+}
+
+void SequencerMachine::on(const Client& c, const Commit& m) {
+  const auto refuse = [&](Errc why, SequencerId leader = {}) {
+    to_client(c, Refused{m.log, m.run.producer, m.run.first, why, Term{}, Sequence{}, leader});
+  };
+  if (term_ == Term{}) return raft_.is_leader() ? refuse(Errc::not_ready) : refuse(Errc::not_leader, raft_.leader());
+  LogTerm* l = need(m.log);
+  if (l == nullptr) return refuse(Errc::no_such_log);
+  // Its connection hears of the next term, so that unanswered commits are resolved.
+  if (l->is_open()) logs_[m.log].openers.insert(c.connection);
+  l->commit(now_, c, m);
+  touch(m.log);
+}
+
+void SequencerMachine::on(const Client&, const Cancel& m) {
+  if (LogTerm* l = running(m.log)) {
+    l->cancel(now_, m);
+    touch(m.log);
+  }
+}
+
+void SequencerMachine::on(const Client& c, const OpenLog& m) {
+  LogTerm* l = open_term(c, m.log, m);
+  if (const auto s = logs_.find(m.log); s != logs_.end()) s->second.openers.insert(c.connection);
+  if (l != nullptr) to_client(c, l->term_is());
+}
+
+void SequencerMachine::on(const Client& c, const GetTail& m) {
+  if (LogTerm* l = open_term(c, m.log, m)) {
+    l->tail(now_, c);
+    touch(m.log);
+  }
+}
+
+/// The nodes that are up, those with the fewest logs first, then by id.
+std::vector<Member> SequencerMachine::choose_members(std::size_t n) {
+  std::map<NodeId, std::size_t> load;
+  for (const LogInfo& l : metadata_.state().logs)
+    for (const Member& m : l.members) ++load[m.node];
+  std::vector<Member> up;
+  for (const StorageInfo& s : metadata_.state().storage)
+    if (ready(s.id) && !nodes_[s.id].suspect && !nodes_[s.id].refused) up.push_back({s.id, s.disk});
+  std::stable_sort(up.begin(), up.end(), [&](const Member& a, const Member& b) { return load[a.node] < load[b.node]; });
+  if (up.size() > n) up.resize(n);
+  std::sort(up.begin(), up.end(), [](const Member& a, const Member& b) { return a.node < b.node; });
+  return up;
+}
+
+void SequencerMachine::on(const Client& c, const CreateLog& m) {
+  if (!leads_or_refuses(c)) return;
+  const Result<LogOptions> options = effective_options(m.name, m.options, metadata_.state().storage.size());
+  if (!options) return to_client(c, Failed{options.error().code, options.error().detail});
+  if (const LogInfo* there = metadata_.log(std::string_view(m.name)); there != nullptr && !joins_.contains(there->id))
+    return to_client(c, Failed{Errc::log_exists, m.name});
+  std::vector<Member> members = choose_members(options->replicas);
+  if (members.size() < options->replicas)
+    return to_client(c, Failed{Errc::not_enough_nodes, fmt::format("{} replicas need {} storage nodes that are up, there are {}",
+                                                                   options->replicas, options->replicas, members.size())});
+  propose(MakeLog{m.name, *options, std::move(members)}, c);
+}
+
+void SequencerMachine::on(const Client& c, const DeleteLog& m) {
+  if (!leads_or_refuses(c)) return;
+  const LogInfo* l = metadata_.log(std::string_view(m.name));
+  if (l == nullptr) return to_client(c, Failed{Errc::no_such_log, m.name});
+  propose(MarkDeleting{l->id}, c);
+}
+
+/// R3: clamped to the committed offset here, never back where it is applied.
+void SequencerMachine::on(const Client& c, const TrimLog& m) {
+  if (LogTerm* l = open_term(c, m.log, m)) propose(Trim{m.log, std::min(m.offset, l->committed())}, c);
+}
+
+}  // namespace loglog::sequencer

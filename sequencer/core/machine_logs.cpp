@@ -1,0 +1,181 @@
+// SequencerMachine: the terms of logs. Started when first needed and in the background, a bounded number at a time, so that
+// thousands of idle logs cost little at a failover.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "sequencer/core/sequencer_machine.h"
+
+namespace loglog::sequencer {
+namespace {
+
+constexpr std::size_t background_recoveries_max = 32;
+/// A timer that has just fired and wants to fire again waits at least this long.
+constexpr Duration timer_pause_min = 20ms;
+constexpr Duration waiting_max = 10s;
+
+}  // namespace
+
+LogTerm* SequencerMachine::running(LogId log) {
+  const auto s = logs_.find(log);
+  return s == logs_.end() ? nullptr : s->second.term.get();
+}
+
+/// The log's term, begun now if it was not needed before; nullptr: there is no such open log.
+LogTerm* SequencerMachine::need(LogId log, bool background) {
+  if (LogTerm* l = running(log)) return l;
+  const LogInfo* info = metadata_.log(log);
+  if (info == nullptr || info->state != LogState::open || term_ == Term{}) return nullptr;
+  new_log_term(log, std::max(term_, info->last_term), info->last_term > term_, background);
+  return running(log);
+}
+
+void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool background) {
+  const LogInfo* info = metadata_.log(log);
+  if (info == nullptr || info->state != LogState::open) return;
+  LogSlot& slot = logs_[log];
+  if (slot.term) {
+    event(Event::Level::info, fmt::format("log {}: term {} begins after {}", log.value, term.value, slot.term->term().value));
+    slot.term->stop(Errc::not_ready);
+  }
+  if (slot.background) --recovering_;
+  slot.background = background;
+  if (background) ++recovering_;
+  to_recover_.erase(log);
+  slot.term = std::make_unique<LogTerm>(options_, static_cast<LogHost&>(*this), *info, term, own_seal);
+  slot.term->start(now_);
+  touch(log);
+}
+
+void SequencerMachine::begin_term(LogId log, Term floor) {
+  if (term_ != Term{}) propose(BeginTerm{floor, instance_, raft_.term(), log});
+}
+
+void SequencerMachine::opened(LogId log) { opened_.push_back(log); }
+
+void SequencerMachine::touch(LogId log) {
+  const auto s = logs_.find(log);
+  if (s == logs_.end() || !s->second.term || s->second.dirty) return;
+  s->second.dirty = true;
+  dirty_.push_back(log);
+}
+
+/// The end of a step: answers who waited for a log that opened, sends what gathered, sets timers.
+void SequencerMachine::flush_logs() {
+  if (term_ == Term{}) return;
+  for (const LogId log : std::exchange(opened_, {})) {
+    LogSlot& slot = logs_[log];
+    if (!slot.term) continue;
+    background_due_ = true;
+    if (std::exchange(slot.background, false)) --recovering_;
+    std::set<ConnectionId> told;
+    for (Waiting& w : std::exchange(slot.waiting, {})) {
+      if (std::holds_alternative<OpenLog>(w.request)) told.insert(w.client.connection);
+      from_client(w.client, w.request);
+    }
+    for (const ConnectionId c : slot.openers)
+      if (!told.contains(c)) to_client({c, {}}, slot.term->term_is());
+  }
+  recover_in_background();
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {
+    const LogId log = dirty_[i];
+    LogSlot& slot = logs_[log];
+    slot.dirty = false;
+    if (!slot.term) continue;
+    slot.term->flush(now_);
+    if (slot.term->halted() && std::exchange(slot.background, false)) {
+      --recovering_;
+      background_due_ = true;
+    }
+    if (slot.timer != never) timers_.erase({slot.timer, log});
+    slot.timer = slot.term->wake();
+    if (slot.timer != never) slot.timer = std::max(slot.timer, now_ + timer_pause_min);
+    if (!slot.waiting.empty()) slot.timer = std::min(slot.timer, std::max(slot.waiting.front().deadline, now_ + timer_pause_min));
+    if (slot.timer != never) timers_.insert({slot.timer, log});
+  }
+  dirty_.clear();
+}
+
+void SequencerMachine::tick_logs() {
+  while (!timers_.empty() && timers_.begin()->first <= now_) {
+    const LogId log = timers_.begin()->second;
+    timers_.erase(timers_.begin());
+    LogSlot& slot = logs_[log];
+    slot.timer = never;
+    if (!slot.term) continue;
+    std::erase_if(slot.waiting, [&](const Waiting& w) {
+      if (now_ < w.deadline) return false;
+      to_client(w.client, Failed{Errc::not_ready, "the log is still being recovered"});
+      return true;
+    });
+    slot.term->tick(now_);
+    touch(log);
+  }
+}
+
+void SequencerMachine::recover_in_background() {
+  if (!std::exchange(background_due_, false)) return;
+  // Only logs that a seal quorum can answer for take a place: others would block the rest.
+  for (auto i = to_recover_.begin(); i != to_recover_.end() && recovering_ < background_recoveries_max;) {
+    const LogId log = *i++;
+    const LogInfo* info = metadata_.log(log);
+    if (info == nullptr || info->state != LogState::open || running(log) != nullptr) {
+      to_recover_.erase(log);
+      continue;
+    }
+    const auto up = std::count_if(info->members.begin(), info->members.end(), [&](const Member& m) { return ready(m.node); });
+    const int need_up = std::max<int>(info->options.write_quorum, static_cast<int>(info->members.size()) - info->options.write_quorum + 1);
+    if (up >= need_up) need(log, true);
+  }
+}
+
+void SequencerMachine::node_ready_for_logs(NodeId id) {
+  background_due_ = true;
+  for (auto& [log, slot] : logs_) {
+    if (!slot.term) continue;
+    slot.term->node_ready(now_, id);
+    touch(log);
+  }
+}
+
+/// The log is deleted: whoever waits is told.
+void SequencerMachine::forget_log(LogId log, Errc why) {
+  to_recover_.erase(log);
+  const auto s = logs_.find(log);
+  if (s == logs_.end()) return;
+  if (s->second.term) s->second.term->stop(why);
+  for (const Waiting& w : s->second.waiting) to_client(w.client, Failed{why, {}});
+  if (s->second.background) --recovering_;
+  if (s->second.timer != never) timers_.erase({s->second.timer, log});
+  std::erase(dirty_, log);
+  std::erase(opened_, log);
+  logs_.erase(s);
+}
+
+/// The log's term if it is open; else the request waits for it (an answer comes when it opens) or is refused now.
+LogTerm* SequencerMachine::open_term(const Client& c, LogId log, Message request) {
+  if (!leads_or_refuses(c)) return nullptr;
+  LogTerm* l = need(log);
+  if (l == nullptr) {
+    const LogInfo* info = metadata_.log(log);
+    const bool creating = info != nullptr && info->state == LogState::creating;
+    to_client(c, Failed{creating ? Errc::not_ready : Errc::no_such_log, fmt::format("log {}", log.value)});
+    return nullptr;
+  }
+  if (l->halted()) {
+    to_client(c, Failed{Errc::log_halted, l->info().name});
+    return nullptr;
+  }
+  if (l->is_open()) return l;
+  LogSlot& slot = logs_[log];
+  if (slot.waiting.size() >= 1024) {
+    to_client(c, Failed{Errc::too_many, "too many requests wait for this log"});
+    return nullptr;
+  }
+  slot.waiting.push_back({c, std::move(request), now_ + waiting_max});
+  touch(log);
+  return nullptr;
+}
+
+}  // namespace loglog::sequencer

@@ -1,0 +1,204 @@
+// SequencerMachine: storage nodes. Identity (T4), metadata, seal (T2), joining and dropping logs (T5).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sequencer/core/sequencer_machine.h"
+
+namespace loglog::sequencer {
+
+const StorageInfo* SequencerMachine::configured(NodeId id) const {
+  for (const StorageInfo& s : options_.storage)
+    if (s.id == id) return &s;
+  return nullptr;
+}
+
+void SequencerMachine::node_connected(ConnectionId id, const Connection& c) {
+  const NodeId node{c.id};
+  if (configured(node) == nullptr && metadata_.node(node) == nullptr) {
+    out_.closes.push_back({id, Error{Errc::wrong_identity, fmt::format("storage node {} is not configured here", c.id)}});
+    return;
+  }
+  const auto old = nodes_.find(node);
+  if (old != nodes_.end() && old->second.connection != ConnectionId{}) {
+    out_.closes.push_back({old->second.connection, Error{}});
+    for (auto& [log, slot] : logs_) {
+      if (!slot.term) continue;
+      slot.term->node_gone(now_, node);
+      touch(log);
+    }
+  }
+  nodes_[node] = Node{};
+  nodes_[node].connection = id;
+  if (term_ != Term{}) check_node(node);
+}
+
+/// Registers, accepts or refuses a connected node; an accepted one is told the metadata and sealed.
+void SequencerMachine::check_node(NodeId id) {
+  const auto found = nodes_.find(id);
+  if (found == nodes_.end() || found->second.connection == ConnectionId{} || found->second.accepted || found->second.refused) return;
+  Node& n = found->second;
+  const Connection& c = connections_.at(n.connection);
+  const ClusterId ours = metadata_.state().cluster;
+  if (ours == ClusterId{} || c.disk == DiskId{}) return;  // taken up when InitCluster is applied
+  const StorageInfo* known = metadata_.node(id);
+  const StorageInfo* wanted = configured(id);
+  if (known != nullptr && known->disk != c.disk) {
+    n.refused = true;
+    const std::string why = fmt::format("node {} is registered with disk {:016x} and comes with disk {:016x}; it counts as down",
+                                        id.value, known->disk.value, c.disk.value);
+    event(Event::Level::alarm, why);
+    out_.closes.push_back({n.connection, Error{Errc::wrong_identity, why}});
+    return;
+  }
+  if (known == nullptr || (wanted != nullptr && wanted->address != known->address)) {
+    propose(RegisterStorage{StorageInfo{id, c.disk, wanted != nullptr ? wanted->address : known->address}});
+    if (known == nullptr) return;
+  }
+  n.accepted = true;
+  push_metadata(id, n);
+  seal_node(id, n);
+}
+
+/// The nodes keep a copy, with the logs they hold, so that readers start even when no sequencer is up.
+void SequencerMachine::push_metadata(NodeId id, Node& n) {
+  const ClusterMetadata& all = metadata_.state();
+  ClusterMetadata m{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers, all.storage, {}};
+  for (const LogInfo& l : all.logs)
+    if (std::any_of(l.members.begin(), l.members.end(), [&](const Member& x) { return x.node == id; })) m.logs.push_back(l);
+  n.told_version = all.version;
+  to_node(id, loglog::Metadata{std::move(m), options_.id});
+}
+
+void SequencerMachine::push_metadata_to_all() {
+  push_due_ = never;
+  for (auto& [id, n] : nodes_)
+    if (n.accepted && n.told_version < metadata_.version()) push_metadata(id, n);
+}
+
+void SequencerMachine::seal_node(NodeId id, Node& n) {
+  n.seal_due = now_ + options_.recovery_step_timeout;
+  to_node(id, Seal{LogId{}, term_, instance_, metadata_.version()});
+}
+
+void SequencerMachine::node_sealed(NodeId id, Node& n) {
+  if (n.sealed) return;
+  n.sealed = true;
+  n.seal_due = never;
+  for (const auto& [log, t] : joins_) join_members(log);
+  for (const auto& [log, t] : drops_) drop_members(log);
+  node_ready_for_logs(id);
+}
+
+void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
+  Node& n = nodes_[id];
+  if (term_ == Term{} || !n.accepted) return;
+  const auto to_log = [&](const auto& message) {
+    if (LogTerm* l = running(message.log)) {
+      l->on(now_, id, request, message);
+      touch(message.log);
+    }
+  };
+  std::visit(overloaded{
+                 [&](const Sealed& s) {
+                   n.staged_bytes = s.staged_bytes;
+                   if (s.log == LogId{} && s.term == term_) node_sealed(id, n);
+                   else if (s.log != LogId{}) to_log(s);
+                 },
+                 [&](const Fenced& f) {
+                   if (f.log != LogId{}) return to_log(f);
+                   if (f.promise < term_ || n.sealed || new_term_proposed_) return;
+                   // It has promised a higher term than the metadata knows of: the next term must pass it (§5).
+                   event(Event::Level::warning, fmt::format("node {} has promised term {}, above {}", id.value, f.promise.value, term_.value));
+                   new_term_proposed_ = propose(BeginTerm{f.promise, instance_, raft_.term(), LogId{}});
+                 },
+                 [&](const StagedIs& s) {
+                   n.staged_bytes = s.staged_bytes;
+                   n.suspect = s.suspect;
+                 },
+                 [&](const Joined& j) { joined(id, j.log); },
+                 [&](const Dropped& d) { dropped(id, d.log); },
+                 [&](const StateIs& s) { to_log(s); },
+                 [&](const Reconciled& r) { to_log(r); },
+                 [&](const Durable& d) { to_log(d); },
+                 [&](const Missing& x) { to_log(x); },
+                 [&](const NotMember& x) { to_log(x); },
+                 [&](const TermConfirmed& t) { to_log(t); },
+                 [&](const Failed& f) { node_failed(id, f); },
+                 [](const auto&) {},
+             },
+             m);
+}
+
+void SequencerMachine::node_failed(NodeId id, const Failed& m) {
+  Node& n = nodes_[id];
+  if (m.error == Errc::data_loss && !n.refused) {
+    n.refused = true;
+    event(Event::Level::alarm, fmt::format("node {} reports DATA LOSS ({}); it counts as down until it is made a new member", id.value, m.detail));
+  } else if (m.error != Errc::data_loss) {
+    event(Event::Level::debug, fmt::format("node {} could not do what was asked: {} {}", id.value, name_of(m.error), m.detail));
+  }
+}
+
+// ---- T5
+
+void SequencerMachine::join_members(LogId log) {
+  const LogInfo* l = metadata_.log(log);
+  if (l == nullptr || l->state != LogState::creating) return;
+  const bool fresh = !joins_.contains(log);
+  Task& t = joins_[log];
+  if (fresh) t.deadline = now_ + 3 * options_.recovery_step_timeout;
+  for (const Member& m : l->members)
+    if (ready(m.node) && !t.done.contains(m.node)) to_node(m.node, Join{term_, *l});
+}
+
+void SequencerMachine::joined(NodeId from, LogId log) {
+  const auto found = joins_.find(log);
+  const LogInfo* l = metadata_.log(log);
+  if (found == joins_.end() || l == nullptr) return;
+  Task& t = found->second;
+  t.done.insert(from);
+  const bool all = std::all_of(l->members.begin(), l->members.end(), [&](const Member& m) { return t.done.contains(m.node); });
+  if (all && !t.proposed) t.proposed = propose(MarkOpen{log});
+}
+
+/// A log that some chosen node does not join in time is given up, so that the name is free again.
+void SequencerMachine::expire_tasks() {
+  for (auto& [log, t] : joins_) {
+    if (now_ < t.deadline || t.proposed) continue;
+    t.deadline = never;
+    t.proposed = propose(MarkDeleting{log});
+    for (const Client& c : t.clients)
+      to_client(c, Failed{Errc::not_enough_nodes, "a storage node that was chosen for the log did not answer"});
+    t.clients.clear();
+  }
+}
+
+void SequencerMachine::drop_members(LogId log) {
+  const LogInfo* l = metadata_.log(log);
+  if (l == nullptr || l->state != LogState::deleting) return;
+  if (const auto j = joins_.find(log); j != joins_.end()) {
+    for (const Client& c : j->second.clients) to_client(c, Failed{Errc::log_deleted, l->name});
+    joins_.erase(j);
+  }
+  forget_log(log, Errc::log_deleted);
+  Task& t = drops_[log];
+  for (const Member& m : l->members)
+    if (ready(m.node) && !t.done.contains(m.node)) {
+      // Where the log has a term of its own, the promise of this log must have reached it.
+      if (l->last_term > term_) to_node(m.node, Seal{log, l->last_term, instance_, metadata_.version()});
+      to_node(m.node, Drop{log, std::max(term_, l->last_term)});
+    }
+}
+
+void SequencerMachine::dropped(NodeId from, LogId log) {
+  const auto found = drops_.find(log);
+  const LogInfo* l = metadata_.log(log);
+  if (found == drops_.end() || l == nullptr) return;
+  Task& t = found->second;
+  t.done.insert(from);
+  const bool all = std::all_of(l->members.begin(), l->members.end(), [&](const Member& m) { return t.done.contains(m.node); });
+  if (all && !t.proposed) t.proposed = propose(FinishDelete{log});
+}
+
+}  // namespace loglog::sequencer

@@ -1,0 +1,185 @@
+// SequencerMachine: Raft's output, applying commands, winning and losing the lead.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "sequencer/core/sequencer_machine.h"
+
+namespace loglog::sequencer {
+
+/// The first entry of a leader's Raft term is its `begin term` (§5): Raft wants an entry there anyway.
+Bytes SequencerMachine::first_entry() {
+  instance_ = InstanceId{random_.next_id()};
+  return encode(Command(BeginTerm{Term{}, instance_, raft_.term(), LogId{}}));
+}
+
+void SequencerMachine::drain_raft() {
+  raft::Output& o = raft_.output();
+  std::move(o.saves.begin(), o.saves.end(), std::back_inserter(out_.saves));
+  o.saves.clear();
+  for (auto& [to, m] : std::exchange(o.sends, {}))
+    if (const auto c = sequencers_.find(to); c != sequencers_.end()) out_.sends.push_back({c->second, {}, std::move(m)});
+  if (term_ != Term{} && !(raft_.is_leader() && raft_.term() == lead_raft_term_)) stop_leading();
+  o.role_changed = false;
+  o.reads.clear();
+  o.failed_reads.clear();
+  if (std::exchange(o.install_snapshot, false)) {
+    if (!metadata_.restore(o.snapshot)) event(Event::Level::alarm, "a snapshot of the metadata cannot be read");
+    snapshot_at_ = o.snapshot_index;
+    o.snapshot = {};
+  }
+  for (const RaftEntry& e : std::exchange(o.committed, {})) apply(e);
+  snapshot_when_due();
+}
+
+void SequencerMachine::apply(const RaftEntry& e) {
+  if (e.index <= metadata_.version()) return;  // in the snapshot already
+  const std::optional<Command> c = e.command.empty() ? std::nullopt : decode_command(e.command);
+  if (!c) {
+    if (!e.command.empty()) event(Event::Level::alarm, fmt::format("metadata entry {} is no command this version knows", e.index.value));
+    metadata_.skip(e.index);
+    return answer_proposal(e.index, e.term, {Error{Errc::unavailable, "replaced by another leader's entry"}, {}, {}});
+  }
+  const Applied result = metadata_.apply(e.index, *c);
+  applied(*c, result, e.term);
+  answer_proposal(e.index, e.term, result);
+}
+
+/// What a command that was just applied makes the leader do.
+void SequencerMachine::applied(const Command& command, const Applied& result, RaftTerm raft_term) {
+  if (const auto* b = std::get_if<BeginTerm>(&command)) {
+    // T1, T2: the term is only this leader's if it proposed it and still leads in that Raft term.
+    const bool mine = b->instance == instance_ && raft_.is_leader() && raft_.term() == raft_term && b->raft_term == raft_term;
+    if (!mine || result.error.code != Errc::ok) return;
+    if (b->log == LogId{}) lead(result.minted);
+    else if (term_ != Term{}) new_log_term(b->log, result.minted, true, false);
+    return;
+  }
+  if (term_ == Term{}) return;
+  push_due_ = std::min(push_due_, now_ + 20ms);
+  if (std::holds_alternative<InitCluster>(command)) {
+    for (auto& [id, n] : nodes_) check_node(id);
+  } else if (const auto* r = std::get_if<RegisterStorage>(&command)) {
+    check_node(r->node.id);
+  } else if (std::holds_alternative<MakeLog>(command)) {
+    if (result.error.code == Errc::ok) join_members(result.log);
+  } else if (std::holds_alternative<MarkOpen>(command)) {
+    if (const auto t = joins_.find(result.log); t != joins_.end()) {
+      const LogInfo* l = metadata_.log(result.log);
+      for (const Client& c : t->second.clients)
+        to_client(c, l != nullptr && result.error.code == Errc::ok ? Message(LogIs{*l}) : Message(Failed{result.error.code, result.error.detail}));
+      joins_.erase(t);
+    }
+    if (result.error.code == Errc::ok) need(result.log, true);
+  } else if (std::holds_alternative<MarkDeleting>(command)) {
+    if (result.error.code == Errc::ok) drop_members(result.log);
+  } else if (std::holds_alternative<FinishDelete>(command)) {
+    drops_.erase(result.log);
+    logs_.erase(result.log);
+  } else if (const auto* t = std::get_if<Trim>(&command)) {
+    if (LogTerm* l = running(t->log); l != nullptr && metadata_.log(t->log) != nullptr) {
+      l->trimmed(metadata_.log(t->log)->trim);
+      touch(t->log);
+    }
+  }
+}
+
+bool SequencerMachine::propose(Command c, std::optional<Client> client) {
+  RaftIndex index{};
+  if (!raft_.propose(now_, encode(c), index)) {
+    if (client) to_client(*client, not_leader());
+    return false;
+  }
+  if (client) proposals_[index] = {raft_.term(), std::move(c), *client, true};
+  return true;
+}
+
+void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, const Applied& result) {
+  const auto found = proposals_.find(index);
+  if (found == proposals_.end()) return;
+  const Proposal p = std::move(found->second);
+  proposals_.erase(found);
+  if (p.raft_term != raft_term) return to_client(p.client, not_leader());
+  if (std::holds_alternative<MakeLog>(p.command)) {
+    // A creation under way with the same options is taken up: the client may have lost the first answer.
+    const LogInfo* l = metadata_.log(result.log);
+    const bool same = l != nullptr && l->options == std::get<MakeLog>(p.command).options && joins_.contains(result.log);
+    if (result.error.code == Errc::ok || (result.error.code == Errc::log_exists && same))
+      return joins_[result.log].clients.push_back(p.client);
+  }
+  if (result.error.code != Errc::ok) return to_client(p.client, Failed{result.error.code, result.error.detail});
+  if (std::holds_alternative<Trim>(p.command)) {
+    if (const LogInfo* l = metadata_.log(result.log)) return to_client(p.client, LogIs{*l});
+  }
+  to_client(p.client, Done{});
+}
+
+void SequencerMachine::lead(Term term) {
+  if (term_ != Term{}) clear_logs(Errc::stale_term);
+  term_ = term;
+  lead_raft_term_ = raft_.term();
+  new_term_proposed_ = false;
+  event(Event::Level::info, fmt::format("leads in term {}", term.value));
+  const ClusterMetadata& m = metadata_.state();
+  if (m.cluster == ClusterId{} || m.sequencers != options_.sequencers)
+    propose(InitCluster{m.cluster == ClusterId{} ? ClusterId{random_.next_id()} : m.cluster, options_.cluster_name, options_.sequencers});
+  for (const LogInfo& l : m.logs) {
+    if (l.state == LogState::open) to_recover_.insert(l.id);
+    else if (l.state == LogState::creating) join_members(l.id);
+    else drop_members(l.id);
+  }
+  push_due_ = now_ + 20ms;
+  for (auto& [id, n] : nodes_) {
+    n.accepted = n.sealed = n.refused = false;
+    check_node(id);
+  }
+}
+
+void SequencerMachine::stop_leading() {
+  event(Event::Level::info, fmt::format("leads no longer in term {}", term_.value));
+  for (const auto& [index, p] : proposals_) to_client(p.client, not_leader());
+  proposals_.clear();
+  for (auto* tasks : {&joins_, &drops_})
+    for (const auto& [id, t] : *tasks)
+      for (const Client& c : t.clients) to_client(c, not_leader());
+  // Commits that were ordered have no definite answer here (A6): their connections close, and the producers resolve with the
+  // next leader.
+  std::set<ConnectionId> affected;
+  for (const auto& [id, slot] : logs_) affected.insert(slot.openers.begin(), slot.openers.end());
+  clear_logs(Errc::not_leader);
+  for (auto& [id, slot] : logs_)
+    for (const Waiting& w : slot.waiting) to_client(w.client, not_leader());
+  for (const ConnectionId c : affected)
+    if (connections_.contains(c)) out_.closes.push_back({c, Error{Errc::not_leader, not_leader().detail}});
+  logs_.clear();
+  joins_.clear();
+  drops_.clear();
+  to_recover_.clear();
+  term_ = Term{};
+  push_due_ = never;
+  for (auto& [id, n] : nodes_) n.accepted = n.sealed = false;
+}
+
+/// Ends all log terms; who waits for a log goes on waiting.
+void SequencerMachine::clear_logs(Errc why) {
+  for (auto& [id, slot] : logs_) {
+    if (slot.term) slot.term->stop(why);
+    slot.term.reset();
+    slot.timer = never;
+    slot.background = false;
+    slot.dirty = false;
+  }
+  timers_.clear();
+  dirty_.clear();
+  opened_.clear();
+  recovering_ = 0;
+}
+
+void SequencerMachine::snapshot_when_due() {
+  if (metadata_.version() - snapshot_at_.value < RaftIndex{options_.snapshot_every}) return;
+  snapshot_at_ = metadata_.version();
+  raft_.compact(snapshot_at_, metadata_.snapshot());
+}
+
+}  // namespace loglog::sequencer

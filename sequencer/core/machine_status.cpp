@@ -1,0 +1,62 @@
+// SequencerMachine: what it says of the cluster. Any sequencer answers, from what it has applied.
+#include <algorithm>
+
+#include "sequencer/core/sequencer_machine.h"
+
+namespace loglog::sequencer {
+
+void SequencerMachine::on(const Client& c, const GetMetadata& m) {
+  const ClusterMetadata& all = metadata_.state();
+  ClusterMetadata out{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers, all.storage, {}};
+  if (out.cluster_name.empty()) out.cluster_name = options_.cluster_name;
+  if (out.sequencers.empty()) out.sequencers = options_.sequencers;
+  if (m.all_logs) {
+    out.logs = all.logs;
+  } else {
+    for (const std::string& name : m.names)
+      if (const LogInfo* l = metadata_.log(std::string_view(name))) out.logs.push_back(*l);
+  }
+  to_client(c, loglog::Metadata{std::move(out), raft_.leader()});
+}
+
+void SequencerMachine::on(const Client& c, const GetStatus& m) {
+  Status s;
+  s.cluster_name = options_.cluster_name;
+  s.id = options_.id;
+  s.role = raft_.role();
+  s.raft_term = raft_.term();
+  s.leader = raft_.leader();
+  s.term = term_ != Term{} ? term_ : metadata_.state().last_term;
+  if (term_ != Term{}) {
+    for (const StorageInfo& info : metadata_.state().storage) {
+      StorageStatus x{info.id, info.address, NodeState::unreachable, 0};
+      if (const auto n = nodes_.find(info.id); n != nodes_.end() && n->second.connection != ConnectionId{}) {
+        x.staged_bytes = n->second.staged_bytes;
+        if (n->second.suspect || n->second.refused) x.state = NodeState::suspect;
+        else x.state = n->second.sealed ? NodeState::up : NodeState::lagging;
+      }
+      s.storage.push_back(std::move(x));
+    }
+    if (m.logs) {
+      for (const LogInfo& l : metadata_.state().logs) {
+        if (const LogTerm* t = running(l.id)) {
+          s.logs.push_back(t->status());
+          s.logs.back().state = l.state;
+          continue;
+        }
+        LogStatus x;
+        x.id = l.id;
+        x.name = l.name;
+        x.state = l.state;
+        x.first = l.trim;
+        x.write_quorum = l.options.write_quorum;
+        for (const Member& member : l.members)
+          x.replicas.push_back({member.node, Offset{}, ready(member.node) ? ReplicaState::lagging : ReplicaState::unreachable});
+        s.logs.push_back(std::move(x));
+      }
+    }
+  }
+  to_client(c, std::move(s));
+}
+
+}  // namespace loglog::sequencer

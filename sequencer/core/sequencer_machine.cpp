@@ -1,0 +1,190 @@
+// The doors of the sequencer: connections, messages, time, output.
+#include "sequencer/core/sequencer_machine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proto-spec/vocabulary/limits.h"
+
+namespace loglog::sequencer {
+namespace {
+
+raft::Config raft_config(const Options& o) {
+  raft::Config c;
+  c.id = o.id;
+  for (const SequencerInfo& s : o.sequencers) c.voters.push_back(s.id);
+  c.election_timeout_min = o.election_timeout_min;
+  c.heartbeat_interval = o.heartbeat_interval;
+  c.closed_leader_hint_max = o.closed_leader_hint_max;
+  return c;
+}
+
+bool is_raft(const Message& m) {
+  return std::holds_alternative<RequestVote>(m) || std::holds_alternative<Vote>(m) || std::holds_alternative<AppendEntries>(m) ||
+         std::holds_alternative<Appended>(m) || std::holds_alternative<InstallSnapshot>(m);
+}
+
+}  // namespace
+
+SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::uint64_t seed)
+    : options_(std::move(options)), random_(seed), raft_(raft_config(options_), disk, random_.next(), [this] { return first_entry(); }) {
+  boot_ = BootId{random_.next_id()};
+  if (!disk.snapshot.empty() && metadata_.restore(disk.snapshot)) snapshot_at_ = disk.snapshot_index;
+}
+
+void SequencerMachine::start(Time now, std::uint64_t wall_ms) {
+  now_ = wall_at_ = now;
+  wall_ms_ = wall_ms;
+  raft_.start(now);
+}
+
+Hello SequencerMachine::hello() const {
+  return {hello_magic, protocol_lowest, protocol_highest, Role::sequencer, metadata_.state().cluster, options_.cluster_name,
+          options_.id.value, boot_, DiskId{}, message_body_max};
+}
+
+void SequencerMachine::connected(Time now, const Connected& c) {
+  now_ = now;
+  Connection& k = connections_[c.connection];
+  k.role = c.peer.role;
+  k.id = c.peer.id;
+  k.disk = c.peer.disk;
+  k.cluster = c.peer.cluster;
+  const ClusterId ours = metadata_.state().cluster;
+  if (k.cluster != ClusterId{} && ours != ClusterId{} && k.cluster != ours) {
+    out_.closes.push_back({c.connection, Error{Errc::wrong_cluster, fmt::format("this is cluster {:016x}, the peer's is {:016x}",
+                                                                               ours.value, k.cluster.value)}});
+    return;
+  }
+  if (k.role == Role::sequencer) {
+    const SequencerId id{k.id};
+    const bool known = std::any_of(options_.sequencers.begin(), options_.sequencers.end(), [&](const SequencerInfo& s) { return s.id == id; });
+    if (!known || id == options_.id) {
+      out_.closes.push_back({c.connection, Error{Errc::wrong_identity, fmt::format("sequencer {} is not configured here", k.id)}});
+      return;
+    }
+    sequencers_[id] = c.connection;  // the newest wins; an older one closes by itself
+    raft_.peer_connected(now, id);
+  } else if (k.role == Role::storage) {
+    node_connected(c.connection, k);
+  }
+}
+
+void SequencerMachine::disconnected(Time now, const Disconnected& d) {
+  now_ = now;
+  const auto found = connections_.find(d.connection);
+  if (found == connections_.end()) return;
+  const Connection k = found->second;
+  connections_.erase(found);
+  if (k.role == Role::sequencer) {
+    const auto s = sequencers_.find(SequencerId{k.id});
+    if (s == sequencers_.end() || s->second != d.connection) return;
+    sequencers_.erase(s);
+    raft_.peer_disconnected(now, SequencerId{k.id});
+  } else if (k.role == Role::storage) {
+    const auto n = nodes_.find(NodeId{k.id});
+    if (n == nodes_.end() || n->second.connection != d.connection) return;
+    n->second = Node{};
+    for (auto& [id, slot] : logs_) {
+      if (!slot.term) continue;
+      slot.term->node_gone(now, NodeId{k.id});
+      touch(id);
+    }
+  } else {
+    for (auto& [id, slot] : logs_) {
+      slot.openers.erase(d.connection);
+      std::erase_if(slot.waiting, [&](const Waiting& w) { return w.client.connection == d.connection; });
+      if (slot.term && slot.term->has_missing()) touch(id);  // its producer may be gone now
+    }
+  }
+}
+
+void SequencerMachine::arrived(Time now, Arrived&& a) {
+  now_ = now;
+  const auto found = connections_.find(a.from);
+  if (found == connections_.end()) return;
+  const Connection& k = found->second;
+  if (std::holds_alternative<Ping>(a.message)) {
+    out_.sends.push_back({a.from, a.request, Pong{}});
+  } else if (k.role == Role::sequencer) {
+    const auto s = sequencers_.find(SequencerId{k.id});
+    if (s != sequencers_.end() && s->second == a.from && is_raft(a.message)) raft_.receive(now, SequencerId{k.id}, a.message);
+  } else if (k.role == Role::storage) {
+    const auto n = nodes_.find(NodeId{k.id});
+    if (n != nodes_.end() && n->second.connection == a.from) from_node(NodeId{k.id}, a.request, a.message);
+  } else {
+    from_client({a.from, a.request}, a.message);
+  }
+}
+
+void SequencerMachine::save_done(Time now, SaveDone d) {
+  now_ = now;
+  raft_.save_done(now, d.ticket);
+}
+
+void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
+  now_ = wall_at_ = now;
+  wall_ms_ = wall_ms;
+  raft_.tick(now);
+  if (term_ == Term{}) return;
+  for (auto& [id, n] : nodes_)
+    if (n.accepted && !n.sealed && now >= n.seal_due) seal_node(id, n);
+  if (now >= push_due_) push_metadata_to_all();
+  expire_tasks();
+  tick_logs();
+}
+
+Output& SequencerMachine::output() {
+  // Raft's news may touch logs, and a log's fate may need a proposal: until nothing new comes.
+  for (int round = 0; round < 8; ++round) {
+    drain_raft();
+    flush_logs();
+    const raft::Output& r = raft_.output();
+    if (r.committed.empty() && r.sends.empty() && r.saves.empty() && dirty_.empty() && opened_.empty()) break;
+  }
+  Time wake = raft_.output().wake;
+  if (term_ != Term{}) {
+    for (const auto& [id, n] : nodes_)
+      if (n.accepted && !n.sealed) wake = std::min(wake, n.seal_due);
+    for (const auto& [id, t] : joins_) wake = std::min(wake, t.deadline);
+    wake = std::min(wake, push_due_);
+    if (!timers_.empty()) wake = std::min(wake, timers_.begin()->first);
+  }
+  out_.wake = wake;
+  return out_;
+}
+
+// ---- LogHost
+
+bool SequencerMachine::ready(NodeId id) const {
+  const auto n = nodes_.find(id);
+  return n != nodes_.end() && n->second.sealed;
+}
+bool SequencerMachine::suspect(NodeId id) const {
+  const auto n = nodes_.find(id);
+  return n != nodes_.end() && n->second.suspect;
+}
+
+RequestId SequencerMachine::to_node(NodeId id, Message m) {
+  const auto n = nodes_.find(id);
+  if (n == nodes_.end() || n->second.connection == ConnectionId{}) return {};
+  // Orders and watermarks are no requests: a StateIs in answer to one carries no request id.
+  const bool asks = !std::holds_alternative<Order>(m) && !std::holds_alternative<Watermark>(m) && !std::holds_alternative<TrimTo>(m) &&
+                    !std::holds_alternative<loglog::Metadata>(m);
+  const RequestId request = asks ? RequestId{++connections_[n->second.connection].requests} : RequestId{};
+  out_.sends.push_back({n->second.connection, request, std::move(m)});
+  return request;
+}
+
+void SequencerMachine::to_client(const Client& c, Message m) {
+  if (connections_.contains(c.connection)) out_.sends.push_back({c.connection, c.request, std::move(m)});
+}
+
+void SequencerMachine::event(Event::Level level, std::string text) { out_.events.push_back({level, std::move(text)}); }
+
+std::uint64_t SequencerMachine::wall_ms() const {
+  return wall_ms_ + static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now_ - wall_at_).count());
+}
+
+}  // namespace loglog::sequencer

@@ -1,0 +1,196 @@
+// The sequencer: Raft for the cluster's metadata and, while it leads, the terms of all logs. Sans-IO and deterministic: the
+// driver brings time, connections, messages and finished saves, then performs output(). One thread; not movable.
+//
+//   sequencer_machine.cpp  the doors: connections, messages, time, output
+//   machine_raft.cpp       Raft's output, applying commands, winning and losing the lead
+//   machine_nodes.cpp      storage nodes: identity, metadata, seal (T1–T5), joining and dropping logs
+//   machine_logs.cpp       log terms: starting them, S8, background recovery
+//   machine_clients.cpp    what clients ask
+//   machine_status.cpp     status and metadata answers
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "proto-spec/vocabulary/random.h"
+#include "sequencer/core/log_term.h"
+#include "sequencer/core/metadata.h"
+#include "sequencer/core/output.h"
+#include "sequencer/core/raft/raft.h"
+
+namespace loglog::sequencer {
+
+class SequencerMachine final : private LogHost {
+ public:
+  /// `disk`: what was found at start. `seed`: ids and jitter; another one at every start.
+  SequencerMachine(Options options, const RaftDisk& disk, std::uint64_t seed);
+  SequencerMachine(const SequencerMachine&) = delete;
+  SequencerMachine& operator=(const SequencerMachine&) = delete;
+
+  /// Once, before anything else. `wall_ms`: Unix time in milliseconds, only for term and segment start payloads (R4).
+  void start(Time now, std::uint64_t wall_ms);
+  void connected(Time now, const Connected& c);
+  void disconnected(Time now, const Disconnected& d);
+  void arrived(Time now, Arrived&& a);
+  void save_done(Time now, SaveDone d);
+  void tick(Time now, std::uint64_t wall_ms);
+  /// Finishes the step (orders of all logs touched go out as one message per replica) and gives what to perform; the driver
+  /// clears it afterwards.
+  Output& output();
+
+  /// What this sequencer says of itself on a new connection.
+  Hello hello() const;
+  const ClusterMetadata& metadata() const { return metadata_.state(); }
+  RaftRole role() const { return raft_.role(); }
+  /// The term this sequencer leads in; 0: it does not lead, or its term is not committed yet.
+  Term leading_term() const { return term_; }
+
+ private:
+  struct Connection {
+    Role role{};
+    std::uint32_t id = 0;  // node or sequencer
+    DiskId disk{};
+    ClusterId cluster{};
+    std::uint32_t requests = 0;  // ids given on this connection
+  };
+  struct Node {
+    ConnectionId connection{};  // 0: down
+    bool accepted = false;      // identity is the registered one (T4)
+    bool sealed = false;        // with term_
+    bool refused = false;       // DATA LOSS or another disk: said once
+    bool suspect = false;
+    Time seal_due = never;      // ask again
+    std::uint64_t staged_bytes = 0;
+    RaftIndex told_version{};   // metadata pushed
+  };
+  struct Waiting {  // for a log that is being recovered
+    Client client;
+    Message request;
+    Time deadline;
+  };
+  struct LogSlot {
+    std::unique_ptr<LogTerm> term;
+    std::vector<Waiting> waiting;
+    std::set<ConnectionId> openers;  // told when a term opens
+    Time timer = never;
+    bool dirty = false;
+    bool background = false;         // counts among the recoveries under way
+  };
+  struct Proposal {
+    RaftTerm raft_term;
+    Command command;
+    Client client;      // request 0: nobody waits
+    bool answer = false;
+  };
+  struct Task {  // Join or Drop on all members
+    std::set<NodeId> done;
+    std::vector<Client> clients;
+    Time deadline = never;
+    bool proposed = false;
+  };
+
+  // LogHost
+  bool ready(NodeId) const override;
+  bool suspect(NodeId) const override;
+  RequestId to_node(NodeId, Message) override;
+  void to_client(const Client&, Message) override;
+  bool connected(ConnectionId c) const override { return connections_.contains(c); }
+  void event(Event::Level, std::string) override;
+  void opened(LogId) override;
+  void begin_term(LogId, Term floor) override;
+  RaftIndex metadata_version() const override { return metadata_.version(); }
+  InstanceId instance() const override { return instance_; }
+  std::uint64_t wall_ms() const override;
+
+  // machine_raft.cpp
+  Bytes first_entry();
+  void drain_raft();
+  void apply(const RaftEntry& e);
+  void applied(const Command& c, const Applied& result, RaftTerm raft_term);
+  void answer_proposal(RaftIndex index, RaftTerm raft_term, const Applied& result);
+  bool propose(Command c, std::optional<Client> client = {});
+  void lead(Term term);
+  void stop_leading();
+  void clear_logs(Errc why);
+  void snapshot_when_due();
+
+  // machine_nodes.cpp
+  void node_connected(ConnectionId id, const Connection& c);
+  void check_node(NodeId id);
+  void push_metadata(NodeId id, Node& n);
+  void push_metadata_to_all();
+  void seal_node(NodeId id, Node& n);
+  void node_sealed(NodeId id, Node& n);
+  void from_node(NodeId id, RequestId request, Message& m);
+  void node_failed(NodeId id, const Failed& m);
+  void join_members(LogId log);
+  void drop_members(LogId log);
+  void joined(NodeId from, LogId log);
+  void dropped(NodeId from, LogId log);
+  void expire_tasks();
+  const StorageInfo* configured(NodeId id) const;
+
+  // machine_logs.cpp
+  LogTerm* need(LogId log, bool background = false);
+  LogTerm* running(LogId log);
+  void new_log_term(LogId log, Term term, bool own_seal, bool background);
+  void touch(LogId log);
+  void flush_logs();
+  void tick_logs();
+  void recover_in_background();
+  void node_ready_for_logs(NodeId id);
+  void forget_log(LogId log, Errc why);
+
+  // machine_clients.cpp
+  void from_client(const Client& c, Message& m);
+  void on(const Client& c, const Commit& m);
+  void on(const Client& c, const Cancel& m);
+  void on(const Client& c, const OpenLog& m);
+  void on(const Client& c, const GetTail& m);
+  void on(const Client& c, const CreateLog& m);
+  void on(const Client& c, const DeleteLog& m);
+  void on(const Client& c, const TrimLog& m);
+  void on(const Client& c, const GetMetadata& m);
+  void on(const Client& c, const GetStatus& m);
+  std::vector<Member> choose_members(std::size_t n);
+  bool leads_or_refuses(const Client& c);
+  LogTerm* open_term(const Client& c, LogId log, Message request);
+  Failed not_leader() const;
+
+  Options options_;
+  Random random_;
+  BootId boot_{};
+  Time now_{};
+  Time wall_at_{};
+  std::uint64_t wall_ms_ = 0;
+  Output out_;
+  MetadataState metadata_;
+  RaftIndex snapshot_at_{};
+  InstanceId instance_{};  // of this reign; set before the Raft member that asks for it
+  raft::Raft raft_;
+  RaftTerm lead_raft_term_{};
+
+  std::map<ConnectionId, Connection> connections_;
+  std::map<SequencerId, ConnectionId> sequencers_;
+  std::map<NodeId, Node> nodes_;
+
+  // While leading:
+  Term term_{};
+  std::map<RaftIndex, Proposal> proposals_;
+  std::map<LogId, LogSlot> logs_;
+  std::set<LogId> to_recover_;      // in the background
+  std::size_t recovering_ = 0;
+  bool background_due_ = false;     // something changed for the background recovery
+  std::set<std::pair<Time, LogId>> timers_;
+  std::vector<LogId> dirty_;
+  std::vector<LogId> opened_;       // in this step: waiting requests are taken up when the step ends
+  std::map<LogId, Task> joins_;
+  std::map<LogId, Task> drops_;
+  bool new_term_proposed_ = false;  // for all logs
+  Time push_due_ = never;           // metadata to the nodes, gathered
+};
+
+}  // namespace loglog::sequencer
