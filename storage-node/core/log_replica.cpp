@@ -146,7 +146,8 @@ void LogReplica::pump() {
     at += b.size();
   }
   const bool opens = group.opens_segment;
-  writer_.write(std::exchange(group.frames, {}), opens, [this, group = std::move(group)] { group_durable(group); });
+  std::vector<Bytes> frames = std::exchange(group.frames, {});
+  writer_.write(std::move(frames), opens, [this, group = std::move(group)] { group_durable(group); });
 }
 
 void LogReplica::group_durable(const OrderQueue::Group& group) {

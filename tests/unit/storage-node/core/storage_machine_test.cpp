@@ -1,0 +1,428 @@
+// StorageMachine driven by hand: one or two nodes on simulated disks, this test as leader and client.
+#include "storage-node/core/storage_machine.h"
+
+#include <doctest/doctest.h>
+
+#include <deque>
+
+#include "tests/simulator/simulated_disk.h"
+
+using namespace loglog;
+using namespace loglog::storage;
+
+namespace {
+
+constexpr LogId log_id{7};
+constexpr ConnectionId leader{1}, client{2}, dialled{100}, accepted{200};
+constexpr InstanceId instance{99};
+
+LogInfo log_info() {
+  LogInfo i{log_id, "orders", LogState::open, {2, 2, 1u << 20, Durability::sync}, {}, {}, {}};
+  i.members = {{NodeId{1}, {}}, {NodeId{2}, {}}};
+  return i;
+}
+
+struct TestNode {
+  explicit TestNode(std::uint32_t n, Options o = {}) : id(n), options(o) {
+    options.id = NodeId{n};
+    options.cluster_name = "test";
+  }
+  void start() {
+    machine = std::make_unique<StorageMachine>(options, id * 1000 + ++starts);
+    REQUIRE(machine->start(now, disk));
+    run();
+    Hello h{hello_magic, 1, 1, Role::sequencer, ClusterId{5}, "test", 1, {}, {}, 0};
+    machine->connected(now, {leader, h, {}});
+    h.role = Role::client;
+    machine->connected(now, {client, h, {}});
+    run();
+  }
+  /// The process dies; the page cache survives.
+  void restart() {
+    held.clear();
+    sent.clear();
+    disk.sync_all();
+    start();
+  }
+  void say(ConnectionId from, Message m) {
+    machine->arrived(now, {from, RequestId{++request}, std::move(m)});
+    run();
+  }
+  void run() {
+    Output& o = machine->output();
+    do {
+      auto ops = std::move(o.disk);
+      for (auto& s : o.sends) sent.push_back(std::move(s));
+      for (auto& c : o.connects) connects.push_back(c);
+      o.clear();
+      for (auto& op : ops) held.push_back(std::move(op));
+      while (!hold && !held.empty()) {
+        disk.begin(held.front().operation);
+        auto done = disk.finish(held.front());
+        held.pop_front();
+        machine->disk_done(now, std::move(done));
+        for (auto& s : o.sends) sent.push_back(std::move(s));
+        for (auto& c : o.connects) connects.push_back(c);
+        for (auto& d : o.disk) held.push_back(std::move(d));
+        o.clear();
+      }
+    } while (!o.disk.empty() || !o.sends.empty());
+  }
+  void advance(Duration d) {
+    now += d;
+    machine->tick(now);
+    run();
+  }
+  /// The last message of this type that was sent; takes it and forgets everything before.
+  template <class M>
+  std::optional<M> take() {
+    std::optional<M> found;
+    for (auto& s : sent)
+      if (auto* m = std::get_if<M>(&s.message)) found = *m;
+    if (found) sent.clear();
+    return found;
+  }
+
+  // The leader's part.
+  void seal(std::uint32_t term) {
+    say(leader, Seal{{}, Term{term}, instance, {}});
+    REQUIRE(take<Sealed>());
+  }
+  StateIs state(std::uint32_t term) {
+    say(leader, GetState{log_id, Term{term}});
+    auto s = take<StateIs>();
+    REQUIRE(s);
+    return *s;
+  }
+  Reconcile command(const StateIs& s) {
+    return {log_id, s.term, {}, s.tail, s.chain, s.last_frame_term, s.tail, false, {}, s.tail, s.chain, {}};
+  }
+  void join(std::uint32_t term) {
+    seal(term);
+    say(leader, Join{Term{term}, log_info()});
+    REQUIRE(take<Joined>());
+    match(term);
+  }
+  void match(std::uint32_t term) {
+    say(leader, command(state(term)));
+    auto r = take<Reconciled>();
+    REQUIRE(r);
+    REQUIRE(r->error == Errc::ok);
+  }
+  void order(std::uint32_t term, std::vector<OrderItem> items, Offset committed = {}) {
+    const LogCore& l = *machine->log(log_id);
+    say(leader, Order{log_id, Term{term}, {}, l.written.end, l.written.last_term, committed, std::move(items)});
+  }
+  void segment_and_term_start(std::uint32_t term) {
+    std::vector<OrderItem> items;
+    if (machine->log(log_id)->segments.empty()) items.push_back({{}, make_segment_start_image({})});
+    TermStartPayload t;
+    const auto& terms = machine->log(log_id)->terms;
+    if (!terms.empty()) t.previous_start = terms.back().offset, t.previous_term = terms.back().term;
+    items.push_back({{}, make_term_start_image(t)});
+    order(term, std::move(items));
+  }
+
+  std::uint32_t id;
+  Options options;
+  simulator::SimulatedDisk disk;
+  std::unique_ptr<StorageMachine> machine;
+  Time now{};
+  std::uint32_t request = 0;
+  std::uint64_t starts = 0;
+  bool hold = false;
+  std::deque<DiskRequest> held;
+  std::vector<Send> sent;
+  std::vector<ConnectPeer> connects;
+};
+
+struct Run {
+  Reference reference;
+  Bytes frames;
+};
+Run make_run(std::uint64_t producer, std::uint64_t first, std::size_t payload = 100) {
+  Run r;
+  const Bytes body = Bytes::copy_of(std::string(payload, 'x'));
+  r.frames = Bytes::allocate(payload + frame_overhead);
+  write_frame_image(r.frames.mutable_data(), FrameKind::entry, ProducerId{producer}, Sequence{first}, body);
+  r.reference = *check_images(r.frames, true);
+  return r;
+}
+Upload upload_of(const Run& r) { return {log_id, r.reference, Bytes::copy_of(r.frames)}; }
+
+void append(TestNode& n, std::uint32_t term, const Run& r, Offset committed = {}) {
+  n.say(client, upload_of(r));
+  REQUIRE(n.take<Uploaded>());
+  n.order(term, {{r.reference, {}}}, committed);
+}
+
+/// Lets two nodes talk as far as they have something to say.
+void talk(TestNode& a, TestNode& b) {
+  for (bool more = true; more;) {
+    more = false;
+    for (auto& c : std::exchange(a.connects, {})) {
+      Hello h = b.machine->hello();
+      Hello mine = a.machine->hello();
+      b.machine->connected(b.now, {accepted, mine, {}});
+      a.machine->connected(a.now, {dialled, h, c.node});
+      a.run();
+      more = true;
+    }
+    auto pass = [&](TestNode& from, ConnectionId out, TestNode& to, ConnectionId in) {
+      std::vector<Send> keep, go;
+      for (auto& s : from.sent) (s.to == out ? go : keep).push_back(std::move(s));
+      from.sent = std::move(keep);
+      for (auto& s : go) {
+        to.machine->arrived(to.now, {in, s.request, std::move(s.message)});
+        to.run();
+        more = true;
+      }
+    };
+    pass(a, dialled, b, accepted);
+    pass(b, accepted, a, dialled);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("an uploaded run that is ordered becomes durable, readable once committed") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  const auto started = n.take<Durable>();
+  REQUIRE(started);
+  const Run r = make_run(11, 1);
+  append(n, 1, r, started->tail);
+  const auto d = n.take<Durable>();
+  REQUIRE(d);
+  CHECK(d->tail == started->tail + r.frames.size());
+  n.say(client, Read{log_id, started->tail, 1000, 0});
+  CHECK(n.take<Page>()->reason == Errc::past_end);
+  n.say(client, Read{log_id, started->tail, 1000, 50});
+  CHECK(!n.take<Page>());
+  n.say(leader, Watermark{log_id, Term{1}, d->tail});
+  const auto page = n.take<Page>();
+  REQUIRE(page);
+  CHECK(page->frames.size() == r.frames.size());
+  CHECK(look_at_frame(page->frames, log_id, started->tail, true).state == FrameState::good);
+  n.say(client, upload_of(r));  // a repeat of what is written is not staged again
+  CHECK(n.take<Uploaded>());
+}
+
+TEST_CASE("seal is a barrier: the state waits for the group in flight, and no acknowledgement of the old term follows") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  const Offset before = n.take<Durable>()->tail;
+  const Run a = make_run(11, 1), b = make_run(11, 2);
+  n.say(client, upload_of(a));
+  n.say(client, upload_of(b));
+  n.sent.clear();
+  n.hold = true;
+  n.order(1, {{a.reference, {}}});
+  n.say(leader, Order{log_id, Term{1}, {}, before + a.frames.size(), Term{1}, {}, {{b.reference, {}}}});
+  n.say(leader, Seal{{}, Term{2}, instance, {}});
+  n.say(leader, GetState{log_id, Term{2}});
+  CHECK(!n.take<Sealed>());
+  CHECK(!n.take<StateIs>());
+  n.hold = false;
+  n.run();
+  CHECK(!n.take<Durable>());
+  const StateIs s = n.state(2);
+  CHECK(s.tail == before + a.frames.size());  // the second run was dropped
+  CHECK(!s.matched);
+  n.say(leader, Order{log_id, Term{1}, {}, s.tail, Term{1}, {}, {}});
+  CHECK(n.take<Fenced>()->promise == Term{2});
+  n.say(leader, Seal{{}, Term{2}, InstanceId{55}, {}});  // T1
+  CHECK(n.take<Fenced>());
+}
+
+TEST_CASE("reconcile cuts a divergent tail and copies from a peer; both logs are then equal") {
+  TestNode a(1), b(2);
+  for (TestNode* n : {&a, &b}) {
+    n->start();
+    n->join(1);
+    n->segment_and_term_start(1);
+    append(*n, 1, make_run(11, 1));
+    n->sent.clear();
+  }
+  const Offset common = a.machine->log(log_id)->durable.end;
+  append(a, 1, make_run(11, 2, 50));  // only on a: will be cut
+  for (TestNode* n : {&a, &b}) n->seal(2);
+  b.match(2);
+  b.segment_and_term_start(2);
+  append(b, 2, make_run(12, 1, 5000));
+  b.sent.clear();
+  const Tail target = b.machine->log(log_id)->durable;
+
+  ClusterMetadata metadata{RaftIndex{3}, ClusterId{5}, "test", Term{2}, {}, {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}}, {log_info()}};
+  a.say(leader, Metadata{metadata, SequencerId{1}});
+  Reconcile c = a.command(a.state(2));
+  c.cut = common;
+  c.target = target.end;
+  c.target_chain = target.chain;
+  c.peers = {NodeId{2}};
+  a.say(leader, c);
+  talk(a, b);
+  const auto r = a.take<Reconciled>();
+  REQUIRE(r);
+  CHECK(r->error == Errc::ok);
+  CHECK(r->tail == target.end);
+  CHECK(r->chain == target.chain);
+  CHECK(a.machine->log(log_id)->terms == b.machine->log(log_id)->terms);
+  a.say(leader, c);  // the state is no longer as named (S4)
+  CHECK(a.take<Reconciled>()->error == Errc::wrong_state);
+}
+
+TEST_CASE("a missing run is fetched from a peer, and reported when nobody has it") {
+  TestNode a(1), b(2);
+  ClusterMetadata metadata{RaftIndex{3}, ClusterId{5}, "test", Term{1}, {}, {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}}, {log_info()}};
+  for (TestNode* n : {&a, &b}) {
+    n->start();
+    n->say(leader, Metadata{metadata, SequencerId{1}});
+    n->join(1);
+    n->segment_and_term_start(1);
+    n->sent.clear();
+  }
+  const Run r = make_run(11, 1), lost = make_run(11, 2);
+  append(b, 1, r);
+  b.sent.clear();
+  a.order(1, {{r.reference, {}}});
+  a.advance(5ms);
+  talk(a, b);
+  CHECK(a.take<Durable>()->chain == b.machine->log(log_id)->durable.chain);
+  a.order(1, {{lost.reference, {}}});
+  a.advance(5ms);
+  talk(a, b);
+  a.advance(1ms);
+  CHECK(a.take<Missing>());
+  a.say(client, upload_of(lost));
+  CHECK(a.take<Durable>());
+}
+
+TEST_CASE("a restart keeps all that was durable, serves the committed part, and ends before a torn tail") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  append(n, 1, make_run(11, 1), n.machine->log(log_id)->durable.end);
+  append(n, 1, make_run(11, 2), n.machine->log(log_id)->durable.end);
+  const LogCore before_state = *n.machine->log(log_id);
+  const Tail before = before_state.durable;
+  n.advance(50ms);
+  SUBCASE("clean") {
+    n.restart();
+    CHECK(n.machine->log(log_id)->durable.chain == before.chain);
+    CHECK(n.machine->log(log_id)->terms == before_state.terms);
+    CHECK(!n.machine->log(log_id)->dirty_tail);
+    CHECK(n.machine->log(log_id)->committed == before_state.committed);
+    n.say(client, Read{log_id, {}, 100000, 0});
+    CHECK(n.take<Page>()->frames.size() == before_state.committed.value);
+  }
+  SUBCASE("torn above the mark") {
+    const Bytes junk = Bytes::copy_of("\x01junk of a torn write");
+    n.disk.begin(WriteGroup{log_id, {}, segment_header_size + before.end.value + 40, {junk}, 0, {}, true});
+    n.restart();
+    const LogCore& l = *n.machine->log(log_id);
+    CHECK(l.durable.end == before.end);
+    CHECK(!l.suspect);
+    CHECK(l.dirty_tail);
+    n.seal(2);
+    n.match(2);
+    CHECK(!l.dirty_tail);
+    n.segment_and_term_start(2);
+    CHECK(n.take<Durable>()->term == Term{2});
+  }
+  SUBCASE("rot below the mark") {
+    const Bytes junk = Bytes::copy_of("rot");
+    n.disk.begin(WriteGroup{log_id, {}, segment_header_size + before.end.value - 60, {junk}, 0, {}, true});
+    n.restart();
+    CHECK(n.machine->log(log_id)->suspect);
+    n.seal(2);
+    const StateIs s = n.state(2);
+    CHECK(s.suspect);
+    CHECK(s.tail < before.end);
+  }
+}
+
+TEST_CASE("an identity without a readable promise is data loss") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.disk.begin(SavePromise{{}, 0, Bytes::copy_of(std::string(512, 'z'))});
+  n.disk.begin(SavePromise{{}, 1, Bytes::copy_of(std::string(512, 'z'))});
+  n.restart();
+  CHECK(n.machine->data_loss());
+  n.say(leader, Seal{{}, Term{9}, instance, {}});
+  CHECK(n.take<Failed>()->error == Errc::data_loss);
+}
+
+TEST_CASE("staging is bounded, but an ordered run is always taken") {
+  Options o;
+  o.staging_bytes_max = 300;
+  TestNode n(1, o);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  n.say(client, upload_of(make_run(11, 1)));
+  n.say(client, upload_of(make_run(12, 1)));
+  n.sent.clear();
+  const Run r = make_run(13, 1);
+  n.say(client, upload_of(r));
+  CHECK(n.take<Busy>()->error == Errc::busy);
+  n.order(1, {{r.reference, {}}});
+  n.say(client, upload_of(r));
+  CHECK(n.take<Durable>());
+  Run other = make_run(11, 1, 99);
+  n.say(client, upload_of(other));
+  CHECK(n.take<Busy>()->error == Errc::digest_mismatch);
+  n.advance(31s);
+  n.say(client, upload_of(make_run(14, 1)));
+  CHECK(n.take<Uploaded>());
+}
+
+TEST_CASE("follow pushes within its credit") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  append(n, 1, make_run(11, 1, 1000));
+  const Offset end = n.machine->log(log_id)->durable.end;
+  n.say(leader, Watermark{log_id, Term{1}, end});
+  n.say(client, Follow{log_id, {}, 300});
+  std::uint64_t got = 0;
+  for (auto& s : n.sent)
+    if (auto* p = std::get_if<Page>(&s.message)) got += p->frames.size();
+  CHECK(got == 300);
+  const RequestId follow{n.request};
+  n.machine->arrived(n.now, {client, follow, Credit{100'000}});
+  n.run();
+  got = 0;
+  for (auto& s : n.sent)
+    if (auto* p = std::get_if<Page>(&s.message)) got += p->frames.size();
+  CHECK(got == end.value);
+}
+
+TEST_CASE("trim unlinks whole segments and says where the log begins") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  append(n, 1, make_run(11, 1));
+  const Offset second = n.machine->log(log_id)->durable.end;
+  n.order(1, {{{}, make_segment_start_image({1, Term{1}, Offset{}})}});
+  const Offset end = n.machine->log(log_id)->durable.end;
+  n.say(leader, Watermark{log_id, Term{1}, end});
+  n.say(leader, TrimTo{log_id, Term{1}, second});
+  CHECK(n.machine->log(log_id)->segments.size() == 1);
+  n.sent.clear();
+  n.say(client, Read{log_id, {}, 100, 0});
+  const auto p = n.take<Page>();
+  CHECK(p->reason == Errc::trimmed);
+  CHECK(p->first == second);
+  n.restart();
+  CHECK(n.machine->log(log_id)->durable.end == end);
+  CHECK(n.machine->log(log_id)->terms == std::vector<TermStart>{{Term{1}, Offset{}}});
+}
