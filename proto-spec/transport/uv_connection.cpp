@@ -126,22 +126,24 @@ void Connection::read_some(ssize_t n) {
   if (n == 0) return;
   if (n < 0) return broken(n == UV_EOF ? Error{Errc::connection_lost, "the peer closed the connection"} : lost(static_cast<int>(n)));
   session_.filled(static_cast<std::size_t>(n));
+  // A callback may close the connection, which lets go of the callbacks: the running one is held here.
+  auto callbacks = callbacks_;
   while (state_ == State::open) {
     auto r = session_.next();
     if (!r) {
       const Error why = r.error();
-      const auto told = callbacks_;
       close(why);
-      if (told.on_closed) told.on_closed(why);
+      if (callbacks.on_closed) callbacks.on_closed(why);
       return;
     }
     if (!*r) return;
     if (std::holds_alternative<Hello>((*r)->message)) {
-      if (callbacks_.on_hello) callbacks_.on_hello(session_.peer());
+      if (callbacks.on_hello) callbacks.on_hello(session_.peer());
+      callbacks = callbacks_;
     } else if (const auto* f = std::get_if<Failed>(&(*r)->message); f != nullptr && (*r)->request == RequestId{}) {
       return broken({f->error, "the peer says: " + f->detail});
-    } else if (callbacks_.on_message) {
-      callbacks_.on_message((*r)->request, std::move((*r)->message));
+    } else if (callbacks.on_message) {
+      callbacks.on_message((*r)->request, std::move((*r)->message));
     }
   }
 }

@@ -29,7 +29,7 @@ class FileEngine {
 /// How completions get back to the driver's thread.
 using PostToDriver = std::function<void(std::function<void()>)>;
 
-/// Two threads: one for what the strands wait for, one for reads and preparation.
+/// Three threads: one for what the strands wait for, one for reads, one for preparation.
 std::unique_ptr<FileEngine> make_thread_engine(SegmentDirectory& directory, PostToDriver post);
 
 }  // namespace loglog::storage

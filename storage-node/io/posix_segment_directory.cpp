@@ -87,10 +87,10 @@ Bytes slurp(const std::string& path) {
 }
 
 // Zeros that are written, not only promised by the file system: the first fdatasync over them then changes no metadata.
-bool write_zeros(int fd, std::uint64_t size) {
+bool write_zeros(int fd, std::uint64_t begin, std::uint64_t end) {
   static const std::vector<std::byte> zeros(1u << 20);
-  for (std::uint64_t at = 0; at < size;) {
-    const std::size_t n = std::min<std::uint64_t>(zeros.size(), size - at);
+  for (std::uint64_t at = begin; at < end;) {
+    const std::size_t n = std::min<std::uint64_t>(zeros.size(), end - at);
     if (!write_all(fd, ByteSpan(zeros).first(n), at)) return false;
     at += n;
   }
@@ -121,14 +121,16 @@ struct SegmentDirectory::Doer {
     const std::string path = dir.segment_path(o.log, o.first);
     const std::string prepared = folder + "/next";
     std::error_code error;
-    const bool ready = fs::file_size(prepared, error) == o.size && !error;
-    const std::string from = ready ? prepared : folder + "/opening";
+    // Taken by its name first: a preparation that ends meanwhile must not slip in between the header and the last rename.
+    const std::string from = folder + "/opening";
+    const bool ready = fs::file_size(prepared, error) == o.size && !error && ::rename(prepared.c_str(), from.c_str()) == 0;
     {
       const Descriptor d(::open(from.c_str(), O_RDWR | O_CREAT | (ready ? 0 : O_TRUNC) | O_CLOEXEC, 0640));
       if (!d) return failed("cannot open", from);
       // Not prepared ahead: reserve the space only (K5); zero-filling here would stop the log for its length.
       if (!ready)
         if (const int e = ::posix_fallocate(d.get(), 0, static_cast<off_t>(o.size)); e != 0) {
+          ::unlink(from.c_str());  // gives back what it got
           errno = e;
           return failed("cannot reserve space in", from);
         }
@@ -144,7 +146,7 @@ struct SegmentDirectory::Doer {
     const std::string temporary = folder + "/preparing";
     {
       const Descriptor d(::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-      if (!d || !write_zeros(d.get(), o.size) || ::fdatasync(d.get()) != 0) {
+      if (!d || !write_zeros(d.get(), 0, o.size) || ::fdatasync(d.get()) != 0) {
         const Outcome r = failed("cannot prepare", temporary);
         ::unlink(temporary.c_str());
         return r;
@@ -205,11 +207,10 @@ struct SegmentDirectory::Doer {
     struct stat s {};
     if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot open", path);
     const auto keep = static_cast<off_t>(segment_header_size + o.length);
-    if (::ftruncate(d.get(), keep) != 0) return failed("cannot cut", path);
-    if (const int e = ::posix_fallocate(d.get(), 0, std::max(s.st_size, keep)); e != 0) {
-      errno = e;
-      return failed("cannot reserve space in", path);
-    }
+    // In place: giving space back and asking for it again could fail on a full disk, where seal must still work (K5).
+    if (s.st_size > keep && ::fallocate(d.get(), FALLOC_FL_ZERO_RANGE, keep, s.st_size - keep) != 0 &&
+        !write_zeros(d.get(), static_cast<std::uint64_t>(keep), static_cast<std::uint64_t>(s.st_size)))
+      return failed("cannot cut", path);
     if (::fsync(d.get()) != 0) return failed("cannot make durable", path);
     return {};
   }
@@ -268,6 +269,13 @@ Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::stri
   fs::create_directories(path + "/logs", error);
   if (error) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, error.message()));
   std::unique_ptr<SegmentDirectory> d(new SegmentDirectory(path));
+  // What cannot be read must not look like what is not there: an empty directory gets a fresh identity (T4).
+  for (const char* name : {"/identity", "/promise", "/metadata"})
+    if (fs::exists(path + name, error) && ::access((path + name).c_str(), R_OK | W_OK) != 0)
+      return fail(Errc::directory_unreadable, fmt::format("{}{}: {}", path, name, std::strerror(errno)));
+  for (const char* name : {"", "/logs"})
+    if (::access((path + name).c_str(), R_OK | W_OK | X_OK) != 0)
+      return fail(Errc::directory_unreadable, fmt::format("{}{}: {}", path, name, std::strerror(errno)));
   d->lock_ = ::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (d->lock_ < 0) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
   if (::flock(d->lock_, LOCK_EX | LOCK_NB) != 0) return fail(Errc::directory_in_use, path);

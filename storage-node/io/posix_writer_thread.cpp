@@ -1,4 +1,4 @@
-// The engine where io_uring is forbidden: blocking calls on two threads.
+// The engine where io_uring is forbidden: blocking calls on three threads.
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -57,16 +57,18 @@ class Worker {
 
 class ThreadEngine final : public FileEngine {
  public:
-  ThreadEngine(SegmentDirectory& directory, const PostToDriver& post) : writer_(directory, post), aside_(directory, post) {}
+  ThreadEngine(SegmentDirectory& directory, const PostToDriver& post) : writer_(directory, post), reader_(directory, post), preparer_(directory, post) {}
   void start(DiskOperation op, Done done) override {
-    const bool beside = std::holds_alternative<ReadSegment>(op) || std::holds_alternative<PrepareNext>(op);
-    (beside ? aside_ : writer_).add(std::move(op), std::move(done));
+    // A preparation writes a whole segment: readers do not wait behind it.
+    Worker& worker = std::holds_alternative<ReadSegment>(op) ? reader_ : std::holds_alternative<PrepareNext>(op) ? preparer_ : writer_;
+    worker.add(std::move(op), std::move(done));
   }
   const char* name() const override { return "threads"; }
 
  private:
   Worker writer_;
-  Worker aside_;
+  Worker reader_;
+  Worker preparer_;
 };
 
 }  // namespace

@@ -156,8 +156,12 @@ class UringEngine final : public FileEngine {
     const std::size_t expected = f->expected[step->index];
     io_uring_cqe_seen(&ring_, cqe);
     const bool reading = std::holds_alternative<ReadSegment>(f->operation);
-    if (result < 0) f->error = -result;
+    // The first real error counts: what was linked behind it only reports that it was cancelled.
+    if (result < 0 && (f->error == 0 || f->error == ECANCELED)) f->error = -result;
     if (result < 0 || (!reading && static_cast<std::size_t>(result) != expected)) f->whole = false;
+    // Whether a failed fdatasync kept anything is unknown, whatever its error says (K2).
+    const bool syncing = !reading && expected == 0;
+    if (syncing && result < 0 && result != -ECANCELED) f->error = EIO;
     if (reading && result >= 0) f->data = f->data.slice(0, static_cast<std::size_t>(result));
     if (--f->left > 0) return;
     flying_.erase(f);
@@ -165,7 +169,8 @@ class UringEngine final : public FileEngine {
     if (!tell) return;
     if (reading) {
       if (result < 0) f->done({Errc::io_error, fmt::format("read: {}", std::strerror(-result)), {}});
-      else f->done({Errc::ok, {}, f->data});
+      else if (f->data.size() == std::get<ReadSegment>(f->operation).length) f->done({Errc::ok, {}, f->data});
+      else aside_->start(std::move(f->operation), std::move(f->done));  // cut short, or the end of the file: preads tell which
     } else if (f->whole) {
       f->done({});
     } else if (f->error == 0 || f->error == ECANCELED || f->error == EAGAIN || f->error == EINTR) {

@@ -1,0 +1,32 @@
+// One readable line per event on stderr: UTC time, level, who, what.
+#pragma once
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <string_view>
+
+namespace loglog::transport {
+
+/// In this order; what is below the chosen level is not printed.
+enum class LogLevel : std::uint8_t { debug = 0, info = 1, warning = 2, alarm = 3, off = 4 };
+
+/// Thread-safe as far as one write of stderr is.
+class EventLog {
+ public:
+  EventLog(std::string who, LogLevel lowest) : who_(std::move(who)), lowest_(lowest) {}
+  void operator()(LogLevel level, std::string_view text) const {
+    if (level < lowest_) return;
+    static constexpr std::string_view names[] = {"debug", "info", "warning", "ALARM", ""};
+    const auto now = std::chrono::system_clock::now();
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+    fmt::print(stderr, "{:%Y-%m-%dT%H:%M:%S}.{:03}Z {} {}: {}\n", fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms,
+               names[static_cast<std::size_t>(level)], who_, text);
+  }
+
+ private:
+  std::string who_;
+  LogLevel lowest_;
+};
+
+}  // namespace loglog::transport

@@ -1,0 +1,50 @@
+// Options of `loglog-storage`.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "proto-spec/vocabulary/exit_code.h"
+#include "storage-node/app/storage_node.h"
+
+namespace loglog::storage {
+
+int storage_main(int argc, char** argv) {
+  CLI::App app{"LogLog storage node: writes what the sequencer orders and clients upload, and serves readers"};
+  NodeOptions o;
+  std::string engine = "auto";
+  std::string level = "info";
+  std::string verify = "on";
+  bool check_only = false;
+  app.add_option("--id", o.id, "number of this node in its cluster, 1 or more; stays with its data for ever")->required();
+  app.add_option("--cluster-name", o.cluster_name, "name of the cluster; nodes of another name are refused")->required();
+  app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients, sequencers and the other storage nodes")->required();
+  app.add_option("--data", o.data, "directory of this node's segments; one node a directory")->required();
+  app.add_option("--io-engine", engine, "auto: io_uring where it is allowed, else threads; uring or threads to insist (default auto)")
+      ->check(CLI::IsMember({"auto", "uring", "threads"}));
+  app.add_option("--staging-bytes", o.staging_bytes,
+                 "memory for uploads not yet durable, bytes; full means clients are told to come again (default 268435456)");
+  app.add_option("--verify-uploads", verify, "on: check every payload's checksum when it comes; off leaves it to readers (default on)")
+      ->check(CLI::IsMember({"on", "off"}));
+  app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
+  app.add_flag("--check-config", check_only, "say whether the options are valid, and start nothing");
+  app.set_version_flag("--version", std::string("loglog-storage " LOGLOG_VERSION));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : exit_bad_options;
+  }
+  o.io_engine = engine == "auto" ? IoEngine::automatic : engine == "uring" ? IoEngine::uring : IoEngine::threads;
+  o.verify_uploads = verify == "on";
+  const std::vector<std::string> levels = {"debug", "info", "warning", "alarm", "off"};
+  o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) - levels.begin());
+  if (auto ok = o.validate(); !ok) {
+    fmt::print(stderr, "loglog-storage: {}\n", ok.error().message());
+    return exit_bad_options;
+  }
+  fmt::print(stderr, "loglog-storage: id {}, cluster {}, listen {}, data {}, io-engine {}, staging-bytes {}, verify-uploads {}, log-level {}\n", o.id,
+             o.cluster_name, o.listen, o.data, engine, o.staging_bytes, verify, level);
+  if (check_only) return 0;
+  return StorageNode(o).run_until_signal();
+}
+
+}  // namespace loglog::storage

@@ -1,0 +1,111 @@
+#include "storage-node/app/storage_node.h"
+
+#include <random>
+#include <thread>
+
+#include "proto-spec/vocabulary/exit_code.h"
+#include "storage-node/io/uring_segment_file.h"
+#include "storage-node/io/uv_storage_driver.h"
+
+namespace loglog::storage {
+
+struct StorageNode::Running {
+  transport::Loop loop;
+  std::unique_ptr<SegmentDirectory> directory;
+  std::unique_ptr<StorageDriver> driver;
+  std::string address;
+  std::thread thread;
+
+  Result<void> start(const NodeOptions& o);
+};
+
+Result<void> NodeOptions::validate() const {
+  if (id == 0) return fail(Errc::bad_configuration, "--id 0: node ids begin with 1");
+  if (cluster_name.empty() || cluster_name.size() > log_name_max)
+    return fail(Errc::bad_configuration, fmt::format("--cluster-name \"{}\": give 1 to {} characters", cluster_name, log_name_max));
+  if (auto address = transport::split_address(listen); !address) return std::unexpected(address.error());
+  if (data.empty()) return fail(Errc::bad_configuration, "--data: name a directory");
+  if (staging_bytes < 2ull * run_size_max)
+    return fail(Errc::bad_configuration, fmt::format("--staging-bytes {}: at least {} (two of the largest runs)", staging_bytes, 2ull * run_size_max));
+  return {};
+}
+
+namespace {
+
+Result<std::unique_ptr<FileEngine>> choose_engine(IoEngine wanted, SegmentDirectory& directory, transport::Loop& loop) {
+  const auto post = [&loop](std::function<void()> work) { loop.post(std::move(work)); };
+  if (wanted != IoEngine::threads)
+    if (auto engine = make_uring_engine(directory, loop.raw(), post)) return engine;
+  if (wanted == IoEngine::uring)
+    return fail(Errc::bad_configuration, "--io-engine uring: this machine forbids io_uring; use auto or threads");
+  return make_thread_engine(directory, post);
+}
+
+}  // namespace
+
+Result<void> StorageNode::Running::start(const NodeOptions& o) {
+  if (auto ok = o.validate(); !ok) return ok;
+  auto opened = SegmentDirectory::open(o.data);
+  if (!opened) return std::unexpected(opened.error());
+  directory = std::move(*opened);
+  auto engine = choose_engine(o.io_engine, *directory, loop);
+  if (!engine) return std::unexpected(engine.error());
+  Options core;
+  core.id = NodeId{o.id};
+  core.cluster_name = o.cluster_name;
+  core.staging_bytes_max = o.staging_bytes;
+  core.verify_uploads = o.verify_uploads;
+  std::random_device entropy;
+  const std::uint64_t seed = (std::uint64_t{entropy()} << 32) | entropy();
+  const transport::EventLog log(fmt::format("storage {}", o.id), o.log_level);
+  driver = std::make_unique<StorageDriver>(loop, *directory, std::move(*engine), std::move(core), seed, log, [log](const std::string& why) {
+    log(transport::LogLevel::alarm, why);
+    std::_Exit(exit_disk_failed);
+  });
+  if (auto ok = driver->start(o.listen); !ok) return ok;
+  address = driver->address();
+  return {};
+}
+
+StorageNode::StorageNode(NodeOptions options) : options_(std::move(options)) {}
+StorageNode::~StorageNode() { stop(); }
+
+Result<void> StorageNode::start() {
+  running_ = std::make_unique<Running>();
+  if (auto ok = running_->start(options_); !ok) {
+    running_.reset();
+    return ok;
+  }
+  running_->thread = std::thread([r = running_.get()] {
+    r->loop.run();
+    r->driver.reset();
+  });
+  return {};
+}
+
+void StorageNode::stop() {
+  if (!running_) return;
+  running_->loop.stop();
+  if (running_->thread.joinable()) running_->thread.join();
+  running_.reset();
+}
+
+const std::string& StorageNode::address() const { return running_->address; }
+
+int StorageNode::run_until_signal() {
+  running_ = std::make_unique<Running>();
+  const transport::EventLog log(fmt::format("storage {}", options_.id), options_.log_level);
+  if (auto ok = running_->start(options_); !ok) {
+    fmt::print(stderr, "loglog-storage: {}\n", ok.error().message());
+    running_.reset();
+    return exit_code_of(ok.error().code);
+  }
+  running_->loop.on_stop_signal([this] { running_->loop.stop(); });
+  running_->loop.run();
+  running_->driver.reset();
+  log(transport::LogLevel::info, "stopped");
+  running_.reset();
+  return 0;
+}
+
+}  // namespace loglog::storage

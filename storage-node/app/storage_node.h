@@ -1,0 +1,52 @@
+// A storage node in a process: `loglog-storage`, `loglog storage`, or embedded in an application.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "proto-spec/transport/event_log.h"
+#include "proto-spec/vocabulary/result.h"
+
+namespace loglog::storage {
+
+enum class IoEngine : std::uint8_t { automatic, uring, threads };
+
+struct NodeOptions {
+  std::uint32_t id = 0;
+  std::string cluster_name;
+  std::string listen;  ///< HOST:PORT; port 0 takes a free one
+  std::string data;
+  IoEngine io_engine = IoEngine::automatic;
+  transport::LogLevel log_level = transport::LogLevel::info;
+  std::uint64_t staging_bytes = 256u << 20;
+  bool verify_uploads = true;
+
+  /// bad_configuration with the value, the limit and what to do.
+  Result<void> validate() const;
+};
+
+/// Runs in a thread of its own between start() and stop() or destruction. A failing disk ends the whole process (K2), with
+/// exit code 8: an application that cannot have that runs the node as a process.
+class StorageNode {
+ public:
+  explicit StorageNode(NodeOptions options);
+  ~StorageNode();
+  /// Returns once it listens, or with why not.
+  Result<void> start();
+  void stop();
+  /// HOST:PORT as it listens; after start().
+  const std::string& address() const;
+  /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code.
+  int run_until_signal();
+
+ private:
+  struct Running;
+  NodeOptions options_;
+  std::unique_ptr<Running> running_;
+};
+
+/// The whole command, with its options.
+int storage_main(int argc, char** argv);
+
+}  // namespace loglog::storage

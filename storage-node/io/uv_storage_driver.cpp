@@ -1,0 +1,129 @@
+#include "storage-node/io/uv_storage_driver.h"
+
+#include <fmt/format.h>
+
+namespace loglog::storage {
+namespace {
+
+LogId strand_of(const DiskOperation& op) {
+  return std::visit(
+      [](const auto& o) {
+        if constexpr (requires { o.log; }) return o.log;
+        else return LogId{};
+      },
+      op);
+}
+
+transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
+
+}  // namespace
+
+StorageDriver::StorageDriver(transport::Loop& loop, SegmentDirectory& directory, std::unique_ptr<FileEngine> engine, Options options,
+                             std::uint64_t seed, transport::EventLog log, std::function<void(const std::string&)> fatal)
+    : loop_(loop), directory_(directory), engine_(std::move(engine)), machine_(std::move(options), seed), log_(std::move(log)), fatal_(std::move(fatal)) {}
+
+StorageDriver::~StorageDriver() {
+  *alive_ = false;
+  for (auto& [id, c] : connections_) c->close();
+}
+
+Result<void> StorageDriver::start(const std::string& listen_address) {
+  if (auto ok = directory_.make_durable(); !ok) return ok;
+  if (auto ok = machine_.start(loop_.now(), directory_); !ok) return ok;
+  auto listener = transport::Listener::listen(loop_, listen_address, [this](uv_stream_t* s) { accepted(s); });
+  if (!listener) return std::unexpected(listener.error());
+  listener_ = std::move(*listener);
+  log_(transport::LogLevel::info, fmt::format("serves on {}, files by {}", listener_->address(), engine_->name()));
+  loop_.on_turn_end([this, alive = alive_] {
+    if (*alive) perform();
+  });
+  return {};
+}
+
+void StorageDriver::accepted(uv_stream_t* s) {
+  auto c = transport::Connection::accept(loop_, s, machine_.hello(), {});
+  if (c) adopt(ConnectionId{++ids_}, c, NodeId{});
+}
+
+void StorageDriver::dial(const ConnectPeer& peer) {
+  const ConnectionId id{++ids_};
+  auto c = transport::Connection::dial(loop_, peer.address, machine_.hello(), {{Role::storage}, peer.node.value}, {});
+  adopt(id, c, peer.node);
+}
+
+void StorageDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c, NodeId dialled) {
+  connections_[id] = c;
+  auto known = std::make_shared<bool>(false);
+  c->set_callbacks({
+      [this, id, dialled, known](const Hello& peer) {
+        *known = true;
+        machine_.connected(loop_.now(), {id, peer, dialled});
+      },
+      [this, id](RequestId request, Message&& m) { machine_.arrived(loop_.now(), {id, request, std::move(m)}); },
+      [this, id, dialled, known](const Error& why) {
+        connections_.erase(id);
+        if (*known) machine_.disconnected(loop_.now(), {id});
+        else if (dialled != NodeId{}) machine_.connect_failed(loop_.now(), {dialled});
+        if (why.code != Errc::connection_lost) log_(transport::LogLevel::warning, fmt::format("closed a connection: {}", why.message()));
+      },
+  });
+}
+
+void StorageDriver::perform() {
+  if (dead_) return;
+  Output& o = machine_.output();
+  for (const Event& e : o.events) log_(level_of(e.level), e.text);
+  for (DiskRequest& d : o.disk) request(std::move(d));
+  for (Send& s : o.sends)
+    if (const auto c = connections_.find(s.to); c != connections_.end()) c->second->send(s.request, s.message);
+  for (const ConnectPeer& c : o.connects) dial(c);
+  for (const CloseConnection& c : o.closes)
+    if (const auto found = connections_.find(c.connection); found != connections_.end()) {
+      found->second->close(c.why);
+      connections_.erase(found);
+    }
+  const Time wake = o.wake;
+  o.clear();
+  loop_.set_wake(wake, [this, alive = alive_] {
+    if (*alive) machine_.tick(loop_.now());
+  });
+}
+
+void StorageDriver::request(DiskRequest r) {
+  const bool beside = std::holds_alternative<ReadSegment>(r.operation) || std::holds_alternative<PrepareNext>(r.operation);
+  if (beside) {
+    engine_->start(r.operation, [this, alive = alive_, r](FileEngine::Outcome o) {
+      if (*alive) disk_done(r.ticket, r.operation, std::move(o));
+    });
+    return;
+  }
+  const LogId log = strand_of(r.operation);
+  auto& queue = strands_[log];
+  queue.push_back(std::move(r));
+  if (queue.size() == 1) begin_strand(log);
+}
+
+void StorageDriver::begin_strand(LogId log) {
+  engine_->start(strands_[log].front().operation, [this, alive = alive_, log](FileEngine::Outcome o) {
+    if (!*alive) return;
+    auto& queue = strands_[log];
+    const DiskRequest done = std::move(queue.front());
+    queue.pop_front();
+    if (queue.empty()) strands_.erase(log);
+    else begin_strand(log);
+    disk_done(done.ticket, done.operation, std::move(o));
+  });
+}
+
+void StorageDriver::disk_done(Ticket ticket, const DiskOperation& what, FileEngine::Outcome outcome) {
+  if (dead_) return;
+  const bool may_fail = std::holds_alternative<ReadSegment>(what) || std::holds_alternative<PrepareNext>(what);
+  if (outcome.error != Errc::ok && !may_fail) {
+    dead_ = true;  // K2: no retry, no acknowledgement
+    return fatal_(fmt::format("{}; the process ends and recovers from the disk at its next start", outcome.detail));
+  }
+  if (outcome.error != Errc::ok) log_(transport::LogLevel::warning, outcome.detail);
+  machine_.disk_done(loop_.now(), {ticket, outcome.error, std::move(outcome.data)});
+}
+
+}  // namespace loglog::storage

@@ -1,0 +1,51 @@
+// Runs a StorageMachine on a libuv loop: sockets, disk strands, the timer.
+#pragma once
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "proto-spec/transport/event_log.h"
+#include "proto-spec/transport/uv_connection.h"
+#include "storage-node/core/storage_machine.h"
+#include "storage-node/io/file_engine.h"
+#include "storage-node/io/posix_segment_directory.h"
+
+namespace loglog::storage {
+
+/// Belongs to its loop's thread.
+class StorageDriver {
+ public:
+  /// `fatal` is called when the disk fails (K2); nothing is performed after it.
+  StorageDriver(transport::Loop& loop, SegmentDirectory& directory, std::unique_ptr<FileEngine> engine, Options options, std::uint64_t seed,
+                transport::EventLog log, std::function<void(const std::string&)> fatal);
+  ~StorageDriver();
+
+  /// K1, the core's start, and the listening socket.
+  Result<void> start(const std::string& listen_address);
+  const std::string& address() const { return listener_->address(); }
+
+ private:
+  void accepted(uv_stream_t* listener);
+  void adopt(ConnectionId id, const transport::Connection::Ptr& connection, NodeId dialled);
+  void perform();
+  void request(DiskRequest r);
+  void begin_strand(LogId log);
+  void disk_done(Ticket ticket, const DiskOperation& what, FileEngine::Outcome outcome);
+  void dial(const ConnectPeer& peer);
+
+  transport::Loop& loop_;
+  SegmentDirectory& directory_;
+  std::unique_ptr<FileEngine> engine_;
+  StorageMachine machine_;
+  transport::EventLog log_;
+  std::function<void(const std::string&)> fatal_;
+  bool dead_ = false;
+  std::unique_ptr<transport::Listener> listener_;
+  std::map<ConnectionId, transport::Connection::Ptr> connections_;
+  std::uint64_t ids_ = 0;
+  std::map<LogId, std::deque<DiskRequest>> strands_;  // front is under way
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace loglog::storage
