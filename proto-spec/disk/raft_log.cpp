@@ -1,0 +1,128 @@
+#include "proto-spec/disk/raft_log.h"
+
+#include <fmt/format.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace loglog {
+namespace {
+
+constexpr char log_magic[8] = {'L', 'O', 'G', 'L', 'R', 'F', 'T', 1};
+constexpr char snapshot_magic[8] = {'L', 'O', 'G', 'L', 'S', 'N', 'P', 1};
+constexpr std::size_t record_header = 9;
+constexpr std::size_t snapshot_header = 32;
+
+template <class T>
+void put(std::string& out, T v) {
+  char b[sizeof v];
+  std::memcpy(b, &v, sizeof v);
+  out.append(b, sizeof v);
+}
+
+void append(std::string& out, RaftRecordKind kind, const std::string& payload) {
+  std::string body(1, static_cast<char>(kind));
+  body += payload;
+  put(out, static_cast<std::uint32_t>(payload.size()));
+  put(out, static_cast<std::uint32_t>(XXH3_64bits(body.data(), body.size())));
+  out += body;
+}
+
+Result<void> check_magic(ByteSpan b, const char (&magic)[8], const char* what) {
+  if (b.size() < 8 || std::memcmp(b.data(), magic, 7) != 0) return fail(Errc::data_loss, fmt::format("{} is not one", what));
+  if (b[7] != std::byte{1}) return fail(Errc::newer_format, fmt::format("{} of format {}, this version reads 1", what, static_cast<unsigned>(b[7])));
+  return {};
+}
+
+// Length of the good record at the beginning; 0: it is not good.
+std::size_t good_record(ByteSpan b) {
+  if (b.size() < record_header) return 0;
+  const std::size_t n = load_le<std::uint32_t>(b.data());
+  if (n > b.size() - record_header) return 0;
+  const auto sum = static_cast<std::uint32_t>(XXH3_64bits(b.data() + 8, n + 1));
+  return sum == load_le<std::uint32_t>(b.data() + 4) ? record_header + n : 0;
+}
+
+bool hand_out(ByteSpan record, const RaftRecords& on) {
+  const ByteSpan p = record.subspan(record_header);
+  switch (static_cast<RaftRecordKind>(record[8])) {
+    case RaftRecordKind::hard_state:
+      if (p.size() != 12) return false;
+      on.hard_state({RaftTerm{load_le<std::uint64_t>(p.data())}, SequencerId{load_le<std::uint32_t>(p.data() + 8)}});
+      return true;
+    case RaftRecordKind::entry:
+      if (p.size() < 16) return false;
+      on.entry({RaftTerm{load_le<std::uint64_t>(p.data())}, RaftIndex{load_le<std::uint64_t>(p.data() + 8)}, Bytes::copy_of(p.subspan(16))});
+      return true;
+    case RaftRecordKind::cut:
+      if (p.size() != 8) return false;
+      on.cut(RaftIndex{load_le<std::uint64_t>(p.data())});
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Bytes encode_raft_header() { return Bytes::copy_of(std::string_view(log_magic, 8)); }
+
+void append_record(std::string& out, const RaftHardState& h) {
+  std::string p;
+  put(p, h.term.value);
+  put(p, h.vote.value);
+  append(out, RaftRecordKind::hard_state, p);
+}
+
+void append_record(std::string& out, const RaftEntry& e) {
+  std::string p;
+  put(p, e.term.value);
+  put(p, e.index.value);
+  p += e.command.text();
+  append(out, RaftRecordKind::entry, p);
+}
+
+void append_cut(std::string& out, RaftIndex from) {
+  std::string p;
+  put(p, from.value);
+  append(out, RaftRecordKind::cut, p);
+}
+
+Result<std::size_t> read_raft_log(ByteSpan file, const RaftRecords& on) {
+  if (auto ok = check_magic(file, log_magic, "raft.log"); !ok) return std::unexpected(ok.error());
+  std::size_t at = 8;
+  while (at < file.size()) {
+    const ByteSpan rest = file.subspan(at);
+    const std::size_t n = good_record(rest);
+    if (n == 0) {
+      // Torn, unless something good follows: an append is one write, so nothing good stands behind a torn one.
+      for (std::size_t skip = 1; skip + record_header <= rest.size(); ++skip)
+        if (rest[skip + 8] >= std::byte{1} && rest[skip + 8] <= std::byte{3} && good_record(rest.subspan(skip)) != 0)
+          return fail(Errc::data_loss, fmt::format("raft.log is damaged at byte {}, with good records behind it", at));
+      return at;
+    }
+    if (!hand_out(rest.first(n), on)) return fail(Errc::data_loss, fmt::format("raft.log has a record at byte {} that is none", at));
+    at += n;
+  }
+  return at;
+}
+
+Bytes encode_snapshot(const RaftSnapshot& s) {
+  std::string out(snapshot_magic, 8);
+  put(out, s.index.value);
+  put(out, s.term.value);
+  put(out, static_cast<std::uint64_t>(s.state.size()));
+  out += s.state.text();
+  put(out, static_cast<std::uint64_t>(XXH3_64bits(out.data(), out.size())));
+  return Bytes::copy_of(out);
+}
+
+Result<RaftSnapshot> decode_snapshot(const Bytes& b) {
+  if (auto ok = check_magic(b, snapshot_magic, "the snapshot"); !ok) return std::unexpected(ok.error());
+  if (b.size() < snapshot_header + 8) return fail(Errc::data_loss, "the snapshot is cut short");
+  const std::uint64_t n = load_le<std::uint64_t>(b.data() + 24);
+  if (n != b.size() - snapshot_header - 8) return fail(Errc::data_loss, "the snapshot's length is wrong");
+  if (load_le<std::uint64_t>(b.data() + snapshot_header + n) != XXH3_64bits(b.data(), snapshot_header + n))
+    return fail(Errc::data_loss, "the snapshot's checksum is wrong");
+  return RaftSnapshot{RaftIndex{load_le<std::uint64_t>(b.data() + 8)}, RaftTerm{load_le<std::uint64_t>(b.data() + 16)}, b.slice(snapshot_header, n)};
+}
+
+}  // namespace loglog

@@ -1,0 +1,3 @@
+#include "sequencer/app/sequencer.h"
+
+int main(int argc, char** argv) { return loglog::sequencer::sequencer_main(argc, argv); }

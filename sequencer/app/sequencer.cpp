@@ -1,0 +1,113 @@
+#include "sequencer/app/sequencer.h"
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "proto-spec/vocabulary/exit_code.h"
+#include "sequencer/io/uv_sequencer_driver.h"
+
+namespace loglog::sequencer {
+
+struct Sequencer::Running {
+  transport::Loop loop;
+  std::unique_ptr<RaftStorage> storage;
+  std::unique_ptr<SequencerDriver> driver;
+  std::string address;
+  std::thread thread;
+
+  Result<void> start(const SequencerOptions& o);
+};
+
+Result<void> SequencerOptions::validate() const {
+  const auto bad = [](std::string what) { return fail(Errc::bad_configuration, std::move(what)); };
+  if (id == 0) return bad("--id 0: sequencer ids begin with 1");
+  if (cluster_name.empty() || cluster_name.size() > log_name_max)
+    return bad(fmt::format("--cluster-name \"{}\": give 1 to {} characters", cluster_name, log_name_max));
+  if (auto address = transport::split_address(listen); !address) return std::unexpected(address.error());
+  if (data.empty()) return bad("--data: name a directory");
+  const auto n = sequencers.size();
+  if (n != 1 && n != 3 && n != 5) return bad(fmt::format("--sequencers names {}; give 1, 3 or 5", n));
+  std::set<std::uint32_t> ids;
+  for (const auto& s : sequencers) {
+    if (s.id == SequencerId{} || !ids.insert(s.id.value).second) return bad(fmt::format("--sequencers: id {} is 0 or stands twice", s.id.value));
+    if (auto address = transport::split_address(s.address); !address) return std::unexpected(address.error());
+  }
+  if (!ids.contains(id)) return bad(fmt::format("--sequencers does not name this one, id {}", id));
+  ids.clear();
+  for (const auto& s : storage) {
+    if (s.id == NodeId{} || !ids.insert(s.id.value).second) return bad(fmt::format("--storage: id {} is 0 or stands twice", s.id.value));
+    if (auto address = transport::split_address(s.address); !address) return std::unexpected(address.error());
+  }
+  if (storage.empty()) return bad("--storage names no node; give 1=HOST:PORT,…");
+  if (heartbeat_ms == 0 || election_timeout_ms < 3 * heartbeat_ms)
+    return bad(fmt::format("--election-timeout-ms {}: at least three times --heartbeat-ms {}", election_timeout_ms, heartbeat_ms));
+  return {};
+}
+
+Result<void> Sequencer::Running::start(const SequencerOptions& o) {
+  if (auto ok = o.validate(); !ok) return ok;
+  auto opened = RaftStorage::open(o.data, SequencerId{o.id}, o.cluster_name);
+  if (!opened) return std::unexpected(opened.error());
+  storage = std::move(*opened);
+  Options core;
+  core.id = SequencerId{o.id};
+  core.cluster_name = o.cluster_name;
+  core.sequencers = o.sequencers;
+  core.storage = o.storage;
+  core.election_timeout_min = std::chrono::milliseconds(o.election_timeout_ms);
+  core.heartbeat_interval = std::chrono::milliseconds(o.heartbeat_ms);
+  std::random_device entropy;
+  const std::uint64_t seed = (std::uint64_t{entropy()} << 32) | entropy();
+  const transport::EventLog log(fmt::format("sequencer {}", o.id), o.log_level);
+  driver = std::make_unique<SequencerDriver>(loop, *storage, std::move(core), seed, log, [log](const std::string& why) {
+    log(transport::LogLevel::alarm, why);
+    std::_Exit(exit_disk_failed);
+  });
+  if (auto ok = driver->start(o.listen); !ok) return ok;
+  address = driver->address();
+  return {};
+}
+
+Sequencer::Sequencer(SequencerOptions options) : options_(std::move(options)) {}
+Sequencer::~Sequencer() { stop(); }
+
+Result<void> Sequencer::start() {
+  running_ = std::make_unique<Running>();
+  if (auto ok = running_->start(options_); !ok) {
+    running_.reset();
+    return ok;
+  }
+  running_->thread = std::thread([r = running_.get()] {
+    r->loop.run();
+    r->driver.reset();
+  });
+  return {};
+}
+
+void Sequencer::stop() {
+  if (!running_) return;
+  running_->loop.stop();
+  if (running_->thread.joinable()) running_->thread.join();
+  running_.reset();
+}
+
+const std::string& Sequencer::address() const { return running_->address; }
+
+int Sequencer::run_until_signal() {
+  running_ = std::make_unique<Running>();
+  const transport::EventLog log(fmt::format("sequencer {}", options_.id), options_.log_level);
+  if (auto ok = running_->start(options_); !ok) {
+    fmt::print(stderr, "loglog-sequencer: {}\n", ok.error().message());
+    running_.reset();
+    return exit_code_of(ok.error().code);
+  }
+  running_->loop.on_stop_signal([this] { running_->loop.stop(); });
+  running_->loop.run();
+  running_->driver.reset();
+  log(transport::LogLevel::info, "stopped");
+  running_.reset();
+  return 0;
+}
+
+}  // namespace loglog::sequencer

@@ -1,0 +1,50 @@
+// A sequencer in a process: `loglog-sequencer`, `loglog sequencer`, or embedded in an application.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proto-spec/transport/event_log.h"
+#include "proto-spec/vocabulary/result.h"
+#include "proto-spec/wire/messages.h"
+
+namespace loglog::sequencer {
+
+struct SequencerOptions {
+  std::uint32_t id = 0;
+  std::string cluster_name;
+  std::string listen;  ///< HOST:PORT; port 0 takes a free one (a single sequencer only)
+  std::string data;
+  std::vector<SequencerInfo> sequencers;  ///< 1, 3 or 5, this one included
+  std::vector<StorageInfo> storage;
+  std::uint32_t election_timeout_ms = 1000;
+  std::uint32_t heartbeat_ms = 100;
+  transport::LogLevel log_level = transport::LogLevel::info;
+
+  /// bad_configuration with the value, the limit and what to do.
+  Result<void> validate() const;
+};
+
+/// Runs in a thread of its own between start() and stop() or destruction. A failing disk ends the whole process.
+class Sequencer {
+ public:
+  explicit Sequencer(SequencerOptions options);
+  ~Sequencer();
+  /// Returns once it listens, or with why not.
+  Result<void> start();
+  void stop();
+  const std::string& address() const;
+  /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code.
+  int run_until_signal();
+
+ private:
+  struct Running;
+  SequencerOptions options_;
+  std::unique_ptr<Running> running_;
+};
+
+/// The whole command, with its options.
+int sequencer_main(int argc, char** argv);
+
+}  // namespace loglog::sequencer

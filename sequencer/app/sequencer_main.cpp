@@ -1,0 +1,70 @@
+// Options of `loglog-sequencer`.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "proto-spec/vocabulary/exit_code.h"
+#include "sequencer/app/sequencer.h"
+
+namespace loglog::sequencer {
+namespace {
+
+// "1=HOST:PORT" in two; false: it is not that.
+bool split_pair(const std::string& text, std::uint32_t& id, std::string& address) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals > 9 || text.find_first_not_of("0123456789") != equals) return false;
+  id = static_cast<std::uint32_t>(std::stoul(text.substr(0, equals)));
+  address = text.substr(equals + 1);
+  return true;
+}
+
+}  // namespace
+
+int sequencer_main(int argc, char** argv) {
+  CLI::App app{"LogLog sequencer: elected by Raft, it orders what clients have uploaded; it never sees a payload"};
+  SequencerOptions o;
+  std::vector<std::string> sequencers;
+  std::vector<std::string> storage;
+  std::string level = "info";
+  bool check_only = false;
+  app.add_option("--id", o.id, "number of this sequencer, 1 or more; stays with its data for ever")->required();
+  app.add_option("--cluster-name", o.cluster_name, "name of the cluster; nodes of another name are refused")->required();
+  app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients and the other sequencers")->required();
+  app.add_option("--data", o.data, "directory of this sequencer's Raft state, kilobytes; one sequencer a directory")->required();
+  app.add_option("--sequencers", sequencers, "all sequencers, this one included: 1=HOST:PORT,2=HOST:PORT,… ; 1, 3 or 5 of them")->required()->delimiter(',');
+  app.add_option("--storage", storage, "all storage nodes: 1=HOST:PORT,2=HOST:PORT,…")->required()->delimiter(',');
+  app.add_option("--election-timeout-ms", o.election_timeout_ms,
+                 "a follower that hears no leader so long stands for election; randomised up to twice this; at least 3 heartbeats (default 1000)");
+  app.add_option("--heartbeat-ms", o.heartbeat_ms, "how often a leader without news says that it lives (default 100)");
+  app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
+  app.add_flag("--check-config", check_only, "say whether the options are valid, and start nothing");
+  app.set_version_flag("--version", std::string("loglog-sequencer " LOGLOG_VERSION));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : exit_bad_options;
+  }
+  const auto bad = [](const std::string& why) {
+    fmt::print(stderr, "loglog-sequencer: {}\n", why);
+    return exit_bad_options;
+  };
+  for (const std::string& s : sequencers) {
+    SequencerInfo i;
+    if (!split_pair(s, i.id.value, i.address)) return bad(fmt::format("--sequencers: \"{}\" is not ID=HOST:PORT", s));
+    o.sequencers.push_back(i);
+  }
+  for (const std::string& s : storage) {
+    StorageInfo i;
+    if (!split_pair(s, i.id.value, i.address)) return bad(fmt::format("--storage: \"{}\" is not ID=HOST:PORT", s));
+    o.storage.push_back(i);
+  }
+  const std::vector<std::string> levels = {"debug", "info", "warning", "alarm", "off"};
+  o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) - levels.begin());
+  if (auto ok = o.validate(); !ok) return bad(ok.error().message());
+  fmt::print(stderr, "loglog-sequencer: id {}, cluster {}, listen {}, data {}, {} sequencers, {} storage nodes, election-timeout-ms {}, heartbeat-ms {}, log-level {}\n",
+             o.id, o.cluster_name, o.listen, o.data, o.sequencers.size(), o.storage.size(), o.election_timeout_ms, o.heartbeat_ms, level);
+  if (check_only) return 0;
+  return Sequencer(o).run_until_signal();
+}
+
+}  // namespace loglog::sequencer

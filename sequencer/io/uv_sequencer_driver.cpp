@@ -1,0 +1,155 @@
+#include "sequencer/io/uv_sequencer_driver.h"
+
+#include <fmt/format.h>
+
+namespace loglog::sequencer {
+namespace {
+
+constexpr Duration redial_min = 20ms;
+constexpr Duration redial_max = 1s;
+constexpr std::size_t nobody = static_cast<std::size_t>(-1);
+
+transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
+
+std::uint64_t wall_ms() {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+}
+
+}  // namespace
+
+SequencerDriver::SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options, std::uint64_t seed, transport::EventLog log,
+                                 std::function<void(const std::string&)> fatal)
+    : loop_(loop), storage_(storage), options_(options), machine_(options, storage.disk(), seed), jitter_(seed + 1), log_(std::move(log)),
+      fatal_(std::move(fatal)), saver_([this] { save_all(); }) {}
+
+SequencerDriver::~SequencerDriver() {
+  *alive_ = false;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wanted_.notify_one();
+  saver_.join();
+  for (auto& [id, c] : connections_) c->close();
+}
+
+Result<void> SequencerDriver::start(const std::string& listen_address) {
+  auto listener = transport::Listener::listen(loop_, listen_address, [this](uv_stream_t* s) {
+    auto c = transport::Connection::accept(loop_, s, machine_.hello(), {});
+    if (c) adopt(ConnectionId{++ids_}, c, nobody);
+  });
+  if (!listener) return std::unexpected(listener.error());
+  listener_ = std::move(*listener);
+  log_(transport::LogLevel::info, fmt::format("serves on {}", listener_->address()));
+  machine_.start(loop_.now(), wall_ms());
+  loop_.on_turn_end([this, alive = alive_] {
+    if (*alive) perform();
+  });
+  for (const SequencerInfo& s : options_.sequencers)
+    if (s.id > options_.id) peers_.push_back({s.address, Role::sequencer, s.id.value, redial_min, false});
+  for (const StorageInfo& s : options_.storage) peers_.push_back({s.address, Role::storage, s.id.value, redial_min, false});
+  for (std::size_t i = 0; i < peers_.size(); ++i) dial(i);
+  return {};
+}
+
+void SequencerDriver::dial(std::size_t peer) {
+  const Peer& p = peers_[peer];
+  const ConnectionId id{++ids_};
+  adopt(id, transport::Connection::dial(loop_, p.address, machine_.hello(), {{p.role}, p.id}, {}), peer);
+}
+
+void SequencerDriver::redial(std::size_t peer) {
+  Peer& p = peers_[peer];
+  const auto half = static_cast<std::uint64_t>(p.backoff.count()) / 2;
+  const Duration wait(static_cast<std::int64_t>(half + jitter_.below(half + 1)));
+  p.backoff = std::min(p.backoff * 2, redial_max);
+  loop_.after(wait, [this, alive = alive_, peer] {
+    if (*alive) dial(peer);
+  });
+}
+
+void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c, std::size_t peer) {
+  connections_[id] = c;
+  if (peer != nobody) dialled_[id] = peer;
+  auto known = std::make_shared<bool>(false);
+  c->set_callbacks({
+      [this, id, peer, known](const Hello& theirs) {
+        *known = true;
+        if (peer != nobody) {
+          peers_[peer].backoff = redial_min;
+          peers_[peer].said = false;
+        }
+        machine_.connected(loop_.now(), {id, theirs});
+      },
+      [this, id](RequestId request, Message&& m) { machine_.arrived(loop_.now(), {id, request, std::move(m)}); },
+      [this, id, peer, known](const Error& why) {
+        connections_.erase(id);
+        dialled_.erase(id);
+        if (*known) machine_.disconnected(loop_.now(), {id});
+        if (peer == nobody) {
+          if (why.code != Errc::connection_lost) log_(transport::LogLevel::warning, fmt::format("closed a connection: {}", why.message()));
+          return;
+        }
+        Peer& p = peers_[peer];
+        if (!p.said || why.code != Errc::connection_lost)
+          log_(transport::LogLevel::warning, fmt::format("{} {} at {}: {}", name_of(p.role), p.id, p.address, why.message()));
+        p.said = true;
+        redial(peer);
+      },
+  });
+}
+
+void SequencerDriver::perform() {
+  if (dead_) return;
+  Output& o = machine_.output();
+  for (const Event& e : o.events) log_(level_of(e.level), e.text);
+  if (!o.saves.empty()) {
+    std::lock_guard lock(mutex_);
+    for (SaveRaft& s : o.saves) saves_.push_back(std::move(s));
+    wanted_.notify_one();
+  }
+  for (Send& s : o.sends)
+    if (const auto c = connections_.find(s.to); c != connections_.end()) c->second->send(s.request, s.message);
+  for (const CloseConnection& c : o.closes) {
+    if (const auto found = connections_.find(c.connection); found != connections_.end()) {
+      found->second->close(c.why);
+      connections_.erase(found);
+    }
+    if (const auto d = dialled_.find(c.connection); d != dialled_.end()) {
+      const std::size_t peer = d->second;
+      dialled_.erase(d);
+      peers_[peer].backoff = redial_max;  // refused for what it is: that does not change quickly
+      redial(peer);
+    }
+  }
+  const Time wake = o.wake;
+  o.clear();
+  loop_.set_wake(wake, [this, alive = alive_] {
+    if (*alive) machine_.tick(loop_.now(), wall_ms());
+  });
+}
+
+void SequencerDriver::save_all() {
+  for (;;) {
+    SaveRaft s;
+    {
+      std::unique_lock lock(mutex_);
+      wanted_.wait(lock, [this] { return stopping_ || !saves_.empty(); });
+      if (stopping_) return;
+      s = std::move(saves_.front());
+      saves_.pop_front();
+    }
+    auto ok = storage_.save(s);
+    loop_.post([this, alive = alive_, ticket = s.ticket, ok] {
+      if (!*alive || dead_) return;
+      if (!ok) {
+        dead_ = true;
+        return fatal_(ok.error().message());
+      }
+      machine_.save_done(loop_.now(), {ticket});
+    });
+    if (!ok) return;
+  }
+}
+
+}  // namespace loglog::sequencer

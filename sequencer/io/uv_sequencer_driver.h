@@ -1,0 +1,64 @@
+// Runs a SequencerMachine on a libuv loop: sockets, dialling, the timer, and one thread that saves.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "proto-spec/transport/event_log.h"
+#include "proto-spec/transport/uv_connection.h"
+#include "sequencer/core/sequencer_machine.h"
+#include "sequencer/io/posix_raft_storage.h"
+
+namespace loglog::sequencer {
+
+/// Belongs to its loop's thread. `fatal` is called when a save fails; nothing is performed after it.
+class SequencerDriver {
+ public:
+  SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options, std::uint64_t seed, transport::EventLog log,
+                  std::function<void(const std::string&)> fatal);
+  ~SequencerDriver();
+  /// Listens, then dials every other sequencer with a higher id and every storage node, again and again.
+  Result<void> start(const std::string& listen_address);
+  const std::string& address() const { return listener_->address(); }
+
+ private:
+  struct Peer {  // somebody this side dials
+    std::string address;
+    Role role{};
+    std::uint32_t id = 0;
+    Duration backoff{};
+    bool said = false;  // that it does not answer
+  };
+  void dial(std::size_t peer);
+  void redial(std::size_t peer);
+  void adopt(ConnectionId id, const transport::Connection::Ptr& connection, std::size_t peer);
+  void perform();
+  void save_all();
+
+  transport::Loop& loop_;
+  RaftStorage& storage_;
+  Options options_;
+  SequencerMachine machine_;
+  Random jitter_;
+  transport::EventLog log_;
+  std::function<void(const std::string&)> fatal_;
+  bool dead_ = false;
+  std::unique_ptr<transport::Listener> listener_;
+  std::map<ConnectionId, transport::Connection::Ptr> connections_;
+  std::map<ConnectionId, std::size_t> dialled_;
+  std::vector<Peer> peers_;
+  std::uint64_t ids_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+
+  std::mutex mutex_;
+  std::condition_variable wanted_;
+  std::deque<SaveRaft> saves_;
+  bool stopping_ = false;
+  std::thread saver_;
+};
+
+}  // namespace loglog::sequencer
