@@ -1,0 +1,95 @@
+#include "sequencer/core/metadata.h"
+
+#include <doctest/doctest.h>
+
+#include "proto-spec/vocabulary/limits.h"
+
+using namespace loglog;
+using namespace loglog::sequencer;
+
+namespace {
+
+Member member(std::uint32_t n) { return {NodeId{n}, DiskId{100 + n}}; }
+
+std::vector<Command> history() {
+  std::vector<Command> h;
+  h.push_back(BeginTerm{Term{}, InstanceId{7}, RaftTerm{1}, LogId{}});
+  h.push_back(InitCluster{ClusterId{9}, "test", {{SequencerId{1}, "s1"}}});
+  for (std::uint32_t n : {3u, 1u, 2u}) h.push_back(RegisterStorage{{NodeId{n}, DiskId{100 + n}, "n"}});
+  h.push_back(MakeLog{"a", {3, 2, segment_size_default, Durability::sync}, {member(1), member(2), member(3)}});
+  h.push_back(MarkOpen{LogId{6}});
+  h.push_back(Trim{LogId{6}, Offset{500}});
+  h.push_back(BeginTerm{Term{40}, InstanceId{8}, RaftTerm{1}, LogId{6}});
+  return h;
+}
+
+}  // namespace
+
+TEST_CASE("metadata: the same commands give the same bytes, also through a snapshot") {
+  MetadataState a;
+  MetadataState b;
+  RaftIndex i{};
+  for (const Command& c : history()) {
+    i = i + 1;
+    const auto decoded = decode_command(encode(c));
+    REQUIRE(decoded);
+    CHECK(*decoded == c);
+    CHECK(a.apply(i, c).error.code == Errc::ok);
+    b.apply(i, *decoded);
+    MetadataState copy;
+    REQUIRE(copy.restore(b.snapshot()));
+    b = copy;
+  }
+  CHECK(a.snapshot() == b.snapshot());
+  CHECK(a.state().last_term == Term{41});
+  CHECK(a.state().storage.front().id == NodeId{1});
+  REQUIRE(a.log("a") != nullptr);
+  CHECK(a.log("a")->id == LogId{6});
+  CHECK(a.log("a")->last_term == Term{41});
+}
+
+TEST_CASE("metadata: refusals leave the state as it was, but for the version") {
+  MetadataState m;
+  RaftIndex i{};
+  for (const Command& c : history()) m.apply(i = i + 1, c);
+  CHECK(m.apply(i = i + 1, MakeLog{"a", {}, {member(1)}}).error.code == Errc::log_exists);
+  CHECK(m.apply(i = i + 1, MakeLog{"b", {}, {member(9)}}).error.code == Errc::not_enough_nodes);
+  CHECK(m.apply(i = i + 1, RegisterStorage{{NodeId{1}, DiskId{5}, "n"}}).error.code == Errc::wrong_identity);  // T4
+  CHECK(m.apply(i = i + 1, MarkOpen{LogId{99}}).error.code == Errc::no_such_log);
+  CHECK(m.node(NodeId{1})->disk == DiskId{101});
+  m.apply(i = i + 1, Trim{LogId{6}, Offset{100}});
+  CHECK(m.log("a")->trim == Offset{500});  // R3
+  CHECK(m.apply(i = i + 1, MarkDeleting{LogId{6}}).error.code == Errc::ok);
+  CHECK(m.log("a") == nullptr);
+  const Applied again = m.apply(i = i + 1, MakeLog{"a", {}, {member(1)}});
+  CHECK(again.error.code == Errc::ok);
+  CHECK(again.log == LogId{i.value});  // never reused (T5)
+  CHECK(m.apply(i = i + 1, FinishDelete{LogId{6}}).error.code == Errc::ok);
+  CHECK(m.log("a")->id == again.log);
+}
+
+TEST_CASE("metadata: bytes that are no command or snapshot are refused") {
+  CHECK(!decode_command({}));
+  CHECK(!decode_command(Bytes::copy_of(std::string_view("\xff garbage"))));
+  Bytes good = encode(Trim{LogId{1}, Offset{2}});
+  CHECK(!decode_command(good.slice(0, good.size() - 1)));
+  MetadataState m;
+  CHECK(!m.restore(Bytes::copy_of(std::string_view("nonsense"))));
+}
+
+TEST_CASE("log options: defaults and refusals") {
+  const auto o = effective_options("a/b-c_d.9", {}, 5);
+  REQUIRE(o);
+  CHECK(o->replicas == 3);
+  CHECK(o->write_quorum == 2);
+  CHECK(o->segment_size == segment_size_default);
+  CHECK(effective_options("one", {}, 1)->write_quorum == 1);
+  const auto code = [](const Result<LogOptions>& r) { return r ? Errc::ok : r.error().code; };
+  CHECK(code(effective_options("", {}, 3)) == Errc::invalid_argument);
+  CHECK(code(effective_options("a b", {}, 3)) == Errc::invalid_argument);
+  CHECK(code(effective_options(std::string(256, 'a'), {}, 3)) == Errc::invalid_argument);
+  CHECK(code(effective_options("a", {3, 4, 0, Durability::sync}, 3)) == Errc::invalid_argument);
+  CHECK(code(effective_options("a", {3, 2, 1, Durability::sync}, 3)) == Errc::invalid_argument);
+  CHECK(code(effective_options("a", {5, 0, 0, Durability::sync}, 3)) == Errc::not_enough_nodes);
+  CHECK(code(effective_options("a", {}, 0)) == Errc::not_enough_nodes);
+}
