@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "proto-spec/transport/posix_local_socket.h"
 #include "proto-spec/vocabulary/check.h"
 
 namespace loglog::transport {
@@ -22,6 +23,7 @@ struct Connection::Write {
 };
 
 Result<std::pair<std::string, std::string>> split_address(const std::string& address) {
+  if (const auto local = local_name(address); local && !local->empty()) return std::pair{std::string("local"), *local};
   const auto colon = address.rfind(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == address.size())
     return fail(Errc::bad_configuration, fmt::format("\"{}\" is no address; give HOST:PORT", address));
@@ -50,6 +52,17 @@ Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello o
   };
   if (!parts) {
     loop.post([c, e = parts.error()] { c->broken(e); });
+    return c;
+  }
+  if (const auto local = local_name(address)) {
+    const int fd = connect_local(*local);
+    const int status = fd < 0 ? fd : uv_tcp_open(&c->tcp_, fd);
+    // Later, as with every other address: callbacks never come from inside a call.
+    loop.post([c, status] {
+      if (c->state_ != State::connecting) return;
+      if (status != 0) c->broken(lost(status));
+      else c->opened();
+    });
     return c;
   }
   sockaddr_storage numeric{};
@@ -225,9 +238,27 @@ void Connection::shut() {
   });
 }
 
+Result<std::unique_ptr<Listener>> Listener::listen_here(Loop& loop, const std::string& address, OnAccept on_accept) {
+  const int fd = bind_local(*local_name(address));
+  if (fd < 0) return fail(fd == UV_EADDRINUSE ? Errc::address_in_use : Errc::bad_configuration, fmt::format("{}: {}", address, uv_strerror(fd)));
+  std::unique_ptr<Listener> l(new Listener);
+  l->on_accept_ = std::move(on_accept);
+  l->address_ = address;
+  l->local_ = new uv_pipe_t{};
+  uv_pipe_init(loop.raw(), l->local_, 0);
+  l->local_->data = l.get();
+  uv_pipe_open(l->local_, fd);
+  const int error = uv_listen(reinterpret_cast<uv_stream_t*>(l->local_), 128, [](uv_stream_t* s, int status) {
+    if (status == 0) static_cast<Listener*>(s->data)->on_accept_(s);
+  });
+  if (error != 0) return fail(Errc::address_in_use, fmt::format("{}: {}", address, uv_strerror(error)));
+  return l;
+}
+
 Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string& address, OnAccept on_accept) {
   const auto parts = split_address(address);
   if (!parts) return std::unexpected(parts.error());
+  if (local_name(address)) return listen_here(loop, address, std::move(on_accept));
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
@@ -256,6 +287,7 @@ Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string
 }
 
 Listener::~Listener() {
+  if (local_ != nullptr) uv_close(reinterpret_cast<uv_handle_t*>(local_), [](uv_handle_t* h) { delete reinterpret_cast<uv_pipe_t*>(h); });
   if (tcp_ == nullptr) return;
   if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(tcp_)))
     uv_close(reinterpret_cast<uv_handle_t*>(tcp_), [](uv_handle_t* h) { delete reinterpret_cast<uv_tcp_t*>(h); });

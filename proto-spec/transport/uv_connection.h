@@ -9,7 +9,8 @@
 
 namespace loglog::transport {
 
-/// "127.0.0.1:7070", "[::1]:7070" or "host:7070" in two; bad_configuration otherwise.
+/// "127.0.0.1:7070", "[::1]:7070" or "host:7070" in two; "local:NAME" (a server of this process) as it is; bad_configuration
+/// otherwise.
 Result<std::pair<std::string, std::string>> split_address(const std::string& address);
 
 /// Belongs to its loop's thread. Callbacks come on that thread, never from inside a call of this class; on_closed at
@@ -71,12 +72,14 @@ class Listener {
   /// address_in_use or bad_configuration otherwise. Port 0 takes a free one.
   static Result<std::unique_ptr<Listener>> listen(Loop& loop, const std::string& address, OnAccept on_accept);
   ~Listener();
-  /// HOST:PORT as it is, with the port taken.
+  /// HOST:PORT as it is, with the port taken; or "local:NAME".
   const std::string& address() const { return address_; }
 
  private:
   Listener() = default;
+  static Result<std::unique_ptr<Listener>> listen_here(Loop& loop, const std::string& address, OnAccept on_accept);
   uv_tcp_t* tcp_ = nullptr;
+  uv_pipe_t* local_ = nullptr;  // instead, for "local:NAME"
   OnAccept on_accept_;
   std::string address_;
 };
