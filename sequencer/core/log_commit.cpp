@@ -207,7 +207,7 @@ void LogTerm::start_tail_round(Time now) {
   for (const Replica& r : replicas_) {
     if (r.at != At::streaming) continue;
     const RequestId id = host_.to_node(r.member.node, ConfirmTerm{info_.id, term_});
-    if (id != RequestId{}) round.asked[id] = r.member.node;
+    if (id != RequestId{}) round.asked[r.member.node] = id;
   }
   tail_rounds_.push_back(std::move(round));
 }
@@ -215,7 +215,7 @@ void LogTerm::start_tail_round(Time now) {
 void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
   if (m.term != term_) return;
   for (TailRound& round : tail_rounds_)
-    if (const auto a = round.asked.find(request); a != round.asked.end() && a->second == from) round.confirmed[from] = m.tail;
+    if (const auto a = round.asked.find(from); a != round.asked.end() && a->second == request) round.confirmed[from] = m.tail;
   answer_tails();
 }
 

@@ -118,7 +118,7 @@ class LogTerm {
   };
   struct TailRound {  // R2
     std::vector<Client> clients;
-    std::map<RequestId, NodeId> asked;
+    std::map<NodeId, RequestId> asked;  // ids count per connection
     std::map<NodeId, Offset> confirmed;
     Time deadline{};
   };

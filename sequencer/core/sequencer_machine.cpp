@@ -95,7 +95,9 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
     for (auto& [id, slot] : logs_) {
       slot.openers.erase(d.connection);
       std::erase_if(slot.waiting, [&](const Waiting& w) { return w.client.connection == d.connection; });
-      if (slot.term && slot.term->has_missing()) touch(id);  // its producer may be gone now
+      if (!slot.term || !slot.term->has_missing()) continue;
+      slot.term->tick(now);  // its producer may be gone now
+      touch(id);
     }
   }
 }

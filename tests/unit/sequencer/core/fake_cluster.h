@@ -1,0 +1,288 @@
+// One sequencer (the production core) among storage nodes that answer as real ones would, but keep frames as numbers.
+#pragma once
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "sequencer/core/sequencer_machine.h"
+
+namespace loglog::sequencer::testing {
+
+/// A frame or run as a fake node keeps it.
+struct Piece {
+  Term term;
+  std::uint32_t length;
+  std::uint64_t tag;  // digest of a run; length of a leader's frame
+  bool operator==(const Piece&) const = default;
+};
+
+struct FakeLog {
+  std::vector<Piece> pieces;
+  Term matched{};
+  Term promise{};
+  Offset first{};
+  Offset committed{};
+  std::set<std::uint64_t> missing;  // digests that were never uploaded here
+
+  Offset tail() const {
+    Offset o{};
+    for (const Piece& p : pieces) o += p.length;
+    return o;
+  }
+  Chain chain_at(Offset end) const {
+    std::uint64_t c = 0;
+    Offset o{};
+    for (const Piece& p : pieces) {
+      if (o >= end) break;
+      c = (c ^ (p.tag + p.term.value * 31)) * 0x9E3779B97F4A7C15ULL + 1;
+      o += p.length;
+    }
+    return Chain{c};
+  }
+  std::vector<TermStart> terms() const {
+    std::vector<TermStart> out;
+    Offset o{};
+    for (const Piece& p : pieces) {
+      if (out.empty() || out.back().term != p.term) out.push_back({p.term, o});
+      o += p.length;
+    }
+    return out;
+  }
+  Term last_term() const { return pieces.empty() ? Term{} : pieces.back().term; }
+  void cut(Offset at) {
+    while (tail() > at) pieces.pop_back();
+  }
+};
+
+struct FakeNode {
+  NodeId id;
+  DiskId disk;
+  Term promise{};
+  ClusterMetadata metadata;
+  std::map<LogId, FakeLog> logs;
+  ConnectionId connection{};
+  bool up = false;
+  bool durable = true;       // acknowledges what it writes
+  std::set<LogId> reconciled;
+};
+
+class FakeCluster {
+ public:
+  explicit FakeCluster(int nodes, std::uint64_t seed = 1) : seed_(seed) {
+    options.id = SequencerId{1};
+    options.cluster_name = "test";
+    options.sequencers = {{SequencerId{1}, "s1:1"}};
+    for (int i = 1; i <= nodes; ++i) {
+      const NodeId id{static_cast<std::uint32_t>(i)};
+      options.storage.push_back({id, DiskId{}, "n:1"});
+      node(i).id = id;
+      node(i).disk = DiskId{100u + id.value};
+    }
+  }
+
+  FakeNode& node(int i) { return nodes_[NodeId{static_cast<std::uint32_t>(i)}]; }
+
+  /// A new life of the sequencer on the same disk; all its connections are gone.
+  void restart() {
+    for (auto& [id, n] : nodes_) n.up = false;
+    machine = std::make_unique<SequencerMachine>(options, disk, ++seed_);
+    machine->start(now, 1'700'000'000'000);
+    run();
+  }
+  void connect(int i) {
+    FakeNode& n = node(i);
+    n.up = true;
+    n.connection = ConnectionId{++connections_};
+    Hello h;
+    h.role = Role::storage;
+    h.id = n.id.value;
+    h.disk = n.disk;
+    machine->connected(now, {n.connection, h});
+    run();
+  }
+  void disconnect(int i) {
+    node(i).up = false;
+    machine->disconnected(now, {node(i).connection});
+    run();
+  }
+  ConnectionId connect_client() {
+    const ConnectionId c{++connections_};
+    Hello h;
+    h.role = Role::client;
+    machine->connected(now, {c, h});
+    run();
+    return c;
+  }
+  void disconnect_client(ConnectionId c) {
+    machine->disconnected(now, {c});
+    run();
+  }
+  void say(ConnectionId from, Message m, std::uint32_t request = 1) {
+    machine->arrived(now, {from, RequestId{request}, std::move(m)});
+    run();
+  }
+  /// The newest message of this type that clients got; empty when none.
+  template <class M>
+  std::vector<M> heard() const {
+    std::vector<M> out;
+    for (const Message& m : to_clients)
+      if (const M* x = std::get_if<M>(&m)) out.push_back(*x);
+    return out;
+  }
+  bool alarmed() const {
+    return std::any_of(events.begin(), events.end(), [](const Event& e) { return e.level == Event::Level::alarm; });
+  }
+  /// Lets time pass in small steps.
+  void pass(Duration d) {
+    const Time end = now + d;
+    while (now < end) {
+      now = std::min(end, now + 10ms);
+      machine->tick(now, 1'700'000'000'000);
+      run();
+    }
+  }
+  /// Elected, all nodes connected.
+  void start_all() {
+    restart();
+    pass(3s);
+    for (auto& [id, n] : nodes_) connect(static_cast<int>(id.value));
+    pass(100ms);
+  }
+
+  Options options;
+  RaftDisk disk;
+  std::unique_ptr<SequencerMachine> machine;
+  Time now{};
+  std::vector<Message> to_clients;
+  std::vector<Event> events;
+  std::vector<std::pair<NodeId, Message>> to_nodes;
+
+  /// Performs outputs until nothing happens any more.
+  void run() {
+    for (;;) {
+      Output& o = machine->output();
+      auto saves = std::move(o.saves);
+      auto sends = std::move(o.sends);
+      events.insert(events.end(), o.events.begin(), o.events.end());
+      auto closes = std::move(o.closes);
+      o.clear();
+      if (saves.empty() && sends.empty() && closes.empty()) return;
+      for (const SaveRaft& s : saves) {
+        save(s);
+        machine->save_done(now, {s.ticket});
+      }
+      for (Send& s : sends) {
+        FakeNode* to = nullptr;
+        for (auto& [id, n] : nodes_)
+          if (n.up && n.connection == s.to) to = &n;
+        if (to == nullptr) {
+          to_clients.push_back(std::move(s.message));
+          continue;
+        }
+        to_nodes.emplace_back(to->id, s.message);
+        for (Message& answer : handle(*to, s.message)) {
+          const bool unasked = std::holds_alternative<Durable>(answer) || std::holds_alternative<Missing>(answer);
+          machine->arrived(now, {s.to, unasked ? RequestId{} : s.request, std::move(answer)});
+        }
+      }
+      for (const CloseConnection& c : closes) machine->disconnected(now, {c.connection});
+    }
+  }
+
+ private:
+  void save(const SaveRaft& s) {
+    if (s.has_snapshot) {
+      disk.snapshot = s.snapshot;
+      disk.snapshot_index = s.snapshot_index;
+      disk.snapshot_term = s.snapshot_term;
+      std::erase_if(disk.entries, [&](const RaftEntry& e) { return e.index <= s.snapshot_index; });
+    }
+    if (s.hard_state) disk.hard_state = *s.hard_state;
+    if (s.truncate_from != RaftIndex{}) std::erase_if(disk.entries, [&](const RaftEntry& e) { return e.index >= s.truncate_from; });
+    disk.entries.insert(disk.entries.end(), s.entries.begin(), s.entries.end());
+  }
+
+  static StateIs state_of(const FakeNode& n, LogId id, Term term) {
+    const FakeLog& l = n.logs.at(id);
+    return {id, term, l.last_term(), l.tail(), l.chain_at(l.tail()), l.first, l.committed, n.disk, false, l.matched == term, l.terms(), Offset{}};
+  }
+
+  std::vector<Message> handle(FakeNode& n, Message& m) {
+    std::vector<Message> out;
+    const auto promise = [&](LogId id) { return std::max(n.promise, n.logs.contains(id) ? n.logs[id].promise : Term{}); };
+    std::visit(overloaded{
+                   [&](loglog::Metadata& x) { n.metadata = x.metadata; },
+                   [&](Seal& s) {
+                     if (s.term < promise(s.log)) return void(out.push_back(Fenced{s.log, promise(s.log), {}}));
+                     (s.log == LogId{} ? n.promise : n.logs[s.log].promise) = s.term;
+                     out.push_back(Sealed{s.log, s.term, 0});
+                   },
+                   [&](Join& j) {
+                     n.logs[j.info.id];
+                     out.push_back(Joined{j.info.id});
+                   },
+                   [&](Drop& d) {
+                     n.logs.erase(d.log);
+                     out.push_back(Dropped{d.log});
+                   },
+                   [&](GetState& g) {
+                     if (!n.logs.contains(g.log)) return void(out.push_back(NotMember{g.log}));
+                     if (g.term < promise(g.log)) return void(out.push_back(Fenced{g.log, promise(g.log), {}}));
+                     if (n.logs[g.log].matched != g.term) n.logs[g.log].matched = Term{};
+                     out.push_back(state_of(n, g.log, g.term));
+                   },
+                   [&](Reconcile& r) { out.push_back(reconcile(n, r)); },
+                   [&](Order& o) { order(n, o, out); },
+                   [&](Watermark& w) { n.logs[w.log].committed = std::max(n.logs[w.log].committed, std::min(w.committed, n.logs[w.log].tail())); },
+                   [&](ConfirmTerm& c) { out.push_back(TermConfirmed{c.log, c.term, n.logs[c.log].tail()}); },
+                   [](auto&) {},
+               },
+               m);
+    return out;
+  }
+
+  Reconciled reconcile(FakeNode& n, const Reconcile& r) {
+    FakeLog& l = n.logs[r.log];
+    const auto answer = [&](Errc e) { return Reconciled{r.log, r.term, e, l.tail(), l.chain_at(l.tail())}; };
+    if (l.tail() != r.expected_tail || l.last_term() != r.expected_last_term || l.chain_at(l.tail()) != r.expected_chain)
+      return answer(Errc::wrong_state);
+    if (r.cut < l.committed) return answer(Errc::log_halted);
+    l.cut(r.cut);
+    if (l.tail() < r.target) {
+      if (r.peers.empty()) return answer(Errc::unavailable);
+      const FakeLog& peer = nodes_[r.peers.front()].logs[r.log];
+      if (peer.matched != r.term) return answer(Errc::unavailable);
+      for (std::size_t i = l.pieces.size(); i < peer.pieces.size() && l.tail() < r.target; ++i) l.pieces.push_back(peer.pieces[i]);
+    }
+    if (l.tail() != r.target || l.chain_at(l.tail()) != r.target_chain) return answer(Errc::corrupt);
+    l.matched = r.term;
+    n.reconciled.insert(r.log);
+    return answer(Errc::ok);
+  }
+
+  void order(FakeNode& n, const Order& o, std::vector<Message>& out) {
+    FakeLog& l = n.logs[o.log];
+    if (l.matched != o.term || o.previous_end != l.tail() || o.previous_term != l.last_term()) return void(out.push_back(state_of(n, o.log, o.term)));
+    Offset at = o.previous_end;
+    for (const OrderItem& i : o.items) {
+      if (l.missing.contains(i.run.digest.value)) {
+        out.push_back(Missing{o.log, o.term, at, i.run});
+        break;
+      }
+      const auto length = i.frame.empty() ? i.run.length : static_cast<std::uint32_t>(i.frame.size());
+      l.pieces.push_back({o.term, length, i.frame.empty() ? i.run.digest.value : length});
+      at += length;
+    }
+    l.committed = std::max(l.committed, std::min(o.committed, l.tail()));
+    if (n.durable && l.last_term() == o.term) out.push_back(Durable{o.log, o.term, l.tail(), l.chain_at(l.tail()), Offset{}, Chain{}});
+  }
+
+  std::map<NodeId, FakeNode> nodes_;
+  std::uint64_t seed_;
+  std::uint64_t connections_ = 0;
+};
+
+}  // namespace loglog::sequencer::testing

@@ -1,0 +1,298 @@
+#include "sequencer/core/sequencer_machine.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/sequencer/core/fake_cluster.h"
+
+using namespace loglog;
+using namespace loglog::sequencer;
+using namespace loglog::sequencer::testing;
+
+namespace {
+
+Commit commit(const TermIs& t, std::uint64_t first, std::uint64_t settled = 0, std::uint64_t producer = 77) {
+  return {t.log, t.term, Sequence{settled}, {ProducerId{producer}, Sequence{first}, 1, 100, RunDigest{producer * 1000 + first}}};
+}
+
+LogId create(FakeCluster& f, ConnectionId c, LogOptions o = {}) {
+  f.to_clients.clear();
+  f.say(c, CreateLog{"a", o});
+  const auto made = f.heard<LogIs>();
+  REQUIRE(made.size() == 1);
+  CHECK(made[0].info.state == LogState::open);
+  return made[0].info.id;
+}
+
+TermIs open(FakeCluster& f, ConnectionId c, LogId log) {
+  f.to_clients.clear();
+  f.say(c, OpenLog{log});
+  f.pass(200ms);
+  const auto t = f.heard<TermIs>();
+  REQUIRE(!t.empty());
+  return t.back();
+}
+
+Offset append(FakeCluster& f, ConnectionId c, const Commit& m) {
+  f.to_clients.clear();
+  f.say(c, m);
+  const auto done = f.heard<Committed>();
+  REQUIRE(done.size() == 1);
+  return done[0].offset;
+}
+
+}  // namespace
+
+TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
+  FakeCluster f(3);
+  f.start_all();
+  REQUIRE(f.machine->leading_term() == Term{1});
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  CHECK(t.start > Offset{});  // an empty log begins with a segment start
+  CHECK(t.end > t.start);
+
+  const Offset a = append(f, c, commit(t, 1));
+  CHECK(a == t.end);
+  CHECK(append(f, c, commit(t, 2)) == a + 100);
+  CHECK(append(f, c, commit(t, 1)) == a);  // a repeat
+  for (int i : {1, 2, 3}) CHECK(f.node(i).logs[log].committed == a + 200);
+
+  f.to_clients.clear();
+  f.say(c, commit(t, 9));
+  REQUIRE(f.heard<Refused>().size() == 1);
+  CHECK(f.heard<Refused>()[0].error == Errc::wrong_sequence);
+  CHECK(f.heard<Refused>()[0].expected == Sequence{3});
+  Commit stale = commit(t, 3);
+  stale.term = Term{0};
+  f.say(c, stale);
+  CHECK(f.heard<Refused>().back().error == Errc::stale_term);
+  CHECK(f.heard<Refused>().back().term == t.term);
+
+  f.say(c, GetTail{log});
+  REQUIRE(f.heard<TailIs>().size() == 1);
+  CHECK(f.heard<TailIs>()[0].committed == a + 200);
+
+  f.say(c, TrimLog{log, Offset{1'000'000}});
+  CHECK(f.heard<LogIs>().back().info.trim == a + 200);  // R3: clamped
+
+  f.say(c, CreateLog{"a", {}});
+  CHECK(f.heard<Failed>().back().error == Errc::log_exists);
+  f.say(c, DeleteLog{"a"});
+  CHECK(f.heard<Done>().size() == 1);
+  f.pass(100ms);
+  CHECK(f.machine->metadata().logs.empty());
+  CHECK(!f.alarmed());
+}
+
+TEST_CASE("sequencer: committed needs W acknowledgements; one node down does not stop appends") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  f.disconnect(3);
+  append(f, c, commit(t, 1));
+  f.node(2).durable = false;
+  f.to_clients.clear();
+  f.say(c, commit(t, 2));
+  CHECK(f.heard<Committed>().empty());
+  CHECK(f.heard<Refused>().empty());
+
+  // The third comes back late: it catches up, joins the stream, and its acknowledgement completes the quorum.
+  f.connect(3);
+  f.pass(500ms);
+  REQUIRE(f.heard<Committed>().size() == 1);
+  CHECK(f.node(3).logs[log].pieces == f.node(1).logs[log].pieces);
+  CHECK(f.node(3).logs[log].committed == f.node(1).logs[log].tail());
+  CHECK(!f.alarmed());
+}
+
+TEST_CASE("sequencer: a late replica beyond the window copies from a peer") {
+  FakeCluster f(3);
+  f.options.reference_window = 8;
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  f.disconnect(3);
+  for (std::uint64_t i = 1; i <= 50; ++i) append(f, c, commit(t, i, i - 1));
+  f.to_nodes.clear();
+  f.connect(3);
+  f.pass(500ms);
+  CHECK(f.node(3).logs[log].pieces == f.node(1).logs[log].pieces);
+  const bool copied = std::any_of(f.to_nodes.begin(), f.to_nodes.end(), [](const auto& m) {
+    const auto* r = std::get_if<Reconcile>(&m.second);
+    return r != nullptr && !r->peers.empty();
+  });
+  CHECK(copied);
+  append(f, c, commit(t, 51, 50));
+  CHECK(f.node(3).logs[log].pieces == f.node(1).logs[log].pieces);
+  CHECK(!f.alarmed());
+}
+
+TEST_CASE("sequencer: failover; a replica that diverged is cut back to where it agrees (S4)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  append(f, c, commit(t, 1));
+  // The third alone gets a run more; a second leader recovers without it and goes on; then it comes back.
+  for (int i : {1, 2}) f.disconnect(i);
+  f.say(c, commit(t, 2));
+  const Offset orphan = f.node(3).logs[log].tail();
+  CHECK(orphan > f.node(1).logs[log].tail());
+
+  f.restart();
+  f.pass(3s);
+  REQUIRE(f.machine->leading_term() == Term{2});
+  for (int i : {1, 2}) f.connect(i);
+  const ConnectionId c2 = f.connect_client();
+  const TermIs t2 = open(f, c2, log);
+  CHECK(t2.term == Term{2});
+  CHECK(t2.start == t.end + 100);
+  append(f, c2, commit(t2, 2, 1));
+  f.connect(3);
+  f.pass(500ms);
+  CHECK(f.node(3).logs[log].pieces == f.node(1).logs[log].pieces);
+  CHECK(f.node(3).logs[log].terms().size() == 2);
+  CHECK(!f.alarmed());
+}
+
+TEST_CASE("sequencer: failover; what W nodes hold survives, the most up-to-date answer is the base (S3)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  f.disconnect(1);
+  const Offset a = append(f, c, commit(t, 1));
+  f.restart();
+  f.pass(3s);
+  for (int i : {1, 2}) f.connect(i);  // one that has it, one that has not
+  const ConnectionId c2 = f.connect_client();
+  const TermIs t2 = open(f, c2, log);
+  CHECK(t2.start == a + 100);
+  CHECK(f.node(1).logs[log].pieces == f.node(2).logs[log].pieces);
+  CHECK(f.node(1).logs[log].committed == t2.end);
+}
+
+TEST_CASE("sequencer: the base dies in recovery: a new term for that log alone (S8)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  f.disconnect(2);
+  append(f, c, commit(t, 1));
+  f.restart();
+  f.pass(3s);
+  // Node 3 holds more than 2, is chosen as base, and dies before 2 has copied: its Reconcile cannot be done.
+  f.node(2).logs[log].missing.insert(0);
+  f.connect(3);
+  f.node(3).logs[log].pieces.push_back({Term{1}, 100, 4242});  // it alone has one more
+  f.connect(2);
+  f.disconnect(3);
+  f.connect(1);
+  const ConnectionId c2 = f.connect_client();
+  f.say(c2, OpenLog{log});
+  f.pass(6s);
+  const auto told = f.heard<TermIs>();
+  REQUIRE(!told.empty());
+  f.connect(3);
+  f.pass(1s);
+  CHECK(f.node(3).logs[log].pieces == f.node(1).logs[log].pieces);
+  CHECK(!f.alarmed());
+}
+
+TEST_CASE("sequencer: a run that nobody has and whose producer is gone is dropped by a new term") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  append(f, c, commit(t, 1));
+  const ConnectionId producer = f.connect_client();
+  const Commit lost = commit(t, 1, 0, 88);
+  for (int i : {1, 2, 3}) f.node(i).logs[log].missing.insert(lost.run.digest.value);
+  f.say(producer, lost);
+  CHECK(f.heard<UploadAgain>().size() == 3);
+  f.disconnect_client(producer);
+  f.to_clients.clear();
+  f.pass(3s);
+  const auto told = f.heard<TermIs>();  // told unasked: it had opened the log
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].term > t.term);
+  CHECK(told[0].start == t.end + 100);
+  append(f, c, commit(told[0], 2, 1));
+  CHECK(!f.alarmed());
+}
+
+TEST_CASE("sequencer: replicas that contradict each other halt the log (D4); a node that lost data counts as down (T4)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  append(f, c, commit(t, 1));
+  SUBCASE("lost data") {
+    f.disconnect(3);
+    f.node(3).logs[log].pieces.pop_back();
+    f.connect(3);
+    CHECK(f.alarmed());
+    append(f, c, commit(t, 2));
+  }
+  SUBCASE("another disk") {
+    f.disconnect(3);
+    f.node(3).disk = DiskId{5};
+    f.connect(3);
+    CHECK(f.alarmed());
+    append(f, c, commit(t, 2));
+  }
+  SUBCASE("other bytes") {
+    f.node(3).logs[log].pieces.back().tag ^= 1;
+    f.to_clients.clear();
+    f.say(c, commit(t, 2));
+    CHECK(f.alarmed());
+    f.say(c, commit(t, 3));
+    CHECK(f.heard<Refused>().back().error == Errc::log_halted);
+  }
+}
+
+TEST_CASE("sequencer: segments roll at the log's segment size") {
+  FakeCluster f(1);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c, {1, 1, 64u << 10, Durability::sync});
+  const TermIs t = open(f, c, log);
+  f.to_nodes.clear();
+  Commit m = commit(t, 1);
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    m.run.first = Sequence{i};
+    m.run.length = 20'000;
+    append(f, c, m);
+  }
+  std::size_t rolls = 0;
+  for (const auto& [node, message] : f.to_nodes)
+    if (const auto* o = std::get_if<Order>(&message))
+      for (const OrderItem& i : o->items) rolls += !i.frame.empty();
+  CHECK(rolls == 3);
+}
+
+TEST_CASE("sequencer: one that does not lead says so") {
+  FakeCluster f(3);
+  f.options.sequencers = {{SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
+  f.restart();
+  f.pass(1s);
+  const ConnectionId c = f.connect_client();
+  f.say(c, commit({LogId{1}, Term{1}, {}, {}}, 1));
+  REQUIRE(f.heard<Refused>().size() == 1);
+  CHECK(f.heard<Refused>()[0].error == Errc::not_leader);
+  f.say(c, OpenLog{LogId{1}});
+  CHECK(f.heard<Failed>().back().error == Errc::not_leader);
+  f.say(c, GetMetadata{{}, true});
+  CHECK(f.heard<loglog::Metadata>().size() == 1);
+  f.say(c, GetStatus{true});
+  CHECK(f.heard<Status>().size() == 1);
+}
