@@ -142,6 +142,8 @@ Output& SequencerMachine::output() {
   for (int round = 0; round < 8; ++round) {
     drain_raft();
     flush_logs();
+    // What this side closes is gone at once; the driver need not say so (and may).
+    for (std::size_t i = 0; i < out_.closes.size(); ++i) disconnected(now_, {out_.closes[i].connection});
     const raft::Output& r = raft_.output();
     if (r.committed.empty() && r.sends.empty() && r.saves.empty() && dirty_.empty() && opened_.empty()) break;
   }
