@@ -1,0 +1,426 @@
+#include "sdk/core/append_pipeline.h"
+
+#include <algorithm>
+#include <set>
+
+#include "proto-spec/vocabulary/check.h"
+
+namespace loglog::client {
+namespace {
+constexpr Duration leader_pause = 10ms;
+constexpr Duration refusal_pause = 20ms;
+}  // namespace
+
+AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out, std::uint64_t& bytes,
+                               LogId log, ProducerId producer)
+    : options_(options), view_(view), choice_(choice), out_(out), bytes_(bytes), log_(log), producer_(producer), builder_(producer) {}
+
+// ---- Gathering
+
+void AppendPipeline::append(Time, Token token, Bytes payload, bool packed, Time deadline) {
+  const FrameKind kind = packed ? FrameKind::packed_entry : FrameKind::entry;
+  if (!builder_.fits(static_cast<std::uint32_t>(payload.size()) + frame_overhead, options_.run_size_target)) cut(open_, builder_);
+  bytes_ += payload.size() + frame_overhead;
+  add(open_, builder_, Item{token, next_, deadline, 0, 0}, kind, payload);
+  next_ = next_ + 1;
+}
+
+void AppendPipeline::add(Run& to, RunBuilder& builder, Item item, FrameKind kind, ByteSpan payload) {
+  item.at = builder.add(item.sequence, kind, payload);
+  item.length = static_cast<std::uint32_t>(payload.size()) + frame_overhead;
+  to.next_deadline = std::min(to.next_deadline, item.deadline);
+  to.items.push_back(item);
+}
+
+void AppendPipeline::cut(Run& run, RunBuilder& builder) {
+  if (builder.empty()) return;
+  auto built = builder.take();
+  run.reference = built.reference;
+  run.frames = std::move(built.frames);
+  runs_.push_back(std::move(run));
+  run = Run{};
+}
+
+/// No timer: while one run is in its upload phase the next one fills.
+void AppendPipeline::cut_when_due() {
+  if (builder_.empty() || runs_.size() >= options_.runs_in_flight_max) return;
+  const bool uploading = std::any_of(runs_.begin(), runs_.end(), [this](const Run& r) { return !uploaded(r); });
+  if (!uploading) cut(open_, builder_);
+}
+
+/// Entries that were never committed since their last resolution, from this run on, go into new runs without the dead ones, under
+/// new sequence numbers: a node may hold the old ones as other runs (D3). The old numbers are skipped for ever.
+void AppendPipeline::rebuild_from(RunList::iterator begin) {
+  cut(open_, builder_);
+  RunList old;
+  old.splice(old.begin(), runs_, begin, runs_.end());
+  Run fresh;
+  RunBuilder builder(producer_);
+  for (Run& r : old) {
+    for (Item& i : r.items) {
+      bytes_ -= i.length;
+      if (!i.live) continue;
+      check(!i.committing, "a committed entry keeps its sequence number");
+      const ByteSpan payload = r.frames.span().subspan(i.at + frame_prefix_size, i.length - frame_overhead);
+      const auto prefix = read_prefix(r.frames.data() + i.at);
+      check(prefix.has_value(), "a run holds frame images");
+      if (!builder.fits(i.length, options_.run_size_target)) cut(fresh, builder);
+      bytes_ += i.length;
+      i.sequence = next_;
+      next_ = next_ + 1;
+      add(fresh, builder, i, prefix->kind, payload);
+    }
+  }
+  cut(fresh, builder);
+}
+
+// ---- Uploading
+
+bool AppendPipeline::uploaded(const Run& run) const {
+  const LogInfo* info = view_.log(log_);
+  return info != nullptr && run.begun && const_cast<Run&>(run).uploads.taken() >= std::max<std::size_t>(1, info->options.write_quorum);
+}
+
+void AppendPipeline::upload(Time now, Run& run) {
+  const LogInfo* info = view_.log(log_);
+  if (info == nullptr) return view_.want_log(now, log_);
+  if (!run.begun) {
+    run.begun = true;
+    run.uploads.begin(info->members);
+  }
+  for (auto& t : run.uploads.targets()) {
+    const ConnectionId c = view_.node(now, t.node);
+    if (t.state == ReplicaUploads::State::wanted && c != ConnectionId{} && t.not_before <= now) send_upload(now, run, t, c);
+  }
+}
+
+void AppendPipeline::send_upload(Time now, Run& run, ReplicaUploads::Target& t, ConnectionId c) {
+  t.state = ReplicaUploads::State::sent;
+  t.on = c;
+  view_.request(now, c, Upload{log_, run.reference, run.frames}, Duration::max(),
+                [this, first = run.reference.first, node = t.node, c](Time at, Message* m) { upload_answered(at, first, node, c, m); });
+}
+
+void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, ConnectionId c, const Message* m) {
+  const auto* taken = m ? std::get_if<Uploaded>(m) : nullptr;
+  if (taken) known_ = std::max(known_, taken->committed);
+  const auto late = std::find_if(lagging_.begin(), lagging_.end(), [first](const Run& r) { return r.reference.first == first; });
+  const auto run = late != lagging_.end() ? late : find(first);
+  if (run == runs_.end()) return;
+  auto* t = run->uploads.find(node);
+  if (t == nullptr || t->state != ReplicaUploads::State::sent || t->on != c) return;
+  t->state = taken ? ReplicaUploads::State::taken : ReplicaUploads::State::wanted;
+  if (const auto* busy = m ? std::get_if<Busy>(m) : nullptr)
+    t->not_before = now + std::chrono::milliseconds(std::clamp<std::uint32_t>(busy->retry_after_ms, 1, 1000));
+  else if (!taken)
+    t->not_before = now + refusal_pause;
+  if (late == lagging_.end()) return;
+  run->uploads.drop_unsent();
+  if (run->uploads.pending()) return;
+  bytes_ -= run->frames.size();
+  lagging_.erase(late);
+}
+
+/// A replica that does not take what is committed long since would hold this client's memory: it catches up from its peers (§9).
+void AppendPipeline::drop_laggards(Time now) {
+  std::set<ConnectionId> slow;
+  for (auto i = lagging_.begin(); i != lagging_.end();) {
+    if (i->keep_until > now) {
+      ++i;
+      continue;
+    }
+    for (const auto& t : i->uploads.targets())
+      if (t.state == ReplicaUploads::State::sent) slow.insert(t.on);
+    bytes_ -= i->frames.size();
+    i = lagging_.erase(i);
+  }
+  for (const ConnectionId c : slow) view_.drop(now, c);
+}
+
+// ---- The term
+
+void AppendPipeline::open_term(Time now) {
+  if (opening_ || now < open_at_) return;
+  const ConnectionId c = view_.leader(now);
+  open_at_ = now + leader_pause;
+  if (c == ConnectionId{}) return;
+  opening_ = true;
+  view_.request(now, c, OpenLog{log_}, options_.commit_timeout, [this, c](Time at, Message* m) {
+    opening_ = false;
+    if (const auto* t = m ? std::get_if<TermIs>(m) : nullptr) return term_is(at, c, *t);
+    const auto* failed = m ? std::get_if<Failed>(m) : nullptr;
+    const auto* refusal = m ? std::get_if<Refused>(m) : nullptr;
+    const Errc why = failed ? failed->error : refusal ? refusal->error : Errc::unavailable;
+    if (m == nullptr || why == Errc::not_leader) view_.not_leader(c, refusal ? refusal->leader : SequencerId{});
+    open_at_ = at + refusal_pause;
+    if (why != Errc::no_such_log && why != Errc::log_deleted) return;
+    cut(open_, builder_);
+    while (!runs_.empty()) {  // what was never committed is not written and never will be
+      const bool unsure = runs_.front().items.front().committing;
+      end_all(runs_.front(), unsure ? Errc::outcome_unknown : why, {});
+      settle(at, runs_.begin(), false);
+    }
+  });
+}
+
+void AppendPipeline::term_is(Time now, ConnectionId from, const TermIs& m) {
+  if (m.term < term_ || !view_.is_sequencer(from)) return;
+  leader_ = from;
+  known_ = std::max(known_, m.end);  // all below is committed
+  if (m.term == term_) return;       // the same reign: its Commits are repeated
+  const bool first = term_ == Term{};
+  term_ = m.term;
+  term_start_ = m.start;
+  term_end_ = m.end;
+  for (Run& r : runs_) {
+    r.commit_sent = false;
+    r.commits_in_term = 0;
+  }
+  if (!first && !resolver_) resolve(now);
+}
+
+void AppendPipeline::lose_term(Time now, Duration pause) {
+  leader_ = {};
+  open_at_ = std::max(open_at_, now + pause);
+  for (Run& r : runs_) r.commit_sent = false;
+}
+
+void AppendPipeline::disconnected(Time now, ConnectionId c) {
+  if (c == leader_) lose_term(now, Duration{0});
+}
+
+/// A3: from what was known before the first Commit of each, to exactly the new term's start.
+void AppendPipeline::resolve(Time now) {
+  Offset from = no_offset;
+  for (const Run& r : runs_)
+    for (const Item& i : r.items)
+      if (i.committing) from = std::min(from, i.known);
+  if (from == no_offset) return;
+  resolver_ = std::make_unique<Resolver>(options_, view_, choice_, log_, producer_, from, term_start_,
+                                         [this](Time at, Resolver::Findings&& f) { resolved(at, std::move(f)); });
+  resolver_->poll(now);
+}
+
+void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
+  finished_ = std::move(resolver_);
+  Offset lower{};
+  const Sequence last_found = f.found.empty() ? Sequence{} : f.found.rbegin()->first;
+  for (auto r = runs_.begin(); r != runs_.end();) {
+    std::vector<Item> rest;
+    for (Item& i : r->items) {
+      if (!i.committing) {
+        rest.push_back(i);
+      } else if (const auto found = f.found.find(i.sequence); found != f.found.end()) {
+        lower = found->second.next;
+        end(i, Appended{found->second.offset, found->second.term});
+      } else if (i.sequence < last_found) {  // A5: one of this producer's later entries is in the log, so this one was too
+        end(i, Failure{Error{Errc::outcome_unknown, "the entry was committed, and trimmed before its offset was read"}});
+      } else if (f.clipped > std::max(i.known, lower)) {
+        end(i, Failure{Error{Errc::outcome_unknown, "the log was trimmed past the place where the entry may have been"}});
+      } else if (i.live) {  // A4: absent for ever; committed again, in a new run
+        i.committing = false;
+        rest.push_back(i);
+      }
+    }
+    const auto run = r++;
+    if (rest.empty()) {
+      settle(now, run, false);
+      continue;
+    }
+    run->begun = false;
+    if (rest.size() == run->items.size()) continue;  // the whole run: the same bytes under the same name
+    for (const Item& i : run->items) bytes_ -= i.length;
+    for (const Item& i : rest) bytes_ += i.length;
+    run->items = std::move(rest);
+    run->stale = true;
+  }
+  known_ = std::max(known_, term_end_);
+}
+
+// ---- Committing
+
+Sequence AppendPipeline::settled_through() const {
+  const auto& first = runs_.empty() ? open_.items : runs_.front().items;
+  return Sequence{(first.empty() ? next_ : first.front().sequence).value - 1};
+}
+
+void AppendPipeline::send_commits(Time now) {
+  if (leader_ == ConnectionId{} || resolver_ || now < commit_at_) return;
+  for (auto r = runs_.begin(); r != runs_.end(); ++r) {
+    if (r->commit_sent) continue;
+    if (r->stale || !uploaded(*r)) return;
+    // A1: the leader takes what follows the run before, or what follows all that is settled.
+    const bool follows = r != runs_.begin() && std::prev(r)->end() == r->reference.first;
+    if (!follows && r->reference.first != settled_through() + 1) return;
+    send_commit(now, *r);
+  }
+}
+
+void AppendPipeline::send_commit(Time now, Run& run) {
+  for (Item& i : run.items) {
+    if (!i.committing) i.known = known_;  // no later answer moves it (A3)
+    i.committing = true;
+  }
+  run.commit_sent = true;
+  ++run.commits_in_term;
+  view_.request(now, leader_, Commit{log_, term_, settled_through(), run.reference}, options_.commit_timeout,
+                [this, c = leader_](Time at, Message* m) {
+                  if (m != nullptr) return arrived(at, c, *m);
+                  if (leader_ != c) return;
+                  view_.not_leader(c, {});  // silent for long: perhaps another one leads
+                  lose_term(at, Duration{0});
+                });
+}
+
+void AppendPipeline::arrived(Time now, ConnectionId from, const Message& m) {
+  if (const auto* c = std::get_if<Committed>(&m)) committed(now, *c);
+  else if (const auto* r = std::get_if<Refused>(&m)) refused(now, from, *r);
+  else if (const auto* u = std::get_if<UploadAgain>(&m)) upload_again(*u);
+  else if (const auto* t = std::get_if<TermIs>(&m)) term_is(now, from, *t);
+  else if (const auto* f = std::get_if<Failed>(&m); f && from == leader_) {
+    if (f->error == Errc::not_leader) view_.not_leader(from, {});
+    lose_term(now, refusal_pause);
+  }
+}
+
+void AppendPipeline::committed(Time now, const Committed& m) {
+  const auto run = find(m.first);
+  if (m.producer != producer_ || run == runs_.end() || run->stale || !run->items.front().committing) return;
+  for (Item& i : run->items) end(i, Appended{m.offset + i.at, m.term});
+  known_ = std::max(known_, m.offset + run->reference.length);
+  settle(now, run, true);
+}
+
+void AppendPipeline::refused(Time now, ConnectionId from, const Refused& m) {
+  const auto run = find(m.first);
+  if (m.producer != producer_ || run == runs_.end() || !run->commit_sent) return;
+  switch (m.error) {
+    case Errc::not_leader:
+      view_.not_leader(from, m.leader);
+      [[fallthrough]];
+    case Errc::stale_term:
+    case Errc::not_ready:
+      if (from == leader_) lose_term(now, m.error == Errc::not_ready ? refusal_pause : Duration{0});
+      return;
+    case Errc::no_such_log:
+    case Errc::log_deleted:
+    case Errc::log_halted:
+    case Errc::invalid_argument:
+    case Errc::digest_mismatch:
+      // A6: failed only if that was its only Commit in this term.
+      if (run->commits_in_term == 1) end_all(*run, m.error, {});
+      else end_all(*run, Errc::outcome_unknown, std::string(name_of(m.error)));
+      settle(now, run, false);
+      return;
+    default:  // wrong_sequence, too_many, …: stays unsettled; this and all after it are committed again, in order
+      for (auto r = run; r != runs_.end(); ++r) r->commit_sent = false;
+      commit_at_ = now + refusal_pause;
+  }
+}
+
+void AppendPipeline::upload_again(const UploadAgain& m) {
+  const LogInfo* info = view_.log(log_);
+  const auto run = find(m.first);
+  if (m.producer != producer_ || run == runs_.end() || run->cancelled || info == nullptr) return;
+  run->uploads.begin(info->members);
+}
+
+// ---- Endings
+
+void AppendPipeline::end(Item& item, Completion c) {
+  if (item.live) out_.completed.push_back({item.token, std::move(c), true});
+  item.live = false;
+}
+
+void AppendPipeline::end_all(Run& run, Errc code, const std::string& detail) {
+  for (Item& i : run.items) end(i, Failure{Error{code, detail}});
+}
+
+/// The fate of all its entries is known.
+void AppendPipeline::settle(Time now, RunList::iterator run, bool was_committed) {
+  if (was_committed) run->uploads.drop_unsent();
+  if (was_committed && run->uploads.pending()) {
+    run->keep_until = now + options_.upload_grace;
+    lagging_.splice(lagging_.end(), runs_, run);
+    return;
+  }
+  for (const Item& i : run->items) bytes_ -= i.length;
+  runs_.erase(run);
+}
+
+/// True: nothing of the run is left to do.
+bool AppendPipeline::expire(Run& run, Time now) {
+  if (run.next_deadline > now) return false;
+  run.next_deadline = never;
+  bool alive = false, unsure = false;
+  for (Item& i : run.items) {
+    if (i.live && i.deadline <= now) {
+      end(i, Failure{Error{i.committing ? Errc::outcome_unknown : Errc::deadline_exceeded, i.committing ? "the deadline passed" : ""}});
+      if (!i.committing) run.stale = true;
+    }
+    if (i.live) run.next_deadline = std::min(run.next_deadline, i.deadline);
+    alive |= i.live;
+    unsure |= i.committing;
+  }
+  if (!alive && unsure && !run.cancelled && leader_ != ConnectionId{}) {
+    run.cancelled = true;
+    view_.tell(leader_, RequestId{0}, Cancel{log_, producer_, run.reference.first});
+  }
+  return !alive && !unsure;
+}
+
+void AppendPipeline::expire(Time now) {
+  for (auto r = runs_.begin(); r != runs_.end();) {
+    const auto run = r++;
+    if (expire(*run, now)) settle(now, run, false);  // its sequence numbers are skipped
+  }
+  if (!open_.items.empty() && expire(open_, now)) {
+    for (const Item& i : open_.items) bytes_ -= i.length;
+    open_ = Run{};
+    builder_ = RunBuilder(producer_);
+  }
+}
+
+void AppendPipeline::close() {
+  cut(open_, builder_);
+  for (Run& r : runs_)
+    for (Item& i : r.items) end(i, Failure{Error{i.committing ? Errc::outcome_unknown : Errc::client_closed, "the client was closed"}});
+}
+
+AppendPipeline::RunList::iterator AppendPipeline::find(Sequence first) {
+  return std::find_if(runs_.begin(), runs_.end(), [first](const Run& r) { return r.reference.first == first; });
+}
+
+void AppendPipeline::tick(Time now) {
+  finished_.reset();
+  expire(now);
+  drop_laggards(now);
+  if (resolver_) resolver_->poll(now);
+}
+
+void AppendPipeline::pump(Time now) {
+  cut_when_due();
+  const auto stale = std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return r.stale && !r.items.front().committing; });
+  if (stale != runs_.end() && !resolver_) rebuild_from(stale);
+  std::uint32_t n = 0;
+  for (Run& r : runs_)
+    if (n++ < options_.runs_in_flight_max) upload(now, r);
+  if (leader_ == ConnectionId{} && !runs_.empty()) open_term(now);
+  send_commits(now);
+}
+
+Time AppendPipeline::wake(Time now) const {
+  Time t = open_.next_deadline;
+  for (const Run& r : runs_) {
+    t = std::min(t, r.next_deadline);
+    for (const auto& target : const_cast<Run&>(r).uploads.targets())
+      if (target.state == ReplicaUploads::State::wanted && target.not_before > now) t = std::min(t, target.not_before);
+    if (!r.commit_sent && commit_at_ > now) t = std::min(t, commit_at_);
+  }
+  for (const Run& r : lagging_) t = std::min(t, r.keep_until);
+  if (leader_ == ConnectionId{} && !opening_ && !runs_.empty()) t = std::min(t, open_at_);
+  if (resolver_) t = std::min(t, resolver_->wake());
+  return t;
+}
+
+}  // namespace loglog::client

@@ -1,0 +1,99 @@
+#include "sdk/core/client_machine.h"
+
+#include <algorithm>
+
+#include "sdk/core/machine_parts.h"
+
+namespace loglog::client {
+
+ClientMachine::ClientMachine(Options options, std::uint64_t seed) : parts_(std::make_unique<Parts>(std::move(options), seed)) {}
+ClientMachine::~ClientMachine() = default;
+
+Hello ClientMachine::hello() const {
+  return Hello{hello_magic, protocol_lowest, protocol_highest, Role::client, parts_->view.metadata().cluster, parts_->options.cluster_name,
+               0, parts_->boot, DiskId{}, message_body_max};
+}
+
+std::uint64_t ClientMachine::bytes_in_flight() const { return parts_->bytes; }
+bool ClientMachine::has_room_for(std::uint64_t payload_bytes) const {
+  return parts_->bytes == 0 || parts_->bytes + payload_bytes + frame_overhead <= parts_->options.bytes_in_flight_max;
+}
+
+void ClientMachine::append(Time now, Token token, LogId log, Bytes payload, bool packed, Time deadline) {
+  Parts& p = *parts_;
+  p.now = now;
+  if (p.closed) return p.fail(token, Errc::client_closed);
+  if (payload.size() > entry_size_max) return p.fail(token, Errc::entry_too_large, std::to_string(payload.size()) + " bytes");
+  if (deadline <= now) return p.fail(token, Errc::deadline_exceeded);
+  if (!has_room_for(payload.size())) return p.fail(token, Errc::too_many, "bytes in flight");
+  auto& pipeline = p.pipelines[log];
+  if (!pipeline)
+    pipeline = std::make_unique<AppendPipeline>(p.options, p.view, p.choice, p.out, p.bytes, log, ProducerId{p.random.next_id()});
+  pipeline->append(now, token, std::move(payload), packed, deadline);
+}
+
+void ClientMachine::close(Time now) {
+  Parts& p = *parts_;
+  p.now = now;
+  if (p.closed) return;
+  p.closed = true;
+  for (auto& [log, pipeline] : p.pipelines) pipeline->close();
+  for (auto& [t, r] : p.reads) {
+    r.reader->stop();
+    p.fail(t, Errc::client_closed);
+  }
+  p.reads.clear();
+  while (!p.follows.empty()) p.end_follow(p.follows.begin()->first, Errc::client_closed, {});
+  for (const auto& [t, q] : p.questions) p.fail(t, Errc::client_closed);
+  p.questions.clear();
+  for (const auto& [t, s] : p.statuses) p.fail(t, Errc::client_closed);
+  p.statuses.clear();
+}
+
+void ClientMachine::connected(Time now, const Connected& c) {
+  parts_->now = now;
+  parts_->view.connected(now, c);
+  tick(now);
+}
+
+void ClientMachine::disconnected(Time now, const Disconnected& d) {
+  parts_->now = now;
+  parts_->view.disconnected(now, d);
+  for (auto& [log, pipeline] : parts_->pipelines) pipeline->disconnected(now, d.connection);
+}
+
+void ClientMachine::arrived(Time now, Arrived&& a) {
+  Parts& p = *parts_;
+  p.now = now;
+  if (p.view.answered(now, a)) return;
+  LogId log{};
+  if (const auto* c = std::get_if<Committed>(&a.message)) log = c->log;
+  else if (const auto* r = std::get_if<Refused>(&a.message)) log = r->log;
+  else if (const auto* u = std::get_if<UploadAgain>(&a.message)) log = u->log;
+  else if (const auto* t = std::get_if<TermIs>(&a.message)) log = t->log;
+  else if (std::holds_alternative<Ping>(a.message)) p.view.tell(a.from, a.request, Pong{});
+  if (const auto i = p.pipelines.find(log); i != p.pipelines.end()) i->second->arrived(now, a.from, a.message);
+}
+
+void ClientMachine::tick(Time now) {
+  Parts& p = *parts_;
+  p.now = now;
+  p.view.tick(now);
+  for (auto& [log, pipeline] : p.pipelines) pipeline->tick(now);
+  p.tick_reads(now);
+  p.tick_questions(now);
+}
+
+Output& ClientMachine::output() {
+  Parts& p = *parts_;
+  if (!p.closed)
+    for (auto& [log, pipeline] : p.pipelines) pipeline->pump(p.now);
+  p.tick_questions(p.now);
+  Time wake = std::min({p.view.wake(), p.reads_wake(), p.questions_wake()});
+  if (!p.closed)
+    for (const auto& [log, pipeline] : p.pipelines) wake = std::min(wake, pipeline->wake(p.now));
+  p.out.wake = wake;
+  return p.out;
+}
+
+}  // namespace loglog::client

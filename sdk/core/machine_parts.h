@@ -1,0 +1,94 @@
+// What ClientMachine is made of.
+#pragma once
+#include <map>
+#include <memory>
+
+#include "sdk/core/append_pipeline.h"
+
+namespace loglog::client {
+
+struct ReadCall {
+  Time deadline;
+  Errc last = Errc::unavailable;
+  std::shared_ptr<PageReader> reader;
+};
+
+/// A subscription.
+struct FollowCall {
+  FollowCall(LogId l, Offset from) : log(l), cursor(l, from) {}
+  LogId log;
+  FollowCursor cursor;
+  NodeId node{};
+  ConnectionId connection{};  ///< 0: not subscribed
+  RequestId request{};
+  std::uint64_t granted = 0, received = 0;     ///< on this subscription
+  std::uint64_t delivered = 0, consumed = 0;   ///< by the application, in all
+  std::set<NodeId> tried;
+  std::size_t mismatches = 0;
+  Time due{}, silent_at = never;
+  bool probing = false;
+};
+
+/// A question to one node that is asked until it is answered or the deadline passes.
+struct Question {
+  enum class To : std::uint8_t { leader, anybody };
+  Message message;
+  To to = To::leader;
+  Time deadline;
+  /// Whether that answer ends the call (then it has completed it). Not asked for not_leader and the like.
+  std::function<bool(Time, ConnectionId, Message&)> answer;
+  bool asked = false, repeated = false;
+  Time due{};
+  Errc last = Errc::unavailable;
+};
+
+struct StatusCall {
+  ClusterStatus result;
+  std::map<SequencerId, bool> asked;  ///< false: answered
+  bool logs = false, begun = false;
+  Time give_up{};
+};
+
+struct ClientMachine::Parts {
+  Parts(Options o, std::uint64_t seed)
+      : options(std::move(o)), random(seed), boot{random.next_id()}, view(options, random, out), choice(options.preferred_node) {}
+
+  void complete(Token t, Completion c, bool last = true) { out.completed.push_back({t, std::move(c), last}); }
+  void fail(Token t, Errc e, std::string detail = {}) { complete(t, Failure{Error{e, std::move(detail)}}); }
+
+  // machine_reads.cpp
+  void read_step(Time now, Token t, PageReader::Step&& s);
+  void subscribe(Time now, Token t, FollowCall& f);
+  void pushed(Time now, Token t, NodeId node, ConnectionId c, Message* m);
+  void move_on(Time now, FollowCall& f, bool failed);
+  void end_follow(Token t, Errc why, std::string detail);
+  void give_credit(FollowCall& f);
+  void probe(Time now, Token t, FollowCall& f);
+  void tick_reads(Time now);
+  Time reads_wake() const;
+
+  // machine_questions.cpp
+  void ask(Time now, Token t, Message m, Time deadline, std::function<bool(Time, ConnectionId, Message&)> answer,
+           Question::To to = Question::To::leader);
+  void poll(Time now, Token t, Question& q);
+  void tick_questions(Time now);
+  Time questions_wake() const;
+  void poll_status(Time now, Token t, StatusCall& s);
+
+  const Options options;
+  Random random;
+  BootId boot;
+  Output out;
+  Time now{};
+  std::uint64_t bytes = 0;
+  bool closed = false;
+  ClusterView view;
+  ReplicaChoice choice;
+  std::map<LogId, std::unique_ptr<AppendPipeline>> pipelines;
+  std::map<Token, ReadCall> reads;
+  std::map<Token, FollowCall> follows;
+  std::map<Token, Question> questions;
+  std::map<Token, StatusCall> statuses;
+};
+
+}  // namespace loglog::client

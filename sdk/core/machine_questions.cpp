@@ -1,0 +1,201 @@
+// Plain questions: one request, one answer, asked again until the deadline.
+#include <algorithm>
+
+#include "sdk/core/machine_parts.h"
+
+namespace loglog::client {
+namespace {
+constexpr Duration ask_pause = 20ms;
+}
+
+void ClientMachine::Parts::ask(Time at, Token t, Message m, Time deadline, std::function<bool(Time, ConnectionId, Message&)> answer,
+                               Question::To to) {
+  now = at;
+  if (closed) return fail(t, Errc::client_closed);
+  Question q;
+  q.message = std::move(m);
+  q.to = to;
+  q.deadline = deadline;
+  q.answer = std::move(answer);
+  poll(at, t, questions.insert_or_assign(t, std::move(q)).first->second);
+}
+
+void ClientMachine::Parts::poll(Time at, Token t, Question& q) {
+  if (q.asked || at < q.due) return;
+  q.due = at + ask_pause;
+  ConnectionId c = view.leader(at);
+  if (c == ConnectionId{} && q.to == Question::To::anybody) c = view.any(at);
+  if (c == ConnectionId{}) return;
+  q.asked = true;
+  view.request(at, c, q.message, options.answer_timeout, [this, t, c](Time then, Message* m) {
+    const auto i = questions.find(t);
+    if (i == questions.end()) return;
+    Question& question = i->second;
+    question.asked = false;
+    question.due = then + ask_pause;
+    const auto* failed = m ? std::get_if<Failed>(m) : nullptr;
+    if (m == nullptr) {
+      question.repeated = true;
+      view.not_leader(c, {});
+    } else if (failed && retry_of(failed->error) != Retry::no) {
+      if (failed->error == Errc::not_leader) view.not_leader(c, {});
+      else question.last = failed->error;
+    } else if (const auto answer = question.answer; answer(then, c, *m)) {
+      questions.erase(t);
+    }
+  });
+}
+
+namespace {
+std::string text_of(const Failed& f) { return f.detail; }
+}  // namespace
+
+void ClientMachine::tail(Time now, Token token, LogId log, Time deadline) {
+  parts_->ask(now, token, GetTail{log}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
+    if (const auto* a = std::get_if<TailIs>(&m)) p->complete(token, client::Tail{a->first, a->committed, a->term});
+    else if (const auto* f = std::get_if<Failed>(&m)) p->fail(token, f->error, text_of(*f));
+    else return false;
+    return true;
+  });
+}
+
+void ClientMachine::open_log(Time now, Token token, std::string name, Time deadline) {
+  const auto answer = [p = parts_.get(), token, name](Time, ConnectionId from, Message& m) {
+    if (const auto* f = std::get_if<Failed>(&m)) {
+      p->fail(token, f->error, text_of(*f));
+      return true;
+    }
+    const auto* a = std::get_if<Metadata>(&m);
+    if (a == nullptr) return false;
+    p->view.learn(from, *a);
+    for (const LogInfo& l : a->metadata.logs) {
+      if (l.name != name || l.state != LogState::open) continue;
+      p->view.learn(l);
+      p->complete(token, LogDescription{l});
+      return true;
+    }
+    if (!p->view.is_leader(from)) return false;  // others may lag, or not hold it
+    const bool creating = std::any_of(a->metadata.logs.begin(), a->metadata.logs.end(),
+                                      [&name](const LogInfo& l) { return l.name == name && l.state == LogState::creating; });
+    if (creating) return false;
+    p->fail(token, Errc::no_such_log, name);
+    return true;
+  };
+  parts_->ask(now, token, GetMetadata{{name}, false}, deadline, answer, Question::To::anybody);
+}
+
+void ClientMachine::create_log(Time now, Token token, std::string name, LogOptions options, Time deadline) {
+  parts_->ask(now, token, CreateLog{std::move(name), options}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
+    if (const auto* a = std::get_if<LogIs>(&m)) {
+      p->view.learn(a->info);
+      p->complete(token, LogDescription{a->info});
+    } else if (const auto* f = std::get_if<Failed>(&m)) {
+      p->fail(token, f->error, text_of(*f));
+    } else {
+      return false;
+    }
+    return true;
+  });
+}
+
+void ClientMachine::delete_log(Time now, Token token, std::string name, Time deadline) {
+  parts_->ask(now, token, DeleteLog{std::move(name)}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
+    const auto* f = std::get_if<Failed>(&m);
+    const auto q = p->questions.find(token);
+    // Where an answer was lost, "no such log" says that the first attempt was done.
+    const bool done = f && f->error == Errc::no_such_log && q != p->questions.end() && q->second.repeated;
+    if (std::holds_alternative<Done>(m) || done) p->complete(token, Succeeded{});
+    else if (f) p->fail(token, f->error, text_of(*f));
+    else return false;
+    return true;
+  });
+}
+
+void ClientMachine::trim_log(Time now, Token token, LogId log, Offset offset, Time deadline) {
+  parts_->ask(now, token, TrimLog{log, offset}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
+    if (const auto* a = std::get_if<LogIs>(&m)) p->complete(token, LogDescription{a->info});
+    else if (const auto* f = std::get_if<Failed>(&m)) p->fail(token, f->error, text_of(*f));
+    else return false;
+    return true;
+  });
+}
+
+void ClientMachine::list_logs(Time now, Token token, Time deadline) {
+  const auto answer = [p = parts_.get(), token](Time, ConnectionId from, Message& m) {
+    const auto* a = std::get_if<Metadata>(&m);
+    if (a == nullptr) return false;
+    p->view.learn(from, *a);
+    if (!p->view.is_sequencer(from)) return false;  // storage nodes know only the logs they hold
+    p->complete(token, Metadatas{a->metadata});
+    return true;
+  };
+  parts_->ask(now, token, GetMetadata{{}, true}, deadline, answer, Question::To::anybody);
+}
+
+void ClientMachine::status(Time now, Token token, bool logs, Time deadline) {
+  Parts& p = *parts_;
+  p.now = now;
+  if (p.closed) return p.fail(token, Errc::client_closed);
+  StatusCall& s = p.statuses[token];
+  s.logs = logs;
+  s.give_up = std::min(deadline, now + p.options.status_timeout);
+  p.poll_status(now, token, s);
+}
+
+void ClientMachine::Parts::poll_status(Time at, Token t, StatusCall& s) {
+  if (view.metadata().sequencers.empty()) view.leader(at);  // learns who there is
+  for (const SequencerInfo& q : view.metadata().sequencers) {
+    const ConnectionId c = view.sequencer(at, q.id);
+    if (c == ConnectionId{} || s.asked.contains(q.id)) continue;
+    s.asked[q.id] = true;
+    view.request(at, c, GetStatus{s.logs}, options.status_timeout, [this, t, id = q.id](Time, Message* m) {
+      const auto i = statuses.find(t);
+      const auto* a = m ? std::get_if<Status>(m) : nullptr;
+      if (i == statuses.end()) return;
+      if (a) i->second.result.sequencers.push_back(*a);
+      i->second.asked[id] = false;
+    });
+  }
+}
+
+void ClientMachine::Parts::tick_questions(Time at) {
+  for (auto i = questions.begin(); i != questions.end();) {
+    const auto q = i++;
+    if (q->second.deadline <= at) {
+      const Token t = q->first;
+      const Errc why = q->second.last;
+      questions.erase(q);
+      fail(t, why, "the deadline passed");
+    } else {
+      poll(at, q->first, q->second);
+    }
+  }
+  for (auto i = statuses.begin(); i != statuses.end();) {
+    const auto s = i++;
+    poll_status(at, s->first, s->second);
+    const auto& all = view.metadata().sequencers;
+    const bool complete_now = !all.empty() && s->second.result.sequencers.size() == all.size();
+    if (!complete_now && s->second.give_up > at) continue;
+    ClusterStatus result = std::move(s->second.result);
+    const Token t = s->first;
+    statuses.erase(s);
+    if (all.empty()) {
+      fail(t, Errc::unavailable, "no node answers");
+      continue;
+    }
+    for (const SequencerInfo& q : all) {
+      const bool answered = std::any_of(result.sequencers.begin(), result.sequencers.end(), [&q](const Status& x) { return x.id == q.id; });
+      if (!answered) result.unreachable.push_back(q);
+    }
+    complete(t, std::move(result));
+  }
+}
+
+Time ClientMachine::Parts::questions_wake() const {
+  Time w = never;
+  for (const auto& [t, q] : questions) w = std::min({w, q.deadline, q.asked ? never : q.due});
+  for (const auto& [t, s] : statuses) w = std::min(w, s.give_up);
+  return w;
+}
+
+}  // namespace loglog::client

@@ -1,0 +1,211 @@
+// Reads and follows (§7).
+#include <algorithm>
+
+#include "sdk/core/machine_parts.h"
+
+namespace loglog::client {
+namespace {
+constexpr Duration follow_pause = 20ms;
+constexpr Duration round_pause = 200ms;
+}  // namespace
+
+void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uint32_t max_bytes, Duration wait, Time deadline) {
+  Parts& p = *parts_;
+  p.now = now;
+  if (p.closed) return p.fail(token, Errc::client_closed);
+  auto reader = std::make_shared<PageReader>(p.options, p.view, p.choice, log, from, no_offset, std::max(max_bytes, frame_overhead), wait,
+                                             [&p, token](Time at, PageReader::Step&& s) { p.read_step(at, token, std::move(s)); });
+  p.reads[token] = {deadline, Errc::unavailable, reader};
+  reader->poll(now);
+}
+
+void ClientMachine::Parts::read_step(Time at, Token t, PageReader::Step&& s) {
+  const auto i = reads.find(t);
+  if (i == reads.end()) return;
+  const std::shared_ptr<PageReader> reader = i->second.reader;
+  const Offset next = reader->next();
+  const auto finish = [&](Completion c) {
+    reader->stop();
+    reads.erase(i);
+    complete(t, std::move(c));
+  };
+  if (!s.entries.empty() || s.reason == Errc::past_end) return finish(Delivered{std::move(s.entries), next});
+  if (s.reason == Errc::ok) return reader->poll(at);  // only term and segment starts
+  if (s.reason == Errc::trimmed) return finish(Failure{Error{Errc::trimmed, "the log begins at " + std::to_string(s.first.value)}});
+  if (s.reason == Errc::not_an_entry || s.reason == Errc::no_such_log)
+    return finish(Failure{Error{s.reason, "offset " + std::to_string(next.value)}});
+  i->second.last = s.reason;
+}
+
+void ClientMachine::follow(Time now, Token token, LogId log, Offset from) {
+  Parts& p = *parts_;
+  p.now = now;
+  if (p.closed) return p.fail(token, Errc::client_closed);
+  const auto i = p.follows.emplace(token, FollowCall(log, from)).first;
+  p.subscribe(now, token, i->second);
+}
+
+void ClientMachine::Parts::subscribe(Time at, Token t, FollowCall& f) {
+  if (f.connection != ConnectionId{} || at < f.due) return;
+  f.due = at + follow_pause;
+  const LogInfo* info = view.log(f.log);
+  if (info == nullptr) return view.want_log(at, f.log);
+  f.node = choice.pick(at, info->members, f.tried);
+  ConnectionId c = f.node == NodeId{} ? ConnectionId{} : view.node(at, f.node);
+  for (std::size_t i = 0; c == ConnectionId{} && i < info->members.size(); ++i)
+    if (!f.tried.contains(info->members[i].node)) c = view.node(at, f.node = info->members[i].node);
+  if (c == ConnectionId{}) {
+    f.tried.clear();
+    f.mismatches = 0;
+    return;
+  }
+  f.connection = c;
+  f.received = 0;
+  const std::uint64_t unread = f.delivered - std::min(f.delivered, f.consumed);
+  f.granted = std::max<std::uint64_t>(1, options.follow_credit - std::min<std::uint64_t>(options.follow_credit, unread));
+  f.silent_at = at + options.follow_silence;
+  f.request = view.request(
+      at, c, Follow{f.log, f.cursor.ask(), static_cast<std::uint32_t>(f.granted)}, Duration::max(),
+      [this, t, n = f.node, c](Time now_, Message* m) { pushed(now_, t, n, c, m); }, true);
+}
+
+void ClientMachine::Parts::move_on(Time at, FollowCall& f, bool failed) {
+  if (f.connection != ConnectionId{}) {
+    view.tell(f.connection, f.request, Credit{0});
+    view.forget(f.connection, f.request);
+  }
+  f.connection = {};
+  f.cursor.drop_partial();
+  if (failed) {
+    choice.failed(at, f.node);
+    f.tried.insert(f.node);
+  }
+  const LogInfo* info = view.log(f.log);
+  const bool all = info && std::all_of(info->members.begin(), info->members.end(), [&f](const Member& m) { return f.tried.contains(m.node); });
+  f.due = all ? at + round_pause : at;
+  if (!all) return;
+  f.tried.clear();
+  f.mismatches = 0;
+}
+
+void ClientMachine::Parts::end_follow(Token t, Errc why, std::string detail) {
+  const auto i = follows.find(t);
+  if (i == follows.end()) return;
+  move_on(now, i->second, false);
+  follows.erase(i);
+  fail(t, why, std::move(detail));
+}
+
+void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c, Message* m) {
+  const auto i = follows.find(t);
+  if (i == follows.end() || i->second.connection != c) return;
+  FollowCall& f = i->second;
+  if (m == nullptr) f.connection = {};  // the connection is gone
+  auto* p = m ? std::get_if<Page>(m) : nullptr;
+  if (p == nullptr || (p->frames.empty() && p->reason != Errc::trimmed && p->reason != Errc::past_end)) {
+    if (p && p->reason == Errc::no_such_log) return end_follow(t, Errc::no_such_log, {});
+    move_on(at, f, true);
+    return subscribe(at, t, f);
+  }
+  f.silent_at = at + options.follow_silence;
+  if (p->frames.empty()) {
+    if (p->reason == Errc::trimmed) end_follow(t, Errc::trimmed, "the log begins at " + std::to_string(p->first.value));
+    return;
+  }
+  if (p->offset != f.cursor.ask()) {  // not from here: begin this subscription anew
+    move_on(at, f, true);
+    return subscribe(at, t, f);
+  }
+  f.received += p->frames.size();
+  Delivered d;
+  const bool good = f.cursor.take(std::move(p->frames), d.entries);
+  d.next = f.cursor.next();
+  for (const Entry& e : d.entries) f.delivered += e.next - e.offset;
+  if (!d.entries.empty()) complete(t, std::move(d), false);
+  if (good) {
+    f.tried.clear();
+    f.mismatches = 0;
+    return give_credit(f);
+  }
+  view.tell(c, RequestId{0}, ReportCorrupt{f.log, f.cursor.next(), frame_overhead});
+  const LogInfo* info = view.log(f.log);
+  if (f.cursor.at_first() && info && ++f.mismatches >= info->members.size())
+    return end_follow(t, Errc::not_an_entry, "offset " + std::to_string(f.cursor.next().value));
+  f.node = node;
+  move_on(at, f, true);
+  subscribe(at, t, f);
+}
+
+/// As bytes are received, up to what the application has consumed; a frame that is not whole yet counts as consumed (§7).
+void ClientMachine::Parts::give_credit(FollowCall& f) {
+  if (f.connection == ConnectionId{}) return;
+  const std::uint64_t unread = f.delivered - std::min(f.delivered, f.consumed);
+  const std::uint64_t ahead = f.granted - std::min(f.granted, f.received);
+  if (unread + ahead >= options.follow_credit) return;
+  const std::uint64_t give = options.follow_credit - unread - ahead;
+  if (ahead > 0 && give < options.follow_credit / 8) return;
+  f.granted += give;
+  view.tell(f.connection, f.request, Credit{static_cast<std::uint32_t>(give)});
+}
+
+/// Silence may be an idle log, or a replica that is cut off: another one knows.
+void ClientMachine::Parts::probe(Time at, Token t, FollowCall& f) {
+  f.silent_at = at + options.follow_silence;
+  const LogInfo* info = view.log(f.log);
+  if (info == nullptr || f.probing) return;
+  const NodeId other = choice.pick(at, info->members, {f.node});
+  const ConnectionId c = other == NodeId{} ? ConnectionId{} : view.node(at, other);
+  if (c == ConnectionId{}) return;
+  f.probing = true;
+  view.request(at, c, Read{f.log, f.cursor.ask(), frame_overhead, 0}, options.answer_timeout, [this, t, asked = f.cursor.ask()](Time then, Message* m) {
+    const auto i = follows.find(t);
+    if (i == follows.end()) return;
+    i->second.probing = false;
+    const auto* p = m ? std::get_if<Page>(m) : nullptr;
+    const bool starved = i->second.granted <= i->second.received;  // the application is slow, not the replica
+    if (!p || p->frames.empty() || starved || i->second.cursor.ask() != asked) return;
+    move_on(then, i->second, true);
+    subscribe(then, t, i->second);
+  });
+}
+
+void ClientMachine::consumed(Time now, Token token, std::uint64_t bytes) {
+  parts_->now = now;
+  const auto i = parts_->follows.find(token);
+  if (i == parts_->follows.end()) return;
+  i->second.consumed += bytes;
+  parts_->give_credit(i->second);
+}
+
+void ClientMachine::stop(Time now, Token token) {
+  parts_->now = now;
+  parts_->end_follow(token, Errc::cancelled, {});
+}
+
+void ClientMachine::Parts::tick_reads(Time at) {
+  for (auto i = reads.begin(); i != reads.end();) {
+    const auto r = i++;
+    if (r->second.deadline <= at) {
+      const Token t = r->first;
+      const Errc why = r->second.last;
+      r->second.reader->stop();
+      reads.erase(r);
+      fail(t, why, "the deadline passed");
+    } else {
+      r->second.reader->poll(at);
+    }
+  }
+  for (auto& [t, f] : follows) {
+    if (f.connection == ConnectionId{}) subscribe(at, t, f);
+    else if (f.silent_at <= at) probe(at, t, f);
+  }
+}
+
+Time ClientMachine::Parts::reads_wake() const {
+  Time w = never;
+  for (const auto& [t, r] : reads) w = std::min({w, r.deadline, r.reader->wake()});
+  for (const auto& [t, f] : follows) w = std::min(w, f.connection == ConnectionId{} ? f.due : f.silent_at);
+  return w;
+}
+
+}  // namespace loglog::client

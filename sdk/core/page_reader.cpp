@@ -1,0 +1,97 @@
+#include "sdk/core/page_reader.h"
+
+#include <algorithm>
+
+namespace loglog::client {
+namespace {
+constexpr Duration round_pause = 30ms;
+constexpr Duration connect_pause = 10ms;
+}  // namespace
+
+void PageReader::poll(Time now) {
+  if (asked_ || stopped_ || now < due_) return;
+  const LogInfo* info = view_.log(log_);
+  if (info == nullptr) {
+    view_.want_log(now, log_);
+    due_ = now + connect_pause;
+    return;
+  }
+  if (node_ == NodeId{}) node_ = choice_.pick(now, info->members, tried_);
+  ConnectionId c = view_.node(now, node_);
+  // One that does not stand yet is not waited for where another one does.
+  for (std::size_t i = 0; c == ConnectionId{} && i < info->members.size(); ++i) {
+    const NodeId n = info->members[i].node;
+    if (tried_.contains(n)) continue;
+    c = view_.node(now, n);
+    if (c != ConnectionId{}) node_ = n;
+  }
+  if (c == ConnectionId{}) {
+    due_ = now + connect_pause;
+    return;
+  }
+  asked_ = true;
+  const std::uint32_t bytes = std::max(max_bytes_, cursor_.missing());
+  const auto wait_ms = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(wait_).count());
+  view_.request(now, c, Read{log_, cursor_.ask(), bytes, wait_ms}, options_.answer_timeout + wait_,
+                [self = weak_from_this(), n = node_, c](Time t, Message* m) {
+                  if (const auto s = self.lock()) s->page(t, n, c, m);
+                });
+}
+
+void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m) {
+  asked_ = false;
+  if (stopped_) return;
+  const auto keep = shared_from_this();
+  auto* p = m ? std::get_if<Page>(m) : nullptr;
+  if (p == nullptr) {
+    const auto* failed = m ? std::get_if<Failed>(m) : nullptr;
+    return next_replica(now, from, failed ? failed->error : Errc::unavailable);
+  }
+  if (!p->frames.empty() && p->offset == cursor_.ask()) {
+    Step step;
+    const bool good = cursor_.take(std::move(p->frames), step.entries, until_);
+    choice_.succeeded(from);
+    if (good || !step.entries.empty()) {
+      tried_.clear();
+      mismatches_ = 0;
+    }
+    if (!good) bad_bytes(now, from, connection);
+    due_ = {};
+    // Only a part of a frame so far, or a mismatch: on at once, there is nothing to tell.
+    if (step.entries.empty() && (!good || cursor_.missing() > 0)) return poll(now);
+    return on_step_(now, std::move(step));
+  }
+  if (p->reason == Errc::past_end && cursor_.missing() == 0) {
+    tried_.clear();
+    due_ = now + connect_pause;
+    return on_step_(now, Step{{}, Errc::past_end, p->first});
+  }
+  if (p->reason == Errc::trimmed) return on_step_(now, Step{{}, Errc::trimmed, p->first});
+  next_replica(now, from, p->reason == Errc::ok ? Errc::not_here : p->reason);
+}
+
+/// The node checks for itself and repairs; the entry comes from another one. On the very first frame the offset may be wrong.
+void PageReader::bad_bytes(Time now, NodeId from, ConnectionId connection) {
+  view_.tell(connection, RequestId{0}, ReportCorrupt{log_, cursor_.next(), std::max(cursor_.missing(), frame_overhead)});
+  if (cursor_.at_first()) ++mismatches_;
+  next_replica(now, from, Errc::corrupt);
+}
+
+void PageReader::next_replica(Time now, NodeId failed, Errc why) {
+  cursor_.drop_partial();
+  choice_.failed(now, failed);
+  tried_.insert(failed);
+  node_ = {};
+  due_ = {};
+  const LogInfo* info = view_.log(log_);
+  const bool all = info == nullptr || std::all_of(info->members.begin(), info->members.end(),
+                                                  [this](const Member& m) { return tried_.contains(m.node); });
+  if (!all) return poll(now);
+  const bool none_has_it = info != nullptr && mismatches_ >= info->members.size();
+  tried_.clear();
+  mismatches_ = 0;
+  due_ = now + round_pause;
+  on_step_(now, Step{{}, none_has_it ? Errc::not_an_entry : why, {}});
+}
+
+}  // namespace loglog::client

@@ -1,0 +1,58 @@
+// Reads on and on from one offset, page by page, from whichever replica answers. Used by read() and by resolution.
+#pragma once
+#include <functional>
+#include <memory>
+#include <set>
+
+#include "sdk/core/cluster_view.h"
+#include "sdk/core/follow_cursor.h"
+#include "sdk/core/replica_choice.h"
+
+namespace loglog::client {
+
+class PageReader : public std::enable_shared_from_this<PageReader> {
+ public:
+  struct Step {
+    std::vector<Entry> entries;
+    Errc reason = Errc::ok;  ///< past_end, trimmed, not_an_entry; or what the last replica of a whole round said
+    Offset first{};          ///< with trimmed: where the log begins
+  };
+  using OnStep = std::function<void(Time, Step&&)>;
+
+  PageReader(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log, Offset from, Offset until,
+             std::uint32_t max_bytes, Duration wait, OnStep on_step)
+      : options_(options), view_(view), choice_(choice), log_(log), until_(until), max_bytes_(max_bytes), wait_(wait),
+        cursor_(log, from), on_step_(std::move(on_step)) {}
+
+  /// Asks for the next page, unless one is on its way or a pause lasts.
+  void poll(Time now);
+  Offset next() const { return cursor_.next(); }
+  void jump(Offset to) { cursor_ = FollowCursor(log_, to); }
+  /// When poll() has something to do again.
+  Time wake() const { return asked_ || stopped_ ? never : due_; }
+  /// No step comes any more.
+  void stop() { stopped_ = true; }
+
+ private:
+  void page(Time now, NodeId from, ConnectionId connection, Message* m);
+  void bad_bytes(Time now, NodeId from, ConnectionId connection);
+  void next_replica(Time now, NodeId failed, Errc why);
+
+  const Options& options_;
+  ClusterView& view_;
+  ReplicaChoice& choice_;
+  LogId log_;
+  Offset until_;
+  std::uint32_t max_bytes_;
+  Duration wait_;
+  FollowCursor cursor_;
+  OnStep on_step_;
+  NodeId node_{};
+  std::set<NodeId> tried_;
+  std::size_t mismatches_ = 0;  // on the very first frame, this round
+  bool asked_ = false;
+  bool stopped_ = false;
+  Time due_{};
+};
+
+}  // namespace loglog::client
