@@ -1,0 +1,150 @@
+// Every file engine passes this suite: the same operations give the same files and answers.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "proto-spec/disk/segment.h"
+#include "proto-spec/transport/uv_loop.h"
+#include "storage-node/io/posix_segment_directory.h"
+#include "storage-node/io/uring_segment_file.h"
+
+using namespace loglog;
+using namespace loglog::storage;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr LogId log_1{1};
+constexpr std::uint64_t file_size = 256u << 10;
+
+class Bench {
+ public:
+  explicit Bench(bool uring) {
+    char name[] = "/tmp/loglog-engine-XXXXXX";
+    path = ::mkdtemp(name);
+    auto d = SegmentDirectory::open(path.string());
+    REQUIRE(d);
+    directory = std::move(*d);
+    const auto post = [this](std::function<void()> work) { loop.post(std::move(work)); };
+    engine = uring ? make_uring_engine(*directory, loop.raw(), post) : make_thread_engine(*directory, post);
+  }
+  ~Bench() {
+    engine.reset();
+    directory.reset();
+    fs::remove_all(path);
+  }
+  FileEngine::Outcome run(DiskOperation op) {
+    FileEngine::Outcome outcome{Errc::unavailable, "no answer came", {}};
+    engine->start(std::move(op), [&](FileEngine::Outcome o) {
+      outcome = std::move(o);
+      loop.stop();
+    });
+    loop.run();
+    return outcome;
+  }
+  void must(DiskOperation op) {
+    const auto o = run(std::move(op));
+    CHECK_MESSAGE(o.error == Errc::ok, o.detail);
+  }
+  fs::path segment(Offset first) const { return path / "logs/1" / segment_file_name(first); }
+
+  fs::path path;
+  transport::Loop loop;
+  std::unique_ptr<SegmentDirectory> directory;
+  std::unique_ptr<FileEngine> engine;
+};
+
+Bytes pattern(std::size_t size, unsigned char seed) {
+  Bytes b = Bytes::allocate(size);
+  for (std::size_t i = 0; i < size; ++i) b.mutable_data()[i] = static_cast<std::byte>(seed + i % 251);
+  return b;
+}
+
+Bytes header_of(Offset first) { return encode_segment_header({ClusterId{5}, log_1, first, Chain{}}); }
+
+void suite(bool uring) {
+  Bench b(uring);
+  if (!b.engine) {
+    MESSAGE("io_uring is forbidden here; its suite is left out");
+    return;
+  }
+  CAPTURE(b.engine->name());
+  b.must(MakeLog{log_1, Bytes::copy_of("info")});
+  b.must(OpenSegment{log_1, Offset{0}, header_of(Offset{0}), file_size});
+  CHECK(fs::file_size(b.segment(Offset{0})) == file_size);
+
+  SUBCASE("a group of many buffers with marks, read back") {
+    std::vector<Bytes> buffers;
+    for (int i = 0; i < 1500; ++i) buffers.push_back(pattern(static_cast<std::size_t>(i % 90 + 1), static_cast<unsigned char>(i)));
+    std::string whole;
+    for (const Bytes& x : buffers) whole += x.text();
+    b.must(WriteGroup{log_1, Offset{0}, segment_header_size, buffers, marks_slot_at[1], encode_marks({1, Offset{9}, Chain{3}, Offset{8}}), true});
+    const auto r = b.run(ReadSegment{log_1, Offset{0}, segment_header_size, static_cast<std::uint32_t>(whole.size())});
+    CHECK(r.error == Errc::ok);
+    CHECK(r.data.text() == whole);
+    const auto header = b.run(ReadSegment{log_1, Offset{0}, 0, segment_header_size});
+    CHECK(decode_segment_header(header.data).value().cluster == ClusterId{5});
+    CHECK(decode_marks(header.data)->durable == Offset{9});
+  }
+  SUBCASE("unsynced groups, empty groups, reads past the end and of no file") {
+    b.must(WriteGroup{log_1, Offset{0}, segment_header_size, {pattern(100, 1)}, 0, {}, false});
+    b.must(WriteGroup{log_1, Offset{0}, segment_header_size, {}, 0, {}, true});
+    CHECK(b.run(ReadSegment{log_1, Offset{0}, file_size - 10, 100}).data.size() == 10);
+    CHECK(b.run(ReadSegment{log_1, Offset{0}, file_size + 10, 100}).data.size() == 0);
+    CHECK(b.run(ReadSegment{log_1, Offset{777}, 0, 100}).error == Errc::io_error);
+    CHECK(b.run(WriteGroup{log_1, Offset{777}, 0, {pattern(1, 1)}, 0, {}, true}).error == Errc::io_error);
+  }
+  SUBCASE("truncating zeroes what is past the tail, keeps the size, drops later files") {
+    b.must(WriteGroup{log_1, Offset{0}, segment_header_size, {pattern(5000, 1)}, 0, {}, true});
+    b.must(OpenSegment{log_1, Offset{5000}, header_of(Offset{5000}), file_size});
+    b.must(TruncateLog{log_1, false, Offset{0}, 1234});
+    CHECK(!fs::exists(b.segment(Offset{5000})));
+    CHECK(fs::file_size(b.segment(Offset{0})) == file_size);
+    const auto r = b.run(ReadSegment{log_1, Offset{0}, segment_header_size, 5000});
+    CHECK(r.data.slice(0, 1234) == pattern(5000, 1).slice(0, 1234));
+    CHECK(r.data.text().substr(1234).find_first_not_of('\0') == std::string_view::npos);
+    b.must(TruncateLog{log_1, true, {}, 0});
+    CHECK(b.directory->logs().at(0).segments.empty());
+  }
+  SUBCASE("a prepared file is taken; closing cuts; unlinking and dropping") {
+    b.must(PrepareNext{log_1, file_size});
+    CHECK(fs::exists(b.path / "logs/1/next"));
+    b.must(CloseSegment{log_1, Offset{0}, 40});
+    CHECK(fs::file_size(b.segment(Offset{0})) == segment_header_size + 40);
+    b.must(OpenSegment{log_1, Offset{40}, header_of(Offset{40}), file_size});
+    CHECK(!fs::exists(b.path / "logs/1/next"));
+    CHECK(b.directory->logs().at(0).segments == std::vector{Offset{0}, Offset{40}});
+    b.must(UnlinkSegments{log_1, {Offset{0}}});
+    CHECK(b.directory->logs().at(0).segments == std::vector{Offset{40}});
+    b.must(DropLog{log_1});
+    const auto logs = b.directory->logs();
+    CHECK(logs.at(0).tombstone);
+    CHECK(logs.at(0).segments.empty());
+    CHECK(logs.at(0).promise.size() == promise_file_size);
+  }
+  SUBCASE("promises, small files, repair") {
+    b.must(SavePromise{LogId{}, 1, encode_promise({1, Term{3}, InstanceId{4}})});
+    b.must(SavePromise{LogId{}, 2, encode_promise({2, Term{5}, InstanceId{6}})});
+    CHECK(decode_promise(b.directory->file("promise"))->term == Term{5});
+    b.must(SaveFile{"metadata", Bytes::copy_of("m1")});
+    b.must(SaveFile{"metadata", Bytes::copy_of("m2")});
+    CHECK(b.directory->file("metadata").text() == "m2");
+    b.must(RepairSegment{log_1, Offset{0}, segment_header_size + 7, pattern(20, 9)});
+    CHECK(b.run(ReadSegment{log_1, Offset{0}, segment_header_size + 7, 20}).data == pattern(20, 9));
+    CHECK(b.directory->make_durable().has_value());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("segment engine: threads") { suite(false); }
+TEST_CASE("segment engine: io_uring") { suite(true); }
+
+TEST_CASE("segment directory: one process a directory, and paths that are none") {
+  Bench b(false);
+  CHECK(SegmentDirectory::open(b.path.string()).error().code == Errc::directory_in_use);
+  std::ofstream(b.path / "file") << "x";
+  CHECK(SegmentDirectory::open((b.path / "file").string()).error().code == Errc::directory_unreadable);
+}

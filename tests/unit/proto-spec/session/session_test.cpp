@@ -1,0 +1,89 @@
+#include "proto-spec/session/session.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+using namespace loglog;
+
+namespace {
+
+Hello hello(Role role, std::string cluster, std::uint32_t id = 1) {
+  return {hello_magic, protocol_lowest, protocol_highest, role, ClusterId{}, std::move(cluster), id, BootId{7}, DiskId{}, message_body_max};
+}
+
+void feed(Session& s, ByteSpan bytes) {
+  while (!bytes.empty()) {
+    const auto room = s.writable();
+    const std::size_t n = std::min(room.size(), bytes.size());
+    std::memcpy(room.data(), bytes.data(), n);
+    s.filled(n);
+    bytes = bytes.subspan(n);
+  }
+}
+
+void feed(Session& s, RequestId request, const Message& m) {
+  const Encoded e = encode(request, m);
+  feed(s, e.head);
+  feed(s, e.tail);
+}
+
+Errc refusal(Hello own, Session::Expectation expected, const Message& first) {
+  Session s(std::move(own), std::move(expected));
+  feed(s, RequestId{}, first);
+  const auto r = s.next();
+  REQUIRE(!r);
+  CHECK(!r.error().detail.empty());
+  return r.error().code;
+}
+
+}  // namespace
+
+TEST_CASE("session: hello first, then messages, byte by byte") {
+  Session s(hello(Role::storage, "c"), {});
+  const Encoded first = encode(RequestId{}, hello(Role::client, "c"));
+  for (const std::byte& b : first.head.span()) {
+    CHECK(!s.established());
+    feed(s, ByteSpan(&b, 1));
+    const auto r = s.next();
+    REQUIRE(r);
+    CHECK(r->has_value() == (&b == &first.head.span().back()));
+  }
+  CHECK(s.established());
+  CHECK(s.peer().role == Role::client);
+  feed(s, RequestId{9}, Ping{});
+  const auto r = s.next();
+  REQUIRE(r);
+  REQUIRE(r->has_value());
+  CHECK((*r)->request == RequestId{9});
+  CHECK(std::holds_alternative<Ping>((*r)->message));
+}
+
+TEST_CASE("session: who may not talk to whom") {
+  const Hello own = hello(Role::storage, "c");
+  CHECK(refusal(own, {}, hello(Role::client, "other")) == Errc::wrong_cluster);
+  CHECK(refusal(own, {{Role::sequencer}, 0}, hello(Role::client, "c")) == Errc::wrong_role);
+  CHECK(refusal(own, {{}, 3}, hello(Role::storage, "c", 4)) == Errc::wrong_identity);
+  Hello magic = hello(Role::client, "c");
+  magic.magic = 1;
+  CHECK(refusal(own, {}, magic) == Errc::bad_magic);
+  Hello newer = hello(Role::client, "c");
+  newer.lowest_version = newer.highest_version = 200;
+  CHECK(refusal(own, {}, newer) == Errc::wrong_version);
+  Hello mine = own;
+  mine.cluster = ClusterId{1};
+  Hello theirs = hello(Role::client, "c");
+  theirs.cluster = ClusterId{2};
+  CHECK(refusal(mine, {}, theirs) == Errc::wrong_cluster);
+  CHECK(refusal(own, {}, Ping{}) == Errc::bad_magic);
+  CHECK(refusal(own, {}, Failed{Errc::no_such_log, "x"}) == Errc::no_such_log);
+}
+
+TEST_CASE("session: a client that names no cluster is taken; garbage is refused") {
+  Session s(hello(Role::storage, "c"), {});
+  feed(s, RequestId{}, hello(Role::client, ""));
+  CHECK(s.next().has_value());
+  Session g(hello(Role::storage, "c"), {});
+  feed(g, Bytes::copy_of("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  CHECK(!g.next().has_value());
+}

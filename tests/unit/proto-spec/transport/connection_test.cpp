@@ -1,0 +1,129 @@
+// Two loops, one connection; over TCP on loopback and over a local name.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "proto-spec/transport/uv_connection.h"
+
+using namespace loglog;
+using namespace loglog::transport;
+
+namespace {
+
+Hello hello(Role role, std::string cluster = "c") {
+  return {hello_magic, protocol_lowest, protocol_highest, role, ClusterId{}, std::move(cluster), 1, BootId{7}, DiskId{}, message_body_max};
+}
+
+// Answers each Ping with a Pong and each RunIs with the same.
+class EchoServer {
+ public:
+  explicit EchoServer(const std::string& where) {
+    auto l = Listener::listen(loop_, where, [this](uv_stream_t* s) {
+      auto c = Connection::accept(loop_, s, hello(Role::storage), {});
+      if (!c) return;
+      auto* raw = c.get();
+      c->set_callbacks({{},
+                        [raw](RequestId id, Message&& m) {
+                          if (std::holds_alternative<Ping>(m)) raw->send(id, Pong{});
+                          else raw->send(id, m);
+                        },
+                        [this](const Error& e) { closed = e.code; }});
+      kept_.push_back(std::move(c));
+    });
+    REQUIRE(l);
+    listener_ = std::move(*l);
+    thread_ = std::thread([this] {
+      loop_.run();
+      for (auto& c : kept_) c->close();
+      listener_.reset();
+    });
+  }
+  ~EchoServer() {
+    loop_.stop();
+    thread_.join();
+  }
+  const std::string& address() const { return listener_->address(); }
+  std::atomic<Errc> closed = Errc::ok;
+
+ private:
+  Loop loop_;
+  std::unique_ptr<Listener> listener_;
+  std::vector<Connection::Ptr> kept_;
+  std::thread thread_;
+};
+
+struct Seen {
+  bool hello = false;
+  std::vector<Message> messages;
+  Error closed;
+};
+
+Seen talk(const std::string& address, Hello own, const std::vector<Message>& messages, std::size_t answers, Session::Expectation expected = {}) {
+  Seen seen;
+  Loop loop;
+  Connection::Ptr c;
+  c = Connection::dial(loop, address, std::move(own), std::move(expected),
+                       {[&](const Hello&) {
+                          seen.hello = true;
+                          std::uint32_t id = 0;
+                          for (const Message& m : messages) c->send(RequestId{++id}, m);
+                        },
+                        [&](RequestId, Message&& m) {
+                          seen.messages.push_back(std::move(m));
+                          if (seen.messages.size() < answers) return;
+                          c->close();  // from inside a callback
+                          loop.stop();
+                        },
+                        [&](const Error& e) {
+                          seen.closed = e;
+                          loop.stop();
+                        }});
+  loop.after(10s, [&] { loop.stop(); });
+  loop.run();
+  c->close();
+  return seen;
+}
+
+RunIs large(std::size_t size) {
+  Bytes b = Bytes::allocate(size);
+  for (std::size_t i = 0; i < size; ++i) b.mutable_data()[i] = static_cast<std::byte>(i * 31 >> 3);
+  return {LogId{1}, {}, b};
+}
+
+}  // namespace
+
+TEST_CASE("transport: messages there and back, small ones and the largest") {
+  for (const std::string where : {"127.0.0.1:0", "local:transport-test"}) {
+    CAPTURE(where);
+    EchoServer server(where);
+    std::vector<Message> messages(100, Ping{});
+    messages.push_back(large(run_size_max));
+    messages.push_back(large(3));
+    const Seen seen = talk(server.address(), hello(Role::client), messages, messages.size());
+    CHECK(seen.hello);
+    REQUIRE(seen.messages.size() == messages.size());
+    CHECK(std::holds_alternative<Pong>(seen.messages[99]));
+    CHECK(seen.messages[100] == messages[100]);
+    CHECK(seen.messages[101] == messages[101]);
+  }
+}
+
+TEST_CASE("transport: refusals say why to both sides") {
+  EchoServer server("127.0.0.1:0");
+  const Seen other = talk(server.address(), hello(Role::client, "another"), {}, 1);
+  CHECK(other.closed.code == Errc::wrong_cluster);
+  CHECK(other.closed.detail.find("another") != std::string::npos);
+  const Seen role = talk(server.address(), hello(Role::client), {}, 1, {{Role::sequencer}, 0});
+  CHECK(role.closed.code == Errc::wrong_role);
+}
+
+TEST_CASE("transport: nobody there, no address, address taken") {
+  EchoServer server("local:taken");
+  Loop loop;
+  CHECK(Listener::listen(loop, "local:taken", {}).error().code == Errc::address_in_use);
+  CHECK(Listener::listen(loop, "nonsense", {}).error().code == Errc::bad_configuration);
+  CHECK(talk("local:nobody", hello(Role::client), {}, 1).closed.code == Errc::connection_lost);
+  CHECK(talk("127.0.0.1:1", hello(Role::client), {}, 1).closed.code == Errc::connection_lost);
+  CHECK(talk("nonsense", hello(Role::client), {}, 1).closed.code == Errc::bad_configuration);
+}
