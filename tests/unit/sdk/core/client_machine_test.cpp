@@ -1,0 +1,259 @@
+// The client's core against a scripted cluster: one sequencer, three storage nodes, all answers given by hand.
+#include "sdk/core/client_machine.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <set>
+
+#include "proto-spec/disk/frame.h"
+
+using namespace loglog;
+using namespace loglog::client;
+
+namespace {
+const LogId log_id{7};
+
+struct Cluster {
+  explicit Cluster(Options o = {}) : machine(with_address(std::move(o)), 42) {}
+  static Options with_address(Options o) {
+    o.addresses = {"seq:1"};
+    return o;
+  }
+  static bool is_node(const std::string& a) { return a[0] == 'n'; }
+
+  ClientMachine machine;
+  Time now{1s};
+  std::map<ConnectionId, std::string> up;
+  std::vector<Completed> done;
+  std::set<std::string> down, corrupt;
+  Term term{1};
+  Offset term_at{0}, term_end{0};
+  Bytes bytes = Bytes();          // the log
+  std::map<std::pair<ProducerId, Sequence>, Upload> staged;
+  std::vector<Send> commits, reads, follows, reports;
+  bool answer_commits = true, lose_commits = false;
+  std::uint32_t page = 1u << 20;
+
+  void append_to_log(Bytes frames, Term t) {
+    Bytes all = Bytes::allocate(bytes.size() + frames.size());
+    if (!bytes.empty()) std::memcpy(all.mutable_data(), bytes.data(), bytes.size());
+    std::memcpy(all.mutable_data() + bytes.size(), frames.data(), frames.size());
+    std::size_t at = bytes.size();
+    while (at < all.size()) {
+      const auto n = read_prefix(all.data() + at)->frame_length();
+      stamp_frame(all.mutable_data() + at, n, t, log_id, Offset{at}, Chain{});
+      at += n;
+    }
+    bytes = all;
+  }
+  void begin_term(std::uint32_t t) {
+    term = Term{t};
+    term_at = Offset{bytes.size()};
+    append_to_log(make_term_start_image(TermStartPayload{}), term);
+    term_end = Offset{bytes.size()};
+  }
+  Metadata metadata() const {
+    Metadata m;
+    m.metadata.version = RaftIndex{1};
+    m.metadata.sequencers = {{SequencerId{1}, "seq:1"}};
+    LogInfo l{log_id, "log", LogState::open, {3, 2, 1 << 20, Durability::sync}, {}, Offset{}, Term{}};
+    for (std::uint32_t i = 1; i <= 3; ++i) {
+      m.metadata.storage.push_back({NodeId{i}, DiskId{i}, "n" + std::to_string(i)});
+      l.members.push_back({NodeId{i}, DiskId{i}});
+    }
+    m.metadata.logs = {l};
+    m.leader = SequencerId{1};
+    return m;
+  }
+  void reply(const Send& s, Message m) { machine.arrived(now, Arrived{s.to, s.request, std::move(m)}); }
+  void commit(const Send& s) {
+    const auto& c = std::get<Commit>(s.message);
+    commits.push_back(s);
+    if (lose_commits) return;
+    const Offset at{bytes.size()};
+    append_to_log(staged[{c.run.producer, c.run.first}].frames, term);
+    if (answer_commits) reply(s, Committed{log_id, c.term, c.run.producer, c.run.first, at});
+  }
+  Bytes slice(const std::string& node, Offset from, std::uint32_t max) {
+    Bytes b = Bytes::copy_of(bytes.slice(from.value, std::min<std::size_t>(max, bytes.size() - from.value)));
+    if (corrupt.contains(node)) b.mutable_data()[b.size() - 10] ^= std::byte{1};
+    return b;
+  }
+  void serve(const Send& s) {
+    const std::string a = up[s.to];
+    if (std::holds_alternative<GetMetadata>(s.message)) reply(s, metadata());
+    if (std::holds_alternative<OpenLog>(s.message)) reply(s, TermIs{log_id, term, term_at, term_end});
+    if (const auto* u = std::get_if<Upload>(&s.message)) {
+      staged[{u->run.producer, u->run.first}] = *u;
+      reply(s, Uploaded{log_id, u->run.producer, u->run.first, Offset{}});
+    }
+    if (std::holds_alternative<Commit>(s.message)) commit(s);
+    if (std::holds_alternative<ReportCorrupt>(s.message)) reports.push_back(s);
+    if (const auto* r = std::get_if<Read>(&s.message)) {
+      reads.push_back(s);
+      const bool end = r->offset.value >= bytes.size();
+      reply(s, Page{log_id, r->offset, Offset{}, Offset{bytes.size()}, end ? Errc::past_end : Errc::ok, end ? Bytes() : slice(a, r->offset, std::min(r->max_bytes, page))});
+    }
+    if (const auto* f = std::get_if<Follow>(&s.message)) {
+      follows.push_back(s);
+      for (Offset at = f->offset; at.value < bytes.size();) {
+        const Bytes b = slice(a, at, page);
+        reply(s, Page{log_id, at, Offset{}, Offset{bytes.size()}, Errc::ok, b});
+        at += b.size();
+      }
+    }
+  }
+  void run() {
+    for (int i = 0; i < 200; ++i) {
+      Output o = machine.output();
+      machine.output().clear();
+      for (auto& c : o.completed) done.push_back(c);
+      if (o.connects.empty() && o.sends.empty() && o.closes.empty()) return;
+      for (const auto& c : o.connects) {
+        if (down.contains(c.address)) {
+          machine.disconnected(now, {c.connection, {Errc::connection_lost, {}}});
+          continue;
+        }
+        up[c.connection] = c.address;
+        Hello h;
+        h.role = is_node(c.address) ? Role::storage : Role::sequencer;
+        h.id = is_node(c.address) ? static_cast<std::uint32_t>(c.address[1] - '0') : 1;
+        machine.connected(now, {c.connection, h});
+      }
+      for (const auto& s : o.sends)
+        if (up.contains(s.to)) serve(s);
+    }
+  }
+  void pass(Duration d) {
+    for (const Time end = now + d; now < end;) {
+      now += 10ms;
+      machine.tick(now);
+      run();
+    }
+  }
+  void lose(const std::string& address) {
+    for (auto i = up.begin(); i != up.end(); ++i)
+      if (i->second == address) {
+        const ConnectionId c = i->first;
+        up.erase(i);
+        machine.disconnected(now, {c, {Errc::connection_lost, {}}});
+        return;
+      }
+  }
+  void append(std::uint64_t token, std::string_view text, Time deadline = never) {
+    machine.append(now, Token{token}, log_id, Bytes::copy_of(text), false, deadline);
+  }
+  Errc error(std::size_t i) const { return std::get<Failure>(done.at(i).result).error.code; }
+};
+}  // namespace
+
+TEST_CASE("entries that come together go out as one run and are told their offsets") {
+  Cluster c;
+  c.begin_term(1);
+  const std::uint64_t start = c.bytes.size();
+  c.append(1, "one");
+  c.append(2, "two!");
+  c.pass(100ms);
+  REQUIRE(c.done.size() == 2);
+  CHECK(std::get<client::Appended>(c.done[0].result).offset == Offset{start});
+  CHECK(std::get<client::Appended>(c.done[1].result).offset == Offset{start + 43});
+  CHECK(c.commits.size() == 1);
+  c.reply(c.commits[0], Committed{log_id, Term{1}, std::get<Commit>(c.commits[0].message).run.producer, Sequence{1}, Offset{start}});
+  c.pass(10ms);
+  CHECK(c.done.size() == 2);  // a repeated answer changes nothing
+  CHECK(c.machine.bytes_in_flight() == 0);
+}
+
+TEST_CASE("one replica down does not stop appends") {
+  Cluster c;
+  c.down = {"n2"};
+  c.begin_term(1);
+  c.append(1, "one");
+  c.pass(200ms);
+  REQUIRE(c.done.size() == 1);
+  CHECK(std::holds_alternative<client::Appended>(c.done[0].result));
+  CHECK(c.machine.bytes_in_flight() == 0);
+}
+
+TEST_CASE("after a change of term an entry is found in the log, or committed again") {
+  Cluster c;
+  c.begin_term(1);
+  SUBCASE("found") { c.answer_commits = false; }
+  SUBCASE("absent") { c.lose_commits = true; }
+  const bool found = !c.answer_commits;
+  c.append(1, "one");
+  c.pass(100ms);
+  CHECK(c.done.empty());
+  const std::uint64_t first_term_end = c.bytes.size();
+  c.begin_term(2);
+  c.answer_commits = true;
+  c.lose_commits = false;
+  c.lose("seq:1");
+  c.pass(500ms);
+  REQUIRE(c.done.size() == 1);
+  const auto& a = std::get<client::Appended>(c.done[0].result);
+  CHECK(a.term == Term{found ? 1u : 2u});
+  CHECK((a.offset.value < first_term_end) == found);
+  CHECK(c.commits.size() == (found ? 1 : 2));
+  CHECK(std::get<Commit>(c.commits.back().message).run.first == Sequence{1});
+}
+
+TEST_CASE("a deadline before the commit fails, one after it leaves the outcome unknown") {
+  Cluster c;
+  c.begin_term(1);
+  Errc expected = Errc::outcome_unknown;
+  SUBCASE("before") {
+    c.down = {"n1", "n2"};
+    expected = Errc::deadline_exceeded;
+  }
+  SUBCASE("after") { c.lose_commits = true; }
+  c.append(1, "one", c.now + 300ms);
+  c.pass(1s);
+  REQUIRE(c.done.size() == 1);
+  CHECK(c.error(0) == expected);
+}
+
+TEST_CASE("an entry that is too large is refused before anything is sent") {
+  Cluster c;
+  c.machine.append(c.now, Token{1}, log_id, Bytes::allocate(entry_size_max + 1), false, never);
+  c.run();
+  REQUIRE(c.done.size() == 1);
+  CHECK(c.error(0) == Errc::entry_too_large);
+  CHECK(c.staged.empty());
+}
+
+TEST_CASE("a replica whose bytes do not verify is left and told") {
+  Cluster c;
+  c.begin_term(1);
+  c.append(1, "payload");
+  c.pass(100ms);
+  c.corrupt = {"n1", "n2"};
+  const std::uint64_t at = std::get<client::Appended>(c.done.at(0).result).offset.value;
+  c.machine.read(c.now, Token{2}, log_id, Offset{at}, 4096, 0ms, never);
+  c.pass(100ms);
+  REQUIRE(c.done.size() == 2);
+  CHECK(std::get<Delivered>(c.done[1].result).entries.at(0).payload.text() == "payload");
+  c.machine.read(c.now, Token{3}, log_id, Offset{at + 1}, 4096, 0ms, never);
+  c.pass(100ms);
+  CHECK(c.error(2) == Errc::not_an_entry);
+  CHECK(!c.reports.empty());
+}
+
+TEST_CASE("follow puts frames together that pages cut") {
+  Cluster c;
+  c.begin_term(1);
+  for (std::uint64_t i = 1; i <= 5; ++i) c.append(i, std::string(100 * i, 'x'));
+  c.pass(100ms);
+  REQUIRE(c.done.size() == 5);
+  c.page = 70;
+  c.machine.follow(c.now, Token{9}, log_id, Offset{0});
+  c.pass(100ms);
+  std::vector<std::size_t> sizes;
+  for (std::size_t i = 5; i < c.done.size(); ++i)
+    for (const auto& e : std::get<Delivered>(c.done[i].result).entries) sizes.push_back(e.payload.size());
+  CHECK(sizes == std::vector<std::size_t>{100, 200, 300, 400, 500});
+  c.machine.stop(c.now, Token{9});
+  c.run();
+  CHECK(c.error(c.done.size() - 1) == Errc::cancelled);
+}
