@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace loglog::storage {
 namespace {
 
@@ -30,6 +32,15 @@ StorageDriver::~StorageDriver() {
 Result<void> StorageDriver::start(const std::string& listen_address) {
   if (auto ok = directory_.make_durable(); !ok) return ok;
   if (auto ok = machine_.start(loop_.now(), directory_); !ok) return ok;
+  // Nobody sees a fresh identity before it is durable (T4): what the start asked of the disk is done here, in its order.
+  while (!machine_.ready() && !machine_.output().disk.empty()) {
+    const std::vector<DiskRequest> first = std::exchange(machine_.output().disk, {});
+    for (const DiskRequest& d : first) {
+      FileEngine::Outcome done = directory_.perform(d.operation);
+      if (done.error != Errc::ok) return fail(done.error, done.detail);
+      machine_.disk_done(loop_.now(), {d.ticket, done.error, std::move(done.data)});
+    }
+  }
   auto listener = transport::Listener::listen(loop_, listen_address, [this](uv_stream_t* s) { accepted(s); });
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
