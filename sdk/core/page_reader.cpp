@@ -55,8 +55,8 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
       tried_.clear();
       mismatches_ = 0;
     }
-    if (!good) bad_bytes(now, from, connection);
     due_ = {};
+    if (!good) bad_bytes(now, from, connection);
     // Only a part of a frame so far, or a mismatch: on at once, there is nothing to tell.
     if (step.entries.empty() && (!good || cursor_.missing() > 0)) return poll(now);
     return on_step_(now, std::move(step));
