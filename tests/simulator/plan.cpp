@@ -32,6 +32,7 @@ Result<Plan> read_plan(const std::filesystem::path& file) {
     else if (key == "logs") p.workload.logs = static_cast<int>(value);
     else if (key == "in_flight") p.workload.in_flight = static_cast<int>(value);
     else if (key == "payload_max") p.workload.payload_max = static_cast<std::uint32_t>(value);
+    else if (key == "think_max_ms") p.workload.think_max = ms;
     else if (key == "faults_for_ms") p.faults_for = ms;
     else if (key == "network_delay_max_us") p.network_delay_max = Duration(static_cast<std::int64_t>(value));
     else if (key == "disk_delay_max_us") p.disk_delay_max = Duration(static_cast<std::int64_t>(value));
@@ -85,7 +86,7 @@ class Weather {
       Process* p = world_.sequencers[random_.below(world_.sequencers.size())].get();
       if (kind == "kill_leader")
         for (auto& s : world_.sequencers)
-          if (s->alive() && s->machine()->is_leader()) p = s.get();
+          if (s->alive() && s->machine()->role() == RaftRole::leader) p = s.get();
       p->kill();
       restart_later(*p);
     } else if (kind == "power_all") {
@@ -148,9 +149,11 @@ void finish(World& world, Checkers& checkers, const std::vector<std::unique_ptr<
     for (const auto& e : read.entries()) checkers.entry_read(read.log(), e);
     checkers.log_fully_read(read.log(), read.entries(), read.first());
     checkers.compare_replicas(read.log(), read.committed());
+    // The leader's own frames may stand behind the last entry: followers are not told of them.
+    const Offset last = read.entries().empty() ? Offset{} : read.entries().back().next;
     for (const auto& w : work)
-      if (w->log() == read.log() && w->followed_to() < read.committed() && !world.violated())
-        world.stop_at_violation(fmt::format("progress: a follower stands at {}, committed is {}", w->followed_to().value, read.committed().value));
+      if (w->log() == read.log() && w->followed_to() < last && !world.violated())
+        world.stop_at_violation(fmt::format("progress: a follower stands at {}, the last entry ends at {}", w->followed_to().value, last.value));
     reader.on_completed = nullptr;
   }
 }
