@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Only what a visitor must see first stands at the top of the tree; and every test script there can be run.
+
+A .cpp that no target compiles is refused earlier, by the configure step: CMake registers tests by the folder they lie in
+and the end of the top CMakeLists.txt fails on one that no folder's rule took.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ALLOWED = {"CMakeLists.txt", "CMakePresets.json", "README.md", "sdk", "sequencer", "storage-node", "proto-spec", "tests", "samples"}
+
+
+def wrong_at_top(names):
+    return sorted(n for n in names if n not in ALLOWED and not n.startswith("."))
+
+
+def main():
+    problems = []
+    if wrong_at_top(["sdk", ".ci", "notes.txt"]) != ["notes.txt"]:
+        problems.append("positive control: a planted file at the top was not found")
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard"], capture_output=True, text=True)
+    names = listed.stdout.split("\n") if listed.returncode == 0 else [p.name for p in ROOT.iterdir() if p.name != "build"]
+    problems += [f"{n}: does not belong at the top of the tree" for n in wrong_at_top({n.split("/")[0] for n in names if n})]
+    for script in [*ROOT.glob("tests/integration/*"), *ROOT.glob("tests/chaos/*"), *ROOT.glob("samples/*.sh")]:
+        if script.suffix in (".py", ".sh") and script.read_text(errors="replace").startswith("#!") and not os.access(script, os.X_OK):
+            problems.append(f"{script.relative_to(ROOT)}: starts with #! and is not executable, so nobody runs it")
+    for problem in problems:
+        print(problem)
+    print(f"top of the tree: {len(problems)} problems")
+    return 1 if problems else 0
+
+
+sys.exit(main())
