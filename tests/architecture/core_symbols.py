@@ -29,7 +29,7 @@ C_NAMES = {
     "environment": "getenv secure_getenv getpid gethostname",
 }
 PATTERNS = {
-    "clock": r"_ZNSt6chrono.*_clock.*3nowE",
+    "clock": r"_ZNSt6chrono.*_clock.*3nowE.*",
     "socket": r"uv_\w+",
     "file": r"io_uring_\w+|_ZNK?St10filesystem.*|_ZNK?St12__basic_file.*|_ZNK?St1[0-9]basic_[io]?f(ile|stream).*|"
             r"_ZNK?St13basic_filebuf.*|_ZSt4c(out|err|in|log)|_ZN3fmt.*6vprintE.*",

@@ -1,0 +1,47 @@
+#!/bin/bash
+# Installs a build and uses it as a stranger would: by find_package(loglog) and by pkg-config, with nothing of this tree in
+# sight. The stranger's program is the sample hello_append, or one that includes every public header.
+#   tests/architecture/installed_package.sh BUILD_DIR
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+build=$(cd "$1" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cmake --install "$build" --prefix "$work/prefix" >"$work/install.log"
+for program in loglog loglog-storage loglog-sequencer; do
+  "$work/prefix/bin/$program" --version
+done
+
+mkdir "$work/app"
+headers=$(cd "$work/prefix/include" && find loglog -name '*.h' | sort)
+[ -n "$headers" ]
+for header in $headers; do
+  echo "#include <$header>"
+done >"$work/app/main.cpp"
+echo "int main() {}" >>"$work/app/main.cpp"
+if [ -f "$root/samples/hello_append/main.cpp" ]; then
+  cp "$root/samples/hello_append/main.cpp" "$work/app/hello.cpp"
+else
+  cp "$work/app/main.cpp" "$work/app/hello.cpp"
+fi
+
+cat >"$work/app/CMakeLists.txt" <<'END'
+cmake_minimum_required(VERSION 3.25)
+project(stranger LANGUAGES CXX)
+find_package(loglog 0.1 REQUIRED)
+foreach(name main hello)
+  add_executable(${name} ${name}.cpp)
+  target_link_libraries(${name} PRIVATE loglog::loglog)
+endforeach()
+END
+cmake -S "$work/app" -B "$work/app/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/configure.log"
+cmake --build "$work/app/build"
+"$work/app/build/main"
+
+export PKG_CONFIG_PATH
+PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name loglog.pc)")
+# shellcheck disable=SC2046
+g++ -std=c++23 "$work/app/hello.cpp" -o "$work/app/hello" $(pkg-config --cflags --libs loglog)
+grep -q "$build\|$root" "$PKG_CONFIG_PATH/loglog.pc" && { echo "loglog.pc names the build's own folders"; exit 1; }
+echo "installed package: $(wc -w <<<"$headers") headers, used by find_package and by pkg-config"

@@ -1,0 +1,122 @@
+#!/bin/bash
+# Installs what is missing, builds, and runs every test; what it makes lies below build/. Under 25 minutes on 2 cores.
+#
+#   tests/run.sh               everything
+#   tests/run.sh unit simul    only the steps whose names contain one of the words (builds are needed first: tests/run.sh build unit)
+#   LOGLOG_JOBS=N, LOGLOG_SEEDS=N, LOGLOG_FUZZ_SECONDS=N change how many processes, simulator seeds and seconds per fuzzer
+#
+# The closing line counts doctest cases one by one and every other step as one.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+
+jobs=${LOGLOG_JOBS:-$(nproc)}
+seeds=${LOGLOG_SEEDS:-200}
+fuzz_seconds=${LOGLOG_FUZZ_SECONDS:-20}
+wanted=("$@")
+logs=$PWD/build/tests/logs
+rm -rf build/tests
+mkdir -p "$logs" build/tests/tmp
+export TMPDIR=$PWD/build/tests/tmp PYTHONDONTWRITEBYTECODE=1
+export CCACHE_DIR=${CCACHE_DIR:-$PWD/build/ccache}
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
+
+passed=0
+failed=0
+begun=$SECONDS
+
+is_wanted() { # name
+  [ ${#wanted[@]} = 0 ] && return 0
+  local word
+  for word in "${wanted[@]}"; do
+    [[ $1 == *"$word"* ]] && return 0
+  done
+  return 1
+}
+
+# doctest's own summary, "[doctest] test cases: 12 | 11 passed | 1 failed | 0 skipped": prints "passed failed".
+doctest_counts() {
+  sed -nE 's/^\[doctest\] test cases: *[0-9]+ *\| *([0-9]+) passed *\| *([0-9]+) failed.*/\1 \2/p' "$1" | tail -n 1
+}
+
+step() { # name limit-in-seconds command…
+  local name=$1 limit=$2
+  shift 2
+  is_wanted "$name" || return 0
+  local log=$logs/${name//[^A-Za-z0-9._-]/_}.log start=$SECONDS status=0 counts=""
+  timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null || status=$?
+  counts=$(doctest_counts "$log")
+  if [ "$status" = 0 ]; then
+    passed=$((passed + $(cut -d' ' -f1 <<<"${counts:-1}")))
+    echo "ok      $name ($((SECONDS - start)) s)${counts:+: ${counts% *} cases}"
+    return 0
+  fi
+  local ok=0 bad=1
+  if [ -n "$counts" ]; then
+    read -r ok bad <<<"$counts"
+    if [ "$bad" = 0 ]; then bad=1; fi # every case passed and the process still failed: a leak, say
+  fi
+  passed=$((passed + ok))
+  failed=$((failed + bad))
+  echo "FAILED  $name ($((SECONDS - start)) s): exit $status$([ "$status" = 124 ] && echo ", over its limit of $limit s")"
+  tail -n 40 "$log" | sed 's/^/  | /'
+  return 1
+}
+
+# ---- Steps that are more than one command
+build() { # preset: configure, then build everything the preset names
+  cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs" -- -k 0
+}
+check_format() {
+  find proto-spec sdk sequencer storage-node samples tests \( -name '*.h' -o -name '*.cpp' \) -print0 |
+    xargs -0 -n 8 -P "$jobs" clang-format-19 --dry-run -Werror
+}
+check_tidy() {
+  run-clang-tidy-19 -quiet -j "$jobs" -p build/release "^$PWD/(proto-spec|sdk|sequencer|storage-node)/.*\\.cpp\$" >"$logs/tidy-full.log" 2>&1
+  local status=$?
+  grep -E '(error|warning): ' "$logs/tidy-full.log" | grep -v '^/usr/' | sort -u
+  return $status
+}
+fuzz() { # name
+  mkdir -p "build/tests/fuzz/$1"
+  "build/fuzz/bin/$1" -max_total_time="$fuzz_seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
+    -artifact_prefix="build/tests/fuzz/$1-" "build/tests/fuzz/$1"
+}
+export -f build check_format check_tidy fuzz
+export jobs logs fuzz_seconds
+
+# ---- Packages and builds
+step "packages" 600 samples/install_packages.sh tests
+step "build release" 900 bash -c 'build release'
+step "build asan" 1200 bash -c 'build asan'
+step "build fuzz" 600 bash -c 'build fuzz'
+
+# ---- The text itself
+step "format" 120 bash -c check_format
+step "include arrows: self-test" 60 tests/architecture/include_arrows.py --self-test
+step "include arrows" 60 tests/architecture/include_arrows.py
+step "top of tree" 60 tests/architecture/top_of_tree.py
+step "core symbols" 120 tests/architecture/core_symbols.py build/release
+step "headers alone" 300 tests/architecture/headers_alone.py
+step "tidy" 420 bash -c check_tidy
+
+# ---- What it does. A binary that is missing fails its step.
+step "unit tests" 600 build/asan/bin/loglog-unit-tests
+step "simulator, $seeds seeds" 600 build/release/bin/loglog-simulate --plans tests/simulator/plans --seeds "$seeds"
+for source in tests/fuzz/fuzz_*.cpp; do
+  [ -e "$source" ] || continue
+  name=$(basename "$source" .cpp)
+  step "fuzz ${name#fuzz_}" $((fuzz_seconds + 60)) bash -c "fuzz fuzz-${name#fuzz_}"
+done
+step "installed package" 300 tests/architecture/installed_package.sh build/release
+export LOGLOG_BIN=$PWD/build/asan/bin
+for test in tests/integration/*; do
+  case $test in
+    *.cpp) step "integration $(basename "$test" .cpp)" 300 "$LOGLOG_BIN/$(basename "$test" .cpp)" ;;
+    *.sh | *.py) [ -x "$test" ] && step "integration $(basename "$test")" 300 "$test" ;;
+  esac
+done
+
+echo "took $((SECONDS - begun)) s; the full output of every step is in build/tests/logs"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
