@@ -64,8 +64,8 @@ step() { # name limit-in-seconds command…
 }
 
 # ---- Steps that are more than one command
-build() { # preset: configure, then build everything the preset names
-  cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs" -- -k 0
+build() { # preset target
+  cmake --preset "$1" && cmake --build --preset "$1" --target "$2" -j "$jobs" -- -k 0
 }
 check_format() {
   find proto-spec sdk sequencer storage-node samples tests \( -name '*.h' -o -name '*.cpp' \) -print0 |
@@ -87,9 +87,9 @@ export jobs logs fuzz_seconds
 
 # ---- Packages and builds
 step "packages" 600 samples/install_packages.sh tests
-step "build release" 900 bash -c 'build release'
-step "build asan" 1200 bash -c 'build asan'
-step "build fuzz" 600 bash -c 'build fuzz'
+step "build release" 900 bash -c 'build release programs'
+step "build asan" 1200 bash -c 'build asan sanitized'
+step "build fuzz" 600 bash -c 'build fuzz fuzzers'
 
 # ---- The text itself
 step "format" 120 bash -c check_format
