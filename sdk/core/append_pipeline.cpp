@@ -112,8 +112,7 @@ void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, Conn
   t->state = taken ? ReplicaUploads::State::taken : ReplicaUploads::State::wanted;
   if (const auto* busy = m ? std::get_if<Busy>(m) : nullptr)
     t->not_before = now + std::chrono::milliseconds(std::clamp<std::uint32_t>(busy->retry_after_ms, 1, 1000));
-  else if (!taken)
-    t->not_before = now + refusal_pause;
+  else if (!taken) t->not_before = now + refusal_pause;
   if (late == lagging_.end()) return;
   run->uploads.drop_unsent();
   if (run->uploads.pending()) return;

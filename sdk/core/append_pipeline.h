@@ -48,7 +48,7 @@ class AppendPipeline {
     bool commit_sent = false;  // and not refused
     bool cancelled = false;
     unsigned commits_in_term = 0;
-    Time keep_until = never;   // settled: how long laggards are waited for
+    Time keep_until = never;  // settled: how long laggards are waited for
     Time next_deadline = never;
     Sequence end() const { return reference.first + reference.count; }
   };
@@ -89,17 +89,17 @@ class AppendPipeline {
   LogId log_;
   ProducerId producer_;
   Sequence next_{1};
-  Offset known_{};          // a committed offset of the log
-  RunList runs_;            // unsettled, in sequence order; the last may be `open_`'s predecessor
-  RunList lagging_;         // settled, some replica still takes the upload
-  Run open_;                // being filled by builder_
+  Offset known_{};   // a committed offset of the log
+  RunList runs_;     // unsettled, in sequence order; the last may be `open_`'s predecessor
+  RunList lagging_;  // settled, some replica still takes the upload
+  Run open_;         // being filled by builder_
   RunBuilder builder_;
   Term term_{};
   Offset term_start_{}, term_end_{};
-  ConnectionId leader_{};   // whom Commits go to; 0: the term is not open
+  ConnectionId leader_{};  // whom Commits go to; 0: the term is not open
   bool opening_ = false;
   Time open_at_{};
-  Time commit_at_{};        // pause after a refusal
+  Time commit_at_{};  // pause after a refusal
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<Resolver> finished_;  // kept until the next step: its own call is still under way
 };

@@ -10,8 +10,9 @@ ClientMachine::ClientMachine(Options options, std::uint64_t seed) : parts_(std::
 ClientMachine::~ClientMachine() = default;
 
 Hello ClientMachine::hello() const {
-  return Hello{hello_magic, protocol_lowest, protocol_highest, Role::client, parts_->view.metadata().cluster, parts_->options.cluster_name,
-               0, parts_->boot, DiskId{}, message_body_max};
+  return Hello{
+      hello_magic, protocol_lowest, protocol_highest, Role::client,    parts_->view.metadata().cluster, parts_->options.cluster_name,
+      0,           parts_->boot,    DiskId{},         message_body_max};
 }
 
 std::uint64_t ClientMachine::bytes_in_flight() const { return parts_->bytes; }

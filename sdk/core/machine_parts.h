@@ -21,8 +21,8 @@ struct FollowCall {
   NodeId node{};
   ConnectionId connection{};  ///< 0: not subscribed
   RequestId request{};
-  std::uint64_t granted = 0, received = 0;     ///< on this subscription
-  std::uint64_t delivered = 0, consumed = 0;   ///< by the application, in all
+  std::uint64_t granted = 0, received = 0;    ///< on this subscription
+  std::uint64_t delivered = 0, consumed = 0;  ///< by the application, in all
   std::set<NodeId> tried;
   std::size_t mismatches = 0;
   Time due{}, silent_at = never;

@@ -81,7 +81,8 @@ void ClientMachine::Parts::move_on(Time at, FollowCall& f, bool failed) {
     f.tried.insert(f.node);
   }
   const LogInfo* info = view.log(f.log);
-  const bool all = info && std::all_of(info->members.begin(), info->members.end(), [&f](const Member& m) { return f.tried.contains(m.node); });
+  const bool all =
+      info && std::all_of(info->members.begin(), info->members.end(), [&f](const Member& m) { return f.tried.contains(m.node); });
   f.due = all ? at + round_pause : at;
   if (!all) return;
   f.tried.clear();
@@ -157,16 +158,17 @@ void ClientMachine::Parts::probe(Time at, Token t, FollowCall& f) {
   const ConnectionId c = other == NodeId{} ? ConnectionId{} : view.node(at, other);
   if (c == ConnectionId{}) return;
   f.probing = true;
-  view.request(at, c, Read{f.log, f.cursor.ask(), frame_overhead, 0}, options.answer_timeout, [this, t, asked = f.cursor.ask()](Time then, Message* m) {
-    const auto i = follows.find(t);
-    if (i == follows.end()) return;
-    i->second.probing = false;
-    const auto* p = m ? std::get_if<Page>(m) : nullptr;
-    const bool starved = i->second.granted <= i->second.received;  // the application is slow, not the replica
-    if (!p || p->frames.empty() || starved || i->second.cursor.ask() != asked) return;
-    move_on(then, i->second, true);
-    subscribe(then, t, i->second);
-  });
+  view.request(at, c, Read{f.log, f.cursor.ask(), frame_overhead, 0}, options.answer_timeout,
+               [this, t, asked = f.cursor.ask()](Time then, Message* m) {
+                 const auto i = follows.find(t);
+                 if (i == follows.end()) return;
+                 i->second.probing = false;
+                 const auto* p = m ? std::get_if<Page>(m) : nullptr;
+                 const bool starved = i->second.granted <= i->second.received;  // the application is slow, not the replica
+                 if (!p || p->frames.empty() || starved || i->second.cursor.ask() != asked) return;
+                 move_on(then, i->second, true);
+                 subscribe(then, t, i->second);
+               });
 }
 
 void ClientMachine::consumed(Time now, Token token, std::uint64_t bytes) {

@@ -31,7 +31,7 @@ struct Failure {
 /// An entry as read. `payload` is a slice of the received page; for an entry that the SDK packed from several, `parts` has them.
 struct Entry {
   Offset offset;
-  Offset next;          ///< offset after this frame
+  Offset next;  ///< offset after this frame
   Term term;
   ProducerId producer;
   Sequence sequence;
@@ -56,8 +56,8 @@ struct Metadatas {
   ClusterMetadata metadata;
 };
 struct ClusterStatus {
-  std::vector<Status> sequencers;              ///< those that answered
-  std::vector<SequencerInfo> unreachable;      ///< those that did not
+  std::vector<Status> sequencers;          ///< those that answered
+  std::vector<SequencerInfo> unreachable;  ///< those that did not
 };
 struct Succeeded {};
 using Completion = std::variant<Appended, Failure, Delivered, Tail, LogDescription, Metadatas, ClusterStatus, Succeeded>;

@@ -84,8 +84,8 @@ void PageReader::next_replica(Time now, NodeId failed, Errc why) {
   node_ = {};
   due_ = {};
   const LogInfo* info = view_.log(log_);
-  const bool all = info == nullptr || std::all_of(info->members.begin(), info->members.end(),
-                                                  [this](const Member& m) { return tried_.contains(m.node); });
+  const bool all = info == nullptr ||
+                   std::all_of(info->members.begin(), info->members.end(), [this](const Member& m) { return tried_.contains(m.node); });
   if (!all) return poll(now);
   const bool none_has_it = info != nullptr && mismatches_ >= info->members.size();
   tried_.clear();

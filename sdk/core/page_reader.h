@@ -21,8 +21,15 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
 
   PageReader(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log, Offset from, Offset until,
              std::uint32_t max_bytes, Duration wait, OnStep on_step)
-      : options_(options), view_(view), choice_(choice), log_(log), until_(until), max_bytes_(max_bytes), wait_(wait),
-        cursor_(log, from), on_step_(std::move(on_step)) {}
+      : options_(options),
+        view_(view),
+        choice_(choice),
+        log_(log),
+        until_(until),
+        max_bytes_(max_bytes),
+        wait_(wait),
+        cursor_(log, from),
+        on_step_(std::move(on_step)) {}
 
   /// Asks for the next page, unless one is on its way or a pause lasts.
   void poll(Time now);

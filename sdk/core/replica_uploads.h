@@ -14,8 +14,8 @@ class ReplicaUploads {
   struct Target {
     NodeId node;
     State state = State::wanted;
-    ConnectionId on{};     ///< where it was sent
-    Time not_before{};     ///< Busy: not again before
+    ConnectionId on{};  ///< where it was sent
+    Time not_before{};  ///< Busy: not again before
   };
 
   /// Everything from the start (also after UploadAgain and after a resolution, A4); members that left are forgotten.

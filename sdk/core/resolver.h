@@ -20,8 +20,8 @@ class Resolver {
   using Done = std::function<void(Time, Findings&&)>;
 
   /// Reads [from, until): from a committed offset known before the entries' first Commit, to the new term's start.
-  Resolver(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log, ProducerId producer, Offset from,
-           Offset until, Done done);
+  Resolver(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log, ProducerId producer, Offset from, Offset until,
+           Done done);
   ~Resolver() { reader_->stop(); }
   void poll(Time now);
   Time wake() const { return reader_->wake(); }

@@ -1,0 +1,417 @@
+#include <loglog/client.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <random>
+
+#include "proto-spec/disk/frame.h"
+#include "proto-spec/transport/uv_connection.h"
+#include "sdk/io/uv_client_driver.h"
+
+namespace loglog {
+namespace {
+
+using client::Completed;
+
+CallError to_call_error(const Error& e) { return {std::string(name_of(e.code)), e.message(), retry_of(e.code) != Retry::no}; }
+
+LogDetails to_details(const LogInfo& i) {
+  LogDetails d{i.id.value, i.name, i.options.replicas, i.options.write_quorum, i.options.segment_size, {}, i.trim.value};
+  for (const Member& m : i.members) d.nodes.push_back(m.node.value);
+  return d;
+}
+
+Entry to_entry(const client::Entry& e) {
+  return {e.offset.value, e.next.value, e.term.value, e.producer.value, e.sequence.value, std::string(e.payload.text()), e.packed};
+}
+
+// Bytes under way, bounded: the caller waits here, not the cluster.
+class Budget {
+ public:
+  explicit Budget(std::uint64_t limit) : limit_(limit) {}
+  bool take(std::uint64_t bytes, bool wait) {
+    std::unique_lock lock(mutex_);
+    // One entry larger than the whole budget still goes when nothing else is under way.
+    const auto fits = [&] { return used_ == 0 || used_ + bytes <= limit_; };
+    if (!wait && !fits()) return false;
+    room_.wait(lock, fits);
+    used_ += bytes;
+    return true;
+  }
+  void give_back(std::uint64_t bytes) {
+    std::lock_guard lock(mutex_);
+    used_ -= bytes;
+    room_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable room_;
+  std::uint64_t limit_;
+  std::uint64_t used_ = 0;
+};
+
+}  // namespace
+
+struct Client::State {
+  explicit State(ClientOptions o, client::Options core, std::uint64_t seed)
+      : options(std::move(o)), budget(options.bytes_in_flight_max), driver(std::move(core), seed) {}
+  ClientOptions options;
+  Budget budget;
+  client::ClientDriver driver;
+
+  Time deadline(Time now, std::optional<std::chrono::milliseconds> timeout = {}) const {
+    return now + Duration(timeout.value_or(options.timeout));
+  }
+
+  /// One call, waited for.
+  Completed wait_for(client::ClientDriver::Call call) {
+    auto promise = std::make_shared<std::promise<Completed>>();
+    auto future = promise->get_future();
+    driver.submit(std::move(call), [promise](Completed&& c) { promise->set_value(std::move(c)); });
+    return future.get();
+  }
+  template <class T>
+  std::expected<T, CallError> ask(client::ClientDriver::Call call) {
+    Completed c = wait_for(std::move(call));
+    if (auto* f = std::get_if<client::Failure>(&c.result)) return std::unexpected(to_call_error(f->error));
+    return std::get<T>(std::move(c.result));
+  }
+};
+
+struct Log::State {
+  std::shared_ptr<Client::State> client;
+  LogId id;
+  LogDetails details;
+};
+
+struct Follower::State {
+  std::shared_ptr<Client::State> client;
+  std::mutex mutex;
+  std::condition_variable news;
+  std::deque<Entry> entries;
+  bool stopped = false;
+  std::optional<CallError> error;
+  // Its own, so that work posted to the driver holds no client: the last handle must not go on the driver's thread.
+  std::shared_ptr<std::atomic<std::uint64_t>> token = std::make_shared<std::atomic<std::uint64_t>>(0);
+};
+
+// ---- Client
+
+std::expected<Client, CallError> Client::connect(ClientOptions options) {
+  if (options.addresses.empty())
+    return std::unexpected(CallError{"invalid_argument", "no address: give HOST:PORT of any node of the cluster", false});
+  for (const std::string& a : options.addresses)
+    if (auto ok = transport::split_address(a); !ok && !a.starts_with("local:")) return std::unexpected(to_call_error(ok.error()));
+  client::Options core;
+  core.addresses = options.addresses;
+  // The bound that blocks is the one here; the core's own is a net below it.
+  core.bytes_in_flight_max = 2 * options.bytes_in_flight_max + run_size_max;
+  std::random_device entropy;
+  return Client(std::make_shared<State>(std::move(options), std::move(core), (std::uint64_t{entropy()} << 32) | entropy()));
+}
+
+std::expected<Log, CallError> Client::open_log(const std::string& name) {
+  auto& s = *state_;
+  auto d = s.ask<client::LogDescription>(
+      [&](client::ClientMachine& m, Time now, client::Token t) { m.open_log(now, t, name, s.deadline(now)); });
+  if (!d) return std::unexpected(d.error());
+  return Log(std::make_shared<Log::State>(state_, d->info.id, to_details(d->info)));
+}
+
+std::expected<Log, CallError> Client::create_log(const std::string& name, CreateOptions o) {
+  auto& s = *state_;
+  if (o.replicas > replicas_max || o.write_quorum > replicas_max)
+    return std::unexpected(CallError{"invalid_argument", "a log has at most 9 replicas; ask for 1 to 9, or 0 for the default", false});
+  const LogOptions options{static_cast<std::uint8_t>(o.replicas), static_cast<std::uint8_t>(o.write_quorum), o.segment_bytes,
+                           Durability::sync};
+  auto d = s.ask<client::LogDescription>(
+      [&](client::ClientMachine& m, Time now, client::Token t) { m.create_log(now, t, name, options, s.deadline(now)); });
+  if (!d) return std::unexpected(d.error());
+  return Log(std::make_shared<Log::State>(state_, d->info.id, to_details(d->info)));
+}
+
+std::expected<Log, CallError> Client::open_or_create_log(const std::string& name, CreateOptions options) {
+  auto made = create_log(name, options);
+  if (made || made.error().code != name_of(Errc::log_exists)) return made;
+  return open_log(name);
+}
+
+std::expected<std::vector<LogDetails>, CallError> Client::list_logs() {
+  auto& s = *state_;
+  auto m = s.ask<client::Metadatas>([&](client::ClientMachine& c, Time now, client::Token t) { c.list_logs(now, t, s.deadline(now)); });
+  if (!m) return std::unexpected(m.error());
+  std::vector<LogDetails> out;
+  for (const LogInfo& i : m->metadata.logs)
+    if (i.state == LogState::open) out.push_back(to_details(i));
+  return out;
+}
+
+std::expected<LogDetails, CallError> Client::describe_log(const std::string& name) {
+  auto log = open_log(name);
+  if (!log) return std::unexpected(log.error());
+  return log->details();
+}
+
+std::expected<void, CallError> Client::delete_log(const std::string& name) {
+  auto& s = *state_;
+  auto d =
+      s.ask<client::Succeeded>([&](client::ClientMachine& m, Time now, client::Token t) { m.delete_log(now, t, name, s.deadline(now)); });
+  if (!d) return std::unexpected(d.error());
+  return {};
+}
+
+std::expected<EntryOffset, CallError> Client::trim_log(const std::string& name, EntryOffset offset) {
+  auto log = open_log(name);
+  if (!log) return std::unexpected(log.error());
+  auto& s = *state_;
+  auto d = s.ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.trim_log(now, t, LogId{log->details().id}, Offset{offset}, s.deadline(now));
+  });
+  if (!d) return std::unexpected(d.error());
+  return d->info.trim.value;
+}
+
+std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
+  auto& s = *state_;
+  auto found = s.ask<client::ClusterStatus>(
+      [&](client::ClientMachine& m, Time now, client::Token t) { m.status(now, t, with_logs, s.deadline(now)); });
+  if (!found) return std::unexpected(found.error());
+  static constexpr const char* roles[] = {"", "follower", "candidate", "leader"};
+  static constexpr const char* nodes[] = {"", "up", "lagging", "suspect", "unreachable"};
+  static constexpr const char* replicas[] = {"", "streaming", "lagging", "suspect", "unreachable"};
+  const auto word = [](const auto& table, auto e) {
+    const auto i = static_cast<std::size_t>(e);
+    return std::string(i < std::size(table) ? table[i] : "");
+  };
+  ClusterReport r;
+  auto metadata =
+      s.ask<client::Metadatas>([&](client::ClientMachine& c, Time now, client::Token t) { c.list_logs(now, t, s.deadline(now)); });
+  const auto address_of = [&](SequencerId id) {
+    if (metadata)
+      for (const SequencerInfo& q : metadata->metadata.sequencers)
+        if (q.id == id) return q.address;
+    return std::string();
+  };
+  for (const Status& q : found->sequencers) {
+    r.cluster = q.cluster_name;
+    r.sequencers.push_back({q.id.value, address_of(q.id), word(roles, q.role), q.raft_term.value});
+    if (q.role != RaftRole::leader) continue;
+    for (const StorageStatus& n : q.storage) r.storage.push_back({n.id.value, n.address, word(nodes, n.state), n.staged_bytes});
+    for (const LogStatus& l : q.logs) {
+      ClusterReport::LogReport log{l.name, l.first.value, l.committed.value, l.term.value, l.write_quorum, {}};
+      for (const ReplicaStatus& p : l.replicas) log.replicas.push_back({p.node.value, p.durable.value, word(replicas, p.state)});
+      r.logs.push_back(std::move(log));
+    }
+  }
+  for (const SequencerInfo& q : found->unreachable) r.sequencers.push_back({q.id.value, q.address, "unreachable", 0});
+  std::sort(r.sequencers.begin(), r.sequencers.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return r;
+}
+
+// ---- Log
+
+const LogDetails& Log::details() const { return state_->details; }
+
+namespace {
+
+AppendResult to_result(Completed&& c) {
+  if (const auto* a = std::get_if<client::Appended>(&c.result))
+    return {AppendResult::Outcome::committed, a->offset.value, a->term.value, {}};
+  const Error& e = std::get<client::Failure>(c.result).error;
+  return {e.code == Errc::outcome_unknown ? AppendResult::Outcome::unknown : AppendResult::Outcome::refused, 0, 0, to_call_error(e)};
+}
+
+void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::string_view payload, bool packed,
+                  std::function<void(AppendResult)> done, std::optional<std::chrono::milliseconds> timeout) {
+  const auto refuse = [&](Errc code, std::string detail) {
+    done({AppendResult::Outcome::refused, 0, 0, to_call_error({code, std::move(detail)})});
+  };
+  if (payload.size() > entry_bytes_max) return refuse(Errc::entry_too_large, "this one has " + std::to_string(payload.size()));
+  const std::uint64_t size = payload.size() + frame_overhead;
+  if (!client->budget.take(size, client->options.block_when_full))
+    return refuse(Errc::too_many, std::to_string(client->options.bytes_in_flight_max) + " bytes are in flight");
+  Bytes bytes = Bytes::copy_of(payload);
+  Client::State* s = client.get();
+  client->driver.submit(
+      [s, log, bytes = std::move(bytes), packed, timeout](client::ClientMachine& m, Time now, client::Token t) {
+        m.append(now, t, log, bytes, packed, s->deadline(now, timeout));
+      },
+      [s, size, done = std::move(done)](Completed&& c) {
+        s->budget.give_back(size);
+        done(to_result(std::move(c)));
+      });
+}
+
+}  // namespace
+
+void Log::append(std::string_view payload, std::function<void(AppendResult)> done, std::optional<Milliseconds> timeout) {
+  append_bytes(state_->client, state_->id, payload, false, std::move(done), timeout);
+}
+
+std::future<AppendResult> Log::append_async(std::string_view payload, std::optional<Milliseconds> timeout) {
+  auto promise = std::make_shared<std::promise<AppendResult>>();
+  auto future = promise->get_future();
+  append(payload, [promise](AppendResult r) { promise->set_value(std::move(r)); }, timeout);
+  return future;
+}
+
+AppendResult Log::append(std::string_view payload, std::optional<Milliseconds> timeout) { return append_async(payload, timeout).get(); }
+
+AppendResult Log::append_batch(const std::vector<std::string>& payloads, std::optional<Milliseconds> timeout) {
+  auto promise = std::make_shared<std::promise<AppendResult>>();
+  auto future = promise->get_future();
+  append_bytes(
+      state_->client, state_->id, pack_batch(payloads), true, [promise](AppendResult r) { promise->set_value(std::move(r)); }, timeout);
+  return future.get();
+}
+
+std::expected<std::vector<Entry>, CallError> Log::read(EntryOffset from, std::size_t max_bytes, Milliseconds wait) {
+  auto& s = *state_->client;
+  const auto most = static_cast<std::uint32_t>(std::clamp<std::size_t>(max_bytes, 1, page_size_max));
+  auto d = s.ask<client::Delivered>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.read(now, t, state_->id, Offset{from}, most, Duration(wait), s.deadline(now) + Duration(wait));
+  });
+  if (!d) return std::unexpected(d.error());
+  std::vector<Entry> out;
+  out.reserve(d->entries.size());
+  for (const client::Entry& e : d->entries) out.push_back(to_entry(e));
+  return out;
+}
+
+std::expected<TailPosition, CallError> Log::tail(std::optional<Milliseconds> timeout) {
+  auto& s = *state_->client;
+  auto t = s.ask<client::Tail>(
+      [&](client::ClientMachine& m, Time now, client::Token token) { m.tail(now, token, state_->id, s.deadline(now, timeout)); });
+  if (!t) return std::unexpected(t.error());
+  return TailPosition{t->first.value, t->committed.value, t->term.value};
+}
+
+std::expected<EntryOffset, CallError> Log::begin() {
+  auto t = tail();
+  if (!t) return std::unexpected(t.error());
+  return t->first;
+}
+
+std::expected<EntryOffset, CallError> Log::end() {
+  auto t = tail();
+  if (!t) return std::unexpected(t.error());
+  return t->committed;
+}
+
+Follower Log::follow(EntryOffset from) {
+  auto state = std::make_shared<Follower::State>();
+  state->client = state_->client;
+  std::weak_ptr<Follower::State> weak = state;
+  state_->client->driver.submit(
+      [id = state_->id, from](client::ClientMachine& m, Time now, client::Token t) { m.follow(now, t, id, Offset{from}); },
+      [weak](Completed&& c) {
+        const auto s = weak.lock();
+        if (!s) return;
+        std::lock_guard lock(s->mutex);
+        if (const auto* f = std::get_if<client::Failure>(&c.result)) {
+          if (!s->stopped && f->error.code != Errc::cancelled) s->error = to_call_error(f->error);
+          s->stopped = true;
+        } else if (const auto* d = std::get_if<client::Delivered>(&c.result)) {
+          for (const client::Entry& e : d->entries) s->entries.push_back(to_entry(e));
+        }
+        s->news.notify_all();
+      },
+      [token = state->token](client::Token t) { *token = t.value; });
+  return Follower(std::move(state));
+}
+
+// ---- Follower
+
+Follower::Follower(std::shared_ptr<State> state) : state_(std::move(state)) {}
+Follower::Follower(Follower&&) noexcept = default;
+Follower& Follower::operator=(Follower&& o) noexcept {
+  if (this != &o) {
+    if (state_) stop();
+    state_ = std::move(o.state_);
+  }
+  return *this;
+}
+Follower::~Follower() {
+  if (state_) stop();
+}
+
+std::optional<Entry> Follower::next() {
+  std::optional<Entry> e;
+  while (!(e = next_for(std::chrono::milliseconds(3'600'000))) && !stopped()) {
+  }
+  return e;
+}
+
+std::optional<Entry> Follower::next_for(std::chrono::milliseconds wait) {
+  std::unique_lock lock(state_->mutex);
+  state_->news.wait_for(lock, wait, [&] { return state_->stopped || !state_->entries.empty(); });
+  if (state_->entries.empty()) return std::nullopt;
+  Entry e = std::move(state_->entries.front());
+  state_->entries.pop_front();
+  lock.unlock();
+  const std::uint64_t bytes = e.next - e.offset;
+  state_->client->driver.post(
+      [token = client::Token{*state_->token}, bytes](client::ClientMachine& m, Time now) { m.consumed(now, token, bytes); });
+  return e;
+}
+
+void Follower::stop() {
+  {
+    std::lock_guard lock(state_->mutex);
+    if (state_->stopped) return;
+    state_->stopped = true;
+    state_->news.notify_all();
+  }
+  // Posted after the call that began it, so the token is known by then.
+  state_->client->driver.post([token = state_->token](client::ClientMachine& m, Time now) { m.stop(now, client::Token{*token}); });
+}
+
+bool Follower::stopped() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->stopped;
+}
+
+std::optional<CallError> Follower::error() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->error;
+}
+
+// ---- batches
+
+std::string pack_batch(const std::vector<std::string>& payloads) {
+  std::string out;
+  const auto put = [&out](std::uint32_t v) {
+    char b[4];
+    std::memcpy(b, &v, 4);
+    out.append(b, 4);
+  };
+  put(static_cast<std::uint32_t>(payloads.size()));
+  for (const auto& p : payloads) put(static_cast<std::uint32_t>(p.size()));
+  for (const auto& p : payloads) out += p;
+  return out;
+}
+
+std::vector<std::string> Entry::parts() const {
+  if (!packed) return {payload};
+  const auto at = [this](std::size_t i) {
+    std::uint32_t v = 0;
+    std::memcpy(&v, payload.data() + 4 * i, 4);
+    return std::size_t{v};
+  };
+  std::vector<std::string> out;
+  if (payload.size() < 4 || payload.size() / 4 < at(0) + 1) return {payload};
+  std::size_t position = 4 * (at(0) + 1);
+  for (std::size_t i = 1; i <= at(0); ++i) {
+    if (at(i) > payload.size() - position) return {payload};  // not made by append_batch
+    out.push_back(payload.substr(position, at(i)));
+    position += at(i);
+  }
+  return out;
+}
+
+}  // namespace loglog

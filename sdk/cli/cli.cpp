@@ -1,0 +1,87 @@
+#include "sdk/cli/cli.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+namespace loglog::cli {
+namespace {
+
+volatile std::sig_atomic_t stop_wanted = 0;
+
+std::string base64(const std::string& in) {
+  static constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < in.size(); i += 3) {
+    const auto byte = [&](std::size_t k) { return i + k < in.size() ? static_cast<unsigned char>(in[i + k]) : 0u; };
+    const unsigned v = (byte(0) << 16) | (byte(1) << 8) | byte(2);
+    out += letters[v >> 18];
+    out += letters[(v >> 12) & 63];
+    out += i + 1 < in.size() ? letters[(v >> 6) & 63] : '=';
+    out += i + 2 < in.size() ? letters[v & 63] : '=';
+  }
+  return out;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> out;
+  std::size_t at = 0;
+  while (at <= text.size()) {
+    const auto comma = std::min(text.find(',', at), text.size());
+    if (comma > at) out.push_back(text.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::expected<Client, CallError> Target::connect() const {
+  ClientOptions o;
+  const char* environment = std::getenv("LOGLOG_CLUSTER");
+  o.addresses = !addresses.empty() ? addresses : split(environment != nullptr ? environment : "127.0.0.1:7070");
+  return Client::connect(std::move(o));
+}
+
+int failed(const CallError& e) { return failed(e.message); }
+int failed(const std::string& sentence) {
+  fmt::print(stderr, "loglog: {}\n", sentence);
+  return exit_failed;
+}
+
+void print_entry(const Entry& e, Format f) {
+  for (const std::string& part : f == Format::json ? std::vector<std::string>{e.payload} : e.parts()) {
+    switch (f) {
+      case Format::lines:
+        std::fwrite(part.data(), 1, part.size(), stdout);
+        std::fputc('\n', stdout);
+        break;
+      case Format::raw:
+        std::fwrite(part.data(), 1, part.size(), stdout);
+        break;
+      case Format::json:
+        fmt::print("{{\"offset\": {}, \"term\": {}, \"producer\": {}, \"sequence\": {}, \"bytes\": \"{}\"}}\n", e.offset, e.term,
+                   e.producer, e.sequence, base64(part));
+        break;
+    }
+  }
+}
+
+bool interrupted() { return stop_wanted != 0; }
+void watch_signals() {
+  for (int s : {SIGINT, SIGTERM}) std::signal(s, [](int) { stop_wanted = 1; });
+}
+
+std::string json_string(const std::string& s) {
+  std::string out = "\"";
+  for (const char c : s) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else out += c;
+  }
+  return out + '"';
+}
+
+}  // namespace loglog::cli

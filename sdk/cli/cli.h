@@ -1,0 +1,48 @@
+// What the commands of `loglog` share.
+#pragma once
+#include <loglog/client.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace loglog::cli {
+
+inline constexpr int exit_failed = 1;
+
+/// Options of every command that talks to a cluster.
+struct Target {
+  std::vector<std::string> addresses;
+  /// From --cluster, else LOGLOG_CLUSTER, else 127.0.0.1:7070.
+  std::expected<Client, CallError> connect() const;
+};
+
+/// Prints "loglog: <sentence>" on stderr; returns exit_failed.
+int failed(const CallError& e);
+int failed(const std::string& sentence);
+
+enum class Format : std::uint8_t { lines, json, raw };
+/// One entry on stdout.
+void print_entry(const Entry& e, Format f);
+
+/// Set by SIGINT and SIGTERM.
+bool interrupted();
+void watch_signals();
+
+/// "…" with what JSON wants escaped.
+std::string json_string(const std::string& s);
+
+// Each registers its command; `run` holds the chosen one's work.
+using Run = std::function<int()>;
+void add_append(CLI::App& app, Target& target, Run& run);
+void add_read(CLI::App& app, Target& target, Run& run);
+void add_follow(CLI::App& app, Target& target, Run& run);
+void add_tail(CLI::App& app, Target& target, Run& run);
+void add_logs(CLI::App& app, Target& target, Run& run);
+void add_status(CLI::App& app, Target& target, Run& run);
+void add_inspect(CLI::App& app, Run& run);
+void add_bench(CLI::App& app, Target& target, Run& run);
+void add_dev(CLI::App& app, Run& run);
+
+}  // namespace loglog::cli

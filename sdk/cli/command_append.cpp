@@ -1,0 +1,138 @@
+// loglog append: lines or files in, offsets out.
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <deque>
+#include <fstream>
+#include <iostream>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include "sdk/cli/cli.h"
+
+namespace loglog::cli {
+namespace {
+
+struct Options {
+  std::string log;
+  bool create = false;
+  std::vector<std::string> files;
+};
+
+// Prints each offset, in the order of the entries, as it is known.
+class Printer {
+ public:
+  void add(std::future<AppendResult> f) {
+    waiting_.push_back(std::move(f));
+    while (!waiting_.empty() && waiting_.front().wait_for(std::chrono::seconds(0)) == std::future_status::ready) print_one();
+    // Bounded: past so many the oldest is waited for.
+    while (waiting_.size() > 100'000) print_one();
+    std::fflush(stdout);
+  }
+  /// How long nothing is ready, input is waited for elsewhere.
+  int finish() {
+    while (!waiting_.empty()) {
+      print_one();
+      if (waiting_.empty() || waiting_.front().wait_for(std::chrono::seconds(0)) != std::future_status::ready) std::fflush(stdout);
+    }
+    return failures_ == 0 ? 0 : exit_failed;
+  }
+  void pass_ready() {
+    bool any = false;
+    while (!waiting_.empty() && waiting_.front().wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
+      print_one();
+      any = true;
+    }
+    if (any) std::fflush(stdout);
+  }
+
+ private:
+  void print_one() {
+    const AppendResult r = waiting_.front().get();
+    waiting_.pop_front();
+    if (r) fmt::print("{}\n", r.offset);
+    else {
+      ++failures_;
+      failed(r.error);
+    }
+  }
+  std::deque<std::future<AppendResult>> waiting_;
+  std::uint64_t failures_ = 0;
+};
+
+// Lines come when they come; offsets are printed meanwhile, by a thread that only prints.
+int append_lines(Log& log) {
+  Printer printer;
+  std::mutex mutex;
+  std::condition_variable news;
+  bool over = false;
+  std::deque<std::future<AppendResult>> made;
+  int code = 0;
+  std::thread printing([&] {
+    for (;;) {
+      std::unique_lock lock(mutex);
+      news.wait(lock, [&] { return over || !made.empty(); });
+      auto batch = std::move(made);
+      made.clear();
+      const bool last = over;
+      lock.unlock();
+      for (auto& f : batch) {
+        f.wait();
+        printer.add(std::move(f));
+      }
+      printer.pass_ready();
+      if (last && batch.empty()) break;
+    }
+    code = printer.finish();
+  });
+  std::string line;
+  while (!interrupted() && std::getline(std::cin, line)) {
+    auto f = log.append_async(line, std::chrono::minutes(1));
+    std::lock_guard lock(mutex);
+    made.push_back(std::move(f));
+    news.notify_one();
+  }
+  {
+    std::lock_guard lock(mutex);
+    over = true;
+    news.notify_one();
+  }
+  printing.join();
+  return code;
+}
+
+int append_files(Log& log, const std::vector<std::string>& files) {
+  Printer printer;
+  for (const std::string& f : files) {
+    std::ifstream in(f, std::ios::binary);
+    std::ostringstream content;
+    if (in && in.peek() != std::ifstream::traits_type::eof()) content << in.rdbuf();
+    if (!in.good() && !in.eof()) return failed("cannot read " + f + "; nothing after it was appended");
+    printer.add(log.append_async(content.str(), std::chrono::minutes(1)));
+  }
+  return printer.finish();
+}
+
+int append(const Target& target, const Options& o) {
+  watch_signals();
+  auto client = target.connect();
+  if (!client) return failed(client.error());
+  auto log = o.create ? client->open_or_create_log(o.log) : client->open_log(o.log);
+  if (!log) return failed(log.error());
+  return o.files.empty() ? append_lines(*log) : append_files(*log, o.files);
+}
+
+}  // namespace
+
+void add_append(CLI::App& app, Target& target, Run& run) {
+  auto o = std::make_shared<Options>();
+  auto* c = app.add_subcommand("append", "append each line of stdin, or each file whole; prints one offset an entry");
+  c->add_option("LOG", o->log, "name of the log")->required();
+  c->add_flag("--create", o->create, "create the log if there is none");
+  c->add_option("--file", o->files, "append this file whole, binary-safe; may be given several times");
+  c->add_option("--cluster", target.addresses, "HOST:PORT[,HOST:PORT…] of any nodes")->delimiter(',');
+  c->callback([&target, &run, o] { run = [&target, o] { return append(target, *o); }; });
+}
+
+}  // namespace loglog::cli

@@ -1,0 +1,289 @@
+// loglog bench: closed-loop load, and what it cost.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "sdk/cli/cli.h"
+
+namespace loglog::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  std::string what;
+  std::string log;
+  std::size_t size = 1024;
+  std::uint32_t in_flight = 256;
+  std::uint32_t producers = 1;
+  double seconds = 5;
+  bool json = false;
+};
+
+// Latencies in buckets of 1/64 of a power of two: within 2 %.
+class Histogram {
+ public:
+  void add(std::uint64_t us) {
+    ++counts_[index(us)];
+    max_ = std::max(max_, us);
+    ++total_;
+  }
+  void add(const Histogram& o) {
+    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += o.counts_[i];
+    max_ = std::max(max_, o.max_);
+    total_ += o.total_;
+  }
+  std::uint64_t quantile(double q) const {
+    std::uint64_t left = static_cast<std::uint64_t>(q * static_cast<double>(total_));
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      if (left < counts_[i]) return std::min(value(i), max_);
+      left -= counts_[i];
+    }
+    return max_;
+  }
+  std::uint64_t max() const { return max_; }
+  std::uint64_t total() const { return total_; }
+
+ private:
+  static std::size_t index(std::uint64_t v) {
+    if (v < 64) return v;
+    const auto power = static_cast<std::size_t>(63 - __builtin_clzll(v));
+    return std::min<std::size_t>((power - 5) * 64 + ((v >> (power - 6)) & 63), 64 * 40 - 1);
+  }
+  static std::uint64_t value(std::size_t i) {
+    if (i < 64) return i;
+    const std::size_t power = i / 64 + 5;
+    return (std::uint64_t{64} + i % 64) << (power - 6);
+  }
+  std::array<std::uint64_t, 64 * 40> counts_{};
+  std::uint64_t max_ = 0;
+  std::uint64_t total_ = 0;
+};
+
+double cpu_seconds() {
+  rusage u{};
+  getrusage(RUSAGE_SELF, &u);
+  const auto s = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  return s(u.ru_utime) + s(u.ru_stime);
+}
+
+struct Measured {
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t errors = 0;
+  double seconds = 0;
+  double cpu = 0;
+  Histogram latency;
+};
+
+void print(const Measured& m, bool json) {
+  const double per_s = static_cast<double>(m.entries) / m.seconds;
+  const double mb = static_cast<double>(m.bytes) / 1e6 / m.seconds;
+  const auto q = [&](double x) { return m.latency.quantile(x); };
+  if (json) {
+    fmt::print(
+        "{{\"entries\": {}, \"seconds\": {:.3f}, \"entries_per_s\": {:.0f}, \"mb_per_s\": {:.1f}, \"p50_us\": {}, \"p99_us\": {}, "
+        "\"p999_us\": {}, "
+        "\"max_us\": {}, \"errors\": {}, \"client_cpu_s\": {:.2f}}}\n",
+        m.entries, m.seconds, per_s, mb, q(0.5), q(0.99), q(0.999), m.latency.max(), m.errors, m.cpu);
+  } else {
+    fmt::print(
+        "{} entries in {:.2f} s: {:.0f} entries/s, {:.1f} MB/s; latency p50 {} us, p99 {} us, p99.9 {} us, max {} us; {} errors; client "
+        "CPU {:.2f} s\n",
+        m.entries, m.seconds, per_s, mb, q(0.5), q(0.99), q(0.999), m.latency.max(), m.errors, m.cpu);
+  }
+}
+
+// One producer: a client of its own that keeps `window` appends under way.
+class Producer {
+ public:
+  Producer(Client client, Log log, std::size_t size, std::uint32_t window, Clock::time_point until)
+      : client_(std::move(client)), log_(std::move(log)), payload_(size, 'x'), window_(window), until_(until) {}
+  void run() {
+    while (Clock::now() < until_ && !interrupted()) {
+      std::unique_lock lock(mutex_);
+      room_.wait(lock, [this] { return flying_ < window_; });
+      const std::uint32_t free = window_ - flying_;
+      flying_ += free;
+      lock.unlock();
+      for (std::uint32_t i = 0; i < free; ++i) {
+        const auto begin = Clock::now();
+        log_.append(payload_, [this, begin](AppendResult r) { ended(begin, r); });
+      }
+    }
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [this] { return flying_ == 0; });
+  }
+  Histogram latency;
+  std::atomic<std::uint64_t> entries{0};
+  std::atomic<std::uint64_t> errors{0};
+
+ private:
+  void ended(Clock::time_point begin, const AppendResult& r) {
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin).count();
+    std::lock_guard lock(mutex_);
+    if (r) {
+      latency.add(static_cast<std::uint64_t>(us));
+      ++entries;
+    } else {
+      ++errors;
+    }
+    --flying_;
+    room_.notify_one();
+  }
+  Client client_;
+  Log log_;
+  std::string payload_;
+  std::uint32_t window_;
+  Clock::time_point until_;
+  std::mutex mutex_;
+  std::condition_variable room_;
+  std::uint32_t flying_ = 0;
+};
+
+int bench_append(const Target& target, const Options& o, const std::string& name) {
+  std::vector<std::unique_ptr<Producer>> producers;
+  const auto begin = Clock::now();
+  const auto until = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(o.seconds));
+  for (std::uint32_t i = 0; i < o.producers; ++i) {
+    auto client = target.connect();
+    if (!client) return failed(client.error());
+    auto log = client->open_or_create_log(name);
+    if (!log) return failed(log.error());
+    const std::uint32_t window = std::max(1u, o.in_flight / o.producers);
+    producers.push_back(std::make_unique<Producer>(std::move(*client), std::move(*log), o.size, window, until));
+  }
+  Measured m;
+  const double cpu = cpu_seconds();
+  const auto started = Clock::now();
+  std::vector<std::thread> threads;
+  for (auto& p : producers) threads.emplace_back([&p] { p->run(); });
+  std::uint64_t last = 0;
+  while (Clock::now() < until && !interrupted()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::min<std::int64_t>(1000, 1 + static_cast<std::int64_t>(o.seconds * 500))));
+    std::uint64_t now = 0;
+    for (auto& p : producers) now += p->entries;
+    fmt::print(stderr, "\r{:.0f} s: {} entries (+{})   ", std::chrono::duration<double>(Clock::now() - started).count(), now, now - last);
+    last = now;
+  }
+  for (auto& t : threads) t.join();
+  fmt::print(stderr, "\n");
+  m.seconds = std::chrono::duration<double>(Clock::now() - started).count();
+  m.cpu = cpu_seconds() - cpu;
+  for (auto& p : producers) {
+    m.entries += p->entries;
+    m.errors += p->errors;
+    m.latency.add(p->latency);
+  }
+  m.bytes = m.entries * o.size;
+  print(m, o.json);
+  return m.errors == 0 && m.entries > 0 ? 0 : exit_failed;
+}
+
+// Makes a log to read where none was named.
+std::expected<Log, CallError> log_to_read(Client& client, const Options& o, const std::string& name) {
+  if (!o.log.empty()) return client.open_log(name);
+  auto log = client.create_log(name);
+  if (!log) return log;
+  const std::string payload(o.size, 'x');
+  std::vector<std::future<AppendResult>> made;
+  const std::size_t count = std::clamp<std::size_t>((256u << 20) / (o.size + 40), 1, 200'000);
+  for (std::size_t i = 0; i < count; ++i) made.push_back(log->append_async(payload));
+  for (auto& f : made)
+    if (auto r = f.get(); !r) return std::unexpected(r.error);
+  return log;
+}
+
+int bench_read(const Target& target, const Options& o, const std::string& name) {
+  auto client = target.connect();
+  if (!client) return failed(client.error());
+  auto log = log_to_read(*client, o, name);
+  if (!log) return failed(log.error());
+  Measured m;
+  const double cpu = cpu_seconds();
+  const auto begin = Clock::now();
+  EntryOffset at = 0;
+  while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted()) {
+    const auto asked = Clock::now();
+    auto entries = log->read(at, 1u << 20);
+    if (!entries) return failed(entries.error());
+    m.latency.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - asked).count()));
+    at = entries->empty() ? 0 : entries->back().next;  // again from the beginning
+    for (const Entry& e : *entries) m.bytes += e.payload.size();
+    m.entries += entries->size();
+  }
+  m.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  m.cpu = cpu_seconds() - cpu;
+  print(m, o.json);
+  return m.entries > 0 ? 0 : exit_failed;
+}
+
+// From append to delivery at a follower of another client.
+int bench_follow(const Target& target, const Options& o, const std::string& name) {
+  auto writer = target.connect();
+  auto reader = target.connect();
+  if (!writer || !reader) return failed(writer ? reader.error() : writer.error());
+  auto log = writer->open_or_create_log(name);
+  if (!log) return failed(log.error());
+  auto followed = reader->open_log(name);
+  if (!followed) return failed(followed.error());
+  const auto from = followed->end();
+  if (!from) return failed(from.error());
+  auto entries = followed->follow(*from);
+  Measured m;
+  const double cpu = cpu_seconds();
+  const auto begin = Clock::now();
+  std::string payload(o.size, 'x');
+  while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted()) {
+    const auto sent = Clock::now();
+    log->append(payload, [](AppendResult) {});
+    if (!entries.next_for(std::chrono::seconds(10))) {
+      ++m.errors;
+      break;
+    }
+    m.latency.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - sent).count()));
+    ++m.entries;
+    m.bytes += payload.size();
+  }
+  m.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  m.cpu = cpu_seconds() - cpu;
+  print(m, o.json);
+  return m.errors == 0 ? 0 : exit_failed;
+}
+
+int bench(const Target& target, const Options& o) {
+  watch_signals();
+  if (o.in_flight == 0 || o.producers == 0 || o.seconds <= 0) return failed("--in-flight, --producers and --seconds must be above 0");
+  const std::string name = !o.log.empty() ? o.log : fmt::format("bench-{:08x}", std::random_device{}());
+  const int code = o.what == "append" ? bench_append(target, o, name)
+                   : o.what == "read" ? bench_read(target, o, name)
+                                      : bench_follow(target, o, name);
+  if (o.log.empty())
+    if (auto client = target.connect()) (void)client->delete_log(name);
+  return code;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Target& target, Run& run) {
+  auto o = std::make_shared<Options>();
+  auto* c = app.add_subcommand("bench", "measure append, read or follow");
+  c->add_option("WHAT", o->what, "append, read or follow")->required()->check(CLI::IsMember({"append", "read", "follow"}));
+  c->add_option("--log", o->log, "log to use (default: a new one, deleted afterwards)");
+  c->add_option("--size", o->size, "payload bytes of an entry (default 1024)");
+  c->add_option("--in-flight", o->in_flight, "appends under way at once, all producers together (default 256)");
+  c->add_option("--producers", o->producers, "clients that append (default 1)");
+  c->add_option("--seconds", o->seconds, "how long (default 5)");
+  c->add_flag("--json", o->json, "one JSON object as the last line");
+  c->add_option("--cluster", target.addresses, "HOST:PORT[,HOST:PORT…] of any nodes")->delimiter(',');
+  c->callback([&target, &run, o] { run = [&target, o] { return bench(target, *o); }; });
+}
+
+}  // namespace loglog::cli

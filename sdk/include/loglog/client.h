@@ -1,0 +1,226 @@
+// LogLog's SDK: append to replicated logs, read them, follow them.
+//
+//   auto client = loglog::Client::connect({.addresses = {"127.0.0.1:7070"}});
+//   auto log = client->create_log("events");
+//   auto result = log->append("hello");             // result.offset, once committed
+//   for (auto& entry : log->follow(0)) use(entry);  // from the beginning, and on
+//
+// Thread-safe: every member may be called from any thread. Callbacks run on the client's own thread and must not block.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace loglog {
+
+/// Position of an entry in its log, in bytes; the id of the entry.
+using EntryOffset = std::uint64_t;
+
+/// Largest entry, bytes.
+inline constexpr std::size_t entry_bytes_max = 16'777'215;
+
+/// Why a call failed.
+struct CallError {
+  std::string code;     ///< stable name, for example "no_such_log"
+  std::string message;  ///< one sentence for people: the value, the limit, what to do
+  bool retry = false;   ///< the same call may succeed later or elsewhere
+};
+
+/// An append ends in one of three ways.
+struct AppendResult {
+  enum class Outcome : std::uint8_t {
+    committed,  ///< durable on the write quorum, at `offset`; never lost, never moved
+    refused,    ///< nothing was written and nothing will be; see `error`
+    unknown     ///< the deadline passed, or its place was trimmed: read the log to find out before appending it again
+  };
+  Outcome outcome = Outcome::refused;
+  EntryOffset offset = 0;
+  std::uint32_t term = 0;
+  CallError error;
+  explicit operator bool() const { return outcome == Outcome::committed; }
+};
+
+/// One entry as read. `payload` is its bytes, checked against the appender's checksum.
+struct Entry {
+  EntryOffset offset = 0;
+  EntryOffset next = 0;  ///< where the entry after it may be read
+  std::uint32_t term = 0;
+  std::uint64_t producer = 0;
+  std::uint64_t sequence = 0;
+  std::string payload;
+  bool packed = false;                     ///< appended by append_batch
+  std::vector<std::string> parts() const;  ///< what append_batch was given; the payload alone for other entries
+};
+
+struct CreateOptions {
+  std::uint32_t replicas = 0;       ///< storage nodes that hold the log; 0: min(3, nodes). At most 9
+  std::uint32_t write_quorum = 0;   ///< replicas durable before an append is acknowledged; 0: the majority
+  std::uint64_t segment_bytes = 0;  ///< 65536 to 16 GiB; 0: 64 MiB
+};
+
+struct LogDetails {
+  std::uint64_t id = 0;
+  std::string name;
+  std::uint32_t replicas = 0;
+  std::uint32_t write_quorum = 0;
+  std::uint64_t segment_bytes = 0;
+  std::vector<std::uint32_t> nodes;
+  EntryOffset trim = 0;
+};
+
+struct TailPosition {
+  EntryOffset first = 0;      ///< where the log begins after trims
+  EntryOffset committed = 0;  ///< end of what is committed
+  std::uint32_t term = 0;
+};
+
+/// What `loglog status` shows.
+struct ClusterReport {
+  struct Sequencer {
+    std::uint32_t id = 0;
+    std::string address;
+    std::string role;  ///< leader, follower, candidate, unreachable
+    std::uint64_t term = 0;
+  };
+  struct Storage {
+    std::uint32_t id = 0;
+    std::string address;
+    std::string state;  ///< up, lagging, suspect, unreachable
+    std::uint64_t staged_bytes = 0;
+  };
+  struct Replica {
+    std::uint32_t id = 0;
+    EntryOffset durable = 0;
+    std::string state;
+  };
+  struct LogReport {
+    std::string name;
+    EntryOffset first = 0;
+    EntryOffset committed = 0;
+    std::uint32_t term = 0;
+    std::uint32_t write_quorum = 0;
+    std::vector<Replica> replicas;
+  };
+  std::string cluster;
+  std::vector<Sequencer> sequencers;
+  std::vector<Storage> storage;
+  std::vector<LogReport> logs;
+};
+
+struct ClientOptions {
+  std::vector<std::string> addresses;             ///< HOST:PORT of any nodes of the cluster
+  std::chrono::milliseconds timeout{10'000};      ///< deadline of calls that name none
+  std::uint64_t bytes_in_flight_max = 64u << 20;  ///< memory of appends under way
+  bool block_when_full = true;                    ///< at that bound append waits; false: it is refused with too_many
+};
+
+/// A stream of committed entries, in order. Move-only; ends its subscription when destroyed.
+class Follower {
+ public:
+  Follower(Follower&&) noexcept;
+  Follower& operator=(Follower&&) noexcept;
+  ~Follower();
+
+  /// The next entry; waits for it. nullopt: stop() was called, the client is gone, or error() says why.
+  std::optional<Entry> next();
+  /// As next(), at most so long; nullopt with stopped() false: nothing came in time.
+  std::optional<Entry> next_for(std::chrono::milliseconds wait);
+  /// From any thread: next() returns.
+  void stop();
+  bool stopped() const;
+  std::optional<CallError> error() const;
+
+  class iterator {
+   public:
+    iterator() = default;
+    explicit iterator(Follower* f) : follow_(f) { ++*this; }
+    Entry& operator*() { return *entry_; }
+    iterator& operator++() {
+      entry_ = follow_->next();
+      if (!entry_) follow_ = nullptr;
+      return *this;
+    }
+    bool operator!=(const iterator& o) const { return follow_ != o.follow_; }
+
+   private:
+    Follower* follow_ = nullptr;
+    std::optional<Entry> entry_;
+  };
+  iterator begin() { return iterator(this); }
+  iterator end() { return {}; }
+
+ private:
+  friend class Log;
+  struct State;
+  explicit Follower(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+/// A log. Cheap to copy; keeps its client alive.
+class Log {
+ public:
+  using Milliseconds = std::chrono::milliseconds;
+
+  const LogDetails& details() const;
+
+  /// Blocks until the outcome is known or the deadline has passed. Entries over 16 777 215 bytes are refused at once.
+  AppendResult append(std::string_view payload, std::optional<Milliseconds> timeout = {});
+  std::future<AppendResult> append_async(std::string_view payload, std::optional<Milliseconds> timeout = {});
+  /// `done` runs once, on the client's thread. Blocks only while bytes_in_flight_max is reached (see ClientOptions).
+  void append(std::string_view payload, std::function<void(AppendResult)> done, std::optional<Milliseconds> timeout = {});
+  /// Several small payloads as one entry; readers get them back by Entry::parts().
+  AppendResult append_batch(const std::vector<std::string>& payloads, std::optional<Milliseconds> timeout = {});
+
+  /// Entries from `from` on, about `max_bytes` of them; at least one unless nothing is committed there within `wait`.
+  std::expected<std::vector<Entry>, CallError> read(EntryOffset from, std::size_t max_bytes = 1u << 20,
+                                                    Milliseconds wait = Milliseconds{0});
+  /// Follows from an offset on (0: the beginning; begin() and end() below say others).
+  Follower follow(EntryOffset from);
+  /// Where the log begins after trims, and ends now.
+  std::expected<EntryOffset, CallError> begin();
+  std::expected<EntryOffset, CallError> end();
+  /// Linearizable: at least everything acknowledged anywhere before the call.
+  std::expected<TailPosition, CallError> tail(std::optional<Milliseconds> timeout = {});
+
+ private:
+  friend class Client;
+  struct State;
+  explicit Log(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;
+};
+
+/// A connection to a cluster: one thread, one producer per log.
+class Client {
+ public:
+  /// Does not wait for the cluster; calls do, until their deadlines.
+  static std::expected<Client, CallError> connect(ClientOptions options);
+
+  std::expected<Log, CallError> open_log(const std::string& name);
+  std::expected<Log, CallError> create_log(const std::string& name, CreateOptions options = {});
+  /// open_log, or create_log where there is none.
+  std::expected<Log, CallError> open_or_create_log(const std::string& name, CreateOptions options = {});
+  std::expected<std::vector<LogDetails>, CallError> list_logs();
+  std::expected<LogDetails, CallError> describe_log(const std::string& name);
+  std::expected<void, CallError> delete_log(const std::string& name);
+  /// Entries below `offset` may go; answers with the trim point in force (never past committed).
+  std::expected<EntryOffset, CallError> trim_log(const std::string& name, EntryOffset offset);
+  std::expected<ClusterReport, CallError> status(bool with_logs = true);
+
+  struct State;
+
+ private:
+  explicit Client(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;
+};
+
+/// Bytes of an entry that append_batch makes: count (32 bits), lengths (32 bits each), then the payloads; little-endian.
+std::string pack_batch(const std::vector<std::string>& payloads);
+
+}  // namespace loglog

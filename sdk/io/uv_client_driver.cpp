@@ -1,0 +1,76 @@
+#include "sdk/io/uv_client_driver.h"
+
+namespace loglog::client {
+
+ClientDriver::ClientDriver(Options options, std::uint64_t seed) : machine_(std::move(options), seed) {
+  loop_.on_turn_end([this] { perform(); });
+  thread_ = std::thread([this] { loop_.run(); });
+}
+
+ClientDriver::~ClientDriver() {
+  loop_.post([this] {
+    machine_.close(loop_.now());
+    perform();
+    for (auto& [id, c] : connections_) c->close();
+    connections_.clear();
+    loop_.stop();
+  });
+  thread_.join();
+}
+
+void ClientDriver::submit(Call call, Handler handler, std::function<void(Token)> started) {
+  loop_.post([this, call = std::move(call), handler = std::move(handler), started = std::move(started)]() mutable {
+    const Token token{++tokens_};
+    handlers_.emplace(token, std::move(handler));
+    if (started) started(token);
+    call(machine_, loop_.now(), token);
+  });
+}
+
+void ClientDriver::post(std::function<void(ClientMachine&, Time)> work) {
+  loop_.post([this, work = std::move(work)] { work(machine_, loop_.now()); });
+}
+
+void ClientDriver::connect(const Connect& c) {
+  const ConnectionId id = c.connection;
+  auto connection = transport::Connection::dial(loop_, c.address, machine_.hello(), {{Role::sequencer, Role::storage}, 0}, {});
+  connections_[id] = connection;
+  connection->set_callbacks({
+      [this, id](const Hello& peer) { machine_.connected(loop_.now(), {id, peer}); },
+      [this, id](RequestId request, Message&& m) { machine_.arrived(loop_.now(), {id, request, std::move(m)}); },
+      [this, id](const Error& why) {
+        connections_.erase(id);
+        machine_.disconnected(loop_.now(), {id, why});
+      },
+  });
+}
+
+void ClientDriver::perform() {
+  // A handler may make further calls only by posting them, so one pass is enough.
+  Output& o = machine_.output();
+  for (const Connect& c : o.connects) connect(c);
+  for (Send& s : o.sends)
+    if (const auto c = connections_.find(s.to); c != connections_.end()) c->second->send(s.request, s.message);
+  for (const Close& c : o.closes)
+    if (const auto found = connections_.find(c.connection); found != connections_.end()) {
+      found->second->close();
+      connections_.erase(found);
+    }
+  const Time wake = o.wake;
+  auto completed = std::move(o.completed);
+  o.clear();
+  for (Completed& c : completed) {
+    const auto h = handlers_.find(c.token);
+    if (h == handlers_.end()) continue;
+    if (c.last) {
+      const Handler handler = std::move(h->second);
+      handlers_.erase(h);
+      handler(std::move(c));
+    } else {
+      h->second(std::move(c));
+    }
+  }
+  loop_.set_wake(wake, [this] { machine_.tick(loop_.now()); });
+}
+
+}  // namespace loglog::client

@@ -1,0 +1,43 @@
+// Runs a ClientMachine on a libuv loop in a thread of its own.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <thread>
+#include <unordered_map>
+
+#include "proto-spec/transport/uv_connection.h"
+#include "sdk/core/client_machine.h"
+
+namespace loglog::client {
+
+/// Calls come from any thread and are taken in batches: many posts, one wake-up.
+class ClientDriver {
+ public:
+  using Handler = std::function<void(Completed&&)>;
+  using Call = std::function<void(ClientMachine&, Time now, Token token)>;
+
+  ClientDriver(Options options, std::uint64_t seed);
+  ~ClientDriver();
+
+  /// From any thread: runs `call` on the driver's thread with a token of its own; `handler` gets its completions there.
+  /// `started` (may be empty) learns the token before the call runs.
+  void submit(Call call, Handler handler, std::function<void(Token)> started = {});
+  /// From any thread: runs on the driver's thread, no completion.
+  void post(std::function<void(ClientMachine&, Time)> work);
+  /// On the driver's thread: the handler of this token is forgotten.
+  void forget(Token token) { handlers_.erase(token); }
+
+ private:
+  void perform();
+  void connect(const Connect& c);
+
+  transport::Loop loop_;
+  ClientMachine machine_;
+  std::map<ConnectionId, transport::Connection::Ptr> connections_;
+  std::unordered_map<Token, Handler> handlers_;
+  std::uint64_t tokens_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace loglog::client
