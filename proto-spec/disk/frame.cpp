@@ -132,8 +132,8 @@ RunDigest digest_of(ByteSpan images) {
 Result<Reference> check_images(ByteSpan images, bool verify_payloads) {
   if (images.empty()) return fail(Errc::malformed_message, "a run has at least one frame");
   if (images.size() > run_size_max)
-    return fail(Errc::message_too_large, "a run of " + std::to_string(images.size()) + " bytes, at most " +
-                                             std::to_string(run_size_max) + " are accepted");
+    return fail(Errc::message_too_large,
+                "a run of " + std::to_string(images.size()) + " bytes, at most " + std::to_string(run_size_max) + " are accepted");
   Reference run;
   run.length = static_cast<std::uint32_t>(images.size());
   ByteSpan left = images;
@@ -176,8 +176,7 @@ FrameView look_at_frame(ByteSpan bytes, LogId log, Offset offset, bool verify_pa
   if (f->prefix_checksum != prefix_checksum(p, log, offset)) return {FrameState::bad, *f};
   const std::uint32_t n = f->frame_length();
   if (bytes.size() < n) return {FrameState::incomplete, *f};
-  if (load_le<std::uint32_t>(p + n - 8) != n || load_le<std::uint32_t>(p + n - 4) != ~f->prefix_checksum)
-    return {FrameState::bad, *f};
+  if (load_le<std::uint32_t>(p + n - 8) != n || load_le<std::uint32_t>(p + n - 4) != ~f->prefix_checksum) return {FrameState::bad, *f};
   if (verify_payload && payload_checksum(bytes.subspan(frame_prefix_size, f->payload_length)) != f->payload_checksum)
     return {FrameState::bad, *f};
   return {FrameState::good, *f};

@@ -77,10 +77,10 @@ Result<Reference> check_images(ByteSpan images, bool verify_payloads);
 
 /// Verdict on the bytes at one place of a log.
 enum class FrameState : std::uint8_t {
-  good,       ///< prefix, suffix and payload (where asked) are right for this place
-  incomplete, ///< more bytes are needed to tell
-  nothing,    ///< kind 0: nothing was written here
-  bad         ///< not a frame of this place, torn, or damaged
+  good,        ///< prefix, suffix and payload (where asked) are right for this place
+  incomplete,  ///< more bytes are needed to tell
+  nothing,     ///< kind 0: nothing was written here
+  bad          ///< not a frame of this place, torn, or damaged
 };
 struct FrameView {
   FrameState state{};
@@ -91,10 +91,10 @@ FrameView look_at_frame(ByteSpan bytes, LogId log, Offset offset, bool verify_pa
 
 /// Payload of a term start frame.
 struct TermStartPayload {
-  Offset previous_start = no_offset; ///< first frame of the term before (no_offset: this is the first term)
+  Offset previous_start = no_offset;  ///< first frame of the term before (no_offset: this is the first term)
   Term previous_term{};
   InstanceId instance{};
-  std::uint64_t clock_ms = 0; ///< leader's wall clock, for people and time lookup only (R4)
+  std::uint64_t clock_ms = 0;  ///< leader's wall clock, for people and time lookup only (R4)
   std::uint8_t write_quorum = 0;
   std::vector<Member> members;
   bool operator==(const TermStartPayload&) const = default;
@@ -102,8 +102,8 @@ struct TermStartPayload {
 /// Payload of a segment start frame.
 struct SegmentStartPayload {
   std::uint64_t clock_ms = 0;
-  Term term_in_force{};              ///< 0: none yet (the log's first segment)
-  Offset term_start = no_offset;     ///< first frame of that term
+  Term term_in_force{};           ///< 0: none yet (the log's first segment)
+  Offset term_start = no_offset;  ///< first frame of that term
   bool operator==(const SegmentStartPayload&) const = default;
 };
 /// Frame images (producer 0, sequence 0) of the leader's own frames.

@@ -29,7 +29,8 @@ void append(std::string& out, RaftRecordKind kind, const std::string& payload) {
 
 Result<void> check_magic(ByteSpan b, const char (&magic)[8], const char* what) {
   if (b.size() < 8 || std::memcmp(b.data(), magic, 7) != 0) return fail(Errc::data_loss, fmt::format("{} is not one", what));
-  if (b[7] != std::byte{1}) return fail(Errc::newer_format, fmt::format("{} of format {}, this version reads 1", what, static_cast<unsigned>(b[7])));
+  if (b[7] != std::byte{1})
+    return fail(Errc::newer_format, fmt::format("{} of format {}, this version reads 1", what, static_cast<unsigned>(b[7])));
   return {};
 }
 
@@ -51,7 +52,8 @@ bool hand_out(ByteSpan record, const RaftRecords& on) {
       return true;
     case RaftRecordKind::entry:
       if (p.size() < 16) return false;
-      on.entry({RaftTerm{load_le<std::uint64_t>(p.data())}, RaftIndex{load_le<std::uint64_t>(p.data() + 8)}, Bytes::copy_of(p.subspan(16))});
+      on.entry(
+          {RaftTerm{load_le<std::uint64_t>(p.data())}, RaftIndex{load_le<std::uint64_t>(p.data() + 8)}, Bytes::copy_of(p.subspan(16))});
       return true;
     case RaftRecordKind::cut:
       if (p.size() != 8) return false;
@@ -122,7 +124,8 @@ Result<RaftSnapshot> decode_snapshot(const Bytes& b) {
   if (n != b.size() - snapshot_header - 8) return fail(Errc::data_loss, "the snapshot's length is wrong");
   if (load_le<std::uint64_t>(b.data() + snapshot_header + n) != XXH3_64bits(b.data(), snapshot_header + n))
     return fail(Errc::data_loss, "the snapshot's checksum is wrong");
-  return RaftSnapshot{RaftIndex{load_le<std::uint64_t>(b.data() + 8)}, RaftTerm{load_le<std::uint64_t>(b.data() + 16)}, b.slice(snapshot_header, n)};
+  return RaftSnapshot{RaftIndex{load_le<std::uint64_t>(b.data() + 8)}, RaftTerm{load_le<std::uint64_t>(b.data() + 16)},
+                      b.slice(snapshot_header, n)};
 }
 
 }  // namespace loglog

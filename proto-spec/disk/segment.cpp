@@ -12,9 +12,9 @@ namespace loglog {
 namespace {
 
 constexpr std::uint64_t segment_magic = 0x0047'4553'4C47'4F4CULL;  // "LOGLSEG\0"
-constexpr std::uint32_t marks_magic = 0x4B4D'4C4C;                  // "LLMK"
-constexpr std::uint32_t promise_magic = 0x5250'4C4C;                // "LLPR"
-constexpr std::uint32_t identity_magic = 0x4449'4C4C;               // "LLID"
+constexpr std::uint32_t marks_magic = 0x4B4D'4C4C;                 // "LLMK"
+constexpr std::uint32_t promise_magic = 0x5250'4C4C;               // "LLPR"
+constexpr std::uint32_t identity_magic = 0x4449'4C4C;              // "LLID"
 constexpr std::uint8_t format_version = 1;
 
 Bytes zeroed(std::size_t n) {
@@ -24,9 +24,7 @@ Bytes zeroed(std::size_t n) {
 }
 
 void seal(Bytes& b, std::size_t at) { store_le(b.mutable_data() + at, XXH3_64bits(b.data(), at)); }
-bool sealed(ByteSpan b, std::size_t at) {
-  return b.size() >= at + 8 && load_le<std::uint64_t>(b.data() + at) == XXH3_64bits(b.data(), at);
-}
+bool sealed(ByteSpan b, std::size_t at) { return b.size() >= at + 8 && load_le<std::uint64_t>(b.data() + at) == XXH3_64bits(b.data(), at); }
 
 // The newer good one of two alternating slots.
 template <class T, class Decode>
@@ -92,8 +90,8 @@ Bytes encode_marks(const Marks& m) {
 
 std::optional<Marks> decode_marks(ByteSpan header) {
   if (header.size() < segment_header_size) return std::nullopt;
-  return newer<Marks>(header.subspan(marks_slot_at[0], marks_slot_size),
-                      header.subspan(marks_slot_at[1], marks_slot_size), decode_marks_slot);
+  return newer<Marks>(header.subspan(marks_slot_at[0], marks_slot_size), header.subspan(marks_slot_at[1], marks_slot_size),
+                      decode_marks_slot);
 }
 
 Bytes encode_promise(const Promise& pr) {
@@ -110,8 +108,7 @@ Bytes encode_promise(const Promise& pr) {
 
 std::optional<Promise> decode_promise(ByteSpan file) {
   if (file.size() < promise_file_size) return std::nullopt;
-  return newer<Promise>(file.subspan(0, promise_slot_size), file.subspan(promise_slot_size, promise_slot_size),
-                        decode_promise_slot);
+  return newer<Promise>(file.subspan(0, promise_slot_size), file.subspan(promise_slot_size, promise_slot_size), decode_promise_slot);
 }
 
 Bytes encode_identity(const Identity& i) {

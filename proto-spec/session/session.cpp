@@ -8,9 +8,12 @@ namespace loglog {
 
 std::string_view name_of(Role r) {
   switch (r) {
-    case Role::client: return "client";
-    case Role::sequencer: return "sequencer";
-    case Role::storage: return "storage node";
+    case Role::client:
+      return "client";
+    case Role::sequencer:
+      return "sequencer";
+    case Role::storage:
+      return "storage node";
   }
   return "unknown role";
 }
@@ -25,9 +28,11 @@ Result<void> Session::accept(const Hello& theirs) {
   if (!expected_.roles.empty() && std::find(expected_.roles.begin(), expected_.roles.end(), theirs.role) == expected_.roles.end())
     return fail(Errc::wrong_role, fmt::format("this side is a {}, the peer a {}", name_of(own_.role), name_of(theirs.role)));
   if (!own_.cluster_name.empty() && !theirs.cluster_name.empty() && own_.cluster_name != theirs.cluster_name)
-    return fail(Errc::wrong_cluster, fmt::format("this side belongs to \"{}\", the peer to \"{}\"", own_.cluster_name, theirs.cluster_name));
+    return fail(Errc::wrong_cluster,
+                fmt::format("this side belongs to \"{}\", the peer to \"{}\"", own_.cluster_name, theirs.cluster_name));
   if (own_.cluster != ClusterId{} && theirs.cluster != ClusterId{} && own_.cluster != theirs.cluster)
-    return fail(Errc::wrong_cluster, fmt::format("this side's cluster id is {:016x}, the peer's {:016x}", own_.cluster.value, theirs.cluster.value));
+    return fail(Errc::wrong_cluster,
+                fmt::format("this side's cluster id is {:016x}, the peer's {:016x}", own_.cluster.value, theirs.cluster.value));
   if (expected_.id != 0 && theirs.id != expected_.id)
     return fail(Errc::wrong_identity, fmt::format("id {} was dialled, id {} answers", expected_.id, theirs.id));
   return {};

@@ -14,8 +14,8 @@ namespace loglog {
 class Session {
  public:
   struct Expectation {
-    std::vector<Role> roles;        ///< who may be on the other side; empty: anybody
-    std::uint32_t id = 0;           ///< the id dialled; 0: any
+    std::vector<Role> roles;  ///< who may be on the other side; empty: anybody
+    std::uint32_t id = 0;     ///< the id dialled; 0: any
   };
 
   Session(Hello own, Expectation expected);

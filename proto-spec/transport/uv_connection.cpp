@@ -76,16 +76,19 @@ Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello o
   lookup->request.data = lookup;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  const int status = uv_getaddrinfo(loop.raw(), &lookup->request, [](uv_getaddrinfo_t* r, int error, addrinfo* found) {
-    std::unique_ptr<Lookup> l(static_cast<Lookup*>(r->data));
-    if (l->connection->state_ != State::connecting) {
-      uv_freeaddrinfo(found);
-      return;
-    }
-    if (error != 0) l->connection->broken(lost(error));
-    else l->connection->begin_connect(found->ai_addr);
-    uv_freeaddrinfo(found);
-  }, parts->first.c_str(), parts->second.c_str(), &hints);
+  const int status = uv_getaddrinfo(
+      loop.raw(), &lookup->request,
+      [](uv_getaddrinfo_t* r, int error, addrinfo* found) {
+        std::unique_ptr<Lookup> l(static_cast<Lookup*>(r->data));
+        if (l->connection->state_ != State::connecting) {
+          uv_freeaddrinfo(found);
+          return;
+        }
+        if (error != 0) l->connection->broken(lost(error));
+        else l->connection->begin_connect(found->ai_addr);
+        uv_freeaddrinfo(found);
+      },
+      parts->first.c_str(), parts->second.c_str(), &hints);
   if (status != 0) {
     delete lookup;
     loop.post([c, status] { c->broken(lost(status)); });
@@ -128,10 +131,13 @@ void Connection::opened() {
     const Ptr c = weak.lock();
     if (c && c->state_ == State::open && !c->session_.established()) c->broken({Errc::connection_lost, "no hello came within 5 s"});
   });
-  uv_read_start(reinterpret_cast<uv_stream_t*>(&tcp_), [](uv_handle_t* h, std::size_t, uv_buf_t* buffer) {
-    const auto room = static_cast<Connection*>(h->data)->session_.writable();
-    *buffer = uv_buf_init(reinterpret_cast<char*>(room.data()), static_cast<unsigned>(room.size()));
-  }, [](uv_stream_t* s, ssize_t n, const uv_buf_t*) { static_cast<Connection*>(s->data)->read_some(n); });
+  uv_read_start(
+      reinterpret_cast<uv_stream_t*>(&tcp_),
+      [](uv_handle_t* h, std::size_t, uv_buf_t* buffer) {
+        const auto room = static_cast<Connection*>(h->data)->session_.writable();
+        *buffer = uv_buf_init(reinterpret_cast<char*>(room.data()), static_cast<unsigned>(room.size()));
+      },
+      [](uv_stream_t* s, ssize_t n, const uv_buf_t*) { static_cast<Connection*>(s->data)->read_some(n); });
 }
 
 void Connection::read_some(ssize_t n) {
@@ -240,7 +246,8 @@ void Connection::shut() {
 
 Result<std::unique_ptr<Listener>> Listener::listen_here(Loop& loop, const std::string& address, OnAccept on_accept) {
   const int fd = bind_local(*local_name(address));
-  if (fd < 0) return fail(fd == UV_EADDRINUSE ? Errc::address_in_use : Errc::bad_configuration, fmt::format("{}: {}", address, uv_strerror(fd)));
+  if (fd < 0)
+    return fail(fd == UV_EADDRINUSE ? Errc::address_in_use : Errc::bad_configuration, fmt::format("{}: {}", address, uv_strerror(fd)));
   std::unique_ptr<Listener> l(new Listener);
   l->on_accept_ = std::move(on_accept);
   l->address_ = address;
@@ -280,7 +287,8 @@ Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string
   sockaddr_storage bound{};
   int size = sizeof bound;
   uv_tcp_getsockname(l->tcp_, reinterpret_cast<sockaddr*>(&bound), &size);
-  const int port = bound.ss_family == AF_INET6 ? ntohs(reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port) : ntohs(reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
+  const int port = bound.ss_family == AF_INET6 ? ntohs(reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port)
+                                               : ntohs(reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
   const std::string host = address.substr(0, address.rfind(':'));
   l->address_ = fmt::format("{}:{}", host, port);
   return l;

@@ -19,9 +19,12 @@ Loop::Loop() {
 }
 
 Loop::~Loop() {
-  uv_walk(&loop_, [](uv_handle_t* h, void*) {
-    if (!uv_is_closing(h)) uv_close(h, nullptr);
-  }, nullptr);
+  uv_walk(
+      &loop_,
+      [](uv_handle_t* h, void*) {
+        if (!uv_is_closing(h)) uv_close(h, nullptr);
+      },
+      nullptr);
   uv_run(&loop_, UV_RUN_DEFAULT);
   uv_loop_close(&loop_);
   for (Once* o : timers_) delete o;
@@ -70,10 +73,13 @@ void Loop::set_wake(Time when, std::function<void()> on_wake) {
   const Time t = now();
   const auto us = when > t ? (when - t).count() : 0;
   uv_update_time(&loop_);
-  uv_timer_start(&wake_timer_, [](uv_timer_t* h) {
-    auto work = std::move(static_cast<Loop*>(h->data)->on_wake_);
-    if (work) work();
-  }, static_cast<std::uint64_t>((us + 999) / 1000), 0);
+  uv_timer_start(
+      &wake_timer_,
+      [](uv_timer_t* h) {
+        auto work = std::move(static_cast<Loop*>(h->data)->on_wake_);
+        if (work) work();
+      },
+      static_cast<std::uint64_t>((us + 999) / 1000), 0);
 }
 
 void Loop::after(Duration delay, std::function<void()> work) {
@@ -82,16 +88,19 @@ void Loop::after(Duration delay, std::function<void()> work) {
   uv_timer_init(&loop_, &once->timer);
   once->timer.data = once;
   uv_update_time(&loop_);
-  uv_timer_start(&once->timer, [](uv_timer_t* h) {
-    auto* o = static_cast<Once*>(h->data);
-    const auto w = std::move(o->work);
-    uv_close(reinterpret_cast<uv_handle_t*>(h), [](uv_handle_t* c) {
-      auto* closed = static_cast<Once*>(c->data);
-      closed->loop->timers_.erase(closed);
-      delete closed;
-    });
-    w();
-  }, static_cast<std::uint64_t>((delay.count() + 999) / 1000), 0);
+  uv_timer_start(
+      &once->timer,
+      [](uv_timer_t* h) {
+        auto* o = static_cast<Once*>(h->data);
+        const auto w = std::move(o->work);
+        uv_close(reinterpret_cast<uv_handle_t*>(h), [](uv_handle_t* c) {
+          auto* closed = static_cast<Once*>(c->data);
+          closed->loop->timers_.erase(closed);
+          delete closed;
+        });
+        w();
+      },
+      static_cast<std::uint64_t>((delay.count() + 999) / 1000), 0);
 }
 
 void Loop::on_stop_signal(std::function<void()> work) {

@@ -55,9 +55,7 @@ class Bytes {
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
 
   /// Same content (used by tests and golden comparisons).
-  bool operator==(const Bytes& o) const {
-    return size_ == o.size_ && (size_ == 0 || std::memcmp(data_, o.data_, size_) == 0);
-  }
+  bool operator==(const Bytes& o) const { return size_ == o.size_ && (size_ == 0 || std::memcmp(data_, o.data_, size_) == 0); }
 
  private:
   std::shared_ptr<std::byte[]> block_;

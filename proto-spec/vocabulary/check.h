@@ -9,9 +9,9 @@ namespace loglog {
 [[noreturn]] void bug(std::string_view what, std::source_location where = std::source_location::current());
 
 /// An invariant of the program (never a condition of the environment or of input).
-inline void check(bool holds, std::string_view what,
-                  std::source_location where = std::source_location::current()) {
-  if (!holds) [[unlikely]] bug(what, where);
+inline void check(bool holds, std::string_view what, std::source_location where = std::source_location::current()) {
+  if (!holds) [[unlikely]]
+    bug(what, where);
 }
 
 }  // namespace loglog

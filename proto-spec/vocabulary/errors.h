@@ -8,9 +8,9 @@ namespace loglog {
 
 /// What a caller can do about an error.
 enum class Retry : std::uint8_t {
-  no,       ///< final: the same request will fail again
-  later,    ///< try again after a pause, the same place
-  elsewhere ///< try another node (or the leader named in the answer)
+  no,        ///< final: the same request will fail again
+  later,     ///< try again after a pause, the same place
+  elsewhere  ///< try another node (or the leader named in the answer)
 };
 
 enum class Errc : std::uint16_t {

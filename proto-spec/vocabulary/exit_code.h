@@ -15,16 +15,23 @@ inline constexpr int exit_disk_failed = 8;
 /// The code for an error at start.
 constexpr int exit_code_of(Errc e) {
   switch (e) {
-    case Errc::directory_in_use: return exit_directory_in_use;
-    case Errc::directory_unreadable: return exit_directory_unreadable;
-    case Errc::newer_format: return exit_newer_format;
+    case Errc::directory_in_use:
+      return exit_directory_in_use;
+    case Errc::directory_unreadable:
+      return exit_directory_unreadable;
+    case Errc::newer_format:
+      return exit_newer_format;
     case Errc::wrong_identity:
     case Errc::wrong_cluster:
-    case Errc::data_loss: return exit_identity;
-    case Errc::address_in_use: return exit_address_in_use;
+    case Errc::data_loss:
+      return exit_identity;
+    case Errc::address_in_use:
+      return exit_address_in_use;
     case Errc::io_error:
-    case Errc::no_space: return exit_disk_failed;
-    default: return exit_bad_options;
+    case Errc::no_space:
+      return exit_disk_failed;
+    default:
+      return exit_bad_options;
   }
 }
 

@@ -60,7 +60,10 @@ inline constexpr Offset no_offset{std::numeric_limits<std::uint64_t>::max()};
 
 constexpr Offset operator+(Offset o, std::uint64_t bytes) { return Offset{o.value + bytes}; }
 constexpr std::uint64_t operator-(Offset a, Offset b) { return a.value - b.value; }
-constexpr Offset& operator+=(Offset& o, std::uint64_t bytes) { o.value += bytes; return o; }
+constexpr Offset& operator+=(Offset& o, std::uint64_t bytes) {
+  o.value += bytes;
+  return o;
+}
 constexpr Sequence operator+(Sequence s, std::uint64_t n) { return Sequence{s.value + n}; }
 constexpr std::uint64_t operator-(Sequence a, Sequence b) { return a.value - b.value; }
 constexpr Term operator+(Term t, std::uint32_t n) { return Term{t.value + n}; }

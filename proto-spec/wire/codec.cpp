@@ -47,7 +47,7 @@ Result<Received> decode_as(const MessageHeader& h, const Bytes& whole) {
 std::string_view name_of(MessageType t) {
   switch (t) {
 #define LOGLOG_MESSAGE(number, Name, direction, since) \
-  case MessageType::Name:                       \
+  case MessageType::Name:                              \
     return #Name;
 #include "proto-spec/messages.def"
   }
@@ -108,7 +108,7 @@ Result<Received> decode(const Bytes& whole) {
     return fail(Errc::malformed_message, "the body length does not match");
   switch (static_cast<MessageType>(h->type)) {
 #define LOGLOG_MESSAGE(number, Name, direction, since) \
-  case MessageType::Name:                       \
+  case MessageType::Name:                              \
     return decode_as<Name>(*h, whole);
 #include "proto-spec/messages.def"
   }
@@ -139,8 +139,8 @@ Result<std::optional<Received>> FrameDecoder::next() {
   auto h = decode_header(slab_.span().subspan(begin_, message_header_size));
   if (!h) return std::unexpected(h.error());
   if (h->body_length > body_max_)
-    return fail(Errc::message_too_large, "a body of " + std::to_string(h->body_length) + " bytes, at most " +
-                                             std::to_string(body_max_) + " are accepted");
+    return fail(Errc::message_too_large,
+                "a body of " + std::to_string(h->body_length) + " bytes, at most " + std::to_string(body_max_) + " are accepted");
   const std::size_t whole = message_header_size + h->body_length;
   if (have < whole) {
     if (slab_.size() - begin_ < whole) make_room(whole);

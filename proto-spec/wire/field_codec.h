@@ -22,7 +22,9 @@ struct FieldSizer {
   std::size_t size = 0;
   std::size_t tail_size = 0;
   template <class T>
-  void operator()(const char*, T& v) { value(v); }
+  void operator()(const char*, T& v) {
+    value(v);
+  }
   void tail(const char*, const Bytes& b) { tail_size = b.size(); }
   template <class T>
   void value(T& v) {
@@ -41,7 +43,9 @@ struct FieldSizer {
 struct FieldWriter {
   std::byte* at;
   template <class T>
-  void operator()(const char*, T& v) { value(v); }
+  void operator()(const char*, T& v) {
+    value(v);
+  }
   void tail(const char*, const Bytes&) {}
   template <class U>
   void integer(U v) {
@@ -77,7 +81,9 @@ struct FieldReader {
   std::size_t at = 0;
   bool ok = true;
   template <class T>
-  void operator()(const char*, T& v) { value(v); }
+  void operator()(const char*, T& v) {
+    value(v);
+  }
   void tail(const char*, Bytes& b) {
     if (!ok) return;
     b = source.slice(at);

@@ -30,7 +30,8 @@ Result<void> SequencerOptions::validate() const {
   if (n != 1 && n != 3 && n != 5) return bad(fmt::format("--sequencers names {}; give 1, 3 or 5", n));
   std::set<std::uint32_t> ids;
   for (const auto& s : sequencers) {
-    if (s.id == SequencerId{} || !ids.insert(s.id.value).second) return bad(fmt::format("--sequencers: id {} is 0 or stands twice", s.id.value));
+    if (s.id == SequencerId{} || !ids.insert(s.id.value).second)
+      return bad(fmt::format("--sequencers: id {} is 0 or stands twice", s.id.value));
     if (auto address = transport::split_address(s.address); !address) return std::unexpected(address.error());
   }
   if (!ids.contains(id)) return bad(fmt::format("--sequencers does not name this one, id {}", id));

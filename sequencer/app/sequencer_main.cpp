@@ -31,12 +31,16 @@ int sequencer_main(int argc, char** argv) {
   app.add_option("--cluster-name", o.cluster_name, "name of the cluster; nodes of another name are refused")->required();
   app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients and the other sequencers")->required();
   app.add_option("--data", o.data, "directory of this sequencer's Raft state, kilobytes; one sequencer a directory")->required();
-  app.add_option("--sequencers", sequencers, "all sequencers, this one included: 1=HOST:PORT,2=HOST:PORT,… ; 1, 3 or 5 of them")->required()->delimiter(',');
+  app.add_option("--sequencers", sequencers, "all sequencers, this one included: 1=HOST:PORT,2=HOST:PORT,… ; 1, 3 or 5 of them")
+      ->required()
+      ->delimiter(',');
   app.add_option("--storage", storage, "all storage nodes: 1=HOST:PORT,2=HOST:PORT,…")->required()->delimiter(',');
-  app.add_option("--election-timeout-ms", o.election_timeout_ms,
-                 "a follower that hears no leader so long stands for election; randomised up to twice this; at least 3 heartbeats (default 1000)");
+  app.add_option(
+      "--election-timeout-ms", o.election_timeout_ms,
+      "a follower that hears no leader so long stands for election; randomised up to twice this; at least 3 heartbeats (default 1000)");
   app.add_option("--heartbeat-ms", o.heartbeat_ms, "how often a leader without news says that it lives (default 100)");
-  app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
+  app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")
+      ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
   app.add_flag("--check-config", check_only, "say whether the options are valid, and start nothing");
   app.set_version_flag("--version", std::string("loglog-sequencer " LOGLOG_VERSION));
   try {
@@ -61,7 +65,9 @@ int sequencer_main(int argc, char** argv) {
   const std::vector<std::string> levels = {"debug", "info", "warning", "alarm", "off"};
   o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) - levels.begin());
   if (auto ok = o.validate(); !ok) return bad(ok.error().message());
-  fmt::print(stderr, "loglog-sequencer: id {}, cluster {}, listen {}, data {}, {} sequencers, {} storage nodes, election-timeout-ms {}, heartbeat-ms {}, log-level {}\n",
+  fmt::print(stderr,
+             "loglog-sequencer: id {}, cluster {}, listen {}, data {}, {} sequencers, {} storage nodes, election-timeout-ms {}, "
+             "heartbeat-ms {}, log-level {}\n",
              o.id, o.cluster_name, o.listen, o.data, o.sequencers.size(), o.storage.size(), o.election_timeout_ms, o.heartbeat_ms, level);
   if (check_only) return 0;
   return Sequencer(o).run_until_signal();

@@ -17,8 +17,8 @@ constexpr std::size_t order_items_max = 4096;
 constexpr std::size_t ordered_ahead_max = 65'536;
 
 bool is_plausible(const Reference& r) {
-  return r.producer != ProducerId{} && r.first != Sequence{} && r.count >= 1 && r.count <= run_frames_max &&
-         r.length <= run_size_max && r.length >= std::uint64_t{r.count} * frame_overhead;
+  return r.producer != ProducerId{} && r.first != Sequence{} && r.count >= 1 && r.count <= run_frames_max && r.length <= run_size_max &&
+         r.length >= std::uint64_t{r.count} * frame_overhead;
 }
 
 }  // namespace
@@ -88,8 +88,7 @@ void LogTerm::roll_segment(std::uint32_t run_length) {
 void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted) return;
-  if (m.tail > stream_.end())
-    return halt(fmt::format("node {} acknowledges {}, beyond all that was ordered", from.value, m.tail.value));
+  if (m.tail > stream_.end()) return halt(fmt::format("node {} acknowledges {}, beyond all that was ordered", from.value, m.tail.value));
   if (!note_chain(from, m.tail, m.chain)) return;
   if (m.checkpoint > stream_.base() && !note_chain(from, m.checkpoint, m.checkpoint_chain)) return;
   if (m.tail < r->durable) return;

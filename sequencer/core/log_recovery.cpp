@@ -86,8 +86,8 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   if (r->at == At::reconciling || r->at == At::sealing) return;  // an old answer
   if (r->at == At::streaming) {
     // D2: an order did not fit. Answers to orders that were under way behind the misfit come too; the first one counts.
-    host_.event(Event::Level::warning, fmt::format("log {}: node {} is at {}, ordered from {}", info_.id.value, from.value,
-                                                   m.tail.value, r->sent.value));
+    host_.event(Event::Level::warning,
+                fmt::format("log {}: node {} is at {}, ordered from {}", info_.id.value, from.value, m.tail.value, r->sent.value));
     return ask(now, *r);
   }
   if (r->at != At::asked) return;
@@ -142,8 +142,8 @@ bool LogTerm::contradicted(const Replica& base) {
     if (!r.state || r.at == At::lost) continue;
     const StateIs& s = *r.state;
     if (s.committed > b.tail) {
-      halt(fmt::format("node {} knows {} as committed, the most up-to-date answer ends at {}", r.member.node.value,
-                       s.committed.value, b.tail.value));
+      halt(fmt::format("node {} knows {} as committed, the most up-to-date answer ends at {}", r.member.node.value, s.committed.value,
+                       b.tail.value));
       return true;
     }
     if (s.last_frame_term == b.last_frame_term && s.tail == b.tail && s.chain != b.chain && !s.suspect && !b.suspect) {
@@ -167,8 +167,7 @@ TermHistory LogTerm::history() const {
 std::vector<NodeId> LogTerm::holders(Offset o, NodeId except) const {
   std::vector<NodeId> out;
   for (const Replica& r : replicas_)
-    if (r.at == At::streaming && r.member.node != except && r.durable >= o && !host_.suspect(r.member.node))
-      out.push_back(r.member.node);
+    if (r.at == At::streaming && r.member.node != except && r.durable >= o && !host_.suspect(r.member.node)) out.push_back(r.member.node);
   return out;
 }
 
@@ -188,11 +187,11 @@ void LogTerm::repair(Time now, Replica& r) {
   Reconcile m{info_.id, term_, host_.metadata_version(), s.tail, s.chain, s.last_frame_term, cut, false, {}, {}, {}, {}};
   if (cut < first_ && s.tail != cut) {
     if (s.committed > first_)
-      return halt(fmt::format("node {} parts at {} from the log, below {} that it knows as committed", r.member.node.value,
-                              cut.value, s.committed.value));
+      return halt(fmt::format("node {} parts at {} from the log, below {} that it knows as committed", r.member.node.value, cut.value,
+                              s.committed.value));
   } else if (cut < s.committed) {
-    return halt(fmt::format("node {} would be cut at {}, below {} that it knows as committed", r.member.node.value, cut.value,
-                            s.committed.value));
+    return halt(
+        fmt::format("node {} would be cut at {}, below {} that it knows as committed", r.member.node.value, cut.value, s.committed.value));
   }
   if (s.last_frame_term == term_ && s.tail > stream_.end())
     return halt(fmt::format("node {} ends at {}, beyond all that was ordered", r.member.node.value, s.tail.value));
@@ -257,8 +256,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
     return;
   }
   if (m.tail != r->target) return ask(now, *r);
-  if (m.chain != r->target_chain)
-    return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
+  if (m.chain != r->target_chain) return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
   r->joined = true;
   r->durable = m.tail;
   if (!stream_.is_boundary(r->target)) return ask(now, *r);  // fell out of the window meanwhile: another round
@@ -309,8 +307,8 @@ void LogTerm::lose(Replica& r, const std::string& why, Time now) {
   if (r.at == At::lost) return;
   move(r, At::lost, now);
   r.acked = r.durable = Offset{};
-  host_.event(Event::Level::alarm, fmt::format("log {}: DATA LOSS on node {}: {}; it counts as down", info_.id.value,
-                                               r.member.node.value, why));
+  host_.event(Event::Level::alarm,
+              fmt::format("log {}: DATA LOSS on node {}: {}; it counts as down", info_.id.value, r.member.node.value, why));
 }
 
 /// D4.

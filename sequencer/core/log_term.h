@@ -97,18 +97,18 @@ class LogTerm {
   struct Replica {
     Member member;
     At at = At::absent;
-    Time since{};             // when it came to `at`
-    Time retry = never;       // `stated`: ask for its state again then
+    Time since{};        // when it came to `at`
+    Time retry = never;  // `stated`: ask for its state again then
     std::optional<StateIs> state;
-    bool joined = false;      // was matched in this term
-    Offset durable{};         // what it holds matched in this term, for copying
-    Offset acked{};           // S6: highest acknowledgement whose last frame is of this term; 0 none
-    Offset sent{};            // ordered to it so far
-    Offset told{};            // committed offset that it was told,
-    Offset told_at{};         //   … and its durable offset then (D5 takes the smaller)
-    Offset target{};          // of the Reconcile under way
+    bool joined = false;  // was matched in this term
+    Offset durable{};     // what it holds matched in this term, for copying
+    Offset acked{};       // S6: highest acknowledgement whose last frame is of this term; 0 none
+    Offset sent{};        // ordered to it so far
+    Offset told{};        // committed offset that it was told,
+    Offset told_at{};     //   … and its durable offset then (D5 takes the smaller)
+    Offset target{};      // of the Reconcile under way
     Chain target_chain{};
-    RequestId request{};      // of the newest GetState
+    RequestId request{};  // of the newest GetState
   };
   struct MissingRun {
     Reference run;
@@ -190,7 +190,7 @@ class LogTerm {
   std::set<ProducerId> cancelled_;     // gave up some run: will not upload it again
   std::vector<Client> tails_waiting_;  // for the next round
   std::vector<TailRound> tail_rounds_;
-  Time idle_due_ = never;              // a replica has not been told the newest committed offset
+  Time idle_due_ = never;  // a replica has not been told the newest committed offset
 };
 
 }  // namespace loglog::sequencer

@@ -8,23 +8,22 @@
 namespace loglog::sequencer {
 
 void SequencerMachine::from_client(const Client& c, Message& m) {
-  std::visit(overloaded{
-                 [&](const Commit& x) { on(c, x); },
-                 [&](const Cancel& x) { on(c, x); },
-                 [&](const OpenLog& x) { on(c, x); },
-                 [&](const GetTail& x) { on(c, x); },
-                 [&](const CreateLog& x) { on(c, x); },
-                 [&](const DeleteLog& x) { on(c, x); },
-                 [&](const TrimLog& x) { on(c, x); },
-                 [&](const GetMetadata& x) { on(c, x); },
-                 [&](const GetStatus& x) { on(c, x); },
-                 [](const Failed&) {},
-                 [](const Pong&) {},
-                 [&](const auto&) {
-                   to_client(c, Failed{Errc::unexpected_message, "a sequencer does not take this message from a client"});
-                 },
-             },
-             m);
+  std::visit(
+      overloaded{
+          [&](const Commit& x) { on(c, x); },
+          [&](const Cancel& x) { on(c, x); },
+          [&](const OpenLog& x) { on(c, x); },
+          [&](const GetTail& x) { on(c, x); },
+          [&](const CreateLog& x) { on(c, x); },
+          [&](const DeleteLog& x) { on(c, x); },
+          [&](const TrimLog& x) { on(c, x); },
+          [&](const GetMetadata& x) { on(c, x); },
+          [&](const GetStatus& x) { on(c, x); },
+          [](const Failed&) {},
+          [](const Pong&) {},
+          [&](const auto&) { to_client(c, Failed{Errc::unexpected_message, "a sequencer does not take this message from a client"}); },
+      },
+      m);
 }
 
 Failed SequencerMachine::not_leader() const {

@@ -45,8 +45,8 @@ void SequencerMachine::check_node(NodeId id) {
   const StorageInfo* wanted = configured(id);
   if (known != nullptr && known->disk != c.disk) {
     n.refused = true;
-    const std::string why = fmt::format("node {} is registered with disk {:016x} and comes with disk {:016x}; it counts as down",
-                                        id.value, known->disk.value, c.disk.value);
+    const std::string why = fmt::format("node {} is registered with disk {:016x} and comes with disk {:016x}; it counts as down", id.value,
+                                        known->disk.value, c.disk.value);
     event(Event::Level::alarm, why);
     out_.closes.push_back({n.connection, Error{Errc::wrong_identity, why}});
     return;
@@ -109,7 +109,8 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
                    if (f.log != LogId{}) return to_log(f);
                    if (f.promise < term_ || n.sealed || new_term_proposed_) return;
                    // It has promised a higher term than the metadata knows of: the next term must pass it (§5).
-                   event(Event::Level::warning, fmt::format("node {} has promised term {}, above {}", id.value, f.promise.value, term_.value));
+                   event(Event::Level::warning,
+                         fmt::format("node {} has promised term {}, above {}", id.value, f.promise.value, term_.value));
                    new_term_proposed_ = propose(BeginTerm{f.promise, instance_, raft_.term(), LogId{}});
                  },
                  [&](const StagedIs& s) {
@@ -134,7 +135,8 @@ void SequencerMachine::node_failed(NodeId id, const Failed& m) {
   Node& n = nodes_[id];
   if (m.error == Errc::data_loss && !n.refused) {
     n.refused = true;
-    event(Event::Level::alarm, fmt::format("node {} reports DATA LOSS ({}); it counts as down until it is made a new member", id.value, m.detail));
+    event(Event::Level::alarm,
+          fmt::format("node {} reports DATA LOSS ({}); it counts as down until it is made a new member", id.value, m.detail));
   } else if (m.error != Errc::data_loss) {
     event(Event::Level::debug, fmt::format("node {} could not do what was asked: {} {}", id.value, name_of(m.error), m.detail));
   }

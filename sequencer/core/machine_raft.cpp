@@ -68,7 +68,8 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     if (const auto t = joins_.find(result.log); t != joins_.end()) {
       const LogInfo* l = metadata_.log(result.log);
       for (const Client& c : t->second.clients)
-        to_client(c, l != nullptr && result.error.code == Errc::ok ? Message(LogIs{*l}) : Message(Failed{result.error.code, result.error.detail}));
+        to_client(c, l != nullptr && result.error.code == Errc::ok ? Message(LogIs{*l})
+                                                                   : Message(Failed{result.error.code, result.error.detail}));
       joins_.erase(t);
     }
     if (result.error.code == Errc::ok) need(result.log, true);

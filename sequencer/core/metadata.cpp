@@ -14,8 +14,7 @@ Applied refused(Errc code, std::string detail, LogId log = {}) { return {Error{c
 Applied done(LogId log = {}) { return {Error{}, log, {}}; }
 
 bool is_name_character(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '/' ||
-         c == '-';
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '/' || c == '-';
 }
 
 }  // namespace
@@ -34,8 +33,7 @@ Applied MetadataState::on(RaftIndex, const BeginTerm& c) {
 }
 
 Applied MetadataState::on(RaftIndex, const InitCluster& c) {
-  if (state_.cluster != ClusterId{} && state_.cluster != c.cluster)
-    return refused(Errc::wrong_cluster, "the cluster has an id already");
+  if (state_.cluster != ClusterId{} && state_.cluster != c.cluster) return refused(Errc::wrong_cluster, "the cluster has an id already");
   state_.cluster = c.cluster;
   state_.cluster_name = c.cluster_name;
   state_.sequencers = c.sequencers;
@@ -43,8 +41,8 @@ Applied MetadataState::on(RaftIndex, const InitCluster& c) {
 }
 
 Applied MetadataState::on(RaftIndex, const RegisterStorage& c) {
-  const auto at = std::lower_bound(state_.storage.begin(), state_.storage.end(), c.node.id,
-                                   [](const StorageInfo& s, NodeId id) { return s.id < id; });
+  const auto at =
+      std::lower_bound(state_.storage.begin(), state_.storage.end(), c.node.id, [](const StorageInfo& s, NodeId id) { return s.id < id; });
   if (at == state_.storage.end() || at->id != c.node.id) {
     state_.storage.insert(at, c.node);
     return done();
@@ -119,8 +117,8 @@ const LogInfo* MetadataState::log(std::string_view name) const {
   return i == by_name_.end() ? nullptr : log(i->second);
 }
 const StorageInfo* MetadataState::node(NodeId id) const {
-  const auto at = std::lower_bound(state_.storage.begin(), state_.storage.end(), id,
-                                   [](const StorageInfo& s, NodeId n) { return s.id < n; });
+  const auto at =
+      std::lower_bound(state_.storage.begin(), state_.storage.end(), id, [](const StorageInfo& s, NodeId n) { return s.id < n; });
   return at == state_.storage.end() || at->id != id ? nullptr : &*at;
 }
 
@@ -154,17 +152,16 @@ Result<LogOptions> effective_options(const std::string& name, LogOptions o, std:
     return fail(Errc::invalid_argument, fmt::format("{} replicas asked for, at most {} are possible", o.replicas, replicas_max));
   if (o.write_quorum == 0) o.write_quorum = static_cast<std::uint8_t>(o.replicas / 2 + 1);
   if (o.write_quorum > o.replicas)
-    return fail(Errc::invalid_argument,
-                fmt::format("a write quorum of {} is more than the {} replicas", o.write_quorum, o.replicas));
+    return fail(Errc::invalid_argument, fmt::format("a write quorum of {} is more than the {} replicas", o.write_quorum, o.replicas));
   if (o.segment_size == 0) o.segment_size = segment_size_default;
   if (o.segment_size < segment_size_min || o.segment_size > segment_size_max)
-    return fail(Errc::invalid_argument, fmt::format("a segment size of {} bytes is outside {} to {}", o.segment_size,
-                                                    segment_size_min, segment_size_max));
+    return fail(Errc::invalid_argument,
+                fmt::format("a segment size of {} bytes is outside {} to {}", o.segment_size, segment_size_min, segment_size_max));
   if (o.durability != Durability::sync && o.durability != Durability::relaxed)
     return fail(Errc::invalid_argument, "durability is sync or relaxed");
   if (registered < o.replicas)
-    return fail(Errc::not_enough_nodes, fmt::format("{} replicas need {} registered nodes, there are {}", o.replicas,
-                                                    o.replicas, registered));
+    return fail(Errc::not_enough_nodes,
+                fmt::format("{} replicas need {} registered nodes, there are {}", o.replicas, o.replicas, registered));
   return o;
 }
 

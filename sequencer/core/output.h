@@ -103,18 +103,18 @@ struct Arrived {
 struct Options {
   SequencerId id{};
   std::string cluster_name;
-  std::vector<SequencerInfo> sequencers;  ///< 1, 3 or 5, this one included
-  std::vector<StorageInfo> storage;       ///< disk 0: what the operator configured; registered at first hello
-  Duration election_timeout_min = 1000ms; ///< randomised up to twice this
+  std::vector<SequencerInfo> sequencers;   ///< 1, 3 or 5, this one included
+  std::vector<StorageInfo> storage;        ///< disk 0: what the operator configured; registered at first hello
+  Duration election_timeout_min = 1000ms;  ///< randomised up to twice this
   Duration heartbeat_interval = 100ms;
   /// A follower whose connection to the leader closed starts pre-vote after a random delay up to this.
   Duration closed_leader_hint_max = 30ms;
-  Duration recovery_step_timeout = 2s;    ///< S8
+  Duration recovery_step_timeout = 2s;  ///< S8
   Duration watermark_idle_interval = 50ms;
-  Duration producer_gone_after = 1s;      ///< closed connection not resumed
-  std::uint32_t reference_window = 65'536;///< references kept in memory per log for replicas that lag
-  std::uint32_t order_window_bytes = 64u << 20; ///< most ordered and not yet durable bytes per replica
-  std::uint64_t snapshot_every = 1024;    ///< Raft entries
+  Duration producer_gone_after = 1s;             ///< closed connection not resumed
+  std::uint32_t reference_window = 65'536;       ///< references kept in memory per log for replicas that lag
+  std::uint32_t order_window_bytes = 64u << 20;  ///< most ordered and not yet durable bytes per replica
+  std::uint64_t snapshot_every = 1024;           ///< Raft entries
 };
 
 }  // namespace loglog::sequencer

@@ -39,8 +39,7 @@ ProducerTable::Run* ProducerTable::find(ProducerId producer, Sequence first) {
 }
 
 ProducerTable::Run* ProducerTable::find(Producer& p, Sequence first) {
-  const auto r = std::lower_bound(p.runs.begin(), p.runs.end(), first,
-                                  [](const Run& run, Sequence s) { return run.reference.first < s; });
+  const auto r = std::lower_bound(p.runs.begin(), p.runs.end(), first, [](const Run& run, Sequence s) { return run.reference.first < s; });
   return r == p.runs.end() || r->reference.first != first ? nullptr : &*r;
 }
 

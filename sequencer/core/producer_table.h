@@ -27,11 +27,11 @@ class ProducerTable {
     std::vector<Client> waiting;  ///< answered once committed
   };
   enum class Verdict {
-    accept,           ///< next in sequence: order it, then add()
-    repeat,           ///< ordered already: `run`
-    wrong_sequence,   ///< refuse with `expected`
-    other_bytes,      ///< the same first sequence with another digest (D3)
-    full              ///< A2: a new term for this log is needed
+    accept,          ///< next in sequence: order it, then add()
+    repeat,          ///< ordered already: `run`
+    wrong_sequence,  ///< refuse with `expected`
+    other_bytes,     ///< the same first sequence with another digest (D3)
+    full             ///< A2: a new term for this log is needed
   };
   struct Judgement {
     Verdict verdict;
@@ -39,8 +39,7 @@ class ProducerTable {
     Run* run = nullptr;  ///< valid until the next call
   };
 
-  explicit ProducerTable(std::size_t producers_max, std::size_t runs_max)
-      : producers_max_(producers_max), runs_max_(runs_max) {}
+  explicit ProducerTable(std::size_t producers_max, std::size_t runs_max) : producers_max_(producers_max), runs_max_(runs_max) {}
 
   /// A1. Changes nothing but the record of what is settled.
   Judgement judge(const Commit& c, Offset committed);

@@ -40,8 +40,8 @@ void SequencerMachine::start(Time now, std::uint64_t wall_ms) {
 }
 
 Hello SequencerMachine::hello() const {
-  return {hello_magic, protocol_lowest, protocol_highest, Role::sequencer, metadata_.state().cluster, options_.cluster_name,
-          options_.id.value, boot_, DiskId{}, message_body_max};
+  return {hello_magic,       protocol_lowest, protocol_highest, Role::sequencer, metadata_.state().cluster, options_.cluster_name,
+          options_.id.value, boot_,           DiskId{},         message_body_max};
 }
 
 void SequencerMachine::connected(Time now, const Connected& c) {
@@ -54,12 +54,13 @@ void SequencerMachine::connected(Time now, const Connected& c) {
   const ClusterId ours = metadata_.state().cluster;
   if (k.cluster != ClusterId{} && ours != ClusterId{} && k.cluster != ours) {
     out_.closes.push_back({c.connection, Error{Errc::wrong_cluster, fmt::format("this is cluster {:016x}, the peer's is {:016x}",
-                                                                               ours.value, k.cluster.value)}});
+                                                                                ours.value, k.cluster.value)}});
     return;
   }
   if (k.role == Role::sequencer) {
     const SequencerId id{k.id};
-    const bool known = std::any_of(options_.sequencers.begin(), options_.sequencers.end(), [&](const SequencerInfo& s) { return s.id == id; });
+    const bool known =
+        std::any_of(options_.sequencers.begin(), options_.sequencers.end(), [&](const SequencerInfo& s) { return s.id == id; });
     if (!known || id == options_.id) {
       out_.closes.push_back({c.connection, Error{Errc::wrong_identity, fmt::format("sequencer {} is not configured here", k.id)}});
       return;

@@ -62,9 +62,9 @@ class SequencerMachine final : private LogHost {
     bool sealed = false;        // with term_
     bool refused = false;       // DATA LOSS or another disk: said once
     bool suspect = false;
-    Time seal_due = never;      // ask again
+    Time seal_due = never;  // ask again
     std::uint64_t staged_bytes = 0;
-    RaftIndex told_version{};   // metadata pushed
+    RaftIndex told_version{};  // metadata pushed
   };
   struct Waiting {  // for a log that is being recovered
     Client client;
@@ -77,12 +77,12 @@ class SequencerMachine final : private LogHost {
     std::set<ConnectionId> openers;  // told when a term opens
     Time timer = never;
     bool dirty = false;
-    bool background = false;         // counts among the recoveries under way
+    bool background = false;  // counts among the recoveries under way
   };
   struct Proposal {
     RaftTerm raft_term;
     Command command;
-    Client client;      // request 0: nobody waits
+    Client client;  // request 0: nobody waits
     bool answer = false;
   };
   struct Task {  // Join or Drop on all members
@@ -181,12 +181,12 @@ class SequencerMachine final : private LogHost {
   Term term_{};
   std::map<RaftIndex, Proposal> proposals_;
   std::map<LogId, LogSlot> logs_;
-  std::set<LogId> to_recover_;      // in the background
+  std::set<LogId> to_recover_;  // in the background
   std::size_t recovering_ = 0;
-  bool background_due_ = false;     // something changed for the background recovery
+  bool background_due_ = false;  // something changed for the background recovery
   std::set<std::pair<Time, LogId>> timers_;
   std::vector<LogId> dirty_;
-  std::vector<LogId> opened_;       // in this step: waiting requests are taken up when the step ends
+  std::vector<LogId> opened_;  // in this step: waiting requests are taken up when the step ends
   std::map<LogId, Task> joins_;
   std::map<LogId, Task> drops_;
   bool new_term_proposed_ = false;  // for all logs

@@ -6,9 +6,7 @@ namespace loglog::sequencer {
 namespace {
 
 /// A term ends where the next one starts, the last one at the tail.
-Offset end_of(const TermHistory& h, std::size_t i) {
-  return i + 1 < h.terms.size() ? std::min(h.terms[i + 1].offset, h.tail) : h.tail;
-}
+Offset end_of(const TermHistory& h, std::size_t i) { return i + 1 < h.terms.size() ? std::min(h.terms[i + 1].offset, h.tail) : h.tail; }
 
 }  // namespace
 

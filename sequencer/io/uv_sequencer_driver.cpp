@@ -12,15 +12,22 @@ constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
 
 std::uint64_t wall_ms() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
 }
 
 }  // namespace
 
 SequencerDriver::SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options, std::uint64_t seed, transport::EventLog log,
                                  std::function<void(const std::string&)> fatal)
-    : loop_(loop), storage_(storage), options_(options), machine_(options, storage.disk(), seed), jitter_(seed + 1), log_(std::move(log)),
-      fatal_(std::move(fatal)), saver_([this] { save_all(); }) {}
+    : loop_(loop),
+      storage_(storage),
+      options_(options),
+      machine_(options, storage.disk(), seed),
+      jitter_(seed + 1),
+      log_(std::move(log)),
+      fatal_(std::move(fatal)),
+      saver_([this] { save_all(); }) {}
 
 SequencerDriver::~SequencerDriver() {
   *alive_ = false;

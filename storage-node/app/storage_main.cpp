@@ -25,7 +25,8 @@ int storage_main(int argc, char** argv) {
                  "memory for uploads not yet durable, bytes; full means clients are told to come again (default 268435456)");
   app.add_option("--verify-uploads", verify, "on: check every payload's checksum when it comes; off leaves it to readers (default on)")
       ->check(CLI::IsMember({"on", "off"}));
-  app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
+  app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")
+      ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
   app.add_flag("--check-config", check_only, "say whether the options are valid, and start nothing");
   app.set_version_flag("--version", std::string("loglog-storage " LOGLOG_VERSION));
   try {
@@ -41,8 +42,9 @@ int storage_main(int argc, char** argv) {
     fmt::print(stderr, "loglog-storage: {}\n", ok.error().message());
     return exit_bad_options;
   }
-  fmt::print(stderr, "loglog-storage: id {}, cluster {}, listen {}, data {}, io-engine {}, staging-bytes {}, verify-uploads {}, log-level {}\n", o.id,
-             o.cluster_name, o.listen, o.data, engine, o.staging_bytes, verify, level);
+  fmt::print(stderr,
+             "loglog-storage: id {}, cluster {}, listen {}, data {}, io-engine {}, staging-bytes {}, verify-uploads {}, log-level {}\n",
+             o.id, o.cluster_name, o.listen, o.data, engine, o.staging_bytes, verify, level);
   if (check_only) return 0;
   return StorageNode(o).run_until_signal();
 }

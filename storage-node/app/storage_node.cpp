@@ -26,7 +26,8 @@ Result<void> NodeOptions::validate() const {
   if (auto address = transport::split_address(listen); !address) return std::unexpected(address.error());
   if (data.empty()) return fail(Errc::bad_configuration, "--data: name a directory");
   if (staging_bytes < 2ull * run_size_max)
-    return fail(Errc::bad_configuration, fmt::format("--staging-bytes {}: at least {} (two of the largest runs)", staging_bytes, 2ull * run_size_max));
+    return fail(Errc::bad_configuration,
+                fmt::format("--staging-bytes {}: at least {} (two of the largest runs)", staging_bytes, 2ull * run_size_max));
   return {};
 }
 

@@ -17,26 +17,24 @@ struct LogCore {
   LogId id;
   PromiseKeeper own_promise;
   LogInfo info;
-  RaftIndex set_version{};     ///< metadata version since which the replica set is this one (T2)
-  bool made = false;           ///< MakeLog is durable
-  bool dropped = false;        ///< tombstone (T5)
-  bool data_loss = false;      ///< the log's own promise is unreadable (T4)
-  bool suspect = false;        ///< K3, K4
-  bool dirty_tail = false;     ///< bytes past the tail must be cut before anything is written there
+  RaftIndex set_version{};  ///< metadata version since which the replica set is this one (T2)
+  bool made = false;        ///< MakeLog is durable
+  bool dropped = false;     ///< tombstone (T5)
+  bool data_loss = false;   ///< the log's own promise is unreadable (T4)
+  bool suspect = false;     ///< K3, K4
+  bool dirty_tail = false;  ///< bytes past the tail must be cut before anything is written there
   SegmentMap segments;
   Tail durable;
   Tail written;
   std::vector<TermStart> terms;
-  Offset committed{};          ///< D5, never moves back
-  Offset leader_committed{};   ///< what the leader said in the matched term
+  Offset committed{};         ///< D5, never moves back
+  Offset leader_committed{};  ///< what the leader said in the matched term
   Offset trim_wanted{};
-  Term matched{};              ///< reconciled with this term's leader; counts only while it is the promise
-  Time no_space_until{};       ///< uploads are refused until then (K5)
-  ConnectionId leader{};       ///< where acknowledgements go
+  Term matched{};         ///< reconciled with this term's leader; counts only while it is the promise
+  Time no_space_until{};  ///< uploads are refused until then (K5)
+  ConnectionId leader{};  ///< where acknowledgements go
 
-  const PromiseKeeper& promise() const {
-    return own_promise.held().term > node_promise.held().term ? own_promise : node_promise;
-  }
+  const PromiseKeeper& promise() const { return own_promise.held().term > node_promise.held().term ? own_promise : node_promise; }
   bool is_matched() const { return matched != Term{} && matched == promise().held().term; }
   bool lost() const { return data_loss || node.data_loss; }
   Offset first_kept() const { return segments.empty() ? durable.end : segments.front(); }

@@ -25,21 +25,32 @@ void LogReplica::recovered(RecoveredLog&& r) {
   state.dirty_tail = r.dirty_tail;
   writer_.found_counter(r.marks_counter);
   if (r.suspect)
-    state.node.event(Event::Level::alarm, fmt::format("log {}: bytes at offset {} are bad below the mark {}; suspect until copied again (K3)",
-                                                      state.id.value, r.tail.end.value, r.mark_durable.value));
+    state.node.event(Event::Level::alarm,
+                     fmt::format("log {}: bytes at offset {} are bad below the mark {}; suspect until copied again (K3)", state.id.value,
+                                 r.tail.end.value, r.mark_durable.value));
 }
 
 void LogReplica::described(const LogInfo& info, RaftIndex version) {
   const auto same_node = [](const Member& a, const Member& b) { return a.node == b.node; };
   const auto& before = state.info.members;
-  if (!before.empty() && !std::equal(before.begin(), before.end(), info.members.begin(), info.members.end(), same_node)) state.set_version = version;
+  if (!before.empty() && !std::equal(before.begin(), before.end(), info.members.begin(), info.members.end(), same_node))
+    state.set_version = version;
   state.info = info;
   trim_to(info.trim);
 }
 
 StateIs LogReplica::state_is(Term term) const {
-  return {state.id, term, state.durable.last_term, state.durable.end, state.durable.chain, state.first_kept(), state.committed,
-          state.node.identity.disk, state.suspect, state.is_matched() && state.matched == term, state.terms,
+  return {state.id,
+          term,
+          state.durable.last_term,
+          state.durable.end,
+          state.durable.chain,
+          state.first_kept(),
+          state.committed,
+          state.node.identity.disk,
+          state.suspect,
+          state.is_matched() && state.matched == term,
+          state.terms,
           state.segments.empty() ? state.durable.end : state.segments.open()};
 }
 
@@ -91,8 +102,8 @@ void LogReplica::reconcile_now() {
   const bool as_named = t.end == m.expected_tail && t.chain == m.expected_chain && t.last_term == m.expected_last_term;
   if (!as_named || (!m.rebase && m.cut > t.end)) return answer_reconcile(m, Errc::wrong_state);
   if (!m.rebase && m.cut < std::min(state.committed, t.end)) {
-    state.node.event(Event::Level::alarm, fmt::format("log {}: told to cut at {} below the committed offset {}; halted (S4)", state.id.value,
-                                                      m.cut.value, state.committed.value));
+    state.node.event(Event::Level::alarm, fmt::format("log {}: told to cut at {} below the committed offset {}; halted (S4)",
+                                                      state.id.value, m.cut.value, state.committed.value));
     return answer_reconcile(m, Errc::log_halted);
   }
   if (m.rebase || m.cut < t.end) durable_through_.clear();
@@ -222,8 +233,6 @@ void LogReplica::tick() {
   schedule();
 }
 
-void LogReplica::schedule() {
-  state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick()}));
-}
+void LogReplica::schedule() { state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick()})); }
 
 }  // namespace loglog::storage

@@ -62,9 +62,9 @@ class LogReplica {
   SegmentWriter writer_;
   OrderQueue orders_;
   Repair repair_;
-  std::vector<Asked> state_asked_;            // S1: answered when the strand is idle
-  std::vector<Asked> misfit_;                 // D2: an Order that did not fit
-  std::optional<Reconcile> reconcile_wanted_; // waits for the strand
+  std::vector<Asked> state_asked_;             // S1: answered when the strand is idle
+  std::vector<Asked> misfit_;                  // D2: an Order that did not fit
+  std::optional<Reconcile> reconcile_wanted_;  // waits for the strand
   Asked reconcile_from_{};
   std::map<ProducerId, Sequence> durable_through_;  // last sequence written since the log was last cut
   Time marks_at_ = never;

@@ -23,8 +23,7 @@ void extend(Tail& tail, std::vector<TermStart>& terms, const std::byte* frame, c
   }
 }
 
-Scanned scan_frames(ByteSpan bytes, LogId log, Offset limit, bool verify_payloads, Tail& tail,
-                    std::vector<TermStart>& terms,
+Scanned scan_frames(ByteSpan bytes, LogId log, Offset limit, bool verify_payloads, Tail& tail, std::vector<TermStart>& terms,
                     const std::function<void(const FramePrefix&, std::size_t)>& before_frame) {
   Scanned s;
   while (tail.end < limit) {

@@ -10,8 +10,8 @@ namespace loglog::storage {
 struct Tail {
   Offset end{};
   Chain chain{};
-  Term last_term{};             ///< of the last frame; 0: empty
-  Offset checkpoint{};          ///< first frame end past the last MiB boundary; 0: none seen
+  Term last_term{};     ///< of the last frame; 0: empty
+  Offset checkpoint{};  ///< first frame end past the last MiB boundary; 0: none seen
   Chain checkpoint_chain{};
 };
 
@@ -26,8 +26,7 @@ struct Scanned {
 };
 /// Walks stamped frames of `log` from tail.end on, up to `limit`. A frame of a lower term than the one before is
 /// bad: it is left from a log that was cut. `before_frame` (may be empty) is told each good frame's place in `bytes`.
-Scanned scan_frames(ByteSpan bytes, LogId log, Offset limit, bool verify_payloads, Tail& tail,
-                    std::vector<TermStart>& terms,
+Scanned scan_frames(ByteSpan bytes, LogId log, Offset limit, bool verify_payloads, Tail& tail, std::vector<TermStart>& terms,
                     const std::function<void(const FramePrefix&, std::size_t)>& before_frame = {});
 
 /// Stamps the frames of a run's images in place at the tail and moves the tail over them.

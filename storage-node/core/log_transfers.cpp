@@ -43,8 +43,10 @@ void LogReplica::copy(ConnectionId from, RequestId request, const Copy& m) {
     state.node.send(from, request, Copied{state.id, at, std::move(b)});
   };
   if (m.max_bytes == 0) {  // the header of the file that begins there: a re-based log needs its chain
-    if (m.offset > state.durable.end || state.segments.holding(m.offset) != m.offset) return state.node.fail_request(from, request, Errc::not_here);
-    state.node.disk(ReadSegment{state.id, m.offset, 0, segment_header_size}, [answer](DiskDone&& d) { answer(d.error, std::move(d.data)); });
+    if (m.offset > state.durable.end || state.segments.holding(m.offset) != m.offset)
+      return state.node.fail_request(from, request, Errc::not_here);
+    state.node.disk(ReadSegment{state.id, m.offset, 0, segment_header_size},
+                    [answer](DiskDone&& d) { answer(d.error, std::move(d.data)); });
     return;
   }
   const Offset end = std::min({m.until, state.durable.end, state.segments.end_of(m.offset, state.durable.end)});
@@ -70,7 +72,8 @@ void LogReplica::fetch_run(ConnectionId from, RequestId request, const FetchRun&
 }
 
 void LogReplica::report_corrupt(const ReportCorrupt& m) {
-  state.node.event(Event::Level::info, fmt::format("log {}: a reader says that {} bytes at offset {} are bad; checking", state.id.value, m.length, m.offset.value));
+  state.node.event(Event::Level::info, fmt::format("log {}: a reader says that {} bytes at offset {} are bad; checking", state.id.value,
+                                                   m.length, m.offset.value));
   repair_.check_range(m.offset, m.length);
 }
 

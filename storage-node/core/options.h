@@ -17,18 +17,18 @@ struct Options {
   std::uint64_t staging_bytes_max = 256u << 20;
   std::uint64_t staging_bytes_per_producer_max = 64u << 20;
   bool verify_uploads = true;
-  Duration staged_run_expires = 30s;        ///< an upload that nobody commits
-  Duration fetch_wait = 3ms;                ///< an ordered run may still be on its way from the client
-  Duration fetch_timeout = 100ms;           ///< one peer's answer to FetchRun
-  Duration copy_timeout = 2s;               ///< one peer's answer to Copy
-  Duration missing_repeat = 1s;             ///< Missing, and another round of peers
-  Duration idle_marks_after = 20ms;         ///< marks-only write after the last group (K3)
-  std::uint64_t tail_cache_bytes = 8u << 20;       ///< recently written bytes kept for readers, one log
-  std::uint64_t tail_cache_bytes_node = 64u << 20; ///< and all logs
-  std::uint64_t group_bytes_max = 1u << 20;        ///< a group takes no further run at this size
+  Duration staged_run_expires = 30s;                ///< an upload that nobody commits
+  Duration fetch_wait = 3ms;                        ///< an ordered run may still be on its way from the client
+  Duration fetch_timeout = 100ms;                   ///< one peer's answer to FetchRun
+  Duration copy_timeout = 2s;                       ///< one peer's answer to Copy
+  Duration missing_repeat = 1s;                     ///< Missing, and another round of peers
+  Duration idle_marks_after = 20ms;                 ///< marks-only write after the last group (K3)
+  std::uint64_t tail_cache_bytes = 8u << 20;        ///< recently written bytes kept for readers, one log
+  std::uint64_t tail_cache_bytes_node = 64u << 20;  ///< and all logs
+  std::uint64_t group_bytes_max = 1u << 20;         ///< a group takes no further run at this size
   std::uint32_t busy_retry_after_ms = 20;
-  std::uint32_t copy_bytes = 1u << 20;             ///< asked for with one Copy
-  std::size_t orders_waiting_max = 1u << 17;       ///< ordered items per log; the leader's window keeps well below
+  std::uint32_t copy_bytes = 1u << 20;        ///< asked for with one Copy
+  std::size_t orders_waiting_max = 1u << 17;  ///< ordered items per log; the leader's window keeps well below
 };
 
 }  // namespace loglog::storage

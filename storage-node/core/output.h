@@ -47,8 +47,8 @@ struct CloseSegment {
 /// `marks_position`; then one fdatasync when `sync`.
 struct WriteGroup {
   LogId log;
-  Offset first;                 ///< names the segment file
-  std::uint64_t position;       ///< file position of the first byte
+  Offset first;            ///< names the segment file
+  std::uint64_t position;  ///< file position of the first byte
   std::vector<Bytes> buffers;
   std::uint64_t marks_position = 0;
   Bytes marks;
@@ -99,8 +99,8 @@ struct SaveFile {
   Bytes data;
 };
 
-using DiskOperation = std::variant<MakeLog, OpenSegment, PrepareNext, CloseSegment, WriteGroup, TruncateLog, UnlinkSegments,
-                                   DropLog, ReadSegment, RepairSegment, SavePromise, SaveFile>;
+using DiskOperation = std::variant<MakeLog, OpenSegment, PrepareNext, CloseSegment, WriteGroup, TruncateLog, UnlinkSegments, DropLog,
+                                   ReadSegment, RepairSegment, SavePromise, SaveFile>;
 
 /// Chosen by the core; unique per process.
 using Ticket = Strong<struct TicketTag, std::uint64_t>;
@@ -191,9 +191,9 @@ class StartupDisk {
   struct LogFiles {
     LogId log;
     bool tombstone = false;
-    Bytes info;                   ///< encoded LogInfo; empty: missing
-    Bytes promise;                ///< content of the log's promise file; empty: missing
-    std::vector<Offset> segments; ///< first offsets, ascending
+    Bytes info;                    ///< encoded LogInfo; empty: missing
+    Bytes promise;                 ///< content of the log's promise file; empty: missing
+    std::vector<Offset> segments;  ///< first offsets, ascending
   };
   virtual std::vector<LogFiles> logs() = 0;
   /// Bytes at a file position; shorter at the end of the file.

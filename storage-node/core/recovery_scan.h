@@ -14,9 +14,9 @@ struct RecoveredLog {
   std::vector<TermStart> terms;
   Offset committed{};
   std::uint64_t marks_counter = 0;
-  Offset mark_durable{};       ///< the newest mark: what was surely durable here
-  bool suspect = false;        ///< K3: bad bytes below the mark
-  bool dirty_tail = false;     ///< torn bytes or files lie past the tail; the leader's cut removes them
+  Offset mark_durable{};    ///< the newest mark: what was surely durable here
+  bool suspect = false;     ///< K3: bad bytes below the mark
+  bool dirty_tail = false;  ///< torn bytes or files lie past the tail; the leader's cut removes them
 };
 
 /// Blocking reads from the medium. Never shortens anything (K3).

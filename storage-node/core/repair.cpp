@@ -69,21 +69,21 @@ void Repair::rescan(Offset file, std::uint64_t position, Tail tail, std::vector<
   const std::uint32_t want = header ? segment_header_size : rescan_piece;
   s_.node.disk(ReadSegment{s_.id, file, position, want},
                guarded([this, file, position, tail, terms = std::move(terms), rest = std::move(rest), header](DiskDone&& d) mutable {
-    if (d.error != Errc::ok || d.data.empty()) return finish(Errc::corrupt);
-    const std::uint64_t next = position + d.data.size();
-    if (header) {
-      const auto h = decode_segment_header(d.data);
-      if (!h) return finish(Errc::corrupt);
-      tail.chain = h->chain;
-    } else {
-      rest = joined(rest, d.data);
-      const Scanned s = scan_frames(rest, s_.id, command_.cut, false, tail, terms);
-      if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return finish(Errc::wrong_state);
-      rest = rest.slice(s.good_bytes);
-    }
-    if (tail.end < command_.cut) return rescan(file, next, tail, std::move(terms), std::move(rest));
-    writer_.truncate(false, tail, guarded([this] { fetch_next(); }));
-  }));
+                 if (d.error != Errc::ok || d.data.empty()) return finish(Errc::corrupt);
+                 const std::uint64_t next = position + d.data.size();
+                 if (header) {
+                   const auto h = decode_segment_header(d.data);
+                   if (!h) return finish(Errc::corrupt);
+                   tail.chain = h->chain;
+                 } else {
+                   rest = joined(rest, d.data);
+                   const Scanned s = scan_frames(rest, s_.id, command_.cut, false, tail, terms);
+                   if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return finish(Errc::wrong_state);
+                   rest = rest.slice(s.good_bytes);
+                 }
+                 if (tail.end < command_.cut) return rescan(file, next, tail, std::move(terms), std::move(rest));
+                 writer_.truncate(false, tail, guarded([this] { fetch_next(); }));
+               }));
 }
 
 void Repair::next_peer() {
@@ -169,21 +169,24 @@ void Repair::write_next() {
 void Repair::check_range(Offset at, std::uint32_t length) {
   const Offset end = s_.readable_end();
   if (range_active_ || s_.segments.empty() || at < s_.first_kept() || at >= end) return;
-  const Offset until = std::min(s_.segments.end_of(at, end), at + std::min<std::uint64_t>(std::max<std::uint32_t>(length, frame_overhead), page_size_max));
+  const Offset until =
+      std::min(s_.segments.end_of(at, end), at + std::min<std::uint64_t>(std::max<std::uint32_t>(length, frame_overhead), page_size_max));
   range_active_ = true;
   const Offset file = s_.segments.holding(at);
-  s_.node.disk(ReadSegment{s_.id, file, segment_header_size + (at - file), static_cast<std::uint32_t>(until - at)}, [this, at, until](DiskDone&& d) {
-    Tail tail{.end = at};
-    std::vector<TermStart> terms;
-    Scanned s{.good_bytes = 0, .stop = FrameState::bad};
-    if (d.error == Errc::ok) s = scan_frames(d.data, s_.id, until, true, tail, terms);
-    if (s.stop == FrameState::good || (s.stop == FrameState::incomplete && s.good_bytes > 0)) {
-      range_active_ = false;
-      return;
-    }
-    s_.node.event(Event::Level::warning, fmt::format("log {}: bytes at offset {} are damaged here; copying them from a peer", s_.id.value, tail.end.value));
-    repair_range(tail.end, until, 0, {});
-  });
+  s_.node.disk(
+      ReadSegment{s_.id, file, segment_header_size + (at - file), static_cast<std::uint32_t>(until - at)}, [this, at, until](DiskDone&& d) {
+        Tail tail{.end = at};
+        std::vector<TermStart> terms;
+        Scanned s{.good_bytes = 0, .stop = FrameState::bad};
+        if (d.error == Errc::ok) s = scan_frames(d.data, s_.id, until, true, tail, terms);
+        if (s.stop == FrameState::good || (s.stop == FrameState::incomplete && s.good_bytes > 0)) {
+          range_active_ = false;
+          return;
+        }
+        s_.node.event(Event::Level::warning,
+                      fmt::format("log {}: bytes at offset {} are damaged here; copying them from a peer", s_.id.value, tail.end.value));
+        repair_range(tail.end, until, 0, {});
+      });
 }
 
 void Repair::repair_range(Offset at, Offset until, std::size_t peer, Bytes got) {
@@ -191,7 +194,8 @@ void Repair::repair_range(Offset at, Offset until, std::size_t peer, Bytes got) 
   for (const Member& m : s_.info.members)
     if (m.node != s_.node.options.id) peers.push_back(m.node);
   if (peer >= peers.size() || !s_.is_matched()) {
-    s_.node.event(Event::Level::alarm, fmt::format("log {}: damaged bytes at offset {} are not repaired, no peer gave them", s_.id.value, at.value));
+    s_.node.event(Event::Level::alarm,
+                  fmt::format("log {}: damaged bytes at offset {} are not repaired, no peer gave them", s_.id.value, at.value));
     range_active_ = false;
     return;
   }
@@ -199,19 +203,24 @@ void Repair::repair_range(Offset at, Offset until, std::size_t peer, Bytes got) 
   const Offset end = s_.segments.end_of(at, s_.readable_end());
   s_.node.ask(peers[peer], Copy{s_.id, s_.matched, at + got.size(), end, s_.node.options.copy_bytes}, s_.node.options.copy_timeout,
               [this, at, until, peer, got](const Message* m) {
-    const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
-    if (c == nullptr || c->offset != at + got.size() || c->frames.empty() || at < s_.first_kept()) return repair_range(at, until, peer + 1, {});
-    Bytes all = joined(got, c->frames);
-    Tail tail{.end = at};
-    std::vector<TermStart> terms;
-    const Scanned s = scan_frames(all, s_.id, no_offset, true, tail, terms);
-    if (s.good_bytes == 0) return s.stop == FrameState::incomplete && all.size() < frame_size_max ? repair_range(at, until, peer, all) : repair_range(at, until, peer + 1, {});
-    const Offset file = s_.segments.holding(at);
-    s_.node.disk(RepairSegment{s_.id, file, segment_header_size + (at - file), all.slice(0, s.good_bytes)}, [this, at, end = tail.end](DiskDone&&) {
-      range_active_ = false;
-      s_.node.event(Event::Level::info, fmt::format("log {}: repaired offsets {} to {}", s_.id.value, at.value, end.value));
-    });
-  });
+                const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
+                if (c == nullptr || c->offset != at + got.size() || c->frames.empty() || at < s_.first_kept())
+                  return repair_range(at, until, peer + 1, {});
+                Bytes all = joined(got, c->frames);
+                Tail tail{.end = at};
+                std::vector<TermStart> terms;
+                const Scanned s = scan_frames(all, s_.id, no_offset, true, tail, terms);
+                if (s.good_bytes == 0)
+                  return s.stop == FrameState::incomplete && all.size() < frame_size_max ? repair_range(at, until, peer, all)
+                                                                                         : repair_range(at, until, peer + 1, {});
+                const Offset file = s_.segments.holding(at);
+                s_.node.disk(RepairSegment{s_.id, file, segment_header_size + (at - file), all.slice(0, s.good_bytes)},
+                             [this, at, end = tail.end](DiskDone&&) {
+                               range_active_ = false;
+                               s_.node.event(Event::Level::info,
+                                             fmt::format("log {}: repaired offsets {} to {}", s_.id.value, at.value, end.value));
+                             });
+              });
 }
 
 }  // namespace loglog::storage

@@ -56,12 +56,13 @@ void SegmentWriter::write_marks(std::function<void()> done) {
   const Offset file = s_.segments.open();
   Bytes marks = next_marks();
   ++in_flight_;
-  s_.node.disk(WriteGroup{s_.id, file, segment_header_size + (s_.durable.end - file), {}, marks_slot_at[counter_ % 2], std::move(marks), true},
-               [this, done = std::move(done)](DiskDone&&) {
-                 --in_flight_;
-                 done();
-                 settled_();
-               });
+  s_.node.disk(
+      WriteGroup{s_.id, file, segment_header_size + (s_.durable.end - file), {}, marks_slot_at[counter_ % 2], std::move(marks), true},
+      [this, done = std::move(done)](DiskDone&&) {
+        --in_flight_;
+        done();
+        settled_();
+      });
 }
 
 void SegmentWriter::truncate(bool everything, const Tail& kept, std::function<void()> done) {

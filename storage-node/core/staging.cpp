@@ -7,8 +7,7 @@ namespace loglog::storage {
 Errc Staging::add(Time now, LogId log, const Reference& run, Bytes frames, bool reserved) {
   const std::uint64_t size = frames.size();
   std::uint64_t& producer_bytes = per_producer_[{log, run.producer}];
-  const bool fits = bytes_ + size <= options_.staging_bytes_max &&
-                    producer_bytes + size <= options_.staging_bytes_per_producer_max;
+  const bool fits = bytes_ + size <= options_.staging_bytes_max && producer_bytes + size <= options_.staging_bytes_per_producer_max;
   if (!fits && !reserved) {
     if (producer_bytes == 0) per_producer_.erase({log, run.producer});
     return Errc::busy;
@@ -32,8 +31,7 @@ void Staging::remove(LogId log, ProducerId producer, Sequence first) {
 }
 
 void Staging::remove_log(LogId log) {
-  for (auto it = runs_.lower_bound({log, ProducerId{}, Sequence{}}); it != runs_.end() && std::get<0>(it->first) == log;)
-    erase(it++);
+  for (auto it = runs_.lower_bound({log, ProducerId{}, Sequence{}}); it != runs_.end() && std::get<0>(it->first) == log;) erase(it++);
 }
 
 std::size_t Staging::expire(Time now) {

@@ -50,8 +50,9 @@ Result<void> StorageMachine::find_identity(StartupDisk& disk) {
     return {};
   }
   if (identity->id != node_.options.id.value || identity->cluster_name != node_.options.cluster_name)
-    return fail(Errc::wrong_identity, fmt::format("the data directory belongs to node {} of cluster \"{}\", started as node {} of \"{}\"", identity->id,
-                                                  identity->cluster_name, node_.options.id.value, node_.options.cluster_name));
+    return fail(Errc::wrong_identity,
+                fmt::format("the data directory belongs to node {} of cluster \"{}\", started as node {} of \"{}\"", identity->id,
+                            identity->cluster_name, node_.options.id.value, node_.options.cluster_name));
   node_.identity = *identity;
   identity_durable_ = true;
   if (!promise) {
@@ -62,7 +63,8 @@ Result<void> StorageMachine::find_identity(StartupDisk& disk) {
 }
 
 void StorageMachine::make_identity() {
-  node_.identity = {{}, DiskId{node_.random.next_id()}, node_.options.id.value, static_cast<std::uint8_t>(Role::storage), node_.options.cluster_name};
+  node_.identity = {
+      {}, DiskId{node_.random.next_id()}, node_.options.id.value, static_cast<std::uint8_t>(Role::storage), node_.options.cluster_name};
   // The promise first: an identity without one would be DATA LOSS at the next start.
   promise_.raise(promise_.held().term, promise_.held().instance, [this] { save_identity(); });
 }
@@ -101,8 +103,16 @@ void StorageMachine::save_identity() {
 void StorageMachine::save_metadata() { node_.disk(SaveFile{"metadata", encode_record(node_.metadata)}, {}); }
 
 Hello StorageMachine::hello() const {
-  return {hello_magic, protocol_lowest, protocol_highest, Role::storage, node_.identity.cluster, node_.options.cluster_name,
-          node_.options.id.value, boot_, node_.identity.disk, message_body_max};
+  return {hello_magic,
+          protocol_lowest,
+          protocol_highest,
+          Role::storage,
+          node_.identity.cluster,
+          node_.options.cluster_name,
+          node_.options.id.value,
+          boot_,
+          node_.identity.disk,
+          message_body_max};
 }
 
 const LogCore* StorageMachine::log(LogId id) const {
@@ -180,9 +190,7 @@ void StorageMachine::tick(Time now) {
   end();
 }
 
-void StorageMachine::end() {
-  node_.out.wake = std::min(node_.next_wake(), leader_ == ConnectionId{} ? never : report_at_);
-}
+void StorageMachine::end() { node_.out.wake = std::min(node_.next_wake(), leader_ == ConnectionId{} ? never : report_at_); }
 
 // ---- dispatch
 
@@ -196,7 +204,8 @@ void StorageMachine::dispatch(ConnectionId from, RequestId request, Message&& m)
       [&](auto& v) {
         using M = std::remove_cvref_t<decltype(v)>;
         if constexpr (std::is_same_v<M, Ping>) node_.send(from, request, Pong{});
-        else if constexpr (std::is_same_v<M, Copied> || std::is_same_v<M, RunIs> || std::is_same_v<M, Failed> || std::is_same_v<M, Fenced> || std::is_same_v<M, NotMember>)
+        else if constexpr (std::is_same_v<M, Copied> || std::is_same_v<M, RunIs> || std::is_same_v<M, Failed> ||
+                           std::is_same_v<M, Fenced> || std::is_same_v<M, NotMember>)
           node_.peer_answered(from, request, m);
         else if constexpr (std::is_same_v<M, Pong>) return;
         else if constexpr (requires { this->on(from, request, v); }) on(from, request, v);
@@ -258,7 +267,8 @@ void StorageMachine::resume_waiting() {
 /// T2, for the replica set that the command is about.
 bool StorageMachine::stale(ConnectionId from, RequestId request, const LogCore& s, RaftIndex version) {
   if (version >= s.set_version) return false;
-  node_.fail_request(from, request, Errc::stale_metadata, fmt::format("version {}, this node knows {}", version.value, s.set_version.value));
+  node_.fail_request(from, request, Errc::stale_metadata,
+                     fmt::format("version {}, this node knows {}", version.value, s.set_version.value));
   return true;
 }
 
@@ -363,7 +373,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, GetMetadata& m) {
   Metadata answer{node_.metadata, {}};
   if (const auto s = sessions_.find(leader_); s != sessions_.end()) answer.leader = SequencerId{s->second.peer.id};
   if (!m.all_logs)
-    std::erase_if(answer.metadata.logs, [&](const LogInfo& l) { return std::find(m.names.begin(), m.names.end(), l.name) == m.names.end(); });
+    std::erase_if(answer.metadata.logs,
+                  [&](const LogInfo& l) { return std::find(m.names.begin(), m.names.end(), l.name) == m.names.end(); });
   node_.send(from, request, std::move(answer));
 }
 
@@ -378,14 +389,16 @@ void StorageMachine::on(ConnectionId from, RequestId request, Upload& m) {
 
 void StorageMachine::on(ConnectionId from, RequestId request, Read& m) {
   LogReplica* l = find(m.log);
-  if (l == nullptr || !l->state.made || l->state.dropped) return node_.send(from, request, Page{m.log, m.offset, {}, {}, Errc::not_member, {}});
+  if (l == nullptr || !l->state.made || l->state.dropped)
+    return node_.send(from, request, Page{m.log, m.offset, {}, {}, Errc::not_member, {}});
   sessions_.at(from).readers.insert(m.log);
   l->reader.read(from, request, m);
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Follow& m) {
   LogReplica* l = find(m.log);
-  if (l == nullptr || !l->state.made || l->state.dropped) return node_.send(from, request, Page{m.log, m.offset, {}, {}, Errc::not_member, {}});
+  if (l == nullptr || !l->state.made || l->state.dropped)
+    return node_.send(from, request, Page{m.log, m.offset, {}, {}, Errc::not_member, {}});
   Session& s = sessions_.at(from);
   s.readers.insert(m.log);
   s.follows[request] = m.log;

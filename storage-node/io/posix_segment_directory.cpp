@@ -74,7 +74,7 @@ Outcome replace_file(const std::string& folder, const std::string& name, ByteSpa
 
 Bytes slurp(const std::string& path) {
   const Descriptor d(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat s {};
+  struct stat s{};
   if (!d || ::fstat(d.get(), &s) != 0) return {};
   Bytes b = Bytes::allocate(static_cast<std::size_t>(s.st_size));
   std::size_t at = 0;
@@ -204,7 +204,7 @@ struct SegmentDirectory::Doer {
     if (Outcome r = sync_directory(folder); r.error != Errc::ok || o.everything) return r;
     const std::string path = dir.segment_path(o.log, o.first);
     const Descriptor d(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-    struct stat s {};
+    struct stat s{};
     if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot open", path);
     const auto keep = static_cast<off_t>(segment_header_size + o.length);
     // In place: giving space back and asking for it again could fail on a full disk, where seal must still work (K5).
@@ -245,7 +245,8 @@ struct SegmentDirectory::Doer {
 
   Outcome operator()(const RepairSegment& o) {
     const auto fd = dir.descriptor(o.log, o.first);
-    if (*fd < 0 || !write_all(*fd, o.data, o.position) || ::fdatasync(*fd) != 0) return failed("cannot repair", dir.segment_path(o.log, o.first));
+    if (*fd < 0 || !write_all(*fd, o.data, o.position) || ::fdatasync(*fd) != 0)
+      return failed("cannot repair", dir.segment_path(o.log, o.first));
     return {};
   }
 
@@ -257,7 +258,8 @@ struct SegmentDirectory::Doer {
       if (Outcome r = replace_file(folder, "promise", empty); r.error != Errc::ok) return r;
     }
     const Descriptor d(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!d || !write_all(d.get(), o.slot, (o.counter % 2) * promise_slot_size) || ::fdatasync(d.get()) != 0) return failed("cannot write", path);
+    if (!d || !write_all(d.get(), o.slot, (o.counter % 2) * promise_slot_size) || ::fdatasync(d.get()) != 0)
+      return failed("cannot write", path);
     return {};
   }
 

@@ -57,7 +57,8 @@ class Worker {
 
 class ThreadEngine final : public FileEngine {
  public:
-  ThreadEngine(SegmentDirectory& directory, const PostToDriver& post) : writer_(directory, post), reader_(directory, post), preparer_(directory, post) {}
+  ThreadEngine(SegmentDirectory& directory, const PostToDriver& post)
+      : writer_(directory, post), reader_(directory, post), preparer_(directory, post) {}
   void start(DiskOperation op, Done done) override {
     // A preparation writes a whole segment: readers do not wait behind it.
     Worker& worker = std::holds_alternative<ReadSegment>(op) ? reader_ : std::holds_alternative<PrepareNext>(op) ? preparer_ : writer_;

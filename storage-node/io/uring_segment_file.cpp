@@ -20,7 +20,8 @@ constexpr unsigned ring_entries = 256;
 
 class UringEngine final : public FileEngine {
  public:
-  UringEngine(SegmentDirectory& directory, PostToDriver post) : directory_(directory), aside_(make_thread_engine(directory, std::move(post))) {}
+  UringEngine(SegmentDirectory& directory, PostToDriver post)
+      : directory_(directory), aside_(make_thread_engine(directory, std::move(post))) {}
   /// On the loop's thread, before the loop goes.
   ~UringEngine() override {
     if (poll_ != nullptr) uv_close(reinterpret_cast<uv_handle_t*>(poll_), [](uv_handle_t* h) { delete reinterpret_cast<uv_poll_t*>(h); });

@@ -22,7 +22,12 @@ transport::LogLevel level_of(Event::Level l) { return static_cast<transport::Log
 
 StorageDriver::StorageDriver(transport::Loop& loop, SegmentDirectory& directory, std::unique_ptr<FileEngine> engine, Options options,
                              std::uint64_t seed, transport::EventLog log, std::function<void(const std::string&)> fatal)
-    : loop_(loop), directory_(directory), engine_(std::move(engine)), machine_(std::move(options), seed), log_(std::move(log)), fatal_(std::move(fatal)) {}
+    : loop_(loop),
+      directory_(directory),
+      engine_(std::move(engine)),
+      machine_(std::move(options), seed),
+      log_(std::move(log)),
+      fatal_(std::move(fatal)) {}
 
 StorageDriver::~StorageDriver() {
   *alive_ = false;

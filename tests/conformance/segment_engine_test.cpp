@@ -80,7 +80,8 @@ void suite(bool uring) {
     for (int i = 0; i < 1500; ++i) buffers.push_back(pattern(static_cast<std::size_t>(i % 90 + 1), static_cast<unsigned char>(i)));
     std::string whole;
     for (const Bytes& x : buffers) whole += x.text();
-    b.must(WriteGroup{log_1, Offset{0}, segment_header_size, buffers, marks_slot_at[1], encode_marks({1, Offset{9}, Chain{3}, Offset{8}}), true});
+    b.must(WriteGroup{log_1, Offset{0}, segment_header_size, buffers, marks_slot_at[1], encode_marks({1, Offset{9}, Chain{3}, Offset{8}}),
+                      true});
     const auto r = b.run(ReadSegment{log_1, Offset{0}, segment_header_size, static_cast<std::uint32_t>(whole.size())});
     CHECK(r.error == Errc::ok);
     CHECK(r.data.text() == whole);

@@ -59,7 +59,9 @@ void compare(const fs::path& file, ByteSpan bytes) {
 struct Filler {
   std::uint64_t n = 0;
   template <class T>
-  void operator()(const char*, T& v) { value(v); }
+  void operator()(const char*, T& v) {
+    value(v);
+  }
   void tail(const char*, Bytes& b) { b = Bytes::copy_of(std::string_view("tail bytes")); }
   template <class T>
   void value(T& v) {
@@ -118,7 +120,8 @@ TEST_CASE("frames have their golden bytes") {
   compare(golden / "disk" / "frame-image.hex", entry_image("hello, log"));
   compare(golden / "disk" / "frame-stamped.hex", stamped(entry_image("hello, log"), Term{5}, LogId{3}, Offset{9216}, Chain{}));
   compare(golden / "disk" / "frame-empty-entry.hex", stamped(entry_image(""), Term{1}, LogId{1}, Offset{96}, Chain{}));
-  TermStartPayload t{no_offset, Term{}, InstanceId{0xABCDEF}, 1'700'000'000'000, 2, {{NodeId{1}, DiskId{11}}, {NodeId{2}, DiskId{22}}, {NodeId{3}, DiskId{33}}}};
+  TermStartPayload t{no_offset,         Term{}, InstanceId{0xABCDEF},
+                     1'700'000'000'000, 2,      {{NodeId{1}, DiskId{11}}, {NodeId{2}, DiskId{22}}, {NodeId{3}, DiskId{33}}}};
   const Bytes term_start = stamped(make_term_start_image(t), Term{1}, LogId{1}, Offset{61}, Chain{1});
   compare(golden / "disk" / "frame-term-start.hex", term_start);
   const auto look = look_at_frame(term_start, LogId{1}, Offset{61}, true);
@@ -127,7 +130,8 @@ TEST_CASE("frames have their golden bytes") {
   SegmentStartPayload s{1'700'000'000'000, Term{1}, Offset{0}};
   const Bytes segment_start = stamped(make_segment_start_image(s), Term{1}, LogId{1}, Offset{65536}, Chain{2});
   compare(golden / "disk" / "frame-segment-start.hex", segment_start);
-  CHECK(read_segment_start(segment_start.span().subspan(frame_prefix_size, look_at_frame(segment_start, LogId{1}, Offset{65536}, true).prefix.payload_length)) == s);
+  CHECK(read_segment_start(segment_start.span().subspan(
+            frame_prefix_size, look_at_frame(segment_start, LogId{1}, Offset{65536}, true).prefix.payload_length)) == s);
 }
 
 TEST_CASE("files have their golden bytes") {

@@ -49,7 +49,8 @@ Checkers::Checkers(World& world) : world_(world) {
     if (const auto* seal = std::get_if<Seal>(&m)) {
       const auto [at, fresh] = leader_of_.try_emplace({LogId{}, seal->term}, seal->instance);
       if (!fresh && at->second != seal->instance)
-        violated("one leader per term", fmt::format("term {} was sealed by two instances, the second at {}", seal->term.value, from.name()));
+        violated("one leader per term",
+                 fmt::format("term {} was sealed by two instances, the second at {}", seal->term.value, from.name()));
     }
   };
 }
@@ -77,8 +78,10 @@ void Checkers::entry_read(LogId log, const client::Entry& e) {
   ++read_;
   PerLog& l = logs_[log];
   const std::string payload{e.payload.text()};
-  if (!l.started.contains(payload)) return violated("readers see only what was appended", fmt::format("offset {} holds bytes that nobody appended", e.offset.value));
-  if (l.failed.contains(payload)) return violated("failed is never visible", fmt::format("{} failed, yet stands at {}", short_form(payload), e.offset.value));
+  if (!l.started.contains(payload))
+    return violated("readers see only what was appended", fmt::format("offset {} holds bytes that nobody appended", e.offset.value));
+  if (l.failed.contains(payload))
+    return violated("failed is never visible", fmt::format("{} failed, yet stands at {}", short_form(payload), e.offset.value));
   const Seen seen{std::hash<std::string>{}(payload), e.next, e.producer, e.sequence};
   const auto [at, fresh] = l.seen.try_emplace(e.offset, seen);
   if (!fresh && (at->second.hash != seen.hash || at->second.next != seen.next))
@@ -91,7 +94,8 @@ Offset Checkers::tail_floor(LogId log) const {
 }
 
 void Checkers::tail_answered(LogId log, Offset floor, Offset committed) {
-  if (committed < floor) return violated("tail is linearizable", fmt::format("tail {} below {}, which was known before the call", committed.value, floor.value));
+  if (committed < floor)
+    return violated("tail is linearizable", fmt::format("tail {} below {}, which was known before the call", committed.value, floor.value));
   PerLog& l = logs_[log];
   l.floor = std::max(l.floor, committed);
 }
@@ -108,14 +112,17 @@ void Checkers::log_fully_read(LogId log, const std::vector<client::Entry>& entri
     if (e.sequence <= before)
       violated("producer order", fmt::format("producer {:x}: sequence {} after {}", e.producer.value, e.sequence.value, before.value));
     before = e.sequence;
-    if (l.failed.contains(payload)) violated("failed is never visible", fmt::format("{} failed, yet stands at {}", short_form(payload), e.offset.value));
+    if (l.failed.contains(payload))
+      violated("failed is never visible", fmt::format("{} failed, yet stands at {}", short_form(payload), e.offset.value));
   }
   for (const auto& [payload, offset] : l.acknowledged) {
     if (offset < first) continue;  // trimmed
     const auto at = found.find(payload);
-    if (at == found.end()) violated("acknowledged is never lost", fmt::format("{} was acknowledged at {} and is gone", short_form(payload), offset.value));
+    if (at == found.end())
+      violated("acknowledged is never lost", fmt::format("{} was acknowledged at {} and is gone", short_form(payload), offset.value));
     else if (at->second != offset)
-      violated("acknowledged is never moved", fmt::format("{} was acknowledged at {} and stands at {}", short_form(payload), offset.value, at->second.value));
+      violated("acknowledged is never moved",
+               fmt::format("{} was acknowledged at {} and stands at {}", short_form(payload), offset.value, at->second.value));
   }
 }
 
@@ -128,7 +135,8 @@ void Checkers::compare_replicas(LogId log, Offset committed) {
     if (l == logs.end()) continue;
     auto mine = bytes_of(l->second, log);
     if (!mine || mine->first + mine->bytes.size() < committed) {
-      violated("replicas are identical", fmt::format("{} ends at {}, committed is {}", node->name(), mine ? (mine->first + mine->bytes.size()).value : 0, committed.value));
+      violated("replicas are identical", fmt::format("{} ends at {}, committed is {}", node->name(),
+                                                     mine ? (mine->first + mine->bytes.size()).value : 0, committed.value));
       continue;
     }
     if (!base) {
@@ -137,14 +145,16 @@ void Checkers::compare_replicas(LogId log, Offset committed) {
       continue;
     }
     const Offset from = std::max(base->first, mine->first);
-    if (from < committed && std::memcmp(base->bytes.data() + (from - base->first), mine->bytes.data() + (from - mine->first), committed - from) != 0)
+    if (from < committed &&
+        std::memcmp(base->bytes.data() + (from - base->first), mine->bytes.data() + (from - mine->first), committed - from) != 0)
       violated("replicas are identical", fmt::format("{} and {} differ below {}", base_name, node->name(), committed.value));
     const auto below = [&](const std::vector<Offset>& v) {
       std::vector<Offset> out;
       std::copy_if(v.begin(), v.end(), std::back_inserter(out), [&](Offset o) { return o >= from && o < committed; });
       return out;
     };
-    if (below(base->files) != below(mine->files)) violated("replicas are identical", fmt::format("{} and {} have other segment files", base_name, node->name()));
+    if (below(base->files) != below(mine->files))
+      violated("replicas are identical", fmt::format("{} and {} have other segment files", base_name, node->name()));
   }
 }
 

@@ -63,13 +63,17 @@ int main(int argc, char** argv) {
     for (const auto& [kind, n] : r.faults.by_kind) faults.count(kind, n);
     if (!r.violation.empty()) {
       ++violations;
-      fmt::print("VIOLATION {}\n  replay: loglog-simulate --plan tests/simulator/plans/{}.txt --seed {} --trace\n", r.violation, plan.name, r.seed);
+      fmt::print("VIOLATION {}\n  replay: loglog-simulate --plan tests/simulator/plans/{}.txt --seed {} --trace\n", r.violation, plan.name,
+                 r.seed);
       if (!keep_going) break;
     }
   }
   const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  fmt::print("seeds {}..{}, {} plans, {:.1f} simulated s in {:.1f} s: {} acknowledged, {} unknown, {} failed, {} entries read, {} tails, {} messages\n", seed,
-             seed + seeds - 1, plans.size(), std::chrono::duration<double>(simulated).count(), wall, acknowledged, unknown, failed, read, tails, messages);
+  fmt::print(
+      "seeds {}..{}, {} plans, {:.1f} simulated s in {:.1f} s: {} acknowledged, {} unknown, {} failed, {} entries read, {} tails, {} "
+      "messages\n",
+      seed, seed + seeds - 1, plans.size(), std::chrono::duration<double>(simulated).count(), wall, acknowledged, unknown, failed, read,
+      tails, messages);
   for (const auto& [kind, n] : faults.by_kind) fmt::print("  {:<24} {}\n", kind, n);
   fmt::print("{} violations\n", violations);
   return violations == 0 ? 0 : 1;

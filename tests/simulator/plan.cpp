@@ -144,7 +144,8 @@ void finish(World& world, Checkers& checkers, const std::vector<std::unique_ptr<
     FullRead read(world, reader, log_name(i));
     read.start();
     const Time limit = world.scheduler.now() + 30s;
-    while (!read.done() && world.scheduler.now() < limit && !world.violated()) world.scheduler.run_until(world.scheduler.now() + 20ms, stop);
+    while (!read.done() && world.scheduler.now() < limit && !world.violated())
+      world.scheduler.run_until(world.scheduler.now() + 20ms, stop);
     if (!read.done()) return world.stop_at_violation("progress: a full read does not end within 30 s; last answer: " + read.last_error());
     for (const auto& e : read.entries()) checkers.entry_read(read.log(), e);
     checkers.log_fully_read(read.log(), read.entries(), read.first());
@@ -153,7 +154,8 @@ void finish(World& world, Checkers& checkers, const std::vector<std::unique_ptr<
     const Offset last = read.entries().empty() ? Offset{} : read.entries().back().next;
     for (const auto& w : work)
       if (w->log() == read.log() && w->followed_to() < last && !world.violated())
-        world.stop_at_violation(fmt::format("progress: a follower stands at {}, the last entry ends at {}", w->followed_to().value, last.value));
+        world.stop_at_violation(
+            fmt::format("progress: a follower stands at {}, the last entry ends at {}", w->followed_to().value, last.value));
     reader.on_completed = nullptr;
   }
 }
@@ -172,8 +174,8 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace) {
   std::vector<std::unique_ptr<ClientWorkload>> work;
   world.start_all();
   for (int i = 0; i < plan.clients; ++i)
-    work.push_back(std::make_unique<ClientWorkload>(world, checkers, *world.clients[static_cast<std::size_t>(i)], log_name(i % plan.workload.logs + 1),
-                                                    plan.workload, i < plan.workload.logs));
+    work.push_back(std::make_unique<ClientWorkload>(world, checkers, *world.clients[static_cast<std::size_t>(i)],
+                                                    log_name(i % plan.workload.logs + 1), plan.workload, i < plan.workload.logs));
   for (auto& w : work) w->start();
   const auto stop = [&] { return world.violated(); };
   world.scheduler.run_until(world.scheduler.now() + 1500ms, stop);  // the cluster forms

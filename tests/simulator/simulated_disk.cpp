@@ -38,7 +38,8 @@ std::size_t SimulatedFile::power_cut(Random& random) {
   for (auto [at, n] : dirty_) {
     for (std::uint64_t s = at / sector * sector; s < at + n; s += sector) {
       const std::uint64_t from = std::max(s, at);
-      const std::uint64_t to = std::min({s + sector, at + n, static_cast<std::uint64_t>(durable_.size()), static_cast<std::uint64_t>(seen.size())});
+      const std::uint64_t to =
+          std::min({s + sector, at + n, static_cast<std::uint64_t>(durable_.size()), static_cast<std::uint64_t>(seen.size())});
       if (from >= to) continue;
       if (survive == 2 || (survive == 1 && random.chance(1, 2))) std::memcpy(durable_.data() + from, seen.data() + from, to - from);
       else ++lost;

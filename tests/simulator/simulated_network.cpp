@@ -41,7 +41,8 @@ void SimulatedNetwork::dial(Process& from, const std::string& address, Connectio
   Process* to = world_.find(address);
   const std::uint64_t life = from.life();
   Process* source = &from;
-  const bool refused = to == nullptr || !to->alive() || blocked_.contains({from.address(), address}) || blocked_.contains({address, from.address()});
+  const bool refused =
+      to == nullptr || !to->alive() || blocked_.contains({from.address(), address}) || blocked_.contains({address, from.address()});
   if (refused) {
     world_.scheduler.after(world_.network_delay() * 2, [source, life, id, dial_key] {
       source->deliver(life, [source, id, dial_key] { source->on_connect_failed(dial_key, id); });
@@ -126,7 +127,8 @@ bool SimulatedNetwork::break_one(Random& r) {
   // Keyed by addresses of processes for lookup only; choose by an order that the seed alone decides.
   std::vector<std::pair<std::string, LinkPtr>> order;
   for (auto& [key, link] : links_)
-    if (link->ends[0].process == key.first) order.emplace_back(link->ends[0].process->name() + "/" + std::to_string(link->ends[0].id.value), link);
+    if (link->ends[0].process == key.first)
+      order.emplace_back(link->ends[0].process->name() + "/" + std::to_string(link->ends[0].id.value), link);
   if (order.empty()) return false;
   std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   shut(order[r.below(order.size())].second, -1);

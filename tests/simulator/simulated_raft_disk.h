@@ -13,8 +13,7 @@ inline void apply(sequencer::RaftDisk& disk, const sequencer::SaveRaft& save) {
     std::erase_if(disk.entries, [&](const RaftEntry& e) { return e.index <= save.snapshot_index; });
   }
   if (save.hard_state) disk.hard_state = *save.hard_state;
-  if (save.truncate_from != RaftIndex{})
-    std::erase_if(disk.entries, [&](const RaftEntry& e) { return e.index >= save.truncate_from; });
+  if (save.truncate_from != RaftIndex{}) std::erase_if(disk.entries, [&](const RaftEntry& e) { return e.index >= save.truncate_from; });
   disk.entries.insert(disk.entries.end(), save.entries.begin(), save.entries.end());
 }
 

@@ -6,7 +6,8 @@ namespace loglog::simulator {
 
 using client::Token;
 
-ClientWorkload::ClientWorkload(World& world, Checkers& checkers, ClientProcess& process, std::string log, const WorkloadOptions& options, bool creates)
+ClientWorkload::ClientWorkload(World& world, Checkers& checkers, ClientProcess& process, std::string log, const WorkloadOptions& options,
+                               bool creates)
     : world_(world), checkers_(checkers), process_(process), name_(std::move(log)), options_(options), creates_(creates) {}
 
 void ClientWorkload::start() {
@@ -26,7 +27,8 @@ void ClientWorkload::later(Duration d, void (ClientWorkload::*what)()) {
 void ClientWorkload::open() {
   const Time deadline = world_.scheduler.now() + 5s;
   process_.call([&](client::ClientMachine& m) {
-    if (creates_) m.create_log(world_.scheduler.now(), token(Kind::create), name_, LogOptions{0, 0, options_.segment_size, Durability::sync}, deadline);
+    if (creates_)
+      m.create_log(world_.scheduler.now(), token(Kind::create), name_, LogOptions{0, 0, options_.segment_size, Durability::sync}, deadline);
     else m.open_log(world_.scheduler.now(), token(Kind::open), name_, deadline);
   });
 }
@@ -60,7 +62,8 @@ void ClientWorkload::follow() {
 
 void ClientWorkload::ask_tail() {
   const Offset floor = checkers_.tail_floor(log_);
-  process_.call([&](client::ClientMachine& m) { m.tail(world_.scheduler.now(), token(Kind::tail, {}, floor), log_, world_.scheduler.now() + 5s); });
+  process_.call(
+      [&](client::ClientMachine& m) { m.tail(world_.scheduler.now(), token(Kind::tail, {}, floor), log_, world_.scheduler.now() + 5s); });
 }
 
 void ClientWorkload::completed(const client::Completed& c) {
@@ -84,7 +87,8 @@ void ClientWorkload::completed(const client::Completed& c) {
       checkers_.append_ended(log_, p.payload, c.result);
       if (!thinking_) {
         thinking_ = true;
-        later(Duration(static_cast<std::int64_t>(world_.random.below(static_cast<std::uint64_t>(options_.think_max.count()) + 1))), &ClientWorkload::append_more);
+        later(Duration(static_cast<std::int64_t>(world_.random.below(static_cast<std::uint64_t>(options_.think_max.count()) + 1))),
+              &ClientWorkload::append_more);
       }
       break;
     case Kind::follow:

@@ -15,7 +15,7 @@ struct WorkloadOptions {
   int in_flight = 8;
   std::uint32_t payload_max = 1500;
   std::uint64_t segment_size = 64u << 10;
-  Duration think_max = 20ms;       ///< pause between appends of a client, at random up to this
+  Duration think_max = 20ms;  ///< pause between appends of a client, at random up to this
   Duration append_deadline = 20s;
   int logs = 1;
 };

@@ -53,7 +53,8 @@ void Process::wake_at(Time t, std::function<void()> tick) {
 
 // ---- storage node
 
-StorageProcess::StorageProcess(World& world, NodeId id, std::string address) : Process(world, std::move(address), fmt::format("node{}", id.value)), id_(id) {}
+StorageProcess::StorageProcess(World& world, NodeId id, std::string address)
+    : Process(world, std::move(address), fmt::format("node{}", id.value)), id_(id) {}
 
 void StorageProcess::on_start() {
   disk.sync_all();
@@ -235,7 +236,8 @@ void SequencerProcess::on_arrived(ConnectionId id, RequestId request, Message&& 
 
 // ---- client
 
-ClientProcess::ClientProcess(World& world, client::Options options, std::string name) : Process(world, name, name), options_(std::move(options)) {}
+ClientProcess::ClientProcess(World& world, client::Options options, std::string name)
+    : Process(world, name, name), options_(std::move(options)) {}
 
 void ClientProcess::on_start() { machine_ = std::make_unique<client::ClientMachine>(options_, world_.random.next()); }
 
@@ -326,10 +328,12 @@ void World::trace(const std::string& who, const std::string& what) {
 }
 
 Duration World::network_delay() {
-  return options.network_delay_min + Duration(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>((options.network_delay_max - options.network_delay_min).count()) + 1)));
+  return options.network_delay_min + Duration(static_cast<std::int64_t>(random.below(
+                                         static_cast<std::uint64_t>((options.network_delay_max - options.network_delay_min).count()) + 1)));
 }
 Duration World::disk_delay() {
-  return options.disk_delay_min + Duration(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>((options.disk_delay_max - options.disk_delay_min).count()) + 1)));
+  return options.disk_delay_min + Duration(static_cast<std::int64_t>(random.below(
+                                      static_cast<std::uint64_t>((options.disk_delay_max - options.disk_delay_min).count()) + 1)));
 }
 
 Process* World::find(const std::string& address) {

@@ -108,8 +108,8 @@ class SimulatedNetwork {
     Process* process = nullptr;
     std::uint64_t life = 0;
     ConnectionId id{};
-    Time last_delivery{};  // of what this end receives
-    bool told = false;     // on_connected was delivered
+    Time last_delivery{};                        // of what this end receives
+    bool told = false;                           // on_connected was delivered
     std::vector<std::function<void()>> waiting;  // blocked by a partition, in order
   };
   struct Link {
@@ -177,7 +177,7 @@ class SequencerProcess final : public Process {
   sequencer::Options options_;
   sequencer::RaftDisk disk_;
   std::unique_ptr<sequencer::SequencerMachine> machine_;
-  std::vector<sequencer::SaveRaft> saves_;  // front is under way
+  std::vector<sequencer::SaveRaft> saves_;        // front is under way
   std::map<std::uint64_t, std::string> dialled_;  // connection id → address
 };
 

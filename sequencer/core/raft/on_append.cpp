@@ -41,7 +41,8 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
   f.election_deadline = now + random_timeout();
 
   // What the snapshot covers is committed, so it agrees.
-  if (m.previous_index > log_.last_index() || (m.previous_index >= log_.snapshot_index() && log_.term_at(m.previous_index) != m.previous_term)) {
+  if (m.previous_index > log_.last_index() ||
+      (m.previous_index >= log_.snapshot_index() && log_.term_at(m.previous_index) != m.previous_term)) {
     // Fast back-up: past the whole term that disagrees, but never below what is known to be committed.
     RaftIndex hint = std::min(log_.last_index(), m.previous_index);
     if (m.previous_index <= log_.last_index()) {

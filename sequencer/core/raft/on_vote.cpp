@@ -34,7 +34,8 @@ void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
   if (m.pre_vote) {
     // Who hears a live leader disturbs nobody: it refuses, and the term does not move.
     bool leader_lives = is_leader();
-    if (const auto* f = std::get_if<Follower>(&role_)) leader_lives = f->leader != SequencerId{} && now - f->leader_seen < config_.election_timeout_min;
+    if (const auto* f = std::get_if<Follower>(&role_))
+      leader_lives = f->leader != SequencerId{} && now - f->leader_seen < config_.election_timeout_min;
     send(from, Vote{m.term, true, !leader_lives && up_to_date && m.term > hard_.term});
     return;
   }

@@ -27,7 +27,8 @@ class RaftLog {
   void truncate_from(RaftIndex index) { entries_.resize(index.value - snapshot_index_.value - 1); }
   /// Replaces everything up to `index` by a snapshot; later entries stay only if they follow it.
   void compact(RaftIndex index, RaftTerm term, Bytes snapshot) {
-    if (knows(index) && term_at(index) == term) entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(index.value - snapshot_index_.value));
+    if (knows(index) && term_at(index) == term)
+      entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(index.value - snapshot_index_.value));
     else entries_.clear();
     snapshot_ = std::move(snapshot);
     snapshot_index_ = index;

@@ -59,7 +59,8 @@ struct Seen {
   Error closed;
 };
 
-Seen talk(const std::string& address, Hello own, const std::vector<Message>& messages, std::size_t answers, Session::Expectation expected = {}) {
+Seen talk(const std::string& address, Hello own, const std::vector<Message>& messages, std::size_t answers,
+          Session::Expectation expected = {}) {
   Seen seen;
   Loop loop;
   Connection::Ptr c;

@@ -29,7 +29,7 @@ struct Cluster {
   std::set<std::string> down, corrupt;
   Term term{1};
   Offset term_at{0}, term_end{0};
-  Bytes bytes = Bytes();          // the log
+  Bytes bytes = Bytes();  // the log
   std::map<std::pair<ProducerId, Sequence>, Upload> staged;
   std::vector<Send> commits, reads, follows, reports;
   bool answer_commits = true, lose_commits = false;
@@ -93,7 +93,8 @@ struct Cluster {
     if (const auto* r = std::get_if<Read>(&s.message)) {
       reads.push_back(s);
       const bool end = r->offset.value >= bytes.size();
-      reply(s, Page{log_id, r->offset, Offset{}, Offset{bytes.size()}, end ? Errc::past_end : Errc::ok, end ? Bytes() : slice(a, r->offset, std::min(r->max_bytes, page))});
+      reply(s, Page{log_id, r->offset, Offset{}, Offset{bytes.size()}, end ? Errc::past_end : Errc::ok,
+                    end ? Bytes() : slice(a, r->offset, std::min(r->max_bytes, page))});
     }
     if (const auto* f = std::get_if<Follow>(&s.message)) {
       follows.push_back(s);

@@ -65,7 +65,7 @@ struct FakeNode {
   std::map<LogId, FakeLog> logs;
   ConnectionId connection{};
   bool up = false;
-  bool durable = true;       // acknowledges what it writes
+  bool durable = true;  // acknowledges what it writes
   std::set<LogId> reconciled;
 };
 
@@ -207,40 +207,42 @@ class FakeCluster {
 
   static StateIs state_of(const FakeNode& n, LogId id, Term term) {
     const FakeLog& l = n.logs.at(id);
-    return {id, term, l.last_term(), l.tail(), l.chain_at(l.tail()), l.first, l.committed, n.disk, false, l.matched == term, l.terms(), Offset{}};
+    return {id,        term,    l.last_term(), l.tail(), l.chain_at(l.tail()), l.first, l.committed, n.disk, false, l.matched == term,
+            l.terms(), Offset{}};
   }
 
   std::vector<Message> handle(FakeNode& n, Message& m) {
     std::vector<Message> out;
     const auto promise = [&](LogId id) { return std::max(n.promise, n.logs.contains(id) ? n.logs[id].promise : Term{}); };
-    std::visit(overloaded{
-                   [&](loglog::Metadata& x) { n.metadata = x.metadata; },
-                   [&](Seal& s) {
-                     if (s.term < promise(s.log)) return void(out.push_back(Fenced{s.log, promise(s.log), {}}));
-                     (s.log == LogId{} ? n.promise : n.logs[s.log].promise) = s.term;
-                     out.push_back(Sealed{s.log, s.term, 0});
-                   },
-                   [&](Join& j) {
-                     n.logs[j.info.id];
-                     out.push_back(Joined{j.info.id});
-                   },
-                   [&](Drop& d) {
-                     n.logs.erase(d.log);
-                     out.push_back(Dropped{d.log});
-                   },
-                   [&](GetState& g) {
-                     if (!n.logs.contains(g.log)) return void(out.push_back(NotMember{g.log}));
-                     if (g.term < promise(g.log)) return void(out.push_back(Fenced{g.log, promise(g.log), {}}));
-                     if (n.logs[g.log].matched != g.term) n.logs[g.log].matched = Term{};
-                     out.push_back(state_of(n, g.log, g.term));
-                   },
-                   [&](Reconcile& r) { out.push_back(reconcile(n, r)); },
-                   [&](Order& o) { order(n, o, out); },
-                   [&](Watermark& w) { n.logs[w.log].committed = std::max(n.logs[w.log].committed, std::min(w.committed, n.logs[w.log].tail())); },
-                   [&](ConfirmTerm& c) { out.push_back(TermConfirmed{c.log, c.term, n.logs[c.log].tail()}); },
-                   [](auto&) {},
-               },
-               m);
+    std::visit(
+        overloaded{
+            [&](loglog::Metadata& x) { n.metadata = x.metadata; },
+            [&](Seal& s) {
+              if (s.term < promise(s.log)) return void(out.push_back(Fenced{s.log, promise(s.log), {}}));
+              (s.log == LogId{} ? n.promise : n.logs[s.log].promise) = s.term;
+              out.push_back(Sealed{s.log, s.term, 0});
+            },
+            [&](Join& j) {
+              n.logs[j.info.id];
+              out.push_back(Joined{j.info.id});
+            },
+            [&](Drop& d) {
+              n.logs.erase(d.log);
+              out.push_back(Dropped{d.log});
+            },
+            [&](GetState& g) {
+              if (!n.logs.contains(g.log)) return void(out.push_back(NotMember{g.log}));
+              if (g.term < promise(g.log)) return void(out.push_back(Fenced{g.log, promise(g.log), {}}));
+              if (n.logs[g.log].matched != g.term) n.logs[g.log].matched = Term{};
+              out.push_back(state_of(n, g.log, g.term));
+            },
+            [&](Reconcile& r) { out.push_back(reconcile(n, r)); },
+            [&](Order& o) { order(n, o, out); },
+            [&](Watermark& w) { n.logs[w.log].committed = std::max(n.logs[w.log].committed, std::min(w.committed, n.logs[w.log].tail())); },
+            [&](ConfirmTerm& c) { out.push_back(TermConfirmed{c.log, c.term, n.logs[c.log].tail()}); },
+            [](auto&) {},
+        },
+        m);
     return out;
   }
 
@@ -265,7 +267,8 @@ class FakeCluster {
 
   void order(FakeNode& n, const Order& o, std::vector<Message>& out) {
     FakeLog& l = n.logs[o.log];
-    if (l.matched != o.term || o.previous_end != l.tail() || o.previous_term != l.last_term()) return void(out.push_back(state_of(n, o.log, o.term)));
+    if (l.matched != o.term || o.previous_end != l.tail() || o.previous_term != l.last_term())
+      return void(out.push_back(state_of(n, o.log, o.term)));
     Offset at = o.previous_end;
     for (const OrderItem& i : o.items) {
       if (l.missing.contains(i.run.digest.value)) {

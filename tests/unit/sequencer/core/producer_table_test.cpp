@@ -46,10 +46,10 @@ TEST_CASE("producers (A2): confirmed offsets go, the producer stays; a full tabl
   t.add(commit(1, 1, 0), Offset{0}, client);
   t.add(commit(2, 1, 0), Offset{100}, client);
   CHECK(t.judge(commit(3, 1, 0), Offset{}).verdict == V::full);
-  CHECK(t.judge(commit(3, 1, 2), Offset{100}).verdict == V::accept);      // the first is committed and settled
+  CHECK(t.judge(commit(3, 1, 2), Offset{100}).verdict == V::accept);  // the first is committed and settled
   CHECK(t.find(ProducerId{5}, Sequence{1}) == nullptr);
-  CHECK(t.find(ProducerId{5}, Sequence{2}) != nullptr);                   // settled, they say, but not committed here
+  CHECK(t.find(ProducerId{5}, Sequence{2}) != nullptr);  // settled, they say, but not committed here
   CHECK(t.judge(commit(1, 1, 2), Offset{200}).verdict == V::wrong_sequence);
   CHECK(t.judge(commit(1, 1, 2), Offset{200}).expected == Sequence{3});
-  CHECK(t.judge(commit(1, 1, 0, 6), Offset{}).verdict == V::full);        // another producer
+  CHECK(t.judge(commit(1, 1, 0, 6), Offset{}).verdict == V::full);  // another producer
 }

@@ -6,7 +6,9 @@ using namespace loglog;
 using namespace loglog::sequencer;
 
 namespace {
-TermHistory h(std::vector<TermStart> terms, std::uint64_t tail, std::uint64_t first = 0) { return {std::move(terms), Offset{first}, Offset{tail}}; }
+TermHistory h(std::vector<TermStart> terms, std::uint64_t tail, std::uint64_t first = 0) {
+  return {std::move(terms), Offset{first}, Offset{tail}};
+}
 TermStart t(std::uint32_t term, std::uint64_t at) { return {Term{term}, Offset{at}}; }
 }  // namespace
 
@@ -15,8 +17,8 @@ TEST_CASE("divergence: in the highest term both have, up to the shorter end (S4)
   CHECK(divergence(base, base) == Offset{300});
   CHECK(divergence(base, h({t(1, 0), t(3, 100), t(5, 200)}, 250)) == Offset{250});
   CHECK(divergence(base, h({t(1, 0), t(3, 100)}, 180)) == Offset{180});
-  CHECK(divergence(base, h({t(1, 0), t(3, 100)}, 260)) == Offset{200});           // longer in an older term
-  CHECK(divergence(base, h({t(1, 0), t(2, 80)}, 400)) == Offset{80});             // a term that the base never saw
+  CHECK(divergence(base, h({t(1, 0), t(3, 100)}, 260)) == Offset{200});  // longer in an older term
+  CHECK(divergence(base, h({t(1, 0), t(2, 80)}, 400)) == Offset{80});    // a term that the base never saw
   CHECK(divergence(base, h({t(1, 0), t(2, 120), t(4, 140)}, 500)) == Offset{100});
   CHECK(divergence(base, h({t(1, 0), t(3, 100), t(4, 150)}, 500)) == Offset{150});
   CHECK(divergence(base, h({}, 0)) == Offset{0});
