@@ -82,8 +82,14 @@ void Raft::on_snapshot(Time now, SequencerId from, const InstallSnapshot& m) {
   f.leader = from;
   f.leader_seen = now;
   f.election_deadline = now + random_timeout();
-  if (m.last_index <= commit_) return send(from, Appended{hard_.term, true, commit_, m.round});
+  if (m.last_index <= commit_) {
+    // What is committed may still be on its way to the own disk.
+    const auto answer = [this, from, match = commit_, round = m.round] { send(from, Appended{hard_.term, true, match, round}); };
+    return saving_.empty() ? answer() : save(SaveRaft{}, answer);
+  }
   log_.compact(m.last_index, m.last_term, m.snapshot);
+  // A longer log that did not agree is gone, and with it what counted as saved beyond the snapshot (C3).
+  saved_ = std::min(saved_, log_.last_index());
   commit_ = handed_out_ = m.last_index;
   out_.install_snapshot = true;
   out_.snapshot = m.snapshot;

@@ -1,0 +1,84 @@
+#include "sequencer/core/raft/raft.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace loglog;
+using namespace loglog::sequencer;
+using raft::Raft;
+
+namespace {
+
+constexpr SequencerId one{1}, two{2}, three{3};
+constexpr Time begin = Time{} + 1h;
+
+RaftEntry entry(std::uint64_t term, std::uint64_t index) { return {RaftTerm{term}, RaftIndex{index}, Bytes::copy_of("x")}; }
+
+RaftDisk disk(std::uint64_t term, std::uint64_t entry_term, std::uint64_t entries) {
+  RaftDisk d;
+  d.hard_state.term = RaftTerm{term};
+  for (std::uint64_t i = 1; i <= entries; ++i) d.entries.push_back(entry(entry_term, i));
+  return d;
+}
+
+/// Voter 1 of three; the test plays the other two and the disk.
+struct Voter {
+  Raft raft;
+  Time now = begin;
+
+  explicit Voter(const RaftDisk& d) : raft({one, {one, two, three}}, d, 7, nullptr) { raft.start(now); }
+
+  void receive(SequencerId from, Message m) { raft.receive(now, from, m); }
+  void save_all() {
+    while (!raft.output().saves.empty()) {
+      const std::uint64_t ticket = raft.output().saves.front().ticket;
+      raft.output().saves.erase(raft.output().saves.begin());
+      raft.save_done(now, ticket);
+    }
+  }
+  template <class M>
+  std::vector<M> sent(SequencerId to) {
+    std::vector<M> out;
+    for (const auto& [whom, m] : raft.output().sends)
+      if (const auto* x = std::get_if<M>(&m); x != nullptr && whom == to) out.push_back(*x);
+    return out;
+  }
+  void forget_sends() { raft.output().sends.clear(); }
+  void time_out() {
+    now += 2s;
+    raft.tick(now);
+  }
+  /// Leader of the term after its own, with the vote of 2. Its first entry is not saved yet.
+  void win() {
+    time_out();
+    receive(two, Vote{raft.term() + 1, true, true});
+    save_all();
+    receive(two, Vote{raft.term(), false, true});
+    REQUIRE(raft.is_leader());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("raft: a snapshot that replaces a longer log takes back what counts as saved (C3)") {
+  Voter v(disk(2, 2, 10));
+  v.receive(two, InstallSnapshot{RaftTerm{3}, two, RaftIndex{5}, RaftTerm{3}, 1, Bytes::copy_of("state")});
+  v.save_all();
+  v.win();  // appends entry 6
+  v.receive(two, Appended{v.raft.term(), true, RaftIndex{6}, 1});
+  CHECK(v.raft.committed() == RaftIndex{5});  // durable at 2 alone
+  v.save_all();
+  CHECK(v.raft.committed() == RaftIndex{6});
+}
+
+TEST_CASE("raft: a snapshot that brings nothing new is answered for only when what is committed is saved (C3)") {
+  Voter v(disk(1, 1, 0));
+  v.receive(two, AppendEntries{RaftTerm{1}, two, {}, {}, RaftIndex{2}, 1, {entry(1, 1), entry(1, 2)}});
+  REQUIRE(v.raft.committed() == RaftIndex{2});
+  v.receive(two, InstallSnapshot{RaftTerm{1}, two, RaftIndex{1}, RaftTerm{1}, 2, Bytes::copy_of("state")});
+  CHECK(v.sent<Appended>(two).empty());
+  v.save_all();
+  REQUIRE(v.sent<Appended>(two).size() == 2);
+  CHECK(v.sent<Appended>(two).back().match == RaftIndex{2});
+}
