@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "proto-spec/disk/raft_log.h"
+#include "sequencer/core/raft/raft_log.h"
 
 namespace loglog::sequencer {
 namespace fs = std::filesystem;
@@ -76,7 +77,15 @@ RaftStorage::~RaftStorage() {
 
 Result<void> RaftStorage::check_identity(SequencerId id, const std::string& cluster_name) {
   const std::string path = path_ + "/identity";
-  if (!fs::exists(path)) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    if (error) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, error.message()));
+    // A log or a snapshot without an identity is somebody's whose identity is lost (T4). Only a first start that was cut short
+    // leaves a log, and that one has no records.
+    const bool log = fs::exists(path_ + "/raft.log", error) && slurp(path_ + "/raft.log") != encode_raft_header();
+    if (log || fs::exists(path_ + "/snapshot", error))
+      return fail(Errc::data_loss, fmt::format("{} has a {} and no identity", path_, log ? "raft.log with records" : "snapshot"));
+    if (error) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path_, error.message()));
     // The log is made first: an identity without a log is a lost state, not a fresh one (T4, C3).
     if (auto ok = replace_file(path_, "raft.log", encode_raft_header().text()); !ok) return ok;
     Identity fresh;
@@ -109,19 +118,24 @@ Result<void> RaftStorage::load() {
   on.hard_state = [this](const RaftHardState& h) { disk_.hard_state = {h.term, h.vote}; };
   on.cut = [this](RaftIndex from) { std::erase_if(disk_.entries, [from](const RaftEntry& e) { return e.index >= from; }); };
   on.entry = [&](const RaftEntry& e) {
-    if (e.index <= disk_.snapshot_index) return;  // the snapshot was renamed, the log not yet written anew
-    const RaftIndex last = disk_.entries.empty() ? disk_.snapshot_index : disk_.entries.back().index;
-    if (e.index != last + 1) gap = fmt::format("raft.log has entry {} after {}", e.index.value, last.value);
+    if (!disk_.entries.empty() && e.index != disk_.entries.back().index + 1)
+      gap = fmt::format("raft.log has entry {} after {}", e.index.value, disk_.entries.back().index.value);
     disk_.entries.push_back(e);
   };
   const auto good = read_raft_log(file, on);
   if (!good) return std::unexpected(good.error());
   if (!gap.empty()) return fail(Errc::data_loss, gap);
+  // The snapshot may have been renamed and the log not yet written anew. That is made up for here: what is appended later
+  // must not stand behind entries that do not count.
+  const bool behind = raft::follow_snapshot(disk_);
+  if (!disk_.entries.empty() && disk_.entries.front().index != disk_.snapshot_index + 1)
+    return fail(Errc::data_loss, fmt::format("raft.log begins with entry {}, the snapshot ends with {}", disk_.entries.front().index.value,
+                                             disk_.snapshot_index.value));
   log_ = ::open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC);
   if (log_ < 0) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
   // A torn end goes, and what a killed process left in the page cache is made durable (K1).
   if (::ftruncate(log_, static_cast<off_t>(*good)) != 0 || ::fdatasync(log_) != 0) return os_error("cannot make durable " + path);
-  return sync_directory(path_);
+  return behind ? rewrite() : sync_directory(path_);
 }
 
 Result<void> RaftStorage::append(const std::string& records) {
@@ -144,13 +158,10 @@ Result<void> RaftStorage::save(const SaveRaft& s) {
   std::string out;
   if (s.has_snapshot) {
     if (auto ok = replace_file(path_, "snapshot", encode_snapshot({s.snapshot_index, s.snapshot_term, s.snapshot}).text()); !ok) return ok;
-    // Entries behind the snapshot stay only where they follow it.
-    bool follows = false;
-    for (const RaftEntry& e : disk_.entries) follows = follows || (e.index == s.snapshot_index && e.term == s.snapshot_term);
-    std::erase_if(disk_.entries, [&](const RaftEntry& e) { return !follows || e.index <= s.snapshot_index; });
     disk_.snapshot = s.snapshot;
     disk_.snapshot_index = s.snapshot_index;
     disk_.snapshot_term = s.snapshot_term;
+    raft::follow_snapshot(disk_);
   }
   if (s.hard_state) {
     disk_.hard_state = *s.hard_state;

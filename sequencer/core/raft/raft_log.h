@@ -6,6 +6,14 @@
 
 namespace loglog::sequencer::raft {
 
+/// A disk whose snapshot is newer than its log: what the snapshot covers goes, and the whole log where it contradicts it.
+/// True when something went.
+inline bool follow_snapshot(RaftDisk& d) {
+  bool contradicts = false;
+  for (const RaftEntry& e : d.entries) contradicts = contradicts || (e.index == d.snapshot_index && e.term != d.snapshot_term);
+  return std::erase_if(d.entries, [&](const RaftEntry& e) { return contradicts || e.index <= d.snapshot_index; }) != 0;
+}
+
 class RaftLog {
  public:
   RaftLog() = default;
