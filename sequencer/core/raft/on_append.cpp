@@ -32,7 +32,8 @@ void Raft::send_entries(Time, SequencerId to, bool even_if_empty) {
 }
 
 void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
-  if (m.term < hard_.term) return send(from, Appended{hard_.term, false, log_.last_index(), m.round});
+  // The round is one of an older reign: it must confirm nothing in this one.
+  if (m.term < hard_.term) return send(from, Appended{hard_.term, false, log_.last_index(), 0});
   if (m.term > hard_.term || !std::holds_alternative<Follower>(role_)) step_down(now, m.term, from);
   auto& f = std::get<Follower>(role_);
   if (f.leader != from) out_.role_changed = true;
@@ -76,7 +77,7 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
 }
 
 void Raft::on_snapshot(Time now, SequencerId from, const InstallSnapshot& m) {
-  if (m.term < hard_.term) return send(from, Appended{hard_.term, false, log_.last_index(), m.round});
+  if (m.term < hard_.term) return send(from, Appended{hard_.term, false, log_.last_index(), 0});
   if (m.term > hard_.term || !std::holds_alternative<Follower>(role_)) step_down(now, m.term, from);
   auto& f = std::get<Follower>(role_);
   f.leader = from;

@@ -36,8 +36,9 @@ void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
     bool leader_lives = is_leader();
     if (const auto* f = std::get_if<Follower>(&role_))
       leader_lives = f->leader != SequencerId{} && now - f->leader_seen < config_.election_timeout_min;
-    send(from, Vote{m.term, true, !leader_lives && up_to_date && m.term > hard_.term});
-    return;
+    // A refusal carries the own term: who is behind in terms catches up, or nobody would ever agree with it (C3).
+    const bool granted = !leader_lives && up_to_date && m.term > hard_.term;
+    return send(from, Vote{granted ? m.term : hard_.term, true, granted});
   }
   if (m.term > hard_.term) step_down(now, m.term, SequencerId{});
   if (m.term < hard_.term) return send(from, Vote{hard_.term, false, false});
@@ -51,7 +52,8 @@ void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
 }
 
 void Raft::on_vote(Time now, SequencerId from, const Vote& m) {
-  if (!m.pre_vote && m.term > hard_.term) return step_down(now, m.term, SequencerId{});
+  // Only a granted pre-vote speaks of a term that nobody has yet.
+  if (!(m.pre_vote && m.granted) && m.term > hard_.term) return step_down(now, m.term, SequencerId{});
   auto* c = std::get_if<Candidate>(&role_);
   if (c == nullptr || !m.granted || c->pre_vote != m.pre_vote) return;
   if (m.term != (m.pre_vote ? hard_.term + 1 : hard_.term)) return;

@@ -82,3 +82,46 @@ TEST_CASE("raft: a snapshot that brings nothing new is answered for only when wh
   REQUIRE(v.sent<Appended>(two).size() == 2);
   CHECK(v.sent<Appended>(two).back().match == RaftIndex{2});
 }
+
+TEST_CASE("raft: a refused pre-vote tells the voter's own term, and who is behind takes it over (C3)") {
+  SUBCASE("the voter") {
+    Voter v(disk(5, 1, 3));
+    v.receive(two, RequestVote{RaftTerm{4}, true, two, RaftIndex{9}, RaftTerm{3}});
+    REQUIRE(v.sent<Vote>(two).size() == 1);
+    CHECK(v.sent<Vote>(two)[0].term == RaftTerm{5});
+    CHECK_FALSE(v.sent<Vote>(two)[0].granted);
+    v.forget_sends();
+    v.receive(two, RequestVote{RaftTerm{6}, true, two, RaftIndex{9}, RaftTerm{3}});
+    REQUIRE(v.sent<Vote>(two).size() == 1);
+    CHECK(v.sent<Vote>(two)[0].term == RaftTerm{6});
+    CHECK(v.sent<Vote>(two)[0].granted);
+    CHECK(v.raft.term() == RaftTerm{5});
+  }
+  SUBCASE("the candidate") {
+    Voter v(disk(3, 3, 9));
+    v.time_out();
+    REQUIRE(v.raft.role() == RaftRole::candidate);
+    v.receive(two, Vote{RaftTerm{5}, true, false});
+    CHECK(v.raft.term() == RaftTerm{5});
+    CHECK(v.raft.role() == RaftRole::follower);
+    v.forget_sends();
+    v.time_out();
+    REQUIRE(v.sent<RequestVote>(two).size() == 1);
+    CHECK(v.sent<RequestVote>(two)[0].term == RaftTerm{6});
+    // A grant is no news of a term.
+    v.receive(two, Vote{RaftTerm{9}, true, true});
+    CHECK(v.raft.term() == RaftTerm{5});
+  }
+}
+
+TEST_CASE("raft: an answer to an older reign's message confirms no read of this one (R2)") {
+  Voter v(disk(5, 1, 3));
+  v.receive(two, AppendEntries{RaftTerm{3}, two, RaftIndex{3}, RaftTerm{1}, {}, 50, {}});
+  v.receive(two, InstallSnapshot{RaftTerm{3}, two, RaftIndex{3}, RaftTerm{1}, 50, Bytes::copy_of("state")});
+  REQUIRE(v.sent<Appended>(two).size() == 2);
+  for (const Appended& a : v.sent<Appended>(two)) {
+    CHECK_FALSE(a.success);
+    CHECK(a.term == RaftTerm{5});
+    CHECK(a.round == 0);
+  }
+}
