@@ -3,8 +3,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "proto-spec/wire/field_codec.h"
-
 namespace loglog {
 namespace {
 

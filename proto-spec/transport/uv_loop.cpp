@@ -30,6 +30,21 @@ Loop::~Loop() {
   for (Once* o : timers_) delete o;
 }
 
+std::shared_ptr<void> Loop::watch(int descriptor, std::function<void()> work) {
+  struct Watch {
+    uv_poll_t poll{};
+    std::function<void()> work;
+  };
+  auto* w = new Watch{{}, std::move(work)};
+  uv_poll_init(&loop_, &w->poll, descriptor);
+  w->poll.data = w;
+  uv_poll_start(&w->poll, UV_READABLE, [](uv_poll_t* p, int, int) { static_cast<Watch*>(p->data)->work(); });
+  return {w, [](Watch* gone) {
+            if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(&gone->poll)))
+              uv_close(reinterpret_cast<uv_handle_t*>(&gone->poll), [](uv_handle_t* h) { delete static_cast<Watch*>(h->data); });
+          }};
+}
+
 void Loop::end_turn() {
   for (auto& work : turn_end_) work();
   auto dirty = std::move(dirty_);

@@ -38,6 +38,8 @@ class Loop {
   Time now() const;
   /// One timer: calls `on_wake` once at `when` (never: not at all); a later call replaces it.
   void set_wake(Time when, std::function<void()> on_wake);
+  /// On the loop's thread: runs `work` whenever the descriptor is readable, until the returned guard goes (before the loop).
+  std::shared_ptr<void> watch(int descriptor, std::function<void()> work);
   /// A timer of its own, once after `delay`; not to be cancelled.
   void after(Duration delay, std::function<void()> work);
   /// Called at the end of every turn that did something, before the loop sleeps: drivers step and flush here.

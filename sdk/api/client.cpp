@@ -7,6 +7,7 @@
 #include <deque>
 #include <mutex>
 #include <random>
+#include <thread>
 
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/transport/uv_connection.h"
@@ -18,6 +19,11 @@ namespace {
 using client::Completed;
 
 CallError to_call_error(const Error& e) { return {std::string(name_of(e.code)), e.message(), retry_of(e.code) != Retry::no}; }
+CallError to_call_error(const client::Failure& f) {
+  CallError e = to_call_error(f.error);
+  e.begins_at = f.begins.value;
+  return e;
+}
 
 LogDetails to_details(const LogInfo& i) {
   LogDetails d{i.id.value, i.name, i.options.replicas, i.options.write_quorum, i.options.segment_size, {}, i.trim.value};
@@ -28,6 +34,8 @@ LogDetails to_details(const LogInfo& i) {
 Entry to_entry(const client::Entry& e) {
   return {e.offset.value, e.next.value, e.term.value, e.producer.value, e.sequence.value, std::string(e.payload.text()), e.packed};
 }
+
+constexpr std::uint64_t credit_step = 64 * 1024;
 
 // Bytes under way, bounded: the caller waits here, not the cluster.
 class Budget {
@@ -78,7 +86,7 @@ struct Client::State {
   template <class T>
   std::expected<T, CallError> ask(client::ClientDriver::Call call) {
     Completed c = wait_for(std::move(call));
-    if (auto* f = std::get_if<client::Failure>(&c.result)) return std::unexpected(to_call_error(f->error));
+    if (auto* f = std::get_if<client::Failure>(&c.result)) return std::unexpected(to_call_error(*f));
     return std::get<T>(std::move(c.result));
   }
 };
@@ -96,8 +104,29 @@ struct Follower::State {
   std::deque<Entry> entries;
   bool stopped = false;
   std::optional<CallError> error;
+  std::function<void(const Entry&)> each;  // empty: entries wait for next()
+  std::uint64_t unreported = 0;            // bytes taken by next() that the core has not been told of
   // Its own, so that work posted to the driver holds no client: the last handle must not go on the driver's thread.
   std::shared_ptr<std::atomic<std::uint64_t>> token = std::make_shared<std::atomic<std::uint64_t>>(0);
+  std::optional<std::stop_callback<std::function<void()>>> on_stop;
+
+  void stop();
+  /// Work posted here runs after the call that began the follow, so the token is known by then.
+  void consumed(std::uint64_t bytes) {
+    client->driver.post([t = token, bytes](client::ClientMachine& m, Time now) { m.consumed(now, client::Token{*t}, bytes); });
+  }
+  void deliver(const client::Delivered& d) {
+    std::uint64_t bytes = 0;
+    for (const client::Entry& e : d.entries) {
+      {
+        std::lock_guard lock(mutex);
+        if (stopped) return;
+      }
+      each(to_entry(e));
+      bytes += e.next.value - e.offset.value;
+    }
+    consumed(bytes);
+  }
 };
 
 // ---- Client
@@ -112,7 +141,12 @@ std::expected<Client, CallError> Client::connect(ClientOptions options) {
   // The bound that blocks is the one here; the core's own is a net below it.
   core.bytes_in_flight_max = 2 * options.bytes_in_flight_max + run_size_max;
   std::random_device entropy;
-  return Client(std::make_shared<State>(std::move(options), std::move(core), (std::uint64_t{entropy()} << 32) | entropy()));
+  auto* state = new State(std::move(options), std::move(core), (std::uint64_t{entropy()} << 32) | entropy());
+  return Client(std::shared_ptr<State>(state, [](State* s) {
+    // The last handle may go in a callback; the driver's thread cannot wait for itself.
+    if (s->driver.on_own_thread()) std::thread([s] { delete s; }).detach();
+    else delete s;
+  }));
 }
 
 std::expected<Log, CallError> Client::open_log(const std::string& name) {
@@ -229,11 +263,11 @@ AppendResult to_result(Completed&& c) {
 void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::string_view payload, bool packed,
                   std::function<void(AppendResult)> done, std::optional<std::chrono::milliseconds> timeout) {
   const auto refuse = [&](Errc code, std::string detail) {
-    done({AppendResult::Outcome::refused, 0, 0, to_call_error({code, std::move(detail)})});
+    done({AppendResult::Outcome::refused, 0, 0, to_call_error(Error{code, std::move(detail)})});
   };
   if (payload.size() > entry_bytes_max) return refuse(Errc::entry_too_large, "this one has " + std::to_string(payload.size()));
   const std::uint64_t size = payload.size() + frame_overhead;
-  if (!client->budget.take(size, client->options.block_when_full))
+  if (!client->budget.take(size, client->options.block_when_full && !client->driver.on_own_thread()))
     return refuse(Errc::too_many, std::to_string(client->options.bytes_in_flight_max) + " bytes are in flight");
   Bytes bytes = Bytes::copy_of(payload);
   Client::State* s = client.get();
@@ -270,16 +304,16 @@ AppendResult Log::append_batch(const std::vector<std::string>& payloads, std::op
   return future.get();
 }
 
-std::expected<std::vector<Entry>, CallError> Log::read(EntryOffset from, std::size_t max_bytes, Milliseconds wait) {
+std::expected<ReadResult, CallError> Log::read(EntryOffset from, std::size_t max_bytes, Milliseconds wait) {
   auto& s = *state_->client;
   const auto most = static_cast<std::uint32_t>(std::clamp<std::size_t>(max_bytes, 1, page_size_max));
   auto d = s.ask<client::Delivered>([&](client::ClientMachine& m, Time now, client::Token t) {
     m.read(now, t, state_->id, Offset{from}, most, Duration(wait), s.deadline(now) + Duration(wait));
   });
   if (!d) return std::unexpected(d.error());
-  std::vector<Entry> out;
-  out.reserve(d->entries.size());
-  for (const client::Entry& e : d->entries) out.push_back(to_entry(e));
+  ReadResult out{{}, d->next.value};
+  out.entries.reserve(d->entries.size());
+  for (const client::Entry& e : d->entries) out.entries.push_back(to_entry(e));
   return out;
 }
 
@@ -292,9 +326,10 @@ std::expected<TailPosition, CallError> Log::tail(std::optional<Milliseconds> tim
 }
 
 std::expected<EntryOffset, CallError> Log::begin() {
-  auto t = tail();
-  if (!t) return std::unexpected(t.error());
-  return t->first;
+  const auto page = read(0, 1);
+  if (page) return 0;
+  if (page.error().code == name_of(Errc::trimmed)) return page.error().begins_at;
+  return std::unexpected(page.error());
 }
 
 std::expected<EntryOffset, CallError> Log::end() {
@@ -303,18 +338,22 @@ std::expected<EntryOffset, CallError> Log::end() {
   return t->committed;
 }
 
-Follower Log::follow(EntryOffset from) {
+Follower Log::follow(EntryOffset from, std::stop_token stop) { return follow(from, {}, std::move(stop)); }
+
+Follower Log::follow(EntryOffset from, std::function<void(const Entry&)> each, std::stop_token stop) {
   auto state = std::make_shared<Follower::State>();
   state->client = state_->client;
+  state->each = std::move(each);
   std::weak_ptr<Follower::State> weak = state;
   state_->client->driver.submit(
       [id = state_->id, from](client::ClientMachine& m, Time now, client::Token t) { m.follow(now, t, id, Offset{from}); },
       [weak](Completed&& c) {
         const auto s = weak.lock();
         if (!s) return;
+        if (const auto* d = std::get_if<client::Delivered>(&c.result); d != nullptr && s->each) return s->deliver(*d);
         std::lock_guard lock(s->mutex);
         if (const auto* f = std::get_if<client::Failure>(&c.result)) {
-          if (!s->stopped && f->error.code != Errc::cancelled) s->error = to_call_error(f->error);
+          if (!s->stopped && f->error.code != Errc::cancelled) s->error = to_call_error(*f);
           s->stopped = true;
         } else if (const auto* d = std::get_if<client::Delivered>(&c.result)) {
           for (const client::Entry& e : d->entries) s->entries.push_back(to_entry(e));
@@ -322,6 +361,9 @@ Follower Log::follow(EntryOffset from) {
         s->news.notify_all();
       },
       [token = state->token](client::Token t) { *token = t.value; });
+  state->on_stop.emplace(std::move(stop), [weak] {
+    if (const auto s = weak.lock()) s->stop();
+  });
   return Follower(std::move(state));
 }
 
@@ -353,22 +395,25 @@ std::optional<Entry> Follower::next_for(std::chrono::milliseconds wait) {
   if (state_->entries.empty()) return std::nullopt;
   Entry e = std::move(state_->entries.front());
   state_->entries.pop_front();
+  state_->unreported += e.next - e.offset;
+  // One wake-up of the driver for many entries.
+  const bool report = state_->entries.empty() || state_->unreported >= credit_step;
+  const std::uint64_t bytes = report ? std::exchange(state_->unreported, 0) : 0;
   lock.unlock();
-  const std::uint64_t bytes = e.next - e.offset;
-  state_->client->driver.post(
-      [token = client::Token{*state_->token}, bytes](client::ClientMachine& m, Time now) { m.consumed(now, token, bytes); });
+  if (report) state_->consumed(bytes);
   return e;
 }
 
-void Follower::stop() {
+void Follower::stop() { state_->stop(); }
+void Follower::State::stop() {
   {
-    std::lock_guard lock(state_->mutex);
-    if (state_->stopped) return;
-    state_->stopped = true;
-    state_->news.notify_all();
+    std::lock_guard lock(mutex);
+    if (stopped) return;
+    stopped = true;
+    entries.clear();
+    news.notify_all();
   }
-  // Posted after the call that began it, so the token is known by then.
-  state_->client->driver.post([token = state_->token](client::ClientMachine& m, Time now) { m.stop(now, client::Token{*token}); });
+  client->driver.post([t = token](client::ClientMachine& m, Time now) { m.stop(now, client::Token{*t}); });
 }
 
 bool Follower::stopped() const {

@@ -71,7 +71,9 @@ void print_entry(const Entry& e, Format f) {
 
 bool interrupted() { return stop_wanted != 0; }
 void watch_signals() {
-  for (int s : {SIGINT, SIGTERM}) std::signal(s, [](int) { stop_wanted = 1; });
+  struct sigaction action{};
+  action.sa_handler = [](int) { stop_wanted = 1; };  // without SA_RESTART: a wait for input ends
+  for (int s : {SIGINT, SIGTERM}) sigaction(s, &action, nullptr);
 }
 
 std::string json_string(const std::string& s) {

@@ -30,7 +30,6 @@ class Printer {
     while (waiting_.size() > 100'000) print_one();
     std::fflush(stdout);
   }
-  /// How long nothing is ready, input is waited for elsewhere.
   int finish() {
     while (!waiting_.empty()) {
       print_one();
@@ -120,7 +119,8 @@ int append(const Target& target, const Options& o) {
   if (!client) return failed(client.error());
   auto log = o.create ? client->open_or_create_log(o.log) : client->open_log(o.log);
   if (!log) return failed(log.error());
-  return o.files.empty() ? append_lines(*log) : append_files(*log, o.files);
+  const int code = o.files.empty() ? append_lines(*log) : append_files(*log, o.files);
+  return interrupted() ? exit_failed : code;
 }
 
 }  // namespace

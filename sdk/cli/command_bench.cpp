@@ -1,11 +1,12 @@
 // loglog bench: closed-loop load, and what it cost.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
+#include <ctime>
+#include <deque>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -67,12 +68,8 @@ class Histogram {
   std::uint64_t total_ = 0;
 };
 
-double cpu_seconds() {
-  rusage u{};
-  getrusage(RUSAGE_SELF, &u);
-  const auto s = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
-  return s(u.ru_utime) + s(u.ru_stime);
-}
+// Of the whole process, all threads.
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 struct Measured {
   std::uint64_t entries = 0;
@@ -100,6 +97,24 @@ void print(const Measured& m, bool json) {
         m.entries, m.seconds, per_s, mb, q(0.5), q(0.99), q(0.999), m.latency.max(), m.errors, m.cpu);
   }
 }
+
+// A line on stderr, anew each second.
+class Progress {
+ public:
+  void show(std::uint64_t entries) {
+    const auto now = Clock::now();
+    if (now < due_) return;
+    due_ = now + std::chrono::seconds(1);
+    fmt::print(stderr, "\r{:.0f} s: {} entries (+{})   ", std::chrono::duration<double>(now - begin_).count(), entries, entries - last_);
+    last_ = entries;
+  }
+  void end() { fmt::print(stderr, "\n"); }
+
+ private:
+  Clock::time_point begin_ = Clock::now();
+  Clock::time_point due_ = begin_ + std::chrono::seconds(1);
+  std::uint64_t last_ = 0;
+};
 
 // One producer: a client of its own that keeps `window` appends under way.
 class Producer {
@@ -165,16 +180,15 @@ int bench_append(const Target& target, const Options& o, const std::string& name
   const auto started = Clock::now();
   std::vector<std::thread> threads;
   for (auto& p : producers) threads.emplace_back([&p] { p->run(); });
-  std::uint64_t last = 0;
+  Progress progress;
   while (Clock::now() < until && !interrupted()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(std::min<std::int64_t>(1000, 1 + static_cast<std::int64_t>(o.seconds * 500))));
     std::uint64_t now = 0;
     for (auto& p : producers) now += p->entries;
-    fmt::print(stderr, "\r{:.0f} s: {} entries (+{})   ", std::chrono::duration<double>(Clock::now() - started).count(), now, now - last);
-    last = now;
+    progress.show(now);
   }
   for (auto& t : threads) t.join();
-  fmt::print(stderr, "\n");
+  progress.end();
   m.seconds = std::chrono::duration<double>(Clock::now() - started).count();
   m.cpu = cpu_seconds() - cpu;
   for (auto& p : producers) {
@@ -209,16 +223,22 @@ int bench_read(const Target& target, const Options& o, const std::string& name) 
   Measured m;
   const double cpu = cpu_seconds();
   const auto begin = Clock::now();
-  EntryOffset at = 0;
+  const auto beginning = log->begin();
+  if (!beginning) return failed(beginning.error());
+  const EntryOffset first = *beginning;
+  EntryOffset at = first;
+  Progress progress;
   while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted()) {
     const auto asked = Clock::now();
-    auto entries = log->read(at, 1u << 20);
-    if (!entries) return failed(entries.error());
+    auto page = log->read(at, 1u << 20);
+    if (!page) return failed(page.error());
     m.latency.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - asked).count()));
-    at = entries->empty() ? 0 : entries->back().next;  // again from the beginning
-    for (const Entry& e : *entries) m.bytes += e.payload.size();
-    m.entries += entries->size();
+    at = page->entries.empty() ? first : page->next;  // again from the beginning
+    for (const Entry& e : page->entries) m.bytes += e.payload.size();
+    m.entries += page->entries.size();
+    progress.show(m.entries);
   }
+  progress.end();
   m.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   m.cpu = cpu_seconds() - cpu;
   print(m, o.json);
@@ -240,18 +260,27 @@ int bench_follow(const Target& target, const Options& o, const std::string& name
   Measured m;
   const double cpu = cpu_seconds();
   const auto begin = Clock::now();
-  std::string payload(o.size, 'x');
+  const std::string payload(o.size, 'x');
+  std::deque<Clock::time_point> sent;
+  Progress progress;
   while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted()) {
-    const auto sent = Clock::now();
-    log->append(payload, [](AppendResult) {});
+    // Entries of one producer come in its order, so the oldest time belongs to the next entry.
+    while (sent.size() < o.in_flight) {
+      sent.push_back(Clock::now());
+      log->append(payload, [](AppendResult) {});
+    }
     if (!entries.next_for(std::chrono::seconds(10))) {
+      fmt::print(stderr, "\nloglog: nothing was delivered for 10 s\n");
       ++m.errors;
       break;
     }
-    m.latency.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - sent).count()));
+    m.latency.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - sent.front()).count()));
+    sent.pop_front();
     ++m.entries;
     m.bytes += payload.size();
+    progress.show(m.entries);
   }
+  progress.end();
   m.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   m.cpu = cpu_seconds() - cpu;
   print(m, o.json);

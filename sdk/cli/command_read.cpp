@@ -35,22 +35,20 @@ int read(const Target& target, const Options& o) {
   if (!log) return failed(log.error());
   auto at = position(*log, o.from);
   if (!at) return failed(at.error());
-  const auto end = log->end();
-  if (!end) return failed(end.error());
+  // Up to where the log ended when this began. Without a leader: up to what the storage nodes know to be committed.
+  const auto tail = log->tail(std::chrono::seconds(3));
+  if (!tail) fmt::print(stderr, "loglog: no leader answers ({}); reading what the storage nodes know\n", tail.error().message);
   std::uint64_t left = o.count;
-  while (left > 0 && *at < *end && !interrupted()) {
-    auto entries = log->read(*at, 1u << 20, std::chrono::milliseconds(200));
-    if (!entries) return failed(entries.error());
-    if (entries->empty()) {
-      // What is committed may end with the leader's own frames; a tail that stands still says that there is nothing more.
-      break;
-    }
-    for (const Entry& e : *entries) {
+  while (left > 0 && (!tail || *at < tail->committed) && !interrupted()) {
+    auto page = log->read(*at, 1u << 20, std::chrono::milliseconds(200));
+    if (!page) return failed(page.error());
+    for (const Entry& e : page->entries) {
       if (left == 0) break;
       print_entry(e, o.chosen());
       --left;
-      *at = e.next;
     }
+    if (!tail && page->next == *at) break;
+    *at = page->next;
   }
   std::fflush(stdout);
   return interrupted() ? exit_failed : 0;

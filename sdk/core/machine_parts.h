@@ -61,7 +61,7 @@ struct ClientMachine::Parts {
   void subscribe(Time now, Token t, FollowCall& f);
   void pushed(Time now, Token t, NodeId node, ConnectionId c, Message* m);
   void move_on(Time now, FollowCall& f, bool failed);
-  void end_follow(Token t, Errc why, std::string detail);
+  void end_follow(Token t, Errc why, std::string detail, Offset begins = {});
   void give_credit(FollowCall& f);
   void probe(Time now, Token t, FollowCall& f);
   void tick_reads(Time now);

@@ -31,7 +31,8 @@ void ClientMachine::Parts::read_step(Time at, Token t, PageReader::Step&& s) {
   };
   if (!s.entries.empty() || s.reason == Errc::past_end) return finish(Delivered{std::move(s.entries), next});
   if (s.reason == Errc::ok) return reader->poll(at);  // only term and segment starts
-  if (s.reason == Errc::trimmed) return finish(Failure{Error{Errc::trimmed, "the log begins at " + std::to_string(s.first.value)}});
+  if (s.reason == Errc::trimmed)
+    return finish(Failure{Error{Errc::trimmed, "the log begins at " + std::to_string(s.first.value)}, s.first});
   if (s.reason == Errc::not_an_entry || s.reason == Errc::no_such_log)
     return finish(Failure{Error{s.reason, "offset " + std::to_string(next.value)}});
   i->second.last = s.reason;
@@ -89,12 +90,12 @@ void ClientMachine::Parts::move_on(Time at, FollowCall& f, bool failed) {
   f.mismatches = 0;
 }
 
-void ClientMachine::Parts::end_follow(Token t, Errc why, std::string detail) {
+void ClientMachine::Parts::end_follow(Token t, Errc why, std::string detail, Offset begins) {
   const auto i = follows.find(t);
   if (i == follows.end()) return;
   move_on(now, i->second, false);
   follows.erase(i);
-  fail(t, why, std::move(detail));
+  complete(t, Failure{Error{why, std::move(detail)}, begins});
 }
 
 void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c, Message* m) {
@@ -110,7 +111,7 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   }
   f.silent_at = at + options.follow_silence;
   if (p->frames.empty()) {
-    if (p->reason == Errc::trimmed) end_follow(t, Errc::trimmed, "the log begins at " + std::to_string(p->first.value));
+    if (p->reason == Errc::trimmed) end_follow(t, Errc::trimmed, "the log begins at " + std::to_string(p->first.value), p->first);
     return;
   }
   if (p->offset != f.cursor.ask()) {  // not from here: begin this subscription anew

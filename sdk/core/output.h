@@ -27,6 +27,7 @@ struct Appended {
 /// append: failed (nothing written and never will be) with any code but outcome_unknown; or outcome_unknown. Other calls: why.
 struct Failure {
   Error error;
+  Offset begins{};  ///< with trimmed: where the log begins
 };
 /// An entry as read. `payload` is a slice of the received page; for an entry that the SDK packed from several, `parts` has them.
 struct Entry {

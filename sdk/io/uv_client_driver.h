@@ -25,8 +25,7 @@ class ClientDriver {
   void submit(Call call, Handler handler, std::function<void(Token)> started = {});
   /// From any thread: runs on the driver's thread, no completion.
   void post(std::function<void(ClientMachine&, Time)> work);
-  /// On the driver's thread: the handler of this token is forgotten.
-  void forget(Token token) { handlers_.erase(token); }
+  bool on_own_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
  private:
   void perform();

@@ -35,8 +35,9 @@ namespace {
 
 Result<std::unique_ptr<FileEngine>> choose_engine(IoEngine wanted, SegmentDirectory& directory, transport::Loop& loop) {
   const auto post = [&loop](std::function<void()> work) { loop.post(std::move(work)); };
+  const auto watch = [&loop](int descriptor, std::function<void()> work) { return loop.watch(descriptor, std::move(work)); };
   if (wanted != IoEngine::threads)
-    if (auto engine = make_uring_engine(directory, loop.raw(), post)) return engine;
+    if (auto engine = make_uring_engine(directory, watch, post)) return engine;
   if (wanted == IoEngine::uring)
     return fail(Errc::bad_configuration, "--io-engine uring: this machine forbids io_uring; use auto or threads");
   return make_thread_engine(directory, post);

@@ -28,6 +28,8 @@ class FileEngine {
 
 /// How completions get back to the driver's thread.
 using PostToDriver = std::function<void(std::function<void()>)>;
+/// Runs the work on the loop's thread whenever the descriptor is readable, until what it returns goes.
+using WatchReadable = std::function<std::shared_ptr<void>(int descriptor, std::function<void()> work)>;
 
 /// Three threads: one for what the strands wait for, one for reads, one for preparation.
 std::unique_ptr<FileEngine> make_thread_engine(SegmentDirectory& directory, PostToDriver post);

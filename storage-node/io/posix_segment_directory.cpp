@@ -152,7 +152,14 @@ struct SegmentDirectory::Doer {
         return r;
       }
     }
-    if (::rename(temporary.c_str(), (folder + "/next").c_str()) != 0) return failed("cannot rename", temporary);
+    const std::string next = folder + "/next";
+    const auto dropped = [&folder] { return ::access((folder + "/tombstone").c_str(), F_OK) == 0; };
+    if (::rename(temporary.c_str(), next.c_str()) != 0) {
+      if (errno == ENOENT && dropped()) return {};
+      return failed("cannot rename", temporary);
+    }
+    // This runs beside everything else: a drop that wrote its tombstone first may have looked for files before this one came.
+    if (dropped() && ::unlink(next.c_str()) != 0 && errno != ENOENT) return failed("cannot remove", next);
     return {};
   }
 
@@ -232,7 +239,8 @@ struct SegmentDirectory::Doer {
     for (const auto& f : fs::directory_iterator(folder, error)) {
       const std::string name = f.path().filename().string();
       const bool data = parse_segment_file_name(name).has_value() || name == "next" || name == "preparing" || name == "opening";
-      if (data && ::unlink(f.path().c_str()) != 0) return failed("cannot remove", f.path().string());
+      // ENOENT: the segment that is being prepared beside this has got its name.
+      if (data && ::unlink(f.path().c_str()) != 0 && errno != ENOENT) return failed("cannot remove", f.path().string());
     }
     return sync_directory(folder);
   }

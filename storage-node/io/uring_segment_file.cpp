@@ -24,7 +24,7 @@ class UringEngine final : public FileEngine {
       : directory_(directory), aside_(make_thread_engine(directory, std::move(post))) {}
   /// On the loop's thread, before the loop goes.
   ~UringEngine() override {
-    if (poll_ != nullptr) uv_close(reinterpret_cast<uv_handle_t*>(poll_), [](uv_handle_t* h) { delete reinterpret_cast<uv_poll_t*>(h); });
+    watch_.reset();
     if (event_ >= 0) {
       // What is under way reads our buffers: wait for it.
       while (!flying_.empty()) {
@@ -39,7 +39,7 @@ class UringEngine final : public FileEngine {
   }
 
   /// False: this machine forbids it.
-  bool probe(uv_loop_t* loop) {
+  bool probe(const WatchReadable& watch) {
     if (io_uring_queue_init(ring_entries, &ring_, 0) != 0) return false;
     event_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (event_ < 0 || io_uring_register_eventfd(&ring_, event_) != 0) {
@@ -48,10 +48,7 @@ class UringEngine final : public FileEngine {
       event_ = -1;
       return false;
     }
-    poll_ = new uv_poll_t{};
-    uv_poll_init(loop, poll_, event_);
-    poll_->data = this;
-    uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* p, int, int) { static_cast<UringEngine*>(p->data)->reap(); });
+    watch_ = watch(event_, [this] { reap(); });
     return true;
   }
 
@@ -186,15 +183,15 @@ class UringEngine final : public FileEngine {
   std::unique_ptr<FileEngine> aside_;
   io_uring ring_{};
   int event_ = -1;
-  uv_poll_t* poll_ = nullptr;
+  std::shared_ptr<void> watch_;
   std::set<Flight*> flying_;
 };
 
 }  // namespace
 
-std::unique_ptr<FileEngine> make_uring_engine(SegmentDirectory& directory, uv_loop_t* loop, PostToDriver post) {
+std::unique_ptr<FileEngine> make_uring_engine(SegmentDirectory& directory, const WatchReadable& watch, PostToDriver post) {
   auto engine = std::make_unique<UringEngine>(directory, std::move(post));
-  if (!engine->probe(loop)) return nullptr;
+  if (!engine->probe(watch)) return nullptr;
   return engine;
 }
 

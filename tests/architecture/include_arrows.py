@@ -17,13 +17,15 @@ VOCABULARY = ["proto-spec/vocabulary", "proto-spec/errors.def"]
 WIRE = ["proto-spec/wire", "proto-spec/messages.def"]
 MESSAGE_STRUCTS = ["proto-spec/wire/messages.h", "proto-spec/messages.def"]
 PROTO_SPEC = ["proto-spec"]
-CORE = VOCABULARY + MESSAGE_STRUCTS + ["proto-spec/disk"]
+# Metadata lies on disk and in Raft entries in the same bytes as on the wire: one field codec, which is as pure as a core.
+RECORDS = MESSAGE_STRUCTS + ["proto-spec/wire/field_codec.h"]
+CORE = VOCABULARY + RECORDS + ["proto-spec/disk"]
 SERVERS = ["sequencer", "storage-node"]
 
 MAY_INCLUDE = {
     "proto-spec/vocabulary": ["proto-spec/errors.def"],
     "proto-spec/wire": VOCABULARY + ["proto-spec/messages.def"],
-    "proto-spec/disk": VOCABULARY,
+    "proto-spec/disk": VOCABULARY + RECORDS,
     "proto-spec/session": WIRE + VOCABULARY,
     "proto-spec/transport": ["proto-spec/session"] + WIRE + VOCABULARY,
     "sdk/core": CORE,
@@ -35,6 +37,7 @@ MAY_INCLUDE = {
     "sequencer/app": PROTO_SPEC + ["sequencer"],
     "storage-node/app": PROTO_SPEC + ["storage-node"],
     "sdk/api": PROTO_SPEC + ["sdk"],
+    "sdk/embedded": PROTO_SPEC + ["sdk"] + SERVERS,
     "sdk/cli": PROTO_SPEC + ["sdk"] + SERVERS,
     "sdk/include": [],
     "samples": ["sdk/include"],
@@ -62,6 +65,7 @@ LIBRARIES = {
     "sequencer/app": ["fmt", "effects", "cli11"],
     "storage-node/app": ["fmt", "effects", "cli11"],
     "sdk/api": ["fmt", "effects"],
+    "sdk/embedded": ["fmt", "effects"],
     "sdk/cli": ["fmt", "effects", "cli11"],
     "sdk/include": ["effects"],  # an application compiles these: the standard library is all they may ask for
     "samples": ["effects"],

@@ -28,7 +28,8 @@ class Bench {
     REQUIRE(d);
     directory = std::move(*d);
     const auto post = [this](std::function<void()> work) { loop.post(std::move(work)); };
-    engine = uring ? make_uring_engine(*directory, loop.raw(), post) : make_thread_engine(*directory, post);
+    const auto watch = [this](int descriptor, std::function<void()> work) { return loop.watch(descriptor, std::move(work)); };
+    engine = uring ? make_uring_engine(*directory, watch, post) : make_thread_engine(*directory, post);
   }
   ~Bench() {
     engine.reset();
@@ -124,6 +125,27 @@ void suite(bool uring) {
     CHECK(logs.at(0).tombstone);
     CHECK(logs.at(0).segments.empty());
     CHECK(logs.at(0).promise.size() == promise_file_size);
+  }
+  SUBCASE("a log is dropped while its next segment is being prepared") {
+    // A bench that deletes its log ended a node this way: the drop met `preparing` just as it became `next`.
+    for (int i = 0; i < 50; ++i) {
+      const LogId log{100 + static_cast<std::uint64_t>(i)};
+      b.must(MakeLog{log, Bytes::copy_of("info")});
+      int left = 2;
+      std::vector<FileEngine::Outcome> outcomes;
+      const auto done = [&](FileEngine::Outcome o) {
+        outcomes.push_back(std::move(o));
+        if (--left == 0) b.loop.stop();
+      };
+      b.engine->start(PrepareNext{log, static_cast<std::uint64_t>(i % 5) * 4096}, done);
+      b.engine->start(DropLog{log}, done);
+      b.loop.run();
+      for (const auto& o : outcomes) CHECK_MESSAGE(o.error == Errc::ok, o.detail);
+      const fs::path folder = b.path / "logs" / std::to_string(log.value);
+      CHECK(fs::exists(folder / "tombstone"));
+      CHECK_FALSE(fs::exists(folder / "next"));
+      CHECK_FALSE(fs::exists(folder / "preparing"));
+    }
   }
   SUBCASE("promises, small files, repair") {
     b.must(SavePromise{LogId{}, 1, encode_promise({1, Term{3}, InstanceId{4}})});

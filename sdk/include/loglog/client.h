@@ -14,6 +14,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,9 +29,10 @@ inline constexpr std::size_t entry_bytes_max = 16'777'215;
 
 /// Why a call failed.
 struct CallError {
-  std::string code;     ///< stable name, for example "no_such_log"
-  std::string message;  ///< one sentence for people: the value, the limit, what to do
-  bool retry = false;   ///< the same call may succeed later or elsewhere
+  std::string code;           ///< stable name, for example "no_such_log"
+  std::string message;        ///< one sentence for people: the value, the limit, what to do
+  bool retry = false;         ///< the same call may succeed later or elsewhere
+  EntryOffset begins_at = 0;  ///< with "trimmed": where the log begins
 };
 
 /// An append ends in one of three ways.
@@ -57,6 +59,12 @@ struct Entry {
   std::string payload;
   bool packed = false;                     ///< appended by append_batch
   std::vector<std::string> parts() const;  ///< what append_batch was given; the payload alone for other entries
+};
+
+/// What one read found.
+struct ReadResult {
+  std::vector<Entry> entries;
+  EntryOffset next = 0;  ///< where to read on; may lie past the last entry, for the log has frames of its own between entries
 };
 
 struct CreateOptions {
@@ -118,7 +126,8 @@ struct ClientOptions {
   std::vector<std::string> addresses;             ///< HOST:PORT of any nodes of the cluster
   std::chrono::milliseconds timeout{10'000};      ///< deadline of calls that name none
   std::uint64_t bytes_in_flight_max = 64u << 20;  ///< memory of appends under way
-  bool block_when_full = true;                    ///< at that bound append waits; false: it is refused with too_many
+  bool block_when_full = true;                    ///< at that bound append waits; false: it is refused with too_many, as it
+                                                  ///< always is in a callback, which would wait for itself
 };
 
 /// A stream of committed entries, in order. Move-only; ends its subscription when destroyed.
@@ -178,13 +187,18 @@ class Log {
   /// Several small payloads as one entry; readers get them back by Entry::parts().
   AppendResult append_batch(const std::vector<std::string>& payloads, std::optional<Milliseconds> timeout = {});
 
-  /// Entries from `from` on, about `max_bytes` of them; at least one unless nothing is committed there within `wait`.
-  std::expected<std::vector<Entry>, CallError> read(EntryOffset from, std::size_t max_bytes = 1u << 20,
-                                                    Milliseconds wait = Milliseconds{0});
-  /// Follows from an offset on (0: the beginning; begin() and end() below say others).
-  Follower follow(EntryOffset from);
-  /// Where the log begins after trims, and ends now.
+  /// Entries from `from` on, about `max_bytes` of them; none when the asked replica knows of nothing committed there within
+  /// `wait`. Needs no sequencer. Errors: trimmed, not_an_entry, no_such_log, unavailable.
+  std::expected<ReadResult, CallError> read(EntryOffset from, std::size_t max_bytes = 1u << 20, Milliseconds wait = Milliseconds{0});
+  /// Follows from an offset on: 0, begin(), end(), or Entry::next of an entry seen before. Ends with "trimmed" where the log
+  /// begins later than that (R1: a position is never moved silently). Needs no sequencer. `stop` ends it as Follower::stop().
+  Follower follow(EntryOffset from, std::stop_token stop = {});
+  /// The same by callback: `each` runs for every entry, in order, on the client's thread. The Follower is the subscription:
+  /// when it goes, or stops, `each` is not called any more; error() says why one ended by itself.
+  Follower follow(EntryOffset from, std::function<void(const Entry&)> each, std::stop_token stop = {});
+  /// Where the log begins after trims. Needs no sequencer.
   std::expected<EntryOffset, CallError> begin();
+  /// Where it ends now: tail().committed.
   std::expected<EntryOffset, CallError> end();
   /// Linearizable: at least everything acknowledged anywhere before the call.
   std::expected<TailPosition, CallError> tail(std::optional<Milliseconds> timeout = {});

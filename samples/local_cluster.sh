@@ -1,0 +1,97 @@
+#!/bin/bash
+# Three sequencers and three storage nodes as processes on loopback.
+#   samples/local_cluster.sh start          starts all six, waits until they serve and prints the address to use
+#   samples/local_cluster.sh stop           stops all, in order
+#   samples/local_cluster.sh kill NAME      kill -9: sequencer-1 … sequencer-3, storage-1 … storage-3
+#   samples/local_cluster.sh start NAME     starts one again
+#   samples/local_cluster.sh status         loglog status, and which processes run
+#   samples/local_cluster.sh destroy        stops all and removes their data
+# LOGLOG_BIN (default build/release/bin), LOGLOG_DIR (default build/local-cluster: data, logs, process ids), LOGLOG_PORT (default
+# 7070: sequencers on it and the two after it, storage nodes on the next three).
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+bin=${LOGLOG_BIN:-$root/build/release/bin}
+dir=${LOGLOG_DIR:-$root/build/local-cluster}
+port=${LOGLOG_PORT:-7070}
+names="storage-1 storage-2 storage-3 sequencer-1 sequencer-2 sequencer-3"
+sequencers="1=127.0.0.1:$port,2=127.0.0.1:$((port + 1)),3=127.0.0.1:$((port + 2))"
+storage="1=127.0.0.1:$((port + 3)),2=127.0.0.1:$((port + 4)),3=127.0.0.1:$((port + 5))"
+cluster="127.0.0.1:$port,127.0.0.1:$((port + 1)),127.0.0.1:$((port + 2))"
+
+known() {
+  case " $names " in *" $1 "*) ;; *) echo "local_cluster.sh: '$1' is no node; they are: $names" >&2; exit 2 ;; esac
+}
+# The process id, where that process is still ours.
+running() { # name
+  local pid
+  pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
+  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -- "--data $dir/$1 " || return 1
+  echo "$pid"
+}
+start() { # name
+  running "$1" >/dev/null && return 0
+  local n=${1##*-}
+  mkdir -p "$dir/$1"
+  case $1 in
+    storage-*) set -- "$1" loglog-storage --id "$n" --cluster-name local --listen "127.0.0.1:$((port + 2 + n))" ;;
+    *) set -- "$1" loglog-sequencer --id "$n" --cluster-name local --listen "127.0.0.1:$((port + n - 1))" --sequencers "$sequencers" --storage "$storage" ;;
+  esac
+  local name=$1 program=$2
+  shift 2
+  nohup "$bin/$program" --data "$dir/$name" "$@" >>"$dir/$name.log" 2>&1 </dev/null &
+  echo $! >"$dir/$name.pid"
+}
+stop() { # name
+  local pid
+  pid=$(running "$1") || return 0
+  kill "$pid"
+  for _ in $(seq 100); do
+    running "$1" >/dev/null || return 0
+    sleep 0.1
+  done
+  echo "local_cluster.sh: $1 (process $pid) does not stop; killing it" >&2
+  kill -9 "$pid"
+}
+wait_until_served() {
+  for _ in $(seq 150); do
+    if [ "$("$bin/loglog" status --json --cluster "$cluster" 2>/dev/null | grep -o '"state": "up"' | wc -l)" = 3 ]; then return 0; fi
+    sleep 0.2
+  done
+  echo "local_cluster.sh: not ready after 30 s; see $dir/*.log" >&2
+  return 1
+}
+
+mkdir -p "$dir"
+dir=$(cd "$dir" && pwd)
+case ${1:-} in
+  start)
+    if [ -n "${2:-}" ]; then
+      known "$2"
+      start "$2"
+    else
+      for name in $names; do start "$name"; done
+      wait_until_served
+      echo "export LOGLOG_CLUSTER=$cluster"
+    fi
+    ;;
+  stop) for name in sequencer-1 sequencer-2 sequencer-3 storage-1 storage-2 storage-3; do stop "$name"; done ;;
+  kill)
+    known "${2:-}"
+    pid=$(running "$2") || { echo "local_cluster.sh: $2 does not run" >&2; exit 1; }
+    kill -9 "$pid"
+    ;;
+  status)
+    for name in $names; do
+      if pid=$(running "$name"); then echo "$name: process $pid, $(awk '/VmRSS/ {print $2, $3}' "/proc/$pid/status") resident"; else echo "$name: not running"; fi
+    done
+    "$bin/loglog" status --cluster "$cluster"
+    ;;
+  destroy)
+    "$0" stop
+    rm -rf "$dir"
+    ;;
+  *)
+    sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,131 @@
+#include <fmt/format.h>
+#include <loglog/embedded.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "proto-spec/transport/uv_connection.h"
+#include "sequencer/app/sequencer.h"
+#include "storage-node/app/storage_node.h"
+
+namespace loglog {
+namespace {
+
+std::unexpected<CallError> refused(std::string sentence) { return std::unexpected(CallError{"bad_configuration", std::move(sentence)}); }
+std::unexpected<CallError> refused(const Error& e) {
+  return std::unexpected(CallError{std::string(name_of(e.code)), e.message(), retry_of(e.code) != Retry::no});
+}
+
+// Ports that were free a moment ago, all different: sequencers must know one another's before any of them listens.
+Result<std::vector<std::string>> free_addresses(const std::string& host, std::size_t count) {
+  transport::Loop loop;
+  std::vector<std::unique_ptr<transport::Listener>> held;
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto listener = transport::Listener::listen(loop, host + ":0", [](uv_stream_t*) {});
+    if (!listener) return std::unexpected(listener.error());
+    out.push_back((*listener)->address());
+    held.push_back(std::move(*listener));
+  }
+  return out;
+}
+
+}  // namespace
+
+struct EmbeddedCluster::State {
+  EmbeddedOptions options;
+  std::vector<std::unique_ptr<storage::StorageNode>> nodes;
+  std::vector<std::unique_ptr<sequencer::Sequencer>> sequencers;
+  std::string address;
+};
+
+EmbeddedCluster::EmbeddedCluster(std::unique_ptr<State> state) : state_(std::move(state)) {}
+EmbeddedCluster::EmbeddedCluster(EmbeddedCluster&&) noexcept = default;
+EmbeddedCluster& EmbeddedCluster::operator=(EmbeddedCluster&&) noexcept = default;
+EmbeddedCluster::~EmbeddedCluster() { stop(); }
+
+std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions o) {
+  if (o.sequencers != 1 && o.sequencers != 3 && o.sequencers != 5)
+    return refused(fmt::format("{} sequencers: give 1, 3 or 5", o.sequencers));
+  if (o.storage < 1 || o.storage > 9) return refused(fmt::format("{} storage nodes: give 1 to 9", o.storage));
+  if (o.data.empty()) return refused("no data directory: name one");
+  auto state = std::make_unique<State>();
+  std::string host;
+  std::vector<SequencerInfo> list;
+  // Unlike any other cluster's of this machine: local names are shared by all processes of a network namespace.
+  std::random_device entropy;
+  const std::string local = fmt::format("local:{}-{:08x}{:08x}", o.name, entropy(), entropy());
+  if (o.listen.empty()) {
+    for (std::uint32_t i = 1; i <= o.sequencers; ++i) list.push_back({SequencerId{i}, fmt::format("{}-sequencer-{}", local, i)});
+  } else {
+    const auto parts = transport::split_address(o.listen);
+    if (!parts) return refused(parts.error());
+    host = o.listen.substr(0, o.listen.rfind(':'));
+    auto addresses = free_addresses(host, o.sequencers);
+    if (!addresses) return refused(addresses.error());
+    if (parts->second != "0") addresses->front() = o.listen;
+    for (std::uint32_t i = 1; i <= o.sequencers; ++i) list.push_back({SequencerId{i}, (*addresses)[i - 1]});
+  }
+  std::error_code error;
+  std::filesystem::create_directories(o.data, error);
+  if (error) return refused(fmt::format("{}: {}", o.data, error.message()));
+
+  std::vector<StorageInfo> node_list;
+  for (std::uint32_t i = 1; i <= o.storage; ++i) {
+    storage::NodeOptions n;
+    n.id = i;
+    n.cluster_name = o.name;
+    n.listen = o.listen.empty() ? fmt::format("{}-storage-{}", local, i) : host + ":0";  // clients learn it from the metadata
+    n.data = fmt::format("{}/storage-{}", o.data, i);
+    n.log_level = transport::LogLevel::warning;
+    state->nodes.push_back(std::make_unique<storage::StorageNode>(n));
+    if (auto ok = state->nodes.back()->start(); !ok) return refused(ok.error());
+    node_list.push_back({NodeId{i}, DiskId{}, state->nodes.back()->address()});
+  }
+  for (std::uint32_t i = 1; i <= o.sequencers; ++i) {
+    sequencer::SequencerOptions s;
+    s.id = i;
+    s.cluster_name = o.name;
+    s.listen = list[i - 1].address;
+    s.data = fmt::format("{}/sequencer-{}", o.data, i);
+    s.sequencers = list;
+    s.storage = node_list;
+    s.log_level = transport::LogLevel::warning;
+    state->sequencers.push_back(std::make_unique<sequencer::Sequencer>(s));
+    if (auto ok = state->sequencers.back()->start(); !ok) return refused(ok.error());
+  }
+  state->address = list.front().address;
+  state->options = std::move(o);
+  return EmbeddedCluster(std::move(state));
+}
+
+const std::string& EmbeddedCluster::address() const { return state_->address; }
+
+bool EmbeddedCluster::wait_ready(std::chrono::milliseconds wait) {
+  const auto until = std::chrono::steady_clock::now() + wait;
+  ClientOptions options;
+  options.addresses = {state_->address};
+  options.timeout = std::clamp(wait, std::chrono::milliseconds(1), std::chrono::milliseconds(1000));
+  auto client = Client::connect(std::move(options));
+  if (!client) return false;
+  for (;;) {
+    if (const auto r = client->status(false)) {
+      const auto up = std::count_if(r->storage.begin(), r->storage.end(), [](const auto& n) { return n.state == "up"; });
+      if (up == static_cast<std::ptrdiff_t>(state_->options.storage)) return true;
+    }
+    if (std::chrono::steady_clock::now() >= until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // between two questions, not instead of one
+  }
+}
+
+void EmbeddedCluster::stop() {
+  if (!state_) return;
+  state_->sequencers.clear();
+  state_->nodes.clear();
+}
+
+}  // namespace loglog

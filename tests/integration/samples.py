@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Every sample does what its first lines say, on a cluster of three and three started by samples/local_cluster.sh."""
+
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+
+from cluster import check, free_ports
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SAMPLES = pathlib.Path(os.environ.get("LOGLOG_SAMPLES", ROOT / "build/release/bin"))
+
+
+def run(*command, code=0, **more):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=120, **more)
+    check(done.returncode == code, f"{command} ended with {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def consecutive_free_ports(count):
+    for _ in range(50):
+        first = free_ports(1)[0]
+        if first + count < 65536 and set(range(first, first + count)) <= set(take(range(first, first + count))):
+            return first
+    raise AssertionError(f"no {count} free ports in a row")
+
+
+def take(ports):
+    import socket
+
+    for p in ports:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", p))
+                yield p
+            except OSError:
+                pass
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="loglog-samples-") as folder:
+        port = consecutive_free_ports(6)
+        more = {"env": {**os.environ, "LOGLOG_BIN": str(SAMPLES), "LOGLOG_DIR": folder + "/cluster", "LOGLOG_PORT": str(port)}}
+        script = ROOT / "samples/local_cluster.sh"
+        address = f"127.0.0.1:{port},127.0.0.1:{port + 1}".split(",")[0]
+        try:
+            check(f"127.0.0.1:{port}" in run(script, "start", **more), "start prints the address")
+            check(run(SAMPLES / "hello_append", address).startswith("committed at "), "hello_append")
+            check("hello, log" in run(SAMPLES / "follow_the_log", address, "hello", 1), "follow_the_log")
+            two = [
+                subprocess.Popen([str(SAMPLES / "replicated_state_machine"), address, "store", name, "200", "400"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                for name in ("one", "second")
+            ]
+            ended = [(p.communicate(timeout=120), p.returncode) for p in two]
+            check(all(code == 0 for _, code in ended), f"replicated_state_machine: {ended}")
+            states = {out for (out, _), _ in ended}
+            check(len(states) == 1 and "after 400 commands" in states.pop(), f"the states differ: {ended}")
+            check(run(SAMPLES / "unknown_outcome", address, "orders", "order-1", 10000).startswith("committed "), "unknown_outcome")
+            answer = run(SAMPLES / "unknown_outcome", address, "orders", "order-2", 0)
+            check(re.match(r"(committed|found) \d+|absent", answer), f"unknown_outcome with no time at all: {answer}")
+            run(script, "kill", "storage-2", **more)
+            check("storage-2: not running" in run(script, "status", **more), "status shows the killed node")
+            run(script, "start", "storage-2", **more)
+        finally:
+            run(script, "destroy", **more)
+        for _ in range(2):  # the second run finds what the first one wrote
+            check("followed back and equal" in run(SAMPLES / "embedded_cluster", folder + "/embedded", 500), "embedded_cluster")
+    print("samples: ok")
+
+
+main()
