@@ -43,7 +43,7 @@ struct Letter {
 
 class World {
  public:
-  World(std::uint32_t count, std::uint64_t seed) : random_(seed) {
+  World(std::uint32_t count, std::uint64_t seed) : random_(seed), harsh_(seed % 4 < 2) {
     for (std::uint32_t i = 1; i <= count; ++i) voters_.push_back(SequencerId{i});
     nodes_.resize(count);
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -59,9 +59,9 @@ class World {
         if (!n.raft) continue;
         if (random_.chance(1, 12) && n.raft->is_leader()) propose(n);
         if (random_.chance(1, 40) && n.raft->is_leader()) read(n);
-        if (random_.chance(1, 200)) crash(n);
+        if (random_.chance(1, harsh_ ? 200 : 400)) crash(n);
       }
-      if (random_.chance(1, 60)) island_ = random_.chance(1, 3) ? 0 : random_.below(1ull << (nodes_.size() + 1));
+      if (random_.chance(1, harsh_ ? 60 : 150)) island_ = random_.chance(1, 3) ? 0 : random_.below(1ull << (nodes_.size() + 1));
       if (random_.chance(1, 100)) loss_ = random_.below(30);
       if (random_.chance(1, 60)) {
         // A connection closed, which tells nothing about who lives.
@@ -139,7 +139,7 @@ class World {
     n.saving.clear();
     n.reads.clear();
     n.raft.reset();
-    n.back_at = now_ + Duration(static_cast<std::int64_t>(random_.below(random_.chance(1, 5) ? 3'000'000 : 100'000)));
+    n.back_at = now_ + Duration(static_cast<std::int64_t>(random_.below(!harsh_ || random_.chance(1, 5) ? 3'000'000 : 100'000)));
   }
 
   void propose(Sequencer& n) {
@@ -280,6 +280,7 @@ class World {
   }
 
   Random random_;
+  bool harsh_;  // short crashes and partitions one after the other; else long ones
   Time now_ = Time{} + 1h;
   std::vector<SequencerId> voters_;
   std::vector<Sequencer> nodes_;
