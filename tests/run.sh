@@ -77,12 +77,22 @@ check_tidy() {
   grep -E '(error|warning): ' "$logs/tidy-full.log" | grep -v '^/usr/' | sort -u
   return $status
 }
+kept_seeds() {
+  local plan seed why ran=0
+  while read -r plan seed why; do
+    [[ $plan == "#"* || -z $plan ]] && continue
+    echo "$plan $seed: $why"
+    build/release/bin/loglog-simulate --plan "tests/simulator/plans/$plan.txt" --seed "$seed" || return 1
+    ran=$((ran + 1))
+  done <tests/simulator/kept_seeds.txt
+  [ "$ran" -gt 0 ]
+}
 fuzz() { # name
   mkdir -p "build/tests/fuzz/$1"
   "build/fuzz/bin/$1" -max_total_time="$fuzz_seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
     -artifact_prefix="build/tests/fuzz/$1-" "build/tests/fuzz/$1"
 }
-export -f build check_format check_tidy fuzz
+export -f build check_format check_tidy fuzz kept_seeds
 export jobs logs fuzz_seconds
 
 # ---- Packages and builds
@@ -103,6 +113,7 @@ step "tidy" 420 bash -c check_tidy
 # ---- What it does. A binary that is missing fails its step.
 step "unit tests" 600 build/asan/bin/loglog-unit-tests
 step "simulator, $seeds seeds" 600 build/release/bin/loglog-simulate --plans tests/simulator/plans --seeds "$seeds"
+step "simulator, kept seeds" 120 bash -c kept_seeds
 for source in tests/fuzz/fuzz_*.cpp; do
   [ -e "$source" ] || continue
   name=$(basename "$source" .cpp)

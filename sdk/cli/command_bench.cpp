@@ -130,7 +130,7 @@ class Producer {
       lock.unlock();
       for (std::uint32_t i = 0; i < free; ++i) {
         const auto begin = Clock::now();
-        log_.append(payload_, [this, begin](AppendResult r) { ended(begin, r); });
+        log_.append(payload_, [this, begin](const AppendResult& r) { ended(begin, r); });
       }
     }
     std::unique_lock lock(mutex_);
@@ -179,6 +179,7 @@ int bench_append(const Target& target, const Options& o, const std::string& name
   const double cpu = cpu_seconds();
   const auto started = Clock::now();
   std::vector<std::thread> threads;
+  threads.reserve(producers.size());
   for (auto& p : producers) threads.emplace_back([&p] { p->run(); });
   Progress progress;
   while (Clock::now() < until && !interrupted()) {
@@ -209,6 +210,7 @@ std::expected<Log, CallError> log_to_read(Client& client, const Options& o, cons
   const std::string payload(o.size, 'x');
   std::vector<std::future<AppendResult>> made;
   const std::size_t count = std::clamp<std::size_t>((256u << 20) / (o.size + 40), 1, 200'000);
+  made.reserve(count);
   for (std::size_t i = 0; i < count; ++i) made.push_back(log->append_async(payload));
   for (auto& f : made)
     if (auto r = f.get(); !r) return std::unexpected(r.error);
@@ -267,7 +269,7 @@ int bench_follow(const Target& target, const Options& o, const std::string& name
     // Entries of one producer come in its order, so the oldest time belongs to the next entry.
     while (sent.size() < o.in_flight) {
       sent.push_back(Clock::now());
-      log->append(payload, [](AppendResult) {});
+      log->append(payload, [](const AppendResult&) {});
     }
     if (!entries.next_for(std::chrono::seconds(10))) {
       fmt::print(stderr, "\nloglog: nothing was delivered for 10 s\n");
@@ -295,7 +297,8 @@ int bench(const Target& target, const Options& o) {
                    : o.what == "read" ? bench_read(target, o, name)
                                       : bench_follow(target, o, name);
   if (o.log.empty())
-    if (auto client = target.connect()) (void)client->delete_log(name);
+    if (auto client = target.connect())
+      if (auto gone = client->delete_log(name); !gone && gone.error().code != "no_such_log") return failed(gone.error());
   return code;
 }
 

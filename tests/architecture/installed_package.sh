@@ -20,6 +20,7 @@ for header in $headers; do
   echo "#include <$header>"
 done >"$work/app/main.cpp"
 echo "int main() {}" >>"$work/app/main.cpp"
+cp "$root/samples/embedded_cluster/main.cpp" "$work/app/embedded.cpp"
 if [ -f "$root/samples/hello_append/main.cpp" ]; then
   cp "$root/samples/hello_append/main.cpp" "$work/app/hello.cpp"
 else
@@ -34,10 +35,13 @@ foreach(name main hello)
   add_executable(${name} ${name}.cpp)
   target_link_libraries(${name} PRIVATE loglog::loglog)
 endforeach()
+add_executable(embedded embedded.cpp)
+target_link_libraries(embedded PRIVATE loglog::embedded)
 END
 cmake -S "$work/app" -B "$work/app/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/configure.log"
 cmake --build "$work/app/build"
 "$work/app/build/main"
+"$work/app/build/embedded" "$work/data" 10
 
 export PKG_CONFIG_PATH
 PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name loglog.pc)")

@@ -50,6 +50,7 @@ void SimulatedNetwork::dial(Process& from, const std::string& address, Connectio
     return;
   }
   auto link = std::make_shared<Link>();
+  link->dial_key = dial_key;
   link->ends[0] = End{source, life, id, {}, false, {}};
   link->ends[1] = End{to, to->life(), to->next_connection(), {}, false, {}};
   links_[{source, id.value}] = link;
@@ -104,7 +105,7 @@ void SimulatedNetwork::shut(const LinkPtr& link, int except) {
       p->deliver(life, [link, i, p] {
         End& e = link->ends[i];
         if (e.told) p->on_disconnected(e.id);
-        else if (i == 0) p->on_connect_failed(0, e.id);
+        else if (i == 0) p->on_connect_failed(link->dial_key, e.id);
       });
     });
   }

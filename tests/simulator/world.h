@@ -115,6 +115,7 @@ class SimulatedNetwork {
   struct Link {
     End ends[2];
     bool open = true;
+    std::uint64_t dial_key = 0;  ///< of the dialling side, for the answer that it failed
   };
   using LinkPtr = std::shared_ptr<Link>;
 
