@@ -123,7 +123,7 @@ struct ClusterReport {
 };
 
 struct ClientOptions {
-  std::vector<std::string> addresses;             ///< HOST:PORT of any nodes of the cluster
+  std::vector<std::string> addresses = {};        ///< HOST:PORT of any nodes of the cluster
   std::chrono::milliseconds timeout{10'000};      ///< deadline of calls that name none
   std::uint64_t bytes_in_flight_max = 64u << 20;  ///< memory of appends under way
   bool block_when_full = true;                    ///< at that bound append waits; false: it is refused with too_many, as it

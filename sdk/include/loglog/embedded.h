@@ -18,8 +18,8 @@ namespace loglog {
 
 struct EmbeddedOptions {
   std::string name = "embedded";  ///< cluster name; a data directory belongs to one cluster for ever
-  std::string data;               ///< directory that holds a folder for each node; made where missing
-  std::string listen;             ///< HOST:PORT of the first sequencer (port 0 takes a free one); the other nodes take free ports
+  std::string data = {};          ///< directory that holds a folder for each node; made where missing
+  std::string listen = {};        ///< HOST:PORT of the first sequencer (port 0 takes a free one); the other nodes take free ports
                                   ///< of that host. Empty: process-local
   std::uint32_t sequencers = 1;   ///< 1, 3 or 5
   std::uint32_t storage = 3;      ///< 1 to 9
