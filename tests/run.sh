@@ -120,6 +120,7 @@ for source in tests/fuzz/fuzz_*.cpp; do
   step "fuzz ${name#fuzz_}" $((fuzz_seconds + 60)) bash -c "fuzz fuzz-${name#fuzz_}"
 done
 step "installed package" 300 tests/architecture/installed_package.sh build/release
+step "quickstart" 300 samples/quickstart.sh
 export LOGLOG_BIN=$PWD/build/asan/bin
 for test in tests/integration/*; do
   case $test in
