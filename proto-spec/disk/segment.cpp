@@ -150,8 +150,9 @@ std::optional<Offset> parse_segment_file_name(std::string_view name) {
   constexpr std::string_view suffix = ".seg";
   if (name.size() != 20 + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
   std::uint64_t v = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + 20, v);
-  if (error != std::errc{} || end != name.data() + 20) return std::nullopt;
+  const char* const begin = name.data();
+  const auto [end, error] = std::from_chars(begin, begin + 20, v);
+  if (error != std::errc{} || end != begin + 20) return std::nullopt;
   return Offset{v};
 }
 

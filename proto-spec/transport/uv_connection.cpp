@@ -150,7 +150,7 @@ void Connection::read_some(ssize_t n) {
   while (state_ == State::open) {
     auto r = session_.next();
     if (!r) {
-      const Error why = r.error();
+      const Error& why = r.error();
       close(why);
       if (callbacks.on_closed) callbacks.on_closed(why);
       return;

@@ -52,7 +52,13 @@ void Loop::end_turn() {
   for (auto& d : dirty) d->flush();
 }
 
-void Loop::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
+void Loop::run() {
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+  uv_run(&loop_, UV_RUN_DEFAULT);
+}
 
 void Loop::stop() {
   post([this] { uv_stop(&loop_); });

@@ -27,7 +27,8 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  /// Runs until stop(). Closes every handle before it returns.
+  /// Runs until stop(). Closes every handle before it returns. Blocks SIGPIPE in the calling thread, for good: writing to a peer
+  /// that has gone is an error of that connection, and the process that uses this library keeps its own handlers.
   void run();
   /// From any thread: run() returns soon.
   void stop();

@@ -8,13 +8,13 @@
 namespace loglog {
 namespace {
 
-constexpr std::size_t checksum_at = 12;
+constexpr std::size_t header_checksum_at = 12;
 
 std::uint32_t checksum(const std::byte* head, std::size_t size) {
   XXH3_state_t state;
   XXH3_64bits_reset(&state);
   static constexpr std::byte zero[4]{};
-  XXH3_64bits_update(&state, head, checksum_at);
+  XXH3_64bits_update(&state, head, header_checksum_at);
   XXH3_64bits_update(&state, zero, sizeof zero);
   XXH3_64bits_update(&state, head + message_header_size, size - message_header_size);
   return static_cast<std::uint32_t>(XXH3_64bits_digest(&state));
@@ -72,10 +72,10 @@ Encoded encode(RequestId request, const Message& message, std::uint8_t version) 
           store_le(p + 2, std::uint16_t{0});
           store_le(p + 4, static_cast<std::uint32_t>(sizer.size + out.tail.size()));
           store_le(p + 8, request.value);
-          store_le(p + checksum_at, std::uint32_t{0});
+          store_le(p + header_checksum_at, std::uint32_t{0});
           FieldWriter writer{p + message_header_size};
           for_each_field(const_cast<M&>(m), writer);
-          store_le(p + checksum_at, checksum(p, out.head.size()));
+          store_le(p + header_checksum_at, checksum(p, out.head.size()));
         }
       },
       message);
@@ -91,7 +91,7 @@ Result<MessageHeader> decode_header(ByteSpan b) {
   h.flags = load_le<std::uint16_t>(p + 2);
   h.body_length = load_le<std::uint32_t>(p + 4);
   h.request = RequestId{load_le<std::uint32_t>(p + 8)};
-  h.checksum = load_le<std::uint32_t>(p + checksum_at);
+  h.checksum = load_le<std::uint32_t>(p + header_checksum_at);
   if (h.version < protocol_lowest || h.version > protocol_highest)
     return fail(Errc::wrong_version, "message version " + std::to_string(h.version) + ", this side speaks " +
                                          std::to_string(protocol_lowest) + " to " + std::to_string(protocol_highest));

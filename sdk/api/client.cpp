@@ -37,6 +37,8 @@ Entry to_entry(const client::Entry& e) {
 
 constexpr std::uint64_t credit_step = 64 * 1024;
 
+}  // namespace
+
 // Bytes under way, bounded: the caller waits here, not the cluster.
 class Budget {
  public:
@@ -62,8 +64,6 @@ class Budget {
   std::uint64_t limit_;
   std::uint64_t used_ = 0;
 };
-
-}  // namespace
 
 struct Client::State {
   explicit State(ClientOptions o, client::Options core, std::uint64_t seed)
@@ -202,6 +202,8 @@ std::expected<void, CallError> Client::delete_log(const std::string& name) {
 std::expected<EntryOffset, CallError> Client::trim_log(const std::string& name, EntryOffset offset) {
   auto log = open_log(name);
   if (!log) return std::unexpected(log.error());
+  // Where no entry begins, no reader could begin either. Below the first offset there is nothing to do; past the end it is clamped.
+  if (auto there = log->read(offset, 1); !there && there.error().code == name_of(Errc::not_an_entry)) return std::unexpected(there.error());
   auto& s = *state_;
   auto d = s.ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
     m.trim_log(now, t, LogId{log->details().id}, Offset{offset}, s.deadline(now));

@@ -14,10 +14,11 @@
 namespace loglog::cli {
 namespace {
 
-struct Options {
+struct AppendOptions {
   std::string log;
   bool create = false;
   std::vector<std::string> files;
+  unsigned timeout_s = 60;
 };
 
 // Prints each offset, in the order of the entries, as it is known.
@@ -61,7 +62,7 @@ class Printer {
 };
 
 // Lines come when they come; offsets are printed meanwhile, by a thread that only prints.
-int append_lines(Log& log) {
+int append_lines(Log& log, std::chrono::seconds timeout) {
   Printer printer;
   std::mutex mutex;
   std::condition_variable news;
@@ -87,7 +88,7 @@ int append_lines(Log& log) {
   });
   std::string line;
   while (!interrupted() && std::getline(std::cin, line)) {
-    auto f = log.append_async(line, std::chrono::minutes(1));
+    auto f = log.append_async(line, timeout);
     std::lock_guard lock(mutex);
     made.push_back(std::move(f));
     news.notify_one();
@@ -101,36 +102,40 @@ int append_lines(Log& log) {
   return code;
 }
 
-int append_files(Log& log, const std::vector<std::string>& files) {
+int append_files(Log& log, const std::vector<std::string>& files, std::chrono::seconds timeout) {
   Printer printer;
   for (const std::string& f : files) {
     std::ifstream in(f, std::ios::binary);
     std::ostringstream content;
     if (in && in.peek() != std::ifstream::traits_type::eof()) content << in.rdbuf();
     if (!in.good() && !in.eof()) return failed("cannot read " + f + "; nothing after it was appended");
-    printer.add(log.append_async(content.str(), std::chrono::minutes(1)));
+    printer.add(log.append_async(content.str(), timeout));
   }
   return printer.finish();
 }
 
-int append(const Target& target, const Options& o) {
+int append(const Target& target, const AppendOptions& o) {
   watch_signals();
   auto client = target.connect();
   if (!client) return failed(client.error());
   auto log = o.create ? client->open_or_create_log(o.log) : client->open_log(o.log);
   if (!log) return failed(log.error());
-  const int code = o.files.empty() ? append_lines(*log) : append_files(*log, o.files);
+  const std::chrono::seconds timeout(o.timeout_s);
+  const int code = o.files.empty() ? append_lines(*log, timeout) : append_files(*log, o.files, timeout);
   return interrupted() ? exit_failed : code;
 }
 
 }  // namespace
 
 void add_append(CLI::App& app, Target& target, Run& run) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<AppendOptions>();
   auto* c = app.add_subcommand("append", "append each line of stdin, or each file whole; prints one offset an entry");
   c->add_option("LOG", o->log, "name of the log")->required();
   c->add_flag("--create", o->create, "create the log if there is none");
   c->add_option("--file", o->files, "append this file whole, binary-safe; may be given several times");
+  c->add_option("--timeout", o->timeout_s, "seconds that an entry may take until it is given up")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
   c->add_option("--cluster", target.addresses, "HOST:PORT[,HOST:PORT…] of any nodes")->delimiter(',');
   c->callback([&target, &run, o] { run = [&target, o] { return append(target, *o); }; });
 }

@@ -18,7 +18,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Options {
+struct BenchOptions {
   std::string what;
   std::string log;
   std::size_t size = 1024;
@@ -163,7 +163,7 @@ class Producer {
   std::uint32_t flying_ = 0;
 };
 
-int bench_append(const Target& target, const Options& o, const std::string& name) {
+int bench_append(const Target& target, const BenchOptions& o, const std::string& name) {
   std::vector<std::unique_ptr<Producer>> producers;
   const auto begin = Clock::now();
   const auto until = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(o.seconds));
@@ -203,7 +203,7 @@ int bench_append(const Target& target, const Options& o, const std::string& name
 }
 
 // Makes a log to read where none was named.
-std::expected<Log, CallError> log_to_read(Client& client, const Options& o, const std::string& name) {
+std::expected<Log, CallError> log_to_read(Client& client, const BenchOptions& o, const std::string& name) {
   if (!o.log.empty()) return client.open_log(name);
   auto log = client.create_log(name);
   if (!log) return log;
@@ -217,7 +217,7 @@ std::expected<Log, CallError> log_to_read(Client& client, const Options& o, cons
   return log;
 }
 
-int bench_read(const Target& target, const Options& o, const std::string& name) {
+int bench_read(const Target& target, const BenchOptions& o, const std::string& name) {
   auto client = target.connect();
   if (!client) return failed(client.error());
   auto log = log_to_read(*client, o, name);
@@ -248,7 +248,7 @@ int bench_read(const Target& target, const Options& o, const std::string& name) 
 }
 
 // From append to delivery at a follower of another client.
-int bench_follow(const Target& target, const Options& o, const std::string& name) {
+int bench_follow(const Target& target, const BenchOptions& o, const std::string& name) {
   auto writer = target.connect();
   auto reader = target.connect();
   if (!writer || !reader) return failed(writer ? reader.error() : writer.error());
@@ -289,7 +289,7 @@ int bench_follow(const Target& target, const Options& o, const std::string& name
   return m.errors == 0 ? 0 : exit_failed;
 }
 
-int bench(const Target& target, const Options& o) {
+int bench(const Target& target, const BenchOptions& o) {
   watch_signals();
   if (o.in_flight == 0 || o.producers == 0 || o.seconds <= 0) return failed("--in-flight, --producers and --seconds must be above 0");
   const std::string name = !o.log.empty() ? o.log : fmt::format("bench-{:08x}", std::random_device{}());
@@ -305,7 +305,7 @@ int bench(const Target& target, const Options& o) {
 }  // namespace
 
 void add_bench(CLI::App& app, Target& target, Run& run) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<BenchOptions>();
   auto* c = app.add_subcommand("bench", "measure append, read or follow");
   c->add_option("WHAT", o->what, "append, read or follow")->required()->check(CLI::IsMember({"append", "read", "follow"}));
   c->add_option("--log", o->log, "log to use (default: a new one, deleted afterwards)");

@@ -11,7 +11,7 @@
 namespace loglog::cli {
 namespace {
 
-struct Options {
+struct DevOptions {
   std::string data;
   std::string listen = "127.0.0.1:7070";
   std::uint32_t sequencers = 1;
@@ -35,7 +35,7 @@ class TemporaryFolder {
   std::string path_;
 };
 
-int dev(const Options& o) {
+int dev(const DevOptions& o) {
   watch_signals();
   std::optional<TemporaryFolder> folder;
   if (o.data.empty()) folder.emplace();
@@ -59,7 +59,7 @@ int dev(const Options& o) {
 }  // namespace
 
 void add_dev(CLI::App& app, Run& run) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<DevOptions>();
   auto* c = app.add_subcommand("dev", "a whole cluster in this process; prints `ready HOST:PORT` when it serves");
   c->add_option("--data", o->data, "directory to keep its data in (default: a temporary one, removed at exit)");
   c->add_option("--listen", o->listen, "HOST:PORT of the first sequencer (default 127.0.0.1:7070)");

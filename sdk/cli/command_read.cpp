@@ -9,7 +9,7 @@
 namespace loglog::cli {
 namespace {
 
-struct Options {
+struct ReadOptions {
   std::string log;
   std::string from;
   std::uint64_t count = std::numeric_limits<std::uint64_t>::max();
@@ -27,7 +27,7 @@ std::expected<EntryOffset, CallError> position(Log& log, const std::string& from
   return std::stoull(from);
 }
 
-int read(const Target& target, const Options& o) {
+int read(const Target& target, const ReadOptions& o) {
   watch_signals();
   auto client = target.connect();
   if (!client) return failed(client.error());
@@ -54,7 +54,7 @@ int read(const Target& target, const Options& o) {
   return interrupted() ? exit_failed : 0;
 }
 
-int follow(const Target& target, const Options& o) {
+int follow(const Target& target, const ReadOptions& o) {
   watch_signals();
   auto client = target.connect();
   if (!client) return failed(client.error());
@@ -82,7 +82,7 @@ int follow(const Target& target, const Options& o) {
   return 0;
 }
 
-int tail(const Target& target, const Options& o) {
+int tail(const Target& target, const ReadOptions& o) {
   auto client = target.connect();
   if (!client) return failed(client.error());
   auto log = client->open_log(o.log);
@@ -93,9 +93,9 @@ int tail(const Target& target, const Options& o) {
   return 0;
 }
 
-void add(CLI::App& app, Target& target, Run& run, const char* name, const char* what, int (*work)(const Target&, const Options&),
+void add(CLI::App& app, Target& target, Run& run, const char* name, const char* what, int (*work)(const Target&, const ReadOptions&),
          const char* from) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ReadOptions>();
   auto* c = app.add_subcommand(name, what);
   c->add_option("LOG", o->log, "name of the log")->required();
   if (from != nullptr) {

@@ -1,5 +1,7 @@
 #include "sdk/core/append_pipeline.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -17,7 +19,7 @@ AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, Replic
 
 // ---- Gathering
 
-void AppendPipeline::append(Time, Token token, Bytes payload, bool packed, Time deadline) {
+void AppendPipeline::append(Time, Token token, const Bytes& payload, bool packed, Time deadline) {
   const FrameKind kind = packed ? FrameKind::packed_entry : FrameKind::entry;
   if (!builder_.fits(static_cast<std::uint32_t>(payload.size()) + frame_overhead, options_.run_size_target)) cut(open_, builder_);
   bytes_ += payload.size() + frame_overhead;
@@ -110,9 +112,10 @@ void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, Conn
   auto* t = run->uploads.find(node);
   if (t == nullptr || t->state != ReplicaUploads::State::sent || t->on != c) return;
   t->state = taken ? ReplicaUploads::State::taken : ReplicaUploads::State::wanted;
-  if (const auto* busy = m ? std::get_if<Busy>(m) : nullptr)
+  if (const auto* busy = m ? std::get_if<Busy>(m) : nullptr) {
     t->not_before = now + std::chrono::milliseconds(std::clamp<std::uint32_t>(busy->retry_after_ms, 1, 1000));
-  else if (!taken) t->not_before = now + refusal_pause;
+    t->refusal = busy->error;
+  } else if (!taken) t->not_before = now + refusal_pause;
   if (late == lagging_.end()) return;
   run->uploads.drop_unsent();
   if (run->uploads.pending()) return;
@@ -347,6 +350,17 @@ void AppendPipeline::settle(Time now, RunList::iterator run, bool was_committed)
   runs_.erase(run);
 }
 
+/// What kept the run from its write quorum, for people.
+std::string AppendPipeline::why_not_uploaded(Run& run) const {
+  if (uploaded(run)) return "uploaded; no leader took its commit";
+  std::string why;
+  for (const auto& t : run.uploads.targets())
+    if (t.state != ReplicaUploads::State::taken)
+      why += fmt::format("{}storage node {}: {}", why.empty() ? "" : ", ", t.node.value,
+                         t.refusal == Errc::ok ? "no answer" : name_of(t.refusal));
+  return why;
+}
+
 /// True: nothing of the run is left to do.
 bool AppendPipeline::expire(Run& run, Time now) {
   if (run.next_deadline > now) return false;
@@ -354,7 +368,8 @@ bool AppendPipeline::expire(Run& run, Time now) {
   bool alive = false, unsure = false;
   for (Item& i : run.items) {
     if (i.live && i.deadline <= now) {
-      end(i, Failure{Error{i.committing ? Errc::outcome_unknown : Errc::deadline_exceeded, i.committing ? "the deadline passed" : ""}});
+      if (i.committing) end(i, Failure{Error{Errc::outcome_unknown, "the deadline passed"}});
+      else end(i, Failure{Error{Errc::deadline_exceeded, why_not_uploaded(run)}});
       if (!i.committing) run.stale = true;
     }
     if (i.live) run.next_deadline = std::min(run.next_deadline, i.deadline);

@@ -17,7 +17,7 @@ class AppendPipeline {
   AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out, std::uint64_t& bytes, LogId log,
                  ProducerId producer);
 
-  void append(Time now, Token token, Bytes payload, bool packed, Time deadline);
+  void append(Time now, Token token, const Bytes& payload, bool packed, Time deadline);
   /// Messages about this producer that no request waits for.
   void arrived(Time now, ConnectionId from, const Message& m);
   void disconnected(Time now, ConnectionId c);
@@ -79,6 +79,7 @@ class AppendPipeline {
   void drop_laggards(Time now);
   Sequence settled_through() const;
   bool uploaded(const Run& run) const;
+  std::string why_not_uploaded(Run& run) const;
   RunList::iterator find(Sequence first);
 
   const Options& options_;

@@ -24,7 +24,7 @@ struct FollowCall {
   std::uint64_t granted = 0, received = 0;    ///< on this subscription
   std::uint64_t delivered = 0, consumed = 0;  ///< by the application, in all
   std::set<NodeId> tried;
-  std::size_t mismatches = 0;
+  std::vector<ConnectionId> suspects;  // whose very first frame did not verify, this round
   Time due{}, silent_at = never;
   bool probing = false;
 };

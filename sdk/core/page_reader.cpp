@@ -1,10 +1,11 @@
 #include "sdk/core/page_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace loglog::client {
 namespace {
-constexpr Duration round_pause = 30ms;
+constexpr Duration all_refused_pause = 30ms;
 constexpr Duration connect_pause = 10ms;
 }  // namespace
 
@@ -49,12 +50,12 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
   }
   if (!p->frames.empty() && p->offset == cursor_.ask()) {
     Step step;
+    const Offset begin = cursor_.next();
     const bool good = cursor_.take(std::move(p->frames), step.entries, until_);
     choice_.succeeded(from);
-    if (good || !step.entries.empty()) {
-      tried_.clear();
-      mismatches_ = 0;
-    }
+    if (good || !step.entries.empty()) tried_.clear();
+    if (!cursor_.at_first())
+      for (const ConnectionId c : std::exchange(suspects_, {})) report(c, begin);
     due_ = {};
     if (!good) bad_bytes(now, from, connection);
     // Only a part of a frame so far, or a mismatch: on at once, there is nothing to tell.
@@ -70,10 +71,14 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
   next_replica(now, from, p->reason == Errc::ok ? Errc::not_here : p->reason);
 }
 
-/// The node checks for itself and repairs; the entry comes from another one. On the very first frame the offset may be wrong.
+/// The node checks for itself and repairs (K4).
+void PageReader::report(ConnectionId to, Offset at) { view_.tell(to, RequestId{0}, ReportCorrupt{log_, at, frame_overhead}); }
+
+/// The entry comes from another replica. On the very first frame the offset may be wrong instead: a node is blamed only when another
+/// one has a good frame there.
 void PageReader::bad_bytes(Time now, NodeId from, ConnectionId connection) {
-  view_.tell(connection, RequestId{0}, ReportCorrupt{log_, cursor_.next(), std::max(cursor_.missing(), frame_overhead)});
-  if (cursor_.at_first()) ++mismatches_;
+  if (cursor_.at_first()) suspects_.push_back(connection);
+  else report(connection, cursor_.next());
   next_replica(now, from, Errc::corrupt);
 }
 
@@ -87,10 +92,10 @@ void PageReader::next_replica(Time now, NodeId failed, Errc why) {
   const bool all = info == nullptr ||
                    std::all_of(info->members.begin(), info->members.end(), [this](const Member& m) { return tried_.contains(m.node); });
   if (!all) return poll(now);
-  const bool none_has_it = info != nullptr && mismatches_ >= info->members.size();
+  const bool none_has_it = info != nullptr && suspects_.size() >= info->members.size();
   tried_.clear();
-  mismatches_ = 0;
-  due_ = now + round_pause;
+  suspects_.clear();
+  due_ = now + all_refused_pause;
   on_step_(now, Step{{}, none_has_it ? Errc::not_an_entry : why, {}});
 }
 

@@ -43,6 +43,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
  private:
   void page(Time now, NodeId from, ConnectionId connection, Message* m);
   void bad_bytes(Time now, NodeId from, ConnectionId connection);
+  void report(ConnectionId to, Offset at);
   void next_replica(Time now, NodeId failed, Errc why);
 
   const Options& options_;
@@ -56,7 +57,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   OnStep on_step_;
   NodeId node_{};
   std::set<NodeId> tried_;
-  std::size_t mismatches_ = 0;  // on the very first frame, this round
+  std::vector<ConnectionId> suspects_;  // whose very first frame did not verify, this round
   bool asked_ = false;
   bool stopped_ = false;
   Time due_{};

@@ -16,12 +16,13 @@ class ReplicaUploads {
     State state = State::wanted;
     ConnectionId on{};  ///< where it was sent
     Time not_before{};  ///< Busy: not again before
+    Errc refusal{};     ///< what its last Busy said
   };
 
   /// Everything from the start (also after UploadAgain and after a resolution, A4); members that left are forgotten.
   void begin(const std::vector<Member>& members) {
     targets_.clear();
-    for (const Member& m : members) targets_.push_back({m.node, State::wanted, {}, {}});
+    for (const Member& m : members) targets_.push_back({m.node, State::wanted, {}, {}, Errc::ok});
   }
   std::vector<Target>& targets() { return targets_; }
   Target* find(NodeId n) {

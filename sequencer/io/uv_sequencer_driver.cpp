@@ -22,8 +22,8 @@ SequencerDriver::SequencerDriver(transport::Loop& loop, RaftStorage& storage, Op
                                  std::function<void(const std::string&)> fatal)
     : loop_(loop),
       storage_(storage),
-      options_(options),
-      machine_(options, storage.disk(), seed),
+      options_(std::move(options)),
+      machine_(options_, storage.disk(), seed),
       jitter_(seed + 1),
       log_(std::move(log)),
       fatal_(std::move(fatal)),

@@ -97,12 +97,13 @@ const std::string& StorageNode::address() const { return running_->address; }
 int StorageNode::run_until_signal() {
   running_ = std::make_unique<Running>();
   const transport::EventLog log(fmt::format("storage {}", options_.id), options_.log_level);
+  // Before anybody can know that it serves.
+  running_->loop.on_stop_signal([this] { running_->loop.stop(); });
   if (auto ok = running_->start(options_); !ok) {
     fmt::print(stderr, "loglog-storage: {}\n", ok.error().message());
     running_.reset();
     return exit_code_of(ok.error().code);
   }
-  running_->loop.on_stop_signal([this] { running_->loop.stop(); });
   running_->loop.run();
   running_->driver.reset();
   log(transport::LogLevel::info, "stopped");

@@ -30,9 +30,9 @@ struct LogCore {
   Offset committed{};         ///< D5, never moves back
   Offset leader_committed{};  ///< what the leader said in the matched term
   Offset trim_wanted{};
-  Term matched{};         ///< reconciled with this term's leader; counts only while it is the promise
-  Time no_space_until{};  ///< uploads are refused until then (K5)
-  ConnectionId leader{};  ///< where acknowledgements go
+  Term matched{};            ///< reconciled with this term's leader; counts only while it is the promise
+  Errc no_space = Errc::ok;  ///< why space could not be reserved: uploads are refused while it is not ok (K5)
+  ConnectionId leader{};     ///< where acknowledgements go
 
   const PromiseKeeper& promise() const { return own_promise.held().term > node_promise.held().term ? own_promise : node_promise; }
   bool is_matched() const { return matched != Term{} && matched == promise().held().term; }

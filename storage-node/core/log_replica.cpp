@@ -24,6 +24,7 @@ void LogReplica::recovered(RecoveredLog&& r) {
   state.suspect = r.suspect;
   state.dirty_tail = r.dirty_tail;
   writer_.found_counter(r.marks_counter);
+  writer_.found_capacity(r.open_file_size);
   if (r.suspect)
     state.node.event(Event::Level::alarm,
                      fmt::format("log {}: bytes at offset {} are bad below the mark {}; suspect until copied again (K3)", state.id.value,
@@ -91,6 +92,7 @@ void LogReplica::settle() {
   for (const Asked& a : std::exchange(misfit_, {}))
     if (a.term == promised) state.node.send(a.from, a.request, state_is(a.term));
   if (reconcile_wanted_) reconcile_now();
+  repair_.resume();
   pump();
   schedule();
 }
@@ -148,9 +150,11 @@ void LogReplica::order(ConnectionId from, RequestId request, const Order& m) {
 void LogReplica::pump() {
   if (!state.is_matched()) return orders_.drop();  // S1: sealed by a newer term
   if (writer_.busy() || repair_.active() || reconcile_wanted_ || orders_.empty()) return;
+  const auto front = orders_.ready();
+  if (!front || !writer_.make_room(front->opens_segment, front->bytes)) return;
   OrderQueue::Group group;
   Offset at = state.durable.end;
-  if (!orders_.take_group(group)) return;
+  orders_.take_group(group, writer_.room(front->opens_segment));
   marks_at_ = never;
   for (const Bytes& b : group.frames) {
     reader.written(at, b);
@@ -225,6 +229,7 @@ void LogReplica::drop() {
 void LogReplica::tick() {
   reader.tick();
   orders_.tick();
+  writer_.tick();
   if (marks_at_ <= state.node.now) {
     marks_at_ = never;
     const bool idle = !writer_.busy() && !repair_.active() && !reconcile_wanted_ && orders_.empty() && !state.dropped && !state.dirty_tail;
@@ -233,6 +238,8 @@ void LogReplica::tick() {
   schedule();
 }
 
-void LogReplica::schedule() { state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick()})); }
+void LogReplica::schedule() {
+  state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick(), writer_.next_tick()}));
+}
 
 }  // namespace loglog::storage

@@ -28,7 +28,7 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
     accept_upload(from, request, m.run);
     return pump();
   }
-  if (state.no_space_until > state.node.now) return refuse_upload(from, request, m.run, Errc::no_space);
+  if (state.no_space != Errc::ok) return refuse_upload(from, request, m.run, state.no_space);
   const Errc e = state.node.staging.add(state.node.now, state.id, m.run, m.frames, false);
   if (e != Errc::ok) return refuse_upload(from, request, m.run, e);
   accept_upload(from, request, m.run);
@@ -63,7 +63,7 @@ void LogReplica::fetch_run(ConnectionId from, RequestId request, const FetchRun&
   const bool here = state.is_matched() && state.matched == m.term && !state.segments.empty() && m.offset >= state.segments.front() &&
                     m.run.length > 0 && m.run.length <= run_size_max && m.offset + m.run.length <= state.durable.end;
   if (!here) return state.node.fail_request(from, request, Errc::not_here);
-  reader.fetch(m.offset, m.run.length, true, [this, from, request, run = m.run](Errc e, Bytes b) {
+  reader.fetch(m.offset, m.run.length, true, [this, from, request, run = m.run](Errc e, const Bytes& b) {
     Bytes images = e == Errc::ok ? unstamped_copy(b) : Bytes{};
     const auto checked = check_images(images, true);
     if (!checked || *checked != run) return state.node.fail_request(from, request, Errc::not_here);

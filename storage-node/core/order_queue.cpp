@@ -53,10 +53,15 @@ bool OrderQueue::offer(const Reference& run, Bytes frames) {
   return true;
 }
 
-bool OrderQueue::take_group(Group& group) {
+std::optional<OrderQueue::Front> OrderQueue::ready() const {
+  if (items_.empty() || items_.front().frames.empty()) return std::nullopt;
+  return Front{items_.front().opens_segment, items_.front().frames.size()};
+}
+
+void OrderQueue::take_group(Group& group, std::uint64_t room) {
   while (!items_.empty() && group.bytes < s_.node.options.group_bytes_max) {
     Ordered& o = items_.front();
-    if (o.frames.empty() || (o.opens_segment && !group.frames.empty())) break;
+    if (o.frames.empty() || (o.opens_segment && !group.frames.empty()) || group.bytes + o.frames.size() > room) break;
     if (o.opens_segment) group.opens_segment = true;
     stamp_run(o.frames, s_.id, s_.matched, s_.written, s_.terms);
     group.bytes += o.frames.size();
@@ -64,7 +69,6 @@ bool OrderQueue::take_group(Group& group) {
     if (!o.leader_frame) group.runs.push_back(o.run);
     items_.pop_front();
   }
-  return !group.frames.empty();
 }
 
 void OrderQueue::drop() {

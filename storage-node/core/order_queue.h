@@ -30,8 +30,14 @@ class OrderQueue {
   bool misses(const Reference& run) const { return missing_.contains({run.producer, run.first}); }
   /// A missing run came by upload or from a peer; its reference was checked. True: it was wanted and equal (D3).
   bool offer(const Reference& run, Bytes frames);
-  /// Takes what is ready up to a group's size, not across a segment start; stamps it and moves s.written.
-  bool take_group(Group& group);
+  struct Front {
+    bool opens_segment;
+    std::uint64_t bytes;
+  };
+  /// What comes next, if its bytes are here.
+  std::optional<Front> ready() const;
+  /// Takes what is ready, up to a group's size and to `room` bytes, not across a segment start; stamps it and moves s.written.
+  void take_group(Group& group, std::uint64_t room);
   /// Forgets everything not yet written (S1).
   void drop();
   void tick();

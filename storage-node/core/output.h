@@ -24,17 +24,24 @@ struct MakeLog {
   LogId log;
   Bytes info;
 };
-/// A new segment file, durable with its directory entry before DiskDone: takes the prepared `next` file if there is one
-/// of this size, else makes a zero-filled one of `size` bytes (header included).
+/// The prepared `next` file becomes a segment file, durable with its directory entry before DiskDone. It takes no space
+/// (K5): the core asks for it only after PrepareNext.
 struct OpenSegment {
   LogId log;
   Offset first;
-  Bytes header;        ///< 4096 bytes
-  std::uint64_t size;  ///< file size to prepare, bytes
+  Bytes header;  ///< 4096 bytes
 };
-/// Prepare the `next` file ahead (zero-filled), at low priority. Not on the log's strand; no effect visible to the core.
+/// Make the `next` file ready, of at least `size` bytes (header included): full of zeros that are written, or, in haste, with
+/// the space only reserved. Not on the log's strand, and never under way together with an OpenSegment of the log.
 struct PrepareNext {
   LogId log;
+  std::uint64_t size;
+  bool in_haste = false;
+};
+/// Reserve space for the open segment up to `size` bytes of file; the bytes there read as zeros.
+struct GrowSegment {
+  LogId log;
+  Offset first;
   std::uint64_t size;
 };
 /// Cut a segment file to its length (it will never be written again); not durable by itself, the next sync covers it.
@@ -99,8 +106,8 @@ struct SaveFile {
   Bytes data;
 };
 
-using DiskOperation = std::variant<MakeLog, OpenSegment, PrepareNext, CloseSegment, WriteGroup, TruncateLog, UnlinkSegments, DropLog,
-                                   ReadSegment, RepairSegment, SavePromise, SaveFile>;
+using DiskOperation = std::variant<MakeLog, OpenSegment, PrepareNext, GrowSegment, CloseSegment, WriteGroup, TruncateLog, UnlinkSegments,
+                                   DropLog, ReadSegment, RepairSegment, SavePromise, SaveFile>;
 
 /// Chosen by the core; unique per process.
 using Ticket = Strong<struct TicketTag, std::uint64_t>;
@@ -110,12 +117,23 @@ struct DiskRequest {
   DiskOperation operation;
 };
 
-/// A failed write, fdatasync, create or truncate is fatal for the process (K2): the driver must not deliver anything
-/// further to the core and exits; only reads and PrepareNext come back with an error (no_space, io_error).
+/// Operations that may fail: reads, and what asks for space and changes nothing before it has it (K5). They come back with
+/// no_space or io_error. Any other failure is fatal for the process (K2): nothing further is delivered to the core.
+inline bool may_fail(const DiskOperation& op) {
+  if (const auto* file = std::get_if<SaveFile>(&op)) return file->name == "metadata";  // a copy: the leader has it
+  return std::holds_alternative<ReadSegment>(op) || std::holds_alternative<PrepareNext>(op) || std::holds_alternative<GrowSegment>(op) ||
+         std::holds_alternative<MakeLog>(op);
+}
+/// Operations that do not wait for the log's strand, nor it for them.
+inline bool beside_strand(const DiskOperation& op) {
+  return std::holds_alternative<ReadSegment>(op) || std::holds_alternative<PrepareNext>(op);
+}
+
 struct DiskDone {
   Ticket ticket;
   Errc error = Errc::ok;
-  Bytes data;  ///< ReadSegment
+  Bytes data;          ///< ReadSegment
+  std::string detail;  ///< of an error, for people
 };
 
 // ---- Network

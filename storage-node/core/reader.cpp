@@ -95,8 +95,8 @@ void Reader::push(FollowKey key) {
 void Reader::wake() {
   std::vector<Waiting> waiting;
   waiting.swap(waiting_);
-  for (Waiting& w : waiting)
-    if (!answer_now(w.from, w.request, w.read)) waiting_.push_back(std::move(w));
+  for (const Waiting& w : waiting)
+    if (!answer_now(w.from, w.request, w.read)) waiting_.push_back(w);
   std::vector<FollowKey> keys;
   for (const auto& [key, f] : follows_)
     if (f.credit > 0 && !f.fetching) keys.push_back(key);

@@ -109,6 +109,7 @@ RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segme
     walk_terms_back(disk, log, r);
     if (!r.dirty_tail) r.dirty_tail = !rest_is_clean(disk, log, r.segments.open(), r.tail.end);
   }
+  if (!r.segments.empty()) r.open_file_size = disk.file_size(log, r.segments.open());
   r.suspect = r.tail.end < r.mark_durable;
   return r;
 }

@@ -14,9 +14,10 @@ struct RecoveredLog {
   std::vector<TermStart> terms;
   Offset committed{};
   std::uint64_t marks_counter = 0;
-  Offset mark_durable{};    ///< the newest mark: what was surely durable here
-  bool suspect = false;     ///< K3: bad bytes below the mark
-  bool dirty_tail = false;  ///< torn bytes or files lie past the tail; the leader's cut removes them
+  std::uint64_t open_file_size = 0;  ///< of the last segment's file
+  Offset mark_durable{};             ///< the newest mark: what was surely durable here
+  bool suspect = false;              ///< K3: bad bytes below the mark
+  bool dirty_tail = false;           ///< torn bytes or files lie past the tail; the leader's cut removes them
 };
 
 /// Blocking reads from the medium. Never shortens anything (K3).

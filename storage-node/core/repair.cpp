@@ -23,13 +23,18 @@ void Repair::start(const Reconcile& command) {
   command_ = command;
   peer_ = refusals_ = 0;
   rest_ = {};
+  waits_for_room_ = false;
   cut();
 }
 
 void Repair::cancel() {
-  active_ = false;
+  active_ = waits_for_room_ = false;
   ++run_;
   rest_ = {};
+}
+
+void Repair::resume() {
+  if (active_ && std::exchange(waits_for_room_, false)) write_next();
 }
 
 void Repair::finish(Errc e) {
@@ -135,7 +140,6 @@ void Repair::copied(const Bytes& frames) {
 
 /// Writes the whole frames that are there, file by file; then copies on.
 void Repair::write_next() {
-  if (writer_.busy()) return;
   Tail tail = s_.durable;
   std::vector<TermStart> terms = s_.terms;
   std::size_t until = 0;
@@ -156,6 +160,8 @@ void Repair::write_next() {
     return active_ ? fetch_next() : void();
   }
   limit = std::min(limit, s_.durable.end + all.good_bytes);
+  waits_for_room_ = !writer_.make_room(opens, limit - s_.durable.end);
+  if (waits_for_room_) return;
   until = scan_frames(rest_, s_.id, limit, false, tail, terms).good_bytes;
   const Bytes group = rest_.slice(0, until);
   rest_ = rest_.slice(until);
@@ -189,7 +195,7 @@ void Repair::check_range(Offset at, std::uint32_t length) {
       });
 }
 
-void Repair::repair_range(Offset at, Offset until, std::size_t peer, Bytes got) {
+void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes& got) {
   std::vector<NodeId> peers;
   for (const Member& m : s_.info.members)
     if (m.node != s_.node.options.id) peers.push_back(m.node);

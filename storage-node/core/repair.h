@@ -16,6 +16,8 @@ class Repair {
   void start(const Reconcile& command);
   /// A newer command or term: nothing further is written; what is in flight ends first.
   void cancel();
+  /// The strand is idle and there may be room now for what waited for it.
+  void resume();
 
   /// A reader found bad bytes: reads the range, and replaces a damaged one by a peer's (K4).
   void check_range(Offset at, std::uint32_t length);
@@ -35,7 +37,7 @@ class Repair {
       if (active_ && run == run_) f(std::forward<decltype(a)>(a)...);
     };
   }
-  void repair_range(Offset at, Offset until, std::size_t peer, Bytes got);
+  void repair_range(Offset at, Offset until, std::size_t peer, const Bytes& got);
 
   LogCore& s_;
   SegmentWriter& writer_;
@@ -43,6 +45,7 @@ class Repair {
   Finished finished_;
   bool active_ = false;
   bool range_active_ = false;
+  bool waits_for_room_ = false;
   std::uint64_t run_ = 0;
   Reconcile command_;
   std::size_t peer_ = 0;

@@ -1,18 +1,102 @@
 #include "storage-node/core/segment_writer.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
+#include <utility>
 
 #include "proto-spec/vocabulary/check.h"
 
 namespace loglog::storage {
 namespace {
 constexpr std::uint64_t first_file_size = 1u << 20;
+constexpr Duration space_asked_every = 1s;
+}  // namespace
+
+std::uint64_t SegmentWriter::segment_size() const {
+  return s_.info.options.segment_size == 0 ? segment_size_default : s_.info.options.segment_size;
 }
 
-std::uint64_t SegmentWriter::file_size(bool very_first) const {
-  const std::uint64_t segment = s_.info.options.segment_size == 0 ? segment_size_default : s_.info.options.segment_size;
-  const std::uint64_t size = segment_header_size + segment + std::min<std::uint64_t>(run_size_target, segment / 4);
-  return very_first ? std::min(first_file_size, size) : size;
+/// The leader rolls before a segment passes its size, unless one run alone is larger; frames of its own need a little more.
+std::uint64_t SegmentWriter::file_size() const {
+  return segment_header_size + segment_size() + std::min<std::uint64_t>(run_size_target, segment_size() / 4);
+}
+
+// ---- Space (K5): all that is written goes where space was reserved before it, so that only asking for space can fail.
+
+std::uint64_t SegmentWriter::room(bool opens) const {
+  const std::uint64_t used = segment_header_size + (opens || s_.segments.empty() ? 0 : s_.durable.end - s_.segments.open());
+  const std::uint64_t size = opens || s_.segments.empty() ? next_size_ : capacity_;
+  return size > used ? size - used : 0;
+}
+
+bool SegmentWriter::make_room(bool opens, std::uint64_t bytes) {
+  if (preparing_ && opens) return false;  // the `next` file is not to be taken from under a preparation
+  const std::uint64_t there = room(opens);
+  if (bytes <= there) return true;
+  if (space_again_ != never) return false;
+  if (opens || s_.segments.empty()) {
+    // A log that may stay idle begins small.
+    const std::uint64_t usual = s_.segments.empty() ? std::min(first_file_size, file_size()) : file_size();
+    prepare(std::max(usual, segment_header_size + bytes), true);
+  } else {
+    grow(std::max(std::min(2 * capacity_, file_size()), capacity_ + (bytes - there)));
+  }
+  return false;
+}
+
+void SegmentWriter::prepare(std::uint64_t size, bool in_haste) {
+  if (preparing_) return;
+  preparing_ = true;
+  s_.node.disk(PrepareNext{s_.id, size, in_haste}, [this, size](DiskDone&& d) {
+    preparing_ = false;
+    if (d.error == Errc::ok) next_size_ = size;
+    space_asked(d, size);
+  });
+}
+
+void SegmentWriter::grow(std::uint64_t size) {
+  if (growing_) return;
+  growing_ = true;
+  s_.node.disk(GrowSegment{s_.id, s_.segments.open(), size}, [this, size, file = s_.segments.open()](DiskDone&& d) {
+    growing_ = false;
+    if (d.error == Errc::ok && !s_.segments.empty() && s_.segments.open() == file) capacity_ = std::max(capacity_, size);
+    space_asked(d, size);
+  });
+}
+
+void SegmentWriter::space_asked(const DiskDone& d, std::uint64_t size) {
+  if (s_.dropped) return;
+  if (d.error != Errc::ok) {
+    if (s_.no_space == Errc::ok)
+      s_.node.event(Event::Level::alarm, fmt::format("log {}: no space for {} bytes ({}); uploads are refused until there is: free space "
+                                                     "or trim logs (K5)",
+                                                     s_.id.value, size, d.detail));
+    s_.no_space = d.error;
+    space_again_ = s_.node.now + space_asked_every;
+  } else if (std::exchange(s_.no_space, Errc::ok) != Errc::ok) {
+    s_.node.event(Event::Level::info, fmt::format("log {}: there is space again", s_.id.value));
+  }
+  settled_();
+}
+
+void SegmentWriter::tick() {
+  if (space_again_ > s_.node.now) return;
+  space_again_ = never;
+  settled_();  // what waits for room asks itself
+  reserve_ahead();
+  if (s_.no_space == Errc::ok || s_.dropped || preparing_ || growing_) return;
+  // Nothing waits for room any more: whether there is space shows when the next file is made.
+  if (next_size_ > 0) s_.no_space = Errc::ok;
+  else prepare(s_.segments.empty() ? std::min(first_file_size, file_size()) : file_size(), true);
+}
+
+/// Early enough that nobody waits for it, and that a full disk is known while what was ordered still fits.
+void SegmentWriter::reserve_ahead() {
+  if (s_.segments.empty() || s_.dropped || space_again_ != never) return;
+  const std::uint64_t used = s_.durable.end - s_.segments.open();
+  if (capacity_ < file_size() && used * 2 > capacity_) grow(std::min(2 * capacity_, file_size()));
+  if (next_size_ < file_size() && used * 4 > segment_size()) prepare(file_size(), false);
 }
 
 Bytes SegmentWriter::next_marks() {
@@ -23,19 +107,20 @@ Bytes SegmentWriter::next_marks() {
 }
 
 void SegmentWriter::open_segment(Offset first) {
-  const bool very_first = s_.segments.empty();
-  if (!very_first) s_.node.disk(CloseSegment{s_.id, s_.segments.open(), first - s_.segments.open()}, {});
+  if (!s_.segments.empty()) s_.node.disk(CloseSegment{s_.id, s_.segments.open(), first - s_.segments.open()}, {});
   Bytes header = encode_segment_header({s_.node.identity.cluster, s_.id, first, s_.durable.chain});
   // The new header carries marks at once, so that the committed offset outlives the file before it.
   const Bytes marks = next_marks();
   std::memcpy(header.mutable_data() + marks_slot_at[counter_ % 2], marks.data(), marks.size());
-  s_.node.disk(OpenSegment{s_.id, first, std::move(header), file_size(very_first)}, {});
+  s_.node.disk(OpenSegment{s_.id, first, std::move(header)}, {});
   s_.segments.add(first);
+  capacity_ = std::exchange(next_size_, 0);
 }
 
 void SegmentWriter::write(std::vector<Bytes> frames, bool opens, std::function<void()> done) {
   check(!busy(), "one group in flight per log");
   check(!s_.dirty_tail, "a torn tail is cut before it is written over");
+  check(s_.written.end - s_.durable.end <= room(opens), "room is made before a group is taken");
   if (opens || s_.segments.empty()) open_segment(s_.durable.end);
   const Offset file = s_.segments.open();
   Bytes marks = next_marks();
@@ -45,7 +130,7 @@ void SegmentWriter::write(std::vector<Bytes> frames, bool opens, std::function<v
                [this, tail = s_.written, done = std::move(done)](DiskDone&&) {
                  --in_flight_;
                  s_.durable = tail;
-                 prepare_ahead();
+                 reserve_ahead();
                  done();
                  settled_();
                });
@@ -73,6 +158,7 @@ void SegmentWriter::truncate(bool everything, const Tail& kept, std::function<vo
   if (!everything && !s_.segments.empty() && kept.end > s_.segments.front()) {
     file = s_.segments.holding(Offset{kept.end.value - 1});
     length = kept.end - file;
+    if (file != s_.segments.open()) capacity_ = segment_header_size + (s_.segments.end_of(file, s_.durable.end) - file);
     s_.segments.keep_through(file);
   } else {
     everything = true;
@@ -87,19 +173,6 @@ void SegmentWriter::truncate(bool everything, const Tail& kept, std::function<vo
     cut_terms(s_.terms, kept.end);
     done();
     settled_();
-  });
-}
-
-void SegmentWriter::prepare_ahead() {
-  if (s_.segments.empty() || prepared_for_ == s_.segments.open()) return;
-  const std::uint64_t segment = s_.info.options.segment_size == 0 ? segment_size_default : s_.info.options.segment_size;
-  if ((s_.durable.end - s_.segments.open()) * 2 < segment) return;
-  prepared_for_ = s_.segments.open();
-  s_.node.disk(PrepareNext{s_.id, file_size(false)}, [this](DiskDone&& d) {
-    if (d.error != Errc::ok) {
-      s_.no_space_until = s_.node.now + 1s;  // K5: refuse uploads while what is ordered can still be written
-      prepared_for_ = no_offset;
-    }
   });
 }
 

@@ -13,7 +13,17 @@ class SegmentWriter {
   bool busy() const { return in_flight_ > 0; }
   /// Marks slots' counter, as found at start.
   void found_counter(std::uint64_t counter) { counter_ = counter; }
-  /// Writes frames that begin at the durable tail and end at s.written; `opens` begins a new segment file with them.
+  /// Whether `bytes` of frames at the durable tail have their space on disk (K5), in a new segment file if `opens`. If not, the
+  /// space is asked for, and once a second again while the disk is full; `settled` runs when it is there.
+  bool make_room(bool opens, std::uint64_t bytes);
+  /// Bytes of frames that fit there now.
+  std::uint64_t room(bool opens) const;
+  void tick();
+  Time next_tick() const { return space_again_; }
+  /// The size of the open segment's file, as found at start.
+  void found_capacity(std::uint64_t size) { capacity_ = size; }
+  /// Writes frames that begin at the durable tail and end at s.written, for which there is room; `opens` begins a new segment
+  /// file with them.
   /// `done` runs when they are durable and s.durable has moved.
   void write(std::vector<Bytes> frames, bool opens, std::function<void()> done);
   /// Marks alone (K3: once more when idle).
@@ -25,8 +35,12 @@ class SegmentWriter {
  private:
   void open_segment(Offset first);
   Bytes next_marks();
-  std::uint64_t file_size(bool very_first) const;
-  void prepare_ahead();
+  std::uint64_t segment_size() const;
+  std::uint64_t file_size() const;
+  void prepare(std::uint64_t size, bool in_haste);
+  void grow(std::uint64_t size);
+  void space_asked(const DiskDone& d, std::uint64_t size);
+  void reserve_ahead();
 
   LogCore& s_;
   std::function<void()> settled_;
@@ -34,7 +48,11 @@ class SegmentWriter {
   std::uint64_t counter_ = 0;
   Offset marked_durable_{};
   Offset marked_committed_{};
-  Offset prepared_for_ = no_offset;  ///< the open segment whose successor is prepared
+  std::uint64_t capacity_ = 0;   ///< size of the open segment's file
+  std::uint64_t next_size_ = 0;  ///< size of the `next` file; 0: not there
+  bool preparing_ = false;
+  bool growing_ = false;
+  Time space_again_ = never;  ///< the disk was full: when to ask again
 };
 
 }  // namespace loglog::storage

@@ -100,7 +100,13 @@ void StorageMachine::save_identity() {
   });
 }
 
-void StorageMachine::save_metadata() { node_.disk(SaveFile{"metadata", encode_record(node_.metadata)}, {}); }
+/// A copy only: the leader sends it again to a node that starts with an older one.
+void StorageMachine::save_metadata() {
+  node_.disk(SaveFile{"metadata", encode_record(node_.metadata)}, [this](DiskDone&& d) {
+    if (d.error != Errc::ok)
+      node_.event(Event::Level::warning, fmt::format("the copy of the cluster's metadata is not saved: {}", d.detail));
+  });
+}
 
 Hello StorageMachine::hello() const {
   return {hello_magic,
@@ -329,8 +335,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, ConfirmTerm& m) {
 void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
   const LogId id = m.info.id;
   const Admission a = admit(from, request, id, m.term);
-  if (a == Admission::wait) waiting_.push_back({from, request, Message{std::move(m)}});
-  if (a != Admission::yes) return;
+  if (a == Admission::refused) return;
+  if (a == Admission::wait) return waiting_.push_back({from, request, Message{std::move(m)}});
   if (LogReplica* l = find(id)) {
     if (l->state.dropped) return node_.fail_request(from, request, Errc::log_deleted);
     if (l->state.made) return node_.send(from, request, Joined{id});
@@ -339,9 +345,14 @@ void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
   }
   LogReplica* l = (logs_[id] = std::make_unique<LogReplica>(node_, promise_, id)).get();
   l->described(m.info, RaftIndex{});
-  node_.disk(MakeLog{id, encode_record(m.info)}, [this, l, from, request, id](DiskDone&&) {
-    l->state.made = true;
-    node_.send(from, request, Joined{id});
+  node_.disk(MakeLog{id, encode_record(m.info)}, [this, l, from, request, id](DiskDone&& d) {
+    if (d.error != Errc::ok) {  // the leader asks again, or takes the log back
+      logs_.erase(id);
+      node_.fail_request(from, request, d.error, d.detail);
+    } else {
+      l->state.made = true;
+      node_.send(from, request, Joined{id});
+    }
     resume_waiting();
   });
 }

@@ -32,6 +32,6 @@ using PostToDriver = std::function<void(std::function<void()>)>;
 using WatchReadable = std::function<std::shared_ptr<void>(int descriptor, std::function<void()> work)>;
 
 /// Three threads: one for what the strands wait for, one for reads, one for preparation.
-std::unique_ptr<FileEngine> make_thread_engine(SegmentDirectory& directory, PostToDriver post);
+std::unique_ptr<FileEngine> make_thread_engine(SegmentDirectory& directory, const PostToDriver& post);
 
 }  // namespace loglog::storage

@@ -66,10 +66,22 @@ Outcome replace_file(const std::string& folder, const std::string& name, ByteSpa
   const std::string temporary = path + ".new";
   {
     const Descriptor d(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-    if (!d || !write_all(d.get(), data, 0) || ::fdatasync(d.get()) != 0) return failed("cannot write", temporary);
+    if (!d || !write_all(d.get(), data, 0) || ::fdatasync(d.get()) != 0) {
+      const Outcome r = failed("cannot write", temporary);
+      ::unlink(temporary.c_str());  // gives back what it got
+      return r;
+    }
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) return failed("cannot rename", temporary);
   return sync_directory(folder);
+}
+
+/// Space on disk for the first `size` bytes; what is new there reads as zeros.
+Outcome reserve(int fd, std::uint64_t size, const std::string& path) {
+  const int e = ::posix_fallocate(fd, 0, static_cast<off_t>(size));
+  if (e == 0) return {};
+  errno = e;
+  return failed("cannot reserve space in", path);
 }
 
 Bytes slurp(const std::string& path) {
@@ -117,42 +129,34 @@ struct SegmentDirectory::Doer {
   }
 
   Outcome operator()(const OpenSegment& o) {
-    const std::string folder = dir.log_path(o.log);
+    const std::string prepared = dir.log_path(o.log) + "/next";
     const std::string path = dir.segment_path(o.log, o.first);
-    const std::string prepared = folder + "/next";
-    std::error_code error;
-    // Taken by its name first: a preparation that ends meanwhile must not slip in between the header and the last rename.
-    const std::string from = folder + "/opening";
-    const bool ready = fs::file_size(prepared, error) == o.size && !error && ::rename(prepared.c_str(), from.c_str()) == 0;
     {
-      const Descriptor d(::open(from.c_str(), O_RDWR | O_CREAT | (ready ? 0 : O_TRUNC) | O_CLOEXEC, 0640));
-      if (!d) return failed("cannot open", from);
-      // Not prepared ahead: reserve the space only (K5); zero-filling here would stop the log for its length.
-      if (!ready)
-        if (const int e = ::posix_fallocate(d.get(), 0, static_cast<off_t>(o.size)); e != 0) {
-          ::unlink(from.c_str());  // gives back what it got
-          errno = e;
-          return failed("cannot reserve space in", from);
-        }
-      if (!write_all(d.get(), o.header, 0) || ::fsync(d.get()) != 0) return failed("cannot write", from);
+      const Descriptor d(::open(prepared.c_str(), O_RDWR | O_CLOEXEC));
+      if (!d || !write_all(d.get(), o.header, 0) || ::fsync(d.get()) != 0) return failed("cannot write", prepared);
     }
     dir.forget(o.log, o.first);
-    if (::rename(from.c_str(), path.c_str()) != 0) return failed("cannot rename", from);
-    return sync_directory(folder);
+    if (::rename(prepared.c_str(), path.c_str()) != 0) return failed("cannot rename", prepared);
+    return sync_directory(dir.log_path(o.log));
   }
 
   Outcome operator()(const PrepareNext& o) {
     const std::string folder = dir.log_path(o.log);
+    const std::string next = folder + "/next";
     const std::string temporary = folder + "/preparing";
+    std::error_code error;
+    if (const auto size = fs::file_size(next, error); !error && size >= o.size) return {};
     {
       const Descriptor d(::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-      if (!d || !write_zeros(d.get(), 0, o.size) || ::fdatasync(d.get()) != 0) {
-        const Outcome r = failed("cannot prepare", temporary);
+      if (!d) return failed("cannot create", temporary);
+      Outcome reserved = reserve(d.get(), o.size, temporary);
+      if (reserved.error == Errc::ok && ((!o.in_haste && !write_zeros(d.get(), 0, o.size)) || ::fdatasync(d.get()) != 0))
+        reserved = failed("cannot prepare", temporary);
+      if (reserved.error != Errc::ok) {
         ::unlink(temporary.c_str());
-        return r;
+        return reserved;
       }
     }
-    const std::string next = folder + "/next";
     const auto dropped = [&folder] { return ::access((folder + "/tombstone").c_str(), F_OK) == 0; };
     if (::rename(temporary.c_str(), next.c_str()) != 0) {
       if (errno == ENOENT && dropped()) return {};
@@ -161,6 +165,13 @@ struct SegmentDirectory::Doer {
     // This runs beside everything else: a drop that wrote its tombstone first may have looked for files before this one came.
     if (dropped() && ::unlink(next.c_str()) != 0 && errno != ENOENT) return failed("cannot remove", next);
     return {};
+  }
+
+  Outcome operator()(const GrowSegment& o) {
+    const auto fd = dir.descriptor(o.log, o.first);
+    const std::string path = dir.segment_path(o.log, o.first);
+    if (*fd < 0) return failed("cannot open", path);
+    return reserve(*fd, o.size, path);
   }
 
   Outcome operator()(const CloseSegment& o) {
@@ -238,7 +249,7 @@ struct SegmentDirectory::Doer {
     std::error_code error;
     for (const auto& f : fs::directory_iterator(folder, error)) {
       const std::string name = f.path().filename().string();
-      const bool data = parse_segment_file_name(name).has_value() || name == "next" || name == "preparing" || name == "opening";
+      const bool data = parse_segment_file_name(name).has_value() || name == "next" || name == "preparing";
       // ENOENT: the segment that is being prepared beside this has got its name.
       if (data && ::unlink(f.path().c_str()) != 0 && errno != ENOENT) return failed("cannot remove", f.path().string());
     }
@@ -303,7 +314,7 @@ Result<void> SegmentDirectory::make_durable() {
     return {};
   };
   for (const LogFiles& l : logs()) {
-    for (const char* leftover : {"/opening", "/preparing"}) ::unlink((log_path(l.log) + leftover).c_str());
+    ::unlink((log_path(l.log) + "/preparing").c_str());
     if (!l.segments.empty()) {
       const auto fd = descriptor(l.log, l.segments.back());
       if (*fd < 0 || ::fdatasync(*fd) != 0) return check(failed("cannot make durable", segment_path(l.log, l.segments.back())));

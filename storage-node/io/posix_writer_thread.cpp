@@ -74,7 +74,7 @@ class ThreadEngine final : public FileEngine {
 
 }  // namespace
 
-std::unique_ptr<FileEngine> make_thread_engine(SegmentDirectory& directory, PostToDriver post) {
+std::unique_ptr<FileEngine> make_thread_engine(SegmentDirectory& directory, const PostToDriver& post) {
   return std::make_unique<ThreadEngine>(directory, post);
 }
 

@@ -20,8 +20,7 @@ constexpr unsigned ring_entries = 256;
 
 class UringEngine final : public FileEngine {
  public:
-  UringEngine(SegmentDirectory& directory, PostToDriver post)
-      : directory_(directory), aside_(make_thread_engine(directory, std::move(post))) {}
+  UringEngine(SegmentDirectory& directory, const PostToDriver& post) : directory_(directory), aside_(make_thread_engine(directory, post)) {}
   /// On the loop's thread, before the loop goes.
   ~UringEngine() override {
     watch_.reset();
@@ -189,8 +188,8 @@ class UringEngine final : public FileEngine {
 
 }  // namespace
 
-std::unique_ptr<FileEngine> make_uring_engine(SegmentDirectory& directory, const WatchReadable& watch, PostToDriver post) {
-  auto engine = std::make_unique<UringEngine>(directory, std::move(post));
+std::unique_ptr<FileEngine> make_uring_engine(SegmentDirectory& directory, const WatchReadable& watch, const PostToDriver& post) {
+  auto engine = std::make_unique<UringEngine>(directory, post);
   if (!engine->probe(watch)) return nullptr;
   return engine;
 }

@@ -43,7 +43,7 @@ Result<void> StorageDriver::start(const std::string& listen_address) {
     for (const DiskRequest& d : first) {
       FileEngine::Outcome done = directory_.perform(d.operation);
       if (done.error != Errc::ok) return fail(done.error, done.detail);
-      machine_.disk_done(loop_.now(), {d.ticket, done.error, std::move(done.data)});
+      machine_.disk_done(loop_.now(), {d.ticket, done.error, std::move(done.data), std::move(done.detail)});
     }
   }
   auto listener = transport::Listener::listen(loop_, listen_address, [this](uv_stream_t* s) { accepted(s); });
@@ -106,8 +106,7 @@ void StorageDriver::perform() {
 }
 
 void StorageDriver::request(DiskRequest r) {
-  const bool beside = std::holds_alternative<ReadSegment>(r.operation) || std::holds_alternative<PrepareNext>(r.operation);
-  if (beside) {
+  if (beside_strand(r.operation)) {
     engine_->start(r.operation, [this, alive = alive_, r](FileEngine::Outcome o) {
       if (*alive) disk_done(r.ticket, r.operation, std::move(o));
     });
@@ -133,13 +132,12 @@ void StorageDriver::begin_strand(LogId log) {
 
 void StorageDriver::disk_done(Ticket ticket, const DiskOperation& what, FileEngine::Outcome outcome) {
   if (dead_) return;
-  const bool may_fail = std::holds_alternative<ReadSegment>(what) || std::holds_alternative<PrepareNext>(what);
-  if (outcome.error != Errc::ok && !may_fail) {
+  if (outcome.error != Errc::ok && !may_fail(what)) {
     dead_ = true;  // K2: no retry, no acknowledgement
     return fatal_(fmt::format("{}; the process ends and recovers from the disk at its next start", outcome.detail));
   }
-  if (outcome.error != Errc::ok) log_(transport::LogLevel::warning, outcome.detail);
-  machine_.disk_done(loop_.now(), {ticket, outcome.error, std::move(outcome.data)});
+  if (outcome.error != Errc::ok) log_(transport::LogLevel::debug, outcome.detail);
+  machine_.disk_done(loop_.now(), {ticket, outcome.error, std::move(outcome.data), std::move(outcome.detail)});
 }
 
 }  // namespace loglog::storage

@@ -73,7 +73,8 @@ void suite(bool uring) {
   }
   CAPTURE(b.engine->name());
   b.must(MakeLog{log_1, Bytes::copy_of("info")});
-  b.must(OpenSegment{log_1, Offset{0}, header_of(Offset{0}), file_size});
+  b.must(PrepareNext{log_1, file_size, true});
+  b.must(OpenSegment{log_1, Offset{0}, header_of(Offset{0})});
   CHECK(fs::file_size(b.segment(Offset{0})) == file_size);
 
   SUBCASE("a group of many buffers with marks, read back") {
@@ -100,7 +101,8 @@ void suite(bool uring) {
   }
   SUBCASE("truncating zeroes what is past the tail, keeps the size, drops later files") {
     b.must(WriteGroup{log_1, Offset{0}, segment_header_size, {pattern(5000, 1)}, 0, {}, true});
-    b.must(OpenSegment{log_1, Offset{5000}, header_of(Offset{5000}), file_size});
+    b.must(PrepareNext{log_1, file_size});
+    b.must(OpenSegment{log_1, Offset{5000}, header_of(Offset{5000})});
     b.must(TruncateLog{log_1, false, Offset{0}, 1234});
     CHECK(!fs::exists(b.segment(Offset{5000})));
     CHECK(fs::file_size(b.segment(Offset{0})) == file_size);
@@ -115,7 +117,7 @@ void suite(bool uring) {
     CHECK(fs::exists(b.path / "logs/1/next"));
     b.must(CloseSegment{log_1, Offset{0}, 40});
     CHECK(fs::file_size(b.segment(Offset{0})) == segment_header_size + 40);
-    b.must(OpenSegment{log_1, Offset{40}, header_of(Offset{40}), file_size});
+    b.must(OpenSegment{log_1, Offset{40}, header_of(Offset{40})});
     CHECK(!fs::exists(b.path / "logs/1/next"));
     CHECK(b.directory->logs().at(0).segments == std::vector{Offset{0}, Offset{40}});
     b.must(UnlinkSegments{log_1, {Offset{0}}});
@@ -125,6 +127,22 @@ void suite(bool uring) {
     CHECK(logs.at(0).tombstone);
     CHECK(logs.at(0).segments.empty());
     CHECK(logs.at(0).promise.size() == promise_file_size);
+  }
+  SUBCASE("a full disk: asking for space fails and changes nothing; what was reserved is written") {
+    // More than any disk has: what a full one answers, on a disk that is not.
+    constexpr std::uint64_t too_much = std::uint64_t{1} << 60;
+    b.must(PrepareNext{log_1, file_size});
+    CHECK(b.run(PrepareNext{log_1, too_much}).error != Errc::ok);
+    CHECK(fs::file_size(b.path / "logs/1/next") == file_size);
+    CHECK_FALSE(fs::exists(b.path / "logs/1/preparing"));
+    CHECK(b.run(GrowSegment{log_1, Offset{0}, too_much}).error != Errc::ok);
+    CHECK(fs::file_size(b.segment(Offset{0})) == file_size);
+    b.must(GrowSegment{log_1, Offset{0}, 2 * file_size});
+    CHECK(fs::file_size(b.segment(Offset{0})) == 2 * file_size);
+    b.must(GrowSegment{log_1, Offset{0}, file_size});
+    CHECK(fs::file_size(b.segment(Offset{0})) == 2 * file_size);
+    b.must(OpenSegment{log_1, Offset{40}, header_of(Offset{40})});
+    b.must(WriteGroup{log_1, Offset{40}, segment_header_size, {pattern(100, 1)}, 0, {}, true});
   }
   SUBCASE("a log is dropped while its next segment is being prepared") {
     // A bench that deletes its log ended a node this way: the drop met `preparing` just as it became `next`.
@@ -137,7 +155,7 @@ void suite(bool uring) {
         outcomes.push_back(std::move(o));
         if (--left == 0) b.loop.stop();
       };
-      b.engine->start(PrepareNext{log, static_cast<std::uint64_t>(i % 5) * 4096}, done);
+      b.engine->start(PrepareNext{log, static_cast<std::uint64_t>(1 + i % 5) * 4096}, done);
       b.engine->start(DropLog{log}, done);
       b.loop.run();
       for (const auto& o : outcomes) CHECK_MESSAGE(o.error == Errc::ok, o.detail);

@@ -10,7 +10,7 @@ namespace loglog::simulator {
 namespace {
 
 const std::set<std::string> fault_kinds = {"kill_storage", "power_storage", "kill_leader",      "kill_sequencer", "power_all",
-                                           "pause",        "partition",     "break_connection", "one_way"};
+                                           "pause",        "partition",     "break_connection", "one_way",        "full_disk"};
 
 }  // namespace
 
@@ -100,6 +100,10 @@ class Weather {
       }
     } else if (kind == "pause") {
       any_server().pause(Duration(static_cast<std::int64_t>(random_.below(2'000'000))));
+    } else if (kind == "full_disk") {
+      auto& p = *world_.storage[random_.below(world_.storage.size())];
+      p.disk.full = true;
+      world_.scheduler.after(Duration(static_cast<std::int64_t>(random_.below(4'000'000))), [&p] { p.disk.full = false; });
     } else if (kind == "break_connection") {
       world_.network.break_one(random_);
     } else {  // partition, one_way: one server from some of the others
@@ -117,6 +121,7 @@ class Weather {
   void heal() {
     world_.trace("WEATHER", "heals");
     world_.network.heal();
+    for (auto& p : world_.storage) p->disk.full = false;
     for (auto& p : world_.storage) p->start();
     for (auto& p : world_.sequencers) p->start();
   }

@@ -90,11 +90,18 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
     if (l.promise.seen.empty()) l.promise.resize(promise_file_size);
     l.promise.sync();
   } else if (const auto* o = std::get_if<OpenSegment>(&op)) {
+    Log& l = logs_.at(o->log);
+    check(l.next_size > 0, "a segment is opened in a file that was prepared");
     SimulatedFile f;
-    f.resize(o->size);
+    f.resize(std::exchange(l.next_size, 0));
     f.write(0, o->header);
     f.sync();
-    logs_.at(o->log).segments[o->first] = std::move(f);
+    l.segments[o->first] = std::move(f);
+  } else if (const auto* p = std::get_if<PrepareNext>(&op)) {
+    if (const auto l = logs_.find(p->log); l != logs_.end()) l->second.next_size = std::max(l->second.next_size, p->size);
+  } else if (const auto* g = std::get_if<GrowSegment>(&op)) {
+    SimulatedFile& f = logs_.at(g->log).segments.at(g->first);
+    if (f.seen.size() < g->size) f.resize(g->size);
   } else if (const auto* t = std::get_if<TruncateLog>(&op)) {
     auto& segments = logs_.at(t->log).segments;
     if (t->everything) segments.clear();
@@ -111,6 +118,7 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
     for (Offset first : u->firsts) logs_.at(u->log).segments.erase(first);
   } else if (const auto* d = std::get_if<DropLog>(&op)) {
     logs_.at(d->log).segments.clear();
+    logs_.at(d->log).next_size = 0;
     logs_.at(d->log).tombstone = true;
   } else if (const auto* s = std::get_if<SaveFile>(&op)) {
     files_[s->name] = s->data;
@@ -118,8 +126,12 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
 }
 
 DiskDone SimulatedDisk::finish(const DiskRequest& request) {
-  DiskDone done{request.ticket, Errc::ok, {}};
+  DiskDone done{request.ticket, Errc::ok, {}, {}};
   const DiskOperation& op = request.operation;
+  if (full && may_fail(op) && !std::holds_alternative<ReadSegment>(op)) {
+    done.error = Errc::no_space;
+    return done;
+  }
   if (const auto* w = std::get_if<WriteGroup>(&op)) {
     if (w->sync) logs_.at(w->log).segments.at(w->first).sync();
   } else if (const auto* r = std::get_if<RepairSegment>(&op)) {

@@ -37,6 +37,7 @@ class SimulatedDisk final : public storage::StartupDisk {
     bool tombstone = false;
     Bytes info;
     SimulatedFile promise;
+    std::uint64_t next_size = 0;  ///< the prepared file; 0: none
     std::map<Offset, SimulatedFile> segments;
   };
 
@@ -50,6 +51,8 @@ class SimulatedDisk final : public storage::StartupDisk {
   std::size_t power_cut(Random& random);
   /// K1 as the driver does it before start(): everything that is seen is made durable.
   void sync_all();
+  /// While full, what asks for space gets none.
+  bool full = false;
   /// Everything gone: another disk in its place.
   void wipe();
   /// Flips a bit in a frame area below `limit` of some segment; false when there is nothing to rot.

@@ -101,7 +101,7 @@ void StorageProcess::perform() {
   storage::Output& o = machine_->output();
   for (auto& e : o.events) world_.trace(name(), e.text);
   for (auto& d : o.disk) {
-    if (std::holds_alternative<storage::ReadSegment>(d.operation) || std::holds_alternative<storage::PrepareNext>(d.operation)) {
+    if (storage::beside_strand(d.operation)) {
       world_.scheduler.after(world_.disk_delay(), [this, d, life = life()] {
         deliver(life, [this, d] {
           machine_->disk_done(world_.scheduler.now(), disk.finish(d));

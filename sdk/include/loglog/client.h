@@ -223,7 +223,8 @@ class Client {
   std::expected<std::vector<LogDetails>, CallError> list_logs();
   std::expected<LogDetails, CallError> describe_log(const std::string& name);
   std::expected<void, CallError> delete_log(const std::string& name);
-  /// Entries below `offset` may go; answers with the trim point in force (never past committed).
+  /// Entries below `offset` may go; answers with the trim point in force (never past committed). Errors: not_an_entry where no
+  /// entry begins at `offset`.
   std::expected<EntryOffset, CallError> trim_log(const std::string& name, EntryOffset offset);
   std::expected<ClusterReport, CallError> status(bool with_logs = true);
 

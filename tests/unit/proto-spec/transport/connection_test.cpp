@@ -1,7 +1,9 @@
 // Two loops, one connection; over TCP on loopback and over a local name.
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <thread>
 
 #include "proto-spec/transport/uv_connection.h"
@@ -127,4 +129,23 @@ TEST_CASE("transport: nobody there, no address, address taken") {
   CHECK(talk("local:nobody", hello(Role::client), {}, 1).closed.code == Errc::connection_lost);
   CHECK(talk("127.0.0.1:1", hello(Role::client), {}, 1).closed.code == Errc::connection_lost);
   CHECK(talk("nonsense", hello(Role::client), {}, 1).closed.code == Errc::bad_configuration);
+}
+
+TEST_CASE("transport: writing to a peer that has gone does not end the process") {
+  // The installed-package test was ended by SIGPIPE now and then: libuv writes without MSG_NOSIGNAL.
+  Loop loop;
+  int result = 0, error = 0;
+  std::thread thread([&] { loop.run(); });
+  loop.post([&] {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    ::close(ends[0]);
+    result = static_cast<int>(::write(ends[1], "x", 1));
+    error = errno;
+    ::close(ends[1]);
+    loop.stop();
+  });
+  thread.join();
+  CHECK(result == -1);
+  CHECK(error == EPIPE);
 }

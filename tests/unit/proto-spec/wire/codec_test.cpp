@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "proto-spec/vocabulary/random.h"
 
 using namespace loglog;
@@ -20,7 +23,7 @@ Upload upload(std::size_t size) {
   u.log = LogId{4};
   u.run = {ProducerId{9}, Sequence{1}, 1, static_cast<std::uint32_t>(size), RunDigest{5}};
   u.frames = Bytes::allocate(size);
-  std::memset(u.frames.mutable_data(), 'x', size);
+  std::fill_n(u.frames.mutable_data(), size, std::byte{'x'});
   return u;
 }
 

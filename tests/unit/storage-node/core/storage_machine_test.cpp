@@ -426,3 +426,54 @@ TEST_CASE("trim unlinks whole segments and says where the log begins") {
   CHECK(n.machine->log(log_id)->durable.end == end);
   CHECK(n.machine->log(log_id)->terms == std::vector<TermStart>{{Term{1}, Offset{}}});
 }
+
+TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and reads go on, and space ends it (K5)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  n.take<Durable>();
+  const auto upload_and_order = [&](const Run& r, std::uint32_t term) {
+    n.say(client, Upload{log_id, r.reference, Bytes::copy_of(r.frames)});
+    n.order(term, {{r.reference, {}}});
+  };
+  n.disk.full = true;
+  upload_and_order(make_run(5, 1, 400'000), 1);  // what is reserved already takes it
+  const auto first = n.take<Durable>();
+  REQUIRE(first);
+  CHECK(first->tail.value > 400'000);
+
+  const Run refused = make_run(5, 2);
+  n.say(client, Upload{log_id, refused.reference, Bytes::copy_of(refused.frames)});
+  const auto busy = n.take<Busy>();
+  REQUIRE(busy);
+  CHECK(busy->error == Errc::no_space);
+
+  const Run large = make_run(6, 1, 900'000);
+  n.order(1, {{large.reference, {}}});  // the others had it: ordered though this node refuses uploads
+  n.say(client, Upload{log_id, large.reference, Bytes::copy_of(large.frames)});
+  CHECK(n.take<Uploaded>());
+  n.advance(5s);
+  CHECK_FALSE(n.take<Durable>());
+  n.say(leader, Watermark{log_id, Term{1}, first->tail});
+  n.say(client, Read{log_id, Offset{}, 1000, 0});
+  CHECK(n.take<Page>()->frames.size() > 0);
+
+  n.seal(2);
+  const StateIs s = n.state(2);
+  CHECK(s.tail == first->tail);
+  n.match(2);
+  n.disk.full = false;
+  n.advance(1100ms);
+  n.segment_and_term_start(2);
+  CHECK(n.take<Durable>()->tail.value < 1u << 20);
+  upload_and_order(large, 2);
+  const auto grown = n.take<Durable>();
+  REQUIRE(grown);
+  CHECK(grown->tail.value > 1'300'000);
+  n.restart();
+  n.match(2);
+  CHECK(n.state(2).tail == grown->tail);
+  upload_and_order(make_run(5, 3), 2);
+  CHECK(n.take<Durable>());
+}

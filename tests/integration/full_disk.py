@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Full data disks (K5): uploads are refused, nothing acknowledged is lost, no process ends, reads, seal and trim go on, and
+after a trim appends do too. The disks are small tmpfs in a mount namespace of the test's own."""
+
+import subprocess
+import time
+
+from cluster import Cluster, check
+
+DISK = 6 << 20
+SEGMENT = 1 << 20
+
+
+class SmallDisks(Cluster):
+    """Every storage node's data directory is a file system of DISK bytes."""
+
+    def __init__(self):
+        super().__init__(sequencers=3, storage=3)
+        for name in self.storage:
+            self.data(name).mkdir()
+        mounts = " && ".join(f"mount -t tmpfs -o size={DISK} tmpfs {self.data(n)}" for n in self.storage)
+        self.holder = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", f"{mounts} && echo ready && exec cat"],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.permitted = self.holder.stdout.readline() == b"ready\n"
+
+    def command(self, name):
+        command = super().command(name)
+        if name in self.sequencers:
+            return command
+        return ["nsenter", "--target", self.holder.pid, "--user", "--mount", "--preserve-credentials", *command]
+
+    def stop(self):
+        super().stop()
+        self.holder.stdin.close()
+        self.holder.wait(timeout=10)
+
+
+def lines(first, count):
+    return [b"%07d:" % i + b"d" * 1000 for i in range(first, first + count)]
+
+
+def append(c, entries, check_exit=True):
+    """Returns how many of them were committed, from the first one on, and the result."""
+    r = c.run("append", "log", "--timeout", 5, input=b"\n".join(entries) + b"\n", check=check_exit, timeout=90)
+    return len(r.stdout.split()), r
+
+
+def fill(c):
+    """Appends until an append is refused; returns what was acknowledged."""
+    acknowledged, number = [], 0
+    while number < 3 * DISK // 1000:
+        batch = lines(number, 500)
+        number += len(batch)
+        done, result = append(c, batch, check_exit=False)
+        acknowledged += batch[:done]
+        if result.returncode != 0:
+            return acknowledged, result
+    raise AssertionError("disks of 6 MiB took three times as much")
+
+
+def main():
+    with SmallDisks() as c:
+        if not c.permitted:
+            print(f"left out: no mount namespace is permitted here ({c.holder.stderr.read().decode().strip()})")
+            return
+        c.create("log", "--segment-size", SEGMENT)
+        acknowledged, refusal = fill(c)
+        check(b"no_space" in refusal.stderr, f"the reason is named: {refusal.stderr[-500:]}")
+        print(f"{len(acknowledged)} entries until: {refusal.stderr.decode().splitlines()[-1]}")
+
+        def unharmed(when):
+            for name, process in c.running.items():
+                check(process.poll() is None, f"{name} ended {when}: {c.log_of(name)[-800:]}")
+            read = c.run("read", "log", "--format", "lines").stdout.splitlines()
+            # What was refused by some replica only may have been committed after its deadline, never anything else.
+            check(read[:len(acknowledged)] == acknowledged, f"acknowledged entries are read back {when}")
+            return read
+
+        unharmed("while full")
+        check(any("no space for" in c.log_of(n) for n in c.storage), "an alarm names the space wanted")
+        leader = c.leader()
+        c.kill(leader)  # seal and recovery on full disks
+        c.leader()
+        c.start(leader)
+        unharmed("after a failover")
+        node = "node2"
+        c.kill(node)
+        c.start(node)
+        read = unharmed("after a restart on a full disk")
+
+        info = c.status()["logs"][0]
+        wrong = c.run("logs", "trim", "log", info["committed"] - SEGMENT // 2, check=False)
+        check(wrong.returncode != 0 and b"no entry begins" in wrong.stderr, f"a trim point is an entry's offset: {wrong.stderr}")
+        point = c.read_all("log")[len(read) // 2 + 500]["offset"]
+        c.run("logs", "trim", "log", point)
+        deadline = time.monotonic() + 30
+        while True:
+            done, result = append(c, [b"after the trim"], check_exit=False)
+            if done == 1:
+                break
+            check(time.monotonic() < deadline, f"appends go on after a trim: {result.stderr}")
+        tail = c.run("read", "log", "--format", "lines").stdout.splitlines()
+        check(tail[-1] == b"after the trim" and tail[:-1] == read[-len(tail) + 1:], "what was kept is unchanged")
+        done, _ = append(c, lines(100_000, 1500))
+        check(done == 1500, "a segment and a half more")
+
+
+main()
