@@ -110,6 +110,7 @@ struct Options {
   /// A follower whose connection to the leader closed starts pre-vote after a random delay up to this.
   Duration closed_leader_hint_max = 30ms;
   Duration recovery_step_timeout = 2s;  ///< S8
+  Duration reach_every = 1s;            ///< S8: storage nodes are pinged, and followers tell the leader which they reach
   Duration watermark_idle_interval = 50ms;
   Duration producer_gone_after = 1s;             ///< closed connection not resumed
   std::uint32_t reference_window = 65'536;       ///< references kept in memory per log for replicas that lag

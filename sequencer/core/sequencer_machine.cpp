@@ -22,7 +22,7 @@ raft::Config raft_config(const Options& o) {
 
 bool is_raft(const Message& m) {
   return std::holds_alternative<RequestVote>(m) || std::holds_alternative<Vote>(m) || std::holds_alternative<AppendEntries>(m) ||
-         std::holds_alternative<Appended>(m) || std::holds_alternative<InstallSnapshot>(m);
+         std::holds_alternative<Appended>(m) || std::holds_alternative<InstallSnapshot>(m) || std::holds_alternative<Campaign>(m);
 }
 
 }  // namespace
@@ -37,6 +37,7 @@ void SequencerMachine::start(Time now, std::uint64_t wall_ms) {
   now_ = wall_at_ = now;
   wall_ms_ = wall_ms;
   raft_.start(now);
+  reach_due_ = options_.sequencers.size() == 1 ? never : now + options_.reach_every;
 }
 
 Hello SequencerMachine::hello() const {
@@ -112,10 +113,14 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
     out_.sends.push_back({a.from, a.request, Pong{}});
   } else if (k.role == Role::sequencer) {
     const auto s = sequencers_.find(SequencerId{k.id});
-    if (s != sequencers_.end() && s->second == a.from && is_raft(a.message)) raft_.receive(now, SequencerId{k.id}, a.message);
+    if (s == sequencers_.end() || s->second != a.from) return;
+    if (auto* r = std::get_if<Reaches>(&a.message)) reach_[SequencerId{k.id}] = {std::move(r->storage), now};
+    else if (is_raft(a.message)) raft_.receive(now, SequencerId{k.id}, a.message);
   } else if (k.role == Role::storage) {
     const auto n = nodes_.find(NodeId{k.id});
-    if (n != nodes_.end() && n->second.connection == a.from) from_node(NodeId{k.id}, a.request, a.message);
+    if (n == nodes_.end() || n->second.connection != a.from) return;
+    n->second.heard = now;
+    from_node(NodeId{k.id}, a.request, a.message);
   } else {
     from_client({a.from, a.request}, a.message);
   }
@@ -130,6 +135,7 @@ void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
   now_ = wall_at_ = now;
   wall_ms_ = wall_ms;
   raft_.tick(now);
+  tick_reach();
   if (term_ == Term{}) return;
   for (auto& [id, n] : nodes_)
     if (n.accepted && !n.sealed && now >= n.seal_due) seal_node(id, n);
@@ -148,7 +154,7 @@ Output& SequencerMachine::output() {
     const raft::Output& r = raft_.output();
     if (r.committed.empty() && r.sends.empty() && r.saves.empty() && dirty_.empty() && opened_.empty()) break;
   }
-  Time wake = raft_.output().wake;
+  Time wake = std::min(raft_.output().wake, reach_due_);
   if (term_ != Term{}) {
     for (const auto& [id, n] : nodes_)
       if (n.accepted && !n.sealed) wake = std::min(wake, n.seal_due);

@@ -4,6 +4,7 @@
 //   sequencer_machine.cpp  the doors: connections, messages, time, output
 //   machine_raft.cpp       Raft's output, applying commands, winning and losing the lead
 //   machine_nodes.cpp      storage nodes: identity, metadata, seal (T1–T5), joining and dropping logs
+//   machine_yield.cpp      S8: handing over to a sequencer that reaches more
 //   machine_logs.cpp       log terms: starting them, S8, background recovery
 //   machine_clients.cpp    what clients ask
 //   machine_status.cpp     status and metadata answers
@@ -63,6 +64,7 @@ class SequencerMachine final : private LogHost {
     bool refused = false;       // DATA LOSS or another disk: said once
     bool suspect = false;
     Time seal_due = never;  // ask again
+    Time heard{};           // anything at all
     std::uint64_t staged_bytes = 0;
     RaftIndex told_version{};  // metadata pushed
   };
@@ -133,6 +135,12 @@ class SequencerMachine final : private LogHost {
   void expire_tasks();
   const StorageInfo* configured(NodeId id) const;
 
+  // machine_yield.cpp
+  void tick_reach();
+  void yield_when_better(const std::vector<NodeId>& own);
+  std::vector<NodeId> reached() const;
+  std::size_t logs_served_by(const std::vector<NodeId>& nodes) const;
+
   // machine_logs.cpp
   LogTerm* need(LogId log, bool background = false);
   LogTerm* running(LogId log);
@@ -171,6 +179,15 @@ class SequencerMachine final : private LogHost {
   RaftIndex snapshot_at_{};
   InstanceId instance_{};  // of this reign; set before the Raft member that asks for it
   raft::Raft raft_;
+  struct Reach {
+    std::vector<NodeId> storage;
+    Time at{};
+  };
+  std::map<SequencerId, Reach> reach_;  // what the others say (S8)
+  Time reach_due_ = never;
+  Time underserved_since_ = never;
+  Time no_yield_before_{};
+  Duration yield_pause_{};
   RaftTerm lead_raft_term_{};
 
   std::map<ConnectionId, Connection> connections_;

@@ -1,4 +1,4 @@
-// Elections: pre-vote, vote, winning.
+// Elections: pre-vote, vote, winning, handing over.
 #include "sequencer/core/raft/raft.h"
 
 namespace loglog::sequencer::raft {
@@ -62,6 +62,22 @@ void Raft::on_vote(Time now, SequencerId from, const Vote& m) {
   if (!c->granted.contains(config_.id)) return;  // its own vote is not durable yet
   if (c->pre_vote) campaign(now, false);
   else won(now);
+}
+
+bool Raft::hand_over(Time now, SequencerId to) {
+  now_ = now;
+  auto* l = std::get_if<Leader>(&role_);
+  if (l == nullptr) return false;
+  const auto p = l->peers.find(to);
+  if (p == l->peers.end() || p->second.match != log_.last_index() || now - p->second.heard > config_.election_timeout_min) return false;
+  send(to, Campaign{hard_.term});
+  return true;
+}
+
+/// The leader agrees, so that nobody is disturbed: no pre-vote.
+void Raft::on_campaign(Time now, SequencerId from, const Campaign& m) {
+  const auto* f = std::get_if<Follower>(&role_);
+  if (f != nullptr && m.term == hard_.term && f->leader == from) campaign(now, false);
 }
 
 void Raft::won(Time now) {

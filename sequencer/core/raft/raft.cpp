@@ -79,6 +79,7 @@ void Raft::receive(Time now, SequencerId from, const Message& m) {
   else if (const auto* e = std::get_if<AppendEntries>(&m)) on_append(now, from, *e);
   else if (const auto* r = std::get_if<Appended>(&m)) on_appended(now, from, *r);
   else if (const auto* s = std::get_if<InstallSnapshot>(&m)) on_snapshot(now, from, *s);
+  else if (const auto* h = std::get_if<Campaign>(&m)) on_campaign(now, from, *h);
   set_wake();
 }
 

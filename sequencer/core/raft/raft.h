@@ -79,7 +79,7 @@ class Raft {
   void start(Time now);
   void peer_connected(Time now, SequencerId peer);
   void peer_disconnected(Time now, SequencerId peer);
-  /// RequestVote, Vote, AppendEntries, Appended, InstallSnapshot; others are ignored.
+  /// RequestVote, Vote, AppendEntries, Appended, InstallSnapshot, Campaign; others are ignored.
   void receive(Time now, SequencerId from, const Message& m);
   void save_done(Time now, std::uint64_t ticket);
   void tick(Time now);
@@ -88,6 +88,9 @@ class Raft {
   bool propose(Time now, Bytes command, RaftIndex& index);
   /// Leader only (R2): the token comes back in Output.reads once a majority has confirmed the leadership after this call.
   void read_index(Time now, std::uint64_t token);
+  /// Leader only: asks a voter that has the whole log to stand for election at once, without a pre-vote; the leader stays one until
+  /// it sees the new term. False: not leader, or that voter lacks entries or was not heard lately.
+  bool hand_over(Time now, SequencerId to);
   /// The state up to `applied` is in `snapshot`; entries up to there may go.
   void compact(RaftIndex applied, Bytes snapshot);
 
@@ -103,6 +106,7 @@ class Raft {
   // on_vote.cpp
   void on_request_vote(Time now, SequencerId from, const RequestVote& m);
   void on_vote(Time now, SequencerId from, const Vote& m);
+  void on_campaign(Time now, SequencerId from, const Campaign& m);
   void campaign(Time now, bool pre_vote);
   void won(Time now);
   // on_append.cpp

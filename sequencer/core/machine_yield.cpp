@@ -1,0 +1,64 @@
+// SequencerMachine: S8. A leader that cannot reach what its logs need hands over, but only to a sequencer that says it reaches
+// more, and ever more rarely.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sequencer/core/sequencer_machine.h"
+
+namespace loglog::sequencer {
+namespace {
+constexpr Duration yield_pause_min = 5s;
+constexpr Duration yield_pause_max = 300s;
+}  // namespace
+
+/// Nodes heard lately; one with another disk than the registered one counts as down (T4).
+std::vector<NodeId> SequencerMachine::reached() const {
+  std::vector<NodeId> out;
+  for (const auto& [id, n] : nodes_) {
+    if (n.connection == ConnectionId{} || now_ - n.heard > 3 * options_.reach_every) continue;
+    const StorageInfo* known = metadata_.node(id);
+    if (known != nullptr && known->disk == connections_.at(n.connection).disk) out.push_back(id);
+  }
+  return out;
+}
+
+std::size_t SequencerMachine::logs_served_by(const std::vector<NodeId>& nodes) const {
+  return static_cast<std::size_t>(std::ranges::count_if(metadata_.state().logs, [&](const LogInfo& l) {
+    const std::size_t w = l.options.write_quorum;
+    const auto here = static_cast<std::size_t>(
+        std::ranges::count_if(l.members, [&](const Member& m) { return std::find(nodes.begin(), nodes.end(), m.node) != nodes.end(); }));
+    return l.state == LogState::open && here >= std::max(w, l.members.size() - w + 1);
+  }));
+}
+
+void SequencerMachine::tick_reach() {
+  if (now_ < reach_due_) return;
+  reach_due_ = now_ + options_.reach_every;
+  for (const auto& [id, n] : nodes_)
+    if (n.connection != ConnectionId{}) out_.sends.push_back({n.connection, {}, Ping{}});
+  if (term_ != Term{}) return yield_when_better(reached());
+  if (const auto leader = sequencers_.find(raft_.leader()); leader != sequencers_.end())
+    out_.sends.push_back({leader->second, {}, Reaches{reached()}});
+}
+
+void SequencerMachine::yield_when_better(const std::vector<NodeId>& own) {
+  const std::size_t served = logs_served_by(own);
+  const auto open = std::ranges::count_if(metadata_.state().logs, [](const LogInfo& l) { return l.state == LogState::open; });
+  if (served == static_cast<std::size_t>(open)) {
+    underserved_since_ = never;
+    yield_pause_ = {};
+    return;
+  }
+  if (underserved_since_ == never) underserved_since_ = now_;
+  if (now_ - underserved_since_ < options_.recovery_step_timeout || now_ < no_yield_before_) return;
+  for (const auto& [id, r] : reach_) {
+    if (now_ - r.at > 3 * options_.reach_every || logs_served_by(r.storage) <= served || !raft_.hand_over(now_, id)) continue;
+    yield_pause_ = std::clamp(2 * yield_pause_, yield_pause_min, yield_pause_max);
+    no_yield_before_ = now_ + yield_pause_;
+    return event(Event::Level::warning, fmt::format("reaches the quorums of {} of {} logs; hands over to sequencer {}, which reaches {}",
+                                                    served, open, id.value, logs_served_by(r.storage)));
+  }
+}
+
+}  // namespace loglog::sequencer
