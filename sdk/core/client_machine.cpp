@@ -20,7 +20,7 @@ bool ClientMachine::has_room_for(std::uint64_t payload_bytes) const {
   return parts_->bytes == 0 || parts_->bytes + payload_bytes + frame_overhead <= parts_->options.bytes_in_flight_max;
 }
 
-void ClientMachine::append(Time now, Token token, LogId log, Bytes payload, bool packed, Time deadline) {
+void ClientMachine::append(Time now, Token token, LogId log, const Bytes& payload, bool packed, Time deadline) {
   Parts& p = *parts_;
   p.now = now;
   if (p.closed) return p.fail(token, Errc::client_closed);
@@ -30,7 +30,7 @@ void ClientMachine::append(Time now, Token token, LogId log, Bytes payload, bool
   auto& pipeline = p.pipelines[log];
   if (!pipeline)
     pipeline = std::make_unique<AppendPipeline>(p.options, p.view, p.choice, p.out, p.bytes, log, ProducerId{p.random.next_id()});
-  pipeline->append(now, token, std::move(payload), packed, deadline);
+  pipeline->append(now, token, payload, packed, deadline);
 }
 
 void ClientMachine::close(Time now) {

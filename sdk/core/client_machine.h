@@ -61,7 +61,7 @@ class ClientMachine {
 
   /// Appends one entry. Ends in Appended, or Failure: outcome_unknown, or any other code, which means that nothing was written
   /// and never will be (A6); too_many says that bytes_in_flight_max is reached: nothing was taken.
-  void append(Time now, Token token, LogId log, Bytes payload, bool packed, Time deadline);
+  void append(Time now, Token token, LogId log, const Bytes& payload, bool packed, Time deadline);
   /// Whether append() of that many payload bytes would be taken now.
   bool has_room_for(std::uint64_t payload_bytes) const;
   /// Bytes of frames accepted and not yet settled.
