@@ -14,13 +14,16 @@ constexpr Duration repair_pause = 200ms;
 /// A step this many times over its deadline, with enough members reachable, is given up although something seems under way:
 /// a copy may be long.
 constexpr int patience = 10;
-constexpr std::size_t producers_max = 65'536;
-constexpr std::size_t runs_max = 1u << 20;
 
 }  // namespace
 
 LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal)
-    : options_(options), host_(host), info_(std::move(info)), term_(term), own_seal_(own_seal), producers_(producers_max, runs_max) {
+    : options_(options),
+      host_(host),
+      info_(std::move(info)),
+      term_(term),
+      own_seal_(own_seal),
+      producers_(options.producers_max, options.producer_runs_max) {
   for (const Member& m : info_.members) {
     Replica r;
     r.member = m;

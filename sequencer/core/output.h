@@ -113,6 +113,10 @@ struct Options {
   Duration reach_every = 1s;            ///< S8: storage nodes are pinged, and followers tell the leader which they reach
   Duration watermark_idle_interval = 50ms;
   Duration producer_gone_after = 1s;             ///< closed connection not resumed
+  /// Producers of one log, and their runs not confirmed yet, that the leader remembers in one term. One more begins a new term for
+  /// that log (A2).
+  std::size_t producers_max = 65'536;
+  std::size_t producer_runs_max = 1u << 20;
   std::uint32_t reference_window = 65'536;       ///< references kept in memory per log for replicas that lag
   std::uint32_t order_window_bytes = 64u << 20;  ///< most ordered and not yet durable bytes per replica
   std::uint64_t snapshot_every = 1024;           ///< Raft entries

@@ -14,12 +14,7 @@ namespace {
 
 std::string short_form(const std::string& payload) { return payload.substr(0, payload.find('#')); }
 
-// The frames' bytes of one replica, from its first offset on, as far as its files are contiguous.
-struct ReplicaBytes {
-  Offset first{};
-  std::vector<std::byte> bytes;
-  std::vector<Offset> files;
-};
+}  // namespace
 
 std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id) {
   if (log.segments.empty()) return std::nullopt;
@@ -42,88 +37,134 @@ std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id) {
   return out;
 }
 
-}  // namespace
+void violated(World& world, const Promise& p, const std::string& what) { world.stop_at_violation(fmt::format("{}: {}", p.name, what)); }
 
-Checkers::Checkers(World& world) : world_(world) {
-  world_.network.tap = [this](const Process& from, const Process&, const Message& m) {
-    if (const auto* seal = std::get_if<Seal>(&m)) {
-      const auto [at, fresh] = leader_of_.try_emplace({LogId{}, seal->term}, seal->instance);
-      if (!fresh && at->second != seal->instance)
-        violated("one leader per term",
-                 fmt::format("term {} was sealed by two instances, the second at {}", seal->term.value, from.name()));
-    }
-  };
-}
+// ---- what clients saw
 
-void Checkers::violated(const std::string& checker, const std::string& what) { world_.stop_at_violation(checker + ": " + what); }
+void LogHistory::append_started(const std::string& payload) { begun_[payload] = {acknowledged_end_}; }
 
-void Checkers::append_started(LogId log, const std::string& payload) { logs_[log].started.insert(payload); }
-
-void Checkers::append_ended(LogId log, const std::string& payload, const client::Completion& result) {
-  PerLog& l = logs_[log];
+void LogHistory::append_ended(const std::string& payload, const client::Completion& result, std::uint64_t wall_ms) {
+  Begun& begun = begun_[payload];
   if (const auto* ok = std::get_if<client::Appended>(&result)) {
-    ++acknowledged_;
-    l.acknowledged[payload] = ok->offset;
-    l.floor = std::max(l.floor, ok->offset + payload.size() + frame_overhead);
-  } else if (const auto* no = std::get_if<client::Failure>(&result)) {
-    if (no->error.code == Errc::outcome_unknown) ++unknown_;
-    else {
-      ++failed_;
-      l.failed.insert(payload);
+    if (ok->offset < begun.floor)
+      violated(world_, promise::real_time,
+               fmt::format("{} stands at {}, below {} where an entry ended that was acknowledged before it began", short_form(payload),
+                           ok->offset.value, begun.floor.value));
+    acknowledged_[payload] = ok->offset;
+    acknowledged_at_[ok->offset] = payload;
+    acknowledged_end_ = std::max(acknowledged_end_, ok->offset + payload.size() + frame_overhead);
+    floor_ = std::max(floor_, acknowledged_end_);
+    if (world_.has(Bug::orders_by_clock)) {
+      Offset& end = by_clock_[wall_ms];
+      end = std::max(end, ok->offset + payload.size() + frame_overhead);
     }
+  } else if (const auto* no = std::get_if<client::Failure>(&result)) {
+    begun.failed = no->error.code != Errc::outcome_unknown || world_.has(Bug::unknown_is_failed);
   }
 }
 
-void Checkers::entry_read(LogId log, const client::Entry& e) {
-  ++read_;
-  PerLog& l = logs_[log];
+void LogHistory::entry_read(const client::Entry& e) {
   const std::string payload{e.payload.text()};
-  if (!l.started.contains(payload))
-    return violated("readers see only what was appended", fmt::format("offset {} holds bytes that nobody appended", e.offset.value));
-  if (l.failed.contains(payload))
-    return violated("failed is never visible", fmt::format("{} failed, yet stands at {}", short_form(payload), e.offset.value));
-  const Seen seen{std::hash<std::string>{}(payload), e.next, e.producer, e.sequence};
-  const auto [at, fresh] = l.seen.try_emplace(e.offset, seen);
+  const auto begun = begun_.find(payload);
+  if (begun == begun_.end())
+    return violated(world_, promise::origin, fmt::format("offset {} holds bytes that nobody appended", e.offset.value));
+  if (begun->second.failed)
+    return violated(world_, promise::failed, fmt::format("{} failed, yet stands at {}", short_form(payload), e.offset.value));
+  const Seen seen{std::hash<std::string>{}(payload), e.next};
+  const auto [at, fresh] = seen_.try_emplace(e.offset, seen);
   if (!fresh && (at->second.hash != seen.hash || at->second.next != seen.next))
-    violated("readers agree", fmt::format("offset {} was read with two contents", e.offset.value));
+    return violated(world_, promise::agreement, fmt::format("offset {} was read with two contents", e.offset.value));
+  const auto acknowledged = acknowledged_at_.find(e.offset);
+  if (acknowledged != acknowledged_at_.end() && acknowledged->second != payload)
+    violated(
+        world_, promise::unmoved,
+        fmt::format("{} was acknowledged at {}, where {} stands", short_form(acknowledged->second), e.offset.value, short_form(payload)));
 }
 
-Offset Checkers::tail_floor(LogId log) const {
-  const auto l = logs_.find(log);
-  return l == logs_.end() ? Offset{} : l->second.floor;
-}
-
-void Checkers::tail_answered(LogId log, Offset floor, Offset committed) {
+void LogHistory::tail_answered(Offset floor, Offset committed) {
   if (committed < floor)
-    return violated("tail is linearizable", fmt::format("tail {} below {}, which was known before the call", committed.value, floor.value));
-  PerLog& l = logs_[log];
-  l.floor = std::max(l.floor, committed);
+    return violated(world_, promise::tail, fmt::format("tail {} below {}, which was known before the call", committed.value, floor.value));
+  floor_ = std::max(floor_, committed);
 }
 
-void Checkers::log_fully_read(LogId log, const std::vector<client::Entry>& entries, Offset first) {
-  PerLog& l = logs_[log];
+Offset LogHistory::acknowledged_by(std::uint64_t wall_ms) const {
+  Offset end{};
+  for (auto c = by_clock_.begin(); c != by_clock_.end() && c->first < wall_ms; ++c) end = std::max(end, c->second);
+  return end;
+}
+
+void LogHistory::begins_at(Offset first) {
+  if (first > trim_asked_)
+    violated(world_, promise::trim_bounds, fmt::format("the log begins at {}, trims were asked up to {}", first.value, trim_asked_.value));
+}
+
+void LogHistory::fully_read(const std::vector<client::Entry>& entries, Offset first) {
+  begins_at(first);
   std::map<std::string, Offset> found;
   std::map<ProducerId, Sequence> last;
   for (const auto& e : entries) {
     const std::string payload{e.payload.text()};
     if (const auto [at, fresh] = found.try_emplace(payload, e.offset); !fresh)
-      violated("no entry twice", fmt::format("{} stands at {} and at {}", short_form(payload), at->second.value, e.offset.value));
+      violated(world_, promise::once, fmt::format("{} stands at {} and at {}", short_form(payload), at->second.value, e.offset.value));
     Sequence& before = last[e.producer];
     if (e.sequence <= before)
-      violated("producer order", fmt::format("producer {:x}: sequence {} after {}", e.producer.value, e.sequence.value, before.value));
+      violated(world_, promise::producer_order,
+               fmt::format("producer {:x}: sequence {} after {}", e.producer.value, e.sequence.value, before.value));
     before = e.sequence;
-    if (l.failed.contains(payload))
-      violated("failed is never visible", fmt::format("{} failed, yet stands at {}", short_form(payload), e.offset.value));
+    entry_read(e);
   }
-  for (const auto& [payload, offset] : l.acknowledged) {
+  for (const auto& [payload, offset] : acknowledged_) {
     if (offset < first) continue;  // trimmed
     const auto at = found.find(payload);
     if (at == found.end())
-      violated("acknowledged is never lost", fmt::format("{} was acknowledged at {} and is gone", short_form(payload), offset.value));
+      violated(world_, promise::durability, fmt::format("{} was acknowledged at {} and is gone", short_form(payload), offset.value));
     else if (at->second != offset)
-      violated("acknowledged is never moved",
+      violated(world_, promise::unmoved,
                fmt::format("{} was acknowledged at {} and stands at {}", short_form(payload), offset.value, at->second.value));
   }
+}
+
+// ---- the wire
+
+WireWatch::WireWatch(World& world) : world_(world) {
+  world_.network.tap = [this](const Process& from, const Process&, const Message& m) {
+    if (const auto* s = std::get_if<Seal>(&m)) seal(from, *s);
+    else if (const auto* o = std::get_if<Order>(&m)) order(from, *o);
+  };
+}
+
+void WireWatch::seal(const Process& from, const Seal& m) {
+  const auto [at, fresh] = instance_of_.try_emplace({m.log, m.term}, m.instance);
+  if (!fresh && at->second != m.instance)
+    violated(world_, promise::one_leader, fmt::format("term {} was sealed by two instances, the second at {}", m.term.value, from.name()));
+}
+
+void WireWatch::order(const Process& from, const Order& m) {
+  const auto [at, fresh] = orders_in_.try_emplace({m.log, m.term}, from.name());
+  if (!fresh && at->second != from.name())
+    violated(world_, promise::one_leader,
+             fmt::format("{} and {} both order in term {} of log {}", at->second, from.name(), m.term.value, m.log.value));
+  Offset end = m.previous_end;
+  for (const OrderItem& item : m.items) {
+    const Placed placed{item.run.digest, item.run.producer, item.run.first};
+    const auto [p, first] = placed_.try_emplace({m.log, m.term, end}, placed);
+    if (!first && (p->second.digest != placed.digest || p->second.producer != placed.producer || p->second.first != placed.first))
+      violated(world_, promise::ordered_once, fmt::format("term {}: offset {} was given to two runs (D1)", m.term.value, end.value));
+    end += item.run.length;
+  }
+}
+
+// ---- all
+
+void Checkers::append_ended(LogId log, const std::string& payload, const client::Completion& result, std::uint64_t wall_ms) {
+  if (std::holds_alternative<client::Appended>(result)) ++acknowledged_;
+  else if (const auto* no = std::get_if<client::Failure>(&result)) ++(no->error.code == Errc::outcome_unknown ? unknown_ : failed_);
+  of(log).append_ended(payload, result, wall_ms);
+}
+
+void Checkers::entry_read(LogId log, const client::Entry& e) {
+  ++read_;
+  of(log).entry_read(e);
 }
 
 void Checkers::compare_replicas(LogId log, Offset committed) {
@@ -134,9 +175,9 @@ void Checkers::compare_replicas(LogId log, Offset committed) {
     const auto l = logs.find(log);
     if (l == logs.end()) continue;
     auto mine = bytes_of(l->second, log);
-    if (!mine || mine->first + mine->bytes.size() < committed) {
-      violated("replicas are identical", fmt::format("{} ends at {}, committed is {}", node->name(),
-                                                     mine ? (mine->first + mine->bytes.size()).value : 0, committed.value));
+    if (!mine || mine->end() < committed) {
+      violated(world_, promise::replicas,
+               fmt::format("{} ends at {}, committed is {}", node->name(), mine ? mine->end().value : 0, committed.value));
       continue;
     }
     if (!base) {
@@ -147,14 +188,14 @@ void Checkers::compare_replicas(LogId log, Offset committed) {
     const Offset from = std::max(base->first, mine->first);
     if (from < committed &&
         std::memcmp(base->bytes.data() + (from - base->first), mine->bytes.data() + (from - mine->first), committed - from) != 0)
-      violated("replicas are identical", fmt::format("{} and {} differ below {}", base_name, node->name(), committed.value));
+      violated(world_, promise::replicas, fmt::format("{} and {} differ below {}", base_name, node->name(), committed.value));
     const auto below = [&](const std::vector<Offset>& v) {
       std::vector<Offset> out;
       std::copy_if(v.begin(), v.end(), std::back_inserter(out), [&](Offset o) { return o >= from && o < committed; });
       return out;
     };
     if (below(base->files) != below(mine->files))
-      violated("replicas are identical", fmt::format("{} and {} have other segment files", base_name, node->name()));
+      violated(world_, promise::replicas, fmt::format("{} and {} have other segment files", base_name, node->name()));
   }
 }
 

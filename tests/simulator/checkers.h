@@ -1,9 +1,13 @@
-// One checker per promise. They watch what clients saw and what the wire and the disks hold, never the cores' insides.
+// One checker per promise. They watch what clients saw and what the wire and the disks hold, never the cores' insides. What a
+// checker finds is reported under its name; the names and sentences stand in `promises`.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "sdk/core/output.h"
@@ -11,21 +15,114 @@
 
 namespace loglog::simulator {
 
+struct Promise {
+  std::string_view name;
+  std::string_view sentence;
+};
+
+namespace promise {
+inline constexpr Promise durability{"acknowledged is never lost", "an acknowledged entry is readable at its offset for ever"};
+inline constexpr Promise unmoved{"acknowledged is never moved", "an acknowledged entry stands at the offset that was told, unchanged"};
+inline constexpr Promise origin{"readers see only what was appended", "every entry read was appended to this very log"};
+inline constexpr Promise agreement{"readers agree", "an offset gives the same bytes to every reader at any time"};
+inline constexpr Promise once{"no entry twice", "an entry stands once in its log, whatever was retried"};
+inline constexpr Promise producer_order{"producer order", "one producer's entries stand in the order of their sequence numbers"};
+inline constexpr Promise real_time{"real-time order", "an entry that was begun after another one was acknowledged stands behind it"};
+inline constexpr Promise tail{"tail is linearizable", "a tail is not below what anybody was told before the question"};
+inline constexpr Promise failed{"failed is never visible", "what an append called failed is in no log and never will be"};
+inline constexpr Promise replicas{"replicas are identical", "below committed, the replicas' files have the same names and bytes"};
+inline constexpr Promise one_leader{"one leader per term", "a term has one leader instance, and one sequencer orders in it"};
+inline constexpr Promise ordered_once{"an offset is ordered once", "in one term, a log's offset is given to one run"};
+inline constexpr Promise trim_bounds{"trim takes what was asked", "nothing above the highest trim point asked for is trimmed"};
+inline constexpr Promise fresh_name{"a new log is empty",
+                                    "a log created under a deleted one's name has another id and none of its entries"};
+inline constexpr Promise starts{"a node starts", "a process that was stopped in any way starts again on its disk"};
+inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};
+}  // namespace promise
+
+inline constexpr std::array promises = {promise::durability,  promise::unmoved,        promise::origin,     promise::agreement,
+                                        promise::once,        promise::producer_order, promise::real_time,  promise::tail,
+                                        promise::failed,      promise::replicas,       promise::one_leader, promise::ordered_once,
+                                        promise::trim_bounds, promise::fresh_name,     promise::starts,     promise::progress};
+
+/// Names the promise first.
+void violated(World& world, const Promise& p, const std::string& what);
+
+/// What clients did and saw in one log: durability, unmoved, origin, agreement, once, producer_order, real_time, tail, failed,
+/// trim_bounds.
+class LogHistory {
+ public:
+  LogHistory(World& world, LogId log) : world_(world), log_(log) {}
+
+  void append_started(const std::string& payload);
+  /// `wall_ms`: by the client's clock, for Bug::orders_by_clock alone.
+  void append_ended(const std::string& payload, const client::Completion& result, std::uint64_t wall_ms);
+  void entry_read(const client::Entry& e);
+  /// The largest end of an acknowledged entry, or earlier tail: what a tail call that starts now must reach.
+  Offset tail_floor() const { return floor_; }
+  void tail_answered(Offset floor, Offset committed);
+  /// What was acknowledged up to then, if all clocks agreed.
+  Offset acknowledged_by(std::uint64_t wall_ms) const;
+  void trim_asked(Offset point) { trim_asked_ = std::max(trim_asked_, point); }
+  /// Somebody was told that the log begins there.
+  void begins_at(Offset first);
+
+  /// At the end, after a full read of the log.
+  void fully_read(const std::vector<client::Entry>& entries, Offset first);
+
+ private:
+  struct Seen {
+    std::uint64_t hash;
+    Offset next;
+  };
+  struct Begun {
+    Offset floor;  // end of what was acknowledged when it began
+    bool failed = false;
+  };
+  World& world_;
+  LogId log_;
+  std::map<std::string, Begun> begun_;
+  std::map<std::string, Offset> acknowledged_;
+  std::map<Offset, std::string> acknowledged_at_;
+  std::map<Offset, Seen> seen_;
+  std::map<std::uint64_t, Offset> by_clock_;
+  Offset floor_{};
+  Offset acknowledged_end_{};
+  Offset trim_asked_{};
+};
+
+/// Watches the wire: one_leader, ordered_once.
+class WireWatch {
+ public:
+  explicit WireWatch(World& world);
+
+ private:
+  struct Placed {
+    RunDigest digest;
+    ProducerId producer;
+    Sequence first;
+  };
+  void seal(const Process& from, const Seal& m);
+  void order(const Process& from, const Order& m);
+  World& world_;
+  std::map<std::pair<LogId, Term>, InstanceId> instance_of_;
+  std::map<std::pair<LogId, Term>, std::string> orders_in_;
+  std::map<std::tuple<LogId, Term, Offset>, Placed> placed_;
+};
+
 class Checkers {
  public:
-  explicit Checkers(World& world);
+  explicit Checkers(World& world) : world_(world), wire_(world) {}
 
-  // What clients did and saw.
-  void append_started(LogId log, const std::string& payload);
-  void append_ended(LogId log, const std::string& payload, const client::Completion& result);
+  LogHistory& of(LogId log) { return logs_.try_emplace(log, world_, log).first->second; }
+
+  void append_started(LogId log, const std::string& payload) { of(log).append_started(payload); }
+  void append_ended(LogId log, const std::string& payload, const client::Completion& result, std::uint64_t wall_ms);
+  /// The client died before it heard: the entry may stand or not.
+  void append_abandoned() { ++unknown_; }
   void entry_read(LogId log, const client::Entry& e);
-  /// The largest end of an acknowledged entry, or earlier tail: what a tail call that starts now must reach.
-  Offset tail_floor(LogId log) const;
-  void tail_answered(LogId log, Offset floor, Offset committed);
 
-  /// At the end, after a full read of the log: everything acknowledged was read, nothing failed was.
-  void log_fully_read(LogId log, const std::vector<client::Entry>& entries, Offset first);
-  /// At the end, idle: the replicas' segments are equal below `committed`.
+  /// replicas: at the end, idle. `committed`: as far as the log must be whole everywhere.
   void compare_replicas(LogId log, Offset committed);
 
   std::uint64_t acknowledged() const { return acknowledged_; }
@@ -34,28 +131,22 @@ class Checkers {
   std::uint64_t read() const { return read_; }
 
  private:
-  struct Seen {
-    std::uint64_t hash;
-    Offset next;
-    ProducerId producer;
-    Sequence sequence;
-  };
-  struct PerLog {
-    std::map<std::string, Offset> acknowledged;
-    std::set<std::string> failed;
-    std::set<std::string> started;
-    std::map<Offset, Seen> seen;
-    Offset floor{};
-  };
-  void violated(const std::string& checker, const std::string& what);
-
   World& world_;
-  std::map<LogId, PerLog> logs_;
-  std::map<std::pair<LogId, Term>, InstanceId> leader_of_;
+  WireWatch wire_;
+  std::map<LogId, LogHistory> logs_;
   std::uint64_t acknowledged_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t unknown_ = 0;
   std::uint64_t read_ = 0;
 };
+
+/// The frames' bytes of one replica, from its first offset on, as far as its files are contiguous and good.
+struct ReplicaBytes {
+  Offset first{};
+  std::vector<std::byte> bytes;
+  std::vector<Offset> files;
+  Offset end() const { return first + bytes.size(); }
+};
+std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id);
 
 }  // namespace loglog::simulator

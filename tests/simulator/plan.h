@@ -16,20 +16,29 @@ struct Plan {
   Duration faults_for{};
   Duration network_delay_max = 500us;
   Duration disk_delay_max = 2ms;
+  std::int64_t clock_drift_ppm_max = 0;
+  std::size_t producers_max = 65'536;
+  std::uint64_t staging_bytes_max = 256u << 20;
   std::map<std::string, Duration> faults;  ///< kind → mean interval
 };
 
 /// Unknown words are refused with the line.
 Result<Plan> read_plan(const std::filesystem::path& file);
+/// One line of a plan; an empty or commented one is taken too.
+Result<void> read_line(Plan& plan, const std::string& line);
+/// All plans of a folder, by name.
+Result<std::vector<Plan>> read_plans(const std::filesystem::path& folder);
 
 struct RunResult {
   std::uint64_t seed = 0;
-  std::string violation;  ///< empty: none
+  std::string violation;  ///< "name of the promise: what"; empty: none
   std::uint64_t acknowledged = 0, failed = 0, unknown = 0, read = 0, tails = 0, messages = 0;
+  std::uint64_t fingerprint = 0;  ///< of all messages: equal for equal runs
   Duration simulated{};
   FaultCounts faults;
 };
 
-RunResult run(const Plan& plan, std::uint64_t seed, bool trace);
+/// `bugs` are those of a control.
+RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs = {});
 
 }  // namespace loglog::simulator

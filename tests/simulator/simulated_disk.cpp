@@ -19,6 +19,21 @@ void SimulatedFile::write(std::uint64_t at, ByteSpan data) {
   if (seen.size() < at + data.size()) resize(at + data.size());
   std::memcpy(seen.data() + at, data.data(), data.size());
   dirty_.emplace_back(at, data.size());
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> left;
+  for (auto [from, to] : unreadable_) {
+    if (from < at) left.emplace_back(from, std::min(to, at));
+    if (to > at + data.size()) left.emplace_back(std::max(from, at + data.size()), to);
+  }
+  unreadable_ = std::move(left);
+}
+
+bool SimulatedFile::readable(std::uint64_t at, std::uint64_t length) const {
+  return std::none_of(unreadable_.begin(), unreadable_.end(), [&](const auto& u) { return u.first < at + length && at < u.second; });
+}
+
+void SimulatedFile::damage(std::uint64_t at, ByteSpan bytes) {
+  for (auto* layer : {&seen, &durable_})
+    if (at + bytes.size() <= layer->size()) std::memcpy(layer->data() + at, bytes.data(), bytes.size());
 }
 
 void SimulatedFile::sync() {
@@ -30,11 +45,11 @@ void SimulatedFile::sync() {
   resized_ = false;
 }
 
-std::size_t SimulatedFile::power_cut(Random& random) {
-  if (dirty_.empty() && !resized_) return 0;
+// None, some or all of the unsynced sectors reach the medium.
+std::size_t SimulatedFile::keep_sectors(Random& random) {
   if (resized_ && random.chance(1, 2)) durable_.resize(seen.size());
   std::size_t lost = 0;
-  const std::uint64_t survive = random.below(3);  // none, some, all of the unsynced sectors
+  const std::uint64_t survive = random.below(3);
   for (auto [at, n] : dirty_) {
     for (std::uint64_t s = at / sector * sector; s < at + n; s += sector) {
       const std::uint64_t from = std::max(s, at);
@@ -45,10 +60,22 @@ std::size_t SimulatedFile::power_cut(Random& random) {
       else ++lost;
     }
   }
-  seen = durable_;
   dirty_.clear();
   resized_ = false;
   return lost;
+}
+
+std::size_t SimulatedFile::power_cut(Random& random) {
+  if (dirty_.empty() && !resized_) return 0;
+  const std::size_t lost = keep_sectors(random);
+  drop_cache();
+  return lost;
+}
+
+void SimulatedFile::failed_sync(Random& random) {
+  keep_sectors(random);
+  // Behind the end of what the medium holds, the size at least is there: it was reserved and synced long before.
+  if (durable_.size() < seen.size()) durable_.resize(seen.size());
 }
 
 LogId strand_of(const DiskOperation& op) {
@@ -129,11 +156,11 @@ DiskDone SimulatedDisk::finish(const DiskRequest& request) {
   DiskDone done{request.ticket, Errc::ok, {}, {}};
   const DiskOperation& op = request.operation;
   if (full && may_fail(op) && !std::holds_alternative<ReadSegment>(op)) {
-    done.error = Errc::no_space;
+    done.error = lies_about_space ? Errc::ok : Errc::no_space;
     return done;
   }
   if (const auto* w = std::get_if<WriteGroup>(&op)) {
-    if (w->sync) logs_.at(w->log).segments.at(w->first).sync();
+    if (w->sync && !skips_sync) logs_.at(w->log).segments.at(w->first).sync();
   } else if (const auto* r = std::get_if<RepairSegment>(&op)) {
     logs_.at(r->log).segments.at(r->first).sync();
   } else if (const auto* p = std::get_if<SavePromise>(&op)) {
@@ -163,31 +190,59 @@ std::size_t SimulatedDisk::power_cut(Random& random) {
   return lost;
 }
 
-void SimulatedDisk::sync_all() {
-  promise_.sync();
+void SimulatedDisk::reopen(bool from_medium) {
+  const auto again = [&](SimulatedFile& f) {
+    f.sync();
+    if (from_medium) f.drop_cache();
+  };
+  again(promise_);
   for (auto& [id, log] : logs_) {
-    log.promise.sync();
-    for (auto& [first, f] : log.segments) f.sync();
+    again(log.promise);
+    for (auto& [first, f] : log.segments) again(f);
   }
 }
 
-void SimulatedDisk::wipe() {
-  logs_.clear();
-  files_.clear();
-  promise_ = {};
+void SimulatedDisk::fail(const DiskOperation& op, Random& random) {
+  if (const auto* w = std::get_if<WriteGroup>(&op)) logs_.at(w->log).segments.at(w->first).failed_sync(random);
+  else if (const auto* r = std::get_if<RepairSegment>(&op)) logs_.at(r->log).segments.at(r->first).failed_sync(random);
+  else if (const auto* p = std::get_if<SavePromise>(&op)) (p->log == LogId{} ? promise_ : logs_.at(p->log).promise).failed_sync(random);
+  else interrupted(op, random);
 }
 
-bool SimulatedDisk::rot(Random& random) {
-  for (auto& [id, log] : logs_)
-    for (auto& [first, f] : log.segments)
-      if (f.seen.size() > segment_header_size + 4096) {
-        const std::uint64_t at = segment_header_size + random.below(4096);
-        f.seen[at] ^= std::byte{1};
-        f.write(at, ByteSpan(&f.seen[at], 1));
-        f.sync();
-        return true;
-      }
-  return false;
+void SimulatedDisk::empty_but_identity() {
+  for (auto& [id, log] : logs_) {
+    log.segments.clear();
+    log.next_size = 0;
+  }
+}
+
+void SimulatedDisk::damage(Damage kind, const Place& p, Random& random) {
+  SimulatedFile& f = logs_.at(p.log).segments.at(p.file);
+  switch (kind) {
+    case Damage::bit_rot: {
+      const std::uint64_t at = p.from + random.below(p.to - p.from);
+      const std::byte turned = f.seen[at] ^ std::byte(1u << random.below(8));
+      f.damage(at, ByteSpan(&turned, 1));
+      break;
+    }
+    case Damage::stale:
+      f.damage(p.from, std::vector<std::byte>(p.to - p.from));
+      break;
+    case Damage::misdirected: {
+      const std::vector<std::byte> lost(f.seen.begin() + static_cast<std::ptrdiff_t>(p.from),
+                                        f.seen.begin() + static_cast<std::ptrdiff_t>(p.to));
+      f.damage(p.from, std::vector<std::byte>(lost.size()));
+      f.damage(segment_header_size + random.below(f.seen.size() - segment_header_size - lost.size() + 1), lost);
+      break;
+    }
+    case Damage::truncated:
+      f.resize(p.from);
+      f.sync();
+      break;
+    case Damage::unreadable:
+      f.make_unreadable(p.from, p.to - p.from);
+      break;
+  }
 }
 
 std::vector<StartupDisk::LogFiles> SimulatedDisk::logs() {
@@ -206,8 +261,10 @@ std::vector<StartupDisk::LogFiles> SimulatedDisk::logs() {
 
 Result<Bytes> SimulatedDisk::read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) {
   const auto l = logs_.find(log);
-  if (l == logs_.end() || !l->second.segments.contains(first)) return fail(Errc::io_error, "no such segment");
-  const auto& seen = l->second.segments.at(first).seen;
+  if (l == logs_.end() || !l->second.segments.contains(first)) return loglog::fail(Errc::io_error, "no such segment");
+  const SimulatedFile& file = l->second.segments.at(first);
+  if (!file.readable(position, length)) return loglog::fail(Errc::io_error, "the medium cannot be read there");
+  const auto& seen = file.seen;
   if (position >= seen.size()) return Bytes{};
   return Bytes::copy_of(ByteSpan(seen).subspan(position, std::min<std::uint64_t>(length, seen.size() - position)));
 }

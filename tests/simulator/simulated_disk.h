@@ -1,6 +1,7 @@
 // A storage node's disk: what the process sees (page cache) and what survives a power cut are two layers.
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,13 +23,42 @@ class SimulatedFile {
   }
   void write(std::uint64_t at, ByteSpan data);
   void sync();
+  /// fdatasync answers EIO: some sectors reached the medium, and the kernel takes all for clean.
+  void failed_sync(Random& random);
+  /// The page cache is emptied: what is seen is what the medium holds.
+  void drop_cache() { seen = durable_; }
   /// Returns how many sectors were lost.
   std::size_t power_cut(Random& random);
 
+  /// The medium has other bytes there from now on.
+  void damage(std::uint64_t at, ByteSpan bytes);
+  /// Reading there fails until it is written again.
+  void make_unreadable(std::uint64_t at, std::uint64_t length) { unreadable_.emplace_back(at, at + length); }
+  bool readable(std::uint64_t at, std::uint64_t length) const;
+
  private:
+  std::size_t keep_sectors(Random& random);
   std::vector<std::byte> durable_;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> dirty_;  // position, length
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> dirty_;       // position, length
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> unreadable_;  // from, to
   bool resized_ = false;
+};
+
+/// Damage to one file of frames, as a disk does it without a word.
+enum class Damage : std::uint8_t {
+  bit_rot,      ///< a bit turns
+  stale,        ///< sectors hold again what they held before the last write: zeros
+  misdirected,  ///< what was written there went elsewhere in the file
+  truncated,    ///< the file ends early
+  unreadable    ///< EIO
+};
+
+/// A range of one segment file, in file positions.
+struct Place {
+  LogId log;
+  Offset file;
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
 };
 
 class SimulatedDisk final : public storage::StartupDisk {
@@ -49,14 +79,22 @@ class SimulatedDisk final : public storage::StartupDisk {
 
   /// Page cache lost. Returns lost sectors.
   std::size_t power_cut(Random& random);
-  /// K1 as the driver does it before start(): everything that is seen is made durable.
-  void sync_all();
+  /// K1 as the driver does it before start(): everything that is seen is made durable, and then read from the medium.
+  void reopen(bool from_medium = true);
   /// While full, what asks for space gets none.
   bool full = false;
-  /// Everything gone: another disk in its place.
-  void wipe();
-  /// Flips a bit in a frame area below `limit` of some segment; false when there is nothing to rot.
-  bool rot(Random& random);
+  /// A full disk that gives what it has not (Bug::promises_space).
+  bool lies_about_space = false;
+  /// fdatasync of a group does nothing (Bug::skips_sync).
+  bool skips_sync = false;
+  /// The next write or sync that may not fail does.
+  enum class Failing : std::uint8_t { nothing, write, sync } fails_next = Failing::nothing;
+  /// What an operation leaves behind that failed so.
+  void fail(const storage::DiskOperation& op, Random& random);
+  /// Everything gone but what makes the node known (Bug::keeps_identity).
+  void empty_but_identity();
+
+  void damage(Damage kind, const Place& place, Random& random);
 
   const std::map<LogId, Log>& content() const { return logs_; }
 

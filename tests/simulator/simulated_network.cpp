@@ -1,24 +1,51 @@
 #include <algorithm>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "proto-spec/session/session.h"
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/wire/codec.h"
+#include "proto-spec/wire/field_codec.h"
 #include "tests/simulator/world.h"
 
 namespace loglog::simulator {
+namespace {
+
+constexpr std::size_t checksum_at = 12;  // proto-spec/spec/01-wire.md
+
+// Flips a bit. Where the receiver looks at no checksum, the bit is one of a field, and the message says that it is whole.
+void damage(Bytes& whole, std::size_t head, bool unchecked, Random& random) {
+  const bool in_fields = unchecked && head > message_header_size;
+  const std::size_t at = in_fields ? message_header_size + random.below(head - message_header_size) : random.below(whole.size());
+  whole.mutable_data()[at] ^= std::byte(1u << random.below(8));
+  if (!in_fields) return;
+  store_le(whole.mutable_data() + checksum_at, std::uint32_t{0});
+  store_le(whole.mutable_data() + checksum_at, static_cast<std::uint32_t>(XXH3_64bits(whole.data(), head)));
+}
+
+}  // namespace
 
 void SimulatedNetwork::deliver(const LinkPtr& link, int to, std::function<void()> what) {
   End& end = link->ends[to];
   const std::string& a = link->ends[1 - to].process->address();
-  if (!end.waiting.empty() || blocked_.contains({a, end.process->address()})) {
+  if (end.held || !end.waiting.empty() || blocked_.contains({a, end.process->address()})) {
     if (end.waiting.empty()) stalled_.emplace_back(link, to);
     end.waiting.push_back(std::move(what));
     return;
   }
   const Time when = std::max(end.last_delivery, world_.scheduler.now() + world_.network_delay());
   end.last_delivery = when;
-  Process* process = end.process;
-  const std::uint64_t life = end.life;
-  world_.scheduler.at(when, [process, life, what = std::move(what)]() mutable { process->deliver(life, std::move(what)); });
+  world_.scheduler.at(when, [link, to, when, what = std::move(what)]() mutable {
+    End& e = link->ends[to];
+    if (when < e.deaf_from) e.process->deliver(e.life, std::move(what));
+  });
+}
+
+void SimulatedNetwork::release(const LinkPtr& link, int to) {
+  auto waiting = std::move(link->ends[to].waiting);
+  link->ends[to].waiting.clear();
+  for (auto& what : waiting) deliver(link, to, std::move(what));
 }
 
 void SimulatedNetwork::heal() {
@@ -26,9 +53,8 @@ void SimulatedNetwork::heal() {
   auto stalled = std::move(stalled_);
   stalled_.clear();
   for (auto& [link, to] : stalled) {
-    auto waiting = std::move(link->ends[to].waiting);
-    link->ends[to].waiting.clear();
-    for (auto& what : waiting) deliver(link, to, std::move(what));
+    if (link->ends[to].held) stalled_.emplace_back(link, to);
+    else release(link, to);
   }
 }
 
@@ -51,18 +77,26 @@ void SimulatedNetwork::dial(Process& from, const std::string& address, Connectio
   }
   auto link = std::make_shared<Link>();
   link->dial_key = dial_key;
-  link->ends[0] = End{source, life, id, {}, false, {}};
-  link->ends[1] = End{to, to->life(), to->next_connection(), {}, false, {}};
+  link->ends[0] = End{source, life, id, {}, never, false, false, {}};
+  link->ends[1] = End{to, to->life(), to->next_connection(), {}, never, false, false, {}};
   links_[{source, id.value}] = link;
   links_[{to, link->ends[1].id.value}] = link;
+  // Each side judges what the other says of itself as the session layer does.
+  const auto acceptable = [this](const Hello& own, const Hello& theirs) {
+    if (world_.has(Bug::demands_one_version) && own.highest_version != theirs.highest_version) return false;
+    return Session(own, {}).accept(theirs).has_value();
+  };
   // What each side says of itself is read when it is said: at the accepting side when the dialler's hello is there.
-  deliver(link, 1, [this, link, dial_key, hello = from.hello()] {
+  deliver(link, 1, [this, link, dial_key, acceptable, hello = from.hello()] {
     if (!link->open) return;
     Process* p = link->ends[1].process;
-    deliver(link, 0, [link, dial_key, answer = p->hello()] {
+    if (!acceptable(p->hello(), hello)) return shut(link, 1);
+    deliver(link, 0, [this, link, dial_key, acceptable, answer = p->hello()] {
       if (!link->open) return;
+      Process* dialler = link->ends[0].process;
+      if (!acceptable(dialler->hello(), answer)) return shut(link, -1);
       link->ends[0].told = true;
-      link->ends[0].process->on_connected(link->ends[0].id, answer, dial_key);
+      dialler->on_connected(link->ends[0].id, answer, dial_key);
     });
     link->ends[1].told = true;
     p->on_connected(link->ends[1].id, hello, 0);
@@ -80,34 +114,66 @@ void SimulatedNetwork::send(Process& from, ConnectionId id, RequestId request, c
   if (!e.tail.empty()) std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
   ++messages_;
   bytes_ += whole.size();
-  deliver(link, to, [this, link, to, whole, name = from.name()] {
-    if (!link->open) return;
-    auto r = decode(whole);
-    check(r.has_value(), "a message sent by a core does not decode");
-    End& end = link->ends[to];
-    if (world_.options.trace) world_.trace(end.process->name(), "<- " + name + ": " + to_text(r->message));
-    end.process->on_arrived(end.id, r->request, std::move(r->message));
+  fingerprint_ = XXH3_64bits_withSeed(whole.data(), whole.size(),
+                                      fingerprint_ + static_cast<std::uint64_t>(world_.scheduler.now().time_since_epoch().count()));
+  const bool damaged = to_corrupt_ > 0;
+  if (damaged) {
+    --to_corrupt_;
+    world_.trace("WEATHER", "damages a message on its way from " + from.name() + " to " + link->ends[to].process->name());
+    damage(whole, e.head.size(), world_.has(Bug::accepts_any_checksum), world_.random);
+  }
+  deliver(link, to, [this, link, to, whole, damaged, name = from.name()] { arrive(link, to, name, whole, damaged); });
+}
+
+void SimulatedNetwork::arrive(const LinkPtr& link, int to, const std::string& from, const Bytes& whole, bool damaged) {
+  End& end = link->ends[to];
+  if (!end.told) return;  // the hello before it was lost
+  auto r = decode(whole);
+  if (!r) {
+    check(damaged, "a message sent by a core does not decode");
+    world_.faults.count("damaged message refused");
+    world_.trace(end.process->name(), "refuses a message of " + from + ": " + r.error().message());
+    return shut(link, -1);
+  }
+  if (damaged) world_.faults.count("damaged payload delivered");
+  if (world_.options.trace) world_.trace(end.process->name(), "<- " + from + ": " + to_text(r->message));
+  end.process->on_arrived(end.id, r->request, std::move(r->message));
+}
+
+// From `when` on this end hears nothing more on the connection; then it is told, where its process is to be told.
+void SimulatedNetwork::end_one(const LinkPtr& link, int i, Time when, bool tell) {
+  End& end = link->ends[i];
+  links_.erase({end.process, end.id.value});
+  end.waiting.clear();
+  end.held = false;
+  end.deaf_from = std::min(end.deaf_from, when);
+  if (!tell || world_.has(Bug::silent_break)) return;
+  Process* p = end.process;
+  const std::uint64_t life = end.life;
+  world_.scheduler.at(when, [link, i, p, life] {
+    p->deliver(life, [link, i, p] {
+      End& e = link->ends[i];
+      if (e.told) p->on_disconnected(e.id);
+      else if (i == 0) p->on_connect_failed(link->dial_key, e.id);
+    });
   });
 }
 
+// A prefix of what is under way still comes to each side that did not close the connection itself.
 void SimulatedNetwork::shut(const LinkPtr& link, int except) {
   if (!link->open) return;
   link->open = false;
+  const Time now = world_.scheduler.now();
   for (int i = 0; i < 2; ++i) {
     End& end = link->ends[i];
-    links_.erase({end.process, end.id.value});
-    end.waiting.clear();
-    if (i == except) continue;
-    Process* p = end.process;
-    const std::uint64_t life = end.life;
-    const Time when = std::max(end.last_delivery, world_.scheduler.now() + world_.network_delay());
-    world_.scheduler.at(when, [link, i, p, life] {
-      p->deliver(life, [link, i, p] {
-        End& e = link->ends[i];
-        if (e.told) p->on_disconnected(e.id);
-        else if (i == 0) p->on_connect_failed(link->dial_key, e.id);
-      });
-    });
+    if (end.deaf_from != never) continue;  // ended before the other end
+    Time when = now;
+    if (i == except) end.told = false;  // its driver hands up nothing more
+    if (i != except) {
+      const auto under_way = end.last_delivery > now ? static_cast<std::uint64_t>((end.last_delivery - now).count()) : 0;
+      when = std::max(now + Duration(static_cast<std::int64_t>(world_.random.below(under_way + 2))), now + world_.network_delay());
+    }
+    end_one(link, i, when, i != except);
   }
 }
 
@@ -123,16 +189,43 @@ void SimulatedNetwork::process_died(Process& p) {
   for (auto& link : mine) shut(link, link->ends[0].process == &p ? 0 : 1);
 }
 
-bool SimulatedNetwork::break_one(Random& r) {
-  if (links_.empty()) return false;
+SimulatedNetwork::LinkPtr SimulatedNetwork::any(Random& r) {
   // Keyed by addresses of processes for lookup only; choose by an order that the seed alone decides.
   std::vector<std::pair<std::string, LinkPtr>> order;
   for (auto& [key, link] : links_)
-    if (link->ends[0].process == key.first)
+    if (link->open && link->ends[0].process == key.first && link->ends[0].id.value == key.second)
       order.emplace_back(link->ends[0].process->name() + "/" + std::to_string(link->ends[0].id.value), link);
-  if (order.empty()) return false;
+  if (order.empty()) return nullptr;
   std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  shut(order[r.below(order.size())].second, -1);
+  return order[r.below(order.size())].second;
+}
+
+bool SimulatedNetwork::break_one(Random& r) {
+  const LinkPtr link = any(r);
+  if (link) shut(link, -1);
+  return link != nullptr;
+}
+
+bool SimulatedNetwork::break_late(Random& r, Duration late) {
+  const LinkPtr link = any(r);
+  if (!link || !link->ends[0].told || !link->ends[1].told) return false;
+  const int receiver = static_cast<int>(r.below(2));
+  link->ends[receiver].held = true;
+  const auto some = [&] { return Duration(static_cast<std::int64_t>(r.below(static_cast<std::uint64_t>(late.count()) + 1))); };
+  const Duration first = some() / 2;
+  world_.scheduler.after(first, [this, link, receiver] {
+    if (link->open) end_one(link, 1 - receiver, world_.scheduler.now(), true);
+  });
+  world_.scheduler.after(first + some() / 2, [this, link, receiver] {
+    End& end = link->ends[receiver];
+    if (!link->open) return;
+    if (!end.waiting.empty()) world_.faults.count("message of an old connection", end.waiting.size());
+    end.held = false;
+    const auto& a = link->ends[1 - receiver].process->address();
+    if (!blocked_.contains({a, end.process->address()})) release(link, receiver);
+    link->open = false;
+    end_one(link, receiver, std::max(end.last_delivery, world_.scheduler.now()) + 1us, true);
+  });
   return true;
 }
 

@@ -8,16 +8,42 @@ using client::Token;
 
 ClientWorkload::ClientWorkload(World& world, Checkers& checkers, ClientProcess& process, std::string log, const WorkloadOptions& options,
                                bool creates)
-    : world_(world), checkers_(checkers), process_(process), name_(std::move(log)), options_(options), creates_(creates) {}
+    : world_(world),
+      checkers_(checkers),
+      process_(process),
+      name_(std::move(log)),
+      options_(options),
+      creates_(creates),
+      first_of_log_(creates) {}
 
 void ClientWorkload::start() {
   process_.on_completed = [this](const client::Completed& c) { completed(c); };
+  process_.on_restarted = [this] { restarted(); };
   open();
 }
 
+// The application has died with its client: it does not know what became of what was under way.
+void ClientWorkload::restarted() {
+  for (const auto& [token, p] : pending_) {
+    if (p.kind != Kind::append) continue;
+    checkers_.append_abandoned();
+    if (world_.has(Bug::repeats_after_restart)) to_repeat_.push_back(p.payload);
+    else ++ended_;
+  }
+  pending_.clear();
+  flying_ = 0;
+  thinking_ = false;
+  // Called from inside the process's start: it is up when this is over.
+  world_.scheduler.after(0us, [this, life = process_.life()] { process_.deliver(life, [this] { open(); }); });
+}
+
 Token ClientWorkload::token(Kind kind, std::string payload, Offset floor) {
-  pending_[++tokens_] = Pending{kind, std::move(payload), floor};
+  pending_[++tokens_] = Pending{kind, std::move(payload), floor, process_.wall_ms()};
   return Token{tokens_};
+}
+
+Duration ClientWorkload::up_to(Duration max) {
+  return Duration(static_cast<std::int64_t>(world_.random.below(static_cast<std::uint64_t>(max.count()) + 1)));
 }
 
 void ClientWorkload::later(Duration d, void (ClientWorkload::*what)()) {
@@ -25,45 +51,122 @@ void ClientWorkload::later(Duration d, void (ClientWorkload::*what)()) {
 }
 
 void ClientWorkload::open() {
-  const Time deadline = world_.scheduler.now() + 5s;
+  const Time now = process_.now();
   process_.call([&](client::ClientMachine& m) {
-    if (creates_)
-      m.create_log(world_.scheduler.now(), token(Kind::create), name_, LogOptions{0, 0, options_.segment_size, Durability::sync}, deadline);
-    else m.open_log(world_.scheduler.now(), token(Kind::open), name_, deadline);
+    if (creates_) m.create_log(now, token(Kind::create), name_, LogOptions{3, 0, options_.segment_size, Durability::sync}, now + 5s);
+    else m.open_log(now, token(Kind::open), name_, now + 5s);
   });
 }
 
 void ClientWorkload::opened(LogId log) {
+  creates_ = false;
   log_ = log;
   append_more();
   follow();
   ask_tail();
+  if (first_of_log_ && options_.trim_every > 0us) later(options_.trim_every, &ClientWorkload::trim);
 }
 
 void ClientWorkload::append_more() {
   thinking_ = false;
-  while (flying_ < options_.in_flight && started_ < options_.entries_per_client) {
+  while (flying_ < options_.in_flight && (started_ < options_.entries_per_client || !to_repeat_.empty())) {
+    if (!to_repeat_.empty()) {
+      append(std::move(to_repeat_.back()));
+      to_repeat_.pop_back();
+      continue;
+    }
     ++started_;
-    ++flying_;
     std::string payload = fmt::format("{}:{}:{}#", process_.name(), name_, started_);
     payload.append(world_.random.below(options_.payload_max + 1), static_cast<char>('a' + started_ % 26));
-    checkers_.append_started(log_, payload);
-    const Bytes bytes = Bytes::copy_of(payload);
-    const Token t = token(Kind::append, std::move(payload));
-    process_.call([&](client::ClientMachine& m) {
-      m.append(world_.scheduler.now(), t, log_, bytes, false, world_.scheduler.now() + options_.append_deadline);
-    });
+    append(std::move(payload));
   }
 }
 
+void ClientWorkload::append(std::string payload) {
+  ++flying_;
+  checkers_.append_started(log_, payload);
+  const Bytes bytes = Bytes::copy_of(payload);
+  const Token t = token(Kind::append, std::move(payload));
+  process_.call([&](client::ClientMachine& m) {
+    const Time now = process_.now();
+    m.append(now, t, log_, bytes, false, now + options_.append_deadline);
+  });
+}
+
+void ClientWorkload::append_ended(const Pending& p, const client::Completion& result) {
+  --flying_;
+  const auto* failure = std::get_if<client::Failure>(&result);
+  if (failure) world_.trace(process_.name(), "append ends: " + failure->error.message());
+  checkers_.append_ended(log_, p.payload, result, process_.wall_ms());
+  if (failure && failure->error.code == Errc::outcome_unknown && world_.has(Bug::unknown_is_retried)) to_repeat_.push_back(p.payload);
+  else ++ended_;
+  if (thinking_) return;
+  thinking_ = true;
+  later(up_to(options_.think_max), &ClientWorkload::append_more);
+}
+
 void ClientWorkload::follow() {
-  process_.call([&](client::ClientMachine& m) { m.follow(world_.scheduler.now(), token(Kind::follow), log_, followed_to_); });
+  following_ = token(Kind::follow);
+  process_.call([&](client::ClientMachine& m) { m.follow(process_.now(), following_, log_, followed_to_); });
+  if (options_.follow_anew > 0us) later(up_to(2 * options_.follow_anew), &ClientWorkload::follow_anew);
+}
+
+void ClientWorkload::follow_anew() {
+  process_.call([&](client::ClientMachine& m) { m.stop(process_.now(), following_); });
+}
+
+void ClientWorkload::followed(const client::Completed& c) {
+  if (const auto* d = std::get_if<client::Delivered>(&c.result)) {
+    std::uint64_t bytes = 0;
+    for (const auto& e : d->entries) {
+      checkers_.entry_read(log_, e);
+      bytes += e.next - e.offset;
+      if (options_.trim_every > 0us && e.sequence.value % 16 == 0) entry_ends_.push_back(e.next);
+    }
+    followed_to_ = d->next;
+    process_.call([&](client::ClientMachine& m) { m.consumed(process_.now(), c.token, bytes); });
+  } else if (c.last) {
+    const auto* failure = std::get_if<client::Failure>(&c.result);
+    if (failure && failure->error.code == Errc::trimmed) {
+      checkers_.of(log_).begins_at(failure->begins);
+      followed_to_ = std::max(followed_to_, failure->begins);
+    }
+    later(200ms, &ClientWorkload::follow);
+  }
 }
 
 void ClientWorkload::ask_tail() {
-  const Offset floor = checkers_.tail_floor(log_);
-  process_.call(
-      [&](client::ClientMachine& m) { m.tail(world_.scheduler.now(), token(Kind::tail, {}, floor), log_, world_.scheduler.now() + 5s); });
+  if (resting_) return;
+  const Offset floor = checkers_.of(log_).tail_floor();
+  process_.call([&](client::ClientMachine& m) {
+    const Time now = process_.now();
+    m.tail(now, token(Kind::tail, {}, floor), log_, now + 5s);
+  });
+}
+
+void ClientWorkload::tail_answered(const Pending& p, const client::Completion& result) {
+  if (const auto* t = std::get_if<client::Tail>(&result)) {
+    ++tails_;
+    const Offset floor = world_.has(Bug::orders_by_clock) ? checkers_.of(log_).acknowledged_by(p.asked_ms) : p.floor;
+    checkers_.of(log_).tail_answered(floor, t->committed);
+    checkers_.of(log_).begins_at(t->first);
+  }
+  later(150ms, &ClientWorkload::ask_tail);
+}
+
+void ClientWorkload::trim() {
+  if (resting_) return;
+  if (!entry_ends_.empty()) {
+    const std::size_t i = world_.random.below(entry_ends_.size());
+    const Offset point = entry_ends_[i];
+    entry_ends_.erase(entry_ends_.begin(), entry_ends_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    checkers_.of(log_).trim_asked(point);
+    process_.call([&](client::ClientMachine& m) {
+      const Time now = process_.now();
+      m.trim_log(now, token(Kind::trim), log_, point, now + 5s);
+    });
+  }
+  later(up_to(2 * options_.trim_every), &ClientWorkload::trim);
 }
 
 void ClientWorkload::completed(const client::Completed& c) {
@@ -81,38 +184,100 @@ void ClientWorkload::completed(const client::Completed& c) {
       else if (const auto* d = std::get_if<client::LogDescription>(&c.result)) opened(d->info.id);
       break;
     case Kind::append:
-      --flying_;
-      ++ended_;
-      if (failure) world_.trace(process_.name(), "append ends: " + failure->error.message());
-      checkers_.append_ended(log_, p.payload, c.result);
-      if (!thinking_) {
-        thinking_ = true;
-        later(Duration(static_cast<std::int64_t>(world_.random.below(static_cast<std::uint64_t>(options_.think_max.count()) + 1))),
-              &ClientWorkload::append_more);
-      }
+      append_ended(p, c.result);
       break;
     case Kind::follow:
-      if (const auto* d = std::get_if<client::Delivered>(&c.result)) {
-        std::uint64_t bytes = 0;
-        for (const auto& e : d->entries) {
-          checkers_.entry_read(log_, e);
-          bytes += e.next - e.offset;
-        }
-        followed_to_ = d->next;
-        process_.call([&](client::ClientMachine& m) { m.consumed(world_.scheduler.now(), c.token, bytes); });
-      } else if (c.last) {
-        later(200ms, &ClientWorkload::follow);
-      }
+      followed(c);
       break;
     case Kind::tail:
-      if (const auto* t = std::get_if<client::Tail>(&c.result)) {
-        ++tails_;
-        checkers_.tail_answered(log_, p.floor, t->committed);
-      }
-      later(150ms, &ClientWorkload::ask_tail);
+      tail_answered(p, c.result);
+      break;
+    case Kind::trim:
+      world_.faults.count(failure ? "trims refused" : "trims");
       break;
   }
 }
+
+// ---- logs that come and go
+
+LogChurn::LogChurn(World& world, Checkers& checkers, ClientProcess& process, Duration pause)
+    : world_(world), checkers_(checkers), process_(process), pause_(pause) {}
+
+void LogChurn::start() {
+  process_.on_completed = [this](const client::Completed& c) { completed(c); };
+  take(Step::creating);
+}
+
+void LogChurn::take(Step s) {
+  step_ = s;
+  if (s == Step::pausing) {
+    ++rounds_;
+    world_.scheduler.after(pause_, [this] {
+      if (!resting_) take(Step::creating);
+    });
+    return;
+  }
+  if (s == Step::appending) payload_ = fmt::format("{}:churn:{}#", process_.name(), ++entries_);
+  ask();
+}
+
+void LogChurn::again() {
+  world_.scheduler.after(50ms, [this] { ask(); });
+}
+
+void LogChurn::ask() {
+  const Time now = process_.now();
+  const Token t{++tokens_};
+  if (step_ == Step::appending) checkers_.append_started(log_, payload_);
+  process_.call([&](client::ClientMachine& m) {
+    switch (step_) {
+      case Step::pausing:
+        break;
+      case Step::creating:
+        return m.create_log(now, t, "churn", LogOptions{0, 0, segment_size_min, Durability::sync}, now + 3s);
+      case Step::opening:
+        return m.open_log(now, t, "churn", now + 3s);
+      case Step::appending:
+        return m.append(now, t, log_, Bytes::copy_of(payload_), false, now + 10s);
+      case Step::reading:
+        return m.read(now, t, log_, Offset{}, 64u << 10, 0ms, now + 3s);
+      case Step::deleting:
+        return m.delete_log(now, t, "churn", now + 3s);
+    }
+  });
+}
+
+void LogChurn::completed(const client::Completed& c) {
+  if (c.token.value != tokens_) return;
+  const auto* failure = std::get_if<client::Failure>(&c.result);
+  switch (step_) {
+    case Step::pausing:
+      break;
+    case Step::creating:
+      if (failure && failure->error.code == Errc::log_exists) return take(Step::opening);  // an answer was lost
+      [[fallthrough]];
+    case Step::opening:
+      if (failure && failure->error.code == Errc::no_such_log) return take(Step::creating);
+      if (failure) return again();
+      log_ = std::get<client::LogDescription>(c.result).info.id;
+      if (gone_.contains(log_))
+        violated(world_, promise::fresh_name, fmt::format("log {} was deleted and its id is given again", log_.value));
+      return take(Step::appending);
+    case Step::appending:
+      checkers_.append_ended(log_, payload_, c.result, process_.wall_ms());
+      return take(world_.random.chance(1, 2) ? Step::appending : Step::reading);
+    case Step::reading:
+      if (failure) return failure->error.code == Errc::no_such_log ? take(Step::deleting) : again();
+      for (const auto& e : std::get<client::Delivered>(c.result).entries) checkers_.entry_read(log_, e);
+      return take(Step::deleting);
+    case Step::deleting:
+      if (failure && failure->error.code != Errc::no_such_log) return again();
+      gone_.insert(log_);
+      return take(Step::pausing);
+  }
+}
+
+// ---- the end
 
 FullRead::FullRead(World& world, ClientProcess& process, std::string log) : world_(world), process_(process), name_(std::move(log)) {}
 
@@ -122,7 +287,7 @@ void FullRead::start() {
 }
 
 void FullRead::next() {
-  const Time now = world_.scheduler.now();
+  const Time now = process_.now();
   const Token t{++tokens_};
   process_.call([&](client::ClientMachine& m) {
     if (step_ == 0) m.open_log(now, t, name_, now + 5s);

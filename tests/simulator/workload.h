@@ -1,7 +1,8 @@
-// What the simulated clients do: many pipelined appends of unique entries, followers, tail readers.
+// What the simulated clients do: many pipelined appends of unique entries, followers, tail readers, trims; logs that come and go.
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct WorkloadOptions {
   Duration think_max = 20ms;  ///< pause between appends of a client, at random up to this
   Duration append_deadline = 20s;
   int logs = 1;
+  Duration trim_every{};   ///< the first client of each log trims at some offset that it has read; 0: never
+  Duration follow_anew{};  ///< a follower stops and follows again, perhaps from another replica; 0: never
+  Duration churn{};        ///< a log is created, written, read and deleted, over and over, with such pauses; 0: never
 };
 
 /// One client: opens the log, appends, follows, asks for tails; keeps on trying whatever may be tried again.
@@ -26,24 +30,35 @@ class ClientWorkload {
   ClientWorkload(World& world, Checkers& checkers, ClientProcess& process, std::string log, const WorkloadOptions& options, bool creates);
   void start();
   bool appends_done() const { return ended_ >= options_.entries_per_client; }
+  /// Nothing but the follower goes on from here.
+  void come_to_rest() { resting_ = true; }
   LogId log() const { return log_; }
   std::uint64_t tails() const { return tails_; }
   Offset followed_to() const { return followed_to_; }
 
  private:
-  enum class Kind { create, open, append, follow, tail };
+  enum class Kind { create, open, append, follow, tail, trim };
   struct Pending {
     Kind kind;
     std::string payload;
     Offset floor{};
+    std::uint64_t asked_ms = 0;  // when, by this process's wall clock
   };
   client::Token token(Kind kind, std::string payload = {}, Offset floor = {});
   void completed(const client::Completed& c);
   void opened(LogId log);
   void open();
+  void restarted();
   void append_more();
+  void append(std::string payload);
+  void append_ended(const Pending& p, const client::Completion& result);
   void follow();
+  void follow_anew();
+  void followed(const client::Completed& c);
   void ask_tail();
+  void tail_answered(const Pending& p, const client::Completion& result);
+  void trim();
+  Duration up_to(Duration max);
   void later(Duration d, void (ClientWorkload::*what)());
 
   World& world_;
@@ -52,6 +67,7 @@ class ClientWorkload {
   std::string name_;
   WorkloadOptions options_;
   bool creates_;
+  bool first_of_log_;  // the one that trims
   LogId log_{};
   std::uint64_t tokens_ = 0;
   std::map<std::uint64_t, Pending> pending_;
@@ -60,7 +76,42 @@ class ClientWorkload {
   int flying_ = 0;
   bool thinking_ = false;
   Offset followed_to_{};
+  client::Token following_{};
+  std::vector<Offset> entry_ends_;  // some that the follower has passed: where a trim may be asked
+  std::vector<std::string> to_repeat_;
+  bool resting_ = false;
   std::uint64_t tails_ = 0;
+};
+
+/// Creates a log, appends a little, reads it back, deletes it, and again under the same name.
+class LogChurn {
+ public:
+  LogChurn(World& world, Checkers& checkers, ClientProcess& process, Duration pause);
+  void start();
+  /// Ends with the round under way.
+  void come_to_rest() { resting_ = true; }
+  bool at_rest() const { return resting_ && step_ == Step::pausing; }
+  std::uint64_t rounds() const { return rounds_; }
+
+ private:
+  enum class Step { pausing, creating, opening, appending, reading, deleting };
+  void take(Step s);
+  void ask();
+  void completed(const client::Completed& c);
+  void again();
+
+  World& world_;
+  Checkers& checkers_;
+  ClientProcess& process_;
+  Duration pause_;
+  Step step_ = Step::pausing;
+  std::uint64_t tokens_ = 2'000'000;
+  std::uint64_t entries_ = 0;
+  std::uint64_t rounds_ = 0;
+  std::string payload_;
+  LogId log_{};
+  std::set<LogId> gone_;
+  bool resting_ = false;
 };
 
 /// Reads a whole log with a fresh client, after everything has healed.

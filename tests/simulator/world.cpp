@@ -13,8 +13,15 @@ void Process::start() {
   if (alive_) return;
   alive_ = true;
   ++life_;
-  paused_until_ = {};
+  paused_until_ = slow_until_ = busy_until_ = {};
   wake_ = never;
+  born_ = world_.scheduler.now();
+  clock_at_birth_ = born_;
+  drift_ppm_ = 0;
+  if (const auto max = static_cast<std::uint64_t>(world_.options.clock_drift_ppm_max); max > 0) {
+    clock_at_birth_ = Time{} + Duration(static_cast<std::int64_t>(world_.random.below(3'600'000'000)));
+    drift_ppm_ = static_cast<std::int64_t>(world_.random.below(2 * max + 1)) - static_cast<std::int64_t>(max);
+  }
   world_.trace(name_, "starts");
   on_start();
 }
@@ -32,17 +39,42 @@ void Process::pause(Duration how_long) {
   paused_until_ = std::max(paused_until_, world_.scheduler.now() + how_long);
 }
 
+bool Process::paused() const { return paused_until_ > world_.scheduler.now(); }
+
+void Process::slow_down(Duration how_long, Duration cost) {
+  world_.trace(name_, "becomes slow");
+  slow_until_ = world_.scheduler.now() + how_long;
+  slow_cost_ = cost;
+}
+
+Time Process::now() const { return clock_at_birth_ + (world_.scheduler.now() - born_) * (1'000'000 + drift_ppm_) / 1'000'000; }
+
+std::uint64_t Process::wall_ms() const {
+  return 1'700'000'000'000ULL + static_cast<std::uint64_t>(now().time_since_epoch().count() / 1000 + wall_offset_ms_);
+}
+
 void Process::deliver(std::uint64_t life, std::function<void()> what) {
   if (!alive_ || life != life_) return;
-  if (paused_until_ > world_.scheduler.now()) {
+  const Time t = world_.scheduler.now();
+  if (paused_until_ > t) {
     world_.scheduler.at(paused_until_, [this, life, what = std::move(what)]() mutable { deliver(life, std::move(what)); });
+    return;
+  }
+  if (slow_until_ > t || busy_until_ > t) {
+    busy_until_ = std::max(busy_until_, t) + (slow_until_ > t ? slow_cost_ : Duration{0});
+    world_.scheduler.at(busy_until_, [this, life, what = std::move(what)] {
+      if (alive_ && life == life_) what();
+    });
     return;
   }
   what();
 }
 
-void Process::wake_at(Time t, std::function<void()> tick) {
-  if (t == never || t >= wake_) return;
+void Process::wake_at(Time local, std::function<void()> tick) {
+  if (local == never) return;
+  Time t = born_ + (local - clock_at_birth_) * 1'000'000 / (1'000'000 + drift_ppm_);
+  if (drift_ppm_ != 0) t += 1us;  // never before its own clock says so
+  if (t >= wake_) return;
   wake_ = std::max(t, world_.scheduler.now());
   world_.scheduler.at(wake_, [this, t = wake_, life = life_, tick = std::move(tick)]() mutable {
     if (wake_ != t || life != life_) return;  // an earlier wake took its place
@@ -57,12 +89,16 @@ StorageProcess::StorageProcess(World& world, NodeId id, std::string address)
     : Process(world, std::move(address), fmt::format("node{}", id.value)), id_(id) {}
 
 void StorageProcess::on_start() {
-  disk.sync_all();
+  disk.reopen(!world_.has(Bug::trusts_page_cache));
+  disk.skips_sync = world_.has(Bug::skips_sync);
+  disk.lies_about_space = world_.has(Bug::promises_space);
   storage::Options o;
   o.id = id_;
   o.cluster_name = "simulated";
+  o.staging_bytes_max = world_.options.staging_bytes_max;
+  o.staging_bytes_per_producer_max = std::max<std::uint64_t>(o.staging_bytes_max / 2, run_size_max);
   machine_ = std::make_unique<storage::StorageMachine>(o, world_.random.next());
-  const auto started = machine_->start(world_.scheduler.now(), disk);
+  const auto started = machine_->start(now(), disk);
   if (!started) {
     world_.stop_at_violation(name() + " does not start: " + started.error().message());
     return;
@@ -82,19 +118,53 @@ void StorageProcess::power_cut() {
   world_.faults.count("lost or torn sectors", disk.power_cut(world_.random));
 }
 
+void StorageProcess::lose_disk() {
+  if (world_.has(Bug::keeps_identity)) return disk.empty_but_identity();
+  away_ = std::exchange(disk, SimulatedDisk{});
+}
+
+void StorageProcess::return_disk() {
+  if (away_) disk = *std::exchange(away_, std::nullopt);
+}
+
+Duration StorageProcess::disk_delay() { return world_.disk_delay() * disk_slowness; }
+
 void StorageProcess::next_on_strand(LogId log) {
   auto& queue = strands_[log];
+  if (world_.has(Bug::completes_too_early) && std::holds_alternative<storage::WriteGroup>(queue.front().operation)) {
+    const auto later = queue.front().operation;
+    world_.scheduler.after(5ms, [this, later, life = life()] { deliver(life, [this, later] { disk.begin(later); }); });
+    world_.scheduler.after(disk_delay(), [this, log, life = life()] { deliver(life, [this, log] { finished(log); }); });
+    return;
+  }
   disk.begin(queue.front().operation);
-  world_.scheduler.after(world_.disk_delay(), [this, log, life = life()] {
+  world_.scheduler.after(disk_delay(), [this, log, life = life()] {
     deliver(life, [this, log] {
-      auto& q = strands_[log];
-      storage::DiskDone done = disk.finish(q.front());
-      q.erase(q.begin());
-      if (!q.empty()) next_on_strand(log);
-      machine_->disk_done(world_.scheduler.now(), std::move(done));
-      perform();
+      if (disk.fails_next != SimulatedDisk::Failing::nothing && !storage::may_fail(strands_[log].front().operation)) disk_failed(log);
+      else finished(log);
     });
   });
+}
+
+void StorageProcess::finished(LogId log) {
+  auto& q = strands_[log];
+  storage::DiskDone done = disk.finish(q.front());
+  q.erase(q.begin());
+  if (!q.empty()) next_on_strand(log);
+  machine_->disk_done(now(), std::move(done));
+  perform();
+}
+
+// K2: the process ends; what it was writing may be on the medium or not, and the page cache does not know.
+void StorageProcess::disk_failed(LogId log) {
+  const bool write = std::exchange(disk.fails_next, SimulatedDisk::Failing::nothing) == SimulatedDisk::Failing::write;
+  world_.faults.count(write ? "failed write" : "failed fdatasync");
+  world_.trace(name(), write ? "cannot write its disk" : "cannot sync its disk");
+  disk.fail(strands_[log].front().operation, world_.random);
+  if (world_.has(Bug::retries_after_failure)) return finished(log);
+  strands_[log].clear();
+  kill();
+  if (world_.on_disk_failure) world_.on_disk_failure(*this);
 }
 
 void StorageProcess::perform() {
@@ -102,9 +172,9 @@ void StorageProcess::perform() {
   for (auto& e : o.events) world_.trace(name(), e.text);
   for (auto& d : o.disk) {
     if (storage::beside_strand(d.operation)) {
-      world_.scheduler.after(world_.disk_delay(), [this, d, life = life()] {
+      world_.scheduler.after(disk_delay(), [this, d, life = life()] {
         deliver(life, [this, d] {
-          machine_->disk_done(world_.scheduler.now(), disk.finish(d));
+          machine_->disk_done(now(), disk.finish(d));
           perform();
         });
       });
@@ -121,25 +191,25 @@ void StorageProcess::perform() {
   const Time wake = o.wake;
   o.clear();
   wake_at(wake, [this] {
-    machine_->tick(world_.scheduler.now());
+    machine_->tick(now());
     perform();
   });
 }
 
 void StorageProcess::on_connected(ConnectionId id, const Hello& peer, std::uint64_t dial_key) {
-  machine_->connected(world_.scheduler.now(), {id, peer, NodeId{static_cast<std::uint32_t>(dial_key)}});
+  machine_->connected(now(), {id, peer, NodeId{static_cast<std::uint32_t>(dial_key)}});
   perform();
 }
 void StorageProcess::on_connect_failed(std::uint64_t dial_key, ConnectionId) {
-  machine_->connect_failed(world_.scheduler.now(), {NodeId{static_cast<std::uint32_t>(dial_key)}});
+  machine_->connect_failed(now(), {NodeId{static_cast<std::uint32_t>(dial_key)}});
   perform();
 }
 void StorageProcess::on_disconnected(ConnectionId id) {
-  machine_->disconnected(world_.scheduler.now(), {id});
+  machine_->disconnected(now(), {id});
   perform();
 }
 void StorageProcess::on_arrived(ConnectionId id, RequestId request, Message&& m) {
-  machine_->arrived(world_.scheduler.now(), {id, request, std::move(m)});
+  machine_->arrived(now(), {id, request, std::move(m)});
   perform();
 }
 
@@ -148,14 +218,10 @@ void StorageProcess::on_arrived(ConnectionId id, RequestId request, Message&& m)
 SequencerProcess::SequencerProcess(World& world, sequencer::Options options, std::string address)
     : Process(world, std::move(address), fmt::format("seq{}", options.id.value)), options_(std::move(options)) {}
 
-std::uint64_t SequencerProcess::wall_ms() const {
-  return 1'700'000'000'000ULL + static_cast<std::uint64_t>(world_.scheduler.now().time_since_epoch().count()) / 1000;
-}
-
 void SequencerProcess::on_start() {
   dialled_.clear();
   machine_ = std::make_unique<sequencer::SequencerMachine>(options_, disk_, world_.random.next());
-  machine_->start(world_.scheduler.now(), wall_ms());
+  machine_->start(now(), wall_ms());
   perform();
   for (const auto& s : options_.sequencers)
     if (s.id > options_.id) dial(s.address);
@@ -163,9 +229,18 @@ void SequencerProcess::on_start() {
 }
 
 void SequencerProcess::on_kill() {
-  if (!saves_.empty() && world_.random.chance(1, 2)) apply(disk_, saves_.front());
+  if (world_.has(Bug::forgets_raft_saves)) disk_ = older_disk_;
+  else if (!saves_.empty() && world_.random.chance(1, 2)) apply(disk_, saves_.front());
   saves_.clear();
   machine_.reset();
+}
+
+void SequencerProcess::saved(const sequencer::SaveRaft& save) {
+  if (world_.has(Bug::forgets_raft_saves) && world_.scheduler.now() - older_at_ > 1s) {
+    older_disk_ = disk_;
+    older_at_ = world_.scheduler.now();
+  }
+  apply(disk_, save);
 }
 
 void SequencerProcess::dial(const std::string& address) {
@@ -181,11 +256,18 @@ void SequencerProcess::redial(const std::string& address, Duration delay) {
 void SequencerProcess::save_next() {
   world_.scheduler.after(world_.disk_delay(), [this, life = life()] {
     deliver(life, [this] {
+      if (std::exchange(fail_next_save, false)) {
+        world_.faults.count("failed save of a sequencer");
+        world_.trace(name(), "cannot write its disk");
+        kill();
+        if (world_.on_disk_failure) world_.on_disk_failure(*this);
+        return;
+      }
       const std::uint64_t ticket = saves_.front().ticket;
-      apply(disk_, saves_.front());
+      saved(saves_.front());
       saves_.erase(saves_.begin());
       if (!saves_.empty()) save_next();
-      machine_->save_done(world_.scheduler.now(), {ticket});
+      machine_->save_done(now(), {ticket});
       perform();
     });
   });
@@ -209,13 +291,13 @@ void SequencerProcess::perform() {
   const Time wake = o.wake;
   o.clear();
   wake_at(wake, [this] {
-    machine_->tick(world_.scheduler.now(), wall_ms());
+    machine_->tick(now(), wall_ms());
     perform();
   });
 }
 
 void SequencerProcess::on_connected(ConnectionId id, const Hello& peer, std::uint64_t) {
-  machine_->connected(world_.scheduler.now(), {id, peer});
+  machine_->connected(now(), {id, peer});
   perform();
 }
 void SequencerProcess::on_connect_failed(std::uint64_t, ConnectionId id) {
@@ -226,11 +308,11 @@ void SequencerProcess::on_connect_failed(std::uint64_t, ConnectionId id) {
 }
 void SequencerProcess::on_disconnected(ConnectionId id) {
   on_connect_failed(0, id);
-  machine_->disconnected(world_.scheduler.now(), {id});
+  machine_->disconnected(now(), {id});
   perform();
 }
 void SequencerProcess::on_arrived(ConnectionId id, RequestId request, Message&& m) {
-  machine_->arrived(world_.scheduler.now(), {id, request, std::move(m)});
+  machine_->arrived(now(), {id, request, std::move(m)});
   perform();
 }
 
@@ -239,7 +321,10 @@ void SequencerProcess::on_arrived(ConnectionId id, RequestId request, Message&& 
 ClientProcess::ClientProcess(World& world, client::Options options, std::string name)
     : Process(world, name, name), options_(std::move(options)) {}
 
-void ClientProcess::on_start() { machine_ = std::make_unique<client::ClientMachine>(options_, world_.random.next()); }
+void ClientProcess::on_start() {
+  machine_ = std::make_unique<client::ClientMachine>(options_, world_.random.next());
+  if (on_restarted) on_restarted();
+}
 
 void ClientProcess::call(const std::function<void(client::ClientMachine&)>& what) {
   if (!alive()) return;
@@ -268,25 +353,25 @@ void ClientProcess::perform() {
   }
   performing_ = false;
   wake_at(wake, [this] {
-    machine_->tick(world_.scheduler.now());
+    machine_->tick(now());
     perform();
   });
 }
 
 void ClientProcess::on_connected(ConnectionId id, const Hello& peer, std::uint64_t) {
-  machine_->connected(world_.scheduler.now(), {id, peer});
+  machine_->connected(now(), {id, peer});
   perform();
 }
 void ClientProcess::on_connect_failed(std::uint64_t, ConnectionId id) {
-  machine_->disconnected(world_.scheduler.now(), {id, Error{Errc::connection_lost, "refused"}});
+  machine_->disconnected(now(), {id, Error{Errc::connection_lost, "refused"}});
   perform();
 }
 void ClientProcess::on_disconnected(ConnectionId id) {
-  machine_->disconnected(world_.scheduler.now(), {id, Error{Errc::connection_lost, "closed"}});
+  machine_->disconnected(now(), {id, Error{Errc::connection_lost, "closed"}});
   perform();
 }
 void ClientProcess::on_arrived(ConnectionId id, RequestId request, Message&& m) {
-  machine_->arrived(world_.scheduler.now(), {id, request, std::move(m)});
+  machine_->arrived(now(), {id, request, std::move(m)});
   perform();
 }
 
@@ -295,6 +380,7 @@ void ClientProcess::on_arrived(ConnectionId id, RequestId request, Message&& m) 
 World::World(const WorldOptions& o) : options(o), random(o.seed), network(*this) {
   sequencer::Options so;
   so.cluster_name = "simulated";
+  so.producers_max = o.producers_max;
   client::Options co;
   for (int i = 1; i <= o.sequencers; ++i) so.sequencers.push_back({SequencerId{static_cast<std::uint32_t>(i)}, fmt::format("seq{}:1", i)});
   for (int i = 1; i <= o.storage; ++i) so.storage.push_back({NodeId{static_cast<std::uint32_t>(i)}, DiskId{}, fmt::format("node{}:1", i)});

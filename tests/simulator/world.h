@@ -12,6 +12,7 @@
 #include "sdk/core/client_machine.h"
 #include "sequencer/core/sequencer_machine.h"
 #include "storage-node/core/storage_machine.h"
+#include "tests/simulator/bugs.h"
 #include "tests/simulator/scheduler.h"
 #include "tests/simulator/simulated_disk.h"
 
@@ -22,10 +23,16 @@ struct WorldOptions {
   int sequencers = 3;
   int storage = 3;
   int clients = 2;
+  std::size_t quiet_clients = 1;  ///< the last ones: no weather reaches them
   Duration network_delay_min = 50us;
   Duration network_delay_max = 500us;
   Duration disk_delay_min = 100us;
   Duration disk_delay_max = 2ms;
+  /// Each process's clock starts anywhere and runs up to this much too fast or too slow, in millionths.
+  std::int64_t clock_drift_ppm_max = 0;
+  std::size_t producers_max = 65'536;  ///< sequencer::Options
+  std::uint64_t staging_bytes_max = 256u << 20;
+  Bugs bugs;
   bool trace = false;
 };
 
@@ -53,6 +60,14 @@ class Process {
   void start();
   void kill();
   void pause(Duration how_long);
+  bool paused() const;
+  /// For so long everything it does takes `cost` each.
+  void slow_down(Duration how_long, Duration cost);
+  /// Its own monotonic clock: another start and another rate in every life.
+  Time now() const;
+  /// Its wall clock, Unix milliseconds; jumps when told to.
+  std::uint64_t wall_ms() const;
+  void jump_wall_clock(std::int64_t ms) { wall_offset_ms_ += ms; }
 
   /// Runs `what` in this process's time: dropped when the process died meanwhile, late when it is paused.
   void deliver(std::uint64_t life, std::function<void()> what);
@@ -64,10 +79,17 @@ class Process {
   virtual void on_arrived(ConnectionId id, RequestId request, Message&& m) = 0;
 
   ConnectionId next_connection() { return ConnectionId{++connections_}; }
+  /// Rolling upgrade: this process says that it speaks the next protocol version too.
+  bool upgraded = false;
 
  protected:
+  Hello spoken(Hello h) const {
+    if (upgraded) ++h.highest_version;
+    return h;
+  }
   virtual void on_start() = 0;
   virtual void on_kill() = 0;
+  /// `t` by its own clock.
   void wake_at(Time t, std::function<void()> tick);
 
   World& world_;
@@ -79,10 +101,19 @@ class Process {
   std::uint64_t life_ = 0;
   std::uint64_t connections_ = 0;
   Time paused_until_{};
-  Time wake_ = never;
+  Time slow_until_{};
+  Time busy_until_{};
+  Duration slow_cost_{};
+  Time wake_ = never;  // by the world's clock
+  Time born_{};
+  Time clock_at_birth_{};
+  std::int64_t drift_ppm_ = 0;
+  std::int64_t wall_offset_ms_ = 0;
 };
 
-/// Connections with FIFO delivery; messages cross as bytes, so that the codec runs too.
+/// Connections with FIFO delivery; messages cross as bytes, so that the codec runs too. TCP neither loses, repeats nor reorders
+/// what crosses one connection; what a peer can see instead is a connection that breaks in mid-stream with a prefix delivered, one
+/// of which the other side hears much later, and a byte changed on the way.
 class SimulatedNetwork {
  public:
   explicit SimulatedNetwork(World& world) : world_(world) {}
@@ -92,14 +123,23 @@ class SimulatedNetwork {
   void send(Process& from, ConnectionId id, RequestId request, const Message& m);
   void close(Process& from, ConnectionId id);
   void process_died(Process& p);
-  /// Breaks one open connection by chance; false: none is open.
+
+  /// Breaks one open connection by chance, some of what is under way still comes; false: none is open.
   bool break_one(Random& random);
+  /// One end loses its connection and may dial anew; the other end gets what was sent to it up to `late` after, and only then
+  /// hears of the break.
+  bool break_late(Random& random, Duration late);
+  /// Changes one byte of a message to be sent soon.
+  void corrupt_next() { ++to_corrupt_; }
   /// Nothing from `a` reaches `b` until heal(). What was sent waits, as TCP would make it.
   void block(const std::string& a, const std::string& b) { blocked_.insert({a, b}); }
+  bool partitioned() const { return !blocked_.empty(); }
   void heal();
 
   std::uint64_t messages() const { return messages_; }
   std::uint64_t bytes() const { return bytes_; }
+  /// Of all that was sent, in order: two runs that are the same have the same.
+  std::uint64_t fingerprint() const { return fingerprint_; }
   /// Looks at every message as it is sent.
   std::function<void(const Process& from, const Process& to, const Message&)> tap;
 
@@ -109,8 +149,10 @@ class SimulatedNetwork {
     std::uint64_t life = 0;
     ConnectionId id{};
     Time last_delivery{};                        // of what this end receives
+    Time deaf_from = never;                      // the connection broke: what would come later does not
     bool told = false;                           // on_connected was delivered
-    std::vector<std::function<void()>> waiting;  // blocked by a partition, in order
+    bool held = false;                           // nothing comes for now
+    std::vector<std::function<void()>> waiting;  // held or blocked by a partition, in order
   };
   struct Link {
     End ends[2];
@@ -120,25 +162,37 @@ class SimulatedNetwork {
   using LinkPtr = std::shared_ptr<Link>;
 
   void deliver(const LinkPtr& link, int to, std::function<void()> what);
+  void release(const LinkPtr& link, int to);
   void shut(const LinkPtr& link, int except);
+  void end_one(const LinkPtr& link, int end, Time when, bool tell);
+  void arrive(const LinkPtr& link, int to, const std::string& from, const Bytes& whole, bool damaged);
   LinkPtr find(const Process& p, ConnectionId id);
+  LinkPtr any(Random& random);
 
   World& world_;
   std::map<std::pair<const Process*, std::uint64_t>, LinkPtr> links_;  // by (process, connection id)
   std::set<std::pair<std::string, std::string>> blocked_;
   std::vector<std::pair<LinkPtr, int>> stalled_;
+  std::uint64_t to_corrupt_ = 0;
   std::uint64_t messages_ = 0;
   std::uint64_t bytes_ = 0;
+  std::uint64_t fingerprint_ = 0;
 };
 
 class StorageProcess final : public Process {
  public:
   StorageProcess(World& world, NodeId id, std::string address);
   void power_cut();
+  /// An empty disk in place of the one there, or the old one back. Only while the process is down.
+  void lose_disk();
+  void return_disk();
+  bool disk_is_away() const { return away_.has_value(); }
   SimulatedDisk disk;
+  int disk_slowness = 1;  ///< each operation takes so many times as long
+  NodeId id() const { return id_; }
   storage::StorageMachine* machine() { return machine_.get(); }
 
-  Hello hello() const override { return machine_->hello(); }
+  Hello hello() const override { return spoken(machine_->hello()); }
   void on_connected(ConnectionId id, const Hello& peer, std::uint64_t dial_key) override;
   void on_connect_failed(std::uint64_t dial_key, ConnectionId id) override;
   void on_disconnected(ConnectionId id) override;
@@ -148,19 +202,24 @@ class StorageProcess final : public Process {
   void on_start() override;
   void on_kill() override;
   void perform();
+  Duration disk_delay();
   void next_on_strand(LogId log);
+  void finished(LogId log);
+  void disk_failed(LogId log);
 
   NodeId id_;
   std::unique_ptr<storage::StorageMachine> machine_;
   std::map<LogId, std::vector<storage::DiskRequest>> strands_;  // front is under way
+  std::optional<SimulatedDisk> away_;                           // the disk that is to come back
 };
 
 class SequencerProcess final : public Process {
  public:
   SequencerProcess(World& world, sequencer::Options options, std::string address);
   sequencer::SequencerMachine* machine() { return machine_.get(); }
+  bool fail_next_save = false;
 
-  Hello hello() const override { return machine_->hello(); }
+  Hello hello() const override { return spoken(machine_->hello()); }
   void on_connected(ConnectionId id, const Hello& peer, std::uint64_t dial_key) override;
   void on_connect_failed(std::uint64_t dial_key, ConnectionId id) override;
   void on_disconnected(ConnectionId id) override;
@@ -173,10 +232,12 @@ class SequencerProcess final : public Process {
   void save_next();
   void dial(const std::string& address);
   void redial(const std::string& address, Duration delay);
-  std::uint64_t wall_ms() const;
+  void saved(const sequencer::SaveRaft& save);
 
   sequencer::Options options_;
   sequencer::RaftDisk disk_;
+  sequencer::RaftDisk older_disk_;  // as it was up to a second ago (Bug::forgets_raft_saves)
+  Time older_at_{};
   std::unique_ptr<sequencer::SequencerMachine> machine_;
   std::vector<sequencer::SaveRaft> saves_;        // front is under way
   std::map<std::uint64_t, std::string> dialled_;  // connection id → address
@@ -190,7 +251,10 @@ class ClientProcess final : public Process {
   void call(const std::function<void(client::ClientMachine&)>& call);
   std::function<void(const client::Completed&)> on_completed;
 
-  Hello hello() const override { return machine_->hello(); }
+  /// The application in this process begins anew.
+  std::function<void()> on_restarted;
+
+  Hello hello() const override { return spoken(machine_->hello()); }
   void on_connected(ConnectionId id, const Hello& peer, std::uint64_t dial_key) override;
   void on_connect_failed(std::uint64_t dial_key, ConnectionId id) override;
   void on_disconnected(ConnectionId id) override;
@@ -215,6 +279,9 @@ class World {
   bool violated() const { return violation_.has_value(); }
   const std::optional<std::string>& violation() const { return violation_; }
   void trace(const std::string& who, const std::string& what);
+  bool has(Bug b) const { return options.bugs.contains(b); }
+  /// A process ended itself because its disk failed (K2): whoever makes the weather starts it again.
+  std::function<void(Process&)> on_disk_failure;
 
   Duration network_delay();
   Duration disk_delay();

@@ -41,7 +41,7 @@ struct TestNode {
   void restart() {
     held.clear();
     sent.clear();
-    disk.sync_all();
+    disk.reopen();
     start();
   }
   void say(ConnectionId from, Message m) {

@@ -1,0 +1,127 @@
+#include "tests/simulator/controls.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "proto-spec/vocabulary/check.h"
+#include "tests/simulator/runner.h"
+#include "tests/simulator/weather.h"
+
+namespace loglog::simulator {
+namespace {
+
+struct Control {
+  const char* fault;
+  const char* weather;  ///< lines of a plan, ';' between them
+  Bug bug;
+  const char* planted;
+};
+
+const Control all_controls[] = {
+    {"kill_storage", "kill_storage 400", Bug::completes_too_early, "a driver says done before the bytes are in the page cache"},
+    {"kill_sequencer", "kill_sequencer 400", Bug::forgets_raft_saves, "a sequencer's last saves do not survive it"},
+    {"kill_leader", "kill_leader 600", Bug::forgets_raft_saves, "a sequencer's last saves do not survive it"},
+    {"kill_client", "kill_client 500", Bug::repeats_after_restart, "an application appends again what was under way"},
+    {"power_storage", "power_storage 500", Bug::skips_sync, "fdatasync does nothing"},
+    {"power_all", "power_all 2500", Bug::skips_sync, "fdatasync does nothing"},
+    {"pause", "pause 300; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
+    {"slow_node", "slow_node 200; append_deadline_ms 300; in_flight 32", Bug::unknown_is_failed, "an application takes unknown for failed"},
+    {"slow_disk", "slow_disk 300; append_deadline_ms 300", Bug::unknown_is_failed, "an application takes unknown for failed"},
+    {"clock_jump", "clock_jump 300", Bug::orders_by_clock, "an application believes that clocks agree"},
+    {"clock_drift", "clock_drift_ppm 20000", Bug::orders_by_clock, "an application believes that clocks agree"},
+    {"rolling_upgrade", "rolling_upgrade 1000", Bug::demands_one_version, "a session refuses who speaks other versions too"},
+    {"lose_sequencer", "lose_sequencer 300; kill_leader 900; append_deadline_ms 700", Bug::unknown_is_failed,
+     "an application takes unknown for failed"},
+    {"break_connection", "break_connection 200", Bug::silent_break, "nobody is told of a break"},
+    {"late_connection", "late_connection 100; append_deadline_ms 500", Bug::unknown_is_retried,
+     "an application appends again what is unknown"},
+    {"corrupt_message", "corrupt_message 20", Bug::accepts_any_checksum, "nobody looks at a message's checksum"},
+    {"partition", "partition 500; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
+    {"one_way", "one_way 500; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
+    {"full_disk", "full_disk 300", Bug::promises_space, "a full disk says that there is space"},
+    {"eio_write", "eio_write 300", Bug::retries_after_failure, "a failed write is taken as done (K2)"},
+    {"eio_sync", "eio_sync 300; power_storage 600", Bug::retries_after_failure, "a failed sync is taken as done (K2)"},
+    {"eio_sync, restart", "eio_sync 300; power_storage 600", Bug::trusts_page_cache, "after a restart the page cache is believed (K1)"},
+    {"eio_read", "eio_read 300", Bug::shares_one_disk, "three replicas on one disk"},
+    {"rot_below", "rot_below 300", Bug::nobody_audits, "nobody reads every replica"},
+    {"rot_above", "rot_above 100; in_flight 1; think_max_ms 60", Bug::shares_one_disk, "three replicas on one disk"},
+    {"misdirected", "misdirected 300", Bug::shares_one_disk, "three replicas on one disk"},
+    {"stale_blocks", "stale_blocks 400", Bug::shares_one_disk, "three replicas on one disk"},
+    {"truncated_file", "truncated_file 400", Bug::shares_one_disk, "three replicas on one disk"},
+    {"disk_lost", "disk_lost 600; kill_leader 1500", Bug::keeps_identity, "an emptied disk comes back under its identity"},
+};
+
+constexpr std::uint64_t seeds_with_bug = 300;
+constexpr std::uint64_t seeds_without = 6;
+
+Plan plan_of(const std::string& weather) {
+  Plan p;
+  p.name = "control";
+  std::string lines = "clients 3; entries 150; think_max_ms 250; faults_for_ms 6000; " + weather;
+  for (std::size_t at = 0; at < lines.size();) {
+    const auto end = std::min(lines.find(';', at), lines.size());
+    check(read_line(p, lines.substr(at, end - at)).has_value(), "a control's weather is no plan");
+    at = end + 1;
+  }
+  return p;
+}
+
+struct Found {
+  std::uint64_t runs = 0;
+  std::uint64_t seed = 0;
+  std::string violation;
+  std::uint64_t injected = 0;
+};
+
+Found search(int processes, const Plan& plan, const Bugs& bugs, std::uint64_t seeds) {
+  Found f;
+  run_jobs(
+      processes, 60, [&](std::uint64_t n) { return n < seeds ? std::optional(Job{&plan, n + 1, bugs}) : std::nullopt; },
+      [&](std::uint64_t, const Job& job, const RunResult& r, double) {
+        ++f.runs;
+        for (const auto& [kind, count] : r.faults.by_kind)
+          if (plan.faults.contains(kind)) f.injected += count;
+        if (r.violation.empty()) return true;
+        if (f.violation.empty()) {
+          f.violation = r.violation;
+          f.seed = job.seed;
+        }
+        return false;
+      });
+  return f;
+}
+
+}  // namespace
+
+bool run_controls(int processes, const char* only) {
+  bool ok = true;
+  for (const Control& c : all_controls) {
+    if (std::string_view(c.fault).find(only) == std::string_view::npos) continue;
+    const Plan stormy = plan_of(c.weather);
+    Plan calm = stormy;
+    calm.faults.clear();
+    calm.clock_drift_ppm_max = 0;
+    const Found harmless = search(processes, stormy, {}, seeds_without);
+    const Found idle = search(processes, calm, {c.bug}, seeds_without);
+    const Found found = search(processes, stormy, {c.bug}, seeds_with_bug);
+    const bool passed = harmless.violation.empty() && idle.violation.empty() && !found.violation.empty();
+    ok = ok && passed;
+    fmt::print("{:<6} {:<18} {}: {}\n", passed ? "ok" : "FAILED", c.fault, c.planted,
+               found.violation.empty() ? fmt::format("not found in {} seeds, {} injected", found.runs, found.injected)
+                                       : fmt::format("seed {}: {}", found.seed, found.violation));
+    if (!harmless.violation.empty()) fmt::print("       without the bug, seed {}: {}\n", harmless.seed, harmless.violation);
+    if (!idle.violation.empty()) fmt::print("       without the fault, seed {}: {}\n", idle.seed, idle.violation);
+    std::fflush(stdout);
+  }
+  for (const FaultKind& f : fault_kinds())
+    if (std::none_of(std::begin(all_controls), std::end(all_controls), [&](const Control& c) { return f.name == c.fault; })) {
+      fmt::print("FAILED {} has no control\n", f.name);
+      ok = false;
+    }
+  return ok;
+}
+
+}  // namespace loglog::simulator

@@ -1,0 +1,143 @@
+// One run: the cluster forms, clients work while the weather lasts, then everything heals, comes to an end and is checked.
+#include <fmt/format.h>
+
+#include "tests/simulator/audit.h"
+#include "tests/simulator/plan.h"
+#include "tests/simulator/weather.h"
+
+namespace loglog::simulator {
+namespace {
+
+std::string log_name(int i) { return fmt::format("log{}", i); }
+
+class Run {
+ public:
+  Run(const Plan& plan, const WorldOptions& options) : plan_(plan), world_(options), checkers_(world_) {}
+
+  RunResult go();
+
+ private:
+  void set_out();
+  void finish();
+  void settle_log(int i);
+  bool audit(LogId log, Offset committed);
+  ClientProcess& reader() { return *world_.clients.back(); }
+  void pass(Duration d) {
+    world_.scheduler.run_until(world_.scheduler.now() + d, [this] { return world_.violated(); });
+  }
+  /// Waits in steps until `done`; false when the time is up or something was violated.
+  template <class Done>
+  bool wait(Duration at_most, Duration step, Done done) {
+    const Time limit = world_.scheduler.now() + at_most;
+    while (!done() && world_.scheduler.now() < limit && !world_.violated()) pass(step);
+    return done() && !world_.violated();
+  }
+
+  const Plan& plan_;
+  World world_;
+  Checkers checkers_;
+  std::vector<std::unique_ptr<ClientWorkload>> work_;
+  std::unique_ptr<LogChurn> churn_;
+  std::vector<std::unique_ptr<ReplicaAudit>> audits_;
+};
+
+void Run::set_out() {
+  world_.start_all();
+  for (int i = 0; i < plan_.clients; ++i)
+    work_.push_back(std::make_unique<ClientWorkload>(world_, checkers_, *world_.clients[static_cast<std::size_t>(i)],
+                                                     log_name(i % plan_.workload.logs + 1), plan_.workload, i < plan_.workload.logs));
+  for (auto& w : work_) w->start();
+  if (plan_.workload.churn > 0us) {
+    churn_ = std::make_unique<LogChurn>(world_, checkers_, *world_.clients[static_cast<std::size_t>(plan_.clients)], plan_.workload.churn);
+    churn_->start();
+  }
+}
+
+// After healing: everything the clients began ends, every log reads in full, and then the replicas agree.
+void Run::finish() {
+  const auto all_done = [&] { return std::all_of(work_.begin(), work_.end(), [](const auto& w) { return w->appends_done(); }); };
+  if (!wait(90s, 100ms, all_done)) return violated(world_, promise::progress, "appends do not end within 90 s after healing");
+  for (auto& w : work_) w->come_to_rest();
+  if (churn_) {
+    churn_->come_to_rest();
+    if (!wait(60s, 100ms, [&] { return churn_->at_rest(); }))
+      return violated(world_, promise::progress, "a log is not created, written and deleted within 60 s");
+  }
+  pass(4s);
+  for (int i = 1; i <= plan_.workload.logs && !world_.violated(); ++i) settle_log(i);
+}
+
+void Run::settle_log(int i) {
+  FullRead read(world_, reader(), log_name(i));
+  read.start();
+  if (!wait(30s, 20ms, [&] { return read.done(); }))
+    return violated(world_, promise::progress, "a full read does not end within 30 s; last answer: " + read.last_error());
+  checkers_.of(read.log()).fully_read(read.entries(), read.first());
+  if (!world_.has(Bug::nobody_audits) && !audit(read.log(), read.committed())) return;
+  checkers_.compare_replicas(read.log(), read.committed());
+  // The leader's own frames may stand behind the last entry: followers are not told of them.
+  const Offset last = read.entries().empty() ? Offset{} : read.entries().back().next;
+  for (const auto& w : work_)
+    if (w->log() == read.log() && !wait(10s, 100ms, [&] { return w->followed_to() >= last; }))
+      return violated(world_, promise::progress,
+                      fmt::format("a follower stands at {}, the last entry ends at {}", w->followed_to().value, last.value));
+  reader().on_completed = nullptr;
+}
+
+bool Run::audit(LogId log, Offset committed) {
+  for (auto& node : world_.storage) {
+    // Kept: what is scheduled for it names it.
+    ReplicaAudit& a = *audits_.emplace_back(std::make_unique<ReplicaAudit>(world_, *node, log, committed));
+    a.start();
+    const bool whole = wait(30s, 20ms, [&] { return a.done(); });
+    a.kill();
+    if (!whole) {
+      violated(world_, promise::progress, a.standing());
+      return false;
+    }
+  }
+  return true;
+}
+
+RunResult Run::go() {
+  set_out();
+  pass(1500ms);  // the cluster forms
+  Weather weather(world_, plan_.faults, plan_.faults_for);
+  pass(plan_.faults_for);
+  if (!world_.violated()) finish();
+
+  RunResult r;
+  r.seed = world_.options.seed;
+  r.violation = world_.violation().value_or("");
+  r.acknowledged = checkers_.acknowledged();
+  r.failed = checkers_.failed();
+  r.unknown = checkers_.unknown();
+  r.read = checkers_.read();
+  for (const auto& w : work_) r.tails += w->tails();
+  r.messages = world_.network.messages();
+  r.fingerprint = world_.network.fingerprint();
+  r.simulated = world_.scheduler.now().time_since_epoch();
+  r.faults = world_.faults;
+  if (churn_) r.faults.count("logs created and deleted", churn_->rounds());
+  if (r.violation.empty() && r.acknowledged == 0) r.violation = "progress: nothing was acknowledged in the whole run";
+  return r;
+}
+
+}  // namespace
+
+RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs) {
+  WorldOptions o;
+  o.seed = seed;
+  o.quiet_clients = plan.workload.churn > 0us ? 2 : 1;  // the last one reads at the end
+  o.clients = plan.clients + static_cast<int>(o.quiet_clients);
+  o.network_delay_max = plan.network_delay_max;
+  o.disk_delay_max = plan.disk_delay_max;
+  o.clock_drift_ppm_max = plan.clock_drift_ppm_max;
+  o.producers_max = plan.producers_max;
+  o.staging_bytes_max = plan.staging_bytes_max;
+  o.bugs = bugs;
+  o.trace = trace;
+  return Run(plan, o).go();
+}
+
+}  // namespace loglog::simulator

@@ -1,0 +1,337 @@
+#include "tests/simulator/weather.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "proto-spec/disk/segment.h"
+#include "tests/simulator/checkers.h"
+
+namespace loglog::simulator {
+namespace {
+
+constexpr std::array kinds = {
+    FaultKind{"kill_storage", "a storage node is killed and comes back; what the page cache holds survives"},
+    FaultKind{"kill_sequencer", "a sequencer is killed and comes back"},
+    FaultKind{"kill_leader", "the leader is killed and comes back"},
+    FaultKind{"kill_client", "a client dies in the middle of whatever it does and begins anew as another producer"},
+    FaultKind{"power_storage", "a storage node loses power: unsynced sectors are lost or torn"},
+    FaultKind{"power_all", "all nodes lose power at once"},
+    FaultKind{"pause", "a server stands still and goes on"},
+    FaultKind{"slow_node", "all that a server does takes long"},
+    FaultKind{"slow_disk", "a storage node's disk takes up to 100 times as long"},
+    FaultKind{"clock_jump", "the wall clocks of a server and a client jump"},
+    FaultKind{"rolling_upgrade", "one server after the other restarts and then speaks another protocol version too"},
+    FaultKind{"lose_sequencer", "a sequencer's state is lost: it stays down until its state is put back"},
+    FaultKind{"break_connection", "a connection breaks in mid-stream; a prefix of what was under way is delivered"},
+    FaultKind{"late_connection", "a connection breaks for one end; the other end gets the rest of it while a new one exists"},
+    FaultKind{"corrupt_message", "a bit of a message turns on the wire"},
+    FaultKind{"partition", "a server and some of the others do not hear each other"},
+    FaultKind{"one_way", "some of the others do not hear a server"},
+    FaultKind{"full_disk", "a disk is full for a while"},
+    FaultKind{"eio_write", "a write fails: the process ends (K2)"},
+    FaultKind{"eio_sync", "an fdatasync fails, the page cache shows what the medium lacks: the process ends (K2)"},
+    FaultKind{"eio_read", "a range of a file cannot be read until it is written again"},
+    FaultKind{"rot_below", "a bit rots below the marks"},
+    FaultKind{"rot_above", "a bit rots above the marks"},
+    FaultKind{"misdirected", "a write went elsewhere in the same file"},
+    FaultKind{"stale_blocks", "after a power cut, sectors hold what they held before their last write"},
+    FaultKind{"truncated_file", "after a power cut, a file ends early"},
+    FaultKind{"disk_lost", "a node comes back with an empty disk under its id; later the old disk is put back"},
+};
+
+}  // namespace
+
+std::span<const FaultKind> fault_kinds() { return kinds; }
+
+// ---- the budget
+
+bool DamageBudget::whole(const StorageProcess& p) const {
+  auto& node = const_cast<StorageProcess&>(p);
+  if (!p.alive() || node.disk_is_away() || node.machine()->data_loss()) return false;
+  for (const auto& [id, log] : p.disk.content()) {
+    if (log.tombstone) continue;
+    const storage::LogCore* core = node.machine()->log(id);
+    if (core == nullptr || core->dropped) continue;
+    if (!core->is_matched() || core->suspect || core->data_loss) return false;
+    const bool readable = std::all_of(log.segments.begin(), log.segments.end(), [](const auto& s) { return s.second.readable(0, ~0ULL); });
+    const auto bytes = bytes_of(log, id);
+    if (!readable || (core->durable.end > Offset{} && (!bytes || bytes->end() < core->durable.end))) return false;
+  }
+  return true;
+}
+
+bool DamageBudget::allows(const StorageProcess& p) {
+  if (world_.has(Bug::shares_one_disk)) return true;
+  if (damaged_ != nullptr && damaged_ != &p) {
+    if (!whole(*damaged_)) return false;
+    damaged_ = nullptr;
+  }
+  return true;
+}
+
+namespace {
+
+struct Extent {  // of one file, as offsets
+  LogId log;
+  Offset file;
+  Offset mark;
+  Offset end;
+};
+
+std::vector<Extent> extents(StorageProcess& p) {
+  std::vector<Extent> out;
+  if (!p.alive()) return out;
+  for (const auto& [id, log] : p.disk.content()) {
+    const storage::LogCore* core = p.machine()->log(id);
+    if (log.tombstone || core == nullptr || core->dropped || !core->is_matched() || core->suspect) continue;
+    for (auto s = log.segments.begin(); s != log.segments.end(); ++s) {
+      const auto after = std::next(s);
+      const Offset end = after == log.segments.end() ? core->durable.end : after->first;
+      const auto marks = decode_marks(ByteSpan(s->second.seen).first(std::min<std::size_t>(s->second.seen.size(), segment_header_size)));
+      const Offset mark = after != log.segments.end() ? end : marks ? std::max(marks->durable, s->first) : s->first;
+      if (end > s->first) out.push_back({id, s->first, std::min(mark, end), end});
+    }
+  }
+  return out;
+}
+
+Place some_place(const Extent& e, Offset from, Offset to, Random& random) {
+  const std::uint64_t at = random.below(to - from);
+  const std::uint64_t length = 1 + random.below(std::min<std::uint64_t>(2048, to - from - at));
+  const std::uint64_t position = segment_header_size + (from - e.file) + at;
+  return {e.log, e.file, position, position + length};
+}
+
+}  // namespace
+
+std::optional<Place> DamageBudget::below_marks(StorageProcess& p, Random& random) const {
+  auto all = extents(p);
+  std::erase_if(all, [](const Extent& e) { return e.mark <= e.file; });
+  if (all.empty()) return std::nullopt;
+  const Extent& e = all[random.below(all.size())];
+  return some_place(e, e.file, e.mark, random);
+}
+
+std::optional<Place> DamageBudget::above_marks(StorageProcess& p, Random& random) const {
+  if (world_.network.partitioned()) return std::nullopt;
+  auto all = extents(p);
+  std::erase_if(all, [&](const Extent& e) {
+    if (e.mark >= e.end) return true;
+    const storage::LogCore* mine = p.machine()->log(e.log);
+    return !std::all_of(world_.storage.begin(), world_.storage.end(), [&](const auto& o) {
+      if (!o->alive() || o->paused()) return false;
+      const storage::LogCore* other = o->machine()->log(e.log);
+      return other != nullptr && other->is_matched() && other->matched == mine->matched && other->durable.end >= e.end;
+    });
+  });
+  if (all.empty()) return std::nullopt;
+  const Extent& e = all[random.below(all.size())];
+  return some_place(e, e.mark, e.end, random);
+}
+
+// ---- the weather
+
+Weather::Weather(World& world, const std::map<std::string, Duration>& faults, Duration how_long)
+    : world_(world), random_(world.random.next()), until_(world.scheduler.now() + how_long), budget_(world) {
+  world_.on_disk_failure = [this](Process& p) { restart_later(p); };
+  for (const auto& [kind, mean] : faults) next(kind, mean);
+  world_.scheduler.at(until_, [this] { heal(); });
+}
+
+void Weather::next(const std::string& kind, Duration mean) {
+  const Duration wait = up_to(2 * mean);
+  if (world_.scheduler.now() + wait >= until_) return;
+  world_.scheduler.after(wait, [this, kind, mean] {
+    if (inject(kind)) world_.faults.count(kind);
+    next(kind, mean);
+  });
+}
+
+Process& Weather::server(std::size_t i) {
+  if (i < world_.storage.size()) return *world_.storage[i];
+  return *world_.sequencers[i - world_.storage.size()];
+}
+
+SequencerProcess& Weather::leader_or_any() {
+  for (auto& s : world_.sequencers)
+    if (s->alive() && s->machine()->role() == RaftRole::leader) return *s;
+  return any_sequencer();
+}
+
+void Weather::restart_later(Process& p) {
+  world_.scheduler.after(10ms + up_to(1500ms), [this, &p] {
+    if (&p != lost_sequencer_) p.start();
+  });
+}
+
+bool Weather::inject(const std::string& kind) { return to_processes(kind) || to_network(kind) || to_disks(kind); }
+
+bool Weather::to_processes(const std::string& kind) {
+  if (kind == "kill_storage" || kind == "power_storage") {
+    StorageProcess& p = any_storage();
+    if (kind == "kill_storage") p.kill();
+    else p.power_cut();
+    restart_later(p);
+  } else if (kind == "kill_sequencer" || kind == "kill_leader") {
+    SequencerProcess& p = kind == "kill_leader" ? leader_or_any() : any_sequencer();
+    p.kill();
+    restart_later(p);
+  } else if (kind == "kill_client") {
+    ClientProcess& p = *world_.clients[random_.below(world_.clients.size() - world_.options.quiet_clients)];
+    p.kill();
+    restart_later(p);
+  } else if (kind == "power_all") {
+    for (auto& p : world_.storage) p->power_cut();
+    for (auto& p : world_.sequencers) p->kill();
+    for (std::size_t i = 0; i < world_.storage.size() + world_.sequencers.size(); ++i) restart_later(server(i));
+  } else if (kind == "pause") {
+    any_server().pause(up_to(2s));
+  } else if (kind == "slow_node") {
+    any_server().slow_down(up_to(3s), 1us + up_to(3ms));
+  } else if (kind == "slow_disk") {
+    StorageProcess& p = any_storage();
+    p.disk_slowness = 2 + static_cast<int>(random_.below(99));
+    world_.scheduler.after(up_to(3s), [&p] { p.disk_slowness = 1; });
+  } else if (kind == "clock_jump") {
+    const auto jump = [&] { return static_cast<std::int64_t>(random_.below(7'200'000)) - 3'600'000; };
+    any_server().jump_wall_clock(jump());
+    world_.clients[random_.below(world_.clients.size())]->jump_wall_clock(jump());
+  } else if (kind == "rolling_upgrade") {
+    if (std::exchange(rolling_, true)) return false;
+    roll(0, !world_.storage[0]->upgraded);
+  } else if (kind == "lose_sequencer") {
+    if (lost_sequencer_ != nullptr) return false;  // a minority of three
+    SequencerProcess& p = any_sequencer();
+    lost_sequencer_ = &p;
+    p.kill();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Weather::roll(std::size_t i, bool upgrade) {
+  rolling_ = i < world_.storage.size() + world_.sequencers.size() && world_.scheduler.now() < until_;
+  if (!rolling_) return;
+  Process& p = server(i);
+  p.kill();
+  p.upgraded = upgrade;
+  world_.scheduler.after(20ms, [this, &p] {
+    if (&p != lost_sequencer_) p.start();
+  });
+  world_.scheduler.after(300ms + up_to(500ms), [this, i, upgrade] { roll(i + 1, upgrade); });
+}
+
+bool Weather::to_network(const std::string& kind) {
+  if (kind == "break_connection") return world_.network.break_one(random_);
+  if (kind == "late_connection") return world_.network.break_late(random_, 3s);
+  if (kind == "corrupt_message") {
+    world_.network.corrupt_next();
+    return true;
+  }
+  if (kind != "partition" && kind != "one_way") return false;
+  Process& p = any_server();
+  for (auto* group : {&world_.sequencers_as_processes(), &world_.storage_as_processes(), &world_.clients_as_processes()})
+    for (Process* o : *group) {
+      if (o == &p || random_.chance(1, 4)) continue;
+      world_.network.block(p.address(), o->address());
+      if (kind == "partition") world_.network.block(o->address(), p.address());
+    }
+  world_.scheduler.after(up_to(2s), [this] { world_.network.heal(); });
+  return true;
+}
+
+bool Weather::to_disks(const std::string& kind) {
+  if (kind == "full_disk") {
+    StorageProcess& p = any_storage();
+    p.disk.full = true;
+    world_.scheduler.after(up_to(4s), [&p] { p.disk.full = false; });
+    return true;
+  }
+  if (kind == "eio_write" || kind == "eio_sync") {
+    if (kind == "eio_write" && random_.chance(1, 4)) any_sequencer().fail_next_save = true;
+    else any_storage().disk.fails_next = kind == "eio_write" ? SimulatedDisk::Failing::write : SimulatedDisk::Failing::sync;
+    return true;
+  }
+  if (kind == "eio_read") return damage(Damage::unreadable, random_.chance(1, 2), 1);
+  if (kind == "rot_below") return damage(Damage::bit_rot, random_.chance(1, 2), 0);
+  if (kind == "rot_above") return damage(Damage::bit_rot, true, 4);
+  if (kind == "misdirected") return damage(Damage::misdirected, random_.chance(1, 2), 1);
+  if (kind == "stale_blocks") return damage(Damage::stale, true, 1);
+  if (kind == "truncated_file") return damage(Damage::truncated, true, 1);
+  if (kind == "disk_lost") return lose_disk();
+  return false;
+}
+
+bool Weather::damage(Damage kind, bool goes_down, std::uint64_t above_of_four) {
+  const bool above = random_.chance(above_of_four, 4);
+  for (std::size_t tries = 0; tries < world_.storage.size(); ++tries) {
+    StorageProcess& p = any_storage();
+    if (!budget_.allows(p)) continue;
+    const auto place = above ? budget_.above_marks(p, random_) : budget_.below_marks(p, random_);
+    if (!place) continue;
+    budget_.spend(p);
+    tails_were_lost_ = tails_were_lost_ || above;
+    world_.trace("WEATHER", fmt::format("damages {}: log {}, file {}, bytes {} to {}", p.name(), place->log.value, place->file.value,
+                                        place->from, place->to));
+    for (auto& other : world_.storage) {
+      if (other.get() != &p && !world_.has(Bug::shares_one_disk)) continue;
+      if (goes_down) other->power_cut();
+      const auto log = other->disk.content().find(place->log);
+      if (log != other->disk.content().end() && log->second.segments.contains(place->file) &&
+          log->second.segments.at(place->file).seen.size() >= place->to)
+        other->disk.damage(kind, *place, random_);
+      if (goes_down) restart_later(*other);
+    }
+    return true;
+  }
+  return false;
+}
+
+bool Weather::lose_disk() {
+  StorageProcess& p = any_storage();
+  if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
+  budget_.spend(p);
+  p.kill();
+  p.lose_disk();
+  restart_later(p);
+  world_.scheduler.after(1s + up_to(3s), [&p] {
+    if (!p.disk_is_away()) return;
+    p.kill();
+    p.return_disk();
+    p.start();
+  });
+  return true;
+}
+
+void Weather::heal() {
+  world_.trace("WEATHER", "heals");
+  world_.network.heal();
+  lost_sequencer_ = nullptr;
+  for (auto& p : world_.storage) {
+    p->disk.full = false;
+    p->disk.fails_next = SimulatedDisk::Failing::nothing;
+    p->disk_slowness = 1;
+    if (p->disk_is_away()) {
+      p->kill();
+      p->return_disk();
+    }
+    p->start();
+  }
+  for (auto& p : world_.sequencers) {
+    p->fail_next_save = false;
+    p->start();
+  }
+  for (auto& p : world_.clients) p->start();
+  // A replica that lost what it had acknowledged counts as down for the rest of the term (T4).
+  if (tails_were_lost_)
+    world_.scheduler.after(3s, [this] {
+      SequencerProcess& p = leader_or_any();
+      p.kill();
+      world_.scheduler.after(10ms, [&p] { p.start(); });
+    });
+}
+
+}  // namespace loglog::simulator

@@ -1,0 +1,76 @@
+// The weather: faults of each kind at random times with a given mean between two, until it heals. What the protocol survives is
+// bounded (data survive W − 1 losses), so damage to disks has a budget: one node at a time, until it is whole again.
+#pragma once
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tests/simulator/world.h"
+
+namespace loglog::simulator {
+
+struct FaultKind {
+  std::string_view name;  ///< the word of a plan
+  std::string_view sentence;
+};
+/// All kinds, each with what it does.
+std::span<const FaultKind> fault_kinds();
+
+/// Which node's disk may be damaged, and where.
+class DamageBudget {
+ public:
+  explicit DamageBudget(World& world) : world_(world) {}
+  /// False while another node is not whole.
+  bool allows(const StorageProcess& p);
+  void spend(const StorageProcess& p) { damaged_ = &p; }
+  /// Some place in the frames of a file whose bytes were durable long ago: below the mark of K3. None: nothing there yet.
+  std::optional<Place> below_marks(StorageProcess& p, Random& random) const;
+  /// A place above the mark: no node can tell such damage from a write that a power cut tore. It is harmless only where all other
+  /// replicas have those bytes; none where they have not.
+  std::optional<Place> above_marks(StorageProcess& p, Random& random) const;
+
+ private:
+  bool whole(const StorageProcess& p) const;
+  World& world_;
+  const StorageProcess* damaged_ = nullptr;
+};
+
+class Weather {
+ public:
+  /// `faults`: kind → mean time between two.
+  Weather(World& world, const std::map<std::string, Duration>& faults, Duration how_long);
+  Weather(const Weather&) = delete;
+  Weather& operator=(const Weather&) = delete;
+
+ private:
+  void next(const std::string& kind, Duration mean);
+  /// False: there was nothing to do it to.
+  bool inject(const std::string& kind);
+  bool to_processes(const std::string& kind);
+  bool to_network(const std::string& kind);
+  bool to_disks(const std::string& kind);
+  bool damage(Damage kind, bool goes_down, std::uint64_t above_of_four);
+  bool lose_disk();
+  void roll(std::size_t server, bool upgrade);
+  void heal();
+
+  StorageProcess& any_storage() { return *world_.storage[random_.below(world_.storage.size())]; }
+  SequencerProcess& any_sequencer() { return *world_.sequencers[random_.below(world_.sequencers.size())]; }
+  SequencerProcess& leader_or_any();
+  Process& server(std::size_t i);
+  Process& any_server() { return server(random_.below(world_.storage.size() + world_.sequencers.size())); }
+  Duration up_to(Duration d) { return Duration(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(d.count())))); }
+  void restart_later(Process& p);
+
+  World& world_;
+  Random random_;
+  Time until_;
+  DamageBudget budget_;
+  const SequencerProcess* lost_sequencer_ = nullptr;
+  bool tails_were_lost_ = false;
+  bool rolling_ = false;
+};
+
+}  // namespace loglog::simulator
