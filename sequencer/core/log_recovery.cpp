@@ -78,9 +78,13 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || r->at == At::lost || r->at == At::absent || phase_ == Phase::halted) return;
   if (m.disk != r->member.disk) return lose(*r, "it has another disk than the member", now);
-  // What it had acknowledged or been matched to in this term cannot be gone (T4).
-  if (m.tail < std::max(r->acked, r->durable))
-    return lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
+  if (m.tail < std::max(r->acked, r->durable)) {
+    // What it had acknowledged or been matched to in this term cannot be gone (T4), unless the node itself says that it found bad
+    // bytes (K3): then its hole is filled like any other (K4), and what it acknowledged counts for nothing until then.
+    if (!m.suspect)
+      return lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
+    r->acked = r->durable = Offset{};
+  }
   if (r->at == At::streaming && request != RequestId{} && request == r->request) {
     first_ = std::max(first_, m.first);  // only asked where it begins now, for one that must be re-based
     r->state = m;
@@ -188,17 +192,22 @@ void LogTerm::repair(Time now, Replica& r) {
   const TermHistory ours = history();
   const Offset cut = divergence(ours, theirs);
   Reconcile m{info_.id, term_, host_.metadata_version(), s.tail, s.chain, s.last_frame_term, cut, false, {}, {}, {}, {}};
-  if (cut < first_ && s.tail != cut) {
-    if (s.committed > first_)
+  // A node with a hole knows more as committed than it still has (K3); only what it has can be cut.
+  const Offset known = std::min(s.committed, s.tail);
+  const bool has_nothing = s.first == s.tail;
+  if (has_nothing) {
+    // No frame, no term, no cut: it begins where the log does.
+  } else if (cut < first_ && s.tail != cut) {
+    if (known > first_)
       return halt(fmt::format("node {} parts at {} from the log, below {} that it knows as committed", r.member.node.value, cut.value,
-                              s.committed.value));
-  } else if (cut < s.committed) {
+                              known.value));
+  } else if (cut < known) {
     return halt(
-        fmt::format("node {} would be cut at {}, below {} that it knows as committed", r.member.node.value, cut.value, s.committed.value));
+        fmt::format("node {} would be cut at {}, below {} that it knows as committed", r.member.node.value, cut.value, known.value));
   }
   if (s.last_frame_term == term_ && s.tail > stream_.end())
     return halt(fmt::format("node {} ends at {}, beyond all that was ordered", r.member.node.value, s.tail.value));
-  m.rebase = cut < first_;
+  m.rebase = cut < first_ || (has_nothing && s.tail > Offset{});
   if (m.rebase) {
     m.cut = first_;
     m.target_first = first_;

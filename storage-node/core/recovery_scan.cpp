@@ -11,19 +11,20 @@ constexpr std::uint32_t piece = 1u << 20;
 /// A longer rest of a file is not read to see whether it is clean; it is taken as dirty.
 constexpr std::uint64_t rest_read_max = 64u << 20;
 
-/// Walks the frames of one file as far as they are good.
-void scan_file(StartupDisk& disk, LogId log, Offset first, Tail& tail, std::vector<TermStart>& terms) {
+/// Walks the frames of one file as far as they are good. False: the medium did not give the bytes.
+bool scan_file(StartupDisk& disk, LogId log, Offset first, Tail& tail, std::vector<TermStart>& terms) {
   std::vector<std::byte> bytes;
   std::uint64_t position = segment_header_size;
   for (;;) {
     const auto read = disk.read(log, first, position, piece);
-    if (!read || read->empty()) return;
+    if (!read) return false;
+    if (read->empty()) return true;
     position += read->size();
     bytes.insert(bytes.end(), read->data(), read->data() + read->size());
     const Scanned s = scan_frames(bytes, log, no_offset, true, tail, terms);
-    if (s.stop != FrameState::incomplete) return;
+    if (s.stop != FrameState::incomplete) return true;
     bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(s.good_bytes));
-    if (bytes.size() > frame_size_max) return;
+    if (bytes.size() > frame_size_max) return true;
   }
 }
 
@@ -84,6 +85,7 @@ void take_marks(RecoveredLog& r, ByteSpan header) {
 
 RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segments) {
   RecoveredLog r;
+  bool damaged = false;
   std::sort(segments.begin(), segments.end());
   while (!segments.empty()) {
     const Offset last = segments.back();
@@ -93,8 +95,11 @@ RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segme
     if (decoded && decoded->log == log && decoded->first == last) {
       r.tail = Tail{.end = last, .chain = decoded->chain};
       r.terms.clear();
-      scan_file(disk, log, last, r.tail, r.terms);
+      // Bytes that cannot be read are not torn ones: they may have been acknowledged (K3).
+      if (!scan_file(disk, log, last, r.tail, r.terms)) damaged = true;
       if (r.tail.end > last) break;
+    } else {
+      damaged = true;  // a header is durable before its file has a name
     }
     // A file that was being opened when the node stopped, or one that cannot be read: the log ends before it.
     r.dirty_tail = true;
@@ -110,7 +115,7 @@ RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segme
     if (!r.dirty_tail) r.dirty_tail = !rest_is_clean(disk, log, r.segments.open(), r.tail.end);
   }
   if (!r.segments.empty()) r.open_file_size = disk.file_size(log, r.segments.open());
-  r.suspect = r.tail.end < r.mark_durable;
+  r.suspect = damaged || r.tail.end < r.mark_durable;
   return r;
 }
 
