@@ -189,7 +189,7 @@ bool Weather::to_processes(const std::string& kind) {
   } else if (kind == "pause") {
     any_server().pause(up_to(2s));
   } else if (kind == "slow_node") {
-    any_server().slow_down(up_to(3s), 1us + up_to(3ms));
+    any_server().slow_down(up_to(3s), 1us + up_to(10ms));
   } else if (kind == "slow_disk") {
     StorageProcess& p = any_storage();
     p.disk_slowness = 2 + static_cast<int>(random_.below(99));
