@@ -24,7 +24,7 @@ class Bytes {
   static Bytes allocate(std::size_t size) {
     Bytes b;
     if (size == 0) return b;
-    b.block_ = std::shared_ptr<std::byte[]>(new std::byte[size]);
+    b.block_ = std::make_shared_for_overwrite<std::byte[]>(size);
     b.data_ = b.block_.get();
     b.size_ = size;
     return b;

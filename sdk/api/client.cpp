@@ -255,10 +255,10 @@ const LogDetails& Log::details() const { return state_->details; }
 
 namespace {
 
-AppendResult to_result(Completed&& c) {
-  if (const auto* a = std::get_if<client::Appended>(&c.result))
+AppendResult to_result(const client::Completion& c) {
+  if (const auto* a = std::get_if<client::Appended>(&c))
     return {AppendResult::Outcome::committed, a->offset.value, a->term.value, {}};
-  const Error& e = std::get<client::Failure>(c.result).error;
+  const Error& e = std::get<client::Failure>(c).error;
   return {e.code == Errc::outcome_unknown ? AppendResult::Outcome::unknown : AppendResult::Outcome::refused, 0, 0, to_call_error(e)};
 }
 
@@ -271,16 +271,18 @@ void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::
   const std::uint64_t size = payload.size() + frame_overhead;
   if (!client->budget.take(size, client->options.block_when_full && !client->driver.on_own_thread()))
     return refuse(Errc::too_many, std::to_string(client->options.bytes_in_flight_max) + " bytes are in flight");
-  Bytes bytes = Bytes::copy_of(payload);
-  Client::State* s = client.get();
-  client->driver.submit(
-      [s, log, bytes = std::move(bytes), packed, timeout](client::ClientMachine& m, Time now, client::Token t) {
-        m.append(now, t, log, bytes, packed, s->deadline(now, timeout));
-      },
-      [s, size, done = std::move(done)](Completed&& c) {
-        s->budget.give_back(size);
-        done(to_result(std::move(c)));
-      });
+  struct End final : client::ClientDriver::AppendEnd {
+    End(Budget& b, std::uint64_t n, std::function<void(AppendResult)> d) : budget(b), size(n), done(std::move(d)) {}
+    void ended(client::Completion&& how) override {
+      budget.give_back(size);
+      done(to_result(how));
+    }
+    Budget& budget;
+    std::uint64_t size;
+    std::function<void(AppendResult)> done;
+  };
+  client->driver.append(log, Bytes::copy_of(payload), packed, Duration(timeout.value_or(client->options.timeout)),
+                        std::make_unique<End>(client->budget, size, std::move(done)));
 }
 
 }  // namespace

@@ -5,13 +5,16 @@
 #include "proto-spec/vocabulary/check.h"
 
 namespace loglog::client {
+namespace {
+constexpr std::size_t expected_min = 4096;
+}
 
 std::uint32_t RunBuilder::add(Sequence sequence, FrameKind kind, ByteSpan payload) {
   const std::uint32_t length = static_cast<std::uint32_t>(payload.size()) + frame_overhead;
   if (count_ == 0) first_ = sequence;
   check(sequence == first_ + count_, "a run's sequence numbers are consecutive");
   if (buffer_.size() - size_ < length) {
-    Bytes bigger = Bytes::allocate(std::max<std::size_t>({buffer_.size() * 2, std::size_t{size_} + length, 4096}));
+    Bytes bigger = Bytes::allocate(std::max<std::size_t>({buffer_.size() * 2, std::size_t{size_} + length, expected_}));
     if (size_ > 0) std::memcpy(bigger.mutable_data(), buffer_.data(), size_);
     buffer_ = std::move(bigger);
   }
@@ -27,6 +30,7 @@ RunBuilder::Built RunBuilder::take() {
   b.frames = buffer_.slice(0, size_);
   b.reference = Reference{producer_, first_, count_, size_, digest_of(b.frames)};
   buffer_ = {};
+  expected_ = std::max<std::size_t>(expected_min, size_ + size_ / 8);
   size_ = count_ = 0;
   return b;
 }

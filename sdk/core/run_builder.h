@@ -31,6 +31,7 @@ class RunBuilder {
   std::uint32_t count_ = 0;
   std::uint32_t size_ = 0;
   Bytes buffer_;
+  std::size_t expected_ = 0;  ///< the next run is about as large as the last one
 };
 
 }  // namespace loglog::client

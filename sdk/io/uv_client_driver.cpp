@@ -1,6 +1,10 @@
 #include "sdk/io/uv_client_driver.h"
 
 namespace loglog::client {
+namespace {
+/// Tokens of appends, apart from those of other calls.
+constexpr std::uint64_t append_bit = std::uint64_t{1} << 63;
+}  // namespace
 
 ClientDriver::ClientDriver(Options options, std::uint64_t seed) : machine_(std::move(options), seed) {
   loop_.on_turn_end([this] { perform(); });
@@ -27,6 +31,30 @@ void ClientDriver::submit(Call call, Handler handler, std::function<void(Token)>
   });
 }
 
+void ClientDriver::append(LogId log, Bytes payload, bool packed, Duration timeout, std::unique_ptr<AppendEnd> end) {
+  bool first = false;
+  {
+    std::lock_guard lock(mutex_);
+    first = new_appends_.empty();
+    new_appends_.push_back({log, std::move(payload), packed, timeout, std::move(end)});
+  }
+  if (first) loop_.post([this] { take_appends(); });
+}
+
+void ClientDriver::take_appends() {
+  {
+    std::lock_guard lock(mutex_);
+    taking_.swap(new_appends_);
+  }
+  const Time now = loop_.now();
+  for (NewAppend& a : taking_) {
+    const Token token{append_bit | (appends_base_ + appends_.size())};
+    appends_.push_back(std::move(a.end));
+    machine_.append(now, token, a.log, a.payload, a.packed, now + a.timeout);
+  }
+  taking_.clear();
+}
+
 void ClientDriver::post(std::function<void(ClientMachine&, Time)> work) {
   loop_.post([this, work = std::move(work)] { work(machine_, loop_.now()); });
 }
@@ -45,6 +73,23 @@ void ClientDriver::connect(const Connect& c) {
   });
 }
 
+void ClientDriver::completed(Completed&& c) {
+  if ((c.token.value & append_bit) != 0) {
+    const std::unique_ptr<AppendEnd> end = std::move(appends_[(c.token.value & ~append_bit) - appends_base_]);
+    for (; !appends_.empty() && !appends_.front(); ++appends_base_) appends_.pop_front();
+    return end->ended(std::move(c.result));
+  }
+  const auto h = handlers_.find(c.token);
+  if (h == handlers_.end()) return;
+  if (c.last) {
+    const Handler handler = std::move(h->second);
+    handlers_.erase(h);
+    handler(std::move(c));
+  } else {
+    h->second(std::move(c));
+  }
+}
+
 void ClientDriver::perform() {
   // A handler may make further calls only by posting them, so one pass is enough.
   Output& o = machine_.output();
@@ -57,19 +102,10 @@ void ClientDriver::perform() {
       connections_.erase(found);
     }
   const Time wake = o.wake;
-  auto completed = std::move(o.completed);
+  completing_.swap(o.completed);
   o.clear();
-  for (Completed& c : completed) {
-    const auto h = handlers_.find(c.token);
-    if (h == handlers_.end()) continue;
-    if (c.last) {
-      const Handler handler = std::move(h->second);
-      handlers_.erase(h);
-      handler(std::move(c));
-    } else {
-      h->second(std::move(c));
-    }
-  }
+  for (Completed& c : completing_) completed(std::move(c));
+  completing_.clear();
   loop_.set_wake(wake, [this] { machine_.tick(loop_.now()); });
 }
 

@@ -1,10 +1,13 @@
 // Runs a ClientMachine on a libuv loop in a thread of its own.
 #pragma once
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "proto-spec/transport/uv_connection.h"
 #include "sdk/core/client_machine.h"
@@ -23,11 +26,28 @@ class ClientDriver {
   /// From any thread: runs `call` on the driver's thread with a token of its own; `handler` gets its completions there.
   /// `started` (may be empty) learns the token before the call runs.
   void submit(Call call, Handler handler, std::function<void(Token)> started = {});
+  /// Told on the driver's thread, once, how an append ended.
+  class AppendEnd {
+   public:
+    virtual ~AppendEnd() = default;
+    virtual void ended(Completion&& how) = 0;
+  };
+  /// From any thread: an append, in the order of the calls. The driver's thread is woken once for all that come together.
+  void append(LogId log, Bytes payload, bool packed, Duration timeout, std::unique_ptr<AppendEnd> end);
   /// From any thread: runs on the driver's thread, no completion.
   void post(std::function<void(ClientMachine&, Time)> work);
   bool on_own_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
  private:
+  struct NewAppend {
+    LogId log;
+    Bytes payload;
+    bool packed;
+    Duration timeout;
+    std::unique_ptr<AppendEnd> end;
+  };
+  void take_appends();
+  void completed(Completed&& c);
   void perform();
   void connect(const Connect& c);
 
@@ -36,6 +56,13 @@ class ClientDriver {
   std::map<ConnectionId, transport::Connection::Ptr> connections_;
   std::unordered_map<Token, Handler> handlers_;
   std::uint64_t tokens_ = 0;
+  std::mutex mutex_;
+  std::vector<NewAppend> new_appends_;  // not yet given to the machine
+  std::vector<NewAppend> taking_;
+  // Appends under way by token, from appends_base_ on; null where one has ended before an earlier one.
+  std::deque<std::unique_ptr<AppendEnd>> appends_;
+  std::uint64_t appends_base_ = 0;
+  std::vector<Completed> completing_;
   std::thread thread_;
 };
 
