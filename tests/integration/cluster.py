@@ -24,8 +24,8 @@ def free_ports(count):
 
 
 class Cluster:
-    def __init__(self, sequencers=3, storage=3, name="test", extra_storage=()):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="loglog-test-"))
+    def __init__(self, sequencers=3, storage=3, name="test", extra_storage=(), directory=None):
+        self.dir = pathlib.Path(directory or tempfile.mkdtemp(prefix="loglog-test-"))
         self.name = name
         ports = free_ports(sequencers + storage)
         self.sequencers = {f"seq{i + 1}": f"127.0.0.1:{ports[i]}" for i in range(sequencers)}
@@ -46,13 +46,17 @@ class Cluster:
         return [BIN / "loglog-sequencer", "--id", number, "--cluster-name", self.name, "--listen", self.sequencers[name],
                 "--data", data, "--sequencers", self.address_list(self.sequencers), "--storage", self.address_list(self.storage)]
 
+    def inside(self, name):
+        """What a command is prefixed with to run where `name` lives: a node's name, or "clients". Nothing on loopback."""
+        return []
+
     def data(self, name):
         return self.dir / name
 
     def start(self, name):
         self.data(name).mkdir(exist_ok=True)
         log = open(self.dir / f"{name}.log", "ab")
-        self.running[name] = subprocess.Popen([str(c) for c in self.command(name)], stdout=log, stderr=log)
+        self.running[name] = subprocess.Popen([str(c) for c in [*self.inside(name), *self.command(name)]], stdout=log, stderr=log)
         log.close()
 
     def start_all(self):
@@ -97,12 +101,14 @@ class Cluster:
     def addresses(self):
         return ",".join([*self.sequencers.values(), *self.storage.values()])
 
+    def command_line(self, *args):
+        return [str(c) for c in [*self.inside("clients"), BIN / "loglog", *args, "--cluster", self.addresses()]]
+
     def popen(self, *args, **kw):
-        return subprocess.Popen([str(BIN / "loglog"), *map(str, args), "--cluster", self.addresses()], **kw)
+        return subprocess.Popen(self.command_line(*args), **kw)
 
     def run(self, *args, input=None, check=True, timeout=60):
-        result = subprocess.run([str(BIN / "loglog"), *map(str, args), "--cluster", self.addresses()], input=input,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
+        result = subprocess.run(self.command_line(*args), input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
         if check and result.returncode != 0:
             raise AssertionError(f"loglog {' '.join(map(str, args))} gave {result.returncode}: {result.stderr.decode(errors='replace')}")
         return result

@@ -1,0 +1,113 @@
+"""Three sequencers and three storage nodes, each in a network namespace, their clients in another one, and recorders as clients."""
+
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from cluster import BIN, Cluster  # noqa: E402
+
+from namespaces import Network, run  # noqa: E402
+
+HEALING_LIMIT = 60  # seconds within which a cluster without faults is whole again
+RESUME_LIMIT = 20  # and its appends go on
+
+
+class Violation(Exception):
+    """A promise that was not kept, seen while the run goes on."""
+
+
+class ChaosCluster(Cluster):
+    small_disk = 2 << 30
+
+    def __init__(self, directory):
+        self.data_of = {}  # where a node is given another directory than its own
+        super().__init__(name="chaos", directory=directory)
+        self.nodes = [*self.sequencers, *self.storage]
+        self.network = Network([*self.nodes, "clients"])
+        for names in (self.sequencers, self.storage):
+            for name in names:
+                names[name] = f"{self.network.address[name]}:7000"
+        self.small_disks = list(self.storage)[1:]  # the first one has the disk that all tests have
+        for name in self.small_disks:
+            self.data(name).mkdir()
+            run("mount", "-t", "tmpfs", "-o", f"size={self.small_disk}", "tmpfs", self.data(name))
+        self.histories = directory / "histories"
+        self.histories.mkdir()
+        self.recorders = {}
+        self.log_ids = {}
+        self.producers_begun = 0
+
+    def inside(self, name):
+        return self.network.inside(name)
+
+    def data(self, name):
+        return self.data_of.get(name, super().data(name))
+
+    def make_log(self, log, *options):
+        self.create(log, *options)
+        listed = self.run("logs", "list").stdout.decode()
+        self.log_ids[log] = int(re.search(rf"^{log} id (\d+) ", listed, re.MULTILINE).group(1))
+
+    # ---- what it says of itself
+    def try_status(self, timeout=10):
+        """None where nobody answers for the whole."""
+        try:
+            r = self.run("status", "--json", check=False, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        return json.loads(r.stdout) if r.returncode == 0 else None
+
+    @staticmethod
+    def is_whole(status):
+        """All are up, and every replica takes part and holds what is committed. Under load one may be a moment behind."""
+        return (status is not None and all(n["state"] == "up" for n in status["storage"])
+                and all(q["role"] in ("leader", "follower") for q in status["sequencers"])
+                and all(r["state"] == "streaming" and r["durable"] >= log["committed"] for log in status["logs"] for r in log["replicas"]))
+
+    def wait_whole(self, what, limit=HEALING_LIMIT):
+        begin = time.monotonic()
+        while True:
+            status = self.try_status()
+            if self.is_whole(status):
+                return status
+            for name in self.nodes:
+                process = self.running.get(name)
+                if process is None or process.poll() is not None:
+                    raise Violation(f"healing: {name} ended by itself {what}: {self.log_of(name)[-600:]}")
+            if time.monotonic() > begin + limit:
+                raise Violation(f"healing: not whole {limit} s {what}: {json.dumps(status)}")
+            time.sleep(0.2)
+
+    # ---- clients
+    def record(self, log, role, name, *options):
+        history = self.histories / f"{log}.{role}.{name}.jsonl"
+        command = [*self.inside("clients"), BIN / "recorder", "--role", role, "--name", name, "--log", log, "--history", history,
+                   "--cluster", self.addresses(), *options]
+        errors = open(self.dir / f"recorder.{log}.{role}.{name}.log", "ab")
+        self.recorders[log, role, name] = subprocess.Popen([str(c) for c in command], stderr=errors)
+        errors.close()
+        return history
+
+    def begin_producer(self, log, random, rate):
+        self.producers_begun += 1
+        self.record(log, "producer", f"p{self.producers_begun}", "--rate", rate, "--seed", random.randrange(1 << 32))
+
+    def end_recorder(self, key, limit=60, sig=signal.SIGTERM):
+        process = self.recorders.pop(key)
+        process.send_signal(sig)
+        return process.wait(timeout=limit)
+
+    def stop(self):
+        for process in self.recorders.values():
+            process.kill()
+            process.wait()
+        self.recorders.clear()
+        for process in self.running.values():
+            process.kill()  # stopped ones too
+            process.wait()
+        self.running.clear()

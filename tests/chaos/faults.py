@@ -1,0 +1,198 @@
+"""The faults. Each is a context manager: it strikes on entry and heals on exit, so that two can overlap. What it may touch is
+given to it, and what it did is said in one line by the run."""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+
+from chaos_cluster import Violation
+from namespaces import run
+
+FAULTS = {}
+
+
+def fault(weight, takes):
+    """takes: "sequencer", "storage", "any" or "small disk" for one node of that kind that no other fault holds; "all" for all nodes."""
+    def register(function):
+        FAULTS[function.__name__] = (weight, takes, contextlib.contextmanager(function))
+        return function
+    return register
+
+
+def start(cluster, name):
+    if name not in cluster.running:
+        cluster.start(name)
+
+
+# ---- processes
+@fault(6, "any")
+def kill_9(cluster, random, node):
+    cluster.kill(node)
+    yield
+    start(cluster, node)
+
+
+@fault(3, "all")
+def kill_9_leader_and_node(cluster, random, nodes):
+    """The leader, and a storage node with it."""
+    try:
+        victims = [cluster.leader(timeout=5), random.choice(list(cluster.storage))]
+    except AssertionError:
+        victims = [random.choice(list(cluster.sequencers)), random.choice(list(cluster.storage))]
+    for v in victims:
+        cluster.kill(v)
+    yield
+    for v in victims:
+        start(cluster, v)
+
+
+@fault(4, "any")
+def pause(cluster, random, node):
+    cluster.running[node].send_signal(signal.SIGSTOP)
+    yield
+    cluster.running[node].send_signal(signal.SIGCONT)
+
+
+@fault(1, "all")
+def kill_9_of_all(cluster, random, nodes):
+    order = list(nodes)
+    random.shuffle(order)
+    for n in order:
+        cluster.kill(n)
+    yield
+    random.shuffle(order)
+    for n in order:
+        start(cluster, n)
+
+
+@fault(1, "all")
+def rolling_restart(cluster, random, nodes):
+    """One after the other is asked to end, and comes back before the next."""
+    order = list(nodes)
+    random.shuffle(order)
+    for n in order:
+        code = cluster.kill(n, signal.SIGTERM)
+        if code not in (0, -signal.SIGTERM):
+            raise Violation(f"rolling restart: {n} ended with {code}: {cluster.log_of(n)[-600:]}")
+        cluster.start(n)
+        time.sleep(random.uniform(0.2, 1.5))
+    yield
+
+
+@fault(2, "none")
+def client_dies(cluster, random, _):
+    """A producer is killed with uploads and commits under way, and another begins."""
+    key = random.choice([k for k in cluster.recorders if k[1] == "producer"])
+    cluster.end_recorder(key, sig=signal.SIGKILL)
+    yield
+    cluster.begin_producer(key[0], random, cluster.rate)
+
+
+# ---- the network
+def both_ways(some, others):
+    return [(a, b) for a in some for b in others] + [(b, a) for a in some for b in others]
+
+
+@contextlib.contextmanager
+def cut(cluster, pairs):
+    cluster.network.cut(pairs)
+    yield
+    cluster.network.mend(pairs)
+
+
+@fault(4, "any")
+def isolated(cluster, random, node):
+    """From all, clients too."""
+    with cut(cluster, both_ways([node], [n for n in [*cluster.nodes, "clients"] if n != node])):
+        yield
+
+
+@fault(3, "all")
+def split(cluster, random, nodes):
+    """Two halves that do not hear each other; clients hear one of them or both."""
+    order = list(nodes)
+    random.shuffle(order)
+    k = random.randrange(1, len(order))
+    pairs = both_ways(order[:k], order[k:])
+    side = random.choice([[], order[:k], order[k:]])
+    with cut(cluster, pairs + both_ways(["clients"], side)):
+        yield
+
+
+@fault(4, "any")
+def deaf(cluster, random, node):
+    """It speaks and does not hear."""
+    with cut(cluster, [(n, node) for n in [*cluster.nodes, "clients"] if n != node]):
+        yield
+
+
+@fault(4, "any")
+def mute(cluster, random, node):
+    """It hears and is not heard."""
+    with cut(cluster, [(node, n) for n in [*cluster.nodes, "clients"] if n != node]):
+        yield
+
+
+@fault(3, "none")
+def one_way_cuts(cluster, random, _):
+    """A few directed links, clients' among them."""
+    everyone = [*cluster.nodes, "clients"]
+    pairs = [(a, b) for a in everyone for b in everyone if a != b]
+    with cut(cluster, random.sample(pairs, random.randrange(1, 8))):
+        yield
+
+
+# ---- disks
+@fault(3, "small disk")
+def full_disk(cluster, random, node):
+    """Its file system has no more room than what is used, or little more."""
+    def resize(size):
+        run("mount", "-o", f"remount,size={size}", cluster.data(node))
+    s = os.statvfs(cluster.data(node))
+    resize((s.f_blocks - s.f_bfree) * s.f_frsize + random.choice([1 << 16, 1 << 20, 3 << 20]))
+    yield
+    resize(cluster.small_disk)
+
+
+@fault(2, "all")
+def damaged_segment(cluster, random, nodes):
+    """A byte below committed changes while the node is down. The others are whole: what is promised is one copy's damage (K3, K4)."""
+    status = cluster.wait_whole("before a segment is damaged")
+    node = random.choice(list(cluster.storage))
+    log = random.choice(status["logs"])
+    cluster.kill(node)
+    files = [(int(name.stem), p) for name, p in cluster.segments(node).items() if int(name.parts[0]) == cluster.log_ids[log["name"]]]
+    files = [(first, p) for first, p in files if first < log["committed"]]
+    first, path = random.choice(files)
+    length = min(path.stat().st_size - 4096, log["committed"] - first)
+    at = 4096 + random.randrange(length)
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)[0]
+        f.seek(at)
+        f.write(bytes([byte ^ (1 << random.randrange(8))]))
+    yield
+    start(cluster, node)
+    cluster.wait_whole(f"after byte {at} of {path.name} was changed on {node}")
+
+
+@fault(2, "storage")
+def wiped_directory(cluster, random, node):
+    """An empty directory under the old id seals and acknowledges nothing (T4); later its true one comes back."""
+    cluster.kill(node)
+    cluster.data_of[node] = cluster.dir / f"{node}.empty"
+    cluster.start(node)
+    yield
+    status = cluster.try_status()
+    if status is not None:
+        state = next(n["state"] for n in status["storage"] if f"node{n['id']}" == node)
+        if state == "up":
+            raise Violation(f"wiped directory: {node} lost its disk and counts as up")
+    if cluster.running[node].poll() is None:
+        cluster.kill(node)
+    else:
+        cluster.running.pop(node)
+    shutil.rmtree(cluster.data_of.pop(node))
+    start(cluster, node)

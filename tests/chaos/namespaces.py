@@ -1,0 +1,117 @@
+"""Network and mount namespaces of a test's own. The test runs again inside a process, mount and network namespace that ends with
+it: whatever it starts, mounts or plugs in there is gone when it is, however it ends, and two runs never meet."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+NETWORK = "10.77.0"
+# Ends with its parent, so that Ctrl-C and SIGKILL both leave nothing behind.
+OWN = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
+AS_ROOT_OF_ITS_OWN = ["--user", "--map-root-user"]
+
+
+def permitted():
+    """How to enter a world of one's own here, or the reason why it is not permitted."""
+    reason = ""
+    for extra in ([], AS_ROOT_OF_ITS_OWN):
+        probe = "ip link add name probe type bridge && ip link add name one type veth peer name other && nft add table inet probe"
+        r = subprocess.run([*OWN, *extra, "sh", "-c", probe], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if r.returncode == 0:
+            return [*OWN, *extra], ""
+        reason = r.stderr.decode(errors="replace").strip()
+    return None, reason
+
+
+def run_inside(main):
+    """Runs main(directory) inside; its result is the exit code. The directory stays only where main failed."""
+    inside = os.environ.get("LOGLOG_CHAOS_INSIDE")
+    if inside:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process outside ends this one, and with it all others in here
+        sys.exit(main(pathlib.Path(inside)))
+    enter, reason = permitted()
+    if enter is None:
+        print(f"left out: no network namespaces with bridge, veth and nftables are permitted here ({reason})")
+        sys.exit(0)
+    directory = tempfile.mkdtemp(prefix="loglog-chaos-")
+    process = subprocess.Popen([*enter, sys.executable, *sys.argv], env={**os.environ, "LOGLOG_CHAOS_INSIDE": directory})
+    ended_early = []
+
+    def end(number, _):
+        ended_early.append(number)
+        process.kill()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    code = process.wait()
+    if code != 0 and not ended_early:
+        print(f"histories, logs and data are kept in {directory}")
+    else:
+        remove(directory)
+    sys.exit(128 + ended_early[0] if ended_early else code)
+
+
+def remove(directory):
+    """The kernel may still be ending those who write into it."""
+    deadline = time.monotonic() + 10
+    while os.path.exists(directory):
+        shutil.rmtree(directory, ignore_errors=time.monotonic() < deadline)
+
+
+class Network:
+    """A bridge, and for each name a namespace with one link to it. What a name hears from others can be cut."""
+
+    def __init__(self, names):
+        self.holder = {}
+        self.address = {name: f"{NETWORK}.{i + 1}" for i, name in enumerate(names)}
+        self.cuts = []  # (from, to), one for each reason
+        run("ip", "link", "add", "name", "wires", "type", "bridge")
+        run("ip", "link", "set", "wires", "up")
+        for name in names:
+            self.plug_in(name)
+
+    def plug_in(self, name):
+        holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo ready && exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.holder[name] = holder
+        if holder.stdout.readline() != b"ready\n":
+            raise RuntimeError(f"no network namespace for {name}")
+        run("ip", "link", "add", "name", name, "type", "veth", "peer", "name", "eth0", "netns", str(holder.pid))
+        run("ip", "link", "set", name, "master", "wires", "up")
+        inside = self.inside(name)
+        run(*inside, "ip", "address", "add", f"{self.address[name]}/24", "dev", "eth0")
+        run(*inside, "ip", "link", "set", "lo", "up")
+        run(*inside, "ip", "link", "set", "eth0", "up")
+        self.write_rules(name)
+
+    def inside(self, name):
+        return ["nsenter", "--target", str(self.holder[name].pid), "--net", "--"]
+
+    def write_rules(self, name):
+        cut = sorted({self.address[a] for a, b in self.cuts if b == name})
+        rule = f"ip saddr {{ {', '.join(cut)} }} drop" if cut else ""
+        text = f"table inet chaos\ndelete table inet chaos\ntable inet chaos {{ chain heard {{ type filter hook input priority 0; {rule}\n }}\n }}\n"
+        run(*self.inside(name), "nft", "-f", "-", text=text)
+
+    def cut(self, pairs):
+        """Nothing comes from the first to the second of each pair any more. Give the same pairs to mend()."""
+        self.cuts += pairs
+        for name in {b for _, b in pairs}:
+            self.write_rules(name)
+
+    def mend(self, pairs):
+        for pair in pairs:
+            self.cuts.remove(pair)
+        for name in {b for _, b in pairs}:
+            self.write_rules(name)
+
+
+def run(*command, text=None):
+    r = subprocess.run([str(c) for c in command], input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if r.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))}: {r.stderr.strip()}")
+    return r.stdout

@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""Chaos: three sequencers and three storage nodes in network namespaces, real clients that write down what they see, faults drawn
+from a seed, and at the end the checkers over what was written down.
+
+    tests/chaos/run.py [--seconds S] [--seed N] [--rate R] [--only FAULT,FAULT…]
+
+Faults are drawn from the seed, so it repeats their kinds, victims and lengths; what the machine does in between it cannot repeat.
+"""
+
+import argparse
+import collections
+import contextlib
+import json
+import os
+import random
+import sys
+import threading
+import time
+import traceback
+
+import checkers
+from chaos_cluster import RESUME_LIMIT, ChaosCluster, Violation
+from faults import FAULTS
+from namespaces import run_inside
+
+LOGS = {"wide": 4 << 20, "narrow": 256 << 10}  # with their segment sizes
+FULL_READ_LIMIT = 120
+
+
+def arguments():
+    a = argparse.ArgumentParser(description="Chaos over real processes; see README.md beside this file.")
+    a.add_argument("--seconds", type=float, default=60, help="how long faults go on")
+    a.add_argument("--seed", type=int, help="of the faults; drawn when not given")
+    a.add_argument("--rate", type=float, default=60, help="appends a second of each of the four producers")
+    a.add_argument("--only", default="", help="names of faults, with commas between; all others stay away")
+    options = a.parse_args()
+    options.only = [f for f in options.only.split(",") if f]
+    for f in options.only:
+        if f not in FAULTS:
+            a.error(f"--only {f}: the faults are {', '.join(FAULTS)}")
+    return options
+
+
+class Counter:
+    """What the histories hold so far, read as they grow."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.read_up_to = collections.Counter()
+        self.counts = collections.Counter()
+        self.last_commit = collections.Counter()  # by log, CLOCK_MONOTONIC seconds
+        self.lock = threading.Lock()
+
+    def look(self):
+        with self.lock:
+            for path in self.directory.glob("*.jsonl"):
+                with open(path, "rb") as f:
+                    f.seek(self.read_up_to[path])
+                    data = f.read()
+                data = data[:data.rfind(b"\n") + 1]
+                self.read_up_to[path] += len(data)
+                log, role, *_ = path.name.split(".")
+                for line in data.splitlines():
+                    self.count(log, role, line)
+            return self.counts
+
+    def count(self, log, role, line):
+        if role == "producer":
+            if line.startswith(b'{"event":"begin"'):
+                self.counts["appends"] += 1
+                return
+            e = json.loads(line)
+            self.counts[e["outcome"]] += 1
+            if e["outcome"] == "committed":
+                self.last_commit[log] = e["time"] / 1e9
+        elif role == "follower" and line.startswith(b'{"event":"entry"'):
+            self.counts["followed"] += 1
+        elif line.startswith(b'{"event":"tail"'):
+            self.counts["tails"] += 1
+
+    def line(self):
+        c = self.look()
+        return (f"appends {c['appends']}, acknowledged {c['committed']}, unknown {c['unknown']}, refused {c['refused']}, "
+                f"follower entries {c['followed']}, tails {c['tails']}")
+
+
+class Chaos:
+    def __init__(self, options, directory):
+        self.seconds = options.seconds
+        self.random = random.Random(options.seed)
+        self.faults = {n: f for n, f in FAULTS.items() if not options.only or n in options.only}
+        self.by_kind = collections.Counter()
+        self.cluster = ChaosCluster(directory)
+        self.cluster.rate = options.rate
+        self.counter = Counter(self.cluster.histories)
+        self.story = open(directory / "faults.log", "w", buffering=1)
+        self.begun = time.monotonic()
+        self.over = threading.Event()
+
+    # ---- the faults
+    def tell(self, what):
+        self.story.write(f"{time.monotonic() - self.begun:8.2f} s ({time.monotonic():.3f}): {what}\n")
+
+    def draw(self, held):
+        """A fault, and what it strikes; None where others hold all that it could."""
+        names = list(self.faults)
+        name = self.random.choices(names, [self.faults[n][0] for n in names])[0]
+        takes = self.faults[name][1]
+        c = self.cluster
+        if takes == "all":
+            return (name, c.nodes) if not held else None
+        if takes == "none":
+            return name, []
+        kinds = {"any": c.nodes, "sequencer": list(c.sequencers), "storage": list(c.storage), "small disk": c.small_disks}
+        free = [n for n in kinds[takes] if n not in held]
+        return (name, [self.random.choice(free)]) if free else None
+
+    def strike(self):
+        wanted = self.random.choice([1, 1, 1, 2, 2, 3])
+        length = self.random.choice([0.2, 0.5, 1, 2, 4, 8]) * self.random.uniform(0.7, 1.3)
+        with contextlib.ExitStack() as faults:
+            held, struck = set(), []
+            for _ in range(wanted):
+                drawn = self.draw(held)
+                if drawn is None or drawn[0] in struck:
+                    continue
+                name, targets = drawn
+                held.update(targets)
+                self.tell(f"{name} {' '.join(targets) if len(targets) == 1 else ''}")
+                faults.enter_context(self.faults[name][2](self.cluster, self.random, targets[0] if len(targets) == 1 else targets))
+                struck.append(name)
+                self.by_kind[name] += 1
+            time.sleep(length)
+        self.tell(f"healed after {length:.1f} s")
+        self.nobody_ended()
+
+    def nobody_ended(self):
+        for name, process in self.cluster.running.items():
+            if process.poll() is not None:
+                raise Violation(f"no process ends by itself: {name} gave {process.returncode}: {self.cluster.log_of(name)[-1000:]}")
+        for key, process in self.cluster.recorders.items():
+            if process.poll() is not None:
+                raise Violation(f"no client ends by itself: {' '.join(key)} gave {process.returncode}")
+
+    def appends_resume(self):
+        healed = time.monotonic()
+        while True:
+            self.counter.look()
+            if all(self.counter.last_commit[log] > healed for log in LOGS):
+                return time.monotonic() - healed
+            if time.monotonic() > healed + RESUME_LIMIT:
+                raise Violation(f"healing: no append was acknowledged within {RESUME_LIMIT} s: {self.counter.last_commit}, now {time.monotonic()}")
+            time.sleep(0.05)
+
+    # ---- the run
+    def begin(self):
+        self.cluster.start_all()
+        for log, segment in LOGS.items():
+            self.cluster.make_log(log, "--segment-size", segment)
+            for _ in range(2):
+                self.cluster.begin_producer(log, self.random, self.cluster.rate)
+            for i in range(2):
+                self.cluster.record(log, "follower", f"f{i}")
+            self.cluster.record(log, "tail", "t", "--rate", 20)
+        self.appends_resume()
+
+    def go(self):
+        deadline = time.monotonic() + self.seconds
+        slowest = 0
+        while time.monotonic() < deadline:
+            self.strike()
+            if self.random.random() < 0.5:  # else the next one strikes whatever the last one left behind
+                slowest = max(slowest, self.appends_resume())
+            time.sleep(self.random.uniform(0, 1))
+        return slowest
+
+    def heal(self):
+        """All is well again: appends, the whole log to every reader, and equal files."""
+        violations = []
+        self.tell("all healed")
+        resumed = self.appends_resume()
+        self.cluster.wait_whole("after the last fault")
+        for key in [k for k in self.cluster.recorders if k[1] in ("producer", "tail")]:
+            if self.cluster.end_recorder(key) != 0:
+                violations.append(f"a client failed: {' '.join(key)}")
+        committed = {log["name"]: log["committed"] for log in self.cluster.wait_whole("after the last append")["logs"]}
+        for log in LOGS:
+            begin = time.monotonic()
+            self.cluster.record(log, "reader", "all", "--until", committed[log])
+            if self.cluster.recorders.pop((log, "reader", "all")).wait(timeout=FULL_READ_LIMIT) != 0:
+                violations.append(f"healing: {log} cannot be read from end to end")
+            violations += [f"healing: {v}" for v in checkers.healed_within("a full read", time.monotonic() - begin, FULL_READ_LIMIT)]
+        self.wait_for_followers()
+        for key in list(self.cluster.recorders):
+            if self.cluster.end_recorder(key) != 0:
+                violations.append(f"a client failed: {' '.join(key)}")
+        for log, log_id in self.cluster.log_ids.items():
+            found = checkers.replicas_are_identical([self.cluster.data(n) for n in self.cluster.storage], log_id, committed[log])
+            violations += [f"replicas_are_identical: {log}: {v}" for v in found]
+        return violations, resumed
+
+    def wait_for_followers(self, limit=30):
+        deadline = time.monotonic() + limit
+        for log in LOGS:
+            final = last_entry(self.cluster.histories / f"{log}.reader.all.jsonl")
+            for path in self.cluster.histories.glob(f"{log}.follower.*.jsonl"):
+                while last_entry(path) != final and time.monotonic() < deadline:
+                    time.sleep(0.1)  # where it never gets there, followers_agree says so
+
+    def report_progress(self):
+        while not self.over.wait(10):
+            print(f"{time.monotonic() - self.begun:6.0f} s: faults {sum(self.by_kind.values())}, {self.counter.line()}", flush=True)
+
+
+def last_entry(path):
+    """Offset of the last entry of a history."""
+    with open(path, "rb") as f:
+        f.seek(max(0, os.fstat(f.fileno()).st_size - 65536))
+        lines = [line for line in f.read().splitlines(keepends=True) if line.startswith(b'{"event":"entry"') and line.endswith(b"\n")]
+    return json.loads(lines[-1])["offset"] if lines else None
+
+
+def main(directory):
+    options = arguments()
+    print(f"seed {options.seed}, {options.seconds:.0f} s", flush=True)
+    chaos = Chaos(options, directory)
+    threading.Thread(target=chaos.report_progress, daemon=True).start()
+    violations, slowest, resumed = [], 0, 0
+    try:
+        chaos.begin()
+        slowest = chaos.go()
+        violations, resumed = chaos.heal()
+    except Violation as v:
+        violations.append(str(v))
+    except Exception:
+        violations.append(f"the run itself failed: {traceback.format_exc()}")
+    finally:
+        chaos.over.set()
+        chaos.tell("the end")
+        whole = not violations
+        chaos.cluster.stop()
+    for log in LOGS:
+        history = checkers.History.load(chaos.cluster.histories, log)
+        violations += [f"{log}: {v}" for v in checkers.check_history(history, finished=whole)]
+    print("faults: " + ", ".join(f"{n} {k}" for n, k in sorted(chaos.by_kind.items())))
+    print(chaos.counter.line())
+    print(f"appends resumed within {max(slowest, resumed):.1f} s of healing; seed {options.seed}, {time.monotonic() - chaos.begun:.0f} s in all")
+    for v in violations:
+        print(f"VIOLATION {v}")
+    print(f"{len(violations)} violations")
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    arguments()  # bad ones are refused before anything is made
+    if not any(a == "--seed" or a.startswith("--seed=") for a in sys.argv):
+        sys.argv += ["--seed", str(random.SystemRandom().randrange(1 << 32))]
+    run_inside(main)
