@@ -95,7 +95,9 @@ class ChaosCluster(Cluster):
 
     def begin_producer(self, log, random, rate):
         self.producers_begun += 1
-        self.record(log, "producer", f"p{self.producers_begun}", "--rate", rate, "--seed", random.randrange(1 << 32))
+        timeout_ms = random.choice([1000, 3000, 10_000])  # the impatient ones have unknown outcomes
+        self.record(log, "producer", f"p{self.producers_begun}", "--rate", rate, "--seed", random.randrange(1 << 32),
+                    "--timeout-ms", timeout_ms)
 
     def end_recorder(self, key, limit=60, sig=signal.SIGTERM):
         process = self.recorders.pop(key)

@@ -145,15 +145,31 @@ def one_way_cuts(cluster, random, _):
 
 
 # ---- disks
-@fault(3, "small disk")
-def full_disk(cluster, random, node):
-    """Its file system has no more room than what is used, or little more."""
-    def resize(size):
-        run("mount", "-o", f"remount,size={size}", cluster.data(node))
+def resize(cluster, node, size):
+    run("mount", "-o", f"remount,size={size}", cluster.data(node))
+
+
+def leave_little_room(cluster, random, node):
     s = os.statvfs(cluster.data(node))
-    resize((s.f_blocks - s.f_bfree) * s.f_frsize + random.choice([1 << 16, 1 << 20, 3 << 20]))
+    resize(cluster, node, (s.f_blocks - s.f_bfree) * s.f_frsize + random.choice([1 << 16, 1 << 20, 3 << 20]))
+
+
+@fault(2, "small disk")
+def full_disk(cluster, random, node):
+    """Its file system has little more room than what is used (K5)."""
+    leave_little_room(cluster, random, node)
     yield
-    resize(cluster.small_disk)
+    resize(cluster, node, cluster.small_disk)
+
+
+@fault(2, "all")
+def full_disks(cluster, random, nodes):
+    """So many that no write quorum has room: appends are refused."""
+    for node in cluster.small_disks:
+        leave_little_room(cluster, random, node)
+    yield
+    for node in cluster.small_disks:
+        resize(cluster, node, cluster.small_disk)
 
 
 @fault(2, "all")
@@ -187,8 +203,7 @@ def wiped_directory(cluster, random, node):
     yield
     status = cluster.try_status()
     if status is not None:
-        state = next(n["state"] for n in status["storage"] if f"node{n['id']}" == node)
-        if state == "up":
+        if any(n["state"] == "up" for n in status["storage"] if f"node{n['id']}" == node):
             raise Violation(f"wiped directory: {node} lost its disk and counts as up")
     if cluster.running[node].poll() is None:
         cluster.kill(node)
