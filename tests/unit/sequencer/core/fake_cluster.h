@@ -25,6 +25,7 @@ struct FakeLog {
   Term promise{};
   Offset first{};
   Offset committed{};
+  bool suspect = false;             // knows of a hole where its pieces end
   std::set<std::uint64_t> missing;  // digests that were never uploaded here
 
   Offset tail() const {
@@ -207,7 +208,7 @@ class FakeCluster {
 
   static StateIs state_of(const FakeNode& n, LogId id, Term term) {
     const FakeLog& l = n.logs.at(id);
-    return {id,        term,    l.last_term(), l.tail(), l.chain_at(l.tail()), l.first, l.committed, n.disk, false, l.matched == term,
+    return {id,        term,    l.last_term(), l.tail(), l.chain_at(l.tail()), l.first, l.committed, n.disk, l.suspect, l.matched == term,
             l.terms(), Offset{}};
   }
 
@@ -251,7 +252,7 @@ class FakeCluster {
     const auto answer = [&](Errc e) { return Reconciled{r.log, r.term, e, l.tail(), l.chain_at(l.tail())}; };
     if (l.tail() != r.expected_tail || l.last_term() != r.expected_last_term || l.chain_at(l.tail()) != r.expected_chain)
       return answer(Errc::wrong_state);
-    if (r.cut < l.committed) return answer(Errc::log_halted);
+    if (r.cut < std::min(l.committed, l.tail())) return answer(Errc::log_halted);
     l.cut(r.cut);
     if (l.tail() < r.target) {
       if (r.peers.empty()) return answer(Errc::unavailable);
@@ -261,6 +262,7 @@ class FakeCluster {
     }
     if (l.tail() != r.target || l.chain_at(l.tail()) != r.target_chain) return answer(Errc::corrupt);
     l.matched = r.term;
+    l.suspect = false;
     n.reconciled.insert(r.log);
     return answer(Errc::ok);
   }

@@ -260,6 +260,48 @@ TEST_CASE("sequencer: replicas that contradict each other halt the log (D4); a n
   }
 }
 
+TEST_CASE("sequencer: one that comes back in mid-term with a hole below what it acknowledged is filled from peers (K4)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  for (std::uint64_t i = 1; i <= 5; ++i) append(f, c, commit(t, i, i - 1));
+  f.pass(1s);  // it has heard how far the log is committed
+  FakeLog& damaged = f.node(3).logs[log];
+  const std::vector<Piece> whole = damaged.pieces;
+  f.disconnect(3);
+  damaged.pieces.resize(whole.size() - 3);
+  damaged.suspect = true;
+  REQUIRE(damaged.committed > damaged.tail());
+  SUBCASE("in the same term") {
+    f.connect(3);
+    f.pass(5s);
+    CHECK(!f.alarmed());
+    CHECK(damaged.pieces == whole);
+    append(f, c, commit(t, 6, 5));
+    CHECK(damaged.pieces.size() == whole.size() + 1);
+  }
+  SUBCASE("and what it once acknowledged counts no more") {
+    f.disconnect(2);
+    damaged.missing.insert(commit(t, 6).run.digest.value);
+    f.connect(3);
+    f.to_clients.clear();
+    f.say(c, commit(t, 6, 5));
+    f.pass(1s);
+    CHECK(f.heard<Committed>().empty());
+  }
+  SUBCASE("in the next term") {
+    f.restart();
+    f.pass(3s);
+    for (int i = 1; i <= 3; ++i) f.connect(i);
+    open(f, f.connect_client(), log);
+    f.pass(5s);
+    CHECK(!f.alarmed());
+    CHECK(damaged.pieces == f.node(1).logs[log].pieces);
+  }
+}
+
 TEST_CASE("sequencer: segments roll at the log's segment size") {
   FakeCluster f(1);
   f.start_all();
