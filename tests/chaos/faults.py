@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 
-from chaos_cluster import Violation
+from chaos_cluster import BIN, Violation
 from namespaces import run
 
 FAULTS = {}
@@ -141,6 +141,20 @@ def one_way_cuts(cluster, random, _):
     everyone = [*cluster.nodes, "clients"]
     pairs = [(a, b) for a in everyone for b in everyone if a != b]
     with cut(cluster, random.sample(pairs, random.randrange(1, 8))):
+        yield
+
+
+@fault(4, "any")
+def slow_wire(cluster, random, node):
+    """Its packets come late, out of order, or not."""
+    delay_ms = random.choice([1, 10, 50, 200])
+    with cluster.network.slow_wire(BIN / "slow_wire", node, delay_ms, delay_ms * random.choice([0, 0.2, 1]), random.choice([0, 1, 5, 20])):
+        yield
+
+
+@fault(2, "none")
+def slow_wire_to_clients(cluster, random, _):
+    with cluster.network.slow_wire(BIN / "slow_wire", "clients", random.choice([1, 20, 100]), 5, random.choice([0, 1, 10])):
         yield
 
 

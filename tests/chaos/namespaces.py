@@ -1,6 +1,7 @@
 """Network and mount namespaces of a test's own. The test runs again inside a process, mount and network namespace that ends with
 it: whatever it starts, mounts or plugs in there is gone when it is, however it ends, and two runs never meet."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -108,6 +109,28 @@ class Network:
             self.cuts.remove(pair)
         for name in {b for _, b in pairs}:
             self.write_rules(name)
+
+    @contextlib.contextmanager
+    def slow_wire(self, program, name, delay_ms, jitter_ms, loss_percent):
+        """Puts the program slow_wire between a name's link and the bridge."""
+        slow = f"{name}-slow"  # the bridge's end of a link of its own; the program works at its other end
+        run("ip", "link", "add", "name", slow, "type", "veth", "peer", "name", f"{name}-end")
+        run("ip", "link", "set", f"{name}-end", "up")
+        run("ip", "link", "set", name, "nomaster")
+        run("ip", "link", "set", slow, "master", "wires", "up")
+        process = subprocess.Popen([str(c) for c in (program, name, f"{name}-end", delay_ms, jitter_ms, loss_percent)], stdout=subprocess.PIPE)
+        if process.stdout.readline() != b"ready\n":
+            raise RuntimeError(f"no slow wire to {name}")
+        try:
+            yield
+        finally:
+            code = process.poll()
+            process.kill()
+            process.wait()
+            run("ip", "link", "delete", slow)
+            run("ip", "link", "set", name, "master", "wires")
+        if code is not None:
+            raise RuntimeError(f"the slow wire to {name} ended with {code}")
 
 
 def run(*command, text=None):
