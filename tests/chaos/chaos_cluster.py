@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,10 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from cluster import BIN, Cluster  # noqa: E402
 
-from namespaces import Network, run  # noqa: E402
+from disks import ForgetfulDisk, SmallDisk, forgetful_permitted  # noqa: E402
+from namespaces import Network  # noqa: E402
 
+FORGETFUL = BIN / "forgetful_fs"
 HEALING_LIMIT = 60  # seconds within which a cluster without faults is whole again
 RESUME_LIMIT = 20  # and its appends go on
 
@@ -22,9 +25,8 @@ class Violation(Exception):
 
 
 class ChaosCluster(Cluster):
-    small_disk = 2 << 30
-
-    def __init__(self, directory):
+    def __init__(self, directory, disks=""):
+        """disks: "forgetful" or "real"; empty: forgetful where that is permitted."""
         self.data_of = {}  # where a node is given another directory than its own
         super().__init__(name="chaos", directory=directory)
         self.nodes = [*self.sequencers, *self.storage]
@@ -32,15 +34,39 @@ class ChaosCluster(Cluster):
         for names in (self.sequencers, self.storage):
             for name in names:
                 names[name] = f"{self.network.address[name]}:7000"
-        self.small_disks = list(self.storage)[1:]  # the first one has the disk that all tests have
-        for name in self.small_disks:
-            self.data(name).mkdir()
-            run("mount", "-t", "tmpfs", "-o", f"size={self.small_disk}", "tmpfs", self.data(name))
+        self.disks = {}  # of those whose disk can run full, or forget
+        self.no_power_cuts = "asked for" if disks == "real" else self.why_not_forgetful(directory)
+        if disks == "forgetful" and self.no_power_cuts:
+            raise RuntimeError(self.no_power_cuts)
+        self.make_disks()
         self.histories = directory / "histories"
         self.histories.mkdir()
         self.recorders = {}
         self.log_ids = {}
         self.producers_begun = 0
+
+    # ---- disks
+    @staticmethod
+    def why_not_forgetful(directory):
+        mount = directory / "probe"
+        mount.mkdir()
+        return forgetful_permitted(FORGETFUL, mount)
+
+    def make_disks(self):
+        for name in self.nodes:
+            self.data(name).mkdir()
+            if not self.no_power_cuts:
+                self.disks[name] = ForgetfulDisk(FORGETFUL, self.data(name))
+            elif name in list(self.storage)[1:]:  # the first one has the disk that all tests have
+                self.disks[name] = SmallDisk(self.data(name))
+
+    def small_disks(self):
+        return [n for n in self.storage if n in self.disks]
+
+    def keep_data(self):
+        """What lies on disks that end with the run is copied to where logs and histories are kept."""
+        for name in self.disks:
+            shutil.copytree(self.data(name), self.dir / "kept" / name)
 
     def inside(self, name):
         return self.network.inside(name)
@@ -62,10 +88,11 @@ class ChaosCluster(Cluster):
             return None
         return json.loads(r.stdout) if r.returncode == 0 else None
 
-    @staticmethod
-    def is_whole(status):
-        """All are up, and every replica takes part and holds what is committed. Under load one may be a moment behind."""
-        return (status is not None and all(n["state"] == "up" for n in status["storage"])
+    def is_whole(self, status):
+        """All are up, and every replica takes part and holds what is committed. Under load one may be a moment behind. Without a
+        leader nobody tells of nodes and logs."""
+        return (status is not None and [n["state"] for n in status["storage"]] == ["up"] * len(self.storage)
+                and {log["name"] for log in status["logs"]} == set(self.log_ids)
                 and all(q["role"] in ("leader", "follower") for q in status["sequencers"])
                 and all(r["state"] == "streaming" and r["durable"] >= log["committed"] for log in status["logs"] for r in log["replicas"]))
 

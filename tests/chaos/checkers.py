@@ -19,7 +19,8 @@ Tail = collections.namedtuple("Tail", "begin end committed")
 
 
 class History:
-    """Of one log: appends by id, what followers saw (by name), tails, and the full read at the end."""
+    """Of one log: appends by id, what followers saw (by name; those who read each replica by itself count as such), tails, and the
+    full read at the end."""
 
     def __init__(self, appends=None, followers=None, tails=None, final=None):
         self.appends = appends or {}
@@ -40,7 +41,7 @@ class History:
             else:
                 entries = [Entry(e["id"], e["offset"], e["next"], e["term"], e["producer"], e["sequence"], e["bytes"], e["hash"])
                            for e in lines if e["event"] == "entry"]
-                if role == "reader":
+                if (role, name) == ("reader", "all"):
                     h.final = entries
                 else:
                     h.followers[name] = entries

@@ -8,13 +8,13 @@ import signal
 import time
 
 from chaos_cluster import BIN, Violation
-from namespaces import run
 
 FAULTS = {}
 
 
 def fault(weight, takes):
-    """takes: "sequencer", "storage", "any" or "small disk" for one node of that kind that no other fault holds; "all" for all nodes."""
+    """takes: "storage", "small disk" or "any" for one node of that kind that no other fault holds, "all" for all nodes, "none";
+    with " power" at its end it needs disks that can forget."""
     def register(function):
         FAULTS[function.__name__] = (weight, takes, contextlib.contextmanager(function))
         return function
@@ -159,31 +159,50 @@ def slow_wire_to_clients(cluster, random, _):
 
 
 # ---- disks
-def resize(cluster, node, size):
-    run("mount", "-o", f"remount,size={size}", cluster.data(node))
-
-
-def leave_little_room(cluster, random, node):
-    s = os.statvfs(cluster.data(node))
-    resize(cluster, node, (s.f_blocks - s.f_bfree) * s.f_frsize + random.choice([1 << 16, 1 << 20, 3 << 20]))
+def little_room(random):
+    return random.choice([0, 1 << 16, 1 << 20, 3 << 20])
 
 
 @fault(2, "small disk")
 def full_disk(cluster, random, node):
-    """Its file system has little more room than what is used (K5)."""
-    leave_little_room(cluster, random, node)
+    """It has little more room than what is used (K5)."""
+    cluster.disks[node].leave_room(little_room(random))
     yield
-    resize(cluster, node, cluster.small_disk)
+    cluster.disks[node].leave_room(None)
 
 
-@fault(2, "all")
+@fault(1, "all")
 def full_disks(cluster, random, nodes):
     """So many that no write quorum has room: appends are refused."""
-    for node in cluster.small_disks:
-        leave_little_room(cluster, random, node)
+    full = random.sample(cluster.small_disks(), 2)
+    for node in full:
+        cluster.disks[node].leave_room(little_room(random))
     yield
-    for node in cluster.small_disks:
-        resize(cluster, node, cluster.small_disk)
+    for node in full:
+        cluster.disks[node].leave_room(None)
+
+
+@fault(4, "any power")
+def power_cut(cluster, random, node):
+    """kill -9, and what was not synced is gone (K1, D4, C3)."""
+    cluster.kill(node)
+    cluster.disks[node].forget(random)
+    yield
+    start(cluster, node)
+
+
+@fault(2, "all power")
+def power_cut_of_all(cluster, random, nodes):
+    for n in nodes:
+        cluster.running[n].send_signal(signal.SIGSTOP)  # all at one moment
+    for n in nodes:
+        cluster.kill(n)
+        cluster.disks[n].forget(random)
+    yield
+    order = list(nodes)
+    random.shuffle(order)
+    for n in order:
+        start(cluster, n)
 
 
 @fault(2, "all")
@@ -203,6 +222,8 @@ def damaged_segment(cluster, random, nodes):
         byte = f.read(1)[0]
         f.seek(at)
         f.write(bytes([byte ^ (1 << random.randrange(8))]))
+        f.flush()
+        os.fsync(f.fileno())
     yield
     start(cluster, node)
     cluster.wait_whole(f"after byte {at} of {path.name} was changed on {node}")

@@ -2,7 +2,7 @@
 """Chaos: three sequencers and three storage nodes in network namespaces, real clients that write down what they see, faults drawn
 from a seed, and at the end the checkers over what was written down.
 
-    tests/chaos/run.py [--seconds S] [--seed N] [--rate R] [--only FAULT,FAULT…]
+    tests/chaos/run.py [--seconds S] [--seed N] [--rate R] [--disks forgetful|real] [--only FAULT,FAULT…]
 
 Faults are drawn from the seed, so it repeats their kinds, victims and lengths; what the machine does in between it cannot repeat.
 """
@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -32,6 +33,8 @@ def arguments():
     a.add_argument("--seconds", type=float, default=60, help="how long faults go on")
     a.add_argument("--seed", type=int, help="of the faults; drawn when not given")
     a.add_argument("--rate", type=float, default=60, help="appends a second of each of the four producers")
+    a.add_argument("--disks", choices=["forgetful", "real"], default="", help="what data lies on: a file system that forgets what was "
+                   "not synced when power is cut (default where FUSE is permitted), or the machine's own")
     a.add_argument("--only", default="", help="names of faults, with commas between; all others stay away")
     options = a.parse_args()
     options.only = [f for f in options.only.split(",") if f]
@@ -48,6 +51,7 @@ class Counter:
         self.directory = directory
         self.read_up_to = collections.Counter()
         self.counts = collections.Counter()
+        self.codes = collections.Counter()  # of appends that were not committed
         self.last_commit = collections.Counter()  # by log, CLOCK_MONOTONIC seconds
         self.lock = threading.Lock()
 
@@ -73,6 +77,8 @@ class Counter:
             self.counts[e["outcome"]] += 1
             if e["outcome"] == "committed":
                 self.last_commit[log] = e["time"] / 1e9
+            else:
+                self.codes[f"{e['outcome']} {e['code']}"] += 1
         elif role == "follower" and line.startswith(b'{"event":"entry"'):
             self.counts["followed"] += 1
         elif line.startswith(b'{"event":"tail"'):
@@ -88,9 +94,13 @@ class Chaos:
     def __init__(self, options, directory):
         self.seconds = options.seconds
         self.random = random.Random(options.seed)
-        self.faults = {n: f for n, f in FAULTS.items() if not options.only or n in options.only}
         self.by_kind = collections.Counter()
-        self.cluster = ChaosCluster(directory)
+        self.cluster = ChaosCluster(directory, options.disks)
+        power = not self.cluster.no_power_cuts
+        if not power:
+            print(f"power cuts are left out: {self.cluster.no_power_cuts}")
+        self.faults = {n: (weight, takes.removesuffix(" power"), f) for n, (weight, takes, f) in FAULTS.items()
+                       if (not options.only or n in options.only) and (power or not takes.endswith(" power"))}
         self.cluster.rate = options.rate
         self.counter = Counter(self.cluster.histories)
         self.story = open(directory / "faults.log", "w", buffering=1)
@@ -111,7 +121,7 @@ class Chaos:
             return (name, c.nodes) if not held else None
         if takes == "none":
             return name, []
-        kinds = {"any": c.nodes, "sequencer": list(c.sequencers), "storage": list(c.storage), "small disk": c.small_disks}
+        kinds = {"any": c.nodes, "storage": list(c.storage), "small disk": c.small_disks()}
         free = [n for n in kinds[takes] if n not in held]
         return (name, [self.random.choice(free)]) if free else None
 
@@ -184,12 +194,12 @@ class Chaos:
             if self.cluster.end_recorder(key) != 0:
                 violations.append(f"a client failed: {' '.join(key)}")
         committed = {log["name"]: log["committed"] for log in self.cluster.wait_whole("after the last append")["logs"]}
-        for log in LOGS:
-            begin = time.monotonic()
-            self.cluster.record(log, "reader", "all", "--until", committed[log])
-            if self.cluster.recorders.pop((log, "reader", "all")).wait(timeout=FULL_READ_LIMIT) != 0:
-                violations.append(f"healing: {log} cannot be read from end to end")
-            violations += [f"healing: {v}" for v in checkers.healed_within("a full read", time.monotonic() - begin, FULL_READ_LIMIT)]
+        violations += self.read_all("all", committed)
+        for node in self.cluster.storage:  # what rots in a closed segment is found by who reads it there, and repaired then
+            pairs = [(a, b) for n in self.cluster.storage if n != node for a, b in (("clients", n), (n, "clients"))]
+            self.cluster.network.cut(pairs)
+            violations += self.read_all(node, committed)
+            self.cluster.network.mend(pairs)
         self.wait_for_followers()
         for key in list(self.cluster.recorders):
             if self.cluster.end_recorder(key) != 0:
@@ -198,6 +208,21 @@ class Chaos:
             found = checkers.replicas_are_identical([self.cluster.data(n) for n in self.cluster.storage], log_id, committed[log])
             violations += [f"replicas_are_identical: {log}: {v}" for v in found]
         return violations, resumed
+
+    def read_all(self, name, committed):
+        """Both logs from end to end, for the histories; in time, or says so."""
+        begin = time.monotonic()
+        for log in LOGS:
+            self.cluster.record(log, "reader", name, "--until", committed[log])
+        for log in LOGS:
+            try:
+                if self.cluster.recorders[log, "reader", name].wait(timeout=FULL_READ_LIMIT) == 0:
+                    self.cluster.recorders.pop((log, "reader", name))
+                else:
+                    yield f"healing: {log} cannot be read from end to end ({name})"
+            except subprocess.TimeoutExpired:
+                yield f"healing: {log} was not read from end to end within {FULL_READ_LIMIT} s ({name})"
+        yield from (f"healing: {v}" for v in checkers.healed_within("a full read", time.monotonic() - begin, FULL_READ_LIMIT))
 
     def wait_for_followers(self, limit=30):
         deadline = time.monotonic() + limit
@@ -238,12 +263,15 @@ def main(directory):
         chaos.over.set()
         chaos.tell("the end")
         whole = not violations
+        if not whole:
+            chaos.cluster.keep_data()
         chaos.cluster.stop()
     for log in LOGS:
         history = checkers.History.load(chaos.cluster.histories, log)
         violations += [f"{log}: {v}" for v in checkers.check_history(history, finished=whole)]
     print("faults: " + ", ".join(f"{n} {k}" for n, k in sorted(chaos.by_kind.items())))
     print(chaos.counter.line())
+    print("not committed: " + ", ".join(f"{n} {code}" for code, n in sorted(chaos.counter.codes.items())))
     print(f"appends resumed within {max(slowest, resumed):.1f} s of healing; seed {options.seed}, {time.monotonic() - chaos.begun:.0f} s in all")
     for v in violations:
         print(f"VIOLATION {v}")
