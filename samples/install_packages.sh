@@ -7,7 +7,8 @@ set -eu
 packages="g++ cmake ninja-build pkg-config ccache libuv1-dev liburing-dev libxxhash-dev libfmt-dev libcli11-dev doctest-dev"
 case "${1:-}" in
   "") ;;
-  tests) packages="$packages binutils python3 clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev" ;;
+  tests) packages="$packages binutils python3 clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
+    iproute2 nftables fuse3 libfuse3-dev" ;;
   *)
     echo "install_packages.sh: '$1' is no group of packages; give nothing or: tests" >&2
     exit 2

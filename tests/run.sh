@@ -123,6 +123,10 @@ for source in tests/fuzz/fuzz_*.cpp; do
 done
 step "installed package" 300 tests/architecture/installed_package.sh build/release
 step "quickstart" 300 samples/quickstart.sh
+export LOGLOG_BIN=$PWD/build/release/bin
+step "chaos checkers: self-test" 60 tests/chaos/checkers.py --self-test
+step "chaos injectors: positive controls" 60 tests/chaos/controls.py
+step "chaos, 60 s" 240 tests/chaos/run.py --seconds 60
 export LOGLOG_BIN=$PWD/build/asan/bin
 for test in tests/integration/*; do
   case $test in
