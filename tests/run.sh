@@ -126,6 +126,7 @@ step "quickstart" 300 samples/quickstart.sh
 export LOGLOG_BIN=$PWD/build/release/bin
 step "chaos checkers: self-test" 60 tests/chaos/checkers.py --self-test
 step "chaos injectors: positive controls" 60 tests/chaos/controls.py
+step "chaos finds lying disks" 120 tests/chaos/run.py --lying-disks
 step "chaos, 60 s" 240 tests/chaos/run.py --seconds 60
 export LOGLOG_BIN=$PWD/build/asan/bin
 for test in tests/integration/*; do

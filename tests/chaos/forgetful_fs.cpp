@@ -4,6 +4,7 @@
 //   forget          everything that was not synced is gone
 //   forget some N   as a disk does it that had begun to write: each block, and each directory's changes, survive or not,
 //                   drawn from the seed N
+//   lie             from now on a sync succeeds and keeps nothing: the disk whose harm the checkers must find
 //   room N          from now on N more bytes may be allocated; "room all": as many as may be
 // What is durable: of a file what was there at its last fsync or fdatasync; of a directory its names at its last fsync; a file
 // without a durable name is gone, whatever was synced of it. The kernel caches nothing of it, so that nothing is read back that
@@ -176,7 +177,8 @@ class FileSystem {
   }
 
   // ---- durability
-  static void sync(Node& n) {
+  void sync(Node& n) const {
+    if (lies_) return;
     for (const std::uint64_t b : n.dirty) keep_block(n, b);
     n.dirty.clear();
     n.durable.size = n.now.size;
@@ -187,6 +189,7 @@ class FileSystem {
     std::mt19937_64 random(seed);
     forget_below(root_, &random);
   }
+  void lie() { lies_ = true; }
   void set_room(std::uint64_t bytes) { room_ = bytes; }
 
  private:
@@ -225,6 +228,7 @@ class FileSystem {
 
   NodePtr root_ = std::make_shared<Node>();
   std::uint64_t room_ = everything;
+  bool lies_ = false;
 };
 
 FileSystem files;
@@ -338,7 +342,7 @@ int allocate(const char* path, int mode, off_t at, off_t size, fuse_file_info* i
 int sync(const char* path, int, fuse_file_info* info) {
   std::this_thread::sleep_for(sync_takes);
   return with_node(path, info, [&](Node& n) {
-    FileSystem::sync(n);
+    files.sync(n);
     return 0;
   });
 }
@@ -397,6 +401,7 @@ bool obey(const std::string& line) {
   if (what == "room" && words >> how) files.set_room(how == "all" ? everything : std::stoull(how));
   else if (what == "forget" && !(words >> how)) files.forget();
   else if (what == "forget" && how == "some" && words >> number) files.forget_some(number);
+  else if (what == "lie") files.lie();
   else return false;
   return true;
 }

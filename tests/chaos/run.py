@@ -36,6 +36,8 @@ def arguments():
     a.add_argument("--disks", choices=["forgetful", "real"], default="", help="what data lies on: a file system that forgets what was "
                    "not synced when power is cut (default where FUSE is permitted), or the machine's own")
     a.add_argument("--only", default="", help="names of faults, with commas between; all others stay away")
+    a.add_argument("--lying-disks", action="store_true", help="positive control of the whole: disks keep nothing that is synced once "
+                   "the run is under way, power is cut, and the run succeeds if the checkers find what that has lost")
     options = a.parse_args()
     options.only = [f for f in options.only.split(",") if f]
     for f in options.only:
@@ -107,6 +109,16 @@ class Chaos:
         self.begun = time.monotonic()
         self.over = threading.Event()
 
+    def cut_power_of_lying_disks(self):
+        for disk in self.cluster.disks.values():
+            disk.command("lie")
+        time.sleep(2)
+        for node in self.cluster.nodes:
+            self.cluster.kill(node)
+        for disk in self.cluster.disks.values():
+            disk.command("forget")
+        self.cluster.start_all()
+
     # ---- the faults
     def tell(self, what):
         self.story.write(f"{time.monotonic() - self.begun:8.2f} s ({time.monotonic():.3f}): {what}\n")
@@ -159,7 +171,8 @@ class Chaos:
             if all(self.counter.last_commit[log] > healed for log in LOGS):
                 return time.monotonic() - healed
             if time.monotonic() > healed + RESUME_LIMIT:
-                raise Violation(f"healing: no append was acknowledged within {RESUME_LIMIT} s: {self.counter.last_commit}, now {time.monotonic()}")
+                behind = {log: healed - self.counter.last_commit[log] for log in LOGS}
+                raise Violation(f"healing: no append was acknowledged within {RESUME_LIMIT} s; seconds before it since the last: {behind}")
             time.sleep(0.05)
 
     # ---- the run
@@ -214,7 +227,7 @@ class Chaos:
         begin = time.monotonic()
         for log in LOGS:
             self.cluster.record(log, "reader", name, "--until", committed[log])
-        for log in LOGS:
+        for log in LOGS:  # started together, so that one limit holds for both
             try:
                 if self.cluster.recorders[log, "reader", name].wait(timeout=FULL_READ_LIMIT) == 0:
                     self.cluster.recorders.pop((log, "reader", name))
@@ -250,10 +263,15 @@ def main(directory):
     print(f"seed {options.seed}, {options.seconds:.0f} s", flush=True)
     chaos = Chaos(options, directory)
     threading.Thread(target=chaos.report_progress, daemon=True).start()
+    if options.lying_disks and chaos.cluster.no_power_cuts:
+        return 0
     violations, slowest, resumed = [], 0, 0
     try:
         chaos.begin()
-        slowest = chaos.go()
+        if options.lying_disks:
+            chaos.cut_power_of_lying_disks()
+        else:
+            slowest = chaos.go()
         violations, resumed = chaos.heal()
     except Violation as v:
         violations.append(str(v))
@@ -272,10 +290,15 @@ def main(directory):
     print("faults: " + ", ".join(f"{n} {k}" for n, k in sorted(chaos.by_kind.items())))
     print(chaos.counter.line())
     print("not committed: " + ", ".join(f"{n} {code}" for code, n in sorted(chaos.counter.codes.items())))
-    print(f"appends resumed within {max(slowest, resumed):.1f} s of healing; seed {options.seed}, {time.monotonic() - chaos.begun:.0f} s in all")
+    print(f"appends resumed within {max(slowest, resumed):.1f} s of healing; seed {options.seed}, "
+          f"{time.monotonic() - chaos.begun:.0f} s in all")
     for v in violations:
         print(f"VIOLATION {v}")
     print(f"{len(violations)} violations")
+    if options.lying_disks:
+        found = any("acknowledged_stays" in v for v in violations)
+        print(f"that acknowledged entries were lost was {'found, as it must be' if found else 'NOT FOUND'}")
+        return 0 if found else 1
     return 1 if violations else 0
 
 
