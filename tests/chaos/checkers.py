@@ -218,7 +218,8 @@ def replicas_are_identical(directories, log_id, committed):
             yield f"{directory} has other segment files than {model}: {sorted(set(mine) ^ set(firsts))}"
         for first in firsts:
             if first in mine and mine[first] != wanted[first]:
-                at = next((i for i, (a, b) in enumerate(zip(mine[first], wanted[first])) if a != b), min(len(mine[first]), len(wanted[first])))
+                both = zip(mine[first], wanted[first])
+                at = next((i for i, (a, b) in enumerate(both) if a != b), min(len(mine[first]), len(wanted[first])))
                 yield f"{directory} differs from {model} in {first}.seg at {4096 + at}"
 
 
@@ -233,7 +234,8 @@ def good():
     a = {"p:1": Append(10, 20, "committed", 100, 5, "h1"), "p:2": Append(30, 40, "committed", 200, 6, "h2"),
          "q:1": Append(15, 60, "unknown", None, 7, "h3"), "q:2": Append(16, 18, "refused", None, 8, "h4"),
          "q:3": Append(17, None, "unknown", None, 9, "h5")}
-    f = [Entry("p:1", 100, 145, 1, "aa", 1, 5, "h1"), Entry("q:1", 145, 192, 1, "bb", 1, 7, "h3"), Entry("p:2", 200, 246, 1, "aa", 2, 6, "h2")]
+    f = [Entry("p:1", 100, 145, 1, "aa", 1, 5, "h1"), Entry("q:1", 145, 192, 1, "bb", 1, 7, "h3"),
+         Entry("p:2", 200, 246, 1, "aa", 2, 6, "h2")]
     return History(a, {"f": list(f)}, [Tail(21, 22, 145), Tail(41, 45, 246)], f)
 
 
@@ -280,7 +282,8 @@ def bad_histories():
     h.followers["f"] = list(h.final)
     yield refused_is_never_visible, "a refused entry is there", h
     for what, change in (("a hole", lambda f: f.pop(1)), ("an end too early", lambda f: f.pop()),
-                         ("other bytes", lambda f: f.__setitem__(0, f[0]._replace(next=144))), ("another order", lambda f: f.insert(1, f.pop()))):
+                         ("other bytes", lambda f: f.__setitem__(0, f[0]._replace(next=144))),
+                         ("another order", lambda f: f.insert(1, f.pop()))):
         h = good()
         change(h.followers["f"])
         yield followers_agree, f"a follower saw {what}", h

@@ -4,6 +4,7 @@ forgetful disk forgets what was not synced and nothing else, a full one is full.
 
 import errno
 import os
+import select
 import subprocess
 import sys
 
@@ -46,7 +47,8 @@ def check(condition, what):
 
 def ask(network, times=3):
     """Seconds of each round trip from one to other that came back."""
-    r = subprocess.run([*network.inside("one"), sys.executable, "-c", ASK, network.address["other"], str(times)], stdout=subprocess.PIPE, check=True)
+    r = subprocess.run([*network.inside("one"), sys.executable, "-c", ASK, network.address["other"], str(times)],
+                       stdout=subprocess.PIPE, check=True)
     return [float(t) for t in r.stdout.split()]
 
 
@@ -57,7 +59,8 @@ def network_faults():
 
     def heard():
         os.set_blocking(echo.stdout.fileno(), False)
-        return (os.read(echo.stdout.fileno(), 65536) if select_readable(echo.stdout) else b"").count(b"heard")
+        readable, _, _ = select.select([echo.stdout], [], [], 0.2)
+        return os.read(echo.stdout.fileno(), 65536).count(b"heard") if readable else 0
 
     check(len(ask(network)) == 3 and heard() == 3, "all arrives while nothing is cut")
     network.cut([("one", "other")])
@@ -76,11 +79,6 @@ def network_faults():
     check(len(ask(network)) == 3, "all arrives after the slow wire")
     echo.kill()
     echo.wait()
-
-
-def select_readable(stream):
-    import select
-    return bool(select.select([stream], [], [], 0.2)[0])
 
 
 def write(path, data, sync=True):

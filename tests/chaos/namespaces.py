@@ -13,7 +13,8 @@ import time
 
 NETWORK = "10.77.0"
 # Ends with its parent, so that Ctrl-C and SIGKILL both leave nothing behind.
-OWN = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
+OWN = ["setpriv", "--pdeathsig", "KILL",
+       "unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
 AS_ROOT_OF_ITS_OWN = ["--user", "--map-root-user"]
 
 
@@ -77,7 +78,8 @@ class Network:
             self.plug_in(name)
 
     def plug_in(self, name):
-        holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo ready && exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo ready && exec cat"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.holder[name] = holder
         if holder.stdout.readline() != b"ready\n":
             raise RuntimeError(f"no network namespace for {name}")
@@ -95,7 +97,8 @@ class Network:
     def write_rules(self, name):
         cut = sorted({self.address[a] for a, b in self.cuts if b == name})
         rule = f"ip saddr {{ {', '.join(cut)} }} drop" if cut else ""
-        text = f"table inet chaos\ndelete table inet chaos\ntable inet chaos {{ chain heard {{ type filter hook input priority 0; {rule}\n }}\n }}\n"
+        chain = f"chain heard {{ type filter hook input priority 0; {rule}\n }}"
+        text = f"table inet chaos\ndelete table inet chaos\ntable inet chaos {{ {chain}\n }}\n"
         run(*self.inside(name), "nft", "-f", "-", text=text)
 
     def cut(self, pairs):
@@ -118,7 +121,8 @@ class Network:
         run("ip", "link", "set", f"{name}-end", "up")
         run("ip", "link", "set", name, "nomaster")
         run("ip", "link", "set", slow, "master", "wires", "up")
-        process = subprocess.Popen([str(c) for c in (program, name, f"{name}-end", delay_ms, jitter_ms, loss_percent)], stdout=subprocess.PIPE)
+        command = [program, name, f"{name}-end", delay_ms, jitter_ms, loss_percent]
+        process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE)
         if process.stdout.readline() != b"ready\n":
             raise RuntimeError(f"no slow wire to {name}")
         try:
