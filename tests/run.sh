@@ -116,6 +116,7 @@ step "tidy" 900 bash -c check_tidy
 step "unit tests" 600 build/asan/bin/loglog-unit-tests
 step "simulator, $seeds seeds" 600 build/release/bin/loglog-simulate --plans tests/simulator/plans --seeds "$seeds"
 step "simulator, kept seeds" 120 bash -c kept_seeds
+step "protocol model" 240 build/release/bin/loglog-model --all
 for source in tests/fuzz/fuzz_*.cpp; do
   [ -e "$source" ] || continue
   name=$(basename "$source" .cpp)

@@ -1,0 +1,85 @@
+// Runs wait in the memory of replicas until they are ordered: staging space that is bounded, payloads that are lost before
+// they are written, producers that leave. One term and one log; what is asked is whether everyone gets on, and whether equal
+// offsets hold equal bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proto-spec/model/explorer.h"
+#include "proto-spec/model/rules.h"
+
+namespace loglog::model::staging {
+
+inline constexpr int most_replicas = 3;
+inline constexpr int most_runs = 3;
+
+struct Bounds {
+  int write_quorum = 2;
+  int producers = 2;
+  int runs = 2;      // they belong to the producers in turn
+  int capacity = 1;  // runs that a replica stages, besides the next one to be written (D6)
+  int restarts = 0, nodes_down = 0, leavings = 0, rebuilds = 0;
+  bool look_for_wedges = true;
+};
+
+using Byte = std::uint8_t;
+
+struct Replica {
+  Byte staged[most_runs];   // which bytes of each run it holds: 0 none, 1 those of the first build, 2 of the second
+  Byte content[most_runs];  // the bytes that it has written, by place
+  Byte written;
+  Byte answered;  // bit for each run whose producer has its UPLOADED
+  Byte is_down;
+  Byte name;      // for stories alone: never compared
+};
+
+struct State {
+  Replica replicas[most_replicas];
+  Byte build[most_runs];    // which bytes the producer means
+  Byte dropped;             // bit for each run that a new term has left out
+  Byte gone;                // bit for each producer that has left
+  Byte order[most_runs];    // the leader's order: run plus 1, by place
+  Byte digest[most_runs];   // the bytes that each order refers to
+  Byte length;
+  Byte restarts, nodes_down, leavings, rebuilds;  // so far
+};
+
+class Model {
+ public:
+  using State = staging::State;
+
+  Model(Rules rules, Bounds bounds) : rules_(rules), bounds_(bounds) {}
+  State initial() const;
+  void name_members(State& state) const;
+  void settle(State& state) const;
+  void successors(const State& state, Steps<State>& steps) const;
+  std::string_view broken(const State& state) const;
+  bool arrived(const State& state) const;
+
+ private:
+  void upload(const State& state, int run, int n, Steps<State>& steps) const;
+  void order(const State& state, int run, Steps<State>& steps) const;
+  void write(const State& state, int n, Steps<State>& steps) const;
+  void expire(const State& state, int run, int n, Steps<State>& steps) const;
+  void begin_term(const State& state, Steps<State>& steps) const;
+  void rebuild(const State& state, int run, Steps<State>& steps) const;
+  void restart(const State& state, int n, Steps<State>& steps) const;
+  void go_down(const State& state, int n, Steps<State>& steps) const;
+  void leave(const State& state, int p, Steps<State>& steps) const;
+
+  bool on(Part part) const { return rules_.on(part); }
+  int producer_of(int run) const { return run % bounds_.producers; }
+  std::string run_text(int run) const;
+  int place_of(const State& state, int run) const;
+  int committed(const State& state) const;
+  bool is_wanted(const State& state, int run) const;
+  bool has_space(const State& state, const Replica& replica, int run) const;
+  int bytes_held(const State& state, const Replica& replica, int place) const;
+
+  Rules rules_;
+  Bounds bounds_;
+};
+
+}  // namespace loglog::model::staging
