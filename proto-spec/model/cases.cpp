@@ -12,11 +12,10 @@ constexpr std::size_t most_states = 30'000'000;  // three times the largest sett
 // leader may still do. All steps of a write are apart.
 Setting two_terms() {
   recovery::Bounds bounds;
-  bounds.count_copies = false;
   return {"two terms",
           bounds,
-          {Part::t3_every_command, Part::t3_order, Part::s1, Part::s2_quorum, Part::s4_divergence, Part::s4_committed, Part::s4_state,
-           Part::d2, Part::d5, Part::r2}};
+          {Part::t3_every_command, Part::t3_order, Part::s1, Part::s2_quorum, Part::s4_divergence, Part::s4_state, Part::d2, Part::d5,
+           Part::r2}};
 }
 
 // A promise or a frame that is only in memory is gone after one power loss.
@@ -83,7 +82,16 @@ Setting three_terms() {
   bounds.leaders = 3;
   bounds.entries[2] = 0;
   bounds.one_step_writes = true;
-  return {"three terms", bounds, {Part::t1, Part::s3_highest, Part::s3_once, Part::s5}};
+  return {"three terms", bounds, {Part::t1, Part::s3_highest, Part::s3_once, Part::s4_committed, Part::s5}};
+}
+
+// The same with the steps of a write apart, and one entry.
+Setting three_terms_apart() {
+  recovery::Bounds bounds;
+  bounds.leaders = 3;
+  bounds.entries[1] = bounds.entries[2] = 0;
+  bounds.has_readers = false;
+  return {"three terms, every step apart", bounds, {}};
 }
 
 // An old frame reaches W replicas in the third term after another was chosen in the second; the fourth falls back on that.
@@ -209,11 +217,29 @@ auto with_model(const Case& what, Visit&& visit) {
 
 const std::vector<Setting>& settings() {
   static const std::vector<Setting> all = {
-      two_terms(),      power_loss(),  page_cache(),  damage(),        damage_counted(), disk_loss(),
-      write_quorum(1, "a power loss, W = 1"),         write_quorum(3, "a power loss, W = 3"),
-      two_entries(),    three_terms(), four_terms(),  set_change(),    stuck_recovery(),
-      one_term(),       a_new_term(),  all_endings(), runs_of_two(),   a_term_between(), two_producers(),
-      scarce_space(),   scarce_space_everywhere(),    three_runs(),
+      two_terms(),
+      power_loss(),
+      page_cache(),
+      damage(),
+      damage_counted(),
+      disk_loss(),
+      write_quorum(1, "a power loss, W = 1"),
+      write_quorum(3, "a power loss, W = 3"),
+      two_entries(),
+      three_terms(),
+      three_terms_apart(),
+      four_terms(),
+      set_change(),
+      stuck_recovery(),
+      one_term(),
+      a_new_term(),
+      all_endings(),
+      runs_of_two(),
+      a_term_between(),
+      two_producers(),
+      scarce_space(),
+      scarce_space_everywhere(),
+      three_runs(),
   };
   return all;
 }

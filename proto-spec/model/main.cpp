@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -48,6 +50,7 @@ int explore_all(const std::vector<Case>& cases, unsigned threads, bool story) {
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<std::jthread> workers;
+  workers.reserve(threads);
   for (unsigned i = 0; i < threads; ++i)
     workers.emplace_back([&] {
       for (std::size_t at = next++; at < cases.size(); at = next++) {

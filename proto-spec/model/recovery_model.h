@@ -5,10 +5,10 @@
 // leader that is deposed goes on for ever. What a step needs to know of the other side is what that side once said.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "proto-spec/model/bytes.h"
 #include "proto-spec/model/explorer.h"
 #include "proto-spec/model/rules.h"
 
@@ -20,38 +20,49 @@ inline constexpr int most_places = 8;
 
 struct Bounds {
   int write_quorum = 2;
-  int leaders = 2;             // the first one leads from the beginning
+  int leaders = 2;                           // the first one leads from the beginning
   int entries[most_leaders] = {1, 1, 1, 1};  // how many each of them may order
-  bool one_step_writes = false;  // write, fdatasync and acknowledge as one step: a third of the states, no power loss between
+  bool one_step_writes = false;              // write, fdatasync and acknowledge as one step: a third of the states, no power loss between
   int power_losses = 0, restarts = 0, failed_syncs = 0, bit_rots = 0, disk_losses = 0, nodes_down = 0;
-  bool set_changes = false;  // one change of the replica set, from {a, b, c} to {b, c, d}
-  bool has_readers = true;   // replicas serve what they know as committed; else a loss is one when a leader commits over it
+  bool set_changes = false;   // one change of the replica set, from {a, b, c} to {b, c, d}
+  bool has_readers = true;    // replicas serve what they know as committed; else a loss is one when a leader commits over it
   bool count_copies = false;  // what is acknowledged must lie on W disks at once; else a loss is one when somebody sees it
   bool look_for_wedges = false;
 };
 
 // Everything is a byte, so that a state is its bytes. Places and leaders count from 0, terms and instances from 1.
-using Byte = std::uint8_t;
-using Frame = Byte;  // 0: nothing here
+using Frame = Byte;  // 0: nothing here; else which leader's it is, and 0 for its term start or the number of an entry
+
+inline constexpr int frames_a_leader = 4;
+constexpr Frame frame_of(int l, int entry) { return byte(1 + l * frames_a_leader + entry); }
+constexpr int leader_of(Frame frame) { return (frame - 1) / frames_a_leader; }
+constexpr int entry_of(Frame frame) { return (frame - 1) % frames_a_leader; }
 
 struct Replica {
   Frame frames[most_places];
-  Byte written;   // end of what it has written
-  Byte durable;   // end of what it believes durable
-  Byte medium;    // end of what a power loss leaves
-  Byte holes;     // bit for each place whose bytes have gone bad
-  Byte promise;   // term
-  Byte instance;  // the leader that the promise is bound to
-  Byte matched;   // the leader that it is matched with; 0: none
-  Byte committed;             // it serves readers below
-  Byte has_lost_data;         // DATA LOSS, and knows it
-  Byte is_down;               // for good
-  Byte member_of;             // bit for each replica set
-  Byte answered;              // bit for each leader that has its answer to the seal
+  Byte written;                     // end of what it has written
+  Byte durable;                     // end of what it believes durable
+  Byte medium;                      // end of what a power loss leaves
+  Byte holes;                       // bit for each place whose bytes have gone bad
+  Byte promise;                     // term
+  Byte instance;                    // the leader that the promise is bound to
+  Byte matched;                     // the leader that it is matched with; 0: none
+  Byte committed;                   // it serves readers below
+  Byte has_lost_data;               // DATA LOSS, and knows it
+  Byte is_down;                     // for good
+  Byte member_of;                   // bit for each replica set
+  Byte answered;                    // bit for each leader that has its answer to the seal
   Byte acknowledged[most_leaders];  // the tail that each leader has heard of
   Byte cut_at[most_leaders];        // where a reconcile cut it, plus 1: what a repetition would do (kept only without S4.state)
-  Byte name;                  // for stories alone: never compared
+  Byte name;                        // for stories alone: never compared
 };
+
+inline char name(const Replica& replica) { return static_cast<char>(replica.name == 0 ? '?' : replica.name); }
+int whole_length(const Replica& replica, int length);  // up to the first hole
+
+enum Broken : Byte { nothing, entry_lost, known_cut, too_few_copies };
+
+inline std::string leader_text(int l) { return "L" + std::to_string(l + 1); }
 
 enum Phase : Byte { unborn, sealing, leading };
 
@@ -72,11 +83,11 @@ struct State {
   Leader leaders[most_leaders];
   Frame truth[most_places];  // what has been acknowledged to producers, by whomever
   Byte truth_length;
-  Byte begun;       // leaders so far
-  Byte active_set;  // the replica set that is committed as active
+  Byte begun;                                                                    // leaders so far
+  Byte active_set;                                                               // the replica set that is committed as active
   Byte power_losses, restarts, failed_syncs, bit_rots, disk_losses, nodes_down;  // so far
-  Byte late_damage;  // a frame went bad after its replica had acknowledged it
-  Byte broken;       // a promise that the last step broke
+  Byte late_damage;                                                              // a frame went bad after its replica had acknowledged it
+  Byte broken;                                                                   // a promise that the last step broke
 };
 
 class Model {

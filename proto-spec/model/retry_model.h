@@ -6,10 +6,10 @@
 // is never committed. A message is never lost for good; one that nobody ever receives is one that is very late.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "proto-spec/model/bytes.h"
 #include "proto-spec/model/explorer.h"
 #include "proto-spec/model/rules.h"
 
@@ -24,18 +24,29 @@ inline constexpr int most_messages = 4;
 struct Bounds {
   int terms = 2;
   int producers = 1;
-  int entries = 2;      // of each producer
-  int run_length = 1;   // entries that are committed as a unit
-  int in_flight = 2;    // runs of a producer that are sent and unsettled
-  int messages = 3;     // commits on their way
+  int entries = 2;     // of each producer
+  int run_length = 1;  // entries that are committed as a unit
+  int in_flight = 2;   // runs of a producer that are sent and unsettled
+  int messages = 3;    // commits on their way
   int repeats = 1, refusals = 0, trims = 0, given_up = 0, failures = 0, forgotten = 0;
   bool look_for_wedges = false;
 };
 
-using Byte = std::uint8_t;
-using Frame = Byte;  // 0: nothing here; else the term that placed it and which entry it is
+// 0: nothing here; else the term that placed it in the upper bits, then a bit for "its number was another entry's before",
+// then 0 for a term start or the entry's id.
+using Frame = Byte;
+constexpr Frame frame_of(int term, int id, bool reused = false) { return byte(term << 5 | (reused ? 16 : 0) | id); }
+constexpr int term_of(Frame frame) { return frame >> 5; }
+constexpr bool is_reused(Frame frame) { return (frame & 16) != 0; }
+constexpr int id_of(Frame frame) { return frame & 15; }
+constexpr int id_of(int p, int e) { return 1 + p * most_entries + e; }
+constexpr char name(int p) { return static_cast<char>('P' + p); }
+std::string entry_text(int p, int e, bool reused);
 
 enum Phase : Byte { unborn, based, open };  // open: the term start is committed
+
+inline constexpr Byte trimmed_away = 255;
+enum Broken : Byte { nothing, entry_lost, trimmed_unasked };
 
 struct Leader {
   Frame frames[most_places];
@@ -59,9 +70,9 @@ enum Fate : Byte { waiting, unsettled, committed, failed, unknown };
 
 struct Entry {
   Byte fate;
-  Byte place;   // where it was said to be committed, plus 1; trimmed_away: somewhere below the first offset
-  Byte from;    // the committed offset known before its first commit since the last resolution
-  Byte sent;    // commits of it in this term: 0, 1, 2 for more
+  Byte place;  // where it was said to be committed, plus 1; trimmed_away: somewhere below the first offset
+  Byte from;   // the committed offset known before its first commit since the last resolution
+  Byte sent;   // commits of it in this term: 0, 1, 2 for more
   Byte reused;
 };
 
@@ -78,7 +89,7 @@ struct State {
   Producer producers[most_producers];
   Frame truth[most_places];  // the committed log
   Byte truth_length;
-  Byte first;  // the log begins here after a trim
+  Byte first;                                                    // the log begins here after a trim
   Byte repeats, refusals, trims, given_up, failures, forgotten;  // so far
   Byte broken;
 };

@@ -10,20 +10,65 @@
 namespace loglog::model {
 
 enum class Part : std::uint8_t {
-  t1, t2, t3_durable, t3_every_command, t3_order, t4_disk, t4_promise, t5,
-  s1, s2_quorum, s2_suspects, s3_highest, s3_once, s4_divergence, s4_committed, s4_state, s5, s6_term, s6_tails, s7, s8,
-  d1, d2, d3, d4, d5, d6_reserve, d6_expire,
-  k1, k2, k3, k4_count, k4_skip,
-  r2, r3,
-  a1_term, a1_first, a1_gap, a1_repeat, a1_committed, a1_skip, a2, a3_resolve, a3_begin, a3_end, a4_found, a4_absent, a5,
-  a6_refused, a6_number,
-  missing_fetch, missing_again, missing_term,
+  t1,
+  t2,
+  t3_durable,
+  t3_every_command,
+  t3_order,
+  t4_disk,
+  t4_promise,
+  t5,
+  s1,
+  s2_quorum,
+  s2_suspects,
+  s3_highest,
+  s3_once,
+  s4_divergence,
+  s4_committed,
+  s4_state,
+  s5,
+  s6_term,
+  s6_tails,
+  s7,
+  s8,
+  d1,
+  d2,
+  d3,
+  d4,
+  d5,
+  d6_reserve,
+  d6_expire,
+  k1,
+  k2,
+  k3,
+  k4_count,
+  k4_skip,
+  r2,
+  r3,
+  a1_term,
+  a1_first,
+  a1_gap,
+  a1_repeat,
+  a1_committed,
+  a1_skip,
+  a2,
+  a3_resolve,
+  a3_begin,
+  a3_end,
+  a4_found,
+  a4_absent,
+  a5,
+  a6_refused,
+  a6_number,
+  missing_fetch,
+  missing_again,
+  missing_term,
 };
 
 struct PartText {
   Part part;
-  std::string_view name;       // "S4.state": the rule, and which part of it where it has several
-  std::string_view without;    // what the system does once the part is gone
+  std::string_view name;     // "S4.state": the rule, and which part of it where it has several
+  std::string_view without;  // what the system does once the part is gone
 };
 
 const std::vector<PartText>& parts();

@@ -9,9 +9,6 @@
 namespace loglog::model::staging {
 namespace {
 
-Byte byte(int value) { return static_cast<Byte>(value); }
-Byte bit(int value) { return byte(1 << value); }
-bool has(int bits, int value) { return (bits >> value & 1) != 0; }
 char name(const Replica& replica) { return static_cast<char>(replica.name == 0 ? '?' : replica.name); }
 
 }  // namespace
@@ -53,7 +50,8 @@ bool Model::is_wanted(const State& state, int run) const {
 
 bool Model::has_space(const State& state, const Replica& replica, int run) const {
   if (replica.staged[run] != 0) return true;
-  if (std::count_if(std::begin(replica.staged), std::end(replica.staged), [](Byte bytes) { return bytes != 0; }) < bounds_.capacity) return true;
+  if (std::count_if(std::begin(replica.staged), std::end(replica.staged), [](Byte bytes) { return bytes != 0; }) < bounds_.capacity)
+    return true;
   return on(Part::d6_reserve) && place_of(state, run) == replica.written;  // D6: the next run to be written always has space
 }
 
@@ -94,7 +92,8 @@ void Model::order(const State& state, int run, Steps<State>& steps) const {
   next.order[next.length] = byte(run + 1);
   next.digest[next.length] = state.build[run];
   next.length++;
-  steps.add(next, Kind::prescribed, [&] { return fmt::format("{} is committed by its producer, and ordered at {}", run_text(run), state.length); });
+  steps.add(next, Kind::prescribed,
+            [&] { return fmt::format("{} is committed by its producer, and ordered at {}", run_text(run), state.length); });
 }
 
 void Model::write(const State& state, int n, Steps<State>& steps) const {
@@ -112,7 +111,8 @@ void Model::write(const State& state, int n, Steps<State>& steps) const {
   if (const int own = bytes_held(state, replica, place); own != 0) return write_bytes(own, "");
   if (!on(Part::missing_fetch) || !has_space(state, replica, run)) return;
   for (const Replica& peer : state.replicas)
-    if (const int bytes = bytes_held(state, peer, place); bytes != 0) write_bytes(bytes, fmt::format(", with the payload of {}", name(peer)));
+    if (const int bytes = bytes_held(state, peer, place); bytes != 0)
+      write_bytes(bytes, fmt::format(", with the payload of {}", name(peer)));
 }
 
 // Staged runs that nobody commits are dropped after a time. What is ordered stays until it is written (D6).
@@ -200,7 +200,8 @@ void Model::successors(const State& state, Steps<State>& steps) const {
 std::string_view Model::broken(const State& state) const {
   for (const Replica& replica : state.replicas)
     for (int place = 0; place < std::min(replica.written, state.length); ++place)
-      if (replica.is_down == 0 && replica.content[place] != state.digest[place]) return "a replica holds other bytes than its producer has committed";
+      if (replica.is_down == 0 && replica.content[place] != state.digest[place])
+        return "a replica holds other bytes than its producer has committed";
   return {};
 }
 
@@ -214,6 +215,8 @@ bool Model::arrived(const State& state) const {
   return true;
 }
 
-std::string Model::run_text(int run) const { return fmt::format("{}{}", static_cast<char>('P' + producer_of(run)), run / bounds_.producers + 1); }
+std::string Model::run_text(int run) const {
+  return fmt::format("{}{}", static_cast<char>('P' + producer_of(run)), run / bounds_.producers + 1);
+}
 
 }  // namespace loglog::model::staging

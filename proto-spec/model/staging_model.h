@@ -3,10 +3,10 @@
 // offsets hold equal bytes.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "proto-spec/model/bytes.h"
 #include "proto-spec/model/explorer.h"
 #include "proto-spec/model/rules.h"
 
@@ -24,24 +24,22 @@ struct Bounds {
   bool look_for_wedges = true;
 };
 
-using Byte = std::uint8_t;
-
 struct Replica {
   Byte staged[most_runs];   // which bytes of each run it holds: 0 none, 1 those of the first build, 2 of the second
   Byte content[most_runs];  // the bytes that it has written, by place
   Byte written;
   Byte answered;  // bit for each run whose producer has its UPLOADED
   Byte is_down;
-  Byte name;      // for stories alone: never compared
+  Byte name;  // for stories alone: never compared
 };
 
 struct State {
   Replica replicas[most_replicas];
-  Byte build[most_runs];    // which bytes the producer means
-  Byte dropped;             // bit for each run that a new term has left out
-  Byte gone;                // bit for each producer that has left
-  Byte order[most_runs];    // the leader's order: run plus 1, by place
-  Byte digest[most_runs];   // the bytes that each order refers to
+  Byte build[most_runs];   // which bytes the producer means
+  Byte dropped;            // bit for each run that a new term has left out
+  Byte gone;               // bit for each producer that has left
+  Byte order[most_runs];   // the leader's order: run plus 1, by place
+  Byte digest[most_runs];  // the bytes that each order refers to
   Byte length;
   Byte restarts, nodes_down, leavings, rebuilds;  // so far
 };
