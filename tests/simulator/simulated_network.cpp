@@ -229,4 +229,11 @@ bool SimulatedNetwork::break_late(Random& r, Duration late) {
   return true;
 }
 
+void SimulatedNetwork::break_between(const Process& a, const Process& b) {
+  std::vector<LinkPtr> links;
+  for (auto l = links_.lower_bound({&a, 0}); l != links_.end() && l->first.first == &a; ++l)
+    if (l->second->ends[0].process == &b || l->second->ends[1].process == &b) links.push_back(l->second);
+  for (auto& link : links) shut(link, -1);
+}
+
 }  // namespace loglog::simulator

@@ -138,7 +138,7 @@ void StorageProcess::next_on_strand(LogId log) {
     return;
   }
   disk.begin(queue.front().operation);
-  world_.scheduler.after(disk_delay(), [this, log, life = life()] {
+  world_.scheduler.after(disk_delay() + (log == LogId{} ? Duration{} : log_disk_slower_by), [this, log, life = life()] {
     deliver(life, [this, log] {
       if (disk.fails_next != SimulatedDisk::Failing::nothing && !storage::may_fail(strands_[log].front().operation)) disk_failed(log);
       else finished(log);

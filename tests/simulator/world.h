@@ -131,6 +131,8 @@ class SimulatedNetwork {
   bool break_late(Random& random, Duration late);
   /// Changes one byte of a message to be sent soon.
   void corrupt_next() { ++to_corrupt_; }
+  /// Breaks every open connection between the two.
+  void break_between(const Process& a, const Process& b);
   /// Nothing from `a` reaches `b` until heal(). What was sent waits, as TCP would make it.
   void block(const std::string& a, const std::string& b) { blocked_.insert({a, b}); }
   bool partitioned() const { return !blocked_.empty(); }
@@ -190,6 +192,7 @@ class StorageProcess final : public Process {
   SimulatedDisk disk;
   int disk_slowness = 1;  ///< each operation takes so many times as long
   NodeId id() const { return id_; }
+  Duration log_disk_slower_by{};  ///< added to what each operation on a log's files takes
   storage::StorageMachine* machine() { return machine_.get(); }
 
   Hello hello() const override { return spoken(machine_->hello()); }

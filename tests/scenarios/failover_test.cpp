@@ -1,0 +1,340 @@
+// Stories of a leader's death: what becomes of what it ordered, and how the client finds out (§5, §8).
+#include <doctest/doctest.h>
+
+#include "tests/scenarios/story.h"
+#include "tests/scenarios/stranger.h"
+
+using namespace loglog;
+using namespace loglog::scenarios;
+
+namespace {
+
+/// "a" is committed, and every node knows so.
+void begin(Story& s) {
+  s.appended("a");
+  s.let_pass(500ms);
+}
+
+/// "x" is uploaded everywhere, ordered, and durable at node 1 alone; then the leader dies.
+Entry ordered_at_one_replica(Story& s) {
+  SequencerProcess& leader = s.leader();
+  s.hold(leader, s.node(2));
+  s.hold(leader, s.node(3));
+  const Offset before = s.replica(s.node(1)).durable.end;
+  const Entry x = s.append("x");
+  s.until("node 1 holds x", [&] { return s.replica(s.node(1)).durable.end > before; });
+  REQUIRE(s.replica(s.node(2)).durable.end == before);
+  REQUIRE(s.replica(s.node(3)).durable.end == before);
+  s.kill(leader);
+  s.heal();
+  return x;
+}
+
+/// "x" is durable at all replicas and its answer has left the leader, which dies before it arrives.
+Entry committed_untold(Story& s) {
+  SequencerProcess& leader = s.leader();
+  s.hold(leader, s.producer());
+  const std::size_t told = s.sent<Committed>("seq", "client1");
+  const Entry x = s.append("x");
+  s.until("the leader has committed x", [&] { return s.sent<Committed>("seq", "client1") > told; });
+  s.until("all hold x", [&] {
+    const Offset end = s.replica(s.node(1)).durable.end;
+    return s.replica(s.node(2)).durable.end == end && s.replica(s.node(3)).durable.end == end;
+  });
+  s.kill(leader);
+  s.heal();
+  return x;
+}
+
+/// "x" is uploaded everywhere and ordered, but no order reaches a node.
+Entry ordered_nowhere(Story& s) {
+  SequencerProcess& leader = s.leader();
+  s.hold(leader, s.nodes());
+  const std::size_t orders = s.sent<Order>("seq", "node");
+  const Entry x = s.append("x");
+  s.until("x is ordered", [&] { return s.sent<Order>("seq", "node") > orders; });
+  s.kill(leader);
+  s.heal();
+  return x;
+}
+
+bool matched(Story& s, int node, Term t) { return s.replica(s.node(node)).is_matched() && s.replica(s.node(node)).matched == t; }
+
+}  // namespace
+
+TEST_CASE("story: an order that reached one replica is kept by the next term, or dropped, never both (S3, S4, A4)") {
+  Story s;
+  begin(s);
+  const Offset place = s.replica(s.node(1)).durable.end;
+  const Term first = s.leader().machine()->leading_term();
+  const Entry x = ordered_at_one_replica(s);
+  SUBCASE("the replica answers the next leader: kept") {
+    s.part(s.node(3), s.world().sequencers_as_processes());
+    s.until("x ends", [&] { return !s.pending(x); });
+    CHECK(s.outcome(x) == "committed");
+    CHECK(s.offset(x) == place);
+    CHECK(s.term_of(x) == first);
+    s.heal();
+  }
+  SUBCASE("the replica is away: dropped, and appended again") {
+    s.kill(s.node(1));
+    s.until("x ends", [&] { return !s.pending(x); });
+    CHECK(s.outcome(x) == "committed");
+    CHECK(s.offset(x) > place);  // the term start stands where it was
+    CHECK(s.term_of(x) > first);
+    s.restart(s.node(1));
+  }
+  s.restart(s.sequencer(1));
+  s.restart(s.sequencer(2));
+  s.restart(s.sequencer(3));
+  s.appended("b");
+  const auto entries = s.expect_log("log1", {"a", "x", "b"});
+  CHECK(entries[1].sequence == Sequence{2});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: durable on W, and the leader dies before the client is told: resolved as committed where it stands, not twice (A3, A4)") {
+  Story s;
+  begin(s);
+  const Offset place = s.replica(s.node(1)).durable.end;
+  const Term first = s.leader().machine()->leading_term();
+  const Entry x = committed_untold(s);
+  REQUIRE(s.pending(x));
+  s.until("x ends", [&] { return !s.pending(x); });
+  CHECK(s.outcome(x) == "committed");
+  CHECK(s.offset(x) == place);
+  CHECK(s.term_of(x) == first);
+  s.appended("b");
+  s.expect_log("log1", {"a", "x", "b"});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: an upload that is answered late does not move where the resolution begins (A3)") {
+  Story s;
+  begin(s);
+  const Offset place = s.replica(s.node(1)).durable.end;
+  SequencerProcess& leader = s.leader();
+  s.hold(leader, s.producer());
+  s.hold(s.producer(), s.node(3));
+  const Entry x = s.append("x");
+  s.until("node 3 has x from a peer, and knows it as committed", [&] { return s.replica(s.node(3)).committed > place; });
+  REQUIRE(s.pending(x));
+  s.kill(leader);
+  const std::size_t answered = s.sent<Uploaded>("node3", "client1");
+  s.heal();
+  s.until("node 3 takes the upload", [&] { return s.sent<Uploaded>("node3", "client1") > answered; });
+  REQUIRE(s.replica(s.node(3)).told_committed() > place);  // so says its answer
+  s.until("x ends", [&] { return !s.pending(x); });
+  CHECK(s.outcome(x) == "committed");
+  CHECK(s.offset(x) == place);
+  s.appended("b");
+  s.expect_log("log1", {"a", "x", "b"});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: half a run survives: what is found is committed where it stands, the rest is appended again (A4)") {
+  Story s;
+  begin(s);
+  const Offset place = s.replica(s.node(1)).durable.end;
+  const Term first = s.leader().machine()->leading_term();
+  SequencerProcess& leader = s.leader();
+  s.hold(leader, s.node(2));
+  s.hold(leader, s.node(3));
+  const Entry x = s.append_together({"x", "y"});
+  const Entry y = x + 1;
+  s.until("node 1 holds the run", [&] { return s.replica(s.node(1)).durable.end > place; });
+  REQUIRE(s.replica(s.node(1)).durable.end == place + 82);  // both came as one
+  s.kill(leader);
+  s.kill(s.node(1));
+  s.rot(s.node(1), "log1", place + 41 + 32);  // no mark covers the run yet: a torn write looks like this
+  s.heal();
+  s.part(s.node(3), s.world().sequencers_as_processes());
+  s.restart(s.node(1));
+  REQUIRE(s.replica(s.node(1)).durable.end == place + 41);
+  REQUIRE_FALSE(s.replica(s.node(1)).suspect);
+  s.until("both end", [&] { return !s.pending(x) && !s.pending(y); });
+  CHECK(s.outcome(x) == "committed");
+  CHECK(s.offset(x) == place);
+  CHECK(s.term_of(x) == first);
+  CHECK(s.outcome(y) == "committed");
+  CHECK(s.term_of(y) > first);
+  s.heal();
+  s.expect_log("log1", {"a", "x", "y"});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: nothing of it is durable when the leader dies: appended again, once, under its old number (A4)") {
+  Story s;
+  begin(s);
+  const Term first = s.leader().machine()->leading_term();
+  const Entry x = ordered_nowhere(s);
+  s.until("x ends", [&] { return !s.pending(x); });
+  CHECK(s.outcome(x) == "committed");
+  CHECK(s.term_of(x) > first);
+  s.appended("b");
+  const auto entries = s.expect_log("log1", {"a", "x", "b"});
+  CHECK(entries[1].sequence == Sequence{2});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: two leaders die in a row while the client resolves (A3, A4)") {
+  Story s;
+  begin(s);
+  SequencerProcess& first = s.leader();
+  Entry x = 0;
+  Offset place = s.replica(s.node(1)).durable.end;
+  bool stays = false;  // then there is a range to read; else it is empty, and x waits for its uploads' answers
+  SUBCASE("x is durable everywhere") {
+    x = committed_untold(s);
+    stays = true;
+  }
+  SUBCASE("x is durable nowhere") { x = ordered_nowhere(s); }
+  SUBCASE("x is durable at one replica, which the second leader does not see and the third does") {
+    x = ordered_at_one_replica(s);
+    s.kill(s.node(1));
+  }
+  // The client learns of the second term, and no node answers it.
+  for (Process* n : s.nodes()) s.hold(*n, s.producer());
+  const std::size_t reads = s.sent<Read>("client1", "node");
+  SequencerProcess& second = s.leader_after(first);
+  s.until("the client hears of the second term", [&] { return s.sent<TermIs>(second.name(), "client1") > 0; });
+  s.let_pass(100ms);
+  CHECK((s.sent<Read>("client1", "node") > reads) == stays);
+  CHECK(s.pending(x));
+  const Entry y = s.append("y");
+  s.restart(first);
+  s.restart(s.node(1));
+  s.let_pass(300ms);
+  s.kill(second);
+  SequencerProcess& third = s.leader_after(second);
+  s.until("the client hears of the third term", [&] { return s.sent<TermIs>(third.name(), "client1") > 0; });
+  s.let_pass(200ms);
+  CHECK(s.pending(x));
+  s.heal();
+  s.until("both end", [&] { return !s.pending(x) && !s.pending(y); });
+  CHECK(s.outcome(x) == "committed");
+  CHECK(s.outcome(y) == "committed");
+  CHECK((s.offset(x) == place) == stays);
+  s.expect_log("log1", {"a", "x", "y"});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: an old leader that keeps its replicas' connections is fenced, and acknowledges nothing (T3)") {
+  Story s;
+  begin(s);
+  SequencerProcess& old = s.leader();
+  s.sever(old, s.sequencers_but(old));
+  SequencerProcess& next = s.leader_after(old);
+  const Term term = next.machine()->leading_term();
+  s.until("all nodes stand in the new term", [&] { return matched(s, 1, term) && matched(s, 2, term) && matched(s, 3, term); });
+  REQUIRE(old.machine()->role() == RaftRole::leader);  // it does not know yet
+  const std::size_t acknowledged = s.sent<Durable>("node", old.name());
+  const std::size_t told = s.sent<Committed>(old.name(), "client1");
+  const Entry x = s.append("x");
+  s.until("a node fences the old leader's order", [&] { return s.sent<Fenced>("node", old.name()) > 0; });
+  CHECK(s.sent<Order>(old.name(), "node") > 0);
+  s.until("x ends", [&] { return !s.pending(x); });
+  CHECK(s.outcome(x) == "committed");
+  CHECK(s.term_of(x) == term);
+  CHECK(s.sent<Durable>("node", old.name()) == acknowledged);
+  CHECK(s.sent<Committed>(old.name(), "client1") == told);
+  s.heal();
+  s.appended("b");
+  s.expect_log("log1", {"a", "x", "b"});
+  s.expect_replicas_equal();
+  CHECK(old.machine()->role() == RaftRole::follower);
+}
+
+TEST_CASE("story: a node sealed while a write is under way finishes it and acknowledges nothing of the old term (S1)") {
+  Story s;
+  begin(s);
+  SequencerProcess& old = s.leader();
+  for (int i = 1; i <= 3; ++i) s.node(i).log_disk_slower_by = 400ms;
+  const std::size_t acknowledged = s.sent<Durable>("node", old.name());
+  const Entry x = s.append("x");
+  s.until("every node writes x", [&] {
+    for (int i = 1; i <= 3; ++i)
+      if (s.replica(s.node(i)).written.end == s.replica(s.node(i)).durable.end) return false;
+    return true;
+  });
+  const Offset place = s.replica(s.node(1)).durable.end;
+  s.sever(old, s.sequencers_but(old));
+  SequencerProcess& next = s.leader_after(old);
+  s.until("all have answered the seal", [&] { return s.sent<Sealed>("node", next.name()) >= 3; });
+  REQUIRE(s.replica(s.node(1)).written.end > s.replica(s.node(1)).durable.end);  // still under way
+  REQUIRE(s.sent<StateIs>("node", next.name()) == 0);
+  s.until("x ends", [&] { return !s.pending(x); });
+  CHECK(s.sent<Durable>("node", old.name()) == acknowledged);
+  CHECK(s.sent<Committed>(old.name(), "client1") == 1);  // "a"
+  CHECK(s.offset(x) == place);                           // the write counts as part of the state that was reported
+  s.heal();
+  s.expect_log("log1", {"a", "x"});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: a commit of the old term comes again at the new leader and is refused (A1)") {
+  Story s;
+  begin(s);
+  Commit commit;
+  s.on_message = [&](const Process& from, const Process&, const Message& m) {
+    if (const auto* c = std::get_if<Commit>(&m); c && from.name() == "client1") commit = *c;
+  };
+  const Entry x = committed_untold(s);
+  REQUIRE(commit.run.first == Sequence{2});
+  const Commit again = commit;
+  s.until("x ends", [&] { return !s.pending(x); });
+  REQUIRE(s.leader().machine()->leading_term() > again.term);
+  Stranger stranger(s.world());
+  stranger.dial(s.leader().address());
+  s.until("the connection stands", [&] { return stranger.connected(); });
+  stranger.send(again);
+  s.until("it is answered", [&] { return stranger.got<Refused>() != nullptr || stranger.got<Committed>() != nullptr; });
+  REQUIRE(stranger.got<Refused>() != nullptr);
+  CHECK(stranger.got<Refused>()->error == Errc::stale_term);
+  s.appended("b");
+  s.expect_log("log1", {"a", "x", "b"});
+  s.expect_replicas_equal();
+}
+
+// What a later leader may drop must not have been acknowledged: an older term's frames count only with the term start after them.
+TEST_CASE("story: frames of an older term are committed only with the term start that follows them (S6, S7)") {
+  Story s;
+  begin(s);
+  SequencerProcess& one = s.leader();
+  const auto& everybody = s.world().sequencers_as_processes();
+  // x stands at node 1 alone.
+  const Entry x = ordered_at_one_replica(s);
+  // The second leader sees 2 and 3; its term start reaches node 2 alone.
+  s.part(s.node(1), everybody);
+  SequencerProcess& two = s.leader_after(one);
+  const Term second = two.machine()->leading_term();
+  s.until("2 and 3 are matched", [&] { return matched(s, 2, second) && matched(s, 3, second); });
+  s.hold(two, s.node(3));
+  s.until("its term start is durable at node 2", [&] { return s.replica(s.node(2)).durable.last_term == second; });
+  REQUIRE(s.replica(s.node(3)).durable.last_term < second);
+  s.kill(two);
+  s.restart(one);
+  s.heal();
+  // The third leader sees 1 and 3: x is copied to 3, W nodes hold it; its own term start reaches node 1 alone.
+  s.part(s.node(2), everybody);
+  SequencerProcess& three = s.leader_after(two);
+  const Term third = three.machine()->leading_term();
+  s.until("1 and 3 are matched", [&] { return matched(s, 1, third) && matched(s, 3, third); });
+  s.hold(three, s.node(3));
+  s.until("its term start is durable at node 1", [&] { return s.replica(s.node(1)).durable.last_term == third; });
+  s.let_pass(200ms);
+  REQUIRE(s.replica(s.node(3)).durable.last_term < third);
+  CHECK(s.pending(x));
+  CHECK(s.sent<TermIs>(three.name(), "client1") == 0);
+  s.kill(three);
+  s.kill(s.node(1));
+  s.restart(two);
+  s.heal();
+  // The fourth sees 2 and 3: the second term's start outranks x, which goes.
+  const Entry y = s.append("y");
+  s.until("both end", [&] { return !s.pending(x) && !s.pending(y); });
+  s.restart(s.node(1));
+  s.expect_log("log1", {"a", "x", "y"});
+  CHECK(s.term_of(x) > third);
+  s.expect_replicas_equal();
+}
