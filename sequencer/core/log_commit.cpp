@@ -227,7 +227,7 @@ void LogTerm::answer_tails() {
       ++round;
       continue;
     }
-    for (const Client& c : round->clients) host_.to_client(c, TailIs{info_.id, first_, committed_, term_});
+    for (const Client& c : round->clients) host_.to_client(c, TailIs{info_.id, first(), committed_, term_});
     round = tail_rounds_.erase(round);
   }
 }
@@ -235,8 +235,14 @@ void LogTerm::answer_tails() {
 // ---- Missing payloads (§5)
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
-  const Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || m.offset < committed_ || phase_ == Phase::halted) return;
+  Replica* r = find(from);
+  if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted) return;
+  if (m.offset < committed_) {
+    // Committed, so the peers hold it, or held it: what they have trimmed can only be skipped by re-basing (S4).
+    if (m.offset >= info_.trim || r->at != At::streaming) return;
+    ask_where_peers_begin();
+    return ask(now, *r);
+  }
   const ProducerTable::Run* run = producers_.find(m.run.producer, m.run.first);
   if (run == nullptr || run->offset != m.offset) return;
   MissingRun& miss = missing_[m.offset];
@@ -291,7 +297,7 @@ void LogTerm::stop(Errc why) {
 }
 
 LogStatus LogTerm::status() const {
-  LogStatus s{info_.id, info_.name, info_.state, first_, committed_, term_, is_open(), halted(), info_.options.write_quorum, {}};
+  LogStatus s{info_.id, info_.name, info_.state, first(), committed_, term_, is_open(), halted(), info_.options.write_quorum, {}};
   for (const Replica& r : replicas_) {
     ReplicaStatus x{r.member.node, r.durable, ReplicaState::lagging};
     if (host_.suspect(r.member.node) || r.at == At::lost) x.state = ReplicaState::suspect;

@@ -220,6 +220,12 @@ void LogTerm::repair(Time now, Replica& r) {
   host_.to_node(r.member.node, std::move(m));
 }
 
+/// The peers may have trimmed what a replica needs: then it must be re-based.
+void LogTerm::ask_where_peers_begin() {
+  for (Replica& p : replicas_)
+    if (p.at == At::streaming) p.request = host_.to_node(p.member.node, GetState{info_.id, term_});
+}
+
 /// Where the replica joins the stream: a run boundary inside the window, of known chain. In this order: its own tail, the
 /// newest point that a matched peer holds, an earlier point that it holds itself (that cuts only what it never acknowledged,
 /// and the same items are ordered to it again, D1).
@@ -262,10 +268,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
                 fmt::format("log {}: node {} cannot be repaired yet: {}", info_.id.value, from.value, name_of(m.error)));
     move(*r, At::stated, now);
     r->retry = now + repair_pause;
-    // The peers may have trimmed what it asked for: learn where they begin now.
-    for (Replica& p : replicas_)
-      if (p.at == At::streaming) p.request = host_.to_node(p.member.node, GetState{info_.id, term_});
-    return;
+    return ask_where_peers_begin();
   }
   if (m.tail != r->target) return ask(now, *r);
   if (m.chain != r->target_chain) return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));

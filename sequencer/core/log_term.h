@@ -79,7 +79,8 @@ class LogTerm {
   bool halted() const { return phase_ == Phase::halted; }
   Term term() const { return term_; }
   Offset committed() const { return committed_; }
-  Offset first() const { return first_; }
+  /// Where the log begins for readers (R3): a trim point may lie inside a file.
+  Offset first() const { return std::max(first_, info_.trim); }
   const LogInfo& info() const { return info_; }
   TermIs term_is() const { return {info_.id, term_, term_start_, term_start_end_}; }
   LogStatus status() const;
@@ -138,6 +139,7 @@ class LogTerm {
   void repair(Time now, Replica& r);
   void repair_all(Time now);
   bool pick_target(Replica& r, Offset cut, Reconcile& out);
+  void ask_where_peers_begin();
   std::vector<NodeId> holders(Offset o, NodeId except) const;
   TermHistory history() const;
   void order_term_start(Time now);

@@ -1,0 +1,213 @@
+// Stories of logs: trimmed while a client resolves, held up by a lost payload, short of replicas, deleted and made again.
+#include <doctest/doctest.h>
+
+#include "tests/scenarios/story.h"
+
+using namespace loglog;
+using namespace loglog::scenarios;
+
+TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
+  Story s({.producers = 2});
+  s.appended("a");
+  s.let_pass(500ms);
+  SequencerProcess& old = s.leader();
+  const Offset before = s.replica(s.node(1)).durable.end;
+  // What the client asks of nodes comes to them only after the trim.
+  const auto resolution_is_held_up = [&] {
+    s.heal();
+    s.hold(s.producer(), s.nodes());
+    SequencerProcess& next = s.leader_after(old);
+    s.until("the client hears of the new term", [&] { return s.sent<TermIs>(next.name(), "client1") > 0; });
+    s.let_pass(100ms);
+  };
+  const auto trim = [&](Offset at) {
+    s.trim("log1", at);
+    s.until("all nodes know the trim point", [&] {
+      for (int i = 1; i <= 3; ++i)
+        if (s.replica(s.node(i)).first() != at) return false;
+      return true;
+    });
+  };
+
+  SUBCASE("x was committed, and trimmed before it was found: unknown") {
+    s.hold(old, s.producer());
+    const std::size_t told = s.sent<Committed>("seq", "client1");
+    const Entry x = s.append("x");
+    s.until("x is committed", [&] { return s.sent<Committed>("seq", "client1") > told; });
+    s.kill(old);
+    resolution_is_held_up();
+    s.until("the new term is committed at node 1", [&] { return s.replica(s.node(1)).committed > before + 41; });
+    trim(before + 41);
+    s.heal();
+    s.until("x ends", [&] { return !s.pending(x); });
+    CHECK(s.outcome(x) == "unknown");
+    s.appended("b");
+    const auto entries = s.expect_log("log1", {"b"});
+    CHECK(entries[0].sequence > Sequence{2});  // A6: the number of x is given to no other entry
+  }
+  SUBCASE("x was never written, and may have stood below the trim point: unknown") {
+    s.hold(s.producer(), old);
+    const std::size_t commits = s.sent<Commit>("client1", "seq");
+    const Entry x = s.append("x");
+    s.until("x is about to be committed", [&] { return s.sent<Commit>("client1", "seq") > commits; });
+    s.appended("of another", "log1", 2);
+    s.kill(old);
+    resolution_is_held_up();
+    trim(before + 50);
+    s.heal();
+    s.until("x ends", [&] { return !s.pending(x); });
+    CHECK(s.outcome(x) == "unknown");
+    s.appended("b");
+    s.expect_log("log1", {"b"});
+  }
+  SUBCASE("the trim point is no higher than where the range begins: absent, and appended again") {
+    s.hold(old, s.nodes());
+    const std::size_t orders = s.sent<Order>("seq", "node");
+    const Entry x = s.append("x");
+    s.until("x is ordered", [&] { return s.sent<Order>("seq", "node") > orders; });
+    s.kill(old);
+    resolution_is_held_up();
+    trim(before);
+    s.heal();
+    s.until("x ends", [&] { return !s.pending(x); });
+    CHECK(s.outcome(x) == "committed");
+    s.expect_log("log1", {"x"});
+  }
+  SUBCASE("a later entry stands above the trim point: the one before it was committed too, and is not repeated") {
+    s.hold(old, s.producer());
+    const std::size_t told = s.sent<Committed>("seq", "client1");
+    const Entry x = s.append("x");
+    s.until("x is committed", [&] { return s.sent<Committed>("seq", "client1") > told; });
+    const Entry y = s.append("y");
+    s.until("y is committed", [&] { return s.sent<Committed>("seq", "client1") > told + 1; });
+    s.kill(old);
+    resolution_is_held_up();
+    trim(before + 41);
+    s.heal();
+    s.until("both end", [&] { return !s.pending(x) && !s.pending(y); });
+    CHECK(s.outcome(x) == "unknown");  // committed, but nobody can say where
+    CHECK(s.outcome(y) == "committed");
+    CHECK(s.offset(y) == before + 41);
+    s.appended("b");
+    s.expect_log("log1", {"y", "b"});
+  }
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: a run that is nowhere, of a producer that is gone, ends with a new term for its log (§5, T1)") {
+  Story s({.producers = 2});
+  s.create("log2");
+  s.appended("a");
+  s.appended("n", "log2", 2);
+  s.let_pass(500ms);
+  SequencerProcess& leader = s.leader();
+  const Term term = leader.machine()->leading_term();
+  s.hold(leader, s.nodes());
+  const std::size_t orders = s.sent<Order>("seq", "node");
+  const Entry x = s.append("x");
+  s.until("x is ordered", [&] { return s.sent<Order>("seq", "node") > orders; });
+  // What was staged was in memory alone; the producer never comes back.
+  s.kill(s.producer());
+  for (int i = 1; i <= 3; ++i) s.kill(s.node(i));
+  s.heal();
+  for (int i = 1; i <= 3; ++i) s.restart(s.node(i));
+  const Entry b = s.append("b", "log1", 2);
+  s.until("a node misses the payload", [&] { return s.sent<Missing>("node", "seq") > 0; });
+  s.until("b ends", [&] { return !s.pending(b); }, 5s);  // not by the deadline of S8, which is later
+  CHECK(s.outcome(b) == "committed");
+  CHECK(s.pending(x));
+  CHECK(s.term_of(b) > term);
+  CHECK(&s.leader() == &leader);
+  CHECK(s.log("log1").last_term == s.term_of(b));
+  // No other log has a new term.
+  const Entry m = s.appended("m", "log2", 2);
+  CHECK(s.term_of(m) == term);
+  CHECK(s.log("log2").last_term == Term{});
+  s.expect_log("log1", {"a", "b"});
+  s.expect_log("log2", {"n", "m"});
+  s.expect_replicas_equal("log1");
+  s.expect_replicas_equal("log2");
+}
+
+TEST_CASE("story: nodes lose what was staged and the producer lives: it uploads again, in the same term (§5)") {
+  Story s;
+  s.appended("a");
+  s.let_pass(500ms);
+  SequencerProcess& leader = s.leader();
+  const Term term = leader.machine()->leading_term();
+  s.hold(leader, s.nodes());
+  const std::size_t orders = s.sent<Order>("seq", "node");
+  const Entry x = s.append("x");
+  s.until("x is ordered", [&] { return s.sent<Order>("seq", "node") > orders; });
+  for (int i = 1; i <= 3; ++i) s.kill(s.node(i));
+  s.heal();
+  for (int i = 1; i <= 3; ++i) s.restart(s.node(i));
+  s.until("x ends", [&] { return !s.pending(x); });
+  CHECK(s.outcome(x) == "committed");
+  CHECK(s.term_of(x) == term);
+  CHECK(s.sent<UploadAgain>("seq", "client1") > 0);
+  s.expect_log("log1", {"a", "x"});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: one log lacks replicas, the others go on (S2, S8)") {
+  Story s({.storage = 5});
+  s.create("log2");
+  s.create("log3");
+  REQUIRE(s.log("log1").members[0].node == NodeId{1});
+  REQUIRE(s.log("log2").members[1].node == NodeId{4});
+  REQUIRE(s.log("log2").members[2].node == NodeId{5});
+  s.appended("a");
+  s.appended("k", "log2");
+  s.kill(s.node(4));
+  s.kill(s.node(5));
+  const Entry stuck = s.append("l", "log2");
+  s.appended("b");
+  SequencerProcess& old = s.leader();
+  s.kill(old);
+  s.leader_after(old);
+  s.appended("c");
+  s.let_pass(15s);
+  s.appended("d");
+  CHECK(s.pending(stuck));
+  s.expect_log("log1", {"a", "b", "c", "d"});
+  s.restart(s.node(5));
+  s.until("the log that was stuck goes on", [&] { return !s.pending(stuck); });
+  CHECK(s.outcome(stuck) == "committed");
+  s.restart(s.node(4));
+  s.expect_log("log2", {"k", "l"});
+  s.expect_replicas_equal("log1");
+  s.expect_replicas_equal("log2");
+}
+
+TEST_CASE("story: a log is deleted and one of the same name made while a node is down (T5)") {
+  Story s({.storage = 4});
+  s.appended("of the old log");
+  const LogInfo old = s.log("log1");
+  REQUIRE(old.members.back().node == NodeId{3});
+  s.kill(s.node(3));
+  s.remove("log1");
+  s.create("log1");
+  const LogInfo fresh = s.log("log1");
+  CHECK(fresh.id != old.id);
+  s.appended("of the new log");
+  SUBCASE("the same leader sees the node again") {}
+  SUBCASE("another leader does") {
+    SequencerProcess& leader = s.leader();
+    s.kill(leader);
+    s.leader_after(leader);
+  }
+  s.restart(s.node(3));
+  REQUIRE(s.node(3).machine()->log(old.id) != nullptr);
+  s.until("node 3 has dropped the old log", [&] { return s.node(3).disk.content().at(old.id).tombstone; });
+  CHECK(s.node(3).disk.content().at(old.id).segments.empty());
+  CHECK(s.node(3).machine()->log(fresh.id) == nullptr);
+  s.until("the old log is forgotten", [&] {
+    for (const LogInfo& l : s.leader().machine()->metadata().logs)
+      if (l.id == old.id) return false;
+    return true;
+  });
+  s.appended("more");
+  s.expect_log("log1", {"of the new log", "more"});
+  s.expect_replicas_equal("log1");
+}

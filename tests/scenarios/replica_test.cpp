@@ -1,0 +1,193 @@
+// Stories of one replica: away, torn, rotten, empty, behind the trim point; and how it comes back (§5, §6).
+#include <doctest/doctest.h>
+
+#include "tests/scenarios/story.h"
+
+using namespace loglog;
+using namespace loglog::scenarios;
+
+namespace {
+
+const LogOptions small_segments{0, 0, segment_size_min, Durability::sync};
+
+/// Long enough that three of them fill most of a small segment.
+std::string long_text(int i) { return "entry" + std::to_string(i) + std::string(20'000, static_cast<char>('a' + i % 26)); }
+
+}  // namespace
+
+TEST_CASE("story: a replica that was away during two terms is cut where it parted, and filled (S4, S5)") {
+  Story s;
+  s.appended("a");
+  s.let_pass(500ms);
+  SequencerProcess& one = s.leader();
+  s.hold(one, s.node(2));
+  s.hold(one, s.node(3));
+  const Offset place = s.replica(s.node(1)).durable.end;
+  const Entry x = s.append("x");
+  s.until("node 1 holds x", [&] { return s.replica(s.node(1)).durable.end > place; });
+  s.kill(one);
+  s.kill(s.node(1));
+  s.heal();
+  SequencerProcess& two = s.leader_after(one);
+  s.until("x ends", [&] { return s.committed(x); });
+  s.appended("y");
+  s.restart(one);
+  s.let_pass(300ms);
+  s.kill(two);
+  SequencerProcess& three = s.leader_after(two);
+  s.appended("z");
+  s.restart(s.node(1));
+  REQUIRE(s.replica(s.node(1)).durable.end > place);  // it still has the old x
+  s.until("node 1 stands in the third term",
+          [&] { return s.replica(s.node(1)).is_matched() && s.replica(s.node(1)).matched == three.machine()->leading_term(); });
+  const auto& terms = s.replica(s.node(1)).terms;
+  REQUIRE(terms.size() == 3);
+  CHECK(terms[1].offset == place);
+  s.expect_log("log1", {"a", "x", "y", "z"});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: a power cut takes a replica's unsynced tail; it reports the shorter one and catches up (K1, K3)") {
+  Story s;
+  s.appended("a");
+  s.let_pass(500ms);
+  s.node(3).log_disk_slower_by = 500ms;
+  const Entry x = s.append(std::string(3000, 'x'));
+  s.until("the others have it, node 3 still writes",
+          [&] { return s.committed(x) && s.replica(s.node(3)).written.end > s.replica(s.node(3)).durable.end; });
+  CHECK(s.power_cut(s.node(3)) > 0);
+  s.node(3).log_disk_slower_by = {};
+  s.appended("y");
+  s.restart(s.node(3));
+  CHECK(s.replica(s.node(3)).durable.end == s.offset(x));
+  CHECK_FALSE(s.replica(s.node(3)).suspect);
+  s.expect_replicas_equal();
+  s.expect_log("log1", {"a", std::string(3000, 'x'), "y"});
+}
+
+TEST_CASE("story: a power cut of everything keeps what was acknowledged (D4, K1)") {
+  Story s;
+  s.appended("a");
+  const Entry b = s.appended("b");
+  const Entry c = s.append("c");
+  s.until("c is being written", [&] { return s.replica(s.node(1)).written.end > s.replica(s.node(1)).durable.end; });
+  for (int i = 1; i <= 3; ++i) s.power_cut(s.node(i));
+  for (int i = 1; i <= 3; ++i) s.kill(s.sequencer(i));
+  REQUIRE(s.pending(c));
+  for (int i = 1; i <= 3; ++i) s.restart(s.node(i));
+  for (int i = 1; i <= 3; ++i) s.restart(s.sequencer(i));
+  s.until("c ends", [&] { return !s.pending(c); });
+  CHECK(s.outcome(c) == "committed");
+  CHECK(s.offset(c) > s.offset(b));
+  s.expect_log("log1", {"a", "b", "c"});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: a storage node comes back with an empty disk: refused, it counts as down (T4)") {
+  Story s;
+  s.appended("a");
+  s.kill(s.node(3));
+  s.node(3).disk.wipe();
+  s.restart(s.node(3));
+  s.kill(s.node(2));
+  s.let_pass(2s);
+  CHECK(s.sent<Sealed>("node3", "seq") > 0);  // in its first life
+  const std::size_t sealed = s.sent<Sealed>("node3", "seq");
+  const std::size_t durable = s.sent<Durable>("node3", "seq");
+  const Entry x = s.append("x");
+  s.let_pass(5s);
+  CHECK(s.pending(x));
+  // Nor does it count for a new leader: alone with node 1 it proves nothing.
+  SequencerProcess& old = s.leader();
+  s.kill(old);
+  s.leader_after(old);
+  s.let_pass(5s);
+  CHECK(s.pending(x));
+  CHECK(s.sent<Sealed>("node3", "seq") == sealed);
+  CHECK(s.sent<Durable>("node3", "seq") == durable);
+  s.restart(s.node(2));
+  s.until("x ends", [&] { return !s.pending(x); });
+  CHECK(s.outcome(x) == "committed");
+  s.expect_log("log1", {"a", "x"});
+}
+
+TEST_CASE("story: segments roll while a replica is being filled (S5, D2)") {
+  Story s({}, small_segments);
+  Words all;
+  const auto more = [&](int n) {
+    for (int i = 0; i < n; ++i) {
+      all.push_back(long_text(static_cast<int>(all.size())));
+      s.appended(all.back());
+    }
+  };
+  more(2);
+  s.kill(s.node(3));
+  more(12);
+  // After one answer from a peer the others do not arrive.
+  MessageType answer{};
+  SUBCASE("by the leader's orders, run after run") { answer = RunIs::type; }
+  SUBCASE("by copying, file after file") {
+    answer = Copied::type;
+    SequencerProcess& old = s.leader();
+    s.kill(old);
+    s.leader_after(old);
+    more(1);
+  }
+  std::size_t answers = 0;
+  s.on_message = [&](const Process&, const Process& to, const Message& m) {
+    const bool counts = answer == RunIs::type ? std::holds_alternative<RunIs>(m) : std::holds_alternative<Copied>(m);
+    if (!counts || to.name() != "node3" || ++answers < 2) return;
+    s.hold(s.node(1), s.node(3));
+    s.hold(s.node(2), s.node(3));
+  };
+  s.restart(s.node(3));
+  s.until("an answer is held up", [&] { return answers >= 2; });
+  s.on_message = {};
+  const Offset there = s.replica(s.node(3)).durable.end;
+  const Offset open_then = s.replica(s.node(1)).segments.open();
+  more(12);
+  CHECK(s.replica(s.node(1)).segments.open() > open_then + 2 * segment_size_min);
+  CHECK(s.replica(s.node(3)).durable.end < open_then);
+  CHECK(s.replica(s.node(3)).durable.end <= there + 2 * segment_size_min);
+  s.heal();
+  more(1);
+  s.expect_replicas_equal();
+  s.expect_log("log1", all);
+}
+
+TEST_CASE("story: a replica that lies behind the trim point is re-based on a peer's first segment (S4, R3)") {
+  Story s({}, small_segments);
+  Words all;
+  std::vector<Entry> entries;
+  const auto more = [&](int n) {
+    for (int i = 0; i < n; ++i) {
+      all.push_back(long_text(static_cast<int>(all.size())));
+      entries.push_back(s.appended(all.back()));
+    }
+  };
+  more(2);
+  s.let_pass(300ms);
+  const Offset behind = s.replica(s.node(3)).durable.end;
+  s.kill(s.node(3));
+  more(14);
+  s.let_pass(300ms);
+  const std::size_t kept = 10;
+  s.trim("log1", s.offset(entries[kept]));
+  s.until("the others have unlinked what lies below",
+          [&] { return s.replica(s.node(1)).first_kept() > behind && s.replica(s.node(2)).first_kept() > behind; });
+  SUBCASE("in the same term") {}
+  SUBCASE("by the next leader") {
+    SequencerProcess& old = s.leader();
+    s.kill(old);
+    s.leader_after(old);
+  }
+  s.restart(s.node(3));
+  REQUIRE(s.replica(s.node(3)).durable.end == behind);
+  s.expect_replicas_equal();
+  CHECK(s.replica(s.node(3)).first_kept() == s.replica(s.node(1)).first_kept());
+  // It serves alone with another one.
+  s.kill(s.node(1));
+  all.emplace_back("more");
+  s.appended(all.back());
+  s.expect_log("log1", Words(all.begin() + static_cast<std::ptrdiff_t>(kept), all.end()));
+}
