@@ -103,7 +103,7 @@ void LogTerm::advance_commit(Time now) {
   if (!ordering_) return;
   std::vector<Offset> acked;
   for (const Replica& r : replicas_)
-    if (r.at != At::lost && !host_.suspect(r.member.node)) acked.push_back(r.acked);
+    if (r.at != At::lost) acked.push_back(r.acked);
   const std::size_t w = info_.options.write_quorum;
   if (acked.size() < w) return;
   std::nth_element(acked.begin(), acked.begin() + static_cast<std::ptrdiff_t>(w - 1), acked.end(), std::greater<>());
@@ -300,9 +300,10 @@ LogStatus LogTerm::status() const {
   LogStatus s{info_.id, info_.name, info_.state, first(), committed_, term_, is_open(), halted(), info_.options.write_quorum, {}};
   for (const Replica& r : replicas_) {
     ReplicaStatus x{r.member.node, r.durable, ReplicaState::lagging};
-    if (host_.suspect(r.member.node) || r.at == At::lost) x.state = ReplicaState::suspect;
+    if (r.at == At::lost) x.state = ReplicaState::suspect;
     else if (r.at == At::absent) x.state = ReplicaState::unreachable;
     else if (r.at == At::streaming) x.state = ReplicaState::streaming;
+    else if (r.state && r.state->suspect) x.state = ReplicaState::suspect;
     s.replicas.push_back(x);
   }
   return s;

@@ -78,13 +78,14 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || r->at == At::lost || r->at == At::absent || phase_ == Phase::halted) return;
   if (m.disk != r->member.disk) return lose(*r, "it has another disk than the member", now);
-  if (m.tail < std::max(r->acked, r->durable)) {
-    // What it had acknowledged or been matched to in this term cannot be gone (T4), unless the node itself says that it found bad
-    // bytes (K3): then its hole is filled like any other (K4), and what it acknowledged counts for nothing until then.
-    if (!m.suspect)
-      return lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
+  // What it had acknowledged or been matched to in this term cannot be gone (T4). Where it rotted, the node says so by itself: that
+  // is copied again, and until then it counts for nothing (K3, K4).
+  if (m.suspect) {
     r->acked = r->durable = Offset{};
+    r->joined = false;
   }
+  if (m.tail < std::max(r->acked, r->durable))
+    return lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
   if (r->at == At::streaming && request != RequestId{} && request == r->request) {
     first_ = std::max(first_, m.first);  // only asked where it begins now, for one that must be re-based
     r->state = m;
@@ -174,7 +175,7 @@ TermHistory LogTerm::history() const {
 std::vector<NodeId> LogTerm::holders(Offset o, NodeId except) const {
   std::vector<NodeId> out;
   for (const Replica& r : replicas_)
-    if (r.at == At::streaming && r.member.node != except && r.durable >= o && !host_.suspect(r.member.node)) out.push_back(r.member.node);
+    if (r.at == At::streaming && r.member.node != except && r.durable >= o) out.push_back(r.member.node);
   return out;
 }
 
@@ -231,7 +232,9 @@ void LogTerm::ask_where_peers_begin() {
 /// and the same items are ordered to it again, D1).
 bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
   const StateIs& s = *r.state;
-  if (!out.rebase && cut == s.tail && stream_.is_boundary(cut) && !s.suspect) {
+  // The base's own hole lies above all that may be committed (S2): there is nothing to fill it with.
+  const bool whole = !s.suspect || (phase_ == Phase::recovering && r.member.node == base_);
+  if (!out.rebase && cut == s.tail && stream_.is_boundary(cut) && whole) {
     if (!note_chain(r.member.node, cut, s.chain)) return false;
     out.target = cut;
     out.target_chain = s.chain;

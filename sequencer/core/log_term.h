@@ -23,7 +23,6 @@ class LogHost {
   virtual ~LogHost() = default;
   /// Connected, of the right identity (T4), and sealed node-wide with this leader's term.
   virtual bool ready(NodeId) const = 0;
-  virtual bool suspect(NodeId) const = 0;
   /// The request's id; 0 when the node is not connected and nothing was sent.
   virtual RequestId to_node(NodeId, Message) = 0;
   virtual void to_client(const Client&, Message) = 0;

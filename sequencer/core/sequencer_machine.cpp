@@ -172,10 +172,6 @@ bool SequencerMachine::ready(NodeId id) const {
   const auto n = nodes_.find(id);
   return n != nodes_.end() && n->second.sealed;
 }
-bool SequencerMachine::suspect(NodeId id) const {
-  const auto n = nodes_.find(id);
-  return n != nodes_.end() && n->second.suspect;
-}
 
 RequestId SequencerMachine::to_node(NodeId id, Message m) {
   const auto n = nodes_.find(id);

@@ -96,7 +96,6 @@ class SequencerMachine final : private LogHost {
 
   // LogHost
   bool ready(NodeId) const override;
-  bool suspect(NodeId) const override;
   RequestId to_node(NodeId, Message) override;
   void to_client(const Client&, Message) override;
   bool connected(ConnectionId c) const override { return connections_.contains(c); }

@@ -87,7 +87,7 @@ TEST_CASE("story: a storage node comes back with an empty disk: refused, it coun
   Story s;
   s.appended("a");
   s.kill(s.node(3));
-  s.node(3).disk.wipe();
+  s.node(3).lose_disk();
   s.restart(s.node(3));
   s.kill(s.node(2));
   s.let_pass(2s);
@@ -109,6 +109,94 @@ TEST_CASE("story: a storage node comes back with an empty disk: refused, it coun
   s.until("x ends", [&] { return !s.pending(x); });
   CHECK(s.outcome(x) == "committed");
   s.expect_log("log1", {"a", "x"});
+}
+
+TEST_CASE("story: bytes rot below the mark: the replica is suspect, acknowledges nothing, and is copied again (K3, K4)") {
+  Story s;
+  s.appended("a");
+  const Entry b = s.appended("b");
+  s.appended("c");
+  s.let_pass(500ms);
+  s.kill(s.node(3));
+  s.rot(s.node(3), "log1", s.offset(b) + 32);
+  s.kill(s.node(2));
+  s.part(s.node(1), s.node(3));  // it cannot copy yet
+  s.restart(s.node(3));
+  REQUIRE(s.replica(s.node(3)).suspect);
+  CHECK(s.replica(s.node(3)).durable.end == s.offset(b));
+  const std::size_t acknowledged = s.sent<Durable>("node3", "seq");
+  const Entry x = s.append("x");
+  s.let_pass(5s);
+  CHECK(s.pending(x));
+  CHECK(s.sent<Durable>("node3", "seq") == acknowledged);
+  CHECK(s.replica(s.node(3)).durable.end == s.offset(b));  // nor has it shortened or lengthened its log
+  s.heal();
+  s.until("x ends", [&] { return !s.pending(x); });
+  CHECK(s.outcome(x) == "committed");
+  CHECK_FALSE(s.replica(s.node(3)).suspect);
+  s.restart(s.node(2));
+  s.expect_log("log1", {"a", "b", "c", "x"});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: a suspect replica does not complete a seal quorum: what it lost may be committed (S2, K4)") {
+  Story s;
+  s.appended("a");
+  s.let_pass(500ms);
+  s.hold(s.leader(), s.node(1));
+  const Entry e = s.appended("e");  // at nodes 2 and 3
+  s.let_pass(500ms);
+  REQUIRE(s.replica(s.node(1)).durable.end == s.offset(e));
+  SequencerProcess& old = s.leader();
+  s.kill(old);
+  s.kill(s.node(2));
+  s.kill(s.node(3));
+  s.rot(s.node(3), "log1", s.offset(e) + 32);
+  s.heal();
+  s.restart(s.node(3));
+  REQUIRE(s.replica(s.node(3)).suspect);
+  s.leader_after(old);
+  const Entry x = s.append("x");
+  s.let_pass(20s);
+  CHECK(s.sent<Sealed>("node3", "seq") > 0);
+  CHECK(s.pending(x));
+  CHECK(s.replica(s.node(1)).durable.end == s.offset(e));
+  s.restart(s.node(2));
+  s.until("x ends", [&] { return !s.pending(x); });
+  s.expect_log("log1", {"a", "e", "x"});
+  s.expect_replicas_equal();
+}
+
+TEST_CASE("story: the most up-to-date answer is a suspect one: its whole part is the base (S2, S3, K4)") {
+  Story s;
+  s.appended("a");
+  s.let_pass(500ms);
+  const Offset place = s.replica(s.node(3)).durable.end;
+  SequencerProcess& old = s.leader();
+  s.hold(old, s.node(1));
+  s.hold(old, s.node(2));
+  const Entry x = s.append("x");
+  const Entry y = s.append("y");
+  s.until("node 3 holds both", [&] { return s.replica(s.node(3)).durable.end == place + 82; });
+  s.let_pass(300ms);  // its marks cover them
+  s.kill(old);
+  s.kill(s.node(3));
+  s.rot(s.node(3), "log1", place + 41 + 32);
+  s.heal();
+  // Nodes 1 and 3 answer first: not enough. Then node 2 does.
+  s.part(s.node(2), s.world().sequencers_as_processes());
+  s.restart(s.node(3));
+  REQUIRE(s.replica(s.node(3)).suspect);
+  SequencerProcess& next = s.leader_after(old);
+  s.until("1 and 3 have answered", [&] { return s.sent<StateIs>("node1", next.name()) > 0 && s.sent<StateIs>("node3", next.name()) > 0; });
+  s.let_pass(300ms);
+  CHECK(s.sent<Reconcile>(next.name(), "node") == 0);
+  s.heal();
+  s.until("both end", [&] { return !s.pending(x) && !s.pending(y); }, 5s);
+  CHECK(s.offset(x) == place);
+  CHECK(s.offset(y) > s.offset(x));
+  s.expect_log("log1", {"a", "x", "y"});
+  s.expect_replicas_equal();
 }
 
 TEST_CASE("story: segments roll while a replica is being filled (S5, D2)") {
