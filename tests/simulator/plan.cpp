@@ -10,6 +10,11 @@
 
 namespace loglog::simulator {
 
+bool Plan::damages_disks() const {
+  static const auto kinds = {"eio_read", "rot_below", "rot_above", "misdirected", "stale_blocks", "truncated_file"};
+  return std::any_of(kinds.begin(), kinds.end(), [this](const char* kind) { return faults.contains(kind); });
+}
+
 Result<void> read_line(Plan& p, const std::string& line) {
   std::istringstream words(line.substr(0, line.find('#')));
   std::string key;

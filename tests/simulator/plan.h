@@ -20,6 +20,8 @@ struct Plan {
   std::size_t producers_max = 65'536;
   std::uint64_t staging_bytes_max = 256u << 20;
   std::map<std::string, Duration> faults;  ///< kind → mean interval
+
+  bool damages_disks() const;
 };
 
 /// Unknown words are refused with the line.

@@ -19,6 +19,7 @@ class Run {
  private:
   void set_out();
   void finish();
+  void restart_nodes();
   void settle_log(int i);
   bool audit(LogId log, Offset committed);
   ClientProcess& reader() { return *world_.clients.back(); }
@@ -64,7 +65,18 @@ void Run::finish() {
       return violated(world_, promise::progress, "a log is not created, written and deleted within 60 s");
   }
   pass(4s);
+  if (plan_.damages_disks()) restart_nodes();
   for (int i = 1; i <= plan_.workload.logs && !world_.violated(); ++i) settle_log(i);
+}
+
+// Damage under what a node still has in memory shows once the node has begun anew.
+void Run::restart_nodes() {
+  for (auto& node : world_.storage) {
+    node->kill();
+    pass(100ms);
+    node->start();
+    pass(2s);
+  }
 }
 
 void Run::settle_log(int i) {
