@@ -227,7 +227,7 @@ void LogTerm::answer_tails() {
       ++round;
       continue;
     }
-    for (const Client& c : round->clients) host_.to_client(c, TailIs{info_.id, first(), committed_, term_});
+    for (const Client& c : round->clients) host_.to_client(c, TailIs{info_.id, begins(), committed_, term_});
     round = tail_rounds_.erase(round);
   }
 }
@@ -297,7 +297,7 @@ void LogTerm::stop(Errc why) {
 }
 
 LogStatus LogTerm::status() const {
-  LogStatus s{info_.id, info_.name, info_.state, first(), committed_, term_, is_open(), halted(), info_.options.write_quorum, {}};
+  LogStatus s{info_.id, info_.name, info_.state, begins(), committed_, term_, is_open(), halted(), info_.options.write_quorum, {}};
   for (const Replica& r : replicas_) {
     ReplicaStatus x{r.member.node, r.durable, ReplicaState::lagging};
     if (r.at == At::lost) x.state = ReplicaState::suspect;

@@ -78,8 +78,8 @@ class LogTerm {
   bool halted() const { return phase_ == Phase::halted; }
   Term term() const { return term_; }
   Offset committed() const { return committed_; }
-  /// Where the log begins for readers (R3): a trim point may lie inside a file.
-  Offset first() const { return std::max(first_, info_.trim); }
+  /// Where the log begins for readers: the trim point in force, which the replicas' first files may begin before (R1, R3).
+  Offset begins() const { return std::max(first_, std::min(info_.trim, committed_)); }
   const LogInfo& info() const { return info_; }
   TermIs term_is() const { return {info_.id, term_, term_start_, term_start_end_}; }
   LogStatus status() const;

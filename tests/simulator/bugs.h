@@ -17,6 +17,7 @@ enum class Bug : std::uint8_t {
   trusts_page_cache,      ///< K1 ignored: after a restart the page cache is read, not the medium
   shares_one_disk,        ///< damage to one disk is damage to all of them
   keeps_identity,         ///< an emptied disk comes back under its old identity
+  never_puts_back,        ///< a lost disk is not put back
   promises_space,         ///< a full disk says yes and reserves nothing
   nobody_audits,          ///< the replicas are not read one by one at the end
   unknown_is_failed,      ///< an application takes "outcome unknown" for "failed"

@@ -87,6 +87,16 @@ void LogHistory::tail_answered(Offset floor, Offset committed) {
   floor_ = std::max(floor_, committed);
 }
 
+void LogHistory::passed_over(Offset from, Offset to) {
+  Offset& end = passed_over_[from];
+  end = std::max(end, to);
+  const auto missed = acknowledged_at_.lower_bound(from);
+  if (missed != acknowledged_at_.end() && missed->first < to)
+    violated(world_, promise::follower,
+             fmt::format("{} stands at {} and a follower went from {} to {}", short_form(missed->second), missed->first.value, from.value,
+                         to.value));
+}
+
 Offset LogHistory::acknowledged_by(std::uint64_t wall_ms) const {
   Offset end{};
   for (auto c = by_clock_.begin(); c != by_clock_.end() && c->first < wall_ms; ++c) end = std::max(end, c->second);
@@ -113,6 +123,7 @@ void LogHistory::fully_read(const std::vector<client::Entry>& entries, Offset fi
     before = e.sequence;
     entry_read(e);
   }
+  for (const auto& [from, to] : std::map(passed_over_)) passed_over(from, to);  // acknowledged since
   for (const auto& [payload, offset] : acknowledged_) {
     if (offset < first) continue;  // trimmed
     const auto at = found.find(payload);
@@ -173,7 +184,7 @@ void Checkers::compare_replicas(LogId log, Offset committed) {
   for (const auto& node : world_.storage) {
     const auto& logs = node->disk.content();
     const auto l = logs.find(log);
-    if (l == logs.end()) continue;
+    if (l == logs.end() || !node->alive()) continue;
     auto mine = bytes_of(l->second, log);
     if (!mine || mine->end() < committed) {
       violated(world_, promise::replicas,

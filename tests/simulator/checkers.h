@@ -34,16 +34,18 @@ inline constexpr Promise replicas{"replicas are identical", "below committed, th
 inline constexpr Promise one_leader{"one leader per term", "a term has one leader instance, and one sequencer orders in it"};
 inline constexpr Promise ordered_once{"an offset is ordered once", "in one term, a log's offset is given to one run"};
 inline constexpr Promise trim_bounds{"trim takes what was asked", "nothing above the highest trim point asked for is trimmed"};
+inline constexpr Promise follower{"a follower misses nothing", "a follower sees every acknowledged entry from where it began, or is told"};
+inline constexpr Promise full_disk{"a full disk stops nobody", "what is written goes where space was reserved before"};
 inline constexpr Promise fresh_name{"a new log is empty",
                                     "a log created under a deleted one's name has another id and none of its entries"};
 inline constexpr Promise starts{"a node starts", "a process that was stopped in any way starts again on its disk"};
 inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};
 }  // namespace promise
 
-inline constexpr std::array promises = {promise::durability,  promise::unmoved,        promise::origin,     promise::agreement,
-                                        promise::once,        promise::producer_order, promise::real_time,  promise::tail,
-                                        promise::failed,      promise::replicas,       promise::one_leader, promise::ordered_once,
-                                        promise::trim_bounds, promise::fresh_name,     promise::starts,     promise::progress};
+inline constexpr std::array promises = {
+    promise::durability,  promise::unmoved,  promise::origin,    promise::agreement,  promise::once,       promise::producer_order,
+    promise::real_time,   promise::tail,     promise::failed,    promise::replicas,   promise::one_leader, promise::ordered_once,
+    promise::trim_bounds, promise::follower, promise::full_disk, promise::fresh_name, promise::starts,     promise::progress};
 
 /// Names the promise first.
 void violated(World& world, const Promise& p, const std::string& what);
@@ -64,6 +66,8 @@ class LogHistory {
   /// What was acknowledged up to then, if all clocks agreed.
   Offset acknowledged_by(std::uint64_t wall_ms) const;
   void trim_asked(Offset point) { trim_asked_ = std::max(trim_asked_, point); }
+  /// A follower was given nothing between two offsets.
+  void passed_over(Offset from, Offset to);
   /// Somebody was told that the log begins there.
   void begins_at(Offset first);
 
@@ -89,6 +93,7 @@ class LogHistory {
   Offset floor_{};
   Offset acknowledged_end_{};
   Offset trim_asked_{};
+  std::map<Offset, Offset> passed_over_;  // from, to
 };
 
 /// Watches the wire: one_leader, ordered_once.

@@ -44,13 +44,16 @@ const Control all_controls[] = {
     {"full_disk", "full_disk 300", Bug::promises_space, "a full disk says that there is space"},
     {"eio_write", "eio_write 300", Bug::retries_after_failure, "a failed write is taken as done (K2)"},
     {"eio_sync", "eio_sync 300; power_storage 600", Bug::retries_after_failure, "a failed sync is taken as done (K2)"},
-    {"eio_sync, restart", "eio_sync 300; power_storage 600", Bug::trusts_page_cache, "after a restart the page cache is believed (K1)"},
+    {"eio_sync, restart", "eio_sync 150; power_storage 200; in_flight 24", Bug::trusts_page_cache,
+     "after a restart the page cache is believed (K1)"},
     {"eio_read", "eio_read 300", Bug::shares_one_disk, "three replicas on one disk"},
     {"rot_below", "rot_below 300", Bug::nobody_audits, "nobody reads every replica"},
     {"rot_above", "rot_above 100; in_flight 1; think_max_ms 60", Bug::shares_one_disk, "three replicas on one disk"},
     {"misdirected", "misdirected 300", Bug::shares_one_disk, "three replicas on one disk"},
     {"stale_blocks", "stale_blocks 400", Bug::shares_one_disk, "three replicas on one disk"},
     {"truncated_file", "truncated_file 400", Bug::shares_one_disk, "three replicas on one disk"},
+    {"identity_lost", "identity_lost 900", Bug::never_puts_back, "the old disk is never put back"},
+    {"promise_lost", "promise_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"disk_lost", "disk_lost 600; kill_leader 1500", Bug::keeps_identity, "an emptied disk comes back under its identity"},
 };
 

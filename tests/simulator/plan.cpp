@@ -25,6 +25,12 @@ Result<void> read_line(Plan& p, const std::string& line) {
   const auto faults = fault_kinds();
   if (key == "clients") p.clients = static_cast<int>(value);
   else if (key == "entries") p.workload.entries_per_client = static_cast<int>(value);
+  else if (key == "storage") p.storage = static_cast<int>(value);
+  else if (key == "sequencers") p.sequencers = static_cast<int>(value);
+  else if (key == "leave_down") p.leave_down = value != 0;
+  else if (key == "replicas") p.workload.replicas = static_cast<std::uint8_t>(value);
+  else if (key == "write_quorum") p.workload.write_quorum = static_cast<std::uint8_t>(value);
+  else if (key == "segment_kib") p.workload.segment_size = value << 10;
   else if (key == "logs") p.workload.logs = static_cast<int>(value);
   else if (key == "in_flight") p.workload.in_flight = static_cast<int>(value);
   else if (key == "payload_max") p.workload.payload_max = static_cast<std::uint32_t>(value);

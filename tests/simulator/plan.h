@@ -12,6 +12,9 @@ namespace loglog::simulator {
 struct Plan {
   std::string name;
   int clients = 2;
+  int storage = 3;
+  int sequencers = 3;
+  bool leave_down = false;  ///< healing leaves a storage node and a sequencer down: the rest must do
   WorkloadOptions workload;
   Duration faults_for{};
   Duration network_delay_max = 500us;

@@ -21,7 +21,7 @@ class Run {
   void finish();
   void restart_nodes();
   void settle_log(int i);
-  bool audit(LogId log, Offset committed);
+  bool audit(const FullRead& read);
   ClientProcess& reader() { return *world_.clients.back(); }
   void pass(Duration d) {
     world_.scheduler.run_until(world_.scheduler.now() + d, [this] { return world_.violated(); });
@@ -72,6 +72,7 @@ void Run::finish() {
 // Damage under what a node still has in memory shows once the node has begun anew.
 void Run::restart_nodes() {
   for (auto& node : world_.storage) {
+    if (!node->alive()) continue;
     node->kill();
     pass(100ms);
     node->start();
@@ -85,7 +86,7 @@ void Run::settle_log(int i) {
   if (!wait(30s, 20ms, [&] { return read.done(); }))
     return violated(world_, promise::progress, "a full read does not end within 30 s; last answer: " + read.last_error());
   checkers_.of(read.log()).fully_read(read.entries(), read.first());
-  if (!world_.has(Bug::nobody_audits) && !audit(read.log(), read.committed())) return;
+  if (!world_.has(Bug::nobody_audits) && !audit(read)) return;
   checkers_.compare_replicas(read.log(), read.committed());
   // The leader's own frames may stand behind the last entry: followers are not told of them.
   const Offset last = read.entries().empty() ? Offset{} : read.entries().back().next;
@@ -96,10 +97,11 @@ void Run::settle_log(int i) {
   reader().on_completed = nullptr;
 }
 
-bool Run::audit(LogId log, Offset committed) {
+bool Run::audit(const FullRead& read) {
   for (auto& node : world_.storage) {
+    if (!node->alive() || !read.holds(node->id())) continue;
     // Kept: what is scheduled for it names it.
-    ReplicaAudit& a = *audits_.emplace_back(std::make_unique<ReplicaAudit>(world_, *node, log, committed));
+    ReplicaAudit& a = *audits_.emplace_back(std::make_unique<ReplicaAudit>(world_, *node, read.log(), read.committed()));
     a.start();
     const bool whole = wait(30s, 20ms, [&] { return a.done(); });
     a.kill();
@@ -144,6 +146,9 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.clients = plan.clients + static_cast<int>(o.quiet_clients);
   o.network_delay_max = plan.network_delay_max;
   o.disk_delay_max = plan.disk_delay_max;
+  o.storage = plan.storage;
+  o.sequencers = plan.sequencers;
+  o.leave_down = plan.leave_down;
   o.clock_drift_ppm_max = plan.clock_drift_ppm_max;
   o.producers_max = plan.producers_max;
   o.staging_bytes_max = plan.staging_bytes_max;

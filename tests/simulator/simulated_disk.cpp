@@ -56,8 +56,15 @@ std::size_t SimulatedFile::keep_sectors(Random& random) {
       const std::uint64_t to =
           std::min({s + sector, at + n, static_cast<std::uint64_t>(durable_.size()), static_cast<std::uint64_t>(seen.size())});
       if (from >= to) continue;
-      if (survive == 2 || (survive == 1 && random.chance(1, 2))) std::memcpy(durable_.data() + from, seen.data() + from, to - from);
-      else ++lost;
+      if (survive == 2 || (survive == 1 && random.chance(1, 2))) {
+        std::memcpy(durable_.data() + from, seen.data() + from, to - from);
+        continue;
+      }
+      ++lost;
+      if (survive != 1 || !random.chance(1, 16)) continue;
+      // The sector that was being written tears inside.
+      const std::uint64_t torn = random.below(to - from);
+      std::memcpy(durable_.data() + from, seen.data() + from, torn);
     }
   }
   dirty_.clear();
@@ -207,6 +214,28 @@ void SimulatedDisk::fail(const DiskOperation& op, Random& random) {
   else if (const auto* r = std::get_if<RepairSegment>(&op)) logs_.at(r->log).segments.at(r->first).failed_sync(random);
   else if (const auto* p = std::get_if<SavePromise>(&op)) (p->log == LogId{} ? promise_ : logs_.at(p->log).promise).failed_sync(random);
   else interrupted(op, random);
+}
+
+void SimulatedDisk::lose(Loss what) {
+  switch (what) {
+    case Loss::everything:
+      *this = SimulatedDisk{};
+      break;
+    case Loss::identity:
+      files_.erase("identity");
+      break;
+    case Loss::promise:
+      promise_.damage(0, std::vector<std::byte>(promise_.seen.size(), std::byte{0x5A}));
+      break;
+  }
+}
+
+bool SimulatedDisk::needs_space(const DiskOperation& op) const {
+  const auto* w = std::get_if<WriteGroup>(&op);
+  if (w == nullptr) return false;
+  std::uint64_t end = w->position;
+  for (const Bytes& b : w->buffers) end += b.size();
+  return end > logs_.at(w->log).segments.at(w->first).seen.size();
 }
 
 void SimulatedDisk::empty_but_identity() {

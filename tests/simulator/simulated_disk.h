@@ -53,6 +53,9 @@ enum class Damage : std::uint8_t {
   unreadable    ///< EIO
 };
 
+/// What a node lost when it comes back.
+enum class Loss : std::uint8_t { everything, identity, promise };
+
 /// A range of one segment file, in file positions.
 struct Place {
   LogId log;
@@ -91,6 +94,10 @@ class SimulatedDisk final : public storage::StartupDisk {
   enum class Failing : std::uint8_t { nothing, write, sync } fails_next = Failing::nothing;
   /// What an operation leaves behind that failed so.
   void fail(const storage::DiskOperation& op, Random& random);
+  /// A file of its own gone or unreadable, or all of them.
+  void lose(Loss what);
+  /// It writes past the end of its file.
+  bool needs_space(const storage::DiskOperation& op) const;
   /// Everything gone but what makes the node known (Bug::keeps_identity).
   void empty_but_identity();
 

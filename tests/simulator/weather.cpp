@@ -38,6 +38,8 @@ constexpr std::array kinds = {
     FaultKind{"misdirected", "a write went elsewhere in the same file"},
     FaultKind{"stale_blocks", "after a power cut, sectors hold what they held before their last write"},
     FaultKind{"truncated_file", "after a power cut, a file ends early"},
+    FaultKind{"identity_lost", "a node comes back without its identity; later the old disk is put back (T4)"},
+    FaultKind{"promise_lost", "a node comes back with an unreadable promise; later the old disk is put back (T4)"},
     FaultKind{"disk_lost", "a node comes back with an empty disk under its id; later the old disk is put back"},
 };
 
@@ -121,6 +123,8 @@ std::optional<Place> DamageBudget::above_marks(StorageProcess& p, Random& random
     if (e.mark >= e.end) return true;
     const storage::LogCore* mine = p.machine()->log(e.log);
     return !std::all_of(world_.storage.begin(), world_.storage.end(), [&](const auto& o) {
+      const auto& members = mine->info.members;
+      if (std::none_of(members.begin(), members.end(), [&](const Member& m) { return m.node == o->id(); })) return true;
       if (!o->alive() || o->paused()) return false;
       const storage::LogCore* other = o->machine()->log(e.log);
       return other != nullptr && other->is_matched() && other->matched == mine->matched && other->durable.end >= e.end;
@@ -162,7 +166,7 @@ SequencerProcess& Weather::leader_or_any() {
 
 void Weather::restart_later(Process& p) {
   world_.scheduler.after(10ms + up_to(1500ms), [this, &p] {
-    if (&p != lost_sequencer_) p.start();
+    if (&p != lost_sequencer_ && &p != stays_down_) p.start();
   });
 }
 
@@ -261,7 +265,9 @@ bool Weather::to_disks(const std::string& kind) {
   if (kind == "misdirected") return damage(Damage::misdirected, random_.chance(1, 2), 1);
   if (kind == "stale_blocks") return damage(Damage::stale, true, 1);
   if (kind == "truncated_file") return damage(Damage::truncated, true, 1);
-  if (kind == "disk_lost") return lose_disk();
+  if (kind == "disk_lost") return lose_disk(Loss::everything);
+  if (kind == "identity_lost") return lose_disk(Loss::identity);
+  if (kind == "promise_lost") return lose_disk(Loss::promise);
   return false;
 }
 
@@ -290,15 +296,15 @@ bool Weather::damage(Damage kind, bool goes_down, std::uint64_t above_of_four) {
   return false;
 }
 
-bool Weather::lose_disk() {
+bool Weather::lose_disk(Loss what) {
   StorageProcess& p = any_storage();
   if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
   budget_.spend(p);
   p.kill();
-  p.lose_disk();
+  p.lose_disk(what);
   restart_later(p);
-  world_.scheduler.after(1s + up_to(3s), [&p] {
-    if (!p.disk_is_away()) return;
+  world_.scheduler.after(1s + up_to(3s), [this, &p] {
+    if (!p.disk_is_away() || world_.has(Bug::never_puts_back)) return;
     p.kill();
     p.return_disk();
     p.start();
@@ -309,12 +315,23 @@ bool Weather::lose_disk() {
 void Weather::heal() {
   world_.trace("WEATHER", "heals");
   world_.network.heal();
-  lost_sequencer_ = nullptr;
+  if (!world_.options.leave_down) {
+    lost_sequencer_ = nullptr;
+  } else {
+    const StorageProcess* damaged = budget_.damaged();
+    stays_down_ = damaged != nullptr ? damaged : &any_storage();
+    if (lost_sequencer_ == nullptr) lost_sequencer_ = &any_sequencer();
+    world_.trace("WEATHER", "leaves " + stays_down_->name() + " and " + lost_sequencer_->name() + " down");
+  }
   for (auto& p : world_.storage) {
+    if (p.get() == stays_down_) {
+      p->kill();
+      continue;
+    }
     p->disk.full = false;
     p->disk.fails_next = SimulatedDisk::Failing::nothing;
     p->disk_slowness = 1;
-    if (p->disk_is_away()) {
+    if (p->disk_is_away() && !world_.has(Bug::never_puts_back)) {
       p->kill();
       p->return_disk();
     }
@@ -322,11 +339,12 @@ void Weather::heal() {
   }
   for (auto& p : world_.sequencers) {
     p->fail_next_save = false;
-    p->start();
+    if (p.get() == lost_sequencer_) p->kill();
+    else p->start();
   }
   for (auto& p : world_.clients) p->start();
   // A replica that lost what it had acknowledged counts as down for the rest of the term (T4).
-  if (tails_were_lost_)
+  if (tails_were_lost_ && !world_.options.leave_down)
     world_.scheduler.after(3s, [this] {
       SequencerProcess& p = leader_or_any();
       p.kill();

@@ -25,6 +25,8 @@ class DamageBudget {
   /// False while another node is not whole.
   bool allows(const StorageProcess& p);
   void spend(const StorageProcess& p) { damaged_ = &p; }
+  /// The node that is not whole; null: all are.
+  const StorageProcess* damaged() const { return damaged_ != nullptr && !whole(*damaged_) ? damaged_ : nullptr; }
   /// Some place in the frames of a file whose bytes were durable long ago: below the mark of K3. None: nothing there yet.
   std::optional<Place> below_marks(StorageProcess& p, Random& random) const;
   /// A place above the mark: no node can tell such damage from a write that a power cut tore. It is harmless only where all other
@@ -52,7 +54,7 @@ class Weather {
   bool to_network(const std::string& kind);
   bool to_disks(const std::string& kind);
   bool damage(Damage kind, bool goes_down, std::uint64_t above_of_four);
-  bool lose_disk();
+  bool lose_disk(Loss what);
   void roll(std::size_t server, bool upgrade);
   void heal();
 
@@ -68,7 +70,8 @@ class Weather {
   Random random_;
   Time until_;
   DamageBudget budget_;
-  const SequencerProcess* lost_sequencer_ = nullptr;
+  const Process* stays_down_ = nullptr;  // of the storage nodes, after healing
+  const Process* lost_sequencer_ = nullptr;
   bool tails_were_lost_ = false;
   bool rolling_ = false;
 };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace loglog::simulator {
 
 using client::Token;
@@ -53,7 +55,9 @@ void ClientWorkload::later(Duration d, void (ClientWorkload::*what)()) {
 void ClientWorkload::open() {
   const Time now = process_.now();
   process_.call([&](client::ClientMachine& m) {
-    if (creates_) m.create_log(now, token(Kind::create), name_, LogOptions{3, 0, options_.segment_size, Durability::sync}, now + 5s);
+    if (creates_)
+      m.create_log(now, token(Kind::create), name_,
+                   LogOptions{options_.replicas, options_.write_quorum, options_.segment_size, Durability::sync}, now + 5s);
     else m.open_log(now, token(Kind::open), name_, now + 5s);
   });
 }
@@ -118,11 +122,15 @@ void ClientWorkload::follow_anew() {
 void ClientWorkload::followed(const client::Completed& c) {
   if (const auto* d = std::get_if<client::Delivered>(&c.result)) {
     std::uint64_t bytes = 0;
+    Offset at = followed_to_;
     for (const auto& e : d->entries) {
       checkers_.entry_read(log_, e);
+      if (e.offset != at) checkers_.of(log_).passed_over(at, e.offset);
+      at = e.next;
       bytes += e.next - e.offset;
       if (options_.trim_every > 0us && e.sequence.value % 16 == 0) entry_ends_.push_back(e.next);
     }
+    if (d->next != at) checkers_.of(log_).passed_over(at, d->next);
     followed_to_ = d->next;
     process_.call([&](client::ClientMachine& m) { m.consumed(process_.now(), c.token, bytes); });
   } else if (c.last) {
@@ -281,6 +289,10 @@ void LogChurn::completed(const client::Completed& c) {
 
 FullRead::FullRead(World& world, ClientProcess& process, std::string log) : world_(world), process_(process), name_(std::move(log)) {}
 
+bool FullRead::holds(NodeId node) const {
+  return std::any_of(members_.begin(), members_.end(), [&](const Member& m) { return m.node == node; });
+}
+
 void FullRead::start() {
   process_.on_completed = [this](const client::Completed& c) { completed(c); };
   next();
@@ -306,6 +318,7 @@ void FullRead::completed(const client::Completed& c) {
   }
   if (const auto* d = std::get_if<client::LogDescription>(&c.result)) {
     log_ = d->info.id;
+    members_ = d->info.members;
     step_ = 1;
   } else if (const auto* t = std::get_if<client::Tail>(&c.result)) {
     tail_ = *t;

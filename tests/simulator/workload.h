@@ -19,9 +19,11 @@ struct WorkloadOptions {
   Duration think_max = 20ms;  ///< pause between appends of a client, at random up to this
   Duration append_deadline = 20s;
   int logs = 1;
-  Duration trim_every{};   ///< the first client of each log trims at some offset that it has read; 0: never
-  Duration follow_anew{};  ///< a follower stops and follows again, perhaps from another replica; 0: never
-  Duration churn{};        ///< a log is created, written, read and deleted, over and over, with such pauses; 0: never
+  std::uint8_t replicas = 3;
+  std::uint8_t write_quorum = 0;  ///< 0: the majority
+  Duration trim_every{};          ///< the first client of each log trims at some offset that it has read; 0: never
+  Duration follow_anew{};         ///< a follower stops and follows again, perhaps from another replica; 0: never
+  Duration churn{};               ///< a log is created, written, read and deleted, over and over, with such pauses; 0: never
 };
 
 /// One client: opens the log, appends, follows, asks for tails; keeps on trying whatever may be tried again.
@@ -123,6 +125,7 @@ class FullRead {
   Offset first() const { return tail_.first; }
   Offset committed() const { return tail_.committed; }
   LogId log() const { return log_; }
+  bool holds(NodeId node) const;
   const std::vector<client::Entry>& entries() const { return entries_; }
   const std::string& last_error() const { return error_; }
 
@@ -136,6 +139,7 @@ class FullRead {
   int step_ = 0;  // 0 open, 1 tail, 2 read
   client::Tail tail_{};
   Offset at_{};
+  std::vector<Member> members_;
   std::uint64_t tokens_ = 1'000'000;
   std::vector<client::Entry> entries_;
   bool done_ = false;

@@ -118,9 +118,10 @@ void StorageProcess::power_cut() {
   world_.faults.count("lost or torn sectors", disk.power_cut(world_.random));
 }
 
-void StorageProcess::lose_disk() {
-  if (world_.has(Bug::keeps_identity)) return disk.empty_but_identity();
-  away_ = std::exchange(disk, SimulatedDisk{});
+void StorageProcess::lose_disk(Loss what) {
+  if (what == Loss::everything && world_.has(Bug::keeps_identity)) return disk.empty_but_identity();
+  away_ = disk;
+  disk.lose(what);
 }
 
 void StorageProcess::return_disk() {
@@ -137,6 +138,8 @@ void StorageProcess::next_on_strand(LogId log) {
     world_.scheduler.after(disk_delay(), [this, log, life = life()] { deliver(life, [this, log] { finished(log); }); });
     return;
   }
+  if (disk.full && disk.needs_space(queue.front().operation))
+    world_.stop_at_violation("a full disk stops nobody: " + name() + " writes where it has reserved nothing (K5)");
   disk.begin(queue.front().operation);
   world_.scheduler.after(disk_delay() + (log == LogId{} ? Duration{} : log_disk_slower_by), [this, log, life = life()] {
     deliver(life, [this, log] {

@@ -22,6 +22,7 @@ struct WorldOptions {
   std::uint64_t seed = 1;
   int sequencers = 3;
   int storage = 3;
+  bool leave_down = false;  ///< healing leaves a storage node and a sequencer down
   int clients = 2;
   std::size_t quiet_clients = 1;  ///< the last ones: no weather reaches them
   Duration network_delay_min = 50us;
@@ -185,8 +186,8 @@ class StorageProcess final : public Process {
  public:
   StorageProcess(World& world, NodeId id, std::string address);
   void power_cut();
-  /// An empty disk in place of the one there, or the old one back. Only while the process is down.
-  void lose_disk();
+  /// What is lost, or the old disk back. Only while the process is down.
+  void lose_disk(Loss what);
   void return_disk();
   bool disk_is_away() const { return away_.has_value(); }
   SimulatedDisk disk;
@@ -213,7 +214,7 @@ class StorageProcess final : public Process {
   NodeId id_;
   std::unique_ptr<storage::StorageMachine> machine_;
   std::map<LogId, std::vector<storage::DiskRequest>> strands_;  // front is under way
-  std::optional<SimulatedDisk> away_;                           // the disk that is to come back
+  std::optional<SimulatedDisk> away_;                           // the disk as it was, which is to come back
 };
 
 class SequencerProcess final : public Process {

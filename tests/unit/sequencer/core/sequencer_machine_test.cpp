@@ -75,6 +75,8 @@ TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
 
   f.say(c, TrimLog{log, Offset{1'000'000}});
   CHECK(f.heard<LogIs>().back().info.trim == a + 200);  // R3: clamped
+  f.say(c, GetTail{log});
+  CHECK(f.heard<TailIs>().back().first == a + 200);  // where it begins, not where the first file does
 
   f.say(c, CreateLog{"a", {}});
   CHECK(f.heard<Failed>().back().error == Errc::log_exists);
