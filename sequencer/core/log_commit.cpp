@@ -180,7 +180,11 @@ void LogTerm::prune_window(Time now) {
     else if (r.joined && r.at != At::lost) keep = std::min(keep, r.durable);
   }
   stream_.drop_below(keep);
-  while (stream_.items() > options_.reference_window && stream_.end_of_front() <= committed_) stream_.drop_front();
+  // What lies below the trim point is not ordered to one that comes late: no replica need have it any more. It copies, or is re-based.
+  const Offset kept = begins();
+  while (stream_.items() > 0 && stream_.end_of_front() <= committed_ &&
+         (stream_.items() > options_.reference_window || stream_.end_of_front() <= kept))
+    stream_.drop_front();
   for (Replica& r : replicas_)
     if (r.at == At::streaming && r.sent < stream_.begin()) ask(now, r);
 }
@@ -239,7 +243,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted) return;
   if (m.offset < committed_) {
     // Committed, so the peers hold it, or held it: what they have trimmed can only be skipped by re-basing (S4).
-    if (m.offset >= info_.trim || r->at != At::streaming) return;
+    if (m.offset >= begins() || r->at != At::streaming) return;
     ask_where_peers_begin();
     return ask(now, *r);
   }

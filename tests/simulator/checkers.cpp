@@ -16,15 +16,18 @@ std::string short_form(const std::string& payload) { return payload.substr(0, pa
 
 }  // namespace
 
-std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id) {
+std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Offset from) {
   if (log.segments.empty()) return std::nullopt;
+  auto file = log.segments.upper_bound(from);
+  if (file != log.segments.begin()) --file;
   ReplicaBytes out;
-  out.first = log.segments.begin()->first;
+  out.first = std::max(from, file->first);
   Offset at = out.first;
-  for (const auto& [first, file] : log.segments) {
-    if (first != at) break;  // a gap: the rest is not comparable
-    out.files.push_back(first);
-    ByteSpan rest = ByteSpan(file.seen).subspan(segment_header_size);
+  for (; file != log.segments.end(); ++file) {
+    if (file->first > at) break;  // a gap: the rest is not comparable
+    out.files.push_back(file->first);
+    const ByteSpan seen(file->second.seen);
+    ByteSpan rest = seen.subspan(std::min<std::size_t>(seen.size(), segment_header_size + (at - file->first)));
     for (;;) {
       const FrameView v = look_at_frame(rest, id, at, true);
       if (v.state != FrameState::good) break;
@@ -178,14 +181,14 @@ void Checkers::entry_read(LogId log, const client::Entry& e) {
   of(log).entry_read(e);
 }
 
-void Checkers::compare_replicas(LogId log, Offset committed) {
+void Checkers::compare_replicas(LogId log, Offset first, Offset committed) {
   std::optional<ReplicaBytes> base;
   std::string base_name;
   for (const auto& node : world_.storage) {
     const auto& logs = node->disk.content();
     const auto l = logs.find(log);
     if (l == logs.end() || !node->alive()) continue;
-    auto mine = bytes_of(l->second, log);
+    auto mine = bytes_of(l->second, log, first);
     if (!mine || mine->end() < committed) {
       violated(world_, promise::replicas,
                fmt::format("{} ends at {}, committed is {}", node->name(), mine ? mine->end().value : 0, committed.value));

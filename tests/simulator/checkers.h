@@ -127,8 +127,9 @@ class Checkers {
   void append_abandoned() { ++unknown_; }
   void entry_read(LogId log, const client::Entry& e);
 
-  /// replicas: at the end, idle. `committed`: as far as the log must be whole everywhere.
-  void compare_replicas(LogId log, Offset committed);
+  /// replicas: at the end, idle. The log must be whole everywhere from `first` to `committed`; what a file still holds below a
+  /// trim point is nobody's.
+  void compare_replicas(LogId log, Offset first, Offset committed);
 
   std::uint64_t acknowledged() const { return acknowledged_; }
   std::uint64_t failed() const { return failed_; }
@@ -145,13 +146,14 @@ class Checkers {
   std::uint64_t read_ = 0;
 };
 
-/// The frames' bytes of one replica, from its first offset on, as far as its files are contiguous and good.
+/// The frames' bytes of one replica, from an offset (where a frame begins) on, or from its first one if that is higher, as far as
+/// its files are contiguous and good.
 struct ReplicaBytes {
   Offset first{};
   std::vector<std::byte> bytes;
   std::vector<Offset> files;
   Offset end() const { return first + bytes.size(); }
 };
-std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id);
+std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Offset from = {});
 
 }  // namespace loglog::simulator

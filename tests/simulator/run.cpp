@@ -87,7 +87,7 @@ void Run::settle_log(int i) {
     return violated(world_, promise::progress, "a full read does not end within 30 s; last answer: " + read.last_error());
   checkers_.of(read.log()).fully_read(read.entries(), read.first());
   if (!world_.has(Bug::nobody_audits) && !audit(read)) return;
-  checkers_.compare_replicas(read.log(), read.committed());
+  checkers_.compare_replicas(read.log(), read.first(), read.committed());
   // The leader's own frames may stand behind the last entry: followers are not told of them.
   const Offset last = read.entries().empty() ? Offset{} : read.entries().back().next;
   for (const auto& w : work_)

@@ -313,6 +313,7 @@ void FullRead::completed(const client::Completed& c) {
   if (const auto* f = std::get_if<client::Failure>(&c.result)) {
     error_ = f->error.message();
     world_.trace(process_.name(), "full read: " + error_);
+    if (f->error.code == Errc::trimmed && entries_.empty()) at_ = tail_.first = std::max(at_, f->begins);  // trimmed since
     world_.scheduler.after(100ms, [this] { next(); });
     return;
   }
