@@ -3,14 +3,16 @@
 #
 #   tests/run.sh               everything
 #   tests/run.sh unit simul    only the steps whose names contain one of the words (builds are needed first: tests/run.sh build unit)
-#   LOGLOG_JOBS=N, LOGLOG_SEEDS=N, LOGLOG_FUZZ_SECONDS=N change how many processes, simulator seeds and seconds per fuzzer
+#   LOGLOG_JOBS=N, LOGLOG_SEEDS=N, LOGLOG_SOAK=N, LOGLOG_FUZZ_SECONDS=N change how many processes, simulator seeds, seconds of
+#   fresh seeds and seconds per fuzzer
 #
 # The closing line counts doctest cases one by one and every other step as one.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
 jobs=${LOGLOG_JOBS:-$(nproc)}
-seeds=${LOGLOG_SEEDS:-200}
+seeds=${LOGLOG_SEEDS:-260}
+soak=${LOGLOG_SOAK:-60}
 fuzz_seconds=${LOGLOG_FUZZ_SECONDS:-20}
 wanted=("$@")
 logs=$PWD/build/tests/logs
@@ -116,6 +118,8 @@ step "tidy" 900 bash -c check_tidy
 step "unit tests" 600 build/asan/bin/loglog-unit-tests
 step "simulator, $seeds seeds" 600 build/release/bin/loglog-simulate --plans tests/simulator/plans --seeds "$seeds"
 step "simulator, kept seeds" 120 bash -c kept_seeds
+step "simulator, fresh seeds" 240 build/release/bin/loglog-simulate --plans tests/simulator/plans --soak "$soak"
+step "simulator, controls" 240 build/release/bin/loglog-simulate --controls
 step "protocol model" 240 build/release/bin/loglog-model --all
 for source in tests/fuzz/fuzz_*.cpp; do
   [ -e "$source" ] || continue

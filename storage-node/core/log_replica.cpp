@@ -220,6 +220,7 @@ void LogReplica::drop() {
   reconcile_wanted_.reset();
   orders_.drop();
   state.dropped = true;
+  state.suspect = false;  // its hole is nobody's any more
   state.matched = {};
   reader.end_all(Errc::no_such_log);
   reader.drop_cache();

@@ -88,12 +88,13 @@ class Worker {
   }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
+  // One that rests ends by itself when nobody can give it work any more; one in the middle of a run is ended.
   ~Worker() {
     for (int fd : {to_, from_, errors_}) {
       ::close(fd);
       std::erase(open_ends(), fd);
     }
-    ::kill(pid_, SIGKILL);
+    if (number_) ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
 
@@ -144,7 +145,7 @@ class Worker {
       check(job.has_value(), "a job that is not there");
       if (!write_all(out, to_lines(run(*job->plan, job->seed, false, job->bugs)))) break;
     }
-    std::_Exit(0);
+    std::exit(0);
   }
 
   pid_t pid_ = -1;

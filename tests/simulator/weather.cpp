@@ -328,13 +328,13 @@ void Weather::heal() {
       p->kill();
       continue;
     }
-    p->disk.full = false;
-    p->disk.fails_next = SimulatedDisk::Failing::nothing;
-    p->disk_slowness = 1;
     if (p->disk_is_away() && !world_.has(Bug::never_puts_back)) {
       p->kill();
       p->return_disk();
     }
+    p->disk.full = false;
+    p->disk.fails_next = SimulatedDisk::Failing::nothing;
+    p->disk_slowness = 1;
     p->start();
   }
   for (auto& p : world_.sequencers) {
