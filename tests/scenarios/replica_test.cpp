@@ -87,7 +87,7 @@ TEST_CASE("story: a storage node comes back with an empty disk: refused, it coun
   Story s;
   s.appended("a");
   s.kill(s.node(3));
-  s.node(3).lose_disk();
+  s.node(3).lose_disk(simulator::Loss::everything);
   s.restart(s.node(3));
   s.kill(s.node(2));
   s.let_pass(2s);

@@ -317,7 +317,7 @@ void Story::expect_replicas_equal(const std::string& name) {
   REQUIRE(settled());
   CHECK(all.size() == log(name).members.size());
   for (const storage::LogCore* l : all) CHECK(l->durable.chain == all.front()->durable.chain);
-  checkers_.compare_replicas(id, all.front()->committed);
+  checkers_.compare_replicas(id, all.front()->first(), all.front()->committed);
   expect_all_well();
 }
 
