@@ -121,6 +121,7 @@ step "simulator, kept seeds" 120 bash -c kept_seeds
 step "simulator, fresh seeds" 240 build/release/bin/loglog-simulate --plans tests/simulator/plans --soak "$soak"
 step "simulator, controls" 240 build/release/bin/loglog-simulate --controls
 step "protocol model" 240 build/release/bin/loglog-model --all
+step "mutation score, kept seeds" 120 build/release/bin/loglog-mutation-score --quick
 for source in tests/fuzz/fuzz_*.cpp; do
   [ -e "$source" ] || continue
   name=$(basename "$source" .cpp)

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "proto-spec/vocabulary/check.h"
+#include "proto-spec/vocabulary/rules.h"
 
 namespace loglog::client {
 namespace {
@@ -54,6 +55,7 @@ void AppendPipeline::cut_when_due() {
 /// new sequence numbers: a node may hold the old ones as other runs (D3). The old numbers are skipped for ever.
 void AppendPipeline::rebuild_from(RunList::iterator begin) {
   cut(open_, builder_);
+  if (removed(Rule::A6_number)) next_ = begin->reference.first;
   RunList old;
   old.splice(old.begin(), runs_, begin, runs_.end());
   Run fresh;
@@ -168,17 +170,18 @@ void AppendPipeline::open_term(Time now) {
 void AppendPipeline::term_is(Time now, ConnectionId from, const TermIs& m) {
   if (m.term < term_ || !view_.is_sequencer(from)) return;
   leader_ = from;
+  const Offset known_before = known_;
   known_ = std::max(known_, m.end);  // all below is committed
   if (m.term == term_) return;       // the same reign: its Commits are repeated
   const bool first = term_ == Term{};
   term_ = m.term;
-  term_start_ = m.start;
+  term_start_ = removed(Rule::A3_until) ? std::min(m.start, known_before) : m.start;
   term_end_ = m.end;
   for (Run& r : runs_) {
     r.commit_sent = false;
     r.commits_in_term = 0;
   }
-  if (!first && !resolver_) resolve(now);
+  if (!first && !resolver_ && !removed(Rule::A3_resolve)) resolve(now);
 }
 
 void AppendPipeline::lose_term(Time now, Duration pause) {
@@ -215,9 +218,11 @@ void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
       } else if (const auto found = f.found.find(i.sequence); found != f.found.end()) {
         lower = found->second.next;
         end(i, Appended{found->second.offset, found->second.term});
+      } else if (const auto whole = f.found.find(r->items.front().sequence); removed(Rule::A4) && whole != f.found.end()) {
+        end(i, Appended{whole->second.offset + (i.at - r->items.front().at), whole->second.term});
       } else if (i.sequence < last_found) {  // A5: one of this producer's later entries is in the log, so this one was too
         end(i, Failure{Error{Errc::outcome_unknown, "the entry was committed, and trimmed before its offset was read"}});
-      } else if (f.clipped > std::max(i.known, lower)) {
+      } else if (f.clipped > std::max(i.known, lower) && !removed(Rule::A5)) {
         end(i, Failure{Error{Errc::outcome_unknown, "the log was trimmed past the place where the entry may have been"}});
       } else if (i.live) {  // A4: absent for ever; committed again, in a new run
         i.committing = false;
@@ -260,7 +265,7 @@ void AppendPipeline::send_commits(Time now) {
 
 void AppendPipeline::send_commit(Time now, Run& run) {
   for (Item& i : run.items) {
-    if (!i.committing) i.known = known_;  // no later answer moves it (A3)
+    if (!i.committing || removed(Rule::A3_from)) i.known = known_;  // no later answer moves it (A3)
     i.committing = true;
   }
   run.commit_sent = true;
@@ -296,6 +301,10 @@ void AppendPipeline::committed(Time now, const Committed& m) {
 void AppendPipeline::refused(Time now, ConnectionId from, const Refused& m) {
   const auto run = find(m.first);
   if (m.producer != producer_ || run == runs_.end() || !run->commit_sent) return;
+  if (removed(Rule::A6_refusal)) {
+    end_all(*run, m.error, {});
+    return settle(now, run, false);
+  }
   switch (m.error) {
     case Errc::not_leader:
       view_.not_leader(from, m.leader);
@@ -368,7 +377,7 @@ bool AppendPipeline::expire(Run& run, Time now) {
   bool alive = false, unsure = false;
   for (Item& i : run.items) {
     if (i.live && i.deadline <= now) {
-      if (i.committing) end(i, Failure{Error{Errc::outcome_unknown, "the deadline passed"}});
+      if (i.committing && !removed(Rule::A6_unknown)) end(i, Failure{Error{Errc::outcome_unknown, "the deadline passed"}});
       else end(i, Failure{Error{Errc::deadline_exceeded, why_not_uploaded(run)}});
       if (!i.committing) run.stale = true;
     }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto-spec/vocabulary/rules.h"
 #include "sdk/core/machine_parts.h"
 
 namespace loglog::client {
@@ -112,6 +113,11 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   }
   f.silent_at = at + options.follow_silence;
   if (p->frames.empty()) {
+    if (p->reason == Errc::trimmed && removed(Rule::R1_position)) {
+      f.cursor = FollowCursor(f.log, p->first);
+      move_on(at, f, false);
+      return subscribe(at, t, f);
+    }
     if (p->reason == Errc::trimmed) end_follow(t, Errc::trimmed, "the log begins at " + std::to_string(p->first.value), p->first);
     return;
   }

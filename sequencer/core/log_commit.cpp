@@ -6,6 +6,7 @@
 
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/vocabulary/check.h"
+#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/log_term.h"
 
 namespace loglog::sequencer {
@@ -29,8 +30,9 @@ void LogTerm::refuse(const Client& client, const Commit& c, Errc why, Sequence e
 
 void LogTerm::commit(Time now, Client client, const Commit& c) {
   if (phase_ == Phase::halted) return refuse(client, c, Errc::log_halted);
-  if (phase_ != Phase::open) return refuse(client, c, Errc::not_ready);  // S7
-  if (c.term != term_) return refuse(client, c, Errc::stale_term);
+  const bool ready = phase_ == Phase::open || (phase_ == Phase::opening && removed(Rule::S7_commit));
+  if (!ready) return refuse(client, c, Errc::not_ready);
+  if (c.term != term_ && !removed(Rule::A1_term)) return refuse(client, c, Errc::stale_term);
   if (!is_plausible(c.run)) return refuse(client, c, Errc::invalid_argument);
   const ProducerTable::Judgement j = producers_.judge(c, committed_);
   switch (j.verdict) {
@@ -104,11 +106,11 @@ void LogTerm::advance_commit(Time now) {
   std::vector<Offset> acked;
   for (const Replica& r : replicas_)
     if (r.at != At::lost) acked.push_back(r.acked);
-  const std::size_t w = info_.options.write_quorum;
+  const std::size_t w = std::max<std::size_t>(1, info_.options.write_quorum - (removed(Rule::S6_quorum) ? 1U : 0U));
   if (acked.size() < w) return;
   std::nth_element(acked.begin(), acked.begin() + static_cast<std::ptrdiff_t>(w - 1), acked.end(), std::greater<>());
   const Offset held = acked[w - 1];
-  if (held < term_start_end_ || held <= committed_) return;
+  if ((held < term_start_end_ && !removed(Rule::S6_term)) || held <= committed_) return;
   committed_ = held;
   commit_moved_ = now;
   while (!missing_.empty() && missing_.begin()->first < committed_) missing_.erase(missing_.begin());
@@ -139,6 +141,7 @@ void LogTerm::flush(Time now) {
     prune_window(now);
     bool untold = false;
     for (Replica& r : replicas_) {
+      if (removed(Rule::D5_matched) && r.at != At::streaming && r.at != At::absent && r.told < committed_) tell_committed(r);
       if (r.at != At::streaming) continue;
       send_orders(r);
       if (phase_ == Phase::open && r.told < committed_) tell_committed(r);
@@ -199,6 +202,7 @@ void LogTerm::trimmed(Offset trim) {
 
 void LogTerm::tail(Time, Client client) {
   if (phase_ == Phase::halted) return host_.to_client(client, Failed{Errc::log_halted, info_.name});
+  if (removed(Rule::R2_confirm)) return host_.to_client(client, TailIs{info_.id, begins(), committed_, term_});
   tails_waiting_.push_back(client);
 }
 
@@ -223,11 +227,11 @@ void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
 }
 
 void LogTerm::answer_tails() {
-  const std::size_t need = std::max<std::size_t>(info_.options.write_quorum, seal_quorum());
+  const std::size_t need = removed(Rule::R2_quorum) ? seal_quorum() : std::max<std::size_t>(info_.options.write_quorum, seal_quorum());
   for (auto round = tail_rounds_.begin(); round != tail_rounds_.end();) {
     Offset largest{};
     for (const auto& [node, o] : round->confirmed) largest = std::max(largest, o);
-    if (round->confirmed.size() < need || committed_ < largest) {
+    if (round->confirmed.size() < need || (committed_ < largest && !removed(Rule::R2_reached))) {
       ++round;
       continue;
     }
@@ -284,8 +288,17 @@ void LogTerm::check_missing(Time now) {
     if (!(gone || m.cancelled) || !all_miss(at, m)) continue;
     host_.event(Event::Level::warning, fmt::format("log {}: a run at {} was never uploaded and its producer is gone; a new term drops it",
                                                    info_.id.value, at.value));
+    if (removed(Rule::D1)) return place_again(at);
     return new_term(term_);
   }
+}
+
+/// What D1 forbids: the offset is given to what comes next. Only a simulator that has removed the rule comes here.
+void LogTerm::place_again(Offset at) {
+  missing_.erase(missing_.lower_bound(at), missing_.end());
+  while (!in_flight_.empty() && in_flight_.back().end > at) in_flight_.pop_back();
+  for (Replica& r : replicas_) r.sent = std::min(r.sent, at);
+  stream_.cut(at);
 }
 
 // ---- The end, and what it looks like

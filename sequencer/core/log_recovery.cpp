@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "proto-spec/disk/frame.h"
+#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/log_term.h"
 
 namespace loglog::sequencer {
@@ -61,6 +62,12 @@ void LogTerm::node_gone(Time now, NodeId node) {
   Replica* r = find(node);
   if (r == nullptr || r->at == At::lost) return;
   move(*r, At::absent, now);
+  if (!removed(Rule::S3_once) || phase_ != Phase::recovering || node != base_) return;
+  // What S3 forbids: the others choose among themselves, in the same term.
+  r->state.reset();
+  phase_ = Phase::sealing;
+  for (Replica& other : replicas_)
+    if (other.at != At::absent && other.at != At::lost) ask(now, other);
 }
 
 void LogTerm::ask(Time now, Replica& r) {
@@ -77,14 +84,14 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Sealed& m) {
 void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || r->at == At::lost || r->at == At::absent || phase_ == Phase::halted) return;
-  if (m.disk != r->member.disk) return lose(*r, "it has another disk than the member", now);
+  if (m.disk != r->member.disk && !removed(Rule::T4_disk)) return lose(*r, "it has another disk than the member", now);
   // What it had acknowledged or been matched to in this term cannot be gone (T4). Where it rotted, the node says so by itself: that
   // is copied again, and until then it counts for nothing (K3, K4).
-  if (m.suspect) {
+  if (m.suspect && !removed(Rule::K4_count)) {
     r->acked = r->durable = Offset{};
     r->joined = false;
   }
-  if (m.tail < std::max(r->acked, r->durable))
+  if (m.tail < std::max(r->acked, r->durable) && !removed(Rule::T4_tail))
     return lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
   if (r->at == At::streaming && request != RequestId{} && request == r->request) {
     first_ = std::max(first_, m.first);  // only asked where it begins now, for one that must be re-based
@@ -120,15 +127,15 @@ void LogTerm::choose_base(Time now) {
   std::size_t suspects = 0;
   Replica* best = nullptr;
   const auto rank = [](const Replica& r) {
-    return std::tuple(r.state->last_frame_term, r.state->tail, !r.state->suspect, r.at == At::stated);
+    return std::tuple(removed(Rule::S3_rank) ? Term{} : r.state->last_frame_term, r.state->tail, !r.state->suspect, r.at == At::stated);
   };
   for (Replica& r : replicas_) {
-    if (!r.state || r.at == At::lost) continue;
+    if (!r.state || (r.at == At::lost && !removed(Rule::S2_lost))) continue;
     ++answers;
-    if (r.state->suspect) ++suspects;
+    if (r.state->suspect && !removed(Rule::S2_suspect)) ++suspects;
     if (best == nullptr || rank(r) > rank(*best)) best = &r;
   }
-  if (answers - std::min<std::size_t>(suspects, 1) < seal_quorum()) return;
+  if (answers - std::min<std::size_t>(suspects, 1) < seal_quorum() - (removed(Rule::S2_quorum) ? 1U : 0U)) return;
   if (contradicted(*best)) return;
   const StateIs& s = *best->state;
   base_ = best->member.node;
@@ -149,12 +156,13 @@ bool LogTerm::contradicted(const Replica& base) {
   for (const Replica& r : replicas_) {
     if (!r.state || r.at == At::lost) continue;
     const StateIs& s = *r.state;
-    if (s.committed > b.tail) {
+    if (s.committed > b.tail && !removed(Rule::S4_alarm)) {
       halt(fmt::format("node {} knows {} as committed, the most up-to-date answer ends at {}", r.member.node.value, s.committed.value,
                        b.tail.value));
       return true;
     }
-    if (s.last_frame_term == b.last_frame_term && s.tail == b.tail && s.chain != b.chain && !s.suspect && !b.suspect) {
+    if (s.last_frame_term == b.last_frame_term && s.tail == b.tail && s.chain != b.chain && !s.suspect && !b.suspect &&
+        !removed(Rule::D4_chain)) {
       halt(fmt::format("nodes {} and {} hold different bytes below {}", r.member.node.value, base.member.node.value, b.tail.value));
       return true;
     }
@@ -176,6 +184,7 @@ std::vector<NodeId> LogTerm::holders(Offset o, NodeId except) const {
   std::vector<NodeId> out;
   for (const Replica& r : replicas_)
     if (r.at == At::streaming && r.member.node != except && r.durable >= o) out.push_back(r.member.node);
+    else if (removed(Rule::S5_matched) && r.at == At::stated && r.member.node != except && r.state->tail >= o) out.push_back(r.member.node);
   return out;
 }
 
@@ -191,7 +200,7 @@ void LogTerm::repair(Time now, Replica& r) {
   const StateIs& s = *r.state;
   const TermHistory theirs = history_of(s);
   const TermHistory ours = history();
-  const Offset cut = divergence(ours, theirs);
+  const Offset cut = removed(Rule::S4_divergence) ? std::min(ours.tail, theirs.tail) : divergence(ours, theirs);
   Reconcile m{info_.id, term_, host_.metadata_version(), s.tail, s.chain, s.last_frame_term, cut, false, {}, {}, {}, {}};
   // A node with a hole knows more as committed than it still has (K3); only what it has can be cut.
   const Offset known = std::min(s.committed, s.tail);
@@ -199,10 +208,10 @@ void LogTerm::repair(Time now, Replica& r) {
   if (has_nothing) {
     // No frame, no term, no cut: it begins where the log does.
   } else if (cut < first_ && s.tail != cut) {
-    if (known > first_)
+    if (known > first_ && !removed(Rule::S4_alarm))
       return halt(fmt::format("node {} parts at {} from the log, below {} that it knows as committed", r.member.node.value, cut.value,
                               known.value));
-  } else if (cut < known) {
+  } else if (cut < known && !removed(Rule::S4_alarm)) {
     return halt(
         fmt::format("node {} would be cut at {}, below {} that it knows as committed", r.member.node.value, cut.value, known.value));
   }
@@ -274,9 +283,11 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
     return ask_where_peers_begin();
   }
   if (m.tail != r->target) return ask(now, *r);
-  if (m.chain != r->target_chain) return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
+  if (m.chain != r->target_chain && !removed(Rule::S5_chain))
+    return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
   r->joined = true;
   r->durable = m.tail;
+  if (removed(Rule::S6_term)) r->acked = m.tail;
   if (!stream_.is_boundary(r->target)) return ask(now, *r);  // fell out of the window meanwhile: another round
   move(*r, At::streaming, now);
   r->sent = r->target;
@@ -331,7 +342,7 @@ void LogTerm::lose(Replica& r, const std::string& why, Time now) {
 
 /// D4.
 bool LogTerm::note_chain(NodeId from, Offset o, Chain c) {
-  if (chains_.note(o, c)) return true;
+  if (chains_.note(o, c) || removed(Rule::D4_chain)) return true;
   halt(fmt::format("node {} holds other bytes below {} than another replica", from.value, o.value));
   return false;
 }
@@ -362,7 +373,7 @@ void LogTerm::new_term(Term floor) {
 
 /// S8: nothing moves, and a new term with the members that can be reached now would do better.
 bool LogTerm::stuck(Time now) const {
-  if (phase_ == Phase::sealing || phase_ == Phase::halted || new_term_asked_) return false;
+  if (phase_ == Phase::sealing || phase_ == Phase::halted || new_term_asked_ || removed(Rule::S8_deadline)) return false;
   const std::size_t quorum = std::max<std::size_t>(seal_quorum(), info_.options.write_quorum);
   if (reachable() < quorum) return false;
   if (phase_ == Phase::recovering) {

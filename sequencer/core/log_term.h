@@ -161,6 +161,7 @@ class LogTerm {
   void start_tail_round(Time now);
   void answer_tails();
   void check_missing(Time now);
+  void place_again(Offset at);
   bool all_miss(Offset at, const MissingRun& m) const;
 
   const Options& options_;

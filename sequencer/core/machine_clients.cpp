@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
@@ -108,7 +109,8 @@ void SequencerMachine::on(const Client& c, const DeleteLog& m) {
 
 /// R3: clamped to the committed offset here, never back where it is applied.
 void SequencerMachine::on(const Client& c, const TrimLog& m) {
-  if (LogTerm* l = open_term(c, m.log, m)) propose(Trim{m.log, std::min(m.offset, l->committed())}, c);
+  if (LogTerm* l = open_term(c, m.log, m))
+    propose(Trim{m.log, removed(Rule::R3_committed) ? m.offset : std::min(m.offset, l->committed())}, c);
 }
 
 }  // namespace loglog::sequencer

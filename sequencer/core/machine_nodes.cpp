@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
@@ -43,7 +44,7 @@ void SequencerMachine::check_node(NodeId id) {
   if (ours == ClusterId{} || c.disk == DiskId{}) return;  // taken up when InitCluster is applied
   const StorageInfo* known = metadata_.node(id);
   const StorageInfo* wanted = configured(id);
-  if (known != nullptr && known->disk != c.disk) {
+  if (known != nullptr && known->disk != c.disk && !removed(Rule::T4_disk)) {
     n.refused = true;
     const std::string why = fmt::format("node {} is registered with disk {:016x} and comes with disk {:016x}; it counts as down", id.value,
                                         known->disk.value, c.disk.value);
@@ -51,7 +52,7 @@ void SequencerMachine::check_node(NodeId id) {
     out_.closes.push_back({n.connection, Error{Errc::wrong_identity, why}});
     return;
   }
-  if (known == nullptr || (wanted != nullptr && wanted->address != known->address)) {
+  if (known == nullptr || known->disk != c.disk || (wanted != nullptr && wanted->address != known->address)) {
     propose(RegisterStorage{StorageInfo{id, c.disk, wanted != nullptr ? wanted->address : known->address}});
     if (known == nullptr) return;
   }
@@ -161,7 +162,7 @@ void SequencerMachine::joined(NodeId from, LogId log) {
   Task& t = found->second;
   t.done.insert(from);
   const bool all = std::all_of(l->members.begin(), l->members.end(), [&](const Member& m) { return t.done.contains(m.node); });
-  if (all && !t.proposed) t.proposed = propose(MarkOpen{log});
+  if ((all || removed(Rule::T5_open)) && !t.proposed) t.proposed = propose(MarkOpen{log});
 }
 
 /// A log that some chosen node does not join in time is given up, so that the name is free again.

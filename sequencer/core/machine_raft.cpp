@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
@@ -21,6 +22,7 @@ void SequencerMachine::drain_raft() {
   for (auto& [to, m] : std::exchange(o.sends, {}))
     if (const auto c = sequencers_.find(to); c != sequencers_.end()) out_.sends.push_back({c->second, {}, std::move(m)});
   if (term_ != Term{} && !(raft_.is_leader() && raft_.term() == lead_raft_term_)) stop_leading();
+  if (removed(Rule::T2_committed) && raft_.is_leader() && term_ == Term{}) lead(metadata_.state().last_term + 1);
   o.role_changed = false;
   o.reads.clear();
   o.failed_reads.clear();
@@ -52,6 +54,7 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     // T1, T2: the term is only this leader's if it proposed it and still leads in that Raft term.
     const bool mine = b->instance == instance_ && raft_.is_leader() && raft_.term() == raft_term && b->raft_term == raft_term;
     if (!mine || result.error.code != Errc::ok) return;
+    if (b->log == LogId{} && result.minted == term_ && removed(Rule::T2_committed)) return;
     if (b->log == LogId{}) lead(result.minted);
     else if (term_ != Term{}) new_log_term(b->log, result.minted, true, false);
     return;

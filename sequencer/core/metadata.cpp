@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "proto-spec/vocabulary/limits.h"
+#include "proto-spec/vocabulary/rules.h"
 #include "proto-spec/wire/field_codec.h"
 
 namespace loglog::sequencer {
@@ -27,7 +28,7 @@ Applied MetadataState::apply(RaftIndex index, const Command& command) {
 Applied MetadataState::on(RaftIndex, const BeginTerm& c) {
   LogInfo* log = c.log == LogId{} ? nullptr : find(c.log);
   if (c.log != LogId{} && log == nullptr) return refused(Errc::no_such_log, {}, c.log);
-  state_.last_term = std::max(state_.last_term, c.floor) + 1;
+  state_.last_term = std::max(state_.last_term, c.floor) + (removed(Rule::T1_number) && state_.last_term != Term{} ? 0 : 1);
   if (log != nullptr) log->last_term = state_.last_term;
   return {Error{}, c.log, state_.last_term};
 }
@@ -48,8 +49,9 @@ Applied MetadataState::on(RaftIndex, const RegisterStorage& c) {
     return done();
   }
   // T4: another disk under the same id is another member; it never takes the place of the first silently.
-  if (at->disk != c.node.disk)
+  if (at->disk != c.node.disk && !removed(Rule::T4_disk))
     return refused(Errc::wrong_identity, fmt::format("node {} is registered with another disk", c.node.id.value));
+  at->disk = c.node.disk;
   at->address = c.node.address;
   return done();
 }
@@ -61,7 +63,7 @@ Applied MetadataState::on(RaftIndex index, const MakeLog& c) {
     if (s == nullptr || s->disk != m.disk) return refused(Errc::not_enough_nodes, "a chosen node is not registered any more");
   }
   LogInfo info;
-  info.id = LogId{index.value};
+  info.id = removed(Rule::T5_ids) ? LogId{state_.logs.size() + 1} : LogId{index.value};
   info.name = c.name;
   info.state = LogState::creating;
   info.options = c.options;
@@ -100,7 +102,7 @@ Applied MetadataState::on(RaftIndex, const FinishDelete& c) {
 Applied MetadataState::on(RaftIndex, const Trim& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
-  l->trim = std::max(l->trim, c.offset);  // R3
+  l->trim = removed(Rule::R3_back) ? c.offset : std::max(l->trim, c.offset);
   return done(c.log);
 }
 
@@ -150,8 +152,8 @@ Result<LogOptions> effective_options(const std::string& name, LogOptions o, std:
   if (o.replicas == 0) o.replicas = static_cast<std::uint8_t>(std::min<std::size_t>(3, std::max<std::size_t>(1, registered)));
   if (o.replicas > replicas_max)
     return fail(Errc::invalid_argument, fmt::format("{} replicas asked for, at most {} are possible", o.replicas, replicas_max));
-  if (o.write_quorum == 0) o.write_quorum = static_cast<std::uint8_t>(o.replicas / 2 + 1);
-  if (o.write_quorum > o.replicas)
+  if (o.write_quorum == 0) o.write_quorum = static_cast<std::uint8_t>(o.replicas / 2 + (removed(Rule::C2_default) ? 0 : 1));
+  if (o.write_quorum > o.replicas && !removed(Rule::C2_range))
     return fail(Errc::invalid_argument, fmt::format("a write quorum of {} is more than the {} replicas", o.write_quorum, o.replicas));
   if (o.segment_size == 0) o.segment_size = segment_size_default;
   if (o.segment_size < segment_size_min || o.segment_size > segment_size_max)

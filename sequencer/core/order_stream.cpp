@@ -47,6 +47,13 @@ void OrderStream::drop_front() {
   items_.pop_front();
 }
 
+void OrderStream::cut(Offset o) {
+  while (!items_.empty() && items_.back().at >= o) {
+    end_ = items_.back().at;
+    items_.pop_back();
+  }
+}
+
 bool ChainRecord::note(Offset o, Chain c) {
   const auto [at, fresh] = points_.try_emplace(o, c);
   if (!fresh) return at->second == c;

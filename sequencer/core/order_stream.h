@@ -36,6 +36,8 @@ class OrderStream {
   void drop_below(Offset o);
   /// Forgets the oldest item; there is one.
   void drop_front();
+  /// Forgets items that begin at or after, so that the next one goes there.
+  void cut(Offset o);
   Offset end_of_front() const { return items_.front().at + items_.front().length; }
 
  private:

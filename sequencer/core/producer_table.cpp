@@ -3,22 +3,30 @@
 #include <algorithm>
 
 #include "proto-spec/vocabulary/check.h"
+#include "proto-spec/vocabulary/rules.h"
 
 namespace loglog::sequencer {
 
 ProducerTable::Judgement ProducerTable::judge(const Commit& c, Offset committed) {
+  if (const auto known = producers_.find(c.run.producer);
+      removed(Rule::A2) && known != producers_.end() && all_committed(known->second, committed)) {
+    runs_ -= known->second.runs.size();
+    producers_.erase(known);
+  }
   const auto found = producers_.find(c.run.producer);
   if (found == producers_.end()) {
     // A1: no record in this term: only the entry right after what the producer knows the fate of.
     const Sequence expected = c.settled + 1;
-    if (c.run.first != expected) return {Verdict::wrong_sequence, expected};
+    if (c.run.first != expected && !removed(Rule::A1_first)) return {Verdict::wrong_sequence, expected};
     if (producers_.size() >= producers_max_ || runs_ >= runs_max_) return {Verdict::full};
     return {Verdict::accept, expected};
   }
   Producer& p = found->second;
   settle(p, c.settled, committed);
-  const Sequence expected = std::max(p.next, c.settled + 1);
-  if (c.run.first == expected) return runs_ >= runs_max_ ? Judgement{Verdict::full} : Judgement{Verdict::accept, expected};
+  const Sequence expected = removed(Rule::A1_settled) ? p.next : std::max(p.next, c.settled + 1);
+  const bool gap = c.run.first > expected && removed(Rule::A1_next);
+  const bool again = c.run.first < expected && removed(Rule::A1_repeat);
+  if (c.run.first == expected || gap || again) return runs_ >= runs_max_ ? Judgement{Verdict::full} : Judgement{Verdict::accept, expected};
   Run* run = find(p, c.run.first);
   if (run == nullptr || run->reference.count != c.run.count) return {Verdict::wrong_sequence, expected};
   if (run->reference != c.run) return {Verdict::other_bytes, expected};
@@ -50,6 +58,10 @@ ConnectionId ProducerTable::connection(ProducerId producer) const {
 
 void ProducerTable::seen_on(ProducerId producer, ConnectionId connection) {
   if (const auto p = producers_.find(producer); p != producers_.end()) p->second.connection = connection;
+}
+
+bool ProducerTable::all_committed(const Producer& p, Offset committed) {
+  return std::all_of(p.runs.begin(), p.runs.end(), [&](const Run& r) { return r.end() <= committed; });
 }
 
 /// Confirmed runs go; one that is not committed here stays, whatever the producer says: its answer is still owed.

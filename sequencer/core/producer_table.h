@@ -60,6 +60,7 @@ class ProducerTable {
   };
   void settle(Producer& p, Sequence through, Offset committed);
   static Run* find(Producer& p, Sequence first);
+  static bool all_committed(const Producer& p, Offset committed);
 
   std::size_t producers_max_;
   std::size_t runs_max_;

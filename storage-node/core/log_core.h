@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 
+#include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/log_tail.h"
 #include "storage-node/core/promise.h"
 #include "storage-node/core/segment_map.h"
@@ -35,12 +36,12 @@ struct LogCore {
   ConnectionId leader{};     ///< where acknowledgements go
 
   const PromiseKeeper& promise() const { return own_promise.held().term > node_promise.held().term ? own_promise : node_promise; }
-  bool is_matched() const { return matched != Term{} && matched == promise().held().term; }
+  bool is_matched() const { return matched != Term{} && (matched == promise().held().term || removed(Rule::T3_fence)); }
   bool lost() const { return data_loss || node.data_loss; }
   Offset first_kept() const { return segments.empty() ? durable.end : segments.front(); }
   /// Where the log begins for readers (R1, R3).
   Offset first() const { return std::max(first_kept(), std::min(trim_wanted, committed)); }
-  Offset readable_end() const { return std::min(committed, durable.end); }
+  Offset readable_end() const { return removed(Rule::R1_committed) ? durable.end : std::min(committed, durable.end); }
   Offset told_committed() const { return is_matched() ? committed : first(); }
 };
 

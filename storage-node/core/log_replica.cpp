@@ -1,5 +1,6 @@
 #include "storage-node/core/log_replica.h"
 
+#include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/invariants.h"
 #include "storage-node/core/retention.h"
 
@@ -65,7 +66,7 @@ void LogReplica::get_state(ConnectionId from, RequestId request, const GetState&
       reconcile_wanted_.reset();
     }
   }
-  state.leader = from;
+  if (!(removed(Rule::S1_ack) && writer_.busy())) state.leader = from;
   state_asked_.push_back({from, request, m.term});
   settle();
 }
@@ -74,7 +75,7 @@ void LogReplica::reconcile(ConnectionId from, RequestId request, const Reconcile
   repair_.cancel();
   orders_.drop();
   state.matched = {};
-  state.leader = from;
+  if (!(removed(Rule::S1_ack) && writer_.busy())) state.leader = from;
   reconcile_wanted_ = m;
   reconcile_from_ = {from, request, m.term};
   settle();
@@ -83,12 +84,13 @@ void LogReplica::reconcile(ConnectionId from, RequestId request, const Reconcile
 /// The strand may have become idle: what waited for that goes on.
 void LogReplica::settle() {
   check_invariants(state);
-  if (writer_.busy()) return;
+  if (writer_.busy() && !removed(Rule::S1_barrier)) return;
   const Term promised = state.promise().held().term;
   for (const Asked& a : std::exchange(state_asked_, {})) {
-    if (a.term == promised) state.node.send(a.from, a.request, state_is(a.term));
+    if (a.term == promised || removed(Rule::T3_fence)) state.node.send(a.from, a.request, state_is(a.term));
     else state.node.send(a.from, a.request, Fenced{state.id, promised, state.promise().held().instance});
   }
+  if (writer_.busy()) return;
   for (const Asked& a : std::exchange(misfit_, {}))
     if (a.term == promised) state.node.send(a.from, a.request, state_is(a.term));
   if (reconcile_wanted_) reconcile_now();
@@ -99,11 +101,11 @@ void LogReplica::settle() {
 
 void LogReplica::reconcile_now() {
   const Reconcile m = *std::exchange(reconcile_wanted_, std::nullopt);
-  if (m.term != state.promise().held().term) return;  // a newer leader has sealed meanwhile
+  if (m.term != state.promise().held().term && !removed(Rule::T3_fence)) return;  // a newer leader has sealed meanwhile
   const Tail& t = state.durable;
   const bool as_named = t.end == m.expected_tail && t.chain == m.expected_chain && t.last_term == m.expected_last_term;
-  if (!as_named || (!m.rebase && m.cut > t.end)) return answer_reconcile(m, Errc::wrong_state);
-  if (!m.rebase && m.cut < std::min(state.committed, t.end)) {
+  if ((!as_named && !removed(Rule::S4_compare)) || (!m.rebase && m.cut > t.end)) return answer_reconcile(m, Errc::wrong_state);
+  if (!m.rebase && m.cut < std::min(state.committed, t.end) && !removed(Rule::S4_alarm)) {
     state.node.event(Event::Level::alarm, fmt::format("log {}: told to cut at {} below the committed offset {}; halted (S4)",
                                                       state.id.value, m.cut.value, state.committed.value));
     return answer_reconcile(m, Errc::log_halted);
@@ -113,7 +115,7 @@ void LogReplica::reconcile_now() {
 }
 
 void LogReplica::reconciled(const Reconcile& m, Errc e) {
-  if (e == Errc::ok && m.term == state.promise().held().term) {
+  if (e == Errc::ok && (m.term == state.promise().held().term || removed(Rule::T3_fence))) {
     state.matched = m.term;
     state.leader_committed = {};
     state.suspect = false;  // every byte up to the target was checked against the leader's chain
@@ -129,7 +131,7 @@ void LogReplica::answer_reconcile(const Reconcile& m, Errc e) {
 void LogReplica::order(ConnectionId from, RequestId request, const Order& m) {
   state.leader = from;
   if (!state.is_matched() || repair_.active() || reconcile_wanted_) return state.node.send(from, request, state_is(m.term));
-  if (m.previous_end != orders_.ordered_end() || m.previous_term != orders_.ordered_term()) {
+  if ((m.previous_end != orders_.ordered_end() || m.previous_term != orders_.ordered_term()) && !removed(Rule::D2)) {
     // D2. What is not in flight is dropped, so that the leader can go on exactly from the tail this answer names.
     orders_.drop();
     misfit_.push_back({from, request, m.term});
@@ -180,16 +182,17 @@ void LogReplica::group_durable(const OrderQueue::Group& group) {
 /// D4: the term is checked again at the moment of sending; S6: only a tail whose last frame is of this term counts.
 void LogReplica::acknowledge() {
   const Tail& t = state.durable;
-  if (!state.is_matched() || !state.promise().durable() || state.lost() || t.last_term != state.matched) return;
-  state.node.send(state.leader, RequestId{}, Durable{state.id, state.matched, t.end, t.chain, t.checkpoint, t.checkpoint_chain});
+  const bool of_this_term = state.is_matched() && t.last_term == state.matched;
+  if (!(of_this_term || removed(Rule::S1_ack)) || !state.promise().durable() || state.lost()) return;
+  state.node.send(state.leader, RequestId{}, Durable{state.id, t.last_term, t.end, t.chain, t.checkpoint, t.checkpoint_chain});
 }
 
 /// D5.
 void LogReplica::advance_committed(Offset leader_committed) {
-  if (!state.is_matched()) return;
+  if (!state.is_matched() && !removed(Rule::D5_matched)) return;
   state.leader_committed = std::max(state.leader_committed, leader_committed);
-  const Offset now = std::min(state.leader_committed, state.durable.end);
-  if (now <= state.committed) return;
+  const Offset now = removed(Rule::D5_own) ? state.leader_committed : std::min(state.leader_committed, state.durable.end);
+  if (now == state.committed || (now < state.committed && !removed(Rule::D5_back))) return;
   state.committed = now;
   if (marks_at_ == never) marks_at_ = state.node.now + committed_marks_after;
   if (state.trim_wanted > state.first_kept()) trim_log(state, state.trim_wanted);
@@ -197,7 +200,7 @@ void LogReplica::advance_committed(Offset leader_committed) {
 }
 
 void LogReplica::watermark(const Watermark& m) {
-  if (state.matched != m.term) return;
+  if (state.matched != m.term && !removed(Rule::D5_matched)) return;
   advance_committed(m.committed);
   schedule();
 }

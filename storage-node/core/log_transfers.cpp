@@ -1,4 +1,5 @@
 // Runs coming in from clients, and bytes going out to peers.
+#include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/log_replica.h"
 
 namespace loglog::storage {
@@ -15,9 +16,9 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
   if (state.lost()) return refuse_upload(from, request, m.run, Errc::data_loss);
   const auto checked = check_images(m.frames, state.node.options.verify_uploads);
   if (!checked) return refuse_upload(from, request, m.run, checked.error().code);
-  if (*checked != m.run) return refuse_upload(from, request, m.run, Errc::digest_mismatch);  // D3
+  if (*checked != m.run && !removed(Rule::D3)) return refuse_upload(from, request, m.run, Errc::digest_mismatch);  // D3
   if (const StagedRun* staged = state.node.staging.find(state.id, m.run.producer, m.run.first)) {
-    if (staged->run != m.run) return refuse_upload(from, request, m.run, Errc::digest_mismatch);
+    if (staged->run != m.run && !removed(Rule::D3)) return refuse_upload(from, request, m.run, Errc::digest_mismatch);
     return accept_upload(from, request, m.run);
   }
   const bool wanted = orders_.misses(m.run);
@@ -36,7 +37,8 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
 
 void LogReplica::copy(ConnectionId from, RequestId request, const Copy& m) {
   // S5: only a peer matched in the term gives bytes.
-  if (!state.is_matched() || state.matched != m.term) return state.node.fail_request(from, request, Errc::not_matched);
+  if ((!state.is_matched() || state.matched != m.term) && !removed(Rule::S5_matched))
+    return state.node.fail_request(from, request, Errc::not_matched);
   if (state.segments.empty() || m.offset < state.segments.front()) return state.node.fail_request(from, request, Errc::trimmed);
   auto answer = [this, from, request, at = m.offset](Errc e, Bytes b) {
     if (e != Errc::ok) return state.node.fail_request(from, request, e);

@@ -1,5 +1,7 @@
 #include "storage-node/core/order_queue.h"
 
+#include "proto-spec/vocabulary/rules.h"
+
 namespace loglog::storage {
 namespace {
 /// Missing runs searched for at once, from the front of the queue.
@@ -22,7 +24,8 @@ Errc OrderQueue::add(const OrderItem& item) {
     o.run.length = static_cast<std::uint32_t>(item.frame.size());
   } else if (item.run.length < frame_overhead || item.run.length > run_size_max) {
     return Errc::malformed_message;
-  } else if (StagedRun* staged = s_.node.staging.find(s_.id, item.run.producer, item.run.first); staged && staged->run == item.run) {
+  } else if (StagedRun* staged = s_.node.staging.find(s_.id, item.run.producer, item.run.first);
+             staged && (staged->run == item.run || removed(Rule::D3))) {
     staged->pinned = true;
     o.frames = staged->frames;
   } else {
@@ -45,9 +48,10 @@ bool OrderQueue::offer(const Reference& run, Bytes frames) {
   const auto it = missing_.find({run.producer, run.first});
   if (it == missing_.end()) return false;
   Ordered* o = at(it->second);
-  if (o == nullptr || o->run != run) return false;
+  if (o == nullptr || (o->run != run && !removed(Rule::D3))) return false;
   s_.node.staging.remove(s_.id, run.producer, run.first);
-  s_.node.staging.add(s_.node.now, s_.id, run, frames, true);
+  const Errc e = s_.node.staging.add(s_.node.now, s_.id, run, frames, !removed(Rule::D6_space));
+  if (e != Errc::ok) return false;
   o->frames = std::move(frames);
   missing_.erase(it);
   return true;

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 
+#include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/node.h"
 
 namespace loglog::storage {
@@ -11,7 +12,7 @@ class PromiseKeeper {
   PromiseKeeper(Node& node, LogId log) : node_(node), log_(log) {}
 
   const Promise& held() const { return held_; }
-  bool durable() const { return durable_ >= held_.counter; }
+  bool durable() const { return durable_ >= held_.counter || removed(Rule::T3_durable); }
   /// As found on disk.
   void found(const Promise& p) {
     held_ = p;
@@ -19,7 +20,7 @@ class PromiseKeeper {
   }
   /// T1: a higher term is taken; the same one only for the instance it is bound to.
   bool admits(Term term, InstanceId instance) const {
-    return term > held_.term || (term == held_.term && term != Term{} && instance == held_.instance);
+    return term > held_.term || (term == held_.term && term != Term{} && (instance == held_.instance || removed(Rule::T1_instance)));
   }
   /// Takes the term (if it is new) and saves it; `on_durable` is for the node to go on with what waited.
   void raise(Term term, InstanceId instance, std::function<void()> on_durable);

@@ -1,5 +1,7 @@
 #include "storage-node/core/reader.h"
 
+#include "proto-spec/vocabulary/rules.h"
+
 namespace loglog::storage {
 namespace {
 constexpr Duration tell_unmatched_every = 1s;
@@ -15,6 +17,7 @@ std::uint64_t Reader::available(Offset at, std::uint64_t max) const {
 }
 
 Errc Reader::why_nothing(Offset at) const {
+  if (removed(Rule::R1_lagging)) return Errc::past_end;
   if (at < s_.committed || at < s_.leader_committed) return Errc::not_here;  // a hole, or this node lags (R1)
   return s_.is_matched() ? Errc::past_end : Errc::not_here;                  // only a matched node knows the end
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proto-spec/disk/segment.h"
+#include "proto-spec/vocabulary/rules.h"
 
 namespace loglog::storage {
 namespace {
@@ -115,7 +116,7 @@ RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segme
     if (!r.dirty_tail) r.dirty_tail = !rest_is_clean(disk, log, r.segments.open(), r.tail.end);
   }
   if (!r.segments.empty()) r.open_file_size = disk.file_size(log, r.segments.open());
-  r.suspect = damaged || r.tail.end < r.mark_durable;
+  r.suspect = (damaged || r.tail.end < r.mark_durable) && !removed(Rule::K3_marks);
   return r;
 }
 

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "proto-spec/vocabulary/rules.h"
+
 namespace loglog::storage {
 namespace {
 
@@ -116,7 +118,7 @@ void Repair::fetch_header() {
 
 void Repair::fetch_next() {
   if (s_.durable.end >= command_.target) {
-    const bool equal = s_.durable.end == command_.target && s_.durable.chain == command_.target_chain;
+    const bool equal = s_.durable.end == command_.target && (s_.durable.chain == command_.target_chain || removed(Rule::S5_chain));
     return finish(equal ? Errc::ok : Errc::corrupt);
   }
   if (command_.peers.empty()) return finish(Errc::unavailable);

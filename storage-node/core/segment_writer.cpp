@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "proto-spec/vocabulary/check.h"
+#include "proto-spec/vocabulary/rules.h"
 
 namespace loglog::storage {
 namespace {
@@ -25,6 +27,7 @@ std::uint64_t SegmentWriter::file_size() const {
 // ---- Space (K5): all that is written goes where space was reserved before it, so that only asking for space can fail.
 
 std::uint64_t SegmentWriter::room(bool opens) const {
+  if (removed(Rule::K5_reserve) && !opens && !s_.segments.empty()) return std::numeric_limits<std::uint64_t>::max();
   const std::uint64_t used = segment_header_size + (opens || s_.segments.empty() ? 0 : s_.durable.end - s_.segments.open());
   const std::uint64_t size = opens || s_.segments.empty() ? next_size_ : capacity_;
   return size > used ? size - used : 0;
@@ -33,7 +36,7 @@ std::uint64_t SegmentWriter::room(bool opens) const {
 bool SegmentWriter::make_room(bool opens, std::uint64_t bytes) {
   if (preparing_ && opens) return false;  // the `next` file is not to be taken from under a preparation
   const std::uint64_t there = room(opens);
-  if (bytes <= there) return true;
+  if (bytes <= there || (removed(Rule::K5_reserve) && !opens && !s_.segments.empty())) return true;
   if (space_again_ != never) return false;
   if (opens || s_.segments.empty()) {
     // A log that may stay idle begins small.
@@ -126,7 +129,8 @@ void SegmentWriter::write(std::vector<Bytes> frames, bool opens, std::function<v
   Bytes marks = next_marks();
   const std::uint64_t marks_at = marks_slot_at[counter_ % 2];
   ++in_flight_;
-  s_.node.disk(WriteGroup{s_.id, file, segment_header_size + (s_.durable.end - file), std::move(frames), marks_at, std::move(marks), true},
+  s_.node.disk(WriteGroup{s_.id, file, segment_header_size + (s_.durable.end - file), std::move(frames), marks_at, std::move(marks),
+                          !removed(Rule::D4_sync)},
                [this, tail = s_.written, done = std::move(done)](DiskDone&&) {
                  --in_flight_;
                  s_.durable = tail;

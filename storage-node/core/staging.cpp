@@ -1,6 +1,7 @@
 #include "storage-node/core/staging.h"
 
 #include "proto-spec/vocabulary/check.h"
+#include "proto-spec/vocabulary/rules.h"
 
 namespace loglog::storage {
 
@@ -41,7 +42,7 @@ std::size_t Staging::expire(Time now) {
     ages_.pop_front();
     const auto it = runs_.find(key);
     if (it == runs_.end()) continue;
-    if (it->second.pinned) {
+    if (it->second.pinned && !removed(Rule::D6_pinned)) {
       ages_.emplace_back(now + options_.staged_run_expires, key);
       continue;
     }

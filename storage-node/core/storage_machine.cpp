@@ -1,5 +1,6 @@
 #include "storage-node/core/storage_machine.h"
 
+#include "proto-spec/vocabulary/rules.h"
 #include "proto-spec/wire/field_codec.h"
 
 namespace loglog::storage {
@@ -37,7 +38,7 @@ Result<void> StorageMachine::find_identity(StartupDisk& disk) {
   if (promise) promise_.found(*promise);
   if (saved.empty()) {
     // Logs without an identity are somebody's whose identity is lost (T4).
-    if (!disk.logs().empty()) node_.data_loss = true;
+    if (!disk.logs().empty() && !removed(Rule::T4_identity)) node_.data_loss = true;
     make_identity();
     return {};
   }
@@ -55,7 +56,7 @@ Result<void> StorageMachine::find_identity(StartupDisk& disk) {
                             identity->cluster_name, node_.options.id.value, node_.options.cluster_name));
   node_.identity = *identity;
   identity_durable_ = true;
-  if (!promise) {
+  if (!promise && !removed(Rule::T4_promise)) {
     node_.data_loss = true;
     node_.event(Event::Level::alarm, "DATA LOSS: the promise cannot be read; this node seals and acknowledges nothing (T4)");
   }
@@ -73,12 +74,13 @@ void StorageMachine::find_logs(StartupDisk& disk) {
   for (StartupDisk::LogFiles& f : disk.logs()) {
     LogInfo info;
     if (!f.tombstone && (f.info.empty() || !decode_record(f.info, info)) && f.segments.empty()) continue;  // its JOIN was never answered
+    if (f.tombstone && removed(Rule::T5_tombstone)) continue;
     auto log = std::make_unique<LogReplica>(node_, promise_, f.log);
     LogCore& s = log->state;
     s.made = true;
     s.dropped = f.tombstone;
     if (const auto own = decode_promise(f.promise)) s.own_promise.found(*own);
-    else if (f.promise.size() < promise_file_size ? !f.segments.empty() : !all_zero(f.promise)) {
+    else if ((f.promise.size() < promise_file_size ? !f.segments.empty() : !all_zero(f.promise)) && !removed(Rule::T4_promise)) {
       s.data_loss = true;
       node_.event(Event::Level::alarm, fmt::format("DATA LOSS: the promise of log {} cannot be read (T4)", f.log.value));
     }
@@ -234,7 +236,7 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
     return Admission::refused;
   }
   const PromiseKeeper& promise = l != nullptr ? l->state.promise() : promise_;
-  if (term < promise.held().term) {
+  if (term < promise.held().term && !removed(Rule::T3_fence)) {
     node_.send(from, request, Fenced{log, promise.held().term, promise.held().instance});
     return Admission::refused;
   }
@@ -247,9 +249,23 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
 
 LogReplica* StorageMachine::member(ConnectionId from, RequestId request, LogId log) {
   LogReplica* l = find(log);
+  if (l == nullptr && removed(Rule::T5_join)) l = make_unasked(log);
   if (l != nullptr && l->state.made && !l->state.dropped) return l;
   node_.send(from, request, NotMember{log});
   return nullptr;
+}
+
+/// What T5 forbids; only a simulator that has removed the rule comes here.
+LogReplica* StorageMachine::make_unasked(LogId log) {
+  LogInfo info;
+  info.id = log;
+  for (const LogInfo& l : node_.metadata.logs)
+    if (l.id == log) info = l;
+  LogReplica* l = (logs_[log] = std::make_unique<LogReplica>(node_, promise_, log)).get();
+  l->described(info, RaftIndex{});
+  node_.disk(MakeLog{log, encode_record(info)}, {});
+  l->state.made = true;
+  return l;
 }
 
 template <class M>
@@ -272,7 +288,7 @@ void StorageMachine::resume_waiting() {
 
 /// T2, for the replica set that the command is about.
 bool StorageMachine::stale(ConnectionId from, RequestId request, const LogCore& s, RaftIndex version) {
-  if (version >= s.set_version) return false;
+  if (version >= s.set_version || removed(Rule::T2_version)) return false;
   node_.fail_request(from, request, Errc::stale_metadata,
                      fmt::format("version {}, this node knows {}", version.value, s.set_version.value));
   return true;
@@ -290,7 +306,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
   if (m.term < effective.term || !keeper.admits(m.term, m.instance))
     return node_.send(from, request, Fenced{m.log, effective.term, effective.instance});
   if (m.term > keeper.held().term) {
-    if (m.metadata_version < seal_version_) return node_.fail_request(from, request, Errc::stale_metadata);
+    if (m.metadata_version < seal_version_ && !removed(Rule::T2_version)) return node_.fail_request(from, request, Errc::stale_metadata);
     seal_version_ = m.metadata_version;
     keeper.raise(m.term, m.instance, [this] { resume_waiting(); });
   }

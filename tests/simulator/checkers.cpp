@@ -144,7 +144,17 @@ WireWatch::WireWatch(World& world) : world_(world) {
   world_.network.tap = [this](const Process& from, const Process&, const Message& m) {
     if (const auto* s = std::get_if<Seal>(&m)) seal(from, *s);
     else if (const auto* o = std::get_if<Order>(&m)) order(from, *o);
+    else if (const auto* p = std::get_if<Page>(&m)) page(from, *p);
   };
+}
+
+void WireWatch::page(const Process& from, const Page& m) {
+  if (m.reason == Errc::not_member) return;  // it knows no such log
+  Offset& before = committed_at_[{from.name(), from.life(), m.log}];
+  if (m.committed < before)
+    violated(world_, promise::forward,
+             fmt::format("{} says {} after {} of log {}", from.name(), m.committed.value, before.value, m.log.value));
+  before = std::max(before, m.committed);
 }
 
 void WireWatch::seal(const Process& from, const Seal& m) {

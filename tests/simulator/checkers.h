@@ -33,6 +33,8 @@ inline constexpr Promise failed{"failed is never visible", "what an append calle
 inline constexpr Promise replicas{"replicas are identical", "below committed, the replicas' files have the same names and bytes"};
 inline constexpr Promise one_leader{"one leader per term", "a term has one leader instance, and one sequencer orders in it"};
 inline constexpr Promise ordered_once{"an offset is ordered once", "in one term, a log's offset is given to one run"};
+inline constexpr Promise forward{"committed never moves back",
+                                 "what a node has shown as committed, it shows as committed as long as it lives"};
 inline constexpr Promise trim_bounds{"trim takes what was asked", "nothing above the highest trim point asked for is trimmed"};
 inline constexpr Promise follower{"a follower misses nothing", "a follower sees every acknowledged entry from where it began, or is told"};
 inline constexpr Promise full_disk{"a full disk stops nobody", "what is written goes where space was reserved before"};
@@ -42,10 +44,11 @@ inline constexpr Promise starts{"a node starts", "a process that was stopped in 
 inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};
 }  // namespace promise
 
-inline constexpr std::array promises = {
-    promise::durability,  promise::unmoved,  promise::origin,    promise::agreement,  promise::once,       promise::producer_order,
-    promise::real_time,   promise::tail,     promise::failed,    promise::replicas,   promise::one_leader, promise::ordered_once,
-    promise::trim_bounds, promise::follower, promise::full_disk, promise::fresh_name, promise::starts,     promise::progress};
+inline constexpr std::array promises = {promise::durability, promise::unmoved,        promise::origin,     promise::agreement,
+                                        promise::once,       promise::producer_order, promise::real_time,  promise::tail,
+                                        promise::failed,     promise::replicas,       promise::one_leader, promise::ordered_once,
+                                        promise::forward,    promise::trim_bounds,    promise::follower,   promise::full_disk,
+                                        promise::fresh_name, promise::starts,         promise::progress};
 
 /// Names the promise first.
 void violated(World& world, const Promise& p, const std::string& what);
@@ -109,9 +112,11 @@ class WireWatch {
   };
   void seal(const Process& from, const Seal& m);
   void order(const Process& from, const Order& m);
+  void page(const Process& from, const Page& m);
   World& world_;
   std::map<std::pair<LogId, Term>, InstanceId> instance_of_;
   std::map<std::pair<LogId, Term>, std::string> orders_in_;
+  std::map<std::tuple<std::string, std::uint64_t, LogId>, Offset> committed_at_;  // node, life
   std::map<std::tuple<LogId, Term, Offset>, Placed> placed_;
 };
 

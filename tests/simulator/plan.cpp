@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/simulator/targeted_faults.h"
 #include "tests/simulator/weather.h"
 
 namespace loglog::simulator {
@@ -40,12 +41,14 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "follow_anew_ms") p.workload.follow_anew = ms;
   else if (key == "churn_ms") p.workload.churn = ms;
   else if (key == "producers_max") p.producers_max = value;
+  else if (key == "reference_window") p.reference_window = static_cast<std::uint32_t>(value);
   else if (key == "staging_kib") p.staging_bytes_max = value << 10;
   else if (key == "clock_drift_ppm") p.clock_drift_ppm_max = static_cast<std::int64_t>(value);
   else if (key == "faults_for_ms") p.faults_for = ms;
   else if (key == "network_delay_max_us") p.network_delay_max = Duration(static_cast<std::int64_t>(value));
   else if (key == "disk_delay_max_us") p.disk_delay_max = Duration(static_cast<std::int64_t>(value));
   else if (std::any_of(faults.begin(), faults.end(), [&](const FaultKind& f) { return f.name == key; })) p.faults[key] = ms;
+  else if (targeted_fault_kinds().contains(key)) p.faults[key] = ms;
   else return fail(Errc::invalid_argument, "unknown word " + key);
   return {};
 }

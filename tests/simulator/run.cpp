@@ -58,6 +58,9 @@ void Run::set_out() {
 void Run::finish() {
   const auto all_done = [&] { return std::all_of(work_.begin(), work_.end(), [](const auto& w) { return w->appends_done(); }); };
   if (!wait(90s, 100ms, all_done)) return violated(world_, promise::progress, "appends do not end within 90 s after healing");
+  for (auto& w : work_) w->append_last();
+  if (!wait(40s, 20ms, [&] { return std::all_of(work_.begin(), work_.end(), [](const auto& w) { return w->last_acknowledged(); }); }))
+    return violated(world_, promise::progress, "an append that was begun after healing is not acknowledged");
   for (auto& w : work_) w->come_to_rest();
   if (churn_) {
     churn_->come_to_rest();
@@ -152,6 +155,7 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.clock_drift_ppm_max = plan.clock_drift_ppm_max;
   o.producers_max = plan.producers_max;
   o.staging_bytes_max = plan.staging_bytes_max;
+  o.reference_window = plan.reference_window;
   o.bugs = bugs;
   o.trace = trace;
   return Run(plan, o).go();

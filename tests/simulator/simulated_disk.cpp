@@ -5,6 +5,7 @@
 
 #include "proto-spec/disk/segment.h"
 #include "proto-spec/vocabulary/check.h"
+#include "proto-spec/vocabulary/rules.h"
 
 namespace loglog::simulator {
 
@@ -146,7 +147,7 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
       check(f.seen.size() >= keep, "truncate beyond the end of the file");
       const std::vector<std::byte> zeros(f.seen.size() - keep);
       f.write(keep, zeros);
-      f.sync();
+      if (!removed(Rule::S4_durable)) f.sync();
     }
   } else if (const auto* u = std::get_if<UnlinkSegments>(&op)) {
     for (Offset first : u->firsts) logs_.at(u->log).segments.erase(first);

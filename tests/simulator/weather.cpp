@@ -7,6 +7,7 @@
 
 #include "proto-spec/disk/segment.h"
 #include "tests/simulator/checkers.h"
+#include "tests/simulator/targeted_faults.h"
 
 namespace loglog::simulator {
 namespace {
@@ -170,7 +171,10 @@ void Weather::restart_later(Process& p) {
   });
 }
 
-bool Weather::inject(const std::string& kind) { return to_processes(kind) || to_network(kind) || to_disks(kind); }
+bool Weather::inject(const std::string& kind) {
+  if (targeted_fault_kinds().contains(kind)) return inject_targeted(world_, random_, kind);
+  return to_processes(kind) || to_network(kind) || to_disks(kind);
+}
 
 bool Weather::to_processes(const std::string& kind) {
   if (kind == "kill_storage" || kind == "power_storage") {

@@ -86,6 +86,13 @@ void ClientWorkload::append_more() {
   }
 }
 
+void ClientWorkload::append_last() {
+  last_acknowledged_ = false;
+  options_.append_deadline = 30s;
+  ++options_.entries_per_client;
+  append_more();
+}
+
 void ClientWorkload::append(std::string payload) {
   ++flying_;
   checkers_.append_started(log_, payload);
@@ -99,6 +106,7 @@ void ClientWorkload::append(std::string payload) {
 
 void ClientWorkload::append_ended(const Pending& p, const client::Completion& result) {
   --flying_;
+  last_acknowledged_ = std::holds_alternative<client::Appended>(result);
   const auto* failure = std::get_if<client::Failure>(&result);
   if (failure) world_.trace(process_.name(), "append ends: " + failure->error.message());
   checkers_.append_ended(log_, p.payload, result, process_.wall_ms());

@@ -31,6 +31,9 @@ class ClientWorkload {
  public:
   ClientWorkload(World& world, Checkers& checkers, ClientProcess& process, std::string log, const WorkloadOptions& options, bool creates);
   void start();
+  /// One more append, with half a minute: it must be acknowledged.
+  void append_last();
+  bool last_acknowledged() const { return last_acknowledged_; }
   bool appends_done() const { return ended_ >= options_.entries_per_client; }
   /// Nothing but the follower goes on from here.
   void come_to_rest() { resting_ = true; }
@@ -82,6 +85,7 @@ class ClientWorkload {
   std::vector<Offset> entry_ends_;  // some that the follower has passed: where a trim may be asked
   std::vector<std::string> to_repeat_;
   bool resting_ = false;
+  bool last_acknowledged_ = false;
   std::uint64_t tails_ = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "proto-spec/vocabulary/check.h"
+#include "proto-spec/vocabulary/rules.h"
 #include "tests/simulator/simulated_raft_disk.h"
 
 namespace loglog::simulator {
@@ -89,7 +90,7 @@ StorageProcess::StorageProcess(World& world, NodeId id, std::string address)
     : Process(world, std::move(address), fmt::format("node{}", id.value)), id_(id) {}
 
 void StorageProcess::on_start() {
-  disk.reopen(!world_.has(Bug::trusts_page_cache));
+  disk.reopen(!world_.has(Bug::trusts_page_cache) && !removed(Rule::K1));
   disk.skips_sync = world_.has(Bug::skips_sync);
   disk.lies_about_space = world_.has(Bug::promises_space);
   storage::Options o;
@@ -164,7 +165,7 @@ void StorageProcess::disk_failed(LogId log) {
   world_.faults.count(write ? "failed write" : "failed fdatasync");
   world_.trace(name(), write ? "cannot write its disk" : "cannot sync its disk");
   disk.fail(strands_[log].front().operation, world_.random);
-  if (world_.has(Bug::retries_after_failure)) return finished(log);
+  if (world_.has(Bug::retries_after_failure) || removed(Rule::K2)) return finished(log);
   strands_[log].clear();
   kill();
   if (world_.on_disk_failure) world_.on_disk_failure(*this);
@@ -233,7 +234,7 @@ void SequencerProcess::on_start() {
 
 void SequencerProcess::on_kill() {
   if (world_.has(Bug::forgets_raft_saves)) disk_ = older_disk_;
-  else if (!saves_.empty() && world_.random.chance(1, 2)) apply(disk_, saves_.front());
+  else if (!saves_.empty() && !removed(Rule::C3_saved) && world_.random.chance(1, 2)) apply(disk_, saves_.front());
   saves_.clear();
   machine_.reset();
 }
@@ -257,6 +258,7 @@ void SequencerProcess::redial(const std::string& address, Duration delay) {
 }
 
 void SequencerProcess::save_next() {
+  if (removed(Rule::C3_saved)) return save_late();
   world_.scheduler.after(world_.disk_delay(), [this, life = life()] {
     deliver(life, [this] {
       if (std::exchange(fail_next_save, false)) {
@@ -271,6 +273,20 @@ void SequencerProcess::save_next() {
       saves_.erase(saves_.begin());
       if (!saves_.empty()) save_next();
       machine_->save_done(now(), {ticket});
+      perform();
+    });
+  });
+}
+
+/// What C3 forbids: says at once that it is saved, and saves later.
+void SequencerProcess::save_late() {
+  world_.scheduler.after(Duration{0}, [this, life = life()] {
+    deliver(life, [this, life] {
+      const sequencer::SaveRaft save = saves_.front();
+      saves_.erase(saves_.begin());
+      world_.scheduler.after(40ms, [this, life, save] { deliver(life, [this, save] { saved(save); }); });
+      if (!saves_.empty()) save_late();
+      machine_->save_done(now(), {save.ticket});
       perform();
     });
   });
@@ -384,6 +400,7 @@ World::World(const WorldOptions& o) : options(o), random(o.seed), network(*this)
   sequencer::Options so;
   so.cluster_name = "simulated";
   so.producers_max = o.producers_max;
+  so.reference_window = o.reference_window;
   client::Options co;
   for (int i = 1; i <= o.sequencers; ++i) so.sequencers.push_back({SequencerId{static_cast<std::uint32_t>(i)}, fmt::format("seq{}:1", i)});
   for (int i = 1; i <= o.storage; ++i) so.storage.push_back({NodeId{static_cast<std::uint32_t>(i)}, DiskId{}, fmt::format("node{}:1", i)});

@@ -33,6 +33,7 @@ struct WorldOptions {
   std::int64_t clock_drift_ppm_max = 0;
   std::size_t producers_max = 65'536;  ///< sequencer::Options
   std::uint64_t staging_bytes_max = 256u << 20;
+  std::uint32_t reference_window = 65'536;  ///< sequencer::Options
   Bugs bugs;
   bool trace = false;
 };
@@ -234,6 +235,7 @@ class SequencerProcess final : public Process {
   void on_kill() override;
   void perform();
   void save_next();
+  void save_late();
   void dial(const std::string& address);
   void redial(const std::string& address, Duration delay);
   void saved(const sequencer::SaveRaft& save);

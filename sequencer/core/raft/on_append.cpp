@@ -1,6 +1,7 @@
 // Replication: entries, snapshots, their answers, commit and read index.
 #include <algorithm>
 
+#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/raft/raft.h"
 
 namespace loglog::sequencer::raft {
@@ -137,7 +138,7 @@ void Raft::advance_commit() {
   std::sort(match.begin(), match.end(), std::greater<>());
   const RaftIndex index = std::min(match[majority() - 1], log_.last_index());
   // Only entries of the own term are committed by counting (C3); older ones with them.
-  if (index <= commit_ || log_.term_at(index) != hard_.term) return;
+  if (index <= commit_ || (log_.term_at(index) != hard_.term && !removed(Rule::C3_own_term))) return;
   commit_to(index);
   broadcast(now_, true);
 }

@@ -1,4 +1,5 @@
 // Elections: pre-vote, vote, winning, handing over.
+#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/raft/raft.h"
 
 namespace loglog::sequencer::raft {
@@ -30,7 +31,8 @@ void Raft::campaign(Time now, bool pre_vote) {
 }
 
 void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
-  const bool up_to_date = m.last_term > log_.last_term() || (m.last_term == log_.last_term() && m.last_index >= log_.last_index());
+  const bool up_to_date =
+      m.last_term > log_.last_term() || (m.last_term == log_.last_term() && m.last_index >= log_.last_index()) || removed(Rule::C3_current);
   if (m.pre_vote) {
     // Who hears a live leader disturbs nobody: it refuses, and the term does not move.
     bool leader_lives = is_leader();
@@ -42,7 +44,7 @@ void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
   }
   if (m.term > hard_.term) step_down(now, m.term, SequencerId{});
   if (m.term < hard_.term) return send(from, Vote{hard_.term, false, false});
-  const bool free = hard_.vote == SequencerId{} || hard_.vote == from;
+  const bool free = hard_.vote == SequencerId{} || hard_.vote == from || removed(Rule::C3_vote);
   if (!std::holds_alternative<Follower>(role_) || !free || !up_to_date) return send(from, Vote{hard_.term, false, false});
   hard_.vote = from;
   std::get<Follower>(role_).election_deadline = now + random_timeout();

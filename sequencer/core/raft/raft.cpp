@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proto-spec/vocabulary/check.h"
+#include "proto-spec/vocabulary/rules.h"
 
 namespace loglog::sequencer::raft {
 
@@ -101,15 +102,15 @@ void Raft::save(SaveRaft s, std::function<void()> then) {
 void Raft::tick(Time now) {
   now_ = now;
   if (auto* f = std::get_if<Follower>(&role_)) {
-    if (now >= f->election_deadline) campaign(now, true);
+    if (now >= f->election_deadline) campaign(now, !removed(Rule::C3_prevote));
   } else if (auto* c = std::get_if<Candidate>(&role_)) {
-    if (now >= c->election_deadline) campaign(now, true);
+    if (now >= c->election_deadline) campaign(now, !removed(Rule::C3_prevote));
   } else if (auto* l = std::get_if<Leader>(&role_)) {
     // Check-quorum: a leader that a majority does not answer any more gives way.
     std::size_t heard = 1;
     for (const auto& [id, p] : l->peers)
       if (now - p.heard < 2 * config_.election_timeout_min) ++heard;
-    if (heard < majority()) {
+    if (heard < majority() && !removed(Rule::C3_quorum)) {
       step_down(now, hard_.term, SequencerId{});
     } else if (now >= l->heartbeat_due) {
       l->heartbeat_due = now + config_.heartbeat_interval;

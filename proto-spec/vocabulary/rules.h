@@ -1,0 +1,127 @@
+// The rules that keep data safe (spec/04 to 07), by name. Simulator builds can remove one and must then find what it prevents;
+// everywhere else removed() is a constant false, and nothing of this is left in the program.
+//
+// A rule with separable parts has a switch for each. The line that enforces a part asks removed() itself, so that a search for
+// the rule's name ends at its place in the code.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#ifdef LOGLOG_MUTATIONS
+#include <bitset>
+#endif
+
+// clang-format off
+#define LOGLOG_RULES(X)                                                                                        \
+  X(T1_number)       /* a term's number is above all that were */                                              \
+  X(T1_instance)     /* a node binds a term to the first instance that seals with it */                        \
+  X(T2_committed)    /* a leader seals only once its begin term is committed and applied */                    \
+  X(T2_version)      /* a node refuses older metadata of the replica set */                                    \
+  X(T3_durable)      /* the promise is durable before any effect of its term */                                \
+  X(T3_slots)        /* two slots, written in turn */                                                          \
+  X(T3_fence)        /* every command below the promise is refused */                                          \
+  X(T4_disk)         /* a member is (node, disk): another disk under the same id is refused */                 \
+  X(T4_identity)     /* logs without an identity are DATA LOSS */                                              \
+  X(T4_promise)      /* an unreadable promise is DATA LOSS */                                                  \
+  X(T4_tail)         /* a tail below what was acknowledged in this term is DATA LOSS */                        \
+  X(T5_join)         /* only JOIN makes a log on a node */                                                     \
+  X(T5_open)         /* a log opens once all members have joined */                                            \
+  X(T5_tombstone)    /* a dropped log leaves a tombstone */                                                    \
+  X(T5_ids)          /* log ids are never reused */                                                            \
+  X(S1_barrier)      /* the state is told only when nothing is in flight */                                    \
+  X(S1_ack)          /* no acknowledgement of a lower term after SEAL (D4: checked when it is sent) */         \
+  X(S2_quorum)       /* N - W + 1 answers */                                                                   \
+  X(S2_suspect)      /* one answer more where one is suspect */                                                \
+  X(S2_lost)         /* DATA LOSS members do not answer */                                                     \
+  X(S3_rank)         /* the base has the highest term first, then the longest tail */                          \
+  X(S3_once)         /* one base a term */                                                                     \
+  X(S4_compare)      /* a cut runs only on the state it names */                                               \
+  X(S4_divergence)   /* and at the point where the term lists part */                                          \
+  X(S4_durable)      /* a cut is durable before new bytes */                                                   \
+  X(S4_alarm)        /* a cut below a known committed offset halts the log */                                  \
+  X(S5_matched)      /* bytes come from a peer that is matched in the term */                                  \
+  X(S5_chain)        /* and are checked against the leader's tail and chain */                                 \
+  X(S6_quorum)       /* W acknowledgements */                                                                  \
+  X(S6_term)         /* whose last frame is of this term */                                                    \
+  X(S7_commit)       /* no append before the term start is committed */                                        \
+  X(S7_told)         /* and nobody is told where it is */                                                      \
+  X(S8_deadline)     /* a recovery that does not move is begun anew in another term */                         \
+  X(D1)              /* an offset is ordered once in a term */                                                 \
+  X(D2)              /* orders follow exactly the frame they name */                                           \
+  X(D3)              /* a run is what its digest says, when staged and when ordered */                         \
+  X(D4_sync)         /* acknowledged only when synced */                                                       \
+  X(D4_chain)        /* equal offsets have equal chains, or the log halts */                                   \
+  X(D5_matched)      /* committed moves only on a node matched in the term */                                  \
+  X(D5_own)          /* and never past its own tail */                                                         \
+  X(D5_back)         /* and never back */                                                                      \
+  X(D6_pinned)       /* ordered runs do not expire */                                                          \
+  X(D6_space)        /* the next run to be written always has space */                                         \
+  X(K1)              /* what is found at start is made durable before it is reported */                        \
+  X(K2)              /* a failed write ends the process */                                                     \
+  X(K3_marks)        /* bad bytes below the mark make the log suspect */                                       \
+  X(K4_count)        /* a log with a hole does not count towards W and gives no bytes */                       \
+  X(K5_reserve)      /* space is reserved before bytes are ordered into it */                                  \
+  X(C2_default)      /* the default write quorum is the majority */                                            \
+  X(C2_range)        /* 1 <= W <= N */                                                                         \
+  X(C3_saved)        /* term, vote and entries are durable before they are answered for */                     \
+  X(C3_vote)         /* one vote a term */                                                                     \
+  X(C3_current)      /* a vote only for a log that is as current */                                            \
+  X(C3_own_term)     /* only entries of the own term are committed by counting */                              \
+  X(C3_prevote)      /* pre-vote */                                                                            \
+  X(C3_quorum)       /* check-quorum */                                                                        \
+  X(R1_committed)    /* nothing at or past committed is shown */                                               \
+  X(R1_position)     /* a trimmed position is told, not moved */                                               \
+  X(R1_lagging)      /* a node that lags does not say that there is no more */                                 \
+  X(R2_confirm)      /* a tail is told once members confirm the term after the request */                      \
+  X(R2_quorum)       /* max(W, N - W + 1) of them */                                                           \
+  X(R2_reached)      /* and once committed has reached the largest tail among them */                          \
+  X(R3_committed)    /* trim never passes committed */                                                         \
+  X(R3_back)         /* and never moves back */                                                                \
+  X(A1_term)         /* a commit of another term is refused */                                                 \
+  X(A1_first)        /* an unknown producer begins right after what it has settled */                          \
+  X(A1_next)         /* a known one goes on without a gap */                                                   \
+  X(A1_repeat)       /* a repeat is answered, not ordered again */                                             \
+  X(A1_settled)      /* settled entries may be skipped */                                                      \
+  X(A2)              /* a producer is never forgotten within a term */                                         \
+  X(A3_resolve)      /* unsettled entries are resolved before anything is committed in a new term */           \
+  X(A3_from)         /* from what was known before the first commit */                                         \
+  X(A3_until)        /* to exactly the new term's start */                                                     \
+  X(A4)              /* each entry of a run for itself */                                                      \
+  X(A5)              /* what trim has clipped is unknown, not absent */                                        \
+  X(A6_refusal)      /* a refusal means failed only where no earlier commit can have been taken */             \
+  X(A6_unknown)      /* a deadline that passes after a commit is outcome unknown */                            \
+  X(A6_number)       /* a failed entry's number is given to no other */
+// clang-format on
+
+namespace loglog {
+
+enum class Rule : std::uint8_t {
+#define LOGLOG_RULE(name) name,
+  LOGLOG_RULES(LOGLOG_RULE)
+#undef LOGLOG_RULE
+};
+
+inline constexpr std::array rule_names{
+#define LOGLOG_RULE(name) std::string_view{#name},
+    LOGLOG_RULES(LOGLOG_RULE)
+#undef LOGLOG_RULE
+};
+
+constexpr std::string_view name_of(Rule r) { return rule_names[static_cast<std::size_t>(r)]; }
+
+constexpr std::optional<Rule> rule_named(std::string_view name) {
+  for (std::size_t i = 0; i < rule_names.size(); ++i)
+    if (rule_names[i] == name) return static_cast<Rule>(i);
+  return std::nullopt;
+}
+
+#ifdef LOGLOG_MUTATIONS
+inline std::bitset<rule_names.size()> removed_rules;
+inline bool removed(Rule r) { return removed_rules.test(static_cast<std::size_t>(r)); }
+#else
+constexpr bool removed(Rule) { return false; }
+#endif
+
+}  // namespace loglog

@@ -1,0 +1,208 @@
+#include "tests/simulator/targeted_faults.h"
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+namespace loglog::simulator {
+namespace {
+
+Duration between(Random& random, Duration low, Duration high) {
+  return low + Duration(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>((high - low).count()) + 1)));
+}
+
+/// The one that leads in the highest term.
+SequencerProcess* leader_of(World& world) {
+  SequencerProcess* leader = nullptr;
+  for (auto& s : world.sequencers) {
+    if (!s->alive() || s->machine()->leading_term() == Term{}) continue;
+    if (leader == nullptr || s->machine()->leading_term() > leader->machine()->leading_term()) leader = s.get();
+  }
+  return leader;
+}
+
+/// Calls `then` once a leader leads above `term`, if one does within three seconds.
+void when_succeeded(World& world, Term term, std::function<void(SequencerProcess&)> then, int tries = 600) {
+  world.scheduler.after(5ms, [&world, term, then = std::move(then), tries] {
+    SequencerProcess* leader = leader_of(world);
+    if (leader != nullptr && leader->machine()->leading_term() > term) then(*leader);
+    else if (tries > 0) when_succeeded(world, term, then, tries - 1);
+  });
+}
+
+void cut(World& world, const Process& a, const Process& b) {
+  world.network.block(a.address(), b.address());
+  world.network.block(b.address(), a.address());
+}
+
+void heal_later(World& world, Duration after) {
+  world.scheduler.after(after, [&world] { world.network.heal(); });
+}
+
+void start_later(World& world, Process& p, Duration after) {
+  world.scheduler.after(after, [&p] { p.start(); });
+}
+
+void isolate_leader(World& world, Random& random) {
+  SequencerProcess* leader = leader_of(world);
+  if (leader == nullptr) return;
+  for (auto& s : world.sequencers)
+    if (s.get() != leader) cut(world, *leader, *s);
+  for (auto& n : world.storage)
+    if (random.chance(1, 3)) cut(world, *leader, *n);
+  for (auto& c : world.clients)
+    if (random.chance(1, 3)) cut(world, *leader, *c);
+  heal_later(world, between(random, 1500ms, 4s));
+}
+
+void strand(World& world, Random& random) {
+  SequencerProcess* leader = leader_of(world);
+  if (leader == nullptr) return;
+  const std::size_t kept = random.below(world.storage.size());
+  for (std::size_t i = 0; i < world.storage.size(); ++i)
+    if (i != kept) world.network.block(leader->address(), world.storage[i]->address());
+  const bool dies = random.chance(1, 2);
+  const Duration late = between(random, 0ms, 4s);
+  world.scheduler.after(between(random, 5ms, 150ms), [&world, &random, leader, kept, dies, late] {
+    Process& holder = *world.storage[kept];
+    for (auto& s : world.sequencers)
+      if (s.get() != leader) cut(world, holder, *s);
+    if (dies) {
+      leader->kill();
+      start_later(world, *leader, between(random, 10ms, 1500ms));
+    } else {
+      for (auto& s : world.sequencers)
+        if (s.get() != leader) cut(world, *leader, *s);
+    }
+    heal_later(world, late);
+  });
+}
+
+void flap(World& world, Random& random) {
+  Duration when{};
+  for (int i = 0; i < 4; ++i) {
+    world.scheduler.after(when, [&world, &random] {
+      SequencerProcess* leader = leader_of(world);
+      if (leader == nullptr) return;
+      leader->kill();
+      start_later(world, *leader, between(random, 5ms, 300ms));
+    });
+    when += between(random, 100ms, 900ms);
+  }
+}
+
+void kill_then_power(World& world, Random& random) {
+  StorageProcess& node = *world.storage[random.below(world.storage.size())];
+  node.kill();
+  const Duration back = between(random, 1ms, 20ms);
+  start_later(world, node, back);
+  world.scheduler.after(back + between(random, 0ms, 200ms), [&world, &random, &node] {
+    if (!node.alive()) return;
+    node.power_cut();
+    start_later(world, node, between(random, 10ms, 1500ms));
+  });
+}
+
+void lag_node(World& world, Random& random) {
+  const Process& node = *world.storage[random.below(world.storage.size())];
+  for (auto& s : world.sequencers) world.network.block(s->address(), node.address());
+  if (random.chance(1, 2))
+    for (auto& c : world.clients) world.network.block(c->address(), node.address());
+  heal_later(world, between(random, 20ms, 800ms));
+}
+
+void split(World& world, Random& random) {
+  SequencerProcess* old = leader_of(world);
+  if (old == nullptr) return;
+  std::vector<StorageProcess*> nodes;
+  for (auto& n : world.storage) nodes.push_back(n.get());
+  for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[random.below(i)]);
+  StorageProcess& both = *nodes[0];
+  for (auto& s : world.sequencers) {
+    if (s.get() == old) continue;
+    cut(world, *old, *s);
+    cut(world, *s, *nodes[1]);
+  }
+  cut(world, *old, *nodes[2]);
+  const bool power = random.chance(1, 2);
+  when_succeeded(world, old->machine()->leading_term(), [&world, &random, &both, old, power](SequencerProcess&) {
+    if (!power) return;
+    world.scheduler.after(between(random, 1ms, 120ms), [&world, &random, &both, old] {
+      if (!both.alive()) return;
+      both.power_cut();
+      start_later(world, both, between(random, 1ms, 10ms));
+      for (auto& s : world.sequencers)
+        if (s.get() != old) cut(world, *s, both);
+    });
+  });
+  heal_later(world, between(random, 2s, 4s));
+}
+
+void two_strands(World& world, Random& random) {
+  SequencerProcess* first = leader_of(world);
+  if (first == nullptr) return;
+  const std::size_t kept = random.below(world.storage.size());
+  const std::size_t other = (kept + 1 + random.below(world.storage.size() - 1)) % world.storage.size();
+  StorageProcess& holder = *world.storage[kept];
+  for (auto& n : world.storage)
+    if (n.get() != &holder) world.network.block(first->address(), n->address());
+  const Term term = first->machine()->leading_term();
+  world.scheduler.after(between(random, 5ms, 150ms), [&world, &random, first, &holder, other, term] {
+    for (auto& s : world.sequencers)
+      if (s.get() != first) cut(world, holder, *s);
+    first->kill();
+    start_later(world, *first, between(random, 500ms, 1500ms));
+    when_succeeded(world, term, [&world, &random, &holder, other](SequencerProcess& second) {
+      world.scheduler.after(between(random, 0ms, 300ms), [&world, &random, &holder, &second, other] {
+        world.network.heal();
+        second.kill();
+        start_later(world, second, between(random, 200ms, 1500ms));
+        const Process& absent = *world.storage[other];
+        if (&absent != &holder && random.chance(3, 4))
+          for (auto& s : world.sequencers) cut(world, *s, absent);
+        heal_later(world, between(random, 1s, 4s));
+      });
+    });
+  });
+}
+
+void amnesia(World& world, Random& random) {
+  const bool power = random.chance(1, 2);
+  const bool leader_too = random.chance(1, 2);
+  if (SequencerProcess* leader = leader_of(world); leader != nullptr && leader_too) {
+    leader->kill();
+    start_later(world, *leader, between(random, 10ms, 800ms));
+  }
+  for (auto& n : world.storage) {
+    if (power) n->power_cut();
+    else n->kill();
+    start_later(world, *n, between(random, 5ms, 200ms));
+  }
+  ClientProcess& client = *world.clients[random.below(world.clients.size() - world.options.quiet_clients)];
+  client.kill();
+  start_later(world, client, between(random, 1500ms, 3s));
+}
+
+}  // namespace
+
+const std::set<std::string>& targeted_fault_kinds() {
+  static const std::set<std::string> kinds = {"isolate_leader", "strand", "flap",        "kill_then_power",
+                                              "lag_node",       "split",  "two_strands", "amnesia"};
+  return kinds;
+}
+
+bool inject_targeted(World& world, Random& random, const std::string& kind) {
+  world.trace("WEATHER", kind);
+  if (kind == "isolate_leader") isolate_leader(world, random);
+  else if (kind == "strand") strand(world, random);
+  else if (kind == "flap") flap(world, random);
+  else if (kind == "kill_then_power") kill_then_power(world, random);
+  else if (kind == "lag_node") lag_node(world, random);
+  else if (kind == "split") split(world, random);
+  else if (kind == "two_strands") two_strands(world, random);
+  else if (kind == "amnesia") amnesia(world, random);
+  else return false;
+  return true;
+}
+
+}  // namespace loglog::simulator

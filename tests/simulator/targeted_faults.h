@@ -1,0 +1,24 @@
+// Faults that follow a pattern: each sets up the begin of a history in which one of the rules is what saves the log.
+#pragma once
+#include <set>
+#include <string>
+
+#include "tests/simulator/world.h"
+
+namespace loglog::simulator {
+
+/// isolate_leader   the leader is cut off from its peers, and by chance from some nodes and clients, and goes on believing it leads
+/// strand           what the leader orders reaches one replica only; then the leader goes, and that replica is late for the next seal
+/// flap             the leader dies again and again, each time soon after it was elected
+/// kill_then_power  a storage node dies, comes back at once, and loses its power soon after
+/// lag_node         nothing reaches one storage node for a short while
+/// split            an old leader with one half of the replicas, its successor with the other, one replica in both; by chance that one
+///                  loses its power as soon as the successor leads
+/// amnesia          all storage nodes forget what was staged, and with them dies a client, by chance the leader too
+/// two_strands      a strand, and the successor dies soon after it was elected; what the third leader finds is the first strand
+const std::set<std::string>& targeted_fault_kinds();
+
+/// Does what is named; all of it ends by itself. False: nothing could be done now.
+bool inject_targeted(World& world, Random& random, const std::string& kind);
+
+}  // namespace loglog::simulator
