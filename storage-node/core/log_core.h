@@ -23,6 +23,7 @@ struct LogCore {
   bool dropped = false;     ///< tombstone (T5)
   bool data_loss = false;   ///< the log's own promise is unreadable (T4)
   bool suspect = false;     ///< K3, K4
+  Offset hole_until{};      ///< while suspect: what was once durable here. The marks do not fall below it until it is copied again
   bool dirty_tail = false;  ///< bytes past the tail must be cut before anything is written there
   SegmentMap segments;
   Tail durable;

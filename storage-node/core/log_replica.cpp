@@ -23,6 +23,7 @@ void LogReplica::recovered(RecoveredLog&& r) {
   state.terms = std::move(r.terms);
   state.committed = r.committed;
   state.suspect = r.suspect;
+  if (r.suspect) state.hole_until = std::max(r.mark_durable, r.tail.end + 1);
   state.dirty_tail = r.dirty_tail;
   writer_.found_counter(r.marks_counter);
   writer_.found_capacity(r.open_file_size);
@@ -118,6 +119,7 @@ void LogReplica::reconciled(const Reconcile& m, Errc e) {
   if (e == Errc::ok && (m.term == state.promise().held().term || removed(Rule::T3_fence))) {
     state.matched = m.term;
     state.leader_committed = {};
+    state.hole_until = {};
     state.suspect = false;  // every byte up to the target was checked against the leader's chain
   }
   answer_reconcile(m, e);

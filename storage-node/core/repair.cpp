@@ -76,7 +76,7 @@ void Repair::rescan(Offset file, std::uint64_t position, Tail tail, std::vector<
   const std::uint32_t want = header ? segment_header_size : rescan_piece;
   s_.node.disk(ReadSegment{s_.id, file, position, want},
                guarded([this, file, position, tail, terms = std::move(terms), rest = std::move(rest), header](DiskDone&& d) mutable {
-                 if (d.error != Errc::ok || d.data.empty()) return finish(Errc::corrupt);
+                 if (d.error != Errc::ok || d.data.empty()) return header ? finish(Errc::corrupt) : hole(tail);
                  const std::uint64_t next = position + d.data.size();
                  if (header) {
                    const auto h = decode_segment_header(d.data);
@@ -85,12 +85,26 @@ void Repair::rescan(Offset file, std::uint64_t position, Tail tail, std::vector<
                  } else {
                    rest = joined(rest, d.data);
                    const Scanned s = scan_frames(rest, s_.id, command_.cut, false, tail, terms);
-                   if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return finish(Errc::wrong_state);
+                   if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return hole(tail);
                    rest = rest.slice(s.good_bytes);
                  }
                  if (tail.end < command_.cut) return rescan(file, next, tail, std::move(terms), std::move(rest));
                  writer_.truncate(false, tail, guarded([this] { fetch_next(); }));
                }));
+}
+
+/// Damage below the cut: what is past it cannot be kept in place, so the log ends there, and the leader is told of the hole (K4).
+void Repair::hole(const Tail& tail) {
+  s_.node.event(Event::Level::alarm, fmt::format("log {}: bytes at offset {} are bad, below the cut at {}; suspect until copied again (K3)",
+                                                 s_.id.value, tail.end.value, command_.cut.value));
+  s_.suspect = true;
+  s_.hole_until = std::max(s_.hole_until, s_.durable.end);
+  Tail kept = tail;
+  // Nothing of this file is good: its first frame's term is not the one before it.
+  if (kept.last_term == Term{})
+    for (const TermStart& t : s_.terms)
+      if (t.offset < kept.end) kept.last_term = t.term;
+  writer_.truncate(false, kept, guarded([this] { finish(Errc::wrong_state); }));
 }
 
 void Repair::next_peer() {

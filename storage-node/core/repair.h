@@ -25,6 +25,7 @@ class Repair {
  private:
   void cut();
   void rescan(Offset file, std::uint64_t position, Tail tail, std::vector<TermStart> terms, Bytes rest);
+  void hole(const Tail& tail);
   void fetch_header();
   void fetch_next();
   void copied(const Bytes& frames);

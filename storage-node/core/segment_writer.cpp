@@ -106,7 +106,8 @@ Bytes SegmentWriter::next_marks() {
   ++counter_;
   marked_durable_ = s_.durable.end;
   marked_committed_ = s_.committed;
-  return encode_marks({counter_, s_.durable.end, s_.durable.chain, s_.committed});
+  // A node that stops in the middle of filling a hole must come back as suspect (K3).
+  return encode_marks({counter_, std::max(s_.durable.end, s_.hole_until), s_.durable.chain, s_.committed});
 }
 
 void SegmentWriter::open_segment(Offset first) {
@@ -164,6 +165,12 @@ void SegmentWriter::truncate(bool everything, const Tail& kept, std::function<vo
     length = kept.end - file;
     if (file != s_.segments.open()) capacity_ = segment_header_size + (s_.segments.end_of(file, s_.durable.end) - file);
     s_.segments.keep_through(file);
+    // The cut takes the marks of later files with it. A node that stops between cutting and copying a hole again must come back as
+    // suspect (K3): else its short tail would prove the absence of what it had acknowledged.
+    if (s_.hole_until > kept.end) {
+      Bytes marks = next_marks();
+      s_.node.disk(WriteGroup{s_.id, file, segment_header_size + length, {}, marks_slot_at[counter_ % 2], std::move(marks), true}, {});
+    }
   } else {
     everything = true;
     s_.segments.clear();
