@@ -27,6 +27,7 @@ class SimulatedFile {
   void failed_sync(Random& random);
   /// The page cache is emptied: what is seen is what the medium holds.
   void drop_cache() { seen = durable_; }
+  ByteSpan medium() const { return durable_; }
   /// Returns how many sectors were lost.
   std::size_t power_cut(Random& random);
 

@@ -92,7 +92,8 @@ std::vector<Extent> extents(StorageProcess& p) {
     for (auto s = log.segments.begin(); s != log.segments.end(); ++s) {
       const auto after = std::next(s);
       const Offset end = after == log.segments.end() ? core->durable.end : after->first;
-      const auto marks = decode_marks(ByteSpan(s->second.seen).first(std::min<std::size_t>(s->second.seen.size(), segment_header_size)));
+      const ByteSpan medium = s->second.medium();  // marks that only the page cache has are lost with it
+      const auto marks = decode_marks(medium.first(std::min<std::size_t>(medium.size(), segment_header_size)));
       const Offset mark = after != log.segments.end() ? end : marks ? std::max(marks->durable, s->first) : s->first;
       if (end > s->first) out.push_back({id, s->first, std::min(mark, end), end});
     }
