@@ -256,8 +256,7 @@ const LogDetails& Log::details() const { return state_->details; }
 namespace {
 
 AppendResult to_result(const client::Completion& c) {
-  if (const auto* a = std::get_if<client::Appended>(&c))
-    return {AppendResult::Outcome::committed, a->offset.value, a->term.value, {}};
+  if (const auto* a = std::get_if<client::Appended>(&c)) return {AppendResult::Outcome::committed, a->offset.value, a->term.value, {}};
   const Error& e = std::get<client::Failure>(c).error;
   return {e.code == Errc::outcome_unknown ? AppendResult::Outcome::unknown : AppendResult::Outcome::refused, 0, 0, to_call_error(e)};
 }

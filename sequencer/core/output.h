@@ -112,7 +112,7 @@ struct Options {
   Duration recovery_step_timeout = 2s;  ///< S8
   Duration reach_every = 1s;            ///< S8: storage nodes are pinged, and followers tell the leader which they reach
   Duration watermark_idle_interval = 50ms;
-  Duration producer_gone_after = 1s;             ///< closed connection not resumed
+  Duration producer_gone_after = 1s;  ///< closed connection not resumed
   /// Producers of one log, and their runs not confirmed yet, that the leader remembers in one term. One more begins a new term for
   /// that log (A2).
   std::size_t producers_max = 65'536;

@@ -27,6 +27,7 @@ void LogReplica::recovered(RecoveredLog&& r) {
   state.dirty_tail = r.dirty_tail;
   writer_.found_counter(r.marks_counter);
   writer_.found_capacity(r.open_file_size);
+  writer_.found_remains(r.remains);
   if (r.suspect)
     state.node.event(Event::Level::alarm,
                      fmt::format("log {}: bytes at offset {} are bad below the mark {}; suspect until copied again (K3)", state.id.value,

@@ -88,6 +88,7 @@ RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segme
   RecoveredLog r;
   bool damaged = false;
   std::sort(segments.begin(), segments.end());
+  const Offset lowest = segments.empty() ? no_offset : segments.front();
   while (!segments.empty()) {
     const Offset last = segments.back();
     const auto header = disk.read(log, last, 0, segment_header_size);
@@ -110,6 +111,7 @@ RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segme
     if (segments.size() == 1 && !(decoded && decoded->first == last)) r.tail = Tail{.end = last};
     segments.pop_back();
   }
+  if (segments.empty()) r.remains = lowest;
   r.segments.assign(std::move(segments));
   if (!r.segments.empty()) {
     walk_terms_back(disk, log, r);

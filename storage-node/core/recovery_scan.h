@@ -14,6 +14,7 @@ struct RecoveredLog {
   std::vector<TermStart> terms;
   Offset committed{};
   std::uint64_t marks_counter = 0;
+  Offset remains = no_offset;        ///< the lowest file, where none has a frame
   std::uint64_t open_file_size = 0;  ///< of the last segment's file
   Offset mark_durable{};             ///< the newest mark: what was surely durable here
   bool suspect = false;              ///< K3: bad bytes below the mark

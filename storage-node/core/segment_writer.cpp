@@ -117,6 +117,8 @@ void SegmentWriter::open_segment(Offset first) {
   const Bytes marks = next_marks();
   std::memcpy(header.mutable_data() + marks_slot_at[counter_ % 2], marks.data(), marks.size());
   s_.node.disk(OpenSegment{s_.id, first, std::move(header)}, {});
+  if (remains_ != no_offset && remains_ != first) s_.node.disk(UnlinkSegments{s_.id, {remains_}}, {});
+  remains_ = no_offset;
   s_.segments.add(first);
   capacity_ = std::exchange(next_size_, 0);
 }
@@ -165,17 +167,21 @@ void SegmentWriter::truncate(bool everything, const Tail& kept, std::function<vo
     length = kept.end - file;
     if (file != s_.segments.open()) capacity_ = segment_header_size + (s_.segments.end_of(file, s_.durable.end) - file);
     s_.segments.keep_through(file);
-    // The cut takes the marks of later files with it. A node that stops between cutting and copying a hole again must come back as
-    // suspect (K3): else its short tail would prove the absence of what it had acknowledged.
-    if (s_.hole_until > kept.end) {
-      Bytes marks = next_marks();
-      s_.node.disk(WriteGroup{s_.id, file, segment_header_size + length, {}, marks_slot_at[counter_ % 2], std::move(marks), true}, {});
-    }
   } else {
-    everything = true;
+    if (!s_.segments.empty()) remains_ = s_.segments.front();
+    if (s_.hole_until <= kept.end) remains_ = no_offset;
+    everything = remains_ == no_offset;
+    if (!everything) file = remains_;
     s_.segments.clear();
+    s_.terms.clear();
   }
-  if (everything) s_.terms.clear();
+  // The cut takes the marks of later files with it. A node that stops between cutting and copying a hole again must come back as
+  // suspect (K3): else its short tail would prove the absence of what it had acknowledged. Where no frame stays, a file does, for
+  // its marks.
+  if (!everything && s_.hole_until > kept.end) {
+    Bytes marks = next_marks();
+    s_.node.disk(WriteGroup{s_.id, file, segment_header_size + length, {}, marks_slot_at[counter_ % 2], std::move(marks), true}, {});
+  }
   ++in_flight_;
   s_.node.disk(TruncateLog{s_.id, everything, file, length}, [this, kept, done = std::move(done)](DiskDone&&) {
     --in_flight_;

@@ -22,6 +22,8 @@ class SegmentWriter {
   Time next_tick() const { return space_again_; }
   /// The size of the open segment's file, as found at start.
   void found_capacity(std::uint64_t size) { capacity_ = size; }
+  /// A file without frames that lies where the log would begin.
+  void found_remains(Offset first) { remains_ = first; }
   /// Writes frames that begin at the durable tail and end at s.written, for which there is room; `opens` begins a new segment
   /// file with them.
   /// `done` runs when they are durable and s.durable has moved.
@@ -50,6 +52,7 @@ class SegmentWriter {
   Offset marked_committed_{};
   std::uint64_t capacity_ = 0;   ///< size of the open segment's file
   std::uint64_t next_size_ = 0;  ///< size of the `next` file; 0: not there
+  Offset remains_ = no_offset;   ///< a file without frames, kept for its marks until the next segment is opened (K3)
   bool preparing_ = false;
   bool growing_ = false;
   Time space_again_ = never;  ///< the disk was full: when to ask again

@@ -144,8 +144,8 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
       segments.erase(segments.upper_bound(t->first), segments.end());
       SimulatedFile& f = segments.at(t->first);
       const std::size_t keep = segment_header_size + t->length;
-      check(f.seen.size() >= keep, "truncate beyond the end of the file");
-      const std::vector<std::byte> zeros(f.seen.size() - keep);
+      check(f.seen.size() >= keep || t->length == 0, "truncate beyond the end of the file");
+      const std::vector<std::byte> zeros(f.seen.size() - std::min(keep, f.seen.size()));
       f.write(keep, zeros);
       if (!removed(Rule::S4_durable)) f.sync();
     }

@@ -477,3 +477,36 @@ TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and re
   upload_and_order(make_run(5, 3), 2);
   CHECK(n.take<Durable>());
 }
+
+TEST_CASE("a log that is cut to nothing because of a hole stays suspect over a restart until it is copied again (K3)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  const Run r = make_run(5, 1, 2000);
+  n.say(client, Upload{log_id, r.reference, Bytes::copy_of(r.frames)});
+  n.order(1, {{r.reference, {}}});
+  const auto acknowledged = n.take<Durable>();
+  REQUIRE(acknowledged);
+  n.restart();  // its marks now say all of it
+  n.match(1);
+
+  Random random(1);
+  n.disk.damage(simulator::Damage::bit_rot, {log_id, Offset{}, segment_header_size, segment_header_size + 4}, random);
+  n.restart();
+  n.seal(2);
+  const StateIs s = n.state(2);
+  CHECK(s.suspect);
+  CHECK(s.tail == Offset{});
+  // All is to be copied again, and the node stops before the first byte comes.
+  Reconcile m = n.command(s);
+  m.cut = Offset{};
+  m.target = acknowledged->tail;
+  m.target_chain = acknowledged->chain;
+  m.peers = {NodeId{2}};
+  n.say(leader, m);
+  CHECK_FALSE(n.machine->log(log_id)->is_matched());
+  n.restart();
+  n.seal(3);
+  CHECK(n.state(3).suspect);  // else its empty log would prove that nothing was ever acknowledged (S2)
+}
