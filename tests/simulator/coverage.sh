@@ -14,7 +14,7 @@ find "$build" -name '*.gcda' -delete
 "$build/bin/loglog-simulate" --plans tests/simulator/plans --seeds "$seeds" >"$build/run.log" || { tail -n 20 "$build/run.log"; exit 1; }
 rm -rf "$build/gcov"
 mkdir -p "$build/gcov"
-find "$build" -name '*.gcda' -path '*core*' -print0 | (cd "$build/gcov" && xargs -0 gcov --json-format --object-directory / >gcov.log 2>&1)
+find "$build" -name '*.gcda' -path '*core*' -print0 | (cd "$build/gcov" && xargs -0 -n 1 gcov --json-format --hash-filenames >gcov.log 2>&1)
 python3 - "$build/gcov" "$PWD" <<'PY'
 import collections, glob, gzip, json, sys
 
