@@ -15,7 +15,7 @@ LogReplica::LogReplica(Node& node, const PromiseKeeper& node_promise, LogId id)
       reader(state),
       writer_(state, [this] { settle(); }),
       orders_(state, [this] { pump(); }),
-      repair_(state, writer_, reader, [this](const Reconcile& m, Errc e) { reconciled(m, e); }) {}
+      repair_(state, writer_, reader, [this](const Reconcile& m, Errc e) { reconciled(m, e); }, [this] { hole_found(); }) {}
 
 void LogReplica::recovered(RecoveredLog&& r) {
   state.segments = std::move(r.segments);
@@ -125,6 +125,11 @@ void LogReplica::reconciled(const Reconcile& m, Errc e) {
   }
   answer_reconcile(m, e);
   if (e == Errc::ok && state.durable.last_term == m.term) acknowledge();
+}
+
+void LogReplica::hole_found() {
+  orders_.drop();
+  state.node.send(state.leader, RequestId{}, state_is(state.promise().held().term));
 }
 
 void LogReplica::answer_reconcile(const Reconcile& m, Errc e) {

@@ -55,6 +55,7 @@ class LogReplica {
   void schedule();
   void reconcile_now();
   void reconciled(const Reconcile& m, Errc e);
+  void hole_found();
   void answer_reconcile(const Reconcile& m, Errc e);
   void refuse_upload(ConnectionId from, RequestId request, const Reference& run, Errc e);
   void accept_upload(ConnectionId from, RequestId request, const Reference& run);

@@ -41,7 +41,10 @@ void LogReplica::copy(ConnectionId from, RequestId request, const Copy& m) {
     return state.node.fail_request(from, request, Errc::not_matched);
   if (state.segments.empty() || m.offset < state.segments.front()) return state.node.fail_request(from, request, Errc::trimmed);
   auto answer = [this, from, request, at = m.offset](Errc e, Bytes b) {
-    if (e != Errc::ok) return state.node.fail_request(from, request, e);
+    if (e != Errc::ok) {
+      repair_.check_hole(at);  // the peer may have nobody else to copy from
+      return state.node.fail_request(from, request, e);
+    }
     state.node.send(from, request, Copied{state.id, at, std::move(b)});
   };
   if (m.max_bytes == 0) {  // the header of the file that begins there: a re-based log needs its chain

@@ -62,6 +62,11 @@ void Node::ask(NodeId peer, Message question, Duration timeout, Answer answer) {
   out.connects.push_back({peer, info->address});
 }
 
+void Node::tell(NodeId peer, Message m) {
+  if (const auto p = peers_.find(peer); p != peers_.end() && p->second.connection != ConnectionId{})
+    out.sends.push_back({p->second.connection, RequestId{}, std::move(m)});
+}
+
 bool Node::peer_answered(ConnectionId from, RequestId request, const Message& m) {
   const auto it = calls_.find(request.value);
   if (it == calls_.end() || it->second.sent_to != from) return false;

@@ -54,6 +54,8 @@ class Node {
 
   /// Asks a peer; the connection is opened when there is none. `answer` is called once, never from inside this call.
   void ask(NodeId peer, Message question, Duration timeout, Answer answer);
+  /// Says something to a peer that is connected; no answer is expected.
+  void tell(NodeId peer, Message m);
   bool peer_answered(ConnectionId from, RequestId request, const Message& m);
   void peer_connected(NodeId peer, ConnectionId connection);
   void peer_lost(NodeId peer);

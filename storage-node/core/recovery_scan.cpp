@@ -65,13 +65,16 @@ std::optional<EarlierTerm> read_term_link(StartupDisk& disk, LogId log, const Se
   return std::nullopt;
 }
 
-/// Term history is a linked list from the last term backwards, down to the term in force at the first offset.
-void walk_terms_back(StartupDisk& disk, LogId log, RecoveredLog& r) {
+/// Term history is a linked list from the last term backwards, down to the term in force at the first offset. Answers with the
+/// file whose damage breaks it, if one does.
+std::optional<Offset> walk_terms_back(StartupDisk& disk, LogId log, RecoveredLog& r) {
   while (!r.terms.empty() && !r.segments.empty() && r.terms.front().offset > r.segments.front()) {
     const auto link = read_term_link(disk, log, r.segments, r.terms.front().offset);
-    if (!link || link->before.term == Term{} || link->before.offset >= r.terms.front().offset) return;
+    if (!link) return r.segments.holding(r.terms.front().offset);
+    if (link->before.term == Term{} || link->before.offset >= r.terms.front().offset) return std::nullopt;
     r.terms.insert(r.terms.begin(), link->before);
   }
+  return std::nullopt;
 }
 
 void take_marks(RecoveredLog& r, ByteSpan header) {
@@ -82,13 +85,10 @@ void take_marks(RecoveredLog& r, ByteSpan header) {
   r.committed = std::max(r.committed, marks->committed);
 }
 
-}  // namespace
-
-RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segments) {
-  RecoveredLog r;
-  bool damaged = false;
-  std::sort(segments.begin(), segments.end());
-  const Offset lowest = segments.empty() ? no_offset : segments.front();
+/// The last file with a good frame, and where its good frames end; files behind it are dropped from `segments`. False: damage, not
+/// a torn end.
+bool find_tail(StartupDisk& disk, LogId log, std::vector<Offset>& segments, RecoveredLog& r) {
+  bool whole = true;
   while (!segments.empty()) {
     const Offset last = segments.back();
     const auto header = disk.read(log, last, 0, segment_header_size);
@@ -98,10 +98,10 @@ RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segme
       r.tail = Tail{.end = last, .chain = decoded->chain};
       r.terms.clear();
       // Bytes that cannot be read are not torn ones: they may have been acknowledged (K3).
-      if (!scan_file(disk, log, last, r.tail, r.terms)) damaged = true;
+      if (!scan_file(disk, log, last, r.tail, r.terms)) whole = false;
       if (r.tail.end > last) break;
     } else {
-      damaged = true;  // a header is durable before its file has a name
+      whole = false;  // a header is durable before its file has a name
     }
     // A file that was being opened when the node stopped, or one that cannot be read: the log ends before it.
     r.dirty_tail = true;
@@ -111,12 +111,29 @@ RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segme
     if (segments.size() == 1 && !(decoded && decoded->first == last)) r.tail = Tail{.end = last};
     segments.pop_back();
   }
-  if (segments.empty()) r.remains = lowest;
-  r.segments.assign(std::move(segments));
-  if (!r.segments.empty()) {
-    walk_terms_back(disk, log, r);
-    if (!r.dirty_tail) r.dirty_tail = !rest_is_clean(disk, log, r.segments.open(), r.tail.end);
+  return whole;
+}
+
+}  // namespace
+
+RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segments) {
+  RecoveredLog r;
+  std::sort(segments.begin(), segments.end());
+  const Offset lowest = segments.empty() ? no_offset : segments.front();
+  bool damaged = !find_tail(disk, log, segments, r);
+  r.segments.assign(segments);
+  // Without its term history a log cannot be compared with others (S4): where damage in an older file breaks the list, the log is
+  // known up to that damage only.
+  for (auto broken = walk_terms_back(disk, log, r); broken && *broken < r.segments.open(); broken = walk_terms_back(disk, log, r)) {
+    damaged = r.dirty_tail = true;
+    r.mark_durable = std::max(r.mark_durable, r.tail.end);
+    r.segments.keep_through(*broken);
+    segments = r.segments.firsts();
+    find_tail(disk, log, segments, r);
+    r.segments.assign(segments);
   }
+  if (r.segments.empty()) r.remains = lowest;
+  if (!r.segments.empty() && !r.dirty_tail) r.dirty_tail = !rest_is_clean(disk, log, r.segments.open(), r.tail.end);
   if (!r.segments.empty()) r.open_file_size = disk.file_size(log, r.segments.open());
   r.suspect = (damaged || r.tail.end < r.mark_durable) && !removed(Rule::K3_marks);
   return r;

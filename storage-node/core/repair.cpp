@@ -171,6 +171,8 @@ void Repair::write_next() {
   });
   if (all.good_bytes == 0) {
     if (all.stop == FrameState::incomplete && rest_.size() < frame_size_max) return fetch_next();
+    // The peer checks for itself (K4): it may be the only one that has these bytes, and must learn that it has them no more.
+    s_.node.tell(command_.peers[peer_ % command_.peers.size()], ReportCorrupt{s_.id, s_.durable.end, frame_overhead});
     rest_ = {};
     next_peer();
     return active_ ? fetch_next() : void();
@@ -190,7 +192,8 @@ void Repair::write_next() {
 
 void Repair::check_range(Offset at, std::uint32_t length) {
   const Offset end = s_.readable_end();
-  if (range_active_ || s_.segments.empty() || at < s_.first_kept() || at >= end) return;
+  if (range_active_ || s_.segments.empty() || at < s_.first_kept()) return;
+  if (at >= end) return check_hole(at);
   const Offset until =
       std::min(s_.segments.end_of(at, end), at + std::min<std::uint64_t>(std::max<std::uint32_t>(length, frame_overhead), page_size_max));
   range_active_ = true;
@@ -209,6 +212,59 @@ void Repair::check_range(Offset at, std::uint32_t length) {
                       fmt::format("log {}: bytes at offset {} are damaged here; copying them from a peer", s_.id.value, tail.end.value));
         repair_range(tail.end, until, 0, {});
       });
+}
+
+void Repair::check_hole(Offset at) {
+  if (!range_active_ && !s_.segments.empty() && at >= s_.first_kept() && at < s_.durable.end) look_for_hole(s_.segments.holding(at));
+}
+
+/// Above committed no peer need have the bytes. Damage there is a hole like one found at a start: the log is known up to it only,
+/// nothing is cut before a reconcile (K3), and the leader is told.
+void Repair::look_for_hole(Offset file) {
+  range_active_ = true;
+  s_.node.disk(ReadSegment{s_.id, file, 0, segment_header_size}, [this, file](DiskDone&& d) {
+    const auto header = d.error == Errc::ok ? decode_segment_header(d.data) : Result<SegmentHeader>(fail(Errc::io_error));
+    if (!header) return hole_found(file, Tail{.end = file});
+    walk(file, segment_header_size, Tail{.end = file, .chain = header->chain}, {});
+  });
+}
+
+void Repair::walk(Offset file, std::uint64_t position, Tail tail, Bytes rest) {
+  s_.node.disk(ReadSegment{s_.id, file, position, rescan_piece},
+               [this, file, position, tail, rest = std::move(rest)](DiskDone&& d) mutable {
+                 if (s_.segments.empty() || file < s_.segments.front() || s_.segments.holding(file) != file || file >= s_.durable.end) {
+                   range_active_ = false;  // trimmed or cut meanwhile
+                   return;
+                 }
+                 const Offset end = s_.segments.end_of(file, s_.durable.end);
+                 if (d.error != Errc::ok || d.data.empty()) return hole_found(file, tail);
+                 rest = joined(rest, d.data);
+                 std::vector<TermStart> terms;
+                 const Scanned s = scan_frames(rest, s_.id, end, true, tail, terms);
+                 if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return hole_found(file, tail);
+                 if (tail.end < end) return walk(file, position + d.data.size(), tail, rest.slice(s.good_bytes));
+                 range_active_ = false;
+               });
+}
+
+void Repair::hole_found(Offset file, Tail kept) {
+  range_active_ = false;
+  // What is under way ends first; whoever reported the damage comes again.
+  if (active_ || writer_.busy() || s_.segments.empty() || s_.segments.holding(file) != file || kept.end >= s_.durable.end) return;
+  s_.node.event(Event::Level::alarm,
+                fmt::format("log {}: bytes at offset {} are bad; suspect until copied again (K3)", s_.id.value, kept.end.value));
+  if (kept.last_term == Term{})
+    for (const TermStart& t : s_.terms)
+      if (t.offset < kept.end) kept.last_term = t.term;
+  s_.suspect = true;
+  s_.hole_until = std::max(s_.hole_until, s_.durable.end);
+  s_.dirty_tail = true;
+  s_.matched = {};
+  s_.segments.keep_through(file);
+  s_.durable = s_.written = kept;
+  cut_terms(s_.terms, kept.end);
+  reader_.drop_cache();
+  hole_();
 }
 
 void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes& got) {

@@ -9,7 +9,9 @@ class Repair {
  public:
   using Finished = std::function<void(const Reconcile&, Errc)>;
 
-  Repair(LogCore& s, SegmentWriter& w, Reader& r, Finished finished) : s_(s), writer_(w), reader_(r), finished_(std::move(finished)) {}
+  /// `hole` runs when a hole was found while the log was in use: s ends at it now, and is matched no more.
+  Repair(LogCore& s, SegmentWriter& w, Reader& r, Finished finished, std::function<void()> hole)
+      : s_(s), writer_(w), reader_(r), finished_(std::move(finished)), hole_(std::move(hole)) {}
 
   bool active() const { return active_; }
   /// Begins; the state was compared and the strand is idle. Ends in `finished` (also from inside this call) or cancel().
@@ -21,11 +23,16 @@ class Repair {
 
   /// A reader found bad bytes: reads the range, and replaces a damaged one by a peer's (K4).
   void check_range(Offset at, std::uint32_t length);
+  /// A peer could not be given the bytes there: walks the file, and declares the log suspect from the first bad frame on (K3, K4).
+  void check_hole(Offset at);
 
  private:
   void cut();
   void rescan(Offset file, std::uint64_t position, Tail tail, std::vector<TermStart> terms, Bytes rest);
   void hole(const Tail& tail);
+  void look_for_hole(Offset file);
+  void walk(Offset file, std::uint64_t position, Tail tail, Bytes rest);
+  void hole_found(Offset file, Tail kept);
   void fetch_header();
   void fetch_next();
   void copied(const Bytes& frames);
@@ -44,6 +51,7 @@ class Repair {
   SegmentWriter& writer_;
   Reader& reader_;
   Finished finished_;
+  std::function<void()> hole_;
   bool active_ = false;
   bool range_active_ = false;
   bool waits_for_room_ = false;
