@@ -166,6 +166,8 @@ void SegmentWriter::truncate(bool everything, const Tail& kept, std::function<vo
     file = s_.segments.holding(Offset{kept.end.value - 1});
     length = kept.end - file;
     if (file != s_.segments.open()) capacity_ = segment_header_size + (s_.segments.end_of(file, s_.durable.end) - file);
+    // A damaged file may be shorter than it was: no space in it is counted on (K5).
+    if (s_.suspect) capacity_ = segment_header_size + length;
     s_.segments.keep_through(file);
   } else {
     if (!s_.segments.empty()) remains_ = s_.segments.front();
