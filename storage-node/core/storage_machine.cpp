@@ -244,6 +244,8 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
     node_.fail_request(from, request, Errc::wrong_state, fmt::format("not sealed in term {}", term.value));
     return Admission::refused;
   }
+  // Whoever commands in the promised term leads. A Seal alone does not tell: one may come late, over a connection that is gone.
+  if (role == Role::sequencer) leader_ = from;
   return promise.durable() ? Admission::yes : Admission::wait;
 }
 
