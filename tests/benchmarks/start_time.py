@@ -18,9 +18,10 @@ SEGMENT = 65_536
 
 
 def fill(c, log, segments):
-    per_segment = SEGMENT // 1064 + 1
-    lines = b"".join(b"x" * 1024 + b"\n" for _ in range(segments * per_segment))
-    c.run("append", log, input=lines, timeout=300)
+    """Appends until so many segments are closed: a run larger than a segment makes one of its own."""
+    lines = b"".join(b"x" * 1024 + b"\n" for _ in range(min(4000, 20 * segments)))
+    while len(c.segments("node1")) <= segments:
+        c.run("append", log, input=lines, timeout=300)
     return len(c.segments("node1")) - 1
 
 
@@ -41,7 +42,7 @@ def main():
     with Cluster(sequencers=1, storage=1) as c:
         c.create("log", "--segment-size", SEGMENT)
         closed, times = {}, {}
-        for name, segments in (("small", 10), ("large", 990)):
+        for name, segments in (("small", 10), ("large", 1000)):
             closed[name] = fill(c, "log", segments)
             c.kill("node1", 15)
             shutil.copytree(c.data("node1"), c.dir / name)
