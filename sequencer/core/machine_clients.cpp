@@ -81,7 +81,8 @@ std::vector<Member> SequencerMachine::choose_members(std::size_t n) {
   std::vector<Member> up;
   for (const StorageInfo& s : metadata_.state().storage)
     if (ready(s.id) && !nodes_[s.id].suspect && !nodes_[s.id].refused) up.push_back({s.id, s.disk});
-  std::stable_sort(up.begin(), up.end(), [&](const Member& a, const Member& b) { return load[a.node] < load[b.node]; });
+  std::sort(up.begin(), up.end(),
+            [&](const Member& a, const Member& b) { return std::pair(load[a.node], a.node) < std::pair(load[b.node], b.node); });
   if (up.size() > n) up.resize(n);
   std::sort(up.begin(), up.end(), [](const Member& a, const Member& b) { return a.node < b.node; });
   return up;

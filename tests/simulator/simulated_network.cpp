@@ -26,6 +26,14 @@ void damage(Bytes& whole, std::size_t head, bool unchecked, Random& random) {
 
 }  // namespace
 
+/// What waits at a blocked link holds that link.
+SimulatedNetwork::~SimulatedNetwork() {
+  for (const auto& [link, to] : stalled_)
+    for (End& end : link->ends) end.waiting.clear();
+  for (const auto& [key, link] : links_)
+    for (End& end : link->ends) end.waiting.clear();
+}
+
 void SimulatedNetwork::deliver(const LinkPtr& link, int to, std::function<void()> what) {
   End& end = link->ends[to];
   const std::string& a = link->ends[1 - to].process->address();

@@ -119,6 +119,9 @@ class Process {
 class SimulatedNetwork {
  public:
   explicit SimulatedNetwork(World& world) : world_(world) {}
+  ~SimulatedNetwork();
+  SimulatedNetwork(const SimulatedNetwork&) = delete;
+  SimulatedNetwork& operator=(const SimulatedNetwork&) = delete;
 
   /// Dials `address` from `from`; its own end has id `id`. Answers on_connected or on_connect_failed with `dial_key`.
   void dial(Process& from, const std::string& address, ConnectionId id, std::uint64_t dial_key);
