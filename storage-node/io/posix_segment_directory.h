@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "storage-node/core/output.h"
@@ -44,6 +45,7 @@ class SegmentDirectory final : public StartupDisk {
   struct Doer;
 
   std::string path_;
+  std::optional<std::vector<LogFiles>> listed_;  // what make_durable() saw, for the start that follows it
   int lock_ = -1;
   std::mutex mutex_;
   std::map<std::pair<LogId, Offset>, std::shared_ptr<const int>> descriptors_;
