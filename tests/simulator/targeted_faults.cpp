@@ -21,9 +21,16 @@ SequencerProcess* leader_of(World& world) {
   return leader;
 }
 
+/// Does `what` after `delay`, unless everything has been healed by then.
+void later(World& world, Duration delay, std::function<void()> what) {
+  world.scheduler.after(delay, [&world, what = std::move(what)] {
+    if (!world.network.calm()) what();
+  });
+}
+
 /// Calls `then` once a leader leads above `term`, if one does within three seconds.
 void when_succeeded(World& world, Term term, std::function<void(SequencerProcess&)> then, int tries = 600) {
-  world.scheduler.after(5ms, [&world, term, then = std::move(then), tries] {
+  later(world, 5ms, [&world, term, then = std::move(then), tries] {
     SequencerProcess* leader = leader_of(world);
     if (leader != nullptr && leader->machine()->leading_term() > term) then(*leader);
     else if (tries > 0) when_succeeded(world, term, then, tries - 1);
@@ -36,11 +43,11 @@ void cut(World& world, const Process& a, const Process& b) {
 }
 
 void heal_later(World& world, Duration after) {
-  world.scheduler.after(after, [&world] { world.network.heal(); });
+  later(world, after, [&world] { world.network.heal(); });
 }
 
 void start_later(World& world, Process& p, Duration after) {
-  world.scheduler.after(after, [&p] { p.start(); });
+  later(world, after, [&p] { p.start(); });
 }
 
 void isolate_leader(World& world, Random& random) {
@@ -63,7 +70,7 @@ void strand(World& world, Random& random) {
     if (i != kept) world.network.block(leader->address(), world.storage[i]->address());
   const bool dies = random.chance(1, 2);
   const Duration late = between(random, 0ms, 4s);
-  world.scheduler.after(between(random, 5ms, 150ms), [&world, &random, leader, kept, dies, late] {
+  later(world, between(random, 5ms, 150ms), [&world, &random, leader, kept, dies, late] {
     Process& holder = *world.storage[kept];
     for (auto& s : world.sequencers)
       if (s.get() != leader) cut(world, holder, *s);
@@ -81,7 +88,7 @@ void strand(World& world, Random& random) {
 void flap(World& world, Random& random) {
   Duration when{};
   for (int i = 0; i < 4; ++i) {
-    world.scheduler.after(when, [&world, &random] {
+    later(world, when, [&world, &random] {
       SequencerProcess* leader = leader_of(world);
       if (leader == nullptr) return;
       leader->kill();
@@ -96,7 +103,7 @@ void kill_then_power(World& world, Random& random) {
   node.kill();
   const Duration back = between(random, 1ms, 20ms);
   start_later(world, node, back);
-  world.scheduler.after(back + between(random, 0ms, 200ms), [&world, &random, &node] {
+  later(world, back + between(random, 0ms, 200ms), [&world, &random, &node] {
     if (!node.alive()) return;
     node.power_cut();
     start_later(world, node, between(random, 10ms, 1500ms));
@@ -127,7 +134,7 @@ void split(World& world, Random& random) {
   const bool power = random.chance(1, 2);
   when_succeeded(world, old->machine()->leading_term(), [&world, &random, &both, old, power](SequencerProcess&) {
     if (!power) return;
-    world.scheduler.after(between(random, 1ms, 120ms), [&world, &random, &both, old] {
+    later(world, between(random, 1ms, 120ms), [&world, &random, &both, old] {
       if (!both.alive()) return;
       both.power_cut();
       start_later(world, both, between(random, 1ms, 10ms));
@@ -147,13 +154,13 @@ void two_strands(World& world, Random& random) {
   for (auto& n : world.storage)
     if (n.get() != &holder) world.network.block(first->address(), n->address());
   const Term term = first->machine()->leading_term();
-  world.scheduler.after(between(random, 5ms, 150ms), [&world, &random, first, &holder, other, term] {
+  later(world, between(random, 5ms, 150ms), [&world, &random, first, &holder, other, term] {
     for (auto& s : world.sequencers)
       if (s.get() != first) cut(world, holder, *s);
     first->kill();
     start_later(world, *first, between(random, 500ms, 1500ms));
     when_succeeded(world, term, [&world, &random, &holder, other](SequencerProcess& second) {
-      world.scheduler.after(between(random, 0ms, 300ms), [&world, &random, &holder, &second, other] {
+      later(world, between(random, 0ms, 300ms), [&world, &random, &holder, &second, other] {
         world.network.heal();
         second.kill();
         start_later(world, second, between(random, 200ms, 1500ms));

@@ -319,7 +319,7 @@ bool Weather::lose_disk(Loss what) {
 
 void Weather::heal() {
   world_.trace("WEATHER", "heals");
-  world_.network.heal();
+  world_.network.calm_down();
   if (!world_.options.leave_down) {
     lost_sequencer_ = nullptr;
   } else {

@@ -139,9 +139,17 @@ class SimulatedNetwork {
   /// Breaks every open connection between the two.
   void break_between(const Process& a, const Process& b);
   /// Nothing from `a` reaches `b` until heal(). What was sent waits, as TCP would make it.
-  void block(const std::string& a, const std::string& b) { blocked_.insert({a, b}); }
+  void block(const std::string& a, const std::string& b) {
+    if (!calm_) blocked_.insert({a, b});
+  }
   bool partitioned() const { return !blocked_.empty(); }
   void heal();
+  /// Heals for good: a fault that comes later was scheduled before, and does nothing.
+  void calm_down() {
+    calm_ = true;
+    heal();
+  }
+  bool calm() const { return calm_; }
 
   std::uint64_t messages() const { return messages_; }
   std::uint64_t bytes() const { return bytes_; }
@@ -179,6 +187,7 @@ class SimulatedNetwork {
   World& world_;
   std::map<std::pair<const Process*, std::uint64_t>, LinkPtr> links_;  // by (process, connection id)
   std::set<std::pair<std::string, std::string>> blocked_;
+  bool calm_ = false;
   std::vector<std::pair<LinkPtr, int>> stalled_;
   std::uint64_t to_corrupt_ = 0;
   std::uint64_t messages_ = 0;
