@@ -71,6 +71,7 @@ int main(int argc, char** argv) {
   std::uint64_t seed = 1;
   std::uint64_t seeds = 1;
   std::uint64_t soak = 0;
+  unsigned load = 1;
   int jobs = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   bool trace = false;
   bool keep_going = false;
@@ -81,6 +82,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed,--first-seed,--first", seed, "the (first) seed; default 1");
   auto* seeds_option = app.add_option("--seeds", seeds, "how many seeds; default 1")->check(CLI::PositiveNumber);
   app.add_option("--soak", soak, "fresh random seeds over all plans for so many seconds")->excludes(seeds_option);
+  app.add_option("--load", load, "so many times the entries of each client, with pauses so much shorter")->check(CLI::Range(1, 100));
   app.add_option("--jobs", jobs, "processes; default one a core")->check(CLI::Range(1, 256));
   app.add_flag("--trace", trace, "print the run of one seed as a story");
   app.add_flag("--keep-going", keep_going, "do not stop at the first violation");
@@ -108,6 +110,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "no plan: give --plan FILE or --plans DIR\n");
     return 2;
   }
+  for (Plan& p : plans) {
+    p.workload.entries_per_client *= load;
+    p.workload.think_max /= load;
+  }
   if (trace) return replay(plans[0], seed);
 
   if (soak > 0) seed = (std::uint64_t{std::random_device{}()} << 16) + 1;
@@ -123,8 +129,8 @@ int main(int argc, char** argv) {
       [&](std::uint64_t, const Job& job, const RunResult& r, double) {
         totals.add(r);
         if (!r.violation.empty())
-          fmt::print("VIOLATION {}\n  replay: loglog-simulate --plan tests/simulator/plans/{}.txt --seed {} --trace\n", r.violation,
-                     job.plan->name, r.seed);
+          fmt::print("VIOLATION {}\n  replay: loglog-simulate --plan tests/simulator/plans/{}.txt --seed {}{} --trace\n", r.violation,
+                     job.plan->name, r.seed, load == 1 ? "" : fmt::format(" --load {}", load));
         if (soak > 0 && totals.wall() - told >= 30) {
           told = totals.wall();
           fmt::print("{:.0f} s: {} seeds, {:.0f} simulated s, {} acknowledged, {} violations\n", told, totals.runs,
