@@ -86,12 +86,12 @@ void LogReplica::reconcile(ConnectionId from, RequestId request, const Reconcile
 /// The strand may have become idle: what waited for that goes on.
 void LogReplica::settle() {
   check_invariants(state);
-  if (writer_.busy() && !removed(Rule::S1_barrier)) return;
   const Term promised = state.promise().held().term;
-  for (const Asked& a : std::exchange(state_asked_, {})) {
-    if (a.term == promised || removed(Rule::T3_fence)) state.node.send(a.from, a.request, state_is(a.term));
-    else state.node.send(a.from, a.request, Fenced{state.id, promised, state.promise().held().instance});
-  }
+  if (!writer_.busy() || removed(Rule::S1_barrier))
+    for (const Asked& a : std::exchange(state_asked_, {})) {
+      if (a.term == promised || removed(Rule::T3_fence)) state.node.send(a.from, a.request, state_is(a.term));
+      else state.node.send(a.from, a.request, Fenced{state.id, promised, state.promise().held().instance});
+    }
   if (writer_.busy()) return;
   for (const Asked& a : std::exchange(misfit_, {}))
     if (a.term == promised) state.node.send(a.from, a.request, state_is(a.term));

@@ -124,6 +124,15 @@ inline bool may_fail(const DiskOperation& op) {
   return std::holds_alternative<ReadSegment>(op) || std::holds_alternative<PrepareNext>(op) || std::holds_alternative<GrowSegment>(op) ||
          std::holds_alternative<MakeLog>(op);
 }
+/// The log whose strand an operation waits for; log 0: the node's own.
+inline LogId strand_of(const DiskOperation& op) {
+  return std::visit(
+      [](const auto& o) {
+        if constexpr (requires { o.log; }) return o.log;
+        else return LogId{};
+      },
+      op);
+}
 /// Operations that do not wait for the log's strand, nor it for them.
 inline bool beside_strand(const DiskOperation& op) {
   return std::holds_alternative<ReadSegment>(op) || std::holds_alternative<PrepareNext>(op);

@@ -24,6 +24,9 @@ std::uint64_t SegmentWriter::file_size() const {
   return segment_header_size + segment_size() + std::min<std::uint64_t>(run_size_target, segment_size() / 4);
 }
 
+/// A log that may stay idle begins small.
+std::uint64_t SegmentWriter::next_file_size() const { return s_.segments.empty() ? std::min(first_file_size, file_size()) : file_size(); }
+
 // ---- Space (K5): all that is written goes where space was reserved before it, so that only asking for space can fail.
 
 std::uint64_t SegmentWriter::room(bool opens) const {
@@ -39,9 +42,7 @@ bool SegmentWriter::make_room(bool opens, std::uint64_t bytes) {
   if (bytes <= there || (removed(Rule::K5_reserve) && !opens && !s_.segments.empty())) return true;
   if (space_again_ != never) return false;
   if (opens || s_.segments.empty()) {
-    // A log that may stay idle begins small.
-    const std::uint64_t usual = s_.segments.empty() ? std::min(first_file_size, file_size()) : file_size();
-    prepare(std::max(usual, segment_header_size + bytes), true);
+    prepare(std::max(next_file_size(), segment_header_size + bytes), true);
   } else {
     grow(std::max(std::min(2 * capacity_, file_size()), capacity_ + (bytes - there)));
   }
@@ -91,7 +92,7 @@ void SegmentWriter::tick() {
   if (s_.no_space == Errc::ok || s_.dropped || preparing_ || growing_) return;
   // Nothing waits for room any more: whether there is space shows when the next file is made.
   if (next_size_ > 0) s_.no_space = Errc::ok;
-  else prepare(s_.segments.empty() ? std::min(first_file_size, file_size()) : file_size(), true);
+  else prepare(next_file_size(), true);
 }
 
 /// Early enough that nobody waits for it, and that a full disk is known while what was ordered still fits.

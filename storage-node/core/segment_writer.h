@@ -39,6 +39,7 @@ class SegmentWriter {
   Bytes next_marks();
   std::uint64_t segment_size() const;
   std::uint64_t file_size() const;
+  std::uint64_t next_file_size() const;
   void prepare(std::uint64_t size, bool in_haste);
   void grow(std::uint64_t size);
   void space_asked(const DiskDone& d, std::uint64_t size);

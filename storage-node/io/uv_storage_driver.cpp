@@ -7,15 +7,6 @@
 namespace loglog::storage {
 namespace {
 
-LogId strand_of(const DiskOperation& op) {
-  return std::visit(
-      [](const auto& o) {
-        if constexpr (requires { o.log; }) return o.log;
-        else return LogId{};
-      },
-      op);
-}
-
 transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
 
 }  // namespace

@@ -59,10 +59,11 @@ def fill(c):
 
 
 def main():
-    with SmallDisks() as c:
-        if not c.permitted:
-            print(f"left out: no mount namespace is permitted here ({c.holder.stderr.read().decode().strip()})")
-            return
+    disks = SmallDisks()
+    if not disks.permitted:
+        print(f"left out: no mount namespace is permitted here ({disks.holder.stderr.read().decode().strip()})")
+        return disks.stop()
+    with disks as c:
         c.create("log", "--segment-size", SEGMENT)
         acknowledged, refusal = fill(c)
         check(b"no_space" in refusal.stderr, f"the reason is named: {refusal.stderr[-500:]}")

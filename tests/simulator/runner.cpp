@@ -51,16 +51,6 @@ RunResult from_lines(const std::string& text) {
   return r;
 }
 
-bool write_all(int fd, std::string_view data) {
-  while (!data.empty()) {
-    const ssize_t n = ::write(fd, data.data(), data.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    data.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
-}
-
 class Worker {
  public:
   explicit Worker(const JobAt& job_at) {
@@ -101,7 +91,8 @@ class Worker {
   void begin(std::uint64_t number) {
     number_ = number;
     since_ = Clock::now();
-    write_all(to_, std::string_view(reinterpret_cast<const char*>(&number), sizeof number));
+    // Fits into a pipe's atomic write; one that is refused shows as a worker that is gone.
+    [[maybe_unused]] const ssize_t n = ::write(to_, &number, sizeof number);
   }
   void rest() { number_.reset(); }
   std::optional<std::uint64_t> number() const { return number_; }
@@ -139,11 +130,13 @@ class Worker {
   }
   [[noreturn]] static void serve(const JobAt& job_at, int in, int out) {
     for (int fd : open_ends()) ::close(fd);
+    std::FILE* const results = ::fdopen(out, "w");
+    check(results != nullptr, "no stream over a pipe");
     std::uint64_t number = 0;
     while (::read(in, &number, sizeof number) == sizeof number) {
       const auto job = job_at(number);
       check(job.has_value(), "a job that is not there");
-      if (!write_all(out, to_lines(run(*job->plan, job->seed, false, job->bugs)))) break;
+      if (std::fputs(to_lines(run(*job->plan, job->seed, false, job->bugs)).c_str(), results) < 0 || std::fflush(results) != 0) break;
     }
     std::exit(0);
   }

@@ -86,15 +86,6 @@ void SimulatedFile::failed_sync(Random& random) {
   if (durable_.size() < seen.size()) durable_.resize(seen.size());
 }
 
-LogId strand_of(const DiskOperation& op) {
-  return std::visit(
-      [](const auto& o) {
-        if constexpr (requires { o.log; }) return o.log;
-        else return LogId{};
-      },
-      op);
-}
-
 void SimulatedDisk::begin(const DiskOperation& op) {
   if (const auto* w = std::get_if<WriteGroup>(&op)) {
     SimulatedFile& f = logs_.at(w->log).segments.at(w->first);

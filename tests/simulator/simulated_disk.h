@@ -120,7 +120,4 @@ class SimulatedDisk final : public storage::StartupDisk {
   std::map<std::string, Bytes> files_;
 };
 
-/// The log a disk operation belongs to (0: node-wide); operations of one log run one after the other.
-LogId strand_of(const storage::DiskOperation& op);
-
 }  // namespace loglog::simulator

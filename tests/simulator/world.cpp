@@ -184,7 +184,7 @@ void StorageProcess::perform() {
       });
       continue;
     }
-    const LogId log = strand_of(d.operation);
+    const LogId log = storage::strand_of(d.operation);
     auto& queue = strands_[log];
     queue.push_back(std::move(d));
     if (queue.size() == 1) next_on_strand(log);
