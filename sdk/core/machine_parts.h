@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "sdk/core/append_pipeline.h"
+#include "sdk/core/blame.h"
 
 namespace loglog::client {
 
@@ -15,7 +16,7 @@ struct ReadCall {
 
 /// A subscription.
 struct FollowCall {
-  FollowCall(LogId l, Offset from) : log(l), cursor(l, from) {}
+  FollowCall(LogId l, Offset from) : log(l), cursor(l, from), blame(l) {}
   LogId log;
   FollowCursor cursor;
   NodeId node{};
@@ -24,7 +25,7 @@ struct FollowCall {
   std::uint64_t granted = 0, received = 0;    ///< on this subscription
   std::uint64_t delivered = 0, consumed = 0;  ///< by the application, in all
   std::set<NodeId> tried;
-  std::vector<ConnectionId> suspects;  // whose very first frame did not verify, this round
+  Blame blame;
   Time due{}, silent_at = never;
   bool probing = false;
 };

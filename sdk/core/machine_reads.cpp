@@ -59,7 +59,7 @@ void ClientMachine::Parts::subscribe(Time at, Token t, FollowCall& f) {
     if (!f.tried.contains(info->members[i].node)) c = view.node(at, f.node = info->members[i].node);
   if (c == ConnectionId{}) {
     f.tried.clear();
-    f.suspects.clear();
+    f.blame.clear();
     return;
   }
   f.connection = c;
@@ -89,7 +89,7 @@ void ClientMachine::Parts::move_on(Time at, FollowCall& f, bool failed) {
   f.due = all ? at + round_pause : at;
   if (!all) return;
   f.tried.clear();
-  f.suspects.clear();
+  f.blame.clear();
 }
 
 void ClientMachine::Parts::end_follow(Token t, Errc why, std::string detail, Offset begins) {
@@ -131,17 +131,13 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   const bool good = f.cursor.take(std::move(p->frames), d.entries);
   d.next = f.cursor.next();
   for (const Entry& e : d.entries) f.delivered += e.next - e.offset;
-  if (!f.cursor.at_first())
-    for (const ConnectionId bad : std::exchange(f.suspects, {})) view.tell(bad, RequestId{0}, ReportCorrupt{f.log, begin, frame_overhead});
+  f.blame.taken(view, f.cursor, begin, c, good);
   if (!d.entries.empty()) complete(t, std::move(d), false);
   if (good) {
     f.tried.clear();
     return give_credit(f);
   }
-  // As PageReader: on the very first frame the offset may be wrong, and a node is blamed only when another one has a good frame there.
-  if (f.cursor.at_first()) f.suspects.push_back(c);
-  else view.tell(c, RequestId{0}, ReportCorrupt{f.log, f.cursor.next(), frame_overhead});
-  if (const LogInfo* info = view.log(f.log); info && f.suspects.size() >= info->members.size())
+  if (const LogInfo* info = view.log(f.log); info && f.blame.all_of(*info))
     return end_follow(t, Errc::not_an_entry, "offset " + std::to_string(f.cursor.next().value));
   f.node = node;
   move_on(at, f, true);

@@ -54,10 +54,9 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
     const bool good = cursor_.take(std::move(p->frames), step.entries, until_);
     choice_.succeeded(from);
     if (good || !step.entries.empty()) tried_.clear();
-    if (!cursor_.at_first())
-      for (const ConnectionId c : std::exchange(suspects_, {})) report(c, begin);
+    blame_.taken(view_, cursor_, begin, connection, good);
     due_ = {};
-    if (!good) bad_bytes(now, from, connection);
+    if (!good) next_replica(now, from, Errc::corrupt);
     // Only a part of a frame so far, or a mismatch: on at once, there is nothing to tell.
     if (step.entries.empty() && (!good || cursor_.missing() > 0)) return poll(now);
     return on_step_(now, std::move(step));
@@ -71,17 +70,6 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
   next_replica(now, from, p->reason == Errc::ok ? Errc::not_here : p->reason);
 }
 
-/// The node checks for itself and repairs (K4).
-void PageReader::report(ConnectionId to, Offset at) { view_.tell(to, RequestId{0}, ReportCorrupt{log_, at, frame_overhead}); }
-
-/// The entry comes from another replica. On the very first frame the offset may be wrong instead: a node is blamed only when another
-/// one has a good frame there.
-void PageReader::bad_bytes(Time now, NodeId from, ConnectionId connection) {
-  if (cursor_.at_first()) suspects_.push_back(connection);
-  else report(connection, cursor_.next());
-  next_replica(now, from, Errc::corrupt);
-}
-
 void PageReader::next_replica(Time now, NodeId failed, Errc why) {
   cursor_.drop_partial();
   choice_.failed(now, failed);
@@ -92,9 +80,9 @@ void PageReader::next_replica(Time now, NodeId failed, Errc why) {
   const bool all = info == nullptr ||
                    std::all_of(info->members.begin(), info->members.end(), [this](const Member& m) { return tried_.contains(m.node); });
   if (!all) return poll(now);
-  const bool none_has_it = info != nullptr && suspects_.size() >= info->members.size();
+  const bool none_has_it = info != nullptr && blame_.all_of(*info);
   tried_.clear();
-  suspects_.clear();
+  blame_.clear();
   due_ = now + all_refused_pause;
   on_step_(now, Step{{}, none_has_it ? Errc::not_an_entry : why, {}});
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 
+#include "sdk/core/blame.h"
 #include "sdk/core/cluster_view.h"
 #include "sdk/core/follow_cursor.h"
 #include "sdk/core/replica_choice.h"
@@ -29,6 +30,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
         max_bytes_(max_bytes),
         wait_(wait),
         cursor_(log, from),
+        blame_(log),
         on_step_(std::move(on_step)) {}
 
   /// Asks for the next page, unless one is on its way or a pause lasts.
@@ -42,8 +44,6 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
 
  private:
   void page(Time now, NodeId from, ConnectionId connection, Message* m);
-  void bad_bytes(Time now, NodeId from, ConnectionId connection);
-  void report(ConnectionId to, Offset at);
   void next_replica(Time now, NodeId failed, Errc why);
 
   const Options& options_;
@@ -54,10 +54,10 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   std::uint32_t max_bytes_;
   Duration wait_;
   FollowCursor cursor_;
+  Blame blame_;
   OnStep on_step_;
   NodeId node_{};
   std::set<NodeId> tried_;
-  std::vector<ConnectionId> suspects_;  // whose very first frame did not verify, this round
   bool asked_ = false;
   bool stopped_ = false;
   Time due_{};
