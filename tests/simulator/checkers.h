@@ -40,15 +40,20 @@ inline constexpr Promise follower{"a follower misses nothing", "a follower sees 
 inline constexpr Promise full_disk{"a full disk stops nobody", "what is written goes where space was reserved before"};
 inline constexpr Promise fresh_name{"a new log is empty",
                                     "a log created under a deleted one's name has another id and none of its entries"};
+inline constexpr Promise refusals{"what is wrong is refused",
+                                  "a wrong name, option or offset is refused with its reason, and nothing is made"};
+inline constexpr Promise status{"status tells what is",
+                                "once all is well, status says so: who leads, every node up, every log open and whole"};
+inline constexpr Promise ends{"a call ends once", "whatever was under way when a client is closed ends, and not twice"};
 inline constexpr Promise starts{"a node starts", "a process that was stopped in any way starts again on its disk"};
 inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};
 }  // namespace promise
 
-inline constexpr std::array promises = {promise::durability, promise::unmoved,        promise::origin,     promise::agreement,
-                                        promise::once,       promise::producer_order, promise::real_time,  promise::tail,
-                                        promise::failed,     promise::replicas,       promise::one_leader, promise::ordered_once,
-                                        promise::forward,    promise::trim_bounds,    promise::follower,   promise::full_disk,
-                                        promise::fresh_name, promise::starts,         promise::progress};
+inline constexpr std::array promises = {
+    promise::durability, promise::unmoved,     promise::origin,   promise::agreement, promise::once,       promise::producer_order,
+    promise::real_time,  promise::tail,        promise::failed,   promise::replicas,  promise::one_leader, promise::ordered_once,
+    promise::forward,    promise::trim_bounds, promise::follower, promise::full_disk, promise::fresh_name, promise::refusals,
+    promise::status,     promise::ends,        promise::starts,   promise::progress};
 
 /// Names the promise first.
 void violated(World& world, const Promise& p, const std::string& what);

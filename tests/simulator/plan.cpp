@@ -42,6 +42,8 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "churn_ms") p.workload.churn = ms;
   else if (key == "producers_max") p.producers_max = value;
   else if (key == "reference_window") p.reference_window = static_cast<std::uint32_t>(value);
+  else if (key == "snapshot_every") p.snapshot_every = value;
+  else if (key == "ask_every_ms") p.workload.ask_every = ms;
   else if (key == "staging_kib") p.staging_bytes_max = value << 10;
   else if (key == "clock_drift_ppm") p.clock_drift_ppm_max = static_cast<std::int64_t>(value);
   else if (key == "faults_for_ms") p.faults_for = ms;

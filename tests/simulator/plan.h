@@ -23,6 +23,7 @@ struct Plan {
   std::size_t producers_max = 65'536;
   std::uint64_t staging_bytes_max = 256u << 20;
   std::uint32_t reference_window = 65'536;
+  std::uint64_t snapshot_every = 1024;
   std::map<std::string, Duration> faults;  ///< kind → mean interval
 
   bool damages_disks() const;

@@ -3,6 +3,7 @@
 
 #include "tests/simulator/audit.h"
 #include "tests/simulator/plan.h"
+#include "tests/simulator/questions.h"
 #include "tests/simulator/weather.h"
 
 namespace loglog::simulator {
@@ -39,6 +40,7 @@ class Run {
   Checkers checkers_;
   std::vector<std::unique_ptr<ClientWorkload>> work_;
   std::unique_ptr<LogChurn> churn_;
+  std::unique_ptr<Questions> questions_;
   std::vector<std::unique_ptr<ReplicaAudit>> audits_;
 };
 
@@ -51,6 +53,11 @@ void Run::set_out() {
   if (plan_.workload.churn > 0us) {
     churn_ = std::make_unique<LogChurn>(world_, checkers_, *world_.clients[static_cast<std::size_t>(plan_.clients)], plan_.workload.churn);
     churn_->start();
+  }
+  if (plan_.workload.ask_every > 0us) {
+    questions_ = std::make_unique<Questions>(world_, checkers_, *world_.clients[world_.clients.size() - 2], plan_.workload.ask_every,
+                                             plan_.workload.logs);
+    questions_->start();
   }
 }
 
@@ -70,6 +77,12 @@ void Run::finish() {
   pass(4s);
   if (plan_.damages_disks()) restart_nodes();
   for (int i = 1; i <= plan_.workload.logs && !world_.violated(); ++i) settle_log(i);
+  if (questions_) {
+    questions_->come_to_rest();
+    if (!wait(20s, 100ms, [&] { return questions_->all_is_well(); })) violated(world_, promise::status, questions_->standing());
+  }
+  for (const auto& w : work_)
+    if (!world_.violated() && !w->close()) violated(world_, promise::ends, "a client is closed and some call has not ended");
 }
 
 // Damage under what a node still has in memory shows once the node has begun anew.
@@ -135,6 +148,7 @@ RunResult Run::go() {
   r.fingerprint = world_.network.fingerprint();
   r.simulated = world_.scheduler.now().time_since_epoch();
   r.faults = world_.faults;
+  if (questions_) r.faults.count("questions answered", questions_->answered());
   if (churn_) r.faults.count("logs created and deleted", churn_->rounds());
   if (r.violation.empty() && r.acknowledged == 0) r.violation = "progress: nothing was acknowledged in the whole run";
   return r;
@@ -145,7 +159,7 @@ RunResult Run::go() {
 RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs) {
   WorldOptions o;
   o.seed = seed;
-  o.quiet_clients = plan.workload.churn > 0us ? 2 : 1;  // the last one reads at the end
+  o.quiet_clients = 1u + (plan.workload.churn > 0us) + (plan.workload.ask_every > 0us);  // the last one reads at the end
   o.clients = plan.clients + static_cast<int>(o.quiet_clients);
   o.network_delay_max = plan.network_delay_max;
   o.disk_delay_max = plan.disk_delay_max;
@@ -156,6 +170,7 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.producers_max = plan.producers_max;
   o.staging_bytes_max = plan.staging_bytes_max;
   o.reference_window = plan.reference_window;
+  o.snapshot_every = plan.snapshot_every;
   o.bugs = bugs;
   o.trace = trace;
   return Run(plan, o).go();

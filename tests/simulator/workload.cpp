@@ -185,9 +185,15 @@ void ClientWorkload::trim() {
   later(up_to(2 * options_.trim_every), &ClientWorkload::trim);
 }
 
+bool ClientWorkload::close() {
+  for (int i = 0; i < 3; ++i) append(fmt::format("{}:{}:closing {}#", process_.name(), name_, i));
+  process_.call([&](client::ClientMachine& m) { m.close(process_.now()); });
+  return pending_.empty();
+}
+
 void ClientWorkload::completed(const client::Completed& c) {
   const auto at = pending_.find(c.token.value);
-  if (at == pending_.end()) return;
+  if (at == pending_.end()) return violated(world_, promise::ends, fmt::format("call {} ends twice", c.token.value));
   const Pending p = at->second;
   if (c.last) pending_.erase(at);
   const auto* failure = std::get_if<client::Failure>(&c.result);

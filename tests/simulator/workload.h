@@ -23,6 +23,7 @@ struct WorkloadOptions {
   std::uint8_t write_quorum = 0;  ///< 0: the majority
   Duration trim_every{};          ///< the first client of each log trims at some offset that it has read; 0: never
   Duration follow_anew{};         ///< a follower stops and follows again, perhaps from another replica; 0: never
+  Duration ask_every{};           ///< a client asks for status, lists and what is to be refused, with such pauses; 0: never
   Duration churn{};               ///< a log is created, written, read and deleted, over and over, with such pauses; 0: never
 };
 
@@ -40,6 +41,8 @@ class ClientWorkload {
   LogId log() const { return log_; }
   std::uint64_t tails() const { return tails_; }
   Offset followed_to() const { return followed_to_; }
+  /// Appends, then closes the client. Whether every call has ended by then.
+  bool close();
 
  private:
   enum class Kind { create, open, append, follow, tail, trim };

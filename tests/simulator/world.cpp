@@ -401,6 +401,7 @@ World::World(const WorldOptions& o) : options(o), random(o.seed), network(*this)
   so.cluster_name = "simulated";
   so.producers_max = o.producers_max;
   so.reference_window = o.reference_window;
+  so.snapshot_every = o.snapshot_every;
   client::Options co;
   for (int i = 1; i <= o.sequencers; ++i) so.sequencers.push_back({SequencerId{static_cast<std::uint32_t>(i)}, fmt::format("seq{}:1", i)});
   for (int i = 1; i <= o.storage; ++i) so.storage.push_back({NodeId{static_cast<std::uint32_t>(i)}, DiskId{}, fmt::format("node{}:1", i)});

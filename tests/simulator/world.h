@@ -34,6 +34,7 @@ struct WorldOptions {
   std::size_t producers_max = 65'536;  ///< sequencer::Options
   std::uint64_t staging_bytes_max = 256u << 20;
   std::uint32_t reference_window = 65'536;  ///< sequencer::Options
+  std::uint64_t snapshot_every = 1024;      ///< sequencer::Options
   Bugs bugs;
   bool trace = false;
 };
