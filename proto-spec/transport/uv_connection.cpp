@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include "proto-spec/transport/posix_local_socket.h"
+#include "proto-spec/transport/posix_tcp_silence.h"
 #include "proto-spec/vocabulary/check.h"
 
 namespace loglog::transport {
 namespace {
 
-constexpr Duration hello_timeout = 5s;
+constexpr Duration hello_timeout = 5s;    ///< from the dial, or the accept, on
+constexpr Duration silence_timeout = 5s;  ///< W6
 constexpr Duration drain_timeout = 1s;
 
 Error lost(int uv_error) { return {Errc::connection_lost, uv_strerror(uv_error)}; }
@@ -45,6 +47,7 @@ Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello o
   auto c = std::make_shared<Connection>(loop, std::move(own), std::move(expected));
   c->self_ = c;
   c->set_callbacks(std::move(callbacks));
+  c->expect_hello();
   const auto parts = split_address(address);
   struct Lookup {
     uv_getaddrinfo_t request{};
@@ -119,18 +122,26 @@ Connection::Ptr Connection::accept(Loop& loop, uv_stream_t* listener, Hello own,
     c->shut();
     return nullptr;
   }
+  c->expect_hello();
   c->opened();
   return c;
+}
+
+void Connection::expect_hello() {
+  loop_.after(hello_timeout, [weak = weak_from_this()] {
+    const Ptr c = weak.lock();
+    if (!c || c->session_.established()) return;
+    if (c->state_ == State::connecting) c->broken({Errc::connection_lost, "not connected within 5 s"});
+    else if (c->state_ == State::open) c->broken({Errc::connection_lost, "no hello came within 5 s"});
+  });
 }
 
 void Connection::opened() {
   state_ = State::open;
   uv_tcp_nodelay(&tcp_, 1);
+  uv_os_fd_t fd = -1;
+  if (uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &fd) == 0) end_when_silent(fd, silence_timeout);
   send(RequestId{}, own_);
-  loop_.after(hello_timeout, [weak = weak_from_this()] {
-    const Ptr c = weak.lock();
-    if (c && c->state_ == State::open && !c->session_.established()) c->broken({Errc::connection_lost, "no hello came within 5 s"});
-  });
   uv_read_start(
       reinterpret_cast<uv_stream_t*>(&tcp_),
       [](uv_handle_t* h, std::size_t, uv_buf_t* buffer) {

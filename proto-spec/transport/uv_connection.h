@@ -46,6 +46,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
  private:
   enum class State { connecting, open, draining, closed };
   struct Write;
+  void expect_hello();
   void opened();
   void read_some(ssize_t n);
   void broken(const Error& why);

@@ -30,7 +30,7 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   if (term_ != Term{}) {
     for (const StorageInfo& info : metadata_.state().storage) {
       StorageStatus x{info.id, info.address, NodeState::unreachable, 0};
-      if (const auto n = nodes_.find(info.id); n != nodes_.end() && n->second.connection != ConnectionId{}) {
+      if (const auto n = nodes_.find(info.id); n != nodes_.end() && heard_lately(n->second)) {
         x.staged_bytes = n->second.staged_bytes;
         if (n->second.suspect || n->second.refused) x.state = NodeState::suspect;
         else x.state = n->second.sealed ? NodeState::up : NodeState::lagging;

@@ -12,11 +12,15 @@ constexpr Duration yield_pause_min = 5s;
 constexpr Duration yield_pause_max = 300s;
 }  // namespace
 
+bool SequencerMachine::heard_lately(const Node& n) const {
+  return n.connection != ConnectionId{} && now_ - n.heard <= 3 * options_.reach_every;
+}
+
 /// Nodes heard lately; one with another disk than the registered one counts as down (T4).
 std::vector<NodeId> SequencerMachine::reached() const {
   std::vector<NodeId> out;
   for (const auto& [id, n] : nodes_) {
-    if (n.connection == ConnectionId{} || now_ - n.heard > 3 * options_.reach_every) continue;
+    if (!heard_lately(n)) continue;
     const StorageInfo* known = metadata_.node(id);
     if (known != nullptr && known->disk == connections_.at(n.connection).disk) out.push_back(id);
   }

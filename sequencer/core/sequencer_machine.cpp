@@ -37,7 +37,7 @@ void SequencerMachine::start(Time now, std::uint64_t wall_ms) {
   now_ = wall_at_ = now;
   wall_ms_ = wall_ms;
   raft_.start(now);
-  reach_due_ = options_.sequencers.size() == 1 ? never : now + options_.reach_every;
+  reach_due_ = now + options_.reach_every;
 }
 
 Hello SequencerMachine::hello() const {

@@ -137,6 +137,7 @@ class SequencerMachine final : private LogHost {
   // machine_yield.cpp
   void tick_reach();
   void yield_when_better(const std::vector<NodeId>& own);
+  bool heard_lately(const Node& n) const;
   std::vector<NodeId> reached() const;
   std::size_t logs_served_by(const std::vector<NodeId>& nodes) const;
 

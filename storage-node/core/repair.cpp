@@ -56,12 +56,11 @@ void Repair::cut() {
         // The chain at a first offset above 0 is in the file's header.
         const Offset file = s_.segments.empty() ? s_.durable.end : s_.segments.front();
         if (s_.segments.empty() || command_.cut != file) return finish(Errc::wrong_state);
-        return rescan(file, 0, Tail{.end = file}, {}, {});
+        return cut_inside(file);
       }
       return writer_.truncate(true, Tail{}, guarded([this] { fetch_next(); }));
     }
-    const Offset file = s_.segments.holding(Offset{command_.cut.value - 1});
-    rescan(file, 0, Tail{.end = file}, {}, {});
+    cut_inside(s_.segments.holding(Offset{command_.cut.value - 1}));
   } else if (s_.dirty_tail) {
     const Tail kept = s_.durable;
     writer_.truncate(s_.segments.empty(), kept, guarded([this] { fetch_next(); }));
@@ -70,42 +69,61 @@ void Repair::cut() {
   }
 }
 
-/// The chain at the cut is found by walking the file that holds it; its header has the chain before its first frame.
-void Repair::rescan(Offset file, std::uint64_t position, Tail tail, std::vector<TermStart> terms, Bytes rest) {
-  const bool header = position == 0;
-  const std::uint32_t want = header ? segment_header_size : rescan_piece;
-  s_.node.disk(ReadSegment{s_.id, file, position, want},
-               guarded([this, file, position, tail, terms = std::move(terms), rest = std::move(rest), header](DiskDone&& d) mutable {
-                 if (d.error != Errc::ok || d.data.empty()) return header ? finish(Errc::corrupt) : hole(tail);
-                 const std::uint64_t next = position + d.data.size();
-                 if (header) {
-                   const auto h = decode_segment_header(d.data);
-                   if (!h) return finish(Errc::corrupt);
-                   tail.chain = h->chain;
-                 } else {
-                   rest = joined(rest, d.data);
-                   const Scanned s = scan_frames(rest, s_.id, command_.cut, false, tail, terms);
-                   if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return hole(tail);
-                   rest = rest.slice(s.good_bytes);
-                 }
-                 if (tail.end < command_.cut) return rescan(file, next, tail, std::move(terms), std::move(rest));
-                 writer_.truncate(false, tail, guarded([this] { fetch_next(); }));
-               }));
+// ---- Walking a file
+
+/// Reads on, piece by piece, the header first. Ends in `w.done`, or in nothing once w.until() says that nobody asks any more.
+void Repair::walk(Walk w) {
+  const std::uint32_t want = w.position == 0 ? segment_header_size : rescan_piece;
+  const ReadSegment piece{s_.id, w.file, w.position, want};
+  s_.node.disk(piece, [this, w = std::move(w)](DiskDone&& d) mutable {
+    const std::optional<Offset> until = w.until();
+    if (!until) return;
+    const bool header = w.position == 0;
+    if (d.error != Errc::ok || d.data.empty()) return w.done(header ? Walked::no_header : Walked::bad, w);
+    w.position += d.data.size();
+    if (header) {
+      const auto h = decode_segment_header(d.data);
+      if (!h) return w.done(Walked::no_header, w);
+      w.tail.chain = h->chain;
+    } else {
+      w.rest = joined(w.rest, d.data);
+      const Scanned s = scan_frames(w.rest, s_.id, *until, w.payloads, w.tail, w.terms);
+      if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return w.done(Walked::bad, w);
+      w.rest = w.rest.slice(s.good_bytes);
+    }
+    if (w.tail.end < *until) return walk(std::move(w));
+    w.done(Walked::whole, w);
+  });
 }
 
-/// Damage below the cut: what is past it cannot be kept in place, so the log ends there, and the leader is told of the hole (K4).
-void Repair::hole(const Tail& tail) {
-  s_.node.event(Event::Level::alarm, fmt::format("log {}: bytes at offset {} are bad, below the cut at {}; suspect until copied again (K3)",
-                                                 s_.id.value, tail.end.value, command_.cut.value));
+/// The chain at the cut is found by walking the file that holds it; its header has the chain before its first frame.
+void Repair::cut_inside(Offset file) {
+  walk({.file = file,
+        .until = [this, run = run_] { return active_ && run == run_ ? std::optional(command_.cut) : std::nullopt; },
+        .done =
+            [this](Walked how, const Walk& w) {
+              if (how == Walked::no_header) return finish(Errc::corrupt);
+              if (how == Walked::whole) return writer_.truncate(false, w.tail, guarded([this] { fetch_next(); }));
+              // What is past the damage cannot be kept in place: the log ends there, and the leader is told of the hole (K4).
+              writer_.truncate(false, suspect_from(w.tail), guarded([this] { finish(Errc::wrong_state); }));
+            },
+        .tail = {.end = file}});
+}
+
+/// The log is known up to `kept` only (K3): gives that tail, with the term that it ends in.
+Tail Repair::suspect_from(Tail kept) {
+  s_.node.event(Event::Level::alarm,
+                fmt::format("log {}: bytes at offset {} are bad; suspect until copied again (K3)", s_.id.value, kept.end.value));
   s_.suspect = true;
   s_.hole_until = std::max(s_.hole_until, s_.durable.end);
-  Tail kept = tail;
-  // Nothing of this file is good: its first frame's term is not the one before it.
+  // Where nothing of the file is good, its first frame's term is not the one before it.
   if (kept.last_term == Term{})
     for (const TermStart& t : s_.terms)
       if (t.offset < kept.end) kept.last_term = t.term;
-  writer_.truncate(false, kept, guarded([this] { finish(Errc::wrong_state); }));
+  return kept;
 }
+
+// ---- Copying
 
 void Repair::next_peer() {
   ++peer_;
@@ -190,6 +208,8 @@ void Repair::write_next() {
   writer_.write({group}, opens, guarded([this] { rest_.empty() ? fetch_next() : write_next(); }));
 }
 
+// ---- Damage found in use
+
 void Repair::check_range(Offset at, std::uint32_t length) {
   const Offset end = s_.readable_end();
   if (range_active_ || s_.segments.empty() || at < s_.first_kept()) return;
@@ -214,53 +234,35 @@ void Repair::check_range(Offset at, std::uint32_t length) {
       });
 }
 
-void Repair::check_hole(Offset at) {
-  if (!range_active_ && !s_.segments.empty() && at >= s_.first_kept() && at < s_.durable.end) look_for_hole(s_.segments.holding(at));
-}
-
 /// Above committed no peer need have the bytes. Damage there is a hole like one found at a start: the log is known up to it only,
 /// nothing is cut before a reconcile (K3), and the leader is told.
-void Repair::look_for_hole(Offset file) {
+void Repair::check_hole(Offset at) {
+  if (range_active_ || s_.segments.empty() || at < s_.first_kept() || at >= s_.durable.end) return;
   range_active_ = true;
-  s_.node.disk(ReadSegment{s_.id, file, 0, segment_header_size}, [this, file](DiskDone&& d) {
-    const auto header = d.error == Errc::ok ? decode_segment_header(d.data) : Result<SegmentHeader>(fail(Errc::io_error));
-    if (!header) return hole_found(file, Tail{.end = file});
-    walk(file, segment_header_size, Tail{.end = file, .chain = header->chain}, {});
-  });
+  const Offset file = s_.segments.holding(at);
+  walk({.file = file,
+        .payloads = true,
+        .until = [this, file]() -> std::optional<Offset> {
+          if (!s_.segments.empty() && file >= s_.segments.front() && s_.segments.holding(file) == file && file < s_.durable.end)
+            return s_.segments.end_of(file, s_.durable.end);
+          range_active_ = false;  // trimmed or cut meanwhile
+          return std::nullopt;
+        },
+        .done =
+            [this](Walked how, const Walk& w) {
+              range_active_ = false;
+              if (how != Walked::whole) hole_found(w);
+            },
+        .tail = {.end = file}});
 }
 
-void Repair::walk(Offset file, std::uint64_t position, Tail tail, Bytes rest) {
-  s_.node.disk(ReadSegment{s_.id, file, position, rescan_piece},
-               [this, file, position, tail, rest = std::move(rest)](DiskDone&& d) mutable {
-                 if (s_.segments.empty() || file < s_.segments.front() || s_.segments.holding(file) != file || file >= s_.durable.end) {
-                   range_active_ = false;  // trimmed or cut meanwhile
-                   return;
-                 }
-                 const Offset end = s_.segments.end_of(file, s_.durable.end);
-                 if (d.error != Errc::ok || d.data.empty()) return hole_found(file, tail);
-                 rest = joined(rest, d.data);
-                 std::vector<TermStart> terms;
-                 const Scanned s = scan_frames(rest, s_.id, end, true, tail, terms);
-                 if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return hole_found(file, tail);
-                 if (tail.end < end) return walk(file, position + d.data.size(), tail, rest.slice(s.good_bytes));
-                 range_active_ = false;
-               });
-}
-
-void Repair::hole_found(Offset file, Tail kept) {
-  range_active_ = false;
+void Repair::hole_found(const Walk& w) {
   // What is under way ends first; whoever reported the damage comes again.
-  if (active_ || writer_.busy() || s_.segments.empty() || s_.segments.holding(file) != file || kept.end >= s_.durable.end) return;
-  s_.node.event(Event::Level::alarm,
-                fmt::format("log {}: bytes at offset {} are bad; suspect until copied again (K3)", s_.id.value, kept.end.value));
-  if (kept.last_term == Term{})
-    for (const TermStart& t : s_.terms)
-      if (t.offset < kept.end) kept.last_term = t.term;
-  s_.suspect = true;
-  s_.hole_until = std::max(s_.hole_until, s_.durable.end);
+  if (active_ || writer_.busy() || w.tail.end >= s_.durable.end) return;
+  const Tail kept = suspect_from(w.tail);
   s_.dirty_tail = true;
   s_.matched = {};
-  s_.segments.keep_through(file);
+  s_.segments.keep_through(w.file);
   s_.durable = s_.written = kept;
   cut_terms(s_.terms, kept.end);
   reader_.drop_cache();

@@ -27,12 +27,24 @@ class Repair {
   void check_hole(Offset at);
 
  private:
+  enum class Walked { whole, bad, no_header };  ///< up to where it was asked for, up to bad bytes, or nothing can be said
+  /// A walk over the frames of one file.
+  struct Walk {
+    Offset file;
+    bool payloads = false;                         ///< verify them too
+    std::function<std::optional<Offset>()> until;  ///< asked at every piece; nothing: the walk is given up
+    std::function<void(Walked, const Walk&)> done;
+    Tail tail;  ///< so far
+    std::vector<TermStart> terms{};
+    Bytes rest{};  ///< the begin of a frame
+    std::uint64_t position = 0;
+  };
+
   void cut();
-  void rescan(Offset file, std::uint64_t position, Tail tail, std::vector<TermStart> terms, Bytes rest);
-  void hole(const Tail& tail);
-  void look_for_hole(Offset file);
-  void walk(Offset file, std::uint64_t position, Tail tail, Bytes rest);
-  void hole_found(Offset file, Tail kept);
+  void walk(Walk w);
+  void cut_inside(Offset file);
+  Tail suspect_from(Tail kept);
+  void hole_found(const Walk& w);
   void fetch_header();
   void fetch_next();
   void copied(const Bytes& frames);

@@ -1,5 +1,9 @@
 // Two loops, one connection; over TCP on loopback and over a local name.
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -94,6 +98,38 @@ RunIs large(std::size_t size) {
   return {LogId{1}, {}, b};
 }
 
+/// A plain socket on loopback, as ill-behaved as a test wants it.
+class Socket {
+ public:
+  Socket() : fd_(::socket(AF_INET, SOCK_STREAM, 0)) { REQUIRE(fd_ >= 0); }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  ~Socket() { ::close(fd_); }
+  int fd() const { return fd_; }
+  bool connect(std::uint16_t port) {
+    const sockaddr_in a = loopback(port);
+    return ::connect(fd_, reinterpret_cast<const sockaddr*>(&a), sizeof a) == 0;
+  }
+  std::uint16_t listen(int backlog) {
+    sockaddr_in a = loopback(0);
+    socklen_t size = sizeof a;
+    REQUIRE(::bind(fd_, reinterpret_cast<const sockaddr*>(&a), size) == 0);
+    REQUIRE(::listen(fd_, backlog) == 0);
+    REQUIRE(::getsockname(fd_, reinterpret_cast<sockaddr*>(&a), &size) == 0);
+    return ntohs(a.sin_port);
+  }
+
+ private:
+  static sockaddr_in loopback(std::uint16_t port) {
+    sockaddr_in a{};
+    a.sin_family = AF_INET;
+    a.sin_port = htons(port);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return a;
+  }
+  int fd_;
+};
+
 }  // namespace
 
 TEST_CASE("transport: messages there and back, small ones and the largest") {
@@ -148,4 +184,35 @@ TEST_CASE("transport: writing to a peer that has gone does not end the process")
   thread.join();
   CHECK(result == -1);
   CHECK(error == EPIPE);
+}
+
+TEST_CASE("transport: a connection that does not come about is given up") {
+  // The kernel drops what asks to connect to a listener whose queue is full.
+  Socket listener, first, second;
+  const std::uint16_t port = listener.listen(0);
+  REQUIRE(first.connect(port));
+  ::fcntl(second.fd(), F_SETFL, O_NONBLOCK);
+  second.connect(port);
+  const Seen seen = talk("127.0.0.1:" + std::to_string(port), hello(Role::client), {}, 1);
+  CHECK(!seen.hello);
+  CHECK(seen.closed.code == Errc::connection_lost);
+}
+
+TEST_CASE("transport: a peer that takes nothing any more is given up") {
+  // A leader took a node for up through a connection that a long cut had left waiting for the kernel's next try.
+  EchoServer server("127.0.0.1:0");
+  Socket silent;
+  REQUIRE(silent.connect(static_cast<std::uint16_t>(std::stoi(server.address().substr(server.address().rfind(':') + 1)))));
+  ::fcntl(silent.fd(), F_SETFL, O_NONBLOCK);
+  std::string out;
+  const auto add = [&out](const Encoded& e) { out.append(e.head.text()).append(e.tail.text()); };
+  add(encode(RequestId{}, hello(Role::client)));
+  for (std::uint32_t i = 1; i <= 16; ++i) add(encode(RequestId{i}, large(1u << 20)));
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+  while (server.closed == Errc::ok && std::chrono::steady_clock::now() < until) {
+    const ssize_t n = ::send(silent.fd(), out.data(), out.size(), MSG_NOSIGNAL);
+    if (n > 0) out.erase(0, static_cast<std::size_t>(n));
+    else std::this_thread::sleep_for(std::chrono::milliseconds(20));  // asks again whether the server has given up
+  }
+  CHECK(server.closed == Errc::connection_lost);
 }
