@@ -116,6 +116,8 @@ void SimulatedNetwork::send(Process& from, ConnectionId id, RequestId request, c
   if (!link || !link->open) return;
   const int to = link->ends[0].process == &from && link->ends[0].id == id ? 1 : 0;
   if (tap) tap(from, *link->ends[to].process, m);
+  if (!traps_.empty()) spring(link, to, m);
+  if (!link->open) return;
   const Encoded e = encode(request, m);
   Bytes whole = Bytes::allocate(e.size());
   std::memcpy(whole.mutable_data(), e.head.data(), e.head.size());
@@ -224,17 +226,34 @@ bool SimulatedNetwork::break_late(Random& r, Duration late) {
   world_.scheduler.after(first, [this, link, receiver] {
     if (link->open) end_one(link, 1 - receiver, world_.scheduler.now(), true);
   });
-  world_.scheduler.after(first + some() / 2, [this, link, receiver] {
-    End& end = link->ends[receiver];
-    if (!link->open) return;
-    if (!end.waiting.empty()) world_.faults.count("message of an old connection", end.waiting.size());
-    end.held = false;
-    const auto& a = link->ends[1 - receiver].process->address();
-    if (!blocked_.contains({a, end.process->address()})) release(link, receiver);
-    link->open = false;
-    end_one(link, receiver, std::max(end.last_delivery, world_.scheduler.now()) + 1us, true);
-  });
+  world_.scheduler.after(first + some() / 2, [this, link, receiver] { hear_at_last(link, receiver); });
   return true;
+}
+
+// What was held comes now, and then the news that the other end is long gone.
+void SimulatedNetwork::hear_at_last(const LinkPtr& link, int receiver) {
+  End& end = link->ends[receiver];
+  if (!link->open) return;
+  if (!end.waiting.empty()) world_.faults.count("message of an old connection", end.waiting.size());
+  end.held = false;
+  const auto& a = link->ends[1 - receiver].process->address();
+  if (!blocked_.contains({a, end.process->address()})) release(link, receiver);
+  link->open = false;
+  end_one(link, receiver, std::max(end.last_delivery, world_.scheduler.now()) + 1us, true);
+}
+
+// A trap may lay another one: only those that lie there already are shown the message.
+void SimulatedNetwork::spring(const LinkPtr& link, int to, const Message& m) {
+  Caught caught{*link->ends[1 - to].process, *link->ends[to].process, m, [this, link] { shut(link, -1); },
+                [this, link, to]() -> std::function<void()> {
+                  link->ends[to].held = true;
+                  end_one(link, 1 - to, world_.scheduler.now(), true);
+                  return [this, link, to] { hear_at_last(link, to); };
+                }};
+  std::list<Trap> there;
+  there.swap(traps_);
+  for (auto t = there.begin(); t != there.end();) t = (*t)(caught) ? there.erase(t) : std::next(t);
+  traps_.splice(traps_.begin(), there);
 }
 
 void SimulatedNetwork::break_between(const Process& a, const Process& b) {

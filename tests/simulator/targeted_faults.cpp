@@ -4,14 +4,14 @@
 #include <utility>
 #include <vector>
 
+#include "tests/simulator/message_faults.h"
+
 namespace loglog::simulator {
-namespace {
 
 Duration between(Random& random, Duration low, Duration high) {
   return low + Duration(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>((high - low).count()) + 1)));
 }
 
-/// The one that leads in the highest term.
 SequencerProcess* leader_of(World& world) {
   SequencerProcess* leader = nullptr;
   for (auto& s : world.sequencers) {
@@ -21,19 +21,9 @@ SequencerProcess* leader_of(World& world) {
   return leader;
 }
 
-/// Does `what` after `delay`, unless everything has been healed by then.
 void later(World& world, Duration delay, std::function<void()> what) {
   world.scheduler.after(delay, [&world, what = std::move(what)] {
     if (!world.network.calm()) what();
-  });
-}
-
-/// Calls `then` once a leader leads above `term`, if one does within three seconds.
-void when_succeeded(World& world, Term term, std::function<void(SequencerProcess&)> then, int tries = 600) {
-  later(world, 5ms, [&world, term, then = std::move(then), tries] {
-    SequencerProcess* leader = leader_of(world);
-    if (leader != nullptr && leader->machine()->leading_term() > term) then(*leader);
-    else if (tries > 0) when_succeeded(world, term, then, tries - 1);
   });
 }
 
@@ -48,6 +38,17 @@ void heal_later(World& world, Duration after) {
 
 void start_later(World& world, Process& p, Duration after) {
   later(world, after, [&p] { p.start(); });
+}
+
+namespace {
+
+/// Calls `then` once a leader leads above `term`, if one does within three seconds.
+void when_succeeded(World& world, Term term, std::function<void(SequencerProcess&)> then, int tries = 600) {
+  later(world, 5ms, [&world, term, then = std::move(then), tries] {
+    SequencerProcess* leader = leader_of(world);
+    if (leader != nullptr && leader->machine()->leading_term() > term) then(*leader);
+    else if (tries > 0) when_succeeded(world, term, then, tries - 1);
+  });
 }
 
 void isolate_leader(World& world, Random& random) {
@@ -145,6 +146,24 @@ void split(World& world, Random& random) {
   heal_later(world, between(random, 2s, 4s));
 }
 
+void two_leaders(World& world, Random& random) {
+  SequencerProcess* old = leader_of(world);
+  if (old == nullptr) return;
+  const std::size_t kept = random.below(world.storage.size());
+  const std::size_t side = random.below(2);
+  for (auto& s : world.sequencers) {
+    if (s.get() == old) continue;
+    cut(world, *old, *s);
+    cut(world, *s, *world.storage[kept]);
+  }
+  for (std::size_t i = 0; i < world.storage.size(); ++i)
+    if (i != kept) cut(world, *old, *world.storage[i]);
+  for (std::size_t i = 0; i < world.clients.size(); ++i)
+    for (auto& s : world.sequencers)
+      if ((s.get() == old) == (i % 2 == side)) cut(world, *world.clients[i], *s);
+  heal_later(world, between(random, 2s, 4s));
+}
+
 void two_strands(World& world, Random& random) {
   SequencerProcess* first = leader_of(world);
   if (first == nullptr) return;
@@ -193,8 +212,9 @@ void amnesia(World& world, Random& random) {
 }  // namespace
 
 const std::set<std::string>& targeted_fault_kinds() {
-  static const std::set<std::string> kinds = {"isolate_leader", "strand", "flap",        "kill_then_power",
-                                              "lag_node",       "split",  "two_strands", "amnesia"};
+  static const std::set<std::string> kinds = {
+      "isolate_leader", "strand",  "flap",         "kill_then_power", "lag_node",         "split",
+      "two_strands",    "amnesia", "lose_answers", "delay_commit",    "cut_off_producer", "two_leaders"};
   return kinds;
 }
 
@@ -208,6 +228,10 @@ bool inject_targeted(World& world, Random& random, const std::string& kind) {
   else if (kind == "split") split(world, random);
   else if (kind == "two_strands") two_strands(world, random);
   else if (kind == "amnesia") amnesia(world, random);
+  else if (kind == "two_leaders") two_leaders(world, random);
+  else if (kind == "lose_answers") lose_answers(world, random);
+  else if (kind == "delay_commit") delay_commit(world, random);
+  else if (kind == "cut_off_producer") cut_off_producer(world, random);
   else return false;
   return true;
 }

@@ -1,6 +1,7 @@
 // The simulated world: processes that host the production cores, the network between them, their disks, and virtual time.
 #pragma once
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -148,6 +149,7 @@ class SimulatedNetwork {
   /// Heals for good: a fault that comes later was scheduled before, and does nothing.
   void calm_down() {
     calm_ = true;
+    traps_.clear();
     heal();
   }
   bool calm() const { return calm_; }
@@ -158,6 +160,24 @@ class SimulatedNetwork {
   std::uint64_t fingerprint() const { return fingerprint_; }
   /// Looks at every message as it is sent.
   std::function<void(const Process& from, const Process& to, const Message&)> tap;
+
+  /// A message that a trap is shown as it is sent, and what may become of it there.
+  struct Caught {
+    const Process& from;
+    const Process& to;
+    const Message& message;
+    /// It is lost with its connection.
+    std::function<void()> lose;
+    /// The sender's end breaks and may be dialled anew; the receiver gets the message when what is returned is called, and then
+    /// hears of the break.
+    std::function<std::function<void()>()> hold;
+  };
+  /// True: that was what it waited for, and it goes.
+  using Trap = std::function<bool(Caught&)>;
+  /// Until everything is healed.
+  void lay(Trap trap) {
+    if (!calm_) traps_.push_back(std::move(trap));
+  }
 
  private:
   struct End {
@@ -182,6 +202,8 @@ class SimulatedNetwork {
   void shut(const LinkPtr& link, int except);
   void end_one(const LinkPtr& link, int end, Time when, bool tell);
   void arrive(const LinkPtr& link, int to, const std::string& from, const Bytes& whole, bool damaged);
+  void spring(const LinkPtr& link, int to, const Message& m);
+  void hear_at_last(const LinkPtr& link, int receiver);
   LinkPtr find(const Process& p, ConnectionId id);
   LinkPtr any(Random& random);
 
@@ -189,6 +211,7 @@ class SimulatedNetwork {
   std::map<std::pair<const Process*, std::uint64_t>, LinkPtr> links_;  // by (process, connection id)
   std::set<std::pair<std::string, std::string>> blocked_;
   bool calm_ = false;
+  std::list<Trap> traps_;
   std::vector<std::pair<LinkPtr, int>> stalled_;
   std::uint64_t to_corrupt_ = 0;
   std::uint64_t messages_ = 0;

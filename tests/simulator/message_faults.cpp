@@ -1,0 +1,83 @@
+#include "tests/simulator/message_faults.h"
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "tests/simulator/targeted_faults.h"
+
+namespace loglog::simulator {
+namespace {
+
+using Caught = SimulatedNetwork::Caught;
+
+constexpr Duration patience = 3s;
+
+/// Waits for a message of one type until it has come or patience is over.
+template <class M>
+void wait_for(World& world, std::function<bool(Caught&, const M&)> trap) {
+  world.network.lay([&world, trap = std::move(trap), until = world.scheduler.now() + patience](Caught& c) {
+    if (world.scheduler.now() > until) return true;
+    const auto* m = std::get_if<M>(&c.message);
+    return m != nullptr && trap(c, *m);
+  });
+}
+
+/// Not from within a message that it sends.
+void kill_soon(World& world, Random& random, const Process& p) {
+  Process* process = world.find(p.address());
+  later(world, 0us, [process] { process->kill(); });
+  start_later(world, *process, between(random, 10ms, 1500ms));
+}
+
+}  // namespace
+
+void lose_answers(World& world, Random& random) {
+  wait_for<Committed>(world, [&world, &random](Caught& c, const Committed& first) {
+    c.lose();
+    wait_for<Committed>(world, [&world, &random, producer = first.producer, run = first.first](Caught& again, const Committed& second) {
+      if (second.producer != producer || second.first != run) return false;
+      again.lose();
+      kill_soon(world, random, again.from);
+      return true;
+    });
+    return true;
+  });
+}
+
+void delay_commit(World& world, Random& random) {
+  wait_for<Commit>(world, [&world, &random](Caught& c, const Commit& m) {
+    if (m.run.first != m.settled + 1) return false;
+    const auto let_go = c.hold();
+    if (!world.network.partitioned()) {
+      const Process& keeps_staged = *world.storage[random.below(world.storage.size())];
+      for (auto& s : world.sequencers) world.network.block(s->address(), keeps_staged.address());
+    }
+    const std::string leader = c.to.address();
+    wait_for<TermIs>(world, [&world, &random, let_go, leader, log = m.log, term = m.term](Caught& news, const TermIs& t) {
+      if (t.log != log || t.term <= term || news.from.address() != leader) return false;
+      world.scheduler.after(0us, let_go);
+      heal_later(world, between(random, 0ms, 20ms));
+      return true;
+    });
+    world.scheduler.after(patience, [&world, let_go] {
+      let_go();
+      world.network.heal();
+    });
+    return true;
+  });
+}
+
+void cut_off_producer(World& world, Random& random) {
+  wait_for<Committed>(world, [&world, &random](Caught& c, const Committed&) {
+    c.lose();
+    for (auto& s : world.sequencers) cut(world, c.to, *s);
+    later(world, between(random, 1s, 2500ms), [&world, &random] {
+      if (SequencerProcess* leader = leader_of(world)) kill_soon(world, random, *leader);
+      world.network.heal();
+    });
+    return true;
+  });
+}
+
+}  // namespace loglog::simulator

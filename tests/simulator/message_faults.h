@@ -1,0 +1,18 @@
+// Faults that wait for one message and strike when it is sent: what a fault by chance would meet once in many thousand runs.
+#pragma once
+#include "tests/simulator/world.h"
+
+namespace loglog::simulator {
+
+/// The answers to the first two Commits of a run are lost, the first with its connection, the second with the leader (A3).
+void lose_answers(World& world, Random& random);
+
+/// A Commit stays on its way until the log has begun another term under the same leader, while its producer sends it again on another
+/// connection; a replica that hears nothing of the leader keeps what it commits staged (A1).
+void delay_commit(World& world, Random& random);
+
+/// The answer to a Commit is lost and its producer cut off from the sequencers for so long that trims may pass the entry; then the
+/// leader dies (A5).
+void cut_off_producer(World& world, Random& random);
+
+}  // namespace loglog::simulator
