@@ -44,7 +44,7 @@ void violated(World& world, const Promise& p, const std::string& what) { world.s
 
 // ---- what clients saw
 
-void LogHistory::append_started(const std::string& payload) { begun_[payload] = {acknowledged_end_}; }
+void LogHistory::append_started(const std::string& payload) { begun_[payload] = {acknowledged_end_, answered_trims_}; }
 
 void LogHistory::append_ended(const std::string& payload, const client::Completion& result, std::uint64_t wall_ms) {
   Begun& begun = begun_[payload];
@@ -73,6 +73,10 @@ void LogHistory::entry_read(const client::Entry& e) {
     return violated(world_, promise::origin, fmt::format("offset {} holds bytes that nobody appended", e.offset.value));
   if (begun->second.failed)
     return violated(world_, promise::failed, fmt::format("{} failed, yet stands at {}", short_form(payload), e.offset.value));
+  if (begun->second.stands != no_offset && begun->second.stands != e.offset)
+    return violated(world_, promise::once,
+                    fmt::format("{} stands at {} and at {}", short_form(payload), begun->second.stands.value, e.offset.value));
+  begun->second.stands = e.offset;
   const Seen seen{std::hash<std::string>{}(payload), e.next};
   const auto [at, fresh] = seen_.try_emplace(e.offset, seen);
   if (!fresh && (at->second.hash != seen.hash || at->second.next != seen.next))
@@ -106,9 +110,51 @@ Offset LogHistory::acknowledged_by(std::uint64_t wall_ms) const {
   return end;
 }
 
+void LogHistory::unknown_early(const std::string& payload, const std::string& why) {
+  if (!trims_.empty()) return;
+  violated(world_, promise::unknown,
+           fmt::format("{} is unknown before its deadline, and nothing was trimmed: {}", short_form(payload), why));
+}
+
+std::size_t LogHistory::trim_asked(Offset point) {
+  trims_.push_back({point, point > floor_});
+  return trims_.size() - 1;
+}
+
+void LogHistory::trim_answered(std::size_t number) {
+  trims_[number].answered = true;
+  while (answered_trims_ < trims_.size() && trims_[answered_trims_].answered) ++answered_trims_;
+  if (!trims_[number].behind_the_end) begin_floor_ = std::max(begin_floor_, trims_[number].point);
+}
+
+void LogHistory::begin_told(Offset floor, Offset first) {
+  if (first < floor)
+    violated(world_, promise::trim_forward, fmt::format("the log begins at {}, and began at {} before", first.value, floor.value));
+  begin_floor_ = std::max(begin_floor_, first);
+  begins_at(first);
+}
+
 void LogHistory::begins_at(Offset first) {
-  if (first > trim_asked_)
-    violated(world_, promise::trim_bounds, fmt::format("the log begins at {}, trims were asked up to {}", first.value, trim_asked_.value));
+  const auto asked_from = [this](std::size_t number) {
+    Offset highest{};
+    for (; number < trims_.size(); ++number) highest = std::max(highest, trims_[number].point);
+    return highest;
+  };
+  if (first > asked_from(0))
+    violated(world_, promise::trim_bounds,
+             fmt::format("the log begins at {}, trims were asked up to {}", first.value, asked_from(0).value));
+  begins_ = std::max(begins_, first);
+  // What was begun after a trim had ended is not among what that trim took, wherever its point lay.
+  for (auto a = acknowledged_at_.rbegin(); a != acknowledged_at_.rend(); ++a) {
+    if (a->first >= begins_) continue;
+    const Begun& begun = begun_[a->second];
+    if (begun.trims == 0) break;
+    if (a->first >= asked_from(begun.trims))
+      violated(world_, promise::trim_bounds,
+               fmt::format("{} stands at {}, the log begins at {}, and trims that were asked since go up to {}", short_form(a->second),
+                           a->first.value, begins_.value, asked_from(begun.trims).value));
+    break;
+  }
 }
 
 void LogHistory::fully_read(const std::vector<client::Entry>& entries, Offset first) {
@@ -145,16 +191,33 @@ WireWatch::WireWatch(World& world) : world_(world) {
     if (const auto* s = std::get_if<Seal>(&m)) seal(from, *s);
     else if (const auto* o = std::get_if<Order>(&m)) order(from, *o);
     else if (const auto* p = std::get_if<Page>(&m)) page(from, *p);
+    else if (const auto* u = std::get_if<Upload>(&m)) upload(from, *u);
   };
 }
 
 void WireWatch::page(const Process& from, const Page& m) {
   if (m.reason == Errc::not_member) return;  // it knows no such log
+  if (m.reason == Errc::past_end && m.offset < m.committed)
+    violated(world_, promise::the_end,
+             fmt::format("{} says that there is no more at {} of log {}, where {} is committed", from.name(), m.offset.value, m.log.value,
+                         m.committed.value));
   Offset& before = committed_at_[{from.name(), from.life(), m.log}];
   if (m.committed < before)
     violated(world_, promise::forward,
              fmt::format("{} says {} after {} of log {}", from.name(), m.committed.value, before.value, m.log.value));
   before = std::max(before, m.committed);
+}
+
+void WireWatch::upload(const Process& from, const Upload& m) {
+  for (std::size_t at = 0; at + frame_overhead <= m.frames.size();) {
+    const auto prefix = read_prefix(m.frames.data() + at);
+    if (!prefix) return;
+    const std::uint64_t entry = std::uint64_t{prefix->payload_length} << 32 | prefix->payload_checksum;
+    const auto [known, fresh] = entry_of_.try_emplace({m.log, prefix->producer, prefix->sequence}, entry);
+    if (!fresh && known->second != entry)
+      violated(world_, promise::number, fmt::format("{} gives sequence {} to a second entry (A6)", from.name(), prefix->sequence.value));
+    at += prefix->frame_length();
+  }
 }
 
 void WireWatch::seal(const Process& from, const Seal& m) {

@@ -27,15 +27,21 @@ inline constexpr Promise origin{"readers see only what was appended", "every ent
 inline constexpr Promise agreement{"readers agree", "an offset gives the same bytes to every reader at any time"};
 inline constexpr Promise once{"no entry twice", "an entry stands once in its log, whatever was retried"};
 inline constexpr Promise producer_order{"producer order", "one producer's entries stand in the order of their sequence numbers"};
+inline constexpr Promise number{"a number names one entry", "a producer gives a sequence number to one entry only, whatever became of it"};
 inline constexpr Promise real_time{"real-time order", "an entry that was begun after another one was acknowledged stands behind it"};
 inline constexpr Promise tail{"tail is linearizable", "a tail is not below what anybody was told before the question"};
 inline constexpr Promise failed{"failed is never visible", "what an append called failed is in no log and never will be"};
+inline constexpr Promise unknown{"unknown has a cause",
+                                 "an outcome is unknown only when its deadline has passed or a trim took where it may stand"};
 inline constexpr Promise replicas{"replicas are identical", "below committed, the replicas' files have the same names and bytes"};
 inline constexpr Promise one_leader{"one leader per term", "a term has one leader instance, and one sequencer orders in it"};
 inline constexpr Promise ordered_once{"an offset is ordered once", "in one term, a log's offset is given to one run"};
 inline constexpr Promise forward{"committed never moves back",
                                  "what a node has shown as committed, it shows as committed as long as it lives"};
-inline constexpr Promise trim_bounds{"trim takes what was asked", "nothing above the highest trim point asked for is trimmed"};
+inline constexpr Promise trim_bounds{"trim takes what was asked",
+                                     "nothing above the highest trim point asked for is trimmed, nor what was appended after the trims"};
+inline constexpr Promise trim_forward{"trim never moves back", "a log does not begin before where it was said to begin"};
+inline constexpr Promise the_end{"no more means the end", "who is told that there is no more is not told so below what is committed there"};
 inline constexpr Promise follower{"a follower misses nothing", "a follower sees every acknowledged entry from where it began, or is told"};
 inline constexpr Promise full_disk{"a full disk stops nobody", "what is written goes where space was reserved before"};
 inline constexpr Promise fresh_name{"a new log is empty",
@@ -50,16 +56,17 @@ inline constexpr Promise progress{"progress", "after healing, appends end and ev
 }  // namespace promise
 
 inline constexpr std::array promises = {
-    promise::durability, promise::unmoved,     promise::origin,   promise::agreement, promise::once,       promise::producer_order,
-    promise::real_time,  promise::tail,        promise::failed,   promise::replicas,  promise::one_leader, promise::ordered_once,
-    promise::forward,    promise::trim_bounds, promise::follower, promise::full_disk, promise::fresh_name, promise::refusals,
-    promise::status,     promise::ends,        promise::starts,   promise::progress};
+    promise::durability, promise::unmoved,      promise::origin,     promise::agreement,   promise::once,         promise::producer_order,
+    promise::number,     promise::real_time,    promise::tail,       promise::failed,      promise::unknown,      promise::replicas,
+    promise::one_leader, promise::ordered_once, promise::forward,    promise::trim_bounds, promise::trim_forward, promise::the_end,
+    promise::follower,   promise::full_disk,    promise::fresh_name, promise::refusals,    promise::status,       promise::ends,
+    promise::starts,     promise::progress};
 
 /// Names the promise first.
 void violated(World& world, const Promise& p, const std::string& what);
 
 /// What clients did and saw in one log: durability, unmoved, origin, agreement, once, producer_order, real_time, tail, failed,
-/// trim_bounds.
+/// unknown, trim_bounds, trim_forward.
 class LogHistory {
  public:
   LogHistory(World& world, LogId log) : world_(world), log_(log) {}
@@ -67,13 +74,20 @@ class LogHistory {
   void append_started(const std::string& payload);
   /// `wall_ms`: by the client's clock, for Bug::orders_by_clock alone.
   void append_ended(const std::string& payload, const client::Completion& result, std::uint64_t wall_ms);
+  /// An append ended as unknown before its deadline.
+  void unknown_early(const std::string& payload, const std::string& why);
   void entry_read(const client::Entry& e);
   /// The largest end of an acknowledged entry, or earlier tail: what a tail call that starts now must reach.
   Offset tail_floor() const { return floor_; }
   void tail_answered(Offset floor, Offset committed);
+  /// What a tail call that starts now must say of the beginning.
+  Offset begin_floor() const { return begin_floor_; }
+  void begin_told(Offset floor, Offset first);
   /// What was acknowledged up to then, if all clocks agreed.
   Offset acknowledged_by(std::uint64_t wall_ms) const;
-  void trim_asked(Offset point) { trim_asked_ = std::max(trim_asked_, point); }
+  /// Its number, for the answer. `point` may lie behind the end.
+  std::size_t trim_asked(Offset point);
+  void trim_answered(std::size_t number);
   /// A follower was given nothing between two offsets.
   void passed_over(Offset from, Offset to);
   /// Somebody was told that the log begins there.
@@ -88,8 +102,10 @@ class LogHistory {
     Offset next;
   };
   struct Begun {
-    Offset floor;  // end of what was acknowledged when it began
+    Offset floor;           // end of what was acknowledged when it began
+    std::size_t trims = 0;  // so many of the first trims cannot have taken it
     bool failed = false;
+    Offset stands = no_offset;  // where it was read
   };
   World& world_;
   LogId log_;
@@ -100,11 +116,19 @@ class LogHistory {
   std::map<std::uint64_t, Offset> by_clock_;
   Offset floor_{};
   Offset acknowledged_end_{};
-  Offset trim_asked_{};
+  struct Asked {
+    Offset point;
+    bool behind_the_end;
+    bool answered = false;
+  };
+  std::vector<Asked> trims_;
+  std::size_t answered_trims_ = 0;  // the first ones
+  Offset begin_floor_{};
+  Offset begins_{};                       // the highest that anybody was told
   std::map<Offset, Offset> passed_over_;  // from, to
 };
 
-/// Watches the wire: one_leader, ordered_once.
+/// Watches the wire: one_leader, ordered_once, number, forward, the_end.
 class WireWatch {
  public:
   explicit WireWatch(World& world);
@@ -118,11 +142,13 @@ class WireWatch {
   void seal(const Process& from, const Seal& m);
   void order(const Process& from, const Order& m);
   void page(const Process& from, const Page& m);
+  void upload(const Process& from, const Upload& m);
   World& world_;
   std::map<std::pair<LogId, Term>, InstanceId> instance_of_;
   std::map<std::pair<LogId, Term>, std::string> orders_in_;
   std::map<std::tuple<std::string, std::uint64_t, LogId>, Offset> committed_at_;  // node, life
   std::map<std::tuple<LogId, Term, Offset>, Placed> placed_;
+  std::map<std::tuple<LogId, ProducerId, Sequence>, std::uint64_t> entry_of_;  // length and checksum of the payload
 };
 
 class Checkers {

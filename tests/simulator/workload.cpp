@@ -68,6 +68,7 @@ void ClientWorkload::opened(LogId log) {
   append_more();
   follow();
   ask_tail();
+  if (options_.read_every > 0us) later(options_.read_every, &ClientWorkload::read_again);
   if (first_of_log_ && options_.trim_every > 0us) later(options_.trim_every, &ClientWorkload::trim);
 }
 
@@ -100,6 +101,7 @@ void ClientWorkload::append(std::string payload) {
   const Token t = token(Kind::append, std::move(payload));
   process_.call([&](client::ClientMachine& m) {
     const Time now = process_.now();
+    pending_[t.value].deadline = now + options_.append_deadline;
     m.append(now, t, log_, bytes, false, now + options_.append_deadline);
   });
 }
@@ -110,6 +112,8 @@ void ClientWorkload::append_ended(const Pending& p, const client::Completion& re
   const auto* failure = std::get_if<client::Failure>(&result);
   if (failure) world_.trace(process_.name(), "append ends: " + failure->error.message());
   checkers_.append_ended(log_, p.payload, result, process_.wall_ms());
+  if (failure && failure->error.code == Errc::outcome_unknown && process_.now() < p.deadline)
+    checkers_.of(log_).unknown_early(p.payload, failure->error.message());
   if (failure && failure->error.code == Errc::outcome_unknown && world_.has(Bug::unknown_is_retried)) to_repeat_.push_back(p.payload);
   else ++ended_;
   if (thinking_) return;
@@ -133,6 +137,7 @@ void ClientWorkload::followed(const client::Completed& c) {
     Offset at = followed_to_;
     for (const auto& e : d->entries) {
       checkers_.entry_read(log_, e);
+      if (options_.read_every > 0us) followed_.push_back(e.offset);
       if (e.offset != at) checkers_.of(log_).passed_over(at, e.offset);
       at = e.next;
       bytes += e.next - e.offset;
@@ -151,12 +156,38 @@ void ClientWorkload::followed(const client::Completed& c) {
   }
 }
 
+// Late entries more often than early ones.
+void ClientWorkload::read_again() {
+  if (resting_) return;
+  if (!followed_.empty()) {
+    const std::size_t back = world_.random.below(1 + world_.random.below(followed_.size()));
+    const Offset from = followed_[followed_.size() - 1 - back];
+    process_.call([&](client::ClientMachine& m) {
+      const Time now = process_.now();
+      m.read(now, token(Kind::read, {}, from), log_, from, 16u << 10, 0ms, now + 5s);
+    });
+  }
+  later(up_to(2 * options_.read_every), &ClientWorkload::read_again);
+}
+
+void ClientWorkload::read_ended(const Pending& p, const client::Completion& result) {
+  const auto* d = std::get_if<client::Delivered>(&result);
+  if (d == nullptr) return;
+  for (const auto& e : d->entries) checkers_.entry_read(log_, e);
+  if (d->entries.empty()) return;  // a replica that has not heard yet that this is committed
+  if (d->entries.front().offset != p.floor)
+    violated(world_, promise::follower,
+             fmt::format("a read at {}, where an entry stands, begins at {}", p.floor.value, d->entries.front().offset.value));
+}
+
 void ClientWorkload::ask_tail() {
   if (resting_) return;
   const Offset floor = checkers_.of(log_).tail_floor();
   process_.call([&](client::ClientMachine& m) {
     const Time now = process_.now();
-    m.tail(now, token(Kind::tail, {}, floor), log_, now + 5s);
+    const Token t = token(Kind::tail, {}, floor);
+    pending_[t.value].begin_floor = checkers_.of(log_).begin_floor();
+    m.tail(now, t, log_, now + 5s);
   });
 }
 
@@ -165,7 +196,7 @@ void ClientWorkload::tail_answered(const Pending& p, const client::Completion& r
     ++tails_;
     const Offset floor = world_.has(Bug::orders_by_clock) ? checkers_.of(log_).acknowledged_by(p.asked_ms) : p.floor;
     checkers_.of(log_).tail_answered(floor, t->committed);
-    checkers_.of(log_).begins_at(t->first);
+    checkers_.of(log_).begin_told(p.begin_floor, t->first);
   }
   later(150ms, &ClientWorkload::ask_tail);
 }
@@ -174,12 +205,21 @@ void ClientWorkload::trim() {
   if (resting_) return;
   if (!entry_ends_.empty()) {
     const std::size_t i = world_.random.below(entry_ends_.size());
-    const Offset point = entry_ends_[i];
-    entry_ends_.erase(entry_ends_.begin(), entry_ends_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
-    checkers_.of(log_).trim_asked(point);
+    Offset point = entry_ends_[i];
+    const std::uint64_t whim = options_.trim_wildly ? world_.random.below(4) : 0;
+    if (whim == 1 && !trimmed_at_.empty()) {
+      point = trimmed_at_[world_.random.below(trimmed_at_.size())];
+    } else if (whim == 2) {
+      point = followed_to_ + (1ULL << 40);
+    } else {
+      entry_ends_.erase(entry_ends_.begin(), entry_ends_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      trimmed_at_.push_back(point);
+    }
     process_.call([&](client::ClientMachine& m) {
       const Time now = process_.now();
-      m.trim_log(now, token(Kind::trim), log_, point, now + 5s);
+      const Token t = token(Kind::trim);
+      pending_[t.value].number = checkers_.of(log_).trim_asked(point);
+      m.trim_log(now, t, log_, point, now + 5s);
     });
   }
   later(up_to(2 * options_.trim_every), &ClientWorkload::trim);
@@ -214,8 +254,12 @@ void ClientWorkload::completed(const client::Completed& c) {
     case Kind::tail:
       tail_answered(p, c.result);
       break;
+    case Kind::read:
+      read_ended(p, c.result);
+      break;
     case Kind::trim:
       world_.faults.count(failure ? "trims refused" : "trims");
+      if (!failure) checkers_.of(log_).trim_answered(p.number);
       break;
   }
 }

@@ -22,6 +22,8 @@ struct WorkloadOptions {
   std::uint8_t replicas = 3;
   std::uint8_t write_quorum = 0;  ///< 0: the majority
   Duration trim_every{};          ///< the first client of each log trims at some offset that it has read; 0: never
+  bool trim_wildly = false;       ///< or at one that was trimmed before, or behind the end
+  Duration read_every{};          ///< each client reads at some offset that it has read before; 0: never
   Duration follow_anew{};         ///< a follower stops and follows again, perhaps from another replica; 0: never
   Duration ask_every{};           ///< a client asks for status, lists and what is to be refused, with such pauses; 0: never
   Duration churn{};               ///< a log is created, written, read and deleted, over and over, with such pauses; 0: never
@@ -45,12 +47,15 @@ class ClientWorkload {
   bool close();
 
  private:
-  enum class Kind { create, open, append, follow, tail, trim };
+  enum class Kind { create, open, append, follow, tail, trim, read };
   struct Pending {
     Kind kind;
     std::string payload;
     Offset floor{};
     std::uint64_t asked_ms = 0;  // when, by this process's wall clock
+    Time deadline = never;       // of an append, by its own clock
+    Offset begin_floor{};        // of a tail
+    std::size_t number = 0;      // of a trim
   };
   client::Token token(Kind kind, std::string payload = {}, Offset floor = {});
   void completed(const client::Completed& c);
@@ -63,6 +68,8 @@ class ClientWorkload {
   void follow();
   void follow_anew();
   void followed(const client::Completed& c);
+  void read_again();
+  void read_ended(const Pending& p, const client::Completion& result);
   void ask_tail();
   void tail_answered(const Pending& p, const client::Completion& result);
   void trim();
@@ -86,6 +93,8 @@ class ClientWorkload {
   Offset followed_to_{};
   client::Token following_{};
   std::vector<Offset> entry_ends_;  // some that the follower has passed: where a trim may be asked
+  std::vector<Offset> trimmed_at_;
+  std::vector<Offset> followed_;  // where entries begin; only where it reads again
   std::vector<std::string> to_repeat_;
   bool resting_ = false;
   bool last_acknowledged_ = false;
