@@ -227,7 +227,7 @@ void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
 }
 
 void LogTerm::answer_tails() {
-  const std::size_t need = removed(Rule::R2_quorum) ? seal_quorum() : std::max<std::size_t>(info_.options.write_quorum, seal_quorum());
+  const std::size_t need = removed(Rule::R2_quorum) ? 1U : std::max<std::size_t>(info_.options.write_quorum, seal_quorum());
   for (auto round = tail_rounds_.begin(); round != tail_rounds_.end();) {
     Offset largest{};
     for (const auto& [node, o] : round->confirmed) largest = std::max(largest, o);

@@ -90,7 +90,7 @@ StorageProcess::StorageProcess(World& world, NodeId id, std::string address)
     : Process(world, std::move(address), fmt::format("node{}", id.value)), id_(id) {}
 
 void StorageProcess::on_start() {
-  disk.reopen(!world_.has(Bug::trusts_page_cache) && !removed(Rule::K1));
+  if (!removed(Rule::K1)) disk.reopen(!world_.has(Bug::trusts_page_cache));
   disk.skips_sync = world_.has(Bug::skips_sync);
   disk.lies_about_space = world_.has(Bug::promises_space);
   storage::Options o;
@@ -164,8 +164,10 @@ void StorageProcess::disk_failed(LogId log) {
   const bool write = std::exchange(disk.fails_next, SimulatedDisk::Failing::nothing) == SimulatedDisk::Failing::write;
   world_.faults.count(write ? "failed write" : "failed fdatasync");
   world_.trace(name(), write ? "cannot write its disk" : "cannot sync its disk");
-  disk.fail(strands_[log].front().operation, world_.random);
-  if (world_.has(Bug::retries_after_failure) || removed(Rule::K2)) return finished(log);
+  const storage::DiskOperation& operation = strands_[log].front().operation;
+  disk.fail(operation, world_.random);
+  const bool carries_on = removed(Rule::K2) && std::holds_alternative<storage::WriteGroup>(operation);
+  if (world_.has(Bug::retries_after_failure) || carries_on) return finished(log);
   strands_[log].clear();
   kill();
   if (world_.on_disk_failure) world_.on_disk_failure(*this);
