@@ -192,6 +192,9 @@ WireWatch::WireWatch(World& world) : world_(world) {
     else if (const auto* o = std::get_if<Order>(&m)) order(from, *o);
     else if (const auto* p = std::get_if<Page>(&m)) page(from, *p);
     else if (const auto* u = std::get_if<Upload>(&m)) upload(from, *u);
+    else if (const auto* a = std::get_if<AppendEntries>(&m)) entries(from, *a);
+    else if (const auto* f = std::get_if<Failed>(&m)) refusal(from, f->error);
+    else if (const auto* r = std::get_if<Refused>(&m)) refusal(from, r->error);
   };
 }
 
@@ -239,6 +242,25 @@ void WireWatch::order(const Process& from, const Order& m) {
       violated(world_, promise::ordered_once, fmt::format("term {}: offset {} was given to two runs (D1)", m.term.value, end.value));
     end += item.run.length;
   }
+}
+
+void WireWatch::entries(const Process& from, const AppendEntries& m) {
+  RaftIndex& compared = compared_[{from.name(), from.life()}];
+  if (m.committed <= compared) return;
+  for (const RaftEntry& e : dynamic_cast<const SequencerProcess&>(from).disk().entries) {
+    if (e.index <= compared || e.index > m.committed) continue;
+    const std::pair here{e.term, std::hash<std::string_view>{}(e.command.text())};
+    const auto [at, fresh] = metadata_.try_emplace(e.index, here);
+    if (!fresh && at->second != here)
+      violated(world_, promise::metadata,
+               fmt::format("{} has committed entry {} of Raft term {}, where one of {} was committed before", from.name(), e.index.value,
+                           e.term.value, at->second.first.value));
+    compared = e.index;
+  }
+}
+
+void WireWatch::refusal(const Process& from, Errc why) {
+  if (why == Errc::log_halted) violated(world_, promise::halts, from.name() + " refuses because the log is halted");
 }
 
 // ---- all

@@ -51,6 +51,11 @@ inline constexpr Promise refusals{"what is wrong is refused",
 inline constexpr Promise status{"status tells what is",
                                 "once all is well, status says so: who leads, every node up, every log open and whole"};
 inline constexpr Promise ends{"a call ends once", "whatever was under way when a client is closed ends, and not twice"};
+inline constexpr Promise quorum{"a log can be written", "a log whose write quorum no set of its nodes can give is refused, not made"};
+inline constexpr Promise metadata{"metadata is never taken back", "a metadata command that was committed stands at its index for ever"};
+inline constexpr Promise halts{"no log halts", "no log halts while no more is lost than its write quorum survives"};
+inline constexpr Promise steady{"a working leader stays",
+                                "a sequencer that was cut off and comes back deposes no leader that the rest follows"};
 inline constexpr Promise starts{"a node starts", "a process that was stopped in any way starts again on its disk"};
 inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};
 }  // namespace promise
@@ -60,7 +65,7 @@ inline constexpr std::array promises = {
     promise::number,     promise::real_time,    promise::tail,       promise::failed,      promise::unknown,      promise::replicas,
     promise::one_leader, promise::ordered_once, promise::forward,    promise::trim_bounds, promise::trim_forward, promise::the_end,
     promise::follower,   promise::full_disk,    promise::fresh_name, promise::refusals,    promise::status,       promise::ends,
-    promise::starts,     promise::progress};
+    promise::quorum,     promise::metadata,     promise::halts,      promise::steady,      promise::starts,       promise::progress};
 
 /// Names the promise first.
 void violated(World& world, const Promise& p, const std::string& what);
@@ -128,7 +133,8 @@ class LogHistory {
   std::map<Offset, Offset> passed_over_;  // from, to
 };
 
-/// Watches the wire: one_leader, ordered_once, number, forward, the_end.
+/// Watches the wire: one_leader, ordered_once, number, forward, the_end, halts; and what a sequencer has on its disk of what it calls
+/// committed: metadata.
 class WireWatch {
  public:
   explicit WireWatch(World& world);
@@ -143,12 +149,16 @@ class WireWatch {
   void order(const Process& from, const Order& m);
   void page(const Process& from, const Page& m);
   void upload(const Process& from, const Upload& m);
+  void entries(const Process& from, const AppendEntries& m);
+  void refusal(const Process& from, Errc why);
   World& world_;
   std::map<std::pair<LogId, Term>, InstanceId> instance_of_;
   std::map<std::pair<LogId, Term>, std::string> orders_in_;
   std::map<std::tuple<std::string, std::uint64_t, LogId>, Offset> committed_at_;  // node, life
   std::map<std::tuple<LogId, Term, Offset>, Placed> placed_;
   std::map<std::tuple<LogId, ProducerId, Sequence>, std::uint64_t> entry_of_;  // length and checksum of the payload
+  std::map<RaftIndex, std::pair<RaftTerm, std::size_t>> metadata_;             // committed: Raft term, hash of the command
+  std::map<std::pair<std::string, std::uint64_t>, RaftIndex> compared_;        // sequencer, life: up to there
 };
 
 class Checkers {

@@ -58,6 +58,8 @@ const Control all_controls[] = {
     {"truncated_file", "truncated_file 400", Bug::shares_one_disk, "three replicas on one disk"},
     {"identity_lost", "identity_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"promise_lost", "promise_lost 900", Bug::never_puts_back, "the old disk is never put back"},
+    {"files_lost", "files_lost 900", Bug::never_puts_back, "the old disk is never put back"},
+    {"logs_lost", "logs_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"disk_lost", "disk_lost 600; kill_leader 1500", Bug::keeps_identity, "an emptied disk comes back under its identity"},
 };
 

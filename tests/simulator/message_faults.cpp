@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "tests/simulator/targeted_faults.h"
+#include "tests/simulator/fault_steps.h"
 
 namespace loglog::simulator {
 namespace {

@@ -29,6 +29,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "storage") p.storage = static_cast<int>(value);
   else if (key == "sequencers") p.sequencers = static_cast<int>(value);
   else if (key == "leave_down") p.leave_down = value != 0;
+  else if (key == "leave_deaf") p.leave_deaf = value != 0;
   else if (key == "replicas") p.workload.replicas = static_cast<std::uint8_t>(value);
   else if (key == "write_quorum") p.workload.write_quorum = static_cast<std::uint8_t>(value);
   else if (key == "segment_kib") p.workload.segment_size = value << 10;
@@ -42,6 +43,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "read_every_ms") p.workload.read_every = ms;
   else if (key == "follow_anew_ms") p.workload.follow_anew = ms;
   else if (key == "churn_ms") p.workload.churn = ms;
+  else if (key == "churn_quorum") p.workload.churn_quorum = static_cast<std::uint8_t>(value);
   else if (key == "producers_max") p.producers_max = value;
   else if (key == "reference_window") p.reference_window = static_cast<std::uint32_t>(value);
   else if (key == "snapshot_every") p.snapshot_every = value;

@@ -15,6 +15,7 @@ struct Plan {
   int storage = 3;
   int sequencers = 3;
   bool leave_down = false;  ///< healing leaves a storage node and a sequencer down: the rest must do
+  bool leave_deaf = false;  ///< healing leaves the leader deaf: the other sequencers must do
   WorkloadOptions workload;
   Duration faults_for{};
   Duration network_delay_max = 500us;

@@ -51,7 +51,8 @@ void Run::set_out() {
                                                      log_name(i % plan_.workload.logs + 1), plan_.workload, i < plan_.workload.logs));
   for (auto& w : work_) w->start();
   if (plan_.workload.churn > 0us) {
-    churn_ = std::make_unique<LogChurn>(world_, checkers_, *world_.clients[static_cast<std::size_t>(plan_.clients)], plan_.workload.churn);
+    churn_ = std::make_unique<LogChurn>(world_, checkers_, *world_.clients[static_cast<std::size_t>(plan_.clients)], plan_.workload.churn,
+                                        plan_.workload.churn_quorum);
     churn_->start();
   }
   if (plan_.workload.ask_every > 0us) {
@@ -166,6 +167,7 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.storage = plan.storage;
   o.sequencers = plan.sequencers;
   o.leave_down = plan.leave_down;
+  o.leave_deaf = plan.leave_deaf;
   o.clock_drift_ppm_max = plan.clock_drift_ppm_max;
   o.producers_max = plan.producers_max;
   o.staging_bytes_max = plan.staging_bytes_max;

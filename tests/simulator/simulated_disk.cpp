@@ -73,6 +73,14 @@ std::size_t SimulatedFile::keep_sectors(Random& random) {
   return lost;
 }
 
+void SimulatedFile::tear(Random& random) {
+  constexpr std::uint64_t torn_max = 40;
+  for (auto [at, n] : dirty_)
+    if (at + n <= durable_.size()) std::memcpy(durable_.data() + at, seen.data() + at, 1 + random.below(std::min(n, torn_max)));
+  dirty_.clear();
+  drop_cache();
+}
+
 std::size_t SimulatedFile::power_cut(Random& random) {
   // A clean page may still differ from the medium, after a sync that failed.
   const std::size_t lost = dirty_.empty() && !resized_ ? 0 : keep_sectors(random);
@@ -216,8 +224,14 @@ void SimulatedDisk::lose(Loss what) {
     case Loss::identity:
       files_.erase("identity");
       break;
+    case Loss::files:
+      files_.erase("identity");
+      [[fallthrough]];
     case Loss::promise:
       promise_.damage(0, std::vector<std::byte>(promise_.seen.size(), std::byte{0x5A}));
+      break;
+    case Loss::logs:
+      logs_.clear();
       break;
   }
 }

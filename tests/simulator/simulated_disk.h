@@ -30,6 +30,8 @@ class SimulatedFile {
   ByteSpan medium() const { return durable_; }
   /// Returns how many sectors were lost.
   std::size_t power_cut(Random& random);
+  /// Of what is not synced, a few first bytes reach the medium; the rest of it is lost.
+  void tear(Random& random);
 
   /// The medium has other bytes there from now on.
   void damage(std::uint64_t at, ByteSpan bytes);
@@ -55,7 +57,13 @@ enum class Damage : std::uint8_t {
 };
 
 /// What a node lost when it comes back.
-enum class Loss : std::uint8_t { everything, identity, promise };
+enum class Loss : std::uint8_t {
+  everything,
+  identity,
+  promise,
+  files,  ///< the identity and the promise
+  logs    ///< all logs' directories
+};
 
 /// A range of one segment file, in file positions.
 struct Place {
@@ -83,6 +91,8 @@ class SimulatedDisk final : public storage::StartupDisk {
 
   /// Page cache lost. Returns lost sectors.
   std::size_t power_cut(Random& random);
+  /// The promise's slot that was being written is torn.
+  void tear_promise(Random& random) { promise_.tear(random); }
   /// K1 as the driver does it before start(): everything that is seen is made durable, and then read from the medium.
   void reopen(bool from_medium = true);
   /// While full, what asks for space gets none.

@@ -37,7 +37,7 @@ SimulatedNetwork::~SimulatedNetwork() {
 void SimulatedNetwork::deliver(const LinkPtr& link, int to, std::function<void()> what) {
   End& end = link->ends[to];
   const std::string& a = link->ends[1 - to].process->address();
-  if (end.held || !end.waiting.empty() || blocked_.contains({a, end.process->address()})) {
+  if (end.held || !end.waiting.empty() || is_blocked(a, end.process->address())) {
     if (end.waiting.empty()) stalled_.emplace_back(link, to);
     end.waiting.push_back(std::move(what));
     return;
@@ -58,6 +58,17 @@ void SimulatedNetwork::release(const LinkPtr& link, int to) {
 
 void SimulatedNetwork::heal() {
   blocked_.clear();
+  release_all();
+}
+
+void SimulatedNetwork::unblock(const Process& a, const Process& b) {
+  blocked_.erase({a.address(), b.address()});
+  blocked_.erase({b.address(), a.address()});
+  release_all();
+}
+
+/// What is still blocked waits again.
+void SimulatedNetwork::release_all() {
   auto stalled = std::move(stalled_);
   stalled_.clear();
   for (auto& [link, to] : stalled) {
@@ -75,8 +86,7 @@ void SimulatedNetwork::dial(Process& from, const std::string& address, Connectio
   Process* to = world_.find(address);
   const std::uint64_t life = from.life();
   Process* source = &from;
-  const bool refused =
-      to == nullptr || !to->alive() || blocked_.contains({from.address(), address}) || blocked_.contains({address, from.address()});
+  const bool refused = to == nullptr || !to->alive() || is_blocked(from.address(), address) || is_blocked(address, from.address());
   if (refused) {
     world_.scheduler.after(world_.network_delay() * 2, [source, life, id, dial_key] {
       source->deliver(life, [source, id, dial_key] { source->on_connect_failed(dial_key, id); });
@@ -237,7 +247,7 @@ void SimulatedNetwork::hear_at_last(const LinkPtr& link, int receiver) {
   if (!end.waiting.empty()) world_.faults.count("message of an old connection", end.waiting.size());
   end.held = false;
   const auto& a = link->ends[1 - receiver].process->address();
-  if (!blocked_.contains({a, end.process->address()})) release(link, receiver);
+  if (!is_blocked(a, end.process->address())) release(link, receiver);
   link->open = false;
   end_one(link, receiver, std::max(end.last_delivery, world_.scheduler.now()) + 1us, true);
 }

@@ -1,55 +1,14 @@
 #include "tests/simulator/targeted_faults.h"
 
-#include <functional>
 #include <utility>
 #include <vector>
 
+#include "tests/simulator/fault_steps.h"
 #include "tests/simulator/message_faults.h"
+#include "tests/simulator/raft_faults.h"
+#include "tests/simulator/reacting_faults.h"
 
 namespace loglog::simulator {
-
-Duration between(Random& random, Duration low, Duration high) {
-  return low + Duration(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>((high - low).count()) + 1)));
-}
-
-SequencerProcess* leader_of(World& world) {
-  SequencerProcess* leader = nullptr;
-  for (auto& s : world.sequencers) {
-    if (!s->alive() || s->machine()->leading_term() == Term{}) continue;
-    if (leader == nullptr || s->machine()->leading_term() > leader->machine()->leading_term()) leader = s.get();
-  }
-  return leader;
-}
-
-void later(World& world, Duration delay, std::function<void()> what) {
-  world.scheduler.after(delay, [&world, what = std::move(what)] {
-    if (!world.network.calm()) what();
-  });
-}
-
-void cut(World& world, const Process& a, const Process& b) {
-  world.network.block(a.address(), b.address());
-  world.network.block(b.address(), a.address());
-}
-
-void heal_later(World& world, Duration after) {
-  later(world, after, [&world] { world.network.heal(); });
-}
-
-void start_later(World& world, Process& p, Duration after) {
-  later(world, after, [&p] { p.start(); });
-}
-
-namespace {
-
-/// Calls `then` once a leader leads above `term`, if one does within three seconds.
-void when_succeeded(World& world, Term term, std::function<void(SequencerProcess&)> then, int tries = 600) {
-  later(world, 5ms, [&world, term, then = std::move(then), tries] {
-    SequencerProcess* leader = leader_of(world);
-    if (leader != nullptr && leader->machine()->leading_term() > term) then(*leader);
-    else if (tries > 0) when_succeeded(world, term, then, tries - 1);
-  });
-}
 
 void isolate_leader(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
@@ -212,9 +171,10 @@ void amnesia(World& world, Random& random) {
 }  // namespace
 
 const std::set<std::string>& targeted_fault_kinds() {
-  static const std::set<std::string> kinds = {
-      "isolate_leader", "strand",  "flap",         "kill_then_power", "lag_node",         "split",
-      "two_strands",    "amnesia", "lose_answers", "delay_commit",    "cut_off_producer", "two_leaders"};
+  static const std::set<std::string> kinds = {"isolate_leader", "strand",           "flap",        "kill_then_power", "lag_node",
+                                              "split",          "two_strands",      "amnesia",     "two_leaders",     "lose_answers",
+                                              "delay_commit",   "cut_off_producer", "come_back",   "old_entry",       "torn_promise",
+                                              "lost_tail",      "base_dies",        "lost_witness"};
   return kinds;
 }
 
@@ -232,7 +192,7 @@ bool inject_targeted(World& world, Random& random, const std::string& kind) {
   else if (kind == "lose_answers") lose_answers(world, random);
   else if (kind == "delay_commit") delay_commit(world, random);
   else if (kind == "cut_off_producer") cut_off_producer(world, random);
-  else return false;
+  else return inject_in_raft(world, random, kind) || inject_reacting(world, random, kind);
   return true;
 }
 

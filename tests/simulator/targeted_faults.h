@@ -1,6 +1,5 @@
 // Faults that follow a pattern: each sets up the begin of a history in which one of the rules is what saves the log.
 #pragma once
-#include <functional>
 #include <set>
 #include <string>
 
@@ -18,20 +17,10 @@ namespace loglog::simulator {
 /// two_leaders      an old leader with one replica and half of the clients, its successor with the rest
 /// amnesia          all storage nodes forget what was staged, and with them dies a client, by chance the leader too
 /// two_strands      a strand, and the successor dies soon after it was elected; what the third leader finds is the first strand
-/// and those of message_faults.h
+/// and those of message_faults.h, raft_faults.h and reacting_faults.h
 const std::set<std::string>& targeted_fault_kinds();
 
 /// Does what is named; all of it ends by itself. False: nothing could be done now.
 bool inject_targeted(World& world, Random& random, const std::string& kind);
-
-// What they are made of.
-Duration between(Random& random, Duration low, Duration high);
-/// The one that leads in the highest term; nullptr: nobody.
-SequencerProcess* leader_of(World& world);
-/// Does `what` after `delay`, unless everything has been healed by then.
-void later(World& world, Duration delay, std::function<void()> what);
-void cut(World& world, const Process& a, const Process& b);
-void heal_later(World& world, Duration after);
-void start_later(World& world, Process& p, Duration after);
 
 }  // namespace loglog::simulator

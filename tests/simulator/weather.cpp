@@ -41,6 +41,8 @@ constexpr std::array kinds = {
     FaultKind{"truncated_file", "after a power cut, a file ends early"},
     FaultKind{"identity_lost", "a node comes back without its identity; later the old disk is put back (T4)"},
     FaultKind{"promise_lost", "a node comes back with an unreadable promise; later the old disk is put back (T4)"},
+    FaultKind{"files_lost", "a node comes back with its logs alone: no identity, no promise; later the old disk is put back (T4)"},
+    FaultKind{"logs_lost", "a node comes back as itself without its logs; later the old disk is put back (T5)"},
     FaultKind{"disk_lost", "a node comes back with an empty disk under its id; later the old disk is put back"},
 };
 
@@ -168,7 +170,7 @@ SequencerProcess& Weather::leader_or_any() {
 
 void Weather::restart_later(Process& p) {
   world_.scheduler.after(10ms + up_to(1500ms), [this, &p] {
-    if (&p != lost_sequencer_ && &p != stays_down_) p.start();
+    if (&p != lost_sequencer_ && &p != stays_down_ && &p != world_.gone_for_good) p.start();
   });
 }
 
@@ -273,6 +275,8 @@ bool Weather::to_disks(const std::string& kind) {
   if (kind == "disk_lost") return lose_disk(Loss::everything);
   if (kind == "identity_lost") return lose_disk(Loss::identity);
   if (kind == "promise_lost") return lose_disk(Loss::promise);
+  if (kind == "files_lost") return lose_disk(Loss::files);
+  if (kind == "logs_lost") return lose_disk(Loss::logs);
   return false;
 }
 
@@ -284,7 +288,7 @@ bool Weather::damage(Damage kind, bool goes_down, std::uint64_t above_of_four) {
     const auto place = above ? budget_.above_marks(p, random_) : budget_.below_marks(p, random_);
     if (!place) continue;
     budget_.spend(p);
-    tails_were_lost_ = tails_were_lost_ || above;
+    world_.tails_were_lost = world_.tails_were_lost || above;
     world_.trace("WEATHER", fmt::format("damages {}: log {}, file {}, bytes {} to {}", p.name(), place->log.value, place->file.value,
                                         place->from, place->to));
     for (auto& other : world_.storage) {
@@ -305,6 +309,7 @@ bool Weather::lose_disk(Loss what) {
   StorageProcess& p = any_storage();
   if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
   budget_.spend(p);
+  world_.tails_were_lost = world_.tails_were_lost || what == Loss::logs;
   p.kill();
   p.lose_disk(what);
   restart_later(p);
@@ -320,11 +325,16 @@ bool Weather::lose_disk(Loss what) {
 void Weather::heal() {
   world_.trace("WEATHER", "heals");
   world_.network.calm_down();
+  if (world_.options.leave_deaf) {
+    const SequencerProcess& deaf = leader_or_any();
+    world_.trace("WEATHER", "leaves " + deaf.name() + " deaf");
+    world_.network.deafen(deaf);
+  }
   if (!world_.options.leave_down) {
     lost_sequencer_ = nullptr;
   } else {
     const StorageProcess* damaged = budget_.damaged();
-    stays_down_ = damaged != nullptr ? damaged : &any_storage();
+    stays_down_ = world_.gone_for_good != nullptr ? world_.gone_for_good : damaged != nullptr ? damaged : &any_storage();
     if (lost_sequencer_ == nullptr) lost_sequencer_ = &any_sequencer();
     world_.trace("WEATHER", "leaves " + stays_down_->name() + " and " + lost_sequencer_->name() + " down");
   }
@@ -344,12 +354,13 @@ void Weather::heal() {
   }
   for (auto& p : world_.sequencers) {
     p->fail_next_save = false;
+    p->saves_slower_by = {};
     if (p.get() == lost_sequencer_) p->kill();
     else p->start();
   }
   for (auto& p : world_.clients) p->start();
   // A replica that lost what it had acknowledged counts as down for the rest of the term (T4).
-  if (tails_were_lost_ && !world_.options.leave_down)
+  if (world_.tails_were_lost && !world_.options.leave_down)
     world_.scheduler.after(3s, [this] {
       SequencerProcess& p = leader_or_any();
       p.kill();

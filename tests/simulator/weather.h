@@ -72,7 +72,6 @@ class Weather {
   DamageBudget budget_;
   const Process* stays_down_ = nullptr;  // of the storage nodes, after healing
   const Process* lost_sequencer_ = nullptr;
-  bool tails_were_lost_ = false;
   bool rolling_ = false;
 };
 

@@ -119,6 +119,18 @@ void StorageProcess::power_cut() {
   world_.faults.count("lost or torn sectors", disk.power_cut(world_.random));
 }
 
+bool StorageProcess::saves_promise() const {
+  const auto strand = strands_.find(LogId{});
+  return alive() && strand != strands_.end() && !strand->second.empty() &&
+         std::holds_alternative<storage::SavePromise>(strand->second.front().operation);
+}
+
+void StorageProcess::power_cut_in_promise() {
+  kill();
+  disk.tear_promise(world_.random);
+  world_.faults.count("lost or torn sectors", 1 + disk.power_cut(world_.random));
+}
+
 void StorageProcess::lose_disk(Loss what) {
   if (what == Loss::everything && world_.has(Bug::keeps_identity)) return disk.empty_but_identity();
   away_ = disk;
@@ -261,7 +273,7 @@ void SequencerProcess::redial(const std::string& address, Duration delay) {
 
 void SequencerProcess::save_next() {
   if (removed(Rule::C3_saved)) return save_late();
-  world_.scheduler.after(world_.disk_delay(), [this, life = life()] {
+  world_.scheduler.after(world_.disk_delay() + saves_slower_by, [this, life = life()] {
     deliver(life, [this] {
       if (std::exchange(fail_next_save, false)) {
         world_.faults.count("failed save of a sequencer");

@@ -24,6 +24,7 @@ struct WorldOptions {
   int sequencers = 3;
   int storage = 3;
   bool leave_down = false;  ///< healing leaves a storage node and a sequencer down
+  bool leave_deaf = false;  ///< healing leaves the leader deaf: what it says still arrives
   int clients = 2;
   std::size_t quiet_clients = 1;  ///< the last ones: no weather reaches them
   Duration network_delay_min = 50us;
@@ -144,6 +145,8 @@ class SimulatedNetwork {
   void block(const std::string& a, const std::string& b) {
     if (!calm_) blocked_.insert({a, b});
   }
+  /// These two hear each other again; what waited comes.
+  void unblock(const Process& a, const Process& b);
   bool partitioned() const { return !blocked_.empty(); }
   void heal();
   /// Heals for good: a fault that comes later was scheduled before, and does nothing.
@@ -153,6 +156,8 @@ class SimulatedNetwork {
     heal();
   }
   bool calm() const { return calm_; }
+  /// Nothing reaches `p` from now on, for good; what it says still arrives.
+  void deafen(const Process& p) { deaf_.insert(p.address()); }
 
   std::uint64_t messages() const { return messages_; }
   std::uint64_t bytes() const { return bytes_; }
@@ -160,7 +165,6 @@ class SimulatedNetwork {
   std::uint64_t fingerprint() const { return fingerprint_; }
   /// Looks at every message as it is sent.
   std::function<void(const Process& from, const Process& to, const Message&)> tap;
-
   /// A message that a trap is shown as it is sent, and what may become of it there.
   struct Caught {
     const Process& from;
@@ -174,9 +178,14 @@ class SimulatedNetwork {
   };
   /// True: that was what it waited for, and it goes.
   using Trap = std::function<bool(Caught&)>;
-  /// Until everything is healed.
+  /// Until everything is healed. What it blocks stops this message too.
   void lay(Trap trap) {
     if (!calm_) traps_.push_back(std::move(trap));
+  }
+  /// A trap that only looks, until it answers false.
+  using Watcher = std::function<bool(const Process& from, const Process& to, const Message&)>;
+  void watch(Watcher w) {
+    lay([w = std::move(w)](Caught& c) { return !w(c.from, c.to, c.message); });
   }
 
  private:
@@ -197,8 +206,10 @@ class SimulatedNetwork {
   };
   using LinkPtr = std::shared_ptr<Link>;
 
+  bool is_blocked(const std::string& from, const std::string& to) const { return deaf_.contains(to) || blocked_.contains({from, to}); }
   void deliver(const LinkPtr& link, int to, std::function<void()> what);
   void release(const LinkPtr& link, int to);
+  void release_all();
   void shut(const LinkPtr& link, int except);
   void end_one(const LinkPtr& link, int end, Time when, bool tell);
   void arrive(const LinkPtr& link, int to, const std::string& from, const Bytes& whole, bool damaged);
@@ -210,6 +221,7 @@ class SimulatedNetwork {
   World& world_;
   std::map<std::pair<const Process*, std::uint64_t>, LinkPtr> links_;  // by (process, connection id)
   std::set<std::pair<std::string, std::string>> blocked_;
+  std::set<std::string> deaf_;
   bool calm_ = false;
   std::list<Trap> traps_;
   std::vector<std::pair<LinkPtr, int>> stalled_;
@@ -223,6 +235,10 @@ class StorageProcess final : public Process {
  public:
   StorageProcess(World& world, NodeId id, std::string address);
   void power_cut();
+  /// The node-wide promise is being saved.
+  bool saves_promise() const;
+  /// A power cut that tears the promise's slot: its first bytes are new, the rest is old.
+  void power_cut_in_promise();
   /// What is lost, or the old disk back. Only while the process is down.
   void lose_disk(Loss what);
   void return_disk();
@@ -259,6 +275,9 @@ class SequencerProcess final : public Process {
   SequencerProcess(World& world, sequencer::Options options, std::string address);
   sequencer::SequencerMachine* machine() { return machine_.get(); }
   bool fail_next_save = false;
+  Duration saves_slower_by{};  ///< added to what each save takes
+  /// What it would find if it began anew now.
+  const sequencer::RaftDisk& disk() const { return disk_; }
 
   Hello hello() const override { return spoken(machine_->hello()); }
   void on_connected(ConnectionId id, const Hello& peer, std::uint64_t dial_key) override;
@@ -337,6 +356,10 @@ class World {
   Random random;
   SimulatedNetwork network;
   FaultCounts faults;
+  /// With leave_down, the storage node that is to stay down; null: any.
+  const Process* gone_for_good = nullptr;
+  /// A replica has lost what it held, and counts as down until the next term.
+  bool tails_were_lost = false;
   std::vector<std::unique_ptr<StorageProcess>> storage;
   std::vector<std::unique_ptr<SequencerProcess>> sequencers;
   std::vector<std::unique_ptr<ClientProcess>> clients;
