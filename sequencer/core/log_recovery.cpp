@@ -130,12 +130,13 @@ void LogTerm::choose_base(Time now) {
     return std::tuple(removed(Rule::S3_rank) ? Term{} : r.state->last_frame_term, r.state->tail, !r.state->suspect, r.at == At::stated);
   };
   for (Replica& r : replicas_) {
-    if (!r.state || (r.at == At::lost && !removed(Rule::S2_lost))) continue;
+    if (removed(Rule::S2_lost) && r.at == At::lost) ++answers;  // as if it had nothing because there was nothing
+    if (!r.state || r.at == At::lost) continue;
     ++answers;
     if (r.state->suspect && !removed(Rule::S2_suspect)) ++suspects;
     if (best == nullptr || rank(r) > rank(*best)) best = &r;
   }
-  if (answers - std::min<std::size_t>(suspects, 1) < seal_quorum() - (removed(Rule::S2_quorum) ? 1U : 0U)) return;
+  if (best == nullptr || answers - std::min<std::size_t>(suspects, 1) < seal_quorum() - (removed(Rule::S2_quorum) ? 1U : 0U)) return;
   if (contradicted(*best)) return;
   const StateIs& s = *best->state;
   base_ = best->member.node;
@@ -338,6 +339,7 @@ void LogTerm::lose(Replica& r, const std::string& why, Time now) {
   r.acked = r.durable = Offset{};
   host_.event(Event::Level::alarm,
               fmt::format("log {}: DATA LOSS on node {}: {}; it counts as down", info_.id.value, r.member.node.value, why));
+  if (removed(Rule::S2_lost) && phase_ == Phase::sealing) choose_base(now);
 }
 
 /// D4.

@@ -298,7 +298,7 @@ int main(int argc, char** argv) {
   app.add_option("--seeds-file", seeds_file, "the kept seeds")->capture_default_str();
   app.add_flag("--quick", run_quick, "run the kept seeds only");
   app.add_flag("--keep", keep, "keep what is found in the file of kept seeds");
-  app.add_flag("--trace", trace, "one row: print the run that was found as a story");
+  app.add_flag("--trace", trace, "one row: print the run that was found as a story; where none was, the first seed's");
   CLI11_PARSE(app, argc, argv);
 
   std::vector<Plan> plans;
@@ -350,6 +350,8 @@ int main(int argc, char** argv) {
       ++missing;
       fmt::print("{:<14} NOT FOUND in {} runs, {:.0f} s\n", row.name, s.runs, s.wall);
       std::fflush(stdout);
+      remove_rules(row.without);
+      if (trace) run(plans[(only_plans.empty() ? places(row, plans, order) : order).front()], first, true);
       continue;
     }
     ++found;
