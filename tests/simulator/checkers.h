@@ -51,7 +51,6 @@ inline constexpr Promise refusals{"what is wrong is refused",
 inline constexpr Promise status{"status tells what is",
                                 "once all is well, status says so: who leads, every node up, every log open and whole"};
 inline constexpr Promise ends{"a call ends once", "whatever was under way when a client is closed ends, and not twice"};
-inline constexpr Promise quorum{"a log can be written", "a log whose write quorum no set of its nodes can give is refused, not made"};
 inline constexpr Promise metadata{"metadata is never taken back", "a metadata command that was committed stands at its index for ever"};
 inline constexpr Promise halts{"no log halts", "no log halts while no more is lost than its write quorum survives"};
 inline constexpr Promise steady{"a working leader stays",
@@ -65,7 +64,7 @@ inline constexpr std::array promises = {
     promise::number,     promise::real_time,    promise::tail,       promise::failed,      promise::unknown,      promise::replicas,
     promise::one_leader, promise::ordered_once, promise::forward,    promise::trim_bounds, promise::trim_forward, promise::the_end,
     promise::follower,   promise::full_disk,    promise::fresh_name, promise::refusals,    promise::status,       promise::ends,
-    promise::quorum,     promise::metadata,     promise::halts,      promise::steady,      promise::starts,       promise::progress};
+    promise::metadata,   promise::halts,        promise::steady,     promise::starts,      promise::progress};
 
 /// Names the promise first.
 void violated(World& world, const Promise& p, const std::string& what);

@@ -87,7 +87,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"K4_count", {K4_count}, "decay"},
       {"K5_reserve", {K5_reserve}, "filling_disks"},
       {"C2_default", {C2_default}, "minimal_core"},
-      {"C2_range", {C2_range}, "impossible"},
+      {"C2_range", {C2_range}, "questions"},
       {"C3_saved", {C3_saved}, "flaps power"},
       {"C3_vote", {C3_vote}, "voters"},
       {"C3_current", {C3_current}, "flaps power"},

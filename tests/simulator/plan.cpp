@@ -43,7 +43,6 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "read_every_ms") p.workload.read_every = ms;
   else if (key == "follow_anew_ms") p.workload.follow_anew = ms;
   else if (key == "churn_ms") p.workload.churn = ms;
-  else if (key == "churn_quorum") p.workload.churn_quorum = static_cast<std::uint8_t>(value);
   else if (key == "producers_max") p.producers_max = value;
   else if (key == "reference_window") p.reference_window = static_cast<std::uint32_t>(value);
   else if (key == "snapshot_every") p.snapshot_every = value;

@@ -51,8 +51,7 @@ void Run::set_out() {
                                                      log_name(i % plan_.workload.logs + 1), plan_.workload, i < plan_.workload.logs));
   for (auto& w : work_) w->start();
   if (plan_.workload.churn > 0us) {
-    churn_ = std::make_unique<LogChurn>(world_, checkers_, *world_.clients[static_cast<std::size_t>(plan_.clients)], plan_.workload.churn,
-                                        plan_.workload.churn_quorum);
+    churn_ = std::make_unique<LogChurn>(world_, checkers_, *world_.clients[static_cast<std::size_t>(plan_.clients)], plan_.workload.churn);
     churn_->start();
   }
   if (plan_.workload.ask_every > 0us) {

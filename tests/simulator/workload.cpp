@@ -266,12 +266,12 @@ void ClientWorkload::completed(const client::Completed& c) {
 
 // ---- logs that come and go
 
-LogChurn::LogChurn(World& world, Checkers& checkers, ClientProcess& process, Duration pause, std::uint8_t impossible)
-    : world_(world), checkers_(checkers), process_(process), pause_(pause), impossible_(impossible) {}
+LogChurn::LogChurn(World& world, Checkers& checkers, ClientProcess& process, Duration pause)
+    : world_(world), checkers_(checkers), process_(process), pause_(pause) {}
 
 void LogChurn::start() {
   process_.on_completed = [this](const client::Completed& c) { completed(c); };
-  take(impossible_ != 0 ? Step::asking_too_much : Step::creating);
+  take(Step::creating);
 }
 
 void LogChurn::take(Step s) {
@@ -279,7 +279,7 @@ void LogChurn::take(Step s) {
   if (s == Step::pausing) {
     ++rounds_;
     world_.scheduler.after(pause_, [this] {
-      if (!resting_) take(impossible_ != 0 ? Step::asking_too_much : Step::creating);
+      if (!resting_) take(Step::creating);
     });
     return;
   }
@@ -299,8 +299,6 @@ void LogChurn::ask() {
     switch (step_) {
       case Step::pausing:
         break;
-      case Step::asking_too_much:
-        return m.create_log(now, t, "churn", LogOptions{0, impossible_, segment_size_min, Durability::sync}, now + 3s);
       case Step::creating:
         return m.create_log(now, t, "churn", LogOptions{0, 0, segment_size_min, Durability::sync}, now + 3s);
       case Step::opening:
@@ -321,10 +319,6 @@ void LogChurn::completed(const client::Completed& c) {
   switch (step_) {
     case Step::pausing:
       break;
-    case Step::asking_too_much:
-      if (!failure) violated(world_, promise::quorum, fmt::format("a log is made that wants {} acknowledgements", impossible_));
-      else if (failure->error.code != Errc::invalid_argument) return again();
-      return take(Step::creating);
     case Step::creating:
       if (failure && failure->error.code == Errc::log_exists) return take(Step::opening);  // an answer was lost
       [[fallthrough]];

@@ -27,7 +27,6 @@ struct WorkloadOptions {
   Duration follow_anew{};         ///< a follower stops and follows again, perhaps from another replica; 0: never
   Duration ask_every{};           ///< a client asks for status, lists and what is to be refused, with such pauses; 0: never
   Duration churn{};               ///< a log is created, written, read and deleted, over and over, with such pauses; 0: never
-  std::uint8_t churn_quorum = 0;  ///< before that it is asked for with this write quorum, which no set of nodes can serve; 0: never
 };
 
 /// One client: opens the log, appends, follows, asks for tails; keeps on trying whatever may be tried again.
@@ -105,8 +104,7 @@ class ClientWorkload {
 /// Creates a log, appends a little, reads it back, deletes it, and again under the same name.
 class LogChurn {
  public:
-  /// `impossible`: a write quorum above any number of replicas, asked for first; 0: not.
-  LogChurn(World& world, Checkers& checkers, ClientProcess& process, Duration pause, std::uint8_t impossible);
+  LogChurn(World& world, Checkers& checkers, ClientProcess& process, Duration pause);
   void start();
   /// Ends with the round under way.
   void come_to_rest() { resting_ = true; }
@@ -114,7 +112,7 @@ class LogChurn {
   std::uint64_t rounds() const { return rounds_; }
 
  private:
-  enum class Step { pausing, asking_too_much, creating, opening, appending, reading, deleting };
+  enum class Step { pausing, creating, opening, appending, reading, deleting };
   void take(Step s);
   void ask();
   void completed(const client::Completed& c);
@@ -124,7 +122,6 @@ class LogChurn {
   Checkers& checkers_;
   ClientProcess& process_;
   Duration pause_;
-  std::uint8_t impossible_;
   Step step_ = Step::pausing;
   std::uint64_t tokens_ = 2'000'000;
   std::uint64_t entries_ = 0;
