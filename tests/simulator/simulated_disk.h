@@ -107,6 +107,8 @@ class SimulatedDisk final : public storage::StartupDisk {
   void fail(const storage::DiskOperation& op, Random& random);
   /// A file of its own gone or unreadable, or all of them.
   void lose(Loss what);
+  /// The identity and the promise as `before` has them.
+  void put_back_files(const SimulatedDisk& before);
   /// It writes past the end of its file.
   bool needs_space(const storage::DiskOperation& op) const;
   /// Everything gone but what makes the node known (Bug::keeps_identity).

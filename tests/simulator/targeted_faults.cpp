@@ -78,7 +78,8 @@ void lag_node(World& world, Random& random) {
   heal_later(world, between(random, 20ms, 800ms));
 }
 
-void split(World& world, Random& random) {
+/// `forgets`: the shared replica loses its identity and promise, not only its power.
+void split(World& world, Random& random, bool forgets) {
   SequencerProcess* old = leader_of(world);
   if (old == nullptr) return;
   std::vector<StorageProcess*> nodes;
@@ -91,12 +92,20 @@ void split(World& world, Random& random) {
     cut(world, *s, *nodes[1]);
   }
   cut(world, *old, *nodes[2]);
-  const bool power = random.chance(1, 2);
-  when_succeeded(world, old->machine()->leading_term(), [&world, &random, &both, old, power](SequencerProcess&) {
+  const bool power = forgets || random.chance(1, 2);
+  when_succeeded(world, old->machine()->leading_term(), [&world, &random, &both, old, power, forgets](SequencerProcess&) {
     if (!power) return;
-    later(world, between(random, 1ms, 120ms), [&world, &random, &both, old] {
-      if (!both.alive()) return;
+    later(world, between(random, 1ms, 120ms), [&world, &random, &both, old, forgets] {
+      if (!both.alive() || both.disk_is_away()) return;
       both.power_cut();
+      if (forgets) {
+        both.lose_disk(Loss::files);
+        later(world, between(random, 3s, 4s), [&both] {
+          both.kill();
+          both.return_disk();
+          both.start();
+        });
+      }
       start_later(world, both, between(random, 1ms, 10ms));
       for (auto& s : world.sequencers)
         if (s.get() != old) cut(world, *s, both);
@@ -171,10 +180,16 @@ void amnesia(World& world, Random& random) {
 }  // namespace
 
 const std::set<std::string>& targeted_fault_kinds() {
+<<<<<<< HEAD
   static const std::set<std::string> kinds = {"isolate_leader", "strand",           "flap",        "kill_then_power", "lag_node",
                                               "split",          "two_strands",      "amnesia",     "two_leaders",     "lose_answers",
                                               "delay_commit",   "cut_off_producer", "come_back",   "old_entry",       "torn_promise",
                                               "lost_tail",      "base_dies",        "lost_witness"};
+=======
+  static const std::set<std::string> kinds = {"isolate_leader",  "strand",    "flap",        "kill_then_power", "lag_node",     "split",
+                                              "two_strands",     "amnesia",   "come_back",   "old_entry",       "torn_promise", "lost_tail",
+                                              "forgetful_split", "base_dies", "lost_witness"};
+>>>>>>> f9e24de (Simulator: a shared replica that loses identity and promise in a split; the row without T4's identity and disk is found there and neither alone)
   return kinds;
 }
 
@@ -185,7 +200,7 @@ bool inject_targeted(World& world, Random& random, const std::string& kind) {
   else if (kind == "flap") flap(world, random);
   else if (kind == "kill_then_power") kill_then_power(world, random);
   else if (kind == "lag_node") lag_node(world, random);
-  else if (kind == "split") split(world, random);
+  else if (kind == "split" || kind == "forgetful_split") split(world, random, kind == "forgetful_split");
   else if (kind == "two_strands") two_strands(world, random);
   else if (kind == "amnesia") amnesia(world, random);
   else if (kind == "two_leaders") two_leaders(world, random);

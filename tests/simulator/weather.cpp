@@ -41,7 +41,7 @@ constexpr std::array kinds = {
     FaultKind{"truncated_file", "after a power cut, a file ends early"},
     FaultKind{"identity_lost", "a node comes back without its identity; later the old disk is put back (T4)"},
     FaultKind{"promise_lost", "a node comes back with an unreadable promise; later the old disk is put back (T4)"},
-    FaultKind{"files_lost", "a node comes back with its logs alone: no identity, no promise; later the old disk is put back (T4)"},
+    FaultKind{"files_lost", "a node comes back with its logs alone: no identity, no promise; later these are put back (T4)"},
     FaultKind{"logs_lost", "a node comes back as itself without its logs; later the old disk is put back (T5)"},
     FaultKind{"disk_lost", "a node comes back with an empty disk under its id; later the old disk is put back"},
 };

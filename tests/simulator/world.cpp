@@ -134,11 +134,15 @@ void StorageProcess::power_cut_in_promise() {
 void StorageProcess::lose_disk(Loss what) {
   if (what == Loss::everything && world_.has(Bug::keeps_identity)) return disk.empty_but_identity();
   away_ = disk;
+  lost_ = what;
   disk.lose(what);
 }
 
 void StorageProcess::return_disk() {
-  if (away_) disk = *std::exchange(away_, std::nullopt);
+  if (!away_) return;
+  if (lost_ == Loss::files) disk.put_back_files(*away_);
+  else disk = *away_;
+  away_.reset();
 }
 
 Duration StorageProcess::disk_delay() { return world_.disk_delay() * disk_slowness; }

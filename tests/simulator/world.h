@@ -268,6 +268,7 @@ class StorageProcess final : public Process {
   std::unique_ptr<storage::StorageMachine> machine_;
   std::map<LogId, std::vector<storage::DiskRequest>> strands_;  // front is under way
   std::optional<SimulatedDisk> away_;                           // the disk as it was, which is to come back
+  Loss lost_{};
 };
 
 class SequencerProcess final : public Process {
