@@ -62,12 +62,16 @@ void LogTerm::node_gone(Time now, NodeId node) {
   Replica* r = find(node);
   if (r == nullptr || r->at == At::lost) return;
   move(*r, At::absent, now);
-  if (!removed(Rule::S3_once) || phase_ != Phase::recovering || node != base_) return;
-  // What S3 forbids: the others choose among themselves, in the same term.
-  r->state.reset();
+}
+
+/// What S3 forbids: nothing moves, and instead of a new term the others choose among themselves in this one; what is matched stays so.
+/// Only a simulator that has removed the rule comes here.
+void LogTerm::choose_again(Time now) {
+  find(base_)->state.reset();
+  for (Replica& r : replicas_)
+    if (r.at == At::reconciling) move(r, At::stated, now);
   phase_ = Phase::sealing;
-  for (Replica& other : replicas_)
-    if (other.at != At::absent && other.at != At::lost) ask(now, other);
+  choose_base(now);
 }
 
 void LogTerm::ask(Time now, Replica& r) {
@@ -88,6 +92,7 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   // What it had acknowledged or been matched to in this term cannot be gone (T4). Where it rotted, the node says so by itself: that
   // is copied again, and until then it counts for nothing (K3, K4).
   if (m.suspect && !removed(Rule::K4_count)) {
+    r->held = std::max({r->held, r->acked, r->durable});
     r->acked = r->durable = Offset{};
     r->joined = false;
   }
@@ -185,7 +190,7 @@ std::vector<NodeId> LogTerm::holders(Offset o, NodeId except) const {
   std::vector<NodeId> out;
   for (const Replica& r : replicas_)
     if (r.at == At::streaming && r.member.node != except && r.durable >= o) out.push_back(r.member.node);
-    else if (removed(Rule::S5_matched) && r.at == At::stated && r.member.node != except && r.state->tail >= o) out.push_back(r.member.node);
+    else if (removed(Rule::S5_matched) && r.at != At::absent && r.at != At::lost && r.member.node != except) out.push_back(r.member.node);
   return out;
 }
 
@@ -251,7 +256,7 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
     return true;
   }
   const auto& points = chains_.points();
-  for (auto p = points.rbegin(); p != points.rend() && p->first >= cut && p->first >= stream_.begin(); ++p) {
+  for (auto p = points.rbegin(); p != points.rend() && p->first >= std::max(cut, r.held) && p->first >= stream_.begin(); ++p) {
     if (!stream_.is_boundary(p->first)) continue;
     out.peers = holders(p->first, r.member.node);
     if (out.peers.empty()) continue;
@@ -288,6 +293,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
     return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
   r->joined = true;
   r->durable = m.tail;
+  r->held = Offset{};
   if (removed(Rule::S6_term)) r->acked = m.tail;
   if (!stream_.is_boundary(r->target)) return ask(now, *r);  // fell out of the window meanwhile: another round
   move(*r, At::streaming, now);
@@ -396,6 +402,7 @@ void LogTerm::tick(Time now) {
       node_ready(now, r.member.node);
     else if (r.at == At::stated && now >= r.retry) ask(now, r);
   }
+  if (removed(Rule::S3_once) && phase_ == Phase::recovering && now - phase_since_ >= options_.recovery_step_timeout) choose_again(now);
   if (stuck(now)) new_term(term_);
   check_missing(now);
   for (auto round = tail_rounds_.begin(); round != tail_rounds_.end();) {

@@ -102,6 +102,7 @@ class LogTerm {
     std::optional<StateIs> state;
     bool joined = false;  // was matched in this term
     Offset durable{};     // what it holds matched in this term, for copying
+    Offset held{};        // what it held matched in this term before damage: less does not make it whole again (K4)
     Offset acked{};       // S6: highest acknowledgement whose last frame is of this term; 0 none
     Offset sent{};        // ordered to it so far
     Offset told{};        // committed offset that it was told,
@@ -134,6 +135,7 @@ class LogTerm {
   void ask(Time now, Replica& r);
   void take_state(Time now, Replica& r, const StateIs& m);
   void choose_base(Time now);
+  void choose_again(Time now);
   bool contradicted(const Replica& base);
   void repair(Time now, Replica& r);
   void repair_all(Time now);
