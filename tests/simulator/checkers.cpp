@@ -191,6 +191,7 @@ WireWatch::WireWatch(World& world) : world_(world) {
     if (const auto* s = std::get_if<Seal>(&m)) seal(from, *s);
     else if (const auto* o = std::get_if<Order>(&m)) order(from, *o);
     else if (const auto* p = std::get_if<Page>(&m)) page(from, *p);
+    else if (const auto* is = std::get_if<StateIs>(&m)) state(from, *is);
     else if (const auto* u = std::get_if<Upload>(&m)) upload(from, *u);
     else if (const auto* a = std::get_if<AppendEntries>(&m)) entries(from, *a);
     else if (const auto* f = std::get_if<Failed>(&m)) refusal(from, f->error);
@@ -204,11 +205,21 @@ void WireWatch::page(const Process& from, const Page& m) {
     violated(world_, promise::the_end,
              fmt::format("{} says that there is no more at {} of log {}, where {} is committed", from.name(), m.offset.value, m.log.value,
                          m.committed.value));
-  Offset& before = committed_at_[{from.name(), from.life(), m.log}];
-  if (m.committed < before)
-    violated(world_, promise::forward,
-             fmt::format("{} says {} after {} of log {}", from.name(), m.committed.value, before.value, m.log.value));
-  before = std::max(before, m.committed);
+  tells_committed(from, m.log, m.committed);
+}
+
+void WireWatch::state(const Process& from, const StateIs& m) {
+  tells_committed(from, m.log, m.committed);
+  if (m.committed > m.tail && !m.suspect)
+    violated(world_, promise::ruler,
+             fmt::format("{} knows {} of log {} as committed and ends at {}", from.name(), m.committed.value, m.log.value, m.tail.value));
+}
+
+void WireWatch::tells_committed(const Process& from, LogId log, Offset committed) {
+  Offset& before = committed_at_[{from.name(), from.life(), log}];
+  if (committed < before)
+    violated(world_, promise::forward, fmt::format("{} says {} after {} of log {}", from.name(), committed.value, before.value, log.value));
+  before = std::max(before, committed);
 }
 
 void WireWatch::upload(const Process& from, const Upload& m) {

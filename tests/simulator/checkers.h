@@ -38,6 +38,8 @@ inline constexpr Promise one_leader{"one leader per term", "a term has one leade
 inline constexpr Promise ordered_once{"an offset is ordered once", "in one term, a log's offset is given to one run"};
 inline constexpr Promise forward{"committed never moves back",
                                  "what a node has shown as committed, it shows as committed as long as it lives"};
+inline constexpr Promise ruler{"committed lies on the ruler",
+                               "a node names no committed offset beyond the tail it names, unless it has a hole"};
 inline constexpr Promise trim_bounds{"trim takes what was asked",
                                      "nothing above the highest trim point asked for is trimmed, nor what was appended after the trims"};
 inline constexpr Promise trim_forward{"trim never moves back", "a log does not begin before where it was said to begin"};
@@ -60,11 +62,11 @@ inline constexpr Promise progress{"progress", "after healing, appends end and ev
 }  // namespace promise
 
 inline constexpr std::array promises = {
-    promise::durability, promise::unmoved,      promise::origin,     promise::agreement,   promise::once,         promise::producer_order,
-    promise::number,     promise::real_time,    promise::tail,       promise::failed,      promise::unknown,      promise::replicas,
-    promise::one_leader, promise::ordered_once, promise::forward,    promise::trim_bounds, promise::trim_forward, promise::the_end,
-    promise::follower,   promise::full_disk,    promise::fresh_name, promise::refusals,    promise::status,       promise::ends,
-    promise::metadata,   promise::halts,        promise::steady,     promise::starts,      promise::progress};
+    promise::durability, promise::unmoved,      promise::origin,    promise::agreement,  promise::once,        promise::producer_order,
+    promise::number,     promise::real_time,    promise::tail,      promise::failed,     promise::unknown,     promise::replicas,
+    promise::one_leader, promise::ordered_once, promise::forward,   promise::ruler,      promise::trim_bounds, promise::trim_forward,
+    promise::the_end,    promise::follower,     promise::full_disk, promise::fresh_name, promise::refusals,    promise::status,
+    promise::ends,       promise::metadata,     promise::halts,     promise::steady,     promise::starts,      promise::progress};
 
 /// Names the promise first.
 void violated(World& world, const Promise& p, const std::string& what);
@@ -132,8 +134,8 @@ class LogHistory {
   std::map<Offset, Offset> passed_over_;  // from, to
 };
 
-/// Watches the wire: one_leader, ordered_once, number, forward, the_end, halts; and what a sequencer has on its disk of what it calls
-/// committed: metadata.
+/// Watches the wire: one_leader, ordered_once, number, forward, ruler, the_end, halts; and what a sequencer has on its disk of what it
+/// calls committed: metadata.
 class WireWatch {
  public:
   explicit WireWatch(World& world);
@@ -147,6 +149,8 @@ class WireWatch {
   void seal(const Process& from, const Seal& m);
   void order(const Process& from, const Order& m);
   void page(const Process& from, const Page& m);
+  void state(const Process& from, const StateIs& m);
+  void tells_committed(const Process& from, LogId log, Offset committed);
   void upload(const Process& from, const Upload& m);
   void entries(const Process& from, const AppendEntries& m);
   void refusal(const Process& from, Errc why);

@@ -53,4 +53,27 @@ void when(World& world, Duration at_most, std::function<bool()> condition, std::
   });
 }
 
+void kill_for(World& world, Process& p, Duration down) {
+  p.kill();
+  start_later(world, p, down);
+}
+
+std::vector<StorageProcess*> shuffled(World& world, Random& random) {
+  std::vector<StorageProcess*> nodes;
+  for (auto& n : world.storage) nodes.push_back(n.get());
+  for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[random.below(i)]);
+  return nodes;
+}
+
+void leave_out(World& world, const std::vector<StorageProcess*>& nodes) {
+  world.network.heal();
+  for (auto& s : world.sequencers)
+    for (const StorageProcess* n : nodes) cut(world, *s, *n);
+}
+
+void heard_by_one(World& world, const Process& leader, const Process& node) {
+  for (auto& n : world.storage)
+    if (n.get() != &node) world.network.block(leader.address(), n->address());
+}
+
 }  // namespace loglog::simulator

@@ -1,6 +1,7 @@
 // What targeted faults are composed of: who leads, wires that are cut for a while, and waiting for what the cores do.
 #pragma once
 #include <functional>
+#include <vector>
 
 #include "tests/simulator/world.h"
 
@@ -25,5 +26,13 @@ void when(
 void cut(World& world, const Process& a, const Process& b);
 void heal_later(World& world, Duration after);
 void start_later(World& world, Process& p, Duration after);
+void kill_for(World& world, Process& p, Duration down);
+
+/// The storage nodes in an order of chance.
+std::vector<StorageProcess*> shuffled(World& world, Random& random);
+/// From now on sequencers and these storage nodes do not hear each other; everybody else hears everybody.
+void leave_out(World& world, const std::vector<StorageProcess*>& nodes);
+/// What this leader sends reaches this storage node and no other one.
+void heard_by_one(World& world, const Process& leader, const Process& node);
 
 }  // namespace loglog::simulator

@@ -36,6 +36,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "logs") p.workload.logs = static_cast<int>(value);
   else if (key == "in_flight") p.workload.in_flight = static_cast<int>(value);
   else if (key == "payload_max") p.workload.payload_max = static_cast<std::uint32_t>(value);
+  else if (key == "payload_exact") p.workload.payload_exact = static_cast<std::uint32_t>(value);
   else if (key == "think_max_ms") p.workload.think_max = ms;
   else if (key == "append_deadline_ms") p.workload.append_deadline = ms;
   else if (key == "trim_every_ms") p.workload.trim_every = ms;

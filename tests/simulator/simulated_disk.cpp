@@ -125,6 +125,7 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
     l.promise.sync();
   } else if (const auto* o = std::get_if<OpenSegment>(&op)) {
     Log& l = logs_.at(o->log);
+    l.unlinked.clear();  // the directory is synced
     check(l.next_size > 0, "a segment is opened in a file that was prepared");
     SimulatedFile f;
     f.resize(std::exchange(l.next_size, 0));
@@ -140,6 +141,7 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
     auto& segments = logs_.at(t->log).segments;
     if (t->everything) segments.clear();
     else {
+      if (removed(Rule::S4_durable)) logs_.at(t->log).unlinked.insert(segments.upper_bound(t->first), segments.end());
       segments.erase(segments.upper_bound(t->first), segments.end());
       SimulatedFile& f = segments.at(t->first);
       const std::size_t keep = segment_header_size + t->length;
@@ -192,6 +194,9 @@ std::size_t SimulatedDisk::power_cut(Random& random) {
   std::size_t lost = promise_.power_cut(random);
   for (auto& [id, log] : logs_) {
     lost += log.promise.power_cut(random);
+    for (auto& [first, f] : log.unlinked)
+      if (random.chance(1, 2)) log.segments.try_emplace(first, std::move(f));
+    log.unlinked.clear();
     for (auto& [first, f] : log.segments) lost += f.power_cut(random);
   }
   return lost;
@@ -205,6 +210,7 @@ void SimulatedDisk::reopen(bool from_medium) {
   again(promise_);
   for (auto& [id, log] : logs_) {
     again(log.promise);
+    log.unlinked.clear();
     for (auto& [first, f] : log.segments) again(f);
   }
 }

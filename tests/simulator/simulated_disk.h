@@ -81,6 +81,7 @@ class SimulatedDisk final : public storage::StartupDisk {
     SimulatedFile promise;
     std::uint64_t next_size = 0;  ///< the prepared file; 0: none
     std::map<Offset, SimulatedFile> segments;
+    std::map<Offset, SimulatedFile> unlinked;  ///< gone, but the directory was not synced since: a power cut may bring them back
   };
 
   // What the driver does. begin(): what reaches the page cache at once; finish(): durable, and the answer.

@@ -240,6 +240,13 @@ bool SimulatedNetwork::break_late(Random& r, Duration late) {
   return true;
 }
 
+void SimulatedNetwork::calm_down() {
+  calm_ = true;
+  traps_.clear();
+  heal();
+  for (const auto& [link, receiver] : std::exchange(held_, {})) hear_at_last(link, receiver);
+}
+
 // What was held comes now, and then the news that the other end is long gone.
 void SimulatedNetwork::hear_at_last(const LinkPtr& link, int receiver) {
   End& end = link->ends[receiver];
@@ -257,6 +264,7 @@ void SimulatedNetwork::spring(const LinkPtr& link, int to, const Message& m) {
   Caught caught{*link->ends[1 - to].process, *link->ends[to].process, m, [this, link] { shut(link, -1); },
                 [this, link, to]() -> std::function<void()> {
                   link->ends[to].held = true;
+                  held_.emplace_back(link, to);
                   end_one(link, 1 - to, world_.scheduler.now(), true);
                   return [this, link, to] { hear_at_last(link, to); };
                 }};

@@ -4,11 +4,13 @@
 #include <vector>
 
 #include "tests/simulator/fault_steps.h"
+#include "tests/simulator/history_faults.h"
 #include "tests/simulator/message_faults.h"
 #include "tests/simulator/raft_faults.h"
 #include "tests/simulator/reacting_faults.h"
 
 namespace loglog::simulator {
+namespace {
 
 void isolate_leader(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
@@ -180,16 +182,12 @@ void amnesia(World& world, Random& random) {
 }  // namespace
 
 const std::set<std::string>& targeted_fault_kinds() {
-<<<<<<< HEAD
-  static const std::set<std::string> kinds = {"isolate_leader", "strand",           "flap",        "kill_then_power", "lag_node",
-                                              "split",          "two_strands",      "amnesia",     "two_leaders",     "lose_answers",
-                                              "delay_commit",   "cut_off_producer", "come_back",   "old_entry",       "torn_promise",
-                                              "lost_tail",      "base_dies",        "lost_witness"};
-=======
-  static const std::set<std::string> kinds = {"isolate_leader",  "strand",    "flap",        "kill_then_power", "lag_node",     "split",
-                                              "two_strands",     "amnesia",   "come_back",   "old_entry",       "torn_promise", "lost_tail",
-                                              "forgetful_split", "base_dies", "lost_witness"};
->>>>>>> f9e24de (Simulator: a shared replica that loses identity and promise in a split; the row without T4's identity and disk is found there and neither alone)
+  static const std::set<std::string> kinds = {
+      "isolate_leader", "strand",          "flap",          "kill_then_power", "lag_node",        "split",
+      "two_strands",    "amnesia",         "two_leaders",   "lose_answers",    "delay_commit",    "cut_off_producer",
+      "come_back",      "old_entry",       "torn_promise",  "lost_tail",       "forgetful_split", "base_dies",
+      "lost_witness",   "figure_eight",    "unheard_start", "late_reconcile",  "late_cut_power",  "mute_holder",
+      "two_logs",       "forgotten_order", "detour"};
   return kinds;
 }
 
@@ -207,7 +205,7 @@ bool inject_targeted(World& world, Random& random, const std::string& kind) {
   else if (kind == "lose_answers") lose_answers(world, random);
   else if (kind == "delay_commit") delay_commit(world, random);
   else if (kind == "cut_off_producer") cut_off_producer(world, random);
-  else return inject_in_raft(world, random, kind) || inject_reacting(world, random, kind);
+  else return inject_in_raft(world, random, kind) || inject_reacting(world, random, kind) || inject_history(world, random, kind);
   return true;
 }
 

@@ -14,14 +14,11 @@ namespace loglog::simulator {
 /// lag_node         nothing reaches one storage node for a short while
 /// split            an old leader with one half of the replicas, its successor with the other, one replica in both; by chance that one
 ///                  loses its power as soon as the successor leads
-<<<<<<< HEAD
-/// two_leaders      an old leader with one replica and half of the clients, its successor with the rest
-=======
 /// forgetful_split  the same, and that one comes back without its identity and its promise, until they are put back
->>>>>>> f9e24de (Simulator: a shared replica that loses identity and promise in a split; the row without T4's identity and disk is found there and neither alone)
+/// two_leaders      an old leader with one replica and half of the clients, its successor with the rest
 /// amnesia          all storage nodes forget what was staged, and with them dies a client, by chance the leader too
 /// two_strands      a strand, and the successor dies soon after it was elected; what the third leader finds is the first strand
-/// and those of message_faults.h, raft_faults.h and reacting_faults.h
+/// and those of message_faults.h, raft_faults.h, reacting_faults.h and history_faults.h
 const std::set<std::string>& targeted_fault_kinds();
 
 /// Does what is named; all of it ends by itself. False: nothing could be done now.

@@ -82,7 +82,9 @@ void ClientWorkload::append_more() {
     }
     ++started_;
     std::string payload = fmt::format("{}:{}:{}#", process_.name(), name_, started_);
-    payload.append(world_.random.below(options_.payload_max + 1), static_cast<char>('a' + started_ % 26));
+    const std::size_t exact = std::max<std::size_t>(options_.payload_exact, payload.size()) - payload.size();
+    const std::size_t more = options_.payload_exact > 0 ? exact : world_.random.below(options_.payload_max + 1);
+    payload.append(more, static_cast<char>('a' + started_ % 26));
     append(std::move(payload));
   }
 }

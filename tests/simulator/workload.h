@@ -15,6 +15,7 @@ struct WorkloadOptions {
   int entries_per_client = 200;
   int in_flight = 8;
   std::uint32_t payload_max = 1500;
+  std::uint32_t payload_exact = 0;  ///< not 0: all entries have this size, as term starts have, so that logs that parted meet at frame ends
   std::uint64_t segment_size = 64u << 10;
   Duration think_max = 20ms;  ///< pause between appends of a client, at random up to this
   Duration append_deadline = 20s;

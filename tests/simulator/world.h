@@ -149,12 +149,8 @@ class SimulatedNetwork {
   void unblock(const Process& a, const Process& b);
   bool partitioned() const { return !blocked_.empty(); }
   void heal();
-  /// Heals for good: a fault that comes later was scheduled before, and does nothing.
-  void calm_down() {
-    calm_ = true;
-    traps_.clear();
-    heal();
-  }
+  /// Heals for good: no trap lies any more, nothing is held; a fault that comes later was scheduled before, and does nothing.
+  void calm_down();
   bool calm() const { return calm_; }
   /// Nothing reaches `p` from now on, for good; what it says still arrives.
   void deafen(const Process& p) { deaf_.insert(p.address()); }
@@ -224,6 +220,7 @@ class SimulatedNetwork {
   std::set<std::string> deaf_;
   bool calm_ = false;
   std::list<Trap> traps_;
+  std::vector<std::pair<LinkPtr, int>> held_;  // by a trap
   std::vector<std::pair<LinkPtr, int>> stalled_;
   std::uint64_t to_corrupt_ = 0;
   std::uint64_t messages_ = 0;
