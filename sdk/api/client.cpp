@@ -202,8 +202,9 @@ std::expected<void, CallError> Client::delete_log(const std::string& name) {
 std::expected<EntryOffset, CallError> Client::trim_log(const std::string& name, EntryOffset offset) {
   auto log = open_log(name);
   if (!log) return std::unexpected(log.error());
-  // Where no entry begins, no reader could begin either. Below the first offset there is nothing to do; past the end it is clamped.
-  if (auto there = log->read(offset, 1); !there && there.error().code == name_of(Errc::not_an_entry)) return std::unexpected(there.error());
+  // Where no entry begins, no reader could begin either, so somebody must have shown that one does. Below the first offset there is
+  // nothing to do; past the end it is clamped.
+  if (auto there = log->read(offset, 1); !there && there.error().code != name_of(Errc::trimmed)) return std::unexpected(there.error());
   auto& s = *state_;
   auto d = s.ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
     m.trim_log(now, t, LogId{log->details().id}, Offset{offset}, s.deadline(now));

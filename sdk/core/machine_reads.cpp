@@ -196,7 +196,7 @@ void ClientMachine::Parts::tick_reads(Time at) {
     const auto r = i++;
     if (r->second.deadline <= at) {
       const Token t = r->first;
-      const Errc why = r->second.last;
+      const Errc why = r->second.reader->doubts_begin() ? Errc::not_an_entry : r->second.last;
       r->second.reader->stop();
       reads.erase(r);
       fail(t, why, "the deadline passed");

@@ -55,6 +55,7 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
     choice_.succeeded(from);
     if (good || !step.entries.empty()) tried_.clear();
     blame_.taken(view_, cursor_, begin, connection, good);
+    doubted_ = doubted_ || !good;
     due_ = {};
     if (!good) next_replica(now, from, Errc::corrupt);
     // Only a part of a frame so far, or a mismatch: on at once, there is nothing to tell.

@@ -36,6 +36,8 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   /// Asks for the next page, unless one is on its way or a pause lasts.
   void poll(Time now);
   Offset next() const { return cursor_.next(); }
+  /// No replica that answered so far has a good frame where the reader began: where not all have answered, that is all one knows.
+  bool doubts_begin() const { return doubted_ && cursor_.at_first(); }
   void jump(Offset to) { cursor_ = FollowCursor(log_, to); }
   /// When poll() has something to do again.
   Time wake() const { return asked_ || stopped_ ? never : due_; }
@@ -58,6 +60,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   OnStep on_step_;
   NodeId node_{};
   std::set<NodeId> tried_;
+  bool doubted_ = false;
   bool asked_ = false;
   bool stopped_ = false;
   Time due_{};

@@ -241,6 +241,21 @@ TEST_CASE("a replica whose bytes do not verify is left and told") {
   CHECK(!c.reports.empty());
 }
 
+TEST_CASE("where a replica does not answer, an offset that is no entry's is known at the deadline only, and not called corrupt") {
+  Cluster c;
+  c.down = {"n3"};
+  c.begin_term(1);
+  c.append(1, "payload");
+  c.pass(100ms);
+  const std::uint64_t at = std::get<client::Appended>(c.done.at(0).result).offset.value;
+  c.machine.read(c.now, Token{2}, log_id, Offset{at + 1}, 4096, 0ms, c.now + 3s);
+  c.pass(2900ms);
+  CHECK(c.done.size() == 1);
+  c.pass(200ms);
+  REQUIRE(c.done.size() == 2);
+  CHECK(c.error(1) == Errc::not_an_entry);
+}
+
 TEST_CASE("follow puts frames together that pages cut") {
   Cluster c;
   c.begin_term(1);
