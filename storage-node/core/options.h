@@ -18,6 +18,7 @@ struct Options {
   std::uint64_t staging_bytes_per_producer_max = 64u << 20;
   bool verify_uploads = true;
   Duration staged_run_expires = 30s;                ///< an upload that nobody commits
+  Duration staged_run_gives_way = 1s;               ///< the same, where another one finds no room
   Duration fetch_wait = 3ms;                        ///< an ordered run may still be on its way from the client
   Duration fetch_timeout = 100ms;                   ///< one peer's answer to FetchRun
   Duration copy_timeout = 2s;                       ///< one peer's answer to Copy

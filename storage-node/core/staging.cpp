@@ -1,23 +1,29 @@
 #include "storage-node/core/staging.h"
 
+#include <algorithm>
+
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
 
 namespace loglog::storage {
+namespace {
+constexpr Duration give_way_pause = 100ms;
+}
 
 Errc Staging::add(Time now, LogId log, const Reference& run, Bytes frames, bool reserved) {
   const std::uint64_t size = frames.size();
-  std::uint64_t& producer_bytes = per_producer_[{log, run.producer}];
-  const bool fits = bytes_ + size <= options_.staging_bytes_max && producer_bytes + size <= options_.staging_bytes_per_producer_max;
-  if (!fits && !reserved) {
-    if (producer_bytes == 0) per_producer_.erase({log, run.producer});
-    return Errc::busy;
+  const auto of_producer = per_producer_.find({log, run.producer});
+  const std::uint64_t producer_bytes = of_producer == per_producer_.end() ? 0 : of_producer->second;
+  if (!reserved) {
+    if (producer_bytes + size > options_.staging_bytes_per_producer_max) return Errc::busy;
+    if (bytes_ + size > options_.staging_bytes_max) give_way(now);
+    if (bytes_ + size > options_.staging_bytes_max) return Errc::busy;
   }
   const Key key{log, run.producer, run.first};
   const bool added = runs_.try_emplace(key, StagedRun{run, std::move(frames), reserved}).second;
   check(added, "a run is staged twice");
   bytes_ += size;
-  producer_bytes += size;
+  per_producer_[{log, run.producer}] += size;
   ages_.emplace_back(now + options_.staged_run_expires, key);
   return Errc::ok;
 }
@@ -33,6 +39,23 @@ void Staging::remove(LogId log, ProducerId producer, Sequence first) {
 
 void Staging::remove_log(LogId log) {
   for (auto it = runs_.lower_bound({log, ProducerId{}, Sequence{}}); it != runs_.end() && std::get<0>(it->first) == log;) erase(it++);
+}
+
+/// Runs that were taken here and nowhere else wait for the room that others hold elsewhere in the same way: nobody would get on
+/// before they expire. One that has waited so long is dropped; its client uploads it again should it be ordered after all.
+void Staging::give_way(Time now) {
+  if (now < gives_way_again_) return;
+  gives_way_again_ = now + give_way_pause;
+  const Time old = now - options_.staged_run_gives_way + options_.staged_run_expires;
+  const auto young = std::upper_bound(ages_.begin(), ages_.end(), old, [](Time t, const auto& age) { return t < age.first; });
+  const auto kept = std::remove_if(ages_.begin(), young, [this](const auto& age) {
+    const auto it = runs_.find(age.second);
+    if (it == runs_.end()) return true;
+    if (it->second.pinned && !removed(Rule::D6_pinned)) return false;
+    erase(it);
+    return true;
+  });
+  ages_.erase(kept, young);
 }
 
 std::size_t Staging::expire(Time now) {

@@ -37,6 +37,7 @@ class Staging {
  private:
   using Key = std::tuple<LogId, ProducerId, Sequence>;
   using ProducerKey = std::pair<LogId, ProducerId>;
+  void give_way(Time now);
   void erase(std::map<Key, StagedRun>::iterator it);
 
   const Options& options_;
@@ -44,6 +45,7 @@ class Staging {
   std::map<ProducerKey, std::uint64_t> per_producer_;
   std::deque<std::pair<Time, Key>> ages_;  // by the time at which they expire
   std::uint64_t bytes_ = 0;
+  Time gives_way_again_{};
 };
 
 }  // namespace loglog::storage

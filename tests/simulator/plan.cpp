@@ -30,6 +30,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "sequencers") p.sequencers = static_cast<int>(value);
   else if (key == "leave_down") p.leave_down = value != 0;
   else if (key == "leave_deaf") p.leave_deaf = value != 0;
+  else if (key == "all_succeed") p.all_succeed = value != 0;
   else if (key == "replicas") p.workload.replicas = static_cast<std::uint8_t>(value);
   else if (key == "write_quorum") p.workload.write_quorum = static_cast<std::uint8_t>(value);
   else if (key == "segment_kib") p.workload.segment_size = value << 10;

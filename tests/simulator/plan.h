@@ -14,8 +14,9 @@ struct Plan {
   int clients = 2;
   int storage = 3;
   int sequencers = 3;
-  bool leave_down = false;  ///< healing leaves a storage node and a sequencer down: the rest must do
-  bool leave_deaf = false;  ///< healing leaves the leader deaf: the other sequencers must do
+  bool leave_down = false;   ///< healing leaves a storage node and a sequencer down: the rest must do
+  bool leave_deaf = false;   ///< healing leaves the leader deaf: the other sequencers must do
+  bool all_succeed = false;  ///< nothing hinders any append: none may end without being committed
   WorkloadOptions workload;
   Duration faults_for{};
   Duration network_delay_max = 500us;

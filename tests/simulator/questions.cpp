@@ -53,11 +53,11 @@ void Questions::ask() {
   });
 }
 
-/// Not reached in time says nothing; anything else must be the refusal.
+/// What may be asked again says nothing; anything else must be the refusal.
 void Questions::refused(Errc expected, const client::Completion& result) {
   const auto* f = std::get_if<client::Failure>(&result);
   const Errc got = f != nullptr ? f->error.code : Errc::ok;
-  if (got == Errc::unavailable || got == Errc::deadline_exceeded) return;
+  if (got == Errc::deadline_exceeded || (got != Errc::ok && retry_of(got) != Retry::no)) return;
   ++answered_;
   if (got == expected) return;
   violated(world_, promise::refusals,

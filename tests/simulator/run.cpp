@@ -81,6 +81,9 @@ void Run::finish() {
     questions_->come_to_rest();
     if (!wait(20s, 100ms, [&] { return questions_->all_is_well(); })) violated(world_, promise::status, questions_->standing());
   }
+  if (plan_.all_succeed && checkers_.failed() + checkers_.unknown() > 0)
+    violated(world_, promise::progress,
+             fmt::format("{} appends failed and {} are unknown, though nothing hindered them", checkers_.failed(), checkers_.unknown()));
   for (const auto& w : work_)
     if (!world_.violated() && !w->close()) violated(world_, promise::ends, "a client is closed and some call has not ended");
 }
