@@ -86,7 +86,8 @@ kept_seeds() {
   while read -r plan seed why; do
     [[ $plan == "#"* || -z $plan ]] && continue
     echo "$plan $seed: $why"
-    build/release/bin/loglog-simulate --plan "tests/simulator/plans/$plan.txt" --seed "$seed" || return 1
+    build/release/bin/loglog-simulate --plan "tests/simulator/plans/$plan.txt" --seed "${seed%x*}" \
+      $([[ $seed == *x* ]] && echo --load "${seed#*x}") || return 1
     ran=$((ran + 1))
   done <tests/simulator/kept_seeds.txt
   [ "$ran" -gt 0 ]

@@ -269,7 +269,12 @@ void Repair::hole_found(const Walk& w) {
   hole_();
 }
 
+/// Not so once the log was dropped, or trimmed or cut there, while something was asked for.
+bool Repair::still_holds(Offset at) const { return !s_.dropped && !s_.segments.empty() && at >= s_.first_kept() && at < s_.readable_end(); }
+
 void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes& got) {
+  range_active_ = still_holds(at);
+  if (!range_active_) return;
   std::vector<NodeId> peers;
   for (const Member& m : s_.info.members)
     if (m.node != s_.node.options.id) peers.push_back(m.node);
@@ -283,9 +288,10 @@ void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes
   const Offset end = s_.segments.end_of(at, s_.readable_end());
   s_.node.ask(peers[peer], Copy{s_.id, s_.matched, at + got.size(), end, s_.node.options.copy_bytes}, s_.node.options.copy_timeout,
               [this, at, until, peer, got](const Message* m) {
+                range_active_ = still_holds(at);
+                if (!range_active_) return;
                 const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
-                if (c == nullptr || c->offset != at + got.size() || c->frames.empty() || at < s_.first_kept())
-                  return repair_range(at, until, peer + 1, {});
+                if (c == nullptr || c->offset != at + got.size() || c->frames.empty()) return repair_range(at, until, peer + 1, {});
                 Bytes all = joined(got, c->frames);
                 Tail tail{.end = at};
                 std::vector<TermStart> terms;

@@ -57,6 +57,7 @@ class Repair {
       if (active_ && run == run_) f(std::forward<decltype(a)>(a)...);
     };
   }
+  bool still_holds(Offset at) const;
   void repair_range(Offset at, Offset until, std::size_t peer, const Bytes& got);
 
   LogCore& s_;
