@@ -74,8 +74,8 @@ void Repair::cut() {
 /// Reads on, piece by piece, the header first. Ends in `w.done`, or in nothing once w.until() says that nobody asks any more.
 void Repair::walk(Walk w) {
   const std::uint32_t want = w.position == 0 ? segment_header_size : rescan_piece;
-  const ReadSegment piece{s_.id, w.file, w.position, want};
-  s_.node.disk(piece, [this, w = std::move(w)](DiskDone&& d) mutable {
+  const ReadSegment ask{s_.id, w.file, w.position, want};
+  s_.node.disk(ask, [this, w = std::move(w)](DiskDone&& d) mutable {
     const std::optional<Offset> until = w.until();
     if (!until) return;
     const bool header = w.position == 0;
