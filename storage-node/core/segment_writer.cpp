@@ -29,19 +29,21 @@ std::uint64_t SegmentWriter::next_file_size() const { return s_.segments.empty()
 
 // ---- Space (K5): all that is written goes where space was reserved before it, so that only asking for space can fail.
 
+bool SegmentWriter::opens_file(bool opens) const { return opens || s_.segments.empty(); }
+
 std::uint64_t SegmentWriter::room(bool opens) const {
-  if (removed(Rule::K5_reserve) && !opens && !s_.segments.empty()) return std::numeric_limits<std::uint64_t>::max();
-  const std::uint64_t used = segment_header_size + (opens || s_.segments.empty() ? 0 : s_.durable.end - s_.segments.open());
-  const std::uint64_t size = opens || s_.segments.empty() ? next_size_ : capacity_;
+  if (removed(Rule::K5_reserve) && !opens_file(opens)) return std::numeric_limits<std::uint64_t>::max();
+  const std::uint64_t used = segment_header_size + (opens_file(opens) ? 0 : s_.durable.end - s_.segments.open());
+  const std::uint64_t size = opens_file(opens) ? next_size_ : capacity_;
   return size > used ? size - used : 0;
 }
 
 bool SegmentWriter::make_room(bool opens, std::uint64_t bytes) {
   if (preparing_ && opens) return false;  // the `next` file is not to be taken from under a preparation
   const std::uint64_t there = room(opens);
-  if (bytes <= there || (removed(Rule::K5_reserve) && !opens && !s_.segments.empty())) return true;
+  if (bytes <= there || (removed(Rule::K5_reserve) && !opens_file(opens))) return true;
   if (space_again_ != never) return false;
-  if (opens || s_.segments.empty()) {
+  if (opens_file(opens)) {
     prepare(std::max(next_file_size(), segment_header_size + bytes), true);
   } else {
     grow(std::max(std::min(2 * capacity_, file_size()), capacity_ + (bytes - there)));
@@ -128,7 +130,7 @@ void SegmentWriter::write(std::vector<Bytes> frames, bool opens, std::function<v
   check(!busy(), "one group in flight per log");
   check(!s_.dirty_tail, "a torn tail is cut before it is written over");
   check(s_.written.end - s_.durable.end <= room(opens), "room is made before a group is taken");
-  if (opens || s_.segments.empty()) open_segment(s_.durable.end);
+  if (opens_file(opens)) open_segment(s_.durable.end);
   const Offset file = s_.segments.open();
   Bytes marks = next_marks();
   const std::uint64_t marks_at = marks_slot_at[counter_ % 2];

@@ -17,6 +17,7 @@ class SegmentWriter {
   /// space is asked for, and once a second again while the disk is full; `settled` runs when it is there.
   bool make_room(bool opens, std::uint64_t bytes);
   /// Bytes of frames that fit there now.
+  bool opens_file(bool opens) const;
   std::uint64_t room(bool opens) const;
   void tick();
   Time next_tick() const { return space_again_; }

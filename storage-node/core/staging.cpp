@@ -46,21 +46,15 @@ void Staging::remove_log(LogId log) {
 void Staging::give_way(Time now) {
   if (now < gives_way_again_) return;
   gives_way_again_ = now + give_way_pause;
-  const Time old = now - options_.staged_run_gives_way + options_.staged_run_expires;
-  const auto young = std::upper_bound(ages_.begin(), ages_.end(), old, [](Time t, const auto& age) { return t < age.first; });
-  const auto kept = std::remove_if(ages_.begin(), young, [this](const auto& age) {
-    const auto it = runs_.find(age.second);
-    if (it == runs_.end()) return true;
-    if (it->second.pinned && !removed(Rule::D6_pinned)) return false;
-    erase(it);
-    return true;
-  });
-  ages_.erase(kept, young);
+  drop_waiting_for(options_.staged_run_gives_way, now);
 }
 
-std::size_t Staging::expire(Time now) {
+std::size_t Staging::expire(Time now) { return drop_waiting_for(options_.staged_run_expires, now); }
+
+std::size_t Staging::drop_waiting_for(Duration age, Time now) {
+  const Time expires = now - age + options_.staged_run_expires;
   std::size_t dropped = 0;
-  while (!ages_.empty() && ages_.front().first <= now) {
+  while (!ages_.empty() && ages_.front().first <= expires) {
     const Key key = ages_.front().second;
     ages_.pop_front();
     const auto it = runs_.find(key);

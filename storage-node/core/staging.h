@@ -38,6 +38,8 @@ class Staging {
   using Key = std::tuple<LogId, ProducerId, Sequence>;
   using ProducerKey = std::pair<LogId, ProducerId>;
   void give_way(Time now);
+  /// Drops what has been here for `age` and is not pinned; what is pinned counts as new again.
+  std::size_t drop_waiting_for(Duration age, Time now);
   void erase(std::map<Key, StagedRun>::iterator it);
 
   const Options& options_;

@@ -34,10 +34,10 @@ void at_first_order(World& world, Term term, std::function<void(SequencerProcess
 }
 
 /// What the leader orders from now on reaches this replica alone; after a while the leader dies, the replica is left out, and `then`
-/// goes on. False: there is no leader.
-bool strand_on(World& world, Random& random, StorageProcess& holder, std::function<void(Term)> then) {
+/// goes on. Nothing happens where there is no leader.
+void strand_on(World& world, Random& random, StorageProcess& holder, std::function<void(Term)> then) {
   SequencerProcess* leader = leader_of(world);
-  if (leader == nullptr) return false;
+  if (leader == nullptr) return;
   heard_by_one(world, *leader, holder);
   const Duration down = between(random, 300ms, 700ms);
   later(world, between(random, 5ms, 120ms), [&world, leader, &holder, down, then = std::move(then)] {
@@ -47,7 +47,15 @@ bool strand_on(World& world, Random& random, StorageProcess& holder, std::functi
     kill_for(world, *leader, down);
     then(term);
   });
-  return true;
+}
+
+/// The leader dies, and the next one hears these two replicas alone.
+void leave_to(World& world, Random& random, SequencerProcess& leader, const StorageProcess& a, const StorageProcess& b) {
+  std::vector<StorageProcess*> others;
+  for (auto& n : world.storage)
+    if (n.get() != &a && n.get() != &b) others.push_back(n.get());
+  leave_out(world, others);
+  kill_for(world, leader, between(random, 300ms, 700ms));
 }
 
 void figure_eight(World& world, Random& random, bool second_is_heard) {
@@ -101,11 +109,7 @@ void late_reconcile(World& world, Random& random) {
       if (second == nullptr) return true;
       world.network.block(second->address(), node.address());
       later(world, between(random, 5ms, 120ms), [&world, &random, &holder, &node, second] {
-        std::vector<StorageProcess*> others;
-        for (auto& n : world.storage)
-          if (n.get() != &holder && n.get() != &node) others.push_back(n.get());
-        leave_out(world, others);
-        kill_for(world, *second, between(random, 300ms, 700ms));
+        leave_to(world, random, *second, holder, node);
         heal_later(world, between(random, 1s, 3s));
       });
       return true;
@@ -137,11 +141,7 @@ void late_cut_power(World& world, Random& random) {
         if (!holder.alive() || !second->alive()) return;
         holder.power_cut();
         start_later(world, holder, between(random, 5ms, 100ms));
-        std::vector<StorageProcess*> others;
-        for (auto& n : world.storage)
-          if (n.get() != &holder && n.get() != &last) others.push_back(n.get());
-        leave_out(world, others);
-        kill_for(world, *second, between(random, 300ms, 700ms));
+        leave_to(world, random, *second, holder, last);
         heal_later(world, between(random, 1s, 2s));
       });
       return true;

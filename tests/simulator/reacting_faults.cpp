@@ -11,8 +11,7 @@ namespace {
 bool torn_promise(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
   if (leader == nullptr) return false;
-  leader->kill();
-  start_later(world, *leader, between(random, 10ms, 500ms));
+  kill_for(world, *leader, between(random, 10ms, 500ms));
   const auto saving = [&world] {
     const auto s = std::find_if(world.storage.begin(), world.storage.end(), [](const auto& n) { return n->saves_promise(); });
     return s == world.storage.end() ? nullptr : s->get();
@@ -65,8 +64,7 @@ void goes_on_elsewhere(World& world, Random& random, const LostTail& f) {
   later(world, between(random, 50ms, 300ms), [&world, &random, f] {
     world.network.heal();
     for (auto& s : world.sequencers) cut(world, *s, *f.late);
-    f.leader->kill();
-    start_later(world, *f.leader, between(random, 500ms, 1500ms));
+    kill_for(world, *f.leader, between(random, 500ms, 1500ms));
     heal_later(world, between(random, 2s, 4s));
   });
 }
@@ -117,10 +115,7 @@ void puts_back(World& world, StorageProcess& node) {
   node.kill();
   node.return_disk();
   node.start();
-  if (SequencerProcess* leader = leader_of(world); leader != nullptr) {
-    leader->kill();
-    start_later(world, *leader, 10ms);
-  }
+  if (SequencerProcess* leader = leader_of(world); leader != nullptr) kill_for(world, *leader, 10ms);
 }
 
 bool lost_witness(World& world, Random& random) {
@@ -138,8 +133,7 @@ bool lost_witness(World& world, Random& random) {
     witness.kill();
     witness.lose_disk(Loss::logs);
     start_later(world, witness, between(random, 1ms, 20ms));
-    leader->kill();
-    start_later(world, *leader, between(random, 500ms, 1500ms));
+    kill_for(world, *leader, between(random, 500ms, 1500ms));
     world.network.heal();
     for (auto& s : world.sequencers) cut(world, *s, late);
     const Duration away = between(random, 1s, 3s);
@@ -155,8 +149,7 @@ bool base_dies(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
   if (leader == nullptr || world.gone_for_good != nullptr || world.network.partitioned()) return false;
   StorageProcess& base = *world.storage[random.below(world.storage.size())];
-  for (auto& n : world.storage)
-    if (n.get() != &base) world.network.block(leader->address(), n->address());
+  heard_by_one(world, *leader, base);
   later(world, between(random, 20ms, 150ms), [&world, &random, leader, &base] {
     leader->kill();
     world.network.heal();

@@ -1,8 +1,5 @@
 #include "tests/simulator/targeted_faults.h"
 
-#include <utility>
-#include <vector>
-
 #include "tests/simulator/fault_steps.h"
 #include "tests/simulator/history_faults.h"
 #include "tests/simulator/message_faults.h"
@@ -27,22 +24,17 @@ void isolate_leader(World& world, Random& random) {
 void strand(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
   if (leader == nullptr) return;
-  const std::size_t kept = random.below(world.storage.size());
-  for (std::size_t i = 0; i < world.storage.size(); ++i)
-    if (i != kept) world.network.block(leader->address(), world.storage[i]->address());
+  const StorageProcess& holder = *world.storage[random.below(world.storage.size())];
+  heard_by_one(world, *leader, holder);
   const bool dies = random.chance(1, 2);
   const Duration late = between(random, 0ms, 4s);
-  later(world, between(random, 5ms, 150ms), [&world, &random, leader, kept, dies, late] {
-    Process& holder = *world.storage[kept];
+  later(world, between(random, 5ms, 150ms), [&world, &random, leader, &holder, dies, late] {
     for (auto& s : world.sequencers)
       if (s.get() != leader) cut(world, holder, *s);
-    if (dies) {
-      leader->kill();
-      start_later(world, *leader, between(random, 10ms, 1500ms));
-    } else {
+    if (dies) kill_for(world, *leader, between(random, 10ms, 1500ms));
+    else
       for (auto& s : world.sequencers)
         if (s.get() != leader) cut(world, *leader, *s);
-    }
     heal_later(world, late);
   });
 }
@@ -52,9 +44,7 @@ void flap(World& world, Random& random) {
   for (int i = 0; i < 4; ++i) {
     later(world, when, [&world, &random] {
       SequencerProcess* leader = leader_of(world);
-      if (leader == nullptr) return;
-      leader->kill();
-      start_later(world, *leader, between(random, 5ms, 300ms));
+      if (leader != nullptr) kill_for(world, *leader, between(random, 5ms, 300ms));
     });
     when += between(random, 100ms, 900ms);
   }
@@ -84,9 +74,7 @@ void lag_node(World& world, Random& random) {
 void split(World& world, Random& random, bool forgets) {
   SequencerProcess* old = leader_of(world);
   if (old == nullptr) return;
-  std::vector<StorageProcess*> nodes;
-  for (auto& n : world.storage) nodes.push_back(n.get());
-  for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[random.below(i)]);
+  const auto nodes = shuffled(world, random);
   StorageProcess& both = *nodes[0];
   for (auto& s : world.sequencers) {
     if (s.get() == old) continue;
@@ -140,19 +128,16 @@ void two_strands(World& world, Random& random) {
   const std::size_t kept = random.below(world.storage.size());
   const std::size_t other = (kept + 1 + random.below(world.storage.size() - 1)) % world.storage.size();
   StorageProcess& holder = *world.storage[kept];
-  for (auto& n : world.storage)
-    if (n.get() != &holder) world.network.block(first->address(), n->address());
+  heard_by_one(world, *first, holder);
   const Term term = first->machine()->leading_term();
   later(world, between(random, 5ms, 150ms), [&world, &random, first, &holder, other, term] {
     for (auto& s : world.sequencers)
       if (s.get() != first) cut(world, holder, *s);
-    first->kill();
-    start_later(world, *first, between(random, 500ms, 1500ms));
+    kill_for(world, *first, between(random, 500ms, 1500ms));
     when_succeeded(world, term, [&world, &random, &holder, other](SequencerProcess& second) {
       later(world, between(random, 0ms, 300ms), [&world, &random, &holder, &second, other] {
         world.network.heal();
-        second.kill();
-        start_later(world, second, between(random, 200ms, 1500ms));
+        kill_for(world, second, between(random, 200ms, 1500ms));
         const Process& absent = *world.storage[other];
         if (&absent != &holder && random.chance(3, 4))
           for (auto& s : world.sequencers) cut(world, *s, absent);
@@ -165,18 +150,14 @@ void two_strands(World& world, Random& random) {
 void amnesia(World& world, Random& random) {
   const bool power = random.chance(1, 2);
   const bool leader_too = random.chance(1, 2);
-  if (SequencerProcess* leader = leader_of(world); leader != nullptr && leader_too) {
-    leader->kill();
-    start_later(world, *leader, between(random, 10ms, 800ms));
-  }
+  if (SequencerProcess* leader = leader_of(world); leader != nullptr && leader_too) kill_for(world, *leader, between(random, 10ms, 800ms));
   for (auto& n : world.storage) {
     if (power) n->power_cut();
     else n->kill();
     start_later(world, *n, between(random, 5ms, 200ms));
   }
   ClientProcess& client = *world.clients[random.below(world.clients.size() - world.options.quiet_clients)];
-  client.kill();
-  start_later(world, client, between(random, 1500ms, 3s));
+  kill_for(world, client, between(random, 1500ms, 3s));
 }
 
 }  // namespace

@@ -224,7 +224,7 @@ class Client {
   std::expected<LogDetails, CallError> describe_log(const std::string& name);
   std::expected<void, CallError> delete_log(const std::string& name);
   /// Entries below `offset` may go; answers with the trim point in force (never past committed). Errors: not_an_entry where no
-  /// entry begins at `offset`.
+  /// entry begins at `offset`, and those of a read there where no replica could show it.
   std::expected<EntryOffset, CallError> trim_log(const std::string& name, EntryOffset offset);
   std::expected<ClusterReport, CallError> status(bool with_logs = true);
 
