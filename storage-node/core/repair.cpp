@@ -237,7 +237,7 @@ void Repair::check_range(Offset at, std::uint32_t length) {
 /// Above committed no peer need have the bytes. Damage there is a hole like one found at a start: the log is known up to it only,
 /// nothing is cut before a reconcile (K3), and the leader is told.
 void Repair::check_hole(Offset at) {
-  if (range_active_ || s_.segments.empty() || at < s_.first_kept() || at >= s_.durable.end) return;
+  if (s_.dropped || range_active_ || s_.segments.empty() || at < s_.first_kept() || at >= s_.durable.end) return;
   range_active_ = true;
   const Offset file = s_.segments.holding(at);
   walk({.file = file,
@@ -257,8 +257,8 @@ void Repair::check_hole(Offset at) {
 }
 
 void Repair::hole_found(const Walk& w) {
-  // What is under way ends first; whoever reported the damage comes again.
-  if (active_ || writer_.busy() || w.tail.end >= s_.durable.end) return;
+  // What is under way ends first; whoever reported the damage comes again. The files of a log that was dropped are gone.
+  if (s_.dropped || active_ || writer_.busy() || w.tail.end >= s_.durable.end) return;
   const Tail kept = suspect_from(w.tail);
   s_.dirty_tail = true;
   s_.matched = {};

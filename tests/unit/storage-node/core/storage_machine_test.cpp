@@ -510,3 +510,25 @@ TEST_CASE("a log that is cut to nothing because of a hole stays suspect over a r
   n.seal(3);
   CHECK(n.state(3).suspect);  // else its empty log would prove that nothing was ever acknowledged (S2)
 }
+
+TEST_CASE("a log that is dropped while a peer reads of it leaves no suspicion behind") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  append(n, 1, make_run(5, 1, 2000));
+  n.restart();  // nothing of it is in memory
+  n.match(1);
+  const Offset tail = n.machine->log(log_id)->durable.end;
+
+  n.hold = true;
+  n.say(leader, Copy{log_id, Term{1}, Offset{}, tail, 1u << 20});
+  REQUIRE(n.held.size() == 1);
+  n.say(leader, Drop{log_id, Term{1}});
+  REQUIRE(n.held.size() == 2);
+  std::swap(n.held[0], n.held[1]);  // reads are not ordered with the log's other operations
+  n.hold = false;
+  n.run();
+  REQUIRE(n.take<Dropped>());
+  CHECK_FALSE(n.machine->log(log_id)->suspect);  // else no log could be given to this node any more
+}
