@@ -13,6 +13,7 @@ int storage_main(int argc, char** argv) {
   NodeOptions o;
   std::string engine = "auto";
   std::string level = "info";
+  std::string direct = "auto";
   std::string verify = "on";
   bool check_only = false;
   app.add_option("--id", o.id, "number of this node in its cluster, 1 or more; stays with its data for ever")->required();
@@ -21,6 +22,9 @@ int storage_main(int argc, char** argv) {
   app.add_option("--data", o.data, "directory of this node's segments; one node a directory")->required();
   app.add_option("--io-engine", engine, "auto: io_uring where it is allowed, else threads; uring or threads to insist (default auto)")
       ->check(CLI::IsMember({"auto", "uring", "threads"}));
+  app.add_option("--direct-io", direct,
+                 "auto: write past the page cache (O_DIRECT) where the file system can; off: through the page cache (default auto)")
+      ->check(CLI::IsMember({"auto", "off"}));
   app.add_option("--staging-bytes", o.staging_bytes,
                  "memory for uploads not yet durable, bytes; full means clients are told to come again (default 268435456)");
   app.add_option("--verify-uploads", verify, "on: check every payload's checksum when it comes; off leaves it to readers (default on)")
@@ -35,6 +39,7 @@ int storage_main(int argc, char** argv) {
     return app.exit(e) == 0 ? 0 : exit_bad_options;
   }
   o.io_engine = engine == "auto" ? IoEngine::automatic : engine == "uring" ? IoEngine::uring : IoEngine::threads;
+  o.direct_io = direct == "auto";
   o.verify_uploads = verify == "on";
   const std::vector<std::string> levels = {"debug", "info", "warning", "alarm", "off"};
   o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) - levels.begin());
@@ -43,8 +48,9 @@ int storage_main(int argc, char** argv) {
     return exit_bad_options;
   }
   fmt::print(stderr,
-             "loglog-storage: id {}, cluster {}, listen {}, data {}, io-engine {}, staging-bytes {}, verify-uploads {}, log-level {}\n",
-             o.id, o.cluster_name, o.listen, o.data, engine, o.staging_bytes, verify, level);
+             "loglog-storage: id {}, cluster {}, listen {}, data {}, io-engine {}, direct-io {}, staging-bytes {}, verify-uploads {}, "
+             "log-level {}\n",
+             o.id, o.cluster_name, o.listen, o.data, engine, direct, o.staging_bytes, verify, level);
   if (check_only) return 0;
   return StorageNode(o).run_until_signal();
 }

@@ -47,7 +47,7 @@ Result<std::unique_ptr<FileEngine>> choose_engine(IoEngine wanted, SegmentDirect
 
 Result<void> StorageNode::Running::start(const NodeOptions& o) {
   if (auto ok = o.validate(); !ok) return ok;
-  auto opened = SegmentDirectory::open(o.data);
+  auto opened = SegmentDirectory::open(o.data, o.direct_io);
   if (!opened) return std::unexpected(opened.error());
   directory = std::move(*opened);
   auto engine = choose_engine(o.io_engine, *directory, loop);

@@ -18,6 +18,7 @@ struct NodeOptions {
   std::string listen;  ///< HOST:PORT; port 0 takes a free one
   std::string data;
   IoEngine io_engine = IoEngine::automatic;
+  bool direct_io = true;  ///< groups are written past the page cache (O_DIRECT) where the file system can
   transport::LogLevel log_level = transport::LogLevel::info;
   std::uint64_t staging_bytes = 256u << 20;
   bool verify_uploads = true;

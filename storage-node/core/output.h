@@ -38,7 +38,8 @@ struct PrepareNext {
   std::uint64_t size;
   bool in_haste = false;
 };
-/// Reserve space for the open segment up to `size` bytes of file; the bytes there read as zeros.
+/// Reserve space for the open segment up to `size` bytes of file; the bytes there are zeros. Not on the log's strand: groups are
+/// written below the size that the file had.
 struct GrowSegment {
   LogId log;
   Offset first;
@@ -135,7 +136,7 @@ inline LogId strand_of(const DiskOperation& op) {
 }
 /// Operations that do not wait for the log's strand, nor it for them.
 inline bool beside_strand(const DiskOperation& op) {
-  return std::holds_alternative<ReadSegment>(op) || std::holds_alternative<PrepareNext>(op);
+  return std::holds_alternative<ReadSegment>(op) || std::holds_alternative<PrepareNext>(op) || std::holds_alternative<GrowSegment>(op);
 }
 
 struct DiskDone {

@@ -39,7 +39,8 @@ std::uint64_t SegmentWriter::room(bool opens) const {
 }
 
 bool SegmentWriter::make_room(bool opens, std::uint64_t bytes) {
-  if (preparing_ && opens) return false;  // the `next` file is not to be taken from under a preparation
+  // The `next` file is not to be taken from under a preparation, nor the open one closed under one that makes it grow.
+  if ((preparing_ || growing_) && opens) return false;
   const std::uint64_t there = room(opens);
   if (bytes <= there || (removed(Rule::K5_reserve) && !opens_file(opens))) return true;
   if (space_again_ != never) return false;

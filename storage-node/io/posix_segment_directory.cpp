@@ -102,10 +102,11 @@ Bytes slurp(const std::string& path) {
 
 // Zeros that are written, not only promised by the file system: the first fdatasync over them then changes no metadata.
 bool write_zeros(int fd, std::uint64_t begin, std::uint64_t end) {
-  static const std::vector<std::byte> zeros(1u << 20);
+  // Pieces that a group does not wait long behind; aligned for O_DIRECT.
+  alignas(direct_block) static const std::byte zeros[64 * direct_block]{};
   for (std::uint64_t at = begin; at < end;) {
-    const std::size_t n = std::min<std::uint64_t>(zeros.size(), end - at);
-    if (!write_all(fd, ByteSpan(zeros).first(n), at)) return false;
+    const std::size_t n = std::min<std::uint64_t>(sizeof zeros, end - at);
+    if (!write_all(fd, ByteSpan(zeros, n), at)) return false;
     at += n;
   }
   return true;
@@ -136,6 +137,7 @@ struct SegmentDirectory::Doer {
     {
       const Descriptor d(::open(prepared.c_str(), O_RDWR | O_CLOEXEC));
       if (!d || !write_all(d.get(), o.header, 0) || ::fsync(d.get()) != 0) return failed("cannot write", prepared);
+      ::posix_fadvise(d.get(), 0, 0, POSIX_FADV_DONTNEED);  // a cached page would make every direct write look after it
     }
     dir.forget(o.log, o.first);
     if (::rename(prepared.c_str(), path.c_str()) != 0) return failed("cannot rename", prepared);
@@ -149,10 +151,11 @@ struct SegmentDirectory::Doer {
     std::error_code error;
     if (const auto size = fs::file_size(next, error); !error && size >= o.size) return {};
     {
-      const Descriptor d(::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+      const Descriptor d(::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | dir.direct_flag(), 0640));
       if (!d) return failed("cannot create", temporary);
-      Outcome reserved = reserve(d.get(), o.size, temporary);
-      if (reserved.error == Errc::ok && ((!o.in_haste && !write_zeros(d.get(), 0, o.size)) || ::fdatasync(d.get()) != 0))
+      const std::uint64_t size = whole_blocks(o.size);
+      Outcome reserved = reserve(d.get(), size, temporary);
+      if (reserved.error == Errc::ok && ((!o.in_haste && !write_zeros(d.get(), 0, size)) || ::fdatasync(d.get()) != 0))
         reserved = failed("cannot prepare", temporary);
       if (reserved.error != Errc::ok) {
         ::unlink(temporary.c_str());
@@ -170,13 +173,20 @@ struct SegmentDirectory::Doer {
   }
 
   Outcome operator()(const GrowSegment& o) {
-    const auto fd = dir.descriptor(o.log, o.first);
     const std::string path = dir.segment_path(o.log, o.first);
-    if (*fd < 0) return failed("cannot open", path);
-    return reserve(*fd, o.size, path);
+    const Descriptor d(::open(path.c_str(), O_RDWR | O_CLOEXEC | dir.direct_flag()));
+    struct stat s{};
+    if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot open", path);
+    const std::uint64_t size = whole_blocks(o.size);
+    const Outcome reserved = reserve(d.get(), size, path);
+    // Only past what the file had: groups are written below that meanwhile.
+    const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
+    if (reserved.error == Errc::ok && (!write_zeros(d.get(), had, size) || ::fdatasync(d.get()) != 0)) return failed("cannot grow", path);
+    return reserved;
   }
 
   Outcome operator()(const CloseSegment& o) {
+    dir.direct_.forget(o.log);
     const auto fd = dir.descriptor(o.log, o.first);
     if (*fd < 0 || ::ftruncate(*fd, static_cast<off_t>(segment_header_size + o.length)) != 0 || ::fdatasync(*fd) != 0)
       return failed("cannot close", dir.segment_path(o.log, o.first));
@@ -187,6 +197,12 @@ struct SegmentDirectory::Doer {
     const auto fd = dir.descriptor(o.log, o.first);
     const std::string path = dir.segment_path(o.log, o.first);
     if (*fd < 0) return failed("cannot open", path);
+    if (const auto direct = dir.direct(o)) {
+      for (const DirectGroup::Part& p : {direct->marks, direct->frames})
+        if (!write_all(*direct->fd, {p.data, p.size}, p.at)) return failed("cannot write", path);
+      if (o.sync && ::fdatasync(*direct->fd) != 0) return failed("cannot make durable", path);
+      return {};
+    }
     std::uint64_t at = o.position;
     std::vector<iovec> parts;
     std::size_t i = 0;
@@ -265,6 +281,7 @@ struct SegmentDirectory::Doer {
   }
 
   Outcome operator()(const RepairSegment& o) {
+    dir.direct_.forget(o.log);
     const auto fd = dir.descriptor(o.log, o.first);
     if (*fd < 0 || !write_all(*fd, o.data, o.position) || ::fdatasync(*fd) != 0)
       return failed("cannot repair", dir.segment_path(o.log, o.first));
@@ -287,7 +304,7 @@ struct SegmentDirectory::Doer {
   Outcome operator()(const SaveFile& o) { return replace_file(dir.path_, o.name, o.data); }
 };
 
-Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::string& path) {
+Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::string& path, bool direct_io) {
   std::error_code error;
   fs::create_directories(path + "/logs", error);
   if (error) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, error.message()));
@@ -302,6 +319,7 @@ Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::stri
   d->lock_ = ::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (d->lock_ < 0) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
   if (::flock(d->lock_, LOCK_EX | LOCK_NB) != 0) return fail(Errc::directory_in_use, path);
+  d->is_direct_ = direct_io && DirectGroups::possible(path);
   return d;
 }
 
@@ -354,12 +372,21 @@ std::shared_ptr<const int> SegmentDirectory::descriptor(LogId log, Offset first)
   return slot;
 }
 
+std::optional<DirectGroup> SegmentDirectory::direct(const WriteGroup& group) {
+  if (!is_direct_) return std::nullopt;
+  return direct_.make(group, segment_path(group.log, group.first));
+}
+
+int SegmentDirectory::direct_flag() const { return is_direct_ ? O_DIRECT : 0; }
+
 void SegmentDirectory::forget(LogId log, Offset first) {
+  direct_.forget(log);
   std::lock_guard lock(mutex_);
   descriptors_.erase({log, first});
 }
 
 void SegmentDirectory::forget(LogId log) {
+  direct_.forget(log);
   std::lock_guard lock(mutex_);
   if (log == LogId{}) descriptors_.clear();
   std::erase_if(descriptors_, [log](const auto& d) { return d.first.first == log; });

@@ -11,14 +11,15 @@
 
 #include "storage-node/core/output.h"
 #include "storage-node/io/file_engine.h"
+#include "storage-node/io/posix_direct_groups.h"
 
 namespace loglog::storage {
 
 /// Thread-safe: strands of different logs and reads may run at once.
 class SegmentDirectory final : public StartupDisk {
  public:
-  /// Takes the lock. directory_in_use, directory_unreadable otherwise.
-  static Result<std::unique_ptr<SegmentDirectory>> open(const std::string& path);
+  /// Takes the lock. directory_in_use, directory_unreadable otherwise. `direct_io`: past the page cache where the file system can.
+  static Result<std::unique_ptr<SegmentDirectory>> open(const std::string& path, bool direct_io = true);
   ~SegmentDirectory() override;
 
   /// K1: makes durable whatever a killed process left in the page cache, then lets go of the cached pages.
@@ -29,6 +30,9 @@ class SegmentDirectory final : public StartupDisk {
 
   /// A descriptor of a segment for an engine of its own; kept open. −1: there is none.
   std::shared_ptr<const int> descriptor(LogId log, Offset first);
+  /// The group for an engine to write past the page cache; nullopt: through `descriptor`.
+  std::optional<DirectGroup> direct(const WriteGroup& group);
+  bool is_direct() const { return is_direct_; }
 
   // StartupDisk
   std::vector<LogFiles> logs() override;
@@ -42,6 +46,7 @@ class SegmentDirectory final : public StartupDisk {
   std::string segment_path(LogId log, Offset first) const;
   void forget(LogId log, Offset first);
   void forget(LogId log);
+  int direct_flag() const;
   struct Doer;
 
   std::string path_;
@@ -49,6 +54,8 @@ class SegmentDirectory final : public StartupDisk {
   int lock_ = -1;
   std::mutex mutex_;
   std::map<std::pair<LogId, Offset>, std::shared_ptr<const int>> descriptors_;
+  bool is_direct_ = false;
+  DirectGroups direct_;
 };
 
 }  // namespace loglog::storage

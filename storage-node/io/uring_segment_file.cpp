@@ -52,7 +52,8 @@ class UringEngine final : public FileEngine {
   }
 
   void start(DiskOperation op, Done done) override {
-    if (const auto* w = std::get_if<WriteGroup>(&op); w != nullptr && w->buffers.size() <= IOV_MAX && io_uring_sq_space_left(&ring_) >= 3) {
+    if (const auto* w = std::get_if<WriteGroup>(&op);
+        w != nullptr && w->buffers.size() <= IOV_MAX && io_uring_sq_space_left(&ring_) >= steps_max) {
       if (write_group(op, done)) return;
     } else if (std::holds_alternative<ReadSegment>(op) && io_uring_sq_space_left(&ring_) >= 1) {
       if (read(op, done)) return;
@@ -62,66 +63,94 @@ class UringEngine final : public FileEngine {
   const char* name() const override { return "io_uring"; }
 
  private:
-  // One operation under way: up to three linked steps.
+  enum class What : std::uint8_t { read, frames, marks, sync };
+  static constexpr std::size_t steps_max = 4;
+  // One operation under way.
   struct Flight {
     DiskOperation operation;
     Done done;
     std::shared_ptr<const int> fd;
+    std::optional<DirectGroup> direct;
     std::vector<iovec> parts;
-    std::size_t expected[3]{};
-    int steps = 0;
     int left = 0;
     bool whole = true;
     int error = 0;
+    bool marks_left = false;  // the marks are still being written
+    bool sync_again = false;  // the sync may have begun before the marks were written
     Bytes data;
     struct Step {
       Flight* flight;
-      int index;
-    } step[3]{};
+      What what;
+      std::size_t expected;
+    } step[steps_max]{};
+    std::size_t steps = 0;
   };
 
-  io_uring_sqe* next(Flight* f, std::size_t expected) {
+  io_uring_sqe* next(Flight* f, What what, std::size_t expected) {
     io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-    check(sqe != nullptr, "room in the ring was seen");
-    f->expected[f->steps] = expected;
-    f->step[f->steps] = {f, f->steps};
+    check(sqe != nullptr && f->steps < steps_max, "room in the ring was seen");
+    f->step[f->steps] = {f, what, expected};
     io_uring_sqe_set_data(sqe, &f->step[f->steps]);
     ++f->steps;
     ++f->left;
     return sqe;
   }
+  void sync(Flight* f) { io_uring_prep_fsync(next(f, What::sync, 0), *f->fd, IORING_FSYNC_DATASYNC); }
 
   bool write_group(DiskOperation& op, Done& done) {
     const auto& w = std::get<WriteGroup>(op);
     auto fd = directory_.descriptor(w.log, w.first);
     if (*fd < 0) return false;
     auto* f = new Flight{};
-    f->fd = std::move(fd);
+    f->direct = directory_.direct(w);
+    f->fd = f->direct ? f->direct->fd : std::move(fd);
     f->operation = std::move(op);
     f->done = std::move(done);
     const auto& g = std::get<WriteGroup>(f->operation);
+    if (f->direct) write_direct(f, g.sync);
+    else write_cached(f, g);
+    flying_.insert(f);
+    io_uring_submit(&ring_);
+    return true;
+  }
+
+  /// Marks and frames at once, then the sync. It covers the marks if they were written before the frames, as is nearly always so.
+  void write_direct(Flight* f, bool synced) {
+    const auto write = [&](What what, const DirectGroup::Part& p) {
+      io_uring_sqe* sqe = next(f, what, p.size);
+      io_uring_prep_write(sqe, *f->fd, p.data, static_cast<unsigned>(p.size), p.at);
+      return sqe;
+    };
+    const bool frames = f->direct->frames.size > 0;
+    if (f->direct->marks.size > 0) {
+      io_uring_sqe* sqe = write(What::marks, f->direct->marks);
+      f->marks_left = frames;
+      if (!frames && synced) sqe->flags |= IOSQE_IO_LINK;
+    }
+    // Linked: a short or failed write keeps the fdatasync from running, and the group is done again aside.
+    if (frames)
+      if (io_uring_sqe* sqe = write(What::frames, f->direct->frames); synced) sqe->flags |= IOSQE_IO_LINK;
+    if (synced || f->steps == 0) sync(f);
+  }
+
+  /// Frames, marks and sync one after the other: all are copied into the page cache by the first two.
+  void write_cached(Flight* f, const WriteGroup& g) {
     std::size_t bytes = 0;
     for (const Bytes& b : g.buffers) {
       f->parts.push_back({const_cast<std::byte*>(b.data()), b.size()});
       bytes += b.size();
     }
-    const bool frames = !f->parts.empty();
-    const bool marks = !g.marks.empty();
-    if (frames) {
-      io_uring_sqe* sqe = next(f, bytes);
+    if (bytes > 0) {
+      io_uring_sqe* sqe = next(f, What::frames, bytes);
       io_uring_prep_writev(sqe, *f->fd, f->parts.data(), static_cast<unsigned>(f->parts.size()), g.position);
-      // Linked: a short or failed write keeps the fdatasync from running, and the group is done again aside.
-      if (marks || g.sync) sqe->flags |= IOSQE_IO_LINK;
+      if (!g.marks.empty() || g.sync) sqe->flags |= IOSQE_IO_LINK;
     }
-    if (marks) {
-      io_uring_sqe* sqe = next(f, g.marks.size());
+    if (!g.marks.empty()) {
+      io_uring_sqe* sqe = next(f, What::marks, g.marks.size());
       io_uring_prep_write(sqe, *f->fd, g.marks.data(), static_cast<unsigned>(g.marks.size()), g.marks_position);
       if (g.sync) sqe->flags |= IOSQE_IO_LINK;
     }
-    if (g.sync || f->steps == 0) io_uring_prep_fsync(next(f, 0), *f->fd, IORING_FSYNC_DATASYNC);
-    flying_.insert(f);
-    io_uring_submit(&ring_);
-    return true;
+    if (g.sync || f->steps == 0) sync(f);
   }
 
   bool read(DiskOperation& op, Done& done) {
@@ -133,7 +162,7 @@ class UringEngine final : public FileEngine {
     f->data = Bytes::allocate(r.length);
     f->operation = std::move(op);
     f->done = std::move(done);
-    io_uring_prep_read(next(f, 0), *f->fd, f->data.mutable_data(), r.length, r.position);
+    io_uring_prep_read(next(f, What::read, r.length), *f->fd, f->data.mutable_data(), r.length, r.position);
     flying_.insert(f);
     io_uring_submit(&ring_);
     return true;
@@ -150,17 +179,27 @@ class UringEngine final : public FileEngine {
     const auto* step = static_cast<const Flight::Step*>(io_uring_cqe_get_data(cqe));
     Flight* f = step->flight;
     const int result = cqe->res;
-    const std::size_t expected = f->expected[step->index];
+    const What what = step->what;
+    const std::size_t expected = step->expected;
     io_uring_cqe_seen(&ring_, cqe);
-    const bool reading = std::holds_alternative<ReadSegment>(f->operation);
+    const bool reading = what == What::read;
     // The first real error counts: what was linked behind it only reports that it was cancelled.
     if (result < 0 && (f->error == 0 || f->error == ECANCELED)) f->error = -result;
     if (result < 0 || (!reading && static_cast<std::size_t>(result) != expected)) f->whole = false;
     // Whether a failed fdatasync kept anything is unknown, whatever its error says (K2).
-    const bool syncing = !reading && expected == 0;
-    if (syncing && result < 0 && result != -ECANCELED) f->error = EIO;
+    if (what == What::sync && result < 0 && result != -ECANCELED) f->error = EIO;
+    if (what == What::marks) f->marks_left = false;
+    if (what == What::frames && f->marks_left) f->sync_again = true;
     if (reading && result >= 0) f->data = f->data.slice(0, static_cast<std::size_t>(result));
     if (--f->left > 0) return;
+    if (f->whole && tell && std::exchange(f->sync_again, false) && std::get<WriteGroup>(f->operation).sync) {
+      if (io_uring_sq_space_left(&ring_) >= 1) {
+        sync(f);
+        io_uring_submit(&ring_);
+        return;
+      }
+      f->whole = false;  // no room in the ring: the whole group once more, aside
+    }
     flying_.erase(f);
     const std::unique_ptr<Flight> last(f);
     if (!tell) return;

@@ -40,7 +40,8 @@ Result<void> StorageDriver::start(const std::string& listen_address) {
   auto listener = transport::Listener::listen(loop_, listen_address, [this](uv_stream_t* s) { accepted(s); });
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
-  log_(transport::LogLevel::info, fmt::format("serves on {}, files by {}", listener_->address(), engine_->name()));
+  log_(transport::LogLevel::info, fmt::format("serves on {}, files by {}, {} the page cache", listener_->address(), engine_->name(),
+                                              directory_.is_direct() ? "past" : "through"));
   loop_.on_turn_end([this, alive = alive_] {
     if (*alive) perform();
   });

@@ -21,10 +21,10 @@ constexpr std::uint64_t file_size = 256u << 10;
 
 class Bench {
  public:
-  explicit Bench(bool uring) {
+  Bench(bool uring, bool direct) {
     char name[] = "/tmp/loglog-engine-XXXXXX";
     path = ::mkdtemp(name);
-    auto d = SegmentDirectory::open(path.string());
+    auto d = SegmentDirectory::open(path.string(), direct);
     REQUIRE(d);
     directory = std::move(*d);
     const auto post = [this](std::function<void()> work) { loop.post(std::move(work)); };
@@ -65,8 +65,8 @@ Bytes pattern(std::size_t size, unsigned char seed) {
 
 Bytes header_of(Offset first) { return encode_segment_header({ClusterId{5}, log_1, first, Chain{}}); }
 
-void suite(bool uring) {
-  Bench b(uring);
+void suite(bool uring, bool direct) {
+  Bench b(uring, direct);
   if (!b.engine) {
     MESSAGE("io_uring is forbidden here; its suite is left out");
     return;
@@ -144,6 +144,41 @@ void suite(bool uring) {
     b.must(OpenSegment{log_1, Offset{40}, header_of(Offset{40})});
     b.must(WriteGroup{log_1, Offset{40}, segment_header_size, {pattern(100, 1)}, 0, {}, true});
   }
+  SUBCASE("groups of all sizes, one behind the other, between cuts, repairs and growth") {
+    std::string frames;
+    unsigned char seed = 0;
+    const auto append = [&](std::size_t size) {
+      const Bytes x = pattern(size, ++seed);
+      std::vector<Bytes> buffers = {x.slice(0, size / 3), x.slice(size / 3, size - size / 3)};
+      b.must(WriteGroup{log_1, Offset{0}, segment_header_size + frames.size(), std::move(buffers), marks_slot_at[seed % 2],
+                        encode_marks({seed, Offset{frames.size()}, Chain{seed}, Offset{}}), true});
+      frames += x.text();
+    };
+    // The file as a reader of the disk sees it: the frames, and zeros behind them.
+    const auto check_file = [&] {
+      std::ifstream in(b.segment(Offset{0}), std::ios::binary);
+      const std::string file{std::istreambuf_iterator<char>(in), {}};
+      REQUIRE(file.size() >= segment_header_size + frames.size());
+      CHECK(file.compare(segment_header_size, frames.size(), frames) == 0);
+      CHECK(file.find_first_not_of('\0', segment_header_size + frames.size()) == std::string::npos);
+      CHECK(decode_segment_header(ByteSpan(reinterpret_cast<const std::byte*>(file.data()), segment_header_size)).has_value());
+      CHECK(decode_marks(ByteSpan(reinterpret_cast<const std::byte*>(file.data()), segment_header_size))->counter == seed);
+    };
+    for (const std::size_t size : {3, 4093, 4096, 1, 8191, 20'000, 4095, 40}) append(size);
+    check_file();
+    b.must(WriteGroup{log_1, Offset{0}, segment_header_size + frames.size(), {}, marks_slot_at[0], encode_marks({seed, {}, {}, {}}), true});
+    append(100);
+    b.must(TruncateLog{log_1, false, Offset{0}, 5000});
+    frames.resize(5000);
+    append(300);
+    check_file();
+    b.must(RepairSegment{log_1, Offset{0}, segment_header_size + 5100, pattern(50, 77)});
+    frames.replace(5100, 50, pattern(50, 77).text());
+    append(7);
+    b.must(GrowSegment{log_1, Offset{0}, 2 * file_size + 5});
+    append(file_size);
+    check_file();
+  }
   SUBCASE("a log is dropped while its next segment is being prepared") {
     // A bench that deletes its log ended a node this way: the drop met `preparing` just as it became `next`.
     for (int i = 0; i < 50; ++i) {
@@ -180,11 +215,13 @@ void suite(bool uring) {
 
 }  // namespace
 
-TEST_CASE("segment engine: threads") { suite(false); }
-TEST_CASE("segment engine: io_uring") { suite(true); }
+TEST_CASE("segment engine: threads") { suite(false, true); }
+TEST_CASE("segment engine: threads, page cache") { suite(false, false); }
+TEST_CASE("segment engine: io_uring") { suite(true, true); }
+TEST_CASE("segment engine: io_uring, page cache") { suite(true, false); }
 
 TEST_CASE("segment directory: one process a directory, and paths that are none") {
-  Bench b(false);
+  Bench b(false, true);
   CHECK(SegmentDirectory::open(b.path.string()).error().code == Errc::directory_in_use);
   std::ofstream(b.path / "file") << "x";
   CHECK(SegmentDirectory::open((b.path / "file").string()).error().code == Errc::directory_unreadable);

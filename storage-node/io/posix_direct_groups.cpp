@@ -1,0 +1,131 @@
+#include "storage-node/io/posix_direct_groups.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <utility>
+
+#include "proto-spec/disk/segment.h"
+
+namespace loglog::storage {
+namespace {
+
+constexpr std::size_t files_max = 256;             ///< a file more is opened again
+constexpr std::size_t pooled_max = 4;              ///< blocks kept,
+constexpr std::size_t pooled_size_max = 2u << 20;  ///< … and how large
+
+std::shared_ptr<const int> open_direct(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_DIRECT | O_CLOEXEC, 0640);
+  if (fd < 0) return nullptr;
+  return {new int(fd), [](const int* p) {
+            ::close(*p);
+            delete p;
+          }};
+}
+
+}  // namespace
+
+AlignedPool::Block AlignedPool::take(std::size_t size) {
+  {
+    std::lock_guard lock(mutex_);
+    for (auto i = free_.begin(); i != free_.end(); ++i) {
+      if (i->size < size) continue;
+      Block found = std::move(*i);
+      free_.erase(i);
+      return found;
+    }
+  }
+  const std::size_t rounded = std::max<std::size_t>(whole_blocks(size), 16 * direct_block);
+  Block b;
+  b.bytes.reset(static_cast<std::byte*>(std::aligned_alloc(direct_block, rounded)));
+  b.size = b.bytes ? rounded : 0;
+  return b;
+}
+
+void AlignedPool::give_back(Block block) {
+  if (!block.bytes || block.size > pooled_size_max) return;
+  std::lock_guard lock(mutex_);
+  if (free_.size() == pooled_max) free_.erase(free_.begin());  // the sizes that are wanted now stay
+  free_.push_back(std::move(block));
+}
+
+bool DirectGroups::possible(const std::string& folder) {
+  const std::string path = folder + "/direct-io";
+  const auto fd = open_direct(path, O_RDWR | O_CREAT | O_TRUNC);
+  if (!fd) return false;
+  AlignedPool pool;
+  const AlignedPool::Block b = pool.take(direct_block);
+  bool works = b.bytes != nullptr;
+  if (works) {
+    std::memset(b.bytes.get(), 0, direct_block);
+    works = ::pwrite(*fd, b.bytes.get(), direct_block, 0) == static_cast<ssize_t>(direct_block) &&
+            ::pwrite(*fd, b.bytes.get(), marks_slot_size, marks_slot_at[1]) == marks_slot_size &&
+            ::pread(*fd, b.bytes.get(), direct_block, 0) == static_cast<ssize_t>(direct_block);
+  }
+  ::unlink(path.c_str());
+  return works;
+}
+
+std::shared_ptr<DirectGroups::Open> DirectGroups::open(LogId log, Offset first, const std::string& path) {
+  std::lock_guard lock(mutex_);
+  auto& slot = files_[log];
+  if (!slot || slot->first != first) {
+    slot = std::make_shared<Open>();
+    slot->first = first;
+    slot->fd = open_direct(path, O_RDWR);
+  }
+  const std::shared_ptr<Open> found = slot;
+  if (files_.size() > files_max) files_.erase(files_.begin()->first == log ? std::next(files_.begin()) : files_.begin());
+  return found;
+}
+
+void DirectGroups::forget(LogId log) {
+  std::lock_guard lock(mutex_);
+  files_.erase(log);
+}
+
+std::optional<DirectGroup> DirectGroups::make(const WriteGroup& group, const std::string& path) {
+  const auto file = open(group.log, group.first, path);
+  std::size_t bytes = 0;
+  for (const Bytes& b : group.buffers) bytes += b.size();
+  DirectGroup out;
+  out.fd = file->fd;
+  if (file->fd && group.marks.size() <= marks_slot_size && fill(*file, group, bytes, out)) return out;
+  forget(group.log);
+  return std::nullopt;
+}
+
+bool DirectGroups::fill(Open& file, const WriteGroup& group, std::size_t bytes, DirectGroup& out) {
+  const std::size_t head = group.position % direct_block;
+  const std::size_t frames = bytes == 0 ? 0 : whole_blocks(head + bytes);
+  out.memory = std::shared_ptr<AlignedPool::Block>(new AlignedPool::Block(pool_->take(frames + direct_block)),
+                                                   [pool = pool_](AlignedPool::Block* b) {
+                                                     pool->give_back(std::move(*b));
+                                                     delete b;
+                                                   });
+  std::byte* const begin = out.memory->bytes.get();
+  if (begin == nullptr) return false;
+  if (frames > 0) {
+    if (head > 0 && file.end == group.position) std::memcpy(begin, file.last.data(), head);
+    else if (head > 0 && ::pread(*file.fd, begin, direct_block, static_cast<off_t>(group.position - head)) < static_cast<ssize_t>(head))
+      return false;
+    std::size_t at = head;
+    for (const Bytes& b : group.buffers) {
+      std::memcpy(begin + at, b.data(), b.size());
+      at += b.size();
+    }
+    std::memset(begin + at, 0, frames - at);
+    file.end = group.position + bytes;
+    std::memcpy(file.last.data(), begin + frames - direct_block, direct_block);
+    out.frames = {begin, frames, group.position - head};
+  }
+  if (!group.marks.empty()) {
+    std::memcpy(begin + frames, group.marks.data(), group.marks.size());
+    std::memset(begin + frames + group.marks.size(), 0, marks_slot_size - group.marks.size());
+    out.marks = {begin + frames, marks_slot_size, group.marks_position};
+  }
+  return true;
+}
+
+}  // namespace loglog::storage
