@@ -39,7 +39,9 @@ class UringEngine final : public FileEngine {
 
   /// False: this machine forbids it.
   bool probe(const WatchReadable& watch) {
-    if (io_uring_queue_init(ring_entries, &ring_, 0) != 0) return false;
+    // Completions wait until the loop comes round: nothing need interrupt it. Kernels before 5.19 do not know the flag.
+    if (io_uring_queue_init(ring_entries, &ring_, IORING_SETUP_COOP_TASKRUN) != 0 && io_uring_queue_init(ring_entries, &ring_, 0) != 0)
+      return false;
     event_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (event_ < 0 || io_uring_register_eventfd(&ring_, event_) != 0) {
       io_uring_queue_exit(&ring_);
@@ -75,8 +77,7 @@ class UringEngine final : public FileEngine {
     int left = 0;
     bool whole = true;
     int error = 0;
-    bool marks_left = false;  // the marks are still being written
-    bool sync_again = false;  // the sync may have begun before the marks were written
+    bool sync_follows = false;  // once all of it is written
     Bytes data;
     struct Step {
       Flight* flight;
@@ -114,23 +115,12 @@ class UringEngine final : public FileEngine {
     return true;
   }
 
-  /// Marks and frames at once, then the sync. It covers the marks if they were written before the frames, as is nearly always so.
+  /// Marks and frames at once, and the sync when both are written.
   void write_direct(Flight* f, bool synced) {
-    const auto write = [&](What what, const DirectGroup::Part& p) {
-      io_uring_sqe* sqe = next(f, what, p.size);
-      io_uring_prep_write(sqe, *f->fd, p.data, static_cast<unsigned>(p.size), p.at);
-      return sqe;
-    };
-    const bool frames = f->direct->frames.size > 0;
-    if (f->direct->marks.size > 0) {
-      io_uring_sqe* sqe = write(What::marks, f->direct->marks);
-      f->marks_left = frames;
-      if (!frames && synced) sqe->flags |= IOSQE_IO_LINK;
-    }
-    // Linked: a short or failed write keeps the fdatasync from running, and the group is done again aside.
-    if (frames)
-      if (io_uring_sqe* sqe = write(What::frames, f->direct->frames); synced) sqe->flags |= IOSQE_IO_LINK;
-    if (synced || f->steps == 0) sync(f);
+    for (const auto& [what, part] : {std::pair(What::marks, f->direct->marks), std::pair(What::frames, f->direct->frames)})
+      if (part.size > 0) io_uring_prep_write(next(f, what, part.size), *f->fd, part.data, static_cast<unsigned>(part.size), part.at);
+    f->sync_follows = synced && f->steps > 0;
+    if (f->steps == 0) sync(f);
   }
 
   /// Frames, marks and sync one after the other: all are copied into the page cache by the first two.
@@ -143,6 +133,7 @@ class UringEngine final : public FileEngine {
     if (bytes > 0) {
       io_uring_sqe* sqe = next(f, What::frames, bytes);
       io_uring_prep_writev(sqe, *f->fd, f->parts.data(), static_cast<unsigned>(f->parts.size()), g.position);
+      // Linked: a short or failed write keeps the fdatasync from running, and the group is done again aside.
       if (!g.marks.empty() || g.sync) sqe->flags |= IOSQE_IO_LINK;
     }
     if (!g.marks.empty()) {
@@ -188,11 +179,9 @@ class UringEngine final : public FileEngine {
     if (result < 0 || (!reading && static_cast<std::size_t>(result) != expected)) f->whole = false;
     // Whether a failed fdatasync kept anything is unknown, whatever its error says (K2).
     if (what == What::sync && result < 0 && result != -ECANCELED) f->error = EIO;
-    if (what == What::marks) f->marks_left = false;
-    if (what == What::frames && f->marks_left) f->sync_again = true;
     if (reading && result >= 0) f->data = f->data.slice(0, static_cast<std::size_t>(result));
     if (--f->left > 0) return;
-    if (f->whole && tell && std::exchange(f->sync_again, false) && std::get<WriteGroup>(f->operation).sync) {
+    if (std::exchange(f->sync_follows, false) && f->whole && tell) {
       if (io_uring_sq_space_left(&ring_) >= 1) {
         sync(f);
         io_uring_submit(&ring_);
