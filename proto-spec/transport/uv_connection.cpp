@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "proto-spec/transport/posix_local_socket.h"
 #include "proto-spec/transport/posix_tcp_silence.h"
 #include "proto-spec/vocabulary/check.h"
@@ -199,30 +201,37 @@ void Connection::send(RequestId request, const Message& m) {
 void Connection::flush() {
   dirty_ = false;
   if (out_.empty() || state_ == State::closed) return;
-  auto* w = new Write{{}, shared_from_this(), std::move(out_), 0};
-  out_.clear();
-  std::vector<uv_buf_t> buffers;
-  buffers.reserve(2 * w->keep.size());
-  const auto add = [&](const Bytes& b) {
-    if (b.empty()) return;
-    buffers.push_back(uv_buf_init(const_cast<char*>(b.text().data()), static_cast<unsigned>(b.size())));
-    w->bytes += b.size();
-  };
-  for (const Encoded& e : w->keep) {
-    add(e.head);
-    add(e.tail);
+  buffers_.clear();
+  for (const Encoded& e : out_)
+    for (const Bytes* b : {&e.head, &e.tail})
+      if (!b->empty()) buffers_.push_back(uv_buf_init(const_cast<char*>(b->text().data()), static_cast<unsigned>(b->size())));
+  const auto stream = reinterpret_cast<uv_stream_t*>(&tcp_);
+  std::size_t first = 0, bytes = queued_;
+  if (writes_ == 0) {
+    // What the kernel takes at once needs no request, and no look for room by the loop. An error comes again below.
+    const int taken = uv_try_write(stream, buffers_.data(), static_cast<unsigned>(buffers_.size()));
+    std::size_t left = taken > 0 ? static_cast<std::size_t>(taken) : 0;
+    queued_ = bytes -= left;
+    for (; first < buffers_.size() && left >= buffers_[first].len; ++first) left -= buffers_[first].len;
+    if (first == buffers_.size()) return out_.clear();
+    buffers_[first].base += left;
+    buffers_[first].len -= left;
+  } else {
+    bytes = 0;
+    for (const uv_buf_t& b : buffers_) bytes += b.len;
   }
+  auto* w = new Write{{}, shared_from_this(), std::exchange(out_, {}), bytes};
   w->request.data = w;
   ++writes_;
-  const int status = uv_write(&w->request, reinterpret_cast<uv_stream_t*>(&tcp_), buffers.data(), static_cast<unsigned>(buffers.size()),
-                              [](uv_write_t* r, int error) {
-                                std::unique_ptr<Write> done(static_cast<Write*>(r->data));
-                                Connection& c = *done->connection;
-                                --c.writes_;
-                                c.queued_ -= done->bytes;
-                                if (c.state_ == State::draining && c.writes_ == 0) c.shut();
-                                else if (error != 0 && error != UV_ECANCELED) c.broken(lost(error));
-                              });
+  const int status =
+      uv_write(&w->request, stream, buffers_.data() + first, static_cast<unsigned>(buffers_.size() - first), [](uv_write_t* r, int error) {
+        std::unique_ptr<Write> done(static_cast<Write*>(r->data));
+        Connection& c = *done->connection;
+        --c.writes_;
+        c.queued_ -= done->bytes;
+        if (c.state_ == State::draining && c.writes_ == 0) c.shut();
+        else if (error != 0 && error != UV_ECANCELED) c.broken(lost(error));
+      });
   if (status != 0) {
     --writes_;
     queued_ -= w->bytes;

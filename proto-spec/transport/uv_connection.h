@@ -60,6 +60,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   Callbacks callbacks_;
   State state_ = State::connecting;
   std::vector<Encoded> out_;
+  std::vector<uv_buf_t> buffers_;  // of flush()
   std::size_t queued_ = 0;
   std::size_t writes_ = 0;
   bool dirty_ = false;
