@@ -139,14 +139,21 @@ void LogTerm::flush(Time now) {
   if (phase_ == Phase::halted) return;
   if (ordering_) {
     prune_window(now);
-    bool untold = false;
+    bool untold = false, soon = false;
+    // While runs are in flight an Order is likely to come that says it too.
+    const bool by_order = !in_flight_.empty() && now < watermark_due_;
     for (Replica& r : replicas_) {
       if (removed(Rule::D5_matched) && r.at != At::streaming && r.at != At::absent && r.told < committed_) tell_committed(r);
       if (r.at != At::streaming) continue;
       send_orders(r);
-      if (phase_ == Phase::open && r.told < committed_) tell_committed(r);
+      if (phase_ == Phase::open && r.told < committed_) {
+        if (by_order) soon = true;
+        else tell_committed(r);
+      }
       if (std::min(r.told, r.told_at) < std::min(committed_, r.durable)) untold = true;
     }
+    if (!soon) watermark_due_ = never;
+    else if (watermark_due_ == never) watermark_due_ = now + options_.watermark_delay;
     // Told while its tail was shorter (D5): once more when it has caught up and nothing else is due.
     if (!untold || phase_ != Phase::open) idle_due_ = never;
     else if (idle_due_ == never) idle_due_ = now + options_.watermark_idle_interval;

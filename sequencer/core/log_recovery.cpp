@@ -421,7 +421,7 @@ void LogTerm::tick(Time now) {
 }
 
 Time LogTerm::wake() const {
-  Time t = idle_due_;
+  Time t = std::min(idle_due_, watermark_due_);
   if (phase_ == Phase::halted) return never;
   for (const Replica& r : replicas_) {
     if (r.at == At::sealing || r.at == At::asked) t = std::min(t, r.since + options_.recovery_step_timeout);

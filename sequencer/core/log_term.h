@@ -194,7 +194,8 @@ class LogTerm {
   std::set<ProducerId> cancelled_;     // gave up some run: will not upload it again
   std::vector<Client> tails_waiting_;  // for the next round
   std::vector<TailRound> tail_rounds_;
-  Time idle_due_ = never;  // a replica has not been told the newest committed offset
+  Time watermark_due_ = never;  // a replica has not been told the newest committed offset: no Order is waited for any longer,
+  Time idle_due_ = never;       // … or was told it while its tail was shorter
 };
 
 }  // namespace loglog::sequencer

@@ -111,6 +111,7 @@ struct Options {
   Duration closed_leader_hint_max = 30ms;
   Duration recovery_step_timeout = 2s;  ///< S8
   Duration reach_every = 1s;            ///< S8: storage nodes are pinged, and followers tell the leader which they reach
+  Duration watermark_delay = 1ms;       ///< how long a committed offset waits for an Order to go with, while runs are in flight
   Duration watermark_idle_interval = 50ms;
   Duration producer_gone_after = 1s;  ///< closed connection not resumed
   /// Producers of one log, and their runs not confirmed yet, that the leader remembers in one term. One more begins a new term for
