@@ -22,7 +22,7 @@ AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, Replic
 
 void AppendPipeline::append(Time, Token token, const Bytes& payload, bool packed, Time deadline) {
   const FrameKind kind = packed ? FrameKind::packed_entry : FrameKind::entry;
-  if (!builder_.fits(static_cast<std::uint32_t>(payload.size()) + frame_overhead, options_.run_size_target)) cut(open_, builder_);
+  if (!builder_.fits(static_cast<std::uint32_t>(payload.size()) + frame_overhead, run_target())) cut(open_, builder_);
   bytes_ += payload.size() + frame_overhead;
   add(open_, builder_, Item{token, next_, deadline, 0, 0}, kind, payload);
   next_ = next_ + 1;
@@ -44,11 +44,17 @@ void AppendPipeline::cut(Run& run, RunBuilder& builder) {
   run = Run{};
 }
 
-/// No timer: while one run is in its upload phase the next one fills.
+/// A third of what is in flight: while one run is written and one answered, another one is uploaded. Small ones cost more than they save.
+std::uint32_t AppendPipeline::run_target() const {
+  return std::min(std::max(static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes_ / 3, run_size_max)), options_.run_size_min),
+                  options_.run_size_target);
+}
+
+/// No timer: while runs are in their upload phase the next one fills.
 void AppendPipeline::cut_when_due() {
   if (builder_.empty() || runs_.size() >= options_.runs_in_flight_max) return;
-  const bool uploading = std::any_of(runs_.begin(), runs_.end(), [this](const Run& r) { return !uploaded(r); });
-  if (!uploading) cut(open_, builder_);
+  const auto uploading = std::count_if(runs_.begin(), runs_.end(), [this](const Run& r) { return !uploaded(r); });
+  if (uploading == 0 || (uploading < options_.uploads_in_flight_max && builder_.size() >= options_.run_size_min / 2)) cut(open_, builder_);
 }
 
 /// Entries that were never committed since their last resolution, from this run on, go into new runs without the dead ones, under

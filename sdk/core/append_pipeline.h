@@ -56,6 +56,7 @@ class AppendPipeline {
 
   void add(Run& to, RunBuilder& builder, Item item, FrameKind kind, ByteSpan payload);
   void cut(Run& run, RunBuilder& builder);
+  std::uint32_t run_target() const;
   void cut_when_due();
   void rebuild_from(RunList::iterator i);
   void upload(Time now, Run& run);

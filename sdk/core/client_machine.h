@@ -30,7 +30,10 @@ struct Options {
   std::uint64_t bytes_in_flight_max = 256ull << 20;
   /// Runs of one log between their first upload and their settling.
   std::uint32_t runs_in_flight_max = 8;
-  /// Where a run is cut while another one is being uploaded, bytes. At most loglog::run_size_target is sensible.
+  /// A run of half of this size, bytes, is uploaded beside at most so many others; a smaller one waits until they have arrived.
+  std::uint32_t run_size_min = 48u << 10;
+  std::int64_t uploads_in_flight_max = 4;
+  /// Where a run is cut at the latest, bytes. At most loglog::run_size_target is sensible.
   std::uint32_t run_size_target = loglog::run_size_target;
   /// How long after a run is committed a replica may still take its upload; then it catches up from its peers.
   Duration upload_grace = 2s;

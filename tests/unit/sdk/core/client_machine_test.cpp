@@ -166,6 +166,25 @@ TEST_CASE("entries that come together go out as one run and are told their offse
   CHECK(c.machine.bytes_in_flight() == 0);
 }
 
+TEST_CASE("many bytes that come together go out in several runs, each a part of what is in flight") {
+  Cluster c;
+  c.begin_term(1);
+  const std::string payload(1000, 'x');
+  constexpr std::uint64_t count = 300, frame = 1040;
+  for (std::uint64_t i = 1; i <= count; ++i) c.append(i, payload);
+  c.pass(100ms);
+  CHECK(c.done.size() == count);
+  CHECK(c.machine.bytes_in_flight() == 0);
+  REQUIRE(c.commits.size() >= 3);
+  std::uint64_t entries = 0;
+  for (const Send& s : c.commits) {
+    const Reference& run = std::get<Commit>(s.message).run;
+    CHECK(run.length <= count * frame / 3);
+    entries += run.count;
+  }
+  CHECK(entries == count);
+}
+
 TEST_CASE("one replica down does not stop appends") {
   Cluster c;
   c.down = {"n2"};
