@@ -178,7 +178,7 @@ struct SegmentDirectory::Doer {
     struct stat s{};
     if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot open", path);
     const std::uint64_t size = whole_blocks(o.size);
-    const Outcome reserved = reserve(d.get(), size, path);
+    Outcome reserved = reserve(d.get(), size, path);
     // Only past what the file had: groups are written below that meanwhile.
     const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
     if (reserved.error == Errc::ok && (!write_zeros(d.get(), had, size) || ::fdatasync(d.get()) != 0)) return failed("cannot grow", path);
