@@ -1,0 +1,127 @@
+// Rows of loglog-micro: a group commit of each file engine, as a storage node does it: runs and marks, then one fdatasync.
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <optional>
+#include <stdexcept>
+
+#include "proto-spec/disk/segment.h"
+#include "proto-spec/transport/uv_loop.h"
+#include "proto-spec/vocabulary/limits.h"
+#include "storage-node/io/posix_segment_directory.h"
+#include "storage-node/io/uring_segment_file.h"
+#include "tests/benchmarks/measure.h"
+
+namespace loglog::benchmarks {
+namespace {
+
+using storage::DiskOperation;
+using storage::FileEngine;
+constexpr LogId segment_log{1};
+constexpr std::uint64_t segment_bytes = 64u << 20;
+
+// One engine on an open segment of zeros in a folder of its own, which goes with it.
+class Segment {
+ public:
+  Segment(const std::string& parent, bool uring) {
+    std::string name = parent + "/loglog-micro-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder in " + parent);
+    path_ = name;
+    auto opened = storage::SegmentDirectory::open(path_.string());
+    if (!opened) throw std::runtime_error(opened.error().message());
+    directory_ = std::move(*opened);
+    const auto post = [this](std::function<void()> work) { loop_.post(std::move(work)); };
+    const auto watch = [this](int descriptor, std::function<void()> work) { return loop_.watch(descriptor, std::move(work)); };
+    engine_ = uring ? storage::make_uring_engine(*directory_, watch, post) : storage::make_thread_engine(*directory_, post);
+    if (!engine_) return;
+    one(storage::MakeLog{segment_log, Bytes::copy_of("info")});
+    one(storage::PrepareNext{segment_log, segment_bytes});
+    one(storage::OpenSegment{segment_log, Offset{0}, encode_segment_header({ClusterId{5}, segment_log, Offset{0}, Chain{}})});
+  }
+  ~Segment() {
+    engine_.reset();
+    directory_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  bool permitted() const { return engine_ != nullptr; }
+
+  /// Groups one after the other, each begun when the one before is durable, around the segment.
+  Cost write(std::uint64_t groups, const std::vector<Bytes>& buffers, std::uint64_t size) {
+    left_ = groups;
+    buffers_ = &buffers;
+    size_ = size;
+    Cost cost;
+    const double cpu = cpu_ns();
+    {
+      const Metered metered(cost);
+      next();
+      loop_.run();
+    }
+    cost.cpu_ns = cpu_ns() - cpu;
+    return cost;
+  }
+
+ private:
+  void next() {
+    if (left_-- == 0) return loop_.stop();
+    if (position_ + size_ > segment_bytes) position_ = segment_header_size;
+    ++counter_;
+    storage::WriteGroup group{segment_log,
+                              Offset{0},
+                              position_,
+                              *buffers_,
+                              marks_slot_at[counter_ % 2],
+                              encode_marks({counter_, Offset{position_}, Chain{3}, Offset{position_}}),
+                              true};
+    position_ += size_;
+    engine_->start(std::move(group), [this](FileEngine::Outcome o) {
+      must(o);
+      next();
+    });
+  }
+  void one(DiskOperation op) {
+    engine_->start(std::move(op), [this](FileEngine::Outcome o) {
+      must(o);
+      loop_.stop();
+    });
+    loop_.run();
+  }
+  static void must(const FileEngine::Outcome& o) {
+    if (o.error != Errc::ok) throw std::runtime_error(o.detail);
+  }
+
+  std::filesystem::path path_;
+  transport::Loop loop_;
+  std::unique_ptr<storage::SegmentDirectory> directory_;
+  std::unique_ptr<FileEngine> engine_;
+  std::uint64_t left_ = 0, position_ = segment_header_size, counter_ = 0, size_ = 0;
+  const std::vector<Bytes>* buffers_ = nullptr;
+};
+
+}  // namespace
+
+void segment_rows(Table& table, const std::string& directory) {
+  table.heading("Group commit", "engine, bytes of the group", true);
+  for (const bool uring : {true, false}) {
+    const char* name = uring ? "io_uring" : "threads";
+    std::optional<Segment> segment;
+    for (const std::uint64_t size : {4u << 10, 64u << 10, 256u << 10, 1u << 20}) {
+      const std::string row = fmt::format("{}, {} KiB", name, size >> 10);
+      if (!table.wanted(row)) continue;
+      if (!segment) segment.emplace(directory, uring);
+      if (!segment->permitted()) {
+        fmt::print(stderr, "loglog-micro: io_uring is forbidden here; its rows are left out\n");
+        break;
+      }
+      // As they come from uploads: runs of up to 64 KiB.
+      const std::uint64_t run = std::min<std::uint64_t>(size, 64u << 10);
+      std::vector<Bytes> buffers;
+      for (std::uint64_t at = 0; at < size; at += run) buffers.push_back(Bytes::copy_of(std::string(run, 'x')));
+      table.row(row, [&](std::uint64_t groups) { return segment->write(groups, buffers, size); }, static_cast<double>(size));
+    }
+  }
+}
+
+}  // namespace loglog::benchmarks
