@@ -6,7 +6,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <ctime>
-#include <deque>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -24,6 +23,8 @@ struct BenchOptions {
   std::size_t size = 1024;
   std::uint32_t in_flight = 256;
   std::uint32_t producers = 1;
+  std::uint32_t logs = 1;
+  std::uint32_t followers = 1;
   double seconds = 5;
   bool json = false;
 };
@@ -116,11 +117,11 @@ class Progress {
   std::uint64_t last_ = 0;
 };
 
-// One producer: a client of its own that keeps `window` appends under way.
+// One producer: a client of its own that keeps `window` appends under way, to its logs in turn.
 class Producer {
  public:
-  Producer(Client client, Log log, std::size_t size, std::uint32_t window, Clock::time_point until)
-      : client_(std::move(client)), log_(std::move(log)), payload_(size, 'x'), window_(window), until_(until) {}
+  Producer(Client client, std::vector<Log> logs, std::size_t size, std::uint32_t window, Clock::time_point until)
+      : client_(std::move(client)), logs_(std::move(logs)), payload_(size, 'x'), window_(window), until_(until) {}
   void run() {
     flying_ = window_;
     for (std::uint32_t i = 0; i < window_; ++i) append();
@@ -134,7 +135,7 @@ class Producer {
  private:
   void append() {
     const auto begin = Clock::now();
-    log_.append(payload_, [this, begin](const AppendResult& r) { ended(begin, r); });
+    logs_[next_++ % logs_.size()].append(payload_, [this, begin](const AppendResult& r) { ended(begin, r); });
   }
   // On the client's thread, but for appends that are refused at once. Each end begins the next append.
   void ended(Clock::time_point begin, const AppendResult& r) {
@@ -151,7 +152,8 @@ class Producer {
     if (--flying_ == 0) ended_.notify_one();
   }
   Client client_;
-  Log log_;
+  std::vector<Log> logs_;
+  std::atomic<std::size_t> next_{0};
   std::string payload_;
   std::uint32_t window_;
   Clock::time_point until_;
@@ -160,18 +162,24 @@ class Producer {
   std::uint32_t flying_ = 0;
 };
 
-int bench_append(const Target& target, const BenchOptions& o, const std::string& name) {
-  std::vector<std::unique_ptr<Producer>> producers;
-  const auto begin = Clock::now();
-  const auto until = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(o.seconds));
+int bench_append(const Target& target, const BenchOptions& o, const std::vector<std::string>& names) {
+  std::vector<std::pair<Client, std::vector<Log>>> ready;
   for (std::uint32_t i = 0; i < o.producers; ++i) {
     auto client = target.connect();
     if (!client) return failed(client.error());
-    auto log = client->open_or_create_log(name);
-    if (!log) return failed(log.error());
-    const std::uint32_t window = std::max(1u, o.in_flight / o.producers);
-    producers.push_back(std::make_unique<Producer>(std::move(*client), std::move(*log), o.size, window, until));
+    std::vector<Log> logs;
+    for (const std::string& name : names) {
+      auto log = client->open_or_create_log(name);
+      if (!log) return failed(log.error());
+      logs.push_back(std::move(*log));
+    }
+    ready.emplace_back(std::move(*client), std::move(logs));
   }
+  std::vector<std::unique_ptr<Producer>> producers;
+  const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(o.seconds));
+  const std::uint32_t window = std::max(1u, o.in_flight / o.producers);
+  for (auto& [client, logs] : ready)
+    producers.push_back(std::make_unique<Producer>(std::move(client), std::move(logs), o.size, window, until));
   Measured m;
   const double cpu = cpu_seconds();
   const auto started = Clock::now();
@@ -244,58 +252,126 @@ int bench_read(const Target& target, const BenchOptions& o, const std::string& n
   return m.entries > 0 ? 0 : exit_failed;
 }
 
-// From append to delivery at a follower of another client.
+// Entries on their way: when each was appended, until the last follower has it. Entries of one producer come in its order, so
+// the n-th one that a follower gets is the n-th one appended.
+class Deliveries {
+ public:
+  Deliveries(std::uint32_t window, std::uint32_t followers) : sent_at_(window), got_(followers) {}
+  /// Waits for room; false: no more are wanted.
+  bool send() {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [this] { return ended_ || sent_ - *std::min_element(got_.begin(), got_.end()) < sent_at_.size(); });
+    if (ended_) return false;
+    sent_at_[sent_++ % sent_at_.size()] = Clock::now();
+    return true;
+  }
+  void got(std::size_t follower) {
+    const auto now = Clock::now();
+    std::lock_guard lock(mutex_);
+    const auto begin = sent_at_[got_[follower]++ % sent_at_.size()];
+    latency_.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - begin).count()));
+    room_.notify_one();
+  }
+  void end() {
+    std::lock_guard lock(mutex_);
+    ended_ = true;
+    room_.notify_one();
+  }
+  bool ended() {
+    std::lock_guard lock(mutex_);
+    return ended_;
+  }
+  Histogram latency() {
+    std::lock_guard lock(mutex_);
+    return latency_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable room_;
+  std::vector<Clock::time_point> sent_at_;
+  std::vector<std::uint64_t> got_;
+  std::uint64_t sent_ = 0;
+  bool ended_ = false;
+  Histogram latency_;
+};
+
+// From append to delivery at followers, each a client of its own. Entries and bytes are those delivered, at all followers together.
 int bench_follow(const Target& target, const BenchOptions& o, const std::string& name) {
   auto writer = target.connect();
-  auto reader = target.connect();
-  if (!writer || !reader) return failed(writer ? reader.error() : writer.error());
+  if (!writer) return failed(writer.error());
   auto log = writer->open_or_create_log(name);
   if (!log) return failed(log.error());
-  auto followed = reader->open_log(name);
-  if (!followed) return failed(followed.error());
-  const auto from = followed->end();
+  const auto from = log->end();
   if (!from) return failed(from.error());
-  auto entries = followed->follow(*from);
-  Measured m;
+  std::vector<Client> clients;
+  std::vector<Log> followed;
+  for (std::uint32_t i = 0; i < o.followers; ++i) {
+    auto client = target.connect();
+    if (!client) return failed(client.error());
+    auto opened = client->open_log(name);
+    if (!opened) return failed(opened.error());
+    clients.push_back(std::move(*client));
+    followed.push_back(std::move(*opened));
+  }
+  Deliveries deliveries(o.in_flight, o.followers);
+  std::atomic<std::uint64_t> errors{0};
   const double cpu = cpu_seconds();
   const auto begin = Clock::now();
-  const std::string payload(o.size, 'x');
-  std::deque<Clock::time_point> sent;
-  Progress progress;
-  while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted()) {
-    // Entries of one producer come in its order, so the oldest time belongs to the next entry.
-    while (sent.size() < o.in_flight) {
-      sent.push_back(Clock::now());
-      log->append(payload, [](const AppendResult&) {});
-    }
-    if (!entries.next_for(std::chrono::seconds(10))) {
-      fmt::print(stderr, "\nloglog: nothing was delivered for 10 s\n");
-      ++m.errors;
-      break;
-    }
-    m.latency.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - sent.front()).count()));
-    sent.pop_front();
-    ++m.entries;
-    m.bytes += payload.size();
-    progress.show(m.entries);
+  std::vector<std::thread> threads;
+  threads.emplace_back([&] {
+    const std::string payload(o.size, 'x');
+    while (deliveries.send()) log->append(payload, [](const AppendResult&) {});
+  });
+  for (std::uint32_t i = 0; i < o.followers; ++i) {
+    threads.emplace_back([&, i] {
+      auto entries = followed[i].follow(*from);
+      auto heard = Clock::now();
+      while (!deliveries.ended()) {
+        if (entries.next_for(std::chrono::milliseconds(100))) {
+          heard = Clock::now();
+          deliveries.got(i);
+        } else if (Clock::now() - heard > std::chrono::seconds(10)) {
+          fmt::print(stderr, "\nloglog: nothing was delivered for 10 s\n");
+          ++errors;
+          deliveries.end();
+        }
+      }
+    });
   }
-  progress.end();
+  Progress progress;
+  while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted() && !deliveries.ended()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::min<std::int64_t>(200, 1 + static_cast<std::int64_t>(o.seconds * 500))));
+    progress.show(deliveries.latency().total());
+  }
+  deliveries.end();
+  Measured m;
   m.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   m.cpu = cpu_seconds() - cpu;
+  m.latency = deliveries.latency();
+  for (auto& t : threads) t.join();
+  progress.end();
+  m.errors = errors;
+  m.entries = m.latency.total();
+  m.bytes = m.entries * o.size;
   print(m, o.json);
-  return m.errors == 0 ? 0 : exit_failed;
+  return m.errors == 0 && m.entries > 0 ? 0 : exit_failed;
 }
 
 int bench(const Target& target, const BenchOptions& o) {
   watch_signals();
-  if (o.in_flight == 0 || o.producers == 0 || o.seconds <= 0) return failed("--in-flight, --producers and --seconds must be above 0");
+  if (o.in_flight == 0 || o.producers == 0 || o.logs == 0 || o.followers == 0 || o.seconds <= 0)
+    return failed("--in-flight, --producers, --logs, --followers and --seconds must be above 0");
   const std::string name = !o.log.empty() ? o.log : fmt::format("bench-{:08x}", std::random_device{}());
-  const int code = o.what == "append" ? bench_append(target, o, name)
+  std::vector<std::string> names{name};
+  for (std::uint32_t i = 1; i < o.logs && o.what == "append"; ++i) names.push_back(fmt::format("{}-{}", name, i + 1));
+  const int code = o.what == "append" ? bench_append(target, o, names)
                    : o.what == "read" ? bench_read(target, o, name)
                                       : bench_follow(target, o, name);
-  if (o.log.empty())
-    if (auto client = target.connect())
-      if (auto gone = client->delete_log(name); !gone && gone.error().code != "no_such_log") return failed(gone.error());
+  if (!o.log.empty()) return code;
+  if (auto client = target.connect())
+    for (const std::string& made : names)
+      if (auto gone = client->delete_log(made); !gone && gone.error().code != "no_such_log") return failed(gone.error());
   return code;
 }
 
@@ -309,6 +385,8 @@ void add_bench(CLI::App& app, Target& target, Run& run) {
   c->add_option("--size", o->size, "payload bytes of an entry (default 1024)");
   c->add_option("--in-flight", o->in_flight, "appends under way at once, all producers together (default 256)");
   c->add_option("--producers", o->producers, "clients that append (default 1)");
+  c->add_option("--logs", o->logs, "append: logs that each producer appends to in turn, NAME, NAME-2, … (default 1)");
+  c->add_option("--followers", o->followers, "follow: clients that follow (default 1)");
   c->add_option("--seconds", o->seconds, "how long (default 5)");
   c->add_flag("--json", o->json, "one JSON object as the last line");
   c->add_option("--cluster", target.addresses, "HOST:PORT[,HOST:PORT…] of any nodes")->delimiter(',');

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""How long appends stand still when the leader's process is killed.
+
+    LOGLOG_BIN=build/release/bin tests/benchmarks/failover.py [--kills 50] [--storage-too] [--rate 1000] [--json FILE]
+
+Three sequencers and three storage nodes as processes on loopback, one client that appends at a steady rate (tests/chaos/recorder.cpp).
+Each kill -9 hits the process that leads; measured is the time from the kill to the first acknowledgement of an append that was begun
+after it. Then the killed process is started again, and the next kill comes when the cluster is whole. With --storage-too a storage
+node is killed at the same moment, each one in turn. The time is also split where the logs say so: election won, first acknowledgement.
+"""
+
+import argparse
+import calendar
+import collections
+import json
+import math
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from cluster import BIN, Cluster  # noqa: E402
+
+LIMIT = 30  # seconds until something that must happen has happened
+
+
+class Appender:
+    """A recorder's process and its history, read as it grows."""
+
+    def __init__(self, cluster, log, rate):
+        self.history = cluster.dir / "appender.jsonl"
+        self.history.touch()
+        self.file = open(self.history)
+        self.begun, self.partial, self.unseen = {}, "", collections.deque()
+        self.process = subprocess.Popen([str(c) for c in (
+            BIN / "recorder", "--role", "producer", "--name", "bench", "--log", log, "--history", self.history, "--cluster",
+            cluster.addresses(), "--rate", rate, "--in-flight", 65536, "--bytes-max", 1024, "--timeout-ms", 60_000)])
+
+    def events(self):
+        """Those not seen yet; what comes after a `return` in the loop over them waits for the next call."""
+        whole, _, self.partial = (self.partial + self.file.read()).rpartition("\n")
+        self.unseen.extend(whole.splitlines())
+        while self.unseen:
+            yield json.loads(self.unseen.popleft())
+
+    def acknowledged_after(self, since_ns):
+        """Nanoseconds at which the first append begun at or after that time was acknowledged."""
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
+            for e in self.events():
+                if e["event"] == "begin":
+                    self.begun[e["id"]] = e["time"]
+                elif e["outcome"] != "committed":
+                    sys.exit(f"failover.py: an append ended as {e}")
+                elif self.begun.pop(e["id"]) >= since_ns:
+                    return e["time"]
+            time.sleep(0.002)
+        sys.exit(f"failover.py: no append was acknowledged within {LIMIT} s")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=90)
+        self.file.close()
+
+
+def wait_whole(c):
+    deadline = time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        answer = c.run("status", "--json", check=False)
+        if answer.returncode == 0:
+            status = json.loads(answer.stdout)
+            roles = sorted(s["role"] for s in status["sequencers"])
+            replicas = [r for log in status["logs"] for r in log["replicas"]]
+            if roles == ["follower", "follower", "leader"] and replicas and all(r["state"] == "streaming" for r in replicas):
+                return next(f"seq{s['id']}" for s in status["sequencers"] if s["role"] == "leader")
+        time.sleep(0.05)
+    sys.exit(f"failover.py: not whole after {LIMIT} s: {answer.stdout.decode()[-400:]}")
+
+
+def led_ms(c, since_wall):
+    """Milliseconds from that wall-clock time to the first `leads in term` after it; None where no log has one."""
+    times = []
+    for name in c.sequencers:
+        for line in c.log_of(name).splitlines()[-200:]:
+            if m := re.match(r"(\S+)\.(\d{3})Z \S+ \S+ \d+: leads in term ", line):
+                at = calendar.timegm(time.strptime(m[1], "%Y-%m-%dT%H:%M:%S")) + int(m[2]) / 1000
+                times += [at] if at >= since_wall - 0.001 else []
+    return (min(times) - since_wall) * 1000 if times else None
+
+
+def percentile(values, q):
+    """By nearest rank: of 50 values the 99th percentile is the largest."""
+    return sorted(values)[max(0, math.ceil(q * len(values)) - 1)]
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--kills", type=int, default=50)
+    p.add_argument("--storage-too", action="store_true")
+    p.add_argument("--rate", type=float, default=1000)
+    p.add_argument("--json", type=pathlib.Path)
+    o = p.parse_args()
+    rows = []
+    with Cluster() as c:
+        c.create("bench")
+        appender = Appender(c, "bench", o.rate)
+        try:
+            for i in range(o.kills):
+                leader = wait_whole(c)
+                victims = [leader] + ([list(c.storage)[i % len(c.storage)]] if o.storage_too else [])
+                appender.acknowledged_after(time.monotonic_ns())  # it runs
+                wall, killed = time.time(), time.monotonic_ns()
+                for name in victims:
+                    c.running[name].kill()
+                ack = appender.acknowledged_after(killed)
+                row = {"kill": i + 1, "killed": victims, "ms": (ack - killed) / 1e6, "elected_ms": led_ms(c, wall)}
+                rows.append(row)
+                print(json.dumps(row), file=sys.stderr, flush=True)
+                for name in victims:
+                    c.kill(name)  # collects the process
+                    c.start(name)
+        finally:
+            appender.stop()
+    ms, elected = [r["ms"] for r in rows], [r["elected_ms"] for r in rows if r["elected_ms"] is not None]
+    what = "leader and a storage node" if o.storage_too else "leader"
+    print("| kill -9 of | kills | to the next acknowledgement, ms: p50 | p99 | least | most | of it until the next leads, p50 |")
+    print("|---|---|---|---|---|---|---|")
+    print(f"| {what} | {len(rows)} | {percentile(ms, 0.5):.0f} | {percentile(ms, 0.99):.0f} | {min(ms):.0f} | {max(ms):.0f} | "
+          f"{percentile(elected, 0.5):.0f} |")
+    if o.json:
+        o.json.write_text(json.dumps(rows, indent=1))
+
+
+main()
