@@ -1,4 +1,6 @@
 // Elections: pre-vote, vote, winning, handing over.
+#include <algorithm>
+
 #include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/raft/raft.h"
 
@@ -17,17 +19,29 @@ void Raft::campaign(Time now, bool pre_vote) {
       c->granted.insert(config_.id);
       if (alone) return won(now_);
       for (SequencerId v : config_.voters)
-        if (v != config_.id) send(v, RequestVote{hard_.term, false, config_.id, log_.last_index(), log_.last_term()});
+        if (v != config_.id) ask_for_vote(v);
     });
   }
-  role_ = Candidate{pre_vote, {}, now + random_timeout()};
+  role_ = Candidate{pre_vote, {}, {}, now + random_timeout()};
   out_.role_changed = true;
   if (pre_vote) {
     std::get<Candidate>(role_).granted.insert(config_.id);
     for (SequencerId v : config_.voters)
-      if (v != config_.id) send(v, RequestVote{hard_.term + 1, true, config_.id, log_.last_index(), log_.last_term()});
+      if (v != config_.id) ask_for_vote(v);
     if (alone) campaign(now, false);
   }
+}
+
+void Raft::ask_for_vote(SequencerId voter) {
+  const bool pre_vote = std::get<Candidate>(role_).pre_vote;
+  send(voter, RequestVote{pre_vote ? hard_.term + 1 : hard_.term, pre_vote, config_.id, log_.last_index(), log_.last_term()});
+}
+
+/// Whether those that are connected and have not refused could still make a majority.
+bool Raft::can_win(const Candidate& c) const {
+  const auto votes = std::count_if(config_.voters.begin(), config_.voters.end(),
+                                   [&](SequencerId v) { return c.granted.contains(v) || (up_.contains(v) && !c.refused.contains(v)); });
+  return static_cast<std::size_t>(votes) >= majority();
 }
 
 void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
@@ -57,8 +71,14 @@ void Raft::on_vote(Time now, SequencerId from, const Vote& m) {
   // Only a granted pre-vote speaks of a term that nobody has yet.
   if (!(m.pre_vote && m.granted) && m.term > hard_.term) return step_down(now, m.term, SequencerId{});
   auto* c = std::get_if<Candidate>(&role_);
-  if (c == nullptr || !m.granted || c->pre_vote != m.pre_vote) return;
-  if (m.term != (m.pre_vote ? hard_.term + 1 : hard_.term)) return;
+  if (c == nullptr || c->pre_vote != m.pre_vote) return;
+  if (!m.granted && !m.pre_vote && m.term == hard_.term) {
+    // A split vote, as happens where two see the leader go at the same moment: once nobody is left to ask, it stands anew soon, and
+    // not after the whole timeout. It disturbs nobody, as that begins with a pre-vote.
+    c->refused.insert(from);
+    if (!can_win(*c)) c->election_deadline = std::min(c->election_deadline, now + short_delay());
+  }
+  if (!m.granted || m.term != (m.pre_vote ? hard_.term + 1 : hard_.term)) return;
   c->granted.insert(from);
   if (c->granted.size() < majority()) return;
   if (!c->granted.contains(config_.id)) return;  // its own vote is not durable yet

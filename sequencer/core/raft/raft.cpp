@@ -51,23 +51,32 @@ Duration Raft::random_timeout() {
   return Duration(static_cast<std::int64_t>(min + random_.below(min + 1)));
 }
 
+Duration Raft::short_delay() {
+  const auto max = static_cast<std::uint64_t>(config_.closed_leader_hint_max.count());
+  return Duration(static_cast<std::int64_t>(random_.below(max + 1)));
+}
+
 void Raft::peer_connected(Time now, SequencerId peer) {
   now_ = now;
+  up_.insert(peer);
   if (auto* l = std::get_if<Leader>(&role_)) {
     // What was under way on the old connection is lost: send again from what is known to match.
     Progress& p = l->peers[peer];
     p.sent = p.next - 1;
     send_entries(now, peer, true);
+  } else if (const auto* c = std::get_if<Candidate>(&role_)) {
+    // It could not be asked before: without this an election with few voters up waits out the whole timeout.
+    if (c->granted.contains(config_.id) && !c->granted.contains(peer)) ask_for_vote(peer);
   }
   set_wake();
 }
 
 void Raft::peer_disconnected(Time now, SequencerId peer) {
   now_ = now;
+  up_.erase(peer);
   // A connection that the leader's end closed is a hint that it died: ask early, and pre-vote keeps a wrong hint harmless.
   if (auto* f = std::get_if<Follower>(&role_); f != nullptr && f->leader == peer) {
-    const auto max = static_cast<std::uint64_t>(config_.closed_leader_hint_max.count());
-    f->election_deadline = std::min(f->election_deadline, now + Duration(static_cast<std::int64_t>(random_.below(max + 1))));
+    f->election_deadline = std::min(f->election_deadline, now + short_delay());
     f->leader_seen = Time{} - 3600s;
   }
   set_wake();

@@ -20,7 +20,7 @@ struct Config {
   std::vector<SequencerId> voters;          ///< 1, 3 or 5, this one included
   Duration election_timeout_min = 1000ms;   ///< randomised up to twice this
   Duration heartbeat_interval = 100ms;      ///< several fit into an election timeout
-  Duration closed_leader_hint_max = 30ms;   ///< pre-vote after the leader's connection closed
+  Duration closed_leader_hint_max = 30ms;   ///< pre-vote after the leader's connection closed, and again after a split vote
   std::size_t append_bytes_max = 1u << 20;  ///< per AppendEntries message
 };
 
@@ -49,6 +49,7 @@ struct Follower {
 struct Candidate {
   bool pre_vote = true;
   std::set<SequencerId> granted;
+  std::set<SequencerId> refused;
   Time election_deadline{};
 };
 struct Progress {
@@ -108,6 +109,8 @@ class Raft {
   void on_vote(Time now, SequencerId from, const Vote& m);
   void on_campaign(Time now, SequencerId from, const Campaign& m);
   void campaign(Time now, bool pre_vote);
+  void ask_for_vote(SequencerId voter);
+  bool can_win(const Candidate& c) const;
   void won(Time now);
   // on_append.cpp
   void on_append(Time now, SequencerId from, const AppendEntries& m);
@@ -123,6 +126,7 @@ class Raft {
   void send(SequencerId to, Message m) { out_.sends.emplace_back(to, std::move(m)); }
   void commit_to(RaftIndex index);
   Duration random_timeout();
+  Duration short_delay();
   std::size_t majority() const { return config_.voters.size() / 2 + 1; }
   void set_wake();
 
@@ -135,6 +139,7 @@ class Raft {
   RaftIndex handed_out_{};  ///< committed entries given to the application
   RaftIndex saved_{};       ///< own log durable up to here
   std::variant<Follower, Candidate, Leader> role_;
+  std::set<SequencerId> up_;  ///< voters that are connected
   struct PendingSave {
     std::uint64_t ticket;
     RaftTerm term;  ///< at the time of the request: what it unlocks is dropped when the term moved on

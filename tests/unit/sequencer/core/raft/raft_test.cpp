@@ -125,3 +125,46 @@ TEST_CASE("raft: an answer to an older reign's message confirms no read of this 
     CHECK(a.round == 0);
   }
 }
+
+TEST_CASE("raft: a voter whose connection comes up during an election is asked, not only after the timeout") {
+  Voter v(disk(1, 1, 1));
+  v.time_out();
+  v.forget_sends();
+  v.raft.peer_connected(v.now, two);
+  REQUIRE(v.sent<RequestVote>(two).size() == 1);
+  CHECK(v.sent<RequestVote>(two)[0] == RequestVote{RaftTerm{2}, true, one, RaftIndex{1}, RaftTerm{1}});
+  CHECK(v.sent<RequestVote>(three).empty());
+  v.receive(two, Vote{RaftTerm{2}, true, true});
+  v.forget_sends();
+  v.raft.peer_connected(v.now, three);
+  CHECK(v.sent<RequestVote>(three).empty());  // its own vote is not durable: nobody may be asked yet
+  v.save_all();
+  v.forget_sends();
+  v.raft.peer_connected(v.now, three);
+  REQUIRE(v.sent<RequestVote>(three).size() == 1);
+  CHECK(v.sent<RequestVote>(three)[0] == RequestVote{RaftTerm{2}, false, one, RaftIndex{1}, RaftTerm{1}});
+  v.receive(three, Vote{RaftTerm{2}, false, true});
+  CHECK(v.raft.is_leader());
+}
+
+TEST_CASE("raft: after a split vote the next pre-vote comes soon, but not while a voter may still agree") {
+  Voter v(disk(1, 1, 1));
+  bool gone = false;
+  SUBCASE("voter 3 is gone") { gone = true; }
+  SUBCASE("voter 3 is slow") {}
+  v.raft.peer_connected(v.now, two);
+  if (!gone) v.raft.peer_connected(v.now, three);
+  v.time_out();
+  v.receive(two, Vote{RaftTerm{2}, true, true});
+  v.save_all();
+  v.receive(two, Vote{RaftTerm{2}, false, false});  // it voted for itself
+  v.forget_sends();
+  v.now += 30ms;
+  v.raft.tick(v.now);
+  REQUIRE(v.sent<RequestVote>(two).size() == (gone ? 1 : 0));
+  if (gone) CHECK(v.sent<RequestVote>(two)[0] == RequestVote{RaftTerm{3}, true, one, RaftIndex{1}, RaftTerm{1}});
+  CHECK(v.raft.term() == RaftTerm{2});
+  if (gone) return;
+  v.receive(three, Vote{RaftTerm{2}, false, true});
+  CHECK(v.raft.is_leader());
+}
