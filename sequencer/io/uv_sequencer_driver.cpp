@@ -6,7 +6,9 @@ namespace loglog::sequencer {
 namespace {
 
 constexpr Duration redial_min = 20ms;
-constexpr Duration redial_max = 1s;
+// A sequencer that is back takes part in elections once it is connected: no later than that after its start.
+constexpr Duration redial_max = 200ms;
+constexpr Duration redial_refused = 1s;  // for what it is: that does not change quickly
 constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
 transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
@@ -125,7 +127,7 @@ void SequencerDriver::perform() {
     if (const auto d = dialled_.find(c.connection); d != dialled_.end()) {
       const std::size_t peer = d->second;
       dialled_.erase(d);
-      peers_[peer].backoff = redial_max;  // refused for what it is: that does not change quickly
+      peers_[peer].backoff = redial_refused;
       redial(peer);
     }
   }
