@@ -63,7 +63,7 @@ bool ClusterView::is_leader(ConnectionId c) const {
 }
 
 void ClusterView::not_leader(ConnectionId from, SequencerId leader) {
-  if (leader != SequencerId{}) leader_ = leader;
+  if (leader != SequencerId{}) lead_by(leader);
   else if (is_leader(from)) leader_ = {};
   if (is_leader(from)) leader_ = {};  // it names itself and refuses: it knows no better than we do
 }
@@ -92,7 +92,17 @@ void ClusterView::learn(ConnectionId from, const Metadata& m) {
   if (is_sequencer(from) && !m.metadata.logs.empty()) want_logs_ = false;
   if (m.leader == SequencerId{}) return;
   // A storage node may name a leader of long ago: it is believed only where nothing better is known.
-  if (leader_ == SequencerId{} || is_sequencer(from)) leader_ = m.leader;
+  if (is_sequencer(from)) lead_by(m.leader);
+  else if (leader_ == SequencerId{}) leader_ = m.leader;
+}
+
+/// A sequencer says that this one leads, so it is up, whatever dialling it told until now: without this a client waits for a leader
+/// that came back a moment ago as long as for one that is down.
+void ClusterView::lead_by(SequencerId leader) {
+  leader_ = leader;
+  for (const SequencerInfo& s : metadata_.sequencers)
+    if (s.id == leader)
+      if (const auto e = endpoints_.find(s.address); e != endpoints_.end()) e->second.retry_at = {};
 }
 
 RequestId ClusterView::request(Time now, ConnectionId to, Message m, Duration timeout, Handler h, bool many) {

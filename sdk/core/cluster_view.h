@@ -66,6 +66,7 @@ class ClusterView {
   ConnectionId at(Time now, const std::string& address);
   void dial(Time now, const std::string& address, Endpoint& e);
   void lost(Time now, ConnectionId c);
+  void lead_by(SequencerId leader);
   void ask_metadata(Time now);
 
   const Options& options_;

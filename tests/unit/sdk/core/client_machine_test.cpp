@@ -34,6 +34,7 @@ struct Cluster {
   std::vector<Send> commits, reads, follows, reports;
   bool answer_commits = true, lose_commits = false;
   std::uint32_t page = 1u << 20;
+  std::uint32_t sequencers = 1, leads = 1;
 
   void append_to_log(Bytes frames, Term t) {
     Bytes all = Bytes::allocate(bytes.size() + frames.size());
@@ -56,14 +57,14 @@ struct Cluster {
   Metadata metadata() const {
     Metadata m;
     m.metadata.version = RaftIndex{1};
-    m.metadata.sequencers = {{SequencerId{1}, "seq:1"}};
+    for (std::uint32_t i = 1; i <= sequencers; ++i) m.metadata.sequencers.push_back({SequencerId{i}, "seq:" + std::to_string(i)});
     LogInfo l{log_id, "log", LogState::open, {3, 2, 1 << 20, Durability::sync}, {}, Offset{}, Term{}};
     for (std::uint32_t i = 1; i <= 3; ++i) {
       m.metadata.storage.push_back({NodeId{i}, DiskId{i}, "n" + std::to_string(i)});
       l.members.push_back({NodeId{i}, DiskId{i}});
     }
     m.metadata.logs = {l};
-    m.leader = SequencerId{1};
+    m.leader = SequencerId{leads};
     return m;
   }
   void reply(const Send& s, Message m) { machine.arrived(now, Arrived{s.to, s.request, std::move(m)}); }
@@ -119,7 +120,7 @@ struct Cluster {
         up[c.connection] = c.address;
         Hello h;
         h.role = is_node(c.address) ? Role::storage : Role::sequencer;
-        h.id = is_node(c.address) ? static_cast<std::uint32_t>(c.address[1] - '0') : 1;
+        h.id = static_cast<std::uint32_t>(c.address.back() - '0');
         machine.connected(now, {c.connection, h});
       }
       for (const auto& s : o.sends)
@@ -217,6 +218,28 @@ TEST_CASE("after a change of term an entry is found in the log, or committed aga
   CHECK((a.offset.value < first_term_end) == found);
   CHECK(c.commits.size() == (found ? 1 : 2));
   CHECK(std::get<Commit>(c.commits.back().message).run.first == Sequence{1});
+}
+
+TEST_CASE("a sequencer that was down for long and leads now is dialled when another one names it") {
+  Cluster c;
+  c.sequencers = 3;
+  c.down = {"seq:2"};
+  c.begin_term(1);
+  c.append(1, "one");
+  c.pass(5s);  // the pauses between two attempts have grown
+  REQUIRE(c.done.size() == 1);
+  for (int i = 2; i <= 6; ++i) {
+    CAPTURE(i);
+    const std::string lost = "seq:" + std::to_string(c.leads);
+    c.leads = 3 - c.leads;
+    c.begin_term(static_cast<std::uint32_t>(i));
+    c.down = {lost};
+    c.lose(lost);
+    c.append(static_cast<std::uint64_t>(i), "more");
+    c.pass(250ms);  // until one of the sequencers was asked
+    CHECK(c.done.size() == static_cast<std::size_t>(i));
+    c.pass(5s);
+  }
 }
 
 TEST_CASE("a deadline before the commit fails, one after it leaves the outcome unknown") {
