@@ -79,15 +79,15 @@ def wait_whole(c):
     sys.exit(f"failover.py: not whole after {LIMIT} s: {answer.stdout.decode()[-400:]}")
 
 
-def led_ms(c, since_wall):
-    """Milliseconds from that wall-clock time to the first `leads in term` after it; None where no log has one."""
-    times = []
-    for name in c.sequencers:
+def said_since(c, wall):
+    """[(milliseconds after that wall-clock time, line)] from the logs of all nodes."""
+    lines = []
+    for name in [*c.sequencers, *c.storage]:
         for line in c.log_of(name).splitlines()[-200:]:
-            if m := re.match(r"(\S+)\.(\d{3})Z \S+ \S+ \d+: leads in term ", line):
-                at = calendar.timegm(time.strptime(m[1], "%Y-%m-%dT%H:%M:%S")) + int(m[2]) / 1000
-                times += [at] if at >= since_wall - 0.001 else []
-    return (min(times) - since_wall) * 1000 if times else None
+            if m := re.match(r"(\S+)\.(\d{3})Z \S+ (.*)", line):
+                ms = (calendar.timegm(time.strptime(m[1], "%Y-%m-%dT%H:%M:%S")) - wall) * 1000 + int(m[2])
+                lines += [(ms, m[3])] if ms >= -1 else []
+    return sorted(lines)
 
 
 def percentile(values, q):
@@ -99,7 +99,9 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--kills", type=int, default=50)
     p.add_argument("--storage-too", action="store_true")
-    p.add_argument("--rate", type=float, default=1000)
+    p.add_argument("--rate", type=float, default=1000, help="appends a second")
+    p.add_argument("--down", type=float, default=0, help="seconds until a killed process is started again")
+    p.add_argument("--explain", type=float, default=300, help="milliseconds past which the nodes' logs since the kill are shown")
     p.add_argument("--json", type=pathlib.Path)
     o = p.parse_args()
     rows = []
@@ -115,11 +117,17 @@ def main():
                 for name in victims:
                     c.running[name].kill()
                 ack = appender.acknowledged_after(killed)
-                row = {"kill": i + 1, "killed": victims, "ms": (ack - killed) / 1e6, "elected_ms": led_ms(c, wall)}
+                said = said_since(c, wall)
+                elected = next((ms for ms, line in said if "leads in term" in line), None)
+                row = {"kill": i + 1, "killed": victims, "ms": (ack - killed) / 1e6, "elected_ms": elected}
                 rows.append(row)
                 print(json.dumps(row), file=sys.stderr, flush=True)
+                if row["ms"] > o.explain:
+                    print("".join(f"  {ms:7.0f} ms  {line}\n" for ms, line in said), end="", file=sys.stderr)
                 for name in victims:
                     c.kill(name)  # collects the process
+                time.sleep(o.down)
+                for name in victims:
                     c.start(name)
         finally:
             appender.stop()

@@ -1,35 +1,43 @@
 #!/usr/bin/env python3
-"""Measures a local cluster of 3 sequencers and 3 storage nodes as processes, and peers beside it, in alternation.
+"""The main table: a local cluster of 3 sequencers and 3 storage nodes as processes on loopback, and peers beside it, in alternation.
 
-    tests/benchmarks/run.py [--rounds 3] [--seconds 5] [--only append-1k-256,…] [--peers DIR --peer-configs etcd,redis-w1] [--json FILE]
+    LOGLOG_BIN=build/release/bin tests/benchmarks/run.py [--rounds 3] [--seconds 5] [--only append-1k-256,…]
+        [--peers DIR [--peer-configs etcd,redis-w1]] [--json FILE]
 
-DIR holds a runner of peer clusters (run.py OUT.jsonl CONFIG … as JSON lines); without it only this project is measured. Each round
-runs every row once on a cluster of its own, then each peer; the table shows the median and, in brackets, the least and the most.
-Server and client CPU are seconds per 100 000 entries. Machines are noisy: compare figures of one run only.
+DIR holds a runner of peer clusters (run.py OUT.jsonl CONFIG … that writes JSON lines); without it only this project is measured, and a
+peer whose packages are missing is left out with a word. In each round every load runs once on each system, one after the other, on a
+cluster of its own; who begins changes from round to round. Prints Markdown: median [least–most] of the rounds; CPU in seconds per
+100 000 entries; memory is that of all servers together; the last column says how many times better this project is than that peer,
+by the figure in bold. Machines are noisy: compare figures of one run only.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import platform
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
 NODES = [f"{kind}-{i}" for kind in ("storage", "sequencer") for i in (1, 2, 3)]
+OURS = "LogLog"
 
-ROWS = {
-    "append-1k-256": ["append", "--size", "1024", "--in-flight", "256"],
-    "append-128-256": ["append", "--size", "128", "--in-flight", "256"],
-    "append-64k-16": ["append", "--size", "65536", "--in-flight", "16"],
-    "append-1k-1": ["append", "--size", "1024", "--in-flight", "1"],
-    "follow-1k-1": ["follow", "--size", "1024", "--in-flight", "1"],
-    "read-1k": ["read", "--size", "1024"],
+# load: (what it is, our bench, the peers' part with size and in flight, the figure that counts)
+LOADS = {
+    "append-1k-256": ("append 1 KiB, 256 in flight", ["append", "--size", 1024, "--in-flight", 256], ("append", 1024, 256), "per_s"),
+    "append-128-256": ("append 128 B, 256 in flight", ["append", "--size", 128, "--in-flight", 256], ("append", 128, 256), "per_s"),
+    "append-64k-16": ("append 64 KiB, 16 in flight", ["append", "--size", 65536, "--in-flight", 16], ("append", 65536, 16), "mb_s"),
+    "append-1k-1": ("append 1 KiB, 1 in flight", ["append", "--size", 1024, "--in-flight", 1], ("append", 1024, 1), "p50_us"),
+    "follow-1k-1": ("append → delivered, 1 KiB, 1 in flight", ["follow", "--size", 1024, "--in-flight", 1], ("tail", 1024, 1), "p50_us"),
+    "read-1k": ("read back 1 KiB entries", ["read", "--size", 1024], ("catchup", 1024, 1), "mb_s"),
 }
-PEER_ROWS = {"append-1k-256": (1024, 256), "append-128-256": (128, 256), "append-64k-16": (65536, 16), "append-1k-1": (1024, 1)}
+COLUMNS = {"per_s": ("entries/s", 0), "mb_s": ("MB/s", 1), "p50_us": ("p50 µs", 0), "p99_us": ("p99 µs", 0),
+           "server_cpu": ("server CPU s", 2), "client_cpu": ("client CPU s", 2), "memory_mb": ("memory MB", 0)}
 
 
 class LocalCluster:
@@ -44,7 +52,11 @@ class LocalCluster:
         subprocess.run([ROOT / "samples/local_cluster.sh", *args], env=self.env, check=True, stdout=subprocess.DEVNULL)
 
     def __enter__(self):
-        self.script("start")
+        try:
+            self.script("start")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -52,83 +64,118 @@ class LocalCluster:
         self.dir.cleanup()
 
     def pids(self):
-        return {n: int((pathlib.Path(self.dir.name) / f"{n}.pid").read_text()) for n in NODES}
+        return [int((pathlib.Path(self.dir.name) / f"{n}.pid").read_text()) for n in NODES]
 
     def cpu_s(self):
-        total = 0
-        for pid in self.pids().values():
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / TICKS
+        fields = [pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in self.pids()]
+        return sum(int(f[11]) + int(f[12]) for f in fields) / TICKS
 
-    def rss_mb(self, kind):
-        pages = [int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) for n, pid in self.pids().items() if n.startswith(kind)]
-        return max(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    def memory_mb(self):
+        return sum(int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.pids()) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def measure(binaries, port, bench, seconds):
-    with LocalCluster(binaries, port) as c:
+def measure(o, bench):
+    with LocalCluster(o.bin, o.port) as c:
         before = c.cpu_s()
-        out = subprocess.run([binaries / "loglog", "bench", *bench, "--seconds", str(seconds), "--json", "--cluster", c.addresses],
-                             check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds * 10 + 60).stdout
+        out = subprocess.run([str(a) for a in [o.bin / "loglog", "bench", *bench, "--seconds", o.seconds, "--json", "--cluster", c.addresses]],
+                             check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=o.seconds * 10 + 60).stdout
         r = json.loads(out.splitlines()[-1])
         per_100k = 100_000 / max(1, r["entries"])
-        r["server_cpu"] = (c.cpu_s() - before) * per_100k
-        r["client_cpu"] = r["client_cpu_s"] * per_100k
-        r["storage_rss_mb"] = c.rss_mb("storage")
-        r["sequencer_rss_mb"] = c.rss_mb("sequencer")
-        return r
+        return {"per_s": r["entries_per_s"], "mb_s": r["mb_per_s"], "p50_us": r["p50_us"], "p99_us": r["p99_us"],
+                "server_cpu": (c.cpu_s() - before) * per_100k, "client_cpu": r["client_cpu_s"] * per_100k, "memory_mb": c.memory_mb()}
 
 
-def peer(directory, config, row, seconds):
-    size, in_flight = PEER_ROWS[row]
+def measure_peer(o, config, part, size, in_flight):
+    """None where its runner cannot run it."""
     with tempfile.TemporaryDirectory(prefix="loglog-bench-") as d:
         out = pathlib.Path(d) / "rows.jsonl"
-        subprocess.run([sys.executable, str(directory / "run.py"), str(out), config, "--parts", "append", "--sizes", str(size), "--concs",
-                        str(in_flight), "--secs", str(seconds), "--runs", "1"], check=True, stdout=subprocess.DEVNULL, timeout=600)
-        return json.loads(out.read_text().splitlines()[-1])
+        ran = subprocess.run([str(a) for a in [sys.executable, o.peers / "run.py", out, config, "--parts", part, "--sizes", size, "--concs", in_flight,
+                                               "--secs", o.seconds, "--runs", 1, "--count", 100_000, "--gate", 2, "--tries", 1]],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=900)
+        rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    rows = [r for r in rows if r["part"] == part and r["conc"] == in_flight and r["run"] != 99]
+    if ran.returncode != 0 or not rows:
+        print(f"run.py: {config}, {part}: left out: {(ran.stderr.strip().splitlines() or ['it gave no figures'])[-1]}", file=sys.stderr)
+        return None
+    r = rows[-1]
+    latency = "del" if part == "tail" else "ack"
+    return {"per_s": r["rate"], "mb_s": r["mbps"], "p50_us": r.get(f"{latency}_p50_us"), "p99_us": r.get(f"{latency}_p99_us"),
+            "server_cpu": r["srv_cpu_per_100k"], "client_cpu": r["cli_cpu"] * 100_000 / max(1, r["total_ops"]), "memory_mb": r["rss_mb"]}
 
 
-def spread(values, digits=0):
+def fdatasync_us():
+    """Median of a 4 KiB write with fdatasync where the clusters keep their data: what every acknowledged append waits for."""
+    with tempfile.NamedTemporaryFile(prefix="loglog-bench-") as f:
+        times = []
+        for _ in range(100):
+            begin = time.monotonic()
+            os.pwrite(f.fileno(), b"x" * 4096, 0)
+            os.fdatasync(f.fileno())
+            times.append((time.monotonic() - begin) * 1e6)
+    return statistics.median(times)
+
+
+def spread(values, digits):
+    values = [v for v in values if v is not None]
+    if not values:
+        return ""
     return f"{statistics.median(values):,.{digits}f} [{min(values):,.{digits}f}–{max(values):,.{digits}f}]"
+
+
+def times_better(ours, theirs, figure):
+    ours, theirs = (statistics.median(r[figure] for r in runs) for runs in (ours, theirs))
+    return theirs / ours if figure.endswith("_us") else ours / theirs
+
+
+def print_table(results, systems):
+    print(f"| load | system | {' | '.join(f'{name}' for name, _ in COLUMNS.values())} | {OURS} is better by |")
+    print(f"|---|---|{'---|' * (len(COLUMNS) + 1)}")
+    for load, (title, _, _, figure) in LOADS.items():
+        for system in systems:
+            runs = results.get((load, system))
+            if not runs:
+                continue
+            cells = [spread([r[k] for r in runs], digits) for k, (_, digits) in COLUMNS.items()]
+            cells = [f"**{cell}**" if k == figure and cell else cell for k, cell in zip(COLUMNS, cells)]
+            better = "" if system == OURS else f"{times_better(results[load, OURS], runs, figure):.1f} ×"
+            print(f"| {title} | {system} | {' | '.join(cells)} | {better} |")
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--bin", type=pathlib.Path, default=ROOT / "build/release/bin")
+    p.add_argument("--bin", type=pathlib.Path, default=os.environ.get("LOGLOG_BIN", ROOT / "build/release/bin"))
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--seconds", type=float, default=5)
-    p.add_argument("--only", default=",".join(ROWS))
+    p.add_argument("--only", default=",".join(LOADS))
     p.add_argument("--port", type=int, default=27070)
     p.add_argument("--peers", type=pathlib.Path)
     p.add_argument("--peer-configs", default="etcd,redis-w1")
     p.add_argument("--json", type=pathlib.Path)
     o = p.parse_args()
-    rows = [r for r in ROWS if r in o.only.split(",")]
-    ours = {r: [] for r in rows}
-    theirs = {}
+    if unknown := set(o.only.split(",")) - set(LOADS):
+        sys.exit(f"run.py: {', '.join(sorted(unknown))} is none of {', '.join(LOADS)}")
+    loads = [name for name in LOADS if name in o.only.split(",")]
+    systems = [OURS, *(o.peer_configs.split(",") if o.peers else [])]
+    results, left_out = {}, set()
     for round_number in range(o.rounds):
-        for row in rows:
-            print(f"round {round_number + 1} of {o.rounds}: {row}", file=sys.stderr)
-            ours[row].append(measure(o.bin, o.port, ROWS[row], o.seconds))
-            if o.peers is None or row not in PEER_ROWS:
-                continue
-            for config in o.peer_configs.split(","):
-                theirs.setdefault((row, config), []).append(peer(o.peers, config, row, int(o.seconds)))
-    print("| row | entries/s | MB/s | p50 µs | p99 µs | server CPU s/100k | client CPU s/100k | storage MB | sequencer MB |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for row, runs in ours.items():
-        column = {k: [r[k] for r in runs] for k in runs[0]}
-        print(f"| {row} | {spread(column['entries_per_s'])} | {spread(column['mb_per_s'])} | {spread(column['p50_us'])} | "
-              f"{spread(column['p99_us'])} | {spread(column['server_cpu'], 2)} | {spread(column['client_cpu'], 2)} | "
-              f"{max(column['storage_rss_mb']):.0f} | {max(column['sequencer_rss_mb']):.0f} |")
-    for (row, config), runs in theirs.items():
-        rate = [r["rate"] for r in runs]
-        ratio = statistics.median([r["entries_per_s"] for r in ours[row]]) / statistics.median(rate)
-        print(f"| {row}, {config} | {spread(rate)} | | {spread([r['ack_p50_us'] for r in runs])} | {spread([r['ack_p99_us'] for r in runs])} | {spread([r['srv_cpu_per_100k'] for r in runs], 2)} | | | | "
-              f"ratio {ratio:.1f}")
+        turn = round_number % len(systems)
+        for load in loads:
+            _, bench, part, _ = LOADS[load]
+            for system in systems[turn:] + systems[:turn]:
+                if (load, system) in left_out:
+                    continue
+                print(f"round {round_number + 1} of {o.rounds}: {load}, {system}", file=sys.stderr)
+                run = measure(o, bench) if system == OURS else measure_peer(o, system, *part)
+                if run is None:
+                    left_out.add((load, system))
+                else:
+                    results.setdefault((load, system), []).append(run)
+    peers = f" --peers DIR --peer-configs {o.peer_configs}" if o.peers else ""
+    print(f"{time.strftime('%Y-%m-%d')}: {os.cpu_count()} cores, Linux {'.'.join(platform.release().split('.')[:2])}, a 4 KiB write with fdatasync "
+          f"takes {fdatasync_us():.0f} µs. `tests/benchmarks/run.py --rounds {o.rounds} --seconds {o.seconds:g}{peers}`.\n")
+    print_table(results, systems)
     if o.json:
-        o.json.write_text(json.dumps({"loglog": ours, "peers": {f"{r} {c}": v for (r, c), v in theirs.items()}}, indent=1))
+        o.json.write_text(json.dumps({f"{load}, {system}": runs for (load, system), runs in results.items()}, indent=1))
 
 
 main()
