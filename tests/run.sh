@@ -123,6 +123,7 @@ step "simulator, kept seeds" 120 bash -c kept_seeds
 step "simulator, controls" 240 build/release/bin/loglog-simulate --controls
 step "protocol model" 240 build/release/bin/loglog-model --all
 step "mutation score, kept seeds" 120 build/release/bin/loglog-mutation-score --quick
+step "benchmarks: every part once" 60 build/release/bin/loglog-micro --repetitions 1 --ms 1 --dir "$TMPDIR"
 for source in tests/fuzz/fuzz_*.cpp; do
   [ -e "$source" ] || continue
   name=$(basename "$source" .cpp)
