@@ -1,10 +1,10 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Draws what scaling.py measured: a PNG for each dimension.
 
     tests/benchmarks/plot.py RESULTS.json FOLDER
 
 Throughput, latency, CPU and memory over x; points are medians, bars reach from the least to the most. Needs the Debian package
-python3-matplotlib.
+python3-matplotlib, which belongs to the system's Python.
 """
 
 import json
@@ -28,7 +28,7 @@ PANELS = [
     ("Bandwidth", "MB/s", {"mb_per_s": "MB/s"}),
     ("Latency", "µs", {"p50_us": "p50", "p99_us": "p99"}),
     ("CPU of an entry", "µs", {"server_cpu_us": "servers", "client_cpu_us": "client"}),
-    ("Memory", "MB", {"storage_mb": "storage node", "sequencer_mb": "sequencer"}),
+    ("Most memory", "MB", {"storage_mb": "storage node", "sequencer_mb": "sequencer"}),
     ("Start of a storage node", "s", {"start_s": "takes connections", "streams_s": "streams again"}),
 ]
 

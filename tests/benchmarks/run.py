@@ -117,8 +117,8 @@ def fdatasync_us():
 
 def spread(values, digits):
     values = [v for v in values if v is not None]
-    if not values:
-        return ""
+    if len(values) < 2:
+        return f"{values[0]:,.{digits}f}" if values else ""
     return f"{statistics.median(values):,.{digits}f} [{min(values):,.{digits}f}–{max(values):,.{digits}f}]"
 
 

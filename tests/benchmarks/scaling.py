@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import sys
@@ -39,9 +40,10 @@ def cpu_s(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def rss_mb(c, names):
-    pages = [int(pathlib.Path(f"/proc/{c.running[n].pid}/statm").read_text().split()[1]) for n in names]
-    return max(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+def peak_mb(c, names):
+    """The most that any of them had resident since its start."""
+    status = [pathlib.Path(f"/proc/{c.running[n].pid}/status").read_text() for n in names]
+    return max(int(re.search(r"VmHWM:\s+(\d+) kB", s)[1]) for s in status) / 1e3
 
 
 def load(c, *bench, seconds):
@@ -51,13 +53,8 @@ def load(c, *bench, seconds):
     r = json.loads(out.splitlines()[-1])
     r["server_cpu_us"] = (sum(cpu_s(p.pid) for p in c.running.values()) - before) * 1e6 / max(1, r["entries"])
     r["client_cpu_us"] = r["client_cpu_s"] * 1e6 / max(1, r["entries"])
-    r["storage_mb"], r["sequencer_mb"] = rss_mb(c, c.storage), rss_mb(c, c.sequencers)
+    r["storage_mb"], r["sequencer_mb"] = peak_mb(c, c.storage), peak_mb(c, c.sequencers)
     return r
-
-
-def wait_ready(c):
-    c.create("ready")
-    c.run("append", "ready", input=b"x\n")
 
 
 def seconds_until(condition, limit=120):
@@ -135,8 +132,9 @@ def main():
             values, bench = DIMENSIONS[dimension]
             for x in [v for v in values if not o.at or str(v) in o.at.split(",")]:
                 with Cluster() as c:
-                    wait_ready(c)
-                    record(dimension, x, load(c, *bench(x), seconds=o.seconds))
+                    c.create("bench")
+                    load(c, *bench(x), "--log", "bench", seconds=0.2)  # makes all logs
+                    record(dimension, x, load(c, *bench(x), "--log", "bench", seconds=o.seconds))
     if "length" in only:
         length(o.gb, o.seconds, lambda x, r: record("length", x, r))
 
