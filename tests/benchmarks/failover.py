@@ -6,7 +6,7 @@
 Three sequencers and three storage nodes as processes on loopback, one client that appends at a steady rate (tests/chaos/recorder.cpp).
 Each kill -9 hits the process that leads; measured is the time from the kill to the first acknowledgement of an append that was begun
 after it. Then the killed process is started again, and the next kill comes when the cluster is whole. With --storage-too a storage
-node is killed at the same moment, each one in turn. The time is also split where the logs say so: election won, first acknowledgement.
+node is killed at the same moment, each one in turn. What took long is explained by the nodes' logs (--explain).
 """
 
 import argparse

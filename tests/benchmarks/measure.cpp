@@ -75,7 +75,6 @@ Metered::~Metered() {
 }
 
 double cpu_ns() { return static_cast<double>(std::clock()) * (1e9 / CLOCKS_PER_SEC); }
-std::uint64_t allocations() { return allocated; }
 
 void Table::heading(std::string title, std::string unit, bool with_cpu) {
   title_ = std::move(title);

@@ -34,8 +34,6 @@ class Metered {
 
 /// CPU seconds of the process so far, in nanoseconds.
 double cpu_ns();
-/// Calls of operator new in this thread so far.
-std::uint64_t allocations();
 /// Keeps the compiler from leaving out what makes `value`.
 template <class T>
 void keep(const T& value) {
