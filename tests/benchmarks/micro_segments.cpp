@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <stdexcept>
 
 #include "proto-spec/disk/segment.h"
@@ -24,11 +24,11 @@ constexpr std::uint64_t segment_bytes = 64u << 20;
 // One engine on an open segment of zeros in a folder of its own, which goes with it.
 class Segment {
  public:
-  Segment(const std::string& parent, bool uring) {
+  Segment(const std::string& parent, bool uring, bool direct) {
     std::string name = parent + "/loglog-micro-XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder in " + parent);
     path_ = name;
-    auto opened = storage::SegmentDirectory::open(path_.string());
+    auto opened = storage::SegmentDirectory::open(path_.string(), direct);
     if (!opened) throw std::runtime_error(opened.error().message());
     directory_ = std::move(*opened);
     const auto post = [this](std::function<void()> work) { loop_.post(std::move(work)); };
@@ -45,7 +45,8 @@ class Segment {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }
-  bool permitted() const { return engine_ != nullptr; }
+  /// False: io_uring is forbidden, or the file system does not write past the page cache.
+  bool as_asked(bool direct) const { return engine_ != nullptr && directory_->is_direct() == direct; }
 
   /// Groups one after the other, each begun when the one before is durable, around the segment.
   Cost write(std::uint64_t groups, const std::vector<Bytes>& buffers, std::uint64_t size) {
@@ -104,30 +105,37 @@ class Segment {
 
 void segment_rows(Table& table, const std::string& directory) {
   table.heading("Group commit", "bytes of the group, engine", true);
-  std::optional<Segment> uring, threads;
+  std::vector<std::pair<std::string, std::unique_ptr<Segment>>> segments;
   for (const std::uint64_t size : {4u << 10, 64u << 10, 256u << 10, 1u << 20}) {
     const std::string bytes = fmt::format("{} KiB, ", size >> 10);
     if (!table.wanted(bytes)) continue;
-    if (!threads) {
-      uring.emplace(directory, true);
-      threads.emplace(directory, false);
-      if (!uring->permitted()) fmt::print(stderr, "loglog-micro: io_uring is forbidden here; its rows are left out\n");
+    for (const bool uring : {false, true}) {
+      for (const bool direct : {false, true}) {
+        if (segments.size() == 4) continue;
+        segments.emplace_back(fmt::format("{}, {}", uring ? "io_uring" : "threads", direct ? "O_DIRECT" : "page cache"),
+                              std::make_unique<Segment>(directory, uring, direct));
+        if (segments.back().second->as_asked(direct)) continue;
+        fmt::print(stderr, "loglog-micro: {} cannot be had here; its rows are left out\n", segments.back().first);
+        segments.back().second.reset();
+      }
     }
-    // As they come from uploads: runs of up to 64 KiB.
+    // As they come from uploads: runs of up to 64 KiB. A little less, since groups in a log do not begin at a block.
     const std::uint64_t run = std::min<std::uint64_t>(size, 64u << 10);
     std::vector<Bytes> buffers;
-    for (std::uint64_t at = 0; at < size; at += run) buffers.push_back(Bytes::copy_of(std::string(run, 'x')));
-    std::vector<std::string> names{bytes + "threads"};
-    if (uring->permitted()) names.push_back(bytes + "io_uring");
+    for (std::uint64_t at = 0; at < size; at += run) buffers.push_back(Bytes::copy_of(std::string(at == 0 ? run - 24 : run, 'x')));
+    std::vector<std::string> names;
+    for (const auto& [name, segment] : segments)
+      if (segment) names.push_back(bytes + name);
     // One after the other in each repetition: a shared disk is not the same a second later.
     table.rows(
         names,
         [&](std::uint64_t groups) {
-          std::vector<Cost> costs{threads->write(groups, buffers, size)};
-          if (uring->permitted()) costs.push_back(uring->write(groups, buffers, size));
+          std::vector<Cost> costs;
+          for (const auto& [name, segment] : segments)
+            if (segment) costs.push_back(segment->write(groups, buffers, size - 24));
           return costs;
         },
-        static_cast<double>(size));
+        static_cast<double>(size - 24));
   }
 }
 
