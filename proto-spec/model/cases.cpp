@@ -201,6 +201,15 @@ Setting three_runs() {
   return {"scarce space, three runs", bounds, {}};
 }
 
+// The same scarcity, and nobody waits for an answer before its run is ordered.
+Setting eager_commit() {
+  staging::Bounds bounds;
+  bounds.eager = true;
+  bounds.restarts = 1;
+  bounds.leavings = bounds.nodes_down = bounds.rebuilds = 1;
+  return {"eager commit", bounds, {Part::d3, Part::d6_reserve, Part::missing_again, Part::missing_term}};
+}
+
 template <class Visit>
 auto with_model(const Case& what, Visit&& visit) {
   return std::visit(
@@ -240,6 +249,7 @@ const std::vector<Setting>& settings() {
       scarce_space(),
       scarce_space_everywhere(),
       three_runs(),
+      eager_commit(),
   };
   return all;
 }

@@ -87,7 +87,7 @@ void Model::order(const State& state, int run, Steps<State>& steps) const {
     if (producer_of(earlier) == producer_of(run) && place_of(state, earlier) < 0 && !has(state.dropped, earlier)) return;
   const auto staged = std::count_if(std::begin(state.replicas), std::end(state.replicas),
                                     [&](const Replica& replica) { return has(replica.answered, run); });
-  if (staged < bounds_.write_quorum) return;
+  if (staged < bounds_.write_quorum && !bounds_.eager) return;
   State next = state;
   next.order[next.length] = byte(run + 1);
   next.digest[next.length] = state.build[run];

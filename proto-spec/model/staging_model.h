@@ -21,6 +21,7 @@ struct Bounds {
   int runs = 2;      // they belong to the producers in turn
   int capacity = 1;  // runs that a replica stages, besides the next one to be written (D6)
   int restarts = 0, nodes_down = 0, leavings = 0, rebuilds = 0;
+  bool eager = false;  // V1: a run may be ordered before any replica has it
   bool look_for_wedges = true;
 };
 

@@ -92,7 +92,9 @@
   X(A5)              /* what trim has clipped is unknown, not absent */                                        \
   X(A6_refusal)      /* a refusal means failed only where no earlier commit can have been taken */             \
   X(A6_unknown)      /* a deadline that passes after a commit is outcome unknown */                            \
-  X(A6_number)       /* a failed entry's number is given to no other */
+  X(A6_number)       /* a failed entry's number is given to no other */                                        \
+  X(V1_bound)        /* the leader bounds the runs it has ordered and no replica holds */                      \
+  X(V1_drop)         /* a run that stays missing is dropped by a new term, whoever still promises it */
 // clang-format on
 
 namespace loglog {

@@ -39,7 +39,7 @@ std::vector<std::string> split(const std::string& text) {
 }  // namespace
 
 std::expected<Client, CallError> Target::connect() const {
-  ClientOptions o;
+  ClientOptions o = options;
   const char* environment = std::getenv("LOGLOG_CLUSTER");
   o.addresses = !addresses.empty() ? addresses : split(environment != nullptr ? environment : "127.0.0.1:7070");
   return Client::connect(std::move(o));

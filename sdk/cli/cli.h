@@ -14,6 +14,7 @@ inline constexpr int exit_failed = 1;
 /// Options of every command that talks to a cluster.
 struct Target {
   std::vector<std::string> addresses;
+  ClientOptions options = {};  // but for the addresses
   /// From --cluster, else LOGLOG_CLUSTER, else 127.0.0.1:7070.
   std::expected<Client, CallError> connect() const;
 };

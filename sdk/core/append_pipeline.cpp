@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "proto-spec/vocabulary/check.h"
@@ -86,9 +87,24 @@ void AppendPipeline::rebuild_from(RunList::iterator begin) {
 
 // ---- Uploading
 
-bool AppendPipeline::uploaded(const Run& run) const {
+/// No run has so many replicas while the log is not known.
+std::size_t AppendPipeline::write_quorum() const {
   const LogInfo* info = view_.log(log_);
-  return info != nullptr && run.begun && const_cast<Run&>(run).uploads.taken() >= std::max<std::size_t>(1, info->options.write_quorum);
+  return info == nullptr ? std::numeric_limits<std::size_t>::max() : std::max<std::size_t>(1, info->options.write_quorum);
+}
+
+bool AppendPipeline::uploaded(const Run& run) const { return run.begun && run.uploads.taken() >= write_quorum(); }
+
+/// V1: whether it may be committed before a write quorum has it.
+bool AppendPipeline::goes_ahead(const Run& run) const {
+  return options_.eager_commit && prompt_ && run.begun && run.frames.size() <= options_.eager_run_max &&
+         run.uploads.taken_or_sent() >= write_quorum();
+}
+
+/// V1: a replica has taken its upload, or has not. Who could not bring a run to its write quorum at once waits for the next one's.
+void AppendPipeline::judge_uploads(Time now, const Run& run, bool taken) {
+  if (!taken && run.uploads.taken_or_sent() < write_quorum()) prompt_ = false;
+  if (taken && run.uploads.taken() == write_quorum()) prompt_ = now - run.uploads.since() <= options_.eager_upload_max;
 }
 
 void AppendPipeline::upload(Time now, Run& run) {
@@ -105,8 +121,7 @@ void AppendPipeline::upload(Time now, Run& run) {
 }
 
 void AppendPipeline::send_upload(Time now, Run& run, ReplicaUploads::Target& t, ConnectionId c) {
-  t.state = ReplicaUploads::State::sent;
-  t.on = c;
+  run.uploads.sent(t, c, now);
   view_.request(now, c, Upload{log_, run.reference, run.frames}, Duration::max(),
                 [this, first = run.reference.first, node = t.node, c](Time at, Message* m) { upload_answered(at, first, node, c, m); });
 }
@@ -124,6 +139,7 @@ void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, Conn
     t->not_before = now + std::chrono::milliseconds(std::clamp<std::uint32_t>(busy->retry_after_ms, 1, 1000));
     t->refusal = busy->error;
   } else if (!taken) t->not_before = now + refusal_pause;
+  judge_uploads(now, *run, taken != nullptr);
   if (late == lagging_.end()) return;
   run->uploads.drop_unsent();
   if (run->uploads.pending()) return;
@@ -241,6 +257,7 @@ void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
       continue;
     }
     run->begun = false;
+    prompt_ = false;
     if (rest.size() == run->items.size()) continue;  // the whole run: the same bytes under the same name
     for (const Item& i : run->items) bytes_ -= i.length;
     for (const Item& i : rest) bytes_ += i.length;
@@ -259,9 +276,15 @@ Sequence AppendPipeline::settled_through() const {
 
 void AppendPipeline::send_commits(Time now) {
   if (leader_ == ConnectionId{} || resolver_ || now < commit_at_) return;
+  bool ahead = false;  // V1: of one run at a time the uploads are still on their way
   for (auto r = runs_.begin(); r != runs_.end(); ++r) {
-    if (r->commit_sent) continue;
-    if (r->stale || !uploaded(*r)) return;
+    const bool here = uploaded(*r);
+    if (r->commit_sent) {
+      ahead = ahead || !here;
+      continue;
+    }
+    if (r->stale || (!here && (ahead || !goes_ahead(*r)))) return;
+    ahead = ahead || !here;
     // A1: the leader takes what follows the run before, or what follows all that is settled.
     const bool follows = r != runs_.begin() && std::prev(r)->end() == r->reference.first;
     if (!follows && r->reference.first != settled_through() + 1) return;
@@ -331,15 +354,16 @@ void AppendPipeline::refused(Time now, ConnectionId from, const Refused& m) {
       return;
     default:  // wrong_sequence, too_many, …: stays unsettled; this and all after it are committed again, in order
       for (auto r = run; r != runs_.end(); ++r) r->commit_sent = false;
+      prompt_ = false;
       commit_at_ = now + refusal_pause;
   }
 }
 
 void AppendPipeline::upload_again(const UploadAgain& m) {
-  const LogInfo* info = view_.log(log_);
   const auto run = find(m.first);
-  if (m.producer != producer_ || run == runs_.end() || run->cancelled || info == nullptr) return;
-  run->uploads.begin(info->members);
+  if (m.producer != producer_ || run == runs_.end() || run->cancelled) return;
+  run->uploads.again();
+  prompt_ = false;
 }
 
 // ---- Endings

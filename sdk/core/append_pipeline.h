@@ -79,7 +79,10 @@ class AppendPipeline {
   bool expire(Run& run, Time now);
   void drop_laggards(Time now);
   Sequence settled_through() const;
+  std::size_t write_quorum() const;
   bool uploaded(const Run& run) const;
+  bool goes_ahead(const Run& run) const;
+  void judge_uploads(Time now, const Run& run, bool taken);
   std::string why_not_uploaded(Run& run) const;
   RunList::iterator find(Sequence first);
 
@@ -101,7 +104,8 @@ class AppendPipeline {
   ConnectionId leader_{};  // whom Commits go to; 0: the term is not open
   bool opening_ = false;
   Time open_at_{};
-  Time commit_at_{};  // pause after a refusal
+  bool prompt_ = false;  // a write quorum took the last uploads at once: the next run may be committed along with its own (V1)
+  Time commit_at_{};     // pause after a refusal
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<Resolver> finished_;  // kept until the next step: its own call is still under way
 };

@@ -35,6 +35,12 @@ struct Options {
   std::int64_t uploads_in_flight_max = 4;
   /// Where a run is cut at the latest, bytes. At most loglog::run_size_target is sensible.
   std::uint32_t run_size_target = loglog::run_size_target;
+  /// Eager commit (V1): a run's reference goes to the leader along with its uploads, not after them. Only where the uploads of the
+  /// run before were taken by a write quorum within `eager_upload_max`, and for runs of at most `eager_run_max` bytes: what takes
+  /// long to arrive would hold up the other producers of the log.
+  bool eager_commit = true;
+  Duration eager_upload_max = 50ms;
+  std::uint32_t eager_run_max = 256u << 10;
   /// How long after a run is committed a replica may still take its upload; then it catches up from its peers.
   Duration upload_grace = 2s;
   /// How long an answer may take before another node is asked (reads: beyond the wait asked for).

@@ -59,13 +59,24 @@ void LogTerm::commit(Time now, Client client, const Commit& c) {
       break;
   }
   // All that is not committed stays in the window, so that every streaming replica can be told it.
-  if (in_flight_.size() >= options_.reference_window) return refuse(client, c, Errc::too_many);
+  if (in_flight_.size() >= options_.reference_window || too_many_unwritten(c.run.producer)) return refuse(client, c, Errc::too_many);
   if (in_flight_.empty()) commit_moved_ = now;
   roll_segment(c.run.length);
   const Offset at = stream_.end();
   producers_.add(c, at, client);
   place(c.run, {});
   in_flight_.push_back({c.run.producer, c.run.first, stream_.end()});
+}
+
+/// V1: a run may be ordered before any replica has it.
+bool LogTerm::too_many_unwritten(ProducerId producer) const {
+  if (removed(Rule::V1_bound)) return false;
+  Offset written{};
+  for (const Replica& r : replicas_)
+    if (r.at != At::lost) written = std::max(written, r.acked);
+  const auto first = std::upper_bound(in_flight_.begin(), in_flight_.end(), written, [](Offset o, const InFlight& f) { return o < f.end; });
+  return static_cast<std::size_t>(in_flight_.end() - first) >= options_.unwritten_runs_max ||
+         producers_.runs_past(producer, written) >= options_.unwritten_runs_per_producer_max;
 }
 
 /// D1: the one place where an offset is given.
@@ -262,7 +273,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   if (run == nullptr || run->offset != m.offset) return;
   MissingRun& miss = missing_[m.offset];
   miss.run = run->reference;
-  miss.nodes.insert(from);
+  ++miss.reports[from];
   if (cancelled_.contains(m.run.producer)) miss.cancelled = true;
   const ConnectionId producer = producers_.connection(m.run.producer);
   if (host_.connected(producer)) host_.to_client({producer, {}}, UploadAgain{info_.id, m.run.producer, m.run.first});
@@ -276,25 +287,29 @@ void LogTerm::cancel(Time now, const Cancel& c) {
   check_missing(now);
 }
 
-bool LogTerm::all_miss(Offset at, const MissingRun& m) const {
-  for (const Replica& r : replicas_) {
-    if (r.at == At::streaming && !m.nodes.contains(r.member.node)) return false;
-    if (r.at != At::lost && r.durable >= at + m.run.length) return false;
-  }
-  return true;
+/// Replicas that hold the run, or take orders and have not reported so often that they miss it.
+std::size_t LogTerm::may_have(Offset at, const MissingRun& m, unsigned reports) const {
+  return static_cast<std::size_t>(std::count_if(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
+    const auto said = m.reports.find(r.member.node);
+    const bool misses = said != m.reports.end() && said->second >= reports;
+    return r.at != At::lost && (r.durable >= at + m.run.length || (r.at == At::streaming && !misses));
+  }));
 }
 
-/// A run that nobody has and nobody will upload would hold up the log for ever: recovery in a new term drops it. It was never
-/// acknowledged.
+/// A run that too few have would hold up the log until somebody uploads it: recovery in a new term drops it. It was never
+/// acknowledged. Its producer is asked first. One that is gone is waited for briefly, and once it is, a replica that may have the run
+/// and gives it to no peer is not; one that is there and brings it to nobody holds up all others, so it is not waited for long (V1).
 void LogTerm::check_missing(Time now) {
   if (new_term_asked_) return;
   for (auto& [at, m] : missing_) {
     if (host_.connected(producers_.connection(m.run.producer))) m.gone_since = never;
     else if (m.gone_since == never) m.gone_since = now;
-    const bool gone = m.gone_since != never && now - m.gone_since >= options_.producer_gone_after;
-    if (!(gone || m.cancelled) || !all_miss(at, m)) continue;
-    host_.event(Event::Level::warning, fmt::format("log {}: a run at {} was never uploaded and its producer is gone; a new term drops it",
-                                                   info_.id.value, at.value));
+    const bool gone = m.cancelled || (m.gone_since != never && now - m.gone_since >= options_.producer_gone_after);
+    const bool dropped = gone ? may_have(at, m, 1) < info_.options.write_quorum
+                              : may_have(at, m, options_.missing_reports_max) == 0 && !removed(Rule::V1_drop);
+    if (!dropped) continue;
+    host_.event(Event::Level::warning, fmt::format("log {}: a run at {} was never uploaded and its producer {}; a new term drops it",
+                                                   info_.id.value, at.value, gone ? "is gone" : "does not bring it"));
     if (removed(Rule::D1)) return place_again(at);
     return new_term(term_);
   }

@@ -113,7 +113,7 @@ class LogTerm {
   };
   struct MissingRun {
     Reference run;
-    std::set<NodeId> nodes;
+    std::map<NodeId, unsigned> reports;
     Time gone_since = never;  // producer's connection noticed closed
     bool cancelled = false;
   };
@@ -164,7 +164,8 @@ class LogTerm {
   void answer_tails();
   void check_missing(Time now);
   void place_again(Offset at);
-  bool all_miss(Offset at, const MissingRun& m) const;
+  std::size_t may_have(Offset at, const MissingRun& m, unsigned reports) const;
+  bool too_many_unwritten(ProducerId producer) const;
 
   const Options& options_;
   LogHost& host_;

@@ -113,7 +113,13 @@ struct Options {
   Duration reach_every = 1s;            ///< S8: storage nodes are pinged, and followers tell the leader which they reach
   Duration watermark_delay = 1ms;       ///< how long a committed offset waits for an Order to go with, while runs are in flight
   Duration watermark_idle_interval = 50ms;
-  Duration producer_gone_after = 1s;  ///< closed connection not resumed
+  /// A run that its replicas miss is dropped by a new term when its producer's connection has been closed for so long,
+  Duration producer_gone_after = 100ms;
+  /// or each of them has reported it so often: a node reports again a second after the producer was asked (V1).
+  unsigned missing_reports_max = 2;
+  /// Runs ordered and durable nowhere yet, of one producer and of a log: one more is refused with too_many (V1).
+  std::size_t unwritten_runs_per_producer_max = 64;
+  std::size_t unwritten_runs_max = 8192;
   /// Producers of one log, and their runs not confirmed yet, that the leader remembers in one term. One more begins a new term for
   /// that log (A2).
   std::size_t producers_max = 65'536;

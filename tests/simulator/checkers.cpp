@@ -190,6 +190,7 @@ WireWatch::WireWatch(World& world) : world_(world) {
   world_.network.tap = [this](const Process& from, const Process&, const Message& m) {
     if (const auto* s = std::get_if<Seal>(&m)) seal(from, *s);
     else if (const auto* o = std::get_if<Order>(&m)) order(from, *o);
+    else if (const auto* d = std::get_if<Durable>(&m)) durable(*d);
     else if (const auto* p = std::get_if<Page>(&m)) page(from, *p);
     else if (const auto* is = std::get_if<StateIs>(&m)) state(from, *is);
     else if (const auto* u = std::get_if<Upload>(&m)) upload(from, *u);
@@ -252,7 +253,27 @@ void WireWatch::order(const Process& from, const Order& m) {
     if (!first && (p->second.digest != placed.digest || p->second.producer != placed.producer || p->second.first != placed.first))
       violated(world_, promise::ordered_once, fmt::format("term {}: offset {} was given to two runs (D1)", m.term.value, end.value));
     end += item.run.length;
+    if (first && item.run.producer != ProducerId{}) ahead(m, end, item.run.producer);
   }
+}
+
+// The leader hears of an acknowledgement later than this.
+void WireWatch::durable(const Durable& m) {
+  Unwritten& u = unwritten_[{m.log, m.term}];
+  u.written = std::max(u.written, m.tail);
+  while (!u.ordered.empty() && u.ordered.begin()->first <= u.written) {
+    --u.runs[u.ordered.begin()->second];
+    u.ordered.erase(u.ordered.begin());
+  }
+}
+
+void WireWatch::ahead(const Order& m, Offset end, ProducerId producer) {
+  Unwritten& u = unwritten_[{m.log, m.term}];
+  if (end <= u.written) return;
+  u.ordered[end] = producer;
+  if (++u.runs[producer] > world_.options.unwritten_per_producer)
+    violated(world_, promise::ahead,
+             fmt::format("term {}: {} runs of one producer are ordered and on no disk (V1)", m.term.value, u.runs[producer]));
 }
 
 void WireWatch::entries(const Process& from, const AppendEntries& m) {

@@ -57,6 +57,10 @@ inline constexpr Promise metadata{"metadata is never taken back", "a metadata co
 inline constexpr Promise halts{"no log halts", "no log halts while no more is lost than its write quorum survives"};
 inline constexpr Promise steady{"a working leader stays",
                                 "a sequencer that was cut off and comes back deposes no leader that the rest follows"};
+inline constexpr Promise held_up{"nobody is held up for long",
+                                 "a client that dies or is cut off in mid-upload holds up the appends of others for a bounded time"};
+inline constexpr Promise ahead{"orders do not run ahead",
+                               "of one producer, the leader orders no more runs than its bound that no replica holds"};
 inline constexpr Promise starts{"a node starts", "a process that was stopped in any way starts again on its disk"};
 inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};
 }  // namespace promise
@@ -66,7 +70,8 @@ inline constexpr std::array promises = {
     promise::number,     promise::real_time,    promise::tail,      promise::failed,     promise::unknown,     promise::replicas,
     promise::one_leader, promise::ordered_once, promise::forward,   promise::ruler,      promise::trim_bounds, promise::trim_forward,
     promise::the_end,    promise::follower,     promise::full_disk, promise::fresh_name, promise::refusals,    promise::status,
-    promise::ends,       promise::metadata,     promise::halts,     promise::steady,     promise::starts,      promise::progress};
+    promise::ends,       promise::metadata,     promise::halts,     promise::steady,     promise::held_up,     promise::ahead,
+    promise::starts,     promise::progress};
 
 /// Names the promise first.
 void violated(World& world, const Promise& p, const std::string& what);
@@ -135,7 +140,7 @@ class LogHistory {
 };
 
 /// Watches the wire: one_leader, ordered_once, number, forward, ruler, the_end, halts; and what a sequencer has on its disk of what it
-/// calls committed: metadata.
+/// calls committed: metadata; ahead.
 class WireWatch {
  public:
   explicit WireWatch(World& world);
@@ -148,13 +153,21 @@ class WireWatch {
   };
   void seal(const Process& from, const Seal& m);
   void order(const Process& from, const Order& m);
+  void durable(const Durable& m);
+  void ahead(const Order& m, Offset end, ProducerId producer);
   void page(const Process& from, const Page& m);
   void state(const Process& from, const StateIs& m);
   void tells_committed(const Process& from, LogId log, Offset committed);
   void upload(const Process& from, const Upload& m);
   void entries(const Process& from, const AppendEntries& m);
   void refusal(const Process& from, Errc why);
+  struct Unwritten {                       // of one log in one term
+    Offset written;                        // what some replica has acknowledged
+    std::map<Offset, ProducerId> ordered;  // by their ends, past that
+    std::map<ProducerId, std::size_t> runs;
+  };
   World& world_;
+  std::map<std::pair<LogId, Term>, Unwritten> unwritten_;
   std::map<std::pair<LogId, Term>, InstanceId> instance_of_;
   std::map<std::pair<LogId, Term>, std::string> orders_in_;
   std::map<std::tuple<std::string, std::uint64_t, LogId>, Offset> committed_at_;  // node, life

@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Totals {
   std::uint64_t runs = 0, acknowledged = 0, unknown = 0, failed = 0, read = 0, tails = 0, messages = 0, violations = 0;
-  Duration simulated{};
+  Duration simulated{}, slowest{};
   FaultCounts faults;
   Clock::time_point begin = Clock::now();
 
@@ -34,14 +34,16 @@ struct Totals {
     tails += r.tails;
     messages += r.messages;
     simulated += r.simulated;
+    slowest = std::max(slowest, r.slowest);
     for (const auto& [kind, n] : r.faults.by_kind) faults.count(kind, n);
     if (!r.violation.empty()) ++violations;
   }
   void print(std::uint64_t first, std::size_t plans) const {
     fmt::print(
         "{} seeds from {} on, {} plans, {:.1f} simulated s in {:.1f} s: {} acknowledged, {} unknown, {} failed, {} entries read, {} tails, "
-        "{} messages\n",
-        runs, first, plans, std::chrono::duration<double>(simulated).count(), wall(), acknowledged, unknown, failed, read, tails, messages);
+        "{} messages, slowest append {:.0f} ms\n",
+        runs, first, plans, std::chrono::duration<double>(simulated).count(), wall(), acknowledged, unknown, failed, read, tails, messages,
+        std::chrono::duration<double, std::milli>(slowest).count());
     for (const auto& [kind, n] : faults.by_kind) fmt::print("  {:<28} {}\n", kind, n);
     fmt::print("{} violations\n", violations);
   }
@@ -77,6 +79,7 @@ int main(int argc, char** argv) {
   bool keep_going = false;
   bool controls = false;
   bool list = false;
+  bool eager = false;
   auto* plan_option = app.add_option("--plan", plan_file, "one plan file")->check(CLI::ExistingFile);
   app.add_option("--plans", plans_dir, "a folder of plans, taken in turn")->check(CLI::ExistingDirectory)->excludes(plan_option);
   app.add_option("--seed,--first-seed,--first", seed, "the (first) seed; default 1");
@@ -84,6 +87,7 @@ int main(int argc, char** argv) {
   app.add_option("--soak", soak, "fresh random seeds over all plans for so many seconds")->excludes(seeds_option);
   app.add_option("--load", load, "so many times the entries of each client, with pauses so much shorter")->check(CLI::Range(1, 100));
   app.add_option("--jobs", jobs, "processes; default one a core")->check(CLI::Range(1, 256));
+  app.add_flag("--eager", eager, "in every plan, clients commit along with their uploads (V1)");
   app.add_flag("--trace", trace, "print the run of one seed as a story");
   app.add_flag("--keep-going", keep_going, "do not stop at the first violation");
   app.add_flag("--controls", controls, "show that every injector of faults works: each with a planted bug that it must expose");
@@ -113,6 +117,7 @@ int main(int argc, char** argv) {
   for (Plan& p : plans) {
     p.workload.entries_per_client *= load;
     p.workload.think_max /= load;
+    p.eager = p.eager || eager;
   }
   if (trace) return replay(plans[0], seed);
 
@@ -130,7 +135,7 @@ int main(int argc, char** argv) {
         totals.add(r);
         if (!r.violation.empty())
           fmt::print("VIOLATION {}\n  replay: loglog-simulate --plan tests/simulator/plans/{}.txt --seed {}{} --trace\n", r.violation,
-                     job.plan->name, r.seed, load == 1 ? "" : fmt::format(" --load {}", load));
+                     job.plan->name, r.seed, (load == 1 ? "" : fmt::format(" --load {}", load)) + (eager ? " --eager" : ""));
         if (soak > 0 && totals.wall() - told >= 30) {
           told = totals.wall();
           fmt::print("{:.0f} s: {} seeds, {:.0f} simulated s, {} acknowledged, {} violations\n", told, totals.runs,

@@ -1,5 +1,6 @@
 #include "tests/simulator/message_faults.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -28,6 +29,19 @@ void kill_soon(World& world, Random& random, const Process& p) {
   Process* process = world.find(p.address());
   later(world, 0us, [process] { process->kill(); });
   start_later(world, *process, between(random, 10ms, 1500ms));
+}
+
+/// What the client sends to storage nodes waits from now on.
+void stall(World& world, const Process& client) {
+  for (auto& n : world.storage) world.network.block(client.address(), n->address());
+}
+void let_through(World& world, const Process& client) {
+  for (auto& n : world.storage) world.network.unblock(client, *n);
+}
+
+bool is_quiet(const World& world, const Process& client) {
+  const auto& all = world.clients_as_processes();
+  return std::find(all.end() - static_cast<std::ptrdiff_t>(world.options.quiet_clients), all.end(), &client) != all.end();
 }
 
 }  // namespace
@@ -76,6 +90,39 @@ void cut_off_producer(World& world, Random& random) {
       if (SequencerProcess* leader = leader_of(world)) kill_soon(world, random, *leader);
       world.network.heal();
     });
+    return true;
+  });
+}
+
+void die_uploading(World& world, Random& random) {
+  wait_for<Upload>(world, [&world, &random](Caught& c, const Upload& m) {
+    if (is_quiet(world, c.from)) return false;
+    Process* client = world.find(c.from.address());
+    world.hindered.insert(client);
+    stall(world, *client);
+    wait_for<Commit>(world, [&world, &random, client, run = m.run](Caught&, const Commit& commit) {
+      if (commit.run != run) return false;
+      world.faults.count("committed, never uploaded");
+      later(world, world.options.network_delay_max, [&world, &random, client] {
+        kill_soon(world, random, *client);
+        world.hindered.erase(client);  // its next life
+        later(world, 1ms, [&world, client] { let_through(world, *client); });
+      });
+      return true;
+    });
+    later(world, patience, [&world, client] { let_through(world, *client); });
+    return true;
+  });
+}
+
+void stall_uploads(World& world, Random& random) {
+  wait_for<Upload>(world, [&world, &random](Caught& c, const Upload&) {
+    const std::size_t some = (world.clients.size() - world.options.quiet_clients) / 2;
+    if (is_quiet(world, c.from) || (world.hindered.size() >= some && !world.hindered.contains(&c.from))) return false;
+    Process* client = world.find(c.from.address());
+    world.hindered.insert(client);
+    stall(world, *client);
+    later(world, between(random, 3s, 8s), [&world, client] { let_through(world, *client); });
     return true;
   });
 }

@@ -15,4 +15,10 @@ void delay_commit(World& world, Random& random);
 /// leader dies (A5).
 void cut_off_producer(World& world, Random& random);
 
+/// A client dies when its Commit is on its way, and none of its uploads arrives (V1).
+void die_uploading(World& world, Random& random);
+
+/// A client's uploads do not arrive for seconds, while its Commits do (V1).
+void stall_uploads(World& world, Random& random);
+
 }  // namespace loglog::simulator

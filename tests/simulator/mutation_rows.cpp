@@ -145,6 +145,8 @@ const std::vector<MutationRow>& mutation_rows() {
       {"A6_refusal", {A6_refusal}, "clients amnesia"},
       {"A6_unknown", {A6_unknown}, "wire"},
       {"A6_number", {A6_number}, "wire"},
+      {"V1_bound", {V1_bound}, "running_ahead"},
+      {"V1_drop", {V1_drop}, "stalled_uploads"},
   };
   return rows;
 }

@@ -18,6 +18,7 @@ struct Plan {
   bool leave_deaf = false;   ///< healing leaves the leader deaf: the other sequencers must do
   bool all_succeed = false;  ///< nothing hinders any append: none may end without being committed
   WorkloadOptions workload;
+  bool eager = false;  ///< clients commit along with their uploads (V1)
   Duration faults_for{};
   Duration network_delay_max = 500us;
   Duration disk_delay_max = 2ms;
@@ -26,6 +27,7 @@ struct Plan {
   std::uint64_t staging_bytes_max = 256u << 20;
   std::uint32_t reference_window = 65'536;
   std::uint64_t snapshot_every = 1024;
+  std::size_t unwritten_per_producer = 64;
   std::map<std::string, Duration> faults;  ///< kind → mean interval
 
   bool damages_disks() const;
@@ -42,6 +44,7 @@ struct RunResult {
   std::uint64_t seed = 0;
   std::string violation;  ///< "name of the promise: what"; empty: none
   std::uint64_t acknowledged = 0, failed = 0, unknown = 0, read = 0, tails = 0, messages = 0;
+  Duration slowest{};             ///< of the acknowledged appends whose client nothing hindered
   std::uint64_t fingerprint = 0;  ///< of all messages: equal for equal runs
   Duration simulated{};
   FaultCounts faults;

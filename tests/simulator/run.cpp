@@ -149,6 +149,7 @@ RunResult Run::go() {
   for (const auto& w : work_) r.tails += w->tails();
   r.messages = world_.network.messages();
   r.fingerprint = world_.network.fingerprint();
+  r.slowest = world_.slowest_append;
   r.simulated = world_.scheduler.now().time_since_epoch();
   r.faults = world_.faults;
   if (questions_) r.faults.count("questions answered", questions_->answered());
@@ -175,6 +176,8 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.staging_bytes_max = plan.staging_bytes_max;
   o.reference_window = plan.reference_window;
   o.snapshot_every = plan.snapshot_every;
+  o.unwritten_per_producer = plan.unwritten_per_producer;
+  o.eager = plan.eager;
   o.bugs = bugs;
   o.trace = trace;
   return Run(plan, o).go();

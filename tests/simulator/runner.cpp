@@ -23,8 +23,8 @@ using Clock = std::chrono::steady_clock;
 
 // A result crosses the pipe as one line of text per field; the violation comes last and may hold anything but a line end.
 std::string to_lines(const RunResult& r) {
-  std::string out = fmt::format("{} {} {} {} {} {} {} {} {}", r.seed, r.acknowledged, r.failed, r.unknown, r.read, r.tails, r.messages,
-                                r.fingerprint, r.simulated.count());
+  std::string out = fmt::format("{} {} {} {} {} {} {} {} {} {}", r.seed, r.acknowledged, r.failed, r.unknown, r.read, r.tails, r.messages,
+                                r.fingerprint, r.simulated.count(), r.slowest.count());
   for (const auto& [kind, n] : r.faults.by_kind) out += fmt::format("\nF{} {}", n, kind);
   std::string violation = r.violation;
   std::replace(violation.begin(), violation.end(), '\n', ' ');
@@ -37,10 +37,11 @@ RunResult from_lines(const std::string& text) {
   std::string line;
   std::getline(in, line);
   std::istringstream numbers(line);
-  std::int64_t simulated = 0;
-  numbers >> r.seed >> r.acknowledged >> r.failed >> r.unknown >> r.read >> r.tails >> r.messages >> r.fingerprint >> simulated;
+  std::int64_t simulated = 0, slowest = 0;
+  numbers >> r.seed >> r.acknowledged >> r.failed >> r.unknown >> r.read >> r.tails >> r.messages >> r.fingerprint >> simulated >> slowest;
   check(!numbers.fail(), "a worker's result cannot be read");
   r.simulated = Duration(simulated);
+  r.slowest = Duration(slowest);
   while (std::getline(in, line)) {
     if (line[0] == 'V') r.violation = line.substr(1);
     else if (line[0] == 'F') {

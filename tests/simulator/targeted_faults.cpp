@@ -163,12 +163,12 @@ void amnesia(World& world, Random& random) {
 }  // namespace
 
 const std::set<std::string>& targeted_fault_kinds() {
-  static const std::set<std::string> kinds = {
-      "isolate_leader", "strand",          "flap",          "kill_then_power", "lag_node",        "split",
-      "two_strands",    "amnesia",         "two_leaders",   "lose_answers",    "delay_commit",    "cut_off_producer",
-      "come_back",      "old_entry",       "torn_promise",  "lost_tail",       "forgetful_split", "base_dies",
-      "lost_witness",   "figure_eight",    "unheard_start", "late_reconcile",  "late_cut_power",  "mute_holder",
-      "two_logs",       "forgotten_order", "detour"};
+  static const std::set<std::string> kinds = {"isolate_leader",  "strand",           "flap",           "kill_then_power", "lag_node",
+                                              "split",           "two_strands",      "amnesia",        "two_leaders",     "lose_answers",
+                                              "delay_commit",    "cut_off_producer", "come_back",      "old_entry",       "torn_promise",
+                                              "lost_tail",       "forgetful_split",  "base_dies",      "lost_witness",    "figure_eight",
+                                              "unheard_start",   "late_reconcile",   "late_cut_power", "mute_holder",     "two_logs",
+                                              "forgotten_order", "detour",           "die_uploading",  "stall_uploads"};
   return kinds;
 }
 
@@ -186,6 +186,8 @@ bool inject_targeted(World& world, Random& random, const std::string& kind) {
   else if (kind == "lose_answers") lose_answers(world, random);
   else if (kind == "delay_commit") delay_commit(world, random);
   else if (kind == "cut_off_producer") cut_off_producer(world, random);
+  else if (kind == "die_uploading") die_uploading(world, random);
+  else if (kind == "stall_uploads") stall_uploads(world, random);
   else return inject_in_raft(world, random, kind) || inject_reacting(world, random, kind) || inject_history(world, random, kind);
   return true;
 }

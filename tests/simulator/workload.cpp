@@ -101,6 +101,7 @@ void ClientWorkload::append(std::string payload) {
   checkers_.append_started(log_, payload);
   const Bytes bytes = Bytes::copy_of(payload);
   const Token t = token(Kind::append, std::move(payload));
+  pending_[t.value].begun = world_.scheduler.now();
   process_.call([&](client::ClientMachine& m) {
     const Time now = process_.now();
     pending_[t.value].deadline = now + options_.append_deadline;
@@ -113,8 +114,15 @@ void ClientWorkload::append_ended(const Pending& p, const client::Completion& re
   last_acknowledged_ = std::holds_alternative<client::Appended>(result);
   const auto* failure = std::get_if<client::Failure>(&result);
   if (failure) world_.trace(process_.name(), "append ends: " + failure->error.message());
+  if (last_acknowledged_ && !world_.hindered.contains(&process_)) {
+    const Duration took = world_.scheduler.now() - p.begun;
+    world_.slowest_append = std::max(world_.slowest_append, took);
+    if (options_.append_within > 0us && took > options_.append_within)
+      violated(world_, promise::held_up,
+               fmt::format("an append takes {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+  }
   checkers_.append_ended(log_, p.payload, result, process_.wall_ms());
-  if (failure && failure->error.code == Errc::outcome_unknown && process_.now() < p.deadline)
+  if (failure && failure->error.code == Errc::outcome_unknown && process_.now() < p.deadline && !closing_)
     checkers_.of(log_).unknown_early(p.payload, failure->error.message());
   if (failure && failure->error.code == Errc::outcome_unknown && world_.has(Bug::unknown_is_retried)) to_repeat_.push_back(p.payload);
   else ++ended_;
@@ -229,6 +237,7 @@ void ClientWorkload::trim() {
 
 bool ClientWorkload::close() {
   for (int i = 0; i < 3; ++i) append(fmt::format("{}:{}:closing {}#", process_.name(), name_, i));
+  closing_ = true;
   process_.call([&](client::ClientMachine& m) { m.close(process_.now()); });
   return pending_.empty();
 }

@@ -19,6 +19,7 @@ struct WorkloadOptions {
   std::uint64_t segment_size = 64u << 10;
   Duration think_max = 20ms;  ///< pause between appends of a client, at random up to this
   Duration append_deadline = 20s;
+  Duration append_within{};  ///< an acknowledged append takes no longer where nothing hinders its own client; 0: as long as it may
   int logs = 1;
   std::uint8_t replicas = 3;
   std::uint8_t write_quorum = 0;  ///< 0: the majority
@@ -55,6 +56,7 @@ class ClientWorkload {
     Offset floor{};
     std::uint64_t asked_ms = 0;  // when, by this process's wall clock
     Time deadline = never;       // of an append, by its own clock
+    Time begun{};                // of an append, by the world's
     Offset begin_floor{};        // of a tail
     std::size_t number = 0;      // of a trim
   };
@@ -98,6 +100,7 @@ class ClientWorkload {
   std::vector<Offset> followed_;  // where entries begin; only where it reads again
   std::vector<std::string> to_repeat_;
   bool resting_ = false;
+  bool closing_ = false;
   bool last_acknowledged_ = false;
   std::uint64_t tails_ = 0;
 };

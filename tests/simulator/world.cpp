@@ -420,7 +420,9 @@ World::World(const WorldOptions& o) : options(o), random(o.seed), network(*this)
   so.producers_max = o.producers_max;
   so.reference_window = o.reference_window;
   so.snapshot_every = o.snapshot_every;
+  so.unwritten_runs_per_producer_max = o.unwritten_per_producer;
   client::Options co;
+  co.eager_commit = o.eager;
   for (int i = 1; i <= o.sequencers; ++i) so.sequencers.push_back({SequencerId{static_cast<std::uint32_t>(i)}, fmt::format("seq{}:1", i)});
   for (int i = 1; i <= o.storage; ++i) so.storage.push_back({NodeId{static_cast<std::uint32_t>(i)}, DiskId{}, fmt::format("node{}:1", i)});
   for (const auto& s : so.sequencers) {

@@ -37,6 +37,8 @@ struct WorldOptions {
   std::uint64_t staging_bytes_max = 256u << 20;
   std::uint32_t reference_window = 65'536;  ///< sequencer::Options
   std::uint64_t snapshot_every = 1024;      ///< sequencer::Options
+  std::size_t unwritten_per_producer = 64;  ///< sequencer::Options
+  bool eager = false;                       ///< client::Options
   Bugs bugs;
   bool trace = false;
 };
@@ -358,6 +360,9 @@ class World {
   const Process* gone_for_good = nullptr;
   /// A replica has lost what it held, and counts as down until the next term.
   bool tails_were_lost = false;
+  /// Clients that a fault hindered themselves: how long their own appends take says nothing of others.
+  std::set<const Process*> hindered;
+  Duration slowest_append{};
   std::vector<std::unique_ptr<StorageProcess>> storage;
   std::vector<std::unique_ptr<SequencerProcess>> sequencers;
   std::vector<std::unique_ptr<ClientProcess>> clients;

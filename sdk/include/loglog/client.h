@@ -128,6 +128,7 @@ struct ClientOptions {
   std::uint64_t bytes_in_flight_max = 64u << 20;  ///< memory of appends under way
   bool block_when_full = true;                    ///< at that bound append waits; false: it is refused with too_many, as it
                                                   ///< always is in a callback, which would wait for itself
+  bool eager_commit = true;                       ///< an append is ordered while it is being uploaded, which saves a round trip
 };
 
 /// A stream of committed entries, in order. Move-only; ends its subscription when destroyed.

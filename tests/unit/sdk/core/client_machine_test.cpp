@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <map>
+#include <optional>
 #include <set>
 
 #include "proto-spec/disk/frame.h"
@@ -33,6 +34,7 @@ struct Cluster {
   std::map<std::pair<ProducerId, Sequence>, Upload> staged;
   std::vector<Send> commits, reads, follows, reports;
   bool answer_commits = true, lose_commits = false;
+  std::optional<std::vector<Send>> held_uploads;  // not answered yet; nullopt: answered at once
   std::uint32_t page = 1u << 20;
   std::uint32_t sequencers = 1, leads = 1;
 
@@ -87,7 +89,8 @@ struct Cluster {
     if (std::holds_alternative<OpenLog>(s.message)) reply(s, TermIs{log_id, term, term_at, term_end});
     if (const auto* u = std::get_if<Upload>(&s.message)) {
       staged[{u->run.producer, u->run.first}] = *u;
-      reply(s, Uploaded{log_id, u->run.producer, u->run.first, Offset{}});
+      if (held_uploads) held_uploads->push_back(s);
+      else reply(s, Uploaded{log_id, u->run.producer, u->run.first, Offset{}});
     }
     if (std::holds_alternative<Commit>(s.message)) commit(s);
     if (std::holds_alternative<ReportCorrupt>(s.message)) reports.push_back(s);
@@ -255,6 +258,78 @@ TEST_CASE("a deadline before the commit fails, one after it leaves the outcome u
   c.pass(1s);
   REQUIRE(c.done.size() == 1);
   CHECK(c.error(0) == expected);
+}
+
+TEST_CASE("eager: a run is committed along with its uploads where the last ones were taken at once, and after them where not (V1)") {
+  Options o;
+  o.eager_commit = true;
+  o.eager_run_max = 4096;
+  Cluster c(o);
+  c.begin_term(1);
+  c.held_uploads.emplace();
+  c.append(1, "the first run waits: nothing is known of its replicas");
+  c.pass(20ms);
+  REQUIRE(c.held_uploads->size() == 3);
+  CHECK(c.commits.empty());
+  const auto take = [&](std::size_t count) {
+    const std::vector<Send> held = std::exchange(*c.held_uploads, {});
+    for (std::size_t i = 0; i < held.size(); ++i) {
+      const auto& u = std::get<Upload>(held[i].message);
+      if (i < count) c.reply(held[i], Uploaded{log_id, u.run.producer, u.run.first, Offset{}});
+      else c.reply(held[i], Busy{log_id, u.run.producer, u.run.first, Errc::no_space, 1000});
+    }
+    c.run();
+  };
+  take(2);
+  CHECK(c.commits.size() == 1);
+  c.append(2, "the second one goes ahead");
+  c.pass(20ms);
+  CHECK(c.commits.size() == 2);
+  CHECK(c.done.size() == 2);
+
+  std::size_t taken = 0;
+  std::string next = "waits";
+  SUBCASE("too few took the last one") { taken = 1; }
+  SUBCASE("they took long") {
+    taken = 3;
+    c.pass(100ms);
+  }
+  SUBCASE("it is long") {
+    taken = 3;
+    next = std::string(5000, 'x');
+  }
+  take(taken);
+  c.append(3, next);
+  c.pass(20ms);
+  CHECK(c.commits.size() == 2);
+  take(3);
+  CHECK(c.commits.size() == 3);
+  c.held_uploads.reset();
+  c.append(4, "and the next one goes ahead again, or after its uploads");
+  c.pass(20ms);
+  CHECK(c.done.size() == 4);
+}
+
+TEST_CASE("eager: UploadAgain does not repeat what is on its way") {
+  Options o;
+  o.eager_commit = true;
+  Cluster c(o);
+  c.begin_term(1);
+  c.append(1, "one");
+  c.pass(20ms);
+  c.held_uploads.emplace();
+  c.answer_commits = false;
+  c.append(2, "two");
+  c.pass(20ms);
+  REQUIRE(c.commits.size() == 2);
+  REQUIRE(c.held_uploads->size() == 3);
+  const Send first = c.held_uploads->front();
+  const auto& run = std::get<Upload>(first.message).run;
+  c.reply(first, Uploaded{log_id, run.producer, run.first, Offset{}});
+  c.machine.arrived(c.now, {c.commits[0].to, RequestId{}, UploadAgain{log_id, run.producer, run.first}});
+  c.pass(20ms);
+  REQUIRE(c.held_uploads->size() == 4);
+  CHECK(c.held_uploads->back().to == first.to);
 }
 
 TEST_CASE("an entry that is too large is refused before anything is sent") {

@@ -231,6 +231,59 @@ TEST_CASE("sequencer: a run that nobody has and whose producer is gone is droppe
   CHECK(!f.alarmed());
 }
 
+TEST_CASE("sequencer: a run whose producer is there and does not bring it is dropped once all replicas have missed it twice (V1)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  append(f, c, commit(t, 1));
+  const Commit absent = commit(t, 1, 0, 88);
+  for (int i : {1, 2, 3}) f.node(i).logs[log].missing.insert(absent.run.digest.value);
+  f.say(f.connect_client(), absent);
+  f.pass(1s);
+  const auto misses = [&](int node) {
+    f.machine->arrived(f.now, {f.node(node).connection, RequestId{}, Missing{log, t.term, t.end + 100, absent.run}});
+    f.run();
+  };
+  f.to_clients.clear();
+  for (int i : {1, 2}) misses(i);
+  f.pass(500ms);
+  CHECK(f.heard<TermIs>().empty());
+  CHECK(f.heard<UploadAgain>().size() == 2);
+  misses(3);
+  f.pass(500ms);
+  const auto told = f.heard<TermIs>();
+  REQUIRE(!told.empty());
+  CHECK(told[0].term > t.term);
+  CHECK(told[0].start == t.end + 100);
+}
+
+TEST_CASE("sequencer: what is ordered and durable nowhere has a bound, for a producer and for a log (V1)") {
+  FakeCluster f(3);
+  f.options.unwritten_runs_per_producer_max = 2;
+  f.options.unwritten_runs_max = 3;
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  for (int i : {1, 2, 3}) f.node(i).durable = false;
+  f.to_clients.clear();
+  f.say(c, commit(t, 1));
+  f.say(c, commit(t, 2));
+  CHECK(f.heard<Refused>().empty());
+  f.say(c, commit(t, 3));
+  REQUIRE(f.heard<Refused>().size() == 1);
+  CHECK(f.heard<Refused>()[0].error == Errc::too_many);
+  f.say(c, commit(t, 1, 0, 88));
+  CHECK(f.heard<Refused>().size() == 1);
+  f.say(c, commit(t, 1, 0, 99));
+  REQUIRE(f.heard<Refused>().size() == 2);
+  CHECK(f.heard<Refused>()[1].error == Errc::too_many);
+  f.say(c, commit(t, 2));  // a repeat is not one more
+  CHECK(f.heard<Refused>().size() == 2);
+}
+
 TEST_CASE("sequencer: replicas that contradict each other halt the log (D4); a node that lost data counts as down (T4)") {
   FakeCluster f(3);
   f.start_all();
