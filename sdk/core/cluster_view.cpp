@@ -18,9 +18,11 @@ void ClusterView::dial(Time now, const std::string& address, Endpoint& e) {
 
 ConnectionId ClusterView::at(Time now, const std::string& address) {
   if (address.empty()) return {};
-  auto& e = endpoints_.try_emplace(address, Endpoint{{}, false, {}, {}, {options_.reconnect_min, options_.reconnect_max}}).first->second;
-  dial(now, address, e);
-  return e.up ? e.connection : ConnectionId{};
+  auto i = endpoints_.find(address);
+  if (i == endpoints_.end())
+    i = endpoints_.emplace(address, Endpoint{{}, false, {}, {}, {options_.reconnect_min, options_.reconnect_max}}).first;
+  dial(now, address, i->second);
+  return i->second.up ? i->second.connection : ConnectionId{};
 }
 
 ConnectionId ClusterView::node(Time now, NodeId id) {
