@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 2
 
 jobs=${LOGLOG_JOBS:-$(nproc)}
 seeds=${LOGLOG_SEEDS:-260}
-soak=${LOGLOG_SOAK:-60} # seconds of fresh random seeds
+soak=${LOGLOG_SOAK:-225} # seconds of fresh random seeds
 fuzz_seconds=${LOGLOG_FUZZ_SECONDS:-20}
 wanted=("$@")
 logs=$PWD/build/tests/logs
