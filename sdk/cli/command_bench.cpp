@@ -168,6 +168,7 @@ int bench_append(const Target& target, const BenchOptions& o, const std::vector<
     auto client = target.connect();
     if (!client) return failed(client.error());
     std::vector<Log> logs;
+    logs.reserve(names.size());
     for (const std::string& name : names) {
       auto log = client->open_or_create_log(name);
       if (!log) return failed(log.error());

@@ -10,6 +10,7 @@ namespace loglog::client {
 
 struct ReadCall {
   Time deadline;
+  LogId log;
   Errc last = Errc::unavailable;
   std::shared_ptr<PageReader> reader;
 };
@@ -87,6 +88,7 @@ struct ClientMachine::Parts {
   ReplicaChoice choice;
   std::map<LogId, std::unique_ptr<AppendPipeline>> pipelines;
   std::map<Token, ReadCall> reads;
+  std::map<LogId, Offset> read_through;  ///< where the entries of the last read ended: another entry begins there
   std::map<Token, FollowCall> follows;
   std::map<Token, Question> questions;
   std::map<Token, StatusCall> statuses;

@@ -17,7 +17,8 @@ void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uin
   if (p.closed) return p.fail(token, Errc::client_closed);
   auto reader = std::make_shared<PageReader>(p.options, p.view, p.choice, log, from, no_offset, std::max(max_bytes, frame_overhead), wait,
                                              [&p, token](Time at, PageReader::Step&& s) { p.read_step(at, token, std::move(s)); });
-  p.reads[token] = {deadline, Errc::unavailable, reader};
+  if (const auto known = p.read_through.find(log); known != p.read_through.end() && known->second == from) reader->trust_begin();
+  p.reads[token] = {deadline, log, Errc::unavailable, reader};
   reader->poll(now);
 }
 
@@ -31,6 +32,7 @@ void ClientMachine::Parts::read_step(Time at, Token t, PageReader::Step&& s) {
     reads.erase(i);
     complete(t, std::move(c));
   };
+  if (!s.entries.empty()) read_through[i->second.log] = next;
   if (!s.entries.empty() || s.reason == Errc::past_end) return finish(Delivered{std::move(s.entries), next});
   if (s.reason == Errc::ok) return reader->poll(at);  // only term and segment starts
   if (s.reason == Errc::trimmed)

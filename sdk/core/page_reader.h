@@ -38,6 +38,8 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   Offset next() const { return cursor_.next(); }
   /// No replica that answered so far has a good frame where the reader began: where not all have answered, that is all one knows.
   bool doubts_begin() const { return doubted_ && cursor_.at_first(); }
+  /// A frame begins where the reader does: what does not verify there is damage.
+  void trust_begin() { cursor_.confirm(); }
   void jump(Offset to) { cursor_ = FollowCursor(log_, to); }
   /// When poll() has something to do again.
   Time wake() const { return asked_ || stopped_ ? never : due_; }

@@ -419,7 +419,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Upload& m) {
 void StorageMachine::on(ConnectionId from, RequestId request, Read& m) {
   LogReplica* l = find(m.log);
   if (l == nullptr || !l->state.made || l->state.dropped)
-    return node_.send(from, request, Page{m.log, m.offset, {}, {}, Errc::not_member, {}});
+    return node_.send(from, request,
+                      Page{m.log, m.offset, {}, {}, l != nullptr && l->state.dropped ? Errc::no_such_log : Errc::not_member, {}});
   sessions_.at(from).readers.insert(m.log);
   l->reader.read(from, request, m);
 }
@@ -427,7 +428,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Read& m) {
 void StorageMachine::on(ConnectionId from, RequestId request, Follow& m) {
   LogReplica* l = find(m.log);
   if (l == nullptr || !l->state.made || l->state.dropped)
-    return node_.send(from, request, Page{m.log, m.offset, {}, {}, Errc::not_member, {}});
+    return node_.send(from, request,
+                      Page{m.log, m.offset, {}, {}, l != nullptr && l->state.dropped ? Errc::no_such_log : Errc::not_member, {}});
   Session& s = sessions_.at(from);
   s.readers.insert(m.log);
   s.follows[request] = m.log;

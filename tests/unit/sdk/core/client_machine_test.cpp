@@ -358,6 +358,27 @@ TEST_CASE("a replica whose bytes do not verify is left and told") {
   CHECK(!c.reports.empty());
 }
 
+TEST_CASE("where one read ended the next one finds damage and tells the node, also where no other replica answers") {
+  Cluster c;
+  c.begin_term(1);
+  c.append(1, "payload");
+  c.pass(100ms);
+  const std::uint64_t at = std::get<client::Appended>(c.done.at(0).result).offset.value;
+  c.machine.read(c.now, Token{2}, log_id, Offset{at}, 4096, 0ms, never);
+  c.pass(100ms);
+  REQUIRE(c.done.size() == 2);
+  c.append(3, "more");
+  c.pass(100ms);
+  c.corrupt = {"n1", "n2", "n3"};
+  const Offset next = std::get<Delivered>(c.done[1].result).next;
+  c.machine.read(c.now, Token{4}, log_id, next, 4096, 0ms, c.now + 1s);
+  c.pass(2s);
+  REQUIRE(c.done.size() == 4);
+  CHECK(c.error(3) != Errc::not_an_entry);
+  REQUIRE(!c.reports.empty());
+  CHECK(std::get<ReportCorrupt>(c.reports[0].message).offset == next);
+}
+
 TEST_CASE("where a replica does not answer, an offset that is no entry's is known at the deadline only, and not called corrupt") {
   Cluster c;
   c.down = {"n3"};
