@@ -177,6 +177,7 @@ int bench_append(const Target& target, const BenchOptions& o, const std::vector<
     ready.emplace_back(std::move(*client), std::move(logs));
   }
   std::vector<std::unique_ptr<Producer>> producers;
+  producers.reserve(ready.size());
   const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(o.seconds));
   const std::uint32_t window = std::max(1u, o.in_flight / o.producers);
   for (auto& [client, logs] : ready)
