@@ -61,7 +61,8 @@ step() { # name limit-in-seconds command…
   passed=$((passed + ok))
   failed=$((failed + bad))
   echo "FAILED  $name ($((SECONDS - start)) s): exit $status$([ "$status" = 124 ] && echo ", over its limit of $limit s")"
-  tail -n 40 "$log" | sed 's/^/  | /'
+  # Whoever prints only the end of this sees what was found, too.
+  { tail -n 40 "$log"; grep -A 1 '^VIOLATION' "$log" | tail -n 10; } | sed 's/^/  | /'
   return 1
 }
 
@@ -86,8 +87,10 @@ kept_seeds() {
   while read -r plan seed why; do
     [[ $plan == "#"* || -z $plan ]] && continue
     echo "$plan $seed: $why"
-    build/release/bin/loglog-simulate --plan "tests/simulator/plans/$plan.txt" --seed "${seed%x*}" \
-      $([[ $seed == *x* ]] && echo --load "${seed#*x}") || return 1
+    # Of the form SEED[xLOAD][e]: e, clients commit eagerly.
+    local plain=${seed%e}
+    build/release/bin/loglog-simulate --plan "tests/simulator/plans/$plan.txt" --seed "${plain%x*}" \
+      $([[ $plain == *x* ]] && echo --load "${plain#*x}") $([[ $seed == *e ]] && echo --eager) || return 1
     ran=$((ran + 1))
   done <tests/simulator/kept_seeds.txt
   [ "$ran" -gt 0 ]

@@ -50,6 +50,7 @@
   X(S8_deadline)     /* a recovery that does not move is begun anew in another term */                         \
   X(D1)              /* an offset is ordered once in a term */                                                 \
   X(D2)              /* orders follow exactly the frame they name */                                           \
+  X(D2_newest)       /* and come over the sequencer's newest connection */                                     \
   X(D3)              /* a run is what its digest says, when staged and when ordered */                         \
   X(D4_sync)         /* acknowledged only when synced */                                                       \
   X(D4_chain)        /* equal offsets have equal chains, or the log halts */                                   \

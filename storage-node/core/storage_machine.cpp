@@ -133,7 +133,10 @@ const LogCore* StorageMachine::log(LogId id) const {
 void StorageMachine::connected(Time now, const Connected& c) {
   begin(now);
   sessions_[c.connection].peer = c.peer;
-  if (c.peer.role == Role::sequencer) adopt_cluster(c.peer.cluster, c.peer.cluster_name);
+  if (c.peer.role == Role::sequencer) {
+    adopt_cluster(c.peer.cluster, c.peer.cluster_name);
+    if (!removed(Rule::D2_newest)) keep_newest(c.peer.id);
+  }
   if (c.dialled != NodeId{}) {
     if (c.peer.role == Role::storage && c.peer.id == c.dialled.value) node_.peer_connected(c.dialled, c.connection);
     else {
@@ -142,6 +145,19 @@ void StorageMachine::connected(Time now, const Connected& c) {
     }
   }
   end();
+}
+
+/// D2. A sequencer speaks over one connection. Once it has made another one, what the old one still holds is out of date: an Order from
+/// there would drop what was ordered since, and tell nobody.
+void StorageMachine::keep_newest(std::uint32_t sequencer) {
+  std::vector<ConnectionId> all;  // in the order in which they came
+  for (const auto& [id, session] : sessions_)
+    if (session.peer.role == Role::sequencer && session.peer.id == sequencer) all.push_back(id);
+  all.pop_back();
+  for (const ConnectionId id : all) {
+    node_.out.closes.push_back({id, Error{Errc::connection_lost, fmt::format("sequencer {} has made a newer connection", sequencer)}});
+    forget(id);
+  }
 }
 
 void StorageMachine::adopt_cluster(ClusterId cluster, const std::string& name) {
@@ -159,17 +175,21 @@ void StorageMachine::connect_failed(Time now, const ConnectFailed& c) {
 
 void StorageMachine::disconnected(Time now, const Disconnected& d) {
   begin(now);
-  if (const auto it = sessions_.find(d.connection); it != sessions_.end()) {
+  forget(d.connection);
+  end();
+}
+
+void StorageMachine::forget(ConnectionId c) {
+  if (const auto it = sessions_.find(c); it != sessions_.end()) {
     for (LogId id : it->second.readers)
-      if (LogReplica* log = find(id)) log->reader.forget(d.connection);
+      if (LogReplica* log = find(id)) log->reader.forget(c);
     sessions_.erase(it);
   }
-  std::erase_if(waiting_, [&](const Arrived& a) { return a.from == d.connection; });
-  if (leader_ == d.connection) leader_ = {};
+  std::erase_if(waiting_, [&](const Arrived& a) { return a.from == c; });
+  if (leader_ == c) leader_ = {};
   for (auto& [id, log] : logs_)
-    if (log->state.leader == d.connection) log->state.leader = {};
-  node_.connection_lost(d.connection);
-  end();
+    if (log->state.leader == c) log->state.leader = {};
+  node_.connection_lost(c);
 }
 
 void StorageMachine::arrived(Time now, Arrived&& a) {

@@ -80,6 +80,8 @@ class StorageMachine {
 
   void sealed(ConnectionId from, RequestId request, const Seal& m);
   void adopt_cluster(ClusterId cluster, const std::string& name);
+  void keep_newest(std::uint32_t sequencer);
+  void forget(ConnectionId c);
   void save_identity();
   void save_metadata();
   bool stale(ConnectionId from, RequestId request, const LogCore& s, RaftIndex version);

@@ -31,10 +31,11 @@ struct TestNode {
     machine = std::make_unique<StorageMachine>(options, id * 1000 + ++starts);
     REQUIRE(machine->start(now, disk));
     run();
-    Hello h{hello_magic, 1, 1, Role::sequencer, ClusterId{5}, "test", 1, {}, {}, 0};
-    machine->connected(now, {leader, h, {}});
-    h.role = Role::client;
-    machine->connected(now, {client, h, {}});
+    connect(leader, Role::sequencer);
+    connect(client, Role::client);
+  }
+  void connect(ConnectionId c, Role role) {
+    machine->connected(now, {c, Hello{hello_magic, 1, 1, role, ClusterId{5}, "test", 1, {}, {}, 0}, {}});
     run();
   }
   /// The process dies; the page cache survives.
@@ -54,6 +55,7 @@ struct TestNode {
       auto ops = std::move(o.disk);
       for (auto& s : o.sends) sent.push_back(std::move(s));
       for (auto& c : o.connects) connects.push_back(c);
+      for (auto& c : o.closes) closed.push_back(c.connection);
       o.clear();
       for (auto& op : ops) held.push_back(std::move(op));
       while (!hold && !held.empty()) {
@@ -134,6 +136,7 @@ struct TestNode {
   std::deque<DiskRequest> held;
   std::vector<Send> sent;
   std::vector<ConnectPeer> connects;
+  std::vector<ConnectionId> closed;
 };
 
 struct Run {
@@ -237,6 +240,28 @@ TEST_CASE("seal is a barrier: the state waits for the group in flight, and no ac
   CHECK(n.take<Fenced>()->promise == Term{2});
   n.say(leader, Seal{{}, Term{2}, InstanceId{55}, {}});  // T1
   CHECK(n.take<Fenced>());
+}
+
+TEST_CASE("what a sequencer's older connection still holds does not touch what the newer one ordered") {
+  constexpr ConnectionId newer{3};
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  const Offset end = n.take<Durable>()->tail;
+  n.connect(newer, Role::sequencer);
+  const Run r = make_run(11, 1);
+  n.say(newer, Order{log_id, Term{1}, {}, end, Term{1}, {}, {{r.reference, {}}}});  // its upload is still on its way
+  CHECK(n.closed == std::vector{leader});
+  n.say(leader, Order{log_id, Term{1}, {}, Offset{end.value - 10}, Term{1}, {}, {}});
+  CHECK(!n.take<StateIs>());
+  n.connect(leader, Role::sequencer);  // accepted before the newer one, its Hello heard after
+  CHECK(n.closed == std::vector{leader, leader});
+  n.say(client, upload_of(r));
+  const auto durable = n.take<Durable>();
+  REQUIRE(durable);
+  CHECK(durable->tail == end + r.frames.size());
+  CHECK(n.machine->log(log_id)->leader == newer);
 }
 
 TEST_CASE("reconcile cuts a divergent tail and copies from a peer; both logs are then equal") {
