@@ -91,6 +91,7 @@ void ClientWorkload::append_more() {
 
 void ClientWorkload::append_last() {
   last_acknowledged_ = false;
+  lasts_ = true;
   options_.append_deadline = 30s;
   ++options_.entries_per_client;
   append_more();
@@ -126,6 +127,8 @@ void ClientWorkload::append_ended(const Pending& p, const client::Completion& re
     checkers_.of(log_).unknown_early(p.payload, failure->error.message());
   if (failure && failure->error.code == Errc::outcome_unknown && world_.has(Bug::unknown_is_retried)) to_repeat_.push_back(p.payload);
   else ++ended_;
+  // The log may be trimmed past all that this client knew of it (A5; unknown_early has judged that): then another one is the last.
+  if (lasts_ && failure && failure->error.code == Errc::outcome_unknown) ++options_.entries_per_client;
   if (thinking_) return;
   thinking_ = true;
   later(up_to(options_.think_max), &ClientWorkload::append_more);

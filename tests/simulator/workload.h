@@ -102,6 +102,7 @@ class ClientWorkload {
   bool resting_ = false;
   bool closing_ = false;
   bool last_acknowledged_ = false;
+  bool lasts_ = false;  // append_last() was called
   std::uint64_t tails_ = 0;
 };
 
