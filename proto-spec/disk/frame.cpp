@@ -5,8 +5,15 @@
 
 #include <utility>
 
+#ifdef LOGLOG_XXH_DISPATCH
+// Of libxxhash. Its own header would replace the inlined functions, which short input is better served by.
+extern "C" XXH64_hash_t XXH3_64bits_dispatch(const void* input, std::size_t size);
+#endif
+
 namespace loglog {
 namespace {
+
+[[maybe_unused]] constexpr std::size_t dispatched_above = 240;  // where XXH3 begins to work in long stripes
 
 constexpr std::size_t term_at = 4;
 constexpr std::size_t checksum_at = 28;
@@ -91,7 +98,12 @@ void write_frame_image(std::byte* out, FrameKind kind, ProducerId producer, Sequ
   store_le(out + frame_prefix_size + n + 4, std::uint32_t{0});
 }
 
-std::uint32_t payload_checksum(ByteSpan payload) { return low_half(XXH3_64bits(payload.data(), payload.size())); }
+std::uint32_t payload_checksum(ByteSpan payload) {
+#ifdef LOGLOG_XXH_DISPATCH
+  if (payload.size() > dispatched_above) return low_half(XXH3_64bits_dispatch(payload.data(), payload.size()));
+#endif
+  return low_half(XXH3_64bits(payload.data(), payload.size()));
+}
 
 std::uint32_t prefix_checksum(const std::byte* prefix, LogId log, Offset offset) {
   std::byte b[checksum_at + 16];

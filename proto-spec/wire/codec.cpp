@@ -122,6 +122,13 @@ Result<Received> decode(const Bytes& whole) {
   return fail(Errc::malformed_message);
 }
 
+namespace {
+// Behind a large message another one is expected: a first piece of it tells its size, and the rest comes in one go to where all of it
+// has room. What is moved is never more than that piece.
+constexpr std::size_t large_message = 32u << 10;
+constexpr std::size_t first_piece = 16u << 10;
+}  // namespace
+
 FrameDecoder::FrameDecoder(std::size_t slab_size, std::uint32_t body_max) : slab_size_(slab_size), body_max_(body_max) {}
 
 void FrameDecoder::make_room(std::size_t need) {
@@ -134,8 +141,12 @@ void FrameDecoder::make_room(std::size_t need) {
 }
 
 std::span<std::byte> FrameDecoder::writable() {
-  if (slab_.size() == end_) make_room(slab_size_);
-  return {slab_.mutable_data() + end_, slab_.size() - end_};
+  if (slab_.size() == end_ || (after_large_ && begin_ == end_ && slab_.size() - end_ < std::min(first_piece, slab_size_)))
+    make_room(slab_size_);
+  std::size_t room = slab_.size() - end_;
+  if (whole_ >= large_message) room = std::min(room, begin_ + whole_ - end_);
+  else if (after_large_) room = std::min(room, first_piece);
+  return {slab_.mutable_data() + end_, room};
 }
 
 void FrameDecoder::filled(std::size_t n) { end_ += n; }
@@ -149,12 +160,14 @@ Result<std::optional<Received>> FrameDecoder::next() {
     return fail(Errc::message_too_large,
                 "a body of " + std::to_string(h->body_length) + " bytes, at most " + std::to_string(body_max_) + " are accepted");
   const std::size_t whole = message_header_size + h->body_length;
+  whole_ = have < whole ? whole : 0;
   if (have < whole) {
     if (slab_.size() - begin_ < whole) make_room(whole);
     return std::nullopt;
   }
   auto r = decode(slab_.slice(begin_, whole));
   begin_ += whole;
+  after_large_ = whole >= large_message;
   if (!r) return std::unexpected(r.error());
   return std::optional<Received>(std::move(*r));
 }

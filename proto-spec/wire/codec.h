@@ -64,6 +64,8 @@ class FrameDecoder {
   Bytes slab_;
   std::size_t begin_ = 0;  // first byte not yet given out
   std::size_t end_ = 0;    // end of what came
+  std::size_t whole_ = 0;  // size of the message of which a part came; 0: not known
+  bool after_large_ = false;
 };
 
 /// One readable line: name and fields; tails as their length.

@@ -31,12 +31,12 @@ struct OpenSegment {
   Offset first;
   Bytes header;  ///< 4096 bytes
 };
-/// Make the `next` file ready, of at least `size` bytes (header included): full of zeros that are written, or, in haste, with
-/// the space only reserved. Not on the log's strand, and never under way together with an OpenSegment of the log.
+/// Make the `next` file ready, of at least `size` bytes (header included): full of zeros that are written, or with the
+/// space only reserved. Not on the log's strand, and never under way together with an OpenSegment of the log.
 struct PrepareNext {
   LogId log;
   std::uint64_t size;
-  bool in_haste = false;
+  bool reserve_only = false;
 };
 /// Reserve space for the open segment up to `size` bytes of file; the bytes there are zeros. Not on the log's strand: groups are
 /// written below the size that the file had.
@@ -44,6 +44,7 @@ struct GrowSegment {
   LogId log;
   Offset first;
   std::uint64_t size;
+  bool reserve_only = false;  ///< no zeros are written
 };
 /// Cut a segment file to its length (it will never be written again); not durable by itself, the next sync covers it.
 struct CloseSegment {

@@ -13,6 +13,9 @@ namespace loglog::storage {
 namespace {
 constexpr std::uint64_t first_file_size = 1u << 20;
 constexpr Duration space_asked_every = 1s;
+// The first fdatasync over space that was only reserved makes the file system write a journal entry. Zeros written beforehand spare
+// that, and cost as much of the disk as the bytes themselves: worth it for small groups, not for groups above this size.
+constexpr std::uint64_t zeros_below = 64u << 10;
 }  // namespace
 
 std::uint64_t SegmentWriter::segment_size() const {
@@ -52,10 +55,12 @@ bool SegmentWriter::make_room(bool opens, std::uint64_t bytes) {
   return false;
 }
 
-void SegmentWriter::prepare(std::uint64_t size, bool in_haste) {
+bool SegmentWriter::writes_large_groups() const { return group_average_ > zeros_below; }
+
+void SegmentWriter::prepare(std::uint64_t size, bool reserve_only) {
   if (preparing_) return;
   preparing_ = true;
-  s_.node.disk(PrepareNext{s_.id, size, in_haste}, [this, size](DiskDone&& d) {
+  s_.node.disk(PrepareNext{s_.id, size, reserve_only}, [this, size](DiskDone&& d) {
     preparing_ = false;
     if (d.error == Errc::ok) next_size_ = size;
     space_asked(d, size);
@@ -65,7 +70,7 @@ void SegmentWriter::prepare(std::uint64_t size, bool in_haste) {
 void SegmentWriter::grow(std::uint64_t size) {
   if (growing_) return;
   growing_ = true;
-  s_.node.disk(GrowSegment{s_.id, s_.segments.open(), size}, [this, size, file = s_.segments.open()](DiskDone&& d) {
+  s_.node.disk(GrowSegment{s_.id, s_.segments.open(), size, writes_large_groups()}, [this, size, file = s_.segments.open()](DiskDone&& d) {
     growing_ = false;
     if (d.error == Errc::ok && !s_.segments.empty() && s_.segments.open() == file) capacity_ = std::max(capacity_, size);
     space_asked(d, size);
@@ -103,7 +108,7 @@ void SegmentWriter::reserve_ahead() {
   if (s_.segments.empty() || s_.dropped || space_again_ != never) return;
   const std::uint64_t used = s_.durable.end - s_.segments.open();
   if (capacity_ < file_size() && used * 2 > capacity_) grow(std::min(2 * capacity_, file_size()));
-  if (next_size_ < file_size() && used * 4 > segment_size()) prepare(file_size(), false);
+  if (next_size_ < file_size() && used * 4 > segment_size()) prepare(file_size(), writes_large_groups());
 }
 
 Bytes SegmentWriter::next_marks() {
@@ -132,6 +137,7 @@ void SegmentWriter::write(std::vector<Bytes> frames, bool opens, std::function<v
   check(!s_.dirty_tail, "a torn tail is cut before it is written over");
   check(s_.written.end - s_.durable.end <= room(opens), "room is made before a group is taken");
   if (opens_file(opens)) open_segment(s_.durable.end);
+  group_average_ += (static_cast<std::int64_t>(s_.written.end - s_.durable.end) - static_cast<std::int64_t>(group_average_)) / 8;
   const Offset file = s_.segments.open();
   Bytes marks = next_marks();
   const std::uint64_t marks_at = marks_slot_at[counter_ % 2];

@@ -41,7 +41,8 @@ class SegmentWriter {
   std::uint64_t segment_size() const;
   std::uint64_t file_size() const;
   std::uint64_t next_file_size() const;
-  void prepare(std::uint64_t size, bool in_haste);
+  void prepare(std::uint64_t size, bool reserve_only);
+  bool writes_large_groups() const;
   void grow(std::uint64_t size);
   void space_asked(const DiskDone& d, std::uint64_t size);
   void reserve_ahead();
@@ -50,6 +51,7 @@ class SegmentWriter {
   std::function<void()> settled_;
   int in_flight_ = 0;
   std::uint64_t counter_ = 0;
+  std::uint64_t group_average_ = 0;  ///< bytes of a group, of the last few
   Offset marked_durable_{};
   Offset marked_committed_{};
   std::uint64_t capacity_ = 0;   ///< size of the open segment's file

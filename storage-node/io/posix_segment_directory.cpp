@@ -155,7 +155,7 @@ struct SegmentDirectory::Doer {
       if (!d) return failed("cannot create", temporary);
       const std::uint64_t size = whole_blocks(o.size);
       Outcome reserved = reserve(d.get(), size, temporary);
-      if (reserved.error == Errc::ok && ((!o.in_haste && !write_zeros(d.get(), 0, size)) || ::fdatasync(d.get()) != 0))
+      if (reserved.error == Errc::ok && ((!o.reserve_only && !write_zeros(d.get(), 0, size)) || ::fdatasync(d.get()) != 0))
         reserved = failed("cannot prepare", temporary);
       if (reserved.error != Errc::ok) {
         ::unlink(temporary.c_str());
@@ -181,7 +181,8 @@ struct SegmentDirectory::Doer {
     Outcome reserved = reserve(d.get(), size, path);
     // Only past what the file had: groups are written below that meanwhile.
     const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
-    if (reserved.error == Errc::ok && (!write_zeros(d.get(), had, size) || ::fdatasync(d.get()) != 0)) return failed("cannot grow", path);
+    if (reserved.error == Errc::ok && ((!o.reserve_only && !write_zeros(d.get(), had, size)) || ::fdatasync(d.get()) != 0))
+      return failed("cannot grow", path);
     return reserved;
   }
 
