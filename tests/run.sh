@@ -122,6 +122,7 @@ step "tidy" 900 bash -c check_tidy
 step "unit tests" 600 build/asan/bin/loglog-unit-tests
 step "simulator, $seeds seeds" 600 build/release/bin/loglog-simulate --plans tests/simulator/plans --seeds "$seeds"
 step "simulator, eager, $((seeds / 2)) seeds" 300 build/release/bin/loglog-simulate --plans tests/simulator/plans --seeds $((seeds / 2)) --eager
+step "simulator, eager and observed, $((seeds / 2)) seeds" 300 build/release/bin/loglog-simulate --plans tests/simulator/plans --first-seed 10001 --seeds $((seeds / 2)) --eager --observed
 step "simulator, kept seeds" 120 bash -c kept_seeds
 [ "$soak" = 0 ] || step "simulator, fresh seeds" $((soak + 120)) build/release/bin/loglog-simulate --plans tests/simulator/plans --soak "$soak" --eager
 step "simulator, controls" 240 build/release/bin/loglog-simulate --controls

@@ -95,7 +95,13 @@
   X(A6_unknown)      /* a deadline that passes after a commit is outcome unknown */                            \
   X(A6_number)       /* a failed entry's number is given to no other */                                        \
   X(V1_bound)        /* the leader bounds the runs it has ordered and no replica holds */                      \
-  X(V1_drop)         /* a run that stays missing is dropped by a new term, whoever still promises it */
+  X(V1_drop)         /* a run that stays missing is dropped by a new term, whoever still promises it */                              \
+  X(V2_quorum)       /* a client observes a commit once W members */                                           \
+  X(V2_same)         /* say the same term and offset, those of its commit */                                   \
+  X(V2_member)       /* members of the term's own set, as its leader tells it */                               \
+  X(V2_stands)       /* over connections that stand: one that began anew may have lost what it said */         \
+  X(V2_sent)         /* a node says it only while matched in the term, with no hole */                         \
+  X(V2_ordered)      /* and a hole is filled to what was ordered, not to what the leader heard acknowledged */
 // clang-format on
 
 namespace loglog {

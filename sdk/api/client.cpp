@@ -139,6 +139,7 @@ std::expected<Client, CallError> Client::connect(ClientOptions options) {
   client::Options core;
   core.addresses = options.addresses;
   core.eager_commit = options.eager_commit;
+  core.observed_commit = options.observed_commit;
   // The bound that blocks is the one here; the core's own is a net below it.
   core.bytes_in_flight_max = 2 * options.bytes_in_flight_max + run_size_max;
   std::random_device entropy;

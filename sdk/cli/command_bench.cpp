@@ -391,6 +391,7 @@ void add_bench(CLI::App& app, Target& target, Run& run) {
   c->add_option("--followers", o->followers, "follow: clients that follow (default 1)");
   c->add_option("--seconds", o->seconds, "how long (default 5)");
   c->add_flag("--eager,!--no-eager", target.options.eager_commit, "commit along with the uploads, or after them (default: along)");
+  c->add_flag("--observed,!--no-observed", target.options.observed_commit, "count durable replicas in the client (default: not)");
   c->add_flag("--json", o->json, "one JSON object as the last line");
   c->add_option("--cluster", target.addresses, "HOST:PORT[,HOST:PORT…] of any nodes")->delimiter(',');
   c->callback([&target, &run, o] { run = [&target, o] { return bench(target, *o); }; });

@@ -122,6 +122,7 @@ void AppendPipeline::upload(Time now, Run& run) {
 
 void AppendPipeline::send_upload(Time now, Run& run, ReplicaUploads::Target& t, ConnectionId c) {
   run.uploads.sent(t, c, now);
+  if (options_.observed_commit && observing_.insert(c).second) view_.tell(c, RequestId{0}, Observe{log_, producer_});
   view_.request(now, c, Upload{log_, run.reference, run.frames}, Duration::max(),
                 [this, first = run.reference.first, node = t.node, c](Time at, Message* m) { upload_answered(at, first, node, c, m); });
 }
@@ -139,6 +140,7 @@ void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, Conn
     t->not_before = now + std::chrono::milliseconds(std::clamp<std::uint32_t>(busy->retry_after_ms, 1, 1000));
     t->refusal = busy->error;
   } else if (!taken) t->not_before = now + refusal_pause;
+  if (!taken) observing_.erase(c);  // it may not have known the log when it was told
   judge_uploads(now, *run, taken != nullptr);
   if (late == lagging_.end()) return;
   run->uploads.drop_unsent();
@@ -160,7 +162,10 @@ void AppendPipeline::drop_laggards(Time now) {
     bytes_ -= i->frames.size();
     i = lagging_.erase(i);
   }
-  for (const ConnectionId c : slow) view_.drop(now, c);
+  for (const ConnectionId c : slow) {
+    observing_.erase(c);
+    view_.drop(now, c);
+  }
 }
 
 // ---- The term
@@ -199,6 +204,7 @@ void AppendPipeline::term_is(Time now, ConnectionId from, const TermIs& m) {
   term_ = m.term;
   term_start_ = removed(Rule::A3_until) ? std::min(m.start, known_before) : m.start;
   term_end_ = m.end;
+  observed_.begin(term_);
   for (Run& r : runs_) {
     r.commit_sent = false;
     r.commits_in_term = 0;
@@ -213,6 +219,7 @@ void AppendPipeline::lose_term(Time now, Duration pause) {
 }
 
 void AppendPipeline::disconnected(Time now, ConnectionId c) {
+  observing_.erase(c);
   if (c == leader_) lose_term(now, Duration{0});
 }
 
@@ -312,6 +319,7 @@ void AppendPipeline::arrived(Time now, ConnectionId from, const Message& m) {
   if (const auto* c = std::get_if<Committed>(&m)) committed(now, *c);
   else if (const auto* r = std::get_if<Refused>(&m)) refused(now, from, *r);
   else if (const auto* u = std::get_if<UploadAgain>(&m)) upload_again(*u);
+  else if (const auto* d = std::get_if<RunDurable>(&m)) run_durable(now, from, *d);
   else if (const auto* t = std::get_if<TermIs>(&m)) term_is(now, from, *t);
   else if (const auto* f = std::get_if<Failed>(&m); f && from == leader_) {
     if (f->error == Errc::not_leader) view_.not_leader(from, {});
@@ -325,6 +333,38 @@ void AppendPipeline::committed(Time now, const Committed& m) {
   for (Item& i : run->items) end(i, Appended{m.offset + i.at, m.term});
   known_ = std::max(known_, m.offset + run->reference.length);
   settle(now, run, true);
+}
+
+// ---- Observed (V2)
+
+/// Asked once a term, of whoever leads in it; until it is known the leader's answers alone end appends.
+void AppendPipeline::learn_set(Time now) {
+  if (!options_.observed_commit || observed_.has_set() || asking_set_ || leader_ == ConnectionId{} || now < set_at_) return;
+  asking_set_ = true;
+  view_.request(now, leader_, GetTermSet{log_, term_}, options_.commit_timeout, [this](Time at, Message* m) {
+    asking_set_ = false;
+    set_at_ = at + refusal_pause;
+    const auto* set = m ? std::get_if<TermSetIs>(m) : nullptr;
+    if (set == nullptr) return;
+    observed_.learn(*set);
+    std::vector<Sequence> waiting;
+    for (const Run& r : runs_) waiting.push_back(r.reference.first);
+    for (const Sequence first : waiting) observe(at, first);
+  });
+}
+
+void AppendPipeline::run_durable(Time now, ConnectionId from, const RunDurable& m) {
+  if (m.producer != producer_ || find(m.first) == runs_.end()) return;
+  observed_.said(view_.storage_at(from), from, m);
+  observe(now, m.first);
+}
+
+/// Only what was committed in the term in force: its leader placed it there, behind a term start that was committed (S7).
+void AppendPipeline::observe(Time now, Sequence first) {
+  const auto run = find(first);
+  const auto at = observed_.committed(first, [this](ConnectionId c) { return view_.storage_at(c); });
+  if (!at || run == runs_.end() || (run->commits_in_term == 0 && !removed(Rule::V2_same))) return;
+  committed(now, Committed{log_, term_, producer_, first, *at});
 }
 
 void AppendPipeline::refused(Time now, ConnectionId from, const Refused& m) {
@@ -379,6 +419,7 @@ void AppendPipeline::end_all(Run& run, Errc code, const std::string& detail) {
 
 /// The fate of all its entries is known.
 void AppendPipeline::settle(Time now, RunList::iterator run, bool was_committed) {
+  observed_.forget(run->reference.first);
   if (was_committed) run->uploads.drop_unsent();
   if (was_committed && run->uploads.pending()) {
     run->keep_until = now + options_.upload_grace;
@@ -459,6 +500,7 @@ void AppendPipeline::pump(Time now) {
   for (Run& r : runs_)
     if (n++ < options_.runs_in_flight_max) upload(now, r);
   if (leader_ == ConnectionId{} && !runs_.empty()) open_term(now);
+  if (!runs_.empty()) learn_set(now);
   send_commits(now);
 }
 
@@ -472,6 +514,8 @@ Time AppendPipeline::wake(Time now) const {
   }
   for (const Run& r : lagging_) t = std::min(t, r.keep_until);
   if (leader_ == ConnectionId{} && !opening_ && !runs_.empty()) t = std::min(t, open_at_);
+  if (options_.observed_commit && !observed_.has_set() && !asking_set_ && leader_ != ConnectionId{} && !runs_.empty())
+    t = std::min(t, set_at_);
   if (resolver_) t = std::min(t, resolver_->wake());
   return t;
 }

@@ -4,7 +4,9 @@
 #include <deque>
 #include <list>
 #include <memory>
+#include <set>
 
+#include "sdk/core/observed_commits.h"
 #include "sdk/core/replica_uploads.h"
 #include "sdk/core/resolver.h"
 #include "sdk/core/run_builder.h"
@@ -68,6 +70,9 @@ class AppendPipeline {
   void send_commits(Time now);
   void send_commit(Time now, Run& run);
   void committed(Time now, const Committed& m);
+  void learn_set(Time now);
+  void run_durable(Time now, ConnectionId from, const RunDurable& m);
+  void observe(Time now, Sequence first);
   void refused(Time now, ConnectionId from, const Refused& m);
   void upload_again(const UploadAgain& m);
   void resolve(Time now);
@@ -105,7 +110,11 @@ class AppendPipeline {
   bool opening_ = false;
   Time open_at_{};
   bool prompt_ = false;  // a write quorum took the last uploads at once: the next run may be committed along with its own (V1)
-  Time commit_at_{};     // pause after a refusal
+  ObservedCommits observed_;
+  std::set<ConnectionId> observing_;  // they know that this producer is told RunDurable there
+  bool asking_set_ = false;
+  Time set_at_{};
+  Time commit_at_{};  // pause after a refusal
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<Resolver> finished_;  // kept until the next step: its own call is still under way
 };

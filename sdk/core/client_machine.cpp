@@ -71,6 +71,7 @@ void ClientMachine::arrived(Time now, Arrived&& a) {
   if (const auto* c = std::get_if<Committed>(&a.message)) log = c->log;
   else if (const auto* r = std::get_if<Refused>(&a.message)) log = r->log;
   else if (const auto* u = std::get_if<UploadAgain>(&a.message)) log = u->log;
+  else if (const auto* d = std::get_if<RunDurable>(&a.message)) log = d->log;
   else if (const auto* t = std::get_if<TermIs>(&a.message)) log = t->log;
   else if (std::holds_alternative<Ping>(a.message)) p.view.tell(a.from, a.request, Pong{});
   if (const auto i = p.pipelines.find(log); i != p.pipelines.end()) i->second->arrived(now, a.from, a.message);

@@ -41,6 +41,8 @@ struct Options {
   bool eager_commit = true;
   Duration eager_upload_max = 50ms;
   std::uint32_t eager_run_max = 256u << 10;
+  /// Client-observed commit (V2): replicas say what is durable, and an append ends when a write quorum has, or when the leader says so.
+  bool observed_commit = false;
   /// How long after a run is committed a replica may still take its upload; then it catches up from its peers.
   Duration upload_grace = 2s;
   /// How long an answer may take before another node is asked (reads: beyond the wait asked for).

@@ -60,6 +60,13 @@ bool ClusterView::is_sequencer(ConnectionId c) const {
   return i != addresses_.end() && endpoints_.at(i->second).peer.role == Role::sequencer;
 }
 
+Member ClusterView::storage_at(ConnectionId c) const {
+  const auto i = addresses_.find(c);
+  if (i == addresses_.end()) return {};
+  const Hello& peer = endpoints_.at(i->second).peer;
+  return peer.role == Role::storage ? Member{NodeId{peer.id}, peer.disk} : Member{};
+}
+
 bool ClusterView::is_leader(ConnectionId c) const {
   return is_sequencer(c) && leader_ != SequencerId{} && endpoints_.at(addresses_.at(c)).peer.id == leader_.value;
 }

@@ -28,6 +28,8 @@ class ClusterView {
   /// `from` says that `leader` leads (0: it does not know).
   void not_leader(ConnectionId from, SequencerId leader);
   bool is_sequencer(ConnectionId c) const;
+  /// The storage node at the other end and its disk, as it said itself; node 0: none, or the connection is gone.
+  Member storage_at(ConnectionId c) const;
   bool is_leader(ConnectionId c) const;
 
   /// Sends a request. `many`: the handler stays for further answers until forget() or the connection's end.

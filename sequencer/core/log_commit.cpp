@@ -181,6 +181,7 @@ void LogTerm::send_orders(Replica& r) {
     if (end == r.sent) return;
     host_.to_node(r.member.node, std::move(o));
     r.sent = end;
+    r.ordered = std::max(r.ordered, end);
     r.told = committed_;
     r.told_at = r.durable;
   }

@@ -92,7 +92,8 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   // What it had acknowledged or been matched to in this term cannot be gone (T4). Where it rotted, the node says so by itself: that
   // is copied again, and until then it counts for nothing (K3, K4).
   if (m.suspect && !removed(Rule::K4_count)) {
-    r->held = std::max({r->held, r->acked, r->durable});
+    // What it was ordered it may have told clients to be durable (V2), though no word of it came here.
+    r->held = std::max({r->held, r->acked, r->durable, removed(Rule::V2_ordered) ? Offset{} : r->ordered});
     r->acked = r->durable = Offset{};
     r->joined = false;
   }

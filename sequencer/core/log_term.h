@@ -81,6 +81,7 @@ class LogTerm {
   /// Where the log begins for readers: the trim point in force, which the replicas' first files may begin before (R1, R3).
   Offset begins() const { return std::max(first_, std::min(info_.trim, committed_)); }
   const LogInfo& info() const { return info_; }
+  TermSetIs term_set() const { return {info_.id, term_, static_cast<std::uint8_t>(info_.options.write_quorum), info_.members}; }
   TermIs term_is() const { return {info_.id, term_, term_start_, term_start_end_}; }
   LogStatus status() const;
 
@@ -105,6 +106,7 @@ class LogTerm {
     Offset held{};        // what it held matched in this term before damage: less does not make it whole again (K4)
     Offset acked{};       // S6: highest acknowledgement whose last frame is of this term; 0 none
     Offset sent{};        // ordered to it so far
+    Offset ordered{};     // the highest that `sent` ever was
     Offset told{};        // committed offset that it was told,
     Offset told_at{};     //   … and its durable offset then (D5 takes the smaller)
     Offset target{};      // of the Reconcile under way

@@ -14,6 +14,7 @@ void SequencerMachine::from_client(const Client& c, Message& m) {
           [&](const Commit& x) { on(c, x); },
           [&](const Cancel& x) { on(c, x); },
           [&](const OpenLog& x) { on(c, x); },
+          [&](const GetTermSet& x) { on(c, x); },
           [&](const GetTail& x) { on(c, x); },
           [&](const CreateLog& x) { on(c, x); },
           [&](const DeleteLog& x) { on(c, x); },
@@ -64,6 +65,12 @@ void SequencerMachine::on(const Client& c, const OpenLog& m) {
   LogTerm* l = open_term(c, m.log, m);
   if (const auto s = logs_.find(m.log); s != logs_.end()) s->second.openers.insert(c.connection);
   if (l != nullptr) to_client(c, l->term_is());
+}
+
+void SequencerMachine::on(const Client& c, const GetTermSet& m) {
+  const LogTerm* l = term_ == Term{} ? nullptr : running(m.log);
+  if (l == nullptr || !l->is_open() || l->term() != m.term) return to_client(c, Failed{Errc::stale_term, "the log is not in that term"});
+  to_client(c, l->term_set());
 }
 
 void SequencerMachine::on(const Client& c, const GetTail& m) {

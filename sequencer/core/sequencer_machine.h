@@ -157,6 +157,7 @@ class SequencerMachine final : private LogHost {
   void on(const Client& c, const Commit& m);
   void on(const Client& c, const Cancel& m);
   void on(const Client& c, const OpenLog& m);
+  void on(const Client& c, const GetTermSet& m);
   void on(const Client& c, const GetTail& m);
   void on(const Client& c, const CreateLog& m);
   void on(const Client& c, const DeleteLog& m);

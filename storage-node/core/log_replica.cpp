@@ -176,23 +176,38 @@ void LogReplica::pump() {
 }
 
 void LogReplica::group_durable(const OrderQueue::Group& group) {
-  for (const Reference& run : group.runs) {
+  for (const auto& [run, at] : group.runs) {
     state.node.staging.remove(state.id, run.producer, run.first);
     if (durable_through_.size() >= producers_remembered_max) durable_through_.clear();
     Sequence& through = durable_through_[run.producer];
     through = std::max(through, Sequence{run.first.value + run.count - 1});
   }
   acknowledge();
+  tell_observers(group);
   advance_committed(state.leader_committed);
   marks_at_ = state.node.now + state.node.options.idle_marks_after;
 }
 
 /// D4: the term is checked again at the moment of sending; S6: only a tail whose last frame is of this term counts.
+bool LogReplica::may_acknowledge() const {
+  const bool of_this_term = state.is_matched() && state.durable.last_term == state.matched;
+  return (of_this_term || removed(Rule::S1_ack)) && state.promise().durable() && !state.lost();
+}
+
 void LogReplica::acknowledge() {
   const Tail& t = state.durable;
-  const bool of_this_term = state.is_matched() && t.last_term == state.matched;
-  if (!(of_this_term || removed(Rule::S1_ack)) || !state.promise().durable() || state.lost()) return;
+  if (!may_acknowledge()) return;
   state.node.send(state.leader, RequestId{}, Durable{state.id, t.last_term, t.end, t.chain, t.checkpoint, t.checkpoint_chain});
+}
+
+/// V2: what counts for the leader counts for the producer, run by run, where it was written by an order of this very term.
+void LogReplica::tell_observers(const OrderQueue::Group& group) {
+  if (observers_.empty()) return;
+  const bool counts = may_acknowledge() && group.term == state.matched && !state.suspect;
+  if (!counts && !removed(Rule::V2_sent)) return;
+  for (const auto& [run, at] : group.runs)
+    if (const auto o = observers_.find(run.producer); o != observers_.end())
+      state.node.send(o->second, RequestId{}, RunDurable{state.id, group.term, run.producer, run.first, at});
 }
 
 /// D5.

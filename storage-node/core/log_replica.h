@@ -36,6 +36,9 @@ class LogReplica {
   void copy(ConnectionId from, RequestId request, const Copy& m);
   void fetch_run(ConnectionId from, RequestId request, const FetchRun& m);
   void report_corrupt(const ReportCorrupt& m);
+  void observe(ConnectionId from, const Observe& m);
+  /// The connection is gone: nobody observes there any more.
+  void forget(ConnectionId c);
 
   void tick();
 
@@ -50,7 +53,9 @@ class LogReplica {
   void settle();
   void pump();
   void group_durable(const OrderQueue::Group& group);
+  bool may_acknowledge() const;
   void acknowledge();
+  void tell_observers(const OrderQueue::Group& group);
   void advance_committed(Offset leader_committed);
   void schedule();
   void reconcile_now();
@@ -68,6 +73,7 @@ class LogReplica {
   std::optional<Reconcile> reconcile_wanted_;  // waits for the strand
   Asked reconcile_from_{};
   std::map<ProducerId, Sequence> durable_through_;  // last sequence written since the log was last cut
+  std::map<ProducerId, ConnectionId> observers_;    // V2
   Time marks_at_ = never;
 };
 

@@ -3,6 +3,9 @@
 #include "storage-node/core/log_replica.h"
 
 namespace loglog::storage {
+namespace {
+constexpr std::size_t observers_max = 1u << 16;
+}
 
 void LogReplica::refuse_upload(ConnectionId from, RequestId request, const Reference& run, Errc e) {
   state.node.send(from, request, Busy{state.id, run.producer, run.first, e, state.node.options.busy_retry_after_ms});
@@ -74,6 +77,16 @@ void LogReplica::fetch_run(ConnectionId from, RequestId request, const FetchRun&
     if (!checked || *checked != run) return state.node.fail_request(from, request, Errc::not_here);
     state.node.send(from, request, RunIs{state.id, run, std::move(images)});
   });
+}
+
+/// One that finds no place is told by the leader alone.
+void LogReplica::observe(ConnectionId from, const Observe& m) {
+  if (observers_.size() < observers_max || observers_.contains(m.producer)) observers_[m.producer] = from;
+}
+
+void LogReplica::forget(ConnectionId c) {
+  reader.forget(c);
+  std::erase_if(observers_, [c](const auto& o) { return o.second == c; });
 }
 
 void LogReplica::report_corrupt(const ReportCorrupt& m) {

@@ -63,6 +63,7 @@ std::optional<OrderQueue::Front> OrderQueue::ready() const {
 }
 
 void OrderQueue::take_group(Group& group, std::uint64_t room) {
+  group.term = s_.matched;
   while (!items_.empty() && group.bytes < s_.node.options.group_bytes_max) {
     Ordered& o = items_.front();
     if (o.frames.empty() || (o.opens_segment && !group.frames.empty()) || group.bytes + o.frames.size() > room) break;
@@ -70,7 +71,7 @@ void OrderQueue::take_group(Group& group, std::uint64_t room) {
     stamp_run(o.frames, s_.id, s_.matched, s_.written, s_.terms);
     group.bytes += o.frames.size();
     group.frames.push_back(std::move(o.frames));
-    if (!o.leader_frame) group.runs.push_back(o.run);
+    if (!o.leader_frame) group.runs.push_back({o.run, o.at});
     items_.pop_front();
   }
 }

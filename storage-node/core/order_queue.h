@@ -12,9 +12,14 @@ class OrderQueue {
   /// `resume` is called when a missing run has come.
   OrderQueue(LogCore& s, std::function<void()> resume) : s_(s), resume_(std::move(resume)) {}
 
+  struct Placed {
+    Reference run;
+    Offset at;
+  };
   struct Group {
+    Term term{};  ///< whose orders these are
     std::vector<Bytes> frames;
-    std::vector<Reference> runs;
+    std::vector<Placed> runs;
     bool opens_segment = false;
     std::uint64_t bytes = 0;
   };

@@ -181,8 +181,8 @@ void StorageMachine::disconnected(Time now, const Disconnected& d) {
 
 void StorageMachine::forget(ConnectionId c) {
   if (const auto it = sessions_.find(c); it != sessions_.end()) {
-    for (LogId id : it->second.readers)
-      if (LogReplica* log = find(id)) log->reader.forget(c);
+    for (LogId id : it->second.users)
+      if (LogReplica* log = find(id)) log->forget(c);
     sessions_.erase(it);
   }
   std::erase_if(waiting_, [&](const Arrived& a) { return a.from == c; });
@@ -441,7 +441,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Read& m) {
   if (l == nullptr || !l->state.made || l->state.dropped)
     return node_.send(from, request,
                       Page{m.log, m.offset, {}, {}, l != nullptr && l->state.dropped ? Errc::no_such_log : Errc::not_member, {}});
-  sessions_.at(from).readers.insert(m.log);
+  sessions_.at(from).users.insert(m.log);
   l->reader.read(from, request, m);
 }
 
@@ -451,7 +451,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Follow& m) {
     return node_.send(from, request,
                       Page{m.log, m.offset, {}, {}, l != nullptr && l->state.dropped ? Errc::no_such_log : Errc::not_member, {}});
   Session& s = sessions_.at(from);
-  s.readers.insert(m.log);
+  s.users.insert(m.log);
   s.follows[request] = m.log;
   l->reader.follow(from, request, m);
 }
@@ -467,6 +467,13 @@ void StorageMachine::on(ConnectionId from, RequestId request, Credit& m) {
 
 void StorageMachine::on(ConnectionId, RequestId, ReportCorrupt& m) {
   if (LogReplica* l = find(m.log); l != nullptr && l->state.made && !l->state.dropped) l->report_corrupt(m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId, Observe& m) {
+  LogReplica* l = find(m.log);
+  if (l == nullptr || !l->state.made || l->state.dropped) return;
+  sessions_.at(from).users.insert(m.log);
+  l->observe(from, m);
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Copy& m) {

@@ -39,7 +39,7 @@ class StorageMachine {
  private:
   struct Session {
     Hello peer;
-    std::set<LogId> readers;
+    std::set<LogId> users;  // logs that know this connection: readers, observers
     std::map<RequestId, LogId> follows;
   };
   enum class Admission { yes, wait, refused };
@@ -75,6 +75,7 @@ class StorageMachine {
   void on(ConnectionId from, RequestId request, Follow& m);
   void on(ConnectionId from, RequestId request, Credit& m);
   void on(ConnectionId from, RequestId request, ReportCorrupt& m);
+  void on(ConnectionId from, RequestId request, Observe& m);
   void on(ConnectionId from, RequestId request, Copy& m);
   void on(ConnectionId from, RequestId request, FetchRun& m);
 

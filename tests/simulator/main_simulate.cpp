@@ -80,6 +80,7 @@ int main(int argc, char** argv) {
   bool controls = false;
   bool list = false;
   bool eager = false;
+  bool observed = false;
   auto* plan_option = app.add_option("--plan", plan_file, "one plan file")->check(CLI::ExistingFile);
   app.add_option("--plans", plans_dir, "a folder of plans, taken in turn")->check(CLI::ExistingDirectory)->excludes(plan_option);
   app.add_option("--seed,--first-seed,--first", seed, "the (first) seed; default 1");
@@ -88,6 +89,7 @@ int main(int argc, char** argv) {
   app.add_option("--load", load, "so many times the entries of each client, with pauses so much shorter")->check(CLI::Range(1, 100));
   app.add_option("--jobs", jobs, "processes; default one a core")->check(CLI::Range(1, 256));
   app.add_flag("--eager", eager, "in every plan, clients commit along with their uploads (V1)");
+  app.add_flag("--observed", observed, "in every plan, clients count what replicas say is durable (V2)");
   app.add_flag("--trace", trace, "print the run of one seed as a story");
   app.add_flag("--keep-going", keep_going, "do not stop at the first violation");
   app.add_flag("--controls", controls, "show that every injector of faults works: each with a planted bug that it must expose");
@@ -118,6 +120,7 @@ int main(int argc, char** argv) {
     p.workload.entries_per_client *= load;
     p.workload.think_max /= load;
     p.eager = p.eager || eager;
+    p.observed = p.observed || observed;
   }
   if (trace) return replay(plans[0], seed);
 
@@ -135,7 +138,8 @@ int main(int argc, char** argv) {
         totals.add(r);
         if (!r.violation.empty())
           fmt::print("VIOLATION {}\n  replay: loglog-simulate --plan tests/simulator/plans/{}.txt --seed {}{} --trace\n", r.violation,
-                     job.plan->name, r.seed, (load == 1 ? "" : fmt::format(" --load {}", load)) + (eager ? " --eager" : ""));
+                     job.plan->name, r.seed,
+                     (load == 1 ? "" : fmt::format(" --load {}", load)) + (eager ? " --eager" : "") + (observed ? " --observed" : ""));
         if (soak > 0 && totals.wall() - told >= 30) {
           told = totals.wall();
           fmt::print("{:.0f} s: {} seeds, {:.0f} simulated s, {} acknowledged, {} violations\n", told, totals.runs,

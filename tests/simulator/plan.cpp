@@ -32,6 +32,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "leave_deaf") p.leave_deaf = value != 0;
   else if (key == "all_succeed") p.all_succeed = value != 0;
   else if (key == "eager") p.eager = value != 0;
+  else if (key == "observed") p.observed = value != 0;
   else if (key == "append_within_ms") p.workload.append_within = ms;
   else if (key == "unwritten_per_producer") p.unwritten_per_producer = value;
   else if (key == "replicas") p.workload.replicas = static_cast<std::uint8_t>(value);

@@ -18,7 +18,8 @@ struct Plan {
   bool leave_deaf = false;   ///< healing leaves the leader deaf: the other sequencers must do
   bool all_succeed = false;  ///< nothing hinders any append: none may end without being committed
   WorkloadOptions workload;
-  bool eager = false;  ///< clients commit along with their uploads (V1)
+  bool eager = false;     ///< clients commit along with their uploads (V1)
+  bool observed = false;  ///< clients count what replicas say is durable (V2)
   Duration faults_for{};
   Duration network_delay_max = 500us;
   Duration disk_delay_max = 2ms;

@@ -178,6 +178,7 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.snapshot_every = plan.snapshot_every;
   o.unwritten_per_producer = plan.unwritten_per_producer;
   o.eager = plan.eager;
+  o.observed = plan.observed;
   o.bugs = bugs;
   o.trace = trace;
   return Run(plan, o).go();

@@ -70,6 +70,14 @@ void lag_node(World& world, Random& random) {
   heal_later(world, between(random, 20ms, 800ms));
 }
 
+void unheard_node(World& world, Random& random) {
+  StorageProcess& node = *world.storage[random.below(world.storage.size())];
+  for (auto& s : world.sequencers) world.network.block(node.address(), s->address());
+  later(world, between(random, 50ms, 1500ms), [&world, &node] {
+    for (auto& s : world.sequencers) world.network.unblock(node, *s);
+  });
+}
+
 /// `forgets`: the shared replica loses its identity and promise, not only its power.
 void split(World& world, Random& random, bool forgets) {
   SequencerProcess* old = leader_of(world);
@@ -168,7 +176,7 @@ const std::set<std::string>& targeted_fault_kinds() {
                                               "delay_commit",    "cut_off_producer", "come_back",      "old_entry",       "torn_promise",
                                               "lost_tail",       "forgetful_split",  "base_dies",      "lost_witness",    "figure_eight",
                                               "unheard_start",   "late_reconcile",   "late_cut_power", "mute_holder",     "two_logs",
-                                              "forgotten_order", "detour",           "die_uploading",  "stall_uploads"};
+                                              "forgotten_order", "detour",           "die_uploading",  "stall_uploads",   "unheard_node"};
   return kinds;
 }
 
@@ -179,6 +187,7 @@ bool inject_targeted(World& world, Random& random, const std::string& kind) {
   else if (kind == "flap") flap(world, random);
   else if (kind == "kill_then_power") kill_then_power(world, random);
   else if (kind == "lag_node") lag_node(world, random);
+  else if (kind == "unheard_node") unheard_node(world, random);
   else if (kind == "split" || kind == "forgetful_split") split(world, random, kind == "forgetful_split");
   else if (kind == "two_strands") two_strands(world, random);
   else if (kind == "amnesia") amnesia(world, random);

@@ -90,8 +90,8 @@ void ClientWorkload::append_more() {
 }
 
 void ClientWorkload::append_last() {
+  last_ = true;
   last_acknowledged_ = false;
-  lasts_ = true;
   options_.append_deadline = 30s;
   ++options_.entries_per_client;
   append_more();
@@ -125,10 +125,10 @@ void ClientWorkload::append_ended(const Pending& p, const client::Completion& re
   checkers_.append_ended(log_, p.payload, result, process_.wall_ms());
   if (failure && failure->error.code == Errc::outcome_unknown && process_.now() < p.deadline && !closing_)
     checkers_.of(log_).unknown_early(p.payload, failure->error.message());
+  // The log may be trimmed past all that this client knew of it (A5; unknown_early has judged that): then another one is the last.
+  if (last_ && failure && failure->error.code == Errc::outcome_unknown && process_.now() < p.deadline) ++options_.entries_per_client;
   if (failure && failure->error.code == Errc::outcome_unknown && world_.has(Bug::unknown_is_retried)) to_repeat_.push_back(p.payload);
   else ++ended_;
-  // The log may be trimmed past all that this client knew of it (A5; unknown_early has judged that): then another one is the last.
-  if (lasts_ && failure && failure->error.code == Errc::outcome_unknown) ++options_.entries_per_client;
   if (thinking_) return;
   thinking_ = true;
   later(up_to(options_.think_max), &ClientWorkload::append_more);

@@ -101,8 +101,8 @@ class ClientWorkload {
   std::vector<std::string> to_repeat_;
   bool resting_ = false;
   bool closing_ = false;
+  bool last_ = false;
   bool last_acknowledged_ = false;
-  bool lasts_ = false;  // append_last() was called
   std::uint64_t tails_ = 0;
 };
 

@@ -423,6 +423,7 @@ World::World(const WorldOptions& o) : options(o), random(o.seed), network(*this)
   so.unwritten_runs_per_producer_max = o.unwritten_per_producer;
   client::Options co;
   co.eager_commit = o.eager;
+  co.observed_commit = o.observed;
   for (int i = 1; i <= o.sequencers; ++i) so.sequencers.push_back({SequencerId{static_cast<std::uint32_t>(i)}, fmt::format("seq{}:1", i)});
   for (int i = 1; i <= o.storage; ++i) so.storage.push_back({NodeId{static_cast<std::uint32_t>(i)}, DiskId{}, fmt::format("node{}:1", i)});
   for (const auto& s : so.sequencers) {

@@ -39,6 +39,7 @@ struct WorldOptions {
   std::uint64_t snapshot_every = 1024;      ///< sequencer::Options
   std::size_t unwritten_per_producer = 64;  ///< sequencer::Options
   bool eager = false;                       ///< client::Options
+  bool observed = false;                    ///< client::Options
   Bugs bugs;
   bool trace = false;
 };

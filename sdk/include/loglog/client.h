@@ -129,6 +129,7 @@ struct ClientOptions {
   bool block_when_full = true;                    ///< at that bound append waits; false: it is refused with too_many, as it
                                                   ///< always is in a callback, which would wait for itself
   bool eager_commit = true;                       ///< an append is ordered while it is being uploaded, which saves a round trip
+  bool observed_commit = false;                   ///< storage nodes tell this client what is durable, which saves a hop
 };
 
 /// A stream of committed entries, in order. Move-only; ends its subscription when destroyed.

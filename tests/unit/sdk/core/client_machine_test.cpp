@@ -34,6 +34,8 @@ struct Cluster {
   std::map<std::pair<ProducerId, Sequence>, Upload> staged;
   std::vector<Send> commits, reads, follows, reports;
   bool answer_commits = true, lose_commits = false;
+  std::vector<ConnectionId> observed;             // connections that were told Observe
+  std::optional<std::vector<Member>> set;         // of the term; nullopt: the leader does not say
   std::optional<std::vector<Send>> held_uploads;  // not answered yet; nullopt: answered at once
   std::uint32_t page = 1u << 20;
   std::uint32_t sequencers = 1, leads = 1;
@@ -93,6 +95,11 @@ struct Cluster {
       else reply(s, Uploaded{log_id, u->run.producer, u->run.first, Offset{}});
     }
     if (std::holds_alternative<Commit>(s.message)) commit(s);
+    if (std::holds_alternative<Observe>(s.message)) observed.push_back(s.to);
+    if (const auto* g = std::get_if<GetTermSet>(&s.message)) {
+      if (set) reply(s, TermSetIs{log_id, g->term, 2, *set});
+      else reply(s, Failed{Errc::stale_term, {}});
+    }
     if (std::holds_alternative<ReportCorrupt>(s.message)) reports.push_back(s);
     if (const auto* r = std::get_if<Read>(&s.message)) {
       reads.push_back(s);
@@ -124,6 +131,7 @@ struct Cluster {
         Hello h;
         h.role = is_node(c.address) ? Role::storage : Role::sequencer;
         h.id = static_cast<std::uint32_t>(c.address.back() - '0');
+        if (is_node(c.address)) h.disk = DiskId{h.id};
         machine.connected(now, {c.connection, h});
       }
       for (const auto& s : o.sends)
@@ -330,6 +338,70 @@ TEST_CASE("eager: UploadAgain does not repeat what is on its way") {
   c.pass(20ms);
   REQUIRE(c.held_uploads->size() == 4);
   CHECK(c.held_uploads->back().to == first.to);
+}
+
+TEST_CASE("observed: an append ends when a write quorum of the term's set says the same, over connections that stand (V2)") {
+  Options o;
+  o.observed_commit = true;
+  Cluster c(o);
+  c.begin_term(1);
+  c.set = {{NodeId{1}, DiskId{1}}, {NodeId{2}, DiskId{2}}, {NodeId{3}, DiskId{3}}};
+  SUBCASE("the set is known at once") {}
+  SUBCASE("a node is a member with another disk only") { c.set->at(2).disk = DiskId{99}; }
+  const bool foreign = c.set->at(2).disk == DiskId{99};
+  c.answer_commits = false;
+  c.append(1, "one");
+  c.pass(100ms);
+  REQUIRE(c.commits.size() == 1);
+  REQUIRE(c.observed.size() == 3);
+  const Reference run = std::get<Commit>(c.commits[0].message).run;
+  const auto says = [&](const std::string& node, std::uint32_t term, std::uint64_t offset) {
+    for (const auto& [connection, address] : std::map(c.up))
+      if (address == node)
+        c.machine.arrived(c.now, {connection, RequestId{}, RunDurable{log_id, Term{term}, run.producer, run.first, Offset{offset}}});
+    c.run();
+  };
+  says("n1", 1, 500);
+  says("n1", 1, 500);  // the same one twice
+  CHECK(c.done.empty());
+  says("n2", 2, 500);  // another term
+  says("n2", 1, 600);  // another offset
+  CHECK(c.done.empty());
+  says("n3", 1, 500);
+  if (foreign) {
+    CHECK(c.done.empty());
+    says("n2", 1, 500);
+  }
+  REQUIRE(c.done.size() == 1);
+  CHECK(std::get<client::Appended>(c.done[0].result).offset == Offset{500});
+  CHECK(std::get<client::Appended>(c.done[0].result).term == Term{1});
+}
+
+TEST_CASE("observed: what a node said goes with its connection, and without the term's set nothing counts (V2)") {
+  Options o;
+  o.observed_commit = true;
+  Cluster c(o);
+  c.begin_term(1);
+  c.answer_commits = false;
+  c.append(1, "one");
+  c.pass(100ms);
+  REQUIRE(c.commits.size() == 1);
+  const Reference run = std::get<Commit>(c.commits[0].message).run;
+  const auto says = [&](const std::string& node) {
+    for (const auto& [connection, address] : std::map(c.up))
+      if (address == node)
+        c.machine.arrived(c.now, {connection, RequestId{}, RunDurable{log_id, Term{1}, run.producer, run.first, Offset{500}}});
+    c.run();
+  };
+  says("n1");
+  says("n2");
+  CHECK(c.done.empty());
+  c.lose("n1");
+  c.set = {{NodeId{1}, DiskId{1}}, {NodeId{2}, DiskId{2}}, {NodeId{3}, DiskId{3}}};
+  c.pass(100ms);
+  CHECK(c.done.empty());
+  says("n3");
+  CHECK(c.done.size() == 1);
 }
 
 TEST_CASE("an entry that is too large is refused before anything is sent") {

@@ -284,6 +284,52 @@ TEST_CASE("sequencer: what is ordered and durable nowhere has a bound, for a pro
   CHECK(f.heard<Refused>().size() == 2);
 }
 
+TEST_CASE("sequencer: a hole is filled to what was ordered, though no acknowledgement of it was heard (V2)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  append(f, c, commit(t, 1));
+  f.disconnect(2);
+  f.disconnect(3);
+  f.node(1).durable = false;  // what it acknowledges reaches its clients and not the leader
+  const Commit told = commit(t, 2);
+  f.say(c, told);
+  REQUIRE(f.node(1).logs[log].tail() == t.end + 200);
+  f.disconnect(1);
+  f.node(1).logs[log].cut(t.end + 100);
+  f.node(1).logs[log].suspect = true;
+  f.node(3).logs[log].missing.insert(told.run.digest.value);
+  f.connect(3);
+  f.connect(1);
+  f.pass(300ms);
+  CHECK(f.node(1).logs[log].suspect);  // nobody has it: its word proves nothing yet
+  f.disconnect(3);
+  f.node(3).logs[log].missing.clear();
+  f.connect(3);
+  f.pass(5s);
+  CHECK(!f.node(1).logs[log].suspect);
+  CHECK(f.node(1).logs[log].tail() == t.end + 200);
+}
+
+TEST_CASE("sequencer: who counts in a term is told in that term (V2)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  f.to_clients.clear();
+  f.say(c, GetTermSet{log, t.term});
+  REQUIRE(f.heard<TermSetIs>().size() == 1);
+  CHECK(f.heard<TermSetIs>()[0].write_quorum == 2);
+  CHECK(f.heard<TermSetIs>()[0].members.size() == 3);
+  CHECK(f.heard<TermSetIs>()[0].members[0] == Member{NodeId{1}, DiskId{101}});
+  f.say(c, GetTermSet{log, t.term + 1});
+  REQUIRE(f.heard<Failed>().size() == 1);
+  CHECK(f.heard<Failed>()[0].error == Errc::stale_term);
+}
+
 TEST_CASE("sequencer: replicas that contradict each other halt the log (D4); a node that lost data counts as down (T4)") {
   FakeCluster f(3);
   f.start_all();
