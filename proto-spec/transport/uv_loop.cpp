@@ -124,15 +124,22 @@ void Loop::after(Duration delay, std::function<void()> work) {
       static_cast<std::uint64_t>((delay.count() + 999) / 1000), 0);
 }
 
+void Loop::on_signal(uv_signal_t& signal, int number, std::function<void()>& work) {
+  uv_signal_init(&loop_, &signal);
+  signal.data = &work;
+  uv_signal_start(&signal, [](uv_signal_t* s, int) { (*static_cast<std::function<void()>*>(s->data))(); }, number);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&signal));
+}
+
 void Loop::on_stop_signal(std::function<void()> work) {
-  on_signal_ = std::move(work);
-  const int numbers[2] = {SIGINT, SIGTERM};
-  for (int i = 0; i < 2; ++i) {
-    uv_signal_init(&loop_, &signals_[i]);
-    signals_[i].data = this;
-    uv_signal_start(&signals_[i], [](uv_signal_t* s, int) { static_cast<Loop*>(s->data)->on_signal_(); }, numbers[i]);
-    uv_unref(reinterpret_cast<uv_handle_t*>(&signals_[i]));
-  }
+  on_stop_ = std::move(work);
+  on_signal(signals_[0], SIGINT, on_stop_);
+  on_signal(signals_[1], SIGTERM, on_stop_);
+}
+
+void Loop::on_hangup(std::function<void()> work) {
+  on_hangup_ = std::move(work);
+  on_signal(signals_[2], SIGHUP, on_hangup_);
 }
 
 }  // namespace loglog::transport

@@ -49,6 +49,8 @@ class Loop {
   void flush_later(std::shared_ptr<Flushable> what) { dirty_.push_back(std::move(what)); }
   /// SIGINT and SIGTERM call `work` on the loop's thread.
   void on_stop_signal(std::function<void()> work);
+  /// SIGHUP calls `work` on the loop's thread.
+  void on_hangup(std::function<void()> work);
 
   uv_loop_t* raw() { return &loop_; }
 
@@ -59,14 +61,16 @@ class Loop {
     std::function<void()> work;
   };
   void run_posted();
+  void on_signal(uv_signal_t& signal, int number, std::function<void()>& work);
   void end_turn();
   uv_loop_t loop_{};
   uv_async_t async_{};
   uv_timer_t wake_timer_{};
   uv_prepare_t prepare_{};
-  uv_signal_t signals_[2]{};
+  uv_signal_t signals_[3]{};
   std::function<void()> on_wake_;
-  std::function<void()> on_signal_;
+  std::function<void()> on_stop_;
+  std::function<void()> on_hangup_;
   std::vector<std::function<void()>> turn_end_;
   std::mutex mutex_;
   std::vector<std::function<void()>> posted_;

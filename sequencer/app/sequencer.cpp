@@ -16,7 +16,7 @@ struct Sequencer::Running {
   std::string address;
   std::thread thread;
 
-  Result<void> start(const SequencerOptions& o);
+  Result<void> start(const SequencerOptions& o, const transport::EventLog& log);
 };
 
 Result<void> SequencerOptions::validate() const {
@@ -46,7 +46,7 @@ Result<void> SequencerOptions::validate() const {
   return {};
 }
 
-Result<void> Sequencer::Running::start(const SequencerOptions& o) {
+Result<void> Sequencer::Running::start(const SequencerOptions& o, const transport::EventLog& log) {
   if (auto ok = o.validate(); !ok) return ok;
   auto opened = RaftStorage::open(o.data, SequencerId{o.id}, o.cluster_name);
   if (!opened) return std::unexpected(opened.error());
@@ -60,7 +60,6 @@ Result<void> Sequencer::Running::start(const SequencerOptions& o) {
   core.heartbeat_interval = std::chrono::milliseconds(o.heartbeat_ms);
   std::random_device entropy;
   const std::uint64_t seed = (std::uint64_t{entropy()} << 32) | entropy();
-  const transport::EventLog log(fmt::format("sequencer {}", o.id), o.log_level);
   driver = std::make_unique<SequencerDriver>(loop, *storage, std::move(core), seed, log, [log](const std::string& why) {
     log(transport::LogLevel::alarm, why);
     std::_Exit(exit_disk_failed);
@@ -74,8 +73,9 @@ Sequencer::Sequencer(SequencerOptions options) : options_(std::move(options)) {}
 Sequencer::~Sequencer() { stop(); }
 
 Result<void> Sequencer::start() {
+  const transport::EventLog log(fmt::format("sequencer {}", options_.id), options_.log_level);
   running_ = std::make_unique<Running>();
-  if (auto ok = running_->start(options_); !ok) {
+  if (auto ok = running_->start(options_, log); !ok) {
     running_.reset();
     return ok;
   }
@@ -95,12 +95,25 @@ void Sequencer::stop() {
 
 const std::string& Sequencer::address() const { return running_->address; }
 
-int Sequencer::run_until_signal() {
+void Sequencer::take(const SequencerOptions& again, const transport::EventLog& log) {
+  SequencerOptions rest = again;
+  rest.log_level = options_.log_level;
+  if (rest != options_) log(transport::LogLevel::warning, "SIGHUP: other options than the log level changed too; they need a restart");
+  options_.log_level = again.log_level;
+  log.set_lowest(again.log_level);
+  log(transport::LogLevel::info, "SIGHUP: the options were read again");
+}
+
+int Sequencer::run_until_signal(const std::function<std::optional<SequencerOptions>()>& reread) {
   running_ = std::make_unique<Running>();
   const transport::EventLog log(fmt::format("sequencer {}", options_.id), options_.log_level);
   // Before anybody can know that it serves.
   running_->loop.on_stop_signal([this] { running_->loop.stop(); });
-  if (auto ok = running_->start(options_); !ok) {
+  running_->loop.on_hangup([&] {
+    if (const auto again = reread ? reread() : std::nullopt) take(*again, log);
+    else log(transport::LogLevel::warning, "SIGHUP: the options stay as they are");
+  });
+  if (auto ok = running_->start(options_, log); !ok) {
     fmt::print(stderr, "loglog-sequencer: {}\n", ok.error().message());
     running_.reset();
     return exit_code_of(ok.error().code);

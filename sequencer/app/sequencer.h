@@ -1,7 +1,9 @@
 // A sequencer in a process: `loglog-sequencer`, `loglog sequencer`, or embedded in an application.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,7 @@ struct SequencerOptions {
   std::uint32_t heartbeat_ms = 100;
   transport::LogLevel log_level = transport::LogLevel::info;
 
+  bool operator==(const SequencerOptions&) const = default;
   /// bad_configuration with the value, the limit and what to do.
   Result<void> validate() const;
 };
@@ -35,10 +38,12 @@ class Sequencer {
   Result<void> start();
   void stop();
   const std::string& address() const;
-  /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code.
-  int run_until_signal();
+  /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code. At SIGHUP it asks `reread` for its options
+  /// again (nullopt: they are no good, as was said): the log level changes at once, of others it says that they need a restart.
+  int run_until_signal(const std::function<std::optional<SequencerOptions>()>& reread = {});
 
  private:
+  void take(const SequencerOptions& again, const transport::EventLog& log);
   struct Running;
   SequencerOptions options_;
   std::unique_ptr<Running> running_;

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <expected>
 
+#include "proto-spec/config/node_options.h"
 #include "proto-spec/vocabulary/exit_code.h"
 #include "sequencer/app/sequencer.h"
 
@@ -18,15 +20,20 @@ bool split_pair(const std::string& text, std::uint32_t& id, std::string& address
   return true;
 }
 
-}  // namespace
+struct Given {
+  SequencerOptions options;
+  std::string effective;  // for people
+  bool check_only = false;
+};
 
-int sequencer_main(int argc, char** argv) {
+/// The exit code where nothing is to be started.
+std::expected<Given, int> read(int argc, const char* const* argv) {
   CLI::App app{"LogLog sequencer: elected by Raft, it orders what clients have uploaded; it never sees a payload"};
-  SequencerOptions o;
+  Given given;
+  SequencerOptions& o = given.options;
   std::vector<std::string> sequencers;
   std::vector<std::string> storage;
   std::string level = "info";
-  bool check_only = false;
   app.add_option("--id", o.id, "number of this sequencer, 1 or more; stays with its data for ever")->required();
   app.add_option("--cluster-name", o.cluster_name, "name of the cluster; nodes of another name are refused")->required();
   app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients and the other sequencers")->required();
@@ -41,16 +48,13 @@ int sequencer_main(int argc, char** argv) {
   app.add_option("--heartbeat-ms", o.heartbeat_ms, "how often a leader without news says that it lives (default 100)");
   app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
-  app.add_flag("--check-config", check_only, "say whether the options are valid, and start nothing");
+  app.add_flag("--check-config", given.check_only, "say whether the options are valid, and start nothing");
   app.set_version_flag("--version", std::string("loglog-sequencer " LOGLOG_VERSION));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : exit_bad_options;
-  }
+  std::string from;
+  if (const auto ends = config::read_options(app, "LOGLOG_SEQUENCER", argc, argv, from)) return std::unexpected(*ends);
   const auto bad = [](const std::string& why) {
     fmt::print(stderr, "loglog-sequencer: {}\n", why);
-    return exit_bad_options;
+    return std::unexpected(exit_bad_options);
   };
   for (const std::string& s : sequencers) {
     SequencerInfo i;
@@ -65,12 +69,25 @@ int sequencer_main(int argc, char** argv) {
   const std::vector<std::string> levels = {"debug", "info", "warning", "alarm", "off"};
   o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) - levels.begin());
   if (auto ok = o.validate(); !ok) return bad(ok.error().message());
-  fmt::print(stderr,
-             "loglog-sequencer: id {}, cluster {}, listen {}, data {}, {} sequencers, {} storage nodes, election-timeout-ms {}, "
-             "heartbeat-ms {}, log-level {}\n",
-             o.id, o.cluster_name, o.listen, o.data, o.sequencers.size(), o.storage.size(), o.election_timeout_ms, o.heartbeat_ms, level);
-  if (check_only) return 0;
-  return Sequencer(o).run_until_signal();
+  given.effective = fmt::format(
+      "id {}, cluster {}, listen {}, data {}, {} sequencers, {} storage nodes, election-timeout-ms {}, "
+      "heartbeat-ms {}, log-level {}{}",
+      o.id, o.cluster_name, o.listen, o.data, o.sequencers.size(), o.storage.size(), o.election_timeout_ms, o.heartbeat_ms, level, from);
+  return given;
+}
+
+}  // namespace
+
+int sequencer_main(int argc, char** argv) {
+  const auto given = read(argc, argv);
+  if (!given) return given.error();
+  fmt::print(stderr, "loglog-sequencer: {}\n", given->effective);
+  if (given->check_only) return 0;
+  return Sequencer(given->options).run_until_signal([argc, argv]() -> std::optional<SequencerOptions> {
+    const auto again = read(argc, argv);
+    if (!again) return std::nullopt;
+    return again->options;
+  });
 }
 
 }  // namespace loglog::sequencer

@@ -16,7 +16,7 @@ struct StorageNode::Running {
   std::string address;
   std::thread thread;
 
-  Result<void> start(const NodeOptions& o);
+  Result<void> start(const NodeOptions& o, const transport::EventLog& log);
 };
 
 Result<void> NodeOptions::validate() const {
@@ -45,7 +45,7 @@ Result<std::unique_ptr<FileEngine>> choose_engine(IoEngine wanted, SegmentDirect
 
 }  // namespace
 
-Result<void> StorageNode::Running::start(const NodeOptions& o) {
+Result<void> StorageNode::Running::start(const NodeOptions& o, const transport::EventLog& log) {
   if (auto ok = o.validate(); !ok) return ok;
   auto opened = SegmentDirectory::open(o.data, o.direct_io);
   if (!opened) return std::unexpected(opened.error());
@@ -59,7 +59,6 @@ Result<void> StorageNode::Running::start(const NodeOptions& o) {
   core.verify_uploads = o.verify_uploads;
   std::random_device entropy;
   const std::uint64_t seed = (std::uint64_t{entropy()} << 32) | entropy();
-  const transport::EventLog log(fmt::format("storage {}", o.id), o.log_level);
   driver = std::make_unique<StorageDriver>(loop, *directory, std::move(*engine), std::move(core), seed, log, [log](const std::string& why) {
     log(transport::LogLevel::alarm, why);
     std::_Exit(exit_disk_failed);
@@ -73,8 +72,9 @@ StorageNode::StorageNode(NodeOptions options) : options_(std::move(options)) {}
 StorageNode::~StorageNode() { stop(); }
 
 Result<void> StorageNode::start() {
+  const transport::EventLog log(fmt::format("storage {}", options_.id), options_.log_level);
   running_ = std::make_unique<Running>();
-  if (auto ok = running_->start(options_); !ok) {
+  if (auto ok = running_->start(options_, log); !ok) {
     running_.reset();
     return ok;
   }
@@ -94,12 +94,25 @@ void StorageNode::stop() {
 
 const std::string& StorageNode::address() const { return running_->address; }
 
-int StorageNode::run_until_signal() {
+void StorageNode::take(const NodeOptions& again, const transport::EventLog& log) {
+  NodeOptions rest = again;
+  rest.log_level = options_.log_level;
+  if (rest != options_) log(transport::LogLevel::warning, "SIGHUP: other options than the log level changed too; they need a restart");
+  options_.log_level = again.log_level;
+  log.set_lowest(again.log_level);
+  log(transport::LogLevel::info, "SIGHUP: the options were read again");
+}
+
+int StorageNode::run_until_signal(const std::function<std::optional<NodeOptions>()>& reread) {
   running_ = std::make_unique<Running>();
   const transport::EventLog log(fmt::format("storage {}", options_.id), options_.log_level);
   // Before anybody can know that it serves.
   running_->loop.on_stop_signal([this] { running_->loop.stop(); });
-  if (auto ok = running_->start(options_); !ok) {
+  running_->loop.on_hangup([&] {
+    if (const auto again = reread ? reread() : std::nullopt) take(*again, log);
+    else log(transport::LogLevel::warning, "SIGHUP: the options stay as they are");
+  });
+  if (auto ok = running_->start(options_, log); !ok) {
     fmt::print(stderr, "loglog-storage: {}\n", ok.error().message());
     running_.reset();
     return exit_code_of(ok.error().code);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "proto-spec/transport/event_log.h"
@@ -23,6 +24,7 @@ struct NodeOptions {
   std::uint64_t staging_bytes = 256u << 20;
   bool verify_uploads = true;
 
+  bool operator==(const NodeOptions&) const = default;
   /// bad_configuration with the value, the limit and what to do.
   Result<void> validate() const;
 };
@@ -38,10 +40,12 @@ class StorageNode {
   void stop();
   /// HOST:PORT as it listens; after start().
   const std::string& address() const;
-  /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code.
-  int run_until_signal();
+  /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code. At SIGHUP it asks `reread` for its options
+  /// again (nullopt: they are no good, as was said): the log level changes at once, of others it says that they need a restart.
+  int run_until_signal(const std::function<std::optional<NodeOptions>()>& reread = {});
 
  private:
+  void take(const NodeOptions& again, const transport::EventLog& log);
   struct Running;
   NodeOptions options_;
   std::unique_ptr<Running> running_;

@@ -28,6 +28,7 @@ MAY_INCLUDE = {
     "proto-spec/disk": VOCABULARY + RECORDS,
     "proto-spec/session": WIRE + VOCABULARY,
     "proto-spec/transport": ["proto-spec/session"] + WIRE + VOCABULARY,
+    "proto-spec/config": VOCABULARY,
     "proto-spec/model": [],  # it stands beside the product, and looks at nothing of it
     "sdk/core": CORE,
     "sequencer/core": CORE,
@@ -57,6 +58,7 @@ LIBRARIES = {
     "proto-spec/disk": ["fmt", "xxhash"],
     "proto-spec/session": ["fmt"],
     "proto-spec/transport": ["fmt", "effects", "libuv", "posix"],
+    "proto-spec/config": ["fmt", "effects", "cli11", "tomlplusplus"],
     "proto-spec/model": ["fmt", "effects", "cli11"],
     "sdk/core": ["fmt"],
     "sequencer/core": ["fmt"],
@@ -95,7 +97,7 @@ def layer_of(path):
 
 def library_of(header):
     for prefix, library in (("uv.h", "libuv"), ("uv/", "libuv"), ("liburing", "liburing"), ("xxh", "xxhash"), ("fmt/", "fmt"),
-                            ("CLI/", "cli11"), ("doctest/", "doctest")):
+                            ("CLI/", "cli11"), ("doctest/", "doctest"), ("toml++/", "tomlplusplus")):
         if header.startswith(prefix):
             return library
     if header in EFFECTS:

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Options from the command line, the environment and a TOML file: who comes first, what is refused, what SIGHUP changes, and that the
+sample files name every option."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+from cluster import BIN, check, free_ports
+
+SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples/deploy"
+ACTIONS = {"--help", "--version", "--config", "--check-config"}
+
+
+def run(program, *args, **environment):
+    r = subprocess.run([str(BIN / program), *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20,
+                       env=dict(os.environ, **environment))
+    return r.returncode, r.stdout
+
+
+def accepted(program, *args, **environment):
+    code, text = run(program, *args, "--check-config", **environment)
+    check(code == 0, f"{program} {args}: {code} {text}")
+    return text
+
+
+def refused(program, *args, words=(), **environment):
+    code, text = run(program, *args, "--check-config", **environment)
+    check(code == 2, f"{program} {args} ends with 2: {code} {text}")
+    for word in words:
+        check(word in text, f"'{word}' is said: {text}")
+
+
+def samples_are_whole():
+    for program, sample in (("loglog-storage", "storage.toml"), ("loglog-sequencer", "sequencer.toml")):
+        named = set(re.findall(r"^([a-z-]+) =", (SAMPLES / sample).read_text(), re.M))
+        options = set(re.findall(r"^  (?:-\w,)?(--[a-z-]+)", run(program, "--help")[1], re.M)) - ACTIONS
+        check(options == {"--" + n for n in named}, f"{sample} names every option: {options ^ {'--' + n for n in named}}")
+        accepted(program, "--config", SAMPLES / sample)
+
+
+def who_comes_first(d):
+    file = d / "storage.toml"
+    file.write_text('id = 3\ncluster-name = "c"\nlisten = "127.0.0.1:0"\ndata = "d"\nstaging-bytes = 50_000_000\nverify-uploads = false\n')
+    text = accepted("loglog-storage", "--config", file)
+    for word in ("id 3", "staging-bytes 50000000", "verify-uploads off", f"from {file}: cluster-name"):
+        check(word in text, f"'{word}' is said: {text}")
+    text = accepted("loglog-storage", "--config", file, LOGLOG_STORAGE_ID="4", LOGLOG_STORAGE_STAGING_BYTES="60000000")
+    check("id 4" in text and "staging-bytes 60000000" in text, f"the environment comes before the file: {text}")
+    text = accepted("loglog-storage", "--config", file, "--id", 5, LOGLOG_STORAGE_ID="4")
+    check("id 5" in text, f"the command line comes before the environment: {text}")
+    check("id 3" in accepted("loglog-storage", LOGLOG_STORAGE_CONFIG=str(file)), "the environment may name the file")
+
+
+def what_is_refused(d):
+    file = d / "wrong.toml"
+    for content, *words in (
+            ("id = 1\nstagingbytes = 5\n", f"{file}:2", "stagingbytes", "did you mean staging-bytes"),
+            ("id = = 1\n", f"{file}:1"),
+            ("id = 1.5\n", f"{file}:1", "id"),
+            ('id = 1\ncheck-config = true\n', "check-config"),
+            ('id = 1\ncluster-name = "c"\nlisten = "127.0.0.1:0"\ndata = "d"\nio-engine = "fast"\n', "io-engine", "fast"),
+            ('id = 1\ncluster-name = "c"\nlisten = "127.0.0.1:0"\ndata = "d"\nstaging-bytes = 1\n', "staging-bytes 1", "33554510")):
+        file.write_text(content)
+        refused("loglog-storage", "--config", file, words=words)
+    refused("loglog-storage", "--config", d / "missing.toml", words=["missing.toml"])
+    refused("loglog-sequencer", "--config", SAMPLES / "sequencer.toml", "--storage", "x", words=["ID=HOST:PORT"])
+
+
+def hangup(d):
+    """The log level changes while the node runs; what needs a restart is said to need one, and a bad file changes nothing."""
+    file, log = d / "node.toml", d / "node.log"
+    base = f'id = 1\ncluster-name = "c"\nlisten = "127.0.0.1:{free_ports(1)[0]}"\ndata = "{d / "data"}"\n'
+    file.write_text(base + 'log-level = "info"\n')
+    with log.open("w") as out:
+        p = subprocess.Popen([str(BIN / "loglog-storage"), "--config", str(file)], stderr=out)
+
+    def said(word, times=1):
+        for _ in range(400):
+            if log.read_text().count(word) >= times:
+                return
+            check(p.poll() is None, f"it runs: {log.read_text()}")
+            time.sleep(0.025)
+        check(False, f"'{word}' is said {times} times: {log.read_text()}")
+
+    try:
+        said("serves on")
+        file.write_text(base + 'log-level = "debug"\nstaging-bytes = 40_000_000\n')
+        p.send_signal(signal.SIGHUP)
+        said("read again")
+        said("need a restart")
+        file.write_text("id = \n")
+        p.send_signal(signal.SIGHUP)
+        said("stay as they are")
+        file.write_text(base + 'log-level = "warning"\nstaging-bytes = 50_000_000\n')
+        p.send_signal(signal.SIGHUP)
+        said("need a restart", 2)
+        file.write_text("id = \n")
+        p.send_signal(signal.SIGHUP)
+        said("stay as they are", 2)  # so the one before is done with, and said at level info what is not told any more
+        check(log.read_text().count("read again") == 1, f"level warning holds: {log.read_text()}")
+    finally:
+        p.terminate()
+        check(p.wait(timeout=20) == 0, "it stops cleanly")
+
+
+def main():
+    samples_are_whole()
+    with tempfile.TemporaryDirectory() as d:
+        who_comes_first(pathlib.Path(d))
+        what_is_refused(pathlib.Path(d))
+        hangup(pathlib.Path(d))
+    print("config: ok")
+
+
+if __name__ == "__main__":
+    main()
