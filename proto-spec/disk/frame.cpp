@@ -13,7 +13,7 @@ extern "C" XXH64_hash_t XXH3_64bits_dispatch(const void* input, std::size_t size
 namespace loglog {
 namespace {
 
-[[maybe_unused]] constexpr std::size_t dispatched_above = 240;  // where XXH3 begins to work in long stripes
+[[maybe_unused]] constexpr std::size_t dispatched_above = 8u << 10;  // below it, going over to the widest registers and back costs more
 
 constexpr std::size_t term_at = 4;
 constexpr std::size_t checksum_at = 28;
