@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Options from the command line, the environment and a TOML file: who comes first, what is refused, what SIGHUP changes, and that the
-sample files name every option."""
+sample files name every option, and the systemd units start what they say."""
 
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -108,12 +109,29 @@ def hangup(d):
         check(p.wait(timeout=20) == 0, "it stops cleanly")
 
 
+def units_are_valid(d):
+    if shutil.which("systemd-analyze") is None:
+        print("config: no systemd-analyze, the units were not looked at")
+        return
+    units = []
+    for unit in sorted((SAMPLES / "systemd").glob("*.service")):
+        text = unit.read_text()
+        check(text.count(f"/usr/bin/{unit.stem} --config") == 2, f"{unit.name} starts {unit.stem}")
+        units.append(d / unit.name)
+        units[-1].write_text(text.replace("/usr/bin/loglog", str(BIN.resolve() / "loglog")))
+    check(len(units) == 2, "two units")
+    r = subprocess.run(["systemd-analyze", "verify", "--man=no", *map(str, units)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                       timeout=60)
+    check(r.returncode == 0 and str(d) not in r.stdout, f"systemd takes the units: {r.stdout}")
+
+
 def main():
     samples_are_whole()
     with tempfile.TemporaryDirectory() as d:
         who_comes_first(pathlib.Path(d))
         what_is_refused(pathlib.Path(d))
         hangup(pathlib.Path(d))
+        units_are_valid(pathlib.Path(d))
     print("config: ok")
 
 
