@@ -1,0 +1,120 @@
+// PartitionedLog on an embedded cluster: where keys go, what is refused, and that every entry is followed once, in its key's order.
+#include <fmt/format.h>
+#include <loglog/embedded.h>
+#include <loglog/partitioned_log.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+using namespace loglog;
+using namespace std::chrono_literals;
+
+namespace {
+
+void must(bool ok, const std::string& what) {
+  if (ok) return;
+  fmt::print(stderr, "partitioned_log: {}\n", what);
+  std::exit(1);
+}
+
+struct Folder {
+  std::string path = (std::filesystem::temp_directory_path() / "loglog-partitioned-XXXXXX").string();
+  Folder() { must(::mkdtemp(path.data()) != nullptr, "a folder"); }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
+constexpr std::size_t partitions = 4, keys = 40, per_key = 25;
+
+void keeps_keys_in_order(Client& client) {
+  auto stream = PartitionedLog::open_or_create(client, "orders", partitions);
+  must(stream.has_value(), "the stream is made");
+  std::map<std::string, std::size_t> partition_of;
+  std::set<std::size_t> used;
+  for (std::size_t i = 0; i < per_key; ++i)
+    for (std::size_t k = 0; k < keys; ++k) {
+      const std::string key = fmt::format("key-{}", k);
+      const auto a = stream->append(key, fmt::format("{} {}", key, i));
+      must(static_cast<bool>(a.result), "an append: " + a.result.error.message);
+      const auto before = partition_of.try_emplace(key, a.partition).first;
+      must(before->second == a.partition, key + " stays in one partition");
+      used.insert(a.partition);
+    }
+  must(used.size() == partitions, "all partitions are used");
+
+  // Another client finds the stream and its keys in the same places.
+  auto again = PartitionedLog::open(client, "orders");
+  must(again && again->size() == partitions, "the stream is opened with its partitions");
+  must(again->append("key-7", "key-7 25").partition == partition_of["key-7"], "keys go to the same place");
+
+  std::mutex mutex;
+  std::map<std::string, std::vector<std::size_t>> seen;
+  std::size_t count = 0;
+  const auto followers = again->follow({}, [&](std::size_t partition, const Entry& e) {
+    const auto space = e.payload.find(' ');
+    const std::string key = e.payload.substr(0, space);
+    const std::lock_guard lock(mutex);
+    must(partition_of[key] == partition, "an entry is followed in its partition");
+    seen[key].push_back(std::stoul(e.payload.substr(space + 1)));
+    ++count;
+  });
+  must(followers.size() == partitions, "a follower a partition");
+  for (int i = 0; i < 500; ++i) {
+    std::this_thread::sleep_for(10ms);
+    const std::lock_guard lock(mutex);
+    if (count >= keys * per_key + 1) break;
+  }
+  const std::lock_guard lock(mutex);
+  must(count == keys * per_key + 1, fmt::format("every entry once: {}", count));
+  for (const auto& [key, numbers] : seen)
+    for (std::size_t i = 0; i < numbers.size(); ++i) must(numbers[i] == i, key + " keeps its order");
+}
+
+void refuses(Client& client) {
+  const auto other = PartitionedLog::open_or_create(client, "orders", partitions + 1);
+  must(!other && other.error().code == "invalid_argument", "another number of partitions is refused");
+  const auto fewer = PartitionedLog::open_or_create(client, "orders", partitions - 1);
+  must(!fewer && fewer.error().code == "invalid_argument", "a smaller one too");
+  const auto none = PartitionedLog::open(client, "nothing");
+  must(!none && none.error().code == "no_such_log", "a stream that is not there");
+  must(!PartitionedLog::open_or_create(client, "empty", 0), "no partitions");
+
+  // Cut off while it was made: the last partition is there, the first is not.
+  must(client.create_log("half/2").has_value(), "a log");
+  const auto half = PartitionedLog::open(client, "half");
+  must(!half && half.error().code == "invalid_argument", "a stream that is not whole is not opened");
+  const auto whole = PartitionedLog::open_or_create(client, "half", 3);
+  must(whole && whole->size() == 3 && PartitionedLog::open(client, "half").has_value(), "and is made whole");
+
+  auto wild = PartitionedLog::open(client, "orders", [](std::string_view, std::size_t n) { return n; });
+  must(wild && wild->append("k", "v").result.error.code == "invalid_argument", "a partitioner that chooses what there is not");
+}
+
+void partitioners() {
+  const auto turn = round_robin();
+  for (std::size_t i = 0; i < 12; ++i) must(turn("same", 4) == i % 4, "round robin");
+  const auto stays = sticky(3);
+  for (std::size_t i = 0; i < 24; ++i) must(stays("same", 4) == i / 3 % 4, "sticky");
+  const auto hash = by_key();
+  // XXH3-64 of these keys, low half: 17451400790687511452 and 16610363266936908879 are the whole sums.
+  must(hash("customer-17", 8) == 4 && hash("customer-17", 1000) == 564 && hash("key-7", 1000) == 159, "a key has one place for ever");
+  must(hash("", 4) == 0 && hash("", 4) == 1, "entries without a key take turns");
+}
+
+}  // namespace
+
+int main() {
+  partitioners();
+  const Folder folder;
+  auto cluster = EmbeddedCluster::start({.name = "partitioned", .data = folder.path, .storage = 3});
+  must(cluster.has_value(), "a cluster");
+  must(cluster->wait_ready(20s), "it serves");
+  auto client = Client::connect({.addresses = {cluster->address()}});
+  must(client.has_value(), "a client");
+  keeps_keys_in_order(*client);
+  refuses(*client);
+  fmt::print("partitioned_log: ok\n");
+}
