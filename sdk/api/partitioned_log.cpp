@@ -1,6 +1,5 @@
-#include <loglog/partitioned_log.h>
-
 #include <fmt/format.h>
+#include <loglog/partitioned_log.h>
 
 #include <algorithm>
 #include <atomic>
