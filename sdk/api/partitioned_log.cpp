@@ -110,6 +110,7 @@ void PartitionedLog::append(std::string_view key, std::string_view payload, std:
 std::vector<Follower> PartitionedLog::follow(const std::vector<EntryOffset>& from,
                                              const std::function<void(std::size_t, const Entry&)>& each, const std::stop_token& stop) {
   std::vector<Follower> followers;
+  followers.reserve(logs_.size());
   for (std::size_t n = 0; n < logs_.size(); ++n)
     followers.push_back(logs_[n].follow(n < from.size() ? from[n] : 0, [n, each](const Entry& e) { each(n, e); }, stop));
   return followers;
