@@ -436,20 +436,24 @@ void StorageMachine::on(ConnectionId from, RequestId request, Upload& m) {
   l->upload(from, request, m);
 }
 
+/// The log that is to be read here; nullptr: the reader has been told that it is not.
+LogReplica* StorageMachine::readable(ConnectionId from, RequestId request, LogId log, Offset offset) {
+  LogReplica* l = find(log);
+  if (l != nullptr && l->state.made && !l->state.dropped) return l;
+  node_.send(from, request, Page{log, offset, {}, {}, l != nullptr && l->state.dropped ? Errc::no_such_log : Errc::not_member, {}});
+  return nullptr;
+}
+
 void StorageMachine::on(ConnectionId from, RequestId request, Read& m) {
-  LogReplica* l = find(m.log);
-  if (l == nullptr || !l->state.made || l->state.dropped)
-    return node_.send(from, request,
-                      Page{m.log, m.offset, {}, {}, l != nullptr && l->state.dropped ? Errc::no_such_log : Errc::not_member, {}});
+  LogReplica* l = readable(from, request, m.log, m.offset);
+  if (l == nullptr) return;
   sessions_.at(from).users.insert(m.log);
   l->reader.read(from, request, m);
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Follow& m) {
-  LogReplica* l = find(m.log);
-  if (l == nullptr || !l->state.made || l->state.dropped)
-    return node_.send(from, request,
-                      Page{m.log, m.offset, {}, {}, l != nullptr && l->state.dropped ? Errc::no_such_log : Errc::not_member, {}});
+  LogReplica* l = readable(from, request, m.log, m.offset);
+  if (l == nullptr) return;
   Session& s = sessions_.at(from);
   s.users.insert(m.log);
   s.follows[request] = m.log;

@@ -53,6 +53,7 @@ class StorageMachine {
   void dispatch(ConnectionId from, RequestId request, Message&& m);
   Admission admit(ConnectionId from, RequestId request, LogId log, Term term);
   LogReplica* member(ConnectionId from, RequestId request, LogId log);
+  LogReplica* readable(ConnectionId from, RequestId request, LogId log, Offset offset);
   LogReplica* make_unasked(LogId log);
   LogReplica* find(LogId log);
   template <class M>
