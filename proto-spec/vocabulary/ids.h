@@ -50,6 +50,8 @@ using Chain = Strong<struct ChainTag, std::uint64_t>;
 using RaftTerm = Strong<struct RaftTermTag, std::uint64_t>;
 /// Position in the sequencers' metadata log, first is 1. Also the version of the metadata.
 using RaftIndex = Strong<struct RaftIndexTag, std::uint64_t>;
+/// Orders the writers of a log that must be written by one at a time: of two, the higher one is newer (F2). 0 = names none.
+using FenceToken = Strong<struct FenceTokenTag, std::uint64_t>;
 /// A connection, numbered by the driver that owns it; never reused within a process. 0 = none.
 using ConnectionId = Strong<struct ConnectionIdTag, std::uint64_t>;
 /// Pairs an answer with its request on one connection. 0 = asks for no answer.
@@ -67,6 +69,7 @@ constexpr Offset& operator+=(Offset& o, std::uint64_t bytes) {
 constexpr Sequence operator+(Sequence s, std::uint64_t n) { return Sequence{s.value + n}; }
 constexpr std::uint64_t operator-(Sequence a, Sequence b) { return a.value - b.value; }
 constexpr Term operator+(Term t, std::uint32_t n) { return Term{t.value + n}; }
+constexpr FenceToken operator+(FenceToken t, std::uint64_t n) { return FenceToken{t.value + n}; }
 constexpr RaftTerm operator+(RaftTerm t, std::uint64_t n) { return RaftTerm{t.value + n}; }
 constexpr RaftIndex operator+(RaftIndex i, std::uint64_t n) { return RaftIndex{i.value + n}; }
 constexpr RaftIndex operator-(RaftIndex i, std::uint64_t n) { return RaftIndex{i.value - n}; }

@@ -101,6 +101,13 @@
   X(V2_member)       /* members of the term's own set, as its leader tells it */                               \
   X(V2_stands)       /* over connections that stand: one that began anew may have lost what it said */         \
   X(V2_sent)         /* a node says it only while matched in the term, with no hole */                         \
+  X(F1_end)          /* a conditional run goes in only where no run was ordered at or above its offset */      \
+  X(F1_term)         /* nor may one of an earlier term lie there */                                            \
+  X(F1_held)         /* a refusal is told once what stands in the way is committed */                          \
+  X(F1_gap)          /* a producer moves its offset only over what it has read to hold no entry */             \
+  X(F2_refuse)       /* a producer that names a lower fencing token is refused */                              \
+  X(F2_back)         /* a log's fencing token never falls */                                                   \
+  X(F2_held)         /* and is told once all that was ordered before is committed */                           \
   X(V2_ordered)      /* and a hole is filled to what was ordered, not to what the leader heard acknowledged */
 // clang-format on
 

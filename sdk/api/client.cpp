@@ -22,6 +22,8 @@ CallError to_call_error(const Error& e) { return {std::string(name_of(e.code)), 
 CallError to_call_error(const client::Failure& f) {
   CallError e = to_call_error(f.error);
   e.begins_at = f.begins.value;
+  e.ends_at = f.ends.value;
+  e.fence = f.fence.value;
   return e;
 }
 
@@ -163,8 +165,8 @@ std::expected<Log, CallError> Client::create_log(const std::string& name, Create
   auto& s = *state_;
   if (o.replicas > replicas_max || o.write_quorum > replicas_max)
     return std::unexpected(CallError{"invalid_argument", "a log has at most 9 replicas; ask for 1 to 9, or 0 for the default", false});
-  const LogOptions options{static_cast<std::uint8_t>(o.replicas), static_cast<std::uint8_t>(o.write_quorum), o.segment_bytes,
-                           Durability::sync};
+  const LogOptions options{
+      static_cast<std::uint8_t>(o.replicas), static_cast<std::uint8_t>(o.write_quorum), o.segment_bytes, Durability::sync, {}};
   auto d = s.ask<client::LogDescription>(
       [&](client::ClientMachine& m, Time now, client::Token t) { m.create_log(now, t, name, options, s.deadline(now)); });
   if (!d) return std::unexpected(d.error());
@@ -260,12 +262,12 @@ namespace {
 
 AppendResult to_result(const client::Completion& c) {
   if (const auto* a = std::get_if<client::Appended>(&c)) return {AppendResult::Outcome::committed, a->offset.value, a->term.value, {}};
-  const Error& e = std::get<client::Failure>(c).error;
-  return {e.code == Errc::outcome_unknown ? AppendResult::Outcome::unknown : AppendResult::Outcome::refused, 0, 0, to_call_error(e)};
+  const auto& f = std::get<client::Failure>(c);
+  return {f.error.code == Errc::outcome_unknown ? AppendResult::Outcome::unknown : AppendResult::Outcome::refused, 0, 0, to_call_error(f)};
 }
 
 void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::string_view payload, bool packed,
-                  std::function<void(AppendResult)> done, std::optional<std::chrono::milliseconds> timeout) {
+                  std::function<void(AppendResult)> done, const AppendOptions& options) {
   const auto refuse = [&](Errc code, std::string detail) {
     done({AppendResult::Outcome::refused, 0, 0, to_call_error(Error{code, std::move(detail)})});
   };
@@ -283,30 +285,42 @@ void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::
     std::uint64_t size;
     std::function<void(AppendResult)> done;
   };
-  client->driver.append(log, Bytes::copy_of(payload), packed, Duration(timeout.value_or(client->options.timeout)),
+  client->driver.append(log, Bytes::copy_of(payload), packed, Duration(options.timeout.value_or(client->options.timeout)),
+                        {options.expected_offset ? Offset{*options.expected_offset} : no_offset, FenceToken{options.fence}},
                         std::make_unique<End>(client->budget, size, std::move(done)));
 }
 
 }  // namespace
 
-void Log::append(std::string_view payload, std::function<void(AppendResult)> done, std::optional<Milliseconds> timeout) {
-  append_bytes(state_->client, state_->id, payload, false, std::move(done), timeout);
+void Log::append(std::string_view payload, std::function<void(AppendResult)> done, const AppendOptions& options) {
+  append_bytes(state_->client, state_->id, payload, false, std::move(done), options);
 }
 
-std::future<AppendResult> Log::append_async(std::string_view payload, std::optional<Milliseconds> timeout) {
+std::future<AppendResult> Log::append_async(std::string_view payload, const AppendOptions& options) {
   auto promise = std::make_shared<std::promise<AppendResult>>();
   auto future = promise->get_future();
-  append(payload, [promise](AppendResult r) { promise->set_value(std::move(r)); }, timeout);
+  append(payload, [promise](AppendResult r) { promise->set_value(std::move(r)); }, options);
   return future;
 }
 
-AppendResult Log::append(std::string_view payload, std::optional<Milliseconds> timeout) { return append_async(payload, timeout).get(); }
+AppendResult Log::append(std::string_view payload, const AppendOptions& options) { return append_async(payload, options).get(); }
+
+void Log::append(std::string_view payload, std::function<void(AppendResult)> done, std::optional<Milliseconds> timeout) {
+  append(payload, std::move(done), AppendOptions{.timeout = timeout});
+}
+std::future<AppendResult> Log::append_async(std::string_view payload, std::optional<Milliseconds> timeout) {
+  return append_async(payload, AppendOptions{.timeout = timeout});
+}
+AppendResult Log::append(std::string_view payload, std::optional<Milliseconds> timeout) {
+  return append(payload, AppendOptions{.timeout = timeout});
+}
 
 AppendResult Log::append_batch(const std::vector<std::string>& payloads, std::optional<Milliseconds> timeout) {
   auto promise = std::make_shared<std::promise<AppendResult>>();
   auto future = promise->get_future();
   append_bytes(
-      state_->client, state_->id, pack_batch(payloads), true, [promise](AppendResult r) { promise->set_value(std::move(r)); }, timeout);
+      state_->client, state_->id, pack_batch(payloads), true, [promise](AppendResult r) { promise->set_value(std::move(r)); },
+      AppendOptions{.timeout = timeout});
   return future.get();
 }
 
@@ -329,6 +343,15 @@ std::expected<TailPosition, CallError> Log::tail(std::optional<Milliseconds> tim
       [&](client::ClientMachine& m, Time now, client::Token token) { m.tail(now, token, state_->id, s.deadline(now, timeout)); });
   if (!t) return std::unexpected(t.error());
   return TailPosition{t->first.value, t->committed.value, t->term.value};
+}
+
+std::expected<FencePosition, CallError> Log::fence(std::uint64_t token, std::optional<Milliseconds> timeout) {
+  auto& s = *state_->client;
+  auto f = s.ask<client::Fence>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.set_fence(now, t, state_->id, FenceToken{token}, s.deadline(now, timeout));
+  });
+  if (!f) return std::unexpected(f.error());
+  return FencePosition{f->token.value, f->end.value};
 }
 
 std::expected<EntryOffset, CallError> Log::begin() {

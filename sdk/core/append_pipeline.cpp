@@ -21,11 +21,14 @@ AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, Replic
 
 // ---- Gathering
 
-void AppendPipeline::append(Time, Token token, const Bytes& payload, bool packed, Time deadline) {
+void AppendPipeline::append(Time, Token token, const Bytes& payload, bool packed, Time deadline, const AppendConditions& conditions) {
   const FrameKind kind = packed ? FrameKind::packed_entry : FrameKind::entry;
-  if (!builder_.fits(static_cast<std::uint32_t>(payload.size()) + frame_overhead, run_target())) cut(open_, builder_);
+  const bool fits = builder_.fits(static_cast<std::uint32_t>(payload.size()) + frame_overhead, run_target());
+  if (!fits || keeps_apart(open_, conditions)) cut(open_, builder_);
   bytes_ += payload.size() + frame_overhead;
-  add(open_, builder_, Item{token, next_, deadline, 0, 0}, kind, payload);
+  Item item{token, next_, deadline, 0, 0};
+  item.conditions = conditions;
+  add(open_, builder_, item, kind, payload);
   next_ = next_ + 1;
 }
 
@@ -34,6 +37,13 @@ void AppendPipeline::add(Run& to, RunBuilder& builder, Item item, FrameKind kind
   item.length = static_cast<std::uint32_t>(payload.size()) + frame_overhead;
   to.next_deadline = std::min(to.next_deadline, item.deadline);
   to.items.push_back(item);
+}
+
+/// A run is committed under one set of conditions; an entry that names an offset is a run of its own (F1).
+bool AppendPipeline::keeps_apart(const Run& run, const AppendConditions& of_next) {
+  if (run.items.empty()) return false;
+  const AppendConditions& c = run.items.front().conditions;
+  return c.expected != no_offset || of_next.expected != no_offset || c.fence != of_next.fence;
 }
 
 void AppendPipeline::cut(Run& run, RunBuilder& builder) {
@@ -75,7 +85,7 @@ void AppendPipeline::rebuild_from(RunList::iterator begin) {
       const ByteSpan payload = r.frames.span().subspan(i.at + frame_prefix_size, i.length - frame_overhead);
       const auto prefix = read_prefix(r.frames.data() + i.at);
       check(prefix.has_value(), "a run holds frame images");
-      if (!builder.fits(i.length, options_.run_size_target)) cut(fresh, builder);
+      if (!builder.fits(i.length, options_.run_size_target) || keeps_apart(fresh, i.conditions)) cut(fresh, builder);
       bytes_ += i.length;
       i.sequence = next_;
       next_ = next_ + 1;
@@ -208,7 +218,9 @@ void AppendPipeline::term_is(Time now, ConnectionId from, const TermIs& m) {
   for (Run& r : runs_) {
     r.commit_sent = false;
     r.commits_in_term = 0;
+    r.absent = false;
   }
+  gap_.reset();
   if (!first && !resolver_ && !removed(Rule::A3_resolve)) resolve(now);
 }
 
@@ -305,19 +317,23 @@ void AppendPipeline::send_commit(Time now, Run& run) {
     i.committing = true;
   }
   run.commit_sent = true;
+  run.absent = false;
   ++run.commits_in_term;
-  view_.request(now, leader_, Commit{log_, term_, settled_through(), run.reference}, options_.commit_timeout,
-                [this, c = leader_](Time at, Message* m) {
-                  if (m != nullptr) return arrived(at, c, *m);
-                  if (leader_ != c) return;
-                  view_.not_leader(c, {});  // silent for long: perhaps another one leads
-                  lose_term(at, Duration{0});
-                });
+  const AppendConditions& c = run.items.front().conditions;
+  const Message m = c == AppendConditions{} ? Message(Commit{log_, term_, settled_through(), run.reference})
+                                            : Message(CommitIf{log_, term_, settled_through(), run.reference, c.expected, c.fence});
+  view_.request(now, leader_, m, options_.commit_timeout, [this, leader = leader_](Time at, Message* answer) {
+    if (answer != nullptr) return arrived(at, leader, *answer);
+    if (leader_ != leader) return;
+    view_.not_leader(leader, {});  // silent for long: perhaps another one leads
+    lose_term(at, Duration{0});
+  });
 }
 
 void AppendPipeline::arrived(Time now, ConnectionId from, const Message& m) {
   if (const auto* c = std::get_if<Committed>(&m)) committed(now, *c);
   else if (const auto* r = std::get_if<Refused>(&m)) refused(now, from, *r);
+  else if (const auto* x = std::get_if<ConditionFailed>(&m)) condition_failed(now, *x);
   else if (const auto* u = std::get_if<UploadAgain>(&m)) upload_again(*u);
   else if (const auto* d = std::get_if<RunDurable>(&m)) run_durable(now, from, *d);
   else if (const auto* t = std::get_if<TermIs>(&m)) term_is(now, from, *t);
@@ -399,6 +415,56 @@ void AppendPipeline::refused(Time now, ConnectionId from, const Refused& m) {
   }
 }
 
+// ---- Conditions (F1, F2)
+
+/// Definite for the term, however often the run was committed in it: the leader answers a run that it has ordered as that.
+void AppendPipeline::condition_failed(Time now, const ConditionFailed& m) {
+  const auto run = find(m.first);
+  if (m.producer != producer_ || m.term != term_ || run == runs_.end() || !run->commit_sent || run->absent) return;
+  run->absent = true;
+  if (m.error == Errc::producer_fenced) return fail_fenced(now, m);
+  const Offset expected = run->items.front().conditions.expected;
+  if (m.end <= expected) return gap_checked(now, m.first, m.end, false);  // expected beyond the end
+  // What lies between may be the leader's own: a term start, say.
+  gap_ = std::make_unique<GapCheck>(options_, view_, choice_, log_, expected, m.end,
+                                    [this, first = m.first, end = m.end](Time at, bool empty) {
+                                      finished_gap_ = std::move(gap_);
+                                      gap_checked(at, first, end, empty);
+                                    });
+  gap_->poll(now);
+}
+
+void AppendPipeline::gap_checked(Time now, Sequence first, Offset end_of_log, bool empty) {
+  const auto run = find(first);
+  if (run == runs_.end() || !run->absent) return;
+  Item& item = run->items.front();
+  if (empty || removed(Rule::F1_gap)) {
+    item.conditions.expected = end_of_log;
+    run->commit_sent = false;
+    return;
+  }
+  end(item, Failure{Error{Errc::offset_mismatch,
+                          fmt::format("{} was expected, the log ends at {}", item.conditions.expected.value, end_of_log.value)},
+                    {},
+                    end_of_log});
+  settle(now, run, false);
+}
+
+/// What waits behind with as low a token would be refused as well: it is not sent.
+void AppendPipeline::fail_fenced(Time now, const ConditionFailed& m) {
+  cut(open_, builder_);
+  for (auto r = find(m.first); r != runs_.end();) {
+    const auto run = r++;
+    const FenceToken fence = run->items.front().conditions.fence;
+    if (fence == FenceToken{} || fence >= m.fence || (run->items.front().committing && !run->absent)) continue;
+    for (Item& i : run->items)
+      end(i,
+          Failure{
+              Error{Errc::producer_fenced, fmt::format("this one's is {}, the log's is {}", fence.value, m.fence.value)}, {}, {}, m.fence});
+    settle(now, run, false);
+  }
+}
+
 void AppendPipeline::upload_again(const UploadAgain& m) {
   const auto run = find(m.first);
   if (m.producer != producer_ || run == runs_.end() || run->cancelled) return;
@@ -448,13 +514,13 @@ bool AppendPipeline::expire(Run& run, Time now) {
   bool alive = false, unsure = false;
   for (Item& i : run.items) {
     if (i.live && i.deadline <= now) {
-      if (i.committing && !removed(Rule::A6_unknown)) end(i, Failure{Error{Errc::outcome_unknown, "the deadline passed"}});
+      if (i.committing && !run.absent && !removed(Rule::A6_unknown)) end(i, Failure{Error{Errc::outcome_unknown, "the deadline passed"}});
       else end(i, Failure{Error{Errc::deadline_exceeded, why_not_uploaded(run)}});
       if (!i.committing) run.stale = true;
     }
     if (i.live) run.next_deadline = std::min(run.next_deadline, i.deadline);
     alive |= i.live;
-    unsure |= i.committing;
+    unsure |= i.committing && !run.absent;
   }
   if (!alive && unsure && !run.cancelled && leader_ != ConnectionId{}) {
     run.cancelled = true;
@@ -478,7 +544,8 @@ void AppendPipeline::expire(Time now) {
 void AppendPipeline::close() {
   cut(open_, builder_);
   for (Run& r : runs_)
-    for (Item& i : r.items) end(i, Failure{Error{i.committing ? Errc::outcome_unknown : Errc::client_closed, "the client was closed"}});
+    for (Item& i : r.items)
+      end(i, Failure{Error{i.committing && !r.absent ? Errc::outcome_unknown : Errc::client_closed, "the client was closed"}});
 }
 
 AppendPipeline::RunList::iterator AppendPipeline::find(Sequence first) {
@@ -487,9 +554,11 @@ AppendPipeline::RunList::iterator AppendPipeline::find(Sequence first) {
 
 void AppendPipeline::tick(Time now) {
   finished_.reset();
+  finished_gap_.reset();
   expire(now);
   drop_laggards(now);
   if (resolver_) resolver_->poll(now);
+  else if (gap_) gap_->poll(now);
 }
 
 void AppendPipeline::pump(Time now) {
@@ -517,6 +586,7 @@ Time AppendPipeline::wake(Time now) const {
   if (options_.observed_commit && !observed_.has_set() && !asking_set_ && leader_ != ConnectionId{} && !runs_.empty())
     t = std::min(t, set_at_);
   if (resolver_) t = std::min(t, resolver_->wake());
+  else if (gap_) t = std::min(t, gap_->wake());
   return t;
 }
 

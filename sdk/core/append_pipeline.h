@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 
+#include "sdk/core/gap_check.h"
 #include "sdk/core/observed_commits.h"
 #include "sdk/core/replica_uploads.h"
 #include "sdk/core/resolver.h"
@@ -19,7 +20,7 @@ class AppendPipeline {
   AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out, std::uint64_t& bytes, LogId log,
                  ProducerId producer);
 
-  void append(Time now, Token token, const Bytes& payload, bool packed, Time deadline);
+  void append(Time now, Token token, const Bytes& payload, bool packed, Time deadline, const AppendConditions& conditions);
   /// Messages about this producer that no request waits for.
   void arrived(Time now, ConnectionId from, const Message& m);
   void disconnected(Time now, ConnectionId c);
@@ -39,6 +40,7 @@ class AppendPipeline {
     bool live = true;          // the caller still waits
     bool committing = false;   // a Commit named it since its last resolution
     Offset known{};            // a committed offset known before the first of those (A3)
+    AppendConditions conditions{};
   };
   struct Run {
     Reference reference;
@@ -48,6 +50,7 @@ class AppendPipeline {
     bool begun = false;        // uploads were begun
     bool stale = false;        // holds entries that are dead and were never committed: to be built anew
     bool commit_sent = false;  // and not refused
+    bool absent = false;       // F1: the leader has said that it is not ordered in this term, and it was not committed again since
     bool cancelled = false;
     unsigned commits_in_term = 0;
     Time keep_until = never;  // settled: how long laggards are waited for
@@ -58,6 +61,7 @@ class AppendPipeline {
 
   void add(Run& to, RunBuilder& builder, Item item, FrameKind kind, ByteSpan payload);
   void cut(Run& run, RunBuilder& builder);
+  static bool keeps_apart(const Run& run, const AppendConditions& of_next);
   std::uint32_t run_target() const;
   void cut_when_due();
   void rebuild_from(RunList::iterator i);
@@ -74,6 +78,9 @@ class AppendPipeline {
   void run_durable(Time now, ConnectionId from, const RunDurable& m);
   void observe(Time now, Sequence first);
   void refused(Time now, ConnectionId from, const Refused& m);
+  void condition_failed(Time now, const ConditionFailed& m);
+  void gap_checked(Time now, Sequence first, Offset end, bool empty);
+  void fail_fenced(Time now, const ConditionFailed& m);
   void upload_again(const UploadAgain& m);
   void resolve(Time now);
   void resolved(Time now, Resolver::Findings&& f);
@@ -117,6 +124,8 @@ class AppendPipeline {
   Time commit_at_{};  // pause after a refusal
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<Resolver> finished_;  // kept until the next step: its own call is still under way
+  std::unique_ptr<GapCheck> gap_;       // F1: of the run that was refused and stands first in line
+  std::unique_ptr<GapCheck> finished_gap_;
 };
 
 }  // namespace loglog::client

@@ -20,7 +20,8 @@ bool ClientMachine::has_room_for(std::uint64_t payload_bytes) const {
   return parts_->bytes == 0 || parts_->bytes + payload_bytes + frame_overhead <= parts_->options.bytes_in_flight_max;
 }
 
-void ClientMachine::append(Time now, Token token, LogId log, const Bytes& payload, bool packed, Time deadline) {
+void ClientMachine::append(Time now, Token token, LogId log, const Bytes& payload, bool packed, Time deadline,
+                           const AppendConditions& conditions) {
   Parts& p = *parts_;
   p.now = now;
   if (p.closed) return p.fail(token, Errc::client_closed);
@@ -30,7 +31,7 @@ void ClientMachine::append(Time now, Token token, LogId log, const Bytes& payloa
   auto& pipeline = p.pipelines[log];
   if (!pipeline)
     pipeline = std::make_unique<AppendPipeline>(p.options, p.view, p.choice, p.out, p.bytes, log, ProducerId{p.random.next_id()});
-  pipeline->append(now, token, payload, packed, deadline);
+  pipeline->append(now, token, payload, packed, deadline, conditions);
 }
 
 void ClientMachine::close(Time now) {
@@ -70,6 +71,7 @@ void ClientMachine::arrived(Time now, Arrived&& a) {
   LogId log{};
   if (const auto* c = std::get_if<Committed>(&a.message)) log = c->log;
   else if (const auto* r = std::get_if<Refused>(&a.message)) log = r->log;
+  else if (const auto* x = std::get_if<ConditionFailed>(&a.message)) log = x->log;
   else if (const auto* u = std::get_if<UploadAgain>(&a.message)) log = u->log;
   else if (const auto* d = std::get_if<RunDurable>(&a.message)) log = d->log;
   else if (const auto* t = std::get_if<TermIs>(&a.message)) log = t->log;

@@ -72,7 +72,8 @@ class ClientMachine {
 
   /// Appends one entry. Ends in Appended, or Failure: outcome_unknown, or any other code, which means that nothing was written
   /// and never will be (A6); too_many says that bytes_in_flight_max is reached: nothing was taken.
-  void append(Time now, Token token, LogId log, const Bytes& payload, bool packed, Time deadline);
+  /// Under conditions (F1, F2) also: offset_mismatch, producer_fenced.
+  void append(Time now, Token token, LogId log, const Bytes& payload, bool packed, Time deadline, const AppendConditions& conditions = {});
   /// Whether append() of that many payload bytes would be taken now.
   bool has_room_for(std::uint64_t payload_bytes) const;
   /// Bytes of frames accepted and not yet settled.
@@ -99,6 +100,8 @@ class ClientMachine {
   void delete_log(Time now, Token token, std::string name, Time deadline);
   /// Ends in LogDescription with the trim point in force, or Failure.
   void trim_log(Time now, Token token, LogId log, Offset offset, Time deadline);
+  /// Sets the log's fencing token (F2), 0: to the next one. Ends in client::Fence, or Failure producer_fenced: a higher one was set.
+  void set_fence(Time now, Token token, LogId log, FenceToken fence, Time deadline);
   /// Ends in Metadatas with all logs, or Failure.
   void list_logs(Time now, Token token, Time deadline);
   /// Ends in ClusterStatus, or Failure unavailable where no sequencer is known by then.

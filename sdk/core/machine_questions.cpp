@@ -120,6 +120,15 @@ void ClientMachine::trim_log(Time now, Token token, LogId log, Offset offset, Ti
   });
 }
 
+void ClientMachine::set_fence(Time now, Token token, LogId log, FenceToken fence, Time deadline) {
+  parts_->ask(now, token, SetFence{log, fence}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
+    if (const auto* a = std::get_if<FenceIs>(&m)) p->complete(token, client::Fence{a->token, a->end});
+    else if (const auto* f = std::get_if<Failed>(&m)) p->fail(token, f->error, text_of(*f));
+    else return false;
+    return true;
+  });
+}
+
 void ClientMachine::list_logs(Time now, Token token, Time deadline) {
   const auto answer = [p = parts_.get(), token](Time, ConnectionId from, Message& m) {
     const auto* a = std::get_if<Metadata>(&m);

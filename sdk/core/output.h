@@ -17,6 +17,13 @@ namespace loglog::client {
 /// Names one call of the application.
 using Token = Strong<struct TokenTag, std::uint64_t>;
 
+/// What an append is committed under (F1, F2).
+struct AppendConditions {
+  Offset expected = no_offset;  ///< appended only where no entry lies at or above it; no_offset: wherever the log ends
+  FenceToken fence{};           ///< refused once a higher token was set for the log; 0: names none
+  bool operator==(const AppendConditions&) const = default;
+};
+
 // ---- Completions: every call ends in exactly one, follow() in a stream of Delivered and one Failure.
 
 /// append: committed at this offset (A6: first of three ways to end).
@@ -27,7 +34,9 @@ struct Appended {
 /// append: failed (nothing written and never will be) with any code but outcome_unknown; or outcome_unknown. Other calls: why.
 struct Failure {
   Error error;
-  Offset begins{};  ///< with trimmed: where the log begins
+  Offset begins{};     ///< with trimmed: where the log begins
+  Offset ends{};       ///< with offset_mismatch: all that stands in the way lies below, and is committed
+  FenceToken fence{};  ///< with producer_fenced: the log's token
 };
 /// An entry as read. `payload` is a slice of the received page; for an entry that the SDK packed from several, `parts` has them.
 struct Entry {
@@ -50,6 +59,11 @@ struct Tail {
   Offset committed;
   Term term;
 };
+/// set_fence: nothing of a lower token lies at `end` or above, now or later; all below it is committed.
+struct Fence {
+  FenceToken token;
+  Offset end;
+};
 struct LogDescription {
   LogInfo info;
 };
@@ -61,7 +75,7 @@ struct ClusterStatus {
   std::vector<SequencerInfo> unreachable;  ///< those that did not
 };
 struct Succeeded {};
-using Completion = std::variant<Appended, Failure, Delivered, Tail, LogDescription, Metadatas, ClusterStatus, Succeeded>;
+using Completion = std::variant<Appended, Failure, Delivered, Tail, Fence, LogDescription, Metadatas, ClusterStatus, Succeeded>;
 
 struct Completed {
   Token token;

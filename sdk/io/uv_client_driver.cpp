@@ -31,12 +31,13 @@ void ClientDriver::submit(Call call, Handler handler, std::function<void(Token)>
   });
 }
 
-void ClientDriver::append(LogId log, Bytes payload, bool packed, Duration timeout, std::unique_ptr<AppendEnd> end) {
+void ClientDriver::append(LogId log, Bytes payload, bool packed, Duration timeout, const AppendConditions& conditions,
+                          std::unique_ptr<AppendEnd> end) {
   bool first = false;
   {
     std::lock_guard lock(mutex_);
     first = new_appends_.empty();
-    new_appends_.push_back({log, std::move(payload), packed, timeout, std::move(end)});
+    new_appends_.push_back({log, std::move(payload), packed, timeout, conditions, std::move(end)});
   }
   if (first) loop_.post([this] { take_appends(); });
 }
@@ -50,7 +51,7 @@ void ClientDriver::take_appends() {
   for (NewAppend& a : taking_) {
     const Token token{append_bit | (appends_base_ + appends_.size())};
     appends_.push_back(std::move(a.end));
-    machine_.append(now, token, a.log, a.payload, a.packed, now + a.timeout);
+    machine_.append(now, token, a.log, a.payload, a.packed, now + a.timeout, a.conditions);
   }
   taking_.clear();
 }

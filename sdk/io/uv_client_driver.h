@@ -33,7 +33,7 @@ class ClientDriver {
     virtual void ended(Completion&& how) = 0;
   };
   /// From any thread: an append, in the order of the calls. The driver's thread is woken once for all that come together.
-  void append(LogId log, Bytes payload, bool packed, Duration timeout, std::unique_ptr<AppendEnd> end);
+  void append(LogId log, Bytes payload, bool packed, Duration timeout, const AppendConditions& conditions, std::unique_ptr<AppendEnd> end);
   /// From any thread: runs on the driver's thread, no completion.
   void post(std::function<void(ClientMachine&, Time)> work);
   bool on_own_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
@@ -44,6 +44,7 @@ class ClientDriver {
     Bytes payload;
     bool packed;
     Duration timeout;
+    AppendConditions conditions;
     std::unique_ptr<AppendEnd> end;
   };
   void take_appends();

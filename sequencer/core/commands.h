@@ -59,7 +59,20 @@ struct Trim {
   bool operator==(const Trim&) const = default;
 };
 
-using Command = std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting, FinishDelete, Trim>;
+/// F2: never lower; 0 takes the one after the log's.
+struct RaiseFence {
+  LogId log{};
+  FenceToken token{};
+  bool operator==(const RaiseFence&) const = default;
+};
+struct ChangeRetention {
+  LogId log{};
+  Retention retention;
+  bool operator==(const ChangeRetention&) const = default;
+};
+
+using Command = std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting, FinishDelete, Trim, RaiseFence,
+                             ChangeRetention>;
 
 Bytes encode(const Command& c);
 /// nullopt when the bytes are no command. Total.

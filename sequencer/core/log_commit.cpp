@@ -28,7 +28,7 @@ void LogTerm::refuse(const Client& client, const Commit& c, Errc why, Sequence e
   host_.to_client(client, Refused{info_.id, c.run.producer, c.run.first, why, term_, expected, {}});
 }
 
-void LogTerm::commit(Time now, Client client, const Commit& c) {
+void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions& conditions) {
   if (phase_ == Phase::halted) return refuse(client, c, Errc::log_halted);
   const bool ready = phase_ == Phase::open || (phase_ == Phase::opening && removed(Rule::S7_commit));
   if (!ready) return refuse(client, c, Errc::not_ready);
@@ -60,11 +60,13 @@ void LogTerm::commit(Time now, Client client, const Commit& c) {
   }
   // All that is not committed stays in the window, so that every streaming replica can be told it.
   if (in_flight_.size() >= options_.reference_window || too_many_unwritten(c.run.producer)) return refuse(client, c, Errc::too_many);
+  if (!conditions_hold(client, c, conditions)) return;
   if (in_flight_.empty()) commit_moved_ = now;
   roll_segment(c.run.length);
   const Offset at = stream_.end();
   producers_.add(c, at, client);
   place(c.run, {});
+  entries_end_ = stream_.end();
   in_flight_.push_back({c.run.producer, c.run.first, stream_.end()});
 }
 
@@ -132,6 +134,7 @@ void LogTerm::advance_commit(Time now) {
     host_.opened(info_.id);
   }
   answer_committed();
+  answer_held();
   answer_tails();
 }
 
@@ -332,8 +335,11 @@ void LogTerm::stop(Errc why) {
   for (const Client& c : tails_waiting_) host_.to_client(c, Failed{why, {}});
   for (const TailRound& round : tail_rounds_)
     for (const Client& c : round.clients) host_.to_client(c, Failed{why, {}});
+  for (const Held& h : held_)
+    if (std::holds_alternative<FenceIs>(h.answer)) host_.to_client(h.client, Failed{why, {}});
   tails_waiting_.clear();
   tail_rounds_.clear();
+  held_.clear();
 }
 
 LogStatus LogTerm::status() const {

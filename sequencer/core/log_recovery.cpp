@@ -329,6 +329,7 @@ void LogTerm::order_term_start(Time now) {
   p.write_quorum = info_.options.write_quorum;
   p.members = info_.members;
   term_start_ = stream_.end();
+  if (!removed(Rule::F1_term)) entries_end_ = term_start_;  // where the last entry of earlier terms ends is not known here
   place({}, make_term_start_image(p));
   term_start_end_ = stream_.end();
 }

@@ -1,5 +1,5 @@
 // One log in one term of this leader: seal quorum, base, reconciliation, term start, orders, commits, late replicas (design
-// §5, S2–S8, D1–D5, A1–A2, R2). Lives from the moment the log is first needed in the term until the term ends.
+// §5, S2–S8, D1–D5, A1–A2, F1–F2, R2). Lives from the moment the log is first needed in the term until the term ends.
 //
 // Single-threaded, sans-IO; what it wants done goes through LogHost at once. Offsets on one ruler:
 // first ≤ committed ≤ durable (W-th largest) ≤ end of the order stream.
@@ -37,6 +37,12 @@ class LogHost {
   virtual std::uint64_t wall_ms() const = 0;
 };
 
+/// What a run is committed under.
+struct Conditions {
+  Offset expected = no_offset;  ///< F1: no entry lies at or above it; no_offset: none is named
+  FenceToken fence{};           ///< F2: the producer's token; 0: none is named
+};
+
 class LogTerm {
  public:
   enum class Phase : std::uint8_t { sealing, recovering, opening, open, halted };
@@ -59,7 +65,14 @@ class LogTerm {
   void on(Time now, NodeId from, RequestId request, const NotMember& m);
 
   // From clients; each is answered through the host, now or later.
-  void commit(Time now, Client client, const Commit& c);
+  void commit(Time now, Client client, const Commit& c, const Conditions& conditions = {});
+  /// The metadata has another fencing token (F2) or retention (R5) now.
+  void changed(const LogInfo& info) {
+    info_.fence = info.fence;
+    info_.options.retention = info.options.retention;
+  }
+  /// Answered with FenceIs once all that was ordered so far is committed. While open.
+  void tell_fence(Client client);
   void cancel(Time now, const Cancel& c);
   void tail(Time now, Client client);
 
@@ -125,6 +138,11 @@ class LogTerm {
     std::map<NodeId, Offset> confirmed;
     Time deadline{};
   };
+  struct Held {  // F1, F2: an answer that is told once all that was ordered before it is committed
+    Offset at;
+    Client client;
+    Message answer;  // the committed offset is put in then
+  };
   struct InFlight {
     ProducerId producer;
     Sequence first;
@@ -153,6 +171,9 @@ class LogTerm {
   std::size_t reachable() const;
   bool stuck(Time now) const;
   void new_term(Term floor);
+  // log_conditions.cpp
+  bool conditions_hold(Client client, const Commit& c, const Conditions& conditions);
+  void answer_held();
   // log_commit.cpp
   void place(Reference run, Bytes frame);
   void roll_segment(std::uint32_t run_length);
@@ -197,6 +218,8 @@ class LogTerm {
   std::set<ProducerId> cancelled_;     // gave up some run: will not upload it again
   std::vector<Client> tails_waiting_;  // for the next round
   std::vector<TailRound> tail_rounds_;
+  Offset entries_end_{};    // F1: no entry lies at or above it, nor was one ordered there
+  std::deque<Held> held_;   // by what they wait for, ascending
   Time watermark_due_ = never;  // a replica has not been told the newest committed offset: no Order is waited for any longer,
   Time idle_due_ = never;       // … or was told it while its tail was shorter
 };

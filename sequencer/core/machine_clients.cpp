@@ -12,6 +12,7 @@ void SequencerMachine::from_client(const Client& c, Message& m) {
   std::visit(
       overloaded{
           [&](const Commit& x) { on(c, x); },
+          [&](const CommitIf& x) { on(c, x); },
           [&](const Cancel& x) { on(c, x); },
           [&](const OpenLog& x) { on(c, x); },
           [&](const GetTermSet& x) { on(c, x); },
@@ -19,6 +20,8 @@ void SequencerMachine::from_client(const Client& c, Message& m) {
           [&](const CreateLog& x) { on(c, x); },
           [&](const DeleteLog& x) { on(c, x); },
           [&](const TrimLog& x) { on(c, x); },
+          [&](const SetFence& x) { on(c, x); },
+          [&](const SetRetention& x) { on(c, x); },
           [&](const GetMetadata& x) { on(c, x); },
           [&](const GetStatus& x) { on(c, x); },
           [](const Failed&) {},
@@ -41,7 +44,11 @@ bool SequencerMachine::leads_or_refuses(const Client& c) {
   return false;
 }
 
-void SequencerMachine::on(const Client& c, const Commit& m) {
+void SequencerMachine::on(const Client& c, const CommitIf& m) {
+  commit(c, Commit{m.log, m.term, m.settled, m.run}, {m.expected, m.fence});
+}
+
+void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions& conditions) {
   const auto refuse = [&](Errc why, SequencerId leader = {}) {
     to_client(c, Refused{m.log, m.run.producer, m.run.first, why, Term{}, Sequence{}, leader});
   };
@@ -50,7 +57,7 @@ void SequencerMachine::on(const Client& c, const Commit& m) {
   if (l == nullptr) return refuse(Errc::no_such_log);
   // Its connection hears of the next term, so that unanswered commits are resolved.
   if (l->is_open()) logs_[m.log].openers.insert(c.connection);
-  l->commit(now_, c, m);
+  l->commit(now_, c, m, conditions);
   touch(m.log);
 }
 
@@ -119,6 +126,17 @@ void SequencerMachine::on(const Client& c, const DeleteLog& m) {
 void SequencerMachine::on(const Client& c, const TrimLog& m) {
   if (LogTerm* l = open_term(c, m.log, m))
     propose(Trim{m.log, removed(Rule::R3_committed) ? m.offset : std::min(m.offset, l->committed())}, c);
+}
+
+/// F2: the log is open first, so that no earlier leader can have anything committed any more.
+void SequencerMachine::on(const Client& c, const SetFence& m) {
+  if (open_term(c, m.log, m) != nullptr) propose(RaiseFence{m.log, m.token}, c);
+}
+
+void SequencerMachine::on(const Client& c, const SetRetention& m) {
+  if (!leads_or_refuses(c)) return;
+  if (metadata_.log(m.log) == nullptr) return to_client(c, Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
+  propose(ChangeRetention{m.log, m.retention}, c);
 }
 
 }  // namespace loglog::sequencer

@@ -81,11 +81,11 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   } else if (std::holds_alternative<FinishDelete>(command)) {
     drops_.erase(result.log);
     logs_.erase(result.log);
-  } else if (const auto* t = std::get_if<Trim>(&command)) {
-    if (LogTerm* l = running(t->log); l != nullptr && metadata_.log(t->log) != nullptr) {
-      l->trimmed(metadata_.log(t->log)->trim);
-      touch(t->log);
-    }
+  } else if (LogTerm* l = running(result.log); l != nullptr && metadata_.log(result.log) != nullptr) {
+    const LogInfo& info = *metadata_.log(result.log);
+    l->changed(info);
+    if (std::holds_alternative<Trim>(command)) l->trimmed(info.trim);
+    touch(result.log);
   }
 }
 
@@ -113,8 +113,13 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
       return joins_[result.log].clients.push_back(p.client);
   }
   if (result.error.code != Errc::ok) return to_client(p.client, Failed{result.error.code, result.error.detail});
-  if (std::holds_alternative<Trim>(p.command)) {
+  if (std::holds_alternative<Trim>(p.command) || std::holds_alternative<ChangeRetention>(p.command)) {
     if (const LogInfo* l = metadata_.log(result.log)) return to_client(p.client, LogIs{*l});
+  }
+  if (std::holds_alternative<RaiseFence>(p.command)) {
+    LogTerm* l = running(result.log);
+    if (l == nullptr || !l->is_open()) return to_client(p.client, Failed{Errc::not_ready, "the log's term changed meanwhile"});
+    return l->tell_fence(p.client);
   }
   to_client(p.client, Done{});
 }

@@ -106,6 +106,25 @@ Applied MetadataState::on(RaftIndex, const Trim& c) {
   return done(c.log);
 }
 
+/// Its repeat changes nothing, so that who heard no answer may ask again.
+Applied MetadataState::on(RaftIndex, const RaiseFence& c) {
+  LogInfo* l = find(c.log);
+  if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  if (c.token == FenceToken{}) l->fence = l->fence + 1;
+  else if (c.token < l->fence && !removed(Rule::F2_back))
+    return refused(Errc::producer_fenced, fmt::format("the log's fencing token is {}, a newer one than {}", l->fence.value, c.token.value),
+                   c.log);
+  else l->fence = c.token;
+  return done(c.log);
+}
+
+Applied MetadataState::on(RaftIndex, const ChangeRetention& c) {
+  LogInfo* l = find(c.log);
+  if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  l->options.retention = c.retention;
+  return done(c.log);
+}
+
 LogInfo* MetadataState::find(LogId id) {
   const auto i = by_id_.find(id);
   return i == by_id_.end() ? nullptr : &state_.logs[i->second];

@@ -154,7 +154,9 @@ class SequencerMachine final : private LogHost {
 
   // machine_clients.cpp
   void from_client(const Client& c, Message& m);
-  void on(const Client& c, const Commit& m);
+  void on(const Client& c, const Commit& m) { commit(c, m, {}); }
+  void on(const Client& c, const CommitIf& m);
+  void commit(const Client& c, const Commit& m, const Conditions& conditions);
   void on(const Client& c, const Cancel& m);
   void on(const Client& c, const OpenLog& m);
   void on(const Client& c, const GetTermSet& m);
@@ -162,6 +164,8 @@ class SequencerMachine final : private LogHost {
   void on(const Client& c, const CreateLog& m);
   void on(const Client& c, const DeleteLog& m);
   void on(const Client& c, const TrimLog& m);
+  void on(const Client& c, const SetFence& m);
+  void on(const Client& c, const SetRetention& m);
   void on(const Client& c, const GetMetadata& m);
   void on(const Client& c, const GetStatus& m);
   std::vector<Member> choose_members(std::size_t n);

@@ -10,11 +10,8 @@
 #include "proto-spec/disk/segment.h"
 
 namespace loglog::simulator {
-namespace {
 
 std::string short_form(const std::string& payload) { return payload.substr(0, payload.find('#')); }
-
-}  // namespace
 
 std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Offset from) {
   if (log.segments.empty()) return std::nullopt;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sdk/core/output.h"
+#include "tests/simulator/condition_checker.h"
 #include "tests/simulator/world.h"
 
 namespace loglog::simulator {
@@ -61,6 +62,11 @@ inline constexpr Promise held_up{"nobody is held up for long",
                                  "a client that dies or is cut off in mid-upload holds up the appends of others for a bounded time"};
 inline constexpr Promise ahead{"orders do not run ahead",
                                "of one producer, the leader orders no more runs than its bound that no replica holds"};
+inline constexpr Promise condition{"a condition holds",
+                                   "an append that expects the log's end at an offset follows no entry at or above it"};
+inline constexpr Promise in_the_way{"a refused condition had an entry in its way",
+                                    "where an expected offset is refused, an entry stands at or above it"};
+inline constexpr Promise fence{"a fence holds", "once a fencing token is set, nothing of a lower one stands at its end or above"};
 inline constexpr Promise starts{"a node starts", "a process that was stopped in any way starts again on its disk"};
 inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};
 }  // namespace promise
@@ -71,8 +77,10 @@ inline constexpr std::array promises = {
     promise::one_leader, promise::ordered_once, promise::forward,   promise::ruler,      promise::trim_bounds, promise::trim_forward,
     promise::the_end,    promise::follower,     promise::full_disk, promise::fresh_name, promise::refusals,    promise::status,
     promise::ends,       promise::metadata,     promise::halts,     promise::steady,     promise::held_up,     promise::ahead,
-    promise::starts,     promise::progress};
+    promise::condition,  promise::in_the_way,   promise::fence,     promise::starts,     promise::progress};
 
+/// What reports call an entry.
+std::string short_form(const std::string& payload);
 /// Names the promise first.
 void violated(World& world, const Promise& p, const std::string& what);
 
@@ -181,6 +189,7 @@ class Checkers {
  public:
   explicit Checkers(World& world) : world_(world), wire_(world) {}
 
+  ConditionChecker& conditions(LogId log) { return conditions_.try_emplace(log, world_).first->second; }
   LogHistory& of(LogId log) { return logs_.try_emplace(log, world_, log).first->second; }
 
   void append_started(LogId log, const std::string& payload) { of(log).append_started(payload); }
@@ -202,6 +211,7 @@ class Checkers {
   World& world_;
   WireWatch wire_;
   std::map<LogId, LogHistory> logs_;
+  std::map<LogId, ConditionChecker> conditions_;
   std::uint64_t acknowledged_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t unknown_ = 0;

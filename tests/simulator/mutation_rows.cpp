@@ -167,6 +167,13 @@ const std::vector<MutationRow>& mutation_rows() {
        "observers",
        "what it prevents takes a node that the leader does not hear, damage below its mark in the same term, and its peers away when it "
        "is filled: no weather makes that by chance. A unit test of the sequencer does (a hole is filled to what was ordered)"},
+      {"F1_end", {F1_end}, "conditions"},
+      {"F1_term", {F1_term}, "conditions"},
+      {"F1_held", {F1_held}, "conditions"},
+      {"F1_gap", {F1_gap}, "conditions"},
+      {"F2_refuse", {F2_refuse}, "fences"},
+      {"F2_back", {F2_back}, "fences"},
+      {"F2_held", {F2_held}, "fences"},
   };
   return rows;
 }

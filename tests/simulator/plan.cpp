@@ -45,6 +45,8 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "think_max_ms") p.workload.think_max = ms;
   else if (key == "append_deadline_ms") p.workload.append_deadline = ms;
   else if (key == "trim_every_ms") p.workload.trim_every = ms;
+  else if (key == "conditional") p.workload.conditional = value != 0;
+  else if (key == "fence_every_ms") p.workload.fence_every = ms;
   else if (key == "trim_wildly") p.workload.trim_wildly = value != 0;
   else if (key == "read_every_ms") p.workload.read_every = ms;
   else if (key == "follow_anew_ms") p.workload.follow_anew = ms;

@@ -105,6 +105,7 @@ void Run::settle_log(int i) {
   if (!wait(30s, 20ms, [&] { return read.done(); }))
     return violated(world_, promise::progress, "a full read does not end within 30 s; last answer: " + read.last_error());
   checkers_.of(read.log()).fully_read(read.entries(), read.first());
+  checkers_.conditions(read.log()).judge(read.entries(), read.first());
   if (!world_.has(Bug::nobody_audits) && !audit(read)) return;
   checkers_.compare_replicas(read.log(), read.first(), read.committed());
   // The leader's own frames may stand behind the last entry: followers are not told of them.

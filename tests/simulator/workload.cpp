@@ -57,7 +57,7 @@ void ClientWorkload::open() {
   process_.call([&](client::ClientMachine& m) {
     if (creates_)
       m.create_log(now, token(Kind::create), name_,
-                   LogOptions{options_.replicas, options_.write_quorum, options_.segment_size, Durability::sync}, now + 5s);
+                   LogOptions{options_.replicas, options_.write_quorum, options_.segment_size, Durability::sync, {}}, now + 5s);
     else m.open_log(now, token(Kind::open), name_, now + 5s);
   });
 }
@@ -69,6 +69,7 @@ void ClientWorkload::opened(LogId log) {
   follow();
   ask_tail();
   if (options_.read_every > 0us) later(options_.read_every, &ClientWorkload::read_again);
+  if (options_.fence_every > 0us) later(up_to(2 * options_.fence_every), &ClientWorkload::fence);
   if (first_of_log_ && options_.trim_every > 0us) later(options_.trim_every, &ClientWorkload::trim);
 }
 
@@ -100,13 +101,16 @@ void ClientWorkload::append_last() {
 void ClientWorkload::append(std::string payload) {
   ++flying_;
   checkers_.append_started(log_, payload);
+  client::AppendConditions conditions;
+  if (!last_) conditions = {options_.conditional ? followed_to_ : no_offset, fence_};
+  checkers_.conditions(log_).append_started(payload, conditions);
   const Bytes bytes = Bytes::copy_of(payload);
   const Token t = token(Kind::append, std::move(payload));
   pending_[t.value].begun = world_.scheduler.now();
   process_.call([&](client::ClientMachine& m) {
     const Time now = process_.now();
     pending_[t.value].deadline = now + options_.append_deadline;
-    m.append(now, t, log_, bytes, false, now + options_.append_deadline);
+    m.append(now, t, log_, bytes, false, now + options_.append_deadline, conditions);
   });
 }
 
@@ -123,6 +127,9 @@ void ClientWorkload::append_ended(const Pending& p, const client::Completion& re
                fmt::format("an append takes {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
   }
   checkers_.append_ended(log_, p.payload, result, process_.wall_ms());
+  if (failure && failure->error.code == Errc::offset_mismatch) checkers_.conditions(log_).mismatched(p.payload, failure->ends);
+  if (failure && (failure->error.code == Errc::offset_mismatch || failure->error.code == Errc::producer_fenced))
+    world_.faults.count(std::string(name_of(failure->error.code)));
   if (failure && failure->error.code == Errc::outcome_unknown && process_.now() < p.deadline && !closing_)
     checkers_.of(log_).unknown_early(p.payload, failure->error.message());
   // The log may be trimmed past all that this client knew of it (A5; unknown_early has judged that): then another one is the last.
@@ -238,6 +245,33 @@ void ClientWorkload::trim() {
   later(up_to(2 * options_.trim_every), &ClientWorkload::trim);
 }
 
+/// A lock service has given it a token; it hears of it late, perhaps after another one was given a newer one.
+void ClientWorkload::fence() {
+  if (resting_) return;
+  const FenceToken fence = checkers_.conditions(log_).next_token();
+  world_.scheduler.after(up_to(options_.fence_every), [this, fence, life = process_.life()] {
+    process_.deliver(life, [this, fence] {
+      const Offset floor = checkers_.of(log_).tail_floor();
+      process_.call([&](client::ClientMachine& m) {
+        const Time now = process_.now();
+        const Token t = token(Kind::fence, {}, floor);
+        pending_[t.value].fence = fence;
+        m.set_fence(now, t, log_, fence, now + 5s);
+      });
+    });
+  });
+  later(up_to(4 * options_.fence_every), &ClientWorkload::fence);
+}
+
+void ClientWorkload::fence_answered(const Pending& p, const client::Completion& result) {
+  const auto* f = std::get_if<client::Fence>(&result);
+  world_.faults.count(f ? "fences set" : "fences refused");
+  if (f == nullptr || f->token != p.fence) return;
+  fence_ = std::max(fence_, p.fence);
+  checkers_.of(log_).tail_answered(p.floor, f->end);
+  checkers_.conditions(log_).fence_set(f->token, f->end);
+}
+
 bool ClientWorkload::close() {
   for (int i = 0; i < 3; ++i) append(fmt::format("{}:{}:closing {}#", process_.name(), name_, i));
   closing_ = true;
@@ -270,6 +304,9 @@ void ClientWorkload::completed(const client::Completed& c) {
       break;
     case Kind::read:
       read_ended(p, c.result);
+      break;
+    case Kind::fence:
+      fence_answered(p, c.result);
       break;
     case Kind::trim:
       world_.faults.count(failure ? "trims refused" : "trims");
@@ -314,7 +351,7 @@ void LogChurn::ask() {
       case Step::pausing:
         break;
       case Step::creating:
-        return m.create_log(now, t, "churn", LogOptions{0, 0, segment_size_min, Durability::sync}, now + 3s);
+        return m.create_log(now, t, "churn", LogOptions{0, 0, segment_size_min, Durability::sync, {}}, now + 3s);
       case Step::opening:
         return m.open_log(now, t, "churn", now + 3s);
       case Step::appending:

@@ -28,6 +28,8 @@ struct WorkloadOptions {
   Duration read_every{};          ///< each client reads at some offset that it has read before; 0: never
   Duration follow_anew{};         ///< a follower stops and follows again, perhaps from another replica; 0: never
   Duration ask_every{};           ///< a client asks for status, lists and what is to be refused, with such pauses; 0: never
+  bool conditional = false;       ///< clients append only where they have seen the log's end (F1)
+  Duration fence_every{};         ///< each client takes over as the log's writer, with such pauses (F2); 0: never
   Duration churn{};               ///< a log is created, written, read and deleted, over and over, with such pauses; 0: never
 };
 
@@ -49,7 +51,7 @@ class ClientWorkload {
   bool close();
 
  private:
-  enum class Kind { create, open, append, follow, tail, trim, read };
+  enum class Kind { create, open, append, follow, tail, trim, read, fence };
   struct Pending {
     Kind kind;
     std::string payload;
@@ -59,6 +61,7 @@ class ClientWorkload {
     Time begun{};                // of an append, by the world's
     Offset begin_floor{};        // of a tail
     std::size_t number = 0;      // of a trim
+    FenceToken fence{};          // asked for
   };
   client::Token token(Kind kind, std::string payload = {}, Offset floor = {});
   void completed(const client::Completed& c);
@@ -76,6 +79,8 @@ class ClientWorkload {
   void ask_tail();
   void tail_answered(const Pending& p, const client::Completion& result);
   void trim();
+  void fence();
+  void fence_answered(const Pending& p, const client::Completion& result);
   Duration up_to(Duration max);
   void later(Duration d, void (ClientWorkload::*what)());
 
@@ -94,6 +99,7 @@ class ClientWorkload {
   int flying_ = 0;
   bool thinking_ = false;
   Offset followed_to_{};
+  FenceToken fence_{};  // its own, set
   client::Token following_{};
   std::vector<Offset> entry_ends_;  // some that the follower has passed: where a trim may be asked
   std::vector<Offset> trimmed_at_;

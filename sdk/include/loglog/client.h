@@ -33,6 +33,26 @@ struct CallError {
   std::string message;        ///< one sentence for people: the value, the limit, what to do
   bool retry = false;         ///< the same call may succeed later or elsewhere
   EntryOffset begins_at = 0;  ///< with "trimmed": where the log begins
+  EntryOffset ends_at = 0;    ///< with "offset_mismatch": what stands in the way lies below, and is committed
+  std::uint64_t fence = 0;    ///< with "producer_fenced": the log's fencing token
+};
+
+/// What an append asks for beyond its payload.
+struct AppendOptions {
+  std::optional<std::chrono::milliseconds> timeout = {};  ///< the client's where none is given
+  /// The entry is appended only where no entry lies at or above this offset, that is, where the log ends for its readers: an
+  /// Entry::next, a ReadResult::next or a TailPosition::committed. Else it is refused with offset_mismatch. Linearizable. One
+  /// such append goes at a time, so it is for state machines with one writer, not for bulk.
+  std::optional<EntryOffset> expected_offset = {};
+  /// The writer's fencing token (Log::fence); refused with producer_fenced once a higher one was set. 0: names none, and no fence
+  /// holds the append up.
+  std::uint64_t fence = 0;
+};
+
+/// What Log::fence() has set.
+struct FencePosition {
+  std::uint64_t token = 0;  ///< in force
+  EntryOffset end = 0;      ///< committed; nothing of a writer with a lower token lies here or above, now or later
 };
 
 /// An append ends in one of three ways.
@@ -186,6 +206,10 @@ class Log {
   std::future<AppendResult> append_async(std::string_view payload, std::optional<Milliseconds> timeout = {});
   /// `done` runs once, on the client's thread. Blocks only while bytes_in_flight_max is reached (see ClientOptions).
   void append(std::string_view payload, std::function<void(AppendResult)> done, std::optional<Milliseconds> timeout = {});
+  /// The same under conditions.
+  AppendResult append(std::string_view payload, const AppendOptions& options);
+  std::future<AppendResult> append_async(std::string_view payload, const AppendOptions& options);
+  void append(std::string_view payload, std::function<void(AppendResult)> done, const AppendOptions& options);
   /// Several small payloads as one entry; readers get them back by Entry::parts().
   AppendResult append_batch(const std::vector<std::string>& payloads, std::optional<Milliseconds> timeout = {});
 
@@ -202,6 +226,10 @@ class Log {
   std::expected<EntryOffset, CallError> begin();
   /// Where it ends now: tail().committed.
   std::expected<EntryOffset, CallError> end();
+  /// Takes over from writers that name a lower fencing token: sets `token` (of a lock service, say; the higher one is the newer), or
+  /// with 0 the one after the log's. What older writers have still got in lies below the returned end; read up to there, then
+  /// append with AppendOptions::fence. A repeat is harmless. Errors: producer_fenced where a higher one was set, unavailable.
+  std::expected<FencePosition, CallError> fence(std::uint64_t token = 0, std::optional<Milliseconds> timeout = {});
   /// Linearizable: at least everything acknowledged anywhere before the call.
   std::expected<TailPosition, CallError> tail(std::optional<Milliseconds> timeout = {});
 

@@ -33,6 +33,8 @@ struct Cluster {
   Bytes bytes = Bytes();  // the log
   std::map<std::pair<ProducerId, Sequence>, Upload> staged;
   std::vector<Send> commits, reads, follows, reports;
+  std::vector<CommitIf> conditional;
+  std::optional<ConditionFailed> refusal;  // of the next CommitIf
   bool answer_commits = true, lose_commits = false;
   std::vector<ConnectionId> observed;             // connections that were told Observe
   std::optional<std::vector<Member>> set;         // of the term; nullopt: the leader does not say
@@ -95,6 +97,14 @@ struct Cluster {
       else reply(s, Uploaded{log_id, u->run.producer, u->run.first, Offset{}});
     }
     if (std::holds_alternative<Commit>(s.message)) commit(s);
+    if (const auto* x = std::get_if<CommitIf>(&s.message)) {
+      conditional.push_back(*x);
+      if (const auto r = std::exchange(refusal, {})) {
+        reply(s, ConditionFailed{log_id, term, x->run.producer, x->run.first, r->error, r->end, r->fence});
+      } else {
+        commit({s.to, s.request, Commit{x->log, x->term, x->settled, x->run}});
+      }
+    }
     if (std::holds_alternative<Observe>(s.message)) observed.push_back(s.to);
     if (const auto* g = std::get_if<GetTermSet>(&s.message)) {
       if (set) reply(s, TermSetIs{log_id, g->term, 2, *set});
@@ -402,6 +412,78 @@ TEST_CASE("observed: what a node said goes with its connection, and without the 
   CHECK(c.done.empty());
   says("n3");
   CHECK(c.done.size() == 1);
+}
+
+TEST_CASE("an append that expects the log's end is a run of its own, and goes over the leader's own frames by itself (F1)") {
+  Cluster c;
+  c.begin_term(1);
+  c.append(1, "one");
+  c.pass(100ms);
+  const Offset end{c.bytes.size()};
+  const auto expect = [&](std::uint64_t token, Offset expected) {
+    c.machine.append(c.now, Token{token}, log_id, Bytes::copy_of(std::string_view("x")), false, never, {expected, FenceToken{}});
+  };
+
+  SUBCASE("taken") {
+    c.append(2, "two");
+    expect(3, end + 43);
+    c.append(4, "four");
+    c.pass(100ms);
+    REQUIRE(c.done.size() == 4);
+    REQUIRE(c.conditional.size() == 1);
+    CHECK(c.conditional[0].run.count == 1);
+    CHECK(c.conditional[0].expected == end + 43);
+    CHECK(std::get<client::Appended>(c.done[2].result).offset == end + 43);
+  }
+  SUBCASE("an entry is in the way: refused, and those behind it go on") {
+    c.append(2, "two");
+    c.pass(100ms);
+    c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::offset_mismatch, Offset{c.bytes.size()}, {}};
+    expect(3, end);
+    c.pass(200ms);
+    c.append(4, "four");
+    c.pass(100ms);
+    REQUIRE(c.done.size() == 4);
+    CHECK(c.error(2) == Errc::offset_mismatch);
+    CHECK(std::get<Failure>(c.done[2].result).ends == end + 43);
+    CHECK(std::holds_alternative<client::Appended>(c.done[3].result));
+    CHECK(c.machine.bytes_in_flight() == 0);
+  }
+  SUBCASE("only a term start is: it is committed again behind that") {
+    c.begin_term(2);
+    c.lose("seq:1");
+    c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::offset_mismatch, Offset{c.bytes.size()}, {}};
+    expect(2, end);
+    c.pass(300ms);
+    REQUIRE(c.done.size() == 2);
+    REQUIRE(c.conditional.size() == 2);
+    CHECK(c.conditional[0].expected == end);
+    CHECK(c.conditional[1].expected > end);
+    CHECK(c.conditional[1].run == c.conditional[0].run);
+    CHECK(std::get<client::Appended>(c.done[1].result).offset == c.conditional[1].expected);
+  }
+}
+
+TEST_CASE("a fenced producer's appends end, those that wait behind as well (F2)") {
+  Cluster c;
+  c.begin_term(1);
+  const auto with = [&](std::uint64_t token, std::uint64_t fence) {
+    c.machine.append(c.now, Token{token}, log_id, Bytes::copy_of(std::string_view("x")), false, never, {no_offset, FenceToken{fence}});
+  };
+  c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::producer_fenced, Offset{}, FenceToken{9}};
+  with(1, 8);
+  with(2, 8);
+  with(3, 9);
+  c.append(4, "no token");
+  c.pass(300ms);
+  REQUIRE(c.done.size() == 4);
+  CHECK(c.error(0) == Errc::producer_fenced);
+  CHECK(c.error(1) == Errc::producer_fenced);
+  CHECK(std::get<Failure>(c.done[0].result).fence == FenceToken{9});
+  CHECK(std::holds_alternative<client::Appended>(c.done[2].result));
+  CHECK(std::holds_alternative<client::Appended>(c.done[3].result));
+  CHECK(c.conditional.size() == 2);
+  CHECK(c.machine.bytes_in_flight() == 0);
 }
 
 TEST_CASE("an entry that is too large is refused before anything is sent") {

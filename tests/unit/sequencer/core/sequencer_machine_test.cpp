@@ -330,6 +330,106 @@ TEST_CASE("sequencer: who counts in a term is told in that term (V2)") {
   CHECK(f.heard<Failed>()[0].error == Errc::stale_term);
 }
 
+TEST_CASE("sequencer: an append that expects the log's end goes in only where no run was ordered above it (F1)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  const Offset first = append(f, c, commit(t, 1));
+  const auto at = [&](std::uint64_t sequence, Offset expected, std::uint64_t producer = 88) {
+    const Commit m = commit(t, sequence, sequence - 1, producer);
+    return CommitIf{m.log, m.term, m.settled, m.run, expected, FenceToken{}};
+  };
+  f.to_clients.clear();
+  f.say(c, at(1, first));
+  REQUIRE(f.heard<ConditionFailed>().size() == 1);
+  CHECK(f.heard<ConditionFailed>()[0].error == Errc::offset_mismatch);
+  CHECK(f.heard<ConditionFailed>()[0].end == first + 100);
+  f.say(c, at(1, first + 101));  // beyond the end
+  CHECK(f.heard<ConditionFailed>().size() == 2);
+  f.say(c, at(1, first + 100));
+  REQUIRE(f.heard<Committed>().size() == 1);
+  CHECK(f.heard<Committed>()[0].offset == first + 100);
+  f.say(c, at(1, first + 100));  // a repeat is answered as that, though the log has moved on
+  CHECK(f.heard<Committed>().size() == 2);
+
+  SUBCASE("refused only once what stands in the way is committed") {
+    for (int i : {1, 2, 3}) f.node(i).durable = false;
+    f.say(c, commit(t, 2, 1));
+    f.to_clients.clear();
+    f.say(c, at(2, first + 200));
+    CHECK(f.heard<ConditionFailed>().empty());
+    for (int i : {1, 2, 3}) f.node(i).durable = true;
+    f.say(c, commit(t, 3, 1));  // the next group brings the acknowledgement
+    REQUIRE(f.heard<ConditionFailed>().size() == 1);
+    CHECK(f.heard<ConditionFailed>()[0].end >= first + 300);
+  }
+  SUBCASE("in a new term all that was before may hold entries, and the offset named for it is taken") {
+    f.restart();
+    for (int i : {1, 2, 3}) f.connect(i);
+    const ConnectionId d = f.connect_client();
+    const TermIs next = open(f, d, log);
+    f.to_clients.clear();
+    Commit m = commit(next, 1, 0, 99);
+    f.say(d, CommitIf{m.log, m.term, m.settled, m.run, first, FenceToken{}});
+    REQUIRE(f.heard<ConditionFailed>().size() == 1);
+    const Offset end = f.heard<ConditionFailed>()[0].end;
+    CHECK(end == next.end);
+    f.say(d, CommitIf{m.log, m.term, m.settled, m.run, end, FenceToken{}});
+    CHECK(f.heard<Committed>().size() == 1);
+  }
+}
+
+TEST_CASE("sequencer: a newer fencing token refuses older writers, and is told once what they got in is committed (F2)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  const TermIs t = open(f, c, log);
+  const auto with = [&](std::uint64_t sequence, std::uint64_t token) {
+    const Commit m = commit(t, sequence, sequence - 1);
+    return CommitIf{m.log, m.term, m.settled, m.run, no_offset, FenceToken{token}};
+  };
+  f.say(c, with(1, 5));  // no fence yet: any token is taken
+  for (int i : {1, 2, 3}) f.node(i).durable = false;
+  f.say(c, with(2, 5));
+  f.to_clients.clear();
+  f.say(c, SetFence{log, FenceToken{6}});
+  CHECK(f.heard<FenceIs>().empty());
+  f.say(c, with(3, 5));
+  REQUIRE(f.heard<ConditionFailed>().size() == 1);
+  CHECK(f.heard<ConditionFailed>()[0].error == Errc::producer_fenced);
+  CHECK(f.heard<ConditionFailed>()[0].fence == FenceToken{6});
+  for (int i : {1, 2, 3}) f.node(i).durable = true;
+  f.say(c, with(3, 6));
+  REQUIRE(f.heard<FenceIs>().size() == 1);
+  CHECK(f.heard<FenceIs>()[0].token == FenceToken{6});
+  const auto done = f.heard<Committed>();
+  REQUIRE(done.size() == 2);  // the second and the third; the latter stands at the end that was told, or above
+  CHECK(done[0].offset < f.heard<FenceIs>()[0].end);
+
+  f.to_clients.clear();
+  f.say(c, SetFence{log, FenceToken{5}});
+  REQUIRE(f.heard<Failed>().size() == 1);
+  CHECK(f.heard<Failed>()[0].error == Errc::producer_fenced);
+  f.say(c, SetFence{log, FenceToken{6}});  // a repeat
+  f.say(c, SetFence{log, FenceToken{}});   // the next one
+  REQUIRE(f.heard<FenceIs>().size() == 2);
+  CHECK(f.heard<FenceIs>()[0].token == FenceToken{6});
+  CHECK(f.heard<FenceIs>()[1].token == FenceToken{7});
+
+  // It outlives the leader.
+  f.restart();
+  for (int i : {1, 2, 3}) f.connect(i);
+  const ConnectionId d = f.connect_client();
+  const TermIs next = open(f, d, log);
+  f.to_clients.clear();
+  const Commit m = commit(next, 1, 0, 99);
+  f.say(d, CommitIf{m.log, m.term, m.settled, m.run, no_offset, FenceToken{6}});
+  CHECK(f.heard<ConditionFailed>().size() == 1);
+}
+
 TEST_CASE("sequencer: replicas that contradict each other halt the log (D4); a node that lost data counts as down (T4)") {
   FakeCluster f(3);
   f.start_all();
