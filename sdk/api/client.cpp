@@ -38,6 +38,8 @@ Entry to_entry(const client::Entry& e) {
 }
 
 constexpr std::uint64_t credit_step = 64 * 1024;
+static_assert(entry_overhead == frame_overhead);
+static_assert(entry_bytes_max == entry_size_max);
 
 }  // namespace
 

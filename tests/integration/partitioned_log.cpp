@@ -2,30 +2,19 @@
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 #include <loglog/partitioned_log.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <map>
 #include <mutex>
 #include <set>
 #include <thread>
 
+#include "tests/support/in_process.h"
+
 using namespace loglog;
+using namespace loglog::testing;
 using namespace std::chrono_literals;
 
 namespace {
-
-void must(bool ok, const std::string& what) {
-  if (ok) return;
-  fmt::print(stderr, "partitioned_log: {}\n", what);
-  std::exit(1);
-}
-
-struct Folder {
-  std::string path = (std::filesystem::temp_directory_path() / "loglog-partitioned-XXXXXX").string();
-  Folder() { must(::mkdtemp(path.data()) != nullptr, "a folder"); }
-  ~Folder() { std::filesystem::remove_all(path); }
-};
 
 constexpr std::size_t partitions = 4, keys = 40, per_key = 25;
 

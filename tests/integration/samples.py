@@ -67,6 +67,14 @@ def main():
                 answer = done.stdout + done.stderr
                 check(re.search(r"^((committed|found) \d+|absent)$", done.stdout, re.M) if done.returncode == 0
                       else "nothing was written" in answer, f"a deadline of 1 ms: {done.returncode}, {answer}")
+            one = subprocess.Popen([str(SAMPLES / "single_writer"), address, "count", "one", "1000000"], stdout=subprocess.PIPE, text=True)
+            check(one.stdout.readline().startswith("writes with token 1 from 0"), "single_writer starts")
+            counted = run(SAMPLES / "single_writer", address, "count", "two", 50)
+            check("writes with token 2" in counted, f"the second one takes over: {counted}")
+            check(one.wait(timeout=60) == 3, "the first one ends as replaced")
+            check("replaced by token 2" in one.stdout.read(), "and says so")
+            numbers = [int(line.split()[-1]) for line in run(SAMPLES / "loglog", "read", "count", "--cluster", address).splitlines()]
+            check(numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 50, f"counted without a gap: {numbers[:5]} … {numbers[-5:]}")
             run(script, "kill", "storage-2", **more)
             check("storage-2: not running" in run(script, "status", **more), "status shows the killed node")
             run(script, "start", "storage-2", **more)

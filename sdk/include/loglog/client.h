@@ -27,6 +27,9 @@ using EntryOffset = std::uint64_t;
 /// Largest entry, bytes.
 inline constexpr std::size_t entry_bytes_max = 16'777'215;
 
+/// Bytes that the log keeps for an entry beside its payload: an entry at `offset` ends at offset + entry_overhead + its size.
+inline constexpr std::size_t entry_overhead = 40;
+
 /// Why a call failed.
 struct CallError {
   std::string code;           ///< stable name, for example "no_such_log"
