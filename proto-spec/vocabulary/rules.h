@@ -104,6 +104,7 @@
   X(F1_end)          /* a conditional run goes in only where no run was ordered at or above its offset */      \
   X(F1_term)         /* nor may one of an earlier term lie there */                                            \
   X(F1_held)         /* a refusal is told once what stands in the way is committed */                          \
+  X(F1_beyond)       /* and where the offset is beyond the end, once members confirm the term */               \
   X(F1_gap)          /* a producer moves its offset only over what it has read to hold no entry */             \
   X(F2_refuse)       /* a producer that names a lower fencing token is refused */                              \
   X(F2_back)         /* a log's fencing token never falls */                                                   \

@@ -225,12 +225,12 @@ void LogTerm::trimmed(Offset trim) {
 void LogTerm::tail(Time, Client client) {
   if (phase_ == Phase::halted) return host_.to_client(client, Failed{Errc::log_halted, info_.name});
   if (removed(Rule::R2_confirm)) return host_.to_client(client, TailIs{info_.id, begins(), committed_, term_});
-  tails_waiting_.push_back(client);
+  tails_waiting_.push_back({client, TailIs{}, {}});
 }
 
 void LogTerm::start_tail_round(Time now) {
   TailRound round;
-  round.clients = std::move(tails_waiting_);
+  round.answers = std::move(tails_waiting_);
   tails_waiting_.clear();
   round.deadline = now + options_.recovery_step_timeout;
   for (const Replica& r : replicas_) {
@@ -257,7 +257,7 @@ void LogTerm::answer_tails() {
       ++round;
       continue;
     }
-    for (const Client& c : round->clients) host_.to_client(c, TailIs{info_.id, begins(), committed_, term_});
+    for (Held& h : round->answers) tell(h);
     round = tail_rounds_.erase(round);
   }
 }
@@ -332,11 +332,10 @@ void LogTerm::place_again(Offset at) {
 /// Runs that were ordered get no answer here: a refusal would say that they were not written (A6), and a later term may yet
 /// find them. Their producers learn of the next term (TermIs, or a closed connection) and resolve.
 void LogTerm::stop(Errc why) {
-  for (const Client& c : tails_waiting_) host_.to_client(c, Failed{why, {}});
+  for (const Held& h : tails_waiting_) give_up(h, why);
   for (const TailRound& round : tail_rounds_)
-    for (const Client& c : round.clients) host_.to_client(c, Failed{why, {}});
-  for (const Held& h : held_)
-    if (std::holds_alternative<FenceIs>(h.answer)) host_.to_client(h.client, Failed{why, {}});
+    for (const Held& h : round.answers) give_up(h, why);
+  for (const Held& h : held_) give_up(h, why);
   tails_waiting_.clear();
   tail_rounds_.clear();
   held_.clear();

@@ -20,31 +20,46 @@ bool LogTerm::conditions_hold(Client client, const Commit& c, const Conditions& 
     return false;
   }
   if (conditions.expected == no_offset) return true;
-  // What stands in the way may be gone with the next term; nobody is told of it before it is committed.
-  const bool ends_there = conditions.expected >= entries_end_ || removed(Rule::F1_end);
-  if (ends_there && conditions.expected <= stream_.end()) return true;
-  if (held_.size() >= held_max) {
+  const bool beyond = conditions.expected > stream_.end();
+  if (!beyond && (conditions.expected >= entries_end_ || removed(Rule::F1_end))) return true;
+  if (held_.size() + tails_waiting_.size() >= held_max) {
     refuse(client, c, Errc::too_many);
     return false;
   }
-  held_.push_back({removed(Rule::F1_held) ? committed_ : stream_.end(), client,
-                   ConditionFailed{info_.id, term_, c.run.producer, c.run.first, Errc::offset_mismatch, {}, info_.fence}});
+  Held refusal{client, ConditionFailed{info_.id, term_, c.run.producer, c.run.first, Errc::offset_mismatch, {}, info_.fence}, {}};
+  if (beyond && !removed(Rule::F1_beyond)) {
+    // A newer leader may have placed what this one does not know of: it is told once members confirm the term (R2).
+    tails_waiting_.push_back(std::move(refusal));
+    return false;
+  }
+  // What stands in the way may be gone with the next term; nobody is told of it before it is committed.
+  refusal.until = removed(Rule::F1_held) ? committed_ : stream_.end();
+  held_.push_back(std::move(refusal));
   answer_held();
   return false;
 }
 
 void LogTerm::tell_fence(Client client) {
-  held_.push_back({removed(Rule::F2_held) ? committed_ : stream_.end(), client, FenceIs{info_.id, info_.fence, {}}});
+  held_.push_back({client, FenceIs{info_.id, info_.fence, {}}, removed(Rule::F2_held) ? committed_ : stream_.end()});
   answer_held();
 }
 
 void LogTerm::answer_held() {
-  for (; !held_.empty() && held_.front().at <= committed_; held_.pop_front()) {
-    Held& h = held_.front();
-    if (auto* refusal = std::get_if<ConditionFailed>(&h.answer)) refusal->end = committed_;
-    else std::get<FenceIs>(h.answer).end = committed_;
-    host_.to_client(h.client, std::move(h.answer));
-  }
+  for (; !held_.empty() && held_.front().until <= committed_; held_.pop_front()) tell(held_.front());
+}
+
+void LogTerm::tell(Held& held) {
+  if (auto* refusal = std::get_if<ConditionFailed>(&held.answer)) refusal->end = committed_;
+  else if (auto* fence = std::get_if<FenceIs>(&held.answer)) fence->end = committed_;
+  else held.answer = TailIs{info_.id, begins(), committed_, term_};
+  host_.to_client(held.client, std::move(held.answer));
+}
+
+/// A conditional run that was not ordered here is committed again, with this leader or the next.
+void LogTerm::give_up(const Held& held, Errc why, const std::string& detail) {
+  if (const auto* r = std::get_if<ConditionFailed>(&held.answer))
+    host_.to_client(held.client, Refused{info_.id, r->producer, r->first, Errc::not_ready, term_, {}, {}});
+  else host_.to_client(held.client, Failed{why, detail});
 }
 
 }  // namespace loglog::sequencer

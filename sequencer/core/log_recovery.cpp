@@ -412,7 +412,7 @@ void LogTerm::tick(Time now) {
       ++round;
       continue;
     }
-    for (const Client& c : round->clients) host_.to_client(c, Failed{Errc::unavailable, "too few replicas confirmed the term in time"});
+    for (const Held& h : round->answers) give_up(h, Errc::unavailable, "too few replicas confirmed the term in time");
     round = tail_rounds_.erase(round);
   }
   if (now >= idle_due_) {

@@ -132,16 +132,16 @@ class LogTerm {
     Time gone_since = never;  // producer's connection noticed closed
     bool cancelled = false;
   };
+  struct Held {  // an answer that has to wait; the committed offset is put in when it is told
+    Client client;
+    Message answer;
+    Offset until{};  // F1, F2: what must be committed first
+  };
   struct TailRound {  // R2
-    std::vector<Client> clients;
+    std::vector<Held> answers;
     std::map<NodeId, RequestId> asked;  // ids count per connection
     std::map<NodeId, Offset> confirmed;
     Time deadline{};
-  };
-  struct Held {  // F1, F2: an answer that is told once all that was ordered before it is committed
-    Offset at;
-    Client client;
-    Message answer;  // the committed offset is put in then
   };
   struct InFlight {
     ProducerId producer;
@@ -174,6 +174,8 @@ class LogTerm {
   // log_conditions.cpp
   bool conditions_hold(Client client, const Commit& c, const Conditions& conditions);
   void answer_held();
+  void tell(Held& held);
+  void give_up(const Held& held, Errc why, const std::string& detail = {});
   // log_commit.cpp
   void place(Reference run, Bytes frame);
   void roll_segment(std::uint32_t run_length);
@@ -215,11 +217,11 @@ class LogTerm {
   ProducerTable producers_;
   std::deque<InFlight> in_flight_;
   std::map<Offset, MissingRun> missing_;
-  std::set<ProducerId> cancelled_;     // gave up some run: will not upload it again
-  std::vector<Client> tails_waiting_;  // for the next round
+  std::set<ProducerId> cancelled_;   // gave up some run: will not upload it again
+  std::vector<Held> tails_waiting_;  // for the next round
   std::vector<TailRound> tail_rounds_;
-  Offset entries_end_{};    // F1: no entry lies at or above it, nor was one ordered there
-  std::deque<Held> held_;   // by what they wait for, ascending
+  Offset entries_end_{};        // F1: no entry lies at or above it, nor was one ordered there
+  std::deque<Held> held_;       // by what they wait for, ascending
   Time watermark_due_ = never;  // a replica has not been told the newest committed offset: no Order is waited for any longer,
   Time idle_due_ = never;       // … or was told it while its tail was shorter
 };

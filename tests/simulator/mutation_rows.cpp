@@ -170,6 +170,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"F1_end", {F1_end}, "conditions"},
       {"F1_term", {F1_term}, "conditions"},
       {"F1_held", {F1_held}, "conditions"},
+      {"F1_beyond", {F1_beyond}, "divided_writers"},
       {"F1_gap", {F1_gap}, "conditions"},
       {"F2_refuse", {F2_refuse}, "fences"},
       {"F2_back", {F2_back}, "fences"},
