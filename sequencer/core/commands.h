@@ -71,8 +71,8 @@ struct ChangeRetention {
   bool operator==(const ChangeRetention&) const = default;
 };
 
-using Command = std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting, FinishDelete, Trim, RaiseFence,
-                             ChangeRetention>;
+using Command =
+    std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting, FinishDelete, Trim, RaiseFence, ChangeRetention>;
 
 Bytes encode(const Command& c);
 /// nullopt when the bytes are no command. Total.

@@ -44,9 +44,7 @@ bool SequencerMachine::leads_or_refuses(const Client& c) {
   return false;
 }
 
-void SequencerMachine::on(const Client& c, const CommitIf& m) {
-  commit(c, Commit{m.log, m.term, m.settled, m.run}, {m.expected, m.fence});
-}
+void SequencerMachine::on(const Client& c, const CommitIf& m) { commit(c, Commit{m.log, m.term, m.settled, m.run}, {m.expected, m.fence}); }
 
 void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions& conditions) {
   const auto refuse = [&](Errc why, SequencerId leader = {}) {
