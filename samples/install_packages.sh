@@ -4,7 +4,8 @@
 #   samples/install_packages.sh tests    also what tests/run.sh needs
 set -eu
 
-packages="g++ cmake ninja-build pkg-config ccache libuv1-dev liburing-dev libxxhash-dev libfmt-dev libcli11-dev libtomlplusplus-dev doctest-dev"
+packages="g++ cmake ninja-build pkg-config ccache libuv1-dev liburing-dev libxxhash-dev libfmt-dev libcli11-dev libtomlplusplus-dev libmicrohttpd-dev
+  doctest-dev"
 case "${1:-}" in
   "") ;;
   tests) packages="$packages binutils python3 clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev

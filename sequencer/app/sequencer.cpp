@@ -4,7 +4,9 @@
 #include <random>
 #include <set>
 
+#include "proto-spec/http/mhd_http_server.h"
 #include "proto-spec/vocabulary/exit_code.h"
+#include "sequencer/app/sequencer_pages.h"
 #include "sequencer/io/uv_sequencer_driver.h"
 
 namespace loglog::sequencer {
@@ -15,8 +17,13 @@ struct Sequencer::Running {
   std::unique_ptr<SequencerDriver> driver;
   std::string address;
   std::thread thread;
+  http::LoopGate gate{[this](std::function<void()> work) { loop.post(std::move(work)); }};
+  std::unique_ptr<http::Server> server;  // goes first: its pages ask the loop
 
   Result<void> start(const SequencerOptions& o, const transport::EventLog& log);
+  Result<void> start_http(const std::string& where, const transport::EventLog& log);
+  /// On the loop's thread, or once that has ended.
+  void end();
 };
 
 Result<void> SequencerOptions::validate() const {
@@ -25,6 +32,8 @@ Result<void> SequencerOptions::validate() const {
   if (cluster_name.empty() || cluster_name.size() > log_name_max)
     return bad(fmt::format("--cluster-name \"{}\": give 1 to {} characters", cluster_name, log_name_max));
   if (auto address = transport::split_address(listen); !address) return std::unexpected(address.error());
+  if (!http.empty())
+    if (auto address = transport::split_address(http); !address) return std::unexpected(address.error());
   if (data.empty()) return bad("--data: name a directory");
   const auto n = sequencers.size();
   if (n != 1 && n != 3 && n != 5) return bad(fmt::format("--sequencers names {}; give 1, 3 or 5", n));
@@ -66,7 +75,24 @@ Result<void> Sequencer::Running::start(const SequencerOptions& o, const transpor
   });
   if (auto ok = driver->start(o.listen); !ok) return ok;
   address = driver->address();
+  return start_http(o.http, log);
+}
+
+Result<void> Sequencer::Running::start_http(const std::string& where, const transport::EventLog& log) {
+  if (where.empty()) return {};
+  const auto parts = transport::split_address(where);
+  if (!parts) return std::unexpected(parts.error());
+  auto started = http::Server::start(parts->first, parts->second, pages_of(*driver, gate), {},
+                                     [log](const std::string& what) { log(transport::LogLevel::debug, what); });
+  if (!started) return std::unexpected(started.error());
+  server = std::move(*started);
+  log(transport::LogLevel::info, fmt::format("serves HTTP on {}", server->address()));
   return {};
+}
+
+void Sequencer::Running::end() {
+  gate.close();
+  driver.reset();
 }
 
 Sequencer::Sequencer(SequencerOptions options) : options_(std::move(options)) {}
@@ -81,7 +107,7 @@ Result<void> Sequencer::start() {
   }
   running_->thread = std::thread([r = running_.get()] {
     r->loop.run();
-    r->driver.reset();
+    r->end();
   });
   return {};
 }
@@ -94,6 +120,11 @@ void Sequencer::stop() {
 }
 
 const std::string& Sequencer::address() const { return running_->address; }
+
+const std::string& Sequencer::http_address() const {
+  static const std::string none;
+  return running_->server ? running_->server->address() : none;
+}
 
 void Sequencer::take(const SequencerOptions& again, const transport::EventLog& log) {
   SequencerOptions rest = again;
@@ -119,7 +150,7 @@ int Sequencer::run_until_signal(const std::function<std::optional<SequencerOptio
     return exit_code_of(ok.error().code);
   }
   running_->loop.run();
-  running_->driver.reset();
+  running_->end();
   log(transport::LogLevel::info, "stopped");
   running_.reset();
   return 0;

@@ -22,6 +22,7 @@ struct SequencerOptions {
   std::vector<StorageInfo> storage;
   std::uint32_t election_timeout_ms = 1000;
   std::uint32_t heartbeat_ms = 100;
+  std::string http = {};  ///< HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one; empty: not served
   transport::LogLevel log_level = transport::LogLevel::info;
 
   bool operator==(const SequencerOptions&) const = default;
@@ -38,6 +39,8 @@ class Sequencer {
   Result<void> start();
   void stop();
   const std::string& address() const;
+  /// HOST:PORT of its pages as they are served, or empty; after start().
+  const std::string& http_address() const;
   /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code. At SIGHUP it asks `reread` for its options
   /// again (nullopt: they are no good, as was said): the log level changes at once, of others it says that they need a restart.
   int run_until_signal(const std::function<std::optional<SequencerOptions>()>& reread = {});

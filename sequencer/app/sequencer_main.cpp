@@ -46,6 +46,7 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
       "--election-timeout-ms", o.election_timeout_ms,
       "a follower that hears no leader so long stands for election; randomised up to twice this; at least 3 heartbeats (default 1000)");
   app.add_option("--heartbeat-ms", o.heartbeat_ms, "how often a leader without news says that it lives (default 100)");
+  app.add_option("--http", o.http, "HOST:PORT of /metrics (Prometheus), /healthz and /readyz (default: not served)");
   app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
   app.add_flag("--check-config", given.check_only, "say whether the options are valid, and start nothing");
@@ -71,8 +72,9 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
   if (auto ok = o.validate(); !ok) return bad(ok.error().message());
   given.effective = fmt::format(
       "id {}, cluster {}, listen {}, data {}, {} sequencers, {} storage nodes, election-timeout-ms {}, "
-      "heartbeat-ms {}, log-level {}{}",
-      o.id, o.cluster_name, o.listen, o.data, o.sequencers.size(), o.storage.size(), o.election_timeout_ms, o.heartbeat_ms, level, from);
+      "heartbeat-ms {}, http {}, log-level {}{}",
+      o.id, o.cluster_name, o.listen, o.data, o.sequencers.size(), o.storage.size(), o.election_timeout_ms, o.heartbeat_ms,
+      o.http.empty() ? "off" : o.http, level, from);
   return given;
 }
 

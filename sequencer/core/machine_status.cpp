@@ -1,4 +1,6 @@
 // SequencerMachine: what it says of the cluster. Any sequencer answers, from what it has applied.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "sequencer/core/sequencer_machine.h"
@@ -57,6 +59,13 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
     }
   }
   to_client(c, std::move(s));
+}
+
+std::expected<std::string, std::string> SequencerMachine::readiness() const {
+  if (term_ != Term{}) return fmt::format("leads in term {}", term_.value);
+  if (raft_.is_leader()) return std::unexpected("elected, but its term is not committed by a majority of sequencers yet");
+  if (const SequencerId leader = raft_.leader(); leader != SequencerId{}) return fmt::format("follows sequencer {}", leader.value);
+  return std::unexpected(raft_.role() == RaftRole::candidate ? "it stands for election and has no majority" : "it hears no leader");
 }
 
 }  // namespace loglog::sequencer

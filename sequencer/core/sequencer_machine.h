@@ -9,6 +9,7 @@
 //   machine_clients.cpp    what clients ask
 //   machine_status.cpp     status and metadata answers
 #pragma once
+#include <expected>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,6 +49,8 @@ class SequencerMachine final : private LogHost {
   RaftRole role() const { return raft_.role(); }
   /// The term this sequencer leads in; 0: it does not lead, or its term is not committed yet.
   Term leading_term() const { return term_; }
+  /// Whether it serves its role: it leads and its term is begun, or it knows who leads. A sentence that says it, or why not.
+  std::expected<std::string, std::string> readiness() const;
 
  private:
   struct Connection {

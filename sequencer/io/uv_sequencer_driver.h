@@ -24,6 +24,7 @@ class SequencerDriver {
   /// Listens, then dials every other sequencer with a higher id and every storage node, again and again.
   Result<void> start(const std::string& listen_address);
   const std::string& address() const { return listener_->address(); }
+  std::expected<std::string, std::string> readiness() const { return machine_.readiness(); }
 
  private:
   struct Peer {  // somebody this side dials

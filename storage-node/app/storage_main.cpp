@@ -39,6 +39,7 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
                  "memory for uploads not yet durable, bytes; full means clients are told to come again (default 268435456)");
   app.add_option("--verify-uploads", verify, "on: check every payload's checksum when it comes; off leaves it to readers (default on)")
       ->check(CLI::IsMember({"on", "off"}));
+  app.add_option("--http", o.http, "HOST:PORT of /metrics (Prometheus), /healthz and /readyz (default: not served)");
   app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
   app.add_flag("--check-config", given.check_only, "say whether the options are valid, and start nothing");
@@ -56,8 +57,8 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
   }
   given.effective = fmt::format(
       "id {}, cluster {}, listen {}, data {}, io-engine {}, direct-io {}, staging-bytes {}, verify-uploads {}, "
-      "log-level {}{}",
-      o.id, o.cluster_name, o.listen, o.data, engine, direct, o.staging_bytes, verify, level, from);
+      "http {}, log-level {}{}",
+      o.id, o.cluster_name, o.listen, o.data, engine, direct, o.staging_bytes, verify, o.http.empty() ? "off" : o.http, level, from);
   return given;
 }
 

@@ -3,7 +3,9 @@
 #include <random>
 #include <thread>
 
+#include "proto-spec/http/mhd_http_server.h"
 #include "proto-spec/vocabulary/exit_code.h"
+#include "storage-node/app/storage_pages.h"
 #include "storage-node/io/uring_segment_file.h"
 #include "storage-node/io/uv_storage_driver.h"
 
@@ -15,8 +17,13 @@ struct StorageNode::Running {
   std::unique_ptr<StorageDriver> driver;
   std::string address;
   std::thread thread;
+  http::LoopGate gate{[this](std::function<void()> work) { loop.post(std::move(work)); }};
+  std::unique_ptr<http::Server> server;  // goes first: its pages ask the loop
 
   Result<void> start(const NodeOptions& o, const transport::EventLog& log);
+  Result<void> start_http(const std::string& where, const transport::EventLog& log);
+  /// On the loop's thread, or once that has ended.
+  void end();
 };
 
 Result<void> NodeOptions::validate() const {
@@ -24,6 +31,8 @@ Result<void> NodeOptions::validate() const {
   if (cluster_name.empty() || cluster_name.size() > log_name_max)
     return fail(Errc::bad_configuration, fmt::format("--cluster-name \"{}\": give 1 to {} characters", cluster_name, log_name_max));
   if (auto address = transport::split_address(listen); !address) return std::unexpected(address.error());
+  if (!http.empty())
+    if (auto address = transport::split_address(http); !address) return std::unexpected(address.error());
   if (data.empty()) return fail(Errc::bad_configuration, "--data: name a directory");
   if (staging_bytes < 2ull * run_size_max)
     return fail(Errc::bad_configuration,
@@ -65,7 +74,24 @@ Result<void> StorageNode::Running::start(const NodeOptions& o, const transport::
   });
   if (auto ok = driver->start(o.listen); !ok) return ok;
   address = driver->address();
+  return start_http(o.http, log);
+}
+
+Result<void> StorageNode::Running::start_http(const std::string& where, const transport::EventLog& log) {
+  if (where.empty()) return {};
+  const auto parts = transport::split_address(where);
+  if (!parts) return std::unexpected(parts.error());
+  auto started = http::Server::start(parts->first, parts->second, pages_of(*driver, gate), {},
+                                     [log](const std::string& what) { log(transport::LogLevel::debug, what); });
+  if (!started) return std::unexpected(started.error());
+  server = std::move(*started);
+  log(transport::LogLevel::info, fmt::format("serves HTTP on {}", server->address()));
   return {};
+}
+
+void StorageNode::Running::end() {
+  gate.close();
+  driver.reset();
 }
 
 StorageNode::StorageNode(NodeOptions options) : options_(std::move(options)) {}
@@ -80,7 +106,7 @@ Result<void> StorageNode::start() {
   }
   running_->thread = std::thread([r = running_.get()] {
     r->loop.run();
-    r->driver.reset();
+    r->end();
   });
   return {};
 }
@@ -93,6 +119,11 @@ void StorageNode::stop() {
 }
 
 const std::string& StorageNode::address() const { return running_->address; }
+
+const std::string& StorageNode::http_address() const {
+  static const std::string none;
+  return running_->server ? running_->server->address() : none;
+}
 
 void StorageNode::take(const NodeOptions& again, const transport::EventLog& log) {
   NodeOptions rest = again;
@@ -118,7 +149,7 @@ int StorageNode::run_until_signal(const std::function<std::optional<NodeOptions>
     return exit_code_of(ok.error().code);
   }
   running_->loop.run();
-  running_->driver.reset();
+  running_->end();
   log(transport::LogLevel::info, "stopped");
   running_.reset();
   return 0;

@@ -20,6 +20,7 @@ struct NodeOptions {
   std::string data;
   IoEngine io_engine = IoEngine::automatic;
   bool direct_io = true;  ///< groups are written past the page cache (O_DIRECT) where the file system can
+  std::string http = {};  ///< HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one; empty: not served
   transport::LogLevel log_level = transport::LogLevel::info;
   std::uint64_t staging_bytes = 256u << 20;
   bool verify_uploads = true;
@@ -40,6 +41,8 @@ class StorageNode {
   void stop();
   /// HOST:PORT as it listens; after start().
   const std::string& address() const;
+  /// HOST:PORT of its pages as they are served, or empty; after start().
+  const std::string& http_address() const;
   /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code. At SIGHUP it asks `reread` for its options
   /// again (nullopt: they are no good, as was said): the log level changes at once, of others it says that they need a restart.
   int run_until_signal(const std::function<std::optional<NodeOptions>()>& reread = {});

@@ -7,6 +7,7 @@ namespace loglog::storage {
 namespace {
 
 constexpr Duration report_every = 1s;
+constexpr Duration leader_silence_max = 5s;  // a leader pings every second
 
 bool all_zero(ByteSpan b) {
   return std::all_of(b.begin(), b.end(), [](std::byte x) { return x == std::byte{0}; });
@@ -128,6 +129,29 @@ const LogCore* StorageMachine::log(LogId id) const {
   return it == logs_.end() ? nullptr : &it->second->state;
 }
 
+std::expected<std::string, std::string> StorageMachine::readiness(Time now) const {
+  const auto no = [](std::string why) { return std::unexpected(std::move(why)); };
+  if (node_.data_loss) return no("its data or identity is lost (T4); it counts as down until it is made a new member");
+  if (node_.identity.cluster == ClusterId{}) return no("no sequencer has named its cluster yet");
+  const auto leader = sessions_.find(leader_);
+  if (leader == sessions_.end()) return no("no leader has sealed it; it waits for one to connect");
+  const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - leader_heard_);
+  if (now - leader_heard_ > leader_silence_max)
+    return no(fmt::format("sequencer {}, which led, has been silent for {} s", leader->second.peer.id, silent.count()));
+  std::size_t serving = 0;
+  for (const auto& [id, log] : logs_) {
+    const LogCore& s = log->state;
+    if (!s.made || s.dropped) continue;
+    if (s.lost()) return no(fmt::format("the promise of log {} is lost (T4)", id.value));
+    if (s.no_space != Errc::ok) return no(fmt::format("log {}: {}", id.value, sentence_of(s.no_space)));
+    if (s.suspect) return no(fmt::format("log {} has damaged bytes that are not copied again yet", id.value));
+    if (!s.is_matched())
+      return no(fmt::format("log {} is not matched in its leader's term {} yet", id.value, s.promise().held().term.value));
+    ++serving;
+  }
+  return fmt::format("sealed in term {} by sequencer {}, {} logs", promise_.held().term.value, leader->second.peer.id, serving);
+}
+
 // ---- connections
 
 void StorageMachine::connected(Time now, const Connected& c) {
@@ -194,6 +218,7 @@ void StorageMachine::forget(ConnectionId c) {
 
 void StorageMachine::arrived(Time now, Arrived&& a) {
   begin(now);
+  if (a.from == leader_) leader_heard_ = now;
   if (sessions_.contains(a.from)) dispatch(a.from, a.request, std::move(a.message));
   end();
 }
@@ -341,6 +366,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
 
 void StorageMachine::sealed(ConnectionId from, RequestId request, const Seal& m) {
   leader_ = from;
+  leader_heard_ = node_.now;
   node_.send(from, request, Sealed{m.log, m.term, node_.staging.bytes()});
 }
 

@@ -1,6 +1,7 @@
 // The storage node: dispatches messages, keeps sessions, promises, identity and metadata; each log is a LogReplica.
 // One thread; time comes with each call; the driver performs output() after each call and clears it.
 #pragma once
+#include <expected>
 #include <map>
 #include <memory>
 #include <set>
@@ -33,6 +34,9 @@ class StorageMachine {
   /// A fresh identity is durable: from then on the node may be shown to others.
   bool ready() const { return identity_durable_; }
   bool data_loss() const { return node_.data_loss; }
+  /// Whether it serves its role: commanded lately by a leader that has sealed it, and every log here matched in its leader's term. A
+  /// sentence that says it, or why not.
+  std::expected<std::string, std::string> readiness(Time now) const;
   /// Null: not on this node. For status and tests.
   const LogCore* log(LogId id) const;
 
@@ -96,6 +100,7 @@ class StorageMachine {
   std::map<ConnectionId, Session> sessions_;
   std::vector<Arrived> waiting_;  // commands of a term whose promise is not durable yet (T3)
   ConnectionId leader_{};
+  Time leader_heard_{};  // anything at all from there
   RaftIndex seal_version_{};
   Time report_at_{};
 };

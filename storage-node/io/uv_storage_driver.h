@@ -24,6 +24,7 @@ class StorageDriver {
   /// K1, the core's start, and the listening socket.
   Result<void> start(const std::string& listen_address);
   const std::string& address() const { return listener_->address(); }
+  std::expected<std::string, std::string> readiness() const { return machine_.readiness(loop_.now()); }
 
  private:
   void accepted(uv_stream_t* listener);

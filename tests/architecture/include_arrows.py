@@ -29,6 +29,7 @@ MAY_INCLUDE = {
     "proto-spec/session": WIRE + VOCABULARY,
     "proto-spec/transport": ["proto-spec/session"] + WIRE + VOCABULARY,
     "proto-spec/config": VOCABULARY,
+    "proto-spec/http": VOCABULARY,
     "proto-spec/model": [],  # it stands beside the product, and looks at nothing of it
     "sdk/core": CORE,
     "sequencer/core": CORE,
@@ -59,6 +60,7 @@ LIBRARIES = {
     "proto-spec/session": ["fmt"],
     "proto-spec/transport": ["fmt", "effects", "libuv", "posix"],
     "proto-spec/config": ["fmt", "effects", "cli11", "tomlplusplus"],
+    "proto-spec/http": ["fmt", "effects", "libmicrohttpd", "posix"],
     "proto-spec/model": ["fmt", "effects", "cli11"],
     "sdk/core": ["fmt"],
     "sequencer/core": ["fmt"],
@@ -76,9 +78,10 @@ LIBRARIES = {
     "tests": ["fmt", "xxhash", "cli11", "doctest"] + IO_LIBRARIES,
 }
 # A library that does things is wrapped in files that carry its name. liburing hands out POSIX types (iovec, eventfd), so
-# a uring_* file may name POSIX too; a uv_* file may not, for libuv has its own word for everything that POSIX offers it.
-FILES_OF = {"libuv": ("uv_",), "liburing": ("uring_",), "posix": ("posix_", "uring_")}
-WHOLE_FOLDER_OF = {"libuv": ("proto-spec/transport", "tests"), "liburing": ("tests",), "posix": ("tests",)}
+# a uring_* file may name POSIX too, and so may a mhd_* file, for libmicrohttpd takes socket addresses; a uv_* file may not, for libuv
+# has its own word for everything that POSIX offers it.
+FILES_OF = {"libuv": ("uv_",), "liburing": ("uring_",), "libmicrohttpd": ("mhd_",), "posix": ("posix_", "uring_", "mhd_")}
+WHOLE_FOLDER_OF = {"libuv": ("proto-spec/transport", "tests"), "liburing": ("tests",), "libmicrohttpd": (), "posix": ("tests",)}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
@@ -96,7 +99,7 @@ def layer_of(path):
 
 
 def library_of(header):
-    for prefix, library in (("uv.h", "libuv"), ("uv/", "libuv"), ("liburing", "liburing"), ("xxh", "xxhash"), ("fmt/", "fmt"),
+    for prefix, library in (("uv.h", "libuv"), ("uv/", "libuv"), ("liburing", "liburing"), ("microhttpd", "libmicrohttpd"), ("xxh", "xxhash"), ("fmt/", "fmt"),
                             ("CLI/", "cli11"), ("doctest/", "doctest"), ("toml++/", "tomlplusplus")):
         if header.startswith(prefix):
             return library
@@ -173,6 +176,7 @@ RIGHT = {
     "proto-spec/wire/codec.h": "",
     "proto-spec/session/hello.h": '#include "proto-spec/wire/codec.h"\n',
     "proto-spec/transport/uv_loop.h": "#include <uv.h>\n#include <mutex>\n",
+    "proto-spec/http/mhd_server.cpp": "#include <microhttpd.h>\n#include <netdb.h>\n",
     "sequencer/core/machine.h": '#include "proto-spec/wire/messages.h"\n',
     "sequencer/app/main.cpp": '#include "sequencer/core/machine.h"\n#include <CLI/CLI.hpp>\n',
     "storage-node/io/uring_file.cpp": "#include <liburing.h>\n#include <sys/uio.h>\n",
@@ -192,6 +196,8 @@ WRONG = {
     "proto-spec/session/a.h": '#include "proto-spec/transport/uv_loop.h"',
     "proto-spec/transport/a.h": '#include "sequencer/core/machine.h"',
     "proto-spec/transport/b.h": "#include <sys/socket.h>",
+    "proto-spec/http/a.h": "#include <microhttpd.h>",
+    "proto-spec/http/mhd_a.h": '#include "proto-spec/transport/uv_loop.h"',
     "proto-spec/model/a.h": '#include "proto-spec/vocabulary/ids.h"',
     "sdk/core/a.h": '#include "sequencer/core/machine.h"',
     "sdk/core/b.h": "#include <thread>",
@@ -202,6 +208,7 @@ WRONG = {
     "storage-node/core/a.h": '#include "sequencer/core/machine.h"',
     "storage-node/io/a.h": "#include <liburing.h>",
     "storage-node/io/uring_a.h": "#include <uv.h>",
+    "storage-node/io/mhd_a.h": "#include <microhttpd.h>",
     "storage-node/io/uv_a.h": "#include <sys/stat.h>",
     "storage-node/io/b.h": "#include <fcntl.h>",
     "storage-node/app/a.h": "#include <uv.h>",

@@ -1,0 +1,135 @@
+#include "proto-spec/http/mhd_http_server.h"
+
+#include <fmt/format.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+namespace loglog::http {
+namespace {
+
+constexpr std::size_t request_bytes_max = 16u << 10;  // line and headers; more is answered with 413 or 431
+
+MHD_Result add_argument(void* query, MHD_ValueKind, const char* name, const char* value) {
+  (*static_cast<decltype(Request::query)*>(query))[name] = value == nullptr ? "" : value;
+  return MHD_YES;
+}
+
+MHD_Result send(MHD_Connection* connection, const Answer& answer) {
+  MHD_Response* response =
+      MHD_create_response_from_buffer(answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
+  if (response == nullptr) return MHD_NO;
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.type.c_str());
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+  if (answer.status == MHD_HTTP_METHOD_NOT_ALLOWED) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+  const MHD_Result queued = MHD_queue_response(connection, answer.status, response);
+  MHD_destroy_response(response);
+  return queued;
+}
+
+Answer not_found(const Pages& pages, const char* path) {
+  std::string body = fmt::format("{} is not here; there is:\n", path);
+  for (const auto& [known, page] : pages) body += known + "\n";
+  return {MHD_HTTP_NOT_FOUND, std::move(body)};
+}
+
+using Addresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+
+Result<Addresses> look_up(const std::string& host, const std::string& port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0)
+    return fail(Errc::bad_configuration, fmt::format("{}:{}: {}", host, port, ::gai_strerror(error)));
+  return Addresses(found, &::freeaddrinfo);
+}
+
+}  // namespace
+
+struct Server::State {
+  Pages pages;
+  Notice notice;
+  std::string address;
+  MHD_Daemon* daemon = nullptr;
+
+  ~State() {
+    if (daemon != nullptr) MHD_stop_daemon(daemon);
+  }
+
+  // Called once the headers are there, again for each piece of a body, and once more at the end.
+  static MHD_Result requested(void* self, MHD_Connection* connection, const char* path, const char* method, const char*, const char*,
+                              std::size_t* body, void** seen) {
+    const auto& s = *static_cast<const State*>(self);
+    const std::string_view verb(method);
+    if (verb != MHD_HTTP_METHOD_GET && verb != MHD_HTTP_METHOD_HEAD)
+      return send(connection, {MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n"});
+    const bool first = *seen == nullptr;
+    *seen = self;
+    if (first || *body > 0) {
+      *body = 0;  // of a GET it means nothing
+      return MHD_YES;
+    }
+    const auto page = s.pages.find(path);
+    if (page == s.pages.end()) return send(connection, not_found(s.pages, path));
+    Request request{path, {}};
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &request.query);
+    return send(connection, page->second(request));
+  }
+
+  static void said(void* self, const char* format, std::va_list arguments) {
+    const auto& s = *static_cast<const State*>(self);
+    if (!s.notice) return;
+    std::array<char, 512> text{};
+    std::vsnprintf(text.data(), text.size(), format, arguments);
+    std::string_view line(text.data());
+    while (line.ends_with('\n')) line.remove_suffix(1);
+    s.notice(fmt::format("http: {}", line));
+  }
+};
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Server::~Server() = default;
+
+const std::string& Server::address() const { return state_->address; }
+
+Result<std::unique_ptr<Server>> Server::start(const std::string& host, const std::string& port, Pages pages, ServerOptions options,
+                                              Notice notice) {
+  const auto addresses = look_up(host, port);
+  if (!addresses) return std::unexpected(addresses.error());
+  const addrinfo& where = **addresses;
+  auto state = std::make_unique<State>();
+  state->pages = std::move(pages);
+  state->notice = std::move(notice);
+  // A thread for each connection: a page may wait for the node, and nobody else is to wait behind it.
+  // ITC: a thread that ends says so, and makes room for another connection at once.
+  unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+  if (where.ai_family == AF_INET6) flags |= MHD_USE_IPv6;
+  errno = 0;
+  state->daemon = MHD_start_daemon(flags, 0, nullptr, nullptr, &State::requested, state.get(),  //
+                                   MHD_OPTION_EXTERNAL_LOGGER, &State::said, state.get(),       //
+                                   MHD_OPTION_SOCK_ADDR, where.ai_addr,                         //
+                                   MHD_OPTION_CONNECTION_LIMIT, options.connections_max,        //
+                                   MHD_OPTION_CONNECTION_TIMEOUT, options.silence_max_s,        //
+                                   MHD_OPTION_CONNECTION_MEMORY_LIMIT, request_bytes_max,       //
+                                   MHD_OPTION_END);
+  if (state->daemon == nullptr) {
+    const int error = errno;
+    return fail(error == EADDRINUSE || error == EADDRNOTAVAIL || error == EACCES ? Errc::address_in_use : Errc::system_error,
+                fmt::format("HTTP on {}:{}: {}", host, port, error == 0 ? "libmicrohttpd does not start" : std::strerror(error)));
+  }
+  const MHD_DaemonInfo* bound = MHD_get_daemon_info(state->daemon, MHD_DAEMON_INFO_BIND_PORT);
+  const bool ipv6_literal = host.find(':') != std::string::npos;
+  state->address = fmt::format("{}:{}", ipv6_literal ? "[" + host + "]" : host, bound->port);
+  return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+}  // namespace loglog::http
