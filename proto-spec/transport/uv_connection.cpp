@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
 #include <utility>
 
 #include "proto-spec/transport/posix_local_socket.h"
@@ -11,7 +12,9 @@
 namespace loglog::transport {
 namespace {
 
-constexpr Duration hello_timeout = 5s;    ///< from the dial, or the accept, on
+constexpr Duration connect_timeout = 5s;  ///< of the last address of a name
+constexpr Duration next_timeout = 1s;     ///< of the ones before it: a machine that has gone answers nothing
+constexpr Duration hello_timeout = 5s;    ///< from the connection on
 constexpr Duration silence_timeout = 5s;  ///< W6
 constexpr Duration drain_timeout = 1s;
 
@@ -49,72 +52,81 @@ Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello o
   auto c = std::make_shared<Connection>(loop, std::move(own), std::move(expected));
   c->self_ = c;
   c->set_callbacks(std::move(callbacks));
-  c->expect_hello();
   const auto parts = split_address(address);
+  if (!parts) loop.post([c, e = parts.error()] { c->broken(e); });
+  else if (const auto local = local_name(address)) c->dial_local(*local);
+  else c->look_up(parts->first, parts->second);
+  return c;
+}
+
+void Connection::dial_local(const std::string& name) {
+  const int fd = connect_local(name);
+  const int status = fd < 0 ? fd : uv_tcp_open(&tcp_, fd);
+  // Later, as with every other address: callbacks never come from inside a call.
+  loop_.post([c = shared_from_this(), status] {
+    if (c->state_ != State::connecting) return;
+    if (status != 0) c->broken(lost(status));
+    else c->opened();
+  });
+}
+
+void Connection::look_up(const std::string& host, const std::string& port) {
+  sockaddr_storage numeric{};
+  const int number = std::stoi(port);
+  if (uv_ip4_addr(host.c_str(), number, reinterpret_cast<sockaddr_in*>(&numeric)) == 0 ||
+      uv_ip6_addr(host.c_str(), number, reinterpret_cast<sockaddr_in6*>(&numeric)) == 0) {
+    addresses_ = {numeric};
+    return connect_next();
+  }
   struct Lookup {
     uv_getaddrinfo_t request{};
     Ptr connection;
   };
-  if (!parts) {
-    loop.post([c, e = parts.error()] { c->broken(e); });
-    return c;
-  }
-  if (const auto local = local_name(address)) {
-    const int fd = connect_local(*local);
-    const int status = fd < 0 ? fd : uv_tcp_open(&c->tcp_, fd);
-    // Later, as with every other address: callbacks never come from inside a call.
-    loop.post([c, status] {
-      if (c->state_ != State::connecting) return;
-      if (status != 0) c->broken(lost(status));
-      else c->opened();
-    });
-    return c;
-  }
-  sockaddr_storage numeric{};
-  const int port = std::stoi(parts->second);
-  if (uv_ip4_addr(parts->first.c_str(), port, reinterpret_cast<sockaddr_in*>(&numeric)) == 0 ||
-      uv_ip6_addr(parts->first.c_str(), port, reinterpret_cast<sockaddr_in6*>(&numeric)) == 0) {
-    c->begin_connect(reinterpret_cast<const sockaddr*>(&numeric));
-    return c;
-  }
-  auto* lookup = new Lookup{{}, c};
+  auto* lookup = new Lookup{{}, shared_from_this()};
   lookup->request.data = lookup;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   const int status = uv_getaddrinfo(
-      loop.raw(), &lookup->request,
+      loop_.raw(), &lookup->request,
       [](uv_getaddrinfo_t* r, int error, addrinfo* found) {
-        std::unique_ptr<Lookup> l(static_cast<Lookup*>(r->data));
-        if (l->connection->state_ != State::connecting) {
-          uv_freeaddrinfo(found);
-          return;
-        }
-        if (error != 0) l->connection->broken(lost(error));
-        else l->connection->begin_connect(found->ai_addr);
+        const std::unique_ptr<Lookup> l(static_cast<Lookup*>(r->data));
+        Connection& c = *l->connection;
+        for (const addrinfo* a = found; a != nullptr; a = a->ai_next) std::memcpy(&c.addresses_.emplace_back(), a->ai_addr, a->ai_addrlen);
         uv_freeaddrinfo(found);
+        if (c.state_ != State::connecting) return;
+        if (error != 0) c.broken(lost(error));
+        else c.connect_next();
       },
-      parts->first.c_str(), parts->second.c_str(), &hints);
-  if (status != 0) {
-    delete lookup;
-    loop.post([c, status] { c->broken(lost(status)); });
-  }
-  return c;
+      host.c_str(), port.c_str(), &hints);
+  if (status == 0) return;
+  delete lookup;
+  loop_.post([c = shared_from_this(), status] { c->broken(lost(status)); });
 }
 
-void Connection::begin_connect(const sockaddr* address) {
+void Connection::connect_next() {
+  const auto* address = reinterpret_cast<const sockaddr*>(&addresses_[dialled_++]);
+  loop_.after(dialled_ == addresses_.size() ? connect_timeout : next_timeout, [weak = weak_from_this(), which = dialled_] {
+    const Ptr c = weak.lock();
+    if (c && c->dialled_ == which) c->connect_failed({Errc::connection_lost, "not connected in time"});
+  });
   auto* request = new uv_connect_t{};
   request->data = this;
   const int status = uv_tcp_connect(request, &tcp_, address, [](uv_connect_t* r, int error) {
     auto* c = static_cast<Connection*>(r->data);
     delete r;
     if (error == UV_ECANCELED) return;
-    if (error != 0) c->broken(lost(error));
+    if (error != 0) c->connect_failed(lost(error));
     else c->opened();
   });
-  if (status != 0) {
-    delete request;
-    loop_.post([c = shared_from_this(), status] { c->broken(lost(status)); });
-  }
+  if (status == 0) return;
+  delete request;
+  loop_.post([c = shared_from_this(), status] { c->connect_failed(lost(status)); });
+}
+
+void Connection::connect_failed(const Error& why) {
+  if (state_ != State::connecting || uv_is_closing(reinterpret_cast<uv_handle_t*>(&tcp_))) return;
+  if (dialled_ == addresses_.size()) return broken(why);
+  close_handle();  // a socket that failed is of no more use: the next address gets another
 }
 
 Connection::Ptr Connection::accept(Loop& loop, uv_stream_t* listener, Hello own, Session::Expectation expected) {
@@ -124,7 +136,6 @@ Connection::Ptr Connection::accept(Loop& loop, uv_stream_t* listener, Hello own,
     c->shut();
     return nullptr;
   }
-  c->expect_hello();
   c->opened();
   return c;
 }
@@ -132,9 +143,7 @@ Connection::Ptr Connection::accept(Loop& loop, uv_stream_t* listener, Hello own,
 void Connection::expect_hello() {
   loop_.after(hello_timeout, [weak = weak_from_this()] {
     const Ptr c = weak.lock();
-    if (!c || c->session_.established()) return;
-    if (c->state_ == State::connecting) c->broken({Errc::connection_lost, "not connected within 5 s"});
-    else if (c->state_ == State::open) c->broken({Errc::connection_lost, "no hello came within 5 s"});
+    if (c && c->state_ == State::open && !c->session_.established()) c->broken({Errc::connection_lost, "no hello came within 5 s"});
   });
 }
 
@@ -143,6 +152,7 @@ void Connection::opened() {
   uv_tcp_nodelay(&tcp_, 1);
   uv_os_fd_t fd = -1;
   if (uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &fd) == 0) end_when_silent(fd, silence_timeout);
+  expect_hello();
   send(RequestId{}, own_);
   uv_read_start(
       reinterpret_cast<uv_stream_t*>(&tcp_),
@@ -256,9 +266,16 @@ void Connection::close(const Error& why) {
 
 void Connection::shut() {
   state_ = State::closed;
-  if (uv_is_closing(reinterpret_cast<uv_handle_t*>(&tcp_))) return;
+  if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(&tcp_))) close_handle();
+}
+
+void Connection::close_handle() {
   uv_close(reinterpret_cast<uv_handle_t*>(&tcp_), [](uv_handle_t* h) {
     auto* c = static_cast<Connection*>(h->data);
+    if (c->state_ == State::connecting) {
+      uv_tcp_init(c->loop_.raw(), &c->tcp_);
+      return c->connect_next();
+    }
     const Ptr last = std::move(c->self_);
     c->self_.reset();
   });

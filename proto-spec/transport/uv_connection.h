@@ -24,7 +24,9 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   };
   using Ptr = std::shared_ptr<Connection>;
 
-  /// Dials; answers by on_hello or on_closed.
+  /// Dials; answers by on_hello or on_closed. A name is looked up at each dial, so that a peer may change its address; of several
+  /// addresses the first that takes the connection is used. Each has 1 s where others are left, the last one 5 s. A look-up takes as long
+  /// as the system's resolver lets it, and the loop ends only after it.
   static Ptr dial(Loop& loop, const std::string& address, Hello own, Session::Expectation expected, Callbacks callbacks);
   /// Takes the next waiting connection of a listening socket; nullptr when that fails.
   static Ptr accept(Loop& loop, uv_stream_t* listener, Hello own, Session::Expectation expected);
@@ -46,12 +48,16 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
  private:
   enum class State { connecting, open, draining, closed };
   struct Write;
+  void dial_local(const std::string& name);
+  void look_up(const std::string& host, const std::string& port);
+  void connect_next();
+  void connect_failed(const Error& why);
   void expect_hello();
   void opened();
   void read_some(ssize_t n);
   void broken(const Error& why);
   void shut();
-  void begin_connect(const sockaddr* address);
+  void close_handle();
 
   Loop& loop_;
   uv_tcp_t tcp_{};
@@ -64,7 +70,9 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   std::size_t queued_ = 0;
   std::size_t writes_ = 0;
   bool dirty_ = false;
-  Ptr self_;  // while libuv knows the handle
+  std::vector<sockaddr_storage> addresses_;  // to be dialled, in order
+  std::size_t dialled_ = 0;                  // of them
+  Ptr self_;                                 // while libuv knows the handle
 };
 
 /// A listening socket. Stops when destroyed.

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -98,6 +99,14 @@ RunIs large(std::size_t size) {
   return {LogId{1}, {}, b};
 }
 
+bool is_localhost(const std::string& where) {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_family = where.front() == '[' ? AF_INET6 : AF_INET;
+  if (::getaddrinfo("localhost", nullptr, &hints, &found) != 0) return false;
+  ::freeaddrinfo(found);
+  return true;
+}
+
 /// A plain socket on loopback, as ill-behaved as a test wants it.
 class Socket {
  public:
@@ -146,6 +155,26 @@ TEST_CASE("transport: messages there and back, small ones and the largest") {
     CHECK(seen.messages[100] == messages[100]);
     CHECK(seen.messages[101] == messages[101]);
   }
+}
+
+TEST_CASE("transport: a name is dialled at each of its addresses until one answers") {
+  // Where localhost is also ::1, one of these two servers is at its second address.
+  for (const std::string where : {"127.0.0.1:0", "[::1]:0"}) {
+    CAPTURE(where);
+    Loop loop;
+    if (!Listener::listen(loop, where, {}) || !is_localhost(where)) continue;  // this machine has no such address, or does not call it so
+    EchoServer server(where);
+    const std::string port = server.address().substr(server.address().rfind(':'));
+    const Seen seen = talk("localhost" + port, hello(Role::client), {Ping{}}, 1);
+    CHECK(seen.messages.size() == 1);
+  }
+  CHECK(talk("localhost:1", hello(Role::client), {}, 1).closed.code == Errc::connection_lost);
+}
+
+TEST_CASE("transport: a server listens on a name") {
+  EchoServer server("localhost:0");
+  CHECK(server.address().starts_with("localhost:"));
+  CHECK(talk(server.address(), hello(Role::client), {Ping{}}, 1).messages.size() == 1);
 }
 
 TEST_CASE("transport: refusals say why to both sides") {
