@@ -135,6 +135,7 @@ for source in tests/fuzz/fuzz_*.cpp; do
   step "fuzz ${name#fuzz_}" $((fuzz_seconds + 60)) bash -c "fuzz fuzz-${name#fuzz_}"
 done
 step "installed package" 300 tests/architecture/installed_package.sh build/release
+step "debian package" 300 tests/architecture/debian_package.sh build/release
 step "quickstart" 300 samples/quickstart.sh
 export LOGLOG_BIN=$PWD/build/release/bin
 step "chaos checkers: self-test" 60 tests/chaos/checkers.py --self-test
