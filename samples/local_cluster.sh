@@ -25,7 +25,7 @@ known() {
 running() { # name
   local pid
   pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
-  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -- "--data $dir/$1 " || return 1
+  tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q -- "--data $dir/$1 " || return 1
   echo "$pid"
 }
 start() { # name

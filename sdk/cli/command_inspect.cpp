@@ -1,4 +1,4 @@
-// loglog inspect: any file of a data directory, offline, a line per frame or record.
+// loglog inspect: any file of a data directory, offline, a line per frame or record; or the entries of segments.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -20,6 +20,49 @@ Bytes slurp(const std::string& path) {
   return Bytes::copy_of(s.str());
 }
 
+const char* name_of(FrameKind k) {
+  switch (k) {
+    case FrameKind::entry:
+      return "entry";
+    case FrameKind::packed_entry:
+      return "packed entry";
+    case FrameKind::term_start:
+      return "term start";
+    case FrameKind::segment_start:
+      return "segment start";
+    case FrameKind::nothing:
+      break;
+  }
+  return "";
+}
+
+struct SegmentEnd {
+  Offset at;
+  FrameState state = FrameState::nothing;
+  bool file_ends = false;
+  const char* why() const {
+    return file_ends                         ? "the file ends"
+           : state == FrameState::nothing    ? "nothing was written here"
+           : state == FrameState::incomplete ? "a frame is cut short"
+                                             : "bad bytes: torn, damaged or misplaced";
+  }
+};
+
+/// Calls on_frame(offset, view, its bytes) for each good frame, checksums verified, up to the first place without one.
+template <typename OnFrame>
+SegmentEnd walk(const Bytes& file, const SegmentHeader& h, OnFrame&& on_frame) {
+  Offset at = h.first;
+  ByteSpan rest = file.span().subspan(segment_header_size);
+  for (;;) {
+    const FrameView v = look_at_frame(rest, h.log, at, true);
+    if (v.state != FrameState::good) return {at, v.state, rest.empty()};
+    const std::uint32_t length = v.prefix.frame_length();
+    on_frame(at, v, rest.first(length));
+    at += length;
+    rest = rest.subspan(length);
+  }
+}
+
 int inspect_segment(const Bytes& file) {
   const auto h = decode_segment_header(file);
   if (!h) return failed(h.error().message());
@@ -28,40 +71,35 @@ int inspect_segment(const Bytes& file) {
     fmt::print("marks: durable {} chain {:016x} committed {} (counter {})\n", m->durable.value, m->chain.value, m->committed.value,
                m->counter);
   else fmt::print("marks: none\n");
-  Offset at = h->first;
   Chain chain = h->chain;
-  ByteSpan rest = file.span().subspan(segment_header_size);
-  for (;;) {
-    const FrameView v = look_at_frame(rest, h->log, at, true);
-    if (v.state != FrameState::good) {
-      const char* why = rest.empty()                        ? "the file ends"
-                        : v.state == FrameState::nothing    ? "nothing was written here"
-                        : v.state == FrameState::incomplete ? "a frame is cut short"
-                                                            : "bad bytes: torn, damaged or misplaced";
-      fmt::print("ends at {} (chain {:016x}): {}\n", at.value, chain.value, why);
-      return v.state == FrameState::bad ? exit_failed : 0;
-    }
-    static const auto kind = [](FrameKind k) {
-      switch (k) {
-        case FrameKind::entry:
-          return "entry";
-        case FrameKind::packed_entry:
-          return "packed entry";
-        case FrameKind::term_start:
-          return "term start";
-        case FrameKind::segment_start:
-          return "segment start";
-        case FrameKind::nothing:
-          break;
-      }
-      return "";
-    };
-    fmt::print("{} {} term {} producer {:016x} sequence {} payload {} bytes\n", at.value, kind(v.prefix.kind), v.prefix.term.value,
+  const SegmentEnd end = walk(file, *h, [&chain](Offset at, const FrameView& v, ByteSpan frame) {
+    fmt::print("{} {} term {} producer {:016x} sequence {} payload {} bytes\n", at.value, name_of(v.prefix.kind), v.prefix.term.value,
                v.prefix.producer.value, v.prefix.sequence.value, v.prefix.payload_length);
-    chain = extend_chain(chain, rest.data());
-    at += v.prefix.frame_length();
-    rest = rest.subspan(v.prefix.frame_length());
-  }
+    chain = extend_chain(chain, frame.data());
+  });
+  fmt::print("ends at {} (chain {:016x}): {}\n", end.at.value, chain.value, end.why());
+  return end.state == FrameState::bad ? exit_failed : 0;
+}
+
+/// Entries alone, as `loglog read` prints them.
+int print_entries(const std::string& path, Format format) {
+  const Bytes file = slurp(path);
+  const auto h = decode_segment_header(file);
+  if (!h) return failed(fmt::format("{}: {}", path, h.error().message()));
+  const SegmentEnd end = walk(file, *h, [format](Offset at, const FrameView& v, ByteSpan frame) {
+    if (v.prefix.kind != FrameKind::entry && v.prefix.kind != FrameKind::packed_entry) return;
+    const auto* payload = reinterpret_cast<const char*>(frame.data()) + frame_prefix_size;
+    print_entry({.offset = at.value,
+                 .next = at.value + frame.size(),
+                 .term = v.prefix.term.value,
+                 .producer = v.prefix.producer.value,
+                 .sequence = v.prefix.sequence.value,
+                 .payload = std::string(payload, v.prefix.payload_length),
+                 .packed = v.prefix.kind == FrameKind::packed_entry},
+                format);
+  });
+  if (end.file_ends || end.state == FrameState::nothing) return 0;
+  return failed(fmt::format("{}: {} at offset {}", path, end.why(), end.at.value));
 }
 
 int inspect_raft(const Bytes& file) {
@@ -108,10 +146,30 @@ int inspect(const std::string& path) {
 }  // namespace
 
 void add_inspect(CLI::App& app, Run& run) {
-  auto path = std::make_shared<std::string>();
-  auto* c = app.add_subcommand("inspect", "print a segment, promise, identity, raft.log or snapshot file, offline");
-  c->add_option("PATH", *path, "the file")->required();
-  c->callback([&run, path] { run = [path] { return inspect(*path); }; });
+  struct Options {
+    std::vector<std::string> paths;
+    std::string format;
+    bool entries = false;
+  };
+  auto o = std::make_shared<Options>();
+  auto* c = app.add_subcommand("inspect", "print segment, promise, identity, raft.log or snapshot files, offline");
+  c->add_option("PATH", o->paths, "the files, in order")->required();
+  auto* entries = c->add_flag("--entries", o->entries,
+                              "only the entries of segments, up to where nothing was written; in a copy of a segment that is not closed, "
+                              "the last ones may never have been committed");
+  c->add_option("--format", o->format, "of entries: lines (default), json (one object a line, bytes in base64) or raw")
+      ->check(CLI::IsMember({"lines", "json", "raw"}))
+      ->needs(entries);
+  c->callback([&run, o] {
+    run = [o] {
+      const Format format = o->format == "json" ? Format::json : o->format == "raw" ? Format::raw : Format::lines;
+      for (const std::string& path : o->paths) {
+        if (!o->entries && o->paths.size() > 1) fmt::print("{}:\n", path);
+        if (const int code = o->entries ? print_entries(path, format) : inspect(path); code != 0) return code;
+      }
+      return 0;
+    };
+  });
 }
 
 }  // namespace loglog::cli

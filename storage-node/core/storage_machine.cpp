@@ -437,11 +437,22 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
 void StorageMachine::on(ConnectionId from, RequestId, Metadata& m) {
   if (sessions_.at(from).peer.role != Role::sequencer) return;
   adopt_cluster(m.metadata.cluster, m.metadata.cluster_name);
-  if (m.metadata.cluster != node_.identity.cluster || m.metadata.version <= node_.metadata.version) return;
+  if (m.metadata.cluster != node_.identity.cluster) return refuse_cluster(from, m.metadata.cluster);
+  if (m.metadata.version <= node_.metadata.version) return;
   node_.metadata = std::move(m.metadata);
   for (const LogInfo& info : node_.metadata.logs)
     if (LogReplica* l = find(info.id); l != nullptr && !l->state.dropped) l->described(info, node_.metadata.version);
   save_metadata();
+}
+
+/// T4. Sequencers that lost their directories say hello without a cluster and begin a new one, whose log ids would be those of the logs
+/// that are here. Metadata is the first that a leader sends, so nothing else of theirs is obeyed.
+void StorageMachine::refuse_cluster(ConnectionId from, ClusterId theirs) {
+  const std::string why = fmt::format("this node's data is of cluster {:016x}, the sequencers are of {:016x}; put their directories back",
+                                      node_.identity.cluster.value, theirs.value);
+  node_.event(Event::Level::alarm, why);
+  node_.out.closes.push_back({from, Error{Errc::wrong_cluster, why}});
+  forget(from);
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, GetMetadata& m) {

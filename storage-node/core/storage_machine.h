@@ -88,6 +88,7 @@ class StorageMachine {
   void adopt_cluster(ClusterId cluster, const std::string& name);
   void keep_newest(std::uint32_t sequencer);
   void forget(ConnectionId c);
+  void refuse_cluster(ConnectionId from, ClusterId theirs);
   void save_identity();
   void save_metadata();
   bool stale(ConnectionId from, RequestId request, const LogCore& s, RaftIndex version);

@@ -242,6 +242,22 @@ TEST_CASE("seal is a barrier: the state waits for the group in flight, and no ac
   CHECK(n.take<Fenced>());
 }
 
+TEST_CASE("sequencers that lost their directories and began another cluster are not obeyed") {
+  constexpr ConnectionId forgetful{3};
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.machine->connected(n.now, {forgetful, Hello{hello_magic, 1, 1, Role::sequencer, {}, "test", 2, {}, {}, 0}, {}});
+  n.run();
+  CHECK(n.closed.empty());  // one that has not heard of the cluster yet says the same
+  n.say(forgetful, Metadata{{RaftIndex{900}, ClusterId{6}, "test", Term{9}, {}, {}, {}}, SequencerId{2}});
+  CHECK(n.closed == std::vector{forgetful});
+  n.sent.clear();
+  n.say(forgetful, Seal{{}, Term{9}, InstanceId{1}, RaftIndex{900}});
+  CHECK(!n.take<Sealed>());
+  n.seal(2);  // the true leader still is
+}
+
 TEST_CASE("what a sequencer's older connection still holds does not touch what the newer one ordered") {
   constexpr ConnectionId newer{3};
   TestNode n(1);
