@@ -75,8 +75,8 @@ inside() {
   [ "$owner" = loglog:750 ] || fail "/var/lib/loglog is $owner"
 
   for n in 1 2 3; do
-    sed -E "s/^id = 1/id = $n/; s/^(listen = .*708)1/\1$n/; s|^(data = .*storage)|\1-$n|" /etc/loglog/storage.toml >"/etc/loglog/s$n.toml"
-    sed -E "s/^id = 1/id = $n/; s/^(listen = .*707)1/\1$n/; s|^(data = .*sequencer)|\1-$n|" /etc/loglog/sequencer.toml >"/etc/loglog/q$n.toml"
+    sed -E "s/^id = 1/id = $n/; s/^((listen|http) = .*[79]08)1/\1$n/; s|^(data = .*storage)|\1-$n|" /etc/loglog/storage.toml >"/etc/loglog/s$n.toml"
+    sed -E "s/^id = 1/id = $n/; s/^((listen|http) = .*[79]07)1/\1$n/; s|^(data = .*sequencer)|\1-$n|" /etc/loglog/sequencer.toml >"/etc/loglog/q$n.toml"
     start loglog-storage "/etc/loglog/s$n.toml"
     start loglog-sequencer "/etc/loglog/q$n.toml"
   done

@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""The Dockerfile, compose.yaml and Kubernetes manifests of samples/deploy against the programs: the servers take every environment that
+they give, names, ports, numbers, volumes and probes fit one another, and the six services of compose.yaml make a cluster."""
+
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+
+import yaml
+from cluster import BIN, check
+from names import MOUNT, OWN, permitted
+
+DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "samples/deploy"
+PREFIX = {"loglog-storage": "LOGLOG_STORAGE_", "loglog-sequencer": "LOGLOG_SEQUENCER_"}
+DATA = "/var/lib/loglog"
+USER = re.search(r"--uid (\d+)", (DEPLOY / "Dockerfile").read_text())[1]
+
+
+def port_of(address):
+    return int(address.rsplit(":", 1)[1])
+
+
+def clean(environment):
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("LOGLOG_")}, **{k: str(v) for k, v in environment.items()}}
+
+
+def options_of(program):
+    text = subprocess.run([BIN / program, "--help"], stdout=subprocess.PIPE, text=True, timeout=20).stdout
+    return {PREFIX[program] + o.upper().replace("-", "_") for o in re.findall(r"^  (?:-\w,)?--([a-z-]+)", text, re.M)}
+
+
+def same_group(nodes):
+    """nodes: {host: (program, environment)}. Every server is named to all sequencers by its number, host and port; none else is."""
+    for program, option in (("loglog-sequencer", "LOGLOG_SEQUENCER_SEQUENCERS"), ("loglog-storage", "LOGLOG_SEQUENCER_STORAGE")):
+        true = {f"{e[PREFIX[program] + 'ID']}={h}:{port_of(e[PREFIX[program] + 'LISTEN'])}" for h, (p, e) in nodes.items() if p == program}
+        check(len(true) == 3, f"three of {program}: {true}")
+        for host, (p, e) in nodes.items():
+            check(p != "loglog-sequencer" or set(e[option].split(",")) == true, f"{host}: {option} names {true}")
+    check(len({e[PREFIX[p] + "CLUSTER_NAME"] for p, e in nodes.values()}) == 1, "one cluster name")
+    for host, (program, e) in nodes.items():
+        check(set(e) <= options_of(program), f"{host}: {set(e) - options_of(program)} are no options of {program}")
+        check(e[PREFIX[program] + "DATA"].startswith(DATA + "/"), f"{host}: its data is on its volume")
+
+
+# ---- compose
+def compose_nodes():
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    services = {n: s for n, s in compose["services"].items() if n != "client"}
+    nodes = {n: (s["command"][0], s["environment"]) for n, s in services.items()}
+    same_group(nodes)
+    published = []
+    for name, s in services.items():
+        program, e = nodes[name]
+        http = port_of(e[PREFIX[program] + "HTTP"])
+        check(s["healthcheck"]["test"] == ["CMD", "loglog-healthcheck", str(http)], f"{name}: its health is asked at {http}")
+        volume, path = s["volumes"][0].split(":")
+        check(path == DATA and volume == name and volume in compose["volumes"], f"{name}: a volume of its own at {DATA}")
+        for p in s.get("ports", []):
+            where, outside, inside = p.rsplit(":", 2)
+            check(where == "127.0.0.1" and int(inside) == http, f"{name}: publishes its pages, on this machine alone: {p}")
+            published.append(outside)
+    check(len(published) == len(set(published)) == 3, f"each port is published once: {published}")
+    named = {f"{n}:{port_of(e[PREFIX[p] + 'LISTEN'])}" for n, (p, e) in nodes.items()}
+    check(set(compose["services"]["client"]["environment"]["LOGLOG_CLUSTER"].split(",")) == named, f"clients are given {named}")
+    return nodes
+
+
+def compose_runs(nodes):
+    """As processes on addresses of their own, in place of containers: the names lead there by a private /etc/hosts."""
+    if (why := permitted()) is not None:
+        print(f"deploy_files: compose.yaml was not run, no mount namespace of one's own is permitted here ({why})")
+        return
+    with tempfile.TemporaryDirectory() as d:
+        d = pathlib.Path(d)
+        at = {name: f"127.0.77.{i + 1}" for i, name in enumerate(nodes)}
+        (d / "hosts").write_text("".join(f"{a} {n}\n" for n, a in at.items()))
+        (d / "nsswitch.conf").write_text("hosts: files\n")
+
+        def inside(*words, **environment):
+            return {"args": [*OWN, "sh", "-c", MOUNT, "sh", str(d), *map(str, words)], "env": clean(environment)}
+
+        running = []
+        try:
+            for name, (program, e) in nodes.items():
+                p = PREFIX[program]
+                own = {**e, p + "DATA": d / name, p + "LISTEN": f"{at[name]}:{port_of(e[p + 'LISTEN'])}",
+                       p + "HTTP": f"{at[name]}:{port_of(e[p + 'HTTP'])}"}
+                with open(d / f"{name}.log", "wb") as log:
+                    running.append(subprocess.Popen(**inside(BIN / program, **own), stdout=log, stderr=log))
+            cluster = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["client"]["environment"]
+
+            def loglog(*words, **kw):
+                return subprocess.run(**inside(BIN / "loglog", *words, **cluster), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **kw)
+
+            deadline = time.monotonic() + 40
+            while (r := loglog("status", "--json")).stdout.count(b'"state": "up"') != 3:
+                check(time.monotonic() < deadline, f"three storage nodes are up: {r.stdout.decode()} {r.stderr.decode()}")
+                time.sleep(0.2)
+            r = loglog("append", "events", "--create", input=b"one\ntwo\n")
+            check(r.returncode == 0 and loglog("read", "events").stdout == b"one\ntwo\n", f"an append is read back: {r.stderr.decode()}")
+
+            script = (DEPLOY / "healthcheck").read_text()
+            check("/dev/tcp/127.0.0.1/" in script, "the health check asks its own machine")
+
+            def healthy(address, port, path):
+                (d / "healthcheck").write_text(script.replace("/dev/tcp/127.0.0.1/", f"/dev/tcp/{address}/"))
+                return subprocess.run(["bash", str(d / "healthcheck"), str(port), path], stderr=subprocess.DEVNULL, timeout=20).returncode == 0
+
+            for name, (program, e) in nodes.items():
+                http = port_of(e[PREFIX[program] + "HTTP"])
+                check(healthy(at[name], http, "/healthz"), f"{name} is healthy")
+                check(not healthy(at[name], http, "/nothing"), f"{name}: another answer than 200 is not healthy")
+            running[0].kill()
+            running[0].wait()
+            check(not healthy(at[next(iter(nodes))], 9081, "/healthz"), "a node that has gone is not healthy")
+        except AssertionError:
+            for name in nodes:
+                print(f"--- {name}\n{(d / f'{name}.log').read_text()[-1500:]}")
+            raise
+        finally:
+            for p in running:
+                p.terminate()
+            for p in running:
+                p.wait(timeout=20)
+
+
+# ---- Kubernetes
+def environment_in_pod(container, pod, d):
+    """What the container's command gives its server, which only looks at its options here."""
+    program = re.search(r"exec (loglog-\w+)$", container["command"][2])[1]
+    (d / program).write_text(f'#!/bin/sh\nenv | grep ^LOGLOG_\nexec {(BIN / program).resolve()} --check-config\n')
+    (d / program).chmod(0o755)
+    given = clean({e["name"]: e["value"] for e in container["env"]})
+    r = subprocess.run(container["command"], env={**given, "HOSTNAME": pod, "PATH": f"{d}:{given['PATH']}"}, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True, timeout=20)
+    check(r.returncode == 0, f"{pod}: {program} takes its options: {r.stdout}")
+    return program, dict(line.split("=", 1) for line in r.stdout.splitlines() if line.startswith("LOGLOG_"))
+
+
+def kubernetes(d):
+    files = yaml.safe_load((DEPLOY / "kubernetes/kustomization.yaml").read_text())["resources"]
+    check(sorted(files) == sorted(p.name for p in (DEPLOY / "kubernetes").glob("*.yaml") if p.name != "kustomization.yaml"), "all files are applied")
+    found = {}
+    for file in files:
+        for x in yaml.safe_load_all((DEPLOY / "kubernetes" / file).read_text()):
+            found[x["kind"], x["metadata"]["name"]] = x
+    nodes = {}
+    for (kind, name), x in found.items():
+        if kind != "StatefulSet":
+            continue
+        spec, template = x["spec"], x["spec"]["template"]
+        labels, pod = template["metadata"]["labels"], template["spec"]
+        check(spec["selector"]["matchLabels"] == labels, f"{name} selects its pods")
+        budget = found["PodDisruptionBudget", name]["spec"]
+        check(budget["selector"]["matchLabels"] == labels and budget["maxUnavailable"] == 1, f"{name}: one at a time may be disturbed")
+        apart = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
+        check(apart["labelSelector"]["matchLabels"] == labels and apart["topologyKey"] == "kubernetes.io/hostname", f"{name}: on machines apart")
+        check({pod["securityContext"][k] for k in ("runAsUser", "runAsGroup", "fsGroup")} == {int(USER)}, f"{name} runs as the image's user")
+        service = found["Service", spec["serviceName"]]["spec"]
+        check(service["selector"] == labels and service["clusterIP"] == "None" and service["publishNotReadyAddresses"] is True,
+              f"{name}: its service names each pod, ready or not")
+        server = next(c for c in [*pod.get("initContainers", []), *pod["containers"]] if "exec loglog-" in c["command"][-1])
+        check(server in pod["containers"] or server["restartPolicy"] == "Always", f"{name}: its server stays")
+        ports = {p["name"]: p["containerPort"] for p in server["ports"]}
+        check(ports == {p["name"]: p["port"] for p in service["ports"]}, f"{name}: service and container have the same ports")
+        check(server["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}, f"{name}: alive")
+        check(server["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}, f"{name}: ready")
+        mounts = {m["name"]: m["mountPath"] for m in server["volumeMounts"]}
+        check(mounts == {c["metadata"]["name"]: DATA for c in spec["volumeClaimTemplates"]}, f"{name}: a volume of its own at {DATA}")
+        for c in [*pod.get("initContainers", []), *pod["containers"]]:
+            s = c["securityContext"]
+            check(not s["allowPrivilegeEscalation"] and s["readOnlyRootFilesystem"] and s["capabilities"] == {"drop": ["ALL"]}, f"{name}: confined")
+        for ordinal in range(spec["replicas"]):
+            program, e = environment_in_pod(server, f"{name}-{ordinal}", d)
+            prefix = PREFIX[program]
+            check({port_of(e[prefix + "LISTEN"]), port_of(e[prefix + "HTTP"])} == set(ports.values()), f"{name}: listens where its ports say")
+            check(e[prefix + "ID"] == str(ordinal + 1), f"{name}-{ordinal} is number {ordinal + 1}")
+            nodes[f"{name}-{ordinal}.{spec['serviceName']}"] = (program, e)
+    same_group(nodes)
+    app = next(c for c in found["StatefulSet", "orders"]["spec"]["template"]["spec"]["containers"] if c["name"] == "app")
+    cluster = app["env"][0]["value"].split(",")
+    check(cluster[0] == "127.0.0.1:7071" and all(a.rsplit(":", 1)[0] in nodes for a in cluster[1:]), f"the application is given nodes: {cluster}")
+    words = re.search(r"loglog (append.*)$", app["command"][2])[1].split()
+    known = subprocess.run([BIN / "loglog", words[0], "--help"], stdout=subprocess.PIPE, text=True, timeout=20).stdout
+    check(all(w in known for w in words if w.startswith("--")), f"loglog takes {words}")
+
+
+def main():
+    nodes = compose_nodes()
+    compose_runs(nodes)
+    with tempfile.TemporaryDirectory() as d:
+        kubernetes(pathlib.Path(d))
+    print("deploy_files: ok")
+
+
+if __name__ == "__main__":
+    main()
