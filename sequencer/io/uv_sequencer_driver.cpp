@@ -55,8 +55,8 @@ Result<void> SequencerDriver::start(const std::string& listen_address) {
     if (*alive) perform();
   });
   for (const SequencerInfo& s : options_.sequencers)
-    if (s.id > options_.id) peers_.push_back({s.address, Role::sequencer, s.id.value, redial_min, false});
-  for (const StorageInfo& s : options_.storage) peers_.push_back({s.address, Role::storage, s.id.value, redial_min, false});
+    if (s.id > options_.id) peers_.push_back({s.address, Role::sequencer, s.id.value, redial_min, Errc::ok});
+  for (const StorageInfo& s : options_.storage) peers_.push_back({s.address, Role::storage, s.id.value, redial_min, Errc::ok});
   for (std::size_t i = 0; i < peers_.size(); ++i) dial(i);
   return {};
 }
@@ -86,7 +86,7 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
         *known = true;
         if (peer != nobody) {
           peers_[peer].backoff = redial_min;
-          peers_[peer].said = false;
+          peers_[peer].said = Errc::ok;
         }
         machine_.connected(loop_.now(), {id, theirs});
       },
@@ -100,9 +100,10 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
           return;
         }
         Peer& p = peers_[peer];
-        if (!p.said || why.code != Errc::connection_lost)
+        if (p.said != why.code)
           log_(transport::LogLevel::warning, fmt::format("{} {} at {}: {}", name_of(p.role), p.id, p.address, why.message()));
-        p.said = true;
+        p.said = why.code;
+        if (why.code != Errc::connection_lost) p.backoff = redial_refused;
         redial(peer);
       },
   });

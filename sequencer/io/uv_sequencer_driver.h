@@ -32,7 +32,7 @@ class SequencerDriver {
     Role role{};
     std::uint32_t id = 0;
     Duration backoff{};
-    bool said = false;  // that it does not answer
+    Errc said = Errc::ok;  // why it was not reached, as the log has it
   };
   void dial(std::size_t peer);
   void redial(std::size_t peer);
