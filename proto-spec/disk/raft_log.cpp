@@ -43,6 +43,8 @@ std::size_t good_record(ByteSpan b) {
   return sum == load_le<std::uint32_t>(b.data() + 4) ? record_header + n : 0;
 }
 
+bool is_known(ByteSpan record) { return record[8] >= std::byte{1} && record[8] <= std::byte{3}; }
+
 bool hand_out(ByteSpan record, const RaftRecords& on) {
   const ByteSpan p = record.subspan(record_header);
   switch (static_cast<RaftRecordKind>(record[8])) {
@@ -101,6 +103,9 @@ Result<std::size_t> read_raft_log(ByteSpan file, const RaftRecords& on) {
           return fail(Errc::data_loss, fmt::format("raft.log is damaged at byte {}, with good records behind it", at));
       return at;
     }
+    if (!is_known(rest))
+      return fail(Errc::newer_format, fmt::format("raft.log has a record of kind {} at byte {}, this version reads 1 to 3",
+                                                  static_cast<unsigned>(rest[8]), at));
     if (!hand_out(rest.first(n), on)) return fail(Errc::data_loss, fmt::format("raft.log has a record at byte {} that is none", at));
     at += n;
   }

@@ -25,6 +25,7 @@ Result<void> Session::accept(const Hello& theirs) {
   if (theirs.highest_version < own_.lowest_version || theirs.lowest_version > own_.highest_version)
     return fail(Errc::wrong_version, fmt::format("this side speaks versions {} to {}, the peer {} to {}", own_.lowest_version,
                                                  own_.highest_version, theirs.lowest_version, theirs.highest_version));
+  version_ = std::min(own_.highest_version, theirs.highest_version);
   if (!expected_.roles.empty() && std::find(expected_.roles.begin(), expected_.roles.end(), theirs.role) == expected_.roles.end())
     return fail(Errc::wrong_role, fmt::format("this side is a {}, the peer a {}", name_of(own_.role), name_of(theirs.role)));
   if (!own_.cluster_name.empty() && !theirs.cluster_name.empty() && own_.cluster_name != theirs.cluster_name)
@@ -47,6 +48,7 @@ Result<std::optional<Received>> Session::next() {
   if (hello == nullptr) return fail(Errc::bad_magic, "the first message is no hello");
   if (auto ok = accept(*hello); !ok) return std::unexpected(ok.error());
   peer_ = *hello;
+  decoder_.set_version(version_);
   established_ = true;
   return r;
 }

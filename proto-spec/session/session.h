@@ -28,6 +28,8 @@ class Session {
   Result<std::optional<Received>> next();
   bool established() const { return established_; }
   const Hello& peer() const { return peer_; }
+  /// What this side sends in: the highest version that both speak; before that is known, and where there is none, hello_version.
+  std::uint8_t version() const { return version_; }
   /// What next() checks of a Hello; also for connections that carry no bytes.
   Result<void> accept(const Hello& theirs);
 
@@ -37,6 +39,7 @@ class Session {
   Hello peer_;
   Expectation expected_;
   bool established_ = false;
+  std::uint8_t version_ = hello_version;
 };
 
 /// "client", "sequencer", "storage".

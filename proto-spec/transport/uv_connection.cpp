@@ -200,7 +200,7 @@ void Connection::broken(const Error& why) {
 
 void Connection::send(RequestId request, const Message& m) {
   if (state_ != State::open) return;
-  Encoded e = encode(request, m);
+  Encoded e = encode(request, m, session_.version());
   queued_ += e.size();
   out_.push_back(std::move(e));
   if (dirty_) return;

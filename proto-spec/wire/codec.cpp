@@ -39,7 +39,7 @@ Result<Received> decode_as(const MessageHeader& h, const Bytes& whole) {
   Received out;
   out.request = h.request;
   M& m = out.message.emplace<M>();
-  FieldReader r{.source = whole, .at = message_header_size};
+  FieldReader r{.source = whole, .at = message_header_size, .version = h.version};
   for_each_field(m, r);
   const std::string name{name_of(M::type)};
   if (!r.ok) return fail(Errc::malformed_message, "the fields of " + name + " end early or hold an impossible value");
@@ -47,6 +47,11 @@ Result<Received> decode_as(const MessageHeader& h, const Bytes& whole) {
   const std::size_t covered = r.has_tail ? r.tail_begin : whole.size();
   if (checksum(whole.data(), covered) != h.checksum) return fail(Errc::checksum_mismatch, name);
   return out;
+}
+
+std::unexpected<Error> too_new(const MessageHeader& h, int since) {
+  return fail(Errc::malformed_message, std::string(name_of(static_cast<MessageType>(h.type))) + " in version " + std::to_string(h.version) +
+                                           "; it exists since version " + std::to_string(since));
 }
 
 }  // namespace
@@ -67,7 +72,7 @@ Encoded encode(RequestId request, const Message& message, std::uint8_t version) 
       [&](auto& m) {
         using M = std::remove_cvref_t<decltype(m)>;
         if constexpr (!std::is_same_v<M, std::monostate>) {
-          FieldSizer sizer;
+          FieldSizer sizer{.version = version};
           for_each_field(const_cast<M&>(m), sizer);
           TailPicker picker;
           for_each_field(const_cast<M&>(m), picker);
@@ -80,7 +85,7 @@ Encoded encode(RequestId request, const Message& message, std::uint8_t version) 
           store_le(p + 4, static_cast<std::uint32_t>(sizer.size + out.tail.size()));
           store_le(p + 8, request.value);
           store_le(p + header_checksum_at, std::uint32_t{0});
-          FieldWriter writer{p + message_header_size};
+          FieldWriter writer{.at = p + message_header_size, .version = version};
           for_each_field(const_cast<M&>(m), writer);
           store_le(p + header_checksum_at, checksum(p, out.head.size()));
         }
@@ -99,9 +104,7 @@ Result<MessageHeader> decode_header(ByteSpan b) {
   h.body_length = load_le<std::uint32_t>(p + 4);
   h.request = RequestId{load_le<std::uint32_t>(p + 8)};
   h.checksum = load_le<std::uint32_t>(p + header_checksum_at);
-  if (h.version < protocol_lowest || h.version > protocol_highest)
-    return fail(Errc::wrong_version, "message version " + std::to_string(h.version) + ", this side speaks " +
-                                         std::to_string(protocol_lowest) + " to " + std::to_string(protocol_highest));
+  if (h.version == 0) return fail(Errc::wrong_version, "message version 0, there is none before 1");
   if (h.flags != 0) return fail(Errc::malformed_message, "flags " + std::to_string(h.flags) + ", expected 0");
   if (name_of(static_cast<MessageType>(h.type)).empty())
     return fail(Errc::malformed_message, "no message has number " + std::to_string(h.type));
@@ -116,6 +119,7 @@ Result<Received> decode(const Bytes& whole) {
   switch (static_cast<MessageType>(h->type)) {
 #define LOGLOG_MESSAGE(number, Name, direction, since) \
   case MessageType::Name:                              \
+    if (h->version < since) return too_new(*h, since); \
     return decode_as<Name>(*h, whole);
 #include "proto-spec/messages.def"
   }
@@ -156,6 +160,9 @@ Result<std::optional<Received>> FrameDecoder::next() {
   if (have < message_header_size) return std::nullopt;
   auto h = decode_header(slab_.span().subspan(begin_, message_header_size));
   if (!h) return std::unexpected(h.error());
+  if (h->version > version_)
+    return fail(Errc::wrong_version, "message version " + std::to_string(h->version) + ", at most " + std::to_string(version_) +
+                                         " is spoken on this connection");
   if (h->body_length > body_max_)
     return fail(Errc::message_too_large,
                 "a body of " + std::to_string(h->body_length) + " bytes, at most " + std::to_string(body_max_) + " are accepted");

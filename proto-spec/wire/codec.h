@@ -27,7 +27,8 @@ struct Encoded {
   std::size_t size() const { return head.size() + tail.size(); }
 };
 
-Encoded encode(RequestId request, const Message& m, std::uint8_t version = protocol_highest);
+/// In the form of that protocol version, which a connection agrees on (session/session.h).
+Encoded encode(RequestId request, const Message& m, std::uint8_t version = hello_version);
 
 /// Total: any 16 bytes give a header or a refusal (wrong_version, malformed_message, message_too_large).
 Result<MessageHeader> decode_header(ByteSpan bytes);
@@ -51,6 +52,8 @@ class FrameDecoder {
 
   /// Where the next bytes go; never empty. Valid until the next call of any member.
   std::span<std::byte> writable();
+  /// The version that was agreed on: messages of a newer one are refused (wrong_version). Until told, only hello_version.
+  void set_version(std::uint8_t version) { version_ = version; }
   /// `n` bytes were written there.
   void filled(std::size_t n);
   /// The next whole message; nullopt: more bytes are needed. After an error the stream is dead.
@@ -66,6 +69,7 @@ class FrameDecoder {
   std::size_t end_ = 0;    // end of what came
   std::size_t whole_ = 0;  // size of the message of which a part came; 0: not known
   bool after_large_ = false;
+  std::uint8_t version_ = hello_version;
 };
 
 /// One readable line: name and fields; tails as their length.

@@ -17,8 +17,13 @@ inline constexpr bool is_vector = false;
 template <class T>
 inline constexpr bool is_vector<std::vector<T>> = true;
 
+/// Records that are replicated or lie on a disk have the fields of this version, whatever a connection speaks: they change only
+/// when the whole cluster does (decision 0012).
+inline constexpr std::uint8_t record_version = 1;
+
 /// First pass of encoding: how many bytes the fields take.
 struct FieldSizer {
+  std::uint8_t version = record_version;
   std::size_t size = 0;
   std::size_t tail_size = 0;
   template <class T>
@@ -42,6 +47,7 @@ struct FieldSizer {
 
 struct FieldWriter {
   std::byte* at;
+  std::uint8_t version = record_version;
   template <class T>
   void operator()(const char*, T& v) {
     value(v);
@@ -79,6 +85,7 @@ struct FieldWriter {
 struct FieldReader {
   const Bytes& source;
   std::size_t at = 0;
+  std::uint8_t version = record_version;
   bool ok = true;
   template <class T>
   void operator()(const char*, T& v) {
@@ -139,7 +146,7 @@ Bytes encode_record(const T& value) {
   FieldSizer s;
   for_each_field(const_cast<T&>(value), s);
   Bytes out = Bytes::allocate(s.size);
-  FieldWriter w{out.mutable_data()};
+  FieldWriter w{.at = out.mutable_data()};
   for_each_field(const_cast<T&>(value), w);
   return out;
 }

@@ -22,9 +22,11 @@ enum class RaftRole : std::uint8_t { follower = 1, candidate = 2, leader = 3 };
 
 /// "LogLog\r\n" read as a little-endian integer: a first message that says what is spoken here.
 inline constexpr std::uint64_t hello_magic = 0x0A0D676F4C676F4CULL;
-/// Protocol versions this build speaks.
-inline constexpr std::uint8_t protocol_lowest = 1;
-inline constexpr std::uint8_t protocol_highest = 1;
+/// Protocol versions this build speaks: wire/protocol_versions.cpp.
+extern const std::uint8_t protocol_lowest;
+extern const std::uint8_t protocol_highest;
+/// What Hello is said in, for ever, so that any two versions understand each other's.
+inline constexpr std::uint8_t hello_version = 1;
 
 enum class MessageType : std::uint8_t {
 #define LOGLOG_MESSAGE(number, Name, direction, since) Name = number,
@@ -38,6 +40,7 @@ enum class MessageType : std::uint8_t {
   }                       \
   ;
 #define LOGLOG_FIELD(type, name) type name{};
+#define LOGLOG_FIELD_SINCE(version, type, name) type name{};
 #define LOGLOG_TAIL(name) Bytes name{};
 #define LOGLOG_MESSAGE(number, Name, direction, since)     \
   struct Name {                                            \
@@ -46,6 +49,13 @@ enum class MessageType : std::uint8_t {
 #define LOGLOG_END_MESSAGE LOGLOG_END_RECORD
 #include "proto-spec/messages.def"
 
+/// The protocol version that a visitor of fields speaks; one that does not say is shown all fields.
+template <class F>
+constexpr std::uint8_t version_spoken(const F& f) {
+  if constexpr (requires { f.version; }) return f.version;
+  else return 255;
+}
+
 /// for_each_field(m, f) calls `f(name, field)` for each field of a message or record in wire order, and
 /// `f.tail(name, bytes)` for a tail.
 #define LOGLOG_RECORD(Name) \
@@ -53,6 +63,8 @@ enum class MessageType : std::uint8_t {
   void for_each_field([[maybe_unused]] Name& m, [[maybe_unused]] F& f) {
 #define LOGLOG_END_RECORD }
 #define LOGLOG_FIELD(type, name) f(#name, m.name);
+#define LOGLOG_FIELD_SINCE(since, type, name) \
+  if (version_spoken(f) >= (since)) f(#name, m.name);
 #define LOGLOG_TAIL(name) f.tail(#name, m.name);
 #define LOGLOG_MESSAGE(number, Name, direction, since) LOGLOG_RECORD(Name)
 #define LOGLOG_END_MESSAGE LOGLOG_END_RECORD

@@ -242,7 +242,7 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
   };
   for (const Status& q : found->sequencers) {
     r.cluster = q.cluster_name;
-    r.sequencers.push_back({q.id.value, address_of(q.id), word(roles, q.role), q.raft_term.value});
+    r.sequencers.push_back({q.id.value, address_of(q.id), word(roles, q.role), q.raft_term.value, q.protocol});
     if (q.role != RaftRole::leader) continue;
     for (const StorageStatus& n : q.storage) r.storage.push_back({n.id.value, n.address, word(nodes, n.state), n.staged_bytes});
     for (const LogStatus& l : q.logs) {
@@ -251,7 +251,7 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
       r.logs.push_back(std::move(log));
     }
   }
-  for (const SequencerInfo& q : found->unreachable) r.sequencers.push_back({q.id.value, q.address, "unreachable", 0});
+  for (const SequencerInfo& q : found->unreachable) r.sequencers.push_back({q.id.value, q.address, "unreachable", 0, 0});
   std::sort(r.sequencers.begin(), r.sequencers.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return r;
 }

@@ -44,8 +44,9 @@ void print_json(const ClusterReport& r) {
   std::string out = fmt::format("{{\"cluster\": {}, \"sequencers\": [", json_string(r.cluster));
   const char* comma = "";
   for (const auto& s : r.sequencers) {
-    out += fmt::format("{}{{\"id\": {}, \"address\": {}, \"role\": \"{}\", \"term\": {}}}", comma, s.id, json_string(s.address), s.role,
-                       s.term);
+    out +=
+        fmt::format("{}{{\"id\": {}, \"address\": {}, \"role\": \"{}\", \"term\": {}", comma, s.id, json_string(s.address), s.role, s.term);
+    out += s.protocol == 0 ? "}" : fmt::format(", \"protocol\": {}}}", s.protocol);
     comma = ", ";
   }
   out += "], \"storage\": [";

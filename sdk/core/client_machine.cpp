@@ -69,6 +69,7 @@ void ClientMachine::arrived(Time now, Arrived&& a) {
   p.now = now;
   if (p.view.answered(now, a)) return;
   LogId log{};
+  if (const auto* m = std::get_if<Metadata>(&a.message)) return p.view.learn(a.from, *m);  // of a new leader, unasked
   if (const auto* c = std::get_if<Committed>(&a.message)) log = c->log;
   else if (const auto* r = std::get_if<Refused>(&a.message)) log = r->log;
   else if (const auto* x = std::get_if<ConditionFailed>(&a.message)) log = x->log;

@@ -124,7 +124,9 @@ bool EmbeddedCluster::wait_ready(std::chrono::milliseconds wait) {
 
 void EmbeddedCluster::stop() {
   if (!state_) return;
+  for (auto& s : state_->sequencers) s->begin_stop();
   state_->sequencers.clear();
+  for (auto& n : state_->nodes) n->begin_stop();
   state_->nodes.clear();
 }
 

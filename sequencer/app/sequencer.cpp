@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "proto-spec/http/mhd_http_server.h"
 #include "proto-spec/vocabulary/exit_code.h"
@@ -24,6 +25,9 @@ struct Sequencer::Running {
   Result<void> start_http(const std::string& where, const transport::EventLog& log);
   /// On the loop's thread, or once that has ended.
   void end();
+  /// On the loop's thread. Asked a second time it stops at once.
+  void begin_stop();
+  bool stopping = false;
 };
 
 Result<void> SequencerOptions::validate() const {
@@ -69,9 +73,9 @@ Result<void> Sequencer::Running::start(const SequencerOptions& o, const transpor
   core.heartbeat_interval = std::chrono::milliseconds(o.heartbeat_ms);
   std::random_device entropy;
   const std::uint64_t seed = (std::uint64_t{entropy()} << 32) | entropy();
-  driver = std::make_unique<SequencerDriver>(loop, *storage, std::move(core), seed, log, [log](const std::string& why) {
-    log(transport::LogLevel::alarm, why);
-    std::_Exit(exit_disk_failed);
+  driver = std::make_unique<SequencerDriver>(loop, *storage, std::move(core), seed, log, [log](const Error& why) {
+    log(transport::LogLevel::alarm, why.message());
+    std::_Exit(exit_code_of(why.code));
   });
   if (auto ok = driver->start(o.listen); !ok) return ok;
   address = driver->address();
@@ -95,12 +99,18 @@ void Sequencer::Running::end() {
   driver.reset();
 }
 
+void Sequencer::Running::begin_stop() {
+  if (std::exchange(stopping, true) || !driver) return loop.stop();
+  driver->resign([this] { loop.stop(); });
+}
+
 Sequencer::Sequencer(SequencerOptions options) : options_(std::move(options)) {}
 Sequencer::~Sequencer() { stop(); }
 
 Result<void> Sequencer::start() {
   const transport::EventLog log(fmt::format("sequencer {}", options_.id), options_.log_level);
   running_ = std::make_unique<Running>();
+  told_ = false;
   if (auto ok = running_->start(options_, log); !ok) {
     running_.reset();
     return ok;
@@ -112,9 +122,14 @@ Result<void> Sequencer::start() {
   return {};
 }
 
+void Sequencer::begin_stop() {
+  if (!running_ || std::exchange(told_, true)) return;
+  running_->loop.post([r = running_.get()] { r->begin_stop(); });
+}
+
 void Sequencer::stop() {
   if (!running_) return;
-  running_->loop.stop();
+  begin_stop();
   if (running_->thread.joinable()) running_->thread.join();
   running_.reset();
 }
@@ -139,7 +154,7 @@ int Sequencer::run_until_signal(const std::function<std::optional<SequencerOptio
   running_ = std::make_unique<Running>();
   const transport::EventLog log(fmt::format("sequencer {}", options_.id), options_.log_level);
   // Before anybody can know that it serves.
-  running_->loop.on_stop_signal([this] { running_->loop.stop(); });
+  running_->loop.on_stop_signal([this] { running_->begin_stop(); });
   running_->loop.on_hangup([&] {
     if (const auto again = reread ? reread() : std::nullopt) take(*again, log);
     else log(transport::LogLevel::warning, "SIGHUP: the options stay as they are");

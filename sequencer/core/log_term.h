@@ -88,6 +88,8 @@ class LogTerm {
   Phase phase() const { return phase_; }
   bool is_open() const { return phase_ == Phase::open; }
   bool has_missing() const { return !missing_.empty(); }
+  /// A producer waits for a run that is ordered.
+  bool owes_answers() const { return !in_flight_.empty(); }
   bool halted() const { return phase_ == Phase::halted; }
   Term term() const { return term_; }
   Offset committed() const { return committed_; }

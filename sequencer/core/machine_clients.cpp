@@ -32,14 +32,18 @@ void SequencerMachine::from_client(const Client& c, Message& m) {
 }
 
 Failed SequencerMachine::not_leader() const {
-  const SequencerId leader = raft_.leader();
+  const SequencerId leader = known_leader();
+  if (raft_.is_leader()) return {Errc::not_leader, "this leader is about to stop, and hands over"};
   if (leader == SequencerId{}) return {Errc::not_leader, "no leader is known at present"};
   return {Errc::not_leader, fmt::format("sequencer {} leads", leader.value)};
 }
 
+/// Whom clients are sent to: not to one that takes nothing new.
+SequencerId SequencerMachine::known_leader() const { return resigned() && raft_.is_leader() ? SequencerId{} : raft_.leader(); }
+
 bool SequencerMachine::leads_or_refuses(const Client& c) {
-  if (term_ != Term{}) return true;
-  if (raft_.is_leader()) to_client(c, Failed{Errc::not_ready, "the leader's term is not committed yet"});
+  if (term_ != Term{} && !resigned()) return true;
+  if (raft_.is_leader() && !resigned()) to_client(c, Failed{Errc::not_ready, "the leader's term is not committed yet"});
   else to_client(c, not_leader());
   return false;
 }
@@ -50,7 +54,8 @@ void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions
   const auto refuse = [&](Errc why, SequencerId leader = {}) {
     to_client(c, Refused{m.log, m.run.producer, m.run.first, why, Term{}, Sequence{}, leader});
   };
-  if (term_ == Term{}) return raft_.is_leader() ? refuse(Errc::not_ready) : refuse(Errc::not_leader, raft_.leader());
+  if (resigned() || !raft_.is_leader()) return refuse(Errc::not_leader, known_leader());
+  if (term_ == Term{}) return refuse(Errc::not_ready);
   LogTerm* l = need(m.log);
   if (l == nullptr) return refuse(Errc::no_such_log);
   // Its connection hears of the next term, so that unanswered commits are resolved.

@@ -27,7 +27,7 @@ void SequencerMachine::drain_raft() {
   o.reads.clear();
   o.failed_reads.clear();
   if (std::exchange(o.install_snapshot, false)) {
-    if (!metadata_.restore(o.snapshot)) event(Event::Level::alarm, "a snapshot of the metadata cannot be read");
+    if (!metadata_.restore(o.snapshot)) not_understood(fmt::format("the snapshot of the metadata at entry {}", o.snapshot_index.value));
     snapshot_at_ = o.snapshot_index;
     o.snapshot = {};
   }
@@ -36,16 +36,23 @@ void SequencerMachine::drain_raft() {
 }
 
 void SequencerMachine::apply(const RaftEntry& e) {
-  if (e.index <= metadata_.version()) return;  // in the snapshot already
+  if (e.index <= metadata_.version() || out_.fatal) return;  // in the snapshot already
   const std::optional<Command> c = e.command.empty() ? std::nullopt : decode_command(e.command);
   if (!c) {
-    if (!e.command.empty()) event(Event::Level::alarm, fmt::format("metadata entry {} is no command this version knows", e.index.value));
+    if (!e.command.empty())
+      return not_understood(fmt::format("committed metadata entry {} (kind {}, {} bytes)", e.index.value,
+                                        static_cast<unsigned>(e.command.data()[0]), e.command.size()));
     metadata_.skip(e.index);
     return answer_proposal(e.index, e.term, {Error{Errc::unavailable, "replaced by another leader's entry"}, {}, {}});
   }
   const Applied result = metadata_.apply(e.index, *c);
   applied(*c, result, e.term);
   answer_proposal(e.index, e.term, result);
+}
+
+/// Its bytes are whole, so a newer version made it. To skip it would give this sequencer another state than the others have.
+void SequencerMachine::not_understood(const std::string& what) {
+  out_.fatal = Error{Errc::newer_format, what + " is of a form that this version does not know"};
 }
 
 /// What a command that was just applied makes the leader do.
@@ -89,9 +96,10 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   }
 }
 
+/// One that resigns proposes nothing: whoever is to take over must have the whole log.
 bool SequencerMachine::propose(Command c, std::optional<Client> client) {
   RaftIndex index{};
-  if (!raft_.propose(now_, encode(c), index)) {
+  if (resigned() || !raft_.propose(now_, encode(c), index)) {
     if (client) to_client(*client, not_leader());
     return false;
   }
@@ -139,6 +147,9 @@ void SequencerMachine::lead(Term term) {
     else drop_members(l.id);
   }
   push_due_ = now_ + 20ms;
+  // Those who look for the leader need not ask around.
+  for (const auto& [id, k] : connections_)
+    if (k.role == Role::client) to_client({id, {}}, nodes_and_leader());
   for (auto& [id, n] : nodes_) {
     n.accepted = n.sealed = n.refused = false;
     check_node(id);

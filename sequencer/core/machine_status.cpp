@@ -7,24 +7,31 @@
 
 namespace loglog::sequencer {
 
-void SequencerMachine::on(const Client& c, const GetMetadata& m) {
+/// All but the logs.
+loglog::Metadata SequencerMachine::nodes_and_leader() const {
   const ClusterMetadata& all = metadata_.state();
   ClusterMetadata out{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers, all.storage, {}};
   if (out.cluster_name.empty()) out.cluster_name = options_.cluster_name;
   if (out.sequencers.empty()) out.sequencers = options_.sequencers;
+  return {std::move(out), known_leader()};
+}
+
+void SequencerMachine::on(const Client& c, const GetMetadata& m) {
+  loglog::Metadata out = nodes_and_leader();
   if (m.all_logs) {
-    out.logs = all.logs;
+    out.metadata.logs = metadata_.state().logs;
   } else {
     for (const std::string& name : m.names)
-      if (const LogInfo* l = metadata_.log(std::string_view(name))) out.logs.push_back(*l);
+      if (const LogInfo* l = metadata_.log(std::string_view(name))) out.metadata.logs.push_back(*l);
   }
-  to_client(c, loglog::Metadata{std::move(out), raft_.leader()});
+  to_client(c, std::move(out));
 }
 
 void SequencerMachine::on(const Client& c, const GetStatus& m) {
   Status s;
   s.cluster_name = options_.cluster_name;
   s.id = options_.id;
+  s.protocol = protocol_highest;
   s.role = raft_.role();
   s.raft_term = raft_.term();
   s.leader = raft_.leader();

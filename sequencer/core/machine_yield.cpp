@@ -1,5 +1,5 @@
-// SequencerMachine: S8. A leader that cannot reach what its logs need hands over, but only to a sequencer that says it reaches
-// more, and ever more rarely.
+// SequencerMachine: handing over the lead. S8: a leader that cannot reach what its logs need hands over, but only to a sequencer
+// that says it reaches more, and ever more rarely. One that is to stop hands over to whoever reaches most.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@ namespace loglog::sequencer {
 namespace {
 constexpr Duration yield_pause_min = 5s;
 constexpr Duration yield_pause_max = 300s;
+constexpr Duration nobody_pause = 10ms;  // nobody can take over yet: looked at again after this
 }  // namespace
 
 bool SequencerMachine::heard_lately(const Node& n) const {
@@ -63,6 +64,52 @@ void SequencerMachine::yield_when_better(const std::vector<NodeId>& own) {
     return event(Event::Level::warning, fmt::format("reaches the quorums of {} of {} logs; hands over to sequencer {}, which reaches {}",
                                                     served, open, id.value, logs_served_by(r.storage)));
   }
+}
+
+// ---- Stopping
+
+void SequencerMachine::resign(Time now) {
+  now_ = now;
+  if (resigned()) return;
+  resign_by_ = now + options_.resign_max;
+  answer_until_ = now + options_.resign_answers_max;
+  hand_over_due_ = now;
+  led_ = raft_.is_leader();
+  raft_.resign(now);
+}
+
+bool SequencerMachine::may_stop() const {
+  if (!resigned()) return false;
+  if (!led_ || now_ >= resign_by_) return true;
+  // It goes on voting until another one leads: its vote may be the one that is needed.
+  if (!raft_.is_leader()) return raft_.leader() != SequencerId{};
+  return sequencers_.empty() && !owes_answers();
+}
+
+/// To a client: a run that is ordered and not committed, or a change of the metadata.
+bool SequencerMachine::owes_answers() const {
+  return now_ < answer_until_ &&
+         (!proposals_.empty() || std::ranges::any_of(logs_, [](const auto& l) { return l.second.term && l.second.term->owes_answers(); }));
+}
+
+/// Logs whose quorums it said lately that it reaches.
+std::size_t SequencerMachine::served_by(SequencerId id) const {
+  const auto r = reach_.find(id);
+  return r == reach_.end() || now_ - r->second.at > 3 * options_.reach_every ? 0 : logs_served_by(r->second.storage);
+}
+
+/// Those that were not asked yet first, then by the logs that they serve. Raft refuses one that lacks entries.
+void SequencerMachine::hand_over_when_due() {
+  if (!resigned() || !raft_.is_leader() || now_ < hand_over_due_ || owes_answers()) return;
+  std::vector<SequencerId> best;
+  for (const auto& [id, c] : sequencers_) best.push_back(id);
+  const auto rank = [this](SequencerId id) { return std::pair(asked_.contains(id) ? 1 : 0, -static_cast<std::int64_t>(served_by(id))); };
+  std::ranges::stable_sort(best, {}, rank);
+  const auto to = std::ranges::find_if(best, [this](SequencerId id) { return raft_.hand_over(now_, id); });
+  hand_over_due_ = now_ + (to == best.end() ? nobody_pause : options_.hand_over_again);
+  if (to == best.end()) return;
+  asked_.insert(*to);
+  event(Event::Level::info, fmt::format("is to stop; hands over to sequencer {}", to->value));
 }
 
 }  // namespace loglog::sequencer

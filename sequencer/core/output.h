@@ -69,6 +69,9 @@ struct Event {
 
 /// What one step produced. Perform in this order: events, saves, sends, closes. Reused: clear() keeps capacity.
 struct Output {
+  /// The process must end with this: what was committed cannot be understood (newer_format), and to leave it out would make another
+  /// state than the others have. Nothing else is to be performed, now or later.
+  std::optional<Error> fatal;
   std::vector<Event> events;
   std::vector<SaveRaft> saves;
   std::vector<Send> sends;
@@ -110,6 +113,9 @@ struct Options {
   /// A follower whose connection to the leader closed starts pre-vote after a random delay up to this.
   Duration closed_leader_hint_max = 30ms;
   Duration recovery_step_timeout = 2s;  ///< S8
+  Duration resign_max = 2s;             ///< how long a leader that is to stop tries to hand over,
+  Duration resign_answers_max = 200ms;  ///< … and of that, waits for what it has ordered to be durable
+  Duration hand_over_again = 300ms;     ///< one that was asked to take over and does not: another one is asked
   Duration reach_every = 1s;            ///< S8: storage nodes are pinged, and followers tell the leader which they reach
   Duration watermark_delay = 1ms;       ///< how long a committed offset waits for an Order to go with, while runs are in flight
   Duration watermark_idle_interval = 50ms;

@@ -147,6 +147,7 @@ void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
 Output& SequencerMachine::output() {
   // Raft's news may touch logs, and a log's fate may need a proposal: until nothing new comes.
   for (int round = 0; round < 8; ++round) {
+    hand_over_when_due();
     drain_raft();
     flush_logs();
     // What this side closes is gone at once; the driver need not say so (and may).
@@ -162,6 +163,8 @@ Output& SequencerMachine::output() {
     wake = std::min(wake, push_due_);
     if (!timers_.empty()) wake = std::min(wake, timers_.begin()->first);
   }
+  if (resigned()) wake = std::min(wake, resign_by_);
+  if (resigned() && raft_.is_leader()) wake = std::min(wake, std::max(hand_over_due_, owes_answers() ? answer_until_ : Time{}));
   out_.wake = wake;
   return out_;
 }

@@ -4,7 +4,7 @@
 //   sequencer_machine.cpp  the doors: connections, messages, time, output
 //   machine_raft.cpp       Raft's output, applying commands, winning and losing the lead
 //   machine_nodes.cpp      storage nodes: identity, metadata, seal (T1–T5), joining and dropping logs
-//   machine_yield.cpp      S8: handing over to a sequencer that reaches more
+//   machine_yield.cpp      S8: handing over to a sequencer that reaches more, or because this one is to stop
 //   machine_logs.cpp       log terms: starting them, S8, background recovery
 //   machine_clients.cpp    what clients ask
 //   machine_status.cpp     status and metadata answers
@@ -39,6 +39,12 @@ class SequencerMachine final : private LogHost {
   void arrived(Time now, Arrived&& a);
   void save_done(Time now, SaveDone d);
   void tick(Time now, std::uint64_t wall_ms);
+  /// This sequencer is to stop: it stands for no election any more, and a leader hands over first. It takes no new commit, answers
+  /// what it has ordered, and then asks the sequencer that has the whole Raft log and reaches most to take over. For at most
+  /// Options::resign_max.
+  void resign(Time now);
+  /// After resign(): another one leads, or nothing can be handed over (any more). Asked after output().
+  bool may_stop() const;
   /// Finishes the step (orders of all logs touched go out as one message per replica) and gives what to perform; the driver
   /// clears it afterwards.
   Output& output();
@@ -113,6 +119,7 @@ class SequencerMachine final : private LogHost {
   Bytes first_entry();
   void drain_raft();
   void apply(const RaftEntry& e);
+  void not_understood(const std::string& what);
   void applied(const Command& c, const Applied& result, RaftTerm raft_term);
   void answer_proposal(RaftIndex index, RaftTerm raft_term, const Applied& result);
   bool propose(Command c, std::optional<Client> client = {});
@@ -140,6 +147,10 @@ class SequencerMachine final : private LogHost {
   // machine_yield.cpp
   void tick_reach();
   void yield_when_better(const std::vector<NodeId>& own);
+  void hand_over_when_due();
+  bool owes_answers() const;
+  bool resigned() const { return resign_by_ != never; }
+  std::size_t served_by(SequencerId id) const;
   bool heard_lately(const Node& n) const;
   std::vector<NodeId> reached() const;
   std::size_t logs_served_by(const std::vector<NodeId>& nodes) const;
@@ -175,6 +186,8 @@ class SequencerMachine final : private LogHost {
   bool leads_or_refuses(const Client& c);
   LogTerm* open_term(const Client& c, LogId log, Message request);
   Failed not_leader() const;
+  SequencerId known_leader() const;
+  loglog::Metadata nodes_and_leader() const;
 
   Options options_;
   Random random_;
@@ -196,6 +209,11 @@ class SequencerMachine final : private LogHost {
   Time underserved_since_ = never;
   Time no_yield_before_{};
   Duration yield_pause_{};
+  Time resign_by_ = never;  // never: it does not resign
+  Time answer_until_{};     // what it has ordered, before it hands over
+  Time hand_over_due_{};
+  bool led_ = false;               // when it was asked to stop
+  std::set<SequencerId> asked_{};  // to take over
   RaftTerm lead_raft_term_{};
 
   std::map<ConnectionId, Connection> connections_;

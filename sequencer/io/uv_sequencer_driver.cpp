@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace loglog::sequencer {
 namespace {
 
@@ -21,7 +23,7 @@ std::uint64_t wall_ms() {
 }  // namespace
 
 SequencerDriver::SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options, std::uint64_t seed, transport::EventLog log,
-                                 std::function<void(const std::string&)> fatal)
+                                 std::function<void(const Error&)> fatal)
     : loop_(loop),
       storage_(storage),
       options_(std::move(options)),
@@ -59,6 +61,12 @@ Result<void> SequencerDriver::start(const std::string& listen_address) {
   for (const StorageInfo& s : options_.storage) peers_.push_back({s.address, Role::storage, s.id.value, redial_min, Errc::ok});
   for (std::size_t i = 0; i < peers_.size(); ++i) dial(i);
   return {};
+}
+
+void SequencerDriver::resign(std::function<void()> then) {
+  if (when_resigned_) return;
+  when_resigned_ = std::move(then);
+  machine_.resign(loop_.now());
 }
 
 void SequencerDriver::dial(std::size_t peer) {
@@ -113,6 +121,10 @@ void SequencerDriver::perform() {
   if (dead_) return;
   Output& o = machine_.output();
   for (const Event& e : o.events) log_(level_of(e.level), e.text);
+  if (o.fatal) {
+    dead_ = true;
+    return fatal_(*o.fatal);
+  }
   if (!o.saves.empty()) {
     std::lock_guard lock(mutex_);
     for (SaveRaft& s : o.saves) saves_.push_back(std::move(s));
@@ -134,6 +146,7 @@ void SequencerDriver::perform() {
   }
   const Time wake = o.wake;
   o.clear();
+  if (when_resigned_ && machine_.may_stop()) std::exchange(when_resigned_, {})();
   loop_.set_wake(wake, [this, alive = alive_] {
     if (*alive) machine_.tick(loop_.now(), wall_ms());
   });
@@ -154,7 +167,7 @@ void SequencerDriver::save_all() {
       if (!*alive || dead_) return;
       if (!ok) {
         dead_ = true;
-        return fatal_(ok.error().message());
+        return fatal_({Errc::io_error, ok.error().message()});
       }
       machine_.save_done(loop_.now(), {ticket});
     });

@@ -15,16 +15,19 @@
 
 namespace loglog::sequencer {
 
-/// Belongs to its loop's thread. `fatal` is called when a save fails; nothing is performed after it.
+/// Belongs to its loop's thread. `fatal` is called when a save fails (io_error), or when what was committed is not understood
+/// (newer_format); nothing is performed after it.
 class SequencerDriver {
  public:
   SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options, std::uint64_t seed, transport::EventLog log,
-                  std::function<void(const std::string&)> fatal);
+                  std::function<void(const Error&)> fatal);
   ~SequencerDriver();
   /// Listens, then dials every other sequencer with a higher id and every storage node, again and again.
   Result<void> start(const std::string& listen_address);
   const std::string& address() const { return listener_->address(); }
   std::expected<std::string, std::string> readiness() const { return machine_.readiness(); }
+  /// Hands over first where it leads (SequencerMachine::resign); `then` is called once, when the driver may go.
+  void resign(std::function<void()> then);
 
  private:
   struct Peer {  // somebody this side dials
@@ -46,8 +49,9 @@ class SequencerDriver {
   SequencerMachine machine_;
   Random jitter_;
   transport::EventLog log_;
-  std::function<void(const std::string&)> fatal_;
+  std::function<void(const Error&)> fatal_;
   bool dead_ = false;
+  std::function<void()> when_resigned_;
   std::unique_ptr<transport::Listener> listener_;
   std::map<ConnectionId, transport::Connection::Ptr> connections_;
   std::map<ConnectionId, std::size_t> dialled_;

@@ -2,6 +2,7 @@
 
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "proto-spec/http/mhd_http_server.h"
 #include "proto-spec/vocabulary/exit_code.h"
@@ -24,6 +25,9 @@ struct StorageNode::Running {
   Result<void> start_http(const std::string& where, const transport::EventLog& log);
   /// On the loop's thread, or once that has ended.
   void end();
+  /// On the loop's thread. Asked a second time it stops at once.
+  void begin_stop();
+  bool stopping = false;
 };
 
 Result<void> NodeOptions::validate() const {
@@ -94,12 +98,18 @@ void StorageNode::Running::end() {
   driver.reset();
 }
 
+void StorageNode::Running::begin_stop() {
+  if (std::exchange(stopping, true) || !driver) return loop.stop();
+  driver->begin_stop([this] { loop.stop(); });
+}
+
 StorageNode::StorageNode(NodeOptions options) : options_(std::move(options)) {}
 StorageNode::~StorageNode() { stop(); }
 
 Result<void> StorageNode::start() {
   const transport::EventLog log(fmt::format("storage {}", options_.id), options_.log_level);
   running_ = std::make_unique<Running>();
+  told_ = false;
   if (auto ok = running_->start(options_, log); !ok) {
     running_.reset();
     return ok;
@@ -111,9 +121,14 @@ Result<void> StorageNode::start() {
   return {};
 }
 
+void StorageNode::begin_stop() {
+  if (!running_ || std::exchange(told_, true)) return;
+  running_->loop.post([r = running_.get()] { r->begin_stop(); });
+}
+
 void StorageNode::stop() {
   if (!running_) return;
-  running_->loop.stop();
+  begin_stop();
   if (running_->thread.joinable()) running_->thread.join();
   running_.reset();
 }
@@ -138,7 +153,7 @@ int StorageNode::run_until_signal(const std::function<std::optional<NodeOptions>
   running_ = std::make_unique<Running>();
   const transport::EventLog log(fmt::format("storage {}", options_.id), options_.log_level);
   // Before anybody can know that it serves.
-  running_->loop.on_stop_signal([this] { running_->loop.stop(); });
+  running_->loop.on_stop_signal([this] { running_->begin_stop(); });
   running_->loop.on_hangup([&] {
     if (const auto again = reread ? reread() : std::nullopt) take(*again, log);
     else log(transport::LogLevel::warning, "SIGHUP: the options stay as they are");

@@ -30,7 +30,8 @@ struct NodeOptions {
   Result<void> validate() const;
 };
 
-/// Runs in a thread of its own between start() and stop() or destruction. A failing disk ends the whole process (K2), with
+/// Runs in a thread of its own between start() and stop() or destruction. To stop it takes nothing more and finishes what it was
+/// ordered to write, for at most 2 s. A failing disk ends the whole process (K2), with
 /// exit code 8: an application that cannot have that runs the node as a process.
 class StorageNode {
  public:
@@ -38,13 +39,16 @@ class StorageNode {
   ~StorageNode();
   /// Returns once it listens, or with why not.
   Result<void> start();
+  /// Asks it to stop and does not wait; stop() does.
+  void begin_stop();
   void stop();
   /// HOST:PORT as it listens; after start().
   const std::string& address() const;
   /// HOST:PORT of its pages as they are served, or empty; after start().
   const std::string& http_address() const;
-  /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code. At SIGHUP it asks `reread` for its options
-  /// again (nullopt: they are no good, as was said): the log level changes at once, of others it says that they need a restart.
+  /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code. A second signal ends it at once. At SIGHUP it
+  /// asks `reread` for its options again (nullopt: they are no good, as was said): the log level changes at once, of others it says that
+  /// they need a restart.
   int run_until_signal(const std::function<std::optional<NodeOptions>()>& reread = {});
 
  private:
@@ -52,6 +56,7 @@ class StorageNode {
   struct Running;
   NodeOptions options_;
   std::unique_ptr<Running> running_;
+  bool told_ = false;  // to stop
 };
 
 /// The whole command, with its options.

@@ -185,8 +185,10 @@ void LogReplica::group_durable(const OrderQueue::Group& group) {
   acknowledge();
   tell_observers(group);
   advance_committed(state.leader_committed);
-  marks_at_ = state.node.now + state.node.options.idle_marks_after;
+  marks_within(state.node.options.idle_marks_after);
 }
+
+void LogReplica::marks_within(Duration d) { marks_at_ = state.node.now + (stopping_ ? Duration{0} : d); }
 
 /// D4: the term is checked again at the moment of sending; S6: only a tail whose last frame is of this term counts.
 bool LogReplica::may_acknowledge() const {
@@ -217,7 +219,7 @@ void LogReplica::advance_committed(Offset leader_committed) {
   const Offset now = removed(Rule::D5_own) ? state.leader_committed : std::min(state.leader_committed, state.durable.end);
   if (now == state.committed || (now < state.committed && !removed(Rule::D5_back))) return;
   state.committed = now;
-  if (marks_at_ == never) marks_at_ = state.node.now + committed_marks_after;
+  if (marks_at_ == never) marks_within(committed_marks_after);
   if (state.trim_wanted > state.first_kept()) trim_log(state, state.trim_wanted);
   reader.wake();
 }
@@ -262,6 +264,12 @@ void LogReplica::tick() {
     const bool idle = !writer_.busy() && !repair_.active() && !reconcile_wanted_ && orders_.empty() && !state.dropped && !state.dirty_tail;
     if (idle && !writer_.marks_current()) writer_.write_marks([] {});
   }
+  schedule();
+}
+
+void LogReplica::begin_stop() {
+  stopping_ = true;
+  if (marks_at_ != never) marks_within(Duration{0});
   schedule();
 }
 

@@ -41,6 +41,10 @@ class LogReplica {
   void forget(ConnectionId c);
 
   void tick();
+  /// No more will come: what was ordered and is here is written, then the marks.
+  void begin_stop();
+  /// None of that is left.
+  bool at_rest() const { return !writer_.busy() && !orders_.ready() && marks_at_ == never; }
 
  private:
   struct Asked {
@@ -58,6 +62,7 @@ class LogReplica {
   void tell_observers(const OrderQueue::Group& group);
   void advance_committed(Offset leader_committed);
   void schedule();
+  void marks_within(Duration d);
   void reconcile_now();
   void reconciled(const Reconcile& m, Errc e);
   void hole_found();
@@ -75,6 +80,7 @@ class LogReplica {
   std::map<ProducerId, Sequence> durable_through_;  // last sequence written since the log was last cut
   std::map<ProducerId, ConnectionId> observers_;    // V2
   Time marks_at_ = never;
+  bool stopping_ = false;
 };
 
 }  // namespace loglog::storage

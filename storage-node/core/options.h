@@ -29,6 +29,7 @@ struct Options {
   std::uint64_t group_bytes_max = 1u << 20;         ///< a group takes no further run at this size
   std::uint32_t busy_retry_after_ms = 20;
   std::uint32_t copy_bytes = 1u << 20;        ///< asked for with one Copy
+  Duration stop_max = 2s;                     ///< how long a node that is to stop finishes what it has taken
   std::size_t orders_waiting_max = 1u << 17;  ///< ordered items per log; the leader's window keeps well below
 };
 

@@ -1,5 +1,7 @@
 #include "storage-node/core/storage_machine.h"
 
+#include <algorithm>
+
 #include "proto-spec/vocabulary/rules.h"
 #include "proto-spec/wire/field_codec.h"
 
@@ -219,7 +221,7 @@ void StorageMachine::forget(ConnectionId c) {
 void StorageMachine::arrived(Time now, Arrived&& a) {
   begin(now);
   if (a.from == leader_) leader_heard_ = now;
-  if (sessions_.contains(a.from)) dispatch(a.from, a.request, std::move(a.message));
+  if (sessions_.contains(a.from) && stop_by_ == never) dispatch(a.from, a.request, std::move(a.message));
   end();
 }
 
@@ -235,7 +237,7 @@ void StorageMachine::tick(Time now) {
   node_.staging.expire(now);
   for (LogId id : node_.take_due())
     if (LogReplica* log = find(id)) log->tick();
-  if (leader_ != ConnectionId{} && report_at_ <= now) {
+  if (leader_ != ConnectionId{} && report_at_ <= now && stop_by_ == never) {
     const bool suspect = std::any_of(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.suspect; });
     node_.send(leader_, RequestId{}, StagedIs{node_.staging.bytes(), suspect});
     report_at_ = now + report_every;
@@ -243,7 +245,21 @@ void StorageMachine::tick(Time now) {
   end();
 }
 
-void StorageMachine::end() { node_.out.wake = std::min(node_.next_wake(), leader_ == ConnectionId{} ? never : report_at_); }
+void StorageMachine::begin_stop(Time now) {
+  begin(now);
+  if (stop_by_ == never) {
+    stop_by_ = now + node_.options.stop_max;
+    for (const auto& [id, log] : logs_) log->begin_stop();
+  }
+  end();
+}
+
+bool StorageMachine::may_stop() const {
+  if (stop_by_ == never) return false;
+  return node_.now >= stop_by_ || std::ranges::all_of(logs_, [](const auto& l) { return l.second->at_rest(); });
+}
+
+void StorageMachine::end() { node_.out.wake = std::min({node_.next_wake(), leader_ == ConnectionId{} ? never : report_at_, stop_by_}); }
 
 // ---- dispatch
 

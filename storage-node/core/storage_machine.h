@@ -27,6 +27,11 @@ class StorageMachine {
   void arrived(Time now, Arrived&& a);
   void disk_done(Time now, DiskDone&& d);
   void tick(Time now);
+  /// The node is to stop: from now on it takes nothing from anybody. What it has been ordered and holds it writes, and says so; then
+  /// the marks, so that the next start finds them up to date (K3). For at most Options::stop_max.
+  void begin_stop(Time now);
+  /// After begin_stop(): nothing of that is left, or the time is up. Asked after output().
+  bool may_stop() const;
   Output& output() { return node_.out; }
 
   Hello hello() const;
@@ -104,6 +109,7 @@ class StorageMachine {
   Time leader_heard_{};  // anything at all from there
   RaftIndex seal_version_{};
   Time report_at_{};
+  Time stop_by_ = never;  // never: it does not stop
 };
 
 }  // namespace loglog::storage

@@ -48,6 +48,13 @@ Result<void> StorageDriver::start(const std::string& listen_address) {
   return {};
 }
 
+void StorageDriver::begin_stop(std::function<void()> then) {
+  if (when_stopped_) return;
+  when_stopped_ = std::move(then);
+  listener_.reset();
+  machine_.begin_stop(loop_.now());
+}
+
 void StorageDriver::accepted(uv_stream_t* s) {
   auto c = transport::Connection::accept(loop_, s, machine_.hello(), {});
   if (c) adopt(ConnectionId{++ids_}, c, NodeId{});
@@ -92,6 +99,7 @@ void StorageDriver::perform() {
     }
   const Time wake = o.wake;
   o.clear();
+  if (when_stopped_ && machine_.may_stop()) std::exchange(when_stopped_, {})();
   loop_.set_wake(wake, [this, alive = alive_] {
     if (*alive) machine_.tick(loop_.now());
   });

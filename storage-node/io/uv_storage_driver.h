@@ -25,6 +25,8 @@ class StorageDriver {
   Result<void> start(const std::string& listen_address);
   const std::string& address() const { return listener_->address(); }
   std::expected<std::string, std::string> readiness() const { return machine_.readiness(loop_.now()); }
+  /// Takes nothing more and finishes what it has taken (StorageMachine::begin_stop); `then` is called once, when the driver may go.
+  void begin_stop(std::function<void()> then);
 
  private:
   void accepted(uv_stream_t* listener);
@@ -42,6 +44,7 @@ class StorageDriver {
   transport::EventLog log_;
   std::function<void(const std::string&)> fatal_;
   bool dead_ = false;
+  std::function<void()> when_stopped_;
   std::unique_ptr<transport::Listener> listener_;
   std::map<ConnectionId, transport::Connection::Ptr> connections_;
   std::uint64_t ids_ = 0;

@@ -80,27 +80,11 @@ class ChaosCluster(Cluster):
         self.log_ids[log] = int(re.search(rf"^{log} id (\d+) ", listed, re.MULTILINE).group(1))
 
     # ---- what it says of itself
-    def try_status(self, timeout=10):
-        """None where nobody answers for the whole."""
-        try:
-            r = self.run("status", "--json", check=False, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            return None
-        return json.loads(r.stdout) if r.returncode == 0 else None
-
-    def is_whole(self, status):
-        """All are up, and every replica takes part and holds what is committed. Under load one may be a moment behind. Without a
-        leader nobody tells of nodes and logs."""
-        return (status is not None and [n["state"] for n in status["storage"]] == ["up"] * len(self.storage)
-                and {log["name"] for log in status["logs"]} == set(self.log_ids)
-                and all(q["role"] in ("leader", "follower") for q in status["sequencers"])
-                and all(r["state"] == "streaming" and r["durable"] >= log["committed"] for log in status["logs"] for r in log["replicas"]))
-
-    def wait_whole(self, what, limit=HEALING_LIMIT):
+    def wait_healed(self, what, limit=HEALING_LIMIT):
         begin = time.monotonic()
         while True:
             status = self.try_status()
-            if self.is_whole(status):
+            if self.is_whole(status, self.log_ids):
                 return status
             for name in self.nodes:
                 process = self.running.get(name)

@@ -213,7 +213,7 @@ def power_cut_of_all(cluster, random, nodes):
 @fault(2, "all")
 def damaged_segment(cluster, random, nodes):
     """A byte below committed changes while the node is down. The others are whole: what is promised is one copy's damage (K3, K4)."""
-    status = cluster.wait_whole("before a segment is damaged")
+    status = cluster.wait_healed("before a segment is damaged")
     node = random.choice(list(cluster.storage))
     log = random.choice(status["logs"])
     cluster.kill(node)
@@ -231,7 +231,7 @@ def damaged_segment(cluster, random, nodes):
         os.fsync(f.fileno())
     yield
     start(cluster, node)
-    cluster.wait_whole(f"after byte {at} of {path.name} was changed on {node}")
+    cluster.wait_healed(f"after byte {at} of {path.name} was changed on {node}")
 
 
 @fault(2, "storage")

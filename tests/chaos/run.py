@@ -202,11 +202,11 @@ class Chaos:
         violations = []
         self.tell("all healed")
         resumed = self.appends_resume()
-        self.cluster.wait_whole("after the last fault")
+        self.cluster.wait_healed("after the last fault")
         for key in [k for k in self.cluster.recorders if k[1] in ("producer", "tail")]:
             if self.cluster.end_recorder(key) != 0:
                 violations.append(f"a client failed: {' '.join(key)}")
-        committed = {log["name"]: log["committed"] for log in self.cluster.wait_whole("after the last append")["logs"]}
+        committed = {log["name"]: log["committed"] for log in self.cluster.wait_healed("after the last append")["logs"]}
         violations += self.read_all("all", committed)
         for node in self.cluster.storage:  # what rots in a closed segment is found by who reads it there, and repaired then
             pairs = [(a, b) for n in self.cluster.storage if n != node for a, b in (("clients", n), (n, "clients"))]

@@ -8,7 +8,7 @@ using namespace loglog;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes whole = Bytes::copy_of(std::as_bytes(std::span(data, size)));
   if (auto r = decode(whole)) {
-    const Encoded e = encode(r->request, r->message);
+    const Encoded e = encode(r->request, r->message, data[0]);
     if (e.size() != size) std::abort();
     (void)to_text(r->message);
   }

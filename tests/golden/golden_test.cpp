@@ -57,6 +57,7 @@ void compare(const fs::path& file, ByteSpan bytes) {
 
 // A value in every field, each another one, the same in every run.
 struct Filler {
+  std::uint8_t version = 1;
   std::uint64_t n = 0;
   template <class T>
   void operator()(const char*, T& v) {
@@ -79,16 +80,30 @@ struct Filler {
   }
 };
 
+/// Whether messages.def has fields of that version in it, or it is of that version itself.
 template <class M>
-void check_message() {
+bool is_of(std::uint8_t version, int since) {
+  if (version == since) return true;
   M m;
-  Filler f;
+  FieldSizer before{.version = static_cast<std::uint8_t>(version - 1)}, then{.version = version};
+  for_each_field(m, before);
+  for_each_field(m, then);
+  return version > since && before.size != then.size;
+}
+
+template <class M>
+void check_message(std::uint8_t version, int since) {
+  if (!is_of<M>(version, since)) return;
+  M m;
+  Filler f{.version = version};
   for_each_field(m, f);
-  const Encoded e = encode(RequestId{7}, m);
+  const Encoded e = encode(RequestId{7}, m, version);
   Bytes whole = Bytes::allocate(e.size());
   std::memcpy(whole.mutable_data(), e.head.data(), e.head.size());
   if (!e.tail.empty()) std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
-  const fs::path file = golden / "wire" / (std::string(name_of(M::type)) + ".hex");
+  // NAME.hex has it as in its first version, NAME.2.hex as version 2 changed it.
+  const std::string name{name_of(M::type)};
+  const fs::path file = golden / "wire" / (version == since ? name + ".hex" : fmt::format("{}.{}.hex", name, version));
   compare(file, whole);
   const auto back = decode(unhex(slurp(file)));
   REQUIRE(back.has_value());
@@ -111,9 +126,29 @@ Bytes entry_image(std::string_view payload) {
 
 }  // namespace
 
-TEST_CASE("every message has its golden bytes and comes back from them") {
-#define LOGLOG_MESSAGE(number, Name, direction, since) check_message<Name>();
+TEST_CASE("every message has its golden bytes and comes back from them, in each version that changed it") {
+  int newest = 1;
+#define LOGLOG_MESSAGE(number, Name, direction, since) newest = std::max(newest, since);
+#define LOGLOG_FIELD_SINCE(since, type, name) newest = std::max(newest, since);
 #include "proto-spec/messages.def"
+  CHECK(newest >= protocol_highest);
+  for (std::uint8_t version = 1; version <= newest; ++version) {
+#define LOGLOG_MESSAGE(number, Name, direction, since) check_message<Name>(version, since);
+#include "proto-spec/messages.def"
+  }
+}
+
+TEST_CASE("a field of a newer version is not sent in an older one, nor looked for") {
+  Status s;
+  s.id = SequencerId{3};
+  s.protocol = 9;
+  const Encoded older = encode(RequestId{1}, s, 1), newer = encode(RequestId{1}, s, 2);
+  CHECK(newer.head.size() == older.head.size() + 1);
+  const auto from_older = decode(older.head), from_newer = decode(newer.head);
+  REQUIRE(from_older.has_value());
+  REQUIRE(from_newer.has_value());
+  CHECK(std::get<Status>(from_older->message).protocol == 0);
+  CHECK(std::get<Status>(from_newer->message).protocol == 9);
 }
 
 TEST_CASE("frames have their golden bytes") {
@@ -190,7 +225,8 @@ TEST_CASE("numbers of messages and errors are used once") {
   // Every golden file belongs to a message: a retired message keeps its file in golden/retired.
   for (const auto& f : fs::directory_iterator(golden / "wire")) {
     bool known = false;
-    for (unsigned n : numbers) known = known || name_of(static_cast<MessageType>(n)) == f.path().stem().string();
+    const std::string stem = f.path().stem().string();  // NAME or NAME.VERSION
+    for (unsigned n : numbers) known = known || name_of(static_cast<MessageType>(n)) == stem.substr(0, stem.find('.'));
     INFO(f.path().filename().string());
     CHECK(known);
   }

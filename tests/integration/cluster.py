@@ -31,6 +31,7 @@ class Cluster:
         self.sequencers = {f"seq{i + 1}": f"127.0.0.1:{ports[i]}" for i in range(sequencers)}
         self.storage = {f"node{i + 1}": f"127.0.0.1:{ports[sequencers + i]}" for i in range(storage)}
         self.extra_storage = list(extra_storage)
+        self.programs = {}  # by name: the folder of its program, where that is another one
         self.running = {}
 
     # ---- processes
@@ -40,10 +41,11 @@ class Cluster:
     def command(self, name):
         number = "".join(c for c in name if c.isdigit())
         data = self.data(name)
+        programs = self.programs.get(name, BIN)
         if name in self.storage:
-            return [BIN / "loglog-storage", "--id", number, "--cluster-name", self.name, "--listen", self.storage[name],
+            return [programs / "loglog-storage", "--id", number, "--cluster-name", self.name, "--listen", self.storage[name],
                     "--data", data, *self.extra_storage]
-        return [BIN / "loglog-sequencer", "--id", number, "--cluster-name", self.name, "--listen", self.sequencers[name],
+        return [programs / "loglog-sequencer", "--id", number, "--cluster-name", self.name, "--listen", self.sequencers[name],
                 "--data", data, "--sequencers", self.address_list(self.sequencers), "--storage", self.address_list(self.storage)]
 
     def inside(self, name):
@@ -115,6 +117,31 @@ class Cluster:
 
     def status(self):
         return json.loads(self.run("status", "--json").stdout)
+
+    def try_status(self, timeout=10):
+        """None where nobody answers for the whole."""
+        try:
+            r = self.run("status", "--json", check=False, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        return json.loads(r.stdout) if r.returncode == 0 else None
+
+    def is_whole(self, status, logs):
+        """All are up, and every replica takes part and holds what is committed. Under load one may be a moment behind. Without a
+        leader nobody tells of nodes and logs."""
+        return (status is not None and [n["state"] for n in status["storage"]] == ["up"] * len(self.storage)
+                and {log["name"] for log in status["logs"]} == set(logs)
+                and [q["role"] for q in status["sequencers"]].count("leader") == 1
+                and all(q["role"] in ("leader", "follower") for q in status["sequencers"])
+                and all(r["state"] == "streaming" and r["durable"] >= log["committed"] for log in status["logs"] for r in log["replicas"]))
+
+    def wait_whole(self, logs, timeout=60):
+        deadline = time.monotonic() + timeout
+        while not self.is_whole(status := self.try_status(), logs):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not whole within {timeout} s: {json.dumps(status)}")
+            time.sleep(0.05)
+        return status
 
     def leader(self, timeout=20):
         deadline = time.monotonic() + timeout

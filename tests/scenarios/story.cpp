@@ -183,6 +183,13 @@ void Story::sever(const Process& a, const std::vector<Process*>& others) {
 }
 
 /// Of the ways in which a power cut may treat unsynced sectors, the one that loses most.
+Duration Story::stop(Process& p, Duration within) {
+  const Time begun = world_.scheduler.now();
+  p.stop([] {});
+  until(p.name() + " has stopped", [&p] { return !p.alive(); }, within);
+  return world_.scheduler.now() - begun;
+}
+
 std::size_t Story::power_cut(StorageProcess& n) {
   n.kill();
   simulator::SimulatedDisk worst = n.disk;

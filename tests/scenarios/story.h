@@ -76,6 +76,8 @@ class Story {
   /// The process dies with what is in its memory; its disk stays.
   void kill(Process& p) { p.kill(); }
   void restart(Process& p) { p.start(); }
+  /// Asks the process to stop by itself, as SIGTERM does, and waits until it has; gives how long that took.
+  Duration stop(Process& p, Duration within = 3s);
   /// The node dies, and every unsynced sector with it.
   std::size_t power_cut(StorageProcess& n);
   /// Flips one bit of the frame bytes at an offset of the log.

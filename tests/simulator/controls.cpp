@@ -24,6 +24,7 @@ const Control all_controls[] = {
     {"kill_storage", "kill_storage 400", Bug::completes_too_early, "a driver says done before the bytes are in the page cache"},
     {"kill_sequencer", "kill_sequencer 400", Bug::forgets_raft_saves, "a sequencer's last saves do not survive it"},
     {"kill_leader", "kill_leader 600", Bug::forgets_raft_saves, "a sequencer's last saves do not survive it"},
+    {"graceful_stop", "graceful_stop 300", Bug::completes_too_early, "a driver says done before the bytes are in the page cache"},
     {"kill_client", "kill_client 500", Bug::repeats_after_restart, "an application appends again what was under way"},
     {"power_storage", "power_storage 500", Bug::skips_sync, "fdatasync does nothing"},
     {"power_all", "power_all 2500", Bug::skips_sync, "fdatasync does nothing"},

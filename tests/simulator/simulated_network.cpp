@@ -109,6 +109,7 @@ void SimulatedNetwork::dial(Process& from, const std::string& address, Connectio
     if (!link->open) return;
     Process* p = link->ends[1].process;
     if (!acceptable(p->hello(), hello)) return shut(link, 1);
+    link->version = std::min(p->hello().highest_version, hello.highest_version);
     deliver(link, 0, [this, link, dial_key, acceptable, answer = p->hello()] {
       if (!link->open) return;
       Process* dialler = link->ends[0].process;
@@ -128,7 +129,7 @@ void SimulatedNetwork::send(Process& from, ConnectionId id, RequestId request, c
   if (tap) tap(from, *link->ends[to].process, m);
   if (!traps_.empty()) spring(link, to, m);
   if (!link->open) return;
-  const Encoded e = encode(request, m);
+  const Encoded e = encode(request, m, link->version);
   Bytes whole = Bytes::allocate(e.size());
   std::memcpy(whole.mutable_data(), e.head.data(), e.head.size());
   if (!e.tail.empty()) std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
@@ -149,6 +150,7 @@ void SimulatedNetwork::arrive(const LinkPtr& link, int to, const std::string& fr
   End& end = link->ends[to];
   if (!end.told) return;  // the hello before it was lost
   auto r = decode(whole);
+  check(damaged || !r || load_le<std::uint8_t>(whole.data()) == link->version, "a message has the version that was agreed on");
   if (!r) {
     check(damaged, "a message sent by a core does not decode");
     world_.faults.count("damaged message refused");

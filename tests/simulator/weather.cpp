@@ -16,6 +16,7 @@ constexpr std::array kinds = {
     FaultKind{"kill_storage", "a storage node is killed and comes back; what the page cache holds survives"},
     FaultKind{"kill_sequencer", "a sequencer is killed and comes back"},
     FaultKind{"kill_leader", "the leader is killed and comes back"},
+    FaultKind{"graceful_stop", "a server is asked to stop, stops by itself and comes back; every third time it is the leader"},
     FaultKind{"kill_client", "a client dies in the middle of whatever it does and begins anew as another producer"},
     FaultKind{"power_storage", "a storage node loses power: unsynced sectors are lost or torn"},
     FaultKind{"power_all", "all nodes lose power at once"},
@@ -23,7 +24,7 @@ constexpr std::array kinds = {
     FaultKind{"slow_node", "all that a server does takes long"},
     FaultKind{"slow_disk", "a storage node's disk takes up to 100 times as long"},
     FaultKind{"clock_jump", "the wall clocks of a server and a client jump"},
-    FaultKind{"rolling_upgrade", "one server after the other restarts and then speaks another protocol version too"},
+    FaultKind{"rolling_upgrade", "one server after the other is stopped or killed, and then speaks another protocol version too"},
     FaultKind{"lose_sequencer", "a sequencer's state is lost: it stays down until its state is put back"},
     FaultKind{"break_connection", "a connection breaks in mid-stream; a prefix of what was under way is delivered"},
     FaultKind{"late_connection", "a connection breaks for one end; the other end gets the rest of it while a new one exists"},
@@ -189,6 +190,10 @@ bool Weather::to_processes(const std::string& kind) {
     SequencerProcess& p = kind == "kill_leader" ? leader_or_any() : any_sequencer();
     p.kill();
     restart_later(p);
+  } else if (kind == "graceful_stop") {
+    Process& p = random_.chance(1, 3) ? static_cast<Process&>(leader_or_any()) : any_server();
+    if (!p.alive() || p.stopping()) return false;
+    p.stop([this, &p] { restart_later(p); });
   } else if (kind == "kill_client") {
     ClientProcess& p = *world_.clients[random_.below(world_.clients.size() - world_.options.quiet_clients)];
     p.kill();
@@ -227,11 +232,14 @@ void Weather::roll(std::size_t i, bool upgrade) {
   rolling_ = i < world_.storage.size() + world_.sequencers.size() && world_.scheduler.now() < until_;
   if (!rolling_) return;
   Process& p = server(i);
-  p.kill();
-  p.upgraded = upgrade;
-  world_.scheduler.after(20ms, [this, &p] {
-    if (&p != lost_sequencer_) p.start();
-  });
+  const auto comes_back = [this, &p, upgrade] {
+    p.upgraded = upgrade;
+    world_.scheduler.after(20ms, [this, &p] {
+      if (&p != lost_sequencer_) p.start();
+    });
+  };
+  if (random_.chance(1, 4)) p.kill();
+  p.stop(comes_back);
   world_.scheduler.after(300ms + up_to(500ms), [this, i, upgrade] { roll(i + 1, upgrade); });
 }
 
@@ -350,13 +358,15 @@ void Weather::heal() {
     p->disk.full = false;
     p->disk.fails_next = SimulatedDisk::Failing::nothing;
     p->disk_slowness = 1;
+    if (p->stopping()) p->kill();
     p->start();
   }
   for (auto& p : world_.sequencers) {
     p->fail_next_save = false;
     p->saves_slower_by = {};
-    if (p.get() == lost_sequencer_) p->kill();
-    else p->start();
+    if (p.get() == lost_sequencer_ || p->stopping()) p->kill();
+    if (p.get() == lost_sequencer_) continue;
+    p->start();
   }
   for (auto& p : world_.clients) p->start();
   // A replica that lost what it had acknowledged counts as down for the rest of the term (T4).

@@ -31,8 +31,28 @@ void Process::kill() {
   if (!alive_) return;
   world_.trace(name_, "dies");
   alive_ = false;
+  when_stopped_ = nullptr;
   world_.network.process_died(*this);
   on_kill();
+}
+
+void Process::stop(std::function<void()> then) {
+  if (!alive_) return then();
+  if (stopping()) return;
+  world_.trace(name_, "is asked to stop");
+  when_stopped_ = std::move(then);
+  deliver(life_, [this] { on_stop(); });
+}
+
+// Not from inside: the caller still needs the machine.
+void Process::stopped() {
+  if (!stopping()) return;
+  world_.scheduler.after(Duration{0}, [this, life = life_] {
+    if (!alive_ || life != life_ || !stopping()) return;
+    const auto then = std::move(when_stopped_);
+    kill();
+    then();
+  });
 }
 
 void Process::pause(Duration how_long) {
@@ -112,6 +132,11 @@ void StorageProcess::on_kill() {
     if (!queue.empty()) disk.interrupted(queue.front().operation, world_.random);
   strands_.clear();
   machine_.reset();
+}
+
+void StorageProcess::on_stop() {
+  machine_->begin_stop(now());
+  perform();
 }
 
 void StorageProcess::power_cut() {
@@ -212,6 +237,7 @@ void StorageProcess::perform() {
   for (auto& c : o.closes) world_.network.close(*this, c.connection);
   const Time wake = o.wake;
   o.clear();
+  if (machine_->may_stop()) stopped();
   wake_at(wake, [this] {
     machine_->tick(now());
     perform();
@@ -255,6 +281,11 @@ void SequencerProcess::on_kill() {
   else if (!saves_.empty() && !removed(Rule::C3_saved) && world_.random.chance(1, 2)) apply(disk_, saves_.front());
   saves_.clear();
   machine_.reset();
+}
+
+void SequencerProcess::on_stop() {
+  machine_->resign(now());
+  perform();
 }
 
 void SequencerProcess::saved(const sequencer::SaveRaft& save) {
@@ -313,6 +344,7 @@ void SequencerProcess::save_late() {
 void SequencerProcess::perform() {
   sequencer::Output& o = machine_->output();
   for (auto& e : o.events) world_.trace(name(), e.text);
+  if (o.fatal) return world_.stop_at_violation(name() + " ends itself: " + o.fatal->message());
   for (auto& s : o.saves) {
     saves_.push_back(std::move(s));
     if (saves_.size() == 1) save_next();
@@ -327,6 +359,7 @@ void SequencerProcess::perform() {
   }
   const Time wake = o.wake;
   o.clear();
+  if (machine_->may_stop()) stopped();
   wake_at(wake, [this] {
     machine_->tick(now(), wall_ms());
     perform();

@@ -67,6 +67,9 @@ class Process {
 
   void start();
   void kill();
+  /// Asks it to stop by itself, as SIGTERM does; `then` is called when it has, not where it dies of something else meanwhile.
+  void stop(std::function<void()> then);
+  bool stopping() const { return when_stopped_ != nullptr; }
   void pause(Duration how_long);
   bool paused() const;
   /// For so long everything it does takes `cost` each.
@@ -97,6 +100,9 @@ class Process {
   }
   virtual void on_start() = 0;
   virtual void on_kill() = 0;
+  virtual void on_stop() { stopped(); }
+  /// Where it was asked to stop, it has.
+  void stopped();
   /// `t` by its own clock.
   void wake_at(Time t, std::function<void()> tick);
 
@@ -117,6 +123,7 @@ class Process {
   Time clock_at_birth_{};
   std::int64_t drift_ppm_ = 0;
   std::int64_t wall_offset_ms_ = 0;
+  std::function<void()> when_stopped_;
 };
 
 /// Connections with FIFO delivery; messages cross as bytes, so that the codec runs too. TCP neither loses, repeats nor reorders
@@ -201,7 +208,8 @@ class SimulatedNetwork {
   struct Link {
     End ends[2];
     bool open = true;
-    std::uint64_t dial_key = 0;  ///< of the dialling side, for the answer that it failed
+    std::uint8_t version = hello_version;  ///< that was agreed on
+    std::uint64_t dial_key = 0;            ///< of the dialling side, for the answer that it failed
   };
   using LinkPtr = std::shared_ptr<Link>;
 
@@ -258,6 +266,7 @@ class StorageProcess final : public Process {
  private:
   void on_start() override;
   void on_kill() override;
+  void on_stop() override;
   void perform();
   Duration disk_delay();
   void next_on_strand(LogId log);
@@ -289,6 +298,7 @@ class SequencerProcess final : public Process {
  private:
   void on_start() override;
   void on_kill() override;
+  void on_stop() override;
   void perform();
   void save_next();
   void save_late();

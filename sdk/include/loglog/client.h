@@ -119,6 +119,7 @@ struct ClusterReport {
     std::string address;
     std::string role;  ///< leader, follower, candidate, unreachable
     std::uint64_t term = 0;
+    std::uint32_t protocol = 0;  ///< highest protocol version that it speaks; 0: it does not say, as those of version 1 do not
   };
   struct Storage {
     std::uint32_t id = 0;

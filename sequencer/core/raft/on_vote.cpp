@@ -91,15 +91,23 @@ bool Raft::hand_over(Time now, SequencerId to) {
   auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr) return false;
   const auto p = l->peers.find(to);
-  if (p == l->peers.end() || p->second.match != log_.last_index() || now - p->second.heard > config_.election_timeout_min) return false;
+  if (p == l->peers.end() || !up_.contains(to) || p->second.match != log_.last_index() ||
+      now - p->second.heard > config_.election_timeout_min)
+    return false;
   send(to, Campaign{hard_.term});
   return true;
+}
+
+void Raft::resign(Time now) {
+  now_ = now;
+  resigned_ = true;
+  set_wake();
 }
 
 /// The leader agrees, so that nobody is disturbed: no pre-vote.
 void Raft::on_campaign(Time now, SequencerId from, const Campaign& m) {
   const auto* f = std::get_if<Follower>(&role_);
-  if (f != nullptr && m.term == hard_.term && f->leader == from) campaign(now, false);
+  if (f != nullptr && !resigned_ && m.term == hard_.term && f->leader == from) campaign(now, false);
 }
 
 void Raft::won(Time now) {

@@ -111,9 +111,9 @@ void Raft::save(SaveRaft s, std::function<void()> then) {
 void Raft::tick(Time now) {
   now_ = now;
   if (auto* f = std::get_if<Follower>(&role_)) {
-    if (now >= f->election_deadline) campaign(now, !removed(Rule::C3_prevote));
+    if (now >= f->election_deadline && !resigned_) campaign(now, !removed(Rule::C3_prevote));
   } else if (auto* c = std::get_if<Candidate>(&role_)) {
-    if (now >= c->election_deadline) campaign(now, !removed(Rule::C3_prevote));
+    if (now >= c->election_deadline && !resigned_) campaign(now, !removed(Rule::C3_prevote));
   } else if (auto* l = std::get_if<Leader>(&role_)) {
     // Check-quorum: a leader that a majority does not answer any more gives way.
     std::size_t heard = 1;
@@ -201,7 +201,8 @@ void Raft::commit_to(RaftIndex index) {
 }
 
 void Raft::set_wake() {
-  if (const auto* f = std::get_if<Follower>(&role_)) out_.wake = f->election_deadline;
+  if (resigned_ && !is_leader()) out_.wake = never;
+  else if (const auto* f = std::get_if<Follower>(&role_)) out_.wake = f->election_deadline;
   else if (const auto* c = std::get_if<Candidate>(&role_)) out_.wake = c->election_deadline;
   else out_.wake = config_.voters.size() == 1 ? never : std::get<Leader>(role_).heartbeat_due;
 }

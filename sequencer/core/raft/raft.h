@@ -92,6 +92,8 @@ class Raft {
   /// Leader only: asks a voter that has the whole log to stand for election at once, without a pre-vote; the leader stays one until
   /// it sees the new term. False: not leader, or that voter lacks entries or was not heard lately.
   bool hand_over(Time now, SequencerId to);
+  /// From now on it stands for no election; it goes on voting, and leading where it leads.
+  void resign(Time now);
   /// The state up to `applied` is in `snapshot`; entries up to there may go.
   void compact(RaftIndex applied, Bytes snapshot);
 
@@ -148,6 +150,7 @@ class Raft {
   std::vector<PendingSave> saving_;
   std::uint64_t tickets_ = 0;
   Time now_{};
+  bool resigned_ = false;
   Output out_;
 };
 

@@ -79,6 +79,62 @@ TEST_CASE("session: who may not talk to whom") {
   CHECK(refusal(own, {}, Failed{Errc::no_such_log, "x"}) == Errc::no_such_log);
 }
 
+TEST_CASE("session: the highest version that both speak is agreed on, whichever side is older") {
+  const auto speaks = [](std::uint8_t lowest, std::uint8_t highest) {
+    Hello h = hello(Role::storage, "c");
+    h.lowest_version = lowest;
+    h.highest_version = highest;
+    return h;
+  };
+  const auto agreed = [&](const Hello& own, const Hello& theirs) {
+    Session s(own, {});
+    feed(s, RequestId{}, theirs);
+    const auto r = s.next();
+    return r ? int{s.version()} : 0;
+  };
+  CHECK(agreed(speaks(1, 1), speaks(1, 1)) == 1);
+  CHECK(agreed(speaks(1, 2), speaks(1, 1)) == 1);
+  CHECK(agreed(speaks(1, 1), speaks(1, 2)) == 1);
+  CHECK(agreed(speaks(1, 2), speaks(1, 2)) == 2);
+  CHECK(agreed(speaks(2, 3), speaks(1, 2)) == 2);
+  CHECK(agreed(speaks(2, 2), speaks(1, 1)) == 0);
+  CHECK(agreed(speaks(1, 1), speaks(2, 2)) == 0);
+}
+
+TEST_CASE("session: where no version is spoken by both, the refusal names both sides' values") {
+  Hello newer = hello(Role::client, "c");
+  newer.lowest_version = 7;
+  newer.highest_version = 9;
+  Session s(hello(Role::storage, "c"), {});
+  feed(s, RequestId{}, newer);
+  const auto r = s.next();
+  REQUIRE(!r);
+  CHECK(r.error().code == Errc::wrong_version);
+  CHECK(r.error().detail == "this side speaks versions 1 to 1, the peer 7 to 9");
+  CHECK(s.version() == hello_version);
+}
+
+TEST_CASE("session: a message of a newer version than was agreed on is refused, one of an older version is understood") {
+  Hello two = hello(Role::storage, "c");
+  two.highest_version = 2;
+  Session s(two, {});
+  feed(s, RequestId{}, two);
+  REQUIRE(s.next());
+  CHECK(s.version() == 2);
+  for (const std::uint8_t version : {1, 2}) {
+    const Encoded e = encode(RequestId{1}, Status{}, version);
+    feed(s, e.head);
+    const auto r = s.next();
+    REQUIRE(r);
+    CHECK(r->has_value());
+  }
+  const Encoded three = encode(RequestId{1}, Ping{}, 3);
+  feed(s, three.head);
+  const auto r = s.next();
+  REQUIRE(!r);
+  CHECK(r.error().code == Errc::wrong_version);
+}
+
 TEST_CASE("session: a client that names no cluster is taken; garbage is refused") {
   Session s(hello(Role::storage, "c"), {});
   feed(s, RequestId{}, hello(Role::client, ""));

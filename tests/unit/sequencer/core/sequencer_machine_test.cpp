@@ -539,3 +539,48 @@ TEST_CASE("sequencer: one that does not lead says so") {
   f.say(c, GetStatus{true});
   CHECK(f.heard<Status>().size() == 1);
 }
+
+namespace {
+
+/// What a sequencer that starts on this disk, alone, ends itself with.
+std::optional<Error> end_of(const RaftDisk& disk) {
+  FakeCluster f(1);
+  SequencerMachine m(f.options, disk, 5);
+  m.start(f.now, 0);
+  for (int i = 0; i < 20; ++i) {
+    Output& out = m.output();
+    if (out.fatal) return out.fatal;
+    const auto saves = std::exchange(out.saves, {});
+    out.clear();
+    for (const SaveRaft& s : saves) m.save_done(f.now, {s.ticket});
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("sequencer: what a newer version has committed ends it, and is not skipped") {
+  RaftDisk disk;
+  disk.hard_state = {RaftTerm{1}, SequencerId{1}};
+  SUBCASE("a command of a kind that it does not know") { disk.entries = {{RaftTerm{1}, RaftIndex{1}, Bytes::copy_of("c...")}}; }
+  SUBCASE("a command with a field more") {
+    const Bytes open = encode(Command(MarkOpen{LogId{1}}));
+    disk.entries = {{RaftTerm{1}, RaftIndex{1}, Bytes::copy_of(std::string(open.text()) + "x")}};
+  }
+  SUBCASE("a snapshot with a field more") {
+    disk.snapshot_index = RaftIndex{5};
+    disk.snapshot_term = RaftTerm{1};
+    disk.snapshot = Bytes::copy_of(std::string(MetadataState{}.snapshot().text()) + "x");
+  }
+  const auto end = end_of(disk);
+  REQUIRE(end.has_value());
+  CHECK(end->code == Errc::newer_format);
+  CHECK(end->detail.find(disk.snapshot.empty() ? "entry 1" : "entry 5") != std::string::npos);
+}
+
+TEST_CASE("sequencer: what it knows does not end it") {
+  RaftDisk disk;
+  disk.hard_state = {RaftTerm{1}, SequencerId{1}};
+  disk.entries = {{RaftTerm{1}, RaftIndex{1}, encode(Command(MarkOpen{LogId{1}}))}, {RaftTerm{1}, RaftIndex{2}, Bytes{}}};
+  CHECK_FALSE(end_of(disk).has_value());
+}

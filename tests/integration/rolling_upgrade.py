@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""From one protocol version to the next under load: each of the six nodes is stopped and started as the program of the next version,
+then a client comes that speaks it too, and then all go back. Every append is committed. The programs of the next version are the
+same ones with another wire/protocol_versions.cpp; their status carries a field more, where both sides speak version 2."""
+
+import json
+import signal
+import subprocess
+import time
+
+from cluster import BIN, Cluster, check
+from recorded_load import LOG, RecordedLoad
+
+NEXT = BIN / "next"  # speaks 1 to 2
+AFTER = BIN / "after-next"  # speaks 2 to 2
+
+
+def protocols(c, programs):
+    """What each sequencer says that it speaks, to a client of that version; None where it does not say."""
+    r = subprocess.run([str(programs / "loglog"), "status", "--json", "--cluster", c.addresses()], stdout=subprocess.PIPE, timeout=60, check=True)
+    return [s.get("protocol") for s in json.loads(r.stdout)["sequencers"]]
+
+
+def roll(c, load, programs, order):
+    for name in order:
+        code = c.kill(name, signal.SIGTERM)
+        check(code == 0, f"{name} stops with 0, not {code}")
+        c.programs[name] = programs
+        c.start(name)
+        c.wait_whole([LOG])
+        load.wait_for_appends(more=10)
+
+
+def no_common_version(c):
+    """A node of a version that drops the first one is refused, as are clients, and both sides' values are said."""
+    sentence = "this side speaks versions 1 to 1, the peer 2 to 2"
+    c.kill("node3", signal.SIGTERM)
+    c.programs["node3"] = AFTER
+    c.start("node3")
+    until(lambda: all(sentence in c.log_of(s) for s in c.sequencers), f"every sequencer says: {sentence}")
+    until(lambda: "this side speaks versions 2 to 2, the peer 1 to 1" in c.log_of("node3"), "the node says so, too")
+    check(c.status()["storage"][2]["state"] == "unreachable", "it counts as down")
+    said = c.log_of("node1").count(sentence)
+    r = subprocess.run([str(AFTER / "loglog"), "status", "--cluster", c.storage["node1"]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    check(r.returncode != 0, "a client of such a version is refused")
+    check(c.log_of("node1").count(sentence) > said, "the node that refused it says why")
+    c.kill("node3", signal.SIGTERM)
+    c.programs["node3"] = BIN
+    c.start("node3")
+    c.wait_whole([LOG])
+
+
+def until(condition, what, timeout=20):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        check(time.monotonic() < deadline, what)
+        time.sleep(0.05)
+
+
+def main():
+    with Cluster() as c:
+        c.create(LOG, "--segment-size", 1 << 20)
+        with RecordedLoad(c) as load:
+            load.wait_for_appends()
+            leader = c.leader()
+            order = [*c.storage, *(s for s in c.sequencers if s != leader), leader]
+            check(protocols(c, NEXT) == [None] * 3, "version 1 does not say what it speaks")
+            half = order[:4]  # among them the first sequencer
+            roll(c, load, NEXT, half)
+            upgraded = [2 if s in half else None for s in c.sequencers]
+            check(protocols(c, NEXT) == upgraded, f"those of version 2 say so to one of version 2: {protocols(c, NEXT)}, not {upgraded}")
+            check(protocols(c, BIN) == [None] * 3, "on a connection of version 1 there is no such field")
+            roll(c, load, NEXT, order[4:])
+            check(protocols(c, NEXT) == [2] * 3, "all speak version 2")
+            load.record("producer", "next", "--rate", 250, "--in-flight", 64, "--timeout-ms", 60_000, "--bytes-max", 8192, programs=NEXT)
+            load.record("follower", "next", programs=NEXT)
+            load.wait_for_appends()
+            roll(c, load, BIN, reversed(order))
+            check(protocols(c, NEXT) == [None] * 3, "all speak version 1 again")
+            no_common_version(c)
+            history, _ = load.finish()
+    print(f"rolling upgrade: {len(history.appends)} appends, all committed, from version 1 to 2 and back")
+
+
+main()
