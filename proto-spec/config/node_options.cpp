@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "proto-spec/config/help.h"
 #include "proto-spec/vocabulary/exit_code.h"
 
 namespace loglog::config {
@@ -102,11 +103,16 @@ std::set<std::string> given_on(int argc, const char* const* argv, std::string& f
 
 }  // namespace
 
+void add_config_option(CLI::App& app, std::string_view prefix) {
+  const std::string what =
+      fmt::format("TOML file with these options, named as here; the command line and environment variables ({}, ...) come first",
+                  variable_of(prefix, "OPTION"));
+  app.add_option("--config", what)->type_name("FILE");  // read_options finds its value before it parses
+}
+
 std::optional<int> read_options(CLI::App& app, std::string_view prefix, int argc, const char* const* argv, std::string& told) {
   std::string file;
-  app.add_option("--config", file,
-                 fmt::format("TOML file with these options, named as here; the command line and environment variables ({}, …) come first",
-                             variable_of(prefix, "OPTION")));
+  app.formatter(std::make_shared<HelpFormatter>());
   std::vector<std::string> words(argv + 1, argv + argc);
   try {
     const std::set<std::string> known = options_of(app);

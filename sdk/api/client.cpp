@@ -37,6 +37,12 @@ Entry to_entry(const client::Entry& e) {
   return {e.offset.value, e.next.value, e.term.value, e.producer.value, e.sequence.value, std::string(e.payload.text()), e.packed};
 }
 
+std::string state_of(const LogStatus& l) {
+  if (l.state == LogState::creating) return "creating";
+  if (l.state == LogState::deleting) return "deleting";
+  return l.halted ? "halted" : l.open ? "open" : "recovering";
+}
+
 constexpr std::uint64_t credit_step = 64 * 1024;
 static_assert(entry_overhead == frame_overhead);
 static_assert(entry_bytes_max == entry_size_max);
@@ -246,7 +252,7 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
     if (q.role != RaftRole::leader) continue;
     for (const StorageStatus& n : q.storage) r.storage.push_back({n.id.value, n.address, word(nodes, n.state), n.staged_bytes});
     for (const LogStatus& l : q.logs) {
-      ClusterReport::LogReport log{l.name, l.first.value, l.committed.value, l.term.value, l.write_quorum, {}};
+      ClusterReport::LogReport log{l.name, l.first.value, l.committed.value, l.term.value, l.write_quorum, {}, state_of(l)};
       for (const ReplicaStatus& p : l.replicas) log.replicas.push_back({p.node.value, p.durable.value, word(replicas, p.state)});
       r.logs.push_back(std::move(log));
     }
@@ -327,13 +333,23 @@ AppendResult Log::append_batch(const std::vector<std::string>& payloads, std::op
 }
 
 std::expected<ReadResult, CallError> Log::read(EntryOffset from, std::size_t max_bytes, Milliseconds wait) {
+  return read(from, ReadOptions{.max_bytes = max_bytes, .wait = wait});
+}
+
+std::expected<ReadResult, CallError> Log::read(EntryOffset from, const ReadOptions& o) {
   auto& s = *state_->client;
-  const auto most = static_cast<std::uint32_t>(std::clamp<std::size_t>(max_bytes, 1, page_size_max));
+  const auto most = static_cast<std::uint32_t>(std::clamp<std::size_t>(o.max_bytes, 1, page_size_max));
   auto d = s.ask<client::Delivered>([&](client::ClientMachine& m, Time now, client::Token t) {
-    m.read(now, t, state_->id, Offset{from}, most, Duration(wait), s.deadline(now) + Duration(wait));
+    m.read(now, t, state_->id, Offset{from}, most, Duration(o.wait), s.deadline(now, o.timeout) + Duration(o.wait),
+           {NodeId{o.replica}, o.report_damage, o.frames});
   });
   if (!d) return std::unexpected(d.error());
-  ReadResult out{{}, d->next.value};
+  ReadResult out{{}, d->next.value, {}};
+  if (o.frames) {
+    out.frames.reserve(d->next.value - from);
+    for (const Bytes& frame : d->frames) out.frames += frame.text();
+    return out;
+  }
   out.entries.reserve(d->entries.size());
   for (const client::Entry& e : d->entries) out.entries.push_back(to_entry(e));
   return out;

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "sdk/cli/posix_output_file.h"
+
 namespace loglog::cli {
 namespace {
 
@@ -45,28 +47,63 @@ std::expected<Client, CallError> Target::connect() const {
   return Client::connect(std::move(o));
 }
 
+namespace {
+void add_when(CLI::App& command, const char* name, When& when, const char* what) {
+  command
+      .add_option_function<std::string>(
+          name, [&when](const std::string& s) { when = s == "always"  ? When::always
+                                                       : s == "never" ? When::never
+                                                                      : When::automatic; }, what)
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->default_str("auto");
+}
+}  // namespace
+
+void add_log_name(CLI::App& command, std::string& name) {
+  command.add_option("LOG", name, "name of the log")->required()->type_name(log_type);
+}
+void add_cluster(CLI::App& command, Target& target) {
+  command
+      .add_option("--cluster", target.addresses,
+                  "HOST:PORT of any nodes of the cluster, by commas (default: LOGLOG_CLUSTER of the environment, else 127.0.0.1:7070)")
+      ->delimiter(',')
+      ->type_name("HOST:PORT");
+}
+void add_colour(CLI::App& command, When& when) { add_when(command, "--color", when, "auto: on a terminal, unless NO_COLOR is set"); }
+void add_progress(CLI::App& command, When& when) {
+  add_when(command, "--progress", when, "how far it is, on stderr; auto: where that is a terminal");
+}
+
 int failed(const CallError& e) { return failed(e.message); }
 int failed(const std::string& sentence) {
   fmt::print(stderr, "loglog: {}\n", sentence);
   return exit_failed;
 }
 
-void print_entry(const Entry& e, Format f) {
+void print_entry(const Entry& e, Format f, std::FILE* to) {
   for (const std::string& part : f == Format::json ? std::vector<std::string>{e.payload} : e.parts()) {
     switch (f) {
       case Format::lines:
-        std::fwrite(part.data(), 1, part.size(), stdout);
-        std::fputc('\n', stdout);
+        std::fwrite(part.data(), 1, part.size(), to);
+        std::fputc('\n', to);
         break;
       case Format::raw:
-        std::fwrite(part.data(), 1, part.size(), stdout);
+        std::fwrite(part.data(), 1, part.size(), to);
         break;
       case Format::json:
-        fmt::print("{{\"offset\": {}, \"term\": {}, \"producer\": {}, \"sequence\": {}, \"bytes\": \"{}\"}}\n", e.offset, e.term,
+        fmt::print(to, "{{\"offset\": {}, \"term\": {}, \"producer\": {}, \"sequence\": {}, \"bytes\": \"{}\"}}\n", e.offset, e.term,
                    e.producer, e.sequence, base64(part));
         break;
     }
   }
+}
+
+int write_file(const std::string& path, std::string_view text) {
+  auto file = OutputFile::create(path);
+  if (!file) return failed(file.error());
+  std::fwrite(text.data(), 1, text.size(), file->stream());  // commit() tells what failed
+  const auto done = file->commit();
+  return done ? 0 : failed(done.error());
 }
 
 bool interrupted() { return stop_wanted != 0; }

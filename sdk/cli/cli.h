@@ -4,8 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
+
+#include "sdk/cli/posix_terminal.h"
 
 namespace loglog::cli {
 
@@ -24,26 +27,43 @@ int failed(const CallError& e);
 int failed(const std::string& sentence);
 
 enum class Format : std::uint8_t { lines, json, raw };
-/// One entry on stdout.
-void print_entry(const Entry& e, Format f);
+void print_entry(const Entry& e, Format f, std::FILE* to);
 
 /// Set by SIGINT and SIGTERM.
 bool interrupted();
 void watch_signals();
+
+/// Writes a whole file, or none; returns the exit code.
+int write_file(const std::string& path, std::string_view text);
 
 /// "…" with what JSON wants escaped.
 std::string json_string(const std::string& s);
 
 // Each registers its command; `run` holds the chosen one's work.
 using Run = std::function<int()>;
+
+// Options that several commands have.
+/// LOG; completed with the cluster's logs.
+void add_log_name(CLI::App& command, std::string& name);
+// Type names of options and arguments, by which they are completed.
+inline constexpr const char* log_type = "LOG";
+inline constexpr const char* file_type = "FILE";
+inline constexpr const char* folder_type = "DIR";
+void add_cluster(CLI::App& command, Target& target);
+void add_colour(CLI::App& command, When& when);
+void add_progress(CLI::App& command, When& when);
+
 void add_append(CLI::App& app, Target& target, Run& run);
 void add_read(CLI::App& app, Target& target, Run& run);
 void add_follow(CLI::App& app, Target& target, Run& run);
 void add_tail(CLI::App& app, Target& target, Run& run);
 void add_logs(CLI::App& app, Target& target, Run& run);
 void add_status(CLI::App& app, Target& target, Run& run);
+void add_verify(CLI::App& app, Target& target, Run& run);
 void add_inspect(CLI::App& app, Run& run);
 void add_bench(CLI::App& app, Target& target, Run& run);
 void add_dev(CLI::App& app, Run& run);
+void add_man(CLI::App& app, Run& run);
+void add_completions(CLI::App& app, Run& run);
 
 }  // namespace loglog::cli

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "sdk/cli/cli.h"
+#include "sdk/cli/progress.h"
 
 namespace loglog::cli {
 namespace {
@@ -19,11 +21,14 @@ struct AppendOptions {
   bool create = false;
   std::vector<std::string> files;
   unsigned timeout_s = 60;
+  When progress = When::automatic;
 };
 
 // Prints each offset, in the order of the entries, as it is known.
 class Printer {
  public:
+  /// `settled` (may be empty) is told after each how many there were.
+  explicit Printer(std::function<void(std::size_t)> settled = {}) : settled_(std::move(settled)) {}
   void add(std::future<AppendResult> f) {
     waiting_.push_back(std::move(f));
     while (!waiting_.empty() && waiting_.front().wait_for(std::chrono::seconds(0)) == std::future_status::ready) print_one();
@@ -56,9 +61,13 @@ class Printer {
       ++failures_;
       failed(r.error);
     }
+    ++count_;
+    if (settled_) settled_(count_);
   }
   std::deque<std::future<AppendResult>> waiting_;
   std::uint64_t failures_ = 0;
+  std::size_t count_ = 0;
+  std::function<void(std::size_t)> settled_;
 };
 
 // Lines come when they come; offsets are printed meanwhile, by a thread that only prints.
@@ -102,9 +111,37 @@ int append_lines(Log& log, std::chrono::seconds timeout) {
   return code;
 }
 
-int append_files(Log& log, const std::vector<std::string>& files, std::chrono::seconds timeout) {
-  Printer printer;
-  for (const std::string& f : files) {
+// Bytes of the files that are settled, of all.
+class FileProgress {
+ public:
+  // Offsets on a terminal tell themselves how far it is.
+  explicit FileProgress(const AppendOptions& o)
+      : bar_(o.progress == When::automatic && is_terminal(Stream::out) ? When::never : o.progress, "append to " + o.log) {
+    for (const std::string& f : o.files) {
+      std::error_code error;  // one that cannot be read is told of when its turn comes
+      const auto size = std::filesystem::file_size(f, error);
+      sizes_.push_back(error ? 0 : size);
+      total_ += sizes_.back();
+    }
+  }
+  void settled(std::size_t files) {
+    while (counted_ < std::min(files, sizes_.size())) done_ += sizes_[counted_++];
+    bar_.show_bytes(done_, total_);
+  }
+
+ private:
+  Progress bar_;
+  std::vector<std::uint64_t> sizes_;
+  std::size_t counted_ = 0;
+  std::uint64_t done_ = 0;
+  std::uint64_t total_ = 0;
+};
+
+int append_files(Log& log, const AppendOptions& o) {
+  const std::chrono::seconds timeout(o.timeout_s);
+  FileProgress progress(o);
+  Printer printer([&progress](std::size_t settled) { progress.settled(settled); });
+  for (const std::string& f : o.files) {
     std::ifstream in(f, std::ios::binary);
     std::ostringstream content;
     if (in && in.peek() != std::ifstream::traits_type::eof()) content << in.rdbuf();
@@ -120,8 +157,7 @@ int append(const Target& target, const AppendOptions& o) {
   if (!client) return failed(client.error());
   auto log = o.create ? client->open_or_create_log(o.log) : client->open_log(o.log);
   if (!log) return failed(log.error());
-  const std::chrono::seconds timeout(o.timeout_s);
-  const int code = o.files.empty() ? append_lines(*log, timeout) : append_files(*log, o.files, timeout);
+  const int code = o.files.empty() ? append_lines(*log, std::chrono::seconds(o.timeout_s)) : append_files(*log, o);
   return interrupted() ? exit_failed : code;
 }
 
@@ -130,13 +166,26 @@ int append(const Target& target, const AppendOptions& o) {
 void add_append(CLI::App& app, Target& target, Run& run) {
   auto o = std::make_shared<AppendOptions>();
   auto* c = app.add_subcommand("append", "append each line of stdin, or each file whole; prints one offset an entry");
-  c->add_option("LOG", o->log, "name of the log")->required();
+  add_log_name(*c, o->log);
   c->add_flag("--create", o->create, "create the log if there is none");
-  c->add_option("--file", o->files, "append this file whole, binary-safe; may be given several times");
-  c->add_option("--timeout", o->timeout_s, "seconds that an entry may take until it is given up")
+  c->add_option("--file", o->files, "append this file whole, any bytes, at most 16777215; may be given several times")
+      ->type_name(file_type);
+  c->add_option("--timeout", o->timeout_s, "how long an entry may take until it is given up")
       ->check(CLI::Range(1, 86400))
-      ->capture_default_str();
-  c->add_option("--cluster", target.addresses, "HOST:PORT[,HOST:PORT…] of any nodes")->delimiter(',');
+      ->capture_default_str()
+      ->type_name("SECONDS");
+  add_progress(*c, o->progress);
+  add_cluster(*c, target);
+  c->footer(R"(Offsets come in the order of the entries, each as soon as it is committed: it is then durable on the write quorum.
+
+Examples:
+  seq 1 5 | loglog append events --create
+  loglog append images --file a.png --file b.png
+
+Exit codes:
+  0   all entries are committed
+  1   at least one was refused, or its outcome is unknown: a sentence each on stderr. After "unknown" read the log
+      before you append it again)");
   c->callback([&target, &run, o] { run = [&target, o] { return append(target, *o); }; });
 }
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "sdk/cli/cli.h"
+#include "sdk/cli/progress.h"
 
 namespace loglog::cli {
 namespace {
@@ -27,6 +28,7 @@ struct BenchOptions {
   std::uint32_t followers = 1;
   double seconds = 5;
   bool json = false;
+  When progress = When::automatic;
 };
 
 // Latencies in buckets of 1/64 of a power of two: within 2 %.
@@ -99,22 +101,20 @@ void print(const Measured& m, bool json) {
   }
 }
 
-// A line on stderr, anew each second.
-class Progress {
+// Time gone of the time asked for, and entries per second so far.
+class BenchProgress {
  public:
+  explicit BenchProgress(const BenchOptions& o) : bar_(o.progress, "bench " + o.what), seconds_(o.seconds) {}
   void show(std::uint64_t entries) {
-    const auto now = Clock::now();
-    if (now < due_) return;
-    due_ = now + std::chrono::seconds(1);
-    fmt::print(stderr, "\r{:.0f} s: {} entries (+{})   ", std::chrono::duration<double>(now - begin_).count(), entries, entries - last_);
-    last_ = entries;
+    const double gone = std::chrono::duration<double>(Clock::now() - begin_).count();
+    bar_.show(gone / seconds_, fmt::format("{} entries, {:.0f}/s", entries, static_cast<double>(entries) / gone));
   }
-  void end() { fmt::print(stderr, "\n"); }
+  void end() { bar_.end(); }
 
  private:
+  Progress bar_;
   Clock::time_point begin_ = Clock::now();
-  Clock::time_point due_ = begin_ + std::chrono::seconds(1);
-  std::uint64_t last_ = 0;
+  double seconds_;
 };
 
 // One producer: a client of its own that keeps `window` appends under way, to its logs in turn.
@@ -188,9 +188,9 @@ int bench_append(const Target& target, const BenchOptions& o, const std::vector<
   std::vector<std::thread> threads;
   threads.reserve(producers.size());
   for (auto& p : producers) threads.emplace_back([&p] { p->run(); });
-  Progress progress;
+  BenchProgress progress(o);
   while (Clock::now() < until && !interrupted()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(std::min<std::int64_t>(1000, 1 + static_cast<std::int64_t>(o.seconds * 500))));
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::min<std::int64_t>(200, 1 + static_cast<std::int64_t>(o.seconds * 500))));
     std::uint64_t now = 0;
     for (auto& p : producers) now += p->entries;
     progress.show(now);
@@ -236,7 +236,7 @@ int bench_read(const Target& target, const BenchOptions& o, const std::string& n
   if (!beginning) return failed(beginning.error());
   const EntryOffset first = *beginning;
   EntryOffset at = first;
-  Progress progress;
+  BenchProgress progress(o);
   while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted()) {
     const auto asked = Clock::now();
     auto page = log->read(at, 1u << 20);
@@ -334,14 +334,14 @@ int bench_follow(const Target& target, const BenchOptions& o, const std::string&
           heard = Clock::now();
           deliveries.got(i);
         } else if (Clock::now() - heard > std::chrono::seconds(10)) {
-          fmt::print(stderr, "\nloglog: nothing was delivered for 10 s\n");
+          fmt::print(stderr, "loglog: nothing was delivered for 10 s\n");
           ++errors;
           deliveries.end();
         }
       }
     });
   }
-  Progress progress;
+  BenchProgress progress(o);
   while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted() && !deliveries.ended()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(std::min<std::int64_t>(200, 1 + static_cast<std::int64_t>(o.seconds * 500))));
     progress.show(deliveries.latency().total());
@@ -382,18 +382,32 @@ int bench(const Target& target, const BenchOptions& o) {
 void add_bench(CLI::App& app, Target& target, Run& run) {
   auto o = std::make_shared<BenchOptions>();
   auto* c = app.add_subcommand("bench", "measure append, read or follow");
-  c->add_option("WHAT", o->what, "append, read or follow")->required()->check(CLI::IsMember({"append", "read", "follow"}));
-  c->add_option("--log", o->log, "log to use (default: a new one, deleted afterwards)");
-  c->add_option("--size", o->size, "payload bytes of an entry (default 1024)");
-  c->add_option("--in-flight", o->in_flight, "appends under way at once, all producers together (default 256)");
-  c->add_option("--producers", o->producers, "clients that append (default 1)");
-  c->add_option("--logs", o->logs, "append: logs that each producer appends to in turn, NAME, NAME-2, … (default 1)");
-  c->add_option("--followers", o->followers, "follow: clients that follow (default 1)");
-  c->add_option("--seconds", o->seconds, "how long (default 5)");
+  c->add_option("WHAT", o->what, "what to measure")->required()->check(CLI::IsMember({"append", "read", "follow"}));
+  c->add_option("--log", o->log, "log to use (default: a new one, deleted afterwards)")->type_name(log_type);
+  c->add_option("--size", o->size, "payload bytes of an entry")->capture_default_str()->type_name("BYTES");
+  c->add_option("--in-flight", o->in_flight, "appends under way at once, all producers together")->capture_default_str();
+  c->add_option("--producers", o->producers, "clients that append")->capture_default_str();
+  c->add_option("--logs", o->logs, "append: logs that each producer appends to in turn, NAME, NAME-2, ...")->capture_default_str();
+  c->add_option("--followers", o->followers, "follow: clients that follow")->capture_default_str();
+  c->add_option("--seconds", o->seconds, "how long")->capture_default_str()->type_name("SECONDS");
   c->add_flag("--eager,!--no-eager", target.options.eager_commit, "commit along with the uploads, or after them (default: along)");
   c->add_flag("--observed,!--no-observed", target.options.observed_commit, "count durable replicas in the client (default: not)");
   c->add_flag("--json", o->json, "one JSON object as the last line");
-  c->add_option("--cluster", target.addresses, "HOST:PORT[,HOST:PORT…] of any nodes")->delimiter(',');
+  add_progress(*c, o->progress);
+  add_cluster(*c, target);
+  c->footer(R"(append: producers append entries of one size, so many under way at once; latency is from append to acknowledgement.
+read: one client reads a log from its begin again and again, in pages of 1 MiB; latency is a page's.
+follow: latency is from append to delivery at a follower; entries are counted at all followers together.
+MB are 1000000 bytes of payload; latencies are in microseconds.
+
+Examples:
+  loglog bench append --size 128 --in-flight 1
+  loglog bench append --producers 4 --logs 16 --seconds 20 --json
+  loglog bench follow --followers 3
+
+Exit codes:
+  0   entries went through, and none failed
+  1   some failed, or nothing did)");
   c->callback([&target, &run, o] { run = [&target, o] { return bench(target, *o); }; });
 }
 

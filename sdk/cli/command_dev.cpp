@@ -60,11 +60,17 @@ int dev(const DevOptions& o) {
 
 void add_dev(CLI::App& app, Run& run) {
   auto o = std::make_shared<DevOptions>();
-  auto* c = app.add_subcommand("dev", "a whole cluster in this process; prints `ready HOST:PORT` when it serves");
-  c->add_option("--data", o->data, "directory to keep its data in (default: a temporary one, removed at exit)");
-  c->add_option("--listen", o->listen, "HOST:PORT of the first sequencer (default 127.0.0.1:7070)");
-  c->add_option("--sequencers", o->sequencers, "1, 3 or 5 (default 1)");
-  c->add_option("--storage", o->storage, "storage nodes (default 3)");
+  auto* c = app.add_subcommand("dev", "run a whole cluster in this process, for development and tests");
+  c->add_option("--data", o->data, "folder to keep its data in (default: a temporary one, removed at exit)")->type_name(folder_type);
+  c->add_option("--listen", o->listen, "address of the first sequencer")->capture_default_str()->type_name("HOST:PORT");
+  c->add_option("--sequencers", o->sequencers, "1, 3 or 5")->capture_default_str();
+  c->add_option("--storage", o->storage, "storage nodes")->capture_default_str();
+  c->footer(R"(Prints `ready HOST:PORT` when it serves, and runs until SIGINT or SIGTERM. All its nodes are one process: what kills one
+kills all.
+
+Examples:
+  loglog dev &
+  loglog dev --data ./dev --listen 127.0.0.1:7170 --sequencers 3)");
   c->callback([&run, o] { run = [o] { return dev(*o); }; });
 }
 

@@ -153,13 +153,24 @@ void add_inspect(CLI::App& app, Run& run) {
   };
   auto o = std::make_shared<Options>();
   auto* c = app.add_subcommand("inspect", "print segment, promise, identity, raft.log or snapshot files, offline");
-  c->add_option("PATH", o->paths, "the files, in order")->required();
+  c->add_option("PATH", o->paths, "the files, in order")->required()->type_name(file_type);
   auto* entries = c->add_flag("--entries", o->entries,
                               "only the entries of segments, up to where nothing was written; in a copy of a segment that is not closed, "
                               "the last ones may never have been committed");
   c->add_option("--format", o->format, "of entries: lines (default), json (one object a line, bytes in base64) or raw")
       ->check(CLI::IsMember({"lines", "json", "raw"}))
       ->needs(entries);
+  c->footer(R"(Needs no cluster and changes nothing. Of a segment: its header, the node's marks, and a line a frame up to where it
+ends, with the chain there. A node that is running may be about to write what is not there yet.
+
+Examples:
+  loglog inspect /var/lib/loglog/storage-1/logs/1/00000000000000000000.seg
+  loglog inspect /var/lib/loglog/sequencer-1/raft.log
+  loglog inspect --entries --format json backup/logs/1/*.seg
+
+Exit codes:
+  0   the file is whole; a tail that a crash has cut is not damage
+  1   damage, or no file of LogLog's)");
   c->callback([&run, o] {
     run = [o] {
       const Format format = o->format == "json" ? Format::json : o->format == "raw" ? Format::raw : Format::lines;

@@ -1,4 +1,4 @@
-// loglog logs …, loglog status.
+// loglog logs …: create, list, describe, delete, trim.
 #include <fmt/format.h>
 
 #include "sdk/cli/cli.h"
@@ -17,20 +17,26 @@ struct LogArguments {
   std::string name;
   CreateOptions create;
   std::uint64_t offset = 0;
+  bool names = false;
 };
 
 template <class Work>
-void add_one(CLI::App* logs, Target& target, Run& run, const char* name, const char* what, Work work, int arguments) {
+void add_one(CLI::App* logs, Target& target, Run& run, const char* name, const char* what, Work work, int arguments, const char* footer) {
   auto a = std::make_shared<LogArguments>();
   auto* c = logs->add_subcommand(name, what);
-  if (arguments > 0) c->add_option("NAME", a->name, "name of the log")->required();
-  if (arguments == 2) c->add_option("OFFSET", a->offset, "entries below it may go")->required();
-  if (std::string(name) == "create") {
-    c->add_option("--replicas", a->create.replicas, "storage nodes that hold it (default min(3, nodes))");
-    c->add_option("--write-quorum", a->create.write_quorum, "replicas durable before an append is acknowledged (default the majority)");
-    c->add_option("--segment-size", a->create.segment_bytes, "bytes of a segment file (default 67108864)");
+  const bool create = std::string_view(name) == "create";
+  if (arguments > 0) c->add_option("NAME", a->name, "name of the log")->required()->type_name(create ? "TEXT" : log_type);
+  if (arguments == 2) c->add_option("OFFSET", a->offset, "of an entry; those below it may go")->required();
+  if (create) {
+    c->add_option("--replicas", a->create.replicas, "storage nodes that hold it, 1 to 9 (default: 3, or as many as there are)");
+    c->add_option("--write-quorum", a->create.write_quorum,
+                  "replicas that must be durable before an append is acknowledged, 1 to the replicas (default: the majority)");
+    c->add_option("--segment-size", a->create.segment_bytes, "of a segment file, 65536 to 17179869184 (default 67108864)")
+        ->type_name("BYTES");
   }
-  c->add_option("--cluster", target.addresses, "HOST:PORT[,HOST:PORT…] of any nodes")->delimiter(',');
+  if (std::string_view(name) == "list") c->add_flag("--names", a->names, "only their names");
+  add_cluster(*c, target);
+  c->footer(footer);
   c->callback([&target, &run, a, work] {
     run = [&target, a, work] {
       auto client = target.connect();
@@ -40,88 +46,50 @@ void add_one(CLI::App* logs, Target& target, Run& run, const char* name, const c
   });
 }
 
-void print_json(const ClusterReport& r) {
-  std::string out = fmt::format("{{\"cluster\": {}, \"sequencers\": [", json_string(r.cluster));
-  const char* comma = "";
-  for (const auto& s : r.sequencers) {
-    out +=
-        fmt::format("{}{{\"id\": {}, \"address\": {}, \"role\": \"{}\", \"term\": {}", comma, s.id, json_string(s.address), s.role, s.term);
-    out += s.protocol == 0 ? "}" : fmt::format(", \"protocol\": {}}}", s.protocol);
-    comma = ", ";
-  }
-  out += "], \"storage\": [";
-  comma = "";
-  for (const auto& n : r.storage) {
-    out += fmt::format("{}{{\"id\": {}, \"address\": {}, \"state\": \"{}\", \"staged_bytes\": {}}}", comma, n.id, json_string(n.address),
-                       n.state, n.staged_bytes);
-    comma = ", ";
-  }
-  out += "], \"logs\": [";
-  comma = "";
-  for (const auto& l : r.logs) {
-    out += fmt::format("{}{{\"name\": {}, \"first\": {}, \"committed\": {}, \"term\": {}, \"replicas\": [", comma, json_string(l.name),
-                       l.first, l.committed, l.term);
-    const char* inner = "";
-    for (const auto& p : l.replicas) {
-      out += fmt::format("{}{{\"id\": {}, \"durable\": {}, \"state\": \"{}\"}}", inner, p.id, p.durable, p.state);
-      inner = ", ";
-    }
-    out += "]}";
-    comma = ", ";
-  }
-  fmt::print("{}]}}\n", out);
-}
-
-void print_plain(const ClusterReport& r) {
-  fmt::print("cluster {}\n", r.cluster);
-  for (const auto& s : r.sequencers) fmt::print("  sequencer {:<3} {:<22} {:<12} raft term {}\n", s.id, s.address, s.role, s.term);
-  for (const auto& n : r.storage) fmt::print("  storage   {:<3} {:<22} {:<12} staged {} bytes\n", n.id, n.address, n.state, n.staged_bytes);
-  for (const auto& l : r.logs) {
-    fmt::print("  log {}  first {} committed {} term {}{}\n", l.name, l.first, l.committed, l.term,
-               l.write_quorum == 1 ? " (write quorum 1)" : "");
-    for (const auto& p : l.replicas) fmt::print("    replica {:<3} durable {:<14} {}\n", p.id, p.durable, p.state);
-  }
-}
-
 }  // namespace
 
 void add_logs(CLI::App& app, Target& target, Run& run) {
-  auto* logs = app.add_subcommand("logs", "create, list, describe, delete, trim");
+  auto* logs = app.add_subcommand("logs", "create, list, describe, delete and trim logs");
   logs->require_subcommand(1);
   add_one(
-      logs, target, run, "create", "create a log",
+      logs, target, run, "create", "create a log; prints what it is",
       [](Client& c, const LogArguments& a) {
         auto log = c.create_log(a.name, a.create);
         if (!log) return failed(log.error());
         print_details(log->details());
         return 0;
       },
-      1);
+      1, R"(Examples:
+  loglog logs create events
+  loglog logs create audit --replicas 5 --write-quorum 3 --segment-size 268435456)");
   add_one(
-      logs, target, run, "list", "all logs, a line each",
-      [](Client& c, const LogArguments&) {
+      logs, target, run, "list", "print all logs, a line each",
+      [](Client& c, const LogArguments& a) {
         auto all = c.list_logs();
         if (!all) return failed(all.error());
-        for (const auto& d : *all) print_details(d);
+        for (const auto& d : *all) {
+          if (a.names) fmt::print("{}\n", d.name);
+          else print_details(d);
+        }
         return 0;
       },
-      0);
+      0, "");
   add_one(
-      logs, target, run, "describe", "one log",
+      logs, target, run, "describe", "print what one log is",
       [](Client& c, const LogArguments& a) {
         auto d = c.describe_log(a.name);
         if (!d) return failed(d.error());
         print_details(*d);
         return 0;
       },
-      1);
+      1, "");
   add_one(
       logs, target, run, "delete", "delete a log and its entries on every node",
       [](Client& c, const LogArguments& a) {
         auto ok = c.delete_log(a.name);
         return ok ? 0 : failed(ok.error());
       },
-      1);
+      1, "");
   add_one(
       logs, target, run, "trim", "let entries below an offset go; prints the trim point in force",
       [](Client& c, const LogArguments& a) {
@@ -130,25 +98,11 @@ void add_logs(CLI::App& app, Target& target, Run& run) {
         fmt::print("{}\n", *at);
         return 0;
       },
-      2);
-}
+      2, R"(The point may not lie past what is committed, never moves back, and must be an offset that an append or a reader gave.
+Nodes delete whole segment files below it, so the disk may keep a little more.
 
-void add_status(CLI::App& app, Target& target, Run& run) {
-  auto json = std::make_shared<bool>(false);
-  auto* c = app.add_subcommand("status", "sequencers, storage nodes, logs");
-  c->add_flag("--json", *json, "one JSON object");
-  c->add_option("--cluster", target.addresses, "HOST:PORT[,HOST:PORT…] of any nodes")->delimiter(',');
-  c->callback([&target, &run, json] {
-    run = [&target, json] {
-      auto client = target.connect();
-      if (!client) return failed(client.error());
-      auto r = client->status();
-      if (!r) return failed(r.error());
-      if (*json) print_json(*r);
-      else print_plain(*r);
-      return 0;
-    };
-  });
+Examples:
+  loglog logs trim events $(loglog tail events)   # all that is committed now)");
 }
 
 }  // namespace loglog::cli

@@ -5,15 +5,19 @@
 #include <limits>
 
 #include "sdk/cli/cli.h"
+#include "sdk/cli/posix_output_file.h"
+#include "sdk/cli/progress.h"
 
 namespace loglog::cli {
 namespace {
 
-struct ReadOptions {
+struct ReadArguments {
   std::string log;
   std::string from;
   std::uint64_t count = std::numeric_limits<std::uint64_t>::max();
   std::string format = "lines";
+  std::string output;  // empty: stdout
+  When progress = When::automatic;
 
   Format chosen() const { return format == "json" ? Format::json : format == "raw" ? Format::raw : Format::lines; }
 };
@@ -27,7 +31,30 @@ std::expected<EntryOffset, CallError> position(Log& log, const std::string& from
   return std::stoull(from);
 }
 
-int read(const Target& target, const ReadOptions& o) {
+/// What the bytes of a read are written to, and how far it is.
+class Sink {
+ public:
+  static std::expected<Sink, std::string> open(const std::string& path) {
+    if (path.empty()) return Sink();
+    auto file = OutputFile::create(path);
+    if (!file) return std::unexpected(file.error());
+    Sink s;
+    s.file_.emplace(std::move(*file));
+    return s;
+  }
+  std::FILE* stream() const { return file_ ? file_->stream() : stdout; }
+  /// All was read.
+  std::expected<void, std::string> finish() {
+    if (file_) return file_->commit();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return std::unexpected("cannot write to stdout; not all was written");
+    return {};
+  }
+
+ private:
+  std::optional<OutputFile> file_;
+};
+
+int read(const Target& target, const ReadArguments& o) {
   watch_signals();
   auto client = target.connect();
   if (!client) return failed(client.error());
@@ -38,23 +65,32 @@ int read(const Target& target, const ReadOptions& o) {
   // Up to where the log ended when this began. Without a leader: up to what the storage nodes know to be committed.
   const auto tail = log->tail(std::chrono::seconds(3));
   if (!tail) fmt::print(stderr, "loglog: no leader answers ({}); reading what the storage nodes know\n", tail.error().message);
+  auto sink = Sink::open(o.output);
+  if (!sink) return failed(sink.error());
+  // Entries on a terminal tell themselves how far it is.
+  const bool entries_seen = o.progress == When::automatic && o.output.empty() && is_terminal(Stream::out);
+  Progress progress(entries_seen ? When::never : o.progress, "read " + o.log);
+  const EntryOffset begin = *at;
   std::uint64_t left = o.count;
   while (left > 0 && (!tail || *at < tail->committed) && !interrupted()) {
     auto page = log->read(*at, 1u << 20, std::chrono::milliseconds(200));
     if (!page) return failed(page.error());
     for (const Entry& e : page->entries) {
       if (left == 0) break;
-      print_entry(e, o.chosen());
+      print_entry(e, o.chosen(), sink->stream());
       --left;
     }
     if (!tail && page->next == *at) break;
     *at = page->next;
+    progress.show_bytes(*at - begin, tail && tail->committed > begin ? tail->committed - begin : 0);
   }
-  std::fflush(stdout);
-  return interrupted() ? exit_failed : 0;
+  progress.end();
+  if (interrupted()) return exit_failed;  // of a file nothing is left
+  const auto done = sink->finish();
+  return done ? 0 : failed(done.error());
 }
 
-int follow(const Target& target, const ReadOptions& o) {
+int follow(const Target& target, const ReadArguments& o) {
   watch_signals();
   auto client = target.connect();
   if (!client) return failed(client.error());
@@ -73,7 +109,7 @@ int follow(const Target& target, const ReadOptions& o) {
       dirty = false;
       continue;
     }
-    print_entry(*e, o.chosen());
+    print_entry(*e, o.chosen(), stdout);
     dirty = true;
     --left;
   }
@@ -82,7 +118,7 @@ int follow(const Target& target, const ReadOptions& o) {
   return 0;
 }
 
-int tail(const Target& target, const ReadOptions& o) {
+int tail(const Target& target, const ReadArguments& o) {
   auto client = target.connect();
   if (!client) return failed(client.error());
   auto log = client->open_log(o.log);
@@ -93,32 +129,61 @@ int tail(const Target& target, const ReadOptions& o) {
   return 0;
 }
 
-void add(CLI::App& app, Target& target, Run& run, const char* name, const char* what, int (*work)(const Target&, const ReadOptions&),
-         const char* from) {
-  auto o = std::make_shared<ReadOptions>();
+void add(CLI::App& app, Target& target, Run& run, const char* name, const char* what, int (*work)(const Target&, const ReadArguments&),
+         const char* from, const char* footer) {
+  auto o = std::make_shared<ReadArguments>();
   auto* c = app.add_subcommand(name, what);
-  c->add_option("LOG", o->log, "name of the log")->required();
+  add_log_name(*c, o->log);
   if (from != nullptr) {
-    c->add_option("--from", o->from, from);
-    c->add_option("--count", o->count, "stop after so many entries");
-    c->add_option("--format", o->format, "lines, json (one object a line, bytes in base64) or raw")
-        ->check(CLI::IsMember({"lines", "json", "raw"}));
+    c->add_option("--from", o->from, from)->type_name("OFFSET");
+    c->add_option("--count", o->count, "stop after so many entries (default: no limit)");
+    c->add_option("--format", o->format, "how an entry is printed")->check(CLI::IsMember({"lines", "json", "raw"}))->capture_default_str();
   }
-  c->add_option("--cluster", target.addresses, "HOST:PORT[,HOST:PORT…] of any nodes")->delimiter(',');
+  if (work == read) {
+    c->add_option("--output", o->output, "write to this file, which is there whole or not at all (default: stdout)")->type_name(file_type);
+    add_progress(*c, o->progress);
+  }
+  add_cluster(*c, target);
+  c->footer(footer);
   c->callback([&target, &run, o, work] { run = [&target, o, work] { return work(target, *o); }; });
 }
 
 }  // namespace
 
 void add_read(CLI::App& app, Target& target, Run& run) {
-  add(app, target, run, "read", "print what is committed now", read, "offset to begin at (default: where the log begins)");
+  add(app, target, run, "read", "print what is committed now", read, "begin, end or the offset of an entry (default: where the log begins)",
+      R"(Ends where the log was committed when the command began. Without a leader it prints what storage nodes know.
+
+Formats:
+  lines   each entry and a newline
+  raw     the bytes alone
+  json    an object a line: offset, term, producer, sequence, bytes (base64)
+
+Examples:
+  loglog read events --count 10
+  loglog read events --format raw --output events.bin
+  loglog read events --from 1048616 --format json | jq -r .offset
+
+Exit codes:
+  0   all that was asked for was printed
+  1   it was not, as a sentence on stderr says; a log that was trimmed past --from is one reason)");
 }
 void add_follow(CLI::App& app, Target& target, Run& run) {
   add(app, target, run, "follow", "print entries as they are committed, until interrupted", follow,
-      "begin, end or an offset (default begin)");
+      "begin, end or the offset of an entry (default: begin)",
+      R"(Formats are those of loglog read. Goes on through failures of nodes; ends after --count entries, at SIGINT or SIGTERM
+(exit code 0), or with an error: the log was deleted, or trimmed past where the follower stands.
+
+Examples:
+  loglog follow events --from end
+  loglog follow events --format json | while read -r entry; do ...; done)");
 }
 void add_tail(CLI::App& app, Target& target, Run& run) {
-  add(app, target, run, "tail", "print the committed offset, linearizable", tail, nullptr);
+  add(app, target, run, "tail", "print the offset up to which the log is committed", tail, nullptr,
+      R"(Linearizable: it covers everything that was acknowledged anywhere before the command. Needs a leader; within 10 s.
+
+Examples:
+  loglog follow events --from $(loglog tail events)   # what is appended from now on)");
 }
 
 }  // namespace loglog::cli

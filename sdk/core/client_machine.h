@@ -81,8 +81,8 @@ class ClientMachine {
 
   /// Entries from `from` on, about `max_bytes` of them (at least one where there is one). With `wait`, stays at the committed
   /// end for so long until there is more. Ends in Delivered, or Failure: trimmed, not_an_entry, no_such_log, unavailable,
-  /// deadline_exceeded.
-  void read(Time now, Token token, LogId log, Offset from, std::uint32_t max_bytes, Duration wait, Time deadline);
+  /// deadline_exceeded; with a replica named also not_here, not_member, corrupt, io_error, as it says.
+  void read(Time now, Token token, LogId log, Offset from, std::uint32_t max_bytes, Duration wait, Time deadline, ReadFrom whom = {});
   /// A stream of Delivered (last = false) until stop(), or until Failure: trimmed, not_an_entry, no_such_log.
   void follow(Time now, Token token, LogId log, Offset from);
   /// The application is done with so many bytes (frame bytes: the sum of next − offset) of what follow() delivered.

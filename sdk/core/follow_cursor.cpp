@@ -5,20 +5,21 @@
 namespace loglog::client {
 
 /// Looks at the frame at next_, which `bytes` begins with; gives it out when it is whole and good.
-FrameState FollowCursor::accept(const Bytes& bytes, std::vector<Entry>& out) {
+FrameState FollowCursor::accept(const Bytes& bytes, std::vector<Entry>& out, std::vector<Bytes>* frames) {
   const FrameView v = look_at_frame(bytes, log_, next_, true);
   if (v.state != FrameState::good) return v.state;
   const Offset end = next_ + v.prefix.frame_length();
   if (v.prefix.kind == FrameKind::entry || v.prefix.kind == FrameKind::packed_entry)
     out.push_back({next_, end, v.prefix.term, v.prefix.producer, v.prefix.sequence, v.prefix.kind == FrameKind::packed_entry,
                    bytes.slice(frame_prefix_size, v.prefix.payload_length)});
+  if (frames != nullptr) frames->push_back(bytes.slice(0, v.prefix.frame_length()));
   next_ = end;
   at_first_ = false;
   return FrameState::good;
 }
 
 /// Completes the frame that the page before cut, taking from `bytes` no more than it needs.
-bool FollowCursor::fill_partial(Bytes& bytes, std::vector<Entry>& out) {
+bool FollowCursor::fill_partial(Bytes& bytes, std::vector<Entry>& out, std::vector<Bytes>* frames) {
   while (have_ > 0 && !bytes.empty()) {
     const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(need_ - have_, bytes.size()));
     std::memcpy(partial_.mutable_data() + have_, bytes.data(), n);
@@ -36,19 +37,19 @@ bool FollowCursor::fill_partial(Bytes& bytes, std::vector<Entry>& out) {
     }
     const Bytes frame = std::move(partial_);
     drop_partial();
-    if (accept(frame, out) != FrameState::good) return false;
+    if (accept(frame, out, frames) != FrameState::good) return false;
   }
   return true;
 }
 
-bool FollowCursor::take(Bytes bytes, std::vector<Entry>& out, Offset until) {
-  if (!fill_partial(bytes, out)) {
+bool FollowCursor::take(Bytes bytes, std::vector<Entry>& out, Offset until, std::vector<Bytes>* frames) {
+  if (!fill_partial(bytes, out, frames)) {
     drop_partial();
     return false;
   }
   while (!bytes.empty() && next_ < until) {
     const Offset before = next_;
-    const FrameState s = accept(bytes, out);
+    const FrameState s = accept(bytes, out, frames);
     if (s == FrameState::good) {
       bytes = bytes.slice(next_ - before);
       continue;

@@ -27,12 +27,12 @@ class FollowCursor {
     partial_ = {};
   }
   /// Takes the bytes that begin at ask(); appends entries that begin below `until` to `out` (term and segment starts are passed
-  /// over). False: a frame does not verify; next() stands at it.
-  bool take(Bytes bytes, std::vector<Entry>& out, Offset until = no_offset);
+  /// over), and to `frames`, where given, the stored bytes of every frame. False: a frame does not verify; next() stands at it.
+  bool take(Bytes bytes, std::vector<Entry>& out, Offset until = no_offset, std::vector<Bytes>* frames = nullptr);
 
  private:
-  FrameState accept(const Bytes& bytes, std::vector<Entry>& out);
-  bool fill_partial(Bytes& bytes, std::vector<Entry>& out);
+  FrameState accept(const Bytes& bytes, std::vector<Entry>& out, std::vector<Bytes>* frames);
+  bool fill_partial(Bytes& bytes, std::vector<Entry>& out, std::vector<Bytes>* frames);
 
   LogId log_;
   Offset next_;

@@ -11,6 +11,7 @@ namespace loglog::client {
 struct ReadCall {
   Time deadline;
   LogId log;
+  bool alone = false;  ///< one replica is asked, no other
   Errc last = Errc::unavailable;
   std::shared_ptr<PageReader> reader;
 };

@@ -11,14 +11,16 @@ constexpr Duration follow_pause = 20ms;
 constexpr Duration round_pause = 200ms;
 }  // namespace
 
-void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uint32_t max_bytes, Duration wait, Time deadline) {
+void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uint32_t max_bytes, Duration wait, Time deadline,
+                         ReadFrom whom) {
   Parts& p = *parts_;
   p.now = now;
   if (p.closed) return p.fail(token, Errc::client_closed);
-  auto reader = std::make_shared<PageReader>(p.options, p.view, p.choice, log, from, no_offset, std::max(max_bytes, frame_overhead), wait,
-                                             [&p, token](Time at, PageReader::Step&& s) { p.read_step(at, token, std::move(s)); });
+  auto reader = std::make_shared<PageReader>(
+      p.options, p.view, p.choice, log, from, no_offset, std::max(max_bytes, frame_overhead), wait,
+      [&p, token](Time at, PageReader::Step&& s) { p.read_step(at, token, std::move(s)); }, whom);
   if (const auto known = p.read_through.find(log); known != p.read_through.end() && known->second == from) reader->trust_begin();
-  p.reads[token] = {deadline, log, Errc::unavailable, reader};
+  p.reads[token] = {deadline, log, whom.replica != NodeId{}, Errc::unavailable, reader};
   reader->poll(now);
 }
 
@@ -33,11 +35,13 @@ void ClientMachine::Parts::read_step(Time at, Token t, PageReader::Step&& s) {
     complete(t, std::move(c));
   };
   if (!s.entries.empty()) read_through[i->second.log] = next;
-  if (!s.entries.empty() || s.reason == Errc::past_end) return finish(Delivered{std::move(s.entries), next});
+  if (!s.entries.empty() || !s.frames.empty() || s.reason == Errc::past_end)
+    return finish(Delivered{std::move(s.entries), next, std::move(s.frames)});
   if (s.reason == Errc::ok) return reader->poll(at);  // only term and segment starts
   if (s.reason == Errc::trimmed)
     return finish(Failure{Error{Errc::trimmed, "the log begins at " + std::to_string(s.first.value)}, s.first});
-  if (s.reason == Errc::not_an_entry || s.reason == Errc::no_such_log)
+  const bool final_word = i->second.alone && s.reason != Errc::unavailable;  // nobody else is asked
+  if (s.reason == Errc::not_an_entry || s.reason == Errc::no_such_log || final_word)
     return finish(Failure{Error{s.reason, "offset " + std::to_string(next.value)}});
   i->second.last = s.reason;
 }

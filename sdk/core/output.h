@@ -53,6 +53,16 @@ struct Entry {
 struct Delivered {
   std::vector<Entry> entries;
   Offset next;
+  std::vector<Bytes> frames{};  ///< with ReadFrom::frames: stored bytes of every frame from the asked offset to `next`
+};
+/// read: whom to ask and for what.
+struct ReadFrom {
+  /// This storage node alone: no other is asked instead, and what it cannot show ends the read. 0: any.
+  NodeId replica{};
+  /// With `replica`: it is told what does not verify, so that it looks for itself and repairs (K4). Else any reader tells.
+  bool report = false;
+  /// Stored bytes of every frame beside the entries.
+  bool frames = false;
 };
 struct Tail {
   Offset first;

@@ -17,15 +17,7 @@ void PageReader::poll(Time now) {
     due_ = now + connect_pause;
     return;
   }
-  if (node_ == NodeId{}) node_ = choice_.pick(now, info->members, tried_);
-  ConnectionId c = view_.node(now, node_);
-  // One that does not stand yet is not waited for where another one does.
-  for (std::size_t i = 0; c == ConnectionId{} && i < info->members.size(); ++i) {
-    const NodeId n = info->members[i].node;
-    if (tried_.contains(n)) continue;
-    c = view_.node(now, n);
-    if (c != ConnectionId{}) node_ = n;
-  }
+  const ConnectionId c = connection(now, *info);
   if (c == ConnectionId{}) {
     due_ = now + connect_pause;
     return;
@@ -37,6 +29,31 @@ void PageReader::poll(Time now) {
                 [self = weak_from_this(), n = node_, c](Time t, Message* m) {
                   if (const auto s = self.lock()) s->page(t, n, c, m);
                 });
+}
+
+/// To the node to ask, which becomes node_; 0: none stands yet.
+ConnectionId PageReader::connection(Time now, const LogInfo& info) {
+  if (whom_.replica != NodeId{}) return view_.node(now, node_ = whom_.replica);
+  if (node_ == NodeId{}) node_ = choice_.pick(now, info.members, tried_);
+  ConnectionId c = view_.node(now, node_);
+  // One that does not stand yet is not waited for where another one does.
+  for (std::size_t i = 0; c == ConnectionId{} && i < info.members.size(); ++i) {
+    const NodeId n = info.members[i].node;
+    if (tried_.contains(n)) continue;
+    c = view_.node(now, n);
+    if (c != ConnectionId{}) node_ = n;
+  }
+  return c;
+}
+
+/// Whom to tell of what came.
+void PageReader::taken(Offset begin, ConnectionId connection, bool good) {
+  if (whom_.replica == NodeId{}) {
+    blame_.taken(view_, cursor_, begin, connection, good);
+    doubted_ = doubted_ || !good;
+  } else if (whom_.report && !good) {
+    view_.tell(connection, RequestId{0}, ReportCorrupt{log_, cursor_.next(), frame_overhead});
+  }
 }
 
 void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m) {
@@ -51,28 +68,32 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
   if (!p->frames.empty() && p->offset == cursor_.ask()) {
     Step step;
     const Offset begin = cursor_.next();
-    const bool good = cursor_.take(std::move(p->frames), step.entries, until_);
+    const bool good = cursor_.take(std::move(p->frames), step.entries, until_, whom_.frames ? &step.frames : nullptr);
+    const bool nothing = step.entries.empty() && step.frames.empty();
     choice_.succeeded(from);
     if (good || !step.entries.empty()) tried_.clear();
-    blame_.taken(view_, cursor_, begin, connection, good);
-    doubted_ = doubted_ || !good;
+    taken(begin, connection, good);
     due_ = {};
-    if (!good) next_replica(now, from, Errc::corrupt);
+    if (!good && (nothing || whom_.replica == NodeId{})) next_replica(now, from, Errc::corrupt);
     // Only a part of a frame so far, or a mismatch: on at once, there is nothing to tell.
-    if (step.entries.empty() && (!good || cursor_.missing() > 0)) return poll(now);
+    if (nothing && (!good || cursor_.missing() > 0)) return poll(now);
     return on_step_(now, std::move(step));
   }
   if (p->reason == Errc::past_end && cursor_.missing() == 0) {
     tried_.clear();
     due_ = now + connect_pause;
-    return on_step_(now, Step{{}, Errc::past_end, p->first});
+    return on_step_(now, Step{.reason = Errc::past_end, .first = p->first});
   }
-  if (p->reason == Errc::trimmed) return on_step_(now, Step{{}, Errc::trimmed, p->first});
+  if (p->reason == Errc::trimmed) return on_step_(now, Step{.reason = Errc::trimmed, .first = p->first});
   next_replica(now, from, p->reason == Errc::ok ? Errc::not_here : p->reason);
 }
 
 void PageReader::next_replica(Time now, NodeId failed, Errc why) {
   cursor_.drop_partial();
+  if (whom_.replica != NodeId{}) {
+    due_ = now + all_refused_pause;
+    return on_step_(now, Step{.reason = why});
+  }
   choice_.failed(now, failed);
   tried_.insert(failed);
   node_ = {};
@@ -85,7 +106,7 @@ void PageReader::next_replica(Time now, NodeId failed, Errc why) {
   tried_.clear();
   blame_.clear();
   due_ = now + all_refused_pause;
-  on_step_(now, Step{{}, none_has_it ? Errc::not_an_entry : why, {}});
+  on_step_(now, Step{.reason = none_has_it ? Errc::not_an_entry : why});
 }
 
 }  // namespace loglog::client

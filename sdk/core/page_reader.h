@@ -1,4 +1,4 @@
-// Reads on and on from one offset, page by page, from whichever replica answers. Used by read() and by resolution.
+// Reads on and on from one offset, page by page, from whichever replica answers, or from one alone. Used by read() and by resolution.
 #pragma once
 #include <functional>
 #include <memory>
@@ -14,14 +14,15 @@ namespace loglog::client {
 class PageReader : public std::enable_shared_from_this<PageReader> {
  public:
   struct Step {
-    std::vector<Entry> entries;
-    Errc reason = Errc::ok;  ///< past_end, trimmed, not_an_entry; or what the last replica of a whole round said
-    Offset first{};          ///< with trimmed: where the log begins
+    std::vector<Entry> entries{};
+    std::vector<Bytes> frames{};  ///< where asked for
+    Errc reason = Errc::ok;       ///< past_end, trimmed, not_an_entry; or what the last replica of a whole round, or the only one, said
+    Offset first{};               ///< with trimmed: where the log begins
   };
   using OnStep = std::function<void(Time, Step&&)>;
 
   PageReader(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log, Offset from, Offset until,
-             std::uint32_t max_bytes, Duration wait, OnStep on_step)
+             std::uint32_t max_bytes, Duration wait, OnStep on_step, ReadFrom whom = {})
       : options_(options),
         view_(view),
         choice_(choice),
@@ -31,7 +32,8 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
         wait_(wait),
         cursor_(log, from),
         blame_(log),
-        on_step_(std::move(on_step)) {}
+        on_step_(std::move(on_step)),
+        whom_(whom) {}
 
   /// Asks for the next page, unless one is on its way or a pause lasts.
   void poll(Time now);
@@ -47,7 +49,9 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   void stop() { stopped_ = true; }
 
  private:
+  ConnectionId connection(Time now, const LogInfo& info);
   void page(Time now, NodeId from, ConnectionId connection, Message* m);
+  void taken(Offset begin, ConnectionId connection, bool good);
   void next_replica(Time now, NodeId failed, Errc why);
 
   const Options& options_;
@@ -60,6 +64,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   FollowCursor cursor_;
   Blame blame_;
   OnStep on_step_;
+  ReadFrom whom_;
   NodeId node_{};
   std::set<NodeId> tried_;
   bool doubted_ = false;

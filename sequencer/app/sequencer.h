@@ -11,6 +11,10 @@
 #include "proto-spec/vocabulary/result.h"
 #include "proto-spec/wire/messages.h"
 
+namespace CLI {
+class App;
+}
+
 namespace loglog::sequencer {
 
 struct SequencerOptions {
@@ -59,5 +63,7 @@ class Sequencer {
 
 /// The whole command, with its options.
 int sequencer_main(int argc, char** argv);
+/// Its options, for a manual page or completions; not to be parsed.
+std::shared_ptr<CLI::App> sequencer_command();
 
 }  // namespace loglog::sequencer

@@ -20,28 +20,34 @@ bool split_pair(const std::string& text, std::uint32_t& id, std::string& address
   return true;
 }
 
+constexpr std::string_view environment = "LOGLOG_SEQUENCER";
+
 struct Given {
   SequencerOptions options;
   std::string effective;  // for people
   bool check_only = false;
 };
 
-/// The exit code where nothing is to be started.
-std::expected<Given, int> read(int argc, const char* const* argv) {
-  CLI::App app{"LogLog sequencer: elected by Raft, it orders what clients have uploaded; it never sees a payload"};
+/// The options and what they are parsed into.
+struct Program {
+  Program();
+  CLI::App app{"LogLog sequencer: elected by Raft, it orders what clients have uploaded; it never sees a payload", "loglog-sequencer"};
   Given given;
-  SequencerOptions& o = given.options;
   std::vector<std::string> sequencers;
   std::vector<std::string> storage;
   std::string level = "info";
+};
+
+Program::Program() {
+  SequencerOptions& o = given.options;
   app.add_option("--id", o.id, "number of this sequencer, 1 or more; stays with its data for ever")->required();
   app.add_option("--cluster-name", o.cluster_name, "name of the cluster; nodes of another name are refused")->required();
   app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients and the other sequencers")->required();
   app.add_option("--data", o.data, "directory of this sequencer's Raft state, kilobytes; one sequencer a directory")->required();
-  app.add_option("--sequencers", sequencers, "all sequencers, this one included: 1=HOST:PORT,2=HOST:PORT,… ; 1, 3 or 5 of them")
+  app.add_option("--sequencers", sequencers, "all sequencers, this one included: 1=HOST:PORT,2=HOST:PORT,... ; 1, 3 or 5 of them")
       ->required()
       ->delimiter(',');
-  app.add_option("--storage", storage, "all storage nodes: 1=HOST:PORT,2=HOST:PORT,…")->required()->delimiter(',');
+  app.add_option("--storage", storage, "all storage nodes: 1=HOST:PORT,2=HOST:PORT,...")->required()->delimiter(',');
   app.add_option(
       "--election-timeout-ms", o.election_timeout_ms,
       "a follower that hears no leader so long stands for election; randomised up to twice this; at least 3 heartbeats (default 1000)");
@@ -51,8 +57,35 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
       ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
   app.add_flag("--check-config", given.check_only, "say whether the options are valid, and start nothing");
   app.set_version_flag("--version", std::string("loglog-sequencer " LOGLOG_VERSION));
+  config::add_config_option(app, environment);
+  app.footer(R"(Examples:
+  loglog-sequencer --id 1 --cluster-name prod --listen 10.0.0.1:7070 --data /var/lib/loglog/sequencer-1 \
+    --sequencers 1=10.0.0.1:7070,2=10.0.0.2:7070,3=10.0.0.3:7070 \
+    --storage 1=10.0.0.1:7071,2=10.0.0.2:7071,3=10.0.0.3:7071
+  loglog-sequencer --config /etc/loglog/sequencer.toml --check-config
+
+Signals:
+  SIGTERM, SIGINT   stop
+  SIGHUP            read the options again; the log level changes at once
+
+Exit codes:
+  0   stopped by a signal
+  2   bad options
+  3   the data directory is in use by another process
+  4   the data directory cannot be read or written
+  5   the data directory was written by a newer version
+  6   the data directory belongs to another sequencer or cluster
+  7   the address cannot be listened on
+  8   the disk failed)");
+}
+
+/// The exit code where nothing is to be started.
+std::expected<Given, int> read(int argc, const char* const* argv) {
+  Program program;
+  auto& [app, given, sequencers, storage, level] = program;
+  SequencerOptions& o = given.options;
   std::string from;
-  if (const auto ends = config::read_options(app, "LOGLOG_SEQUENCER", argc, argv, from)) return std::unexpected(*ends);
+  if (const auto ends = config::read_options(app, environment, argc, argv, from)) return std::unexpected(*ends);
   const auto bad = [](const std::string& why) {
     fmt::print(stderr, "loglog-sequencer: {}\n", why);
     return std::unexpected(exit_bad_options);
@@ -79,6 +112,11 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
 }
 
 }  // namespace
+
+std::shared_ptr<CLI::App> sequencer_command() {
+  const auto program = std::make_shared<Program>();
+  return {program, &program->app};
+}
 
 int sequencer_main(int argc, char** argv) {
   const auto given = read(argc, argv);

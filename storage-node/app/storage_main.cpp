@@ -11,21 +11,27 @@
 namespace loglog::storage {
 namespace {
 
+constexpr std::string_view environment = "LOGLOG_STORAGE";
+
 struct Given {
   NodeOptions options;
   std::string effective;  // for people
   bool check_only = false;
 };
 
-/// The exit code where nothing is to be started.
-std::expected<Given, int> read(int argc, const char* const* argv) {
-  CLI::App app{"LogLog storage node: writes what the sequencer orders and clients upload, and serves readers"};
+/// The options and what they are parsed into.
+struct Program {
+  Program();
+  CLI::App app{"LogLog storage node: writes what the sequencer orders and clients upload, and serves readers", "loglog-storage"};
   Given given;
-  NodeOptions& o = given.options;
   std::string engine = "auto";
   std::string level = "info";
   std::string direct = "auto";
   std::string verify = "on";
+};
+
+Program::Program() {
+  NodeOptions& o = given.options;
   app.add_option("--id", o.id, "number of this node in its cluster, 1 or more; stays with its data for ever")->required();
   app.add_option("--cluster-name", o.cluster_name, "name of the cluster; nodes of another name are refused")->required();
   app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients, sequencers and the other storage nodes")->required();
@@ -44,8 +50,33 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
       ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
   app.add_flag("--check-config", given.check_only, "say whether the options are valid, and start nothing");
   app.set_version_flag("--version", std::string("loglog-storage " LOGLOG_VERSION));
+  config::add_config_option(app, environment);
+  app.footer(R"(Examples:
+  loglog-storage --id 1 --cluster-name prod --listen 10.0.0.1:7071 --data /var/lib/loglog/storage-1
+  loglog-storage --config /etc/loglog/storage.toml --check-config
+
+Signals:
+  SIGTERM, SIGINT   stop: what is acknowledged is on the disk
+  SIGHUP            read the options again; the log level changes at once
+
+Exit codes:
+  0   stopped by a signal
+  2   bad options
+  3   the data directory is in use by another process
+  4   the data directory cannot be read or written
+  5   the data directory was written by a newer version
+  6   the data directory belongs to another node or cluster, or has lost its identity
+  7   the address cannot be listened on
+  8   the disk failed)");
+}
+
+/// The exit code where nothing is to be started.
+std::expected<Given, int> read(int argc, const char* const* argv) {
+  Program program;
+  auto& [app, given, engine, level, direct, verify] = program;
+  NodeOptions& o = given.options;
   std::string from;
-  if (const auto ends = config::read_options(app, "LOGLOG_STORAGE", argc, argv, from)) return std::unexpected(*ends);
+  if (const auto ends = config::read_options(app, environment, argc, argv, from)) return std::unexpected(*ends);
   o.io_engine = engine == "auto" ? IoEngine::automatic : engine == "uring" ? IoEngine::uring : IoEngine::threads;
   o.direct_io = direct == "auto";
   o.verify_uploads = verify == "on";
@@ -63,6 +94,11 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
 }
 
 }  // namespace
+
+std::shared_ptr<CLI::App> storage_command() {
+  const auto program = std::make_shared<Program>();
+  return {program, &program->app};
+}
 
 int storage_main(int argc, char** argv) {
   const auto given = read(argc, argv);

@@ -9,6 +9,10 @@
 #include "proto-spec/transport/event_log.h"
 #include "proto-spec/vocabulary/result.h"
 
+namespace CLI {
+class App;
+}
+
 namespace loglog::storage {
 
 enum class IoEngine : std::uint8_t { automatic, uring, threads };
@@ -61,5 +65,7 @@ class StorageNode {
 
 /// The whole command, with its options.
 int storage_main(int argc, char** argv);
+/// Its options, for a manual page or completions; not to be parsed.
+std::shared_ptr<CLI::App> storage_command();
 
 }  // namespace loglog::storage

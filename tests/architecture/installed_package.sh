@@ -13,6 +13,13 @@ for program in loglog loglog-storage loglog-sequencer; do
   "$work/prefix/bin/$program" --version
 done
 
+for page in loglog loglog-append loglog-storage loglog-sequencer; do
+  [ -s "$work/prefix/share/man/man1/$page.1" ]
+done
+for place in bash-completion/completions/loglog-storage zsh/site-functions/_loglog fish/vendor_completions.d/loglog.fish; do
+  [ -s "$work/prefix/share/$place" ]
+done
+
 mkdir "$work/app"
 headers=$(cd "$work/prefix/include" && find loglog -name '*.h' | sort)
 [ -n "$headers" ]

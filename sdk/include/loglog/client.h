@@ -88,6 +88,23 @@ struct Entry {
 struct ReadResult {
   std::vector<Entry> entries;
   EntryOffset next = 0;  ///< where to read on; may lie past the last entry, for the log has frames of its own between entries
+  std::string frames;    ///< with ReadOptions::frames: the log's bytes from the asked offset to `next`
+};
+
+struct ReadOptions {
+  std::size_t max_bytes = 1u << 20;  ///< about so many; at least one entry where there is one. At most 4 MiB
+  /// How long to wait at the committed end for more.
+  std::chrono::milliseconds wait{0};
+  /// Number of the one storage node to read from, for those who compare replicas or look for what one lacks: no other is asked in its
+  /// place, and the first thing it cannot show ends the call: not_here (it lags), corrupt, io_error, not_member; unavailable where it
+  /// does not answer until the deadline. What precedes damage is given out first. 0: any, and what fails on one comes from another.
+  std::uint32_t replica = 0;
+  /// With `replica`: tell it of bytes that do not verify; it looks for itself and copies them from a peer. Only for offsets where an
+  /// entry is known to begin. Reads from any replica always tell.
+  bool report_damage = false;
+  /// Give out the stored frames (proto-spec/disk/frame.h), verified, the log's own included, in ReadResult::frames instead of entries.
+  bool frames = false;
+  std::optional<std::chrono::milliseconds> timeout = {};  ///< beyond `wait`; default: the client's
 };
 
 struct CreateOptions {
@@ -139,6 +156,7 @@ struct ClusterReport {
     std::uint32_t term = 0;
     std::uint32_t write_quorum = 0;
     std::vector<Replica> replicas;
+    std::string state;  ///< open (takes appends), recovering, halted (its replicas contradict each other), creating, deleting
   };
   std::string cluster;
   std::vector<Sequencer> sequencers;
@@ -220,6 +238,7 @@ class Log {
   /// Entries from `from` on, about `max_bytes` of them; none when the asked replica knows of nothing committed there within
   /// `wait`. Needs no sequencer. Errors: trimmed, not_an_entry, no_such_log, unavailable.
   std::expected<ReadResult, CallError> read(EntryOffset from, std::size_t max_bytes = 1u << 20, Milliseconds wait = Milliseconds{0});
+  std::expected<ReadResult, CallError> read(EntryOffset from, const ReadOptions& options);
   /// Follows from an offset on: 0, begin(), end(), or Entry::next of an entry seen before. Ends with "trimmed" where the log
   /// begins later than that (R1: a position is never moved silently). Needs no sequencer. `stop` ends it as Follower::stop().
   Follower follow(EntryOffset from, std::stop_token stop = {});

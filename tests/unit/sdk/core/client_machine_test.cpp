@@ -565,3 +565,90 @@ TEST_CASE("follow puts frames together that pages cut") {
   c.run();
   CHECK(c.error(c.done.size() - 1) == Errc::cancelled);
 }
+
+namespace {
+std::set<std::string> asked(const Cluster& c) {
+  std::set<std::string> nodes;
+  for (const Send& s : c.reads) nodes.insert(c.up.at(s.to));
+  return nodes;
+}
+}  // namespace
+
+TEST_CASE("a read from one replica gives its frames as they are stored, and asks no other") {
+  Cluster c;
+  c.begin_term(1);
+  c.append(1, "one");
+  c.append(2, "another");
+  c.pass(100ms);
+  c.page = 50;  // pages cut frames
+  Offset at{0};
+  Bytes stored = Bytes::allocate(c.bytes.size());
+  for (std::uint64_t token = 3; at.value < c.bytes.size(); ++token) {
+    c.machine.read(c.now, Token{token}, log_id, at, 4096, 0ms, c.now + 1s, {NodeId{2}, false, true});
+    c.pass(100ms);
+    const auto& d = std::get<Delivered>(c.done.back().result);
+    REQUIRE(!d.frames.empty());  // the term start too, which is no entry
+    for (const Bytes& f : d.frames) {
+      CHECK(look_at_frame(f, log_id, at, true).state == FrameState::good);
+      std::memcpy(stored.mutable_data() + at.value, f.data(), f.size());
+      at += f.size();
+    }
+    CHECK(d.next == at);
+  }
+  CHECK(stored == c.bytes);
+  CHECK(asked(c) == std::set<std::string>{"n2"});
+}
+
+TEST_CASE("a read from one replica ends with what that one says, and tells it of damage only where asked to") {
+  Cluster c;
+  c.begin_term(1);
+  c.append(1, "payload");
+  c.pass(100ms);
+  const Offset at = std::get<client::Appended>(c.done.at(0).result).offset;
+  SUBCASE("damage, silently") {
+    c.corrupt = {"n2"};
+    c.machine.read(c.now, Token{2}, log_id, at, 4096, 0ms, never, {NodeId{2}});
+    c.pass(100ms);
+    REQUIRE(c.done.size() == 2);
+    CHECK(c.error(1) == Errc::corrupt);
+    CHECK(c.reports.empty());
+  }
+  SUBCASE("damage, told") {
+    c.corrupt = {"n2"};
+    c.machine.read(c.now, Token{2}, log_id, at, 4096, 0ms, never, {NodeId{2}, true});
+    c.pass(100ms);
+    CHECK(c.error(1) == Errc::corrupt);
+    REQUIRE(c.reports.size() == 1);
+    CHECK(c.up.at(c.reports[0].to) == "n2");
+    CHECK(std::get<ReportCorrupt>(c.reports[0].message).offset == at);
+  }
+  SUBCASE("what precedes damage comes first") {
+    c.corrupt = {"n2"};  // the last bytes of a page, which are the entry's
+    c.machine.read(c.now, Token{2}, log_id, Offset{0}, 4096, 0ms, never, {NodeId{2}, false, true});
+    c.pass(100ms);
+    REQUIRE(c.done.size() == 2);
+    CHECK(std::get<Delivered>(c.done[1].result).next == at);
+  }
+  SUBCASE("down: until the deadline, though the others are up") {
+    c.down = {"n2"};
+    c.lose("n2");
+    c.machine.read(c.now, Token{2}, log_id, at, 4096, 0ms, c.now + 1s, {NodeId{2}});
+    c.pass(900ms);
+    CHECK(c.done.size() == 1);
+    c.pass(200ms);
+    REQUIRE(c.done.size() == 2);
+    CHECK(c.error(1) == Errc::unavailable);
+    CHECK(c.reads.empty());
+  }
+  SUBCASE("others are read as ever afterwards") {
+    c.corrupt = {"n2"};
+    c.machine.read(c.now, Token{2}, log_id, at, 4096, 0ms, never, {NodeId{2}});
+    c.pass(100ms);
+    c.corrupt = {};
+    for (std::uint64_t i = 3; i < 6; ++i) {
+      c.machine.read(c.now, Token{i}, log_id, at, 4096, 0ms, never);
+      c.pass(50ms);
+    }
+    CHECK(asked(c) == std::set<std::string>{"n1", "n2", "n3"});
+  }
+}

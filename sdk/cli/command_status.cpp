@@ -1,0 +1,180 @@
+// loglog status: how the cluster is, once or again and again.
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <thread>
+
+#include "proto-spec/vocabulary/exit_code.h"
+#include "sdk/cli/cli.h"
+#include "sdk/cli/status_text.h"
+#include "sdk/cli/text.h"
+
+namespace loglog::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Seconds = std::chrono::duration<double>;
+
+struct StatusOptions {
+  bool json = false;
+  std::optional<double> watch_s;
+  When colour = When::automatic;
+};
+
+void print_json(const ClusterReport& r) {
+  std::string out = fmt::format("{{\"cluster\": {}, \"sequencers\": [", json_string(r.cluster));
+  const char* comma = "";
+  for (const auto& s : r.sequencers) {
+    out +=
+        fmt::format("{}{{\"id\": {}, \"address\": {}, \"role\": \"{}\", \"term\": {}", comma, s.id, json_string(s.address), s.role, s.term);
+    out += s.protocol == 0 ? "}" : fmt::format(", \"protocol\": {}}}", s.protocol);
+    comma = ", ";
+  }
+  out += "], \"storage\": [";
+  comma = "";
+  for (const auto& n : r.storage) {
+    out += fmt::format("{}{{\"id\": {}, \"address\": {}, \"state\": \"{}\", \"staged_bytes\": {}}}", comma, n.id, json_string(n.address),
+                       n.state, n.staged_bytes);
+    comma = ", ";
+  }
+  out += "], \"logs\": [";
+  comma = "";
+  for (const auto& l : r.logs) {
+    out += fmt::format("{}{{\"name\": {}, \"first\": {}, \"committed\": {}, \"term\": {}, \"replicas\": [", comma, json_string(l.name),
+                       l.first, l.committed, l.term);
+    const char* inner = "";
+    for (const auto& p : l.replicas) {
+      out += fmt::format("{}{{\"id\": {}, \"durable\": {}, \"state\": \"{}\"}}", inner, p.id, p.durable, p.state);
+      inner = ", ";
+    }
+    out += "]}";
+    comma = ", ";
+  }
+  fmt::print("{}]}}\n", out);
+}
+
+int exit_code_of(const ClusterReport& r) { return health_of(r).health == Health::not_serving ? exit_not_serving : 0; }
+
+/// Bytes per second, from one report to the next.
+class Rates {
+ public:
+  const std::map<std::string, double>& of(const ClusterReport& r) {
+    const auto now = Clock::now();
+    const double seconds = Seconds(now - at_).count();
+    std::map<std::string, EntryOffset> committed;
+    rates_.clear();
+    for (const auto& l : r.logs) {
+      committed[l.name] = l.committed;
+      const auto before = committed_.find(l.name);
+      // A leader that is new to the log may not know yet what is committed.
+      if (before != committed_.end() && before->second <= l.committed)
+        rates_[l.name] = static_cast<double>(l.committed - before->second) / seconds;
+    }
+    committed_ = std::move(committed);
+    at_ = now;
+    return rates_;
+  }
+
+ private:
+  Clock::time_point at_{};
+  std::map<std::string, EntryOffset> committed_;
+  std::map<std::string, double> rates_;
+};
+
+/// Until it is time to ask again, or a signal. Draws anew where the terminal has changed its size.
+void wait_and_redraw(Clock::time_point until, Screen* screen, const std::string& text, ScreenSize drawn) {
+  while (!interrupted() && Clock::now() < until) {
+    std::this_thread::sleep_for(std::min<Clock::duration>(std::chrono::milliseconds(50), until - Clock::now()));
+    if (screen == nullptr) continue;
+    const ScreenSize now = screen_size(Stream::out);
+    if (now == drawn) continue;
+    screen->show(text, drawn = now);
+  }
+}
+
+/// On a terminal a screen that is redrawn in place, else one report after the other.
+int watch(Client& client, const StatusOptions& o) {
+  watch_signals();
+  std::optional<Screen> screen;
+  if (is_terminal(Stream::out)) screen.emplace();
+  Rates rates;
+  int code = exit_failed;
+  while (!interrupted()) {
+    const auto next = Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(*o.watch_s));
+    const auto r = client.status();
+    code = r ? exit_code_of(*r) : exit_failed;
+    const std::string when = fmt::format("{:%H:%M:%S}, every {} s; Ctrl-C ends", fmt::localtime(std::time(nullptr)), *o.watch_s);
+    const std::string text =
+        r ? status_text(*r, {.colours = wants_colour(o.colour, Stream::out), .rates = &rates.of(*r)}) : r.error().message + "\n";
+    const ScreenSize size = screen_size(Stream::out);
+    if (screen) {
+      screen->show(when + "\n\n" + text, size);
+    } else {
+      fmt::print("{}\n", text);
+      std::fflush(stdout);
+    }
+    wait_and_redraw(next, screen ? &*screen : nullptr, when + "\n\n" + text, size);
+  }
+  return code;
+}
+
+int status(const Target& target, const StatusOptions& o) {
+  auto client = target.connect();
+  if (!client) return failed(client.error());
+  if (o.watch_s) return watch(*client, o);
+  const auto r = client->status();
+  if (!r) return failed(r.error());
+  if (o.json) {
+    print_json(*r);
+    return 0;
+  }
+  fmt::print("{}", status_text(*r, {.colours = wants_colour(o.colour, Stream::out)}));
+  return exit_code_of(*r);
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Target& target, Run& run) {
+  auto o = std::make_shared<StatusOptions>();
+  auto* c = app.add_subcommand("status", "how the cluster is: health, sequencers, storage nodes, logs and their replicas");
+  auto* json = c->add_flag("--json", o->json, "one JSON object");
+  c->add_option_function<std::string>(
+       "--watch",
+       [o](const std::string& text) {
+         double seconds = 0;
+         if (!CLI::detail::lexical_cast(text, seconds) || !(seconds >= 0.1) || seconds > 3600)
+           throw CLI::ValidationError("--watch", text + ": give seconds, 0.1 to 3600");
+         o->watch_s = seconds;
+       },
+       "again and again, every so many seconds, with each log's bytes per second, until Ctrl-C")
+      ->expected(0, 1)
+      ->default_str("2")
+      ->type_name("SECONDS")
+      ->excludes(json);
+  add_colour(*c, o->colour);
+  add_cluster(*c, target);
+  c->footer(fmt::format(R"(The first line says whether the cluster serves:
+  healthy      all nodes and replicas are there
+  degraded     something is away or behind; appends and reads go on
+  not serving  there is no leader, or some log's appends wait or are refused
+
+SIZE is what lies between a log's first and committed offset. NEEDS is the write quorum: so many of its replicas
+must be durable before an append is acknowledged. A replica's offset is how far it is durable.
+
+Examples:
+  loglog status
+  loglog status --watch 1
+  loglog status --json | jq '.logs[] | select(.committed > 0) | .name'
+
+Exit codes:
+  0   healthy or degraded; with --json whenever the report could be had; with --watch as the last report says
+  1   no node of the cluster answers
+  2   bad usage
+  {}  not serving)",
+                        exit_not_serving));
+  c->callback([&target, &run, o] { run = [&target, o] { return status(target, *o); }; });
+}
+
+}  // namespace loglog::cli

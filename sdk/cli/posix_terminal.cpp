@@ -1,0 +1,53 @@
+#include "sdk/cli/posix_terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "sdk/cli/text.h"
+
+namespace loglog::cli {
+namespace {
+
+void write_out(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+bool is_terminal(Stream s) { return isatty(static_cast<int>(s)) == 1; }
+
+ScreenSize screen_size(Stream s) {
+  winsize w{};
+  if (ioctl(static_cast<int>(s), TIOCGWINSZ, &w) != 0 || w.ws_col == 0 || w.ws_row == 0) return {};
+  return {w.ws_col, w.ws_row};
+}
+
+bool wants_colour(When when, Stream s) {
+  if (when != When::automatic) return when == When::always;
+  const char* refused = std::getenv("NO_COLOR");
+  const char* terminal = std::getenv("TERM");
+  return is_terminal(s) && (refused == nullptr || *refused == '\0') && (terminal == nullptr || std::string_view(terminal) != "dumb");
+}
+
+Screen::Screen() { write_out("\x1b[?1049h\x1b[?25l"); }  // the alternate screen, no cursor
+Screen::~Screen() { write_out("\x1b[?25h\x1b[?1049l"); }
+
+void Screen::show(std::string_view text, ScreenSize size) {
+  std::string out = "\x1b[H";
+  unsigned row = 0;
+  while (!text.empty() && row < size.rows) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    if (row++ > 0) out += '\n';
+    out += cut_to(text.substr(0, end), size.columns) + "\x1b[0m\x1b[K";
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  write_out(out + "\x1b[J");
+}
+
+}  // namespace loglog::cli

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""The command line as a person meets it, in a pseudo-terminal: colours, the watch and what it leaves behind, progress, files written whole."""
+
+import fcntl
+import os
+import pathlib
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import tempfile
+import termios
+import time
+
+from cluster import BIN, Cluster, check
+
+NOT_SERVING = 12
+ENTER, LEAVE = b"\x1b[?1049h\x1b[?25l", b"\x1b[?25h\x1b[?1049l"
+
+
+class Terminal:
+    """A command whose stdout, or only stderr, is a terminal of so many columns."""
+
+    def __init__(self, command, columns=100, rows=30, which="all", **environment):
+        self.master, slave = pty.openpty()
+        self.slave = os.dup(slave)  # kept, so that its settings can be read at the end
+        self.resize(columns, rows)
+        self.before = termios.tcgetattr(slave)
+        env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")} | {"TERM": "xterm"} | environment
+        out = subprocess.PIPE if which == "stderr" else slave
+        self.process = subprocess.Popen(command, stdin=slave, stdout=out, stderr=slave, env=env)
+        os.close(slave)
+        self.seen = b""
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def pump(self, seconds):
+        ready, _, _ = select.select([self.master], [], [], seconds)
+        if ready:
+            self.seen += os.read(self.master, 65536)
+        return bool(ready)
+
+    def wait_for(self, condition, what, timeout=30):
+        deadline = time.monotonic() + timeout
+        while not condition(self.seen):
+            check(time.monotonic() < deadline, f"{what}: {self.seen[-3000:]!r}")
+            self.pump(0.1)
+
+    def end(self, sig=None, timeout=30):
+        """What was written, and the exit code."""
+        if sig is not None:
+            self.process.send_signal(sig)
+        deadline = time.monotonic() + timeout
+        while self.process.poll() is None:
+            check(time.monotonic() < deadline, f"it ends: {self.seen[-1000:]!r}")
+            self.pump(0.05)
+        while self.pump(0.05):
+            pass
+        check(termios.tcgetattr(self.slave) == self.before, "the terminal's settings are as before")
+        os.close(self.slave)
+        os.close(self.master)
+        return self.seen, self.process.returncode
+
+
+def screens(seen):
+    """What each redraw showed, as plain lines."""
+    return [[re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", line).decode() for line in s.split(b"\r\n")] for s in seen.split(b"\x1b[H")[1:]]
+
+
+def status_once(c):
+    command = c.command_line("status")
+    seen, code = Terminal(command).end()
+    check(code == 0 and b"\x1b[32mhealthy\x1b[0m" in seen, seen)
+    for why, options, environment in (("NO_COLOR", [], {"NO_COLOR": "1"}), ("TERM", [], {"TERM": "dumb"}), ("--color", ["--color", "never"], {})):
+        seen, _ = Terminal([*command, *options], **environment).end()
+        check(b"healthy" in seen and b"\x1b" not in seen, f"{why} takes colours away: {seen!r}")
+    check(b"\x1b" not in c.run("status").stdout, "no colours in a pipe")
+    check(b"\x1b[32mhealthy" in c.run("status", "--color", "always").stdout, "but where they are asked for")
+
+
+def watch(c):
+    c.create("watched")
+    t = Terminal(c.command_line("status", "--watch", "0.3"), columns=100)
+    t.wait_for(lambda s: s.count(b"\x1b[H") >= 2, "it is drawn again and again")
+    check(t.seen.startswith(ENTER), t.seen[:100])
+    offset = int(c.run("append", "watched", input=b"x" * 1000 + b"\n" + b"y" * 1000 + b"\n").stdout.split()[-1])
+
+    def shows(seen):
+        lines = [line for screen in screens(seen) for line in screen if line.startswith("watched")]
+        return any(int(line.split()[3]) > offset for line in lines) and any(re.search(r"[1-9]\S* [KM]?i?B/s", line) for line in lines)
+
+    t.wait_for(shows, "what is appended shows, with a rate")
+    t.resize(40, 6)
+    drawn = len(screens(t.seen))
+    t.wait_for(lambda s: len(screens(s)) > drawn + 1, "it is drawn after a change of size")
+    last = screens(t.seen)[-2]
+    check(len(last) <= 6 and max(map(len, last)) <= 40, f"it fits the terminal: {last}")
+    check(max(len(line) for line in screens(t.seen)[0]) > 40, "and was wider before")
+    seen, code = t.end(signal.SIGINT)
+    check(code == 0 and seen.endswith(LEAVE), f"it leaves the terminal as it was: {code} {seen[-100:]!r}")
+
+    p = c.popen("status", "--watch", "0.2", stdout=subprocess.PIPE)
+    head = b""
+    while head.count(b"cluster test") < 2:
+        head += os.read(p.stdout.fileno(), 65536)
+    p.send_signal(signal.SIGTERM)
+    rest, _ = p.communicate(timeout=20)
+    check(p.returncode == 0 and b"\x1b" not in head + rest, "into a pipe it writes one report after the other")
+    bad = c.run("status", "--watch", "soon", check=False)
+    check(bad.returncode == 2 and b"give seconds" in bad.stderr, bad.stderr)
+
+
+def progress(c):
+    c.create("files")
+    with tempfile.TemporaryDirectory() as d:
+        d = pathlib.Path(d)
+        (d / "a").write_bytes(os.urandom(3_000_000))
+        (d / "b").write_bytes(os.urandom(2_000_000))
+        whole = (d / "a").read_bytes() + (d / "b").read_bytes()
+        files = ("--file", d / "a", "--file", d / "b")
+        quiet = c.run("append", "files", *files)
+        check(quiet.stderr == b"" and len(quiet.stdout.split()) == 2, f"nothing but offsets into pipes: {quiet}")
+        c.run("logs", "delete", "files")
+        c.create("files")
+        t = Terminal(c.command_line("append", "files", *files), which="stderr")
+        seen, code = t.end()
+        check(code == 0 and b"append to files [" in seen and b"of 4.8 MiB" in seen, seen)
+        check(len(t.process.stdout.read().split()) == 2, "offsets go to stdout alone")
+        t.process.stdout.close()
+
+        out = d / "out"
+        out.write_bytes(b"older")
+        seen, code = Terminal(c.command_line("read", "files", "--format", "raw", "--output", out)).end()
+        check(code == 0 and b"read files [" in seen and seen.endswith(b"\r\x1b[K"), f"a bar, and it goes: {seen[-300:]!r}")
+        check(out.read_bytes() == whole, "the file has all bytes")
+        check(out.stat().st_mode & 0o777 == 0o666 & ~umask(), f"with the usual mode: {out.stat().st_mode:o}")
+        check(c.run("read", "files", "--format", "raw", "--output", out).stderr == b"", "no bar in a pipe")
+
+        failed = c.run("read", "nothing", "--output", out, check=False)
+        check(failed.returncode == 1 and out.read_bytes() == whole, "a read that fails leaves the file")
+        failed = c.run("read", "files", "--from", "3", "--format", "raw", "--output", out, check=False)
+        check(failed.returncode == 1 and out.read_bytes() == whole, f"also one that fails later: {failed}")
+        failed = c.run("read", "files", "--output", d / "no" / "folder", check=False)
+        check(failed.returncode == 1 and b"no/folder" in failed.stderr, failed)
+        check(sorted(p.name for p in d.iterdir()) == ["a", "b", "out"], f"and nothing else stays: {list(d.iterdir())}")
+
+    seen, code = Terminal(c.command_line("bench", "append", "--seconds", "1"), which="stderr").end()
+    check(code == 0 and re.search(rb"bench append \[#*-*\] +\d+ %  \d+ entries", seen), seen)
+    check(c.run("bench", "append", "--seconds", "0.3").stderr == b"", "no bar in a pipe")
+    seen, code = Terminal(c.command_line("verify", "files", "--progress", "always")).end()
+    check(code == 0 and b"verify files [" in seen and b"\x1b[32magrees" in seen, seen)
+
+
+def umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def status_of(c):
+    result = c.run("status", check=False)
+    return result.returncode, result.stdout.decode() + result.stderr.decode()
+
+
+def wait_status(c, code, *words, timeout=30):
+    deadline = time.monotonic() + timeout
+    while True:
+        got, text = status_of(c)
+        if got == code and all(w in text for w in words):
+            return
+        check(time.monotonic() < deadline, f"exit code {code} with {words} expected, got {got}: {text}")
+        time.sleep(0.2)
+
+
+def trouble(c):
+    """The first line and the exit code say what is wrong, and what it means."""
+    c.kill("node3")
+    wait_status(c, 0, "degraded: storage 3 unreachable; appends and reads go on, no storage node and 1 sequencer may fail")
+    c.kill("node2")
+    wait_status(c, NOT_SERVING, "not serving: too few replicas", "1 of 3 replicas, 2 needed")
+    check(c.run("status", "--json").returncode == 0, "--json says it itself")
+    for name in ("seq1", "seq2"):
+        c.kill(name)
+    wait_status(c, NOT_SERVING, "not serving: no leader: 1 of 3 sequencers answer and 2 must")
+    for name in ("seq3", "node1"):
+        c.kill(name)
+    wait_status(c, 1, "loglog: ")
+
+
+def main():
+    help_text = subprocess.run([str(BIN / "loglog"), "status", "--help"], stdout=subprocess.PIPE, check=True).stdout.decode()
+    check(f"{NOT_SERVING}  not serving" in help_text, help_text)
+    with Cluster() as c:
+        c.create("first")
+        c.wait_identical("first")
+        for test in (status_once, watch, progress, trouble):
+            begin = time.monotonic()
+            test(c)
+            print(f"{test.__name__}: ok in {time.monotonic() - begin:.1f} s")
+
+
+main()

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""loglog verify: replicas that agree, one that is damaged and repaired, one that is down and comes back, a trimmed log, appends meanwhile."""
+
+import json
+import subprocess
+import time
+
+from cluster import Cluster, check
+
+DIFFER, MISSING = 10, 11
+ENTRIES = 12_000  # of 1000 bytes: more than a node keeps in memory of a log, so that the first ones are read from the file
+
+
+def verify(c, log, *options, code=0):
+    """The report, and the finding of each replica."""
+    result = c.run("verify", log, "--json", *options, check=False, timeout=120)
+    text = result.stdout.decode() + result.stderr.decode()
+    check(result.returncode == code, f"verify {' '.join(map(str, options))}: exit code {code} expected, got {result.returncode}: {text}")
+    report = json.loads(result.stdout) if result.stdout else None
+    return report, {r["id"]: r for r in report["replicas"]} if report else text
+
+
+def same(found, nodes):
+    """They hold the same, and something."""
+    for field in ("verdict", "chain", "content", "entries", "bytes", "end"):
+        check(len({found[n][field] for n in nodes}) == 1, f"{field} of {nodes}: {found}")
+    one = found[nodes[0]]
+    check(one["verdict"] == "agrees" and one["entries"] > 0 and int(one["chain"], 16) and int(one["content"], 16), one)
+
+
+def healthy(c):
+    c.create("log", "--segment-size", 1 << 20)
+    lines = b"".join(b"%d:" % i + b"v" * 990 + b"\n" for i in range(ENTRIES))
+    c.run("append", "log", input=lines, timeout=120)
+    report, found = verify(c, "log")
+    same(found, [1, 2, 3])
+    check(report["agree"] and report["from"] == 0, report)
+    check(found[1]["entries"] == ENTRIES and found[1]["bytes"] == report["until"], found)
+    text = c.run("verify", "log").stdout.decode()
+    check("3 of 3 replicas hold the same bytes" in text and "\x1b" not in text, text)
+
+
+def usage(c):
+    _, text = verify(c, "nothing", code=1)
+    check("no log of that name" in text, text)
+    _, text = verify(c, "log", "--replicas", "1,9", code=1)
+    check("storage node 9 holds no replica of log; nodes 1, 2, 3 do" in text, text)
+    _, text = verify(c, "log", "--from", 7, code=1)
+    check("no entry begins there" in text, text)
+    _, text = verify(c, "log", "--from", 1 << 40, code=1)
+    check("committed up to" in text, text)
+
+
+def damaged(c):
+    """A byte is flipped in a file of a node that runs: the frame that holds it is named, until it is repaired."""
+    offsets = [e["offset"] for e in c.read_all("log", "--count", 100)]
+    place = 20_000
+    frame = max(o for o in offsets if o <= place)
+    after = min(o for o in offsets if o > place)
+    file = min(p for name, p in c.segments("node2").items() if int(name.stem) == 0)
+    with open(file, "r+b") as f:
+        f.seek(4096 + place)
+        byte = f.read(1)
+        f.seek(4096 + place)
+        f.write(bytes([byte[0] ^ 0x40]))
+    for _ in range(2):  # looking does not mend it
+        _, found = verify(c, "log", code=DIFFER)
+        check(found[2]["verdict"] == "damaged" and found[2]["end"] == frame, f"damage at {frame} expected: {found}")
+        check(str(frame) in found[2]["why"], found)
+        same(found, [1, 3])
+    text = c.run("verify", "log", check=False).stdout.decode()
+    check("2 of 3 replicas hold the same bytes" in text and "--repair" in text, text)
+    _, found = verify(c, "log", "--from", after)
+    same(found, [1, 2, 3])
+    _, found = verify(c, "log", "--replicas", "3,1")
+    check(set(found) == {1, 3}, found)
+    _, found = verify(c, "log", "--repair")
+    same(found, [1, 2, 3])
+    check(found[2]["repaired"] == 1 and found[1]["repaired"] == 0, found)
+    _, found = verify(c, "log")
+    check(found[2]["repaired"] == 0, found)
+    c.wait_identical("log")
+
+
+def meanwhile(c):
+    """The range is what was committed at the start: appends that go on change nothing."""
+    late = c.read_all("log")[-100]["offset"]
+    with c.popen("bench", "append", "--log", "log", "--seconds", "3", "--in-flight", "4", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as bench:
+        ends = []
+        while bench.poll() is None:
+            report, found = verify(c, "log", "--from", late)
+            check(all(r["verdict"] == "agrees" for r in found.values()), found)
+            ends.append(report["until"])
+    check(bench.returncode == 0 and len(ends) > 1 and ends == sorted(ends) and ends[0] < ends[-1], ends)
+
+
+def away(c):
+    verify(c, "log")
+    c.kill("node3")
+    begin = time.monotonic()
+    _, found = verify(c, "log", "--patience", 2, code=MISSING)
+    check(found[3]["verdict"] == "down" and found[3]["end"] == 0, found)
+    same(found, [1, 2])
+    check(time.monotonic() - begin < 60, "one that is down does not hold the command up")
+    _, found = verify(c, "log", "--replicas", "1,2")
+    same(found, [1, 2])
+    c.run("append", "log", input=b"while node3 is down\n" * 1000)
+    c.start("node3")  # it comes back behind the others, and has catching up to do while it is read
+    _, found = verify(c, "log", "--patience", 60)
+    same(found, [1, 2, 3])
+
+
+def trimmed(c):
+    offsets = [e["offset"] for e in c.read_all("log", "--count", 5000)]
+    point = int(c.run("logs", "trim", "log", offsets[-1]).stdout)
+    report, found = verify(c, "log")
+    check(report["from"] == point == offsets[-1], (report["from"], point))
+    same(found, [1, 2, 3])
+    _, text = verify(c, "log", "--from", 0, code=1)
+    check(f"begins at {point}" in text, text)
+    c.run("logs", "trim", "log", int(c.run("tail", "log").stdout))
+    text = c.run("verify", "log").stdout.decode()
+    check("nothing is committed" in text, text)
+
+
+def main():
+    with Cluster() as c:
+        for test in (healthy, usage, damaged, away, meanwhile, trimmed):
+            begin = time.monotonic()
+            test(c)
+            print(f"{test.__name__}: ok in {time.monotonic() - begin:.1f} s")
+
+
+main()
