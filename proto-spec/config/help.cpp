@@ -67,7 +67,8 @@ HelpFormatter::HelpFormatter() { column_width(names_width); }
 
 std::string HelpFormatter::make_option_opts(const CLI::Option* o) const {
   const std::string name = o->get_positional() ? std::string() : value_name_of(*o);
-  std::string out = name.empty() ? "" : " " + name;
+  const bool may_lack = o->get_expected_min() == 0;
+  std::string out = name.empty() ? "" : may_lack ? " [" + name + "]" : " " + name;
   if (o->get_required() && !o->get_positional()) out += " (required)";
   return out;
 }

@@ -184,8 +184,8 @@ Examples:
 
 Exit codes:
   0   all entries are committed
-  1   at least one was refused, or its outcome is unknown: a sentence each on stderr. After "unknown" read the log
-      before you append it again)");
+  1   at least one was refused, or its outcome is unknown: a sentence each on
+      stderr. After "unknown" read the log before you append it again)");
   c->callback([&target, &run, o] { run = [&target, o] { return append(target, *o); }; });
 }
 

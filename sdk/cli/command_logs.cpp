@@ -51,6 +51,7 @@ void add_one(CLI::App* logs, Target& target, Run& run, const char* name, const c
 void add_logs(CLI::App& app, Target& target, Run& run) {
   auto* logs = app.add_subcommand("logs", "create, list, describe, delete and trim logs");
   logs->require_subcommand(1);
+  logs->footer("loglog logs COMMAND --help tells of each.");
   add_one(
       logs, target, run, "create", "create a log; prints what it is",
       [](Client& c, const LogArguments& a) {

@@ -166,7 +166,7 @@ Examples:
 
 Exit codes:
   0   all that was asked for was printed
-  1   it was not, as a sentence on stderr says; a log that was trimmed past --from is one reason)");
+  1   it was not, as a sentence on stderr says: the log was trimmed past --from, say)");
 }
 void add_follow(CLI::App& app, Target& target, Run& run) {
   add(app, target, run, "follow", "print entries as they are committed, until interrupted", follow,
@@ -183,7 +183,7 @@ void add_tail(CLI::App& app, Target& target, Run& run) {
       R"(Linearizable: it covers everything that was acknowledged anywhere before the command. Needs a leader; within 10 s.
 
 Examples:
-  loglog follow events --from $(loglog tail events)   # what is appended from now on)");
+  loglog follow events --from $(loglog tail events)    # what comes from now on)");
 }
 
 }  // namespace loglog::cli

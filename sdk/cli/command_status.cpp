@@ -161,7 +161,8 @@ void add_status(CLI::App& app, Target& target, Run& run) {
   not serving  there is no leader, or some log's appends wait or are refused
 
 SIZE is what lies between a log's first and committed offset. NEEDS is the write quorum: so many of its replicas
-must be durable before an append is acknowledged. A replica's offset is how far it is durable.
+must be durable before an append is acknowledged. A replica's offset is how far it is durable. With --watch the exit
+code is the last report's.
 
 Examples:
   loglog status
@@ -169,7 +170,7 @@ Examples:
   loglog status --json | jq '.logs[] | select(.committed > 0) | .name'
 
 Exit codes:
-  0   healthy or degraded; with --json whenever the report could be had; with --watch as the last report says
+  0   healthy or degraded; with --json whenever the report could be had
   1   no node of the cluster answers
   2   bad usage
   {}  not serving)",

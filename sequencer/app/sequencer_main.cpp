@@ -42,8 +42,12 @@ Program::Program() {
   SequencerOptions& o = given.options;
   app.add_option("--id", o.id, "number of this sequencer, 1 or more; stays with its data for ever")->required();
   app.add_option("--cluster-name", o.cluster_name, "name of the cluster; nodes of another name are refused")->required();
-  app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients and the other sequencers")->required();
-  app.add_option("--data", o.data, "directory of this sequencer's Raft state, kilobytes; one sequencer a directory")->required();
+  app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients and the other sequencers")
+      ->required()
+      ->type_name("HOST:PORT");
+  app.add_option("--data", o.data, "directory of this sequencer's Raft state, kilobytes; one sequencer a directory")
+      ->required()
+      ->type_name("DIR");
   app.add_option("--sequencers", sequencers, "all sequencers, this one included: 1=HOST:PORT,2=HOST:PORT,... ; 1, 3 or 5 of them")
       ->required()
       ->delimiter(',');
@@ -59,7 +63,8 @@ Program::Program() {
   app.set_version_flag("--version", std::string("loglog-sequencer " LOGLOG_VERSION));
   config::add_config_option(app, environment);
   app.footer(R"(Examples:
-  loglog-sequencer --id 1 --cluster-name prod --listen 10.0.0.1:7070 --data /var/lib/loglog/sequencer-1 \
+  loglog-sequencer --id 1 --cluster-name prod --listen 10.0.0.1:7070 \
+    --data /var/lib/loglog/sequencer-1 \
     --sequencers 1=10.0.0.1:7070,2=10.0.0.2:7070,3=10.0.0.3:7070 \
     --storage 1=10.0.0.1:7071,2=10.0.0.2:7071,3=10.0.0.3:7071
   loglog-sequencer --config /etc/loglog/sequencer.toml --check-config

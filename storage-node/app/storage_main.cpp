@@ -34,8 +34,10 @@ Program::Program() {
   NodeOptions& o = given.options;
   app.add_option("--id", o.id, "number of this node in its cluster, 1 or more; stays with its data for ever")->required();
   app.add_option("--cluster-name", o.cluster_name, "name of the cluster; nodes of another name are refused")->required();
-  app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients, sequencers and the other storage nodes")->required();
-  app.add_option("--data", o.data, "directory of this node's segments; one node a directory")->required();
+  app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients, sequencers and the other storage nodes")
+      ->required()
+      ->type_name("HOST:PORT");
+  app.add_option("--data", o.data, "directory of this node's segments; one node a directory")->required()->type_name("DIR");
   app.add_option("--io-engine", engine, "auto: io_uring where it is allowed, else threads; uring or threads to insist (default auto)")
       ->check(CLI::IsMember({"auto", "uring", "threads"}));
   app.add_option("--direct-io", direct,
@@ -52,7 +54,8 @@ Program::Program() {
   app.set_version_flag("--version", std::string("loglog-storage " LOGLOG_VERSION));
   config::add_config_option(app, environment);
   app.footer(R"(Examples:
-  loglog-storage --id 1 --cluster-name prod --listen 10.0.0.1:7071 --data /var/lib/loglog/storage-1
+  loglog-storage --id 1 --cluster-name prod --listen 10.0.0.1:7071 \
+    --data /var/lib/loglog/storage-1
   loglog-storage --config /etc/loglog/storage.toml --check-config
 
 Signals:
@@ -65,7 +68,7 @@ Exit codes:
   3   the data directory is in use by another process
   4   the data directory cannot be read or written
   5   the data directory was written by a newer version
-  6   the data directory belongs to another node or cluster, or has lost its identity
+  6   the data directory belongs to another node or cluster, or lost its identity
   7   the address cannot be listened on
   8   the disk failed)");
 }
