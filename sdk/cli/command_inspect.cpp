@@ -96,7 +96,7 @@ int print_entries(const std::string& path, Format format) {
                  .sequence = v.prefix.sequence.value,
                  .payload = std::string(payload, v.prefix.payload_length),
                  .packed = v.prefix.kind == FrameKind::packed_entry},
-                format);
+                format, stdout);
   });
   if (end.file_ends || end.state == FrameState::nothing) return 0;
   return failed(fmt::format("{}: {} at offset {}", path, end.why(), end.at.value));
