@@ -259,7 +259,10 @@ bool StorageMachine::may_stop() const {
   return node_.now >= stop_by_ || std::ranges::all_of(logs_, [](const auto& l) { return l.second->at_rest(); });
 }
 
-void StorageMachine::end() { node_.out.wake = std::min({node_.next_wake(), leader_ == ConnectionId{} ? never : report_at_, stop_by_}); }
+void StorageMachine::end() {
+  const bool reports = leader_ != ConnectionId{} && stop_by_ == never;
+  node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_});
+}
 
 // ---- dispatch
 
