@@ -36,7 +36,7 @@ std::string wrapped(const std::string& text, std::size_t width) {
 
 }  // namespace
 
-bool takes_value(const CLI::Option& o) { return o.get_type_size_max() > 0; }
+bool takes_value(const CLI::Option& o) { return o.get_items_expected_max() > 0; }
 
 // CLI11 keeps what a check allows in the type's name only: "TEXT:{a,b}", "UINT:INT in [1 - 9]".
 std::vector<std::string> choices_of(const CLI::Option& o) {
