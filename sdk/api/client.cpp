@@ -238,8 +238,12 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
     return std::string(i < std::size(table) ? table[i] : "");
   };
   ClusterReport r;
-  auto metadata =
-      s.ask<client::Metadatas>([&](client::ClientMachine& c, Time now, client::Token t) { c.list_logs(now, t, s.deadline(now)); });
+  // Where no sequencer has answered there is none to ask, and no address to look up.
+  std::optional<client::Metadatas> metadata;
+  if (!found->sequencers.empty())
+    if (auto all =
+            s.ask<client::Metadatas>([&](client::ClientMachine& c, Time now, client::Token t) { c.list_logs(now, t, s.deadline(now)); }))
+      metadata = std::move(*all);
   const auto address_of = [&](SequencerId id) {
     if (metadata)
       for (const SequencerInfo& q : metadata->metadata.sequencers)

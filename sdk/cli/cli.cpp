@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "sdk/cli/posix_output_file.h"
+#include "sdk/cli/progress.h"
 
 namespace loglog::cli {
 namespace {
@@ -76,6 +77,7 @@ void add_progress(CLI::App& command, When& when) {
 
 int failed(const CallError& e) { return failed(e.message); }
 int failed(const std::string& sentence) {
+  clear_progress();
   fmt::print(stderr, "loglog: {}\n", sentence);
   return exit_failed;
 }

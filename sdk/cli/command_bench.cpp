@@ -334,7 +334,7 @@ int bench_follow(const Target& target, const BenchOptions& o, const std::string&
           heard = Clock::now();
           deliveries.got(i);
         } else if (Clock::now() - heard > std::chrono::seconds(10)) {
-          fmt::print(stderr, "loglog: nothing was delivered for 10 s\n");
+          failed("nothing was delivered for 10 s");
           ++errors;
           deliveries.end();
         }

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
+#include <atomic>
 
 #include "sdk/cli/text.h"
 
 namespace loglog::cli {
+namespace {
+std::atomic<bool> drawn = false;
+}  // namespace
 
 std::string progress_line(const std::string& title, double fraction, const std::string& text, std::size_t width) {
   if (fraction < 0) return cut_to(fmt::format("{}: {}", title, text), width);
@@ -33,8 +36,8 @@ std::string transfer_text(std::uint64_t done, std::uint64_t total, double second
 Progress::Progress(When when, std::string title)
     : shown_(when == When::always || (when == When::automatic && is_terminal(Stream::error))), title_(std::move(title)) {}
 
-void Progress::end() {
-  if (std::exchange(drawn_, false)) fmt::print(stderr, "\r\x1b[K");
+void clear_progress() {
+  if (drawn.exchange(false)) fmt::print(stderr, "\r\x1b[K");
 }
 
 bool Progress::is_due() {
@@ -49,7 +52,7 @@ void Progress::show(double fraction, const std::string& text) {
   // Not in the last column: some terminals would go on to the next line.
   fmt::print(stderr, "\r{}\x1b[K", progress_line(title_, fraction, text, screen_size(Stream::error).columns - 1));
   std::fflush(stderr);
-  drawn_ = true;
+  drawn = true;
 }
 
 void Progress::show_bytes(std::uint64_t done, std::uint64_t total) {

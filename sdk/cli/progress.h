@@ -13,6 +13,10 @@ std::string progress_line(const std::string& title, double fraction, const std::
 /// "1.2 MiB of 3.0 MiB, 40.0 MiB/s, 12 s left" after so many seconds; of `total` 0 only what is done.
 std::string transfer_text(std::uint64_t done, std::uint64_t total, double seconds);
 
+/// Takes the line away, if one is drawn: what is written next begins in its place. From any thread.
+void clear_progress();
+
+/// One at a time: there is one stderr.
 class Progress {
  public:
   /// `automatic`: shown where stderr is a terminal.
@@ -25,14 +29,12 @@ class Progress {
   void show(double fraction, const std::string& text);
   /// The same of bytes; `total` 0: not known.
   void show_bytes(std::uint64_t done, std::uint64_t total);
-  /// Takes the line away: what follows on the terminal begins in its place.
-  void end();
+  void end() { clear_progress(); }
 
  private:
   using Clock = std::chrono::steady_clock;
   bool is_due();
   bool shown_;
-  bool drawn_ = false;
   std::string title_;
   Clock::time_point begin_ = Clock::now();
   Clock::time_point due_ = begin_;

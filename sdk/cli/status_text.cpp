@@ -172,8 +172,9 @@ HealthVerdict health_of(const ClusterReport& r) {
 std::string status_text(const ClusterReport& r, const StatusStyle& style) {
   static constexpr const char* words[] = {"healthy", "degraded", "not serving"};
   const HealthVerdict v = health_of(r);
-  std::string out = fmt::format("cluster {}  {}: {}\n\n", paint(r.cluster, Colour::bold, style.colours),
-                                paint(words[static_cast<std::size_t>(v.health)], colour_of(v.health), style.colours), v.sentence);
+  const std::string name = r.cluster.empty() ? "" : fmt::format("cluster {}  ", paint(r.cluster, Colour::bold, style.colours));
+  std::string out =
+      fmt::format("{}{}: {}\n\n", name, paint(words[static_cast<std::size_t>(v.health)], colour_of(v.health), style.colours), v.sentence);
   out += nodes_text(r, style.colours);
   if (!r.logs.empty()) out += "\n" + logs_text(r, style);
   return out;

@@ -185,8 +185,11 @@ def trouble(c):
     for name in ("seq1", "seq2"):
         c.kill(name)
     wait_status(c, NOT_SERVING, "not serving: no leader: 1 of 3 sequencers answer and 2 must")
-    for name in ("seq3", "node1"):
-        c.kill(name)
+    c.kill("seq3")
+    begin = time.monotonic()
+    wait_status(c, NOT_SERVING, "not serving: no leader: 0 of 3 sequencers answer and 2 must")
+    check(time.monotonic() - begin < 8, "that is said soon")
+    c.kill("node1")
     wait_status(c, 1, "loglog: ")
 
 
