@@ -5,7 +5,7 @@ import json
 import subprocess
 import time
 
-from cluster import Cluster, check
+from cluster import BIN, Cluster, check
 
 DIFFER, MISSING = 10, 11
 ENTRIES = 12_000  # of 1000 bytes: more than a node keeps in memory of a log, so that the first ones are read from the file
@@ -36,6 +36,10 @@ def healthy(c):
     same(found, [1, 2, 3])
     check(report["agree"] and report["from"] == 0, report)
     check(found[1]["entries"] == ENTRIES and found[1]["bytes"] == report["until"], found)
+    # The chain is the one that the files themselves tell, frame by frame.
+    last = max(c.segments("node1").values())
+    told = subprocess.run([str(BIN / "loglog"), "inspect", str(last)], stdout=subprocess.PIPE, timeout=60).stdout.decode().splitlines()[-1]
+    check(f"ends at {report['until']} (chain {found[1]['chain']})" in told, f"{told}: {found[1]}")
     text = c.run("verify", "log").stdout.decode()
     check("3 of 3 replicas hold the same bytes" in text and "\x1b" not in text, text)
 
