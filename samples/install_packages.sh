@@ -10,7 +10,7 @@ case "${1:-}" in
   "") ;;
   tests) packages="$packages binutils python3 clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
     iproute2 nftables fuse3 libfuse3-dev zsh fish man-db groff-base mandoc
-    adduser lintian systemd python3-yaml" ;;
+    adduser lintian systemd python3-yaml prometheus" ;;
   *)
     echo "install_packages.sh: '$1' is no group of packages; give nothing or: tests" >&2
     exit 2
@@ -47,3 +47,7 @@ if ! $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install
   echo "install_packages.sh: apt-get could not install$missing" >&2
   exit 1
 fi
+# The tests start a Prometheus of their own; the package's service need not run beside it.
+case "$missing" in
+  *" prometheus"*) if [ -d /run/systemd/system ]; then $as_root systemctl disable --quiet --now prometheus; fi ;;
+esac

@@ -19,7 +19,7 @@ class Server {
   /// What happened to a connection, for people; from any of the server's threads.
   using Notice = std::function<void(const std::string&)>;
 
-  /// `host` and `port` as transport::split_address gives them; port "0" takes a free one. address_in_use or bad_configuration
+  /// `host` and `port` as transport::split_tcp_address gives them; port "0" takes a free one. address_in_use or bad_configuration
   /// otherwise.
   static Result<std::unique_ptr<Server>> start(const std::string& host, const std::string& port, Pages pages, ServerOptions options = {},
                                                Notice notice = {});

@@ -31,6 +31,10 @@ struct Connection::Write {
 
 Result<std::pair<std::string, std::string>> split_address(const std::string& address) {
   if (const auto local = local_name(address); local && !local->empty()) return std::pair{std::string("local"), *local};
+  return split_tcp_address(address);
+}
+
+Result<std::pair<std::string, std::string>> split_tcp_address(const std::string& address) {
   const auto colon = address.rfind(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == address.size())
     return fail(Errc::bad_configuration, fmt::format("\"{}\" is no address; give HOST:PORT", address));
@@ -167,6 +171,7 @@ void Connection::read_some(ssize_t n) {
   const Ptr alive = shared_from_this();
   if (n == 0) return;
   if (n < 0) return broken(n == UV_EOF ? Error{Errc::connection_lost, "the peer closed the connection"} : lost(static_cast<int>(n)));
+  loop_.traffic().received += static_cast<std::uint64_t>(n);
   session_.filled(static_cast<std::size_t>(n));
   // A callback may close the connection, which lets go of the callbacks: the running one is held here.
   auto callbacks = callbacks_;
@@ -202,6 +207,7 @@ void Connection::send(RequestId request, const Message& m) {
   if (state_ != State::open) return;
   Encoded e = encode(request, m, session_.version());
   queued_ += e.size();
+  loop_.traffic().sent += e.size();
   out_.push_back(std::move(e));
   if (dirty_) return;
   dirty_ = true;

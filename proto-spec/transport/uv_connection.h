@@ -12,6 +12,8 @@ namespace loglog::transport {
 /// "127.0.0.1:7070", "[::1]:7070" or "host:7070" in two; "local:NAME" (a server of this process) as it is; bad_configuration
 /// otherwise.
 Result<std::pair<std::string, std::string>> split_address(const std::string& address);
+/// The same, and bad_configuration for "local:NAME" too.
+Result<std::pair<std::string, std::string>> split_tcp_address(const std::string& address);
 
 /// Belongs to its loop's thread. Callbacks come on that thread, never from inside a call of this class; on_closed at
 /// most once, and none after close().

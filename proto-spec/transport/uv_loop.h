@@ -2,6 +2,7 @@
 #pragma once
 #include <uv.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -17,6 +18,12 @@ class Flushable {
  public:
   virtual ~Flushable() = default;
   virtual void flush() = 0;
+};
+
+/// Bytes of all connections of a loop, since it was made.
+struct Traffic {
+  std::uint64_t received = 0;
+  std::uint64_t sent = 0;  ///< or queued to be
 };
 
 /// libuv loop with what drivers need. All members but post() and stop() belong to the loop's thread.
@@ -52,6 +59,8 @@ class Loop {
   /// SIGHUP calls `work` on the loop's thread.
   void on_hangup(std::function<void()> work);
 
+  Traffic& traffic() { return traffic_; }
+
   uv_loop_t* raw() { return &loop_; }
 
  private:
@@ -64,6 +73,7 @@ class Loop {
   void on_signal(uv_signal_t& signal, int number, std::function<void()>& work);
   void end_turn();
   uv_loop_t loop_{};
+  Traffic traffic_;
   uv_async_t async_{};
   uv_timer_t wake_timer_{};
   uv_prepare_t prepare_{};

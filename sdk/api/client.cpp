@@ -11,12 +11,9 @@
 
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/transport/uv_connection.h"
-#include "sdk/io/uv_client_driver.h"
+#include "sdk/api/client_state.h"
 
 namespace loglog {
-namespace {
-
-using client::Completed;
 
 CallError to_call_error(const Error& e) { return {std::string(name_of(e.code)), e.message(), retry_of(e.code) != Retry::no}; }
 CallError to_call_error(const client::Failure& f) {
@@ -26,6 +23,10 @@ CallError to_call_error(const client::Failure& f) {
   e.fence = f.fence.value;
   return e;
 }
+
+namespace {
+
+using client::Completed;
 
 LogDetails to_details(const LogInfo& i) {
   LogDetails d{i.id.value, i.name, i.options.replicas, i.options.write_quorum, i.options.segment_size, {}, i.trim.value};
@@ -48,58 +49,6 @@ static_assert(entry_overhead == frame_overhead);
 static_assert(entry_bytes_max == entry_size_max);
 
 }  // namespace
-
-// Bytes under way, bounded: the caller waits here, not the cluster.
-class Budget {
- public:
-  explicit Budget(std::uint64_t limit) : limit_(limit) {}
-  bool take(std::uint64_t bytes, bool wait) {
-    std::unique_lock lock(mutex_);
-    // One entry larger than the whole budget still goes when nothing else is under way.
-    const auto fits = [&] { return used_ == 0 || used_ + bytes <= limit_; };
-    if (!wait && !fits()) return false;
-    room_.wait(lock, fits);
-    used_ += bytes;
-    return true;
-  }
-  void give_back(std::uint64_t bytes) {
-    std::lock_guard lock(mutex_);
-    used_ -= bytes;
-    room_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable room_;
-  std::uint64_t limit_;
-  std::uint64_t used_ = 0;
-};
-
-struct Client::State {
-  explicit State(ClientOptions o, client::Options core, std::uint64_t seed)
-      : options(std::move(o)), budget(options.bytes_in_flight_max), driver(std::move(core), seed) {}
-  ClientOptions options;
-  Budget budget;
-  client::ClientDriver driver;
-
-  Time deadline(Time now, std::optional<std::chrono::milliseconds> timeout = {}) const {
-    return now + Duration(timeout.value_or(options.timeout));
-  }
-
-  /// One call, waited for.
-  Completed wait_for(client::ClientDriver::Call call) {
-    auto promise = std::make_shared<std::promise<Completed>>();
-    auto future = promise->get_future();
-    driver.submit(std::move(call), [promise](Completed&& c) { promise->set_value(std::move(c)); });
-    return future.get();
-  }
-  template <class T>
-  std::expected<T, CallError> ask(client::ClientDriver::Call call) {
-    Completed c = wait_for(std::move(call));
-    if (auto* f = std::get_if<client::Failure>(&c.result)) return std::unexpected(to_call_error(*f));
-    return std::get<T>(std::move(c.result));
-  }
-};
 
 struct Log::State {
   std::shared_ptr<Client::State> client;
@@ -281,6 +230,7 @@ AppendResult to_result(const client::Completion& c) {
 void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::string_view payload, bool packed,
                   std::function<void(AppendResult)> done, const AppendOptions& options) {
   const auto refuse = [&](Errc code, std::string detail) {
+    ++client->refused_here;
     done({AppendResult::Outcome::refused, 0, 0, to_call_error(Error{code, std::move(detail)})});
   };
   if (payload.size() > entry_bytes_max) return refuse(Errc::entry_too_large, "this one has " + std::to_string(payload.size()));

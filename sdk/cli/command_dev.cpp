@@ -14,6 +14,7 @@ namespace {
 struct DevOptions {
   std::string data;
   std::string listen = "127.0.0.1:7070";
+  std::string http;
   std::uint32_t sequencers = 1;
   std::uint32_t storage = 3;
 };
@@ -41,8 +42,8 @@ int dev(const DevOptions& o) {
   if (o.data.empty()) folder.emplace();
   const std::string data = folder ? folder->path() : o.data;
   if (data.empty()) return failed("cannot make a temporary folder; name one with --data");
-  auto cluster =
-      EmbeddedCluster::start({.name = "dev", .data = data, .listen = o.listen, .sequencers = o.sequencers, .storage = o.storage});
+  auto cluster = EmbeddedCluster::start(
+      {.name = "dev", .data = data, .listen = o.listen, .http = o.http, .sequencers = o.sequencers, .storage = o.storage});
   if (!cluster) return failed(cluster.error());
   bool ready = false;
   while (!interrupted() && !(ready = cluster->wait_ready(std::chrono::milliseconds(200)))) {
@@ -63,6 +64,10 @@ void add_dev(CLI::App& app, Run& run) {
   auto* c = app.add_subcommand("dev", "run a whole cluster in this process, for development and tests");
   c->add_option("--data", o->data, "folder to keep its data in (default: a temporary one, removed at exit)")->type_name(folder_type);
   c->add_option("--listen", o->listen, "address of the first sequencer")->capture_default_str()->type_name("HOST:PORT");
+  c->add_option("--http", o->http,
+                "where the first sequencer answers monitors over HTTP; each further node takes the next port, sequencers first (default: none "
+                "does)")
+      ->type_name("HOST:PORT");
   c->add_option("--sequencers", o->sequencers, "1, 3 or 5")->capture_default_str();
   c->add_option("--storage", o->storage, "storage nodes")->capture_default_str();
   c->footer(R"(Prints `ready HOST:PORT` when it serves, and runs until SIGINT or SIGTERM. All its nodes are one process: what kills one

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
@@ -21,11 +22,12 @@ AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, Replic
 
 // ---- Gathering
 
-void AppendPipeline::append(Time, Token token, const Bytes& payload, bool packed, Time deadline, const AppendConditions& conditions) {
+void AppendPipeline::append(Time now, Token token, const Bytes& payload, bool packed, Time deadline, const AppendConditions& conditions) {
   const FrameKind kind = packed ? FrameKind::packed_entry : FrameKind::entry;
   const bool fits = builder_.fits(static_cast<std::uint32_t>(payload.size()) + frame_overhead, run_target());
   if (!fits || keeps_apart(open_, conditions)) cut(open_, builder_);
   bytes_ += payload.size() + frame_overhead;
+  open_.since = std::min(open_.since, now);
   Item item{token, next_, deadline, 0, 0};
   item.conditions = conditions;
   add(open_, builder_, item, kind, payload);
@@ -86,6 +88,7 @@ void AppendPipeline::rebuild_from(RunList::iterator begin) {
       const auto prefix = read_prefix(r.frames.data() + i.at);
       check(prefix.has_value(), "a run holds frame images");
       if (!builder.fits(i.length, options_.run_size_target) || keeps_apart(fresh, i.conditions)) cut(fresh, builder);
+      fresh.since = std::min(fresh.since, r.since);
       bytes_ += i.length;
       i.sequence = next_;
       next_ = next_ + 1;
@@ -132,6 +135,7 @@ void AppendPipeline::upload(Time now, Run& run) {
 
 void AppendPipeline::send_upload(Time now, Run& run, ReplicaUploads::Target& t, ConnectionId c) {
   run.uploads.sent(t, c, now);
+  ++view_.figures().uploads;
   if (options_.observed_commit && observing_.insert(c).second) view_.tell(c, RequestId{0}, Observe{log_, producer_});
   view_.request(now, c, Upload{log_, run.reference, run.frames}, Duration::max(),
                 [this, first = run.reference.first, node = t.node, c](Time at, Message* m) { upload_answered(at, first, node, c, m); });
@@ -149,6 +153,7 @@ void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, Conn
   if (const auto* busy = m ? std::get_if<Busy>(m) : nullptr) {
     t->not_before = now + std::chrono::milliseconds(std::clamp<std::uint32_t>(busy->retry_after_ms, 1, 1000));
     t->refusal = busy->error;
+    ++view_.figures().uploads_refused;
   } else if (!taken) t->not_before = now + refusal_pause;
   if (!taken) observing_.erase(c);  // it may not have known the log when it was told
   judge_uploads(now, *run, taken != nullptr);
@@ -242,6 +247,7 @@ void AppendPipeline::resolve(Time now) {
     for (const Item& i : r.items)
       if (i.committing) from = std::min(from, i.known);
   if (from == no_offset) return;
+  ++view_.figures().resolutions;
   resolver_ = std::make_unique<Resolver>(options_, view_, choice_, log_, producer_, from, term_start_,
                                          [this](Time at, Resolver::Findings&& f) { resolved(at, std::move(f)); });
   resolver_->poll(now);
@@ -252,6 +258,7 @@ void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
   Offset lower{};
   const Sequence last_found = f.found.empty() ? Sequence{} : f.found.rbegin()->first;
   for (auto r = runs_.begin(); r != runs_.end();) {
+    const std::uint64_t before = view_.figures().appends_committed;
     std::vector<Item> rest;
     for (Item& i : r->items) {
       if (!i.committing) {
@@ -270,6 +277,7 @@ void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
         rest.push_back(i);
       }
     }
+    view_.figures().append_latency.count(now - r->since, view_.figures().appends_committed - before);
     const auto run = r++;
     if (rest.empty()) {
       settle(now, run, false);
@@ -312,6 +320,8 @@ void AppendPipeline::send_commits(Time now) {
 }
 
 void AppendPipeline::send_commit(Time now, Run& run) {
+  ++view_.figures().commits;
+  if (run.items.front().committing) ++view_.figures().commits_repeated;
   for (Item& i : run.items) {
     if (!i.committing || removed(Rule::A3_from)) i.known = known_;  // no later answer moves it (A3)
     i.committing = true;
@@ -346,7 +356,9 @@ void AppendPipeline::arrived(Time now, ConnectionId from, const Message& m) {
 void AppendPipeline::committed(Time now, const Committed& m) {
   const auto run = find(m.first);
   if (m.producer != producer_ || run == runs_.end() || run->stale || !run->items.front().committing) return;
+  const std::uint64_t before = view_.figures().appends_committed;
   for (Item& i : run->items) end(i, Appended{m.offset + i.at, m.term});
+  view_.figures().append_latency.count(now - run->since, view_.figures().appends_committed - before);
   known_ = std::max(known_, m.offset + run->reference.length);
   settle(now, run, true);
 }
@@ -475,8 +487,15 @@ void AppendPipeline::upload_again(const UploadAgain& m) {
 // ---- Endings
 
 void AppendPipeline::end(Item& item, Completion c) {
-  if (item.live) out_.completed.push_back({item.token, std::move(c), true});
-  item.live = false;
+  if (!std::exchange(item.live, false)) return;
+  Figures& figures = view_.figures();
+  if (const auto* f = std::get_if<Failure>(&c)) {
+    ++(f->error.code == Errc::outcome_unknown ? figures.appends_unknown : figures.appends_refused);
+  } else {
+    ++figures.appends_committed;
+    figures.appended_bytes += item.length - frame_overhead;
+  }
+  out_.completed.push_back({item.token, std::move(c), true});
 }
 
 void AppendPipeline::end_all(Run& run, Errc code, const std::string& detail) {

@@ -55,6 +55,7 @@ class AppendPipeline {
     unsigned commits_in_term = 0;
     Time keep_until = never;  // settled: how long laggards are waited for
     Time next_deadline = never;
+    Time since = never;  // its oldest entry came
     Sequence end() const { return reference.first + reference.count; }
   };
   using RunList = std::list<Run>;

@@ -26,7 +26,10 @@ class Blame {
   void clear() { suspects_.clear(); }
 
  private:
-  void tell(ClusterView& view, ConnectionId to, Offset at) const { view.tell(to, RequestId{0}, ReportCorrupt{log_, at, frame_overhead}); }
+  void tell(ClusterView& view, ConnectionId to, Offset at) const {
+    ++view.figures().corrupt_pages;
+    view.tell(to, RequestId{0}, ReportCorrupt{log_, at, frame_overhead});
+  }
 
   LogId log_;
   std::vector<ConnectionId> suspects_;

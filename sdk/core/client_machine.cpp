@@ -16,6 +16,7 @@ Hello ClientMachine::hello() const {
 }
 
 std::uint64_t ClientMachine::bytes_in_flight() const { return parts_->bytes; }
+const Figures& ClientMachine::figures() const { return parts_->view.figures(); }
 bool ClientMachine::has_room_for(std::uint64_t payload_bytes) const {
   return parts_->bytes == 0 || parts_->bytes + payload_bytes + frame_overhead <= parts_->options.bytes_in_flight_max;
 }
@@ -24,10 +25,14 @@ void ClientMachine::append(Time now, Token token, LogId log, const Bytes& payloa
                            const AppendConditions& conditions) {
   Parts& p = *parts_;
   p.now = now;
-  if (p.closed) return p.fail(token, Errc::client_closed);
-  if (payload.size() > entry_size_max) return p.fail(token, Errc::entry_too_large, std::to_string(payload.size()) + " bytes");
-  if (deadline <= now) return p.fail(token, Errc::deadline_exceeded);
-  if (!has_room_for(payload.size())) return p.fail(token, Errc::too_many, "bytes in flight");
+  const auto refuse = [&](Errc why, std::string detail = {}) {
+    ++p.view.figures().appends_refused;
+    p.fail(token, why, std::move(detail));
+  };
+  if (p.closed) return refuse(Errc::client_closed);
+  if (payload.size() > entry_size_max) return refuse(Errc::entry_too_large, std::to_string(payload.size()) + " bytes");
+  if (deadline <= now) return refuse(Errc::deadline_exceeded);
+  if (!has_room_for(payload.size())) return refuse(Errc::too_many, "bytes in flight");
   auto& pipeline = p.pipelines[log];
   if (!pipeline)
     pipeline = std::make_unique<AppendPipeline>(p.options, p.view, p.choice, p.out, p.bytes, log, ProducerId{p.random.next_id()});

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "proto-spec/vocabulary/limits.h"
+#include "sdk/core/figures.h"
 #include "sdk/core/output.h"
 
 namespace loglog::client {
@@ -78,6 +79,7 @@ class ClientMachine {
   bool has_room_for(std::uint64_t payload_bytes) const;
   /// Bytes of frames accepted and not yet settled.
   std::uint64_t bytes_in_flight() const;
+  const Figures& figures() const;
 
   /// Entries from `from` on, about `max_bytes` of them (at least one where there is one). With `wait`, stays at the committed
   /// end for so long until there is more. Ends in Delivered, or Failure: trimmed, not_an_entry, no_such_log, unavailable,

@@ -1,6 +1,7 @@
 #include "sdk/core/cluster_view.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace loglog::client {
 namespace {
@@ -20,7 +21,7 @@ ConnectionId ClusterView::at(Time now, const std::string& address) {
   if (address.empty()) return {};
   auto i = endpoints_.find(address);
   if (i == endpoints_.end())
-    i = endpoints_.emplace(address, Endpoint{{}, false, {}, {}, {options_.reconnect_min, options_.reconnect_max}}).first;
+    i = endpoints_.emplace(address, Endpoint{{}, false, false, {}, {}, {options_.reconnect_min, options_.reconnect_max}}).first;
   dial(now, address, i->second);
   return i->second.up ? i->second.connection : ConnectionId{};
 }
@@ -138,6 +139,8 @@ void ClusterView::connected(Time, const Connected& c) {
   if (i == addresses_.end()) return;
   Endpoint& e = endpoints_.at(i->second);
   e.up = true;
+  ++figures_.connections;
+  if (std::exchange(e.was_up, true)) ++figures_.reconnections;
   e.peer = c.peer;
   e.retry.succeeded();
   ask_at_ = {};  // somebody new can be asked
@@ -148,6 +151,7 @@ void ClusterView::disconnected(Time now, const Disconnected& d) {
   if (i == addresses_.end()) return;
   Endpoint& e = endpoints_.at(i->second);
   if (is_leader(d.connection)) leader_ = {};
+  if (!e.up) ++figures_.connections_failed;
   e.connection = {};
   e.up = false;
   e.retry_at = e.retry.after_failure(now, random_);

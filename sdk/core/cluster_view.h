@@ -44,6 +44,9 @@ class ClusterView {
   void learn(const LogInfo& info) { logs_[info.id] = info; }
   void learn(ConnectionId from, const Metadata& m);
   const ClusterMetadata& metadata() const { return metadata_; }
+  /// Of the whole client: all that counts has the view.
+  Figures& figures() { return figures_; }
+  const Figures& figures() const { return figures_; }
 
   void connected(Time now, const Connected& c);
   void disconnected(Time now, const Disconnected& d);
@@ -56,6 +59,7 @@ class ClusterView {
   struct Endpoint {
     ConnectionId connection{};  // 0: none under way
     bool up = false;
+    bool was_up = false;  // ever
     Hello peer;
     Time retry_at{};
     RetrySchedule retry;
@@ -85,6 +89,7 @@ class ClusterView {
   bool want_leader_ = false, want_logs_ = false;
   Time ask_at_{};
   std::size_t rotation_ = 0;
+  Figures figures_;
 };
 
 }  // namespace loglog::client

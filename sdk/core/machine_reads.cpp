@@ -15,6 +15,7 @@ void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uin
                          ReadFrom whom) {
   Parts& p = *parts_;
   p.now = now;
+  ++p.view.figures().reads;
   if (p.closed) return p.fail(token, Errc::client_closed);
   auto reader = std::make_shared<PageReader>(
       p.options, p.view, p.choice, log, from, no_offset, std::max(max_bytes, frame_overhead), wait,
@@ -35,6 +36,8 @@ void ClientMachine::Parts::read_step(Time at, Token t, PageReader::Step&& s) {
     complete(t, std::move(c));
   };
   if (!s.entries.empty()) read_through[i->second.log] = next;
+  view.figures().read_entries += s.entries.size();
+  for (const Entry& e : s.entries) view.figures().read_bytes += e.payload.size();
   if (!s.entries.empty() || !s.frames.empty() || s.reason == Errc::past_end)
     return finish(Delivered{std::move(s.entries), next, std::move(s.frames)});
   if (s.reason == Errc::ok) return reader->poll(at);  // only term and segment starts
@@ -136,7 +139,11 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   const Offset begin = f.cursor.next();
   const bool good = f.cursor.take(std::move(p->frames), d.entries);
   d.next = f.cursor.next();
-  for (const Entry& e : d.entries) f.delivered += e.next - e.offset;
+  for (const Entry& e : d.entries) {
+    f.delivered += e.next - e.offset;
+    view.figures().followed_bytes += e.payload.size();
+  }
+  view.figures().followed_entries += d.entries.size();
   f.blame.taken(view, f.cursor, begin, c, good);
   if (!d.entries.empty()) complete(t, std::move(d), false);
   if (good) {

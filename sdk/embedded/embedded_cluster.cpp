@@ -34,6 +34,20 @@ Result<std::vector<std::string>> free_addresses(const std::string& host, std::si
   return out;
 }
 
+/// Where each of `count` nodes serves HTTP: "" (not) for all, or the ports from that of `first` on.
+Result<std::vector<std::string>> http_listen(const std::string& first, std::size_t count) {
+  std::vector<std::string> out(count);
+  if (first.empty()) return out;
+  const auto parts = transport::split_tcp_address(first);
+  if (!parts) return std::unexpected(parts.error());
+  const auto port = std::stoul(parts->second);
+  if (port + count - 1 > 65535)
+    return fail(Errc::bad_configuration, fmt::format("{}: {} nodes take the ports from there on, and there are 65535", first, count));
+  const std::string host = first.substr(0, first.rfind(':'));
+  for (std::size_t i = 0; i < count; ++i) out[i] = fmt::format("{}:{}", host, port == 0 ? 0 : port + i);
+  return out;
+}
+
 }  // namespace
 
 struct EmbeddedCluster::State {
@@ -41,6 +55,7 @@ struct EmbeddedCluster::State {
   std::vector<std::unique_ptr<storage::StorageNode>> nodes;
   std::vector<std::unique_ptr<sequencer::Sequencer>> sequencers;
   std::string address;
+  std::vector<std::string> http_addresses;
 };
 
 EmbeddedCluster::EmbeddedCluster(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -70,6 +85,8 @@ std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions
     if (parts->second != "0") addresses->front() = o.listen;
     for (std::uint32_t i = 1; i <= o.sequencers; ++i) list.push_back({SequencerId{i}, (*addresses)[i - 1]});
   }
+  const auto http = http_listen(o.http, o.sequencers + o.storage);
+  if (!http) return refused(http.error());
   std::error_code error;
   std::filesystem::create_directories(o.data, error);
   if (error) return refused(fmt::format("{}: {}", o.data, error.message()));
@@ -81,6 +98,7 @@ std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions
     n.cluster_name = o.name;
     n.listen = o.listen.empty() ? fmt::format("{}-storage-{}", local, i) : host + ":0";  // clients learn it from the metadata
     n.data = fmt::format("{}/storage-{}", o.data, i);
+    n.http = (*http)[o.sequencers + i - 1];
     n.log_level = transport::LogLevel::warning;
     state->nodes.push_back(std::make_unique<storage::StorageNode>(n));
     if (auto ok = state->nodes.back()->start(); !ok) return refused(ok.error());
@@ -94,16 +112,22 @@ std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions
     s.data = fmt::format("{}/sequencer-{}", o.data, i);
     s.sequencers = list;
     s.storage = node_list;
+    s.http = (*http)[i - 1];
     s.log_level = transport::LogLevel::warning;
     state->sequencers.push_back(std::make_unique<sequencer::Sequencer>(s));
     if (auto ok = state->sequencers.back()->start(); !ok) return refused(ok.error());
   }
   state->address = list.front().address;
+  if (!o.http.empty()) {
+    for (const auto& s : state->sequencers) state->http_addresses.push_back(s->http_address());
+    for (const auto& n : state->nodes) state->http_addresses.push_back(n->http_address());
+  }
   state->options = std::move(o);
   return EmbeddedCluster(std::move(state));
 }
 
 const std::string& EmbeddedCluster::address() const { return state_->address; }
+const std::vector<std::string>& EmbeddedCluster::http_addresses() const { return state_->http_addresses; }
 
 bool EmbeddedCluster::wait_ready(std::chrono::milliseconds wait) {
   const auto until = std::chrono::steady_clock::now() + wait;

@@ -1,5 +1,7 @@
 #include "sdk/io/uv_client_driver.h"
 
+#include <future>
+
 namespace loglog::client {
 namespace {
 /// Tokens of appends, apart from those of other calls.
@@ -58,6 +60,15 @@ void ClientDriver::take_appends() {
 
 void ClientDriver::post(std::function<void(ClientMachine&, Time)> work) {
   loop_.post([this, work = std::move(work)] { work(machine_, loop_.now()); });
+}
+
+ClientDriver::Counted ClientDriver::counted() {
+  const auto look = [](const ClientMachine& m) { return Counted{m.figures(), m.bytes_in_flight()}; };
+  if (on_own_thread()) return look(machine_);
+  auto promise = std::make_shared<std::promise<Counted>>();
+  auto future = promise->get_future();
+  post([look, promise](const ClientMachine& m, Time) { promise->set_value(look(m)); });
+  return future.get();
 }
 
 void ClientDriver::connect(const Connect& c) {

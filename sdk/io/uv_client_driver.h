@@ -36,6 +36,12 @@ class ClientDriver {
   void append(LogId log, Bytes payload, bool packed, Duration timeout, const AppendConditions& conditions, std::unique_ptr<AppendEnd> end);
   /// From any thread: runs on the driver's thread, no completion.
   void post(std::function<void(ClientMachine&, Time)> work);
+  struct Counted {
+    Figures figures;
+    std::uint64_t bytes_in_flight = 0;
+  };
+  /// From any thread, its own too: waits until that one comes to it.
+  Counted counted();
   bool on_own_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
  private:

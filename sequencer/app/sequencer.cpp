@@ -37,7 +37,7 @@ Result<void> SequencerOptions::validate() const {
     return bad(fmt::format("--cluster-name \"{}\": give 1 to {} characters", cluster_name, log_name_max));
   if (auto address = transport::split_address(listen); !address) return std::unexpected(address.error());
   if (!http.empty())
-    if (auto address = transport::split_address(http); !address) return std::unexpected(address.error());
+    if (auto address = transport::split_tcp_address(http); !address) return std::unexpected(address.error());
   if (data.empty()) return bad("--data: name a directory");
   const auto n = sequencers.size();
   if (n != 1 && n != 3 && n != 5) return bad(fmt::format("--sequencers names {}; give 1, 3 or 5", n));
@@ -84,7 +84,7 @@ Result<void> Sequencer::Running::start(const SequencerOptions& o, const transpor
 
 Result<void> Sequencer::Running::start_http(const std::string& where, const transport::EventLog& log) {
   if (where.empty()) return {};
-  const auto parts = transport::split_address(where);
+  const auto parts = transport::split_tcp_address(where);
   if (!parts) return std::unexpected(parts.error());
   auto started = http::Server::start(parts->first, parts->second, pages_of(*driver, gate), {},
                                      [log](const std::string& what) { log(transport::LogLevel::debug, what); });

@@ -67,7 +67,8 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
   producers_.add(c, at, client);
   place(c.run, {});
   entries_end_ = stream_.end();
-  in_flight_.push_back({c.run.producer, c.run.first, stream_.end()});
+  in_flight_.push_back({c.run.producer, c.run.first, stream_.end(), now});
+  ++host_.figures().commits;
 }
 
 /// V1: a run may be ordered before any replica has it.
@@ -133,18 +134,23 @@ void LogTerm::advance_commit(Time now) {
     if (info_.trim > Offset{}) trimmed(info_.trim);
     host_.opened(info_.id);
   }
-  answer_committed();
+  answer_committed(now);
   answer_held();
   answer_tails();
 }
 
-void LogTerm::answer_committed() {
+void LogTerm::answer_committed(Time now) {
+  Figures& figures = host_.figures();
   while (!in_flight_.empty() && in_flight_.front().end <= committed_) {
     const InFlight& f = in_flight_.front();
     ProducerTable::Run* run = producers_.find(f.producer, f.first);
     check(run != nullptr, "a run whose answer is owed is known");
     for (const Client& c : run->waiting) host_.to_client(c, Committed{info_.id, term_, f.producer, f.first, run->offset});
     run->waiting = {};
+    ++figures.committed_runs;
+    figures.committed_entries += run->reference.count;
+    figures.committed_bytes += run->reference.length;
+    figures.commit_latency.count(now - f.since);
     in_flight_.pop_front();
   }
 }
@@ -157,6 +163,7 @@ void LogTerm::flush(Time now) {
     // While runs are in flight an Order is likely to come that says it too.
     const bool by_order = !in_flight_.empty() && now < watermark_due_;
     for (Replica& r : replicas_) {
+      note_lag(r, now);
       if (removed(Rule::D5_matched) && r.at != At::streaming && r.at != At::absent && r.told < committed_) tell_committed(r);
       if (r.at != At::streaming) continue;
       send_orders(r);
@@ -173,6 +180,16 @@ void LogTerm::flush(Time now) {
     else if (idle_due_ == never) idle_due_ = now + options_.watermark_idle_interval;
   }
   if (!tails_waiting_.empty() && phase_ == Phase::open) start_tail_round(now);
+}
+
+/// The age of what it lacks, to within the time that it took to catch up last: one committed offset of back then is kept, not all.
+void LogTerm::note_lag(Replica& r, Time now) {
+  if (r.durable >= committed_) {
+    r.behind_since = never;
+  } else if (r.behind_since == never || r.durable >= r.lacking) {
+    r.lacking = committed_;
+    r.behind_since = now;
+  }
 }
 
 void LogTerm::send_orders(Replica& r) {
@@ -278,6 +295,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   MissingRun& miss = missing_[m.offset];
   miss.run = run->reference;
   ++miss.reports[from];
+  ++host_.figures().missing_reports;
   if (cancelled_.contains(m.run.producer)) miss.cancelled = true;
   const ConnectionId producer = producers_.connection(m.run.producer);
   if (host_.connected(producer)) host_.to_client({producer, {}}, UploadAgain{info_.id, m.run.producer, m.run.first});
@@ -343,15 +361,25 @@ void LogTerm::stop(Errc why) {
 
 LogStatus LogTerm::status() const {
   LogStatus s{info_.id, info_.name, info_.state, begins(), committed_, term_, is_open(), halted(), info_.options.write_quorum, {}};
-  for (const Replica& r : replicas_) {
-    ReplicaStatus x{r.member.node, r.durable, ReplicaState::lagging};
-    if (r.at == At::lost) x.state = ReplicaState::suspect;
-    else if (r.at == At::absent) x.state = ReplicaState::unreachable;
-    else if (r.at == At::streaming) x.state = ReplicaState::streaming;
-    else if (r.state && r.state->suspect) x.state = ReplicaState::suspect;
-    s.replicas.push_back(x);
-  }
+  for (const Replica& r : replicas_) s.replicas.push_back({r.member.node, r.durable, state_of(r)});
   return s;
+}
+
+ReplicaState LogTerm::state_of(const Replica& r) {
+  if (r.at == At::lost) return ReplicaState::suspect;
+  if (r.at == At::absent) return ReplicaState::unreachable;
+  if (r.at == At::streaming) return ReplicaState::streaming;
+  return r.state && r.state->suspect ? ReplicaState::suspect : ReplicaState::lagging;
+}
+
+LogReport LogTerm::report(Time now) const {
+  LogReport out{info_.id, info_.name, term_, begins(), committed_, stream_.end(), {}};
+  for (const Replica& r : replicas_) {
+    const Offset has = std::max(r.durable, begins());
+    out.replicas.push_back({r.member.node, state_of(r), r.durable, committed_ > has ? committed_ - has : 0,
+                            r.behind_since == never ? Duration{} : now - r.behind_since});
+  }
+  return out;
 }
 
 }  // namespace loglog::sequencer

@@ -34,6 +34,7 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
 
 void LogTerm::start(Time now) {
   phase_since_ = now;
+  ++host_.figures().log_terms;
   for (Replica& r : replicas_)
     if (host_.ready(r.member.node)) node_ready(now, r.member.node);
 }
@@ -234,6 +235,7 @@ void LogTerm::repair(Time now, Replica& r) {
   r.target = m.target;
   r.target_chain = m.target_chain;
   move(r, At::reconciling, now);
+  if (m.rebase || m.target != s.tail || m.cut != s.tail) ++host_.figures().repairs;
   host_.to_node(r.member.node, std::move(m));
 }
 

@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "sequencer/core/figures.h"
 #include "sequencer/core/order_stream.h"
 #include "sequencer/core/output.h"
 #include "sequencer/core/producer_table.h"
@@ -35,6 +36,7 @@ class LogHost {
   virtual RaftIndex metadata_version() const = 0;
   virtual InstanceId instance() const = 0;
   virtual std::uint64_t wall_ms() const = 0;
+  virtual Figures& figures() = 0;
 };
 
 /// What a run is committed under.
@@ -99,6 +101,8 @@ class LogTerm {
   TermSetIs term_set() const { return {info_.id, term_, static_cast<std::uint8_t>(info_.options.write_quorum), info_.members}; }
   TermIs term_is() const { return {info_.id, term_, term_start_, term_start_end_}; }
   LogStatus status() const;
+  /// For monitors.
+  LogReport report(Time now) const;
 
  private:
   enum class At : std::uint8_t {
@@ -127,6 +131,8 @@ class LogTerm {
     Offset target{};      // of the Reconcile under way
     Chain target_chain{};
     RequestId request{};  // of the newest GetState
+    Offset lacking{};     // committed since behind_since at the latest, and not durable here
+    Time behind_since = never;
   };
   struct MissingRun {
     Reference run;
@@ -149,6 +155,7 @@ class LogTerm {
     ProducerId producer;
     Sequence first;
     Offset end;
+    Time since;
   };
 
   // log_recovery.cpp
@@ -182,7 +189,9 @@ class LogTerm {
   void place(Reference run, Bytes frame);
   void roll_segment(std::uint32_t run_length);
   void advance_commit(Time now);
-  void answer_committed();
+  void answer_committed(Time now);
+  void note_lag(Replica& r, Time now);
+  static ReplicaState state_of(const Replica& r);
   void refuse(const Client& client, const Commit& c, Errc why, Sequence expected = {});
   void send_orders(Replica& r);
   void tell_committed(Replica& r);

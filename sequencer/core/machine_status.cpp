@@ -38,13 +38,9 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   s.term = term_ != Term{} ? term_ : metadata_.state().last_term;
   if (term_ != Term{}) {
     for (const StorageInfo& info : metadata_.state().storage) {
-      StorageStatus x{info.id, info.address, NodeState::unreachable, 0};
-      if (const auto n = nodes_.find(info.id); n != nodes_.end() && heard_lately(n->second)) {
-        x.staged_bytes = n->second.staged_bytes;
-        if (n->second.suspect || n->second.refused) x.state = NodeState::suspect;
-        else x.state = n->second.sealed ? NodeState::up : NodeState::lagging;
-      }
-      s.storage.push_back(std::move(x));
+      const auto n = nodes_.find(info.id);
+      const bool heard = n != nodes_.end() && heard_lately(n->second);
+      s.storage.push_back({info.id, info.address, state_of(info.id), heard ? n->second.staged_bytes : 0});
     }
     if (m.logs) {
       for (const LogInfo& l : metadata_.state().logs) {
@@ -66,6 +62,37 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
     }
   }
   to_client(c, std::move(s));
+}
+
+NodeState SequencerMachine::state_of(NodeId id) const {
+  const auto n = nodes_.find(id);
+  if (n == nodes_.end() || !heard_lately(n->second)) return NodeState::unreachable;
+  if (n->second.suspect || n->second.refused) return NodeState::suspect;
+  return n->second.sealed ? NodeState::up : NodeState::lagging;
+}
+
+Report SequencerMachine::report(Time now) const {
+  Report r{.counted = figures_,
+           .role = raft_.role(),
+           .raft_term = raft_.term(),
+           .elections_stood = raft_.elections_stood(),
+           .elections_won = raft_.elections_won(),
+           .leader = raft_.leader(),
+           .term = term_,
+           .metadata_version = metadata_.version(),
+           .nodes = {},
+           .logs_in_all = metadata_.state().logs.size(),
+           .logs = {}};
+  for (const auto& [id, c] : connections_) ++(c.role == Role::client ? r.clients : c.role == Role::sequencer ? r.sequencers : r.storage);
+  if (term_ == Term{}) return r;
+  for (const StorageInfo& s : metadata_.state().storage) ++r.nodes[state_of(s.id)];
+  for (const auto& [id, slot] : logs_) {
+    if (!slot.term) continue;
+    if (slot.term->is_open()) ++r.logs_open;
+    if (slot.term->halted()) ++r.logs_halted;
+    if (r.logs.size() < logs_shown_max) r.logs.push_back(slot.term->report(now));
+  }
+  return r;
 }
 
 std::expected<std::string, std::string> SequencerMachine::readiness() const {

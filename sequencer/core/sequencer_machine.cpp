@@ -47,6 +47,7 @@ Hello SequencerMachine::hello() const {
 
 void SequencerMachine::connected(Time now, const Connected& c) {
   now_ = now;
+  ++figures_.connections;
   Connection& k = connections_[c.connection];
   k.role = c.peer.role;
   k.id = c.peer.id;
@@ -188,7 +189,10 @@ RequestId SequencerMachine::to_node(NodeId id, Message m) {
 }
 
 void SequencerMachine::to_client(const Client& c, Message m) {
-  if (connections_.contains(c.connection)) out_.sends.push_back({c.connection, c.request, std::move(m)});
+  if (!connections_.contains(c.connection)) return;
+  if (const auto* r = std::get_if<Refused>(&m)) figures_.refused.count(r->error);
+  else if (const auto* f = std::get_if<Failed>(&m)) figures_.refused.count(f->error);
+  out_.sends.push_back({c.connection, c.request, std::move(m)});
 }
 
 void SequencerMachine::event(Event::Level level, std::string text) { out_.events.push_back({level, std::move(text)}); }

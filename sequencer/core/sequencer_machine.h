@@ -57,6 +57,8 @@ class SequencerMachine final : private LogHost {
   Term leading_term() const { return term_; }
   /// Whether it serves its role: it leads and its term is begun, or it knows who leads. A sentence that says it, or why not.
   std::expected<std::string, std::string> readiness() const;
+  /// For monitors.
+  Report report(Time now) const;
 
  private:
   struct Connection {
@@ -114,6 +116,7 @@ class SequencerMachine final : private LogHost {
   RaftIndex metadata_version() const override { return metadata_.version(); }
   InstanceId instance() const override { return instance_; }
   std::uint64_t wall_ms() const override;
+  Figures& figures() override { return figures_; }
 
   // machine_raft.cpp
   Bytes first_entry();
@@ -182,6 +185,7 @@ class SequencerMachine final : private LogHost {
   void on(const Client& c, const SetRetention& m);
   void on(const Client& c, const GetMetadata& m);
   void on(const Client& c, const GetStatus& m);
+  NodeState state_of(NodeId id) const;
   std::vector<Member> choose_members(std::size_t n);
   bool leads_or_refuses(const Client& c);
   LogTerm* open_term(const Client& c, LogId log, Message request);
@@ -196,6 +200,7 @@ class SequencerMachine final : private LogHost {
   Time wall_at_{};
   std::uint64_t wall_ms_ = 0;
   Output out_;
+  Figures figures_;
   MetadataState metadata_;
   RaftIndex snapshot_at_{};
   InstanceId instance_{};  // of this reign; set before the Raft member that asks for it

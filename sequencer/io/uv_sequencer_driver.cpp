@@ -162,9 +162,11 @@ void SequencerDriver::save_all() {
       s = std::move(saves_.front());
       saves_.pop_front();
     }
+    const auto begun = std::chrono::steady_clock::now();
     auto ok = storage_.save(s);
-    loop_.post([this, alive = alive_, ticket = s.ticket, ok] {
+    loop_.post([this, alive = alive_, ticket = s.ticket, ok, took = std::chrono::steady_clock::now() - begun] {
       if (!*alive || dead_) return;
+      saves_took_.count(std::chrono::duration_cast<Duration>(took));
       if (!ok) {
         dead_ = true;
         return fatal_({Errc::io_error, ok.error().message()});

@@ -11,6 +11,7 @@
 #include "proto-spec/transport/event_log.h"
 #include "proto-spec/transport/uv_connection.h"
 #include "sequencer/core/sequencer_machine.h"
+#include "sequencer/io/io_figures.h"
 #include "sequencer/io/posix_raft_storage.h"
 
 namespace loglog::sequencer {
@@ -28,6 +29,7 @@ class SequencerDriver {
   std::expected<std::string, std::string> readiness() const { return machine_.readiness(); }
   /// Hands over first where it leads (SequencerMachine::resign); `then` is called once, when the driver may go.
   void resign(std::function<void()> then);
+  SequencerReport report() const { return {machine_.report(loop_.now()), saves_took_, loop_.traffic()}; }
 
  private:
   struct Peer {  // somebody this side dials
@@ -57,6 +59,7 @@ class SequencerDriver {
   std::map<ConnectionId, std::size_t> dialled_;
   std::vector<Peer> peers_;
   std::uint64_t ids_ = 0;
+  observe::LatencyHistogram saves_took_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   std::mutex mutex_;

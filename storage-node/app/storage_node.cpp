@@ -36,7 +36,7 @@ Result<void> NodeOptions::validate() const {
     return fail(Errc::bad_configuration, fmt::format("--cluster-name \"{}\": give 1 to {} characters", cluster_name, log_name_max));
   if (auto address = transport::split_address(listen); !address) return std::unexpected(address.error());
   if (!http.empty())
-    if (auto address = transport::split_address(http); !address) return std::unexpected(address.error());
+    if (auto address = transport::split_tcp_address(http); !address) return std::unexpected(address.error());
   if (data.empty()) return fail(Errc::bad_configuration, "--data: name a directory");
   if (staging_bytes < 2ull * run_size_max)
     return fail(Errc::bad_configuration,
@@ -83,7 +83,7 @@ Result<void> StorageNode::Running::start(const NodeOptions& o, const transport::
 
 Result<void> StorageNode::Running::start_http(const std::string& where, const transport::EventLog& log) {
   if (where.empty()) return {};
-  const auto parts = transport::split_address(where);
+  const auto parts = transport::split_tcp_address(where);
   if (!parts) return std::unexpected(parts.error());
   auto started = http::Server::start(parts->first, parts->second, pages_of(*driver, gate), {},
                                      [log](const std::string& what) { log(transport::LogLevel::debug, what); });

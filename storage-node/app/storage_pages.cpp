@@ -1,11 +1,107 @@
 #include "storage-node/app/storage_pages.h"
 
+#include <fmt/format.h>
+
 #include "proto-spec/http/node_pages.h"
+#include "proto-spec/http/posix_process_figures.h"
+#include "proto-spec/observe/prometheus_text.h"
 
 namespace loglog::storage {
+namespace {
+
+using observe::PrometheusText;
+
+void add_uploads(PrometheusText& t, const Report& r) {
+  const Figures& c = r.counted;
+  t.counter("loglog_storage_uploaded_runs_total", "Runs taken into memory from clients.").value(c.uploaded_runs);
+  t.counter("loglog_storage_uploaded_bytes_total", "Bytes of frames in those runs.").value(c.uploaded_bytes);
+  t.gauge("loglog_storage_staged_runs", "Runs in memory that are not durable in a log yet.").value(r.staged_runs);
+  t.gauge("loglog_storage_staged_bytes", "Bytes of frames in those runs; --staging-bytes is their limit.").value(r.staged_bytes);
+  t.counter("loglog_storage_staged_runs_dropped_total", "Runs dropped from memory because nobody ordered them in time.")
+      .value(r.staged_runs_dropped);
+  t.counter("loglog_storage_missing_runs_total", "Runs that were ordered before their upload had come.").value(c.missing_runs);
+}
+
+void add_writes(PrometheusText& t, const Figures& c, const IoFigures& io) {
+  t.counter("loglog_storage_appended_runs_total", "Runs made durable by order of a leader.").value(c.written_runs);
+  t.counter("loglog_storage_appended_entries_total", "Entries in those runs.").value(c.written_entries);
+  t.counter("loglog_storage_appended_bytes_total", "Bytes of frames in those runs.").value(c.written_bytes);
+  t.histogram("loglog_storage_fdatasync_duration_seconds",
+              "From submitting a group's fdatasync, with the writes that are linked to it, to its completion.")
+      .value(io.sync);
+  t.histogram("loglog_storage_group_size_bytes", "Frames made durable by one fdatasync.").value(io.group);
+  t.counter("loglog_storage_disk_errors_total", "Reads, and requests for space, that failed. Any other failure ends the process.")
+      .value(io.disk_errors);
+}
+
+void add_reads(PrometheusText& t, const Report& r) {
+  const Figures& c = r.counted;
+  t.counter("loglog_storage_read_pages_total", "Pages sent to readers.").value(c.pages);
+  t.counter("loglog_storage_read_bytes_total", "Bytes of frames in those pages.").value(c.page_bytes);
+  t.gauge("loglog_storage_cached_bytes", "Newest frames of all logs kept in memory for readers.").value(r.cached_bytes);
+  t.counter("loglog_storage_peer_sent_bytes_total", "Bytes of frames given to other storage nodes.").value(c.peer_bytes);
+  t.counter("loglog_storage_peer_copied_bytes_total", "Bytes of frames taken from other storage nodes: missing runs, and what logs lacked.")
+      .value(c.copied_bytes);
+}
+
+void add_health(PrometheusText& t, const Report& r) {
+  const Figures& c = r.counted;
+  t.counter("loglog_storage_refused_requests_total", "Requests of clients, leaders and peers that were refused, by error.")
+      .value(c.refused);
+  t.counter("loglog_storage_corruptions_found_total", "Times that damaged bytes were found in a log here.").value(c.corruptions_found);
+  t.counter("loglog_storage_corruptions_repaired_total", "Times that such bytes were replaced by a peer's.").value(c.corruptions_repaired);
+  t.counter("loglog_storage_corruption_reports_total", "Times that a reader or a peer said that bytes from here are damaged.")
+      .value(c.reports);
+  t.gauge("loglog_storage_data_loss", "1: this node lost its data or identity, and counts as down.").value(std::uint64_t{r.data_loss});
+  t.gauge("loglog_storage_promised_term", "The term that this node is sealed in.").value(std::uint64_t{r.promise.value});
+  t.gauge("loglog_storage_logs", "Logs on this node.").value(r.logs_in_all);
+  t.gauge("loglog_storage_matched_logs", "Those that take orders in their leader's term.").value(r.logs_matched);
+  t.gauge("loglog_storage_suspect_logs", "Those with damaged bytes that are not copied again yet.").value(r.logs_suspect);
+}
+
+void add_connections(PrometheusText& t, const NodeReport& r) {
+  t.gauge("loglog_storage_connections", "Connections that stand, by who is at the other end.")
+      .value(r.core.clients, {{"peer", "client"}})
+      .value(r.core.sequencers, {{"peer", "sequencer"}})
+      .value(r.core.peers, {{"peer", "storage"}});
+  t.counter("loglog_storage_connections_total", "Connections that were made, either way.").value(r.core.counted.connections);
+  t.counter("loglog_storage_received_bytes_total", "Bytes received on them.").value(r.traffic.received);
+  t.counter("loglog_storage_sent_bytes_total", "Bytes sent on them, or queued to be.").value(r.traffic.sent);
+}
+
+void add_logs(PrometheusText& t, const std::vector<LogReport>& logs) {
+  const auto family = [&](std::string_view what, std::string_view help, Offset LogReport::* offset) {
+    t.gauge(fmt::format("loglog_storage_log_{}_offset_bytes", what),
+            fmt::format("{} Of the {} logs with the lowest ids; loglog_storage_logs counts all.", help, logs_shown_max));
+    for (const LogReport& l : logs) t.value((l.*offset).value, {{"log", std::to_string(l.id.value)}, {"name", l.name}});
+  };
+  family("first", "Where the log begins for readers.", &LogReport::first);
+  family("committed", "End of what this node knows to be committed.", &LogReport::committed);
+  family("durable", "End of what is durable here.", &LogReport::durable);
+}
+
+std::string text_of(const NodeReport& r) {
+  PrometheusText t;
+  http::add_process(t, LOGLOG_VERSION);
+  add_uploads(t, r.core);
+  add_writes(t, r.core.counted, r.io);
+  add_reads(t, r.core);
+  add_health(t, r.core);
+  add_connections(t, r);
+  add_logs(t, r.core.logs);
+  return t.take();
+}
+
+}  // namespace
 
 http::Pages pages_of(StorageDriver& driver, http::LoopGate& gate) {
-  return http::node_pages(gate, [&driver] { return driver.readiness(); });
+  http::Pages pages = http::node_pages(gate, [&driver] { return driver.readiness(); });
+  pages["/metrics"] = [&driver, &gate](const http::Request&) -> http::Answer {
+    const auto report = gate.ask([&driver] { return driver.report(); });
+    if (!report) return report.error();
+    return {200, text_of(*report), std::string(observe::prometheus_content_type)};
+  };
+  return pages;
 }
 
 }  // namespace loglog::storage

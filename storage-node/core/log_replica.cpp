@@ -28,10 +28,10 @@ void LogReplica::recovered(RecoveredLog&& r) {
   writer_.found_counter(r.marks_counter);
   writer_.found_capacity(r.open_file_size);
   writer_.found_remains(r.remains);
-  if (r.suspect)
-    state.node.event(Event::Level::alarm,
-                     fmt::format("log {}: bytes at offset {} are bad below the mark {}; suspect until copied again (K3)", state.id.value,
-                                 r.tail.end.value, r.mark_durable.value));
+  if (!r.suspect) return;
+  ++state.node.figures.corruptions_found;
+  state.node.event(Event::Level::alarm, fmt::format("log {}: bytes at offset {} are bad below the mark {}; suspect until copied again (K3)",
+                                                    state.id.value, r.tail.end.value, r.mark_durable.value));
 }
 
 void LogReplica::described(const LogInfo& info, RaftIndex version) {
@@ -121,6 +121,7 @@ void LogReplica::reconciled(const Reconcile& m, Errc e) {
     state.matched = m.term;
     state.leader_committed = {};
     state.hole_until = {};
+    if (state.suspect) ++state.node.figures.corruptions_repaired;
     state.suspect = false;  // every byte up to the target was checked against the leader's chain
   }
   answer_reconcile(m, e);
@@ -178,6 +179,7 @@ void LogReplica::pump() {
 void LogReplica::group_durable(const OrderQueue::Group& group) {
   for (const auto& [run, at] : group.runs) {
     state.node.staging.remove(state.id, run.producer, run.first);
+    state.node.figures.written(run);
     if (durable_through_.size() >= producers_remembered_max) durable_through_.clear();
     Sequence& through = durable_through_[run.producer];
     through = std::max(through, Sequence{run.first.value + run.count - 1});

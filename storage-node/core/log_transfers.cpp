@@ -29,12 +29,14 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
     return accept_upload(from, request, m.run);  // written already: never staged again
   if (wanted) {
     if (!orders_.offer(m.run, m.frames)) return refuse_upload(from, request, m.run, Errc::digest_mismatch);
+    state.node.figures.uploaded(m.run);
     accept_upload(from, request, m.run);
     return pump();
   }
   if (state.no_space != Errc::ok) return refuse_upload(from, request, m.run, state.no_space);
   const Errc e = state.node.staging.add(state.node.now, state.id, m.run, m.frames, false);
   if (e != Errc::ok) return refuse_upload(from, request, m.run, e);
+  state.node.figures.uploaded(m.run);
   accept_upload(from, request, m.run);
 }
 
@@ -90,6 +92,7 @@ void LogReplica::forget(ConnectionId c) {
 }
 
 void LogReplica::report_corrupt(const ReportCorrupt& m) {
+  ++state.node.figures.reports;
   state.node.event(Event::Level::info, fmt::format("log {}: a reader says that {} bytes at offset {} are bad; checking", state.id.value,
                                                    m.length, m.offset.value));
   repair_.check_range(m.offset, m.length);

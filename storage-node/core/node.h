@@ -6,9 +6,11 @@
 #include <map>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "proto-spec/disk/segment.h"
 #include "proto-spec/vocabulary/random.h"
+#include "storage-node/core/figures.h"
 #include "storage-node/core/output.h"
 #include "storage-node/core/staging.h"
 
@@ -29,6 +31,7 @@ class Node {
   Time now{};
   Output out;
   Staging staging;
+  Figures figures;
   Identity identity;
   ClusterMetadata metadata;
   bool data_loss = false;          ///< T4
@@ -37,7 +40,9 @@ class Node {
   void event(Event::Level level, std::string text) { out.events.push_back({level, std::move(text)}); }
   template <class M>
   void send(ConnectionId to, RequestId request, M&& m) {
-    if (to != ConnectionId{}) out.sends.push_back({to, request, Message{std::forward<M>(m)}});
+    if (to == ConnectionId{}) return;
+    figures.sent(std::as_const(m));
+    out.sends.push_back({to, request, Message{std::forward<M>(m)}});
   }
   void fail_request(ConnectionId to, RequestId request, Errc error, std::string detail = {}) {
     send(to, request, Failed{error, std::move(detail)});

@@ -32,6 +32,7 @@ Errc OrderQueue::add(const OrderItem& item) {
     // Other bytes under the same name are not what was ordered (D3): they make room for the right ones.
     if (staged) s_.node.staging.remove(s_.id, item.run.producer, item.run.first);
     missing_[{item.run.producer, item.run.first}] = o.at;
+    ++s_.node.figures.missing_runs;
     o.next_step = s_.node.now + s_.node.options.fetch_wait;
     s_.node.wake_at(s_.id, o.next_step);
   }
@@ -117,7 +118,10 @@ void OrderQueue::peer_answered(Offset offset, Term term, const Message* m) {
   if (const RunIs* run = m ? std::get_if<RunIs>(m) : nullptr) {
     // The peer's block may be shared with what else it sent; stamping needs bytes of our own.
     const auto checked = check_images(run->frames, true);
-    if (checked && *checked == o->run && offer(o->run, Bytes::copy_of(run->frames))) return resume_();
+    if (checked && *checked == o->run && offer(o->run, Bytes::copy_of(run->frames))) {
+      s_.node.figures.copied_bytes += run->frames.size();
+      return resume_();
+    }
   }
   o->next_step = s_.node.now;
   s_.node.wake_at(s_.id, s_.node.now);

@@ -114,6 +114,7 @@ void Repair::cut_inside(Offset file) {
 Tail Repair::suspect_from(Tail kept) {
   s_.node.event(Event::Level::alarm,
                 fmt::format("log {}: bytes at offset {} are bad; suspect until copied again (K3)", s_.id.value, kept.end.value));
+  ++s_.node.figures.corruptions_found;
   s_.suspect = true;
   s_.hole_until = std::max(s_.hole_until, s_.durable.end);
   // Where nothing of the file is good, its first frame's term is not the one before it.
@@ -168,6 +169,7 @@ void Repair::fetch_next() {
 }
 
 void Repair::copied(const Bytes& frames) {
+  s_.node.figures.copied_bytes += frames.size();
   rest_ = joined(rest_, frames);
   write_next();
 }
@@ -228,6 +230,7 @@ void Repair::check_range(Offset at, std::uint32_t length) {
           range_active_ = false;
           return;
         }
+        ++s_.node.figures.corruptions_found;
         s_.node.event(Event::Level::warning,
                       fmt::format("log {}: bytes at offset {} are damaged here; copying them from a peer", s_.id.value, tail.end.value));
         repair_range(tail.end, until, 0, {});
@@ -303,6 +306,7 @@ void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes
                 s_.node.disk(RepairSegment{s_.id, file, segment_header_size + (at - file), all.slice(0, s.good_bytes)},
                              [this, at, end = tail.end](DiskDone&&) {
                                range_active_ = false;
+                               ++s_.node.figures.corruptions_repaired;
                                s_.node.event(Event::Level::info,
                                              fmt::format("log {}: repaired offsets {} to {}", s_.id.value, at.value, end.value));
                              });

@@ -66,6 +66,7 @@ std::size_t Staging::drop_waiting_for(Duration age, Time now) {
     erase(it);
     ++dropped;
   }
+  dropped_ += dropped;
   return dropped;
 }
 

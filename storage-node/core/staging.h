@@ -33,6 +33,9 @@ class Staging {
   /// When expire() has something to do; never: nothing staged.
   Time next_expiry() const { return ages_.empty() ? never : ages_.front().first; }
   std::uint64_t bytes() const { return bytes_; }
+  std::size_t runs() const { return runs_.size(); }
+  /// Runs that expired or gave way, since the start.
+  std::uint64_t dropped() const { return dropped_; }
 
  private:
   using Key = std::tuple<LogId, ProducerId, Sequence>;
@@ -47,6 +50,7 @@ class Staging {
   std::map<ProducerKey, std::uint64_t> per_producer_;
   std::deque<std::pair<Time, Key>> ages_;  // by the time at which they expire
   std::uint64_t bytes_ = 0;
+  std::uint64_t dropped_ = 0;
   Time gives_way_again_{};
 };
 

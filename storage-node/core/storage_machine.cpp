@@ -154,10 +154,33 @@ std::expected<std::string, std::string> StorageMachine::readiness(Time now) cons
   return fmt::format("sealed in term {} by sequencer {}, {} logs", promise_.held().term.value, leader->second.peer.id, serving);
 }
 
+Report StorageMachine::report() const {
+  Report r{.counted = node_.figures,
+           .staged_runs = node_.staging.runs(),
+           .staged_bytes = node_.staging.bytes(),
+           .cached_bytes = node_.cached_bytes,
+           .staged_runs_dropped = node_.staging.dropped(),
+           .promise = promise_.held().term,
+           .data_loss = node_.data_loss,
+           .logs = {}};
+  for (const auto& [id, session] : sessions_)
+    ++(session.peer.role == Role::client ? r.clients : session.peer.role == Role::sequencer ? r.sequencers : r.peers);
+  for (const auto& [id, log] : logs_) {
+    const LogCore& s = log->state;
+    if (!s.made || s.dropped) continue;
+    ++r.logs_in_all;
+    if (s.is_matched()) ++r.logs_matched;
+    if (s.suspect) ++r.logs_suspect;
+    if (r.logs.size() < logs_shown_max) r.logs.push_back({id, s.info.name, s.first(), s.committed, s.durable.end});
+  }
+  return r;
+}
+
 // ---- connections
 
 void StorageMachine::connected(Time now, const Connected& c) {
   begin(now);
+  ++node_.figures.connections;
   sessions_[c.connection].peer = c.peer;
   if (c.peer.role == Role::sequencer) {
     adopt_cluster(c.peer.cluster, c.peer.cluster_name);

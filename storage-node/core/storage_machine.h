@@ -39,9 +39,11 @@ class StorageMachine {
   /// A fresh identity is durable: from then on the node may be shown to others.
   bool ready() const { return identity_durable_; }
   bool data_loss() const { return node_.data_loss; }
-  /// Whether it serves its role: commanded lately by a leader that has sealed it, and every log here matched in its leader's term. A
-  /// sentence that says it, or why not.
+  /// Whether it serves its role: the leader that has sealed it was heard lately, and every log here is matched in its leader's term. A
+  /// sentence that says it, or why not. That a sequencer leads no longer, only another one's seal tells: ask sequencers for that.
   std::expected<std::string, std::string> readiness(Time now) const;
+  /// For monitors.
+  Report report() const;
   /// Null: not on this node. For status and tests.
   const LogCore* log(LogId id) const;
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "storage-node/core/output.h"
@@ -18,6 +19,7 @@ class FileEngine {
     Errc error = Errc::ok;
     std::string detail;
     Bytes data;
+    std::optional<Duration> sync_took = {};  ///< of a WriteGroup with sync: the fdatasync, and the writes that are linked to it
   };
   using Done = std::function<void(Outcome)>;
   virtual ~FileEngine() = default;

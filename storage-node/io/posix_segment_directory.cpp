@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstring>
 #include <filesystem>
@@ -201,8 +202,7 @@ struct SegmentDirectory::Doer {
     if (const auto direct = dir.direct(o)) {
       for (const DirectGroup::Part& p : {direct->marks, direct->frames})
         if (!write_all(*direct->fd, {p.data, p.size}, p.at)) return failed("cannot write", path);
-      if (o.sync && ::fdatasync(*direct->fd) != 0) return failed("cannot make durable", path);
-      return {};
+      return o.sync ? synced(*direct->fd, path) : Outcome{};
     }
     std::uint64_t at = o.position;
     std::vector<iovec> parts;
@@ -226,8 +226,13 @@ struct SegmentDirectory::Doer {
       at += bytes;
     }
     if (!o.marks.empty() && !write_all(*fd, o.marks, o.marks_position)) return failed("cannot write", path);
-    if (o.sync && ::fdatasync(*fd) != 0) return failed("cannot make durable", path);
-    return {};
+    return o.sync ? synced(*fd, path) : Outcome{};
+  }
+
+  static Outcome synced(int fd, const std::string& path) {
+    const auto begun = std::chrono::steady_clock::now();
+    if (::fdatasync(fd) != 0) return failed("cannot make durable", path);
+    return {Errc::ok, {}, {}, std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun)};
   }
 
   Outcome operator()(const TruncateLog& o) {

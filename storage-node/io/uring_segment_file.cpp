@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <climits>
 #include <cstring>
 #include <set>
@@ -78,7 +79,12 @@ class UringEngine final : public FileEngine {
     bool whole = true;
     int error = 0;
     bool sync_follows = false;  // once all of it is written
+    std::optional<std::chrono::steady_clock::time_point> sync_begun;
     Bytes data;
+    Outcome synced() const {
+      if (!sync_begun) return {};
+      return {Errc::ok, {}, {}, std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - *sync_begun)};
+    }
     struct Step {
       Flight* flight;
       What what;
@@ -96,7 +102,10 @@ class UringEngine final : public FileEngine {
     ++f->left;
     return sqe;
   }
-  void sync(Flight* f) { io_uring_prep_fsync(next(f, What::sync, 0), *f->fd, IORING_FSYNC_DATASYNC); }
+  void sync(Flight* f) {
+    f->sync_begun = std::chrono::steady_clock::now();
+    io_uring_prep_fsync(next(f, What::sync, 0), *f->fd, IORING_FSYNC_DATASYNC);
+  }
 
   bool write_group(DiskOperation& op, Done& done) {
     const auto& w = std::get<WriteGroup>(op);
@@ -197,7 +206,7 @@ class UringEngine final : public FileEngine {
       else if (f->data.size() == std::get<ReadSegment>(f->operation).length) f->done({Errc::ok, {}, f->data});
       else aside_->start(std::move(f->operation), std::move(f->done));  // cut short, or the end of the file: preads tell which
     } else if (f->whole) {
-      f->done({});
+      f->done(f->synced());
     } else if (f->error == 0 || f->error == ECANCELED || f->error == EAGAIN || f->error == EINTR) {
       // Cut short, not failed, and never synced: writing it again whole is no retry of a failed fdatasync (K2).
       aside_->start(std::move(f->operation), std::move(f->done));

@@ -130,12 +130,23 @@ void StorageDriver::begin_strand(LogId log) {
   });
 }
 
+void StorageDriver::count(const DiskOperation& what, const FileEngine::Outcome& outcome) {
+  if (outcome.error != Errc::ok) ++figures_.disk_errors;
+  if (outcome.sync_took) figures_.sync.count(*outcome.sync_took);
+  if (const auto* group = std::get_if<WriteGroup>(&what); group != nullptr && !group->buffers.empty()) {
+    std::uint64_t bytes = 0;
+    for (const Bytes& b : group->buffers) bytes += b.size();
+    figures_.group.count(bytes);
+  }
+}
+
 void StorageDriver::disk_done(Ticket ticket, const DiskOperation& what, FileEngine::Outcome outcome) {
   if (dead_) return;
   if (outcome.error != Errc::ok && !may_fail(what)) {
     dead_ = true;  // K2: no retry, no acknowledgement
     return fatal_(fmt::format("{}; the process ends and recovers from the disk at its next start", outcome.detail));
   }
+  count(what, outcome);
   if (outcome.error != Errc::ok) log_(transport::LogLevel::debug, outcome.detail);
   machine_.disk_done(loop_.now(), {ticket, outcome.error, std::move(outcome.data), std::move(outcome.detail)});
 }

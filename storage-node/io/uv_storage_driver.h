@@ -9,6 +9,7 @@
 #include "proto-spec/transport/uv_connection.h"
 #include "storage-node/core/storage_machine.h"
 #include "storage-node/io/file_engine.h"
+#include "storage-node/io/io_figures.h"
 #include "storage-node/io/posix_segment_directory.h"
 
 namespace loglog::storage {
@@ -27,6 +28,7 @@ class StorageDriver {
   std::expected<std::string, std::string> readiness() const { return machine_.readiness(loop_.now()); }
   /// Takes nothing more and finishes what it has taken (StorageMachine::begin_stop); `then` is called once, when the driver may go.
   void begin_stop(std::function<void()> then);
+  NodeReport report() const { return {machine_.report(), figures_, loop_.traffic()}; }
 
  private:
   void accepted(uv_stream_t* listener);
@@ -34,6 +36,7 @@ class StorageDriver {
   void perform();
   void request(DiskRequest r);
   void begin_strand(LogId log);
+  void count(const DiskOperation& what, const FileEngine::Outcome& outcome);
   void disk_done(Ticket ticket, const DiskOperation& what, FileEngine::Outcome outcome);
   void dial(const ConnectPeer& peer);
 
@@ -41,6 +44,7 @@ class StorageDriver {
   SegmentDirectory& directory_;
   std::unique_ptr<FileEngine> engine_;
   StorageMachine machine_;
+  IoFigures figures_;
   transport::EventLog log_;
   std::function<void(const std::string&)> fatal_;
   bool dead_ = false;

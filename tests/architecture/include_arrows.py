@@ -19,17 +19,18 @@ MESSAGE_STRUCTS = ["proto-spec/wire/messages.h", "proto-spec/messages.def"]
 PROTO_SPEC = ["proto-spec"]
 # Metadata lies on disk and in Raft entries in the same bytes as on the wire: one field codec, which is as pure as a core.
 RECORDS = MESSAGE_STRUCTS + ["proto-spec/wire/field_codec.h"]
-CORE = VOCABULARY + RECORDS + ["proto-spec/disk"]
+CORE = VOCABULARY + RECORDS + ["proto-spec/disk", "proto-spec/observe/histogram.h"]
 SERVERS = ["sequencer", "storage-node"]
 
 MAY_INCLUDE = {
     "proto-spec/vocabulary": ["proto-spec/errors.def"],
     "proto-spec/wire": VOCABULARY + ["proto-spec/messages.def"],
     "proto-spec/disk": VOCABULARY + RECORDS,
+    "proto-spec/observe": VOCABULARY,
     "proto-spec/session": WIRE + VOCABULARY,
     "proto-spec/transport": ["proto-spec/session"] + WIRE + VOCABULARY,
     "proto-spec/config": VOCABULARY,
-    "proto-spec/http": VOCABULARY,
+    "proto-spec/http": VOCABULARY + ["proto-spec/observe"],
     "proto-spec/model": [],  # it stands beside the product, and looks at nothing of it
     "sdk/core": CORE,
     "sequencer/core": CORE,
@@ -57,6 +58,7 @@ LIBRARIES = {
     "proto-spec/vocabulary": ["fmt"],
     "proto-spec/wire": ["fmt", "xxhash"],
     "proto-spec/disk": ["fmt", "xxhash"],
+    "proto-spec/observe": ["fmt"],
     "proto-spec/session": ["fmt"],
     "proto-spec/transport": ["fmt", "effects", "libuv", "posix"],
     "proto-spec/config": ["fmt", "effects", "cli11", "tomlplusplus"],
@@ -174,10 +176,12 @@ RIGHT = {
     "proto-spec/vocabulary/ids.h": "#include <string>\n#include <fmt/format.h>\n",
     "proto-spec/wire/messages.h": '#include <xxhash.h>\n#include "proto-spec/messages.def"\n#include "proto-spec/vocabulary/ids.h"\n',
     "proto-spec/wire/codec.h": "",
+    "proto-spec/observe/histogram.h": "#include <array>\n",
+    "proto-spec/observe/text.h": "#include <string>\n",
     "proto-spec/session/hello.h": '#include "proto-spec/wire/codec.h"\n',
     "proto-spec/transport/uv_loop.h": "#include <uv.h>\n#include <mutex>\n",
     "proto-spec/http/mhd_server.cpp": "#include <microhttpd.h>\n#include <netdb.h>\n",
-    "sequencer/core/machine.h": '#include "proto-spec/wire/messages.h"\n',
+    "sequencer/core/machine.h": '#include "proto-spec/wire/messages.h"\n#include "proto-spec/observe/histogram.h"\n',
     "sequencer/app/main.cpp": '#include "sequencer/core/machine.h"\n#include <CLI/CLI.hpp>\n',
     "storage-node/io/uring_file.cpp": "#include <liburing.h>\n#include <sys/uio.h>\n",
     "storage-node/io/posix_file.cpp": "#include <fcntl.h>\n",
@@ -194,6 +198,8 @@ WRONG = {
     "proto-spec/wire/a.h": '#include "proto-spec/session/hello.h"',
     "proto-spec/wire/b.h": "#include <uv.h>",
     "proto-spec/disk/a.h": '#include "proto-spec/wire/codec.h"',
+    "proto-spec/observe/a.h": "#include <mutex>",
+    "proto-spec/observe/b.h": '#include "proto-spec/wire/messages.h"',
     "proto-spec/session/a.h": '#include "proto-spec/transport/uv_loop.h"',
     "proto-spec/transport/a.h": '#include "sequencer/core/machine.h"',
     "proto-spec/transport/b.h": "#include <sys/socket.h>",
@@ -202,6 +208,7 @@ WRONG = {
     "proto-spec/model/a.h": '#include "proto-spec/vocabulary/ids.h"',
     "sdk/core/a.h": '#include "sequencer/core/machine.h"',
     "sdk/core/b.h": "#include <thread>",
+    "sdk/core/c.h": '#include "proto-spec/observe/text.h"',
     "sequencer/core/a.h": '#include "proto-spec/wire/codec.h"',
     "sequencer/core/b.h": "#include <unistd.h>",
     "sequencer/core/c.h": '#include "sequencer/io/uv_driver.h"',

@@ -164,6 +164,44 @@ struct ClusterReport {
   std::vector<LogReport> logs;
 };
 
+/// What a client has done since it was made. Counts only grow; bytes are those of payloads.
+struct ClientFigures {
+  /// How many calls took how long.
+  struct Latency {
+    struct Bucket {
+      std::chrono::microseconds at_most{};  ///< and more than the bucket before; max() of the last one
+      std::uint64_t count = 0;
+    };
+    std::vector<Bucket> buckets;
+    std::chrono::microseconds sum{};
+    std::uint64_t count() const;
+    /// No less than that share of the calls took (0.99: 99 of 100), as far as the buckets tell: a bound of one. 0: there were none.
+    std::chrono::microseconds quantile(double share) const;
+  };
+
+  std::uint64_t appends_committed = 0;
+  std::uint64_t appends_refused = 0;
+  std::uint64_t appends_unknown = 0;
+  std::uint64_t appended_bytes = 0;  ///< of those committed
+  /// Of those committed, from the call to the outcome. Entries that travel together count as long as the oldest of them.
+  Latency append_latency;
+  std::uint64_t bytes_in_flight = 0;  ///< now: frames of appends under way, and kept for replicas that are slow to take them
+  std::uint64_t uploads = 0;          ///< runs of entries sent, to each replica
+  std::uint64_t uploads_refused = 0;  ///< by replicas that were busy or full; sent again after a pause
+  std::uint64_t commits = 0;
+  std::uint64_t commits_repeated = 0;  ///< for want of an answer, or after a change of leader
+  std::uint64_t resolutions = 0;       ///< times that a log was read to find out what became of appends when its leader went
+  std::uint64_t reads = 0;             ///< calls of read() and of what is made of it
+  std::uint64_t read_entries = 0;
+  std::uint64_t read_bytes = 0;
+  std::uint64_t followed_entries = 0;
+  std::uint64_t followed_bytes = 0;
+  std::uint64_t corrupt_pages = 0;  ///< received, found out by their checksums, reported to their node and read elsewhere
+  std::uint64_t connections = 0;    ///< made, in all
+  std::uint64_t reconnections = 0;  ///< of those, to a node that had been connected before
+  std::uint64_t connections_failed = 0;
+};
+
 struct ClientOptions {
   std::vector<std::string> addresses = {};        ///< HOST:PORT of any nodes of the cluster
   std::chrono::milliseconds timeout{10'000};      ///< deadline of calls that name none
@@ -280,6 +318,12 @@ class Client {
   /// entry begins at `offset`, and those of a read there where no replica could show it.
   std::expected<EntryOffset, CallError> trim_log(const std::string& name, EntryOffset offset);
   std::expected<ClusterReport, CallError> status(bool with_logs = true);
+
+  /// What this client has done so far. Asks the client's thread, not the cluster; may be called in a callback.
+  ClientFigures figures() const;
+  /// The same in the Prometheus text format (version 0.0.4), for the application's own /metrics page: families that begin with
+  /// loglog_client_, each with its HELP. Where an application has several clients, it labels the page of each.
+  std::string prometheus_text() const;
 
   struct State;
 

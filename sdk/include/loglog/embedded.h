@@ -13,6 +13,7 @@
 #include <expected>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace loglog {
 
@@ -21,6 +22,9 @@ struct EmbeddedOptions {
   std::string data = {};          ///< directory that holds a folder for each node; made where missing
   std::string listen = {};        ///< HOST:PORT of the first sequencer (port 0 takes a free one); the other nodes take free ports
                                   ///< of that host. Empty: process-local
+  std::string http = {};          ///< HOST:PORT where the first sequencer answers monitors (/metrics, /healthz, /readyz); each further
+                                  ///< node takes the port after it, sequencers first, then storage nodes. Port 0 takes free ones.
+                                  ///< Empty: none does
   std::uint32_t sequencers = 1;   ///< 1, 3 or 5
   std::uint32_t storage = 3;      ///< 1 to 9
 };
@@ -37,6 +41,8 @@ class EmbeddedCluster {
 
   /// For ClientOptions::addresses.
   const std::string& address() const;
+  /// HOST:PORT of each node's pages, sequencers first; none without EmbeddedOptions::http.
+  const std::vector<std::string>& http_addresses() const;
   /// True once a leader serves and every storage node is up; false when `wait` has passed before that.
   bool wait_ready(std::chrono::milliseconds wait);
   /// Stops every node in order; what was acknowledged is on disk already.

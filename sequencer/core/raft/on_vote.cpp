@@ -9,6 +9,7 @@ namespace loglog::sequencer::raft {
 void Raft::campaign(Time now, bool pre_vote) {
   const bool alone = config_.voters.size() == 1;
   if (!pre_vote) {
+    ++elections_stood_;
     hard_ = {hard_.term + 1, config_.id};
     SaveRaft s;
     s.hard_state = hard_;
@@ -111,6 +112,7 @@ void Raft::on_campaign(Time now, SequencerId from, const Campaign& m) {
 }
 
 void Raft::won(Time now) {
+  ++elections_won_;
   Leader l;
   for (SequencerId v : config_.voters)
     if (v != config_.id) l.peers[v] = Progress{log_.last_index() + 1, RaftIndex{}, log_.last_index(), now, 0};

@@ -103,6 +103,9 @@ class Raft {
   RaftIndex committed() const { return commit_; }
   bool is_leader() const { return std::holds_alternative<Leader>(role_); }
   bool own_term_committed() const;
+  /// Elections in which it stood, pre-votes apart, and those that it won; since the start.
+  std::uint64_t elections_stood() const { return elections_stood_; }
+  std::uint64_t elections_won() const { return elections_won_; }
   Output& output() { return out_; }
 
  private:
@@ -149,6 +152,7 @@ class Raft {
   };
   std::vector<PendingSave> saving_;
   std::uint64_t tickets_ = 0;
+  std::uint64_t elections_stood_ = 0, elections_won_ = 0;
   Time now_{};
   bool resigned_ = false;
   Output out_;

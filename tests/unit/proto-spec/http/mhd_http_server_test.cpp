@@ -112,7 +112,7 @@ TEST_CASE("http: several requests on one connection") {
 }
 
 TEST_CASE("http: other verbs, garbage and endless headers are refused, and the next one is served") {
-  const auto server = serve(hello());
+  const auto server = serve(hello(), {.silence_max_s = 1});
   for (const char* verb : {"POST", "PUT", "DELETE", "OPTIONS", "BREW"}) {
     const std::string answer = ask(server->address(), "/hello", verb);
     CHECK(answer.starts_with("HTTP/1.1 405 "));

@@ -186,6 +186,15 @@ TEST_CASE("entries that come together go out as one run and are told their offse
   c.pass(10ms);
   CHECK(c.done.size() == 2);  // a repeated answer changes nothing
   CHECK(c.machine.bytes_in_flight() == 0);
+  const Figures& f = c.machine.figures();
+  CHECK(f.appends_committed == 2);
+  CHECK(f.appended_bytes == 7);
+  CHECK(f.uploads == 3);
+  CHECK(f.commits == 1);
+  CHECK(f.commits_repeated == 0);
+  CHECK(f.resolutions == 0);
+  CHECK(f.connections == 4);
+  CHECK(f.reconnections == 0);
 }
 
 TEST_CASE("many bytes that come together go out in several runs, each a part of what is in flight") {
@@ -239,6 +248,10 @@ TEST_CASE("after a change of term an entry is found in the log, or committed aga
   CHECK((a.offset.value < first_term_end) == found);
   CHECK(c.commits.size() == (found ? 1 : 2));
   CHECK(std::get<Commit>(c.commits.back().message).run.first == Sequence{1});
+  CHECK(c.machine.figures().appends_committed == 1);
+  CHECK(c.machine.figures().append_latency.sum() >= 100'000);  // since the first attempt
+  CHECK(c.machine.figures().resolutions == 1);
+  CHECK(c.machine.figures().reconnections == 1);
 }
 
 TEST_CASE("a sequencer that was down for long and leads now is dialled when another one names it") {
@@ -276,6 +289,10 @@ TEST_CASE("a deadline before the commit fails, one after it leaves the outcome u
   c.pass(1s);
   REQUIRE(c.done.size() == 1);
   CHECK(c.error(0) == expected);
+  const Figures& f = c.machine.figures();
+  CHECK(f.appends_refused == (expected == Errc::deadline_exceeded ? 1 : 0));
+  CHECK(f.appends_unknown == (expected == Errc::outcome_unknown ? 1 : 0));
+  CHECK((f.connections_failed > 0) == (expected == Errc::deadline_exceeded));
 }
 
 TEST_CASE("eager: a run is committed along with its uploads where the last ones were taken at once, and after them where not (V1)") {
@@ -492,6 +509,7 @@ TEST_CASE("an entry that is too large is refused before anything is sent") {
   c.run();
   REQUIRE(c.done.size() == 1);
   CHECK(c.error(0) == Errc::entry_too_large);
+  CHECK(c.machine.figures().appends_refused == 1);
   CHECK(c.staged.empty());
 }
 
@@ -510,6 +528,9 @@ TEST_CASE("a replica whose bytes do not verify is left and told") {
   c.pass(100ms);
   CHECK(c.error(2) == Errc::not_an_entry);
   CHECK(!c.reports.empty());
+  CHECK(c.machine.figures().corrupt_pages == c.reports.size());  // where no entry begins nothing is corrupt
+  CHECK(c.machine.figures().read_entries == 1);
+  CHECK(c.machine.figures().read_bytes == 7);
 }
 
 TEST_CASE("where one read ended the next one finds damage and tells the node, also where no other replica answers") {

@@ -573,3 +573,59 @@ TEST_CASE("a log that is dropped while a peer reads of it leaves no suspicion be
   REQUIRE(n.take<Dropped>());
   CHECK_FALSE(n.machine->log(log_id)->suspect);  // else no log could be given to this node any more
 }
+
+TEST_CASE("what a node counts and shows is what it did") {
+  TestNode n(1);
+  n.start();
+  CHECK_FALSE(n.machine->readiness(n.now));  // nobody leads
+  n.join(1);
+  n.segment_and_term_start(1);
+  const auto started = n.take<Durable>();
+  REQUIRE(started);
+  append(n, 1, make_run(11, 1), started->tail);
+  const Run late = make_run(11, 2);
+  n.order(1, {{late.reference, {}}}, started->tail + 140);
+  n.say(client, upload_of(late));
+  n.say(client, upload_of(make_run(11, 3)));
+  Report r = n.machine->report();
+  CHECK(r.counted.uploaded_runs == 3);
+  CHECK(r.counted.uploaded_bytes == 3 * 140);
+  CHECK(r.counted.missing_runs == 1);
+  CHECK(r.counted.written_runs == 2);
+  CHECK(r.counted.written_entries == 2);
+  CHECK(r.counted.written_bytes == 2 * 140);
+  CHECK(r.staged_runs == 1);
+  CHECK(r.staged_bytes == 140);
+  CHECK(r.promise == Term{1});
+  CHECK(r.clients == 1);
+  CHECK(r.sequencers == 1);
+  CHECK(r.logs_in_all == 1);
+  CHECK(r.logs_matched == 1);
+  REQUIRE(r.logs.size() == 1);
+  CHECK(r.logs[0].name == "orders");
+  CHECK(r.logs[0].committed == started->tail + 140);
+  CHECK(r.logs[0].durable == started->tail + 280);
+  REQUIRE(n.machine->readiness(n.now));
+  CHECK(*n.machine->readiness(n.now) == "sealed in term 1 by sequencer 1, 1 logs");
+
+  n.say(client, Read{log_id, started->tail, 1000, 0});
+  n.say(client, Read{log_id, started->tail + 140, 1000, 0});  // the end: no refusal
+  n.say(client, Read{LogId{99}, {}, 1000, 0});
+  n.say(leader, Order{log_id, Term{9}, {}, {}, {}, {}, {}});
+  r = n.machine->report();
+  CHECK(r.counted.pages == 1);
+  CHECK(r.counted.page_bytes == 140);
+  CHECK(r.counted.refused.of(Errc::not_member) == 1);
+  CHECK(r.counted.refused.of(Errc::wrong_state) == 1);
+  CHECK(r.counted.refused.of(Errc::past_end) == 0);
+
+  n.advance(31s);
+  CHECK(n.machine->report().staged_runs_dropped == 1);
+  REQUIRE_FALSE(n.machine->readiness(n.now));
+  CHECK(n.machine->readiness(n.now).error() == "sequencer 1, which led, has been silent for 31 s");
+  n.seal(2);
+  REQUIRE_FALSE(n.machine->readiness(n.now));
+  CHECK(n.machine->readiness(n.now).error() == "log 7 is not matched in its leader's term 2 yet");
+  n.say(leader, Order{log_id, Term{1}, {}, {}, {}, {}, {}});
+  CHECK(n.machine->report().counted.refused.of(Errc::fenced) == 1);
+}
