@@ -18,6 +18,8 @@ enum class LogState : std::uint8_t { creating = 1, open = 2, deleting = 3 };
 enum class Durability : std::uint8_t { sync = 0, relaxed = 1 };
 enum class ReplicaState : std::uint8_t { streaming = 1, lagging = 2, suspect = 3, unreachable = 4 };
 enum class NodeState : std::uint8_t { up = 1, lagging = 2, suspect = 3, unreachable = 4 };
+/// A storage node as the leader sees it. foreign_disk, data_loss: it answers, and counts as down (T4).
+enum class NodeCondition : std::uint8_t { up = 1, lagging = 2, suspect = 3, unreachable = 4, foreign_disk = 5, data_loss = 6 };
 enum class RaftRole : std::uint8_t { follower = 1, candidate = 2, leader = 3 };
 
 /// "LogLog\r\n" read as a little-endian integer: a first message that says what is spoken here.

@@ -365,6 +365,10 @@ LogStatus LogTerm::status() const {
   return s;
 }
 
+bool LogTerm::is_whole() const {
+  return std::ranges::all_of(replicas_, [](const Replica& r) { return r.at == At::streaming; });
+}
+
 ReplicaState LogTerm::state_of(const Replica& r) {
   if (r.at == At::lost) return ReplicaState::suspect;
   if (r.at == At::absent) return ReplicaState::unreachable;

@@ -93,6 +93,8 @@ class LogTerm {
   /// A producer waits for a run that is ordered.
   bool owes_answers() const { return !in_flight_.empty(); }
   bool halted() const { return phase_ == Phase::halted; }
+  /// Every replica takes orders.
+  bool is_whole() const;
   Term term() const { return term_; }
   Offset committed() const { return committed_; }
   /// Where the log begins for readers: the trim point in force, which the replicas' first files may begin before (R1, R3).

@@ -24,6 +24,7 @@ void SequencerMachine::from_client(const Client& c, Message& m) {
           [&](const SetRetention& x) { on(c, x); },
           [&](const GetMetadata& x) { on(c, x); },
           [&](const GetStatus& x) { on(c, x); },
+          [&](const GetOverview& x) { on(c, x); },
           [](const Failed&) {},
           [](const Pong&) {},
           [&](const auto&) { to_client(c, Failed{Errc::unexpected_message, "a sequencer does not take this message from a client"}); },

@@ -29,7 +29,7 @@ void SequencerMachine::node_connected(ConnectionId id, const Connection& c) {
       touch(log);
     }
   }
-  nodes_[node] = Node{};
+  nodes_[node] = nodes_[node].down();
   nodes_[node].connection = id;
   if (term_ != Term{}) check_node(node);
 }
@@ -46,6 +46,7 @@ void SequencerMachine::check_node(NodeId id) {
   const StorageInfo* wanted = configured(id);
   if (known != nullptr && known->disk != c.disk && !removed(Rule::T4_disk)) {
     n.refused = true;
+    n.foreign_disk = now_;
     const std::string why = fmt::format("node {} is registered with disk {:016x} and comes with disk {:016x}; it counts as down", id.value,
                                         known->disk.value, c.disk.value);
     event(Event::Level::alarm, why);
@@ -57,6 +58,7 @@ void SequencerMachine::check_node(NodeId id) {
     if (known == nullptr) return;
   }
   n.accepted = true;
+  n.foreign_disk.reset();
   push_metadata(id, n);
   seal_node(id, n);
 }
@@ -114,9 +116,11 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
                          fmt::format("node {} has promised term {}, above {}", id.value, f.promise.value, term_.value));
                    new_term_proposed_ = propose(BeginTerm{f.promise, instance_, raft_.term(), LogId{}});
                  },
-                 [&](const StagedIs& s) {
-                   n.staged_bytes = s.staged_bytes;
+                 [&](const SpaceIs& s) {
                    n.suspect = s.suspect;
+                   n.staged_bytes = s.staged_bytes;
+                   n.staged_bytes_max = s.staged_bytes_max;
+                   n.logs_without_space = s.logs_without_space;
                  },
                  [&](const Joined& j) { joined(id, j.log); },
                  [&](const Dropped& d) { dropped(id, d.log); },

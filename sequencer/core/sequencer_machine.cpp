@@ -68,6 +68,7 @@ void SequencerMachine::connected(Time now, const Connected& c) {
       return;
     }
     sequencers_[id] = c.connection;  // the newest wins; an older one closes by itself
+    sequencers_heard_[id] = now;
     raft_.peer_connected(now, id);
   } else if (k.role == Role::storage) {
     node_connected(c.connection, k);
@@ -88,7 +89,7 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
   } else if (k.role == Role::storage) {
     const auto n = nodes_.find(NodeId{k.id});
     if (n == nodes_.end() || n->second.connection != d.connection) return;
-    n->second = Node{};
+    n->second = n->second.down();
     for (auto& [id, slot] : logs_) {
       if (!slot.term) continue;
       slot.term->node_gone(now, NodeId{k.id});
@@ -115,12 +116,14 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
   } else if (k.role == Role::sequencer) {
     const auto s = sequencers_.find(SequencerId{k.id});
     if (s == sequencers_.end() || s->second != a.from) return;
+    sequencers_heard_[SequencerId{k.id}] = now;
     if (auto* r = std::get_if<Reaches>(&a.message)) reach_[SequencerId{k.id}] = {std::move(r->storage), now};
     else if (is_raft(a.message)) raft_.receive(now, SequencerId{k.id}, a.message);
   } else if (k.role == Role::storage) {
     const auto n = nodes_.find(NodeId{k.id});
     if (n == nodes_.end() || n->second.connection != a.from) return;
     n->second.heard = now;
+    n->second.last_heard = now;
     from_node(NodeId{k.id}, a.request, a.message);
   } else {
     from_client({a.from, a.request}, a.message);

@@ -8,6 +8,7 @@
 //   machine_logs.cpp       log terms: starting them, S8, background recovery
 //   machine_clients.cpp    what clients ask
 //   machine_status.cpp     status and metadata answers
+//   machine_overview.cpp   what a status page shows
 #pragma once
 #include <expected>
 #include <map>
@@ -59,6 +60,11 @@ class SequencerMachine final : private LogHost {
   std::expected<std::string, std::string> readiness() const;
   /// For monitors.
   Report report(Time now) const;
+  SequencerId leader() const { return raft_.leader(); }
+  /// What it sees of the cluster as of the newest time that it was told, with `logs_max` logs at most, those in trouble first. Only the
+  /// leader of a term sees the condition of nodes and logs: another one tells nodes that it reaches from those it does not, and of logs
+  /// what the metadata says.
+  Overview overview(std::size_t logs_max) const;
 
  private:
   struct Connection {
@@ -77,7 +83,20 @@ class SequencerMachine final : private LogHost {
     Time seal_due = never;  // ask again
     Time heard{};           // anything at all
     std::uint64_t staged_bytes = 0;
+    std::uint64_t staged_bytes_max = 0;
+    std::uint32_t logs_without_space = 0;
     RaftIndex told_version{};  // metadata pushed
+    // For people, over all connections:
+    std::optional<Time> last_heard;
+    std::optional<Time> foreign_disk;  // when it last came with another disk than the registered one (T4)
+
+    /// What is left of it when its connection goes.
+    Node down() const {
+      Node n;
+      n.last_heard = last_heard;
+      n.foreign_disk = foreign_disk;
+      return n;
+    }
   };
   struct Waiting {  // for a log that is being recovered
     Client client;
@@ -158,6 +177,12 @@ class SequencerMachine final : private LogHost {
   std::vector<NodeId> reached() const;
   std::size_t logs_served_by(const std::vector<NodeId>& nodes) const;
 
+  // machine_overview.cpp
+  SequencerSeen see(const SequencerInfo& info) const;
+  NodeSeen see(const StorageInfo& info) const;
+  LogSeen see(const LogInfo& info) const;
+  int trouble(LogId log) const;
+
   // machine_logs.cpp
   LogTerm* need(LogId log, bool background = false);
   LogTerm* running(LogId log);
@@ -186,6 +211,7 @@ class SequencerMachine final : private LogHost {
   void on(const Client& c, const GetMetadata& m);
   void on(const Client& c, const GetStatus& m);
   NodeState state_of(NodeId id) const;
+  void on(const Client& c, const GetOverview& m);
   std::vector<Member> choose_members(std::size_t n);
   bool leads_or_refuses(const Client& c);
   LogTerm* open_term(const Client& c, LogId log, Message request);
@@ -223,6 +249,7 @@ class SequencerMachine final : private LogHost {
 
   std::map<ConnectionId, Connection> connections_;
   std::map<SequencerId, ConnectionId> sequencers_;
+  std::map<SequencerId, Time> sequencers_heard_;
   std::map<NodeId, Node> nodes_;
 
   // While leading:

@@ -262,7 +262,9 @@ void StorageMachine::tick(Time now) {
     if (LogReplica* log = find(id)) log->tick();
   if (leader_ != ConnectionId{} && report_at_ <= now && stop_by_ == never) {
     const bool suspect = std::any_of(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.suspect; });
-    node_.send(leader_, RequestId{}, StagedIs{node_.staging.bytes(), suspect});
+    const auto full = std::count_if(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.no_space != Errc::ok; });
+    node_.send(leader_, RequestId{},
+               SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, static_cast<std::uint32_t>(full), suspect});
     report_at_ = now + report_every;
   }
   end();

@@ -1,0 +1,206 @@
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "tests/unit/sequencer/core/fake_cluster.h"
+
+using namespace loglog;
+using namespace loglog::sequencer;
+using namespace loglog::sequencer::testing;
+
+namespace {
+
+LogId create(FakeCluster& f, ConnectionId c, const std::string& name) {
+  f.to_clients.clear();
+  f.say(c, CreateLog{name, {}});
+  REQUIRE(f.heard<LogIs>().size() == 1);
+  return f.heard<LogIs>()[0].info.id;
+}
+
+TermIs open(FakeCluster& f, ConnectionId c, LogId log) {
+  f.to_clients.clear();
+  f.say(c, OpenLog{log});
+  f.pass(200ms);
+  REQUIRE(!f.heard<TermIs>().empty());
+  return f.heard<TermIs>().back();
+}
+
+Commit commit(const TermIs& t, std::uint64_t first) {
+  return {t.log, t.term, Sequence{0}, {ProducerId{77}, Sequence{first}, 1, 100, RunDigest{first}}};
+}
+
+/// Each node that is up says something, as real ones do when they are pinged.
+void all_answer(FakeCluster& f) {
+  for (int i : {1, 2, 3})
+    if (f.node(i).up) f.say(f.node(i).connection, Pong{});
+}
+
+NodeCondition condition(FakeCluster& f, std::size_t i) { return f.machine->overview(0).storage.at(i - 1).condition; }
+
+}  // namespace
+
+TEST_CASE("overview: a leader tells nodes, logs and counts, to clients too") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c, "events");
+  const TermIs t = open(f, c, log);
+  f.say(c, commit(t, 1));
+  f.say(c, commit(t, 2));
+  all_answer(f);
+  const Overview o = f.machine->overview(10);
+  CHECK(o.role == RaftRole::leader);
+  CHECK(o.leader == SequencerId{1});
+  CHECK(o.term == f.machine->leading_term());
+  CHECK(o.appends == 2);
+  CHECK(o.append_bytes == 200);
+  REQUIRE(o.commit_latency.size() == observe::latency_bounds_us.size() + 1);
+  CHECK(o.commit_latency.front() == LatencyBucket{50, 2});  // the fake nodes answer at once
+  CHECK(o.commit_latency.back() == LatencyBucket{0xFFFF'FFFF, 0});
+  CHECK(o.sequencers == std::vector<SequencerSeen>{{SequencerId{1}, "s1:1", true, 0}});
+  REQUIRE(o.storage.size() == 3);
+  CHECK(o.storage[0].condition == NodeCondition::up);
+  CHECK(o.logs_total == 1);
+  REQUIRE(o.logs.size() == 1);
+  CHECK(o.logs[0].open);
+  CHECK(o.logs[0].committed == t.end + 200);
+  REQUIRE(o.logs[0].replicas.size() == 3);
+  for (const ReplicaSeen& r : o.logs[0].replicas) CHECK(r == ReplicaSeen{r.node, ReplicaState::streaming, t.end + 200, 0});
+  f.to_clients.clear();
+  f.say(c, GetOverview{10});
+  REQUIRE(f.heard<Overview>().size() == 1);
+  CHECK(f.heard<Overview>()[0] == o);
+}
+
+TEST_CASE("overview: a replica that lacks committed bytes is behind since it lacks them, and no longer once it has them") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c, "events");
+  const TermIs t = open(f, c, log);
+  f.node(3).durable = false;
+  const auto behind = [&] { return f.machine->overview(1).logs[0].replicas[2].behind_ms; };
+  CHECK(behind() == 0);
+  f.say(c, commit(t, 1));
+  f.pass(3s);
+  CHECK(behind() == 3000);
+  f.say(c, commit(t, 2));
+  f.pass(1s);
+  CHECK(behind() == 4000);  // since the first of them
+  f.disconnect(3);
+  CHECK(f.machine->overview(1).logs[0].replicas[2].state == ReplicaState::unreachable);
+  f.node(3).durable = true;
+  f.connect(3);
+  f.pass(500ms);
+  f.say(c, commit(t, 3));
+  CHECK(behind() == 0);
+}
+
+TEST_CASE("overview: one that follows closely is never behind for long, though it always lacks the newest run") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c, "events");
+  const TermIs t = open(f, c, log);
+  FakeNode& slow = f.node(3);
+  slow.durable = false;
+  std::uint32_t longest = 0;
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    const Offset had = slow.logs[log].tail();
+    const Chain chain = slow.logs[log].chain_at(had);
+    f.say(c, commit(t, i));
+    f.say(slow.connection, Durable{log, t.term, had, chain, Offset{}, Chain{}}, 0);  // of the run before
+    f.pass(100ms);
+    longest = std::max(longest, f.machine->overview(1).logs[0].replicas[2].behind_ms);
+  }
+  CHECK(longest > 0);
+  CHECK(longest <= 200);
+}
+
+TEST_CASE("overview: conditions of storage nodes") {
+  FakeCluster f(3);
+  f.start_all();
+  all_answer(f);
+  CHECK(condition(f, 2) == NodeCondition::up);
+  f.say(f.node(2).connection, SpaceIs{12, 500, 3, true});
+  CHECK(condition(f, 2) == NodeCondition::suspect);
+  const NodeSeen seen = f.machine->overview(0).storage[1];
+  CHECK(seen.staged_bytes == 12);
+  CHECK(seen.staged_bytes_max == 500);
+  CHECK(seen.logs_without_space == 3);
+
+  f.disconnect(2);
+  f.pass(7s);
+  CHECK(condition(f, 2) == NodeCondition::unreachable);
+  CHECK(f.machine->overview(0).storage[1].silent_ms == 7000);
+  f.connect(2);
+  all_answer(f);
+  CHECK(condition(f, 2) == NodeCondition::up);
+  f.say(f.node(2).connection, Failed{Errc::data_loss, "promise"});
+  CHECK(condition(f, 2) == NodeCondition::data_loss);
+
+  // Another disk: it is sent away each time, and that is what is shown, as long as it comes.
+  f.disconnect(1);
+  f.node(1).disk = DiskId{999};
+  f.connect(1);
+  CHECK(condition(f, 1) == NodeCondition::foreign_disk);
+  f.pass(1s);
+  CHECK(condition(f, 1) == NodeCondition::foreign_disk);
+  f.pass(10s);
+  CHECK(condition(f, 1) == NodeCondition::unreachable);
+  f.node(1).disk = DiskId{101};
+  f.connect(1);
+  all_answer(f);
+  CHECK(condition(f, 1) == NodeCondition::up);
+}
+
+TEST_CASE("overview: a node that never came is there, and was never heard") {
+  FakeCluster f(3);
+  f.restart();
+  f.pass(3s);
+  f.connect(1);
+  all_answer(f);
+  const Overview o = f.machine->overview(0);
+  REQUIRE(o.storage.size() == 3);
+  CHECK(o.storage[0].condition == NodeCondition::up);
+  CHECK(o.storage[2].condition == NodeCondition::unreachable);
+  CHECK(o.storage[2].silent_ms == 0xFFFF'FFFF);
+}
+
+TEST_CASE("overview: where there are more logs than wanted, those in trouble come first") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  for (int i = 0; i < 5; ++i) open(f, c, create(f, c, fmt::format("log{}", i)));
+  CHECK(f.machine->overview(0).logs.empty());
+  CHECK(f.machine->overview(0).logs_total == 5);
+  CHECK(f.machine->overview(3).logs.size() == 3);
+  CHECK(f.machine->overview(5).logs.size() == 5);
+  // Two logs are begun anew and find no quorum.
+  f.node(2).durable = f.node(3).durable = false;
+  f.restart();
+  f.pass(3s);
+  for (int i : {1, 2, 3}) f.connect(i);
+  f.pass(1s);
+  f.node(2).durable = f.node(3).durable = true;
+  const Overview o = f.machine->overview(2);
+  REQUIRE(o.logs.size() == 2);
+  for (const LogSeen& l : o.logs) CHECK(!l.open);
+}
+
+TEST_CASE("overview: one that does not lead tells what it sees") {
+  FakeCluster f(3);
+  f.options.sequencers = {{SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
+  f.restart();
+  f.pass(1s);
+  f.connect(2);
+  all_answer(f);
+  const Overview o = f.machine->overview(10);
+  CHECK(o.role != RaftRole::leader);
+  CHECK(o.leader == SequencerId{});
+  CHECK(o.term == Term{});
+  REQUIRE(o.sequencers.size() == 3);
+  CHECK(o.sequencers[0].reachable);
+  CHECK(o.sequencers[1] == SequencerSeen{SequencerId{2}, "s2:1", false, 0xFFFF'FFFF});
+  CHECK(condition(f, 1) == NodeCondition::unreachable);
+  CHECK(condition(f, 2) == NodeCondition::up);
+}
