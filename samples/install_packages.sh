@@ -10,7 +10,7 @@ case "${1:-}" in
   "") ;;
   tests) packages="$packages binutils python3 clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
     iproute2 nftables fuse3 libfuse3-dev zsh fish man-db groff-base mandoc
-    adduser lintian systemd python3-yaml prometheus" ;;
+    adduser lintian systemd python3-yaml prometheus chromium chromium-driver python3-selenium" ;;
   *)
     echo "install_packages.sh: '$1' is no group of packages; give nothing or: tests" >&2
     exit 2

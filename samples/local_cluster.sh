@@ -7,7 +7,7 @@
 #   samples/local_cluster.sh status         loglog status, and which processes run
 #   samples/local_cluster.sh destroy        stops all and removes their data
 # LOGLOG_BIN (default build/release/bin), LOGLOG_DIR (default build/local-cluster: data, logs, process ids), LOGLOG_PORT (default
-# 7070: sequencers on it and the two after it, storage nodes on the next three).
+# 7070: sequencers on it and the two after it, storage nodes on the next three; over HTTP, in the same order, on the six after those).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 bin=${LOGLOG_BIN:-$root/build/release/bin}
@@ -33,8 +33,9 @@ start() { # name
   local n=${1##*-}
   mkdir -p "$dir/$1"
   case $1 in
-    storage-*) set -- "$1" loglog-storage --id "$n" --cluster-name local --listen "127.0.0.1:$((port + 2 + n))" ;;
-    *) set -- "$1" loglog-sequencer --id "$n" --cluster-name local --listen "127.0.0.1:$((port + n - 1))" --sequencers "$sequencers" --storage "$storage" ;;
+    storage-*) set -- "$1" loglog-storage --id "$n" --cluster-name local --listen "127.0.0.1:$((port + 2 + n))" --http "127.0.0.1:$((port + 8 + n))" ;;
+    *) set -- "$1" loglog-sequencer --id "$n" --cluster-name local --listen "127.0.0.1:$((port + n - 1))" --http "127.0.0.1:$((port + 5 + n))" \
+      --sequencers "$sequencers" --storage "$storage" ;;
   esac
   local name=$1 program=$2
   shift 2
@@ -72,6 +73,7 @@ case ${1:-} in
       for name in $names; do start "$name"; done
       wait_until_served
       echo "export LOGLOG_CLUSTER=$cluster"
+      echo "# status page: http://127.0.0.1:$((port + 6))/"
     fi
     ;;
   stop) for name in sequencer-1 sequencer-2 sequencer-3 storage-1 storage-2 storage-3; do stop "$name"; done ;;

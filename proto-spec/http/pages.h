@@ -15,6 +15,7 @@ struct Answer {
   unsigned status = 200;
   std::string body;
   std::string type = "text/plain; charset=utf-8";
+  std::map<std::string, std::string> headers = {};  ///< further ones
 };
 
 /// Runs on a thread of the server, several at once; may block for as long as its client may wait. What it throws ends the process.

@@ -115,14 +115,4 @@ void watch_signals() {
   for (int s : {SIGINT, SIGTERM}) sigaction(s, &action, nullptr);
 }
 
-std::string json_string(const std::string& s) {
-  std::string out = "\"";
-  for (const char c : s) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    else out += c;
-  }
-  return out + '"';
-}
-
 }  // namespace loglog::cli

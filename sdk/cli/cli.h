@@ -36,9 +36,6 @@ void watch_signals();
 /// Writes a whole file, or none; returns the exit code.
 int write_file(const std::string& path, std::string_view text);
 
-/// "…" with what JSON wants escaped.
-std::string json_string(const std::string& s);
-
 // Each registers its command; `run` holds the chosen one's work.
 using Run = std::function<int()>;
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "proto-spec/vocabulary/exit_code.h"
+#include "proto-spec/vocabulary/json.h"
 #include "sdk/cli/cli.h"
 #include "sdk/cli/status_text.h"
 #include "sdk/cli/text.h"

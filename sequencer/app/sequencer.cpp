@@ -90,6 +90,7 @@ Result<void> Sequencer::Running::start_http(const std::string& where, const tran
                                      [log](const std::string& what) { log(transport::LogLevel::debug, what); });
   if (!started) return std::unexpected(started.error());
   server = std::move(*started);
+  driver->keep_history();
   log(transport::LogLevel::info, fmt::format("serves HTTP on {}", server->address()));
   return {};
 }

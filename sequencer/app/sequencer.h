@@ -26,7 +26,7 @@ struct SequencerOptions {
   std::vector<StorageInfo> storage;
   std::uint32_t election_timeout_ms = 1000;
   std::uint32_t heartbeat_ms = 100;
-  std::string http = {};  ///< HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one; empty: not served
+  std::string http = {};  ///< HOST:PORT of the status page, /metrics, /healthz and /readyz; port 0 takes a free one; empty: not served
   transport::LogLevel log_level = transport::LogLevel::info;
 
   bool operator==(const SequencerOptions&) const = default;

@@ -56,7 +56,7 @@ Program::Program() {
       "--election-timeout-ms", o.election_timeout_ms,
       "a follower that hears no leader so long stands for election; randomised up to twice this; at least 3 heartbeats (default 1000)");
   app.add_option("--heartbeat-ms", o.heartbeat_ms, "how often a leader without news says that it lives (default 100)");
-  app.add_option("--http", o.http, "HOST:PORT of /metrics (Prometheus), /healthz and /readyz (default: not served)");
+  app.add_option("--http", o.http, "HOST:PORT of the status page, /metrics (Prometheus), /healthz and /readyz (default: not served)");
   app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
   app.add_flag("--check-config", given.check_only, "say whether the options are valid, and start nothing");

@@ -5,6 +5,7 @@
 #include "proto-spec/http/node_pages.h"
 #include "proto-spec/http/posix_process_figures.h"
 #include "proto-spec/observe/prometheus_text.h"
+#include "sequencer/app/status_pages.h"
 
 namespace loglog::sequencer {
 namespace {
@@ -105,6 +106,7 @@ std::string text_of(const SequencerReport& r) {
 
 http::Pages pages_of(SequencerDriver& driver, http::LoopGate& gate) {
   http::Pages pages = http::node_pages(gate, [&driver] { return driver.readiness(); });
+  add_status_pages(pages, driver, gate);
   pages["/metrics"] = [&driver, &gate](const http::Request&) -> http::Answer {
     const auto report = gate.ask([&driver] { return driver.report(); });
     if (!report) return report.error();

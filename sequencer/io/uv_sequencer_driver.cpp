@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "sequencer/io/uv_leader_question.h"
 
 namespace loglog::sequencer {
 namespace {
@@ -11,6 +14,9 @@ constexpr Duration redial_min = 20ms;
 // A sequencer that is back takes part in elections once it is connected: no later than that after its start.
 constexpr Duration redial_max = 200ms;
 constexpr Duration redial_refused = 1s;  // for what it is: that does not change quickly
+// A reading of the history asks for logs too where those that were told are so old: a page shows them when no leader can be asked.
+constexpr Duration told_anew = 30s;
+constexpr std::uint32_t logs_kept_max = 1000;
 constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
 transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
@@ -149,6 +155,47 @@ void SequencerDriver::perform() {
   if (when_resigned_ && machine_.may_stop()) std::exchange(when_resigned_, {})();
   loop_.set_wake(wake, [this, alive = alive_] {
     if (*alive) machine_.tick(loop_.now(), wall_ms());
+  });
+}
+
+/// Nobody (nullptr) answers where no other sequencer leads.
+void SequencerDriver::ask_leader(std::uint32_t logs_max, std::function<void(const Overview*)> done) {
+  const auto leader = std::ranges::find(options_.sequencers, machine_.leader(), &SequencerInfo::id);
+  if (leader == options_.sequencers.end() || leader->id == options_.id) return done(nullptr);
+  const auto place = questions_.emplace(questions_.end());
+  *place = ask_for_overview(loop_, leader->address, leader->id, logs_max, leader_patience,
+                            [this, place, logs_max, done = std::move(done)](const Overview* o) {
+                              questions_.erase(place);
+                              if (o != nullptr && o->term == Term{}) o = nullptr;  // it does not lead any more, or not yet
+                              if (o != nullptr && logs_max > 0) told_ = Told{*o, loop_.now()};
+                              done(o);
+                            });
+}
+
+void SequencerDriver::picture(std::uint32_t logs_max, std::function<void(ClusterPicture)> done) {
+  ask_leader(logs_max, [this, logs_max, done = std::move(done)](const Overview* o) {
+    Overview own = machine_.overview(logs_max);
+    if (own.term != Term{} && logs_max > 0) told_ = Told{own, loop_.now()};
+    done(picture_of(loop_.now(), std::move(own), told_, o != nullptr));
+  });
+}
+
+void SequencerDriver::keep_history() {
+  take_reading();
+  loop_.after(History::every, [this, alive = alive_] {
+    if (*alive) keep_history();
+  });
+}
+
+void SequencerDriver::take_reading() {
+  const std::uint32_t logs_max = !told_ || loop_.now() - told_->at >= told_anew ? logs_kept_max : 0;
+  ask_leader(logs_max, [this, logs_max](const Overview* o) {
+    std::optional<Overview> own;
+    if (o == nullptr && machine_.leading_term() != Term{}) {
+      own = machine_.overview(logs_max);
+      if (logs_max > 0) told_ = Told{*own, loop_.now()};
+    }
+    history_.add(loop_.now(), wall_ms(), own ? &*own : o);
   });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <condition_variable>
 #include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -10,6 +11,8 @@
 
 #include "proto-spec/transport/event_log.h"
 #include "proto-spec/transport/uv_connection.h"
+#include "sequencer/core/cluster_picture.h"
+#include "sequencer/core/history.h"
 #include "sequencer/core/sequencer_machine.h"
 #include "sequencer/io/io_figures.h"
 #include "sequencer/io/posix_raft_storage.h"
@@ -30,6 +33,13 @@ class SequencerDriver {
   /// Hands over first where it leads (SequencerMachine::resign); `then` is called once, when the driver may go.
   void resign(std::function<void()> then);
   SequencerReport report() const { return {machine_.report(loop_.now()), saves_took_, loop_.traffic()}; }
+  /// Once, after start(): readings for history(), from now on.
+  void keep_history();
+  const History& history() const { return history_; }
+  /// Calls `done` once, now or later, with what this sequencer and the leader know and `logs_max` logs at most. A leader that does not
+  /// answer within `leader_patience` is done without.
+  void picture(std::uint32_t logs_max, std::function<void(ClusterPicture)> done);
+  static constexpr Duration leader_patience = 700ms;
 
  private:
   struct Peer {  // somebody this side dials
@@ -44,6 +54,8 @@ class SequencerDriver {
   void adopt(ConnectionId id, const transport::Connection::Ptr& connection, std::size_t peer);
   void perform();
   void save_all();
+  void ask_leader(std::uint32_t logs_max, std::function<void(const Overview*)> done);
+  void take_reading();
 
   transport::Loop& loop_;
   RaftStorage& storage_;
@@ -60,6 +72,9 @@ class SequencerDriver {
   std::vector<Peer> peers_;
   std::uint64_t ids_ = 0;
   observe::LatencyHistogram saves_took_;
+  History history_;
+  std::optional<Told> told_;                    // the newest of a leader, with logs
+  std::list<std::shared_ptr<void>> questions_;  // to the leader
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   std::mutex mutex_;

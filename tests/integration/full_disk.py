@@ -2,10 +2,12 @@
 """Full data disks (K5): uploads are refused, nothing acknowledged is lost, no process ends, reads, seal and trim go on, and
 after a trim appends do too. The disks are small tmpfs in a mount namespace of the test's own."""
 
+import json
 import subprocess
 import time
+import urllib.request
 
-from cluster import Cluster, check
+from cluster import Cluster, check, free_ports
 
 DISK = 6 << 20
 SEGMENT = 1 << 20
@@ -16,6 +18,7 @@ class SmallDisks(Cluster):
 
     def __init__(self):
         super().__init__(sequencers=3, storage=3)
+        self.pages = dict(zip(self.sequencers, free_ports(3)))
         for name in self.storage:
             self.data(name).mkdir()
         mounts = " && ".join(f"mount -t tmpfs -o size={DISK} tmpfs {self.data(n)}" for n in self.storage)
@@ -26,13 +29,25 @@ class SmallDisks(Cluster):
     def command(self, name):
         command = super().command(name)
         if name in self.sequencers:
-            return command
+            return [*command, "--http", f"127.0.0.1:{self.pages[name]}"]
         return ["nsenter", "--target", self.holder.pid, "--user", "--mount", "--preserve-credentials", *command]
 
     def stop(self):
         super().stop()
         self.holder.stdin.close()
         self.holder.wait(timeout=10)
+
+
+def wait_for_alarm(c, wanted):
+    """The status page of any sequencer says that disks are full, or does not."""
+    deadline = time.monotonic() + 30
+    while True:
+        with urllib.request.urlopen(f"http://127.0.0.1:{c.pages['seq1']}/status.json", timeout=10) as answer:
+            alarms = json.load(answer)["alarms"]
+        if wanted == any(a["id"] == "node-disk-full" for a in alarms):
+            return
+        check(time.monotonic() < deadline, f"node-disk-full is {'' if wanted else 'not '}among {alarms}")
+        time.sleep(0.2)
 
 
 def lines(first, count):
@@ -79,6 +94,7 @@ def main():
 
         unharmed("while full")
         check(any("no space for" in c.log_of(n) for n in c.storage), "an alarm names the space wanted")
+        wait_for_alarm(c, True)
         leader = c.leader()
         c.kill(leader)  # seal and recovery on full disks
         c.leader()
@@ -104,6 +120,7 @@ def main():
         check(tail[-1] == b"after the trim" and tail[:-1] == read[-len(tail) + 1:], "what was kept is unchanged")
         done, _ = append(c, lines(100_000, 1500))
         check(done == 1500, "a segment and a half more")
+        wait_for_alarm(c, False)
 
 
 main()

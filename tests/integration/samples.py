@@ -41,7 +41,7 @@ def take(ports):
 
 def main():
     with tempfile.TemporaryDirectory(prefix="loglog-samples-") as folder:
-        port = consecutive_free_ports(6)
+        port = consecutive_free_ports(12)
         more = {"env": {**os.environ, "LOGLOG_BIN": str(SAMPLES), "LOGLOG_DIR": folder + "/cluster", "LOGLOG_PORT": str(port)}}
         script = ROOT / "samples/local_cluster.sh"
         address = f"127.0.0.1:{port},127.0.0.1:{port + 1}".split(",")[0]
