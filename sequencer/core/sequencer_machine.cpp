@@ -195,6 +195,7 @@ void SequencerMachine::to_client(const Client& c, Message m) {
   if (!connections_.contains(c.connection)) return;
   if (const auto* r = std::get_if<Refused>(&m)) figures_.refused.count(r->error);
   else if (const auto* f = std::get_if<Failed>(&m)) figures_.refused.count(f->error);
+  else if (const auto* x = std::get_if<ConditionFailed>(&m)) figures_.refused.count(x->error);
   out_.sends.push_back({c.connection, c.request, std::move(m)});
 }
 
