@@ -107,16 +107,17 @@ int watch(Client& client, const StatusOptions& o) {
     const auto r = client.status();
     code = r ? exit_code_of(*r) : exit_failed;
     const std::string when = fmt::format("{:%H:%M:%S}, every {} s; Ctrl-C ends", fmt::localtime(std::time(nullptr)), *o.watch_s);
-    const std::string text =
+    const std::string report =
         r ? status_text(*r, {.colours = wants_colour(o.colour, Stream::out), .rates = &rates.of(*r)}) : r.error().message + "\n";
+    const std::string text = fmt::format("{}\n\n{}", when, report);
     const ScreenSize size = screen_size(Stream::out);
     if (screen) {
-      screen->show(when + "\n\n" + text, size);
+      screen->show(text, size);
     } else {
-      fmt::print("{}\n", text);
+      fmt::print("{}\n", report);
       std::fflush(stdout);
     }
-    wait_and_redraw(next, screen ? &*screen : nullptr, when + "\n\n" + text, size);
+    wait_and_redraw(next, screen ? &*screen : nullptr, text, size);
   }
   return code;
 }

@@ -38,7 +38,7 @@ struct Answer {
 };
 
 Answer ask(Log log, std::uint32_t node, EntryOffset from, milliseconds left, bool report) {
-  const auto page = log.read(
+  auto page = log.read(
       from,
       ReadOptions{.wait = std::min(left, milliseconds(500)), .replica = node, .report_damage = report, .frames = true, .timeout = left});
   if (page && !page->frames.empty()) return {std::move(page->frames), Verdict::agrees, {}, {}};
@@ -143,6 +143,7 @@ class Verification {
 
 void print_json(const VerifyOptions& o, EntryOffset from, EntryOffset until, const std::vector<ReplicaFinding>& findings) {
   std::vector<std::string> rows;
+  rows.reserve(findings.size());
   for (const ReplicaFinding& f : findings)
     rows.push_back(
         fmt::format("{{\"id\": {}, \"verdict\": \"{}\", \"end\": {}, \"entries\": {}, \"bytes\": {}, \"repaired\": {}, "

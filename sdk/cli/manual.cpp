@@ -193,7 +193,7 @@ int write_all(const std::string& folder) {
   std::filesystem::create_directories(folder, error);
   if (error) return failed(fmt::format("cannot make the folder {}: {}", folder, error.message()));
   for (const auto& [name, text] : manual_pages(line.app))
-    if (const int code = write_file(folder + "/" + name, text); code != 0) return code;
+    if (const int code = write_file((std::filesystem::path(folder) / name).string(), text); code != 0) return code;
   return 0;
 }
 

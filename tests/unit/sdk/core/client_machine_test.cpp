@@ -27,7 +27,7 @@ struct Cluster {
   Time now{1s};
   std::map<ConnectionId, std::string> up;
   std::vector<Completed> done;
-  std::set<std::string> down, corrupt;
+  std::set<std::string> down, corrupt, lagging;
   Term term{1};
   Offset term_at{0}, term_end{0};
   Bytes bytes = Bytes();  // the log
@@ -113,6 +113,7 @@ struct Cluster {
     if (std::holds_alternative<ReportCorrupt>(s.message)) reports.push_back(s);
     if (const auto* r = std::get_if<Read>(&s.message)) {
       reads.push_back(s);
+      if (lagging.contains(a)) return reply(s, Page{log_id, r->offset, Offset{}, Offset{}, Errc::not_here, {}});
       const bool end = r->offset.value >= bytes.size();
       reply(s, Page{log_id, r->offset, Offset{}, Offset{bytes.size()}, end ? Errc::past_end : Errc::ok,
                     end ? Bytes() : slice(a, r->offset, std::min(r->max_bytes, page))});
@@ -649,6 +650,14 @@ TEST_CASE("a read from one replica ends with what that one says, and tells it of
     c.pass(100ms);
     REQUIRE(c.done.size() == 2);
     CHECK(std::get<Delivered>(c.done[1].result).next == at);
+  }
+  SUBCASE("it lags, and says so at once") {
+    c.lagging = {"n2"};
+    c.machine.read(c.now, Token{2}, log_id, at, 4096, 0ms, never, {NodeId{2}});
+    c.pass(100ms);
+    REQUIRE(c.done.size() == 2);
+    CHECK(c.error(1) == Errc::not_here);
+    CHECK(c.reads.size() == 1);
   }
   SUBCASE("down: until the deadline, though the others are up") {
     c.down = {"n2"};
