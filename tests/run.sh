@@ -3,8 +3,8 @@
 #
 #   tests/run.sh               everything
 #   tests/run.sh unit simul    only the steps whose names contain one of the words (builds are needed first: tests/run.sh build unit)
-#   LOGLOG_JOBS=N, LOGLOG_SEEDS=N, LOGLOG_SOAK=N, LOGLOG_FUZZ_SECONDS=N change how many processes, simulator seeds, seconds of
-#   fresh seeds and seconds per fuzzer
+#   LOGLOG_JOBS=N, LOGLOG_SEEDS=N, LOGLOG_FRESH=N, LOGLOG_FUZZ_SECONDS=N change how many processes, simulator seeds, fresh
+#   seeds and seconds per fuzzer
 #
 # The closing line counts doctest cases one by one and every other step as one.
 set -u
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 2
 
 jobs=${LOGLOG_JOBS:-$(nproc)}
 seeds=${LOGLOG_SEEDS:-260}
-soak=${LOGLOG_SOAK:-225} # seconds of fresh random seeds
+fresh=${LOGLOG_FRESH:-2600} # seeds that no commit before had
 fuzz_seconds=${LOGLOG_FUZZ_SECONDS:-20}
 wanted=("$@")
 logs=$PWD/build/tests/logs
@@ -61,8 +61,8 @@ step() { # name limit-in-seconds command…
   passed=$((passed + ok))
   failed=$((failed + bad))
   echo "FAILED  $name ($((SECONDS - start)) s): exit $status$([ "$status" = 124 ] && echo ", over its limit of $limit s")"
-  # Whoever prints only the end of this sees what was found, too.
-  { tail -n 40 "$log"; grep -A 1 '^VIOLATION' "$log" | tail -n 10; } | sed 's/^/  | /'
+  # What was found comes first and last: whoever prints only one end of this sees it.
+  { grep -A 1 '^VIOLATION' "$log" | head -n 6; tail -n 30 "$log"; grep -A 1 '^VIOLATION' "$log" | tail -n 6; } | sed 's/^/  | /'
   return 1
 }
 
@@ -124,7 +124,9 @@ step "simulator, $seeds seeds" 600 build/release/bin/loglog-simulate --plans tes
 step "simulator, eager, $((seeds / 2)) seeds" 300 build/release/bin/loglog-simulate --plans tests/simulator/plans --seeds $((seeds / 2)) --eager
 step "simulator, eager and observed, $((seeds / 2)) seeds" 300 build/release/bin/loglog-simulate --plans tests/simulator/plans --first-seed 10001 --seeds $((seeds / 2)) --eager --observed
 step "simulator, kept seeds" 120 bash -c kept_seeds
-[ "$soak" = 0 ] || step "simulator, fresh seeds" $((soak + 120)) build/release/bin/loglog-simulate --plans tests/simulator/plans --soak "$soak" --eager
+# They follow from the commit: new ones with each change, and the same for everybody who runs this one.
+commit=$(git rev-parse HEAD 2>/dev/null || echo 0)
+[ "$fresh" = 0 ] || step "simulator, $fresh fresh seeds" 900 build/release/bin/loglog-simulate --plans tests/simulator/plans --first-seed $((16#${commit:0:8} << 16)) --seeds "$fresh" --eager
 step "simulator, controls" 240 build/release/bin/loglog-simulate --controls
 step "protocol model" 240 build/release/bin/loglog-model --all
 step "mutation score, kept seeds" 120 build/release/bin/loglog-mutation-score --quick

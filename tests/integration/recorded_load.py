@@ -25,8 +25,8 @@ class RecordedLoad:
             self.record("producer", f"p{i + 1}", "--rate", rate, "--in-flight", 64, "--timeout-ms", 60_000, "--bytes-max", 8192, "--seed", i)
         self.record("follower", "f1")
 
-    def record(self, role, name, *options):
-        command = [self.programs / "recorder", "--role", role, "--name", name, "--log", LOG, "--history", self.path(role, name),
+    def record(self, role, name, *options, programs=None):
+        command = [(programs or self.programs) / "recorder", "--role", role, "--name", name, "--log", LOG, "--history", self.path(role, name),
                    "--cluster", self.cluster.addresses(), *options]
         self.running[role, name] = subprocess.Popen([str(c) for c in command])
 

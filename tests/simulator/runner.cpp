@@ -5,9 +5,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -18,8 +18,6 @@
 
 namespace loglog::simulator {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // A result crosses the pipe as one line of text per field; the violation comes last and may hold anything but a line end.
 std::string to_lines(const RunResult& r) {
@@ -91,13 +89,14 @@ class Worker {
 
   void begin(std::uint64_t number) {
     number_ = number;
-    since_ = Clock::now();
+    since_ = processor_seconds();
     // Fits into a pipe's atomic write; one that is refused shows as a worker that is gone.
     [[maybe_unused]] const ssize_t n = ::write(to_, &number, sizeof number);
   }
   void rest() { number_.reset(); }
   std::optional<std::uint64_t> number() const { return number_; }
-  double seconds() const { return std::chrono::duration<double>(Clock::now() - since_).count(); }
+  /// Of processor time: a machine that is busy or pauses does not make a run long.
+  double seconds() const { return processor_seconds() - since_; }
   int descriptor() const { return from_; }
 
   /// False: the worker is gone. A whole result is in `result()`.
@@ -129,6 +128,13 @@ class Worker {
     static std::vector<int> ends;
     return ends;
   }
+  double processor_seconds() const {
+    clockid_t clock{};
+    timespec t{};
+    // One that is gone has none; that shows at its pipe.
+    if (::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &t) != 0) return since_;
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+  }
   [[noreturn]] static void serve(const JobAt& job_at, int in, int out) {
     for (int fd : open_ends()) ::close(fd);
     std::FILE* const results = ::fdopen(out, "w");
@@ -145,7 +151,7 @@ class Worker {
   pid_t pid_ = -1;
   int to_ = -1, from_ = -1, errors_ = -1;
   std::optional<std::uint64_t> number_;
-  Clock::time_point since_{};
+  double since_ = 0;
   std::string text_;
 };
 
@@ -188,7 +194,7 @@ void run_jobs(int processes, double seconds_max, const JobAt& job_at, const JobD
         if (gone && !result) result = dead(job, "a check in the process: " + w->last_words());
       } else if (seconds > seconds_max) {
         gone = true;
-        result = dead(job, fmt::format("progress: the run does not end within {} s of real time", seconds_max));
+        result = dead(job, fmt::format("progress: the run does not end within {} s of processor time", seconds_max));
       }
       if (!result) continue;
       if (gone) w = std::make_unique<Worker>(job_at);
