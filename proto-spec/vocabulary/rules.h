@@ -78,6 +78,7 @@
   X(R2_confirm)      /* a tail is told once members confirm the term after the request */                      \
   X(R2_quorum)       /* max(W, N - W + 1) of them */                                                           \
   X(R2_reached)      /* and once committed has reached the largest tail among them */                          \
+  X(R2_logs)         /* that there is no such log is told once a majority confirms the lead */                    \
   X(R3_committed)    /* trim never passes committed */                                                         \
   X(R3_back)         /* and never moves back */                                                                \
   X(A1_term)         /* a commit of another term is refused */                                                 \

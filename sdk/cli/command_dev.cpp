@@ -64,9 +64,10 @@ void add_dev(CLI::App& app, Run& run) {
   auto* c = app.add_subcommand("dev", "run a whole cluster in this process, for development and tests");
   c->add_option("--data", o->data, "folder to keep its data in (default: a temporary one, removed at exit)")->type_name(folder_type);
   c->add_option("--listen", o->listen, "address of the first sequencer")->capture_default_str()->type_name("HOST:PORT");
-  c->add_option("--http", o->http,
-                "where the first sequencer answers monitors over HTTP; each further node takes the next port, sequencers first (default: none "
-                "does)")
+  c->add_option(
+       "--http", o->http,
+       "where the first sequencer answers monitors over HTTP; each further node takes the next port, sequencers first (default: none "
+       "does)")
       ->type_name("HOST:PORT");
   c->add_option("--sequencers", o->sequencers, "1, 3 or 5")->capture_default_str();
   c->add_option("--storage", o->storage, "storage nodes")->capture_default_str();

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/sequencer_machine.h"
@@ -48,6 +49,27 @@ bool SequencerMachine::leads_or_refuses(const Client& c) {
   return false;
 }
 
+/// R2: whether there is such a log is told once a majority has confirmed the lead after the question. Who was deposed without having
+/// heard of it yet does not know what its successor has made or deleted.
+void SequencerMachine::answer_when_confirmed(const Client& c, Message request, Message answer) {
+  if (removed(Rule::R2_logs)) return to_client(c, std::move(answer));
+  unconfirmed_.emplace(++last_unconfirmed_, Unconfirmed{c, std::move(request), std::move(answer)});
+  raft_.read_index(now_, last_unconfirmed_);
+}
+
+void SequencerMachine::answer_confirmed() {
+  raft::Output& o = raft_.output();
+  for (const std::uint64_t token : std::exchange(o.reads, {})) {
+    auto u = unconfirmed_.extract(token);
+    to_client(u.mapped().client, std::move(u.mapped().answer));
+  }
+  // It leads no more: asked again, it says who does.
+  for (const std::uint64_t token : std::exchange(o.failed_reads, {})) {
+    auto u = unconfirmed_.extract(token);
+    from_client(u.mapped().client, u.mapped().request);
+  }
+}
+
 void SequencerMachine::on(const Client& c, const CommitIf& m) { commit(c, Commit{m.log, m.term, m.settled, m.run}, {m.expected, m.fence}); }
 
 void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions& conditions) {
@@ -57,7 +79,9 @@ void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions
   if (resigned() || !raft_.is_leader()) return refuse(Errc::not_leader, known_leader());
   if (term_ == Term{}) return refuse(Errc::not_ready);
   LogTerm* l = need(m.log);
-  if (l == nullptr) return refuse(Errc::no_such_log);
+  if (l == nullptr)
+    return answer_when_confirmed(c, CommitIf{m.log, m.term, m.settled, m.run, conditions.expected, conditions.fence},
+                                 Refused{m.log, m.run.producer, m.run.first, Errc::no_such_log, Term{}, Sequence{}, SequencerId{}});
   // Its connection hears of the next term, so that unanswered commits are resolved.
   if (l->is_open()) logs_[m.log].openers.insert(c.connection);
   l->commit(now_, c, m, conditions);
@@ -110,7 +134,7 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
   const Result<LogOptions> options = effective_options(m.name, m.options, metadata_.state().storage.size());
   if (!options) return to_client(c, Failed{options.error().code, options.error().detail});
   if (const LogInfo* there = metadata_.log(std::string_view(m.name)); there != nullptr && !joins_.contains(there->id))
-    return to_client(c, Failed{Errc::log_exists, m.name});
+    return answer_when_confirmed(c, m, Failed{Errc::log_exists, m.name});
   std::vector<Member> members = choose_members(options->replicas);
   if (members.size() < options->replicas)
     return to_client(c, Failed{Errc::not_enough_nodes, fmt::format("{} replicas need {} storage nodes that are up, there are {}",
@@ -121,7 +145,7 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
 void SequencerMachine::on(const Client& c, const DeleteLog& m) {
   if (!leads_or_refuses(c)) return;
   const LogInfo* l = metadata_.log(std::string_view(m.name));
-  if (l == nullptr) return to_client(c, Failed{Errc::no_such_log, m.name});
+  if (l == nullptr) return answer_when_confirmed(c, m, Failed{Errc::no_such_log, m.name});
   propose(MarkDeleting{l->id}, c);
 }
 

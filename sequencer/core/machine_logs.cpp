@@ -161,7 +161,9 @@ LogTerm* SequencerMachine::open_term(const Client& c, LogId log, Message request
   if (l == nullptr) {
     const LogInfo* info = metadata_.log(log);
     const bool creating = info != nullptr && info->state == LogState::creating;
-    to_client(c, Failed{creating ? Errc::not_ready : Errc::no_such_log, fmt::format("log {}", log.value)});
+    Failed answer{creating ? Errc::not_ready : Errc::no_such_log, fmt::format("log {}", log.value)};
+    if (creating) to_client(c, std::move(answer));
+    else answer_when_confirmed(c, std::move(request), std::move(answer));
     return nullptr;
   }
   if (l->halted()) {

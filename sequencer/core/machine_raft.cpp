@@ -24,8 +24,7 @@ void SequencerMachine::drain_raft() {
   if (term_ != Term{} && !(raft_.is_leader() && raft_.term() == lead_raft_term_)) stop_leading();
   if (removed(Rule::T2_committed) && raft_.is_leader() && term_ == Term{}) lead(metadata_.state().last_term + 1);
   o.role_changed = false;
-  o.reads.clear();
-  o.failed_reads.clear();
+  answer_confirmed();
   if (std::exchange(o.install_snapshot, false)) {
     if (!metadata_.restore(o.snapshot)) not_understood(fmt::format("the snapshot of the metadata at entry {}", o.snapshot_index.value));
     snapshot_at_ = o.snapshot_index;

@@ -20,10 +20,15 @@ void SequencerMachine::on(const Client& c, const GetMetadata& m) {
   loglog::Metadata out = nodes_and_leader();
   if (m.all_logs) {
     out.metadata.logs = metadata_.state().logs;
-  } else {
-    for (const std::string& name : m.names)
-      if (const LogInfo* l = metadata_.log(std::string_view(name))) out.metadata.logs.push_back(*l);
+    return to_client(c, std::move(out));
   }
+  for (const std::string& name : m.names)
+    if (const LogInfo* l = metadata_.log(std::string_view(name))) out.metadata.logs.push_back(*l);
+  // Of a leader, a missing name says that there is no such log.
+  const bool all = out.metadata.logs.size() == m.names.size();
+  if (all || out.leader != options_.id) return to_client(c, std::move(out));
+  if (term_ != Term{}) return answer_when_confirmed(c, m, std::move(out));
+  out.leader = {};  // before its own term is committed, it may not have applied all that is
   to_client(c, std::move(out));
 }
 

@@ -117,6 +117,11 @@ class SequencerMachine final : private LogHost {
     Client client;  // request 0: nobody waits
     bool answer = false;
   };
+  struct Unconfirmed {  // answer of a leader that may have been deposed meanwhile
+    Client client;
+    Message request;
+    Message answer;
+  };
   struct Task {  // Join or Drop on all members
     std::set<NodeId> done;
     std::vector<Client> clients;
@@ -214,6 +219,8 @@ class SequencerMachine final : private LogHost {
   std::vector<Member> choose_members(std::size_t n);
   bool leads_or_refuses(const Client& c);
   LogTerm* open_term(const Client& c, LogId log, Message request);
+  void answer_when_confirmed(const Client& c, Message request, Message answer);
+  void answer_confirmed();
   Failed not_leader() const;
   SequencerId known_leader() const;
   loglog::Metadata nodes_and_leader() const;
@@ -254,6 +261,8 @@ class SequencerMachine final : private LogHost {
   // While leading:
   Term term_{};
   std::map<RaftIndex, Proposal> proposals_;
+  std::map<std::uint64_t, Unconfirmed> unconfirmed_;  // by token of Raft's read index
+  std::uint64_t last_unconfirmed_ = 0;
   std::map<LogId, LogSlot> logs_;
   std::set<LogId> to_recover_;  // in the background
   std::size_t recovering_ = 0;

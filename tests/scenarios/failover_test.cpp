@@ -245,6 +245,43 @@ TEST_CASE("story: an old leader that keeps its replicas' connections is fenced, 
   CHECK(old.machine()->role() == RaftRole::follower);
 }
 
+TEST_CASE("story: an old leader does not say that there is no log which its successor made (R2)") {
+  Story s;
+  begin(s);
+  SequencerProcess& old = s.leader();
+  Stranger asks(s.world());
+  asks.dial(old.address());
+  s.until("it hears the old leader", [&] { return asks.connected(); });
+  s.sever(old, s.sequencers_but(old));
+  SequencerProcess& next = s.leader_after(old);
+  const Term term = next.machine()->leading_term();
+  s.until("all nodes stand in the new term", [&] { return matched(s, 1, term) && matched(s, 2, term) && matched(s, 3, term); });
+  Stranger makes(s.world());
+  makes.dial(next.address());
+  s.until("it hears the new one", [&] { return makes.connected(); });
+  makes.send(CreateLog{"log2", {}});
+  s.until("there is a log more", [&] { return makes.got<LogIs>() != nullptr; });
+  const LogId log2 = makes.got<LogIs>()->info.id;
+  REQUIRE(old.machine()->role() == RaftRole::leader);  // it does not know yet
+
+  SUBCASE("to open it") { asks.send(OpenLog{log2}); }
+  SUBCASE("its tail") { asks.send(GetTail{log2}); }
+  SUBCASE("to delete it") { asks.send(DeleteLog{"log2"}); }
+  SUBCASE("where it is") { asks.send(GetMetadata{{"log2"}, false}); }
+  SUBCASE("a commit") { asks.send(Commit{log2, old.machine()->leading_term(), {}, {ProducerId{5}, Sequence{1}, 1, 100, RunDigest{6}}}); }
+  SUBCASE("a log of that name, once it is gone") {
+    makes.send(DeleteLog{"log1"});
+    s.until("log1 is deleted", [&] { return makes.got<Done>() != nullptr; });
+    REQUIRE(old.machine()->role() == RaftRole::leader);
+    asks.send(CreateLog{"log1", {}});
+  }
+  s.until("it is answered",
+          [&] { return asks.got<Failed>() != nullptr || asks.got<Refused>() != nullptr || asks.got<loglog::Metadata>() != nullptr; });
+  if (const auto* f = asks.got<Failed>()) CHECK(f->error == Errc::not_leader);
+  if (const auto* r = asks.got<Refused>()) CHECK(r->error == Errc::not_leader);
+  if (const auto* m = asks.got<loglog::Metadata>()) CHECK(m->leader.value != old.hello().id);
+}
+
 TEST_CASE("story: a node sealed while a write is under way finishes it and acknowledges nothing of the old term (S1)") {
   Story s;
   begin(s);

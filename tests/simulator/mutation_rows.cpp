@@ -130,6 +130,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"R2_confirm", {R2_confirm}, "every_disk leaders"},
       {"R2_quorum", {R2_quorum}, "two_leaders"},
       {"R2_reached", {R2_reached}, "observers"},
+      {"R2_logs", {R2_logs}, "observers"},
       {"R3_committed", {R3_committed}, "wild_trims"},
       {"R3_back", {R3_back}, "wild_trims"},
       {"A1_term", {A1_term}, "late_commits"},
