@@ -28,6 +28,8 @@ inline constexpr std::uint32_t list_max = 1u << 20;
 inline constexpr std::uint64_t segment_size_min = 64u << 10;
 inline constexpr std::uint64_t segment_size_max = 16ull << 30;
 inline constexpr std::uint64_t segment_size_default = 64u << 20;
+/// Most segment files named in one answer.
+inline constexpr std::size_t segments_listed_max = 4096;
 /// Most replicas of one log.
 inline constexpr std::uint32_t replicas_max = 9;
 

@@ -122,8 +122,8 @@ std::expected<Log, CallError> Client::create_log(const std::string& name, Create
   auto& s = *state_;
   if (o.replicas > replicas_max || o.write_quorum > replicas_max)
     return std::unexpected(CallError{"invalid_argument", "a log has at most 9 replicas; ask for 1 to 9, or 0 for the default", false});
-  const LogOptions options{static_cast<std::uint8_t>(o.replicas), static_cast<std::uint8_t>(o.write_quorum), o.segment_bytes,
-                           Durability::sync};
+  const LogOptions options{
+      static_cast<std::uint8_t>(o.replicas), static_cast<std::uint8_t>(o.write_quorum), o.segment_bytes, Durability::sync, {}};
   auto d = s.ask<client::LogDescription>(
       [&](client::ClientMachine& m, Time now, client::Token t) { m.create_log(now, t, name, options, s.deadline(now)); });
   if (!d) return std::unexpected(d.error());

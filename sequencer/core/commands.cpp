@@ -52,6 +52,11 @@ void for_each_field(RaiseFence& c, F& f) {
   f("log", c.log);
   f("token", c.token);
 }
+template <class F>
+void for_each_field(ChangeRetention& c, F& f) {
+  f("log", c.log);
+  f("retention", c.retention);
+}
 
 namespace {
 

@@ -65,8 +65,14 @@ struct RaiseFence {
   FenceToken token{};
   bool operator==(const RaiseFence&) const = default;
 };
+struct ChangeRetention {
+  LogId log{};
+  Retention retention;
+  bool operator==(const ChangeRetention&) const = default;
+};
 
-using Command = std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting, FinishDelete, Trim, RaiseFence>;
+using Command =
+    std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting, FinishDelete, Trim, RaiseFence, ChangeRetention>;
 
 Bytes encode(const Command& c);
 /// nullopt when the bytes are no command. Total.

@@ -68,8 +68,11 @@ class LogTerm {
 
   // From clients; each is answered through the host, now or later.
   void commit(Time now, Client client, const Commit& c, const Conditions& conditions = {});
-  /// The metadata has another fencing token now (F2).
-  void changed(const LogInfo& info) { info_.fence = info.fence; }
+  /// The metadata has another fencing token (F2) or retention (R5) now.
+  void changed(const LogInfo& info) {
+    info_.fence = info.fence;
+    info_.options.retention = info.options.retention;
+  }
   /// Answered with FenceIs once all that was ordered so far is committed. While open.
   void tell_fence(Client client);
   void cancel(Time now, const Cancel& c);

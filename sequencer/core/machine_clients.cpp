@@ -22,6 +22,7 @@ void SequencerMachine::from_client(const Client& c, Message& m) {
           [&](const DeleteLog& x) { on(c, x); },
           [&](const TrimLog& x) { on(c, x); },
           [&](const SetFence& x) { on(c, x); },
+          [&](const SetRetention& x) { on(c, x); },
           [&](const GetMetadata& x) { on(c, x); },
           [&](const GetStatus& x) { on(c, x); },
           [&](const GetOverview& x) { on(c, x); },
@@ -158,6 +159,12 @@ void SequencerMachine::on(const Client& c, const TrimLog& m) {
 /// F2: the log is open first, so that no earlier leader can have anything committed any more.
 void SequencerMachine::on(const Client& c, const SetFence& m) {
   if (open_term(c, m.log, m) != nullptr) propose(RaiseFence{m.log, m.token}, c);
+}
+
+void SequencerMachine::on(const Client& c, const SetRetention& m) {
+  if (!leads_or_refuses(c)) return;
+  if (metadata_.log(m.log) == nullptr) return to_client(c, Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
+  propose(ChangeRetention{m.log, m.retention}, c);
 }
 
 }  // namespace loglog::sequencer

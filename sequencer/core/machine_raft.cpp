@@ -120,7 +120,7 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
       return joins_[result.log].clients.push_back(p.client);
   }
   if (result.error.code != Errc::ok) return to_client(p.client, Failed{result.error.code, result.error.detail});
-  if (std::holds_alternative<Trim>(p.command)) {
+  if (std::holds_alternative<Trim>(p.command) || std::holds_alternative<ChangeRetention>(p.command)) {
     if (const LogInfo* l = metadata_.log(result.log)) return to_client(p.client, LogIs{*l});
   }
   if (std::holds_alternative<RaiseFence>(p.command)) {

@@ -118,6 +118,13 @@ Applied MetadataState::on(RaftIndex, const RaiseFence& c) {
   return done(c.log);
 }
 
+Applied MetadataState::on(RaftIndex, const ChangeRetention& c) {
+  LogInfo* l = find(c.log);
+  if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  l->options.retention = c.retention;
+  return done(c.log);
+}
+
 LogInfo* MetadataState::find(LogId id) {
   const auto i = by_id_.find(id);
   return i == by_id_.end() ? nullptr : &state_.logs[i->second];

@@ -47,6 +47,7 @@ class MetadataState {
   Applied on(RaftIndex, const FinishDelete&);
   Applied on(RaftIndex, const Trim&);
   Applied on(RaftIndex, const RaiseFence&);
+  Applied on(RaftIndex, const ChangeRetention&);
   LogInfo* find(LogId id);
   void index_logs();
 

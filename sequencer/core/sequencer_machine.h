@@ -212,6 +212,7 @@ class SequencerMachine final : private LogHost {
   void on(const Client& c, const DeleteLog& m);
   void on(const Client& c, const TrimLog& m);
   void on(const Client& c, const SetFence& m);
+  void on(const Client& c, const SetRetention& m);
   void on(const Client& c, const GetMetadata& m);
   void on(const Client& c, const GetStatus& m);
   NodeState state_of(NodeId id) const;

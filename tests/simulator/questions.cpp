@@ -25,7 +25,7 @@ void Questions::ask() {
   const Token t{++tokens_};
   if (log_ != LogId{}) floor_ = checkers_.of(log_).tail_floor();
   process_.call([&](client::ClientMachine& m) {
-    const LogOptions usual{0, 0, segment_size_min, Durability::sync};
+    const LogOptions usual{0, 0, segment_size_min, Durability::sync, {}};
     switch (next_) {
       case Ask::status:
         return m.status(now, t, true, deadline);
@@ -40,7 +40,7 @@ void Questions::ask() {
       case Ask::bad_quorum:
         return m.create_log(now, t, "refused", LogOptions{3, 4, segment_size_min, Durability::sync}, deadline);
       case Ask::bad_segments:
-        return m.create_log(now, t, "refused", LogOptions{0, 0, segment_size_min - 1, Durability::sync}, deadline);
+        return m.create_log(now, t, "refused", LogOptions{0, 0, segment_size_min - 1, Durability::sync, {}}, deadline);
       case Ask::taken_name:
         return m.create_log(now, t, "log1", usual, deadline);
       case Ask::open_unknown:

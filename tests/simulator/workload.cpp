@@ -57,7 +57,7 @@ void ClientWorkload::open() {
   process_.call([&](client::ClientMachine& m) {
     if (creates_)
       m.create_log(now, token(Kind::create), name_,
-                   LogOptions{options_.replicas, options_.write_quorum, options_.segment_size, Durability::sync}, now + 5s);
+                   LogOptions{options_.replicas, options_.write_quorum, options_.segment_size, Durability::sync, {}}, now + 5s);
     else m.open_log(now, token(Kind::open), name_, now + 5s);
   });
 }
@@ -351,7 +351,7 @@ void LogChurn::ask() {
       case Step::pausing:
         break;
       case Step::creating:
-        return m.create_log(now, t, "churn", LogOptions{0, 0, segment_size_min, Durability::sync}, now + 3s);
+        return m.create_log(now, t, "churn", LogOptions{0, 0, segment_size_min, Durability::sync, {}}, now + 3s);
       case Step::opening:
         return m.open_log(now, t, "churn", now + 3s);
       case Step::appending:
