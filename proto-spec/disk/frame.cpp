@@ -251,4 +251,16 @@ std::optional<SegmentStartPayload> read_segment_start(ByteSpan payload) {
   return r.complete() ? std::optional(s) : std::nullopt;
 }
 
+std::optional<std::uint64_t> clock_at(ByteSpan bytes, LogId log, Offset offset) {
+  const FrameView frame = look_at_frame(bytes, log, offset, true);
+  if (frame.state != FrameState::good) return std::nullopt;
+  const ByteSpan payload = bytes.subspan(frame_prefix_size, frame.prefix.payload_length);
+  if (frame.prefix.kind == FrameKind::segment_start) {
+    if (const auto s = read_segment_start(payload)) return s->clock_ms;
+  } else if (frame.prefix.kind == FrameKind::term_start) {
+    if (const auto t = read_term_start(payload)) return t->clock_ms;
+  }
+  return std::nullopt;
+}
+
 }  // namespace loglog

@@ -106,11 +106,16 @@ struct SegmentStartPayload {
   Offset term_start = no_offset;  ///< first frame of that term
   bool operator==(const SegmentStartPayload&) const = default;
 };
+/// A segment start's frame, bytes; a term start's, at most.
+inline constexpr std::uint32_t segment_start_size = frame_overhead + 21;
+inline constexpr std::uint32_t term_start_size_max = frame_overhead + 31 + 12 * replicas_max;
 /// Frame images (producer 0, sequence 0) of the leader's own frames.
 Bytes make_term_start_image(const TermStartPayload& p);
 Bytes make_segment_start_image(const SegmentStartPayload& p);
 /// nullopt when the payload is not one. Total.
 std::optional<TermStartPayload> read_term_start(ByteSpan payload);
 std::optional<SegmentStartPayload> read_segment_start(ByteSpan payload);
+/// The leader's clock, milliseconds, in the segment or term start that stands whole and good at this place of `log`; nullopt: none does.
+std::optional<std::uint64_t> clock_at(ByteSpan bytes, LogId log, Offset offset);
 
 }  // namespace loglog

@@ -30,6 +30,9 @@ inline constexpr std::uint64_t segment_size_max = 16ull << 30;
 inline constexpr std::uint64_t segment_size_default = 64u << 20;
 /// Most segment files named in one answer.
 inline constexpr std::size_t segments_listed_max = 4096;
+/// What a log's retention by age may be, milliseconds: a second to a century.
+inline constexpr std::uint64_t retention_ms_min = 1000;
+inline constexpr std::uint64_t retention_ms_max = 36'525ull * 24 * 3600 * 1000;
 /// Most replicas of one log.
 inline constexpr std::uint32_t replicas_max = 9;
 

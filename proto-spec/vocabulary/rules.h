@@ -102,6 +102,9 @@
   X(V2_member)       /* members of the term's own set, as its leader tells it */                               \
   X(V2_stands)       /* over connections that stand: one that began anew may have lost what it said */         \
   X(V2_sent)         /* a node says it only while matched in the term, with no hole */                         \
+  X(R5_bytes)        /* retention leaves as many bytes as it names */                                          \
+  X(R5_age)          /* and what is not older than it names */                                                 \
+  X(R6_before)       /* a point in time is found at what stood before it */                                    \
   X(F1_end)          /* a conditional run goes in only where no run was ordered at or above its offset */      \
   X(F1_term)         /* nor may one of an earlier term lie there */                                            \
   X(F1_held)         /* a refusal is told once what stands in the way is committed */                          \

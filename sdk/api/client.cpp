@@ -29,7 +29,15 @@ namespace {
 using client::Completed;
 
 LogDetails to_details(const LogInfo& i) {
-  LogDetails d{i.id.value, i.name, i.options.replicas, i.options.write_quorum, i.options.segment_size, {}, i.trim.value};
+  LogDetails d{i.id.value,
+               i.name,
+               i.options.replicas,
+               i.options.write_quorum,
+               i.options.segment_size,
+               {},
+               i.trim.value,
+               i.options.retention.bytes,
+               std::chrono::milliseconds(static_cast<std::int64_t>(i.options.retention.ms))};
   for (const Member& m : i.members) d.nodes.push_back(m.node.value);
   return d;
 }
@@ -43,6 +51,9 @@ std::string state_of(const LogStatus& l) {
   if (l.state == LogState::deleting) return "deleting";
   return l.halted ? "halted" : l.open ? "open" : "recovering";
 }
+
+/// A negative age, which the leader refuses, stays one that it refuses.
+Retention to_retention(std::uint64_t bytes, std::chrono::milliseconds age) { return {bytes, static_cast<std::uint64_t>(age.count())}; }
 
 constexpr std::uint64_t credit_step = 64 * 1024;
 static_assert(entry_overhead == frame_overhead);
@@ -122,8 +133,8 @@ std::expected<Log, CallError> Client::create_log(const std::string& name, Create
   auto& s = *state_;
   if (o.replicas > replicas_max || o.write_quorum > replicas_max)
     return std::unexpected(CallError{"invalid_argument", "a log has at most 9 replicas; ask for 1 to 9, or 0 for the default", false});
-  const LogOptions options{
-      static_cast<std::uint8_t>(o.replicas), static_cast<std::uint8_t>(o.write_quorum), o.segment_bytes, Durability::sync, {}};
+  const LogOptions options{static_cast<std::uint8_t>(o.replicas), static_cast<std::uint8_t>(o.write_quorum), o.segment_bytes,
+                           Durability::sync, to_retention(o.retention_bytes, o.retention_age)};
   auto d = s.ask<client::LogDescription>(
       [&](client::ClientMachine& m, Time now, client::Token t) { m.create_log(now, t, name, options, s.deadline(now)); });
   if (!d) return std::unexpected(d.error());
@@ -172,6 +183,17 @@ std::expected<EntryOffset, CallError> Client::trim_log(const std::string& name, 
   });
   if (!d) return std::unexpected(d.error());
   return d->info.trim.value;
+}
+
+std::expected<LogDetails, CallError> Client::set_retention(const std::string& name, std::uint64_t bytes, std::chrono::milliseconds age) {
+  auto log = open_log(name);
+  if (!log) return std::unexpected(log.error());
+  auto& s = *state_;
+  auto d = s.ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.set_retention(now, t, LogId{log->details().id}, to_retention(bytes, age), s.deadline(now));
+  });
+  if (!d) return std::unexpected(d.error());
+  return to_details(d->info);
 }
 
 std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
@@ -324,6 +346,16 @@ std::expected<FencePosition, CallError> Log::fence(std::uint64_t token, std::opt
   });
   if (!f) return std::unexpected(f.error());
   return FencePosition{f->token.value, f->end.value};
+}
+
+std::expected<EntryOffset, CallError> Log::offset_at(std::chrono::system_clock::time_point time) {
+  auto& s = *state_->client;
+  const auto ms = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
+  const std::uint64_t wall_ms = ms > 0 ? static_cast<std::uint64_t>(ms) : 0;
+  auto found = s.ask<client::PointInTime>(
+      [&](client::ClientMachine& m, Time now, client::Token t) { m.offset_at(now, t, state_->id, wall_ms, s.deadline(now)); });
+  if (!found) return std::unexpected(found.error());
+  return found->offset.value;
 }
 
 std::expected<EntryOffset, CallError> Log::begin() {

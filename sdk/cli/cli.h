@@ -35,6 +35,13 @@ void watch_signals();
 
 /// Writes a whole file, or none; returns the exit code.
 int write_file(const std::string& path, std::string_view text);
+/// "65536", "256KiB", "1.5GiB" (B, KiB, MiB, GiB, TiB); nullopt: it is none, or too much.
+std::optional<std::uint64_t> parse_bytes(const std::string& text);
+/// "500ms", "30s", "15m", "2h", "7d"; nullopt: it is none, or too long.
+std::optional<std::chrono::milliseconds> parse_duration(const std::string& text);
+/// "2026-11-21T20:00:00Z", with a fraction, with +01:00 or without either in local time; a date alone; or "-15m", so long before `now`.
+/// nullopt: it is none.
+std::optional<std::chrono::system_clock::time_point> parse_time(const std::string& text, std::chrono::system_clock::time_point now);
 
 // Each registers its command; `run` holds the chosen one's work.
 using Run = std::function<int()>;

@@ -1,42 +1,70 @@
 // loglog logs …: create, list, describe, delete, trim.
 #include <fmt/format.h>
 
+#include "proto-spec/vocabulary/json.h"
 #include "sdk/cli/cli.h"
 
 namespace loglog::cli {
 namespace {
 
+std::string retention_text(const LogDetails& d) {
+  if (d.retention_bytes == 0 && d.retention_age.count() == 0) return "off";
+  std::string text = d.retention_bytes > 0 ? fmt::format("{} bytes", d.retention_bytes) : "";
+  if (d.retention_age.count() > 0) text += fmt::format("{}{} ms", text.empty() ? "" : ", ", d.retention_age.count());
+  return text;
+}
+
 void print_details(const LogDetails& d) {
   std::string nodes;
   for (auto n : d.nodes) nodes += (nodes.empty() ? "" : ",") + std::to_string(n);
-  fmt::print("{} id {} replicas {} ({}) write-quorum {}{} segment-size {} trim {}\n", d.name, d.id, d.replicas, nodes, d.write_quorum,
-             d.write_quorum == 1 && d.replicas > 0 ? " [one copy suffices for an acknowledgement]" : "", d.segment_bytes, d.trim);
+  fmt::print("{} id {} replicas {} ({}) write-quorum {}{} segment-size {} retention {} trim {}\n", d.name, d.id, d.replicas, nodes,
+             d.write_quorum, d.write_quorum == 1 && d.replicas > 0 ? " [one copy suffices for an acknowledgement]" : "", d.segment_bytes,
+             retention_text(d), d.trim);
+}
+
+void print_json(const LogDetails& d) {
+  std::string nodes;
+  for (auto n : d.nodes) nodes += (nodes.empty() ? "" : ", ") + std::to_string(n);
+  fmt::print(
+      "{{\"name\": {}, \"id\": {}, \"replicas\": {}, \"nodes\": [{}], \"write_quorum\": {}, \"segment_size\": {}, "
+      "\"retention_bytes\": {}, \"retention_ms\": {}, \"trim\": {}}}\n",
+      json_string(d.name), d.id, d.replicas, nodes, d.write_quorum, d.segment_bytes, d.retention_bytes, d.retention_age.count(), d.trim);
 }
 
 struct LogArguments {
   std::string name;
   CreateOptions create;
+  std::string retention_bytes;  // as written; empty: not given
+  std::string retention_age;
   std::uint64_t offset = 0;
   bool names = false;
+  bool json = false;
 };
 
+/// What was written for the two bounds; what was not keeps what is there.
+std::expected<void, std::string> read_retention(const LogArguments& a, std::uint64_t& bytes, std::chrono::milliseconds& age) {
+  if (const auto read = a.retention_bytes == "off" ? 0 : parse_bytes(a.retention_bytes); read && !a.retention_bytes.empty()) bytes = *read;
+  else if (!a.retention_bytes.empty())
+    return std::unexpected(
+        fmt::format("--retention-bytes {}: give bytes (as 1048576 or 10GiB: KiB, MiB, GiB, TiB) or off", a.retention_bytes));
+  const auto none = std::optional(std::chrono::milliseconds(0));
+  if (const auto read = a.retention_age == "off" ? none : parse_duration(a.retention_age); read && !a.retention_age.empty()) age = *read;
+  else if (!a.retention_age.empty())
+    return std::unexpected(fmt::format("--retention-age {}: give a time as 7d (ms, s, m, h, d) or off", a.retention_age));
+  return {};
+}
+
+void add_retention(CLI::App* c, LogArguments& a) {
+  c->add_option("--retention-bytes", a.retention_bytes,
+                "trim old segments while at least so much stays: bytes, KiB, MiB, GiB, or off; at least the segment size");
+  c->add_option("--retention-age", a.retention_age, "trim segments that are all older: ms, s, m, h, d, or off; at least 1s");
+}
+
 template <class Work>
-void add_one(CLI::App* logs, Target& target, Run& run, const char* name, const char* what, Work work, int arguments, const char* footer) {
-  auto a = std::make_shared<LogArguments>();
+CLI::App* add_one(CLI::App* logs, Target& target, Run& run, const char* name, const char* what, std::shared_ptr<LogArguments> a,
+                  Work work) {
   auto* c = logs->add_subcommand(name, what);
-  const bool create = std::string_view(name) == "create";
-  if (arguments > 0) c->add_option("NAME", a->name, "name of the log")->required()->type_name(create ? "TEXT" : log_type);
-  if (arguments == 2) c->add_option("OFFSET", a->offset, "of an entry; those below it may go")->required();
-  if (create) {
-    c->add_option("--replicas", a->create.replicas, "storage nodes that hold it, 1 to 9 (default: 3, or as many as there are)");
-    c->add_option("--write-quorum", a->create.write_quorum,
-                  "replicas that must be durable before an append is acknowledged, 1 to the replicas (default: the majority)");
-    c->add_option("--segment-size", a->create.segment_bytes, "of a segment file, 65536 to 17179869184 (default 67108864)")
-        ->type_name("BYTES");
-  }
-  if (std::string_view(name) == "list") c->add_flag("--names", a->names, "only their names");
   add_cluster(*c, target);
-  c->footer(footer);
   c->callback([&target, &run, a, work] {
     run = [&target, a, work] {
       auto client = target.connect();
@@ -44,62 +72,95 @@ void add_one(CLI::App* logs, Target& target, Run& run, const char* name, const c
       return work(*client, *a);
     };
   });
+  return c;
+}
+
+int create(Client& c, LogArguments a) {
+  if (const auto read = read_retention(a, a.create.retention_bytes, a.create.retention_age); !read) return failed(read.error());
+  auto log = c.create_log(a.name, a.create);
+  if (!log) return failed(log.error());
+  print_details(log->details());
+  return 0;
+}
+
+int set(Client& c, const LogArguments& a) {
+  auto d = c.describe_log(a.name);
+  if (!d) return failed(d.error());
+  if (const auto read = read_retention(a, d->retention_bytes, d->retention_age); !read) return failed(read.error());
+  d = c.set_retention(a.name, d->retention_bytes, d->retention_age);
+  if (!d) return failed(d.error());
+  print_details(*d);
+  return 0;
+}
+
+int list(Client& c, const LogArguments& a) {
+  auto all = c.list_logs();
+  if (!all) return failed(all.error());
+  for (const auto& d : *all) {
+    if (a.names) fmt::print("{}\n", d.name);
+    else if (a.json) print_json(d);
+    else print_details(d);
+  }
+  return 0;
+}
+
+int describe(Client& c, const LogArguments& a) {
+  auto d = c.describe_log(a.name);
+  if (!d) return failed(d.error());
+  a.json ? print_json(*d) : print_details(*d);
+  return 0;
+}
+
+int remove(Client& c, const LogArguments& a) {
+  auto ok = c.delete_log(a.name);
+  return ok ? 0 : failed(ok.error());
+}
+
+int trim(Client& c, const LogArguments& a) {
+  auto at = c.trim_log(a.name, a.offset);
+  if (!at) return failed(at.error());
+  fmt::print("{}\n", *at);
+  return 0;
 }
 
 }  // namespace
 
 void add_logs(CLI::App& app, Target& target, Run& run) {
-  auto* logs = app.add_subcommand("logs", "create, list, describe, delete and trim logs");
+  auto* logs = app.add_subcommand("logs", "create, list, describe, delete and trim logs; set what is trimmed by itself");
   logs->require_subcommand(1);
   logs->footer("loglog logs COMMAND --help tells of each.");
-  add_one(
-      logs, target, run, "create", "create a log; prints what it is",
-      [](Client& c, const LogArguments& a) {
-        auto log = c.create_log(a.name, a.create);
-        if (!log) return failed(log.error());
-        print_details(log->details());
-        return 0;
-      },
-      1, R"(Examples:
+  auto a = std::make_shared<LogArguments>();  // one of them runs
+  const auto named = [&a](CLI::App* c, const char* type = log_type) {
+    c->add_option("NAME", a->name, "name of the log")->required()->type_name(type);
+    return c;
+  };
+  auto* c = named(add_one(logs, target, run, "create", "create a log; prints what it is", a, create), "TEXT");
+  c->add_option("--replicas", a->create.replicas, "storage nodes that hold it, 1 to 9 (default: 3, or as many as there are)");
+  c->add_option("--write-quorum", a->create.write_quorum,
+                "replicas that must be durable before an append is acknowledged, 1 to the replicas (default: the majority)");
+  c->add_option("--segment-size", a->create.segment_bytes, "of a segment file, 65536 to 17179869184 (default 67108864)")
+      ->type_name("BYTES");
+  add_retention(c, *a);
+  c->footer(R"(Examples:
   loglog logs create events
-  loglog logs create audit --replicas 5 --write-quorum 3 --segment-size 268435456)");
-  add_one(
-      logs, target, run, "list", "print all logs, a line each",
-      [](Client& c, const LogArguments& a) {
-        auto all = c.list_logs();
-        if (!all) return failed(all.error());
-        for (const auto& d : *all) {
-          if (a.names) fmt::print("{}\n", d.name);
-          else print_details(d);
-        }
-        return 0;
-      },
-      0, "");
-  add_one(
-      logs, target, run, "describe", "print what one log is",
-      [](Client& c, const LogArguments& a) {
-        auto d = c.describe_log(a.name);
-        if (!d) return failed(d.error());
-        print_details(*d);
-        return 0;
-      },
-      1, "");
-  add_one(
-      logs, target, run, "delete", "delete a log and its entries on every node",
-      [](Client& c, const LogArguments& a) {
-        auto ok = c.delete_log(a.name);
-        return ok ? 0 : failed(ok.error());
-      },
-      1, "");
-  add_one(
-      logs, target, run, "trim", "let entries below an offset go; prints the trim point in force",
-      [](Client& c, const LogArguments& a) {
-        auto at = c.trim_log(a.name, a.offset);
-        if (!at) return failed(at.error());
-        fmt::print("{}\n", *at);
-        return 0;
-      },
-      2, R"(The point may not lie past what is committed, never moves back, and must be an offset that an append or a reader gave.
+  loglog logs create audit --replicas 5 --write-quorum 3 --segment-size 268435456
+  loglog logs create metrics --retention-bytes 10GiB --retention-age 7d)");
+  c = named(add_one(logs, target, run, "set", "change what is trimmed by itself; what is not named stays", a, set));
+  add_retention(c, *a);
+  c->footer(R"(Whole segments go, while at least as many bytes stay, or once all in them is older by the leader's clock.
+
+Examples:
+  loglog logs set events --retention-age 30d
+  loglog logs set events --retention-bytes off)");
+  c = add_one(logs, target, run, "list", "print all logs, a line each", a, list);
+  auto* names = c->add_flag("--names", a->names, "only their names");
+  c->add_flag("--json", a->json, "a JSON object a line")->excludes(names);
+  c = named(add_one(logs, target, run, "describe", "print what one log is", a, describe));
+  c->add_flag("--json", a->json, "a JSON object");
+  named(add_one(logs, target, run, "delete", "delete a log and its entries on every node", a, remove));
+  c = named(add_one(logs, target, run, "trim", "let entries below an offset go; prints the trim point in force", a, trim));
+  c->add_option("OFFSET", a->offset, "of an entry; those below it may go")->required();
+  c->footer(R"(The point may not lie past what is committed, never moves back, and must be an offset that an append or a reader gave.
 Nodes delete whole segment files below it, so the disk may keep a little more.
 
 Examples:

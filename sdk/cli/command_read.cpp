@@ -1,6 +1,7 @@
 // loglog read, follow, tail: entries and positions out.
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstdio>
 #include <limits>
 
@@ -22,13 +23,19 @@ struct ReadArguments {
   Format chosen() const { return format == "json" ? Format::json : format == "raw" ? Format::raw : Format::lines; }
 };
 
-// "begin", "end" or an offset.
+// "begin", "end", an offset, or a point in time.
 std::expected<EntryOffset, CallError> position(Log& log, const std::string& from) {
   if (from.empty() || from == "begin") return log.begin();
   if (from == "end") return log.end();
-  if (from.size() > 20 || from.find_first_not_of("0123456789") != std::string::npos)
-    return std::unexpected(CallError{"invalid_argument", fmt::format("--from {}: give begin, end or an offset in digits", from), false});
-  return std::stoull(from);
+  EntryOffset offset = 0;
+  const char* const end = from.data() + from.size();
+  if (const auto [rest, error] = std::from_chars(from.data(), end, offset); error == std::errc{} && rest == end) return offset;
+  if (const auto time = parse_time(from, std::chrono::system_clock::now())) return log.offset_at(*time);
+  return std::unexpected(CallError{"invalid_argument",
+                                   fmt::format("--from {}: give begin, end, an offset in digits, a time as 2026-11-21T20:00:00Z (local "
+                                               "without Z), or how long ago as -15m (ms, s, m, h, d)",
+                                               from),
+                                   false});
 }
 
 /// What the bytes of a read are written to, and how far it is.
@@ -151,7 +158,8 @@ void add(CLI::App& app, Target& target, Run& run, const char* name, const char* 
 }  // namespace
 
 void add_read(CLI::App& app, Target& target, Run& run) {
-  add(app, target, run, "read", "print what is committed now", read, "begin, end or the offset of an entry (default: where the log begins)",
+  add(app, target, run, "read", "print what is committed now", read,
+      "begin, end, an offset, a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
       R"(Ends where the log was committed when the command began. Without a leader it prints what storage nodes know.
 
 Formats:
@@ -161,6 +169,7 @@ Formats:
 
 Examples:
   loglog read events --count 10
+  loglog read events --from -15m
   loglog read events --format raw --output events.bin
   loglog read events --from 1048616 --format json | jq -r .offset
 
@@ -170,7 +179,7 @@ Exit codes:
 }
 void add_follow(CLI::App& app, Target& target, Run& run) {
   add(app, target, run, "follow", "print entries as they are committed, until interrupted", follow,
-      "begin, end or the offset of an entry (default: begin)",
+      "begin, end, an offset, a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
       R"(Formats are those of loglog read. Goes on through failures of nodes; ends after --count entries, at SIGINT or SIGTERM
 (exit code 0), or with an error: the log was deleted, or trimmed past where the follower stands.
 

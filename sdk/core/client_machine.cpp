@@ -50,6 +50,7 @@ void ClientMachine::close(Time now) {
     p.fail(t, Errc::client_closed);
   }
   p.reads.clear();
+  p.close_times();
   while (!p.follows.empty()) p.end_follow(p.follows.begin()->first, Errc::client_closed, {});
   for (const auto& [t, q] : p.questions) p.fail(t, Errc::client_closed);
   p.questions.clear();
@@ -91,6 +92,7 @@ void ClientMachine::tick(Time now) {
   p.view.tick(now);
   for (auto& [log, pipeline] : p.pipelines) pipeline->tick(now);
   p.tick_reads(now);
+  p.tick_times(now);
   p.tick_questions(now);
 }
 
@@ -99,7 +101,7 @@ Output& ClientMachine::output() {
   if (!p.closed)
     for (auto& [log, pipeline] : p.pipelines) pipeline->pump(p.now);
   p.tick_questions(p.now);
-  Time wake = std::min({p.view.wake(), p.reads_wake(), p.questions_wake()});
+  Time wake = std::min({p.view.wake(), p.reads_wake(), p.times_wake(), p.questions_wake()});
   if (!p.closed)
     for (const auto& [log, pipeline] : p.pipelines) wake = std::min(wake, pipeline->wake(p.now));
   p.out.wake = wake;

@@ -8,6 +8,7 @@
 //   run_builder.*         entries to frame images     replica_uploads.*   one run to its replicas
 //   resolver.*            A3–A5                       follow_cursor.*     pages to entries
 //   machine_reads.cpp     reads and follows           replica_choice.*    which node to read from
+//   machine_times.cpp     where a log stood at a time  time_search.*      by the clocks in segment and term starts
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -92,6 +93,10 @@ class ClientMachine {
   /// Ends a follow with Failure cancelled. Unknown tokens are ignored.
   void stop(Time now, Token token);
 
+  /// Ends in PointInTime: where to read from so that nothing is missed that was appended at or after `wall_ms` (Unix time,
+  /// milliseconds), by the leaders' clocks: the highest segment or term start whose clock is below it, else where the log begins. Or in
+  /// Failure: no_such_log, unavailable.
+  void offset_at(Time now, Token token, LogId log, std::uint64_t wall_ms, Time deadline);
   /// Ends in Tail (linearizable, R2) or Failure.
   void tail(Time now, Token token, LogId log, Time deadline);
   /// Ends in LogDescription or Failure no_such_log, unavailable.
@@ -104,6 +109,8 @@ class ClientMachine {
   void trim_log(Time now, Token token, LogId log, Offset offset, Time deadline);
   /// Sets the log's fencing token (F2), 0: to the next one. Ends in client::Fence, or Failure producer_fenced: a higher one was set.
   void set_fence(Time now, Token token, LogId log, FenceToken fence, Time deadline);
+  /// Replaces the log's retention (R5). Ends in LogDescription, or Failure: invalid_argument, no_such_log, unavailable.
+  void set_retention(Time now, Token token, LogId log, Retention retention, Time deadline);
   /// Ends in Metadatas with all logs, or Failure.
   void list_logs(Time now, Token token, Time deadline);
   /// Ends in ClusterStatus, or Failure unavailable where no sequencer is known by then.

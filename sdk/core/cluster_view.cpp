@@ -34,6 +34,19 @@ ConnectionId ClusterView::node(Time now, NodeId id) {
   return {};
 }
 
+ConnectionId ClusterView::replica(Time now, const LogInfo& log, ReplicaChoice& choice, const std::set<NodeId>& tried, NodeId& chosen) {
+  if (chosen == NodeId{}) chosen = choice.pick(now, log.members, tried);
+  ConnectionId c = node(now, chosen);
+  // One that does not stand yet is not waited for where another one does.
+  for (std::size_t i = 0; c == ConnectionId{} && i < log.members.size(); ++i) {
+    const NodeId n = log.members[i].node;
+    if (tried.contains(n)) continue;
+    c = node(now, n);
+    if (c != ConnectionId{}) chosen = n;
+  }
+  return c;
+}
+
 ConnectionId ClusterView::sequencer(Time now, SequencerId id) {
   for (const SequencerInfo& s : metadata_.sequencers)
     if (s.id == id) return at(now, s.address);

@@ -3,10 +3,12 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "sdk/core/client_machine.h"
+#include "sdk/core/replica_choice.h"
 #include "sdk/core/retry_schedule.h"
 
 namespace loglog::client {
@@ -20,6 +22,9 @@ class ClusterView {
 
   /// A connection that stands, or 0 while it is being made (connections wanted once are kept).
   ConnectionId node(Time now, NodeId id);
+  /// To `chosen` (0: `choice` picks one), or to another member that is not in `tried` and need not be waited for; `chosen` becomes
+  /// the one whose connection it is. 0: none stands yet.
+  ConnectionId replica(Time now, const LogInfo& log, ReplicaChoice& choice, const std::set<NodeId>& tried, NodeId& chosen);
   ConnectionId sequencer(Time now, SequencerId id);
   /// The leader's, or 0 while it is being looked for.
   ConnectionId leader(Time now);

@@ -5,6 +5,7 @@
 
 #include "sdk/core/append_pipeline.h"
 #include "sdk/core/blame.h"
+#include "sdk/core/time_search.h"
 
 namespace loglog::client {
 
@@ -14,6 +15,12 @@ struct ReadCall {
   bool alone = false;  ///< one replica is asked, no other
   Errc last = Errc::unavailable;
   std::shared_ptr<PageReader> reader;
+};
+
+struct TimeCall {
+  Time deadline;
+  Errc last = Errc::unavailable;
+  std::shared_ptr<TimeSearch> search;
 };
 
 /// A subscription.
@@ -70,9 +77,16 @@ struct ClientMachine::Parts {
   void tick_reads(Time now);
   Time reads_wake() const;
 
+  // machine_times.cpp
+  void time_step(Token t, Errc e, Offset found);
+  void tick_times(Time now);
+  void close_times();
+  Time times_wake() const;
+
   // machine_questions.cpp
   void ask(Time now, Token t, Message m, Time deadline, std::function<bool(Time, ConnectionId, Message&)> answer,
            Question::To to = Question::To::leader);
+  void ask_for_log(Time now, Token t, Message m, Time deadline);
   void poll(Time now, Token t, Question& q);
   void tick_questions(Time now);
   Time questions_wake() const;
@@ -91,6 +105,7 @@ struct ClientMachine::Parts {
   std::map<Token, ReadCall> reads;
   std::map<LogId, Offset> read_through;  ///< where the entries of the last read ended: another entry begins there
   std::map<Token, FollowCall> follows;
+  std::map<Token, TimeCall> times;
   std::map<Token, Question> questions;
   std::map<Token, StatusCall> statuses;
 };

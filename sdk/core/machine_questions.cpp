@@ -111,10 +111,10 @@ void ClientMachine::delete_log(Time now, Token token, std::string name, Time dea
   });
 }
 
-void ClientMachine::trim_log(Time now, Token token, LogId log, Offset offset, Time deadline) {
-  parts_->ask(now, token, TrimLog{log, offset}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
-    if (const auto* a = std::get_if<LogIs>(&m)) p->complete(token, LogDescription{a->info});
-    else if (const auto* f = std::get_if<Failed>(&m)) p->fail(token, f->error, text_of(*f));
+void ClientMachine::Parts::ask_for_log(Time at, Token t, Message m, Time deadline) {
+  ask(at, t, std::move(m), deadline, [this, t](Time, ConnectionId, Message& answer) {
+    if (const auto* a = std::get_if<LogIs>(&answer)) complete(t, LogDescription{a->info});
+    else if (const auto* f = std::get_if<Failed>(&answer)) fail(t, f->error, text_of(*f));
     else return false;
     return true;
   });
@@ -127,6 +127,14 @@ void ClientMachine::set_fence(Time now, Token token, LogId log, FenceToken fence
     else return false;
     return true;
   });
+}
+
+void ClientMachine::trim_log(Time now, Token token, LogId log, Offset offset, Time deadline) {
+  parts_->ask_for_log(now, token, TrimLog{log, offset}, deadline);
+}
+
+void ClientMachine::set_retention(Time now, Token token, LogId log, Retention retention, Time deadline) {
+  parts_->ask_for_log(now, token, SetRetention{log, retention}, deadline);
 }
 
 void ClientMachine::list_logs(Time now, Token token, Time deadline) {

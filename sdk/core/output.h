@@ -74,6 +74,10 @@ struct Fence {
   FenceToken token;
   Offset end;
 };
+/// offset_at: what was appended since stands at or behind it.
+struct PointInTime {
+  Offset offset;
+};
 struct LogDescription {
   LogInfo info;
 };
@@ -85,7 +89,8 @@ struct ClusterStatus {
   std::vector<SequencerInfo> unreachable;  ///< those that did not
 };
 struct Succeeded {};
-using Completion = std::variant<Appended, Failure, Delivered, Tail, Fence, LogDescription, Metadatas, ClusterStatus, Succeeded>;
+using Completion =
+    std::variant<Appended, Failure, Delivered, Tail, PointInTime, Fence, LogDescription, Metadatas, ClusterStatus, Succeeded>;
 
 struct Completed {
   Token token;

@@ -4,10 +4,6 @@
 #include <utility>
 
 namespace loglog::client {
-namespace {
-constexpr Duration all_refused_pause = 30ms;
-constexpr Duration connect_pause = 10ms;
-}  // namespace
 
 void PageReader::poll(Time now) {
   if (asked_ || stopped_ || now < due_) return;
@@ -34,16 +30,7 @@ void PageReader::poll(Time now) {
 /// To the node to ask, which becomes node_; 0: none stands yet.
 ConnectionId PageReader::connection(Time now, const LogInfo& info) {
   if (whom_.replica != NodeId{}) return view_.node(now, node_ = whom_.replica);
-  if (node_ == NodeId{}) node_ = choice_.pick(now, info.members, tried_);
-  ConnectionId c = view_.node(now, node_);
-  // One that does not stand yet is not waited for where another one does.
-  for (std::size_t i = 0; c == ConnectionId{} && i < info.members.size(); ++i) {
-    const NodeId n = info.members[i].node;
-    if (tried_.contains(n)) continue;
-    c = view_.node(now, n);
-    if (c != ConnectionId{}) node_ = n;
-  }
-  return c;
+  return view_.replica(now, info, choice_, tried_, node_);
 }
 
 /// Whom to tell of what came.

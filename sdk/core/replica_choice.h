@@ -9,6 +9,10 @@
 
 namespace loglog::client {
 
+/// A reader's pause after all replicas have refused it, and while no connection stands.
+inline constexpr Duration all_refused_pause = 30ms;
+inline constexpr Duration connect_pause = 10ms;
+
 class ReplicaChoice {
  public:
   explicit ReplicaChoice(NodeId preferred) : preferred_(preferred) {}

@@ -62,10 +62,11 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
   if (in_flight_.size() >= options_.reference_window || too_many_unwritten(c.run.producer)) return refuse(client, c, Errc::too_many);
   if (!conditions_hold(client, c, conditions)) return;
   if (in_flight_.empty()) commit_moved_ = now;
-  roll_segment(c.run.length);
+  roll_segment(now, c.run.length);
   const Offset at = stream_.end();
   producers_.add(c, at, client);
   place(c.run, {});
+  last_run_ = now;
   entries_end_ = stream_.end();
   in_flight_.push_back({c.run.producer, c.run.first, stream_.end(), now});
   ++host_.figures().commits;
@@ -91,14 +92,28 @@ void LogTerm::place(Reference run, Bytes frame) {
   stream_.push({run, std::move(frame)});
 }
 
-/// Segment files keep to the log's segment size unless one run alone is larger.
-void LogTerm::roll_segment(std::uint32_t run_length) {
-  const std::uint64_t used = stream_.end() - last_segment_;
-  if (used + run_length <= info_.options.segment_size) return;
+/// Segment files keep to the log's segment size unless one run alone is larger, and hold what was appended within a bounded time: they
+/// are what retention by age trims (R5), and where a reader from a point in time begins.
+void LogTerm::roll_segment(Time now, std::uint32_t run_length) {
+  const bool full = stream_.end() - last_segment_ + run_length > info_.options.segment_size;
+  const bool old = now - segment_since_ >= segment_span() && !segment_is_idle();
+  if (full || old) open_segment(now);
+}
+
+void LogTerm::open_segment(Time now) {
   const Bytes image = make_segment_start_image({host_.wall_ms(), term_, stream_.base()});
-  if (used <= image.size()) return;  // nothing but its own start stands in it yet
+  if (stream_.end() - last_segment_ <= image.size()) return;  // nothing but its own start stands in it yet
   last_segment_ = stream_.end();
+  note_segment(last_segment_, host_.wall_ms() - static_cast<std::uint64_t>(
+                                                    std::chrono::duration_cast<std::chrono::milliseconds>(now - last_run_).count()));
+  segment_since_ = now;
   place({}, image);
+}
+
+/// Nothing stands in the open segment but its own start and this term's.
+bool LogTerm::segment_is_idle() const {
+  const std::uint64_t own = segment_start_size + (term_start_ >= last_segment_ ? term_start_end_ - term_start_ : 0);
+  return stream_.end() - last_segment_ <= own;
 }
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
@@ -180,6 +195,7 @@ void LogTerm::flush(Time now) {
     else if (idle_due_ == never) idle_due_ = now + options_.watermark_idle_interval;
   }
   if (!tails_waiting_.empty() && phase_ == Phase::open) start_tail_round(now);
+  plan_retention(now);
 }
 
 /// The age of what it lacks, to within the time that it took to catch up last: one committed offset of back then is kept, not all.
@@ -233,6 +249,7 @@ void LogTerm::prune_window(Time now) {
 
 void LogTerm::trimmed(Offset trim) {
   info_.trim = std::max(info_.trim, trim);
+  segments_.erase(segments_.begin(), segments_.upper_bound(begins()));
   for (const Replica& r : replicas_)
     if (r.at == At::streaming) host_.to_node(r.member.node, TrimTo{info_.id, term_, info_.trim});
 }
@@ -360,7 +377,12 @@ void LogTerm::stop(Errc why) {
 }
 
 LogStatus LogTerm::status() const {
-  LogStatus s{info_.id, info_.name, info_.state, begins(), committed_, term_, is_open(), halted(), info_.options.write_quorum, {}};
+  LogStatus s{info_.id, info_.name, info_.state, begins(), committed_, term_, is_open() || rests(), halted(), info_.options.write_quorum,
+              {}};
+  if (rests()) {
+    s.committed = stream_.end();
+    s.first = std::max(first_, std::min(info_.trim, s.committed));
+  }
   for (const Replica& r : replicas_) s.replicas.push_back({r.member.node, r.durable, state_of(r)});
   return s;
 }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/vocabulary/rules.h"
@@ -18,12 +19,13 @@ constexpr int patience = 10;
 
 }  // namespace
 
-LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal)
+LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal, bool wanted)
     : options_(options),
       host_(host),
       info_(std::move(info)),
       term_(term),
       own_seal_(own_seal),
+      wanted_(wanted),
       producers_(options.producers_max, options.producer_runs_max) {
   for (const Member& m : info_.members) {
     Replica r;
@@ -37,6 +39,12 @@ void LogTerm::start(Time now) {
   ++host_.figures().log_terms;
   for (Replica& r : replicas_)
     if (host_.ready(r.member.node)) node_ready(now, r.member.node);
+}
+
+void LogTerm::want(Time now) {
+  if (std::exchange(wanted_, true)) return;
+  if (std::exchange(resting_, false)) phase_since_ = now;
+  begin_or_rest(now);
 }
 
 LogTerm::Replica* LogTerm::find(NodeId node) {
@@ -63,6 +71,7 @@ void LogTerm::node_gone(Time now, NodeId node) {
   Replica* r = find(node);
   if (r == nullptr || r->at == At::lost) return;
   move(*r, At::absent, now);
+  begin_or_rest(now);
 }
 
 /// What S3 forbids: nothing moves, and instead of a new term the others choose among themselves in this one; what is matched stays so.
@@ -304,12 +313,29 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
   r->told = r->told_at = Offset{};
   if (phase_ == Phase::recovering) {
     phase_since_ = now;
-    const auto matched = std::count_if(replicas_.begin(), replicas_.end(), [](const Replica& x) { return x.at == At::streaming; });
-    if (matched >= info_.options.write_quorum) order_term_start(now);
+    begin_or_rest(now);
   } else if (info_.trim > Offset{}) {
     host_.to_node(from, TrimTo{info_.id, term_, info_.trim});
   }
   repair_all(now);
+}
+
+/// §5 step 4, unless there is nothing to begin for: all that can be reached are matched at the same end and know that it is committed.
+/// Those that cannot are repaired when they are back, as in any term.
+void LogTerm::begin_or_rest(Time now) {
+  if (phase_ != Phase::recovering || resting_) return;
+  std::size_t matched = 0, whole = 0, under_way = 0;
+  for (const Replica& r : replicas_) {
+    if (r.at == At::streaming) {
+      ++matched;
+      if (r.state && r.state->committed == stream_.end()) ++whole;
+    } else if (r.at != At::absent && r.at != At::lost && now - r.since < options_.recovery_step_timeout) {
+      ++under_way;
+    }
+  }
+  if (matched < info_.options.write_quorum) return;
+  if (wanted_ || whole < matched || !retains_all()) order_term_start(now);
+  else if (under_way == 0) resting_ = true;
 }
 
 /// §5 step 4. An empty log gets its first segment start before.
@@ -334,6 +360,7 @@ void LogTerm::order_term_start(Time now) {
   if (!removed(Rule::F1_term)) entries_end_ = term_start_;  // where the last entry of earlier terms ends is not known here
   place({}, make_term_start_image(p));
   term_start_end_ = stream_.end();
+  segment_since_ = last_run_ = now;
 }
 
 void LogTerm::halt(const std::string& why) {
@@ -385,7 +412,7 @@ void LogTerm::new_term(Term floor) {
 
 /// S8: nothing moves, and a new term with the members that can be reached now would do better.
 bool LogTerm::stuck(Time now) const {
-  if (phase_ == Phase::sealing || phase_ == Phase::halted || new_term_asked_ || removed(Rule::S8_deadline)) return false;
+  if (phase_ == Phase::sealing || phase_ == Phase::halted || resting_ || new_term_asked_ || removed(Rule::S8_deadline)) return false;
   const std::size_t quorum = std::max<std::size_t>(seal_quorum(), info_.options.write_quorum);
   if (reachable() < quorum) return false;
   if (phase_ == Phase::recovering) {
@@ -407,8 +434,10 @@ void LogTerm::tick(Time now) {
     else if (r.at == At::stated && now >= r.retry) ask(now, r);
   }
   if (removed(Rule::S3_once) && phase_ == Phase::recovering && now - phase_since_ >= options_.recovery_step_timeout) choose_again(now);
+  begin_or_rest(now);
   if (stuck(now)) new_term(term_);
   check_missing(now);
+  if (now >= retention_due_) retain(now);
   for (auto round = tail_rounds_.begin(); round != tail_rounds_.end();) {
     if (now < round->deadline) {
       ++round;
@@ -425,7 +454,7 @@ void LogTerm::tick(Time now) {
 }
 
 Time LogTerm::wake() const {
-  Time t = std::min(idle_due_, watermark_due_);
+  Time t = std::min({idle_due_, watermark_due_, retention_due_});
   if (phase_ == Phase::halted) return never;
   for (const Replica& r : replicas_) {
     if (r.at == At::sealing || r.at == At::asked) t = std::min(t, r.since + options_.recovery_step_timeout);
@@ -433,7 +462,7 @@ Time LogTerm::wake() const {
     if (r.at == At::stated && phase_ != Phase::sealing) t = std::min(t, r.retry);
   }
   if (!new_term_asked_) {
-    if (phase_ == Phase::recovering) {
+    if (phase_ == Phase::recovering && !resting_) {
       t = std::min(t, phase_since_ + options_.recovery_step_timeout);
     } else if (ordering_ && stream_.end() > committed_) {
       t = std::min(t, std::max(commit_moved_, phase_since_) + options_.recovery_step_timeout * patience);

@@ -1,5 +1,5 @@
 // One log in one term of this leader: seal quorum, base, reconciliation, term start, orders, commits, late replicas (design
-// §5, S2–S8, D1–D5, A1–A2, F1–F2, R2). Lives from the moment the log is first needed in the term until the term ends.
+// §5, S2–S8, D1–D5, A1–A2, F1–F2, R2, R5). Lives from the moment the log is first needed in the term until the term ends.
 //
 // Single-threaded, sans-IO; what it wants done goes through LogHost at once. Offsets on one ruler:
 // first ≤ committed ≤ durable (W-th largest) ≤ end of the order stream.
@@ -33,6 +33,8 @@ class LogHost {
   virtual void opened(LogId) = 0;
   /// A new term for this log alone (S8, A2), above `floor`.
   virtual void begin_term(LogId, Term floor) = 0;
+  /// R5: entries below may go.
+  virtual void trim(LogId, Offset) = 0;
   virtual RaftIndex metadata_version() const = 0;
   virtual InstanceId instance() const = 0;
   virtual std::uint64_t wall_ms() const = 0;
@@ -49,10 +51,13 @@ class LogTerm {
  public:
   enum class Phase : std::uint8_t { sealing, recovering, opening, open, halted };
 
-  /// `own_seal`: this term was begun for the log alone, so its nodes must be sealed for it.
-  LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal);
+  /// `own_seal`: this term was begun for the log alone, so its nodes must be sealed for it. `wanted`: see want().
+  LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal, bool wanted);
 
   void start(Time now);
+  /// Somebody asks for it. One that nobody asks for, and of which all is committed, rests once its members are matched: they can be
+  /// read, and its term start is ordered when it is wanted.
+  void want(Time now);
   void node_ready(Time now, NodeId node);
   void node_gone(Time now, NodeId node);
 
@@ -65,14 +70,13 @@ class LogTerm {
   void on(Time now, NodeId from, RequestId request, const TermConfirmed& m);
   void on(Time now, NodeId from, RequestId request, const Fenced& m);
   void on(Time now, NodeId from, RequestId request, const NotMember& m);
+  void on(Time now, NodeId from, RequestId request, const SegmentsAre& m);
+  void on(Time now, NodeId from, RequestId request, const Page& m);
 
   // From clients; each is answered through the host, now or later.
   void commit(Time now, Client client, const Commit& c, const Conditions& conditions = {});
   /// The metadata has another fencing token (F2) or retention (R5) now.
-  void changed(const LogInfo& info) {
-    info_.fence = info.fence;
-    info_.options.retention = info.options.retention;
-  }
+  void changed(Time now, const LogInfo& info);
   /// Answered with FenceIs once all that was ordered so far is committed. While open.
   void tell_fence(Client client);
   void cancel(Time now, const Cancel& c);
@@ -89,6 +93,7 @@ class LogTerm {
 
   Phase phase() const { return phase_; }
   bool is_open() const { return phase_ == Phase::open; }
+  bool rests() const { return resting_; }
   bool has_missing() const { return !missing_.empty(); }
   /// A producer waits for a run that is ordered.
   bool owes_answers() const { return !in_flight_.empty(); }
@@ -159,6 +164,12 @@ class LogTerm {
     Offset end;
     Time since;
   };
+  struct SegmentQuestion {  // R5
+    NodeId node;
+    RequestId id;
+    Offset start;  // whose clock is asked for; no_offset: the list
+    Time deadline;
+  };
 
   // log_recovery.cpp
   Replica* find(NodeId node);
@@ -174,6 +185,7 @@ class LogTerm {
   void ask_where_peers_begin();
   std::vector<NodeId> holders(Offset o, NodeId except) const;
   TermHistory history() const;
+  void begin_or_rest(Time now);
   void order_term_start(Time now);
   void halt(const std::string& why);
   void lose(Replica& r, const std::string& why, Time now);
@@ -189,7 +201,9 @@ class LogTerm {
   void give_up(const Held& held, Errc why, const std::string& detail = {});
   // log_commit.cpp
   void place(Reference run, Bytes frame);
-  void roll_segment(std::uint32_t run_length);
+  void roll_segment(Time now, std::uint32_t run_length);
+  void open_segment(Time now);
+  bool segment_is_idle() const;
   void advance_commit(Time now);
   void answer_committed(Time now);
   void note_lag(Replica& r, Time now);
@@ -202,6 +216,20 @@ class LogTerm {
   void answer_tails();
   void check_missing(Time now);
   void place_again(Offset at);
+  // log_retention.cpp
+  bool has_retention() const { return info_.options.retention != Retention{}; }
+  std::uint64_t retained_ms() const;
+  Duration segment_span() const;
+  bool may_retain_less() const;
+  bool retains_all() const;
+  Offset allowed_by_bytes() const;
+  void note_segment(Offset begin, std::uint64_t newest_below);
+  void look_at_ages(Time now);
+  void retain(Time now);
+  void roll_idle_segment(Time now);
+  void ask_about_segments(Time now, Offset start);
+  bool answers_segment_question(NodeId from, RequestId request, bool list);
+  void plan_retention(Time now);
   std::size_t may_have(Offset at, const MissingRun& m, unsigned reports) const;
   bool too_many_unwritten(ProducerId producer) const;
 
@@ -218,6 +246,8 @@ class LogTerm {
   NodeId base_{};
   TermHistory base_history_;
   Chain base_chain_{};
+  bool wanted_;
+  bool resting_ = false;
   bool ordering_ = false;  // the term start was ordered
   Offset first_{};
   Offset last_segment_{};
@@ -233,8 +263,21 @@ class LogTerm {
   std::set<ProducerId> cancelled_;   // gave up some run: will not upload it again
   std::vector<Held> tails_waiting_;  // for the next round
   std::vector<TailRound> tail_rounds_;
-  Offset entries_end_{};        // F1: no entry lies at or above it, nor was one ordered there
-  std::deque<Held> held_;       // by what they wait for, ascending
+  Offset entries_end_{};   // F1: no entry lies at or above it, nor was one ordered there
+  std::deque<Held> held_;  // by what they wait for, ascending
+  Time segment_since_{};   // the open segment began then, or was found at the term start
+  Time last_run_{};        // was ordered then; at the latest, for those of earlier terms
+  // R5: where segments begin, above where the log does, and the wall clock, milliseconds, that all below is not younger than; 0: not
+  // asked for yet.
+  std::map<Offset, std::uint64_t> segments_;
+  Offset listed_to_{};              // no_offset: those of earlier terms are all known
+  Offset aged_{};                   // all below is older than the retention allows
+  Offset trim_asked_{};             // by retention
+  Time retain_after_{};             // no further trim before,
+  Time ask_after_{};                //   … and no question
+  std::size_t segments_asked_ = 0;  // rotates over the replicas
+  std::optional<SegmentQuestion> segment_question_;
+  Time retention_due_ = never;
   Time watermark_due_ = never;  // a replica has not been told the newest committed offset: no Order is waited for any longer,
   Time idle_due_ = never;       // … or was told it while its tail was shorter
 };

@@ -117,14 +117,12 @@ void SequencerMachine::on(const Client& c, const GetTail& m) {
 
 /// The nodes that are up, those with the fewest logs first, then by id.
 std::vector<Member> SequencerMachine::choose_members(std::size_t n) {
-  std::map<NodeId, std::size_t> load;
-  for (const LogInfo& l : metadata_.state().logs)
-    for (const Member& m : l.members) ++load[m.node];
   std::vector<Member> up;
   for (const StorageInfo& s : metadata_.state().storage)
     if (ready(s.id) && !nodes_[s.id].suspect && !nodes_[s.id].refused) up.push_back({s.id, s.disk});
-  std::sort(up.begin(), up.end(),
-            [&](const Member& a, const Member& b) { return std::pair(load[a.node], a.node) < std::pair(load[b.node], b.node); });
+  std::sort(up.begin(), up.end(), [&](const Member& a, const Member& b) {
+    return std::pair(metadata_.logs_on(a.node), a.node) < std::pair(metadata_.logs_on(b.node), b.node);
+  });
   if (up.size() > n) up.resize(n);
   std::sort(up.begin(), up.end(), [](const Member& a, const Member& b) { return a.node < b.node; });
   return up;
@@ -163,7 +161,10 @@ void SequencerMachine::on(const Client& c, const SetFence& m) {
 
 void SequencerMachine::on(const Client& c, const SetRetention& m) {
   if (!leads_or_refuses(c)) return;
-  if (metadata_.log(m.log) == nullptr) return to_client(c, Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
+  const LogInfo* l = metadata_.log(m.log);
+  if (l == nullptr) return to_client(c, Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
+  if (const auto fits = check_retention(m.retention, l->options.segment_size); !fits)
+    return to_client(c, Failed{fits.error().code, fits.error().detail});
   propose(ChangeRetention{m.log, m.retention}, c);
 }
 

@@ -25,7 +25,10 @@ LogTerm* SequencerMachine::running(LogId log) {
 
 /// The log's term, begun now if it was not needed before; nullptr: there is no such open log.
 LogTerm* SequencerMachine::need(LogId log, bool background) {
-  if (LogTerm* l = running(log)) return l;
+  if (LogTerm* l = running(log)) {
+    if (!background) l->want(now_);
+    return l;
+  }
   const LogInfo* info = metadata_.log(log);
   if (info == nullptr || info->state != LogState::open || term_ == Term{}) return nullptr;
   new_log_term(log, std::max(term_, info->last_term), info->last_term > term_, background);
@@ -44,13 +47,18 @@ void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool ba
   slot.background = background;
   if (background) ++recovering_;
   to_recover_.erase(log);
-  slot.term = std::make_unique<LogTerm>(options_, static_cast<LogHost&>(*this), *info, term, own_seal);
+  slot.term =
+      std::make_unique<LogTerm>(options_, static_cast<LogHost&>(*this), *info, term, own_seal, !background || !options_.rest_idle_logs);
   slot.term->start(now_);
   touch(log);
 }
 
 void SequencerMachine::begin_term(LogId log, Term floor) {
   if (term_ != Term{}) propose(BeginTerm{floor, instance_, raft_.term(), log});
+}
+
+void SequencerMachine::trim(LogId log, Offset point) {
+  if (term_ != Term{}) propose(Trim{log, point});
 }
 
 void SequencerMachine::opened(LogId log) { opened_.push_back(log); }
@@ -85,7 +93,7 @@ void SequencerMachine::flush_logs() {
     slot.dirty = false;
     if (!slot.term) continue;
     slot.term->flush(now_);
-    if (slot.term->halted() && std::exchange(slot.background, false)) {
+    if ((slot.term->halted() || slot.term->rests()) && std::exchange(slot.background, false)) {
       --recovering_;
       background_due_ = true;
     }

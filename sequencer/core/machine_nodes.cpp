@@ -73,6 +73,9 @@ void SequencerMachine::push_metadata(NodeId id, Node& n) {
   to_node(id, loglog::Metadata{std::move(m), options_.id});
 }
 
+/// All logs go to a node each time, so that changes of many logs are gathered for longer: no more than a few megabytes a second.
+Duration SequencerMachine::push_pause() const { return std::max<Duration>(20ms, metadata_.state().logs.size() * 100us); }
+
 void SequencerMachine::push_metadata_to_all() {
   push_due_ = never;
   for (auto& [id, n] : nodes_)
@@ -130,6 +133,8 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
                  [&](const Missing& x) { to_log(x); },
                  [&](const NotMember& x) { to_log(x); },
                  [&](const TermConfirmed& t) { to_log(t); },
+                 [&](const SegmentsAre& x) { to_log(x); },
+                 [&](const Page& x) { to_log(x); },
                  [&](const Failed& f) { node_failed(id, f); },
                  [](const auto&) {},
              },

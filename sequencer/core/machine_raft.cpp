@@ -66,7 +66,7 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     return;
   }
   if (term_ == Term{}) return;
-  push_due_ = std::min(push_due_, now_ + 20ms);
+  push_due_ = std::min(push_due_, now_ + push_pause());
   if (std::holds_alternative<InitCluster>(command)) {
     for (auto& [id, n] : nodes_) check_node(id);
   } else if (const auto* r = std::get_if<RegisterStorage>(&command)) {
@@ -89,7 +89,7 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     logs_.erase(result.log);
   } else if (LogTerm* l = running(result.log); l != nullptr && metadata_.log(result.log) != nullptr) {
     const LogInfo& info = *metadata_.log(result.log);
-    l->changed(info);
+    l->changed(now_, info);
     if (std::holds_alternative<Trim>(command)) l->trimmed(info.trim);
     touch(result.log);
   }
@@ -145,7 +145,7 @@ void SequencerMachine::lead(Term term) {
     else if (l.state == LogState::creating) join_members(l.id);
     else drop_members(l.id);
   }
-  push_due_ = now_ + 20ms;
+  push_due_ = now_ + push_pause();
   // Those who look for the leader need not ask around.
   for (const auto& [id, k] : connections_)
     if (k.role == Role::client) to_client({id, {}}, nodes_and_leader());

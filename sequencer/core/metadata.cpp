@@ -68,8 +68,7 @@ Applied MetadataState::on(RaftIndex index, const MakeLog& c) {
   info.state = LogState::creating;
   info.options = c.options;
   info.members = c.members;
-  by_id_[info.id] = state_.logs.size();
-  by_name_[info.name] = info.id;
+  index_log(info, state_.logs.size());
   state_.logs.push_back(info);
   return done(info.id);
 }
@@ -156,10 +155,19 @@ bool MetadataState::restore(const Bytes& snapshot) {
 void MetadataState::index_logs() {
   by_id_.clear();
   by_name_.clear();
-  for (std::size_t i = 0; i < state_.logs.size(); ++i) {
-    by_id_[state_.logs[i].id] = i;
-    if (state_.logs[i].state != LogState::deleting) by_name_[state_.logs[i].name] = state_.logs[i].id;
-  }
+  logs_on_.clear();
+  for (std::size_t i = 0; i < state_.logs.size(); ++i) index_log(state_.logs[i], i);
+}
+
+void MetadataState::index_log(const LogInfo& l, std::size_t at) {
+  by_id_[l.id] = at;
+  if (l.state != LogState::deleting) by_name_[l.name] = l.id;
+  for (const Member& m : l.members) ++logs_on_[m.node];
+}
+
+std::size_t MetadataState::logs_on(NodeId id) const {
+  const auto n = logs_on_.find(id);
+  return n == logs_on_.end() ? 0 : n->second;
 }
 
 Result<LogOptions> effective_options(const std::string& name, LogOptions o, std::size_t registered) {
@@ -180,10 +188,21 @@ Result<LogOptions> effective_options(const std::string& name, LogOptions o, std:
                 fmt::format("a segment size of {} bytes is outside {} to {}", o.segment_size, segment_size_min, segment_size_max));
   if (o.durability != Durability::sync && o.durability != Durability::relaxed)
     return fail(Errc::invalid_argument, "durability is sync or relaxed");
+  if (auto retention = check_retention(o.retention, o.segment_size); !retention) return std::unexpected(retention.error());
   if (registered < o.replicas)
     return fail(Errc::not_enough_nodes,
                 fmt::format("{} replicas need {} registered nodes, there are {}", o.replicas, o.replicas, registered));
   return o;
+}
+
+Result<void> check_retention(const Retention& r, std::uint64_t segment_size) {
+  if (r.bytes != 0 && r.bytes < segment_size)
+    return fail(Errc::invalid_argument, fmt::format("a retention of {} bytes is less than the log's segment size, {}; whole segments are "
+                                                    "trimmed, so ask for more or for smaller segments",
+                                                    r.bytes, segment_size));
+  if (r.ms != 0 && (r.ms < retention_ms_min || r.ms > retention_ms_max))
+    return fail(Errc::invalid_argument, fmt::format("a retention of {} ms is outside {} to {}", r.ms, retention_ms_min, retention_ms_max));
+  return {};
 }
 
 }  // namespace loglog::sequencer

@@ -1,6 +1,7 @@
 // The cluster's metadata as a deterministic state machine: the same commands in the same order give the same bytes on
 // every sequencer. Clock-free, chance-free.
 #pragma once
+#include <map>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -32,6 +33,8 @@ class MetadataState {
   const LogInfo* log(std::string_view name) const;
   /// nullptr: not registered.
   const StorageInfo* node(NodeId id) const;
+  /// How many logs it is a member of.
+  std::size_t logs_on(NodeId id) const;
 
   Bytes snapshot() const;
   /// False (and unchanged) when the bytes are no snapshot.
@@ -50,15 +53,19 @@ class MetadataState {
   Applied on(RaftIndex, const ChangeRetention&);
   LogInfo* find(LogId id);
   void index_logs();
+  void index_log(const LogInfo& l, std::size_t at);
 
   ClusterMetadata state_;
   // Lookups only; never iterated. Rebuilt from state_.
   std::unordered_map<LogId, std::size_t> by_id_;
   std::unordered_map<std::string, LogId> by_name_;
+  std::map<NodeId, std::size_t> logs_on_;
 };
 
 /// Checks what a client asks for and fills in what it left 0 (C2): N = min(3, registered), W = majority, default segment size.
 /// invalid_argument or not_enough_nodes with the value and the limit.
 Result<LogOptions> effective_options(const std::string& name, LogOptions asked, std::size_t registered_nodes);
+/// R5: whole segments go, so that fewer bytes than one segment holds cannot be promised. invalid_argument with the value and the limit.
+Result<void> check_retention(const Retention& asked, std::uint64_t segment_size);
 
 }  // namespace loglog::sequencer

@@ -119,6 +119,10 @@ struct Options {
   Duration reach_every = 1s;            ///< S8: storage nodes are pinged, and followers tell the leader which they reach
   Duration watermark_delay = 1ms;       ///< how long a committed offset waits for an Order to go with, while runs are in flight
   Duration watermark_idle_interval = 50ms;
+  /// A log that nobody has asked for since this leader came, and of which all is known to be committed, gets no term start until
+  /// somebody does: nothing is written for it.
+  bool rest_idle_logs = true;
+  Duration retention_every = 1s;  ///< R5: of one log, the pause between two trims
   /// A run that its replicas miss is dropped by a new term when its producer's connection has been closed for so long,
   Duration producer_gone_after = 100ms;
   /// or each of them has reported it so often: a node reports again a second after the producer was asked (V1).

@@ -137,6 +137,7 @@ class SequencerMachine final : private LogHost {
   void event(Event::Level, std::string) override;
   void opened(LogId) override;
   void begin_term(LogId, Term floor) override;
+  void trim(LogId, Offset) override;
   RaftIndex metadata_version() const override { return metadata_.version(); }
   InstanceId instance() const override { return instance_; }
   std::uint64_t wall_ms() const override;
@@ -159,6 +160,7 @@ class SequencerMachine final : private LogHost {
   void node_connected(ConnectionId id, const Connection& c);
   void check_node(NodeId id);
   void push_metadata(NodeId id, Node& n);
+  Duration push_pause() const;
   void push_metadata_to_all();
   void seal_node(NodeId id, Node& n);
   void node_sealed(NodeId id, Node& n);

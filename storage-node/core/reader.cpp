@@ -59,6 +59,21 @@ void Reader::credit(ConnectionId from, RequestId request, std::uint32_t bytes) {
   push({from, request});
 }
 
+SegmentsAre Reader::segments(Offset from) const {
+  SegmentsAre out{s_.id, s_.first(), s_.committed, {}, {}};
+  const std::vector<Offset>& firsts = s_.segments.firsts();
+  auto next = std::upper_bound(firsts.begin(), firsts.end(), from);
+  if (next != firsts.begin()) --next;
+  for (; next != firsts.end() && *next < s_.readable_end() && out.begins.size() < segments_listed_max; ++next) out.begins.push_back(*next);
+  if (out.begins.empty()) return out;
+  const Offset end = next == firsts.end() ? s_.readable_end() : std::min(*next, s_.readable_end());
+  for (const TermStart& t : s_.terms)
+    // The log's first term begins with its first segment.
+    if (t.offset > out.begins.front() && t.offset < end && !std::binary_search(firsts.begin(), firsts.end(), t.offset))
+      out.terms.push_back(t.offset);
+  return out;
+}
+
 void Reader::push(FollowKey key) {
   for (;;) {
     const auto it = follows_.find(key);

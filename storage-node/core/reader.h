@@ -1,4 +1,5 @@
-// READ with wait and FOLLOW with credit (§7): raw bytes below the committed offset; nothing is parsed.
+// READ with wait and FOLLOW with credit (§7): raw bytes below the committed offset; nothing is parsed. Where segments and terms begin,
+// whose first frames carry the leader's clock.
 #pragma once
 #include <map>
 
@@ -16,6 +17,8 @@ class Reader {
   void read(ConnectionId from, RequestId request, const Read& m);
   void follow(ConnectionId from, RequestId request, const Follow& m);
   void credit(ConnectionId from, RequestId request, std::uint32_t bytes);
+  /// Where committed segments and terms begin, from the file that holds `from` on.
+  SegmentsAre segments(Offset from) const;
   /// The committed offset or the trim point has moved.
   void wake();
   /// The connection is gone.

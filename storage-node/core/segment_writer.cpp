@@ -11,7 +11,6 @@
 
 namespace loglog::storage {
 namespace {
-constexpr std::uint64_t first_file_size = 1u << 20;
 constexpr Duration space_asked_every = 1s;
 // The first fdatasync over space that was only reserved makes the file system write a journal entry. Zeros written beforehand spare
 // that, and cost as much of the disk as the bytes themselves: worth it for small groups, not for groups above this size.
@@ -27,8 +26,8 @@ std::uint64_t SegmentWriter::file_size() const {
   return segment_header_size + segment_size() + std::min<std::uint64_t>(run_size_target, segment_size() / 4);
 }
 
-/// A log that may stay idle begins small.
-std::uint64_t SegmentWriter::next_file_size() const { return s_.segments.empty() ? std::min(first_file_size, file_size()) : file_size(); }
+/// A log that may stay idle, or was, begins its file small: one that is written has the next file prepared before it is wanted.
+std::uint64_t SegmentWriter::idle_file_size() const { return std::min(s_.node.options.idle_file_bytes, file_size()); }
 
 // ---- Space (K5): all that is written goes where space was reserved before it, so that only asking for space can fail.
 
@@ -48,7 +47,7 @@ bool SegmentWriter::make_room(bool opens, std::uint64_t bytes) {
   if (bytes <= there || (removed(Rule::K5_reserve) && !opens_file(opens))) return true;
   if (space_again_ != never) return false;
   if (opens_file(opens)) {
-    prepare(std::max(next_file_size(), segment_header_size + bytes), true);
+    prepare(std::max(idle_file_size(), segment_header_size + bytes), true);
   } else {
     grow(std::max(std::min(2 * capacity_, file_size()), capacity_ + (bytes - there)));
   }
@@ -100,7 +99,7 @@ void SegmentWriter::tick() {
   if (s_.no_space == Errc::ok || s_.dropped || preparing_ || growing_) return;
   // Nothing waits for room any more: whether there is space shows when the next file is made.
   if (next_size_ > 0) s_.no_space = Errc::ok;
-  else prepare(next_file_size(), true);
+  else prepare(s_.segments.empty() ? idle_file_size() : file_size(), true);
 }
 
 /// Early enough that nobody waits for it, and that a full disk is known while what was ordered still fits.

@@ -40,7 +40,7 @@ class SegmentWriter {
   Bytes next_marks();
   std::uint64_t segment_size() const;
   std::uint64_t file_size() const;
-  std::uint64_t next_file_size() const;
+  std::uint64_t idle_file_size() const;
   void prepare(std::uint64_t size, bool reserve_only);
   bool writes_large_groups() const;
   void grow(std::uint64_t size);

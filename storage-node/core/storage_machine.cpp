@@ -74,6 +74,8 @@ void StorageMachine::make_identity() {
 }
 
 void StorageMachine::find_logs(StartupDisk& disk) {
+  std::unordered_map<LogId, const LogInfo*> known;
+  for (const LogInfo& l : node_.metadata.logs) known[l.id] = &l;
   for (StartupDisk::LogFiles& f : disk.logs()) {
     LogInfo info;
     if (!f.tombstone && (f.info.empty() || !decode_record(f.info, info)) && f.segments.empty()) continue;  // its JOIN was never answered
@@ -90,8 +92,7 @@ void StorageMachine::find_logs(StartupDisk& disk) {
     if (!f.tombstone) {
       log->recovered(recover_log(disk, f.log, f.segments));
       info.id = f.log;
-      for (const LogInfo& l : node_.metadata.logs)
-        if (l.id == f.log) info = l;
+      if (const auto l = known.find(f.log); l != known.end()) info = *l->second;
       log->described(info, RaftIndex{});
     }
     logs_[f.log] = std::move(log);
@@ -530,6 +531,13 @@ void StorageMachine::on(ConnectionId from, RequestId request, Read& m) {
   if (l == nullptr) return;
   sessions_.at(from).users.insert(m.log);
   l->reader.read(from, request, m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId request, GetSegments& m) {
+  const LogReplica* l = find(m.log);
+  if (l == nullptr || !l->state.made) return node_.fail_request(from, request, Errc::not_member);
+  if (l->state.dropped) return node_.fail_request(from, request, Errc::no_such_log);
+  node_.send(from, request, l->reader.segments(m.from));
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Follow& m) {

@@ -84,6 +84,7 @@ class StorageMachine {
   void on(ConnectionId from, RequestId request, GetMetadata& m);
   void on(ConnectionId from, RequestId request, Upload& m);
   void on(ConnectionId from, RequestId request, Read& m);
+  void on(ConnectionId from, RequestId request, GetSegments& m);
   void on(ConnectionId from, RequestId request, Follow& m);
   void on(ConnectionId from, RequestId request, Credit& m);
   void on(ConnectionId from, RequestId request, ReportCorrupt& m);

@@ -11,6 +11,9 @@
 
 namespace loglog::simulator {
 
+/// A leader's clock is read in whole milliseconds, and goes on from there in whole milliseconds.
+constexpr Duration clock_error = 2ms;
+
 std::string short_form(const std::string& payload) { return payload.substr(0, payload.find('#')); }
 
 std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Offset from) {
@@ -33,6 +36,20 @@ std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Of
       rest = rest.subspan(n);
       at += n;
     }
+  }
+  return out;
+}
+
+std::vector<ClockedPoint> clocked_points(const SimulatedDisk::Log& log, LogId id, Offset committed) {
+  std::vector<ClockedPoint> out;
+  const auto all = bytes_of(log, id);
+  ByteSpan rest = all ? ByteSpan(all->bytes) : ByteSpan();
+  for (Offset at = all ? all->first : committed; at < committed && !rest.empty();) {
+    const FrameView v = look_at_frame(rest, id, at, true);
+    if (v.state != FrameState::good) break;
+    if (const auto clock = clock_at(rest, id, at)) out.push_back({at, *clock});
+    rest = rest.subspan(v.prefix.frame_length());
+    at += v.prefix.frame_length();
   }
   return out;
 }
@@ -108,7 +125,7 @@ Offset LogHistory::acknowledged_by(std::uint64_t wall_ms) const {
 }
 
 void LogHistory::unknown_early(const std::string& payload, const std::string& why) {
-  if (!trims_.empty()) return;
+  if (!trims_.empty() || world_.options.retention != Retention{}) return;
   violated(world_, promise::unknown,
            fmt::format("{} is unknown before its deadline, and nothing was trimmed: {}", short_form(payload), why));
 }
@@ -137,7 +154,9 @@ void LogHistory::begins_at(Offset first) {
     for (; number < trims_.size(); ++number) highest = std::max(highest, trims_[number].point);
     return highest;
   };
-  if (first > asked_from(0))
+  const bool retained = first > asked_from(0) && places_.may_go(log_, first);
+  if (retained) retained_from_ = std::max(retained_from_, first);
+  else if (first > std::max(asked_from(0), retained_from_))
     violated(world_, promise::trim_bounds,
              fmt::format("the log begins at {}, trims were asked up to {}", first.value, asked_from(0).value));
   begins_ = std::max(begins_, first);
@@ -146,7 +165,7 @@ void LogHistory::begins_at(Offset first) {
     if (a->first >= begins_) continue;
     const Begun& begun = begun_[a->second];
     if (begun.trims == 0) break;
-    if (a->first >= asked_from(begun.trims))
+    if (a->first >= std::max(asked_from(begun.trims), retained_from_))
       violated(world_, promise::trim_bounds,
                fmt::format("{} stands at {}, the log begins at {}, and trims that were asked since go up to {}", short_form(a->second),
                            a->first.value, begins_.value, asked_from(begun.trims).value));
@@ -170,6 +189,10 @@ void LogHistory::fully_read(const std::vector<client::Entry>& entries, Offset fi
     entry_read(e);
   }
   for (const auto& [from, to] : std::map(passed_over_)) passed_over(from, to);  // acknowledged since
+  for (const auto& [time, point] : points_)
+    if (const Offset since = places_.first_since(log_, time); world_.options.clocks_agree && since < point)
+      violated(world_, promise::time,
+               fmt::format("at {} ms the log is said to stand at {}, a run at {} was ordered since", time, point.value, since.value));
   for (const auto& [payload, offset] : acknowledged_) {
     if (offset < first) continue;  // trimmed
     const auto at = found.find(payload);
@@ -181,13 +204,65 @@ void LogHistory::fully_read(const std::vector<client::Entry>& entries, Offset fi
   }
 }
 
+// ---- what was ordered when
+
+void PlaceWatch::order(const Order& m) {
+  Places& places = logs_[m.log];
+  Offset at = m.previous_end;
+  for (const OrderItem& item : m.items) {
+    if (item.run.producer != ProducerId{}) {
+      // Told again to a replica that lags, it was ordered before.
+      const auto [place, fresh] = places.runs.try_emplace(at, Placed{m.term, world_.scheduler.now()});
+      if (!fresh && place->second.term < m.term) place->second = {m.term, world_.scheduler.now()};
+    }
+    at += item.run.length;
+  }
+}
+
+void PlaceWatch::durable(const Process& from, const Durable& m) {
+  Places& places = logs_[m.log];
+  Offset& tail = places.durable[{m.term, from.name()}];
+  tail = std::max(tail, m.tail);
+  std::vector<Offset> tails;
+  for (auto d = places.durable.lower_bound({m.term, {}}); d != places.durable.end() && d->first.first == m.term; ++d)
+    tails.push_back(d->second);
+  const std::size_t quorum = world_.options.retention_quorum;
+  if (tails.size() < quorum) return;
+  std::sort(tails.begin(), tails.end(), std::greater<>());
+  places.committed = std::max(places.committed, tails[quorum - 1]);
+}
+
+bool PlaceWatch::may_go(LogId log, Offset point) {
+  const Retention& r = world_.options.retention;
+  Places& places = logs_[log];
+  if (r.bytes > 0 && point + r.bytes <= places.committed) return true;
+  if (r.ms == 0) return false;
+  for (auto run = places.runs.lower_bound(places.looked_to); run != places.runs.end() && run->first < point; ++run)
+    places.newest_below = std::max(places.newest_below, run->second.when);
+  places.looked_to = std::max(places.looked_to, point);
+  const Duration age = Duration(static_cast<std::int64_t>(r.ms) * 1000) - clock_error;
+  return !world_.options.clocks_agree || world_.scheduler.now() - places.newest_below >= age;
+}
+
+Offset PlaceWatch::first_since(LogId log, std::uint64_t wall_ms) const {
+  const auto places = logs_.find(log);
+  if (places == logs_.end()) return no_offset;
+  for (const auto& [at, placed] : places->second.runs) {
+    if (at >= places->second.committed) break;
+    if (wall_ms_at(placed.when - clock_error) >= wall_ms) return at;
+  }
+  return no_offset;
+}
+
 // ---- the wire
 
-WireWatch::WireWatch(World& world) : world_(world) {
+WireWatch::WireWatch(World& world, PlaceWatch& places) : world_(world), places_(places) {
   world_.network.tap = [this](const Process& from, const Process&, const Message& m) {
     if (const auto* s = std::get_if<Seal>(&m)) seal(from, *s);
     else if (const auto* o = std::get_if<Order>(&m)) order(from, *o);
-    else if (const auto* d = std::get_if<Durable>(&m)) durable(*d);
+    else if (const auto* d = std::get_if<Durable>(&m)) durable(from, *d);
+    else if (const auto* t = std::get_if<TrimTo>(&m); t != nullptr && on_trim) on_trim(t->log, t->offset);
+    else if (const auto* l = std::get_if<SegmentsAre>(&m)) tells_committed(from, l->log, l->committed);
     else if (const auto* p = std::get_if<Page>(&m)) page(from, *p);
     else if (const auto* is = std::get_if<StateIs>(&m)) state(from, *is);
     else if (const auto* u = std::get_if<Upload>(&m)) upload(from, *u);
@@ -243,6 +318,7 @@ void WireWatch::order(const Process& from, const Order& m) {
   if (!fresh && at->second != from.name())
     violated(world_, promise::one_leader,
              fmt::format("{} and {} both order in term {} of log {}", at->second, from.name(), m.term.value, m.log.value));
+  places_.order(m);
   Offset end = m.previous_end;
   for (const OrderItem& item : m.items) {
     const Placed placed{item.run.digest, item.run.producer, item.run.first};
@@ -255,7 +331,8 @@ void WireWatch::order(const Process& from, const Order& m) {
 }
 
 // The leader hears of an acknowledgement later than this.
-void WireWatch::durable(const Durable& m) {
+void WireWatch::durable(const Process& from, const Durable& m) {
+  places_.durable(from, m);
   Unwritten& u = unwritten_[{m.log, m.term}];
   u.written = std::max(u.written, m.tail);
   while (!u.ordered.empty() && u.ordered.begin()->first <= u.written) {
@@ -303,6 +380,19 @@ void Checkers::append_ended(LogId log, const std::string& payload, const client:
 void Checkers::entry_read(LogId log, const client::Entry& e) {
   ++read_;
   of(log).entry_read(e);
+}
+
+void Checkers::compare_times(const std::vector<std::uint64_t>& times, const std::vector<Offset>& answers,
+                             const std::vector<ClockedPoint>& points, Offset first) {
+  if (!world_.options.clocks_agree) return;  // clocks go back from one leader to the next: there is no one answer
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    Offset expected = first;
+    for (const ClockedPoint& p : points)
+      if (p.clock_ms < times[i]) expected = std::max(expected, p.offset);
+    if (answers[i] != expected)
+      violated(world_, promise::time,
+               fmt::format("at {} ms the log is said to stand at {}, not at {}", times[i], answers[i].value, expected.value));
+  }
 }
 
 void Checkers::compare_replicas(LogId log, Offset first, Offset committed) {

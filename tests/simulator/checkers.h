@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -42,7 +43,10 @@ inline constexpr Promise forward{"committed never moves back",
 inline constexpr Promise ruler{"committed lies on the ruler",
                                "a node names no committed offset beyond the tail it names, unless it has a hole"};
 inline constexpr Promise trim_bounds{"trim takes what was asked",
-                                     "nothing above the highest trim point asked for is trimmed, nor what was appended after the trims"};
+                                     "nothing above the highest trim point asked for is trimmed, nor what was appended after the trims, "
+                                     "but for what a retention allows: whole segments while as much stays, or that are as old"};
+inline constexpr Promise time{"a point in time misses nothing",
+                              "what was appended at or after a time stands at or behind where the log is said to stand at it"};
 inline constexpr Promise trim_forward{"trim never moves back", "a log does not begin before where it was said to begin"};
 inline constexpr Promise the_end{"no more means the end", "who is told that there is no more is not told so below what is committed there"};
 inline constexpr Promise follower{"a follower misses nothing", "a follower sees every acknowledged entry from where it began, or is told"};
@@ -77,18 +81,47 @@ inline constexpr std::array promises = {
     promise::one_leader, promise::ordered_once, promise::forward,   promise::ruler,      promise::trim_bounds, promise::trim_forward,
     promise::the_end,    promise::follower,     promise::full_disk, promise::fresh_name, promise::refusals,    promise::status,
     promise::ends,       promise::metadata,     promise::halts,     promise::steady,     promise::held_up,     promise::ahead,
-    promise::condition,  promise::in_the_way,   promise::fence,     promise::starts,     promise::progress};
+    promise::condition,  promise::in_the_way,   promise::fence,     promise::starts,     promise::progress,    promise::time};
 
 /// What reports call an entry.
 std::string short_form(const std::string& payload);
 /// Names the promise first.
 void violated(World& world, const Promise& p, const std::string& what);
 
+/// What was ordered, where and when, and what is durable on a write quorum, from the wire: what a retention may take, and what was
+/// appended since a point in time.
+class PlaceWatch {
+ public:
+  explicit PlaceWatch(World& world) : world_(world) {}
+  void order(const Order& m);
+  void durable(const Process& from, const Durable& m);
+  /// The log's retention lets all below go: enough is committed above, or all below was ordered so long ago. Points are asked about in
+  /// ascending order.
+  bool may_go(LogId log, Offset point);
+  /// Where the first run stands that was ordered at or after the time, by the world's clock, and is committed; no_offset: none is.
+  Offset first_since(LogId log, std::uint64_t wall_ms) const;
+
+ private:
+  struct Placed {
+    Term term;
+    Time when{};
+  };
+  struct Places {
+    std::map<Offset, Placed> runs;
+    std::map<std::pair<Term, std::string>, Offset> durable;
+    Offset committed{};
+    Offset looked_to{};   // by may_go
+    Time newest_below{};  // of what stands below that
+  };
+  World& world_;
+  std::map<LogId, Places> logs_;
+};
+
 /// What clients did and saw in one log: durability, unmoved, origin, agreement, once, producer_order, real_time, tail, failed,
 /// unknown, trim_bounds, trim_forward.
 class LogHistory {
  public:
-  LogHistory(World& world, LogId log) : world_(world), log_(log) {}
+  LogHistory(World& world, PlaceWatch& places, LogId log) : world_(world), places_(places), log_(log) {}
 
   void append_started(const std::string& payload);
   /// `wall_ms`: by the client's clock, for Bug::orders_by_clock alone.
@@ -109,6 +142,8 @@ class LogHistory {
   void trim_answered(std::size_t number);
   /// A follower was given nothing between two offsets.
   void passed_over(Offset from, Offset to);
+  /// Somebody was told that the log stood there at a time.
+  void point_told(std::uint64_t wall_ms, Offset point) { points_.push_back({wall_ms, point}); }
   /// Somebody was told that the log begins there.
   void begins_at(Offset first);
 
@@ -127,6 +162,7 @@ class LogHistory {
     Offset stands = no_offset;  // where it was read
   };
   World& world_;
+  PlaceWatch& places_;
   LogId log_;
   std::map<std::string, Begun> begun_;
   std::map<std::string, Offset> acknowledged_;
@@ -143,15 +179,19 @@ class LogHistory {
   std::vector<Asked> trims_;
   std::size_t answered_trims_ = 0;  // the first ones
   Offset begin_floor_{};
-  Offset begins_{};                       // the highest that anybody was told
-  std::map<Offset, Offset> passed_over_;  // from, to
+  Offset begins_{};                                       // the highest that anybody was told
+  Offset retained_from_{};                                // the highest that a retention was right to take
+  std::map<Offset, Offset> passed_over_;                  // from, to
+  std::vector<std::pair<std::uint64_t, Offset>> points_;  // times, and where the log was said to stand
 };
 
 /// Watches the wire: one_leader, ordered_once, number, forward, ruler, the_end, halts; and what a sequencer has on its disk of what it
 /// calls committed: metadata; ahead.
 class WireWatch {
  public:
-  explicit WireWatch(World& world);
+  WireWatch(World& world, PlaceWatch& places);
+  /// The leader of a log with a retention tells where it is trimmed to.
+  std::function<void(LogId, Offset)> on_trim;
 
  private:
   struct Placed {
@@ -161,7 +201,7 @@ class WireWatch {
   };
   void seal(const Process& from, const Seal& m);
   void order(const Process& from, const Order& m);
-  void durable(const Durable& m);
+  void durable(const Process& from, const Durable& m);
   void ahead(const Order& m, Offset end, ProducerId producer);
   void page(const Process& from, const Page& m);
   void state(const Process& from, const StateIs& m);
@@ -175,6 +215,7 @@ class WireWatch {
     std::map<ProducerId, std::size_t> runs;
   };
   World& world_;
+  PlaceWatch& places_;
   std::map<std::pair<LogId, Term>, Unwritten> unwritten_;
   std::map<std::pair<LogId, Term>, InstanceId> instance_of_;
   std::map<std::pair<LogId, Term>, std::string> orders_in_;
@@ -185,12 +226,20 @@ class WireWatch {
   std::map<std::pair<std::string, std::uint64_t>, RaftIndex> compared_;        // sequencer, life: up to there
 };
 
+/// A segment or term start, and the leader's clock in it.
+struct ClockedPoint {
+  Offset offset;
+  std::uint64_t clock_ms;
+};
+
 class Checkers {
  public:
-  explicit Checkers(World& world) : world_(world), wire_(world) {}
+  explicit Checkers(World& world) : world_(world), places_(world), wire_(world, places_) {
+    if (world.options.retention != Retention{}) wire_.on_trim = [this](LogId log, Offset to) { of(log).begins_at(to); };
+  }
 
   ConditionChecker& conditions(LogId log) { return conditions_.try_emplace(log, world_).first->second; }
-  LogHistory& of(LogId log) { return logs_.try_emplace(log, world_, log).first->second; }
+  LogHistory& of(LogId log) { return logs_.try_emplace(log, world_, places_, log).first->second; }
 
   void append_started(LogId log, const std::string& payload) { of(log).append_started(payload); }
   void append_ended(LogId log, const std::string& payload, const client::Completion& result, std::uint64_t wall_ms);
@@ -202,6 +251,10 @@ class Checkers {
   /// trim point is nobody's.
   void compare_replicas(LogId log, Offset first, Offset committed);
 
+  /// time: the answers must be exactly what the replicas' files say; nothing hinders anybody any more.
+  void compare_times(const std::vector<std::uint64_t>& times, const std::vector<Offset>& answers, const std::vector<ClockedPoint>& points,
+                     Offset first);
+
   std::uint64_t acknowledged() const { return acknowledged_; }
   std::uint64_t failed() const { return failed_; }
   std::uint64_t unknown() const { return unknown_; }
@@ -209,6 +262,7 @@ class Checkers {
 
  private:
   World& world_;
+  PlaceWatch places_;
   WireWatch wire_;
   std::map<LogId, LogHistory> logs_;
   std::map<LogId, ConditionChecker> conditions_;
@@ -227,5 +281,7 @@ struct ReplicaBytes {
   Offset end() const { return first + bytes.size(); }
 };
 std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Offset from = {});
+/// Of one replica's files, below `committed`.
+std::vector<ClockedPoint> clocked_points(const SimulatedDisk::Log& log, LogId id, Offset committed);
 
 }  // namespace loglog::simulator

@@ -79,6 +79,7 @@ int main(int argc, char** argv) {
   bool keep_going = false;
   bool controls = false;
   bool list = false;
+  bool rest = false;
   bool eager = false;
   bool observed = false;
   auto* plan_option = app.add_option("--plan", plan_file, "one plan file")->check(CLI::ExistingFile);
@@ -88,6 +89,7 @@ int main(int argc, char** argv) {
   app.add_option("--soak", soak, "fresh random seeds over all plans for so many seconds")->excludes(seeds_option);
   app.add_option("--load", load, "so many times the entries of each client, with pauses so much shorter")->check(CLI::Range(1, 100));
   app.add_option("--jobs", jobs, "processes; default one a core")->check(CLI::Range(1, 256));
+  app.add_flag("--rest", rest, "in every plan, logs that nobody asks for get no term start");
   app.add_flag("--eager", eager, "in every plan, clients commit along with their uploads (V1)");
   app.add_flag("--observed", observed, "in every plan, clients count what replicas say is durable (V2)");
   app.add_flag("--trace", trace, "print the run of one seed as a story");
@@ -119,6 +121,7 @@ int main(int argc, char** argv) {
   for (Plan& p : plans) {
     p.workload.entries_per_client *= load;
     p.workload.think_max /= load;
+    p.rest = p.rest || rest;
     p.eager = p.eager || eager;
     p.observed = p.observed || observed;
   }
@@ -139,7 +142,8 @@ int main(int argc, char** argv) {
         if (!r.violation.empty())
           fmt::print("VIOLATION {}\n  replay: loglog-simulate --plan tests/simulator/plans/{}.txt --seed {}{} --trace\n", r.violation,
                      job.plan->name, r.seed,
-                     (load == 1 ? "" : fmt::format(" --load {}", load)) + (eager ? " --eager" : "") + (observed ? " --observed" : ""));
+                     (load == 1 ? "" : fmt::format(" --load {}", load)) + (rest ? " --rest" : "") + (eager ? " --eager" : "") +
+                         (observed ? " --observed" : ""));
         if (soak > 0 && totals.wall() - told >= 30) {
           told = totals.wall();
           fmt::print("{:.0f} s: {} seeds, {:.0f} simulated s, {} acknowledged, {} violations\n", told, totals.runs,

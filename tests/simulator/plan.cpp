@@ -11,6 +11,8 @@
 
 namespace loglog::simulator {
 
+bool Plan::clocks_agree() const { return clock_drift_ppm_max == 0 && !faults.contains("clock_jump"); }
+
 bool Plan::damages_disks() const {
   static const auto kinds = {"eio_read", "rot_below", "rot_above", "misdirected", "stale_blocks", "truncated_file"};
   return std::any_of(kinds.begin(), kinds.end(), [this](const char* kind) { return faults.contains(kind); });
@@ -31,6 +33,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "leave_down") p.leave_down = value != 0;
   else if (key == "leave_deaf") p.leave_deaf = value != 0;
   else if (key == "all_succeed") p.all_succeed = value != 0;
+  else if (key == "rest") p.rest = value != 0;
   else if (key == "eager") p.eager = value != 0;
   else if (key == "observed") p.observed = value != 0;
   else if (key == "append_within_ms") p.workload.append_within = ms;
@@ -47,6 +50,9 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "trim_every_ms") p.workload.trim_every = ms;
   else if (key == "conditional") p.workload.conditional = value != 0;
   else if (key == "fence_every_ms") p.workload.fence_every = ms;
+  else if (key == "retention_kib") p.workload.retention.bytes = value << 10;
+  else if (key == "retention_ms") p.workload.retention.ms = value;
+  else if (key == "times_every_ms") p.workload.times_every = ms;
   else if (key == "trim_wildly") p.workload.trim_wildly = value != 0;
   else if (key == "read_every_ms") p.workload.read_every = ms;
   else if (key == "follow_anew_ms") p.workload.follow_anew = ms;
@@ -56,6 +62,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "snapshot_every") p.snapshot_every = value;
   else if (key == "ask_every_ms") p.workload.ask_every = ms;
   else if (key == "staging_kib") p.staging_bytes_max = value << 10;
+  else if (key == "idle_file_kib") p.idle_file_bytes = value << 10;
   else if (key == "clock_drift_ppm") p.clock_drift_ppm_max = static_cast<std::int64_t>(value);
   else if (key == "faults_for_ms") p.faults_for = ms;
   else if (key == "network_delay_max_us") p.network_delay_max = Duration(static_cast<std::int64_t>(value));

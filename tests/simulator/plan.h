@@ -18,6 +18,7 @@ struct Plan {
   bool leave_deaf = false;   ///< healing leaves the leader deaf: the other sequencers must do
   bool all_succeed = false;  ///< nothing hinders any append: none may end without being committed
   WorkloadOptions workload;
+  bool rest = false;      ///< logs that nobody asks for get no term start
   bool eager = false;     ///< clients commit along with their uploads (V1)
   bool observed = false;  ///< clients count what replicas say is durable (V2)
   Duration faults_for{};
@@ -26,12 +27,14 @@ struct Plan {
   std::int64_t clock_drift_ppm_max = 0;
   std::size_t producers_max = 65'536;
   std::uint64_t staging_bytes_max = 256u << 20;
+  std::uint64_t idle_file_bytes = 1u << 20;
   std::uint32_t reference_window = 65'536;
   std::uint64_t snapshot_every = 1024;
   std::size_t unwritten_per_producer = 64;
   std::map<std::string, Duration> faults;  ///< kind → mean interval
 
   bool damages_disks() const;
+  bool clocks_agree() const;
 };
 
 /// Unknown words are refused with the line.

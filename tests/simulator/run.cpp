@@ -23,6 +23,7 @@ class Run {
   void restart_nodes();
   void settle_log(int i);
   bool audit(const FullRead& read);
+  void look_up_times(const FullRead& read);
   ClientProcess& reader() { return *world_.clients.back(); }
   void pass(Duration d) {
     world_.scheduler.run_until(world_.scheduler.now() + d, [this] { return world_.violated(); });
@@ -108,12 +109,32 @@ void Run::settle_log(int i) {
   checkers_.conditions(read.log()).judge(read.entries(), read.first());
   if (!world_.has(Bug::nobody_audits) && !audit(read)) return;
   checkers_.compare_replicas(read.log(), read.first(), read.committed());
+  if (plan_.workload.times_every > 0us && !world_.violated()) look_up_times(read);
   // The leader's own frames may stand behind the last entry: followers are not told of them.
   const Offset last = read.entries().empty() ? Offset{} : read.entries().back().next;
   for (const auto& w : work_)
     if (w->log() == read.log() && !wait(10s, 100ms, [&] { return w->followed_to() >= last; }))
       return violated(world_, promise::progress,
                       fmt::format("a follower stands at {}, the last entry ends at {}", w->followed_to().value, last.value));
+  reader().on_completed = nullptr;
+}
+
+// What a point in time is, is read from a replica's files too.
+void Run::look_up_times(const FullRead& read) {
+  std::vector<ClockedPoint> points;
+  for (const auto& node : world_.storage) {
+    const auto log = node->disk.content().find(read.log());
+    if (node->alive() && log != node->disk.content().end()) points = clocked_points(log->second, read.log(), read.committed());
+    if (!points.empty()) break;
+  }
+  std::vector<std::uint64_t> times{0, ~std::uint64_t{0}};
+  for (std::size_t i = 0; i < points.size(); i += 1 + points.size() / 8)
+    times.insert(times.end(), {points[i].clock_ms, points[i].clock_ms + 1});
+  TimeRead asked(reader(), read.log(), times);
+  asked.start();
+  if (!wait(30s, 20ms, [&] { return asked.done(); }))
+    return violated(world_, promise::progress, "a point in time is not found within 30 s; last answer: " + asked.last_error());
+  checkers_.compare_times(asked.times(), asked.answers(), points, read.first());
   reader().on_completed = nullptr;
 }
 
@@ -175,11 +196,17 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.clock_drift_ppm_max = plan.clock_drift_ppm_max;
   o.producers_max = plan.producers_max;
   o.staging_bytes_max = plan.staging_bytes_max;
+  o.idle_file_bytes = plan.idle_file_bytes;
   o.reference_window = plan.reference_window;
   o.snapshot_every = plan.snapshot_every;
   o.unwritten_per_producer = plan.unwritten_per_producer;
+  o.rest = plan.rest;
   o.eager = plan.eager;
   o.observed = plan.observed;
+  o.retention = plan.workload.retention;
+  o.retention_quorum =
+      plan.workload.write_quorum > 0 ? plan.workload.write_quorum : static_cast<std::uint8_t>(plan.workload.replicas / 2 + 1);
+  o.clocks_agree = plan.clocks_agree();
   o.bugs = bugs;
   o.trace = trace;
   return Run(plan, o).go();

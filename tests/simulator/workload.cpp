@@ -57,7 +57,8 @@ void ClientWorkload::open() {
   process_.call([&](client::ClientMachine& m) {
     if (creates_)
       m.create_log(now, token(Kind::create), name_,
-                   LogOptions{options_.replicas, options_.write_quorum, options_.segment_size, Durability::sync, {}}, now + 5s);
+                   LogOptions{options_.replicas, options_.write_quorum, options_.segment_size, Durability::sync, options_.retention},
+                   now + 5s);
     else m.open_log(now, token(Kind::open), name_, now + 5s);
   });
 }
@@ -70,6 +71,7 @@ void ClientWorkload::opened(LogId log) {
   ask_tail();
   if (options_.read_every > 0us) later(options_.read_every, &ClientWorkload::read_again);
   if (options_.fence_every > 0us) later(up_to(2 * options_.fence_every), &ClientWorkload::fence);
+  if (options_.times_every > 0us) later(options_.times_every, &ClientWorkload::ask_time);
   if (first_of_log_ && options_.trim_every > 0us) later(options_.trim_every, &ClientWorkload::trim);
 }
 
@@ -200,6 +202,24 @@ void ClientWorkload::read_ended(const Pending& p, const client::Completion& resu
              fmt::format("a read at {}, where an entry stands, begins at {}", p.floor.value, d->entries.front().offset.value));
 }
 
+void ClientWorkload::ask_time() {
+  if (resting_) return;
+  const std::uint64_t time = process_.wall_ms() - world_.random.below(8000);
+  process_.call([&](client::ClientMachine& m) {
+    const Time now = process_.now();
+    const Token t = token(Kind::time);
+    pending_[t.value].time_ms = time;
+    m.offset_at(now, t, log_, time, now + 5s);
+  });
+  later(up_to(2 * options_.times_every), &ClientWorkload::ask_time);
+}
+
+void ClientWorkload::time_answered(const Pending& p, const client::Completion& result) {
+  const auto* found = std::get_if<client::PointInTime>(&result);
+  world_.faults.count(found ? "points in time" : "points in time not found");
+  if (found) checkers_.of(log_).point_told(p.time_ms, found->offset);
+}
+
 void ClientWorkload::ask_tail() {
   if (resting_) return;
   const Offset floor = checkers_.of(log_).tail_floor();
@@ -308,6 +328,9 @@ void ClientWorkload::completed(const client::Completed& c) {
     case Kind::fence:
       fence_answered(p, c.result);
       break;
+    case Kind::time:
+      time_answered(p, c.result);
+      break;
     case Kind::trim:
       world_.faults.count(failure ? "trims refused" : "trims");
       if (!failure) checkers_.of(log_).trim_answered(p.number);
@@ -395,6 +418,24 @@ void LogChurn::completed(const client::Completed& c) {
 }
 
 // ---- the end
+
+TimeRead::TimeRead(ClientProcess& process, LogId log, std::vector<std::uint64_t> times)
+    : process_(process), log_(log), times_(std::move(times)) {}
+
+void TimeRead::start() {
+  process_.on_completed = [this](const client::Completed& c) {
+    if (c.token.value != tokens_) return;
+    if (const auto* found = std::get_if<client::PointInTime>(&c.result)) answers_.push_back(found->offset);
+    else error_ = std::get<client::Failure>(c.result).error.message();
+    if (!done()) next();
+  };
+  if (!done()) next();
+}
+
+void TimeRead::next() {
+  const Time now = process_.now();
+  process_.call([&](client::ClientMachine& m) { m.offset_at(now, Token{++tokens_}, log_, times_[answers_.size()], now + 5s); });
+}
 
 FullRead::FullRead(World& world, ClientProcess& process, std::string log) : world_(world), process_(process), name_(std::move(log)) {}
 

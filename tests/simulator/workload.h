@@ -30,6 +30,8 @@ struct WorkloadOptions {
   Duration ask_every{};           ///< a client asks for status, lists and what is to be refused, with such pauses; 0: never
   bool conditional = false;       ///< clients append only where they have seen the log's end (F1)
   Duration fence_every{};         ///< each client takes over as the log's writer, with such pauses (F2); 0: never
+  Retention retention;            ///< of each log
+  Duration times_every{};         ///< each client asks where its log stood at some time before; 0: never
   Duration churn{};               ///< a log is created, written, read and deleted, over and over, with such pauses; 0: never
 };
 
@@ -51,7 +53,7 @@ class ClientWorkload {
   bool close();
 
  private:
-  enum class Kind { create, open, append, follow, tail, trim, read, fence };
+  enum class Kind { create, open, append, follow, tail, trim, read, fence, time };
   struct Pending {
     Kind kind;
     std::string payload;
@@ -62,6 +64,7 @@ class ClientWorkload {
     Offset begin_floor{};        // of a tail
     std::size_t number = 0;      // of a trim
     FenceToken fence{};          // asked for
+    std::uint64_t time_ms = 0;   // asked for
   };
   client::Token token(Kind kind, std::string payload = {}, Offset floor = {});
   void completed(const client::Completed& c);
@@ -76,6 +79,8 @@ class ClientWorkload {
   void followed(const client::Completed& c);
   void read_again();
   void read_ended(const Pending& p, const client::Completion& result);
+  void ask_time();
+  void time_answered(const Pending& p, const client::Completion& result);
   void ask_tail();
   void tail_answered(const Pending& p, const client::Completion& result);
   void trim();
@@ -141,6 +146,27 @@ class LogChurn {
   LogId log_{};
   std::set<LogId> gone_;
   bool resting_ = false;
+};
+
+/// Asks, after everything has healed, where a log stood at each of some times.
+class TimeRead {
+ public:
+  /// `times`: wall clock, milliseconds.
+  TimeRead(ClientProcess& process, LogId log, std::vector<std::uint64_t> times);
+  void start();
+  bool done() const { return answers_.size() == times_.size(); }
+  const std::vector<std::uint64_t>& times() const { return times_; }
+  const std::vector<Offset>& answers() const { return answers_; }
+  const std::string& last_error() const { return error_; }
+
+ private:
+  void next();
+  ClientProcess& process_;
+  LogId log_;
+  std::vector<std::uint64_t> times_;
+  std::vector<Offset> answers_;
+  std::uint64_t tokens_ = 4'000'000;
+  std::string error_ = "none came";
 };
 
 /// Reads a whole log with a fresh client, after everything has healed.

@@ -70,9 +70,9 @@ void Process::slow_down(Duration how_long, Duration cost) {
 
 Time Process::now() const { return clock_at_birth_ + (world_.scheduler.now() - born_) * (1'000'000 + drift_ppm_) / 1'000'000; }
 
-std::uint64_t Process::wall_ms() const {
-  return 1'700'000'000'000ULL + static_cast<std::uint64_t>(now().time_since_epoch().count() / 1000 + wall_offset_ms_);
-}
+std::uint64_t wall_ms_at(Time t) { return 1'700'000'000'000ULL + static_cast<std::uint64_t>(t.time_since_epoch().count() / 1000); }
+
+std::uint64_t Process::wall_ms() const { return wall_ms_at(now()) + static_cast<std::uint64_t>(wall_offset_ms_); }
 
 void Process::deliver(std::uint64_t life, std::function<void()> what) {
   if (!alive_ || life != life_) return;
@@ -117,6 +117,7 @@ void StorageProcess::on_start() {
   o.id = id_;
   o.cluster_name = "simulated";
   o.staging_bytes_max = world_.options.staging_bytes_max;
+  o.idle_file_bytes = world_.options.idle_file_bytes;
   o.staging_bytes_per_producer_max = std::max<std::uint64_t>(o.staging_bytes_max / 2, run_size_max);
   machine_ = std::make_unique<storage::StorageMachine>(o, world_.random.next());
   const auto started = machine_->start(now(), disk);
@@ -453,6 +454,7 @@ World::World(const WorldOptions& o) : options(o), random(o.seed), network(*this)
   so.producers_max = o.producers_max;
   so.reference_window = o.reference_window;
   so.snapshot_every = o.snapshot_every;
+  so.rest_idle_logs = o.rest;
   so.unwritten_runs_per_producer_max = o.unwritten_per_producer;
   client::Options co;
   co.eager_commit = o.eager;

@@ -35,11 +35,16 @@ struct WorldOptions {
   std::int64_t clock_drift_ppm_max = 0;
   std::size_t producers_max = 65'536;  ///< sequencer::Options
   std::uint64_t staging_bytes_max = 256u << 20;
-  std::uint32_t reference_window = 65'536;  ///< sequencer::Options
-  std::uint64_t snapshot_every = 1024;      ///< sequencer::Options
-  std::size_t unwritten_per_producer = 64;  ///< sequencer::Options
-  bool eager = false;                       ///< client::Options
-  bool observed = false;                    ///< client::Options
+  std::uint64_t idle_file_bytes = 1u << 20;  ///< storage::Options
+  std::uint32_t reference_window = 65'536;   ///< sequencer::Options
+  std::uint64_t snapshot_every = 1024;       ///< sequencer::Options
+  std::size_t unwritten_per_producer = 64;   ///< sequencer::Options
+  bool rest = false;                         ///< sequencer::Options
+  bool eager = false;                        ///< client::Options
+  bool observed = false;                     ///< client::Options
+  Retention retention;                       ///< of the logs that clients write, on `retention_quorum` copies
+  std::uint8_t retention_quorum = 2;
+  bool clocks_agree = true;  ///< no plan's fault sets one
   Bugs bugs;
   bool trace = false;
 };
@@ -51,6 +56,9 @@ struct FaultCounts {
 };
 
 class World;
+
+/// What a wall clock that nothing has set shows then, Unix milliseconds.
+std::uint64_t wall_ms_at(Time t);
 
 /// One process: an address, a life (incarnation), the connections it has.
 class Process {

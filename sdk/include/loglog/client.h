@@ -111,6 +111,10 @@ struct CreateOptions {
   std::uint32_t replicas = 0;       ///< storage nodes that hold the log; 0: min(3, nodes). At most 9
   std::uint32_t write_quorum = 0;   ///< replicas durable before an append is acknowledged; 0: the majority
   std::uint64_t segment_bytes = 0;  ///< 65536 to 16 GiB; 0: 64 MiB
+  /// Whole segments of old entries are trimmed while at least this many bytes stay; at least one segment's; 0: no bound.
+  std::uint64_t retention_bytes = 0;
+  /// … when all in them is older than this, by the leader's clock; 1 s to 100 years; 0: no bound.
+  std::chrono::milliseconds retention_age{0};
 };
 
 struct LogDetails {
@@ -121,6 +125,8 @@ struct LogDetails {
   std::uint64_t segment_bytes = 0;
   std::vector<std::uint32_t> nodes;
   EntryOffset trim = 0;
+  std::uint64_t retention_bytes = 0;           ///< 0: no bound
+  std::chrono::milliseconds retention_age{0};  ///< 0: no bound
 };
 
 struct TailPosition {
@@ -291,6 +297,10 @@ class Log {
   /// with 0 the one after the log's. What older writers have still got in lies below the returned end; read up to there, then
   /// append with AppendOptions::fence. A repeat is harmless. Errors: producer_fenced where a higher one was set, unavailable.
   std::expected<FencePosition, CallError> fence(std::uint64_t token = 0, std::optional<Milliseconds> timeout = {});
+  /// Where to read from to miss nothing that was appended at or after `time`, by the clocks of the leaders that were in office: at most
+  /// one segment, one term or one hour of traffic before it. The log's begin where it begins later. Needs no sequencer. Where a leader's
+  /// clock went back against the one before it, entries of that span of time may stand below.
+  std::expected<EntryOffset, CallError> offset_at(std::chrono::system_clock::time_point time);
   /// Linearizable: at least everything acknowledged anywhere before the call.
   std::expected<TailPosition, CallError> tail(std::optional<Milliseconds> timeout = {});
 
@@ -317,6 +327,8 @@ class Client {
   /// Entries below `offset` may go; answers with the trim point in force (never past committed). Errors: not_an_entry where no
   /// entry begins at `offset`, and those of a read there where no replica could show it.
   std::expected<EntryOffset, CallError> trim_log(const std::string& name, EntryOffset offset);
+  /// Replaces both bounds of the log's retention (see CreateOptions); 0: no bound. Errors: invalid_argument, no_such_log, unavailable.
+  std::expected<LogDetails, CallError> set_retention(const std::string& name, std::uint64_t bytes, std::chrono::milliseconds age);
   std::expected<ClusterReport, CallError> status(bool with_logs = true);
 
   /// What this client has done so far. Asks the client's thread, not the cluster; may be called in a callback.

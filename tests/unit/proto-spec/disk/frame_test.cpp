@@ -70,3 +70,22 @@ TEST_CASE("zeros are nothing, and nothing else is") {
   CHECK(look_at_frame(zeros, LogId{1}, Offset{0}, true).state == FrameState::nothing);
   CHECK(look_at_frame({}, LogId{1}, Offset{0}, true).state == FrameState::incomplete);
 }
+
+TEST_CASE("the leader's clock is read where a segment or a term starts, and nowhere else") {
+  TermStartPayload t;
+  t.clock_ms = 77;
+  t.members.resize(replicas_max);
+  CHECK(make_term_start_image(t).size() == term_start_size_max);
+  CHECK(make_segment_start_image({}).size() == segment_start_size);
+  const auto stamped = [](Bytes f) {
+    stamp_frame(f.mutable_data(), static_cast<std::uint32_t>(f.size()), Term{3}, LogId{2}, Offset{100}, Chain{});
+    return f;
+  };
+  const Bytes segment = stamped(make_segment_start_image({88, Term{2}, Offset{5}}));
+  CHECK(clock_at(stamped(make_term_start_image(t)), LogId{2}, Offset{100}) == 77);
+  CHECK(clock_at(segment, LogId{2}, Offset{100}) == 88);
+  CHECK(!clock_at(segment, LogId{2}, Offset{101}));
+  CHECK(!clock_at(segment.slice(0, segment.size() - 1), LogId{2}, Offset{100}));
+  CHECK(!clock_at(stamped(run_of({"an entry"})), LogId{2}, Offset{100}));
+  CHECK(!clock_at({}, LogId{2}, Offset{100}));
+}

@@ -40,6 +40,9 @@ struct Cluster {
   std::optional<std::vector<Member>> set;         // of the term; nullopt: the leader does not say
   std::optional<std::vector<Send>> held_uploads;  // not answered yet; nullopt: answered at once
   std::uint32_t page = 1u << 20;
+  std::vector<Offset> segment_starts, term_starts;
+  Offset first{};
+  std::optional<Errc> no_segments;  // why nobody says where they are
   std::uint32_t sequencers = 1, leads = 1;
 
   void append_to_log(Bytes frames, Term t) {
@@ -54,10 +57,17 @@ struct Cluster {
     }
     bytes = all;
   }
-  void begin_term(std::uint32_t t) {
+  void begin_segment(std::uint64_t clock) {
+    segment_starts.push_back(Offset{bytes.size()});
+    append_to_log(make_segment_start_image({clock, {}, {}}), term);
+  }
+  void begin_term(std::uint32_t t, std::uint64_t clock = 0) {
     term = Term{t};
     term_at = Offset{bytes.size()};
-    append_to_log(make_term_start_image(TermStartPayload{}), term);
+    term_starts.push_back(term_at);
+    TermStartPayload p;
+    p.clock_ms = clock;
+    append_to_log(make_term_start_image(p), term);
     term_end = Offset{bytes.size()};
   }
   Metadata metadata() const {
@@ -114,9 +124,19 @@ struct Cluster {
     if (const auto* r = std::get_if<Read>(&s.message)) {
       reads.push_back(s);
       if (lagging.contains(a)) return reply(s, Page{log_id, r->offset, Offset{}, Offset{}, Errc::not_here, {}});
+      if (r->offset < first) return reply(s, Page{log_id, r->offset, first, Offset{bytes.size()}, Errc::trimmed, {}});
       const bool end = r->offset.value >= bytes.size();
       reply(s, Page{log_id, r->offset, Offset{}, Offset{bytes.size()}, end ? Errc::past_end : Errc::ok,
                     end ? Bytes() : slice(a, r->offset, std::min(r->max_bytes, page))});
+    }
+    if (const auto* g = std::get_if<GetSegments>(&s.message)) {
+      if (no_segments) return reply(s, Failed{*no_segments, {}});
+      SegmentsAre are{log_id, first, Offset{bytes.size()}, {}, {}};
+      for (std::size_t i = 0; i < segment_starts.size() && are.begins.size() < segments_listed_max; ++i)
+        if (i + 1 == segment_starts.size() || segment_starts[i + 1] > g->from) are.begins.push_back(segment_starts[i]);
+      for (const Offset t : term_starts)
+        if (t >= are.begins.front() && (are.begins.size() < segments_listed_max || t < are.begins.back())) are.terms.push_back(t);
+      reply(s, are);
     }
     if (const auto* f = std::get_if<Follow>(&s.message)) {
       follows.push_back(s);
@@ -681,4 +701,126 @@ TEST_CASE("a read from one replica ends with what that one says, and tells it of
     }
     CHECK(asked(c) == std::set<std::string>{"n1", "n2", "n3"});
   }
+}
+
+namespace {
+/// A log of segments and terms with these clocks, an entry in each.
+struct Timed : Cluster {
+  std::vector<std::pair<Offset, std::uint64_t>> points;
+  void segment(std::uint64_t clock) {
+    points.emplace_back(Offset{bytes.size()}, clock);
+    begin_segment(clock);
+    entry();
+  }
+  void term_of(std::uint32_t t, std::uint64_t clock) {
+    points.emplace_back(Offset{bytes.size()}, clock);
+    begin_term(t, clock);
+    entry();
+  }
+  void entry() {
+    Bytes f = Bytes::allocate(frame_overhead + 500);
+    write_frame_image(f.mutable_data(), FrameKind::entry, ProducerId{1}, Sequence{points.size()}, Bytes::copy_of(std::string(500, 'x')));
+    append_to_log(f, term);
+  }
+  Offset expected(std::uint64_t time) const {
+    Offset best = first;
+    for (const auto& [offset, clock] : points)
+      if (clock < time) best = std::max(best, offset);
+    return best;
+  }
+  std::uint64_t asked = 0;
+  std::optional<Offset> ask(std::uint64_t time) {
+    done.clear();
+    machine.offset_at(now, Token{9000 + ++asked}, log_id, time, now + 5s);
+    pass(200ms);
+    REQUIRE(done.size() == 1);
+    const auto* found = std::get_if<PointInTime>(&done[0].result);
+    return found ? std::optional(found->offset) : std::nullopt;
+  }
+};
+}  // namespace
+
+TEST_CASE("a point in time is the last segment or term start before it, found by a few small reads") {
+  Timed c;
+  c.segment(1000);
+  c.term_of(1, 1000);
+  for (std::uint64_t i = 1; i < 60; ++i) {
+    c.segment(1000 + i * 100);
+    if (i % 7 == 0) c.term_of(static_cast<std::uint32_t>(1 + i), 1050 + i * 100);
+  }
+  SUBCASE("whole") {}
+  SUBCASE("trimmed inside a segment") { c.first = c.points[11].first + segment_start_size; }
+  SUBCASE("one replica down") { c.down = {"n2"}; }
+  for (const std::uint64_t time : {0, 1000, 1001, 1100, 1101, 1750, 1751, 1800, 3333, 6900, 6901, 1'000'000}) {
+    CAPTURE(time);
+    c.reads.clear();
+    CHECK(c.ask(time) == c.expected(time));
+    CHECK(c.reads.size() <= 8);
+    for (const Send& s : c.reads) CHECK(std::get<Read>(s.message).max_bytes <= 256);
+  }
+  CHECK(c.reports.empty());
+}
+
+TEST_CASE("a point in time: where clocks went back, the search ends and gives a point before the time") {
+  Timed c;
+  c.segment(5000);
+  c.term_of(1, 5000);
+  for (std::uint64_t i = 0; i < 40; ++i) c.segment(i % 9 == 0 ? 9000 - i : 1000 + i);
+  for (std::uint64_t time = 900; time < 9100; time += 100) {
+    const auto found = c.ask(time);
+    REQUIRE(found);
+    for (const auto& [offset, clock] : c.points)
+      if (offset == *found && offset > Offset{}) CHECK(clock < time);
+  }
+}
+
+TEST_CASE("a point in time: a bad start frame is reported, and read elsewhere") {
+  Timed c;
+  c.segment(1000);
+  c.term_of(1, 1000);
+  c.points.emplace_back(Offset{c.bytes.size()}, 2000);
+  c.begin_segment(2000);  // at the very end, where the damage is
+  c.corrupt = {"n1", "n2"};
+  for (int i = 0; i < 4; ++i) CHECK(c.ask(3000) == c.points.back().first);
+  CHECK(!c.reports.empty());
+}
+
+TEST_CASE("a point in time in a log of more segments than one answer names") {
+  Timed c;
+  c.term = Term{1};
+  const std::size_t count = 2 * segments_listed_max + 100;
+  Bytes all = Bytes::allocate(count * segment_start_size);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Bytes image = make_segment_start_image({10 * (i + 1), {}, {}});
+    std::memcpy(all.mutable_data() + i * segment_start_size, image.data(), image.size());
+    c.segment_starts.push_back(Offset{i * segment_start_size});
+    c.points.emplace_back(c.segment_starts.back(), 10 * (i + 1));
+  }
+  c.append_to_log(all, Term{1});
+  for (const std::uint64_t time : {std::size_t{5}, std::size_t{12'345}, 10 * segments_listed_max, 10 * segments_listed_max + 1,
+                                   20 * segments_listed_max + 11, 10 * count + 1}) {
+    CAPTURE(time);
+    CHECK(c.ask(time) == c.expected(time));
+  }
+}
+
+TEST_CASE("a point in time: a log that is gone, and nobody who answers") {
+  Timed c;
+  c.segment(1000);
+  c.term_of(1, 1000);
+  c.no_segments = Errc::no_such_log;
+  CHECK(!c.ask(500));
+  CHECK(c.error(0) == Errc::no_such_log);
+  c.no_segments = Errc::not_member;
+  c.machine.offset_at(c.now, Token{1}, log_id, 500, c.now + 1s);
+  c.done.clear();
+  c.pass(1500ms);
+  REQUIRE(c.done.size() == 1);
+  CHECK(c.error(0) == Errc::not_member);
+  c.machine.offset_at(c.now, Token{2}, log_id, 500, c.now + 1s);
+  c.machine.close(c.now);
+  c.done.clear();
+  c.run();
+  REQUIRE(c.done.size() == 1);
+  CHECK(c.error(0) == Errc::client_closed);
 }

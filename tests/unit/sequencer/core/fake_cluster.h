@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "proto-spec/disk/frame.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer::testing {
@@ -27,6 +28,7 @@ struct FakeLog {
   Offset committed{};
   bool suspect = false;             // knows of a hole where its pieces end
   std::set<std::uint64_t> missing;  // digests that were never uploaded here
+  std::map<Offset, Bytes> frames;   // the leader's own, stamped
 
   Offset tail() const {
     Offset o{};
@@ -53,8 +55,15 @@ struct FakeLog {
     return out;
   }
   Term last_term() const { return pieces.empty() ? Term{} : pieces.back().term; }
+  std::vector<Offset> segments() const {
+    std::vector<Offset> out;
+    for (const auto& [at, frame] : frames)
+      if (read_prefix(frame.data())->kind == FrameKind::segment_start) out.push_back(at);
+    return out;
+  }
   void cut(Offset at) {
     while (tail() > at) pieces.pop_back();
+    frames.erase(frames.lower_bound(at), frames.end());
   }
 };
 
@@ -67,6 +76,7 @@ struct FakeNode {
   ConnectionId connection{};
   bool up = false;
   bool durable = true;  // acknowledges what it writes
+  bool silent = false;  // answers nothing about segments
   std::set<LogId> reconciled;
 };
 
@@ -90,7 +100,7 @@ class FakeCluster {
   void restart() {
     for (auto& [id, n] : nodes_) n.up = false;
     machine = std::make_unique<SequencerMachine>(options, disk, ++seed_);
-    machine->start(now, 1'700'000'000'000);
+    machine->start(now, wall_ms());
     run();
   }
   void connect(int i) {
@@ -141,7 +151,7 @@ class FakeCluster {
     const Time end = now + d;
     while (now < end) {
       now = std::min(end, now + 10ms);
-      machine->tick(now, 1'700'000'000'000);
+      machine->tick(now, wall_ms());
       run();
     }
   }
@@ -152,6 +162,13 @@ class FakeCluster {
     for (auto& [id, n] : nodes_) connect(static_cast<int>(id.value));
     pass(100ms);
   }
+
+  /// What the sequencer's clock shows.
+  std::uint64_t wall_ms() const {
+    const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+    return static_cast<std::uint64_t>(1'700'000'000'000 + wall_offset_ms + passed);
+  }
+  std::int64_t wall_offset_ms = 0;
 
   Options options;
   RaftDisk disk;
@@ -208,8 +225,18 @@ class FakeCluster {
 
   static StateIs state_of(const FakeNode& n, LogId id, Term term) {
     const FakeLog& l = n.logs.at(id);
-    return {id,        term,    l.last_term(), l.tail(), l.chain_at(l.tail()), l.first, l.committed, n.disk, l.suspect, l.matched == term,
-            l.terms(), Offset{}};
+    return {id,
+            term,
+            l.last_term(),
+            l.tail(),
+            l.chain_at(l.tail()),
+            l.first,
+            l.committed,
+            n.disk,
+            l.suspect,
+            l.matched == term,
+            l.terms(),
+            l.segments().empty() ? Offset{} : l.segments().back()};
   }
 
   std::vector<Message> handle(FakeNode& n, Message& m) {
@@ -241,9 +268,26 @@ class FakeCluster {
             [&](Order& o) { order(n, o, out); },
             [&](Watermark& w) { n.logs[w.log].committed = std::max(n.logs[w.log].committed, std::min(w.committed, n.logs[w.log].tail())); },
             [&](ConfirmTerm& c) { out.push_back(TermConfirmed{c.log, c.term, n.logs[c.log].tail()}); },
+            [&](GetSegments& g) {
+              if (!n.silent) out.push_back(segments(n.logs[g.log], g));
+            },
+            [&](loglog::Read& r) {
+              const FakeLog& l = n.logs[r.log];
+              if (!n.silent) out.push_back(Page{r.log, r.offset, l.first, l.committed, Errc::ok, l.frames.at(r.offset)});
+            },
             [](auto&) {},
         },
         m);
+    return out;
+  }
+
+  static SegmentsAre segments(const FakeLog& l, const GetSegments& g) {
+    SegmentsAre out{g.log, l.first, l.committed, {}, {}};
+    const std::vector<Offset> all = l.segments();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const bool below = i + 1 < all.size() && all[i + 1] <= g.from;
+      if (!below && all[i] < l.committed && out.begins.size() < segments_listed_max) out.begins.push_back(all[i]);
+    }
     return out;
   }
 
@@ -259,6 +303,8 @@ class FakeCluster {
       const FakeLog& peer = nodes_[r.peers.front()].logs[r.log];
       if (peer.matched != r.term) return answer(Errc::unavailable);
       for (std::size_t i = l.pieces.size(); i < peer.pieces.size() && l.tail() < r.target; ++i) l.pieces.push_back(peer.pieces[i]);
+      for (const auto& [at, frame] : peer.frames)
+        if (at < l.tail()) l.frames.emplace(at, frame);
     }
     if (l.tail() != r.target || l.chain_at(l.tail()) != r.target_chain) return answer(Errc::corrupt);
     l.matched = r.term;
@@ -279,6 +325,11 @@ class FakeCluster {
       }
       const auto length = i.frame.empty() ? i.run.length : static_cast<std::uint32_t>(i.frame.size());
       l.pieces.push_back({o.term, length, i.frame.empty() ? i.run.digest.value : length});
+      if (!i.frame.empty()) {
+        Bytes stamped = Bytes::copy_of(i.frame);
+        stamp_frame(stamped.mutable_data(), length, o.term, o.log, at, Chain{});
+        l.frames.emplace(at, std::move(stamped));
+      }
       at += length;
     }
     l.committed = std::max(l.committed, std::min(o.committed, l.tail()));

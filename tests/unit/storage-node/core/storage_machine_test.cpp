@@ -468,6 +468,58 @@ TEST_CASE("trim unlinks whole segments and says where the log begins") {
   CHECK(n.machine->log(log_id)->terms == std::vector<TermStart>{{Term{1}, Offset{}}});
 }
 
+TEST_CASE("GetSegments names where committed segments and terms begin, from the file that holds an offset on") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  std::vector<Offset> begins{Offset{}};
+  const auto roll = [&](std::uint32_t term) {
+    const Run r = make_run(term, n.request + 1);
+    n.say(client, upload_of(r));
+    n.order(term, {{r.reference, {}}});
+    begins.push_back(n.machine->log(log_id)->written.end);
+    n.order(term, {{{}, make_segment_start_image({})}});
+  };
+  const auto ask = [&](ConnectionId from, Offset at) {
+    n.say(from, GetSegments{log_id, at});
+    const auto answer = n.take<SegmentsAre>();
+    REQUIRE(answer);
+    return *answer;
+  };
+  roll(1);
+  n.seal(2);
+  n.match(2);
+  const Offset second_term = n.machine->log(log_id)->durable.end;
+  n.segment_and_term_start(2);
+  roll(2);
+  roll(2);
+  CHECK(ask(client, Offset{}).begins.empty());  // nothing is committed yet
+  const Offset third = begins[3];
+  n.say(leader, Watermark{log_id, Term{2}, third});
+  SegmentsAre all = ask(client, Offset{});
+  CHECK(all.begins == std::vector{begins[0], begins[1], begins[2]});  // the open one begins where nothing is committed
+  CHECK(all.terms == std::vector{second_term});                       // the first term begins with the log
+  CHECK(all.first == Offset{});
+  CHECK(all.committed == third);
+  CHECK(ask(leader, begins[1]).begins == std::vector{begins[1], begins[2]});
+  all = ask(client, begins[2] + 5);
+  CHECK(all.begins == std::vector{begins[2]});
+  CHECK(all.terms.empty());
+
+  n.say(leader, TrimTo{log_id, Term{2}, begins[1] + segment_start_size});
+  all = ask(client, Offset{});
+  CHECK(all.begins == std::vector{begins[1], begins[2]});
+  CHECK(all.terms == std::vector{second_term});
+  CHECK(all.first == begins[1] + segment_start_size);
+
+  n.say(client, GetSegments{LogId{8}, Offset{}});
+  CHECK(n.take<Failed>()->error == Errc::not_member);
+  n.say(leader, Drop{log_id, Term{2}});
+  n.say(client, GetSegments{log_id, Offset{}});
+  CHECK(n.take<Failed>()->error == Errc::no_such_log);
+}
+
 TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and reads go on, and space ends it (K5)") {
   TestNode n(1);
   n.start();

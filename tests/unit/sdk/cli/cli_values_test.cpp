@@ -1,0 +1,53 @@
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <ctime>
+
+#include "sdk/cli/cli.h"
+
+using namespace loglog::cli;
+using std::chrono::milliseconds;
+using std::chrono::system_clock;
+
+TEST_CASE("sizes as people write them") {
+  CHECK(parse_bytes("65536") == 65'536);
+  CHECK(parse_bytes("0") == 0);
+  CHECK(parse_bytes("7B") == 7);
+  CHECK(parse_bytes("256KiB") == 256u << 10);
+  CHECK(parse_bytes("1.5GiB") == 3ull << 29);
+  CHECK(parse_bytes("2TiB") == 2ull << 40);
+  for (const char* wrong : {"", "GiB", "-1", "1 GiB", "1gb", "1e3", "99999999TiB", "1KiBx", "off"})
+    CHECK_MESSAGE(!parse_bytes(wrong), wrong);
+}
+
+TEST_CASE("durations as people write them") {
+  CHECK(parse_duration("250ms") == milliseconds(250));
+  CHECK(parse_duration("1.5s") == milliseconds(1500));
+  CHECK(parse_duration("15m") == milliseconds(900'000));
+  CHECK(parse_duration("2h") == milliseconds(7'200'000));
+  CHECK(parse_duration("7d") == milliseconds(604'800'000));
+  for (const char* wrong : {"", "7", "-7d", "7 d", "7days", "d", "999999999999d"}) CHECK_MESSAGE(!parse_duration(wrong), wrong);
+}
+
+TEST_CASE("points in time as people write them") {
+  const auto at = [](std::int64_t ms) { return system_clock::time_point(milliseconds(ms)); };
+  const auto now = at(1'800'000'000'000);
+  CHECK(parse_time("2026-11-21T20:00:00Z", now) == at(1'795'291'200'000));
+  CHECK(parse_time("2026-11-21 20:00:00Z", now) == at(1'795'291'200'000));
+  CHECK(parse_time("2026-11-21T20:00:00.25Z", now) == at(1'795'291'200'250));
+  CHECK(parse_time("2026-11-21T21:30:00+01:30", now) == at(1'795'291'200'000));
+  CHECK(parse_time("2026-11-21T19:00:00-0100", now) == at(1'795'291'200'000));
+  CHECK(parse_time("-15m", now) == now - milliseconds(900'000));
+  const char* zone = std::getenv("TZ");
+  const std::string before = zone ? zone : "";
+  setenv("TZ", "UTC-2", 1);  // two hours east
+  tzset();
+  CHECK(parse_time("2026-11-21T22:00:00", now) == at(1'795'291'200'000));
+  CHECK(parse_time("2026-11-21", now) == at(1'795'291'200'000 - 22 * 3'600'000));
+  if (zone) setenv("TZ", before.c_str(), 1);
+  else unsetenv("TZ");
+  tzset();
+  for (const char* wrong : {"", "now", "12345", "15m", "2026-11-31T00:00:00Z", "2026-13-01", "2026-11-21T20:00", "2026-11-21T25:00:00Z",
+                            "2026-11-21T20:00:00Zx", "2026-11-21T20:00:00+1", "-15", "2026-11-21x"})
+    CHECK_MESSAGE(!parse_time(wrong, now), wrong);
+}
