@@ -44,10 +44,14 @@ std::vector<ClockedPoint> clocked_points(const SimulatedDisk::Log& log, LogId id
   std::vector<ClockedPoint> out;
   const auto all = bytes_of(log, id);
   ByteSpan rest = all ? ByteSpan(all->bytes) : ByteSpan();
+  Term opened{};  // by the frame before
   for (Offset at = all ? all->first : committed; at < committed && !rest.empty();) {
     const FrameView v = look_at_frame(rest, id, at, true);
     if (v.state != FrameState::good) break;
-    if (const auto clock = clock_at(rest, id, at)) out.push_back({at, *clock});
+    // The log's first term begins with its first segment.
+    const bool same = v.prefix.kind == FrameKind::term_start && opened == v.prefix.term;
+    opened = v.prefix.kind == FrameKind::segment_start ? v.prefix.term : Term{};
+    if (const auto clock = clock_at(rest, id, at); clock && !same) out.push_back({at, *clock});
     rest = rest.subspan(v.prefix.frame_length());
     at += v.prefix.frame_length();
   }
@@ -124,6 +128,13 @@ Offset LogHistory::acknowledged_by(std::uint64_t wall_ms) const {
   return end;
 }
 
+void LogHistory::point_told(std::uint64_t wall_ms, Offset point) {
+  if (!world_.options.clocks_agree) return;
+  if (const Offset since = places_.first_since(log_, begins_, wall_ms); since < point)
+    violated(world_, promise::time,
+             fmt::format("at {} ms the log is said to stand at {}, a run at {} was ordered since", wall_ms, point.value, since.value));
+}
+
 void LogHistory::unknown_early(const std::string& payload, const std::string& why) {
   if (!trims_.empty() || world_.options.retention != Retention{}) return;
   violated(world_, promise::unknown,
@@ -189,10 +200,6 @@ void LogHistory::fully_read(const std::vector<client::Entry>& entries, Offset fi
     entry_read(e);
   }
   for (const auto& [from, to] : std::map(passed_over_)) passed_over(from, to);  // acknowledged since
-  for (const auto& [time, point] : points_)
-    if (const Offset since = places_.first_since(log_, time); world_.options.clocks_agree && since < point)
-      violated(world_, promise::time,
-               fmt::format("at {} ms the log is said to stand at {}, a run at {} was ordered since", time, point.value, since.value));
   for (const auto& [payload, offset] : acknowledged_) {
     if (offset < first) continue;  // trimmed
     const auto at = found.find(payload);
@@ -244,13 +251,12 @@ bool PlaceWatch::may_go(LogId log, Offset point) {
   return !world_.options.clocks_agree || world_.scheduler.now() - places.newest_below >= age;
 }
 
-Offset PlaceWatch::first_since(LogId log, std::uint64_t wall_ms) const {
+Offset PlaceWatch::first_since(LogId log, Offset from, std::uint64_t wall_ms) const {
   const auto places = logs_.find(log);
   if (places == logs_.end()) return no_offset;
-  for (const auto& [at, placed] : places->second.runs) {
-    if (at >= places->second.committed) break;
-    if (wall_ms_at(placed.when - clock_error) >= wall_ms) return at;
-  }
+  const auto& runs = places->second.runs;
+  for (auto run = runs.lower_bound(from); run != runs.end() && run->first < places->second.committed; ++run)
+    if (wall_ms_at(run->second.when - clock_error) >= wall_ms) return run->first;
   return no_offset;
 }
 

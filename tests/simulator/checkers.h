@@ -98,8 +98,9 @@ class PlaceWatch {
   /// The log's retention lets all below go: enough is committed above, or all below was ordered so long ago. Points are asked about in
   /// ascending order.
   bool may_go(LogId log, Offset point);
-  /// Where the first run stands that was ordered at or after the time, by the world's clock, and is committed; no_offset: none is.
-  Offset first_since(LogId log, std::uint64_t wall_ms) const;
+  /// Where the first run from an offset on stands that was ordered at or after the time, by the world's clock, and is committed;
+  /// no_offset: none does.
+  Offset first_since(LogId log, Offset from, std::uint64_t wall_ms) const;
 
  private:
   struct Placed {
@@ -143,7 +144,7 @@ class LogHistory {
   /// A follower was given nothing between two offsets.
   void passed_over(Offset from, Offset to);
   /// Somebody was told that the log stood there at a time.
-  void point_told(std::uint64_t wall_ms, Offset point) { points_.push_back({wall_ms, point}); }
+  void point_told(std::uint64_t wall_ms, Offset point);
   /// Somebody was told that the log begins there.
   void begins_at(Offset first);
 
@@ -179,10 +180,9 @@ class LogHistory {
   std::vector<Asked> trims_;
   std::size_t answered_trims_ = 0;  // the first ones
   Offset begin_floor_{};
-  Offset begins_{};                                       // the highest that anybody was told
-  Offset retained_from_{};                                // the highest that a retention was right to take
-  std::map<Offset, Offset> passed_over_;                  // from, to
-  std::vector<std::pair<std::uint64_t, Offset>> points_;  // times, and where the log was said to stand
+  Offset begins_{};                       // the highest that anybody was told
+  Offset retained_from_{};                // the highest that a retention was right to take
+  std::map<Offset, Offset> passed_over_;  // from, to
 };
 
 /// Watches the wire: one_leader, ordered_once, number, forward, ruler, the_end, halts; and what a sequencer has on its disk of what it

@@ -1,0 +1,132 @@
+// Logs that nobody asks for.
+#include <doctest/doctest.h>
+
+#include "tests/unit/sequencer/core/fake_cluster.h"
+
+using namespace loglog;
+using namespace loglog::sequencer;
+using namespace loglog::sequencer::testing;
+
+namespace {
+
+struct Idle {
+  Idle() {
+    f.start_all();
+    client = f.connect_client();
+    f.say(client, CreateLog{"a", {0, 0, 64u << 10, Durability::sync, {}}});
+    f.pass(100ms);
+    id = f.heard<LogIs>().at(0).info.id;
+  }
+  TermIs open() {
+    f.to_clients.clear();
+    f.say(client, OpenLog{id});
+    f.pass(100ms);
+    REQUIRE(!f.heard<TermIs>().empty());
+    return f.heard<TermIs>().back();
+  }
+  void append(const TermIs& t, std::uint64_t sequence) {
+    f.say(client, Commit{id, t.term, Sequence{sequence - 1}, {ProducerId{7}, Sequence{sequence}, 1, 100, RunDigest{sequence}}});
+    f.pass(200ms);
+  }
+  void fail_over(std::initializer_list<int> nodes) {
+    f.restart();
+    f.pass(3s);
+    for (int i : nodes) f.connect(i);
+    client = f.connect_client();
+    f.pass(500ms);
+  }
+  std::size_t orders() const {
+    return static_cast<std::size_t>(
+        std::count_if(f.to_nodes.begin(), f.to_nodes.end(), [](const auto& m) { return std::holds_alternative<Order>(m.second); }));
+  }
+  LogStatus status() {
+    f.to_clients.clear();
+    f.say(client, GetStatus{true});
+    return f.heard<Status>().at(0).logs.at(0);
+  }
+
+  FakeCluster f{3};
+  ConnectionId client;
+  LogId id;
+};
+
+}  // namespace
+
+TEST_CASE("a log that is made is not written before somebody opens it") {
+  Idle l;
+  l.f.pass(30s);
+  CHECK(l.orders() == 0);
+  for (int i : {1, 2, 3}) CHECK(l.f.node(i).logs[l.id].matched == Term{1});  // it can be read
+  CHECK(l.status().open);
+  const TermIs t = l.open();
+  CHECK(t.start > Offset{});
+  CHECK(l.f.node(1).logs[l.id].tail() == t.end);
+}
+
+TEST_CASE("a failover writes nothing to a log that nobody asks for, until somebody does") {
+  Idle l;
+  l.append(l.open(), 1);
+  const Offset tail = l.f.node(1).logs[l.id].tail();
+  l.f.to_nodes.clear();
+  SUBCASE("all nodes are there") { l.fail_over({1, 2, 3}); }
+  SUBCASE("one comes late") {
+    l.fail_over({1, 3});
+    l.f.pass(5s);
+    CHECK(l.status().open);
+    l.f.connect(2);
+    l.f.pass(200ms);
+  }
+  l.f.pass(30s);
+  CHECK(l.orders() == 0);
+  for (int i : {1, 2, 3}) {
+    CHECK(l.f.node(i).logs[l.id].matched == l.f.machine->leading_term());
+    CHECK(l.f.node(i).logs[l.id].tail() == tail);
+  }
+  CHECK(l.status().committed == tail);
+  for (const ReplicaStatus& r : l.status().replicas) CHECK(r.state == ReplicaState::streaming);
+
+  l.f.disconnect(3);  // it is not wanted for that either
+  l.f.pass(5s);
+  l.f.connect(3);
+  l.f.pass(1s);
+  CHECK(l.orders() == 0);
+
+  const TermIs t = l.open();
+  CHECK(t.start == tail);
+  l.append(t, 1);
+  for (int i : {1, 2, 3}) CHECK(l.f.node(i).logs[l.id].tail() == t.end + 100);
+}
+
+TEST_CASE("what may not be known as committed everywhere is, after a failover, without being asked for") {
+  Idle l;
+  l.append(l.open(), 1);
+  l.f.to_nodes.clear();
+  SUBCASE("a node has not heard that it is committed") { l.f.node(2).logs[l.id].committed = Offset{}; }
+  SUBCASE("a node lacks it") {
+    l.f.node(2).logs[l.id].pieces.pop_back();
+    l.f.node(2).logs[l.id].committed = l.f.node(2).logs[l.id].tail();
+  }
+  l.fail_over({1, 2, 3});
+  CHECK(l.orders() > 0);
+  const Offset tail = l.f.node(1).logs[l.id].tail();
+  for (int i : {1, 2, 3}) {
+    CHECK(l.f.node(i).logs[l.id].tail() == tail);
+    CHECK(l.f.node(i).logs[l.id].committed == tail);
+  }
+}
+
+TEST_CASE("a log with something to trim does not rest") {
+  Idle l;
+  l.append(l.open(), 1);
+  l.fail_over({1, 2, 3});
+  const Offset tail = l.f.node(1).logs[l.id].tail();
+  l.f.say(l.client, SetRetention{l.id, {0, 2000}});
+  l.f.pass(5s);
+  CHECK(l.f.node(1).logs[l.id].tail() > tail);
+  CHECK(l.f.machine->metadata().logs[0].trim > tail);
+  const Offset trimmed = l.f.node(1).logs[l.id].tail();
+  for (int i : {1, 2, 3}) l.f.node(i).logs[l.id].first = l.f.machine->metadata().logs[0].trim;
+  l.fail_over({1, 2, 3});
+  l.f.pass(10s);
+  CHECK(l.f.node(1).logs[l.id].tail() == trimmed);  // nothing stands in it any more
+}
