@@ -321,9 +321,9 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
 }
 
 /// §5 step 4, unless there is nothing to begin for: all that can be reached are matched at the same end and know that it is committed.
-/// Those that cannot are repaired when they are back, as in any term.
+/// Those that cannot are repaired when they are back, as in any term; one that has to learn what is committed ends the rest.
 void LogTerm::begin_or_rest(Time now) {
-  if (phase_ != Phase::recovering || resting_) return;
+  if (phase_ != Phase::recovering) return;
   std::size_t matched = 0, whole = 0, under_way = 0;
   for (const Replica& r : replicas_) {
     if (r.at == At::streaming) {
@@ -340,6 +340,7 @@ void LogTerm::begin_or_rest(Time now) {
 
 /// §5 step 4. An empty log gets its first segment start before.
 void LogTerm::order_term_start(Time now) {
+  resting_ = false;
   ordering_ = true;
   phase_ = Phase::opening;
   phase_since_ = commit_moved_ = now;
