@@ -16,13 +16,27 @@
 namespace loglog::cli {
 namespace {
 
-struct AppendOptions {
+struct Arguments {
   std::string log;
   bool create = false;
   std::vector<std::string> files;
   unsigned timeout_s = 60;
+  std::optional<EntryOffset> expected_offset;
+  std::uint64_t fence = 0;
   When progress = When::automatic;
 };
+
+AppendOptions conditions(const Arguments& o) { return {std::chrono::seconds(o.timeout_s), o.expected_offset, o.fence}; }
+
+/// The whole file; nullopt, and told, when it cannot be read.
+std::optional<std::string> content_of(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream content;
+  if (in && in.peek() != std::ifstream::traits_type::eof()) content << in.rdbuf();
+  if (in.good() || in.eof()) return content.str();
+  failed("cannot read " + file + "; nothing after it was appended");
+  return std::nullopt;
+}
 
 // Prints each offset, in the order of the entries, as it is known.
 class Printer {
@@ -71,7 +85,7 @@ class Printer {
 };
 
 // Lines come when they come; offsets are printed meanwhile, by a thread that only prints.
-int append_lines(Log& log, std::chrono::seconds timeout) {
+int append_lines(Log& log, const Arguments& o) {
   Printer printer;
   std::mutex mutex;
   std::condition_variable news;
@@ -97,7 +111,7 @@ int append_lines(Log& log, std::chrono::seconds timeout) {
   });
   std::string line;
   while (!interrupted() && std::getline(std::cin, line)) {
-    auto f = log.append_async(line, timeout);
+    auto f = log.append_async(line, conditions(o));
     std::lock_guard lock(mutex);
     made.push_back(std::move(f));
     news.notify_one();
@@ -115,7 +129,7 @@ int append_lines(Log& log, std::chrono::seconds timeout) {
 class FileProgress {
  public:
   // Offsets on a terminal tell themselves how far it is.
-  explicit FileProgress(const AppendOptions& o)
+  explicit FileProgress(const Arguments& o)
       : bar_(o.progress == When::automatic && is_terminal(Stream::out) ? When::never : o.progress, "append to " + o.log) {
     for (const std::string& f : o.files) {
       std::error_code error;  // one that cannot be read is told of when its turn comes
@@ -137,34 +151,57 @@ class FileProgress {
   std::uint64_t total_ = 0;
 };
 
-int append_files(Log& log, const AppendOptions& o) {
-  const std::chrono::seconds timeout(o.timeout_s);
+int append_files(Log& log, const Arguments& o) {
   FileProgress progress(o);
   Printer printer([&progress](std::size_t settled) { progress.settled(settled); });
   for (const std::string& f : o.files) {
-    std::ifstream in(f, std::ios::binary);
-    std::ostringstream content;
-    if (in && in.peek() != std::ifstream::traits_type::eof()) content << in.rdbuf();
-    if (!in.good() && !in.eof()) return failed("cannot read " + f + "; nothing after it was appended");
-    printer.add(log.append_async(content.str(), timeout));
+    const auto content = content_of(f);
+    if (!content) return exit_failed;
+    printer.add(log.append_async(*content, conditions(o)));
   }
   return printer.finish();
 }
 
-int append(const Target& target, const AppendOptions& o) {
+// One at a time, each where the one before it ends, so that nobody else's lies between them. Ends at the first that is not committed.
+int append_in_turn(Log& log, const Arguments& o) {
+  AppendOptions options = conditions(o);
+  FileProgress progress(o);
+  std::string line;
+  for (std::size_t n = 0; !interrupted(); ++n) {
+    std::optional<std::string> payload;
+    if (o.files.empty()) {
+      if (!std::getline(std::cin, line)) return 0;
+      payload = line;
+    } else {
+      if (n == o.files.size()) return 0;
+      payload = content_of(o.files[n]);
+    }
+    if (!payload) return exit_failed;
+    const AppendResult r = log.append(*payload, options);
+    if (!r) return failed(r.error);
+    fmt::print("{}\n", r.offset);
+    std::fflush(stdout);
+    progress.settled(n + 1);
+    options.expected_offset = r.offset + entry_overhead + payload->size();
+  }
+  return exit_failed;
+}
+
+int append(const Target& target, const Arguments& o) {
   watch_signals();
   auto client = target.connect();
   if (!client) return failed(client.error());
   auto log = o.create ? client->open_or_create_log(o.log) : client->open_log(o.log);
   if (!log) return failed(log.error());
-  const int code = o.files.empty() ? append_lines(*log, std::chrono::seconds(o.timeout_s)) : append_files(*log, o);
+  if (o.expected_offset) return append_in_turn(*log, o);
+  const int code = o.files.empty() ? append_lines(*log, o) : append_files(*log, o);
   return interrupted() ? exit_failed : code;
 }
 
 }  // namespace
 
 void add_append(CLI::App& app, Target& target, Run& run) {
-  auto o = std::make_shared<AppendOptions>();
+  auto o = std::make_shared<Arguments>();
   auto* c = app.add_subcommand("append", "append each line of stdin, or each file whole; prints one offset an entry");
   add_log_name(*c, o->log);
   c->add_flag("--create", o->create, "create the log if there is none");
@@ -174,6 +211,12 @@ void add_append(CLI::App& app, Target& target, Run& run) {
       ->check(CLI::Range(1, 86400))
       ->capture_default_str()
       ->type_name("SECONDS");
+  c->add_option("--expected-offset", o->expected_offset,
+                "append only where no entry lies at or above this offset, as `loglog tail` prints it; then one entry at a time, each where "
+                "the one before it ends")
+      ->type_name("OFFSET");
+  c->add_option("--fence", o->fence, "the writer's fencing token: refused once a higher one was set (loglog logs fence)")
+      ->type_name("TOKEN");
   add_progress(*c, o->progress);
   add_cluster(*c, target);
   c->footer(R"(Offsets come in the order of the entries, each as soon as it is committed: it is then durable on the write quorum.
@@ -181,6 +224,7 @@ void add_append(CLI::App& app, Target& target, Run& run) {
 Examples:
   seq 1 5 | loglog append events --create
   loglog append images --file a.png --file b.png
+  loglog append state --expected-offset $(loglog tail state) --file new.json
 
 Exit codes:
   0   all entries are committed

@@ -37,6 +37,7 @@ struct LogArguments {
   std::string retention_bytes;  // as written; empty: not given
   std::string retention_age;
   std::uint64_t offset = 0;
+  std::uint64_t token = 0;
   bool names = false;
   bool json = false;
 };
@@ -123,10 +124,19 @@ int trim(Client& c, const LogArguments& a) {
   return 0;
 }
 
+int fence(Client& c, const LogArguments& a) {
+  auto log = c.open_log(a.name);
+  if (!log) return failed(log.error());
+  const auto set = log->fence(a.token);
+  if (!set) return failed(set.error());
+  fmt::print("token {} end {}\n", set->token, set->end);
+  return 0;
+}
+
 }  // namespace
 
 void add_logs(CLI::App& app, Target& target, Run& run) {
-  auto* logs = app.add_subcommand("logs", "create, list, describe, delete and trim logs; set what is trimmed by itself");
+  auto* logs = app.add_subcommand("logs", "create, list, describe, delete, trim and fence logs; set what is trimmed by itself");
   logs->require_subcommand(1);
   logs->footer("loglog logs COMMAND --help tells of each.");
   auto a = std::make_shared<LogArguments>();  // one of them runs
@@ -165,6 +175,17 @@ Nodes delete whole segment files below it, so the disk may keep a little more.
 
 Examples:
   loglog logs trim events $(loglog tail events)   # all that is committed now)");
+  c = named(
+      add_one(logs, target, run, "fence", "refuse older writers; prints the token in force, and the offset where theirs end", a, fence));
+  c->add_option("TOKEN", a->token,
+                "of this writer, as from a lock service; the higher one is the newer (default: the one after the log's)");
+  c->footer(
+      R"(Appends that name a lower token (loglog append --fence) are refused from then on. What they still got in lies below the printed
+end. Appends that name none are not held up.
+
+Examples:
+  loglog logs fence state        # token 4 end 52133
+  loglog append state --fence 4 --expected-offset 52133 --file new.json)");
 }
 
 }  // namespace loglog::cli

@@ -162,7 +162,7 @@ void SequencerMachine::on(const Client& c, const SetFence& m) {
 void SequencerMachine::on(const Client& c, const SetRetention& m) {
   if (!leads_or_refuses(c)) return;
   const LogInfo* l = metadata_.log(m.log);
-  if (l == nullptr) return to_client(c, Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
+  if (l == nullptr) return answer_when_confirmed(c, m, Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
   if (const auto fits = check_retention(m.retention, l->options.segment_size); !fits)
     return to_client(c, Failed{fits.error().code, fits.error().detail});
   propose(ChangeRetention{m.log, m.retention}, c);

@@ -154,6 +154,32 @@ def progress(c):
     check(code == 0 and b"verify files [" in seen and b"\x1b[32magrees" in seen, seen)
 
 
+def under_conditions(c):
+    """One writer at a time: at an expected offset, and under a fencing token."""
+    c.create("state")
+
+    def append(*options, text=b"x\n", check=True):
+        return c.run("append", "state", *options, input=text, check=check)
+
+    first = int(append("--expected-offset", "0", text=b"a\n").stdout)
+    end = int(c.run("tail", "state").stdout)
+    check(first < end, f"{first} {end}")
+    offsets = [int(o) for o in append("--expected-offset", end, text=b"b\ncc\nd\n").stdout.split()]
+    check(len(offsets) == 3 and offsets[0] >= end and offsets == sorted(offsets), f"{offsets} from {end} on")
+    late = append("--expected-offset", end, text=b"late\n", check=False)
+    check(late.returncode == 1 and late.stdout == b"" and str(end).encode() in late.stderr, f"an entry lies there: {late}")
+
+    token, end = re.fullmatch(r"token (\d+) end (\d+)\n", c.run("logs", "fence", "state").stdout.decode()).groups()
+    check((token, end) == ("1", c.run("tail", "state").stdout.decode().strip()), f"{token} {end}")
+    append("--fence", token, "--expected-offset", end, text=b"e\n")
+    check(c.run("logs", "fence", "state", "7").stdout.startswith(b"token 7 "), "a token of one's own")
+    older = append("--fence", token, text=b"older\n", check=False)
+    check(older.returncode == 1 and b"7" in older.stderr, f"an older writer is refused: {older}")
+    check(c.run("logs", "fence", "state", "3", check=False).returncode == 1, "a token never goes back")
+    append(text=b"f\n")
+    check(c.run("read", "state").stdout == b"a\nb\ncc\nd\ne\nf\n", "only what was acknowledged is there")
+
+
 def umask():
     mask = os.umask(0)
     os.umask(mask)
@@ -199,7 +225,7 @@ def main():
     with Cluster() as c:
         c.create("first")
         c.wait_identical("first")
-        for test in (status_once, watch, progress, trouble):
+        for test in (status_once, watch, progress, under_conditions, trouble):
             begin = time.monotonic()
             test(c)
             print(f"{test.__name__}: ok in {time.monotonic() - begin:.1f} s")
