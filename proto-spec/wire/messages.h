@@ -72,11 +72,26 @@ constexpr std::uint8_t version_spoken(const F& f) {
 #define LOGLOG_END_MESSAGE LOGLOG_END_RECORD
 #include "proto-spec/messages.def"
 
-/// Any message. std::monostate: none.
-using Message = std::variant<std::monostate
+using MessageVariant = std::variant<std::monostate
 #define LOGLOG_MESSAGE(number, Name, direction, since) , Name
 #include "proto-spec/messages.def"
-                             >;
+                                    >;
+
+/// Any message. std::monostate: none. A class of its own, whose special members are compiled once, in messages.cpp: as a mere variant it
+/// makes them anew in every source, at several times the cost of all else there.
+class Message : public MessageVariant {
+ public:
+  Message() noexcept;
+#define LOGLOG_MESSAGE(number, Name, direction, since) \
+  Message(Name m) noexcept; /* NOLINT(google-explicit-constructor): every message is a Message */
+#include "proto-spec/messages.def"
+  Message(const Message&);
+  Message(Message&&) noexcept;
+  Message& operator=(const Message&);
+  Message& operator=(Message&&) noexcept;
+  ~Message();
+  bool operator==(const Message&) const;
+};
 
 /// Name of a message number, "" when there is none.
 std::string_view name_of(MessageType t);

@@ -180,8 +180,8 @@ Examples:
   c->add_option("TOKEN", a->token,
                 "of this writer, as from a lock service; the higher one is the newer (default: the one after the log's)");
   c->footer(
-      R"(Appends that name a lower token (loglog append --fence) are refused from then on. What they still got in lies below the printed
-end. Appends that name none are not held up.
+      R"(Appends that name a lower token (loglog append --fence) are refused from then on. What they still got in
+lies below the printed end. Appends that name none are not held up.
 
 Examples:
   loglog logs fence state        # token 4 end 52133

@@ -521,7 +521,9 @@ TEST_CASE("GetSegments names where committed segments and terms begin, from the 
 }
 
 TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and reads go on, and space ends it (K5)") {
-  TestNode n(1);
+  Options options;
+  options.idle_file_bytes = 1u << 20;
+  TestNode n(1, options);
   n.start();
   n.join(1);
   n.segment_and_term_start(1);
@@ -531,7 +533,7 @@ TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and re
     n.order(term, {{r.reference, {}}});
   };
   n.disk.full = true;
-  upload_and_order(make_run(5, 1, 400'000), 1);  // what is reserved already takes it
+  upload_and_order(make_run(5, 1, 400'000), 1);  // what the log's file reserved takes it
   const auto first = n.take<Durable>();
   REQUIRE(first);
   CHECK(first->tail.value > 400'000);
