@@ -1,9 +1,11 @@
 #!/bin/bash
 # Three sequencers and three storage nodes as processes on loopback.
-#   samples/local_cluster.sh start          starts all six, waits until they serve and prints the address to use
+#   samples/local_cluster.sh start          starts all six, waits until they serve and prints the address to use, for eval
 #   samples/local_cluster.sh stop           stops all, in order
 #   samples/local_cluster.sh kill NAME      kill -9: sequencer-1 … sequencer-3, storage-1 … storage-3
 #   samples/local_cluster.sh start NAME     starts one again
+#   samples/local_cluster.sh restart [NAME] stops one in order and starts it again with the program that LOGLOG_BIN has now; without a
+#                                           name all six, one at a time, each when the one before is whole again: so are nodes upgraded
 #   samples/local_cluster.sh status         loglog status, and which processes run
 #   samples/local_cluster.sh destroy        stops all and removes their data
 # LOGLOG_BIN (default build/release/bin), LOGLOG_DIR (default build/local-cluster: data, logs, process ids), LOGLOG_PORT (default
@@ -62,6 +64,21 @@ wait_until_served() {
   return 1
 }
 
+wait_until_healthy() { # after what
+  for _ in $(seq 300); do
+    if "$bin/loglog" status --cluster "$cluster" 2>/dev/null | head -n 1 | grep -q ' healthy: '; then return 0; fi
+    sleep 0.1
+  done
+  echo "local_cluster.sh: not healthy 30 s after $1; see loglog status and $dir/*.log" >&2
+  return 1
+}
+restart() { # name
+  stop "$1"
+  start "$1"
+  wait_until_healthy "$1 was started again"
+  echo "$1 restarted"
+}
+
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 case ${1:-} in
@@ -73,7 +90,7 @@ case ${1:-} in
       for name in $names; do start "$name"; done
       wait_until_served
       echo "export LOGLOG_CLUSTER=$cluster"
-      echo "# status page: http://127.0.0.1:$((port + 6))/"
+      echo "status page: http://127.0.0.1:$((port + 6))/" >&2
     fi
     ;;
   stop) for name in sequencer-1 sequencer-2 sequencer-3 storage-1 storage-2 storage-3; do stop "$name"; done ;;
@@ -81,6 +98,18 @@ case ${1:-} in
     known "${2:-}"
     pid=$(running "$2") || { echo "local_cluster.sh: $2 does not run" >&2; exit 1; }
     kill -9 "$pid"
+    ;;
+  restart)
+    if [ -n "${2:-}" ]; then
+      known "$2"
+      restart "$2"
+    else
+      # Storage nodes, followers, then the leader, which hands over to one that is new already.
+      leader=$("$bin/loglog" status --cluster "$cluster" | awk '$1 == "sequencer" && $4 == "leader" {print $1 "-" $2}')
+      [ -n "$leader" ] || { echo "local_cluster.sh: no sequencer leads; see loglog status" >&2; exit 1; }
+      for name in $names; do [ "$name" = "$leader" ] || restart "$name"; done
+      restart "$leader"
+    fi
     ;;
   status)
     for name in $names; do

@@ -1,12 +1,14 @@
 #include "sdk/core/cluster_view.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace loglog::client {
 namespace {
 constexpr Duration ask_every = 50ms;
-}
+constexpr Duration refresh_every = 1s;
+}  // namespace
 
 ClusterView::ClusterView(const Options& options, Random& random, Output& out) : options_(options), random_(random), out_(out) {}
 
@@ -26,9 +28,17 @@ ConnectionId ClusterView::at(Time now, const std::string& address) {
   return i->second.up ? i->second.connection : ConnectionId{};
 }
 
+/// A node may be known by another address than the metadata's, which may be older than it.
+ConnectionId ClusterView::reach(Time now, const std::string& address, Role role, std::uint32_t id) {
+  if (const ConnectionId c = at(now, address); c != ConnectionId{}) return c;
+  for (const auto& [other, e] : endpoints_)
+    if (e.up && e.peer.role == role && e.peer.id == id) return e.connection;
+  return {};
+}
+
 ConnectionId ClusterView::node(Time now, NodeId id) {
   for (const StorageInfo& s : metadata_.storage)
-    if (s.id == id) return at(now, s.address);
+    if (s.id == id) return reach(now, s.address, Role::storage, id.value);
   want_logs_ = true;
   ask_metadata(now);
   return {};
@@ -49,7 +59,7 @@ ConnectionId ClusterView::replica(Time now, const LogInfo& log, ReplicaChoice& c
 
 ConnectionId ClusterView::sequencer(Time now, SequencerId id) {
   for (const SequencerInfo& s : metadata_.sequencers)
-    if (s.id == id) return at(now, s.address);
+    if (s.id == id) return reach(now, s.address, Role::sequencer, id.value);
   return {};
 }
 
@@ -106,9 +116,11 @@ void ClusterView::ask_metadata(Time now) {
 
 void ClusterView::learn(ConnectionId from, const Metadata& m) {
   const bool newer = m.metadata.version >= metadata_.version;
+  refresh_ = false;
   if (newer || metadata_.storage.empty()) {
     metadata_ = m.metadata;
     metadata_.logs.clear();
+    forget_endpoints();
   }
   for (const LogInfo& l : m.metadata.logs)
     if (newer || !logs_.contains(l.id)) logs_[l.id] = l;
@@ -117,6 +129,14 @@ void ClusterView::learn(ConnectionId from, const Metadata& m) {
   // A storage node may name a leader of long ago: it is believed only where nothing better is known.
   if (is_sequencer(from)) lead_by(m.leader);
   else if (leader_ == SequencerId{}) leader_ = m.leader;
+}
+
+/// Where nobody is and nobody is said to be.
+void ClusterView::forget_endpoints() {
+  std::set<std::string_view> known(options_.addresses.begin(), options_.addresses.end());
+  for (const SequencerInfo& s : metadata_.sequencers) known.insert(s.address);
+  for (const StorageInfo& s : metadata_.storage) known.insert(s.address);
+  std::erase_if(endpoints_, [&](const auto& e) { return e.second.connection == ConnectionId{} && !known.contains(e.first); });
 }
 
 /// A sequencer says that this one leads, so it is up, whatever dialling it told until now: without this a client waits for a leader
@@ -165,6 +185,7 @@ void ClusterView::disconnected(Time now, const Disconnected& d) {
   Endpoint& e = endpoints_.at(i->second);
   if (is_leader(d.connection)) leader_ = {};
   if (!e.up) ++figures_.connections_failed;
+  if (!e.up && !std::exchange(refresh_, true)) refresh_at_ = std::max(refresh_at_, now);  // it may have moved
   e.connection = {};
   e.up = false;
   e.retry_at = e.retry.after_failure(now, random_);
@@ -214,10 +235,15 @@ void ClusterView::tick(Time now) {
   for (auto& [address, e] : endpoints_) dial(now, address, e);
   if (want_leader_ && leader_ != SequencerId{}) want_leader_ = false;
   if (want_leader_ || want_logs_ || metadata_.storage.empty()) ask_metadata(now);
+  if (refresh_ && refresh_at_ <= now) {
+    refresh_at_ = now + refresh_every;
+    ask_metadata(now);
+  }
 }
 
 Time ClusterView::wake() const {
   Time t = want_leader_ || want_logs_ || metadata_.storage.empty() ? ask_at_ : never;
+  if (refresh_) t = std::min(t, refresh_at_);
   for (const auto& [address, e] : endpoints_)
     if (e.connection == ConnectionId{}) t = std::min(t, e.retry_at);
   for (const auto& [key, p] : pending_) t = std::min(t, p.timeout);

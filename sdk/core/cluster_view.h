@@ -75,9 +75,11 @@ class ClusterView {
     bool many;
   };
   ConnectionId at(Time now, const std::string& address);
+  ConnectionId reach(Time now, const std::string& address, Role role, std::uint32_t id);
   void dial(Time now, const std::string& address, Endpoint& e);
   void lost(Time now, ConnectionId c);
   void lead_by(SequencerId leader);
+  void forget_endpoints();
   void ask_metadata(Time now);
 
   const Options& options_;
@@ -93,6 +95,8 @@ class ClusterView {
   SequencerId leader_{};
   bool want_leader_ = false, want_logs_ = false;
   Time ask_at_{};
+  bool refresh_ = false;  // somebody could not be reached where the metadata say
+  Time refresh_at_{};
   std::size_t rotation_ = 0;
   Figures figures_;
 };

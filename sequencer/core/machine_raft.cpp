@@ -68,6 +68,7 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   if (term_ == Term{}) return;
   push_due_ = std::min(push_due_, now_ + push_pause());
   if (std::holds_alternative<InitCluster>(command)) {
+    tell_clients();
     for (auto& [id, n] : nodes_) check_node(id);
   } else if (const auto* r = std::get_if<RegisterStorage>(&command)) {
     check_node(r->node.id);
@@ -131,6 +132,11 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
   to_client(p.client, Done{});
 }
 
+void SequencerMachine::tell_clients() {
+  for (const auto& [id, k] : connections_)
+    if (k.role == Role::client) to_client({id, {}}, nodes_and_leader());
+}
+
 void SequencerMachine::lead(Term term) {
   if (term_ != Term{}) clear_logs(Errc::stale_term);
   term_ = term;
@@ -138,7 +144,9 @@ void SequencerMachine::lead(Term term) {
   new_term_proposed_ = false;
   event(Event::Level::info, fmt::format("leads in term {}", term.value));
   const ClusterMetadata& m = metadata_.state();
-  if (m.cluster == ClusterId{} || m.sequencers != options_.sequencers)
+  // Clients that look for the leader need not ask around, but are told no address of before.
+  if (m.cluster != ClusterId{} && m.sequencers == options_.sequencers) tell_clients();
+  else
     propose(InitCluster{m.cluster == ClusterId{} ? ClusterId{random_.next_id()} : m.cluster, options_.cluster_name, options_.sequencers});
   for (const LogInfo& l : m.logs) {
     if (l.state == LogState::open) to_recover_.insert(l.id);
@@ -146,9 +154,6 @@ void SequencerMachine::lead(Term term) {
     else drop_members(l.id);
   }
   push_due_ = now_ + push_pause();
-  // Those who look for the leader need not ask around.
-  for (const auto& [id, k] : connections_)
-    if (k.role == Role::client) to_client({id, {}}, nodes_and_leader());
   for (auto& [id, n] : nodes_) {
     n.accepted = n.sealed = n.refused = false;
     check_node(id);

@@ -152,6 +152,7 @@ class SequencerMachine final : private LogHost {
   void answer_proposal(RaftIndex index, RaftTerm raft_term, const Applied& result);
   bool propose(Command c, std::optional<Client> client = {});
   void lead(Term term);
+  void tell_clients();
   void stop_leading();
   void clear_logs(Errc why);
   void snapshot_when_due();

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The Dockerfile, compose.yaml and Kubernetes manifests of samples/deploy against the programs: the servers take every environment that
-they give, names, ports, numbers, volumes and probes fit one another, and the six services of compose.yaml make a cluster."""
+they give, names, ports, numbers, volumes and probes fit one another, and the six services of compose.yaml make a cluster.
+So does prometheus.yaml against the local cluster."""
 
 import os
 import pathlib
@@ -188,7 +189,19 @@ def kubernetes(d):
     check(all(w in known for w in words if w.startswith("--")), f"loglog takes {words}")
 
 
+def prometheus():
+    """prometheus.yaml is one, and names the six addresses that samples/local_cluster.sh serves pages on."""
+    r = subprocess.run(["promtool", "check", "config", DEPLOY / "prometheus.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    check(r.returncode == 0, f"promtool: {r.stdout}")
+    port = int(re.search(r"port=\$\{LOGLOG_PORT:-(\d+)\}", (DEPLOY.parent / "local_cluster.sh").read_text())[1])
+    jobs = yaml.safe_load((DEPLOY / "prometheus.yaml").read_text())["scrape_configs"]
+    named = {j["job_name"]: j["static_configs"][0]["targets"] for j in jobs}
+    expected = {"loglog-sequencer": port + 6, "loglog-storage": port + 9}
+    check(named == {job: [f"127.0.0.1:{first + i}" for i in range(3)] for job, first in expected.items()}, f"targets: {named}")
+
+
 def main():
+    prometheus()
     nodes = compose_nodes()
     compose_runs(nodes)
     with tempfile.TemporaryDirectory() as d:

@@ -78,6 +78,8 @@ def main():
             run(script, "kill", "storage-2", **more)
             check("storage-2: not running" in run(script, "status", **more), "status shows the killed node")
             run(script, "start", "storage-2", **more)
+            restarted = [line.split()[0] for line in run(script, "restart", **more).splitlines()]
+            check(restarted[:3] == ["storage-1", "storage-2", "storage-3"] and len(set(restarted)) == 6, f"all six, one by one: {restarted}")
         finally:
             run(script, "destroy", **more)
         for _ in range(2):  # the second run finds what the first one wrote

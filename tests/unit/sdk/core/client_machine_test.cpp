@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -44,6 +45,7 @@ struct Cluster {
   Offset first{};
   std::optional<Errc> no_segments;  // why nobody says where they are
   std::uint32_t sequencers = 1, leads = 1;
+  std::map<std::string, std::string> said_at;  // what the metadata say instead of the address
 
   void append_to_log(Bytes frames, Term t) {
     Bytes all = Bytes::allocate(bytes.size() + frames.size());
@@ -81,6 +83,12 @@ struct Cluster {
     }
     m.metadata.logs = {l};
     m.leader = SequencerId{leads};
+    const auto rename = [this](auto& infos) {
+      for (auto& i : infos)
+        if (const auto other = said_at.find(i.address); other != said_at.end()) i.address = other->second;
+    };
+    rename(m.metadata.sequencers);
+    rename(m.metadata.storage);
     return m;
   }
   void reply(const Send& s, Message m) { machine.arrived(now, Arrived{s.to, s.request, std::move(m)}); }
@@ -295,6 +303,41 @@ TEST_CASE("a sequencer that was down for long and leads now is dialled when anot
     CHECK(c.done.size() == static_cast<std::size_t>(i));
     c.pass(5s);
   }
+}
+
+TEST_CASE("a sequencer is found by who it says it is, where the metadata still have an address of before") {
+  Cluster c;
+  c.said_at = {{"seq:1", "seq:old1"}};
+  c.down = {"seq:old1"};
+  c.begin_term(1);
+  c.append(1, "one");
+  c.pass(1s);
+  REQUIRE(c.done.size() == 1);
+  CHECK(std::holds_alternative<client::Appended>(c.done[0].result));
+}
+
+TEST_CASE("a node that cannot be reached may have moved: the metadata are asked for again") {
+  Cluster c;
+  c.begin_term(1);
+  c.append(1, "one");
+  c.pass(1s);
+  REQUIRE(c.done.size() == 1);
+  c.said_at = {{"n1", "nx1"}, {"n2", "nx2"}};
+  c.down = {"n1", "n2"};
+  c.lose("n1");
+  c.lose("n2");
+  c.append(2, "two");
+  c.pass(5s);
+  const auto reached = [&c](const std::string& address) {
+    return std::any_of(c.up.begin(), c.up.end(), [&](const auto& u) { return u.second == address; });
+  };
+  CHECK(reached("nx1"));
+  CHECK(reached("nx2"));
+  // Where nobody is any more, nobody is looked for.
+  c.pass(10s);
+  (void)c.machine.output();
+  c.machine.output().clear();
+  CHECK(c.machine.output().wake > c.now + 10s);
 }
 
 TEST_CASE("a deadline before the commit fails, one after it leaves the outcome unknown") {
