@@ -115,7 +115,7 @@ step "include arrows: self-test" 60 tests/architecture/include_arrows.py --self-
 step "include arrows" 60 tests/architecture/include_arrows.py
 step "top of tree" 60 tests/architecture/top_of_tree.py
 step "core symbols" 120 tests/architecture/core_symbols.py build/release
-step "headers alone" 300 tests/architecture/headers_alone.py
+step "headers alone" 600 tests/architecture/headers_alone.py
 step "tidy" 900 bash -c check_tidy
 
 # ---- What it does. A binary that is missing fails its step.
