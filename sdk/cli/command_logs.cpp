@@ -62,7 +62,7 @@ void add_retention(CLI::App* c, LogArguments& a) {
 }
 
 template <class Work>
-CLI::App* add_one(CLI::App* logs, Target& target, Run& run, const char* name, const char* what, std::shared_ptr<LogArguments> a,
+CLI::App* add_one(CLI::App* logs, Target& target, Run& run, const char* name, const char* what, const std::shared_ptr<LogArguments>& a,
                   Work work) {
   auto* c = logs->add_subcommand(name, what);
   add_cluster(*c, target);

@@ -44,6 +44,7 @@ Overview SequencerMachine::overview(std::size_t logs_max) const {
   o.logs_total = static_cast<std::uint32_t>(m.logs.size());
   if (logs_max == 0) return o;
   std::vector<std::pair<int, const LogInfo*>> shown;
+  shown.reserve(m.logs.size());
   for (const LogInfo& l : m.logs) shown.emplace_back(m.logs.size() > logs_max ? trouble(l.id) : 0, &l);
   if (shown.size() > logs_max) {
     std::ranges::stable_sort(shown, std::greater<>(), &std::pair<int, const LogInfo*>::first);

@@ -102,6 +102,7 @@ std::size_t SequencerMachine::served_by(SequencerId id) const {
 void SequencerMachine::hand_over_when_due() {
   if (!resigned() || !raft_.is_leader() || now_ < hand_over_due_ || owes_answers()) return;
   std::vector<SequencerId> best;
+  best.reserve(sequencers_.size());
   for (const auto& [id, c] : sequencers_) best.push_back(id);
   const auto rank = [this](SequencerId id) { return std::pair(asked_.contains(id) ? 1 : 0, -static_cast<std::int64_t>(served_by(id))); };
   std::ranges::stable_sort(best, {}, rank);
