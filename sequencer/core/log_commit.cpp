@@ -377,13 +377,8 @@ void LogTerm::stop(Errc why) {
 }
 
 LogStatus LogTerm::status() const {
-  LogStatus s{info_.id, info_.name, info_.state, begins(), committed_, term_, is_open() || rests(), halted(), info_.options.write_quorum,
-              {}};
-  if (rests()) {
-    s.committed = stream_.end();
-    s.first = std::max(first_, std::min(info_.trim, s.committed));
-  }
-  for (const Replica& r : replicas_) s.replicas.push_back({r.member.node, r.durable, state_of(r)});
+  LogStatus s{info_.id, info_.name, info_.state, begins(), known_committed(), term_, serves(), halted(), info_.options.write_quorum, {}};
+  for (const Replica& r : replicas_) s.replicas.push_back({r.member.node, durable(r), state_of(r)});
   return s;
 }
 
@@ -399,10 +394,10 @@ ReplicaState LogTerm::state_of(const Replica& r) {
 }
 
 LogReport LogTerm::report(Time now) const {
-  LogReport out{info_.id, info_.name, term_, begins(), committed_, stream_.end(), {}};
+  LogReport out{info_.id, info_.name, term_, begins(), known_committed(), stream_.end(), {}};
   for (const Replica& r : replicas_) {
-    const Offset has = std::max(r.durable, begins());
-    out.replicas.push_back({r.member.node, state_of(r), r.durable, committed_ > has ? committed_ - has : 0,
+    const Offset has = std::max(durable(r), begins());
+    out.replicas.push_back({r.member.node, state_of(r), durable(r), out.committed > has ? out.committed - has : 0,
                             r.behind_since == never ? Duration{} : now - r.behind_since});
   }
   return out;

@@ -94,6 +94,8 @@ class LogTerm {
   Phase phase() const { return phase_; }
   bool is_open() const { return phase_ == Phase::open; }
   bool rests() const { return resting_; }
+  /// What it is asked for is done without a wait for its members.
+  bool serves() const { return is_open() || rests(); }
   bool has_missing() const { return !missing_.empty(); }
   /// A producer waits for a run that is ordered.
   bool owes_answers() const { return !in_flight_.empty(); }
@@ -103,7 +105,9 @@ class LogTerm {
   Term term() const { return term_; }
   Offset committed() const { return committed_; }
   /// Where the log begins for readers: the trim point in force, which the replicas' first files may begin before (R1, R3).
-  Offset begins() const { return std::max(first_, std::min(info_.trim, committed_)); }
+  Offset begins() const { return std::max(first_, std::min(info_.trim, known_committed())); }
+  /// Before the term start only a log at rest knows it: by what all its members say.
+  Offset known_committed() const { return resting_ ? stream_.end() : committed_; }
   const LogInfo& info() const { return info_; }
   TermSetIs term_set() const { return {info_.id, term_, static_cast<std::uint8_t>(info_.options.write_quorum), info_.members}; }
   TermIs term_is() const { return {info_.id, term_, term_start_, term_start_end_}; }
@@ -208,6 +212,7 @@ class LogTerm {
   void answer_committed(Time now);
   void note_lag(Replica& r, Time now);
   static ReplicaState state_of(const Replica& r);
+  Offset durable(const Replica& r) const { return resting_ && r.at == At::streaming ? stream_.end() : r.durable; }
   void refuse(const Client& client, const Commit& c, Errc why, Sequence expected = {});
   void send_orders(Replica& r);
   void tell_committed(Replica& r);

@@ -60,7 +60,7 @@ int SequencerMachine::trouble(LogId log) const {
   if (slot == logs_.end() || !slot->second.term) return 1;
   const LogTerm& t = *slot->second.term;
   if (t.halted()) return 4;
-  if (!t.is_open()) return 3;
+  if (!t.serves()) return 3;
   return t.is_whole() ? 0 : 2;
 }
 
@@ -96,7 +96,7 @@ LogSeen SequencerMachine::see(const LogInfo& info) const {
   if (const auto slot = logs_.find(info.id); slot != logs_.end() && slot->second.term) {
     const LogTerm& t = *slot->second.term;
     const LogReport r = t.report(now_);
-    LogSeen s{info.id, info.name, info.state, t.is_open(), t.halted(), r.term, r.first, r.committed, info.options.write_quorum, {}};
+    LogSeen s{info.id, info.name, info.state, t.serves(), t.halted(), r.term, r.first, r.committed, info.options.write_quorum, {}};
     for (const ReplicaReport& x : r.replicas)
       s.replicas.push_back({x.node, x.state, x.durable, x.lag > Duration{} ? std::max(1U, saturated_ms(x.lag)) : 0});
     return s;

@@ -93,7 +93,7 @@ Report SequencerMachine::report(Time now) const {
   for (const StorageInfo& s : metadata_.state().storage) ++r.nodes[state_of(s.id)];
   for (const auto& [id, slot] : logs_) {
     if (!slot.term) continue;
-    if (slot.term->is_open()) ++r.logs_open;
+    if (slot.term->serves()) ++r.logs_open;
     if (slot.term->halted()) ++r.logs_halted;
     if (r.logs.size() < logs_shown_max) r.logs.push_back(slot.term->report(now));
   }

@@ -14,7 +14,7 @@ for program in loglog loglog-storage loglog-sequencer; do
 done
 
 for page in loglog loglog-append loglog-storage loglog-sequencer; do
-  [ -s "$work/prefix/share/man/man1/$page.1" ]
+  [ -s "$work/prefix/share/man/man1/$page.1.gz" ]
 done
 for place in bash-completion/completions/loglog-storage zsh/site-functions/_loglog fish/vendor_completions.d/loglog.fish; do
   [ -s "$work/prefix/share/$place" ]

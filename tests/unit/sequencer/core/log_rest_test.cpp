@@ -45,6 +45,12 @@ struct Idle {
     return f.heard<Status>().at(0).logs.at(0);
   }
 
+  LogSeen seen() {
+    f.to_clients.clear();
+    f.say(client, GetOverview{10});
+    return f.heard<Overview>().at(0).logs.at(0);
+  }
+
   FakeCluster f{3};
   ConnectionId client;
   LogId id;
@@ -58,6 +64,8 @@ TEST_CASE("a log that is made is not written before somebody opens it") {
   CHECK(l.orders() == 0);
   for (int i : {1, 2, 3}) CHECK(l.f.node(i).logs[l.id].matched == Term{1});  // it can be read
   CHECK(l.status().open);
+  CHECK(l.seen().open);  // nothing that an alarm would be about
+  CHECK(l.f.machine->report(l.f.now).logs_open == 1);
   const TermIs t = l.open();
   CHECK(t.start > Offset{});
   CHECK(l.f.node(1).logs[l.id].tail() == t.end);
@@ -83,7 +91,13 @@ TEST_CASE("a failover writes nothing to a log that nobody asks for, until somebo
     CHECK(l.f.node(i).logs[l.id].tail() == tail);
   }
   CHECK(l.status().committed == tail);
-  for (const ReplicaStatus& r : l.status().replicas) CHECK(r.state == ReplicaState::streaming);
+  for (const ReplicaStatus& r : l.status().replicas) {
+    CHECK(r.state == ReplicaState::streaming);
+    CHECK(r.durable == tail);
+  }
+  CHECK(l.seen().open);
+  CHECK(l.seen().committed == tail);
+  for (const ReplicaSeen& r : l.seen().replicas) CHECK(r.durable == tail);
 
   l.f.disconnect(3);  // it is not wanted for that either
   l.f.pass(5s);

@@ -170,7 +170,8 @@ TEST_CASE("overview: where there are more logs than wanted, those in trouble com
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
-  for (int i = 0; i < 5; ++i) open(f, c, create(f, c, fmt::format("log{}", i)));
+  std::vector<LogId> logs;
+  for (int i = 0; i < 5; ++i) open(f, c, logs.emplace_back(create(f, c, fmt::format("log{}", i))));
   CHECK(f.machine->overview(0).logs.empty());
   CHECK(f.machine->overview(0).logs_total == 5);
   CHECK(f.machine->overview(3).logs.size() == 3);
@@ -180,11 +181,14 @@ TEST_CASE("overview: where there are more logs than wanted, those in trouble com
   f.restart();
   f.pass(3s);
   for (int i : {1, 2, 3}) f.connect(i);
+  const ConnectionId asks = f.connect_client();
+  for (const LogId id : {logs[1], logs[3]}) f.say(asks, OpenLog{id});  // the others rest
   f.pass(1s);
   f.node(2).durable = f.node(3).durable = true;
   const Overview o = f.machine->overview(2);
   REQUIRE(o.logs.size() == 2);
   for (const LogSeen& l : o.logs) CHECK(!l.open);
+  CHECK(std::set{o.logs[0].id, o.logs[1].id} == std::set{logs[1], logs[3]});
 }
 
 TEST_CASE("overview: one that does not lead tells what it sees") {
