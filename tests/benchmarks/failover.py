@@ -141,4 +141,5 @@ def main():
         o.json.write_text(json.dumps(rows, indent=1))
 
 
-main()
+if __name__ == "__main__":
+    main()
