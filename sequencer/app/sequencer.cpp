@@ -5,30 +5,12 @@
 #include <set>
 #include <utility>
 
-#include "proto-spec/http/mhd_http_server.h"
+#include "proto-spec/server/host.h"
 #include "proto-spec/vocabulary/exit_code.h"
 #include "sequencer/app/sequencer_pages.h"
 #include "sequencer/io/uv_sequencer_driver.h"
 
 namespace loglog::sequencer {
-
-struct Sequencer::Running {
-  transport::Loop loop;
-  std::unique_ptr<RaftStorage> storage;
-  std::unique_ptr<SequencerDriver> driver;
-  std::string address;
-  std::thread thread;
-  http::LoopGate gate{[this](std::function<void()> work) { loop.post(std::move(work)); }};
-  std::unique_ptr<http::Server> server;  // goes first: its pages ask the loop
-
-  Result<void> start(const SequencerOptions& o, const transport::EventLog& log);
-  Result<void> start_http(const std::string& where, const transport::EventLog& log);
-  /// On the loop's thread, or once that has ended.
-  void end();
-  /// On the loop's thread. Asked a second time it stops at once.
-  void begin_stop();
-  bool stopping = false;
-};
 
 Result<void> SequencerOptions::validate() const {
   const auto bad = [](std::string what) { return fail(Errc::bad_configuration, std::move(what)); };
@@ -59,11 +41,31 @@ Result<void> SequencerOptions::validate() const {
   return {};
 }
 
-Result<void> Sequencer::Running::start(const SequencerOptions& o, const transport::EventLog& log) {
-  if (auto ok = o.validate(); !ok) return ok;
+namespace {
+
+class SequencerService final : public server::Service {
+ public:
+  explicit SequencerService(SequencerOptions options) : options_(std::move(options)) {}
+
+  Result<std::string> start(transport::Loop& loop, const transport::EventLog& log) override;
+  http::Pages pages(http::LoopGate& gate) override {
+    driver_->keep_history();
+    return pages_of(*driver_, gate);
+  }
+  void begin_stop(std::function<void()> stopped) override { driver_->resign(std::move(stopped)); }
+
+ private:
+  const SequencerOptions options_;
+  std::unique_ptr<RaftStorage> storage_;
+  std::unique_ptr<SequencerDriver> driver_;
+};
+
+Result<std::string> SequencerService::start(transport::Loop& loop, const transport::EventLog& log) {
+  const SequencerOptions& o = options_;
+  if (auto ok = o.validate(); !ok) return std::unexpected(ok.error());
   auto opened = RaftStorage::open(o.data, SequencerId{o.id}, o.cluster_name);
   if (!opened) return std::unexpected(opened.error());
-  storage = std::move(*opened);
+  storage_ = std::move(*opened);
   Options core;
   core.id = SequencerId{o.id};
   core.cluster_name = o.cluster_name;
@@ -73,103 +75,41 @@ Result<void> Sequencer::Running::start(const SequencerOptions& o, const transpor
   core.heartbeat_interval = std::chrono::milliseconds(o.heartbeat_ms);
   std::random_device entropy;
   const std::uint64_t seed = (std::uint64_t{entropy()} << 32) | entropy();
-  driver = std::make_unique<SequencerDriver>(loop, *storage, std::move(core), seed, log, [log](const Error& why) {
+  driver_ = std::make_unique<SequencerDriver>(loop, *storage_, std::move(core), seed, log, [log](const Error& why) {
     log(transport::LogLevel::alarm, why.message());
     std::_Exit(exit_code_of(why.code));
   });
-  if (auto ok = driver->start(o.listen); !ok) return ok;
-  address = driver->address();
-  return start_http(o.http, log);
+  if (auto ok = driver_->start(o.listen); !ok) return std::unexpected(ok.error());
+  return driver_->address();
 }
 
-Result<void> Sequencer::Running::start_http(const std::string& where, const transport::EventLog& log) {
-  if (where.empty()) return {};
-  const auto parts = transport::split_tcp_address(where);
-  if (!parts) return std::unexpected(parts.error());
-  auto started = http::Server::start(parts->first, parts->second, pages_of(*driver, gate), {},
-                                     [log](const std::string& what) { log(transport::LogLevel::debug, what); });
-  if (!started) return std::unexpected(started.error());
-  server = std::move(*started);
-  driver->keep_history();
-  log(transport::LogLevel::info, fmt::format("serves HTTP on {}", server->address()));
-  return {};
+std::unique_ptr<server::Host> host_of(const SequencerOptions& o) {
+  return std::make_unique<server::Host>(std::make_unique<SequencerService>(o), fmt::format("sequencer {}", o.id), o.log_level, o.http);
 }
 
-void Sequencer::Running::end() {
-  gate.close();
-  driver.reset();
-}
-
-void Sequencer::Running::begin_stop() {
-  if (std::exchange(stopping, true) || !driver) return loop.stop();
-  driver->resign([this] { loop.stop(); });
-}
+}  // namespace
 
 Sequencer::Sequencer(SequencerOptions options) : options_(std::move(options)) {}
-Sequencer::~Sequencer() { stop(); }
+Sequencer::~Sequencer() = default;
 
 Result<void> Sequencer::start() {
-  const transport::EventLog log(fmt::format("sequencer {}", options_.id), options_.log_level);
-  running_ = std::make_unique<Running>();
-  told_ = false;
-  if (auto ok = running_->start(options_, log); !ok) {
-    running_.reset();
-    return ok;
-  }
-  running_->thread = std::thread([r = running_.get()] {
-    r->loop.run();
-    r->end();
-  });
-  return {};
+  host_ = host_of(options_);
+  auto ok = host_->start();
+  if (!ok) host_.reset();
+  return ok;
 }
 
 void Sequencer::begin_stop() {
-  if (!running_ || std::exchange(told_, true)) return;
-  running_->loop.post([r = running_.get()] { r->begin_stop(); });
+  if (host_) host_->begin_stop();
 }
 
-void Sequencer::stop() {
-  if (!running_) return;
-  begin_stop();
-  if (running_->thread.joinable()) running_->thread.join();
-  running_.reset();
-}
-
-const std::string& Sequencer::address() const { return running_->address; }
-
-const std::string& Sequencer::http_address() const {
-  static const std::string none;
-  return running_->server ? running_->server->address() : none;
-}
-
-void Sequencer::take(const SequencerOptions& again, const transport::EventLog& log) {
-  SequencerOptions rest = again;
-  rest.log_level = options_.log_level;
-  if (rest != options_) log(transport::LogLevel::warning, "SIGHUP: other options than the log level changed too; they need a restart");
-  options_.log_level = again.log_level;
-  log.set_lowest(again.log_level);
-  log(transport::LogLevel::info, "SIGHUP: the options were read again");
-}
+void Sequencer::stop() { host_.reset(); }
+const std::string& Sequencer::address() const { return host_->address(); }
+const std::string& Sequencer::http_address() const { return host_->http_address(); }
 
 int Sequencer::run_until_signal(const std::function<std::optional<SequencerOptions>()>& reread) {
-  running_ = std::make_unique<Running>();
-  const transport::EventLog log(fmt::format("sequencer {}", options_.id), options_.log_level);
-  // Before anybody can know that it serves.
-  running_->loop.on_stop_signal([this] { running_->begin_stop(); });
-  running_->loop.on_hangup([&] {
-    if (const auto again = reread ? reread() : std::nullopt) take(*again, log);
-    else log(transport::LogLevel::warning, "SIGHUP: the options stay as they are");
-  });
-  if (auto ok = running_->start(options_, log); !ok) {
-    fmt::print(stderr, "loglog-sequencer: {}\n", ok.error().message());
-    running_.reset();
-    return exit_code_of(ok.error().code);
-  }
-  running_->loop.run();
-  running_->end();
-  log(transport::LogLevel::info, "stopped");
-  running_.reset();
-  return 0;
+  return host_of(options_)->run_until_signal(
+      "loglog-sequencer", [&](const transport::EventLog& log) { server::take_again(options_, reread ? reread() : std::nullopt, log); });
 }
 
 }  // namespace loglog::sequencer

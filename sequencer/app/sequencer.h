@@ -14,6 +14,9 @@
 namespace CLI {
 class App;
 }
+namespace loglog::server {
+class Host;
+}
 
 namespace loglog::sequencer {
 
@@ -54,11 +57,8 @@ class Sequencer {
   int run_until_signal(const std::function<std::optional<SequencerOptions>()>& reread = {});
 
  private:
-  void take(const SequencerOptions& again, const transport::EventLog& log);
-  struct Running;
   SequencerOptions options_;
-  std::unique_ptr<Running> running_;
-  bool told_ = false;  // to stop
+  std::unique_ptr<server::Host> host_;  // while it runs
 };
 
 /// The whole command, with its options.

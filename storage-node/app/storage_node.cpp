@@ -1,34 +1,15 @@
 #include "storage-node/app/storage_node.h"
 
 #include <random>
-#include <thread>
 #include <utility>
 
-#include "proto-spec/http/mhd_http_server.h"
+#include "proto-spec/server/host.h"
 #include "proto-spec/vocabulary/exit_code.h"
 #include "storage-node/app/storage_pages.h"
 #include "storage-node/io/uring_segment_file.h"
 #include "storage-node/io/uv_storage_driver.h"
 
 namespace loglog::storage {
-
-struct StorageNode::Running {
-  transport::Loop loop;
-  std::unique_ptr<SegmentDirectory> directory;
-  std::unique_ptr<StorageDriver> driver;
-  std::string address;
-  std::thread thread;
-  http::LoopGate gate{[this](std::function<void()> work) { loop.post(std::move(work)); }};
-  std::unique_ptr<http::Server> server;  // goes first: its pages ask the loop
-
-  Result<void> start(const NodeOptions& o, const transport::EventLog& log);
-  Result<void> start_http(const std::string& where, const transport::EventLog& log);
-  /// On the loop's thread, or once that has ended.
-  void end();
-  /// On the loop's thread. Asked a second time it stops at once.
-  void begin_stop();
-  bool stopping = false;
-};
 
 Result<void> NodeOptions::validate() const {
   if (id == 0) return fail(Errc::bad_configuration, "--id 0: node ids begin with 1");
@@ -56,14 +37,27 @@ Result<std::unique_ptr<FileEngine>> choose_engine(IoEngine wanted, SegmentDirect
   return make_thread_engine(directory, post);
 }
 
-}  // namespace
+class StorageService final : public server::Service {
+ public:
+  explicit StorageService(NodeOptions options) : options_(std::move(options)) {}
 
-Result<void> StorageNode::Running::start(const NodeOptions& o, const transport::EventLog& log) {
-  if (auto ok = o.validate(); !ok) return ok;
+  Result<std::string> start(transport::Loop& loop, const transport::EventLog& log) override;
+  http::Pages pages(http::LoopGate& gate) override { return pages_of(*driver_, gate); }
+  void begin_stop(std::function<void()> stopped) override { driver_->begin_stop(std::move(stopped)); }
+
+ private:
+  const NodeOptions options_;
+  std::unique_ptr<SegmentDirectory> directory_;
+  std::unique_ptr<StorageDriver> driver_;
+};
+
+Result<std::string> StorageService::start(transport::Loop& loop, const transport::EventLog& log) {
+  const NodeOptions& o = options_;
+  if (auto ok = o.validate(); !ok) return std::unexpected(ok.error());
   auto opened = SegmentDirectory::open(o.data, o.direct_io);
   if (!opened) return std::unexpected(opened.error());
-  directory = std::move(*opened);
-  auto engine = choose_engine(o.io_engine, *directory, loop);
+  directory_ = std::move(*opened);
+  auto engine = choose_engine(o.io_engine, *directory_, loop);
   if (!engine) return std::unexpected(engine.error());
   Options core;
   core.id = NodeId{o.id};
@@ -72,102 +66,42 @@ Result<void> StorageNode::Running::start(const NodeOptions& o, const transport::
   core.verify_uploads = o.verify_uploads;
   std::random_device entropy;
   const std::uint64_t seed = (std::uint64_t{entropy()} << 32) | entropy();
-  driver = std::make_unique<StorageDriver>(loop, *directory, std::move(*engine), std::move(core), seed, log, [log](const std::string& why) {
-    log(transport::LogLevel::alarm, why);
-    std::_Exit(exit_disk_failed);
-  });
-  if (auto ok = driver->start(o.listen); !ok) return ok;
-  address = driver->address();
-  return start_http(o.http, log);
+  driver_ =
+      std::make_unique<StorageDriver>(loop, *directory_, std::move(*engine), std::move(core), seed, log, [log](const std::string& why) {
+        log(transport::LogLevel::alarm, why);
+        std::_Exit(exit_disk_failed);
+      });
+  if (auto ok = driver_->start(o.listen); !ok) return std::unexpected(ok.error());
+  return driver_->address();
 }
 
-Result<void> StorageNode::Running::start_http(const std::string& where, const transport::EventLog& log) {
-  if (where.empty()) return {};
-  const auto parts = transport::split_tcp_address(where);
-  if (!parts) return std::unexpected(parts.error());
-  auto started = http::Server::start(parts->first, parts->second, pages_of(*driver, gate), {},
-                                     [log](const std::string& what) { log(transport::LogLevel::debug, what); });
-  if (!started) return std::unexpected(started.error());
-  server = std::move(*started);
-  log(transport::LogLevel::info, fmt::format("serves HTTP on {}", server->address()));
-  return {};
+std::unique_ptr<server::Host> host_of(const NodeOptions& o) {
+  return std::make_unique<server::Host>(std::make_unique<StorageService>(o), fmt::format("storage {}", o.id), o.log_level, o.http);
 }
 
-void StorageNode::Running::end() {
-  gate.close();
-  driver.reset();
-}
-
-void StorageNode::Running::begin_stop() {
-  if (std::exchange(stopping, true) || !driver) return loop.stop();
-  driver->begin_stop([this] { loop.stop(); });
-}
+}  // namespace
 
 StorageNode::StorageNode(NodeOptions options) : options_(std::move(options)) {}
-StorageNode::~StorageNode() { stop(); }
+StorageNode::~StorageNode() = default;
 
 Result<void> StorageNode::start() {
-  const transport::EventLog log(fmt::format("storage {}", options_.id), options_.log_level);
-  running_ = std::make_unique<Running>();
-  told_ = false;
-  if (auto ok = running_->start(options_, log); !ok) {
-    running_.reset();
-    return ok;
-  }
-  running_->thread = std::thread([r = running_.get()] {
-    r->loop.run();
-    r->end();
-  });
-  return {};
+  host_ = host_of(options_);
+  auto ok = host_->start();
+  if (!ok) host_.reset();
+  return ok;
 }
 
 void StorageNode::begin_stop() {
-  if (!running_ || std::exchange(told_, true)) return;
-  running_->loop.post([r = running_.get()] { r->begin_stop(); });
+  if (host_) host_->begin_stop();
 }
 
-void StorageNode::stop() {
-  if (!running_) return;
-  begin_stop();
-  if (running_->thread.joinable()) running_->thread.join();
-  running_.reset();
-}
-
-const std::string& StorageNode::address() const { return running_->address; }
-
-const std::string& StorageNode::http_address() const {
-  static const std::string none;
-  return running_->server ? running_->server->address() : none;
-}
-
-void StorageNode::take(const NodeOptions& again, const transport::EventLog& log) {
-  NodeOptions rest = again;
-  rest.log_level = options_.log_level;
-  if (rest != options_) log(transport::LogLevel::warning, "SIGHUP: other options than the log level changed too; they need a restart");
-  options_.log_level = again.log_level;
-  log.set_lowest(again.log_level);
-  log(transport::LogLevel::info, "SIGHUP: the options were read again");
-}
+void StorageNode::stop() { host_.reset(); }
+const std::string& StorageNode::address() const { return host_->address(); }
+const std::string& StorageNode::http_address() const { return host_->http_address(); }
 
 int StorageNode::run_until_signal(const std::function<std::optional<NodeOptions>()>& reread) {
-  running_ = std::make_unique<Running>();
-  const transport::EventLog log(fmt::format("storage {}", options_.id), options_.log_level);
-  // Before anybody can know that it serves.
-  running_->loop.on_stop_signal([this] { running_->begin_stop(); });
-  running_->loop.on_hangup([&] {
-    if (const auto again = reread ? reread() : std::nullopt) take(*again, log);
-    else log(transport::LogLevel::warning, "SIGHUP: the options stay as they are");
-  });
-  if (auto ok = running_->start(options_, log); !ok) {
-    fmt::print(stderr, "loglog-storage: {}\n", ok.error().message());
-    running_.reset();
-    return exit_code_of(ok.error().code);
-  }
-  running_->loop.run();
-  running_->end();
-  log(transport::LogLevel::info, "stopped");
-  running_.reset();
-  return 0;
+  return host_of(options_)->run_until_signal(
+      "loglog-storage", [&](const transport::EventLog& log) { server::take_again(options_, reread ? reread() : std::nullopt, log); });
 }
 
 }  // namespace loglog::storage

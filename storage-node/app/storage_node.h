@@ -12,6 +12,9 @@
 namespace CLI {
 class App;
 }
+namespace loglog::server {
+class Host;
+}
 
 namespace loglog::storage {
 
@@ -56,11 +59,8 @@ class StorageNode {
   int run_until_signal(const std::function<std::optional<NodeOptions>()>& reread = {});
 
  private:
-  void take(const NodeOptions& again, const transport::EventLog& log);
-  struct Running;
   NodeOptions options_;
-  std::unique_ptr<Running> running_;
-  bool told_ = false;  // to stop
+  std::unique_ptr<server::Host> host_;  // while it runs
 };
 
 /// The whole command, with its options.

@@ -31,6 +31,7 @@ MAY_INCLUDE = {
     "proto-spec/transport": ["proto-spec/session"] + WIRE + VOCABULARY,
     "proto-spec/config": VOCABULARY,
     "proto-spec/http": VOCABULARY + ["proto-spec/observe"],
+    "proto-spec/server": ["proto-spec/http", "proto-spec/transport"] + VOCABULARY,
     "proto-spec/model": [],  # it stands beside the product, and looks at nothing of it
     "sdk/core": CORE,
     "sequencer/core": CORE,
@@ -63,6 +64,7 @@ LIBRARIES = {
     "proto-spec/transport": ["fmt", "effects", "libuv", "posix"],
     "proto-spec/config": ["fmt", "effects", "cli11", "tomlplusplus"],
     "proto-spec/http": ["fmt", "effects", "libmicrohttpd", "posix"],
+    "proto-spec/server": ["fmt", "effects"],
     "proto-spec/model": ["fmt", "effects", "cli11"],
     "sdk/core": ["fmt"],
     "sequencer/core": ["fmt"],

@@ -1,0 +1,80 @@
+#include "proto-spec/server/host.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "proto-spec/transport/uv_connection.h"
+#include "proto-spec/vocabulary/exit_code.h"
+
+namespace loglog::server {
+
+Host::Host(std::unique_ptr<Service> service, const std::string& name, transport::LogLevel level, std::string http)
+    : log_(name, level), http_(std::move(http)), service_(std::move(service)) {}
+
+Host::~Host() {
+  begin_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+Result<void> Host::set_up() {
+  auto address = service_->start(loop_, log_);
+  if (!address) return std::unexpected(address.error());
+  address_ = std::move(*address);
+  return start_http();
+}
+
+Result<void> Host::start_http() {
+  if (http_.empty()) return {};
+  const auto parts = transport::split_tcp_address(http_);
+  if (!parts) return std::unexpected(parts.error());
+  auto started = http::Server::start(parts->first, parts->second, service_->pages(gate_), {},
+                                     [log = log_](const std::string& what) { log(transport::LogLevel::debug, what); });
+  if (!started) return std::unexpected(started.error());
+  pages_ = std::move(*started);
+  http_address_ = pages_->address();
+  log_(transport::LogLevel::info, fmt::format("serves HTTP on {}", http_address_));
+  return {};
+}
+
+Result<void> Host::start() {
+  if (auto ok = set_up(); !ok) return ok;
+  thread_ = std::thread([this] {
+    loop_.run();
+    end();
+  });
+  return {};
+}
+
+// On the loop's thread, or once that has ended.
+void Host::end() {
+  gate_.close();
+  service_.reset();
+}
+
+void Host::begin_stop() {
+  if (!thread_.joinable() || std::exchange(told_, true)) return;
+  loop_.post([this] { stop_or_leave(); });
+}
+
+// On the loop's thread. Asked a second time it stops at once.
+void Host::stop_or_leave() {
+  if (std::exchange(stopping_, true)) return loop_.stop();
+  service_->begin_stop([this] { loop_.stop(); });
+}
+
+int Host::run_until_signal(const std::string& program, std::function<void(const transport::EventLog&)> on_hangup) {
+  // Before anybody can know that it serves.
+  loop_.on_stop_signal([this] { stop_or_leave(); });
+  loop_.on_hangup([this, on_hangup = std::move(on_hangup)] { on_hangup(log_); });
+  if (auto ok = set_up(); !ok) {
+    fmt::print(stderr, "{}: {}\n", program, ok.error().message());
+    return exit_code_of(ok.error().code);
+  }
+  loop_.run();
+  end();
+  log_(transport::LogLevel::info, "stopped");
+  return 0;
+}
+
+}  // namespace loglog::server
