@@ -7,6 +7,14 @@
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
+namespace {
+
+/// A node that says nothing for so many steps does not join a log.
+constexpr int join_steps = 3;
+/// One that goes on making other logs has so many times as long: thousands may be made at once.
+constexpr int join_patience = 10;
+
+}  // namespace
 
 const StorageInfo* SequencerMachine::configured(NodeId id) const {
   for (const StorageInfo& s : options_.storage)
@@ -159,12 +167,16 @@ void SequencerMachine::join_members(LogId log) {
   if (l == nullptr || l->state != LogState::creating) return;
   const bool fresh = !joins_.contains(log);
   Task& t = joins_[log];
-  if (fresh) t.deadline = now_ + 3 * options_.recovery_step_timeout;
+  if (fresh) {
+    t.begun = now_;
+    t.deadline = now_ + join_steps * options_.recovery_step_timeout;
+  }
   for (const Member& m : l->members)
     if (ready(m.node) && !t.done.contains(m.node)) to_node(m.node, Join{term_, *l});
 }
 
 void SequencerMachine::joined(NodeId from, LogId log) {
+  nodes_[from].joined_at = now_;
   const auto found = joins_.find(log);
   const LogInfo* l = metadata_.log(log);
   if (found == joins_.end() || l == nullptr) return;
@@ -174,15 +186,30 @@ void SequencerMachine::joined(NodeId from, LogId log) {
   if ((all || removed(Rule::T5_open)) && !t.proposed) t.proposed = propose(MarkOpen{log});
 }
 
+/// The node that holds up a creation longest, and until when it may; none: all have joined.
+std::optional<std::pair<NodeId, Time>> SequencerMachine::awaited_longest(const Task& t, const LogInfo& l) const {
+  std::optional<std::pair<NodeId, Time>> out;
+  const Duration limit = join_steps * options_.recovery_step_timeout;
+  for (const Member& m : l.members) {
+    if (t.done.contains(m.node)) continue;
+    const auto n = nodes_.find(m.node);
+    const Time heard = n != nodes_.end() ? std::max(t.begun, n->second.joined_at) : t.begun;
+    const Time until = std::min(heard + limit, t.begun + join_patience * limit);
+    if (!out || until < out->second) out.emplace(m.node, until);
+  }
+  return out;
+}
+
 /// A log that some chosen node does not join in time is given up, so that the name is free again.
 void SequencerMachine::expire_tasks() {
   for (auto& [log, t] : joins_) {
     if (now_ < t.deadline || t.proposed) continue;
-    t.deadline = never;
+    const LogInfo* l = metadata_.log(log);
+    const auto awaited = l != nullptr ? awaited_longest(t, *l) : std::nullopt;
+    t.deadline = awaited && now_ < awaited->second ? awaited->second : never;
+    if (!awaited || t.deadline != never) continue;
+    t.given_up = awaited->first;
     t.proposed = propose(MarkDeleting{log});
-    for (const Client& c : t.clients)
-      to_client(c, Failed{Errc::not_enough_nodes, "a storage node that was chosen for the log did not answer"});
-    t.clients.clear();
   }
 }
 
@@ -190,7 +217,12 @@ void SequencerMachine::drop_members(LogId log) {
   const LogInfo* l = metadata_.log(log);
   if (l == nullptr || l->state != LogState::deleting) return;
   if (const auto j = joins_.find(log); j != joins_.end()) {
-    for (const Client& c : j->second.clients) to_client(c, Failed{Errc::log_deleted, l->name});
+    const Task& t = j->second;
+    const Failed why =
+        t.given_up ? Failed{Errc::not_enough_nodes,
+                            fmt::format("storage node {} was chosen for log {} and did not join it in time", t.given_up->value, l->name)}
+                   : Failed{Errc::log_deleted, l->name};
+    for (const Client& c : t.clients) to_client(c, why);
     joins_.erase(j);
   }
   forget_log(log, Errc::log_deleted);

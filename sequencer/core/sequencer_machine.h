@@ -82,6 +82,7 @@ class SequencerMachine final : private LogHost {
     bool suspect = false;
     Time seal_due = never;  // ask again
     Time heard{};           // anything at all
+    Time joined_at{};       // it made some log
     std::uint64_t staged_bytes = 0;
     std::uint64_t staged_bytes_max = 0;
     std::uint32_t logs_without_space = 0;
@@ -125,8 +126,10 @@ class SequencerMachine final : private LogHost {
   struct Task {  // Join or Drop on all members
     std::set<NodeId> done;
     std::vector<Client> clients;
+    Time begun{};
     Time deadline = never;
     bool proposed = false;
+    std::optional<NodeId> given_up;  // for want of this member
   };
 
   // LogHost
@@ -171,6 +174,7 @@ class SequencerMachine final : private LogHost {
   void drop_members(LogId log);
   void joined(NodeId from, LogId log);
   void dropped(NodeId from, LogId log);
+  std::optional<std::pair<NodeId, Time>> awaited_longest(const Task& t, const LogInfo& l) const;
   void expire_tasks();
   const StorageInfo* configured(NodeId id) const;
 

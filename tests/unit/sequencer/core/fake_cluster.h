@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -75,8 +76,9 @@ struct FakeNode {
   std::map<LogId, FakeLog> logs;
   ConnectionId connection{};
   bool up = false;
-  bool durable = true;  // acknowledges what it writes
-  bool silent = false;  // answers nothing about segments
+  bool durable = true;                     // acknowledges what it writes
+  bool silent = false;                     // answers nothing about segments
+  std::optional<std::deque<LogId>> joins;  // set: logs are joined one by one, when the test says so
   std::set<LogId> reconciled;
 };
 
@@ -112,6 +114,15 @@ class FakeCluster {
     h.id = n.id.value;
     h.disk = n.disk;
     machine->connected(now, {n.connection, h});
+    run();
+  }
+  /// A node that has joins waiting makes the next log.
+  void join_next(int i) {
+    FakeNode& n = node(i);
+    const LogId log = n.joins->front();
+    n.joins->pop_front();
+    n.logs[log];
+    machine->arrived(now, {n.connection, RequestId{}, Joined{log}});
     run();
   }
   void disconnect(int i) {
@@ -251,6 +262,7 @@ class FakeCluster {
               out.push_back(Sealed{s.log, s.term, 0});
             },
             [&](Join& j) {
+              if (n.joins) return n.joins->push_back(j.info.id);
               n.logs[j.info.id];
               out.push_back(Joined{j.info.id});
             },

@@ -1,6 +1,7 @@
 #include "sequencer/core/sequencer_machine.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "tests/unit/sequencer/core/fake_cluster.h"
 
@@ -85,6 +86,68 @@ TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   f.pass(100ms);
   CHECK(f.machine->metadata().logs.empty());
   CHECK(!f.alarmed());
+}
+
+TEST_CASE("sequencer: a log is given up where a chosen node does not join it, not where that node is busy with others (T5)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const Duration step = f.options.recovery_step_timeout;
+  f.node(3).joins.emplace();
+  f.say(c, CreateLog{"a", {}});
+  f.say(c, CreateLog{"b", {}});
+  f.say(c, CreateLog{"c", {}});
+  f.pass(2 * step);
+  REQUIRE(f.node(3).joins->size() == 3);
+  f.join_next(3);
+  REQUIRE(f.heard<LogIs>().size() == 1);
+
+  f.pass(2 * step);  // longer than a node may say nothing in all, but not since it said something
+  CHECK(f.heard<Failed>().empty());
+  f.join_next(3);
+  CHECK(f.heard<LogIs>().size() == 2);
+
+  f.pass(4 * step);
+  REQUIRE(f.heard<Failed>().size() == 1);
+  CHECK(f.heard<Failed>()[0].error == Errc::not_enough_nodes);
+  CHECK(f.heard<Failed>()[0].detail.find("node 3") != std::string::npos);
+  const auto& logs = f.machine->metadata().logs;
+  CHECK(std::count_if(logs.begin(), logs.end(), [](const LogInfo& l) { return l.state == LogState::open; }) == 2);
+  f.to_clients.clear();
+  f.node(3).joins.reset();
+  f.say(c, CreateLog{"c", {}});  // the name is free
+  CHECK(f.heard<LogIs>().size() == 1);
+}
+
+TEST_CASE("sequencer: who asks for a log that is being given up hears what to do, not that it was deleted (T5)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  f.node(3).joins.emplace();
+  f.say(c, CreateLog{"a", {}});
+  f.disconnect(3);
+  f.say(c, CreateLog{"a", {}}, 2);  // as one that lost the first answer
+  f.pass(4 * f.options.recovery_step_timeout);
+  REQUIRE(f.heard<Failed>().size() == 2);
+  for (const Failed& m : f.heard<Failed>()) CHECK(m.error == Errc::not_enough_nodes);
+}
+
+TEST_CASE("sequencer: a creation does not wait for ever for a node that joins others and never this one (T5)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  f.node(3).joins.emplace();
+  f.say(c, CreateLog{"lost", {}});
+  f.node(3).joins->clear();
+  std::size_t others = 0;
+  while (f.heard<Failed>().empty() && others < 100) {
+    f.say(c, CreateLog{fmt::format("log{}", ++others), {}});
+    f.pass(f.options.recovery_step_timeout);
+    f.join_next(3);
+  }
+  CHECK(others == 30);
+  CHECK(f.heard<Failed>()[0].detail.find("lost") != std::string::npos);
+  CHECK(f.heard<LogIs>().size() == others);
 }
 
 TEST_CASE("sequencer: committed needs W acknowledgements; one node down does not stop appends") {
