@@ -47,6 +47,7 @@
   X(S6_term)         /* whose last frame is of this term */                                                    \
   X(S7_commit)       /* no append before the term start is committed */                                        \
   X(S7_told)         /* and nobody is told where it is */                                                      \
+  X(S7_rest)         /* without one, all of the log is known as committed where it is matched */               \
   X(S8_deadline)     /* a recovery that does not move is begun anew in another term */                         \
   X(D1)              /* an offset is ordered once in a term */                                                 \
   X(D2)              /* orders follow exactly the frame they name */                                           \

@@ -334,7 +334,7 @@ void LogTerm::begin_or_rest(Time now) {
     }
   }
   if (matched < info_.options.write_quorum) return;
-  if (wanted_ || whole < matched || !retains_all()) order_term_start(now);
+  if (wanted_ || (whole < matched && !removed(Rule::S7_rest)) || !retains_all()) order_term_start(now);
   else if (under_way == 0) resting_ = true;
 }
 

@@ -132,6 +132,7 @@ class LogHistory {
   void entry_read(const client::Entry& e);
   /// The largest end of an acknowledged entry, or earlier tail: what a tail call that starts now must reach.
   Offset tail_floor() const { return floor_; }
+  Offset acknowledged_end() const { return acknowledged_end_; }
   void tail_answered(Offset floor, Offset committed);
   /// What a tail call that starts now must say of the beginning.
   Offset begin_floor() const { return begin_floor_; }

@@ -88,6 +88,7 @@ const std::vector<MutationRow>& mutation_rows() {
        "committed (S7_told); row S7 removes both"},
       {"S7_told", {S7_told}, "eights"},
       {"S7", {S7_commit, S7_told}, "eights"},
+      {"S7_rest", {S7_rest}, "resting"},
       {"S8_deadline", {S8_deadline}, "lost_base"},
       {"D1", {D1}, "forgotten"},
       {"D2", {D2}, "wire split"},
