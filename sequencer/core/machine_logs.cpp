@@ -99,8 +99,9 @@ void SequencerMachine::flush_logs() {
     }
     if (slot.timer != never) timers_.erase({slot.timer, log});
     slot.timer = slot.term->wake();
-    if (slot.timer != never) slot.timer = std::max(slot.timer, now_ + timer_pause_min);
-    if (!slot.waiting.empty()) slot.timer = std::min(slot.timer, std::max(slot.waiting.front().deadline, now_ + timer_pause_min));
+    if (!slot.waiting.empty()) slot.timer = std::min(slot.timer, slot.waiting.front().deadline);
+    // Since the last time, not from now on: a log that is never at rest has its timers too.
+    if (slot.timer != never) slot.timer = std::max(slot.timer, slot.ticked + timer_pause_min);
     if (slot.timer != never) timers_.insert({slot.timer, log});
   }
   dirty_.clear();
@@ -112,6 +113,7 @@ void SequencerMachine::tick_logs() {
     timers_.erase(timers_.begin());
     LogSlot& slot = logs_[log];
     slot.timer = never;
+    slot.ticked = now_;
     if (!slot.term) continue;
     std::erase_if(slot.waiting, [&](const Waiting& w) {
       if (now_ < w.deadline) return false;

@@ -109,6 +109,7 @@ class SequencerMachine final : private LogHost {
     std::vector<Waiting> waiting;
     std::set<ConnectionId> openers;  // told when a term opens
     Time timer = never;
+    Time ticked{};  // the last time
     bool dirty = false;
     bool background = false;  // counts among the recoveries under way
   };
