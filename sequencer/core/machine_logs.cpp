@@ -105,6 +105,7 @@ void SequencerMachine::flush_logs() {
     if (slot.timer != never) timers_.insert({slot.timer, log});
   }
   dirty_.clear();
+  recover_in_background();  // in the places of those that rest now
 }
 
 void SequencerMachine::tick_logs() {

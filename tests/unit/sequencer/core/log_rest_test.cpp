@@ -1,5 +1,6 @@
 // Logs that nobody asks for.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "tests/unit/sequencer/core/fake_cluster.h"
 
@@ -134,6 +135,17 @@ TEST_CASE("what may not be known as committed everywhere is, after a failover, w
     CHECK(l.f.node(i).logs[l.id].tail() == tail);
     CHECK(l.f.node(i).logs[l.id].committed == tail);
   }
+}
+
+TEST_CASE("a new leader recovers logs that nobody asks for one batch after the other, and waits for no timer in between") {
+  Idle l;
+  constexpr std::size_t logs = 100;
+  for (std::size_t i = 1; i < logs; ++i) l.f.say(l.client, CreateLog{fmt::format("b/{}", i), {}});
+  l.f.restart();
+  l.f.pass(3s);
+  for (int i : {1, 2, 3}) l.f.connect(i);
+  CHECK(l.f.machine->metadata().logs.size() == logs);
+  CHECK(l.f.machine->report(l.f.now).logs_open == logs);
 }
 
 TEST_CASE("a log with something to trim does not rest") {
