@@ -122,7 +122,7 @@ struct Options {
   /// A log that nobody has asked for since this leader came, and of which all is known to be committed, gets no term start until
   /// somebody does: nothing is written for it.
   bool rest_idle_logs = true;
-  Duration retention_every = 1s;  ///< R5: of one log, the pause between two trims
+  Duration retention_every = 200ms;  ///< R5: of one log, the pause between two trims
   /// A run that its replicas miss is dropped by a new term when its producer's connection has been closed for so long,
   Duration producer_gone_after = 100ms;
   /// or each of them has reported it so often: a node reports again a second after the producer was asked (V1).

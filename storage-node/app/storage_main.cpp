@@ -45,6 +45,9 @@ Program::Program() {
       ->check(CLI::IsMember({"auto", "off"}));
   app.add_option("--staging-bytes", o.staging_bytes,
                  "memory for uploads not yet durable, bytes; full means clients are told to come again (default 268435456)");
+  app.add_option("--spare-bytes", o.spare_bytes,
+                 "bytes of trimmed segments' files kept to be written again, which is faster than new ones; given up where space is "
+                 "short; 0 keeps none (default 536870912)");
   app.add_option("--verify-uploads", verify, "on: check every payload's checksum when it comes; off leaves it to readers (default on)")
       ->check(CLI::IsMember({"on", "off"}));
   app.add_option("--http", o.http, "HOST:PORT of /metrics (Prometheus), /healthz and /readyz (default: not served)");
@@ -90,9 +93,10 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
     return std::unexpected(exit_bad_options);
   }
   given.effective = fmt::format(
-      "id {}, cluster {}, listen {}, data {}, io-engine {}, direct-io {}, staging-bytes {}, verify-uploads {}, "
+      "id {}, cluster {}, listen {}, data {}, io-engine {}, direct-io {}, staging-bytes {}, spare-bytes {}, verify-uploads {}, "
       "http {}, log-level {}{}",
-      o.id, o.cluster_name, o.listen, o.data, engine, direct, o.staging_bytes, verify, o.http.empty() ? "off" : o.http, level, from);
+      o.id, o.cluster_name, o.listen, o.data, engine, direct, o.staging_bytes, o.spare_bytes, verify, o.http.empty() ? "off" : o.http,
+      level, from);
   return given;
 }
 

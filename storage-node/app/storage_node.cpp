@@ -54,7 +54,7 @@ class StorageService final : public server::Service {
 Result<std::string> StorageService::start(transport::Loop& loop, const transport::EventLog& log) {
   const NodeOptions& o = options_;
   if (auto ok = o.validate(); !ok) return std::unexpected(ok.error());
-  auto opened = SegmentDirectory::open(o.data, o.direct_io);
+  auto opened = SegmentDirectory::open(o.data, o.direct_io, o.spare_bytes);
   if (!opened) return std::unexpected(opened.error());
   directory_ = std::move(*opened);
   auto engine = choose_engine(o.io_engine, *directory_, loop);

@@ -26,6 +26,8 @@ struct NodeOptions {
   std::string listen;  ///< HOST:PORT; port 0 takes a free one
   std::string data;
   IoEngine io_engine = IoEngine::automatic;
+  /// Bytes of trimmed segments' files that are kept to be written again (K6); they are given up where space is short. 0: none are kept.
+  std::uint64_t spare_bytes = 512u << 20;
   bool direct_io = true;  ///< groups are written past the page cache (O_DIRECT) where the file system can
   std::string http = {};  ///< HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one; empty: not served
   transport::LogLevel log_level = transport::LogLevel::info;

@@ -31,8 +31,9 @@ struct OpenSegment {
   Offset first;
   Bytes header;  ///< 4096 bytes
 };
-/// Make the `next` file ready, of at least `size` bytes (header included): full of zeros that are written, or with the
-/// space only reserved. Not on the log's strand, and never under way together with an OpenSegment of the log.
+/// Make the `next` file ready, of at least `size` bytes (header included): full of zeros that are written, with the space only
+/// reserved, or with the bytes of a segment that was trimmed (K6). Not on the log's strand, and never under way together with an
+/// OpenSegment of the log.
 struct PrepareNext {
   LogId log;
   std::uint64_t size;
@@ -72,10 +73,13 @@ struct TruncateLog {
   Offset first;
   std::uint64_t length = 0;  ///< bytes of frames kept in that file
 };
-/// Unlink these segment files (trim); sync the directory.
+/// Unlink these segment files; sync the directory.
 struct UnlinkSegments {
   LogId log;
   std::vector<Offset> firsts;
+  /// All that they hold lies below what the log is still to get: a PrepareNext may use them again (K6). Not on the log's strand, since
+  /// removing large files takes long.
+  bool trimmed = false;
 };
 /// Remove the log's segments, leave `promise` and a `tombstone` file (T5); durable.
 struct DropLog {
@@ -137,6 +141,7 @@ inline LogId strand_of(const DiskOperation& op) {
 }
 /// Operations that do not wait for the log's strand, nor it for them.
 inline bool beside_strand(const DiskOperation& op) {
+  if (const auto* unlink = std::get_if<UnlinkSegments>(&op)) return unlink->trimmed;
   return std::holds_alternative<ReadSegment>(op) || std::holds_alternative<PrepareNext>(op) || std::holds_alternative<GrowSegment>(op);
 }
 

@@ -10,7 +10,7 @@ bool trim_log(LogCore& s, Offset point) {
   const Offset allowed = removed(Rule::R3_committed) ? s.trim_wanted : std::min(s.trim_wanted, s.readable_end());
   auto firsts = s.segments.take_below(allowed);
   if (!firsts.empty()) {
-    s.node.disk(UnlinkSegments{s.id, std::move(firsts)}, {});
+    s.node.disk(UnlinkSegments{s.id, std::move(firsts), true}, {});
     trim_terms(s.terms, s.segments.front());
   }
   return s.first() != before;

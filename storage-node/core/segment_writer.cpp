@@ -125,7 +125,7 @@ void SegmentWriter::open_segment(Offset first) {
   const Bytes marks = next_marks();
   std::memcpy(header.mutable_data() + marks_slot_at[counter_ % 2], marks.data(), marks.size());
   s_.node.disk(OpenSegment{s_.id, first, std::move(header)}, {});
-  if (remains_ != no_offset && remains_ != first) s_.node.disk(UnlinkSegments{s_.id, {remains_}}, {});
+  if (remains_ != no_offset && remains_ != first) s_.node.disk(UnlinkSegments{s_.id, {remains_}, false}, {});
   remains_ = no_offset;
   s_.segments.add(first);
   capacity_ = std::exchange(next_size_, 0);

@@ -33,7 +33,7 @@ using PostToDriver = std::function<void(std::function<void()>)>;
 /// Runs the work on the loop's thread whenever the descriptor is readable, until what it returns goes.
 using WatchReadable = std::function<std::shared_ptr<void>(int descriptor, std::function<void()> work)>;
 
-/// Three threads: one for what the strands wait for, one for reads, one for preparation.
+/// Three threads: one for what the strands wait for, one for reads, one for preparing and trimming.
 std::unique_ptr<FileEngine> make_thread_engine(SegmentDirectory& directory, const PostToDriver& post);
 
 }  // namespace loglog::storage

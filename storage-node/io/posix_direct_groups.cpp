@@ -85,6 +85,11 @@ void DirectGroups::forget(LogId log) {
   files_.erase(log);
 }
 
+void DirectGroups::forget(LogId log, Offset first) {
+  std::lock_guard lock(mutex_);
+  if (const auto open = files_.find(log); open != files_.end() && open->second->first == first) files_.erase(open);
+}
+
 std::optional<DirectGroup> DirectGroups::make(const WriteGroup& group, const std::string& path) {
   const auto file = open(group.log, group.first, path);
   std::size_t bytes = 0;

@@ -56,6 +56,8 @@ class DirectGroups {
   std::optional<DirectGroup> make(const WriteGroup& group, const std::string& path);
   /// The log's open file is written by other means, replaced or gone.
   void forget(LogId log);
+  /// Where it is that file that is open.
+  void forget(LogId log, Offset first);
 
  private:
   struct Open {

@@ -152,11 +152,15 @@ struct SegmentDirectory::Doer {
     std::error_code error;
     if (const auto size = fs::file_size(next, error); !error && size >= o.size) return {};
     {
-      const Descriptor d(::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | dir.direct_flag(), 0640));
-      if (!d) return failed("cannot create", temporary);
+      const bool spare = dir.spare_->take(o.size, temporary);
+      const Descriptor d(::open(temporary.c_str(), O_RDWR | O_CREAT | (spare ? 0 : O_TRUNC) | O_CLOEXEC | dir.direct_flag(), 0640));
+      struct stat s{};
+      if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot create", temporary);
+      ::posix_fadvise(d.get(), 0, 0, POSIX_FADV_DONTNEED);
+      const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
       const std::uint64_t size = whole_blocks(o.size);
       Outcome reserved = reserve(d.get(), size, temporary);
-      if (reserved.error == Errc::ok && ((!o.reserve_only && !write_zeros(d.get(), 0, size)) || ::fdatasync(d.get()) != 0))
+      if (reserved.error == Errc::ok && ((!o.reserve_only && !write_zeros(d.get(), had, size)) || ::fdatasync(d.get()) != 0))
         reserved = failed("cannot prepare", temporary);
       if (reserved.error != Errc::ok) {
         ::unlink(temporary.c_str());
@@ -241,7 +245,9 @@ struct SegmentDirectory::Doer {
     std::error_code error;
     for (const auto& f : fs::directory_iterator(folder, error)) {
       const auto first = parse_segment_file_name(f.path().filename().string());
-      if (first && (o.everything || *first > o.first) && ::unlink(f.path().c_str()) != 0) return failed("cannot remove", f.path().string());
+      // ENOENT: it was trimmed, and is removed beside this.
+      if (first && (o.everything || *first > o.first) && ::unlink(f.path().c_str()) != 0 && errno != ENOENT)
+        return failed("cannot remove", f.path().string());
     }
     if (Outcome r = sync_directory(folder); r.error != Errc::ok || o.everything) return r;
     const std::string path = dir.segment_path(o.log, o.first);
@@ -259,8 +265,9 @@ struct SegmentDirectory::Doer {
 
   Outcome operator()(const UnlinkSegments& o) {
     for (Offset first : o.firsts) {
-      dir.forget(o.log, first);
+      const bool unread = dir.forget(o.log, first);
       const std::string path = dir.segment_path(o.log, first);
+      if (o.trimmed && unread && dir.spare_->keep(path)) continue;
       if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed("cannot remove", path);
     }
     return sync_directory(dir.log_path(o.log));
@@ -310,7 +317,7 @@ struct SegmentDirectory::Doer {
   Outcome operator()(const SaveFile& o) { return replace_file(dir.path_, o.name, o.data); }
 };
 
-Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::string& path, bool direct_io) {
+Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::string& path, bool direct_io, std::uint64_t spare_bytes) {
   std::error_code error;
   fs::create_directories(path + "/logs", error);
   if (error) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, error.message()));
@@ -326,6 +333,7 @@ Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::stri
   if (d->lock_ < 0) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
   if (::flock(d->lock_, LOCK_EX | LOCK_NB) != 0) return fail(Errc::directory_in_use, path);
   d->is_direct_ = direct_io && DirectGroups::possible(path);
+  d->spare_ = std::make_unique<SpareFiles>(path + "/spare", spare_bytes);
   return d;
 }
 
@@ -355,7 +363,12 @@ Result<void> SegmentDirectory::make_durable() {
   return check(sync_directory(path_));
 }
 
-FileEngine::Outcome SegmentDirectory::perform(const DiskOperation& op) { return std::visit(Doer{*this}, op); }
+FileEngine::Outcome SegmentDirectory::perform(const DiskOperation& op) {
+  FileEngine::Outcome outcome = std::visit(Doer{*this}, op);
+  // What is kept to be written again is space too.
+  if (outcome.error == Errc::no_space && may_fail(op) && spare_->clear()) outcome = std::visit(Doer{*this}, op);
+  return outcome;
+}
 
 std::string SegmentDirectory::log_path(LogId log) const { return fmt::format("{}/logs/{}", path_, log.value); }
 std::string SegmentDirectory::segment_path(LogId log, Offset first) const { return log_path(log) + "/" + segment_file_name(first); }
@@ -371,8 +384,7 @@ std::shared_ptr<const int> SegmentDirectory::descriptor(LogId log, Offset first)
     });
     const auto found = slot;
     if (fd < 0) descriptors_.erase({log, first});
-    // The lowest is the oldest log's oldest segment: the least likely to be wanted again.
-    else if (descriptors_.size() > descriptors_max) descriptors_.erase(descriptors_.begin());
+    else if (descriptors_.size() > descriptors_max) evict_descriptor();
     return found;
   }
   return slot;
@@ -385,10 +397,21 @@ std::optional<DirectGroup> SegmentDirectory::direct(const WriteGroup& group) {
 
 int SegmentDirectory::direct_flag() const { return is_direct_ ? O_DIRECT : 0; }
 
-void SegmentDirectory::forget(LogId log, Offset first) {
-  direct_.forget(log);
+/// The lowest that nobody uses: the oldest log's oldest segment, the least likely to be wanted again. One in use stays, so that forget()
+/// knows of it.
+void SegmentDirectory::evict_descriptor() {
+  const auto unused = std::find_if(descriptors_.begin(), descriptors_.end(), [](const auto& d) { return d.second.use_count() == 1; });
+  if (unused != descriptors_.end()) descriptors_.erase(unused);
+}
+
+bool SegmentDirectory::forget(LogId log, Offset first) {
+  direct_.forget(log, first);
   std::lock_guard lock(mutex_);
-  descriptors_.erase({log, first});
+  const auto there = descriptors_.find({log, first});
+  if (there == descriptors_.end()) return true;
+  const bool unread = there->second.use_count() == 1;
+  descriptors_.erase(there);
+  return unread;
 }
 
 void SegmentDirectory::forget(LogId log) {

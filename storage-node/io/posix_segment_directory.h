@@ -1,6 +1,6 @@
 // A storage node's data directory on a POSIX file system: every disk operation, blocking; and what start() reads.
 //
-//   <data>/lock  identity  promise  metadata
+//   <data>/lock  identity  promise  metadata  spare/<number>
 //   <data>/logs/<log id>/info  promise  tombstone  next  <first offset>.seg
 #pragma once
 #include <map>
@@ -12,6 +12,7 @@
 #include "storage-node/core/output.h"
 #include "storage-node/io/file_engine.h"
 #include "storage-node/io/posix_direct_groups.h"
+#include "storage-node/io/posix_spare_files.h"
 
 namespace loglog::storage {
 
@@ -19,7 +20,8 @@ namespace loglog::storage {
 class SegmentDirectory final : public StartupDisk {
  public:
   /// Takes the lock. directory_in_use, directory_unreadable otherwise. `direct_io`: past the page cache where the file system can.
-  static Result<std::unique_ptr<SegmentDirectory>> open(const std::string& path, bool direct_io = true);
+  /// `spare_bytes`: of files kept to be written again (K6).
+  static Result<std::unique_ptr<SegmentDirectory>> open(const std::string& path, bool direct_io = true, std::uint64_t spare_bytes = 0);
   ~SegmentDirectory() override;
 
   /// K1: makes durable whatever a killed process left in the page cache, then lets go of the cached pages.
@@ -44,7 +46,9 @@ class SegmentDirectory final : public StartupDisk {
   explicit SegmentDirectory(std::string path) : path_(std::move(path)) {}
   std::string log_path(LogId log) const;
   std::string segment_path(LogId log, Offset first) const;
-  void forget(LogId log, Offset first);
+  /// False: somebody may still be reading the file.
+  bool forget(LogId log, Offset first);
+  void evict_descriptor();
   void forget(LogId log);
   int direct_flag() const;
   struct Doer;
@@ -56,6 +60,7 @@ class SegmentDirectory final : public StartupDisk {
   std::map<std::pair<LogId, Offset>, std::shared_ptr<const int>> descriptors_;
   bool is_direct_ = false;
   DirectGroups direct_;
+  std::unique_ptr<SpareFiles> spare_;
 };
 
 }  // namespace loglog::storage

@@ -60,9 +60,8 @@ class ThreadEngine final : public FileEngine {
   ThreadEngine(SegmentDirectory& directory, const PostToDriver& post)
       : writer_(directory, post), reader_(directory, post), preparer_(directory, post) {}
   void start(DiskOperation op, Done done) override {
-    // A preparation writes a whole segment: nobody waits behind it.
-    const bool prepares = std::holds_alternative<PrepareNext>(op) || std::holds_alternative<GrowSegment>(op);
-    Worker& worker = std::holds_alternative<ReadSegment>(op) ? reader_ : prepares ? preparer_ : writer_;
+    // A preparation writes a whole segment, a trim may remove many: nobody waits behind them.
+    Worker& worker = std::holds_alternative<ReadSegment>(op) ? reader_ : beside_strand(op) ? preparer_ : writer_;
     worker.add(std::move(op), std::move(done));
   }
   const char* name() const override { return "threads"; }

@@ -21,20 +21,25 @@ constexpr std::uint64_t file_size = 256u << 10;
 
 class Bench {
  public:
-  Bench(bool uring, bool direct) {
+  Bench(bool uring, bool direct) : uring_(uring), direct_(direct) {
     char name[] = "/tmp/loglog-engine-XXXXXX";
     path = ::mkdtemp(name);
-    auto d = SegmentDirectory::open(path.string(), direct);
-    REQUIRE(d);
-    directory = std::move(*d);
-    const auto post = [this](std::function<void()> work) { loop.post(std::move(work)); };
-    const auto watch = [this](int descriptor, std::function<void()> work) { return loop.watch(descriptor, std::move(work)); };
-    engine = uring ? make_uring_engine(*directory, watch, post) : make_thread_engine(*directory, post);
+    reopen();
   }
   ~Bench() {
     engine.reset();
     directory.reset();
     fs::remove_all(path);
+  }
+  void reopen() {
+    engine.reset();
+    directory.reset();
+    auto d = SegmentDirectory::open(path.string(), direct_, 4 * file_size);
+    REQUIRE(d);
+    directory = std::move(*d);
+    const auto post = [this](std::function<void()> work) { loop.post(std::move(work)); };
+    const auto watch = [this](int descriptor, std::function<void()> work) { return loop.watch(descriptor, std::move(work)); };
+    engine = uring_ ? make_uring_engine(*directory, watch, post) : make_thread_engine(*directory, post);
   }
   FileEngine::Outcome run(DiskOperation op) {
     FileEngine::Outcome outcome{Errc::unavailable, "no answer came", {}};
@@ -55,6 +60,10 @@ class Bench {
   transport::Loop loop;
   std::unique_ptr<SegmentDirectory> directory;
   std::unique_ptr<FileEngine> engine;
+
+ private:
+  bool uring_;
+  bool direct_;
 };
 
 Bytes pattern(std::size_t size, unsigned char seed) {
@@ -127,6 +136,42 @@ void suite(bool uring, bool direct) {
     CHECK(logs.at(0).tombstone);
     CHECK(logs.at(0).segments.empty());
     CHECK(logs.at(0).promise.size() == promise_file_size);
+  }
+  SUBCASE("the file of a trimmed segment is written again, larger and with its bytes in it; one that is being read is not (K6)") {
+    b.must(WriteGroup{log_1, Offset{0}, segment_header_size, {pattern(200'000, 1)}, 0, {}, true});
+    b.must(CloseSegment{log_1, Offset{0}, 200'000});
+    b.must(PrepareNext{log_1, file_size});
+    b.must(OpenSegment{log_1, Offset{200'000}, header_of(Offset{200'000})});
+    bool again = true;
+    SUBCASE("trimmed") { b.must(UnlinkSegments{log_1, {Offset{0}}, true}); }
+    SUBCASE("trimmed, and the node begins anew") {
+      b.must(UnlinkSegments{log_1, {Offset{0}}, true});
+      b.reopen();
+    }
+    SUBCASE("not trimmed") {
+      b.must(UnlinkSegments{log_1, {Offset{0}}, false});
+      again = false;
+    }
+    SUBCASE("trimmed, and somebody reads") {
+      const auto reader = b.directory->descriptor(log_1, Offset{0});
+      b.must(UnlinkSegments{log_1, {Offset{0}}, true});
+      again = false;
+      CHECK(fs::is_empty(b.path / "spare"));
+    }
+    SUBCASE("there is no space for anything else") {
+      b.must(UnlinkSegments{log_1, {Offset{0}}, true});
+      CHECK(b.run(PrepareNext{log_1, std::uint64_t{1} << 60}).error != Errc::ok);
+      again = !fs::is_empty(b.path / "spare");  // kept where the file system knows at once that it never has so much
+    }
+    b.must(PrepareNext{log_1, file_size});
+    b.must(OpenSegment{log_1, Offset{400'000}, header_of(Offset{400'000})});
+    CHECK(fs::file_size(b.segment(Offset{400'000})) >= file_size);
+    const Bytes rest = b.run(ReadSegment{log_1, Offset{400'000}, segment_header_size, file_size}).data;
+    CHECK(rest.text().substr(0, 200'000) == (again ? pattern(200'000, 1).text() : std::string(200'000, '\0')));
+    CHECK(rest.text().substr(200'000).find_first_not_of('\0') == std::string_view::npos);
+    CHECK(decode_segment_header(b.run(ReadSegment{log_1, Offset{400'000}, 0, segment_header_size}).data)->first == Offset{400'000});
+    b.must(WriteGroup{log_1, Offset{400'000}, segment_header_size, {pattern(5000, 7)}, 0, {}, true});
+    CHECK(b.run(ReadSegment{log_1, Offset{400'000}, segment_header_size, 5000}).data == pattern(5000, 7));
   }
   SUBCASE("a full disk: asking for space fails and changes nothing; what was reserved is written") {
     // More than any disk has: what a full one answers, on a disk that is not.

@@ -117,6 +117,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"K3_marks", {K3_marks}, "decay"},
       {"K4_count", {K4_count}, "decay"},
       {"K5_reserve", {K5_reserve}, "filling_disks"},
+      {"K6", {K6}, "decay bits"},
       {"C2_default", {C2_default}, "minimal_core"},
       {"C2_range", {C2_range}, "questions"},
       {"C3_saved", {C3_saved}, "flaps power"},

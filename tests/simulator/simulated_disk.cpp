@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "proto-spec/disk/frame.h"
 #include "proto-spec/disk/segment.h"
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
@@ -13,7 +14,16 @@ using namespace storage;
 
 namespace {
 constexpr std::uint64_t sector = 512;
+
+/// Whether somewhere behind the header stands what a scan would take for a frame of this very place.
+bool holds_frame(ByteSpan file, LogId log, Offset first) {
+  for (std::size_t at = segment_header_size; at + frame_overhead <= file.size(); ++at)
+    if (file[at] != std::byte{0} &&
+        look_at_frame(file.subspan(at), log, first + (at - segment_header_size), false).state == FrameState::good)
+      return true;
+  return false;
 }
+}  // namespace
 
 void SimulatedFile::write(std::uint64_t at, ByteSpan data) {
   if (data.empty()) return;
@@ -126,19 +136,29 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
   } else if (const auto* o = std::get_if<OpenSegment>(&op)) {
     Log& l = logs_.at(o->log);
     l.unlinked.clear();  // the directory is synced
-    check(l.next_size > 0, "a segment is opened in a file that was prepared");
+    check(!l.next.empty(), "a segment is opened in a file that was prepared");
+    check(!holds_frame(l.next, o->log, o->first), "of a file's former life, no frame is one of its new place (K6)");
     SimulatedFile f;
-    f.resize(std::exchange(l.next_size, 0));
+    f.write(0, std::exchange(l.next, {}));
     f.write(0, o->header);
     f.sync();
     l.segments[o->first] = std::move(f);
   } else if (const auto* p = std::get_if<PrepareNext>(&op)) {
-    if (const auto l = logs_.find(p->log); l != logs_.end()) l->second.next_size = std::max(l->second.next_size, p->size);
+    if (const auto l = logs_.find(p->log); l != logs_.end() && l->second.next.size() < p->size) {
+      if (!spare_.empty()) {
+        l->second.next = std::move(spare_.front());
+        spare_.pop_front();
+      }
+      l->second.next.resize(std::max<std::size_t>(l->second.next.size(), p->size));
+    }
   } else if (const auto* g = std::get_if<GrowSegment>(&op)) {
     SimulatedFile& f = logs_.at(g->log).segments.at(g->first);
     if (f.seen.size() < g->size) f.resize(g->size);
   } else if (const auto* t = std::get_if<TruncateLog>(&op)) {
     auto& segments = logs_.at(t->log).segments;
+    if (removed(Rule::K6))
+      for (const auto& [first, f] : segments)
+        if (t->everything || first > t->first) keep_spare(f);
     if (t->everything) segments.clear();
     else {
       if (removed(Rule::S4_durable)) logs_.at(t->log).unlinked.insert(segments.upper_bound(t->first), segments.end());
@@ -151,14 +171,23 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
       if (!removed(Rule::S4_durable)) f.sync();
     }
   } else if (const auto* u = std::get_if<UnlinkSegments>(&op)) {
-    for (Offset first : u->firsts) logs_.at(u->log).segments.erase(first);
+    auto& segments = logs_.at(u->log).segments;
+    for (Offset first : u->firsts) {
+      if (const auto f = segments.find(first); u->trimmed && f != segments.end()) keep_spare(f->second);
+      segments.erase(first);
+    }
   } else if (const auto* d = std::get_if<DropLog>(&op)) {
     logs_.at(d->log).segments.clear();
-    logs_.at(d->log).next_size = 0;
+    logs_.at(d->log).next.clear();
     logs_.at(d->log).tombstone = true;
   } else if (const auto* s = std::get_if<SaveFile>(&op)) {
     files_[s->name] = s->data;
   }
+}
+
+void SimulatedDisk::keep_spare(const SimulatedFile& file) {
+  constexpr std::size_t spare_max = 4;
+  if (spare_.size() < spare_max && !file.seen.empty()) spare_.push_back(file.seen);
 }
 
 DiskDone SimulatedDisk::finish(const DiskRequest& request) {
@@ -258,8 +287,9 @@ bool SimulatedDisk::needs_space(const DiskOperation& op) const {
 void SimulatedDisk::empty_but_identity() {
   for (auto& [id, log] : logs_) {
     log.segments.clear();
-    log.next_size = 0;
+    log.next.clear();
   }
+  spare_.clear();
 }
 
 void SimulatedDisk::damage(Damage kind, const Place& p, Random& random) {

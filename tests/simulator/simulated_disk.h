@@ -1,5 +1,6 @@
 // A storage node's disk: what the process sees (page cache) and what survives a power cut are two layers.
 #pragma once
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -79,7 +80,7 @@ class SimulatedDisk final : public storage::StartupDisk {
     bool tombstone = false;
     Bytes info;
     SimulatedFile promise;
-    std::uint64_t next_size = 0;  ///< the prepared file; 0: none
+    std::vector<std::byte> next;  ///< the prepared file; empty: none
     std::map<Offset, SimulatedFile> segments;
     std::map<Offset, SimulatedFile> unlinked;  ///< gone, but the directory was not synced since: a power cut may bring them back
   };
@@ -127,8 +128,10 @@ class SimulatedDisk final : public storage::StartupDisk {
 
  private:
   void apply_metadata(const storage::DiskOperation& op);
+  void keep_spare(const SimulatedFile& file);
 
   std::map<LogId, Log> logs_;
+  std::deque<std::vector<std::byte>> spare_;  ///< files of trimmed segments: the next ones are made of them (K6)
   SimulatedFile promise_;
   std::map<std::string, Bytes> files_;
 };
