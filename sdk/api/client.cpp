@@ -75,6 +75,7 @@ struct Follower::State {
   bool stopped = false;
   std::optional<CallError> error;
   std::function<void(const Entry&)> each;  // empty: entries wait for next()
+  std::thread::id delivers;                // who calls `each` now
   std::uint64_t unreported = 0;            // bytes taken by next() that the core has not been told of
   // Its own, so that work posted to the driver holds no client: the last handle must not go on the driver's thread.
   std::shared_ptr<std::atomic<std::uint64_t>> token = std::make_shared<std::atomic<std::uint64_t>>(0);
@@ -87,14 +88,18 @@ struct Follower::State {
   }
   void deliver(const client::Delivered& d) {
     std::uint64_t bytes = 0;
+    std::unique_lock lock(mutex);
     for (const client::Entry& e : d.entries) {
-      {
-        std::lock_guard lock(mutex);
-        if (stopped) return;
-      }
+      if (stopped) return;
+      delivers = std::this_thread::get_id();
+      lock.unlock();
       each(to_entry(e));
       bytes += e.next.value - e.offset.value;
+      lock.lock();
+      delivers = {};
+      if (stopped) news.notify_all();
     }
+    lock.unlock();
     consumed(bytes);
   }
 };
@@ -440,11 +445,12 @@ std::optional<Entry> Follower::next_for(std::chrono::milliseconds wait) {
 void Follower::stop() { state_->stop(); }
 void Follower::State::stop() {
   {
-    std::lock_guard lock(mutex);
-    if (stopped) return;
-    stopped = true;
+    std::unique_lock lock(mutex);
+    const bool again = std::exchange(stopped, true);
     entries.clear();
     news.notify_all();
+    news.wait(lock, [this] { return delivers == std::thread::id{} || delivers == std::this_thread::get_id(); });
+    if (again) return;
   }
   client->driver.post([t = token](client::ClientMachine& m, Time now) { m.stop(now, client::Token{*t}); });
 }

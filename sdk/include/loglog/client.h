@@ -229,7 +229,7 @@ class Follower {
   std::optional<Entry> next();
   /// As next(), at most so long; nullopt with stopped() false: nothing came in time.
   std::optional<Entry> next_for(std::chrono::milliseconds wait);
-  /// From any thread: next() returns.
+  /// From any thread: next() returns. Waits for a callback that is running (Log::follow).
   void stop();
   bool stopped() const;
   std::optional<CallError> error() const;
@@ -286,8 +286,9 @@ class Log {
   /// Follows from an offset on: 0, begin(), end(), or Entry::next of an entry seen before. Ends with "trimmed" where the log
   /// begins later than that (R1: a position is never moved silently). Needs no sequencer. `stop` ends it as Follower::stop().
   Follower follow(EntryOffset from, std::stop_token stop = {});
-  /// The same by callback: `each` runs for every entry, in order, on the client's thread. The Follower is the subscription:
-  /// when it goes, or stops, `each` is not called any more; error() says why one ended by itself.
+  /// The same by callback: `each` runs for every entry, in order, on the client's thread. The Follower is the subscription: once it is
+  /// gone, or stop() has returned, `each` is not running and is not called any more. A call that is under way is waited for, unless it is
+  /// `each` itself that stops: hold no lock then that `each` takes. error() says why one ended by itself.
   Follower follow(EntryOffset from, std::function<void(const Entry&)> each, std::stop_token stop = {});
   /// Where the log begins after trims. Needs no sequencer.
   std::expected<EntryOffset, CallError> begin();
