@@ -254,6 +254,79 @@ int bench_read(const Target& target, const BenchOptions& o, const std::string& n
   return m.entries > 0 ? 0 : exit_failed;
 }
 
+/// So many entries are in the log from there on.
+std::expected<std::uint64_t, CallError> entries_from(Log& log, EntryOffset at) {
+  std::uint64_t count = 0;
+  for (;;) {
+    const auto page = log.read(at);
+    if (!page) return std::unexpected(page.error());
+    if (page->entries.empty()) return count;
+    count += page->entries.size();
+    at = page->next;
+  }
+}
+
+/// What a pass over a log has come to; the client's thread counts, another one waits.
+class Pass {
+ public:
+  explicit Pass(std::uint64_t wanted) : wanted_(wanted) {}
+  void got(const Entry& e) {
+    if (entries_ == 0) first_ = Clock::now();
+    bytes_ += e.payload.size();
+    if (++entries_ == wanted_) {
+      const std::lock_guard lock(mutex_);
+      whole_ = true;
+      changed_.notify_one();
+    }
+  }
+  bool wait(std::chrono::milliseconds at_most) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, at_most, [this] { return whole_; });
+  }
+  std::uint64_t bytes() const { return bytes_; }
+  Clock::time_point first() const { return first_; }
+
+ private:
+  const std::uint64_t wanted_;
+  std::uint64_t entries_ = 0, bytes_ = 0;
+  Clock::time_point first_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool whole_ = false;
+};
+
+// What a follower does that begins anew: all that is there, as it is pushed to it.
+int bench_catchup(const Target& target, const BenchOptions& o, const std::string& name) {
+  auto client = target.connect();
+  if (!client) return failed(client.error());
+  auto log = log_to_read(*client, o, name);
+  if (!log) return failed(log.error());
+  const auto first = log->begin();
+  if (!first) return failed(first.error());
+  const auto entries = entries_from(*log, *first);
+  if (!entries) return failed(entries.error());
+  if (*entries == 0) return failed("the log is empty");
+  Measured m;
+  const double cpu = cpu_seconds();
+  const auto begin = Clock::now();
+  BenchProgress progress(o);
+  while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted()) {
+    Pass pass(*entries);
+    const auto asked = Clock::now();
+    const auto following = log->follow(*first, [&pass](const Entry& e) { pass.got(e); });
+    if (!pass.wait(std::chrono::seconds(30))) return failed("a pass over the log takes over 30 s");
+    m.latency.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(pass.first() - asked).count()));
+    m.entries += *entries;
+    m.bytes += pass.bytes();
+    progress.show(m.entries);
+  }
+  progress.end();
+  m.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  m.cpu = cpu_seconds() - cpu;
+  print(m, o.json);
+  return m.entries > 0 ? 0 : exit_failed;
+}
+
 // Entries on their way: when each was appended, until the last follower has it. Entries of one producer come in its order, so
 // the n-th one that a follower gets is the n-th one appended.
 class Deliveries {
@@ -367,9 +440,10 @@ int bench(const Target& target, const BenchOptions& o) {
   const std::string name = !o.log.empty() ? o.log : fmt::format("bench-{:08x}", std::random_device{}());
   std::vector<std::string> names{name};
   for (std::uint32_t i = 1; i < o.logs && o.what == "append"; ++i) names.push_back(fmt::format("{}-{}", name, i + 1));
-  const int code = o.what == "append" ? bench_append(target, o, names)
-                   : o.what == "read" ? bench_read(target, o, name)
-                                      : bench_follow(target, o, name);
+  const int code = o.what == "append"    ? bench_append(target, o, names)
+                   : o.what == "read"    ? bench_read(target, o, name)
+                   : o.what == "catchup" ? bench_catchup(target, o, name)
+                                         : bench_follow(target, o, name);
   if (!o.log.empty()) return code;
   if (auto client = target.connect())
     for (const std::string& made : names)
@@ -381,8 +455,8 @@ int bench(const Target& target, const BenchOptions& o) {
 
 void add_bench(CLI::App& app, Target& target, Run& run) {
   auto o = std::make_shared<BenchOptions>();
-  auto* c = app.add_subcommand("bench", "measure append, read or follow");
-  c->add_option("WHAT", o->what, "what to measure")->required()->check(CLI::IsMember({"append", "read", "follow"}));
+  auto* c = app.add_subcommand("bench", "measure append, read, catch-up or follow");
+  c->add_option("WHAT", o->what, "what to measure")->required()->check(CLI::IsMember({"append", "read", "catchup", "follow"}));
   c->add_option("--log", o->log, "log to use (default: a new one, deleted afterwards)")->type_name(log_type);
   c->add_option("--size", o->size, "payload bytes of an entry")->capture_default_str()->type_name("BYTES");
   c->add_option("--in-flight", o->in_flight, "appends under way at once, all producers together")->capture_default_str();
@@ -397,6 +471,7 @@ void add_bench(CLI::App& app, Target& target, Run& run) {
   add_cluster(*c, target);
   c->footer(R"(append: producers append entries of one size, so many under way at once; latency is from append to acknowledgement.
 read: one client reads a log from its begin again and again, in pages of 1 MiB; latency is a page's.
+catchup: one client follows a log from its begin, again and again; latency is until the first entry.
 follow: latency is from append to delivery at a follower; entries are counted at all followers together.
 MB are 1000000 bytes of payload; latencies are in microseconds.
 

@@ -34,7 +34,7 @@ LOADS = {
     "append-64k-16": ("append 64 KiB, 16 in flight", ["append", "--size", 65536, "--in-flight", 16], ("append", 65536, 16), "mb_s"),
     "append-1k-1": ("append 1 KiB, 1 in flight", ["append", "--size", 1024, "--in-flight", 1], ("append", 1024, 1), "p50_us"),
     "follow-1k-1": ("append → delivered, 1 KiB, 1 in flight", ["follow", "--size", 1024, "--in-flight", 1], ("tail", 1024, 1), "p50_us"),
-    "read-1k": ("read back 1 KiB entries", ["read", "--size", 1024], ("catchup", 1024, 1), "mb_s"),
+    "read-1k": ("catch up, 1 KiB entries", ["catchup", "--size", 1024], ("catchup", 1024, 1), "mb_s"),
 }
 COLUMNS = {"per_s": ("entries/s", 0), "mb_s": ("MB/s", 1), "p50_us": ("p50 µs", 0), "p99_us": ("p99 µs", 0),
            "server_cpu": ("server CPU s", 2), "client_cpu": ("client CPU s", 2), "memory_mb": ("memory MB", 0)}
