@@ -121,12 +121,13 @@ step "tidy" 900 bash -c check_tidy
 # ---- What it does. A binary that is missing fails its step.
 step "unit tests" 600 build/asan/bin/loglog-unit-tests
 step "simulator, $seeds seeds" 600 build/release/bin/loglog-simulate --plans tests/simulator/plans --seeds "$seeds"
-step "simulator, eager, $((seeds / 2)) seeds" 300 build/release/bin/loglog-simulate --plans tests/simulator/plans --seeds $((seeds / 2)) --eager
+# As the product's defaults have it.
+step "simulator, eager, logs at rest, $((seeds / 2)) seeds" 300 build/release/bin/loglog-simulate --plans tests/simulator/plans --seeds $((seeds / 2)) --eager --rest
 step "simulator, eager and observed, $((seeds / 2)) seeds" 300 build/release/bin/loglog-simulate --plans tests/simulator/plans --first-seed 10001 --seeds $((seeds / 2)) --eager --observed
 step "simulator, kept seeds" 120 bash -c kept_seeds
 # They follow from the commit: new ones with each change, and the same for everybody who runs this one.
 commit=$(git rev-parse HEAD 2>/dev/null || echo 0)
-[ "$fresh" = 0 ] || step "simulator, $fresh fresh seeds" 900 build/release/bin/loglog-simulate --plans tests/simulator/plans --first-seed $((16#${commit:0:8} << 16)) --seeds "$fresh" --eager
+[ "$fresh" = 0 ] || step "simulator, $fresh fresh seeds" 900 build/release/bin/loglog-simulate --plans tests/simulator/plans --first-seed $((16#${commit:0:8} << 16)) --seeds "$fresh" --eager --rest
 step "simulator, controls" 240 build/release/bin/loglog-simulate --controls
 step "protocol model" 240 build/release/bin/loglog-model --all
 step "mutation score, kept seeds" 120 build/release/bin/loglog-mutation-score --quick
