@@ -265,9 +265,9 @@ struct SegmentDirectory::Doer {
 
   Outcome operator()(const UnlinkSegments& o) {
     for (Offset first : o.firsts) {
-      const bool unread = dir.forget(o.log, first);
+      dir.forget(o.log, first);
       const std::string path = dir.segment_path(o.log, first);
-      if (o.trimmed && unread && dir.spare_->keep(path)) continue;
+      if (o.trimmed && dir.spare_->keep(path)) continue;
       if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed("cannot remove", path);
     }
     return sync_directory(dir.log_path(o.log));
@@ -384,7 +384,8 @@ std::shared_ptr<const int> SegmentDirectory::descriptor(LogId log, Offset first)
     });
     const auto found = slot;
     if (fd < 0) descriptors_.erase({log, first});
-    else if (descriptors_.size() > descriptors_max) evict_descriptor();
+    // The lowest is the oldest log's oldest segment: the least likely to be wanted again.
+    else if (descriptors_.size() > descriptors_max) descriptors_.erase(descriptors_.begin());
     return found;
   }
   return slot;
@@ -397,21 +398,10 @@ std::optional<DirectGroup> SegmentDirectory::direct(const WriteGroup& group) {
 
 int SegmentDirectory::direct_flag() const { return is_direct_ ? O_DIRECT : 0; }
 
-/// The lowest that nobody uses: the oldest log's oldest segment, the least likely to be wanted again. One in use stays, so that forget()
-/// knows of it.
-void SegmentDirectory::evict_descriptor() {
-  const auto unused = std::find_if(descriptors_.begin(), descriptors_.end(), [](const auto& d) { return d.second.use_count() == 1; });
-  if (unused != descriptors_.end()) descriptors_.erase(unused);
-}
-
-bool SegmentDirectory::forget(LogId log, Offset first) {
+void SegmentDirectory::forget(LogId log, Offset first) {
   direct_.forget(log, first);
   std::lock_guard lock(mutex_);
-  const auto there = descriptors_.find({log, first});
-  if (there == descriptors_.end()) return true;
-  const bool unread = there->second.use_count() == 1;
-  descriptors_.erase(there);
-  return unread;
+  descriptors_.erase({log, first});
 }
 
 void SegmentDirectory::forget(LogId log) {

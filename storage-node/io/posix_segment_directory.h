@@ -46,9 +46,7 @@ class SegmentDirectory final : public StartupDisk {
   explicit SegmentDirectory(std::string path) : path_(std::move(path)) {}
   std::string log_path(LogId log) const;
   std::string segment_path(LogId log, Offset first) const;
-  /// False: somebody may still be reading the file.
-  bool forget(LogId log, Offset first);
-  void evict_descriptor();
+  void forget(LogId log, Offset first);
   void forget(LogId log);
   int direct_flag() const;
   struct Doer;

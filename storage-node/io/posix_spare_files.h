@@ -17,7 +17,8 @@ class SpareFiles {
 
   /// Moves the file at `path` here. False: it stays there, since there is no room for it or it cannot be moved.
   bool keep(const std::string& path);
-  /// Moves a file of about `size` bytes to `path`, at least half of that and at most twice. False: there is none.
+  /// Moves a file of about `size` bytes to `path`, at least half of that and at most twice. One that somebody still has, open or under
+  /// another name, is removed instead and stays his. False: there is none.
   bool take(std::uint64_t size, const std::string& path);
   /// Removes all. False: there was none.
   bool clear();
