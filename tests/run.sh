@@ -87,10 +87,11 @@ kept_seeds() {
   while read -r plan seed why; do
     [[ $plan == "#"* || -z $plan ]] && continue
     echo "$plan $seed: $why"
-    # Of the form SEED[xLOAD][e]: e, clients commit eagerly.
-    local plain=${seed%e}
+    # Of the form SEED[xLOAD][e][r]: e, clients commit eagerly; r, logs may rest.
+    local variant=${seed%r} plain
+    plain=${variant%e}
     build/release/bin/loglog-simulate --plan "tests/simulator/plans/$plan.txt" --seed "${plain%x*}" \
-      $([[ $plain == *x* ]] && echo --load "${plain#*x}") $([[ $seed == *e ]] && echo --eager) || return 1
+      $([[ $plain == *x* ]] && echo --load "${plain#*x}") $([[ $variant == *e ]] && echo --eager) $([[ $seed == *r ]] && echo --rest) || return 1
     ran=$((ran + 1))
   done <tests/simulator/kept_seeds.txt
   [ "$ran" -gt 0 ]

@@ -262,12 +262,19 @@ Offset PlaceWatch::first_since(LogId log, Offset from, std::uint64_t wall_ms) co
 
 // ---- the wire
 
+/// A node that starts trims by its copy of the metadata, though no TrimTo has come to it.
+void WireWatch::trims(const loglog::Metadata& m) {
+  for (const LogInfo& l : m.metadata.logs)
+    if (on_trim && l.trim > Offset{}) on_trim(l.id, l.trim);
+}
+
 WireWatch::WireWatch(World& world, PlaceWatch& places) : world_(world), places_(places) {
   world_.network.tap = [this](const Process& from, const Process&, const Message& m) {
     if (const auto* s = std::get_if<Seal>(&m)) seal(from, *s);
     else if (const auto* o = std::get_if<Order>(&m)) order(from, *o);
     else if (const auto* d = std::get_if<Durable>(&m)) durable(from, *d);
     else if (const auto* t = std::get_if<TrimTo>(&m); t != nullptr && on_trim) on_trim(t->log, t->offset);
+    else if (const auto* all = std::get_if<loglog::Metadata>(&m)) trims(*all);
     else if (const auto* l = std::get_if<SegmentsAre>(&m)) tells_committed(from, l->log, l->committed);
     else if (const auto* p = std::get_if<Page>(&m)) page(from, *p);
     else if (const auto* is = std::get_if<StateIs>(&m)) state(from, *is);

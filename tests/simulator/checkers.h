@@ -195,6 +195,7 @@ class WireWatch {
   std::function<void(LogId, Offset)> on_trim;
 
  private:
+  void trims(const loglog::Metadata& m);
   struct Placed {
     RunDigest digest;
     ProducerId producer;
