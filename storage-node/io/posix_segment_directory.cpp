@@ -156,7 +156,7 @@ struct SegmentDirectory::Doer {
       const Descriptor d(::open(temporary.c_str(), O_RDWR | O_CREAT | (spare ? 0 : O_TRUNC) | O_CLOEXEC | dir.direct_flag(), 0640));
       struct stat s{};
       if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot create", temporary);
-      ::posix_fadvise(d.get(), 0, 0, POSIX_FADV_DONTNEED);
+      if (spare) ::posix_fadvise(d.get(), 0, 0, POSIX_FADV_DONTNEED);
       const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
       const std::uint64_t size = whole_blocks(o.size);
       Outcome reserved = reserve(d.get(), size, temporary);

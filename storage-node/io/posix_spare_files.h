@@ -2,7 +2,6 @@
 // speed of one that grows: its blocks are there, so that fdatasync changes nothing of the file system.
 #pragma once
 #include <cstdint>
-#include <filesystem>
 #include <mutex>
 #include <string>
 #include <vector>

@@ -27,8 +27,8 @@ def append(c, size, in_flight, seconds):
     return report
 
 
-def cell(reports, key, scale=1.0):
-    values = [r[key] / scale for r in reports]
+def cell(reports, key):
+    values = [r[key] for r in reports]
     return f"{statistics.median(values):,.0f} [{min(values):,.0f}–{max(values):,.0f}]"
 
 
