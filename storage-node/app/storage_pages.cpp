@@ -57,6 +57,8 @@ void add_health(PrometheusText& t, const Report& r) {
   t.gauge("loglog_storage_logs", "Logs on this node.").value(r.logs_in_all);
   t.gauge("loglog_storage_matched_logs", "Those that take orders in their leader's term.").value(r.logs_matched);
   t.gauge("loglog_storage_suspect_logs", "Those with damaged bytes that are not copied again yet.").value(r.logs_suspect);
+  t.gauge("loglog_storage_lost_logs", "Those of which this node lost what it had promised or acknowledged; it counts as down for them.")
+      .value(r.logs_lost);
 }
 
 void add_connections(PrometheusText& t, const NodeReport& r) {

@@ -172,6 +172,7 @@ Report StorageMachine::report() const {
     ++r.logs_in_all;
     if (s.is_matched()) ++r.logs_matched;
     if (s.suspect) ++r.logs_suspect;
+    if (s.lost()) ++r.logs_lost;
     if (r.logs.size() < logs_shown_max) r.logs.push_back({id, s.info.name, s.first(), s.committed, s.durable.end});
   }
   return r;

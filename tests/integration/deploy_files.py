@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The Dockerfile, compose.yaml and Kubernetes manifests of samples/deploy against the programs: the servers take every environment that
 they give, names, ports, numbers, volumes and probes fit one another, and the six services of compose.yaml make a cluster.
-So does prometheus.yaml against the local cluster."""
+So does prometheus.yaml against the local cluster, and each rule of alerts.yaml on a series that is to raise it and one that is not."""
 
 import os
 import pathlib
@@ -200,11 +200,85 @@ def prometheus():
     check(named == {job: [f"127.0.0.1:{first + i}" for i in range(3)] for job, first in expected.items()}, f"targets: {named}")
 
 
+# A cluster that is well, in series of a figure every 5 s, and for each rule the series that raise it; "aXn": a, n times more; "a+bXn": b more
+# each time.
+WELL = {
+    'up{job="loglog-sequencer", instance="s1"}': "1x240",
+    'up{job="loglog-storage", instance="n1"}': "1x240",
+    'loglog_sequencer_leads{instance="s1"}': "1x240",
+    'loglog_sequencer_leads{instance="s2"}': "0x240",
+    'loglog_sequencer_storage_nodes{instance="s1", state="up"}': "3x240",
+    'loglog_sequencer_storage_nodes{instance="s1", state="unreachable"}': "0x240",
+    'loglog_sequencer_logs{instance="s1"}': "7x240",
+    'loglog_sequencer_logs{instance="s2"}': "7x240",
+    'loglog_sequencer_open_logs{instance="s1"}': "7x240",
+    'loglog_sequencer_open_logs{instance="s2"}': "0x240",
+    'loglog_sequencer_halted_logs{instance="s1"}': "0x240",
+    'loglog_sequencer_replica_lag_seconds{instance="s1", log="1", node="1"}': "0x240",
+    'loglog_storage_suspect_logs{instance="n1"}': "0x240",
+    'loglog_storage_lost_logs{instance="n1"}': "0x240",
+    'loglog_storage_data_loss{instance="n1"}': "0x240",
+    'loglog_storage_corruptions_found_total{instance="n1"}': "3x240",
+    'loglog_storage_disk_errors_total{instance="n1"}': "0x240",
+    'loglog_storage_refused_requests_total{instance="n1", error="busy"}': "9x240",
+    'loglog_storage_fdatasync_duration_seconds_bucket{instance="n1", le="0.001"}': "0+100x240",
+    'loglog_storage_fdatasync_duration_seconds_bucket{instance="n1", le="0.5"}': "0+100x240",
+    'loglog_storage_fdatasync_duration_seconds_bucket{instance="n1", le="+Inf"}': "0+100x240",
+}
+RAISED = {
+    "LoglogNoLeader": {'loglog_sequencer_leads{instance="s1"}': "0x240", 'loglog_sequencer_open_logs{instance="s1"}': "0x240"},
+    "LoglogSequencerUnreachable": {'up{job="loglog-sequencer", instance="s1"}': "0x240"},
+    "LoglogNodeUnreachable": {'up{job="loglog-storage", instance="n1"}': "0x240"},
+    "LoglogNodeUnreachableForLeader": {'loglog_sequencer_storage_nodes{instance="s1", state="unreachable"}': "1x240"},
+    "LoglogNodeSuspect": {'loglog_storage_suspect_logs{instance="n1"}': "1x240"},
+    "LoglogDamageFound": {'loglog_storage_corruptions_found_total{instance="n1"}': "3x120 4x119"},
+    "LoglogNodeDataLoss": {'loglog_storage_lost_logs{instance="n1"}': "1x240"},
+    "LoglogDiskRefuses": {'loglog_storage_disk_errors_total{instance="n1"}': "0+1x240"},
+    "LoglogStagingFull": {'loglog_storage_refused_requests_total{instance="n1", error="busy"}': "9+1x240"},
+    "LoglogLogHalted": {'loglog_sequencer_halted_logs{instance="s1"}': "1x240"},
+    "LoglogLogsNotOpen": {'loglog_sequencer_open_logs{instance="s1"}': "6x240"},
+    "LoglogReplicaBehind": {'loglog_sequencer_replica_lag_seconds{instance="s1", log="1", node="1"}': "0+5x240"},
+    "LoglogDiskSlow": {'loglog_storage_fdatasync_duration_seconds_bucket{instance="n1", le="0.001"}': "0+10x240"},
+}
+
+
+def alerts(d):
+    """Every rule is raised by what it is for and by nothing else, names a figure that a node serves, and an alarm that is explained."""
+    rules = yaml.safe_load((DEPLOY / "alerts.yaml").read_text())["groups"][0]["rules"]
+    check({r["alert"] for r in rules} == set(RAISED), "each rule has its case here")
+    readmes = {n: (DEPLOY.parents[1] / n / "README.md").read_text() for n in ("sequencer", "storage-node")}
+    for r in rules:
+        for figure in re.findall(r"\bloglog_\w+", r["expr"]):
+            check(f"`{figure.removesuffix('_bucket')}`" in readmes["sequencer"] + readmes["storage-node"], f"{r['alert']}: no node serves {figure}")
+        check(f"\n### {r['labels']['alarm']}\n" in readmes["sequencer"], f"{r['alert']}: {r['labels']['alarm']} is explained")
+
+    def case(series, *raised):
+        return {"interval": "5s", "input_series": [{"series": k, "values": v} for k, v in series.items()],
+                "promql_expr_test": [{"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "15m",
+                                      "exp_samples": [{"labels": f'{{alertname="{a}"}}', "value": 1} for a in raised]}]}
+
+    cases = [case(WELL)]
+    for alert, series in RAISED.items():
+        check(set(series) <= set(WELL), f"{alert}: its series are among those of a cluster that is well")
+        cases.append(case(WELL | series, alert))
+    silent = {k: v for k, v in WELL.items() if not k.startswith("loglog_sequencer")}
+    cases.append(case(silent, "LoglogNoLeader"))
+
+    def holds(cases):
+        (d / "test.yaml").write_text(yaml.safe_dump({"rule_files": [str(DEPLOY / "alerts.yaml")], "evaluation_interval": "5s", "tests": cases}))
+        return subprocess.run(["promtool", "test", "rules", d / "test.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+
+    r = holds(cases)
+    check(r.returncode == 0, f"promtool: {r.stdout}")
+    check(holds([case(WELL, "LoglogNoLeader")]).returncode != 0, "positive control: promtool misses an alert that is not raised")
+
+
 def main():
     prometheus()
     nodes = compose_nodes()
     compose_runs(nodes)
     with tempfile.TemporaryDirectory() as d:
+        alerts(pathlib.Path(d))
         kubernetes(pathlib.Path(d))
     print("deploy_files: ok")
 

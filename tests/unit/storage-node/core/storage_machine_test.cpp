@@ -400,6 +400,24 @@ TEST_CASE("an identity without a readable promise is data loss") {
   CHECK(n.take<Failed>()->error == Errc::data_loss);
 }
 
+TEST_CASE("a log without a readable promise is lost here, and counted") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  CHECK(n.machine->report().logs_lost == 0);
+  n.disk.begin(SavePromise{log_id, 0, Bytes::copy_of(std::string(512, 'z'))});
+  n.disk.begin(SavePromise{log_id, 1, Bytes::copy_of(std::string(512, 'z'))});
+  n.restart();
+  CHECK_FALSE(n.machine->data_loss());
+  CHECK(n.machine->report().logs_lost == 1);
+  n.say(client, upload_of(make_run(11, 1)));
+  const auto refused = n.take<Busy>();
+  REQUIRE(refused);
+  CHECK(refused->error == Errc::data_loss);
+  CHECK(n.machine->report().counted.refused.of(Errc::data_loss) == 1);
+}
+
 TEST_CASE("staging is bounded, but an ordered run is always taken") {
   Options o;
   o.staging_bytes_max = 300;
