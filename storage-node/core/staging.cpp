@@ -20,17 +20,17 @@ Errc Staging::add(Time now, LogId log, const Reference& run, Bytes frames, bool 
     if (bytes_ + size > options_.staging_bytes_max) return Errc::busy;
   }
   const Key key{log, run.producer, run.first};
-  const bool added = runs_.try_emplace(key, StagedRun{run, std::move(frames), reserved}).second;
+  const auto age = ages_.insert(ages_.end(), {now + options_.staged_run_expires, key});
+  const bool added = runs_.try_emplace(key, Entry{{run, std::move(frames), reserved}, age}).second;
   check(added, "a run is staged twice");
   bytes_ += size;
   per_producer_[{log, run.producer}] += size;
-  ages_.emplace_back(now + options_.staged_run_expires, key);
   return Errc::ok;
 }
 
 StagedRun* Staging::find(LogId log, ProducerId producer, Sequence first) {
   const auto it = runs_.find({log, producer, first});
-  return it == runs_.end() ? nullptr : &it->second;
+  return it == runs_.end() ? nullptr : &it->second.staged;
 }
 
 void Staging::remove(LogId log, ProducerId producer, Sequence first) {
@@ -54,13 +54,12 @@ std::size_t Staging::expire(Time now) { return drop_waiting_for(options_.staged_
 std::size_t Staging::drop_waiting_for(Duration age, Time now) {
   const Time expires = now - age + options_.staged_run_expires;
   std::size_t dropped = 0;
-  while (!ages_.empty() && ages_.front().first <= expires) {
-    const Key key = ages_.front().second;
-    ages_.pop_front();
-    const auto it = runs_.find(key);
-    if (it == runs_.end()) continue;
-    if (it->second.pinned && !removed(Rule::D6_pinned)) {
-      ages_.emplace_back(now + options_.staged_run_expires, key);
+  while (!ages_.empty() && ages_.front().expires <= expires) {
+    const auto it = runs_.find(ages_.front().key);
+    check(it != runs_.end(), "a run that is not staged has an age");
+    if (it->second.staged.pinned && !removed(Rule::D6_pinned)) {
+      ages_.front().expires = now + options_.staged_run_expires;
+      ages_.splice(ages_.end(), ages_, ages_.begin());
       continue;
     }
     erase(it);
@@ -70,13 +69,14 @@ std::size_t Staging::drop_waiting_for(Duration age, Time now) {
   return dropped;
 }
 
-void Staging::erase(std::map<Key, StagedRun>::iterator it) {
-  const std::uint64_t size = it->second.frames.size();
+void Staging::erase(std::map<Key, Entry>::iterator it) {
+  const std::uint64_t size = it->second.staged.frames.size();
   const auto producer = per_producer_.find({std::get<0>(it->first), std::get<1>(it->first)});
   check(producer != per_producer_.end() && producer->second >= size && bytes_ >= size, "staging bytes are miscounted");
   producer->second -= size;
   if (producer->second == 0) per_producer_.erase(producer);
   bytes_ -= size;
+  ages_.erase(it->second.age);
   runs_.erase(it);
 }
 

@@ -1,7 +1,7 @@
 // Uploaded runs in memory, until they are durable in the log or expire (D6).
 #pragma once
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <map>
 #include <tuple>
 
@@ -31,7 +31,7 @@ class Staging {
   /// Drops runs that nobody ordered in time; returns how many.
   std::size_t expire(Time now);
   /// When expire() has something to do; never: nothing staged.
-  Time next_expiry() const { return ages_.empty() ? never : ages_.front().first; }
+  Time next_expiry() const { return ages_.empty() ? never : ages_.front().expires; }
   std::uint64_t bytes() const { return bytes_; }
   std::size_t runs() const { return runs_.size(); }
   /// Runs that expired or gave way, since the start.
@@ -40,15 +40,23 @@ class Staging {
  private:
   using Key = std::tuple<LogId, ProducerId, Sequence>;
   using ProducerKey = std::pair<LogId, ProducerId>;
+  struct Age {
+    Time expires;
+    Key key;
+  };
+  struct Entry {
+    StagedRun staged;
+    std::list<Age>::iterator age;
+  };
   void give_way(Time now);
   /// Drops what has been here for `age` and is not pinned; what is pinned counts as new again.
   std::size_t drop_waiting_for(Duration age, Time now);
-  void erase(std::map<Key, StagedRun>::iterator it);
+  void erase(std::map<Key, Entry>::iterator it);
 
   const Options& options_;
-  std::map<Key, StagedRun> runs_;
+  std::map<Key, Entry> runs_;
   std::map<ProducerKey, std::uint64_t> per_producer_;
-  std::deque<std::pair<Time, Key>> ages_;  // by the time at which they expire
+  std::list<Age> ages_;  // one for each run, by the time at which they expire
   std::uint64_t bytes_ = 0;
   std::uint64_t dropped_ = 0;
   Time gives_way_again_{};

@@ -1,0 +1,61 @@
+#include "storage-node/core/staging.h"
+
+#include <doctest/doctest.h>
+
+using namespace loglog;
+using namespace loglog::storage;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct StagingTest {
+  Options options;
+  Staging staging{options};
+  Time now{1h};
+
+  static Reference run(std::uint64_t first) { return {ProducerId{5}, Sequence{first}, 1, 100, {}}; }
+  void add(std::uint64_t first) {
+    REQUIRE(staging.add(now, LogId{7}, run(first), Bytes::copy_of(std::string(100, 'x')), false) == Errc::ok);
+  }
+};
+
+TEST_CASE_FIXTURE(StagingTest, "a run that was taken out leaves nothing to wake for") {
+  CHECK(staging.next_expiry() == never);
+  add(1);
+  CHECK(staging.next_expiry() == now + options.staged_run_expires);
+  staging.remove(LogId{7}, ProducerId{5}, Sequence{1});
+  CHECK(staging.next_expiry() == never);
+  add(1);
+  now += 1s;
+  add(2);
+  staging.remove(LogId{7}, ProducerId{5}, Sequence{1});
+  CHECK(staging.next_expiry() == now + options.staged_run_expires);
+  staging.remove_log(LogId{7});
+  CHECK(staging.next_expiry() == never);
+  CHECK(staging.bytes() == 0);
+}
+
+TEST_CASE_FIXTURE(StagingTest, "a run staged again counts from then") {
+  add(1);
+  staging.remove(LogId{7}, ProducerId{5}, Sequence{1});
+  now += 20s;
+  add(1);
+  now += 15s;
+  CHECK(staging.expire(now) == 0);
+  now += 15s;
+  CHECK(staging.expire(now) == 1);
+  CHECK(staging.next_expiry() == never);
+}
+
+TEST_CASE_FIXTURE(StagingTest, "what is pinned does not expire, and is looked at again") {
+  add(1);
+  now += 1s;
+  add(2);
+  staging.find(LogId{7}, ProducerId{5}, Sequence{1})->pinned = true;
+  now += 30s;
+  CHECK(staging.expire(now) == 1);
+  CHECK(staging.find(LogId{7}, ProducerId{5}, Sequence{1}) != nullptr);
+  CHECK(staging.next_expiry() == now + options.staged_run_expires);
+}
+
+}  // namespace
