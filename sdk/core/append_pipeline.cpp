@@ -57,9 +57,9 @@ void AppendPipeline::cut(Run& run, RunBuilder& builder) {
   run = Run{};
 }
 
-/// A third of what is in flight: while one run is written and one answered, another one is uploaded. Small ones cost more than they save.
+/// Half of what is in flight: while one run is written, the next one is uploaded. Small ones cost more than they save.
 std::uint32_t AppendPipeline::run_target() const {
-  return std::min(std::max(static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes_ / 3, run_size_max)), options_.run_size_min),
+  return std::min(std::max(static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes_ / 2, run_size_max)), options_.run_size_min),
                   options_.run_size_target);
 }
 

@@ -39,10 +39,10 @@ struct Options {
   std::uint32_t run_size_target = loglog::run_size_target;
   /// Eager commit (V1): a run's reference goes to the leader along with its uploads, not after them. Only where the uploads of the
   /// run before were taken by a write quorum within `eager_upload_max`, and for runs of at most `eager_run_max` bytes: what takes
-  /// long to arrive would hold up the other producers of the log.
+  /// long to arrive would hold up what is ordered behind it, and saves little by comparison.
   bool eager_commit = true;
   Duration eager_upload_max = 50ms;
-  std::uint32_t eager_run_max = 256u << 10;
+  std::uint32_t eager_run_max = 64u << 10;
   /// Client-observed commit (V2): replicas say what is durable, and an append ends when a write quorum has, or when the leader says so.
   bool observed_commit = false;
   /// How long after a run is committed a replica may still take its upload; then it catches up from its peers.

@@ -239,7 +239,7 @@ TEST_CASE("many bytes that come together go out in several runs, each a part of 
   std::uint64_t entries = 0;
   for (const Send& s : c.commits) {
     const Reference& run = std::get<Commit>(s.message).run;
-    CHECK(run.length <= count * frame / 3);
+    CHECK(run.length <= count * frame / 2);
     entries += run.count;
   }
   CHECK(entries == count);
