@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
-#include "proto-spec/transport/posix_local_socket.h"
 #include "proto-spec/transport/posix_tcp_silence.h"
 #include "proto-spec/vocabulary/check.h"
 
@@ -64,12 +64,11 @@ Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello o
 }
 
 void Connection::dial_local(const std::string& name) {
-  const int fd = connect_local(name);
-  const int status = fd < 0 ? fd : uv_tcp_open(&tcp_, fd);
+  pipe_ = transport::dial_local(loop_, name);
   // Later, as with every other address: callbacks never come from inside a call.
-  loop_.post([c = shared_from_this(), status] {
+  loop_.post([c = shared_from_this()] {
     if (c->state_ != State::connecting) return;
-    if (status != 0) c->broken(lost(status));
+    if (!c->pipe_) c->broken(lost(UV_ECONNREFUSED));
     else c->opened();
   });
 }
@@ -133,10 +132,11 @@ void Connection::connect_failed(const Error& why) {
   close_handle();  // a socket that failed is of no more use: the next address gets another
 }
 
-Connection::Ptr Connection::accept(Loop& loop, uv_stream_t* listener, Hello own, Session::Expectation expected) {
+Connection::Ptr Connection::accept(Loop& loop, const Incoming& incoming, Hello own, Session::Expectation expected) {
   auto c = std::make_shared<Connection>(loop, std::move(own), std::move(expected));
   c->self_ = c;
-  if (uv_accept(listener, reinterpret_cast<uv_stream_t*>(&c->tcp_)) != 0) {
+  if (const auto* pipe = std::get_if<LocalPipe::Ptr>(&incoming)) c->pipe_ = *pipe;
+  else if (uv_accept(std::get<uv_stream_t*>(incoming), reinterpret_cast<uv_stream_t*>(&c->tcp_)) != 0) {
     c->shut();
     return nullptr;
   }
@@ -153,11 +153,18 @@ void Connection::expect_hello() {
 
 void Connection::opened() {
   state_ = State::open;
+  expect_hello();
+  send(RequestId{}, own_);
+  if (!pipe_) return read_from_socket();
+  pipe_->on_arrival([weak = weak_from_this()] {
+    if (const Ptr c = weak.lock()) c->take_from_pipe();
+  });
+}
+
+void Connection::read_from_socket() {
   uv_tcp_nodelay(&tcp_, 1);
   uv_os_fd_t fd = -1;
   if (uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &fd) == 0) end_when_silent(fd, silence_timeout);
-  expect_hello();
-  send(RequestId{}, own_);
   uv_read_start(
       reinterpret_cast<uv_stream_t*>(&tcp_),
       [](uv_handle_t* h, std::size_t, uv_buf_t* buffer) {
@@ -195,6 +202,21 @@ void Connection::read_some(ssize_t n) {
   }
 }
 
+void Connection::take_from_pipe() {
+  const Ptr alive = shared_from_this();
+  const LocalPipe::Taken taken = pipe_->take();
+  for (const Encoded& message : taken.messages)
+    for (const Bytes* part : {&message.head, &message.tail})
+      for (std::size_t at = 0; at < part->size() && state_ == State::open;) {
+        const auto room = session_.writable();
+        const std::size_t n = std::min(room.size(), part->size() - at);
+        std::memcpy(room.data(), part->data() + at, n);
+        at += n;
+        read_some(static_cast<ssize_t>(n));
+      }
+  if (taken.ended && state_ == State::open) read_some(UV_EOF);
+}
+
 void Connection::broken(const Error& why) {
   if (state_ == State::closed || state_ == State::draining) return shut();
   const auto told = std::move(callbacks_);
@@ -217,6 +239,10 @@ void Connection::send(RequestId request, const Message& m) {
 void Connection::flush() {
   dirty_ = false;
   if (out_.empty() || state_ == State::closed) return;
+  if (pipe_) {
+    queued_ = 0;
+    return pipe_->give(out_);
+  }
   buffers_.clear();
   for (const Encoded& e : out_)
     for (const Bytes* b : {&e.head, &e.tail})
@@ -272,6 +298,7 @@ void Connection::close(const Error& why) {
 
 void Connection::shut() {
   state_ = State::closed;
+  if (pipe_) pipe_->close();
   if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(&tcp_))) close_handle();
 }
 
@@ -287,28 +314,16 @@ void Connection::close_handle() {
   });
 }
 
-Result<std::unique_ptr<Listener>> Listener::listen_here(Loop& loop, const std::string& address, OnAccept on_accept) {
-  const int fd = bind_local(*local_name(address));
-  if (fd < 0)
-    return fail(fd == UV_EADDRINUSE ? Errc::address_in_use : Errc::bad_configuration, fmt::format("{}: {}", address, uv_strerror(fd)));
-  std::unique_ptr<Listener> l(new Listener);
-  l->on_accept_ = std::move(on_accept);
-  l->address_ = address;
-  l->local_ = new uv_pipe_t{};
-  uv_pipe_init(loop.raw(), l->local_, 0);
-  l->local_->data = l.get();
-  uv_pipe_open(l->local_, fd);
-  const int error = uv_listen(reinterpret_cast<uv_stream_t*>(l->local_), 128, [](uv_stream_t* s, int status) {
-    if (status == 0) static_cast<Listener*>(s->data)->on_accept_(s);
-  });
-  if (error != 0) return fail(Errc::address_in_use, fmt::format("{}: {}", address, uv_strerror(error)));
-  return l;
-}
-
 Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string& address, OnAccept on_accept) {
   const auto parts = split_address(address);
   if (!parts) return std::unexpected(parts.error());
-  if (local_name(address)) return listen_here(loop, address, std::move(on_accept));
+  if (const auto name = local_name(address)) {
+    std::unique_ptr<Listener> l(new Listener);
+    l->address_ = address;
+    l->local_ = LocalListener::listen(loop, *name, [accept = std::move(on_accept)](const LocalPipe::Ptr& pipe) { accept(pipe); });
+    if (!l->local_) return fail(Errc::address_in_use, fmt::format("{}: this process listens there already", address));
+    return l;
+  }
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
@@ -338,7 +353,6 @@ Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string
 }
 
 Listener::~Listener() {
-  if (local_ != nullptr) uv_close(reinterpret_cast<uv_handle_t*>(local_), [](uv_handle_t* h) { delete reinterpret_cast<uv_pipe_t*>(h); });
   if (tcp_ == nullptr) return;
   if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(tcp_)))
     uv_close(reinterpret_cast<uv_handle_t*>(tcp_), [](uv_handle_t* h) { delete reinterpret_cast<uv_tcp_t*>(h); });

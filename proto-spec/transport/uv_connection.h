@@ -1,10 +1,12 @@
-// One TCP connection: hellos, messages in and out. Received payloads stay where the socket put them; sent ones are
-// written from the caller's buffers.
+// One connection, over TCP or within this process: hellos, messages in and out. Received payloads stay where the socket put them;
+// sent ones are written from the caller's buffers.
 #pragma once
 #include <memory>
 #include <string>
+#include <variant>
 
 #include "proto-spec/session/session.h"
+#include "proto-spec/transport/local_pipe.h"
 #include "proto-spec/transport/uv_loop.h"
 
 namespace loglog::transport {
@@ -14,6 +16,9 @@ namespace loglog::transport {
 Result<std::pair<std::string, std::string>> split_address(const std::string& address);
 /// The same, and bad_configuration for "local:NAME" too.
 Result<std::pair<std::string, std::string>> split_tcp_address(const std::string& address);
+
+/// A connection that waits to be taken: at a listening socket, or the end of a pipe.
+using Incoming = std::variant<uv_stream_t*, LocalPipe::Ptr>;
 
 /// Belongs to its loop's thread. Callbacks come on that thread, never from inside a call of this class; on_closed at
 /// most once, and none after close().
@@ -30,8 +35,8 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   /// addresses the first that takes the connection is used. Each has 1 s where others are left, the last one 5 s. A look-up takes as long
   /// as the system's resolver lets it, and the loop ends only after it.
   static Ptr dial(Loop& loop, const std::string& address, Hello own, Session::Expectation expected, Callbacks callbacks);
-  /// Takes the next waiting connection of a listening socket; nullptr when that fails.
-  static Ptr accept(Loop& loop, uv_stream_t* listener, Hello own, Session::Expectation expected);
+  /// Takes it; nullptr when that fails.
+  static Ptr accept(Loop& loop, const Incoming& incoming, Hello own, Session::Expectation expected);
 
   Connection(Loop& loop, Hello own, Session::Expectation expected);
   ~Connection() override = default;
@@ -39,8 +44,6 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   void set_callbacks(Callbacks callbacks) { callbacks_ = std::move(callbacks); }
   /// Queues; what one turn of the loop queues leaves in as few writes as possible.
   void send(RequestId request, const Message& m);
-  /// Bytes queued and not yet taken by the kernel.
-  std::size_t queued_bytes() const { return queued_; }
   /// Says why (Failed with request id 0) when not ok, then closes. No callback comes after it.
   void close(const Error& why = {});
   bool open() const { return state_ == State::open; }
@@ -56,13 +59,16 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   void connect_failed(const Error& why);
   void expect_hello();
   void opened();
+  void read_from_socket();
   void read_some(ssize_t n);
+  void take_from_pipe();
   void broken(const Error& why);
   void shut();
   void close_handle();
 
   Loop& loop_;
-  uv_tcp_t tcp_{};
+  uv_tcp_t tcp_{};  // without a socket where there is a pipe
+  LocalPipe::Ptr pipe_;
   Hello own_;
   Session session_;
   Callbacks callbacks_;
@@ -77,10 +83,10 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   Ptr self_;                                 // while libuv knows the handle
 };
 
-/// A listening socket. Stops when destroyed.
+/// A listening socket, or name of this process. Stops when destroyed.
 class Listener {
  public:
-  using OnAccept = std::function<void(uv_stream_t*)>;
+  using OnAccept = std::function<void(const Incoming&)>;
   /// address_in_use or bad_configuration otherwise. Port 0 takes a free one.
   static Result<std::unique_ptr<Listener>> listen(Loop& loop, const std::string& address, OnAccept on_accept);
   ~Listener();
@@ -89,9 +95,8 @@ class Listener {
 
  private:
   Listener() = default;
-  static Result<std::unique_ptr<Listener>> listen_here(Loop& loop, const std::string& address, OnAccept on_accept);
   uv_tcp_t* tcp_ = nullptr;
-  uv_pipe_t* local_ = nullptr;  // instead, for "local:NAME"
+  std::unique_ptr<LocalListener> local_;  // instead, for "local:NAME"
   OnAccept on_accept_;
   std::string address_;
 };

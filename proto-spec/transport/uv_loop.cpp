@@ -10,6 +10,7 @@ Loop::Loop() {
   check(uv_loop_init(&loop_) == 0, "an event loop can be made");
   uv_async_init(&loop_, &async_, [](uv_async_t* a) { static_cast<Loop*>(a->data)->run_posted(); });
   async_.data = this;
+  mailbox_->wake_ = &async_;
   uv_timer_init(&loop_, &wake_timer_);
   wake_timer_.data = this;
   uv_prepare_init(&loop_, &prepare_);
@@ -19,6 +20,13 @@ Loop::Loop() {
 }
 
 Loop::~Loop() {
+  std::vector<std::function<void()>> dropped;  // not under the lock: what they hold may post in turn
+  {
+    const std::lock_guard lock(mailbox_->mutex_);
+    mailbox_->wake_ = nullptr;
+    dropped.swap(mailbox_->posted_);
+  }
+  dropped.clear();
   uv_walk(
       &loop_,
       [](uv_handle_t* h, void*) {
@@ -64,21 +72,18 @@ void Loop::stop() {
   post([this] { uv_stop(&loop_); });
 }
 
-void Loop::post(std::function<void()> work) {
-  bool first = false;
-  {
-    std::lock_guard lock(mutex_);
-    first = posted_.empty();
-    posted_.push_back(std::move(work));
-  }
-  if (first) uv_async_send(&async_);
+void Loop::Mailbox::post(std::function<void()> work) {
+  const std::lock_guard lock(mutex_);
+  if (wake_ == nullptr) return;
+  posted_.push_back(std::move(work));
+  if (posted_.size() == 1) uv_async_send(wake_);
 }
 
 void Loop::run_posted() {
   std::vector<std::function<void()>> work;
   {
-    std::lock_guard lock(mutex_);
-    work.swap(posted_);
+    const std::lock_guard lock(mailbox_->mutex_);
+    work.swap(mailbox_->posted_);
   }
   for (auto& w : work) w();
 }

@@ -29,6 +29,20 @@ struct Traffic {
 /// libuv loop with what drivers need. All members but post() and stop() belong to the loop's thread.
 class Loop {
  public:
+  /// The way to a loop from other threads, which may outlive it.
+  class Mailbox {
+   public:
+    using Ptr = std::shared_ptr<Mailbox>;
+    /// From any thread: `work` runs on the loop's thread; wakes the loop once for many. Dropped when the loop is gone.
+    void post(std::function<void()> work);
+
+   private:
+    friend class Loop;
+    std::mutex mutex_;
+    std::vector<std::function<void()>> posted_;
+    uv_async_t* wake_ = nullptr;  // while the loop is there
+  };
+
   Loop();
   ~Loop();
   Loop(const Loop&) = delete;
@@ -39,8 +53,9 @@ class Loop {
   void run();
   /// From any thread: run() returns soon.
   void stop();
-  /// From any thread: `work` runs on the loop's thread; wakes the loop once for many.
-  void post(std::function<void()> work);
+  /// As the mailbox's.
+  void post(std::function<void()> work) { mailbox_->post(std::move(work)); }
+  const Mailbox::Ptr& mailbox() const { return mailbox_; }
 
   /// The driver's monotonic clock; cached for the turn of the loop.
   Time now() const;
@@ -82,8 +97,7 @@ class Loop {
   std::function<void()> on_stop_;
   std::function<void()> on_hangup_;
   std::vector<std::function<void()>> turn_end_;
-  std::mutex mutex_;
-  std::vector<std::function<void()>> posted_;
+  Mailbox::Ptr mailbox_ = std::make_shared<Mailbox>();
   std::vector<std::shared_ptr<Flushable>> dirty_;
   std::set<Once*> timers_;
 };

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "sdk/cli/cli.h"
 #include "sdk/cli/progress.h"
@@ -101,20 +102,38 @@ void print(const Measured& m, bool json) {
   }
 }
 
-// Time gone of the time asked for, and entries per second so far.
-class BenchProgress {
+// From its making on: how far it is on the terminal, what it took, and its line at the end.
+class Measurement {
  public:
-  explicit BenchProgress(const BenchOptions& o) : bar_(o.progress, "bench " + o.what), seconds_(o.seconds) {}
-  void show(std::uint64_t entries) {
-    const double gone = std::chrono::duration<double>(Clock::now() - begin_).count();
-    bar_.show(gone / seconds_, fmt::format("{} entries, {:.0f}/s", entries, static_cast<double>(entries) / gone));
+  explicit Measurement(const BenchOptions& o) : options_(o), bar_(o.progress, "bench " + o.what) {}
+  /// Shows so many entries; false when the time asked for is over, or somebody has seen enough.
+  bool goes_on(std::uint64_t entries) {
+    const double gone = seconds();
+    bar_.show(gone / options_.seconds, fmt::format("{} entries, {:.0f}/s", entries, static_cast<double>(entries) / gone));
+    return gone < options_.seconds && !interrupted();
   }
-  void end() { bar_.end(); }
+  /// A little of that time, for those who only look on.
+  void sleep() const {
+    std::this_thread::sleep_for(
+        std::chrono::milliseconds(std::min<std::int64_t>(200, 1 + static_cast<std::int64_t>(options_.seconds * 500))));
+  }
+  void stop(Measured& m) const {
+    m.seconds = seconds();
+    m.cpu = cpu_seconds() - cpu_;
+  }
+  /// The exit code.
+  int end(const Measured& m) {
+    bar_.end();
+    print(m, options_.json);
+    return m.errors == 0 && m.entries > 0 ? 0 : exit_failed;
+  }
 
  private:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
+  const BenchOptions& options_;
   Progress bar_;
+  double cpu_ = cpu_seconds();
   Clock::time_point begin_ = Clock::now();
-  double seconds_;
 };
 
 // One producer: a client of its own that keeps `window` appends under way, to its logs in turn.
@@ -182,31 +201,26 @@ int bench_append(const Target& target, const BenchOptions& o, const std::vector<
   const std::uint32_t window = std::max(1u, o.in_flight / o.producers);
   for (auto& [client, logs] : ready)
     producers.push_back(std::make_unique<Producer>(std::move(client), std::move(logs), o.size, window, until));
+  const auto entries = [&producers] {
+    std::uint64_t all = 0;
+    for (auto& p : producers) all += p->entries;
+    return all;
+  };
   Measured m;
-  const double cpu = cpu_seconds();
-  const auto started = Clock::now();
+  Measurement measurement(o);
   std::vector<std::thread> threads;
   threads.reserve(producers.size());
   for (auto& p : producers) threads.emplace_back([&p] { p->run(); });
-  BenchProgress progress(o);
-  while (Clock::now() < until && !interrupted()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(std::min<std::int64_t>(200, 1 + static_cast<std::int64_t>(o.seconds * 500))));
-    std::uint64_t now = 0;
-    for (auto& p : producers) now += p->entries;
-    progress.show(now);
-  }
+  while (measurement.goes_on(entries())) measurement.sleep();
   for (auto& t : threads) t.join();
-  progress.end();
-  m.seconds = std::chrono::duration<double>(Clock::now() - started).count();
-  m.cpu = cpu_seconds() - cpu;
+  measurement.stop(m);
   for (auto& p : producers) {
     m.entries += p->entries;
     m.errors += p->errors;
     m.latency.add(p->latency);
   }
   m.bytes = m.entries * o.size;
-  print(m, o.json);
-  return m.errors == 0 && m.entries > 0 ? 0 : exit_failed;
+  return measurement.end(m);
 }
 
 // Makes a log to read where none was named.
@@ -229,15 +243,13 @@ int bench_read(const Target& target, const BenchOptions& o, const std::string& n
   if (!client) return failed(client.error());
   auto log = log_to_read(*client, o, name);
   if (!log) return failed(log.error());
-  Measured m;
-  const double cpu = cpu_seconds();
-  const auto begin = Clock::now();
   const auto beginning = log->begin();
   if (!beginning) return failed(beginning.error());
   const EntryOffset first = *beginning;
   EntryOffset at = first;
-  BenchProgress progress(o);
-  while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted()) {
+  Measured m;
+  Measurement measurement(o);
+  while (measurement.goes_on(m.entries)) {
     const auto asked = Clock::now();
     auto page = log->read(at, 1u << 20);
     if (!page) return failed(page.error());
@@ -245,13 +257,9 @@ int bench_read(const Target& target, const BenchOptions& o, const std::string& n
     at = page->entries.empty() ? first : page->next;  // again from the beginning
     for (const Entry& e : page->entries) m.bytes += e.payload.size();
     m.entries += page->entries.size();
-    progress.show(m.entries);
   }
-  progress.end();
-  m.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  m.cpu = cpu_seconds() - cpu;
-  print(m, o.json);
-  return m.entries > 0 ? 0 : exit_failed;
+  measurement.stop(m);
+  return measurement.end(m);
 }
 
 /// So many entries are in the log from there on.
@@ -271,9 +279,11 @@ class Pass {
  public:
   explicit Pass(std::uint64_t wanted) : wanted_(wanted) {}
   void got(const Entry& e) {
-    if (entries_ == 0) first_ = Clock::now();
+    const std::uint64_t now = entries_.load(std::memory_order_relaxed) + 1;
+    if (now == 1) first_ = Clock::now();
     bytes_ += e.payload.size();
-    if (++entries_ == wanted_) {
+    entries_.store(now, std::memory_order_relaxed);
+    if (now == wanted_) {
       const std::lock_guard lock(mutex_);
       whole_ = true;
       changed_.notify_one();
@@ -283,12 +293,20 @@ class Pass {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, at_most, [this] { return whole_; });
   }
+  /// Nothing came since the last time that this was asked.
+  bool stands_still() {
+    const std::uint64_t now = entries();
+    return std::exchange(seen_, now) == now;
+  }
+  std::uint64_t entries() const { return entries_.load(std::memory_order_relaxed); }
+  /// After the pass.
   std::uint64_t bytes() const { return bytes_; }
   Clock::time_point first() const { return first_; }
 
  private:
   const std::uint64_t wanted_;
-  std::uint64_t entries_ = 0, bytes_ = 0;
+  std::atomic<std::uint64_t> entries_{0};
+  std::uint64_t bytes_ = 0, seen_ = 0;
   Clock::time_point first_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -307,24 +325,23 @@ int bench_catchup(const Target& target, const BenchOptions& o, const std::string
   if (!entries) return failed(entries.error());
   if (*entries == 0) return failed("the log is empty");
   Measured m;
-  const double cpu = cpu_seconds();
-  const auto begin = Clock::now();
-  BenchProgress progress(o);
-  while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted()) {
+  Measurement measurement(o);
+  while (measurement.goes_on(m.entries)) {
     Pass pass(*entries);
     const auto asked = Clock::now();
     const auto following = log->follow(*first, [&pass](const Entry& e) { pass.got(e); });
-    if (!pass.wait(std::chrono::seconds(30))) return failed("a pass over the log takes over 30 s");
+    for (int quiet = 0; !pass.wait(std::chrono::seconds(1)) && !interrupted();) {
+      quiet = pass.stands_still() ? quiet + 1 : 0;
+      if (quiet == 10) return failed(fmt::format("nothing was delivered for 10 s, after {} of {} entries", pass.entries(), *entries));
+      measurement.goes_on(m.entries + pass.entries());
+    }
+    if (interrupted()) break;
     m.latency.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(pass.first() - asked).count()));
     m.entries += *entries;
     m.bytes += pass.bytes();
-    progress.show(m.entries);
   }
-  progress.end();
-  m.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  m.cpu = cpu_seconds() - cpu;
-  print(m, o.json);
-  return m.entries > 0 ? 0 : exit_failed;
+  measurement.stop(m);
+  return measurement.end(m);
 }
 
 // Entries on their way: when each was appended, until the last follower has it. Entries of one producer come in its order, so
@@ -391,8 +408,8 @@ int bench_follow(const Target& target, const BenchOptions& o, const std::string&
   }
   Deliveries deliveries(o.in_flight, o.followers);
   std::atomic<std::uint64_t> errors{0};
-  const double cpu = cpu_seconds();
-  const auto begin = Clock::now();
+  Measured m;
+  Measurement measurement(o);
   std::vector<std::thread> threads;
   threads.emplace_back([&] {
     const std::string payload(o.size, 'x');
@@ -414,23 +431,15 @@ int bench_follow(const Target& target, const BenchOptions& o, const std::string&
       }
     });
   }
-  BenchProgress progress(o);
-  while (std::chrono::duration<double>(Clock::now() - begin).count() < o.seconds && !interrupted() && !deliveries.ended()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(std::min<std::int64_t>(200, 1 + static_cast<std::int64_t>(o.seconds * 500))));
-    progress.show(deliveries.latency().total());
-  }
+  while (measurement.goes_on(deliveries.latency().total()) && !deliveries.ended()) measurement.sleep();
   deliveries.end();
-  Measured m;
-  m.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  m.cpu = cpu_seconds() - cpu;
+  measurement.stop(m);
   m.latency = deliveries.latency();
   for (auto& t : threads) t.join();
-  progress.end();
   m.errors = errors;
   m.entries = m.latency.total();
   m.bytes = m.entries * o.size;
-  print(m, o.json);
-  return m.errors == 0 && m.entries > 0 ? 0 : exit_failed;
+  return measurement.end(m);
 }
 
 int bench(const Target& target, const BenchOptions& o) {

@@ -26,7 +26,7 @@ Result<std::vector<std::string>> free_addresses(const std::string& host, std::si
   std::vector<std::unique_ptr<transport::Listener>> held;
   std::vector<std::string> out;
   for (std::size_t i = 0; i < count; ++i) {
-    auto listener = transport::Listener::listen(loop, host + ":0", [](uv_stream_t*) {});
+    auto listener = transport::Listener::listen(loop, host + ":0", [](const transport::Incoming&) {});
     if (!listener) return std::unexpected(listener.error());
     out.push_back((*listener)->address());
     held.push_back(std::move(*listener));

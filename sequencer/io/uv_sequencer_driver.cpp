@@ -51,8 +51,8 @@ SequencerDriver::~SequencerDriver() {
 }
 
 Result<void> SequencerDriver::start(const std::string& listen_address) {
-  auto listener = transport::Listener::listen(loop_, listen_address, [this](uv_stream_t* s) {
-    auto c = transport::Connection::accept(loop_, s, machine_.hello(), {});
+  auto listener = transport::Listener::listen(loop_, listen_address, [this](const transport::Incoming& in) {
+    auto c = transport::Connection::accept(loop_, in, machine_.hello(), {});
     if (c) adopt(ConnectionId{++ids_}, c, nobody);
   });
   if (!listener) return std::unexpected(listener.error());

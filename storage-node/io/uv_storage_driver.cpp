@@ -37,7 +37,7 @@ Result<void> StorageDriver::start(const std::string& listen_address) {
       machine_.disk_done(loop_.now(), {d.ticket, done.error, std::move(done.data), std::move(done.detail)});
     }
   }
-  auto listener = transport::Listener::listen(loop_, listen_address, [this](uv_stream_t* s) { accepted(s); });
+  auto listener = transport::Listener::listen(loop_, listen_address, [this](const transport::Incoming& in) { accepted(in); });
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
   log_(transport::LogLevel::info, fmt::format("serves on {}, files by {}, {} the page cache", listener_->address(), engine_->name(),
@@ -55,8 +55,8 @@ void StorageDriver::begin_stop(std::function<void()> then) {
   machine_.begin_stop(loop_.now());
 }
 
-void StorageDriver::accepted(uv_stream_t* s) {
-  auto c = transport::Connection::accept(loop_, s, machine_.hello(), {});
+void StorageDriver::accepted(const transport::Incoming& incoming) {
+  auto c = transport::Connection::accept(loop_, incoming, machine_.hello(), {});
   if (c) adopt(ConnectionId{++ids_}, c, NodeId{});
 }
 

@@ -31,7 +31,7 @@ class StorageDriver {
   NodeReport report() const { return {machine_.report(), figures_, loop_.traffic()}; }
 
  private:
-  void accepted(uv_stream_t* listener);
+  void accepted(const transport::Incoming& incoming);
   void adopt(ConnectionId id, const transport::Connection::Ptr& connection, NodeId dialled);
   void perform();
   void request(DiskRequest r);

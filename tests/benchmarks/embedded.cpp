@@ -1,5 +1,5 @@
 // loglog-embedded: what an embedded cluster saves. One load (appends of one client) against a cluster of a sequencer and three
-// storage nodes in three places, in alternation: in this process on process-local sockets, in this process over loopback TCP, and
+// storage nodes in three places, in alternation: in this process without sockets, in this process over loopback TCP, and
 // in another process over loopback TCP.
 //   loglog-embedded [--size BYTES] [--in-flight N] [--seconds S] [--rounds N] [--dir DIRECTORY]
 #include <fmt/format.h>
@@ -144,7 +144,7 @@ std::vector<double> load(const std::string& address, const Options& o) {
 }
 
 enum Place { local, loopback, elsewhere, places };
-constexpr std::array<const char*, places> names = {"in this process, process-local sockets", "in this process, loopback TCP",
+constexpr std::array<const char*, places> names = {"in this process, without sockets", "in this process, loopback TCP",
                                                    "another process, loopback TCP"};
 
 Measured measure(Place place, const Options& o) {

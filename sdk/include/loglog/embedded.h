@@ -3,7 +3,8 @@
 //   auto cluster = loglog::EmbeddedCluster::start({.name = "app", .data = "/var/lib/app"});
 //   auto client = loglog::Client::connect({.addresses = {cluster->address()}});
 //
-// Without `listen` the parts and this process's clients meet on process-local sockets: no port, nothing for others to reach.
+// Without `listen` the parts and this process's clients hand one another what they say in memory: no port, no socket, nothing for
+// others to reach.
 // Link loglog::embedded.
 #pragma once
 #include <loglog/client.h>

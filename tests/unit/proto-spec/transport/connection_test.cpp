@@ -1,4 +1,4 @@
-// Two loops, one connection; over TCP on loopback and over a local name.
+// Two loops, one connection; over TCP on loopback and within the process.
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -26,8 +26,8 @@ Hello hello(Role role, std::string cluster = "c") {
 class EchoServer {
  public:
   explicit EchoServer(const std::string& where) {
-    auto l = Listener::listen(loop_, where, [this](uv_stream_t* s) {
-      auto c = Connection::accept(loop_, s, hello(Role::storage), {});
+    auto l = Listener::listen(loop_, where, [this](const Incoming& in) {
+      auto c = Connection::accept(loop_, in, hello(Role::storage), {});
       if (!c) return;
       auto* raw = c.get();
       c->set_callbacks({{},

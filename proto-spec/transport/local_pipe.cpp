@@ -1,0 +1,126 @@
+#include "proto-spec/transport/local_pipe.h"
+
+#include <map>
+#include <mutex>
+#include <utility>
+
+namespace loglog::transport {
+namespace {
+constexpr std::string_view prefix = "local:";
+}
+
+std::optional<std::string> local_name(const std::string& address) {
+  if (!address.starts_with(prefix)) return std::nullopt;
+  return address.substr(prefix.size());
+}
+
+struct LocalPipe::Shared {
+  struct End {
+    Loop::Mailbox::Ptr loop;
+    std::function<void()> on_arrival;  // of its loop's thread, as all else here is of the mutex
+    std::vector<Encoded> inbox;
+    bool woken = false;  // and has not taken yet
+    bool closed = false;
+  };
+  std::mutex mutex;
+  End ends[2];
+
+  static void wake(const std::shared_ptr<Shared>& s, int end) {
+    s->ends[end].loop->post([s, end] {
+      // A copy: the work may close this end.
+      if (const auto work = s->ends[end].on_arrival) work();
+    });
+  }
+};
+
+std::pair<LocalPipe::Ptr, LocalPipe::Ptr> LocalPipe::make(Loop::Mailbox::Ptr first, Loop::Mailbox::Ptr second) {
+  auto shared = std::make_shared<Shared>();
+  shared->ends[0].loop = std::move(first);
+  shared->ends[1].loop = std::move(second);
+  return {Ptr(new LocalPipe(shared, 0)), Ptr(new LocalPipe(shared, 1))};
+}
+
+void LocalPipe::on_arrival(std::function<void()> work) {
+  shared_->ends[end_].on_arrival = std::move(work);
+  Shared::wake(shared_, end_);
+}
+
+void LocalPipe::give(std::vector<Encoded>& messages) {
+  Shared::End& other = shared_->ends[1 - end_];
+  bool wake = false;
+  {
+    const std::lock_guard lock(shared_->mutex);
+    if (!other.closed) {
+      if (other.inbox.empty()) other.inbox.swap(messages);
+      else other.inbox.insert(other.inbox.end(), std::make_move_iterator(messages.begin()), std::make_move_iterator(messages.end()));
+      wake = !std::exchange(other.woken, true);
+    }
+  }
+  messages.clear();
+  if (wake) Shared::wake(shared_, 1 - end_);
+}
+
+LocalPipe::Taken LocalPipe::take() {
+  const std::lock_guard lock(shared_->mutex);
+  Shared::End& own = shared_->ends[end_];
+  own.woken = false;
+  return {std::exchange(own.inbox, {}), shared_->ends[1 - end_].closed};
+}
+
+void LocalPipe::close() {
+  Shared::End& own = shared_->ends[end_];
+  {
+    const std::lock_guard lock(shared_->mutex);
+    if (std::exchange(own.closed, true)) return;
+    own.inbox.clear();
+  }
+  own.on_arrival = nullptr;
+  Shared::wake(shared_, 1 - end_);
+}
+
+struct LocalListener::Entry {
+  Loop::Mailbox::Ptr loop;
+  std::string name;
+  OnAccept on_accept;
+};
+
+namespace {
+/// Who listens in this process, by name. Never destroyed: loops may outlive what main() leaves.
+struct Names {
+  std::mutex mutex;
+  std::map<std::string, std::weak_ptr<void>> entries;
+};
+Names& names() {
+  static auto* n = new Names;
+  return *n;
+}
+}  // namespace
+
+std::unique_ptr<LocalListener> LocalListener::listen(Loop& loop, const std::string& name, OnAccept on_accept) {
+  auto entry = std::make_shared<Entry>(Entry{loop.mailbox(), name, std::move(on_accept)});
+  const std::lock_guard lock(names().mutex);
+  if (!names().entries.try_emplace(name, entry).second) return nullptr;
+  return std::unique_ptr<LocalListener>(new LocalListener(std::move(entry)));
+}
+
+LocalListener::~LocalListener() {
+  const std::lock_guard lock(names().mutex);
+  names().entries.erase(entry_->name);
+}
+
+LocalPipe::Ptr dial_local(Loop& loop, const std::string& name) {
+  std::shared_ptr<LocalListener::Entry> entry;
+  {
+    const std::lock_guard lock(names().mutex);
+    if (const auto it = names().entries.find(name); it != names().entries.end())
+      entry = std::static_pointer_cast<LocalListener::Entry>(it->second.lock());
+  }
+  if (!entry) return nullptr;
+  auto [own, other] = LocalPipe::make(loop.mailbox(), entry->loop);
+  entry->loop->post([weak = std::weak_ptr(entry), end = std::move(other)] {
+    if (const auto e = weak.lock()) e->on_accept(end);
+  });
+  return own;
+}
+
+}  // namespace loglog::transport
