@@ -30,7 +30,7 @@ void PageReader::poll(Time now) {
 /// To the node to ask, which becomes node_; 0: none stands yet.
 ConnectionId PageReader::connection(Time now, const LogInfo& info) {
   if (whom_.replica != NodeId{}) return view_.node(now, node_ = whom_.replica);
-  return view_.replica(now, info, choice_, tried_, node_);
+  return view_.replica(now, info, choice_, round_.tried(), node_);
 }
 
 /// Whom to tell of what came.
@@ -58,7 +58,7 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
     const bool good = cursor_.take(std::move(p->frames), step.entries, until_, whom_.frames ? &step.frames : nullptr);
     const bool nothing = step.entries.empty() && step.frames.empty();
     choice_.succeeded(from);
-    if (good || !step.entries.empty()) tried_.clear();
+    if (good || !step.entries.empty()) round_.begin_anew();
     taken(begin, connection, good);
     due_ = {};
     if (!good && (nothing || whom_.replica == NodeId{})) next_replica(now, from, Errc::corrupt);
@@ -67,7 +67,7 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
     return on_step_(now, std::move(step));
   }
   if (p->reason == Errc::past_end && cursor_.missing() == 0) {
-    tried_.clear();
+    round_.begin_anew();
     due_ = now + connect_pause;
     return on_step_(now, Step{.reason = Errc::past_end, .first = p->first});
   }
@@ -81,16 +81,11 @@ void PageReader::next_replica(Time now, NodeId failed, Errc why) {
     due_ = now + all_refused_pause;
     return on_step_(now, Step{.reason = why});
   }
-  choice_.failed(now, failed);
-  tried_.insert(failed);
   node_ = {};
   due_ = {};
   const LogInfo* info = view_.log(log_);
-  const bool all = info == nullptr ||
-                   std::all_of(info->members.begin(), info->members.end(), [this](const Member& m) { return tried_.contains(m.node); });
-  if (!all) return poll(now);
+  if (!round_.failed(now, failed, info)) return poll(now);
   const bool none_has_it = info != nullptr && blame_.all_of(*info);
-  tried_.clear();
   blame_.clear();
   due_ = now + all_refused_pause;
   on_step_(now, Step{.reason = none_has_it ? Errc::not_an_entry : why});

@@ -2,7 +2,6 @@
 #pragma once
 #include <functional>
 #include <memory>
-#include <set>
 
 #include "sdk/core/blame.h"
 #include "sdk/core/cluster_view.h"
@@ -66,7 +65,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   OnStep on_step_;
   ReadFrom whom_;
   NodeId node_{};
-  std::set<NodeId> tried_;
+  ReplicaRound round_{choice_};
   bool doubted_ = false;
   bool asked_ = false;
   bool stopped_ = false;

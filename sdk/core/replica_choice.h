@@ -1,5 +1,6 @@
 // Which replica to read from: the preferred one first, then in rotation, those that failed lately last.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <set>
 #include <vector>
@@ -44,6 +45,26 @@ class ReplicaChoice {
   NodeId preferred_;
   std::size_t rotation_ = 0;
   std::map<NodeId, Time> avoid_until_;
+};
+
+/// One reader's way round the replicas of a log: each is asked before any is asked again.
+class ReplicaRound {
+ public:
+  explicit ReplicaRound(ReplicaChoice& choice) : choice_(choice) {}
+  /// It does not give what is asked for. True: nor does any other (of a log that is not known there are none), and the round begins anew.
+  bool failed(Time now, NodeId n, const LogInfo* info) {
+    choice_.failed(now, n);
+    tried_.insert(n);
+    const bool all = info == nullptr || std::ranges::all_of(info->members, [this](const Member& m) { return tried_.contains(m.node); });
+    if (all) tried_.clear();
+    return all;
+  }
+  void begin_anew() { tried_.clear(); }
+  const std::set<NodeId>& tried() const { return tried_; }
+
+ private:
+  ReplicaChoice& choice_;
+  std::set<NodeId> tried_;
 };
 
 }  // namespace loglog::client

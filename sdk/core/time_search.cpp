@@ -11,7 +11,7 @@ void TimeSearch::poll(Time now) {
   if (asked_ || stopped_ || now < due_) return;
   const LogInfo* info = view_.log(log_);
   if (info == nullptr) view_.want_log(now, log_);
-  const ConnectionId c = info == nullptr ? ConnectionId{} : view_.replica(now, *info, choice_, tried_, node_);
+  const ConnectionId c = info == nullptr ? ConnectionId{} : view_.replica(now, *info, choice_, round_.tried(), node_);
   if (c == ConnectionId{}) {
     due_ = now + connect_pause;
     return;
@@ -60,7 +60,7 @@ void TimeSearch::page(Time now, NodeId from, ConnectionId connection, const Page
     return next_replica(now, from, Errc::corrupt);
   }
   choice_.succeeded(from);
-  tried_.clear();
+  round_.begin_anew();
   // What was appended in the same millisecond may lie below.
   if (*clock < wall_ms_ + (removed(Rule::R6_before) ? 1000 : 0)) {
     found_ = points_[at];
@@ -86,15 +86,9 @@ void TimeSearch::begin_anew() {
 }
 
 void TimeSearch::next_replica(Time now, NodeId failed, Errc why) {
-  choice_.failed(now, failed);
-  tried_.insert(failed);
   node_ = {};
   due_ = {};
-  const LogInfo* info = view_.log(log_);
-  const bool all = info == nullptr ||
-                   std::all_of(info->members.begin(), info->members.end(), [this](const Member& m) { return tried_.contains(m.node); });
-  if (!all) return poll(now);
-  tried_.clear();
+  if (!round_.failed(now, failed, view_.log(log_))) return poll(now);
   begin_anew();
   due_ = now + all_refused_pause;
   on_step_(now, why == Errc::ok ? Errc::unavailable : why, {});

@@ -4,7 +4,6 @@
 #pragma once
 #include <functional>
 #include <memory>
-#include <set>
 #include <vector>
 
 #include "sdk/core/cluster_view.h"
@@ -48,7 +47,7 @@ class TimeSearch : public std::enable_shared_from_this<TimeSearch> {
   bool listed_ = false;
   bool more_ = false;  // there are points behind these
   NodeId node_{};
-  std::set<NodeId> tried_;
+  ReplicaRound round_{choice_};
   bool asked_ = false;
   bool stopped_ = false;
   Time due_{};

@@ -116,6 +116,6 @@ int main(int argc, char** argv) {
   fmt::print("| group | space | MB/s each | p50 us | p99 us |\n|---|---|---|---|---|\n");
   constexpr std::array<std::pair<Space, const char*>, 3> spaces = {
       {{Space::written, "written before"}, {Space::zeros, "zeros first"}, {Space::reserved, "reserved"}}};
-  for (const std::size_t group : {16u << 10, 112u << 10, 512u << 10, 1024u << 10})
+  for (const std::size_t group : {4u << 10, 16u << 10, 112u << 10, 512u << 10, 1024u << 10})
     for (const auto& [space, name] : spaces) measure(folder, space, name, group, writers, seconds);
 }
