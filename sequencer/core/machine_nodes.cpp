@@ -54,10 +54,11 @@ void SequencerMachine::check_node(NodeId id) {
   const StorageInfo* wanted = configured(id);
   if (known != nullptr && known->disk != c.disk && !removed(Rule::T4_disk)) {
     n.refused = true;
-    n.foreign_disk = now_;
+    const bool said = n.foreign_disk && n.foreign_disk->disk == c.disk;
+    n.foreign_disk = {now_, c.disk};
     const std::string why = fmt::format("node {} is registered with disk {:016x} and comes with disk {:016x}; it counts as down", id.value,
                                         known->disk.value, c.disk.value);
-    event(Event::Level::alarm, why);
+    if (!said) event(Event::Level::alarm, why);
     out_.closes.push_back({n.connection, Error{Errc::wrong_identity, why}});
     return;
   }

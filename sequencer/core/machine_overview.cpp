@@ -84,7 +84,7 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
   s.staged_bytes = n.staged_bytes;
   s.staged_bytes_max = n.staged_bytes_max;
   s.logs_without_space = n.logs_without_space;
-  if (n.foreign_disk && now_ - *n.foreign_disk <= foreign_disk_shown) s.condition = NodeCondition::foreign_disk;
+  if (n.foreign_disk && now_ - n.foreign_disk->at <= foreign_disk_shown) s.condition = NodeCondition::foreign_disk;
   else if (!heard_lately(n)) s.condition = NodeCondition::unreachable;
   else if (n.refused) s.condition = NodeCondition::data_loss;
   else if (n.suspect) s.condition = NodeCondition::suspect;

@@ -89,7 +89,11 @@ class SequencerMachine final : private LogHost {
     RaftIndex told_version{};  // metadata pushed
     // For people, over all connections:
     std::optional<Time> last_heard;
-    std::optional<Time> foreign_disk;  // when it last came with another disk than the registered one (T4)
+    struct Foreign {
+      Time at;  // last
+      DiskId disk;
+    };
+    std::optional<Foreign> foreign_disk;  // it came with another disk than the registered one (T4): each said once
 
     /// What is left of it when its connection goes.
     Node down() const {

@@ -513,6 +513,15 @@ TEST_CASE("sequencer: replicas that contradict each other halt the log (D4); a n
     f.connect(3);
     CHECK(f.alarmed());
     append(f, c, commit(t, 2));
+    // It is dialled again and again; each disk is said once.
+    f.events.clear();
+    f.disconnect(3);
+    f.connect(3);
+    CHECK(!f.alarmed());
+    f.disconnect(3);
+    f.node(3).disk = DiskId{6};
+    f.connect(3);
+    CHECK(f.alarmed());
   }
   SUBCASE("other bytes") {
     f.node(3).logs[log].pieces.back().tag ^= 1;
