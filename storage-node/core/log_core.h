@@ -2,6 +2,7 @@
 // first ≤ committed, durable ≤ written.
 #pragma once
 #include <algorithm>
+#include <set>
 
 #include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/log_tail.h"
@@ -32,9 +33,10 @@ struct LogCore {
   Offset committed{};         ///< D5, never moves back
   Offset leader_committed{};  ///< what the leader said in the matched term
   Offset trim_wanted{};
-  Term matched{};            ///< reconciled with this term's leader; counts only while it is the promise
-  Errc no_space = Errc::ok;  ///< why space could not be reserved: uploads are refused while it is not ok (K5)
-  ConnectionId leader{};     ///< where acknowledgements go
+  std::multiset<Offset> held_files;  ///< on which the strand still has work: trimmed after that (retention.h)
+  Term matched{};                    ///< reconciled with this term's leader; counts only while it is the promise
+  Errc no_space = Errc::ok;          ///< why space could not be reserved: uploads are refused while it is not ok (K5)
+  ConnectionId leader{};             ///< where acknowledgements go
 
   const PromiseKeeper& promise() const { return own_promise.held().term > node_promise.held().term ? own_promise : node_promise; }
   bool is_matched() const { return matched != Term{} && (matched == promise().held().term || removed(Rule::T3_fence)); }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "proto-spec/vocabulary/rules.h"
+#include "storage-node/core/retention.h"
 
 namespace loglog::storage {
 namespace {
@@ -303,9 +304,11 @@ void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes
                   return s.stop == FrameState::incomplete && all.size() < frame_size_max ? repair_range(at, until, peer, all)
                                                                                          : repair_range(at, until, peer + 1, {});
                 const Offset file = s_.segments.holding(at);
+                hold_file(s_, file);
                 s_.node.disk(RepairSegment{s_.id, file, segment_header_size + (at - file), all.slice(0, s.good_bytes)},
-                             [this, at, end = tail.end](DiskDone&&) {
+                             [this, at, file, end = tail.end](DiskDone&&) {
                                range_active_ = false;
+                               release_file(s_, file);
                                ++s_.node.figures.corruptions_repaired;
                                s_.node.event(Event::Level::info,
                                              fmt::format("log {}: repaired offsets {} to {}", s_.id.value, at.value, end.value));

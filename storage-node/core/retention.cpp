@@ -7,13 +7,21 @@ namespace loglog::storage {
 bool trim_log(LogCore& s, Offset point) {
   const Offset before = s.first();
   s.trim_wanted = std::max(s.trim_wanted, point);
-  const Offset allowed = removed(Rule::R3_committed) ? s.trim_wanted : std::min(s.trim_wanted, s.readable_end());
+  Offset allowed = removed(Rule::R3_committed) ? s.trim_wanted : std::min(s.trim_wanted, s.readable_end());
+  if (!s.held_files.empty()) allowed = std::min(allowed, *s.held_files.begin());
   auto firsts = s.segments.take_below(allowed);
   if (!firsts.empty()) {
     s.node.disk(UnlinkSegments{s.id, std::move(firsts), true}, {});
     trim_terms(s.terms, s.segments.front());
   }
   return s.first() != before;
+}
+
+void hold_file(LogCore& s, Offset file) { s.held_files.insert(file); }
+
+void release_file(LogCore& s, Offset file) {
+  s.held_files.erase(s.held_files.find(file));
+  if (!s.dropped) trim_log(s, s.trim_wanted);
 }
 
 }  // namespace loglog::storage

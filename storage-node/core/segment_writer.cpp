@@ -8,6 +8,7 @@
 
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
+#include "storage-node/core/retention.h"
 
 namespace loglog::storage {
 namespace {
@@ -119,7 +120,11 @@ Bytes SegmentWriter::next_marks() {
 }
 
 void SegmentWriter::open_segment(Offset first) {
-  if (!s_.segments.empty()) s_.node.disk(CloseSegment{s_.id, s_.segments.open(), first - s_.segments.open()}, {});
+  if (!s_.segments.empty()) {
+    const Offset closed = s_.segments.open();
+    hold_file(s_, closed);
+    s_.node.disk(CloseSegment{s_.id, closed, first - closed}, [this, closed](DiskDone&&) { release_file(s_, closed); });
+  }
   Bytes header = encode_segment_header({s_.node.identity.cluster, s_.id, first, s_.durable.chain});
   // The new header carries marks at once, so that the committed offset outlives the file before it.
   const Bytes marks = next_marks();

@@ -317,6 +317,70 @@ TEST_CASE("reconcile cuts a divergent tail and copies from a peer; both logs are
   CHECK(a.take<Reconciled>()->error == Errc::wrong_state);
 }
 
+TEST_CASE("a file that is being repaired is not trimmed before it is whole") {
+  // A trim does not wait for the strand on which the repair is written: the file went from under it, and the node ended itself (K2).
+  TestNode a(1), b(2);
+  ClusterMetadata metadata{RaftIndex{3}, ClusterId{5}, "test", Term{1}, {}, {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}}, {log_info()}};
+  const Run first = make_run(11, 1), second = make_run(11, 2);
+  Offset rolled{};
+  for (TestNode* n : {&a, &b}) {
+    n->start();
+    n->say(leader, Metadata{metadata, SequencerId{1}});
+    n->join(1);
+    n->segment_and_term_start(1);
+    append(*n, 1, {first.reference, Bytes::copy_of(first.frames)});
+    rolled = n->machine->log(log_id)->written.end;
+    n->order(1, {{{}, make_segment_start_image({})}});
+    append(*n, 1, {second.reference, Bytes::copy_of(second.frames)});
+    n->say(leader, Watermark{log_id, Term{1}, n->machine->log(log_id)->durable.end});
+  }
+  const Offset damaged{rolled.value - first.frames.size()};
+  const auto file = [&] { return a.disk.read(log_id, Offset{}, segment_header_size + damaged.value, 140); };
+  const Bytes whole = Bytes::copy_of(*file());
+  a.disk.begin(WriteGroup{log_id, {}, segment_header_size + damaged.value + 50, {Bytes::copy_of("rot")}, 0, {}, true});
+  REQUIRE(*file() != whole);
+  a.say(client, ReportCorrupt{log_id, damaged, frame_overhead});
+  a.hold = true;
+  talk(a, b);
+  REQUIRE(a.held.size() == 1);
+  CHECK(std::holds_alternative<RepairSegment>(a.held.front().operation));
+  a.say(leader, TrimTo{log_id, Term{1}, rolled});
+  CHECK(a.held.size() == 1);
+  CHECK(a.machine->log(log_id)->first() == rolled);  // for readers it is gone
+  a.hold = false;
+  a.run();
+  CHECK(a.machine->report().counted.corruptions_repaired == 1);
+  CHECK(a.machine->log(log_id)->segments.front() == rolled);
+  CHECK_FALSE(file());
+}
+
+TEST_CASE("a file that is being closed is not trimmed before it is") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  append(n, 1, make_run(11, 1));
+  const Offset rolled = n.machine->log(log_id)->durable.end;
+  n.say(leader, Watermark{log_id, Term{1}, rolled});
+  n.hold = true;
+  n.order(1, {{{}, make_segment_start_image({})}});
+  while (!n.held.empty() && !std::holds_alternative<CloseSegment>(n.held.front().operation)) {  // the next file is prepared first
+    const DiskRequest r = n.held.front();
+    n.held.pop_front();
+    n.disk.begin(r.operation);
+    n.machine->disk_done(n.now, n.disk.finish(r));
+    n.run();
+  }
+  REQUIRE(!n.held.empty());
+  n.say(leader, TrimTo{log_id, Term{1}, rolled});
+  const auto unlinks = [](const DiskRequest& r) { return std::holds_alternative<UnlinkSegments>(r.operation); };
+  CHECK(std::ranges::none_of(n.held, unlinks));
+  n.hold = false;
+  n.run();
+  CHECK(n.machine->log(log_id)->segments.front() == rolled);
+  CHECK_FALSE(n.disk.read(log_id, Offset{}, 0, 100));
+}
+
 TEST_CASE("a missing run is fetched from a peer, and reported when nobody has it") {
   TestNode a(1), b(2);
   ClusterMetadata metadata{RaftIndex{3}, ClusterId{5}, "test", Term{1}, {}, {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}}, {log_info()}};
