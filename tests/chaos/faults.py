@@ -14,7 +14,7 @@ FAULTS = {}
 
 def fault(weight, takes):
     """takes: "storage", "small disk" or "any" for one node of that kind that no other fault holds, "all" for all nodes, "none";
-    with " power" at its end it needs disks that can forget."""
+    "all alone" for one that strikes only where nothing else is wrong, since it waits for that; with " power" at its end it needs disks that can forget."""
     def register(function):
         FAULTS[function.__name__] = (weight, takes, contextlib.contextmanager(function))
         return function
@@ -210,7 +210,7 @@ def power_cut_of_all(cluster, random, nodes):
         start(cluster, n)
 
 
-@fault(2, "all")
+@fault(2, "all alone")
 def damaged_segment(cluster, random, nodes):
     """A byte below committed changes while the node is down. The others are whole: what is promised is one copy's damage (K3, K4)."""
     status = cluster.wait_healed("before a segment is damaged")

@@ -123,12 +123,14 @@ class Chaos:
     def tell(self, what):
         self.story.write(f"{time.monotonic() - self.begun:8.2f} s ({time.monotonic():.3f}): {what}\n")
 
-    def draw(self, held):
-        """A fault, and what it strikes; None where others hold all that it could."""
+    def draw(self, held, struck):
+        """A fault, and what it strikes; None where others hold all that it could, or are at work where it wants to be alone."""
         names = list(self.faults)
         name = self.random.choices(names, [self.faults[n][0] for n in names])[0]
         takes = self.faults[name][1]
         c = self.cluster
+        if takes == "all alone":
+            return (name, c.nodes) if not struck else None
         if takes == "all":
             return (name, c.nodes) if not held else None
         if takes == "none":
@@ -143,7 +145,7 @@ class Chaos:
         with contextlib.ExitStack() as faults:
             held, struck = set(), []
             for _ in range(wanted):
-                drawn = self.draw(held)
+                drawn = self.draw(held, struck)
                 if drawn is None or drawn[0] in struck:
                     continue
                 name, targets = drawn
