@@ -84,17 +84,15 @@ struct LocalListener::Entry {
   OnAccept on_accept;
 };
 
-namespace {
-/// Who listens in this process, by name. Never destroyed: loops may outlive what main() leaves.
-struct Names {
+/// Who listens in this process. Never destroyed: loops may outlive what main() leaves.
+struct LocalListener::Names {
   std::mutex mutex;
-  std::map<std::string, std::weak_ptr<void>> entries;
+  std::map<std::string, std::weak_ptr<Entry>> entries;
 };
-Names& names() {
+LocalListener::Names& LocalListener::names() {
   static auto* n = new Names;
   return *n;
 }
-}  // namespace
 
 std::unique_ptr<LocalListener> LocalListener::listen(Loop& loop, const std::string& name, OnAccept on_accept) {
   auto entry = std::make_shared<Entry>(Entry{loop.mailbox(), name, std::move(on_accept)});
@@ -108,12 +106,11 @@ LocalListener::~LocalListener() {
   names().entries.erase(entry_->name);
 }
 
-LocalPipe::Ptr dial_local(Loop& loop, const std::string& name) {
-  std::shared_ptr<LocalListener::Entry> entry;
+LocalPipe::Ptr LocalListener::dial(Loop& loop, const std::string& name) {
+  std::shared_ptr<Entry> entry;
   {
     const std::lock_guard lock(names().mutex);
-    if (const auto it = names().entries.find(name); it != names().entries.end())
-      entry = std::static_pointer_cast<LocalListener::Entry>(it->second.lock());
+    if (const auto it = names().entries.find(name); it != names().entries.end()) entry = it->second.lock();
   }
   if (!entry) return nullptr;
   auto [own, other] = LocalPipe::make(loop.mailbox(), entry->loop);

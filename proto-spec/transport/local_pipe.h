@@ -49,15 +49,15 @@ class LocalListener {
   /// nullptr when the name is taken.
   static std::unique_ptr<LocalListener> listen(Loop& loop, const std::string& name, OnAccept on_accept);
   ~LocalListener();
+  /// A connection to it, from any loop's thread; nullptr when nobody listens there.
+  static LocalPipe::Ptr dial(Loop& loop, const std::string& name);
 
  private:
   struct Entry;
-  friend LocalPipe::Ptr dial_local(Loop& loop, const std::string& name);
+  struct Names;
+  static Names& names();
   explicit LocalListener(std::shared_ptr<Entry> entry) : entry_(std::move(entry)) {}
   std::shared_ptr<Entry> entry_;
 };
-
-/// From any loop's thread; nullptr when nobody listens there.
-LocalPipe::Ptr dial_local(Loop& loop, const std::string& name);
 
 }  // namespace loglog::transport

@@ -64,7 +64,7 @@ Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello o
 }
 
 void Connection::dial_local(const std::string& name) {
-  pipe_ = transport::dial_local(loop_, name);
+  pipe_ = LocalListener::dial(loop_, name);
   // Later, as with every other address: callbacks never come from inside a call.
   loop_.post([c = shared_from_this()] {
     if (c->state_ != State::connecting) return;

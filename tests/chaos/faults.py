@@ -14,7 +14,8 @@ FAULTS = {}
 
 def fault(weight, takes):
     """takes: "storage", "small disk" or "any" for one node of that kind that no other fault holds, "all" for all nodes, "none";
-    "all alone" for one that strikes only where nothing else is wrong, since it waits for that; with " power" at its end it needs disks that can forget."""
+    "all alone" for one that strikes only where nothing else is wrong, since it waits for that;
+    with " power" at its end it needs disks that can forget."""
     def register(function):
         FAULTS[function.__name__] = (weight, takes, contextlib.contextmanager(function))
         return function

@@ -88,13 +88,13 @@ TEST_CASE("pipe: a loop that is gone is not woken, and an end that nobody took i
     auto listener = LocalListener::listen(there, "pipe-test", [](const LocalPipe::Ptr&) { FAIL("its loop does not run"); });
     REQUIRE(listener);
     CHECK_FALSE(LocalListener::listen(here, "pipe-test", {}));
-    dialled = dial_local(here, "pipe-test");
+    dialled = LocalListener::dial(here, "pipe-test");
     REQUIRE(dialled);
   }
   CHECK(text(dialled->take()) == "|");
   auto w = words({"nobody"});
   dialled->give(w);
-  CHECK_FALSE(dial_local(here, "pipe-test"));
+  CHECK_FALSE(LocalListener::dial(here, "pipe-test"));
   CHECK(LocalListener::listen(here, "pipe-test", {}));  // the name is free again
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("pipe: two threads, each message once and in order") {
   });
   REQUIRE(listener);
   std::thread reader([&] { there.run(); });
-  const auto dialled = dial_local(here, "pipe-threads");
+  const auto dialled = LocalListener::dial(here, "pipe-threads");
   for (int i = 0; i < count; ++i) {
     std::vector<Encoded> m{{Bytes::copy_of(std::to_string(i)), {}}};
     dialled->give(m);
