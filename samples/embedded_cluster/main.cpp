@@ -1,4 +1,4 @@
-// A cluster inside this process, without a port: its nodes and this program's client meet on process-local sockets.
+// A cluster inside this process, without a port: its nodes and this program's client meet in memory.
 //   embedded_cluster DIRECTORY [LINES]
 // appends LINES entries (default 1000), follows them back and compares. What it wrote before is still there at the next run.
 #include <loglog/embedded.h>
