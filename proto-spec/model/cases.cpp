@@ -56,6 +56,17 @@ Setting disk_loss() {
   return {"a lost disk or promise", bounds, {Part::t4_disk, Part::t4_promise, Part::t5}};
 }
 
+// A lost disk is replaced; the term after the one that begins with it may seal by the new one.
+Setting disk_replaced(int quorum, std::string_view name) {
+  recovery::Bounds bounds;
+  bounds.write_quorum = quorum;
+  bounds.leaders = 3;
+  bounds.entries[2] = 0;
+  bounds.one_step_writes = true;
+  bounds.disk_losses = bounds.replacements = 1;
+  return {name, bounds, quorum == 2 ? std::vector{Part::c1_term, Part::c1_seal} : std::vector<Part>{}};
+}
+
 // W = N needs one answer to a seal, W = 1 all of them.
 Setting write_quorum(int quorum, std::string_view name) {
   recovery::Bounds bounds;
@@ -232,6 +243,8 @@ const std::vector<Setting>& settings() {
       damage(),
       damage_counted(),
       disk_loss(),
+      disk_replaced(2, "three terms, a lost disk is replaced"),
+      disk_replaced(3, "three terms, a lost disk is replaced, W = 3"),
       write_quorum(1, "a power loss, W = 1"),
       write_quorum(3, "a power loss, W = 3"),
       two_entries(),

@@ -17,7 +17,7 @@ int whole_length(const Replica& replica, int length) {
 State Model::initial() const {
   State state = {};
   // Nothing hangs on when a term is begun, but where that is chosen with care: so all of them are begun already.
-  const bool at_choice = bounds_.look_for_wedges || bounds_.set_changes;
+  const bool at_choice = bounds_.look_for_wedges || bounds_.set_changes || bounds_.replacements > 0;
   state.begun = byte(at_choice ? 1 : bounds_.leaders);
   for (int l = 1; l < state.begun; ++l) state.leaders[l].phase = sealing;
   Leader& leader = state.leaders[0];
@@ -74,7 +74,7 @@ bool Model::obeys(const Replica& replica, int l) const {
 // Nobody hears the leader any more, and too few acknowledgements are on their way to it for another commit.
 bool Model::is_powerless(const State& state, int l) const {
   for (const Part part : {Part::t1, Part::t3_durable, Part::t3_every_command, Part::t3_order, Part::t4_disk, Part::t4_promise, Part::s1,
-                          Part::s3_once, Part::s4_state, Part::r2})
+                          Part::s3_once, Part::s4_state, Part::c1_term, Part::r2})
     if (!on(part)) return false;  // without these, a leader may find another one to hear it
   const auto helps = [&](const Replica& replica) { return replica.acknowledged[l] > state.leaders[l].committed; };
   const auto hears = [&](const Replica& replica) { return replica.member_of != 0 && may_act(replica, l); };
@@ -82,9 +82,10 @@ bool Model::is_powerless(const State& state, int l) const {
          std::count_if(std::begin(state.replicas), std::end(state.replicas), helps) < bounds_.write_quorum;
 }
 
-// T3, T4: a replica hears a leader whose term is not below its promise, unless it has lost data.
+// T3, T4: a replica hears a leader whose term is not below its promise and who knows of its disk, unless it has lost data.
 bool Model::may_act(const Replica& replica, int l) const {
-  return replica.is_down == 0 && replica.has_lost_data == 0 && (replica.promise < term_of(l) || obeys(replica, l));
+  return replica.is_down == 0 && replica.has_lost_data == 0 && l + 1 >= replica.known_from &&
+         (replica.promise < term_of(l) || obeys(replica, l));
 }
 
 bool Model::is_in_stream(const Replica& replica, int l) const {
@@ -137,6 +138,7 @@ void Model::successors(const State& state, Steps<State>& steps) const {
       copy_from_anyone(state, l, n, steps);
       fill_hole(state, l, n, steps);
       acknowledge(state, l, n, steps);
+      take_in(state, l, n, steps);
       spread_committed(state, l, n, steps);
     }
   }
@@ -148,6 +150,7 @@ void Model::successors(const State& state, Steps<State>& steps) const {
     fail_sync(state, n, steps);
     rot(state, n, steps);
     lose_disk(state, n, steps);
+    replace_disk(state, n, steps);
     go_down(state, n, steps);
   }
 }

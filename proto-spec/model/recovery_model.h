@@ -23,7 +23,7 @@ struct Bounds {
   int leaders = 2;                           // the first one leads from the beginning
   int entries[most_leaders] = {1, 1, 1, 1};  // how many each of them may order
   bool one_step_writes = false;              // write, fdatasync and acknowledge as one step: a third of the states, no power loss between
-  int power_losses = 0, restarts = 0, failed_syncs = 0, bit_rots = 0, disk_losses = 0, nodes_down = 0;
+  int power_losses = 0, restarts = 0, failed_syncs = 0, bit_rots = 0, disk_losses = 0, replacements = 0, nodes_down = 0;
   bool set_changes = false;   // one change of the replica set, from {a, b, c} to {b, c, d}
   bool has_readers = true;    // replicas serve what they know as committed; else a loss is one when a leader commits over it
   bool count_copies = false;  // what is acknowledged must lie on W disks at once; else a loss is one when somebody sees it
@@ -49,6 +49,8 @@ struct Replica {
   Byte matched;                     // the leader that it is matched with; 0: none
   Byte committed;                   // it serves readers below
   Byte has_lost_data;               // DATA LOSS, and knows it
+  Byte known_from;                  // the first leader that knows of its disk; 0: all do
+  Byte newcomer;                    // its disk is not the member's yet (C1)
   Byte is_down;                     // for good
   Byte member_of;                   // bit for each replica set
   Byte answered;                    // bit for each leader that has its answer to the seal
@@ -83,11 +85,11 @@ struct State {
   Leader leaders[most_leaders];
   Frame truth[most_places];  // what has been acknowledged to producers, by whomever
   Byte truth_length;
-  Byte begun;                                                                    // leaders so far
-  Byte active_set;                                                               // the replica set that is committed as active
-  Byte power_losses, restarts, failed_syncs, bit_rots, disk_losses, nodes_down;  // so far
-  Byte late_damage;                                                              // a frame went bad after its replica had acknowledged it
-  Byte broken;                                                                   // a promise that the last step broke
+  Byte begun;       // leaders so far
+  Byte active_set;  // the replica set that is committed as active
+  Byte power_losses, restarts, failed_syncs, bit_rots, disk_losses, replacements, nodes_down;  // so far
+  Byte late_damage;  // a frame went bad after its replica had acknowledged it
+  Byte broken;       // a promise that the last step broke
 };
 
 class Model {
@@ -117,6 +119,8 @@ class Model {
   void acknowledge(const State& state, int l, int n, Steps<State>& steps) const;
   void commit(const State& state, int l, Steps<State>& steps) const;
   void activate_set(const State& state, int l, Steps<State>& steps) const;
+  void replace_disk(const State& state, int n, Steps<State>& steps) const;
+  void take_in(const State& state, int l, int n, Steps<State>& steps) const;
   void spread_committed(const State& state, int l, int n, Steps<State>& steps) const;
   void order_entry(const State& state, int l, Steps<State>& steps) const;
   void lose_power(const State& state, int n, Steps<State>& steps) const;

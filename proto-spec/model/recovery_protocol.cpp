@@ -59,6 +59,7 @@ void Model::seal(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
   if (leader.phase != sealing || has(replica.answered, l) || !has(replica.member_of, leader.seals) || !may_act(replica, l)) return;
+  if (replica.newcomer != 0 && on(Part::c1_seal)) return;
   State next = state;
   Replica& sealed = next.replicas[n];
   Leader& asking = next.leaders[l];
@@ -267,6 +268,38 @@ void Model::activate_set(const State& state, int l, Steps<State>& steps) const {
   next.active_set = leader.serves;
   steps.add(next, Kind::prescribed,
             [&] { return fmt::format("the replica set {{b, c, d}} of {} is committed as active", leader_text(l)); });
+}
+
+// C1: an operator has the empty disk of a replica take the place of the lost one. All terms from then on know it, and begin with this one.
+void Model::replace_disk(const State& state, int n, Steps<State>& steps) const {
+  if (state.replacements >= bounds_.replacements || state.replicas[n].has_lost_data == 0 || state.begun >= bounds_.leaders) return;
+  State next = state;
+  next.replacements++;
+  Replica& fresh = next.replicas[n];
+  come_back(fresh, 0);
+  fresh.promise = fresh.instance = fresh.has_lost_data = 0;
+  if (on(Part::c1_term)) {
+    fresh.newcomer = 1;
+    fresh.known_from = byte(++next.begun);
+    Leader& leader = next.leaders[next.begun - 1];
+    leader.phase = sealing;
+    leader.seals = leader.serves = state.active_set;
+  }
+  steps.add(next, Kind::chance, [&] {
+    return fmt::format("an empty disk takes the place of the one that {} has lost{}", name(state.replicas[n]),
+                       on(Part::c1_term) ? fmt::format(", and {} begins term {}", leader_text(state.begun), term_of(state.begun)) : "");
+  });
+}
+
+// C1: once a term that knows of the disk is open and the disk has joined it, it is the member. The command may be applied late.
+void Model::take_in(const State& state, int l, int n, Steps<State>& steps) const {
+  const Leader& leader = state.leaders[l];
+  const Replica& replica = state.replicas[n];
+  if (replica.newcomer == 0 || l + 1 < replica.known_from || leader.phase != leading || leader.committed <= leader.start) return;
+  if (replica.instance < replica.known_from) return;  // it has joined in no term yet
+  State next = state;
+  next.replicas[n].newcomer = 0;
+  steps.add(next, Kind::prescribed, [&] { return fmt::format("{} makes the new disk of {} a member", leader_text(l), name(replica)); });
 }
 
 void Model::spread_committed(const State& state, int l, int n, Steps<State>& steps) const {

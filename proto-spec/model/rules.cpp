@@ -40,6 +40,8 @@ const std::vector<PartText>& parts() {
       {Part::k3, "K3", "a replica cuts its own log where it finds bad bytes"},
       {Part::k4_count, "K4.count", "a replica with a hole acknowledges, and counts towards the write quorum"},
       {Part::k4_skip, "K4.skip", "a hole is closed by moving up the frames behind it"},
+      {Part::c1_term, "C1.term", "an empty disk takes the place of a lost one in the terms that the lost one had a part in"},
+      {Part::c1_seal, "C1.seal", "an empty disk answers a seal before it is a member"},
       {Part::r2, "R2", "a leader answers for the tail without asking whether it still leads"},
       {Part::r3, "R3", "a leader trims up to what it has ordered"},
       {Part::a1_term, "A1.term", "a commit of an older term is taken"},

@@ -43,6 +43,8 @@ enum class Part : std::uint8_t {
   k3,
   k4_count,
   k4_skip,
+  c1_term,
+  c1_seal,
   r2,
   r3,
   a1_term,

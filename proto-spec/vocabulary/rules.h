@@ -66,6 +66,8 @@
   X(K4_count)        /* a log with a hole does not count towards W and gives no bytes */                       \
   X(K5_reserve)      /* space is reserved before bytes are ordered into it */                                  \
   X(K6)              /* a file is written again only where its bytes stand below all that its log will get */    \
+  X(C1_term)         /* a disk that is replaced takes no part in the terms from then on */                     \
+  X(C1_seal)         /* and the new one answers no seal before it is a member */                               \
   X(C2_default)      /* the default write quorum is the majority */                                            \
   X(C2_range)        /* 1 <= W <= N */                                                                         \
   X(C3_saved)        /* term, vote and entries are durable before they are answered for */                     \

@@ -201,6 +201,14 @@ std::expected<LogDetails, CallError> Client::set_retention(const std::string& na
   return to_details(d->info);
 }
 
+std::expected<void, CallError> Client::replace_disk(std::uint32_t node, bool force) {
+  auto& s = *state_;
+  auto d = s.ask<client::Succeeded>(
+      [&](client::ClientMachine& m, Time now, client::Token t) { m.replace_disk(now, t, NodeId{node}, force, s.deadline(now)); });
+  if (!d) return std::unexpected(d.error());
+  return {};
+}
+
 std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
   auto& s = *state_;
   auto found = s.ask<client::ClusterStatus>(

@@ -38,6 +38,7 @@ Exit codes:
   add_tail(app, target, run);
   add_logs(app, target, run);
   add_status(app, target, run);
+  add_nodes(app, target, run);
   add_verify(app, target, run);
   add_inspect(app, run);
   add_bench(app, target, run);

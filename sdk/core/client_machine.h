@@ -111,6 +111,9 @@ class ClientMachine {
   void set_fence(Time now, Token token, LogId log, FenceToken fence, Time deadline);
   /// Replaces the log's retention (R5). Ends in LogDescription, or Failure: invalid_argument, no_such_log, unavailable.
   void set_retention(Time now, Token token, LogId log, Retention retention, Time deadline);
+  /// The node's disk is gone for good; the one that it comes with now takes its place, empty, and is copied full from the others (C1).
+  /// `force`: also where too few other replicas are up to begin without it. Ends in Succeeded, or Failure: invalid_argument says why not.
+  void replace_disk(Time now, Token token, NodeId node, bool force, Time deadline);
   /// Ends in Metadatas with all logs, or Failure.
   void list_logs(Time now, Token token, Time deadline);
   /// Ends in ClusterStatus, or Failure unavailable where no sequencer is known by then.

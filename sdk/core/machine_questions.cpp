@@ -137,6 +137,15 @@ void ClientMachine::set_retention(Time now, Token token, LogId log, Retention re
   parts_->ask_for_log(now, token, SetRetention{log, retention}, deadline);
 }
 
+void ClientMachine::replace_disk(Time now, Token token, NodeId node, bool force, Time deadline) {
+  parts_->ask(now, token, ReplaceDisk{node, force}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
+    if (std::holds_alternative<Done>(m)) p->complete(token, Succeeded{});
+    else if (const auto* f = std::get_if<Failed>(&m)) p->fail(token, f->error, text_of(*f));
+    else return false;
+    return true;
+  });
+}
+
 void ClientMachine::list_logs(Time now, Token token, Time deadline) {
   const auto answer = [p = parts_.get(), token](Time, ConnectionId from, Message& m) {
     const auto* a = std::get_if<Metadata>(&m);

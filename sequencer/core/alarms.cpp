@@ -82,11 +82,15 @@ class Finder {
         return;
       case NodeCondition::foreign_disk:
         add("node-foreign-disk", who + " comes with another disk than the one it is registered with, and is refused.",
-            "Start it with the data directory it had. If that is lost, this node cannot come back: take care of the other replicas.");
+            fmt::format("Start it with the data directory it had. If that is gone for good, have the new one copied full from the other "
+                        "replicas: loglog nodes replace-disk {}",
+                        n.id.value));
         return;
       case NodeCondition::data_loss:
         add("node-data-loss", who + " lost data that it had promised or acknowledged, and counts as down.",
-            "Its log says what is missing. Do not restore an old copy over its directory: take care of the other replicas.");
+            fmt::format("Its log says what is missing. Do not restore an old copy over its directory: start it with an empty one, then "
+                        "loglog nodes replace-disk {}",
+                        n.id.value));
         return;
       case NodeCondition::lagging:
         if (led_)

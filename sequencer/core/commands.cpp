@@ -57,6 +57,19 @@ void for_each_field(ChangeRetention& c, F& f) {
   f("log", c.log);
   f("retention", c.retention);
 }
+template <class F>
+void for_each_field(AdmitDisk& c, F& f) {
+  f("node", c.node);
+  f("old", c.old);
+  f("disk", c.disk);
+  f("instance", c.instance);
+  f("raft_term", c.raft_term);
+}
+template <class F>
+void for_each_field(SetMembers& c, F& f) {
+  f("log", c.log);
+  f("members", c.members);
+}
 
 namespace {
 

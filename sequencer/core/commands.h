@@ -70,9 +70,25 @@ struct ChangeRetention {
   Retention retention;
   bool operator==(const ChangeRetention&) const = default;
 };
+/// C1: `disk` takes the place of `old` under the node's id, and all logs begin a new term, in which `old` has no part. Logs go on
+/// naming it as their member until SetMembers.
+struct AdmitDisk {
+  NodeId node{};
+  DiskId old{};
+  DiskId disk{};
+  InstanceId instance{};  ///< of the proposing leader's reign, as in BeginTerm
+  RaftTerm raft_term{};
+  bool operator==(const AdmitDisk&) const = default;
+};
+/// C1: the log has been begun without the disks that were replaced, and has joined those that stand here in their place.
+struct SetMembers {
+  LogId log{};
+  std::vector<Member> members;  ///< the same nodes in the same order
+  bool operator==(const SetMembers&) const = default;
+};
 
-using Command =
-    std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting, FinishDelete, Trim, RaiseFence, ChangeRetention>;
+using Command = std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting, FinishDelete, Trim, RaiseFence,
+                             ChangeRetention, AdmitDisk, SetMembers>;
 
 Bytes encode(const Command& c);
 /// nullopt when the bytes are no command. Total.

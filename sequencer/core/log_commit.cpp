@@ -147,6 +147,7 @@ void LogTerm::advance_commit(Time now) {
     phase_ = Phase::open;
     phase_since_ = now;
     if (info_.trim > Offset{}) trimmed(info_.trim);
+    take_in_newcomers();
     host_.opened(info_.id);
   }
   answer_committed(now);
@@ -374,6 +375,12 @@ void LogTerm::stop(Errc why) {
   tails_waiting_.clear();
   tail_rounds_.clear();
   held_.clear();
+}
+
+TermSetIs LogTerm::term_set() const {
+  TermSetIs set{info_.id, term_, info_.options.write_quorum, {}};
+  for (const Replica& r : replicas_) set.members.push_back(r.member);
+  return set;
 }
 
 LogStatus LogTerm::status() const {

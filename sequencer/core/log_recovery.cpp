@@ -29,7 +29,8 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
       producers_(options.producers_max, options.producer_runs_max) {
   for (const Member& m : info_.members) {
     Replica r;
-    r.member = m;
+    r.member = {m.node, host_.disk_of(m.node)};
+    r.newcomer = r.member != m && !removed(Rule::T4_disk);
     replicas_.push_back(std::move(r));
   }
 }
@@ -65,6 +66,10 @@ void LogTerm::node_ready(Time now, NodeId node) {
   if (!own_seal_) return ask(now, *r);
   move(*r, At::sealing, now);
   host_.to_node(node, Seal{info_.id, term_, host_.instance(), host_.metadata_version()});
+}
+
+void LogTerm::joined(Time now, NodeId node) {
+  if (const Replica* r = find(node); r != nullptr && r->at == At::joining) node_ready(now, node);
 }
 
 void LogTerm::node_gone(Time now, NodeId node) {
@@ -129,6 +134,7 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
 void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
   move(r, At::stated, now);
   r.state = m;
+  if (is_open() || resting_) take_in_newcomers();
   if (ordering_ && m.suspect) r.retry = now + options_.recovery_step_timeout;  // its hole may be filled by then (K4)
   if (phase_ == Phase::sealing) return choose_base(now);
   if (phase_ == Phase::recovering) phase_since_ = now;
@@ -147,7 +153,7 @@ void LogTerm::choose_base(Time now) {
   };
   for (Replica& r : replicas_) {
     if (removed(Rule::S2_lost) && r.at == At::lost) ++answers;  // as if it had nothing because there was nothing
-    if (!r.state || r.at == At::lost) continue;
+    if (!r.state || r.at == At::lost || (r.newcomer && !removed(Rule::C1_seal))) continue;
     ++answers;
     if (r.state->suspect && !removed(Rule::S2_suspect)) ++suspects;
     if (best == nullptr || rank(r) > rank(*best)) best = &r;
@@ -336,6 +342,18 @@ void LogTerm::begin_or_rest(Time now) {
   if (matched < info_.options.write_quorum) return;
   if (wanted_ || (whole < matched && !removed(Rule::S7_rest)) || !retains_all()) order_term_start(now);
   else if (under_way == 0) resting_ = true;
+  if (resting_) take_in_newcomers();
+}
+
+/// C1: all that is committed is on W members of this term's set, in which the disks that were replaced have no part. So a later seal
+/// quorum of the new set finds it, however little a newcomer has copied yet.
+void LogTerm::take_in_newcomers() {
+  std::vector<Member> members = info_.members;
+  for (std::size_t i = 0; i < replicas_.size(); ++i)
+    if (replicas_[i].newcomer && replicas_[i].state) members[i] = replicas_[i].member;  // it has joined (T5)
+  if (members == info_.members || members == members_asked_) return;
+  members_asked_ = members;
+  host_.set_members(info_.id, std::move(members));
 }
 
 /// §5 step 4. An empty log gets its first segment start before.
@@ -356,7 +374,7 @@ void LogTerm::order_term_start(Time now) {
   p.instance = host_.instance();
   p.clock_ms = host_.wall_ms();
   p.write_quorum = info_.options.write_quorum;
-  p.members = info_.members;
+  p.members = term_set().members;
   term_start_ = stream_.end();
   if (!removed(Rule::F1_term)) entries_end_ = term_start_;  // where the last entry of earlier terms ends is not known here
   place({}, make_term_start_image(p));
@@ -395,7 +413,12 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Fenced& m) {
 }
 
 void LogTerm::on(Time now, NodeId from, RequestId, const NotMember&) {
-  if (Replica* r = find(from)) lose(*r, "it does not know the log", now);
+  Replica* r = find(from);
+  if (r == nullptr) return;
+  if (!r->newcomer && !removed(Rule::C1_term)) return lose(*r, "it does not know the log", now);
+  if (r->at != At::sealing && r->at != At::asked) return;
+  move(*r, At::joining, now);
+  host_.join(info_.id, from);
 }
 
 std::size_t LogTerm::reachable() const {
@@ -429,7 +452,7 @@ void LogTerm::tick(Time now) {
   for (Replica& r : replicas_) {
     if (!host_.ready(r.member.node)) continue;
     const bool overdue = now - r.since >= options_.recovery_step_timeout;
-    if ((r.at == At::sealing && overdue) || (r.at == At::asked && overdue) ||
+    if (((r.at == At::joining || r.at == At::sealing || r.at == At::asked) && overdue) ||
         (r.at == At::reconciling && now - r.since >= options_.recovery_step_timeout * patience))
       node_ready(now, r.member.node);
     else if (r.at == At::stated && now >= r.retry) ask(now, r);
@@ -458,7 +481,7 @@ Time LogTerm::wake() const {
   Time t = std::min({idle_due_, watermark_due_, retention_due_});
   if (phase_ == Phase::halted) return never;
   for (const Replica& r : replicas_) {
-    if (r.at == At::sealing || r.at == At::asked) t = std::min(t, r.since + options_.recovery_step_timeout);
+    if (r.at == At::joining || r.at == At::sealing || r.at == At::asked) t = std::min(t, r.since + options_.recovery_step_timeout);
     if (r.at == At::reconciling) t = std::min(t, r.since + options_.recovery_step_timeout * patience);
     if (r.at == At::stated && phase_ != Phase::sealing) t = std::min(t, r.retry);
   }

@@ -35,6 +35,12 @@ class LogHost {
   virtual void begin_term(LogId, Term floor) = 0;
   /// R5: entries below may go.
   virtual void trim(LogId, Offset) = 0;
+  /// The disk that the node is registered with.
+  virtual DiskId disk_of(NodeId) const = 0;
+  /// T5: the node is to make the log; then joined().
+  virtual void join(LogId, NodeId) = 0;
+  /// C1: these disks are the log's members from now on.
+  virtual void set_members(LogId, std::vector<Member>) = 0;
   virtual RaftIndex metadata_version() const = 0;
   virtual InstanceId instance() const = 0;
   virtual std::uint64_t wall_ms() const = 0;
@@ -60,6 +66,8 @@ class LogTerm {
   void want(Time now);
   void node_ready(Time now, NodeId node);
   void node_gone(Time now, NodeId node);
+  /// It has made the log.
+  void joined(Time now, NodeId node);
 
   // From storage nodes. `request`: the id it answers, 0 none.
   void on(Time now, NodeId from, RequestId request, const Sealed& m);
@@ -75,7 +83,7 @@ class LogTerm {
 
   // From clients; each is answered through the host, now or later.
   void commit(Time now, Client client, const Commit& c, const Conditions& conditions = {});
-  /// The metadata has another fencing token (F2) or retention (R5) now.
+  /// The metadata has another fencing token (F2), retention (R5) or members (C1) now.
   void changed(Time now, const LogInfo& info);
   /// Answered with FenceIs once all that was ordered so far is committed. While open.
   void tell_fence(Client client);
@@ -109,7 +117,7 @@ class LogTerm {
   /// Before the term start only a log at rest knows it: by what all its members say.
   Offset known_committed() const { return resting_ ? stream_.end() : committed_; }
   const LogInfo& info() const { return info_; }
-  TermSetIs term_set() const { return {info_.id, term_, static_cast<std::uint8_t>(info_.options.write_quorum), info_.members}; }
+  TermSetIs term_set() const;
   TermIs term_is() const { return {info_.id, term_, term_start_, term_start_end_}; }
   LogStatus status() const;
   /// For monitors.
@@ -118,6 +126,7 @@ class LogTerm {
  private:
   enum class At : std::uint8_t {
     absent,       ///< not connected or not sealed
+    joining,      ///< Join sent to a newcomer
     sealing,      ///< Seal of this log sent
     asked,        ///< GetState sent
     stated,       ///< its state is known, nothing under way
@@ -126,7 +135,8 @@ class LogTerm {
     lost          ///< DATA LOSS (T4), or it says it is no member: counts as down for the rest of the term
   };
   struct Replica {
-    Member member;
+    Member member;          // with the disk that the node is registered with
+    bool newcomer = false;  // C1: which is not the log's member's (yet)
     At at = At::absent;
     Time since{};        // when it came to `at`
     Time retry = never;  // `stated`: ask for its state again then
@@ -188,6 +198,7 @@ class LogTerm {
   bool pick_target(Replica& r, Offset cut, Reconcile& out);
   void ask_where_peers_begin();
   std::vector<NodeId> holders(Offset o, NodeId except) const;
+  void take_in_newcomers();
   TermHistory history() const;
   void begin_or_rest(Time now);
   void order_term_start(Time now);
@@ -247,6 +258,7 @@ class LogTerm {
   Time phase_since_{};
   bool new_term_asked_ = false;
   std::vector<Replica> replicas_;
+  std::vector<Member> members_asked_;  // C1: the last that were asked for
   // From the base on (S3):
   NodeId base_{};
   TermHistory base_history_;

@@ -8,6 +8,10 @@
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
+namespace {
+/// A disk that a node came with so long ago need not be the one that it has now.
+constexpr Duration disk_seen_max = 10s;
+}  // namespace
 
 void SequencerMachine::from_client(const Client& c, Message& m) {
   std::visit(
@@ -23,6 +27,7 @@ void SequencerMachine::from_client(const Client& c, Message& m) {
           [&](const TrimLog& x) { on(c, x); },
           [&](const SetFence& x) { on(c, x); },
           [&](const SetRetention& x) { on(c, x); },
+          [&](const ReplaceDisk& x) { on(c, x); },
           [&](const GetMetadata& x) { on(c, x); },
           [&](const GetStatus& x) { on(c, x); },
           [&](const GetOverview& x) { on(c, x); },
@@ -166,6 +171,37 @@ void SequencerMachine::on(const Client& c, const SetRetention& m) {
   if (const auto fits = check_retention(m.retention, l->options.segment_size); !fits)
     return to_client(c, Failed{fits.error().code, fits.error().detail});
   propose(ChangeRetention{m.log, m.retention}, c);
+}
+
+/// Empty: a seal quorum of each of the node's logs is there without it, so that nothing that is acknowledged is on its disk alone.
+std::string SequencerMachine::log_that_needs_disk(NodeId node) const {
+  for (const LogInfo& l : metadata_.state().logs) {
+    const bool member = std::any_of(l.members.begin(), l.members.end(), [&](const Member& m) { return m.node == node; });
+    if (!member || l.state != LogState::open) continue;
+    const auto others = static_cast<std::size_t>(
+        std::count_if(l.members.begin(), l.members.end(), [&](const Member& m) { return m.node != node && can_be_sealed(m); }));
+    const std::size_t needed = l.members.size() - l.options.write_quorum + 1;
+    if (others < needed)
+      return fmt::format("log {} needs {} of its other replicas up to begin without that disk, there are {}", l.name, needed, others);
+  }
+  return {};
+}
+
+void SequencerMachine::on(const Client& c, const ReplaceDisk& m) {
+  if (!leads_or_refuses(c)) return;
+  const auto refuse = [&](Errc why, std::string detail) { to_client(c, Failed{why, std::move(detail)}); };
+  const StorageInfo* known = metadata_.node(m.node);
+  if (known == nullptr) return refuse(Errc::invalid_argument, fmt::format("no storage node {} is registered", m.node.value));
+  const Node& n = nodes_[m.node];
+  if (n.accepted)
+    return refuse(Errc::invalid_argument,
+                  fmt::format("node {} is connected with the disk that it is registered with: there is nothing to replace", m.node.value));
+  if (!n.foreign_disk || now_ - n.foreign_disk->at > disk_seen_max)
+    return refuse(Errc::invalid_argument,
+                  fmt::format("node {} has not come with another disk of late; start it with an empty directory first", m.node.value));
+  if (const std::string why = log_that_needs_disk(m.node); !why.empty() && !m.force)
+    return refuse(Errc::invalid_argument, why + "; bring them up. If they are gone too, force it: what only that disk has is lost then");
+  propose(AdmitDisk{m.node, known->disk, n.foreign_disk->disk, instance_, raft_.term()}, c);
 }
 
 }  // namespace loglog::sequencer

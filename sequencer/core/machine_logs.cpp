@@ -61,6 +61,17 @@ void SequencerMachine::trim(LogId log, Offset point) {
   if (term_ != Term{}) propose(Trim{log, point});
 }
 
+/// C1: it is there, and its disk is still the member's.
+bool SequencerMachine::can_be_sealed(const Member& m) const { return ready(m.node) && m.disk == metadata_.disk_of(m.node); }
+
+void SequencerMachine::join(LogId log, NodeId node) {
+  if (const LogInfo* info = metadata_.log(log)) to_node(node, Join{term_, *info});
+}
+
+void SequencerMachine::set_members(LogId log, std::vector<Member> members) {
+  if (term_ != Term{}) propose(SetMembers{log, std::move(members)});
+}
+
 void SequencerMachine::opened(LogId log) { opened_.push_back(log); }
 
 void SequencerMachine::touch(LogId log) {
@@ -137,8 +148,9 @@ void SequencerMachine::recover_in_background() {
       continue;
     }
     const auto up = std::count_if(info->members.begin(), info->members.end(), [&](const Member& m) { return ready(m.node); });
-    const int need_up = std::max<int>(info->options.write_quorum, static_cast<int>(info->members.size()) - info->options.write_quorum + 1);
-    if (up >= need_up) need(log, true);
+    const auto sealable = std::count_if(info->members.begin(), info->members.end(), [&](const Member& m) { return can_be_sealed(m); });
+    const int w = info->options.write_quorum;
+    if (up >= w && sealable >= static_cast<int>(info->members.size()) - w + 1) need(log, true);
   }
 }
 

@@ -56,8 +56,10 @@ void SequencerMachine::check_node(NodeId id) {
     n.refused = true;
     const bool said = n.foreign_disk && n.foreign_disk->disk == c.disk;
     n.foreign_disk = {now_, c.disk};
-    const std::string why = fmt::format("node {} is registered with disk {:016x} and comes with disk {:016x}; it counts as down", id.value,
-                                        known->disk.value, c.disk.value);
+    const std::string why = fmt::format(
+        "node {} is registered with disk {:016x} and comes with disk {:016x}; it counts as down. "
+        "Where the old disk is gone for good: loglog nodes replace-disk {}",
+        id.value, known->disk.value, c.disk.value, id.value);
     if (!said) event(Event::Level::alarm, why);
     out_.closes.push_back({n.connection, Error{Errc::wrong_identity, why}});
     return;
@@ -121,6 +123,8 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
                    else if (s.log != LogId{}) to_log(s);
                  },
                  [&](const Fenced& f) {
+                   // What it has promised to this reign is no conflict: the answer is to a command of the reign's term before.
+                   if (f.instance == instance_) return;
                    if (f.log != LogId{}) return to_log(f);
                    if (f.promise < term_ || n.sealed || new_term_proposed_) return;
                    // It has promised a higher term than the metadata knows of: the next term must pass it (§5).
@@ -154,8 +158,10 @@ void SequencerMachine::node_failed(NodeId id, const Failed& m) {
   Node& n = nodes_[id];
   if (m.error == Errc::data_loss && !n.refused) {
     n.refused = true;
-    event(Event::Level::alarm,
-          fmt::format("node {} reports DATA LOSS ({}); it counts as down until it is made a new member", id.value, m.detail));
+    event(
+        Event::Level::alarm,
+        fmt::format("node {} reports DATA LOSS ({}); it counts as down until an empty disk takes its place (loglog nodes replace-disk {})",
+                    id.value, m.detail, id.value));
   } else if (m.error != Errc::data_loss) {
     event(Event::Level::debug, fmt::format("node {} could not do what was asked: {} {}", id.value, name_of(m.error), m.detail));
   }
@@ -178,6 +184,10 @@ void SequencerMachine::join_members(LogId log) {
 
 void SequencerMachine::joined(NodeId from, LogId log) {
   nodes_[from].joined_at = now_;
+  if (LogTerm* l = running(log)) {
+    l->joined(now_, from);
+    touch(log);
+  }
   const auto found = joins_.find(log);
   const LogInfo* l = metadata_.log(log);
   if (found == joins_.end() || l == nullptr) return;

@@ -54,18 +54,35 @@ void SequencerMachine::not_understood(const std::string& what) {
   out_.fatal = Error{Errc::newer_format, what + " is of a form that this version does not know"};
 }
 
+/// T1, T2: a term is only this leader's if it proposed it and still leads in that Raft term.
+bool SequencerMachine::is_mine(InstanceId instance, RaftTerm proposed_in, RaftTerm raft_term) const {
+  return instance == instance_ && raft_.is_leader() && raft_.term() == raft_term && proposed_in == raft_term;
+}
+
 /// What a command that was just applied makes the leader do.
 void SequencerMachine::applied(const Command& command, const Applied& result, RaftTerm raft_term) {
   if (const auto* b = std::get_if<BeginTerm>(&command)) {
-    // T1, T2: the term is only this leader's if it proposed it and still leads in that Raft term.
-    const bool mine = b->instance == instance_ && raft_.is_leader() && raft_.term() == raft_term && b->raft_term == raft_term;
-    if (!mine || result.error.code != Errc::ok) return;
+    if (!is_mine(b->instance, b->raft_term, raft_term) || result.error.code != Errc::ok) return;
     if (b->log == LogId{} && result.minted == term_ && removed(Rule::T2_committed)) return;
     if (b->log == LogId{}) lead(result.minted);
     else if (term_ != Term{}) new_log_term(b->log, result.minted, true, false);
     return;
   }
   if (term_ == Term{}) return;
+  if (const auto* d = std::get_if<AdmitDisk>(&command)) {
+    if (!is_mine(d->instance, d->raft_term, raft_term) || result.error.code != Errc::ok) return;
+    event(Event::Level::warning,
+          fmt::format("node {}: disk {:016x} takes the place of {:016x}", d->node.value, d->disk.value, d->old.value));
+    for (auto& [log, task] : joins_) task.done.erase(d->node);
+    if (!removed(Rule::C1_term)) return lead(result.minted);
+    for (const LogInfo& l : metadata_.state().logs) {  // what the rule forbids; only a simulator that has removed it comes here
+      std::vector<Member> members = l.members;
+      for (Member& m : members)
+        if (m == Member{d->node, d->old}) m.disk = d->disk;
+      if (l.state == LogState::open && members != l.members) propose(SetMembers{l.id, std::move(members)});
+    }
+    return;
+  }
   push_due_ = std::min(push_due_, now_ + push_pause());
   if (std::holds_alternative<InitCluster>(command)) {
     tell_clients();

@@ -28,9 +28,15 @@ Applied MetadataState::apply(RaftIndex index, const Command& command) {
 Applied MetadataState::on(RaftIndex, const BeginTerm& c) {
   LogInfo* log = c.log == LogId{} ? nullptr : find(c.log);
   if (c.log != LogId{} && log == nullptr) return refused(Errc::no_such_log, {}, c.log);
-  state_.last_term = std::max(state_.last_term, c.floor) + (removed(Rule::T1_number) && state_.last_term != Term{} ? 0 : 1);
-  if (log != nullptr) log->last_term = state_.last_term;
-  return {Error{}, c.log, state_.last_term};
+  const Term minted = mint(c.floor);
+  if (log != nullptr) log->last_term = minted;
+  return {Error{}, c.log, minted};
+}
+
+/// T1.
+Term MetadataState::mint(Term floor) {
+  state_.last_term = std::max(state_.last_term, floor) + (removed(Rule::T1_number) && state_.last_term != Term{} ? 0 : 1);
+  return state_.last_term;
 }
 
 Applied MetadataState::on(RaftIndex, const InitCluster& c) {
@@ -124,6 +130,31 @@ Applied MetadataState::on(RaftIndex, const ChangeRetention& c) {
   return done(c.log);
 }
 
+Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
+  const auto at = std::find_if(state_.storage.begin(), state_.storage.end(), [&](const StorageInfo& s) { return s.id == c.node; });
+  if (at == state_.storage.end() || at->disk != c.old || c.disk == DiskId{} || c.disk == c.old)
+    return refused(Errc::wrong_identity, fmt::format("node {} is not registered with disk {:016x} any more", c.node.value, c.old.value));
+  at->disk = c.disk;
+  for (LogInfo& l : state_.logs) {
+    if (l.state != LogState::creating) continue;  // nothing was ever ordered in it
+    for (Member& m : l.members)
+      if (m == Member{c.node, c.old}) m.disk = c.disk;
+  }
+  return {Error{}, {}, mint({})};
+}
+
+Applied MetadataState::on(RaftIndex, const SetMembers& c) {
+  LogInfo* l = find(c.log);
+  if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  const auto stands = [&](const Member& before, const Member& now) {
+    return before == now || (before.node == now.node && now.disk == disk_of(now.node));
+  };
+  if (l->state != LogState::open || !std::ranges::equal(l->members, c.members, stands))
+    return refused(Errc::wrong_state, "a disk was replaced again, or the log is being deleted", c.log);
+  l->members = c.members;
+  return done(c.log);
+}
+
 LogInfo* MetadataState::find(LogId id) {
   const auto i = by_id_.find(id);
   return i == by_id_.end() ? nullptr : &state_.logs[i->second];
@@ -140,6 +171,11 @@ const StorageInfo* MetadataState::node(NodeId id) const {
   const auto at =
       std::lower_bound(state_.storage.begin(), state_.storage.end(), id, [](const StorageInfo& s, NodeId n) { return s.id < n; });
   return at == state_.storage.end() || at->id != id ? nullptr : &*at;
+}
+
+DiskId MetadataState::disk_of(NodeId id) const {
+  const StorageInfo* s = node(id);
+  return s == nullptr ? DiskId{} : s->disk;
 }
 
 Bytes MetadataState::snapshot() const { return encode_record(state_); }

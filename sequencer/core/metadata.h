@@ -15,7 +15,7 @@ namespace loglog::sequencer {
 struct Applied {
   Error error;    ///< ok, or why it changed nothing
   LogId log{};    ///< the log it was about (the new one's id for MakeLog)
-  Term minted{};  ///< BeginTerm: the number given
+  Term minted{};  ///< BeginTerm, AdmitDisk: the number given
 };
 
 class MetadataState {
@@ -33,6 +33,8 @@ class MetadataState {
   const LogInfo* log(std::string_view name) const;
   /// nullptr: not registered.
   const StorageInfo* node(NodeId id) const;
+  /// 0: not registered.
+  DiskId disk_of(NodeId id) const;
   /// How many logs it is a member of.
   std::size_t logs_on(NodeId id) const;
 
@@ -51,6 +53,9 @@ class MetadataState {
   Applied on(RaftIndex, const Trim&);
   Applied on(RaftIndex, const RaiseFence&);
   Applied on(RaftIndex, const ChangeRetention&);
+  Applied on(RaftIndex, const AdmitDisk&);
+  Applied on(RaftIndex, const SetMembers&);
+  Term mint(Term floor);
   LogInfo* find(LogId id);
   void index_logs();
   void index_log(const LogInfo& l, std::size_t at);

@@ -146,6 +146,9 @@ class SequencerMachine final : private LogHost {
   void opened(LogId) override;
   void begin_term(LogId, Term floor) override;
   void trim(LogId, Offset) override;
+  DiskId disk_of(NodeId id) const override { return metadata_.disk_of(id); }
+  void join(LogId, NodeId) override;
+  void set_members(LogId, std::vector<Member>) override;
   RaftIndex metadata_version() const override { return metadata_.version(); }
   InstanceId instance() const override { return instance_; }
   std::uint64_t wall_ms() const override;
@@ -155,6 +158,7 @@ class SequencerMachine final : private LogHost {
   Bytes first_entry();
   void drain_raft();
   void apply(const RaftEntry& e);
+  bool is_mine(InstanceId instance, RaftTerm proposed_in, RaftTerm raft_term) const;
   void not_understood(const std::string& what);
   void applied(const Command& c, const Applied& result, RaftTerm raft_term);
   void answer_proposal(RaftIndex index, RaftTerm raft_term, const Applied& result);
@@ -208,6 +212,7 @@ class SequencerMachine final : private LogHost {
   void flush_logs();
   void tick_logs();
   void recover_in_background();
+  bool can_be_sealed(const Member& m) const;
   void node_ready_for_logs(NodeId id);
   void forget_log(LogId log, Errc why);
 
@@ -225,6 +230,8 @@ class SequencerMachine final : private LogHost {
   void on(const Client& c, const TrimLog& m);
   void on(const Client& c, const SetFence& m);
   void on(const Client& c, const SetRetention& m);
+  void on(const Client& c, const ReplaceDisk& m);
+  std::string log_that_needs_disk(NodeId node) const;
   void on(const Client& c, const GetMetadata& m);
   void on(const Client& c, const GetStatus& m);
   NodeState state_of(NodeId id) const;

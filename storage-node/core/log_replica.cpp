@@ -35,10 +35,8 @@ void LogReplica::recovered(RecoveredLog&& r) {
 }
 
 void LogReplica::described(const LogInfo& info, RaftIndex version) {
-  const auto same_node = [](const Member& a, const Member& b) { return a.node == b.node; };
   const auto& before = state.info.members;
-  if (!before.empty() && !std::equal(before.begin(), before.end(), info.members.begin(), info.members.end(), same_node))
-    state.set_version = version;
+  if (!before.empty() && before != info.members) state.set_version = version;
   state.info = info;
   trim_to(info.trim);
 }

@@ -134,7 +134,7 @@ const LogCore* StorageMachine::log(LogId id) const {
 
 std::expected<std::string, std::string> StorageMachine::readiness(Time now) const {
   const auto no = [](std::string why) { return std::unexpected(std::move(why)); };
-  if (node_.data_loss) return no("its data or identity is lost (T4); it counts as down until it is made a new member");
+  if (node_.data_loss) return no("its data or identity is lost (T4); it counts as down until an empty disk takes its place");
   if (node_.identity.cluster == ClusterId{}) return no("no sequencer has named its cluster yet");
   const auto leader = sessions_.find(leader_);
   if (leader == sessions_.end()) return no("no leader has sealed it; it waits for one to connect");

@@ -235,6 +235,26 @@ def damaged_segment(cluster, random, nodes):
     cluster.wait_healed(f"after byte {at} of {path.name} was changed on {node}")
 
 
+@fault(1, "all alone")
+def replaced_disk(cluster, random, _):
+    """A disk is gone for good: the node begins with an empty directory, and an operator has it copied full (C1). Alone: no second
+    disk may be lost before it is."""
+    cluster.wait_healed("before a disk is lost")
+    node = random.choice(list(cluster.storage))
+    cluster.kill(node)
+    for entry in cluster.data(node).iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    time.sleep(random.uniform(0, 2))
+    cluster.start(node)
+    yield
+    deadline = time.monotonic() + 30
+    while (done := cluster.run("nodes", "replace-disk", node[-1], "--no-wait", check=False)).returncode != 0:
+        if time.monotonic() > deadline:
+            raise Violation(f"replaced disk: {node} is not taken: {done.stderr.decode(errors='replace')}")
+        time.sleep(0.5)
+    cluster.wait_healed(f"after the disk of {node} was replaced")
+
+
 @fault(2, "storage")
 def wiped_directory(cluster, random, node):
     """An empty directory under the old id seals and acknowledges nothing (T4); later its true one comes back."""

@@ -69,6 +69,7 @@ const Control all_controls[] = {
     {"files_lost", "files_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"logs_lost", "logs_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"disk_lost", "disk_lost 600; kill_leader 1500", Bug::keeps_identity, "an emptied disk comes back under its identity"},
+    {"disk_replaced", "disk_replaced 600; kill_leader 1500", Bug::keeps_identity, "an emptied disk comes back under its identity"},
 };
 
 constexpr std::uint64_t seeds_with_bug = 300;

@@ -15,9 +15,10 @@ const std::vector<MutationRow>& mutation_rows() {
       {"T2_committed", {T2_committed}},
       {"T2_version",
        {T2_version},
-       "leaders",
-       "a log's members are given once, by MakeLog, and no command changes them (C1 is not built), so no message is about an older set; a "
-       "seal of a higher term comes with its own BeginTerm applied (T2_committed)"},
+       "leaders replaced",
+       "a log's nodes are given once, by MakeLog. A disk takes another's place by a command that begins a term (C1_term), so a message "
+       "about "
+       "the older set is of an older term (T3_fence); a seal of a higher term comes with its own BeginTerm applied (T2_committed)"},
       {"T3_durable", {T3_durable}, "split"},
       {"T3_slots", {T3_slots}, "torn_promises"},
       {"T3_fence", {T3_fence}, "slow_disks leaders split"},
@@ -37,7 +38,7 @@ const std::vector<MutationRow>& mutation_rows() {
        {T5_tombstone},
        "names",
        "no JOIN comes after a DROP: the deletion is committed before, its id is given to no other log (T5_ids), an older leader is fenced "
-       "(T3_fence), and nothing but JOIN makes a log (T5_join). It counts once a node can leave a set and come back (C1). Row "
+       "(T3_fence), and nothing but JOIN makes a log (T5_join). It counts once a node can leave a set and come back. Row "
        "T5_tombstone+T5_ids removes both"},
       {"T5_tombstone+T5_ids", {T5_tombstone, T5_ids}, "names"},
       {"T5_ids", {T5_ids}, "names"},
@@ -118,6 +119,8 @@ const std::vector<MutationRow>& mutation_rows() {
       {"K4_count", {K4_count}, "decay"},
       {"K5_reserve", {K5_reserve}, "filling_disks"},
       {"K6", {K6}, "decay bits"},
+      {"C1_term", {C1_term}, "replaced replaced_of_five"},
+      {"C1_seal", {C1_seal}, "replaced replaced_of_five"},
       {"C2_default", {C2_default}, "minimal_core"},
       {"C2_range", {C2_range}, "questions"},
       {"C3_saved", {C3_saved}, "flaps power"},
@@ -158,9 +161,9 @@ const std::vector<MutationRow>& mutation_rows() {
       {"V2_same", {V2_same}, "observers"},
       {"V2_member",
        {V2_member},
-       "observers",
-       "a node is matched in a term by its leader alone, which matches members of its set with their disks (T4_disk), and no command "
-       "changes a set (C1 is not built): nobody else says RunDurable of the term"},
+       "observers replaced",
+       "a node is matched in a term by its leader alone, which matches the disks of its term's set (T4_disk), and a disk that is replaced "
+       "begins another term (C1_term): nobody else says RunDurable of the term"},
       {"V2_stands", {V2_stands}, "observed_tails"},
       {"V2_sent",
        {V2_sent},

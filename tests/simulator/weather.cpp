@@ -45,6 +45,7 @@ constexpr std::array kinds = {
     FaultKind{"files_lost", "a node comes back with its logs alone: no identity, no promise; later these are put back (T4)"},
     FaultKind{"logs_lost", "a node comes back as itself without its logs; later the old disk is put back (T5)"},
     FaultKind{"disk_lost", "a node comes back with an empty disk under its id; later the old disk is put back"},
+    FaultKind{"disk_replaced", "a node comes back with an empty disk, and an operator has the cluster take it for the old one (C1)"},
 };
 
 }  // namespace
@@ -56,6 +57,7 @@ std::span<const FaultKind> fault_kinds() { return kinds; }
 bool DamageBudget::whole(const StorageProcess& p) const {
   auto& node = const_cast<StorageProcess&>(p);
   if (!p.alive() || node.disk_is_away() || node.machine()->data_loss()) return false;
+  if (replaced_ && &p == damaged_ && !is_taken_in_whole(world_, p)) return false;
   for (const auto& [id, log] : p.disk.content()) {
     if (log.tombstone) continue;
     const storage::LogCore* core = node.machine()->log(id);
@@ -143,7 +145,7 @@ std::optional<Place> DamageBudget::above_marks(StorageProcess& p, Random& random
 // ---- the weather
 
 Weather::Weather(World& world, const std::map<std::string, Duration>& faults, Duration how_long)
-    : world_(world), random_(world.random.next()), until_(world.scheduler.now() + how_long), budget_(world) {
+    : world_(world), random_(world.random.next()), until_(world.scheduler.now() + how_long), budget_(world), operator_(world) {
   world_.on_disk_failure = [this](Process& p) { restart_later(p); };
   for (const auto& [kind, mean] : faults) next(kind, mean);
   world_.scheduler.at(until_, [this] { heal(); });
@@ -281,6 +283,7 @@ bool Weather::to_disks(const std::string& kind) {
   if (kind == "stale_blocks") return damage(Damage::stale, true, 1);
   if (kind == "truncated_file") return damage(Damage::truncated, true, 1);
   if (kind == "disk_lost") return lose_disk(Loss::everything);
+  if (kind == "disk_replaced") return replace_disk();
   if (kind == "identity_lost") return lose_disk(Loss::identity);
   if (kind == "promise_lost") return lose_disk(Loss::promise);
   if (kind == "files_lost") return lose_disk(Loss::files);
@@ -327,6 +330,18 @@ bool Weather::lose_disk(Loss what) {
     p.return_disk();
     p.start();
   });
+  return true;
+}
+
+bool Weather::replace_disk() {
+  StorageProcess& p = any_storage();
+  if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
+  budget_.spend_for_good(p);
+  p.kill();
+  if (world_.has(Bug::keeps_identity)) p.disk.empty_but_identity();
+  else p.disk.lose(Loss::everything);
+  restart_later(p);
+  world_.scheduler.after(up_to(2s), [this, &p] { operator_.replace(p); });
   return true;
 }
 

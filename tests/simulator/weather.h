@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "tests/simulator/replacement.h"
 #include "tests/simulator/world.h"
 
 namespace loglog::simulator {
@@ -24,7 +25,15 @@ class DamageBudget {
   explicit DamageBudget(World& world) : world_(world) {}
   /// False while another node is not whole.
   bool allows(const StorageProcess& p);
-  void spend(const StorageProcess& p) { damaged_ = &p; }
+  void spend(const StorageProcess& p) {
+    damaged_ = &p;
+    replaced_ = false;
+  }
+  /// The node's disk is gone for good: it is whole again once another one has been copied full.
+  void spend_for_good(const StorageProcess& p) {
+    damaged_ = &p;
+    replaced_ = true;
+  }
   /// The node that is not whole; null: all are.
   const StorageProcess* damaged() const { return damaged_ != nullptr && !whole(*damaged_) ? damaged_ : nullptr; }
   /// Some place in the frames of a file whose bytes were durable long ago: below the mark of K3. None: nothing there yet.
@@ -37,6 +46,7 @@ class DamageBudget {
   bool whole(const StorageProcess& p) const;
   World& world_;
   const StorageProcess* damaged_ = nullptr;
+  bool replaced_ = false;
 };
 
 class Weather {
@@ -55,6 +65,7 @@ class Weather {
   bool to_disks(const std::string& kind);
   bool damage(Damage kind, bool goes_down, std::uint64_t above_of_four);
   bool lose_disk(Loss what);
+  bool replace_disk();
   void roll(std::size_t server, bool upgrade);
   void heal();
 
@@ -70,6 +81,7 @@ class Weather {
   Random random_;
   Time until_;
   DamageBudget budget_;
+  Operator operator_;
   const Process* stays_down_ = nullptr;  // of the storage nodes, after healing
   const Process* lost_sequencer_ = nullptr;
   bool rolling_ = false;

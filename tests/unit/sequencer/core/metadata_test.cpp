@@ -20,6 +20,8 @@ std::vector<Command> history() {
   h.push_back(MarkOpen{LogId{6}});
   h.push_back(Trim{LogId{6}, Offset{500}});
   h.push_back(BeginTerm{Term{40}, InstanceId{8}, RaftTerm{1}, LogId{6}});
+  h.push_back(AdmitDisk{NodeId{2}, DiskId{102}, DiskId{202}, InstanceId{8}, RaftTerm{1}});
+  h.push_back(SetMembers{LogId{6}, {member(1), {NodeId{2}, DiskId{202}}, member(3)}});
   return h;
 }
 
@@ -41,7 +43,8 @@ TEST_CASE("metadata: the same commands give the same bytes, also through a snaps
     b = copy;
   }
   CHECK(a.snapshot() == b.snapshot());
-  CHECK(a.state().last_term == Term{41});
+  CHECK(a.state().last_term == Term{42});  // AdmitDisk begins one too
+  CHECK(a.disk_of(NodeId{2}) == DiskId{202});
   CHECK(a.state().storage.front().id == NodeId{1});
   REQUIRE(a.log("a") != nullptr);
   CHECK(a.log("a")->id == LogId{6});
@@ -57,6 +60,14 @@ TEST_CASE("metadata: refusals leave the state as it was, but for the version") {
   CHECK(m.apply(i = i + 1, RegisterStorage{{NodeId{1}, DiskId{5}, "n"}}).error.code == Errc::wrong_identity);  // T4
   CHECK(m.apply(i = i + 1, MarkOpen{LogId{99}}).error.code == Errc::no_such_log);
   CHECK(m.node(NodeId{1})->disk == DiskId{101});
+  const Term newest = m.state().last_term;
+  const std::vector<Member> members = m.log("a")->members;
+  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{2}, DiskId{102}, DiskId{302}, {}, {}}).error.code == Errc::wrong_identity);  // replaced before
+  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{9}, DiskId{1}, DiskId{2}, {}, {}}).error.code == Errc::wrong_identity);
+  CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {member(1), member(2), member(3)}}).error.code == Errc::wrong_state);  // not the disk
+  CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {member(1), member(3)}}).error.code == Errc::wrong_state);
+  CHECK(m.state().last_term == newest);
+  CHECK(m.log("a")->members == members);
   m.apply(i = i + 1, Trim{LogId{6}, Offset{100}});
   CHECK(m.log("a")->trim == Offset{500});  // R3
   CHECK(m.apply(i = i + 1, MarkDeleting{LogId{6}}).error.code == Errc::ok);

@@ -1,0 +1,29 @@
+// Disks that are lost for good, and the operator who has the cluster take the empty ones in their place (C1).
+#pragma once
+#include <memory>
+
+#include "tests/simulator/world.h"
+
+namespace loglog::simulator {
+
+/// The node's disk is the registered one, and all logs that name the node hold everything there.
+bool is_taken_in_whole(const World& world, const StorageProcess& p);
+
+class Operator {
+ public:
+  explicit Operator(World& world) : world_(world) {}
+  Operator(const Operator&) = delete;
+  Operator& operator=(const Operator&) = delete;
+
+  /// Asks the leader to take the disk that the node has by then, until that is whole, whatever becomes of either meanwhile.
+  void replace(StorageProcess& p);
+
+ private:
+  void ask(StorageProcess& p);
+
+  World& world_;
+  std::unique_ptr<ClientProcess> client_;
+  std::uint64_t tokens_ = 0;
+};
+
+}  // namespace loglog::simulator

@@ -1,0 +1,203 @@
+// C1: an empty disk takes the place of one that is gone.
+#include <doctest/doctest.h>
+
+#include "tests/unit/sequencer/core/fake_cluster.h"
+
+using namespace loglog;
+using namespace loglog::sequencer;
+using namespace loglog::sequencer::testing;
+
+namespace {
+
+struct Replaced {
+  explicit Replaced(std::uint8_t write_quorum = 2, std::uint8_t replicas = 3) : f(replicas) {
+    f.start_all();
+    client = f.connect_client();
+    f.say(client, CreateLog{"a", {replicas, write_quorum, 64u << 10, Durability::sync, {}}});
+    f.pass(100ms);
+    id = f.heard<LogIs>().at(0).info.id;
+  }
+  Term open() {
+    f.to_clients.clear();
+    f.say(client, OpenLog{id});
+    f.pass(100ms);
+    const auto opened = f.heard<TermIs>();
+    return opened.empty() ? Term{} : opened.back().term;
+  }
+  bool append(Term term, std::uint64_t sequence) {
+    f.to_clients.clear();
+    f.say(client, Commit{id, term, Sequence{sequence - 1}, {ProducerId{7}, Sequence{sequence}, 1, 100, RunDigest{sequence}}});
+    f.pass(200ms);
+    return !f.heard<Committed>().empty();
+  }
+  /// Node `i` begins anew with nothing.
+  void lose_disk(int i) {
+    if (f.node(i).up) f.disconnect(i);
+    const NodeId node = f.node(i).id;
+    f.node(i) = FakeNode{};
+    f.node(i).id = node;
+    f.node(i).disk = DiskId{200u + node.value};
+    f.connect(i);
+    f.node(i).up = false;  // it was refused
+  }
+  std::optional<Failed> replace(int i, bool force = false) {
+    f.to_clients.clear();
+    f.say(client, ReplaceDisk{f.node(i).id, force});
+    const auto failed = f.heard<Failed>();
+    if (!failed.empty()) return failed.back();
+    CHECK(f.heard<Done>().size() == 1);
+    return std::nullopt;
+  }
+  Member member(int i) const { return f.machine->metadata().logs.at(0).members.at(static_cast<std::size_t>(i - 1)); }
+
+  FakeCluster f;
+  ConnectionId client;
+  LogId id;
+};
+
+}  // namespace
+
+TEST_CASE("replaced disk: it joins in a new term, is copied full, and is a member then") {
+  Replaced r;
+  const Term before = r.open();
+  REQUIRE(r.append(before, 1));
+  r.lose_disk(2);
+  CHECK(r.f.alarmed());
+  CHECK(!r.replace(2));
+  CHECK(r.member(2) == Member{NodeId{2}, DiskId{102}});  // the empty one has not joined yet
+  const Term after = r.open();
+  CHECK(after > before);  // the others serve without it
+  REQUIRE(r.append(after, 2));
+  r.f.connect(2);
+  r.f.pass(300ms);
+  CHECK(r.member(2) == Member{NodeId{2}, DiskId{202}});
+  CHECK(r.f.node(2).logs.at(r.id).pieces == r.f.node(1).logs.at(r.id).pieces);
+  // It counts: node 3 goes, and the quorum is nodes 1 and 2.
+  r.f.disconnect(3);
+  CHECK(r.append(after, 3));
+  // And it answers the seal of the next term.
+  r.f.restart();
+  r.f.pass(3s);
+  r.f.connect(1);
+  r.f.connect(2);
+  r.client = r.f.connect_client();
+  CHECK(r.open() > after);
+}
+
+TEST_CASE("replaced disk: before it is a member it answers no seal, however few others there are") {
+  Replaced r;
+  const Term before = r.open();
+  r.f.node(3).durable = false;  // what is acknowledged is on nodes 1 and 2
+  REQUIRE(r.append(before, 1));
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  r.f.disconnect(1);
+  r.f.node(3).durable = true;
+  r.f.restart();
+  r.f.pass(3s);
+  r.f.connect(2);
+  r.f.connect(3);
+  r.client = r.f.connect_client();
+  CHECK(r.open() == Term{});  // node 3 alone cannot say what was committed
+  CHECK(r.member(2).disk == DiskId{102});
+  r.f.connect(1);
+  r.f.pass(300ms);
+  CHECK(r.open() > before);
+  CHECK(r.member(2).disk == DiskId{202});
+  CHECK(r.f.node(3).logs.at(r.id).pieces == r.f.node(1).logs.at(r.id).pieces);
+}
+
+TEST_CASE("replaced disk: where every replica must be durable, the new one makes up the quorum") {
+  Replaced r(3);
+  const Term before = r.open();
+  REQUIRE(r.append(before, 1));
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  CHECK(r.open() == Term{});
+  r.f.connect(2);
+  r.f.pass(300ms);
+  const Term after = r.open();
+  CHECK(after > before);
+  CHECK(r.append(after, 2));
+  CHECK(r.member(2).disk == DiskId{202});
+}
+
+TEST_CASE("replaced disk: a log that was never used stays without a frame") {
+  Replaced r;
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  r.f.connect(2);
+  r.f.pass(300ms);
+  CHECK(r.member(2).disk == DiskId{202});
+  CHECK(r.f.node(2).logs.at(r.id).pieces.empty());
+}
+
+TEST_CASE("replaced disk: the old one is refused from then on, and the new one may be replaced in its turn") {
+  Replaced r;
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  r.f.node(2).disk = DiskId{102};
+  r.f.to_nodes.clear();
+  r.f.connect(2);
+  CHECK(r.f.to_nodes.empty());
+  r.f.node(2).disk = DiskId{302};
+  r.f.connect(2);
+  REQUIRE(!r.replace(2));
+  r.f.connect(2);
+  r.f.pass(300ms);
+  CHECK(r.member(2).disk == DiskId{302});
+}
+
+TEST_CASE("replaced disk: what is refused") {
+  Replaced r;
+  r.f.options.storage.resize(2);
+  const auto says = [](const std::optional<Failed>& f, const char* what) { return f && f->detail.find(what) != std::string::npos; };
+  r.f.to_clients.clear();
+  r.f.say(r.client, ReplaceDisk{NodeId{9}, false});
+  CHECK(says(r.f.heard<Failed>().at(0), "no storage node 9 is registered"));
+  CHECK(says(r.replace(2), "nothing to replace"));
+  r.f.disconnect(2);
+  CHECK(says(r.replace(2), "has not come with another disk"));
+  r.f.disconnect(3);
+  r.lose_disk(2);
+  CHECK(says(r.replace(2), "needs 2 of its other replicas up to begin without that disk, there are 1"));
+  r.f.connect(3);
+  r.f.pass(11s);
+  CHECK(says(r.replace(2), "has not come with another disk"));  // not of late
+  r.lose_disk(2);
+  CHECK(!r.replace(2));
+}
+
+TEST_CASE("replaced disk: what a node refuses of the term before begins no further one") {
+  Replaced r;
+  REQUIRE(r.append(r.open(), 1));
+  r.lose_disk(2);
+  r.f.to_nodes.clear();
+  REQUIRE(!r.replace(2));
+  const auto seal = std::ranges::find_if(r.f.to_nodes, [](const auto& m) { return std::holds_alternative<Seal>(m.second); });
+  REQUIRE(seal != r.f.to_nodes.end());
+  const Seal& s = std::get<Seal>(seal->second);
+  r.f.disconnect(1);
+  r.f.connect(1);
+  // Its Seal of the term before waited until the promise of this one was durable.
+  r.f.machine->arrived(r.f.now, {r.f.node(1).connection, RequestId{}, Fenced{LogId{}, s.term, s.instance}});
+  r.f.machine->arrived(r.f.now, {r.f.node(1).connection, RequestId{}, Fenced{r.id, s.term, s.instance}});
+  r.f.run();
+  r.f.pass(100ms);
+  CHECK(r.f.machine->leading_term() == s.term);
+  CHECK(r.open() == s.term);
+}
+
+TEST_CASE("replaced disk: by force, where the others are gone, the log waits for them") {
+  Replaced r;
+  REQUIRE(r.append(r.open(), 1));
+  r.f.disconnect(3);
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2, true));
+  r.f.connect(2);
+  r.f.pass(300ms);
+  CHECK(r.open() == Term{});
+  r.f.connect(3);
+  r.f.pass(300ms);
+  CHECK(r.open() != Term{});
+}
