@@ -83,15 +83,19 @@ check_tidy() {
   return $status
 }
 kept_seeds() {
-  local plan seed why ran=0
+  local plan seed why run letters options ran=0
   while read -r plan seed why; do
     [[ $plan == "#"* || -z $plan ]] && continue
     echo "$plan $seed: $why"
-    # Of the form SEED[xLOAD][e][r]: e, clients commit eagerly; r, logs may rest.
-    local variant=${seed%r} plain
-    plain=${variant%e}
-    build/release/bin/loglog-simulate --plan "tests/simulator/plans/$plan.txt" --seed "${plain%x*}" \
-      $([[ $plain == *x* ]] && echo --load "${plain#*x}") $([[ $variant == *e ]] && echo --eager) $([[ $seed == *r ]] && echo --rest) || return 1
+    # Of the form SEED[xLOAD][e][o][r]: e, clients commit eagerly; o, and observe commits; r, logs may rest.
+    letters=${seed##*[0-9]}
+    run=${seed%"$letters"}
+    options=()
+    [[ $run == *x* ]] && options+=(--load "${run#*x}")
+    [[ $letters == *e* ]] && options+=(--eager)
+    [[ $letters == *o* ]] && options+=(--observed)
+    [[ $letters == *r* ]] && options+=(--rest)
+    build/release/bin/loglog-simulate --plan "tests/simulator/plans/$plan.txt" --seed "${run%x*}" "${options[@]}" || return 1
     ran=$((ran + 1))
   done <tests/simulator/kept_seeds.txt
   [ "$ran" -gt 0 ]

@@ -67,6 +67,7 @@
   X(K5_reserve)      /* space is reserved before bytes are ordered into it */                                  \
   X(K6)              /* a file is written again only where its bytes stand below all that its log will get */    \
   X(C1_term)         /* a disk that is replaced takes no part in the terms from then on */                     \
+  X(C1_back)         /* and never comes back */                                                                \
   X(C1_seal)         /* and the new one answers no seal before it is a member */                               \
   X(C2_default)      /* the default write quorum is the majority */                                            \
   X(C2_range)        /* 1 <= W <= N */                                                                         \
@@ -75,6 +76,9 @@
   X(C3_current)      /* a vote only for a log that is as current */                                            \
   X(C3_own_term)     /* only entries of the own term are committed by counting */                              \
   X(C3_prevote)      /* pre-vote */                                                                            \
+  X(C3_empty)        /* one that lost its disk neither votes nor stands before a leader has brought it up to date */  \
+  X(C3_asked)        /* of a term not below any that the others knew */                                        \
+  X(C3_reset)        /* who counts from then on what it holds anew */                                          \
   X(C3_quorum)       /* check-quorum */                                                                        \
   X(R1_committed)    /* nothing at or past committed is shown */                                               \
   X(R1_position)     /* a trimmed position is told, not moved */                                               \

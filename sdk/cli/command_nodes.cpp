@@ -26,7 +26,7 @@ Copied copied_to(std::uint32_t node, const ClusterReport& report) {
   Copied c;
   for (const auto& log : report.logs)
     for (const auto& replica : log.replicas) {
-      if (replica.id != node) continue;
+      if (replica.id != node || log.state == "creating" || log.state == "deleting") continue;
       ++c.logs;
       if (replica.state == "streaming") ++c.done;
     }

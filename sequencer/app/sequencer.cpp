@@ -71,6 +71,7 @@ Result<std::string> SequencerService::start(transport::Loop& loop, const transpo
   core.cluster_name = o.cluster_name;
   core.sequencers = o.sequencers;
   core.storage = o.storage;
+  core.trust_empty = o.trust_empty;
   core.election_timeout_min = std::chrono::milliseconds(o.election_timeout_ms);
   core.heartbeat_interval = std::chrono::milliseconds(o.heartbeat_ms);
   std::random_device entropy;

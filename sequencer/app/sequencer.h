@@ -31,6 +31,8 @@ struct SequencerOptions {
   std::uint32_t heartbeat_ms = 100;
   std::string http = {};  ///< HOST:PORT of the status page, /metrics, /healthz and /readyz; port 0 takes a free one; empty: not served
   transport::LogLevel log_level = transport::LogLevel::info;
+  /// An empty `data` is a new voter's, and nobody is asked whether it was lost: only where the others' directories are lost for good.
+  bool trust_empty = false;
 
   bool operator==(const SequencerOptions&) const = default;
   /// bad_configuration with the value, the limit and what to do.

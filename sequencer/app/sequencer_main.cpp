@@ -59,6 +59,9 @@ Program::Program() {
   app.add_option("--http", o.http, "HOST:PORT of the status page, /metrics (Prometheus), /healthz and /readyz (default: not served)");
   app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
+  app.add_flag(
+      "--trust-empty", o.trust_empty,
+      "vote with an empty directory before all others have said that there is no cluster yet; only where theirs are lost for good");
   app.add_flag("--check-config", given.check_only, "say whether the options are valid, and start nothing");
   app.set_version_flag("--version", std::string("loglog-sequencer " LOGLOG_VERSION));
   config::add_config_option(app, environment);

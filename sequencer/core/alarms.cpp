@@ -88,8 +88,8 @@ class Finder {
         return;
       case NodeCondition::data_loss:
         add("node-data-loss", who + " lost data that it had promised or acknowledged, and counts as down.",
-            fmt::format("Its log says what is missing. Do not restore an old copy over its directory: start it with an empty one, then "
-                        "loglog nodes replace-disk {}",
+            fmt::format("Its log says what is missing. Do not restore an old copy over its directory: move it aside, start the node with "
+                        "an empty one, then loglog nodes replace-disk {}",
                         n.id.value));
         return;
       case NodeCondition::lagging:

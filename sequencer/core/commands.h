@@ -71,7 +71,7 @@ struct ChangeRetention {
   bool operator==(const ChangeRetention&) const = default;
 };
 /// C1: `disk` takes the place of `old` under the node's id, and all logs begin a new term, in which `old` has no part. Logs go on
-/// naming it as their member until SetMembers.
+/// naming it as their member until SetMembers. Refused where one still names `disk`: it was replaced before.
 struct AdmitDisk {
   NodeId node{};
   DiskId old{};

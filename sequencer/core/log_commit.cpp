@@ -393,6 +393,10 @@ bool LogTerm::is_whole() const {
   return std::ranges::all_of(replicas_, [](const Replica& r) { return r.at == At::streaming; });
 }
 
+bool LogTerm::doubts(NodeId node) const {
+  return std::ranges::any_of(replicas_, [node](const Replica& r) { return r.member.node == node && state_of(r) == ReplicaState::suspect; });
+}
+
 ReplicaState LogTerm::state_of(const Replica& r) {
   if (r.at == At::lost) return ReplicaState::suspect;
   if (r.at == At::absent) return ReplicaState::unreachable;

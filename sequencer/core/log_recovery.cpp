@@ -228,6 +228,11 @@ void LogTerm::repair(Time now, Replica& r) {
   // A node with a hole knows more as committed than it still has (K3); only what it has can be cut.
   const Offset known = std::min(s.committed, s.tail);
   const bool has_nothing = s.first == s.tail;
+  // It begins above where the log is known to begin: the peers have trimmed since they were asked, and none gives what lies below.
+  if (has_nothing && s.tail > first_ && !std::exchange(r.asked_peers, true)) {
+    r.retry = now + repair_pause;
+    return ask_where_peers_begin();
+  }
   if (has_nothing) {
     // No frame, no term, no cut: it begins where the log does.
   } else if (cut < first_ && s.tail != cut) {
@@ -310,6 +315,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
   if (m.chain != r->target_chain && !removed(Rule::S5_chain))
     return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
   r->joined = true;
+  r->asked_peers = false;
   r->durable = m.tail;
   r->held = Offset{};
   if (removed(Rule::S6_term)) r->acked = m.tail;
@@ -421,11 +427,15 @@ void LogTerm::on(Time now, NodeId from, RequestId, const NotMember&) {
   host_.join(info_.id, from);
 }
 
-std::size_t LogTerm::reachable() const {
-  std::size_t n = 0;
-  for (const Replica& r : replicas_)
-    if (r.at != At::lost && host_.ready(r.member.node)) ++n;
-  return n;
+/// Whether a new term could be begun with those that are there.
+bool LogTerm::quorums_reachable() const {
+  std::size_t there = 0, can_be_sealed = 0;
+  for (const Replica& r : replicas_) {
+    if (r.at == At::lost || !host_.ready(r.member.node)) continue;
+    ++there;
+    if (!r.newcomer) ++can_be_sealed;
+  }
+  return there >= info_.options.write_quorum && can_be_sealed >= seal_quorum();
 }
 
 void LogTerm::new_term(Term floor) {
@@ -437,8 +447,7 @@ void LogTerm::new_term(Term floor) {
 /// S8: nothing moves, and a new term with the members that can be reached now would do better.
 bool LogTerm::stuck(Time now) const {
   if (phase_ == Phase::sealing || phase_ == Phase::halted || resting_ || new_term_asked_ || removed(Rule::S8_deadline)) return false;
-  const std::size_t quorum = std::max<std::size_t>(seal_quorum(), info_.options.write_quorum);
-  if (reachable() < quorum) return false;
+  if (!quorums_reachable()) return false;
   if (phase_ == Phase::recovering) {
     const bool source = std::any_of(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
       return r.at == At::streaming || (r.member.node == base_ && r.at != At::lost && host_.ready(base_));

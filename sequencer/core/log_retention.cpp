@@ -37,6 +37,7 @@ void LogTerm::changed(Time now, const LogInfo& info) {
     r.newcomer = true;
     if (host_.ready(r.member.node)) node_ready(now, r.member.node);
   }
+  if (phase_ == Phase::sealing) choose_base(now);  // one more may count
   if (info.options.retention == info_.options.retention) return;
   info_.options.retention = info.options.retention;
   segments_.clear();

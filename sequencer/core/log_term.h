@@ -108,6 +108,8 @@ class LogTerm {
   /// A producer waits for a run that is ordered.
   bool owes_answers() const { return !in_flight_.empty(); }
   bool halted() const { return phase_ == Phase::halted; }
+  /// It has lost what it held, or found damage.
+  bool doubts(NodeId node) const;
   /// Every replica takes orders.
   bool is_whole() const;
   Term term() const { return term_; }
@@ -141,15 +143,16 @@ class LogTerm {
     Time since{};        // when it came to `at`
     Time retry = never;  // `stated`: ask for its state again then
     std::optional<StateIs> state;
-    bool joined = false;  // was matched in this term
-    Offset durable{};     // what it holds matched in this term, for copying
-    Offset held{};        // what it held matched in this term before damage: less does not make it whole again (K4)
-    Offset acked{};       // S6: highest acknowledgement whose last frame is of this term; 0 none
-    Offset sent{};        // ordered to it so far
-    Offset ordered{};     // the highest that `sent` ever was
-    Offset told{};        // committed offset that it was told,
-    Offset told_at{};     //   … and its durable offset then (D5 takes the smaller)
-    Offset target{};      // of the Reconcile under way
+    bool joined = false;       // was matched in this term
+    bool asked_peers = false;  // where they begin now, since it was matched last
+    Offset durable{};          // what it holds matched in this term, for copying
+    Offset held{};             // what it held matched in this term before damage: less does not make it whole again (K4)
+    Offset acked{};            // S6: highest acknowledgement whose last frame is of this term; 0 none
+    Offset sent{};             // ordered to it so far
+    Offset ordered{};          // the highest that `sent` ever was
+    Offset told{};             // committed offset that it was told,
+    Offset told_at{};          //   … and its durable offset then (D5 takes the smaller)
+    Offset target{};           // of the Reconcile under way
     Chain target_chain{};
     RequestId request{};  // of the newest GetState
     Offset lacking{};     // committed since behind_since at the latest, and not durable here
@@ -206,7 +209,7 @@ class LogTerm {
   void lose(Replica& r, const std::string& why, Time now);
   bool note_chain(NodeId from, Offset o, Chain c);
   std::size_t seal_quorum() const;
-  std::size_t reachable() const;
+  bool quorums_reachable() const;
   bool stuck(Time now) const;
   void new_term(Term floor);
   // log_conditions.cpp

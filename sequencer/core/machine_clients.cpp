@@ -173,13 +173,17 @@ void SequencerMachine::on(const Client& c, const SetRetention& m) {
   propose(ChangeRetention{m.log, m.retention}, c);
 }
 
-/// Empty: a seal quorum of each of the node's logs is there without it, so that nothing that is acknowledged is on its disk alone.
+/// Empty: for all that is known here a seal quorum of each of the node's logs is there without it, so that nothing that is acknowledged
+/// is on its disk alone. The seal itself asks again, of each log.
 std::string SequencerMachine::log_that_needs_disk(NodeId node) const {
   for (const LogInfo& l : metadata_.state().logs) {
     const bool member = std::any_of(l.members.begin(), l.members.end(), [&](const Member& m) { return m.node == node; });
     if (!member || l.state != LogState::open) continue;
-    const auto others = static_cast<std::size_t>(
-        std::count_if(l.members.begin(), l.members.end(), [&](const Member& m) { return m.node != node && can_be_sealed(m); }));
+    const auto slot = logs_.find(l.id);
+    const LogTerm* term = slot == logs_.end() ? nullptr : slot->second.term.get();
+    const auto others = static_cast<std::size_t>(std::count_if(l.members.begin(), l.members.end(), [&](const Member& m) {
+      return m.node != node && can_be_sealed(m) && (term == nullptr || !term->doubts(m.node));
+    }));
     const std::size_t needed = l.members.size() - l.options.write_quorum + 1;
     if (others < needed)
       return fmt::format("log {} needs {} of its other replicas up to begin without that disk, there are {}", l.name, needed, others);
@@ -199,6 +203,7 @@ void SequencerMachine::on(const Client& c, const ReplaceDisk& m) {
   if (!n.foreign_disk || now_ - n.foreign_disk->at > disk_seen_max)
     return refuse(Errc::invalid_argument,
                   fmt::format("node {} has not come with another disk of late; start it with an empty directory first", m.node.value));
+  if (n.foreign_disk->disk == known->disk) return to_client(c, Done{});  // asked again, and the node has not come since
   if (const std::string why = log_that_needs_disk(m.node); !why.empty() && !m.force)
     return refuse(Errc::invalid_argument, why + "; bring them up. If they are gone too, force it: what only that disk has is lost then");
   propose(AdmitDisk{m.node, known->disk, n.foreign_disk->disk, instance_, raft_.term()}, c);

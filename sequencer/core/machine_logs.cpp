@@ -47,8 +47,8 @@ void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool ba
   slot.background = background;
   if (background) ++recovering_;
   to_recover_.erase(log);
-  slot.term =
-      std::make_unique<LogTerm>(options_, static_cast<LogHost&>(*this), *info, term, own_seal, !background || !options_.rest_idle_logs);
+  const bool wanted = std::exchange(slot.asked_for, false) || !background || !options_.rest_idle_logs;
+  slot.term = std::make_unique<LogTerm>(options_, static_cast<LogHost&>(*this), *info, term, own_seal, wanted);
   slot.term->start(now_);
   touch(log);
 }
@@ -63,6 +63,18 @@ void SequencerMachine::trim(LogId log, Offset point) {
 
 /// C1: it is there, and its disk is still the member's.
 bool SequencerMachine::can_be_sealed(const Member& m) const { return ready(m.node) && m.disk == metadata_.disk_of(m.node); }
+
+/// Enough of the log's nodes are there to seal it (S2) and to commit in it.
+bool SequencerMachine::has_quorums(const LogInfo& l, const std::function<bool(NodeId)>& there) const {
+  std::size_t write = 0, seal = 0;
+  for (const Member& m : l.members) {
+    if (!there(m.node)) continue;
+    ++write;
+    if (m.disk == metadata_.disk_of(m.node)) ++seal;
+  }
+  const std::size_t w = l.options.write_quorum;
+  return write >= w && seal >= l.members.size() - w + 1;
+}
 
 void SequencerMachine::join(LogId log, NodeId node) {
   if (const LogInfo* info = metadata_.log(log)) to_node(node, Join{term_, *info});
@@ -147,10 +159,7 @@ void SequencerMachine::recover_in_background() {
       to_recover_.erase(log);
       continue;
     }
-    const auto up = std::count_if(info->members.begin(), info->members.end(), [&](const Member& m) { return ready(m.node); });
-    const auto sealable = std::count_if(info->members.begin(), info->members.end(), [&](const Member& m) { return can_be_sealed(m); });
-    const int w = info->options.write_quorum;
-    if (up >= w && sealable >= static_cast<int>(info->members.size()) - w + 1) need(log, true);
+    if (has_quorums(*info, [this](NodeId n) { return ready(n); })) need(log, true);
   }
 }
 

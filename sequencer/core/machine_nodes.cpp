@@ -179,7 +179,7 @@ void SequencerMachine::join_members(LogId log) {
     t.deadline = now_ + join_steps * options_.recovery_step_timeout;
   }
   for (const Member& m : l->members)
-    if (ready(m.node) && !t.done.contains(m.node)) to_node(m.node, Join{term_, *l});
+    if (can_be_sealed(m) && !t.done.contains(m.node)) to_node(m.node, Join{term_, *l});
 }
 
 void SequencerMachine::joined(NodeId from, LogId log) {

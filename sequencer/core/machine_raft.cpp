@@ -24,6 +24,7 @@ void SequencerMachine::drain_raft() {
   if (term_ != Term{} && !(raft_.is_leader() && raft_.term() == lead_raft_term_)) stop_leading();
   if (removed(Rule::T2_committed) && raft_.is_leader() && term_ == Term{}) lead(metadata_.state().last_term + 1);
   o.role_changed = false;
+  tell_standing();
   answer_confirmed();
   if (std::exchange(o.install_snapshot, false)) {
     if (!metadata_.restore(o.snapshot)) not_understood(fmt::format("the snapshot of the metadata at entry {}", o.snapshot_index.value));
@@ -32,6 +33,17 @@ void SequencerMachine::drain_raft() {
   }
   for (const RaftEntry& e : std::exchange(o.committed, {})) apply(e);
   snapshot_when_due();
+}
+
+void SequencerMachine::tell_standing() {
+  const raft::Standing now = raft_.standing();
+  const auto before = std::exchange(standing_told_, now);
+  if (before == now || (!before && now == raft::Standing::voter)) return;
+  if (now == raft::Standing::undecided) event(Event::Level::info, waits_for_answers());
+  else if (now == raft::Standing::newcomer)
+    event(Event::Level::warning,
+          "there is a cluster already, so this directory was lost: no vote before a leader has brought it up to date");
+  else event(Event::Level::info, before == raft::Standing::newcomer ? "up to date: it votes again" : "a new cluster: it votes");
 }
 
 void SequencerMachine::apply(const RaftEntry& e) {
@@ -105,7 +117,9 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   } else if (std::holds_alternative<FinishDelete>(command)) {
     drops_.erase(result.log);
     logs_.erase(result.log);
-  } else if (LogTerm* l = running(result.log); l != nullptr && metadata_.log(result.log) != nullptr) {
+  } else if (LogTerm* l = running(result.log); l == nullptr) {
+    background_due_ = true;  // one more may count
+  } else if (metadata_.log(result.log) != nullptr) {
     const LogInfo& info = *metadata_.log(result.log);
     l->changed(now_, info);
     if (std::holds_alternative<Trim>(command)) l->trimmed(info.trim);
@@ -205,6 +219,7 @@ void SequencerMachine::stop_leading() {
 /// Ends all log terms; who waits for a log goes on waiting.
 void SequencerMachine::clear_logs(Errc why) {
   for (auto& [id, slot] : logs_) {
+    slot.asked_for = !slot.waiting.empty() || (slot.term && slot.term->owes_answers());
     if (slot.term) slot.term->stop(why);
     slot.term.reset();
     slot.timer = never;

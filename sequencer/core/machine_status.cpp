@@ -100,10 +100,17 @@ Report SequencerMachine::report(Time now) const {
   return r;
 }
 
+std::string SequencerMachine::waits_for_answers() const {
+  std::string others;
+  for (const SequencerId id : raft_.unanswered()) others += fmt::format("{}{}", others.empty() ? "" : ", ", id.value);
+  return fmt::format("its directory is empty: it waits until sequencers {} have said whether there is a cluster already", others);
+}
+
 std::expected<std::string, std::string> SequencerMachine::readiness() const {
   if (term_ != Term{}) return fmt::format("leads in term {}", term_.value);
   if (raft_.is_leader()) return std::unexpected("elected, but its term is not committed by a majority of sequencers yet");
   if (const SequencerId leader = raft_.leader(); leader != SequencerId{}) return fmt::format("follows sequencer {}", leader.value);
+  if (raft_.standing() == raft::Standing::undecided) return std::unexpected(waits_for_answers());
   return std::unexpected(raft_.role() == RaftRole::candidate ? "it stands for election and has no majority" : "it hears no leader");
 }
 

@@ -30,10 +30,8 @@ std::vector<NodeId> SequencerMachine::reached() const {
 
 std::size_t SequencerMachine::logs_served_by(const std::vector<NodeId>& nodes) const {
   return static_cast<std::size_t>(std::ranges::count_if(metadata_.state().logs, [&](const LogInfo& l) {
-    const std::size_t w = l.options.write_quorum;
-    const auto here = static_cast<std::size_t>(
-        std::ranges::count_if(l.members, [&](const Member& m) { return std::find(nodes.begin(), nodes.end(), m.node) != nodes.end(); }));
-    return l.state == LogState::open && here >= std::max(w, l.members.size() - w + 1);
+    const auto there = [&](NodeId n) { return std::find(nodes.begin(), nodes.end(), n) != nodes.end(); };
+    return l.state == LogState::open && has_quorums(l, there);
   }));
 }
 

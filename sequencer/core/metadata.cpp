@@ -134,12 +134,13 @@ Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
   const auto at = std::find_if(state_.storage.begin(), state_.storage.end(), [&](const StorageInfo& s) { return s.id == c.node; });
   if (at == state_.storage.end() || at->disk != c.old || c.disk == DiskId{} || c.disk == c.old)
     return refused(Errc::wrong_identity, fmt::format("node {} is not registered with disk {:016x} any more", c.node.value, c.old.value));
+  // A log that still names that disk as its member would take it for one that never went, whatever was committed without it meanwhile.
+  const Member back{c.node, c.disk};
+  for (const LogInfo& l : state_.logs)
+    if (std::ranges::find(l.members, back) != l.members.end() && !removed(Rule::C1_back))
+      return refused(Errc::invalid_argument,
+                     fmt::format("log {} has not taken in the disk that replaced this one: an old disk never comes back", l.name));
   at->disk = c.disk;
-  for (LogInfo& l : state_.logs) {
-    if (l.state != LogState::creating) continue;  // nothing was ever ordered in it
-    for (Member& m : l.members)
-      if (m == Member{c.node, c.old}) m.disk = c.disk;
-  }
   return {Error{}, {}, mint({})};
 }
 

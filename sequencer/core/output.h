@@ -108,6 +108,7 @@ struct Options {
   std::string cluster_name;
   std::vector<SequencerInfo> sequencers;   ///< 1, 3 or 5, this one included
   std::vector<StorageInfo> storage;        ///< disk 0: what the operator configured; registered at first hello
+  bool trust_empty = false;                ///< raft::Config
   Duration election_timeout_min = 1000ms;  ///< randomised up to twice this
   Duration heartbeat_interval = 100ms;
   /// A follower whose connection to the leader closed starts pre-vote after a random delay up to this.

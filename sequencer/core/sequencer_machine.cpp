@@ -17,12 +17,14 @@ raft::Config raft_config(const Options& o) {
   c.election_timeout_min = o.election_timeout_min;
   c.heartbeat_interval = o.heartbeat_interval;
   c.closed_leader_hint_max = o.closed_leader_hint_max;
+  c.trust_empty = o.trust_empty;
   return c;
 }
 
 bool is_raft(const Message& m) {
   return std::holds_alternative<RequestVote>(m) || std::holds_alternative<Vote>(m) || std::holds_alternative<AppendEntries>(m) ||
-         std::holds_alternative<Appended>(m) || std::holds_alternative<InstallSnapshot>(m) || std::holds_alternative<Campaign>(m);
+         std::holds_alternative<Appended>(m) || std::holds_alternative<InstallSnapshot>(m) || std::holds_alternative<Campaign>(m) ||
+         std::holds_alternative<AskStanding>(m) || std::holds_alternative<StandingIs>(m);
 }
 
 }  // namespace

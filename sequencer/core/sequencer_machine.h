@@ -11,6 +11,7 @@
 //   machine_overview.cpp   what a status page shows
 #pragma once
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -54,6 +55,7 @@ class SequencerMachine final : private LogHost {
   Hello hello() const;
   const ClusterMetadata& metadata() const { return metadata_.state(); }
   RaftRole role() const { return raft_.role(); }
+  raft::Standing standing() const { return raft_.standing(); }
   /// The term this sequencer leads in; 0: it does not lead, or its term is not committed yet.
   Term leading_term() const { return term_; }
   /// Whether it serves its role: it leads and its term is begun, or it knows who leads. A sentence that says it, or why not.
@@ -116,6 +118,7 @@ class SequencerMachine final : private LogHost {
     Time ticked{};  // the last time
     bool dirty = false;
     bool background = false;  // counts among the recoveries under way
+    bool asked_for = false;   // somebody waits for its next term
   };
   struct Proposal {
     RaftTerm raft_term;
@@ -157,6 +160,8 @@ class SequencerMachine final : private LogHost {
   // machine_raft.cpp
   Bytes first_entry();
   void drain_raft();
+  void tell_standing();
+  std::string waits_for_answers() const;
   void apply(const RaftEntry& e);
   bool is_mine(InstanceId instance, RaftTerm proposed_in, RaftTerm raft_term) const;
   void not_understood(const std::string& what);
@@ -213,6 +218,7 @@ class SequencerMachine final : private LogHost {
   void tick_logs();
   void recover_in_background();
   bool can_be_sealed(const Member& m) const;
+  bool has_quorums(const LogInfo& l, const std::function<bool(NodeId)>& there) const;
   void node_ready_for_logs(NodeId id);
   void forget_log(LogId log, Errc why);
 
@@ -272,6 +278,7 @@ class SequencerMachine final : private LogHost {
   bool led_ = false;               // when it was asked to stop
   std::set<SequencerId> asked_{};  // to take over
   RaftTerm lead_raft_term_{};
+  std::optional<raft::Standing> standing_told_;
 
   std::map<ConnectionId, Connection> connections_;
   std::map<SequencerId, ConnectionId> sequencers_;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Sequencers that lost their directories. One of three, while both others are up: it is a follower again. All three: they begin a new
+"""Sequencers that lost their directories. One of three: it votes for nobody while another one is away, and is a voter again once the
+leader has brought it up to date. Two: nobody is elected, until an operator says that they are to be trusted. All three: they begin a new
 cluster, storage nodes that hold data refuse it, and nothing is touched; with their directories back all goes on."""
 
 import shutil
@@ -25,12 +26,45 @@ def main():
         for log in ("a", "b", "c"):
             c.create(log)
             c.run("append", log, input=f"of {log}\n".encode())
-        follower = next(s for s in c.sequencers if s != c.leader())
-        c.kill(follower)
-        shutil.rmtree(c.data(follower))
-        c.start(follower)
-        wait_for("the one with an empty directory follows", lambda: roles(c))
+        leader = c.leader()
+        wiped, other = [s for s in c.sequencers if s != leader]
+        c.kill(other)
+        c.kill(wiped)
+        shutil.rmtree(c.data(wiped))
+        c.start(wiped)
+        waits = f"it waits until sequencers {', '.join(sorted(s[-1] for s in (leader, other)))}"
+        wait_for("it says for whom it waits", lambda: c.log_of(wiped).count(waits) == 2)  # as at its first start
+        time.sleep(3)  # more than an election timeout
+        check(c.log_of(wiped).count("it votes") == 1, "with an empty directory it does not vote while another one has not answered")
+        c.start(other)
+        wait_for("it is brought up to date", lambda: "up to date: it votes again" in c.log_of(wiped))
         c.run("append", "a", input=b"with an emptied sequencer\n")
+        c.kill(leader)
+        c.run("append", "a", "--timeout", 30, input=b"which has voted\n")
+        c.start(leader)
+        wait_for("three vote", lambda: roles(c))
+
+        leader = c.leader()
+        followers = [s for s in c.sequencers if s != leader]
+        for s in c.sequencers:
+            c.kill(s)
+        for s in followers:
+            shutil.rmtree(c.data(s))
+        for s in c.sequencers:
+            c.start(s)
+        time.sleep(4)
+        check(roles(c) is None, "two empty directories of three elect nobody")
+        check(c.run("logs", "create", "new", check=False).returncode != 0, "nothing is made meanwhile")
+        trusted = c.command
+        c.command = lambda name: trusted(name) + (["--trust-empty"] if name in followers else [])
+        for s in followers:
+            c.kill(s)
+            shutil.rmtree(c.data(s))
+            c.start(s)
+        wait_for("they are trusted", lambda: roles(c))
+        check(c.leader() == leader, "the one that has a log leads")
+        c.command = trusted
+        c.run("append", "a", "--timeout", 30, input=b"with two that were trusted\n")
 
         for s in c.sequencers:
             c.kill(s)

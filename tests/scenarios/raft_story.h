@@ -172,6 +172,7 @@ class RaftStory {
     sequencer::raft::Config c{SequencerId{i}, voters_};
     if (entries_apart_) c.append_bytes_max = 1;
     One& o = one(i);
+    if (o.disk.hard_state == sequencer::HardState{}) o.disk.hard_state.vote = SequencerId{i};  // the cluster was begun before
     o.applied.clear();
     o.slow_disk = false;
     o.raft = std::make_unique<sequencer::raft::Raft>(c, o.disk, 100 + i, nullptr);

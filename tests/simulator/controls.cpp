@@ -36,6 +36,8 @@ const Control all_controls[] = {
     {"rolling_upgrade", "rolling_upgrade 1000", Bug::demands_one_version, "a session refuses who speaks other versions too"},
     {"lose_sequencer", "lose_sequencer 300; kill_leader 900; append_deadline_ms 700", Bug::unknown_is_failed,
      "an application takes unknown for failed"},
+    {"sequencer_disk_lost", "sequencer_disk_lost 300; kill_leader 900; partition 900; trim_every_ms 200", Bug::trusts_empty_disks,
+     "a sequencer with an empty disk votes at once"},
     {"break_connection", "break_connection 200", Bug::silent_break, "nobody is told of a break"},
     {"late_connection", "late_connection 100; append_deadline_ms 500", Bug::unknown_is_retried,
      "an application appends again what is unknown"},

@@ -7,6 +7,7 @@ namespace {
 
 constexpr Duration patience = 2s;
 constexpr Duration pause = 500ms;
+constexpr int tries_max = 8;  // then it is given an empty one
 
 const ClusterMetadata* newest_metadata(const World& world) {
   const ClusterMetadata* newest = nullptr;
@@ -42,16 +43,30 @@ void Operator::replace(StorageProcess& p) {
     client_ = std::make_unique<ClientProcess>(world_, o, "operator");
     client_->start();
   }
-  ask(p);
+  ask(p, 1);
 }
 
-void Operator::ask(StorageProcess& p) {
+void Operator::lose_disk(StorageProcess& p, Random& random) {
+  if (world_.has(Bug::keeps_identity)) return p.disk.empty_but_identity();
+  const SimulatedDisk gone = p.disk;
+  const auto old = old_disks_.find(&p);
+  if (old != old_disks_.end() && random.chance(1, 3)) p.disk = old->second;
+  else p.disk.lose(Loss::everything);
+  old_disks_.insert_or_assign(&p, gone);
+}
+
+void Operator::ask(StorageProcess& p, int times) {
   if (is_taken_in_whole(world_, p)) return;
+  if (times % tries_max == 0 && p.alive() && !is_taken(world_, p)) {
+    p.kill();
+    p.disk.lose(Loss::everything);
+    p.start();
+  }
   const Time now = client_->now();
   // One that is taken may be another one a moment later: power went before its identity was durable.
   if (!is_taken(world_, p))
     client_->call([&](client::ClientMachine& m) { m.replace_disk(now, client::Token{++tokens_}, p.id(), false, now + patience); });
-  world_.scheduler.after(pause, [this, &p] { ask(p); });
+  world_.scheduler.after(pause, [this, &p, times] { ask(p, times + 1); });
 }
 
 }  // namespace loglog::simulator

@@ -15,15 +15,18 @@ class Operator {
   Operator(const Operator&) = delete;
   Operator& operator=(const Operator&) = delete;
 
+  /// The node's disk is gone; it comes back with an empty one or, by mistake, with one that was replaced before.
+  void lose_disk(StorageProcess& p, Random& random);
   /// Asks the leader to take the disk that the node has by then, until that is whole, whatever becomes of either meanwhile.
   void replace(StorageProcess& p);
 
  private:
-  void ask(StorageProcess& p);
+  void ask(StorageProcess& p, int times);
 
   World& world_;
   std::unique_ptr<ClientProcess> client_;
   std::uint64_t tokens_ = 0;
+  std::map<const StorageProcess*, SimulatedDisk> old_disks_;
 };
 
 }  // namespace loglog::simulator

@@ -26,6 +26,7 @@ constexpr std::array kinds = {
     FaultKind{"clock_jump", "the wall clocks of a server and a client jump"},
     FaultKind{"rolling_upgrade", "one server after the other is stopped or killed, and then speaks another protocol version too"},
     FaultKind{"lose_sequencer", "a sequencer's state is lost: it stays down until its state is put back"},
+    FaultKind{"sequencer_disk_lost", "a sequencer comes back with an empty disk; one at a time, until it votes again (C3)"},
     FaultKind{"break_connection", "a connection breaks in mid-stream; a prefix of what was under way is delivered"},
     FaultKind{"late_connection", "a connection breaks for one end; the other end gets the rest of it while a new one exists"},
     FaultKind{"corrupt_message", "a bit of a message turns on the wire"},
@@ -224,6 +225,14 @@ bool Weather::to_processes(const std::string& kind) {
     SequencerProcess& p = any_sequencer();
     lost_sequencer_ = &p;
     p.kill();
+  } else if (kind == "sequencer_disk_lost") {
+    const bool all_vote = std::ranges::all_of(
+        world_.sequencers, [](const auto& s) { return s->alive() && s->machine()->standing() == sequencer::raft::Standing::voter; });
+    if (!all_vote) return false;
+    SequencerProcess& p = random_.chance(1, 2) ? leader_or_any() : any_sequencer();
+    p.kill();
+    p.lose_disk();
+    restart_later(p);
   } else {
     return false;
   }
@@ -338,8 +347,7 @@ bool Weather::replace_disk() {
   if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
   budget_.spend_for_good(p);
   p.kill();
-  if (world_.has(Bug::keeps_identity)) p.disk.empty_but_identity();
-  else p.disk.lose(Loss::everything);
+  operator_.lose_disk(p, random_);
   restart_later(p);
   world_.scheduler.after(up_to(2s), [this, &p] { operator_.replace(p); });
   return true;

@@ -265,7 +265,9 @@ void StorageProcess::on_arrived(ConnectionId id, RequestId request, Message&& m)
 // ---- sequencer
 
 SequencerProcess::SequencerProcess(World& world, sequencer::Options options, std::string address)
-    : Process(world, std::move(address), fmt::format("seq{}", options.id.value)), options_(std::move(options)) {}
+    : Process(world, std::move(address), fmt::format("seq{}", options.id.value)), options_(std::move(options)) {
+  disk_.hard_state.vote = older_disk_.hard_state.vote = options_.id;  // the cluster was begun before: nobody's empty disk is a new one
+}
 
 void SequencerProcess::on_start() {
   dialled_.clear();
@@ -456,6 +458,7 @@ World::World(const WorldOptions& o) : options(o), random(o.seed), network(*this)
   so.snapshot_every = o.snapshot_every;
   so.rest_idle_logs = o.rest;
   so.unwritten_runs_per_producer_max = o.unwritten_per_producer;
+  so.trust_empty = o.bugs.contains(Bug::trusts_empty_disks);
   client::Options co;
   co.eager_commit = o.eager;
   co.observed_commit = o.observed;

@@ -294,6 +294,8 @@ class SequencerProcess final : public Process {
   sequencer::SequencerMachine* machine() { return machine_.get(); }
   bool fail_next_save = false;
   Duration saves_slower_by{};  ///< added to what each save takes
+  /// It begins anew with an empty disk. Only while the process is down.
+  void lose_disk() { disk_ = older_disk_ = {}; }
   /// What it would find if it began anew now.
   const sequencer::RaftDisk& disk() const { return disk_; }
 

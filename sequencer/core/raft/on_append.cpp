@@ -11,9 +11,10 @@ void Raft::broadcast(Time now, bool even_if_empty) {
     if (v != config_.id) send_entries(now, v, even_if_empty);
 }
 
-void Raft::send_entries(Time, SequencerId to, bool even_if_empty) {
+void Raft::send_entries(Time now, SequencerId to, bool even_if_empty) {
   auto& l = std::get<Leader>(role_);
   Progress& p = l.peers[to];
+  if (now < p.undecided_until) return;
   const RaftIndex from = std::max(p.next, p.sent + 1);
   if (from <= log_.snapshot_index()) {
     if (p.sent >= log_.snapshot_index()) return;
@@ -33,6 +34,7 @@ void Raft::send_entries(Time, SequencerId to, bool even_if_empty) {
 }
 
 void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
+  if (standing_ == Standing::undecided) return;
   // The round is one of an older reign: it must confirm nothing in this one.
   if (m.term < hard_.term) return send(from, Appended{hard_.term, false, log_.last_index(), 0});
   if (m.term > hard_.term || !std::holds_alternative<Follower>(role_)) step_down(now, m.term, from);
@@ -75,9 +77,11 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
   if (s.entries.empty() && saving_.empty()) answer();
   else save(std::move(s), answer);
   commit_to(commit);
+  graduate(m.term, m.committed);
 }
 
 void Raft::on_snapshot(Time now, SequencerId from, const InstallSnapshot& m) {
+  if (standing_ == Standing::undecided) return;
   if (m.term < hard_.term) return send(from, Appended{hard_.term, false, log_.last_index(), 0});
   if (m.term > hard_.term || !std::holds_alternative<Follower>(role_)) step_down(now, m.term, from);
   auto& f = std::get<Follower>(role_);

@@ -46,6 +46,7 @@ bool Raft::can_win(const Candidate& c) const {
 }
 
 void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
+  if (standing_ != Standing::voter) return send(from, Vote{hard_.term, m.pre_vote, false});
   const bool up_to_date =
       m.last_term > log_.last_term() || (m.last_term == log_.last_term() && m.last_index >= log_.last_index()) || removed(Rule::C3_current);
   if (m.pre_vote) {
@@ -108,14 +109,14 @@ void Raft::resign(Time now) {
 /// The leader agrees, so that nobody is disturbed: no pre-vote.
 void Raft::on_campaign(Time now, SequencerId from, const Campaign& m) {
   const auto* f = std::get_if<Follower>(&role_);
-  if (f != nullptr && !resigned_ && m.term == hard_.term && f->leader == from) campaign(now, false);
+  if (f != nullptr && !resigned_ && standing_ == Standing::voter && m.term == hard_.term && f->leader == from) campaign(now, false);
 }
 
 void Raft::won(Time now) {
   ++elections_won_;
   Leader l;
   for (SequencerId v : config_.voters)
-    if (v != config_.id) l.peers[v] = Progress{log_.last_index() + 1, RaftIndex{}, log_.last_index(), now, 0};
+    if (v != config_.id) l.peers[v] = Progress{log_.last_index() + 1, RaftIndex{}, log_.last_index(), now, 0, {}};
   l.first_own = log_.last_index() + 1;
   l.heartbeat_due = now + config_.heartbeat_interval;
   l.round = 1;

@@ -14,6 +14,10 @@ Raft::Raft(Config config, const RaftDisk& disk, std::uint64_t seed, std::functio
   check(std::find(config_.voters.begin(), config_.voters.end(), config_.id) != config_.voters.end(), "a sequencer is one of its voters");
   commit_ = handed_out_ = log_.snapshot_index();
   saved_ = log_.last_index();
+  const bool empty = hard_ == HardState{} && log_.last_index() == RaftIndex{};
+  if (removed(Rule::C3_empty)) return;
+  if (hard_.vote == votes_not_yet) standing_ = Standing::newcomer;
+  else if (empty && config_.voters.size() > 1 && !config_.trust_empty) standing_ = Standing::undecided;
 }
 
 void Raft::start(Time now) {
@@ -27,6 +31,7 @@ void Raft::start(Time now) {
     out_.snapshot_index = log_.snapshot_index();
   }
   if (config_.voters.size() == 1) campaign(now, false);
+  if (standing_ == Standing::undecided) ask_standing(now);
   set_wake();
 }
 
@@ -59,6 +64,7 @@ Duration Raft::short_delay() {
 void Raft::peer_connected(Time now, SequencerId peer) {
   now_ = now;
   up_.insert(peer);
+  if (standing_ == Standing::undecided && !answers_.contains(peer)) send(peer, AskStanding{});
   if (auto* l = std::get_if<Leader>(&role_)) {
     // What was under way on the old connection is lost: send again from what is known to match.
     Progress& p = l->peers[peer];
@@ -90,6 +96,8 @@ void Raft::receive(Time now, SequencerId from, const Message& m) {
   else if (const auto* r = std::get_if<Appended>(&m)) on_appended(now, from, *r);
   else if (const auto* s = std::get_if<InstallSnapshot>(&m)) on_snapshot(now, from, *s);
   else if (const auto* h = std::get_if<Campaign>(&m)) on_campaign(now, from, *h);
+  else if (std::holds_alternative<AskStanding>(m)) on_ask_standing(now, from);
+  else if (const auto* t = std::get_if<StandingIs>(&m)) on_standing(from, *t);
   set_wake();
 }
 
@@ -110,7 +118,9 @@ void Raft::save(SaveRaft s, std::function<void()> then) {
 
 void Raft::tick(Time now) {
   now_ = now;
-  if (auto* f = std::get_if<Follower>(&role_)) {
+  if (standing_ != Standing::voter) {
+    if (standing_ == Standing::undecided && now >= ask_due_) ask_standing(now);
+  } else if (auto* f = std::get_if<Follower>(&role_)) {
     if (now >= f->election_deadline && !resigned_) campaign(now, !removed(Rule::C3_prevote));
   } else if (auto* c = std::get_if<Candidate>(&role_)) {
     if (now >= c->election_deadline && !resigned_) campaign(now, !removed(Rule::C3_prevote));
@@ -136,7 +146,8 @@ void Raft::step_down(Time now, RaftTerm term, SequencerId leader) {
     for (const PendingRead& r : l->reads) out_.failed_reads.push_back(r.token);
   const bool was_follower = std::holds_alternative<Follower>(role_);
   if (term > hard_.term) {
-    hard_ = {term, SequencerId{}};
+    hard_ = {term, standing_ == Standing::voter ? SequencerId{} : votes_not_yet};
+    graduating_ = false;
     SaveRaft s;
     s.hard_state = hard_;
     save(std::move(s), nullptr);
@@ -201,7 +212,8 @@ void Raft::commit_to(RaftIndex index) {
 }
 
 void Raft::set_wake() {
-  if (resigned_ && !is_leader()) out_.wake = never;
+  if (standing_ != Standing::voter) out_.wake = standing_ == Standing::undecided ? ask_due_ : never;
+  else if (resigned_ && !is_leader()) out_.wake = never;
   else if (const auto* f = std::get_if<Follower>(&role_)) out_.wake = f->election_deadline;
   else if (const auto* c = std::get_if<Candidate>(&role_)) out_.wake = c->election_deadline;
   else out_.wake = config_.voters.size() == 1 ? never : std::get<Leader>(role_).heartbeat_due;

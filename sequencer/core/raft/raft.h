@@ -1,4 +1,5 @@
-// Raft for a fixed set of voters: elections with pre-vote, replication, snapshots, read index, check-quorum.
+// Raft for a fixed set of voters: elections with pre-vote, replication, snapshots, read index, check-quorum, and voters whose disk is
+// empty.
 // Sans-IO: messages, saves and ticks go in; saves, messages and committed entries come out. One thread.
 #pragma once
 #include <functional>
@@ -22,7 +23,17 @@ struct Config {
   Duration heartbeat_interval = 100ms;      ///< several fit into an election timeout
   Duration closed_leader_hint_max = 30ms;   ///< pre-vote after the leader's connection closed, and again after a split vote
   std::size_t append_bytes_max = 1u << 20;  ///< per AppendEntries message
+  bool trust_empty = false;                 ///< an empty disk is taken for a new one without asking the others: gives C3 up
 };
+
+/// What an empty disk means (C3). Only a voter votes and stands for election.
+enum class Standing : std::uint8_t {
+  voter,
+  undecided,  ///< the disk is empty; not all others have answered yet
+  newcomer    ///< there is a cluster already, so the disk was lost; no leader has brought this one up to date yet
+};
+/// The vote that a newcomer's disk names.
+inline constexpr SequencerId votes_not_yet{0xFFFFFFFF};
 
 struct Output {
   std::vector<SaveRaft> saves;  ///< strictly in order, each durable before its save_done
@@ -58,6 +69,7 @@ struct Progress {
   RaftIndex sent{};  ///< optimistic: what was sent and not yet answered
   Time heard{};
   std::uint64_t round = 0;  ///< highest round echoed
+  Time undecided_until{};   ///< it takes nothing before it has decided what its empty disk means (C3)
 };
 struct PendingRead {
   std::uint64_t token;
@@ -80,7 +92,7 @@ class Raft {
   void start(Time now);
   void peer_connected(Time now, SequencerId peer);
   void peer_disconnected(Time now, SequencerId peer);
-  /// RequestVote, Vote, AppendEntries, Appended, InstallSnapshot, Campaign; others are ignored.
+  /// RequestVote, Vote, AppendEntries, Appended, InstallSnapshot, Campaign, AskStanding, StandingIs; others are ignored.
   void receive(Time now, SequencerId from, const Message& m);
   void save_done(Time now, std::uint64_t ticket);
   void tick(Time now);
@@ -98,6 +110,9 @@ class Raft {
   void compact(RaftIndex applied, Bytes snapshot);
 
   RaftRole role() const;
+  Standing standing() const { return standing_; }
+  /// While undecided: those that have not answered yet.
+  std::vector<SequencerId> unanswered() const;
   RaftTerm term() const { return hard_.term; }
   SequencerId leader() const;
   RaftIndex committed() const { return commit_; }
@@ -125,6 +140,13 @@ class Raft {
   void broadcast(Time now, bool even_if_empty);
   void advance_commit();
   void answer_reads();
+
+  // on_standing.cpp
+  void on_ask_standing(Time now, SequencerId from);
+  void on_standing(SequencerId from, const StandingIs& m);
+  void ask_standing(Time now);
+  void decide();
+  void graduate(RaftTerm term, RaftIndex committed);
 
   void step_down(Time now, RaftTerm term, SequencerId leader);
   void save(SaveRaft s, std::function<void()> then);
@@ -155,6 +177,10 @@ class Raft {
   std::uint64_t elections_stood_ = 0, elections_won_ = 0;
   Time now_{};
   bool resigned_ = false;
+  Standing standing_ = Standing::voter;
+  std::map<SequencerId, StandingIs> answers_;  // while undecided
+  Time ask_due_ = never;
+  bool graduating_ = false;  // what makes it a voter is being saved
   Output out_;
 };
 

@@ -60,9 +60,15 @@ TEST_CASE("metadata: refusals leave the state as it was, but for the version") {
   CHECK(m.apply(i = i + 1, RegisterStorage{{NodeId{1}, DiskId{5}, "n"}}).error.code == Errc::wrong_identity);  // T4
   CHECK(m.apply(i = i + 1, MarkOpen{LogId{99}}).error.code == Errc::no_such_log);
   CHECK(m.node(NodeId{1})->disk == DiskId{101});
-  const Term newest = m.state().last_term;
   const std::vector<Member> members = m.log("a")->members;
   CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{2}, DiskId{102}, DiskId{302}, {}, {}}).error.code == Errc::wrong_identity);  // replaced before
+  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{101}, DiskId{201}, {}, {}}).error.code == Errc::ok);
+  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{201}, DiskId{101}, {}, {}}).error.code == Errc::invalid_argument);  // still named
+  CHECK(m.node(NodeId{1})->disk == DiskId{201});
+  CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {{NodeId{1}, DiskId{201}}, members[1], members[2]}}).error.code == Errc::ok);
+  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{201}, DiskId{101}, {}, {}}).error.code == Errc::ok);  // a newcomer
+  CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, members}).error.code == Errc::ok);
+  const Term newest = m.state().last_term;
   CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{9}, DiskId{1}, DiskId{2}, {}, {}}).error.code == Errc::wrong_identity);
   CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {member(1), member(2), member(3)}}).error.code == Errc::wrong_state);  // not the disk
   CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {member(1), member(3)}}).error.code == Errc::wrong_state);

@@ -148,6 +148,63 @@ TEST_CASE("replaced disk: the old one is refused from then on, and the new one m
   CHECK(r.member(2).disk == DiskId{302});
 }
 
+TEST_CASE("replaced disk: one that a log still names does not come back by the command either") {
+  Replaced r;
+  const Term before = r.open();
+  REQUIRE(r.append(before, 1));
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  r.f.node(2).disk = DiskId{102};
+  r.f.connect(2);
+  r.f.node(2).up = false;
+  const auto failed = r.replace(2, true);
+  REQUIRE(failed);
+  CHECK(failed->detail.find("an old disk never comes back") != std::string::npos);
+  CHECK(r.f.machine->metadata().storage.at(1).disk == DiskId{202});
+}
+
+TEST_CASE("replaced disk: a log that was being created with the old one is given up") {
+  Replaced r;
+  r.f.node(3).joins.emplace();
+  r.f.say(r.client, CreateLog{"b", {3, 2, 64u << 10, Durability::sync, {}}}, 2);
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  r.f.connect(2);
+  r.f.join_next(3);
+  r.f.node(3).joins.reset();
+  r.f.to_clients.clear();
+  r.f.pass(61s);
+  REQUIRE(r.f.heard<Failed>().size() == 1);
+  CHECK(r.f.heard<Failed>()[0].error == Errc::not_enough_nodes);
+  CHECK(r.f.machine->metadata().logs.size() == 1);
+}
+
+TEST_CASE("replaced disk: who becomes a member while the log is being sealed counts at once") {
+  Replaced r(3, 5);
+  const Term before = r.open();
+  REQUIRE(r.append(before, 1));
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  r.f.connect(2);
+  r.f.pass(300ms);
+  REQUIRE(r.member(2).disk == DiskId{202});
+  r.lose_disk(3);
+  REQUIRE(!r.replace(3));
+  r.f.connect(3);
+  r.f.pass(300ms);
+  CHECK(r.member(3).disk == DiskId{203});
+  CHECK(r.open() > before);
+}
+
+TEST_CASE("replaced disk: asked again before the node is back, it is done") {
+  Replaced r;
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  const Term term = r.f.machine->leading_term();
+  CHECK(!r.replace(2));
+  CHECK(r.f.machine->leading_term() == term);
+}
+
 TEST_CASE("replaced disk: what is refused") {
   Replaced r;
   r.f.options.storage.resize(2);

@@ -168,3 +168,126 @@ TEST_CASE("raft: after a split vote the next pre-vote comes soon, but not while 
   v.receive(three, Vote{RaftTerm{2}, false, true});
   CHECK(v.raft.is_leader());
 }
+
+namespace {
+
+std::optional<HardState> last_saved(Voter& v) {
+  std::optional<HardState> out;
+  for (const SaveRaft& s : v.raft.output().saves)
+    if (s.hard_state) out = s.hard_state;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("raft: with an empty disk it votes for nobody and stands for nothing before all others have answered (C3)") {
+  Voter v(RaftDisk{});
+  REQUIRE(v.raft.standing() == raft::Standing::undecided);
+  CHECK(v.sent<AskStanding>(two).size() == 1);
+  v.time_out();
+  CHECK(v.raft.role() == RaftRole::follower);
+  CHECK(v.sent<AskStanding>(three).size() == 2);  // again
+  v.receive(two, RequestVote{RaftTerm{4}, false, two, RaftIndex{9}, RaftTerm{3}});
+  CHECK_FALSE(v.sent<Vote>(two).back().granted);
+  v.receive(two, RequestVote{RaftTerm{4}, true, two, RaftIndex{9}, RaftTerm{3}});
+  CHECK_FALSE(v.sent<Vote>(two).back().granted);
+  v.receive(two, AppendEntries{RaftTerm{3}, two, {}, {}, {}, 1, {entry(3, 1)}});
+  CHECK(v.sent<Appended>(two).empty());
+  v.receive(two, StandingIs{RaftTerm{3}, true});
+  CHECK(v.raft.standing() == raft::Standing::undecided);
+  CHECK(v.raft.unanswered() == std::vector{three});
+  SUBCASE("there is a cluster: the highest term of all others is taken over before anything else") {
+    v.receive(three, StandingIs{RaftTerm{7}, false});
+    REQUIRE(v.raft.standing() == raft::Standing::newcomer);
+    CHECK(v.raft.term() == RaftTerm{7});
+    CHECK(last_saved(v) == HardState{RaftTerm{7}, raft::votes_not_yet});
+    v.save_all();
+    v.receive(two, AppendEntries{RaftTerm{3}, two, {}, {}, RaftIndex{1}, 1, {entry(3, 1)}});
+    CHECK_FALSE(v.sent<Appended>(two).back().success);  // a leader whom a majority may have deposed with the lost vote
+    CHECK(v.raft.standing() == raft::Standing::newcomer);
+  }
+  SUBCASE("an answer of nobody counts twice") {
+    v.receive(two, StandingIs{RaftTerm{3}, true});
+    CHECK(v.raft.standing() == raft::Standing::undecided);
+  }
+}
+
+TEST_CASE("raft: where no other has a log, it is a new cluster's and votes (C3)") {
+  Voter v(RaftDisk{});
+  v.receive(two, StandingIs{RaftTerm{0}, false});
+  v.receive(three, StandingIs{RaftTerm{2}, false});
+  REQUIRE(v.raft.standing() == raft::Standing::voter);
+  CHECK(last_saved(v) == HardState{RaftTerm{2}, one});  // in term 2 it may have voted
+  v.save_all();
+  v.receive(three, RequestVote{RaftTerm{2}, false, three, {}, {}});
+  CHECK_FALSE(v.sent<Vote>(three).back().granted);
+  v.receive(three, RequestVote{RaftTerm{3}, false, three, {}, {}});
+  v.save_all();
+  CHECK(v.sent<Vote>(three).back().granted);
+}
+
+TEST_CASE("raft: a newcomer votes once it holds what a leader knew as committed, with an entry of its term, durably (C3)") {
+  RaftDisk d;
+  d.hard_state = {RaftTerm{5}, raft::votes_not_yet};
+  Voter v(d);
+  REQUIRE(v.raft.standing() == raft::Standing::newcomer);
+  const auto votes = [&](std::uint64_t term) {
+    v.receive(three, RequestVote{RaftTerm{term}, false, three, RaftIndex{99}, RaftTerm{term}});
+    v.save_all();
+    return v.sent<Vote>(three).back().granted;
+  };
+  CHECK_FALSE(votes(6));
+  // Not all that is committed has come.
+  v.receive(two, AppendEntries{RaftTerm{6}, two, {}, {}, RaftIndex{3}, 1, {entry(4, 1), entry(4, 2)}});
+  v.save_all();
+  CHECK(v.raft.standing() == raft::Standing::newcomer);
+  // It has; but the leader's own entry is not committed, so it may not know what is.
+  v.receive(two, AppendEntries{RaftTerm{6}, two, RaftIndex{2}, RaftTerm{4}, RaftIndex{3}, 2, {entry(4, 3), entry(6, 4)}});
+  v.save_all();
+  CHECK(v.raft.standing() == raft::Standing::newcomer);
+  CHECK_FALSE(votes(7));
+  v.receive(two, AppendEntries{RaftTerm{6}, two, RaftIndex{4}, RaftTerm{6}, RaftIndex{4}, 3, {}});
+  CHECK(v.raft.standing() == raft::Standing::newcomer);  // not durable
+  v.save_all();
+  CHECK(v.raft.standing() == raft::Standing::voter);
+  v.receive(two, RequestVote{RaftTerm{6}, false, two, RaftIndex{99}, RaftTerm{6}});
+  CHECK_FALSE(v.sent<Vote>(two).back().granted);  // in this term the lost disk may have voted
+  CHECK(votes(7));
+}
+
+TEST_CASE("raft: a newcomer that meets another term while it becomes a voter goes on waiting (C3)") {
+  RaftDisk d;
+  d.hard_state = {RaftTerm{5}, raft::votes_not_yet};
+  Voter v(d);
+  v.receive(two, AppendEntries{RaftTerm{6}, two, {}, {}, RaftIndex{1}, 1, {entry(6, 1)}});
+  v.receive(three, AppendEntries{RaftTerm{7}, three, RaftIndex{5}, RaftTerm{7}, RaftIndex{5}, 1, {}});
+  CHECK(last_saved(v) == HardState{RaftTerm{7}, raft::votes_not_yet});
+  v.save_all();
+  CHECK(v.raft.standing() == raft::Standing::newcomer);
+}
+
+TEST_CASE("raft: what one held that asks with an empty disk counts no more for the leader (C3)") {
+  Raft raft({one, {one, two, three, SequencerId{4}, SequencerId{5}}}, disk(1, 1, 0), 7, nullptr);
+  Time now = begin;
+  raft.start(now);
+  const auto save_all = [&] {
+    while (!raft.output().saves.empty()) {
+      const std::uint64_t ticket = raft.output().saves.front().ticket;
+      raft.output().saves.erase(raft.output().saves.begin());
+      raft.save_done(now, ticket);
+    }
+  };
+  now += 2s;
+  raft.tick(now);
+  for (const SequencerId v : {two, three}) raft.receive(now, v, Vote{raft.term() + 1, true, true});
+  save_all();
+  for (const SequencerId v : {two, three}) raft.receive(now, v, Vote{raft.term(), false, true});
+  REQUIRE(raft.is_leader());
+  save_all();
+  raft.receive(now, two, Appended{raft.term(), true, RaftIndex{1}, 1});
+  raft.receive(now, two, AskStanding{});
+  raft.receive(now, three, Appended{raft.term(), true, RaftIndex{1}, 1});
+  CHECK(raft.committed() == RaftIndex{});  // one and three alone
+  raft.receive(now, SequencerId{4}, Appended{raft.term(), true, RaftIndex{1}, 1});
+  CHECK(raft.committed() == RaftIndex{1});
+}

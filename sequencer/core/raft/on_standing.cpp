@@ -1,0 +1,66 @@
+// A voter whose disk is empty (C3): a new cluster's, or one that forgot its votes and what it had acknowledged.
+#include <algorithm>
+
+#include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/raft/raft.h"
+
+namespace loglog::sequencer::raft {
+
+std::vector<SequencerId> Raft::unanswered() const {
+  std::vector<SequencerId> out;
+  for (const SequencerId v : config_.voters)
+    if (v != config_.id && !answers_.contains(v)) out.push_back(v);
+  return out;
+}
+
+void Raft::ask_standing(Time now) {
+  ask_due_ = now + config_.heartbeat_interval;
+  for (const SequencerId v : unanswered()) send(v, AskStanding{});
+}
+
+/// What it held for this leader is gone: it counts towards a majority for what it holds anew.
+void Raft::on_ask_standing(Time now, SequencerId from) {
+  send(from, StandingIs{hard_.term, log_.last_index() != RaftIndex{}});
+  auto* l = std::get_if<Leader>(&role_);
+  if (l == nullptr || !l->peers.contains(from) || removed(Rule::C3_reset)) return;
+  l->peers[from] = Progress{RaftIndex{1}, RaftIndex{}, RaftIndex{}, now, 0, now + 2 * config_.heartbeat_interval};
+}
+
+void Raft::on_standing(SequencerId from, const StandingIs& m) {
+  if (standing_ != Standing::undecided) return;
+  answers_[from] = m;
+  const bool one_suffices = removed(Rule::C3_asked) && m.has_log;
+  if (unanswered().empty() || one_suffices) decide();
+}
+
+/// Whoever asked for the vote that was lost with the disk had begun that term before, and has answered since: the highest of their terms
+/// is not below it. A leader of that term or a later one has all that was committed with what this voter had acknowledged.
+void Raft::decide() {
+  const bool has_cluster = std::ranges::any_of(answers_, [](const auto& a) { return a.second.has_log; });
+  for (const auto& [id, a] : answers_)
+    if (!removed(Rule::C3_asked)) hard_.term = std::max(hard_.term, a.term);
+  standing_ = has_cluster ? Standing::newcomer : Standing::voter;
+  hard_.vote = has_cluster ? votes_not_yet : config_.id;
+  answers_.clear();
+  ask_due_ = never;
+  SaveRaft s;
+  s.hard_state = hard_;
+  save(std::move(s), nullptr);
+}
+
+/// Up to date: it holds all that the leader of `term` knew as committed, an entry of that term among it, so that nothing that was
+/// committed before is missing. A voter once that is durable.
+void Raft::graduate(RaftTerm term, RaftIndex committed) {
+  if (standing_ != Standing::newcomer || graduating_ || commit_ != committed || log_.term_at(commit_) != term) return;
+  graduating_ = true;
+  SaveRaft s;
+  s.hard_state = HardState{hard_.term, config_.id};  // no vote in this term: it may have given one
+  save(std::move(s), [this] {
+    graduating_ = false;
+    hard_.vote = config_.id;
+    standing_ = Standing::voter;
+    if (auto* f = std::get_if<Follower>(&role_)) f->election_deadline = now_ + random_timeout();
+  });
+}
+
+}  // namespace loglog::sequencer::raft
