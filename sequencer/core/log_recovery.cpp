@@ -229,9 +229,10 @@ void LogTerm::repair(Time now, Replica& r) {
   const Offset known = std::min(s.committed, s.tail);
   const bool has_nothing = s.first == s.tail;
   // It begins above where the log is known to begin: the peers have trimmed since they were asked, and none gives what lies below.
-  if (has_nothing && s.tail > first_ && !std::exchange(r.asked_peers, true)) {
+  if (has_nothing && s.tail > first_ && !r.asked_peers && ask_where_peers_begin()) {
+    r.asked_peers = true;
     r.retry = now + repair_pause;
-    return ask_where_peers_begin();
+    return;
   }
   if (has_nothing) {
     // No frame, no term, no cut: it begins where the log does.
@@ -259,10 +260,15 @@ void LogTerm::repair(Time now, Replica& r) {
   host_.to_node(r.member.node, std::move(m));
 }
 
-/// The peers may have trimmed what a replica needs: then it must be re-based.
-void LogTerm::ask_where_peers_begin() {
-  for (Replica& p : replicas_)
-    if (p.at == At::streaming) p.request = host_.to_node(p.member.node, GetState{info_.id, term_});
+/// The peers may have trimmed what a replica needs: then it must be re-based. False: none of them can be asked.
+bool LogTerm::ask_where_peers_begin() {
+  bool asked = false;
+  for (Replica& p : replicas_) {
+    if (p.at != At::streaming) continue;
+    p.request = host_.to_node(p.member.node, GetState{info_.id, term_});
+    asked = true;
+  }
+  return asked;
 }
 
 /// Where the replica joins the stream: a run boundary inside the window, of known chain. In this order: its own tail, the
@@ -309,7 +315,8 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
                 fmt::format("log {}: node {} cannot be repaired yet: {}", info_.id.value, from.value, name_of(m.error)));
     move(*r, At::stated, now);
     r->retry = now + repair_pause;
-    return ask_where_peers_begin();
+    ask_where_peers_begin();
+    return;
   }
   if (m.tail != r->target) return ask(now, *r);
   if (m.chain != r->target_chain && !removed(Rule::S5_chain))

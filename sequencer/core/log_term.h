@@ -199,7 +199,7 @@ class LogTerm {
   void repair(Time now, Replica& r);
   void repair_all(Time now);
   bool pick_target(Replica& r, Offset cut, Reconcile& out);
-  void ask_where_peers_begin();
+  bool ask_where_peers_begin();
   std::vector<NodeId> holders(Offset o, NodeId except) const;
   void take_in_newcomers();
   TermHistory history() const;

@@ -41,8 +41,9 @@ void SequencerMachine::tell_standing() {
   if (before == now || (!before && now == raft::Standing::voter)) return;
   if (now == raft::Standing::undecided) event(Event::Level::info, waits_for_answers());
   else if (now == raft::Standing::newcomer)
-    event(Event::Level::warning,
-          "there is a cluster already, so this directory was lost: no vote before a leader has brought it up to date");
+    event(Event::Level::warning, options_.trust_empty && !before
+                                     ? "this directory is not empty but waits for a leader: --trust-empty does nothing, empty it again"
+                                     : "there is a cluster already: no vote before a leader has brought this directory up to date");
   else event(Event::Level::info, before == raft::Standing::newcomer ? "up to date: it votes again" : "a new cluster: it votes");
 }
 
@@ -219,7 +220,7 @@ void SequencerMachine::stop_leading() {
 /// Ends all log terms; who waits for a log goes on waiting.
 void SequencerMachine::clear_logs(Errc why) {
   for (auto& [id, slot] : logs_) {
-    slot.asked_for = !slot.waiting.empty() || (slot.term && slot.term->owes_answers());
+    slot.asked_for = slot.asked_for || !slot.waiting.empty() || (slot.term && slot.term->owes_answers());
     if (slot.term) slot.term->stop(why);
     slot.term.reset();
     slot.timer = never;

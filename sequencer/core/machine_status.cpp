@@ -107,6 +107,8 @@ std::string SequencerMachine::waits_for_answers() const {
 }
 
 std::expected<std::string, std::string> SequencerMachine::readiness() const {
+  if (raft_.standing() == raft::Standing::newcomer)
+    return std::unexpected("its directory was lost: it does not vote before a leader has brought it up to date");
   if (term_ != Term{}) return fmt::format("leads in term {}", term_.value);
   if (raft_.is_leader()) return std::unexpected("elected, but its term is not committed by a majority of sequencers yet");
   if (const SequencerId leader = raft_.leader(); leader != SequencerId{}) return fmt::format("follows sequencer {}", leader.value);

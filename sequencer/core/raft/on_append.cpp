@@ -113,6 +113,7 @@ void Raft::on_snapshot(Time now, SequencerId from, const InstallSnapshot& m) {
 }
 
 void Raft::on_appended(Time now, SequencerId from, const Appended& m) {
+  if (standing_ == Standing::undecided) return;  // an answer to what it was before
   if (m.term > hard_.term) return step_down(now, m.term, SequencerId{});
   auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr || m.term != hard_.term || !l->peers.contains(from)) return;

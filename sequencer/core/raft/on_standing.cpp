@@ -9,32 +9,42 @@ namespace loglog::sequencer::raft {
 std::vector<SequencerId> Raft::unanswered() const {
   std::vector<SequencerId> out;
   for (const SequencerId v : config_.voters)
-    if (v != config_.id && !answers_.contains(v)) out.push_back(v);
+    if (v != config_.id && !answered_.contains(v)) out.push_back(v);
   return out;
 }
 
+/// All of them, so that a leader knows for how long this one takes nothing.
 void Raft::ask_standing(Time now) {
   ask_due_ = now + config_.heartbeat_interval;
-  for (const SequencerId v : unanswered()) send(v, AskStanding{});
+  for (const SequencerId v : config_.voters)
+    if (v != config_.id) send(v, AskStanding{ask_round_});
 }
 
 /// What it held for this leader is gone: it counts towards a majority for what it holds anew.
-void Raft::on_ask_standing(Time now, SequencerId from) {
-  send(from, StandingIs{hard_.term, log_.last_index() != RaftIndex{}});
+void Raft::on_ask_standing(Time now, SequencerId from, const AskStanding& m) {
+  send(from, StandingIs{m.round, hard_.term, log_.last_index() != RaftIndex{}});
   auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr || !l->peers.contains(from) || removed(Rule::C3_reset)) return;
   l->peers[from] = Progress{RaftIndex{1}, RaftIndex{}, RaftIndex{}, now, 0, now + 2 * config_.heartbeat_interval};
 }
 
+/// Who has no log may have lost it, and with it what it had done with the others since they answered: they are asked once more.
 void Raft::on_standing(SequencerId from, const StandingIs& m) {
-  if (standing_ != Standing::undecided) return;
-  answers_[from] = m;
-  const bool one_suffices = removed(Rule::C3_asked) && m.has_log;
-  if (unanswered().empty() || one_suffices) decide();
+  if (standing_ != Standing::undecided || m.round != ask_round_) return;
+  const auto [known, first] = answers_.try_emplace(from, m);
+  known->second.term = std::max(known->second.term, m.term);
+  known->second.has_log = known->second.has_log || m.has_log;
+  if (first && !m.has_log) {
+    answered_.clear();
+    ++ask_round_;
+  }
+  answered_.insert(from);
+  if (unanswered().empty() || (removed(Rule::C3_asked) && m.has_log)) decide();
 }
 
 /// Whoever asked for the vote that was lost with the disk had begun that term before, and has answered since: the highest of their terms
-/// is not below it. A leader of that term or a later one has all that was committed with what this voter had acknowledged.
+/// is not below it. Where that one has lost its disk too, one of those that elected it says so in the next round. A leader of that term
+/// or a later one has all that was committed with what this voter had acknowledged.
 void Raft::decide() {
   const bool has_cluster = std::ranges::any_of(answers_, [](const auto& a) { return a.second.has_log; });
   for (const auto& [id, a] : answers_)
@@ -42,6 +52,7 @@ void Raft::decide() {
   standing_ = has_cluster ? Standing::newcomer : Standing::voter;
   hard_.vote = has_cluster ? votes_not_yet : config_.id;
   answers_.clear();
+  answered_.clear();
   ask_due_ = never;
   SaveRaft s;
   s.hard_state = hard_;

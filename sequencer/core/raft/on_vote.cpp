@@ -70,6 +70,7 @@ void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
 }
 
 void Raft::on_vote(Time now, SequencerId from, const Vote& m) {
+  if (standing_ == Standing::undecided) return;  // an answer to what it was before
   // Only a granted pre-vote speaks of a term that nobody has yet.
   if (!(m.pre_vote && m.granted) && m.term > hard_.term) return step_down(now, m.term, SequencerId{});
   auto* c = std::get_if<Candidate>(&role_);

@@ -64,7 +64,7 @@ Duration Raft::short_delay() {
 void Raft::peer_connected(Time now, SequencerId peer) {
   now_ = now;
   up_.insert(peer);
-  if (standing_ == Standing::undecided && !answers_.contains(peer)) send(peer, AskStanding{});
+  if (standing_ == Standing::undecided) send(peer, AskStanding{ask_round_});
   if (auto* l = std::get_if<Leader>(&role_)) {
     // What was under way on the old connection is lost: send again from what is known to match.
     Progress& p = l->peers[peer];
@@ -96,7 +96,7 @@ void Raft::receive(Time now, SequencerId from, const Message& m) {
   else if (const auto* r = std::get_if<Appended>(&m)) on_appended(now, from, *r);
   else if (const auto* s = std::get_if<InstallSnapshot>(&m)) on_snapshot(now, from, *s);
   else if (const auto* h = std::get_if<Campaign>(&m)) on_campaign(now, from, *h);
-  else if (std::holds_alternative<AskStanding>(m)) on_ask_standing(now, from);
+  else if (const auto* q = std::get_if<AskStanding>(&m)) on_ask_standing(now, from, *q);
   else if (const auto* t = std::get_if<StandingIs>(&m)) on_standing(from, *t);
   set_wake();
 }

@@ -142,7 +142,7 @@ class Raft {
   void answer_reads();
 
   // on_standing.cpp
-  void on_ask_standing(Time now, SequencerId from);
+  void on_ask_standing(Time now, SequencerId from, const AskStanding& m);
   void on_standing(SequencerId from, const StandingIs& m);
   void ask_standing(Time now);
   void decide();
@@ -178,7 +178,10 @@ class Raft {
   Time now_{};
   bool resigned_ = false;
   Standing standing_ = Standing::voter;
-  std::map<SequencerId, StandingIs> answers_;  // while undecided
+  // While undecided: what each has said, the highest term of it; who has said it in the newest round.
+  std::map<SequencerId, StandingIs> answers_;
+  std::set<SequencerId> answered_;
+  std::uint64_t ask_round_ = 1;
   Time ask_due_ = never;
   bool graduating_ = false;  // what makes it a voter is being saved
   Output out_;

@@ -61,7 +61,7 @@ class World {
         if (random_.chance(1, 12) && n.raft->is_leader()) propose(n);
         if (random_.chance(1, 40) && n.raft->is_leader()) read(n);
         if (random_.chance(1, harsh_ ? 200 : 400)) crash(n);
-        else if (random_.chance(1, 500) && all_vote()) lose_disk(n);
+        else if (random_.chance(1, 300) && may_lose_another()) lose_disk(n);
       }
       if (random_.chance(1, harsh_ ? 60 : 150)) island_ = random_.chance(1, 3) ? 0 : random_.below(1ull << (nodes_.size() + 1));
       if (random_.chance(1, 100)) loss_ = random_.below(30);
@@ -145,8 +145,13 @@ class World {
     n.back_at = now_ + Duration(static_cast<std::int64_t>(random_.below(!harsh_ || random_.chance(1, 5) ? 3'000'000 : 100'000)));
   }
 
-  bool all_vote() const {
-    return std::ranges::all_of(nodes_, [](const Sequencer& n) { return n.raft && n.raft->standing() == raft::Standing::voter; });
+  /// A minority at a time.
+  bool may_lose_another() const {
+    const auto forgot = std::ranges::count_if(nodes_, [](const Sequencer& n) {
+      return n.raft ? n.raft->standing() != raft::Standing::voter
+                    : n.disk.hard_state == HardState{} || n.disk.hard_state.vote == raft::votes_not_yet;
+    });
+    return static_cast<std::size_t>(forgot) < (nodes_.size() - 1) / 2;
   }
   /// It comes back with nothing. What it had sent before may still arrive, but not after it is back: that comes over another connection.
   void lose_disk(Sequencer& n) {
@@ -256,7 +261,8 @@ class World {
     std::size_t durable = 0;
     for (const Sequencer& other : nodes_) {
       // It may have held it before it lost its disk, and is not believed again before it does once more (C3).
-      const bool forgot = other.raft ? other.raft->standing() != raft::Standing::voter : other.disk.hard_state.term == RaftTerm{};
+      const bool forgot = other.raft ? other.raft->standing() != raft::Standing::voter
+                                     : other.disk.hard_state == HardState{} || other.disk.hard_state.vote == raft::votes_not_yet;
       if (holds(other.disk, e.index, e.term) || forgot) ++durable;
     }
     if (durable < nodes_.size() / 2 + 1) broken("an entry is committed that is not durable at a majority");

@@ -193,11 +193,11 @@ TEST_CASE("raft: with an empty disk it votes for nobody and stands for nothing b
   CHECK_FALSE(v.sent<Vote>(two).back().granted);
   v.receive(two, AppendEntries{RaftTerm{3}, two, {}, {}, {}, 1, {entry(3, 1)}});
   CHECK(v.sent<Appended>(two).empty());
-  v.receive(two, StandingIs{RaftTerm{3}, true});
+  v.receive(two, StandingIs{1, RaftTerm{3}, true});
   CHECK(v.raft.standing() == raft::Standing::undecided);
   CHECK(v.raft.unanswered() == std::vector{three});
   SUBCASE("there is a cluster: the highest term of all others is taken over before anything else") {
-    v.receive(three, StandingIs{RaftTerm{7}, false});
+    v.receive(three, StandingIs{1, RaftTerm{7}, true});
     REQUIRE(v.raft.standing() == raft::Standing::newcomer);
     CHECK(v.raft.term() == RaftTerm{7});
     CHECK(last_saved(v) == HardState{RaftTerm{7}, raft::votes_not_yet});
@@ -206,16 +206,34 @@ TEST_CASE("raft: with an empty disk it votes for nobody and stands for nothing b
     CHECK_FALSE(v.sent<Appended>(two).back().success);  // a leader whom a majority may have deposed with the lost vote
     CHECK(v.raft.standing() == raft::Standing::newcomer);
   }
+  SUBCASE("one without a log may have lost it: the others are asked once more, and the highest of their terms counts") {
+    v.receive(three, StandingIs{1, RaftTerm{2}, false});
+    CHECK(v.raft.standing() == raft::Standing::undecided);
+    v.receive(two, StandingIs{1, RaftTerm{3}, true});  // of the round before
+    CHECK(v.raft.unanswered() == std::vector{two});
+    v.receive(two, StandingIs{2, RaftTerm{4}, true});
+    REQUIRE(v.raft.standing() == raft::Standing::newcomer);
+    CHECK(v.raft.term() == RaftTerm{4});
+  }
+  SUBCASE("answers to what it was before are nothing to it") {
+    v.save_all();
+    v.receive(two, Vote{RaftTerm{9}, false, false});
+    v.receive(two, Appended{RaftTerm{9}, false, RaftIndex{4}, 1});
+    CHECK(v.raft.output().saves.empty());
+    CHECK(v.raft.term() == RaftTerm{});
+  }
   SUBCASE("an answer of nobody counts twice") {
-    v.receive(two, StandingIs{RaftTerm{3}, true});
+    v.receive(two, StandingIs{1, RaftTerm{3}, true});
     CHECK(v.raft.standing() == raft::Standing::undecided);
   }
 }
 
 TEST_CASE("raft: where no other has a log, it is a new cluster's and votes (C3)") {
   Voter v(RaftDisk{});
-  v.receive(two, StandingIs{RaftTerm{0}, false});
-  v.receive(three, StandingIs{RaftTerm{2}, false});
+  v.receive(two, StandingIs{1, RaftTerm{0}, false});
+  v.receive(three, StandingIs{2, RaftTerm{2}, false});
+  CHECK(v.raft.standing() == raft::Standing::undecided);
+  v.receive(two, StandingIs{3, RaftTerm{0}, false});
   REQUIRE(v.raft.standing() == raft::Standing::voter);
   CHECK(last_saved(v) == HardState{RaftTerm{2}, one});  // in term 2 it may have voted
   v.save_all();
@@ -285,7 +303,7 @@ TEST_CASE("raft: what one held that asks with an empty disk counts no more for t
   REQUIRE(raft.is_leader());
   save_all();
   raft.receive(now, two, Appended{raft.term(), true, RaftIndex{1}, 1});
-  raft.receive(now, two, AskStanding{});
+  raft.receive(now, two, AskStanding{1});
   raft.receive(now, three, Appended{raft.term(), true, RaftIndex{1}, 1});
   CHECK(raft.committed() == RaftIndex{});  // one and three alone
   raft.receive(now, SequencerId{4}, Appended{raft.term(), true, RaftIndex{1}, 1});
