@@ -60,7 +60,7 @@ int replace_disk(const Target& target, const NodeArguments& a) {
   const auto all = client->list_logs();
   if (!all) return failed(all.error());
   const auto on_it = std::ranges::count_if(*all, [&](const LogDetails& d) { return std::ranges::find(d.nodes, a.node) != d.nodes.end(); });
-  fmt::print("node {} has a new disk; {} logs are copied to it\n", a.node, on_it);
+  fmt::print("node {} has a new disk; {} {} copied to it\n", a.node, on_it, on_it == 1 ? "log is" : "logs are");
   std::fflush(stdout);
   return on_it == 0 || a.no_wait || a.force ? 0 : wait_until_copied(*client, a);
 }
