@@ -369,6 +369,24 @@ void LogTerm::take_in_newcomers() {
   host_.set_members(info_.id, std::move(members));
 }
 
+void LogTerm::members_changed(Time now, const std::vector<Member>& members) {
+  info_.members = members;
+  for (std::size_t i = 0; i < replicas_.size(); ++i) {
+    Replica& r = replicas_[i];
+    if (r.member == members[i]) r.newcomer = false;
+    else if (removed(Rule::C1_term)) admit_in_term(now, r, members[i]);
+  }
+  if (phase_ == Phase::sealing) choose_base(now);  // one more may count
+}
+
+/// What C1 forbids: the new disk goes on in the old one's place. Only a simulator that has removed the rule comes here.
+void LogTerm::admit_in_term(Time now, Replica& r, Member member) {
+  r = Replica{};
+  r.member = member;
+  r.newcomer = true;
+  if (host_.ready(member.node)) node_ready(now, member.node);
+}
+
 /// §5 step 4. An empty log gets its first segment start before.
 void LogTerm::order_term_start(Time now) {
   resting_ = false;

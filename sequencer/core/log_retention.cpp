@@ -27,17 +27,7 @@ Duration as_duration(std::uint64_t ms) { return milliseconds(static_cast<std::in
 
 void LogTerm::changed(Time now, const LogInfo& info) {
   info_.fence = info.fence;
-  info_.members = info.members;
-  for (std::size_t i = 0; i < replicas_.size(); ++i) {
-    Replica& r = replicas_[i];
-    r.newcomer = r.newcomer && r.member != info.members[i];
-    if (!removed(Rule::C1_term) || r.member == info.members[i]) continue;
-    r = Replica{};
-    r.member = info.members[i];
-    r.newcomer = true;
-    if (host_.ready(r.member.node)) node_ready(now, r.member.node);
-  }
-  if (phase_ == Phase::sealing) choose_base(now);  // one more may count
+  if (info.members != info_.members) members_changed(now, info.members);
   if (info.options.retention == info_.options.retention) return;
   info_.options.retention = info.options.retention;
   segments_.clear();

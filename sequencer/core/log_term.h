@@ -202,6 +202,8 @@ class LogTerm {
   bool ask_where_peers_begin();
   std::vector<NodeId> holders(Offset o, NodeId except) const;
   void take_in_newcomers();
+  void admit_in_term(Time now, Replica& r, Member member);
+  void members_changed(Time now, const std::vector<Member>& members);
   TermHistory history() const;
   void begin_or_rest(Time now);
   void order_term_start(Time now);

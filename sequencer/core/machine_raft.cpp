@@ -87,14 +87,7 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     event(Event::Level::warning,
           fmt::format("node {}: disk {:016x} takes the place of {:016x}", d->node.value, d->disk.value, d->old.value));
     for (auto& [log, task] : joins_) task.done.erase(d->node);
-    if (!removed(Rule::C1_term)) return lead(result.minted);
-    for (const LogInfo& l : metadata_.state().logs) {  // what the rule forbids; only a simulator that has removed it comes here
-      std::vector<Member> members = l.members;
-      for (Member& m : members)
-        if (m == Member{d->node, d->old}) m.disk = d->disk;
-      if (l.state == LogState::open && members != l.members) propose(SetMembers{l.id, std::move(members)});
-    }
-    return;
+    return removed(Rule::C1_term) ? admit_in_term(*d) : lead(result.minted);
   }
   push_due_ = std::min(push_due_, now_ + push_pause());
   if (std::holds_alternative<InitCluster>(command)) {
@@ -118,13 +111,22 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   } else if (std::holds_alternative<FinishDelete>(command)) {
     drops_.erase(result.log);
     logs_.erase(result.log);
-  } else if (LogTerm* l = running(result.log); l == nullptr) {
-    background_due_ = true;  // one more may count
-  } else if (metadata_.log(result.log) != nullptr) {
+  } else if (LogTerm* l = running(result.log); l != nullptr && metadata_.log(result.log) != nullptr) {
     const LogInfo& info = *metadata_.log(result.log);
     l->changed(now_, info);
     if (std::holds_alternative<Trim>(command)) l->trimmed(info.trim);
     touch(result.log);
+  } else if (std::holds_alternative<SetMembers>(command)) {
+    background_due_ = true;  // one more may be sealed
+  }
+}
+
+/// What C1 forbids: the disk is a member in the term that the old one has a part in. Only a simulator that has removed the rule comes here.
+void SequencerMachine::admit_in_term(const AdmitDisk& d) {
+  for (const LogInfo& l : metadata_.state().logs) {
+    std::vector<Member> members = l.members;
+    std::ranges::replace(members, Member{d.node, d.old}, Member{d.node, d.disk});
+    if (l.state == LogState::open && members != l.members) propose(SetMembers{l.id, std::move(members)});
   }
 }
 

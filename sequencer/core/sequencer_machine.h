@@ -160,6 +160,7 @@ class SequencerMachine final : private LogHost {
   // machine_raft.cpp
   Bytes first_entry();
   void drain_raft();
+  void admit_in_term(const AdmitDisk& d);
   void tell_standing();
   std::string waits_for_answers() const;
   void apply(const RaftEntry& e);

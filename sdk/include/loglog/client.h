@@ -334,8 +334,8 @@ class Client {
   /// The disk of storage node `node` is gone for good, and the node runs again with an empty data directory: from now on that is the
   /// member of its logs, and it is copied full from their other replicas (status() shows it `lagging` until then). The old disk is never
   /// taken back. Errors: invalid_argument where the node does not come with another disk, or fewer than N - W + 1 other replicas of a log
-  /// are up, so that something acknowledged may be on that disk alone; `force` gives that up. Asked twice, the second finds nothing to
-  /// replace.
+  /// are up, so that something acknowledged may be on that disk alone; `force` gives that up. Asked again it is done, or, once
+  /// the node is back, finds nothing to replace.
   std::expected<void, CallError> replace_disk(std::uint32_t node, bool force = false);
 
   /// What this client has done so far. Asks the client's thread, not the cluster; may be called in a callback.

@@ -34,7 +34,6 @@ void Raft::send_entries(Time now, SequencerId to, bool even_if_empty) {
 }
 
 void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
-  if (standing_ == Standing::undecided) return;
   // The round is one of an older reign: it must confirm nothing in this one.
   if (m.term < hard_.term) return send(from, Appended{hard_.term, false, log_.last_index(), 0});
   if (m.term > hard_.term || !std::holds_alternative<Follower>(role_)) step_down(now, m.term, from);
@@ -81,7 +80,6 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
 }
 
 void Raft::on_snapshot(Time now, SequencerId from, const InstallSnapshot& m) {
-  if (standing_ == Standing::undecided) return;
   if (m.term < hard_.term) return send(from, Appended{hard_.term, false, log_.last_index(), 0});
   if (m.term > hard_.term || !std::holds_alternative<Follower>(role_)) step_down(now, m.term, from);
   auto& f = std::get<Follower>(role_);
@@ -113,7 +111,6 @@ void Raft::on_snapshot(Time now, SequencerId from, const InstallSnapshot& m) {
 }
 
 void Raft::on_appended(Time now, SequencerId from, const Appended& m) {
-  if (standing_ == Standing::undecided) return;  // an answer to what it was before
   if (m.term > hard_.term) return step_down(now, m.term, SequencerId{});
   auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr || m.term != hard_.term || !l->peers.contains(from)) return;

@@ -54,9 +54,7 @@ void Raft::decide() {
   answers_.clear();
   answered_.clear();
   ask_due_ = never;
-  SaveRaft s;
-  s.hard_state = hard_;
-  save(std::move(s), nullptr);
+  save(hard_);
 }
 
 /// Up to date: it holds all that the leader of `term` knew as committed, an entry of that term among it, so that nothing that was
@@ -64,9 +62,8 @@ void Raft::decide() {
 void Raft::graduate(RaftTerm term, RaftIndex committed) {
   if (standing_ != Standing::newcomer || graduating_ || commit_ != committed || log_.term_at(commit_) != term) return;
   graduating_ = true;
-  SaveRaft s;
-  s.hard_state = HardState{hard_.term, config_.id};  // no vote in this term: it may have given one
-  save(std::move(s), [this] {
+  // No vote in this term: it may have given one.
+  save(HardState{hard_.term, config_.id}, [this] {
     graduating_ = false;
     hard_.vote = config_.id;
     standing_ = Standing::voter;

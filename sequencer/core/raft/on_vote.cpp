@@ -11,10 +11,8 @@ void Raft::campaign(Time now, bool pre_vote) {
   if (!pre_vote) {
     ++elections_stood_;
     hard_ = {hard_.term + 1, config_.id};
-    SaveRaft s;
-    s.hard_state = hard_;
     // The vote for itself counts, and is asked for, only once it is durable.
-    save(std::move(s), [this, alone] {
+    save(hard_, [this, alone] {
       auto* c = std::get_if<Candidate>(&role_);
       if (c == nullptr) return;
       c->granted.insert(config_.id);
@@ -64,13 +62,10 @@ void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
   if (!std::holds_alternative<Follower>(role_) || !free || !up_to_date) return send(from, Vote{hard_.term, false, false});
   hard_.vote = from;
   std::get<Follower>(role_).election_deadline = now + random_timeout();
-  SaveRaft s;
-  s.hard_state = hard_;
-  save(std::move(s), [this, from, term = m.term] { send(from, Vote{term, false, true}); });
+  save(hard_, [this, from, term = m.term] { send(from, Vote{term, false, true}); });
 }
 
 void Raft::on_vote(Time now, SequencerId from, const Vote& m) {
-  if (standing_ == Standing::undecided) return;  // an answer to what it was before
   // Only a granted pre-vote speaks of a term that nobody has yet.
   if (!(m.pre_vote && m.granted) && m.term > hard_.term) return step_down(now, m.term, SequencerId{});
   auto* c = std::get_if<Candidate>(&role_);

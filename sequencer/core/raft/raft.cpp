@@ -90,14 +90,15 @@ void Raft::peer_disconnected(Time now, SequencerId peer) {
 
 void Raft::receive(Time now, SequencerId from, const Message& m) {
   now_ = now;
-  if (const auto* v = std::get_if<RequestVote>(&m)) on_request_vote(now, from, *v);
+  if (const auto* q = std::get_if<AskStanding>(&m)) on_ask_standing(now, from, *q);
+  else if (const auto* t = std::get_if<StandingIs>(&m)) on_standing(from, *t);
+  else if (const auto* v = std::get_if<RequestVote>(&m)) on_request_vote(now, from, *v);
+  else if (standing_ == Standing::undecided) return;  // it takes nothing yet, nor answers to what it was before
   else if (const auto* a = std::get_if<Vote>(&m)) on_vote(now, from, *a);
   else if (const auto* e = std::get_if<AppendEntries>(&m)) on_append(now, from, *e);
   else if (const auto* r = std::get_if<Appended>(&m)) on_appended(now, from, *r);
   else if (const auto* s = std::get_if<InstallSnapshot>(&m)) on_snapshot(now, from, *s);
   else if (const auto* h = std::get_if<Campaign>(&m)) on_campaign(now, from, *h);
-  else if (const auto* q = std::get_if<AskStanding>(&m)) on_ask_standing(now, from, *q);
-  else if (const auto* t = std::get_if<StandingIs>(&m)) on_standing(from, *t);
   set_wake();
 }
 
@@ -114,6 +115,12 @@ void Raft::save(SaveRaft s, std::function<void()> then) {
   s.ticket = ++tickets_;
   saving_.push_back({s.ticket, hard_.term, std::move(then)});
   out_.saves.push_back(std::move(s));
+}
+
+void Raft::save(HardState h, std::function<void()> then) {
+  SaveRaft s;
+  s.hard_state = h;
+  save(std::move(s), std::move(then));
 }
 
 void Raft::tick(Time now) {
@@ -148,9 +155,7 @@ void Raft::step_down(Time now, RaftTerm term, SequencerId leader) {
   if (term > hard_.term) {
     hard_ = {term, standing_ == Standing::voter ? SequencerId{} : votes_not_yet};
     graduating_ = false;
-    SaveRaft s;
-    s.hard_state = hard_;
-    save(std::move(s), nullptr);
+    save(hard_);
   }
   const Time deadline = was_follower ? std::get<Follower>(role_).election_deadline : now + random_timeout();
   const Time seen = was_follower ? std::get<Follower>(role_).leader_seen : Time{} - 3600s;

@@ -150,6 +150,7 @@ class Raft {
 
   void step_down(Time now, RaftTerm term, SequencerId leader);
   void save(SaveRaft s, std::function<void()> then);
+  void save(HardState h, std::function<void()> then = nullptr);
   void send(SequencerId to, Message m) { out_.sends.emplace_back(to, std::move(m)); }
   void commit_to(RaftIndex index);
   Duration random_timeout();
