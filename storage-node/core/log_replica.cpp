@@ -8,6 +8,9 @@ namespace loglog::storage {
 namespace {
 constexpr std::size_t producers_remembered_max = 1u << 16;
 constexpr Duration committed_marks_after = 100ms;
+constexpr std::size_t disk_busy_above = 16;  // operations of all logs
+constexpr Duration marks_put_off_by = 200ms;
+constexpr int marks_put_off_max = 5;
 }  // namespace
 
 LogReplica::LogReplica(Node& node, const PromiseKeeper& node_promise, LogId id)
@@ -185,10 +188,18 @@ void LogReplica::group_durable(const OrderQueue::Group& group) {
   acknowledge();
   tell_observers(group);
   advance_committed(state.leader_committed);
+  marks_put_off_ = 0;
   marks_within(state.node.options.idle_marks_after);
 }
 
 void LogReplica::marks_within(Duration d) { marks_at_ = state.node.now + (stopping_ ? Duration{0} : d); }
+
+/// Where many logs are in use, a write for marks alone is one that appends to others wait for; the next group carries them for nothing.
+bool LogReplica::marks_give_way() {
+  if (stopping_ || state.node.disk_under_way() <= disk_busy_above || marks_put_off_ == marks_put_off_max) return false;
+  ++marks_put_off_;
+  return true;
+}
 
 /// D4: the term is checked again at the moment of sending; S6: only a tail whose last frame is of this term counts.
 bool LogReplica::may_acknowledge() const {
@@ -259,8 +270,10 @@ void LogReplica::tick() {
   reader.tick();
   orders_.tick();
   writer_.tick();
+  if (marks_at_ <= state.node.now && marks_give_way()) marks_at_ = state.node.now + marks_put_off_by;
   if (marks_at_ <= state.node.now) {
     marks_at_ = never;
+    marks_put_off_ = 0;
     const bool idle = !writer_.busy() && !repair_.active() && !reconcile_wanted_ && orders_.empty() && !state.dropped && !state.dirty_tail;
     if (idle && !writer_.marks_current()) writer_.write_marks([] {});
   }

@@ -63,6 +63,7 @@ class LogReplica {
   void advance_committed(Offset leader_committed);
   void schedule();
   void marks_within(Duration d);
+  bool marks_give_way();
   void reconcile_now();
   void reconciled(const Reconcile& m, Errc e);
   void hole_found();
@@ -80,6 +81,7 @@ class LogReplica {
   std::map<ProducerId, Sequence> durable_through_;  // last sequence written since the log was last cut
   std::map<ProducerId, ConnectionId> observers_;    // V2
   Time marks_at_ = never;
+  int marks_put_off_ = 0;
   bool stopping_ = false;
 };
 

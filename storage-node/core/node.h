@@ -50,6 +50,8 @@ class Node {
 
   void disk(DiskOperation operation, Done done);
   void disk_done(DiskDone&& done);
+  /// Operations of all logs that were asked for and are not done.
+  std::size_t disk_under_way() const { return under_way_.size(); }
 
   /// The log wants its tick at `when` at the latest.
   void wake_at(LogId log, Time when);

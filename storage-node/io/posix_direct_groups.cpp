@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -11,9 +13,7 @@
 namespace loglog::storage {
 namespace {
 
-constexpr std::size_t files_max = 256;             ///< a file more is opened again
-constexpr std::size_t pooled_max = 4;              ///< blocks kept,
-constexpr std::size_t pooled_size_max = 2u << 20;  ///< … and how large
+constexpr std::size_t pooled_max = 8u << 20;  ///< bytes kept in all: what is under way on many logs at once, or on one
 
 std::shared_ptr<const int> open_direct(const std::string& path, int flags) {
   const int fd = ::open(path.c_str(), flags | O_DIRECT | O_CLOEXEC, 0640);
@@ -27,16 +27,17 @@ std::shared_ptr<const int> open_direct(const std::string& path, int flags) {
 }  // namespace
 
 AlignedPool::Block AlignedPool::take(std::size_t size) {
+  const std::size_t rounded = std::bit_ceil(std::max(size, direct_block));
   {
     std::lock_guard lock(mutex_);
-    for (auto i = free_.begin(); i != free_.end(); ++i) {
-      if (i->size < size) continue;
-      Block found = std::move(*i);
-      free_.erase(i);
+    auto& free = free_[static_cast<std::size_t>(std::countr_zero(rounded))];
+    if (!free.empty()) {
+      Block found = std::move(free.back());
+      free.pop_back();
+      kept_ -= rounded;
       return found;
     }
   }
-  const std::size_t rounded = std::max<std::size_t>(whole_blocks(size), 16 * direct_block);
   Block b;
   b.bytes.reset(static_cast<std::byte*>(std::aligned_alloc(direct_block, rounded)));
   b.size = b.bytes ? rounded : 0;
@@ -44,10 +45,17 @@ AlignedPool::Block AlignedPool::take(std::size_t size) {
 }
 
 void AlignedPool::give_back(Block block) {
-  if (!block.bytes || block.size > pooled_size_max) return;
+  if (!block.bytes) return;
   std::lock_guard lock(mutex_);
-  if (free_.size() == pooled_max) free_.erase(free_.begin());  // the sizes that are wanted now stay
-  free_.push_back(std::move(block));
+  auto& same = free_[static_cast<std::size_t>(std::countr_zero(block.size))];
+  for (auto& other : free_)  // the size that is wanted now stays
+    while (kept_ + block.size > pooled_max && &other != &same && !other.empty()) {
+      kept_ -= other.back().size;
+      other.pop_back();
+    }
+  if (kept_ + block.size > pooled_max) return;
+  kept_ += block.size;
+  same.push_back(std::move(block));
 }
 
 bool DirectGroups::possible(const std::string& folder) {
@@ -69,15 +77,12 @@ bool DirectGroups::possible(const std::string& folder) {
 
 std::shared_ptr<DirectGroups::Open> DirectGroups::open(LogId log, Offset first, const std::string& path) {
   std::lock_guard lock(mutex_);
-  auto& slot = files_[log];
-  if (!slot || slot->first != first) {
-    slot = std::make_shared<Open>();
-    slot->first = first;
-    slot->fd = open_direct(path, O_RDWR);
-  }
-  const std::shared_ptr<Open> found = slot;
-  if (files_.size() > files_max) files_.erase(files_.begin()->first == log ? std::next(files_.begin()) : files_.begin());
-  return found;
+  if (const auto* open = files_.find(log); open != nullptr && (*open)->first == first) return *open;
+  auto opened = std::make_shared<Open>();
+  opened->first = first;
+  opened->fd = open_direct(path, O_RDWR);
+  files_.put(log, opened);
+  return opened;
 }
 
 void DirectGroups::forget(LogId log) {
@@ -87,7 +92,7 @@ void DirectGroups::forget(LogId log) {
 
 void DirectGroups::forget(LogId log, Offset first) {
   std::lock_guard lock(mutex_);
-  if (const auto open = files_.find(log); open != files_.end() && open->second->first == first) files_.erase(open);
+  if (const auto* open = files_.find(log); open != nullptr && (*open)->first == first) files_.erase(log);
 }
 
 std::optional<DirectGroup> DirectGroups::make(const WriteGroup& group, const std::string& path) {

@@ -3,7 +3,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "storage-node/core/output.h"
+#include "storage-node/io/recently_used.h"
 
 namespace loglog::storage {
 
@@ -18,7 +18,7 @@ namespace loglog::storage {
 inline constexpr std::uint64_t direct_block = 4096;
 inline std::uint64_t whole_blocks(std::uint64_t bytes) { return (bytes + direct_block - 1) / direct_block * direct_block; }
 
-/// Blocks of memory, aligned; those that come back are used again. Thread-safe.
+/// Blocks of memory, aligned, of sizes that are powers of two; those that come back are used again. Thread-safe.
 class AlignedPool {
  public:
   struct Block {
@@ -30,7 +30,8 @@ class AlignedPool {
 
  private:
   std::mutex mutex_;
-  std::vector<Block> free_;
+  std::array<std::vector<Block>, 64> free_;  // by the size's exponent
+  std::size_t kept_ = 0;                     // bytes in them
 };
 
 /// A WriteGroup ready for pwrite: the two writes may run in any order or at once, the sync follows both.
@@ -48,6 +49,9 @@ struct DirectGroup {
 /// Thread-safe; one log's groups come one after the other.
 class DirectGroups {
  public:
+  /// Keeps the files of `most` logs open; one more is opened again for its next group, which reads its last block again first.
+  explicit DirectGroups(std::size_t most) : files_(most) {}
+
   /// Whether files in this folder take O_DIRECT writes of whole blocks and of marks slots.
   static bool possible(const std::string& folder);
 
@@ -70,7 +74,7 @@ class DirectGroups {
   bool fill(Open& file, const WriteGroup& group, std::size_t bytes, DirectGroup& out);
 
   std::mutex mutex_;
-  std::map<LogId, std::shared_ptr<Open>> files_;
+  RecentlyUsed<LogId, std::shared_ptr<Open>> files_;
   std::shared_ptr<AlignedPool> pool_ = std::make_shared<AlignedPool>();
 };
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -24,7 +25,12 @@ namespace {
 
 using Outcome = FileEngine::Outcome;
 
-constexpr std::size_t descriptors_max = 256;
+/// Descriptors kept of segment files, those for writing past the page cache and all others each: an eighth of what the process may have.
+std::size_t descriptors_max() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 64;
+  return static_cast<std::size_t>(std::clamp<rlim_t>(files.rlim_cur / 8, 64, 4096));
+}
 
 Outcome failed(const std::string& what, const std::string& path) {
   const int e = errno;
@@ -200,14 +206,14 @@ struct SegmentDirectory::Doer {
   }
 
   Outcome operator()(const WriteGroup& o) {
-    const auto fd = dir.descriptor(o.log, o.first);
     const std::string path = dir.segment_path(o.log, o.first);
-    if (*fd < 0) return failed("cannot open", path);
     if (const auto direct = dir.direct(o)) {
       for (const DirectGroup::Part& p : {direct->marks, direct->frames})
         if (!write_all(*direct->fd, {p.data, p.size}, p.at)) return failed("cannot write", path);
       return o.sync ? synced(*direct->fd, path) : Outcome{};
     }
+    const auto fd = dir.descriptor(o.log, o.first);
+    if (*fd < 0) return failed("cannot open", path);
     std::uint64_t at = o.position;
     std::vector<iovec> parts;
     std::size_t i = 0;
@@ -338,7 +344,6 @@ Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::stri
 }
 
 SegmentDirectory::~SegmentDirectory() {
-  forget(LogId{});
   if (lock_ >= 0) ::close(lock_);
 }
 
@@ -370,25 +375,22 @@ FileEngine::Outcome SegmentDirectory::perform(const DiskOperation& op) {
   return outcome;
 }
 
+SegmentDirectory::SegmentDirectory(std::string path)
+    : path_(std::move(path)), descriptors_(descriptors_max()), direct_(descriptors_max()) {}
+
 std::string SegmentDirectory::log_path(LogId log) const { return fmt::format("{}/logs/{}", path_, log.value); }
 std::string SegmentDirectory::segment_path(LogId log, Offset first) const { return log_path(log) + "/" + segment_file_name(first); }
 
 std::shared_ptr<const int> SegmentDirectory::descriptor(LogId log, Offset first) {
   std::lock_guard lock(mutex_);
-  auto& slot = descriptors_[{log, first}];
-  if (!slot) {
-    const int fd = ::open(segment_path(log, first).c_str(), O_RDWR | O_CLOEXEC);
-    slot = std::shared_ptr<const int>(new int(fd), [](const int* p) {
-      if (*p >= 0) ::close(*p);
-      delete p;
-    });
-    const auto found = slot;
-    if (fd < 0) descriptors_.erase({log, first});
-    // The lowest is the oldest log's oldest segment: the least likely to be wanted again.
-    else if (descriptors_.size() > descriptors_max) descriptors_.erase(descriptors_.begin());
-    return found;
-  }
-  return slot;
+  if (const auto* open = descriptors_.find({log, first})) return *open;
+  const int fd = ::open(segment_path(log, first).c_str(), O_RDWR | O_CLOEXEC);
+  const std::shared_ptr<const int> opened(new int(fd), [](const int* p) {
+    if (*p >= 0) ::close(*p);
+    delete p;
+  });
+  if (fd >= 0) descriptors_.put({log, first}, opened);
+  return opened;
 }
 
 std::optional<DirectGroup> SegmentDirectory::direct(const WriteGroup& group) {
@@ -407,8 +409,7 @@ void SegmentDirectory::forget(LogId log, Offset first) {
 void SegmentDirectory::forget(LogId log) {
   direct_.forget(log);
   std::lock_guard lock(mutex_);
-  if (log == LogId{}) descriptors_.clear();
-  std::erase_if(descriptors_, [log](const auto& d) { return d.first.first == log; });
+  descriptors_.erase_if([log](const auto& file) { return file.first == log; });
 }
 
 std::vector<StartupDisk::LogFiles> SegmentDirectory::logs() {

@@ -3,7 +3,6 @@
 //   <data>/lock  identity  promise  metadata  spare/<number>
 //   <data>/logs/<log id>/info  promise  tombstone  next  <first offset>.seg
 #pragma once
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "storage-node/io/file_engine.h"
 #include "storage-node/io/posix_direct_groups.h"
 #include "storage-node/io/posix_spare_files.h"
+#include "storage-node/io/recently_used.h"
 
 namespace loglog::storage {
 
@@ -43,7 +43,7 @@ class SegmentDirectory final : public StartupDisk {
   Bytes file(const std::string& name) override;
 
  private:
-  explicit SegmentDirectory(std::string path) : path_(std::move(path)) {}
+  explicit SegmentDirectory(std::string path);
   std::string log_path(LogId log) const;
   std::string segment_path(LogId log, Offset first) const;
   void forget(LogId log, Offset first);
@@ -55,7 +55,7 @@ class SegmentDirectory final : public StartupDisk {
   std::optional<std::vector<LogFiles>> listed_;  // what make_durable() saw, for the start that follows it
   int lock_ = -1;
   std::mutex mutex_;
-  std::map<std::pair<LogId, Offset>, std::shared_ptr<const int>> descriptors_;
+  RecentlyUsed<std::pair<LogId, Offset>, std::shared_ptr<const int>> descriptors_;
   bool is_direct_ = false;
   DirectGroups direct_;
   std::unique_ptr<SpareFiles> spare_;

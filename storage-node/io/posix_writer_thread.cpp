@@ -64,6 +64,7 @@ class ThreadEngine final : public FileEngine {
     Worker& worker = std::holds_alternative<ReadSegment>(op) ? reader_ : beside_strand(op) ? preparer_ : writer_;
     worker.add(std::move(op), std::move(done));
   }
+  void submit() override {}
   const char* name() const override { return "threads"; }
 
  private:

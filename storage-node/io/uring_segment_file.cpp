@@ -27,6 +27,7 @@ class UringEngine final : public FileEngine {
     watch_.reset();
     if (event_ >= 0) {
       // What is under way reads our buffers: wait for it.
+      io_uring_submit(&ring_);
       while (!flying_.empty()) {
         io_uring_cqe* cqe = nullptr;
         if (io_uring_wait_cqe(&ring_, &cqe) != 0) break;
@@ -55,14 +56,14 @@ class UringEngine final : public FileEngine {
   }
 
   void start(DiskOperation op, Done done) override {
-    if (const auto* w = std::get_if<WriteGroup>(&op);
-        w != nullptr && w->buffers.size() <= IOV_MAX && io_uring_sq_space_left(&ring_) >= steps_max) {
+    if (const auto* w = std::get_if<WriteGroup>(&op); w != nullptr && w->buffers.size() <= IOV_MAX && has_room(steps_max)) {
       if (write_group(op, done)) return;
-    } else if (std::holds_alternative<ReadSegment>(op) && io_uring_sq_space_left(&ring_) >= 1) {
+    } else if (std::holds_alternative<ReadSegment>(op) && has_room(1)) {
       if (read(op, done)) return;
     }
     aside_->start(std::move(op), std::move(done));
   }
+  void submit() override { io_uring_submit(&ring_); }
   const char* name() const override { return "io_uring"; }
 
  private:
@@ -93,6 +94,10 @@ class UringEngine final : public FileEngine {
     std::size_t steps = 0;
   };
 
+  bool has_room(unsigned steps) {
+    if (io_uring_sq_space_left(&ring_) < steps) submit();
+    return io_uring_sq_space_left(&ring_) >= steps;
+  }
   io_uring_sqe* next(Flight* f, What what, std::size_t expected) {
     io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
     check(sqe != nullptr && f->steps < steps_max, "room in the ring was seen");
@@ -109,18 +114,18 @@ class UringEngine final : public FileEngine {
 
   bool write_group(DiskOperation& op, Done& done) {
     const auto& w = std::get<WriteGroup>(op);
-    auto fd = directory_.descriptor(w.log, w.first);
+    auto direct = directory_.direct(w);
+    auto fd = direct ? direct->fd : directory_.descriptor(w.log, w.first);
     if (*fd < 0) return false;
     auto* f = new Flight{};
-    f->direct = directory_.direct(w);
-    f->fd = f->direct ? f->direct->fd : std::move(fd);
+    f->direct = std::move(direct);
+    f->fd = std::move(fd);
     f->operation = std::move(op);
     f->done = std::move(done);
     const auto& g = std::get<WriteGroup>(f->operation);
     if (f->direct) write_direct(f, g.sync);
     else write_cached(f, g);
     flying_.insert(f);
-    io_uring_submit(&ring_);
     return true;
   }
 
@@ -164,7 +169,6 @@ class UringEngine final : public FileEngine {
     f->done = std::move(done);
     io_uring_prep_read(next(f, What::read, r.length), *f->fd, f->data.mutable_data(), r.length, r.position);
     flying_.insert(f);
-    io_uring_submit(&ring_);
     return true;
   }
 
@@ -173,6 +177,7 @@ class UringEngine final : public FileEngine {
     if (::read(event_, &count, sizeof count) < 0) return;  // somebody else's wake-up
     io_uring_cqe* cqe = nullptr;
     while (io_uring_peek_cqe(&ring_, &cqe) == 0) complete(cqe, true);
+    submit();
   }
 
   void complete(io_uring_cqe* cqe, bool tell) {
@@ -191,11 +196,7 @@ class UringEngine final : public FileEngine {
     if (reading && result >= 0) f->data = f->data.slice(0, static_cast<std::size_t>(result));
     if (--f->left > 0) return;
     if (std::exchange(f->sync_follows, false) && f->whole && tell) {
-      if (io_uring_sq_space_left(&ring_) >= 1) {
-        sync(f);
-        io_uring_submit(&ring_);
-        return;
-      }
+      if (has_room(1)) return sync(f);
       f->whole = false;  // no room in the ring: the whole group once more, aside
     }
     flying_.erase(f);

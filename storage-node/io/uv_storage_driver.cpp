@@ -89,6 +89,7 @@ void StorageDriver::perform() {
   Output& o = machine_.output();
   for (const Event& e : o.events) log_(level_of(e.level), e.text);
   for (DiskRequest& d : o.disk) request(std::move(d));
+  engine_->submit();
   for (Send& s : o.sends)
     if (const auto c = connections_.find(s.to); c != connections_.end()) c->second->send(s.request, s.message);
   for (const ConnectPeer& c : o.connects) dial(c);

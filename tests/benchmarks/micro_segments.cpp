@@ -81,12 +81,14 @@ class Segment {
       must(o);
       next();
     });
+    engine_->submit();
   }
   void one(DiskOperation op) {
     engine_->start(std::move(op), [this](FileEngine::Outcome o) {
       must(o);
       loop_.stop();
     });
+    engine_->submit();
     loop_.run();
   }
   static void must(const FileEngine::Outcome& o) {

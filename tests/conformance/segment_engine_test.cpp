@@ -47,6 +47,7 @@ class Bench {
       outcome = std::move(o);
       loop.stop();
     });
+    engine->submit();
     loop.run();
     return outcome;
   }
@@ -247,6 +248,7 @@ void suite(bool uring, bool direct) {
       };
       b.engine->start(PrepareNext{log, static_cast<std::uint64_t>(1 + i % 5) * 4096}, done);
       b.engine->start(DropLog{log}, done);
+      b.engine->submit();
       b.loop.run();
       for (const auto& o : outcomes) CHECK_MESSAGE(o.error == Errc::ok, o.detail);
       const fs::path folder = b.path / "logs" / std::to_string(log.value);

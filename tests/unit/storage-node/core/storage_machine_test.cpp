@@ -3,7 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <deque>
+#include <string>
 
 #include "tests/simulator/simulated_disk.h"
 
@@ -767,4 +769,35 @@ TEST_CASE("what a node counts and shows is what it did") {
   CHECK(n.machine->readiness(n.now).error() == "log 7 is not matched in its leader's term 2 yet");
   n.say(leader, Order{log_id, Term{1}, {}, {}, {}, {}, {}});
   CHECK(n.machine->report().counted.refused.of(Errc::fenced) == 1);
+}
+
+TEST_CASE("a write for marks alone gives way where the disk is busy with other logs, for a second at most (K3)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  n.hold = true;
+  const auto marks_alone = [&n] {
+    return std::ranges::count_if(n.held, [](const DiskRequest& r) {
+      const auto* group = std::get_if<WriteGroup>(&r.operation);
+      return group != nullptr && group->log == log_id && group->buffers.empty();
+    });
+  };
+  SUBCASE("it is not") {
+    n.advance(30ms);
+    CHECK(marks_alone() == 1);
+  }
+  SUBCASE("it is") {
+    for (std::uint64_t i = 100; i < 120; ++i) {
+      LogInfo other = log_info();
+      other.id = LogId{i};
+      other.name = "other" + std::to_string(i);
+      n.say(leader, Join{Term{1}, other});
+    }
+    REQUIRE(n.held.size() >= 20);
+    for (int ms = 0; ms < 900; ms += 30) n.advance(30ms);
+    CHECK(marks_alone() == 0);
+    for (int ms = 0; ms < 300; ms += 30) n.advance(30ms);
+    CHECK(marks_alone() == 1);
+  }
 }
