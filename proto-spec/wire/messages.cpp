@@ -1,6 +1,7 @@
-// The special members of Message: once for the whole program.
+// The special members of Message, once for the whole program, and names.
 #include "proto-spec/wire/messages.h"
 
+#include <iterator>
 #include <utility>
 
 namespace loglog {
@@ -16,6 +17,18 @@ Message& Message::operator=(Message&&) noexcept = default;
 Message::~Message() = default;
 bool Message::operator==(const Message& o) const {
   return static_cast<const MessageVariant&>(*this) == static_cast<const MessageVariant&>(o);
+}
+
+std::string_view name_of(ReplicaState s) {
+  static constexpr std::string_view names[] = {"", "streaming", "lagging", "suspect", "unreachable", "newcomer"};
+  const auto i = static_cast<std::size_t>(s);
+  return i < std::size(names) ? names[i] : "";
+}
+
+std::string_view name_of(NodeCondition c) {
+  static constexpr std::string_view names[] = {"", "up", "lagging", "suspect", "unreachable", "foreign_disk", "data_loss"};
+  const auto i = static_cast<std::size_t>(c);
+  return i < std::size(names) ? names[i] : "";
 }
 
 }  // namespace loglog

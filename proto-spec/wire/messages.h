@@ -16,8 +16,8 @@ namespace loglog {
 enum class Role : std::uint8_t { client = 1, sequencer = 2, storage = 3 };
 enum class LogState : std::uint8_t { creating = 1, open = 2, deleting = 3 };
 enum class Durability : std::uint8_t { sync = 0, relaxed = 1 };
-enum class ReplicaState : std::uint8_t { streaming = 1, lagging = 2, suspect = 3, unreachable = 4 };
-enum class NodeState : std::uint8_t { up = 1, lagging = 2, suspect = 3, unreachable = 4 };
+/// newcomer: its node is there with a disk that the log has not taken in yet, and from which nothing can be recovered (C1).
+enum class ReplicaState : std::uint8_t { streaming = 1, lagging = 2, suspect = 3, unreachable = 4, newcomer = 5 };
 /// A storage node as the leader sees it. foreign_disk, data_loss: it answers, and counts as down (T4).
 enum class NodeCondition : std::uint8_t { up = 1, lagging = 2, suspect = 3, unreachable = 4, foreign_disk = 5, data_loss = 6 };
 enum class RaftRole : std::uint8_t { follower = 1, candidate = 2, leader = 3 };
@@ -95,6 +95,9 @@ class Message : public MessageVariant {
 
 /// Name of a message number, "" when there is none.
 std::string_view name_of(MessageType t);
+/// The words in which status, pages and figures tell these; "" for a value that this build does not know.
+std::string_view name_of(ReplicaState s);
+std::string_view name_of(NodeCondition c);
 
 template <class... F>
 struct overloaded : F... {

@@ -215,8 +215,6 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
       [&](client::ClientMachine& m, Time now, client::Token t) { m.status(now, t, with_logs, s.deadline(now)); });
   if (!found) return std::unexpected(found.error());
   static constexpr const char* roles[] = {"", "follower", "candidate", "leader"};
-  static constexpr const char* nodes[] = {"", "up", "lagging", "suspect", "unreachable"};
-  static constexpr const char* replicas[] = {"", "streaming", "lagging", "suspect", "unreachable"};
   const auto word = [](const auto& table, auto e) {
     const auto i = static_cast<std::size_t>(e);
     return std::string(i < std::size(table) ? table[i] : "");
@@ -238,10 +236,11 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
     r.cluster = q.cluster_name;
     r.sequencers.push_back({q.id.value, address_of(q.id), word(roles, q.role), q.raft_term.value, q.protocol});
     if (q.role != RaftRole::leader) continue;
-    for (const StorageStatus& n : q.storage) r.storage.push_back({n.id.value, n.address, word(nodes, n.state), n.staged_bytes});
+    for (const StorageStatus& n : q.storage)
+      r.storage.push_back({n.id.value, n.address, std::string(name_of(n.condition)), n.staged_bytes});
     for (const LogStatus& l : q.logs) {
       ClusterReport::LogReport log{l.name, l.first.value, l.committed.value, l.term.value, l.write_quorum, {}, state_of(l)};
-      for (const ReplicaStatus& p : l.replicas) log.replicas.push_back({p.node.value, p.durable.value, word(replicas, p.state)});
+      for (const ReplicaStatus& p : l.replicas) log.replicas.push_back({p.node.value, p.durable.value, std::string(name_of(p.state))});
       r.logs.push_back(std::move(log));
     }
   }

@@ -18,15 +18,13 @@ constexpr std::size_t named_max = 3;  // logs that a sentence names
 
 bool is_fine(const std::string& state) { return state == "up" || state == "streaming" || state == "leader" || state == "follower"; }
 bool is_settled(const LogReport& l) { return l.state != "creating" && l.state != "deleting"; }
-std::size_t streaming(const LogReport& l) {
-  return static_cast<std::size_t>(std::count_if(l.replicas.begin(), l.replicas.end(), [](const Replica& p) { return is_fine(p.state); }));
+std::size_t count(const LogReport& l, std::string_view state) {
+  return static_cast<std::size_t>(std::count_if(l.replicas.begin(), l.replicas.end(), [&](const Replica& p) { return p.state == state; }));
 }
+std::size_t streaming(const LogReport& l) { return count(l, "streaming"); }
 
 /// Those that may come into step.
-std::size_t present(const LogReport& l) {
-  return static_cast<std::size_t>(
-      std::count_if(l.replicas.begin(), l.replicas.end(), [](const Replica& p) { return is_fine(p.state) || p.state == "lagging"; }));
-}
+std::size_t present(const LogReport& l) { return streaming(l) + count(l, "lagging") + count(l, "newcomer"); }
 
 /// "a, b, c and 7 more".
 std::string some_of(const std::vector<std::string>& names) {
@@ -58,8 +56,12 @@ std::vector<std::string> wrongs_of(const ClusterReport& r) {
   std::vector<std::string> out;
   for (const auto& s : r.sequencers)
     if (!is_fine(s.role)) out.push_back(fmt::format("sequencer {} {}", s.id, s.role));
-  for (const auto& n : r.storage)
-    if (!is_fine(n.state)) out.push_back(fmt::format("storage {} {}", n.id, n.state));
+  for (const auto& n : r.storage) {
+    if (n.state == "foreign_disk")
+      out.push_back(fmt::format("storage {0} came with another disk (gone for good? loglog nodes replace-disk {0})", n.id));
+    else if (n.state == "data_loss") out.push_back(fmt::format("storage {} lost data that it had acknowledged (see its log)", n.id));
+    else if (!is_fine(n.state)) out.push_back(fmt::format("storage {} {}", n.id, n.state));
+  }
   std::vector<std::string> thin;
   for (const LogReport& l : r.logs)
     if (is_settled(l) && streaming(l) < l.replicas.size()) thin.push_back(l.name);
@@ -70,10 +72,11 @@ std::vector<std::string> wrongs_of(const ClusterReport& r) {
 
 /// Logs that take no appends, by the reason.
 std::vector<std::string> stops_of(const ClusterReport& r) {
-  std::vector<std::string> halted, few, recovering;
+  std::vector<std::string> halted, lost, few, recovering;
   for (const LogReport& l : r.logs) {
     if (!is_settled(l)) continue;
     if (l.state == "halted") halted.push_back(l.name);
+    else if (l.state != "open" && count(l, "newcomer") >= l.write_quorum) lost.push_back(l.name);
     else if ((l.state == "open" ? streaming(l) : present(l)) < l.write_quorum)
       few.push_back(fmt::format("{} ({} of {} replicas, {} needed)", l.name, streaming(l), l.replicas.size(), l.write_quorum));
     else if (l.state != "open") recovering.push_back(l.name);
@@ -82,6 +85,9 @@ std::vector<std::string> stops_of(const ClusterReport& r) {
   if (!halted.empty())
     out.push_back(
         fmt::format("halted, its replicas contradict each other: {}; appends are refused, see the alarms of the nodes", some_of(halted)));
+  if (!lost.empty())
+    out.push_back(fmt::format(
+        "too many disks replaced at once: {}; nobody knows all that was acknowledged, and no appends are taken any more", some_of(lost)));
   if (!few.empty()) out.push_back(fmt::format("too few replicas: {}; appends wait", some_of(few)));
   if (!recovering.empty()) out.push_back(fmt::format("being recovered: {}; appends wait", some_of(recovering)));
   return out;
@@ -91,7 +97,9 @@ Colour colour_of(Health h) { return h == Health::healthy ? Colour::green : h == 
 Colour colour_of(const std::string& state) {
   if (state == "up" || state == "streaming" || state == "leader" || state == "open") return Colour::green;
   if (state == "follower") return Colour::plain;
-  return state == "unreachable" || state == "halted" || state == "suspect" ? Colour::red : Colour::yellow;
+  for (const char* bad : {"unreachable", "suspect", "halted", "foreign_disk", "data_loss"})
+    if (state == bad) return Colour::red;
+  return Colour::yellow;
 }
 
 std::vector<Cell> head(std::initializer_list<const char*> words) {

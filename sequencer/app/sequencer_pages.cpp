@@ -51,10 +51,10 @@ void add_cluster(PrometheusText& t, const Report& r) {
   t.gauge("loglog_sequencer_storage_nodes",
           "Registered storage nodes by state, as the leader sees them; none of a sequencer that does not lead.");
   if (r.term != Term{})
-    for (const auto& [state, name] : {std::pair(NodeState::up, "up"), std::pair(NodeState::lagging, "lagging"),
-                                      std::pair(NodeState::suspect, "suspect"), std::pair(NodeState::unreachable, "unreachable")}) {
-      const auto n = r.nodes.find(state);
-      t.value(n == r.nodes.end() ? std::uint64_t{0} : n->second, {{"state", name}});
+    for (const NodeCondition c : {NodeCondition::up, NodeCondition::lagging, NodeCondition::suspect, NodeCondition::unreachable,
+                                  NodeCondition::foreign_disk, NodeCondition::data_loss}) {
+      const auto n = r.nodes.find(c);
+      t.value(n == r.nodes.end() ? std::uint64_t{0} : n->second, {{"state", name_of(c)}});
     }
   t.gauge("loglog_sequencer_logs", "Logs of the cluster.").value(r.logs_in_all);
   t.gauge("loglog_sequencer_open_logs", "Those that take appends, as the leader knows; 0 of a sequencer that does not lead.")

@@ -37,16 +37,6 @@ const char* word(ClusterPicture::Source s) {
   static constexpr const char* words[] = {"leads", "leader_told", "leader_silent", "no_leader"};
   return words[static_cast<std::size_t>(s)];
 }
-const char* word(NodeCondition c) {
-  static constexpr const char* words[] = {"", "up", "lagging", "suspect", "unreachable", "foreign_disk", "data_loss"};
-  const auto i = static_cast<std::size_t>(c);
-  return i < std::size(words) ? words[i] : "";
-}
-const char* word(ReplicaState s) {
-  static constexpr const char* words[] = {"", "streaming", "lagging", "suspect", "unreachable"};
-  const auto i = static_cast<std::size_t>(s);
-  return i < std::size(words) ? words[i] : "";
-}
 const char* word(const LogSeen& l) {
   if (l.state == LogState::creating) return "creating";
   if (l.state == LogState::deleting) return "deleting";
@@ -67,7 +57,7 @@ void put_sequencer(std::string& out, const SequencerSeen& s, const Overview& o) 
 void put_node(std::string& out, const NodeSeen& n) {
   put(out,
       R"({{"id": {}, "address": {}, "condition": "{}", "silent_ms": {}, "staged_bytes": {}, "staged_bytes_max": {}, "logs_without_space": {}}})",
-      n.id.value, json_string(n.address), word(n.condition), or_null(n.silent_ms != never_heard, n.silent_ms), n.staged_bytes,
+      n.id.value, json_string(n.address), name_of(n.condition), or_null(n.silent_ms != never_heard, n.silent_ms), n.staged_bytes,
       or_null(n.staged_bytes_max > 0, n.staged_bytes_max), n.logs_without_space);
 }
 
@@ -75,7 +65,7 @@ void put_node(std::string& out, const NodeSeen& n) {
 void put_replica(std::string& out, const ReplicaSeen& r, const LogSeen& l, bool offsets) {
   const bool known = offsets && (r.durable > Offset{} || r.state == ReplicaState::streaming);
   const std::uint64_t behind = l.committed > r.durable ? l.committed - r.durable : 0;
-  put(out, R"({{"node": {}, "state": "{}", "durable": {}, "behind_bytes": {}, "behind_ms": {}}})", r.node.value, word(r.state),
+  put(out, R"({{"node": {}, "state": "{}", "durable": {}, "behind_bytes": {}, "behind_ms": {}}})", r.node.value, name_of(r.state),
       or_null(known, r.durable.value), or_null(known, behind), r.behind_ms);
 }
 

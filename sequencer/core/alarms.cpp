@@ -116,26 +116,33 @@ class Finder {
           "--staging-bytes.");
   }
 
-  static std::size_t streaming(const LogSeen& l) {
-    return static_cast<std::size_t>(std::ranges::count(l.replicas, ReplicaState::streaming, &ReplicaSeen::state));
+  static std::size_t count(const LogSeen& l, ReplicaState s) {
+    return static_cast<std::size_t>(std::ranges::count(l.replicas, s, &ReplicaSeen::state));
   }
+  static std::size_t streaming(const LogSeen& l) { return count(l, ReplicaState::streaming); }
 
   // One alarm for all logs in the same trouble: a dead node is in many of them.
   void logs() {
-    std::vector<const LogSeen*> halted, below, recovering, no_spare;
+    std::vector<const LogSeen*> halted, lost, below, recovering, no_spare;
     for (const LogSeen& l : o_.logs) {
       if (l.state != LogState::open) continue;
       const std::size_t w = l.write_quorum;
-      const auto down = static_cast<std::size_t>(std::ranges::count_if(
-          l.replicas, [](const ReplicaSeen& r) { return r.state == ReplicaState::unreachable || r.state == ReplicaState::suspect; }));
+      const std::size_t newcomers = count(l, ReplicaState::newcomer);
+      const std::size_t there = l.replicas.size() - count(l, ReplicaState::unreachable) - count(l, ReplicaState::suspect);
       if (l.halted) halted.push_back(&l);
-      else if (l.open ? streaming(l) < w : l.replicas.size() - down < std::max(w, l.replicas.size() - w + 1)) below.push_back(&l);
+      else if (!l.open && newcomers >= w) lost.push_back(&l);
+      else if (l.open ? streaming(l) < w : there < w || there - newcomers < l.replicas.size() - w + 1) below.push_back(&l);
       else if (!l.open) recovering.push_back(&l);
       else if (streaming(l) == w && w < l.replicas.size()) no_spare.push_back(&l);
     }
     if (!halted.empty())
       add("log-halted", fmt::format("{} halted: {} replicas contradict each other.", names(halted), its(halted)),
           "Stop the storage nodes that hold it, keep copies of their directories, and compare the segments with loglog inspect.");
+    if (!lost.empty())
+      add("log-lost-quorum",
+          fmt::format("So many disks with {} were replaced that nobody knows all that was acknowledged. No appends are taken any more.",
+                      names(lost)),
+          "Save what can still be read: loglog read NAME. Then delete the log, make it anew, and append what was saved.");
     if (!below.empty())
       add("log-below-quorum",
           below.size() == 1 ? fmt::format("Appends to {} wait: {} of {} replicas take them, and {} are needed.", below[0]->name,

@@ -55,6 +55,9 @@ inline constexpr std::array alarm_kinds{
               "wait."},
     AlarmKind{"log-halted", Severity::critical,
               "Replicas of a log contradict each other, so the log takes no appends rather than lose what was acknowledged."},
+    AlarmKind{"log-lost-quorum", Severity::critical,
+              "The disks of so many replicas of a log were replaced at once that nobody knows all that was acknowledged. The log takes no "
+              "appends any more; what the replicas that are left know as committed can be read."},
     AlarmKind{"log-below-quorum", Severity::critical,
               "Fewer replicas of a log take appends than its write quorum, so appends to it wait, or end as unknown at their deadline."},
     AlarmKind{"log-recovering", Severity::warning,

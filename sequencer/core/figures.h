@@ -52,7 +52,7 @@ struct Report {
   Term term;                                             ///< it leads in; 0: it does not
   RaftIndex metadata_version;
   std::uint64_t clients = 0, sequencers = 0, storage = 0;  ///< connected
-  std::map<NodeState, std::uint64_t> nodes;                ///< while it leads: registered storage nodes by state
+  std::map<NodeCondition, std::uint64_t> nodes;            ///< while it leads: registered storage nodes by condition
   std::uint64_t logs_in_all = 0, logs_open = 0, logs_halted = 0;
   std::vector<LogReport> logs;  ///< while it leads: those whose term has begun, at most logs_shown_max
 };

@@ -401,6 +401,7 @@ ReplicaState LogTerm::state_of(const Replica& r) {
   if (r.at == At::lost) return ReplicaState::suspect;
   if (r.at == At::absent) return ReplicaState::unreachable;
   if (r.at == At::streaming) return ReplicaState::streaming;
+  if (r.newcomer) return ReplicaState::newcomer;
   return r.state && r.state->suspect ? ReplicaState::suspect : ReplicaState::lagging;
 }
 

@@ -43,9 +43,8 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   s.term = term_ != Term{} ? term_ : metadata_.state().last_term;
   if (term_ != Term{}) {
     for (const StorageInfo& info : metadata_.state().storage) {
-      const auto n = nodes_.find(info.id);
-      const bool heard = n != nodes_.end() && heard_lately(n->second);
-      s.storage.push_back({info.id, info.address, state_of(info.id), heard ? n->second.staged_bytes : 0});
+      const NodeSeen n = see(info);
+      s.storage.push_back({n.id, n.address, n.condition, n.condition == NodeCondition::unreachable ? 0 : n.staged_bytes});
     }
     if (m.logs) {
       for (const LogInfo& l : metadata_.state().logs) {
@@ -69,13 +68,6 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   to_client(c, std::move(s));
 }
 
-NodeState SequencerMachine::state_of(NodeId id) const {
-  const auto n = nodes_.find(id);
-  if (n == nodes_.end() || !heard_lately(n->second)) return NodeState::unreachable;
-  if (n->second.suspect || n->second.refused) return NodeState::suspect;
-  return n->second.sealed ? NodeState::up : NodeState::lagging;
-}
-
 Report SequencerMachine::report(Time now) const {
   Report r{.counted = figures_,
            .role = raft_.role(),
@@ -90,7 +82,7 @@ Report SequencerMachine::report(Time now) const {
            .logs = {}};
   for (const auto& [id, c] : connections_) ++(c.role == Role::client ? r.clients : c.role == Role::sequencer ? r.sequencers : r.storage);
   if (term_ == Term{}) return r;
-  for (const StorageInfo& s : metadata_.state().storage) ++r.nodes[state_of(s.id)];
+  for (const StorageInfo& s : metadata_.state().storage) ++r.nodes[see(s).condition];
   for (const auto& [id, slot] : logs_) {
     if (!slot.term) continue;
     if (slot.term->serves()) ++r.logs_open;

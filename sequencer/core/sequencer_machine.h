@@ -241,7 +241,6 @@ class SequencerMachine final : private LogHost {
   std::string log_that_needs_disk(NodeId node) const;
   void on(const Client& c, const GetMetadata& m);
   void on(const Client& c, const GetStatus& m);
-  NodeState state_of(NodeId id) const;
   void on(const Client& c, const GetOverview& m);
   std::vector<Member> choose_members(std::size_t n);
   bool leads_or_refuses(const Client& c);

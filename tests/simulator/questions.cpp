@@ -140,7 +140,7 @@ std::string Questions::amiss(const client::ClusterStatus& s) const {
     if (q.leader != leader->id) return fmt::format("sequencer {} takes {} for the leader", q.id.value, q.leader.value);
   if (leader->storage.size() != world_.storage.size()) return fmt::format("{} storage nodes are named", leader->storage.size());
   for (const StorageStatus& n : leader->storage)
-    if (n.state != NodeState::up) return fmt::format("node {} is called {}", n.id.value, static_cast<int>(n.state));
+    if (n.condition != NodeCondition::up) return fmt::format("node {} is called {}", n.id.value, name_of(n.condition));
   for (int i = 1; i <= logs_; ++i) {
     const auto l =
         std::find_if(leader->logs.begin(), leader->logs.end(), [&](const LogStatus& x) { return x.name == fmt::format("log{}", i); });

@@ -147,13 +147,13 @@ struct ClusterReport {
   struct Storage {
     std::uint32_t id = 0;
     std::string address;
-    std::string state;  ///< up, lagging, suspect, unreachable
+    std::string state;  ///< up, lagging, suspect, unreachable, foreign_disk, data_loss: as on the status page
     std::uint64_t staged_bytes = 0;
   };
   struct Replica {
     std::uint32_t id = 0;
     EntryOffset durable = 0;
-    std::string state;
+    std::string state;  ///< streaming, lagging, suspect, unreachable, newcomer: on a replaced disk, and not taken in yet
   };
   struct LogReport {
     std::string name;
@@ -332,10 +332,10 @@ class Client {
   std::expected<LogDetails, CallError> set_retention(const std::string& name, std::uint64_t bytes, std::chrono::milliseconds age);
   std::expected<ClusterReport, CallError> status(bool with_logs = true);
   /// The disk of storage node `node` is gone for good, and the node runs again with an empty data directory: from now on that is the
-  /// member of its logs, and it is copied full from their other replicas (status() shows it `lagging` until then). The old disk is never
-  /// taken back. Errors: invalid_argument where the node does not come with another disk, or fewer than N - W + 1 other replicas of a log
-  /// are up, so that something acknowledged may be on that disk alone; `force` gives that up. Asked again it is done, or, once
-  /// the node is back, finds nothing to replace.
+  /// member of its logs, and it is copied full from their other replicas (status() shows it as `newcomer`, then `lagging`). The old disk is
+  /// never taken back. Errors: invalid_argument where the node does not come with another disk, or fewer than N - W + 1 other replicas of a
+  /// log are up, so that something acknowledged may be on that disk alone; `force` gives that up. Asked again it is done, or, once the node
+  /// is back, finds nothing to replace.
   std::expected<void, CallError> replace_disk(std::uint32_t node, bool force = false);
 
   /// What this client has done so far. Asks the client's thread, not the cluster; may be called in a callback.

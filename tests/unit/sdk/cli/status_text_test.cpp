@@ -40,6 +40,16 @@ TEST_CASE("status: what is away but not needed degrades") {
     r.logs[0].replicas[1].state = "lagging";
     CHECK(health_of(r).sentence == "replicas of events are not in step; appends and reads go on, no storage node and 1 sequencer may fail");
   }
+  SUBCASE("a disk") {
+    r.storage[2].state = "foreign_disk";
+    r.logs[0].replicas[2].state = "unreachable";
+    CHECK(has(health_of(r).sentence,
+              "storage 3 came with another disk (gone for good? loglog nodes replace-disk 3); appends and reads go on"));
+  }
+  SUBCASE("what a disk held") {
+    r.storage[2].state = "data_loss";
+    CHECK(has(health_of(r).sentence, "storage 3 lost data that it had acknowledged (see its log); appends and reads go on"));
+  }
   CHECK(health_of(r).health == Health::degraded);
 }
 
@@ -59,6 +69,13 @@ TEST_CASE("status: what stops appends is not serving, and says what still goes o
   SUBCASE("too few replicas") {
     for (std::size_t i = 1; i < 3; ++i) r.storage[i].state = r.logs[0].replicas[i].state = "unreachable";
     said = "too few replicas: events (1 of 3 replicas, 2 needed); appends wait (storage 2 unreachable, storage 3 unreachable)";
+  }
+  SUBCASE("too many newcomers") {
+    for (auto& l : r.logs) l.state = "recovering";
+    r.logs[0].replicas[0].state = "newcomer";
+    CHECK(has(health_of(r).sentence, "being recovered: events"));
+    r.logs[0].replicas[2].state = "newcomer";
+    said = "too many disks replaced at once: events; nobody knows all that was acknowledged, and no appends are taken any more";
   }
   SUBCASE("halted") {
     r.logs[0].state = "halted";

@@ -128,6 +128,22 @@ TEST_CASE("alarms: a storage node that is lost, and a second one") {
   for (const Alarm& a : alarms_of(p)) CHECK(!a.action.empty());
 }
 
+TEST_CASE("alarms: a log in recovery waits for what may come back, or for ever") {
+  ClusterPicture p = healthy();
+  LogSeen& l = p.overview.logs[0];
+  l.open = false;
+  for (ReplicaSeen& r : l.replicas) r.state = ReplicaState::lagging;
+  CHECK(ids(p) == "log-recovering");
+  l.replicas[0].state = ReplicaState::newcomer;  // the other two know
+  CHECK(ids(p) == "log-recovering");
+  lose_replica(p, 2);  // and comes back, or not
+  CHECK(ids(p) == "log-below-quorum node-unreachable");
+  l.replicas[1].state = ReplicaState::newcomer;  // whatever comes back
+  CHECK(ids(p) == "log-lost-quorum node-unreachable");
+  CHECK(said(p, "log-lost-quorum") ==
+        "So many disks with events were replaced that nobody knows all that was acknowledged. No appends are taken any more.");
+}
+
 TEST_CASE("alarms: a log that needs every replica has none to spare, and that is as it was made") {
   ClusterPicture p = healthy();
   p.overview.logs[0].write_quorum = 3;

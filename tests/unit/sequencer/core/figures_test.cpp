@@ -48,7 +48,7 @@ TEST_CASE("figures of a sequencer: commits, their latency, and what is refused")
   CHECK(r.leader == SequencerId{1});
   CHECK(r.clients == 1);
   CHECK(r.storage == 3);
-  CHECK(r.nodes.at(NodeState::up) == 3);
+  CHECK(r.nodes.at(NodeCondition::up) == 3);
   CHECK(r.logs_in_all == 1);
   CHECK(r.logs_open == 1);
   CHECK(r.counted.log_terms == 1);

@@ -245,6 +245,24 @@ TEST_CASE("replaced disk: what a node refuses of the term before begins no furth
   CHECK(r.open() == s.term);
 }
 
+TEST_CASE("replaced disk: two of three by force leave a log that is shown as lost") {
+  Replaced r;
+  REQUIRE(r.append(r.open(), 1));
+  for (const int i : {2, 3}) r.lose_disk(i);
+  REQUIRE(!r.replace(2, true));
+  r.f.connect(2);
+  REQUIRE(!r.replace(3, true));
+  r.f.connect(3);
+  r.f.pass(300ms);
+  CHECK(r.open() == Term{});
+  const auto logs = r.f.machine->overview(1).logs;
+  REQUIRE(logs.size() == 1);
+  CHECK(!logs[0].open);
+  CHECK(logs[0].replicas[0].state == ReplicaState::lagging);
+  CHECK(logs[0].replicas[1].state == ReplicaState::newcomer);
+  CHECK(logs[0].replicas[2].state == ReplicaState::newcomer);
+}
+
 TEST_CASE("replaced disk: by force, where the others are gone, the log waits for them") {
   Replaced r;
   REQUIRE(r.append(r.open(), 1));
