@@ -31,12 +31,16 @@ class FileEngine {
   virtual const char* name() const = 0;
 };
 
+/// Flushes of different logs that wait for the disk together cost it little more than one: of a hundred logs on two processors, 8 at once
+/// gave a tenth less than 16, and 32 no more.
+inline constexpr unsigned flushes_at_once = 16;
+
 /// How completions get back to the driver's thread.
 using PostToDriver = std::function<void(std::function<void()>)>;
 /// Runs the work on the loop's thread whenever the descriptor is readable, until what it returns goes.
 using WatchReadable = std::function<std::shared_ptr<void>(int descriptor, std::function<void()> work)>;
 
-/// Three threads: one for what the strands wait for, one for reads, one for preparing and trimming.
+/// Threads: up to 16 for what the strands wait for, one for reads, one for preparing and trimming.
 std::unique_ptr<FileEngine> make_thread_engine(SegmentDirectory& directory, const PostToDriver& post);
 
 }  // namespace loglog::storage

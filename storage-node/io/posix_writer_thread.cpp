@@ -1,8 +1,9 @@
-// The engine where io_uring is forbidden: blocking calls on three threads.
+// The engine where io_uring is forbidden, as in many containers: blocking calls on threads.
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "storage-node/io/file_engine.h"
 #include "storage-node/io/posix_segment_directory.h"
@@ -10,21 +11,23 @@
 namespace loglog::storage {
 namespace {
 
-class Worker {
+/// Threads for one kind of work: begun as they are wanted, at most `most`.
+class Workers {
  public:
-  Worker(SegmentDirectory& directory, PostToDriver post) : directory_(directory), post_(std::move(post)), thread_([this] { run(); }) {}
-  ~Worker() {
+  Workers(SegmentDirectory& directory, PostToDriver post, std::size_t most) : directory_(directory), post_(std::move(post)), most_(most) {}
+  ~Workers() {
     {
       std::lock_guard lock(mutex_);
       stopping_ = true;
     }
-    wanted_.notify_one();
-    thread_.join();
+    wanted_.notify_all();
+    for (std::thread& t : threads_) t.join();
   }
   void add(DiskOperation op, FileEngine::Done done) {
     {
       std::lock_guard lock(mutex_);
       jobs_.push_back({std::move(op), std::move(done)});
+      if (jobs_.size() > idle_ && threads_.size() < most_) threads_.emplace_back([this] { run(); });
     }
     wanted_.notify_one();
   }
@@ -37,7 +40,9 @@ class Worker {
   void run() {
     for (;;) {
       std::unique_lock lock(mutex_);
+      ++idle_;
       wanted_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      --idle_;
       if (stopping_) return;  // what was not begun is as if the process had died before it
       Job job = std::move(jobs_.front());
       jobs_.pop_front();
@@ -48,29 +53,31 @@ class Worker {
 
   SegmentDirectory& directory_;
   PostToDriver post_;
+  const std::size_t most_;
   std::mutex mutex_;
   std::condition_variable wanted_;
   std::deque<Job> jobs_;
+  std::size_t idle_ = 0;  // wait for a job, or were woken for one and have not taken it yet
   bool stopping_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;  // of the driver's thread alone
 };
 
 class ThreadEngine final : public FileEngine {
  public:
   ThreadEngine(SegmentDirectory& directory, const PostToDriver& post)
-      : writer_(directory, post), reader_(directory, post), preparer_(directory, post) {}
+      : writers_(directory, post, flushes_at_once), reader_(directory, post, 1), preparer_(directory, post, 1) {}
   void start(DiskOperation op, Done done) override {
     // A preparation writes a whole segment, a trim may remove many: nobody waits behind them.
-    Worker& worker = std::holds_alternative<ReadSegment>(op) ? reader_ : beside_strand(op) ? preparer_ : writer_;
-    worker.add(std::move(op), std::move(done));
+    Workers& workers = std::holds_alternative<ReadSegment>(op) ? reader_ : beside_strand(op) ? preparer_ : writers_;
+    workers.add(std::move(op), std::move(done));
   }
   void submit() override {}
   const char* name() const override { return "threads"; }
 
  private:
-  Worker writer_;
-  Worker reader_;
-  Worker preparer_;
+  Workers writers_;
+  Workers reader_;
+  Workers preparer_;
 };
 
 }  // namespace

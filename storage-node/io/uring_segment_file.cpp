@@ -44,6 +44,12 @@ class UringEngine final : public FileEngine {
     // Completions wait until the loop comes round: nothing need interrupt it. Kernels before 5.19 do not know the flag.
     if (io_uring_queue_init(ring_entries, &ring_, IORING_SETUP_COOP_TASKRUN) != 0 && io_uring_queue_init(ring_entries, &ring_, 0) != 0)
       return false;
+    // A flush waits in a worker of the kernel, which has four for each processor. Kernels before 5.15 cannot be told.
+    unsigned workers[2] = {0, 0};
+    if (io_uring_register_iowq_max_workers(&ring_, workers) == 0 && workers[0] < flushes_at_once) {
+      workers[0] = flushes_at_once;
+      io_uring_register_iowq_max_workers(&ring_, workers);
+    }
     event_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (event_ < 0 || io_uring_register_eventfd(&ring_, event_) != 0) {
       io_uring_queue_exit(&ring_);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "proto-spec/disk/segment.h"
 #include "proto-spec/transport/uv_loop.h"
@@ -255,6 +256,44 @@ void suite(bool uring, bool direct) {
       CHECK(fs::exists(folder / "tombstone"));
       CHECK_FALSE(fs::exists(folder / "next"));
       CHECK_FALSE(fs::exists(folder / "preparing"));
+    }
+  }
+  SUBCASE("many logs at once, more than a ring has room for: each log's groups in their order") {
+    constexpr std::uint64_t logs = 150, groups = 5;
+    constexpr std::size_t size = 700;
+    std::uint64_t left = logs;
+    const auto group_of = [](std::uint64_t i, std::uint64_t n) { return pattern(size, static_cast<unsigned char>(7 * i + n)); };
+    // The next operation of log `i`, of which `n` are done.
+    std::function<void(std::uint64_t, std::uint64_t)> go_on = [&](std::uint64_t i, std::uint64_t n) {
+      const LogId log{1000 + i};
+      const std::uint64_t at = n < 3 ? 0 : (n - 3) * size;
+      DiskOperation op = MakeLog{log, Bytes::copy_of("info")};
+      if (n == 1) op = PrepareNext{log, file_size, true};
+      else if (n == 2) op = OpenSegment{log, Offset{0}, header_of(Offset{0})};
+      else if (n > 2)
+        op = WriteGroup{log,
+                        Offset{0},
+                        segment_header_size + at,
+                        {group_of(i, n - 3)},
+                        marks_slot_at[n % 2],
+                        encode_marks({n, Offset{at}, Chain{3}, Offset{}}),
+                        true};
+      b.engine->start(std::move(op), [&, i, n](FileEngine::Outcome o) {
+        CHECK_MESSAGE(o.error == Errc::ok, o.detail);
+        if (n + 1 < 3 + groups && o.error == Errc::ok) go_on(i, n + 1);
+        else if (--left == 0) b.loop.stop();
+        b.engine->submit();
+      });
+    };
+    for (std::uint64_t i = 0; i < logs; ++i) go_on(i, 0);
+    b.engine->submit();
+    b.loop.run();
+    for (std::uint64_t i = 0; i < logs; ++i) {
+      const auto r = b.run(ReadSegment{LogId{1000 + i}, Offset{0}, segment_header_size, groups * size});
+      REQUIRE(r.data.size() == groups * size);
+      for (std::uint64_t n = 0; n < groups; ++n) CHECK(r.data.slice(n * size, size) == group_of(i, n));
+      const auto header = b.run(ReadSegment{LogId{1000 + i}, Offset{0}, 0, segment_header_size});
+      CHECK(decode_marks(header.data)->durable == Offset{(groups - 1) * size});
     }
   }
   SUBCASE("promises, small files, repair") {
