@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <thread>
 #include <vector>
 
@@ -44,8 +45,11 @@ class Socket {
   std::string hear() const {
     std::string all;
     char piece[4096];
-    for (ssize_t n = 0; (n = ::recv(fd_, piece, sizeof piece, 0)) > 0;) all.append(piece, static_cast<std::size_t>(n));
-    return all;
+    for (;;) {
+      const ssize_t n = ::recv(fd_, piece, sizeof piece, 0);
+      if (n > 0) all.append(piece, static_cast<std::size_t>(n));
+      else if (n == 0 || errno != EINTR) return all;  // a ring that this thread closed may still interrupt it
+    }
   }
 
  private:
