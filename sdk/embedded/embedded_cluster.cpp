@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <optional>
 #include <random>
 #include <thread>
 #include <vector>
@@ -48,6 +49,32 @@ Result<std::vector<std::string>> http_listen(const std::string& first, std::size
   return out;
 }
 
+std::string folder(const EmbeddedOptions& o, const char* role, std::uint32_t i) { return fmt::format("{}/{}-{}", o.data, role, i); }
+
+std::uint32_t found(const EmbeddedOptions& o, const char* role) {
+  std::uint32_t n = 0;
+  while (std::filesystem::exists(folder(o, role, n + 1))) ++n;
+  return n;
+}
+
+/// Makes the folders of all nodes. Refused: the data are those of a cluster that these nodes cannot be.
+std::optional<std::string> take_folders(const EmbeddedOptions& o) {
+  const std::uint32_t sequencers = found(o, "sequencer"), storage = found(o, "storage");
+  if (sequencers != 0 && sequencers != o.sequencers)
+    return fmt::format(
+        "{} has the data of {} sequencers and {} are to run: the set of sequencers stays as it was made; run {}, or name another folder",
+        o.data, sequencers, o.sequencers, sequencers);
+  if (storage > o.storage)
+    return fmt::format(
+        "{} has the data of {} storage nodes and {} are to run: logs would lack replicas; run {} or more, or name another folder", o.data,
+        storage, o.storage, storage);
+  std::error_code error;
+  for (std::uint32_t i = 1; i <= o.sequencers && !error; ++i) std::filesystem::create_directories(folder(o, "sequencer", i), error);
+  for (std::uint32_t i = 1; i <= o.storage && !error; ++i) std::filesystem::create_directories(folder(o, "storage", i), error);
+  if (error) return fmt::format("{}: {}", o.data, error.message());
+  return std::nullopt;
+}
+
 }  // namespace
 
 struct EmbeddedCluster::State {
@@ -87,9 +114,7 @@ std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions
   }
   const auto http = http_listen(o.http, o.sequencers + o.storage);
   if (!http) return refused(http.error());
-  std::error_code error;
-  std::filesystem::create_directories(o.data, error);
-  if (error) return refused(fmt::format("{}: {}", o.data, error.message()));
+  if (auto why = take_folders(o)) return refused(std::move(*why));
 
   std::vector<StorageInfo> node_list;
   for (std::uint32_t i = 1; i <= o.storage; ++i) {
@@ -97,7 +122,7 @@ std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions
     n.id = i;
     n.cluster_name = o.name;
     n.listen = o.listen.empty() ? fmt::format("{}-storage-{}", local, i) : host + ":0";  // clients learn it from the metadata
-    n.data = fmt::format("{}/storage-{}", o.data, i);
+    n.data = folder(o, "storage", i);
     n.http = (*http)[o.sequencers + i - 1];
     n.log_level = transport::LogLevel::warning;
     state->nodes.push_back(std::make_unique<storage::StorageNode>(n));
@@ -109,7 +134,7 @@ std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions
     s.id = i;
     s.cluster_name = o.name;
     s.listen = list[i - 1].address;
-    s.data = fmt::format("{}/sequencer-{}", o.data, i);
+    s.data = folder(o, "sequencer", i);
     s.sequencers = list;
     s.storage = node_list;
     s.http = (*http)[i - 1];

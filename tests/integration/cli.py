@@ -8,13 +8,14 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
 import termios
 import time
 
-from cluster import BIN, Cluster, check
+from cluster import BIN, Cluster, check, free_ports
 
 NOT_SERVING = 12
 ENTER, LEAVE = b"\x1b[?1049h\x1b[?25l", b"\x1b[?25h\x1b[?1049l"
@@ -219,7 +220,40 @@ def trouble(c):
     wait_status(c, 1, "loglog: ")
 
 
+def dev(data, *options, ready=True):
+    """`loglog dev` until it serves, or what it says instead."""
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    listen = () if "--listen" in options else ("--listen", address)
+    p = subprocess.Popen([str(BIN / "loglog"), "dev", "--data", data, *listen, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        if ready:
+            check(p.stdout.readline() == f"ready {address}\n".encode(), f"dev {options} serves")
+            p.terminate()
+        said = p.communicate(timeout=30)[1].decode()
+        check((p.returncode == 0) == ready, f"dev {options}: {p.returncode} {said}")
+        return said
+    finally:
+        p.kill()
+        p.wait()
+
+
+def dev_of_another_size():
+    """Data of a cluster of another size are refused, not waited for."""
+    with tempfile.TemporaryDirectory(prefix="loglog-test-") as d:
+        # A start that fails half way makes it no cluster of another size.
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            said = dev(d, "--listen", f"127.0.0.1:{taken.getsockname()[1]}", "--sequencers", "3", ready=False)
+            check("address" in said, said)
+        dev(d, "--sequencers", "3")
+        said = dev(d, ready=False)
+        check(f"{d} has the data of 3 sequencers and 1 are to run" in said, said)
+        said = dev(d, "--sequencers", "3", "--storage", "2", ready=False)
+        check(f"{d} has the data of 3 storage nodes and 2 are to run" in said, said)
+        dev(d, "--sequencers", "3", "--storage", "4")
+
+
 def main():
+    dev_of_another_size()
     help_text = subprocess.run([str(BIN / "loglog"), "status", "--help"], stdout=subprocess.PIPE, check=True).stdout.decode()
     check(f"{NOT_SERVING}  not serving" in help_text, help_text)
     with Cluster() as c:

@@ -26,8 +26,8 @@ struct EmbeddedOptions {
   std::string http = {};          ///< HOST:PORT where the first sequencer answers monitors (/metrics, /healthz, /readyz); each further
                                   ///< node takes the port after it, sequencers first, then storage nodes. Port 0 takes free ones.
                                   ///< Empty: none does
-  std::uint32_t sequencers = 1;   ///< 1, 3 or 5
-  std::uint32_t storage = 3;      ///< 1 to 9
+  std::uint32_t sequencers = 1;   ///< 1, 3 or 5; as many as the data directory was made with
+  std::uint32_t storage = 3;      ///< 1 to 9; never fewer than it was used with
 };
 
 /// Each node runs in a thread of its own until stop() or destruction. A disk that fails ends the whole process (K2).
