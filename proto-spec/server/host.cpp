@@ -1,10 +1,10 @@
 #include "proto-spec/server/host.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <utility>
 
+#include "proto-spec/transport/posix_descriptors.h"
 #include "proto-spec/transport/uv_connection.h"
 #include "proto-spec/vocabulary/exit_code.h"
 
@@ -64,18 +64,8 @@ void Host::stop_or_leave() {
   service_->begin_stop([this] { loop_.stop(); });
 }
 
-namespace {
-/// The usual soft limit, 1024, is there for programs that call select(). A server has a descriptor for each client and for each log in use.
-void take_all_descriptors() {
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max) return;
-  files.rlim_cur = files.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &files);  // where this fails, the process goes on with what it has
-}
-}  // namespace
-
 int Host::run_until_signal(const std::string& program, std::function<void(const transport::EventLog&)> on_hangup) {
-  take_all_descriptors();
+  transport::take_all_descriptors();
   // Before anybody can know that it serves.
   loop_.on_stop_signal([this] { stop_or_leave(); });
   loop_.on_hangup([this, on_hangup = std::move(on_hangup)] { on_hangup(log_); });
