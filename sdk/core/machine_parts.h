@@ -47,7 +47,8 @@ struct Question {
   Time deadline;
   /// Whether that answer ends the call (then it has completed it). Not asked for not_leader and the like.
   std::function<bool(Time, ConnectionId, Message&)> answer;
-  bool asked = false, repeated = false;
+  bool asked = false;
+  bool repeated = false;  ///< it was sent before, to somebody who may have done it
   Time due{};
   Errc last = Errc::unavailable;
 };

@@ -1,6 +1,9 @@
 // Plain questions: one request, one answer, asked again until the deadline.
 #include <algorithm>
+#include <memory>
+#include <utility>
 
+#include "proto-spec/vocabulary/check.h"
 #include "sdk/core/machine_parts.h"
 
 namespace loglog::client {
@@ -38,6 +41,7 @@ void ClientMachine::Parts::poll(Time at, Token t, Question& q) {
       question.repeated = true;
       view.not_leader(c, {});
     } else if (failed && retry_of(failed->error) != Retry::no) {
+      question.repeated = true;
       if (failed->error == Errc::not_leader) view.not_leader(c, {});
       else question.last = failed->error;
     } else if (const auto answer = question.answer; answer(then, c, *m)) {
@@ -98,17 +102,44 @@ void ClientMachine::create_log(Time now, Token token, std::string name, LogOptio
   });
 }
 
+/// T5: first which log has the name, then that one is deleted, by id: a request that comes late finds nothing where the name is a new
+/// log's.
 void ClientMachine::delete_log(Time now, Token token, std::string name, Time deadline) {
-  parts_->ask(now, token, DeleteLog{std::move(name)}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
-    const auto* f = std::get_if<Failed>(&m);
+  struct Asked {
+    LogId log{};         // 0: none yet
+    bool maybe = false;  // it may have gone by an attempt that was not answered
+  };
+  const auto answer = [p = parts_.get(), token, name, asked = std::make_shared<Asked>()](Time then, ConnectionId from, Message& m) {
     const auto q = p->questions.find(token);
-    // Where an answer was lost, "no such log" says that the first attempt was done.
-    const bool done = f && f->error == Errc::no_such_log && q != p->questions.end() && q->second.repeated;
-    if (std::holds_alternative<Done>(m) || done) p->complete(token, Succeeded{});
-    else if (f) p->fail(token, f->error, text_of(*f));
-    else return false;
+    check(q != p->questions.end(), "an answer belongs to a question");
+    const auto go_on = [&](Message next) {
+      q->second.message = std::move(next);
+      q->second.repeated = false;
+      q->second.due = then;
+      return false;
+    };
+    if (const auto* a = std::get_if<Metadata>(&m)) {
+      p->view.learn(from, *a);
+      if (!p->view.is_leader(from)) return false;
+      const auto l = std::ranges::find(a->metadata.logs, name, &LogInfo::name);
+      const bool there = l != a->metadata.logs.end();
+      if (there && (!asked->maybe || l->id == asked->log)) return go_on(DeleteLog{asked->log = l->id});
+      if (there) p->fail(token, Errc::no_such_log, name + ": the log that had this name is gone; another one has it now");
+      else if (asked->maybe) p->complete(token, Succeeded{});
+      else p->fail(token, Errc::no_such_log, name);
+    } else if (const auto* f = std::get_if<Failed>(&m); f != nullptr && f->error == Errc::no_such_log) {
+      asked->maybe = asked->maybe || q->second.repeated;
+      return go_on(GetMetadata{{name}, false});
+    } else if (f != nullptr) {
+      p->fail(token, f->error, text_of(*f));
+    } else if (std::holds_alternative<Done>(m)) {
+      p->complete(token, Succeeded{});
+    } else {
+      return false;
+    }
     return true;
-  });
+  };
+  parts_->ask(now, token, GetMetadata{{name}, false}, deadline, answer);
 }
 
 void ClientMachine::Parts::ask_for_log(Time at, Token t, Message m, Time deadline) {

@@ -146,11 +146,13 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
   propose(MakeLog{m.name, *options, std::move(members)}, c);
 }
 
+/// T5: by id, so that one that comes late finds nothing where the name is another log's by now.
 void SequencerMachine::on(const Client& c, const DeleteLog& m) {
   if (!leads_or_refuses(c)) return;
-  const LogInfo* l = metadata_.log(std::string_view(m.name));
-  if (l == nullptr) return answer_when_confirmed(c, m, Failed{Errc::no_such_log, m.name});
-  propose(MarkDeleting{l->id}, c);
+  const LogInfo* l = metadata_.log(m.log);
+  if (l == nullptr || l->state == LogState::deleting)
+    return answer_when_confirmed(c, m, Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
+  propose(MarkDeleting{m.log}, c);
 }
 
 /// R3: clamped to the committed offset here, never back where it is applied.

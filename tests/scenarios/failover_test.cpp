@@ -266,11 +266,11 @@ TEST_CASE("story: an old leader does not say that there is no log which its succ
 
   SUBCASE("to open it") { asks.send(OpenLog{log2}); }
   SUBCASE("its tail") { asks.send(GetTail{log2}); }
-  SUBCASE("to delete it") { asks.send(DeleteLog{"log2"}); }
+  SUBCASE("to delete it") { asks.send(DeleteLog{log2}); }
   SUBCASE("where it is") { asks.send(GetMetadata{{"log2"}, false}); }
   SUBCASE("a commit") { asks.send(Commit{log2, old.machine()->leading_term(), {}, {ProducerId{5}, Sequence{1}, 1, 100, RunDigest{6}}}); }
   SUBCASE("a log of that name, once it is gone") {
-    makes.send(DeleteLog{"log1"});
+    makes.send(DeleteLog{next.machine()->metadata().logs.at(0).id});
     s.until("log1 is deleted", [&] { return makes.got<Done>() != nullptr; });
     REQUIRE(old.machine()->role() == RaftRole::leader);
     asks.send(CreateLog{"log1", {}});

@@ -53,6 +53,8 @@ inline constexpr Promise follower{"a follower misses nothing", "a follower sees 
 inline constexpr Promise full_disk{"a full disk stops nobody", "what is written goes where space was reserved before"};
 inline constexpr Promise fresh_name{"a new log is empty",
                                     "a log created under a deleted one's name has another id and none of its entries"};
+inline constexpr Promise own_delete{"a log goes by its own delete",
+                                    "a log that was made goes only when it is deleted, not by a request for an older one of its name"};
 inline constexpr Promise refusals{"what is wrong is refused",
                                   "a wrong name, option or offset is refused with its reason, and nothing is made"};
 inline constexpr Promise status{"status tells what is",
@@ -81,7 +83,8 @@ inline constexpr std::array promises = {
     promise::one_leader, promise::ordered_once, promise::forward,   promise::ruler,      promise::trim_bounds, promise::trim_forward,
     promise::the_end,    promise::follower,     promise::full_disk, promise::fresh_name, promise::refusals,    promise::status,
     promise::ends,       promise::metadata,     promise::halts,     promise::steady,     promise::held_up,     promise::ahead,
-    promise::condition,  promise::in_the_way,   promise::fence,     promise::starts,     promise::progress,    promise::time};
+    promise::condition,  promise::in_the_way,   promise::fence,     promise::starts,     promise::progress,    promise::time,
+    promise::own_delete};
 
 /// What reports call an entry.
 std::string short_form(const std::string& payload);

@@ -404,10 +404,14 @@ void LogChurn::completed(const client::Completed& c) {
         violated(world_, promise::fresh_name, fmt::format("log {} was deleted and its id is given again", log_.value));
       return take(Step::appending);
     case Step::appending:
+      if (failure) still_there(failure->error.code);
       checkers_.append_ended(log_, payload_, c.result, process_.wall_ms());
       return take(world_.random.chance(1, 2) ? Step::appending : Step::reading);
     case Step::reading:
-      if (failure) return failure->error.code == Errc::no_such_log ? take(Step::deleting) : again();
+      if (failure) {
+        still_there(failure->error.code);
+        return again();
+      }
       for (const auto& e : std::get<client::Delivered>(c.result).entries) checkers_.entry_read(log_, e);
       return take(Step::deleting);
     case Step::deleting:
@@ -415,6 +419,12 @@ void LogChurn::completed(const client::Completed& c) {
       gone_.insert(log_);
       return take(Step::pausing);
   }
+}
+
+/// Nobody but this process deletes the log, and it has not begun to.
+void LogChurn::still_there(Errc e) {
+  if (e == Errc::no_such_log || e == Errc::log_deleted)
+    violated(world_, promise::own_delete, fmt::format("log {} is gone ({}), and was not deleted", log_.value, name_of(e)));
 }
 
 // ---- the end

@@ -133,6 +133,7 @@ class LogChurn {
   void ask();
   void completed(const client::Completed& c);
   void again();
+  void still_there(Errc e);
 
   World& world_;
   Checkers& checkers_;

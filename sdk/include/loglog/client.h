@@ -324,6 +324,8 @@ class Client {
   std::expected<Log, CallError> open_or_create_log(const std::string& name, CreateOptions options = {});
   std::expected<std::vector<LogDetails>, CallError> list_logs();
   std::expected<LogDetails, CallError> describe_log(const std::string& name);
+  /// The log that has the name, with all its entries, for good; one that is made under the name afterwards is another log. Errors:
+  /// no_such_log, also where that log went meanwhile and another one has the name now, which stays; unavailable.
   std::expected<void, CallError> delete_log(const std::string& name);
   /// Entries below `offset` may go; answers with the trim point in force (never past committed). Errors: not_an_entry where no
   /// entry begins at `offset`, and those of a read there where no replica could show it.

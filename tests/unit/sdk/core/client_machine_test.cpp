@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -46,6 +47,9 @@ struct Cluster {
   std::optional<Errc> no_segments;  // why nobody says where they are
   std::uint32_t sequencers = 1, leads = 1;
   std::map<std::string, std::string> said_at;  // what the metadata say instead of the address
+  std::optional<LogId> named = log_id;         // the log that has the name; nullopt: none
+  std::vector<LogId> deletes;
+  std::function<std::optional<Message>(LogId)> on_delete;  // nullopt: the answer is lost
 
   void append_to_log(Bytes frames, Term t) {
     Bytes all = Bytes::allocate(bytes.size() + frames.size());
@@ -76,12 +80,12 @@ struct Cluster {
     Metadata m;
     m.metadata.version = RaftIndex{1};
     for (std::uint32_t i = 1; i <= sequencers; ++i) m.metadata.sequencers.push_back({SequencerId{i}, "seq:" + std::to_string(i)});
-    LogInfo l{log_id, "log", LogState::open, {3, 2, 1 << 20, Durability::sync}, {}, Offset{}, Term{}};
+    LogInfo l{named.value_or(LogId{}), "log", LogState::open, {3, 2, 1 << 20, Durability::sync}, {}, Offset{}, Term{}};
     for (std::uint32_t i = 1; i <= 3; ++i) {
       m.metadata.storage.push_back({NodeId{i}, DiskId{i}, "n" + std::to_string(i)});
       l.members.push_back({NodeId{i}, DiskId{i}});
     }
-    m.metadata.logs = {l};
+    if (named) m.metadata.logs = {l};
     m.leader = SequencerId{leads};
     const auto rename = [this](auto& infos) {
       for (auto& i : infos)
@@ -122,6 +126,10 @@ struct Cluster {
       } else {
         commit({s.to, s.request, Commit{x->log, x->term, x->settled, x->run}});
       }
+    }
+    if (const auto* d = std::get_if<DeleteLog>(&s.message)) {
+      deletes.push_back(d->log);
+      if (auto answer = on_delete(d->log)) reply(s, std::move(*answer));
     }
     if (std::holds_alternative<Observe>(s.message)) observed.push_back(s.to);
     if (const auto* g = std::get_if<GetTermSet>(&s.message)) {
@@ -565,6 +573,72 @@ TEST_CASE("a fenced producer's appends end, those that wait behind as well (F2)"
   CHECK(std::holds_alternative<client::Appended>(c.done[3].result));
   CHECK(c.conditional.size() == 2);
   CHECK(c.machine.bytes_in_flight() == 0);
+}
+
+TEST_CASE("a log is deleted by the id that its name had, and no other log by that request (T5)") {
+  Cluster c;
+  c.begin_term(1);
+  const LogId older{5}, newer{9};
+  const auto begin = [&c] { c.machine.delete_log(c.now, Token{1}, "log", c.now + 20s); };
+  const Failed gone{Errc::no_such_log, "log"};
+  const auto deleted = [&c] { return c.done.size() == 1 && std::holds_alternative<client::Succeeded>(c.done[0].result); };
+  SUBCASE("it is there") {
+    c.on_delete = [](LogId) { return Done{}; };
+    begin();
+    c.pass(1s);
+    CHECK(deleted());
+    CHECK(c.deletes == std::vector{log_id});
+  }
+  SUBCASE("no log has the name") {
+    c.named.reset();
+    begin();
+    c.pass(1s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(c.error(0) == Errc::no_such_log);
+    CHECK(c.deletes.empty());
+  }
+  SUBCASE("the first answer is lost") {
+    c.on_delete = [&](LogId) -> std::optional<Message> {
+      if (!std::exchange(c.named, {})) return gone;
+      return std::nullopt;
+    };
+    begin();
+    c.pass(5s);
+    CHECK(deleted());
+    CHECK(c.deletes == std::vector{log_id, log_id});
+  }
+  SUBCASE("the first answer is lost, and another log has the name when it is asked again") {
+    c.on_delete = [&](LogId) -> std::optional<Message> {
+      if (std::exchange(c.named, newer) == newer) return gone;
+      return std::nullopt;
+    };
+    begin();
+    c.pass(5s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(c.error(0) == Errc::no_such_log);
+    CHECK(c.deletes == std::vector{log_id, log_id});
+  }
+  SUBCASE("who was asked for the name lagged behind") {
+    c.named = older;
+    c.on_delete = [&](LogId id) -> std::optional<Message> {
+      if (id == log_id) return Done{};
+      c.named = log_id;
+      return gone;
+    };
+    begin();
+    c.pass(1s);
+    CHECK(deleted());
+    CHECK(c.deletes == std::vector{older, log_id});
+  }
+  SUBCASE("one that leads no more may have done it") {
+    c.on_delete = [&](LogId) -> std::optional<Message> {
+      if (std::exchange(c.named, {})) return Failed{Errc::not_leader, {}};
+      return gone;
+    };
+    begin();
+    c.pass(5s);
+    CHECK(deleted());
+  }
 }
 
 TEST_CASE("an entry that is too large is refused before anything is sent") {

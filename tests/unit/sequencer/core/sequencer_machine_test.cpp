@@ -81,10 +81,21 @@ TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
 
   f.say(c, CreateLog{"a", {}});
   CHECK(f.heard<Failed>().back().error == Errc::log_exists);
-  f.say(c, DeleteLog{"a"});
+  f.say(c, DeleteLog{log});
   CHECK(f.heard<Done>().size() == 1);
   f.pass(100ms);
   CHECK(f.machine->metadata().logs.empty());
+
+  // The same request once more, late, when the name is another log's (T5).
+  f.say(c, CreateLog{"a", {}});
+  f.pass(100ms);
+  REQUIRE(f.machine->metadata().logs.size() == 1);
+  f.say(c, DeleteLog{log});
+  f.pass(100ms);
+  CHECK(f.heard<Failed>().back().error == Errc::no_such_log);
+  REQUIRE(f.machine->metadata().logs.size() == 1);
+  CHECK(f.machine->metadata().logs[0].state == LogState::open);
+  CHECK(f.heard<Done>().size() == 1);
   CHECK(!f.alarmed());
 }
 
