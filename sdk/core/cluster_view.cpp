@@ -95,6 +95,11 @@ bool ClusterView::is_leader(ConnectionId c) const {
   return is_sequencer(c) && leader_ != SequencerId{} && endpoints_.at(addresses_.at(c)).peer.id == leader_.value;
 }
 
+bool ClusterView::is_leaders_word(ConnectionId c, const Metadata& m) {
+  if (m.leader == SequencerId{}) not_leader(c, {});  // one that led may have lost its directory, or has not applied all that it holds
+  return m.leader != SequencerId{} && is_sequencer(c) && endpoints_.at(addresses_.at(c)).peer.id == m.leader.value;
+}
+
 void ClusterView::not_leader(ConnectionId from, SequencerId leader) {
   if (leader != SequencerId{}) lead_by(leader);
   else if (is_leader(from)) leader_ = {};

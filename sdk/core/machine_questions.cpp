@@ -78,7 +78,7 @@ void ClientMachine::open_log(Time now, Token token, std::string name, Time deadl
       p->complete(token, LogDescription{l});
       return true;
     }
-    if (!p->view.is_leader(from)) return false;  // others may lag, or not hold it
+    if (!p->view.is_leaders_word(from, *a)) return false;  // others may lag, or not hold it
     const bool creating = std::any_of(a->metadata.logs.begin(), a->metadata.logs.end(),
                                       [&name](const LogInfo& l) { return l.name == name && l.state == LogState::creating; });
     if (creating) return false;
@@ -120,7 +120,7 @@ void ClientMachine::delete_log(Time now, Token token, std::string name, Time dea
     };
     if (const auto* a = std::get_if<Metadata>(&m)) {
       p->view.learn(from, *a);
-      if (!p->view.is_leader(from)) return false;
+      if (!p->view.is_leaders_word(from, *a)) return false;
       const auto l = std::ranges::find(a->metadata.logs, name, &LogInfo::name);
       const bool there = l != a->metadata.logs.end();
       if (there && (!asked->maybe || l->id == asked->log)) return go_on(DeleteLog{asked->log = l->id});

@@ -630,6 +630,24 @@ TEST_CASE("a log is deleted by the id that its name had, and no other log by tha
     CHECK(deleted());
     CHECK(c.deletes == std::vector{older, log_id});
   }
+  SUBCASE("one that was believed to lead came back with nothing") {
+    c.on_delete = [](LogId) { return Done{}; };
+    c.append(7, "so that the leader is known");
+    c.pass(1s);
+    REQUIRE(c.done.size() == 1);
+    c.done.clear();
+    c.leads = 0;
+    c.named.reset();
+    SUBCASE("asked to delete") { begin(); }
+    SUBCASE("asked to open") { c.machine.open_log(c.now, Token{1}, "log", c.now + 20s); }
+    c.pass(1s);
+    CHECK(c.done.empty());
+    c.leads = 1;
+    c.named = log_id;
+    c.pass(1s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(!std::holds_alternative<client::Failure>(c.done[0].result));
+  }
   SUBCASE("one that leads no more may have done it") {
     c.on_delete = [&](LogId) -> std::optional<Message> {
       if (std::exchange(c.named, {})) return Failed{Errc::not_leader, {}};
