@@ -97,7 +97,7 @@ bool ClusterView::is_leader(ConnectionId c) const {
 
 bool ClusterView::is_leaders_word(ConnectionId c, const Metadata& m) {
   if (m.leader == SequencerId{}) not_leader(c, {});  // one that led may have lost its directory, or has not applied all that it holds
-  return m.leader != SequencerId{} && is_sequencer(c) && endpoints_.at(addresses_.at(c)).peer.id == m.leader.value;
+  return m.leader != SequencerId{} && is_leader(c);
 }
 
 void ClusterView::not_leader(ConnectionId from, SequencerId leader) {

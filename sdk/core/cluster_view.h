@@ -36,7 +36,8 @@ class ClusterView {
   /// The storage node at the other end and its disk, as it said itself; node 0: none, or the connection is gone.
   Member storage_at(ConnectionId c) const;
   bool is_leader(ConnectionId c) const;
-  /// The answer is the leader's, as it says itself: what is not in it is not there. Else whoever gave it is not believed to lead any more.
+  /// Of an answer that was learned: it is the leader's, as it says itself, and what is not in it is not there. One that led and names
+  /// nobody is not believed to lead any more.
   bool is_leaders_word(ConnectionId c, const Metadata& m);
 
   /// Sends a request. `many`: the handler stays for further answers until forget() or the connection's end.
