@@ -12,6 +12,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "proto-spec/transport/posix_signals.h"
+
 namespace loglog::http {
 namespace {
 
@@ -114,6 +116,7 @@ Result<std::unique_ptr<Server>> Server::start(const std::string& host, const std
   // ITC: a thread that ends says so, and makes room for another connection at once.
   unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC | MHD_USE_ERROR_LOG;
   if (where.ai_family == AF_INET6) flags |= MHD_USE_IPv6;
+  const transport::SignalsBlocked around_the_start;  // its threads start those of the connections
   errno = 0;
   state->daemon = MHD_start_daemon(flags, 0, nullptr, nullptr, &State::requested, state.get(),  //
                                    MHD_OPTION_EXTERNAL_LOGGER, &State::said, state.get(),       //

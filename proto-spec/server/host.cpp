@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto-spec/transport/posix_descriptors.h"
+#include "proto-spec/transport/posix_signals.h"
 #include "proto-spec/transport/uv_connection.h"
 #include "proto-spec/vocabulary/exit_code.h"
 
@@ -40,6 +41,7 @@ Result<void> Host::start_http() {
 
 Result<void> Host::start() {
   if (auto ok = set_up(); !ok) return ok;
+  const transport::SignalsBlocked around_the_start;
   thread_ = std::thread([this] {
     loop_.run();
     end();

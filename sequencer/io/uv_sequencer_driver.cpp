@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto-spec/transport/posix_signals.h"
 #include "sequencer/io/uv_leader_question.h"
 
 namespace loglog::sequencer {
@@ -36,8 +37,10 @@ SequencerDriver::SequencerDriver(transport::Loop& loop, RaftStorage& storage, Op
       machine_(options_, storage.disk(), seed),
       jitter_(seed + 1),
       log_(std::move(log)),
-      fatal_(std::move(fatal)),
-      saver_([this] { save_all(); }) {}
+      fatal_(std::move(fatal)) {
+  const transport::SignalsBlocked around_the_start;
+  saver_ = std::thread([this] { save_all(); });
+}
 
 SequencerDriver::~SequencerDriver() {
   *alive_ = false;

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "proto-spec/transport/posix_signals.h"
 #include "storage-node/io/file_engine.h"
 #include "storage-node/io/posix_segment_directory.h"
 
@@ -27,7 +28,10 @@ class Workers {
     {
       std::lock_guard lock(mutex_);
       jobs_.push_back({std::move(op), std::move(done)});
-      if (jobs_.size() > idle_ && threads_.size() < most_) threads_.emplace_back([this] { run(); });
+      if (jobs_.size() > idle_ && threads_.size() < most_) {
+        const transport::SignalsBlocked around_the_start;
+        threads_.emplace_back([this] { run(); });
+      }
     }
     wanted_.notify_one();
   }

@@ -30,7 +30,7 @@ MAY_INCLUDE = {
     "proto-spec/session": WIRE + VOCABULARY,
     "proto-spec/transport": ["proto-spec/session"] + WIRE + VOCABULARY,
     "proto-spec/config": VOCABULARY,
-    "proto-spec/http": VOCABULARY + ["proto-spec/observe"],
+    "proto-spec/http": VOCABULARY + ["proto-spec/observe", "proto-spec/transport/posix_signals.h"],  # it starts threads
     "proto-spec/server": ["proto-spec/http", "proto-spec/transport"] + VOCABULARY,
     "proto-spec/model": [],  # it stands beside the product, and looks at nothing of it
     "sdk/core": CORE,
