@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "proto-spec/disk/frame.h"
+#include "proto-spec/transport/posix_signals.h"
 #include "proto-spec/transport/uv_connection.h"
 #include "sdk/api/client_state.h"
 
@@ -74,6 +75,7 @@ struct Follower::State {
   std::deque<Entry> entries;
   bool stopped = false;
   std::optional<CallError> error;
+  std::optional<CallError> refused_wait;   // of the last wait for an entry, which cannot be made on the client's thread
   std::function<void(const Entry&)> each;  // empty: entries wait for next()
   std::thread::id delivers;                // who calls `each` now
   std::uint64_t unreported = 0;            // bytes taken by next() that the core has not been told of
@@ -82,6 +84,8 @@ struct Follower::State {
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
 
   void stop();
+  /// In a child process no lock may be taken: a thread that the child does not have may hold it.
+  bool inherited() const { return client->driver.inherited(); }
   /// Work posted here runs after the call that began the follow, so the token is known by then.
   void consumed(std::uint64_t bytes) {
     client->driver.post([t = token, bytes](client::ClientMachine& m, Time now) { m.consumed(now, client::Token{*t}, bytes); });
@@ -93,7 +97,7 @@ struct Follower::State {
       if (stopped) return;
       delivers = std::this_thread::get_id();
       lock.unlock();
-      each(to_entry(e));
+      call_back([&] { each(to_entry(e)); });
       bytes += e.next.value - e.offset.value;
       lock.lock();
       delivers = {};
@@ -120,9 +124,11 @@ std::expected<Client, CallError> Client::connect(ClientOptions options) {
   std::random_device entropy;
   auto* state = new State(std::move(options), std::move(core), (std::uint64_t{entropy()} << 32) | entropy());
   return Client(std::shared_ptr<State>(state, [](State* s) {
+    if (s->driver.inherited()) return;  // everything in it is the parent's
     // The last handle may go in a callback; the driver's thread cannot wait for itself.
-    if (s->driver.on_own_thread()) std::thread([s] { delete s; }).detach();
-    else delete s;
+    if (!s->driver.on_own_thread()) return delete s;
+    const transport::SignalsBlocked around_the_start;
+    std::thread([s] { delete s; }).detach();
   }));
 }
 
@@ -255,6 +261,8 @@ const LogDetails& Log::details() const { return state_->details; }
 
 namespace {
 
+AppendResult refused(const Error& why) { return {AppendResult::Outcome::refused, 0, 0, to_call_error(why)}; }
+
 AppendResult to_result(const client::Completion& c) {
   if (const auto* a = std::get_if<client::Appended>(&c)) return {AppendResult::Outcome::committed, a->offset.value, a->term.value, {}};
   const auto& f = std::get<client::Failure>(c);
@@ -265,23 +273,29 @@ void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::
                   std::function<void(AppendResult)> done, const AppendOptions& options) {
   const auto refuse = [&](Errc code, std::string detail) {
     ++client->refused_here;
-    done({AppendResult::Outcome::refused, 0, 0, to_call_error(Error{code, std::move(detail)})});
+    done(refused(Error{code, std::move(detail)}));
   };
+  if (client->driver.inherited()) return refuse(Errc::forked, {});
   if (payload.size() > entry_bytes_max) return refuse(Errc::entry_too_large, "this one has " + std::to_string(payload.size()));
   const std::uint64_t size = payload.size() + frame_overhead;
-  if (!client->budget.take(size, client->options.block_when_full && !client->driver.on_own_thread()))
-    return refuse(Errc::too_many, std::to_string(client->options.bytes_in_flight_max) + " bytes are in flight");
+  const Duration timeout = bounded(options.timeout.value_or(client->options.timeout));
+  const auto deadline = AppendBudget::Clock::now() + timeout;
+  const auto taken = client->budget.take(size, client->options.block_when_full && !client->driver.on_own_thread(), deadline);
+  const std::string bound = std::to_string(client->options.bytes_in_flight_max) + " bytes (bytes_in_flight_max) are in flight";
+  if (taken == AppendBudget::Taken::full) return refuse(Errc::too_many, bound);
+  if (taken == AppendBudget::Taken::too_late) return refuse(Errc::deadline_exceeded, "it waited for room: " + bound);
+  const auto left = std::max(Duration(0), std::chrono::floor<Duration>(deadline - AppendBudget::Clock::now()));
   struct End final : client::ClientDriver::AppendEnd {
-    End(Budget& b, std::uint64_t n, std::function<void(AppendResult)> d) : budget(b), size(n), done(std::move(d)) {}
+    End(AppendBudget& b, std::uint64_t n, std::function<void(AppendResult)> d) : budget(b), size(n), done(std::move(d)) {}
     void ended(client::Completion&& how) override {
       budget.give_back(size);
-      done(to_result(how));
+      call_back([&] { done(to_result(how)); });
     }
-    Budget& budget;
+    AppendBudget& budget;
     std::uint64_t size;
     std::function<void(AppendResult)> done;
   };
-  client->driver.append(log, Bytes::copy_of(payload), packed, Duration(options.timeout.value_or(client->options.timeout)),
+  client->driver.append(log, Bytes::copy_of(payload), packed, left,
                         {options.expected_offset ? Offset{*options.expected_offset} : no_offset, FenceToken{options.fence}},
                         std::make_unique<End>(client->budget, size, std::move(done)));
 }
@@ -299,7 +313,10 @@ std::future<AppendResult> Log::append_async(std::string_view payload, const Appe
   return future;
 }
 
-AppendResult Log::append(std::string_view payload, const AppendOptions& options) { return append_async(payload, options).get(); }
+AppendResult Log::append(std::string_view payload, const AppendOptions& options) {
+  if (const auto why = state_->client->cannot_wait()) return refused(*why);
+  return append_async(payload, options).get();
+}
 
 void Log::append(std::string_view payload, std::function<void(AppendResult)> done, std::optional<Milliseconds> timeout) {
   append(payload, std::move(done), AppendOptions{.timeout = timeout});
@@ -312,6 +329,7 @@ AppendResult Log::append(std::string_view payload, std::optional<Milliseconds> t
 }
 
 AppendResult Log::append_batch(const std::vector<std::string>& payloads, std::optional<Milliseconds> timeout) {
+  if (const auto why = state_->client->cannot_wait()) return refused(*why);
   auto promise = std::make_shared<std::promise<AppendResult>>();
   auto future = promise->get_future();
   append_bytes(
@@ -328,7 +346,7 @@ std::expected<ReadResult, CallError> Log::read(EntryOffset from, const ReadOptio
   auto& s = *state_->client;
   const auto most = static_cast<std::uint32_t>(std::clamp<std::size_t>(o.max_bytes, 1, page_size_max));
   auto d = s.ask<client::Delivered>([&](client::ClientMachine& m, Time now, client::Token t) {
-    m.read(now, t, state_->id, Offset{from}, most, Duration(o.wait), s.deadline(now, o.timeout) + Duration(o.wait),
+    m.read(now, t, state_->id, Offset{from}, most, bounded(o.wait), s.deadline(now, o.timeout) + bounded(o.wait),
            {NodeId{o.replica}, o.report_damage, o.frames});
   });
   if (!d) return std::unexpected(d.error());
@@ -389,6 +407,7 @@ Follower Log::follow(EntryOffset from, std::function<void(const Entry&)> each, s
   auto state = std::make_shared<Follower::State>();
   state->client = state_->client;
   state->each = std::move(each);
+  if (state->inherited()) return Follower(std::move(state));
   std::weak_ptr<Follower::State> weak = state;
   state_->client->driver.submit(
       [id = state_->id, from](client::ClientMachine& m, Time now, client::Token t) { m.follow(now, t, id, Offset{from}); },
@@ -418,16 +437,22 @@ Follower::Follower(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Follower::Follower(Follower&&) noexcept = default;
 Follower& Follower::operator=(Follower&& o) noexcept {
   if (this != &o) {
-    if (state_) stop();
+    if (state_) end(std::move(state_));
     state_ = std::move(o.state_);
   }
   return *this;
 }
 Follower::~Follower() {
-  if (state_) stop();
+  if (state_) end(std::move(state_));
+}
+void Follower::end(std::shared_ptr<State> state) {
+  // A child process keeps it for good: even its destructor could wait for threads that the child does not have.
+  if (state->inherited()) new std::shared_ptr<State>(std::move(state));
+  else state->stop();
 }
 
 std::optional<Entry> Follower::next() {
+  if (state_->client->cannot_wait()) return next_for({});
   std::optional<Entry> e;
   while (!(e = next_for(std::chrono::milliseconds(3'600'000))) && !stopped()) {
   }
@@ -435,9 +460,15 @@ std::optional<Entry> Follower::next() {
 }
 
 std::optional<Entry> Follower::next_for(std::chrono::milliseconds wait) {
+  const auto why = state_->client->cannot_wait();
+  if (state_->inherited()) return std::nullopt;
   std::unique_lock lock(state_->mutex);
-  state_->news.wait_for(lock, wait, [&] { return state_->stopped || !state_->entries.empty(); });
-  if (state_->entries.empty()) return std::nullopt;
+  if (!why) state_->news.wait_for(lock, wait, [&] { return state_->stopped || !state_->entries.empty(); });
+  state_->refused_wait.reset();
+  if (state_->entries.empty()) {
+    if (why && !state_->stopped) state_->refused_wait = to_call_error(*why);
+    return std::nullopt;
+  }
   Entry e = std::move(state_->entries.front());
   state_->entries.pop_front();
   state_->unreported += e.next - e.offset;
@@ -451,6 +482,7 @@ std::optional<Entry> Follower::next_for(std::chrono::milliseconds wait) {
 
 void Follower::stop() { state_->stop(); }
 void Follower::State::stop() {
+  if (inherited()) return;
   {
     std::unique_lock lock(mutex);
     const bool again = std::exchange(stopped, true);
@@ -463,13 +495,15 @@ void Follower::State::stop() {
 }
 
 bool Follower::stopped() const {
+  if (state_->inherited()) return true;
   std::lock_guard lock(state_->mutex);
   return state_->stopped;
 }
 
 std::optional<CallError> Follower::error() const {
+  if (state_->inherited()) return to_call_error(Error{Errc::forked, {}});
   std::lock_guard lock(state_->mutex);
-  return state_->error;
+  return state_->error ? state_->error : state_->refused_wait;
 }
 
 // ---- batches

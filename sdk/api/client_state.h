@@ -2,17 +2,18 @@
 #pragma once
 #include <loglog/client.h>
 
+#include <algorithm>
 #include <atomic>
-#include <condition_variable>
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <variant>
 
+#include "sdk/api/append_budget.h"
 #include "sdk/io/uv_client_driver.h"
 
 namespace loglog {
@@ -20,45 +21,37 @@ namespace loglog {
 CallError to_call_error(const Error& e);
 CallError to_call_error(const client::Failure& f);
 
-// Bytes under way, bounded: the caller waits here, not the cluster.
-class Budget {
- public:
-  explicit Budget(std::uint64_t limit) : limit_(limit) {}
-  bool take(std::uint64_t bytes, bool wait) {
-    std::unique_lock lock(mutex_);
-    // One entry larger than the whole budget still goes when nothing else is under way.
-    const auto fits = [&] { return used_ == 0 || used_ + bytes <= limit_; };
-    if (!wait && !fits()) return false;
-    room_.wait(lock, fits);
-    used_ += bytes;
-    return true;
-  }
-  void give_back(std::uint64_t bytes) {
-    std::lock_guard lock(mutex_);
-    used_ -= bytes;
-    room_.notify_all();
-  }
+/// Longest time-out of a call; a longer one counts as this one, so that no sum of times overflows.
+inline constexpr std::chrono::milliseconds timeout_max = std::chrono::hours(24 * 365 * 100);
+inline Duration bounded(std::chrono::milliseconds t) { return std::clamp(t, std::chrono::milliseconds(0), timeout_max); }
 
- private:
-  std::mutex mutex_;
-  std::condition_variable room_;
-  std::uint64_t limit_;
-  std::uint64_t used_ = 0;
-};
+/// Runs a function of the application on the client's thread. An exception that leaves it ends the program (std::terminate), as one
+/// that leaves the function of a std::thread does: below lie frames of C and half-finished steps of the client.
+template <class F>
+void call_back(F&& f) noexcept {
+  std::forward<F>(f)();
+}
 
 struct Client::State {
   explicit State(ClientOptions o, client::Options core, std::uint64_t seed)
       : options(std::move(o)), budget(options.bytes_in_flight_max), driver(std::move(core), seed) {}
   ClientOptions options;
-  Budget budget;
+  AppendBudget budget;
   client::ClientDriver driver;
   std::atomic<std::uint64_t> refused_here = 0;  // appends that the core has never seen
 
   Time deadline(Time now, std::optional<std::chrono::milliseconds> timeout = {}) const {
-    return now + Duration(timeout.value_or(options.timeout));
+    return now + bounded(timeout.value_or(options.timeout));
+  }
+  /// Why no call can be waited for here: `forked`, because the client is the parent process's; or `would_deadlock`, because this is
+  /// the client's own thread, which would wait for itself. nullopt: a call can be waited for.
+  std::optional<Error> cannot_wait() const {
+    if (driver.inherited()) return Error{Errc::forked, {}};
+    if (driver.on_own_thread()) return Error{Errc::would_deadlock, {}};
+    return std::nullopt;
   }
 
-  /// One call, waited for.
+  /// One call, waited for; only where cannot_wait() is nullopt.
   client::Completed wait_for(client::ClientDriver::Call call) {
     auto promise = std::make_shared<std::promise<client::Completed>>();
     auto future = promise->get_future();
@@ -67,6 +60,7 @@ struct Client::State {
   }
   template <class T>
   std::expected<T, CallError> ask(client::ClientDriver::Call call) {
+    if (const auto why = cannot_wait()) return std::unexpected(to_call_error(*why));
     client::Completed c = wait_for(std::move(call));
     if (auto* f = std::get_if<client::Failure>(&c.result)) return std::unexpected(to_call_error(*f));
     return std::get<T>(std::move(c.result));

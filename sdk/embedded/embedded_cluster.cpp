@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "proto-spec/transport/posix_fork.h"
 #include "proto-spec/transport/uv_connection.h"
 #include "sequencer/app/sequencer.h"
 #include "storage-node/app/storage_node.h"
@@ -78,6 +79,7 @@ std::optional<std::string> take_folders(const EmbeddedOptions& o) {
 }  // namespace
 
 struct EmbeddedCluster::State {
+  transport::ProcessMark process;
   EmbeddedOptions options;
   std::vector<std::unique_ptr<storage::StorageNode>> nodes;
   std::vector<std::unique_ptr<sequencer::Sequencer>> sequencers;
@@ -87,7 +89,13 @@ struct EmbeddedCluster::State {
 
 EmbeddedCluster::EmbeddedCluster(std::unique_ptr<State> state) : state_(std::move(state)) {}
 EmbeddedCluster::EmbeddedCluster(EmbeddedCluster&&) noexcept = default;
-EmbeddedCluster& EmbeddedCluster::operator=(EmbeddedCluster&&) noexcept = default;
+EmbeddedCluster& EmbeddedCluster::operator=(EmbeddedCluster&& o) noexcept {
+  if (this != &o) {
+    stop();
+    state_ = std::move(o.state_);
+  }
+  return *this;
+}
 EmbeddedCluster::~EmbeddedCluster() { stop(); }
 
 std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions o) {
@@ -173,6 +181,10 @@ bool EmbeddedCluster::wait_ready(std::chrono::milliseconds wait) {
 
 void EmbeddedCluster::stop() {
   if (!state_) return;
+  if (state_->process.inherited()) {  // the nodes run in the parent; a child has none of their threads, and must not close their files
+    [[maybe_unused]] const State* left_alone = state_.release();
+    return;
+  }
   for (auto& s : state_->sequencers) s->begin_stop();
   state_->sequencers.clear();
   for (auto& n : state_->nodes) n->begin_stop();

@@ -2,6 +2,8 @@
 
 #include <future>
 
+#include "proto-spec/transport/posix_signals.h"
+
 namespace loglog::client {
 namespace {
 /// Tokens of appends, apart from those of other calls.
@@ -10,6 +12,7 @@ constexpr std::uint64_t append_bit = std::uint64_t{1} << 63;
 
 ClientDriver::ClientDriver(Options options, std::uint64_t seed) : machine_(std::move(options), seed) {
   loop_.on_turn_end([this] { perform(); });
+  const transport::SignalsBlocked around_the_start;
   thread_ = std::thread([this] { loop_.run(); });
 }
 
@@ -64,6 +67,7 @@ void ClientDriver::post(std::function<void(ClientMachine&, Time)> work) {
 
 ClientDriver::Counted ClientDriver::counted() {
   const auto look = [](const ClientMachine& m) { return Counted{m.figures(), m.bytes_in_flight()}; };
+  if (inherited()) return {};
   if (on_own_thread()) return look(machine_);
   auto promise = std::make_shared<std::promise<Counted>>();
   auto future = promise->get_future();

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "proto-spec/transport/posix_fork.h"
 #include "proto-spec/transport/uv_connection.h"
 #include "sdk/core/client_machine.h"
 
@@ -43,6 +44,9 @@ class ClientDriver {
   /// From any thread, its own too: waits until that one comes to it.
   Counted counted();
   bool on_own_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
+  /// Whether this is a child process of the one that made the driver. Then no other member may be called, the destructor included:
+  /// the loop's descriptors are the parent's, and a lock may be held by a thread that the child does not have.
+  bool inherited() const { return process_.inherited(); }
 
  private:
   struct NewAppend {
@@ -58,6 +62,7 @@ class ClientDriver {
   void perform();
   void connect(const Connect& c);
 
+  transport::ProcessMark process_;
   transport::Loop loop_;
   ClientMachine machine_;
   std::map<ConnectionId, transport::Connection::Ptr> connections_;

@@ -5,7 +5,18 @@
 //   auto result = log->append("hello");             // result.offset, once committed
 //   for (auto& entry : log->follow(0)) use(entry);  // from the beginning, and on
 //
-// Thread-safe: every member may be called from any thread. Callbacks run on the client's own thread and must not block.
+// Thread-safe: every member may be called from any thread.
+//
+// Callbacks run on the client's own thread and must not block, because the client does nothing else meanwhile. A call that would wait
+// for the client there (append, append_batch, read, tail, fence, open_log, status, Follower::next, …) returns would_deadlock at once;
+// append_async, append and follow with a callback, figures and stop may be called. The future of an append_async must not be waited
+// for there. An exception that leaves a callback ends the program by std::terminate.
+//
+// Fork: a client belongs to the process that made it. In a child process each of its calls fails at once with `forked` and its
+// destruction touches nothing, so that the parent goes on undisturbed; figures() are zero there. The child may make a client of its
+// own. Descriptors are closed on exec.
+//
+// Signals: the client's threads block all of them; the application's threads get every signal.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -212,10 +223,11 @@ struct ClientOptions {
   std::vector<std::string> addresses = {};        ///< HOST:PORT of any nodes of the cluster
   std::chrono::milliseconds timeout{10'000};      ///< deadline of calls that name none
   std::uint64_t bytes_in_flight_max = 64u << 20;  ///< memory of appends under way
-  bool block_when_full = true;                    ///< at that bound append waits; false: it is refused with too_many, as it
-                                                  ///< always is in a callback, which would wait for itself
-  bool eager_commit = true;                       ///< an append is ordered while it is being uploaded, which saves a round trip
-  bool observed_commit = false;                   ///< storage nodes tell this client what is durable, which saves a hop
+  /// At that bound appends wait, in the order of their calls, at most until their deadlines; then they are refused with
+  /// deadline_exceeded. false: an append is refused with too_many at once, as it always is in a callback, which would wait for itself.
+  bool block_when_full = true;
+  bool eager_commit = true;      ///< an append is ordered while it is being uploaded, which saves a round trip
+  bool observed_commit = false;  ///< storage nodes tell this client what is durable, which saves a hop
 };
 
 /// A stream of committed entries, in order. Move-only; ends its subscription when destroyed.
@@ -225,7 +237,8 @@ class Follower {
   Follower& operator=(Follower&&) noexcept;
   ~Follower();
 
-  /// The next entry; waits for it. nullopt: stop() was called, the client is gone, or error() says why.
+  /// The next entry; waits for it. nullopt: stop() was called, the client is gone, or error() says why. In a callback it does not
+  /// wait: nullopt with error() would_deadlock where no entry has come yet; the follower goes on.
   std::optional<Entry> next();
   /// As next(), at most so long; nullopt with stopped() false: nothing came in time.
   std::optional<Entry> next_for(std::chrono::milliseconds wait);
@@ -257,6 +270,7 @@ class Follower {
   friend class Log;
   struct State;
   explicit Follower(std::shared_ptr<State> state);
+  static void end(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
 };
 
@@ -270,7 +284,8 @@ class Log {
   /// Blocks until the outcome is known or the deadline has passed. Entries over 16 777 215 bytes are refused at once.
   AppendResult append(std::string_view payload, std::optional<Milliseconds> timeout = {});
   std::future<AppendResult> append_async(std::string_view payload, std::optional<Milliseconds> timeout = {});
-  /// `done` runs once, on the client's thread. Blocks only while bytes_in_flight_max is reached (see ClientOptions).
+  /// `done` runs once, on the client's thread; in the calling thread, before append returns, where the entry is refused without having
+  /// been sent. Both this and append_async block only while bytes_in_flight_max is reached (see ClientOptions).
   void append(std::string_view payload, std::function<void(AppendResult)> done, std::optional<Milliseconds> timeout = {});
   /// The same under conditions.
   AppendResult append(std::string_view payload, const AppendOptions& options);

@@ -1,0 +1,23 @@
+#include "proto-spec/transport/posix_fork.h"
+
+#include <pthread.h>
+
+#include <atomic>
+
+namespace loglog::transport {
+namespace {
+
+/// How often this process and its parents were forked, counted in each child.
+std::atomic<unsigned> forks = 0;
+
+unsigned count_forks() {
+  [[maybe_unused]] static const int registered = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+  return forks.load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+ProcessMark::ProcessMark() : made_(count_forks()) {}
+bool ProcessMark::inherited() const { return forks.load(std::memory_order_relaxed) != made_; }
+
+}  // namespace loglog::transport

@@ -1,0 +1,70 @@
+#include "sdk/api/append_budget.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+using namespace loglog;
+using namespace std::chrono_literals;
+using Taken = AppendBudget::Taken;
+
+namespace {
+AppendBudget::Clock::time_point in(std::chrono::milliseconds t) { return AppendBudget::Clock::now() + t; }
+}  // namespace
+
+TEST_CASE("an append that finds the budget used up waits until its own deadline, not until the others end (F07)") {
+  AppendBudget budget(100);
+  REQUIRE(budget.take(80, true, in(0ms)) == Taken::yes);
+  CHECK(budget.take(30, false, in(10s)) == Taken::full);
+  const auto begin = AppendBudget::Clock::now();
+  CHECK(budget.take(30, true, in(30ms)) == Taken::too_late);
+  const auto took = AppendBudget::Clock::now() - begin;
+  CHECK(took >= 30ms);
+  CHECK(took < 5s);
+  budget.give_back(80);
+  CHECK(budget.take(100, true, in(0ms)) == Taken::yes);  // a call that gave up has taken nothing
+}
+
+TEST_CASE("entries are admitted in the order of their calls, so that small ones do not starve a large one (F07)") {
+  AppendBudget budget(100);
+  REQUIRE(budget.take(60, true, in(0ms)) == Taken::yes);
+  std::atomic<int> large = 0;
+  std::thread waits([&] { large = budget.take(1000, true, in(60s)) == Taken::yes ? 1 : -1; });  // larger than the whole budget
+  // A small entry would fit, but comes later: once it is refused for the queue before it, the large one stands there.
+  while (budget.take(10, false, in(0ms)) == Taken::yes) budget.give_back(10);
+  CHECK(budget.take(10, true, in(5ms)) == Taken::too_late);
+  budget.give_back(60);
+  waits.join();
+  CHECK(large == 1);
+  CHECK(budget.take(10, false, in(0ms)) == Taken::full);
+  budget.give_back(1000);
+  CHECK(budget.take(10, false, in(0ms)) == Taken::yes);
+}
+
+TEST_CASE("a large entry that gives up lets those behind it go (F07)") {
+  AppendBudget budget(100);
+  REQUIRE(budget.take(60, true, in(0ms)) == Taken::yes);
+  std::thread large([&] { CHECK(budget.take(1000, true, in(50ms)) == Taken::too_late); });
+  while (budget.take(10, false, in(0ms)) == Taken::yes) budget.give_back(10);
+  CHECK(budget.take(10, true, in(60s)) == Taken::yes);
+  large.join();
+}
+
+TEST_CASE("the budget is never exceeded, whoever takes and gives back") {
+  AppendBudget budget(100);
+  std::atomic<int> used = 0, over = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&, bytes = 10 + 15 * i] {
+      for (int n = 0; n < 500; ++n) {
+        if (budget.take(static_cast<std::uint64_t>(bytes), true, in(60s)) != Taken::yes) ++over;
+        if ((used += bytes) > 100) ++over;
+        used -= bytes;
+        budget.give_back(static_cast<std::uint64_t>(bytes));
+      }
+    });
+  for (auto& t : threads) t.join();
+  CHECK(over == 0);
+}
