@@ -49,6 +49,8 @@
   X(S7_told)         /* and nobody is told where it is */                                                      \
   X(S7_rest)         /* without one, all of the log is known as committed where it is matched */               \
   X(S8_deadline)     /* a recovery that does not move is begun anew in another term */                         \
+  X(S8_movement)     /* only a longer tail or one more matched replica is movement */                          \
+  X(S8_base)         /* a base that gave nobody bytes is not chosen again where a seal quorum does without */  \
   X(D1)              /* an offset is ordered once in a term */                                                 \
   X(D2)              /* orders follow exactly the frame they name */                                           \
   X(D2_newest)       /* and come over the sequencer's newest connection */                                     \
@@ -63,6 +65,7 @@
   X(K1)              /* what is found at start is made durable before it is reported */                        \
   X(K2)              /* a failed write ends the process */                                                     \
   X(K3_marks)        /* bad bytes below the mark make the log suspect */                                       \
+  X(K3_cut)          /* a cut takes the marks down with it */                                                  \
   X(K4_count)        /* a log with a hole does not count towards W and gives no bytes */                       \
   X(K5_reserve)      /* space is reserved before bytes are ordered into it */                                  \
   X(K6)              /* a file is written again only where its bytes stand below all that its log will get */    \

@@ -348,8 +348,9 @@ void LogTerm::check_missing(Time now) {
     const bool dropped = gone ? may_have(at, m, 1) < info_.options.write_quorum
                               : may_have(at, m, options_.missing_reports_max) == 0 && !removed(Rule::V1_drop);
     if (!dropped) continue;
-    host_.event(Event::Level::warning, fmt::format("log {}: a run at {} was never uploaded and its producer {}; a new term drops it",
-                                                   info_.id.value, at.value, gone ? "is gone" : "does not bring it"));
+    host_.warn(info_.id, NodeId{}, "never uploaded",
+               fmt::format("log {}: a run at {} was never uploaded and its producer {}; a new term drops it", info_.id.value, at.value,
+                           gone ? "is gone" : "does not bring it"));
     if (removed(Rule::D1)) return place_again(at);
     return new_term(term_);
   }

@@ -58,6 +58,7 @@ void LogTerm::move(Replica& r, At at, Time now) {
   r.at = at;
   r.since = now;
   r.retry = never;
+  r.asked_first = false;
 }
 
 void LogTerm::node_ready(Time now, NodeId node) {
@@ -94,6 +95,20 @@ void LogTerm::ask(Time now, Replica& r) {
   r.request = host_.to_node(r.member.node, GetState{info_.id, term_});
 }
 
+/// The answer did not fit what is known here. The state is asked for at once, but only once in a pause: two views that never come
+/// to agree would otherwise chase each other as fast as the network allows.
+void LogTerm::ask_again(Time now, Replica& r) {
+  if (now < r.asked_again + repair_pause) return pause(now, r);
+  r.asked_again = now;
+  ask(now, r);
+}
+
+/// No Reconcile and no question goes to the replica before the pause is over, whatever comes meanwhile.
+void LogTerm::pause(Time now, Replica& r) {
+  move(r, At::stated, now);
+  r.retry = r.repair_after = now + repair_pause;
+}
+
 void LogTerm::on(Time now, NodeId from, RequestId, const Sealed& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || r->at != At::sealing) return;
@@ -114,7 +129,8 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   }
   if (m.tail < std::max(r->acked, r->durable) && !removed(Rule::T4_tail))
     return lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
-  if (r->at == At::streaming && request != RequestId{} && request == r->request) {
+  if (r->asked_first && request == r->request) {
+    r->asked_first = false;
     first_ = std::max(first_, m.first);  // only asked where it begins now, for one that must be re-based
     r->state = m;
     return repair_all(now);
@@ -122,9 +138,9 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   if (r->at == At::reconciling || r->at == At::sealing) return;  // an old answer
   if (r->at == At::streaming) {
     // D2: an order did not fit. Answers to orders that were under way behind the misfit come too; the first one counts.
-    host_.event(Event::Level::warning,
-                fmt::format("log {}: node {} is at {}, ordered from {}", info_.id.value, from.value, m.tail.value, r->sent.value));
-    return ask(now, *r);
+    host_.warn(info_.id, from, "misfit",
+               fmt::format("log {}: node {} is at {}, ordered from {}", info_.id.value, from.value, m.tail.value, r->sent.value));
+    return ask_again(now, *r);
   }
   if (r->at != At::asked) return;
   if (r->request != RequestId{} && request != r->request) return;  // in answer to an order sent before
@@ -136,30 +152,27 @@ void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
   r.state = m;
   if (is_open() || resting_) take_in_newcomers();
   if (ordering_ && m.suspect) r.retry = now + options_.recovery_step_timeout;  // its hole may be filled by then (K4)
+  moved_to(now, r, m.tail);
   if (phase_ == Phase::sealing) return choose_base(now);
-  if (phase_ == Phase::recovering) phase_since_ = now;
   repair(now, r);
+}
+
+/// S8: an answer alone is no movement. Replicas that ask again and again for bytes that nobody gives would otherwise keep a term
+/// alive for ever.
+void LogTerm::moved_to(Time now, Replica& r, Offset tail) {
+  if (tail > r.furthest) r.got_nothing = false;
+  if (phase_ == Phase::recovering && (tail > r.furthest || removed(Rule::S8_movement))) phase_since_ = now;
+  r.furthest = std::max(r.furthest, tail);
 }
 
 std::size_t LogTerm::seal_quorum() const { return info_.members.size() - info_.options.write_quorum + 1; }
 
-/// S2, S3: once enough distinct members have answered, the most up-to-date one is the base, for the rest of the term.
+/// S2, S3: once enough distinct members have answered, the most up-to-date one is the base, for the rest of the term. Every seal
+/// quorum holds all that may be committed, so a base of an earlier term that gave nobody bytes can be left out of it (S8).
 void LogTerm::choose_base(Time now) {
-  std::size_t answers = 0;
-  std::size_t suspects = 0;
-  Replica* best = nullptr;
-  const auto rank = [](const Replica& r) {
-    return std::tuple(removed(Rule::S3_rank) ? Term{} : r.state->last_frame_term, r.state->tail, !r.state->suspect, r.at == At::stated);
-  };
-  for (Replica& r : replicas_) {
-    if (removed(Rule::S2_lost) && r.at == At::lost) ++answers;  // as if it had nothing because there was nothing
-    if (!r.state || r.at == At::lost || (r.newcomer && !removed(Rule::C1_seal))) continue;
-    ++answers;
-    if (r.state->suspect && !removed(Rule::S2_suspect)) ++suspects;
-    if (best == nullptr || rank(r) > rank(*best)) best = &r;
-  }
-  if (best == nullptr || answers - std::min<std::size_t>(suspects, 1) < seal_quorum() - (removed(Rule::S2_quorum) ? 1U : 0U)) return;
-  if (contradicted(*best)) return;
+  const Replica* best = best_answer(passed_over_);
+  if (best == nullptr && !passed_over_.empty() && !awaits_other_answers(now)) best = best_answer({});
+  if (best == nullptr || contradicted(*best)) return;
   const StateIs& s = *best->state;
   base_ = best->member.node;
   base_history_ = history_of(s);
@@ -171,6 +184,52 @@ void LogTerm::choose_base(Time now) {
   phase_ = Phase::recovering;
   phase_since_ = now;
   repair_all(now);
+}
+
+/// The one of highest rank among the answers, if they are a seal quorum; null: they are none.
+LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
+  std::size_t answers = 0;
+  std::size_t suspects = 0;
+  Replica* best = nullptr;
+  const auto rank = [](const Replica& r) {
+    return std::tuple(removed(Rule::S3_rank) ? Term{} : r.state->last_frame_term, r.state->tail, !r.state->suspect, r.at == At::stated);
+  };
+  for (Replica& r : replicas_) {
+    if (removed(Rule::S2_lost) && r.at == At::lost) ++answers;  // as if it had nothing because there was nothing
+    if (!r.state || r.at == At::lost || (r.newcomer && !removed(Rule::C1_seal)) || passed_over.contains(r.member.node)) continue;
+    ++answers;
+    if (r.state->suspect && !removed(Rule::S2_suspect)) ++suspects;
+    if (best == nullptr || rank(r) > rank(*best)) best = &r;
+  }
+  if (answers - std::min<std::size_t>(suspects, 1) < seal_quorum() - (removed(Rule::S2_quorum) ? 1U : 0U)) return nullptr;
+  return best;
+}
+
+/// Some member that may become the base is there and has not said its state yet.
+bool LogTerm::awaits_other_answers(Time now) const {
+  if (now - phase_since_ >= options_.recovery_step_timeout) return false;
+  return std::any_of(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
+    return !r.state && !r.newcomer && r.at != At::lost && host_.ready(r.member.node) && !passed_over_.contains(r.member.node);
+  });
+}
+
+/// Each replica that needs bytes has asked for them in vain.
+bool LogTerm::base_gives_nothing() const {
+  bool in_vain = false;
+  for (const Replica& r : replicas_) {
+    if (r.at == At::streaming || r.at == At::lost || !host_.ready(r.member.node)) continue;
+    if (!r.got_nothing) return false;
+    in_vain = true;
+  }
+  return in_vain;
+}
+
+std::set<NodeId> LogTerm::passed_over() const {
+  if (is_open() || resting_ || removed(Rule::S8_base)) return {};
+  std::set<NodeId> out = passed_over_;
+  const bool in_vain = std::any_of(replicas_.begin(), replicas_.end(), [](const Replica& r) { return r.got_nothing; });
+  if (phase_ == Phase::recovering && in_vain) out.insert(base_);
+  return out;
 }
 
 /// The answers must not contradict the base: nothing known as committed beyond it, no other bytes of the same length.
@@ -219,7 +278,7 @@ void LogTerm::repair_all(Time now) {
 /// S4: the one way into the order stream, at recovery and in mid-term alike: cut at the point where the term lists part, copy
 /// up to a point that the stream continues from.
 void LogTerm::repair(Time now, Replica& r) {
-  if (r.at != At::stated || phase_ == Phase::sealing || phase_ == Phase::halted) return;
+  if (r.at != At::stated || phase_ == Phase::sealing || phase_ == Phase::halted || now < r.repair_after) return;
   const StateIs& s = *r.state;
   const TermHistory theirs = history_of(s);
   const TermHistory ours = history();
@@ -265,8 +324,10 @@ bool LogTerm::ask_where_peers_begin() {
   bool asked = false;
   for (Replica& p : replicas_) {
     if (p.at != At::streaming) continue;
-    p.request = host_.to_node(p.member.node, GetState{info_.id, term_});
     asked = true;
+    // A second question beside the first would have an answer that is taken for that to a misfit (D2).
+    if (std::exchange(p.asked_first, true)) continue;
+    p.request = host_.to_node(p.member.node, GetState{info_.id, term_});
   }
   return asked;
 }
@@ -308,30 +369,31 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || r->at != At::reconciling || phase_ == Phase::halted) return;
   if (m.error == Errc::log_halted) return halt(fmt::format("node {} has halted it", from.value));
-  if (m.error == Errc::wrong_state) return ask(now, *r);
+  moved_to(now, *r, m.tail);
+  if (m.error == Errc::wrong_state) return ask_again(now, *r);
   if (m.error == Errc::data_loss) return lose(*r, "it says so", now);
   if (m.error != Errc::ok) {
-    host_.event(Event::Level::warning,
-                fmt::format("log {}: node {} cannot be repaired yet: {}", info_.id.value, from.value, name_of(m.error)));
-    move(*r, At::stated, now);
-    r->retry = now + repair_pause;
+    host_.warn(info_.id, from, "repair",
+               fmt::format("log {}: node {} cannot be repaired yet: {}", info_.id.value, from.value, name_of(m.error)));
+    if (m.error == Errc::unavailable) r->got_nothing = true;
+    pause(now, *r);
     ask_where_peers_begin();
     return;
   }
-  if (m.tail != r->target) return ask(now, *r);
+  if (m.tail != r->target) return ask_again(now, *r);
   if (m.chain != r->target_chain && !removed(Rule::S5_chain))
     return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
+  if (phase_ == Phase::recovering && (!r->joined || removed(Rule::S8_movement))) phase_since_ = now;
   r->joined = true;
-  r->asked_peers = false;
+  r->asked_peers = r->got_nothing = false;
   r->durable = m.tail;
   r->held = Offset{};
   if (removed(Rule::S6_term)) r->acked = m.tail;
-  if (!stream_.is_boundary(r->target)) return ask(now, *r);  // fell out of the window meanwhile: another round
+  if (!stream_.is_boundary(r->target)) return ask_again(now, *r);  // fell out of the window meanwhile: another round
   move(*r, At::streaming, now);
   r->sent = r->target;
   r->told = r->told_at = Offset{};
   if (phase_ == Phase::recovering) {
-    phase_since_ = now;
     begin_or_rest(now);
   } else if (info_.trim > Offset{}) {
     host_.to_node(from, TrimTo{info_.id, term_, info_.trim});
@@ -438,7 +500,7 @@ bool LogTerm::note_chain(NodeId from, Offset o, Chain c) {
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Fenced& m) {
   if (find(from) == nullptr || m.promise < term_) return;
-  host_.event(Event::Level::warning, fmt::format("log {}: node {} has promised term {}", info_.id.value, from.value, m.promise.value));
+  host_.warn(info_.id, from, "promise", fmt::format("log {}: node {} has promised term {}", info_.id.value, from.value, m.promise.value));
   phase_since_ = now;
   new_term(m.promise);
 }
@@ -474,10 +536,13 @@ bool LogTerm::stuck(Time now) const {
   if (phase_ == Phase::sealing || phase_ == Phase::halted || resting_ || new_term_asked_ || removed(Rule::S8_deadline)) return false;
   if (!quorums_reachable()) return false;
   if (phase_ == Phase::recovering) {
-    const bool source = std::any_of(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
-      return r.at == At::streaming || (r.member.node == base_ && r.at != At::lost && host_.ready(base_));
-    });
-    return now - phase_since_ >= options_.recovery_step_timeout * (source ? patience : 1);
+    const bool source = std::any_of(replicas_.begin(), replicas_.end(),
+                                    [&](const Replica& r) {
+                                      return r.at == At::streaming || (r.member.node == base_ && r.at != At::lost && host_.ready(base_));
+                                    }) &&
+                        !base_gives_nothing();
+    // One step more than a Reconcile may take: how far a copy came is told when it is cut short.
+    return now - phase_since_ >= options_.recovery_step_timeout * (source ? patience + 1 : 1);
   }
   return stream_.end() > committed_ && now - std::max(commit_moved_, phase_since_) >= options_.recovery_step_timeout * patience;
 }
@@ -492,6 +557,7 @@ void LogTerm::tick(Time now) {
     else if (r.at == At::stated && now >= r.retry) ask(now, r);
   }
   if (removed(Rule::S3_once) && phase_ == Phase::recovering && now - phase_since_ >= options_.recovery_step_timeout) choose_again(now);
+  if (phase_ == Phase::sealing && !passed_over_.empty()) choose_base(now);
   begin_or_rest(now);
   if (stuck(now)) new_term(term_);
   check_missing(now);
@@ -514,6 +580,7 @@ void LogTerm::tick(Time now) {
 Time LogTerm::wake() const {
   Time t = std::min({idle_due_, watermark_due_, retention_due_});
   if (phase_ == Phase::halted) return never;
+  if (phase_ == Phase::sealing && !passed_over_.empty()) t = std::min(t, phase_since_ + options_.recovery_step_timeout);
   for (const Replica& r : replicas_) {
     if (r.at == At::joining || r.at == At::sealing || r.at == At::asked) t = std::min(t, r.since + options_.recovery_step_timeout);
     if (r.at == At::reconciling) t = std::min(t, r.since + options_.recovery_step_timeout * patience);

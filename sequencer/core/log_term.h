@@ -29,6 +29,8 @@ class LogHost {
   virtual void to_client(const Client&, Message) = 0;
   virtual bool connected(ConnectionId) const = 0;
   virtual void event(Event::Level, std::string) = 0;
+  /// A warning about one node in one log that may come again at once: `kind` is a literal that names its place in the code.
+  virtual void warn(LogId, NodeId, std::string_view kind, std::string) = 0;
   /// The log's term start is committed.
   virtual void opened(LogId) = 0;
   /// A new term for this log alone (S8, A2), above `floor`.
@@ -60,6 +62,10 @@ class LogTerm {
   /// `own_seal`: this term was begun for the log alone, so its nodes must be sealed for it. `wanted`: see want().
   LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal, bool wanted);
 
+  /// S8: bases of the terms before that gave nobody bytes. Before start().
+  void pass_over(std::set<NodeId> bases) { passed_over_ = std::move(bases); }
+  /// What the next term has to pass over, if this one ends now.
+  std::set<NodeId> passed_over() const;
   void start(Time now);
   /// Somebody asks for it. One that nobody asks for, and of which all is committed, rests once its members are matched: they can be
   /// read, and its term start is ordered when it is wanted.
@@ -145,6 +151,11 @@ class LogTerm {
     std::optional<StateIs> state;
     bool joined = false;       // was matched in this term
     bool asked_peers = false;  // where they begin now, since it was matched last
+    bool asked_first = false;  // `streaming`: its state was asked for, to learn where it begins now
+    bool got_nothing = false;  // no peer gave it bytes, since it last moved (S8)
+    Time repair_after{};       // no Reconcile before, since the last one failed
+    Time asked_again{};        // its state was asked for at once, because what it answered did not fit
+    Offset furthest{};         // longest tail that it has told in this term
     Offset durable{};          // what it holds matched in this term, for copying
     Offset held{};             // what it held matched in this term before damage: less does not make it whole again (K4)
     Offset acked{};            // S6: highest acknowledgement whose last frame is of this term; 0 none
@@ -192,8 +203,14 @@ class LogTerm {
   Replica* find(NodeId node);
   void move(Replica& r, At at, Time now);
   void ask(Time now, Replica& r);
+  void ask_again(Time now, Replica& r);
+  void pause(Time now, Replica& r);
+  void moved_to(Time now, Replica& r, Offset tail);
   void take_state(Time now, Replica& r, const StateIs& m);
   void choose_base(Time now);
+  Replica* best_answer(const std::set<NodeId>& passed_over);
+  bool awaits_other_answers(Time now) const;
+  bool base_gives_nothing() const;
   void choose_again(Time now);
   bool contradicted(const Replica& base);
   void repair(Time now, Replica& r);
@@ -266,6 +283,7 @@ class LogTerm {
   std::vector<Member> members_asked_;  // C1: the last that were asked for
   // From the base on (S3):
   NodeId base_{};
+  std::set<NodeId> passed_over_;  // S8: not to be the base, where a seal quorum does without them
   TermHistory base_history_;
   Chain base_chain_{};
   bool wanted_;

@@ -43,12 +43,14 @@ void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool ba
     event(Event::Level::info, fmt::format("log {}: term {} begins after {}", log.value, term.value, slot.term->term().value));
     slot.term->stop(Errc::not_ready);
   }
+  std::set<NodeId> pass_over = slot.term ? slot.term->passed_over() : std::set<NodeId>{};
   if (slot.background) --recovering_;
   slot.background = background;
   if (background) ++recovering_;
   to_recover_.erase(log);
   const bool wanted = std::exchange(slot.asked_for, false) || !background || !options_.rest_idle_logs;
   slot.term = std::make_unique<LogTerm>(options_, static_cast<LogHost&>(*this), *info, term, own_seal, wanted);
+  slot.term->pass_over(std::move(pass_over));
   slot.term->start(now_);
   touch(log);
 }
@@ -175,6 +177,7 @@ void SequencerMachine::node_ready_for_logs(NodeId id) {
 /// The log is deleted: whoever waits is told.
 void SequencerMachine::forget_log(LogId log, Errc why) {
   to_recover_.erase(log);
+  warnings_.forget(log);
   const auto s = logs_.find(log);
   if (s == logs_.end()) return;
   if (s->second.term) s->second.term->stop(why);

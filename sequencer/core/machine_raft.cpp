@@ -214,6 +214,7 @@ void SequencerMachine::stop_leading() {
   joins_.clear();
   drops_.clear();
   to_recover_.clear();
+  warnings_.clear();
   term_ = Term{};
   push_due_ = never;
   for (auto& [id, n] : nodes_) n.accepted = n.sealed = false;

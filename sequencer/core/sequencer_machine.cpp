@@ -203,6 +203,10 @@ void SequencerMachine::to_client(const Client& c, Message m) {
 
 void SequencerMachine::event(Event::Level level, std::string text) { out_.events.push_back({level, std::move(text)}); }
 
+void SequencerMachine::warn(LogId log, NodeId node, std::string_view kind, std::string text) {
+  if (auto line = warnings_.say(now_, log, node, kind, std::move(text))) event(Event::Level::warning, std::move(*line));
+}
+
 std::uint64_t SequencerMachine::wall_ms() const {
   return wall_ms_ + static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now_ - wall_at_).count());
 }

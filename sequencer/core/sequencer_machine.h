@@ -24,6 +24,7 @@
 #include "sequencer/core/metadata.h"
 #include "sequencer/core/output.h"
 #include "sequencer/core/raft/raft.h"
+#include "sequencer/core/repeated_warnings.h"
 
 namespace loglog::sequencer {
 
@@ -146,6 +147,7 @@ class SequencerMachine final : private LogHost {
   void to_client(const Client&, Message) override;
   bool connected(ConnectionId c) const override { return connections_.contains(c); }
   void event(Event::Level, std::string) override;
+  void warn(LogId, NodeId, std::string_view kind, std::string) override;
   void opened(LogId) override;
   void begin_term(LogId, Term floor) override;
   void trim(LogId, Offset) override;
@@ -301,6 +303,7 @@ class SequencerMachine final : private LogHost {
   std::map<LogId, Task> drops_;
   bool new_term_proposed_ = false;  // for all logs
   Time push_due_ = never;           // metadata to the nodes, gathered
+  RepeatedWarnings warnings_;
 };
 
 }  // namespace loglog::sequencer

@@ -111,12 +111,12 @@ void SegmentWriter::reserve_ahead() {
   if (next_size_ < file_size() && used * 4 > segment_size()) prepare(file_size(), writes_large_groups());
 }
 
-Bytes SegmentWriter::next_marks() {
+Bytes SegmentWriter::next_marks(const Tail& durable) {
   ++counter_;
-  marked_durable_ = s_.durable.end;
+  marked_durable_ = durable.end;
   marked_committed_ = s_.committed;
   // A node that stops in the middle of filling a hole must come back as suspect (K3).
-  return encode_marks({counter_, std::max(s_.durable.end, s_.hole_until), s_.durable.chain, s_.committed});
+  return encode_marks({counter_, std::max(durable.end, s_.hole_until), durable.chain, s_.committed});
 }
 
 void SegmentWriter::open_segment(Offset first) {
@@ -127,7 +127,7 @@ void SegmentWriter::open_segment(Offset first) {
   }
   Bytes header = encode_segment_header({s_.node.identity.cluster, s_.id, first, s_.durable.chain});
   // The new header carries marks at once, so that the committed offset outlives the file before it.
-  const Bytes marks = next_marks();
+  const Bytes marks = next_marks(s_.durable);
   std::memcpy(header.mutable_data() + marks_slot_at[counter_ % 2], marks.data(), marks.size());
   s_.node.disk(OpenSegment{s_.id, first, std::move(header)}, {});
   if (remains_ != no_offset && remains_ != first) s_.node.disk(UnlinkSegments{s_.id, {remains_}, false}, {});
@@ -143,7 +143,7 @@ void SegmentWriter::write(std::vector<Bytes> frames, bool opens, std::function<v
   if (opens_file(opens)) open_segment(s_.durable.end);
   group_average_ += (static_cast<std::int64_t>(s_.written.end - s_.durable.end) - static_cast<std::int64_t>(group_average_)) / 8;
   const Offset file = s_.segments.open();
-  Bytes marks = next_marks();
+  Bytes marks = next_marks(s_.durable);
   const std::uint64_t marks_at = marks_slot_at[counter_ % 2];
   ++in_flight_;
   s_.node.disk(WriteGroup{s_.id, file, segment_header_size + (s_.durable.end - file), std::move(frames), marks_at, std::move(marks),
@@ -160,7 +160,7 @@ void SegmentWriter::write(std::vector<Bytes> frames, bool opens, std::function<v
 void SegmentWriter::write_marks(std::function<void()> done) {
   check(!busy() && !s_.segments.empty(), "marks are written when the log is idle");
   const Offset file = s_.segments.open();
-  Bytes marks = next_marks();
+  Bytes marks = next_marks(s_.durable);
   ++in_flight_;
   s_.node.disk(
       WriteGroup{s_.id, file, segment_header_size + (s_.durable.end - file), {}, marks_slot_at[counter_ % 2], std::move(marks), true},
@@ -191,11 +191,12 @@ void SegmentWriter::truncate(bool everything, const Tail& kept, std::function<vo
     s_.segments.clear();
     s_.terms.clear();
   }
-  // The cut takes the marks of later files with it. A node that stops between cutting and copying a hole again must come back as
-  // suspect (K3): else its short tail would prove the absence of what it had acknowledged. Where no frame stays, a file does, for
-  // its marks.
-  if (!everything && s_.hole_until > kept.end) {
-    Bytes marks = next_marks();
+  // The marks are durable before the cut (K3). A mark left above the new tail would make a whole log suspect at the next start,
+  // for as long as nothing is appended. Until the cut is done the lower mark does no harm: the bytes above it are to go.
+  // While a hole is open the marks keep naming its end: a node that stops between cutting and copying must come back as suspect,
+  // because its short tail would otherwise prove the absence of acknowledged bytes. If no frame stays, a file stays for its marks.
+  if (!everything && (s_.hole_until > kept.end || !removed(Rule::K3_cut))) {
+    Bytes marks = next_marks(kept);
     s_.node.disk(WriteGroup{s_.id, file, segment_header_size + length, {}, marks_slot_at[counter_ % 2], std::move(marks), true}, {});
   }
   ++in_flight_;

@@ -37,7 +37,7 @@ class SegmentWriter {
 
  private:
   void open_segment(Offset first);
-  Bytes next_marks();
+  Bytes next_marks(const Tail& durable);
   std::uint64_t segment_size() const;
   std::uint64_t file_size() const;
   std::uint64_t idle_file_size() const;

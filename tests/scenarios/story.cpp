@@ -22,6 +22,7 @@ simulator::WorldOptions world_of(const Cast& cast) {
   o.seed = cast.seed;
   o.sequencers = cast.sequencers;
   o.storage = cast.storage;
+  o.rest = cast.rest;
   o.clients = cast.producers + 1;                          // the last one asks and reads
   o.trace = std::getenv("LOGLOG_STORY_TRACE") != nullptr;  // NOLINT(concurrency-mt-unsafe): before any thread
   return o;

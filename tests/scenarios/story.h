@@ -27,6 +27,7 @@ struct Cast {
   int sequencers = 3;
   int storage = 3;
   int producers = 1;
+  bool rest = false;  ///< logs that nobody asks for get no term start (S7)
   std::uint64_t seed = 1;
 };
 
