@@ -33,6 +33,10 @@ inline constexpr std::size_t segments_listed_max = 4096;
 /// What a log's retention by age may be, milliseconds: a second to a century.
 inline constexpr std::uint64_t retention_ms_min = 1000;
 inline constexpr std::uint64_t retention_ms_max = 36'525ull * 24 * 3600 * 1000;
+/// Most logs without space that a storage node names in one report to the leader.
+inline constexpr std::size_t full_logs_told_max = 4096;
+/// Most alarms in one Status; the critical ones come first.
+inline constexpr std::size_t alarms_told_max = 64;
 /// Most replicas of one log.
 inline constexpr std::uint32_t replicas_max = 9;
 

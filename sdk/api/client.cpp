@@ -215,6 +215,18 @@ std::expected<void, CallError> Client::replace_disk(std::uint32_t node, bool for
   return {};
 }
 
+namespace {
+
+void take_verdict(ClusterReport& r, const Status& from) {
+  r.health = from.health == Health::healthy    ? ClusterReport::Health::healthy
+             : from.health == Health::degraded ? ClusterReport::Health::degraded
+                                               : ClusterReport::Health::not_serving;
+  r.verdict = from.verdict;
+  for (const AlarmSeen& a : from.alarms) r.alarms.push_back({a.id, a.severity == Severity::critical, a.what, a.action});
+}
+
+}  // namespace
+
 std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
   auto& s = *state_;
   auto found = s.ask<client::ClusterStatus>(
@@ -238,12 +250,15 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
         if (q.id == id) return q.address;
     return std::string();
   };
+  const auto judge = std::ranges::find(found->sequencers, RaftRole::leader, &Status::role);
+  if (!found->sequencers.empty()) take_verdict(r, judge == found->sequencers.end() ? found->sequencers.front() : *judge);
+  else r.verdict = "no sequencer answers this client, so whether appends are served is not known";
   for (const Status& q : found->sequencers) {
     r.cluster = q.cluster_name;
     r.sequencers.push_back({q.id.value, address_of(q.id), word(roles, q.role), q.raft_term.value, q.protocol});
     if (q.role != RaftRole::leader) continue;
     for (const StorageStatus& n : q.storage)
-      r.storage.push_back({n.id.value, n.address, std::string(name_of(n.condition)), n.staged_bytes});
+      r.storage.push_back({n.id.value, n.address, std::string(name_of(n.condition)), n.staged_bytes, n.disk_free_bytes, n.disk_size_bytes});
     for (const LogStatus& l : q.logs) {
       ClusterReport::LogReport log{l.name, l.first.value, l.committed.value, l.term.value, l.write_quorum, {}, state_of(l)};
       for (const ReplicaStatus& p : l.replicas) log.replicas.push_back({p.node.value, p.durable.value, std::string(name_of(p.state))});

@@ -25,8 +25,16 @@ struct StatusOptions {
 };
 
 void print_json(const ClusterReport& r) {
-  std::string out = fmt::format("{{\"cluster\": {}, \"sequencers\": [", json_string(r.cluster));
+  std::string out = fmt::format("{{\"cluster\": {}, \"health\": {}, \"verdict\": {}, \"alarms\": [", json_string(r.cluster),
+                                json_string(word_of(r.health)), json_string(r.verdict));
   const char* comma = "";
+  for (const auto& a : r.alarms) {
+    out += fmt::format("{}{{\"id\": {}, \"severity\": \"{}\", \"what\": {}, \"action\": {}}}", comma, json_string(a.id),
+                       a.critical ? "critical" : "warning", json_string(a.what), json_string(a.action));
+    comma = ", ";
+  }
+  out += "], \"sequencers\": [";
+  comma = "";
   for (const auto& s : r.sequencers) {
     out +=
         fmt::format("{}{{\"id\": {}, \"address\": {}, \"role\": \"{}\", \"term\": {}", comma, s.id, json_string(s.address), s.role, s.term);
@@ -36,15 +44,18 @@ void print_json(const ClusterReport& r) {
   out += "], \"storage\": [";
   comma = "";
   for (const auto& n : r.storage) {
-    out += fmt::format("{}{{\"id\": {}, \"address\": {}, \"state\": \"{}\", \"staged_bytes\": {}}}", comma, n.id, json_string(n.address),
-                       n.state, n.staged_bytes);
+    out += fmt::format(
+        "{}{{\"id\": {}, \"address\": {}, \"state\": \"{}\", \"staged_bytes\": {}, \"disk_free_bytes\": {}, "
+        "\"disk_size_bytes\": {}}}",
+        comma, n.id, json_string(n.address), n.state, n.staged_bytes, n.disk_free_bytes, n.disk_size_bytes);
     comma = ", ";
   }
   out += "], \"logs\": [";
   comma = "";
   for (const auto& l : r.logs) {
-    out += fmt::format("{}{{\"name\": {}, \"first\": {}, \"committed\": {}, \"term\": {}, \"replicas\": [", comma, json_string(l.name),
-                       l.first, l.committed, l.term);
+    out += fmt::format(
+        "{}{{\"name\": {}, \"state\": \"{}\", \"first\": {}, \"committed\": {}, \"term\": {}, \"write_quorum\": {}, \"replicas\": [", comma,
+        json_string(l.name), l.state, l.first, l.committed, l.term, l.write_quorum);
     const char* inner = "";
     for (const auto& p : l.replicas) {
       out += fmt::format("{}{{\"id\": {}, \"durable\": {}, \"state\": \"{}\"}}", inner, p.id, p.durable, p.state);
@@ -56,7 +67,7 @@ void print_json(const ClusterReport& r) {
   fmt::print("{}]}}\n", out);
 }
 
-int exit_code_of(const ClusterReport& r) { return health_of(r).health == Health::not_serving ? exit_not_serving : 0; }
+int exit_code_of(const ClusterReport& r) { return r.health == ClusterReport::Health::not_serving ? exit_not_serving : 0; }
 
 /// Bytes per second, from one report to the next.
 class Rates {

@@ -12,6 +12,10 @@ namespace {
 constexpr std::uint64_t behind_bytes = 64u << 20;
 constexpr std::uint32_t behind_ms = 10'000;
 constexpr std::size_t names_max = 4;
+constexpr const char* make_room =
+    "Let old entries go, which needs no free space: loglog logs trim NAME OFFSET, or loglog logs set NAME --retention-bytes N. Or make "
+    "room "
+    "on the file system of the data directories. Appends go on by themselves.";
 
 class Finder {
  public:
@@ -106,9 +110,12 @@ class Finder {
     }
     if (n.logs_without_space > 0)
       add("node-disk-full",
-          fmt::format("{} gets no space from its disk for {} log{}.", who, n.logs_without_space, n.logs_without_space == 1 ? "" : "s"),
-          "Make room on the file system of its data directory, or let old entries go: loglog logs trim NAME OFFSET. The node goes on by "
-          "itself.");
+          fmt::format("{} refuses what is uploaded to {} log{}: its disk gives no space{}.", who, n.logs_without_space,
+                      n.logs_without_space == 1 ? "" : "s",
+                      n.disk_size_bytes == 0
+                          ? ""
+                          : fmt::format(", {} of {} are free", bytes_text(n.disk_free_bytes), bytes_text(n.disk_size_bytes))),
+          make_room);
     if (n.staged_bytes_max > 0 && n.staged_bytes / 9 >= n.staged_bytes_max / 10)
       add("node-staging-full",
           fmt::format("{} holds {} of {} for uploads.", who, bytes_text(n.staged_bytes), bytes_text(n.staged_bytes_max)),
@@ -123,7 +130,7 @@ class Finder {
 
   // One alarm for all logs in the same trouble: a dead node is in many of them.
   void logs() {
-    std::vector<const LogSeen*> halted, lost, below, recovering, no_spare;
+    std::vector<const LogSeen*> halted, lost, full, below, recovering, no_spare;
     for (const LogSeen& l : o_.logs) {
       if (l.state != LogState::open) continue;
       const std::size_t w = l.write_quorum;
@@ -131,6 +138,7 @@ class Finder {
       const std::size_t there = l.replicas.size() - count(l, ReplicaState::unreachable) - count(l, ReplicaState::suspect);
       if (l.halted) halted.push_back(&l);
       else if (!l.open && newcomers >= w) lost.push_back(&l);
+      else if (l.open && streaming(l) < w && streaming(l) + count(l, ReplicaState::full) >= w) full.push_back(&l);
       else if (l.open ? streaming(l) < w : there < w || there - newcomers < l.replicas.size() - w + 1) below.push_back(&l);
       else if (!l.open) recovering.push_back(&l);
       else if (streaming(l) == w && w < l.replicas.size()) no_spare.push_back(&l);
@@ -143,6 +151,13 @@ class Finder {
           fmt::format("So many disks with {} were replaced that nobody knows all that was acknowledged. No appends are taken any more.",
                       names(lost)),
           "Save what can still be read: loglog read NAME. Then delete the log, make it anew, and append what was saved.");
+    if (!full.empty())
+      add("log-no-space",
+          full.size() == 1
+              ? fmt::format("Appends to {} are refused: {} of {} replicas {} space, and {} are needed.", full[0]->name, streaming(*full[0]),
+                            full[0]->replicas.size(), streaming(*full[0]) == 1 ? "has" : "have", full[0]->write_quorum)
+              : fmt::format("Appends to {} are refused: too few of their replicas have space.", names(full)),
+          make_room);
     if (!below.empty())
       add("log-below-quorum",
           below.size() == 1 ? fmt::format("Appends to {} wait: {} of {} replicas take them, and {} are needed.", below[0]->name,

@@ -9,11 +9,6 @@
 
 namespace loglog::sequencer {
 
-enum class Severity : std::uint8_t {
-  warning,  ///< all goes on, with less margin
-  critical  ///< something has stopped, or was lost
-};
-
 /// The kinds of alarms. sequencer/README.md repeats them word for word; a test compares.
 struct AlarmKind {
   std::string_view id;  ///< stays as it is for ever: people search for it
@@ -58,6 +53,9 @@ inline constexpr std::array alarm_kinds{
     AlarmKind{"log-lost-quorum", Severity::critical,
               "The disks of so many replicas of a log were replaced at once that nobody knows all that was acknowledged. The log takes no "
               "appends any more; what the replicas that are left know as committed can be read."},
+    AlarmKind{"log-no-space", Severity::critical,
+              "The disks of so many replicas of a log are full that appends to it are refused. Committed entries can be read, and the log "
+              "can be trimmed."},
     AlarmKind{"log-below-quorum", Severity::critical,
               "Fewer replicas of a log take appends than its write quorum, so appends to it wait, or end as unknown at their deadline."},
     AlarmKind{"log-recovering", Severity::warning,

@@ -395,13 +395,18 @@ bool LogTerm::is_whole() const {
 }
 
 bool LogTerm::doubts(NodeId node) const {
-  return std::ranges::any_of(replicas_, [node](const Replica& r) { return r.member.node == node && state_of(r) == ReplicaState::suspect; });
+  return std::ranges::any_of(replicas_, [&](const Replica& r) { return r.member.node == node && state_of(r) == ReplicaState::suspect; });
 }
 
-ReplicaState LogTerm::state_of(const Replica& r) {
+bool LogTerm::takes_appends() const {
+  const auto taking = std::ranges::count_if(replicas_, [&](const Replica& r) { return state_of(r) == ReplicaState::streaming; });
+  return serves() && static_cast<std::size_t>(taking) >= info_.options.write_quorum;
+}
+
+ReplicaState LogTerm::state_of(const Replica& r) const {
   if (r.at == At::lost) return ReplicaState::suspect;
   if (r.at == At::absent) return ReplicaState::unreachable;
-  if (r.at == At::streaming) return ReplicaState::streaming;
+  if (r.at == At::streaming) return host_.has_space(r.member.node, info_.id) ? ReplicaState::streaming : ReplicaState::full;
   if (r.newcomer) return ReplicaState::newcomer;
   return r.state && r.state->suspect ? ReplicaState::suspect : ReplicaState::lagging;
 }

@@ -39,6 +39,8 @@ class LogHost {
   virtual void trim(LogId, Offset) = 0;
   /// The disk that the node is registered with.
   virtual DiskId disk_of(NodeId) const = 0;
+  /// False: the node says that its disk gives no space for the log, so it refuses uploads (K5). For status only.
+  virtual bool has_space(NodeId, LogId) const = 0;
   /// T5: the node is to make the log; then joined().
   virtual void join(LogId, NodeId) = 0;
   /// C1: these disks are the log's members from now on.
@@ -118,6 +120,8 @@ class LogTerm {
   bool doubts(NodeId node) const;
   /// Every replica takes orders.
   bool is_whole() const;
+  /// So many replicas take uploads and orders that an append is acknowledged. For status only.
+  bool takes_appends() const;
   Term term() const { return term_; }
   Offset committed() const { return committed_; }
   /// Where the log begins for readers: the trim point in force, which the replicas' first files may begin before (R1, R3).
@@ -244,7 +248,7 @@ class LogTerm {
   void advance_commit(Time now);
   void answer_committed(Time now);
   void note_lag(Replica& r, Time now);
-  static ReplicaState state_of(const Replica& r);
+  ReplicaState state_of(const Replica& r) const;
   Offset durable(const Replica& r) const { return resting_ && r.at == At::streaming ? stream_.end() : r.durable; }
   void refuse(const Client& client, const Commit& c, Errc why, Sequence expected = {});
   void send_orders(Replica& r);

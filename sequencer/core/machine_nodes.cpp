@@ -132,11 +132,13 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
                          fmt::format("node {} has promised term {}, above {}", id.value, f.promise.value, term_.value));
                    new_term_proposed_ = propose(BeginTerm{f.promise, instance_, raft_.term(), LogId{}});
                  },
-                 [&](const SpaceIs& s) {
+                 [&](SpaceIs& s) {
                    n.suspect = s.suspect;
                    n.staged_bytes = s.staged_bytes;
                    n.staged_bytes_max = s.staged_bytes_max;
-                   n.logs_without_space = s.logs_without_space;
+                   n.logs_without_space = std::move(s.logs_without_space);
+                   n.disk_free_bytes = s.disk_free_bytes;
+                   n.disk_size_bytes = s.disk_size_bytes;
                  },
                  [&](const Joined& j) { joined(id, j.log); },
                  [&](const Dropped& d) { dropped(id, d.log); },
@@ -165,6 +167,11 @@ void SequencerMachine::node_failed(NodeId id, const Failed& m) {
   } else if (m.error != Errc::data_loss) {
     event(Event::Level::debug, fmt::format("node {} could not do what was asked: {} {}", id.value, name_of(m.error), m.detail));
   }
+}
+
+bool SequencerMachine::has_space(NodeId node, LogId log) const {
+  const auto n = nodes_.find(node);
+  return n == nodes_.end() || !std::ranges::binary_search(n->second.logs_without_space, log);
 }
 
 // ---- T5

@@ -178,6 +178,11 @@ void SequencerMachine::lead(Term term) {
   new_term_proposed_ = false;
   event(Event::Level::info, fmt::format("leads in term {}", term.value));
   const ClusterMetadata& m = metadata_.state();
+  for (const StorageInfo& s : m.storage)
+    if (configured(s.id) == nullptr)
+      event(Event::Level::warning,
+            fmt::format("storage node {} at {} is registered and not named by --storage; its logs still need it: name it again", s.id.value,
+                        s.address));
   // Clients that look for the leader need not ask around, but are told no address of before.
   if (m.cluster != ClusterId{} && m.sequencers == options_.sequencers) tell_clients();
   else

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 
+#include "proto-spec/vocabulary/limits.h"
+#include "sequencer/core/alarms.h"
 #include "sequencer/core/sequencer_machine.h"
+#include "sequencer/core/verdict.h"
 
 namespace loglog::sequencer {
 
@@ -41,10 +44,17 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   s.raft_term = raft_.term();
   s.leader = raft_.leader();
   s.term = term_ != Term{} ? term_ : metadata_.state().last_term;
+  const ClusterPicture seen = picture();
+  Verdict verdict = verdict_of(seen);
+  s.health = verdict.health;
+  s.verdict = std::move(verdict.sentence);
+  for (Alarm& a : alarms_of(seen))
+    if (s.alarms.size() < alarms_told_max) s.alarms.push_back({std::string(a.id), a.severity, std::move(a.what), std::move(a.action)});
   if (term_ != Term{}) {
     for (const StorageInfo& info : metadata_.state().storage) {
       const NodeSeen n = see(info);
-      s.storage.push_back({n.id, n.address, n.condition, n.condition == NodeCondition::unreachable ? 0 : n.staged_bytes});
+      s.storage.push_back({n.id, n.address, n.condition, n.condition == NodeCondition::unreachable ? 0 : n.staged_bytes, n.disk_free_bytes,
+                           n.disk_size_bytes});
     }
     if (m.logs) {
       for (const LogInfo& l : metadata_.state().logs) {
@@ -87,6 +97,7 @@ Report SequencerMachine::report(Time now) const {
     if (!slot.term) continue;
     if (slot.term->serves()) ++r.logs_open;
     if (slot.term->halted()) ++r.logs_halted;
+    if (slot.term->serves() && !slot.term->takes_appends()) ++r.logs_refusing;
     if (r.logs.size() < logs_shown_max) r.logs.push_back(slot.term->report(now));
   }
   return r;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "proto-spec/vocabulary/random.h"
+#include "sequencer/core/cluster_picture.h"
 #include "sequencer/core/log_term.h"
 #include "sequencer/core/metadata.h"
 #include "sequencer/core/output.h"
@@ -88,8 +89,10 @@ class SequencerMachine final : private LogHost {
     Time joined_at{};       // it made some log
     std::uint64_t staged_bytes = 0;
     std::uint64_t staged_bytes_max = 0;
-    std::uint32_t logs_without_space = 0;
-    RaftIndex told_version{};  // metadata pushed
+    std::vector<LogId> logs_without_space;  // ascending
+    std::uint64_t disk_free_bytes = 0;
+    std::uint64_t disk_size_bytes = 0;  // 0: not told
+    RaftIndex told_version{};           // metadata pushed
     // For people, over all connections:
     std::optional<Time> last_heard;
     struct Foreign {
@@ -152,6 +155,7 @@ class SequencerMachine final : private LogHost {
   void begin_term(LogId, Term floor) override;
   void trim(LogId, Offset) override;
   DiskId disk_of(NodeId id) const override { return metadata_.disk_of(id); }
+  bool has_space(NodeId, LogId) const override;
   void join(LogId, NodeId) override;
   void set_members(LogId, std::vector<Member>) override;
   RaftIndex metadata_version() const override { return metadata_.version(); }
@@ -211,6 +215,7 @@ class SequencerMachine final : private LogHost {
   NodeSeen see(const StorageInfo& info) const;
   LogSeen see(const LogInfo& info) const;
   int trouble(LogId log) const;
+  ClusterPicture picture() const;
 
   // machine_logs.cpp
   LogTerm* need(LogId log, bool background = false);

@@ -34,6 +34,13 @@ void add_writes(PrometheusText& t, const Figures& c, const IoFigures& io) {
       .value(io.disk_errors);
 }
 
+void add_disk(PrometheusText& t, const Report& r) {
+  if (r.disk_size_bytes == 0) return;
+  t.gauge("loglog_storage_disk_free_bytes", "Bytes that the node may still use on the file system of its data directory.")
+      .value(r.disk_free_bytes);
+  t.gauge("loglog_storage_disk_size_bytes", "Bytes of that file system in all.").value(r.disk_size_bytes);
+}
+
 void add_reads(PrometheusText& t, const Report& r) {
   const Figures& c = r.counted;
   t.counter("loglog_storage_read_pages_total", "Pages sent to readers.").value(c.pages);
@@ -87,6 +94,7 @@ std::string text_of(const NodeReport& r) {
   http::add_process(t, LOGLOG_VERSION);
   add_uploads(t, r.core);
   add_writes(t, r.core.counted, r.io);
+  add_disk(t, r.core);
   add_reads(t, r.core);
   add_health(t, r.core);
   add_connections(t, r);

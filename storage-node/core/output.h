@@ -198,6 +198,12 @@ struct Output {
 
 // ---- Input (beside DiskDone and tick)
 
+/// Of the file system that the data directory lies on.
+struct DiskSpace {
+  std::uint64_t free_bytes = 0;  ///< for the user that the node runs as
+  std::uint64_t size_bytes = 0;  ///< 0: not known
+};
+
 /// A connection is up and both hellos are exchanged and acceptable (version, cluster, role; session layer).
 struct Connected {
   ConnectionId connection;

@@ -163,6 +163,8 @@ Report StorageMachine::report() const {
            .staged_runs_dropped = node_.staging.dropped(),
            .promise = promise_.held().term,
            .data_loss = node_.data_loss,
+           .disk_free_bytes = disk_space_.free_bytes,
+           .disk_size_bytes = disk_space_.size_bytes,
            .logs = {}};
   for (const auto& [id, session] : sessions_)
     ++(session.peer.role == Role::client ? r.clients : session.peer.role == Role::sequencer ? r.sequencers : r.peers);
@@ -264,13 +266,18 @@ void StorageMachine::tick(Time now) {
     if (LogReplica* log = find(id)) log->tick();
   if (leader_ != ConnectionId{} && report_at_ <= now && stop_by_ == never) {
     const bool suspect = std::any_of(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.suspect; });
-    const auto full = std::count_if(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.no_space != Errc::ok; });
+    std::vector<LogId> full;
+    for (const auto& [id, l] : logs_)
+      if (l->state.no_space != Errc::ok && full.size() < full_logs_told_max) full.push_back(id);
     node_.send(leader_, RequestId{},
-               SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, static_cast<std::uint32_t>(full), suspect});
+               SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, std::move(full), suspect, disk_space_.free_bytes,
+                       disk_space_.size_bytes});
     report_at_ = now + report_every;
   }
   end();
 }
+
+void StorageMachine::disk_space(DiskSpace s) { disk_space_ = s; }
 
 void StorageMachine::begin_stop(Time now) {
   begin(now);

@@ -27,6 +27,8 @@ class StorageMachine {
   void arrived(Time now, Arrived&& a);
   void disk_done(Time now, DiskDone&& d);
   void tick(Time now);
+  /// The driver has looked at the disk again: the leader and monitors are told.
+  void disk_space(DiskSpace s);
   /// The node is to stop: from now on it takes nothing from anybody. What it has been ordered and holds it writes, and says so; then
   /// the marks, so that the next start finds them up to date (K3). For at most Options::stop_max.
   void begin_stop(Time now);
@@ -112,6 +114,7 @@ class StorageMachine {
   Time leader_heard_{};  // anything at all from there
   RaftIndex seal_version_{};
   Time report_at_{};
+  DiskSpace disk_space_;
   Time stop_by_ = never;  // never: it does not stop
 };
 

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -460,5 +461,11 @@ std::uint64_t SegmentDirectory::file_size(LogId log, Offset first) {
 }
 
 Bytes SegmentDirectory::file(const std::string& name) { return slurp(path_ + "/" + name); }
+
+DiskSpace SegmentDirectory::space() const {
+  struct statvfs s{};
+  if (statvfs(path_.c_str(), &s) != 0) return {};
+  return {std::uint64_t{s.f_bavail} * s.f_frsize, std::uint64_t{s.f_blocks} * s.f_frsize};
+}
 
 }  // namespace loglog::storage

@@ -35,6 +35,8 @@ class SegmentDirectory final : public StartupDisk {
   /// The group for an engine to write past the page cache; nullopt: through `descriptor`.
   std::optional<DirectGroup> direct(const WriteGroup& group);
   bool is_direct() const { return is_direct_; }
+  /// As the file system says it now; size 0: it does not.
+  DiskSpace space() const;
 
   // StartupDisk
   std::vector<LogFiles> logs() override;

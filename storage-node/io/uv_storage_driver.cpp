@@ -7,6 +7,9 @@
 namespace loglog::storage {
 namespace {
 
+/// How often the free bytes of the disk are looked at: often enough for an alert that looks hours ahead.
+constexpr Duration space_every = 5s;
+
 transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
 
 }  // namespace
@@ -45,7 +48,15 @@ Result<void> StorageDriver::start(const std::string& listen_address) {
   loop_.on_turn_end([this, alive = alive_] {
     if (*alive) perform();
   });
+  look_at_space();
   return {};
+}
+
+void StorageDriver::look_at_space() {
+  machine_.disk_space(directory_.space());
+  loop_.after(space_every, [this, alive = alive_] {
+    if (*alive) look_at_space();
+  });
 }
 
 void StorageDriver::begin_stop(std::function<void()> then) {

@@ -39,6 +39,7 @@ class StorageDriver {
   void count(const DiskOperation& what, const FileEngine::Outcome& outcome);
   void disk_done(Ticket ticket, const DiskOperation& what, FileEngine::Outcome outcome);
   void dial(const ConnectPeer& peer);
+  void look_at_space();
 
   transport::Loop& loop_;
   SegmentDirectory& directory_;

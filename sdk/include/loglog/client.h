@@ -148,6 +148,15 @@ struct TailPosition {
 
 /// What `loglog status` shows.
 struct ClusterReport {
+  /// healthy: all nodes and replicas are there. degraded: appends and reads go on with less to spare. not_serving:
+  /// appends to some log, or to all, wait or are refused.
+  enum class Health : std::uint8_t { healthy, degraded, not_serving };
+  struct Alarm {
+    std::string id;  ///< kind, the same for ever: see "What each alarm means" in sequencer/README.md
+    bool critical = false;
+    std::string what;    ///< the consequence first, then the cause
+    std::string action;  ///< what to do
+  };
   struct Sequencer {
     std::uint32_t id = 0;
     std::string address;
@@ -160,11 +169,15 @@ struct ClusterReport {
     std::string address;
     std::string state;  ///< up, lagging, suspect, unreachable, foreign_disk, data_loss: as on the status page
     std::uint64_t staged_bytes = 0;
+    std::uint64_t disk_free_bytes = 0;  ///< of the file system of its data directory
+    std::uint64_t disk_size_bytes = 0;  ///< 0: not told yet
   };
   struct Replica {
     std::uint32_t id = 0;
     EntryOffset durable = 0;
-    std::string state;  ///< streaming, lagging, suspect, unreachable, newcomer: on a replaced disk, and not taken in yet
+    /// streaming, full (its disk gives no space, so its node refuses uploads), lagging, suspect, unreachable,
+    /// newcomer (on a replaced disk that is not taken in yet).
+    std::string state;
   };
   struct LogReport {
     std::string name;
@@ -176,6 +189,10 @@ struct ClusterReport {
     std::string state;  ///< open (takes appends), recovering, halted (its replicas contradict each other), creating, deleting
   };
   std::string cluster;
+  /// The leader's verdict and alarms, as on the status page; without a leader those of another sequencer.
+  Health health = Health::not_serving;
+  std::string verdict;        ///< one sentence without a full stop: what health means for appends and reads, and why
+  std::vector<Alarm> alarms;  ///< the critical ones first
   std::vector<Sequencer> sequencers;
   std::vector<Storage> storage;
   std::vector<LogReport> logs;

@@ -27,7 +27,7 @@ ClusterPicture healthy() {
   LogSeen l{LogId{1}, "events", LogState::open, true, false, Term{4}, Offset{0}, Offset{1'000'000'000}, 2, {}};
   for (std::uint32_t i = 1; i <= 3; ++i) {
     o.sequencers.push_back({SequencerId{i}, fmt::format("s{}:1", i), true, 0});
-    o.storage.push_back({NodeId{i}, fmt::format("n{}:1", i), NodeCondition::up, 10, 1000, 100'000, 0});
+    o.storage.push_back({NodeId{i}, fmt::format("n{}:1", i), NodeCondition::up, 10, 1000, 100'000, 0, 0, 0});
     l.replicas.push_back({NodeId{i}, ReplicaState::streaming, l.committed, 0});
   }
   o.logs.push_back(l);
@@ -165,7 +165,10 @@ TEST_CASE("alarms: conditions of storage nodes") {
   ClusterPicture p = healthy();
   p.overview.storage[0].logs_without_space = 2;
   CHECK(ids(p) == "node-disk-full");
-  CHECK(said(p, "node-disk-full").find("for 2 logs.") != std::string::npos);
+  CHECK(said(p, "node-disk-full").find("to 2 logs: its disk gives no space.") != std::string::npos);
+  p.overview.storage[0].disk_size_bytes = 10u << 20;
+  p.overview.storage[0].disk_free_bytes = 1024;
+  CHECK(said(p, "node-disk-full").ends_with("its disk gives no space, 1.0 KiB of 10 MiB are free."));
   p = healthy();
   p.overview.storage[0].staged_bytes = 89'999;
   CHECK(ids(p).empty());
@@ -188,6 +191,16 @@ TEST_CASE("alarms: logs") {
   lose_replica(p, 0);
   lose_replica(p, 1);
   CHECK(ids(p).starts_with("log-below-quorum"));
+}
+
+TEST_CASE("alarms: full disks say that appends are refused, not that all is well (A2)") {
+  ClusterPicture p = healthy();
+  for (std::size_t i : {1U, 2U}) {
+    p.overview.storage[i].logs_without_space = 1;
+    p.overview.logs[0].replicas[i].state = ReplicaState::full;
+  }
+  CHECK(ids(p) == "node-disk-full node-disk-full log-no-space");
+  CHECK(said(p, "log-no-space") == "Appends to events are refused: 1 of 3 replicas has space, and 2 are needed.");
 }
 
 TEST_CASE("alarms: one for all logs in the same trouble") {

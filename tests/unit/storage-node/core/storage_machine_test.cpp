@@ -634,7 +634,7 @@ TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and re
   CHECK(n.take<Uploaded>());
   n.advance(5s);
   CHECK_FALSE(n.take<Durable>());
-  CHECK(n.take<SpaceIs>()->logs_without_space == 1);
+  CHECK(n.take<SpaceIs>()->logs_without_space.size() == 1);
   n.say(leader, Watermark{log_id, Term{1}, first->tail});
   n.say(client, Read{log_id, Offset{}, 1000, 0});
   CHECK(n.take<Page>()->frames.size() > 0);
@@ -652,7 +652,7 @@ TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and re
   REQUIRE(grown);
   CHECK(grown->tail.value > 1'300'000);
   n.advance(1100ms);
-  CHECK(n.take<SpaceIs>()->logs_without_space == 0);
+  CHECK(n.take<SpaceIs>()->logs_without_space.empty());
   n.restart();
   n.match(2);
   CHECK(n.state(2).tail == grown->tail);
