@@ -69,6 +69,7 @@
   X(K4_count)        /* a log with a hole does not count towards W and gives no bytes */                       \
   X(K5_reserve)      /* space is reserved before bytes are ordered into it */                                  \
   X(K6)              /* a file is written again only where its bytes stand below all that its log will get */    \
+  X(K7_error)        /* an error of listing, opening or reading at a start is not absence */                        \
   X(C1_term)         /* a disk that is replaced takes no part in the terms from then on */                     \
   X(C1_back)         /* and never comes back */                                                                \
   X(C1_seal)         /* and the new one answers no seal before it is a member */                               \

@@ -2,22 +2,23 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <optional>
 
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/disk/raft_log.h"
 #include "proto-spec/disk/segment.h"
+#include "proto-spec/files/posix_files.h"
 #include "sdk/cli/cli.h"
 
 namespace loglog::cli {
 namespace {
 
-Bytes slurp(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream s;
-  s << in.rdbuf();
-  return Bytes::copy_of(s.str());
+/// nullopt: it cannot be read, and stderr says why. A file that is read in part would be told as one that ends there.
+std::optional<Bytes> slurp(const std::string& path) {
+  auto file = files::read_file(path);
+  if (file && *file) return std::move(**file);
+  failed(file ? path + " is not there" : file.error().detail);
+  return std::nullopt;
 }
 
 const char* name_of(FrameKind k) {
@@ -83,10 +84,11 @@ int inspect_segment(const Bytes& file) {
 
 /// Entries alone, as `loglog read` prints them.
 int print_entries(const std::string& path, Format format) {
-  const Bytes file = slurp(path);
-  const auto h = decode_segment_header(file);
+  const auto file = slurp(path);
+  if (!file) return exit_failed;
+  const auto h = decode_segment_header(*file);
   if (!h) return failed(fmt::format("{}: {}", path, h.error().message()));
-  const SegmentEnd end = walk(file, *h, [format](Offset at, const FrameView& v, ByteSpan frame) {
+  const SegmentEnd end = walk(*file, *h, [format](Offset at, const FrameView& v, ByteSpan frame) {
     if (v.prefix.kind != FrameKind::entry && v.prefix.kind != FrameKind::packed_entry) return;
     const auto* payload = reinterpret_cast<const char*>(frame.data()) + frame_prefix_size;
     print_entry({.offset = at.value,
@@ -117,7 +119,9 @@ int inspect(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error))
     return failed(path + " is no file; name a segment, promise, identity, raft.log or snapshot");
-  const Bytes file = slurp(path);
+  const auto read = slurp(path);
+  if (!read) return exit_failed;
+  const Bytes& file = *read;
   const std::string_view text = file.text();
   if (text.starts_with("LOGLSEG")) return inspect_segment(file);
   if (text.starts_with("LOGLRFT")) return inspect_raft(file);

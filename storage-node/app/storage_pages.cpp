@@ -32,6 +32,8 @@ void add_writes(PrometheusText& t, const Figures& c, const IoFigures& io) {
   t.histogram("loglog_storage_group_size_bytes", "Frames made durable by one fdatasync.").value(io.group);
   t.counter("loglog_storage_disk_errors_total", "Reads, and requests for space, that failed. Any other failure ends the process.")
       .value(io.disk_errors);
+  t.counter("loglog_storage_descriptor_waits_total", "Times that an operation on a file waited because no descriptor was left.")
+      .value(io.descriptor_waits);
 }
 
 void add_reads(PrometheusText& t, const Report& r) {

@@ -216,25 +216,4 @@ struct Arrived {
   Message message;
 };
 
-// ---- What is found on disk at start (K1): the driver has already fdatasynced every file that was open and the directories,
-//      and these reads come from the medium. Blocking; used only before the node serves.
-
-class StartupDisk {
- public:
-  virtual ~StartupDisk() = default;
-  struct LogFiles {
-    LogId log;
-    bool tombstone = false;
-    Bytes info;                    ///< encoded LogInfo; empty: missing
-    Bytes promise;                 ///< content of the log's promise file; empty: missing
-    std::vector<Offset> segments;  ///< first offsets, ascending
-  };
-  virtual std::vector<LogFiles> logs() = 0;
-  /// Bytes at a file position; shorter at the end of the file.
-  virtual Result<Bytes> read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) = 0;
-  virtual std::uint64_t file_size(LogId log, Offset first) = 0;
-  /// Node-wide files: "promise", "identity", "metadata"; empty: missing.
-  virtual Bytes file(const std::string& name) = 0;
-};
-
 }  // namespace loglog::storage

@@ -1,6 +1,8 @@
 #include "storage-node/core/recovery_scan.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "proto-spec/disk/segment.h"
 #include "proto-spec/vocabulary/rules.h"
@@ -12,29 +14,60 @@ constexpr std::uint32_t piece = 1u << 20;
 /// A longer rest of a file is not read to see whether it is clean; it is taken as dirty.
 constexpr std::uint64_t rest_read_max = 64u << 20;
 
+/// The files of one log, as a start reads them. It keeps the first error that ends the start (K7); meanwhile the scan goes on as if
+/// those bytes were damaged, and its outcome is thrown away.
+class Files {
+ public:
+  Files(StartupDisk& disk, LogId log) : disk_(disk), log_(log) {}
+  LogId log() const { return log_; }
+
+  /// nullopt: the medium does not give the bytes (K3), or the start ends.
+  std::optional<Bytes> read(Offset first, std::uint64_t position, std::uint32_t length) {
+    auto bytes = disk_.read(log_, first, position, length);
+    if (bytes) return std::move(*bytes);
+    if (bytes.error().code != Errc::io_error) keep(bytes.error());
+    return std::nullopt;
+  }
+  std::uint64_t size(Offset first) {
+    const auto size = disk_.file_size(log_, first);
+    if (size) return *size;
+    keep(size.error());
+    return 0;
+  }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  void keep(const Error& e) {
+    if (!error_ && !removed(Rule::K7_error)) error_ = e;
+  }
+  StartupDisk& disk_;
+  LogId log_;
+  std::optional<Error> error_;
+};
+
 /// Walks the frames of one file as far as they are good. False: the medium did not give the bytes.
-bool scan_file(StartupDisk& disk, LogId log, Offset first, Tail& tail, std::vector<TermStart>& terms) {
+bool scan_file(Files& files, Offset first, Tail& tail, std::vector<TermStart>& terms) {
   std::vector<std::byte> bytes;
   std::uint64_t position = segment_header_size;
   for (;;) {
-    const auto read = disk.read(log, first, position, piece);
+    const auto read = files.read(first, position, piece);
     if (!read) return false;
     if (read->empty()) return true;
     position += read->size();
     bytes.insert(bytes.end(), read->data(), read->data() + read->size());
-    const Scanned s = scan_frames(bytes, log, no_offset, true, tail, terms);
+    const Scanned s = scan_frames(bytes, files.log(), no_offset, true, tail, terms);
     if (s.stop != FrameState::incomplete) return true;
     bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(s.good_bytes));
     if (bytes.size() > frame_size_max) return true;
   }
 }
 
-bool rest_is_clean(StartupDisk& disk, LogId log, Offset first, Offset tail) {
-  const std::uint64_t size = disk.file_size(log, first);
+bool rest_is_clean(Files& files, Offset first, Offset tail) {
+  const std::uint64_t size = files.size(first);
   std::uint64_t position = segment_header_size + (tail - first);
   if (size > position + rest_read_max) return false;
   while (position < size) {
-    const auto read = disk.read(log, first, position, piece);
+    const auto read = files.read(first, position, piece);
     if (!read || read->empty()) return false;
     if (std::any_of(read->data(), read->data() + read->size(), [](std::byte b) { return b != std::byte{0}; })) return false;
     position += read->size();
@@ -48,12 +81,12 @@ struct EarlierTerm {
 };
 
 /// Reads the first frame of a term: what term it is of and where the one before begins.
-std::optional<EarlierTerm> read_term_link(StartupDisk& disk, LogId log, const SegmentMap& segments, Offset at) {
+std::optional<EarlierTerm> read_term_link(Files& files, const SegmentMap& segments, Offset at) {
   if (segments.empty() || at < segments.front()) return std::nullopt;
   const Offset file = segments.holding(at);
-  const auto bytes = disk.read(log, file, segment_header_size + (at - file), 4096);
+  const auto bytes = files.read(file, segment_header_size + (at - file), 4096);
   if (!bytes) return std::nullopt;
-  const FrameView view = look_at_frame(*bytes, log, at, true);
+  const FrameView view = look_at_frame(*bytes, files.log(), at, true);
   if (view.state != FrameState::good) return std::nullopt;
   const ByteSpan payload = bytes->span().subspan(frame_prefix_size, view.prefix.payload_length);
   if (view.prefix.kind == FrameKind::segment_start) {
@@ -67,9 +100,9 @@ std::optional<EarlierTerm> read_term_link(StartupDisk& disk, LogId log, const Se
 
 /// Term history is a linked list from the last term backwards, down to the term in force at the first offset. Answers with the
 /// file whose damage breaks it, if one does.
-std::optional<Offset> walk_terms_back(StartupDisk& disk, LogId log, RecoveredLog& r) {
+std::optional<Offset> walk_terms_back(Files& files, RecoveredLog& r) {
   while (!r.terms.empty() && !r.segments.empty() && r.terms.front().offset > r.segments.front()) {
-    const auto link = read_term_link(disk, log, r.segments, r.terms.front().offset);
+    const auto link = read_term_link(files, r.segments, r.terms.front().offset);
     if (!link) return r.segments.holding(r.terms.front().offset);
     if (link->before.term == Term{} || link->before.offset >= r.terms.front().offset) return std::nullopt;
     r.terms.insert(r.terms.begin(), link->before);
@@ -87,18 +120,18 @@ void take_marks(RecoveredLog& r, ByteSpan header) {
 
 /// The last file with a good frame, and where its good frames end; files behind it are dropped from `segments`. False: damage, not
 /// a torn end.
-bool find_tail(StartupDisk& disk, LogId log, std::vector<Offset>& segments, RecoveredLog& r) {
+bool find_tail(Files& files, std::vector<Offset>& segments, RecoveredLog& r) {
   bool whole = true;
   while (!segments.empty()) {
     const Offset last = segments.back();
-    const auto header = disk.read(log, last, 0, segment_header_size);
+    const auto header = files.read(last, 0, segment_header_size);
     if (header) take_marks(r, *header);
     const auto decoded = header ? decode_segment_header(*header) : Result<SegmentHeader>(fail(Errc::io_error));
-    if (decoded && decoded->log == log && decoded->first == last) {
+    if (decoded && decoded->log == files.log() && decoded->first == last) {
       r.tail = Tail{.end = last, .chain = decoded->chain};
       r.terms.clear();
       // Bytes that cannot be read are not torn ones: they may have been acknowledged (K3).
-      if (!scan_file(disk, log, last, r.tail, r.terms)) whole = false;
+      if (!scan_file(files, last, r.tail, r.terms)) whole = false;
       if (r.tail.end > last) break;
     } else {
       whole = false;  // a header is durable before its file has a name
@@ -116,26 +149,28 @@ bool find_tail(StartupDisk& disk, LogId log, std::vector<Offset>& segments, Reco
 
 }  // namespace
 
-RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segments) {
+Result<RecoveredLog> recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segments) {
+  Files files(disk, log);
   RecoveredLog r;
   std::sort(segments.begin(), segments.end());
   const Offset lowest = segments.empty() ? no_offset : segments.front();
-  bool damaged = !find_tail(disk, log, segments, r);
+  bool damaged = !find_tail(files, segments, r);
   r.segments.assign(segments);
   // Without its term history a log cannot be compared with others (S4): where damage in an older file breaks the list, the log is
   // known up to that damage only.
-  for (auto broken = walk_terms_back(disk, log, r); broken && *broken < r.segments.open(); broken = walk_terms_back(disk, log, r)) {
+  for (auto broken = walk_terms_back(files, r); broken && *broken < r.segments.open(); broken = walk_terms_back(files, r)) {
     damaged = r.dirty_tail = true;
     r.mark_durable = std::max(r.mark_durable, r.tail.end);
     r.segments.keep_through(*broken);
     segments = r.segments.firsts();
-    find_tail(disk, log, segments, r);
+    find_tail(files, segments, r);
     r.segments.assign(segments);
   }
   if (r.segments.empty()) r.remains = lowest;
-  if (!r.segments.empty() && !r.dirty_tail) r.dirty_tail = !rest_is_clean(disk, log, r.segments.open(), r.tail.end);
-  if (!r.segments.empty()) r.open_file_size = disk.file_size(log, r.segments.open());
+  if (!r.segments.empty() && !r.dirty_tail) r.dirty_tail = !rest_is_clean(files, r.segments.open(), r.tail.end);
+  if (!r.segments.empty()) r.open_file_size = files.size(r.segments.open());
   r.suspect = (damaged || r.tail.end < r.mark_durable) && !removed(Rule::K3_marks);
+  if (files.error()) return std::unexpected(*files.error());
   return r;
 }
 

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "storage-node/core/log_tail.h"
-#include "storage-node/core/output.h"
 #include "storage-node/core/segment_map.h"
+#include "storage-node/core/startup_disk.h"
 
 namespace loglog::storage {
 
@@ -21,7 +21,7 @@ struct RecoveredLog {
   bool dirty_tail = false;           ///< torn bytes or files lie past the tail; the leader's cut removes them
 };
 
-/// Blocking reads from the medium. Never shortens anything (K3).
-RecoveredLog recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segments);
+/// Blocking reads from the medium. Never shortens anything (K3). An error that is no damage to the medium is returned (K7).
+Result<RecoveredLog> recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segments);
 
 }  // namespace loglog::storage

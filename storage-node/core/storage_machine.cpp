@@ -25,27 +25,28 @@ StorageMachine::~StorageMachine() = default;
 
 Result<void> StorageMachine::start(Time now, StartupDisk& disk) {
   begin(now);
-  if (auto found = find_identity(disk); !found) return found;
-  if (const Bytes saved = disk.file("metadata"); !saved.empty() && !decode_record(saved, node_.metadata)) {
-    node_.metadata = {};
-    node_.event(Event::Level::warning, "the copy of the cluster's metadata is unreadable; waiting for the leader's");
-  }
-  find_logs(disk);
+  for (const auto find : {&StorageMachine::find_identity, &StorageMachine::find_metadata, &StorageMachine::find_logs})
+    if (auto found = (this->*find)(disk); !found) return found;
   end();
   return {};
 }
 
 Result<void> StorageMachine::find_identity(StartupDisk& disk) {
-  const Bytes saved = disk.file("identity");
-  const auto promise = decode_promise(disk.file("promise"));
+  const auto saved = not_absent(disk.file("identity"));
+  if (!saved) return std::unexpected(saved.error());
+  const auto promise_file = not_absent(disk.file("promise"));
+  if (!promise_file) return std::unexpected(promise_file.error());
+  const auto promise = decode_promise(*promise_file);
   if (promise) promise_.found(*promise);
-  if (saved.empty()) {
+  if (saved->empty()) {
+    const auto logs = not_absent(disk.logs());
+    if (!logs) return std::unexpected(logs.error());
     // Logs without an identity are somebody's whose identity is lost (T4).
-    if (!disk.logs().empty() && !removed(Rule::T4_identity)) node_.data_loss = true;
+    if (!logs->empty() && !removed(Rule::T4_identity)) node_.data_loss = true;
     make_identity();
     return {};
   }
-  auto identity = decode_identity(saved);
+  auto identity = decode_identity(*saved);
   if (!identity) {
     if (identity.error().code == Errc::newer_format) return std::unexpected(identity.error());
     node_.event(Event::Level::alarm, "DATA LOSS: " + identity.error().message());
@@ -73,30 +74,56 @@ void StorageMachine::make_identity() {
   promise_.raise(promise_.held().term, promise_.held().instance, [this] { save_identity(); });
 }
 
-void StorageMachine::find_logs(StartupDisk& disk) {
+/// A copy only: the leader sends it again to a node that starts with an older one.
+Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
+  const auto saved = not_absent(disk.file("metadata"));
+  if (!saved) return std::unexpected(saved.error());
+  if (!saved->empty() && !decode_record(*saved, node_.metadata)) {
+    node_.metadata = {};
+    node_.event(Event::Level::warning, "the copy of the cluster's metadata is unreadable; waiting for the leader's");
+  }
+  return {};
+}
+
+Result<void> StorageMachine::find_logs(StartupDisk& disk) {
+  const auto ids = not_absent(disk.logs());
+  if (!ids) return std::unexpected(ids.error());
   std::unordered_map<LogId, const LogInfo*> known;
   for (const LogInfo& l : node_.metadata.logs) known[l.id] = &l;
-  for (StartupDisk::LogFiles& f : disk.logs()) {
-    LogInfo info;
-    if (!f.tombstone && (f.info.empty() || !decode_record(f.info, info)) && f.segments.empty()) continue;  // its JOIN was never answered
-    if (f.tombstone && removed(Rule::T5_tombstone)) continue;
-    auto log = std::make_unique<LogReplica>(node_, promise_, f.log);
-    LogCore& s = log->state;
-    s.made = true;
-    s.dropped = f.tombstone;
-    if (const auto own = decode_promise(f.promise)) s.own_promise.found(*own);
-    else if ((f.promise.size() < promise_file_size ? !f.segments.empty() : !all_zero(f.promise)) && !removed(Rule::T4_promise)) {
-      s.data_loss = true;
-      node_.event(Event::Level::alarm, fmt::format("DATA LOSS: the promise of log {} cannot be read (T4)", f.log.value));
-    }
-    if (!f.tombstone) {
-      log->recovered(recover_log(disk, f.log, f.segments));
-      info.id = f.log;
-      if (const auto l = known.find(f.log); l != known.end()) info = *l->second;
-      log->described(info, RaftIndex{});
-    }
-    logs_[f.log] = std::move(log);
+  for (const LogId id : *ids) {
+    const auto l = known.find(id);
+    if (auto found = find_log(disk, id, l == known.end() ? nullptr : l->second); !found) return found;
   }
+  return {};
+}
+
+Result<void> StorageMachine::find_log(StartupDisk& disk, LogId id, const LogInfo* in_metadata) {
+  const auto files = not_absent(disk.files_of(id));
+  if (!files) return std::unexpected(files.error());
+  const auto segments = not_absent(disk.segments_of(id));
+  if (!segments) return std::unexpected(segments.error());
+  LogInfo info;
+  const bool described = !files->info.empty() && decode_record(files->info, info);
+  if (!files->tombstone && !described && segments->empty()) return {};  // its JOIN was never answered
+  if (files->tombstone && removed(Rule::T5_tombstone)) return {};
+  auto log = std::make_unique<LogReplica>(node_, promise_, id);
+  LogCore& s = log->state;
+  s.made = true;
+  s.dropped = files->tombstone;
+  if (const auto own = decode_promise(files->promise)) s.own_promise.found(*own);
+  else if ((files->promise.size() < promise_file_size ? !segments->empty() : !all_zero(files->promise)) && !removed(Rule::T4_promise)) {
+    s.data_loss = true;
+    node_.event(Event::Level::alarm, fmt::format("DATA LOSS: the promise of log {} cannot be read (T4)", id.value));
+  }
+  if (!files->tombstone) {
+    auto recovered = recover_log(disk, id, *segments);
+    if (!recovered) return std::unexpected(recovered.error());
+    log->recovered(std::move(*recovered));
+    info.id = id;
+    log->described(in_metadata != nullptr ? *in_metadata : info, RaftIndex{});
+  }
+  logs_[id] = std::move(log);
+  return {};
 }
 
 void StorageMachine::save_identity() {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "storage-node/core/log_replica.h"
+#include "storage-node/core/startup_disk.h"
 
 namespace loglog::storage {
 
@@ -17,8 +18,8 @@ class StorageMachine {
   StorageMachine(const StorageMachine&) = delete;
   StorageMachine& operator=(const StorageMachine&) = delete;
 
-  /// K1–K3: reads what is on disk. Fails with wrong_identity or newer_format; DATA LOSS (T4) is no failure: the node
-  /// then serves reads and refuses the rest.
+  /// K1–K3: reads what is on disk. Fails with wrong_identity, newer_format or what the disk answers (K7); DATA LOSS (T4) is no failure: the
+  /// node then serves reads and refuses the rest.
   Result<void> start(Time now, StartupDisk& disk);
 
   void connected(Time now, const Connected& c);
@@ -56,8 +57,10 @@ class StorageMachine {
   enum class Admission { yes, wait, refused };
 
   Result<void> find_identity(StartupDisk& disk);
+  Result<void> find_metadata(StartupDisk& disk);
   void make_identity();
-  void find_logs(StartupDisk& disk);
+  Result<void> find_logs(StartupDisk& disk);
+  Result<void> find_log(StartupDisk& disk, LogId id, const LogInfo* in_metadata);
   void begin(Time now) { node_.now = now; }
   void end();
 

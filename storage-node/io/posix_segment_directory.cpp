@@ -1,6 +1,5 @@
 #include "storage-node/io/posix_segment_directory.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -11,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <climits>
 #include <cstring>
@@ -18,12 +18,15 @@
 #include <utility>
 
 #include "proto-spec/disk/segment.h"
+#include "proto-spec/files/posix_files.h"
 
 namespace loglog::storage {
 namespace fs = std::filesystem;
 namespace {
 
 using Outcome = FileEngine::Outcome;
+using files::Descriptor;
+using files::write_all;
 
 /// Descriptors kept of segment files, those for writing past the page cache and all others each: an eighth of what the process may have.
 std::size_t descriptors_max() {
@@ -33,78 +36,17 @@ std::size_t descriptors_max() {
 }
 
 Outcome failed(const std::string& what, const std::string& path) {
-  const int e = errno;
-  return {e == ENOSPC ? Errc::no_space : Errc::io_error, fmt::format("{} {}: {}", what, path, std::strerror(e)), {}};
+  Error e = files::last_error(what, path, Errc::io_error);
+  return {e.code, std::move(e.detail), {}};
+}
+Outcome outcome_of(Result<void> done) {
+  if (done) return {};
+  return {done.error().code, std::move(done.error().detail), {}};
 }
 
-// Closes at the end of the scope.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
-
-bool write_all(int fd, ByteSpan data, std::uint64_t at) {
-  while (!data.empty()) {
-    const ssize_t n = ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(at));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    data = data.subspan(static_cast<std::size_t>(n));
-    at += static_cast<std::uint64_t>(n);
-  }
-  return true;
-}
-
-Outcome sync_directory(const std::string& path) {
-  const Descriptor d(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!d || ::fsync(d.get()) != 0) return failed("cannot make durable", path);
-  return {};
-}
-
+Outcome sync_directory(const std::string& path) { return outcome_of(files::sync_directory(path)); }
 Outcome replace_file(const std::string& folder, const std::string& name, ByteSpan data) {
-  const std::string path = folder + "/" + name;
-  const std::string temporary = path + ".new";
-  {
-    const Descriptor d(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-    if (!d || !write_all(d.get(), data, 0) || ::fdatasync(d.get()) != 0) {
-      const Outcome r = failed("cannot write", temporary);
-      ::unlink(temporary.c_str());  // gives back what it got
-      return r;
-    }
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return failed("cannot rename", temporary);
-  return sync_directory(folder);
-}
-
-/// Space on disk for the first `size` bytes; what is new there reads as zeros.
-Outcome reserve(int fd, std::uint64_t size, const std::string& path) {
-  const int e = ::posix_fallocate(fd, 0, static_cast<off_t>(size));
-  if (e == 0) return {};
-  errno = e;
-  return failed("cannot reserve space in", path);
-}
-
-Bytes slurp(const std::string& path) {
-  const Descriptor d(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat s{};
-  if (!d || ::fstat(d.get(), &s) != 0) return {};
-  Bytes b = Bytes::allocate(static_cast<std::size_t>(s.st_size));
-  std::size_t at = 0;
-  while (at < b.size()) {
-    const ssize_t n = ::pread(d.get(), b.mutable_data() + at, b.size() - at, static_cast<off_t>(at));
-    if (n <= 0) break;
-    at += static_cast<std::size_t>(n);
-  }
-  return b.slice(0, at);
+  return outcome_of(files::replace_file(folder, name, data));
 }
 
 // Zeros that are written, not only promised by the file system: the first fdatasync over them then changes no metadata.
@@ -119,9 +61,22 @@ bool write_zeros(int fd, std::uint64_t begin, std::uint64_t end) {
   return true;
 }
 
+/// Space on disk for the bytes from `had`, the file's size, up to `size`; they read as zeros. Nothing below `had` is touched, because
+/// groups are written there meanwhile: posix_fallocate over the whole file would, on a file system without fallocate.
+Outcome reserve(int fd, std::uint64_t had, std::uint64_t size, const std::string& path) {
+  if (size <= had) return {};
+  int done = 0;
+  do done = ::fallocate(fd, 0, static_cast<off_t>(had), static_cast<off_t>(size - had));
+  while (done != 0 && errno == EINTR);
+  if (done == 0) return {};
+  if ((errno == EOPNOTSUPP || errno == ENOSYS) && write_zeros(fd, whole_blocks(had), size)) return {};
+  return failed("cannot reserve space in", path);
+}
+
 }  // namespace
 
-// One function an operation.
+// One function an operation. Each opens what it needs before it changes anything, and may be done again from its begin if it ended with
+// too_many: the driver does so.
 struct SegmentDirectory::Doer {
   SegmentDirectory& dir;
 
@@ -129,9 +84,11 @@ struct SegmentDirectory::Doer {
     const std::string path = dir.log_path(o.log);
     std::error_code error;
     fs::create_directories(path, error);
-    if (error) return {Errc::io_error, fmt::format("cannot make {}: {}", path, error.message()), {}};
+    if (error) return {files::code_of_errno(error.value(), Errc::io_error), fmt::format("cannot make {}: {}", path, error.message()), {}};
     if (Outcome r = replace_file(path, "info", o.info); r.error != Errc::ok) return r;
-    if (!fs::exists(path + "/promise")) {
+    const auto promised = files::exists(path + "/promise");
+    if (!promised) return failed("cannot look for", path + "/promise");
+    if (!*promised) {
       const std::vector<std::byte> empty(promise_file_size);
       if (Outcome r = replace_file(path, "promise", empty); r.error != Errc::ok) return r;
     }
@@ -141,6 +98,9 @@ struct SegmentDirectory::Doer {
   Outcome operator()(const OpenSegment& o) {
     const std::string prepared = dir.log_path(o.log) + "/next";
     const std::string path = dir.segment_path(o.log, o.first);
+    const std::string folder = dir.log_path(o.log);
+    const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) return failed("cannot open", folder);
     {
       const Descriptor d(::open(prepared.c_str(), O_RDWR | O_CLOEXEC));
       if (!d || !write_all(d.get(), o.header, 0) || ::fsync(d.get()) != 0) return failed("cannot write", prepared);
@@ -148,7 +108,7 @@ struct SegmentDirectory::Doer {
     }
     dir.forget(o.log, o.first);
     if (::rename(prepared.c_str(), path.c_str()) != 0) return failed("cannot rename", prepared);
-    return sync_directory(dir.log_path(o.log));
+    return ::fsync(directory.get()) == 0 ? Outcome{} : failed("cannot make durable", folder);
   }
 
   Outcome operator()(const PrepareNext& o) {
@@ -165,7 +125,7 @@ struct SegmentDirectory::Doer {
       if (spare) ::posix_fadvise(d.get(), 0, 0, POSIX_FADV_DONTNEED);
       const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
       const std::uint64_t size = whole_blocks(o.size);
-      Outcome reserved = reserve(d.get(), size, temporary);
+      Outcome reserved = reserve(d.get(), static_cast<std::uint64_t>(s.st_size), size, temporary);
       if (reserved.error == Errc::ok && ((!o.reserve_only && !write_zeros(d.get(), had, size)) || ::fdatasync(d.get()) != 0))
         reserved = failed("cannot prepare", temporary);
       if (reserved.error != Errc::ok) {
@@ -189,7 +149,7 @@ struct SegmentDirectory::Doer {
     struct stat s{};
     if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot open", path);
     const std::uint64_t size = whole_blocks(o.size);
-    Outcome reserved = reserve(d.get(), size, path);
+    Outcome reserved = reserve(d.get(), static_cast<std::uint64_t>(s.st_size), size, path);
     // Only past what the file had: groups are written below that meanwhile.
     const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
     if (reserved.error == Errc::ok && ((!o.reserve_only && !write_zeros(d.get(), had, size)) || ::fdatasync(d.get()) != 0))
@@ -248,12 +208,15 @@ struct SegmentDirectory::Doer {
   Outcome operator()(const TruncateLog& o) {
     const std::string folder = dir.log_path(o.log);
     dir.forget(o.log);
-    std::error_code error;
-    for (const auto& f : fs::directory_iterator(folder, error)) {
-      const auto first = parse_segment_file_name(f.path().filename().string());
+    // A file that an error hides would be found again by the next start, above the cut.
+    const auto names = files::names_in(folder);
+    if (!names) return failed("cannot list", folder);
+    for (const std::string& name : *names) {
+      const auto first = parse_segment_file_name(name);
+      const std::string file = folder + "/" + name;
       // ENOENT: it was trimmed, and is removed beside this.
-      if (first && (o.everything || *first > o.first) && ::unlink(f.path().c_str()) != 0 && errno != ENOENT)
-        return failed("cannot remove", f.path().string());
+      if (first && (o.everything || *first > o.first) && ::unlink(file.c_str()) != 0 && errno != ENOENT)
+        return failed("cannot remove", file);
     }
     if (Outcome r = sync_directory(folder); r.error != Errc::ok || o.everything) return r;
     const std::string path = dir.segment_path(o.log, o.first);
@@ -283,19 +246,20 @@ struct SegmentDirectory::Doer {
     const std::string folder = dir.log_path(o.log);
     dir.forget(o.log);
     if (Outcome r = replace_file(folder, "tombstone", {}); r.error != Errc::ok) return r;
-    std::error_code error;
-    for (const auto& f : fs::directory_iterator(folder, error)) {
-      const std::string name = f.path().filename().string();
+    const auto names = files::names_in(folder);
+    if (!names) return failed("cannot list", folder);
+    for (const std::string& name : *names) {
       const bool data = parse_segment_file_name(name).has_value() || name == "next" || name == "preparing";
+      const std::string file = folder + "/" + name;
       // ENOENT: the segment that is being prepared beside this has got its name.
-      if (data && ::unlink(f.path().c_str()) != 0 && errno != ENOENT) return failed("cannot remove", f.path().string());
+      if (data && ::unlink(file.c_str()) != 0 && errno != ENOENT) return failed("cannot remove", file);
     }
     return sync_directory(folder);
   }
 
   Outcome operator()(const ReadSegment& o) {
     auto b = dir.read(o.log, o.first, o.position, o.length);
-    if (!b) return {b.error().code, b.error().detail, {}};
+    if (!b) return {b.error().code == Errc::too_many ? Errc::too_many : Errc::io_error, b.error().detail, {}};
     return {Errc::ok, {}, *b};
   }
 
@@ -310,7 +274,9 @@ struct SegmentDirectory::Doer {
   Outcome operator()(const SavePromise& o) {
     const std::string folder = o.log == LogId{} ? dir.path_ : dir.log_path(o.log);
     const std::string path = folder + "/promise";
-    if (!fs::exists(path)) {
+    const auto there = files::exists(path);
+    if (!there) return failed("cannot look for", path);  // it may be there, and must not be overwritten then
+    if (!*there) {
       const std::vector<std::byte> empty(promise_file_size);
       if (Outcome r = replace_file(folder, "promise", empty); r.error != Errc::ok) return r;
     }
@@ -352,19 +318,22 @@ Result<void> SegmentDirectory::make_durable() {
     if (r.error != Errc::ok) return fail(Errc::directory_unreadable, r.detail);
     return {};
   };
-  listed_.reset();
-  const std::vector<LogFiles> found = logs();
-  for (const LogFiles& l : found) {
-    ::unlink((log_path(l.log) + "/preparing").c_str());
-    if (!l.segments.empty()) {
-      const auto fd = descriptor(l.log, l.segments.back());
-      if (*fd < 0 || ::fdatasync(*fd) != 0) return check(failed("cannot make durable", segment_path(l.log, l.segments.back())));
+  listed_.clear();
+  const auto found = logs();
+  if (!found) return std::unexpected(found.error());
+  for (const LogId log : *found) {
+    ::unlink((log_path(log) + "/preparing").c_str());
+    auto segments = segments_of(log);
+    if (!segments) return std::unexpected(segments.error());
+    if (!segments->empty()) {
+      const auto fd = descriptor(log, segments->back());
+      if (*fd < 0 || ::fdatasync(*fd) != 0) return check(failed("cannot make durable", segment_path(log, segments->back())));
       ::posix_fadvise(*fd, 0, 0, POSIX_FADV_DONTNEED);
     }
-    if (auto r = check(sync_directory(log_path(l.log))); !r) return r;
+    if (auto r = check(sync_directory(log_path(log))); !r) return r;
+    listed_.emplace(log, std::move(*segments));
   }
   if (auto r = check(sync_directory(path_ + "/logs")); !r) return r;
-  listed_ = found;
   return check(sync_directory(path_));
 }
 
@@ -412,53 +381,71 @@ void SegmentDirectory::forget(LogId log) {
   descriptors_.erase_if([log](const auto& file) { return file.first == log; });
 }
 
-std::vector<StartupDisk::LogFiles> SegmentDirectory::logs() {
-  if (listed_) return *std::exchange(listed_, std::nullopt);
-  std::vector<LogFiles> out;
-  std::error_code error;
-  for (const auto& f : fs::directory_iterator(path_ + "/logs", error)) {
-    const std::string name = f.path().filename().string();
-    if (name.empty() || name.find_first_not_of("0123456789") != std::string::npos) continue;
-    LogFiles l;
-    l.log = LogId{std::stoull(name)};
-    const std::string path = f.path().string();
-    l.tombstone = fs::exists(path + "/tombstone");
-    l.info = slurp(path + "/info");
-    l.promise = slurp(path + "/promise");
-    // By name alone: a log has thousands of files, and a start waits for this.
-    if (DIR* folder = ::opendir(path.c_str()); folder != nullptr) {
-      while (const dirent* entry = ::readdir(folder))
-        if (const auto first = parse_segment_file_name(entry->d_name)) l.segments.push_back(*first);
-      ::closedir(folder);
-    }
-    std::sort(l.segments.begin(), l.segments.end());
-    out.push_back(std::move(l));
+Result<std::vector<LogId>> SegmentDirectory::logs() {
+  const auto names = files::names_in(path_ + "/logs");
+  if (!names) return std::unexpected(names.error());
+  std::vector<LogId> out;
+  for (const std::string& name : *names) {
+    LogId id;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id.value);
+    if (error == std::errc{} && end == name.data() + name.size()) out.push_back(id);
   }
-  std::sort(out.begin(), out.end(), [](const LogFiles& a, const LogFiles& b) { return a.log < b.log; });
+  std::sort(out.begin(), out.end());
   return out;
 }
 
+Result<StartupDisk::LogFiles> SegmentDirectory::files_of(LogId log) {
+  const std::string folder = log_path(log);
+  LogFiles out;
+  const auto tombstone = files::exists(folder + "/tombstone");
+  if (!tombstone) return std::unexpected(tombstone.error());
+  out.tombstone = *tombstone;
+  for (auto [name, content] : {std::pair("/info", &out.info), std::pair("/promise", &out.promise)}) {
+    auto found = files::read_file(folder + name);
+    if (!found) return std::unexpected(found.error());
+    if (*found) *content = std::move(**found);
+  }
+  return out;
+}
+
+/// By name alone: a log has thousands of files, and a start waits for this.
+Result<std::vector<Offset>> SegmentDirectory::segments_of(LogId log) {
+  if (auto listed = listed_.extract(log)) return std::move(listed.mapped());
+  const auto names = files::names_in(log_path(log));
+  if (!names) return std::unexpected(names.error());
+  std::vector<Offset> out;
+  for (const std::string& name : *names)
+    if (const auto first = parse_segment_file_name(name)) out.push_back(*first);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+/// io_error is the medium's answer alone (K3): a file that cannot be opened, or a lack of memory, says nothing of its bytes.
 Result<Bytes> SegmentDirectory::read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) {
   const auto fd = descriptor(log, first);
-  if (*fd < 0) return fail(Errc::io_error, fmt::format("cannot open {}: {}", segment_path(log, first), std::strerror(errno)));
+  if (*fd < 0) return std::unexpected(files::last_error("cannot open", segment_path(log, first), Errc::directory_unreadable));
   Bytes b = Bytes::allocate(length);
   std::size_t at = 0;
   while (at < length) {
     const ssize_t n = ::pread(*fd, b.mutable_data() + at, length - at, static_cast<off_t>(position + at));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(Errc::io_error, fmt::format("cannot read {}: {}", segment_path(log, first), std::strerror(errno)));
+    if (n < 0) {
+      const bool medium = errno == EIO || errno == ENODATA || errno == EILSEQ || errno == EUCLEAN;
+      return std::unexpected(
+          files::last_error("cannot read", segment_path(log, first), medium ? Errc::io_error : Errc::directory_unreadable));
+    }
     if (n == 0) break;
     at += static_cast<std::size_t>(n);
   }
   return b.slice(0, at);
 }
 
-std::uint64_t SegmentDirectory::file_size(LogId log, Offset first) {
-  std::error_code error;
-  const auto size = fs::file_size(segment_path(log, first), error);
-  return error ? 0 : size;
-}
+Result<std::uint64_t> SegmentDirectory::file_size(LogId log, Offset first) { return files::size_of(segment_path(log, first)); }
 
-Bytes SegmentDirectory::file(const std::string& name) { return slurp(path_ + "/" + name); }
+Result<Bytes> SegmentDirectory::file(const std::string& name) {
+  auto found = files::read_file(path_ + "/" + name);
+  if (!found) return std::unexpected(found.error());
+  return *found ? std::move(**found) : Bytes{};
+}
 
 }  // namespace loglog::storage

@@ -3,12 +3,14 @@
 //   <data>/lock  identity  promise  metadata  spare/<number>
 //   <data>/logs/<log id>/info  promise  tombstone  next  <first offset>.seg
 #pragma once
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 
 #include "storage-node/core/output.h"
+#include "storage-node/core/startup_disk.h"
 #include "storage-node/io/file_engine.h"
 #include "storage-node/io/posix_direct_groups.h"
 #include "storage-node/io/posix_spare_files.h"
@@ -37,10 +39,12 @@ class SegmentDirectory final : public StartupDisk {
   bool is_direct() const { return is_direct_; }
 
   // StartupDisk
-  std::vector<LogFiles> logs() override;
+  Result<std::vector<LogId>> logs() override;
+  Result<LogFiles> files_of(LogId log) override;
+  Result<std::vector<Offset>> segments_of(LogId log) override;
   Result<Bytes> read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) override;
-  std::uint64_t file_size(LogId log, Offset first) override;
-  Bytes file(const std::string& name) override;
+  Result<std::uint64_t> file_size(LogId log, Offset first) override;
+  Result<Bytes> file(const std::string& name) override;
 
  private:
   explicit SegmentDirectory(std::string path);
@@ -52,7 +56,7 @@ class SegmentDirectory final : public StartupDisk {
   struct Doer;
 
   std::string path_;
-  std::optional<std::vector<LogFiles>> listed_;  // what make_durable() saw, for the start that follows it
+  std::map<LogId, std::vector<Offset>> listed_;  // what make_durable() saw, for the start that follows it
   int lock_ = -1;
   std::mutex mutex_;
   RecentlyUsed<std::pair<LogId, Offset>, std::shared_ptr<const int>> descriptors_;

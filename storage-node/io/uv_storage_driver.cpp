@@ -7,6 +7,10 @@
 namespace loglog::storage {
 namespace {
 
+// An operation that found no descriptor is begun again so soon: connections that close give theirs back.
+constexpr Duration descriptors_again = 50ms;
+constexpr Duration descriptors_told_again = 10s;
+
 transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
 
 }  // namespace
@@ -109,7 +113,13 @@ void StorageDriver::perform() {
 void StorageDriver::request(DiskRequest r) {
   if (beside_strand(r.operation)) {
     engine_->start(r.operation, [this, alive = alive_, r](FileEngine::Outcome o) {
-      if (*alive) disk_done(r.ticket, r.operation, std::move(o));
+      if (!*alive) return;
+      if (!lacks_descriptors(o)) return disk_done(r.ticket, r.operation, std::move(o));
+      loop_.after(descriptors_again, [this, alive, r] {
+        if (!*alive || dead_) return;
+        request(r);
+        engine_->submit();
+      });
     });
     return;
   }
@@ -122,6 +132,14 @@ void StorageDriver::request(DiskRequest r) {
 void StorageDriver::begin_strand(LogId log) {
   engine_->start(strands_[log].front().operation, [this, alive = alive_, log](FileEngine::Outcome o) {
     if (!*alive) return;
+    if (lacks_descriptors(o)) {
+      loop_.after(descriptors_again, [this, alive, log] {
+        if (!*alive || dead_) return;
+        begin_strand(log);
+        engine_->submit();
+      });
+      return;
+    }
     auto& queue = strands_[log];
     const DiskRequest done = std::move(queue.front());
     queue.pop_front();
@@ -129,6 +147,19 @@ void StorageDriver::begin_strand(LogId log) {
     else begin_strand(log);
     disk_done(done.ticket, done.operation, std::move(o));
   });
+}
+
+/// The disk is well, and nothing was changed: the operation waits, and those behind it on its strand.
+bool StorageDriver::lacks_descriptors(const FileEngine::Outcome& outcome) {
+  if (outcome.error != Errc::too_many) return false;
+  ++figures_.descriptor_waits;
+  if (loop_.now() - lack_told_ >= descriptors_told_again) {
+    lack_told_ = loop_.now();
+    log_(transport::LogLevel::alarm,
+         fmt::format("{}; the operation waits for a descriptor: raise the limit (LimitNOFILE, ulimit -n) or close connections",
+                     outcome.detail));
+  }
+  return true;
 }
 
 void StorageDriver::count(const DiskOperation& what, const FileEngine::Outcome& outcome) {

@@ -26,6 +26,7 @@ MAY_INCLUDE = {
     "proto-spec/vocabulary": ["proto-spec/errors.def"],
     "proto-spec/wire": VOCABULARY + ["proto-spec/messages.def"],
     "proto-spec/disk": VOCABULARY + RECORDS,
+    "proto-spec/files": VOCABULARY,  # blocking system calls: no core may include it
     "proto-spec/observe": VOCABULARY,
     "proto-spec/session": WIRE + VOCABULARY,
     "proto-spec/transport": ["proto-spec/session"] + WIRE + VOCABULARY,
@@ -59,6 +60,7 @@ LIBRARIES = {
     "proto-spec/vocabulary": ["fmt"],
     "proto-spec/wire": ["fmt", "xxhash"],
     "proto-spec/disk": ["fmt", "xxhash"],
+    "proto-spec/files": ["fmt", "posix"],
     "proto-spec/observe": ["fmt"],
     "proto-spec/session": ["fmt"],
     "proto-spec/transport": ["fmt", "effects", "libuv", "posix"],

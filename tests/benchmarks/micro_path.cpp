@@ -25,10 +25,12 @@ constexpr std::uint64_t unix_ms = 1'700'000'000'000;
 // A data directory on which nothing was ever written.
 class EmptyDisk final : public storage::StartupDisk {
  public:
-  std::vector<LogFiles> logs() override { return {}; }
+  Result<std::vector<LogId>> logs() override { return std::vector<LogId>{}; }
+  Result<LogFiles> files_of(LogId) override { return LogFiles{}; }
+  Result<std::vector<Offset>> segments_of(LogId) override { return std::vector<Offset>{}; }
   Result<Bytes> read(LogId, Offset, std::uint64_t, std::uint32_t) override { return fail(Errc::io_error, "an empty disk"); }
-  std::uint64_t file_size(LogId, Offset) override { return 0; }
-  Bytes file(const std::string&) override { return {}; }
+  Result<std::uint64_t> file_size(LogId, Offset) override { return 0; }
+  Result<Bytes> file(const std::string&) override { return Bytes{}; }
 };
 
 // One end of a connection: what waits to be received here, and the end at which what is sent here arrives.

@@ -121,7 +121,7 @@ void suite(bool uring, bool direct) {
     CHECK(r.data.slice(0, 1234) == pattern(5000, 1).slice(0, 1234));
     CHECK(r.data.text().substr(1234).find_first_not_of('\0') == std::string_view::npos);
     b.must(TruncateLog{log_1, true, {}, 0});
-    CHECK(b.directory->logs().at(0).segments.empty());
+    CHECK(b.directory->segments_of(log_1)->empty());
   }
   SUBCASE("a prepared file is taken; closing cuts; unlinking and dropping") {
     b.must(PrepareNext{log_1, file_size});
@@ -130,14 +130,13 @@ void suite(bool uring, bool direct) {
     CHECK(fs::file_size(b.segment(Offset{0})) == segment_header_size + 40);
     b.must(OpenSegment{log_1, Offset{40}, header_of(Offset{40})});
     CHECK(!fs::exists(b.path / "logs/1/next"));
-    CHECK(b.directory->logs().at(0).segments == std::vector{Offset{0}, Offset{40}});
+    CHECK(b.directory->segments_of(log_1).value() == std::vector{Offset{0}, Offset{40}});
     b.must(UnlinkSegments{log_1, {Offset{0}}});
-    CHECK(b.directory->logs().at(0).segments == std::vector{Offset{40}});
+    CHECK(b.directory->segments_of(log_1).value() == std::vector{Offset{40}});
     b.must(DropLog{log_1});
-    const auto logs = b.directory->logs();
-    CHECK(logs.at(0).tombstone);
-    CHECK(logs.at(0).segments.empty());
-    CHECK(logs.at(0).promise.size() == promise_file_size);
+    CHECK(b.directory->files_of(log_1)->tombstone);
+    CHECK(b.directory->segments_of(log_1)->empty());
+    CHECK(b.directory->files_of(log_1)->promise.size() == promise_file_size);
   }
   SUBCASE("the file of a trimmed segment is written again, larger and with its bytes in it; one that is being read is not (K6)") {
     b.must(WriteGroup{log_1, Offset{0}, segment_header_size, {pattern(200'000, 1)}, 0, {}, true});
@@ -299,10 +298,10 @@ void suite(bool uring, bool direct) {
   SUBCASE("promises, small files, repair") {
     b.must(SavePromise{LogId{}, 1, encode_promise({1, Term{3}, InstanceId{4}})});
     b.must(SavePromise{LogId{}, 2, encode_promise({2, Term{5}, InstanceId{6}})});
-    CHECK(decode_promise(b.directory->file("promise"))->term == Term{5});
+    CHECK(decode_promise(b.directory->file("promise").value())->term == Term{5});
     b.must(SaveFile{"metadata", Bytes::copy_of("m1")});
     b.must(SaveFile{"metadata", Bytes::copy_of("m2")});
-    CHECK(b.directory->file("metadata").text() == "m2");
+    CHECK(b.directory->file("metadata")->text() == "m2");
     b.must(RepairSegment{log_1, Offset{0}, segment_header_size + 7, pattern(20, 9)});
     CHECK(b.run(ReadSegment{log_1, Offset{0}, segment_header_size + 7, 20}).data == pattern(20, 9));
     CHECK(b.directory->make_durable().has_value());

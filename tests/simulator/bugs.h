@@ -19,6 +19,7 @@ enum class Bug : std::uint8_t {
   trusts_empty_disks,     ///< a sequencer with an empty disk votes at once
   keeps_identity,         ///< an emptied disk comes back under its old identity
   never_puts_back,        ///< a lost disk is not put back
+  hides_start_errors,     ///< K7 ignored: what cannot be listed or read at a start is taken for absent
   promises_space,         ///< a full disk says yes and reserves nothing
   nobody_audits,          ///< the replicas are not read one by one at the end
   unknown_is_failed,      ///< an application takes "outcome unknown" for "failed"

@@ -60,6 +60,8 @@ const Control all_controls[] = {
     {"eio_sync", "eio_sync 300; power_storage 600", Bug::retries_after_failure, "a failed sync is taken as done (K2)"},
     {"eio_sync, restart", "eio_sync 150; power_storage 200; in_flight 24", Bug::trusts_page_cache,
      "after a restart the page cache is believed (K1)"},
+    {"start_error", "start_error 300; lag_node 900; strand 2500; kill_leader 1800", Bug::hides_start_errors,
+     "what cannot be listed at a start is taken for absent (K7)"},
     {"eio_read", "eio_read 300", Bug::shares_one_disk, "three replicas on one disk"},
     {"rot_below", "rot_below 300", Bug::nobody_audits, "nobody reads every replica"},
     {"rot_above", "rot_above 100; in_flight 1; think_max_ms 60", Bug::shares_one_disk, "three replicas on one disk"},

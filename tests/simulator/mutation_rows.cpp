@@ -119,6 +119,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"K4_count", {K4_count}, "decay"},
       {"K5_reserve", {K5_reserve}, "filling_disks"},
       {"K6", {K6}, "decay bits"},
+      {"K7_error", {K7_error}, "failing_starts"},
       {"C1_term", {C1_term}, "replaced replaced_of_five"},
       {"C1_back",
        {C1_back},

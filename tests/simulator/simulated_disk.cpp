@@ -321,21 +321,36 @@ void SimulatedDisk::damage(Damage kind, const Place& p, Random& random) {
   }
 }
 
-std::vector<StartupDisk::LogFiles> SimulatedDisk::logs() {
-  std::vector<LogFiles> out;
-  for (auto& [id, log] : logs_) {
-    LogFiles l;
-    l.log = id;
-    l.tombstone = log.tombstone;
-    l.info = log.info;
-    l.promise = Bytes::copy_of(ByteSpan(log.promise.seen));
-    for (auto& [first, f] : log.segments) l.segments.push_back(first);
-    out.push_back(std::move(l));
-  }
+/// The answer to the question that is to fail, if this is it.
+template <class T>
+std::optional<Result<T>> SimulatedDisk::start_error() {
+  if (start_error_at == 0 || --start_error_at > 0) return std::nullopt;
+  if (hides_start_errors) return Result<T>(T{});
+  return Result<T>(loglog::fail(Errc::directory_unreadable, "no descriptor is left"));
+}
+
+Result<std::vector<LogId>> SimulatedDisk::logs() {
+  if (auto e = start_error<std::vector<LogId>>()) return *e;
+  std::vector<LogId> out;
+  for (const auto& [id, log] : logs_) out.push_back(id);
+  return out;
+}
+
+Result<StartupDisk::LogFiles> SimulatedDisk::files_of(LogId id) {
+  if (auto e = start_error<LogFiles>()) return *e;
+  const Log& log = logs_.at(id);
+  return LogFiles{log.tombstone, log.info, Bytes::copy_of(ByteSpan(log.promise.seen))};
+}
+
+Result<std::vector<Offset>> SimulatedDisk::segments_of(LogId id) {
+  if (auto e = start_error<std::vector<Offset>>()) return *e;
+  std::vector<Offset> out;
+  for (const auto& [first, f] : logs_.at(id).segments) out.push_back(first);
   return out;
 }
 
 Result<Bytes> SimulatedDisk::read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) {
+  if (auto e = start_error<Bytes>()) return *e;
   const auto l = logs_.find(log);
   if (l == logs_.end() || !l->second.segments.contains(first)) return loglog::fail(Errc::io_error, "no such segment");
   const SimulatedFile& file = l->second.segments.at(first);
@@ -345,13 +360,15 @@ Result<Bytes> SimulatedDisk::read(LogId log, Offset first, std::uint64_t positio
   return Bytes::copy_of(ByteSpan(seen).subspan(position, std::min<std::uint64_t>(length, seen.size() - position)));
 }
 
-std::uint64_t SimulatedDisk::file_size(LogId log, Offset first) {
+Result<std::uint64_t> SimulatedDisk::file_size(LogId log, Offset first) {
+  if (auto e = start_error<std::uint64_t>()) return *e;
   const auto l = logs_.find(log);
   if (l == logs_.end() || !l->second.segments.contains(first)) return 0;
   return l->second.segments.at(first).seen.size();
 }
 
-Bytes SimulatedDisk::file(const std::string& name) {
+Result<Bytes> SimulatedDisk::file(const std::string& name) {
+  if (auto e = start_error<Bytes>()) return *e;
   if (name == "promise") return Bytes::copy_of(ByteSpan(promise_.seen));
   const auto f = files_.find(name);
   return f == files_.end() ? Bytes{} : f->second;

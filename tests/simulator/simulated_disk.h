@@ -9,6 +9,7 @@
 
 #include "proto-spec/vocabulary/random.h"
 #include "storage-node/core/output.h"
+#include "storage-node/core/startup_disk.h"
 
 namespace loglog::simulator {
 
@@ -120,15 +121,24 @@ class SimulatedDisk final : public storage::StartupDisk {
 
   const std::map<LogId, Log>& content() const { return logs_; }
 
+  /// Of the questions of the next start, this one ends with an error of the system; 0: none does.
+  int start_error_at = 0;
+  /// That error looks like a file that is not there (Bug::hides_start_errors).
+  bool hides_start_errors = false;
+
   // StartupDisk
-  std::vector<LogFiles> logs() override;
+  Result<std::vector<LogId>> logs() override;
+  Result<LogFiles> files_of(LogId log) override;
+  Result<std::vector<Offset>> segments_of(LogId log) override;
   Result<Bytes> read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) override;
-  std::uint64_t file_size(LogId log, Offset first) override;
-  Bytes file(const std::string& name) override;
+  Result<std::uint64_t> file_size(LogId log, Offset first) override;
+  Result<Bytes> file(const std::string& name) override;
 
  private:
   void apply_metadata(const storage::DiskOperation& op);
   void keep_spare(const SimulatedFile& file);
+  template <class T>
+  std::optional<Result<T>> start_error();
 
   std::map<LogId, Log> logs_;
   std::deque<std::vector<std::byte>> spare_;  ///< files of trimmed segments: the next ones are made of them (K6)

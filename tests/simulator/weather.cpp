@@ -35,6 +35,7 @@ constexpr std::array kinds = {
     FaultKind{"full_disk", "a disk is full for a while"},
     FaultKind{"eio_write", "a write fails: the process ends (K2)"},
     FaultKind{"eio_sync", "an fdatasync fails, the page cache shows what the medium lacks: the process ends (K2)"},
+    FaultKind{"start_error", "a node's start meets an error of the system while it lists, opens or reads a file (K7)"},
     FaultKind{"eio_read", "a range of a file cannot be read until it is written again"},
     FaultKind{"rot_below", "a bit rots below the marks"},
     FaultKind{"rot_above", "a bit rots above the marks"},
@@ -287,6 +288,15 @@ bool Weather::to_disks(const std::string& kind) {
     else any_storage().disk.fails_next = kind == "eio_write" ? SimulatedDisk::Failing::write : SimulatedDisk::Failing::sync;
     return true;
   }
+  if (kind == "start_error") {
+    constexpr std::uint64_t questions = 14;  // of a start with two logs, before it reads what lies in their files
+    StorageProcess& p = any_storage();
+    if (random_.chance(1, 2)) p.power_cut();
+    else p.kill();
+    p.disk.start_error_at = static_cast<int>(1 + random_.below(questions));
+    restart_later(p);
+    return true;
+  }
   if (kind == "eio_read") return damage(Damage::unreadable, random_.chance(1, 2), 1);
   if (kind == "rot_below") return damage(Damage::bit_rot, random_.chance(1, 2), 0);
   if (kind == "rot_above") return damage(Damage::bit_rot, true, 4);
@@ -382,6 +392,7 @@ void Weather::heal() {
     }
     p->disk.full = false;
     p->disk.fails_next = SimulatedDisk::Failing::nothing;
+    p->disk.start_error_at = 0;
     p->disk_slowness = 1;
     if (p->stopping()) p->kill();
     p->start();

@@ -120,12 +120,22 @@ void StorageProcess::on_start() {
   o.idle_file_bytes = world_.options.idle_file_bytes;
   o.staging_bytes_per_producer_max = std::max<std::uint64_t>(o.staging_bytes_max / 2, run_size_max);
   machine_ = std::make_unique<storage::StorageMachine>(o, world_.random.next());
+  disk.hides_start_errors = world_.has(Bug::hides_start_errors);
   const auto started = machine_->start(now(), disk);
+  disk.start_error_at = 0;
+  if (!started && started.error().code == Errc::directory_unreadable) return start_failed();
   if (!started) {
     world_.stop_at_violation(name() + " does not start: " + started.error().message());
     return;
   }
   perform();
+}
+
+/// K7: the process ends, and is started again.
+void StorageProcess::start_failed() {
+  world_.faults.count("start refused");
+  kill();
+  if (world_.on_disk_failure) world_.on_disk_failure(*this);
 }
 
 void StorageProcess::on_kill() {

@@ -275,6 +275,7 @@ class StorageProcess final : public Process {
   void on_start() override;
   void on_kill() override;
   void on_stop() override;
+  void start_failed();
   void perform();
   Duration disk_delay();
   void next_on_strand(LogId log);
