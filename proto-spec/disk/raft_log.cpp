@@ -1,6 +1,10 @@
 #include "proto-spec/disk/raft_log.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -9,6 +13,10 @@ namespace {
 
 constexpr char log_magic[8] = {'L', 'O', 'G', 'L', 'R', 'F', 'T', 1};
 constexpr char snapshot_magic[8] = {'L', 'O', 'G', 'L', 'S', 'N', 'P', 1};
+constexpr char mark_magic[4] = {'L', 'L', 'R', 'M'};
+constexpr std::uint32_t mark_version = 1;
+constexpr std::size_t mark_sum_at = 24;
+constexpr std::size_t marks_at[2] = {2048, 2560};
 constexpr std::size_t record_header = 9;
 constexpr std::size_t snapshot_header = 32;
 
@@ -28,7 +36,7 @@ void append(std::string& out, RaftRecordKind kind, const std::string& payload) {
 }
 
 Result<void> check_magic(ByteSpan b, const char (&magic)[8], const char* what) {
-  if (b.size() < 8 || std::memcmp(b.data(), magic, 7) != 0) return fail(Errc::data_loss, fmt::format("{} is not one", what));
+  if (b.size() < 8 || std::memcmp(b.data(), magic, 7) != 0) return fail(Errc::raft_damaged, fmt::format("{} is not one", what));
   if (b[7] != std::byte{1})
     return fail(Errc::newer_format, fmt::format("{} of format {}, this version reads 1", what, static_cast<unsigned>(b[7])));
   return {};
@@ -41,6 +49,24 @@ std::size_t good_record(ByteSpan b) {
   if (n > b.size() - record_header) return 0;
   const auto sum = static_cast<std::uint32_t>(XXH3_64bits(b.data() + 8, n + 1));
   return sum == load_le<std::uint32_t>(b.data() + 4) ? record_header + n : 0;
+}
+
+std::optional<RaftMark> decode_mark(ByteSpan slot) {
+  if (std::memcmp(slot.data(), mark_magic, sizeof mark_magic) != 0 || load_le<std::uint32_t>(slot.data() + 4) != mark_version) return {};
+  if (load_le<std::uint64_t>(slot.data() + mark_sum_at) != XXH3_64bits(slot.data(), mark_sum_at)) return {};
+  return RaftMark{load_le<std::uint64_t>(slot.data() + 8), load_le<std::uint64_t>(slot.data() + 16)};
+}
+
+/// The newer good one.
+std::optional<RaftMark> newest_mark(ByteSpan file) {
+  std::optional<RaftMark> newest;
+  for (const std::size_t at : marks_at)
+    if (const auto m = decode_mark(file.subspan(at, raft_mark_size)); m && (!newest || m->counter > newest->counter)) newest = m;
+  return newest;
+}
+
+bool all_zero(ByteSpan b) {
+  return std::all_of(b.begin(), b.end(), [](std::byte x) { return x == std::byte{0}; });
 }
 
 bool is_known(ByteSpan record) { return record[8] >= std::byte{1} && record[8] <= std::byte{3}; }
@@ -67,7 +93,24 @@ bool hand_out(ByteSpan record, const RaftRecords& on) {
 
 }  // namespace
 
-Bytes encode_raft_header() { return Bytes::copy_of(std::string_view(log_magic, 8)); }
+Bytes encode_raft_mark(const RaftMark& mark) {
+  std::string out(mark_magic, sizeof mark_magic);
+  put(out, mark_version);
+  put(out, mark.counter);
+  put(out, mark.durable);
+  put(out, static_cast<std::uint64_t>(XXH3_64bits(out.data(), out.size())));
+  out.resize(raft_mark_size);
+  return Bytes::copy_of(out);
+}
+
+std::size_t raft_mark_at(const RaftMark& mark) { return marks_at[mark.counter % 2]; }
+
+Bytes encode_raft_header(const RaftMark& mark) {
+  std::string out(log_magic, 8);
+  out.resize(raft_header_size);
+  out.replace(raft_mark_at(mark), raft_mark_size, encode_raft_mark(mark).text());
+  return Bytes::copy_of(out);
+}
 
 void append_record(std::string& out, const RaftHardState& h) {
   std::string p;
@@ -90,26 +133,26 @@ void append_cut(std::string& out, RaftIndex from) {
   append(out, RaftRecordKind::cut, p);
 }
 
-Result<std::size_t> read_raft_log(ByteSpan file, const RaftRecords& on) {
+Result<RaftLogEnd> read_raft_log(ByteSpan file, const RaftRecords& on) {
   if (auto ok = check_magic(file, log_magic, "raft.log"); !ok) return std::unexpected(ok.error());
-  std::size_t at = 8;
-  while (at < file.size()) {
-    const ByteSpan rest = file.subspan(at);
+  if (file.size() < raft_header_size) return fail(Errc::raft_damaged, "raft.log ends in its header");
+  const auto mark = newest_mark(file);
+  if (!mark) return fail(Errc::raft_damaged, "neither of raft.log's marks can be read");
+  RaftLogEnd end{raft_header_size, *mark, false, false};
+  while (end.good < file.size()) {
+    const ByteSpan rest = file.subspan(end.good);
     const std::size_t n = good_record(rest);
-    if (n == 0) {
-      // Torn, unless something good follows: an append is one write, so nothing good stands behind a torn one.
-      for (std::size_t skip = 1; skip + record_header <= rest.size(); ++skip)
-        if (rest[skip + 8] >= std::byte{1} && rest[skip + 8] <= std::byte{3} && good_record(rest.subspan(skip)) != 0)
-          return fail(Errc::data_loss, fmt::format("raft.log is damaged at byte {}, with good records behind it", at));
-      return at;
-    }
+    if (n == 0) break;
     if (!is_known(rest))
       return fail(Errc::newer_format, fmt::format("raft.log has a record of kind {} at byte {}, this version reads 1 to 3",
-                                                  static_cast<unsigned>(rest[8]), at));
-    if (!hand_out(rest.first(n), on)) return fail(Errc::data_loss, fmt::format("raft.log has a record at byte {} that is none", at));
-    at += n;
+                                                  static_cast<unsigned>(rest[8]), end.good));
+    if (!hand_out(rest.first(n), on))
+      return fail(Errc::raft_damaged, fmt::format("raft.log has a record at byte {} that is none", end.good));
+    end.good += n;
   }
-  return at;
+  end.torn = !all_zero(file.subspan(end.good));
+  end.lost = end.good < mark->durable;
+  return end;
 }
 
 Bytes encode_snapshot(const RaftSnapshot& s) {
@@ -124,11 +167,11 @@ Bytes encode_snapshot(const RaftSnapshot& s) {
 
 Result<RaftSnapshot> decode_snapshot(const Bytes& b) {
   if (auto ok = check_magic(b, snapshot_magic, "the snapshot"); !ok) return std::unexpected(ok.error());
-  if (b.size() < snapshot_header + 8) return fail(Errc::data_loss, "the snapshot is cut short");
+  if (b.size() < snapshot_header + 8) return fail(Errc::raft_damaged, "the snapshot is cut short");
   const std::uint64_t n = load_le<std::uint64_t>(b.data() + 24);
-  if (n != b.size() - snapshot_header - 8) return fail(Errc::data_loss, "the snapshot's length is wrong");
+  if (n > b.size() - snapshot_header - 8) return fail(Errc::raft_damaged, "the snapshot's length is wrong");
   if (load_le<std::uint64_t>(b.data() + snapshot_header + n) != XXH3_64bits(b.data(), snapshot_header + n))
-    return fail(Errc::data_loss, "the snapshot's checksum is wrong");
+    return fail(Errc::raft_damaged, "the snapshot's checksum is wrong");
   return RaftSnapshot{RaftIndex{load_le<std::uint64_t>(b.data() + 8)}, RaftTerm{load_le<std::uint64_t>(b.data() + 16)},
                       b.slice(snapshot_header, n)};
 }

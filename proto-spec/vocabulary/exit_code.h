@@ -29,6 +29,7 @@ constexpr int exit_code_of(Errc e) {
     case Errc::wrong_identity:
     case Errc::wrong_cluster:
     case Errc::data_loss:
+    case Errc::raft_damaged:
       return exit_identity;
     case Errc::address_in_use:
       return exit_address_in_use;

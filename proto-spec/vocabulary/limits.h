@@ -33,6 +33,11 @@ inline constexpr std::size_t segments_listed_max = 4096;
 /// What a log's retention by age may be, milliseconds: a second to a century.
 inline constexpr std::uint64_t retention_ms_min = 1000;
 inline constexpr std::uint64_t retention_ms_max = 36'525ull * 24 * 3600 * 1000;
+/// Space that a sequencer keeps reserved behind the records of its raft.log, bytes: about ten thousand commands. With half of it left
+/// on a full disk no log is made any more, and the other half is for trims, deletions, votes and terms.
+inline constexpr std::uint64_t raft_reserve_bytes = 1u << 20;
+/// Least space that is kept for the next snapshot, bytes.
+inline constexpr std::uint64_t snapshot_reserve_min = 64u << 10;
 /// Most replicas of one log.
 inline constexpr std::uint32_t replicas_max = 9;
 

@@ -81,6 +81,7 @@
   X(C3_own_term)     /* only entries of the own term are committed by counting */                              \
   X(C3_prevote)      /* pre-vote */                                                                            \
   X(C3_empty)        /* one that lost its disk neither votes nor stands before a leader has brought it up to date */  \
+  X(C3_lost)         /* nor one whose durable log ends before its mark */                                     \
   X(C3_asked)        /* of a term not below any that the others knew */                                        \
   X(C3_reset)        /* who counts from then on what it holds anew */                                          \
   X(C3_quorum)       /* check-quorum */                                                                        \

@@ -109,10 +109,14 @@ int inspect_raft(const Bytes& file) {
   on.hard_state = [](const RaftHardState& h) { fmt::print("hard state: term {} vote {}\n", h.term.value, h.vote.value); };
   on.entry = [](const RaftEntry& e) { fmt::print("entry {} term {} command {} bytes\n", e.index.value, e.term.value, e.command.size()); };
   on.cut = [](RaftIndex from) { fmt::print("cut: entries from {} on are dropped\n", from.value); };
-  const auto good = read_raft_log(file, on);
-  if (!good) return failed(good.error().message());
-  fmt::print("ends at byte {} of {}{}\n", *good, file.size(), *good == file.size() ? "" : ": a torn record follows");
-  return 0;
+  const auto end = read_raft_log(file, on);
+  if (!end) return failed(end.error().message());
+  fmt::print("mark: durable up to byte {} (counter {})\n", end->mark.durable, end->mark.counter);
+  fmt::print("ends at byte {} of {}: {}\n", end->good, file.size(),
+             end->lost   ? "damaged below the mark"
+             : end->torn ? "a torn record follows"
+                         : "nothing was written here");
+  return end->lost ? exit_failed : 0;
 }
 
 int inspect(const std::string& path) {

@@ -66,6 +66,12 @@ Result<std::string> SequencerService::start(transport::Loop& loop, const transpo
   auto opened = RaftStorage::open(o.data, SequencerId{o.id}, o.cluster_name);
   if (!opened) return std::unexpected(opened.error());
   storage_ = std::move(*opened);
+  if (const std::string& loss = storage_->loss(); !loss.empty()) {
+    // Alone it has nobody to ask; with others, it is brought up to date by their leader (C3).
+    if (o.sequencers.size() == 1) return fail(Errc::raft_damaged, loss);
+    log(transport::LogLevel::alarm,
+        loss + "; this sequencer neither votes nor stands for election before a leader has brought it up to date (C3)");
+  }
   Options core;
   core.id = SequencerId{o.id};
   core.cluster_name = o.cluster_name;

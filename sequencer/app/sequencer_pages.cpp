@@ -33,6 +33,8 @@ void add_raft(PrometheusText& t, const SequencerReport& all) {
       .value(std::uint64_t{r.leader.value});
   t.gauge("loglog_sequencer_leads", "1: this sequencer leads, and its term is begun.").value(std::uint64_t{r.term != Term{}});
   t.gauge("loglog_sequencer_term", "The term of logs that it leads in; 0: it does not lead.").value(std::uint64_t{r.term.value});
+  t.gauge("loglog_sequencer_disk_full", "1: its disk gives no more space, and half of what raft.log keeps in reserve is used.")
+      .value(std::uint64_t{r.space_is_low});
   t.gauge("loglog_sequencer_metadata_version", "Raft index of the newest metadata that it has applied.").value(r.metadata_version.value);
   t.histogram("loglog_sequencer_raft_save_duration_seconds", "Of writing Raft state, to its last fdatasync.").value(all.save);
 }

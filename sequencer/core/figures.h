@@ -51,6 +51,7 @@ struct Report {
   SequencerId leader;                                    ///< 0: none is known
   Term term;                                             ///< it leads in; 0: it does not
   RaftIndex metadata_version;
+  bool space_is_low = false;                               ///< the own disk is full, and half of the reserve is used
   std::uint64_t clients = 0, sequencers = 0, storage = 0;  ///< connected
   std::map<NodeCondition, std::uint64_t> nodes;            ///< while it leads: registered storage nodes by condition
   std::uint64_t logs_in_all = 0, logs_open = 0, logs_halted = 0;

@@ -139,6 +139,7 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
   if (!options) return to_client(c, Failed{options.error().code, options.error().detail});
   if (const LogInfo* there = metadata_.log(std::string_view(m.name)); there != nullptr && !joins_.contains(there->id))
     return answer_when_confirmed(c, m, Failed{Errc::log_exists, m.name});
+  if (!metadata_may_grow()) return to_client(c, Failed{Errc::no_space, "the sequencers' disks have no space for another log's metadata"});
   std::vector<Member> members = choose_members(options->replicas);
   if (members.size() < options->replicas)
     return to_client(c, Failed{Errc::not_enough_nodes, fmt::format("{} replicas need {} storage nodes that are up, there are {}",

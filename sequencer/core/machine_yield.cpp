@@ -42,7 +42,7 @@ void SequencerMachine::tick_reach() {
     if (n.connection != ConnectionId{}) out_.sends.push_back({n.connection, {}, Ping{}});
   if (term_ != Term{}) return yield_when_better(reached());
   if (const auto leader = sequencers_.find(raft_.leader()); leader != sequencers_.end())
-    out_.sends.push_back({leader->second, {}, Reaches{reached()}});
+    out_.sends.push_back({leader->second, {}, Reaches{reached(), space_is_low_}});
 }
 
 void SequencerMachine::yield_when_better(const std::vector<NodeId>& own) {

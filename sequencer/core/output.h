@@ -15,7 +15,7 @@
 namespace loglog::sequencer {
 
 // ---- Disk: Raft state. Saves run strictly one after the other in the order given; each is durable (fdatasync) before its
-//      SaveDone. A failed save is fatal for the process.
+//      SaveDone. A save that finds no space waits for it; any other failure is fatal for the process.
 
 struct HardState {
   RaftTerm term{};
@@ -35,6 +35,8 @@ struct SaveRaft {
   RaftIndex snapshot_index{};
   RaftTerm snapshot_term{};
   Bytes snapshot;  ///< encoded ClusterMetadata; written to a file of its own, renamed into place, log rewritten after it
+  /// It only makes the log shorter: where the disk has no space for it, the log goes on as it is.
+  bool snapshot_may_wait = false;
 };
 struct SaveDone {
   std::uint64_t ticket = 0;
@@ -46,6 +48,8 @@ struct RaftDisk {
   RaftTerm snapshot_term{};
   Bytes snapshot;
   std::vector<RaftEntry> entries;  ///< consecutive, after the snapshot
+  /// Records that were durable once are bad or gone (C3): what is here may lack votes and entries that were answered for.
+  bool lost_records = false;
 };
 
 // ---- Network

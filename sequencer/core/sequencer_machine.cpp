@@ -119,7 +119,7 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
     const auto s = sequencers_.find(SequencerId{k.id});
     if (s == sequencers_.end() || s->second != a.from) return;
     sequencers_heard_[SequencerId{k.id}] = now;
-    if (auto* r = std::get_if<Reaches>(&a.message)) reach_[SequencerId{k.id}] = {std::move(r->storage), now};
+    if (auto* r = std::get_if<Reaches>(&a.message)) reach_[SequencerId{k.id}] = {std::move(r->storage), r->space_is_low, now};
     else if (is_raft(a.message)) raft_.receive(now, SequencerId{k.id}, a.message);
   } else if (k.role == Role::storage) {
     const auto n = nodes_.find(NodeId{k.id});
@@ -135,6 +135,25 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
 void SequencerMachine::save_done(Time now, SaveDone d) {
   now_ = now;
   raft_.save_done(now, d.ticket);
+}
+
+void SequencerMachine::space_is_low(Time now, bool low) {
+  now_ = now;
+  space_is_low_ = low;
+  reach_due_ = now;  // the leader learns it at once
+  if (low)
+    event(
+        Event::Level::alarm,
+        "this sequencer's disk is full, and half of its reserve is used: no log is made while the leader or a majority is so; free space, "
+        "trim or delete logs, which still work");
+  else event(Event::Level::info, "this sequencer's disk has space again");
+}
+
+/// The leader's own log would grow, or fewer than a majority could take what it proposes.
+bool SequencerMachine::metadata_may_grow() const {
+  const auto full = std::ranges::count_if(
+      reach_, [this](const auto& r) { return r.second.space_is_low && now_ - r.second.at <= 3 * options_.reach_every; });
+  return !space_is_low_ && static_cast<std::size_t>(full) < (options_.sequencers.size() + 1) / 2;
 }
 
 void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {

@@ -41,6 +41,8 @@ class SequencerMachine final : private LogHost {
   void disconnected(Time now, const Disconnected& d);
   void arrived(Time now, Arrived&& a);
   void save_done(Time now, SaveDone d);
+  /// The own disk gives no more space and half of its reserve is used, or no longer so.
+  void space_is_low(Time now, bool low);
   void tick(Time now, std::uint64_t wall_ms);
   /// This sequencer is to stop: it stands for no election any more, and a leader hands over first. It takes no new commit, answers
   /// what it has ordered, and then asks the sequencer that has the whole Raft log and reaches most to take over. For at most
@@ -204,6 +206,7 @@ class SequencerMachine final : private LogHost {
   std::size_t served_by(SequencerId id) const;
   bool heard_lately(const Node& n) const;
   std::vector<NodeId> reached() const;
+  bool metadata_may_grow() const;
   std::size_t logs_served_by(const std::vector<NodeId>& nodes) const;
 
   // machine_overview.cpp
@@ -267,8 +270,10 @@ class SequencerMachine final : private LogHost {
   raft::Raft raft_;
   struct Reach {
     std::vector<NodeId> storage;
+    bool space_is_low = false;
     Time at{};
   };
+  bool space_is_low_ = false;           // of the own disk
   std::map<SequencerId, Reach> reach_;  // what the others say (S8)
   Time reach_due_ = never;
   Time underserved_since_ = never;

@@ -3,56 +3,62 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <span>
+#include <utility>
 
-#include "proto-spec/disk/raft_log.h"
+#include "proto-spec/files/posix_files.h"
 #include "sequencer/core/raft/raft_log.h"
 
 namespace loglog::sequencer {
 namespace fs = std::filesystem;
 namespace {
 
-std::unexpected<Error> os_error(const std::string& what) { return fail(Errc::io_error, fmt::format("{}: {}", what, std::strerror(errno))); }
+constexpr const char* cure =
+    "move this directory aside and start the sequencer with an empty one: it gets from the others what it had (C3)";
 
-bool write_all(int fd, std::string_view data) {
-  while (!data.empty()) {
-    const ssize_t n = ::write(fd, data.data(), data.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    data.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
+ByteSpan bytes_of(const std::string& s) { return std::as_bytes(std::span(s.data(), s.size())); }
+
+std::unexpected<Error> os_error(const std::string& what, const std::string& path) {
+  return std::unexpected(files::last_error(what, path, Errc::io_error));
 }
 
-Result<void> sync_directory(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool ok = fd >= 0 && ::fsync(fd) == 0;
-  if (fd >= 0) ::close(fd);
-  if (!ok) return os_error("cannot make durable " + path);
-  return {};
+/// Whether a failed save has changed nothing, so that it may be done again.
+bool may_try_again(const Result<void>& r) { return !r && (r.error().code == Errc::no_space || r.error().code == Errc::too_many); }
+
+std::string records_of(const SaveRaft& s) {
+  std::string out;
+  if (s.hard_state) append_record(out, RaftHardState{s.hard_state->term, s.hard_state->vote});
+  if (s.truncate_from != RaftIndex{}) append_cut(out, s.truncate_from);
+  for (const RaftEntry& e : s.entries) append_record(out, e);
+  return out;
 }
 
-Result<void> replace_file(const std::string& folder, const std::string& name, std::string_view data) {
-  const std::string path = folder + "/" + name;
-  const std::string temporary = path + ".new";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-  const bool ok = fd >= 0 && write_all(fd, data) && ::fdatasync(fd) == 0;
-  if (fd >= 0) ::close(fd);
-  if (!ok || ::rename(temporary.c_str(), path.c_str()) != 0) return os_error("cannot write " + path);
-  return sync_directory(folder);
+std::string records_of(const RaftDisk& disk) {
+  std::string out;
+  append_record(out, RaftHardState{disk.hard_state.term, disk.hard_state.vote});
+  for (const RaftEntry& e : disk.entries) append_record(out, e);
+  return out;
 }
 
-Bytes slurp(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream s;
-  s << in.rdbuf();
-  return Bytes::copy_of(s.str());
+/// A file of the directory that must be readable. Absent: nullopt.
+Result<std::optional<Bytes>> read_state(const std::string& path) {
+  auto file = files::read_file(path);
+  if (!file) file.error().detail += fmt::format("; if the disk is damaged there, {}", cure);
+  return file;
+}
+
+bool has_records(const Bytes& log) {
+  bool any = false;
+  RaftRecords on{[&any](const RaftHardState&) { any = true; }, [&any](const RaftEntry&) { any = true; }, [&any](RaftIndex) { any = true; }};
+  const auto end = read_raft_log(log, on);
+  return any || !end || end->lost || end->torn;
 }
 
 }  // namespace
@@ -65,6 +71,7 @@ Result<std::unique_ptr<RaftStorage>> RaftStorage::open(const std::string& path, 
   s->lock_ = ::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (s->lock_ < 0) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
   if (::flock(s->lock_, LOCK_EX | LOCK_NB) != 0) return fail(Errc::directory_in_use, path);
+  ::unlink((path + "/identity.new").c_str());  // of a start that was killed
   if (auto ok = s->check_identity(id, cluster_name); !ok) return std::unexpected(ok.error());
   if (auto ok = s->load(); !ok) return std::unexpected(ok.error());
   return s;
@@ -76,26 +83,30 @@ RaftStorage::~RaftStorage() {
 }
 
 Result<void> RaftStorage::check_identity(SequencerId id, const std::string& cluster_name) {
-  const std::string path = path_ + "/identity";
-  std::error_code error;
-  if (!fs::exists(path, error)) {
-    if (error) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, error.message()));
+  const auto saved = read_state(path_ + "/identity");
+  if (!saved) return std::unexpected(saved.error());
+  if (!*saved) {
+    const auto log = read_state(log_file_.path());
+    if (!log) return std::unexpected(log.error());
+    const auto snapshot = files::exists(snapshot_file_.path());
+    if (!snapshot) return std::unexpected(snapshot.error());
     // A log or a snapshot without an identity is somebody's whose identity is lost (T4). Only a first start that was cut short
     // leaves a log, and that one has no records.
-    const bool log = fs::exists(path_ + "/raft.log", error) && slurp(path_ + "/raft.log") != encode_raft_header();
-    if (log || fs::exists(path_ + "/snapshot", error))
-      return fail(Errc::data_loss, fmt::format("{} has a {} and no identity", path_, log ? "raft.log with records" : "snapshot"));
-    if (error) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path_, error.message()));
+    const bool records = *log && has_records(**log);
+    if (records || *snapshot)
+      return fail(Errc::raft_damaged, fmt::format("{} has a {} and no identity", path_, records ? "raft.log with records" : "snapshot"));
     // The log is made first: an identity without a log is a lost state, not a fresh one (T4, C3).
-    if (auto ok = replace_file(path_, "raft.log", encode_raft_header().text()); !ok) return ok;
+    if (auto ok = log_file_.replace(encode_raft_header({1, raft_header_size}), raft_header_size + raft_reserve_bytes); !ok) return ok;
     Identity fresh;
     fresh.id = id.value;
     fresh.role = static_cast<std::uint8_t>(Role::sequencer);
     fresh.cluster_name = cluster_name;
-    return replace_file(path_, "identity", encode_identity(fresh).text());
+    return files::replace_file(path_, "identity", encode_identity(fresh));
   }
-  const auto found = decode_identity(slurp(path));
-  if (!found) return std::unexpected(found.error());
+  const auto found = decode_identity(**saved);
+  if (!found)
+    return fail(found.error().code == Errc::data_loss ? Errc::raft_damaged : found.error().code,
+                fmt::format("{}/identity: {}", path_, found.error().detail));
   if (found->role != static_cast<std::uint8_t>(Role::sequencer) || found->id != id.value)
     return fail(Errc::wrong_identity, fmt::format("{} belongs to id {}, not to sequencer {}", path_, found->id, id.value));
   if (found->cluster_name != cluster_name)
@@ -103,80 +114,172 @@ Result<void> RaftStorage::check_identity(SequencerId id, const std::string& clus
   return {};
 }
 
+Result<void> RaftStorage::load_snapshot() {
+  const auto file = read_state(snapshot_file_.path());
+  if (!file) return std::unexpected(file.error());
+  if (!*file) return {};
+  auto s = decode_snapshot(**file);
+  if (!s) return fail(s.error().code, fmt::format("{}: {}", snapshot_file_.path(), s.error().detail));
+  disk_.snapshot = s->state;
+  disk_.snapshot_index = s->index;
+  disk_.snapshot_term = s->term;
+  return {};
+}
+
 Result<void> RaftStorage::load() {
-  if (fs::exists(path_ + "/snapshot")) {
-    auto s = decode_snapshot(slurp(path_ + "/snapshot"));
-    if (!s) return std::unexpected(s.error());
-    disk_.snapshot = s->state;
-    disk_.snapshot_index = s->index;
-    disk_.snapshot_term = s->term;
-  }
-  const std::string path = path_ + "/raft.log";
-  const Bytes file = slurp(path);
+  if (auto ok = load_snapshot(); !ok) return ok;
+  const std::string& path = log_file_.path();
+  const auto file = read_state(path);
+  if (!file) return std::unexpected(file.error());
+  if (!*file) return fail(Errc::raft_damaged, path + " is not there, beside an identity");
   std::string gap;
   RaftRecords on;
   on.hard_state = [this](const RaftHardState& h) { disk_.hard_state = {h.term, h.vote}; };
   on.cut = [this](RaftIndex from) { std::erase_if(disk_.entries, [from](const RaftEntry& e) { return e.index >= from; }); };
   on.entry = [&](const RaftEntry& e) {
     if (!disk_.entries.empty() && e.index != disk_.entries.back().index + 1)
-      gap = fmt::format("raft.log has entry {} after {}", e.index.value, disk_.entries.back().index.value);
+      gap = fmt::format("{} has entry {} after {}", path, e.index.value, disk_.entries.back().index.value);
     disk_.entries.push_back(e);
   };
-  const auto good = read_raft_log(file, on);
-  if (!good) return std::unexpected(good.error());
-  if (!gap.empty()) return fail(Errc::data_loss, gap);
+  const auto end = read_raft_log(**file, on);
+  if (!end) return fail(end.error().code, fmt::format("{}: {}", path, end.error().detail));
+  if (end->lost) {
+    // The file stays as it is until the core has decided and saves: a start that is killed before finds the same loss again.
+    disk_.entries.clear();
+    disk_.lost_records = true;
+    loss_ = fmt::format("{} is damaged at byte {}, and was durable up to byte {}: votes or entries are lost", path, end->good,
+                        end->mark.durable);
+    end_ = end->good;
+    return open_log();
+  }
+  if (!gap.empty()) return fail(Errc::raft_damaged, gap);
+  return settle(*end);
+}
+
+/// Makes the directory one that goes on where the log ends.
+Result<void> RaftStorage::settle(const RaftLogEnd& end) {
   // The snapshot may have been renamed and the log not yet written anew. That is made up for here: what is appended later
   // must not stand behind entries that do not count.
   const bool behind = raft::follow_snapshot(disk_);
   if (!disk_.entries.empty() && disk_.entries.front().index != disk_.snapshot_index + 1)
-    return fail(Errc::data_loss, fmt::format("raft.log begins with entry {}, the snapshot ends with {}", disk_.entries.front().index.value,
-                                             disk_.snapshot_index.value));
-  log_ = ::open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC);
-  if (log_ < 0) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
-  // A torn end goes, and what a killed process left in the page cache is made durable (K1).
-  if (::ftruncate(log_, static_cast<off_t>(*good)) != 0 || ::fdatasync(log_) != 0) return os_error("cannot make durable " + path);
-  return behind ? rewrite() : sync_directory(path_);
-}
-
-Result<void> RaftStorage::append(const std::string& records) {
-  if (!write_all(log_, records) || ::fdatasync(log_) != 0) return os_error("cannot write " + path_ + "/raft.log");
+    return fail(Errc::raft_damaged, fmt::format("{} begins with entry {}, the snapshot ends with {}", log_file_.path(),
+                                                disk_.entries.front().index.value, disk_.snapshot_index.value));
+  end_ = end.good;
+  mark_ = end.mark;
+  if (auto ok = open_log(); !ok) return ok;
+  if (end.torn) {
+    // A torn record goes. Were it left, what is appended over it might make good records of the bytes behind it.
+    const std::vector<std::byte> zeros(static_cast<std::size_t>(size_ - end_));
+    if (!files::write_all(log_, zeros, end_)) return os_error("cannot cut", log_file_.path());
+  }
+  // What a killed process left in the page cache is made durable before anything is said of it (K1).
+  if (::fdatasync(log_) != 0) return os_error("cannot make durable", log_file_.path());
+  if (auto ok = behind ? rewrite(disk_) : files::sync_directory(path_); !ok) return ok;
+  if (mark_is_behind())
+    if (auto ok = write_mark(); !ok) return ok;
+  reserve_ahead();
   return {};
 }
 
-Result<void> RaftStorage::rewrite() {
-  std::string out{encode_raft_header().text()};
-  append_record(out, RaftHardState{disk_.hard_state.term, disk_.hard_state.vote});
-  for (const RaftEntry& e : disk_.entries) append_record(out, e);
-  if (auto ok = replace_file(path_, "raft.log", out); !ok) return ok;
-  ::close(log_);
-  log_ = ::open((path_ + "/raft.log").c_str(), O_RDWR | O_APPEND | O_CLOEXEC);
-  if (log_ < 0) return os_error("cannot open " + path_ + "/raft.log");
+Result<void> RaftStorage::open_log() {
+  const int opened = ::open(log_file_.path().c_str(), O_RDWR | O_CLOEXEC);
+  struct stat s{};
+  if (opened < 0 || ::fstat(opened, &s) != 0) {
+    auto failed = os_error("cannot open", log_file_.path());
+    if (opened >= 0) ::close(opened);
+    return failed;
+  }
+  if (log_ >= 0) ::close(log_);
+  log_ = opened;
+  size_ = static_cast<std::uint64_t>(s.st_size);
+  return {};
+}
+
+/// In steps, so that not every append asks.
+void RaftStorage::reserve_ahead() {
+  if (size_ - end_ < raft_reserve_bytes - raft_reserve_bytes / 4) {
+    const std::uint64_t wanted = end_ + raft_reserve_bytes;
+    refused_ = !reserve_space(log_, size_, wanted);
+    if (!refused_) size_ = wanted;
+  } else {
+    refused_ = false;
+  }
+  if (refused_) return;
+  log_file_.reserve(raft_header_size + raft_reserve_bytes);
+  snapshot_file_.reserve(std::max<std::uint64_t>(snapshot_reserve_min, 2 * disk_.snapshot.size()));
+}
+
+Result<void> RaftStorage::append(const std::string& records) {
+  const std::uint64_t end = end_ + records.size();
+  if (end > size_) {
+    if (!reserve_space(log_, size_, end)) return os_error("cannot reserve space in", log_file_.path());
+    size_ = end;
+  }
+  if (!files::write_all(log_, bytes_of(records), end_)) return os_error("cannot write", log_file_.path());
+  // The mark names what was durable before this write, so that it never covers bytes that a power cut may tear.
+  const RaftMark next{mark_.counter + 1, end_};
+  if (!files::write_all(log_, encode_raft_mark(next), raft_mark_at(next))) return os_error("cannot write", log_file_.path());
+  // Whether a failed fdatasync kept anything is unknown, whatever its reason: it is not tried again (K2).
+  if (::fdatasync(log_) != 0) return fail(Errc::io_error, os_error("cannot make durable", log_file_.path()).error().detail);
+  mark_ = next;
+  end_ = end;
+  reserve_ahead();
+  return {};
+}
+
+Result<void> RaftStorage::write_mark() {
+  const RaftMark next{mark_.counter + 1, end_};
+  if (!files::write_all(log_, encode_raft_mark(next), raft_mark_at(next)) || ::fdatasync(log_) != 0)
+    return fail(Errc::io_error, os_error("cannot write", log_file_.path()).error().detail);
+  mark_ = next;
+  return {};
+}
+
+Result<void> RaftStorage::rewrite(const RaftDisk& disk) {
+  const std::string records = records_of(disk);
+  const RaftMark mark{1, raft_header_size + records.size()};
+  std::string content(encode_raft_header(mark).text());
+  content += records;
+  auto replaced = log_file_.replace(bytes_of(content), content.size() + raft_reserve_bytes);
+  if (may_try_again(replaced) && !disk_.lost_records) {
+    // No room for a second file: the records that do not count any more are taken back in the file that is there.
+    std::string anew;
+    append_cut(anew, RaftIndex{1});
+    return append(anew + records);
+  }
+  if (!replaced) return replaced;
+  if (auto ok = open_log(); !ok) return ok;
+  mark_ = mark;
+  end_ = content.size();
+  reserve_ahead();
   return {};
 }
 
 Result<void> RaftStorage::save(const SaveRaft& s) {
-  std::string out;
+  if (s.has_snapshot || disk_.lost_records) return save_whole(s);
+  const std::string records = records_of(s);
+  if (records.empty()) return {};
+  if (auto ok = append(records); !ok) return ok;
+  raft::apply(disk_, s);
+  return {};
+}
+
+Result<void> RaftStorage::save_whole(const SaveRaft& s) {
   if (s.has_snapshot) {
-    if (auto ok = replace_file(path_, "snapshot", encode_snapshot({s.snapshot_index, s.snapshot_term, s.snapshot}).text()); !ok) return ok;
-    disk_.snapshot = s.snapshot;
-    disk_.snapshot_index = s.snapshot_index;
-    disk_.snapshot_term = s.snapshot_term;
-    raft::follow_snapshot(disk_);
+    const Bytes image = encode_snapshot({s.snapshot_index, s.snapshot_term, s.snapshot});
+    const auto replaced = snapshot_file_.replace(image, image.size());
+    if (may_try_again(replaced) && s.snapshot_may_wait) {
+      SaveRaft rest = s;
+      rest.has_snapshot = false;
+      return save(rest);
+    }
+    if (!replaced) return replaced;
   }
-  if (s.hard_state) {
-    disk_.hard_state = *s.hard_state;
-    append_record(out, RaftHardState{s.hard_state->term, s.hard_state->vote});
-  }
-  if (s.truncate_from != RaftIndex{}) {
-    std::erase_if(disk_.entries, [&](const RaftEntry& e) { return e.index >= s.truncate_from; });
-    append_cut(out, s.truncate_from);
-  }
-  for (const RaftEntry& e : s.entries) {
-    disk_.entries.push_back(e);
-    append_record(out, e);
-  }
-  if (s.has_snapshot) return rewrite();
-  return out.empty() ? Result<void>{} : append(out);
+  RaftDisk next = disk_;
+  raft::apply(next, s);
+  if (auto ok = rewrite(next); !ok) return ok;
+  disk_ = std::move(next);
+  return {};
 }
 
 }  // namespace loglog::sequencer

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "proto-spec/transport/posix_signals.h"
+#include "proto-spec/vocabulary/exit_code.h"
 #include "sequencer/io/uv_leader_question.h"
 
 namespace loglog::sequencer {
@@ -18,6 +19,9 @@ constexpr Duration redial_refused = 1s;  // for what it is: that does not change
 // A reading of the history asks for logs too where those that were told are so old: a page shows them when no leader can be asked.
 constexpr Duration told_anew = 30s;
 constexpr std::uint32_t logs_kept_max = 1000;
+// The mark of raft.log goes to its end when nothing was saved for so long (spec/02 R2).
+constexpr Duration mark_when_idle = 20ms;
+constexpr Duration space_asked_every = 1s;
 constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
 transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
@@ -203,28 +207,77 @@ void SequencerDriver::take_reading() {
 }
 
 void SequencerDriver::save_all() {
-  for (;;) {
-    SaveRaft s;
-    {
-      std::unique_lock lock(mutex_);
-      wanted_.wait(lock, [this] { return stopping_ || !saves_.empty(); });
-      if (stopping_) return;
-      s = std::move(saves_.front());
-      saves_.pop_front();
-    }
+  SaveRaft s;
+  while (next_save(s)) {
     const auto begun = std::chrono::steady_clock::now();
-    auto ok = storage_.save(s);
-    loop_.post([this, alive = alive_, ticket = s.ticket, ok, took = std::chrono::steady_clock::now() - begun] {
+    if (const auto ok = save(s); !ok) return fatal(ok.error());
+    loop_.post([this, alive = alive_, ticket = s.ticket, took = std::chrono::steady_clock::now() - begun] {
       if (!*alive || dead_) return;
       saves_took_.count(std::chrono::duration_cast<Duration>(took));
-      if (!ok) {
-        dead_ = true;
-        return fatal_({Errc::io_error, ok.error().message()});
-      }
       machine_.save_done(loop_.now(), {ticket});
     });
-    if (!ok) return;
+    tell_space();
   }
+}
+
+/// Waits for the next save, and does what is to be done in idle times. False: the driver stops, or the disk has failed.
+bool SequencerDriver::next_save(SaveRaft& s) {
+  const auto wanted = [this] { return stopping_ || !saves_.empty(); };
+  std::unique_lock lock(mutex_);
+  while (!wanted()) {
+    const bool behind = storage_.mark_is_behind();
+    if (!behind && !storage_.lacks_space()) wanted_.wait(lock, wanted);
+    else if (!wanted_.wait_for(lock, behind ? mark_when_idle : space_asked_every, wanted)) {
+      lock.unlock();
+      if (!behind) storage_.reserve_ahead();
+      else if (const auto ok = storage_.write_mark(); !ok) return fatal(ok.error()), false;
+      tell_space();
+      lock.lock();
+    }
+  }
+  if (!stopping_) {
+    s = std::move(saves_.front());
+    saves_.pop_front();
+    return true;
+  }
+  // So that the next start finds the mark at the log's end; a failure here is found by that start.
+  if (storage_.mark_is_behind() && !storage_.write_mark())
+    log_(transport::LogLevel::warning, "the mark of raft.log could not be brought up to its end");
+  return false;
+}
+
+/// A save that finds no space, or no descriptor, has changed nothing and waits. Votes and entries wait with it; the process goes on.
+Result<void> SequencerDriver::save(const SaveRaft& s) {
+  for (bool told = false;;) {
+    auto ok = storage_.save(s);
+    if (ok || (ok.error().code != Errc::no_space && ok.error().code != Errc::too_many)) return ok;
+    if (!std::exchange(told, true))
+      loop_.post([this, alive = alive_, why = ok.error()] {
+        if (*alive)
+          log_(transport::LogLevel::alarm,
+               fmt::format("{}: its reserve is used up, and this sequencer neither votes nor acknowledges until there is {}", why.detail,
+                           why.code == Errc::no_space ? "space: free some, or trim logs" : "a descriptor: raise the limit"));
+      });
+    std::unique_lock lock(mutex_);
+    if (wanted_.wait_for(lock, space_asked_every, [this] { return stopping_; })) return fail(Errc::no_space, ok.error().detail);
+  }
+}
+
+/// The core is told when that changes.
+void SequencerDriver::tell_space() {
+  const bool low = storage_.space_is_low();
+  if (std::exchange(space_was_low_, low) == low) return;
+  loop_.post([this, alive = alive_, low] {
+    if (*alive && !dead_) machine_.space_is_low(loop_.now(), low);
+  });
+}
+
+void SequencerDriver::fatal(const Error& why) {
+  loop_.post([this, alive = alive_, why] {
+    if (!*alive || dead_) return;
+    dead_ = true;
+    fatal_({exit_code_of(why.code) == exit_disk_failed ? why.code : Errc::io_error, why.detail});
+  });
 }
 
 }  // namespace loglog::sequencer

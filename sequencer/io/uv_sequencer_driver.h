@@ -19,8 +19,8 @@
 
 namespace loglog::sequencer {
 
-/// Belongs to its loop's thread. `fatal` is called when a save fails (io_error), or when what was committed is not understood
-/// (newer_format); nothing is performed after it.
+/// Belongs to its loop's thread. `fatal` is called when a save fails (io_error; one that finds no space waits), or when what was committed
+/// is not understood (newer_format); nothing is performed after it.
 class SequencerDriver {
  public:
   SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options, std::uint64_t seed, transport::EventLog log,
@@ -54,6 +54,10 @@ class SequencerDriver {
   void adopt(ConnectionId id, const transport::Connection::Ptr& connection, std::size_t peer);
   void perform();
   void save_all();
+  bool next_save(SaveRaft& s);
+  Result<void> save(const SaveRaft& s);
+  void tell_space();
+  void fatal(const Error& why);
   void ask_leader(std::uint32_t logs_max, std::function<void(const Overview*)> done);
   void take_reading();
 
@@ -81,6 +85,7 @@ class SequencerDriver {
   std::condition_variable wanted_;
   std::deque<SaveRaft> saves_;
   bool stopping_ = false;
+  bool space_was_low_ = false;  // of the saver alone
   std::thread saver_;
 };
 

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "proto-spec/disk/frame.h"
+#include "proto-spec/disk/raft_log.h"
 #include "proto-spec/disk/segment.h"
 #include "proto-spec/wire/codec.h"
 #include "proto-spec/wire/field_codec.h"
@@ -182,6 +183,19 @@ TEST_CASE("files have their golden bytes") {
   const Identity i{ClusterId{0xC1}, DiskId{0xD1}, 2, 3, "demo"};
   compare(golden / "disk" / "identity.hex", encode_identity(i));
   CHECK(decode_identity(encode_identity(i)).value() == i);
+  std::string log(encode_raft_header({1, raft_header_size}).text());
+  append_record(log, RaftHardState{RaftTerm{7}, SequencerId{2}});
+  append_record(log, RaftEntry{RaftTerm{7}, RaftIndex{9}, Bytes::copy_of("command")});
+  append_cut(log, RaftIndex{9});
+  const RaftMark mark{2, log.size()};
+  log.replace(raft_mark_at(mark), raft_mark_size, encode_raft_mark(mark).text());
+  compare(golden / "disk" / "raft-log.hex", Bytes::copy_of(log));
+  compare(golden / "disk" / "raft-mark.hex", encode_raft_mark(mark));
+  const auto end = read_raft_log(Bytes::copy_of(log), {[](const RaftHardState&) {}, [](const RaftEntry&) {}, [](RaftIndex) {}});
+  REQUIRE(end);
+  CHECK(end->good == log.size());
+  CHECK(end->mark == mark);
+  compare(golden / "disk" / "snapshot.hex", encode_snapshot({RaftIndex{9}, RaftTerm{7}, Bytes::copy_of("state")}));
 }
 
 TEST_CASE("the worked bytes of the prose are the golden bytes") {

@@ -16,6 +16,7 @@ enum class Bug : std::uint8_t {
   retries_after_failure,  ///< K2 ignored: a failed write or sync is taken as done
   trusts_page_cache,      ///< K1 ignored: after a restart the page cache is read, not the medium
   shares_one_disk,        ///< damage to one disk is damage to all of them
+  shortens_raft_logs,     ///< what a damaged raft.log begins with is taken for all of it
   trusts_empty_disks,     ///< a sequencer with an empty disk votes at once
   keeps_identity,         ///< an emptied disk comes back under its old identity
   never_puts_back,        ///< a lost disk is not put back

@@ -135,6 +135,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"C3_own_term", {C3_own_term}, "old_entries"},
       {"C3_prevote", {C3_prevote}, "comebacks"},
       {"C3_empty", {C3_empty}, "newcomers newcomers_of_five"},
+      {"C3_lost", {C3_lost}, "damaged_raft_logs"},
       {"C3_asked",
        {C3_asked},
        "newcomers newcomers_of_five",

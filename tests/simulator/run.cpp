@@ -225,6 +225,7 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.snapshot_every = plan.snapshot_every;
   o.unwritten_per_producer = plan.unwritten_per_producer;
   o.rest = plan.rest;
+  o.damages_raft_logs = plan.faults.contains("raft_log_damaged") || plan.faults.contains("raft_log_unreadable");
   o.eager = plan.eager;
   o.observed = plan.observed;
   o.retention = plan.workload.retention;

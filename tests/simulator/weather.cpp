@@ -27,6 +27,9 @@ constexpr std::array kinds = {
     FaultKind{"rolling_upgrade", "one server after the other is stopped or killed, and then speaks another protocol version too"},
     FaultKind{"lose_sequencer", "a sequencer's state is lost: it stays down until its state is put back"},
     FaultKind{"sequencer_disk_lost", "a sequencer comes back with an empty disk; one at a time, until it votes again (C3)"},
+    FaultKind{"raft_log_damaged",
+              "records at the end of a sequencer's raft.log are bad below its mark; one sequencer at a time, until it votes again (C3)"},
+    FaultKind{"raft_log_unreadable", "a sequencer's start cannot read its raft.log, and is tried again (K7)"},
     FaultKind{"break_connection", "a connection breaks in mid-stream; a prefix of what was under way is delivered"},
     FaultKind{"late_connection", "a connection breaks for one end; the other end gets the rest of it while a new one exists"},
     FaultKind{"corrupt_message", "a bit of a message turns on the wire"},
@@ -228,14 +231,16 @@ bool Weather::to_processes(const std::string& kind) {
     SequencerProcess& p = any_sequencer();
     lost_sequencer_ = &p;
     p.kill();
-  } else if (kind == "sequencer_disk_lost") {
+  } else if (kind == "sequencer_disk_lost" || kind == "raft_log_damaged" || kind == "raft_log_unreadable") {
     const bool all_vote = std::ranges::all_of(
         world_.sequencers, [](const auto& s) { return s->alive() && s->machine()->standing() == sequencer::raft::Standing::voter; });
     if (!all_vote) return false;
     SequencerProcess& p = random_.chance(1, 2) ? leader_or_any() : any_sequencer();
     p.kill();
-    p.lose_disk();
     restart_later(p);
+    if (kind == "raft_log_damaged") return p.damage_log();
+    if (kind == "raft_log_unreadable") p.make_log_unreadable();
+    else p.lose_disk();
   } else {
     return false;
   }

@@ -281,12 +281,30 @@ SequencerProcess::SequencerProcess(World& world, sequencer::Options options, std
 
 void SequencerProcess::on_start() {
   dialled_.clear();
+  if (std::exchange(unreadable_, false)) {
+    if (!world_.has(Bug::shortens_raft_logs)) {  // K7: the process ends, and is started again
+      world_.faults.count("start refused");
+      kill();
+      if (world_.on_disk_failure) world_.on_disk_failure(*this);
+      return;
+    }
+    disk_ = older_disk_;
+  }
+  if (world_.has(Bug::shortens_raft_logs)) disk_.lost_records = false;
   machine_ = std::make_unique<sequencer::SequencerMachine>(options_, disk_, world_.random.next());
   machine_->start(now(), wall_ms());
   perform();
   for (const auto& s : options_.sequencers)
     if (s.id > options_.id) dial(s.address);
   for (const auto& s : options_.storage) dial(s.address);
+}
+
+bool SequencerProcess::damage_log() {
+  if (disk_.lost_records || (older_disk_.hard_state == disk_.hard_state && older_disk_.entries.size() == disk_.entries.size()))
+    return false;
+  disk_ = older_disk_;
+  disk_.lost_records = true;
+  return true;
 }
 
 void SequencerProcess::on_kill() {
@@ -302,7 +320,7 @@ void SequencerProcess::on_stop() {
 }
 
 void SequencerProcess::saved(const sequencer::SaveRaft& save) {
-  if (world_.has(Bug::forgets_raft_saves) && world_.scheduler.now() - older_at_ > 1s) {
+  if ((world_.has(Bug::forgets_raft_saves) || world_.options.damages_raft_logs) && world_.scheduler.now() - older_at_ > 1s) {
     older_disk_ = disk_;
     older_at_ = world_.scheduler.now();
   }

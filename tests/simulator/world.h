@@ -44,6 +44,7 @@ struct WorldOptions {
   bool observed = false;                     ///< client::Options
   Retention retention;                       ///< of the logs that clients write, on `retention_quorum` copies
   std::uint8_t retention_quorum = 2;
+  bool damages_raft_logs = false;
   bool clocks_agree = true;  ///< no plan's fault sets one
   Bugs bugs;
   bool trace = false;
@@ -297,6 +298,10 @@ class SequencerProcess final : public Process {
   Duration saves_slower_by{};  ///< added to what each save takes
   /// It begins anew with an empty disk. Only while the process is down.
   void lose_disk() { disk_ = older_disk_ = {}; }
+  /// Records of its raft.log that its mark covers are bad: what it had a while ago is what can be read (C3). False: that is all it has.
+  bool damage_log();
+  /// Its next start cannot read raft.log.
+  void make_log_unreadable() { unreadable_ = true; }
   /// What it would find if it began anew now.
   const sequencer::RaftDisk& disk() const { return disk_; }
 
@@ -319,7 +324,8 @@ class SequencerProcess final : public Process {
 
   sequencer::Options options_;
   sequencer::RaftDisk disk_;
-  sequencer::RaftDisk older_disk_;  // as it was up to a second ago (Bug::forgets_raft_saves)
+  sequencer::RaftDisk older_disk_;  // as it was up to a second ago (Bug::forgets_raft_saves, damage)
+  bool unreadable_ = false;
   Time older_at_{};
   std::unique_ptr<sequencer::SequencerMachine> machine_;
   std::vector<sequencer::SaveRaft> saves_;        // front is under way

@@ -6,6 +6,17 @@
 
 namespace loglog::sequencer::raft {
 
+/// The snapshot stays, because all of it is committed. Of the entries nobody knows which ones a lost cut had taken back, so none stays;
+/// a vote may be lost as well, so the others are asked, as by a voter whose disk is empty. An operator's trust is in empty disks only.
+void Raft::lost_records(const RaftDisk& disk) {
+  RaftDisk snapshot = disk;
+  snapshot.entries.clear();
+  log_ = RaftLog(snapshot);
+  saved_ = log_.last_index();
+  had_log_ = true;
+  standing_ = Standing::undecided;
+}
+
 std::vector<SequencerId> Raft::unanswered() const {
   std::vector<SequencerId> out;
   for (const SequencerId v : config_.voters)
@@ -22,7 +33,7 @@ void Raft::ask_standing(Time now) {
 
 /// What it held for this leader is gone: it counts towards a majority for what it holds anew.
 void Raft::on_ask_standing(Time now, SequencerId from, const AskStanding& m) {
-  send(from, StandingIs{m.round, hard_.term, log_.last_index() != RaftIndex{}});
+  send(from, StandingIs{m.round, hard_.term, had_log_ || log_.last_index() != RaftIndex{}});
   auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr || !l->peers.contains(from) || removed(Rule::C3_reset)) return;
   l->peers[from] = Progress{RaftIndex{1}, RaftIndex{}, RaftIndex{}, now, 0, now + 2 * config_.heartbeat_interval};
@@ -46,7 +57,7 @@ void Raft::on_standing(SequencerId from, const StandingIs& m) {
 /// is not below it. Where that one has lost its disk too, one of those that elected it says so in the next round. A leader of that term
 /// or a later one has all that was committed with what this voter had acknowledged.
 void Raft::decide() {
-  const bool has_cluster = std::ranges::any_of(answers_, [](const auto& a) { return a.second.has_log; });
+  const bool has_cluster = had_log_ || std::ranges::any_of(answers_, [](const auto& a) { return a.second.has_log; });
   for (const auto& [id, a] : answers_)
     if (!removed(Rule::C3_asked)) hard_.term = std::max(hard_.term, a.term);
   standing_ = has_cluster ? Standing::newcomer : Standing::voter;

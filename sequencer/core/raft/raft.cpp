@@ -15,6 +15,10 @@ Raft::Raft(Config config, const RaftDisk& disk, std::uint64_t seed, std::functio
   commit_ = handed_out_ = log_.snapshot_index();
   saved_ = log_.last_index();
   const bool empty = hard_ == HardState{} && log_.last_index() == RaftIndex{};
+  if (disk.lost_records && !removed(Rule::C3_lost)) {
+    lost_records(disk);
+    return;
+  }
   if (removed(Rule::C3_empty)) return;
   if (hard_.vote == votes_not_yet) standing_ = Standing::newcomer;
   else if (empty && config_.voters.size() > 1 && !config_.trust_empty) standing_ = Standing::undecided;
@@ -203,6 +207,7 @@ void Raft::compact(RaftIndex applied, Bytes snapshot) {
   s.snapshot_index = applied;
   s.snapshot_term = term;
   s.snapshot = snapshot;
+  s.snapshot_may_wait = true;
   save(std::move(s), nullptr);
   log_.compact(applied, term, std::move(snapshot));
 }

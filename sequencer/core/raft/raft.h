@@ -142,6 +142,7 @@ class Raft {
   void answer_reads();
 
   // on_standing.cpp
+  void lost_records(const RaftDisk& disk);
   void on_ask_standing(Time now, SequencerId from, const AskStanding& m);
   void on_standing(SequencerId from, const StandingIs& m);
   void ask_standing(Time now);
@@ -184,6 +185,7 @@ class Raft {
   std::set<SequencerId> answered_;
   std::uint64_t ask_round_ = 1;
   Time ask_due_ = never;
+  bool had_log_ = false;     // its disk has lost records: whatever the others say, there is a cluster already
   bool graduating_ = false;  // what makes it a voter is being saved
   Output out_;
 };

@@ -1,5 +1,6 @@
 // The entries in memory after the last snapshot.
 #pragma once
+#include <utility>
 #include <vector>
 
 #include "sequencer/core/output.h"
@@ -12,6 +13,20 @@ inline bool follow_snapshot(RaftDisk& d) {
   bool contradicts = false;
   for (const RaftEntry& e : d.entries) contradicts = contradicts || (e.index == d.snapshot_index && e.term != d.snapshot_term);
   return std::erase_if(d.entries, [&](const RaftEntry& e) { return contradicts || e.index <= d.snapshot_index; }) != 0;
+}
+
+/// What a completed save leaves on the disk.
+inline void apply(RaftDisk& d, const SaveRaft& s) {
+  if (std::exchange(d.lost_records, false)) d.entries.clear();
+  if (s.has_snapshot) {
+    d.snapshot = s.snapshot;
+    d.snapshot_index = s.snapshot_index;
+    d.snapshot_term = s.snapshot_term;
+    follow_snapshot(d);
+  }
+  if (s.hard_state) d.hard_state = *s.hard_state;
+  if (s.truncate_from != RaftIndex{}) std::erase_if(d.entries, [&](const RaftEntry& e) { return e.index >= s.truncate_from; });
+  d.entries.insert(d.entries.end(), s.entries.begin(), s.entries.end());
 }
 
 class RaftLog {

@@ -282,6 +282,32 @@ TEST_CASE("sequencer: the base dies in recovery: a new term for that log alone (
   CHECK(!f.alarmed());
 }
 
+TEST_CASE("sequencer: with a full disk it makes no log, and trims and deletes as before (F12)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  f.say(c, CreateLog{"a", {}});
+  f.pass(100ms);
+  REQUIRE(f.heard<LogIs>().size() == 1);
+  const LogId a = f.heard<LogIs>()[0].info.id;
+  f.machine->space_is_low(f.now, true);
+  f.run();
+  f.say(c, CreateLog{"b", {}});
+  f.pass(100ms);
+  REQUIRE(f.heard<Failed>().size() == 1);
+  CHECK(f.heard<Failed>()[0].error == Errc::no_space);
+  f.to_clients.clear();
+  f.say(c, DeleteLog{a});
+  f.pass(100ms);
+  CHECK(f.heard<Done>().size() == 1);
+  f.machine->space_is_low(f.now, false);
+  f.run();
+  f.to_clients.clear();
+  f.say(c, CreateLog{"b", {}});
+  f.pass(100ms);
+  CHECK(f.heard<LogIs>().size() == 1);
+}
+
 TEST_CASE("sequencer: a run that nobody has and whose producer is gone is dropped by a new term") {
   FakeCluster f(3);
   f.start_all();

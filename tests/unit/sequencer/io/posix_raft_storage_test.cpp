@@ -81,7 +81,7 @@ TEST_CASE("raft storage: what was saved is there again") {
   CHECK(shape((*s)->disk()) == "1:1 1:2 2:3 ");
 }
 
-TEST_CASE("raft storage: a state whose identity is lost is data loss and stays as it is (T4)") {
+TEST_CASE("raft storage: a state whose identity is lost is damage and stays as it is (T4)") {
   Directory d;
   {
     auto s = d.open();
@@ -93,7 +93,7 @@ TEST_CASE("raft storage: a state whose identity is lost is data loss and stays a
   const auto refused = [&] {
     auto s = d.open();
     REQUIRE_FALSE(s);
-    CHECK(s.error().code == Errc::data_loss);
+    CHECK(s.error().code == Errc::raft_damaged);
     CHECK(exit_code_of(s.error().code) == exit_identity);
     CHECK_FALSE(fs::exists(d.path + "/identity"));
   };
@@ -102,7 +102,7 @@ TEST_CASE("raft storage: a state whose identity is lost is data loss and stays a
     CHECK(d.get("raft.log") == log);
   }
   SUBCASE("a snapshot beside a log without records") {
-    d.put("raft.log", encode_raft_header().text());
+    d.put("raft.log", encode_raft_header({1, raft_header_size}).text());
     d.put("snapshot", encode_snapshot({RaftIndex{5}, RaftTerm{1}, Bytes::copy_of("state")}).text());
     refused();
   }
@@ -116,7 +116,7 @@ TEST_CASE("raft storage: a state whose identity is lost is data loss and stays a
 
 TEST_CASE("raft storage: a first start that was cut short before the identity begins again") {
   Directory d;
-  d.put("raft.log", encode_raft_header().text());
+  d.put("raft.log", encode_raft_header({1, raft_header_size}).text());
   CHECK(d.open());
   CHECK(fs::exists(d.path + "/identity"));
 }
@@ -159,7 +159,7 @@ TEST_CASE("raft storage: killed between the snapshot and the log, only what foll
   CHECK(shape((*s)->disk()) == expected + "3:" + std::to_string(next) + " ");
 }
 
-TEST_CASE("raft storage: a log that begins behind the end of its snapshot is data loss (T4)") {
+TEST_CASE("raft storage: a log that begins behind the end of its snapshot is damage (T4)") {
   Directory d;
   {
     auto s = d.open();
@@ -170,5 +170,143 @@ TEST_CASE("raft storage: a log that begins behind the end of its snapshot is dat
   fs::remove(d.path + "/snapshot");
   auto s = d.open();
   REQUIRE_FALSE(s);
-  CHECK(s.error().code == Errc::data_loss);
+  CHECK(s.error().code == Errc::raft_damaged);
+}
+
+namespace {
+
+/// Where the records in raft.log end.
+std::size_t end_of_records(const std::string& log) { return log.find_last_not_of(std::string(1, 0)) + 1; }
+
+/// A directory with five entries, whose mark covers four or all of them.
+std::string five_entries(const Directory& d, bool idle) {
+  auto s = d.open();
+  REQUIRE(s);
+  SaveRaft first = entries(1, 1, 4);
+  first.hard_state = HardState{RaftTerm{1}, SequencerId{2}};
+  REQUIRE((*s)->save(first));
+  REQUIRE((*s)->save(entries(1, 5, 5)));
+  CHECK((*s)->mark_is_behind());
+  if (idle) REQUIRE((*s)->write_mark());
+  CHECK((*s)->mark_is_behind() == !idle);
+  return d.get("raft.log");
+}
+
+}  // namespace
+
+TEST_CASE("a raft.log that cannot be read ends the start and names the cure, it is no shorter log (C-4)") {
+  Directory d;
+  five_entries(d, true);
+  fs::rename(d.path + "/raft.log", d.path + "/aside");
+  fs::create_directory(d.path + "/raft.log");  // opens, and gives no bytes
+  const auto s = d.open();
+  REQUIRE_FALSE(s);
+  CHECK(s.error().code == Errc::directory_unreadable);
+  CHECK(s.error().detail.starts_with("cannot read from byte 0 on in " + d.path + "/raft.log: Is a directory; "));
+  CHECK(s.error().detail.find("start the sequencer with an empty one") != std::string::npos);
+  CHECK(fs::is_directory(d.path + "/raft.log"));
+}
+
+TEST_CASE("the newest record of an idle raft.log that rots is a loss, not a torn write (C-5)") {
+  Directory d;
+  std::string log = five_entries(d, true);
+  log[end_of_records(log) - 1] ^= 4;
+  d.put("raft.log", log);
+  for (int starts = 0; starts < 2; ++starts) {  // a start that is killed before the core has decided changes nothing
+    auto s = d.open();
+    REQUIRE(s);
+    CHECK((*s)->disk().lost_records);
+    CHECK((*s)->disk().entries.empty());
+    CHECK((*s)->loss().find("votes or entries are lost") != std::string::npos);
+    CHECK(d.get("raft.log") == log);
+  }
+  {
+    auto s = d.open();
+    REQUIRE(s);
+    SaveRaft decided;
+    decided.hard_state = HardState{RaftTerm{9}, SequencerId{3}};
+    REQUIRE((*s)->save(decided));
+    CHECK_FALSE((*s)->disk().lost_records);
+  }
+  auto s = d.open();
+  REQUIRE(s);
+  CHECK((*s)->loss().empty());
+  CHECK((*s)->disk().hard_state == HardState{RaftTerm{9}, SequencerId{3}});
+  CHECK((*s)->disk().entries.empty());
+}
+
+TEST_CASE("a raft.log that is cut short does not start in silence (F09)") {
+  Directory d;
+  const std::string log = five_entries(d, true);
+  const std::size_t end = end_of_records(log);
+  for (const std::size_t size : {end - 1, end - 40, raft_header_size + 1, raft_header_size}) {
+    d.put("raft.log", std::string_view(log).substr(0, size));
+    const auto s = d.open();
+    REQUIRE(s);
+    CHECK((*s)->disk().lost_records);
+  }
+  d.put("raft.log", std::string_view(log).substr(0, 2000));
+  const auto s = d.open();
+  REQUIRE_FALSE(s);
+  CHECK(s.error().code == Errc::raft_damaged);
+  CHECK(s.error().message().find("replace-disk") == std::string::npos);  // that is for storage nodes
+}
+
+TEST_CASE("raft storage: a torn write above the mark goes, with all bytes behind it") {
+  Directory d;
+  std::string log = five_entries(d, false);
+  const std::size_t end = end_of_records(log);
+  std::string two;
+  append_record(two, entry(1, 6));
+  append_record(two, entry(1, 7));
+  two[0] ^= 1;  // of the first record a sector is missing; the second is whole
+  log.replace(end, two.size(), two);
+  d.put("raft.log", log);
+  {
+    auto s = d.open();
+    REQUIRE(s);
+    CHECK_FALSE((*s)->disk().lost_records);
+    CHECK(shape((*s)->disk()) == "1:1 1:2 1:3 1:4 1:5 ");
+    CHECK_FALSE((*s)->mark_is_behind());
+    REQUIRE((*s)->save(entries(2, 6, 6)));  // as long as what was torn
+  }
+  auto s = d.open();
+  REQUIRE(s);
+  CHECK(shape((*s)->disk()) == "1:1 1:2 1:3 1:4 1:5 2:6 ");
+}
+
+TEST_CASE("raft storage: without its newer mark the older one counts; without both nothing can be said") {
+  Directory d;
+  const std::string log = five_entries(d, true);
+  for (const std::size_t slot : {2048, 2560}) {
+    std::string damaged = log;
+    damaged[slot + 20] ^= 1;
+    d.put("raft.log", damaged);
+    const auto s = d.open();
+    REQUIRE(s);
+    CHECK(shape((*s)->disk()) == "1:1 1:2 1:3 1:4 1:5 ");
+  }
+  std::string damaged = log;
+  damaged[2048 + 20] ^= 1;
+  damaged[2560 + 20] ^= 1;
+  d.put("raft.log", damaged);
+  CHECK(d.open().error().code == Errc::raft_damaged);
+}
+
+TEST_CASE("raft storage: space is reserved behind the records, and for the files that take the place of these (F12)") {
+  Directory d;
+  {
+    auto s = d.open();
+    REQUIRE(s);
+    REQUIRE((*s)->save(entries(1, 1, 5)));
+    CHECK_FALSE((*s)->lacks_space());
+    REQUIRE((*s)->save(snapshot(1, 3)));
+  }
+  CHECK(fs::file_size(d.path + "/raft.log") >= raft_header_size + raft_reserve_bytes);
+  CHECK(fs::file_size(d.path + "/raft.log.spare") >= raft_header_size + raft_reserve_bytes);
+  CHECK(fs::file_size(d.path + "/snapshot.spare") >= snapshot_reserve_min);
+  auto s = d.open();
+  REQUIRE(s);
+  CHECK(shape((*s)->disk()) == "1:4 1:5 ");
+  CHECK((*s)->disk().snapshot.text() == "state");
 }

@@ -228,6 +228,31 @@ TEST_CASE("raft: with an empty disk it votes for nobody and stands for nothing b
   }
 }
 
+TEST_CASE("raft: a voter whose log has lost records votes no more before a leader has brought it up to date (C-4, C-5)") {
+  RaftDisk d = disk(5, 4, 3);
+  d.hard_state.vote = two;
+  d.lost_records = true;
+  Voter v(d);
+  REQUIRE(v.raft.standing() == raft::Standing::undecided);
+  CHECK(v.sent<AskStanding>(two).size() == 1);
+  v.time_out();
+  CHECK(v.raft.role() == RaftRole::follower);
+  v.receive(three, RequestVote{RaftTerm{6}, false, three, RaftIndex{9}, RaftTerm{4}});
+  CHECK_FALSE(v.sent<Vote>(three).back().granted);
+  v.receive(two, AskStanding{1});
+  CHECK(v.sent<StandingIs>(two).back().has_log);  // no new cluster is begun beside it
+  v.receive(two, StandingIs{1, RaftTerm{3}, false});
+  v.receive(three, StandingIs{2, RaftTerm{3}, false});
+  v.receive(two, StandingIs{3, RaftTerm{3}, false});
+  REQUIRE(v.raft.standing() == raft::Standing::newcomer);
+  CHECK(last_saved(v) == HardState{RaftTerm{5}, raft::votes_not_yet});
+  v.save_all();
+  // Of its entries none counts: which ones a lost record had taken back is not known.
+  v.receive(two, AppendEntries{RaftTerm{6}, two, RaftIndex{3}, RaftTerm{4}, RaftIndex{4}, 1, {entry(6, 4)}});
+  CHECK_FALSE(v.sent<Appended>(two).back().success);
+  CHECK(v.sent<Appended>(two).back().match == RaftIndex{0});
+}
+
 TEST_CASE("raft: where no other has a log, it is a new cluster's and votes (C3)") {
   Voter v(RaftDisk{});
   v.receive(two, StandingIs{1, RaftTerm{0}, false});
