@@ -38,6 +38,8 @@ inline constexpr std::uint64_t retention_ms_max = 36'525ull * 24 * 3600 * 1000;
 inline constexpr std::uint64_t raft_reserve_bytes = 1u << 20;
 /// Least space that is kept for the next snapshot, bytes.
 inline constexpr std::uint64_t snapshot_reserve_min = 64u << 10;
+/// Most dropped logs that a storage node lists by id; of more, the older half is told by the lowest id that is left.
+inline constexpr std::size_t tombstones_max = 8192;
 /// Most replicas of one log.
 inline constexpr std::uint32_t replicas_max = 9;
 

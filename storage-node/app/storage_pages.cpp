@@ -57,6 +57,8 @@ void add_health(PrometheusText& t, const Report& r) {
   t.gauge("loglog_storage_data_loss", "1: this node lost its data or identity, and counts as down.").value(std::uint64_t{r.data_loss});
   t.gauge("loglog_storage_promised_term", "The term that this node is sealed in.").value(std::uint64_t{r.promise.value});
   t.gauge("loglog_storage_logs", "Logs on this node.").value(r.logs_in_all);
+  t.gauge("loglog_storage_tombstones", "Dropped logs that are listed by id; of more than 8192 the older half is one number.")
+      .value(r.tombstones);
   t.gauge("loglog_storage_matched_logs", "Those that take orders in their leader's term.").value(r.logs_matched);
   t.gauge("loglog_storage_suspect_logs", "Those with damaged bytes that are not copied again yet.").value(r.logs_suspect);
   t.gauge("loglog_storage_lost_logs", "Those of which this node lost what it had promised or acknowledged; it counts as down for them.")

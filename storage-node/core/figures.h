@@ -64,6 +64,7 @@ struct Report {
   std::uint64_t clients = 0, sequencers = 0, peers = 0;  ///< connected
   Term promise;
   bool data_loss = false;
+  std::uint64_t tombstones = 0;  ///< dropped logs that are listed by id
   std::uint64_t logs_in_all = 0, logs_matched = 0, logs_suspect = 0, logs_lost = 0;
   std::vector<LogReport> logs;  ///< at most logs_shown_max
 };

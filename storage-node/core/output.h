@@ -81,7 +81,7 @@ struct UnlinkSegments {
   /// removing large files takes long.
   bool trimmed = false;
 };
-/// Remove the log's segments, leave `promise` and a `tombstone` file (T5); durable.
+/// Remove the log's folder with all that is in it; durable. Its id stands in the tombstones before (T5).
 struct DropLog {
   LogId log;
 };
@@ -112,8 +112,14 @@ struct SaveFile {
   Bytes data;
 };
 
+/// Write one slot of the node's tombstones at slot index counter % 2, and fdatasync.
+struct SaveTombstones {
+  std::uint64_t counter;
+  Bytes slot;
+};
+
 using DiskOperation = std::variant<MakeLog, OpenSegment, PrepareNext, GrowSegment, CloseSegment, WriteGroup, TruncateLog, UnlinkSegments,
-                                   DropLog, ReadSegment, RepairSegment, SavePromise, SaveFile>;
+                                   DropLog, ReadSegment, RepairSegment, SavePromise, SaveFile, SaveTombstones>;
 
 /// Chosen by the core; unique per process.
 using Ticket = Strong<struct TicketTag, std::uint64_t>;

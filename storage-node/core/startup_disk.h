@@ -17,7 +17,6 @@ class StartupDisk {
  public:
   virtual ~StartupDisk() = default;
   struct LogFiles {
-    bool tombstone = false;
     Bytes info;     ///< encoded LogInfo; empty: missing
     Bytes promise;  ///< content of the log's promise file; empty: missing
   };
@@ -29,7 +28,7 @@ class StartupDisk {
   /// Bytes at a file position; shorter at the end of the file. io_error: the medium does not give them, which is damage (K3).
   virtual Result<Bytes> read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) = 0;
   virtual Result<std::uint64_t> file_size(LogId log, Offset first) = 0;
-  /// Node-wide files: "promise", "identity", "metadata"; empty: missing.
+  /// Node-wide files: "promise", "identity", "metadata", "tombstones"; empty: missing.
   virtual Result<Bytes> file(const std::string& name) = 0;
 };
 

@@ -18,14 +18,15 @@ bool all_zero(ByteSpan b) {
 }  // namespace
 
 StorageMachine::StorageMachine(Options options, std::uint64_t seed)
-    : node_(std::move(options), seed), promise_(node_, LogId{}), boot_(node_.random.next_id()) {}
+    : node_(std::move(options), seed), promise_(node_, LogId{}), tombstones_(node_), boot_(node_.random.next_id()) {}
 StorageMachine::~StorageMachine() = default;
 
 // ---- start
 
 Result<void> StorageMachine::start(Time now, StartupDisk& disk) {
   begin(now);
-  for (const auto find : {&StorageMachine::find_identity, &StorageMachine::find_metadata, &StorageMachine::find_logs})
+  for (const auto find :
+       {&StorageMachine::find_identity, &StorageMachine::find_metadata, &StorageMachine::find_tombstones, &StorageMachine::find_logs})
     if (auto found = (this->*find)(disk); !found) return found;
   end();
   return {};
@@ -85,12 +86,23 @@ Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
   return {};
 }
 
+Result<void> StorageMachine::find_tombstones(StartupDisk& disk) {
+  const auto saved = not_absent(disk.file("tombstones"));
+  if (!saved) return std::unexpected(saved.error());
+  if (auto t = decode_tombstones(*saved); t && !removed(Rule::T5_tombstone)) tombstones_.found(std::move(*t));
+  return {};
+}
+
 Result<void> StorageMachine::find_logs(StartupDisk& disk) {
   const auto ids = not_absent(disk.logs());
   if (!ids) return std::unexpected(ids.error());
   std::unordered_map<LogId, const LogInfo*> known;
   for (const LogInfo& l : node_.metadata.logs) known[l.id] = &l;
   for (const LogId id : *ids) {
+    if (tombstones_.names(id)) {
+      node_.disk(DropLog{id}, {});  // the process ended between the two
+      continue;
+    }
     const auto l = known.find(id);
     if (auto found = find_log(disk, id, l == known.end() ? nullptr : l->second); !found) return found;
   }
@@ -104,24 +116,20 @@ Result<void> StorageMachine::find_log(StartupDisk& disk, LogId id, const LogInfo
   if (!segments) return std::unexpected(segments.error());
   LogInfo info;
   const bool described = !files->info.empty() && decode_record(files->info, info);
-  if (!files->tombstone && !described && segments->empty()) return {};  // its JOIN was never answered
-  if (files->tombstone && removed(Rule::T5_tombstone)) return {};
+  if (!described && segments->empty()) return {};  // its JOIN was never answered
   auto log = std::make_unique<LogReplica>(node_, promise_, id);
   LogCore& s = log->state;
   s.made = true;
-  s.dropped = files->tombstone;
   if (const auto own = decode_promise(files->promise)) s.own_promise.found(*own);
   else if ((files->promise.size() < promise_file_size ? !segments->empty() : !all_zero(files->promise)) && !removed(Rule::T4_promise)) {
     s.data_loss = true;
     node_.event(Event::Level::alarm, fmt::format("DATA LOSS: the promise of log {} cannot be read (T4)", id.value));
   }
-  if (!files->tombstone) {
-    auto recovered = recover_log(disk, id, *segments);
-    if (!recovered) return std::unexpected(recovered.error());
-    log->recovered(std::move(*recovered));
-    info.id = id;
-    log->described(in_metadata != nullptr ? *in_metadata : info, RaftIndex{});
-  }
+  auto recovered = recover_log(disk, id, *segments);
+  if (!recovered) return std::unexpected(recovered.error());
+  log->recovered(std::move(*recovered));
+  info.id = id;
+  log->described(in_metadata != nullptr ? *in_metadata : info, RaftIndex{});
   logs_[id] = std::move(log);
   return {};
 }
@@ -190,6 +198,7 @@ Report StorageMachine::report() const {
            .staged_runs_dropped = node_.staging.dropped(),
            .promise = promise_.held().term,
            .data_loss = node_.data_loss,
+           .tombstones = tombstones_.size(),
            .logs = {}};
   for (const auto& [id, session] : sessions_)
     ++(session.peer.role == Role::client ? r.clients : session.peer.role == Role::sequencer ? r.sequencers : r.peers);
@@ -480,6 +489,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
     waiting_.push_back({from, request, Message{std::move(m)}});  // being made: answered when it is
     return;
   }
+  if (tombstones_.forbids(id)) return node_.fail_request(from, request, Errc::log_deleted);
   LogReplica* l = (logs_[id] = std::make_unique<LogReplica>(node_, promise_, id)).get();
   l->described(m.info, RaftIndex{});
   node_.disk(MakeLog{id, encode_record(m.info)}, [this, l, from, request, id](DiskDone&& d) {
@@ -501,8 +511,10 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
   LogReplica* l = find(m.log);
   if (l == nullptr) return node_.send(from, request, Dropped{m.log});
   l->drop();
-  // Behind everything else on the log's strand; a repeat is harmless and answered once it is durable too.
-  node_.disk(DropLog{m.log}, [this, from, request, id = m.log](DiskDone&&) { node_.send(from, request, Dropped{id}); });
+  // The folder goes behind everything else on the log's strand; a repeat is harmless and answered once it is durable too.
+  tombstones_.add(m.log, [this, from, request, id = m.log] {
+    node_.disk(DropLog{id}, [this, from, request, id](DiskDone&&) { node_.send(from, request, Dropped{id}); });
+  });
 }
 
 // ---- metadata
@@ -550,7 +562,9 @@ void StorageMachine::on(ConnectionId from, RequestId request, Upload& m) {
 LogReplica* StorageMachine::readable(ConnectionId from, RequestId request, LogId log, Offset offset) {
   LogReplica* l = find(log);
   if (l != nullptr && l->state.made && !l->state.dropped) return l;
-  node_.send(from, request, Page{log, offset, {}, {}, l != nullptr && l->state.dropped ? Errc::no_such_log : Errc::not_member, {}});
+  node_.send(
+      from, request,
+      Page{log, offset, {}, {}, (l != nullptr ? l->state.dropped : tombstones_.names(log)) ? Errc::no_such_log : Errc::not_member, {}});
   return nullptr;
 }
 
@@ -563,6 +577,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Read& m) {
 
 void StorageMachine::on(ConnectionId from, RequestId request, GetSegments& m) {
   const LogReplica* l = find(m.log);
+  if (l == nullptr && tombstones_.names(m.log)) return node_.fail_request(from, request, Errc::no_such_log);
   if (l == nullptr || !l->state.made) return node_.fail_request(from, request, Errc::not_member);
   if (l->state.dropped) return node_.fail_request(from, request, Errc::no_such_log);
   node_.send(from, request, l->reader.segments(m.from));

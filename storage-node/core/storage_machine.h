@@ -8,6 +8,7 @@
 
 #include "storage-node/core/log_replica.h"
 #include "storage-node/core/startup_disk.h"
+#include "storage-node/core/tombstone_list.h"
 
 namespace loglog::storage {
 
@@ -58,6 +59,7 @@ class StorageMachine {
 
   Result<void> find_identity(StartupDisk& disk);
   Result<void> find_metadata(StartupDisk& disk);
+  Result<void> find_tombstones(StartupDisk& disk);
   void make_identity();
   Result<void> find_logs(StartupDisk& disk);
   Result<void> find_log(StartupDisk& disk, LogId id, const LogInfo* in_metadata);
@@ -106,6 +108,7 @@ class StorageMachine {
 
   Node node_;
   PromiseKeeper promise_;
+  TombstoneList tombstones_;
   BootId boot_;
   bool identity_durable_ = false;
   std::map<LogId, std::unique_ptr<LogReplica>> logs_;

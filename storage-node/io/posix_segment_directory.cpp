@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "proto-spec/disk/segment.h"
+#include "proto-spec/disk/tombstones.h"
 #include "proto-spec/files/posix_files.h"
 
 namespace loglog::storage {
@@ -121,6 +122,7 @@ struct SegmentDirectory::Doer {
       const bool spare = dir.spare_->take(o.size, temporary);
       const Descriptor d(::open(temporary.c_str(), O_RDWR | O_CREAT | (spare ? 0 : O_TRUNC) | O_CLOEXEC | dir.direct_flag(), 0640));
       struct stat s{};
+      if (!d && errno == ENOENT) return {};  // the log was dropped meanwhile
       if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot create", temporary);
       if (spare) ::posix_fadvise(d.get(), 0, 0, POSIX_FADV_DONTNEED);
       const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
@@ -133,13 +135,8 @@ struct SegmentDirectory::Doer {
         return reserved;
       }
     }
-    const auto dropped = [&folder] { return ::access((folder + "/tombstone").c_str(), F_OK) == 0; };
-    if (::rename(temporary.c_str(), next.c_str()) != 0) {
-      if (errno == ENOENT && dropped()) return {};
-      return failed("cannot rename", temporary);
-    }
-    // This runs beside everything else: a drop that wrote its tombstone first may have looked for files before this one came.
-    if (dropped() && ::unlink(next.c_str()) != 0 && errno != ENOENT) return failed("cannot remove", next);
+    // ENOENT: the log was dropped meanwhile.
+    if (::rename(temporary.c_str(), next.c_str()) != 0 && errno != ENOENT) return failed("cannot rename", temporary);
     return {};
   }
 
@@ -239,22 +236,28 @@ struct SegmentDirectory::Doer {
       if (o.trimmed && dir.spare_->keep(path)) continue;
       if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed("cannot remove", path);
     }
-    return sync_directory(dir.log_path(o.log));
+    const std::string folder = dir.log_path(o.log);
+    if (::access(folder.c_str(), F_OK) != 0 && errno == ENOENT) return {};  // the log was dropped meanwhile
+    return sync_directory(folder);
   }
 
+  /// A segment may be prepared beside this, so the folder is emptied until it can be removed. What somebody else puts there stays.
   Outcome operator()(const DropLog& o) {
+    constexpr int tries_max = 100;
     const std::string folder = dir.log_path(o.log);
+    const std::string all = dir.path_ + "/logs";
     dir.forget(o.log);
-    if (Outcome r = replace_file(folder, "tombstone", {}); r.error != Errc::ok) return r;
-    const auto names = files::names_in(folder);
-    if (!names) return failed("cannot list", folder);
-    for (const std::string& name : *names) {
-      const bool data = parse_segment_file_name(name).has_value() || name == "next" || name == "preparing";
-      const std::string file = folder + "/" + name;
-      // ENOENT: the segment that is being prepared beside this has got its name.
-      if (data && ::unlink(file.c_str()) != 0 && errno != ENOENT) return failed("cannot remove", file);
+    const Descriptor parent(::open(all.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!parent) return failed("cannot open", all);
+    for (int tries = 0; tries < tries_max; ++tries) {
+      const auto names = files::names_in(folder);
+      if (!names && errno == ENOENT) break;
+      if (!names) return failed("cannot list", folder);
+      for (const std::string& name : *names) ::unlink((folder + "/" + name).c_str());
+      if (::rmdir(folder.c_str()) == 0) break;
+      if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT) return failed("cannot remove", folder);
     }
-    return sync_directory(folder);
+    return ::fsync(parent.get()) == 0 ? Outcome{} : failed("cannot make durable", all);
   }
 
   Outcome operator()(const ReadSegment& o) {
@@ -286,6 +289,15 @@ struct SegmentDirectory::Doer {
     return {};
   }
 
+  /// In place: the file had its space when it was made, and deleting logs must work on a full disk.
+  Outcome operator()(const SaveTombstones& o) {
+    const std::string path = dir.path_ + "/tombstones";
+    const Descriptor d(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640));
+    if (!d || !write_all(d.get(), o.slot, (o.counter % 2) * tombstones_slot_size) || ::fdatasync(d.get()) != 0)
+      return failed("cannot write", path);
+    return {};
+  }
+
   Outcome operator()(const SaveFile& o) { return replace_file(dir.path_, o.name, o.data); }
 };
 
@@ -304,9 +316,21 @@ Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::stri
   d->lock_ = ::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (d->lock_ < 0) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
   if (::flock(d->lock_, LOCK_EX | LOCK_NB) != 0) return fail(Errc::directory_in_use, path);
+  if (auto ok = d->reserve_tombstones(); !ok) return std::unexpected(ok.error());
   d->is_direct_ = direct_io && DirectGroups::possible(path);
   d->spare_ = std::make_unique<SpareFiles>(path + "/spare", spare_bytes);
   return d;
+}
+
+/// Where the disk is full already, the first deletion waits for space.
+Result<void> SegmentDirectory::reserve_tombstones() {
+  const std::string path = path_ + "/tombstones";
+  const Descriptor d(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+  struct stat s{};
+  if (!d || ::fstat(d.get(), &s) != 0) return fail(Errc::directory_unreadable, failed("cannot open", path).detail);
+  const Outcome reserved = reserve(d.get(), static_cast<std::uint64_t>(s.st_size), tombstones_file_size, path);
+  if (reserved.error == Errc::ok || reserved.error == Errc::no_space) return {};
+  return fail(Errc::directory_unreadable, reserved.detail);
 }
 
 SegmentDirectory::~SegmentDirectory() {
@@ -397,9 +421,6 @@ Result<std::vector<LogId>> SegmentDirectory::logs() {
 Result<StartupDisk::LogFiles> SegmentDirectory::files_of(LogId log) {
   const std::string folder = log_path(log);
   LogFiles out;
-  const auto tombstone = files::exists(folder + "/tombstone");
-  if (!tombstone) return std::unexpected(tombstone.error());
-  out.tombstone = *tombstone;
   for (auto [name, content] : {std::pair("/info", &out.info), std::pair("/promise", &out.promise)}) {
     auto found = files::read_file(folder + name);
     if (!found) return std::unexpected(found.error());

@@ -1,7 +1,7 @@
 // A storage node's data directory on a POSIX file system: every disk operation, blocking; and what start() reads.
 //
-//   <data>/lock  identity  promise  metadata  spare/<number>
-//   <data>/logs/<log id>/info  promise  tombstone  next  <first offset>.seg
+//   <data>/lock  identity  promise  metadata  tombstones  spare/<number>
+//   <data>/logs/<log id>/info  promise  next  <first offset>.seg
 #pragma once
 #include <map>
 #include <memory>
@@ -48,6 +48,7 @@ class SegmentDirectory final : public StartupDisk {
 
  private:
   explicit SegmentDirectory(std::string path);
+  Result<void> reserve_tombstones();
   std::string log_path(LogId log) const;
   std::string segment_path(LogId log, Offset first) const;
   void forget(LogId log, Offset first);

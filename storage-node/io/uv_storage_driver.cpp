@@ -8,8 +8,8 @@ namespace loglog::storage {
 namespace {
 
 // An operation that found no descriptor is begun again so soon: connections that close give theirs back.
-constexpr Duration descriptors_again = 50ms;
-constexpr Duration descriptors_told_again = 10s;
+constexpr Duration begun_again = 50ms;
+constexpr Duration lack_told_again = 10s;
 
 transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
 
@@ -114,8 +114,8 @@ void StorageDriver::request(DiskRequest r) {
   if (beside_strand(r.operation)) {
     engine_->start(r.operation, [this, alive = alive_, r](FileEngine::Outcome o) {
       if (!*alive) return;
-      if (!lacks_descriptors(o)) return disk_done(r.ticket, r.operation, std::move(o));
-      loop_.after(descriptors_again, [this, alive, r] {
+      if (!must_wait(r.operation, o)) return disk_done(r.ticket, r.operation, std::move(o));
+      loop_.after(begun_again, [this, alive, r] {
         if (!*alive || dead_) return;
         request(r);
         engine_->submit();
@@ -132,8 +132,8 @@ void StorageDriver::request(DiskRequest r) {
 void StorageDriver::begin_strand(LogId log) {
   engine_->start(strands_[log].front().operation, [this, alive = alive_, log](FileEngine::Outcome o) {
     if (!*alive) return;
-    if (lacks_descriptors(o)) {
-      loop_.after(descriptors_again, [this, alive, log] {
+    if (must_wait(strands_[log].front().operation, o)) {
+      loop_.after(begun_again, [this, alive, log] {
         if (!*alive || dead_) return;
         begin_strand(log);
         engine_->submit();
@@ -149,15 +149,18 @@ void StorageDriver::begin_strand(LogId log) {
   });
 }
 
-/// The disk is well, and nothing was changed: the operation waits, and those behind it on its strand.
-bool StorageDriver::lacks_descriptors(const FileEngine::Outcome& outcome) {
-  if (outcome.error != Errc::too_many) return false;
-  ++figures_.descriptor_waits;
-  if (loop_.now() - lack_told_ >= descriptors_told_again) {
+/// The disk is well, and nothing was changed: the operation waits, and those behind it on its strand. The tombstones wait for space too,
+/// for a full disk ends no process; their file has it but where the disk was full when it was made.
+bool StorageDriver::must_wait(const DiskOperation& what, const FileEngine::Outcome& outcome) {
+  const bool descriptors = outcome.error == Errc::too_many;
+  if (!descriptors && !(outcome.error == Errc::no_space && std::holds_alternative<SaveTombstones>(what))) return false;
+  if (descriptors) ++figures_.descriptor_waits;
+  if (loop_.now() - lack_told_ >= lack_told_again) {
     lack_told_ = loop_.now();
     log_(transport::LogLevel::alarm,
-         fmt::format("{}; the operation waits for a descriptor: raise the limit (LimitNOFILE, ulimit -n) or close connections",
-                     outcome.detail));
+         fmt::format(
+             "{}; the operation waits: {}", outcome.detail,
+             descriptors ? "raise the limit of descriptors (LimitNOFILE, ulimit -n) or close connections" : "free space or trim logs"));
   }
   return true;
 }

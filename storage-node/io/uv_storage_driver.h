@@ -36,7 +36,7 @@ class StorageDriver {
   void perform();
   void request(DiskRequest r);
   void begin_strand(LogId log);
-  bool lacks_descriptors(const FileEngine::Outcome& outcome);
+  bool must_wait(const DiskOperation& what, const FileEngine::Outcome& outcome);
   void count(const DiskOperation& what, const FileEngine::Outcome& outcome);
   void disk_done(Ticket ticket, const DiskOperation& what, FileEngine::Outcome outcome);
   void dial(const ConnectPeer& peer);
@@ -49,7 +49,7 @@ class StorageDriver {
   transport::EventLog log_;
   std::function<void(const std::string&)> fatal_;
   bool dead_ = false;
-  Time lack_told_ = Time{} - 1h;  // of descriptors
+  Time lack_told_ = Time{} - 1h;  // of descriptors or space
   std::function<void()> when_stopped_;
   std::unique_ptr<transport::Listener> listener_;
   std::map<ConnectionId, transport::Connection::Ptr> connections_;

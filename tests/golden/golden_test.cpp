@@ -12,6 +12,7 @@
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/disk/raft_log.h"
 #include "proto-spec/disk/segment.h"
+#include "proto-spec/disk/tombstones.h"
 #include "proto-spec/wire/codec.h"
 #include "proto-spec/wire/field_codec.h"
 
@@ -183,6 +184,9 @@ TEST_CASE("files have their golden bytes") {
   const Identity i{ClusterId{0xC1}, DiskId{0xD1}, 2, 3, "demo"};
   compare(golden / "disk" / "identity.hex", encode_identity(i));
   CHECK(decode_identity(encode_identity(i)).value() == i);
+  const Tombstones t{3, LogId{7}, {LogId{9}, LogId{12}}};
+  compare(golden / "disk" / "tombstones.hex", encode_tombstones(t));
+  CHECK(decode_tombstones(encode_tombstones(t)) == t);
   std::string log(encode_raft_header({1, raft_header_size}).text());
   append_record(log, RaftHardState{RaftTerm{7}, SequencerId{2}});
   append_record(log, RaftEntry{RaftTerm{7}, RaftIndex{9}, Bytes::copy_of("command")});

@@ -5,6 +5,7 @@
 
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/disk/segment.h"
+#include "proto-spec/disk/tombstones.h"
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
 
@@ -119,6 +120,9 @@ void SimulatedDisk::begin(const DiskOperation& op) {
     SimulatedFile& f = p->log == LogId{} ? promise_ : logs_.at(p->log).promise;
     if (f.seen.size() < promise_file_size) f.resize(promise_file_size);
     f.write((p->counter % 2) * promise_slot_size, p->slot);
+  } else if (const auto* t = std::get_if<SaveTombstones>(&op)) {
+    if (tombstones_.seen.size() < tombstones_file_size) tombstones_.resize(tombstones_file_size);
+    tombstones_.write((t->counter % 2) * tombstones_slot_size, t->slot);
   } else if (const auto* c = std::get_if<CloseSegment>(&op)) {
     SimulatedFile& f = logs_.at(c->log).segments.at(c->first);
     f.sync();  // the driver cuts the file behind the last synced group
@@ -152,7 +156,9 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
       l->second.next.resize(std::max<std::size_t>(l->second.next.size(), p->size));
     }
   } else if (const auto* g = std::get_if<GrowSegment>(&op)) {
-    SimulatedFile& f = logs_.at(g->log).segments.at(g->first);
+    const auto l = logs_.find(g->log);
+    if (l == logs_.end() || !l->second.segments.contains(g->first)) return;  // dropped meanwhile
+    SimulatedFile& f = l->second.segments.at(g->first);
     if (f.seen.size() < g->size) f.resize(g->size);
   } else if (const auto* t = std::get_if<TruncateLog>(&op)) {
     auto& segments = logs_.at(t->log).segments;
@@ -171,15 +177,15 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
       if (!removed(Rule::S4_durable)) f.sync();
     }
   } else if (const auto* u = std::get_if<UnlinkSegments>(&op)) {
-    auto& segments = logs_.at(u->log).segments;
+    const auto l = logs_.find(u->log);
+    if (l == logs_.end()) return;  // dropped meanwhile
+    auto& segments = l->second.segments;
     for (Offset first : u->firsts) {
       if (const auto f = segments.find(first); u->trimmed && f != segments.end()) keep_spare(f->second);
       segments.erase(first);
     }
   } else if (const auto* d = std::get_if<DropLog>(&op)) {
-    logs_.at(d->log).segments.clear();
-    logs_.at(d->log).next.clear();
-    logs_.at(d->log).tombstone = true;
+    logs_.erase(d->log);
   } else if (const auto* s = std::get_if<SaveFile>(&op)) {
     files_[s->name] = s->data;
   }
@@ -203,6 +209,8 @@ DiskDone SimulatedDisk::finish(const DiskRequest& request) {
     logs_.at(r->log).segments.at(r->first).sync();
   } else if (const auto* p = std::get_if<SavePromise>(&op)) {
     (p->log == LogId{} ? promise_ : logs_.at(p->log).promise).sync();
+  } else if (std::holds_alternative<SaveTombstones>(op)) {
+    tombstones_.sync();
   } else if (const auto* rd = std::get_if<ReadSegment>(&op)) {
     auto b = read(rd->log, rd->first, rd->position, rd->length);
     if (b) done.data = *b;
@@ -215,12 +223,13 @@ DiskDone SimulatedDisk::finish(const DiskRequest& request) {
 
 void SimulatedDisk::interrupted(const DiskOperation& op, Random& random) {
   const bool data = std::holds_alternative<WriteGroup>(op) || std::holds_alternative<ReadSegment>(op) ||
-                    std::holds_alternative<SavePromise>(op) || std::holds_alternative<RepairSegment>(op);
+                    std::holds_alternative<SavePromise>(op) || std::holds_alternative<RepairSegment>(op) ||
+                    std::holds_alternative<SaveTombstones>(op);
   if (!data && random.chance(1, 2)) apply_metadata(op);
 }
 
 std::size_t SimulatedDisk::power_cut(Random& random) {
-  std::size_t lost = promise_.power_cut(random);
+  std::size_t lost = promise_.power_cut(random) + tombstones_.power_cut(random);
   for (auto& [id, log] : logs_) {
     lost += log.promise.power_cut(random);
     for (auto& [first, f] : log.unlinked)
@@ -237,6 +246,7 @@ void SimulatedDisk::reopen(bool from_medium) {
     if (from_medium) f.drop_cache();
   };
   again(promise_);
+  again(tombstones_);
   for (auto& [id, log] : logs_) {
     again(log.promise);
     log.unlinked.clear();
@@ -248,6 +258,7 @@ void SimulatedDisk::fail(const DiskOperation& op, Random& random) {
   if (const auto* w = std::get_if<WriteGroup>(&op)) logs_.at(w->log).segments.at(w->first).failed_sync(random);
   else if (const auto* r = std::get_if<RepairSegment>(&op)) logs_.at(r->log).segments.at(r->first).failed_sync(random);
   else if (const auto* p = std::get_if<SavePromise>(&op)) (p->log == LogId{} ? promise_ : logs_.at(p->log).promise).failed_sync(random);
+  else if (std::holds_alternative<SaveTombstones>(op)) tombstones_.failed_sync(random);
   else interrupted(op, random);
 }
 
@@ -339,7 +350,7 @@ Result<std::vector<LogId>> SimulatedDisk::logs() {
 Result<StartupDisk::LogFiles> SimulatedDisk::files_of(LogId id) {
   if (auto e = start_error<LogFiles>()) return *e;
   const Log& log = logs_.at(id);
-  return LogFiles{log.tombstone, log.info, Bytes::copy_of(ByteSpan(log.promise.seen))};
+  return LogFiles{log.info, Bytes::copy_of(ByteSpan(log.promise.seen))};
 }
 
 Result<std::vector<Offset>> SimulatedDisk::segments_of(LogId id) {
@@ -370,6 +381,7 @@ Result<std::uint64_t> SimulatedDisk::file_size(LogId log, Offset first) {
 Result<Bytes> SimulatedDisk::file(const std::string& name) {
   if (auto e = start_error<Bytes>()) return *e;
   if (name == "promise") return Bytes::copy_of(ByteSpan(promise_.seen));
+  if (name == "tombstones") return Bytes::copy_of(ByteSpan(tombstones_.seen));
   const auto f = files_.find(name);
   return f == files_.end() ? Bytes{} : f->second;
 }

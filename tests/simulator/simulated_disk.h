@@ -78,7 +78,6 @@ struct Place {
 class SimulatedDisk final : public storage::StartupDisk {
  public:
   struct Log {
-    bool tombstone = false;
     Bytes info;
     SimulatedFile promise;
     std::vector<std::byte> next;  ///< the prepared file; empty: none
@@ -143,6 +142,7 @@ class SimulatedDisk final : public storage::StartupDisk {
   std::map<LogId, Log> logs_;
   std::deque<std::vector<std::byte>> spare_;  ///< files of trimmed segments: the next ones are made of them (K6)
   SimulatedFile promise_;
+  SimulatedFile tombstones_;
   std::map<std::string, Bytes> files_;
 };
 

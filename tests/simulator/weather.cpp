@@ -64,7 +64,6 @@ bool DamageBudget::whole(const StorageProcess& p) const {
   if (!p.alive() || node.disk_is_away() || node.machine()->data_loss()) return false;
   if (replaced_ && &p == damaged_ && !is_taken_in_whole(world_, p)) return false;
   for (const auto& [id, log] : p.disk.content()) {
-    if (log.tombstone) continue;
     const storage::LogCore* core = node.machine()->log(id);
     if (core == nullptr || core->dropped) continue;
     if (!core->is_matched() || core->suspect || core->data_loss) return false;
@@ -98,7 +97,7 @@ std::vector<Extent> extents(StorageProcess& p) {
   if (!p.alive()) return out;
   for (const auto& [id, log] : p.disk.content()) {
     const storage::LogCore* core = p.machine()->log(id);
-    if (log.tombstone || core == nullptr || core->dropped || !core->is_matched() || core->suspect) continue;
+    if (core == nullptr || core->dropped || !core->is_matched() || core->suspect) continue;
     for (auto s = log.segments.begin(); s != log.segments.end(); ++s) {
       const auto after = std::next(s);
       const Offset end = after == log.segments.end() ? core->durable.end : after->first;

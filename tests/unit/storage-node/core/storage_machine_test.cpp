@@ -693,6 +693,54 @@ TEST_CASE("a log that is cut to nothing because of a hole stays suspect over a r
   CHECK(n.state(3).suspect);  // else its empty log would prove that nothing was ever acknowledged (S2)
 }
 
+TEST_CASE("a log that was dropped costs a later start nothing but its id, and is never made again (Z15, T5)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  n.say(leader, Drop{log_id, Term{1}});
+  REQUIRE(n.take<Dropped>());
+  CHECK(n.disk.content().empty());
+  n.restart();
+  CHECK(n.machine->log(log_id) == nullptr);
+  CHECK(n.machine->report().tombstones == 1);
+  n.seal(2);
+  n.say(leader, Join{Term{2}, log_info()});
+  const auto refused = n.take<Failed>();
+  REQUIRE(refused);
+  CHECK(refused->error == Errc::log_deleted);
+  CHECK(n.disk.content().empty());
+  n.say(client, Read{log_id, Offset{}, 1000, 0});
+  CHECK(n.take<Page>()->reason == Errc::no_such_log);
+  n.say(leader, Drop{log_id, Term{2}});
+  CHECK(n.take<Dropped>());
+}
+
+TEST_CASE("a log whose folder is there after its tombstone was written goes at the next start (T5)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  n.hold = true;
+  n.say(leader, Drop{log_id, Term{1}});
+  bool written = false;
+  while (!written) {
+    REQUIRE_FALSE(n.held.empty());
+    const DiskRequest first = n.held.front();
+    n.held.pop_front();
+    written = std::holds_alternative<SaveTombstones>(first.operation);
+    n.disk.begin(first.operation);
+    n.machine->disk_done(n.now, n.disk.finish(first));
+    n.run();
+  }
+  CHECK(n.disk.content().contains(log_id));
+  CHECK_FALSE(n.take<Dropped>());
+  n.hold = false;
+  n.restart();  // killed here
+  CHECK(n.machine->log(log_id) == nullptr);
+  CHECK(n.disk.content().empty());
+}
+
 TEST_CASE("a log that is dropped while a peer reads of it leaves no suspicion behind") {
   TestNode n(1);
   n.start();

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "proto-spec/disk/segment.h"
+#include "proto-spec/disk/tombstones.h"
 #include "storage-node/core/storage_machine.h"
 
 using namespace loglog;
@@ -134,6 +135,7 @@ TEST_CASE("a lack of descriptors is neither a failed disk nor a full one, and th
       SaveFile{"identity", frames},
       PrepareNext{log_1, file_size, true},
       MakeLog{LogId{2}, frames},
+      SaveTombstones{1, encode_tombstones({1, {}, {log_1}})},
       DropLog{log_1},
   };
   for (const DiskOperation& op : operations) {
