@@ -96,12 +96,12 @@ Report SequencerMachine::report(Time now) const {
 std::string SequencerMachine::waits_for_answers() const {
   std::string others;
   for (const SequencerId id : raft_.unanswered()) others += fmt::format("{}{}", others.empty() ? "" : ", ", id.value);
-  return fmt::format("its directory is empty: it waits until sequencers {} have said whether there is a cluster already", others);
+  return fmt::format("its directory is empty or has lost records: it waits until sequencers {} have said whether there is a cluster already", others);
 }
 
 std::expected<std::string, std::string> SequencerMachine::readiness() const {
   if (raft_.standing() == raft::Standing::newcomer)
-    return std::unexpected("its directory was lost: it does not vote before a leader has brought it up to date");
+    return std::unexpected("its directory, or records in it, were lost: it does not vote before a leader has brought it up to date");
   if (term_ != Term{}) return fmt::format("leads in term {}", term_.value);
   if (raft_.is_leader()) return std::unexpected("elected, but its term is not committed by a majority of sequencers yet");
   if (const SequencerId leader = raft_.leader(); leader != SequencerId{}) return fmt::format("follows sequencer {}", leader.value);
