@@ -3,10 +3,12 @@
 
 #include <filesystem>
 #include <optional>
+#include <vector>
 
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/disk/raft_log.h"
 #include "proto-spec/disk/segment.h"
+#include "proto-spec/disk/tombstones.h"
 #include "proto-spec/files/posix_files.h"
 #include "sdk/cli/cli.h"
 
@@ -119,10 +121,16 @@ int inspect_raft(const Bytes& file) {
   return end->lost ? exit_failed : 0;
 }
 
+std::vector<std::uint64_t> values_of(const std::vector<LogId>& ids) {
+  std::vector<std::uint64_t> out;
+  for (const LogId id : ids) out.push_back(id.value);
+  return out;
+}
+
 int inspect(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error))
-    return failed(path + " is no file; name a segment, promise, identity, raft.log or snapshot");
+    return failed(path + " is no file; name a segment, promise, tombstones, identity, raft.log or snapshot");
   const auto read = slurp(path);
   if (!read) return exit_failed;
   const Bytes& file = *read;
@@ -140,6 +148,12 @@ int inspect(const std::string& path) {
     if (!i) return failed(i.error().message());
     fmt::print("identity: cluster \"{}\" {:016x} {} {} disk {:016x}\n", i->cluster_name, i->cluster.value,
                i->role == 3 ? "storage node" : "sequencer", i->id, i->disk.value);
+    return 0;
+  }
+  if (file.size() == tombstones_file_size) {
+    const auto t = decode_tombstones(file);
+    if (!t) fmt::print("tombstones: none\n");
+    else fmt::print("tombstones: floor {} counter {} logs {}\n", t->floor.value, t->counter, fmt::join(values_of(t->ids), " "));
     return 0;
   }
   if (file.size() == promise_file_size) {
@@ -160,7 +174,7 @@ void add_inspect(CLI::App& app, Run& run) {
     bool entries = false;
   };
   auto o = std::make_shared<Options>();
-  auto* c = app.add_subcommand("inspect", "print segment, promise, identity, raft.log or snapshot files, offline");
+  auto* c = app.add_subcommand("inspect", "print segment, promise, tombstones, identity, raft.log or snapshot files, offline");
   c->add_option("PATH", o->paths, "the files, in order")->required()->type_name(file_type);
   auto* entries = c->add_flag("--entries", o->entries,
                               "only the entries of segments, up to where nothing was written; in a copy of a segment that is not closed, "

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "proto-spec/files/posix_files.h"
+
 namespace loglog::storage {
 namespace fs = std::filesystem;
 namespace {
@@ -32,9 +34,9 @@ bool is_nobodys(const std::string& path) {
 SpareFiles::SpareFiles(std::string folder, std::uint64_t bytes_max) : folder_(std::move(folder)), bytes_max_(bytes_max) {
   std::error_code error;
   if (bytes_max_ > 0) fs::create_directories(folder_, error);
-  std::vector<std::string> found;
-  for (const auto& f : fs::directory_iterator(folder_, error)) found.push_back(f.path().string());
-  for (const std::string& path : found) {
+  // Files that cannot be listed wait for the next start: nobody needs them.
+  for (const std::string& name : files::names_in(folder_).value_or(std::vector<std::string>{})) {
+    const std::string path = folder_ + "/" + name;
     // Under a new name, or not at all.
     if (!keep(path)) ::unlink(path.c_str());
   }
