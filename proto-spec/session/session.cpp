@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "proto-spec/wire/may_send.h"
+
 namespace loglog {
 
 std::string_view name_of(Role r) {
@@ -39,10 +41,20 @@ Result<void> Session::accept(const Hello& theirs) {
   return {};
 }
 
+Result<void> Session::admits(const Message& m) const {
+  const MessageType type = type_of(m);
+  if (may_send(peer_.role, own_.role, type)) return {};
+  return fail(Errc::unexpected_message,
+              fmt::format("a {} may not send {} to a {}", name_of(peer_.role), loglog::name_of(type), name_of(own_.role)));
+}
+
 Result<std::optional<Received>> Session::next() {
   auto r = decoder_.next();
   if (!r || !*r) return r;
-  if (established_) return r;
+  if (established_) {
+    if (auto ok = admits((*r)->message); !ok) return std::unexpected(ok.error());
+    return r;
+  }
   if (const auto* refused = std::get_if<Failed>(&(*r)->message)) return fail(refused->error, "the peer says: " + refused->detail);
   auto* hello = std::get_if<Hello>(&(*r)->message);
   if (hello == nullptr) return fail(Errc::bad_magic, "the first message is no hello");

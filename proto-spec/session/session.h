@@ -24,7 +24,8 @@ class Session {
   void filled(std::size_t n) { decoder_.filled(n); }
 
   /// The first thing given is the peer's Hello, checked; then messages. nullopt: more bytes are needed. An error: the
-  /// connection is to be closed with it, and nothing more may be asked.
+  /// connection is to be closed with it, and nothing more may be asked. A message is given only if its direction allows the
+  /// peer's role to send it to this side's (wire/may_send.h).
   Result<std::optional<Received>> next();
   bool established() const { return established_; }
   const Hello& peer() const { return peer_; }
@@ -34,6 +35,8 @@ class Session {
   Result<void> accept(const Hello& theirs);
 
  private:
+  Result<void> admits(const Message& m) const;
+
   FrameDecoder decoder_;
   Hello own_;
   Hello peer_;

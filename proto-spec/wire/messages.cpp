@@ -2,6 +2,7 @@
 #include "proto-spec/wire/messages.h"
 
 #include <iterator>
+#include <type_traits>
 #include <utility>
 
 namespace loglog {
@@ -17,6 +18,16 @@ Message& Message::operator=(Message&&) noexcept = default;
 Message::~Message() = default;
 bool Message::operator==(const Message& o) const {
   return static_cast<const MessageVariant&>(*this) == static_cast<const MessageVariant&>(o);
+}
+
+MessageType type_of(const Message& m) {
+  return std::visit(
+      [](const auto& v) {
+        using M = std::remove_cvref_t<decltype(v)>;
+        if constexpr (std::is_same_v<M, std::monostate>) return MessageType{};
+        else return M::type;
+      },
+      static_cast<const MessageVariant&>(m));
 }
 
 std::string_view name_of(ReplicaState s) {

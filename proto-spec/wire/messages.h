@@ -93,6 +93,8 @@ class Message : public MessageVariant {
   bool operator==(const Message&) const;
 };
 
+/// The number of the message that is held; 0 for std::monostate.
+MessageType type_of(const Message& m);
 /// Name of a message number, "" when there is none.
 std::string_view name_of(MessageType t);
 /// The words in which status, pages and figures tell these; "" for a value that this build does not know.

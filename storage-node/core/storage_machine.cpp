@@ -351,12 +351,6 @@ void StorageMachine::dispatch(ConnectionId from, RequestId request, Message&& m)
 
 /// T3: every command is refused below the promise; one of the promised term waits until the promise is durable.
 StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId request, LogId log, Term term) {
-  const auto s = sessions_.find(from);
-  const Role role = s->second.peer.role;
-  if (role == Role::client) {
-    node_.out.closes.push_back({from, Error{Errc::wrong_role, "this command is not a client's"}});
-    return Admission::refused;
-  }
   const LogReplica* l = find(log);
   if (node_.data_loss || (l != nullptr && l->state.data_loss)) {
     node_.fail_request(from, request, Errc::data_loss);
@@ -372,7 +366,7 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
     return Admission::refused;
   }
   // Whoever commands in the promised term leads. A Seal alone does not tell: one may come late, over a connection that is gone.
-  if (role == Role::sequencer) leader_ = from;
+  if (sessions_.at(from).peer.role == Role::sequencer) leader_ = from;
   return promise.durable() ? Admission::yes : Admission::wait;
 }
 
@@ -426,7 +420,6 @@ bool StorageMachine::stale(ConnectionId from, RequestId request, const LogCore& 
 // ---- the leader's commands
 
 void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
-  if (sessions_.at(from).peer.role != Role::sequencer) return;
   LogReplica* log = m.log == LogId{} ? nullptr : member(from, request, m.log);
   if (m.log != LogId{} && log == nullptr) return;
   if (node_.data_loss || (log != nullptr && log->state.data_loss)) return node_.fail_request(from, request, Errc::data_loss);
@@ -520,7 +513,6 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
 // ---- metadata
 
 void StorageMachine::on(ConnectionId from, RequestId, Metadata& m) {
-  if (sessions_.at(from).peer.role != Role::sequencer) return;
   adopt_cluster(m.metadata.cluster, m.metadata.cluster_name);
   if (m.metadata.cluster != node_.identity.cluster) return refuse_cluster(from, m.metadata.cluster);
   if (m.metadata.version <= node_.metadata.version) return;

@@ -7,6 +7,7 @@
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/wire/codec.h"
 #include "proto-spec/wire/field_codec.h"
+#include "proto-spec/wire/may_send.h"
 #include "tests/simulator/world.h"
 
 namespace loglog::simulator {
@@ -97,6 +98,7 @@ void SimulatedNetwork::dial(Process& from, const std::string& address, Connectio
   link->dial_key = dial_key;
   link->ends[0] = End{source, life, id, {}, never, false, false, {}};
   link->ends[1] = End{to, to->life(), to->next_connection(), {}, never, false, false, {}};
+  for (End& end : link->ends) end.role = end.process->hello().role;
   links_[{source, id.value}] = link;
   links_[{to, link->ends[1].id.value}] = link;
   // Each side judges what the other says of itself as the session layer does.
@@ -150,6 +152,7 @@ void SimulatedNetwork::arrive(const LinkPtr& link, int to, const std::string& fr
   End& end = link->ends[to];
   if (!end.told) return;  // the hello before it was lost
   auto r = decode(whole);
+  check(damaged || !r || may_send(link->ends[1 - to].role, end.role, type_of(r->message)), "a message goes in its direction");
   check(damaged || !r || load_le<std::uint8_t>(whole.data()) == link->version, "a message has the version that was agreed on");
   if (!r) {
     check(damaged, "a message sent by a core does not decode");

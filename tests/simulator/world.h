@@ -213,6 +213,7 @@ class SimulatedNetwork {
     bool told = false;                           // on_connected was delivered
     bool held = false;                           // nothing comes for now
     std::vector<std::function<void()>> waiting;  // held or blocked by a partition, in order
+    Role role{};
   };
   struct Link {
     End ends[2];

@@ -3,6 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <string>
+#include <vector>
+
+#include "proto-spec/wire/may_send.h"
 
 using namespace loglog;
 
@@ -115,9 +119,10 @@ TEST_CASE("session: where no version is spoken by both, the refusal names both s
 }
 
 TEST_CASE("session: a message of a newer version than was agreed on is refused, one of an older version is understood") {
-  Hello two = hello(Role::storage, "c");
+  Hello two = hello(Role::client, "c");
   two.highest_version = 2;
   Session s(two, {});
+  two.role = Role::sequencer;
   feed(s, RequestId{}, two);
   REQUIRE(s.next());
   CHECK(s.version() == 2);
@@ -142,4 +147,81 @@ TEST_CASE("session: a client that names no cluster is taken; garbage is refused"
   Session g(hello(Role::storage, "c"), {});
   feed(g, Bytes::copy_of("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
   CHECK(!g.next().has_value());
+}
+
+namespace {
+
+/// Every message with default fields, by number.
+std::vector<Message> every_message() {
+  std::vector<Message> all;
+#define LOGLOG_MESSAGE(number, Name, direction, since) all.emplace_back(Name{});
+#include "proto-spec/messages.def"
+  return all;
+}
+
+/// The direction of each, as the table has it.
+std::string direction_of(MessageType t) {
+  switch (t) {
+#define LOGLOG_MESSAGE(number, Name, direction, since) \
+  case MessageType::Name:                              \
+    return #direction;
+#include "proto-spec/messages.def"
+  }
+  return "";
+}
+
+std::string word(Role r) { return r == Role::storage ? "storage" : std::string(name_of(r)); }
+
+/// "from_to_whom", read by hand: not as may_send() reads it.
+bool says(const std::string& direction, Role from, Role to) {
+  const auto at = direction.find("_to_");
+  const auto fits = [](const std::string& side, Role r) {
+    return side == "any" || side == word(r) || (side == "server" && r != Role::client);
+  };
+  return fits(direction.substr(0, at), from) && fits(direction.substr(at + 4), to);
+}
+
+}  // namespace
+
+TEST_CASE("session: a message against its direction is refused before any core sees it (Z7, Z8)") {
+  constexpr Role roles[] = {Role::client, Role::sequencer, Role::storage};
+  std::size_t refused = 0, taken = 0;
+  for (const Role to : roles)
+    for (const Role from : roles)
+      for (const Message& m : every_message()) {
+        if (std::holds_alternative<Hello>(m)) continue;
+        CAPTURE(name_of(type_of(m)));
+        CAPTURE(word(from));
+        CAPTURE(word(to));
+        Session s(hello(to, "c"), {});
+        feed(s, RequestId{}, hello(from, "c"));
+        REQUIRE(s.next());
+        feed(s, RequestId{1}, m);
+        const auto r = s.next();
+        const bool may = says(direction_of(type_of(m)), from, to);
+        CHECK(may == may_send(from, to, type_of(m)));
+        CHECK(r.has_value() == may);
+        ++(may ? taken : refused);
+        if (!r) CHECK(r.error().code == Errc::unexpected_message);
+      }
+  CHECK(taken > 100);
+  CHECK(refused > 300);
+}
+
+TEST_CASE("session: only a leader seals, and only sequencers speak Raft (Z7, Z8)") {
+  CHECK(may_send(Role::sequencer, Role::storage, MessageType::Seal));
+  CHECK_FALSE(may_send(Role::client, Role::storage, MessageType::Seal));
+  CHECK_FALSE(may_send(Role::storage, Role::storage, MessageType::Seal));
+  CHECK(may_send(Role::sequencer, Role::sequencer, MessageType::AppendEntries));
+  CHECK_FALSE(may_send(Role::client, Role::sequencer, MessageType::AppendEntries));
+  CHECK_FALSE(may_send(Role::storage, Role::sequencer, MessageType::RequestVote));
+  CHECK_FALSE(may_send(Role{0}, Role::storage, MessageType::Ping));
+  CHECK_FALSE(may_send(Role::client, Role::storage, MessageType{0}));
+  Session s(hello(Role::storage, "c"), {});
+  feed(s, RequestId{}, hello(Role::client, "c"));
+  REQUIRE(s.next());
+  feed(s, RequestId{1}, Seal{{}, Term{0xFFFFFFFF}, {}, {}});
+  const auto r = s.next();
+  REQUIRE(!r);
+  CHECK(r.error().detail == "a client may not send Seal to a storage node");
 }

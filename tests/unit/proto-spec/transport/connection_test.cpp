@@ -148,7 +148,7 @@ TEST_CASE("transport: messages there and back, small ones and the largest") {
     std::vector<Message> messages(100, Ping{});
     messages.push_back(large(run_size_max));
     messages.push_back(large(3));
-    const Seen seen = talk(server.address(), hello(Role::client), messages, messages.size());
+    const Seen seen = talk(server.address(), hello(Role::storage), messages, messages.size());
     CHECK(seen.hello);
     REQUIRE(seen.messages.size() == messages.size());
     CHECK(std::holds_alternative<Pong>(seen.messages[99]));
@@ -235,7 +235,7 @@ TEST_CASE("transport: a peer that takes nothing any more is given up") {
   ::fcntl(silent.fd(), F_SETFL, O_NONBLOCK);
   std::string out;
   const auto add = [&out](const Encoded& e) { out.append(e.head.text()).append(e.tail.text()); };
-  add(encode(RequestId{}, hello(Role::client)));
+  add(encode(RequestId{}, hello(Role::storage)));
   for (std::uint32_t i = 1; i <= 16; ++i) add(encode(RequestId{i}, large(1u << 20)));
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(15);
   while (server.closed == Errc::ok && std::chrono::steady_clock::now() < until) {
