@@ -84,6 +84,7 @@
   X(C3_lost)         /* nor one whose durable log ends before its mark */                                     \
   X(C3_asked)        /* of a term not below any that the others knew */                                        \
   X(C3_reset)        /* who counts from then on what it holds anew */                                          \
+  X(C3_link)         /* a link between sequencers that is displaced is closed, so that it is dialled anew */     \
   X(C3_quorum)       /* check-quorum */                                                                        \
   X(R1_committed)    /* nothing at or past committed is shown */                                               \
   X(R1_position)     /* a trimmed position is told, not moved */                                               \

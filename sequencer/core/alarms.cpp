@@ -65,6 +65,9 @@ class Finder {
     const auto reached = static_cast<std::size_t>(std::ranges::count(o_.sequencers, true, &SequencerSeen::reachable));
     const bool last = reached == o_.sequencers.size() / 2 + 1;
     for (const SequencerSeen& s : o_.sequencers) {
+      if (s.twice)
+        add("sequencer-twice", fmt::format("A second process runs as sequencer {}, and is refused.", s.id.value),
+            fmt::format("Stop the one that is not at {}: it was started with a wrong --id, or its directory is a copy.", s.address));
       if (s.reachable) continue;
       add("sequencer-unreachable",
           fmt::format("Sequencer {} at {} {}.{}", s.id.value, s.address, silence(s.silent_ms),

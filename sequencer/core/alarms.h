@@ -34,6 +34,9 @@ inline constexpr std::array alarm_kinds{
               "word."},
     AlarmKind{"sequencer-unreachable", Severity::warning,
               "A sequencer cannot be reached. The others go on as long as they are more than half of all."},
+    AlarmKind{"sequencer-twice", Severity::critical,
+              "A second process runs under a sequencer's id. It is refused as long as the first one is heard; where both were heard, they "
+              "could vote twice in one election."},
     AlarmKind{"node-unreachable", Severity::warning,
               "A storage node cannot be reached. Each log with a replica there goes on as long as its write quorum is there without it."},
     AlarmKind{"node-foreign-disk", Severity::critical,

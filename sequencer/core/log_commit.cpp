@@ -18,8 +18,8 @@ constexpr std::size_t order_items_max = 4096;
 constexpr std::size_t ordered_ahead_max = 65'536;
 
 bool is_plausible(const Reference& r) {
-  return r.producer != ProducerId{} && r.first != Sequence{} && r.count >= 1 && r.count <= run_frames_max && r.length <= run_size_max &&
-         r.length >= std::uint64_t{r.count} * frame_overhead;
+  return r.producer != ProducerId{} && r.first != Sequence{} && r.first.value <= sequence_max && r.count >= 1 &&
+         r.count <= run_frames_max && r.length <= run_size_max && r.length >= std::uint64_t{r.count} * frame_overhead;
 }
 
 }  // namespace
@@ -59,7 +59,7 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
       break;
   }
   // All that is not committed stays in the window, so that every streaming replica can be told it.
-  if (in_flight_.size() >= options_.reference_window || too_many_unwritten(c.run.producer)) return refuse(client, c, Errc::too_many);
+  if (in_flight_.size() >= options_.reference_window || too_many_unwritten(client.connection)) return refuse(client, c, Errc::too_many);
   if (!conditions_hold(client, c, conditions)) return;
   if (in_flight_.empty()) commit_moved_ = now;
   roll_segment(now, c.run.length);
@@ -69,18 +69,18 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
   last_run_ = now;
   entries_end_ = stream_.end();
   in_flight_.push_back({c.run.producer, c.run.first, stream_.end(), now});
+  unwritten_.ordered(stream_.end(), client.connection);
   ++host_.figures().commits;
 }
 
 /// V1: a run may be ordered before any replica has it.
-bool LogTerm::too_many_unwritten(ProducerId producer) const {
+bool LogTerm::too_many_unwritten(ConnectionId connection) {
   if (removed(Rule::V1_bound)) return false;
   Offset written{};
   for (const Replica& r : replicas_)
     if (r.at != At::lost) written = std::max(written, r.acked);
-  const auto first = std::upper_bound(in_flight_.begin(), in_flight_.end(), written, [](Offset o, const InFlight& f) { return o < f.end; });
-  return static_cast<std::size_t>(in_flight_.end() - first) >= options_.unwritten_runs_max ||
-         producers_.runs_past(producer, written) >= options_.unwritten_runs_per_producer_max;
+  unwritten_.written(written);
+  return unwritten_.size() >= options_.unwritten_runs_max || unwritten_.of(connection) >= options_.unwritten_runs_per_connection_max;
 }
 
 /// D1: the one place where an offset is given.
@@ -352,6 +352,7 @@ void LogTerm::check_missing(Time now) {
                fmt::format("log {}: a run at {} was never uploaded and its producer {}; a new term drops it", info_.id.value, at.value,
                            gone ? "is gone" : "does not bring it"));
     if (removed(Rule::D1)) return place_again(at);
+    host_.run_dropped(producers_.connection(m.run.producer));
     return new_term(term_);
   }
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto-spec/disk/frame.h"
+#include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/log_term.h"
 

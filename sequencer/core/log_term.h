@@ -15,6 +15,7 @@
 #include "sequencer/core/output.h"
 #include "sequencer/core/producer_table.h"
 #include "sequencer/core/term_history.h"
+#include "sequencer/core/unwritten_runs.h"
 
 namespace loglog::sequencer {
 
@@ -35,6 +36,8 @@ class LogHost {
   virtual void opened(LogId) = 0;
   /// A new term for this log alone (S8, A2), above `floor`.
   virtual void begin_term(LogId, Term floor) = 0;
+  /// V1: a run that came over this connection was never uploaded, and a new term drops it.
+  virtual void run_dropped(ConnectionId) = 0;
   /// R5: entries below may go.
   virtual void trim(LogId, Offset) = 0;
   /// The disk that the node is registered with.
@@ -269,7 +272,7 @@ class LogTerm {
   bool answers_segment_question(NodeId from, RequestId request, bool list);
   void plan_retention(Time now);
   std::size_t may_have(Offset at, const MissingRun& m, unsigned reports) const;
-  bool too_many_unwritten(ProducerId producer) const;
+  bool too_many_unwritten(ConnectionId connection);
 
   const Options& options_;
   LogHost& host_;
@@ -299,6 +302,7 @@ class LogTerm {
   ChainRecord chains_;
   ProducerTable producers_;
   std::deque<InFlight> in_flight_;
+  UnwrittenRuns unwritten_;
   std::map<Offset, MissingRun> missing_;
   std::set<ProducerId> cancelled_;   // gave up some run: will not upload it again
   std::vector<Held> tails_waiting_;  // for the next round

@@ -59,21 +59,19 @@ bool SequencerMachine::leads_or_refuses(const Client& c) {
 /// heard of it yet does not know what its successor has made or deleted.
 void SequencerMachine::answer_when_confirmed(const Client& c, Message request, Message answer) {
   if (removed(Rule::R2_logs)) return to_client(c, std::move(answer));
-  unconfirmed_.emplace(++last_unconfirmed_, Unconfirmed{c, std::move(request), std::move(answer)});
-  raft_.read_index(now_, last_unconfirmed_);
+  const auto* refused = std::get_if<Refused>(&answer);
+  Message full = Failed{Errc::too_many, fmt::format("{} questions of this connection wait for an answer already", questions_waiting_max)};
+  if (refused != nullptr) full = Refused{refused->log, refused->producer, refused->first, Errc::too_many, Term{}, Sequence{}, {}};
+  if (!confirmations_.add({c, std::move(request), std::move(answer)})) to_client(c, std::move(full));
 }
 
 void SequencerMachine::answer_confirmed() {
   raft::Output& o = raft_.output();
-  for (const std::uint64_t token : std::exchange(o.reads, {})) {
-    auto u = unconfirmed_.extract(token);
-    to_client(u.mapped().client, std::move(u.mapped().answer));
-  }
+  for (const std::uint64_t token : std::exchange(o.reads, {}))
+    for (Confirmations::Question& q : confirmations_.end_round(token)) to_client(q.client, std::move(q.answer));
   // It leads no more: asked again, it says who does.
-  for (const std::uint64_t token : std::exchange(o.failed_reads, {})) {
-    auto u = unconfirmed_.extract(token);
-    from_client(u.mapped().client, u.mapped().request);
-  }
+  for (const std::uint64_t token : std::exchange(o.failed_reads, {}))
+    for (Confirmations::Question& q : confirmations_.end_round(token)) from_client(q.client, q.request);
 }
 
 void SequencerMachine::on(const Client& c, const CommitIf& m) { commit(c, Commit{m.log, m.term, m.settled, m.run}, {m.expected, m.fence}); }
@@ -120,11 +118,12 @@ void SequencerMachine::on(const Client& c, const GetTail& m) {
   }
 }
 
-/// The nodes that are up, those with the fewest logs first, then by id.
+/// The nodes that are up, those with the fewest logs first, then by id. One that is silent is not: its machine may take connections for
+/// a process that is stopped.
 std::vector<Member> SequencerMachine::choose_members(std::size_t n) {
   std::vector<Member> up;
   for (const StorageInfo& s : metadata_.state().storage)
-    if (ready(s.id) && !nodes_[s.id].suspect && !nodes_[s.id].refused) up.push_back({s.id, s.disk});
+    if (ready(s.id) && heard_lately(nodes_[s.id]) && !nodes_[s.id].suspect && !nodes_[s.id].refused) up.push_back({s.id, s.disk});
   std::sort(up.begin(), up.end(), [&](const Member& a, const Member& b) {
     return std::pair(metadata_.logs_on(a.node), a.node) < std::pair(metadata_.logs_on(b.node), b.node);
   });

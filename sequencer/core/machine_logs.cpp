@@ -59,6 +59,16 @@ void SequencerMachine::begin_term(LogId log, Term floor) {
   if (term_ != Term{}) propose(BeginTerm{floor, instance_, raft_.term(), log});
 }
 
+/// The client's way to the storage nodes is broken, or it means harm: after a while it finds out itself, or is out.
+void SequencerMachine::run_dropped(ConnectionId c) {
+  const auto k = connections_.find(c);
+  if (k == connections_.end() || ++k->second.dropped_runs < options_.dropped_runs_max) return;
+  out_.closes.push_back(
+      {c, Error{Errc::too_many, fmt::format("{} runs that were committed over this connection were never uploaded; upload "
+                                            "a run before its commit",
+                                            k->second.dropped_runs)}});
+}
+
 void SequencerMachine::trim(LogId log, Offset point) {
   if (term_ != Term{}) propose(Trim{log, point});
 }

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
@@ -116,46 +118,60 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
       touch(message.log);
     }
   };
-  std::visit(overloaded{
-                 [&](const Sealed& s) {
-                   n.staged_bytes = s.staged_bytes;
-                   if (s.log == LogId{} && s.term == term_) node_sealed(id, n);
-                   else if (s.log != LogId{}) to_log(s);
-                 },
-                 [&](const Fenced& f) {
-                   // What it has promised to this reign is no conflict: the answer is to a command of the reign's term before.
-                   if (f.instance == instance_) return;
-                   if (f.log != LogId{}) return to_log(f);
-                   if (f.promise < term_ || n.sealed || new_term_proposed_) return;
-                   // It has promised a higher term than the metadata knows of: the next term must pass it (§5).
-                   event(Event::Level::warning,
-                         fmt::format("node {} has promised term {}, above {}", id.value, f.promise.value, term_.value));
-                   new_term_proposed_ = propose(BeginTerm{f.promise, instance_, raft_.term(), LogId{}});
-                 },
-                 [&](const SpaceIs& s) {
-                   n.suspect = s.suspect;
-                   n.staged_bytes = s.staged_bytes;
-                   n.staged_bytes_max = s.staged_bytes_max;
-                   n.logs_without_space = s.logs_without_space;
-                 },
-                 [&](const Joined& j) { joined(id, j.log); },
-                 [&](const Dropped& d) { dropped(id, d.log); },
-                 [&](const StateIs& s) { to_log(s); },
-                 [&](const Reconciled& r) { to_log(r); },
-                 [&](const Durable& d) { to_log(d); },
-                 [&](const Missing& x) { to_log(x); },
-                 [&](const NotMember& x) { to_log(x); },
-                 [&](const TermConfirmed& t) { to_log(t); },
-                 [&](const SegmentsAre& x) { to_log(x); },
-                 [&](const Page& x) { to_log(x); },
-                 [&](const Failed& f) { node_failed(id, f); },
-                 [](const auto&) {},
-             },
-             m);
+  std::visit(
+      overloaded{
+          [&](const Sealed& s) {
+            n.staged_bytes = s.staged_bytes;
+            if (s.log == LogId{} && s.term == term_) node_sealed(id, n);
+            else if (s.log != LogId{}) to_log(s);
+          },
+          [&](const Fenced& f) {
+            // What it has promised to this reign is no conflict: the answer is to a command of the reign's term before.
+            if (f.instance == instance_) return;
+            const Term last = metadata_.state().last_term;
+            if (f.promise > last && f.promise.value - last.value > term_ahead_max)
+              return disbelieve(
+                  id, n,
+                  fmt::format("it has promised term {}, more than {} above the last one, {}", f.promise.value, term_ahead_max, last.value));
+            if (f.log != LogId{}) return to_log(f);
+            if (f.promise < term_ || n.sealed || new_term_proposed_) return;
+            // It has promised a higher term than the metadata knows of: the next term must pass it (§5).
+            event(Event::Level::warning, fmt::format("node {} has promised term {}, above {}", id.value, f.promise.value, term_.value));
+            new_term_proposed_ = propose(BeginTerm{f.promise, instance_, raft_.term(), LogId{}});
+          },
+          [&](const SpaceIs& s) {
+            n.suspect = s.suspect;
+            n.staged_bytes = s.staged_bytes;
+            n.staged_bytes_max = s.staged_bytes_max;
+            n.logs_without_space = s.logs_without_space;
+          },
+          [&](const Joined& j) { joined(id, j.log); },
+          [&](const Dropped& d) { dropped(id, d.log); },
+          [&](const StateIs& s) { to_log(s); },
+          [&](const Reconciled& r) { to_log(r); },
+          [&](const Durable& d) { to_log(d); },
+          [&](const Missing& x) { to_log(x); },
+          [&](const NotMember& x) { to_log(x); },
+          [&](const TermConfirmed& t) { to_log(t); },
+          [&](const SegmentsAre& x) { to_log(x); },
+          [&](const Page& x) { to_log(x); },
+          [&](const Failed& f) { node_failed(id, f); },
+          [](const auto&) {},
+      },
+      m);
+}
+
+/// A floor that was believed would use up the terms of all logs: what this node says of terms is left out instead.
+void SequencerMachine::disbelieve(NodeId id, Node& n, const std::string& why) {
+  if (std::exchange(n.refused, true)) return;
+  event(Event::Level::alarm, fmt::format("node {} counts as down: {}. Where its promise is wrong for good, empty its directory and run "
+                                         "loglog nodes replace-disk {}",
+                                         id.value, why, id.value));
 }
 
 void SequencerMachine::node_failed(NodeId id, const Failed& m) {
   Node& n = nodes_[id];
+  if (m.error == Errc::invalid_argument) return disbelieve(id, n, "it refuses a number of this leader's: " + m.detail);
   if (m.error == Errc::data_loss && !n.refused) {
     n.refused = true;
     event(

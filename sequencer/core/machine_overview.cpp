@@ -10,6 +10,8 @@ namespace {
 
 /// A node with another disk than the registered one comes again about once a second, and is sent away each time.
 constexpr Duration foreign_disk_shown = 5s;
+/// A second process under a sequencer's id comes as often, and is told of every ten seconds.
+constexpr Duration twin_shown = 15s;
 constexpr std::uint32_t never_heard = 0xFFFF'FFFF;
 
 std::vector<LatencyBucket> buckets_of(const observe::LatencyHistogram& h) {
@@ -64,14 +66,16 @@ int SequencerMachine::trouble(LogId log) const {
   return t.is_whole() ? 0 : 2;
 }
 
-/// Followers say nothing to each other, so there a connection must do.
+/// A leader hears each follower many times a second; followers hear each other's pings.
 SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
-  SequencerSeen s{info.id, info.address, true, 0};
+  SequencerSeen s{info.id, info.address, true, 0, false};
   if (info.id == options_.id) return s;
   const auto heard = sequencers_heard_.find(info.id);
   const Duration silent = heard == sequencers_heard_.end() ? Duration::max() : now_ - heard->second;
-  s.reachable = sequencers_.contains(info.id) && (!raft_.is_leader() || silent <= 2 * options_.election_timeout_min);
+  s.reachable = sequencers_.contains(info.id) && silent <= (raft_.is_leader() ? 2 * options_.election_timeout_min : peer_silence_max());
   if (!s.reachable) s.silent_ms = heard == sequencers_heard_.end() ? never_heard : saturated_ms(silent);
+  const auto twin = twins_.find(info.id);
+  s.twice = twin != twins_.end() && now_ - twin->second <= twin_shown;
   return s;
 }
 

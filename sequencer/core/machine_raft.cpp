@@ -17,6 +17,7 @@ Bytes SequencerMachine::first_entry() {
 
 void SequencerMachine::drain_raft() {
   raft::Output& o = raft_.output();
+  for (std::string& alarm : std::exchange(o.alarms, {})) event(Event::Level::alarm, std::move(alarm));
   std::move(o.saves.begin(), o.saves.end(), std::back_inserter(out_.saves));
   o.saves.clear();
   for (auto& [to, m] : std::exchange(o.sends, {}))
@@ -27,7 +28,8 @@ void SequencerMachine::drain_raft() {
   tell_standing();
   answer_confirmed();
   if (std::exchange(o.install_snapshot, false)) {
-    if (!metadata_.restore(o.snapshot)) not_understood(fmt::format("the snapshot of the metadata at entry {}", o.snapshot_index.value));
+    if (!metadata_.restore(o.snapshot) || metadata_.version() != o.snapshot_index)
+      not_understood(fmt::format("the snapshot of the metadata at entry {}", o.snapshot_index.value));
     snapshot_at_ = o.snapshot_index;
     o.snapshot = {};
   }
@@ -75,7 +77,12 @@ bool SequencerMachine::is_mine(InstanceId instance, RaftTerm proposed_in, RaftTe
 /// What a command that was just applied makes the leader do.
 void SequencerMachine::applied(const Command& command, const Applied& result, RaftTerm raft_term) {
   if (const auto* b = std::get_if<BeginTerm>(&command)) {
-    if (!is_mine(b->instance, b->raft_term, raft_term) || result.error.code != Errc::ok) return;
+    if (!is_mine(b->instance, b->raft_term, raft_term)) return;
+    if (result.error.code != Errc::ok) {
+      if (b->log == LogId{}) new_term_proposed_ = false;
+      return result.error.code == Errc::no_such_log ? void()
+                                                    : event(Event::Level::alarm, "no term can be begun: " + result.error.message());
+    }
     if (b->log == LogId{} && result.minted == term_ && removed(Rule::T2_committed)) return;
     if (b->log == LogId{}) lead(result.minted);
     else if (term_ != Term{}) new_log_term(b->log, result.minted, true, false);

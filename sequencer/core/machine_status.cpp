@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "sequencer/core/sequencer_machine.h"
 
@@ -22,10 +24,12 @@ void SequencerMachine::on(const Client& c, const GetMetadata& m) {
     out.metadata.logs = metadata_.state().logs;
     return to_client(c, std::move(out));
   }
-  for (const std::string& name : m.names)
-    if (const LogInfo* l = metadata_.log(std::string_view(name))) out.metadata.logs.push_back(*l);
+  // Each once: a name that is repeated would make the answer as large as the client likes.
+  const std::set<std::string_view> names(m.names.begin(), m.names.end());
+  for (const std::string_view name : names)
+    if (const LogInfo* l = metadata_.log(name)) out.metadata.logs.push_back(*l);
   // Of a leader, a missing name says that there is no such log.
-  const bool all = out.metadata.logs.size() == m.names.size();
+  const bool all = out.metadata.logs.size() == names.size();
   if (all || out.leader != options_.id) return to_client(c, std::move(out));
   if (term_ != Term{}) return answer_when_confirmed(c, m, std::move(out));
   out.leader = {};  // before its own term is committed, it may not have applied all that is

@@ -40,6 +40,7 @@ void SequencerMachine::tick_reach() {
   reach_due_ = now_ + options_.reach_every;
   for (const auto& [id, n] : nodes_)
     if (n.connection != ConnectionId{}) out_.sends.push_back({n.connection, {}, Ping{}});
+  for (const auto& [id, c] : sequencers_) out_.sends.push_back({c, {}, Ping{}});
   if (term_ != Term{}) return yield_when_better(reached());
   if (const auto leader = sequencers_.find(raft_.leader()); leader != sequencers_.end())
     out_.sends.push_back({leader->second, {}, Reaches{reached(), space_is_low_}});

@@ -18,6 +18,13 @@ bool is_name_character(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '/' || c == '-';
 }
 
+/// Bytes in a message or snapshot. No command changes it of a log that is there.
+std::size_t encoded_size(const LogInfo& l) {
+  FieldSizer s;
+  s.value(l);
+  return s.size;
+}
+
 }  // namespace
 
 Applied MetadataState::apply(RaftIndex index, const Command& command) {
@@ -28,14 +35,23 @@ Applied MetadataState::apply(RaftIndex index, const Command& command) {
 Applied MetadataState::on(RaftIndex, const BeginTerm& c) {
   LogInfo* log = c.log == LogId{} ? nullptr : find(c.log);
   if (c.log != LogId{} && log == nullptr) return refused(Errc::no_such_log, {}, c.log);
-  const Term minted = mint(c.floor);
-  if (log != nullptr) log->last_term = minted;
-  return {Error{}, c.log, minted};
+  const Result<Term> minted = mint(c.floor);
+  if (!minted) return {minted.error(), c.log, {}};
+  if (log != nullptr) log->last_term = *minted;
+  return {Error{}, c.log, *minted};
 }
 
-/// T1.
-Term MetadataState::mint(Term floor) {
-  state_.last_term = std::max(state_.last_term, floor) + (removed(Rule::T1_number) && state_.last_term != Term{} ? 0 : 1);
+/// T1. A floor is a node's word: a node that was promised more than this cluster can have minted is not believed, and the last number
+/// is never passed, so that a term is never given twice.
+Result<Term> MetadataState::mint(Term floor) {
+  const Term last = state_.last_term;
+  if (floor > last && floor.value - last.value > term_ahead_max)
+    return fail(Errc::invalid_argument,
+                fmt::format("a floor of term {} is more than {} above the last term, {}", floor.value, term_ahead_max, last.value));
+  const Term above = std::max(last, floor);
+  if (above.value >= term_max)
+    return fail(Errc::too_many, fmt::format("term {} is the last one, the highest is {}", above.value, term_max));
+  state_.last_term = above + (removed(Rule::T1_number) && last != Term{} ? 0 : 1);
   return state_.last_term;
 }
 
@@ -74,6 +90,11 @@ Applied MetadataState::on(RaftIndex index, const MakeLog& c) {
   info.state = LogState::creating;
   info.options = c.options;
   info.members = c.members;
+  const std::size_t bytes = logs_bytes_ + encoded_size(info);
+  if (state_.logs.size() >= logs_max || bytes > metadata_bytes_max)
+    return refused(Errc::too_many, fmt::format("there are {} logs, which take {} bytes of the metadata; at most {} logs and {} bytes are "
+                                               "possible: delete logs, or put what belongs together into one",
+                                               state_.logs.size(), logs_bytes_, logs_max, metadata_bytes_max));
   index_log(info, state_.logs.size());
   state_.logs.push_back(info);
   return done(info.id);
@@ -115,6 +136,10 @@ Applied MetadataState::on(RaftIndex, const Trim& c) {
 Applied MetadataState::on(RaftIndex, const RaiseFence& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  if (c.token.value > fence_token_max)
+    return refused(Errc::invalid_argument, fmt::format("fencing token {} is above the highest, {}", c.token.value, fence_token_max), c.log);
+  if (c.token == FenceToken{} && l->fence.value >= fence_token_max)
+    return refused(Errc::too_many, fmt::format("the log's fencing token is {}, the highest: there is no next one", l->fence.value), c.log);
   if (c.token == FenceToken{}) l->fence = l->fence + 1;
   else if (c.token < l->fence && !removed(Rule::F2_back))
     return refused(Errc::producer_fenced, fmt::format("the log's fencing token is {}, a newer one than {}", l->fence.value, c.token.value),
@@ -140,8 +165,10 @@ Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
     if (std::ranges::find(l.members, back) != l.members.end() && !removed(Rule::C1_back))
       return refused(Errc::invalid_argument,
                      fmt::format("log {} has not taken in the disk that replaced this one: an old disk never comes back", l.name));
+  const Result<Term> minted = mint({});
+  if (!minted) return {minted.error(), {}, {}};
   at->disk = c.disk;
-  return {Error{}, {}, mint({})};
+  return {Error{}, {}, *minted};
 }
 
 Applied MetadataState::on(RaftIndex, const SetMembers& c) {
@@ -193,11 +220,13 @@ void MetadataState::index_logs() {
   by_id_.clear();
   by_name_.clear();
   logs_on_.clear();
+  logs_bytes_ = 0;
   for (std::size_t i = 0; i < state_.logs.size(); ++i) index_log(state_.logs[i], i);
 }
 
 void MetadataState::index_log(const LogInfo& l, std::size_t at) {
   by_id_[l.id] = at;
+  logs_bytes_ += encoded_size(l);
   if (l.state != LogState::deleting) by_name_[l.name] = l.id;
   for (const Member& m : l.members) ++logs_on_[m.node];
 }

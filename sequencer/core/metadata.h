@@ -35,6 +35,8 @@ class MetadataState {
   const StorageInfo* node(NodeId id) const;
   /// 0: not registered.
   DiskId disk_of(NodeId id) const;
+  /// What its logs take, bytes; at most metadata_bytes_max.
+  std::size_t logs_bytes() const { return logs_bytes_; }
   /// How many logs it is a member of.
   std::size_t logs_on(NodeId id) const;
 
@@ -55,7 +57,7 @@ class MetadataState {
   Applied on(RaftIndex, const ChangeRetention&);
   Applied on(RaftIndex, const AdmitDisk&);
   Applied on(RaftIndex, const SetMembers&);
-  Term mint(Term floor);
+  Result<Term> mint(Term floor);
   LogInfo* find(LogId id);
   void index_logs();
   void index_log(const LogInfo& l, std::size_t at);
@@ -65,6 +67,7 @@ class MetadataState {
   std::unordered_map<LogId, std::size_t> by_id_;
   std::unordered_map<std::string, LogId> by_name_;
   std::map<NodeId, std::size_t> logs_on_;
+  std::size_t logs_bytes_ = 0;
 };
 
 /// Checks what a client asks for and fills in what it left 0 (C2): N = min(3, registered), W = majority, default segment size.

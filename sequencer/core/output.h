@@ -96,6 +96,7 @@ struct Output {
 struct Connected {
   ConnectionId connection;
   Hello peer;
+  bool dialled = false;  ///< by this side
 };
 struct Disconnected {
   ConnectionId connection;
@@ -132,9 +133,11 @@ struct Options {
   Duration producer_gone_after = 100ms;
   /// or each of them has reported it so often: a node reports again a second after the producer was asked (V1).
   unsigned missing_reports_max = 2;
-  /// Runs ordered and durable nowhere yet, of one producer and of a log: one more is refused with too_many (V1).
-  std::size_t unwritten_runs_per_producer_max = 64;
+  /// Runs ordered and durable nowhere yet, of one connection and of a log: one more is refused with too_many (V1).
+  std::size_t unwritten_runs_per_connection_max = 64;
   std::size_t unwritten_runs_max = 8192;
+  /// A connection over which so many runs came that a new term had to drop is closed: each of them stops all others (V1).
+  unsigned dropped_runs_max = 2;
   /// Producers of one log, and their runs not confirmed yet, that the leader remembers in one term. One more begins a new term for
   /// that log (A2).
   std::size_t producers_max = 65'536;

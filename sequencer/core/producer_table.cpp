@@ -51,14 +51,6 @@ ProducerTable::Run* ProducerTable::find(Producer& p, Sequence first) {
   return r == p.runs.end() || r->reference.first != first ? nullptr : &*r;
 }
 
-std::size_t ProducerTable::runs_past(ProducerId producer, Offset o) const {
-  const auto p = producers_.find(producer);
-  if (p == producers_.end()) return 0;
-  const auto& runs = p->second.runs;
-  const auto first = std::upper_bound(runs.begin(), runs.end(), o, [](Offset x, const Run& r) { return x < r.end(); });
-  return static_cast<std::size_t>(runs.end() - first);
-}
-
 ConnectionId ProducerTable::connection(ProducerId producer) const {
   const auto p = producers_.find(producer);
   return p == producers_.end() ? ConnectionId{} : p->second.connection;

@@ -47,8 +47,6 @@ class ProducerTable {
   void add(const Commit& c, Offset at, Client client);
   /// The run of this producer that begins with `first`; nullptr: none, or confirmed already.
   Run* find(ProducerId producer, Sequence first);
-  /// How many of this producer's runs end past `o`.
-  std::size_t runs_past(ProducerId producer, Offset o) const;
   /// The connection it last committed on; 0: unknown producer.
   ConnectionId connection(ProducerId producer) const;
   void seen_on(ProducerId producer, ConnectionId connection);

@@ -55,6 +55,7 @@ void SequencerMachine::connected(Time now, const Connected& c) {
   k.id = c.peer.id;
   k.disk = c.peer.disk;
   k.cluster = c.peer.cluster;
+  k.boot = c.peer.boot;
   const ClusterId ours = metadata_.state().cluster;
   if (k.cluster != ClusterId{} && ours != ClusterId{} && k.cluster != ours) {
     out_.closes.push_back({c.connection, Error{Errc::wrong_cluster, fmt::format("this is cluster {:016x}, the peer's is {:016x}",
@@ -62,16 +63,7 @@ void SequencerMachine::connected(Time now, const Connected& c) {
     return;
   }
   if (k.role == Role::sequencer) {
-    const SequencerId id{k.id};
-    const bool known =
-        std::any_of(options_.sequencers.begin(), options_.sequencers.end(), [&](const SequencerInfo& s) { return s.id == id; });
-    if (!known || id == options_.id) {
-      out_.closes.push_back({c.connection, Error{Errc::wrong_identity, fmt::format("sequencer {} is not configured here", k.id)}});
-      return;
-    }
-    sequencers_[id] = c.connection;  // the newest wins; an older one closes by itself
-    sequencers_heard_[id] = now;
-    raft_.peer_connected(now, id);
+    sequencer_connected(c);
   } else if (k.role == Role::storage) {
     node_connected(c.connection, k);
   }
@@ -83,6 +75,7 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
   if (found == connections_.end()) return;
   const Connection k = found->second;
   connections_.erase(found);
+  confirmations_.forget(d.connection);
   if (k.role == Role::sequencer) {
     const auto s = sequencers_.find(SequencerId{k.id});
     if (s == sequencers_.end() || s->second != d.connection) return;
@@ -119,7 +112,9 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
     const auto s = sequencers_.find(SequencerId{k.id});
     if (s == sequencers_.end() || s->second != a.from) return;
     sequencers_heard_[SequencerId{k.id}] = now;
-    if (auto* r = std::get_if<Reaches>(&a.message)) reach_[SequencerId{k.id}] = {std::move(r->storage), r->space_is_low, now};
+    auto* r = std::get_if<Reaches>(&a.message);
+    if (r != nullptr && r->storage.size() > metadata_.state().storage.size()) r->storage.clear();  // it names some twice, or none that is
+    if (r != nullptr) reach_[SequencerId{k.id}] = {std::move(r->storage), r->space_is_low, now};
     else if (is_raft(a.message)) raft_.receive(now, SequencerId{k.id}, a.message);
   } else if (k.role == Role::storage) {
     const auto n = nodes_.find(NodeId{k.id});
@@ -173,12 +168,13 @@ Output& SequencerMachine::output() {
   // Raft's news may touch logs, and a log's fate may need a proposal: until nothing new comes.
   for (int round = 0; round < 8; ++round) {
     hand_over_when_due();
+    if (const auto round_due = confirmations_.begin_round()) raft_.read_index(now_, *round_due);
     drain_raft();
     flush_logs();
     // What this side closes is gone at once; the driver need not say so (and may).
     for (std::size_t i = 0; i < out_.closes.size(); ++i) disconnected(now_, {out_.closes[i].connection});
     const raft::Output& r = raft_.output();
-    if (r.committed.empty() && r.sends.empty() && r.saves.empty() && dirty_.empty() && opened_.empty()) break;
+    if (r.committed.empty() && r.sends.empty() && r.saves.empty() && dirty_.empty() && opened_.empty() && !confirmations_.is_due()) break;
   }
   Time wake = std::min(raft_.output().wake, reach_due_);
   if (term_ != Term{}) {

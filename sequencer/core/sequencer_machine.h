@@ -3,6 +3,7 @@
 //
 //   sequencer_machine.cpp  the doors: connections, messages, time, output
 //   machine_raft.cpp       Raft's output, applying commands, winning and losing the lead
+//   machine_peers.cpp      links to the other sequencers
 //   machine_nodes.cpp      storage nodes: identity, metadata, seal (T1–T5), joining and dropping logs
 //   machine_yield.cpp      S8: handing over to a sequencer that reaches more, or because this one is to stop
 //   machine_logs.cpp       log terms: starting them, S8, background recovery
@@ -19,7 +20,9 @@
 #include <string>
 #include <vector>
 
+#include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/random.h"
+#include "sequencer/core/confirmations.h"
 #include "sequencer/core/log_term.h"
 #include "sequencer/core/metadata.h"
 #include "sequencer/core/output.h"
@@ -77,6 +80,8 @@ class SequencerMachine final : private LogHost {
     std::uint32_t id = 0;  // node or sequencer
     DiskId disk{};
     ClusterId cluster{};
+    BootId boot{};
+    unsigned dropped_runs = 0;   // that came over it (V1)
     std::uint32_t requests = 0;  // ids given on this connection
   };
   struct Node {
@@ -129,11 +134,6 @@ class SequencerMachine final : private LogHost {
     Client client;  // request 0: nobody waits
     bool answer = false;
   };
-  struct Unconfirmed {  // answer of a leader that may have been deposed meanwhile
-    Client client;
-    Message request;
-    Message answer;
-  };
   struct Task {  // Join or Drop on all members
     std::set<NodeId> done;
     std::vector<Client> clients;
@@ -152,6 +152,7 @@ class SequencerMachine final : private LogHost {
   void warn(LogId, NodeId, std::string_view kind, std::string) override;
   void opened(LogId) override;
   void begin_term(LogId, Term floor) override;
+  void run_dropped(ConnectionId) override;
   void trim(LogId, Offset) override;
   DiskId disk_of(NodeId id) const override { return metadata_.disk_of(id); }
   void join(LogId, NodeId) override;
@@ -179,6 +180,13 @@ class SequencerMachine final : private LogHost {
   void clear_logs(Errc why);
   void snapshot_when_due();
 
+  // machine_peers.cpp
+  std::string no_link_for(SequencerId id, const Connected& c) const;
+  bool is_heard(SequencerId id) const;
+  Duration peer_silence_max() const { return 3 * options_.reach_every; }
+  void sequencer_connected(const Connected& c);
+  void refuse_twin(SequencerId id, ConnectionId c);
+
   // machine_nodes.cpp
   void node_connected(ConnectionId id, const Connection& c);
   void check_node(NodeId id);
@@ -189,6 +197,7 @@ class SequencerMachine final : private LogHost {
   void node_sealed(NodeId id, Node& n);
   void from_node(NodeId id, RequestId request, Message& m);
   void node_failed(NodeId id, const Failed& m);
+  void disbelieve(NodeId id, Node& n, const std::string& why);
   void join_members(LogId log);
   void drop_members(LogId log);
   void joined(NodeId from, LogId log);
@@ -290,13 +299,13 @@ class SequencerMachine final : private LogHost {
   std::map<ConnectionId, Connection> connections_;
   std::map<SequencerId, ConnectionId> sequencers_;
   std::map<SequencerId, Time> sequencers_heard_;
+  std::map<SequencerId, Time> twins_;  // a second process under the id was refused, and told of then
   std::map<NodeId, Node> nodes_;
 
   // While leading:
   Term term_{};
   std::map<RaftIndex, Proposal> proposals_;
-  std::map<std::uint64_t, Unconfirmed> unconfirmed_;  // by token of Raft's read index
-  std::uint64_t last_unconfirmed_ = 0;
+  Confirmations confirmations_{questions_waiting_max};
   std::map<LogId, LogSlot> logs_;
   std::set<LogId> to_recover_;  // in the background
   std::size_t recovering_ = 0;

@@ -109,7 +109,7 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
           peers_[peer].backoff = redial_min;
           peers_[peer].said = Errc::ok;
         }
-        machine_.connected(loop_.now(), {id, theirs});
+        machine_.connected(loop_.now(), {id, theirs, peer != nobody});
       },
       [this, id](RequestId request, Message&& m) { machine_.arrived(loop_.now(), {id, request, std::move(m)}); },
       [this, id, peer, known](const Error& why) {

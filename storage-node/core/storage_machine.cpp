@@ -1,6 +1,8 @@
 #include "storage-node/core/storage_machine.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "proto-spec/vocabulary/rules.h"
 #include "proto-spec/wire/field_codec.h"
@@ -10,6 +12,9 @@ namespace {
 
 constexpr Duration report_every = 1s;
 constexpr Duration leader_silence_max = 5s;  // a leader pings every second
+constexpr Duration twin_silence_max = 3s;    // then a sequencer's process counts as gone: it pings every second
+constexpr Duration twin_alarm_pause = 10s;   // a second process under a sequencer's id comes again every second
+constexpr Duration alarm_pause = 1s;         // between two alarms of messages that no correct leader sends
 
 bool all_zero(ByteSpan b) {
   return std::all_of(b.begin(), b.end(), [](std::byte x) { return x == std::byte{0}; });
@@ -220,9 +225,10 @@ void StorageMachine::connected(Time now, const Connected& c) {
   begin(now);
   ++node_.figures.connections;
   sessions_[c.connection].peer = c.peer;
+  sessions_[c.connection].heard = now;
   if (c.peer.role == Role::sequencer) {
     adopt_cluster(c.peer.cluster, c.peer.cluster_name);
-    if (!removed(Rule::D2_newest)) keep_newest(c.peer.id);
+    if (!removed(Rule::D2_newest)) keep_newest(c.connection);
   }
   if (c.dialled != NodeId{}) {
     if (c.peer.role == Role::storage && c.peer.id == c.dialled.value) node_.peer_connected(c.dialled, c.connection);
@@ -235,16 +241,38 @@ void StorageMachine::connected(Time now, const Connected& c) {
 }
 
 /// D2. A sequencer speaks over one connection. Once it has made another one, what the old one still holds is out of date: an Order from
-/// there would drop what was ordered since, and tell nobody.
-void StorageMachine::keep_newest(std::uint32_t sequencer) {
-  std::vector<ConnectionId> all;  // in the order in which they came
-  for (const auto& [id, session] : sessions_)
-    if (session.peer.role == Role::sequencer && session.peer.id == sequencer) all.push_back(id);
-  all.pop_back();
-  for (const ConnectionId id : all) {
+/// there would drop what was ordered since, and tell nobody. Another process under its id is refused as long as the first one is
+/// heard, which pings every second: the two would displace each other for ever.
+void StorageMachine::keep_newest(ConnectionId newest) {
+  const Hello& theirs = sessions_.at(newest).peer;
+  const std::uint32_t sequencer = theirs.id;
+  std::vector<ConnectionId> older, same;  // in the order in which they came
+  for (const auto& [id, session] : sessions_) {
+    if (session.peer.role != Role::sequencer || session.peer.id != sequencer) continue;
+    const bool twin = session.peer.boot != theirs.boot;
+    if (twin && node_.now - session.heard <= twin_silence_max) return refuse_twin(newest);
+    (twin ? older : same).push_back(id);
+  }
+  same.pop_back();
+  older.insert(older.end(), same.begin(), same.end());
+  for (const ConnectionId id : older) {
     node_.out.closes.push_back({id, Error{Errc::connection_lost, fmt::format("sequencer {} has made a newer connection", sequencer)}});
     forget(id);
   }
+}
+
+void StorageMachine::refuse_twin(ConnectionId second) {
+  const std::uint32_t sequencer = sessions_.at(second).peer.id;
+  const std::string why = fmt::format("another process runs as sequencer {} and is connected", sequencer);
+  node_.out.closes.push_back({second, Error{Errc::wrong_identity, why}});
+  forget(second);
+  if (node_.now < twin_alarm_after_) return;
+  twin_alarm_after_ = node_.now + twin_alarm_pause;
+  node_.event(
+      Event::Level::alarm,
+      fmt::format("two processes run as sequencer {}: the second one was refused. Stop it; it has a wrong --id, or its directory is "
+                  "a copy",
+                  sequencer));
 }
 
 void StorageMachine::adopt_cluster(ClusterId cluster, const std::string& name) {
@@ -282,6 +310,7 @@ void StorageMachine::forget(ConnectionId c) {
 void StorageMachine::arrived(Time now, Arrived&& a) {
   begin(now);
   if (a.from == leader_) leader_heard_ = now;
+  if (const auto s = sessions_.find(a.from); s != sessions_.end()) s->second.heard = now;
   if (sessions_.contains(a.from) && stop_by_ == never) dispatch(a.from, a.request, std::move(a.message));
   end();
 }
@@ -427,6 +456,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
   const Promise& effective = log == nullptr ? keeper.held() : log->state.promise().held();
   if (m.term < effective.term || !keeper.admits(m.term, m.instance))
     return node_.send(from, request, Fenced{m.log, effective.term, effective.instance});
+  if (const std::string why = implausible(m.term, effective.term, m.metadata_version); !why.empty())
+    return refuse_number(from, request, "Seal", why);
   if (m.term > keeper.held().term) {
     if (m.metadata_version < seal_version_ && !removed(Rule::T2_version)) return node_.fail_request(from, request, Errc::stale_metadata);
     seal_version_ = m.metadata_version;
@@ -437,6 +468,29 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
     return;
   }
   sealed(from, request, m);
+}
+
+/// Why a leader cannot have got so far above what this node has heard of; empty: it may have. A promise is never taken back, and the
+/// version of the metadata never falls. An empty node has heard nothing, and takes what it is told.
+std::string StorageMachine::implausible(Term term, Term promised, RaftIndex version) const {
+  const Term heard = std::max(promised, node_.metadata.last_term);
+  if (heard != Term{} && term > heard && term.value - heard.value > term_ahead_max)
+    return fmt::format("term {} is more than {} above {}, the highest that this node has heard of", term.value, term_ahead_max,
+                       heard.value);
+  if (term.value > term_max) return fmt::format("term {} is above the last one that is ever given, {}", term.value, term_max);
+  const RaftIndex known = std::max(seal_version_, node_.metadata.version);
+  if (known != RaftIndex{} && version > known && version.value - known.value > raft_index_ahead_max)
+    return fmt::format("metadata version {} is more than {} above {}, the newest that this node has heard of", version.value,
+                       raft_index_ahead_max, known.value);
+  return {};
+}
+
+void StorageMachine::refuse_number(ConnectionId from, RequestId request, std::string_view what, const std::string& why) {
+  node_.fail_request(from, request, Errc::invalid_argument, why);
+  if (node_.now < alarm_after_) return;
+  alarm_after_ = node_.now + alarm_pause;
+  node_.event(Event::Level::alarm,
+              fmt::format("refused {} of sequencer {}: {}; find out what runs under that id", what, sessions_.at(from).peer.id, why));
 }
 
 void StorageMachine::sealed(ConnectionId from, RequestId request, const Seal& m) {
@@ -512,9 +566,11 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
 
 // ---- metadata
 
-void StorageMachine::on(ConnectionId from, RequestId, Metadata& m) {
+void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   adopt_cluster(m.metadata.cluster, m.metadata.cluster_name);
   if (m.metadata.cluster != node_.identity.cluster) return refuse_cluster(from, m.metadata.cluster);
+  if (const std::string why = implausible(m.metadata.last_term, promise_.held().term, m.metadata.version); !why.empty())
+    return refuse_number(from, request, "Metadata", why);
   if (m.metadata.version <= node_.metadata.version) return;
   node_.metadata = std::move(m.metadata);
   for (const LogInfo& info : node_.metadata.logs)
@@ -535,9 +591,8 @@ void StorageMachine::refuse_cluster(ConnectionId from, ClusterId theirs) {
 void StorageMachine::on(ConnectionId from, RequestId request, GetMetadata& m) {
   Metadata answer{node_.metadata, {}};
   if (const auto s = sessions_.find(leader_); s != sessions_.end()) answer.leader = SequencerId{s->second.peer.id};
-  if (!m.all_logs)
-    std::erase_if(answer.metadata.logs,
-                  [&](const LogInfo& l) { return std::find(m.names.begin(), m.names.end(), l.name) == m.names.end(); });
+  const std::set<std::string_view> names(m.names.begin(), m.names.end());
+  if (!m.all_logs) std::erase_if(answer.metadata.logs, [&](const LogInfo& l) { return !names.contains(l.name); });
   node_.send(from, request, std::move(answer));
 }
 

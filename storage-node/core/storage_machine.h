@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
+#include <string_view>
 
 #include "storage-node/core/log_replica.h"
 #include "storage-node/core/startup_disk.h"
@@ -52,6 +54,7 @@ class StorageMachine {
  private:
   struct Session {
     Hello peer;
+    Time heard{};
     std::set<LogId> users;  // logs that know this connection: readers, observers
     std::map<RequestId, LogId> follows;
   };
@@ -98,8 +101,11 @@ class StorageMachine {
   void on(ConnectionId from, RequestId request, FetchRun& m);
 
   void sealed(ConnectionId from, RequestId request, const Seal& m);
+  std::string implausible(Term term, Term promised, RaftIndex version) const;
+  void refuse_number(ConnectionId from, RequestId request, std::string_view what, const std::string& why);
   void adopt_cluster(ClusterId cluster, const std::string& name);
-  void keep_newest(std::uint32_t sequencer);
+  void keep_newest(ConnectionId newest);
+  void refuse_twin(ConnectionId second);
   void forget(ConnectionId c);
   void refuse_cluster(ConnectionId from, ClusterId theirs);
   void save_identity();
@@ -118,6 +124,8 @@ class StorageMachine {
   Time leader_heard_{};  // anything at all from there
   RaftIndex seal_version_{};
   Time report_at_{};
+  Time alarm_after_{};
+  Time twin_alarm_after_{};
   Time stop_by_ = never;  // never: it does not stop
 };
 

@@ -59,6 +59,8 @@ const Control all_controls[] = {
     {"mute_holder", "mute_holder 1500; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
     {"two_logs", "two_logs 1500; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
     {"forgotten_order", "forgotten_order 1000", Bug::repeats_after_restart, "an application appends again what was under way when it died"},
+    {"second_process", "second_process 200; kill_leader 900; append_deadline_ms 700", Bug::unknown_is_failed,
+     "an application takes unknown for failed"},
     {"full_disk", "full_disk 300", Bug::promises_space, "a full disk says that there is space"},
     {"eio_write", "eio_write 300", Bug::retries_after_failure, "a failed write is taken as done (K2)"},
     {"eio_sync", "eio_sync 300; power_storage 600", Bug::retries_after_failure, "a failed sync is taken as done (K2)"},

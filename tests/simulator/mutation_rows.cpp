@@ -146,6 +146,7 @@ const std::vector<MutationRow>& mutation_rows() {
        "newcomers newcomers_of_five",
        "what it prevents takes an entry of which a minority of five has told the leader, one of that minority losing its disk at that "
        "moment. A unit test of Raft does (what it held counts no more)"},
+      {"C3_link", {C3_link}, "second_processes"},
       {"C3_quorum", {C3_quorum}, "deaf_leader"},
       {"R1_committed", {R1_committed}, "slow_disks strands"},
       {"R1_position", {R1_position}, "trims"},

@@ -35,6 +35,7 @@ constexpr std::array kinds = {
     FaultKind{"corrupt_message", "a bit of a message turns on the wire"},
     FaultKind{"partition", "a server and some of the others do not hear each other"},
     FaultKind{"one_way", "some of the others do not hear a server"},
+    FaultKind{"second_process", "another process says for a while that it is a sequencer"},
     FaultKind{"full_disk", "a disk is full for a while"},
     FaultKind{"eio_write", "a write fails: the process ends (K2)"},
     FaultKind{"eio_sync", "an fdatasync fails, the page cache shows what the medium lacks: the process ends (K2)"},
@@ -151,7 +152,12 @@ std::optional<Place> DamageBudget::above_marks(StorageProcess& p, Random& random
 // ---- the weather
 
 Weather::Weather(World& world, const std::map<std::string, Duration>& faults, Duration how_long)
-    : world_(world), random_(world.random.next()), until_(world.scheduler.now() + how_long), budget_(world), operator_(world) {
+    : world_(world),
+      random_(world.random.next()),
+      until_(world.scheduler.now() + how_long),
+      budget_(world),
+      operator_(world),
+      impostor_(world) {
   world_.on_disk_failure = [this](Process& p) { restart_later(p); };
   for (const auto& [kind, mean] : faults) next(kind, mean);
   world_.scheduler.at(until_, [this] { heal(); });
@@ -268,6 +274,7 @@ bool Weather::to_network(const std::string& kind) {
     world_.network.corrupt_next();
     return true;
   }
+  if (kind == "second_process") return second_process();
   if (kind != "partition" && kind != "one_way") return false;
   Process& p = any_server();
   for (auto* group : {&world_.sequencers_as_processes(), &world_.storage_as_processes(), &world_.clients_as_processes()})
@@ -278,6 +285,15 @@ bool Weather::to_network(const std::string& kind) {
     }
   world_.scheduler.after(up_to(2s), [this] { world_.network.heal(); });
   return true;
+}
+
+/// As the one with the lower id, which dials.
+bool Weather::second_process() {
+  const std::size_t lower = random_.below(world_.sequencers.size() - 1);
+  const std::size_t higher = lower + 1 + random_.below(world_.sequencers.size() - lower - 1);
+  const Process& whom = *world_.sequencers[lower];
+  if (!whom.alive()) return false;
+  return impostor_.pose_as(whom, *world_.sequencers[higher], BootId{random_.next_id()}, up_to(500ms));
 }
 
 bool Weather::to_disks(const std::string& kind) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "tests/simulator/impostor.h"
 #include "tests/simulator/replacement.h"
 #include "tests/simulator/world.h"
 
@@ -62,6 +63,7 @@ class Weather {
   bool inject(const std::string& kind);
   bool to_processes(const std::string& kind);
   bool to_network(const std::string& kind);
+  bool second_process();
   bool to_disks(const std::string& kind);
   bool damage(Damage kind, bool goes_down, std::uint64_t above_of_four);
   bool lose_disk(Loss what);
@@ -82,6 +84,7 @@ class Weather {
   Time until_;
   DamageBudget budget_;
   Operator operator_;
+  Impostor impostor_;
   const Process* stays_down_ = nullptr;  // of the storage nodes, after healing
   const Process* lost_sequencer_ = nullptr;
   bool rolling_ = false;

@@ -398,7 +398,7 @@ void SequencerProcess::perform() {
 }
 
 void SequencerProcess::on_connected(ConnectionId id, const Hello& peer, std::uint64_t) {
-  machine_->connected(now(), {id, peer});
+  machine_->connected(now(), {id, peer, dialled_.contains(id.value)});
   perform();
 }
 void SequencerProcess::on_connect_failed(std::uint64_t, ConnectionId id) {
@@ -485,7 +485,7 @@ World::World(const WorldOptions& o) : options(o), random(o.seed), network(*this)
   so.reference_window = o.reference_window;
   so.snapshot_every = o.snapshot_every;
   so.rest_idle_logs = o.rest;
-  so.unwritten_runs_per_producer_max = o.unwritten_per_producer;
+  so.unwritten_runs_per_connection_max = o.unwritten_per_producer;
   so.trust_empty = o.bugs.contains(Bug::trusts_empty_disks);
   client::Options co;
   co.eager_commit = o.eager;

@@ -16,12 +16,7 @@ void Raft::send_entries(Time now, SequencerId to, bool even_if_empty) {
   Progress& p = l.peers[to];
   if (now < p.undecided_until) return;
   const RaftIndex from = std::max(p.next, p.sent + 1);
-  if (from <= log_.snapshot_index()) {
-    if (p.sent >= log_.snapshot_index()) return;
-    send(to, InstallSnapshot{hard_.term, config_.id, log_.snapshot_index(), log_.snapshot_term(), l.round, log_.snapshot()});
-    p.sent = log_.snapshot_index();
-    return;
-  }
+  if (from <= log_.snapshot_index()) return send_snapshot(now, to, p, even_if_empty);
   if (from > log_.last_index() && !even_if_empty) return;
   AppendEntries a{hard_.term, config_.id, from - 1, log_.term_at(from - 1), commit_, l.round, {}};
   std::size_t bytes = 0;
@@ -31,6 +26,19 @@ void Raft::send_entries(Time now, SequencerId to, bool even_if_empty) {
   }
   if (!a.entries.empty()) p.sent = a.entries.back().index;
   send(to, std::move(a));
+}
+
+/// A snapshot may be megabytes: while one is on its way, heartbeats that ask for nothing keep the voter from standing for election.
+void Raft::send_snapshot(Time now, SequencerId to, Progress& p, bool even_if_empty) {
+  const std::uint64_t round = std::get<Leader>(role_).round;
+  if (p.match < p.snapshot && now < p.snapshot_until) {
+    if (even_if_empty) send(to, AppendEntries{hard_.term, config_.id, {}, {}, commit_, round, {}});
+    return;
+  }
+  if (p.sent >= log_.snapshot_index()) return;
+  send(to, InstallSnapshot{hard_.term, config_.id, log_.snapshot_index(), log_.snapshot_term(), round, log_.snapshot()});
+  p.snapshot = p.sent = log_.snapshot_index();
+  p.snapshot_until = now + config_.snapshot_patience;
 }
 
 void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {

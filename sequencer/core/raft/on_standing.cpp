@@ -36,7 +36,7 @@ void Raft::on_ask_standing(Time now, SequencerId from, const AskStanding& m) {
   send(from, StandingIs{m.round, hard_.term, had_log_ || log_.last_index() != RaftIndex{}});
   auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr || !l->peers.contains(from) || removed(Rule::C3_reset)) return;
-  l->peers[from] = Progress{RaftIndex{1}, RaftIndex{}, RaftIndex{}, now, 0, now + 2 * config_.heartbeat_interval};
+  l->peers[from] = Progress{RaftIndex{1}, RaftIndex{}, RaftIndex{}, now, 0, now + 2 * config_.heartbeat_interval, {}, {}};
 }
 
 /// Who has no log may have lost it, and with it what it had done with the others since they answered: they are asked once more.

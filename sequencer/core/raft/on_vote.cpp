@@ -112,7 +112,7 @@ void Raft::won(Time now) {
   ++elections_won_;
   Leader l;
   for (SequencerId v : config_.voters)
-    if (v != config_.id) l.peers[v] = Progress{log_.last_index() + 1, RaftIndex{}, log_.last_index(), now, 0, {}};
+    if (v != config_.id) l.peers[v] = Progress{log_.last_index() + 1, RaftIndex{}, log_.last_index(), now, 0, {}, {}, {}};
   l.first_own = log_.last_index() + 1;
   l.heartbeat_due = now + config_.heartbeat_interval;
   l.round = 1;

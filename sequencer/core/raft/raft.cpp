@@ -73,6 +73,7 @@ void Raft::peer_connected(Time now, SequencerId peer) {
     // What was under way on the old connection is lost: send again from what is known to match.
     Progress& p = l->peers[peer];
     p.sent = p.next - 1;
+    p.snapshot = {};
     send_entries(now, peer, true);
   } else if (const auto* c = std::get_if<Candidate>(&role_)) {
     // It could not be asked before: without this an election with few voters up waits out the whole timeout.
@@ -94,7 +95,8 @@ void Raft::peer_disconnected(Time now, SequencerId peer) {
 
 void Raft::receive(Time now, SequencerId from, const Message& m) {
   now_ = now;
-  if (const auto* q = std::get_if<AskStanding>(&m)) on_ask_standing(now, from, *q);
+  if (const std::string why = implausible(from, m); !why.empty()) refuse(from, m, why);
+  else if (const auto* q = std::get_if<AskStanding>(&m)) on_ask_standing(now, from, *q);
   else if (const auto* t = std::get_if<StandingIs>(&m)) on_standing(from, *t);
   else if (const auto* v = std::get_if<RequestVote>(&m)) on_request_vote(now, from, *v);
   else if (standing_ == Standing::undecided) return;  // it takes nothing yet, nor answers to what it was before

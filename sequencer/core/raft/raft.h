@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -18,9 +19,11 @@ namespace loglog::sequencer::raft {
 
 struct Config {
   SequencerId id{};
-  std::vector<SequencerId> voters;          ///< 1, 3 or 5, this one included
-  Duration election_timeout_min = 1000ms;   ///< randomised up to twice this
-  Duration heartbeat_interval = 100ms;      ///< several fit into an election timeout
+  std::vector<SequencerId> voters;         ///< 1, 3 or 5, this one included
+  Duration election_timeout_min = 1000ms;  ///< randomised up to twice this
+  Duration heartbeat_interval = 100ms;     ///< several fit into an election timeout
+  /// A snapshot that was sent is not sent again for so long while the connection stands: at 10 Mbit/s, 8 MiB take 7 s.
+  Duration snapshot_patience = 10s;
   Duration closed_leader_hint_max = 30ms;   ///< pre-vote after the leader's connection closed, and again after a split vote
   std::size_t append_bytes_max = 1u << 20;  ///< per AppendEntries message
   bool trust_empty = false;                 ///< an empty disk is taken for a new one without asking the others: gives C3 up
@@ -45,6 +48,7 @@ struct Output {
   std::vector<std::uint64_t> reads;  ///< tokens of read_index() that may be answered once `committed` is applied
   std::vector<std::uint64_t> failed_reads;
   bool role_changed = false;
+  std::vector<std::string> alarms;  ///< messages that were refused because no correct peer sends them
   Time wake = never;
 
   void clear();
@@ -70,6 +74,8 @@ struct Progress {
   Time heard{};
   std::uint64_t round = 0;  ///< highest round echoed
   Time undecided_until{};   ///< it takes nothing before it has decided what its empty disk means (C3)
+  RaftIndex snapshot{};     ///< sent, and not answered yet: not sent again
+  Time snapshot_until{};    ///<   … before this
 };
 struct PendingRead {
   std::uint64_t token;
@@ -92,7 +98,8 @@ class Raft {
   void start(Time now);
   void peer_connected(Time now, SequencerId peer);
   void peer_disconnected(Time now, SequencerId peer);
-  /// RequestVote, Vote, AppendEntries, Appended, InstallSnapshot, Campaign, AskStanding, StandingIs; others are ignored.
+  /// RequestVote, Vote, AppendEntries, Appended, InstallSnapshot, Campaign, AskStanding, StandingIs; others are ignored. One
+  /// that no correct peer sends changes nothing and gives an alarm.
   void receive(Time now, SequencerId from, const Message& m);
   void save_done(Time now, std::uint64_t ticket);
   void tick(Time now);
@@ -137,9 +144,19 @@ class Raft {
   void on_snapshot(Time now, SequencerId from, const InstallSnapshot& m);
   void on_appended(Time now, SequencerId from, const Appended& m);
   void send_entries(Time now, SequencerId to, bool even_if_empty);
+  void send_snapshot(Time now, SequencerId to, Progress& p, bool even_if_empty);
   void broadcast(Time now, bool even_if_empty);
   void advance_commit();
   void answer_reads();
+
+  // plausible.cpp
+  std::string implausible(SequencerId from, const Message& m) const;
+  std::string implausible_entries(SequencerId from, const AppendEntries& m) const;
+  std::string implausible_snapshot(SequencerId from, const InstallSnapshot& m) const;
+  std::string implausible_answer(const Appended& m) const;
+  bool too_far(RaftIndex i) const;
+  bool contradicts_committed(RaftIndex index, RaftTerm term) const;
+  void refuse(SequencerId from, const Message& m, const std::string& why);
 
   // on_standing.cpp
   void lost_records(const RaftDisk& disk);
@@ -178,6 +195,7 @@ class Raft {
   std::uint64_t tickets_ = 0;
   std::uint64_t elections_stood_ = 0, elections_won_ = 0;
   Time now_{};
+  Time alarm_after_{};
   bool resigned_ = false;
   Standing standing_ = Standing::voter;
   // While undecided: what each has said, the highest term of it; who has said it in the newest round.

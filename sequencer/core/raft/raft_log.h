@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto-spec/vocabulary/check.h"
 #include "sequencer/core/output.h"
 
 namespace loglog::sequencer::raft {
@@ -44,9 +45,15 @@ class RaftLog {
   /// Whether the term at `index` is known: the snapshot's end and everything after it.
   bool knows(RaftIndex index) const { return index >= snapshot_index_ && index <= last_index(); }
   RaftTerm term_at(RaftIndex index) const { return index == snapshot_index_ ? snapshot_term_ : at(index).term; }
-  const RaftEntry& at(RaftIndex index) const { return entries_[index.value - snapshot_index_.value - 1]; }
+  const RaftEntry& at(RaftIndex index) const {
+    check(index > snapshot_index_ && index <= last_index(), "an entry is in memory: above the snapshot, up to the last one");
+    return entries_[index.value - snapshot_index_.value - 1];
+  }
 
-  void append(RaftEntry e) { entries_.push_back(std::move(e)); }
+  void append(RaftEntry e) {
+    check(e.index == last_index() + 1, "entries are consecutive");
+    entries_.push_back(std::move(e));
+  }
   void truncate_from(RaftIndex index) { entries_.resize(index.value - snapshot_index_.value - 1); }
   /// Replaces everything up to `index` by a snapshot; later entries stay only if they follow it.
   void compact(RaftIndex index, RaftTerm term, Bytes snapshot) {

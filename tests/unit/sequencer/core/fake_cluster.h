@@ -78,6 +78,7 @@ struct FakeNode {
   bool up = false;
   bool durable = true;                     // acknowledges what it writes
   bool silent = false;                     // answers nothing about segments
+  bool stopped = false;                    // its machine takes connections, and it answers nothing
   std::optional<std::deque<LogId>> joins;  // set: logs are joined one by one, when the test says so
   std::set<LogId> reconciled;
 };
@@ -188,6 +189,7 @@ class FakeCluster {
   std::vector<Message> to_clients;
   std::vector<Event> events;
   std::vector<std::pair<NodeId, Message>> to_nodes;
+  std::map<ConnectionId, Error> closed;  // by the sequencer, and why
 
   /// Performs outputs until nothing happens any more.
   void run() {
@@ -217,7 +219,10 @@ class FakeCluster {
           machine->arrived(now, {s.to, unasked ? RequestId{} : s.request, std::move(answer)});
         }
       }
-      for (const CloseConnection& c : closes) machine->disconnected(now, {c.connection});
+      for (const CloseConnection& c : closes) {
+        closed[c.connection] = c.why;
+        machine->disconnected(now, {c.connection});
+      }
     }
   }
 
@@ -252,9 +257,11 @@ class FakeCluster {
 
   std::vector<Message> handle(FakeNode& n, Message& m) {
     std::vector<Message> out;
+    if (n.stopped) return out;
     const auto promise = [&](LogId id) { return std::max(n.promise, n.logs.contains(id) ? n.logs[id].promise : Term{}); };
     std::visit(
         overloaded{
+            [&](Ping&) { out.push_back(Pong{}); },
             [&](loglog::Metadata& x) { n.metadata = x.metadata; },
             [&](Seal& s) {
               if (s.term < promise(s.log)) return void(out.push_back(Fenced{s.log, promise(s.log), {}}));

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "proto-spec/vocabulary/limits.h"
 
 using namespace loglog;
@@ -113,4 +115,73 @@ TEST_CASE("log options: defaults and refusals") {
   CHECK(code(effective_options("a", {0, 0, 0, Durability::sync, {0, 999}}, 3)) == Errc::invalid_argument);
   CHECK(code(effective_options("a", {5, 0, 0, Durability::sync}, 3)) == Errc::not_enough_nodes);
   CHECK(code(effective_options("a", {}, 0)) == Errc::not_enough_nodes);
+}
+
+TEST_CASE("metadata: a term is never minted twice: the number does not wrap, and no floor uses it up (Z7)") {
+  MetadataState m;
+  RaftIndex i{};
+  const auto begin = [&](std::uint64_t floor) {
+    return m.apply(i = i + 1, BeginTerm{Term{static_cast<std::uint32_t>(floor)}, InstanceId{1}, RaftTerm{1}, {}});
+  };
+  CHECK(begin(0).minted == Term{1});
+  const Applied absurd = begin(0xFFFFFFFF);
+  CHECK(absurd.error.code == Errc::invalid_argument);
+  CHECK(absurd.error.detail == "a floor of term 4294967295 is more than 16777216 above the last term, 1");
+  CHECK(m.state().last_term == Term{1});
+  CHECK(begin(1 + term_ahead_max).minted == Term{term_ahead_max + 2});
+  for (std::uint64_t t = m.state().last_term.value; t < term_max; t = m.state().last_term.value)
+    REQUIRE(begin(std::min<std::uint64_t>(t + term_ahead_max, term_max - 1)).error.code == Errc::ok);
+  CHECK(m.state().last_term == Term{term_max});
+  CHECK(begin(0).error.code == Errc::too_many);
+  CHECK(m.state().last_term == Term{term_max});
+}
+
+TEST_CASE("metadata: the fencing token after the highest is none, so that no stale one is taken again (Z7)") {
+  MetadataState m;
+  RaftIndex i{};
+  for (const Command& c : history()) m.apply(i = i + 1, c);
+  const Applied absurd = m.apply(i = i + 1, RaiseFence{LogId{6}, FenceToken{~0ull}});
+  CHECK(absurd.error.code == Errc::invalid_argument);
+  CHECK(absurd.error.detail == "fencing token 18446744073709551615 is above the highest, 9223372036854775807");
+  CHECK(m.apply(i = i + 1, RaiseFence{LogId{6}, FenceToken{fence_token_max}}).error.code == Errc::ok);
+  CHECK(m.apply(i = i + 1, RaiseFence{LogId{6}, {}}).error.code == Errc::too_many);
+  CHECK(m.log("a")->fence == FenceToken{fence_token_max});
+}
+
+TEST_CASE("metadata: logs have a bound in number and in bytes, well below one message; deleting makes room (Z4)") {
+  MetadataState m;
+  std::uint64_t index = 0;
+  const auto apply = [&](const Command& c) { return m.apply(RaftIndex{++index}, c); };
+  for (const Command& c : history()) apply(c);
+  const std::vector<Member> members{member(1), {NodeId{2}, DiskId{202}}, member(3)};
+  const auto make = [&](const std::string& name) {
+    return apply(MakeLog{name, {3, 2, segment_size_default, Durability::sync, {}}, members});
+  };
+  SUBCASE("bytes") {
+    Applied last;
+    std::size_t made = 0;
+    do last = make(std::string(log_name_max - 8, 'x') + std::to_string(10'000'000 + made++));
+    while (last.error.code == Errc::ok);
+    CHECK(last.error.code == Errc::too_many);
+    CHECK(last.error.detail.find("at most 65536 logs and 8388608 bytes are possible") != std::string::npos);
+    CHECK(m.logs_bytes() <= metadata_bytes_max);
+    CHECK(m.snapshot().size() < message_body_max / 2 + 4096);
+  }
+  SUBCASE("number") {
+    std::size_t made = m.state().logs.size();
+    while (made < logs_max) {
+      REQUIRE(make("x" + std::to_string(made)).error.code == Errc::ok);
+      ++made;
+    }
+    CHECK(make("y").error.code == Errc::too_many);
+    CHECK(m.logs_bytes() <= metadata_bytes_max);
+  }
+  // The way out.
+  const LogId one = m.state().logs.back().id;
+  CHECK(apply(MarkDeleting{one}).error.code == Errc::ok);
+  CHECK(apply(FinishDelete{one}).error.code == Errc::ok);
+  CHECK(make("z").error.code == Errc::ok);
+  MetadataState copy;
+  REQUIRE(copy.restore(m.snapshot()));
+  CHECK(copy.logs_bytes() == m.logs_bytes());
 }

@@ -359,9 +359,66 @@ TEST_CASE("sequencer: a run whose producer is there and does not bring it is dro
   CHECK(told[0].start == t.end + 100);
 }
 
-TEST_CASE("sequencer: what is ordered and durable nowhere has a bound, for a producer and for a log (V1)") {
+TEST_CASE("sequencer: a connection whose runs had to be dropped twice is closed with the reason (Z11)") {
   FakeCluster f(3);
-  f.options.unwritten_runs_per_producer_max = 2;
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c);
+  TermIs t = open(f, c, log);
+  const ConnectionId ghost = f.connect_client();
+  for (std::uint64_t producer : {88u, 99u}) {
+    CHECK_FALSE(f.closed.contains(ghost));
+    const Commit absent = commit(t, 1, 0, producer);
+    for (int i : {1, 2, 3}) f.node(i).logs[log].missing.insert(absent.run.digest.value);
+    const Offset at = f.node(1).logs[log].tail();
+    f.say(ghost, absent);
+    for (int i : {1, 2, 3}) {
+      f.machine->arrived(f.now, {f.node(i).connection, RequestId{}, Missing{log, t.term, at, absent.run}});
+      f.run();
+    }
+    f.pass(500ms);
+    const TermIs next = open(f, c, log);
+    CHECK(next.term > t.term);
+    t = next;
+  }
+  REQUIRE(f.closed.contains(ghost));
+  CHECK(f.closed[ghost].code == Errc::too_many);
+  CHECK(f.closed[ghost].detail.starts_with("2 runs that were committed over this connection were never uploaded"));
+  CHECK_FALSE(f.closed.contains(c));
+}
+
+TEST_CASE("sequencer: a node that is silent is chosen for no log, though its connection stands (F25)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  f.node(2).stopped = true;
+  f.pass(5s);
+  f.to_clients.clear();
+  f.say(c, CreateLog{"two", {2, 2, 0, Durability::sync, {}}});
+  f.pass(100ms);
+  const auto made = f.heard<LogIs>();
+  REQUIRE(made.size() == 1);
+  CHECK(made[0].info.state == LogState::open);
+  CHECK(std::ranges::none_of(made[0].info.members, [](const Member& m) { return m.node == NodeId{2}; }));
+  f.say(c, CreateLog{"three", {3, 2, 0, Durability::sync, {}}});
+  REQUIRE(f.heard<Failed>().size() == 1);  // at once, not after the time that a node has to join
+  CHECK(f.heard<Failed>()[0].error == Errc::not_enough_nodes);
+}
+
+TEST_CASE("sequencer: a name that is asked for a thousand times is answered once (Z4)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  create(f, c);
+  f.to_clients.clear();
+  f.say(c, GetMetadata{std::vector<std::string>(1000, "a"), false});
+  REQUIRE(f.heard<loglog::Metadata>().size() == 1);
+  CHECK(f.heard<loglog::Metadata>()[0].metadata.logs.size() == 1);
+}
+
+TEST_CASE("sequencer: what is ordered and durable nowhere has a bound, for a connection and for a log (V1, Z11)") {
+  FakeCluster f(3);
+  f.options.unwritten_runs_per_connection_max = 2;
   f.options.unwritten_runs_max = 3;
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -375,13 +432,17 @@ TEST_CASE("sequencer: what is ordered and durable nowhere has a bound, for a pro
   f.say(c, commit(t, 3));
   REQUIRE(f.heard<Refused>().size() == 1);
   CHECK(f.heard<Refused>()[0].error == Errc::too_many);
-  f.say(c, commit(t, 1, 0, 88));
-  CHECK(f.heard<Refused>().size() == 1);
-  f.say(c, commit(t, 1, 0, 99));
+  f.say(c, commit(t, 1, 0, 88));  // another producer's id costs nothing
   REQUIRE(f.heard<Refused>().size() == 2);
   CHECK(f.heard<Refused>()[1].error == Errc::too_many);
-  f.say(c, commit(t, 2));  // a repeat is not one more
+  const ConnectionId other = f.connect_client();
+  f.say(other, commit(t, 1, 0, 88));
   CHECK(f.heard<Refused>().size() == 2);
+  f.say(other, commit(t, 1, 0, 99));
+  REQUIRE(f.heard<Refused>().size() == 3);
+  CHECK(f.heard<Refused>()[2].error == Errc::too_many);
+  f.say(c, commit(t, 2));  // a repeat is not one more
+  CHECK(f.heard<Refused>().size() == 3);
 }
 
 TEST_CASE("sequencer: a hole is filled to what was ordered, though no acknowledgement of it was heard (V2)") {
@@ -692,4 +753,17 @@ TEST_CASE("sequencer: what it knows does not end it") {
   disk.hard_state = {RaftTerm{1}, SequencerId{1}};
   disk.entries = {{RaftTerm{1}, RaftIndex{1}, encode(Command(MarkOpen{LogId{1}}))}, {RaftTerm{1}, RaftIndex{2}, Bytes{}}};
   CHECK_FALSE(end_of(disk).has_value());
+}
+
+TEST_CASE("a promise far above the last term is not believed: the node counts as down, no floor uses the terms up (Z7)") {
+  FakeCluster c(3);
+  c.node(3).promise = Term{0xFFFFFFFF};
+  c.start_all();
+  c.pass(10s);
+  CHECK(c.machine->metadata().last_term < Term{10});
+  CHECK(c.machine->leading_term() != Term{});
+  CHECK(std::ranges::count_if(c.events, [](const Event& e) {
+          return e.level == Event::Level::alarm &&
+                 e.text.find("it has promised term 4294967295, more than 16777216 above") != std::string::npos;
+        }) == 1);
 }

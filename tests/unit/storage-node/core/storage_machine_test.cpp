@@ -849,3 +849,53 @@ TEST_CASE("a write for marks alone gives way where the disk is busy with other l
     CHECK(marks_alone() == 1);
   }
 }
+
+TEST_CASE("storage node: a term or version far above what was heard is refused, the promise stays (Z7)") {
+  TestNode n(1);
+  n.start();
+  n.join(3);
+  n.say(leader, Seal{{}, Term{0xFFFFFFFF}, instance, {}});
+  auto failed = n.take<Failed>();
+  REQUIRE(failed);
+  CHECK(failed->error == Errc::invalid_argument);
+  CHECK(failed->detail == "term 4294967295 is more than 16777216 above 3, the highest that this node has heard of");
+  n.say(leader, Seal{log_id, Term{0xFFFFFFFF}, instance, {}});
+  CHECK(n.take<Failed>());
+  ClusterMetadata m;
+  m.cluster = ClusterId{5};
+  m.version = RaftIndex{10};
+  m.last_term = Term{0xFFFFFFF0};
+  n.say(leader, Metadata{m, {}});
+  CHECK(n.take<Failed>());
+  m.last_term = Term{3};
+  n.say(leader, Metadata{m, {}});
+  CHECK_FALSE(n.take<Failed>());
+  m.version = RaftIndex{~0ull};
+  n.say(leader, Metadata{m, {}});
+  CHECK(n.take<Failed>());
+  n.say(leader, Seal{{}, Term{4}, instance, RaftIndex{~0ull}});
+  CHECK(n.take<Failed>());
+  // The leader of the next term is heard as before.
+  n.say(leader, Seal{{}, Term{4}, instance, RaftIndex{11}});
+  CHECK(n.take<Sealed>());
+}
+
+TEST_CASE("storage node: a second process under a sequencer's id is refused as long as the first one is heard (Z5, F11)") {
+  TestNode n(1);
+  n.start();
+  n.join(3);
+  constexpr ConnectionId twin{300}, later{301};
+  const auto connect = [&](ConnectionId c) {
+    n.machine->connected(n.now, {c, Hello{hello_magic, 1, 1, Role::sequencer, ClusterId{5}, "test", 1, BootId{77}, {}, 0}, {}});
+    n.run();
+  };
+  n.closed.clear();
+  connect(twin);
+  CHECK(n.closed == std::vector<ConnectionId>{twin});
+  n.say(leader, Seal{{}, Term{4}, instance, {}});
+  CHECK(n.take<Sealed>());  // the first one still leads
+  n.closed.clear();
+  n.advance(4s);  // and is silent
+  connect(later);
+  CHECK(n.closed == std::vector<ConnectionId>{leader});
+}

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "proto-spec/vocabulary/limits.h"
+
 using namespace loglog;
 using namespace loglog::sequencer;
 using raft::Raft;
@@ -333,4 +335,128 @@ TEST_CASE("raft: what one held that asks with an empty disk counts no more for t
   CHECK(raft.committed() == RaftIndex{});  // one and three alone
   raft.receive(now, SequencerId{4}, Appended{raft.term(), true, RaftIndex{1}, 1});
   CHECK(raft.committed() == RaftIndex{1});
+}
+
+namespace {
+
+AppendEntries entries(std::uint64_t term, std::uint64_t previous, std::uint64_t previous_term, std::vector<RaftEntry> list,
+                      std::uint64_t committed = 0) {
+  return {RaftTerm{term}, two, RaftIndex{previous}, RaftTerm{previous_term}, RaftIndex{committed}, 1, std::move(list)};
+}
+
+/// Nothing changed but that an alarm is due.
+void refuses(Voter& v, const Message& m, const std::string& why) {
+  const RaftTerm term = v.raft.term();
+  const RaftIndex committed = v.raft.committed();
+  const bool leads = v.raft.is_leader();
+  v.now += 2s;  // an alarm a second
+  v.raft.output().alarms.clear();
+  v.raft.output().saves.clear();
+  v.receive(two, m);
+  REQUIRE(v.raft.output().alarms.size() == 1);
+  CHECK(v.raft.output().alarms[0].find(why) != std::string::npos);
+  CHECK(v.raft.term() == term);
+  CHECK(v.raft.committed() == committed);
+  CHECK(v.raft.is_leader() == leads);
+  CHECK(v.raft.output().saves.empty());
+}
+
+}  // namespace
+
+TEST_CASE("raft: AppendEntries with a gap is refused, nothing is read beyond the log (Z8)") {
+  Voter v(disk(1, 1, 3));
+  refuses(v, entries(2, 3, 1, {entry(2, 9)}, 9), "entry 9 follows entry 3");
+  refuses(v, entries(2, 3, 1, {entry(2, 4), entry(2, 6)}, 6), "entry 6 follows entry 4");
+  refuses(v, entries(2, ~0ull, 1, {entry(2, 0)}, 9), "above the log's end");
+  refuses(v, entries(2, 3, 1, {entry(3, 4)}), "entry 4 is of term 3");
+  refuses(v, entries(2, 3, 1, {entry(0, 4)}), "entry 4 is of term 0");
+  v.receive(two, entries(2, 3, 1, {entry(2, 4)}, 4));
+  CHECK(v.raft.committed() == RaftIndex{4});
+}
+
+TEST_CASE("raft: a committed entry is never cut, whoever says so (Z8)") {
+  Voter v(disk(1, 1, 3));
+  v.receive(two, entries(1, 3, 1, {}, 3));
+  REQUIRE(v.raft.committed() == RaftIndex{3});
+  refuses(v, entries(2, 1, 1, {entry(2, 2)}, 2), "entry 2 of term 2 would replace a committed one; all up to 3 are committed");
+  // An entry that is not committed gives way, as ever.
+  v.receive(two, entries(2, 3, 1, {entry(2, 4), entry(2, 5)}, 3));
+  v.receive(two, entries(3, 3, 1, {entry(3, 4)}, 4));
+  CHECK(v.raft.committed() == RaftIndex{4});
+}
+
+TEST_CASE("raft: a term far above what was heard is refused in every message that names one (Z7)") {
+  constexpr RaftTerm absurd{~0ull};
+  Voter v(disk(1, 1, 3));
+  const std::string why = "Raft term 18446744073709551615 is more than 4294967296 above this one's, 1";
+  refuses(v, RequestVote{absurd, false, two, RaftIndex{9}, RaftTerm{1}}, why);
+  refuses(v, RequestVote{absurd, true, two, RaftIndex{9}, RaftTerm{1}}, why);
+  refuses(v, Vote{absurd, false, false}, why);
+  refuses(v, entries(~0ull, 3, 1, {}), why);
+  refuses(v, Appended{absurd, false, RaftIndex{3}, 0}, why);
+  refuses(v, InstallSnapshot{absurd, two, RaftIndex{9}, RaftTerm{1}, 0, {}}, why);
+  refuses(v, StandingIs{1, absurd, true}, why);
+  refuses(v, Campaign{absurd}, why);
+  // A voter that was away for long is still understood.
+  v.receive(two, Vote{RaftTerm{1 + raft_term_ahead_max}, false, false});
+  CHECK(v.raft.term() == RaftTerm{1 + raft_term_ahead_max});
+}
+
+TEST_CASE("raft: a snapshot far above the log, or of a term that its leader cannot know, is refused (Z7)") {
+  Voter v(disk(1, 1, 3));
+  refuses(v, InstallSnapshot{RaftTerm{2}, two, RaftIndex{~0ull}, RaftTerm{1}, 0, Bytes::copy_of("state")}, "more than 4294967296 above");
+  refuses(v, InstallSnapshot{RaftTerm{2}, two, RaftIndex{9}, RaftTerm{3}, 0, Bytes::copy_of("state")}, "above its leader's term 2");
+  refuses(v, InstallSnapshot{RaftTerm{2}, three, RaftIndex{9}, RaftTerm{1}, 0, Bytes::copy_of("state")}, "a snapshot of sequencer 3");
+}
+
+TEST_CASE("raft: an answer that names more than was sent commits nothing and confirms nothing (Z7)") {
+  Voter v(disk(1, 1, 3));
+  v.win();
+  v.raft.read_index(v.now, 7);
+  refuses(v, Appended{v.raft.term(), true, RaftIndex{~0ull}, 0}, "it has entry 18446744073709551615, and the log ends at 4");
+  refuses(v, Appended{v.raft.term(), true, RaftIndex{3}, ~0ull}, "it echoes round");
+  CHECK(v.raft.output().reads.empty());
+}
+
+TEST_CASE("raft: a snapshot on its way is not sent again with each heartbeat (Z4, C-9)") {
+  Voter v(disk(1, 1, 3));
+  v.win();
+  v.receive(two, Appended{v.raft.term(), true, RaftIndex{4}, 1});
+  v.save_all();
+  REQUIRE(v.raft.committed() == RaftIndex{4});
+  v.raft.compact(RaftIndex{4}, Bytes::copy_of("state"));
+  v.save_all();
+  v.forget_sends();
+  v.receive(three, Appended{v.raft.term(), false, RaftIndex{0}, 1});  // it lacks everything
+  REQUIRE(v.sent<InstallSnapshot>(three).size() == 1);
+  std::size_t heartbeats = 0;
+  for (int i = 0; i < 50; ++i) {
+    v.now += 100ms;
+    v.receive(two, Appended{v.raft.term(), true, RaftIndex{4}, 1});
+    v.raft.tick(v.now);
+    for (const AppendEntries& a : v.sent<AppendEntries>(three)) {
+      ++heartbeats;
+      v.receive(three, Appended{v.raft.term(), true, a.previous_index, a.round});
+    }
+    CHECK(v.sent<InstallSnapshot>(three).size() == (i == 0 ? 1 : 0));
+    v.forget_sends();
+  }
+  CHECK(heartbeats >= 40);
+  SUBCASE("it has come") {
+    v.receive(three, Appended{v.raft.term(), true, RaftIndex{4}, 2});
+    RaftIndex i{};
+    v.raft.propose(v.now, Bytes::copy_of("y"), i);
+    REQUIRE(v.sent<AppendEntries>(three).size() == 1);
+    CHECK(v.sent<AppendEntries>(three)[0].entries.size() == 1);
+  }
+  SUBCASE("its connection broke") {
+    v.raft.peer_connected(v.now, three);
+    CHECK(v.sent<InstallSnapshot>(three).size() == 1);
+  }
+  SUBCASE("it did not come in time") {
+    v.now += 10s;
+    v.receive(two, Appended{v.raft.term(), true, RaftIndex{4}, 1});
+    v.raft.tick(v.now);
+    CHECK(v.sent<InstallSnapshot>(three).size() == 1);
+  }
 }
