@@ -102,7 +102,7 @@ kept_seeds() {
 }
 fuzz() { # name
   mkdir -p "build/tests/fuzz/$1"
-  "build/fuzz/bin/$1" -max_total_time="$fuzz_seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
+  "build/fuzz/bin/$1" -max_total_time="$fuzz_seconds" -len_control=0 -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
     -artifact_prefix="build/tests/fuzz/$1-" "build/tests/fuzz/$1"
 }
 export -f build check_format check_tidy fuzz kept_seeds

@@ -1,0 +1,197 @@
+// Valid messages with any numbers in them, made from a fuzzer's bytes, for fuzzers that drive a whole core through a sequence of
+// steps. A number is small, one that the core has said before, or absurd: what lies between is seldom where a core breaks.
+#pragma once
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <typeindex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "proto-spec/wire/field_codec.h"
+#include "proto-spec/wire/may_send.h"
+
+namespace loglog::fuzz {
+
+/// The fuzzer's bytes, taken one after the other. At their end it gives zeros, and the sequence is to stop.
+class Input {
+ public:
+  Input(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
+  bool empty() const { return rest_.empty(); }
+  std::uint8_t byte() {
+    if (rest_.empty()) return 0;
+    const std::uint8_t b = rest_.front();
+    rest_ = rest_.subspan(1);
+    return b;
+  }
+  std::uint64_t number(int bytes) {
+    std::uint64_t n = 0;
+    for (int i = 0; i < bytes; ++i) n = n << 8 | byte();
+    return n;
+  }
+  std::size_t below(std::size_t n) { return n <= 1 ? 0 : byte() % n; }
+
+ private:
+  std::span<const std::uint8_t> rest_;
+};
+
+/// What the core has said: numbers by their type, and strings and bytes.
+class Heard {
+ public:
+  template <class T>
+  void number(std::uint64_t v) {
+    keep(numbers_[typeid(T)], v);
+  }
+  template <class T>
+  std::uint64_t pick_number(Input& in) const {
+    const auto found = numbers_.find(typeid(T));
+    return found == numbers_.end() || found->second.empty() ? 1 : found->second[in.below(found->second.size())];
+  }
+  void text(const std::string& s) { keep(texts_, s); }
+  void bytes(const Bytes& b) {
+    if (!b.empty() && b.size() <= bytes_kept_max) keep(bytes_, b);
+  }
+  std::string pick_text(Input& in) const { return texts_.empty() ? "a" : texts_[in.below(texts_.size())]; }
+  Bytes pick_bytes(Input& in) const { return bytes_.empty() ? Bytes{} : bytes_[in.below(bytes_.size())]; }
+
+  template <class M>
+  void message(const M& m);
+
+ private:
+  static constexpr std::size_t kept_max = 32;
+  static constexpr std::size_t bytes_kept_max = 64u << 10;
+  template <class T>
+  static void keep(std::vector<T>& in, const T& v) {
+    for (const T& there : in)
+      if (there == v) return;
+    if (in.size() == kept_max) in.erase(in.begin());
+    in.push_back(v);
+  }
+  std::unordered_map<std::type_index, std::vector<std::uint64_t>> numbers_;
+  std::vector<std::string> texts_;
+  std::vector<Bytes> bytes_;
+};
+
+/// Shows Heard the fields of what the core sends.
+struct Listener {
+  Heard& heard;
+  template <class T>
+  void operator()(const char*, T& v) {
+    value(v);
+  }
+  void tail(const char*, Bytes& b) { heard.bytes(b); }
+  template <class T>
+  void value(T& v) {
+    using U = std::remove_cvref_t<T>;
+    if constexpr (std::is_same_v<U, std::string>) heard.text(v);
+    else if constexpr (std::is_same_v<U, Bytes>) heard.bytes(v);
+    else if constexpr (is_vector<U>) {
+      for (auto& e : v) value(e);
+    } else if constexpr (is_strong<U>) heard.number<U>(v.value);
+    else if constexpr (std::is_integral_v<U>) heard.number<U>(static_cast<std::uint64_t>(v));
+    else if constexpr (!std::is_enum_v<U>) for_each_field(v, *this);
+  }
+};
+
+template <class M>
+void Heard::message(const M& m) {
+  Listener l{*this};
+  std::visit(
+      [&](const auto& v) {
+        using V = std::remove_cvref_t<decltype(v)>;
+        if constexpr (!std::is_same_v<V, std::monostate>) for_each_field(const_cast<V&>(v), l);
+      },
+      static_cast<const MessageVariant&>(m));
+}
+
+/// Fills the fields of a message.
+struct Filler {
+  Input& in;
+  const Heard& heard;
+  static constexpr std::size_t list_length_max = 5;
+
+  template <class T>
+  void operator()(const char*, T& v) {
+    value(v);
+  }
+  void tail(const char*, Bytes& b) { b = bytes(); }
+  template <class T>
+  std::uint64_t number() {
+    constexpr std::uint64_t absurd[] = {~0ull,      ~0ull - 1,  1ull << 63, (1ull << 63) - 1, 1ull << 62, 0xFFFFFFFF,    0xFFFFFFFE,
+                                        1ull << 32, 1ull << 31, 1ull << 24, 16'777'255,       65'536,     (1u << 20) + 1};
+    switch (in.below(5)) {
+      case 0:
+        return in.below(8);
+      case 1:
+        return heard.pick_number<T>(in);
+      case 2:
+        return heard.pick_number<T>(in) + in.below(3) - 1;
+      case 3:
+        return absurd[in.below(std::size(absurd))];
+      default:
+        return in.number(2);
+    }
+  }
+  Bytes bytes() {
+    switch (in.below(3)) {
+      case 0:
+        return {};
+      case 1:
+        return heard.pick_bytes(in);
+      default: {
+        Bytes b = Bytes::allocate(in.below(64));
+        for (std::size_t i = 0; i < b.size(); ++i) b.mutable_data()[i] = std::byte{in.byte()};
+        return b;
+      }
+    }
+  }
+  template <class T>
+  void value(T& v) {
+    using U = std::remove_cvref_t<T>;
+    if constexpr (std::is_same_v<U, std::string>) v = in.below(4) == 0 ? std::string(in.below(256), 'x') : heard.pick_text(in);
+    else if constexpr (std::is_same_v<U, Bytes>) v = bytes();
+    else if constexpr (is_vector<U>) {
+      v.resize(in.below(list_length_max));
+      for (auto& e : v) value(e);
+    } else if constexpr (is_strong<U>) v.value = static_cast<typename U::rep>(number<U>());
+    else if constexpr (std::is_same_v<U, bool>) v = in.below(2) == 1;
+    else if constexpr (std::is_enum_v<U>) v = static_cast<U>(in.byte());
+    else if constexpr (std::is_integral_v<U>) v = static_cast<U>(number<U>());
+    else for_each_field(v, *this);
+  }
+};
+
+/// Any message that a process of role `from` may send to one of role `to`, but no Hello.
+inline Message any_message(Input& in, const Heard& heard, Role from, Role to) {
+  static const std::vector<Message> kinds = [] {
+    std::vector<Message> all;
+#define LOGLOG_MESSAGE(number, Name, direction, since) all.emplace_back(Name{});
+#include "proto-spec/messages.def"
+    return all;
+  }();
+  std::vector<const Message*> allowed;
+  for (const Message& m : kinds)
+    if (may_send(from, to, type_of(m)) && !std::holds_alternative<Hello>(m)) allowed.push_back(&m);
+  Message m = *allowed[in.below(allowed.size())];
+  Filler f{in, heard};
+  std::visit(
+      [&](auto& v) {
+        using V = std::remove_cvref_t<decltype(v)>;
+        if constexpr (!std::is_same_v<V, std::monostate>) for_each_field(v, f);
+      },
+      static_cast<MessageVariant&>(m));
+  return m;
+}
+
+/// A promise that the core breaks ends the fuzzer, with the sentence.
+inline void require(bool holds, const char* sentence) {
+  if (holds) return;
+  std::fputs(sentence, stderr);
+  std::fputc('\n', stderr);
+  std::abort();
+}
+
+}  // namespace loglog::fuzz
