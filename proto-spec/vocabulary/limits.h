@@ -8,7 +8,7 @@ namespace loglog {
 /// Largest entry, bytes: what 24 bits hold.
 inline constexpr std::uint32_t entry_size_max = 16'777'215;
 /// Largest run, bytes of frames. At least one frame of the largest entry.
-inline constexpr std::uint32_t run_size_max = entry_size_max + 40;
+inline constexpr std::uint32_t run_size_max = entry_size_max + 44;
 /// What the SDK aims at when it packs runs, bytes.
 inline constexpr std::uint32_t run_size_target = 1u << 20;
 /// Most frames in one run.

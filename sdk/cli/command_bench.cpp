@@ -230,7 +230,7 @@ std::expected<Log, CallError> log_to_read(Client& client, const BenchOptions& o,
   if (!log) return log;
   const std::string payload(o.size, 'x');
   std::vector<std::future<AppendResult>> made;
-  const std::size_t count = std::clamp<std::size_t>((256u << 20) / (o.size + 40), 1, 200'000);
+  const std::size_t count = std::clamp<std::size_t>((256u << 20) / (o.size + entry_overhead), 1, 200'000);
   made.reserve(count);
   for (std::size_t i = 0; i < count; ++i) made.push_back(log->append_async(payload));
   for (auto& f : made)

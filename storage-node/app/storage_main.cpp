@@ -70,7 +70,7 @@ Exit codes:
   2   bad options
   3   the data directory is in use by another process
   4   the data directory cannot be read or written
-  5   the data directory was written by a newer version
+  5   the data directory was written by a version with another format
   6   the data directory belongs to another node or cluster, or lost its identity
   7   the address cannot be listened on
   8   the disk failed)");

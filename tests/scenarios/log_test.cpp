@@ -1,6 +1,7 @@
 // Stories of logs: trimmed while a client resolves, held up by a lost payload, short of replicas, deleted and made again.
 #include <doctest/doctest.h>
 
+#include "proto-spec/disk/frame.h"
 #include "tests/scenarios/story.h"
 
 using namespace loglog;
@@ -36,8 +37,8 @@ TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
     s.until("x is committed", [&] { return s.sent<Committed>("seq", "client1") > told; });
     s.kill(old);
     resolution_is_held_up();
-    s.until("the new term is committed at node 1", [&] { return s.replica(s.node(1)).committed > before + 41; });
-    trim(before + 41);
+    s.until("the new term is committed at node 1", [&] { return s.replica(s.node(1)).committed > before + frame_overhead + 1; });
+    trim(before + frame_overhead + 1);
     s.heal();
     s.until("x ends", [&] { return !s.pending(x); });
     CHECK(s.outcome(x) == "unknown");
@@ -53,7 +54,7 @@ TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
     s.appended("of another", "log1", 2);
     s.kill(old);
     resolution_is_held_up();
-    trim(before + 50);
+    trim(before + frame_overhead + 10);
     s.heal();
     s.until("x ends", [&] { return !s.pending(x); });
     CHECK(s.outcome(x) == "unknown");
@@ -82,12 +83,12 @@ TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
     s.until("y is committed", [&] { return s.sent<Committed>("seq", "client1") > told + 1; });
     s.kill(old);
     resolution_is_held_up();
-    trim(before + 41);
+    trim(before + frame_overhead + 1);
     s.heal();
     s.until("both end", [&] { return !s.pending(x) && !s.pending(y); });
     CHECK(s.outcome(x) == "unknown");  // committed, but nobody can say where
     CHECK(s.outcome(y) == "committed");
-    CHECK(s.offset(y) == before + 41);
+    CHECK(s.offset(y) == before + frame_overhead + 1);
     s.appended("b");
     s.expect_log("log1", {"y", "b"});
   }

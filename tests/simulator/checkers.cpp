@@ -312,7 +312,7 @@ void WireWatch::upload(const Process& from, const Upload& m) {
   for (std::size_t at = 0; at + frame_overhead <= m.frames.size();) {
     const auto prefix = read_prefix(m.frames.data() + at);
     if (!prefix) return;
-    const std::uint64_t entry = std::uint64_t{prefix->payload_length} << 32 | prefix->payload_checksum;
+    const std::uint64_t entry = prefix->payload_checksum;
     const auto [known, fresh] = entry_of_.try_emplace({m.log, prefix->producer, prefix->sequence}, entry);
     if (!fresh && known->second != entry)
       violated(world_, promise::number, fmt::format("{} gives sequence {} to a second entry (A6)", from.name(), prefix->sequence.value));

@@ -226,7 +226,7 @@ class WireWatch {
   std::map<std::pair<LogId, Term>, std::string> orders_in_;
   std::map<std::tuple<std::string, std::uint64_t, LogId>, Offset> committed_at_;  // node, life
   std::map<std::tuple<LogId, Term, Offset>, Placed> placed_;
-  std::map<std::tuple<LogId, ProducerId, Sequence>, std::uint64_t> entry_of_;  // length and checksum of the payload
+  std::map<std::tuple<LogId, ProducerId, Sequence>, std::uint64_t> entry_of_;  // checksum of the payload
   std::map<RaftIndex, std::pair<RaftTerm, std::size_t>> metadata_;             // committed: Raft term, hash of the command
   std::map<std::pair<std::string, std::uint64_t>, RaftIndex> compared_;        // sequencer, life: up to there
 };

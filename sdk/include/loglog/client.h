@@ -39,7 +39,7 @@ using EntryOffset = std::uint64_t;
 inline constexpr std::size_t entry_bytes_max = 16'777'215;
 
 /// Bytes that the log keeps for an entry beside its payload: an entry at `offset` ends at offset + entry_overhead + its size.
-inline constexpr std::size_t entry_overhead = 40;
+inline constexpr std::size_t entry_overhead = 44;
 
 /// Why a call failed.
 struct CallError {

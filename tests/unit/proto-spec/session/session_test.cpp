@@ -114,7 +114,7 @@ TEST_CASE("session: where no version is spoken by both, the refusal names both s
   const auto r = s.next();
   REQUIRE(!r);
   CHECK(r.error().code == Errc::wrong_version);
-  CHECK(r.error().detail == "this side speaks versions 1 to 1, the peer 7 to 9");
+  CHECK(r.error().detail == "this side speaks versions 2 to 2, the peer 7 to 9");
   CHECK(s.version() == hello_version);
 }
 

@@ -217,7 +217,7 @@ TEST_CASE("entries that come together go out as one run and are told their offse
   c.pass(100ms);
   REQUIRE(c.done.size() == 2);
   CHECK(std::get<client::Appended>(c.done[0].result).offset == Offset{start});
-  CHECK(std::get<client::Appended>(c.done[1].result).offset == Offset{start + 43});
+  CHECK(std::get<client::Appended>(c.done[1].result).offset == Offset{start + frame_overhead + 3});
   CHECK(c.commits.size() == 1);
   c.reply(c.commits[0], Committed{log_id, Term{1}, std::get<Commit>(c.commits[0].message).run.producer, Sequence{1}, Offset{start}});
   c.pass(10ms);
@@ -238,7 +238,7 @@ TEST_CASE("many bytes that come together go out in several runs, each a part of 
   Cluster c;
   c.begin_term(1);
   const std::string payload(1000, 'x');
-  constexpr std::uint64_t count = 300, frame = 1040;
+  constexpr std::uint64_t count = 300, frame = 1000 + frame_overhead;
   for (std::uint64_t i = 1; i <= count; ++i) c.append(i, payload);
   c.pass(100ms);
   CHECK(c.done.size() == count);
@@ -515,14 +515,14 @@ TEST_CASE("an append that expects the log's end is a run of its own, and goes ov
 
   SUBCASE("taken") {
     c.append(2, "two");
-    expect(3, end + 43);
+    expect(3, end + frame_overhead + 3);
     c.append(4, "four");
     c.pass(100ms);
     REQUIRE(c.done.size() == 4);
     REQUIRE(c.conditional.size() == 1);
     CHECK(c.conditional[0].run.count == 1);
-    CHECK(c.conditional[0].expected == end + 43);
-    CHECK(std::get<client::Appended>(c.done[2].result).offset == end + 43);
+    CHECK(c.conditional[0].expected == end + frame_overhead + 3);
+    CHECK(std::get<client::Appended>(c.done[2].result).offset == end + frame_overhead + 3);
   }
   SUBCASE("an entry is in the way: refused, and those behind it go on") {
     c.append(2, "two");
@@ -534,7 +534,7 @@ TEST_CASE("an append that expects the log's end is a run of its own, and goes ov
     c.pass(100ms);
     REQUIRE(c.done.size() == 4);
     CHECK(c.error(2) == Errc::offset_mismatch);
-    CHECK(std::get<Failure>(c.done[2].result).ends == end + 43);
+    CHECK(std::get<Failure>(c.done[2].result).ends == end + frame_overhead + 3);
     CHECK(std::holds_alternative<client::Appended>(c.done[3].result));
     CHECK(c.machine.bytes_in_flight() == 0);
   }

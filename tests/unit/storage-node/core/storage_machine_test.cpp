@@ -145,6 +145,8 @@ struct Run {
   Reference reference;
   Bytes frames;
 };
+/// Of make_run()'s.
+constexpr std::uint32_t run_length = 100 + frame_overhead;
 Run make_run(std::uint64_t producer, std::uint64_t first, std::size_t payload = 100) {
   Run r;
   const Bytes body = Bytes::copy_of(std::string(payload, 'x'));
@@ -337,7 +339,7 @@ TEST_CASE("a file that is being repaired is not trimmed before it is whole") {
     n->say(leader, Watermark{log_id, Term{1}, n->machine->log(log_id)->durable.end});
   }
   const Offset damaged{rolled.value - first.frames.size()};
-  const auto file = [&] { return a.disk.read(log_id, Offset{}, segment_header_size + damaged.value, 140); };
+  const auto file = [&] { return a.disk.read(log_id, Offset{}, segment_header_size + damaged.value, run_length); };
   const Bytes whole = Bytes::copy_of(*file());
   a.disk.begin(WriteGroup{log_id, {}, segment_header_size + damaged.value + 50, {Bytes::copy_of("rot")}, 0, {}, true});
   REQUIRE(*file() != whole);
@@ -773,18 +775,18 @@ TEST_CASE("what a node counts and shows is what it did") {
   REQUIRE(started);
   append(n, 1, make_run(11, 1), started->tail);
   const Run late = make_run(11, 2);
-  n.order(1, {{late.reference, {}}}, started->tail + 140);
+  n.order(1, {{late.reference, {}}}, started->tail + run_length);
   n.say(client, upload_of(late));
   n.say(client, upload_of(make_run(11, 3)));
   Report r = n.machine->report();
   CHECK(r.counted.uploaded_runs == 3);
-  CHECK(r.counted.uploaded_bytes == 3 * 140);
+  CHECK(r.counted.uploaded_bytes == 3 * run_length);
   CHECK(r.counted.missing_runs == 1);
   CHECK(r.counted.written_runs == 2);
   CHECK(r.counted.written_entries == 2);
-  CHECK(r.counted.written_bytes == 2 * 140);
+  CHECK(r.counted.written_bytes == 2 * run_length);
   CHECK(r.staged_runs == 1);
-  CHECK(r.staged_bytes == 140);
+  CHECK(r.staged_bytes == run_length);
   CHECK(r.promise == Term{1});
   CHECK(r.clients == 1);
   CHECK(r.sequencers == 1);
@@ -792,18 +794,18 @@ TEST_CASE("what a node counts and shows is what it did") {
   CHECK(r.logs_matched == 1);
   REQUIRE(r.logs.size() == 1);
   CHECK(r.logs[0].name == "orders");
-  CHECK(r.logs[0].committed == started->tail + 140);
-  CHECK(r.logs[0].durable == started->tail + 280);
+  CHECK(r.logs[0].committed == started->tail + run_length);
+  CHECK(r.logs[0].durable == started->tail + 2 * run_length);
   REQUIRE(n.machine->readiness(n.now));
   CHECK(*n.machine->readiness(n.now) == "sealed in term 1 by sequencer 1, 1 logs");
 
   n.say(client, Read{log_id, started->tail, 1000, 0});
-  n.say(client, Read{log_id, started->tail + 140, 1000, 0});  // the end: no refusal
+  n.say(client, Read{log_id, started->tail + run_length, 1000, 0});  // the end: no refusal
   n.say(client, Read{LogId{99}, {}, 1000, 0});
   n.say(leader, Order{log_id, Term{9}, {}, {}, {}, {}, {}});
   r = n.machine->report();
   CHECK(r.counted.pages == 1);
-  CHECK(r.counted.page_bytes == 140);
+  CHECK(r.counted.page_bytes == run_length);
   CHECK(r.counted.refused.of(Errc::not_member) == 1);
   CHECK(r.counted.refused.of(Errc::wrong_state) == 1);
   CHECK(r.counted.refused.of(Errc::past_end) == 0);
