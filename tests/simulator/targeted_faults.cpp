@@ -87,9 +87,9 @@ void split(World& world, Random& random, bool forgets) {
   for (auto& s : world.sequencers) {
     if (s.get() == old) continue;
     cut(world, *old, *s);
-    cut(world, *s, *nodes[1]);
+    for (std::size_t i = 1; i < nodes.size(); i += 2) cut(world, *s, *nodes[i]);
   }
-  cut(world, *old, *nodes[2]);
+  for (std::size_t i = 2; i < nodes.size(); i += 2) cut(world, *old, *nodes[i]);
   const bool power = forgets || random.chance(1, 2);
   when_succeeded(world, old->machine()->leading_term(), [&world, &random, &both, old, power, forgets](SequencerProcess&) {
     if (!power) return;
@@ -132,7 +132,7 @@ void two_leaders(World& world, Random& random) {
 
 void two_strands(World& world, Random& random) {
   SequencerProcess* first = leader_of(world);
-  if (first == nullptr) return;
+  if (first == nullptr || world.storage.size() < 2) return;
   const std::size_t kept = random.below(world.storage.size());
   const std::size_t other = (kept + 1 + random.below(world.storage.size() - 1)) % world.storage.size();
   StorageProcess& holder = *world.storage[kept];
