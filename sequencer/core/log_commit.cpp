@@ -258,7 +258,7 @@ void LogTerm::trimmed(Offset trim) {
 // ---- R2
 
 void LogTerm::tail(Time, Client client) {
-  if (phase_ == Phase::halted) return host_.to_client(client, Failed{Errc::log_halted, info_.name});
+  if (phase_ == Phase::halted) return host_.to_client(client, halted_answer());
   if (removed(Rule::R2_confirm)) return host_.to_client(client, TailIs{info_.id, begins(), committed_, term_});
   tails_waiting_.push_back({client, TailIs{}, {}});
 }

@@ -480,6 +480,7 @@ void LogTerm::halt(const std::string& why) {
   if (phase_ == Phase::halted) return;
   stop(Errc::log_halted);
   phase_ = Phase::halted;
+  halted_because_ = why;
   host_.event(Event::Level::alarm, fmt::format("log {} ({}) is halted: {}", info_.id.value, info_.name, why));
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "sequencer/core/figures.h"
@@ -117,6 +118,8 @@ class LogTerm {
   /// A producer waits for a run that is ordered.
   bool owes_answers() const { return !in_flight_.empty(); }
   bool halted() const { return phase_ == Phase::halted; }
+  /// What a client is told of a log that is halted: its name, and what its replicas say.
+  Failed halted_answer() const { return {Errc::log_halted, info_.name + ": " + halted_because_}; }
   /// It has lost what it held, or found damage.
   bool doubts(NodeId node) const;
   /// Every replica takes orders.
@@ -280,6 +283,7 @@ class LogTerm {
   Term term_;
   bool own_seal_;
   Phase phase_ = Phase::sealing;
+  std::string halted_because_;
   Time phase_since_{};
   bool new_term_asked_ = false;
   std::vector<Replica> replicas_;

@@ -132,6 +132,9 @@ void SequencerMachine::flush_logs() {
       --recovering_;
       background_due_ = true;
     }
+    // It will not open in this term: those who wait for that are told now.
+    if (slot.term->halted())
+      for (Waiting& w : std::exchange(slot.waiting, {})) from_client(w.client, w.request);
     if (slot.timer != never) timers_.erase({slot.timer, log});
     slot.timer = slot.term->wake();
     if (!slot.waiting.empty()) slot.timer = std::min(slot.timer, slot.waiting.front().deadline);
@@ -212,7 +215,7 @@ LogTerm* SequencerMachine::open_term(const Client& c, LogId log, Message request
     return nullptr;
   }
   if (l->halted()) {
-    to_client(c, Failed{Errc::log_halted, l->info().name});
+    to_client(c, l->halted_answer());
     return nullptr;
   }
   if (l->is_open() || (removed(Rule::S7_told) && l->phase() == LogTerm::Phase::opening)) return l;

@@ -44,6 +44,7 @@ struct Cluster {
   std::uint32_t page = 1u << 20;
   std::vector<Offset> segment_starts, term_starts;
   Offset first{};
+  std::optional<Failed> closed;     // what OpenLog is answered with; nullopt: the term
   std::optional<Errc> no_segments;  // why nobody says where they are
   std::uint32_t sequencers = 1, leads = 1;
   std::map<std::string, std::string> said_at;  // what the metadata say instead of the address
@@ -112,7 +113,10 @@ struct Cluster {
   void serve(const Send& s) {
     const std::string a = up[s.to];
     if (std::holds_alternative<GetMetadata>(s.message)) reply(s, metadata());
-    if (std::holds_alternative<OpenLog>(s.message)) reply(s, TermIs{log_id, term, term_at, term_end});
+    if (std::holds_alternative<OpenLog>(s.message)) {
+      if (closed) reply(s, *closed);
+      else reply(s, TermIs{log_id, term, term_at, term_end});
+    }
     if (const auto* u = std::get_if<Upload>(&s.message)) {
       staged[{u->run.producer, u->run.first}] = *u;
       if (held_uploads) held_uploads->push_back(s);
@@ -289,6 +293,83 @@ TEST_CASE("after a change of term an entry is found in the log, or committed aga
   CHECK(c.machine.figures().append_latency.sum() >= 100'000);  // since the first attempt
   CHECK(c.machine.figures().resolutions == 1);
   CHECK(c.machine.figures().reconnections == 1);
+}
+
+TEST_CASE("a refusal of an earlier term or of another connection than its leader's comes late and ends nothing (L-1)") {
+  Cluster c;
+  c.begin_term(1);
+  c.answer_commits = false;
+  c.append(1, "one");
+  c.pass(100ms);
+  REQUIRE(c.commits.size() == 1);
+  const Reference run = std::get<Commit>(c.commits[0].message).run;
+  const ConnectionId leader = c.commits[0].to;
+  c.lose_commits = true;  // the second term's leader orders it, and its answer takes long
+  c.bytes = c.bytes.slice(0, c.bytes.size() - run.length);
+  c.begin_term(2);
+  c.machine.arrived(c.now, {leader, RequestId{}, TermIs{log_id, Term{2}, c.term_at, c.term_end}});
+  c.pass(100ms);
+  REQUIRE(c.commits.size() == 2);
+  const Send& second = c.commits[1];
+  REQUIRE(std::get<Commit>(second.message).term == Term{2});
+  const auto says = [&](ConnectionId from, Errc e, Term of) {
+    c.machine.arrived(c.now, {from, RequestId{}, Refused{log_id, run.producer, run.first, e, of, {}, {}}});
+    c.pass(100ms);
+  };
+  for (const Errc e : {Errc::log_halted, Errc::invalid_argument, Errc::digest_mismatch, Errc::wrong_sequence, Errc::stale_term}) {
+    CAPTURE(name_of(e));
+    says(leader, e, Term{1});
+    says(ConnectionId{leader.value + 1000}, e, Term{2});
+    CHECK(c.done.empty());
+    CHECK(c.commits.size() == 2);  // nor is it committed a third time
+  }
+  c.reply(second, Committed{log_id, Term{2}, run.producer, run.first, Offset{c.bytes.size()}});
+  c.run();
+  REQUIRE(c.done.size() == 1);
+  CHECK(std::get<client::Appended>(c.done[0].result).term == Term{2});
+}
+
+TEST_CASE("the refusal of its only commit by the term's leader ends an append (A6)") {
+  Cluster c;
+  c.begin_term(1);
+  c.lose_commits = true;
+  c.append(1, "one");
+  c.pass(100ms);
+  REQUIRE(c.commits.size() == 1);
+  const Reference run = std::get<Commit>(c.commits[0].message).run;
+  c.reply(c.commits[0], Refused{log_id, run.producer, run.first, Errc::log_halted, Term{1}, {}, {}});
+  c.run();
+  REQUIRE(c.done.size() == 1);
+  CHECK(c.error(0) == Errc::log_halted);
+}
+
+TEST_CASE("a log that is halted says so to those who append anew, before their deadline (C-13)") {
+  Cluster c;
+  c.begin_term(1);
+  const auto halts = [&] { c.closed = Failed{Errc::log_halted, "log: nodes 1 and 2 hold different bytes below 500"}; };
+  SUBCASE("nothing was committed: refused") {
+    halts();
+    c.append(1, "one", c.now + 60s);
+    c.append(2, "two", c.now + 60s);
+    c.pass(1s);
+    REQUIRE(c.done.size() == 2);
+    CHECK(c.error(0) == Errc::log_halted);
+    CHECK(std::get<Failure>(c.done[0].result).error.detail == "log: nodes 1 and 2 hold different bytes below 500");
+    CHECK(c.error(1) == Errc::log_halted);
+  }
+  SUBCASE("it was committed, and may stand in the log: unknown, with the reason") {
+    c.answer_commits = false;
+    c.append(1, "one", c.now + 60s);
+    c.pass(100ms);
+    REQUIRE(c.commits.size() == 1);
+    halts();
+    c.lose("seq:1");
+    c.pass(1s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(c.error(0) == Errc::outcome_unknown);
+    CHECK(std::get<Failure>(c.done[0].result).error.detail.find("hold different bytes below 500") != std::string::npos);
+  }
+  CHECK(c.machine.bytes_in_flight() == 0);
 }
 
 TEST_CASE("a sequencer that was down for long and leads now is dialled when another one names it") {

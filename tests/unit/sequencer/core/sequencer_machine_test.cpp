@@ -628,6 +628,24 @@ TEST_CASE("sequencer: replicas that contradict each other halt the log (D4); a n
     CHECK(f.alarmed());
     f.say(c, commit(t, 3));
     CHECK(f.heard<Refused>().back().error == Errc::log_halted);
+    f.to_clients.clear();
+    f.say(c, OpenLog{log});  // with the sentence of the alarm (C-13)
+    REQUIRE(f.heard<Failed>().size() == 1);
+    CHECK(f.heard<Failed>()[0].error == Errc::log_halted);
+    CHECK(f.heard<Failed>()[0].detail.find("other bytes") != std::string::npos);
+  }
+  SUBCASE("other bytes, found while a client waits for the next term: it is told then, not when its patience ends (C-13)") {
+    f.pass(1s);  // the nodes have heard how far the log is committed
+    f.restart();
+    f.node(3).logs[log].pieces.back().tag ^= 1;
+    const ConnectionId d = f.connect_client();
+    f.say(d, OpenLog{log});
+    f.to_clients.clear();
+    for (int i : {3, 1, 2}) f.connect(i);
+    f.pass(100ms);
+    CHECK(f.alarmed());
+    REQUIRE(f.heard<Failed>().size() == 1);
+    CHECK(f.heard<Failed>()[0].error == Errc::log_halted);
   }
 }
 
