@@ -123,6 +123,7 @@
   X(F1_term)         /* nor may one of an earlier term lie there */                                            \
   X(F1_held)         /* a refusal is told once what stands in the way is committed */                          \
   X(F1_beyond)       /* and where the offset is beyond the end, once members confirm the term */               \
+  X(F1_settled)      /* and once for all: the producer's number is used up in the term */                      \
   X(F1_gap)          /* a producer moves its offset only over what it has read to hold no entry */             \
   X(F2_refuse)       /* a producer that names a lower fencing token is refused */                              \
   X(F2_back)         /* a log's fencing token never falls */                                                   \

@@ -45,6 +45,10 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
       return refuse(client, c, Errc::not_ready);
     case ProducerTable::Verdict::repeat: {
       producers_.seen_on(c.run.producer, client.connection);
+      if (j.run->refused) {
+        if (may_hold(client, c)) refuse_beyond(client, c, j.run->offset);
+        return;
+      }
       if (j.run->end() <= committed_)
         return host_.to_client(client, Committed{info_.id, term_, c.run.producer, c.run.first, j.run->offset});
       if (std::find(j.run->waiting.begin(), j.run->waiting.end(), client) == j.run->waiting.end()) j.run->waiting.push_back(client);

@@ -184,7 +184,8 @@ class LogTerm {
   struct Held {  // an answer that has to wait; the committed offset is put in when it is told
     Client client;
     Message answer;
-    Offset until{};  // F1, F2: what must be committed first
+    Offset until{};              // F1, F2: what must be committed first
+    Offset end_max = no_offset;  // F1: where the log ended when it was judged; nothing later is told as its end
   };
   struct TailRound {  // R2
     std::vector<Held> answers;
@@ -239,6 +240,8 @@ class LogTerm {
   void new_term(Term floor);
   // log_conditions.cpp
   bool conditions_hold(Client client, const Commit& c, const Conditions& conditions);
+  bool may_hold(Client client, const Commit& c);
+  void refuse_beyond(Client client, const Commit& c, Offset end);
   void answer_held();
   void tell(Held& held);
   void give_up(const Held& held, Errc why, const std::string& detail = {});

@@ -71,7 +71,7 @@ inline constexpr Promise ahead{"orders do not run ahead",
 inline constexpr Promise condition{"a condition holds",
                                    "an append that expects the log's end at an offset follows no entry at or above it"};
 inline constexpr Promise in_the_way{"a refused condition had an entry in its way",
-                                    "where an expected offset is refused, an entry stands at or above it"};
+                                    "where an expected offset is refused, an entry stands at or above it, or the log ended below"};
 inline constexpr Promise fence{"a fence holds", "once a fencing token is set, nothing of a lower one stands at its end or above"};
 inline constexpr Promise starts{"a node starts", "a process that was stopped in any way starts again on its disk"};
 inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};

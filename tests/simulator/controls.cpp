@@ -47,6 +47,8 @@ const Control all_controls[] = {
      "an application appends again what is unknown"},
     {"corrupt_message", "corrupt_message 20", Bug::accepts_any_checksum, "nobody looks at a message's checksum"},
     {"lose_answers", "lose_answers 300; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
+    {"late_condition", "conditional 1; expect_wildly 1; payload_exact 100; late_condition 300", Bug::silent_break,
+     "nobody is told of a break"},
     {"delay_commit", "delay_commit 300", Bug::silent_break, "nobody is told of a break"},
     {"cut_off_producer", "cut_off_producer 500; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
     {"two_leaders", "two_leaders 1000; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},

@@ -82,6 +82,23 @@ void delay_commit(World& world, Random& random) {
   });
 }
 
+void late_condition(World& world, Random&) {
+  wait_for<CommitIf>(world, [&world](Caught& c, const CommitIf& m) {
+    if (m.expected == no_offset) return false;
+    const auto let_go = c.hold();
+    wait_for<Order>(world, [&world, let_go, log = m.log, expected = m.expected](Caught&, const Order& o) {
+      Offset end = o.previous_end;
+      for (const OrderItem& item : o.items) end += item.run.length;
+      if (o.log != log || end != expected) return false;
+      world.faults.count("its condition holds when it comes");
+      world.scheduler.after(0us, let_go);
+      return true;
+    });
+    world.scheduler.after(patience, let_go);
+    return true;
+  });
+}
+
 void cut_off_producer(World& world, Random& random) {
   wait_for<Committed>(world, [&world, &random](Caught& c, const Committed&) {
     c.lose();

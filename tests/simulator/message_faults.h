@@ -11,6 +11,10 @@ void lose_answers(World& world, Random& random);
 /// connection; a replica that hears nothing of the leader keeps what it commits staged (A1).
 void delay_commit(World& world, Random& random);
 
+/// A CommitIf stays on its way while its producer sends it again on another connection, and arrives in the moment in which other runs
+/// have brought the log's end to the offset that it names (F1).
+void late_condition(World& world, Random& random);
+
 /// The answer to a Commit is lost and its producer cut off from the sequencers for so long that trims may pass the entry; then the
 /// leader dies (A5).
 void cut_off_producer(World& world, Random& random);

@@ -199,6 +199,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"F1_term", {F1_term}, "conditions"},
       {"F1_held", {F1_held}, "conditions"},
       {"F1_beyond", {F1_beyond}, "divided_writers"},
+      {"F1_settled", {F1_settled}, "beyond"},
       {"F1_gap", {F1_gap}, "conditions"},
       {"F2_refuse", {F2_refuse}, "fences"},
       {"F2_back", {F2_back}, "fences"},

@@ -49,6 +49,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "append_deadline_ms") p.workload.append_deadline = ms;
   else if (key == "trim_every_ms") p.workload.trim_every = ms;
   else if (key == "conditional") p.workload.conditional = value != 0;
+  else if (key == "expect_wildly") p.workload.expect_wildly = value != 0;
   else if (key == "fence_every_ms") p.workload.fence_every = ms;
   else if (key == "retention_kib") p.workload.retention.bytes = value << 10;
   else if (key == "retention_ms") p.workload.retention.ms = value;

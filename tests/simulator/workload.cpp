@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "proto-spec/disk/frame.h"
+
 namespace loglog::simulator {
 
 using client::Token;
@@ -104,8 +106,8 @@ void ClientWorkload::append(std::string payload) {
   ++flying_;
   checkers_.append_started(log_, payload);
   client::AppendConditions conditions;
-  if (!last_) conditions = {options_.conditional ? followed_to_ : no_offset, fence_};
-  checkers_.conditions(log_).append_started(payload, conditions);
+  if (!last_) conditions = {options_.conditional ? expected_end() : no_offset, fence_};
+  checkers_.conditions(log_).append_started(payload, conditions, {followed_to_, checkers_.of(log_).tail_floor()});
   const Bytes bytes = Bytes::copy_of(payload);
   const Token t = token(Kind::append, std::move(payload));
   pending_[t.value].begun = world_.scheduler.now();
@@ -114,6 +116,22 @@ void ClientWorkload::append(std::string payload) {
     pending_[t.value].deadline = now + options_.append_deadline;
     m.append(now, t, log_, bytes, false, now + options_.append_deadline, conditions);
   });
+}
+
+/// Where the log is seen to end; with wild expectations also where it would end after some more entries, or inside its last ones.
+Offset ClientWorkload::expected_end() {
+  if (!options_.expect_wildly) return followed_to_;
+  const std::uint64_t entry = frame_overhead + std::max<std::uint64_t>(options_.payload_exact, 1);
+  switch (world_.random.below(4)) {
+    case 0:
+      return followed_to_ + (1 + world_.random.below(3)) * entry;
+    case 1:
+      return followed_to_ + world_.random.below(entry);
+    case 2:
+      return Offset{followed_to_.value - std::min(followed_to_.value, world_.random.below(2 * entry))};
+    default:
+      return followed_to_;
+  }
 }
 
 void ClientWorkload::append_ended(const Pending& p, const client::Completion& result) {

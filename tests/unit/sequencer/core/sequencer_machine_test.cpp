@@ -507,14 +507,27 @@ TEST_CASE("sequencer: an append that expects the log's end goes in only where no
   REQUIRE(f.heard<ConditionFailed>().size() == 1);
   CHECK(f.heard<ConditionFailed>()[0].error == Errc::offset_mismatch);
   CHECK(f.heard<ConditionFailed>()[0].end == first + 100);
-  f.say(c, at(1, first + 101));  // beyond the end
-  CHECK(f.heard<ConditionFailed>().size() == 2);
   f.say(c, at(1, first + 100));
   REQUIRE(f.heard<Committed>().size() == 1);
   CHECK(f.heard<Committed>()[0].offset == first + 100);
   f.say(c, at(1, first + 100));  // a repeat is answered as that, though the log has moved on
   CHECK(f.heard<Committed>().size() == 2);
 
+  SUBCASE("beyond the end: refused for good, though the end moves on to where the condition would hold (C-7)") {
+    f.to_clients.clear();
+    f.say(c, at(2, first + 300));
+    REQUIRE(f.heard<ConditionFailed>().size() == 1);
+    CHECK(f.heard<ConditionFailed>()[0].end == first + 200);
+    append(f, c, commit(t, 2, 1));
+    f.to_clients.clear();
+    f.say(c, at(2, first + 300));  // a copy that was late
+    CHECK(f.heard<Committed>().empty());
+    REQUIRE(f.heard<ConditionFailed>().size() == 1);
+    CHECK(f.heard<ConditionFailed>()[0].end == first + 200);  // as it was told first: below what was expected
+    f.to_clients.clear();
+    f.say(c, at(3, first + 300));  // the producer's next entry
+    CHECK(f.heard<Committed>().size() == 1);
+  }
   SUBCASE("refused only once what stands in the way is committed") {
     for (int i : {1, 2, 3}) f.node(i).durable = false;
     f.say(c, commit(t, 2, 1));
