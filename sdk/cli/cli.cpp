@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "proto-spec/console/error_output.h"
+#include "proto-spec/vocabulary/printable.h"
 #include "sdk/cli/posix_output_file.h"
 #include "sdk/cli/progress.h"
 
@@ -78,7 +80,7 @@ void add_progress(CLI::App& command, When& when) {
 int failed(const CallError& e) { return failed(e.message); }
 int failed(const std::string& sentence) {
   clear_progress();
-  fmt::print(stderr, "loglog: {}\n", sentence);
+  console::print_error("loglog: {}\n", printable(sentence));
   return exit_failed;
 }
 

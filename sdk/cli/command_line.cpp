@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "proto-spec/config/help.h"
+#include "proto-spec/console/error_output.h"
 #include "proto-spec/vocabulary/exit_code.h"
 #include "sdk/cli/completion.h"
 #include "sequencer/app/sequencer.h"
@@ -56,6 +57,7 @@ std::vector<const CLI::App*> commands_of(const CLI::App& command) {
 }
 
 int run_command_line(int argc, char** argv) {
+  console::occupy_standard_descriptors();
   const std::string_view first = argc > 1 ? argv[1] : "";
   // The servers read their options from files and the environment too.
   if (first == "storage") return storage::storage_main(argc - 1, argv + 1);

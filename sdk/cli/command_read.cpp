@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "proto-spec/console/error_output.h"
 #include "sdk/cli/cli.h"
 #include "sdk/cli/posix_output_file.h"
 #include "sdk/cli/progress.h"
@@ -71,7 +72,7 @@ int read(const Target& target, const ReadArguments& o) {
   if (!at) return failed(at.error());
   // Up to where the log ended when this began. Without a leader: up to what the storage nodes know to be committed.
   const auto tail = log->tail(std::chrono::seconds(3));
-  if (!tail) fmt::print(stderr, "loglog: no leader answers ({}); reading what the storage nodes know\n", tail.error().message);
+  if (!tail) console::print_error("loglog: no leader answers ({}); reading what the storage nodes know\n", tail.error().message);
   auto sink = Sink::open(o.output);
   if (!sink) return failed(sink.error());
   // Entries on a terminal tell themselves how far it is.
