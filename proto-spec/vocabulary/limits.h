@@ -40,6 +40,35 @@ inline constexpr std::uint64_t raft_reserve_bytes = 1u << 20;
 inline constexpr std::uint64_t snapshot_reserve_min = 64u << 10;
 /// Most dropped logs that a storage node lists by id; of more, the older half is told by the lowest id that is left.
 inline constexpr std::size_t tombstones_max = 8192;
+/// Most output that is queued to one client, bytes. Above it a server reads nothing more from that client and starts no page
+/// for it, until half of that has left.
+inline constexpr std::size_t connection_queue_max = 8u << 20;
+/// The same for all clients of one process. A client may have as much queued as is still free of it,
+inline constexpr std::size_t connection_queue_max_in_all = 128u << 20;
+/// … but so much in any case, so that a client that reads goes on beside others that do not.
+inline constexpr std::size_t connection_queue_floor = 32u << 10;
+/// Most output that is queued to another server, bytes. A peer that takes so little is given up; whoever dialled it dials anew.
+inline constexpr std::size_t peer_queue_max = 256u << 20;
+/// Answers that one turn of an event loop gathers before they are queued to their connections, bytes.
+inline constexpr std::size_t turn_output_max = 1u << 20;
+/// Most credit that one follow may have, bytes; what a reader gives beyond it is not kept.
+inline constexpr std::uint32_t follow_credit_max = 16u << 20;
+/// Of the descriptors that a server may have, one in so many is for clients, and one in so many for connections that have not said
+/// hello. The rest is for files, storage nodes, sequencers and pages.
+inline constexpr std::uint64_t clients_share = 2;
+inline constexpr std::uint64_t unknown_share = 8;
+/// … and at most so many connections: of clients, since each may have connection_queue_floor queued,
+inline constexpr std::uint64_t connections_clients_max = 20'000;
+/// and of those that have not said hello. They hold hello_size_max each.
+inline constexpr std::uint64_t connections_unknown_max = 256;
+/// Largest message, header included, that is taken before the peer's hello, bytes.
+inline constexpr std::size_t hello_size_max = 8u << 10;
+/// Least progress of a message that has begun, bytes a second: over a period of half a minute, or its connection is closed.
+inline constexpr std::uint64_t message_rate_min = 1024;
+/// Names that are looked up at once in one process; each takes a thread.
+inline constexpr std::size_t lookups_max = 16;
+/// Most reads that wait and follows of one connection.
+inline constexpr std::size_t readers_per_connection_max = 4096;
 /// Most replicas of one log.
 inline constexpr std::uint32_t replicas_max = 9;
 
@@ -47,5 +76,11 @@ inline constexpr std::uint32_t replicas_max = 9;
 // a message must be able to carry the largest run with its fields.
 static_assert(message_body_max >= run_size_max + 256);
 static_assert(run_size_target <= run_size_max);
+// A hello carries one name, and the refusal of one a sentence.
+static_assert(hello_size_max >= text_max + log_name_max + 256);
+// A client that reads must be able to have the largest page under way. The largest messages of one peer must fit its queue
+// several times.
+static_assert(connection_queue_max >= page_size_max && connection_queue_max_in_all >= 8 * connection_queue_max);
+static_assert(peer_queue_max >= 8 * std::size_t{message_body_max});
 
 }  // namespace loglog

@@ -137,7 +137,8 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   f.received += p->frames.size();
   Delivered d;
   const Offset begin = f.cursor.next();
-  const bool good = f.cursor.take(std::move(p->frames), d.entries);
+  // Entries wait for the application: a small page must not keep the block that its connection received into.
+  const bool good = f.cursor.take(p->frames.to_keep(), d.entries);
   d.next = f.cursor.next();
   for (const Entry& e : d.entries) {
     f.delivered += e.next - e.offset;

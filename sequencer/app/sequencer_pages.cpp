@@ -45,6 +45,13 @@ void add_connections(PrometheusText& t, const SequencerReport& r) {
       .value(r.core.sequencers, {{"peer", "sequencer"}})
       .value(r.core.storage, {{"peer", "storage"}});
   t.counter("loglog_sequencer_connections_total", "Connections that were made, either way.").value(r.core.counted.connections);
+  t.gauge("loglog_sequencer_queued_bytes", "Bytes queued on them that the other end has not taken yet.").value(r.traffic.queued);
+  t.gauge("loglog_sequencer_unknown_connections", "Connections that have not said hello.").value(std::uint64_t{r.admissions.unknown});
+  t.gauge("loglog_sequencer_clients_max", "Clients that may be connected at once: a share of the descriptors.")
+      .value(std::uint64_t{r.admissions.clients_max});
+  t.counter("loglog_sequencer_refused_connections_total",
+            "Connections closed because there were too many clients, or too many that said no hello.")
+      .value(r.admissions.refused);
   t.counter("loglog_sequencer_received_bytes_total", "Bytes received on them.").value(r.traffic.received);
   t.counter("loglog_sequencer_sent_bytes_total", "Bytes sent on them, or queued to be.").value(r.traffic.sent);
 }

@@ -60,6 +60,8 @@ struct LogReport {
 struct Report {
   Figures counted;
   std::uint64_t staged_runs = 0, staged_bytes = 0, cached_bytes = 0;
+  std::uint64_t pages_in_flight = 0;                     ///< bytes of pages being read for readers, or queued to them
+  std::uint64_t readers = 0;                             ///< reads that wait, and follows
   std::uint64_t staged_runs_dropped = 0;                 ///< since the start: that nobody ordered in time
   std::uint64_t clients = 0, sequencers = 0, peers = 0;  ///< connected
   Term promise;

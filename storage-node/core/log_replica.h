@@ -82,6 +82,7 @@ class LogReplica {
   std::map<ProducerId, ConnectionId> observers_;    // V2
   Time marks_at_ = never;
   int marks_put_off_ = 0;
+  Time next_report_{};  // of damage, that is looked at
   bool stopping_ = false;
 };
 

@@ -5,7 +5,10 @@
 namespace loglog::storage {
 namespace {
 constexpr std::size_t observers_max = 1u << 16;
-}
+/// Between two reports of damage in one log that are looked at. A look reads up to one file. A reader that still meets the
+/// damage reports it again.
+constexpr Duration report_pause = 1s;
+}  // namespace
 
 void LogReplica::refuse_upload(ConnectionId from, RequestId request, const Reference& run, Errc e) {
   state.node.send(from, request, Busy{state.id, run.producer, run.first, e, state.node.options.busy_retry_after_ms});
@@ -93,6 +96,8 @@ void LogReplica::forget(ConnectionId c) {
 
 void LogReplica::report_corrupt(const ReportCorrupt& m) {
   ++state.node.figures.reports;
+  if (state.node.now < next_report_) return;
+  next_report_ = state.node.now + report_pause;
   state.node.event(Event::Level::info, fmt::format("log {}: a reader says that {} bytes at offset {} are bad; checking", state.id.value,
                                                    m.length, m.offset.value));
   repair_.check_range(m.offset, m.length);

@@ -12,6 +12,7 @@
 #include "proto-spec/vocabulary/random.h"
 #include "storage-node/core/figures.h"
 #include "storage-node/core/output.h"
+#include "storage-node/core/page_flow.h"
 #include "storage-node/core/staging.h"
 
 namespace loglog::storage {
@@ -22,7 +23,7 @@ class Node {
   /// The peer's answer; null when it did not come (no connection, timeout, refusal).
   using Answer = std::function<void(const Message*)>;
 
-  Node(Options o, std::uint64_t seed) : options(std::move(o)), random(seed), staging(options) {}
+  Node(Options o, std::uint64_t seed) : options(std::move(o)), random(seed), staging(options), flow(options) {}
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -31,6 +32,7 @@ class Node {
   Time now{};
   Output out;
   Staging staging;
+  PageFlow flow;
   Figures figures;
   Identity identity;
   ClusterMetadata metadata;

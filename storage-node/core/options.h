@@ -26,6 +26,7 @@ struct Options {
   Duration idle_marks_after = 20ms;                 ///< marks-only write after the last group (K3)
   std::uint64_t tail_cache_bytes = 8u << 20;        ///< recently written bytes kept for readers, one log
   std::uint64_t tail_cache_bytes_node = 64u << 20;  ///< and all logs
+  std::uint64_t pages_in_flight_max = 128u << 20;   ///< pages being read for readers, or queued to them; all connections
   std::uint64_t group_bytes_max = 2u << 20;         ///< a group takes no further run at this size
   std::uint64_t idle_file_bytes = 16u << 10;        ///< what a log reserves of which nothing says that it will be written soon
   std::uint32_t busy_retry_after_ms = 20;

@@ -51,6 +51,7 @@ bool OrderQueue::offer(const Reference& run, Bytes frames) {
   Ordered* o = at(it->second);
   if (o == nullptr || (o->run != run && !removed(Rule::D3))) return false;
   s_.node.staging.remove(s_.id, run.producer, run.first);
+  frames = frames.to_keep();
   const Errc e = s_.node.staging.add(s_.node.now, s_.id, run, frames, !removed(Rule::D6_space));
   if (e != Errc::ok) return false;
   o->frames = std::move(frames);

@@ -216,6 +216,11 @@ struct ConnectFailed {
 struct Disconnected {
   ConnectionId connection;
 };
+/// Messages that were sent there have left the process; `bytes` counts their tails only: frames of pages, copies and runs.
+struct Written {
+  ConnectionId to;
+  std::uint64_t bytes = 0;
+};
 struct Arrived {
   ConnectionId from;
   RequestId request;

@@ -92,7 +92,7 @@ void Repair::walk(Walk w) {
       if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return w.done(Walked::bad, w);
       w.rest = w.rest.slice(s.good_bytes);
     }
-    if (w.tail.end < *until) return walk(std::move(w));
+    if (w.tail.end < *until && w.tail.end < w.enough) return walk(std::move(w));
     w.done(Walked::whole, w);
   });
 }
@@ -221,21 +221,46 @@ void Repair::check_range(Offset at, std::uint32_t length) {
       std::min(s_.segments.end_of(at, end), at + std::min<std::uint64_t>(std::max<std::uint32_t>(length, frame_overhead), page_size_max));
   range_active_ = true;
   const Offset file = s_.segments.holding(at);
-  s_.node.disk(
-      ReadSegment{s_.id, file, segment_header_size + (at - file), static_cast<std::uint32_t>(until - at)}, [this, at, until](DiskDone&& d) {
-        Tail tail{.end = at};
-        std::vector<TermStart> terms;
-        Scanned s{.good_bytes = 0, .stop = FrameState::bad};
-        if (d.error == Errc::ok) s = scan_frames(d.data, s_.id, until, true, tail, terms);
-        if (s.stop == FrameState::good || (s.stop == FrameState::incomplete && s.good_bytes > 0)) {
-          range_active_ = false;
-          return;
-        }
-        ++s_.node.figures.corruptions_found;
-        s_.node.event(Event::Level::warning,
-                      fmt::format("log {}: bytes at offset {} are damaged here; copying them from a peer", s_.id.value, tail.end.value));
-        repair_range(tail.end, until, 0, {});
-      });
+  s_.node.disk(ReadSegment{s_.id, file, segment_header_size + (at - file), static_cast<std::uint32_t>(until - at)},
+               [this, at, until](DiskDone&& d) {
+                 Tail tail{.end = at};
+                 std::vector<TermStart> terms;
+                 Scanned s{.good_bytes = 0, .stop = FrameState::bad};
+                 if (d.error == Errc::ok) s = scan_frames(d.data, s_.id, until, true, tail, terms);
+                 if (s.stop == FrameState::good || (s.stop == FrameState::incomplete && s.good_bytes > 0)) {
+                   range_active_ = false;
+                   return;
+                 }
+                 confirm_damage(tail.end, until);
+               });
+}
+
+/// Whoever reported a range may have named a place inside a frame, where good bytes look like damaged ones. Frames are found
+/// from the begin of their file only.
+void Repair::confirm_damage(Offset at, Offset until) {
+  const Offset file = s_.segments.holding(at);
+  walk({.file = file,
+        .payloads = true,
+        .until = [this, at, file]() -> std::optional<Offset> {
+          if (still_holds(at) && s_.segments.holding(at) == file) return s_.segments.end_of(file, s_.readable_end());
+          range_active_ = false;  // trimmed or cut meanwhile
+          return std::nullopt;
+        },
+        .done =
+            [this, at, until](Walked how, const Walk& w) {
+              const Offset bad = how == Walked::no_header ? at : w.tail.end;
+              if (how == Walked::whole || bad > until) {
+                range_active_ = false;
+                s_.node.event(Event::Level::info, fmt::format("log {}: no bytes are damaged at offset {}", s_.id.value, at.value));
+                return;
+              }
+              ++s_.node.figures.corruptions_found;
+              s_.node.event(Event::Level::warning,
+                            fmt::format("log {}: bytes at offset {} are damaged here; copying them from a peer", s_.id.value, bad.value));
+              repair_range(bad, std::max(until, bad + 1), 0, {});
+            },
+        .enough = until,
+        .tail = {.end = file}});
 }
 
 /// Above committed no peer need have the bytes. Damage there is a hole like one found at a start: the log is known up to it only,

@@ -34,7 +34,8 @@ class Repair {
     bool payloads = false;                         ///< verify them too
     std::function<std::optional<Offset>()> until;  ///< asked at every piece; nothing: the walk is given up
     std::function<void(Walked, const Walk&)> done;
-    Tail tail;  ///< so far
+    Offset enough = no_offset;  ///< frames that begin here or later need not be looked at
+    Tail tail;                  ///< so far
     std::vector<TermStart> terms{};
     Bytes rest{};  ///< the begin of a frame
     std::uint64_t position = 0;
@@ -58,6 +59,7 @@ class Repair {
     };
   }
   bool still_holds(Offset at) const;
+  void confirm_damage(Offset at, Offset until);
   void repair_range(Offset at, Offset until, std::size_t peer, const Bytes& got);
 
   LogCore& s_;

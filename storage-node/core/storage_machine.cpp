@@ -195,6 +195,8 @@ Report StorageMachine::report() const {
            .staged_runs = node_.staging.runs(),
            .staged_bytes = node_.staging.bytes(),
            .cached_bytes = node_.cached_bytes,
+           .pages_in_flight = node_.flow.bytes(),
+           .readers = node_.flow.readers(),
            .staged_runs_dropped = node_.staging.dropped(),
            .promise = promise_.held().term,
            .data_loss = node_.data_loss,
@@ -276,6 +278,7 @@ void StorageMachine::forget(ConnectionId c) {
   if (leader_ == c) leader_ = {};
   for (auto& [id, log] : logs_)
     if (log->state.leader == c) log->state.leader = {};
+  node_.flow.forget(c);
   node_.connection_lost(c);
 }
 
@@ -283,6 +286,12 @@ void StorageMachine::arrived(Time now, Arrived&& a) {
   begin(now);
   if (a.from == leader_) leader_heard_ = now;
   if (sessions_.contains(a.from) && stop_by_ == never) dispatch(a.from, a.request, std::move(a.message));
+  end();
+}
+
+void StorageMachine::written(Time now, const Written& w) {
+  begin(now);
+  node_.flow.written(w.to, w.bytes);
   end();
 }
 
@@ -322,7 +331,16 @@ bool StorageMachine::may_stop() const {
   return node_.now >= stop_by_ || std::ranges::all_of(logs_, [](const auto& l) { return l.second->at_rest(); });
 }
 
+void StorageMachine::resume_readers() {
+  while (const auto next = node_.flow.next_to_resume())
+    if (LogReplica* log = find(next->second)) log->reader.resume(next->first);
+}
+
 void StorageMachine::end() {
+  // Nobody says of a connection that the node itself closes that it is gone.
+  for (const CloseConnection& c : node_.out.closes)
+    if (sessions_.contains(c.connection)) forget(c.connection);
+  resume_readers();
   const bool reports = leader_ != ConnectionId{} && stop_by_ == never;
   node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_});
 }
@@ -586,19 +604,17 @@ void StorageMachine::on(ConnectionId from, RequestId request, GetSegments& m) {
 void StorageMachine::on(ConnectionId from, RequestId request, Follow& m) {
   LogReplica* l = readable(from, request, m.log, m.offset);
   if (l == nullptr) return;
-  Session& s = sessions_.at(from);
-  s.users.insert(m.log);
-  s.follows[request] = m.log;
+  sessions_.at(from).users.insert(m.log);
+  // A second Follow with the request id of a first takes its place.
+  if (const auto before = node_.flow.followed(from, request))
+    if (LogReplica* other = find(*before)) other->reader.credit(from, request, 0);
   l->reader.follow(from, request, m);
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Credit& m) {
-  Session& s = sessions_.at(from);
-  const auto f = s.follows.find(request);
-  if (f == s.follows.end()) return;
-  const LogId id = f->second;
-  if (m.bytes == 0) s.follows.erase(f);
-  if (LogReplica* l = find(id)) l->reader.credit(from, request, m.bytes);
+  const auto log = node_.flow.followed(from, request);
+  if (!log) return;
+  if (LogReplica* l = find(*log)) l->reader.credit(from, request, m.bytes);
 }
 
 void StorageMachine::on(ConnectionId, RequestId, ReportCorrupt& m) {

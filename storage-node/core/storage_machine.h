@@ -27,6 +27,8 @@ class StorageMachine {
   void connect_failed(Time now, const ConnectFailed& c);
   void disconnected(Time now, const Disconnected& d);
   void arrived(Time now, Arrived&& a);
+  /// Less is queued to the connection than before: readers that were held go on.
+  void written(Time now, const Written& w);
   void disk_done(Time now, DiskDone&& d);
   void tick(Time now);
   /// The node is to stop: from now on it takes nothing from anybody. What it has been ordered and holds it writes, and says so; then
@@ -53,7 +55,6 @@ class StorageMachine {
   struct Session {
     Hello peer;
     std::set<LogId> users;  // logs that know this connection: readers, observers
-    std::map<RequestId, LogId> follows;
   };
   enum class Admission { yes, wait, refused };
 
@@ -75,6 +76,7 @@ class StorageMachine {
   template <class M>
   LogReplica* admitted(ConnectionId from, RequestId request, M& m);
   void resume_waiting();
+  void resume_readers();
 
   void on(ConnectionId from, RequestId request, Seal& m);
   void on(ConnectionId from, RequestId request, GetState& m);

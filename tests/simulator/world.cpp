@@ -243,11 +243,19 @@ void StorageProcess::perform() {
     queue.push_back(std::move(d));
     if (queue.size() == 1) next_on_strand(log);
   }
-  for (auto& s : o.sends) world_.network.send(*this, s.to, s.request, s.message);
+  std::vector<storage::Written> written;
+  for (auto& s : o.sends) {
+    if (const auto* page = std::get_if<Page>(&s.message)) written.push_back({s.to, page->frames.size()});
+    world_.network.send(*this, s.to, s.request, s.message);
+  }
   for (auto& c : o.connects) world_.network.dial(*this, c.address, next_connection(), c.node.value);
   for (auto& c : o.closes) world_.network.close(*this, c.connection);
   const Time wake = o.wake;
   o.clear();
+  if (!written.empty()) {  // the simulated network takes everything at once
+    for (const storage::Written& w : written) machine_->written(now(), w);
+    return perform();
+  }
   if (machine_->may_stop()) stopped();
   wake_at(wake, [this] {
     machine_->tick(now());

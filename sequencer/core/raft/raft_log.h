@@ -46,7 +46,11 @@ class RaftLog {
   RaftTerm term_at(RaftIndex index) const { return index == snapshot_index_ ? snapshot_term_ : at(index).term; }
   const RaftEntry& at(RaftIndex index) const { return entries_[index.value - snapshot_index_.value - 1]; }
 
-  void append(RaftEntry e) { entries_.push_back(std::move(e)); }
+  /// A command that came in a message is a small part of the block that the message was received in.
+  void append(RaftEntry e) {
+    e.command = e.command.to_keep();
+    entries_.push_back(std::move(e));
+  }
   void truncate_from(RaftIndex index) { entries_.resize(index.value - snapshot_index_.value - 1); }
   /// Replaces everything up to `index` by a snapshot; later entries stay only if they follow it.
   void compact(RaftIndex index, RaftTerm term, Bytes snapshot) {

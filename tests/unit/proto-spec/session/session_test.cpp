@@ -143,3 +143,33 @@ TEST_CASE("session: a client that names no cluster is taken; garbage is refused"
   feed(g, Bytes::copy_of("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
   CHECK(!g.next().has_value());
 }
+
+TEST_CASE("session: before the hello 8 KiB are taken, and no room is made for more (Z14)") {
+  Session s(hello(Role::storage, "c"), {});
+  CHECK(s.writable().size() <= hello_size_max);
+  Encoded e = encode(RequestId{}, hello(Role::client, "c"));
+  store_le(e.head.mutable_data() + 4, std::uint32_t{hello_size_max});  // its body, it says
+  feed(s, e.head);
+  const auto refused = s.next();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::message_too_large);
+
+  Session known(hello(Role::storage, "c"), {});
+  feed(known, RequestId{}, hello(Role::client, "c"));
+  REQUIRE(known.next());
+  feed(known, RequestId{1}, Failed{Errc::unavailable, std::string(text_max, 'x')});
+  auto r = known.next();
+  REQUIRE(r);
+  CHECK(r->has_value());
+  const Encoded large = encode(RequestId{2}, RunIs{LogId{1}, {}, Bytes::allocate(1u << 20)});
+  feed(known, large.head);
+  REQUIRE(known.next());  // makes room for all of it
+  CHECK(known.has_part());
+  feed(known, large.tail);
+  r = known.next();
+  REQUIRE(r);
+  CHECK(r->has_value());
+  CHECK_FALSE(known.has_part());
+  feed(known, encode(RequestId{}, Ping{}).head.slice(0, 5));
+  CHECK(known.has_part());
+}

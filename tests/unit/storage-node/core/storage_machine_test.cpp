@@ -55,22 +55,35 @@ struct TestNode {
     Output& o = machine->output();
     do {
       auto ops = std::move(o.disk);
-      for (auto& s : o.sends) sent.push_back(std::move(s));
+      take_sends();
       for (auto& c : o.connects) connects.push_back(c);
       for (auto& c : o.closes) closed.push_back(c.connection);
       o.clear();
+      tell_written();
       for (auto& op : ops) held.push_back(std::move(op));
       while (!hold && !held.empty()) {
         disk.begin(held.front().operation);
         auto done = disk.finish(held.front());
         held.pop_front();
         machine->disk_done(now, std::move(done));
-        for (auto& s : o.sends) sent.push_back(std::move(s));
+        take_sends();
         for (auto& c : o.connects) connects.push_back(c);
         for (auto& d : o.disk) held.push_back(std::move(d));
         o.clear();
+        tell_written();
       }
     } while (!o.disk.empty() || !o.sends.empty());
+  }
+  void take_sends() {
+    for (auto& s : machine->output().sends) {
+      if (const auto* page = std::get_if<Page>(&s.message)) unwritten.push_back({s.to, page->frames.size()});
+      sent.push_back(std::move(s));
+    }
+  }
+  /// What was sent has left, unless the test holds it in the connections' queues.
+  void tell_written() {
+    if (!hold_written)
+      for (const Written& w : std::exchange(unwritten, {})) machine->written(now, w);
   }
   void advance(Duration d) {
     now += d;
@@ -135,6 +148,8 @@ struct TestNode {
   std::uint32_t request = 0;
   std::uint64_t starts = 0;
   bool hold = false;
+  bool hold_written = false;
+  std::vector<Written> unwritten;
   std::deque<DiskRequest> held;
   std::vector<Send> sent;
   std::vector<ConnectPeer> connects;
@@ -486,7 +501,7 @@ TEST_CASE("a log without a readable promise is lost here, and counted") {
 
 TEST_CASE("staging is bounded, but an ordered run is always taken") {
   Options o;
-  o.staging_bytes_max = 300;
+  o.staging_bytes_max = 1500;
   TestNode n(1, o);
   n.start();
   n.join(1);
@@ -528,6 +543,141 @@ TEST_CASE("follow pushes within its credit") {
   for (auto& s : n.sent)
     if (auto* p = std::get_if<Page>(&s.message)) got += p->frames.size();
   CHECK(got == end.value);
+}
+
+namespace {
+
+/// A log with 600 kB committed.
+void fill(TestNode& n) {
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  for (std::uint64_t i = 1; i <= 60; ++i) append(n, 1, make_run(11, i, 10'000));
+  n.say(leader, Watermark{log_id, Term{1}, n.machine->log(log_id)->durable.end});
+  n.sent.clear();
+}
+
+std::map<ConnectionId, std::uint64_t> bytes_sent(const TestNode& n) {
+  std::map<ConnectionId, std::uint64_t> out;
+  for (const auto& s : n.sent)
+    if (const auto* p = std::get_if<Page>(&s.message)) out[s.to] += p->frames.size();
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("readers that do not read hold no more than the node's budget, and all get everything once they read (Z3, F13)") {
+  Options o;
+  o.pages_in_flight_max = 200'000;
+  TestNode n(1, o);
+  fill(n);
+  const std::uint64_t end = n.machine->log(log_id)->durable.end.value;
+  n.hold_written = true;
+  constexpr std::uint64_t readers = 20;
+  for (std::uint64_t c = 0; c < readers; ++c) {
+    n.connect(ConnectionId{50 + c}, Role::client);
+    n.say(ConnectionId{50 + c}, Follow{log_id, {}, 0xffffffff});
+    n.say(ConnectionId{50 + c}, Read{log_id, {}, 100'000, 0});
+  }
+  std::uint64_t all = 0;
+  for (const auto& [c, bytes] : bytes_sent(n)) all += bytes;
+  CHECK(all <= o.pages_in_flight_max + readers * connection_queue_floor);
+  CHECK(n.machine->report().pages_in_flight == all);
+  CHECK(n.machine->report().readers == 2 * readers);
+  n.hold_written = false;
+  n.tell_written();
+  n.run();
+  for (const auto& [c, bytes] : bytes_sent(n)) CHECK(bytes >= end + connection_queue_floor);  // all of the log, and the read's page
+  CHECK(n.machine->report().readers == readers);
+  CHECK(n.machine->report().pages_in_flight == 0);
+}
+
+TEST_CASE("a follow that was held ends with its connection or by its reader, and another under its id takes its place") {
+  Options o;
+  o.pages_in_flight_max = 50'000;
+  TestNode n(1, o);
+  fill(n);
+  n.hold_written = true;
+  n.say(client, Follow{log_id, {}, 1u << 20});
+  const RequestId follow{n.request};
+  n.machine->arrived(n.now, {client, follow, Follow{log_id, {}, 1u << 20}});
+  n.machine->arrived(n.now, {client, RequestId{900}, Follow{log_id, {}, 1u << 20}});
+  CHECK(n.machine->report().readers == 2);
+  n.machine->arrived(n.now, {client, follow, Credit{0}});
+  CHECK(n.machine->report().readers == 1);
+  n.machine->disconnected(n.now, {client});
+  CHECK(n.machine->report().readers == 0);
+  CHECK(n.machine->report().pages_in_flight == 0);
+  n.hold_written = false;
+  n.tell_written();
+  n.run();
+}
+
+TEST_CASE("the 4097th read that waits is refused with too_many (Z12)") {
+  TestNode n(1);
+  fill(n);
+  const Offset end = n.machine->log(log_id)->durable.end;
+  for (std::size_t i = 0; i < readers_per_connection_max; ++i) n.say(client, Read{log_id, end, 0, 60'000});
+  CHECK(n.sent.empty());
+  n.say(client, Read{log_id, end, 0, 60'000});
+  CHECK(n.take<Failed>()->error == Errc::too_many);
+  n.say(client, Follow{log_id, end, 1000});
+  CHECK(n.take<Failed>()->error == Errc::too_many);
+  append(n, 1, make_run(11, 61));
+  n.say(leader, Watermark{log_id, Term{1}, n.machine->log(log_id)->durable.end});
+  std::size_t pages = 0;
+  for (const auto& s : n.sent) pages += std::holds_alternative<Page>(s.message) ? 1 : 0;
+  CHECK(pages == readers_per_connection_max);
+  CHECK(n.machine->report().readers == 0);
+}
+
+TEST_CASE("a follow that ended by itself leaves nothing behind, however often that happens (Z12)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  append(n, 1, make_run(11, 1));
+  const Offset second = n.machine->log(log_id)->durable.end;
+  n.order(1, {{{}, make_segment_start_image({1, Term{1}, Offset{}})}});
+  n.say(leader, Watermark{log_id, Term{1}, n.machine->log(log_id)->durable.end});
+  n.say(leader, TrimTo{log_id, Term{1}, second});
+  for (int i = 0; i < 5000; ++i) n.say(client, Follow{log_id, {}, 1000});
+  CHECK(n.take<Page>()->reason == Errc::trimmed);
+  CHECK(n.machine->report().readers == 0);
+}
+
+TEST_CASE("a report that names a place inside a frame raises no alarm, and a second is between two looks (Z16)") {
+  TestNode n(1);
+  fill(n);
+  const auto reads = [&n] {
+    std::size_t count = 0;
+    for (const auto& d : n.held) count += std::holds_alternative<ReadSegment>(d.operation) ? 1 : 0;
+    return count;
+  };
+  n.say(client, ReportCorrupt{log_id, Offset{5000}, 100'000});
+  CHECK(n.machine->report().counted.corruptions_found == 0);
+  CHECK(n.connects.empty());
+  n.advance(2s);
+  n.hold = true;
+  for (int i = 0; i < 100; ++i) n.say(client, ReportCorrupt{log_id, Offset{5000}, 100'000});
+  CHECK(reads() == 1);
+  n.hold = false;
+  n.run();
+  for (int i = 0; i < 100; ++i) n.say(client, ReportCorrupt{log_id, Offset{5000}, 100'000});
+  CHECK(n.machine->report().counted.reports == 201);
+  CHECK(n.machine->report().counted.corruptions_found == 0);
+}
+
+TEST_CASE("a connection that the node itself closes is forgotten") {
+  TestNode n(1);
+  n.start();
+  for (std::uint64_t c = 50; c < 150; ++c) {
+    n.connect(ConnectionId{c}, Role::client);
+    n.say(ConnectionId{c}, Pong{});
+    n.say(ConnectionId{c}, Sealed{});
+  }
+  CHECK(n.closed.size() == 100);
+  CHECK(n.machine->report().clients == 1);
 }
 
 TEST_CASE("trim unlinks whole segments and says where the log begins") {
@@ -784,7 +934,7 @@ TEST_CASE("what a node counts and shows is what it did") {
   CHECK(r.counted.written_entries == 2);
   CHECK(r.counted.written_bytes == 2 * 140);
   CHECK(r.staged_runs == 1);
-  CHECK(r.staged_bytes == 140);
+  CHECK(r.staged_bytes == 140 + block_overhead + staged_run_overhead);
   CHECK(r.promise == Term{1});
   CHECK(r.clients == 1);
   CHECK(r.sequencers == 1);
