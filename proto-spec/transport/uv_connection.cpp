@@ -39,7 +39,11 @@ Result<std::pair<std::string, std::string>> split_tcp_address(const std::string&
   if (colon == std::string::npos || colon == 0 || colon + 1 == address.size())
     return fail(Errc::bad_configuration, fmt::format("\"{}\" is no address; give HOST:PORT", address));
   std::string host = address.substr(0, colon);
-  if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const bool bracketed = host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  // What is left of a URL, of spaces and of broken brackets would be looked up as a name, and fail after seconds.
+  if (host.empty() || host.find_first_of("[]/@ \t") != std::string::npos || (!bracketed && host.find(':') != std::string::npos))
+    return fail(Errc::bad_configuration, fmt::format("\"{}\" is no address; give HOST:PORT, or [IPV6]:PORT, and nothing else", address));
   const std::string port = address.substr(colon + 1);
   const bool digits = port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
   if (!digits || std::stoul(port) > 65535) return fail(Errc::bad_configuration, fmt::format("\"{}\" is no port; give 0 to 65535", port));

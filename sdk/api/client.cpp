@@ -119,6 +119,8 @@ std::expected<Client, CallError> Client::connect(ClientOptions options) {
   core.addresses = options.addresses;
   core.eager_commit = options.eager_commit;
   core.observed_commit = options.observed_commit;
+  core.wait_for_cluster = options.wait_for_cluster;
+  core.dial_on_open = true;
   // The bound that blocks is the one here; the core's own is a net below it.
   core.bytes_in_flight_max = 2 * options.bytes_in_flight_max + run_size_max;
   std::random_device entropy;
@@ -255,6 +257,11 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
   return r;
 }
 
+void Client::close() {
+  if (state_->driver.inherited()) return;
+  state_->driver.post([](client::ClientMachine& m, Time now) { m.close(now); });
+}
+
 // ---- Log
 
 const LogDetails& Log::details() const { return state_->details; }
@@ -389,7 +396,8 @@ std::expected<EntryOffset, CallError> Log::offset_at(std::chrono::system_clock::
 }
 
 std::expected<EntryOffset, CallError> Log::begin() {
-  const auto page = read(0, 1);
+  // So many bytes that the log's own frames before the first entry come along: each page is a round trip.
+  const auto page = read(0, 4096);
   if (page) return 0;
   if (page.error().code == name_of(Errc::trimmed)) return page.error().begins_at;
   return std::unexpected(page.error());

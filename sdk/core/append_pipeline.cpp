@@ -507,7 +507,7 @@ void AppendPipeline::settle(Time now, RunList::iterator run, bool was_committed)
   observed_.forget(run->reference.first);
   if (was_committed) run->uploads.drop_unsent();
   if (was_committed && run->uploads.pending()) {
-    run->keep_until = now + options_.upload_grace;
+    run->keep_until = now + std::max(options_.upload_grace, 4 * view_.longest_round_trip());
     lagging_.splice(lagging_.end(), runs_, run);
     return;
   }

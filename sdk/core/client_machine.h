@@ -47,15 +47,23 @@ struct Options {
   bool observed_commit = false;
   /// How long after a run is committed a replica may still take its upload; then it catches up from its peers.
   Duration upload_grace = 2s;
-  /// How long an answer may take before another node is asked (reads: beyond the wait asked for).
+  /// How long an answer may take before another node is asked (reads: beyond the wait asked for). To a distant node this and the other
+  /// time-outs of answers are longer, by what ClusterView measures.
   Duration answer_timeout = 2s;
   /// How long a Commit may stay unanswered before it is repeated.
   Duration commit_timeout = 5s;
   /// Pause before connecting again: doubles from min to max, with jitter.
   Duration reconnect_min = 20ms;
   Duration reconnect_max = 1s;
-  /// How long status() waits for a sequencer before it is called unreachable.
+  /// How long status() waits for a sequencer, once the sequencers are known, before it is called unreachable; longer where finding them
+  /// took longer.
   Duration status_timeout = 1s;
+  /// false: while no node has ever answered, a question whose addresses have all failed ends after `refused_patience`, not at its
+  /// deadline. For programs that a person waits for.
+  bool wait_for_cluster = true;
+  Duration refused_patience = 500ms;
+  /// Whether opening a log dials its storage nodes and the leader at once, which saves the first append or read a round trip.
+  bool dial_on_open = false;
   /// A subscription that brings nothing for so long is checked against another replica.
   Duration follow_silence = 3s;
   /// Bytes that a replica may push ahead of what the application consumed.

@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "sdk/core/append_pipeline.h"
 #include "sdk/core/blame.h"
@@ -45,6 +46,7 @@ struct Question {
   Message message;
   To to = To::leader;
   Time deadline;
+  Time begun_at{};
   /// Whether that answer ends the call (then it has completed it). Not asked for not_leader and the like.
   std::function<bool(Time, ConnectionId, Message&)> answer;
   bool asked = false;
@@ -56,8 +58,9 @@ struct Question {
 struct StatusCall {
   ClusterStatus result;
   std::map<SequencerId, bool> asked;  ///< false: answered
-  bool logs = false, begun = false;
-  Time give_up{};
+  bool logs = false;
+  Time begun_at{}, deadline{};
+  std::optional<Time> known_at;  ///< when the sequencers were known
 };
 
 struct ClientMachine::Parts {
@@ -66,6 +69,11 @@ struct ClientMachine::Parts {
 
   void complete(Token t, Completion c, bool last = true) { out.completed.push_back({t, std::move(c), last}); }
   void fail(Token t, Errc e, std::string detail = {}) { complete(t, Failure{Error{e, std::move(detail)}}); }
+  /// A call whose deadline has passed: who could not be reached, and why, belongs to the answer.
+  void fail_late(Token t, Errc e) {
+    const std::string whom = e == Errc::unavailable ? view.failures() : std::string();
+    fail(t, e, "the deadline passed" + (whom.empty() ? whom : "; " + whom));
+  }
 
   // machine_reads.cpp
   void read_step(Time now, Token t, PageReader::Step&& s);
@@ -91,6 +99,8 @@ struct ClientMachine::Parts {
   void poll(Time now, Token t, Question& q);
   void tick_questions(Time now);
   Time questions_wake() const;
+  Time status_ends(const StatusCall& s) const;
+  void dial_for(const LogInfo& log);
   void poll_status(Time now, Token t, StatusCall& s);
 
   const Options options;

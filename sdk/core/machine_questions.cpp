@@ -19,6 +19,7 @@ void ClientMachine::Parts::ask(Time at, Token t, Message m, Time deadline, std::
   q.message = std::move(m);
   q.to = to;
   q.deadline = deadline;
+  q.begun_at = at;
   q.answer = std::move(answer);
   poll(at, t, questions.insert_or_assign(t, std::move(q)).first->second);
 }
@@ -75,6 +76,7 @@ void ClientMachine::open_log(Time now, Token token, std::string name, Time deadl
     for (const LogInfo& l : a->metadata.logs) {
       if (l.name != name || l.state != LogState::open) continue;
       p->view.learn(l);
+      if (p->options.dial_on_open) p->dial_for(l);
       p->complete(token, LogDescription{l});
       return true;
     }
@@ -195,12 +197,14 @@ void ClientMachine::status(Time now, Token token, bool logs, Time deadline) {
   if (p.closed) return p.fail(token, Errc::client_closed);
   StatusCall& s = p.statuses[token];
   s.logs = logs;
-  s.give_up = std::min(deadline, now + p.options.status_timeout);
+  s.begun_at = now;
+  s.deadline = deadline;
   p.poll_status(now, token, s);
 }
 
 void ClientMachine::Parts::poll_status(Time at, Token t, StatusCall& s) {
   if (view.metadata().sequencers.empty()) view.leader(at);  // learns who there is
+  else if (!s.known_at) s.known_at = at;
   for (const SequencerInfo& q : view.metadata().sequencers) {
     const ConnectionId c = view.sequencer(at, q.id);
     if (c == ConnectionId{} || s.asked.contains(q.id)) continue;
@@ -222,7 +226,11 @@ void ClientMachine::Parts::tick_questions(Time at) {
       const Token t = q->first;
       const Errc why = q->second.last;
       questions.erase(q);
-      fail(t, why, "the deadline passed");
+      fail_late(t, why);
+    } else if (!options.wait_for_cluster && view.all_refused() && q->second.begun_at + options.refused_patience <= at) {
+      const Token t = q->first;
+      questions.erase(q);
+      fail(t, Errc::unavailable, view.failures());
     } else {
       poll(at, q->first, q->second);
     }
@@ -232,12 +240,13 @@ void ClientMachine::Parts::tick_questions(Time at) {
     poll_status(at, s->first, s->second);
     const auto& all = view.metadata().sequencers;
     const bool complete_now = !all.empty() && s->second.result.sequencers.size() == all.size();
-    if (!complete_now && s->second.give_up > at) continue;
+    if (!complete_now && status_ends(s->second) > at) continue;
     ClusterStatus result = std::move(s->second.result);
     const Token t = s->first;
     statuses.erase(s);
     if (all.empty()) {
-      fail(t, Errc::unavailable, "no node answers");
+      const std::string whom = view.failures();
+      fail(t, Errc::unavailable, whom.empty() ? "no node answers" : whom);
       continue;
     }
     for (const SequencerInfo& q : all) {
@@ -248,10 +257,27 @@ void ClientMachine::Parts::tick_questions(Time at) {
   }
 }
 
+/// Until the deadline while the sequencers are not known, unless every address has failed. Then each has the time that finding them took,
+/// and more where an answer takes long.
+Time ClientMachine::Parts::status_ends(const StatusCall& s) const {
+  const Time at_least = s.begun_at + options.status_timeout;
+  if (!s.known_at) return view.all_refused() ? std::min(s.deadline, at_least) : s.deadline;
+  const Duration wait = std::max({options.status_timeout, 2 * (*s.known_at - s.begun_at), 4 * view.longest_round_trip()});
+  return std::min(s.deadline, *s.known_at + wait);
+}
+
+void ClientMachine::Parts::dial_for(const LogInfo& log) {
+  for (const Member& m : log.members) view.node(now, m.node);
+  view.leader(now);
+}
+
 Time ClientMachine::Parts::questions_wake() const {
   Time w = never;
-  for (const auto& [t, q] : questions) w = std::min({w, q.deadline, q.asked ? never : q.due});
-  for (const auto& [t, s] : statuses) w = std::min(w, s.give_up);
+  for (const auto& [t, q] : questions) {
+    w = std::min({w, q.deadline, q.asked ? never : q.due});
+    if (!options.wait_for_cluster && view.all_refused()) w = std::min(w, q.begun_at + options.refused_patience);
+  }
+  for (const auto& [t, s] : statuses) w = std::min(w, status_ends(s));
   return w;
 }
 

@@ -75,7 +75,7 @@ void ClientMachine::Parts::subscribe(Time at, Token t, FollowCall& f) {
   f.received = 0;
   const std::uint64_t unread = f.delivered - std::min(f.delivered, f.consumed);
   f.granted = std::max<std::uint64_t>(1, options.follow_credit - std::min<std::uint64_t>(options.follow_credit, unread));
-  f.silent_at = at + options.follow_silence;
+  f.silent_at = at + options.follow_silence + view.distance(c);
   f.request = view.request(
       at, c, Follow{f.log, f.cursor.ask(), static_cast<std::uint32_t>(f.granted)}, Duration::max(),
       [this, t, n = f.node, c](Time now_, Message* m) { pushed(now_, t, n, c, m); }, true);
@@ -212,7 +212,7 @@ void ClientMachine::Parts::tick_reads(Time at) {
       const Errc why = r->second.reader->doubts_begin() ? Errc::not_an_entry : r->second.last;
       r->second.reader->stop();
       reads.erase(r);
-      fail(t, why, "the deadline passed");
+      fail_late(t, why);
     } else {
       r->second.reader->poll(at);
     }

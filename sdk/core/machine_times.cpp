@@ -37,7 +37,7 @@ void ClientMachine::Parts::tick_times(Time at) {
     }
     call.search->stop();
     times.erase(token);
-    fail(token, call.last, "the deadline passed");
+    fail_late(token, call.last);
   }
 }
 

@@ -226,6 +226,10 @@ Result<LogOptions> effective_options(const std::string& name, LogOptions o, std:
   if (o.durability != Durability::sync && o.durability != Durability::relaxed)
     return fail(Errc::invalid_argument, "durability is sync or relaxed");
   if (auto retention = check_retention(o.retention, o.segment_size); !retention) return std::unexpected(retention.error());
+  // Nodes are registered for good, so waiting would not help; where there is none yet, the cluster is only beginning.
+  if (registered > 0 && registered < o.replicas)
+    return fail(Errc::invalid_argument,
+                fmt::format("{} replicas are asked for, and {} storage nodes are registered", o.replicas, registered));
   if (registered < o.replicas)
     return fail(Errc::not_enough_nodes,
                 fmt::format("{} replicas need {} registered nodes, there are {}", o.replicas, o.replicas, registered));

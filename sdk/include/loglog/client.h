@@ -226,7 +226,10 @@ struct ClientOptions {
   /// At that bound appends wait, in the order of their calls, at most until their deadlines; then they are refused with
   /// deadline_exceeded. false: an append is refused with too_many at once, as it always is in a callback, which would wait for itself.
   bool block_when_full = true;
-  bool eager_commit = true;      ///< an append is ordered while it is being uploaded, which saves a round trip
+  bool eager_commit = true;  ///< an append is ordered while it is being uploaded, which saves a round trip
+  /// false: while no node has ever answered, and each address of `addresses` was refused, cannot be resolved or does not speak LogLog, a
+  /// call fails after half a second with `unavailable`, which names address and cause. true: it tries on until its deadline.
+  bool wait_for_cluster = true;
   bool observed_commit = false;  ///< storage nodes tell this client what is durable, which saves a hop
 };
 
@@ -354,6 +357,11 @@ class Client {
   /// log are up, so that something acknowledged may be on that disk alone; `force` gives that up. Asked again it is done, or, once the node
   /// is back, finds nothing to replace.
   std::expected<void, CallError> replace_disk(std::uint32_t node, bool force = false);
+
+  /// Ends every call that is under way in any thread, and every follower, as destruction does: an append that a leader may have taken with
+  /// outcome_unknown, everything else with client_closed. Later calls fail with client_closed. Does not wait; may be called in a callback
+  /// and more than once.
+  void close();
 
   /// What this client has done so far. Asks the client's thread, not the cluster; may be called in a callback.
   ClientFigures figures() const;

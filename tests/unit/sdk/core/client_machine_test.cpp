@@ -50,6 +50,8 @@ struct Cluster {
   std::optional<LogId> named = log_id;         // the log that has the name; nullopt: none
   std::vector<LogId> deletes;
   std::function<std::optional<Message>(LogId)> on_delete;  // nullopt: the answer is lost
+  Duration round_trip{};                                   // of every connection; 0: answers come at once
+  std::multimap<Time, std::function<void()>> under_way;    // by when it arrives
 
   void append_to_log(Bytes frames, Term t) {
     Bytes all = Bytes::allocate(bytes.size() + frames.size());
@@ -112,6 +114,11 @@ struct Cluster {
   void serve(const Send& s) {
     const std::string a = up[s.to];
     if (std::holds_alternative<GetMetadata>(s.message)) reply(s, metadata());
+    if (std::holds_alternative<GetStatus>(s.message)) {
+      Status status;
+      status.id = SequencerId{static_cast<std::uint32_t>(a.back() - '0')};
+      reply(s, status);
+    }
     if (std::holds_alternative<OpenLog>(s.message)) reply(s, TermIs{log_id, term, term_at, term_end});
     if (const auto* u = std::get_if<Upload>(&s.message)) {
       staged[{u->run.producer, u->run.first}] = *u;
@@ -169,25 +176,28 @@ struct Cluster {
       machine.output().clear();
       for (auto& c : o.completed) done.push_back(c);
       if (o.connects.empty() && o.sends.empty() && o.closes.empty()) return;
-      for (const auto& c : o.connects) {
-        if (down.contains(c.address)) {
-          machine.disconnected(now, {c.connection, {Errc::connection_lost, {}}});
-          continue;
-        }
-        up[c.connection] = c.address;
-        Hello h;
-        h.role = is_node(c.address) ? Role::storage : Role::sequencer;
-        h.id = static_cast<std::uint32_t>(c.address.back() - '0');
-        if (is_node(c.address)) h.disk = DiskId{h.id};
-        machine.connected(now, {c.connection, h});
-      }
+      for (const auto& c : o.connects) after_round_trip([this, c] { dialled(c); });
       for (const auto& s : o.sends)
-        if (up.contains(s.to)) serve(s);
+        if (up.contains(s.to)) after_round_trip([this, s] { serve(s); });
     }
+  }
+  void after_round_trip(std::function<void()> work) {
+    if (round_trip == Duration(0)) return work();
+    under_way.emplace(now + round_trip, std::move(work));
+  }
+  void dialled(const Connect& c) {
+    if (down.contains(c.address)) return machine.disconnected(now, {c.connection, {Errc::connection_lost, "connection refused"}});
+    up[c.connection] = c.address;
+    Hello h;
+    h.role = is_node(c.address) ? Role::storage : Role::sequencer;
+    h.id = static_cast<std::uint32_t>(c.address.back() - '0');
+    if (is_node(c.address)) h.disk = DiskId{h.id};
+    machine.connected(now, {c.connection, h});
   }
   void pass(Duration d) {
     for (const Time end = now + d; now < end;) {
       now += 10ms;
+      for (; !under_way.empty() && under_way.begin()->first <= now; under_way.erase(under_way.begin())) under_way.begin()->second();
       machine.tick(now);
       run();
     }
@@ -958,4 +968,85 @@ TEST_CASE("a point in time: a log that is gone, and nobody who answers") {
   c.run();
   REQUIRE(c.done.size() == 1);
   CHECK(c.error(0) == Errc::client_closed);
+}
+
+TEST_CASE("time-outs of answers follow the distance: a round trip of 3 s is slow, and no failure (F18)") {
+  Cluster c;
+  c.begin_term(1);
+  SUBCASE("from the beginning") { c.round_trip = 3s; }
+  SUBCASE("a path that becomes slow") {
+    c.machine.open_log(c.now, Token{1}, "log", c.now + 60s);
+    c.pass(100ms);
+    REQUIRE(c.done.size() == 1);
+    c.done.clear();
+    c.round_trip = 3s;
+  }
+  c.machine.open_log(c.now, Token{2}, "log", c.now + 60s);
+  c.machine.read(c.now, Token{4}, log_id, Offset{0}, 1000, 0s, c.now + 60s);
+  c.append(5, "far away", c.now + 60s);
+  c.pass(40s);
+  REQUIRE(c.done.size() == 3);
+  for (const Completed& d : c.done) {
+    CAPTURE(d.token.value);
+    CHECK_FALSE(std::holds_alternative<Failure>(d.result));
+  }
+  c.machine.status(c.now, Token{6}, true, c.now + 60s);
+  c.pass(20s);
+  REQUIRE(c.done.size() == 4);
+  const auto* s = std::get_if<ClusterStatus>(&c.done.back().result);
+  REQUIRE(s != nullptr);
+  CHECK(s->unreachable.empty());
+}
+
+TEST_CASE("a node that was stopped for a while is no distant one for long (F18)") {
+  Cluster c;
+  c.begin_term(1);
+  c.machine.open_log(c.now, Token{1}, "log", c.now + 60s);
+  c.pass(100ms);
+  c.round_trip = 10s;  // answers come after their time-outs
+  c.machine.open_log(c.now, Token{2}, "log", c.now + 60s);
+  c.pass(30s);
+  c.round_trip = {};
+  c.under_way.clear();
+  for (std::uint64_t t = 10; t < 30; ++t) {
+    c.machine.open_log(c.now, Token{t}, "log", c.now + 60s);
+    c.pass(100ms);
+  }
+  c.done.clear();
+  c.round_trip = 1000s;  // and now it says nothing any more
+  c.machine.open_log(c.now, Token{40}, "log", c.now + 60s);
+  const auto asked = c.under_way.size();
+  c.pass(5s);
+  CHECK(c.under_way.size() > asked + 1);  // asked again in good time
+}
+
+TEST_CASE("who cannot be reached is named, with the cause; a program that a person waits for is told at once (F19)") {
+  Options o;
+  SUBCASE("at once") { o.wait_for_cluster = false; }
+  SUBCASE("at the deadline") {}
+  const bool at_once = !o.wait_for_cluster;
+  Cluster c(o);
+  c.down = {"seq:1"};
+  c.machine.open_log(c.now, Token{1}, "log", c.now + 10s);
+  c.pass(600ms);
+  CHECK(c.done.size() == (at_once ? 1 : 0));
+  c.pass(10s);
+  REQUIRE(c.done.size() == 1);
+  const Error& e = std::get<Failure>(c.done[0].result).error;
+  CHECK(e.code == Errc::unavailable);
+  CHECK(e.detail.find("seq:1: connection refused") != std::string::npos);
+
+  // A cluster that was there once is waited for in either case: it is being restarted.
+  c.down = {};
+  c.done.clear();
+  c.begin_term(1);
+  c.machine.open_log(c.now, Token{2}, "log", c.now + 10s);
+  c.pass(3s);
+  REQUIRE(c.done.size() == 1);
+  c.done.clear();
+  c.down = {"seq:1", "n1", "n2", "n3"};
+  for (const char* a : {"seq:1", "n1", "n2", "n3"}) c.lose(a);
+  c.machine.open_log(c.now, Token{3}, "log", c.now + 10s);
+  c.pass(5s);
+  CHECK(c.done.empty());
 }
