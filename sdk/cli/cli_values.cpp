@@ -1,4 +1,6 @@
 // What people write for sizes, durations and times.
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -53,6 +55,64 @@ std::optional<std::chrono::milliseconds> parse_duration(const std::string& text)
   const auto ms = parse_number(text, units, false);
   if (!ms) return std::nullopt;
   return std::chrono::milliseconds(static_cast<std::int64_t>(*ms));
+}
+
+std::expected<std::uint64_t, std::string> read_size(const std::string& text) {
+  if (const auto bytes = parse_bytes(text)) return *bytes;
+  // "1Gb", "10g", "64 mb": the number, and the unit that is meant most likely.
+  const auto digits = text.find_first_not_of("0123456789.");
+  const auto letter = digits == std::string::npos || digits == 0 ? std::string::npos : text.find_first_not_of(' ', digits);
+  if (letter != std::string::npos)
+    for (const char* unit : {"KiB", "MiB", "GiB", "TiB"})
+      if (std::tolower(static_cast<unsigned char>(text[letter])) == std::tolower(static_cast<unsigned char>(unit[0])))
+        return std::unexpected(
+            fmt::format("{} is no size; write {}{} (units are B, KiB, MiB, GiB, TiB: powers of 1024)", text, text.substr(0, digits), unit));
+  return std::unexpected(fmt::format("{} is no size; write bytes, as 1048576, or 64MiB (B, KiB, MiB, GiB, TiB)", text));
+}
+
+std::expected<std::chrono::milliseconds, std::string> read_duration(const std::string& text) {
+  if (const auto time = parse_duration(text)) return *time;
+  if (!text.empty() && text.find_first_not_of("0123456789.") == std::string::npos)
+    if (const auto seconds = parse_duration(text + "s")) return *seconds;
+  return std::unexpected(fmt::format("{} is no time; write seconds, as 30, or 500ms, 90s, 5m, 2h, 7d", text));
+}
+
+CLI::Option* add_size(CLI::App& command, const std::string& name, std::function<void(std::uint64_t)> set, const std::string& what,
+                      const SizeRange& range) {
+  auto* o = command.add_option_function<std::string>(
+      name,
+      [name, set = std::move(set), range](const std::string& text) {
+        const auto bytes = read_size(text);
+        if (!bytes) throw CLI::ValidationError(name, bytes.error());
+        if (*bytes < range.least || *bytes > range.most)
+          throw CLI::ValidationError(name, fmt::format("{} is not between {} and {} bytes", text, range.least, range.most));
+        set(*bytes);
+      },
+      what);
+  if (!range.standard.empty()) o->default_str(range.standard);
+  return o->type_name("SIZE");
+}
+
+CLI::Option* add_duration(CLI::App& command, const std::string& name, std::function<void(std::chrono::milliseconds)> set,
+                          const std::string& what, const DurationRange& range) {
+  auto* o = command.add_option_function<std::string>(
+      name,
+      [name, set = std::move(set), range](const std::string& text) {
+        const auto time = read_duration(text);
+        if (!time) throw CLI::ValidationError(name, time.error());
+        if (*time < range.least || *time > range.most)
+          throw CLI::ValidationError(name, fmt::format("{} is not between {} and {} seconds", text,
+                                                       static_cast<double>(range.least.count()) / 1000, range.most.count() / 1000));
+        set(*time);
+      },
+      what);
+  if (!range.standard.empty()) o->default_str(range.standard);
+  return o->type_name("TIME");
+}
+
+CLI::Option* add_duration(CLI::App& command, const std::string& name, std::chrono::milliseconds& value, const std::string& what,
+                          const DurationRange& range) {
+  return add_duration(command, name, [&value](std::chrono::milliseconds t) { value = t; }, what, range);
 }
 
 std::optional<std::chrono::system_clock::time_point> parse_time(const std::string& text, std::chrono::system_clock::time_point now) {

@@ -111,7 +111,7 @@ def watch(c):
     rest, _ = p.communicate(timeout=20)
     check(p.returncode == 0 and b"\x1b" not in head + rest, "into a pipe it writes one report after the other")
     bad = c.run("status", "--watch", "soon", check=False)
-    check(bad.returncode == 2 and b"give seconds" in bad.stderr, bad.stderr)
+    check(bad.returncode == 2 and b"write seconds" in bad.stderr, bad.stderr)
 
 
 def progress(c):
@@ -179,6 +179,25 @@ def under_conditions(c):
     check(c.run("logs", "fence", "state", "3", check=False).returncode == 1, "a token never goes back")
     append(text=b"f\n")
     check(c.run("read", "state").stdout == b"a\nb\ncc\nd\ne\nf\n", "only what was acknowledged is there")
+
+
+def guards(c):
+    """What could do harm on a terminal asks, or wants to be told."""
+    c.create("guarded")
+    c.run("append", "guarded", input=b"raw\n")
+    seen, code = Terminal(c.command_line("read", "guarded", "--format", "raw")).end()
+    check(code == 2 and b"--force" in seen, f"raw bytes to a terminal: {code} {seen!r}")
+    seen, code = Terminal(c.command_line("read", "guarded", "--format", "raw", "--force")).end()
+    check(code == 0 and b"raw" in seen, f"{code} {seen!r}")
+    for answer, wanted in ((b"no\n", 1), (b"yes\n", 0)):
+        t = Terminal(c.command_line("logs", "delete", "guarded"))
+        t.wait_for(lambda s: b"type yes" in s, "it asks")
+        os.write(t.master, answer)
+        seen, code = t.end()
+        check(code == wanted, f"delete after {answer!r}: {code} {seen!r}")
+    check(b"guarded" not in c.run("logs", "list", "--names").stdout, "and it is gone")
+    c.create("guarded")
+    check(Terminal(c.command_line("logs", "delete", "guarded", "--yes")).end()[1] == 0, "--yes does not ask")
 
 
 def umask():
@@ -259,7 +278,7 @@ def main():
     with Cluster() as c:
         c.create("first")
         c.wait_identical("first")
-        for test in (status_once, watch, progress, under_conditions, trouble):
+        for test in (status_once, watch, progress, under_conditions, guards, trouble):
             begin = time.monotonic()
             test(c)
             print(f"{test.__name__}: ok in {time.monotonic() - begin:.1f} s")

@@ -20,6 +20,22 @@ TEST_CASE("sizes as people write them") {
     CHECK_MESSAGE(!parse_bytes(wrong), wrong);
 }
 
+TEST_CASE("a size that cannot be read is told what it may have meant (D)") {
+  CHECK(read_size("64MiB") == 64u << 20);
+  CHECK(read_size("1048576") == 1u << 20);
+  CHECK(read_size("1Gb").error().find("write 1GiB") != std::string::npos);
+  CHECK(read_size("10 mb").error().find("write 10MiB") != std::string::npos);
+  CHECK(read_size("1.5t").error().find("write 1.5TiB") != std::string::npos);
+  for (const char* wrong : {"", "-1", "many", "1x", "1e3"}) CHECK_MESSAGE(!read_size(wrong), wrong);
+}
+
+TEST_CASE("a time without a unit is in seconds where an option takes one (D)") {
+  CHECK(read_duration("30") == milliseconds(30'000));
+  CHECK(read_duration("0.5") == milliseconds(500));
+  CHECK(read_duration("5m") == milliseconds(300'000));
+  for (const char* wrong : {"", "-1", "soon", "5 m", "1h30m"}) CHECK_MESSAGE(!read_duration(wrong), wrong);
+}
+
 TEST_CASE("durations as people write them") {
   CHECK(parse_duration("250ms") == milliseconds(250));
   CHECK(parse_duration("1.5s") == milliseconds(1500));
