@@ -28,14 +28,19 @@ std::size_t distance(const std::string& a, const std::string& b) {
   return d[a.size()][b.size()];
 }
 
+/// CLI11 keeps a group of options as a command without a name.
+bool is_command(const CLI::App* c) { return !c->get_name().empty(); }
+
 std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> out;
-  for (const CLI::App* c : app.get_subcommands([](const CLI::App*) { return true; })) out.push_back(c->get_name());
+  for (const CLI::App* c : app.get_subcommands(is_command)) out.push_back(c->get_name());
   return out;
 }
 
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> out;
+  for (const CLI::App* group : app.get_subcommands([](const CLI::App* c) { return !is_command(c); }))
+    for (std::string& name : option_names(*group)) out.push_back(std::move(name));
   for (const CLI::Option* o : app.get_options())
     for (const std::string& name : o->get_lnames()) out.push_back("--" + name);
   return out;
@@ -45,7 +50,7 @@ std::vector<std::string> option_names(const CLI::App& app) {
 std::pair<const CLI::App*, std::string> given(const CLI::App& app) {
   const CLI::App* at = &app;
   std::string words = app.get_name();
-  while (!at->get_subcommands().empty()) {
+  while (!at->get_subcommands().empty() && is_command(at->get_subcommands().front())) {
     at = at->get_subcommands().front();
     words += " " + at->get_name();
   }
