@@ -127,6 +127,7 @@
   X(F2_refuse)       /* a producer that names a lower fencing token is refused */                              \
   X(F2_back)         /* a log's fencing token never falls */                                                   \
   X(F2_held)         /* and is told once all that was ordered before is committed */                           \
+  X(P1_asked)        /* a node asks its peers for a bounded number of bytes at a time, over all its logs */    \
   X(V2_ordered)      /* and a hole is filled to what was ordered, not to what the leader heard acknowledged */
 // clang-format on
 

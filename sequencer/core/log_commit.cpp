@@ -303,9 +303,10 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted) return;
   if (m.offset < committed_) {
-    // Committed, so the peers hold it, or held it: what they have trimmed can only be skipped by re-basing (S4).
-    if (m.offset >= begins() || r->at != At::streaming) return;
-    ask_where_peers_begin();
+    // Committed, so the peers hold it, or held it: what they have trimmed can only be skipped by re-basing (S4), and the rest is copied.
+    if (r->at != At::streaming) return;
+    if (m.offset < begins()) ask_where_peers_begin();
+    else r->lacks_committed = true;
     return ask(now, *r);
   }
   const ProducerTable::Run* run = producers_.find(m.run.producer, m.run.first);
@@ -387,7 +388,7 @@ TermSetIs LogTerm::term_set() const {
 
 LogStatus LogTerm::status() const {
   LogStatus s{info_.id, info_.name, info_.state, begins(), known_committed(), term_, serves(), halted(), info_.options.write_quorum, {}};
-  for (const Replica& r : replicas_) s.replicas.push_back({r.member.node, durable(r), state_of(r)});
+  for (const Replica& r : replicas_) s.replicas.push_back({r.member.node, shown(r), state_of(r)});
   return s;
 }
 
@@ -407,11 +408,18 @@ ReplicaState LogTerm::state_of(const Replica& r) {
   return r.state && r.state->suspect ? ReplicaState::suspect : ReplicaState::lagging;
 }
 
+/// What the replica holds, for people: also while nothing of it counts yet because a copy is under way or waits for its turn.
+Offset LogTerm::shown(const Replica& r) const {
+  const Offset holds = std::max(durable(r), r.copied);
+  const bool counts_not = r.at == At::stated || r.at == At::reconciling;
+  return counts_not && r.state ? std::max(holds, std::min(r.state->tail, known_committed())) : holds;
+}
+
 LogReport LogTerm::report(Time now) const {
   LogReport out{info_.id, info_.name, term_, begins(), known_committed(), stream_.end(), {}};
   for (const Replica& r : replicas_) {
-    const Offset has = std::max(durable(r), begins());
-    out.replicas.push_back({r.member.node, state_of(r), durable(r), out.committed > has ? out.committed - has : 0,
+    const Offset has = std::max(shown(r), begins());
+    out.replicas.push_back({r.member.node, state_of(r), shown(r), out.committed > has ? out.committed - has : 0,
                             r.behind_since == never ? Duration{} : now - r.behind_since});
   }
   return out;

@@ -56,8 +56,10 @@ LogTerm::Replica* LogTerm::find(NodeId node) {
 }
 
 void LogTerm::move(Replica& r, At at, Time now) {
+  if (at != At::reconciling) end_copy(r);
+  r.copied = Offset{};
   r.at = at;
-  r.since = now;
+  r.since = r.moved = now;
   r.retry = never;
   r.asked_first = false;
 }
@@ -276,10 +278,36 @@ void LogTerm::repair_all(Time now) {
     if (r.at == At::stated) repair(now, r);
 }
 
+void LogTerm::end_copy(Replica& r) {
+  if (!std::exchange(r.may_copy, false) && !std::exchange(r.waits_for_copy, false)) return;
+  host_.end_copy(info_.id, r.member.node);
+}
+
+void LogTerm::copy_now(Time now, NodeId node) {
+  Replica* r = find(node);
+  if (r != nullptr && r->at == At::stated && r->waits_for_copy) {
+    r->waits_for_copy = false;
+    r->may_copy = true;
+    repair(now, *r);
+  }
+  if (r != nullptr && r->at == At::reconciling) return;
+  if (r != nullptr) r->may_copy = false;
+  host_.end_copy(info_.id, node);
+}
+
+/// False: the log waits for its turn. A replica that has only to be cut, or lacks nothing, does not.
+bool LogTerm::copies(Replica& r, const Reconcile& m) {
+  if (m.peers.empty() || (!m.rebase && m.target == m.cut)) return true;
+  const auto streaming = static_cast<std::size_t>(std::ranges::count(replicas_, At::streaming, &Replica::at));
+  r.may_copy = host_.begin_copy(info_.id, r.member.node, streaming < info_.options.write_quorum);
+  r.waits_for_copy = !r.may_copy;
+  return r.may_copy;
+}
+
 /// S4: the one way into the order stream, at recovery and in mid-term alike: cut at the point where the term lists part, copy
 /// up to a point that the stream continues from.
 void LogTerm::repair(Time now, Replica& r) {
-  if (r.at != At::stated || phase_ == Phase::sealing || phase_ == Phase::halted || now < r.repair_after) return;
+  if (r.at != At::stated || r.waits_for_copy || phase_ == Phase::sealing || phase_ == Phase::halted || now < r.repair_after) return;
   const StateIs& s = *r.state;
   const TermHistory theirs = history_of(s);
   const TermHistory ours = history();
@@ -311,7 +339,7 @@ void LogTerm::repair(Time now, Replica& r) {
     m.cut = first_;
     m.target_first = first_;
   }
-  if (!pick_target(r, m.cut, m)) return;
+  if (!pick_target(r, m.cut, m) || !copies(r, m)) return;
   if (m.rebase) r.durable = r.acked = Offset{};  // it drops all that it held; that was trimmed, and is no loss
   r.target = m.target;
   r.target_chain = m.target_chain;
@@ -333,6 +361,14 @@ bool LogTerm::ask_where_peers_begin() {
   return asked;
 }
 
+/// Orders would name its runs one by one, and it would ask its peers for each: a copy brings them in large pieces.
+bool LogTerm::is_far_behind(const Replica& r) const {
+  const Offset tail = r.state->tail;
+  if (r.lacks_committed) return true;
+  return committed_ > tail &&
+         (committed_ - tail > options_.copy_above_bytes || stream_.items_between(tail, committed_) > options_.copy_above_runs);
+}
+
 /// Where the replica joins the stream: a run boundary inside the window, of known chain. In this order: its own tail, the
 /// newest point that a matched peer holds, an earlier point that it holds itself (that cuts only what it never acknowledged,
 /// and the same items are ordered to it again, D1).
@@ -340,7 +376,8 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
   const StateIs& s = *r.state;
   // The base's own hole lies above all that may be committed (S2): there is nothing to fill it with.
   const bool whole = !s.suspect || (phase_ == Phase::recovering && r.member.node == base_);
-  if (!out.rebase && cut == s.tail && stream_.is_boundary(cut) && whole) {
+  const bool goes_on = !out.rebase && cut == s.tail && stream_.is_boundary(cut) && whole;
+  if (goes_on && !is_far_behind(r)) {
     if (!note_chain(r.member.node, cut, s.chain)) return false;
     out.target = cut;
     out.target_chain = s.chain;
@@ -355,6 +392,12 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
     out.target_chain = p->second;
     return true;
   }
+  if (goes_on) {  // far behind, and no peer has more
+    if (!note_chain(r.member.node, cut, s.chain)) return false;
+    out.target = cut;
+    out.target_chain = s.chain;
+    return true;
+  }
   if (out.rebase || s.suspect) return false;
   for (auto p = points.rbegin(); p != points.rend() && p->first >= stream_.begin(); ++p) {
     if (p->first > cut || !stream_.is_boundary(p->first)) continue;
@@ -364,6 +407,16 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
     return true;
   }
   return false;
+}
+
+/// P4: the copy moves, so that it is neither cancelled nor a reason for a new term (S8).
+void LogTerm::on(Time now, NodeId from, RequestId, const Reconciling& m) {
+  Replica* r = find(from);
+  if (r == nullptr || m.term != term_ || r->at != At::reconciling) return;
+  r->copied = m.tail;
+  r->moved = now;
+  moved_to(now, *r, m.tail);
+  if (phase_ == Phase::recovering) phase_since_ = now;
 }
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
@@ -386,7 +439,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
     return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
   if (phase_ == Phase::recovering && (!r->joined || removed(Rule::S8_movement))) phase_since_ = now;
   r->joined = true;
-  r->asked_peers = r->got_nothing = false;
+  r->asked_peers = r->got_nothing = r->lacks_committed = false;
   r->durable = m.tail;
   r->held = Offset{};
   if (removed(Rule::S6_term)) r->acked = m.tail;
@@ -480,6 +533,7 @@ void LogTerm::halt(const std::string& why) {
   if (phase_ == Phase::halted) return;
   stop(Errc::log_halted);
   phase_ = Phase::halted;
+  for (Replica& r : replicas_) end_copy(r);
   host_.event(Event::Level::alarm, fmt::format("log {} ({}) is halted: {}", info_.id.value, info_.name, why));
 }
 
@@ -553,7 +607,7 @@ void LogTerm::tick(Time now) {
     if (!host_.ready(r.member.node)) continue;
     const bool overdue = now - r.since >= options_.recovery_step_timeout;
     if (((r.at == At::joining || r.at == At::sealing || r.at == At::asked) && overdue) ||
-        (r.at == At::reconciling && now - r.since >= options_.recovery_step_timeout * patience))
+        (r.at == At::reconciling && now - r.moved >= options_.recovery_step_timeout * patience))
       node_ready(now, r.member.node);
     else if (r.at == At::stated && now >= r.retry) ask(now, r);
   }
@@ -584,7 +638,7 @@ Time LogTerm::wake() const {
   if (phase_ == Phase::sealing && !passed_over_.empty()) t = std::min(t, phase_since_ + options_.recovery_step_timeout);
   for (const Replica& r : replicas_) {
     if (r.at == At::joining || r.at == At::sealing || r.at == At::asked) t = std::min(t, r.since + options_.recovery_step_timeout);
-    if (r.at == At::reconciling) t = std::min(t, r.since + options_.recovery_step_timeout * patience);
+    if (r.at == At::reconciling) t = std::min(t, r.moved + options_.recovery_step_timeout * patience);
     if (r.at == At::stated && phase_ != Phase::sealing) t = std::min(t, r.retry);
   }
   if (!new_term_asked_) {

@@ -42,6 +42,9 @@ class LogHost {
   virtual void trim(LogId, Offset) = 0;
   /// The disk that the node is registered with.
   virtual DiskId disk_of(NodeId) const = 0;
+  /// P4: whether the node may begin to copy the log. If not, copy_now() is called once it may.
+  virtual bool begin_copy(LogId, NodeId, bool urgent) = 0;
+  virtual void end_copy(LogId, NodeId) = 0;
   /// T5: the node is to make the log; then joined().
   virtual void join(LogId, NodeId) = 0;
   /// C1: these disks are the log's members from now on.
@@ -77,11 +80,14 @@ class LogTerm {
   void node_gone(Time now, NodeId node);
   /// It has made the log.
   void joined(Time now, NodeId node);
+  /// It is the log's turn to be copied to the node.
+  void copy_now(Time now, NodeId node);
 
   // From storage nodes. `request`: the id it answers, 0 none.
   void on(Time now, NodeId from, RequestId request, const Sealed& m);
   void on(Time now, NodeId from, RequestId request, const StateIs& m);
   void on(Time now, NodeId from, RequestId request, const Reconciled& m);
+  void on(Time now, NodeId from, RequestId request, const Reconciling& m);
   void on(Time now, NodeId from, RequestId request, const Durable& m);
   void on(Time now, NodeId from, RequestId request, const Missing& m);
   void on(Time now, NodeId from, RequestId request, const TermConfirmed& m);
@@ -168,8 +174,13 @@ class LogTerm {
     Offset told_at{};          //   … and its durable offset then (D5 takes the smaller)
     Offset target{};           // of the Reconcile under way
     Chain target_chain{};
-    RequestId request{};  // of the newest GetState
-    Offset lacking{};     // committed since behind_since at the latest, and not durable here
+    bool may_copy = false;         // it is the log's turn, or the copy runs
+    bool waits_for_copy = false;   // its turn will come
+    bool lacks_committed = false;  // and no peer gave it: it copies (P3)
+    Offset copied{};               // by the Reconcile under way, as the node says
+    Time moved{};                  // and when the node said so last
+    RequestId request{};           // of the newest GetState
+    Offset lacking{};              // committed since behind_since at the latest, and not durable here
     Time behind_since = never;
   };
   struct MissingRun {
@@ -219,6 +230,10 @@ class LogTerm {
   void repair(Time now, Replica& r);
   void repair_all(Time now);
   bool pick_target(Replica& r, Offset cut, Reconcile& out);
+  bool is_far_behind(const Replica& r) const;
+  bool copies(Replica& r, const Reconcile& m);
+  void end_copy(Replica& r);
+  Offset shown(const Replica& r) const;
   bool ask_where_peers_begin();
   std::vector<NodeId> holders(Offset o, NodeId except) const;
   void take_in_newcomers();

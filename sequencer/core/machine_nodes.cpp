@@ -149,6 +149,7 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
           [&](const Dropped& d) { dropped(id, d.log); },
           [&](const StateIs& s) { to_log(s); },
           [&](const Reconciled& r) { to_log(r); },
+          [&](const Reconciling& r) { to_log(r); },
           [&](const Durable& d) { to_log(d); },
           [&](const Missing& x) { to_log(x); },
           [&](const NotMember& x) { to_log(x); },

@@ -218,6 +218,7 @@ void SequencerMachine::stop_leading() {
   for (const ConnectionId c : affected)
     if (connections_.contains(c)) out_.closes.push_back({c, Error{Errc::not_leader, not_leader().detail}});
   logs_.clear();
+  copies_.clear();
   joins_.clear();
   drops_.clear();
   to_recover_.clear();

@@ -30,7 +30,10 @@ bool is_raft(const Message& m) {
 }  // namespace
 
 SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::uint64_t seed)
-    : options_(std::move(options)), random_(seed), raft_(raft_config(options_), disk, random_.next(), [this] { return first_entry(); }) {
+    : options_(std::move(options)),
+      random_(seed),
+      raft_(raft_config(options_), disk, random_.next(), [this] { return first_entry(); }),
+      copies_(options_.copies_per_node_max) {
   boot_ = BootId{random_.next_id()};
   if (!disk.snapshot.empty() && metadata_.restore(disk.snapshot)) snapshot_at_ = disk.snapshot_index;
 }

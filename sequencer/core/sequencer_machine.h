@@ -23,6 +23,7 @@
 #include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/random.h"
 #include "sequencer/core/confirmations.h"
+#include "sequencer/core/copy_queue.h"
 #include "sequencer/core/log_term.h"
 #include "sequencer/core/metadata.h"
 #include "sequencer/core/output.h"
@@ -155,6 +156,8 @@ class SequencerMachine final : private LogHost {
   void run_dropped(ConnectionId) override;
   void trim(LogId, Offset) override;
   DiskId disk_of(NodeId id) const override { return metadata_.disk_of(id); }
+  bool begin_copy(LogId, NodeId, bool urgent) override;
+  void end_copy(LogId, NodeId) override;
   void join(LogId, NodeId) override;
   void set_members(LogId, std::vector<Member>) override;
   RaftIndex metadata_version() const override { return metadata_.version(); }
@@ -232,6 +235,7 @@ class SequencerMachine final : private LogHost {
   void flush_logs();
   void tick_logs();
   void recover_in_background();
+  void begin_copies();
   bool can_be_sealed(const Member& m) const;
   bool has_quorums(const LogInfo& l, const std::function<bool(NodeId)>& there) const;
   void node_ready_for_logs(NodeId id);
@@ -309,6 +313,7 @@ class SequencerMachine final : private LogHost {
   std::map<LogId, LogSlot> logs_;
   std::set<LogId> to_recover_;  // in the background
   std::size_t recovering_ = 0;
+  CopyQueue copies_;
   bool background_due_ = false;  // something changed for the background recovery
   std::set<std::pair<Time, LogId>> timers_;
   std::vector<LogId> dirty_;

@@ -40,6 +40,9 @@ void add_reads(PrometheusText& t, const Report& r) {
   const Figures& c = r.counted;
   t.counter("loglog_storage_read_pages_total", "Pages sent to readers.").value(c.pages);
   t.counter("loglog_storage_read_bytes_total", "Bytes of frames in those pages.").value(c.page_bytes);
+  t.gauge("loglog_storage_asked_bytes", "Bytes asked of other nodes that have not come yet.").value(r.asked_bytes);
+  t.gauge("loglog_storage_fetched_bytes", "Runs fetched from other nodes that are not written yet.").value(r.fetched_bytes);
+  t.gauge("loglog_storage_given_bytes", "Bytes read, queued and under way for other nodes.").value(r.given_bytes);
   t.gauge("loglog_storage_cached_bytes", "Newest frames of all logs kept in memory for readers.").value(r.cached_bytes);
   t.counter("loglog_storage_peer_sent_bytes_total", "Bytes of frames given to other storage nodes.").value(c.peer_bytes);
   t.counter("loglog_storage_peer_copied_bytes_total", "Bytes of frames taken from other storage nodes: missing runs, and what logs lacked.")

@@ -60,6 +60,8 @@ struct LogReport {
 struct Report {
   Figures counted;
   std::uint64_t staged_runs = 0, staged_bytes = 0, cached_bytes = 0;
+  std::uint64_t asked_bytes = 0, fetched_bytes = 0,
+                given_bytes = 0;                         ///< of peers and not here; not written yet; of this node and not there
   std::uint64_t staged_runs_dropped = 0;                 ///< since the start: that nobody ordered in time
   std::uint64_t clients = 0, sequencers = 0, peers = 0;  ///< connected
   Term promise;

@@ -270,6 +270,7 @@ void LogReplica::tick() {
   reader.tick();
   orders_.tick();
   writer_.tick();
+  repair_.tick();
   if (marks_at_ <= state.node.now && marks_give_way()) marks_at_ = state.node.now + marks_put_off_by;
   if (marks_at_ <= state.node.now) {
     marks_at_ = never;
@@ -287,7 +288,7 @@ void LogReplica::begin_stop() {
 }
 
 void LogReplica::schedule() {
-  state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick(), writer_.next_tick()}));
+  state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick(), writer_.next_tick(), repair_.next_tick()}));
 }
 
 }  // namespace loglog::storage

@@ -70,6 +70,8 @@ class LogReplica {
   void answer_reconcile(const Reconcile& m, Errc e);
   void refuse_upload(ConnectionId from, RequestId request, const Reference& run, Errc e);
   void accept_upload(ConnectionId from, RequestId request, const Reference& run);
+  template <class M>
+  void give(ConnectionId from, RequestId request, Errc e, M&& bytes);
 
   SegmentWriter writer_;
   OrderQueue orders_;

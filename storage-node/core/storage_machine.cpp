@@ -200,6 +200,9 @@ Report StorageMachine::report() const {
            .staged_runs = node_.staging.runs(),
            .staged_bytes = node_.staging.bytes(),
            .cached_bytes = node_.cached_bytes,
+           .asked_bytes = node_.transfers.under_way(),
+           .fetched_bytes = node_.fetched_bytes,
+           .given_bytes = node_.giving.bytes(),
            .staged_runs_dropped = node_.staging.dropped(),
            .promise = promise_.held().term,
            .data_loss = node_.data_loss,
@@ -231,10 +234,10 @@ void StorageMachine::connected(Time now, const Connected& c) {
     if (!removed(Rule::D2_newest)) keep_newest(c.connection);
   }
   if (c.dialled != NodeId{}) {
-    if (c.peer.role == Role::storage && c.peer.id == c.dialled.value) node_.peer_connected(c.dialled, c.connection);
+    if (c.peer.role == Role::storage && c.peer.id == c.dialled.value) node_.transfers.connected(c.dialled, c.connection);
     else {
       node_.out.closes.push_back({c.connection, Error{Errc::wrong_identity, fmt::format("expected storage node {}", c.dialled.value)}});
-      node_.peer_lost(c.dialled);
+      node_.transfers.lost(c.dialled);
     }
   }
   end();
@@ -284,7 +287,7 @@ void StorageMachine::adopt_cluster(ClusterId cluster, const std::string& name) {
 
 void StorageMachine::connect_failed(Time now, const ConnectFailed& c) {
   begin(now);
-  node_.peer_lost(c.node);
+  node_.transfers.lost(c.node);
   end();
 }
 
@@ -304,7 +307,8 @@ void StorageMachine::forget(ConnectionId c) {
   if (leader_ == c) leader_ = {};
   for (auto& [id, log] : logs_)
     if (log->state.leader == c) log->state.leader = {};
-  node_.connection_lost(c);
+  node_.transfers.connection_lost(c);
+  node_.giving.lost(c);
 }
 
 void StorageMachine::arrived(Time now, Arrived&& a) {
@@ -323,7 +327,7 @@ void StorageMachine::disk_done(Time now, DiskDone&& d) {
 
 void StorageMachine::tick(Time now) {
   begin(now);
-  node_.expire_calls();
+  node_.transfers.tick();
   node_.staging.expire(now);
   for (LogId id : node_.take_due())
     if (LogReplica* log = find(id)) log->tick();
@@ -370,7 +374,7 @@ void StorageMachine::dispatch(ConnectionId from, RequestId request, Message&& m)
         if constexpr (std::is_same_v<M, Ping>) node_.send(from, request, Pong{});
         else if constexpr (std::is_same_v<M, Copied> || std::is_same_v<M, RunIs> || std::is_same_v<M, Failed> ||
                            std::is_same_v<M, Fenced> || std::is_same_v<M, NotMember>)
-          node_.peer_answered(from, request, m);
+          node_.transfers.answered(from, request, m);
         else if constexpr (std::is_same_v<M, Pong>) return;
         else if constexpr (requires { this->on(from, request, v); }) on(from, request, v);
         else node_.out.closes.push_back({from, Error{Errc::unexpected_message, "a storage node does not take this message"}});
@@ -665,6 +669,15 @@ void StorageMachine::on(ConnectionId from, RequestId request, Copy& m) {
 
 void StorageMachine::on(ConnectionId from, RequestId request, FetchRun& m) {
   if (LogReplica* l = admitted(from, request, m)) l->fetch_run(from, request, m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId, Taken& m) { node_.giving.taken(from, m.bytes); }
+
+/// The question may still wait for the promise to be durable (T3); each question is answered once.
+void StorageMachine::on(ConnectionId from, RequestId request, GiveUp&) {
+  node_.giving.give_up(from, request);
+  if (std::erase_if(waiting_, [&](const Arrived& a) { return a.from == from && a.request == request; }) > 0)
+    node_.fail_request(from, request, Errc::cancelled);
 }
 
 }  // namespace loglog::storage

@@ -99,6 +99,8 @@ class StorageMachine {
   void on(ConnectionId from, RequestId request, Observe& m);
   void on(ConnectionId from, RequestId request, Copy& m);
   void on(ConnectionId from, RequestId request, FetchRun& m);
+  void on(ConnectionId from, RequestId request, Taken& m);
+  void on(ConnectionId from, RequestId request, GiveUp& m);
 
   void sealed(ConnectionId from, RequestId request, const Seal& m);
   std::string implausible(Term term, Term promised, RaftIndex version) const;

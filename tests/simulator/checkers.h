@@ -75,6 +75,7 @@ inline constexpr Promise in_the_way{"a refused condition had an entry in its way
 inline constexpr Promise fence{"a fence holds", "once a fencing token is set, nothing of a lower one stands at its end or above"};
 inline constexpr Promise starts{"a node starts", "a process that was stopped in any way starts again on its disk"};
 inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};
+inline constexpr Promise memory{"memory is bounded", "what nodes ask of each other, give and queue stays below its limits"};
 }  // namespace promise
 
 inline constexpr std::array promises = {
@@ -84,7 +85,7 @@ inline constexpr std::array promises = {
     promise::the_end,    promise::follower,     promise::full_disk, promise::fresh_name, promise::refusals,    promise::status,
     promise::ends,       promise::metadata,     promise::halts,     promise::steady,     promise::held_up,     promise::ahead,
     promise::condition,  promise::in_the_way,   promise::fence,     promise::starts,     promise::progress,    promise::time,
-    promise::own_delete};
+    promise::own_delete, promise::memory};
 
 /// What reports call an entry.
 std::string short_form(const std::string& payload);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "tests/simulator/audit.h"
+#include "tests/simulator/memory_watch.h"
 #include "tests/simulator/plan.h"
 #include "tests/simulator/questions.h"
 #include "tests/simulator/weather.h"
@@ -44,10 +45,12 @@ class Run {
   std::unique_ptr<LogChurn> churn_;
   std::unique_ptr<Questions> questions_;
   std::vector<std::unique_ptr<ReplicaAudit>> audits_;
+  MemoryWatch memory_{world_};
 };
 
 void Run::set_out() {
   world_.start_all();
+  if (plan_.peer_bytes_per_second > 0) memory_.start();
   for (int i = 0; i < plan_.clients; ++i)
     work_.push_back(std::make_unique<ClientWorkload>(world_, checkers_, *world_.clients[static_cast<std::size_t>(i)],
                                                      log_name(i % plan_.workload.logs + 1), plan_.workload, i < plan_.workload.logs));
@@ -213,6 +216,7 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.clients = plan.clients + static_cast<int>(o.quiet_clients);
   o.network_delay_max = plan.network_delay_max;
   o.disk_delay_max = plan.disk_delay_max;
+  o.peer_bytes_per_second = plan.peer_bytes_per_second;
   o.storage = plan.storage;
   o.sequencers = plan.sequencers;
   o.leave_down = plan.leave_down;

@@ -6,6 +6,7 @@
 
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
+#include "tests/simulator/memory_watch.h"
 #include "tests/simulator/simulated_raft_disk.h"
 
 namespace loglog::simulator {
@@ -118,6 +119,7 @@ void StorageProcess::on_start() {
   o.cluster_name = "simulated";
   o.staging_bytes_max = world_.options.staging_bytes_max;
   o.idle_file_bytes = world_.options.idle_file_bytes;
+  if (world_.options.peer_bytes_per_second > 0) set_reachable_limits(o);
   o.staging_bytes_per_producer_max = std::max<std::uint64_t>(o.staging_bytes_max / 2, run_size_max);
   machine_ = std::make_unique<storage::StorageMachine>(o, world_.random.next());
   disk.hides_start_errors = world_.has(Bug::hides_start_errors);

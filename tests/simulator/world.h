@@ -29,6 +29,8 @@ struct WorldOptions {
   std::size_t quiet_clients = 1;  ///< the last ones: no weather reaches them
   Duration network_delay_min = 50us;
   Duration network_delay_max = 500us;
+  /// What the links between storage nodes carry, each way of a node, bytes a second; 0: any amount at once.
+  std::uint64_t peer_bytes_per_second = 0;
   Duration disk_delay_min = 100us;
   Duration disk_delay_max = 2ms;
   /// Each process's clock starts anywhere and runs up to this much too fast or too slow, in millionths.
@@ -174,6 +176,8 @@ class SimulatedNetwork {
   /// Nothing reaches `p` from now on, for good; what it says still arrives.
   void deafen(const Process& p) { deaf_.insert(p.address()); }
 
+  /// Most bytes that one connection between storage nodes ever held: sent, and not yet there.
+  std::uint64_t peer_queue_most() const { return peer_queue_most_; }
   std::uint64_t messages() const { return messages_; }
   std::uint64_t bytes() const { return bytes_; }
   /// Of all that was sent, in order: two runs that are the same have the same.
@@ -205,11 +209,14 @@ class SimulatedNetwork {
 
  private:
   struct End {
+    End() = default;
+    End(Process* p, std::uint64_t in_life, ConnectionId own) : process(p), life(in_life), id(own) {}
     Process* process = nullptr;
     std::uint64_t life = 0;
     ConnectionId id{};
     Time last_delivery{};                        // of what this end receives
     Time deaf_from = never;                      // the connection broke: what would come later does not
+    std::uint64_t queued = 0;                    // bytes on their way to this end
     bool told = false;                           // on_connected was delivered
     bool held = false;                           // nothing comes for now
     std::vector<std::function<void()>> waiting;  // held or blocked by a partition, in order
@@ -225,6 +232,7 @@ class SimulatedNetwork {
 
   bool is_blocked(const std::string& from, const std::string& to) const { return deaf_.contains(to) || blocked_.contains({from, to}); }
   void deliver(const LinkPtr& link, int to, std::function<void()> what);
+  Time carried(const LinkPtr& link, int to, std::uint64_t bytes);
   void release(const LinkPtr& link, int to);
   void release_all();
   void shut(const LinkPtr& link, int except);
@@ -243,6 +251,8 @@ class SimulatedNetwork {
   std::list<Trap> traps_;
   std::vector<std::pair<LinkPtr, int>> held_;  // by a trap
   std::vector<std::pair<LinkPtr, int>> stalled_;
+  std::map<std::string, Time> out_free_, in_free_;  // when a node's link is done with what was sent, each way
+  std::uint64_t peer_queue_most_ = 0;
   std::uint64_t to_corrupt_ = 0;
   std::uint64_t messages_ = 0;
   std::uint64_t bytes_ = 0;
