@@ -33,6 +33,8 @@ inline constexpr std::size_t segments_listed_max = 4096;
 /// What a log's retention by age may be, milliseconds: a second to a century.
 inline constexpr std::uint64_t retention_ms_min = 1000;
 inline constexpr std::uint64_t retention_ms_max = 36'525ull * 24 * 3600 * 1000;
+/// R5: sequencers' clocks may differ by so much, milliseconds: well above what NTP leaves, well below what a retention counts in.
+inline constexpr std::uint64_t clock_skew_ms_max = 5000;
 /// Most replicas of one log.
 inline constexpr std::uint32_t replicas_max = 9;
 

@@ -30,6 +30,10 @@
   X(T5_open)         /* a log opens once all members have joined */                                            \
   X(T5_tombstone)    /* a dropped log leaves a tombstone */                                                    \
   X(T5_ids)          /* log ids are never reused */                                                            \
+  X(T6_made)         /* a log is made by a request only where none of its name was deleted since it was asked */ \
+  X(T6_repeat)       /* and its repeat is answered with what it made */                                        \
+  X(T6_seen)         /* a setting is changed only where nothing has changed it since that was asked */         \
+  X(T6_disk)         /* a disk is replaced only where it is the one that was said to be gone */                \
   X(S1_barrier)      /* the state is told only when nothing is in flight */                                    \
   X(S1_ack)          /* no acknowledgement of a lower term after SEAL (D4: checked when it is sent) */         \
   X(S2_quorum)       /* N - W + 1 answers */                                                                   \
@@ -116,6 +120,8 @@
   X(V2_sent)         /* a node says it only while matched in the term, with no hole */                         \
   X(R5_bytes)        /* retention leaves as many bytes as it names */                                          \
   X(R5_age)          /* and what is not older than it names */                                                 \
+  X(R5_clock)        /* by the least clock of a majority of sequencers, and stamped with the greatest of one */ \
+  X(R5_agree)        /* and not while their clocks differ */                                                   \
   X(R6_before)       /* a point in time is found at what stood before it */                                    \
   X(F1_end)          /* a conditional run goes in only where no run was ordered at or above its offset */      \
   X(F1_term)         /* nor may one of an earlier term lie there */                                            \

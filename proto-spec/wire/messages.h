@@ -15,7 +15,7 @@ namespace loglog {
 /// Which part of the system a process plays on a connection.
 enum class Role : std::uint8_t { client = 1, sequencer = 2, storage = 3 };
 enum class LogState : std::uint8_t { creating = 1, open = 2, deleting = 3 };
-enum class Durability : std::uint8_t { sync = 0, relaxed = 1 };
+enum class Durability : std::uint8_t { sync = 0 };
 /// newcomer: its node is there with a disk that the log has not taken in yet, and from which nothing can be recovered (C1).
 enum class ReplicaState : std::uint8_t { streaming = 1, lagging = 2, suspect = 3, unreachable = 4, newcomer = 5 };
 /// A storage node as the leader sees it. foreign_disk, data_loss: it answers, and counts as down (T4).

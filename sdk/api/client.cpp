@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
@@ -38,7 +39,8 @@ LogDetails to_details(const LogInfo& i) {
                {},
                i.trim.value,
                i.options.retention.bytes,
-               std::chrono::milliseconds(static_cast<std::int64_t>(i.options.retention.ms))};
+               std::chrono::milliseconds(static_cast<std::int64_t>(i.options.retention.ms)),
+               i.fence.value};
   for (const Member& m : i.members) d.nodes.push_back(m.node.value);
   return d;
 }
@@ -186,14 +188,32 @@ std::expected<EntryOffset, CallError> Client::trim_log(const std::string& name, 
   auto log = open_log(name);
   if (!log) return std::unexpected(log.error());
   // Where no entry begins, no reader could begin either, so somebody must have shown that one does. Below the first offset there is
-  // nothing to do; past the end it is clamped.
+  // nothing to do.
   if (auto there = log->read(offset, 1); !there && there.error().code != name_of(Errc::trimmed)) return std::unexpected(there.error());
+  return state_->trim(LogId{log->details().id}, Offset{offset});
+}
+
+std::expected<EntryOffset, CallError> Client::trim_log_to(const std::string& name, std::uint64_t keep_bytes) {
+  auto log = open_log(name);
+  if (!log) return std::unexpected(log.error());
+  const auto tail = log->tail();
+  if (!tail) return std::unexpected(tail.error());
+  if (tail->committed - tail->first <= keep_bytes) return tail->first;
   auto& s = *state_;
-  auto d = s.ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
-    m.trim_log(now, t, LogId{log->details().id}, Offset{offset}, s.deadline(now));
-  });
-  if (!d) return std::unexpected(d.error());
-  return d->info.trim.value;
+  const LogId id{log->details().id};
+  const Offset highest{tail->committed - keep_bytes};
+  auto begins = s.ask<client::PointInTime>(
+      [&](client::ClientMachine& m, Time now, client::Token t) { m.segment_of(now, t, id, highest, s.deadline(now)); });
+  if (!begins) return std::unexpected(begins.error());
+  return s.trim(id, begins->offset);
+}
+
+std::expected<EntryOffset, CallError> Client::trim_log_before(const std::string& name, std::chrono::system_clock::time_point time) {
+  auto log = open_log(name);
+  if (!log) return std::unexpected(log.error());
+  const auto offset = log->offset_at(time);
+  if (!offset) return std::unexpected(offset.error());
+  return state_->trim(LogId{log->details().id}, Offset{*offset});
 }
 
 std::expected<LogDetails, CallError> Client::set_retention(const std::string& name, std::uint64_t bytes, std::chrono::milliseconds age) {
@@ -386,6 +406,23 @@ std::expected<EntryOffset, CallError> Log::offset_at(std::chrono::system_clock::
       [&](client::ClientMachine& m, Time now, client::Token t) { m.offset_at(now, t, state_->id, wall_ms, s.deadline(now)); });
   if (!found) return std::unexpected(found.error());
   return found->offset.value;
+}
+
+std::expected<EntryOffset, CallError> Log::offset_of(const LogPosition& kept) const {
+  if (kept.log == state_->details.id) return kept.offset;
+  return std::unexpected(to_call_error(Error{Errc::wrong_log, kept.text() + " is of log " + std::to_string(kept.log) + ", " +
+                                                                  state_->details.name + " is log " + std::to_string(state_->details.id)}));
+}
+
+std::string LogPosition::text() const { return std::to_string(log) + "@" + std::to_string(offset); }
+
+std::optional<LogPosition> LogPosition::parse(std::string_view text) {
+  LogPosition p;
+  const char* const end = text.data() + text.size();
+  const auto [at, wrong] = std::from_chars(text.data(), end, p.log);
+  if (wrong != std::errc{} || at == end || *at != '@') return std::nullopt;
+  const auto [rest, also_wrong] = std::from_chars(at + 1, end, p.offset);
+  return also_wrong == std::errc{} && rest == end ? std::optional(p) : std::nullopt;
 }
 
 std::expected<EntryOffset, CallError> Log::begin() {

@@ -17,9 +17,9 @@ std::string retention_text(const LogDetails& d) {
 void print_details(const LogDetails& d) {
   std::string nodes;
   for (auto n : d.nodes) nodes += (nodes.empty() ? "" : ",") + std::to_string(n);
-  fmt::print("{} id {} replicas {} ({}) write-quorum {}{} segment-size {} retention {} trim {}\n", d.name, d.id, d.replicas, nodes,
+  fmt::print("{} id {} replicas {} ({}) write-quorum {}{} segment-size {} retention {} trim {} fence {}\n", d.name, d.id, d.replicas, nodes,
              d.write_quorum, d.write_quorum == 1 && d.replicas > 0 ? " [one copy suffices for an acknowledgement]" : "", d.segment_bytes,
-             retention_text(d), d.trim);
+             retention_text(d), d.trim, d.fence);
 }
 
 void print_json(const LogDetails& d) {
@@ -27,8 +27,9 @@ void print_json(const LogDetails& d) {
   for (auto n : d.nodes) nodes += (nodes.empty() ? "" : ", ") + std::to_string(n);
   fmt::print(
       "{{\"name\": {}, \"id\": {}, \"replicas\": {}, \"nodes\": [{}], \"write_quorum\": {}, \"segment_size\": {}, "
-      "\"retention_bytes\": {}, \"retention_ms\": {}, \"trim\": {}}}\n",
-      json_string(d.name), d.id, d.replicas, nodes, d.write_quorum, d.segment_bytes, d.retention_bytes, d.retention_age.count(), d.trim);
+      "\"retention_bytes\": {}, \"retention_ms\": {}, \"trim\": {}, \"fence\": {}}}\n",
+      json_string(d.name), d.id, d.replicas, nodes, d.write_quorum, d.segment_bytes, d.retention_bytes, d.retention_age.count(), d.trim,
+      d.fence);
 }
 
 struct LogArguments {
@@ -36,8 +37,11 @@ struct LogArguments {
   CreateOptions create;
   std::string retention_bytes;  // as written; empty: not given
   std::string retention_age;
-  std::uint64_t offset = 0;
-  std::uint64_t token = 0;
+  std::optional<std::uint64_t> offset;  // as given
+  std::string keep_bytes;               // as written; empty: not given
+  std::string before;
+  std::optional<std::uint64_t> token;
+  bool take_over = false;
   bool names = false;
   bool json = false;
 };
@@ -117,8 +121,22 @@ int remove(Client& c, const LogArguments& a) {
   return ok ? 0 : failed(ok.error());
 }
 
+std::expected<EntryOffset, CallError> trim_as_asked(Client& c, const LogArguments& a) {
+  const auto wrong = [](std::string why) { return std::unexpected(CallError{"invalid_argument", std::move(why), false}); };
+  if (a.offset) return c.trim_log(a.name, *a.offset);
+  if (!a.keep_bytes.empty()) {
+    const auto bytes = parse_bytes(a.keep_bytes);
+    if (!bytes) return wrong(fmt::format("--keep-bytes {}: give bytes (as 1048576 or 10GiB: KiB, MiB, GiB, TiB)", a.keep_bytes));
+    return c.trim_log_to(a.name, *bytes);
+  }
+  const auto time = parse_time(a.before, std::chrono::system_clock::now());
+  if (!time)
+    return wrong(fmt::format("--before {}: give a time as 2026-11-21T20:00:00Z (local without Z), or how long ago as -7d", a.before));
+  return c.trim_log_before(a.name, *time);
+}
+
 int trim(Client& c, const LogArguments& a) {
-  auto at = c.trim_log(a.name, a.offset);
+  auto at = trim_as_asked(c, a);
   if (!at) return failed(at.error());
   fmt::print("{}\n", *at);
   return 0;
@@ -127,10 +145,18 @@ int trim(Client& c, const LogArguments& a) {
 int fence(Client& c, const LogArguments& a) {
   auto log = c.open_log(a.name);
   if (!log) return failed(log.error());
-  const auto set = log->fence(a.token);
+  const auto set = log->fence(a.token.value_or(0));
   if (!set) return failed(set.error());
   fmt::print("token {} end {}\n", set->token, set->end);
   return 0;
+}
+
+template <class... Option>
+void need_one(const Option&... options) {
+  if ((... || (options.count() > 0))) return;
+  std::string names;
+  ((names += (names.empty() ? "" : ", ") + options.get_name()), ...);
+  throw CLI::RequiredError("one of " + names);
 }
 
 }  // namespace
@@ -157,7 +183,8 @@ void add_logs(CLI::App& app, Target& target, Run& run) {
   loglog logs create metrics --retention-bytes 10GiB --retention-age 7d)");
   c = named(add_one(logs, target, run, "set", "change what is trimmed by itself; what is not named stays", a, set));
   add_retention(c, *a);
-  c->footer(R"(Whole segments go, while at least as many bytes stay, or once all in them is older by the leader's clock.
+  c->footer(R"(Whole segments go, while at least as many bytes stay, or once all in them is older by the clocks of a majority of
+sequencers.
 
 Examples:
   loglog logs set events --retention-age 30d
@@ -169,22 +196,32 @@ Examples:
   c->add_flag("--json", a->json, "a JSON object");
   named(add_one(logs, target, run, "delete", "delete a log and its entries on every node", a, remove));
   c = named(add_one(logs, target, run, "trim", "let entries below an offset go; prints the trim point in force", a, trim));
-  c->add_option("OFFSET", a->offset, "of an entry; those below it may go")->required();
-  c->footer(R"(The point may not lie past what is committed, never moves back, and must be an offset that an append or a reader gave.
-Nodes delete whole segment files below it, so the disk may keep a little more.
+  auto* offset = c->add_option("OFFSET", a->offset, "of an entry; those below it may go");
+  auto* keep = c->add_option("--keep-bytes", a->keep_bytes, "whole segments go while so much stays: bytes, KiB, MiB, GiB, TiB");
+  auto* before = c->add_option("--before", a->before, "what is older goes: 2026-11-21T20:00:00Z, without Z local, or how long ago as -7d");
+  before->type_name("TIME")->excludes(offset)->excludes(keep);
+  keep->excludes(offset);
+  c->parse_complete_callback([offset, keep, before] { need_one(*offset, *keep, *before); });
+  c->footer(R"(An OFFSET must be one that an append or a reader gave, or where the log ends; beyond its end it is refused. A trim
+point never moves back. Nodes delete whole segment files below it, so the disk may keep a little more.
 
 Examples:
+  loglog logs trim events --keep-bytes 10GiB
+  loglog logs trim events --before=-7d
   loglog logs trim events $(loglog tail events)   # all that is committed now)");
   c = named(
       add_one(logs, target, run, "fence", "refuse older writers; prints the token in force, and the offset where theirs end", a, fence));
-  c->add_option("TOKEN", a->token,
-                "of this writer, as from a lock service; the higher one is the newer (default: the one after the log's)");
+  auto* token = c->add_option("TOKEN", a->token, "of this writer, as from a lock service; the higher one is the newer");
+  auto* take_over = c->add_flag("--take-over", a->take_over, "take the one after the log's, which stops the writer that is at work now");
+  token->check(CLI::PositiveNumber)->excludes(take_over);
+  c->parse_complete_callback([token, take_over] { need_one(*token, *take_over); });
   c->footer(
       R"(Appends that name a lower token (loglog append --fence) are refused from then on. What they still got in
-lies below the printed end. Appends that name none are not held up.
+lies below the printed end. Appends that name none are not held up. loglog logs describe shows the token in force
+and changes nothing.
 
 Examples:
-  loglog logs fence state        # token 4 end 52133
+  loglog logs fence state --take-over     # token 4 end 52133
   loglog append state --fence 4 --expected-offset 52133 --file new.json)");
 }
 

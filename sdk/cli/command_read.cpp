@@ -17,25 +17,28 @@ struct ReadArguments {
   std::string from;
   std::uint64_t count = std::numeric_limits<std::uint64_t>::max();
   std::string format = "lines";
-  std::string output;  // empty: stdout
+  std::string output;     // empty: stdout
+  bool with_log = false;  // tail: the log's id before the offset
   When progress = When::automatic;
 
   Format chosen() const { return format == "json" ? Format::json : format == "raw" ? Format::raw : Format::lines; }
 };
 
-// "begin", "end", an offset, or a point in time.
+// "begin", "end", an offset, a position with its log, or a point in time.
 std::expected<EntryOffset, CallError> position(Log& log, const std::string& from) {
   if (from.empty() || from == "begin") return log.begin();
   if (from == "end") return log.end();
   EntryOffset offset = 0;
   const char* const end = from.data() + from.size();
   if (const auto [rest, error] = std::from_chars(from.data(), end, offset); error == std::errc{} && rest == end) return offset;
+  if (const auto kept = LogPosition::parse(from)) return log.offset_of(*kept);
   if (const auto time = parse_time(from, std::chrono::system_clock::now())) return log.offset_at(*time);
-  return std::unexpected(CallError{"invalid_argument",
-                                   fmt::format("--from {}: give begin, end, an offset in digits, a time as 2026-11-21T20:00:00Z (local "
-                                               "without Z), or how long ago as -15m (ms, s, m, h, d)",
-                                               from),
-                                   false});
+  return std::unexpected(
+      CallError{"invalid_argument",
+                fmt::format("--from {}: give begin, end, an offset in digits, a position as 6@9458, a time as 2026-11-21T20:00:00Z (local "
+                            "without Z), or how long ago as -15m (ms, s, m, h, d)",
+                            from),
+                false});
 }
 
 /// What the bytes of a read are written to, and how far it is.
@@ -72,6 +75,7 @@ int read(const Target& target, const ReadArguments& o) {
   // Up to where the log ended when this began. Without a leader: up to what the storage nodes know to be committed.
   const auto tail = log->tail(std::chrono::seconds(3));
   if (!tail) fmt::print(stderr, "loglog: no leader answers ({}); reading what the storage nodes know\n", tail.error().message);
+  if (tail && *at > tail->committed) return failed(fmt::format("{} begins nothing: {} ends at {}", o.from, o.log, tail->committed));
   auto sink = Sink::open(o.output);
   if (!sink) return failed(sink.error());
   // Entries on a terminal tell themselves how far it is.
@@ -132,7 +136,8 @@ int tail(const Target& target, const ReadArguments& o) {
   if (!log) return failed(log.error());
   const auto t = log->tail();
   if (!t) return failed(t.error());
-  fmt::print("{}\n", t->committed);
+  if (o.with_log) fmt::print("{}\n", log->position(t->committed).text());
+  else fmt::print("{}\n", t->committed);
   return 0;
 }
 
@@ -146,6 +151,7 @@ void add(CLI::App& app, Target& target, Run& run, const char* name, const char* 
     c->add_option("--count", o->count, "stop after so many entries (default: no limit)");
     c->add_option("--format", o->format, "how an entry is printed")->check(CLI::IsMember({"lines", "json", "raw"}))->capture_default_str();
   }
+  if (work == tail) c->add_flag("--position", o->with_log, "print it with the log's id, as 6@9458: to keep, for --from");
   if (work == read) {
     c->add_option("--output", o->output, "write to this file, which is there whole or not at all (default: stdout)")->type_name(file_type);
     add_progress(*c, o->progress);
@@ -159,7 +165,7 @@ void add(CLI::App& app, Target& target, Run& run, const char* name, const char* 
 
 void add_read(CLI::App& app, Target& target, Run& run) {
   add(app, target, run, "read", "print what is committed now", read,
-      "begin, end, an offset, a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
+      "begin, end, an offset, a position (6@9458), a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
       R"(Ends where the log was committed when the command began. Without a leader it prints what storage nodes know.
 
 Formats:
@@ -179,9 +185,11 @@ Exit codes:
 }
 void add_follow(CLI::App& app, Target& target, Run& run) {
   add(app, target, run, "follow", "print entries as they are committed, until interrupted", follow,
-      "begin, end, an offset, a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
+      "begin, end, an offset, a position (6@9458), a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
       R"(Formats are those of loglog read. Goes on through failures of nodes; ends after --count entries, at SIGINT or SIGTERM
-(exit code 0), or with an error: the log was deleted, or trimmed past where the follower stands.
+(exit code 0), or with an error: the log was deleted, trimmed past where the follower stands, or ends below --from.
+An offset means something in its own log alone: a position (loglog tail --position) of a log that was deleted and made
+again is refused.
 
 Examples:
   loglog follow events --from end

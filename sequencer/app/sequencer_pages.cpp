@@ -59,6 +59,9 @@ void add_cluster(PrometheusText& t, const Report& r) {
   t.gauge("loglog_sequencer_logs", "Logs of the cluster.").value(r.logs_in_all);
   t.gauge("loglog_sequencer_open_logs", "Those that take appends, as the leader knows; 0 of a sequencer that does not lead.")
       .value(r.logs_open);
+  t.gauge("loglog_sequencer_clock_off_seconds",
+          "How far the wall clock of a sequencer is from a majority's at most, as the leader hears them; 4294967: one was just set.")
+      .value(static_cast<double>(r.clock_off_ms) / 1000);
   t.gauge("loglog_sequencer_halted_logs", "Those whose replicas contradict each other, as the leader knows.").value(r.logs_halted);
   t.counter("loglog_sequencer_log_terms_total", "Recoveries of a log that this sequencer began as the leader.").value(r.counted.log_terms);
   t.counter("loglog_sequencer_repairs_total", "Replicas of a log that it told to cut or to copy.").value(r.counted.repairs);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "proto-spec/vocabulary/check.h"
+#include "proto-spec/vocabulary/limits.h"
 
 namespace loglog::sequencer {
 namespace {
@@ -21,6 +22,7 @@ class Finder {
   std::vector<Alarm> all() {
     leader();
     sequencers();
+    if (led_) clocks();
     for (const NodeSeen& n : o_.storage) node(n);
     if (led_) logs();
     std::ranges::stable_sort(found_, {}, [](const Alarm& a) { return std::pair(-static_cast<int>(a.severity), index_of(a.id)); });
@@ -59,6 +61,21 @@ class Finder {
         "Wait five seconds. If it stays so, read the sequencers' logs: they must reach each other at the addresses shown here, and be able "
         "to "
         "write to their data directories.");
+  }
+
+  void clocks() {
+    std::string off;
+    for (const SequencerSeen& s : o_.sequencers) {
+      if (s.clock_off_ms <= clock_skew_ms_max) continue;
+      off += fmt::format("{}that of sequencer {} at {} {}", off.empty() ? "" : ", ", s.id.value, s.address,
+                         s.clock_off_ms == ~std::uint32_t{0}
+                             ? std::string("was just set")
+                             : fmt::format("is {} off", duration_text(std::chrono::milliseconds(s.clock_off_ms))));
+    }
+    if (off.empty()) return;
+    add("clocks-differ", fmt::format("The sequencers' clocks differ: {}. Retention by age waits, and logs that have one grow.", off),
+        "Set the clocks of those machines, and let NTP keep them. Nothing is trimmed by age until they agree to five seconds; a clock that "
+        "was set counts again after an hour.");
   }
 
   void sequencers() {
@@ -107,7 +124,8 @@ class Finder {
     if (n.logs_without_space > 0)
       add("node-disk-full",
           fmt::format("{} gets no space from its disk for {} log{}.", who, n.logs_without_space, n.logs_without_space == 1 ? "" : "s"),
-          "Make room on the file system of its data directory, or let old entries go: loglog logs trim NAME OFFSET. The node goes on by "
+          "Make room on the file system of its data directory, or let old entries go: loglog logs trim NAME --keep-bytes 1GiB. The node "
+          "goes on by "
           "itself.");
     if (n.staged_bytes_max > 0 && n.staged_bytes / 9 >= n.staged_bytes_max / 10)
       add("node-staging-full",

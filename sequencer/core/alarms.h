@@ -34,6 +34,9 @@ inline constexpr std::array alarm_kinds{
               "word."},
     AlarmKind{"sequencer-unreachable", Severity::warning,
               "A sequencer cannot be reached. The others go on as long as they are more than half of all."},
+    AlarmKind{"clocks-differ", Severity::warning,
+              "The wall clocks of the sequencers differ by more than five seconds, or one of them was just set. Nothing is trimmed by age "
+              "meanwhile."},
     AlarmKind{"node-unreachable", Severity::warning,
               "A storage node cannot be reached. Each log with a replica there goes on as long as its write quorum is there without it."},
     AlarmKind{"node-foreign-disk", Severity::critical,

@@ -36,6 +36,7 @@ struct MakeLog {
   std::string name;
   LogOptions options;  ///< as in force, nothing 0
   std::vector<Member> members;
+  Basis basis{};
   bool operator==(const MakeLog&) const = default;
 };
 /// All members have joined durably (T5).
@@ -59,15 +60,17 @@ struct Trim {
   bool operator==(const Trim&) const = default;
 };
 
-/// F2: never lower; 0 takes the one after the log's.
+/// F2: never lower; 0 takes the one after the log's, for one request once (T6).
 struct RaiseFence {
   LogId log{};
   FenceToken token{};
+  Basis basis{};
   bool operator==(const RaiseFence&) const = default;
 };
 struct ChangeRetention {
   LogId log{};
   Retention retention;
+  Basis basis{};
   bool operator==(const ChangeRetention&) const = default;
 };
 /// C1: `disk` takes the place of `old` under the node's id, and all logs begin a new term, in which `old` has no part. Logs go on

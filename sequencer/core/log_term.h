@@ -45,7 +45,10 @@ class LogHost {
   virtual void set_members(LogId, std::vector<Member>) = 0;
   virtual RaftIndex metadata_version() const = 0;
   virtual InstanceId instance() const = 0;
+  /// R4: what is written into the log as the time.
   virtual std::uint64_t wall_ms() const = 0;
+  /// R5: by which entries are old; nullopt: not known now.
+  virtual std::optional<std::uint64_t> age_by() const = 0;
   virtual Figures& figures() = 0;
 };
 

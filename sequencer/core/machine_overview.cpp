@@ -66,7 +66,7 @@ int SequencerMachine::trouble(LogId log) const {
 
 /// Followers say nothing to each other, so there a connection must do.
 SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
-  SequencerSeen s{info.id, info.address, true, 0};
+  SequencerSeen s{info.id, info.address, true, 0, term_ == Term{} ? 0 : clock_.off_ms(now_, info.id)};
   if (info.id == options_.id) return s;
   const auto heard = sequencers_heard_.find(info.id);
   const Duration silent = heard == sequencers_heard_.end() ? Duration::max() : now_ - heard->second;

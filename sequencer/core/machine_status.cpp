@@ -83,6 +83,7 @@ Report SequencerMachine::report(Time now) const {
   for (const auto& [id, c] : connections_) ++(c.role == Role::client ? r.clients : c.role == Role::sequencer ? r.sequencers : r.storage);
   if (term_ == Term{}) return r;
   for (const StorageInfo& s : metadata_.state().storage) ++r.nodes[see(s).condition];
+  for (const SequencerInfo& s : options_.sequencers) r.clock_off_ms = std::max(r.clock_off_ms, clock_.off_ms(now, s.id));
   for (const auto& [id, slot] : logs_) {
     if (!slot.term) continue;
     if (slot.term->serves()) ++r.logs_open;

@@ -11,6 +11,9 @@
 
 namespace loglog::sequencer {
 
+/// T6: versions of deletions that the metadata remember, by the hash of the name. Names that share one cost their client a question.
+inline constexpr std::size_t deletion_entries = 64;
+
 /// What became of one command.
 struct Applied {
   Error error;    ///< ok, or why it changed nothing
@@ -56,6 +59,7 @@ class MetadataState {
   Applied on(RaftIndex, const AdmitDisk&);
   Applied on(RaftIndex, const SetMembers&);
   Term mint(Term floor);
+  RaftIndex& deletion_of(const std::string& name);
   LogInfo* find(LogId id);
   void index_logs();
   void index_log(const LogInfo& l, std::size_t at);
@@ -66,6 +70,9 @@ class MetadataState {
   std::unordered_map<std::string, LogId> by_name_;
   std::map<NodeId, std::size_t> logs_on_;
 };
+
+/// T6: the request that this basis names was done before: it is what `last` was.
+bool repeats(const Basis& basis, ChangeId last);
 
 /// Checks what a client asks for and fills in what it left 0 (C2): N = min(3, registered), W = majority, default segment size.
 /// invalid_argument or not_enough_nodes with the value and the limit.

@@ -4,6 +4,7 @@
 //   sequencer_machine.cpp  the doors: connections, messages, time, output
 //   machine_raft.cpp       Raft's output, applying commands, winning and losing the lead
 //   machine_nodes.cpp      storage nodes: identity, metadata, seal (T1–T5), joining and dropping logs
+//   machine_clock.cpp      R5: what time it is
 //   machine_yield.cpp      S8: handing over to a sequencer that reaches more, or because this one is to stop
 //   machine_logs.cpp       log terms: starting them, S8, background recovery
 //   machine_clients.cpp    what clients ask
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "proto-spec/vocabulary/random.h"
+#include "sequencer/core/cluster_clock.h"
 #include "sequencer/core/log_term.h"
 #include "sequencer/core/metadata.h"
 #include "sequencer/core/output.h"
@@ -157,6 +159,7 @@ class SequencerMachine final : private LogHost {
   RaftIndex metadata_version() const override { return metadata_.version(); }
   InstanceId instance() const override { return instance_; }
   std::uint64_t wall_ms() const override;
+  std::optional<std::uint64_t> age_by() const override;
   Figures& figures() override { return figures_; }
 
   // machine_raft.cpp
@@ -194,6 +197,11 @@ class SequencerMachine final : private LogHost {
   std::optional<std::pair<NodeId, Time>> awaited_longest(const Task& t, const LogInfo& l) const;
   void expire_tasks();
   const StorageInfo* configured(NodeId id) const;
+
+  // machine_clock.cpp
+  void hear_clock(SequencerId from, const Message& m);
+  void tell_clock(Message& m) const;
+  void watch_clocks();
 
   // machine_yield.cpp
   void tick_reach();
@@ -235,6 +243,7 @@ class SequencerMachine final : private LogHost {
   void on(const Client& c, const GetTermSet& m);
   void on(const Client& c, const GetTail& m);
   void on(const Client& c, const CreateLog& m);
+  void answer_creation(const Client& c, const CreateLog& m, const LogInfo& there);
   void on(const Client& c, const DeleteLog& m);
   void on(const Client& c, const TrimLog& m);
   void on(const Client& c, const SetFence& m);
@@ -257,8 +266,9 @@ class SequencerMachine final : private LogHost {
   Random random_;
   BootId boot_{};
   Time now_{};
-  Time wall_at_{};
-  std::uint64_t wall_ms_ = 0;
+  ClusterClock clock_;
+  bool clocks_differ_ = false;  // as was said
+  Time clocks_due_{};
   Output out_;
   Figures figures_;
   MetadataState metadata_;

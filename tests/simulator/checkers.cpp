@@ -248,7 +248,7 @@ bool PlaceWatch::may_go(LogId log, Offset point) {
     places.newest_below = std::max(places.newest_below, run->second.when);
   places.looked_to = std::max(places.looked_to, point);
   const Duration age = Duration(static_cast<std::int64_t>(r.ms) * 1000) - clock_error;
-  return !world_.options.clocks_agree || world_.scheduler.now() - places.newest_below >= age;
+  return !world_.options.most_clocks_agree || world_.scheduler.now() - places.newest_below >= age;
 }
 
 Offset PlaceWatch::first_since(LogId log, Offset from, std::uint64_t wall_ms) const {

@@ -55,6 +55,11 @@ inline constexpr Promise fresh_name{"a new log is empty",
                                     "a log created under a deleted one's name has another id and none of its entries"};
 inline constexpr Promise own_delete{"a log goes by its own delete",
                                     "a log that was made goes only when it is deleted, not by a request for an older one of its name"};
+inline constexpr Promise setting{"a setting stands", "a setting that was acknowledged is what it is until it is set again"};
+inline constexpr Promise tokens{"a fence is counted once",
+                                "each request for the next fencing token raises it once at most, and no late one does"};
+inline constexpr Promise made_once{"a log is made once",
+                                   "a request to make a log makes one at most, never after its deletion, and its repeat is no conflict"};
 inline constexpr Promise refusals{"what is wrong is refused",
                                   "a wrong name, option or offset is refused with its reason, and nothing is made"};
 inline constexpr Promise status{"status tells what is",
@@ -84,7 +89,7 @@ inline constexpr std::array promises = {
     promise::the_end,    promise::follower,     promise::full_disk, promise::fresh_name, promise::refusals,    promise::status,
     promise::ends,       promise::metadata,     promise::halts,     promise::steady,     promise::held_up,     promise::ahead,
     promise::condition,  promise::in_the_way,   promise::fence,     promise::starts,     promise::progress,    promise::time,
-    promise::own_delete};
+    promise::own_delete, promise::setting,      promise::tokens,    promise::made_once};
 
 /// What reports call an entry.
 std::string short_form(const std::string& payload);

@@ -21,4 +21,8 @@ void die_uploading(World& world, Random& random);
 /// A client's uploads do not arrive for seconds, while its Commits do (V1).
 void stall_uploads(World& world, Random& random);
 
+/// A request to make a log or to change its settings stays on its way for seconds, while the client sends it again on another
+/// connection and goes on (T6).
+void late_command(World& world, Random& random);
+
 }  // namespace loglog::simulator

@@ -11,7 +11,9 @@
 
 namespace loglog::simulator {
 
-bool Plan::clocks_agree() const { return clock_drift_ppm_max == 0 && !faults.contains("clock_jump"); }
+bool Plan::clocks_agree() const { return most_clocks_agree() && !faults.contains("clock_astray"); }
+
+bool Plan::most_clocks_agree() const { return clock_drift_ppm_max == 0 && !faults.contains("clock_jump"); }
 
 bool Plan::damages_disks() const {
   static const auto kinds = {"eio_read", "rot_below", "rot_above", "misdirected", "stale_blocks", "truncated_file"};
@@ -57,6 +59,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "read_every_ms") p.workload.read_every = ms;
   else if (key == "follow_anew_ms") p.workload.follow_anew = ms;
   else if (key == "churn_ms") p.workload.churn = ms;
+  else if (key == "administer_ms") p.workload.administer = ms;
   else if (key == "producers_max") p.producers_max = value;
   else if (key == "reference_window") p.reference_window = static_cast<std::uint32_t>(value);
   else if (key == "snapshot_every") p.snapshot_every = value;

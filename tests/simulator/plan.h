@@ -35,6 +35,8 @@ struct Plan {
 
   bool damages_disks() const;
   bool clocks_agree() const;
+  /// Those of a majority of sequencers do, at any time.
+  bool most_clocks_agree() const;
 };
 
 /// Unknown words are refused with the line.

@@ -176,7 +176,8 @@ const std::set<std::string>& targeted_fault_kinds() {
                                               "delay_commit",    "cut_off_producer", "come_back",      "old_entry",       "torn_promise",
                                               "lost_tail",       "forgetful_split",  "base_dies",      "lost_witness",    "figure_eight",
                                               "unheard_start",   "late_reconcile",   "late_cut_power", "mute_holder",     "two_logs",
-                                              "forgotten_order", "detour",           "die_uploading",  "stall_uploads",   "unheard_node"};
+                                              "forgotten_order", "detour",           "die_uploading",  "stall_uploads",   "unheard_node",
+                                              "late_command"};
   return kinds;
 }
 
@@ -197,6 +198,7 @@ bool inject_targeted(World& world, Random& random, const std::string& kind) {
   else if (kind == "cut_off_producer") cut_off_producer(world, random);
   else if (kind == "die_uploading") die_uploading(world, random);
   else if (kind == "stall_uploads") stall_uploads(world, random);
+  else if (kind == "late_command") late_command(world, random);
   else return inject_in_raft(world, random, kind) || inject_reacting(world, random, kind) || inject_history(world, random, kind);
   return true;
 }

@@ -24,6 +24,7 @@ constexpr std::array kinds = {
     FaultKind{"slow_node", "all that a server does takes long"},
     FaultKind{"slow_disk", "a storage node's disk takes up to 100 times as long"},
     FaultKind{"clock_jump", "the wall clocks of a server and a client jump"},
+    FaultKind{"clock_astray", "a sequencer's wall clock is a day off for a while, and right again; one at a time (R5)"},
     FaultKind{"rolling_upgrade", "one server after the other is stopped or killed, and then speaks another protocol version too"},
     FaultKind{"lose_sequencer", "a sequencer's state is lost: it stays down until its state is put back"},
     FaultKind{"sequencer_disk_lost", "a sequencer comes back with an empty disk; one at a time, until it votes again (C3)"},
@@ -220,6 +221,8 @@ bool Weather::to_processes(const std::string& kind) {
     const auto jump = [&] { return static_cast<std::int64_t>(random_.below(7'200'000)) - 3'600'000; };
     any_server().jump_wall_clock(jump());
     world_.clients[random_.below(world_.clients.size())]->jump_wall_clock(jump());
+  } else if (kind == "clock_astray") {
+    return lead_astray();
   } else if (kind == "rolling_upgrade") {
     if (std::exchange(rolling_, true)) return false;
     roll(0, !world_.storage[0]->upgraded);
@@ -239,6 +242,23 @@ bool Weather::to_processes(const std::string& kind) {
   } else {
     return false;
   }
+  return true;
+}
+
+bool Weather::lead_astray() {
+  if (std::exchange(astray_, true)) return false;
+  constexpr std::int64_t day_ms = 86'400'000;
+  const std::int64_t off = random_.chance(1, 2) ? day_ms : -day_ms;
+  SequencerProcess& one = leader_or_any();
+  const auto jump = [this, &one](std::int64_t ms) {
+    for (auto& s : world_.sequencers)
+      if (s.get() == &one || world_.has(Bug::shares_one_clock)) s->jump_wall_clock(ms);
+  };
+  jump(off);
+  world_.scheduler.after(500ms + up_to(3s), [this, jump, off] {
+    jump(-off);
+    astray_ = false;
+  });
   return true;
 }
 

@@ -66,6 +66,7 @@ class Weather {
   bool damage(Damage kind, bool goes_down, std::uint64_t above_of_four);
   bool lose_disk(Loss what);
   bool replace_disk();
+  bool lead_astray();
   void roll(std::size_t server, bool upgrade);
   void heal();
 
@@ -84,6 +85,7 @@ class Weather {
   Operator operator_;
   const Process* stays_down_ = nullptr;  // of the storage nodes, after healing
   const Process* lost_sequencer_ = nullptr;
+  bool astray_ = false;  // some sequencer's clock
   bool rolling_ = false;
 };
 

@@ -170,6 +170,9 @@ void ClientWorkload::followed(const client::Completed& c) {
     process_.call([&](client::ClientMachine& m) { m.consumed(process_.now(), c.token, bytes); });
   } else if (c.last) {
     const auto* failure = std::get_if<client::Failure>(&c.result);
+    if (failure && failure->error.code == Errc::past_end)
+      violated(world_, promise::the_end,
+               fmt::format("a follower at {} is told that the log ends at {}", followed_to_.value, failure->ends.value));
     if (failure && failure->error.code == Errc::trimmed) {
       checkers_.of(log_).begins_at(failure->begins);
       followed_to_ = std::max(followed_to_, failure->begins);
@@ -193,6 +196,9 @@ void ClientWorkload::read_again() {
 }
 
 void ClientWorkload::read_ended(const Pending& p, const client::Completion& result) {
+  if (const auto* f = std::get_if<client::Failure>(&result); f != nullptr && f->error.code == Errc::past_end)
+    violated(world_, promise::the_end,
+             fmt::format("of {}, where an entry stands, it is said that the log ends at {}", p.floor.value, f->ends.value));
   const auto* d = std::get_if<client::Delivered>(&result);
   if (d == nullptr) return;
   for (const auto& e : d->entries) checkers_.entry_read(log_, e);

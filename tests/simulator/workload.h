@@ -32,6 +32,7 @@ struct WorkloadOptions {
   Duration fence_every{};         ///< each client takes over as the log's writer, with such pauses (F2); 0: never
   Retention retention;            ///< of each log
   Duration times_every{};         ///< each client asks where its log stood at some time before; 0: never
+  Duration administer{};          ///< a program sets what logs keep, fences, makes and deletes one, with such pauses; 0: never
   Duration churn{};               ///< a log is created, written, read and deleted, over and over, with such pauses; 0: never
 };
 

@@ -44,7 +44,8 @@ struct WorldOptions {
   bool observed = false;                     ///< client::Options
   Retention retention;                       ///< of the logs that clients write, on `retention_quorum` copies
   std::uint8_t retention_quorum = 2;
-  bool clocks_agree = true;  ///< no plan's fault sets one
+  bool clocks_agree = true;       ///< no plan's fault sets one
+  bool most_clocks_agree = true;  ///< … of a majority of sequencers
   Bugs bugs;
   bool trace = false;
 };

@@ -50,6 +50,11 @@ struct Cluster {
   std::optional<LogId> named = log_id;         // the log that has the name; nullopt: none
   std::vector<LogId> deletes;
   std::function<std::optional<Message>(LogId)> on_delete;  // nullopt: the answer is lost
+  std::uint64_t version = 1;                               // of the metadata
+  std::vector<Basis> bases;                                // of requests to set a retention
+  std::function<std::optional<Message>(const SetRetention&)> on_retention;
+  std::optional<Offset> tail;  // as the leader says it; nullopt: it does not
+  std::vector<Offset> trims;
 
   void append_to_log(Bytes frames, Term t) {
     Bytes all = Bytes::allocate(bytes.size() + frames.size());
@@ -78,7 +83,7 @@ struct Cluster {
   }
   Metadata metadata() const {
     Metadata m;
-    m.metadata.version = RaftIndex{1};
+    m.metadata.version = RaftIndex{version};
     for (std::uint32_t i = 1; i <= sequencers; ++i) m.metadata.sequencers.push_back({SequencerId{i}, "seq:" + std::to_string(i)});
     LogInfo l{named.value_or(LogId{}), "log", LogState::open, {3, 2, 1 << 20, Durability::sync}, {}, Offset{}, Term{}};
     for (std::uint32_t i = 1; i <= 3; ++i) {
@@ -130,6 +135,15 @@ struct Cluster {
     if (const auto* d = std::get_if<DeleteLog>(&s.message)) {
       deletes.push_back(d->log);
       if (auto answer = on_delete(d->log)) reply(s, std::move(*answer));
+    }
+    if (const auto* r = std::get_if<SetRetention>(&s.message)) {
+      bases.push_back(r->basis);
+      if (auto answer = on_retention(*r)) reply(s, std::move(*answer));
+    }
+    if (std::holds_alternative<GetTail>(s.message) && tail) reply(s, TailIs{log_id, first, *tail, term});
+    if (const auto* r = std::get_if<TrimLog>(&s.message)) {
+      trims.push_back(r->offset);
+      reply(s, LogIs{metadata().metadata.logs.at(0)});
     }
     if (std::holds_alternative<Observe>(s.message)) observed.push_back(s.to);
     if (const auto* g = std::get_if<GetTermSet>(&s.message)) {
@@ -958,4 +972,104 @@ TEST_CASE("a point in time: a log that is gone, and nobody who answers") {
   c.run();
   REQUIRE(c.done.size() == 1);
   CHECK(c.error(0) == Errc::client_closed);
+}
+
+TEST_CASE("a change goes again under the basis that it had, and is based anew only where nothing of it can be under way (C-10)") {
+  Cluster c;
+  c.begin_term(1);
+  c.append(1, "one");
+  c.pass(100ms);
+  c.done.clear();
+  const Message done = LogIs{c.metadata().metadata.logs.at(0)};
+  const auto set = [&c] { c.machine.set_retention(c.now, Token{2}, log_id, {0, 60'000}, c.now + 20s); };
+  SUBCASE("an answer is lost") {
+    c.on_retention = [&](const SetRetention&) { return c.bases.size() == 1 ? std::nullopt : std::optional(done); };
+    set();
+    c.pass(5s);
+    REQUIRE(c.bases.size() == 2);
+    CHECK(c.bases[0] == c.bases[1]);
+    CHECK(c.bases[0].id != ChangeId{});
+    CHECK(c.done.size() == 1);
+  }
+  SUBCASE("somebody else has changed it since this client looked") {
+    c.version = 9;
+    c.on_retention = [&](const SetRetention& r) {
+      return std::optional(r.basis.seen < RaftIndex{9} ? Message(Failed{Errc::superseded, "log"}) : done);
+    };
+    set();
+    c.pass(1s);
+    REQUIRE(c.bases.size() == 2);
+    CHECK(c.bases[1].seen == RaftIndex{9});
+    REQUIRE(c.done.size() == 1);
+    CHECK(std::holds_alternative<LogDescription>(c.done[0].result));
+  }
+  SUBCASE("somebody else has, after the first answer was lost: it may have been done and overtaken") {
+    c.on_retention = [&](const SetRetention&) -> std::optional<Message> {
+      if (c.bases.size() == 1) return std::nullopt;
+      return Failed{Errc::superseded, "log"};
+    };
+    set();
+    c.pass(5s);
+    CHECK(c.bases.size() == 2);
+    REQUIRE(c.done.size() == 1);
+    CHECK(c.error(0) == Errc::superseded);
+  }
+}
+
+TEST_CASE("a trim beyond the end is refused with the end, and lets nothing go (A1)") {
+  Cluster c;
+  c.tail = Offset{43'061};
+  c.machine.trim_log(c.now, Token{1}, log_id, Offset{418'800}, c.now + 5s);
+  c.pass(100ms);
+  REQUIRE(c.done.size() == 1);
+  CHECK(c.error(0) == Errc::past_end);
+  CHECK(std::get<Failure>(c.done[0].result).error.detail == "the log ends at 43061");
+  CHECK(std::get<Failure>(c.done[0].result).ends == Offset{43'061});
+  CHECK(c.trims.empty());
+  c.machine.trim_log(c.now, Token{2}, log_id, Offset{43'061}, c.now + 5s);  // the end itself
+  c.pass(100ms);
+  CHECK(c.trims == std::vector{Offset{43'061}});
+}
+
+TEST_CASE("a position beyond the end ends a read and a follower with the end, not with silence (F17b)") {
+  Cluster c;
+  c.begin_term(1);
+  const Offset end{c.bytes.size()};
+  const Offset beyond = end + 7000;
+  const auto ask = [&](Offset from) {
+    c.machine.read(c.now, Token{1}, log_id, from, 1 << 16, 0ms, c.now + 5s);
+    c.machine.follow(c.now, Token{2}, log_id, from);
+  };
+  SUBCASE("the leader knows no more either") {
+    c.tail = end;
+    ask(beyond);
+    c.pass(1s);
+    REQUIRE(c.done.size() == 2);
+    for (const Completed& d : c.done) {
+      const auto* f = std::get_if<Failure>(&d.result);
+      REQUIRE(f != nullptr);
+      CHECK(f->error.code == Errc::past_end);
+      CHECK(f->error.detail == "the log ends at " + std::to_string(end.value));
+      CHECK(f->ends == end);
+    }
+  }
+  SUBCASE("the leader knows more: the replica lags") {
+    c.tail = beyond + 1;
+    ask(beyond);
+    c.pass(1s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(std::get<Delivered>(c.done[0].result).next == beyond);
+  }
+  SUBCASE("no leader answers: a read needs none") {
+    ask(beyond);
+    c.pass(6s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(std::get<Delivered>(c.done[0].result).next == beyond);
+  }
+  SUBCASE("at the end itself there is nothing yet, and nobody asks the leader") {
+    ask(end);
+    c.pass(1s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(std::get<Delivered>(c.done[0].result).next == end);
+  }
 }

@@ -91,6 +91,17 @@ TEST_CASE("alarms: sequencers") {
   CHECK(said(p, "sequencer-unreachable").ends_with("heard yet."));
 }
 
+TEST_CASE("alarms: clocks that differ, of which nothing was said (C-11)") {
+  ClusterPicture p = healthy();
+  p.overview.sequencers[1].clock_off_ms = 5000;
+  CHECK(ids(p).empty());
+  p.overview.sequencers[1].clock_off_ms = 86'400'000;
+  CHECK(ids(p) == "clocks-differ");
+  CHECK(said(p, "clocks-differ").starts_with("The sequencers' clocks differ: that of sequencer 2 at s2:1 is 24 h off."));
+  p.overview.sequencers[1].clock_off_ms = ~std::uint32_t{0};
+  CHECK(said(p, "clocks-differ").find("was just set") != std::string::npos);
+}
+
 TEST_CASE("alarms: no leader") {
   CHECK(ids(leaderless(3)) == "no-leader");
   CHECK(ids(leaderless(2)) == "no-leader sequencer-unreachable");

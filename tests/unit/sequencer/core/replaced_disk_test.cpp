@@ -40,9 +40,14 @@ struct Replaced {
     f.connect(i);
     f.node(i).up = false;  // it was refused
   }
+  DiskId registered(int i) {
+    const auto& all = f.machine->metadata().storage;
+    const auto s = std::ranges::find(all, f.node(i).id, &StorageInfo::id);
+    return s == all.end() ? DiskId{} : s->disk;
+  }
   std::optional<Failed> replace(int i, bool force = false) {
     f.to_clients.clear();
-    f.say(client, ReplaceDisk{f.node(i).id, force});
+    f.say(client, ReplaceDisk{f.node(i).id, registered(i), force});
     const auto failed = f.heard<Failed>();
     if (!failed.empty()) return failed.back();
     CHECK(f.heard<Done>().size() == 1);
@@ -205,12 +210,30 @@ TEST_CASE("replaced disk: asked again before the node is back, it is done") {
   CHECK(r.f.machine->leading_term() == term);
 }
 
+TEST_CASE("replaced disk: a late request replaces no disk that came after it (C-10)") {
+  Replaced r;
+  const ReplaceDisk late{NodeId{2}, r.registered(2), false};
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  r.f.connect(2);
+  r.f.pass(300ms);
+  r.lose_disk(2);
+  r.f.node(2).disk = DiskId{302};  // an empty directory, by mistake
+  r.f.connect(2);
+  r.f.node(2).up = false;
+  r.f.to_clients.clear();
+  r.f.say(r.client, late);
+  r.f.pass(300ms);
+  CHECK(r.f.heard<Done>().size() == 1);  // what it asked for was done
+  CHECK(r.registered(2) == DiskId{202});
+}
+
 TEST_CASE("replaced disk: what is refused") {
   Replaced r;
   r.f.options.storage.resize(2);
   const auto says = [](const std::optional<Failed>& f, const char* what) { return f && f->detail.find(what) != std::string::npos; };
   r.f.to_clients.clear();
-  r.f.say(r.client, ReplaceDisk{NodeId{9}, false});
+  r.f.say(r.client, ReplaceDisk{NodeId{9}, DiskId{}, false});
   CHECK(says(r.f.heard<Failed>().at(0), "no storage node 9 is registered"));
   CHECK(says(r.replace(2), "nothing to replace"));
   r.f.disconnect(2);
