@@ -19,12 +19,15 @@
   X(T1_instance)     /* a node binds a term to the first instance that seals with it */                        \
   X(T2_committed)    /* a leader seals only once its begin term is committed and applied */                    \
   X(T2_version)      /* a node refuses older metadata of the replica set */                                    \
+  X(T2_back)         /* nor a leader whose metadata has gone back */                                           \
   X(T3_durable)      /* the promise is durable before any effect of its term */                                \
   X(T3_slots)        /* two slots, written in turn */                                                          \
+  X(T3_twice)        /* both hold the promise before it is answered for */                                     \
   X(T3_fence)        /* every command below the promise is refused */                                          \
   X(T4_disk)         /* a member is (node, disk): another disk under the same id is refused */                 \
   X(T4_identity)     /* logs without an identity are DATA LOSS */                                              \
   X(T4_promise)      /* an unreadable promise is DATA LOSS */                                                  \
+  X(T4_lasts)        /* and lasts until the disk is replaced, whoever leads */                                 \
   X(T4_tail)         /* a tail below what was acknowledged in this term is DATA LOSS */                        \
   X(T5_join)         /* only JOIN makes a log on a node */                                                     \
   X(T5_open)         /* a log opens once all members have joined */                                            \
@@ -65,6 +68,7 @@
   X(K1)              /* what is found at start is made durable before it is reported */                        \
   X(K2)              /* a failed write ends the process */                                                     \
   X(K3_marks)        /* bad bytes below the mark make the log suspect */                                       \
+  X(K3_front)        /* files missing in front that no trim explains are damage */                             \
   X(K3_cut)          /* a cut takes the marks down with it */                                                  \
   X(K4_count)        /* a log with a hole does not count towards W and gives no bytes */                       \
   X(K5_reserve)      /* space is reserved before bytes are ordered into it */                                  \

@@ -242,8 +242,10 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
     r.cluster = q.cluster_name;
     r.sequencers.push_back({q.id.value, address_of(q.id), word(roles, q.role), q.raft_term.value, q.protocol});
     if (q.role != RaftRole::leader) continue;
-    for (const StorageStatus& n : q.storage)
-      r.storage.push_back({n.id.value, n.address, std::string(name_of(n.condition)), n.staged_bytes});
+    for (const StorageStatus& n : q.storage) {
+      r.storage.push_back({n.id.value, n.address, std::string(name_of(n.condition)), n.staged_bytes, {}});
+      for (const NodeId peer : n.cannot_reach) r.storage.back().cannot_reach.push_back(peer.value);
+    }
     for (const LogStatus& l : q.logs) {
       ClusterReport::LogReport log{l.name, l.first.value, l.committed.value, l.term.value, l.write_quorum, {}, state_of(l)};
       for (const ReplicaStatus& p : l.replicas) log.replicas.push_back({p.node.value, p.durable.value, std::string(name_of(p.state))});

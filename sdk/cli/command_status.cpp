@@ -36,8 +36,8 @@ void print_json(const ClusterReport& r) {
   out += "], \"storage\": [";
   comma = "";
   for (const auto& n : r.storage) {
-    out += fmt::format("{}{{\"id\": {}, \"address\": {}, \"state\": \"{}\", \"staged_bytes\": {}}}", comma, n.id, json_string(n.address),
-                       n.state, n.staged_bytes);
+    out += fmt::format("{}{{\"id\": {}, \"address\": {}, \"state\": \"{}\", \"staged_bytes\": {}, \"cannot_reach\": [{}]}}", comma, n.id,
+                       json_string(n.address), n.state, n.staged_bytes, fmt::join(n.cannot_reach, ", "));
     comma = ", ";
   }
   out += "], \"logs\": [";

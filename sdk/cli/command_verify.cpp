@@ -212,6 +212,21 @@ std::expected<std::vector<std::uint32_t>, CallError> chosen(const VerifyOptions&
   return o.replicas;
 }
 
+/// A node whose disk lost what it had acknowledged answers like a node that lags, and never catches up (T4). The leader knows.
+void name_losses(Client& client, std::vector<ReplicaFinding>& findings) {
+  const auto seen = client.status(false);
+  if (!seen) return;
+  for (ReplicaFinding& f : findings)
+    for (const auto& n : seen->storage) {
+      if (n.id != f.node || n.state != "data_loss" || f.verdict == Verdict::agrees) continue;
+      f.verdict = Verdict::refuses;
+      f.why = fmt::format(
+          "its disk lost bytes that it had acknowledged: move its directory aside, start it with an empty one, then "
+          "loglog nodes replace-disk {}",
+          n.id);
+    }
+}
+
 int verify(const Target& target, const VerifyOptions& o) {
   watch_signals();
   auto client = target.connect();
@@ -229,7 +244,8 @@ int verify(const Target& target, const VerifyOptions& o) {
   Verification v(*log, o, *nodes, from, tail->committed);
   v.run();
   if (interrupted()) return failed("interrupted: nothing can be said of the whole range");
-  const auto& findings = v.findings();
+  std::vector<ReplicaFinding> findings = v.findings();
+  name_losses(*client, findings);
   const bool none_begins =
       std::all_of(findings.begin(), findings.end(), [&](const auto& f) { return f.verdict != Verdict::agrees && f.bytes == 0; }) &&
       std::any_of(findings.begin(), findings.end(), [](const auto& f) { return f.verdict == Verdict::damaged; });

@@ -61,6 +61,7 @@ std::vector<std::string> wrongs_of(const ClusterReport& r) {
       out.push_back(fmt::format("storage {0} came with another disk (gone for good? loglog nodes replace-disk {0})", n.id));
     else if (n.state == "data_loss") out.push_back(fmt::format("storage {} lost data that it had acknowledged (see its log)", n.id));
     else if (!is_fine(n.state)) out.push_back(fmt::format("storage {} {}", n.id, n.state));
+    if (!n.cannot_reach.empty()) out.push_back(fmt::format("storage {} cannot reach storage {}", n.id, fmt::join(n.cannot_reach, ", ")));
   }
   std::vector<std::string> thin;
   for (const LogReport& l : r.logs)

@@ -55,10 +55,12 @@ void put_sequencer(std::string& out, const SequencerSeen& s, const Overview& o) 
 }
 
 void put_node(std::string& out, const NodeSeen& n) {
+  std::string numbers;
+  for (const NodeId peer : n.cannot_reach) put(numbers, "{}{}", numbers.empty() ? "" : ", ", peer.value);
   put(out,
-      R"({{"id": {}, "address": {}, "condition": "{}", "silent_ms": {}, "staged_bytes": {}, "staged_bytes_max": {}, "logs_without_space": {}}})",
+      R"({{"id": {}, "address": {}, "condition": "{}", "silent_ms": {}, "staged_bytes": {}, "staged_bytes_max": {}, "logs_without_space": {}, "cannot_reach": [{}]}})",
       n.id.value, json_string(n.address), name_of(n.condition), or_null(n.silent_ms != never_heard, n.silent_ms), n.staged_bytes,
-      or_null(n.staged_bytes_max > 0, n.staged_bytes_max), n.logs_without_space);
+      or_null(n.staged_bytes_max > 0, n.staged_bytes_max), n.logs_without_space, numbers);
 }
 
 /// What a replica holds is not known where nobody has asked it in this term.

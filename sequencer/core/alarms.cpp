@@ -109,6 +109,9 @@ class Finder {
           fmt::format("{} gets no space from its disk for {} log{}.", who, n.logs_without_space, n.logs_without_space == 1 ? "" : "s"),
           "Make room on the file system of its data directory, or let old entries go: loglog logs trim NAME OFFSET. The node goes on by "
           "itself.");
+    if (!n.cannot_reach.empty())
+      add("node-parted", fmt::format("{} gets no answer from storage node{} {}.", who, n.cannot_reach.size() == 1 ? "" : "s", numbers(n)),
+          "Look at firewalls between storage nodes, and at the addresses above: they must hold from every node's own network.");
     if (n.staged_bytes_max > 0 && n.staged_bytes / 9 >= n.staged_bytes_max / 10)
       add("node-staging-full",
           fmt::format("{} holds {} of {} for uploads.", who, bytes_text(n.staged_bytes), bytes_text(n.staged_bytes_max)),
@@ -158,6 +161,10 @@ class Finder {
     behind();
   }
 
+  bool has_lost(NodeId node) const {
+    const auto n = std::ranges::find(o_.storage, node, &NodeSeen::id);
+    return n != o_.storage.end() && n->condition == NodeCondition::data_loss;
+  }
   /// One that cannot be reached is behind too, and said already.
   void behind() {
     const LogSeen* log = nullptr;
@@ -167,6 +174,7 @@ class Finder {
     for (const LogSeen& l : o_.logs)
       for (const ReplicaSeen& r : l.replicas) {
         const std::uint64_t bytes = l.committed > r.durable ? l.committed - r.durable : 0;
+        if (has_lost(r.node)) continue;  // the node's own alarm says it, and it does not catch up
         if (r.state == ReplicaState::unreachable || r.behind_ms == 0 || (r.behind_ms < behind_ms && bytes < behind_bytes)) continue;
         ++count;
         if (worst != nullptr && bytes <= most) continue;
@@ -193,6 +201,11 @@ class Finder {
     const std::size_t shown = logs.size() > names_max ? names_max - 1 : logs.size();
     for (std::size_t i = 0; i < shown; ++i) out += (i == 0 ? "" : i + 1 == logs.size() ? " and " : ", ") + logs[i]->name;
     if (shown < logs.size()) out += fmt::format(" and {} more logs", logs.size() - shown);
+    return out;
+  }
+  static std::string numbers(const NodeSeen& n) {
+    std::string out;
+    for (const NodeId peer : n.cannot_reach) out += fmt::format("{}{}", out.empty() ? "" : ", ", peer.value);
     return out;
   }
   static const char* its(const std::vector<const LogSeen*>& logs) { return logs.size() == 1 ? "its" : "their"; }

@@ -50,6 +50,9 @@ inline constexpr std::array alarm_kinds{
         "node-disk-full", Severity::critical,
         "The disk of a storage node gives no space, or fails, so the node refuses what is uploaded to some logs. What it holds can be "
         "read."},
+    AlarmKind{"node-parted", Severity::warning,
+              "A storage node gets no answer from another one that holds the same logs. Appends need no such connection, but each "
+              "failover and each repair may."},
     AlarmKind{"node-staging-full", Severity::warning,
               "The memory where a storage node keeps uploads until they are on its disk is nearly full. When it is, producers are told to "
               "wait."},

@@ -70,6 +70,11 @@ void for_each_field(SetMembers& c, F& f) {
   f("log", c.log);
   f("members", c.members);
 }
+template <class F>
+void for_each_field(MarkLost& c, F& f) {
+  f("node", c.node);
+  f("disk", c.disk);
+}
 
 namespace {
 

@@ -87,8 +87,15 @@ struct SetMembers {
   bool operator==(const SetMembers&) const = default;
 };
 
+/// T4: the node's disk lacks bytes that it had acknowledged. It counts as down, for every leader, until another disk takes its place.
+struct MarkLost {
+  NodeId node{};
+  DiskId disk{};
+  bool operator==(const MarkLost&) const = default;
+};
+
 using Command = std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting, FinishDelete, Trim, RaiseFence,
-                             ChangeRetention, AdmitDisk, SetMembers>;
+                             ChangeRetention, AdmitDisk, SetMembers, MarkLost>;
 
 Bytes encode(const Command& c);
 /// nullopt when the bytes are no command. Total.

@@ -126,7 +126,9 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
   r->durable = m.tail;
   if (m.tail > stream_.base()) r->acked = m.tail;  // S6: its last frame is of this term
   advance_commit(now);
-  if (phase_ != Phase::halted) repair_all(now);
+  if (phase_ == Phase::halted) return;
+  repair_all(now);
+  mend_fronts(now);
 }
 
 /// S6: the W-th largest acknowledgement of this term, from distinct members without a hole; S7: nothing before the term start is.

@@ -31,6 +31,7 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
     Replica r;
     r.member = {m.node, host_.disk_of(m.node)};
     r.newcomer = r.member != m && !removed(Rule::T4_disk);
+    if (host_.has_lost(m.node)) r.at = At::lost;
     replicas_.push_back(std::move(r));
   }
 }
@@ -127,11 +128,13 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
     r->acked = r->durable = Offset{};
     r->joined = false;
   }
-  if (m.tail < std::max(r->acked, r->durable) && !removed(Rule::T4_tail))
-    return lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
+  if (m.tail < std::max(r->acked, r->durable) && !removed(Rule::T4_tail)) {
+    lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
+    return host_.lost(from);
+  }
   if (r->asked_first && request == r->request) {
     r->asked_first = false;
-    first_ = std::max(first_, m.first);  // only asked where it begins now, for one that must be re-based
+    if (front_is_whole(m)) first_ = std::max(first_, m.first);  // only asked where it begins now, for one that must be re-based
     r->state = m;
     return repair_all(now);
   }
@@ -153,6 +156,7 @@ void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
   if (is_open() || resting_) take_in_newcomers();
   if (ordering_ && m.suspect) r.retry = now + options_.recovery_step_timeout;  // its hole may be filled by then (K4)
   moved_to(now, r, m.tail);
+  if (first_ > info_.trim && front_is_whole(m) && m.first < m.tail) first_ = std::min(first_, m.first);
   if (phase_ == Phase::sealing) return choose_base(now);
   repair(now, r);
 }
@@ -177,7 +181,7 @@ void LogTerm::choose_base(Time now) {
   base_ = best->member.node;
   base_history_ = history_of(s);
   base_chain_ = s.chain;
-  first_ = s.first;
+  first_ = first_of_whole(s);
   last_segment_ = s.last_segment;
   stream_ = OrderStream(term_, s.tail, s.last_frame_term);
   chains_.note(s.tail, s.chain);
@@ -191,8 +195,9 @@ LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
   std::size_t answers = 0;
   std::size_t suspects = 0;
   Replica* best = nullptr;
-  const auto rank = [](const Replica& r) {
-    return std::tuple(removed(Rule::S3_rank) ? Term{} : r.state->last_frame_term, r.state->tail, !r.state->suspect, r.at == At::stated);
+  const auto rank = [this](const Replica& r) {
+    return std::tuple(removed(Rule::S3_rank) ? Term{} : r.state->last_frame_term, r.state->tail, !r.state->suspect,
+                      front_is_whole(*r.state), r.at == At::stated);
   };
   for (Replica& r : replicas_) {
     if (removed(Rule::S2_lost) && r.at == At::lost) ++answers;  // as if it had nothing because there was nothing
@@ -252,6 +257,38 @@ bool LogTerm::contradicted(const Replica& base) {
   return false;
 }
 
+/// K3: a trim removes only files that lie wholly below the trim point, and it is in the metadata before any node hears of it. So no
+/// replica begins above the trim point unless files of its front are gone. A replica that holds no frame begins where it was told to.
+bool LogTerm::front_is_whole(const StateIs& s) const { return s.first <= info_.trim || s.first == s.tail || removed(Rule::K3_front); }
+
+/// Where the log begins: as the base has it, unless files of the base's front are gone.
+Offset LogTerm::first_of_whole(const StateIs& base) const {
+  if (front_is_whole(base)) return base.first;
+  std::optional<Offset> first;
+  for (const Replica& r : replicas_)
+    if (r.state && r.at != At::lost && front_is_whole(*r.state) && r.state->first < r.state->tail)
+      first = std::max(first.value_or(Offset{}), r.state->first);
+  return first.value_or(base.first);
+}
+
+/// A replica without its first files holds all that is new, so it takes orders as it is. It is copied anew, which needs peers and
+/// takes it out for that time, once a write quorum of others takes orders and has all that it has.
+bool LogTerm::may_mend_front(const Replica& r) const {
+  std::size_t others = 0;
+  bool source = false;
+  for (const Replica& o : replicas_) {
+    if (&o == &r || o.at != At::streaming || durable(o) < std::max({r.held, r.acked, r.durable})) continue;
+    ++others;
+    source = source || (o.state && front_is_whole(*o.state));
+  }
+  return source && others >= std::min<std::size_t>(info_.options.write_quorum, replicas_.size() - 1);
+}
+
+void LogTerm::mend_fronts(Time now) {
+  for (Replica& r : replicas_)
+    if (r.at == At::streaming && r.state && !front_is_whole(*r.state) && may_mend_front(r)) ask_again(now, r);
+}
+
 TermHistory LogTerm::history() const {
   TermHistory h = base_history_;
   h.first = std::max(h.first, first_);
@@ -305,13 +342,28 @@ void LogTerm::repair(Time now, Replica& r) {
   }
   if (s.last_frame_term == term_ && s.tail > stream_.end())
     return halt(fmt::format("node {} ends at {}, beyond all that was ordered", r.member.node.value, s.tail.value));
-  m.rebase = cut < first_ || (has_nothing && s.tail > Offset{});
+  const bool mends_front = !front_is_whole(s) && may_mend_front(r);
+  // It drops its tail too, and must hold as much again before it counts (K4). What it acknowledged meanwhile is not in force.
+  if (mends_front) {
+    r.held = std::max({r.held, r.acked, r.durable, removed(Rule::V2_ordered) ? Offset{} : r.ordered});
+    r.joined = false;
+  }
+  m.rebase = cut < first_ || (has_nothing && s.tail > Offset{}) || mends_front;
+  // Nobody here has the first files. A copy without them would make their loss the log's own, so it waits for a replica that has.
+  if (m.rebase && first_ > info_.trim && !removed(Rule::K3_front)) {
+    r.retry = now + options_.recovery_step_timeout;
+    return;
+  }
   if (m.rebase) {
     m.cut = first_;
     m.target_first = first_;
   }
   if (!pick_target(r, m.cut, m)) return;
-  if (m.rebase) r.durable = r.acked = Offset{};  // it drops all that it held; that was trimmed, and is no loss
+  // It drops all that it held. That was trimmed, or is copied again: it is no loss.
+  if (m.rebase) {
+    r.durable = r.acked = Offset{};
+    r.state->first = m.target_first;
+  }
   r.target = m.target;
   r.target_chain = m.target_chain;
   move(r, At::reconciling, now);
@@ -399,6 +451,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
     host_.to_node(from, TrimTo{info_.id, term_, info_.trim});
   }
   repair_all(now);
+  mend_fronts(now);
 }
 
 /// §5 step 4, unless there is nothing to begin for: all that can be reached are matched at the same end and know that it is committed.
@@ -489,6 +542,13 @@ void LogTerm::lose(Replica& r, const std::string& why, Time now) {
   host_.event(Event::Level::alarm,
               fmt::format("log {}: DATA LOSS on node {}: {}; it counts as down", info_.id.value, r.member.node.value, why));
   if (removed(Rule::S2_lost) && phase_ == Phase::sealing) choose_base(now);
+}
+
+void LogTerm::node_lost(Time now, NodeId node) {
+  Replica* r = find(node);
+  if (r == nullptr || r->at == At::lost) return;
+  move(*r, At::lost, now);
+  r->acked = r->durable = Offset{};
 }
 
 /// D4.

@@ -39,6 +39,10 @@ class LogHost {
   virtual void trim(LogId, Offset) = 0;
   /// The disk that the node is registered with.
   virtual DiskId disk_of(NodeId) const = 0;
+  /// T4: the disk that the node is registered with lacks bytes that it had acknowledged.
+  virtual bool has_lost(NodeId) const = 0;
+  /// That was found here: every later leader is to know it too.
+  virtual void lost(NodeId) = 0;
   /// T5: the node is to make the log; then joined().
   virtual void join(LogId, NodeId) = 0;
   /// C1: these disks are the log's members from now on.
@@ -72,6 +76,8 @@ class LogTerm {
   void want(Time now);
   void node_ready(Time now, NodeId node);
   void node_gone(Time now, NodeId node);
+  /// T4: its disk has lost bytes, which showed in some log.
+  void node_lost(Time now, NodeId node);
   /// It has made the log.
   void joined(Time now, NodeId node);
 
@@ -215,6 +221,10 @@ class LogTerm {
   bool contradicted(const Replica& base);
   void repair(Time now, Replica& r);
   void repair_all(Time now);
+  bool front_is_whole(const StateIs& s) const;
+  Offset first_of_whole(const StateIs& base) const;
+  bool may_mend_front(const Replica& r) const;
+  void mend_fronts(Time now);
   bool pick_target(Replica& r, Offset cut, Reconcile& out);
   bool ask_where_peers_begin();
   std::vector<NodeId> holders(Offset o, NodeId except) const;

@@ -68,10 +68,38 @@ void SequencerMachine::check_node(NodeId id) {
     propose(RegisterStorage{StorageInfo{id, c.disk, wanted != nullptr ? wanted->address : known->address}});
     if (known == nullptr) return;
   }
+  if (known->lost && !removed(Rule::T4_lasts)) return refuse_lost(id);
   n.accepted = true;
   n.foreign_disk.reset();
   push_metadata(id, n);
   seal_node(id, n);
+}
+
+bool SequencerMachine::has_lost(NodeId id) const {
+  const StorageInfo* known = metadata_.node(id);
+  return known != nullptr && known->lost && !removed(Rule::T4_lasts);
+}
+
+/// T4: what a leader keeps in its memory alone is forgotten with it. The next one would take the short tail for all that there was.
+void SequencerMachine::lost(NodeId id) {
+  if (term_ != Term{} && !has_lost(id)) propose(MarkLost{id, metadata_.disk_of(id)});
+}
+
+/// The node is told by the metadata, which it keeps: it refuses by itself from then on.
+void SequencerMachine::refuse_lost(NodeId id) {
+  Node& n = nodes_[id];
+  n.accepted = n.sealed = false;
+  n.refused = true;
+  event(Event::Level::alarm,
+        fmt::format("DATA LOSS: node {} lacks bytes that it had acknowledged; it counts as down until an empty disk takes its place "
+                    "(loglog nodes replace-disk {})",
+                    id.value, id.value));
+  for (auto& [log, slot] : logs_) {
+    if (!slot.term) continue;
+    slot.term->node_lost(now_, id);
+    touch(log);
+  }
+  if (n.connection != ConnectionId{}) push_metadata(id, n);
 }
 
 /// The nodes keep a copy, with the logs they hold, so that readers start even when no sequencer is up.
@@ -137,6 +165,7 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
                    n.staged_bytes = s.staged_bytes;
                    n.staged_bytes_max = s.staged_bytes_max;
                    n.logs_without_space = s.logs_without_space;
+                   n.cannot_reach = s.cannot_reach;
                  },
                  [&](const Joined& j) { joined(id, j.log); },
                  [&](const Dropped& d) { dropped(id, d.log); },

@@ -76,7 +76,7 @@ SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
 }
 
 NodeSeen SequencerMachine::see(const StorageInfo& info) const {
-  NodeSeen s{info.id, info.address, NodeCondition::unreachable, never_heard, 0, 0, 0};
+  NodeSeen s{info.id, info.address, info.lost ? NodeCondition::data_loss : NodeCondition::unreachable, never_heard, 0, 0, 0, {}};
   const auto found = nodes_.find(info.id);
   if (found == nodes_.end()) return s;
   const Node& n = found->second;
@@ -84,7 +84,9 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
   s.staged_bytes = n.staged_bytes;
   s.staged_bytes_max = n.staged_bytes_max;
   s.logs_without_space = n.logs_without_space;
+  if (heard_lately(n)) s.cannot_reach = n.cannot_reach;
   if (n.foreign_disk && now_ - n.foreign_disk->at <= foreign_disk_shown) s.condition = NodeCondition::foreign_disk;
+  else if (info.lost) s.condition = NodeCondition::data_loss;
   else if (!heard_lately(n)) s.condition = NodeCondition::unreachable;
   else if (n.refused) s.condition = NodeCondition::data_loss;
   else if (n.suspect) s.condition = NodeCondition::suspect;

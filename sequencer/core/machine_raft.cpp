@@ -95,6 +95,8 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     for (auto& [id, n] : nodes_) check_node(id);
   } else if (const auto* r = std::get_if<RegisterStorage>(&command)) {
     check_node(r->node.id);
+  } else if (const auto* lost = std::get_if<MarkLost>(&command)) {
+    if (result.error.code == Errc::ok && has_lost(lost->node)) refuse_lost(lost->node);
   } else if (std::holds_alternative<MakeLog>(command)) {
     if (result.error.code == Errc::ok) join_members(result.log);
   } else if (std::holds_alternative<MarkOpen>(command)) {

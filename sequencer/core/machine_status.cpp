@@ -44,7 +44,7 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   if (term_ != Term{}) {
     for (const StorageInfo& info : metadata_.state().storage) {
       const NodeSeen n = see(info);
-      s.storage.push_back({n.id, n.address, n.condition, n.condition == NodeCondition::unreachable ? 0 : n.staged_bytes});
+      s.storage.push_back({n.id, n.address, n.condition, n.condition == NodeCondition::unreachable ? 0 : n.staged_bytes, n.cannot_reach});
     }
     if (m.logs) {
       for (const LogInfo& l : metadata_.state().logs) {

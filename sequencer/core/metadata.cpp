@@ -141,7 +141,16 @@ Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
       return refused(Errc::invalid_argument,
                      fmt::format("log {} has not taken in the disk that replaced this one: an old disk never comes back", l.name));
   at->disk = c.disk;
+  at->lost = false;
   return {Error{}, {}, mint({})};
+}
+
+Applied MetadataState::on(RaftIndex, const MarkLost& c) {
+  const auto at = std::find_if(state_.storage.begin(), state_.storage.end(), [&](const StorageInfo& s) { return s.id == c.node; });
+  if (at == state_.storage.end() || at->disk != c.disk)
+    return refused(Errc::wrong_identity, fmt::format("node {} is not registered with disk {:016x} any more", c.node.value, c.disk.value));
+  at->lost = true;
+  return done();
 }
 
 Applied MetadataState::on(RaftIndex, const SetMembers& c) {

@@ -55,6 +55,7 @@ class MetadataState {
   Applied on(RaftIndex, const ChangeRetention&);
   Applied on(RaftIndex, const AdmitDisk&);
   Applied on(RaftIndex, const SetMembers&);
+  Applied on(RaftIndex, const MarkLost&);
   Term mint(Term floor);
   LogInfo* find(LogId id);
   void index_logs();

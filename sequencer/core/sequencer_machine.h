@@ -89,7 +89,8 @@ class SequencerMachine final : private LogHost {
     std::uint64_t staged_bytes = 0;
     std::uint64_t staged_bytes_max = 0;
     std::uint32_t logs_without_space = 0;
-    RaftIndex told_version{};  // metadata pushed
+    std::vector<NodeId> cannot_reach;  // of the storage nodes
+    RaftIndex told_version{};          // metadata pushed
     // For people, over all connections:
     std::optional<Time> last_heard;
     struct Foreign {
@@ -152,6 +153,8 @@ class SequencerMachine final : private LogHost {
   void begin_term(LogId, Term floor) override;
   void trim(LogId, Offset) override;
   DiskId disk_of(NodeId id) const override { return metadata_.disk_of(id); }
+  bool has_lost(NodeId) const override;
+  void lost(NodeId) override;
   void join(LogId, NodeId) override;
   void set_members(LogId, std::vector<Member>) override;
   RaftIndex metadata_version() const override { return metadata_.version(); }
@@ -180,6 +183,7 @@ class SequencerMachine final : private LogHost {
   // machine_nodes.cpp
   void node_connected(ConnectionId id, const Connection& c);
   void check_node(NodeId id);
+  void refuse_lost(NodeId id);
   void push_metadata(NodeId id, Node& n);
   Duration push_pause() const;
   void push_metadata_to_all();

@@ -54,6 +54,7 @@ class LogReplica {
   };
 
   StateIs state_is(Term term) const;
+  void look_at_front();
   void settle();
   void pump();
   void group_durable(const OrderQueue::Group& group);

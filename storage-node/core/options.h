@@ -21,6 +21,8 @@ struct Options {
   Duration staged_run_gives_way = 1s;               ///< the same, where another one finds no room
   Duration fetch_wait = 3ms;                        ///< an ordered run may still be on its way from the client
   Duration fetch_timeout = 100ms;                   ///< one peer's answer to FetchRun
+  Duration peer_ping_every = 5s;                    ///< storage nodes with which it shares a log are asked whether they answer
+  Duration peer_ping_timeout = 2s;                  ///< one peer's answer to that
   Duration copy_timeout = 2s;                       ///< one peer's answer to Copy
   Duration missing_repeat = 1s;                     ///< Missing, and another round of peers
   Duration idle_marks_after = 20ms;                 ///< marks-only write after the last group (K3)

@@ -12,11 +12,13 @@ void Reader::page(ConnectionId to, RequestId request, Offset at, Errc reason, By
 }
 
 std::uint64_t Reader::available(Offset at, std::uint64_t max) const {
+  if (s_.segments.empty() || at < s_.segments.front()) return 0;
   const Offset end = std::min(s_.readable_end(), s_.segments.end_of(at, s_.readable_end()));
   return at < end ? std::min<std::uint64_t>(std::min<std::uint64_t>(max, page_size_max), end - at) : 0;
 }
 
 Errc Reader::why_nothing(Offset at) const {
+  if (at < s_.first_kept()) return s_.front_gone ? Errc::corrupt : Errc::not_here;  // K3: another replica has it
   if (removed(Rule::R1_lagging)) return Errc::past_end;
   if (at < s_.committed || at < s_.leader_committed) return Errc::not_here;  // a hole, or this node lags (R1)
   return s_.is_matched() ? Errc::past_end : Errc::not_here;                  // only a matched node knows the end
@@ -27,7 +29,7 @@ bool Reader::answer_now(ConnectionId from, RequestId request, const Read& m) {
     page(from, request, m.offset, Errc::trimmed);
     return true;
   }
-  const std::uint64_t n = s_.segments.empty() ? 0 : available(m.offset, m.max_bytes == 0 ? page_size_default : m.max_bytes);
+  const std::uint64_t n = available(m.offset, m.max_bytes == 0 ? page_size_default : m.max_bytes);
   if (n == 0) return false;
   fetch(m.offset, n, false, [this, from, request, at = m.offset](Errc error, Bytes b) { page(from, request, at, error, std::move(b)); });
   return true;
@@ -35,7 +37,7 @@ bool Reader::answer_now(ConnectionId from, RequestId request, const Read& m) {
 
 void Reader::read(ConnectionId from, RequestId request, const Read& m) {
   if (answer_now(from, request, m)) return;
-  const bool hopeless = m.offset < s_.committed;
+  const bool hopeless = m.offset < s_.committed || m.offset < s_.first_kept();
   if (m.wait_ms == 0 || hopeless) return page(from, request, m.offset, why_nothing(m.offset));
   const Time deadline = s_.node.now + std::chrono::milliseconds(std::min<std::uint32_t>(m.wait_ms, 600'000));
   waiting_.push_back({from, request, m, deadline});
@@ -84,7 +86,12 @@ void Reader::push(FollowKey key) {
       follows_.erase(it);
       return;
     }
-    const std::uint64_t n = s_.segments.empty() ? 0 : available(f.at, std::min<std::uint64_t>(f.credit, page_size_default));
+    const std::uint64_t n = available(f.at, std::min<std::uint64_t>(f.credit, page_size_default));
+    if (n == 0 && f.at < s_.first_kept()) {
+      page(key.first, key.second, f.at, why_nothing(f.at));
+      follows_.erase(it);
+      return;
+    }
     if (n == 0) return;
     f.fetching = true;
     pushing_ = true;

@@ -9,7 +9,8 @@ namespace loglog::storage {
 namespace {
 
 constexpr Duration report_every = 1s;
-constexpr Duration leader_silence_max = 5s;  // a leader pings every second
+constexpr Duration refusal_said_every = 10s;  // a leader that is refused dials again and again
+constexpr Duration leader_silence_max = 5s;   // a leader pings every second
 
 bool all_zero(ByteSpan b) {
   return std::all_of(b.begin(), b.end(), [](std::byte x) { return x == std::byte{0}; });
@@ -18,7 +19,7 @@ bool all_zero(ByteSpan b) {
 }  // namespace
 
 StorageMachine::StorageMachine(Options options, std::uint64_t seed)
-    : node_(std::move(options), seed), promise_(node_, LogId{}), boot_(node_.random.next_id()) {}
+    : node_(std::move(options), seed), promise_(node_, LogId{}), boot_(node_.random.next_id()), reach_(node_) {}
 StorageMachine::~StorageMachine() = default;
 
 // ---- start
@@ -82,6 +83,7 @@ Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
     node_.metadata = {};
     node_.event(Event::Level::warning, "the copy of the cluster's metadata is unreadable; waiting for the leader's");
   }
+  heed_loss();
   return {};
 }
 
@@ -174,7 +176,7 @@ std::expected<std::string, std::string> StorageMachine::readiness(Time now) cons
     if (!s.made || s.dropped) continue;
     if (s.lost()) return no(fmt::format("the promise of log {} is lost (T4)", id.value));
     if (s.no_space != Errc::ok) return no(fmt::format("log {}: {}", id.value, sentence_of(s.no_space)));
-    if (s.suspect) return no(fmt::format("log {} has damaged bytes that are not copied again yet", id.value));
+    if (s.is_suspect()) return no(fmt::format("log {} has damaged bytes that are not copied again yet", id.value));
     if (!s.is_matched())
       return no(fmt::format("log {} is not matched in its leader's term {} yet", id.value, s.promise().held().term.value));
     ++serving;
@@ -198,7 +200,7 @@ Report StorageMachine::report() const {
     if (!s.made || s.dropped) continue;
     ++r.logs_in_all;
     if (s.is_matched()) ++r.logs_matched;
-    if (s.suspect) ++r.logs_suspect;
+    if (s.is_suspect()) ++r.logs_suspect;
     if (s.lost()) ++r.logs_lost;
     if (r.logs.size() < logs_shown_max) r.logs.push_back({id, s.info.name, s.first(), s.committed, s.durable.end});
   }
@@ -290,12 +292,14 @@ void StorageMachine::tick(Time now) {
   for (LogId id : node_.take_due())
     if (LogReplica* log = find(id)) log->tick();
   if (leader_ != ConnectionId{} && report_at_ <= now && stop_by_ == never) {
-    const bool suspect = std::any_of(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.suspect; });
+    const bool suspect = std::any_of(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.is_suspect(); });
     const auto full = std::count_if(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.no_space != Errc::ok; });
-    node_.send(leader_, RequestId{},
-               SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, static_cast<std::uint32_t>(full), suspect});
+    node_.send(
+        leader_, RequestId{},
+        SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, static_cast<std::uint32_t>(full), suspect, reach_.unreachable()});
     report_at_ = now + report_every;
   }
+  if (stop_by_ == never) reach_.tick();
   end();
 }
 
@@ -315,7 +319,7 @@ bool StorageMachine::may_stop() const {
 
 void StorageMachine::end() {
   const bool reports = leader_ != ConnectionId{} && stop_by_ == never;
-  node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_});
+  node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_, stop_by_ == never ? reach_.next_tick() : never});
 }
 
 // ---- dispatch
@@ -331,9 +335,8 @@ void StorageMachine::dispatch(ConnectionId from, RequestId request, Message&& m)
         using M = std::remove_cvref_t<decltype(v)>;
         if constexpr (std::is_same_v<M, Ping>) node_.send(from, request, Pong{});
         else if constexpr (std::is_same_v<M, Copied> || std::is_same_v<M, RunIs> || std::is_same_v<M, Failed> ||
-                           std::is_same_v<M, Fenced> || std::is_same_v<M, NotMember>)
+                           std::is_same_v<M, Fenced> || std::is_same_v<M, NotMember> || std::is_same_v<M, Pong>)
           node_.peer_answered(from, request, m);
-        else if constexpr (std::is_same_v<M, Pong>) return;
         else if constexpr (requires { this->on(from, request, v); }) on(from, request, v);
         else node_.out.closes.push_back({from, Error{Errc::unexpected_message, "a storage node does not take this message"}});
       },
@@ -476,6 +479,9 @@ void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
   if (a == Admission::wait) return waiting_.push_back({from, request, Message{std::move(m)}});
   if (LogReplica* l = find(id)) {
     if (l->state.dropped) return node_.fail_request(from, request, Errc::log_deleted);
+    if (l->state.made && is_another_log(m.info))
+      return refuse_older(from,
+                          fmt::format("told to make log {} (\"{}\"), which is \"{}\" here", id.value, m.info.name, l->state.info.name));
     if (l->state.made) return node_.send(from, request, Joined{id});
     waiting_.push_back({from, request, Message{std::move(m)}});  // being made: answered when it is
     return;
@@ -511,11 +517,57 @@ void StorageMachine::on(ConnectionId from, RequestId, Metadata& m) {
   if (sessions_.at(from).peer.role != Role::sequencer) return;
   adopt_cluster(m.metadata.cluster, m.metadata.cluster_name);
   if (m.metadata.cluster != node_.identity.cluster) return refuse_cluster(from, m.metadata.cluster);
+  if (const auto why = goes_back(m.metadata); why && !removed(Rule::T2_back)) return refuse_older(from, *why);
   if (m.metadata.version <= node_.metadata.version) return;
   node_.metadata = std::move(m.metadata);
   for (const LogInfo& info : node_.metadata.logs)
     if (LogReplica* l = find(info.id); l != nullptr && !l->state.dropped) l->described(info, node_.metadata.version);
+  heed_loss();
   save_metadata();
+}
+
+/// T4: the cluster found that this disk lacks what it had acknowledged. That is for good: the copy of the metadata says so at each start.
+void StorageMachine::heed_loss() {
+  const auto own = [this](const StorageInfo& s) { return s.id == node_.options.id && s.disk == node_.identity.disk && s.lost; };
+  if (node_.data_loss || removed(Rule::T4_lasts) || std::ranges::none_of(node_.metadata.storage, own)) return;
+  node_.data_loss = true;
+  node_.event(Event::Level::alarm,
+              fmt::format("DATA LOSS: this disk lacks bytes that it had acknowledged; it counts as down until an empty one takes its "
+                          "place: move the directory aside, start the node, then loglog nodes replace-disk {}",
+                          node_.options.id.value));
+}
+
+/// T2: terms and versions of the metadata rise together. A leader of a newer term with an older version is none of this cluster's
+/// history: its sequencers were given old directories. So is one for which a log's id stands for another log.
+std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) const {
+  const ClusterMetadata& here = node_.metadata;
+  if (m.last_term > here.last_term && m.version < here.version)
+    return fmt::format("its metadata is of version {} in term {}, this node has version {} of term {}", m.version.value, m.last_term.value,
+                       here.version.value, here.last_term.value);
+  if (m.last_term < here.last_term) return std::nullopt;  // deposed, and about to be fenced
+  for (const LogInfo& l : m.logs)
+    if (is_another_log(l)) return fmt::format("log {} is \"{}\" there and another log here", l.id.value, l.name);
+  return std::nullopt;
+}
+
+/// An id stands for one log for ever (T5).
+bool StorageMachine::is_another_log(const LogInfo& named) const {
+  const auto found = logs_.find(named.id);
+  if (found == logs_.end() || !found->second->state.made || found->second->state.dropped) return false;
+  const LogInfo& here = found->second->state.info;
+  LogOptions options = named.options;
+  options.retention = here.options.retention;
+  return !here.name.empty() && (here.name != named.name || here.options != options);
+}
+
+void StorageMachine::refuse_older(ConnectionId from, const std::string& why) {
+  const std::string text = fmt::format("the sequencers have gone back: {}; stop them and put back their newest directories", why);
+  if (older_said_at_ == never || node_.now >= older_said_at_ + refusal_said_every) {
+    node_.event(Event::Level::alarm, text);
+    older_said_at_ = node_.now;
+  }
+  node_.out.closes.push_back({from, Error{Errc::stale_metadata, text}});
+  forget(from);
 }
 
 /// T4. Sequencers that lost their directories say hello without a cluster and begin a new one, whose log ids would be those of the logs

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "storage-node/core/log_replica.h"
+#include "storage-node/core/peer_reach.h"
 #include "storage-node/core/startup_disk.h"
 
 namespace loglog::storage {
@@ -100,6 +101,10 @@ class StorageMachine {
   void keep_newest(std::uint32_t sequencer);
   void forget(ConnectionId c);
   void refuse_cluster(ConnectionId from, ClusterId theirs);
+  std::optional<std::string> goes_back(const ClusterMetadata& m) const;
+  bool is_another_log(const LogInfo& named) const;
+  void refuse_older(ConnectionId from, const std::string& why);
+  void heed_loss();
   void save_identity();
   void save_metadata();
   bool stale(ConnectionId from, RequestId request, const LogCore& s, RaftIndex version);
@@ -114,6 +119,8 @@ class StorageMachine {
   ConnectionId leader_{};
   Time leader_heard_{};  // anything at all from there
   RaftIndex seal_version_{};
+  Time older_said_at_ = never;  // of a leader whose metadata has gone back
+  PeerReach reach_;
   Time report_at_{};
   Time stop_by_ = never;  // never: it does not stop
 };

@@ -414,13 +414,15 @@ void Checkers::compare_replicas(LogId log, Offset first, Offset committed) {
   for (const auto& node : world_.storage) {
     const auto& logs = node->disk.content();
     const auto l = logs.find(log);
-    if (l == logs.end() || !node->alive()) continue;
+    if (l == logs.end() || !node->alive() || world_.parted == node.get()) continue;
     auto mine = bytes_of(l->second, log, first);
     if (!mine || mine->end() < committed) {
       violated(world_, promise::replicas,
                fmt::format("{} ends at {}, committed is {}", node->name(), mine ? mine->end().value : 0, committed.value));
       continue;
     }
+    if (mine->first > first)
+      violated(world_, promise::replicas, fmt::format("{} begins at {}, the log at {}", node->name(), mine->first.value, first.value));
     if (!base) {
       base = std::move(mine);
       base_name = node->name();

@@ -68,6 +68,10 @@ const Control all_controls[] = {
     {"misdirected", "misdirected 300", Bug::shares_one_disk, "three replicas on one disk"},
     {"stale_blocks", "stale_blocks 400", Bug::shares_one_disk, "three replicas on one disk"},
     {"truncated_file", "truncated_file 400", Bug::shares_one_disk, "three replicas on one disk"},
+    {"first_files_gone", "first_files_gone 500; payload_max 9000", Bug::shares_one_disk, "three replicas on one disk"},
+    {"leave_parted", "leave_parted 1; in_flight 16; append_deadline_ms 300", Bug::unknown_is_failed,
+     "an application takes unknown for failed"},
+    {"leave_dark", "faults_for_ms 13000; leave_dark 1; rest 1", Bug::skips_sync, "fdatasync does nothing"},
     {"identity_lost", "identity_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"promise_lost", "promise_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"files_lost", "files_lost 900", Bug::never_puts_back, "the old disk is never put back"},
@@ -125,6 +129,7 @@ bool run_controls(int processes, const char* only) {
     const Plan stormy = plan_of(c.weather);
     Plan calm = stormy;
     calm.faults.clear();
+    calm.leave_parted = calm.leave_dark = false;
     calm.clock_drift_ppm_max = 0;
     const Found harmless = search(processes, stormy, {}, seeds_without);
     const Found idle = search(processes, calm, {c.bug}, seeds_without);

@@ -19,6 +19,16 @@ const std::vector<MutationRow>& mutation_rows() {
        "a log's nodes are given once, by MakeLog. A disk takes another's place by a command that begins a term (C1_term), so a message "
        "about "
        "the older set is of an older term (T3_fence); a seal of a higher term comes with its own BeginTerm applied (T2_committed)"},
+      {"T2_back",
+       {T2_back},
+       "",
+       "no plan gives sequencers an older directory back, since nothing but the storage nodes' refusal could then save what they forgot. "
+       "Unit tests of the storage node do (old directories, a JOIN of an id that names another log)"},
+      {"T3_twice",
+       {T3_twice},
+       "",
+       "what it prevents takes a deposed leader that still holds its lease (2 s), a node that starts anew within it, and rot of the "
+       "very slot that was written last. A unit test of the storage node lets either slot rot"},
       {"T3_durable", {T3_durable}, "split"},
       {"T3_slots", {T3_slots}, "torn_promises"},
       {"T3_fence", {T3_fence}, "slow_disks leaders split"},
@@ -31,6 +41,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"T4_identity+T4_disk", {T4_identity, T4_disk}, "lost_names"},
       {"T4_promise", {T4_promise}, "lost_files"},
       {"T4_tail", {T4_tail}, "lost_tails"},
+      {"T4_lasts", {T4_lasts}, "lost_tails"},
       {"T4+T5_join", {T4_disk, T4_tail, T5_join}, "lost_disks"},
       {"T5_join", {T5_join}, "lost_witnesses lost_logs"},
       {"T5_open", {T5_open}, "names kills"},
@@ -91,6 +102,8 @@ const std::vector<MutationRow>& mutation_rows() {
       {"S7", {S7_commit, S7_told}, "eights"},
       {"S7_rest", {S7_rest}, "resting"},
       {"S8_deadline", {S8_deadline}, "lost_base"},
+      {"S8_movement", {S8_movement}, "parted"},
+      {"S8_base", {S8_base}, "parted"},
       {"D1", {D1}, "forgotten"},
       {"D2", {D2}, "wire split"},
       {"D2_newest", {D2_newest}, "newest"},
@@ -116,6 +129,8 @@ const std::vector<MutationRow>& mutation_rows() {
       {"K1", {K1}, "failed_syncs"},
       {"K2", {K2}, "failed_syncs"},
       {"K3_marks", {K3_marks}, "decay"},
+      {"K3_cut", {K3_cut}, "dark"},
+      {"K3_front", {K3_front}, "first_files"},
       {"K4_count", {K4_count}, "decay"},
       {"K5_reserve", {K5_reserve}, "filling_disks"},
       {"K6", {K6}, "decay bits"},

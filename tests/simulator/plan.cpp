@@ -14,7 +14,7 @@ namespace loglog::simulator {
 bool Plan::clocks_agree() const { return clock_drift_ppm_max == 0 && !faults.contains("clock_jump"); }
 
 bool Plan::damages_disks() const {
-  static const auto kinds = {"eio_read", "rot_below", "rot_above", "misdirected", "stale_blocks", "truncated_file"};
+  static const auto kinds = {"eio_read", "rot_below", "rot_above", "misdirected", "stale_blocks", "truncated_file", "first_files_gone"};
   return std::any_of(kinds.begin(), kinds.end(), [this](const char* kind) { return faults.contains(kind); });
 }
 
@@ -32,6 +32,8 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "sequencers") p.sequencers = static_cast<int>(value);
   else if (key == "leave_down") p.leave_down = value != 0;
   else if (key == "leave_deaf") p.leave_deaf = value != 0;
+  else if (key == "leave_parted") p.leave_parted = value != 0;
+  else if (key == "leave_dark") p.leave_dark = value != 0;
   else if (key == "all_succeed") p.all_succeed = value != 0;
   else if (key == "rest") p.rest = value != 0;
   else if (key == "eager") p.eager = value != 0;

@@ -14,9 +14,11 @@ struct Plan {
   int clients = 2;
   int storage = 3;
   int sequencers = 3;
-  bool leave_down = false;   ///< healing leaves a storage node and a sequencer down: the rest must do
-  bool leave_deaf = false;   ///< healing leaves the leader deaf: the other sequencers must do
-  bool all_succeed = false;  ///< nothing hinders any append: none may end without being committed
+  bool leave_down = false;    ///< healing leaves a storage node and a sequencer down: the rest must do
+  bool leave_deaf = false;    ///< healing leaves the leader deaf: the other sequencers must do
+  bool leave_parted = false;  ///< healing leaves a storage node that its peers do not hear
+  bool leave_dark = false;    ///< at the end a storage node goes for good, and the power of all others
+  bool all_succeed = false;   ///< nothing hinders any append: none may end without being committed
   WorkloadOptions workload;
   bool rest = false;      ///< logs that nobody asks for get no term start
   bool eager = false;     ///< clients commit along with their uploads (V1)

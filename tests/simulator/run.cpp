@@ -164,7 +164,7 @@ void Run::look_up_times(const FullRead& read) {
 
 bool Run::audit(const FullRead& read) {
   for (auto& node : world_.storage) {
-    if (!node->alive() || !read.holds(node->id())) continue;
+    if (!node->alive() || !read.holds(node->id()) || world_.parted == node.get()) continue;
     // Kept: what is scheduled for it names it.
     ReplicaAudit& a = *audits_.emplace_back(std::make_unique<ReplicaAudit>(world_, *node, read.log(), read.committed()));
     a.start();
@@ -217,6 +217,8 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.sequencers = plan.sequencers;
   o.leave_down = plan.leave_down;
   o.leave_deaf = plan.leave_deaf;
+  o.leave_parted = plan.leave_parted;
+  o.leave_dark = plan.leave_dark;
   o.clock_drift_ppm_max = plan.clock_drift_ppm_max;
   o.producers_max = plan.producers_max;
   o.staging_bytes_max = plan.staging_bytes_max;

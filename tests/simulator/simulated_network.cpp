@@ -56,6 +56,12 @@ void SimulatedNetwork::release(const LinkPtr& link, int to) {
   for (auto& what : waiting) deliver(link, to, std::move(what));
 }
 
+void SimulatedNetwork::part(const Process& a, const Process& b) {
+  parted_.insert({a.address(), b.address()});
+  parted_.insert({b.address(), a.address()});
+  break_between(a, b);
+}
+
 void SimulatedNetwork::heal() {
   blocked_.clear();
   release_all();

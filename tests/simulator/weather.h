@@ -66,6 +66,12 @@ class Weather {
   bool damage(Damage kind, bool goes_down, std::uint64_t above_of_four);
   bool lose_disk(Loss what);
   bool replace_disk();
+  bool lose_first_files();
+  void replace_lost();
+  void plan_parting();
+  void leave_parted();
+  void plan_darkness();
+  void go_dark();
   void roll(std::size_t server, bool upgrade);
   void heal();
 
@@ -82,6 +88,7 @@ class Weather {
   Time until_;
   DamageBudget budget_;
   Operator operator_;
+  StorageProcess* holder_ = nullptr;     // what was ordered last reached it alone
   const Process* stays_down_ = nullptr;  // of the storage nodes, after healing
   const Process* lost_sequencer_ = nullptr;
   bool rolling_ = false;

@@ -23,8 +23,10 @@ struct WorldOptions {
   std::uint64_t seed = 1;
   int sequencers = 3;
   int storage = 3;
-  bool leave_down = false;  ///< healing leaves a storage node and a sequencer down
-  bool leave_deaf = false;  ///< healing leaves the leader deaf: what it says still arrives
+  bool leave_down = false;    ///< healing leaves a storage node and a sequencer down
+  bool leave_deaf = false;    ///< healing leaves the leader deaf: what it says still arrives
+  bool leave_parted = false;  ///< healing leaves a storage node that its peers do not hear
+  bool leave_dark = false;    ///< at the end a storage node goes for good, and the power of all others
   int clients = 2;
   std::size_t quiet_clients = 1;  ///< the last ones: no weather reaches them
   Duration network_delay_min = 50us;
@@ -172,6 +174,8 @@ class SimulatedNetwork {
   bool calm() const { return calm_; }
   /// Nothing reaches `p` from now on, for good; what it says still arrives.
   void deafen(const Process& p) { deaf_.insert(p.address()); }
+  /// Neither of the two hears the other from now on, for good.
+  void part(const Process& a, const Process& b);
 
   std::uint64_t messages() const { return messages_; }
   std::uint64_t bytes() const { return bytes_; }
@@ -221,7 +225,9 @@ class SimulatedNetwork {
   };
   using LinkPtr = std::shared_ptr<Link>;
 
-  bool is_blocked(const std::string& from, const std::string& to) const { return deaf_.contains(to) || blocked_.contains({from, to}); }
+  bool is_blocked(const std::string& from, const std::string& to) const {
+    return deaf_.contains(to) || blocked_.contains({from, to}) || parted_.contains({from, to});
+  }
   void deliver(const LinkPtr& link, int to, std::function<void()> what);
   void release(const LinkPtr& link, int to);
   void release_all();
@@ -237,6 +243,7 @@ class SimulatedNetwork {
   std::map<std::pair<const Process*, std::uint64_t>, LinkPtr> links_;  // by (process, connection id)
   std::set<std::pair<std::string, std::string>> blocked_;
   std::set<std::string> deaf_;
+  std::set<std::pair<std::string, std::string>> parted_;
   bool calm_ = false;
   std::list<Trap> traps_;
   std::vector<std::pair<LinkPtr, int>> held_;  // by a trap
@@ -378,6 +385,8 @@ class World {
   Random random;
   SimulatedNetwork network;
   FaultCounts faults;
+  /// With leave_parted, the storage node that its peers do not hear; else null.
+  const Process* parted = nullptr;
   /// With leave_down, the storage node that is to stay down; null: any.
   const Process* gone_for_good = nullptr;
   /// A replica has lost what it held, and counts as down until the next term.

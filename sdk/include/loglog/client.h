@@ -160,6 +160,8 @@ struct ClusterReport {
     std::string address;
     std::string state;  ///< up, lagging, suspect, unreachable, foreign_disk, data_loss: as on the status page
     std::uint64_t staged_bytes = 0;
+    /// Storage nodes that hold the same logs and do not answer this one.
+    std::vector<std::uint32_t> cannot_reach{};
   };
   struct Replica {
     std::uint32_t id = 0;

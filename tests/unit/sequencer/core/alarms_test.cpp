@@ -175,6 +175,25 @@ TEST_CASE("alarms: conditions of storage nodes") {
   CHECK(ids(p).empty());
 }
 
+TEST_CASE("alarms: storage nodes that do not hear each other are named while all is well (C-6)") {
+  ClusterPicture p = healthy();
+  p.overview.storage[0].cannot_reach = {NodeId{2}, NodeId{3}};
+  CHECK(ids(p) == "node-parted");
+  CHECK(said(p, "node-parted").find("gets no answer from storage nodes 2, 3.") != std::string::npos);
+}
+
+TEST_CASE("alarms: nobody is told that a replica catches up whose disk lost what it acknowledged (F10b)") {
+  ClusterPicture p = healthy();
+  ReplicaSeen& r = p.overview.logs[0].replicas[0];
+  r.state = ReplicaState::suspect;
+  r.behind_ms = 60'000;
+  CHECK(ids(p).find("replica-behind") != std::string::npos);
+  for (NodeSeen& n : p.overview.storage)
+    if (n.id == r.node) n.condition = NodeCondition::data_loss;
+  CHECK(ids(p).find("replica-behind") == std::string::npos);
+  CHECK(ids(p).find("node-data-loss") != std::string::npos);
+}
+
 TEST_CASE("alarms: logs") {
   ClusterPicture p = healthy();
   p.overview.logs[0].open = false;

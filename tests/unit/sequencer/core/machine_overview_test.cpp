@@ -121,12 +121,13 @@ TEST_CASE("overview: conditions of storage nodes") {
   f.start_all();
   all_answer(f);
   CHECK(condition(f, 2) == NodeCondition::up);
-  f.say(f.node(2).connection, SpaceIs{12, 500, 3, true});
+  f.say(f.node(2).connection, SpaceIs{12, 500, 3, true, {NodeId{3}}});
   CHECK(condition(f, 2) == NodeCondition::suspect);
   const NodeSeen seen = f.machine->overview(0).storage[1];
   CHECK(seen.staged_bytes == 12);
   CHECK(seen.staged_bytes_max == 500);
   CHECK(seen.logs_without_space == 3);
+  CHECK(seen.cannot_reach == std::vector{NodeId{3}});
 
   f.disconnect(2);
   f.pass(7s);

@@ -22,6 +22,7 @@ std::vector<Command> history() {
   h.push_back(BeginTerm{Term{40}, InstanceId{8}, RaftTerm{1}, LogId{6}});
   h.push_back(AdmitDisk{NodeId{2}, DiskId{102}, DiskId{202}, InstanceId{8}, RaftTerm{1}});
   h.push_back(SetMembers{LogId{6}, {member(1), {NodeId{2}, DiskId{202}}, member(3)}});
+  h.push_back(MarkLost{NodeId{3}, DiskId{103}});
   return h;
 }
 
@@ -46,6 +47,7 @@ TEST_CASE("metadata: the same commands give the same bytes, also through a snaps
   CHECK(a.state().last_term == Term{42});  // AdmitDisk begins one too
   CHECK(a.disk_of(NodeId{2}) == DiskId{202});
   CHECK(a.state().storage.front().id == NodeId{1});
+  CHECK(a.state().storage.back().lost);
   REQUIRE(a.log("a") != nullptr);
   CHECK(a.log("a")->id == LogId{6});
   CHECK(a.log("a")->last_term == Term{41});
@@ -113,4 +115,19 @@ TEST_CASE("log options: defaults and refusals") {
   CHECK(code(effective_options("a", {0, 0, 0, Durability::sync, {0, 999}}, 3)) == Errc::invalid_argument);
   CHECK(code(effective_options("a", {5, 0, 0, Durability::sync}, 3)) == Errc::not_enough_nodes);
   CHECK(code(effective_options("a", {}, 0)) == Errc::not_enough_nodes);
+}
+
+TEST_CASE("metadata: a lost disk stays so until another one takes its place (F10b, T4)") {
+  MetadataState m;
+  RaftIndex i{};
+  const auto apply = [&](Command c) { return m.apply(i = i + 1, c).error.code; };
+  apply(RegisterStorage{{NodeId{1}, DiskId{101}, "n"}});
+  CHECK(apply(MarkLost{NodeId{1}, DiskId{100}}) == Errc::wrong_identity);  // of a disk that was replaced since
+  CHECK(apply(MarkLost{NodeId{2}, DiskId{102}}) == Errc::wrong_identity);
+  CHECK_FALSE(m.node(NodeId{1})->lost);
+  CHECK(apply(MarkLost{NodeId{1}, DiskId{101}}) == Errc::ok);
+  CHECK(apply(RegisterStorage{{NodeId{1}, DiskId{101}, "elsewhere"}}) == Errc::ok);
+  CHECK(m.node(NodeId{1})->lost);
+  CHECK(apply(AdmitDisk{NodeId{1}, DiskId{101}, DiskId{201}, {}, {}}) == Errc::ok);
+  CHECK_FALSE(m.node(NodeId{1})->lost);
 }

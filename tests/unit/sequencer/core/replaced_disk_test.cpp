@@ -276,3 +276,38 @@ TEST_CASE("replaced disk: by force, where the others are gone, the log waits for
   r.f.pass(300ms);
   CHECK(r.open() != Term{});
 }
+
+TEST_CASE("a disk that lost what it acknowledged counts as down in every term, until another one takes its place (F10b, T4)") {
+  Replaced r;
+  const Term first = r.open();
+  r.f.node(3).durable = false;
+  REQUIRE(r.append(first, 1));  // on nodes 1 and 2
+  r.f.disconnect(2);
+  r.f.node(2).logs.at(r.id).cut(Offset{});
+  r.f.node(2).logs.at(r.id).matched = Term{};
+  r.f.connect(2);
+  r.f.pass(100ms);
+  REQUIRE(r.f.machine->metadata().storage.at(1).lost);
+  CHECK(r.f.machine->overview(1).storage.at(1).condition == NodeCondition::data_loss);
+  CHECK(r.f.node(2).metadata.storage.at(1).lost);  // it is told
+  // The next leader hears nodes 2 and 3, which lack what is acknowledged.
+  r.f.node(3).durable = true;
+  r.f.disconnect(1);
+  r.f.restart();
+  r.f.pass(3s);
+  r.f.connect(2);
+  r.f.connect(3);
+  r.client = r.f.connect_client();
+  CHECK(r.open() == Term{});
+  r.f.connect(1);
+  r.f.pass(300ms);
+  CHECK(r.open() > first);
+  CHECK(r.f.node(3).logs.at(r.id).pieces == r.f.node(1).logs.at(r.id).pieces);
+  CHECK(r.f.node(2).promise < r.f.node(1).promise);  // sealed by nobody
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  r.f.connect(2);
+  r.f.pass(300ms);
+  CHECK_FALSE(r.f.machine->metadata().storage.at(1).lost);
+  CHECK(r.f.node(2).logs.at(r.id).pieces == r.f.node(1).logs.at(r.id).pieces);
+}

@@ -260,6 +260,74 @@ TEST_CASE("sequencers that lost their directories and began another cluster are 
   n.seal(2);  // the true leader still is
 }
 
+TEST_CASE("sequencers with old directories are refused: their metadata is older in a newer term (F10c, T2)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  const auto metadata = [](std::uint64_t version, std::uint32_t term, std::vector<LogInfo> logs) {
+    return Metadata{{RaftIndex{version}, ClusterId{5}, "test", Term{term}, {}, {}, std::move(logs)}, SequencerId{1}};
+  };
+  n.say(leader, metadata(20, 5, {log_info()}));
+  REQUIRE(n.closed.empty());
+  SUBCASE("a deposed leader is no danger: it is fenced") {
+    n.say(leader, metadata(10, 3, {}));
+    CHECK(n.closed.empty());
+  }
+  SUBCASE("a newer term with an older version") {
+    n.say(leader, metadata(10, 6, {}));
+    CHECK(n.closed == std::vector{leader});
+    n.sent.clear();
+    n.say(leader, Seal{{}, Term{9}, instance, RaftIndex{10}});
+    CHECK(!n.take<Sealed>());
+  }
+  SUBCASE("the id of a log that is here names another log there") {
+    LogInfo other = log_info();
+    other.name = "fresh";
+    n.say(leader, metadata(30, 6, {other}));
+    CHECK(n.closed == std::vector{leader});
+  }
+  SUBCASE("retention is no part of what a log is") {
+    LogInfo same = log_info();
+    same.options.retention.bytes = 1u << 30;
+    n.say(leader, metadata(30, 6, {same}));
+    CHECK(n.closed.empty());
+  }
+}
+
+TEST_CASE("a JOIN of an id that names another log here is refused, its entries are not shown under the new name (F10c, T5)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.seal(2);
+  n.say(leader, Join{Term{2}, log_info()});
+  CHECK(n.take<Joined>());  // a repeat
+  LogInfo other = log_info();
+  SUBCASE("another name") { other.name = "fresh"; }
+  SUBCASE("other options") { other.options.segment_size = 1u << 21; }
+  n.say(leader, Join{Term{2}, other});
+  CHECK(!n.take<Joined>());
+  CHECK(n.closed == std::vector{leader});
+}
+
+TEST_CASE("either slot of the promise may rot: the newest promise is still there (L-4, T3)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.seal(2);
+  n.seal(3);
+  const Bytes file = *n.disk.file("promise");
+  REQUIRE(file.size() == promise_file_size);
+  std::uint32_t slot = 0;
+  SUBCASE("the first") {}
+  SUBCASE("the second") { slot = promise_slot_size; }
+  Bytes rotten = Bytes::copy_of(file);
+  rotten.mutable_data()[slot + 16] ^= std::byte{1};
+  const auto promise = decode_promise(rotten);
+  REQUIRE(promise);
+  CHECK(promise->term == Term{3});
+  CHECK(promise->instance == instance);
+}
+
 TEST_CASE("what a sequencer's older connection still holds does not touch what the newer one ordered") {
   constexpr ConnectionId newer{3};
   TestNode n(1);
