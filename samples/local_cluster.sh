@@ -8,7 +8,7 @@
 #                                           name all six, one at a time, each when the one before is whole again: so are nodes upgraded
 #   samples/local_cluster.sh status         loglog status, and which processes run
 #   samples/local_cluster.sh destroy        stops all and removes their data
-# LOGLOG_BIN (default build/release/bin), LOGLOG_DIR (default build/local-cluster: data, logs, process ids), LOGLOG_PORT (default
+# It needs the program loglog alone, which has the servers as its commands. LOGLOG_BIN (default build/release/bin), LOGLOG_DIR (default build/local-cluster: data, logs, process ids), LOGLOG_PORT (default
 # 7070: sequencers on it and the two after it, storage nodes on the next three; over HTTP, in the same order, on the six after those).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -35,13 +35,13 @@ start() { # name
   local n=${1##*-}
   mkdir -p "$dir/$1"
   case $1 in
-    storage-*) set -- "$1" loglog-storage --id "$n" --cluster-name local --listen "127.0.0.1:$((port + 2 + n))" --http "127.0.0.1:$((port + 8 + n))" ;;
-    *) set -- "$1" loglog-sequencer --id "$n" --cluster-name local --listen "127.0.0.1:$((port + n - 1))" --http "127.0.0.1:$((port + 5 + n))" \
+    storage-*) set -- "$1" storage --id "$n" --cluster-name local --listen "127.0.0.1:$((port + 2 + n))" --http "127.0.0.1:$((port + 8 + n))" ;;
+    *) set -- "$1" sequencer --id "$n" --cluster-name local --listen "127.0.0.1:$((port + n - 1))" --http "127.0.0.1:$((port + 5 + n))" \
       --sequencers "$sequencers" --storage "$storage" ;;
   esac
-  local name=$1 program=$2
+  local name=$1 role=$2
   shift 2
-  nohup "$bin/$program" --data "$dir/$name" "$@" >>"$dir/$name.log" 2>&1 </dev/null &
+  nohup "$bin/loglog" "$role" --data "$dir/$name" "$@" >>"$dir/$name.log" 2>&1 </dev/null &
   echo $! >"$dir/$name.pid"
 }
 stop() { # name
@@ -55,9 +55,21 @@ stop() { # name
   echo "local_cluster.sh: $1 (process $pid) does not stop; killing it" >&2
   kill -9 "$pid"
 }
+# Fails where a process has ended: there is nothing to wait for then.
+all_run() {
+  local name
+  for name in $names; do
+    running "$name" >/dev/null && continue
+    echo "local_cluster.sh: $name has ended; the end of $dir/$name.log:" >&2
+    tail -n 3 "$dir/$name.log" >&2
+    return 1
+  done
+}
 wait_until_served() {
-  for _ in $(seq 150); do
-    if [ "$("$bin/loglog" status --json --cluster "$cluster" 2>/dev/null | grep -o '"state": "up"' | wc -l)" = 3 ]; then return 0; fi
+  local end=$((SECONDS + 30))
+  while [ "$SECONDS" -lt "$end" ]; do
+    all_run || return 1
+    if [ "$("$bin/loglog" status --json --timeout 2 --cluster "$cluster" 2>/dev/null | grep -o '"state": "up"' | wc -l)" = 3 ]; then return 0; fi
     sleep 0.2
   done
   echo "local_cluster.sh: not ready after 30 s; see $dir/*.log" >&2
@@ -65,8 +77,9 @@ wait_until_served() {
 }
 
 wait_until_healthy() { # after what
-  for _ in $(seq 300); do
-    if "$bin/loglog" status --cluster "$cluster" 2>/dev/null | head -n 1 | grep -q ' healthy: '; then return 0; fi
+  local end=$((SECONDS + 30))
+  while [ "$SECONDS" -lt "$end" ]; do
+    if "$bin/loglog" status --timeout 2 --cluster "$cluster" 2>/dev/null | head -n 1 | grep -q ' healthy: '; then return 0; fi
     sleep 0.1
   done
   echo "local_cluster.sh: not healthy 30 s after $1; see loglog status and $dir/*.log" >&2
@@ -87,8 +100,10 @@ case ${1:-} in
       known "$2"
       start "$2"
     else
+      # What goes to stdout is for eval, which has to fail as this does.
+      [ -x "$bin/loglog" ] || { echo "local_cluster.sh: there is no $bin/loglog; samples/quickstart.sh builds it" >&2; echo false; exit 1; }
       for name in $names; do start "$name"; done
-      wait_until_served
+      wait_until_served || { echo false; exit 1; }
       echo "export LOGLOG_CLUSTER=$cluster"
       echo "status page: http://127.0.0.1:$((port + 6))/" >&2
     fi

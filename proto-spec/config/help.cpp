@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <sstream>
+
 namespace loglog::config {
 namespace {
 
-constexpr std::size_t names_width = 32;  // columns
-constexpr std::size_t line_width = 110;
+constexpr std::size_t names_width = 26;  // columns
+constexpr std::size_t line_width = 80;
 
 /// What is between the first `begin` and the `end` after it.
 std::string between(const std::string& text, const std::string& begin, const std::string& end) {
@@ -31,6 +33,36 @@ std::string wrapped(const std::string& text, std::size_t width) {
     out += word;
     column += word.size();
   }
+  return out;
+}
+
+/// Lines in which nothing is indented flow together; a line of a table or an example that is too long goes on below its second column.
+std::string reflowed(const std::string& text, std::size_t width) {
+  std::string out, paragraph;
+  const auto end_paragraph = [&] {
+    if (!paragraph.empty()) out += wrapped(paragraph, width) + '\n';
+    paragraph.clear();
+  };
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const auto indent = line.find_first_not_of(' ');
+    if (indent == 0 && !line.ends_with(':')) {
+      paragraph += (paragraph.empty() ? "" : " ") + line;
+      continue;
+    }
+    end_paragraph();
+    if (indent == std::string::npos || line.size() <= width) {
+      out += line + '\n';
+      continue;
+    }
+    const auto gap = line.find("   ", indent);
+    const auto column = gap == std::string::npos ? indent + 4 : line.find_first_not_of(' ', gap);
+    std::istringstream rest(wrapped(line.substr(gap == std::string::npos ? indent : column), width - column));
+    out += gap == std::string::npos ? std::string(indent, ' ') : line.substr(0, column);
+    bool first = true;
+    for (std::string part; std::getline(rest, part); first = false) out += (first ? "" : std::string(column, ' ')) + part + '\n';
+  }
+  end_paragraph();
   return out;
 }
 
@@ -74,6 +106,14 @@ std::string HelpFormatter::make_option_opts(const CLI::Option* o) const {
 }
 
 std::string HelpFormatter::make_option_desc(const CLI::Option* o) const { return wrapped(meaning_of(*o), line_width - names_width); }
+
+std::string HelpFormatter::make_footer(const CLI::App* command) const {
+  return command->get_footer().empty() ? std::string() : '\n' + reflowed(command->get_footer(), line_width);
+}
+
+std::string HelpFormatter::make_description(const CLI::App* command) const {
+  return wrapped(command->get_description(), line_width) + '\n';
+}
 
 std::string HelpFormatter::make_subcommand(const CLI::App* command) const {
   std::ostringstream out;

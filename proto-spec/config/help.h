@@ -14,13 +14,15 @@ std::string value_name_of(const CLI::Option& o);
 /// What it does, with its range and default.
 std::string meaning_of(const CLI::Option& o);
 
-/// CLI11's help with these words, wrapped at 110 columns.
+/// CLI11's help with these words, wrapped at 80 columns.
 class HelpFormatter : public CLI::Formatter {
  public:
   HelpFormatter();
   std::string make_option_opts(const CLI::Option* o) const override;
   std::string make_option_desc(const CLI::Option* o) const override;
   std::string make_subcommand(const CLI::App* command) const override;
+  std::string make_footer(const CLI::App* command) const override;
+  std::string make_description(const CLI::App* command) const override;
 };
 
 }  // namespace loglog::config

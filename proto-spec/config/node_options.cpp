@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "proto-spec/config/help.h"
+#include "proto-spec/console/error_output.h"
 #include "proto-spec/vocabulary/exit_code.h"
 
 namespace loglog::config {
@@ -138,7 +139,7 @@ std::optional<int> read_options(CLI::App& app, std::string_view prefix, int argc
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : exit_bad_options;
   } catch (const Refused& e) {
-    fmt::print(stderr, "{}\n", e.what());
+    console::print_error("{}\n", e.what());
     return exit_bad_options;
   }
   return std::nullopt;

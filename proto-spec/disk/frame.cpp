@@ -16,7 +16,8 @@ namespace {
 [[maybe_unused]] constexpr std::size_t dispatched_above = 8u << 10;  // below it, going over to the widest registers and back costs more
 
 constexpr std::size_t term_at = 4;
-constexpr std::size_t checksum_at = 28;
+constexpr std::size_t payload_checksum_at = 24;
+constexpr std::size_t checksum_at = 32;
 constexpr std::byte payload_version{1};
 
 std::uint32_t low_half(std::uint64_t h) { return static_cast<std::uint32_t>(h); }
@@ -80,7 +81,7 @@ std::optional<FramePrefix> read_prefix(const std::byte* p) {
   f.term = Term{load_le<std::uint32_t>(p + term_at)};
   f.producer = ProducerId{load_le<std::uint64_t>(p + 8)};
   f.sequence = Sequence{load_le<std::uint64_t>(p + 16)};
-  f.payload_checksum = load_le<std::uint32_t>(p + 24);
+  f.payload_checksum = load_le<std::uint64_t>(p + payload_checksum_at);
   f.prefix_checksum = load_le<std::uint32_t>(p + checksum_at);
   return f;
 }
@@ -91,18 +92,18 @@ void write_frame_image(std::byte* out, FrameKind kind, ProducerId producer, Sequ
   store_le(out + term_at, std::uint32_t{0});
   store_le(out + 8, producer.value);
   store_le(out + 16, sequence.value);
-  store_le(out + 24, payload_checksum(payload));
+  store_le(out + payload_checksum_at, payload_checksum(payload));
   store_le(out + checksum_at, std::uint32_t{0});
   if (n > 0) std::memcpy(out + frame_prefix_size, payload.data(), n);
   store_le(out + frame_prefix_size + n, n + frame_overhead);
   store_le(out + frame_prefix_size + n + 4, std::uint32_t{0});
 }
 
-std::uint32_t payload_checksum(ByteSpan payload) {
+std::uint64_t payload_checksum(ByteSpan payload) {
 #ifdef LOGLOG_XXH_DISPATCH
-  if (payload.size() > dispatched_above) return low_half(XXH3_64bits_dispatch(payload.data(), payload.size()));
+  if (payload.size() > dispatched_above) return XXH3_64bits_dispatch(payload.data(), payload.size());
 #endif
-  return low_half(XXH3_64bits(payload.data(), payload.size()));
+  return XXH3_64bits(payload.data(), payload.size());
 }
 
 std::uint32_t prefix_checksum(const std::byte* prefix, LogId log, Offset offset) {
@@ -123,6 +124,12 @@ Chain stamp_frame(std::byte* frame, std::uint32_t frame_length, Term term, LogId
   store_le(frame + checksum_at, sum);
   store_le(frame + frame_length - 4, ~sum);
   return extend_chain(before, frame);
+}
+
+void unstamp_frame(std::byte* frame, std::uint32_t frame_length) {
+  store_le(frame + term_at, std::uint32_t{0});
+  store_le(frame + checksum_at, std::uint32_t{0});
+  store_le(frame + frame_length - 4, std::uint32_t{0});
 }
 
 RunDigest digest_of(ByteSpan images) {

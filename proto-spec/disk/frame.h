@@ -1,4 +1,4 @@
-// The frame: an entry as it lies in the log. 32-byte prefix, payload, 8-byte suffix; all little-endian.
+// The frame: an entry as it lies in the log. 36-byte prefix, payload, 8-byte suffix; all little-endian.
 //
 //   at    size
 //   0     1     kind and version
@@ -6,11 +6,11 @@
 //   4     4     term                      stamped by the node
 //   8     8     producer id
 //   16    8     sequence number
-//   24    4     payload checksum          low half of XXH3-64, computed by the SDK
-//   28    4     prefix checksum           low half of XXH3-64 over bytes 0–27, log id, offset; stamped by the node
-//   32    n     payload
-//   32+n  4     frame length (n + 40)
-//   36+n  4     prefix checksum, inverted; stamped by the node
+//   24    8     payload checksum          XXH3-64, computed by the SDK
+//   32    4     prefix checksum           low half of XXH3-64 over bytes 0–31, log id, offset; stamped by the node
+//   36    n     payload
+//   36+n  4     frame length (n + 44)
+//   40+n  4     prefix checksum, inverted; stamped by the node
 #pragma once
 #include <optional>
 #include <vector>
@@ -23,7 +23,7 @@
 
 namespace loglog {
 
-inline constexpr std::uint32_t frame_prefix_size = 32;
+inline constexpr std::uint32_t frame_prefix_size = 36;
 inline constexpr std::uint32_t frame_suffix_size = 8;
 inline constexpr std::uint32_t frame_overhead = frame_prefix_size + frame_suffix_size;
 inline constexpr std::uint32_t frame_size_max = entry_size_max + frame_overhead;
@@ -43,27 +43,30 @@ struct FramePrefix {
   Term term{};
   ProducerId producer{};
   Sequence sequence{};
-  std::uint32_t payload_checksum = 0;
+  std::uint64_t payload_checksum = 0;
   std::uint32_t prefix_checksum = 0;
 
   std::uint32_t frame_length() const { return payload_length + frame_overhead; }
   bool operator==(const FramePrefix&) const = default;
 };
 
-/// Reads the 32 bytes; says nothing about their truth. nullopt when the kind is not one of FrameKind's
+/// Reads the prefix; says nothing about their truth. nullopt when the kind is not one of FrameKind's
 /// (0, "nothing here", included).
 std::optional<FramePrefix> read_prefix(const std::byte* prefix);
 
-/// Writes a whole frame image (term and prefix checksum zero) to `out`, which has room for payload.size() + 40.
+/// Writes a whole frame image (term and prefix checksum zero) to `out`, which has room for
+/// payload.size() + frame_overhead.
 void write_frame_image(std::byte* out, FrameKind kind, ProducerId producer, Sequence sequence, ByteSpan payload);
 
-/// Low half of XXH3-64.
-std::uint32_t payload_checksum(ByteSpan payload);
-/// What bytes 28–31 must hold for this prefix at this place.
+/// XXH3-64: digest and chain know a payload by this alone (F4).
+std::uint64_t payload_checksum(ByteSpan payload);
+/// What bytes 32–35 must hold for this prefix at this place.
 std::uint32_t prefix_checksum(const std::byte* prefix, LogId log, Offset offset);
 
 /// Stamps one frame (12 bytes: term, prefix checksum, its inverse in the suffix) and returns the chain after it.
 Chain stamp_frame(std::byte* frame, std::uint32_t frame_length, Term term, LogId log, Offset offset, Chain before);
+/// Takes the stamp of a whole frame off again: the image that the SDK made.
+void unstamp_frame(std::byte* frame, std::uint32_t frame_length);
 /// The chain after a stamped prefix.
 Chain extend_chain(Chain before, const std::byte* stamped_prefix);
 

@@ -15,7 +15,7 @@ constexpr std::uint64_t segment_magic = 0x0047'4553'4C47'4F4CULL;  // "LOGLSEG\0
 constexpr std::uint32_t marks_magic = 0x4B4D'4C4C;                 // "LLMK"
 constexpr std::uint32_t promise_magic = 0x5250'4C4C;               // "LLPR"
 constexpr std::uint32_t identity_magic = 0x4449'4C4C;              // "LLID"
-constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t format_version = 2;                         // 1: frames with payload checksums of 32 bits (decision 0030)
 
 Bytes zeroed(std::size_t n) {
   Bytes b = Bytes::allocate(n);

@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdarg>
@@ -12,25 +13,30 @@
 #include <cstring>
 #include <string_view>
 
+#include "proto-spec/http/posix_connection_deadlines.h"
 #include "proto-spec/transport/posix_signals.h"
 
 namespace loglog::http {
 namespace {
 
-constexpr std::size_t request_bytes_max = 16u << 10;  // line and headers; more is answered with 413 or 431
+constexpr std::size_t thread_stack_size = 512u << 10;  // of each connection's thread, which makes a page
+constexpr std::size_t request_bytes_max = 16u << 10;   // line and headers; more is answered with 413 or 431
 
 MHD_Result add_argument(void* query, MHD_ValueKind, const char* name, const char* value) {
   (*static_cast<decltype(Request::query)*>(query))[name] = value == nullptr ? "" : value;
   return MHD_YES;
 }
 
-MHD_Result send(MHD_Connection* connection, const Answer& answer) {
+int socket_of(MHD_Connection* connection) { return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd; }
+
+MHD_Result send(MHD_Connection* connection, const Answer& answer, bool last = false) {
   MHD_Response* response =
       MHD_create_response_from_buffer(answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
   if (response == nullptr) return MHD_NO;
   MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.type.c_str());
   MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
   MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+  if (last) MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
   for (const auto& [name, value] : answer.headers) MHD_add_response_header(response, name.c_str(), value.c_str());
   if (answer.status == MHD_HTTP_METHOD_NOT_ALLOWED) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
   const MHD_Result queued = MHD_queue_response(connection, answer.status, response);
@@ -62,6 +68,7 @@ struct Server::State {
   Pages pages;
   Notice notice;
   std::string address;
+  std::unique_ptr<ConnectionDeadlines> deadlines;
   MHD_Daemon* daemon = nullptr;
 
   ~State() {
@@ -75,6 +82,8 @@ struct Server::State {
     const std::string_view verb(method);
     if (verb != MHD_HTTP_METHOD_GET && verb != MHD_HTTP_METHOD_HEAD)
       return send(connection, {MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n"});
+    const int socket = socket_of(connection);
+    s.deadlines->request_came(socket);
     const bool first = *seen == nullptr;
     *seen = self;
     if (first || *body > 0) {
@@ -85,7 +94,18 @@ struct Server::State {
     if (page == s.pages.end()) return send(connection, not_found(s.pages, path));
     Request request{path, {}};
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &request.query);
-    return send(connection, page->second(request));
+    // A probe asks once: it must not hold a place until it asks again.
+    const bool probe = request.path == "/healthz" || request.path == "/readyz";
+    return send(connection, page->second(request), probe || s.deadlines->is_last_request(socket));
+  }
+
+  static void connection_changed(void* self, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode what) {
+    const auto& s = *static_cast<const State*>(self);
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) s.deadlines->opened(socket_of(connection));
+    else s.deadlines->closed(socket_of(connection));
+  }
+  static void answered(void* self, MHD_Connection* connection, void**, MHD_RequestTerminationCode) {
+    static_cast<const State*>(self)->deadlines->answered(socket_of(connection));
   }
 
   static void said(void* self, const char* format, std::va_list arguments) {
@@ -112,18 +132,24 @@ Result<std::unique_ptr<Server>> Server::start(const std::string& host, const std
   auto state = std::make_unique<State>();
   state->pages = std::move(pages);
   state->notice = std::move(notice);
+  const unsigned spare = std::min(options.connections_spare, options.connections_max / 2);
+  state->deadlines = std::make_unique<ConnectionDeadlines>(ConnectionDeadlines::Limits{
+      std::chrono::seconds(options.request_max_s), std::chrono::seconds(options.connection_max_s), options.connections_max - spare});
   // A thread for each connection: a page may wait for the node, and nobody else is to wait behind it.
   // ITC: a thread that ends says so, and makes room for another connection at once.
   unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC | MHD_USE_ERROR_LOG;
   if (where.ai_family == AF_INET6) flags |= MHD_USE_IPv6;
   const transport::SignalsBlocked around_the_start;  // its threads start those of the connections
   errno = 0;
-  state->daemon = MHD_start_daemon(flags, 0, nullptr, nullptr, &State::requested, state.get(),  //
-                                   MHD_OPTION_EXTERNAL_LOGGER, &State::said, state.get(),       //
-                                   MHD_OPTION_SOCK_ADDR, where.ai_addr,                         //
-                                   MHD_OPTION_CONNECTION_LIMIT, options.connections_max,        //
-                                   MHD_OPTION_CONNECTION_TIMEOUT, options.silence_max_s,        //
-                                   MHD_OPTION_CONNECTION_MEMORY_LIMIT, request_bytes_max,       //
+  state->daemon = MHD_start_daemon(flags, 0, nullptr, nullptr, &State::requested, state.get(),             //
+                                   MHD_OPTION_EXTERNAL_LOGGER, &State::said, state.get(),                  //
+                                   MHD_OPTION_SOCK_ADDR, where.ai_addr,                                    //
+                                   MHD_OPTION_CONNECTION_LIMIT, options.connections_max,                   //
+                                   MHD_OPTION_CONNECTION_TIMEOUT, options.silence_max_s,                   //
+                                   MHD_OPTION_CONNECTION_MEMORY_LIMIT, request_bytes_max,                  //
+                                   MHD_OPTION_THREAD_STACK_SIZE, thread_stack_size,                        //
+                                   MHD_OPTION_NOTIFY_CONNECTION, &State::connection_changed, state.get(),  //
+                                   MHD_OPTION_NOTIFY_COMPLETED, &State::answered, state.get(),             //
                                    MHD_OPTION_END);
   if (state->daemon == nullptr) {
     const int error = errno;

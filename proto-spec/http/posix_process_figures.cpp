@@ -12,6 +12,8 @@
 #include <string>
 #include <system_error>
 
+#include "proto-spec/console/error_output.h"
+
 namespace loglog::http {
 namespace {
 
@@ -54,6 +56,7 @@ std::optional<double> start_seconds() {
 }  // namespace
 
 void add_process(observe::PrometheusText& text, std::string_view version) {
+  text.counter("loglog_log_lines_dropped_total", "Lines of the log that could not be written to stderr.").value(console::errors_dropped());
   text.gauge("loglog_build_info", "1, with the version as a label.").value(std::uint64_t{1}, {{"version", version}});
   if (const auto n = open_files()) text.gauge("process_open_fds", "Open file descriptors.").value(*n);
   rlimit files{};

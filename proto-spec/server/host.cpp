@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "proto-spec/console/error_output.h"
 #include "proto-spec/transport/posix_descriptors.h"
 #include "proto-spec/transport/posix_signals.h"
 #include "proto-spec/transport/uv_connection.h"
@@ -72,7 +73,7 @@ int Host::run_until_signal(const std::string& program, std::function<void(const 
   loop_.on_stop_signal([this] { stop_or_leave(); });
   loop_.on_hangup([this, on_hangup = std::move(on_hangup)] { on_hangup(log_); });
   if (auto ok = set_up(); !ok) {
-    fmt::print(stderr, "{}: {}\n", program, ok.error().message());
+    console::print_error("{}: {}\n", program, ok.error().message());
     return exit_code_of(ok.error().code);
   }
   loop_.run();

@@ -20,7 +20,9 @@ std::string_view name_of(Role r) {
   return "unknown role";
 }
 
-Session::Session(Hello own, Expectation expected) : own_(std::move(own)), expected_(std::move(expected)) {}
+// Anybody may connect: before the hello little is taken, and little is reserved for it.
+Session::Session(Hello own, Expectation expected)
+    : decoder_(hello_size_max, hello_size_max - message_header_size), own_(std::move(own)), expected_(std::move(expected)) {}
 
 Result<void> Session::accept(const Hello& theirs) {
   if (theirs.magic != hello_magic) return fail(Errc::bad_magic, "the first message is no LogLog hello");
@@ -61,6 +63,7 @@ Result<std::optional<Received>> Session::next() {
   if (auto ok = accept(*hello); !ok) return std::unexpected(ok.error());
   peer_ = *hello;
   decoder_.set_version(version_);
+  decoder_.set_sizes(receive_block_size, message_body_max);
   established_ = true;
   return r;
 }

@@ -28,6 +28,8 @@ class Session {
   /// peer's role to send it to this side's (wire/may_send.h).
   Result<std::optional<Received>> next();
   bool established() const { return established_; }
+  /// The beginning of a message is here, and its end is not.
+  bool has_part() const { return decoder_.has_part(); }
   const Hello& peer() const { return peer_; }
   /// What this side sends in: the highest version that both speak; before that is known, and where there is none, hello_version.
   std::uint8_t version() const { return version_; }

@@ -1,6 +1,8 @@
 #include "proto-spec/transport/posix_descriptors.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace loglog::transport {
 
@@ -9,6 +11,17 @@ void take_all_descriptors() {
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max) return;
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
+int duplicate(int fd) { return ::fcntl(fd, F_DUPFD_CLOEXEC, 3); }
+
+void close_descriptor(int fd) {
+  if (fd >= 0) ::close(fd);
+}
+
+std::uint64_t descriptor_limit() {
+  rlimit files{};
+  return ::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 1024;
 }
 
 }  // namespace loglog::transport

@@ -6,17 +6,22 @@
 #include <cstring>
 #include <utility>
 
+#include "proto-spec/transport/posix_descriptors.h"
+#include "proto-spec/transport/posix_name_lookup.h"
 #include "proto-spec/transport/posix_tcp_silence.h"
 #include "proto-spec/vocabulary/check.h"
 
 namespace loglog::transport {
 namespace {
 
+constexpr Duration look_up_timeout = 5s;
 constexpr Duration connect_timeout = 5s;  ///< of the last address of a name
 constexpr Duration next_timeout = 1s;     ///< of the ones before it: a machine that has gone answers nothing
 constexpr Duration hello_timeout = 5s;    ///< from the connection on
 constexpr Duration silence_timeout = 5s;  ///< W6
 constexpr Duration drain_timeout = 1s;
+constexpr Duration accept_pause = 100ms;  ///< when there are no descriptors
+constexpr int listen_backlog = 1024;
 
 Error lost(int uv_error) { return {Errc::connection_lost, uv_strerror(uv_error)}; }
 
@@ -27,6 +32,7 @@ struct Connection::Write {
   Ptr connection;
   std::vector<Encoded> keep;  // the bytes live until the kernel has them
   std::size_t bytes = 0;
+  std::uint64_t tails = 0;  // of whole messages that leave with it, for on_written
 };
 
 Result<std::pair<std::string, std::string>> split_address(const std::string& address) {
@@ -39,7 +45,11 @@ Result<std::pair<std::string, std::string>> split_tcp_address(const std::string&
   if (colon == std::string::npos || colon == 0 || colon + 1 == address.size())
     return fail(Errc::bad_configuration, fmt::format("\"{}\" is no address; give HOST:PORT", address));
   std::string host = address.substr(0, colon);
-  if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const bool bracketed = host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  // What is left of a URL, of spaces and of broken brackets would be looked up as a name, and fail after seconds.
+  if (host.empty() || host.find_first_of("[]/@ \t") != std::string::npos || (!bracketed && host.find(':') != std::string::npos))
+    return fail(Errc::bad_configuration, fmt::format("\"{}\" is no address; give HOST:PORT, or [IPV6]:PORT, and nothing else", address));
   const std::string port = address.substr(colon + 1);
   const bool digits = port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
   if (!digits || std::stoul(port) > 65535) return fail(Errc::bad_configuration, fmt::format("\"{}\" is no port; give 0 to 65535", port));
@@ -81,29 +91,20 @@ void Connection::look_up(const std::string& host, const std::string& port) {
     addresses_ = {numeric};
     return connect_next();
   }
-  struct Lookup {
-    uv_getaddrinfo_t request{};
-    Ptr connection;
-  };
-  auto* lookup = new Lookup{{}, shared_from_this()};
-  lookup->request.data = lookup;
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  const int status = uv_getaddrinfo(
-      loop_.raw(), &lookup->request,
-      [](uv_getaddrinfo_t* r, int error, addrinfo* found) {
-        const std::unique_ptr<Lookup> l(static_cast<Lookup*>(r->data));
-        Connection& c = *l->connection;
-        for (const addrinfo* a = found; a != nullptr; a = a->ai_next) std::memcpy(&c.addresses_.emplace_back(), a->ai_addr, a->ai_addrlen);
-        uv_freeaddrinfo(found);
-        if (c.state_ != State::connecting) return;
-        if (error != 0) c.broken(lost(error));
-        else c.connect_next();
-      },
-      host.c_str(), port.c_str(), &hints);
-  if (status == 0) return;
-  delete lookup;
-  loop_.post([c = shared_from_this(), status] { c->broken(lost(status)); });
+  loop_.after(look_up_timeout, [weak = weak_from_this()] {
+    if (const Ptr c = weak.lock()) c->looked_up(EAI_AGAIN, {});
+  });
+  look_up_name(loop_.mailbox(), host, port, [weak = weak_from_this()](const FoundAddresses& found) {
+    if (const Ptr c = weak.lock()) c->looked_up(found.error, found.addresses);
+  });
+}
+
+void Connection::looked_up(int error, std::vector<sockaddr_storage> found) {
+  if (state_ != State::connecting || !addresses_.empty()) return;
+  if (error != 0 || found.empty())
+    return broken({Errc::connection_lost, fmt::format("the name is not found: {}", error == 0 ? "no address" : ::gai_strerror(error))});
+  addresses_ = std::move(found);
+  connect_next();
 }
 
 void Connection::connect_next() {
@@ -132,7 +133,8 @@ void Connection::connect_failed(const Error& why) {
   close_handle();  // a socket that failed is of no more use: the next address gets another
 }
 
-Connection::Ptr Connection::accept(Loop& loop, const Incoming& incoming, Hello own, Session::Expectation expected) {
+Connection::Ptr Connection::accept(Loop& loop, const Incoming& incoming, Hello own, Session::Expectation expected,
+                                   std::shared_ptr<Admissions> admissions) {
   auto c = std::make_shared<Connection>(loop, std::move(own), std::move(expected));
   c->self_ = c;
   if (const auto* pipe = std::get_if<LocalPipe::Ptr>(&incoming)) c->pipe_ = *pipe;
@@ -140,8 +142,49 @@ Connection::Ptr Connection::accept(Loop& loop, const Incoming& incoming, Hello o
     c->shut();
     return nullptr;
   }
+  if (admissions && !c->pipe_) {  // a pipe of this process takes no descriptor
+    c->admissions_ = std::move(admissions);
+    if (const Ptr oldest = c->admissions_->arrived(c))
+      loop.post([oldest] {
+        if (!oldest->session_.established()) oldest->refuse({Errc::too_many, "too many connections say no hello"});
+      });
+  }
   c->opened();
   return c;
+}
+
+/// The hello has come: a client too many is told so, and goes.
+bool Connection::is_admitted() {
+  if (!admissions_) return true;
+  const bool client = session_.peer().role == Role::client;
+  counted_client_ = admissions_->known(*this, client) && client;
+  return !client || counted_client_;
+}
+
+void Connection::refuse(const Error& why) {
+  if (state_ != State::open) return;
+  const auto told = callbacks_.on_closed;
+  close(why);
+  if (told) told(why);
+}
+
+/// A message that has begun must end, or go on coming: else anybody could make this side keep a part of it for ever. A slow link is no
+/// reason, and neither is a pause of this side's own (W8).
+void Connection::expect_progress() {
+  if (!admissions_ || expects_progress_ || !session_.established() || !session_.has_part()) return;
+  expects_progress_ = true;
+  loop_.after(admissions_->progress_period(), [weak = weak_from_this(), messages = messages_, received = received_] {
+    if (const Ptr c = weak.lock()) c->check_progress(messages, received);
+  });
+}
+
+void Connection::check_progress(std::uint64_t messages, std::uint64_t received) {
+  expects_progress_ = false;
+  if (state_ != State::open || !admissions_) return;
+  const std::uint64_t least = message_rate_min * static_cast<std::uint64_t>(admissions_->progress_period() / 1ms) / 1000;
+  const bool stands = session_.has_part() && messages == messages_ && received_ - received < least && !paused_;
+  if (stands) return refuse({Errc::connection_lost, "a message began, and its end does not come"});
+  expect_progress();
 }
 
 void Connection::expect_hello() {
@@ -165,6 +208,10 @@ void Connection::read_from_socket() {
   uv_tcp_nodelay(&tcp_, 1);
   uv_os_fd_t fd = -1;
   if (uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &fd) == 0) end_when_silent(fd, silence_timeout);
+  start_reading();
+}
+
+void Connection::start_reading() {
   uv_read_start(
       reinterpret_cast<uv_stream_t*>(&tcp_),
       [](uv_handle_t* h, std::size_t, uv_buf_t* buffer) {
@@ -179,10 +226,15 @@ void Connection::read_some(ssize_t n) {
   if (n == 0) return;
   if (n < 0) return broken(n == UV_EOF ? Error{Errc::connection_lost, "the peer closed the connection"} : lost(static_cast<int>(n)));
   loop_.traffic().received += static_cast<std::uint64_t>(n);
+  received_ += static_cast<std::uint64_t>(n);
   session_.filled(static_cast<std::size_t>(n));
+  deliver();
+}
+
+void Connection::deliver() {
   // A callback may close the connection, which lets go of the callbacks: the running one is held here.
   auto callbacks = callbacks_;
-  while (state_ == State::open) {
+  while (state_ == State::open && !paused_) {
     auto r = session_.next();
     if (!r) {
       const Error& why = r.error();
@@ -190,8 +242,15 @@ void Connection::read_some(ssize_t n) {
       if (callbacks.on_closed) callbacks.on_closed(why);
       return;
     }
-    if (!*r) return;
+    if (!*r) return expect_progress();
+    ++messages_;
     if (std::holds_alternative<Hello>((*r)->message)) {
+      if (!is_admitted())
+        return refuse(
+            {Errc::too_many,
+             fmt::format("{} clients are connected, the limit is {}: 1 in {} of the {} descriptors of this process "
+                         "(ulimit -n)",
+                         admissions_->figures().clients, admissions_->figures().clients_max, clients_share, admissions_->descriptors())});
       if (callbacks.on_hello) callbacks.on_hello(session_.peer());
       callbacks = callbacks_;
     } else if (const auto* f = std::get_if<Failed>(&(*r)->message); f != nullptr && (*r)->request == RequestId{}) {
@@ -229,40 +288,92 @@ void Connection::send(RequestId request, const Message& m) {
   if (state_ != State::open) return;
   Encoded e = encode(request, m, session_.version());
   queued_ += e.size();
+  loop_.traffic().queued += e.size();
   loop_.traffic().sent += e.size();
   out_.push_back(std::move(e));
+  bound_queue();
   if (dirty_) return;
   dirty_ = true;
   loop_.flush_later(shared_from_this());
 }
 
+/// A client may have as much queued as is still free for all: the more clients do not read, the less each may have.
+std::size_t Connection::queue_limit() const {
+  const std::uint64_t free = connection_queue_max_in_all - std::min<std::uint64_t>(connection_queue_max_in_all, loop_.traffic().queued);
+  return std::max<std::size_t>(connection_queue_floor, std::min<std::uint64_t>(connection_queue_max, free));
+}
+
+/// W8. Only a server stops reading, and only from a client: two ends that both stopped would wait for each other for ever. What goes to
+/// the same process is in the other end's hands at the end of the turn.
+void Connection::bound_queue() {
+  if (pipe_ || own_.role == Role::client || !session_.established()) return;
+  if (session_.peer().role == Role::client) {
+    if (paused_ || queued_ < queue_limit()) return;
+    paused_ = true;
+    uv_read_stop(reinterpret_cast<uv_stream_t*>(&tcp_));
+  } else if (queued_ > peer_queue_max && !std::exchange(given_up_, true)) {
+    loop_.post([c = shared_from_this()] {
+      c->broken({Errc::connection_lost,
+                 fmt::format("the peer takes too little: {} bytes are queued to it, the limit is {}", c->queued_, peer_queue_max)});
+    });
+  }
+}
+
+void Connection::unqueue(std::size_t bytes) {
+  queued_ -= bytes;
+  loop_.traffic().queued -= bytes;
+  if (!paused_ || queued_ > queue_limit() / 2) return;
+  paused_ = false;
+  loop_.post([c = shared_from_this()] { c->read_on(); });
+}
+
+void Connection::read_on() {
+  deliver();  // requests that came before the pause
+  if (state_ == State::open && !paused_) start_reading();
+}
+
+void Connection::tell_written(std::uint64_t tails) {
+  if (tails == 0 || !callbacks_.on_written) return;
+  const auto told = callbacks_.on_written;
+  told(tails);
+}
+
 void Connection::flush() {
   dirty_ = false;
   if (out_.empty() || state_ == State::closed) return;
+  const Ptr alive = shared_from_this();
+  std::uint64_t tails = 0;
+  for (const Encoded& e : out_) tails += e.tail.size();
   if (pipe_) {
-    queued_ = 0;
-    return pipe_->give(out_);
+    unqueue(queued_);
+    pipe_->give(out_);
+    return tell_written(tails);
   }
   buffers_.clear();
+  std::size_t bytes = 0;
   for (const Encoded& e : out_)
     for (const Bytes* b : {&e.head, &e.tail})
-      if (!b->empty()) buffers_.push_back(uv_buf_init(const_cast<char*>(b->text().data()), static_cast<unsigned>(b->size())));
+      if (!b->empty()) {
+        buffers_.push_back(uv_buf_init(const_cast<char*>(b->text().data()), static_cast<unsigned>(b->size())));
+        bytes += b->size();
+      }
   const auto stream = reinterpret_cast<uv_stream_t*>(&tcp_);
-  std::size_t first = 0, bytes = queued_;
+  std::size_t first = 0;
   if (writes_ == 0) {
     // What the kernel takes at once needs no request, and no look for room by the loop. An error comes again below.
     const int taken = uv_try_write(stream, buffers_.data(), static_cast<unsigned>(buffers_.size()));
     std::size_t left = taken > 0 ? static_cast<std::size_t>(taken) : 0;
-    queued_ = bytes -= left;
+    bytes -= left;
+    unqueue(left);
     for (; first < buffers_.size() && left >= buffers_[first].len; ++first) left -= buffers_[first].len;
-    if (first == buffers_.size()) return out_.clear();
+    if (first == buffers_.size()) {
+      out_.clear();
+      return tell_written(tails);
+    }
     buffers_[first].base += left;
     buffers_[first].len -= left;
-  } else {
-    bytes = 0;
-    for (const uv_buf_t& b : buffers_) bytes += b.len;
   }
-  auto* w = new Write{{}, shared_from_this(), std::exchange(out_, {}), bytes};
+  auto* w = new Write{{}, shared_from_this(), std::exchange(out_, {}), bytes, tails};
   w->request.data = w;
   ++writes_;
   const int status =
@@ -270,13 +381,14 @@ void Connection::flush() {
         std::unique_ptr<Write> done(static_cast<Write*>(r->data));
         Connection& c = *done->connection;
         --c.writes_;
-        c.queued_ -= done->bytes;
+        c.unqueue(done->bytes);
         if (c.state_ == State::draining && c.writes_ == 0) c.shut();
         else if (error != 0 && error != UV_ECANCELED) c.broken(lost(error));
+        else if (error == 0) c.tell_written(done->tails);
       });
   if (status != 0) {
     --writes_;
-    queued_ -= w->bytes;
+    unqueue(w->bytes);
     delete w;
     loop_.post([c = shared_from_this(), status] { c->broken(lost(status)); });
   }
@@ -298,6 +410,8 @@ void Connection::close(const Error& why) {
 
 void Connection::shut() {
   state_ = State::closed;
+  if (const auto from = std::exchange(admissions_, nullptr)) from->left(*this, counted_client_);
+  for (const Encoded& e : std::exchange(out_, {})) unqueue(e.size());
   if (pipe_) pipe_->close();
   if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(&tcp_))) close_handle();
 }
@@ -332,16 +446,15 @@ Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string
     return fail(Errc::bad_configuration, fmt::format("{}: {}", address, uv_strerror(error)));
   std::unique_ptr<Listener> l(new Listener);
   l->on_accept_ = std::move(on_accept);
+  l->loop_ = &loop;
   l->tcp_ = new uv_tcp_t{};
   uv_tcp_init(loop.raw(), l->tcp_);
-  l->tcp_->data = l.get();
   int error = uv_tcp_bind(l->tcp_, lookup.addrinfo->ai_addr, 0);
   uv_freeaddrinfo(lookup.addrinfo);
-  if (error == 0)
-    error = uv_listen(reinterpret_cast<uv_stream_t*>(l->tcp_), 1024, [](uv_stream_t* s, int status) {
-      if (status == 0) static_cast<Listener*>(s->data)->on_accept_(s);
-    });
+  if (error == 0) error = l->begin();
   if (error != 0) return fail(Errc::address_in_use, fmt::format("{}: {}", address, uv_strerror(error)));
+  uv_os_fd_t fd = -1;
+  if (uv_fileno(reinterpret_cast<const uv_handle_t*>(l->tcp_), &fd) == 0) l->spare_ = duplicate(fd);
   sockaddr_storage bound{};
   int size = sizeof bound;
   uv_tcp_getsockname(l->tcp_, reinterpret_cast<sockaddr*>(&bound), &size);
@@ -352,7 +465,37 @@ Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string
   return l;
 }
 
+int Listener::begin() {
+  tcp_->data = this;
+  return uv_listen(reinterpret_cast<uv_stream_t*>(tcp_), listen_backlog, [](uv_stream_t* s, int status) {
+    auto* l = static_cast<Listener*>(s->data);
+    if (status == 0) l->on_accept_(s);
+    else if (status == UV_EMFILE || status == UV_ENFILE) l->pause();
+  });
+}
+
+/// libuv has a descriptor in reserve, with which it turns connections away. Once another thread has taken that one too, the socket stays
+/// ready, and the loop would do nothing but look at it.
+void Listener::pause() {
+  if (tcp_ == nullptr || spare_ < 0) return;
+  uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(tcp_, nullptr)), [](uv_handle_t* h) { delete reinterpret_cast<uv_tcp_t*>(h); });
+  go_on_later();
+}
+
+void Listener::go_on_later() {
+  loop_->after(accept_pause, [this, alive = alive_] {
+    if (!*alive) return;
+    const int fd = duplicate(spare_);
+    if (fd < 0) return go_on_later();  // there is none yet
+    tcp_ = new uv_tcp_t{};
+    uv_tcp_init(loop_->raw(), tcp_);
+    check(uv_tcp_open(tcp_, fd) == 0 && begin() == 0, "a listening socket can be listened on again");
+  });
+}
+
 Listener::~Listener() {
+  *alive_ = false;
+  close_descriptor(spare_);
   if (tcp_ == nullptr) return;
   if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(tcp_)))
     uv_close(reinterpret_cast<uv_handle_t*>(tcp_), [](uv_handle_t* h) { delete reinterpret_cast<uv_tcp_t*>(h); });

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "proto-spec/session/session.h"
+#include "proto-spec/transport/admissions.h"
 #include "proto-spec/transport/local_pipe.h"
 #include "proto-spec/transport/uv_loop.h"
 
@@ -28,21 +29,25 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
     std::function<void(const Hello&)> on_hello;
     std::function<void(RequestId, Message&&)> on_message;
     std::function<void(const Error&)> on_closed;
+    /// Messages with so many bytes of tails have left the process.
+    std::function<void(std::uint64_t)> on_written = {};
   };
   using Ptr = std::shared_ptr<Connection>;
 
   /// Dials; answers by on_hello or on_closed. A name is looked up at each dial, so that a peer may change its address; of several
-  /// addresses the first that takes the connection is used. Each has 1 s where others are left, the last one 5 s. A look-up takes as long
-  /// as the system's resolver lets it, and the loop ends only after it.
+  /// addresses the first that takes the connection is used. Each has 1 s where others are left, the last one 5 s, and the look-up 5 s.
+  /// Nobody waits for a look-up that takes longer, not even the end of the loop.
   static Ptr dial(Loop& loop, const std::string& address, Hello own, Session::Expectation expected, Callbacks callbacks);
-  /// Takes it; nullptr when that fails.
-  static Ptr accept(Loop& loop, const Incoming& incoming, Hello own, Session::Expectation expected);
+  /// Takes it; nullptr when that fails. With `admissions`, a client too many is refused with too_many after its hello.
+  static Ptr accept(Loop& loop, const Incoming& incoming, Hello own, Session::Expectation expected,
+                    std::shared_ptr<Admissions> admissions = {});
 
   Connection(Loop& loop, Hello own, Session::Expectation expected);
   ~Connection() override = default;
 
   void set_callbacks(Callbacks callbacks) { callbacks_ = std::move(callbacks); }
-  /// Queues; what one turn of the loop queues leaves in as few writes as possible.
+  /// Queues; what one turn of the loop queues leaves in as few writes as possible. While a client has more queued than
+  /// connection_queue_max, nothing more is read from it; a server that has more than peer_queue_max is given up (W8).
   void send(RequestId request, const Message& m);
   /// Says why (Failed with request id 0) when not ok, then closes. No callback comes after it.
   void close(const Error& why = {});
@@ -58,10 +63,22 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   void connect_next();
   void connect_failed(const Error& why);
   void expect_hello();
+  void looked_up(int error, std::vector<sockaddr_storage> found);
+  bool is_admitted();
+  void expect_progress();
+  void check_progress(std::uint64_t messages, std::uint64_t received);
+  void refuse(const Error& why);
   void opened();
   void read_from_socket();
+  void start_reading();
   void read_some(ssize_t n);
+  void deliver();
   void take_from_pipe();
+  std::size_t queue_limit() const;
+  void bound_queue();
+  void unqueue(std::size_t bytes);
+  void read_on();
+  void tell_written(std::uint64_t tails);
   void broken(const Error& why);
   void shut();
   void close_handle();
@@ -78,12 +95,20 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   std::size_t queued_ = 0;
   std::size_t writes_ = 0;
   bool dirty_ = false;
+  bool paused_ = false;  // too much is queued: nothing is read, what came already waits in the session
+  bool given_up_ = false;
+  std::shared_ptr<Admissions> admissions_;  // of an accepted connection
+  bool counted_client_ = false;
+  std::uint64_t received_ = 0;
+  std::uint64_t messages_ = 0;               // that came whole
+  bool expects_progress_ = false;            // a look at an unfinished message is due later
   std::vector<sockaddr_storage> addresses_;  // to be dialled, in order
   std::size_t dialled_ = 0;                  // of them
   Ptr self_;                                 // while libuv knows the handle
 };
 
-/// A listening socket, or name of this process. Stops when destroyed.
+/// A listening socket, or name of this process. Stops when destroyed. When the process has no descriptor left for a connection, nothing
+/// is accepted for a while: new ones wait in the kernel.
 class Listener {
  public:
   using OnAccept = std::function<void(const Incoming&)>;
@@ -95,7 +120,13 @@ class Listener {
 
  private:
   Listener() = default;
+  int begin();
+  void pause();
+  void go_on_later();
+  Loop* loop_ = nullptr;
   uv_tcp_t* tcp_ = nullptr;
+  int spare_ = -1;  // the same socket once more: it stays open, with those that wait there, while tcp_ is closed
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<LocalListener> local_;  // instead, for "local:NAME"
   OnAccept on_accept_;
   std::string address_;

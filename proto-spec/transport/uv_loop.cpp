@@ -2,11 +2,14 @@
 
 #include <csignal>
 
+#include "proto-spec/console/error_output.h"
 #include "proto-spec/vocabulary/check.h"
 
 namespace loglog::transport {
 
 Loop::Loop() {
+  // libuv takes a descriptor below 3 for a bug and aborts; a program may have closed its own.
+  console::occupy_standard_descriptors();
   check(uv_loop_init(&loop_) == 0, "an event loop can be made");
   uv_async_init(&loop_, &async_, [](uv_async_t* a) { static_cast<Loop*>(a->data)->run_posted(); });
   async_.data = this;

@@ -23,7 +23,8 @@ class Flushable {
 /// Bytes of all connections of a loop, since it was made.
 struct Traffic {
   std::uint64_t received = 0;
-  std::uint64_t sent = 0;  ///< or queued to be
+  std::uint64_t sent = 0;    ///< or queued to be
+  std::uint64_t queued = 0;  ///< now: not yet taken by the kernel
 };
 
 /// libuv loop with what drivers need. All members but post() and stop() belong to the loop's thread.

@@ -13,6 +13,12 @@ namespace loglog {
 
 using ByteSpan = std::span<const std::byte>;
 
+/// What the allocator and the reference count take for one block, bytes, about.
+inline constexpr std::size_t block_overhead = 64;
+/// Bytes that stay in memory (staged runs, the cache of newest frames) use at least half of their block. A small run would
+/// otherwise keep the 256 KiB into which its connection received.
+inline constexpr std::size_t kept_share_min = 2;
+
 /// A handle to a part of a shared heap block. Copying copies the handle, never the bytes; the block
 /// lives until its last handle is gone. Handles may move between threads; the bytes are written only by
 /// whoever owns the range (a node stamps a staged run before anybody else can see it).
@@ -26,7 +32,7 @@ class Bytes {
     if (size == 0) return b;
     b.block_ = std::make_shared_for_overwrite<std::byte[]>(size);
     b.data_ = b.block_.get();
-    b.size_ = size;
+    b.size_ = b.block_size_ = size;
     return b;
   }
   static Bytes copy_of(ByteSpan src) {
@@ -40,11 +46,17 @@ class Bytes {
   Bytes slice(std::size_t at, std::size_t size) const {
     Bytes b;
     b.block_ = block_;
+    b.block_size_ = block_size_;
     b.data_ = data_ + at;
     b.size_ = size;
     return b;
   }
   Bytes slice(std::size_t at) const { return slice(at, size_ - at); }
+
+  /// Memory that this handle keeps, bytes: the whole block, of which it may show a small part.
+  std::size_t held() const { return block_size_ == 0 ? 0 : block_size_ + block_overhead; }
+  /// The same bytes for a long stay: a copy where less than 1 / kept_share_min of the block would be used, else this handle.
+  Bytes to_keep() const { return size_ * kept_share_min < block_size_ ? copy_of(span()) : *this; }
 
   const std::byte* data() const { return data_; }
   std::byte* mutable_data() { return data_; }
@@ -61,6 +73,7 @@ class Bytes {
   std::shared_ptr<std::byte[]> block_;
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  std::size_t block_size_ = 0;
 };
 
 // Little-endian load and store; LogLog runs on little-endian machines only (checked below).

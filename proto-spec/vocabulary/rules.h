@@ -19,17 +19,24 @@
   X(T1_instance)     /* a node binds a term to the first instance that seals with it */                        \
   X(T2_committed)    /* a leader seals only once its begin term is committed and applied */                    \
   X(T2_version)      /* a node refuses older metadata of the replica set */                                    \
+  X(T2_back)         /* nor a leader whose metadata has gone back */                                           \
   X(T3_durable)      /* the promise is durable before any effect of its term */                                \
   X(T3_slots)        /* two slots, written in turn */                                                          \
+  X(T3_twice)        /* both hold the promise before it is answered for */                                     \
   X(T3_fence)        /* every command below the promise is refused */                                          \
   X(T4_disk)         /* a member is (node, disk): another disk under the same id is refused */                 \
   X(T4_identity)     /* logs without an identity are DATA LOSS */                                              \
   X(T4_promise)      /* an unreadable promise is DATA LOSS */                                                  \
+  X(T4_lasts)        /* and lasts until the disk is replaced, whoever leads */                                 \
   X(T4_tail)         /* a tail below what was acknowledged in this term is DATA LOSS */                        \
   X(T5_join)         /* only JOIN makes a log on a node */                                                     \
   X(T5_open)         /* a log opens once all members have joined */                                            \
   X(T5_tombstone)    /* a dropped log leaves a tombstone */                                                    \
   X(T5_ids)          /* log ids are never reused */                                                            \
+  X(T6_made)         /* a log is made by a request only where none of its name was deleted since it was asked */ \
+  X(T6_repeat)       /* and its repeat is answered with what it made */                                        \
+  X(T6_seen)         /* a setting is changed only where nothing has changed it since that was asked */         \
+  X(T6_disk)         /* a disk is replaced only where it is the one that was said to be gone */                \
   X(S1_barrier)      /* the state is told only when nothing is in flight */                                    \
   X(S1_ack)          /* no acknowledgement of a lower term after SEAL (D4: checked when it is sent) */         \
   X(S2_quorum)       /* N - W + 1 answers */                                                                   \
@@ -65,6 +72,7 @@
   X(K1)              /* what is found at start is made durable before it is reported */                        \
   X(K2)              /* a failed write ends the process */                                                     \
   X(K3_marks)        /* bad bytes below the mark make the log suspect */                                       \
+  X(K3_front)        /* files missing in front that no trim explains are damage */                             \
   X(K3_cut)          /* a cut takes the marks down with it */                                                  \
   X(K4_count)        /* a log with a hole does not count towards W and gives no bytes */                       \
   X(K5_reserve)      /* space is reserved before bytes are ordered into it */                                  \
@@ -118,15 +126,19 @@
   X(V2_sent)         /* a node says it only while matched in the term, with no hole */                         \
   X(R5_bytes)        /* retention leaves as many bytes as it names */                                          \
   X(R5_age)          /* and what is not older than it names */                                                 \
+  X(R5_clock)        /* by the least clock of a majority of sequencers, and stamped with the greatest of one */ \
+  X(R5_agree)        /* and not while their clocks differ */                                                   \
   X(R6_before)       /* a point in time is found at what stood before it */                                    \
   X(F1_end)          /* a conditional run goes in only where no run was ordered at or above its offset */      \
   X(F1_term)         /* nor may one of an earlier term lie there */                                            \
   X(F1_held)         /* a refusal is told once what stands in the way is committed */                          \
   X(F1_beyond)       /* and where the offset is beyond the end, once members confirm the term */               \
+  X(F1_settled)      /* and once for all: the producer's number is used up in the term */                      \
   X(F1_gap)          /* a producer moves its offset only over what it has read to hold no entry */             \
   X(F2_refuse)       /* a producer that names a lower fencing token is refused */                              \
   X(F2_back)         /* a log's fencing token never falls */                                                   \
   X(F2_held)         /* and is told once all that was ordered before is committed */                           \
+  X(P1_asked)        /* a node asks its peers for a bounded number of bytes at a time, over all its logs */    \
   X(V2_ordered)      /* and a hole is filled to what was ordered, not to what the leader heard acknowledged */
 // clang-format on
 

@@ -94,6 +94,22 @@ Encoded encode(RequestId request, const Message& message, std::uint8_t version) 
   return out;
 }
 
+std::size_t encoded_size(const Message& message, std::uint8_t version) {
+  return std::visit(
+      [&](const auto& m) -> std::size_t {
+        using M = std::remove_cvref_t<decltype(m)>;
+        if constexpr (std::is_same_v<M, std::monostate>) return 0;
+        else {
+          FieldSizer sizer{.version = version};
+          for_each_field(const_cast<M&>(m), sizer);
+          TailPicker picker;
+          for_each_field(const_cast<M&>(m), picker);
+          return message_header_size + sizer.size + picker.tail_bytes.size();
+        }
+      },
+      message);
+}
+
 Result<MessageHeader> decode_header(ByteSpan b) {
   if (b.size() < message_header_size) return fail(Errc::malformed_message, "a header has 16 bytes");
   const std::byte* p = b.data();

@@ -10,6 +10,8 @@
 namespace loglog {
 
 inline constexpr std::size_t message_header_size = 16;
+/// Bytes of one receive block: what a connection takes from its socket at once, and what a small message is a slice of.
+inline constexpr std::size_t receive_block_size = 256u << 10;
 
 struct MessageHeader {
   std::uint8_t version = 0;
@@ -30,6 +32,9 @@ struct Encoded {
 /// In the form of that protocol version, which a connection agrees on (session/session.h).
 Encoded encode(RequestId request, const Message& m, std::uint8_t version = hello_version);
 
+/// encode(…).size(), without encoding.
+std::size_t encoded_size(const Message& m, std::uint8_t version = hello_version);
+
 /// Total: any 16 bytes give a header or a refusal (wrong_version, malformed_message, message_too_large).
 Result<MessageHeader> decode_header(ByteSpan bytes);
 
@@ -48,12 +53,19 @@ Result<Received> decode(const Bytes& whole);
 class FrameDecoder {
  public:
   /// slab_size: bytes of one receive block. body_max: largest body accepted.
-  explicit FrameDecoder(std::size_t slab_size = 256u << 10, std::uint32_t body_max = message_body_max);
+  explicit FrameDecoder(std::size_t slab_size = receive_block_size, std::uint32_t body_max = message_body_max);
 
   /// Where the next bytes go; never empty. Valid until the next call of any member.
   std::span<std::byte> writable();
   /// The version that was agreed on: messages of a newer one are refused (wrong_version). Until told, only hello_version.
   void set_version(std::uint8_t version) { version_ = version; }
+  /// From now on. What came already stays where it is.
+  void set_sizes(std::size_t slab_size, std::uint32_t body_max) {
+    slab_size_ = slab_size;
+    body_max_ = body_max;
+  }
+  /// A part of a message has come, and the rest has not.
+  bool has_part() const { return end_ > begin_; }
   /// `n` bytes were written there.
   void filled(std::size_t n);
   /// The next whole message; nullopt: more bytes are needed. After an error the stream is dead.

@@ -31,7 +31,7 @@ MessageType type_of(const Message& m) {
 }
 
 std::string_view name_of(ReplicaState s) {
-  static constexpr std::string_view names[] = {"", "streaming", "lagging", "suspect", "unreachable", "newcomer"};
+  static constexpr std::string_view names[] = {"", "streaming", "lagging", "suspect", "unreachable", "newcomer", "full"};
   const auto i = static_cast<std::size_t>(s);
   return i < std::size(names) ? names[i] : "";
 }
@@ -39,6 +39,18 @@ std::string_view name_of(ReplicaState s) {
 std::string_view name_of(NodeCondition c) {
   static constexpr std::string_view names[] = {"", "up", "lagging", "suspect", "unreachable", "foreign_disk", "data_loss"};
   const auto i = static_cast<std::size_t>(c);
+  return i < std::size(names) ? names[i] : "";
+}
+
+std::string_view name_of(Health h) {
+  static constexpr std::string_view names[] = {"", "healthy", "degraded", "not_serving"};
+  const auto i = static_cast<std::size_t>(h);
+  return i < std::size(names) ? names[i] : "";
+}
+
+std::string_view name_of(Severity s) {
+  static constexpr std::string_view names[] = {"", "warning", "critical"};
+  const auto i = static_cast<std::size_t>(s);
   return i < std::size(names) ? names[i] : "";
 }
 

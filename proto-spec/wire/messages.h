@@ -15,9 +15,15 @@ namespace loglog {
 /// Which part of the system a process plays on a connection.
 enum class Role : std::uint8_t { client = 1, sequencer = 2, storage = 3 };
 enum class LogState : std::uint8_t { creating = 1, open = 2, deleting = 3 };
-enum class Durability : std::uint8_t { sync = 0, relaxed = 1 };
-/// newcomer: its node is there with a disk that the log has not taken in yet, and from which nothing can be recovered (C1).
-enum class ReplicaState : std::uint8_t { streaming = 1, lagging = 2, suspect = 3, unreachable = 4, newcomer = 5 };
+enum class Durability : std::uint8_t { sync = 0 };
+/// newcomer: the node is there with a disk that the log has not taken in yet, and from which nothing can be
+/// recovered (C1). full: the replica takes orders, but its disk gives no space, so its node refuses uploads (K5).
+enum class ReplicaState : std::uint8_t { streaming = 1, lagging = 2, suspect = 3, unreachable = 4, newcomer = 5, full = 6 };
+/// What a cluster does for its users. healthy: all nodes and replicas are there. degraded: appends and reads go
+/// on with less to spare. not_serving: appends to some log, or to all, wait or are refused.
+enum class Health : std::uint8_t { healthy = 1, degraded = 2, not_serving = 3 };
+/// warning: all goes on, with less margin. critical: something has stopped, or was lost.
+enum class Severity : std::uint8_t { warning = 1, critical = 2 };
 /// A storage node as the leader sees it. foreign_disk, data_loss: it answers, and counts as down (T4).
 enum class NodeCondition : std::uint8_t { up = 1, lagging = 2, suspect = 3, unreachable = 4, foreign_disk = 5, data_loss = 6 };
 enum class RaftRole : std::uint8_t { follower = 1, candidate = 2, leader = 3 };
@@ -100,6 +106,8 @@ std::string_view name_of(MessageType t);
 /// The words in which status, pages and figures tell these; "" for a value that this build does not know.
 std::string_view name_of(ReplicaState s);
 std::string_view name_of(NodeCondition c);
+std::string_view name_of(Health h);
+std::string_view name_of(Severity s);
 
 template <class... F>
 struct overloaded : F... {

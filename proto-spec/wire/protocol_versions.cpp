@@ -3,10 +3,10 @@
 #include "proto-spec/wire/messages.h"
 
 #ifndef LOGLOG_PROTOCOL_HIGHEST
-#define LOGLOG_PROTOCOL_HIGHEST 1
+#define LOGLOG_PROTOCOL_HIGHEST 2
 #endif
 #ifndef LOGLOG_PROTOCOL_LOWEST
-#define LOGLOG_PROTOCOL_LOWEST 1
+#define LOGLOG_PROTOCOL_LOWEST 2  // 1: frames with payload checksums of 32 bits (decision 0030)
 #endif
 
 namespace loglog {

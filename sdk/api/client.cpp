@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
@@ -38,7 +39,8 @@ LogDetails to_details(const LogInfo& i) {
                {},
                i.trim.value,
                i.options.retention.bytes,
-               std::chrono::milliseconds(static_cast<std::int64_t>(i.options.retention.ms))};
+               std::chrono::milliseconds(static_cast<std::int64_t>(i.options.retention.ms)),
+               i.fence.value};
   for (const Member& m : i.members) d.nodes.push_back(m.node.value);
   return d;
 }
@@ -119,6 +121,8 @@ std::expected<Client, CallError> Client::connect(ClientOptions options) {
   core.addresses = options.addresses;
   core.eager_commit = options.eager_commit;
   core.observed_commit = options.observed_commit;
+  core.wait_for_cluster = options.wait_for_cluster;
+  core.dial_on_open = true;
   // The bound that blocks is the one here; the core's own is a net below it.
   core.bytes_in_flight_max = 2 * options.bytes_in_flight_max + run_size_max;
   std::random_device entropy;
@@ -186,14 +190,32 @@ std::expected<EntryOffset, CallError> Client::trim_log(const std::string& name, 
   auto log = open_log(name);
   if (!log) return std::unexpected(log.error());
   // Where no entry begins, no reader could begin either, so somebody must have shown that one does. Below the first offset there is
-  // nothing to do; past the end it is clamped.
+  // nothing to do.
   if (auto there = log->read(offset, 1); !there && there.error().code != name_of(Errc::trimmed)) return std::unexpected(there.error());
+  return state_->trim(LogId{log->details().id}, Offset{offset});
+}
+
+std::expected<EntryOffset, CallError> Client::trim_log_to(const std::string& name, std::uint64_t keep_bytes) {
+  auto log = open_log(name);
+  if (!log) return std::unexpected(log.error());
+  const auto tail = log->tail();
+  if (!tail) return std::unexpected(tail.error());
+  if (tail->committed - tail->first <= keep_bytes) return tail->first;
   auto& s = *state_;
-  auto d = s.ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
-    m.trim_log(now, t, LogId{log->details().id}, Offset{offset}, s.deadline(now));
-  });
-  if (!d) return std::unexpected(d.error());
-  return d->info.trim.value;
+  const LogId id{log->details().id};
+  const Offset highest{tail->committed - keep_bytes};
+  auto begins = s.ask<client::PointInTime>(
+      [&](client::ClientMachine& m, Time now, client::Token t) { m.segment_of(now, t, id, highest, s.deadline(now)); });
+  if (!begins) return std::unexpected(begins.error());
+  return s.trim(id, begins->offset);
+}
+
+std::expected<EntryOffset, CallError> Client::trim_log_before(const std::string& name, std::chrono::system_clock::time_point time) {
+  auto log = open_log(name);
+  if (!log) return std::unexpected(log.error());
+  const auto offset = log->offset_at(time);
+  if (!offset) return std::unexpected(offset.error());
+  return state_->trim(LogId{log->details().id}, Offset{*offset});
 }
 
 std::expected<LogDetails, CallError> Client::set_retention(const std::string& name, std::uint64_t bytes, std::chrono::milliseconds age) {
@@ -214,6 +236,18 @@ std::expected<void, CallError> Client::replace_disk(std::uint32_t node, bool for
   if (!d) return std::unexpected(d.error());
   return {};
 }
+
+namespace {
+
+void take_verdict(ClusterReport& r, const Status& from) {
+  r.health = from.health == Health::healthy    ? ClusterReport::Health::healthy
+             : from.health == Health::degraded ? ClusterReport::Health::degraded
+                                               : ClusterReport::Health::not_serving;
+  r.verdict = from.verdict;
+  for (const AlarmSeen& a : from.alarms) r.alarms.push_back({a.id, a.severity == Severity::critical, a.what, a.action});
+}
+
+}  // namespace
 
 std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
   auto& s = *state_;
@@ -238,12 +272,18 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
         if (q.id == id) return q.address;
     return std::string();
   };
+  const auto judge = std::ranges::find(found->sequencers, RaftRole::leader, &Status::role);
+  if (!found->sequencers.empty()) take_verdict(r, judge == found->sequencers.end() ? found->sequencers.front() : *judge);
+  else r.verdict = "no sequencer answers this client, so whether appends are served is not known";
   for (const Status& q : found->sequencers) {
     r.cluster = q.cluster_name;
     r.sequencers.push_back({q.id.value, address_of(q.id), word(roles, q.role), q.raft_term.value, q.protocol});
     if (q.role != RaftRole::leader) continue;
-    for (const StorageStatus& n : q.storage)
-      r.storage.push_back({n.id.value, n.address, std::string(name_of(n.condition)), n.staged_bytes});
+    for (const StorageStatus& n : q.storage) {
+      r.storage.push_back(
+          {n.id.value, n.address, std::string(name_of(n.condition)), n.staged_bytes, n.disk_free_bytes, n.disk_size_bytes, {}});
+      for (const NodeId peer : n.cannot_reach) r.storage.back().cannot_reach.push_back(peer.value);
+    }
     for (const LogStatus& l : q.logs) {
       ClusterReport::LogReport log{l.name, l.first.value, l.committed.value, l.term.value, l.write_quorum, {}, state_of(l)};
       for (const ReplicaStatus& p : l.replicas) log.replicas.push_back({p.node.value, p.durable.value, std::string(name_of(p.state))});
@@ -253,6 +293,11 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
   for (const SequencerInfo& q : found->unreachable) r.sequencers.push_back({q.id.value, q.address, "unreachable", 0, 0});
   std::sort(r.sequencers.begin(), r.sequencers.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return r;
+}
+
+void Client::close() {
+  if (state_->driver.inherited()) return;
+  state_->driver.post([](client::ClientMachine& m, Time now) { m.close(now); });
 }
 
 // ---- Log
@@ -388,8 +433,26 @@ std::expected<EntryOffset, CallError> Log::offset_at(std::chrono::system_clock::
   return found->offset.value;
 }
 
+std::expected<EntryOffset, CallError> Log::offset_of(const LogPosition& kept) const {
+  if (kept.log == state_->details.id) return kept.offset;
+  return std::unexpected(to_call_error(Error{Errc::wrong_log, kept.text() + " is of log " + std::to_string(kept.log) + ", " +
+                                                                  state_->details.name + " is log " + std::to_string(state_->details.id)}));
+}
+
+std::string LogPosition::text() const { return std::to_string(log) + "@" + std::to_string(offset); }
+
+std::optional<LogPosition> LogPosition::parse(std::string_view text) {
+  LogPosition p;
+  const char* const end = text.data() + text.size();
+  const auto [at, wrong] = std::from_chars(text.data(), end, p.log);
+  if (wrong != std::errc{} || at == end || *at != '@') return std::nullopt;
+  const auto [rest, also_wrong] = std::from_chars(at + 1, end, p.offset);
+  return also_wrong == std::errc{} && rest == end ? std::optional(p) : std::nullopt;
+}
+
 std::expected<EntryOffset, CallError> Log::begin() {
-  const auto page = read(0, 1);
+  // So many bytes that the log's own frames before the first entry come along: each page is a round trip.
+  const auto page = read(0, 4096);
   if (page) return 0;
   if (page.error().code == name_of(Errc::trimmed)) return page.error().begins_at;
   return std::unexpected(page.error());

@@ -65,6 +65,13 @@ struct Client::State {
     if (auto* f = std::get_if<client::Failure>(&c.result)) return std::unexpected(to_call_error(*f));
     return std::get<T>(std::move(c.result));
   }
+  /// The trim point in force afterwards.
+  std::expected<EntryOffset, CallError> trim(LogId log, Offset offset) {
+    auto d = ask<client::LogDescription>(
+        [&](client::ClientMachine& m, Time now, client::Token t) { m.trim_log(now, t, log, offset, deadline(now)); });
+    if (!d) return std::unexpected(d.error());
+    return d->info.trim.value;
+  }
 };
 
 }  // namespace loglog

@@ -2,31 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
+#include "proto-spec/console/error_output.h"
+#include "proto-spec/vocabulary/printable.h"
+#include "sdk/cli/json_line.h"
+#include "sdk/cli/posix_interrupt.h"
+#include "sdk/cli/posix_output.h"
 #include "sdk/cli/posix_output_file.h"
 #include "sdk/cli/progress.h"
 
 namespace loglog::cli {
 namespace {
-
-volatile std::sig_atomic_t stop_wanted = 0;
-
-std::string base64(const std::string& in) {
-  static constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < in.size(); i += 3) {
-    const auto byte = [&](std::size_t k) { return i + k < in.size() ? static_cast<unsigned char>(in[i + k]) : 0u; };
-    const unsigned v = (byte(0) << 16) | (byte(1) << 8) | byte(2);
-    out += letters[v >> 18];
-    out += letters[(v >> 12) & 63];
-    out += i + 1 < in.size() ? letters[(v >> 6) & 63] : '=';
-    out += i + 2 < in.size() ? letters[v & 63] : '=';
-  }
-  return out;
-}
 
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> out;
@@ -45,7 +33,10 @@ std::expected<Client, CallError> Target::connect() const {
   ClientOptions o = options;
   const char* environment = std::getenv("LOGLOG_CLUSTER");
   o.addresses = !addresses.empty() ? addresses : split(environment != nullptr ? environment : "127.0.0.1:7070");
-  return Client::connect(std::move(o));
+  o.wait_for_cluster = false;
+  auto client = Client::connect(std::move(o));
+  if (client) end_when_interrupted(*client);
+  return client;
 }
 
 namespace {
@@ -63,41 +54,48 @@ void add_when(CLI::App& command, const char* name, When& when, const char* what)
 void add_log_name(CLI::App& command, std::string& name) {
   command.add_option("LOG", name, "name of the log")->required()->type_name(log_type);
 }
-void add_cluster(CLI::App& command, Target& target) {
+void add_cluster(CLI::App& command, Target& target, bool with_timeout) {
   command
       .add_option("--cluster", target.addresses,
                   "HOST:PORT of any nodes of the cluster, by commas (default: LOGLOG_CLUSTER of the environment, else 127.0.0.1:7070)")
       ->delimiter(',')
       ->type_name("HOST:PORT");
+  if (with_timeout)
+    add_duration(command, "--timeout", target.options.timeout, "how long each question to the cluster may take, as 30, 90s or 5m",
+                 {.least = std::chrono::milliseconds(1), .most = std::chrono::hours(24), .standard = "10s"});
 }
 void add_colour(CLI::App& command, When& when) { add_when(command, "--color", when, "auto: on a terminal, unless NO_COLOR is set"); }
 void add_progress(CLI::App& command, When& when) {
   add_when(command, "--progress", when, "how far it is, on stderr; auto: where that is a terminal");
 }
 
-int failed(const CallError& e) { return failed(e.message); }
+int failed(const CallError& e) {
+  if (interrupted() && e.code == "client_closed") return failed("interrupted");
+  const bool late = e.code == "unavailable" && e.message.find("the deadline passed") != std::string::npos;
+  return failed(late ? e.message + "; --timeout gives it longer" : e.message);
+}
 int failed(const std::string& sentence) {
   clear_progress();
-  fmt::print(stderr, "loglog: {}\n", sentence);
+  console::print_error("loglog: {}\n", printable(sentence));
   return exit_failed;
 }
 
 void print_entry(const Entry& e, Format f, std::FILE* to) {
-  for (const std::string& part : f == Format::json ? std::vector<std::string>{e.payload} : e.parts()) {
-    switch (f) {
-      case Format::lines:
-        std::fwrite(part.data(), 1, part.size(), to);
-        std::fputc('\n', to);
-        break;
-      case Format::raw:
-        std::fwrite(part.data(), 1, part.size(), to);
-        break;
-      case Format::json:
-        fmt::print(to, "{{\"offset\": {}, \"term\": {}, \"producer\": {}, \"sequence\": {}, \"bytes\": \"{}\"}}\n", e.offset, e.term,
-                   e.producer, e.sequence, base64(part));
-        break;
-    }
+  const auto print = [to](std::string_view text) {
+    if (to == stdout) write_out(text);
+    else std::fwrite(text.data(), 1, text.size(), to);
+  };
+  if (f == Format::json) return print(entry_to_json(e));
+  for (const std::string& part : e.parts()) {
+    print(part);
+    if (f == Format::lines) print("\n");
   }
+}
+
+bool refuses_terminal(Format f, bool to_file, bool force) {
+  if (f != Format::raw || to_file || force || !is_terminal(Stream::out)) return false;
+  failed("raw bytes would go to the terminal; give --output FILE, a pipe, or --force");
+  return true;
 }
 
 int write_file(const std::string& path, std::string_view text) {
@@ -106,13 +104,6 @@ int write_file(const std::string& path, std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), file->stream());  // commit() tells what failed
   const auto done = file->commit();
   return done ? 0 : failed(done.error());
-}
-
-bool interrupted() { return stop_wanted != 0; }
-void watch_signals() {
-  struct sigaction action{};
-  action.sa_handler = [](int) { stop_wanted = 1; };  // without SA_RESTART: a wait for input ends
-  for (int s : {SIGINT, SIGTERM}) sigaction(s, &action, nullptr);
 }
 
 }  // namespace loglog::cli

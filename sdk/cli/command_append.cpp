@@ -1,129 +1,222 @@
-// loglog append: lines or files in, offsets out.
+// loglog append: lines, JSON lines or files in, offsets out.
 #include <fmt/format.h>
 
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <mutex>
 #include <sstream>
 #include <thread>
 
+#include "proto-spec/transport/posix_signals.h"
+#include "proto-spec/vocabulary/json.h"
 #include "sdk/cli/cli.h"
+#include "sdk/cli/json_line.h"
+#include "sdk/cli/posix_line_reader.h"
+#include "sdk/cli/posix_output.h"
 #include "sdk/cli/progress.h"
 
 namespace loglog::cli {
 namespace {
 
+/// Entries under way at most; the bound of their bytes is the client's.
+constexpr std::size_t unsettled_max = 100'000;
+/// After Ctrl-C: how long the entries under way may still take to settle.
+constexpr std::chrono::milliseconds interrupt_grace{1000};
+
 struct Arguments {
   std::string log;
   bool create = false;
   std::vector<std::string> files;
-  unsigned timeout_s = 60;
+  std::chrono::milliseconds timeout{60'000};
   std::optional<EntryOffset> expected_offset;
   std::uint64_t fence = 0;
+  std::string format = "lines";
+  bool keep_going = false;
   When progress = When::automatic;
 };
 
-AppendOptions conditions(const Arguments& o) { return {std::chrono::seconds(o.timeout_s), o.expected_offset, o.fence}; }
+AppendOptions conditions(const Arguments& o) { return {o.timeout, o.expected_offset, o.fence}; }
 
-/// The whole file; nullopt, and told, when it cannot be read.
-std::optional<std::string> content_of(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream content;
-  if (in && in.peek() != std::ifstream::traits_type::eof()) content << in.rdbuf();
-  if (in.good() || in.eof()) return content.str();
-  failed("cannot read " + file + "; nothing after it was appended");
-  return std::nullopt;
-}
+/// An entry to append, and where it comes from.
+struct Item {
+  std::string payload;
+  bool packed = false;
+  std::size_t number = 0;  // of the line or file, from 1
+};
 
-// Prints each offset, in the order of the entries, as it is known.
-class Printer {
+/// Where the entries come from.
+class Source {
  public:
-  /// `settled` (may be empty) is told after each how many there were.
-  explicit Printer(std::function<void(std::size_t)> settled = {}) : settled_(std::move(settled)) {}
-  void add(std::future<AppendResult> f) {
-    waiting_.push_back(std::move(f));
-    while (!waiting_.empty() && waiting_.front().wait_for(std::chrono::seconds(0)) == std::future_status::ready) print_one();
-    // Bounded: past so many the oldest is waited for.
-    while (waiting_.size() > 100'000) print_one();
-    std::fflush(stdout);
+  using Next = std::expected<std::optional<Item>, std::string>;
+  virtual ~Source() = default;
+  /// nullopt: there are no more, or `stopped` says so. Else a sentence: what cannot be read.
+  virtual Next next(const std::function<bool()>& stopped) = 0;
+  /// "line 21", "a.png".
+  virtual std::string name(std::size_t number) const = 0;
+};
+
+class Lines final : public Source {
+ public:
+  explicit Lines(bool json) : json_(json) {}
+  Next next(const std::function<bool()>& stopped) override {
+    ++number_;
+    auto line = reader_.next(stopped);
+    if (!line) return std::unexpected(fmt::format("{}: {}", name(number_), line.error()));
+    if (!*line) return std::nullopt;
+    if (!json_) return Item{std::move(**line), false, number_};
+    auto entry = entry_from_json(**line);
+    if (!entry) return std::unexpected(fmt::format("{}: {}", name(number_), entry.error()));
+    return Item{std::move(entry->payload), entry->packed, number_};
   }
-  int finish() {
-    while (!waiting_.empty()) {
-      print_one();
-      if (waiting_.empty() || waiting_.front().wait_for(std::chrono::seconds(0)) != std::future_status::ready) std::fflush(stdout);
+  std::string name(std::size_t number) const override { return fmt::format("line {}", number); }
+
+ private:
+  bool json_;
+  LineReader reader_{0};
+  std::size_t number_ = 0;
+};
+
+class Files final : public Source {
+ public:
+  explicit Files(const std::vector<std::string>& names) : names_(names) {}
+  Next next(const std::function<bool()>& stopped) override {
+    if (stopped() || at_ == names_.size()) return std::nullopt;
+    const std::string& file = names_[at_++];
+    if (file == "-") {
+      auto all = LineReader(0).rest(stopped, entry_bytes_max);
+      if (!all) return std::unexpected(all.error());
+      return *all ? std::optional(Item{std::move(**all), false, at_}) : std::nullopt;
     }
-    return failures_ == 0 ? 0 : exit_failed;
+    std::ifstream in(file, std::ios::binary);
+    std::ostringstream content;
+    if (in && in.peek() != std::ifstream::traits_type::eof()) content << in.rdbuf();
+    if (!in.good() && !in.eof()) return std::unexpected(fmt::format("{} cannot be read", file));
+    return Item{content.str(), false, at_};
   }
-  void pass_ready() {
-    bool any = false;
-    while (!waiting_.empty() && waiting_.front().wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
-      print_one();
-      any = true;
-    }
-    if (any) std::fflush(stdout);
+  std::string name(std::size_t number) const override {
+    const std::string& file = names_[number - 1];
+    return file == "-" ? "standard input" : file;
   }
 
  private:
-  void print_one() {
-    const AppendResult r = waiting_.front().get();
-    waiting_.pop_front();
-    if (r) fmt::print("{}\n", r.offset);
-    else {
-      ++failures_;
-      failed(r.error);
-    }
-    ++count_;
-    if (settled_) settled_(count_);
-  }
-  std::deque<std::future<AppendResult>> waiting_;
-  std::uint64_t failures_ = 0;
-  std::size_t count_ = 0;
-  std::function<void(std::size_t)> settled_;
+  const std::vector<std::string>& names_;
+  std::size_t at_ = 0;
 };
 
-// Lines come when they come; offsets are printed meanwhile, by a thread that only prints.
-int append_lines(Log& log, const Arguments& o) {
-  Printer printer;
-  std::mutex mutex;
-  std::condition_variable news;
-  bool over = false;
-  std::deque<std::future<AppendResult>> made;
-  int code = 0;
-  std::thread printing([&] {
-    for (;;) {
-      std::unique_lock lock(mutex);
-      news.wait(lock, [&] { return over || !made.empty(); });
-      auto batch = std::move(made);
-      made.clear();
-      const bool last = over;
-      lock.unlock();
-      for (auto& f : batch) {
-        f.wait();
-        printer.add(std::move(f));
-      }
-      printer.pass_ready();
-      if (last && batch.empty()) break;
+/// What became of the entries: printed as it is known, in their order, and summed up at the end.
+class Outcomes {
+ public:
+  Outcomes(const Source& source, bool json) : source_(source), json_(json) {}
+
+  void add(std::size_t number, const AppendResult& r) {
+    if (json_) print_json(number, r);
+    else if (r) put("{}\n", r.offset);
+    if (r) {
+      ++committed_;
+      return;
     }
-    code = printer.finish();
-  });
-  std::string line;
-  while (!interrupted() && std::getline(std::cin, line)) {
-    auto f = log.append_async(line, conditions(o));
-    std::lock_guard lock(mutex);
-    made.push_back(std::move(f));
-    news.notify_one();
+    ++(r.outcome == AppendResult::Outcome::unknown ? unknown_ : refused_);
+    if (first_ == 0) first_ = number;
+    // A cause that stays the same is said once, however many entries it meets.
+    if (std::exchange(told_, r.error.code) != r.error.code && !(interrupted() && r.error.code == "client_closed"))
+      failed(fmt::format("{}: {}", source_.name(number), r.error.message));
   }
-  {
-    std::lock_guard lock(mutex);
-    over = true;
-    news.notify_one();
+  bool any_failed() const { return first_ != 0; }
+  /// Says how many went in unless all did; the exit code. `problem`: why the input was not read to its end, or empty.
+  int finish(const std::string& problem) const {
+    if (!problem.empty()) failed(problem + "; nothing after it was appended");
+    if (first_ == 0 && problem.empty() && !interrupted()) return 0;
+    std::string sum = fmt::format("{} committed", committed_);
+    if (refused_ > 0) sum += fmt::format(", {} refused", refused_);
+    if (unknown_ > 0) sum += fmt::format(", {} unknown", unknown_);
+    if (first_ > 0) sum += fmt::format(", the first at {}", source_.name(first_));
+    return failed(interrupted() ? "interrupted: " + sum : sum);
   }
-  printing.join();
-  return code;
+
+ private:
+  void print_json(std::size_t number, const AppendResult& r) const {
+    static constexpr const char* words[] = {"committed", "refused", "unknown"};
+    const char* const outcome = words[static_cast<std::size_t>(r.outcome)];
+    if (r) put("{{\"line\": {}, \"outcome\": \"{}\", \"offset\": {}}}\n", number, outcome, r.offset);
+    else
+      put("{{\"line\": {}, \"outcome\": \"{}\", \"code\": {}, \"error\": {}}}\n", number, outcome, json_string(r.error.code),
+          json_string(r.error.message));
+  }
+
+  const Source& source_;
+  bool json_;
+  std::size_t committed_ = 0, refused_ = 0, unknown_ = 0;
+  std::size_t first_ = 0;  // that was not committed; 0: none
+  std::string told_;       // the last cause that was said
+};
+
+std::future<AppendResult> begin_append(Log& log, const Item& item, const Arguments& o) {
+  if (!item.packed) return log.append_async(item.payload, conditions(o));
+  // As append_batch made it: the same bytes under the same mark.
+  std::promise<AppendResult> done;
+  done.set_value(log.append_batch(Entry{.payload = item.payload, .packed = true}.parts(), o.timeout));
+  return done.get_future();
 }
+
+/// Settles what is under way in a thread of its own, because the one that reads may wait for input.
+class Settling {
+ public:
+  Settling(Outcomes& outcomes, bool keep_going, std::function<void(std::size_t)> settled)
+      : outcomes_(outcomes), keep_going_(keep_going), settled_(std::move(settled)) {
+    const transport::SignalsBlocked around_the_start;  // a signal must end the wait for input
+    thread_ = std::thread([this] { run(); });
+  }
+  ~Settling() {
+    if (thread_.joinable()) finish();
+  }
+  /// Waits while too many are under way.
+  void add(std::size_t number, std::future<AppendResult> f) {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [this] { return under_way_.size() < unsettled_max; });
+    under_way_.emplace_back(number, std::move(f));
+    news_.notify_one();
+  }
+  /// One was not committed, so that nothing more may be appended; or the results cannot be written.
+  bool wants_end() const { return wants_end_; }
+  void finish() {
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+    }
+    news_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    for (std::size_t count = 1;; ++count) {
+      if (under_way_.empty() || under_way_.front().second.wait_for(std::chrono::seconds(0)) != std::future_status::ready) flush_out();
+      news_.wait(lock, [this] { return over_ || !under_way_.empty(); });
+      if (under_way_.empty()) return;
+      auto [number, f] = std::move(under_way_.front());
+      under_way_.pop_front();
+      lock.unlock();
+      room_.notify_one();
+      outcomes_.add(number, f.get());
+      if ((outcomes_.any_failed() && !keep_going_) || output_failed()) wants_end_ = true;
+      if (settled_) settled_(count);
+      lock.lock();
+    }
+  }
+
+  Outcomes& outcomes_;
+  bool keep_going_;
+  std::function<void(std::size_t)> settled_;
+  std::mutex mutex_;
+  std::condition_variable news_, room_;
+  std::deque<std::pair<std::size_t, std::future<AppendResult>>> under_way_;
+  bool over_ = false;
+  std::atomic<bool> wants_end_ = false;
+  std::thread thread_;
+};
 
 // Bytes of the files that are settled, of all.
 class FileProgress {
@@ -132,13 +225,14 @@ class FileProgress {
   explicit FileProgress(const Arguments& o)
       : bar_(o.progress == When::automatic && is_terminal(Stream::out) ? When::never : o.progress, "append to " + o.log) {
     for (const std::string& f : o.files) {
-      std::error_code error;  // one that cannot be read is told of when its turn comes
+      std::error_code error;  // a file that cannot be read is told of when its turn comes
       const auto size = std::filesystem::file_size(f, error);
       sizes_.push_back(error ? 0 : size);
       total_ += sizes_.back();
     }
   }
   void settled(std::size_t files) {
+    if (sizes_.empty()) return;
     while (counted_ < std::min(files, sizes_.size())) done_ += sizes_[counted_++];
     bar_.show_bytes(done_, total_);
   }
@@ -151,51 +245,54 @@ class FileProgress {
   std::uint64_t total_ = 0;
 };
 
-int append_files(Log& log, const Arguments& o) {
+int append_all(Log& log, Source& source, const Arguments& o) {
+  Outcomes outcomes(source, o.format == "json");
   FileProgress progress(o);
-  Printer printer([&progress](std::size_t settled) { progress.settled(settled); });
-  for (const std::string& f : o.files) {
-    const auto content = content_of(f);
-    if (!content) return exit_failed;
-    printer.add(log.append_async(*content, conditions(o)));
+  std::string problem;
+  {
+    Settling settling(outcomes, o.keep_going, [&progress](std::size_t n) { progress.settled(n); });
+    const auto stopped = [&settling] { return interrupted() || settling.wants_end(); };
+    for (;;) {
+      const auto item = source.next(stopped);
+      if (!item) problem = item.error();
+      if (!item || !*item) break;
+      settling.add((*item)->number, begin_append(log, **item, o));
+    }
+    settling.finish();
   }
-  return printer.finish();
+  return outcomes.finish(problem);
 }
 
 // One at a time, each where the one before it ends, so that nobody else's lies between them. Ends at the first that is not committed.
-int append_in_turn(Log& log, const Arguments& o) {
+int append_in_turn(Log& log, Source& source, const Arguments& o) {
   AppendOptions options = conditions(o);
+  Outcomes outcomes(source, o.format == "json");
   FileProgress progress(o);
-  std::string line;
-  for (std::size_t n = 0; !interrupted(); ++n) {
-    std::optional<std::string> payload;
-    if (o.files.empty()) {
-      if (!std::getline(std::cin, line)) return 0;
-      payload = line;
-    } else {
-      if (n == o.files.size()) return 0;
-      payload = content_of(o.files[n]);
-    }
-    if (!payload) return exit_failed;
-    const AppendResult r = log.append(*payload, options);
-    if (!r) return failed(r.error);
-    fmt::print("{}\n", r.offset);
-    std::fflush(stdout);
-    progress.settled(n + 1);
-    options.expected_offset = r.offset + entry_overhead + payload->size();
+  const auto stopped = [&outcomes] { return interrupted() || outcomes.any_failed() || output_failed(); };
+  for (std::size_t n = 1;; ++n) {
+    const auto item = source.next(stopped);
+    if (!item) return outcomes.finish(item.error());
+    if (!*item) return outcomes.finish({});
+    if ((*item)->packed) return outcomes.finish(source.name(n) + ": an entry of a batch cannot be appended at an expected offset");
+    const AppendResult r = log.append((*item)->payload, options);
+    outcomes.add((*item)->number, r);
+    flush_out();
+    progress.settled(n);
+    options.expected_offset = r.offset + entry_overhead + (*item)->payload.size();
   }
-  return exit_failed;
 }
 
 int append(const Target& target, const Arguments& o) {
-  watch_signals();
+  watch_signals(interrupt_grace);
   auto client = target.connect();
   if (!client) return failed(client.error());
   auto log = o.create ? client->open_or_create_log(o.log) : client->open_log(o.log);
+  if (!log && log.error().code == "no_such_log") return failed(fmt::format("no log has the name {}; --create makes it", o.log));
   if (!log) return failed(log.error());
-  if (o.expected_offset) return append_in_turn(*log, o);
-  const int code = o.files.empty() ? append_lines(*log, o) : append_files(*log, o);
-  return interrupted() ? exit_failed : code;
+  std::unique_ptr<Source> source;
+  if (o.files.empty()) source = std::make_unique<Lines>(o.format == "json");
+  else source = std::make_unique<Files>(o.files);
+  return o.expected_offset ? append_in_turn(*log, *source, o) : append_all(*log, *source, o);
 }
 
 }  // namespace
@@ -205,12 +302,14 @@ void add_append(CLI::App& app, Target& target, Run& run) {
   auto* c = app.add_subcommand("append", "append each line of stdin, or each file whole; prints one offset an entry");
   add_log_name(*c, o->log);
   c->add_flag("--create", o->create, "create the log if there is none");
-  c->add_option("--file", o->files, "append this file whole, any bytes, at most 16777215; may be given several times")
+  c->add_option("--file", o->files, "append this file whole, any bytes, at most 16777215; - is standard input; may be given several times")
       ->type_name(file_type);
-  c->add_option("--timeout", o->timeout_s, "how long an entry may take until it is given up")
-      ->check(CLI::Range(1, 86400))
-      ->capture_default_str()
-      ->type_name("SECONDS");
+  c->add_option("--format", o->format, "of standard input and of the results: lines, or json as read and inspect print it")
+      ->check(CLI::IsMember({"lines", "json"}))
+      ->capture_default_str();
+  c->add_flag("--keep-going", o->keep_going, "go on behind an entry that was not committed (default: end there)");
+  add_duration(*c, "--timeout", o->timeout, "how long an entry may take until it is given up, as 60, 90s or 5m",
+               {.least = std::chrono::seconds(1), .most = std::chrono::hours(24), .standard = "60s"});
   c->add_option("--expected-offset", o->expected_offset,
                 "append only where no entry lies at or above this offset, as `loglog tail` prints it; then one entry at a time, each where "
                 "the one before it ends")
@@ -218,19 +317,31 @@ void add_append(CLI::App& app, Target& target, Run& run) {
   c->add_option("--fence", o->fence, "the writer's fencing token: refused once a higher one was set (loglog logs fence)")
       ->type_name("TOKEN");
   add_progress(*c, o->progress);
-  add_cluster(*c, target);
+  add_cluster(*c, target, false);
   c->footer(R"(Offsets come in the order of the entries, each as soon as it is committed: it is then durable on the write quorum.
+
+The command ends at the first entry that is not committed and names its line; entries that were under way then may still be committed
+behind it. With --keep-going it reads on to the end. At the end it says how many were committed, refused and unknown. Ctrl-C ends it
+likewise; a second Ctrl-C at once.
+
+With --format json each line of the input is an object whose field "bytes" is the payload in base64 (and "packed" what append_batch
+made), as read, follow and inspect print it; other fields do not matter. So any entries can be copied, renamed or restored without loss.
+Results are objects too: line, outcome (committed, refused, unknown), and offset, or code and error.
 
 Examples:
   seq 1 5 | loglog append events --create
   loglog append images --file a.png --file b.png
   loglog append state --expected-offset $(loglog tail state) --file new.json
+  loglog read events --format json | loglog append copy --create --format json
 
 Exit codes:
   0   all entries are committed
-  1   at least one was refused, or its outcome is unknown: a sentence each on
+  1   at least one was refused, or its outcome is unknown: a sentence each cause on
       stderr. After "unknown" read the log before you append it again)");
-  c->callback([&target, &run, o] { run = [&target, o] { return append(target, *o); }; });
+  c->callback([&target, &run, o, timeout = c->get_option("--timeout")] {
+    if (timeout->count() > 0) target.options.timeout = o->timeout;
+    run = [&target, o] { return append(target, *o); };
+  });
 }
 
 }  // namespace loglog::cli

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "sdk/cli/cli.h"
+#include "sdk/cli/posix_output.h"
 #include "sdk/cli/progress.h"
 
 namespace loglog::cli {
@@ -89,14 +90,12 @@ void print(const Measured& m, bool json) {
   const double mb = static_cast<double>(m.bytes) / 1e6 / m.seconds;
   const auto q = [&](double x) { return m.latency.quantile(x); };
   if (json) {
-    fmt::print(
-        "{{\"entries\": {}, \"seconds\": {:.3f}, \"entries_per_s\": {:.0f}, \"mb_per_s\": {:.1f}, \"p50_us\": {}, \"p99_us\": {}, "
+    put("{{\"entries\": {}, \"seconds\": {:.3f}, \"entries_per_s\": {:.0f}, \"mb_per_s\": {:.1f}, \"p50_us\": {}, \"p99_us\": {}, "
         "\"p999_us\": {}, "
         "\"max_us\": {}, \"errors\": {}, \"client_cpu_s\": {:.2f}}}\n",
         m.entries, m.seconds, per_s, mb, q(0.5), q(0.99), q(0.999), m.latency.max(), m.errors, m.cpu);
   } else {
-    fmt::print(
-        "{} entries in {:.2f} s: {:.0f} entries/s, {:.1f} MB/s; latency p50 {} us, p99 {} us, p99.9 {} us, max {} us; {} errors; client "
+    put("{} entries in {:.2f} s: {:.0f} entries/s, {:.1f} MB/s; latency p50 {} us, p99 {} us, p99.9 {} us, max {} us; {} errors; client "
         "CPU {:.2f} s\n",
         m.entries, m.seconds, per_s, mb, q(0.5), q(0.99), q(0.999), m.latency.max(), m.errors, m.cpu);
   }
@@ -230,7 +229,7 @@ std::expected<Log, CallError> log_to_read(Client& client, const BenchOptions& o,
   if (!log) return log;
   const std::string payload(o.size, 'x');
   std::vector<std::future<AppendResult>> made;
-  const std::size_t count = std::clamp<std::size_t>((256u << 20) / (o.size + 40), 1, 200'000);
+  const std::size_t count = std::clamp<std::size_t>((256u << 20) / (o.size + entry_overhead), 1, 200'000);
   made.reserve(count);
   for (std::size_t i = 0; i < count; ++i) made.push_back(log->append_async(payload));
   for (auto& f : made)
@@ -444,8 +443,6 @@ int bench_follow(const Target& target, const BenchOptions& o, const std::string&
 
 int bench(const Target& target, const BenchOptions& o) {
   watch_signals();
-  if (o.in_flight == 0 || o.producers == 0 || o.logs == 0 || o.followers == 0 || o.seconds <= 0)
-    return failed("--in-flight, --producers, --logs, --followers and --seconds must be above 0");
   const std::string name = !o.log.empty() ? o.log : fmt::format("bench-{:08x}", std::random_device{}());
   std::vector<std::string> names{name};
   for (std::uint32_t i = 1; i < o.logs && o.what == "append"; ++i) names.push_back(fmt::format("{}-{}", name, i + 1));
@@ -467,12 +464,17 @@ void add_bench(CLI::App& app, Target& target, Run& run) {
   auto* c = app.add_subcommand("bench", "measure append, read, catch-up or follow");
   c->add_option("WHAT", o->what, "what to measure")->required()->check(CLI::IsMember({"append", "read", "catchup", "follow"}));
   c->add_option("--log", o->log, "log to use (default: a new one, deleted afterwards)")->type_name(log_type);
-  c->add_option("--size", o->size, "payload bytes of an entry")->capture_default_str()->type_name("BYTES");
-  c->add_option("--in-flight", o->in_flight, "appends under way at once, all producers together")->capture_default_str();
-  c->add_option("--producers", o->producers, "clients that append")->capture_default_str();
-  c->add_option("--logs", o->logs, "append: logs that each producer appends to in turn, NAME, NAME-2, ...")->capture_default_str();
-  c->add_option("--followers", o->followers, "follow: clients that follow")->capture_default_str();
-  c->add_option("--seconds", o->seconds, "how long")->capture_default_str()->type_name("SECONDS");
+  add_size(*c, "--size", [o](std::uint64_t n) { o->size = n; }, "payload bytes of an entry",
+           {.least = 0, .most = entry_bytes_max, .standard = "1KiB"});
+  const CLI::Range above_zero(1, 1'000'000);
+  c->add_option("--in-flight", o->in_flight, "appends under way at once, all producers together")->check(above_zero)->capture_default_str();
+  c->add_option("--producers", o->producers, "clients that append")->check(above_zero)->capture_default_str();
+  c->add_option("--logs", o->logs, "append: logs that each producer appends to in turn, NAME, NAME-2, ...")
+      ->check(above_zero)
+      ->capture_default_str();
+  c->add_option("--followers", o->followers, "follow: clients that follow")->check(above_zero)->capture_default_str();
+  add_duration(*c, "--seconds", [o](std::chrono::milliseconds t) { o->seconds = static_cast<double>(t.count()) / 1000; }, "how long",
+               {.least = std::chrono::milliseconds(1), .most = std::chrono::hours(24 * 365), .standard = "5s"});
   c->add_flag("--eager,!--no-eager", target.options.eager_commit, "commit along with the uploads, or after them (default: along)");
   c->add_flag("--observed,!--no-observed", target.options.observed_commit, "count durable replicas in the client (default: not)");
   c->add_flag("--json", o->json, "one JSON object as the last line");

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "sdk/cli/cli.h"
+#include "sdk/cli/posix_output.h"
 
 namespace loglog::cli {
 namespace {
@@ -49,8 +50,8 @@ int dev(const DevOptions& o) {
   while (!interrupted() && !(ready = cluster->wait_ready(std::chrono::milliseconds(200)))) {
   }
   if (ready) {
-    fmt::print("ready {}\n", cluster->address());
-    std::fflush(stdout);
+    put("ready {}\n", cluster->address());
+    flush_out();
   }
   while (!interrupted()) std::this_thread::sleep_for(std::chrono::milliseconds(100));
   cluster->stop();
@@ -69,8 +70,8 @@ void add_dev(CLI::App& app, Run& run) {
        "where the first sequencer answers monitors over HTTP; each further node takes the next port, sequencers first (default: none "
        "does)")
       ->type_name("HOST:PORT");
-  c->add_option("--sequencers", o->sequencers, "1, 3 or 5")->capture_default_str();
-  c->add_option("--storage", o->storage, "storage nodes")->capture_default_str();
+  c->add_option("--sequencers", o->sequencers, "sequencers")->check(CLI::IsMember({1, 3, 5}))->capture_default_str();
+  c->add_option("--storage", o->storage, "storage nodes")->check(CLI::Range(1, 9))->capture_default_str();
   c->footer(R"(Prints `ready HOST:PORT` when it serves, and runs until SIGINT or SIGTERM. All its nodes are one process: what kills one
 kills all.
 

@@ -10,7 +10,9 @@
 #include "proto-spec/disk/segment.h"
 #include "proto-spec/disk/tombstones.h"
 #include "proto-spec/files/posix_files.h"
+#include "proto-spec/vocabulary/exit_code.h"
 #include "sdk/cli/cli.h"
+#include "sdk/cli/posix_output.h"
 
 namespace loglog::cli {
 namespace {
@@ -69,18 +71,17 @@ SegmentEnd walk(const Bytes& file, const SegmentHeader& h, OnFrame&& on_frame) {
 int inspect_segment(const Bytes& file) {
   const auto h = decode_segment_header(file);
   if (!h) return failed(h.error().message());
-  fmt::print("segment: cluster {:016x} log {} first {} chain {:016x}\n", h->cluster.value, h->log.value, h->first.value, h->chain.value);
+  put("segment: cluster {:016x} log {} first {} chain {:016x}\n", h->cluster.value, h->log.value, h->first.value, h->chain.value);
   if (const auto m = decode_marks(file))
-    fmt::print("marks: durable {} chain {:016x} committed {} (counter {})\n", m->durable.value, m->chain.value, m->committed.value,
-               m->counter);
-  else fmt::print("marks: none\n");
+    put("marks: durable {} chain {:016x} committed {} (counter {})\n", m->durable.value, m->chain.value, m->committed.value, m->counter);
+  else put("marks: none\n");
   Chain chain = h->chain;
   const SegmentEnd end = walk(file, *h, [&chain](Offset at, const FrameView& v, ByteSpan frame) {
-    fmt::print("{} {} term {} producer {:016x} sequence {} payload {} bytes\n", at.value, name_of(v.prefix.kind), v.prefix.term.value,
-               v.prefix.producer.value, v.prefix.sequence.value, v.prefix.payload_length);
+    put("{} {} term {} producer {:016x} sequence {} payload {} bytes\n", at.value, name_of(v.prefix.kind), v.prefix.term.value,
+        v.prefix.producer.value, v.prefix.sequence.value, v.prefix.payload_length);
     chain = extend_chain(chain, frame.data());
   });
-  fmt::print("ends at {} (chain {:016x}): {}\n", end.at.value, chain.value, end.why());
+  put("ends at {} (chain {:016x}): {}\n", end.at.value, chain.value, end.why());
   return end.state == FrameState::bad ? exit_failed : 0;
 }
 
@@ -108,16 +109,16 @@ int print_entries(const std::string& path, Format format) {
 
 int inspect_raft(const Bytes& file) {
   RaftRecords on;
-  on.hard_state = [](const RaftHardState& h) { fmt::print("hard state: term {} vote {}\n", h.term.value, h.vote.value); };
-  on.entry = [](const RaftEntry& e) { fmt::print("entry {} term {} command {} bytes\n", e.index.value, e.term.value, e.command.size()); };
-  on.cut = [](RaftIndex from) { fmt::print("cut: entries from {} on are dropped\n", from.value); };
+  on.hard_state = [](const RaftHardState& h) { put("hard state: term {} vote {}\n", h.term.value, h.vote.value); };
+  on.entry = [](const RaftEntry& e) { put("entry {} term {} command {} bytes\n", e.index.value, e.term.value, e.command.size()); };
+  on.cut = [](RaftIndex from) { put("cut: entries from {} on are dropped\n", from.value); };
   const auto end = read_raft_log(file, on);
   if (!end) return failed(end.error().message());
-  fmt::print("mark: durable up to byte {} (counter {})\n", end->mark.durable, end->mark.counter);
-  fmt::print("ends at byte {} of {}: {}\n", end->good, file.size(),
-             end->lost   ? "damaged below the mark"
-             : end->torn ? "a torn record follows"
-                         : "nothing was written here");
+  put("mark: durable up to byte {} (counter {})\n", end->mark.durable, end->mark.counter);
+  put("ends at byte {} of {}: {}\n", end->good, file.size(),
+      end->lost   ? "damaged below the mark"
+      : end->torn ? "a torn record follows"
+                  : "nothing was written here");
   return end->lost ? exit_failed : 0;
 }
 
@@ -140,26 +141,26 @@ int inspect(const std::string& path) {
   if (text.starts_with("LOGLSNP")) {
     const auto s = decode_snapshot(file);
     if (!s) return failed(s.error().message());
-    fmt::print("snapshot: index {} term {} state {} bytes\n", s->index.value, s->term.value, s->state.size());
+    put("snapshot: index {} term {} state {} bytes\n", s->index.value, s->term.value, s->state.size());
     return 0;
   }
   if (text.starts_with("LLID")) {
     const auto i = decode_identity(file);
     if (!i) return failed(i.error().message());
-    fmt::print("identity: cluster \"{}\" {:016x} {} {} disk {:016x}\n", i->cluster_name, i->cluster.value,
-               i->role == 3 ? "storage node" : "sequencer", i->id, i->disk.value);
+    put("identity: cluster \"{}\" {:016x} {} {} disk {:016x}\n", i->cluster_name, i->cluster.value,
+        i->role == 3 ? "storage node" : "sequencer", i->id, i->disk.value);
     return 0;
   }
   if (file.size() == tombstones_file_size) {
     const auto t = decode_tombstones(file);
-    if (!t) fmt::print("tombstones: none\n");
-    else fmt::print("tombstones: floor {} counter {} logs {}\n", t->floor.value, t->counter, fmt::join(values_of(t->ids), " "));
+    if (!t) put("tombstones: none\n");
+    else put("tombstones: floor {} counter {} logs {}\n", t->floor.value, t->counter, fmt::join(values_of(t->ids), " "));
     return 0;
   }
   if (file.size() == promise_file_size) {
     const auto p = decode_promise(file);
-    if (p) fmt::print("promise: term {} instance {:016x} (counter {})\n", p->term.value, p->instance.value, p->counter);
-    else fmt::print("promise: no good slot\n");
+    if (p) put("promise: term {} instance {:016x} (counter {})\n", p->term.value, p->instance.value, p->counter);
+    else put("promise: no good slot\n");
     return p ? 0 : exit_failed;
   }
   return failed(path + " is no file of LogLog's");
@@ -172,6 +173,7 @@ void add_inspect(CLI::App& app, Run& run) {
     std::vector<std::string> paths;
     std::string format;
     bool entries = false;
+    bool force = false;
   };
   auto o = std::make_shared<Options>();
   auto* c = app.add_subcommand("inspect", "print segment, promise, tombstones, identity, raft.log or snapshot files, offline");
@@ -182,6 +184,7 @@ void add_inspect(CLI::App& app, Run& run) {
   c->add_option("--format", o->format, "of entries: lines (default), json (one object a line, bytes in base64) or raw")
       ->check(CLI::IsMember({"lines", "json", "raw"}))
       ->needs(entries);
+  c->add_flag("--force", o->force, "raw bytes to a terminal too")->needs(entries);
   c->footer(R"(Needs no cluster and changes nothing. Of a segment: its header, the node's marks, and a line a frame up to where it
 ends, with the chain there. A node that is running may be about to write what is not there yet.
 
@@ -196,8 +199,9 @@ Exit codes:
   c->callback([&run, o] {
     run = [o] {
       const Format format = o->format == "json" ? Format::json : o->format == "raw" ? Format::raw : Format::lines;
+      if (refuses_terminal(format, false, o->force)) return exit_bad_options;
       for (const std::string& path : o->paths) {
-        if (!o->entries && o->paths.size() > 1) fmt::print("{}:\n", path);
+        if (!o->entries && o->paths.size() > 1) put("{}:\n", path);
         if (const int code = o->entries ? print_entries(path, format) : inspect(path); code != 0) return code;
       }
       return 0;

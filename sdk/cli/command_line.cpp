@@ -1,21 +1,38 @@
 #include "sdk/cli/command_line.h"
 
+#include <algorithm>
+#include <sstream>
 #include <string_view>
 
 #include "proto-spec/config/help.h"
+#include "proto-spec/console/error_output.h"
 #include "proto-spec/vocabulary/exit_code.h"
 #include "sdk/cli/completion.h"
+#include "sdk/cli/posix_interrupt.h"
+#include "sdk/cli/posix_output.h"
+#include "sdk/cli/usage.h"
 #include "sequencer/app/sequencer.h"
 #include "storage-node/app/storage_node.h"
 
 namespace loglog::cli {
+namespace {
+
+/// CLI11 takes "-1" for the largest number where none below zero can be meant.
+void refuse_negative_numbers(CLI::App& command) {
+  for (CLI::Option* o : command.get_options())
+    if (const std::string type = o->get_type_name(); type.starts_with("UINT") || type == "OFFSET" || type == "TOKEN") {
+      if (o->get_name() != "--from") o->check(digits_only());
+    }
+  for (CLI::App* below : command.get_subcommands([](CLI::App*) { return true; })) refuse_negative_numbers(*below);
+}
+
+}  // namespace
 
 CommandLine::CommandLine() {
   app.formatter(std::make_shared<config::HelpFormatter>());
   app.set_version_flag("--version", std::string("loglog " LOGLOG_VERSION), "print the version");
   app.set_help_flag("-h,--help", "print this");
   app.require_subcommand(1);
-  app.failure_message(CLI::FailureMessage::simple);
   app.footer(R"(loglog COMMAND --help tells of each; loglog man COMMAND prints its manual page.
 
 Environment:
@@ -49,25 +66,54 @@ Exit codes:
     server->name(name);
     app.add_subcommand(server);
   }
+  refuse_negative_numbers(app);
 }
 
 std::vector<const CLI::App*> commands_of(const CLI::App& command) {
   return command.get_subcommands([](const CLI::App*) { return true; });
 }
 
+namespace {
+
+int bad_usage(const std::string& sentence) {
+  failed(sentence);
+  console::print_error("loglog COMMAND --help tells of each command\n");
+  return exit_bad_options;
+}
+
+int run_command(const std::vector<std::string>& arguments) {
+  CommandLine line;
+  if (arguments.empty()) {
+    put("{}", line.app.help());
+    return 0;
+  }
+  auto ordered = in_order(line.app, arguments);
+  if (!ordered) return bad_usage(ordered.error());
+  std::ranges::reverse(*ordered);  // as CLI11 takes them
+  try {
+    line.app.parse(*std::move(ordered));
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() != 0) return bad_usage(usage_sentence(line.app, e));
+    std::ostringstream help;
+    line.app.exit(e, help, help);
+    put("{}", help.str());
+    return 0;
+  }
+  return line.run ? line.run() : bad_usage("no command was given");
+}
+
+}  // namespace
+
 int run_command_line(int argc, char** argv) {
+  console::occupy_standard_descriptors();
   const std::string_view first = argc > 1 ? argv[1] : "";
   // The servers read their options from files and the environment too.
   if (first == "storage") return storage::storage_main(argc - 1, argv + 1);
   if (first == "sequencer") return sequencer::sequencer_main(argc - 1, argv + 1);
-  if (first == "complete") return print_completions({argv + 2, argv + argc});
-  CommandLine line;
-  try {
-    line.app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return line.app.exit(e) == 0 ? 0 : exit_bad_options;
-  }
-  return line.run ? line.run() : exit_failed;
+  if (first == "complete") return finish_output(print_completions({argv + 2, argv + argc}));
+  const int code = run_command({argv + 1, argv + std::max(1, argc)});
+  forget_clients();
+  return finish_output(code);
 }
 
 }  // namespace loglog::cli

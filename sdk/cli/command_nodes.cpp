@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "sdk/cli/cli.h"
+#include "sdk/cli/posix_output.h"
 #include "sdk/cli/progress.h"
 
 namespace loglog::cli {
@@ -43,7 +44,7 @@ int wait_until_copied(Client& client, const NodeArguments& a) {
       const Copied c = copied_to(a.node, *report);
       if (c.done == c.logs) {
         progress.end();
-        fmt::print("{} of {} logs copied\n", c.done, c.logs);
+        put("{} of {} logs copied\n", c.done, c.logs);
         return 0;
       }
       progress.show(static_cast<double>(c.done) / static_cast<double>(c.logs), fmt::format("{} of {} logs copied", c.done, c.logs));
@@ -60,8 +61,8 @@ int replace_disk(const Target& target, const NodeArguments& a) {
   const auto all = client->list_logs();
   if (!all) return failed(all.error());
   const auto on_it = std::ranges::count_if(*all, [&](const LogDetails& d) { return std::ranges::find(d.nodes, a.node) != d.nodes.end(); });
-  fmt::print("node {} has a new disk; {} {} copied to it\n", a.node, on_it, on_it == 1 ? "log is" : "logs are");
-  std::fflush(stdout);
+  put("node {} has a new disk; {} {} copied to it\n", a.node, on_it, on_it == 1 ? "log is" : "logs are");
+  flush_out();
   return on_it == 0 || a.no_wait || a.force ? 0 : wait_until_copied(*client, a);
 }
 

@@ -5,7 +5,11 @@
 #include <cstdio>
 #include <limits>
 
+#include "proto-spec/console/error_output.h"
+#include "proto-spec/vocabulary/exit_code.h"
+#include "proto-spec/vocabulary/json.h"
 #include "sdk/cli/cli.h"
+#include "sdk/cli/posix_output.h"
 #include "sdk/cli/posix_output_file.h"
 #include "sdk/cli/progress.h"
 
@@ -18,24 +22,35 @@ struct ReadArguments {
   std::uint64_t count = std::numeric_limits<std::uint64_t>::max();
   std::string format = "lines";
   std::string output;  // empty: stdout
+  bool force = false;
+  bool json = false;      // tail
+  bool with_log = false;  // tail: the log's id before the offset
   When progress = When::automatic;
 
   Format chosen() const { return format == "json" ? Format::json : format == "raw" ? Format::raw : Format::lines; }
 };
 
-// "begin", "end", an offset, or a point in time.
+// "begin", "end", an offset, a position with its log, or a point in time.
 std::expected<EntryOffset, CallError> position(Log& log, const std::string& from) {
   if (from.empty() || from == "begin") return log.begin();
   if (from == "end") return log.end();
   EntryOffset offset = 0;
   const char* const end = from.data() + from.size();
   if (const auto [rest, error] = std::from_chars(from.data(), end, offset); error == std::errc{} && rest == end) return offset;
+  if (const auto kept = LogPosition::parse(from)) return log.offset_of(*kept);
   if (const auto time = parse_time(from, std::chrono::system_clock::now())) return log.offset_at(*time);
-  return std::unexpected(CallError{"invalid_argument",
-                                   fmt::format("--from {}: give begin, end, an offset in digits, a time as 2026-11-21T20:00:00Z (local "
-                                               "without Z), or how long ago as -15m (ms, s, m, h, d)",
-                                               from),
-                                   false});
+  return std::unexpected(
+      CallError{"invalid_argument",
+                fmt::format("--from {}: give begin, end, an offset in digits, a position as 6@9458, a time as 2026-11-21T20:00:00Z (local "
+                            "without Z), or how long ago as -15m (ms, s, m, h, d)",
+                            from),
+                false});
+}
+
+/// A --from that is none is bad usage; anything else failed.
+int failed_at(const CallError& e) {
+  const int code = failed(e);
+  return e.code == "invalid_argument" ? exit_bad_options : code;
 }
 
 /// What the bytes of a read are written to, and how far it is.
@@ -53,8 +68,7 @@ class Sink {
   /// All was read.
   std::expected<void, std::string> finish() {
     if (file_) return file_->commit();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return std::unexpected("cannot write to stdout; not all was written");
-    return {};
+    return {};  // of standard output finish_output() tells
   }
 
  private:
@@ -62,16 +76,19 @@ class Sink {
 };
 
 int read(const Target& target, const ReadArguments& o) {
+  if (refuses_terminal(o.chosen(), !o.output.empty(), o.force)) return exit_bad_options;
   watch_signals();
   auto client = target.connect();
   if (!client) return failed(client.error());
   auto log = client->open_log(o.log);
   if (!log) return failed(log.error());
-  auto at = position(*log, o.from);
-  if (!at) return failed(at.error());
   // Up to where the log ended when this began. Without a leader: up to what the storage nodes know to be committed.
-  const auto tail = log->tail(std::chrono::seconds(3));
-  if (!tail) fmt::print(stderr, "loglog: no leader answers ({}); reading what the storage nodes know\n", tail.error().message);
+  const auto tail = log->tail(std::max<std::chrono::milliseconds>(std::chrono::seconds(3), target.options.timeout / 3));
+  const bool from_begin = o.from.empty() || o.from == "begin";
+  auto at = tail && from_begin ? tail->first : position(*log, o.from);
+  if (!at) return failed_at(at.error());
+  if (!tail) console::print_error("loglog: no leader answers ({}); reading what the storage nodes know\n", tail.error().message);
+  if (tail && *at > tail->committed) return failed(fmt::format("no entry begins at {}: {} ends at {}", o.from, o.log, tail->committed));
   auto sink = Sink::open(o.output);
   if (!sink) return failed(sink.error());
   // Entries on a terminal tell themselves how far it is.
@@ -79,8 +96,9 @@ int read(const Target& target, const ReadArguments& o) {
   Progress progress(entries_seen ? When::never : o.progress, "read " + o.log);
   const EntryOffset begin = *at;
   std::uint64_t left = o.count;
-  while (left > 0 && (!tail || *at < tail->committed) && !interrupted()) {
+  while (left > 0 && (!tail || *at < tail->committed) && !interrupted() && !output_failed()) {
     auto page = log->read(*at, 1u << 20, std::chrono::milliseconds(200));
+    if (!page && interrupted()) break;
     if (!page) return failed(page.error());
     for (const Entry& e : page->entries) {
       if (left == 0) break;
@@ -98,21 +116,22 @@ int read(const Target& target, const ReadArguments& o) {
 }
 
 int follow(const Target& target, const ReadArguments& o) {
+  if (refuses_terminal(o.chosen(), false, o.force)) return exit_bad_options;
   watch_signals();
   auto client = target.connect();
   if (!client) return failed(client.error());
   auto log = client->open_log(o.log);
   if (!log) return failed(log.error());
   auto at = position(*log, o.from);
-  if (!at) return failed(at.error());
+  if (!at) return failed_at(at.error());
   auto entries = log->follow(*at);
   std::uint64_t left = o.count;
   bool dirty = false;
-  while (left > 0 && !interrupted()) {
+  while (left > 0 && !interrupted() && !output_failed()) {
     const auto e = entries.next_for(std::chrono::milliseconds(dirty ? 0 : 100));
     if (!e) {
       if (entries.stopped()) break;
-      if (dirty) std::fflush(stdout);
+      if (dirty) flush_out();
       dirty = false;
       continue;
     }
@@ -120,8 +139,8 @@ int follow(const Target& target, const ReadArguments& o) {
     dirty = true;
     --left;
   }
-  std::fflush(stdout);
-  if (const auto error = entries.error()) return failed(*error);
+  flush_out();
+  if (const auto error = entries.error(); error && !interrupted()) return failed(*error);
   return 0;
 }
 
@@ -132,7 +151,9 @@ int tail(const Target& target, const ReadArguments& o) {
   if (!log) return failed(log.error());
   const auto t = log->tail();
   if (!t) return failed(t.error());
-  fmt::print("{}\n", t->committed);
+  if (o.json) put("{{\"log\": {}, \"first\": {}, \"committed\": {}, \"term\": {}}}\n", json_string(o.log), t->first, t->committed, t->term);
+  else if (o.with_log) put("{}\n", log->position(t->committed).text());
+  else put("{}\n", t->committed);
   return 0;
 }
 
@@ -145,7 +166,11 @@ void add(CLI::App& app, Target& target, Run& run, const char* name, const char* 
     c->add_option("--from", o->from, from)->type_name("OFFSET");
     c->add_option("--count", o->count, "stop after so many entries (default: no limit)");
     c->add_option("--format", o->format, "how an entry is printed")->check(CLI::IsMember({"lines", "json", "raw"}))->capture_default_str();
+    c->add_flag("--force", o->force, "raw bytes to a terminal too");
+  } else {
+    c->add_flag("--json", o->json, "one JSON object: first, committed, term");
   }
+  if (work == tail) c->add_flag("--position", o->with_log, "print it with the log's id, as 6@9458: to keep, for --from");
   if (work == read) {
     c->add_option("--output", o->output, "write to this file, which is there whole or not at all (default: stdout)")->type_name(file_type);
     add_progress(*c, o->progress);
@@ -159,13 +184,14 @@ void add(CLI::App& app, Target& target, Run& run, const char* name, const char* 
 
 void add_read(CLI::App& app, Target& target, Run& run) {
   add(app, target, run, "read", "print what is committed now", read,
-      "begin, end, an offset, a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
+      "begin, end, an offset, a position (6@9458), a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
       R"(Ends where the log was committed when the command began. Without a leader it prints what storage nodes know.
 
 Formats:
   lines   each entry and a newline
   raw     the bytes alone
-  json    an object a line: offset, term, producer, sequence, bytes (base64)
+  json    an object a line: offset, term, producer, sequence, bytes (base64);
+          loglog append --format json takes it
 
 Examples:
   loglog read events --count 10
@@ -179,9 +205,11 @@ Exit codes:
 }
 void add_follow(CLI::App& app, Target& target, Run& run) {
   add(app, target, run, "follow", "print entries as they are committed, until interrupted", follow,
-      "begin, end, an offset, a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
+      "begin, end, an offset, a position (6@9458), a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
       R"(Formats are those of loglog read. Goes on through failures of nodes; ends after --count entries, at SIGINT or SIGTERM
-(exit code 0), or with an error: the log was deleted, or trimmed past where the follower stands.
+(exit code 0), or with an error: the log was deleted, trimmed past where the follower stands, or ends below --from.
+An offset means something in its own log alone: a position (loglog tail --position) of a log that was deleted and made
+again is refused.
 
 Examples:
   loglog follow events --from end

@@ -9,6 +9,7 @@
 #include "proto-spec/vocabulary/exit_code.h"
 #include "proto-spec/vocabulary/json.h"
 #include "sdk/cli/cli.h"
+#include "sdk/cli/posix_output.h"
 #include "sdk/cli/status_text.h"
 #include "sdk/cli/text.h"
 
@@ -25,8 +26,16 @@ struct StatusOptions {
 };
 
 void print_json(const ClusterReport& r) {
-  std::string out = fmt::format("{{\"cluster\": {}, \"sequencers\": [", json_string(r.cluster));
+  std::string out = fmt::format("{{\"cluster\": {}, \"health\": {}, \"verdict\": {}, \"alarms\": [", json_string(r.cluster),
+                                json_string(word_of(r.health)), json_string(r.verdict));
   const char* comma = "";
+  for (const auto& a : r.alarms) {
+    out += fmt::format("{}{{\"id\": {}, \"severity\": \"{}\", \"what\": {}, \"action\": {}}}", comma, json_string(a.id),
+                       a.critical ? "critical" : "warning", json_string(a.what), json_string(a.action));
+    comma = ", ";
+  }
+  out += "], \"sequencers\": [";
+  comma = "";
   for (const auto& s : r.sequencers) {
     out +=
         fmt::format("{}{{\"id\": {}, \"address\": {}, \"role\": \"{}\", \"term\": {}", comma, s.id, json_string(s.address), s.role, s.term);
@@ -36,15 +45,19 @@ void print_json(const ClusterReport& r) {
   out += "], \"storage\": [";
   comma = "";
   for (const auto& n : r.storage) {
-    out += fmt::format("{}{{\"id\": {}, \"address\": {}, \"state\": \"{}\", \"staged_bytes\": {}}}", comma, n.id, json_string(n.address),
-                       n.state, n.staged_bytes);
+    out += fmt::format(
+        "{}{{\"id\": {}, \"address\": {}, \"state\": \"{}\", \"staged_bytes\": {}, \"disk_free_bytes\": {}, "
+        "\"disk_size_bytes\": {}, \"cannot_reach\": [{}]}}",
+        comma, n.id, json_string(n.address), n.state, n.staged_bytes, n.disk_free_bytes, n.disk_size_bytes,
+        fmt::join(n.cannot_reach, ", "));
     comma = ", ";
   }
   out += "], \"logs\": [";
   comma = "";
   for (const auto& l : r.logs) {
-    out += fmt::format("{}{{\"name\": {}, \"first\": {}, \"committed\": {}, \"term\": {}, \"replicas\": [", comma, json_string(l.name),
-                       l.first, l.committed, l.term);
+    out += fmt::format(
+        "{}{{\"name\": {}, \"state\": \"{}\", \"first\": {}, \"committed\": {}, \"term\": {}, \"write_quorum\": {}, \"replicas\": [", comma,
+        json_string(l.name), l.state, l.first, l.committed, l.term, l.write_quorum);
     const char* inner = "";
     for (const auto& p : l.replicas) {
       out += fmt::format("{}{{\"id\": {}, \"durable\": {}, \"state\": \"{}\"}}", inner, p.id, p.durable, p.state);
@@ -53,10 +66,10 @@ void print_json(const ClusterReport& r) {
     out += "]}";
     comma = ", ";
   }
-  fmt::print("{}]}}\n", out);
+  put("{}]}}\n", out);
 }
 
-int exit_code_of(const ClusterReport& r) { return health_of(r).health == Health::not_serving ? exit_not_serving : 0; }
+int exit_code_of(const ClusterReport& r) { return r.health == ClusterReport::Health::not_serving ? exit_not_serving : 0; }
 
 /// Bytes per second, from one report to the next.
 class Rates {
@@ -102,7 +115,7 @@ int watch(Client& client, const StatusOptions& o) {
   if (is_terminal(Stream::out)) screen.emplace();
   Rates rates;
   int code = exit_failed;
-  while (!interrupted()) {
+  while (!interrupted() && !output_failed()) {
     const auto next = Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(*o.watch_s));
     const auto r = client.status();
     code = r ? exit_code_of(*r) : exit_failed;
@@ -114,8 +127,8 @@ int watch(Client& client, const StatusOptions& o) {
     if (screen) {
       screen->show(text, size);
     } else {
-      fmt::print("{}\n", report);
-      std::fflush(stdout);
+      put("{}\n", report);
+      flush_out();
     }
     wait_and_redraw(next, screen ? &*screen : nullptr, text, size);
   }
@@ -132,7 +145,7 @@ int status(const Target& target, const StatusOptions& o) {
     print_json(*r);
     return 0;
   }
-  fmt::print("{}", status_text(*r, {.colours = wants_colour(o.colour, Stream::out)}));
+  put("{}", status_text(*r, {.colours = wants_colour(o.colour, Stream::out)}));
   return exit_code_of(*r);
 }
 
@@ -145,15 +158,16 @@ void add_status(CLI::App& app, Target& target, Run& run) {
   c->add_option_function<std::string>(
        "--watch",
        [o](const std::string& text) {
-         double seconds = 0;
-         if (!CLI::detail::lexical_cast(text, seconds) || !(seconds >= 0.1) || seconds > 3600)
-           throw CLI::ValidationError("--watch", text + ": give seconds, 0.1 to 3600");
-         o->watch_s = seconds;
+         const auto pause = read_duration(text);
+         if (!pause) throw CLI::ValidationError("--watch", pause.error());
+         if (*pause < std::chrono::milliseconds(100) || *pause > std::chrono::hours(1))
+           throw CLI::ValidationError("--watch", text + " is not between 0.1 and 3600 seconds");
+         o->watch_s = static_cast<double>(pause->count()) / 1000;
        },
-       "again and again, every so many seconds, with each log's bytes per second, until Ctrl-C")
+       "again and again, at this pause, with each log's bytes per second, until Ctrl-C")
       ->expected(0, 1)
       ->default_str("2")
-      ->type_name("SECONDS")
+      ->type_name("TIME")
       ->excludes(json);
   add_colour(*c, o->colour);
   add_cluster(*c, target);

@@ -9,6 +9,7 @@
 #include "proto-spec/vocabulary/exit_code.h"
 #include "proto-spec/vocabulary/json.h"
 #include "sdk/cli/cli.h"
+#include "sdk/cli/posix_output.h"
 #include "sdk/cli/progress.h"
 #include "sdk/cli/replica_comparison.h"
 #include "sdk/cli/text.h"
@@ -149,8 +150,8 @@ void print_json(const VerifyOptions& o, EntryOffset from, EntryOffset until, con
         fmt::format("{{\"id\": {}, \"verdict\": \"{}\", \"end\": {}, \"entries\": {}, \"bytes\": {}, \"repaired\": {}, "
                     "\"chain\": \"{:016x}\", \"content\": \"{:016x}\", \"why\": {}}}",
                     f.node, word_of(f.verdict), f.end, f.entries, f.bytes, f.repaired, f.chain.value, f.content, json_string(f.why)));
-  fmt::print("{{\"log\": {}, \"from\": {}, \"until\": {}, \"agree\": {}, \"replicas\": [{}]}}\n", json_string(o.log), from, until,
-             exit_code_of(findings) == 0, fmt::join(rows, ", "));
+  put("{{\"log\": {}, \"from\": {}, \"until\": {}, \"agree\": {}, \"replicas\": [{}]}}\n", json_string(o.log), from, until,
+      exit_code_of(findings) == 0, fmt::join(rows, ", "));
 }
 
 Colour colour_of(Verdict v) {
@@ -176,7 +177,7 @@ std::string advice(const ReplicaFinding& f, const VerifyOptions& o) {
 
 void print_table(const VerifyOptions& o, EntryOffset from, EntryOffset until, const std::vector<ReplicaFinding>& findings) {
   const bool colours = wants_colour(When::automatic, Stream::out);
-  fmt::print("log {}, offsets {} to {} ({})\n", o.log, from, until, human_bytes(static_cast<double>(until - from)));
+  put("log {}, offsets {} to {} ({})\n", o.log, from, until, human_bytes(static_cast<double>(until - from)));
   std::vector<std::vector<Cell>> rows = {{{"REPLICA", Colour::dim},
                                           {"VERDICT", Colour::dim},
                                           {"UP TO", Colour::dim, true},
@@ -193,12 +194,12 @@ void print_table(const VerifyOptions& o, EntryOffset from, EntryOffset until, co
          {human_bytes(static_cast<double>(f.bytes)), Colour::plain, true},
          {fmt::format("{:016x}", f.chain.value)},
          {fmt::format("{:016x}", f.content)}});
-  fmt::print("{}", table(rows, 0, colours));
+  put("{}", table(rows, 0, colours));
   for (const ReplicaFinding& f : findings)
     if (f.verdict != Verdict::agrees)
-      fmt::print("replica {} {}: {}. {}\n", f.node, paint(word_of(f.verdict), colour_of(f.verdict), colours), f.why, advice(f, o));
+      put("replica {} {}: {}. {}\n", f.node, paint(word_of(f.verdict), colour_of(f.verdict), colours), f.why, advice(f, o));
   const auto agree = std::count_if(findings.begin(), findings.end(), [](const auto& f) { return f.verdict == Verdict::agrees; });
-  fmt::print("{} of {} replicas hold the same bytes\n", agree, findings.size());
+  put("{} of {} replicas hold the same bytes\n", agree, findings.size());
 }
 
 /// The nodes to ask: those named, or all of the log.
@@ -210,6 +211,21 @@ std::expected<std::vector<std::uint32_t>, CallError> chosen(const VerifyOptions&
           "invalid_argument",
           fmt::format("--replicas: storage node {} holds no replica of {}; nodes {} do", n, o.log, fmt::join(log.nodes, ", ")), false});
   return o.replicas;
+}
+
+/// A node whose disk lost what it had acknowledged answers like a node that lags, and never catches up (T4). The leader knows.
+void name_losses(Client& client, std::vector<ReplicaFinding>& findings) {
+  const auto seen = client.status(false);
+  if (!seen) return;
+  for (ReplicaFinding& f : findings)
+    for (const auto& n : seen->storage) {
+      if (n.id != f.node || n.state != "data_loss" || f.verdict == Verdict::agrees) continue;
+      f.verdict = Verdict::refuses;
+      f.why = fmt::format(
+          "its disk lost bytes that it had acknowledged: move its directory aside, start it with an empty one, then "
+          "loglog nodes replace-disk {}",
+          n.id);
+    }
 }
 
 int verify(const Target& target, const VerifyOptions& o) {
@@ -229,14 +245,15 @@ int verify(const Target& target, const VerifyOptions& o) {
   Verification v(*log, o, *nodes, from, tail->committed);
   v.run();
   if (interrupted()) return failed("interrupted: nothing can be said of the whole range");
-  const auto& findings = v.findings();
+  std::vector<ReplicaFinding> findings = v.findings();
+  name_losses(*client, findings);
   const bool none_begins =
       std::all_of(findings.begin(), findings.end(), [&](const auto& f) { return f.verdict != Verdict::agrees && f.bytes == 0; }) &&
       std::any_of(findings.begin(), findings.end(), [](const auto& f) { return f.verdict == Verdict::damaged; });
   if (o.from && none_begins) return failed(fmt::format("--from {}: no entry begins there, for all that the replicas show", from));
   if (o.json) print_json(o, v.from(), tail->committed, findings);
-  else if (v.from() == tail->committed)
-    fmt::print("log {}: nothing is committed from offset {} on, and nothing was compared\n", o.log, v.from());
+  else if (exit_code_of(findings) == 0 && std::ranges::all_of(findings, [](const auto& f) { return f.entries == 0; }))
+    put("log {}: no entry lies between offset {} and {}, so nothing was compared\n", o.log, v.from(), tail->committed);
   else print_table(o, v.from(), tail->committed, findings);
   return exit_code_of(findings);
 }
@@ -249,9 +266,10 @@ void add_verify(CLI::App& app, Target& target, Run& run) {
   add_log_name(*c, o->log);
   c->add_option("--from", o->from, "offset to begin at, of an entry (default: where the log begins)");
   c->add_option("--replicas", o->replicas, "numbers of the storage nodes to compare (default: all that hold the log)")->delimiter(',');
-  c->add_option("--patience", o->patience_s, "seconds that a replica may take to show more before it counts as behind or down")
-      ->check(CLI::Range(1, 3600))
-      ->capture_default_str();
+  add_duration(*c, "--patience",
+               [o](std::chrono::milliseconds t) { o->patience_s = static_cast<decltype(o->patience_s)>(t.count() / 1000); },
+               "how long a replica may take to show more before it counts as behind or down",
+               {.least = std::chrono::seconds(1), .most = std::chrono::hours(1), .standard = fmt::format("{}s", o->patience_s)});
   c->add_flag("--repair", o->repair, "tell a node of its damaged bytes and wait until it has copied them from a peer");
   c->add_flag("--json", o->json, "one JSON object");
   add_progress(*c, o->progress);

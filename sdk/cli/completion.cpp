@@ -6,6 +6,7 @@
 
 #include "proto-spec/config/help.h"
 #include "sdk/cli/command_line.h"
+#include "sdk/cli/posix_output.h"
 
 namespace loglog::cli {
 namespace {
@@ -94,8 +95,8 @@ int print_completions(std::vector<std::string> words) {
   if (!words.empty() && words.front() == "--") words.erase(words.begin());
   const CommandLine line;
   Completion c = complete(line.app, words);
-  if (c.from == Completion::From::files) fmt::print(":files\n");
-  if (c.from == Completion::From::folders) fmt::print(":folders\n");
+  if (c.from == Completion::From::files) put(":files\n");
+  if (c.from == Completion::From::folders) put(":folders\n");
   if (c.from == Completion::From::logs) {
     Target target;
     if (!c.cluster.empty()) target.addresses = CLI::detail::split(c.cluster, ',');
@@ -106,7 +107,7 @@ int print_completions(std::vector<std::string> words) {
       for (const LogDetails& l : *logs)
         if (l.name.starts_with(c.begun)) c.words.emplace_back(l.name, "");
   }
-  for (const auto& [word, what] : c.words) fmt::print("{}{}\t{}\n", c.before, word, what);
+  for (const auto& [word, what] : c.words) put("{}{}\t{}\n", c.before, word, what);
   return 0;
 }
 
@@ -209,7 +210,7 @@ Examples:
   c->callback([&run, shell, output] {
     run = [shell, output] {
       if (!output->empty()) return write_file(*output, completion_script(*shell));
-      fmt::print("{}", completion_script(*shell));
+      put("{}", completion_script(*shell));
       return 0;
     };
   });

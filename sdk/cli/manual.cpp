@@ -8,6 +8,7 @@
 
 #include "proto-spec/config/help.h"
 #include "sdk/cli/command_line.h"
+#include "sdk/cli/posix_output.h"
 
 namespace loglog::cli {
 namespace {
@@ -203,7 +204,7 @@ int man(const ManOptions& o) {
   const std::string wanted = o.command.empty() ? "loglog.1" : "loglog-" + o.command + ".1";
   for (const auto& [name, text] : manual_pages(line.app)) {
     if (name != wanted) continue;
-    fmt::print("{}", text);
+    put("{}", text);
     return 0;
   }
   return failed(fmt::format("there is no command {}; loglog --help names all", o.command));

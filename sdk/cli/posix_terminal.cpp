@@ -8,14 +8,15 @@
 #include <cstdlib>
 #include <string>
 
+#include "sdk/cli/posix_output.h"
 #include "sdk/cli/text.h"
 
 namespace loglog::cli {
 namespace {
 
-void write_out(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+void draw(std::string_view text) {
+  write_out(text);
+  flush_out();
 }
 
 }  // namespace
@@ -35,8 +36,8 @@ bool wants_colour(When when, Stream s) {
   return is_terminal(s) && (refused == nullptr || *refused == '\0') && (terminal == nullptr || std::string_view(terminal) != "dumb");
 }
 
-Screen::Screen() { write_out("\x1b[?1049h\x1b[?25l"); }  // the alternate screen, no cursor
-Screen::~Screen() { write_out("\x1b[?25h\x1b[?1049l"); }
+Screen::Screen() { draw("\x1b[?1049h\x1b[?25l"); }  // the alternate screen, no cursor
+Screen::~Screen() { draw("\x1b[?25h\x1b[?1049l"); }
 
 void Screen::show(std::string_view text, ScreenSize size) {
   std::string out = "\x1b[H";
@@ -47,7 +48,7 @@ void Screen::show(std::string_view text, ScreenSize size) {
     out += cut_to(text.substr(0, end), size.columns) + "\x1b[0m\x1b[K";
     text.remove_prefix(std::min(end + 1, text.size()));
   }
-  write_out(out + "\x1b[J");
+  draw(out + "\x1b[J");
 }
 
 }  // namespace loglog::cli

@@ -8,7 +8,7 @@ namespace loglog::cli {
 /// Of --color and --progress.
 enum class When : std::uint8_t { automatic, always, never };
 
-enum class Stream : std::uint8_t { out = 1, error = 2 };
+enum class Stream : std::uint8_t { in = 0, out = 1, error = 2 };
 
 bool is_terminal(Stream s);
 /// Of the terminal; 80 and 24 where there is none.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "proto-spec/console/error_output.h"
 #include "sdk/cli/text.h"
 
 namespace loglog::cli {
@@ -37,7 +38,7 @@ Progress::Progress(When when, std::string title)
     : shown_(when == When::always || (when == When::automatic && is_terminal(Stream::error))), title_(std::move(title)) {}
 
 void clear_progress() {
-  if (drawn.exchange(false)) fmt::print(stderr, "\r\x1b[K");
+  if (drawn.exchange(false)) console::print_error("\r\x1b[K");
 }
 
 bool Progress::is_due() {
@@ -50,8 +51,7 @@ bool Progress::is_due() {
 void Progress::show(double fraction, const std::string& text) {
   if (!is_due()) return;
   // Not in the last column: some terminals would go on to the next line.
-  fmt::print(stderr, "\r{}\x1b[K", progress_line(title_, fraction, text, screen_size(Stream::error).columns - 1));
-  std::fflush(stderr);
+  console::print_error("\r{}\x1b[K", progress_line(title_, fraction, text, screen_size(Stream::error).columns - 1));
   drawn = true;
 }
 

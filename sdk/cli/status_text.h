@@ -4,19 +4,12 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace loglog::cli {
 
-enum class Health : std::uint8_t {
-  healthy,     ///< all nodes and replicas are there
-  degraded,    ///< appends and reads go on, with less to spare
-  not_serving  ///< appends to some log, or to all, wait or are refused
-};
-struct HealthVerdict {
-  Health health{};
-  std::string sentence;  ///< what is wrong, what it means for appends and reads, what may still fail
-};
-HealthVerdict health_of(const ClusterReport& r);
+/// "healthy", "degraded", "not serving".
+std::string_view word_of(ClusterReport::Health h);
 
 struct StatusStyle {
   bool colours = false;

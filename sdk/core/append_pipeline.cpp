@@ -199,14 +199,20 @@ void AppendPipeline::open_term(Time now) {
     const Errc why = failed ? failed->error : refusal ? refusal->error : Errc::unavailable;
     if (m == nullptr || why == Errc::not_leader) view_.not_leader(c, refusal ? refusal->leader : SequencerId{});
     open_at_ = at + refusal_pause;
-    if (why != Errc::no_such_log && why != Errc::log_deleted) return;
-    cut(open_, builder_);
-    while (!runs_.empty()) {  // what was never committed is not written and never will be
-      const bool unsure = runs_.front().items.front().committing;
-      end_all(runs_.front(), unsure ? Errc::outcome_unknown : why, {});
-      settle(at, runs_.begin(), false);
-    }
+    if (why == Errc::no_such_log || why == Errc::log_deleted || why == Errc::log_halted) no_term(at, why, failed ? failed->detail : "");
   });
+}
+
+/// The log takes no appends, as its leader says: there is none, or its replicas contradict each other. What was never committed is not
+/// written and never will be.
+void AppendPipeline::no_term(Time now, Errc why, const std::string& detail) {
+  cut(open_, builder_);
+  while (!runs_.empty()) {
+    const bool unsure = runs_.front().items.front().committing;
+    if (unsure) end_all(runs_.front(), Errc::outcome_unknown, Error{why, detail}.message());
+    else end_all(runs_.front(), why, detail);
+    settle(now, runs_.begin(), false);
+  }
 }
 
 void AppendPipeline::term_is(Time now, ConnectionId from, const TermIs& m) {
@@ -398,6 +404,8 @@ void AppendPipeline::observe(Time now, Sequence first) {
 void AppendPipeline::refused(Time now, ConnectionId from, const Refused& m) {
   const auto run = find(m.first);
   if (m.producer != producer_ || run == runs_.end() || !run->commit_sent) return;
+  // An answer of an earlier term may come late over a connection that still stands: the run may have been ordered since.
+  if (m.term != Term{} && m.term < term_) return;
   if (removed(Rule::A6_refusal)) {
     end_all(*run, m.error, {});
     return settle(now, run, false);
@@ -410,14 +418,21 @@ void AppendPipeline::refused(Time now, ConnectionId from, const Refused& m) {
     case Errc::not_ready:
       if (from == leader_) lose_term(now, m.error == Errc::not_ready ? refusal_pause : Duration{0});
       return;
+    default:
+      if (from == leader_) refused_by_leader(now, run, m.error);
+  }
+}
+
+void AppendPipeline::refused_by_leader(Time now, RunList::iterator run, Errc why) {
+  switch (why) {
     case Errc::no_such_log:
     case Errc::log_deleted:
     case Errc::log_halted:
     case Errc::invalid_argument:
     case Errc::digest_mismatch:
       // A6: failed only if that was its only Commit in this term.
-      if (run->commits_in_term == 1) end_all(*run, m.error, {});
-      else end_all(*run, Errc::outcome_unknown, std::string(name_of(m.error)));
+      if (run->commits_in_term == 1) end_all(*run, why, {});
+      else end_all(*run, Errc::outcome_unknown, std::string(name_of(why)));
       settle(now, run, false);
       return;
     default:  // wrong_sequence, too_many, …: stays unsettled; this and all after it are committed again, in order
@@ -507,7 +522,7 @@ void AppendPipeline::settle(Time now, RunList::iterator run, bool was_committed)
   observed_.forget(run->reference.first);
   if (was_committed) run->uploads.drop_unsent();
   if (was_committed && run->uploads.pending()) {
-    run->keep_until = now + options_.upload_grace;
+    run->keep_until = now + std::max(options_.upload_grace, 4 * view_.longest_round_trip());
     lagging_.splice(lagging_.end(), runs_, run);
     return;
   }

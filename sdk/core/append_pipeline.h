@@ -70,6 +70,7 @@ class AppendPipeline {
   void send_upload(Time now, Run& run, ReplicaUploads::Target& t, ConnectionId c);
   void upload_answered(Time now, Sequence first, NodeId node, ConnectionId c, const Message* m);
   void open_term(Time now);
+  void no_term(Time now, Errc why, const std::string& detail);
   void term_is(Time now, ConnectionId from, const TermIs& m);
   void lose_term(Time now, Duration pause);
   void send_commits(Time now);
@@ -79,6 +80,7 @@ class AppendPipeline {
   void run_durable(Time now, ConnectionId from, const RunDurable& m);
   void observe(Time now, Sequence first);
   void refused(Time now, ConnectionId from, const Refused& m);
+  void refused_by_leader(Time now, RunList::iterator run, Errc why);
   void condition_failed(Time now, const ConditionFailed& m);
   void gap_checked(Time now, Sequence first, Offset end, bool empty);
   void fail_fenced(Time now, const ConditionFailed& m);

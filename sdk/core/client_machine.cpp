@@ -52,7 +52,8 @@ void ClientMachine::close(Time now) {
   p.reads.clear();
   p.close_times();
   while (!p.follows.empty()) p.end_follow(p.follows.begin()->first, Errc::client_closed, {});
-  for (const auto& [t, q] : p.questions) p.fail(t, Errc::client_closed);
+  for (const auto& [t, q] : p.questions)
+    if (!q.ours) p.fail(t, Errc::client_closed);
   p.questions.clear();
   for (const auto& [t, s] : p.statuses) p.fail(t, Errc::client_closed);
   p.statuses.clear();

@@ -47,15 +47,23 @@ struct Options {
   bool observed_commit = false;
   /// How long after a run is committed a replica may still take its upload; then it catches up from its peers.
   Duration upload_grace = 2s;
-  /// How long an answer may take before another node is asked (reads: beyond the wait asked for).
+  /// How long an answer may take before another node is asked (reads: beyond the wait asked for). To a distant node this and the other
+  /// time-outs of answers are longer, by what ClusterView measures.
   Duration answer_timeout = 2s;
   /// How long a Commit may stay unanswered before it is repeated.
   Duration commit_timeout = 5s;
   /// Pause before connecting again: doubles from min to max, with jitter.
   Duration reconnect_min = 20ms;
   Duration reconnect_max = 1s;
-  /// How long status() waits for a sequencer before it is called unreachable.
+  /// How long status() waits for a sequencer, once the sequencers are known, before it is called unreachable; longer where finding them
+  /// took longer.
   Duration status_timeout = 1s;
+  /// false: while no node has ever answered, a question whose addresses have all failed ends after `refused_patience`, not at its
+  /// deadline. For programs that a person waits for.
+  bool wait_for_cluster = true;
+  Duration refused_patience = 500ms;
+  /// Whether opening a log dials its storage nodes and the leader at once, which saves the first append or read a round trip.
+  bool dial_on_open = false;
   /// A subscription that brings nothing for so long is checked against another replica.
   Duration follow_silence = 3s;
   /// Bytes that a replica may push ahead of what the application consumed.
@@ -83,10 +91,11 @@ class ClientMachine {
   const Figures& figures() const;
 
   /// Entries from `from` on, about `max_bytes` of them (at least one where there is one). With `wait`, stays at the committed
-  /// end for so long until there is more. Ends in Delivered, or Failure: trimmed, not_an_entry, no_such_log, unavailable,
-  /// deadline_exceeded; with a replica named also not_here, not_member, corrupt, io_error, as it says.
+  /// end for so long until there is more. Ends in Delivered, or Failure: trimmed, past_end (the leader says that the log ends below
+  /// `from`), not_an_entry, no_such_log, unavailable, deadline_exceeded; with a replica named also not_here, not_member, corrupt,
+  /// io_error, as it says.
   void read(Time now, Token token, LogId log, Offset from, std::uint32_t max_bytes, Duration wait, Time deadline, ReadFrom whom = {});
-  /// A stream of Delivered (last = false) until stop(), or until Failure: trimmed, not_an_entry, no_such_log.
+  /// A stream of Delivered (last = false) until stop(), or until Failure: trimmed, past_end, not_an_entry, no_such_log.
   void follow(Time now, Token token, LogId log, Offset from);
   /// The application is done with so many bytes (frame bytes: the sum of next − offset) of what follow() delivered.
   void consumed(Time now, Token token, std::uint64_t bytes);
@@ -97,6 +106,8 @@ class ClientMachine {
   /// milliseconds), by the leaders' clocks: the highest segment or term start whose clock is below it, else where the log begins. Or in
   /// Failure: no_such_log, unavailable.
   void offset_at(Time now, Token token, LogId log, std::uint64_t wall_ms, Time deadline);
+  /// Ends in PointInTime: where the segment begins that holds `offset`, or the log where it begins later.
+  void segment_of(Time now, Token token, LogId log, Offset offset, Time deadline);
   /// Ends in Tail (linearizable, R2) or Failure.
   void tail(Time now, Token token, LogId log, Time deadline);
   /// Ends in LogDescription or Failure no_such_log, unavailable.
@@ -105,7 +116,7 @@ class ClientMachine {
   void create_log(Time now, Token token, std::string name, LogOptions options, Time deadline);
   /// Ends in Succeeded or Failure.
   void delete_log(Time now, Token token, std::string name, Time deadline);
-  /// Ends in LogDescription with the trim point in force, or Failure.
+  /// Ends in LogDescription with the trim point in force, or Failure: past_end where the log ends below `offset`.
   void trim_log(Time now, Token token, LogId log, Offset offset, Time deadline);
   /// Sets the log's fencing token (F2), 0: to the next one. Ends in client::Fence, or Failure producer_fenced: a higher one was set.
   void set_fence(Time now, Token token, LogId log, FenceToken fence, Time deadline);

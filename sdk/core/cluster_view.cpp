@@ -8,6 +8,27 @@ namespace loglog::client {
 namespace {
 constexpr Duration ask_every = 50ms;
 constexpr Duration refresh_every = 1s;
+constexpr Duration round_trip_max = 30s;      ///< a longer sample is a node that was stopped, not a distance
+constexpr std::size_t late_max = 1024;        ///< requests remembered after their time-out, to measure by
+constexpr std::size_t failures_told_max = 6;  ///< addresses in one sentence
+/// Why a node was not reached, in words for people.
+std::string cause(const Error& failure) {
+  switch (failure.code) {
+    case Errc::bad_magic:
+    case Errc::malformed_message:
+    case Errc::checksum_mismatch:
+    case Errc::message_too_large:
+    case Errc::unexpected_message:
+      return "what answers there does not speak LogLog";
+    case Errc::connection_lost:
+      if (!failure.detail.empty()) return failure.detail;
+      break;
+    default:
+      break;
+  }
+  return failure.message();
+}
+
 }  // namespace
 
 ClusterView::ClusterView(const Options& options, Random& random, Output& out) : options_(options), random_(random), out_(out) {}
@@ -15,6 +36,7 @@ ClusterView::ClusterView(const Options& options, Random& random, Output& out) : 
 void ClusterView::dial(Time now, const std::string& address, Endpoint& e) {
   if (e.connection != ConnectionId{} || now < e.retry_at) return;
   e.connection = ConnectionId{++connections_};
+  e.dialled_at = now;
   addresses_[e.connection] = address;
   out_.connects.push_back({e.connection, address});
 }
@@ -23,7 +45,7 @@ ConnectionId ClusterView::at(Time now, const std::string& address) {
   if (address.empty()) return {};
   auto i = endpoints_.find(address);
   if (i == endpoints_.end())
-    i = endpoints_.emplace(address, Endpoint{{}, false, false, {}, {}, {options_.reconnect_min, options_.reconnect_max}}).first;
+    i = endpoints_.emplace(address, Endpoint{.peer = {}, .retry = {options_.reconnect_min, options_.reconnect_max}}).first;
   dial(now, address, i->second);
   return i->second.up ? i->second.connection : ConnectionId{};
 }
@@ -156,7 +178,8 @@ void ClusterView::lead_by(SequencerId leader) {
 RequestId ClusterView::request(Time now, ConnectionId to, Message m, Duration timeout, Handler h, bool many) {
   if (++requests_ == 0) ++requests_;
   const RequestId id{requests_};
-  pending_[{to, id}] = Pending{std::move(h), timeout == Duration::max() ? never : now + timeout, many};
+  const Time until = timeout == Duration::max() ? never : now + timeout + distance(to);
+  pending_[{to, id}] = Pending{std::move(h), until, many, now, !many && timeout <= options_.answer_timeout};
   tell(to, id, std::move(m));
   return id;
 }
@@ -172,7 +195,49 @@ void ClusterView::want_log(Time now, LogId id) {
   ask_metadata(now);
 }
 
-void ClusterView::connected(Time, const Connected& c) {
+/// The samples are hellos and answers. A time-out of four round trips bears a path whose delay doubles.
+Duration ClusterView::distance(ConnectionId c) const {
+  const auto i = addresses_.find(c);
+  if (i == addresses_.end()) return {};
+  return std::max(Duration(0), 4 * endpoints_.at(i->second).round_trip - options_.answer_timeout);
+}
+
+/// A longer sample counts at once, so that the next time-out is long enough; shorter ones bring the value down step by step.
+void ClusterView::measure(ConnectionId c, Duration sample) {
+  const auto i = addresses_.find(c);
+  if (i == addresses_.end()) return;
+  Duration& known = endpoints_.at(i->second).round_trip;
+  sample = std::min(sample, round_trip_max);
+  known = sample > known ? sample : known - (known - sample) / 4;
+}
+
+Duration ClusterView::longest_round_trip() const {
+  Duration longest{};
+  for (const auto& [address, e] : endpoints_)
+    if (e.up) longest = std::max(longest, e.round_trip);
+  return longest;
+}
+
+bool ClusterView::all_refused() const {
+  for (const auto& [address, e] : endpoints_)
+    if (e.was_up) return false;
+  return std::ranges::all_of(options_.addresses, [this](const std::string& a) {
+    const auto e = endpoints_.find(a);
+    return e != endpoints_.end() && e->second.failure.code != Errc::ok;
+  });
+}
+
+std::string ClusterView::failures() const {
+  std::string out;
+  std::size_t told = 0;
+  for (const auto& [address, e] : endpoints_) {
+    if (e.up || e.failure.code == Errc::ok || ++told > failures_told_max) continue;
+    out += (out.empty() ? "" : "; ") + address + ": " + cause(e.failure);
+  }
+  return out;
+}
+
+void ClusterView::connected(Time now, const Connected& c) {
   const auto i = addresses_.find(c.connection);
   if (i == addresses_.end()) return;
   Endpoint& e = endpoints_.at(i->second);
@@ -180,6 +245,8 @@ void ClusterView::connected(Time, const Connected& c) {
   ++figures_.connections;
   if (std::exchange(e.was_up, true)) ++figures_.reconnections;
   e.peer = c.peer;
+  e.failure = {};
+  measure(c.connection, now - e.dialled_at);
   e.retry.succeeded();
   ask_at_ = {};  // somebody new can be asked
 }
@@ -192,6 +259,7 @@ void ClusterView::disconnected(Time now, const Disconnected& d) {
   if (!e.up) ++figures_.connections_failed;
   if (!e.up && !std::exchange(refresh_, true)) refresh_at_ = std::max(refresh_at_, now);  // it may have moved
   e.connection = {};
+  e.failure = d.why.code == Errc::ok ? Error{Errc::connection_lost, {}} : d.why;
   e.up = false;
   e.retry_at = e.retry.after_failure(now, random_);
   addresses_.erase(i);
@@ -209,12 +277,20 @@ void ClusterView::lost(Time now, ConnectionId c) {
   auto end = begin;
   for (; end != pending_.end() && end->first.first == c; ++end) handlers.push_back(std::move(end->second.handler));
   pending_.erase(begin, end);
+  late_.erase(late_.lower_bound({c, RequestId{0}}), late_.lower_bound({ConnectionId{c.value + 1}, RequestId{0}}));
   for (const Handler& h : handlers) h(now, nullptr);
 }
 
 bool ClusterView::answered(Time now, Arrived& a) {
   const auto i = pending_.find({a.from, a.request});
-  if (i == pending_.end()) return false;
+  if (i == pending_.end()) {
+    if (const auto late = late_.find({a.from, a.request}); late != late_.end()) {
+      measure(a.from, now - late->second);
+      late_.erase(late);
+    }
+    return false;
+  }
+  if (i->second.measures) measure(a.from, now - i->second.sent_at);
   if (i->second.many) {
     const Handler h = i->second.handler;  // it may forget itself
     h(now, &a.message);
@@ -234,6 +310,8 @@ void ClusterView::tick(Time now) {
     const auto i = pending_.find(key);
     if (i == pending_.end()) continue;
     const Handler h = std::move(i->second.handler);
+    if (late_.size() >= late_max) late_.clear();
+    if (i->second.measures) late_[key] = i->second.sent_at;
     pending_.erase(i);
     h(now, nullptr);
   }

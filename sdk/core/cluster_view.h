@@ -45,6 +45,14 @@ class ClusterView {
   void tell(ConnectionId to, RequestId request, Message m) { out_.sends.push_back({to, request, std::move(m)}); }
   void forget(ConnectionId to, RequestId request) { pending_.erase({to, request}); }
   void drop(Time now, ConnectionId c);
+  /// By how much an answer from there may come later than from near by, as measured: nothing below half a second of round trip.
+  Duration distance(ConnectionId c) const;
+  /// The longest round trip measured to a node that is connected.
+  Duration longest_round_trip() const;
+  /// Whether no node has ever been reached and every address of the options has failed.
+  bool all_refused() const;
+  /// "HOST:PORT: connection refused; …" of the nodes that could not be reached, and are not now; empty: there are none.
+  std::string failures() const;
 
   /// nullptr: not known (yet): looked for in the background where `want`ed.
   const LogInfo* log(LogId id) const;
@@ -71,16 +79,22 @@ class ClusterView {
     Hello peer;
     Time retry_at{};
     RetrySchedule retry;
+    Time dialled_at{};
+    Duration round_trip{};  // to an answer; 0: not known
+    Error failure{};        // of the last attempt to reach it; ok: it succeeded, or there was none
   };
   struct Pending {
     Handler handler;
     Time timeout;
     bool many;
+    Time sent_at{};
+    bool measures = false;  // its answer tells the round trip, because the node does not wait before it answers
   };
   ConnectionId at(Time now, const std::string& address);
   ConnectionId reach(Time now, const std::string& address, Role role, std::uint32_t id);
   void dial(Time now, const std::string& address, Endpoint& e);
   void lost(Time now, ConnectionId c);
+  void measure(ConnectionId c, Duration sample);
   void lead_by(SequencerId leader);
   void forget_endpoints();
   void ask_metadata(Time now);
@@ -93,7 +107,8 @@ class ClusterView {
   std::map<std::string, Endpoint> endpoints_;
   std::map<ConnectionId, std::string> addresses_;
   std::map<std::pair<ConnectionId, RequestId>, Pending> pending_;
-  ClusterMetadata metadata_;  // nodes only; logs are in logs_
+  std::map<std::pair<ConnectionId, RequestId>, Time> late_;  // when requests were sent whose time was up before their answer came
+  ClusterMetadata metadata_;                                 // nodes only; logs are in logs_
   std::map<LogId, LogInfo> logs_;
   SequencerId leader_{};
   bool want_leader_ = false, want_logs_ = false;

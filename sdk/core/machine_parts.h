@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "sdk/core/append_pipeline.h"
 #include "sdk/core/blame.h"
@@ -12,7 +13,8 @@ namespace loglog::client {
 struct ReadCall {
   Time deadline;
   LogId log;
-  bool alone = false;  ///< one replica is asked, no other
+  bool alone = false;     ///< one replica is asked, no other
+  bool asks_end = false;  ///< it lies beyond all that a replica knows: the leader is asked where the log ends
   Errc last = Errc::unavailable;
   std::shared_ptr<PageReader> reader;
 };
@@ -37,7 +39,11 @@ struct FollowCall {
   Blame blame;
   Time due{}, silent_at = never;
   bool probing = false;
+  bool looked = false;  ///< whether the log reaches to where it began
 };
+
+/// The position is nobody's.
+Failure past_end(Offset end);
 
 /// A question to one node that is asked until it is answered or the deadline passes.
 struct Question {
@@ -45,9 +51,11 @@ struct Question {
   Message message;
   To to = To::leader;
   Time deadline;
+  Time begun_at{};
   /// Whether that answer ends the call (then it has completed it). Not asked for not_leader and the like.
   std::function<bool(Time, ConnectionId, Message&)> answer;
   bool asked = false;
+  bool ours = false;      ///< no call of the application: it ends without a completion
   bool repeated = false;  ///< it was sent before, to somebody who may have done it
   Time due{};
   Errc last = Errc::unavailable;
@@ -56,16 +64,27 @@ struct Question {
 struct StatusCall {
   ClusterStatus result;
   std::map<SequencerId, bool> asked;  ///< false: answered
-  bool logs = false, begun = false;
-  Time give_up{};
+  bool logs = false;
+  Time begun_at{}, deadline{};
+  std::optional<Time> known_at;  ///< when the sequencers were known
 };
 
 struct ClientMachine::Parts {
   Parts(Options o, std::uint64_t seed)
-      : options(std::move(o)), random(seed), boot{random.next_id()}, view(options, random, out), choice(options.preferred_node) {}
+      : options(std::move(o)),
+        random(seed),
+        change_ids(~seed),
+        boot{random.next_id()},
+        view(options, random, out),
+        choice(options.preferred_node) {}
 
   void complete(Token t, Completion c, bool last = true) { out.completed.push_back({t, std::move(c), last}); }
   void fail(Token t, Errc e, std::string detail = {}) { complete(t, Failure{Error{e, std::move(detail)}}); }
+  /// A call whose deadline has passed: who could not be reached, and why, belongs to the answer.
+  void fail_late(Token t, Errc e) {
+    const std::string whom = e == Errc::unavailable ? view.failures() : std::string();
+    fail(t, e, "the deadline passed" + (whom.empty() ? whom : "; " + whom));
+  }
 
   // machine_reads.cpp
   void read_step(Time now, Token t, PageReader::Step&& s);
@@ -73,6 +92,9 @@ struct ClientMachine::Parts {
   void pushed(Time now, Token t, NodeId node, ConnectionId c, Message* m);
   void move_on(Time now, FollowCall& f, bool failed);
   void end_follow(Token t, Errc why, std::string detail, Offset begins = {});
+  void end_follow(Token t, Failure why);
+  void read_beyond_end(Time now, Token t, ReadCall& r);
+  void follow_beyond_end(Time now, Token t, const FollowCall& f);
   void give_credit(FollowCall& f);
   void probe(Time now, Token t, FollowCall& f);
   void tick_reads(Time now);
@@ -87,14 +109,19 @@ struct ClientMachine::Parts {
   // machine_questions.cpp
   void ask(Time now, Token t, Message m, Time deadline, std::function<bool(Time, ConnectionId, Message&)> answer,
            Question::To to = Question::To::leader);
-  void ask_for_log(Time now, Token t, Message m, Time deadline);
+  void ask_end(Time now, LogId log, Time until, std::function<void(Time, const TailIs*)> told);
+  void change(Time now, Token t, std::function<Message(const Basis&)> request, Time deadline,
+              std::function<bool(const Message&)> succeeded);
   void poll(Time now, Token t, Question& q);
   void tick_questions(Time now);
   Time questions_wake() const;
+  Time status_ends(const StatusCall& s) const;
+  void dial_for(const LogInfo& log);
   void poll_status(Time now, Token t, StatusCall& s);
 
   const Options options;
   Random random;
+  Random change_ids;  ///< of its own, so that a change moves no other draw
   BootId boot;
   Output out;
   Time now{};
@@ -108,6 +135,7 @@ struct ClientMachine::Parts {
   std::map<Token, FollowCall> follows;
   std::map<Token, TimeCall> times;
   std::map<Token, Question> questions;
+  std::uint64_t own_questions = 0;
   std::map<Token, StatusCall> statuses;
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proto-spec/vocabulary/check.h"
+#include "proto-spec/vocabulary/rules.h"
 #include "sdk/core/machine_parts.h"
 
 namespace loglog::client {
@@ -19,6 +20,7 @@ void ClientMachine::Parts::ask(Time at, Token t, Message m, Time deadline, std::
   q.message = std::move(m);
   q.to = to;
   q.deadline = deadline;
+  q.begun_at = at;
   q.answer = std::move(answer);
   poll(at, t, questions.insert_or_assign(t, std::move(q)).first->second);
 }
@@ -75,6 +77,7 @@ void ClientMachine::open_log(Time now, Token token, std::string name, Time deadl
     for (const LogInfo& l : a->metadata.logs) {
       if (l.name != name || l.state != LogState::open) continue;
       p->view.learn(l);
+      if (p->options.dial_on_open) p->dial_for(l);
       p->complete(token, LogDescription{l});
       return true;
     }
@@ -89,17 +92,44 @@ void ClientMachine::open_log(Time now, Token token, std::string name, Time deadl
 }
 
 void ClientMachine::create_log(Time now, Token token, std::string name, LogOptions options, Time deadline) {
-  parts_->ask(now, token, CreateLog{std::move(name), options}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
-    if (const auto* a = std::get_if<LogIs>(&m)) {
-      p->view.learn(a->info);
-      p->complete(token, LogDescription{a->info});
-    } else if (const auto* f = std::get_if<Failed>(&m)) {
-      p->fail(token, f->error, text_of(*f));
-    } else {
+  parts_->change(
+      now, token, [name = std::move(name), options](const Basis& basis) { return CreateLog{name, options, basis}; }, deadline,
+      [p = parts_.get(), token](const Message& m) {
+        const auto* a = std::get_if<LogIs>(&m);
+        if (a == nullptr) return false;
+        p->view.learn(a->info);
+        p->complete(token, LogDescription{a->info});
+        return true;
+      });
+}
+
+/// T6: a change is based on the version of the metadata that this client knows, and its repeats name the same one. A refusal of
+/// the only copy is definite, so that the client looks again and goes on; after repeats it may have been done and overtaken.
+void ClientMachine::Parts::change(Time at, Token t, std::function<Message(const Basis&)> request, Time deadline,
+                                  std::function<bool(const Message&)> succeeded) {
+  const ChangeId id{change_ids.next_id()};
+  Message first = request({view.metadata().version, id});
+  const auto answer = [this, t, id, request = std::move(request), succeeded = std::move(succeeded)](Time then, ConnectionId from,
+                                                                                                    Message& m) {
+    const auto q = questions.find(t);
+    check(q != questions.end(), "an answer belongs to a question");
+    const auto go_on = [&](Message next) {
+      q->second.message = std::move(next);
+      q->second.repeated = false;
+      q->second.due = then;
       return false;
+    };
+    if (const auto* a = std::get_if<Metadata>(&m)) {
+      view.learn(from, *a);
+      return view.is_leaders_word(from, *a) ? go_on(request({a->metadata.version, id})) : false;
     }
+    const auto* f = std::get_if<Failed>(&m);
+    if (f == nullptr) return succeeded(m);
+    if (f->error == Errc::superseded && !q->second.repeated) return go_on(GetMetadata{});
+    fail(t, f->error, text_of(*f));
     return true;
-  });
+  };
+  ask(at, t, std::move(first), deadline, answer);
 }
 
 /// T5: first which log has the name, then that one is deleted, by id: a request that comes late finds nothing where the name is a new
@@ -142,39 +172,85 @@ void ClientMachine::delete_log(Time now, Token token, std::string name, Time dea
   parts_->ask(now, token, GetMetadata{{name}, false}, deadline, answer);
 }
 
-void ClientMachine::Parts::ask_for_log(Time at, Token t, Message m, Time deadline) {
-  ask(at, t, std::move(m), deadline, [this, t](Time, ConnectionId, Message& answer) {
-    if (const auto* a = std::get_if<LogIs>(&answer)) complete(t, LogDescription{a->info});
-    else if (const auto* f = std::get_if<Failed>(&answer)) fail(t, f->error, text_of(*f));
-    else return false;
-    return true;
-  });
+void ClientMachine::set_fence(Time now, Token token, LogId log, FenceToken fence, Time deadline) {
+  parts_->change(
+      now, token, [log, fence](const Basis& basis) { return SetFence{log, fence, basis}; }, deadline,
+      [p = parts_.get(), token](const Message& m) {
+        const auto* a = std::get_if<FenceIs>(&m);
+        if (a != nullptr) p->complete(token, client::Fence{a->token, a->end});
+        return a != nullptr;
+      });
 }
 
-void ClientMachine::set_fence(Time now, Token token, LogId log, FenceToken fence, Time deadline) {
-  parts_->ask(now, token, SetFence{log, fence}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
-    if (const auto* a = std::get_if<FenceIs>(&m)) p->complete(token, client::Fence{a->token, a->end});
+/// R3: first where the log ends, since a point beyond would let go what is appended later. What was acknowledged lies below that tail
+/// (R2), even where the leader has not heard yet that it is committed (V2).
+void ClientMachine::trim_log(Time now, Token token, LogId log, Offset offset, Time deadline) {
+  const auto answer = [p = parts_.get(), token, log, offset](Time then, ConnectionId, Message& m) {
+    if (const auto* tail = std::get_if<TailIs>(&m)) {
+      if (offset > tail->committed && !removed(Rule::R3_committed)) {
+        p->complete(token, past_end(tail->committed));
+        return true;
+      }
+      const auto q = p->questions.find(token);
+      check(q != p->questions.end(), "an answer belongs to a question");
+      q->second.message = TrimLog{log, offset};
+      q->second.due = then;
+      return false;
+    }
+    if (const auto* a = std::get_if<LogIs>(&m)) p->complete(token, LogDescription{a->info});
     else if (const auto* f = std::get_if<Failed>(&m)) p->fail(token, f->error, text_of(*f));
     else return false;
     return true;
-  });
+  };
+  parts_->ask(now, token, GetTail{log}, deadline, answer);
 }
 
-void ClientMachine::trim_log(Time now, Token token, LogId log, Offset offset, Time deadline) {
-  parts_->ask_for_log(now, token, TrimLog{log, offset}, deadline);
+Failure past_end(Offset end) { return {Error{Errc::past_end, "the log ends at " + std::to_string(end.value)}, {}, end}; }
+
+/// Nobody's call: what comes of it is told to `told`, a nullptr where no leader says it in time.
+void ClientMachine::Parts::ask_end(Time at, LogId log, Time until, std::function<void(Time, const TailIs*)> told) {
+  constexpr std::uint64_t own_bit = 1ull << 62;  // apart from the tokens of calls
+  const Token t{own_bit | ++own_questions};
+  Question q;
+  q.message = GetTail{log};
+  q.deadline = until;
+  q.ours = true;
+  q.answer = [told = std::move(told)](Time then, ConnectionId, Message& m) {
+    told(then, std::get_if<TailIs>(&m));
+    return true;
+  };
+  poll(at, t, questions.insert_or_assign(t, std::move(q)).first->second);
 }
 
 void ClientMachine::set_retention(Time now, Token token, LogId log, Retention retention, Time deadline) {
-  parts_->ask_for_log(now, token, SetRetention{log, retention}, deadline);
+  parts_->change(
+      now, token, [log, retention](const Basis& basis) { return SetRetention{log, retention, basis}; }, deadline,
+      [p = parts_.get(), token](const Message& m) {
+        const auto* a = std::get_if<LogIs>(&m);
+        if (a != nullptr) p->complete(token, LogDescription{a->info});
+        return a != nullptr;
+      });
 }
 
+/// T6: first which disk is registered, then that one is replaced: a request that comes late replaces none that came after it.
 void ClientMachine::replace_disk(Time now, Token token, NodeId node, bool force, Time deadline) {
-  parts_->ask(now, token, ReplaceDisk{node, force}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
+  const auto answer = [p = parts_.get(), token, node, force](Time then, ConnectionId from, Message& m) {
+    const auto q = p->questions.find(token);
+    check(q != p->questions.end(), "an answer belongs to a question");
+    if (const auto* a = std::get_if<Metadata>(&m)) {
+      p->view.learn(from, *a);
+      if (!p->view.is_leaders_word(from, *a)) return false;
+      const auto known = std::ranges::find(a->metadata.storage, node, &StorageInfo::id);
+      q->second.message = ReplaceDisk{node, known == a->metadata.storage.end() ? DiskId{} : known->disk, force};
+      q->second.due = then;
+      return false;
+    }
     if (std::holds_alternative<Done>(m)) p->complete(token, Succeeded{});
     else if (const auto* f = std::get_if<Failed>(&m)) p->fail(token, f->error, text_of(*f));
     else return false;
     return true;
-  });
+  };
+  parts_->ask(now, token, GetMetadata{}, deadline, answer);
 }
 
 void ClientMachine::list_logs(Time now, Token token, Time deadline) {
@@ -195,12 +271,14 @@ void ClientMachine::status(Time now, Token token, bool logs, Time deadline) {
   if (p.closed) return p.fail(token, Errc::client_closed);
   StatusCall& s = p.statuses[token];
   s.logs = logs;
-  s.give_up = std::min(deadline, now + p.options.status_timeout);
+  s.begun_at = now;
+  s.deadline = deadline;
   p.poll_status(now, token, s);
 }
 
 void ClientMachine::Parts::poll_status(Time at, Token t, StatusCall& s) {
   if (view.metadata().sequencers.empty()) view.leader(at);  // learns who there is
+  else if (!s.known_at) s.known_at = at;
   for (const SequencerInfo& q : view.metadata().sequencers) {
     const ConnectionId c = view.sequencer(at, q.id);
     if (c == ConnectionId{} || s.asked.contains(q.id)) continue;
@@ -220,9 +298,18 @@ void ClientMachine::Parts::tick_questions(Time at) {
     const auto q = i++;
     if (q->second.deadline <= at) {
       const Token t = q->first;
-      const Errc why = q->second.last;
+      Question ended = std::move(q->second);
       questions.erase(q);
-      fail(t, why, "the deadline passed");
+      Message none = Failed{ended.last, {}};
+      if (ended.ours) ended.answer(at, {}, none);
+      else fail_late(t, ended.last);
+    } else if (!options.wait_for_cluster && view.all_refused() && q->second.begun_at + options.refused_patience <= at) {
+      const Token t = q->first;
+      Question ended = std::move(q->second);
+      questions.erase(q);
+      Message none = Failed{Errc::unavailable, {}};
+      if (ended.ours) ended.answer(at, {}, none);
+      else fail(t, Errc::unavailable, view.failures());
     } else {
       poll(at, q->first, q->second);
     }
@@ -232,12 +319,13 @@ void ClientMachine::Parts::tick_questions(Time at) {
     poll_status(at, s->first, s->second);
     const auto& all = view.metadata().sequencers;
     const bool complete_now = !all.empty() && s->second.result.sequencers.size() == all.size();
-    if (!complete_now && s->second.give_up > at) continue;
+    if (!complete_now && status_ends(s->second) > at) continue;
     ClusterStatus result = std::move(s->second.result);
     const Token t = s->first;
     statuses.erase(s);
     if (all.empty()) {
-      fail(t, Errc::unavailable, "no node answers");
+      const std::string whom = view.failures();
+      fail(t, Errc::unavailable, whom.empty() ? "no node answers" : whom);
       continue;
     }
     for (const SequencerInfo& q : all) {
@@ -248,10 +336,27 @@ void ClientMachine::Parts::tick_questions(Time at) {
   }
 }
 
+/// Until the deadline while the sequencers are not known, unless every address has failed. Then each has the time that finding them took,
+/// and more where an answer takes long.
+Time ClientMachine::Parts::status_ends(const StatusCall& s) const {
+  const Time at_least = s.begun_at + options.status_timeout;
+  if (!s.known_at) return view.all_refused() ? std::min(s.deadline, at_least) : s.deadline;
+  const Duration wait = std::max({options.status_timeout, 2 * (*s.known_at - s.begun_at), 4 * view.longest_round_trip()});
+  return std::min(s.deadline, *s.known_at + wait);
+}
+
+void ClientMachine::Parts::dial_for(const LogInfo& log) {
+  for (const Member& m : log.members) view.node(now, m.node);
+  view.leader(now);
+}
+
 Time ClientMachine::Parts::questions_wake() const {
   Time w = never;
-  for (const auto& [t, q] : questions) w = std::min({w, q.deadline, q.asked ? never : q.due});
-  for (const auto& [t, s] : statuses) w = std::min(w, s.give_up);
+  for (const auto& [t, q] : questions) {
+    w = std::min({w, q.deadline, q.asked ? never : q.due});
+    if (!options.wait_for_cluster && view.all_refused()) w = std::min(w, q.begun_at + options.refused_patience);
+  }
+  for (const auto& [t, s] : statuses) w = std::min(w, status_ends(s));
   return w;
 }
 

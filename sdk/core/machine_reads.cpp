@@ -9,6 +9,8 @@ namespace loglog::client {
 namespace {
 constexpr Duration follow_pause = 20ms;
 constexpr Duration round_pause = 200ms;
+/// A follower that begins somewhere in the log looks so soon whether the log reaches to there.
+constexpr Duration first_look = 200ms;
 }  // namespace
 
 void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uint32_t max_bytes, Duration wait, Time deadline,
@@ -21,7 +23,7 @@ void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uin
       p.options, p.view, p.choice, log, from, no_offset, std::max(max_bytes, frame_overhead), wait,
       [&p, token](Time at, PageReader::Step&& s) { p.read_step(at, token, std::move(s)); }, whom);
   if (const auto known = p.read_through.find(log); known != p.read_through.end() && known->second == from) reader->trust_begin();
-  p.reads[token] = {deadline, log, whom.replica != NodeId{}, Errc::unavailable, reader};
+  p.reads[token] = {deadline, log, whom.replica != NodeId{}, false, Errc::unavailable, reader};
   reader->poll(now);
 }
 
@@ -38,6 +40,7 @@ void ClientMachine::Parts::read_step(Time at, Token t, PageReader::Step&& s) {
   if (!s.entries.empty()) read_through[i->second.log] = next;
   view.figures().read_entries += s.entries.size();
   for (const Entry& e : s.entries) view.figures().read_bytes += e.payload.size();
+  if (s.reason == Errc::past_end && s.committed < next && !i->second.alone) return read_beyond_end(at, t, i->second);
   if (!s.entries.empty() || !s.frames.empty() || s.reason == Errc::past_end)
     return finish(Delivered{std::move(s.entries), next, std::move(s.frames)});
   if (s.reason == Errc::ok) return reader->poll(at);  // only term and segment starts
@@ -47,6 +50,28 @@ void ClientMachine::Parts::read_step(Time at, Token t, PageReader::Step&& s) {
   if (s.reason == Errc::not_an_entry || s.reason == Errc::no_such_log || final_word)
     return finish(Failure{Error{s.reason, "offset " + std::to_string(next.value)}});
   i->second.last = s.reason;
+}
+
+/// A replica may lag, so the leader has the last word. Where there is none, the read ends as at the end: it needs no sequencer.
+void ClientMachine::Parts::read_beyond_end(Time at, Token t, ReadCall& r) {
+  r.asks_end = true;
+  const Time until = std::min(r.deadline, at + options.answer_timeout);
+  ask_end(at, r.log, until, [this, t, next = r.reader->next()](Time, const TailIs* tail) {
+    const auto i = reads.find(t);
+    if (i == reads.end()) return;
+    i->second.reader->stop();
+    reads.erase(i);
+    if (tail != nullptr && tail->committed < next) complete(t, past_end(tail->committed));
+    else complete(t, Delivered{{}, next});
+  });
+}
+
+void ClientMachine::Parts::follow_beyond_end(Time at, Token t, const FollowCall& f) {
+  ask_end(at, f.log, at + options.answer_timeout, [this, t, asked = f.cursor.ask()](Time, const TailIs* tail) {
+    const auto i = follows.find(t);
+    if (i == follows.end() || i->second.cursor.ask() != asked) return;
+    if (tail != nullptr && tail->committed < asked) end_follow(t, past_end(tail->committed));
+  });
 }
 
 void ClientMachine::follow(Time now, Token token, LogId log, Offset from) {
@@ -75,7 +100,7 @@ void ClientMachine::Parts::subscribe(Time at, Token t, FollowCall& f) {
   f.received = 0;
   const std::uint64_t unread = f.delivered - std::min(f.delivered, f.consumed);
   f.granted = std::max<std::uint64_t>(1, options.follow_credit - std::min<std::uint64_t>(options.follow_credit, unread));
-  f.silent_at = at + options.follow_silence;
+  f.silent_at = at + (f.looked || f.cursor.ask() == Offset{} ? options.follow_silence : first_look) + view.distance(c);
   f.request = view.request(
       at, c, Follow{f.log, f.cursor.ask(), static_cast<std::uint32_t>(f.granted)}, Duration::max(),
       [this, t, n = f.node, c](Time now_, Message* m) { pushed(now_, t, n, c, m); }, true);
@@ -102,11 +127,15 @@ void ClientMachine::Parts::move_on(Time at, FollowCall& f, bool failed) {
 }
 
 void ClientMachine::Parts::end_follow(Token t, Errc why, std::string detail, Offset begins) {
+  end_follow(t, Failure{Error{why, std::move(detail)}, begins});
+}
+
+void ClientMachine::Parts::end_follow(Token t, Failure why) {
   const auto i = follows.find(t);
   if (i == follows.end()) return;
   move_on(now, i->second, false);
   follows.erase(i);
-  complete(t, Failure{Error{why, std::move(detail)}, begins});
+  complete(t, std::move(why));
 }
 
 void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c, Message* m) {
@@ -137,7 +166,8 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   f.received += p->frames.size();
   Delivered d;
   const Offset begin = f.cursor.next();
-  const bool good = f.cursor.take(std::move(p->frames), d.entries);
+  // Entries wait for the application: a small page must not keep the block that its connection received into.
+  const bool good = f.cursor.take(p->frames.to_keep(), d.entries);
   d.next = f.cursor.next();
   for (const Entry& e : d.entries) {
     f.delivered += e.next - e.offset;
@@ -169,12 +199,14 @@ void ClientMachine::Parts::give_credit(FollowCall& f) {
   view.tell(f.connection, f.request, Credit{static_cast<std::uint32_t>(give)});
 }
 
-/// Silence may be an idle log, or a replica that is cut off: another one knows.
+/// Silence may be an idle log, a replica that is cut off, or a position that the log does not reach: another replica knows.
 void ClientMachine::Parts::probe(Time at, Token t, FollowCall& f) {
   f.silent_at = at + options.follow_silence;
   const LogInfo* info = view.log(f.log);
   if (info == nullptr || f.probing) return;
-  const NodeId other = choice.pick(at, info->members, {f.node});
+  const bool first = !std::exchange(f.looked, true);
+  NodeId other = choice.pick(at, info->members, {f.node});
+  if (other == NodeId{} && first) other = f.node;
   const ConnectionId c = other == NodeId{} ? ConnectionId{} : view.node(at, other);
   if (c == ConnectionId{}) return;
   f.probing = true;
@@ -185,6 +217,7 @@ void ClientMachine::Parts::probe(Time at, Token t, FollowCall& f) {
                  i->second.probing = false;
                  const auto* p = m ? std::get_if<Page>(m) : nullptr;
                  const bool starved = i->second.granted <= i->second.received;  // the application is slow, not the replica
+                 if (p && p->reason == Errc::past_end && p->committed < asked) return follow_beyond_end(then, t, i->second);
                  if (!p || p->frames.empty() || starved || i->second.cursor.ask() != asked) return;
                  move_on(then, i->second, true);
                  subscribe(then, t, i->second);
@@ -207,12 +240,13 @@ void ClientMachine::stop(Time now, Token token) {
 void ClientMachine::Parts::tick_reads(Time at) {
   for (auto i = reads.begin(); i != reads.end();) {
     const auto r = i++;
+    if (r->second.asks_end) continue;  // that question has the call's deadline
     if (r->second.deadline <= at) {
       const Token t = r->first;
       const Errc why = r->second.reader->doubts_begin() ? Errc::not_an_entry : r->second.last;
       r->second.reader->stop();
       reads.erase(r);
-      fail(t, why, "the deadline passed");
+      fail_late(t, why);
     } else {
       r->second.reader->poll(at);
     }
@@ -225,7 +259,8 @@ void ClientMachine::Parts::tick_reads(Time at) {
 
 Time ClientMachine::Parts::reads_wake() const {
   Time w = never;
-  for (const auto& [t, r] : reads) w = std::min({w, r.deadline, r.reader->wake()});
+  for (const auto& [t, r] : reads)
+    if (!r.asks_end) w = std::min({w, r.deadline, r.reader->wake()});
   for (const auto& [t, f] : follows) w = std::min(w, f.connection == ConnectionId{} ? f.due : f.silent_at);
   return w;
 }

@@ -15,6 +15,16 @@ void ClientMachine::offset_at(Time now, Token token, LogId log, std::uint64_t wa
   search->poll(now);
 }
 
+void ClientMachine::segment_of(Time now, Token token, LogId log, Offset offset, Time deadline) {
+  Parts& p = *parts_;
+  p.now = now;
+  if (p.closed) return p.fail(token, Errc::client_closed);
+  auto search = std::make_shared<TimeSearch>(p.options, p.view, p.choice, log, offset,
+                                             [&p, token](Time, Errc e, Offset found) { p.time_step(token, e, found); });
+  p.times[token] = {deadline, Errc::unavailable, search};
+  search->poll(now);
+}
+
 void ClientMachine::Parts::time_step(Token t, Errc e, Offset found) {
   const auto i = times.find(t);
   if (i == times.end()) return;
@@ -37,7 +47,7 @@ void ClientMachine::Parts::tick_times(Time at) {
     }
     call.search->stop();
     times.erase(token);
-    fail(token, call.last, "the deadline passed");
+    fail_late(token, call.last);
   }
 }
 

@@ -55,7 +55,7 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
   if (!p->frames.empty() && p->offset == cursor_.ask()) {
     Step step;
     const Offset begin = cursor_.next();
-    const bool good = cursor_.take(std::move(p->frames), step.entries, until_, whom_.frames ? &step.frames : nullptr);
+    const bool good = cursor_.take(p->frames.to_keep(), step.entries, until_, whom_.frames ? &step.frames : nullptr);
     const bool nothing = step.entries.empty() && step.frames.empty();
     choice_.succeeded(from);
     if (good || !step.entries.empty()) round_.begin_anew();
@@ -69,7 +69,7 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
   if (p->reason == Errc::past_end && cursor_.missing() == 0) {
     round_.begin_anew();
     due_ = now + connect_pause;
-    return on_step_(now, Step{.reason = Errc::past_end, .first = p->first});
+    return on_step_(now, Step{.reason = Errc::past_end, .first = p->first, .committed = p->committed});
   }
   if (p->reason == Errc::trimmed) return on_step_(now, Step{.reason = Errc::trimmed, .first = p->first});
   next_replica(now, from, p->reason == Errc::ok ? Errc::not_here : p->reason);

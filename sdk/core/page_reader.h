@@ -17,6 +17,7 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
     std::vector<Bytes> frames{};  ///< where asked for
     Errc reason = Errc::ok;       ///< past_end, trimmed, not_an_entry; or what the last replica of a whole round, or the only one, said
     Offset first{};               ///< with trimmed: where the log begins
+    Offset committed{};           ///< with past_end: where it ends as far as the replica knows
   };
   using OnStep = std::function<void(Time, Step&&)>;
 

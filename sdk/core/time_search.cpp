@@ -18,7 +18,7 @@ void TimeSearch::poll(Time now) {
   }
   asked_ = true;
   Message question = listed_ ? Message(Read{log_, points_[more_ ? points_.size() - 1 : (before_ + after_) / 2], term_start_size_max, 0})
-                             : Message(GetSegments{log_, found_});
+                             : Message(GetSegments{log_, holds_.value_or(found_)});
   view_.request(now, c, std::move(question), options_.answer_timeout, [self = weak_from_this(), n = node_, c](Time t, Message* m) {
     if (const auto s = self.lock()) s->answered(t, n, c, m);
   });
@@ -37,6 +37,11 @@ void TimeSearch::answered(Time now, NodeId from, ConnectionId connection, Messag
 void TimeSearch::listed(Time now, const SegmentsAre& m) {
   found_ = std::max(found_, m.first);
   points_.clear();
+  if (holds_) {
+    for (const Offset begin : m.begins)
+      if (begin <= *holds_) found_ = std::max(found_, begin);
+    return on_step_(now, Errc::ok, found_);
+  }
   std::merge(m.begins.begin(), m.begins.end(), m.terms.begin(), m.terms.end(), std::back_inserter(points_));
   std::erase_if(points_, [this](Offset o) { return o <= found_; });
   listed_ = true;

@@ -4,6 +4,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "sdk/core/cluster_view.h"
@@ -19,6 +20,11 @@ class TimeSearch : public std::enable_shared_from_this<TimeSearch> {
   /// `wall_ms`: Unix time, milliseconds.
   TimeSearch(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log, std::uint64_t wall_ms, OnStep on_step)
       : options_(options), view_(view), choice_(choice), log_(log), wall_ms_(wall_ms), on_step_(std::move(on_step)) {}
+  /// Another question to the same replicas: where the segment begins that holds `offset`.
+  TimeSearch(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log, Offset offset, OnStep on_step)
+      : TimeSearch(options, view, choice, log, std::uint64_t{0}, std::move(on_step)) {
+    holds_ = offset;
+  }
 
   /// Asks what is to be asked next, unless a question is on its way or a pause lasts.
   void poll(Time now);
@@ -40,6 +46,7 @@ class TimeSearch : public std::enable_shared_from_this<TimeSearch> {
   ReplicaChoice& choice_;
   LogId log_;
   std::uint64_t wall_ms_;
+  std::optional<Offset> holds_;
   OnStep on_step_;
   std::vector<Offset> points_;          // ascending, above `found_`
   std::size_t before_ = 0, after_ = 0;  // the first ones are before the time, those from `after_` on are not

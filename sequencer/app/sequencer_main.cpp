@@ -5,6 +5,7 @@
 #include <expected>
 
 #include "proto-spec/config/node_options.h"
+#include "proto-spec/console/error_output.h"
 #include "proto-spec/vocabulary/exit_code.h"
 #include "sequencer/app/sequencer.h"
 
@@ -81,7 +82,7 @@ Exit codes:
   2   bad options
   3   the data directory is in use by another process
   4   the data directory cannot be read or written
-  5   the data directory was written by a newer version
+  5   the data directory was written by a version with another format
   6   the data directory belongs to another sequencer or cluster
   7   the address cannot be listened on
   8   the disk failed)");
@@ -95,7 +96,7 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
   std::string from;
   if (const auto ends = config::read_options(app, environment, argc, argv, from)) return std::unexpected(*ends);
   const auto bad = [](const std::string& why) {
-    fmt::print(stderr, "loglog-sequencer: {}\n", why);
+    console::print_error("loglog-sequencer: {}\n", why);
     return std::unexpected(exit_bad_options);
   };
   for (const std::string& s : sequencers) {
@@ -127,9 +128,10 @@ std::shared_ptr<CLI::App> sequencer_command() {
 }
 
 int sequencer_main(int argc, char** argv) {
+  console::occupy_standard_descriptors();
   const auto given = read(argc, argv);
   if (!given) return given.error();
-  fmt::print(stderr, "loglog-sequencer: {}\n", given->effective);
+  console::print_error("loglog-sequencer: {}\n", given->effective);
   if (given->check_only) return 0;
   return Sequencer(given->options).run_until_signal([argc, argv]() -> std::optional<SequencerOptions> {
     const auto again = read(argc, argv);

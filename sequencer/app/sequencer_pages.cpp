@@ -45,6 +45,13 @@ void add_connections(PrometheusText& t, const SequencerReport& r) {
       .value(r.core.sequencers, {{"peer", "sequencer"}})
       .value(r.core.storage, {{"peer", "storage"}});
   t.counter("loglog_sequencer_connections_total", "Connections that were made, either way.").value(r.core.counted.connections);
+  t.gauge("loglog_sequencer_queued_bytes", "Bytes queued on them that the other end has not taken yet.").value(r.traffic.queued);
+  t.gauge("loglog_sequencer_unknown_connections", "Connections that have not said hello.").value(std::uint64_t{r.admissions.unknown});
+  t.gauge("loglog_sequencer_clients_max", "Clients that may be connected at once: a share of the descriptors.")
+      .value(std::uint64_t{r.admissions.clients_max});
+  t.counter("loglog_sequencer_refused_connections_total",
+            "Connections closed because there were too many clients, or too many that said no hello.")
+      .value(r.admissions.refused);
   t.counter("loglog_sequencer_received_bytes_total", "Bytes received on them.").value(r.traffic.received);
   t.counter("loglog_sequencer_sent_bytes_total", "Bytes sent on them, or queued to be.").value(r.traffic.sent);
 }
@@ -61,6 +68,12 @@ void add_cluster(PrometheusText& t, const Report& r) {
   t.gauge("loglog_sequencer_logs", "Logs of the cluster.").value(r.logs_in_all);
   t.gauge("loglog_sequencer_open_logs", "Those that take appends, as the leader knows; 0 of a sequencer that does not lead.")
       .value(r.logs_open);
+  t.gauge("loglog_sequencer_refusing_logs",
+          "Those of the open logs that refuse appends because too few replicas have space on their disks, as the leader knows.")
+      .value(r.logs_refusing);
+  t.gauge("loglog_sequencer_clock_off_seconds",
+          "How far the wall clock of a sequencer is from a majority's at most, as the leader hears them; 4294967: one was just set.")
+      .value(static_cast<double>(r.clock_off_ms) / 1000);
   t.gauge("loglog_sequencer_halted_logs", "Those whose replicas contradict each other, as the leader knows.").value(r.logs_halted);
   t.counter("loglog_sequencer_log_terms_total", "Recoveries of a log that this sequencer began as the leader.").value(r.counted.log_terms);
   t.counter("loglog_sequencer_repairs_total", "Replicas of a log that it told to cut or to copy.").value(r.counted.repairs);

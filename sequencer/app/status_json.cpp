@@ -7,6 +7,7 @@
 
 #include "proto-spec/vocabulary/json.h"
 #include "sequencer/core/alarms.h"
+#include "sequencer/core/verdict.h"
 
 namespace loglog::sequencer {
 namespace {
@@ -55,15 +56,18 @@ void put_sequencer(std::string& out, const SequencerSeen& s, const Overview& o) 
 }
 
 void put_node(std::string& out, const NodeSeen& n) {
+  std::string numbers;
+  for (const NodeId peer : n.cannot_reach) put(numbers, "{}{}", numbers.empty() ? "" : ", ", peer.value);
   put(out,
-      R"({{"id": {}, "address": {}, "condition": "{}", "silent_ms": {}, "staged_bytes": {}, "staged_bytes_max": {}, "logs_without_space": {}}})",
+      R"({{"id": {}, "address": {}, "condition": "{}", "silent_ms": {}, "staged_bytes": {}, "staged_bytes_max": {}, "logs_without_space": {}, "disk_free_bytes": {}, "disk_size_bytes": {}, "cannot_reach": [{}]}})",
       n.id.value, json_string(n.address), name_of(n.condition), or_null(n.silent_ms != never_heard, n.silent_ms), n.staged_bytes,
-      or_null(n.staged_bytes_max > 0, n.staged_bytes_max), n.logs_without_space);
+      or_null(n.staged_bytes_max > 0, n.staged_bytes_max), n.logs_without_space, or_null(n.disk_size_bytes > 0, n.disk_free_bytes),
+      or_null(n.disk_size_bytes > 0, n.disk_size_bytes), numbers);
 }
 
 /// What a replica holds is not known where nobody has asked it in this term.
 void put_replica(std::string& out, const ReplicaSeen& r, const LogSeen& l, bool offsets) {
-  const bool known = offsets && (r.durable > Offset{} || r.state == ReplicaState::streaming);
+  const bool known = offsets && (r.durable > Offset{} || r.state == ReplicaState::streaming || r.state == ReplicaState::full);
   const std::uint64_t behind = l.committed > r.durable ? l.committed - r.durable : 0;
   put(out, R"({{"node": {}, "state": "{}", "durable": {}, "behind_bytes": {}, "behind_ms": {}}})", r.node.value, name_of(r.state),
       or_null(known, r.durable.value), or_null(known, behind), r.behind_ms);
@@ -89,11 +93,13 @@ std::string status_json(const ClusterPicture& p, const History& history, std::ui
   std::string out;
   put(out, "{{\"version\": 1,\n\"cluster\": {},\n\"served_by\": {},\n\"at_ms\": {},\n\"source\": \"{}\",\n", json_string(o.cluster_name),
       p.served_by.value, wall_ms, word(p.source));
+  const Verdict verdict = verdict_of(p);
+  put(out, "\"health\": \"{}\",\n\"verdict\": {},\n", name_of(verdict.health), json_string(verdict.sentence));
   put(out, "\"leader\": {},\n\"term\": {},\n\"raft_term\": {},\n\"alarms\": ", or_null(o.leader != SequencerId{}, o.leader.value),
       or_null(o.term != Term{}, o.term.value), o.raft_term.value);
   list(out, alarms_of(p), [](std::string& to, const Alarm& a) {
-    put(to, R"({{"id": "{}", "severity": "{}", "what": {}, "action": {}}})", a.id,
-        a.severity == Severity::critical ? "critical" : "warning", json_string(a.what), json_string(a.action));
+    put(to, R"({{"id": "{}", "severity": "{}", "what": {}, "action": {}}})", a.id, name_of(a.severity), json_string(a.what),
+        json_string(a.action));
   });
   out += ",\n\"sequencers\": ";
   list(out, o.sequencers, [&](std::string& to, const SequencerSeen& s) { put_sequencer(to, s, o); });

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "proto-spec/vocabulary/check.h"
+#include "proto-spec/vocabulary/limits.h"
 
 namespace loglog::sequencer {
 namespace {
@@ -12,6 +13,11 @@ namespace {
 constexpr std::uint64_t behind_bytes = 64u << 20;
 constexpr std::uint32_t behind_ms = 10'000;
 constexpr std::size_t names_max = 4;
+constexpr const char* make_room =
+    "Let old entries go, which needs no free space: loglog logs trim NAME --keep-bytes 1GiB, or loglog logs set NAME --retention-bytes N. "
+    "Or make "
+    "room "
+    "on the file system of the data directories. Appends go on by themselves.";
 
 class Finder {
  public:
@@ -21,6 +27,7 @@ class Finder {
   std::vector<Alarm> all() {
     leader();
     sequencers();
+    if (led_) clocks();
     for (const NodeSeen& n : o_.storage) node(n);
     if (led_) logs();
     std::ranges::stable_sort(found_, {}, [](const Alarm& a) { return std::pair(-static_cast<int>(a.severity), index_of(a.id)); });
@@ -59,6 +66,21 @@ class Finder {
         "Wait five seconds. If it stays so, read the sequencers' logs: they must reach each other at the addresses shown here, and be able "
         "to "
         "write to their data directories.");
+  }
+
+  void clocks() {
+    std::string off;
+    for (const SequencerSeen& s : o_.sequencers) {
+      if (s.clock_off_ms <= clock_skew_ms_max) continue;
+      off += fmt::format("{}that of sequencer {} at {} {}", off.empty() ? "" : ", ", s.id.value, s.address,
+                         s.clock_off_ms == ~std::uint32_t{0}
+                             ? std::string("was just set")
+                             : fmt::format("is {} off", duration_text(std::chrono::milliseconds(s.clock_off_ms))));
+    }
+    if (off.empty()) return;
+    add("clocks-differ", fmt::format("The sequencers' clocks differ: {}. Retention by age waits, and logs that have one grow.", off),
+        "Set the clocks of those machines, and let NTP keep them. Nothing is trimmed by age until they agree to five seconds; a clock that "
+        "was set counts again after an hour.");
   }
 
   void sequencers() {
@@ -109,9 +131,15 @@ class Finder {
     }
     if (n.logs_without_space > 0)
       add("node-disk-full",
-          fmt::format("{} gets no space from its disk for {} log{}.", who, n.logs_without_space, n.logs_without_space == 1 ? "" : "s"),
-          "Make room on the file system of its data directory, or let old entries go: loglog logs trim NAME OFFSET. The node goes on by "
-          "itself.");
+          fmt::format("{} refuses what is uploaded to {} log{}: its disk gives no space{}.", who, n.logs_without_space,
+                      n.logs_without_space == 1 ? "" : "s",
+                      n.disk_size_bytes == 0
+                          ? ""
+                          : fmt::format(", {} of {} are free", bytes_text(n.disk_free_bytes), bytes_text(n.disk_size_bytes))),
+          make_room);
+    if (!n.cannot_reach.empty())
+      add("node-parted", fmt::format("{} gets no answer from storage node{} {}.", who, n.cannot_reach.size() == 1 ? "" : "s", numbers(n)),
+          "Look at firewalls between storage nodes, and at the addresses above: they must hold from every node's own network.");
     if (n.staged_bytes_max > 0 && n.staged_bytes / 9 >= n.staged_bytes_max / 10)
       add("node-staging-full",
           fmt::format("{} holds {} of {} for uploads.", who, bytes_text(n.staged_bytes), bytes_text(n.staged_bytes_max)),
@@ -126,7 +154,7 @@ class Finder {
 
   // One alarm for all logs in the same trouble: a dead node is in many of them.
   void logs() {
-    std::vector<const LogSeen*> halted, lost, below, recovering, no_spare;
+    std::vector<const LogSeen*> halted, lost, full, below, recovering, no_spare;
     for (const LogSeen& l : o_.logs) {
       if (l.state != LogState::open) continue;
       const std::size_t w = l.write_quorum;
@@ -134,6 +162,7 @@ class Finder {
       const std::size_t there = l.replicas.size() - count(l, ReplicaState::unreachable) - count(l, ReplicaState::suspect);
       if (l.halted) halted.push_back(&l);
       else if (!l.open && newcomers >= w) lost.push_back(&l);
+      else if (l.open && streaming(l) < w && streaming(l) + count(l, ReplicaState::full) >= w) full.push_back(&l);
       else if (l.open ? streaming(l) < w : there < w || there - newcomers < l.replicas.size() - w + 1) below.push_back(&l);
       else if (!l.open) recovering.push_back(&l);
       else if (streaming(l) == w && w < l.replicas.size()) no_spare.push_back(&l);
@@ -146,6 +175,13 @@ class Finder {
           fmt::format("So many disks with {} were replaced that nobody knows all that was acknowledged. No appends are taken any more.",
                       names(lost)),
           "Save what can still be read: loglog read NAME. Then delete the log, make it anew, and append what was saved.");
+    if (!full.empty())
+      add("log-no-space",
+          full.size() == 1
+              ? fmt::format("Appends to {} are refused: {} of {} replicas {} space, and {} are needed.", full[0]->name, streaming(*full[0]),
+                            full[0]->replicas.size(), streaming(*full[0]) == 1 ? "has" : "have", full[0]->write_quorum)
+              : fmt::format("Appends to {} are refused: too few of their replicas have space.", names(full)),
+          make_room);
     if (!below.empty())
       add("log-below-quorum",
           below.size() == 1 ? fmt::format("Appends to {} wait: {} of {} replicas take them, and {} are needed.", below[0]->name,
@@ -161,6 +197,10 @@ class Finder {
     behind();
   }
 
+  bool has_lost(NodeId node) const {
+    const auto n = std::ranges::find(o_.storage, node, &NodeSeen::id);
+    return n != o_.storage.end() && n->condition == NodeCondition::data_loss;
+  }
   /// One that cannot be reached is behind too, and said already.
   void behind() {
     const LogSeen* log = nullptr;
@@ -170,6 +210,7 @@ class Finder {
     for (const LogSeen& l : o_.logs)
       for (const ReplicaSeen& r : l.replicas) {
         const std::uint64_t bytes = l.committed > r.durable ? l.committed - r.durable : 0;
+        if (has_lost(r.node)) continue;  // the node's own alarm says it, and it does not catch up
         if (r.state == ReplicaState::unreachable || r.behind_ms == 0 || (r.behind_ms < behind_ms && bytes < behind_bytes)) continue;
         ++count;
         if (worst != nullptr && bytes <= most) continue;
@@ -196,6 +237,11 @@ class Finder {
     const std::size_t shown = logs.size() > names_max ? names_max - 1 : logs.size();
     for (std::size_t i = 0; i < shown; ++i) out += (i == 0 ? "" : i + 1 == logs.size() ? " and " : ", ") + logs[i]->name;
     if (shown < logs.size()) out += fmt::format(" and {} more logs", logs.size() - shown);
+    return out;
+  }
+  static std::string numbers(const NodeSeen& n) {
+    std::string out;
+    for (const NodeId peer : n.cannot_reach) out += fmt::format("{}{}", out.empty() ? "" : ", ", peer.value);
     return out;
   }
   static const char* its(const std::vector<const LogSeen*>& logs) { return logs.size() == 1 ? "its" : "their"; }

@@ -9,11 +9,6 @@
 
 namespace loglog::sequencer {
 
-enum class Severity : std::uint8_t {
-  warning,  ///< all goes on, with less margin
-  critical  ///< something has stopped, or was lost
-};
-
 /// The kinds of alarms. sequencer/README.md repeats them word for word; a test compares.
 struct AlarmKind {
   std::string_view id;  ///< stays as it is for ever: people search for it
@@ -34,6 +29,9 @@ inline constexpr std::array alarm_kinds{
               "word."},
     AlarmKind{"sequencer-unreachable", Severity::warning,
               "A sequencer cannot be reached. The others go on as long as they are more than half of all."},
+    AlarmKind{"clocks-differ", Severity::warning,
+              "The wall clocks of the sequencers differ by more than five seconds, or one of them was just set. Nothing is trimmed by age "
+              "meanwhile."},
     AlarmKind{"sequencer-twice", Severity::critical,
               "A second process runs under a sequencer's id. It is refused as long as the first one is heard; where both were heard, they "
               "could vote twice in one election."},
@@ -53,6 +51,9 @@ inline constexpr std::array alarm_kinds{
         "node-disk-full", Severity::critical,
         "The disk of a storage node gives no space, or fails, so the node refuses what is uploaded to some logs. What it holds can be "
         "read."},
+    AlarmKind{"node-parted", Severity::warning,
+              "A storage node gets no answer from another one that holds the same logs. Appends need no such connection, but each "
+              "failover and each repair may."},
     AlarmKind{"node-staging-full", Severity::warning,
               "The memory where a storage node keeps uploads until they are on its disk is nearly full. When it is, producers are told to "
               "wait."},
@@ -61,6 +62,9 @@ inline constexpr std::array alarm_kinds{
     AlarmKind{"log-lost-quorum", Severity::critical,
               "The disks of so many replicas of a log were replaced at once that nobody knows all that was acknowledged. The log takes no "
               "appends any more; what the replicas that are left know as committed can be read."},
+    AlarmKind{"log-no-space", Severity::critical,
+              "The disks of so many replicas of a log are full that appends to it are refused. Committed entries can be read, and the log "
+              "can be trimmed."},
     AlarmKind{"log-below-quorum", Severity::critical,
               "Fewer replicas of a log take appends than its write quorum, so appends to it wait, or end as unknown at their deadline."},
     AlarmKind{"log-recovering", Severity::warning,

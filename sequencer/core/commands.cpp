@@ -29,6 +29,7 @@ void for_each_field(MakeLog& c, F& f) {
   f("name", c.name);
   f("options", c.options);
   f("members", c.members);
+  f("basis", c.basis);
 }
 template <class F>
 void for_each_field(MarkOpen& c, F& f) {
@@ -51,11 +52,13 @@ template <class F>
 void for_each_field(RaiseFence& c, F& f) {
   f("log", c.log);
   f("token", c.token);
+  f("basis", c.basis);
 }
 template <class F>
 void for_each_field(ChangeRetention& c, F& f) {
   f("log", c.log);
   f("retention", c.retention);
+  f("basis", c.basis);
 }
 template <class F>
 void for_each_field(AdmitDisk& c, F& f) {
@@ -70,6 +73,11 @@ void for_each_field(SetMembers& c, F& f) {
   f("log", c.log);
   f("members", c.members);
 }
+template <class F>
+void for_each_field(MarkLost& c, F& f) {
+  f("node", c.node);
+  f("disk", c.disk);
+}
 
 namespace {
 
@@ -82,6 +90,8 @@ std::optional<Command> decode_kind(std::size_t kind, const Bytes& fields) {
     if (kind != I + 1) return decode_kind<I + 1>(kind, fields);
     std::variant_alternative_t<I, Command> c;
     if (!decode_record(fields, c)) return std::nullopt;
+    if constexpr (std::is_same_v<decltype(c), MakeLog>)
+      if (c.options.durability != Durability::sync) return std::nullopt;  // it asks for what this version does not keep
     return Command(std::move(c));
   }
 }

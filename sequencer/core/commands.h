@@ -36,6 +36,7 @@ struct MakeLog {
   std::string name;
   LogOptions options;  ///< as in force, nothing 0
   std::vector<Member> members;
+  Basis basis{};
   bool operator==(const MakeLog&) const = default;
 };
 /// All members have joined durably (T5).
@@ -59,15 +60,17 @@ struct Trim {
   bool operator==(const Trim&) const = default;
 };
 
-/// F2: never lower; 0 takes the one after the log's.
+/// F2: never lower; 0 takes the one after the log's, for one request once (T6).
 struct RaiseFence {
   LogId log{};
   FenceToken token{};
+  Basis basis{};
   bool operator==(const RaiseFence&) const = default;
 };
 struct ChangeRetention {
   LogId log{};
   Retention retention;
+  Basis basis{};
   bool operator==(const ChangeRetention&) const = default;
 };
 /// C1: `disk` takes the place of `old` under the node's id, and all logs begin a new term, in which `old` has no part. Logs go on
@@ -87,8 +90,15 @@ struct SetMembers {
   bool operator==(const SetMembers&) const = default;
 };
 
+/// T4: the node's disk lacks bytes that it had acknowledged. It counts as down, for every leader, until another disk takes its place.
+struct MarkLost {
+  NodeId node{};
+  DiskId disk{};
+  bool operator==(const MarkLost&) const = default;
+};
+
 using Command = std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting, FinishDelete, Trim, RaiseFence,
-                             ChangeRetention, AdmitDisk, SetMembers>;
+                             ChangeRetention, AdmitDisk, SetMembers, MarkLost>;
 
 Bytes encode(const Command& c);
 /// nullopt when the bytes are no command. Total.

@@ -55,7 +55,9 @@ struct Report {
   std::uint64_t clients = 0, sequencers = 0, storage = 0;  ///< connected
   std::map<NodeCondition, std::uint64_t> nodes;            ///< while it leads: registered storage nodes by condition
   std::uint64_t logs_in_all = 0, logs_open = 0, logs_halted = 0;
-  std::vector<LogReport> logs;  ///< while it leads: those whose term has begun, at most logs_shown_max
+  std::uint64_t logs_refusing = 0;  ///< open, and fewer of their replicas than the write quorum have space
+  std::uint32_t clock_off_ms = 0;   ///< the most that a sequencer's clock is from a majority's, as the leader hears them
+  std::vector<LogReport> logs;      ///< while it leads: those whose term has begun, at most logs_shown_max
 };
 
 }  // namespace loglog::sequencer

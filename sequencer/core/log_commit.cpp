@@ -45,6 +45,10 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
       return refuse(client, c, Errc::not_ready);
     case ProducerTable::Verdict::repeat: {
       producers_.seen_on(c.run.producer, client.connection);
+      if (j.run->refused) {
+        if (may_hold(client, c)) refuse_beyond(client, c, j.run->offset);
+        return;
+      }
       if (j.run->end() <= committed_)
         return host_.to_client(client, Committed{info_.id, term_, c.run.producer, c.run.first, j.run->offset});
       if (std::find(j.run->waiting.begin(), j.run->waiting.end(), client) == j.run->waiting.end()) j.run->waiting.push_back(client);
@@ -126,7 +130,9 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
   r->durable = m.tail;
   if (m.tail > stream_.base()) r->acked = m.tail;  // S6: its last frame is of this term
   advance_commit(now);
-  if (phase_ != Phase::halted) repair_all(now);
+  if (phase_ == Phase::halted) return;
+  repair_all(now);
+  mend_fronts(now);
 }
 
 /// S6: the W-th largest acknowledgement of this term, from distinct members without a hole; S7: nothing before the term start is.
@@ -258,7 +264,7 @@ void LogTerm::trimmed(Offset trim) {
 // ---- R2
 
 void LogTerm::tail(Time, Client client) {
-  if (phase_ == Phase::halted) return host_.to_client(client, Failed{Errc::log_halted, info_.name});
+  if (phase_ == Phase::halted) return host_.to_client(client, halted_answer());
   if (removed(Rule::R2_confirm)) return host_.to_client(client, TailIs{info_.id, begins(), committed_, term_});
   tails_waiting_.push_back({client, TailIs{}, {}});
 }
@@ -303,9 +309,10 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted) return;
   if (m.offset < committed_) {
-    // Committed, so the peers hold it, or held it: what they have trimmed can only be skipped by re-basing (S4).
-    if (m.offset >= begins() || r->at != At::streaming) return;
-    ask_where_peers_begin();
+    // Committed, so the peers hold it, or held it: what they have trimmed can only be skipped by re-basing (S4), and the rest is copied.
+    if (r->at != At::streaming) return;
+    if (m.offset < begins()) ask_where_peers_begin();
+    else r->lacks_committed = true;
     return ask(now, *r);
   }
   const ProducerTable::Run* run = producers_.find(m.run.producer, m.run.first);
@@ -387,7 +394,7 @@ TermSetIs LogTerm::term_set() const {
 
 LogStatus LogTerm::status() const {
   LogStatus s{info_.id, info_.name, info_.state, begins(), known_committed(), term_, serves(), halted(), info_.options.write_quorum, {}};
-  for (const Replica& r : replicas_) s.replicas.push_back({r.member.node, durable(r), state_of(r)});
+  for (const Replica& r : replicas_) s.replicas.push_back({r.member.node, shown(r), state_of(r)});
   return s;
 }
 
@@ -396,22 +403,34 @@ bool LogTerm::is_whole() const {
 }
 
 bool LogTerm::doubts(NodeId node) const {
-  return std::ranges::any_of(replicas_, [node](const Replica& r) { return r.member.node == node && state_of(r) == ReplicaState::suspect; });
+  return std::ranges::any_of(replicas_, [&](const Replica& r) { return r.member.node == node && state_of(r) == ReplicaState::suspect; });
 }
 
-ReplicaState LogTerm::state_of(const Replica& r) {
+bool LogTerm::takes_appends() const {
+  const auto taking = std::ranges::count_if(replicas_, [&](const Replica& r) { return state_of(r) == ReplicaState::streaming; });
+  return serves() && static_cast<std::size_t>(taking) >= info_.options.write_quorum;
+}
+
+ReplicaState LogTerm::state_of(const Replica& r) const {
   if (r.at == At::lost) return ReplicaState::suspect;
   if (r.at == At::absent) return ReplicaState::unreachable;
-  if (r.at == At::streaming) return ReplicaState::streaming;
+  if (r.at == At::streaming) return host_.has_space(r.member.node, info_.id) ? ReplicaState::streaming : ReplicaState::full;
   if (r.newcomer) return ReplicaState::newcomer;
   return r.state && r.state->suspect ? ReplicaState::suspect : ReplicaState::lagging;
+}
+
+/// What the replica holds, for people: also while nothing of it counts yet because a copy is under way or waits for its turn.
+Offset LogTerm::shown(const Replica& r) const {
+  const Offset holds = std::max(durable(r), r.copied);
+  const bool counts_not = r.at == At::stated || r.at == At::reconciling;
+  return counts_not && r.state ? std::max(holds, std::min(r.state->tail, known_committed())) : holds;
 }
 
 LogReport LogTerm::report(Time now) const {
   LogReport out{info_.id, info_.name, term_, begins(), known_committed(), stream_.end(), {}};
   for (const Replica& r : replicas_) {
-    const Offset has = std::max(durable(r), begins());
-    out.replicas.push_back({r.member.node, state_of(r), durable(r), out.committed > has ? out.committed - has : 0,
+    const Offset has = std::max(shown(r), begins());
+    out.replicas.push_back({r.member.node, state_of(r), shown(r), out.committed > has ? out.committed - has : 0,
                             r.behind_since == never ? Duration{} : now - r.behind_since});
   }
   return out;

@@ -32,6 +32,7 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
     Replica r;
     r.member = {m.node, host_.disk_of(m.node)};
     r.newcomer = r.member != m && !removed(Rule::T4_disk);
+    if (host_.has_lost(m.node)) r.at = At::lost;
     replicas_.push_back(std::move(r));
   }
 }
@@ -56,8 +57,10 @@ LogTerm::Replica* LogTerm::find(NodeId node) {
 }
 
 void LogTerm::move(Replica& r, At at, Time now) {
+  if (at != At::reconciling) end_copy(r);
+  r.copied = Offset{};
   r.at = at;
-  r.since = now;
+  r.since = r.moved = now;
   r.retry = never;
   r.asked_first = false;
 }
@@ -128,11 +131,13 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
     r->acked = r->durable = Offset{};
     r->joined = false;
   }
-  if (m.tail < std::max(r->acked, r->durable) && !removed(Rule::T4_tail))
-    return lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
+  if (m.tail < std::max(r->acked, r->durable) && !removed(Rule::T4_tail)) {
+    lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
+    return host_.lost(from);
+  }
   if (r->asked_first && request == r->request) {
     r->asked_first = false;
-    first_ = std::max(first_, m.first);  // only asked where it begins now, for one that must be re-based
+    if (front_is_whole(m)) first_ = std::max(first_, m.first);  // only asked where it begins now, for one that must be re-based
     r->state = m;
     return repair_all(now);
   }
@@ -154,6 +159,7 @@ void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
   if (is_open() || resting_) take_in_newcomers();
   if (ordering_ && m.suspect) r.retry = now + options_.recovery_step_timeout;  // its hole may be filled by then (K4)
   moved_to(now, r, m.tail);
+  if (first_ > info_.trim && front_is_whole(m) && m.first < m.tail) first_ = std::min(first_, m.first);
   if (phase_ == Phase::sealing) return choose_base(now);
   repair(now, r);
 }
@@ -178,7 +184,7 @@ void LogTerm::choose_base(Time now) {
   base_ = best->member.node;
   base_history_ = history_of(s);
   base_chain_ = s.chain;
-  first_ = s.first;
+  first_ = first_of_whole(s);
   last_segment_ = s.last_segment;
   stream_ = OrderStream(term_, s.tail, s.last_frame_term);
   chains_.note(s.tail, s.chain);
@@ -192,8 +198,9 @@ LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
   std::size_t answers = 0;
   std::size_t suspects = 0;
   Replica* best = nullptr;
-  const auto rank = [](const Replica& r) {
-    return std::tuple(removed(Rule::S3_rank) ? Term{} : r.state->last_frame_term, r.state->tail, !r.state->suspect, r.at == At::stated);
+  const auto rank = [this](const Replica& r) {
+    return std::tuple(removed(Rule::S3_rank) ? Term{} : r.state->last_frame_term, r.state->tail, !r.state->suspect,
+                      front_is_whole(*r.state), r.at == At::stated);
   };
   for (Replica& r : replicas_) {
     if (removed(Rule::S2_lost) && r.at == At::lost) ++answers;  // as if it had nothing because there was nothing
@@ -253,6 +260,38 @@ bool LogTerm::contradicted(const Replica& base) {
   return false;
 }
 
+/// K3: a trim removes only files that lie wholly below the trim point, and it is in the metadata before any node hears of it. So no
+/// replica begins above the trim point unless files of its front are gone. A replica that holds no frame begins where it was told to.
+bool LogTerm::front_is_whole(const StateIs& s) const { return s.first <= info_.trim || s.first == s.tail || removed(Rule::K3_front); }
+
+/// Where the log begins: as the base has it, unless files of the base's front are gone.
+Offset LogTerm::first_of_whole(const StateIs& base) const {
+  if (front_is_whole(base)) return base.first;
+  std::optional<Offset> first;
+  for (const Replica& r : replicas_)
+    if (r.state && r.at != At::lost && front_is_whole(*r.state) && r.state->first < r.state->tail)
+      first = std::max(first.value_or(Offset{}), r.state->first);
+  return first.value_or(base.first);
+}
+
+/// A replica without its first files holds all that is new, so it takes orders as it is. It is copied anew, which needs peers and
+/// takes it out for that time, once a write quorum of others takes orders and has all that it has.
+bool LogTerm::may_mend_front(const Replica& r) const {
+  std::size_t others = 0;
+  bool source = false;
+  for (const Replica& o : replicas_) {
+    if (&o == &r || o.at != At::streaming || durable(o) < std::max({r.held, r.acked, r.durable})) continue;
+    ++others;
+    source = source || (o.state && front_is_whole(*o.state));
+  }
+  return source && others >= std::min<std::size_t>(info_.options.write_quorum, replicas_.size() - 1);
+}
+
+void LogTerm::mend_fronts(Time now) {
+  for (Replica& r : replicas_)
+    if (r.at == At::streaming && r.state && !front_is_whole(*r.state) && may_mend_front(r)) ask_again(now, r);
+}
+
 TermHistory LogTerm::history() const {
   TermHistory h = base_history_;
   h.first = std::max(h.first, first_);
@@ -276,10 +315,36 @@ void LogTerm::repair_all(Time now) {
     if (r.at == At::stated) repair(now, r);
 }
 
+void LogTerm::end_copy(Replica& r) {
+  if (!std::exchange(r.may_copy, false) && !std::exchange(r.waits_for_copy, false)) return;
+  host_.end_copy(info_.id, r.member.node);
+}
+
+void LogTerm::copy_now(Time now, NodeId node) {
+  Replica* r = find(node);
+  if (r != nullptr && r->at == At::stated && r->waits_for_copy) {
+    r->waits_for_copy = false;
+    r->may_copy = true;
+    repair(now, *r);
+  }
+  if (r != nullptr && r->at == At::reconciling) return;
+  if (r != nullptr) r->may_copy = false;
+  host_.end_copy(info_.id, node);
+}
+
+/// False: the log waits for its turn. A replica that has only to be cut, or lacks nothing, does not.
+bool LogTerm::copies(Replica& r, const Reconcile& m) {
+  if (m.peers.empty() || (!m.rebase && m.target == m.cut)) return true;
+  const auto streaming = static_cast<std::size_t>(std::ranges::count(replicas_, At::streaming, &Replica::at));
+  r.may_copy = host_.begin_copy(info_.id, r.member.node, streaming < info_.options.write_quorum);
+  r.waits_for_copy = !r.may_copy;
+  return r.may_copy;
+}
+
 /// S4: the one way into the order stream, at recovery and in mid-term alike: cut at the point where the term lists part, copy
 /// up to a point that the stream continues from.
 void LogTerm::repair(Time now, Replica& r) {
-  if (r.at != At::stated || phase_ == Phase::sealing || phase_ == Phase::halted || now < r.repair_after) return;
+  if (r.at != At::stated || r.waits_for_copy || phase_ == Phase::sealing || phase_ == Phase::halted || now < r.repair_after) return;
   const StateIs& s = *r.state;
   const TermHistory theirs = history_of(s);
   const TermHistory ours = history();
@@ -306,13 +371,28 @@ void LogTerm::repair(Time now, Replica& r) {
   }
   if (s.last_frame_term == term_ && s.tail > stream_.end())
     return halt(fmt::format("node {} ends at {}, beyond all that was ordered", r.member.node.value, s.tail.value));
-  m.rebase = cut < first_ || (has_nothing && s.tail > Offset{});
+  const bool mends_front = !front_is_whole(s) && may_mend_front(r);
+  // It drops its tail too, and must hold as much again before it counts (K4). What it acknowledged meanwhile is not in force.
+  if (mends_front) {
+    r.held = std::max({r.held, r.acked, r.durable, removed(Rule::V2_ordered) ? Offset{} : r.ordered});
+    r.joined = false;
+  }
+  m.rebase = cut < first_ || (has_nothing && s.tail > Offset{}) || mends_front;
+  // Nobody here has the first files. A copy without them would make their loss the log's own, so it waits for a replica that has.
+  if (m.rebase && first_ > info_.trim && !removed(Rule::K3_front)) {
+    r.retry = now + options_.recovery_step_timeout;
+    return;
+  }
   if (m.rebase) {
     m.cut = first_;
     m.target_first = first_;
   }
-  if (!pick_target(r, m.cut, m)) return;
-  if (m.rebase) r.durable = r.acked = Offset{};  // it drops all that it held; that was trimmed, and is no loss
+  if (!pick_target(r, m.cut, m) || !copies(r, m)) return;
+  // It drops all that it held. That was trimmed, or is copied again at least up to what it held (K4): it is no loss.
+  if (m.rebase) {
+    r.durable = r.acked = Offset{};
+    r.state->first = m.target_first;
+  }
   r.target = m.target;
   r.target_chain = m.target_chain;
   move(r, At::reconciling, now);
@@ -333,6 +413,14 @@ bool LogTerm::ask_where_peers_begin() {
   return asked;
 }
 
+/// Orders would name its runs one by one, and it would ask its peers for each: a copy brings them in large pieces.
+bool LogTerm::is_far_behind(const Replica& r) const {
+  const Offset tail = r.state->tail;
+  if (r.lacks_committed) return true;
+  return committed_ > tail &&
+         (committed_ - tail > options_.copy_above_bytes || stream_.items_between(tail, committed_) > options_.copy_above_runs);
+}
+
 /// Where the replica joins the stream: a run boundary inside the window, of known chain. In this order: its own tail, the
 /// newest point that a matched peer holds, an earlier point that it holds itself (that cuts only what it never acknowledged,
 /// and the same items are ordered to it again, D1).
@@ -340,7 +428,8 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
   const StateIs& s = *r.state;
   // The base's own hole lies above all that may be committed (S2): there is nothing to fill it with.
   const bool whole = !s.suspect || (phase_ == Phase::recovering && r.member.node == base_);
-  if (!out.rebase && cut == s.tail && stream_.is_boundary(cut) && whole) {
+  const bool goes_on = !out.rebase && cut == s.tail && stream_.is_boundary(cut) && whole;
+  if (goes_on && !is_far_behind(r)) {
     if (!note_chain(r.member.node, cut, s.chain)) return false;
     out.target = cut;
     out.target_chain = s.chain;
@@ -355,6 +444,12 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
     out.target_chain = p->second;
     return true;
   }
+  if (goes_on) {  // far behind, and no peer has more
+    if (!note_chain(r.member.node, cut, s.chain)) return false;
+    out.target = cut;
+    out.target_chain = s.chain;
+    return true;
+  }
   if (out.rebase || s.suspect) return false;
   for (auto p = points.rbegin(); p != points.rend() && p->first >= stream_.begin(); ++p) {
     if (p->first > cut || !stream_.is_boundary(p->first)) continue;
@@ -364,6 +459,16 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
     return true;
   }
   return false;
+}
+
+/// P4: the copy moves, so that it is neither cancelled nor a reason for a new term (S8).
+void LogTerm::on(Time now, NodeId from, RequestId, const Reconciling& m) {
+  Replica* r = find(from);
+  if (r == nullptr || m.term != term_ || r->at != At::reconciling) return;
+  r->copied = m.tail;
+  r->moved = now;
+  moved_to(now, *r, m.tail);
+  if (phase_ == Phase::recovering) phase_since_ = now;
 }
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
@@ -386,7 +491,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
     return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
   if (phase_ == Phase::recovering && (!r->joined || removed(Rule::S8_movement))) phase_since_ = now;
   r->joined = true;
-  r->asked_peers = r->got_nothing = false;
+  r->asked_peers = r->got_nothing = r->lacks_committed = false;
   r->durable = m.tail;
   r->held = Offset{};
   if (removed(Rule::S6_term)) r->acked = m.tail;
@@ -400,6 +505,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
     host_.to_node(from, TrimTo{info_.id, term_, info_.trim});
   }
   repair_all(now);
+  mend_fronts(now);
 }
 
 /// §5 step 4, unless there is nothing to begin for: all that can be reached are matched at the same end and know that it is committed.
@@ -480,6 +586,8 @@ void LogTerm::halt(const std::string& why) {
   if (phase_ == Phase::halted) return;
   stop(Errc::log_halted);
   phase_ = Phase::halted;
+  halted_because_ = why;
+  for (Replica& r : replicas_) end_copy(r);
   host_.event(Event::Level::alarm, fmt::format("log {} ({}) is halted: {}", info_.id.value, info_.name, why));
 }
 
@@ -490,6 +598,13 @@ void LogTerm::lose(Replica& r, const std::string& why, Time now) {
   host_.event(Event::Level::alarm,
               fmt::format("log {}: DATA LOSS on node {}: {}; it counts as down", info_.id.value, r.member.node.value, why));
   if (removed(Rule::S2_lost) && phase_ == Phase::sealing) choose_base(now);
+}
+
+void LogTerm::node_lost(Time now, NodeId node) {
+  Replica* r = find(node);
+  if (r == nullptr || r->at == At::lost) return;
+  move(*r, At::lost, now);
+  r->acked = r->durable = Offset{};
 }
 
 /// D4.
@@ -553,7 +668,7 @@ void LogTerm::tick(Time now) {
     if (!host_.ready(r.member.node)) continue;
     const bool overdue = now - r.since >= options_.recovery_step_timeout;
     if (((r.at == At::joining || r.at == At::sealing || r.at == At::asked) && overdue) ||
-        (r.at == At::reconciling && now - r.since >= options_.recovery_step_timeout * patience))
+        (r.at == At::reconciling && now - r.moved >= options_.recovery_step_timeout * patience))
       node_ready(now, r.member.node);
     else if (r.at == At::stated && now >= r.retry) ask(now, r);
   }
@@ -584,7 +699,7 @@ Time LogTerm::wake() const {
   if (phase_ == Phase::sealing && !passed_over_.empty()) t = std::min(t, phase_since_ + options_.recovery_step_timeout);
   for (const Replica& r : replicas_) {
     if (r.at == At::joining || r.at == At::sealing || r.at == At::asked) t = std::min(t, r.since + options_.recovery_step_timeout);
-    if (r.at == At::reconciling) t = std::min(t, r.since + options_.recovery_step_timeout * patience);
+    if (r.at == At::reconciling) t = std::min(t, r.moved + options_.recovery_step_timeout * patience);
     if (r.at == At::stated && phase_ != Phase::sealing) t = std::min(t, r.retry);
   }
   if (!new_term_asked_) {

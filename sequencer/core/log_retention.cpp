@@ -1,7 +1,8 @@
 // LogTerm: retention by bytes and by age (R5), applied as trims at segment starts.
 //
 // Where segments of earlier terms begin, a replica is asked once, when there may be something to trim; their clocks are read from their
-// first frames, one after the other from the oldest on. What this term opens is known. No clock decides anything else (R4).
+// first frames, one after the other from the oldest on. What this term opens is known. No clock decides anything else (R4), and one that
+// is wrong decides nothing: the host says what time it is for a majority, or that nobody knows.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,6 +21,8 @@ constexpr Duration segment_span_min = 1s;
 constexpr Duration segment_span_max = std::chrono::hours(1);
 /// A clock that was set is noticed after so long.
 constexpr Duration look_again = std::chrono::minutes(1);
+/// … and that clocks agree again.
+constexpr Duration clocks_again = 1s;
 
 Duration as_duration(std::uint64_t ms) { return milliseconds(static_cast<std::int64_t>(ms)); }
 
@@ -72,11 +75,12 @@ Offset LogTerm::allowed_by_bytes() const {
 /// Moves `aged_` over segment starts that are older than the retention, in order, so that a clock which went back between two leaders
 /// keeps entries longer, and never shorter. Asks for the next clock that is not known.
 void LogTerm::look_at_ages(Time now) {
-  const std::uint64_t ms = retained_ms(), wall = host_.wall_ms();
-  if (ms == 0 || wall < ms) return;
+  const std::uint64_t ms = retained_ms();
+  const std::optional<std::uint64_t> wall = ms == 0 ? std::nullopt : host_.age_by();
+  if (!wall || *wall < ms) return;
   for (auto s = segments_.upper_bound(std::max(begins(), aged_)); s != segments_.end() && s->first <= committed_; ++s) {
     if (s->second == 0) return ask_about_segments(now, s->first);
-    if (s->second >= wall - ms) return;
+    if (s->second >= *wall - ms) return;
     aged_ = s->first;
   }
 }
@@ -170,7 +174,12 @@ void LogTerm::plan_retention(Time now) {
   if (std::max(allowed_by_bytes(), aged_) > std::max(begins(), trim_asked_)) retention_due_ = std::min(retention_due_, retain_after_);
   const auto next = segments_.upper_bound(std::max(begins(), aged_));
   if (ms == 0 || next == segments_.end() || next->first > committed_) return;
-  const std::uint64_t wall = host_.wall_ms();
+  const std::optional<std::uint64_t> known = host_.age_by();
+  if (!known) {
+    retention_due_ = std::min(retention_due_, now + clocks_again);
+    return;
+  }
+  const std::uint64_t wall = *known;
   const std::uint64_t old_at = next->second + ms + 1;
   const Duration left =
       old_at > wall ? std::min(look_again, as_duration(std::min<std::uint64_t>(old_at - wall, retention_ms_max))) : Duration{};

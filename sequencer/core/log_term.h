@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "sequencer/core/figures.h"
@@ -42,13 +43,25 @@ class LogHost {
   virtual void trim(LogId, Offset) = 0;
   /// The disk that the node is registered with.
   virtual DiskId disk_of(NodeId) const = 0;
+  /// False: the node says that its disk gives no space for the log, so it refuses uploads (K5). For status only.
+  virtual bool has_space(NodeId, LogId) const = 0;
+  /// P4: whether the node may begin to copy the log. If not, copy_now() is called once it may.
+  virtual bool begin_copy(LogId, NodeId, bool urgent) = 0;
+  virtual void end_copy(LogId, NodeId) = 0;
+  /// T4: the disk that the node is registered with lacks bytes that it had acknowledged.
+  virtual bool has_lost(NodeId) const = 0;
+  /// That was found here: every later leader is to know it too.
+  virtual void lost(NodeId) = 0;
   /// T5: the node is to make the log; then joined().
   virtual void join(LogId, NodeId) = 0;
   /// C1: these disks are the log's members from now on.
   virtual void set_members(LogId, std::vector<Member>) = 0;
   virtual RaftIndex metadata_version() const = 0;
   virtual InstanceId instance() const = 0;
+  /// R4: what is written into the log as the time.
   virtual std::uint64_t wall_ms() const = 0;
+  /// R5: by which entries are old; nullopt: not known now.
+  virtual std::optional<std::uint64_t> age_by() const = 0;
   virtual Figures& figures() = 0;
 };
 
@@ -75,13 +88,18 @@ class LogTerm {
   void want(Time now);
   void node_ready(Time now, NodeId node);
   void node_gone(Time now, NodeId node);
+  /// T4: its disk has lost bytes, which showed in some log.
+  void node_lost(Time now, NodeId node);
   /// It has made the log.
   void joined(Time now, NodeId node);
+  /// It is the log's turn to be copied to the node.
+  void copy_now(Time now, NodeId node);
 
   // From storage nodes. `request`: the id it answers, 0 none.
   void on(Time now, NodeId from, RequestId request, const Sealed& m);
   void on(Time now, NodeId from, RequestId request, const StateIs& m);
   void on(Time now, NodeId from, RequestId request, const Reconciled& m);
+  void on(Time now, NodeId from, RequestId request, const Reconciling& m);
   void on(Time now, NodeId from, RequestId request, const Durable& m);
   void on(Time now, NodeId from, RequestId request, const Missing& m);
   void on(Time now, NodeId from, RequestId request, const TermConfirmed& m);
@@ -117,10 +135,14 @@ class LogTerm {
   /// A producer waits for a run that is ordered.
   bool owes_answers() const { return !in_flight_.empty(); }
   bool halted() const { return phase_ == Phase::halted; }
+  /// What a client is told of a log that is halted: its name, and what its replicas say.
+  Failed halted_answer() const { return {Errc::log_halted, info_.name + ": " + halted_because_}; }
   /// It has lost what it held, or found damage.
   bool doubts(NodeId node) const;
   /// Every replica takes orders.
   bool is_whole() const;
+  /// So many replicas take uploads and orders that an append is acknowledged. For status only.
+  bool takes_appends() const;
   Term term() const { return term_; }
   Offset committed() const { return committed_; }
   /// Where the log begins for readers: the trim point in force, which the replicas' first files may begin before (R1, R3).
@@ -168,8 +190,13 @@ class LogTerm {
     Offset told_at{};          //   … and its durable offset then (D5 takes the smaller)
     Offset target{};           // of the Reconcile under way
     Chain target_chain{};
-    RequestId request{};  // of the newest GetState
-    Offset lacking{};     // committed since behind_since at the latest, and not durable here
+    bool may_copy = false;         // it is the log's turn, or the copy runs
+    bool waits_for_copy = false;   // its turn will come
+    bool lacks_committed = false;  // and no peer gave it: it copies (P3)
+    Offset copied{};               // by the Reconcile under way, as the node says
+    Time moved{};                  // and when the node said so last
+    RequestId request{};           // of the newest GetState
+    Offset lacking{};              // committed since behind_since at the latest, and not durable here
     Time behind_since = never;
   };
   struct MissingRun {
@@ -181,7 +208,8 @@ class LogTerm {
   struct Held {  // an answer that has to wait; the committed offset is put in when it is told
     Client client;
     Message answer;
-    Offset until{};  // F1, F2: what must be committed first
+    Offset until{};              // F1, F2: what must be committed first
+    Offset end_max = no_offset;  // F1: where the log ended when it was judged; nothing later is told as its end
   };
   struct TailRound {  // R2
     std::vector<Held> answers;
@@ -218,7 +246,15 @@ class LogTerm {
   bool contradicted(const Replica& base);
   void repair(Time now, Replica& r);
   void repair_all(Time now);
+  bool front_is_whole(const StateIs& s) const;
+  Offset first_of_whole(const StateIs& base) const;
+  bool may_mend_front(const Replica& r) const;
+  void mend_fronts(Time now);
   bool pick_target(Replica& r, Offset cut, Reconcile& out);
+  bool is_far_behind(const Replica& r) const;
+  bool copies(Replica& r, const Reconcile& m);
+  void end_copy(Replica& r);
+  Offset shown(const Replica& r) const;
   bool ask_where_peers_begin();
   std::vector<NodeId> holders(Offset o, NodeId except) const;
   void take_in_newcomers();
@@ -236,6 +272,8 @@ class LogTerm {
   void new_term(Term floor);
   // log_conditions.cpp
   bool conditions_hold(Client client, const Commit& c, const Conditions& conditions);
+  bool may_hold(Client client, const Commit& c);
+  void refuse_beyond(Client client, const Commit& c, Offset end);
   void answer_held();
   void tell(Held& held);
   void give_up(const Held& held, Errc why, const std::string& detail = {});
@@ -247,7 +285,7 @@ class LogTerm {
   void advance_commit(Time now);
   void answer_committed(Time now);
   void note_lag(Replica& r, Time now);
-  static ReplicaState state_of(const Replica& r);
+  ReplicaState state_of(const Replica& r) const;
   Offset durable(const Replica& r) const { return resting_ && r.at == At::streaming ? stream_.end() : r.durable; }
   void refuse(const Client& client, const Commit& c, Errc why, Sequence expected = {});
   void send_orders(Replica& r);
@@ -280,6 +318,7 @@ class LogTerm {
   Term term_;
   bool own_seal_;
   Phase phase_ = Phase::sealing;
+  std::string halted_because_;
   Time phase_since_{};
   bool new_term_asked_ = false;
   std::vector<Replica> replicas_;

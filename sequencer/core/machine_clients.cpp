@@ -136,14 +136,21 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
   if (!leads_or_refuses(c)) return;
   const Result<LogOptions> options = effective_options(m.name, m.options, metadata_.state().storage.size());
   if (!options) return to_client(c, Failed{options.error().code, options.error().detail});
-  if (const LogInfo* there = metadata_.log(std::string_view(m.name)); there != nullptr && !joins_.contains(there->id))
-    return answer_when_confirmed(c, m, Failed{Errc::log_exists, m.name});
+  if (const LogInfo* there = metadata_.log(std::string_view(m.name))) return answer_creation(c, m, *there);
   if (!metadata_may_grow()) return to_client(c, Failed{Errc::no_space, "the sequencers' disks have no space for another log's metadata"});
   std::vector<Member> members = choose_members(options->replicas);
   if (members.size() < options->replicas)
     return to_client(c, Failed{Errc::not_enough_nodes, fmt::format("{} replicas need {} storage nodes that are up, there are {}",
                                                                    options->replicas, options->replicas, members.size())});
-  propose(MakeLog{m.name, *options, std::move(members)}, c);
+  propose(MakeLog{m.name, *options, std::move(members), m.basis}, c);
+}
+
+/// T6: a log of that name is there. The request that made it lost its answer, and is answered now, or when the log is open.
+void SequencerMachine::answer_creation(const Client& c, const CreateLog& m, const LogInfo& there) {
+  const bool made_it = repeats(m.basis, there.made_by);
+  if (made_it && joins_.contains(there.id)) return joins_[there.id].clients.push_back(c);
+  if (made_it && there.state == LogState::open) return answer_when_confirmed(c, m, LogIs{there});
+  answer_when_confirmed(c, m, Failed{Errc::log_exists, m.name});
 }
 
 /// T5: by id, so that one that comes late finds nothing where the name is another log's by now.
@@ -155,15 +162,19 @@ void SequencerMachine::on(const Client& c, const DeleteLog& m) {
   propose(MarkDeleting{m.log}, c);
 }
 
-/// R3: clamped to the committed offset here, never back where it is applied.
+/// R3: never past the committed offset, here; never back, where it is applied. A client asks for the tail before (R2), so that what
+/// lies beyond is no entry that this leader has not heard of yet.
 void SequencerMachine::on(const Client& c, const TrimLog& m) {
-  if (LogTerm* l = open_term(c, m.log, m))
-    propose(Trim{m.log, removed(Rule::R3_committed) ? m.offset : std::min(m.offset, l->committed())}, c);
+  const LogTerm* l = open_term(c, m.log, m);
+  if (l == nullptr) return;
+  if (m.offset > l->committed() && !removed(Rule::R3_committed))
+    return to_client(c, Failed{Errc::past_end, fmt::format("the log ends at {}", l->committed().value)});
+  propose(Trim{m.log, m.offset}, c);
 }
 
 /// F2: the log is open first, so that no earlier leader can have anything committed any more.
 void SequencerMachine::on(const Client& c, const SetFence& m) {
-  if (open_term(c, m.log, m) != nullptr) propose(RaiseFence{m.log, m.token}, c);
+  if (open_term(c, m.log, m) != nullptr) propose(RaiseFence{m.log, m.token, m.basis}, c);
 }
 
 void SequencerMachine::on(const Client& c, const SetRetention& m) {
@@ -172,7 +183,7 @@ void SequencerMachine::on(const Client& c, const SetRetention& m) {
   if (l == nullptr) return answer_when_confirmed(c, m, Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
   if (const auto fits = check_retention(m.retention, l->options.segment_size); !fits)
     return to_client(c, Failed{fits.error().code, fits.error().detail});
-  propose(ChangeRetention{m.log, m.retention}, c);
+  propose(ChangeRetention{m.log, m.retention, m.basis}, c);
 }
 
 /// Empty: for all that is known here a seal quorum of each of the node's logs is there without it, so that nothing that is acknowledged
@@ -198,6 +209,8 @@ void SequencerMachine::on(const Client& c, const ReplaceDisk& m) {
   const auto refuse = [&](Errc why, std::string detail) { to_client(c, Failed{why, std::move(detail)}); };
   const StorageInfo* known = metadata_.node(m.node);
   if (known == nullptr) return refuse(Errc::invalid_argument, fmt::format("no storage node {} is registered", m.node.value));
+  // A disk never comes back (C1): where another one is registered, this very request, or one like it, was done.
+  if (m.disk != known->disk && !removed(Rule::T6_disk)) return to_client(c, Done{});
   const Node& n = nodes_[m.node];
   if (n.accepted)
     return refuse(Errc::invalid_argument,

@@ -42,6 +42,7 @@ void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool ba
   if (slot.term) {
     event(Event::Level::info, fmt::format("log {}: term {} begins after {}", log.value, term.value, slot.term->term().value));
     slot.term->stop(Errc::not_ready);
+    copies_.forget(log);
   }
   std::set<NodeId> pass_over = slot.term ? slot.term->passed_over() : std::set<NodeId>{};
   if (slot.background) --recovering_;
@@ -92,6 +93,22 @@ void SequencerMachine::join(LogId log, NodeId node) {
   if (const LogInfo* info = metadata_.log(log)) to_node(node, Join{term_, *info});
 }
 
+bool SequencerMachine::begin_copy(LogId log, NodeId node, bool urgent) { return copies_.begin(log, node, urgent); }
+
+void SequencerMachine::end_copy(LogId log, NodeId node) { copies_.end(log, node); }
+
+void SequencerMachine::begin_copies() {
+  for (const auto& [log, node] : copies_.take_ready()) {
+    LogTerm* l = running(log);
+    if (l == nullptr) {
+      copies_.end(log, node);
+      continue;
+    }
+    l->copy_now(now_, node);
+    touch(log);
+  }
+}
+
 void SequencerMachine::set_members(LogId log, std::vector<Member> members) {
   if (term_ != Term{}) propose(SetMembers{log, std::move(members)});
 }
@@ -122,6 +139,7 @@ void SequencerMachine::flush_logs() {
       if (!told.contains(c)) to_client({c, {}}, slot.term->term_is());
   }
   recover_in_background();
+  begin_copies();
   for (std::size_t i = 0; i < dirty_.size(); ++i) {
     const LogId log = dirty_[i];
     LogSlot& slot = logs_[log];
@@ -132,6 +150,9 @@ void SequencerMachine::flush_logs() {
       --recovering_;
       background_due_ = true;
     }
+    // It will not open in this term: those who wait for that are told now.
+    if (slot.term->halted())
+      for (Waiting& w : std::exchange(slot.waiting, {})) from_client(w.client, w.request);
     if (slot.timer != never) timers_.erase({slot.timer, log});
     slot.timer = slot.term->wake();
     if (!slot.waiting.empty()) slot.timer = std::min(slot.timer, slot.waiting.front().deadline);
@@ -191,6 +212,7 @@ void SequencerMachine::forget_log(LogId log, Errc why) {
   const auto s = logs_.find(log);
   if (s == logs_.end()) return;
   if (s->second.term) s->second.term->stop(why);
+  copies_.forget(log);
   for (const Waiting& w : s->second.waiting) to_client(w.client, Failed{why, {}});
   if (s->second.background) --recovering_;
   if (s->second.timer != never) timers_.erase({s->second.timer, log});
@@ -212,7 +234,7 @@ LogTerm* SequencerMachine::open_term(const Client& c, LogId log, Message request
     return nullptr;
   }
   if (l->halted()) {
-    to_client(c, Failed{Errc::log_halted, l->info().name});
+    to_client(c, l->halted_answer());
     return nullptr;
   }
   if (l->is_open() || (removed(Rule::S7_told) && l->phase() == LogTerm::Phase::opening)) return l;

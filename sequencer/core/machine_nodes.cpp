@@ -70,10 +70,38 @@ void SequencerMachine::check_node(NodeId id) {
     propose(RegisterStorage{StorageInfo{id, c.disk, wanted != nullptr ? wanted->address : known->address}});
     if (known == nullptr) return;
   }
+  if (known->lost && !removed(Rule::T4_lasts)) return refuse_lost(id);
   n.accepted = true;
   n.foreign_disk.reset();
   push_metadata(id, n);
   seal_node(id, n);
+}
+
+bool SequencerMachine::has_lost(NodeId id) const {
+  const StorageInfo* known = metadata_.node(id);
+  return known != nullptr && known->lost && !removed(Rule::T4_lasts);
+}
+
+/// T4: what a leader keeps in its memory alone is forgotten with it. The next one would take the short tail for all that there was.
+void SequencerMachine::lost(NodeId id) {
+  if (term_ != Term{} && !has_lost(id)) propose(MarkLost{id, metadata_.disk_of(id)});
+}
+
+/// The node is told by the metadata, which it keeps: it refuses by itself from then on.
+void SequencerMachine::refuse_lost(NodeId id) {
+  Node& n = nodes_[id];
+  n.accepted = n.sealed = false;
+  n.refused = true;
+  event(Event::Level::alarm,
+        fmt::format("DATA LOSS: node {} lacks bytes that it had acknowledged; it counts as down until an empty disk takes its place "
+                    "(loglog nodes replace-disk {})",
+                    id.value, id.value));
+  for (auto& [log, slot] : logs_) {
+    if (!slot.term) continue;
+    slot.term->node_lost(now_, id);
+    touch(log);
+  }
+  if (n.connection != ConnectionId{}) push_metadata(id, n);
 }
 
 /// The nodes keep a copy, with the logs they hold, so that readers start even when no sequencer is up.
@@ -139,16 +167,20 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
             event(Event::Level::warning, fmt::format("node {} has promised term {}, above {}", id.value, f.promise.value, term_.value));
             new_term_proposed_ = propose(BeginTerm{f.promise, instance_, raft_.term(), LogId{}});
           },
-          [&](const SpaceIs& s) {
+          [&](SpaceIs& s) {
             n.suspect = s.suspect;
             n.staged_bytes = s.staged_bytes;
             n.staged_bytes_max = s.staged_bytes_max;
-            n.logs_without_space = s.logs_without_space;
+            n.logs_without_space = std::move(s.logs_without_space);
+            n.disk_free_bytes = s.disk_free_bytes;
+            n.disk_size_bytes = s.disk_size_bytes;
+            n.cannot_reach = std::move(s.cannot_reach);
           },
           [&](const Joined& j) { joined(id, j.log); },
           [&](const Dropped& d) { dropped(id, d.log); },
           [&](const StateIs& s) { to_log(s); },
           [&](const Reconciled& r) { to_log(r); },
+          [&](const Reconciling& r) { to_log(r); },
           [&](const Durable& d) { to_log(d); },
           [&](const Missing& x) { to_log(x); },
           [&](const NotMember& x) { to_log(x); },
@@ -181,6 +213,11 @@ void SequencerMachine::node_failed(NodeId id, const Failed& m) {
   } else if (m.error != Errc::data_loss) {
     event(Event::Level::debug, fmt::format("node {} could not do what was asked: {} {}", id.value, name_of(m.error), m.detail));
   }
+}
+
+bool SequencerMachine::has_space(NodeId node, LogId log) const {
+  const auto n = nodes_.find(node);
+  return n == nodes_.end() || !std::ranges::binary_search(n->second.logs_without_space, log);
 }
 
 // ---- T5

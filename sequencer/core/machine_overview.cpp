@@ -13,6 +13,8 @@ constexpr Duration foreign_disk_shown = 5s;
 /// A second process under a sequencer's id comes as often, and is told of every ten seconds.
 constexpr Duration twin_shown = 15s;
 constexpr std::uint32_t never_heard = 0xFFFF'FFFF;
+/// Most logs that a verdict looks at; those in trouble come first, so more change no more than a count.
+constexpr std::size_t logs_judged_max = 1000;
 
 std::vector<LatencyBucket> buckets_of(const observe::LatencyHistogram& h) {
   std::vector<LatencyBucket> out;
@@ -62,13 +64,16 @@ int SequencerMachine::trouble(LogId log) const {
   if (slot == logs_.end() || !slot->second.term) return 1;
   const LogTerm& t = *slot->second.term;
   if (t.halted()) return 4;
-  if (!t.serves()) return 3;
+  if (!t.takes_appends()) return 3;
   return t.is_whole() ? 0 : 2;
 }
 
-/// A leader hears each follower many times a second; followers hear each other's pings.
+/// What this sequencer sees for itself; of a leader it hears nothing new here.
+ClusterPicture SequencerMachine::picture() const { return picture_of(now_, overview(logs_judged_max), std::nullopt, false); }
+
+/// A leader hears each follower many times a second; followers hear each other\'s pings.
 SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
-  SequencerSeen s{info.id, info.address, true, 0, false};
+  SequencerSeen s{info.id, info.address, true, 0, term_ == Term{} ? 0 : clock_.off_ms(now_, info.id), false};
   if (info.id == options_.id) return s;
   const auto heard = sequencers_heard_.find(info.id);
   const Duration silent = heard == sequencers_heard_.end() ? Duration::max() : now_ - heard->second;
@@ -80,15 +85,19 @@ SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
 }
 
 NodeSeen SequencerMachine::see(const StorageInfo& info) const {
-  NodeSeen s{info.id, info.address, NodeCondition::unreachable, never_heard, 0, 0, 0};
+  NodeSeen s{info.id, info.address, info.lost ? NodeCondition::data_loss : NodeCondition::unreachable, never_heard, 0, 0, 0, 0, 0, {}};
   const auto found = nodes_.find(info.id);
   if (found == nodes_.end()) return s;
   const Node& n = found->second;
   if (n.last_heard) s.silent_ms = saturated_ms(now_ - *n.last_heard);
   s.staged_bytes = n.staged_bytes;
   s.staged_bytes_max = n.staged_bytes_max;
-  s.logs_without_space = n.logs_without_space;
+  s.logs_without_space = static_cast<std::uint32_t>(n.logs_without_space.size());
+  s.disk_free_bytes = n.disk_free_bytes;
+  s.disk_size_bytes = n.disk_size_bytes;
+  if (heard_lately(n)) s.cannot_reach = n.cannot_reach;
   if (n.foreign_disk && now_ - n.foreign_disk->at <= foreign_disk_shown) s.condition = NodeCondition::foreign_disk;
+  else if (info.lost) s.condition = NodeCondition::data_loss;
   else if (!heard_lately(n)) s.condition = NodeCondition::unreachable;
   else if (n.refused) s.condition = NodeCondition::data_loss;
   else if (n.suspect) s.condition = NodeCondition::suspect;

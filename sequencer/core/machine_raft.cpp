@@ -20,8 +20,12 @@ void SequencerMachine::drain_raft() {
   for (std::string& alarm : std::exchange(o.alarms, {})) event(Event::Level::alarm, std::move(alarm));
   std::move(o.saves.begin(), o.saves.end(), std::back_inserter(out_.saves));
   o.saves.clear();
-  for (auto& [to, m] : std::exchange(o.sends, {}))
-    if (const auto c = sequencers_.find(to); c != sequencers_.end()) out_.sends.push_back({c->second, {}, std::move(m)});
+  for (auto& [to, m] : std::exchange(o.sends, {})) {
+    const auto c = sequencers_.find(to);
+    if (c == sequencers_.end()) continue;
+    tell_clock(m);
+    out_.sends.push_back({c->second, {}, std::move(m)});
+  }
   if (term_ != Term{} && !(raft_.is_leader() && raft_.term() == lead_raft_term_)) stop_leading();
   if (removed(Rule::T2_committed) && raft_.is_leader() && term_ == Term{}) lead(metadata_.state().last_term + 1);
   o.role_changed = false;
@@ -102,6 +106,8 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     for (auto& [id, n] : nodes_) check_node(id);
   } else if (const auto* r = std::get_if<RegisterStorage>(&command)) {
     check_node(r->node.id);
+  } else if (const auto* lost = std::get_if<MarkLost>(&command)) {
+    if (result.error.code == Errc::ok && has_lost(lost->node)) refuse_lost(lost->node);
   } else if (std::holds_alternative<MakeLog>(command)) {
     if (result.error.code == Errc::ok) join_members(result.log);
   } else if (std::holds_alternative<MarkOpen>(command)) {
@@ -155,11 +161,11 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
   proposals_.erase(found);
   if (p.raft_term != raft_term) return to_client(p.client, not_leader());
   if (std::holds_alternative<MakeLog>(p.command)) {
-    // A creation under way with the same options is taken up: the client may have lost the first answer.
-    const LogInfo* l = metadata_.log(result.log);
-    const bool same = l != nullptr && l->options == std::get<MakeLog>(p.command).options && joins_.contains(result.log);
-    if (result.error.code == Errc::ok || (result.error.code == Errc::log_exists && same))
-      return joins_[result.log].clients.push_back(p.client);
+    if (result.error.code == Errc::ok) return joins_[result.log].clients.push_back(p.client);
+    // Its repeat, proposed before it was applied, made the log.
+    const auto& made = std::get<MakeLog>(p.command);
+    if (const LogInfo* l = metadata_.log(result.log); l != nullptr && result.error.code == Errc::log_exists)
+      return answer_creation(p.client, CreateLog{made.name, made.options, made.basis}, *l);
   }
   if (result.error.code != Errc::ok) return to_client(p.client, Failed{result.error.code, result.error.detail});
   if (std::holds_alternative<Trim>(p.command) || std::holds_alternative<ChangeRetention>(p.command)) {
@@ -185,6 +191,11 @@ void SequencerMachine::lead(Term term) {
   new_term_proposed_ = false;
   event(Event::Level::info, fmt::format("leads in term {}", term.value));
   const ClusterMetadata& m = metadata_.state();
+  for (const StorageInfo& s : m.storage)
+    if (configured(s.id) == nullptr)
+      event(Event::Level::warning,
+            fmt::format("storage node {} at {} is registered and not named by --storage; its logs still need it: name it again", s.id.value,
+                        s.address));
   // Clients that look for the leader need not ask around, but are told no address of before.
   if (m.cluster != ClusterId{} && m.sequencers == options_.sequencers) tell_clients();
   else
@@ -213,11 +224,13 @@ void SequencerMachine::stop_leading() {
   std::set<ConnectionId> affected;
   for (const auto& [id, slot] : logs_) affected.insert(slot.openers.begin(), slot.openers.end());
   clear_logs(Errc::not_leader);
+  clocks_differ_ = false;
   for (auto& [id, slot] : logs_)
     for (const Waiting& w : slot.waiting) to_client(w.client, not_leader());
   for (const ConnectionId c : affected)
     if (connections_.contains(c)) out_.closes.push_back({c, Error{Errc::not_leader, not_leader().detail}});
   logs_.clear();
+  copies_.clear();
   joins_.clear();
   drops_.clear();
   to_recover_.clear();

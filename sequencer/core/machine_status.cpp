@@ -5,7 +5,10 @@
 #include <set>
 #include <string_view>
 
+#include "proto-spec/vocabulary/limits.h"
+#include "sequencer/core/alarms.h"
 #include "sequencer/core/sequencer_machine.h"
+#include "sequencer/core/verdict.h"
 
 namespace loglog::sequencer {
 
@@ -45,10 +48,17 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   s.raft_term = raft_.term();
   s.leader = raft_.leader();
   s.term = term_ != Term{} ? term_ : metadata_.state().last_term;
+  const ClusterPicture seen = picture();
+  Verdict verdict = verdict_of(seen);
+  s.health = verdict.health;
+  s.verdict = std::move(verdict.sentence);
+  for (Alarm& a : alarms_of(seen))
+    if (s.alarms.size() < alarms_told_max) s.alarms.push_back({std::string(a.id), a.severity, std::move(a.what), std::move(a.action)});
   if (term_ != Term{}) {
     for (const StorageInfo& info : metadata_.state().storage) {
       const NodeSeen n = see(info);
-      s.storage.push_back({n.id, n.address, n.condition, n.condition == NodeCondition::unreachable ? 0 : n.staged_bytes});
+      s.storage.push_back({n.id, n.address, n.condition, n.condition == NodeCondition::unreachable ? 0 : n.staged_bytes, n.disk_free_bytes,
+                           n.disk_size_bytes, n.cannot_reach});
     }
     if (m.logs) {
       for (const LogInfo& l : metadata_.state().logs) {
@@ -88,10 +98,12 @@ Report SequencerMachine::report(Time now) const {
   for (const auto& [id, c] : connections_) ++(c.role == Role::client ? r.clients : c.role == Role::sequencer ? r.sequencers : r.storage);
   if (term_ == Term{}) return r;
   for (const StorageInfo& s : metadata_.state().storage) ++r.nodes[see(s).condition];
+  for (const SequencerInfo& s : options_.sequencers) r.clock_off_ms = std::max(r.clock_off_ms, clock_.off_ms(now, s.id));
   for (const auto& [id, slot] : logs_) {
     if (!slot.term) continue;
     if (slot.term->serves()) ++r.logs_open;
     if (slot.term->halted()) ++r.logs_halted;
+    if (slot.term->serves() && !slot.term->takes_appends()) ++r.logs_refusing;
     if (r.logs.size() < logs_shown_max) r.logs.push_back(slot.term->report(now));
   }
   return r;
@@ -100,7 +112,8 @@ Report SequencerMachine::report(Time now) const {
 std::string SequencerMachine::waits_for_answers() const {
   std::string others;
   for (const SequencerId id : raft_.unanswered()) others += fmt::format("{}{}", others.empty() ? "" : ", ", id.value);
-  return fmt::format("its directory is empty or has lost records: it waits until sequencers {} have said whether there is a cluster already", others);
+  return fmt::format(
+      "its directory is empty or has lost records: it waits until sequencers {} have said whether there is a cluster already", others);
 }
 
 std::expected<std::string, std::string> SequencerMachine::readiness() const {

@@ -23,7 +23,7 @@ std::vector<NodeId> SequencerMachine::reached() const {
   for (const auto& [id, n] : nodes_) {
     if (!heard_lately(n)) continue;
     const StorageInfo* known = metadata_.node(id);
-    if (known != nullptr && known->disk == connections_.at(n.connection).disk) out.push_back(id);
+    if (known != nullptr && known->disk == connections_.at(n.connection).disk && !has_lost(id)) out.push_back(id);
   }
   return out;
 }

@@ -11,6 +11,22 @@
 namespace loglog::sequencer {
 namespace {
 
+/// FNV-1a. It is part of the replicated state, so it stays as it is.
+std::size_t deletion_entry(std::string_view name) {
+  std::uint64_t hash = 0xCBF29CE484222325;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+  return hash % deletion_entries;
+}
+
+/// T6: a setting that was changed after the client had looked is not what the client meant to change.
+bool superseded(const Basis& basis, const LogInfo& l) { return basis.seen < l.changed && !removed(Rule::T6_seen); }
+
+Applied changed(LogInfo& l, RaftIndex index, const Basis& basis) {
+  l.changed = index;
+  l.changed_by = basis.id;
+  return {Error{}, l.id, {}};
+}
+
 Applied refused(Errc code, std::string detail, LogId log = {}) { return {Error{code, std::move(detail)}, log, {}}; }
 Applied done(LogId log = {}) { return {Error{}, log, {}}; }
 
@@ -84,12 +100,14 @@ Applied MetadataState::on(RaftIndex index, const MakeLog& c) {
     const StorageInfo* s = node(m.node);
     if (s == nullptr || s->disk != m.disk) return refused(Errc::not_enough_nodes, "a chosen node is not registered any more");
   }
+  if (c.basis.seen < deletion_of(c.name) && !removed(Rule::T6_made)) return refused(Errc::superseded, c.name);
   LogInfo info;
   info.id = removed(Rule::T5_ids) ? LogId{state_.logs.size() + 1} : LogId{index.value};
   info.name = c.name;
   info.state = LogState::creating;
   info.options = c.options;
   info.members = c.members;
+  info.made_by = c.basis.id;
   const std::size_t bytes = logs_bytes_ + encoded_size(info);
   if (state_.logs.size() >= logs_max || bytes > metadata_bytes_max)
     return refused(Errc::too_many, fmt::format("there are {} logs, which take {} bytes of the metadata; at most {} logs and {} bytes are "
@@ -108,10 +126,19 @@ Applied MetadataState::on(RaftIndex, const MarkOpen& c) {
   return done(c.log);
 }
 
-Applied MetadataState::on(RaftIndex, const MarkDeleting& c) {
+/// T6: all requests to make a log of that name that were based on an older version are late.
+RaftIndex& MetadataState::deletion_of(const std::string& name) {
+  if (state_.deletions.size() != deletion_entries) state_.deletions.resize(deletion_entries);
+  return state_.deletions[deletion_entry(name)];
+}
+
+Applied MetadataState::on(RaftIndex index, const MarkDeleting& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
-  if (l->state != LogState::deleting) by_name_.erase(l->name);
+  if (l->state != LogState::deleting) {
+    by_name_.erase(l->name);
+    deletion_of(l->name) = index;
+  }
   l->state = LogState::deleting;
   return done(c.log);
 }
@@ -132,27 +159,37 @@ Applied MetadataState::on(RaftIndex, const Trim& c) {
   return done(c.log);
 }
 
-/// Its repeat changes nothing, so that who heard no answer may ask again.
-Applied MetadataState::on(RaftIndex, const RaiseFence& c) {
+/// A repeat changes nothing, so that a client that heard no answer may ask again. A token that the client names is its
+/// own basis, because it never falls; the one after the log's is given for what the client had seen (T6).
+Applied MetadataState::on(RaftIndex index, const RaiseFence& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
   if (c.token.value > fence_token_max)
     return refused(Errc::invalid_argument, fmt::format("fencing token {} is above the highest, {}", c.token.value, fence_token_max), c.log);
-  if (c.token == FenceToken{} && l->fence.value >= fence_token_max)
-    return refused(Errc::too_many, fmt::format("the log's fencing token is {}, the highest: there is no next one", l->fence.value), c.log);
-  if (c.token == FenceToken{}) l->fence = l->fence + 1;
-  else if (c.token < l->fence && !removed(Rule::F2_back))
+  if (c.token == FenceToken{}) {
+    if (repeats(c.basis, l->changed_by)) return done(c.log);
+    if (superseded(c.basis, *l)) return refused(Errc::superseded, l->name, c.log);
+    if (l->fence.value >= fence_token_max)
+      return refused(Errc::too_many, fmt::format("the log's fencing token is {}, the highest: there is no next one", l->fence.value),
+                     c.log);
+    l->fence = l->fence + 1;
+    return changed(*l, index, c.basis);
+  }
+  if (c.token < l->fence && !removed(Rule::F2_back))
     return refused(Errc::producer_fenced, fmt::format("the log's fencing token is {}, a newer one than {}", l->fence.value, c.token.value),
                    c.log);
-  else l->fence = c.token;
-  return done(c.log);
+  if (c.token == l->fence) return done(c.log);
+  l->fence = c.token;
+  return changed(*l, index, c.basis);
 }
 
-Applied MetadataState::on(RaftIndex, const ChangeRetention& c) {
+Applied MetadataState::on(RaftIndex index, const ChangeRetention& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  if (repeats(c.basis, l->changed_by)) return done(c.log);
+  if (superseded(c.basis, *l)) return refused(Errc::superseded, l->name, c.log);
   l->options.retention = c.retention;
-  return done(c.log);
+  return changed(*l, index, c.basis);
 }
 
 Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
@@ -168,7 +205,16 @@ Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
   const Result<Term> minted = mint({});
   if (!minted) return {minted.error(), {}, {}};
   at->disk = c.disk;
+  at->lost = false;
   return {Error{}, {}, *minted};
+}
+
+Applied MetadataState::on(RaftIndex, const MarkLost& c) {
+  const auto at = std::find_if(state_.storage.begin(), state_.storage.end(), [&](const StorageInfo& s) { return s.id == c.node; });
+  if (at == state_.storage.end() || at->disk != c.disk)
+    return refused(Errc::wrong_identity, fmt::format("node {} is not registered with disk {:016x} any more", c.node.value, c.disk.value));
+  at->lost = true;
+  return done();
 }
 
 Applied MetadataState::on(RaftIndex, const SetMembers& c) {
@@ -211,6 +257,7 @@ Bytes MetadataState::snapshot() const { return encode_record(state_); }
 bool MetadataState::restore(const Bytes& snapshot) {
   ClusterMetadata m;
   if (!decode_record(snapshot, m)) return false;
+  if (!std::ranges::all_of(m.logs, [](const LogInfo& l) { return l.options.durability == Durability::sync; })) return false;
   state_ = std::move(m);
   index_logs();
   return true;
@@ -236,6 +283,8 @@ std::size_t MetadataState::logs_on(NodeId id) const {
   return n == logs_on_.end() ? 0 : n->second;
 }
 
+bool repeats(const Basis& basis, ChangeId last) { return basis.id != ChangeId{} && basis.id == last && !removed(Rule::T6_repeat); }
+
 Result<LogOptions> effective_options(const std::string& name, LogOptions o, std::size_t registered) {
   if (name.empty()) return fail(Errc::invalid_argument, "a log needs a name");
   if (name.size() > log_name_max)
@@ -252,9 +301,15 @@ Result<LogOptions> effective_options(const std::string& name, LogOptions o, std:
   if (o.segment_size < segment_size_min || o.segment_size > segment_size_max)
     return fail(Errc::invalid_argument,
                 fmt::format("a segment size of {} bytes is outside {} to {}", o.segment_size, segment_size_min, segment_size_max));
-  if (o.durability != Durability::sync && o.durability != Durability::relaxed)
-    return fail(Errc::invalid_argument, "durability is sync or relaxed");
+  if (o.durability != Durability::sync)
+    return fail(Errc::invalid_argument,
+                fmt::format("durability {} is not known; every log is acknowledged after fdatasync, so ask for 0 (sync)",
+                            static_cast<unsigned>(o.durability)));
   if (auto retention = check_retention(o.retention, o.segment_size); !retention) return std::unexpected(retention.error());
+  // Nodes are registered for good, so waiting would not help; where there is none yet, the cluster is only beginning.
+  if (registered > 0 && registered < o.replicas)
+    return fail(Errc::invalid_argument,
+                fmt::format("{} replicas are asked for, and {} storage nodes are registered", o.replicas, registered));
   if (registered < o.replicas)
     return fail(Errc::not_enough_nodes,
                 fmt::format("{} replicas need {} registered nodes, there are {}", o.replicas, o.replicas, registered));

@@ -11,6 +11,9 @@
 
 namespace loglog::sequencer {
 
+/// T6: versions of deletions that the metadata remember, by the hash of the name. Names that share one cost their client a question.
+inline constexpr std::size_t deletion_entries = 64;
+
 /// What became of one command.
 struct Applied {
   Error error;    ///< ok, or why it changed nothing
@@ -57,6 +60,8 @@ class MetadataState {
   Applied on(RaftIndex, const ChangeRetention&);
   Applied on(RaftIndex, const AdmitDisk&);
   Applied on(RaftIndex, const SetMembers&);
+  Applied on(RaftIndex, const MarkLost&);
+  RaftIndex& deletion_of(const std::string& name);
   Result<Term> mint(Term floor);
   LogInfo* find(LogId id);
   void index_logs();
@@ -69,6 +74,9 @@ class MetadataState {
   std::map<NodeId, std::size_t> logs_on_;
   std::size_t logs_bytes_ = 0;
 };
+
+/// T6: the request that this basis names was done before: it is what `last` was.
+bool repeats(const Basis& basis, ChangeId last);
 
 /// Checks what a client asks for and fills in what it left 0 (C2): N = min(3, registered), W = majority, default segment size.
 /// invalid_argument or not_enough_nodes with the value and the limit.

@@ -1,6 +1,7 @@
 #include "sequencer/core/producer_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
@@ -33,11 +34,15 @@ ProducerTable::Judgement ProducerTable::judge(const Commit& c, Offset committed)
   return {Verdict::repeat, expected, run};
 }
 
-void ProducerTable::add(const Commit& c, Offset at, Client client) {
+void ProducerTable::add(const Commit& c, Offset at, Client client) { use_up(c, client.connection, {c.run, at, {client}}); }
+
+void ProducerTable::refuse(const Commit& c, Offset end, ConnectionId connection) { use_up(c, connection, {c.run, end, {}, true}); }
+
+void ProducerTable::use_up(const Commit& c, ConnectionId connection, Run run) {
   Producer& p = producers_[c.run.producer];
   p.next = c.run.first + c.run.count;
-  p.connection = client.connection;
-  p.runs.push_back(Run{c.run, at, {client}});
+  p.connection = connection;
+  p.runs.push_back(std::move(run));
   ++runs_;
 }
 

@@ -19,16 +19,17 @@ struct Client {
 
 class ProducerTable {
  public:
-  /// A run that was ordered in this term.
+  /// A run that was ordered in this term, or refused for good in it.
   struct Run {
     Reference reference;
-    Offset offset;
-    Offset end() const { return offset + reference.length; }
+    Offset offset;                ///< refused: where the log ended when it was judged
     std::vector<Client> waiting;  ///< answered once committed
+    bool refused = false;         ///< F1: its number is used up, and it is nowhere in the log
+    Offset end() const { return refused ? offset : offset + reference.length; }
   };
   enum class Verdict {
     accept,          ///< next in sequence: order it, then add()
-    repeat,          ///< ordered already: `run`
+    repeat,          ///< ordered already, or refused for good: `run`
     wrong_sequence,  ///< refuse with `expected`
     other_bytes,     ///< the same first sequence with another digest (D3)
     full             ///< A2: a new term for this log is needed
@@ -45,6 +46,8 @@ class ProducerTable {
   Judgement judge(const Commit& c, Offset committed);
   /// The accepted run goes at `at`; `c` was just judged `accept`.
   void add(const Commit& c, Offset at, Client client);
+  /// The run is refused for good: no copy of it is accepted in this term. `end`: of what is ordered; `c` was just judged `accept`.
+  void refuse(const Commit& c, Offset end, ConnectionId connection);
   /// The run of this producer that begins with `first`; nullptr: none, or confirmed already.
   Run* find(ProducerId producer, Sequence first);
   /// The connection it last committed on; 0: unknown producer.
@@ -58,6 +61,7 @@ class ProducerTable {
     ConnectionId connection{};
     std::deque<Run> runs;  // ascending by sequence
   };
+  void use_up(const Commit& c, ConnectionId connection, Run run);
   void settle(Producer& p, Sequence through, Offset committed);
   static Run* find(Producer& p, Sequence first);
   static bool all_committed(const Producer& p, Offset committed);

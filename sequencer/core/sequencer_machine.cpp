@@ -30,14 +30,18 @@ bool is_raft(const Message& m) {
 }  // namespace
 
 SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::uint64_t seed)
-    : options_(std::move(options)), random_(seed), raft_(raft_config(options_), disk, random_.next(), [this] { return first_entry(); }) {
+    : options_(std::move(options)),
+      random_(seed),
+      clock_(options_.id, options_.sequencers.size()),
+      raft_(raft_config(options_), disk, random_.next(), [this] { return first_entry(); }),
+      copies_(options_.copies_per_node_max) {
   boot_ = BootId{random_.next_id()};
   if (!disk.snapshot.empty() && metadata_.restore(disk.snapshot)) snapshot_at_ = disk.snapshot_index;
 }
 
 void SequencerMachine::start(Time now, std::uint64_t wall_ms) {
-  now_ = wall_at_ = now;
-  wall_ms_ = wall_ms;
+  now_ = now;
+  clock_.look(now, wall_ms);
   raft_.start(now);
   reach_due_ = now + options_.reach_every;
 }
@@ -115,7 +119,10 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
     auto* r = std::get_if<Reaches>(&a.message);
     if (r != nullptr && r->storage.size() > metadata_.state().storage.size()) r->storage.clear();  // it names some twice, or none that is
     if (r != nullptr) reach_[SequencerId{k.id}] = {std::move(r->storage), r->space_is_low, now};
-    else if (is_raft(a.message)) raft_.receive(now, SequencerId{k.id}, a.message);
+    else if (is_raft(a.message)) {
+      hear_clock(SequencerId{k.id}, a.message);
+      raft_.receive(now, SequencerId{k.id}, a.message);
+    }
   } else if (k.role == Role::storage) {
     const auto n = nodes_.find(NodeId{k.id});
     if (n == nodes_.end() || n->second.connection != a.from) return;
@@ -152,11 +159,12 @@ bool SequencerMachine::metadata_may_grow() const {
 }
 
 void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
-  now_ = wall_at_ = now;
-  wall_ms_ = wall_ms;
+  now_ = now;
+  clock_.look(now, wall_ms);
   raft_.tick(now);
   tick_reach();
   if (term_ == Term{}) return;
+  watch_clocks();
   for (auto& [id, n] : nodes_)
     if (n.accepted && !n.sealed && now >= n.seal_due) seal_node(id, n);
   if (now >= push_due_) push_metadata_to_all();
@@ -220,10 +228,6 @@ void SequencerMachine::event(Event::Level level, std::string text) { out_.events
 
 void SequencerMachine::warn(LogId log, NodeId node, std::string_view kind, std::string text) {
   if (auto line = warnings_.say(now_, log, node, kind, std::move(text))) event(Event::Level::warning, std::move(*line));
-}
-
-std::uint64_t SequencerMachine::wall_ms() const {
-  return wall_ms_ + static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now_ - wall_at_).count());
 }
 
 }  // namespace loglog::sequencer

@@ -5,6 +5,7 @@
 //   machine_raft.cpp       Raft's output, applying commands, winning and losing the lead
 //   machine_peers.cpp      links to the other sequencers
 //   machine_nodes.cpp      storage nodes: identity, metadata, seal (T1–T5), joining and dropping logs
+//   machine_clock.cpp      R5: what time it is
 //   machine_yield.cpp      S8: handing over to a sequencer that reaches more, or because this one is to stop
 //   machine_logs.cpp       log terms: starting them, S8, background recovery
 //   machine_clients.cpp    what clients ask
@@ -22,7 +23,10 @@
 
 #include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/random.h"
+#include "sequencer/core/cluster_clock.h"
+#include "sequencer/core/cluster_picture.h"
 #include "sequencer/core/confirmations.h"
+#include "sequencer/core/copy_queue.h"
 #include "sequencer/core/log_term.h"
 #include "sequencer/core/metadata.h"
 #include "sequencer/core/output.h"
@@ -95,8 +99,11 @@ class SequencerMachine final : private LogHost {
     Time joined_at{};       // it made some log
     std::uint64_t staged_bytes = 0;
     std::uint64_t staged_bytes_max = 0;
-    std::uint32_t logs_without_space = 0;
-    RaftIndex told_version{};  // metadata pushed
+    std::vector<LogId> logs_without_space;  // ascending
+    std::uint64_t disk_free_bytes = 0;
+    std::uint64_t disk_size_bytes = 0;  // 0: not told
+    std::vector<NodeId> cannot_reach;   // of the storage nodes
+    RaftIndex told_version{};           // metadata pushed
     // For people, over all connections:
     std::optional<Time> last_heard;
     struct Foreign {
@@ -155,11 +162,17 @@ class SequencerMachine final : private LogHost {
   void run_dropped(ConnectionId) override;
   void trim(LogId, Offset) override;
   DiskId disk_of(NodeId id) const override { return metadata_.disk_of(id); }
+  bool has_space(NodeId, LogId) const override;
+  bool begin_copy(LogId, NodeId, bool urgent) override;
+  void end_copy(LogId, NodeId) override;
+  bool has_lost(NodeId) const override;
+  void lost(NodeId) override;
   void join(LogId, NodeId) override;
   void set_members(LogId, std::vector<Member>) override;
   RaftIndex metadata_version() const override { return metadata_.version(); }
   InstanceId instance() const override { return instance_; }
   std::uint64_t wall_ms() const override;
+  std::optional<std::uint64_t> age_by() const override;
   Figures& figures() override { return figures_; }
 
   // machine_raft.cpp
@@ -190,6 +203,7 @@ class SequencerMachine final : private LogHost {
   // machine_nodes.cpp
   void node_connected(ConnectionId id, const Connection& c);
   void check_node(NodeId id);
+  void refuse_lost(NodeId id);
   void push_metadata(NodeId id, Node& n);
   Duration push_pause() const;
   void push_metadata_to_all();
@@ -205,6 +219,11 @@ class SequencerMachine final : private LogHost {
   std::optional<std::pair<NodeId, Time>> awaited_longest(const Task& t, const LogInfo& l) const;
   void expire_tasks();
   const StorageInfo* configured(NodeId id) const;
+
+  // machine_clock.cpp
+  void hear_clock(SequencerId from, const Message& m);
+  void tell_clock(Message& m) const;
+  void watch_clocks();
 
   // machine_yield.cpp
   void tick_reach();
@@ -223,6 +242,7 @@ class SequencerMachine final : private LogHost {
   NodeSeen see(const StorageInfo& info) const;
   LogSeen see(const LogInfo& info) const;
   int trouble(LogId log) const;
+  ClusterPicture picture() const;
 
   // machine_logs.cpp
   LogTerm* need(LogId log, bool background = false);
@@ -232,6 +252,7 @@ class SequencerMachine final : private LogHost {
   void flush_logs();
   void tick_logs();
   void recover_in_background();
+  void begin_copies();
   bool can_be_sealed(const Member& m) const;
   bool has_quorums(const LogInfo& l, const std::function<bool(NodeId)>& there) const;
   void node_ready_for_logs(NodeId id);
@@ -247,6 +268,7 @@ class SequencerMachine final : private LogHost {
   void on(const Client& c, const GetTermSet& m);
   void on(const Client& c, const GetTail& m);
   void on(const Client& c, const CreateLog& m);
+  void answer_creation(const Client& c, const CreateLog& m, const LogInfo& there);
   void on(const Client& c, const DeleteLog& m);
   void on(const Client& c, const TrimLog& m);
   void on(const Client& c, const SetFence& m);
@@ -269,8 +291,9 @@ class SequencerMachine final : private LogHost {
   Random random_;
   BootId boot_{};
   Time now_{};
-  Time wall_at_{};
-  std::uint64_t wall_ms_ = 0;
+  ClusterClock clock_;
+  bool clocks_differ_ = false;  // as was said
+  Time clocks_due_{};
   Output out_;
   Figures figures_;
   MetadataState metadata_;
@@ -309,6 +332,7 @@ class SequencerMachine final : private LogHost {
   std::map<LogId, LogSlot> logs_;
   std::set<LogId> to_recover_;  // in the background
   std::size_t recovering_ = 0;
+  CopyQueue copies_;
   bool background_due_ = false;  // something changed for the background recovery
   std::set<std::pair<Time, LogId>> timers_;
   std::vector<LogId> dirty_;

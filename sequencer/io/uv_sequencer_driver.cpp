@@ -59,7 +59,7 @@ SequencerDriver::~SequencerDriver() {
 
 Result<void> SequencerDriver::start(const std::string& listen_address) {
   auto listener = transport::Listener::listen(loop_, listen_address, [this](const transport::Incoming& in) {
-    auto c = transport::Connection::accept(loop_, in, machine_.hello(), {});
+    auto c = transport::Connection::accept(loop_, in, machine_.hello(), {}, admissions_);
     if (c) adopt(ConnectionId{++ids_}, c, nobody);
   });
   if (!listener) return std::unexpected(listener.error());
@@ -111,13 +111,17 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
         }
         machine_.connected(loop_.now(), {id, theirs, peer != nobody});
       },
-      [this, id](RequestId request, Message&& m) { machine_.arrived(loop_.now(), {id, request, std::move(m)}); },
+      [this, id](RequestId request, Message&& m) {
+        machine_.arrived(loop_.now(), {id, request, std::move(m)});
+        perform_if_large();
+      },
       [this, id, peer, known](const Error& why) {
         connections_.erase(id);
         dialled_.erase(id);
         if (*known) machine_.disconnected(loop_.now(), {id});
         if (peer == nobody) {
-          if (why.code != Errc::connection_lost) log_(transport::LogLevel::warning, fmt::format("closed a connection: {}", why.message()));
+          if (why.code != Errc::connection_lost)
+            closed_log_(loop_.now(), transport::LogLevel::warning, fmt::format("closed a connection: {}", why.message()));
           return;
         }
         Peer& p = peers_[peer];
@@ -130,8 +134,17 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
   });
 }
 
+/// Many requests may come in one piece. Large answers are queued before the next of them is looked at, so that the bound of the
+/// connection's queue (W8) holds within a turn as well.
+void SequencerDriver::perform_if_large() {
+  const auto& sends = machine_.output().sends;
+  for (; sized_ < sends.size(); ++sized_) output_bytes_ += encoded_size(sends[sized_].message);
+  if (output_bytes_ >= turn_output_max) perform();
+}
+
 void SequencerDriver::perform() {
   if (dead_) return;
+  sized_ = output_bytes_ = 0;
   Output& o = machine_.output();
   for (const Event& e : o.events) log_(level_of(e.level), e.text);
   if (o.fatal) {

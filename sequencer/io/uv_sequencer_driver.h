@@ -10,6 +10,8 @@
 #include <thread>
 
 #include "proto-spec/transport/event_log.h"
+#include "proto-spec/transport/posix_descriptors.h"
+#include "proto-spec/transport/sparing_log.h"
 #include "proto-spec/transport/uv_connection.h"
 #include "sequencer/core/cluster_picture.h"
 #include "sequencer/core/history.h"
@@ -32,7 +34,7 @@ class SequencerDriver {
   std::expected<std::string, std::string> readiness() const { return machine_.readiness(); }
   /// Hands over first where it leads (SequencerMachine::resign); `then` is called once, when the driver may go.
   void resign(std::function<void()> then);
-  SequencerReport report() const { return {machine_.report(loop_.now()), saves_took_, loop_.traffic()}; }
+  SequencerReport report() const { return {machine_.report(loop_.now()), saves_took_, loop_.traffic(), admissions_->figures()}; }
   /// Once, after start(): readings for history(), from now on.
   void keep_history();
   const History& history() const { return history_; }
@@ -53,6 +55,7 @@ class SequencerDriver {
   void redial(std::size_t peer);
   void adopt(ConnectionId id, const transport::Connection::Ptr& connection, std::size_t peer);
   void perform();
+  void perform_if_large();
   void save_all();
   bool next_save(SaveRaft& s);
   Result<void> save(const SaveRaft& s);
@@ -67,14 +70,18 @@ class SequencerDriver {
   SequencerMachine machine_;
   Random jitter_;
   transport::EventLog log_;
+  transport::SparingLog closed_log_{log_};  // why connections of others were closed
   std::function<void(const Error&)> fatal_;
   bool dead_ = false;
   std::function<void()> when_resigned_;
   std::unique_ptr<transport::Listener> listener_;
+  std::shared_ptr<transport::Admissions> admissions_ = std::make_shared<transport::Admissions>(transport::descriptor_limit());
   std::map<ConnectionId, transport::Connection::Ptr> connections_;
   std::map<ConnectionId, std::size_t> dialled_;
   std::vector<Peer> peers_;
   std::uint64_t ids_ = 0;
+  std::size_t sized_ = 0;  // sends of the machine's output that are counted in output_bytes_
+  std::size_t output_bytes_ = 0;
   observe::LatencyHistogram saves_took_;
   History history_;
   std::optional<Told> told_;                    // the newest of a leader, with logs

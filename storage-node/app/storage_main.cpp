@@ -5,6 +5,7 @@
 #include <expected>
 
 #include "proto-spec/config/node_options.h"
+#include "proto-spec/console/error_output.h"
 #include "proto-spec/vocabulary/exit_code.h"
 #include "storage-node/app/storage_node.h"
 
@@ -70,7 +71,7 @@ Exit codes:
   2   bad options
   3   the data directory is in use by another process
   4   the data directory cannot be read or written
-  5   the data directory was written by a newer version
+  5   the data directory was written by a version with another format
   6   the data directory belongs to another node or cluster, or lost its identity
   7   the address cannot be listened on
   8   the disk failed)");
@@ -89,7 +90,7 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
   const std::vector<std::string> levels = {"debug", "info", "warning", "alarm", "off"};
   o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) - levels.begin());
   if (auto ok = o.validate(); !ok) {
-    fmt::print(stderr, "loglog-storage: {}\n", ok.error().message());
+    console::print_error("loglog-storage: {}\n", ok.error().message());
     return std::unexpected(exit_bad_options);
   }
   given.effective = fmt::format(
@@ -108,9 +109,10 @@ std::shared_ptr<CLI::App> storage_command() {
 }
 
 int storage_main(int argc, char** argv) {
+  console::occupy_standard_descriptors();
   const auto given = read(argc, argv);
   if (!given) return given.error();
-  fmt::print(stderr, "loglog-storage: {}\n", given->effective);
+  console::print_error("loglog-storage: {}\n", given->effective);
   if (given->check_only) return 0;
   return StorageNode(given->options).run_until_signal([argc, argv]() -> std::optional<NodeOptions> {
     const auto again = read(argc, argv);

@@ -16,7 +16,7 @@ void add_uploads(PrometheusText& t, const Report& r) {
   t.counter("loglog_storage_uploaded_runs_total", "Runs taken into memory from clients.").value(c.uploaded_runs);
   t.counter("loglog_storage_uploaded_bytes_total", "Bytes of frames in those runs.").value(c.uploaded_bytes);
   t.gauge("loglog_storage_staged_runs", "Runs in memory that are not durable in a log yet.").value(r.staged_runs);
-  t.gauge("loglog_storage_staged_bytes", "Bytes of frames in those runs; --staging-bytes is their limit.").value(r.staged_bytes);
+  t.gauge("loglog_storage_staged_bytes", "Memory that those runs take; --staging-bytes is its limit.").value(r.staged_bytes);
   t.counter("loglog_storage_staged_runs_dropped_total", "Runs dropped from memory because nobody ordered them in time.")
       .value(r.staged_runs_dropped);
   t.counter("loglog_storage_missing_runs_total", "Runs that were ordered before their upload had come.").value(c.missing_runs);
@@ -36,11 +36,24 @@ void add_writes(PrometheusText& t, const Figures& c, const IoFigures& io) {
       .value(io.descriptor_waits);
 }
 
+void add_disk(PrometheusText& t, const Report& r) {
+  if (r.disk_size_bytes == 0) return;
+  t.gauge("loglog_storage_disk_free_bytes", "Bytes that the node may still use on the file system of its data directory.")
+      .value(r.disk_free_bytes);
+  t.gauge("loglog_storage_disk_size_bytes", "Bytes of that file system in all.").value(r.disk_size_bytes);
+}
+
 void add_reads(PrometheusText& t, const Report& r) {
   const Figures& c = r.counted;
   t.counter("loglog_storage_read_pages_total", "Pages sent to readers.").value(c.pages);
   t.counter("loglog_storage_read_bytes_total", "Bytes of frames in those pages.").value(c.page_bytes);
-  t.gauge("loglog_storage_cached_bytes", "Newest frames of all logs kept in memory for readers.").value(r.cached_bytes);
+  t.gauge("loglog_storage_asked_bytes", "Bytes asked of other nodes that have not come yet.").value(r.asked_bytes);
+  t.gauge("loglog_storage_fetched_bytes", "Runs fetched from other nodes that are not written yet.").value(r.fetched_bytes);
+  t.gauge("loglog_storage_given_bytes", "Bytes read, queued and under way for other nodes.").value(r.given_bytes);
+  t.gauge("loglog_storage_cached_bytes", "Memory that the newest frames of all logs take, kept for readers.").value(r.cached_bytes);
+  t.gauge("loglog_storage_pages_in_flight_bytes", "Bytes of pages that are being read for readers, or queued to them.")
+      .value(r.pages_in_flight);
+  t.gauge("loglog_storage_readers", "Reads that wait for new entries, and follows.").value(r.readers);
   t.counter("loglog_storage_peer_sent_bytes_total", "Bytes of frames given to other storage nodes.").value(c.peer_bytes);
   t.counter("loglog_storage_peer_copied_bytes_total", "Bytes of frames taken from other storage nodes: missing runs, and what logs lacked.")
       .value(c.copied_bytes);
@@ -71,6 +84,13 @@ void add_connections(PrometheusText& t, const NodeReport& r) {
       .value(r.core.sequencers, {{"peer", "sequencer"}})
       .value(r.core.peers, {{"peer", "storage"}});
   t.counter("loglog_storage_connections_total", "Connections that were made, either way.").value(r.core.counted.connections);
+  t.gauge("loglog_storage_queued_bytes", "Bytes queued on them that the other end has not taken yet.").value(r.traffic.queued);
+  t.gauge("loglog_storage_unknown_connections", "Connections that have not said hello.").value(std::uint64_t{r.admissions.unknown});
+  t.gauge("loglog_storage_clients_max", "Clients that may be connected at once: a share of the descriptors.")
+      .value(std::uint64_t{r.admissions.clients_max});
+  t.counter("loglog_storage_refused_connections_total",
+            "Connections closed because there were too many clients, or too many that said no hello.")
+      .value(r.admissions.refused);
   t.counter("loglog_storage_received_bytes_total", "Bytes received on them.").value(r.traffic.received);
   t.counter("loglog_storage_sent_bytes_total", "Bytes sent on them, or queued to be.").value(r.traffic.sent);
 }
@@ -91,6 +111,7 @@ std::string text_of(const NodeReport& r) {
   http::add_process(t, LOGLOG_VERSION);
   add_uploads(t, r.core);
   add_writes(t, r.core.counted, r.io);
+  add_disk(t, r.core);
   add_reads(t, r.core);
   add_health(t, r.core);
   add_connections(t, r);

@@ -60,11 +60,16 @@ struct LogReport {
 struct Report {
   Figures counted;
   std::uint64_t staged_runs = 0, staged_bytes = 0, cached_bytes = 0;
+  std::uint64_t pages_in_flight = 0;  ///< bytes of pages being read for readers, or queued to them
+  std::uint64_t readers = 0;          ///< reads that wait, and follows
+  std::uint64_t asked_bytes = 0, fetched_bytes = 0,
+                given_bytes = 0;                         ///< of peers and not here; not written yet; of this node and not there
   std::uint64_t staged_runs_dropped = 0;                 ///< since the start: that nobody ordered in time
   std::uint64_t clients = 0, sequencers = 0, peers = 0;  ///< connected
   Term promise;
   bool data_loss = false;
-  std::uint64_t tombstones = 0;  ///< dropped logs that are listed by id
+  std::uint64_t disk_free_bytes = 0, disk_size_bytes = 0;  ///< size 0: not known
+  std::uint64_t tombstones = 0;                            ///< dropped logs that are listed by id
   std::uint64_t logs_in_all = 0, logs_matched = 0, logs_suspect = 0, logs_lost = 0;
   std::vector<LogReport> logs;  ///< at most logs_shown_max
 };

@@ -25,6 +25,7 @@ struct LogCore {
   bool data_loss = false;   ///< the log's own promise is unreadable (T4)
   bool suspect = false;     ///< K3, K4
   Offset hole_until{};      ///< while suspect: what was once durable here. The marks do not fall below it until it is copied again
+  bool front_gone = false;  ///< K3: files in front are missing, and no trim explains it. Until all is copied anew
   bool dirty_tail = false;  ///< bytes past the tail must be cut before anything is written there
   SegmentMap segments;
   Tail durable;
@@ -42,8 +43,15 @@ struct LogCore {
   bool is_matched() const { return matched != Term{} && (matched == promise().held().term || removed(Rule::T3_fence)); }
   bool lost() const { return data_loss || node.data_loss; }
   Offset first_kept() const { return segments.empty() ? durable.end : segments.front(); }
-  /// Where the log begins for readers (R1, R3).
-  Offset first() const { return std::max(first_kept(), std::min(trim_wanted, committed)); }
+  /// Files are missing in front, as far as this node knows the trim point: with old metadata it may be a trim that it has forgotten.
+  bool misses_front() const { return !segments.empty() && segments.front() > trim_wanted && !removed(Rule::K3_front); }
+  bool is_suspect() const { return suspect || front_gone; }
+  /// Where the log begins for readers (R1, R3). Only a trim moves that: where files are gone, or while a cut leaves none, the log
+  /// begins where it did, and another replica has the bytes.
+  Offset first() const {
+    const Offset here = std::max(first_kept(), std::min(trim_wanted, committed));
+    return removed(Rule::K3_front) ? here : std::min(here, trim_wanted);
+  }
   Offset readable_end() const { return removed(Rule::R1_committed) ? durable.end : std::min(committed, durable.end); }
   Offset told_committed() const { return is_matched() ? committed : first(); }
 };

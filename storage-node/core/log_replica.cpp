@@ -53,13 +53,25 @@ StateIs LogReplica::state_is(Term term) const {
           state.first_kept(),
           state.committed,
           state.node.identity.disk,
-          state.suspect,
+          state.suspect,  // of its tail: files that are gone in front show by `first`
           state.is_matched() && state.matched == term,
           state.terms,
           state.segments.empty() ? state.durable.end : state.segments.open()};
 }
 
+/// K3. A leader's metadata comes before its questions, so the trim point is known by now.
+void LogReplica::look_at_front() {
+  const bool before = std::exchange(state.front_gone, state.misses_front());
+  if (!state.front_gone || before) return;
+  ++state.node.figures.corruptions_found;
+  state.node.event(Event::Level::alarm,
+                   fmt::format("log {}: files are missing below offset {}, and the log was trimmed only up to {}; suspect until "
+                               "copied again (K3)",
+                               state.id.value, state.segments.front().value, state.trim_wanted.value));
+}
+
 void LogReplica::get_state(ConnectionId from, RequestId request, const GetState& m) {
+  look_at_front();
   if (state.matched != m.term) {
     // S1: intake of the older term stops here; what was ordered and is not in flight is dropped.
     orders_.drop();
@@ -114,6 +126,14 @@ void LogReplica::reconcile_now() {
     return answer_reconcile(m, Errc::log_halted);
   }
   if (m.rebase || m.cut < t.end) durable_through_.clear();
+  if (m.rebase) {
+    state.trim_wanted = std::max(state.trim_wanted, m.target_first);  // the leader rebases to no point that was not trimmed
+    // What goes here was acknowledged: until it is copied again the log is suspect, also over a restart (K3).
+    if (state.front_gone) {
+      state.suspect = true;
+      state.hole_until = std::max(state.hole_until, state.durable.end);
+    }
+  }
   repair_.start(m);
 }
 
@@ -122,8 +142,9 @@ void LogReplica::reconciled(const Reconcile& m, Errc e) {
     state.matched = m.term;
     state.leader_committed = {};
     state.hole_until = {};
-    if (state.suspect) ++state.node.figures.corruptions_repaired;
+    if (state.suspect || (state.front_gone && m.rebase)) ++state.node.figures.corruptions_repaired;
     state.suspect = false;  // every byte up to the target was checked against the leader's chain
+    state.front_gone = state.misses_front();
   }
   answer_reconcile(m, e);
   if (e == Errc::ok && state.durable.last_term == m.term) acknowledge();
@@ -270,6 +291,7 @@ void LogReplica::tick() {
   reader.tick();
   orders_.tick();
   writer_.tick();
+  repair_.tick();
   if (marks_at_ <= state.node.now && marks_give_way()) marks_at_ = state.node.now + marks_put_off_by;
   if (marks_at_ <= state.node.now) {
     marks_at_ = never;
@@ -287,7 +309,7 @@ void LogReplica::begin_stop() {
 }
 
 void LogReplica::schedule() {
-  state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick(), writer_.next_tick()}));
+  state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick(), writer_.next_tick(), repair_.next_tick()}));
 }
 
 }  // namespace loglog::storage

@@ -54,6 +54,7 @@ class LogReplica {
   };
 
   StateIs state_is(Term term) const;
+  void look_at_front();
   void settle();
   void pump();
   void group_durable(const OrderQueue::Group& group);
@@ -70,6 +71,8 @@ class LogReplica {
   void answer_reconcile(const Reconcile& m, Errc e);
   void refuse_upload(ConnectionId from, RequestId request, const Reference& run, Errc e);
   void accept_upload(ConnectionId from, RequestId request, const Reference& run);
+  template <class M>
+  void give(ConnectionId from, RequestId request, Errc e, M&& bytes);
 
   SegmentWriter writer_;
   OrderQueue orders_;
@@ -82,6 +85,7 @@ class LogReplica {
   std::map<ProducerId, ConnectionId> observers_;    // V2
   Time marks_at_ = never;
   int marks_put_off_ = 0;
+  Time next_report_{};  // of damage, that is looked at
   bool stopping_ = false;
 };
 

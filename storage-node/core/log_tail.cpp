@@ -64,9 +64,7 @@ Bytes unstamped_copy(ByteSpan frames) {
     std::byte* frame = copy.mutable_data() + at;
     const std::uint64_t length = std::uint64_t{load_le<std::uint32_t>(frame) >> 8} + frame_overhead;
     if (at + length > copy.size()) break;
-    store_le(frame + 4, std::uint32_t{0});
-    store_le(frame + 28, std::uint32_t{0});
-    store_le(frame + length - 4, std::uint32_t{0});
+    unstamp_frame(frame, static_cast<std::uint32_t>(length));
     at += length;
   }
   return copy;

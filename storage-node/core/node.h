@@ -1,4 +1,4 @@
-// What all logs of a node share: output, disk tickets, timers, questions to peers, identity, promise, metadata.
+// What all logs of a node share: output, disk tickets, timers, transfers between peers, identity, promise, metadata.
 #pragma once
 #include <fmt/format.h>
 
@@ -11,18 +11,19 @@
 #include "proto-spec/disk/segment.h"
 #include "proto-spec/vocabulary/random.h"
 #include "storage-node/core/figures.h"
+#include "storage-node/core/giving.h"
 #include "storage-node/core/output.h"
+#include "storage-node/core/page_flow.h"
 #include "storage-node/core/staging.h"
+#include "storage-node/core/transfers.h"
 
 namespace loglog::storage {
 
 class Node {
  public:
   using Done = std::function<void(DiskDone&&)>;
-  /// The peer's answer; null when it did not come (no connection, timeout, refusal).
-  using Answer = std::function<void(const Message*)>;
 
-  Node(Options o, std::uint64_t seed) : options(std::move(o)), random(seed), staging(options) {}
+  Node(Options o, std::uint64_t seed) : options(std::move(o)), random(seed), staging(options), flow(options), giving(options) {}
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -31,11 +32,15 @@ class Node {
   Time now{};
   Output out;
   Staging staging;
+  PageFlow flow;
+  Transfers transfers{*this};
+  Giving giving;
   Figures figures;
   Identity identity;
   ClusterMetadata metadata;
-  bool data_loss = false;          ///< T4
-  std::uint64_t cached_bytes = 0;  ///< tail caches of all logs
+  bool data_loss = false;           ///< T4
+  std::uint64_t cached_bytes = 0;   ///< tail caches of all logs
+  std::uint64_t fetched_bytes = 0;  ///< runs of peers that are not written yet
 
   void event(Event::Level level, std::string text) { out.events.push_back({level, std::move(text)}); }
   template <class M>
@@ -59,37 +64,11 @@ class Node {
   std::vector<LogId> take_due();
   Time next_wake() const;
 
-  /// Asks a peer; the connection is opened when there is none. `answer` is called once, never from inside this call.
-  void ask(NodeId peer, Message question, Duration timeout, Answer answer);
-  /// Says something to a peer that is connected; no answer is expected.
-  void tell(NodeId peer, Message m);
-  bool peer_answered(ConnectionId from, RequestId request, const Message& m);
-  void peer_connected(NodeId peer, ConnectionId connection);
-  void peer_lost(NodeId peer);
-  void connection_lost(ConnectionId connection);
-  void expire_calls();
-
  private:
-  struct Call {
-    NodeId peer;
-    Message question;
-    Time deadline;
-    Answer answer;
-    ConnectionId sent_to{};
-  };
-  struct Peer {
-    ConnectionId connection{};
-    bool dialling = false;
-  };
-  void fail_calls(const std::function<bool(const Call&)>& which);
-
   std::uint64_t next_ticket_ = 0;
   std::unordered_map<Ticket, Done> under_way_;
   std::map<LogId, Time> wakes_;
   std::set<std::pair<Time, LogId>> by_time_;
-  std::uint32_t next_request_ = 0;
-  std::map<std::uint32_t, Call> calls_;
-  std::map<NodeId, Peer> peers_;
 };
 
 }  // namespace loglog::storage

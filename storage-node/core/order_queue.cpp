@@ -6,6 +6,14 @@ namespace loglog::storage {
 namespace {
 /// Missing runs searched for at once, from the front of the queue.
 constexpr std::size_t searches_max = 32;
+/// A search that the limit of fetched bytes holds up.
+constexpr Duration search_pause = 20ms;
+
+/// Fetched bytes count from when they are here until they are written or dropped.
+std::shared_ptr<const void> counted(Node& node, std::uint64_t bytes) {
+  node.fetched_bytes += bytes;
+  return {nullptr, [&node, bytes](const void*) { node.fetched_bytes -= bytes; }};
+}
 }  // namespace
 
 Errc OrderQueue::add(const OrderItem& item) {
@@ -51,8 +59,10 @@ bool OrderQueue::offer(const Reference& run, Bytes frames) {
   Ordered* o = at(it->second);
   if (o == nullptr || (o->run != run && !removed(Rule::D3))) return false;
   s_.node.staging.remove(s_.id, run.producer, run.first);
+  frames = frames.to_keep();
   const Errc e = s_.node.staging.add(s_.node.now, s_.id, run, frames, !removed(Rule::D6_space));
   if (e != Errc::ok) return false;
+  s_.node.transfers.cancel(std::exchange(o->asked, 0));
   o->frames = std::move(frames);
   missing_.erase(it);
   return true;
@@ -73,13 +83,16 @@ void OrderQueue::take_group(Group& group, std::uint64_t room) {
     group.bytes += o.frames.size();
     group.frames.push_back(std::move(o.frames));
     if (!o.leader_frame) group.runs.push_back({o.run, o.at});
+    if (o.fetched) group.fetched.push_back(std::move(o.fetched));
     items_.pop_front();
   }
 }
 
 void OrderQueue::drop() {
-  for (const Ordered& o : items_)
+  for (const Ordered& o : items_) {
     if (StagedRun* staged = o.leader_frame ? nullptr : s_.node.staging.find(s_.id, o.run.producer, o.run.first)) staged->pinned = false;
+    s_.node.transfers.cancel(o.asked);
+  }
   items_.clear();
   missing_.clear();
 }
@@ -90,11 +103,23 @@ void OrderQueue::tick() {
   for (Ordered& o : items_) {
     if (!o.frames.empty()) continue;
     if (++searched > searches_max) return;
-    if (!o.asking && o.next_step <= s_.node.now) search(o);
+    if (o.asked == 0 && o.next_step <= s_.node.now) search(o, searched == 1);
   }
 }
 
-void OrderQueue::search(Ordered& o) {
+/// The first missing run is the next to be written and makes room; what lies behind it waits in memory (D6).
+bool OrderQueue::may_fetch(const Ordered& o, bool first) const {
+  const Options& options = s_.node.options;
+  const std::uint64_t with = s_.node.fetched_bytes + o.run.length;
+  return with <= (first ? options.fetched_bytes_max : options.fetched_ahead_bytes_max) || removed(Rule::P1_asked);
+}
+
+void OrderQueue::search(Ordered& o, bool first) {
+  if (!may_fetch(o, first)) {
+    o.next_step = s_.node.now + search_pause;
+    s_.node.wake_at(s_.id, o.next_step);
+    return;
+  }
   const auto& members = s_.info.members;
   while (o.peer < members.size() && members[o.peer].node == s_.node.options.id) ++o.peer;
   if (o.peer >= members.size()) {
@@ -105,24 +130,29 @@ void OrderQueue::search(Ordered& o) {
     s_.node.wake_at(s_.id, o.next_step);
     return;
   }
-  o.asking = true;
   const NodeId peer = members[o.peer++].node;
-  s_.node.ask(peer, FetchRun{s_.id, s_.matched, o.at, o.run}, s_.node.options.fetch_timeout,
-              [this, offset = o.at, term = s_.matched](const Message* m) { peer_answered(offset, term, m); });
+  const bool committed = o.at + o.run.length <= std::max(s_.committed, s_.leader_committed);
+  o.asked = s_.node.transfers.ask(
+      peer, s_.id, FetchRun{s_.id, s_.matched, o.at, o.run}, o.run.length,
+      committed ? Transfers::Urgency::bulk : Transfers::Urgency::append,
+      [this, offset = o.at, term = s_.matched](Transfers::Came came, const Message* m) { peer_answered(offset, term, came, m); });
 }
 
-void OrderQueue::peer_answered(Offset offset, Term term, const Message* m) {
+/// Bytes are taken whenever they come, since the reference says whether they are the right ones (D3).
+void OrderQueue::peer_answered(Offset offset, Term term, Transfers::Came came, const Message* m) {
   Ordered* o = at(offset);
   if (o == nullptr || !o->frames.empty() || s_.matched != term) return;
-  o->asking = false;
+  if (came != Transfers::Came::late) o->asked = 0;
   if (const RunIs* run = m ? std::get_if<RunIs>(m) : nullptr) {
     // The peer's block may be shared with what else it sent; stamping needs bytes of our own.
     const auto checked = check_images(run->frames, true);
     if (checked && *checked == o->run && offer(o->run, Bytes::copy_of(run->frames))) {
+      o->fetched = counted(s_.node, run->frames.size());
       s_.node.figures.copied_bytes += run->frames.size();
       return resume_();
     }
   }
+  if (came == Transfers::Came::late) return;
   o->next_step = s_.node.now;
   s_.node.wake_at(s_.id, s_.node.now);
 }
@@ -134,7 +164,7 @@ Time OrderQueue::next_tick() const {
   for (const Ordered& o : items_) {
     if (!o.frames.empty()) continue;
     if (++searched > searches_max) break;
-    if (!o.asking) t = std::min(t, o.next_step);
+    if (o.asked == 0) t = std::min(t, o.next_step);
   }
   return t;
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <deque>
 #include <map>
+#include <memory>
 
 #include "storage-node/core/log_core.h"
 
@@ -22,6 +23,7 @@ class OrderQueue {
     std::vector<Placed> runs;
     bool opens_segment = false;
     std::uint64_t bytes = 0;
+    std::vector<std::shared_ptr<const void>> fetched;  ///< counted until they are written
   };
 
   bool empty() const { return items_.empty(); }
@@ -55,13 +57,15 @@ class OrderQueue {
     Bytes frames;  ///< empty: missing
     bool leader_frame = false;
     bool opens_segment = false;
-    bool asking = false;
+    std::shared_ptr<const void> fetched;  ///< counts in Node::fetched_bytes
+    Transfers::Id asked = 0;              ///< of a peer; 0: of none
     Time next_step{};
     std::size_t peer = 0;
   };
   Ordered* at(Offset offset);
-  void search(Ordered& o);
-  void peer_answered(Offset offset, Term term, const Message* m);
+  void search(Ordered& o, bool first);
+  bool may_fetch(const Ordered& o, bool first) const;
+  void peer_answered(Offset offset, Term term, Transfers::Came came, const Message* m);
 
   LogCore& s_;
   std::function<void()> resume_;

@@ -204,6 +204,12 @@ struct Output {
 
 // ---- Input (beside DiskDone and tick)
 
+/// Of the file system that the data directory lies on.
+struct DiskSpace {
+  std::uint64_t free_bytes = 0;  ///< for the user that the node runs as
+  std::uint64_t size_bytes = 0;  ///< 0: not known
+};
+
 /// A connection is up and both hellos are exchanged and acceptable (version, cluster, role; session layer).
 struct Connected {
   ConnectionId connection;
@@ -215,6 +221,11 @@ struct ConnectFailed {
 };
 struct Disconnected {
   ConnectionId connection;
+};
+/// Messages that were sent there have left the process; `bytes` counts their tails only: frames of pages, copies and runs.
+struct Written {
+  ConnectionId to;
+  std::uint64_t bytes = 0;
 };
 struct Arrived {
   ConnectionId from;

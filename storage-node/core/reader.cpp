@@ -5,58 +5,106 @@
 namespace loglog::storage {
 namespace {
 constexpr Duration tell_unmatched_every = 1s;
+
+void refuse_one_more(Node& node, ConnectionId from, RequestId request) {
+  node.fail_request(from, request, Errc::too_many,
+                    fmt::format("{} reads and follows of this connection wait here, the limit is {}; let some of them end",
+                                readers_per_connection_max, readers_per_connection_max));
 }
+}  // namespace
 
 void Reader::page(ConnectionId to, RequestId request, Offset at, Errc reason, Bytes frames) {
   s_.node.send(to, request, Page{s_.id, at, s_.first(), s_.committed, reason, std::move(frames)});
 }
 
 std::uint64_t Reader::available(Offset at, std::uint64_t max) const {
+  if (s_.segments.empty() || at < s_.segments.front()) return 0;
   const Offset end = std::min(s_.readable_end(), s_.segments.end_of(at, s_.readable_end()));
   return at < end ? std::min<std::uint64_t>(std::min<std::uint64_t>(max, page_size_max), end - at) : 0;
 }
 
 Errc Reader::why_nothing(Offset at) const {
+  if (at < s_.first_kept()) return s_.front_gone ? Errc::corrupt : Errc::not_here;  // K3: another replica has it
   if (removed(Rule::R1_lagging)) return Errc::past_end;
   if (at < s_.committed || at < s_.leader_committed) return Errc::not_here;  // a hole, or this node lags (R1)
   return s_.is_matched() ? Errc::past_end : Errc::not_here;                  // only a matched node knows the end
 }
 
+void Reader::end_read(ConnectionId to, RequestId request, Offset at, Errc reason, Bytes frames) {
+  s_.node.flow.leave(to);
+  page(to, request, at, reason, std::move(frames));
+}
+
+/// True: answered, being fetched, or held.
 bool Reader::answer_now(ConnectionId from, RequestId request, const Read& m) {
   if (m.offset < s_.first()) {
-    page(from, request, m.offset, Errc::trimmed);
+    end_read(from, request, m.offset, Errc::trimmed);
     return true;
   }
-  const std::uint64_t n = s_.segments.empty() ? 0 : available(m.offset, m.max_bytes == 0 ? page_size_default : m.max_bytes);
-  if (n == 0) return false;
-  fetch(m.offset, n, false, [this, from, request, at = m.offset](Errc error, Bytes b) { page(from, request, at, error, std::move(b)); });
+  const std::uint64_t wanted = available(m.offset, m.max_bytes == 0 ? page_size_default : m.max_bytes);
+  if (wanted == 0) return false;
+  const std::uint64_t n = s_.node.flow.allowed(from, wanted);
+  if (n == 0) {
+    hold(from, {request, m});
+    return true;
+  }
+  s_.node.flow.started(from, n);
+  fetch(m.offset, n, false, [this, from, request, at = m.offset, n](Errc error, Bytes b) {
+    s_.node.flow.fetched(from, n, b.size());
+    end_read(from, request, at, error, std::move(b));
+  });
   return true;
 }
 
 void Reader::read(ConnectionId from, RequestId request, const Read& m) {
+  if (!s_.node.flow.enter(from)) return refuse_one_more(s_.node, from, request);
+  start_read(from, request, m);
+}
+
+void Reader::start_read(ConnectionId from, RequestId request, const Read& m) {
   if (answer_now(from, request, m)) return;
-  const bool hopeless = m.offset < s_.committed;
-  if (m.wait_ms == 0 || hopeless) return page(from, request, m.offset, why_nothing(m.offset));
+  const bool hopeless = m.offset < s_.committed || m.offset < s_.first_kept();
+  if (m.wait_ms == 0 || hopeless) return end_read(from, request, m.offset, why_nothing(m.offset));
   const Time deadline = s_.node.now + std::chrono::milliseconds(std::min<std::uint32_t>(m.wait_ms, 600'000));
-  waiting_.push_back({from, request, m, deadline});
+  waiting_.add({from, request, m, deadline});
   s_.node.wake_at(s_.id, deadline);
 }
 
 void Reader::follow(ConnectionId from, RequestId request, const Follow& m) {
-  follows_[{from, request}] = Following{m.offset, m.credit, false, s_.node.now + tell_unmatched_every};
-  s_.node.wake_at(s_.id, s_.node.now + tell_unmatched_every);
+  if (!s_.node.flow.enter_follow(from, request, s_.id)) return refuse_one_more(s_.node, from, request);
+  const Time tell_at = s_.node.now + tell_unmatched_every;
+  const std::uint64_t credit = std::min(m.credit, follow_credit_max);
+  follows_[{from, request}] = Following{m.offset, credit, false, false, tell_at, tell_at};
+  tells_.insert({tell_at, {from, request}});
+  s_.node.wake_at(s_.id, tell_at);
   push({from, request});
 }
 
 void Reader::credit(ConnectionId from, RequestId request, std::uint32_t bytes) {
   const auto it = follows_.find({from, request});
   if (it == follows_.end()) return;
-  if (bytes == 0) {
-    follows_.erase(it);
-    return;
-  }
-  it->second.credit += bytes;
+  if (bytes == 0) return end_follow({from, request});
+  it->second.credit = std::min<std::uint64_t>(it->second.credit + bytes, follow_credit_max);
   push({from, request});
+}
+
+void Reader::end_follow(FollowKey key) {
+  const auto it = follows_.find(key);
+  if (it == follows_.end()) return;
+  idle_.erase({it->second.at, key});
+  tells_.erase({it->second.in_tells, key});
+  if (it->second.held) {
+    auto& held = held_[key.first];
+    std::erase_if(held, [&](const Held& h) { return h.request == key.second && !h.read; });
+    if (held.empty()) held_.erase(key.first);
+  }
+  follows_.erase(it);
+  s_.node.flow.leave_follow(key.first, key.second);
+}
+
+void Reader::hold(ConnectionId to, Held what) {
+  held_[to].push_back(std::move(what));
+  s_.node.flow.hold(to, s_.id);
 }
 
 SegmentsAre Reader::segments(Offset from) const {
@@ -77,82 +125,126 @@ SegmentsAre Reader::segments(Offset from) const {
 void Reader::push(FollowKey key) {
   for (;;) {
     const auto it = follows_.find(key);
-    if (it == follows_.end() || it->second.fetching || it->second.credit == 0) return;
+    if (it == follows_.end() || it->second.fetching || it->second.held || it->second.credit == 0) return;
     Following& f = it->second;
+    idle_.erase({f.at, key});
     if (f.at < s_.first()) {
       page(key.first, key.second, f.at, Errc::trimmed);
-      follows_.erase(it);
+      return end_follow(key);
+    }
+    const std::uint64_t wanted = available(f.at, std::min<std::uint64_t>(f.credit, page_size_default));
+    if (wanted == 0 && f.at < s_.first_kept()) {
+      page(key.first, key.second, f.at, why_nothing(f.at));
+      return end_follow(key);
+    }
+    if (wanted == 0) {
+      idle_.insert({f.at, key});
       return;
     }
-    const std::uint64_t n = s_.segments.empty() ? 0 : available(f.at, std::min<std::uint64_t>(f.credit, page_size_default));
-    if (n == 0) return;
+    const std::uint64_t n = s_.node.flow.allowed(key.first, wanted);
+    if (n == 0) {
+      f.held = true;
+      return hold(key.first, {key.second, {}});
+    }
     f.fetching = true;
     pushing_ = true;
-    fetch(f.at, n, false, [this, key, at = f.at](Errc error, Bytes b) {
-      const auto found = follows_.find(key);
-      if (found == follows_.end() || !found->second.fetching || found->second.at != at) return;
-      const std::uint64_t size = b.size();
-      page(key.first, key.second, at, error, std::move(b));
-      if (error != Errc::ok) {
-        follows_.erase(found);
-        return;
-      }
-      Following& g = found->second;
-      g.fetching = false;
-      g.at += size;
-      g.credit -= std::min(g.credit, size);
-      g.tell_at = s_.node.now + tell_unmatched_every;
-      if (!pushing_) push(key);  // answered by the disk; from the cache the loop outside goes on
-    });
+    s_.node.flow.started(key.first, n);
+    fetch(f.at, n, false, [this, key, at = f.at, n](Errc error, Bytes b) { pushed(key, at, n, error, std::move(b)); });
     pushing_ = false;
     const auto after = follows_.find(key);
     if (after == follows_.end() || after->second.fetching) return;
   }
 }
 
+void Reader::pushed(FollowKey key, Offset at, std::uint64_t started, Errc error, Bytes frames) {
+  const auto found = follows_.find(key);
+  const bool wanted = found != follows_.end() && found->second.fetching && found->second.at == at;
+  const std::uint64_t size = wanted ? frames.size() : 0;
+  s_.node.flow.fetched(key.first, started, size);
+  if (!wanted) return;
+  page(key.first, key.second, at, error, std::move(frames));
+  if (error != Errc::ok) return end_follow(key);
+  Following& f = found->second;
+  f.fetching = false;
+  f.at += size;
+  f.credit -= std::min(f.credit, size);
+  f.tell_at = s_.node.now + tell_unmatched_every;
+  if (!pushing_) push(key);  // answered by the disk; from the cache the loop outside goes on
+}
+
 void Reader::wake() {
-  std::vector<Waiting> waiting;
-  waiting.swap(waiting_);
-  for (const Waiting& w : waiting)
-    if (!answer_now(w.from, w.request, w.read)) waiting_.push_back(w);
+  const Offset end = std::max(s_.readable_end(), s_.first());
+  for (const WaitingRead& w : waiting_.take_below(end))
+    if (!answer_now(w.from, w.request, w.read)) waiting_.add(w);
   std::vector<FollowKey> keys;
-  for (const auto& [key, f] : follows_)
-    if (f.credit > 0 && !f.fetching) keys.push_back(key);
+  for (const auto& [at, key] : idle_) {
+    if (at >= end) break;
+    keys.push_back(key);
+  }
   for (const FollowKey& key : keys) push(key);
 }
 
+void Reader::resume(ConnectionId connection) {
+  for (std::size_t n = held_.contains(connection) ? held_[connection].size() : 0; n > 0; --n) {
+    if (s_.node.flow.allowed(connection, 1) == 0) break;
+    const Held next = std::move(held_[connection].front());
+    held_[connection].pop_front();
+    if (next.read) {
+      start_read(connection, next.request, *next.read);
+      continue;
+    }
+    const auto f = follows_.find({connection, next.request});
+    f->second.held = false;
+    push(f->first);
+  }
+  const auto left = held_.find(connection);
+  if (left == held_.end()) return;
+  if (left->second.empty()) held_.erase(left);
+  else s_.node.flow.hold(connection, s_.id);
+}
+
 void Reader::forget(ConnectionId connection) {
-  std::erase_if(waiting_, [&](const Waiting& w) { return w.from == connection; });
-  std::erase_if(follows_, [&](const auto& f) { return f.first.first == connection; });
-}
-
-void Reader::end_all(Errc why) {
-  for (const Waiting& w : waiting_) page(w.from, w.request, w.read.offset, why);
-  for (const auto& [key, f] : follows_) page(key.first, key.second, f.at, why);
-  waiting_.clear();
-  follows_.clear();
-}
-
-void Reader::tick() {
-  std::erase_if(waiting_, [&](const Waiting& w) {
-    if (w.deadline > s_.node.now) return false;
-    page(w.from, w.request, w.read.offset, why_nothing(w.read.offset));
-    return true;
-  });
-  for (auto& [key, f] : follows_) {
-    if (f.tell_at > s_.node.now) continue;
-    f.tell_at = s_.node.now + tell_unmatched_every;
-    // A follower must not wait for ever on a node that has lost its leader: another replica may have more.
-    if (!f.fetching && f.credit > 0 && why_nothing(f.at) == Errc::not_here) page(key.first, key.second, f.at, Errc::not_here);
+  waiting_.forget(connection);
+  held_.erase(connection);
+  for (auto i = follows_.lower_bound({connection, RequestId{}}); i != follows_.end() && i->first.first == connection;) {
+    idle_.erase({i->second.at, i->first});
+    tells_.erase({i->second.in_tells, i->first});
+    i = follows_.erase(i);
   }
 }
 
-Time Reader::next_tick() const {
-  Time t = never;
-  for (const Waiting& w : waiting_) t = std::min(t, w.deadline);
-  for (const auto& [key, f] : follows_) t = std::min(t, f.tell_at);
-  return t;
+void Reader::end_all(Errc why) {
+  for (const WaitingRead& w : waiting_.take_all()) end_read(w.from, w.request, w.read.offset, why);
+  for (const auto& [connection, held] : held_)
+    for (const Held& h : held)
+      if (h.read) end_read(connection, h.request, h.read->offset, why);
+  held_.clear();
+  for (const auto& [key, f] : follows_) {
+    page(key.first, key.second, f.at, why);
+    s_.node.flow.leave_follow(key.first, key.second);
+  }
+  follows_.clear();
+  idle_.clear();
+  tells_.clear();
 }
+
+void Reader::tick() {
+  for (const WaitingRead& w : waiting_.take_due(s_.node.now)) end_read(w.from, w.request, w.read.offset, why_nothing(w.read.offset));
+  while (!tells_.empty() && tells_.begin()->first <= s_.node.now) {
+    const FollowKey key = tells_.begin()->second;
+    tells_.erase(tells_.begin());
+    Following& f = follows_.at(key);
+    const bool due = f.tell_at <= s_.node.now;
+    if (due) f.tell_at = s_.node.now + tell_unmatched_every;
+    f.in_tells = f.tell_at;
+    tells_.insert({f.in_tells, key});
+    // A follower must not wait for ever on a node that has lost its leader: another replica may have more.
+    if (due && !f.fetching && !f.held && f.credit > 0 && why_nothing(f.at) == Errc::not_here)
+      page(key.first, key.second, f.at, Errc::not_here);
+  }
+}
+
+Time Reader::next_tick() const { return std::min(waiting_.next_deadline(), tells_.empty() ? never : tells_.begin()->first); }
 
 void Reader::written(Offset at, const Bytes& bytes) {
   const std::uint64_t before = cache_.bytes();

@@ -9,6 +9,7 @@ namespace loglog::storage {
 namespace {
 
 constexpr std::uint32_t rescan_piece = 1u << 20;
+constexpr Duration progress_every = 500ms;
 
 Bytes joined(const Bytes& a, const Bytes& b) {
   if (a.empty()) return b;
@@ -27,13 +28,38 @@ void Repair::start(const Reconcile& command) {
   peer_ = refusals_ = 0;
   rest_ = {};
   waits_for_room_ = false;
+  progress_at_ = s_.node.now + progress_every;
+  s_.node.wake_at(s_.id, progress_at_);
   cut();
 }
 
 void Repair::cancel() {
   active_ = waits_for_room_ = false;
   ++run_;
+  stop_asking();
+}
+
+void Repair::stop_asking() {
+  s_.node.transfers.cancel(std::exchange(asked_, 0));
+  awaited_ = no_offset;
+  again_at_ = progress_at_ = never;
   rest_ = {};
+}
+
+void Repair::tick() {
+  if (active_ && progress_at_ <= s_.node.now) tell_progress();
+  if (!active_ || again_at_ > s_.node.now) return;
+  again_at_ = never;
+  (this->*again_)();
+}
+
+Time Repair::next_tick() const { return active_ ? std::min(progress_at_, again_at_) : never; }
+
+/// As long as bytes come to this node the copy is alive, though it may be another log's turn. Without that the leader begins anew.
+void Repair::tell_progress() {
+  const Time since = progress_at_ - progress_every;
+  progress_at_ = s_.node.now + progress_every;
+  if (s_.node.transfers.moved() >= since) s_.node.send(s_.leader, RequestId{}, Reconciling{s_.id, command_.term, s_.durable.end});
 }
 
 void Repair::resume() {
@@ -42,7 +68,7 @@ void Repair::resume() {
 
 void Repair::finish(Errc e) {
   active_ = false;
-  rest_ = {};
+  stop_asking();
   finished_(command_, e);
 }
 
@@ -92,7 +118,7 @@ void Repair::walk(Walk w) {
       if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return w.done(Walked::bad, w);
       w.rest = w.rest.slice(s.good_bytes);
     }
-    if (w.tail.end < *until) return walk(std::move(w));
+    if (w.tail.end < *until && w.tail.end < w.enough) return walk(std::move(w));
     w.done(Walked::whole, w);
   });
 }
@@ -127,10 +153,14 @@ Tail Repair::suspect_from(Tail kept) {
 
 // ---- Copying
 
-void Repair::next_peer() {
+/// Each peer may fail a few times before the leader is told: it may be restarting. A round in which none gave anything ends in a pause.
+void Repair::next_peer(Step again) {
   ++peer_;
-  // Each peer may fail a few times before the leader is told: one may be restarting.
-  if (++refusals_ > 3 * command_.peers.size()) finish(Errc::unavailable);
+  if (++refusals_ > 3 * command_.peers.size()) return finish(Errc::unavailable);
+  if (refusals_ % command_.peers.size() != 0) return (this->*again)();
+  again_ = again;
+  again_at_ = s_.node.now + s_.node.options.copy_repeat;
+  s_.node.wake_at(s_.id, again_at_);
 }
 
 /// A re-based log begins with the chain that the peer's first file says.
@@ -138,16 +168,15 @@ void Repair::fetch_header() {
   if (command_.target_first == Offset{}) return writer_.truncate(true, Tail{}, guarded([this] { fetch_next(); }));
   if (command_.peers.empty()) return finish(Errc::unavailable);
   const NodeId peer = command_.peers[peer_ % command_.peers.size()];
-  s_.node.ask(peer, Copy{s_.id, command_.term, command_.target_first, command_.target_first, 0}, s_.node.options.copy_timeout,
-              guarded([this](const Message* m) {
-                const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
-                const auto h = c ? decode_segment_header(c->frames) : Result<SegmentHeader>(fail(Errc::unavailable));
-                if (!h || h->log != s_.id || h->first != command_.target_first) {
-                  next_peer();
-                  return active_ ? fetch_header() : void();
-                }
-                writer_.truncate(true, Tail{.end = h->first, .chain = h->chain}, guarded([this] { fetch_next(); }));
-              }));
+  asked_ = s_.node.transfers.ask(peer, s_.id, Copy{s_.id, command_.term, command_.target_first, command_.target_first, 0},
+                                 segment_header_size, Transfers::Urgency::bulk, guarded([this](Transfers::Came came, const Message* m) {
+                                   if (came == Transfers::Came::late) return;  // asked for again already, and small
+                                   asked_ = 0;
+                                   const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
+                                   const auto h = c ? decode_segment_header(c->frames) : Result<SegmentHeader>(fail(Errc::unavailable));
+                                   if (!h || h->log != s_.id || h->first != command_.target_first) return next_peer(&Repair::fetch_header);
+                                   writer_.truncate(true, Tail{.end = h->first, .chain = h->chain}, guarded([this] { fetch_next(); }));
+                                 }));
 }
 
 void Repair::fetch_next() {
@@ -158,15 +187,25 @@ void Repair::fetch_next() {
   if (command_.peers.empty()) return finish(Errc::unavailable);
   const NodeId peer = command_.peers[peer_ % command_.peers.size()];
   const Offset from = s_.durable.end + rest_.size();
-  s_.node.ask(peer, Copy{s_.id, command_.term, from, command_.target, s_.node.options.copy_bytes}, s_.node.options.copy_timeout,
-              guarded([this, from](const Message* m) {
-                const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
-                if (c == nullptr || c->offset != from || c->frames.empty()) {
-                  next_peer();
-                  return active_ ? fetch_next() : void();
-                }
-                copied(c->frames);
-              }));
+  awaited_ = from;
+  const auto bytes = std::min<std::uint64_t>(s_.node.options.copy_bytes, command_.target - from);
+  asked_ = s_.node.transfers.ask(
+      peer, s_.id, Copy{s_.id, command_.term, from, command_.target, s_.node.options.copy_bytes}, bytes, Transfers::Urgency::bulk,
+      [this, from, term = command_.term](Transfers::Came came, const Message* m) { peer_gave(from, term, came, m); });
+}
+
+/// Late bytes may have been asked for by an earlier Reconcile of the term: matched peers have the same ones.
+void Repair::peer_gave(Offset from, Term term, Transfers::Came came, const Message* m) {
+  if (!active_ || command_.term != term || awaited_ != from) return;
+  const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
+  const bool good = c != nullptr && c->offset == from && !c->frames.empty();
+  if (!good && came == Transfers::Came::late) return;
+  if (came == Transfers::Came::late) s_.node.transfers.cancel(asked_);
+  asked_ = 0;
+  if (!good) return next_peer(&Repair::fetch_next);
+  awaited_ = no_offset;
+  again_at_ = never;
+  copied(c->frames);
 }
 
 void Repair::copied(const Bytes& frames) {
@@ -193,10 +232,10 @@ void Repair::write_next() {
   if (all.good_bytes == 0) {
     if (all.stop == FrameState::incomplete && rest_.size() < frame_size_max) return fetch_next();
     // The peer checks for itself (K4): it may be the only one that has these bytes, and must learn that it has them no more.
-    s_.node.tell(command_.peers[peer_ % command_.peers.size()], ReportCorrupt{s_.id, s_.durable.end, frame_overhead});
+    s_.node.transfers.tell(command_.peers[peer_ % command_.peers.size()], ReportCorrupt{s_.id, s_.durable.end, frame_overhead});
     rest_ = {};
-    next_peer();
-    return active_ ? fetch_next() : void();
+    awaited_ = s_.durable.end;
+    return next_peer(&Repair::fetch_next);
   }
   limit = std::min(limit, s_.durable.end + all.good_bytes);
   waits_for_room_ = !writer_.make_room(opens, limit - s_.durable.end);
@@ -221,21 +260,46 @@ void Repair::check_range(Offset at, std::uint32_t length) {
       std::min(s_.segments.end_of(at, end), at + std::min<std::uint64_t>(std::max<std::uint32_t>(length, frame_overhead), page_size_max));
   range_active_ = true;
   const Offset file = s_.segments.holding(at);
-  s_.node.disk(
-      ReadSegment{s_.id, file, segment_header_size + (at - file), static_cast<std::uint32_t>(until - at)}, [this, at, until](DiskDone&& d) {
-        Tail tail{.end = at};
-        std::vector<TermStart> terms;
-        Scanned s{.good_bytes = 0, .stop = FrameState::bad};
-        if (d.error == Errc::ok) s = scan_frames(d.data, s_.id, until, true, tail, terms);
-        if (s.stop == FrameState::good || (s.stop == FrameState::incomplete && s.good_bytes > 0)) {
-          range_active_ = false;
-          return;
-        }
-        ++s_.node.figures.corruptions_found;
-        s_.node.event(Event::Level::warning,
-                      fmt::format("log {}: bytes at offset {} are damaged here; copying them from a peer", s_.id.value, tail.end.value));
-        repair_range(tail.end, until, 0, {});
-      });
+  s_.node.disk(ReadSegment{s_.id, file, segment_header_size + (at - file), static_cast<std::uint32_t>(until - at)},
+               [this, at, until](DiskDone&& d) {
+                 Tail tail{.end = at};
+                 std::vector<TermStart> terms;
+                 Scanned s{.good_bytes = 0, .stop = FrameState::bad};
+                 if (d.error == Errc::ok) s = scan_frames(d.data, s_.id, until, true, tail, terms);
+                 if (s.stop == FrameState::good || (s.stop == FrameState::incomplete && s.good_bytes > 0)) {
+                   range_active_ = false;
+                   return;
+                 }
+                 confirm_damage(tail.end, until);
+               });
+}
+
+/// Whoever reported a range may have named a place inside a frame, where good bytes look like damaged ones. Frames are found
+/// from the begin of their file only.
+void Repair::confirm_damage(Offset at, Offset until) {
+  const Offset file = s_.segments.holding(at);
+  walk({.file = file,
+        .payloads = true,
+        .until = [this, at, file]() -> std::optional<Offset> {
+          if (still_holds(at) && s_.segments.holding(at) == file) return s_.segments.end_of(file, s_.readable_end());
+          range_active_ = false;  // trimmed or cut meanwhile
+          return std::nullopt;
+        },
+        .done =
+            [this, at, until](Walked how, const Walk& w) {
+              const Offset bad = how == Walked::no_header ? at : w.tail.end;
+              if (how == Walked::whole || bad > until) {
+                range_active_ = false;
+                s_.node.event(Event::Level::info, fmt::format("log {}: no bytes are damaged at offset {}", s_.id.value, at.value));
+                return;
+              }
+              ++s_.node.figures.corruptions_found;
+              s_.node.event(Event::Level::warning,
+                            fmt::format("log {}: bytes at offset {} are damaged here; copying them from a peer", s_.id.value, bad.value));
+              repair_range(bad, std::max(until, bad + 1), 0, {});
+            },
+        .enough = until,
+        .tail = {.end = file}});
 }
 
 /// Above committed no peer need have the bytes. Damage there is a hole like one found at a start: the log is known up to it only,
@@ -290,30 +354,33 @@ void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes
   }
   // Frames are whole only by chance at `until`: the copy goes on past it to the end of the frame there.
   const Offset end = s_.segments.end_of(at, s_.readable_end());
-  s_.node.ask(peers[peer], Copy{s_.id, s_.matched, at + got.size(), end, s_.node.options.copy_bytes}, s_.node.options.copy_timeout,
-              [this, at, until, peer, got](const Message* m) {
-                range_active_ = still_holds(at);
-                if (!range_active_) return;
-                const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
-                if (c == nullptr || c->offset != at + got.size() || c->frames.empty()) return repair_range(at, until, peer + 1, {});
-                Bytes all = joined(got, c->frames);
-                Tail tail{.end = at};
-                std::vector<TermStart> terms;
-                const Scanned s = scan_frames(all, s_.id, no_offset, true, tail, terms);
-                if (s.good_bytes == 0)
-                  return s.stop == FrameState::incomplete && all.size() < frame_size_max ? repair_range(at, until, peer, all)
-                                                                                         : repair_range(at, until, peer + 1, {});
-                const Offset file = s_.segments.holding(at);
-                hold_file(s_, file);
-                s_.node.disk(RepairSegment{s_.id, file, segment_header_size + (at - file), all.slice(0, s.good_bytes)},
-                             [this, at, file, end = tail.end](DiskDone&&) {
-                               range_active_ = false;
-                               release_file(s_, file);
-                               ++s_.node.figures.corruptions_repaired;
-                               s_.node.event(Event::Level::info,
-                                             fmt::format("log {}: repaired offsets {} to {}", s_.id.value, at.value, end.value));
-                             });
-              });
+  s_.node.transfers.ask(peers[peer], s_.id, Copy{s_.id, s_.matched, at + got.size(), end, s_.node.options.copy_bytes},
+                        s_.node.options.copy_bytes, Transfers::Urgency::bulk,
+                        [this, at, until, peer, got](Transfers::Came came, const Message* m) {
+                          if (came == Transfers::Came::late) return;
+                          range_active_ = still_holds(at);
+                          if (!range_active_) return;
+                          const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
+                          if (c == nullptr || c->offset != at + got.size() || c->frames.empty())
+                            return repair_range(at, until, peer + 1, {});
+                          Bytes all = joined(got, c->frames);
+                          Tail tail{.end = at};
+                          std::vector<TermStart> terms;
+                          const Scanned s = scan_frames(all, s_.id, no_offset, true, tail, terms);
+                          if (s.good_bytes == 0)
+                            return s.stop == FrameState::incomplete && all.size() < frame_size_max ? repair_range(at, until, peer, all)
+                                                                                                   : repair_range(at, until, peer + 1, {});
+                          const Offset file = s_.segments.holding(at);
+                          hold_file(s_, file);
+                          s_.node.disk(RepairSegment{s_.id, file, segment_header_size + (at - file), all.slice(0, s.good_bytes)},
+                                       [this, at, file, end = tail.end](DiskDone&&) {
+                                         range_active_ = false;
+                                         release_file(s_, file);
+                                         ++s_.node.figures.corruptions_repaired;
+                                         s_.node.event(Event::Level::info,
+                                                       fmt::format("log {}: repaired offsets {} to {}", s_.id.value, at.value, end.value));
+                                       });
+                        });
 }
 
 }  // namespace loglog::storage

@@ -20,6 +20,8 @@ class Repair {
   void cancel();
   /// The strand is idle and there may be room now for what waited for it.
   void resume();
+  void tick();
+  Time next_tick() const;
 
   /// A reader found bad bytes: reads the range, and replaces a damaged one by a peer's (K4).
   void check_range(Offset at, std::uint32_t length);
@@ -34,7 +36,8 @@ class Repair {
     bool payloads = false;                         ///< verify them too
     std::function<std::optional<Offset>()> until;  ///< asked at every piece; nothing: the walk is given up
     std::function<void(Walked, const Walk&)> done;
-    Tail tail;  ///< so far
+    Offset enough = no_offset;  ///< frames that begin here or later need not be looked at
+    Tail tail;                  ///< so far
     std::vector<TermStart> terms{};
     Bytes rest{};  ///< the begin of a frame
     std::uint64_t position = 0;
@@ -45,12 +48,16 @@ class Repair {
   void cut_inside(Offset file);
   Tail suspect_from(Tail kept);
   void hole_found(const Walk& w);
+  using Step = void (Repair::*)();
   void fetch_header();
   void fetch_next();
+  void peer_gave(Offset from, Term term, Transfers::Came came, const Message* m);
   void copied(const Bytes& frames);
   void write_next();
   void finish(Errc e);
-  void next_peer();
+  void stop_asking();
+  void next_peer(Step again);
+  void tell_progress();
   template <class F>
   auto guarded(F f) {
     return [this, run = run_, f = std::move(f)](auto&&... a) mutable {
@@ -58,6 +65,7 @@ class Repair {
     };
   }
   bool still_holds(Offset at) const;
+  void confirm_damage(Offset at, Offset until);
   void repair_range(Offset at, Offset until, std::size_t peer, const Bytes& got);
 
   LogCore& s_;
@@ -72,7 +80,12 @@ class Repair {
   Reconcile command_;
   std::size_t peer_ = 0;
   std::size_t refusals_ = 0;
-  Bytes rest_;  ///< copied bytes not yet written, from s.durable.end on
+  Transfers::Id asked_ = 0;     ///< the question under way
+  Offset awaited_ = no_offset;  ///< bytes from here on are asked for, or will be when the pause is over
+  Step again_ = nullptr;        ///< after a pause, since no peer gave anything
+  Time again_at_ = never;
+  Time progress_at_ = never;  ///< when the leader is told next how far the copy is
+  Bytes rest_;                ///< copied bytes not yet written, from s.durable.end on
 };
 
 }  // namespace loglog::storage

@@ -11,7 +11,8 @@ constexpr Duration give_way_pause = 100ms;
 }
 
 Errc Staging::add(Time now, LogId log, const Reference& run, Bytes frames, bool reserved) {
-  const std::uint64_t size = frames.size();
+  frames = frames.to_keep();
+  const std::uint64_t size = frames.held() + staged_run_overhead;
   const auto of_producer = per_producer_.find({log, run.producer});
   const std::uint64_t producer_bytes = of_producer == per_producer_.end() ? 0 : of_producer->second;
   if (!reserved) {
@@ -21,7 +22,7 @@ Errc Staging::add(Time now, LogId log, const Reference& run, Bytes frames, bool 
   }
   const Key key{log, run.producer, run.first};
   const auto age = ages_.insert(ages_.end(), {now + options_.staged_run_expires, key});
-  const bool added = runs_.try_emplace(key, Entry{{run, std::move(frames), reserved}, age}).second;
+  const bool added = runs_.try_emplace(key, Entry{{run, std::move(frames), reserved}, age, size}).second;
   check(added, "a run is staged twice");
   bytes_ += size;
   per_producer_[{log, run.producer}] += size;
@@ -70,7 +71,7 @@ std::size_t Staging::drop_waiting_for(Duration age, Time now) {
 }
 
 void Staging::erase(std::map<Key, Entry>::iterator it) {
-  const std::uint64_t size = it->second.staged.frames.size();
+  const std::uint64_t size = it->second.held;
   const auto producer = per_producer_.find({std::get<0>(it->first), std::get<1>(it->first)});
   check(producer != per_producer_.end() && producer->second >= size && bytes_ >= size, "staging bytes are miscounted");
   producer->second -= size;

@@ -12,6 +12,9 @@
 
 namespace loglog::storage {
 
+/// What a staged run takes in memory beside its block, bytes, about: its reference, its age and its place in the maps.
+inline constexpr std::uint64_t staged_run_overhead = 448;
+
 struct StagedRun {
   Reference run;
   Bytes frames;         ///< images; stamped in place when the run is written
@@ -22,7 +25,8 @@ class Staging {
  public:
   explicit Staging(const Options& o) : options_(o) {}
 
-  /// busy when a bound is reached; `reserved` runs (ordered and missing here) are always taken.
+  /// The bytes are copied where they are a small part of their block. busy when a bound is reached; `reserved` runs (ordered and missing
+  /// here) are always taken.
   Errc add(Time now, LogId log, const Reference& run, Bytes frames, bool reserved);
   /// Null when there is none. Valid until the next change.
   StagedRun* find(LogId log, ProducerId producer, Sequence first);
@@ -32,6 +36,7 @@ class Staging {
   std::size_t expire(Time now);
   /// When expire() has something to do; never: nothing staged.
   Time next_expiry() const { return ages_.empty() ? never : ages_.front().expires; }
+  /// Memory that the runs keep: whole blocks and staged_run_overhead each.
   std::uint64_t bytes() const { return bytes_; }
   std::size_t runs() const { return runs_.size(); }
   /// Runs that expired or gave way, since the start.
@@ -47,6 +52,7 @@ class Staging {
   struct Entry {
     StagedRun staged;
     std::list<Age>::iterator age;
+    std::uint64_t held = 0;
   };
   void give_way(Time now);
   /// Drops what has been here for `age` and is not pinned; what is pinned counts as new again.

@@ -11,10 +11,11 @@ namespace loglog::storage {
 namespace {
 
 constexpr Duration report_every = 1s;
-constexpr Duration leader_silence_max = 5s;  // a leader pings every second
-constexpr Duration twin_silence_max = 3s;    // then a sequencer's process counts as gone: it pings every second
-constexpr Duration twin_alarm_pause = 10s;   // a second process under a sequencer's id comes again every second
-constexpr Duration alarm_pause = 1s;         // between two alarms of messages that no correct leader sends
+constexpr Duration leader_silence_max = 5s;   // a leader pings every second
+constexpr Duration twin_silence_max = 3s;     // then a sequencer's process counts as gone: it pings every second
+constexpr Duration twin_alarm_pause = 10s;    // a second process under a sequencer's id comes again every second
+constexpr Duration alarm_pause = 1s;          // between two alarms of messages that no correct leader sends
+constexpr Duration refusal_said_every = 10s;  // a leader that is refused dials again and again
 
 bool all_zero(ByteSpan b) {
   return std::all_of(b.begin(), b.end(), [](std::byte x) { return x == std::byte{0}; });
@@ -23,7 +24,7 @@ bool all_zero(ByteSpan b) {
 }  // namespace
 
 StorageMachine::StorageMachine(Options options, std::uint64_t seed)
-    : node_(std::move(options), seed), promise_(node_, LogId{}), tombstones_(node_), boot_(node_.random.next_id()) {}
+    : node_(std::move(options), seed), promise_(node_, LogId{}), tombstones_(node_), boot_(node_.random.next_id()), reach_(node_) {}
 StorageMachine::~StorageMachine() = default;
 
 // ---- start
@@ -88,6 +89,7 @@ Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
     node_.metadata = {};
     node_.event(Event::Level::warning, "the copy of the cluster's metadata is unreadable; waiting for the leader's");
   }
+  heed_loss();
   return {};
 }
 
@@ -187,7 +189,7 @@ std::expected<std::string, std::string> StorageMachine::readiness(Time now) cons
     if (!s.made || s.dropped) continue;
     if (s.lost()) return no(fmt::format("the promise of log {} is lost (T4)", id.value));
     if (s.no_space != Errc::ok) return no(fmt::format("log {}: {}", id.value, sentence_of(s.no_space)));
-    if (s.suspect) return no(fmt::format("log {} has damaged bytes that are not copied again yet", id.value));
+    if (s.is_suspect()) return no(fmt::format("log {} has damaged bytes that are not copied again yet", id.value));
     if (!s.is_matched())
       return no(fmt::format("log {} is not matched in its leader's term {} yet", id.value, s.promise().held().term.value));
     ++serving;
@@ -200,9 +202,16 @@ Report StorageMachine::report() const {
            .staged_runs = node_.staging.runs(),
            .staged_bytes = node_.staging.bytes(),
            .cached_bytes = node_.cached_bytes,
+           .pages_in_flight = node_.flow.bytes(),
+           .readers = node_.flow.readers(),
+           .asked_bytes = node_.transfers.under_way(),
+           .fetched_bytes = node_.fetched_bytes,
+           .given_bytes = node_.giving.bytes(),
            .staged_runs_dropped = node_.staging.dropped(),
            .promise = promise_.held().term,
            .data_loss = node_.data_loss,
+           .disk_free_bytes = disk_space_.free_bytes,
+           .disk_size_bytes = disk_space_.size_bytes,
            .tombstones = tombstones_.size(),
            .logs = {}};
   for (const auto& [id, session] : sessions_)
@@ -212,7 +221,7 @@ Report StorageMachine::report() const {
     if (!s.made || s.dropped) continue;
     ++r.logs_in_all;
     if (s.is_matched()) ++r.logs_matched;
-    if (s.suspect) ++r.logs_suspect;
+    if (s.is_suspect()) ++r.logs_suspect;
     if (s.lost()) ++r.logs_lost;
     if (r.logs.size() < logs_shown_max) r.logs.push_back({id, s.info.name, s.first(), s.committed, s.durable.end});
   }
@@ -231,10 +240,10 @@ void StorageMachine::connected(Time now, const Connected& c) {
     if (!removed(Rule::D2_newest)) keep_newest(c.connection);
   }
   if (c.dialled != NodeId{}) {
-    if (c.peer.role == Role::storage && c.peer.id == c.dialled.value) node_.peer_connected(c.dialled, c.connection);
+    if (c.peer.role == Role::storage && c.peer.id == c.dialled.value) node_.transfers.connected(c.dialled, c.connection);
     else {
       node_.out.closes.push_back({c.connection, Error{Errc::wrong_identity, fmt::format("expected storage node {}", c.dialled.value)}});
-      node_.peer_lost(c.dialled);
+      node_.transfers.lost(c.dialled);
     }
   }
   end();
@@ -284,7 +293,7 @@ void StorageMachine::adopt_cluster(ClusterId cluster, const std::string& name) {
 
 void StorageMachine::connect_failed(Time now, const ConnectFailed& c) {
   begin(now);
-  node_.peer_lost(c.node);
+  node_.transfers.lost(c.node);
   end();
 }
 
@@ -304,7 +313,9 @@ void StorageMachine::forget(ConnectionId c) {
   if (leader_ == c) leader_ = {};
   for (auto& [id, log] : logs_)
     if (log->state.leader == c) log->state.leader = {};
-  node_.connection_lost(c);
+  node_.flow.forget(c);
+  node_.transfers.connection_lost(c);
+  node_.giving.lost(c);
 }
 
 void StorageMachine::arrived(Time now, Arrived&& a) {
@@ -312,6 +323,12 @@ void StorageMachine::arrived(Time now, Arrived&& a) {
   if (a.from == leader_) leader_heard_ = now;
   if (const auto s = sessions_.find(a.from); s != sessions_.end()) s->second.heard = now;
   if (sessions_.contains(a.from) && stop_by_ == never) dispatch(a.from, a.request, std::move(a.message));
+  end();
+}
+
+void StorageMachine::written(Time now, const Written& w) {
+  begin(now);
+  node_.flow.written(w.to, w.bytes);
   end();
 }
 
@@ -323,19 +340,25 @@ void StorageMachine::disk_done(Time now, DiskDone&& d) {
 
 void StorageMachine::tick(Time now) {
   begin(now);
-  node_.expire_calls();
+  node_.transfers.tick();
   node_.staging.expire(now);
   for (LogId id : node_.take_due())
     if (LogReplica* log = find(id)) log->tick();
   if (leader_ != ConnectionId{} && report_at_ <= now && stop_by_ == never) {
-    const bool suspect = std::any_of(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.suspect; });
-    const auto full = std::count_if(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.no_space != Errc::ok; });
+    const bool suspect = std::any_of(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.is_suspect(); });
+    std::vector<LogId> full;
+    for (const auto& [id, l] : logs_)
+      if (l->state.no_space != Errc::ok && full.size() < full_logs_told_max) full.push_back(id);
     node_.send(leader_, RequestId{},
-               SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, static_cast<std::uint32_t>(full), suspect});
+               SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, std::move(full), suspect, disk_space_.free_bytes,
+                       disk_space_.size_bytes, reach_.unreachable()});
     report_at_ = now + report_every;
   }
+  if (stop_by_ == never) reach_.tick();
   end();
 }
+
+void StorageMachine::disk_space(DiskSpace s) { disk_space_ = s; }
 
 void StorageMachine::begin_stop(Time now) {
   begin(now);
@@ -351,9 +374,18 @@ bool StorageMachine::may_stop() const {
   return node_.now >= stop_by_ || std::ranges::all_of(logs_, [](const auto& l) { return l.second->at_rest(); });
 }
 
+void StorageMachine::resume_readers() {
+  while (const auto next = node_.flow.next_to_resume())
+    if (LogReplica* log = find(next->second)) log->reader.resume(next->first);
+}
+
 void StorageMachine::end() {
+  // Nobody says of a connection that the node itself closes that it is gone.
+  for (const CloseConnection& c : node_.out.closes)
+    if (sessions_.contains(c.connection)) forget(c.connection);
+  resume_readers();
   const bool reports = leader_ != ConnectionId{} && stop_by_ == never;
-  node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_});
+  node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_, stop_by_ == never ? reach_.next_tick() : never});
 }
 
 // ---- dispatch
@@ -369,9 +401,8 @@ void StorageMachine::dispatch(ConnectionId from, RequestId request, Message&& m)
         using M = std::remove_cvref_t<decltype(v)>;
         if constexpr (std::is_same_v<M, Ping>) node_.send(from, request, Pong{});
         else if constexpr (std::is_same_v<M, Copied> || std::is_same_v<M, RunIs> || std::is_same_v<M, Failed> ||
-                           std::is_same_v<M, Fenced> || std::is_same_v<M, NotMember>)
-          node_.peer_answered(from, request, m);
-        else if constexpr (std::is_same_v<M, Pong>) return;
+                           std::is_same_v<M, Fenced> || std::is_same_v<M, NotMember> || std::is_same_v<M, Pong>)
+          node_.transfers.answered(from, request, m);
         else if constexpr (requires { this->on(from, request, v); }) on(from, request, v);
         else node_.out.closes.push_back({from, Error{Errc::unexpected_message, "a storage node does not take this message"}});
       },
@@ -532,6 +563,9 @@ void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
   if (a == Admission::wait) return waiting_.push_back({from, request, Message{std::move(m)}});
   if (LogReplica* l = find(id)) {
     if (l->state.dropped) return node_.fail_request(from, request, Errc::log_deleted);
+    if (l->state.made && is_another_log(m.info))
+      return refuse_older(from,
+                          fmt::format("told to make log {} (\"{}\"), which is \"{}\" here", id.value, m.info.name, l->state.info.name));
     if (l->state.made) return node_.send(from, request, Joined{id});
     waiting_.push_back({from, request, Message{std::move(m)}});  // being made: answered when it is
     return;
@@ -571,11 +605,57 @@ void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   if (m.metadata.cluster != node_.identity.cluster) return refuse_cluster(from, m.metadata.cluster);
   if (const std::string why = implausible(m.metadata.last_term, promise_.held().term, m.metadata.version); !why.empty())
     return refuse_number(from, request, "Metadata", why);
+  if (const auto why = goes_back(m.metadata); why && !removed(Rule::T2_back)) return refuse_older(from, *why);
   if (m.metadata.version <= node_.metadata.version) return;
   node_.metadata = std::move(m.metadata);
   for (const LogInfo& info : node_.metadata.logs)
     if (LogReplica* l = find(info.id); l != nullptr && !l->state.dropped) l->described(info, node_.metadata.version);
+  heed_loss();
   save_metadata();
+}
+
+/// T4: the cluster found that this disk lacks what it had acknowledged. That is for good: the copy of the metadata says so at each start.
+void StorageMachine::heed_loss() {
+  const auto own = [this](const StorageInfo& s) { return s.id == node_.options.id && s.disk == node_.identity.disk && s.lost; };
+  if (node_.data_loss || removed(Rule::T4_lasts) || std::ranges::none_of(node_.metadata.storage, own)) return;
+  node_.data_loss = true;
+  node_.event(Event::Level::alarm,
+              fmt::format("DATA LOSS: this disk lacks bytes that it had acknowledged; it counts as down until an empty one takes its "
+                          "place: move the directory aside, start the node, then loglog nodes replace-disk {}",
+                          node_.options.id.value));
+}
+
+/// T2: terms and versions of the metadata rise together. A leader of a newer term with an older version is none of this cluster's
+/// history: its sequencers were given old directories. So is one for which a log's id stands for another log.
+std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) const {
+  const ClusterMetadata& here = node_.metadata;
+  if (m.last_term > here.last_term && m.version < here.version)
+    return fmt::format("its metadata is of version {} in term {}, this node has version {} of term {}", m.version.value, m.last_term.value,
+                       here.version.value, here.last_term.value);
+  if (m.last_term < here.last_term) return std::nullopt;  // deposed, and about to be fenced
+  for (const LogInfo& l : m.logs)
+    if (is_another_log(l)) return fmt::format("log {} is \"{}\" there and another log here", l.id.value, l.name);
+  return std::nullopt;
+}
+
+/// An id stands for one log for ever (T5).
+bool StorageMachine::is_another_log(const LogInfo& named) const {
+  const auto found = logs_.find(named.id);
+  if (found == logs_.end() || !found->second->state.made || found->second->state.dropped) return false;
+  const LogInfo& here = found->second->state.info;
+  LogOptions options = named.options;
+  options.retention = here.options.retention;
+  return !here.name.empty() && (here.name != named.name || here.options != options);
+}
+
+void StorageMachine::refuse_older(ConnectionId from, const std::string& why) {
+  const std::string text = fmt::format("the sequencers have gone back: {}; stop them and put back their newest directories", why);
+  if (older_said_at_ == never || node_.now >= older_said_at_ + refusal_said_every) {
+    node_.event(Event::Level::alarm, text);
+    older_said_at_ = node_.now;
+  }
+  node_.out.closes.push_back({from, Error{Errc::stale_metadata, text}});
+  forget(from);
 }
 
 /// T4. Sequencers that lost their directories say hello without a cluster and begin a new one, whose log ids would be those of the logs
@@ -633,19 +713,17 @@ void StorageMachine::on(ConnectionId from, RequestId request, GetSegments& m) {
 void StorageMachine::on(ConnectionId from, RequestId request, Follow& m) {
   LogReplica* l = readable(from, request, m.log, m.offset);
   if (l == nullptr) return;
-  Session& s = sessions_.at(from);
-  s.users.insert(m.log);
-  s.follows[request] = m.log;
+  sessions_.at(from).users.insert(m.log);
+  // A second Follow with the request id of a first takes its place.
+  if (const auto before = node_.flow.followed(from, request))
+    if (LogReplica* other = find(*before)) other->reader.credit(from, request, 0);
   l->reader.follow(from, request, m);
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Credit& m) {
-  Session& s = sessions_.at(from);
-  const auto f = s.follows.find(request);
-  if (f == s.follows.end()) return;
-  const LogId id = f->second;
-  if (m.bytes == 0) s.follows.erase(f);
-  if (LogReplica* l = find(id)) l->reader.credit(from, request, m.bytes);
+  const auto log = node_.flow.followed(from, request);
+  if (!log) return;
+  if (LogReplica* l = find(*log)) l->reader.credit(from, request, m.bytes);
 }
 
 void StorageMachine::on(ConnectionId, RequestId, ReportCorrupt& m) {
@@ -665,6 +743,15 @@ void StorageMachine::on(ConnectionId from, RequestId request, Copy& m) {
 
 void StorageMachine::on(ConnectionId from, RequestId request, FetchRun& m) {
   if (LogReplica* l = admitted(from, request, m)) l->fetch_run(from, request, m);
+}
+
+void StorageMachine::on(ConnectionId from, RequestId, Taken& m) { node_.giving.taken(from, m.bytes); }
+
+/// The question may still wait for the promise to be durable (T3); each question is answered once.
+void StorageMachine::on(ConnectionId from, RequestId request, GiveUp&) {
+  node_.giving.give_up(from, request);
+  if (std::erase_if(waiting_, [&](const Arrived& a) { return a.from == from && a.request == request; }) > 0)
+    node_.fail_request(from, request, Errc::cancelled);
 }
 
 }  // namespace loglog::storage

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "storage-node/core/log_replica.h"
+#include "storage-node/core/peer_reach.h"
 #include "storage-node/core/startup_disk.h"
 #include "storage-node/core/tombstone_list.h"
 
@@ -29,8 +30,12 @@ class StorageMachine {
   void connect_failed(Time now, const ConnectFailed& c);
   void disconnected(Time now, const Disconnected& d);
   void arrived(Time now, Arrived&& a);
+  /// Less is queued to the connection than before: readers that were held go on.
+  void written(Time now, const Written& w);
   void disk_done(Time now, DiskDone&& d);
   void tick(Time now);
+  /// The driver has looked at the disk again: the leader and monitors are told.
+  void disk_space(DiskSpace s);
   /// The node is to stop: from now on it takes nothing from anybody. What it has been ordered and holds it writes, and says so; then
   /// the marks, so that the next start finds them up to date (K3). For at most Options::stop_max.
   void begin_stop(Time now);
@@ -56,7 +61,6 @@ class StorageMachine {
     Hello peer;
     Time heard{};
     std::set<LogId> users;  // logs that know this connection: readers, observers
-    std::map<RequestId, LogId> follows;
   };
   enum class Admission { yes, wait, refused };
 
@@ -78,6 +82,7 @@ class StorageMachine {
   template <class M>
   LogReplica* admitted(ConnectionId from, RequestId request, M& m);
   void resume_waiting();
+  void resume_readers();
 
   void on(ConnectionId from, RequestId request, Seal& m);
   void on(ConnectionId from, RequestId request, GetState& m);
@@ -99,6 +104,8 @@ class StorageMachine {
   void on(ConnectionId from, RequestId request, Observe& m);
   void on(ConnectionId from, RequestId request, Copy& m);
   void on(ConnectionId from, RequestId request, FetchRun& m);
+  void on(ConnectionId from, RequestId request, Taken& m);
+  void on(ConnectionId from, RequestId request, GiveUp& m);
 
   void sealed(ConnectionId from, RequestId request, const Seal& m);
   std::string implausible(Term term, Term promised, RaftIndex version) const;
@@ -108,6 +115,10 @@ class StorageMachine {
   void refuse_twin(ConnectionId second);
   void forget(ConnectionId c);
   void refuse_cluster(ConnectionId from, ClusterId theirs);
+  std::optional<std::string> goes_back(const ClusterMetadata& m) const;
+  bool is_another_log(const LogInfo& named) const;
+  void refuse_older(ConnectionId from, const std::string& why);
+  void heed_loss();
   void save_identity();
   void save_metadata();
   bool stale(ConnectionId from, RequestId request, const LogCore& s, RaftIndex version);
@@ -123,7 +134,10 @@ class StorageMachine {
   ConnectionId leader_{};
   Time leader_heard_{};  // anything at all from there
   RaftIndex seal_version_{};
+  Time older_said_at_ = never;  // of a leader whose metadata has gone back
+  PeerReach reach_;
   Time report_at_{};
+  DiskSpace disk_space_;
   Time alarm_after_{};
   Time twin_alarm_after_{};
   Time stop_by_ = never;  // never: it does not stop

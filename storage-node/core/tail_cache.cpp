@@ -11,10 +11,10 @@ constexpr std::size_t gather_below = 32u << 10;
 void TailCache::add(Offset at, const Bytes& bytes, std::uint64_t bound) {
   if (bytes.empty()) return;
   if (!ranges_.empty() && ranges_.back().at + ranges_.back().bytes.size() != at) clear();
-  ranges_.push_back({at, bytes});
-  bytes_ += bytes.size();
+  ranges_.push_back({at, bytes.to_keep()});
+  bytes_ += ranges_.back().bytes.held();
   while (bytes_ > bound && !ranges_.empty()) {
-    bytes_ -= ranges_.front().bytes.size();
+    bytes_ -= ranges_.front().bytes.held();
     ranges_.pop_front();
   }
 }
@@ -31,7 +31,7 @@ Bytes TailCache::get(Offset at, std::uint64_t length) const {
   const std::uint64_t skip = at - it->at;
   if (skip >= it->bytes.size()) return {};
   const std::uint64_t here = std::min<std::uint64_t>(length, it->bytes.size() - skip);
-  if (here == length || here >= gather_below || std::next(it) == ranges_.end()) return it->bytes.slice(skip, here);
+  if (here == length || here >= gather_below || std::next(it) == ranges_.end()) return it->bytes.slice(skip, here).to_keep();
   std::uint64_t total = here;
   auto last = std::next(it);
   for (; last != ranges_.end() && total < length; ++last) total += std::min<std::uint64_t>(length - total, last->bytes.size());

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "proto-spec/observe/histogram.h"
+#include "proto-spec/transport/admissions.h"
 #include "proto-spec/transport/uv_loop.h"
 #include "storage-node/core/figures.h"
 
@@ -20,6 +21,7 @@ struct NodeReport {
   Report core;
   IoFigures io;
   transport::Traffic traffic;
+  transport::Admissions::Figures admissions;
 };
 
 }  // namespace loglog::storage

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -467,6 +468,12 @@ Result<Bytes> SegmentDirectory::file(const std::string& name) {
   auto found = files::read_file(path_ + "/" + name);
   if (!found) return std::unexpected(found.error());
   return *found ? std::move(**found) : Bytes{};
+}
+
+DiskSpace SegmentDirectory::space() const {
+  struct statvfs s{};
+  if (statvfs(path_.c_str(), &s) != 0) return {};
+  return {std::uint64_t{s.f_bavail} * s.f_frsize, std::uint64_t{s.f_blocks} * s.f_frsize};
 }
 
 }  // namespace loglog::storage

@@ -37,6 +37,8 @@ class SegmentDirectory final : public StartupDisk {
   /// The group for an engine to write past the page cache; nullopt: through `descriptor`.
   std::optional<DirectGroup> direct(const WriteGroup& group);
   bool is_direct() const { return is_direct_; }
+  /// As the file system says it now; size 0: it does not.
+  DiskSpace space() const;
 
   // StartupDisk
   Result<std::vector<LogId>> logs() override;

@@ -11,6 +11,9 @@ namespace {
 constexpr Duration begun_again = 50ms;
 constexpr Duration lack_told_again = 10s;
 
+/// How often the free bytes of the disk are looked at: often enough for an alert that looks hours ahead.
+constexpr Duration space_every = 5s;
+
 transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
 
 }  // namespace
@@ -49,7 +52,15 @@ Result<void> StorageDriver::start(const std::string& listen_address) {
   loop_.on_turn_end([this, alive = alive_] {
     if (*alive) perform();
   });
+  look_at_space();
   return {};
+}
+
+void StorageDriver::look_at_space() {
+  machine_.disk_space(directory_.space());
+  loop_.after(space_every, [this, alive = alive_] {
+    if (*alive) look_at_space();
+  });
 }
 
 void StorageDriver::begin_stop(std::function<void()> then) {
@@ -60,7 +71,7 @@ void StorageDriver::begin_stop(std::function<void()> then) {
 }
 
 void StorageDriver::accepted(const transport::Incoming& incoming) {
-  auto c = transport::Connection::accept(loop_, incoming, machine_.hello(), {});
+  auto c = transport::Connection::accept(loop_, incoming, machine_.hello(), {}, admissions_);
   if (c) adopt(ConnectionId{++ids_}, c, NodeId{});
 }
 
@@ -78,18 +89,35 @@ void StorageDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c, 
         *known = true;
         machine_.connected(loop_.now(), {id, peer, dialled});
       },
-      [this, id](RequestId request, Message&& m) { machine_.arrived(loop_.now(), {id, request, std::move(m)}); },
+      [this, id](RequestId request, Message&& m) {
+        machine_.arrived(loop_.now(), {id, request, std::move(m)});
+        perform_if_large();
+      },
       [this, id, dialled, known](const Error& why) {
         connections_.erase(id);
         if (*known) machine_.disconnected(loop_.now(), {id});
         else if (dialled != NodeId{}) machine_.connect_failed(loop_.now(), {dialled});
-        if (why.code != Errc::connection_lost) log_(transport::LogLevel::warning, fmt::format("closed a connection: {}", why.message()));
+        if (why.code != Errc::connection_lost)
+          closed_log_(loop_.now(), transport::LogLevel::warning, fmt::format("closed a connection: {}", why.message()));
+      },
+      [this, id](std::uint64_t bytes) {
+        machine_.written(loop_.now(), {id, bytes});
+        if (!machine_.output().sends.empty() || !machine_.output().disk.empty()) loop_.post([] {});  // another turn performs it
       },
   });
 }
 
+/// Many requests may come in one piece. Large answers are queued before the next of them is looked at, so that the bound of the
+/// connection's queue (W8) holds within a turn as well.
+void StorageDriver::perform_if_large() {
+  const auto& sends = machine_.output().sends;
+  for (; sized_ < sends.size(); ++sized_) output_bytes_ += encoded_size(sends[sized_].message);
+  if (output_bytes_ >= turn_output_max) perform();
+}
+
 void StorageDriver::perform() {
   if (dead_) return;
+  sized_ = output_bytes_ = 0;
   Output& o = machine_.output();
   for (const Event& e : o.events) log_(level_of(e.level), e.text);
   for (DiskRequest& d : o.disk) request(std::move(d));

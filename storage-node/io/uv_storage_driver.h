@@ -6,6 +6,8 @@
 #include <string>
 
 #include "proto-spec/transport/event_log.h"
+#include "proto-spec/transport/posix_descriptors.h"
+#include "proto-spec/transport/sparing_log.h"
 #include "proto-spec/transport/uv_connection.h"
 #include "storage-node/core/storage_machine.h"
 #include "storage-node/io/file_engine.h"
@@ -28,18 +30,20 @@ class StorageDriver {
   std::expected<std::string, std::string> readiness() const { return machine_.readiness(loop_.now()); }
   /// Takes nothing more and finishes what it has taken (StorageMachine::begin_stop); `then` is called once, when the driver may go.
   void begin_stop(std::function<void()> then);
-  NodeReport report() const { return {machine_.report(), figures_, loop_.traffic()}; }
+  NodeReport report() const { return {machine_.report(), figures_, loop_.traffic(), admissions_->figures()}; }
 
  private:
   void accepted(const transport::Incoming& incoming);
   void adopt(ConnectionId id, const transport::Connection::Ptr& connection, NodeId dialled);
   void perform();
+  void perform_if_large();
   void request(DiskRequest r);
   void begin_strand(LogId log);
   bool must_wait(const DiskOperation& what, const FileEngine::Outcome& outcome);
   void count(const DiskOperation& what, const FileEngine::Outcome& outcome);
   void disk_done(Ticket ticket, const DiskOperation& what, FileEngine::Outcome outcome);
   void dial(const ConnectPeer& peer);
+  void look_at_space();
 
   transport::Loop& loop_;
   SegmentDirectory& directory_;
@@ -47,13 +51,17 @@ class StorageDriver {
   StorageMachine machine_;
   IoFigures figures_;
   transport::EventLog log_;
+  transport::SparingLog closed_log_{log_};  // why connections of others were closed
   std::function<void(const std::string&)> fatal_;
   bool dead_ = false;
   Time lack_told_ = Time{} - 1h;  // of descriptors or space
   std::function<void()> when_stopped_;
   std::unique_ptr<transport::Listener> listener_;
+  std::shared_ptr<transport::Admissions> admissions_ = std::make_shared<transport::Admissions>(transport::descriptor_limit());
   std::map<ConnectionId, transport::Connection::Ptr> connections_;
   std::uint64_t ids_ = 0;
+  std::size_t sized_ = 0;  // sends of the machine's output that are counted in output_bytes_
+  std::size_t output_bytes_ = 0;
   std::map<LogId, std::deque<DiskRequest>> strands_;  // front is under way
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

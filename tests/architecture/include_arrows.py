@@ -24,15 +24,17 @@ SERVERS = ["sequencer", "storage-node"]
 
 MAY_INCLUDE = {
     "proto-spec/vocabulary": ["proto-spec/errors.def"],
+    # stderr and the standard descriptors are a process's, not a loop's: options are refused before there is a loop.
+    "proto-spec/console": [],
     "proto-spec/wire": VOCABULARY + ["proto-spec/messages.def"],
     "proto-spec/disk": VOCABULARY + RECORDS,
     "proto-spec/files": VOCABULARY,  # blocking system calls: no core may include it
     "proto-spec/observe": VOCABULARY,
     "proto-spec/session": WIRE + VOCABULARY,
-    "proto-spec/transport": ["proto-spec/session"] + WIRE + VOCABULARY,
-    "proto-spec/config": VOCABULARY,
-    "proto-spec/http": VOCABULARY + ["proto-spec/observe", "proto-spec/transport/posix_signals.h"],  # it starts threads
-    "proto-spec/server": ["proto-spec/http", "proto-spec/transport"] + VOCABULARY,
+    "proto-spec/transport": ["proto-spec/session", "proto-spec/console"] + WIRE + VOCABULARY,
+    "proto-spec/config": VOCABULARY + ["proto-spec/console"],
+    "proto-spec/http": VOCABULARY + ["proto-spec/observe", "proto-spec/console", "proto-spec/transport/posix_signals.h"],  # it starts threads
+    "proto-spec/server": ["proto-spec/http", "proto-spec/transport", "proto-spec/console"] + VOCABULARY,
     "proto-spec/model": [],  # it stands beside the product, and looks at nothing of it
     "sdk/core": CORE,
     "sequencer/core": CORE,
@@ -58,6 +60,7 @@ EFFECTS = {
 IO_LIBRARIES = ["effects", "libuv", "liburing", "posix"]
 LIBRARIES = {
     "proto-spec/vocabulary": ["fmt"],
+    "proto-spec/console": ["fmt", "effects", "posix"],
     "proto-spec/wire": ["fmt", "xxhash"],
     "proto-spec/disk": ["fmt", "xxhash"],
     "proto-spec/files": ["fmt", "posix"],
@@ -163,6 +166,8 @@ def check(root):
             problems.append(f"{path}: belongs to no layer of the table")
             continue
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            if layer not in WRITES_STDERR and path not in WRITES_STDERR and STDERR.search(line):
+                problems.append(f"{path}:{number}: stderr is written by proto-spec/console alone, which neither throws nor waits")
             found = INCLUDE.match(line)
             if not found:
                 continue
@@ -171,6 +176,11 @@ def check(root):
             if why:
                 problems.append(f"{path}:{number}: {found[2]}: {why}")
     return problems, files, arrows
+
+
+# ---- Who may name stderr. check.cpp ends the process anyway.
+WRITES_STDERR = {"proto-spec/console", "proto-spec/vocabulary/check.cpp", "proto-spec/model", "samples", "tests"}
+STDERR = re.compile(r"\(\s*stderr\b|,\s*stderr\s*\)|\bstd::c(err|log)\b")
 
 
 # ---- Positive control.

@@ -20,7 +20,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from cluster import Cluster  # noqa: E402
 
-FRAME = 40  # bytes of a frame around its payload
+FRAME = 44  # bytes of a frame around its payload
 ROWS = [(1024, 256, 3.0), (1 << 20, 16, 0.05)]  # payload bytes, in flight, goal in percent
 
 

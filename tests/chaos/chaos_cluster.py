@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import re
 import shutil
 import signal
 import subprocess
@@ -76,8 +75,7 @@ class ChaosCluster(Cluster):
 
     def make_log(self, log, *options):
         self.create(log, *options)
-        listed = self.run("logs", "list").stdout.decode()
-        self.log_ids[log] = int(re.search(rf"^{log} id (\d+) ", listed, re.MULTILINE).group(1))
+        self.log_ids[log] = json.loads(self.run("logs", "describe", log, "--json").stdout)["id"]
 
     # ---- what it says of itself
     def wait_healed(self, what, limit=HEALING_LIMIT):

@@ -10,7 +10,7 @@ import json
 import pathlib
 import sys
 
-FRAME_OVERHEAD = 40  # bytes of a frame around its payload
+FRAME_OVERHEAD = 44  # bytes of a frame around its payload
 SHOWN_MAX = 5  # violations of one kind that are spelled out
 
 Append = collections.namedtuple("Append", "begin end outcome offset bytes hash")

@@ -103,7 +103,7 @@ void check_message(std::uint8_t version, int since) {
   Bytes whole = Bytes::allocate(e.size());
   std::memcpy(whole.mutable_data(), e.head.data(), e.head.size());
   if (!e.tail.empty()) std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
-  // NAME.hex has it as in its first version, NAME.2.hex as version 2 changed it.
+  // NAME.hex has it as in its first version, NAME.3.hex as version 3 changed it.
   const std::string name{name_of(M::type)};
   const fs::path file = golden / "wire" / (version == since ? name + ".hex" : fmt::format("{}.{}.hex", name, version));
   compare(file, whole);
@@ -144,7 +144,7 @@ TEST_CASE("a field of a newer version is not sent in an older one, nor looked fo
   Status s;
   s.id = SequencerId{3};
   s.protocol = 9;
-  const Encoded older = encode(RequestId{1}, s, 1), newer = encode(RequestId{1}, s, 2);
+  const Encoded older = encode(RequestId{1}, s, 2), newer = encode(RequestId{1}, s, 3);
   CHECK(newer.head.size() == older.head.size() + 1);
   const auto from_older = decode(older.head), from_newer = decode(newer.head);
   REQUIRE(from_older.has_value());
@@ -200,6 +200,21 @@ TEST_CASE("files have their golden bytes") {
   CHECK(end->good == log.size());
   CHECK(end->mark == mark);
   compare(golden / "disk" / "snapshot.hex", encode_snapshot({RaftIndex{9}, RaftTerm{7}, Bytes::copy_of("state")}));
+}
+
+TEST_CASE("files of a format with other frames are refused by the format's number, not as damage (Z6)") {
+  const auto older = [](Bytes file, std::size_t version_at) {
+    file.mutable_data()[version_at] = std::byte{1};
+    return file;
+  };
+  const auto header = decode_segment_header(older(encode_segment_header({ClusterId{0xC1}, LogId{3}, Offset{65536}, Chain{}}), 8));
+  const auto identity = decode_identity(older(encode_identity({ClusterId{0xC1}, DiskId{0xD1}, 2, 3, "demo"}), 4));
+  REQUIRE(!header);
+  REQUIRE(!identity);
+  CHECK(header.error().code == Errc::newer_format);
+  CHECK(header.error().detail == "segment format 1, this version reads 2");
+  CHECK(identity.error().code == Errc::newer_format);
+  CHECK(identity.error().detail == "identity format 1, this version reads 2");
 }
 
 TEST_CASE("the worked bytes of the prose are the golden bytes") {

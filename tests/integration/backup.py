@@ -68,8 +68,13 @@ def main():
         check(any(json.loads(line)["bytes"].startswith("AAECAwQF") for line in wanted), "one that no line could hold among them")
 
         c.create("restored")
-        c.run("append", "restored", input=offline("--entries", paths[0])[0])
-        check(c.run("read", "restored").stdout == offline("--entries", paths[0])[0], "a log made of a copy has the same entries")
+        exported = offline("--entries", "--format", "json", *paths)[0]
+        results = [json.loads(line) for line in c.run("append", "restored", "--format", "json", input=exported).stdout.splitlines()]
+        check([r["outcome"] for r in results] == ["committed"] * len(wanted), "each entry of the copy is committed (A3)")
+        restored = c.run("read", "restored", "--format", "json").stdout.splitlines()
+        check([json.loads(line)["bytes"] for line in restored] == [json.loads(line)["bytes"] for line in wanted],
+              "a log made of a copy has the same entries, whatever their bytes (A3)")
+        check([json.loads(line)["offset"] for line in restored] == [r["offset"] for r in results], "where the results said")
 
         damaged = d / "damaged.seg"
         data = bytearray(paths[1].read_bytes())

@@ -2,6 +2,7 @@
 """The command line as a person meets it, in a pseudo-terminal: colours, the watch and what it leaves behind, progress, files written whole."""
 
 import fcntl
+import json
 import os
 import pathlib
 import pty
@@ -111,7 +112,7 @@ def watch(c):
     rest, _ = p.communicate(timeout=20)
     check(p.returncode == 0 and b"\x1b" not in head + rest, "into a pipe it writes one report after the other")
     bad = c.run("status", "--watch", "soon", check=False)
-    check(bad.returncode == 2 and b"give seconds" in bad.stderr, bad.stderr)
+    check(bad.returncode == 2 and b"write seconds" in bad.stderr, bad.stderr)
 
 
 def progress(c):
@@ -170,15 +171,69 @@ def under_conditions(c):
     late = append("--expected-offset", end, text=b"late\n", check=False)
     check(late.returncode == 1 and late.stdout == b"" and str(end).encode() in late.stderr, f"an entry lies there: {late}")
 
-    token, end = re.fullmatch(r"token (\d+) end (\d+)\n", c.run("logs", "fence", "state").stdout.decode()).groups()
+    looked = c.run("logs", "fence", "state", check=False)
+    check(looked.returncode == 2 and b"--take-over" in looked.stderr, f"who only looks stops no writer: {looked}")
+    check(json.loads(c.run("logs", "describe", "state", "--json").stdout)["fence"] == 0, "the token is shown without setting one")
+    token, end = re.fullmatch(r"token (\d+) end (\d+)\n", c.run("logs", "fence", "state", "--take-over").stdout.decode()).groups()
     check((token, end) == ("1", c.run("tail", "state").stdout.decode().strip()), f"{token} {end}")
     append("--fence", token, "--expected-offset", end, text=b"e\n")
     check(c.run("logs", "fence", "state", "7").stdout.startswith(b"token 7 "), "a token of one's own")
     older = append("--fence", token, text=b"older\n", check=False)
     check(older.returncode == 1 and b"7" in older.stderr, f"an older writer is refused: {older}")
     check(c.run("logs", "fence", "state", "3", check=False).returncode == 1, "a token never goes back")
+    check(b" fence 7\n" in c.run("logs", "describe", "state").stdout, "the token in force is shown")
     append(text=b"f\n")
     check(c.run("read", "state").stdout == b"a\nb\ncc\nd\ne\nf\n", "only what was acknowledged is there")
+
+
+def positions(c):
+    """What lies beyond a log's end is refused with the end, and so is a position of a log that was deleted and made again."""
+    c.create("again", "--segment-size", 65536)
+    offsets = c.run("append", "again", input=b"".join(b"%d %s\n" % (i, b"x" * 2000) for i in range(200))).stdout.decode().split()
+    end = c.run("tail", "again").stdout.decode().strip()
+    kept = c.run("tail", "again", "--position").stdout.decode().strip()
+    check(kept.endswith("@" + end), f"a position names the log: {kept}")
+    check(c.run("read", "again", "--from", kept).stdout == b"", "it is where the log ends")
+
+    beyond = c.run("logs", "trim", "again", end + "0", check=False)  # a digit too many
+    check(beyond.returncode == 1 and f"ends at {end}".encode() in beyond.stderr, f"it is refused with the end: {beyond}")
+    check(len(c.run("read", "again").stdout.splitlines()) == 200, "and nothing goes")
+    wrong = c.run("logs", "trim", "again", check=False)
+    check(wrong.returncode == 2, f"up to where is to be said: {wrong}")
+    point = int(c.run("logs", "trim", "again", "--keep-bytes", "100KiB").stdout)
+    check(0 < point <= int(end) - (100 << 10) < point + 65536 + 8192, f"a segment's begin that leaves as much: {point} of {end}")
+    check(int(c.run("logs", "trim", "again", "--keep-bytes", "1GiB").stdout) == point, "what is less than that stays")
+    check(int(c.run("logs", "trim", "again", "--before=-1h").stdout) == point, "nothing is as old")
+    check(c.run("logs", "trim", "again", end).stdout.decode().strip() == end, "the end itself may be named")
+
+    c.run("logs", "delete", "again")
+    c.create("again")
+    c.run("append", "again", input=b"new\n")
+    for command in ("read", "follow"):
+        for position in (offsets[-1], "18446744073709551614"):
+            told = c.run(command, "again", "--from", position, check=False)
+            check(told.returncode == 1 and b"ends at" in told.stderr, f"{command} --from {position} says where it ends: {told}")
+        told = c.run(command, "again", "--from", kept, check=False)
+        check(told.returncode == 1 and b"another log" in told.stderr, f"{command} --from {kept} is of another log: {told}")
+
+
+def guards(c):
+    """What could do harm on a terminal asks, or wants to be told."""
+    c.create("guarded")
+    c.run("append", "guarded", input=b"raw\n")
+    seen, code = Terminal(c.command_line("read", "guarded", "--format", "raw")).end()
+    check(code == 2 and b"--force" in seen, f"raw bytes to a terminal: {code} {seen!r}")
+    seen, code = Terminal(c.command_line("read", "guarded", "--format", "raw", "--force")).end()
+    check(code == 0 and b"raw" in seen, f"{code} {seen!r}")
+    for answer, wanted in ((b"no\n", 1), (b"yes\n", 0)):
+        t = Terminal(c.command_line("logs", "delete", "guarded"))
+        t.wait_for(lambda s: b"type yes" in s, "it asks")
+        os.write(t.master, answer)
+        seen, code = t.end()
+        check(code == wanted, f"delete after {answer!r}: {code} {seen!r}")
+    check(b"guarded" not in c.run("logs", "list", "--names").stdout, "and it is gone")
+    c.create("guarded")
+    check(Terminal(c.command_line("logs", "delete", "guarded", "--yes")).end()[1] == 0, "--yes does not ask")
 
 
 def umask():
@@ -259,7 +314,7 @@ def main():
     with Cluster() as c:
         c.create("first")
         c.wait_identical("first")
-        for test in (status_once, watch, progress, under_conditions, trouble):
+        for test in (status_once, watch, progress, under_conditions, positions, guards, trouble):
             begin = time.monotonic()
             test(c)
             print(f"{test.__name__}: ok in {time.monotonic() - begin:.1f} s")

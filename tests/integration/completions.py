@@ -105,7 +105,7 @@ def manual():
             told = [l for l in lint.stdout.splitlines() if "missing date" not in l]  # a page is the version's, which has no date
             check(not told, "\n".join(told))
         text = run(["man", "-l", str(pathlib.Path(d) / "loglog-verify.1")], env={**os.environ, "LC_ALL": "C", "MANWIDTH": "80"}).stdout
-        for words in ("loglog-verify - read a log", "--patience N", "10  a replica is damaged", "loglog verify events --repair --json"):
+        for words in ("loglog-verify - read a log", "--patience TIME", "10  a replica is damaged", "loglog verify events --repair --json"):
             check(words in text, f"'{words}' is on the page: {text}")
         for command in ("", "append"):
             result = run([LOGLOG, "man", *([command] if command else [])])

@@ -3,6 +3,7 @@
 they give, names, ports, numbers, volumes and probes fit one another, and the six services of compose.yaml make a cluster.
 So does prometheus.yaml against the local cluster, and each rule of alerts.yaml on a series that is to raise it and one that is not."""
 
+import json
 import os
 import pathlib
 import re
@@ -159,6 +160,8 @@ def kubernetes(d):
         check(budget["selector"]["matchLabels"] == labels and budget["maxUnavailable"] == 1, f"{name}: one at a time may be disturbed")
         apart = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
         check(apart["labelSelector"]["matchLabels"] == labels and apart["topologyKey"] == "kubernetes.io/hostname", f"{name}: on machines apart")
+        spread = pod["topologySpreadConstraints"][0]
+        check(spread["labelSelector"]["matchLabels"] == labels and spread["topologyKey"] == "topology.kubernetes.io/zone", f"{name}: over zones")
         check({pod["securityContext"][k] for k in ("runAsUser", "runAsGroup", "fsGroup")} == {int(USER)}, f"{name} runs as the image's user")
         service = found["Service", spec["serviceName"]]["spec"]
         check(service["selector"] == labels and service["clusterIP"] == "None" and service["publishNotReadyAddresses"] is True,
@@ -167,6 +170,13 @@ def kubernetes(d):
         check(server in pod["containers"] or server["restartPolicy"] == "Always", f"{name}: its server stays")
         ports = {p["name"]: p["containerPort"] for p in server["ports"]}
         check(ports == {p["name"]: p["port"] for p in service["ports"]}, f"{name}: service and container have the same ports")
+        policy = found["NetworkPolicy", name]["spec"]
+        check(policy["podSelector"]["matchLabels"] == labels and policy["policyTypes"] == ["Ingress"], f"{name}: a network policy of its own")
+        check({p["port"] for rule in policy["ingress"] for p in rule["ports"]} == set(ports.values()), f"{name}: its policy opens its ports alone")
+        peers = [f.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/name") for f in policy["ingress"][0]["from"]]
+        check({"orders", "loglog-storage"} <= set(peers), f"{name}: the cluster's own pods reach it")
+        scraped = template["metadata"]["annotations"]
+        check(scraped["prometheus.io/port"] == str(ports["http"]) and scraped["prometheus.io/path"] == "/metrics", f"{name}: scraped at its pages")
         check(server["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}, f"{name}: alive")
         check(server["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}, f"{name}: ready")
         mounts = {m["name"]: m["mountPath"] for m in server["volumeMounts"]}
@@ -215,6 +225,7 @@ WELL = {
     'loglog_sequencer_open_logs{instance="s1"}': "7x240",
     'loglog_sequencer_open_logs{instance="s2"}': "0x240",
     'loglog_sequencer_halted_logs{instance="s1"}': "0x240",
+    'loglog_sequencer_clock_off_seconds{instance="s1"}': "0.02x240",
     'loglog_sequencer_replica_lag_seconds{instance="s1", log="1", node="1"}': "0x240",
     'loglog_storage_suspect_logs{instance="n1"}': "0x240",
     'loglog_storage_lost_logs{instance="n1"}': "0x240",
@@ -222,6 +233,9 @@ WELL = {
     'loglog_storage_corruptions_found_total{instance="n1"}': "3x240",
     'loglog_storage_disk_errors_total{instance="n1"}': "0x240",
     'loglog_storage_refused_requests_total{instance="n1", error="busy"}': "9x240",
+    'loglog_storage_refused_requests_total{instance="n1", error="no_space"}': "9x240",
+    'loglog_storage_disk_free_bytes{instance="n1"}': "9000000000x240",
+    'loglog_sequencer_refusing_logs{instance="s1"}': "0x240",
     'loglog_storage_fdatasync_duration_seconds_bucket{instance="n1", le="0.001"}': "0+100x240",
     'loglog_storage_fdatasync_duration_seconds_bucket{instance="n1", le="0.5"}': "0+100x240",
     'loglog_storage_fdatasync_duration_seconds_bucket{instance="n1", le="+Inf"}': "0+100x240",
@@ -236,8 +250,11 @@ RAISED = {
     "LoglogDamageFound": {'loglog_storage_corruptions_found_total{instance="n1"}': "3x120 4x119"},
     "LoglogNodeDataLoss": {'loglog_storage_lost_logs{instance="n1"}': "1x240"},
     "LoglogDiskRefuses": {'loglog_storage_disk_errors_total{instance="n1"}': "0+1x240"},
+    "LoglogAppendsRefused": {'loglog_sequencer_refusing_logs{instance="s1"}': "1x240"},
+    "LoglogDiskFullSoon": {'loglog_storage_disk_free_bytes{instance="n1"}': "9000000000-5000000x240"},
     "LoglogStagingFull": {'loglog_storage_refused_requests_total{instance="n1", error="busy"}': "9+1x240"},
     "LoglogLogHalted": {'loglog_sequencer_halted_logs{instance="s1"}': "1x240"},
+    "LoglogClocksDiffer": {'loglog_sequencer_clock_off_seconds{instance="s1"}': "86400x240"},
     "LoglogLogsNotOpen": {'loglog_sequencer_open_logs{instance="s1"}': "6x240"},
     "LoglogReplicaBehind": {'loglog_sequencer_replica_lag_seconds{instance="s1", log="1", node="1"}': "0+5x240"},
     "LoglogDiskSlow": {'loglog_storage_fdatasync_duration_seconds_bucket{instance="n1", le="0.001"}': "0+10x240"},
@@ -275,8 +292,23 @@ def alerts(d):
     check(holds([case(WELL, "LoglogNoLeader")]).returncode != 0, "positive control: promtool misses an alert that is not raised")
 
 
+def dashboard():
+    """dashboard.json draws figures that a node serves, each panel with a title and a unit."""
+    board = json.loads((DEPLOY / "dashboard.json").read_text())
+    readmes = "".join((DEPLOY.parents[1] / n / "README.md").read_text() for n in ("sequencer", "storage-node"))
+    check(len(board["panels"]) >= 8, "panels")
+    for p in board["panels"]:
+        check(p["title"] and p["fieldConfig"]["defaults"]["unit"], f"panel {p['id']}: a title and a unit")
+        for t in p["targets"]:
+            figures = re.findall(r"\bloglog_\w+", t["expr"])
+            check(figures, f"{p['title']}: draws a figure")
+            for figure in figures:
+                check(f"`{figure.removesuffix('_bucket')}`" in readmes, f"{p['title']}: no node serves {figure}")
+
+
 def main():
     prometheus()
+    dashboard()
     nodes = compose_nodes()
     compose_runs(nodes)
     with tempfile.TemporaryDirectory() as d:

@@ -39,15 +39,25 @@ class SmallDisks(Cluster):
 
 
 def wait_for_alarm(c, wanted):
-    """The status page of any sequencer says that disks are full, or does not."""
+    """The status page of any sequencer says that disks are full, or does not. Once it has said so, page, command line and
+    exit code tell the same: appends are refused, by the same sentence, and how much space there is (A2)."""
     deadline = time.monotonic() + 30
     while True:
         with urllib.request.urlopen(f"http://127.0.0.1:{c.pages['seq1']}/status.json", timeout=10) as answer:
-            alarms = json.load(answer)["alarms"]
-        if wanted == any(a["id"] == "node-disk-full" for a in alarms):
-            return
-        check(time.monotonic() < deadline, f"node-disk-full is {'' if wanted else 'not '}among {alarms}")
+            page = json.load(answer)
+        if wanted == {"node-disk-full", "log-no-space"}.issubset({a["id"] for a in page["alarms"]}):
+            break
+        check(time.monotonic() < deadline, f"full disks are {'' if wanted else 'not '}among {page['alarms']}")
         time.sleep(0.2)
+    if not wanted:
+        return
+    said = "appends to log are refused: "
+    check(page["health"] == "not_serving" and page["verdict"].startswith(said), f"the page's verdict: {page['verdict']}")
+    status = c.run("status", check=False)
+    check(status.returncode == 12 and f"not serving: {said}".encode() in status.stdout, f"loglog status: {status.returncode} {status.stdout}")
+    told = json.loads(c.run("status", "--json").stdout)
+    check(told["health"] == "not_serving" and any(a["id"] == "log-no-space" for a in told["alarms"]), f"loglog status --json: {told}")
+    check(all(n["disk_size_bytes"] == DISK and n["disk_free_bytes"] < DISK for n in told["storage"]), f"space of each disk: {told['storage']}")
 
 
 def lines(first, count):

@@ -110,7 +110,7 @@ def appends_are_counted(c, leader):
     c.run("append", "events", input="\n".join(entries).encode() + b"\n")
     f = c.figures(leader)
     check(f["loglog_sequencer_appended_entries_total", ()] - committed == 200, "the leader counts what was appended")
-    check(f["loglog_sequencer_appended_bytes_total", ()] >= sent + 40 * 200, "and its bytes, frames and all")
+    check(f["loglog_sequencer_appended_bytes_total", ()] >= sent + 44 * 200, "and its bytes, frames and all")
     runs = f["loglog_sequencer_appended_runs_total", ()]
     check(f["loglog_sequencer_commit_duration_seconds_count", ()] == runs > 0, "each run has its commit latency")
     check(f["loglog_sequencer_commit_duration_seconds_sum", ()] > 0, "which takes time")
@@ -122,9 +122,9 @@ def appends_are_counted(c, leader):
                                                                 "loglog_storage_fdatasync_duration_seconds_count")}
             if grown["loglog_storage_appended_entries_total"] != 200:
                 return False
-            check(grown["loglog_storage_uploaded_bytes_total"] >= sent + 40 * 200, f"{n} counts the bytes that came: {grown}")
+            check(grown["loglog_storage_uploaded_bytes_total"] >= sent + 44 * 200, f"{n} counts the bytes that came: {grown}")
             check(grown["loglog_storage_fdatasync_duration_seconds_count"] > 0, f"{n} counts its fdatasyncs: {grown}")
-            check(now["loglog_storage_group_size_bytes_sum", ()] >= sent + 40 * 200, f"{n} counts its groups")
+            check(now["loglog_storage_group_size_bytes_sum", ()] >= sent + 44 * 200, f"{n} counts its groups")
         return True
 
     eventually("every storage node has written the 200 entries", written_everywhere)
@@ -148,7 +148,7 @@ def lag_grows(c, leader):
     for _ in range(3):
         c.run("append", "events", input=b"while one is dead\n" * 50)
     lag = lambda what: c.figure(leader, f"loglog_sequencer_replica_lag_{what}", name="events", node="2")
-    eventually("the dead replica lags by 150 entries", lambda: lag("bytes") >= 150 * (40 + len("while one is dead")))
+    eventually("the dead replica lags by 150 entries", lambda: lag("bytes") >= 150 * (44 + len("while one is dead")))
     first = eventually("and by some time", lambda: lag("seconds"))
     eventually("which grows", lambda: lag("seconds") > first + 1)
     check(c.figure(leader, "loglog_sequencer_replica_lag_bytes", name="events", node="1") == 0, "a live one does not lag")

@@ -60,7 +60,7 @@ def by_bytes(c):
     refused = c.run("logs", "set", "events/bytes", "--retention-bytes", "1KiB", check=False)
     check(refused.returncode == 1 and b"65536" in refused.stderr, f"less than a segment is refused with the limit: {refused.stderr}")
     refused = c.run("logs", "set", "events/bytes", "--retention-age", "soon", check=False)
-    check(refused.returncode == 1 and b"soon" in refused.stderr, f"the value is named: {refused.stderr}")
+    check(refused.returncode == 2 and b"soon" in refused.stderr, f"the value is named: {refused.stderr}")
 
 
 def by_age(c):
@@ -109,7 +109,7 @@ def point_in_time(c):
     check(since("2001-01-01") == whole, "before the log began is its begin")
     check(since("2100-01-01T00:00:00Z").count(b"\n") <= 300, "after its end is its last point")
     wrong = c.run("read", "events/times", "--from", "yesterday", check=False)
-    check(wrong.returncode == 1 and b"yesterday" in wrong.stderr, f"the value is named: {wrong.stderr}")
+    check(wrong.returncode == 2 and b"yesterday" in wrong.stderr, f"the value is named: {wrong.stderr}")
     follower = c.popen("follow", "events/times", "--from", "-1h", "--count", "1200", stdout=-1)
     check(follower.communicate(timeout=60)[0] == whole, "followers too")
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From one protocol version to the next under load: each of the six nodes is stopped and started as the program of the next version,
 then a client comes that speaks it too, and then all go back. Every append is committed. The programs of the next version are the
-same ones with another wire/protocol_versions.cpp; their status carries a field more, where both sides speak version 2."""
+same ones with another wire/protocol_versions.cpp; their status carries a field more, where both sides speak version 3."""
 
 import json
 import signal
@@ -11,8 +11,8 @@ import time
 from cluster import BIN, Cluster, check
 from recorded_load import LOG, RecordedLoad
 
-NEXT = BIN / "next"  # speaks 1 to 2
-AFTER = BIN / "after-next"  # speaks 2 to 2
+NEXT = BIN / "next"  # speaks 2 to 3
+AFTER = BIN / "after-next"  # speaks 3 to 3
 
 
 def protocols(c, programs):
@@ -33,12 +33,12 @@ def roll(c, load, programs, order):
 
 def no_common_version(c):
     """A node of a version that drops the first one is refused, as are clients, and both sides' values are said."""
-    sentence = "this side speaks versions 1 to 1, the peer 2 to 2"
+    sentence = "this side speaks versions 2 to 2, the peer 3 to 3"
     c.kill("node3", signal.SIGTERM)
     c.programs["node3"] = AFTER
     c.start("node3")
     until(lambda: all(sentence in c.log_of(s) for s in c.sequencers), f"every sequencer says: {sentence}")
-    until(lambda: "this side speaks versions 2 to 2, the peer 1 to 1" in c.log_of("node3"), "the node says so, too")
+    until(lambda: "this side speaks versions 3 to 3, the peer 2 to 2" in c.log_of("node3"), "the node says so, too")
     check(c.status()["storage"][2]["state"] == "unreachable", "it counts as down")
     said = c.log_of("node1").count(sentence)
     r = subprocess.run([str(AFTER / "loglog"), "status", "--cluster", c.storage["node1"]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
@@ -64,22 +64,22 @@ def main():
             load.wait_for_appends()
             leader = c.leader()
             order = [*c.storage, *(s for s in c.sequencers if s != leader), leader]
-            check(protocols(c, NEXT) == [None] * 3, "version 1 does not say what it speaks")
+            check(protocols(c, NEXT) == [None] * 3, "version 2 does not say what it speaks")
             half = order[:4]  # among them the first sequencer
             roll(c, load, NEXT, half)
-            upgraded = [2 if s in half else None for s in c.sequencers]
-            check(protocols(c, NEXT) == upgraded, f"those of version 2 say so to one of version 2: {protocols(c, NEXT)}, not {upgraded}")
-            check(protocols(c, BIN) == [None] * 3, "on a connection of version 1 there is no such field")
+            upgraded = [3 if s in half else None for s in c.sequencers]
+            check(protocols(c, NEXT) == upgraded, f"those of version 3 say so to one of version 3: {protocols(c, NEXT)}, not {upgraded}")
+            check(protocols(c, BIN) == [None] * 3, "on a connection of version 2 there is no such field")
             roll(c, load, NEXT, order[4:])
-            check(protocols(c, NEXT) == [2] * 3, "all speak version 2")
+            check(protocols(c, NEXT) == [3] * 3, "all speak version 3")
             load.record("producer", "next", "--rate", 250, "--in-flight", 64, "--timeout-ms", 60_000, "--bytes-max", 8192, programs=NEXT)
             load.record("follower", "next", programs=NEXT)
             load.wait_for_appends()
             roll(c, load, BIN, reversed(order))
-            check(protocols(c, NEXT) == [None] * 3, "all speak version 1 again")
+            check(protocols(c, NEXT) == [None] * 3, "all speak version 2 again")
             no_common_version(c)
             history, _ = load.finish()
-    print(f"rolling upgrade: {len(history.appends)} appends, all committed, from version 1 to 2 and back")
+    print(f"rolling upgrade: {len(history.appends)} appends, all committed, from version 2 to 3 and back")
 
 
 main()

@@ -124,7 +124,7 @@ def trimmed(c):
     check(f"begins at {point}" in text, text)
     c.run("logs", "trim", "log", int(c.run("tail", "log").stdout))
     text = c.run("verify", "log").stdout.decode()
-    check("nothing is committed" in text, text)
+    check("nothing was compared" in text, text)
 
 
 def main():

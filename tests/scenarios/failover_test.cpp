@@ -1,6 +1,7 @@
 // Stories of a leader's death: what becomes of what it ordered, and how the client finds out (§5, §8).
 #include <doctest/doctest.h>
 
+#include "proto-spec/disk/frame.h"
 #include "tests/scenarios/story.h"
 #include "tests/scenarios/stranger.h"
 
@@ -143,14 +144,14 @@ TEST_CASE("story: half a run survives: what is found is committed where it stand
   const Entry x = s.append_together({"x", "y"});
   const Entry y = x + 1;
   s.until("node 1 holds the run", [&] { return s.replica(s.node(1)).durable.end > place; });
-  REQUIRE(s.replica(s.node(1)).durable.end == place + 82);  // both came as one
+  REQUIRE(s.replica(s.node(1)).durable.end == place + 2 * (frame_overhead + 1));  // both came as one
   s.kill(leader);
   s.kill(s.node(1));
-  s.rot(s.node(1), "log1", place + 41 + 32);  // no mark covers the run yet: a torn write looks like this
+  s.rot(s.node(1), "log1", place + frame_overhead + 1 + frame_prefix_size);  // no mark covers the run yet: a torn write looks like this
   s.heal();
   s.part(s.node(3), s.world().sequencers_as_processes());
   s.restart(s.node(1));
-  REQUIRE(s.replica(s.node(1)).durable.end == place + 41);
+  REQUIRE(s.replica(s.node(1)).durable.end == place + frame_overhead + 1);
   REQUIRE_FALSE(s.replica(s.node(1)).suspect);
   s.until("both end", [&] { return !s.pending(x) && !s.pending(y); });
   CHECK(s.outcome(x) == "committed");

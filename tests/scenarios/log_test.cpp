@@ -1,10 +1,47 @@
 // Stories of logs: trimmed while a client resolves, held up by a lost payload, short of replicas, deleted and made again.
 #include <doctest/doctest.h>
 
+#include "proto-spec/disk/frame.h"
 #include "tests/scenarios/story.h"
 
 using namespace loglog;
 using namespace loglog::scenarios;
+
+TEST_CASE("story: an append that expects an offset beyond the end is refused for good, though a copy of it comes when it holds (C-7)") {
+  Story s({.producers = 2});
+  const Entry a = s.appended("a");
+  const Offset end = s.offset(a) + frame_overhead + 1;
+  const LogId log = s.log("log1").id;
+  std::function<void()> let_go;
+  s.world().network.lay([&](simulator::SimulatedNetwork::Caught& c) {
+    if (&c.from != &s.producer(1) || !std::holds_alternative<CommitIf>(c.message)) return false;
+    let_go = c.hold();  // the client gives the connection up and commits again over another one
+    return true;
+  });
+  std::optional<client::Completion> result;
+  const client::Token token{777'777};
+  s.producer(1).on_completed = [&](const client::Completed& c) {
+    if (c.token == token) result = c.result;
+  };
+  const std::string other = "of another";
+  s.producer(1).call([&](client::ClientMachine& m) {
+    const Time now = s.producer(1).now();
+    m.append(now, token, log, Bytes::copy_of(std::string_view("late")), false, now + 120s, {end + frame_overhead + other.size(), {}});
+  });
+  s.until("the append ends", [&] { return result.has_value(); }, 60s);
+  REQUIRE(let_go);
+  const auto* refused = std::get_if<client::Failure>(&*result);
+  REQUIRE(refused != nullptr);
+  CHECK(refused->error.code == Errc::offset_mismatch);
+  CHECK(refused->ends == end);
+  const Entry b = s.appended(other, "log1", 2);
+  REQUIRE(s.offset(b) == end);
+  let_go();  // the log ends where it was expected to end
+  s.let_pass(2s);
+  std::vector<std::string> found;
+  for (const client::Entry& e : s.read_all("log1")) found.emplace_back(e.payload.text());
+  CHECK(found == std::vector<std::string>{"a", other});
+}
 
 TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
   Story s({.producers = 2});
@@ -36,8 +73,8 @@ TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
     s.until("x is committed", [&] { return s.sent<Committed>("seq", "client1") > told; });
     s.kill(old);
     resolution_is_held_up();
-    s.until("the new term is committed at node 1", [&] { return s.replica(s.node(1)).committed > before + 41; });
-    trim(before + 41);
+    s.until("the new term is committed at node 1", [&] { return s.replica(s.node(1)).committed > before + frame_overhead + 1; });
+    trim(before + frame_overhead + 1);
     s.heal();
     s.until("x ends", [&] { return !s.pending(x); });
     CHECK(s.outcome(x) == "unknown");
@@ -53,7 +90,7 @@ TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
     s.appended("of another", "log1", 2);
     s.kill(old);
     resolution_is_held_up();
-    trim(before + 50);
+    trim(before + frame_overhead + 10);
     s.heal();
     s.until("x ends", [&] { return !s.pending(x); });
     CHECK(s.outcome(x) == "unknown");
@@ -82,12 +119,12 @@ TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
     s.until("y is committed", [&] { return s.sent<Committed>("seq", "client1") > told + 1; });
     s.kill(old);
     resolution_is_held_up();
-    trim(before + 41);
+    trim(before + frame_overhead + 1);
     s.heal();
     s.until("both end", [&] { return !s.pending(x) && !s.pending(y); });
     CHECK(s.outcome(x) == "unknown");  // committed, but nobody can say where
     CHECK(s.outcome(y) == "committed");
-    CHECK(s.offset(y) == before + 41);
+    CHECK(s.offset(y) == before + frame_overhead + 1);
     s.appended("b");
     s.expect_log("log1", {"y", "b"});
   }

@@ -1,7 +1,10 @@
 // Stories of one replica: away, torn, rotten, empty, behind the trim point; and how it comes back (§5, §6).
 #include <doctest/doctest.h>
 
+#include "proto-spec/disk/frame.h"
 #include "tests/scenarios/story.h"
+#include "tests/scenarios/stranger.h"
+#include "tests/support/colliding_payloads.h"
 
 using namespace loglog;
 using namespace loglog::scenarios;
@@ -13,7 +16,38 @@ const LogOptions small_segments{0, 0, segment_size_min, Durability::sync};
 /// Long enough that three of them fill most of a small segment.
 std::string long_text(int i) { return "entry" + std::to_string(i) + std::string(20'000, static_cast<char>('a' + i % 26)); }
 
+/// A run of one entry under a number that does not change.
+Upload upload_of(LogId log, const std::string& payload) {
+  Bytes frames = Bytes::allocate(payload.size() + frame_overhead);
+  write_frame_image(frames.mutable_data(), FrameKind::entry, ProducerId{77}, Sequence{1}, std::as_bytes(std::span(payload)));
+  return {log, *check_images(frames, true), frames};
+}
+
 }  // namespace
+
+TEST_CASE("story: a client gives one number to two payloads that agree in 32 bits: all replicas hold the one that was committed (Z6)") {
+  Story s;
+  s.appended("a");
+  s.let_pass(500ms);
+  s.world().network.tap = {};  // the wire's checkers hold a producer to its word (A6); this one breaks it
+  const auto [a, b] = testing::colliding_payloads();
+  const LogId log = s.log("log1").id;
+  const Upload committed = upload_of(log, a);
+  std::vector<std::unique_ptr<Stranger>> mallory;
+  for (int i = 1; i <= 3; ++i) {
+    mallory.push_back(std::make_unique<Stranger>(s.world()));
+    mallory.back()->dial(s.node(i).address());
+    s.until("the connection to a node stands", [&] { return mallory.back()->connected(); });
+    mallory.back()->send(i == 1 ? committed : upload_of(log, b));
+    s.until("the upload is taken", [&] { return mallory.back()->got<Uploaded>() != nullptr; });
+  }
+  Stranger commits(s.world());
+  commits.dial(s.leader().address());
+  s.until("the connection to the leader stands", [&] { return commits.connected(); });
+  commits.send(Commit{log, s.replica(s.node(1)).matched, {}, committed.run});
+  s.until("it is committed", [&] { return commits.got<Committed>() != nullptr; });
+  s.expect_replicas_equal();
+}
 
 TEST_CASE("story: a replica that was away during two terms is cut where it parted, and filled (S4, S5)") {
   Story s;
@@ -118,7 +152,7 @@ TEST_CASE("story: bytes rot below the mark: the replica is suspect, acknowledges
   s.appended("c");
   s.let_pass(500ms);
   s.kill(s.node(3));
-  s.rot(s.node(3), "log1", s.offset(b) + 32);
+  s.rot(s.node(3), "log1", s.offset(b) + frame_prefix_size);
   s.kill(s.node(2));
   s.part(s.node(1), s.node(3));  // it cannot copy yet
   s.restart(s.node(3));
@@ -151,7 +185,7 @@ TEST_CASE("story: a suspect replica does not complete a seal quorum: what it los
   s.kill(old);
   s.kill(s.node(2));
   s.kill(s.node(3));
-  s.rot(s.node(3), "log1", s.offset(e) + 32);
+  s.rot(s.node(3), "log1", s.offset(e) + frame_prefix_size);
   s.heal();
   s.restart(s.node(3));
   REQUIRE(s.replica(s.node(3)).suspect);
@@ -177,11 +211,11 @@ TEST_CASE("story: the most up-to-date answer is a suspect one: its whole part is
   s.hold(old, s.node(2));
   const Entry x = s.append("x");
   const Entry y = s.append("y");
-  s.until("node 3 holds both", [&] { return s.replica(s.node(3)).durable.end == place + 82; });
+  s.until("node 3 holds both", [&] { return s.replica(s.node(3)).durable.end == place + 2 * (frame_overhead + 1); });
   s.let_pass(300ms);  // its marks cover them
   s.kill(old);
   s.kill(s.node(3));
-  s.rot(s.node(3), "log1", place + 41 + 32);
+  s.rot(s.node(3), "log1", place + frame_overhead + 1 + frame_prefix_size);
   s.heal();
   // Nodes 1 and 3 answer first: not enough. Then node 2 does.
   s.part(s.node(2), s.world().sequencers_as_processes());

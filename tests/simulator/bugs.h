@@ -26,6 +26,7 @@ enum class Bug : std::uint8_t {
   unknown_is_failed,      ///< an application takes "outcome unknown" for "failed"
   unknown_is_retried,     ///< an application appends again what has an unknown outcome
   repeats_after_restart,  ///< an application appends again what was under way when it died
+  shares_one_clock,       ///< all sequencers have the clock of the one that is wrong
   orders_by_clock,        ///< an application believes that its clocks agree
 };
 using Bugs = std::set<Bug>;

@@ -248,7 +248,7 @@ bool PlaceWatch::may_go(LogId log, Offset point) {
     places.newest_below = std::max(places.newest_below, run->second.when);
   places.looked_to = std::max(places.looked_to, point);
   const Duration age = Duration(static_cast<std::int64_t>(r.ms) * 1000) - clock_error;
-  return !world_.options.clocks_agree || world_.scheduler.now() - places.newest_below >= age;
+  return !world_.options.most_clocks_agree || world_.scheduler.now() - places.newest_below >= age;
 }
 
 Offset PlaceWatch::first_since(LogId log, Offset from, std::uint64_t wall_ms) const {
@@ -312,7 +312,7 @@ void WireWatch::upload(const Process& from, const Upload& m) {
   for (std::size_t at = 0; at + frame_overhead <= m.frames.size();) {
     const auto prefix = read_prefix(m.frames.data() + at);
     if (!prefix) return;
-    const std::uint64_t entry = std::uint64_t{prefix->payload_length} << 32 | prefix->payload_checksum;
+    const std::uint64_t entry = prefix->payload_checksum;
     const auto [known, fresh] = entry_of_.try_emplace({m.log, prefix->producer, prefix->sequence}, entry);
     if (!fresh && known->second != entry)
       violated(world_, promise::number, fmt::format("{} gives sequence {} to a second entry (A6)", from.name(), prefix->sequence.value));
@@ -414,13 +414,15 @@ void Checkers::compare_replicas(LogId log, Offset first, Offset committed) {
   for (const auto& node : world_.storage) {
     const auto& logs = node->disk.content();
     const auto l = logs.find(log);
-    if (l == logs.end() || !node->alive()) continue;
+    if (l == logs.end() || !node->alive() || world_.parted == node.get()) continue;
     auto mine = bytes_of(l->second, log, first);
     if (!mine || mine->end() < committed) {
       violated(world_, promise::replicas,
                fmt::format("{} ends at {}, committed is {}", node->name(), mine ? mine->end().value : 0, committed.value));
       continue;
     }
+    if (mine->first > first)
+      violated(world_, promise::replicas, fmt::format("{} begins at {}, the log at {}", node->name(), mine->first.value, first.value));
     if (!base) {
       base = std::move(mine);
       base_name = node->name();

@@ -55,6 +55,11 @@ inline constexpr Promise fresh_name{"a new log is empty",
                                     "a log created under a deleted one's name has another id and none of its entries"};
 inline constexpr Promise own_delete{"a log goes by its own delete",
                                     "a log that was made goes only when it is deleted, not by a request for an older one of its name"};
+inline constexpr Promise setting{"a setting stands", "a setting that was acknowledged is what it is until it is set again"};
+inline constexpr Promise tokens{"a fence is counted once",
+                                "each request for the next fencing token raises it once at most, and no late one does"};
+inline constexpr Promise made_once{"a log is made once",
+                                   "a request to make a log makes one at most, never after its deletion, and its repeat is no conflict"};
 inline constexpr Promise refusals{"what is wrong is refused",
                                   "a wrong name, option or offset is refused with its reason, and nothing is made"};
 inline constexpr Promise status{"status tells what is",
@@ -71,10 +76,11 @@ inline constexpr Promise ahead{"orders do not run ahead",
 inline constexpr Promise condition{"a condition holds",
                                    "an append that expects the log's end at an offset follows no entry at or above it"};
 inline constexpr Promise in_the_way{"a refused condition had an entry in its way",
-                                    "where an expected offset is refused, an entry stands at or above it"};
+                                    "where an expected offset is refused, an entry stands at or above it, or the log ended below"};
 inline constexpr Promise fence{"a fence holds", "once a fencing token is set, nothing of a lower one stands at its end or above"};
 inline constexpr Promise starts{"a node starts", "a process that was stopped in any way starts again on its disk"};
 inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};
+inline constexpr Promise memory{"memory is bounded", "what nodes ask of each other, give and queue stays below its limits"};
 }  // namespace promise
 
 inline constexpr std::array promises = {
@@ -84,7 +90,7 @@ inline constexpr std::array promises = {
     promise::the_end,    promise::follower,     promise::full_disk, promise::fresh_name, promise::refusals,    promise::status,
     promise::ends,       promise::metadata,     promise::halts,     promise::steady,     promise::held_up,     promise::ahead,
     promise::condition,  promise::in_the_way,   promise::fence,     promise::starts,     promise::progress,    promise::time,
-    promise::own_delete};
+    promise::own_delete, promise::setting,      promise::tokens,    promise::made_once,  promise::memory};
 
 /// What reports call an entry.
 std::string short_form(const std::string& payload);
@@ -226,7 +232,7 @@ class WireWatch {
   std::map<std::pair<LogId, Term>, std::string> orders_in_;
   std::map<std::tuple<std::string, std::uint64_t, LogId>, Offset> committed_at_;  // node, life
   std::map<std::tuple<LogId, Term, Offset>, Placed> placed_;
-  std::map<std::tuple<LogId, ProducerId, Sequence>, std::uint64_t> entry_of_;  // length and checksum of the payload
+  std::map<std::tuple<LogId, ProducerId, Sequence>, std::uint64_t> entry_of_;  // checksum of the payload
   std::map<RaftIndex, std::pair<RaftTerm, std::size_t>> metadata_;             // committed: Raft term, hash of the command
   std::map<std::pair<std::string, std::uint64_t>, RaftIndex> compared_;        // sequencer, life: up to there
 };

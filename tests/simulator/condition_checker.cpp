@@ -8,7 +8,8 @@
 
 namespace loglog::simulator {
 void ConditionChecker::mismatched(const std::string& payload, Offset ends) {
-  mismatches_.push_back({payload, asked_[payload].expected, ends});
+  const Asked& asked = asked_[payload];
+  mismatches_.push_back({payload, asked.conditions.expected, ends, asked.known});
 }
 
 void ConditionChecker::fence_set(FenceToken token, Offset end) {
@@ -17,33 +18,47 @@ void ConditionChecker::fence_set(FenceToken token, Offset end) {
 }
 
 void ConditionChecker::judge(const std::vector<client::Entry>& entries, Offset first) {
-  Offset before = no_offset;  // where the entry before begins
+  const client::Entry* before = nullptr;
   for (const client::Entry& e : entries) {
     const std::string payload{e.payload.text()};
     const auto asked = asked_.find(payload);
     if (asked != asked_.end()) {
-      const client::AppendConditions& c = asked->second;
-      if (c.expected != no_offset && before != no_offset && before >= c.expected)
+      const client::AppendConditions& c = asked->second.conditions;
+      if (c.expected != no_offset && before != nullptr && before->next > c.expected)
         violated(world_, promise::condition,
                  fmt::format("{} expected the end at {}, stands at {}, and an entry stands at {} before it", short_form(payload),
-                             c.expected.value, e.offset.value, before.value));
+                             c.expected.value, e.offset.value, before->offset.value));
       for (const auto& [token, end] : fences_)
         if (c.fence != FenceToken{} && c.fence < token && e.offset >= end)
           violated(world_, promise::fence,
                    fmt::format("{} names token {} and stands at {}; token {} was set at {}", short_form(payload), c.fence.value,
                                e.offset.value, token.value, end.value));
     }
-    before = e.offset;
+    before = &e;
   }
   for (const Mismatch& m : mismatches_) {
-    if (m.expected < first) continue;  // what stood in the way may be trimmed
-    const auto in_the_way =
-        std::lower_bound(entries.begin(), entries.end(), m.expected, [](const client::Entry& e, Offset o) { return e.offset < o; });
-    if (in_the_way == entries.end() || in_the_way->offset >= m.ends)
-      violated(world_, promise::in_the_way,
-               fmt::format("{} expected the end at {} and was refused, the log is said to end at {}, and no entry stands there",
-                           short_form(m.payload), m.expected.value, m.ends.value));
+    if (m.expected >= first) judge(m, entries);  // else what stood in the way may be trimmed
   }
+}
+
+void ConditionChecker::judge(const Mismatch& m, const std::vector<client::Entry>& entries) const {
+  if (m.ends <= m.expected && m.expected > m.known.followed) {  // beyond the end: no entry is needed for that
+    if (m.ends < m.known.acknowledged)
+      violated(world_, promise::in_the_way,
+               fmt::format("{} was refused as beyond the end at {}, and entries up to {} were acknowledged before", short_form(m.payload),
+                           m.ends.value, m.known.acknowledged.value));
+    return;
+  }
+  // The first entry that ends above the offset. An offset inside a frame, perhaps the leader's own, is never the log's end.
+  const auto in_the_way =
+      std::upper_bound(entries.begin(), entries.end(), m.expected, [](Offset o, const client::Entry& e) { return o < e.next; });
+  const bool may_be_end = m.expected == m.known.followed || (in_the_way != entries.end() && in_the_way->offset == m.expected) ||
+                          (in_the_way != entries.begin() && std::prev(in_the_way)->next == m.expected);
+  if (!may_be_end) return;
+  if (in_the_way == entries.end() || in_the_way->offset >= m.ends)
+    violated(world_, promise::in_the_way,
+             fmt::format("{} expected the end at {} and was refused, the log is said to end at {}, and no entry stands there",
+                         short_form(m.payload), m.expected.value, m.ends.value));
 }
 
 }  // namespace loglog::simulator

@@ -13,7 +13,11 @@ class ConditionChecker {
  public:
   explicit ConditionChecker(World& world) : world_(world) {}
 
-  void append_started(const std::string& payload, const client::AppendConditions& c) { asked_[payload] = c; }
+  /// What is known where an append begins: how far its client has read, and how far entries are acknowledged.
+  struct Known {
+    Offset followed, acknowledged;
+  };
+  void append_started(const std::string& payload, const client::AppendConditions& c, Known known) { asked_[payload] = {c, known}; }
   /// It ended as offset_mismatch.
   void mismatched(const std::string& payload, Offset ends);
   /// Another token than any before: what a lock service gives.
@@ -24,13 +28,19 @@ class ConditionChecker {
   void judge(const std::vector<client::Entry>& entries, Offset first);
 
  private:
+  struct Asked {
+    client::AppendConditions conditions;
+    Known known;
+  };
   struct Mismatch {
     std::string payload;
     Offset expected, ends;
+    Known known;
   };
+  void judge(const Mismatch& m, const std::vector<client::Entry>& entries) const;
   World& world_;
   std::uint64_t tokens_ = 0;
-  std::map<std::string, client::AppendConditions> asked_;
+  std::map<std::string, Asked> asked_;
   std::vector<Mismatch> mismatches_;
   std::map<FenceToken, Offset> fences_;
 };

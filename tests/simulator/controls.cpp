@@ -47,7 +47,12 @@ const Control all_controls[] = {
      "an application appends again what is unknown"},
     {"corrupt_message", "corrupt_message 20", Bug::accepts_any_checksum, "nobody looks at a message's checksum"},
     {"lose_answers", "lose_answers 300; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
+    {"late_condition", "conditional 1; expect_wildly 1; payload_exact 100; late_condition 300", Bug::silent_break,
+     "nobody is told of a break"},
     {"delay_commit", "delay_commit 300", Bug::silent_break, "nobody is told of a break"},
+    {"late_command", "late_command 200; administer_ms 400", Bug::unknown_is_failed, "an operator takes unknown for failed"},
+    {"clock_astray", "clock_astray 300; kill_sequencer 300; retention_ms 3000; segment_kib 256", Bug::shares_one_clock,
+     "all sequencers have the clock of the one that is wrong"},
     {"cut_off_producer", "cut_off_producer 500; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
     {"two_leaders", "two_leaders 1000; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
     {"partition", "partition 500; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
@@ -74,6 +79,10 @@ const Control all_controls[] = {
     {"misdirected", "misdirected 300", Bug::shares_one_disk, "three replicas on one disk"},
     {"stale_blocks", "stale_blocks 400", Bug::shares_one_disk, "three replicas on one disk"},
     {"truncated_file", "truncated_file 400", Bug::shares_one_disk, "three replicas on one disk"},
+    {"first_files_gone", "first_files_gone 500; payload_max 9000", Bug::shares_one_disk, "three replicas on one disk"},
+    {"leave_parted", "leave_parted 1; in_flight 16; append_deadline_ms 300", Bug::unknown_is_failed,
+     "an application takes unknown for failed"},
+    {"leave_dark", "faults_for_ms 13000; leave_dark 1; rest 1", Bug::skips_sync, "fdatasync does nothing"},
     {"identity_lost", "identity_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"promise_lost", "promise_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"files_lost", "files_lost 900", Bug::never_puts_back, "the old disk is never put back"},
@@ -131,6 +140,7 @@ bool run_controls(int processes, const char* only) {
     const Plan stormy = plan_of(c.weather);
     Plan calm = stormy;
     calm.faults.clear();
+    calm.leave_parted = calm.leave_dark = false;
     calm.clock_drift_ppm_max = 0;
     const Found harmless = search(processes, stormy, {}, seeds_without);
     const Found idle = search(processes, calm, {c.bug}, seeds_without);

@@ -82,6 +82,23 @@ void delay_commit(World& world, Random& random) {
   });
 }
 
+void late_condition(World& world, Random&) {
+  wait_for<CommitIf>(world, [&world](Caught& c, const CommitIf& m) {
+    if (m.expected == no_offset) return false;
+    const auto let_go = c.hold();
+    wait_for<Order>(world, [&world, let_go, log = m.log, expected = m.expected](Caught&, const Order& o) {
+      Offset end = o.previous_end;
+      for (const OrderItem& item : o.items) end += item.run.length;
+      if (o.log != log || end != expected) return false;
+      world.faults.count("its condition holds when it comes");
+      world.scheduler.after(0us, let_go);
+      return true;
+    });
+    world.scheduler.after(patience, let_go);
+    return true;
+  });
+}
+
 void cut_off_producer(World& world, Random& random) {
   wait_for<Committed>(world, [&world, &random](Caught& c, const Committed&) {
     c.lose();
@@ -123,6 +140,17 @@ void stall_uploads(World& world, Random& random) {
     world.hindered.insert(client);
     stall(world, *client);
     later(world, between(random, 3s, 8s), [&world, client] { let_through(world, *client); });
+    return true;
+  });
+}
+
+void late_command(World& world, Random& random) {
+  world.network.lay([&world, &random, until = world.scheduler.now() + patience](Caught& c) {
+    if (world.scheduler.now() > until) return true;
+    const bool is_command = std::holds_alternative<CreateLog>(c.message) || std::holds_alternative<SetRetention>(c.message) ||
+                            std::holds_alternative<SetFence>(c.message);
+    if (!is_command) return false;
+    world.scheduler.after(between(random, 100ms, 5s), c.hold());
     return true;
   });
 }

@@ -11,10 +11,12 @@
 
 namespace loglog::simulator {
 
-bool Plan::clocks_agree() const { return clock_drift_ppm_max == 0 && !faults.contains("clock_jump"); }
+bool Plan::clocks_agree() const { return most_clocks_agree() && !faults.contains("clock_astray"); }
+
+bool Plan::most_clocks_agree() const { return clock_drift_ppm_max == 0 && !faults.contains("clock_jump"); }
 
 bool Plan::damages_disks() const {
-  static const auto kinds = {"eio_read", "rot_below", "rot_above", "misdirected", "stale_blocks", "truncated_file"};
+  static const auto kinds = {"eio_read", "rot_below", "rot_above", "misdirected", "stale_blocks", "truncated_file", "first_files_gone"};
   return std::any_of(kinds.begin(), kinds.end(), [this](const char* kind) { return faults.contains(kind); });
 }
 
@@ -32,6 +34,8 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "sequencers") p.sequencers = static_cast<int>(value);
   else if (key == "leave_down") p.leave_down = value != 0;
   else if (key == "leave_deaf") p.leave_deaf = value != 0;
+  else if (key == "leave_parted") p.leave_parted = value != 0;
+  else if (key == "leave_dark") p.leave_dark = value != 0;
   else if (key == "all_succeed") p.all_succeed = value != 0;
   else if (key == "rest") p.rest = value != 0;
   else if (key == "eager") p.eager = value != 0;
@@ -49,6 +53,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "append_deadline_ms") p.workload.append_deadline = ms;
   else if (key == "trim_every_ms") p.workload.trim_every = ms;
   else if (key == "conditional") p.workload.conditional = value != 0;
+  else if (key == "expect_wildly") p.workload.expect_wildly = value != 0;
   else if (key == "fence_every_ms") p.workload.fence_every = ms;
   else if (key == "retention_kib") p.workload.retention.bytes = value << 10;
   else if (key == "retention_ms") p.workload.retention.ms = value;
@@ -57,6 +62,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "read_every_ms") p.workload.read_every = ms;
   else if (key == "follow_anew_ms") p.workload.follow_anew = ms;
   else if (key == "churn_ms") p.workload.churn = ms;
+  else if (key == "administer_ms") p.workload.administer = ms;
   else if (key == "producers_max") p.producers_max = value;
   else if (key == "reference_window") p.reference_window = static_cast<std::uint32_t>(value);
   else if (key == "snapshot_every") p.snapshot_every = value;
@@ -66,6 +72,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "clock_drift_ppm") p.clock_drift_ppm_max = static_cast<std::int64_t>(value);
   else if (key == "faults_for_ms") p.faults_for = ms;
   else if (key == "network_delay_max_us") p.network_delay_max = Duration(static_cast<std::int64_t>(value));
+  else if (key == "peer_kib_per_second") p.peer_bytes_per_second = value << 10;
   else if (key == "disk_delay_max_us") p.disk_delay_max = Duration(static_cast<std::int64_t>(value));
   else if (std::any_of(faults.begin(), faults.end(), [&](const FaultKind& f) { return f.name == key; })) p.faults[key] = ms;
   else if (targeted_fault_kinds().contains(key)) p.faults[key] = ms;

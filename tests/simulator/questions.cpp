@@ -138,6 +138,7 @@ std::string Questions::amiss(const client::ClusterStatus& s) const {
   if (leader == nullptr) return "no sequencer leads";
   for (const Status& q : s.sequencers)
     if (q.leader != leader->id) return fmt::format("sequencer {} takes {} for the leader", q.id.value, q.leader.value);
+  if (leader->health != Health::healthy) return "the leader's verdict is: " + leader->verdict;
   if (leader->storage.size() != world_.storage.size()) return fmt::format("{} storage nodes are named", leader->storage.size());
   for (const StorageStatus& n : leader->storage)
     if (n.condition != NodeCondition::up) return fmt::format("node {} is called {}", n.id.value, name_of(n.condition));

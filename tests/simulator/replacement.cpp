@@ -5,7 +5,7 @@
 namespace loglog::simulator {
 namespace {
 
-constexpr Duration patience = 2s;
+constexpr Duration operator_patience = 2s;
 constexpr Duration pause = 500ms;
 constexpr int tries_max = 8;  // then it is given an empty one
 
@@ -65,7 +65,7 @@ void Operator::ask(StorageProcess& p, int times) {
   const Time now = client_->now();
   // One that is taken may be another one a moment later: power went before its identity was durable.
   if (!is_taken(world_, p))
-    client_->call([&](client::ClientMachine& m) { m.replace_disk(now, client::Token{++tokens_}, p.id(), false, now + patience); });
+    client_->call([&](client::ClientMachine& m) { m.replace_disk(now, client::Token{++tokens_}, p.id(), false, now + operator_patience); });
   world_.scheduler.after(pause, [this, &p, times] { ask(p, times + 1); });
 }
 

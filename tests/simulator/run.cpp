@@ -1,7 +1,9 @@
 // One run: the cluster forms, clients work while the weather lasts, then everything heals, comes to an end and is checked.
 #include <fmt/format.h>
 
+#include "tests/simulator/administrator.h"
 #include "tests/simulator/audit.h"
+#include "tests/simulator/memory_watch.h"
 #include "tests/simulator/plan.h"
 #include "tests/simulator/questions.h"
 #include "tests/simulator/weather.h"
@@ -43,11 +45,14 @@ class Run {
   std::vector<std::unique_ptr<ClientWorkload>> work_;
   std::unique_ptr<LogChurn> churn_;
   std::unique_ptr<Questions> questions_;
+  std::unique_ptr<Administrator> administrator_;
   std::vector<std::unique_ptr<ReplicaAudit>> audits_;
+  MemoryWatch memory_{world_};
 };
 
 void Run::set_out() {
   world_.start_all();
+  if (plan_.peer_bytes_per_second > 0) memory_.start();
   for (int i = 0; i < plan_.clients; ++i)
     work_.push_back(std::make_unique<ClientWorkload>(world_, checkers_, *world_.clients[static_cast<std::size_t>(i)],
                                                      log_name(i % plan_.workload.logs + 1), plan_.workload, i < plan_.workload.logs));
@@ -55,6 +60,11 @@ void Run::set_out() {
   if (plan_.workload.churn > 0us) {
     churn_ = std::make_unique<LogChurn>(world_, checkers_, *world_.clients[static_cast<std::size_t>(plan_.clients)], plan_.workload.churn);
     churn_->start();
+  }
+  if (plan_.workload.administer > 0us) {
+    const std::size_t at = static_cast<std::size_t>(plan_.clients) + (churn_ ? 1 : 0);
+    administrator_ = std::make_unique<Administrator>(world_, *world_.clients[at], plan_.workload.administer);
+    administrator_->start();
   }
   if (plan_.workload.ask_every > 0us) {
     questions_ = std::make_unique<Questions>(world_, checkers_, *world_.clients[world_.clients.size() - 2], plan_.workload.ask_every,
@@ -81,6 +91,11 @@ void Run::finish() {
     churn_->come_to_rest();
     if (!wait(60s, 100ms, [&] { return churn_->at_rest(); }))
       return violated(world_, promise::progress, "a log is not created, written and deleted within 60 s");
+  }
+  if (administrator_) {
+    administrator_->come_to_rest();
+    if (!wait(60s, 100ms, [&] { return administrator_->at_rest(); }))
+      return violated(world_, promise::progress, "logs are not administered within 60 s");
   }
   pass(4s);
   if (plan_.damages_disks()) restart_nodes();
@@ -164,7 +179,7 @@ void Run::look_up_times(const FullRead& read) {
 
 bool Run::audit(const FullRead& read) {
   for (auto& node : world_.storage) {
-    if (!node->alive() || !read.holds(node->id())) continue;
+    if (!node->alive() || !read.holds(node->id()) || world_.parted == node.get()) continue;
     // Kept: what is scheduled for it names it.
     ReplicaAudit& a = *audits_.emplace_back(std::make_unique<ReplicaAudit>(world_, *node, read.log(), read.committed()));
     a.start();
@@ -199,6 +214,7 @@ RunResult Run::go() {
   r.simulated = world_.scheduler.now().time_since_epoch();
   r.faults = world_.faults;
   if (questions_) r.faults.count("questions answered", questions_->answered());
+  if (administrator_) r.faults.count("rounds of administering", administrator_->rounds());
   if (churn_) r.faults.count("logs created and deleted", churn_->rounds());
   if (r.violation.empty() && r.acknowledged == 0) r.violation = "progress: nothing was acknowledged in the whole run";
   return r;
@@ -209,14 +225,18 @@ RunResult Run::go() {
 RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs) {
   WorldOptions o;
   o.seed = seed;
-  o.quiet_clients = 1u + (plan.workload.churn > 0us) + (plan.workload.ask_every > 0us);  // the last one reads at the end
+  o.quiet_clients = 1u + (plan.workload.churn > 0us) + (plan.workload.ask_every > 0us) +
+                    (plan.workload.administer > 0us);  // the last one reads at the end
   o.clients = plan.clients + static_cast<int>(o.quiet_clients);
   o.network_delay_max = plan.network_delay_max;
   o.disk_delay_max = plan.disk_delay_max;
+  o.peer_bytes_per_second = plan.peer_bytes_per_second;
   o.storage = plan.storage;
   o.sequencers = plan.sequencers;
   o.leave_down = plan.leave_down;
   o.leave_deaf = plan.leave_deaf;
+  o.leave_parted = plan.leave_parted;
+  o.leave_dark = plan.leave_dark;
   o.clock_drift_ppm_max = plan.clock_drift_ppm_max;
   o.producers_max = plan.producers_max;
   o.staging_bytes_max = plan.staging_bytes_max;
@@ -232,6 +252,7 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.retention_quorum =
       plan.workload.write_quorum > 0 ? plan.workload.write_quorum : static_cast<std::uint8_t>(plan.workload.replicas / 2 + 1);
   o.clocks_agree = plan.clocks_agree();
+  o.most_clocks_agree = plan.most_clocks_agree();
   o.bugs = bugs;
   o.trace = trace;
   return Run(plan, o).go();

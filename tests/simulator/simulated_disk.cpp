@@ -303,6 +303,13 @@ void SimulatedDisk::empty_but_identity() {
   spare_.clear();
 }
 
+void SimulatedDisk::lose_below(LogId log, Offset first) {
+  const auto l = logs_.find(log);
+  if (l == logs_.end()) return;
+  auto& segments = l->second.segments;
+  segments.erase(segments.begin(), segments.lower_bound(first));
+}
+
 void SimulatedDisk::damage(Damage kind, const Place& p, Random& random) {
   SimulatedFile& f = logs_.at(p.log).segments.at(p.file);
   switch (kind) {

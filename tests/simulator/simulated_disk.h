@@ -117,6 +117,8 @@ class SimulatedDisk final : public storage::StartupDisk {
   void empty_but_identity();
 
   void damage(Damage kind, const Place& place, Random& random);
+  /// The log's segment files that begin below are gone.
+  void lose_below(LogId log, Offset first);
 
   const std::map<LogId, Log>& content() const { return logs_; }
 

@@ -51,10 +51,30 @@ void SimulatedNetwork::deliver(const LinkPtr& link, int to, std::function<void()
   });
 }
 
+/// When the last of so many bytes is there, if the link's rate alone decides. Blocked links carry what waited at once.
+Time SimulatedNetwork::carried(const LinkPtr& link, int to, std::uint64_t bytes) {
+  const Time now = world_.scheduler.now();
+  const auto peer = [](const Process* p) { return dynamic_cast<const StorageProcess*>(p) != nullptr; };
+  const Process* from = link->ends[1 - to].process;
+  if (world_.options.peer_bytes_per_second == 0 || !peer(from) || !peer(link->ends[to].process)) return now;
+  const Duration takes(static_cast<std::int64_t>(bytes * 1'000'000 / world_.options.peer_bytes_per_second));
+  Time& out = out_free_[from->address()];
+  Time& in = in_free_[link->ends[to].process->address()];
+  out = std::max(out, now) + takes;
+  in = std::max(in + takes, out);
+  return in;
+}
+
 void SimulatedNetwork::release(const LinkPtr& link, int to) {
   auto waiting = std::move(link->ends[to].waiting);
   link->ends[to].waiting.clear();
   for (auto& what : waiting) deliver(link, to, std::move(what));
+}
+
+void SimulatedNetwork::part(const Process& a, const Process& b) {
+  parted_.insert({a.address(), b.address()});
+  parted_.insert({b.address(), a.address()});
+  break_between(a, b);
 }
 
 void SimulatedNetwork::heal() {
@@ -96,8 +116,8 @@ void SimulatedNetwork::dial(Process& from, const std::string& address, Connectio
   }
   auto link = std::make_shared<Link>();
   link->dial_key = dial_key;
-  link->ends[0] = End{source, life, id, {}, never, false, false, {}};
-  link->ends[1] = End{to, to->life(), to->next_connection(), {}, never, false, false, {}};
+  link->ends[0] = End(source, life, id);
+  link->ends[1] = End(to, to->life(), to->next_connection());
   for (End& end : link->ends) end.role = end.process->hello().role;
   links_[{source, id.value}] = link;
   links_[{to, link->ends[1].id.value}] = link;
@@ -144,6 +164,13 @@ void SimulatedNetwork::send(Process& from, ConnectionId id, RequestId request, c
     --to_corrupt_;
     world_.trace("WEATHER", "damages a message on its way from " + from.name() + " to " + link->ends[to].process->name());
     damage(whole, e.head.size(), world_.has(Bug::accepts_any_checksum), world_.random);
+  }
+  const Time there = carried(link, to, whole.size());
+  if (there > world_.scheduler.now()) {
+    link->ends[to].last_delivery = std::max(link->ends[to].last_delivery, there);
+    link->ends[to].queued += whole.size();
+    peer_queue_most_ = std::max(peer_queue_most_, link->ends[to].queued);
+    world_.scheduler.at(there, [link, to, size = whole.size()] { link->ends[to].queued -= size; });
   }
   deliver(link, to, [this, link, to, whole, damaged, name = from.name()] { arrive(link, to, name, whole, damaged); });
 }

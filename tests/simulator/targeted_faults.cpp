@@ -87,9 +87,9 @@ void split(World& world, Random& random, bool forgets) {
   for (auto& s : world.sequencers) {
     if (s.get() == old) continue;
     cut(world, *old, *s);
-    cut(world, *s, *nodes[1]);
+    for (std::size_t i = 1; i < nodes.size(); i += 2) cut(world, *s, *nodes[i]);
   }
-  cut(world, *old, *nodes[2]);
+  for (std::size_t i = 2; i < nodes.size(); i += 2) cut(world, *old, *nodes[i]);
   const bool power = forgets || random.chance(1, 2);
   when_succeeded(world, old->machine()->leading_term(), [&world, &random, &both, old, power, forgets](SequencerProcess&) {
     if (!power) return;
@@ -132,7 +132,7 @@ void two_leaders(World& world, Random& random) {
 
 void two_strands(World& world, Random& random) {
   SequencerProcess* first = leader_of(world);
-  if (first == nullptr) return;
+  if (first == nullptr || world.storage.size() < 2) return;
   const std::size_t kept = random.below(world.storage.size());
   const std::size_t other = (kept + 1 + random.below(world.storage.size() - 1)) % world.storage.size();
   StorageProcess& holder = *world.storage[kept];
@@ -176,7 +176,8 @@ const std::set<std::string>& targeted_fault_kinds() {
                                               "delay_commit",    "cut_off_producer", "come_back",      "old_entry",       "torn_promise",
                                               "lost_tail",       "forgetful_split",  "base_dies",      "lost_witness",    "figure_eight",
                                               "unheard_start",   "late_reconcile",   "late_cut_power", "mute_holder",     "two_logs",
-                                              "forgotten_order", "detour",           "die_uploading",  "stall_uploads",   "unheard_node"};
+                                              "forgotten_order", "detour",           "die_uploading",  "stall_uploads",   "unheard_node",
+                                              "late_condition",  "late_command"};
   return kinds;
 }
 
@@ -194,9 +195,11 @@ bool inject_targeted(World& world, Random& random, const std::string& kind) {
   else if (kind == "two_leaders") two_leaders(world, random);
   else if (kind == "lose_answers") lose_answers(world, random);
   else if (kind == "delay_commit") delay_commit(world, random);
+  else if (kind == "late_condition") late_condition(world, random);
   else if (kind == "cut_off_producer") cut_off_producer(world, random);
   else if (kind == "die_uploading") die_uploading(world, random);
   else if (kind == "stall_uploads") stall_uploads(world, random);
+  else if (kind == "late_command") late_command(world, random);
   else return inject_in_raft(world, random, kind) || inject_reacting(world, random, kind) || inject_history(world, random, kind);
   return true;
 }

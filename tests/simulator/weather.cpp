@@ -7,6 +7,7 @@
 
 #include "proto-spec/disk/segment.h"
 #include "tests/simulator/checkers.h"
+#include "tests/simulator/fault_steps.h"
 #include "tests/simulator/targeted_faults.h"
 
 namespace loglog::simulator {
@@ -24,6 +25,7 @@ constexpr std::array kinds = {
     FaultKind{"slow_node", "all that a server does takes long"},
     FaultKind{"slow_disk", "a storage node's disk takes up to 100 times as long"},
     FaultKind{"clock_jump", "the wall clocks of a server and a client jump"},
+    FaultKind{"clock_astray", "a sequencer's wall clock is a day off for a while, and right again; one at a time (R5)"},
     FaultKind{"rolling_upgrade", "one server after the other is stopped or killed, and then speaks another protocol version too"},
     FaultKind{"lose_sequencer", "a sequencer's state is lost: it stays down until its state is put back"},
     FaultKind{"sequencer_disk_lost", "a sequencer comes back with an empty disk; one at a time, until it votes again (C3)"},
@@ -46,6 +48,7 @@ constexpr std::array kinds = {
     FaultKind{"misdirected", "a write went elsewhere in the same file"},
     FaultKind{"stale_blocks", "after a power cut, sectors hold what they held before their last write"},
     FaultKind{"truncated_file", "after a power cut, a file ends early"},
+    FaultKind{"first_files_gone", "a node comes back without the first segment files of a log"},
     FaultKind{"identity_lost", "a node comes back without its identity; later the old disk is put back (T4)"},
     FaultKind{"promise_lost", "a node comes back with an unreadable promise; later the old disk is put back (T4)"},
     FaultKind{"files_lost", "a node comes back with its logs alone: no identity, no promise; later these are put back (T4)"},
@@ -67,7 +70,7 @@ bool DamageBudget::whole(const StorageProcess& p) const {
   for (const auto& [id, log] : p.disk.content()) {
     const storage::LogCore* core = node.machine()->log(id);
     if (core == nullptr || core->dropped) continue;
-    if (!core->is_matched() || core->suspect || core->data_loss) return false;
+    if (!core->is_matched() || core->is_suspect() || core->misses_front() || core->data_loss) return false;
     const bool readable = std::all_of(log.segments.begin(), log.segments.end(), [](const auto& s) { return s.second.readable(0, ~0ULL); });
     const auto bytes = bytes_of(log, id);
     if (!readable || (core->durable.end > Offset{} && (!bytes || bytes->end() < core->durable.end))) return false;
@@ -161,6 +164,9 @@ Weather::Weather(World& world, const std::map<std::string, Duration>& faults, Du
   world_.on_disk_failure = [this](Process& p) { restart_later(p); };
   for (const auto& [kind, mean] : faults) next(kind, mean);
   world_.scheduler.at(until_, [this] { heal(); });
+  replace_lost();
+  if (world_.options.leave_parted) plan_parting();
+  if (world_.options.leave_dark) plan_darkness();
 }
 
 void Weather::next(const std::string& kind, Duration mean) {
@@ -228,6 +234,8 @@ bool Weather::to_processes(const std::string& kind) {
     const auto jump = [&] { return static_cast<std::int64_t>(random_.below(7'200'000)) - 3'600'000; };
     any_server().jump_wall_clock(jump());
     world_.clients[random_.below(world_.clients.size())]->jump_wall_clock(jump());
+  } else if (kind == "clock_astray") {
+    return lead_astray();
   } else if (kind == "rolling_upgrade") {
     if (std::exchange(rolling_, true)) return false;
     roll(0, !world_.storage[0]->upgraded);
@@ -249,6 +257,23 @@ bool Weather::to_processes(const std::string& kind) {
   } else {
     return false;
   }
+  return true;
+}
+
+bool Weather::lead_astray() {
+  if (std::exchange(astray_, true)) return false;
+  constexpr std::int64_t day_ms = 86'400'000;
+  const std::int64_t off = random_.chance(1, 2) ? day_ms : -day_ms;
+  SequencerProcess& one = leader_or_any();
+  const auto jump = [this, &one](std::int64_t ms) {
+    for (auto& s : world_.sequencers)
+      if (s.get() == &one || world_.has(Bug::shares_one_clock)) s->jump_wall_clock(ms);
+  };
+  jump(off);
+  world_.scheduler.after(500ms + up_to(3s), [this, jump, off] {
+    jump(-off);
+    astray_ = false;
+  });
   return true;
 }
 
@@ -323,6 +348,7 @@ bool Weather::to_disks(const std::string& kind) {
   if (kind == "misdirected") return damage(Damage::misdirected, random_.chance(1, 2), 1);
   if (kind == "stale_blocks") return damage(Damage::stale, true, 1);
   if (kind == "truncated_file") return damage(Damage::truncated, true, 1);
+  if (kind == "first_files_gone") return lose_first_files();
   if (kind == "disk_lost") return lose_disk(Loss::everything);
   if (kind == "disk_replaced") return replace_disk();
   if (kind == "identity_lost") return lose_disk(Loss::identity);
@@ -374,6 +400,97 @@ bool Weather::lose_disk(Loss what) {
   return true;
 }
 
+bool Weather::lose_first_files() {
+  StorageProcess& p = any_storage();
+  if (p.disk_is_away() || !budget_.allows(p)) return false;
+  for (const auto& [id, log] : p.disk.content()) {
+    if (log.segments.size() < 2) continue;
+    const Offset keep = std::next(log.segments.begin(), 1 + static_cast<std::ptrdiff_t>(random_.below(log.segments.size() - 1)))->first;
+    budget_.spend(p);
+    world_.trace("WEATHER", fmt::format("takes the files of log {} below {} from {}", id.value, keep.value, p.name()));
+    for (auto& other : world_.storage) {
+      if (other.get() != &p && !world_.has(Bug::shares_one_disk)) continue;
+      other->kill();
+      other->disk.lose_below(id, keep);
+      restart_later(*other);
+    }
+    return true;
+  }
+  return false;
+}
+
+/// The operator does as the alarm says: a disk that lost what it had acknowledged is replaced (T4, C1).
+void Weather::replace_lost() {
+  world_.scheduler.after(500ms, [this] { replace_lost(); });
+  SequencerProcess* leader = leader_of(world_);
+  if (leader == nullptr) return;
+  const auto& known = leader->machine()->metadata().storage;
+  for (auto& p : world_.storage) {
+    const auto seen = std::ranges::find(known, p->id(), &StorageInfo::id);
+    if (seen == known.end() || !seen->lost || !p->alive() || p->disk_is_away() || p->hello().disk != seen->disk) continue;
+    world_.trace("WEATHER", "replaces the disk of " + p->name());
+    budget_.spend_for_good(*p);
+    p->kill();
+    p->disk.lose(Loss::everything);
+    p->start();
+    operator_.replace(*p);
+  }
+}
+
+/// Shortly before the end one storage node alone hears what the leader orders.
+void Weather::plan_parting() {
+  world_.scheduler.at(until_ - 400ms, [this] {
+    world_.network.heal();
+    holder_ = &any_storage();
+    if (SequencerProcess* leader = leader_of(world_)) heard_by_one(world_, *leader, *holder_);
+  });
+}
+
+/// The leader dies. The node that would be the base of the next one has no peer that hears it, for good.
+void Weather::leave_parted() {
+  SequencerProcess& leader = leader_or_any();
+  leader.kill();
+  restart_later(leader);
+  world_.trace("WEATHER", "leaves " + holder_->name() + " without a peer");
+  world_.faults.count("leave_parted");
+  world_.parted = holder_;
+  for (auto& p : world_.storage)
+    if (p.get() != holder_) world_.network.part(*holder_, *p);
+}
+
+/// What one node alone holds is cut there, while its log rests. Then another node's disk is lost, and all that is not durable.
+void Weather::plan_darkness() {
+  world_.scheduler.at(until_ - 11s, [this] {
+    holder_ = &any_storage();
+    if (SequencerProcess* leader = leader_of(world_)) heard_by_one(world_, *leader, *holder_);
+  });
+  world_.scheduler.at(until_ - 10s, [this] {
+    for (std::size_t i = 0; i + world_.options.quiet_clients < world_.clients.size(); ++i) world_.clients[i]->kill();
+    SequencerProcess& leader = leader_or_any();
+    leader.kill();
+    restart_later(leader);
+    world_.network.heal();
+    for (auto& s : world_.sequencers) cut(world_, *s, *holder_);
+  });
+  world_.scheduler.at(until_ - 5s, [this] { world_.network.heal(); });
+  world_.scheduler.at(until_ - 2s, [this] { go_dark(); });
+}
+
+void Weather::go_dark() {
+  for (const auto& p : world_.storage)
+    if (p.get() != holder_) stays_down_ = p.get();
+  world_.trace("WEATHER", "takes " + stays_down_->name() + " for good, and the power of all others");
+  world_.faults.count("leave_dark");
+  for (auto& p : world_.storage) {
+    p->power_cut();
+    if (p.get() != stays_down_) restart_later(*p);
+  }
+  for (auto& p : world_.sequencers) {
+    p->kill();
+    restart_later(*p);
+  }
+}
+
 bool Weather::replace_disk() {
   StorageProcess& p = any_storage();
   if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
@@ -387,6 +504,7 @@ bool Weather::replace_disk() {
 
 void Weather::heal() {
   world_.trace("WEATHER", "heals");
+  if (world_.options.leave_parted) leave_parted();
   world_.network.calm_down();
   if (world_.options.leave_deaf) {
     const SequencerProcess& deaf = leader_or_any();

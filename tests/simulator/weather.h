@@ -68,6 +68,13 @@ class Weather {
   bool damage(Damage kind, bool goes_down, std::uint64_t above_of_four);
   bool lose_disk(Loss what);
   bool replace_disk();
+  bool lead_astray();
+  bool lose_first_files();
+  void replace_lost();
+  void plan_parting();
+  void leave_parted();
+  void plan_darkness();
+  void go_dark();
   void roll(std::size_t server, bool upgrade);
   void heal();
 
@@ -84,9 +91,11 @@ class Weather {
   Time until_;
   DamageBudget budget_;
   Operator operator_;
+  StorageProcess* holder_ = nullptr;  // what was ordered last reached it alone
   Impostor impostor_;
   const Process* stays_down_ = nullptr;  // of the storage nodes, after healing
   const Process* lost_sequencer_ = nullptr;
+  bool astray_ = false;  // some sequencer's clock
   bool rolling_ = false;
 };
 

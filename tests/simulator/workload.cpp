@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "proto-spec/disk/frame.h"
+
 namespace loglog::simulator {
 
 using client::Token;
@@ -104,8 +106,8 @@ void ClientWorkload::append(std::string payload) {
   ++flying_;
   checkers_.append_started(log_, payload);
   client::AppendConditions conditions;
-  if (!last_) conditions = {options_.conditional ? followed_to_ : no_offset, fence_};
-  checkers_.conditions(log_).append_started(payload, conditions);
+  if (!last_) conditions = {options_.conditional ? expected_end() : no_offset, fence_};
+  checkers_.conditions(log_).append_started(payload, conditions, {followed_to_, checkers_.of(log_).tail_floor()});
   const Bytes bytes = Bytes::copy_of(payload);
   const Token t = token(Kind::append, std::move(payload));
   pending_[t.value].begun = world_.scheduler.now();
@@ -114,6 +116,22 @@ void ClientWorkload::append(std::string payload) {
     pending_[t.value].deadline = now + options_.append_deadline;
     m.append(now, t, log_, bytes, false, now + options_.append_deadline, conditions);
   });
+}
+
+/// Where the log is seen to end; with wild expectations also where it would end after some more entries, or inside its last ones.
+Offset ClientWorkload::expected_end() {
+  if (!options_.expect_wildly) return followed_to_;
+  const std::uint64_t entry = frame_overhead + std::max<std::uint64_t>(options_.payload_exact, 1);
+  switch (world_.random.below(4)) {
+    case 0:
+      return followed_to_ + (1 + world_.random.below(3)) * entry;
+    case 1:
+      return followed_to_ + world_.random.below(entry);
+    case 2:
+      return Offset{followed_to_.value - std::min(followed_to_.value, world_.random.below(2 * entry))};
+    default:
+      return followed_to_;
+  }
 }
 
 void ClientWorkload::append_ended(const Pending& p, const client::Completion& result) {
@@ -170,6 +188,9 @@ void ClientWorkload::followed(const client::Completed& c) {
     process_.call([&](client::ClientMachine& m) { m.consumed(process_.now(), c.token, bytes); });
   } else if (c.last) {
     const auto* failure = std::get_if<client::Failure>(&c.result);
+    if (failure && failure->error.code == Errc::past_end)
+      violated(world_, promise::the_end,
+               fmt::format("a follower at {} is told that the log ends at {}", followed_to_.value, failure->ends.value));
     if (failure && failure->error.code == Errc::trimmed) {
       checkers_.of(log_).begins_at(failure->begins);
       followed_to_ = std::max(followed_to_, failure->begins);
@@ -193,6 +214,9 @@ void ClientWorkload::read_again() {
 }
 
 void ClientWorkload::read_ended(const Pending& p, const client::Completion& result) {
+  if (const auto* f = std::get_if<client::Failure>(&result); f != nullptr && f->error.code == Errc::past_end)
+    violated(world_, promise::the_end,
+             fmt::format("of {}, where an entry stands, it is said that the log ends at {}", p.floor.value, f->ends.value));
   const auto* d = std::get_if<client::Delivered>(&result);
   if (d == nullptr) return;
   for (const auto& e : d->entries) checkers_.entry_read(log_, e);

@@ -29,9 +29,11 @@ struct WorkloadOptions {
   Duration follow_anew{};         ///< a follower stops and follows again, perhaps from another replica; 0: never
   Duration ask_every{};           ///< a client asks for status, lists and what is to be refused, with such pauses; 0: never
   bool conditional = false;       ///< clients append only where they have seen the log's end (F1)
+  bool expect_wildly = false;     ///< or where they have not: beyond the end, or inside a frame
   Duration fence_every{};         ///< each client takes over as the log's writer, with such pauses (F2); 0: never
   Retention retention;            ///< of each log
   Duration times_every{};         ///< each client asks where its log stood at some time before; 0: never
+  Duration administer{};          ///< a program sets what logs keep, fences, makes and deletes one, with such pauses; 0: never
   Duration churn{};               ///< a log is created, written, read and deleted, over and over, with such pauses; 0: never
 };
 
@@ -73,6 +75,7 @@ class ClientWorkload {
   void restarted();
   void append_more();
   void append(std::string payload);
+  Offset expected_end();
   void append_ended(const Pending& p, const client::Completion& result);
   void follow();
   void follow_anew();

@@ -6,6 +6,7 @@
 
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
+#include "tests/simulator/memory_watch.h"
 #include "tests/simulator/simulated_raft_disk.h"
 
 namespace loglog::simulator {
@@ -118,6 +119,7 @@ void StorageProcess::on_start() {
   o.cluster_name = "simulated";
   o.staging_bytes_max = world_.options.staging_bytes_max;
   o.idle_file_bytes = world_.options.idle_file_bytes;
+  if (world_.options.peer_bytes_per_second > 0) set_reachable_limits(o);
   o.staging_bytes_per_producer_max = std::max<std::uint64_t>(o.staging_bytes_max / 2, run_size_max);
   machine_ = std::make_unique<storage::StorageMachine>(o, world_.random.next());
   disk.hides_start_errors = world_.has(Bug::hides_start_errors);
@@ -243,11 +245,19 @@ void StorageProcess::perform() {
     queue.push_back(std::move(d));
     if (queue.size() == 1) next_on_strand(log);
   }
-  for (auto& s : o.sends) world_.network.send(*this, s.to, s.request, s.message);
+  std::vector<storage::Written> written;
+  for (auto& s : o.sends) {
+    if (const auto* page = std::get_if<Page>(&s.message)) written.push_back({s.to, page->frames.size()});
+    world_.network.send(*this, s.to, s.request, s.message);
+  }
   for (auto& c : o.connects) world_.network.dial(*this, c.address, next_connection(), c.node.value);
   for (auto& c : o.closes) world_.network.close(*this, c.connection);
   const Time wake = o.wake;
   o.clear();
+  if (!written.empty()) {  // the simulated network takes everything at once
+    for (const storage::Written& w : written) machine_->written(now(), w);
+    return perform();
+  }
   if (machine_->may_stop()) stopped();
   wake_at(wake, [this] {
     machine_->tick(now());

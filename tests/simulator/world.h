@@ -23,12 +23,16 @@ struct WorldOptions {
   std::uint64_t seed = 1;
   int sequencers = 3;
   int storage = 3;
-  bool leave_down = false;  ///< healing leaves a storage node and a sequencer down
-  bool leave_deaf = false;  ///< healing leaves the leader deaf: what it says still arrives
+  bool leave_down = false;    ///< healing leaves a storage node and a sequencer down
+  bool leave_deaf = false;    ///< healing leaves the leader deaf: what it says still arrives
+  bool leave_parted = false;  ///< healing leaves a storage node that its peers do not hear
+  bool leave_dark = false;    ///< at the end a storage node goes for good, and the power of all others
   int clients = 2;
   std::size_t quiet_clients = 1;  ///< the last ones: no weather reaches them
   Duration network_delay_min = 50us;
   Duration network_delay_max = 500us;
+  /// What the links between storage nodes carry, each way of a node, bytes a second; 0: any amount at once.
+  std::uint64_t peer_bytes_per_second = 0;
   Duration disk_delay_min = 100us;
   Duration disk_delay_max = 2ms;
   /// Each process's clock starts anywhere and runs up to this much too fast or too slow, in millionths.
@@ -45,7 +49,8 @@ struct WorldOptions {
   Retention retention;                       ///< of the logs that clients write, on `retention_quorum` copies
   std::uint8_t retention_quorum = 2;
   bool damages_raft_logs = false;
-  bool clocks_agree = true;  ///< no plan's fault sets one
+  bool clocks_agree = true;       ///< no plan's fault sets one
+  bool most_clocks_agree = true;  ///< … of a majority of sequencers
   Bugs bugs;
   bool trace = false;
 };
@@ -173,7 +178,11 @@ class SimulatedNetwork {
   bool calm() const { return calm_; }
   /// Nothing reaches `p` from now on, for good; what it says still arrives.
   void deafen(const Process& p) { deaf_.insert(p.address()); }
+  /// Neither of the two hears the other from now on, for good.
+  void part(const Process& a, const Process& b);
 
+  /// Most bytes that one connection between storage nodes ever held: sent, and not yet there.
+  std::uint64_t peer_queue_most() const { return peer_queue_most_; }
   std::uint64_t messages() const { return messages_; }
   std::uint64_t bytes() const { return bytes_; }
   /// Of all that was sent, in order: two runs that are the same have the same.
@@ -205,14 +214,17 @@ class SimulatedNetwork {
 
  private:
   struct End {
+    End() = default;
+    End(Process* p, std::uint64_t in_life, ConnectionId own) : process(p), life(in_life), id(own) {}
     Process* process = nullptr;
     std::uint64_t life = 0;
     ConnectionId id{};
-    Time last_delivery{};                        // of what this end receives
-    Time deaf_from = never;                      // the connection broke: what would come later does not
-    bool told = false;                           // on_connected was delivered
-    bool held = false;                           // nothing comes for now
-    std::vector<std::function<void()>> waiting;  // held or blocked by a partition, in order
+    Time last_delivery{};                          // of what this end receives
+    Time deaf_from = never;                        // the connection broke: what would come later does not
+    std::uint64_t queued = 0;                      // bytes on their way to this end
+    bool told = false;                             // on_connected was delivered
+    bool held = false;                             // nothing comes for now
+    std::vector<std::function<void()>> waiting{};  // held or blocked by a partition, in order
     Role role{};
   };
   struct Link {
@@ -223,8 +235,11 @@ class SimulatedNetwork {
   };
   using LinkPtr = std::shared_ptr<Link>;
 
-  bool is_blocked(const std::string& from, const std::string& to) const { return deaf_.contains(to) || blocked_.contains({from, to}); }
+  bool is_blocked(const std::string& from, const std::string& to) const {
+    return deaf_.contains(to) || blocked_.contains({from, to}) || parted_.contains({from, to});
+  }
   void deliver(const LinkPtr& link, int to, std::function<void()> what);
+  Time carried(const LinkPtr& link, int to, std::uint64_t bytes);
   void release(const LinkPtr& link, int to);
   void release_all();
   void shut(const LinkPtr& link, int except);
@@ -239,10 +254,13 @@ class SimulatedNetwork {
   std::map<std::pair<const Process*, std::uint64_t>, LinkPtr> links_;  // by (process, connection id)
   std::set<std::pair<std::string, std::string>> blocked_;
   std::set<std::string> deaf_;
+  std::set<std::pair<std::string, std::string>> parted_;
   bool calm_ = false;
   std::list<Trap> traps_;
   std::vector<std::pair<LinkPtr, int>> held_;  // by a trap
   std::vector<std::pair<LinkPtr, int>> stalled_;
+  std::map<std::string, Time> out_free_, in_free_;  // when a node's link is done with what was sent, each way
+  std::uint64_t peer_queue_most_ = 0;
   std::uint64_t to_corrupt_ = 0;
   std::uint64_t messages_ = 0;
   std::uint64_t bytes_ = 0;
@@ -385,6 +403,8 @@ class World {
   Random random;
   SimulatedNetwork network;
   FaultCounts faults;
+  /// With leave_parted, the storage node that its peers do not hear; else null.
+  const Process* parted = nullptr;
   /// With leave_down, the storage node that is to stay down; null: any.
   const Process* gone_for_good = nullptr;
   /// A replica has lost what it held, and counts as down until the next term.

@@ -39,7 +39,7 @@ using EntryOffset = std::uint64_t;
 inline constexpr std::size_t entry_bytes_max = 16'777'215;
 
 /// Bytes that the log keeps for an entry beside its payload: an entry at `offset` ends at offset + entry_overhead + its size.
-inline constexpr std::size_t entry_overhead = 40;
+inline constexpr std::size_t entry_overhead = 44;
 
 /// Why a call failed.
 struct CallError {
@@ -47,7 +47,7 @@ struct CallError {
   std::string message;        ///< one sentence for people: the value, the limit, what to do
   bool retry = false;         ///< the same call may succeed later or elsewhere
   EntryOffset begins_at = 0;  ///< with "trimmed": where the log begins
-  EntryOffset ends_at = 0;    ///< with "offset_mismatch": what stands in the way lies below, and is committed
+  EntryOffset ends_at = 0;    ///< with "offset_mismatch": what stands in the way lies below, and is committed; "past_end": the tail
   std::uint64_t fence = 0;    ///< with "producer_fenced": the log's fencing token
 };
 
@@ -95,6 +95,16 @@ struct Entry {
   std::vector<std::string> parts() const;  ///< what append_batch was given; the payload alone for other entries
 };
 
+/// A position to keep: an offset means something in its own log alone, and a log that was deleted and made again is another one.
+struct LogPosition {
+  std::uint64_t log = 0;  ///< LogDetails::id
+  EntryOffset offset = 0;
+  std::string text() const;  ///< "6@9458"
+  /// nullopt: it is none.
+  static std::optional<LogPosition> parse(std::string_view text);
+  bool operator==(const LogPosition&) const = default;
+};
+
 /// What one read found.
 struct ReadResult {
   std::vector<Entry> entries;
@@ -124,7 +134,7 @@ struct CreateOptions {
   std::uint64_t segment_bytes = 0;  ///< 65536 to 16 GiB; 0: 64 MiB
   /// Whole segments of old entries are trimmed while at least this many bytes stay; at least one segment's; 0: no bound.
   std::uint64_t retention_bytes = 0;
-  /// … when all in them is older than this, by the leader's clock; 1 s to 100 years; 0: no bound.
+  /// … when all in them is older than this, by the least clock of a majority of sequencers; 1 s to 100 years; 0: no bound.
   std::chrono::milliseconds retention_age{0};
 };
 
@@ -138,6 +148,7 @@ struct LogDetails {
   EntryOffset trim = 0;
   std::uint64_t retention_bytes = 0;           ///< 0: no bound
   std::chrono::milliseconds retention_age{0};  ///< 0: no bound
+  std::uint64_t fence = 0;                     ///< fencing token in force (Log::fence); 0: none was set
 };
 
 struct TailPosition {
@@ -148,6 +159,15 @@ struct TailPosition {
 
 /// What `loglog status` shows.
 struct ClusterReport {
+  /// healthy: all nodes and replicas are there. degraded: appends and reads go on with less to spare. not_serving:
+  /// appends to some log, or to all, wait or are refused.
+  enum class Health : std::uint8_t { healthy, degraded, not_serving };
+  struct Alarm {
+    std::string id;  ///< kind, the same for ever: see "What each alarm means" in sequencer/README.md
+    bool critical = false;
+    std::string what;    ///< the consequence first, then the cause
+    std::string action;  ///< what to do
+  };
   struct Sequencer {
     std::uint32_t id = 0;
     std::string address;
@@ -160,11 +180,17 @@ struct ClusterReport {
     std::string address;
     std::string state;  ///< up, lagging, suspect, unreachable, foreign_disk, data_loss: as on the status page
     std::uint64_t staged_bytes = 0;
+    std::uint64_t disk_free_bytes = 0;  ///< of the file system of its data directory
+    std::uint64_t disk_size_bytes = 0;  ///< 0: not told yet
+    /// Storage nodes that hold the same logs and do not answer this one.
+    std::vector<std::uint32_t> cannot_reach{};
   };
   struct Replica {
     std::uint32_t id = 0;
     EntryOffset durable = 0;
-    std::string state;  ///< streaming, lagging, suspect, unreachable, newcomer: on a replaced disk, and not taken in yet
+    /// streaming, full (its disk gives no space, so its node refuses uploads), lagging, suspect, unreachable,
+    /// newcomer (on a replaced disk that is not taken in yet).
+    std::string state;
   };
   struct LogReport {
     std::string name;
@@ -176,6 +202,10 @@ struct ClusterReport {
     std::string state;  ///< open (takes appends), recovering, halted (its replicas contradict each other), creating, deleting
   };
   std::string cluster;
+  /// The leader's verdict and alarms, as on the status page; without a leader those of another sequencer.
+  Health health = Health::not_serving;
+  std::string verdict;        ///< one sentence without a full stop: what health means for appends and reads, and why
+  std::vector<Alarm> alarms;  ///< the critical ones first
   std::vector<Sequencer> sequencers;
   std::vector<Storage> storage;
   std::vector<LogReport> logs;
@@ -226,7 +256,10 @@ struct ClientOptions {
   /// At that bound appends wait, in the order of their calls, at most until their deadlines; then they are refused with
   /// deadline_exceeded. false: an append is refused with too_many at once, as it always is in a callback, which would wait for itself.
   bool block_when_full = true;
-  bool eager_commit = true;      ///< an append is ordered while it is being uploaded, which saves a round trip
+  bool eager_commit = true;  ///< an append is ordered while it is being uploaded, which saves a round trip
+  /// false: while no node has ever answered, and each address of `addresses` was refused, cannot be resolved or does not speak LogLog, a
+  /// call fails after half a second with `unavailable`, which names address and cause. true: it tries on until its deadline.
+  bool wait_for_cluster = true;
   bool observed_commit = false;  ///< storage nodes tell this client what is durable, which saves a hop
 };
 
@@ -295,23 +328,29 @@ class Log {
   AppendResult append_batch(const std::vector<std::string>& payloads, std::optional<Milliseconds> timeout = {});
 
   /// Entries from `from` on, about `max_bytes` of them; none when the asked replica knows of nothing committed there within
-  /// `wait`. Needs no sequencer. Errors: trimmed, not_an_entry, no_such_log, unavailable.
+  /// `wait`. Needs no sequencer. Errors: trimmed, not_an_entry, no_such_log, unavailable; past_end where a leader says that the log
+  /// ends below `from`, so that the position is of another log or mistaken.
   std::expected<ReadResult, CallError> read(EntryOffset from, std::size_t max_bytes = 1u << 20, Milliseconds wait = Milliseconds{0});
   std::expected<ReadResult, CallError> read(EntryOffset from, const ReadOptions& options);
   /// Follows from an offset on: 0, begin(), end(), or Entry::next of an entry seen before. Ends with "trimmed" where the log
-  /// begins later than that (R1: a position is never moved silently). Needs no sequencer. `stop` ends it as Follower::stop().
+  /// begins later than that (R1: a position is never moved silently), and with "past_end" where a leader says that it ends below.
+  /// Needs no sequencer. `stop` ends it as Follower::stop().
   Follower follow(EntryOffset from, std::stop_token stop = {});
   /// The same by callback: `each` runs for every entry, in order, on the client's thread. The Follower is the subscription: once it is
   /// gone, or stop() has returned, `each` is not running and is not called any more. A call that is under way is waited for, unless it is
   /// `each` itself that stops: hold no lock then that `each` takes. error() says why one ended by itself.
   Follower follow(EntryOffset from, std::function<void(const Entry&)> each, std::stop_token stop = {});
+  /// The offset as a position to keep, and back: wrong_log where it is of another log than this one, which may have had its name.
+  LogPosition position(EntryOffset offset) const { return {details().id, offset}; }
+  std::expected<EntryOffset, CallError> offset_of(const LogPosition& kept) const;
   /// Where the log begins after trims. Needs no sequencer.
   std::expected<EntryOffset, CallError> begin();
   /// Where it ends now: tail().committed.
   std::expected<EntryOffset, CallError> end();
   /// Takes over from writers that name a lower fencing token: sets `token` (of a lock service, say; the higher one is the newer), or
   /// with 0 the one after the log's. What older writers have still got in lies below the returned end; read up to there, then
-  /// append with AppendOptions::fence. A repeat is harmless. Errors: producer_fenced where a higher one was set, unavailable.
+  /// append with AppendOptions::fence. Errors: producer_fenced where a higher one was set; unavailable; superseded where an answer was
+  /// lost and the log was changed by somebody else since: then 0 may have been done, and may be asked for again.
   std::expected<FencePosition, CallError> fence(std::uint64_t token = 0, std::optional<Milliseconds> timeout = {});
   /// Where to read from to miss nothing that was appended at or after `time`, by the clocks of the leaders that were in office: at most
   /// one segment, one term or one hour of traffic before it. The log's begin where it begins later. Needs no sequencer. Where a leader's
@@ -342,10 +381,15 @@ class Client {
   /// The log that has the name, with all its entries, for good; one that is made under the name afterwards is another log. Errors:
   /// no_such_log, also where that log went meanwhile and another one has the name now, which stays; unavailable.
   std::expected<void, CallError> delete_log(const std::string& name);
-  /// Entries below `offset` may go; answers with the trim point in force (never past committed). Errors: not_an_entry where no
-  /// entry begins at `offset`, and those of a read there where no replica could show it.
+  /// Entries below `offset` may go; answers with the trim point in force. Errors: past_end where the log ends below `offset`,
+  /// not_an_entry where no entry begins there, and those of a read there where no replica could show it.
   std::expected<EntryOffset, CallError> trim_log(const std::string& name, EntryOffset offset);
-  /// Replaces both bounds of the log's retention (see CreateOptions); 0: no bound. Errors: invalid_argument, no_such_log, unavailable.
+  /// The same in whole segments, while at least so many bytes stay; once, where a retention does it from now on.
+  std::expected<EntryOffset, CallError> trim_log_to(const std::string& name, std::uint64_t keep_bytes);
+  /// The same up to where the log stood at `time` (Log::offset_at): nothing goes that was appended at or after it.
+  std::expected<EntryOffset, CallError> trim_log_before(const std::string& name, std::chrono::system_clock::time_point time);
+  /// Replaces both bounds of the log's retention (see CreateOptions); 0: no bound. Errors: invalid_argument, no_such_log, unavailable;
+  /// superseded where an answer was lost and the log was changed by somebody else since: look how it stands.
   std::expected<LogDetails, CallError> set_retention(const std::string& name, std::uint64_t bytes, std::chrono::milliseconds age);
   std::expected<ClusterReport, CallError> status(bool with_logs = true);
   /// The disk of storage node `node` is gone for good, and the node runs again with an empty data directory: from now on that is the
@@ -354,6 +398,11 @@ class Client {
   /// log are up, so that something acknowledged may be on that disk alone; `force` gives that up. Asked again it is done, or, once the node
   /// is back, finds nothing to replace.
   std::expected<void, CallError> replace_disk(std::uint32_t node, bool force = false);
+
+  /// Ends every call that is under way in any thread, and every follower, as destruction does: an append that a leader may have taken with
+  /// outcome_unknown, everything else with client_closed. Later calls fail with client_closed. Does not wait; may be called in a callback
+  /// and more than once.
+  void close();
 
   /// What this client has done so far. Asks the client's thread, not the cluster; may be called in a callback.
   ClientFigures figures() const;

@@ -50,8 +50,10 @@ class RaftLog {
     return entries_[index.value - snapshot_index_.value - 1];
   }
 
+  /// A command that came in a message is a small part of the block that the message was received in.
   void append(RaftEntry e) {
     check(e.index == last_index() + 1, "entries are consecutive");
+    e.command = e.command.to_keep();
     entries_.push_back(std::move(e));
   }
   void truncate_from(RaftIndex index) { entries_.resize(index.value - snapshot_index_.value - 1); }

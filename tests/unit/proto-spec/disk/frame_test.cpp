@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tests/support/colliding_payloads.h"
+
 using namespace loglog;
 
 namespace {
@@ -63,6 +65,28 @@ TEST_CASE("a stamped frame proves where it belongs") {
     const auto state = look_at_frame(bad, LogId{2}, Offset{100}, true).state;
     CHECK_MESSAGE(state == FrameState::bad, "byte " << i);
   }
+}
+
+TEST_CASE("two payloads that agree in 32 bits of their hash have two digests and two chains (Z6)") {
+  const auto [a, b] = testing::colliding_payloads();
+  REQUIRE(a != b);
+  REQUIRE(a.size() == b.size());
+  Bytes one = run_of({a}), other = run_of({b});
+  CHECK(check_images(one, true)->digest != check_images(other, true)->digest);
+  const auto stamp = [](Bytes& f) {
+    return stamp_frame(f.mutable_data(), static_cast<std::uint32_t>(f.size()), Term{3}, LogId{2}, Offset{100}, Chain{7});
+  };
+  CHECK(stamp(one) != stamp(other));
+}
+
+TEST_CASE("an image whose stamp was taken off is the one that was stamped") {
+  const Bytes image = run_of({"payload"});
+  Bytes f = Bytes::copy_of(image);
+  const auto length = static_cast<std::uint32_t>(f.size());
+  stamp_frame(f.mutable_data(), length, Term{3}, LogId{2}, Offset{100}, Chain{7});
+  CHECK(f != image);
+  unstamp_frame(f.mutable_data(), length);
+  CHECK(f == image);
 }
 
 TEST_CASE("zeros are nothing, and nothing else is") {

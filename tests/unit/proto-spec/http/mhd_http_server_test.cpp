@@ -41,6 +41,7 @@ class Socket {
   void say(const std::string& bytes) const {
     REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
   }
+  void try_to_say(const std::string& bytes) const { ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
   /// Everything until the other side closes.
   std::string hear() const {
     std::string all;
@@ -241,4 +242,49 @@ TEST_CASE("http: the server ends while a page is being made, and after it") {
   ending.join();
   asking.join();
   CHECK((answer.empty() || answer.ends_with("late")));
+}
+
+TEST_CASE("http: a request that comes byte by byte is cut off, though its connection is never silent (Z13)") {
+  const auto server = serve(hello(), {.request_max_s = 1});
+  const Socket slow(server->address());
+  const auto begun = std::chrono::steady_clock::now();
+  std::thread writer([&slow] {
+    for (int i = 0; i < 30; ++i, std::this_thread::sleep_for(100ms)) slow.try_to_say("x");
+  });
+  CHECK(slow.hear().empty());
+  CHECK(std::chrono::steady_clock::now() - begun < 2500ms);
+  writer.join();
+}
+
+TEST_CASE("http: a connection that asks again and again is closed after an answer, in time (Z13)") {
+  const auto server = serve(hello(), {.request_max_s = 1, .connection_max_s = 4});
+  const Socket busy(server->address());
+  const auto begun = std::chrono::steady_clock::now();
+  std::thread writer([&busy] {
+    for (int i = 0; i < 60; ++i, std::this_thread::sleep_for(100ms)) busy.try_to_say("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+  });
+  const std::string all = busy.hear();
+  const auto took = std::chrono::steady_clock::now() - begun;
+  writer.join();
+  CHECK(took < 5s);
+  CHECK(took > 1s);
+  CHECK(all.find("Connection: close") != std::string::npos);
+  CHECK(all.ends_with("hello you"));
+}
+
+TEST_CASE("http: however many pages stand open, a probe finds a place, and gives it back at once (Z13, F21)") {
+  NodeThread node;
+  Pages pages = node_pages(node.gate, [] { return Readiness("serves"); });
+  pages["/hello"] = hello()["/hello"];
+  const auto server = serve(std::move(pages), {.connections_max = 16, .connections_spare = 8});
+  std::vector<std::unique_ptr<Socket>> open;
+  for (int i = 0; i < 60; ++i) {
+    open.push_back(std::make_unique<Socket>(server->address()));
+    open.back()->try_to_say("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");  // and it stays, as a browser's does
+    std::this_thread::sleep_for(10ms);
+    if (i % 4 != 0) continue;
+    const Socket probe(server->address());
+    probe.say("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");  // without Connection: close
+    CHECK(probe.hear().ends_with("\r\n\r\nalive\n"));
+  }
 }

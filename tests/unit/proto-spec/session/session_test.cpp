@@ -114,7 +114,7 @@ TEST_CASE("session: where no version is spoken by both, the refusal names both s
   const auto r = s.next();
   REQUIRE(!r);
   CHECK(r.error().code == Errc::wrong_version);
-  CHECK(r.error().detail == "this side speaks versions 1 to 1, the peer 7 to 9");
+  CHECK(r.error().detail == "this side speaks versions 2 to 2, the peer 7 to 9");
   CHECK(s.version() == hello_version);
 }
 
@@ -224,4 +224,34 @@ TEST_CASE("session: only a leader seals, and only sequencers speak Raft (Z7, Z8)
   const auto r = s.next();
   REQUIRE(!r);
   CHECK(r.error().detail == "a client may not send Seal to a storage node");
+}
+
+TEST_CASE("session: before the hello 8 KiB are taken, and no room is made for more (Z14)") {
+  Session s(hello(Role::storage, "c"), {});
+  CHECK(s.writable().size() <= hello_size_max);
+  Encoded e = encode(RequestId{}, hello(Role::client, "c"));
+  store_le(e.head.mutable_data() + 4, std::uint32_t{hello_size_max});  // its body, it says
+  feed(s, e.head);
+  const auto refused = s.next();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::message_too_large);
+
+  Session known(hello(Role::storage, "c"), {});
+  feed(known, RequestId{}, hello(Role::storage, "c"));
+  REQUIRE(known.next());
+  feed(known, RequestId{1}, Failed{Errc::unavailable, std::string(text_max, 'x')});
+  auto r = known.next();
+  REQUIRE(r);
+  CHECK(r->has_value());
+  const Encoded large = encode(RequestId{2}, RunIs{LogId{1}, {}, Bytes::allocate(1u << 20)});
+  feed(known, large.head);
+  REQUIRE(known.next());  // makes room for all of it
+  CHECK(known.has_part());
+  feed(known, large.tail);
+  r = known.next();
+  REQUIRE(r);
+  CHECK(r->has_value());
+  CHECK_FALSE(known.has_part());
+  feed(known, encode(RequestId{}, Ping{}).head.slice(0, 5));
+  CHECK(known.has_part());
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -244,4 +245,229 @@ TEST_CASE("transport: a peer that takes nothing any more is given up") {
     else std::this_thread::sleep_for(std::chrono::milliseconds(20));  // asks again whether the server has given up
   }
   CHECK(server.closed == Errc::connection_lost);
+}
+
+namespace {
+
+std::uint16_t port_of(const std::string& address) { return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))); }
+
+void say(const Socket& s, RequestId request, const Message& m) {
+  const Encoded e = encode(request, m);
+  std::string out(e.head.text());
+  out += e.tail.text();
+  REQUIRE(::send(s.fd(), out.data(), out.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(out.size()));
+}
+
+/// The messages that come until the other side closes, or `most` have come.
+std::vector<Message> hear(const Socket& s, std::size_t most) {
+  const timeval patience{10, 0};
+  ::setsockopt(s.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  std::vector<Message> all;
+  FrameDecoder d;
+  while (all.size() < most) {
+    const auto room = d.writable();
+    const ssize_t n = ::recv(s.fd(), room.data(), room.size(), 0);
+    if (n <= 0) break;
+    d.filled(static_cast<std::size_t>(n));
+    for (;;) {
+      auto r = d.next();
+      REQUIRE(r);
+      if (!*r) break;
+      all.push_back(std::move((*r)->message));
+      if (std::holds_alternative<Hello>(all.back())) d.set_version(protocol_highest);
+    }
+  }
+  return all;
+}
+
+/// A server that keeps its connections and may run a test's own code on its loop.
+class Server {
+ public:
+  explicit Server(std::uint64_t descriptors, std::function<void(Connection&, RequestId, Message&&)> on_message = {},
+                  Duration progress = 30s)
+      : admissions(std::make_shared<Admissions>(descriptors, progress)) {
+    auto l = Listener::listen(loop, "127.0.0.1:0", [this, on_message](const Incoming& in) {
+      auto c = Connection::accept(loop, in, hello(Role::storage), {}, admissions);
+      if (!c) return;
+      Connection* raw = c.get();
+      c->set_callbacks({[this](const Hello&) { ++hellos; },
+                        [raw, on_message](RequestId id, Message&& m) {
+                          if (on_message) on_message(*raw, id, std::move(m));
+                        },
+                        {}});
+      kept_.push_back(std::move(c));
+    });
+    REQUIRE(l);
+    listener_ = std::move(*l);
+    port = port_of(listener_->address());
+  }
+  void run() {
+    thread_ = std::thread([this] {
+      loop.run();
+      for (auto& c : kept_) c->close();
+      listener_.reset();
+    });
+  }
+  ~Server() {
+    if (!thread_.joinable()) run();
+    loop.stop();
+    thread_.join();
+  }
+
+  Loop loop;
+  std::shared_ptr<Admissions> admissions;
+  std::uint16_t port = 0;
+  std::atomic<int> hellos = 0;
+
+ private:
+  std::unique_ptr<Listener> listener_;
+  std::vector<Connection::Ptr> kept_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("transport: from a client that does not read nothing more is read, and all is answered once it reads (Z3)") {
+  // Many small questions come in one piece, each with a large answer.
+  constexpr std::size_t questions = 2000, answer = 64u << 10;
+  std::uint64_t most = 0;
+  Server* self = nullptr;
+  std::atomic<std::size_t> taken = 0;
+  Server server(1024, [&](Connection& c, RequestId id, Message&&) {
+    c.send(id, RunIs{LogId{1}, {}, Bytes::allocate(answer)});
+    most = std::max(most, self->loop.traffic().queued);
+    ++taken;
+  });
+  self = &server;
+  server.run();
+  Socket s;
+  REQUIRE(s.connect(server.port));
+  say(s, RequestId{}, hello(Role::client));
+  for (std::uint32_t i = 1; i <= questions; ++i) say(s, RequestId{i}, Ping{});
+  std::size_t before = 0;
+  do {
+    before = taken;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  } while (taken == 0 || taken != before);
+  CHECK(taken < questions);
+  CHECK(hear(s, questions + 1).size() == questions + 1);
+  CHECK(taken == questions);
+  CHECK(most <= connection_queue_max + answer + 1000);
+}
+
+TEST_CASE("transport: what has left is told, whole messages and their tails alone") {
+  std::atomic<std::uint64_t> told = 0;
+  Loop loop;
+  EchoServer server("127.0.0.1:0");
+  Connection::Ptr c;
+  c = Connection::dial(loop, server.address(), hello(Role::storage), {},
+                       {[&](const Hello&) {
+                          c->send(RequestId{1}, Ping{});
+                          c->send(RequestId{2}, large(1u << 20));
+                          c->send(RequestId{3}, large(9u << 20));
+                        },
+                        [&](RequestId id, Message&&) {
+                          if (id == RequestId{3}) loop.stop();
+                        },
+                        [&](const Error&) { loop.stop(); }, [&](std::uint64_t n) { told += n; }});
+  loop.after(10s, [&] { loop.stop(); });
+  loop.run();
+  c->close();
+  CHECK(told == 10u << 20);
+}
+
+TEST_CASE("transport: clients leave descriptors for others: one too many is refused and told why (Z9)") {
+  Server server(16, [](Connection& c, RequestId id, Message&&) { c.send(id, Pong{}); });
+  server.run();
+  std::vector<std::unique_ptr<Socket>> clients;
+  const auto join = [&](Role role) {
+    clients.push_back(std::make_unique<Socket>());
+    REQUIRE(clients.back()->connect(server.port));
+    say(*clients.back(), RequestId{}, hello(role));
+    return hear(*clients.back(), role == Role::client && clients.size() > 8 ? 2 : 1);
+  };
+  for (int i = 0; i < 8; ++i) CHECK(join(Role::client).size() == 1);
+  const auto refused = join(Role::client);
+  REQUIRE(refused.size() == 2);
+  REQUIRE(std::holds_alternative<Failed>(refused[1]));
+  CHECK(std::get<Failed>(refused[1]).error == Errc::too_many);
+  CHECK(std::get<Failed>(refused[1]).detail.find("limit is 8") != std::string::npos);
+  CHECK(join(Role::sequencer).size() == 1);
+  clients.front().reset();
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK(join(Role::storage).size() == 1);
+  std::size_t standing = 0;
+  server.loop.post([&] { standing = server.admissions->figures().clients; });
+  const Seen seen = talk("127.0.0.1:" + std::to_string(server.port), hello(Role::client), {Ping{}}, 1);
+  CHECK(seen.messages.size() == 1);
+  CHECK(standing == 7);
+}
+
+TEST_CASE("transport: of connections that say no hello the oldest makes room (Z14)") {
+  Server server(16);  // two of them
+  server.run();
+  Socket first, second, third;
+  REQUIRE(first.connect(server.port));
+  CHECK(hear(first, 1).size() == 1);
+  REQUIRE(second.connect(server.port));
+  CHECK(hear(second, 1).size() == 1);
+  REQUIRE(third.connect(server.port));
+  CHECK(hear(third, 1).size() == 1);
+  const auto told = hear(first, 2);
+  REQUIRE(told.size() == 1);
+  CHECK(std::get<Failed>(told[0]).error == Errc::too_many);
+  say(second, RequestId{}, hello(Role::client));
+  say(third, RequestId{}, hello(Role::client));
+  for (int i = 0; i < 100 && server.hellos < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  CHECK(server.hellos == 2);
+}
+
+TEST_CASE("transport: a listener without descriptors waits for some, and does not spin (Z9)") {
+  Server server(1024);
+  Socket waiting;
+  REQUIRE(waiting.connect(server.port));
+  int turns = 0;
+  server.loop.on_turn_end([&] { ++turns; });
+  // libuv's reserve is gone: another thread took it.
+  if (int& reserve = server.loop.raw()->emfile_fd; reserve >= 0) {
+    ::close(reserve);
+    reserve = -1;
+  }
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  server.run();
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  std::atomic<int> while_full = -1;
+  server.loop.post([&] { while_full = turns; });
+  for (int i = 0; i < 100 && while_full < 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(while_full >= 0);  // the loop goes round, for others too
+  CHECK(while_full < 50);
+  CHECK(hear(waiting, 1).size() == 1);
+}
+
+TEST_CASE("transport: a message that began must go on: slowly is enough, not at all is not (Z14)") {
+  std::atomic<int> whole = 0;
+  Server server(1024, [&whole](Connection&, RequestId, Message&&) { ++whole; }, 500ms);
+  server.run();
+  Socket stands, slow;
+  for (Socket* s : {&stands, &slow}) {
+    REQUIRE(s->connect(server.port));
+    say(*s, RequestId{}, hello(Role::storage));
+  }
+  const Encoded e = encode(RequestId{1}, large(20'000));
+  REQUIRE(::send(stands.fd(), e.head.data(), e.head.size(), MSG_NOSIGNAL) > 0);
+  REQUIRE(::send(slow.fd(), e.head.data(), e.head.size(), MSG_NOSIGNAL) > 0);
+  for (std::size_t at = 0; at < e.tail.size(); at += 1000) {  // 20 kB in 2 s
+    REQUIRE(::send(slow.fd(), e.tail.data() + at, 1000, MSG_NOSIGNAL) == 1000);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  for (int i = 0; i < 100 && whole == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  CHECK(whole == 1);
+  const auto told = hear(stands, 3);
+  REQUIRE(told.size() == 2);
+  CHECK(std::holds_alternative<Failed>(told[1]));
 }

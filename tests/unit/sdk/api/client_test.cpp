@@ -20,12 +20,13 @@ namespace {
 
 /// A cluster of one sequencer and one storage node, a client of it and a log.
 struct Small {
-  testing::Folder folder;
+  std::shared_ptr<testing::Folder> folder;
   EmbeddedCluster cluster;
   Client client;
   Log log;
-  explicit Small(const std::string& http = {})
-      : cluster(*EmbeddedCluster::start({.name = "test", .data = folder.path, .http = http, .sequencers = 1, .storage = 1})),
+  explicit Small(const std::string& http = {}, std::shared_ptr<testing::Folder> data = std::make_shared<testing::Folder>())
+      : folder(std::move(data)),
+        cluster(*EmbeddedCluster::start({.name = "test", .data = folder->path, .http = http, .sequencers = 1, .storage = 1})),
         client(*Client::connect({.addresses = {cluster.address()}, .timeout = 20s})),
         log((cluster.wait_ready(20s), *client.open_or_create_log("log", {.replicas = 1}))) {}
 };
@@ -84,8 +85,9 @@ TEST_CASE("a blocking call in a callback returns would_deadlock at once, it does
 }
 
 TEST_CASE("an exception that leaves a callback ends the program by terminate, and passes through no foreign frames (A4, F27)") {
-  const int status = status_of_child([] {
-    Small s;
+  const auto data = std::make_shared<testing::Folder>();  // the child cannot remove it
+  const int status = status_of_child([&data] {
+    Small s({}, data);
     s.log.append("x", [](const AppendResult&) { throw std::runtime_error("the application's"); });
     std::this_thread::sleep_for(20s);
   });
@@ -111,7 +113,7 @@ TEST_CASE("in a forked child every call fails with `forked`, and the parent's cl
   SUBCASE("destruction") {
     CHECK(status_of_child([&] {
             following.reset();
-            s->folder.path.clear();  // the parent's
+            s->folder->path.clear();  // the parent's
             s.reset();
           }) == 0);
   }

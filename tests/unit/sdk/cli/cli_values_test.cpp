@@ -20,6 +20,22 @@ TEST_CASE("sizes as people write them") {
     CHECK_MESSAGE(!parse_bytes(wrong), wrong);
 }
 
+TEST_CASE("a size that cannot be read is told what it may have meant (D)") {
+  CHECK(read_size("64MiB") == 64u << 20);
+  CHECK(read_size("1048576") == 1u << 20);
+  CHECK(read_size("1Gb").error().find("write 1GiB") != std::string::npos);
+  CHECK(read_size("10 mb").error().find("write 10MiB") != std::string::npos);
+  CHECK(read_size("1.5t").error().find("write 1.5TiB") != std::string::npos);
+  for (const char* wrong : {"", "-1", "many", "1x", "1e3"}) CHECK_MESSAGE(!read_size(wrong), wrong);
+}
+
+TEST_CASE("a time without a unit is in seconds where an option takes one (D)") {
+  CHECK(read_duration("30") == milliseconds(30'000));
+  CHECK(read_duration("0.5") == milliseconds(500));
+  CHECK(read_duration("5m") == milliseconds(300'000));
+  for (const char* wrong : {"", "-1", "soon", "5 m", "1h30m"}) CHECK_MESSAGE(!read_duration(wrong), wrong);
+}
+
 TEST_CASE("durations as people write them") {
   CHECK(parse_duration("250ms") == milliseconds(250));
   CHECK(parse_duration("1.5s") == milliseconds(1500));
@@ -49,5 +65,36 @@ TEST_CASE("points in time as people write them") {
   tzset();
   for (const char* wrong : {"", "now", "12345", "15m", "2026-11-31T00:00:00Z", "2026-13-01", "2026-11-21T20:00", "2026-11-21T25:00:00Z",
                             "2026-11-21T20:00:00Zx", "2026-11-21T20:00:00+1", "-15", "2026-11-21x"})
+    CHECK_MESSAGE(!parse_time(wrong, now), wrong);
+}
+
+TEST_CASE("points in time: what lies beyond all that a clock can count is as far as it can, it does not come round (F08)") {
+  const auto now = system_clock::time_point(milliseconds(1'800'000'000'000));
+  for (const char* before : {"-127000d", "-150000d", "-213000d", "-5000000h", "-8000000000000000ms", "1677-09-01", "1500-01-01",
+                             "1000-01-01T00:00:00Z", "0001-01-01T00:00:00Z"})
+    CHECK_MESSAGE(parse_time(before, now).value() < system_clock::time_point{}, before);
+  for (const char* after : {"2262-01-01", "2263-01-01", "2600-01-01", "9999-12-31T23:59:59Z"})
+    CHECK_MESSAGE(parse_time(after, now).value() > now, after);
+}
+
+TEST_CASE("points in time: of an hour that comes twice it is the earlier one, and no zone is beyond 14 hours (F08)") {
+  const auto at = [](std::int64_t s) { return system_clock::time_point(std::chrono::seconds(s)); };
+  const char* zone = std::getenv("TZ");
+  const std::string before = zone ? zone : "";
+  setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);  // Berlin
+  tzset();
+  const auto now = at(1'800'000'000);
+  CHECK(parse_time("2026-10-25T01:50:00", now) == at(1'792'885'800));
+  CHECK(parse_time("2026-10-25T02:00:00", now) == at(1'792'886'400));  // 00:00 UTC, in summer time
+  CHECK(parse_time("2026-10-25T02:30:00", now) == at(1'792'888'200));
+  CHECK(parse_time("2026-10-25T03:00:00", now) == at(1'792'893'600));
+  CHECK(parse_time("2026-07-01T12:00:00", now) == at(1'782'900'000));
+  CHECK(parse_time("2026-12-01T12:00:00", now) == at(1'796'122'800));
+  CHECK(parse_time("2026-03-29T02:30:00", now).value() >= at(1'774'744'200));  // there is no such time: it is none before
+  if (zone) setenv("TZ", before.c_str(), 1);
+  else unsetenv("TZ");
+  tzset();
+  CHECK(parse_time("2026-11-29T10:00:00+14:00", now) == at(1'795'896'000));
+  for (const char* wrong : {"2026-11-29T10:00:00+14:30", "2026-11-29T10:00:00+25:00", "2026-11-29T10:00:00-1500"})
     CHECK_MESSAGE(!parse_time(wrong, now), wrong);
 }

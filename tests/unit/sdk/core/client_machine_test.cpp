@@ -44,12 +44,20 @@ struct Cluster {
   std::uint32_t page = 1u << 20;
   std::vector<Offset> segment_starts, term_starts;
   Offset first{};
+  std::optional<Failed> closed;     // what OpenLog is answered with; nullopt: the term
   std::optional<Errc> no_segments;  // why nobody says where they are
   std::uint32_t sequencers = 1, leads = 1;
   std::map<std::string, std::string> said_at;  // what the metadata say instead of the address
   std::optional<LogId> named = log_id;         // the log that has the name; nullopt: none
   std::vector<LogId> deletes;
   std::function<std::optional<Message>(LogId)> on_delete;  // nullopt: the answer is lost
+  std::uint64_t version = 1;                               // of the metadata
+  std::vector<Basis> bases;                                // of requests to set a retention
+  std::function<std::optional<Message>(const SetRetention&)> on_retention;
+  std::optional<Offset> tail;  // as the leader says it; nullopt: it does not
+  std::vector<Offset> trims;
+  Duration round_trip{};                                 // of every connection; 0: answers come at once
+  std::multimap<Time, std::function<void()>> under_way;  // by when it arrives
 
   void append_to_log(Bytes frames, Term t) {
     Bytes all = Bytes::allocate(bytes.size() + frames.size());
@@ -78,7 +86,7 @@ struct Cluster {
   }
   Metadata metadata() const {
     Metadata m;
-    m.metadata.version = RaftIndex{1};
+    m.metadata.version = RaftIndex{version};
     for (std::uint32_t i = 1; i <= sequencers; ++i) m.metadata.sequencers.push_back({SequencerId{i}, "seq:" + std::to_string(i)});
     LogInfo l{named.value_or(LogId{}), "log", LogState::open, {3, 2, 1 << 20, Durability::sync}, {}, Offset{}, Term{}};
     for (std::uint32_t i = 1; i <= 3; ++i) {
@@ -112,7 +120,15 @@ struct Cluster {
   void serve(const Send& s) {
     const std::string a = up[s.to];
     if (std::holds_alternative<GetMetadata>(s.message)) reply(s, metadata());
-    if (std::holds_alternative<OpenLog>(s.message)) reply(s, TermIs{log_id, term, term_at, term_end});
+    if (std::holds_alternative<GetStatus>(s.message)) {
+      Status status;
+      status.id = SequencerId{static_cast<std::uint32_t>(a.back() - '0')};
+      reply(s, status);
+    }
+    if (std::holds_alternative<OpenLog>(s.message)) {
+      if (closed) reply(s, *closed);
+      else reply(s, TermIs{log_id, term, term_at, term_end});
+    }
     if (const auto* u = std::get_if<Upload>(&s.message)) {
       staged[{u->run.producer, u->run.first}] = *u;
       if (held_uploads) held_uploads->push_back(s);
@@ -130,6 +146,15 @@ struct Cluster {
     if (const auto* d = std::get_if<DeleteLog>(&s.message)) {
       deletes.push_back(d->log);
       if (auto answer = on_delete(d->log)) reply(s, std::move(*answer));
+    }
+    if (const auto* r = std::get_if<SetRetention>(&s.message)) {
+      bases.push_back(r->basis);
+      if (auto answer = on_retention(*r)) reply(s, std::move(*answer));
+    }
+    if (std::holds_alternative<GetTail>(s.message) && tail) reply(s, TailIs{log_id, first, *tail, term});
+    if (const auto* r = std::get_if<TrimLog>(&s.message)) {
+      trims.push_back(r->offset);
+      reply(s, LogIs{metadata().metadata.logs.at(0)});
     }
     if (std::holds_alternative<Observe>(s.message)) observed.push_back(s.to);
     if (const auto* g = std::get_if<GetTermSet>(&s.message)) {
@@ -169,25 +194,28 @@ struct Cluster {
       machine.output().clear();
       for (auto& c : o.completed) done.push_back(c);
       if (o.connects.empty() && o.sends.empty() && o.closes.empty()) return;
-      for (const auto& c : o.connects) {
-        if (down.contains(c.address)) {
-          machine.disconnected(now, {c.connection, {Errc::connection_lost, {}}});
-          continue;
-        }
-        up[c.connection] = c.address;
-        Hello h;
-        h.role = is_node(c.address) ? Role::storage : Role::sequencer;
-        h.id = static_cast<std::uint32_t>(c.address.back() - '0');
-        if (is_node(c.address)) h.disk = DiskId{h.id};
-        machine.connected(now, {c.connection, h});
-      }
+      for (const auto& c : o.connects) after_round_trip([this, c] { dialled(c); });
       for (const auto& s : o.sends)
-        if (up.contains(s.to)) serve(s);
+        if (up.contains(s.to)) after_round_trip([this, s] { serve(s); });
     }
+  }
+  void after_round_trip(std::function<void()> work) {
+    if (round_trip == Duration(0)) return work();
+    under_way.emplace(now + round_trip, std::move(work));
+  }
+  void dialled(const Connect& c) {
+    if (down.contains(c.address)) return machine.disconnected(now, {c.connection, {Errc::connection_lost, "connection refused"}});
+    up[c.connection] = c.address;
+    Hello h;
+    h.role = is_node(c.address) ? Role::storage : Role::sequencer;
+    h.id = static_cast<std::uint32_t>(c.address.back() - '0');
+    if (is_node(c.address)) h.disk = DiskId{h.id};
+    machine.connected(now, {c.connection, h});
   }
   void pass(Duration d) {
     for (const Time end = now + d; now < end;) {
       now += 10ms;
+      for (; !under_way.empty() && under_way.begin()->first <= now; under_way.erase(under_way.begin())) under_way.begin()->second();
       machine.tick(now);
       run();
     }
@@ -217,7 +245,7 @@ TEST_CASE("entries that come together go out as one run and are told their offse
   c.pass(100ms);
   REQUIRE(c.done.size() == 2);
   CHECK(std::get<client::Appended>(c.done[0].result).offset == Offset{start});
-  CHECK(std::get<client::Appended>(c.done[1].result).offset == Offset{start + 43});
+  CHECK(std::get<client::Appended>(c.done[1].result).offset == Offset{start + frame_overhead + 3});
   CHECK(c.commits.size() == 1);
   c.reply(c.commits[0], Committed{log_id, Term{1}, std::get<Commit>(c.commits[0].message).run.producer, Sequence{1}, Offset{start}});
   c.pass(10ms);
@@ -238,7 +266,7 @@ TEST_CASE("many bytes that come together go out in several runs, each a part of 
   Cluster c;
   c.begin_term(1);
   const std::string payload(1000, 'x');
-  constexpr std::uint64_t count = 300, frame = 1040;
+  constexpr std::uint64_t count = 300, frame = 1000 + frame_overhead;
   for (std::uint64_t i = 1; i <= count; ++i) c.append(i, payload);
   c.pass(100ms);
   CHECK(c.done.size() == count);
@@ -289,6 +317,83 @@ TEST_CASE("after a change of term an entry is found in the log, or committed aga
   CHECK(c.machine.figures().append_latency.sum() >= 100'000);  // since the first attempt
   CHECK(c.machine.figures().resolutions == 1);
   CHECK(c.machine.figures().reconnections == 1);
+}
+
+TEST_CASE("a refusal of an earlier term or of another connection than its leader's comes late and ends nothing (L-1)") {
+  Cluster c;
+  c.begin_term(1);
+  c.answer_commits = false;
+  c.append(1, "one");
+  c.pass(100ms);
+  REQUIRE(c.commits.size() == 1);
+  const Reference run = std::get<Commit>(c.commits[0].message).run;
+  const ConnectionId leader = c.commits[0].to;
+  c.lose_commits = true;  // the second term's leader orders it, and its answer takes long
+  c.bytes = c.bytes.slice(0, c.bytes.size() - run.length);
+  c.begin_term(2);
+  c.machine.arrived(c.now, {leader, RequestId{}, TermIs{log_id, Term{2}, c.term_at, c.term_end}});
+  c.pass(100ms);
+  REQUIRE(c.commits.size() == 2);
+  const Send& second = c.commits[1];
+  REQUIRE(std::get<Commit>(second.message).term == Term{2});
+  const auto says = [&](ConnectionId from, Errc e, Term of) {
+    c.machine.arrived(c.now, {from, RequestId{}, Refused{log_id, run.producer, run.first, e, of, {}, {}}});
+    c.pass(100ms);
+  };
+  for (const Errc e : {Errc::log_halted, Errc::invalid_argument, Errc::digest_mismatch, Errc::wrong_sequence, Errc::stale_term}) {
+    CAPTURE(name_of(e));
+    says(leader, e, Term{1});
+    says(ConnectionId{leader.value + 1000}, e, Term{2});
+    CHECK(c.done.empty());
+    CHECK(c.commits.size() == 2);  // nor is it committed a third time
+  }
+  c.reply(second, Committed{log_id, Term{2}, run.producer, run.first, Offset{c.bytes.size()}});
+  c.run();
+  REQUIRE(c.done.size() == 1);
+  CHECK(std::get<client::Appended>(c.done[0].result).term == Term{2});
+}
+
+TEST_CASE("the refusal of its only commit by the term's leader ends an append (A6)") {
+  Cluster c;
+  c.begin_term(1);
+  c.lose_commits = true;
+  c.append(1, "one");
+  c.pass(100ms);
+  REQUIRE(c.commits.size() == 1);
+  const Reference run = std::get<Commit>(c.commits[0].message).run;
+  c.reply(c.commits[0], Refused{log_id, run.producer, run.first, Errc::log_halted, Term{1}, {}, {}});
+  c.run();
+  REQUIRE(c.done.size() == 1);
+  CHECK(c.error(0) == Errc::log_halted);
+}
+
+TEST_CASE("a log that is halted says so to those who append anew, before their deadline (C-13)") {
+  Cluster c;
+  c.begin_term(1);
+  const auto halts = [&] { c.closed = Failed{Errc::log_halted, "log: nodes 1 and 2 hold different bytes below 500"}; };
+  SUBCASE("nothing was committed: refused") {
+    halts();
+    c.append(1, "one", c.now + 60s);
+    c.append(2, "two", c.now + 60s);
+    c.pass(1s);
+    REQUIRE(c.done.size() == 2);
+    CHECK(c.error(0) == Errc::log_halted);
+    CHECK(std::get<Failure>(c.done[0].result).error.detail == "log: nodes 1 and 2 hold different bytes below 500");
+    CHECK(c.error(1) == Errc::log_halted);
+  }
+  SUBCASE("it was committed, and may stand in the log: unknown, with the reason") {
+    c.answer_commits = false;
+    c.append(1, "one", c.now + 60s);
+    c.pass(100ms);
+    REQUIRE(c.commits.size() == 1);
+    halts();
+    c.lose("seq:1");
+    c.pass(1s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(c.error(0) == Errc::outcome_unknown);
+    CHECK(std::get<Failure>(c.done[0].result).error.detail.find("hold different bytes below 500") != std::string::npos);
+  }
+  CHECK(c.machine.bytes_in_flight() == 0);
 }
 
 TEST_CASE("a sequencer that was down for long and leads now is dialled when another one names it") {
@@ -515,14 +620,14 @@ TEST_CASE("an append that expects the log's end is a run of its own, and goes ov
 
   SUBCASE("taken") {
     c.append(2, "two");
-    expect(3, end + 43);
+    expect(3, end + frame_overhead + 3);
     c.append(4, "four");
     c.pass(100ms);
     REQUIRE(c.done.size() == 4);
     REQUIRE(c.conditional.size() == 1);
     CHECK(c.conditional[0].run.count == 1);
-    CHECK(c.conditional[0].expected == end + 43);
-    CHECK(std::get<client::Appended>(c.done[2].result).offset == end + 43);
+    CHECK(c.conditional[0].expected == end + frame_overhead + 3);
+    CHECK(std::get<client::Appended>(c.done[2].result).offset == end + frame_overhead + 3);
   }
   SUBCASE("an entry is in the way: refused, and those behind it go on") {
     c.append(2, "two");
@@ -534,7 +639,7 @@ TEST_CASE("an append that expects the log's end is a run of its own, and goes ov
     c.pass(100ms);
     REQUIRE(c.done.size() == 4);
     CHECK(c.error(2) == Errc::offset_mismatch);
-    CHECK(std::get<Failure>(c.done[2].result).ends == end + 43);
+    CHECK(std::get<Failure>(c.done[2].result).ends == end + frame_overhead + 3);
     CHECK(std::holds_alternative<client::Appended>(c.done[3].result));
     CHECK(c.machine.bytes_in_flight() == 0);
   }
@@ -958,4 +1063,185 @@ TEST_CASE("a point in time: a log that is gone, and nobody who answers") {
   c.run();
   REQUIRE(c.done.size() == 1);
   CHECK(c.error(0) == Errc::client_closed);
+}
+
+TEST_CASE("a change goes again under the basis that it had, and is based anew only where nothing of it can be under way (C-10)") {
+  Cluster c;
+  c.begin_term(1);
+  c.append(1, "one");
+  c.pass(100ms);
+  c.done.clear();
+  const Message done = LogIs{c.metadata().metadata.logs.at(0)};
+  const auto set = [&c] { c.machine.set_retention(c.now, Token{2}, log_id, {0, 60'000}, c.now + 20s); };
+  SUBCASE("an answer is lost") {
+    c.on_retention = [&](const SetRetention&) { return c.bases.size() == 1 ? std::nullopt : std::optional(done); };
+    set();
+    c.pass(5s);
+    REQUIRE(c.bases.size() == 2);
+    CHECK(c.bases[0] == c.bases[1]);
+    CHECK(c.bases[0].id != ChangeId{});
+    CHECK(c.done.size() == 1);
+  }
+  SUBCASE("somebody else has changed it since this client looked") {
+    c.version = 9;
+    c.on_retention = [&](const SetRetention& r) {
+      return std::optional(r.basis.seen < RaftIndex{9} ? Message(Failed{Errc::superseded, "log"}) : done);
+    };
+    set();
+    c.pass(1s);
+    REQUIRE(c.bases.size() == 2);
+    CHECK(c.bases[1].seen == RaftIndex{9});
+    REQUIRE(c.done.size() == 1);
+    CHECK(std::holds_alternative<LogDescription>(c.done[0].result));
+  }
+  SUBCASE("somebody else has, after the first answer was lost: it may have been done and overtaken") {
+    c.on_retention = [&](const SetRetention&) -> std::optional<Message> {
+      if (c.bases.size() == 1) return std::nullopt;
+      return Failed{Errc::superseded, "log"};
+    };
+    set();
+    c.pass(5s);
+    CHECK(c.bases.size() == 2);
+    REQUIRE(c.done.size() == 1);
+    CHECK(c.error(0) == Errc::superseded);
+  }
+}
+
+TEST_CASE("a trim beyond the end is refused with the end, and lets nothing go (A1)") {
+  Cluster c;
+  c.tail = Offset{43'061};
+  c.machine.trim_log(c.now, Token{1}, log_id, Offset{418'800}, c.now + 5s);
+  c.pass(100ms);
+  REQUIRE(c.done.size() == 1);
+  CHECK(c.error(0) == Errc::past_end);
+  CHECK(std::get<Failure>(c.done[0].result).error.detail == "the log ends at 43061");
+  CHECK(std::get<Failure>(c.done[0].result).ends == Offset{43'061});
+  CHECK(c.trims.empty());
+  c.machine.trim_log(c.now, Token{2}, log_id, Offset{43'061}, c.now + 5s);  // the end itself
+  c.pass(100ms);
+  CHECK(c.trims == std::vector{Offset{43'061}});
+}
+
+TEST_CASE("a position beyond the end ends a read and a follower with the end, not with silence (F17b)") {
+  Cluster c;
+  c.begin_term(1);
+  const Offset end{c.bytes.size()};
+  const Offset beyond = end + 7000;
+  const auto ask = [&](Offset from) {
+    c.machine.read(c.now, Token{1}, log_id, from, 1 << 16, 0ms, c.now + 5s);
+    c.machine.follow(c.now, Token{2}, log_id, from);
+  };
+  SUBCASE("the leader knows no more either") {
+    c.tail = end;
+    ask(beyond);
+    c.pass(1s);
+    REQUIRE(c.done.size() == 2);
+    for (const Completed& d : c.done) {
+      const auto* f = std::get_if<Failure>(&d.result);
+      REQUIRE(f != nullptr);
+      CHECK(f->error.code == Errc::past_end);
+      CHECK(f->error.detail == "the log ends at " + std::to_string(end.value));
+      CHECK(f->ends == end);
+    }
+  }
+  SUBCASE("the leader knows more: the replica lags") {
+    c.tail = beyond + 1;
+    ask(beyond);
+    c.pass(1s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(std::get<Delivered>(c.done[0].result).next == beyond);
+  }
+  SUBCASE("no leader answers: a read needs none") {
+    ask(beyond);
+    c.pass(6s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(std::get<Delivered>(c.done[0].result).next == beyond);
+  }
+  SUBCASE("at the end itself there is nothing yet, and nobody asks the leader") {
+    ask(end);
+    c.pass(1s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(std::get<Delivered>(c.done[0].result).next == end);
+  }
+}
+
+TEST_CASE("time-outs of answers follow the distance: a round trip of 3 s is slow, and no failure (F18)") {
+  Cluster c;
+  c.begin_term(1);
+  SUBCASE("from the beginning") { c.round_trip = 3s; }
+  SUBCASE("a path that becomes slow") {
+    c.machine.open_log(c.now, Token{1}, "log", c.now + 60s);
+    c.pass(100ms);
+    REQUIRE(c.done.size() == 1);
+    c.done.clear();
+    c.round_trip = 3s;
+  }
+  c.machine.open_log(c.now, Token{2}, "log", c.now + 60s);
+  c.machine.read(c.now, Token{4}, log_id, Offset{0}, 1000, 0s, c.now + 60s);
+  c.append(5, "far away", c.now + 60s);
+  c.pass(40s);
+  REQUIRE(c.done.size() == 3);
+  for (const Completed& d : c.done) {
+    CAPTURE(d.token.value);
+    CHECK_FALSE(std::holds_alternative<Failure>(d.result));
+  }
+  c.machine.status(c.now, Token{6}, true, c.now + 60s);
+  c.pass(20s);
+  REQUIRE(c.done.size() == 4);
+  const auto* s = std::get_if<ClusterStatus>(&c.done.back().result);
+  REQUIRE(s != nullptr);
+  CHECK(s->unreachable.empty());
+}
+
+TEST_CASE("a node that was stopped for a while is no distant one for long (F18)") {
+  Cluster c;
+  c.begin_term(1);
+  c.machine.open_log(c.now, Token{1}, "log", c.now + 60s);
+  c.pass(100ms);
+  c.round_trip = 10s;  // answers come after their time-outs
+  c.machine.open_log(c.now, Token{2}, "log", c.now + 60s);
+  c.pass(30s);
+  c.round_trip = {};
+  c.under_way.clear();
+  for (std::uint64_t t = 10; t < 30; ++t) {
+    c.machine.open_log(c.now, Token{t}, "log", c.now + 60s);
+    c.pass(100ms);
+  }
+  c.done.clear();
+  c.round_trip = 1000s;  // and now it says nothing any more
+  c.machine.open_log(c.now, Token{40}, "log", c.now + 60s);
+  const auto asked = c.under_way.size();
+  c.pass(5s);
+  CHECK(c.under_way.size() > asked + 1);  // asked again in good time
+}
+
+TEST_CASE("who cannot be reached is named, with the cause; a program that a person waits for is told at once (F19)") {
+  Options o;
+  SUBCASE("at once") { o.wait_for_cluster = false; }
+  SUBCASE("at the deadline") {}
+  const bool at_once = !o.wait_for_cluster;
+  Cluster c(o);
+  c.down = {"seq:1"};
+  c.machine.open_log(c.now, Token{1}, "log", c.now + 10s);
+  c.pass(600ms);
+  CHECK(c.done.size() == (at_once ? 1 : 0));
+  c.pass(10s);
+  REQUIRE(c.done.size() == 1);
+  const Error& e = std::get<Failure>(c.done[0].result).error;
+  CHECK(e.code == Errc::unavailable);
+  CHECK(e.detail.find("seq:1: connection refused") != std::string::npos);
+
+  // A cluster that was there once is waited for in either case: it is being restarted.
+  c.down = {};
+  c.done.clear();
+  c.begin_term(1);
+  c.machine.open_log(c.now, Token{2}, "log", c.now + 10s);
+  c.pass(3s);
+  REQUIRE(c.done.size() == 1);
+  c.done.clear();
+  c.down = {"seq:1", "n1", "n2", "n3"};
+  for (const char* a : {"seq:1", "n1", "n2", "n3"}) c.lose(a);
+  c.machine.open_log(c.now, Token{3}, "log", c.now + 10s);
+  c.pass(5s);
+  CHECK(c.done.empty());
 }

@@ -27,7 +27,7 @@ ClusterPicture healthy() {
   LogSeen l{LogId{1}, "events", LogState::open, true, false, Term{4}, Offset{0}, Offset{1'000'000'000}, 2, {}};
   for (std::uint32_t i = 1; i <= 3; ++i) {
     o.sequencers.push_back({SequencerId{i}, fmt::format("s{}:1", i), true, 0});
-    o.storage.push_back({NodeId{i}, fmt::format("n{}:1", i), NodeCondition::up, 10, 1000, 100'000, 0});
+    o.storage.push_back({NodeId{i}, fmt::format("n{}:1", i), NodeCondition::up, 10, 1000, 100'000, 0, 0, 0});
     l.replicas.push_back({NodeId{i}, ReplicaState::streaming, l.committed, 0});
   }
   o.logs.push_back(l);
@@ -89,6 +89,17 @@ TEST_CASE("alarms: sequencers") {
   p.overview.sequencers.push_back({SequencerId{4}, "s4:1", true, 0});
   p.overview.sequencers.push_back({SequencerId{5}, "s5:1", true, 0});
   CHECK(said(p, "sequencer-unreachable").ends_with("heard yet."));
+}
+
+TEST_CASE("alarms: clocks that differ, of which nothing was said (C-11)") {
+  ClusterPicture p = healthy();
+  p.overview.sequencers[1].clock_off_ms = 5000;
+  CHECK(ids(p).empty());
+  p.overview.sequencers[1].clock_off_ms = 86'400'000;
+  CHECK(ids(p) == "clocks-differ");
+  CHECK(said(p, "clocks-differ").starts_with("The sequencers' clocks differ: that of sequencer 2 at s2:1 is 24 h off."));
+  p.overview.sequencers[1].clock_off_ms = ~std::uint32_t{0};
+  CHECK(said(p, "clocks-differ").find("was just set") != std::string::npos);
 }
 
 TEST_CASE("alarms: no leader") {
@@ -165,7 +176,10 @@ TEST_CASE("alarms: conditions of storage nodes") {
   ClusterPicture p = healthy();
   p.overview.storage[0].logs_without_space = 2;
   CHECK(ids(p) == "node-disk-full");
-  CHECK(said(p, "node-disk-full").find("for 2 logs.") != std::string::npos);
+  CHECK(said(p, "node-disk-full").find("to 2 logs: its disk gives no space.") != std::string::npos);
+  p.overview.storage[0].disk_size_bytes = 10u << 20;
+  p.overview.storage[0].disk_free_bytes = 1024;
+  CHECK(said(p, "node-disk-full").ends_with("its disk gives no space, 1.0 KiB of 10 MiB are free."));
   p = healthy();
   p.overview.storage[0].staged_bytes = 89'999;
   CHECK(ids(p).empty());
@@ -173,6 +187,25 @@ TEST_CASE("alarms: conditions of storage nodes") {
   CHECK(ids(p) == "node-staging-full");
   p.overview.storage[0].staged_bytes_max = 0;  // not told yet
   CHECK(ids(p).empty());
+}
+
+TEST_CASE("alarms: storage nodes that do not hear each other are named while all is well (C-6)") {
+  ClusterPicture p = healthy();
+  p.overview.storage[0].cannot_reach = {NodeId{2}, NodeId{3}};
+  CHECK(ids(p) == "node-parted");
+  CHECK(said(p, "node-parted").find("gets no answer from storage nodes 2, 3.") != std::string::npos);
+}
+
+TEST_CASE("alarms: nobody is told that a replica catches up whose disk lost what it acknowledged (F10b)") {
+  ClusterPicture p = healthy();
+  ReplicaSeen& r = p.overview.logs[0].replicas[0];
+  r.state = ReplicaState::suspect;
+  r.behind_ms = 60'000;
+  CHECK(ids(p).find("replica-behind") != std::string::npos);
+  for (NodeSeen& n : p.overview.storage)
+    if (n.id == r.node) n.condition = NodeCondition::data_loss;
+  CHECK(ids(p).find("replica-behind") == std::string::npos);
+  CHECK(ids(p).find("node-data-loss") != std::string::npos);
 }
 
 TEST_CASE("alarms: logs") {
@@ -188,6 +221,16 @@ TEST_CASE("alarms: logs") {
   lose_replica(p, 0);
   lose_replica(p, 1);
   CHECK(ids(p).starts_with("log-below-quorum"));
+}
+
+TEST_CASE("alarms: full disks say that appends are refused, not that all is well (A2)") {
+  ClusterPicture p = healthy();
+  for (std::size_t i : {1U, 2U}) {
+    p.overview.storage[i].logs_without_space = 1;
+    p.overview.logs[0].replicas[i].state = ReplicaState::full;
+  }
+  CHECK(ids(p) == "node-disk-full node-disk-full log-no-space");
+  CHECK(said(p, "log-no-space") == "Appends to events are refused: 1 of 3 replicas has space, and 2 are needed.");
 }
 
 TEST_CASE("alarms: one for all logs in the same trouble") {

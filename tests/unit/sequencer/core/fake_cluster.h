@@ -81,6 +81,8 @@ struct FakeNode {
   bool stopped = false;                    // its machine takes connections, and it answers nothing
   std::optional<std::deque<LogId>> joins;  // set: logs are joined one by one, when the test says so
   std::set<LogId> reconciled;
+  bool copies_slowly = false;  // a Reconcile that copies is kept, and answered by finish_copy()
+  std::map<LogId, Reconcile> copying;
 };
 
 class FakeCluster {
@@ -124,6 +126,17 @@ class FakeCluster {
     n.joins->pop_front();
     n.logs[log];
     machine->arrived(now, {n.connection, RequestId{}, Joined{log}});
+    run();
+  }
+  /// The copy of a log that a slow node was told to make is done.
+  void finish_copy(int i, LogId log) {
+    FakeNode& n = node(i);
+    const Reconcile r = n.copying.extract(log).mapped();
+    machine->arrived(now, {n.connection, RequestId{}, reconcile(n, r)});
+    run();
+  }
+  void from_node(int i, Message m) {
+    machine->arrived(now, {node(i).connection, RequestId{}, std::move(m)});
     run();
   }
   void disconnect(int i) {
@@ -281,9 +294,13 @@ class FakeCluster {
               if (!n.logs.contains(g.log)) return void(out.push_back(NotMember{g.log}));
               if (g.term < promise(g.log)) return void(out.push_back(Fenced{g.log, promise(g.log), {}}));
               if (n.logs[g.log].matched != g.term) n.logs[g.log].matched = Term{};
+              n.copying.erase(g.log);
               out.push_back(state_of(n, g.log, g.term));
             },
-            [&](Reconcile& r) { out.push_back(reconcile(n, r)); },
+            [&](Reconcile& r) {
+              if (n.copies_slowly && !r.peers.empty()) n.copying[r.log] = r;
+              else out.push_back(reconcile(n, r));
+            },
             [&](Order& o) { order(n, o, out); },
             [&](Watermark& w) { n.logs[w.log].committed = std::max(n.logs[w.log].committed, std::min(w.committed, n.logs[w.log].tail())); },
             [&](ConfirmTerm& c) { out.push_back(TermConfirmed{c.log, c.term, n.logs[c.log].tail()}); },

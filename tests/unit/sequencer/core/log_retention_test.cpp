@@ -199,7 +199,7 @@ TEST_CASE("retention: is set for a log that is there, within its bounds") {
   l.append(40);
   const auto set = [&](Retention r) {
     l.f.to_clients.clear();
-    l.f.say(l.client, SetRetention{l.id, r});
+    l.f.say(l.client, SetRetention{l.id, r, {l.f.machine->metadata().version, {}}});
     const auto refused = l.f.heard<Failed>();
     return refused.empty() ? Errc::ok : refused[0].error;
   };

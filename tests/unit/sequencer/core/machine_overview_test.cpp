@@ -121,12 +121,15 @@ TEST_CASE("overview: conditions of storage nodes") {
   f.start_all();
   all_answer(f);
   CHECK(condition(f, 2) == NodeCondition::up);
-  f.say(f.node(2).connection, SpaceIs{12, 500, 3, true});
+  f.say(f.node(2).connection, SpaceIs{12, 500, {LogId{1}, LogId{2}, LogId{3}}, true, 7000, 9000, {NodeId{3}}});
   CHECK(condition(f, 2) == NodeCondition::suspect);
   const NodeSeen seen = f.machine->overview(0).storage[1];
   CHECK(seen.staged_bytes == 12);
   CHECK(seen.staged_bytes_max == 500);
   CHECK(seen.logs_without_space == 3);
+  CHECK(seen.disk_free_bytes == 7000);
+  CHECK(seen.disk_size_bytes == 9000);
+  CHECK(seen.cannot_reach == std::vector{NodeId{3}});
 
   f.disconnect(2);
   f.pass(7s);
@@ -207,4 +210,45 @@ TEST_CASE("overview: one that does not lead tells what it sees") {
   CHECK(o.sequencers[1] == SequencerSeen{SequencerId{2}, "s2:1", false, 0xFFFF'FFFF});
   CHECK(condition(f, 1) == NodeCondition::unreachable);
   CHECK(condition(f, 2) == NodeCondition::up);
+}
+
+TEST_CASE("status: a log whose replicas have no space is told as refused, by the leader, in one verdict (A2)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c, "events");
+  open(f, c, log);
+  all_answer(f);
+  const auto told = [&] {
+    f.to_clients.clear();
+    f.say(c, GetStatus{true});
+    return f.heard<Status>().at(0);
+  };
+  CHECK(told().health == Health::healthy);
+  CHECK(f.machine->report(f.now).logs_refusing == 0);
+  f.say(f.node(2).connection, SpaceIs{0, 1000, {log}, false, 0, 1000, {}});
+  CHECK(told().health == Health::degraded);
+  f.say(f.node(3).connection, SpaceIs{0, 1000, {log}, false, 0, 1000, {}});
+  const Status s = told();
+  CHECK(s.health == Health::not_serving);
+  CHECK(s.verdict.starts_with("appends to events are refused: 1 of 3 replicas has space, 2 are needed"));
+  REQUIRE(!s.alarms.empty());
+  CHECK(std::ranges::count(s.alarms, "log-no-space", &AlarmSeen::id) == 1);
+  REQUIRE(s.logs.size() == 1);
+  CHECK(s.logs[0].replicas[1].state == ReplicaState::full);
+  CHECK(f.machine->report(f.now).logs_refusing == 1);
+  f.say(f.node(3).connection, SpaceIs{0, 1000, {}, false, 500, 1000, {}});
+  CHECK(told().health == Health::degraded);
+}
+
+TEST_CASE("a registered storage node that --storage names no longer is told at once (C)") {
+  FakeCluster f(3);
+  f.start_all();
+  f.options.storage.pop_back();
+  f.events.clear();
+  f.restart();
+  f.pass(3s);
+  CHECK(std::ranges::count_if(f.events, [](const Event& e) {
+          return e.level == Event::Level::warning && e.text.starts_with("storage node 3 at n:1 is registered and not named by --storage");
+        }) == 1);
 }

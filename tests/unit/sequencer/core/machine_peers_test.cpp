@@ -38,7 +38,7 @@ struct Second {
     RaftDisk disk;
     disk.hard_state.vote = options.id;  // no new cluster
     machine = std::make_unique<SequencerMachine>(options, disk, 5);
-    machine->start(now, 0);
+    machine->start(now, wall_ms());
     run();
   }
   ConnectionId connect(std::uint32_t id, BootId boot = usual, std::optional<bool> dialled = {}) {
@@ -60,12 +60,17 @@ struct Second {
     run();
     return c;
   }
+  /// One clock for all.
+  std::uint64_t wall_ms() const {
+    const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+    return static_cast<std::uint64_t>(1'700'000'000'000 + passed);
+  }
   std::optional<Message> answer(SequencerId who, const Message& m) {
     if (mute.contains(who)) return {};
     if (std::holds_alternative<Ping>(m)) return Pong{};
-    if (const auto* v = std::get_if<RequestVote>(&m)) return Vote{v->term, v->pre_vote, true};
+    if (const auto* v = std::get_if<RequestVote>(&m)) return Vote{v->term, v->pre_vote, true, wall_ms()};
     if (const auto* a = std::get_if<AppendEntries>(&m))
-      return Appended{a->term, true, a->entries.empty() ? a->previous_index : a->entries.back().index, a->round};
+      return Appended{a->term, true, a->entries.empty() ? a->previous_index : a->entries.back().index, a->round, wall_ms()};
     return {};
   }
   void run() {
@@ -92,7 +97,7 @@ struct Second {
   void pass(Duration d) {
     for (const Time end = now + d; now < end;) {
       now += 10ms;
-      machine->tick(now, 0);
+      machine->tick(now, wall_ms());
       run();
     }
   }

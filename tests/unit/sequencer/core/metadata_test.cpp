@@ -24,6 +24,7 @@ std::vector<Command> history() {
   h.push_back(BeginTerm{Term{40}, InstanceId{8}, RaftTerm{1}, LogId{6}});
   h.push_back(AdmitDisk{NodeId{2}, DiskId{102}, DiskId{202}, InstanceId{8}, RaftTerm{1}});
   h.push_back(SetMembers{LogId{6}, {member(1), {NodeId{2}, DiskId{202}}, member(3)}});
+  h.push_back(MarkLost{NodeId{3}, DiskId{103}});
   return h;
 }
 
@@ -48,6 +49,7 @@ TEST_CASE("metadata: the same commands give the same bytes, also through a snaps
   CHECK(a.state().last_term == Term{42});  // AdmitDisk begins one too
   CHECK(a.disk_of(NodeId{2}) == DiskId{202});
   CHECK(a.state().storage.front().id == NodeId{1});
+  CHECK(a.state().storage.back().lost);
   REQUIRE(a.log("a") != nullptr);
   CHECK(a.log("a")->id == LogId{6});
   CHECK(a.log("a")->last_term == Term{41});
@@ -80,7 +82,8 @@ TEST_CASE("metadata: refusals leave the state as it was, but for the version") {
   CHECK(m.log("a")->trim == Offset{500});  // R3
   CHECK(m.apply(i = i + 1, MarkDeleting{LogId{6}}).error.code == Errc::ok);
   CHECK(m.log("a") == nullptr);
-  const Applied again = m.apply(i = i + 1, MakeLog{"a", {}, {member(1)}});
+  i = i + 1;
+  const Applied again = m.apply(i, MakeLog{"a", {}, {member(1)}, {i, {}}});
   CHECK(again.error.code == Errc::ok);
   CHECK(again.log == LogId{i.value});  // never reused (T5)
   CHECK(m.apply(i = i + 1, FinishDelete{LogId{6}}).error.code == Errc::ok);
@@ -94,6 +97,60 @@ TEST_CASE("metadata: bytes that are no command or snapshot are refused") {
   CHECK(!decode_command(good.slice(0, good.size() - 1)));
   MetadataState m;
   CHECK(!m.restore(Bytes::copy_of(std::string_view("nonsense"))));
+}
+
+TEST_CASE("metadata: a request that comes late or twice makes no log again and gives no token twice (C-10)") {
+  MetadataState m;
+  RaftIndex i{};
+  for (const Command& c : history()) m.apply(i = i + 1, c);
+  const auto make = [](RaftIndex seen, std::uint64_t id) { return MakeLog{"b", {}, {member(1)}, {seen, ChangeId{id}}}; };
+  const RaftIndex before = i;
+  const Applied made = m.apply(i = i + 1, make(before, 71));
+  REQUIRE(made.error.code == Errc::ok);
+  CHECK(m.log(made.log)->made_by == ChangeId{71});
+  const Applied repeated = m.apply(i = i + 1, make(before, 71));
+  CHECK(repeated.error.code == Errc::log_exists);
+  CHECK(repeated.log == made.log);
+  CHECK(m.apply(i = i + 1, MarkDeleting{made.log}).error.code == Errc::ok);
+  CHECK(m.apply(i = i + 1, FinishDelete{made.log}).error.code == Errc::ok);
+  CHECK(m.apply(i = i + 1, make(before, 71)).error.code == Errc::superseded);
+  MetadataState copy;
+  REQUIRE(copy.restore(m.snapshot()));
+  CHECK(copy.apply(i = i + 1, make(before, 72)).error.code == Errc::superseded);
+  CHECK(m.apply(i, make(i, 73)).error.code == Errc::ok);  // it has seen the deletion
+
+  const LogId log{6};
+  const RaftIndex seen = i;
+  const auto fence = [&](std::uint64_t token, RaftIndex at, std::uint64_t id) {
+    return m.apply(i = i + 1, RaiseFence{log, FenceToken{token}, {at, ChangeId{id}}}).error.code;
+  };
+  CHECK(fence(0, seen, 1) == Errc::ok);
+  CHECK(fence(0, seen, 1) == Errc::ok);  // its own copy
+  CHECK(m.log(log)->fence == FenceToken{1});
+  CHECK(fence(0, seen, 2) == Errc::superseded);  // another writer that had seen none
+  CHECK(fence(7, seen, 3) == Errc::ok);          // a token of its own is newer whatever was seen
+  CHECK(fence(0, seen, 1) == Errc::superseded);
+  CHECK(fence(0, i, 4) == Errc::ok);
+  CHECK(m.log(log)->fence == FenceToken{8});
+
+  const auto keep = [&](std::uint64_t ms, RaftIndex at, std::uint64_t id) {
+    return m.apply(i = i + 1, ChangeRetention{log, {0, ms}, {at, ChangeId{id}}}).error.code;
+  };
+  const RaftIndex looked = i;
+  CHECK(keep(60'000, looked, 5) == Errc::ok);
+  CHECK(keep(0, i, 6) == Errc::ok);
+  CHECK(keep(60'000, looked, 5) == Errc::superseded);
+  CHECK(m.log(log)->options.retention == Retention{});
+}
+
+TEST_CASE("metadata: a record that asks for a durability that is not kept is none of this version (A7)") {
+  MakeLog asks{"a", {3, 2, segment_size_default, Durability::sync}, {member(1)}, {}};
+  CHECK(decode_command(encode(asks)));
+  asks.options.durability = static_cast<Durability>(1);
+  CHECK(!decode_command(encode(asks)));
+  const auto refused = effective_options("a", asks.options, 3);
+  REQUIRE(!refused);
+  CHECK(refused.error().detail.find("fdatasync") != std::string::npos);
 }
 
 TEST_CASE("log options: defaults and refusals") {
@@ -113,7 +170,7 @@ TEST_CASE("log options: defaults and refusals") {
   CHECK(code(effective_options("a", {0, 0, 1u << 20, Durability::sync, {(1u << 20) - 1, 0}}, 3)) == Errc::invalid_argument);
   CHECK(code(effective_options("a", {0, 0, 0, Durability::sync, {1u << 20, 0}}, 3)) == Errc::invalid_argument);  // of the default size
   CHECK(code(effective_options("a", {0, 0, 0, Durability::sync, {0, 999}}, 3)) == Errc::invalid_argument);
-  CHECK(code(effective_options("a", {5, 0, 0, Durability::sync}, 3)) == Errc::not_enough_nodes);
+  CHECK(code(effective_options("a", {5, 0, 0, Durability::sync}, 3)) == Errc::invalid_argument);  // at once: waiting would not help (D)
   CHECK(code(effective_options("a", {}, 0)) == Errc::not_enough_nodes);
 }
 
@@ -144,7 +201,7 @@ TEST_CASE("metadata: the fencing token after the highest is none, so that no sta
   CHECK(absurd.error.code == Errc::invalid_argument);
   CHECK(absurd.error.detail == "fencing token 18446744073709551615 is above the highest, 9223372036854775807");
   CHECK(m.apply(i = i + 1, RaiseFence{LogId{6}, FenceToken{fence_token_max}}).error.code == Errc::ok);
-  CHECK(m.apply(i = i + 1, RaiseFence{LogId{6}, {}}).error.code == Errc::too_many);
+  CHECK(m.apply(i = i + 1, RaiseFence{LogId{6}, {}, {i, ChangeId{9}}}).error.code == Errc::too_many);
   CHECK(m.log("a")->fence == FenceToken{fence_token_max});
 }
 
@@ -184,4 +241,19 @@ TEST_CASE("metadata: logs have a bound in number and in bytes, well below one me
   MetadataState copy;
   REQUIRE(copy.restore(m.snapshot()));
   CHECK(copy.logs_bytes() == m.logs_bytes());
+}
+
+TEST_CASE("metadata: a lost disk stays so until another one takes its place (F10b, T4)") {
+  MetadataState m;
+  RaftIndex i{};
+  const auto apply = [&](Command c) { return m.apply(i = i + 1, c).error.code; };
+  apply(RegisterStorage{{NodeId{1}, DiskId{101}, "n"}});
+  CHECK(apply(MarkLost{NodeId{1}, DiskId{100}}) == Errc::wrong_identity);  // of a disk that was replaced since
+  CHECK(apply(MarkLost{NodeId{2}, DiskId{102}}) == Errc::wrong_identity);
+  CHECK_FALSE(m.node(NodeId{1})->lost);
+  CHECK(apply(MarkLost{NodeId{1}, DiskId{101}}) == Errc::ok);
+  CHECK(apply(RegisterStorage{{NodeId{1}, DiskId{101}, "elsewhere"}}) == Errc::ok);
+  CHECK(m.node(NodeId{1})->lost);
+  CHECK(apply(AdmitDisk{NodeId{1}, DiskId{101}, DiskId{201}, {}, {}}) == Errc::ok);
+  CHECK_FALSE(m.node(NodeId{1})->lost);
 }

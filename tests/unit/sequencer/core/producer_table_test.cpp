@@ -41,6 +41,21 @@ TEST_CASE("producers (A1): with a record max(next, settled + 1), repeats are kno
   CHECK(t.judge(commit(2, 1, 0), Offset{}).verdict == V::wrong_sequence);
 }
 
+TEST_CASE("producers (F1): a run that was refused for good uses up its number, and each copy of it is known as refused (C-7)") {
+  ProducerTable t(10, 2);
+  t.refuse(commit(1, 1, 0), Offset{300}, client.connection);
+  const auto again = t.judge(commit(1, 1, 0), Offset{});
+  REQUIRE(again.verdict == V::repeat);
+  CHECK(again.run->refused);
+  CHECK(again.run->offset == Offset{300});
+  CHECK(t.judge(commit(2, 1, 0), Offset{}).verdict == V::accept);
+  CHECK(t.judge(commit(1, 1, 0, 5, 2), Offset{}).verdict == V::other_bytes);
+  t.add(commit(2, 1, 0), Offset{300}, client);
+  CHECK(t.judge(commit(3, 1, 0), Offset{}).verdict == V::full);  // it counts until its producer has confirmed it
+  CHECK(t.judge(commit(3, 1, 1), Offset{300}).verdict == V::accept);
+  CHECK(t.judge(commit(1, 1, 1), Offset{300}).verdict == V::wrong_sequence);
+}
+
 TEST_CASE("producers (A2): confirmed offsets go, the producer stays; a full table says so") {
   ProducerTable t(1, 2);
   t.add(commit(1, 1, 0), Offset{0}, client);

@@ -40,9 +40,14 @@ struct Replaced {
     f.connect(i);
     f.node(i).up = false;  // it was refused
   }
+  DiskId registered(int i) {
+    const auto& all = f.machine->metadata().storage;
+    const auto s = std::ranges::find(all, f.node(i).id, &StorageInfo::id);
+    return s == all.end() ? DiskId{} : s->disk;
+  }
   std::optional<Failed> replace(int i, bool force = false) {
     f.to_clients.clear();
-    f.say(client, ReplaceDisk{f.node(i).id, force});
+    f.say(client, ReplaceDisk{f.node(i).id, registered(i), force});
     const auto failed = f.heard<Failed>();
     if (!failed.empty()) return failed.back();
     CHECK(f.heard<Done>().size() == 1);
@@ -205,12 +210,30 @@ TEST_CASE("replaced disk: asked again before the node is back, it is done") {
   CHECK(r.f.machine->leading_term() == term);
 }
 
+TEST_CASE("replaced disk: a late request replaces no disk that came after it (C-10)") {
+  Replaced r;
+  const ReplaceDisk late{NodeId{2}, r.registered(2), false};
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  r.f.connect(2);
+  r.f.pass(300ms);
+  r.lose_disk(2);
+  r.f.node(2).disk = DiskId{302};  // an empty directory, by mistake
+  r.f.connect(2);
+  r.f.node(2).up = false;
+  r.f.to_clients.clear();
+  r.f.say(r.client, late);
+  r.f.pass(300ms);
+  CHECK(r.f.heard<Done>().size() == 1);  // what it asked for was done
+  CHECK(r.registered(2) == DiskId{202});
+}
+
 TEST_CASE("replaced disk: what is refused") {
   Replaced r;
   r.f.options.storage.resize(2);
   const auto says = [](const std::optional<Failed>& f, const char* what) { return f && f->detail.find(what) != std::string::npos; };
   r.f.to_clients.clear();
-  r.f.say(r.client, ReplaceDisk{NodeId{9}, false});
+  r.f.say(r.client, ReplaceDisk{NodeId{9}, DiskId{}, false});
   CHECK(says(r.f.heard<Failed>().at(0), "no storage node 9 is registered"));
   CHECK(says(r.replace(2), "nothing to replace"));
   r.f.disconnect(2);
@@ -275,4 +298,39 @@ TEST_CASE("replaced disk: by force, where the others are gone, the log waits for
   r.f.connect(3);
   r.f.pass(300ms);
   CHECK(r.open() != Term{});
+}
+
+TEST_CASE("a disk that lost what it acknowledged counts as down in every term, until another one takes its place (F10b, T4)") {
+  Replaced r;
+  const Term first = r.open();
+  r.f.node(3).durable = false;
+  REQUIRE(r.append(first, 1));  // on nodes 1 and 2
+  r.f.disconnect(2);
+  r.f.node(2).logs.at(r.id).cut(Offset{});
+  r.f.node(2).logs.at(r.id).matched = Term{};
+  r.f.connect(2);
+  r.f.pass(100ms);
+  REQUIRE(r.f.machine->metadata().storage.at(1).lost);
+  CHECK(r.f.machine->overview(1).storage.at(1).condition == NodeCondition::data_loss);
+  CHECK(r.f.node(2).metadata.storage.at(1).lost);  // it is told
+  // The next leader hears nodes 2 and 3, which lack what is acknowledged.
+  r.f.node(3).durable = true;
+  r.f.disconnect(1);
+  r.f.restart();
+  r.f.pass(3s);
+  r.f.connect(2);
+  r.f.connect(3);
+  r.client = r.f.connect_client();
+  CHECK(r.open() == Term{});
+  r.f.connect(1);
+  r.f.pass(300ms);
+  CHECK(r.open() > first);
+  CHECK(r.f.node(3).logs.at(r.id).pieces == r.f.node(1).logs.at(r.id).pieces);
+  CHECK(r.f.node(2).promise < r.f.node(1).promise);  // sealed by nobody
+  r.lose_disk(2);
+  REQUIRE(!r.replace(2));
+  r.f.connect(2);
+  r.f.pass(300ms);
+  CHECK_FALSE(r.f.machine->metadata().storage.at(1).lost);
+  CHECK(r.f.node(2).logs.at(r.id).pieces == r.f.node(1).logs.at(r.id).pieces);
 }

@@ -43,6 +43,9 @@ Offset append(FakeCluster& f, ConnectionId c, const Commit& m) {
 
 }  // namespace
 
+/// Of a client that has looked just now.
+Basis seen_now(const FakeCluster& f, std::uint64_t id = 0) { return {f.machine->metadata().version, ChangeId{id}}; }
+
 TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   FakeCluster f(3);
   f.start_all();
@@ -74,8 +77,12 @@ TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   REQUIRE(f.heard<TailIs>().size() == 1);
   CHECK(f.heard<TailIs>()[0].committed == a + 200);
 
-  f.say(c, TrimLog{log, Offset{1'000'000}});
-  CHECK(f.heard<LogIs>().back().info.trim == a + 200);  // R3: clamped
+  f.say(c, TrimLog{log, a + 201});
+  CHECK(f.heard<Failed>().back().error == Errc::past_end);
+  CHECK(f.heard<Failed>().back().detail == fmt::format("the log ends at {}", a.value + 200));
+  CHECK(f.machine->metadata().logs[0].trim == Offset{});
+  f.say(c, TrimLog{log, a + 200});
+  CHECK(f.heard<LogIs>().back().info.trim == a + 200);
   f.say(c, GetTail{log});
   CHECK(f.heard<TailIs>().back().first == a + 200);  // where it begins, not where the first file does
 
@@ -87,7 +94,7 @@ TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   CHECK(f.machine->metadata().logs.empty());
 
   // The same request once more, late, when the name is another log's (T5).
-  f.say(c, CreateLog{"a", {}});
+  f.say(c, CreateLog{"a", {}, seen_now(f)});
   f.pass(100ms);
   REQUIRE(f.machine->metadata().logs.size() == 1);
   f.say(c, DeleteLog{log});
@@ -126,7 +133,7 @@ TEST_CASE("sequencer: a log is given up where a chosen node does not join it, no
   CHECK(std::count_if(logs.begin(), logs.end(), [](const LogInfo& l) { return l.state == LogState::open; }) == 2);
   f.to_clients.clear();
   f.node(3).joins.reset();
-  f.say(c, CreateLog{"c", {}});  // the name is free
+  f.say(c, CreateLog{"c", {}, seen_now(f)});  // the name is free
   CHECK(f.heard<LogIs>().size() == 1);
 }
 
@@ -135,12 +142,33 @@ TEST_CASE("sequencer: who asks for a log that is being given up hears what to do
   f.start_all();
   const ConnectionId c = f.connect_client();
   f.node(3).joins.emplace();
-  f.say(c, CreateLog{"a", {}});
+  const Basis basis = seen_now(f, 71);
+  f.say(c, CreateLog{"a", {}, basis});
   f.disconnect(3);
-  f.say(c, CreateLog{"a", {}}, 2);  // as one that lost the first answer
+  f.say(c, CreateLog{"a", {}, basis}, 2);  // as one that lost the first answer
   f.pass(4 * f.options.recovery_step_timeout);
   REQUIRE(f.heard<Failed>().size() == 2);
   for (const Failed& m : f.heard<Failed>()) CHECK(m.error == Errc::not_enough_nodes);
+}
+
+TEST_CASE("sequencer: log_exists is no answer to the request that made the log, before and after it opens (L-5)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const CreateLog request{"a", {}, seen_now(f, 71)};
+  f.node(3).joins.emplace();
+  f.say(c, request);
+  f.say(c, request, 2);
+  CHECK(f.heard<LogIs>().empty());
+  f.say(c, CreateLog{"a", {}, seen_now(f, 72)}, 3);  // somebody else's
+  REQUIRE(f.heard<Failed>().size() == 1);
+  CHECK(f.heard<Failed>()[0].error == Errc::log_exists);
+  f.join_next(3);
+  CHECK(f.heard<LogIs>().size() == 2);
+  f.say(c, request, 4);
+  REQUIRE(f.heard<LogIs>().size() == 3);
+  CHECK(f.heard<LogIs>()[2].info.id == f.machine->metadata().logs[0].id);
+  CHECK(f.machine->metadata().logs.size() == 1);
 }
 
 TEST_CASE("sequencer: a creation does not wait for ever for a node that joins others and never this one (T5)") {
@@ -507,14 +535,27 @@ TEST_CASE("sequencer: an append that expects the log's end goes in only where no
   REQUIRE(f.heard<ConditionFailed>().size() == 1);
   CHECK(f.heard<ConditionFailed>()[0].error == Errc::offset_mismatch);
   CHECK(f.heard<ConditionFailed>()[0].end == first + 100);
-  f.say(c, at(1, first + 101));  // beyond the end
-  CHECK(f.heard<ConditionFailed>().size() == 2);
   f.say(c, at(1, first + 100));
   REQUIRE(f.heard<Committed>().size() == 1);
   CHECK(f.heard<Committed>()[0].offset == first + 100);
   f.say(c, at(1, first + 100));  // a repeat is answered as that, though the log has moved on
   CHECK(f.heard<Committed>().size() == 2);
 
+  SUBCASE("beyond the end: refused for good, though the end moves on to where the condition would hold (C-7)") {
+    f.to_clients.clear();
+    f.say(c, at(2, first + 300));
+    REQUIRE(f.heard<ConditionFailed>().size() == 1);
+    CHECK(f.heard<ConditionFailed>()[0].end == first + 200);
+    append(f, c, commit(t, 2, 1));
+    f.to_clients.clear();
+    f.say(c, at(2, first + 300));  // a copy that was late
+    CHECK(f.heard<Committed>().empty());
+    REQUIRE(f.heard<ConditionFailed>().size() == 1);
+    CHECK(f.heard<ConditionFailed>()[0].end == first + 200);  // as it was told first: below what was expected
+    f.to_clients.clear();
+    f.say(c, at(3, first + 300));  // the producer's next entry
+    CHECK(f.heard<Committed>().size() == 1);
+  }
   SUBCASE("refused only once what stands in the way is committed") {
     for (int i : {1, 2, 3}) f.node(i).durable = false;
     f.say(c, commit(t, 2, 1));
@@ -574,8 +615,8 @@ TEST_CASE("sequencer: a newer fencing token refuses older writers, and is told o
   f.say(c, SetFence{log, FenceToken{5}});
   REQUIRE(f.heard<Failed>().size() == 1);
   CHECK(f.heard<Failed>()[0].error == Errc::producer_fenced);
-  f.say(c, SetFence{log, FenceToken{6}});  // a repeat
-  f.say(c, SetFence{log, FenceToken{}});   // the next one
+  f.say(c, SetFence{log, FenceToken{6}});                 // a repeat
+  f.say(c, SetFence{log, FenceToken{}, seen_now(f, 9)});  // the next one
   REQUIRE(f.heard<FenceIs>().size() == 2);
   CHECK(f.heard<FenceIs>()[0].token == FenceToken{6});
   CHECK(f.heard<FenceIs>()[1].token == FenceToken{7});
@@ -628,6 +669,24 @@ TEST_CASE("sequencer: replicas that contradict each other halt the log (D4); a n
     CHECK(f.alarmed());
     f.say(c, commit(t, 3));
     CHECK(f.heard<Refused>().back().error == Errc::log_halted);
+    f.to_clients.clear();
+    f.say(c, OpenLog{log});  // with the sentence of the alarm (C-13)
+    REQUIRE(f.heard<Failed>().size() == 1);
+    CHECK(f.heard<Failed>()[0].error == Errc::log_halted);
+    CHECK(f.heard<Failed>()[0].detail.find("other bytes") != std::string::npos);
+  }
+  SUBCASE("other bytes, found while a client waits for the next term: it is told then, not when its patience ends (C-13)") {
+    f.pass(1s);  // the nodes have heard how far the log is committed
+    f.restart();
+    f.node(3).logs[log].pieces.back().tag ^= 1;
+    const ConnectionId d = f.connect_client();
+    f.say(d, OpenLog{log});
+    f.to_clients.clear();
+    for (int i : {3, 1, 2}) f.connect(i);
+    f.pass(100ms);
+    CHECK(f.alarmed());
+    REQUIRE(f.heard<Failed>().size() == 1);
+    CHECK(f.heard<Failed>()[0].error == Errc::log_halted);
   }
 }
 

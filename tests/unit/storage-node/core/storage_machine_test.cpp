@@ -55,22 +55,35 @@ struct TestNode {
     Output& o = machine->output();
     do {
       auto ops = std::move(o.disk);
-      for (auto& s : o.sends) sent.push_back(std::move(s));
+      take_sends();
       for (auto& c : o.connects) connects.push_back(c);
       for (auto& c : o.closes) closed.push_back(c.connection);
       o.clear();
+      tell_written();
       for (auto& op : ops) held.push_back(std::move(op));
       while (!hold && !held.empty()) {
         disk.begin(held.front().operation);
         auto done = disk.finish(held.front());
         held.pop_front();
         machine->disk_done(now, std::move(done));
-        for (auto& s : o.sends) sent.push_back(std::move(s));
+        take_sends();
         for (auto& c : o.connects) connects.push_back(c);
         for (auto& d : o.disk) held.push_back(std::move(d));
         o.clear();
+        tell_written();
       }
     } while (!o.disk.empty() || !o.sends.empty());
+  }
+  void take_sends() {
+    for (auto& s : machine->output().sends) {
+      if (const auto* page = std::get_if<Page>(&s.message)) unwritten.push_back({s.to, page->frames.size()});
+      sent.push_back(std::move(s));
+    }
+  }
+  /// What was sent has left, unless the test holds it in the connections' queues.
+  void tell_written() {
+    if (!hold_written)
+      for (const Written& w : std::exchange(unwritten, {})) machine->written(now, w);
   }
   void advance(Duration d) {
     now += d;
@@ -135,6 +148,8 @@ struct TestNode {
   std::uint32_t request = 0;
   std::uint64_t starts = 0;
   bool hold = false;
+  bool hold_written = false;
+  std::vector<Written> unwritten;
   std::deque<DiskRequest> held;
   std::vector<Send> sent;
   std::vector<ConnectPeer> connects;
@@ -145,6 +160,8 @@ struct Run {
   Reference reference;
   Bytes frames;
 };
+/// Of make_run()'s.
+constexpr std::uint32_t run_length = 100 + frame_overhead;
 Run make_run(std::uint64_t producer, std::uint64_t first, std::size_t payload = 100) {
   Run r;
   const Bytes body = Bytes::copy_of(std::string(payload, 'x'));
@@ -260,6 +277,74 @@ TEST_CASE("sequencers that lost their directories and began another cluster are 
   n.seal(2);  // the true leader still is
 }
 
+TEST_CASE("sequencers with old directories are refused: their metadata is older in a newer term (F10c, T2)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  const auto metadata = [](std::uint64_t version, std::uint32_t term, std::vector<LogInfo> logs) {
+    return Metadata{{RaftIndex{version}, ClusterId{5}, "test", Term{term}, {}, {}, std::move(logs)}, SequencerId{1}};
+  };
+  n.say(leader, metadata(20, 5, {log_info()}));
+  REQUIRE(n.closed.empty());
+  SUBCASE("a deposed leader is no danger: it is fenced") {
+    n.say(leader, metadata(10, 3, {}));
+    CHECK(n.closed.empty());
+  }
+  SUBCASE("a newer term with an older version") {
+    n.say(leader, metadata(10, 6, {}));
+    CHECK(n.closed == std::vector{leader});
+    n.sent.clear();
+    n.say(leader, Seal{{}, Term{9}, instance, RaftIndex{10}});
+    CHECK(!n.take<Sealed>());
+  }
+  SUBCASE("the id of a log that is here names another log there") {
+    LogInfo other = log_info();
+    other.name = "fresh";
+    n.say(leader, metadata(30, 6, {other}));
+    CHECK(n.closed == std::vector{leader});
+  }
+  SUBCASE("retention is no part of what a log is") {
+    LogInfo same = log_info();
+    same.options.retention.bytes = 1u << 30;
+    n.say(leader, metadata(30, 6, {same}));
+    CHECK(n.closed.empty());
+  }
+}
+
+TEST_CASE("a JOIN of an id that names another log here is refused, its entries are not shown under the new name (F10c, T5)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.seal(2);
+  n.say(leader, Join{Term{2}, log_info()});
+  CHECK(n.take<Joined>());  // a repeat
+  LogInfo other = log_info();
+  SUBCASE("another name") { other.name = "fresh"; }
+  SUBCASE("other options") { other.options.segment_size = 1u << 21; }
+  n.say(leader, Join{Term{2}, other});
+  CHECK(!n.take<Joined>());
+  CHECK(n.closed == std::vector{leader});
+}
+
+TEST_CASE("either slot of the promise may rot: the newest promise is still there (L-4, T3)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.seal(2);
+  n.seal(3);
+  const Bytes file = *n.disk.file("promise");
+  REQUIRE(file.size() == promise_file_size);
+  std::uint32_t slot = 0;
+  SUBCASE("the first") {}
+  SUBCASE("the second") { slot = promise_slot_size; }
+  Bytes rotten = Bytes::copy_of(file);
+  rotten.mutable_data()[slot + 16] ^= std::byte{1};
+  const auto promise = decode_promise(rotten);
+  REQUIRE(promise);
+  CHECK(promise->term == Term{3});
+  CHECK(promise->instance == instance);
+}
+
 TEST_CASE("what a sequencer's older connection still holds does not touch what the newer one ordered") {
   constexpr ConnectionId newer{3};
   TestNode n(1);
@@ -337,7 +422,7 @@ TEST_CASE("a file that is being repaired is not trimmed before it is whole") {
     n->say(leader, Watermark{log_id, Term{1}, n->machine->log(log_id)->durable.end});
   }
   const Offset damaged{rolled.value - first.frames.size()};
-  const auto file = [&] { return a.disk.read(log_id, Offset{}, segment_header_size + damaged.value, 140); };
+  const auto file = [&] { return a.disk.read(log_id, Offset{}, segment_header_size + damaged.value, run_length); };
   const Bytes whole = Bytes::copy_of(*file());
   a.disk.begin(WriteGroup{log_id, {}, segment_header_size + damaged.value + 50, {Bytes::copy_of("rot")}, 0, {}, true});
   REQUIRE(*file() != whole);
@@ -486,7 +571,7 @@ TEST_CASE("a log without a readable promise is lost here, and counted") {
 
 TEST_CASE("staging is bounded, but an ordered run is always taken") {
   Options o;
-  o.staging_bytes_max = 300;
+  o.staging_bytes_max = 1500;
   TestNode n(1, o);
   n.start();
   n.join(1);
@@ -528,6 +613,141 @@ TEST_CASE("follow pushes within its credit") {
   for (auto& s : n.sent)
     if (auto* p = std::get_if<Page>(&s.message)) got += p->frames.size();
   CHECK(got == end.value);
+}
+
+namespace {
+
+/// A log with 600 kB committed.
+void fill(TestNode& n) {
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  for (std::uint64_t i = 1; i <= 60; ++i) append(n, 1, make_run(11, i, 10'000));
+  n.say(leader, Watermark{log_id, Term{1}, n.machine->log(log_id)->durable.end});
+  n.sent.clear();
+}
+
+std::map<ConnectionId, std::uint64_t> bytes_sent(const TestNode& n) {
+  std::map<ConnectionId, std::uint64_t> out;
+  for (const auto& s : n.sent)
+    if (const auto* p = std::get_if<Page>(&s.message)) out[s.to] += p->frames.size();
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("readers that do not read hold no more than the node's budget, and all get everything once they read (Z3, F13)") {
+  Options o;
+  o.pages_in_flight_max = 200'000;
+  TestNode n(1, o);
+  fill(n);
+  const std::uint64_t end = n.machine->log(log_id)->durable.end.value;
+  n.hold_written = true;
+  constexpr std::uint64_t readers = 20;
+  for (std::uint64_t c = 0; c < readers; ++c) {
+    n.connect(ConnectionId{50 + c}, Role::client);
+    n.say(ConnectionId{50 + c}, Follow{log_id, {}, 0xffffffff});
+    n.say(ConnectionId{50 + c}, Read{log_id, {}, 100'000, 0});
+  }
+  std::uint64_t all = 0;
+  for (const auto& [c, bytes] : bytes_sent(n)) all += bytes;
+  CHECK(all <= o.pages_in_flight_max + readers * connection_queue_floor);
+  CHECK(n.machine->report().pages_in_flight == all);
+  CHECK(n.machine->report().readers == 2 * readers);
+  n.hold_written = false;
+  n.tell_written();
+  n.run();
+  for (const auto& [c, bytes] : bytes_sent(n)) CHECK(bytes >= end + connection_queue_floor);  // all of the log, and the read's page
+  CHECK(n.machine->report().readers == readers);
+  CHECK(n.machine->report().pages_in_flight == 0);
+}
+
+TEST_CASE("a follow that was held ends with its connection or by its reader, and another under its id takes its place") {
+  Options o;
+  o.pages_in_flight_max = 50'000;
+  TestNode n(1, o);
+  fill(n);
+  n.hold_written = true;
+  n.say(client, Follow{log_id, {}, 1u << 20});
+  const RequestId follow{n.request};
+  n.machine->arrived(n.now, {client, follow, Follow{log_id, {}, 1u << 20}});
+  n.machine->arrived(n.now, {client, RequestId{900}, Follow{log_id, {}, 1u << 20}});
+  CHECK(n.machine->report().readers == 2);
+  n.machine->arrived(n.now, {client, follow, Credit{0}});
+  CHECK(n.machine->report().readers == 1);
+  n.machine->disconnected(n.now, {client});
+  CHECK(n.machine->report().readers == 0);
+  CHECK(n.machine->report().pages_in_flight == 0);
+  n.hold_written = false;
+  n.tell_written();
+  n.run();
+}
+
+TEST_CASE("the 4097th read that waits is refused with too_many (Z12)") {
+  TestNode n(1);
+  fill(n);
+  const Offset end = n.machine->log(log_id)->durable.end;
+  for (std::size_t i = 0; i < readers_per_connection_max; ++i) n.say(client, Read{log_id, end, 0, 60'000});
+  CHECK(n.sent.empty());
+  n.say(client, Read{log_id, end, 0, 60'000});
+  CHECK(n.take<Failed>()->error == Errc::too_many);
+  n.say(client, Follow{log_id, end, 1000});
+  CHECK(n.take<Failed>()->error == Errc::too_many);
+  append(n, 1, make_run(11, 61));
+  n.say(leader, Watermark{log_id, Term{1}, n.machine->log(log_id)->durable.end});
+  std::size_t pages = 0;
+  for (const auto& s : n.sent) pages += std::holds_alternative<Page>(s.message) ? 1 : 0;
+  CHECK(pages == readers_per_connection_max);
+  CHECK(n.machine->report().readers == 0);
+}
+
+TEST_CASE("a follow that ended by itself leaves nothing behind, however often that happens (Z12)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  append(n, 1, make_run(11, 1));
+  const Offset second = n.machine->log(log_id)->durable.end;
+  n.order(1, {{{}, make_segment_start_image({1, Term{1}, Offset{}})}});
+  n.say(leader, Watermark{log_id, Term{1}, n.machine->log(log_id)->durable.end});
+  n.say(leader, TrimTo{log_id, Term{1}, second});
+  for (int i = 0; i < 5000; ++i) n.say(client, Follow{log_id, {}, 1000});
+  CHECK(n.take<Page>()->reason == Errc::trimmed);
+  CHECK(n.machine->report().readers == 0);
+}
+
+TEST_CASE("a report that names a place inside a frame raises no alarm, and a second is between two looks (Z16)") {
+  TestNode n(1);
+  fill(n);
+  const auto reads = [&n] {
+    std::size_t count = 0;
+    for (const auto& d : n.held) count += std::holds_alternative<ReadSegment>(d.operation) ? 1 : 0;
+    return count;
+  };
+  n.say(client, ReportCorrupt{log_id, Offset{5000}, 100'000});
+  CHECK(n.machine->report().counted.corruptions_found == 0);
+  CHECK(n.connects.empty());
+  n.advance(2s);
+  n.hold = true;
+  for (int i = 0; i < 100; ++i) n.say(client, ReportCorrupt{log_id, Offset{5000}, 100'000});
+  CHECK(reads() == 1);
+  n.hold = false;
+  n.run();
+  for (int i = 0; i < 100; ++i) n.say(client, ReportCorrupt{log_id, Offset{5000}, 100'000});
+  CHECK(n.machine->report().counted.reports == 201);
+  CHECK(n.machine->report().counted.corruptions_found == 0);
+}
+
+TEST_CASE("a connection that the node itself closes is forgotten") {
+  TestNode n(1);
+  n.start();
+  for (std::uint64_t c = 50; c < 150; ++c) {
+    n.connect(ConnectionId{c}, Role::client);
+    n.say(ConnectionId{c}, Pong{});
+    n.say(ConnectionId{c}, Sealed{});
+  }
+  CHECK(n.closed.size() == 100);
+  CHECK(n.machine->report().clients == 1);
 }
 
 TEST_CASE("trim unlinks whole segments and says where the log begins") {
@@ -634,7 +854,7 @@ TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and re
   CHECK(n.take<Uploaded>());
   n.advance(5s);
   CHECK_FALSE(n.take<Durable>());
-  CHECK(n.take<SpaceIs>()->logs_without_space == 1);
+  CHECK(n.take<SpaceIs>()->logs_without_space.size() == 1);
   n.say(leader, Watermark{log_id, Term{1}, first->tail});
   n.say(client, Read{log_id, Offset{}, 1000, 0});
   CHECK(n.take<Page>()->frames.size() > 0);
@@ -652,7 +872,7 @@ TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and re
   REQUIRE(grown);
   CHECK(grown->tail.value > 1'300'000);
   n.advance(1100ms);
-  CHECK(n.take<SpaceIs>()->logs_without_space == 0);
+  CHECK(n.take<SpaceIs>()->logs_without_space.empty());
   n.restart();
   n.match(2);
   CHECK(n.state(2).tail == grown->tail);
@@ -773,18 +993,18 @@ TEST_CASE("what a node counts and shows is what it did") {
   REQUIRE(started);
   append(n, 1, make_run(11, 1), started->tail);
   const Run late = make_run(11, 2);
-  n.order(1, {{late.reference, {}}}, started->tail + 140);
+  n.order(1, {{late.reference, {}}}, started->tail + run_length);
   n.say(client, upload_of(late));
   n.say(client, upload_of(make_run(11, 3)));
   Report r = n.machine->report();
   CHECK(r.counted.uploaded_runs == 3);
-  CHECK(r.counted.uploaded_bytes == 3 * 140);
+  CHECK(r.counted.uploaded_bytes == 3 * run_length);
   CHECK(r.counted.missing_runs == 1);
   CHECK(r.counted.written_runs == 2);
   CHECK(r.counted.written_entries == 2);
-  CHECK(r.counted.written_bytes == 2 * 140);
+  CHECK(r.counted.written_bytes == 2 * run_length);
   CHECK(r.staged_runs == 1);
-  CHECK(r.staged_bytes == 140);
+  CHECK(r.staged_bytes == run_length + block_overhead + staged_run_overhead);
   CHECK(r.promise == Term{1});
   CHECK(r.clients == 1);
   CHECK(r.sequencers == 1);
@@ -792,18 +1012,18 @@ TEST_CASE("what a node counts and shows is what it did") {
   CHECK(r.logs_matched == 1);
   REQUIRE(r.logs.size() == 1);
   CHECK(r.logs[0].name == "orders");
-  CHECK(r.logs[0].committed == started->tail + 140);
-  CHECK(r.logs[0].durable == started->tail + 280);
+  CHECK(r.logs[0].committed == started->tail + run_length);
+  CHECK(r.logs[0].durable == started->tail + 2 * run_length);
   REQUIRE(n.machine->readiness(n.now));
   CHECK(*n.machine->readiness(n.now) == "sealed in term 1 by sequencer 1, 1 logs");
 
   n.say(client, Read{log_id, started->tail, 1000, 0});
-  n.say(client, Read{log_id, started->tail + 140, 1000, 0});  // the end: no refusal
+  n.say(client, Read{log_id, started->tail + run_length, 1000, 0});  // the end: no refusal
   n.say(client, Read{LogId{99}, {}, 1000, 0});
   n.say(leader, Order{log_id, Term{9}, {}, {}, {}, {}, {}});
   r = n.machine->report();
   CHECK(r.counted.pages == 1);
-  CHECK(r.counted.page_bytes == 140);
+  CHECK(r.counted.page_bytes == run_length);
   CHECK(r.counted.refused.of(Errc::not_member) == 1);
   CHECK(r.counted.refused.of(Errc::wrong_state) == 1);
   CHECK(r.counted.refused.of(Errc::past_end) == 0);

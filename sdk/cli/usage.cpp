@@ -1,0 +1,153 @@
+#include "sdk/cli/usage.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+namespace loglog::cli {
+namespace {
+
+/// Options of every command, which may stand before its name; those in the second list take a value.
+constexpr std::array flags = {"--json"};
+constexpr std::array with_value = {"--cluster", "--timeout", "--color", "--progress"};
+
+/// Letters to change, insert, drop or swap to make one word of the other.
+std::size_t distance(const std::string& a, const std::string& b) {
+  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i)
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        d[i][j] = i + j;
+        continue;
+      }
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  return d[a.size()][b.size()];
+}
+
+/// CLI11 keeps a group of options as a command without a name.
+bool is_command(const CLI::App* c) { return !c->get_name().empty(); }
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> out;
+  for (const CLI::App* c : app.get_subcommands(is_command)) out.push_back(c->get_name());
+  return out;
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> out;
+  for (const CLI::App* group : app.get_subcommands([](const CLI::App* c) { return !is_command(c); }))
+    for (std::string& name : option_names(*group)) out.push_back(std::move(name));
+  for (const CLI::Option* o : app.get_options())
+    for (const std::string& name : o->get_lnames()) out.push_back("--" + name);
+  return out;
+}
+
+/// The command that was given, as far as its words were understood, and how it is called.
+std::pair<const CLI::App*, std::string> given(const CLI::App& app) {
+  const CLI::App* at = &app;
+  std::string words = app.get_name();
+  while (!at->get_subcommands().empty() && is_command(at->get_subcommands().front())) {
+    at = at->get_subcommands().front();
+    words += " " + at->get_name();
+  }
+  return {at, words};
+}
+
+std::string after(const std::string& text, const std::string& mark) {
+  const auto at = text.find(mark);
+  return at == std::string::npos ? text : text.substr(at + mark.size());
+}
+
+std::string unexpected_argument(const CLI::App& command, const std::string& words, const std::string& argument) {
+  const bool option = argument.starts_with('-') && argument.size() > 1;
+  std::string out = option ? fmt::format("{} has no option {}", words, argument) : fmt::format("{} does not take \"{}\"", words, argument);
+  const auto meant = nearest(argument.substr(0, argument.find('=')), option ? option_names(command) : command_names(command));
+  return meant ? fmt::format("{}; did you mean {}?", out, *meant) : out;
+}
+
+/// CLI11's own words of a value that a check refuses, in ours.
+std::string refused_value(const std::string& what) {
+  static const std::string not_in = " not in {";
+  if (const auto at = what.find(not_in); at != std::string::npos) {
+    const auto colon = what.find(": ");
+    const std::string choices = what.substr(at + not_in.size(), what.find('}', at) - at - not_in.size());
+    return fmt::format("{} {}: give {}", what.substr(0, colon), what.substr(colon + 2, at - colon - 2),
+                       fmt::join(CLI::detail::split(choices, ','), ", "));
+  }
+  return what;
+}
+
+}  // namespace
+
+std::optional<std::string> nearest(const std::string& word, const std::vector<std::string>& names) {
+  std::optional<std::string> best;
+  std::size_t least = std::min<std::size_t>(2, word.size() / 2) + 1;
+  for (const std::string& name : names)
+    if (const std::size_t d = distance(word, name); d < least) {
+      least = d;
+      best = name;
+    }
+  return best;
+}
+
+std::expected<std::vector<std::string>, std::string> in_order(const CLI::App& app, const std::vector<std::string>& arguments) {
+  std::vector<std::string> path, early;
+  const CLI::App* at = &app;
+  std::string words = app.get_name();
+  std::size_t i = 0;
+  const auto is_one_of = [](const auto& names, const std::string& word) {
+    return std::ranges::any_of(names, [&](const char* n) { return word == n || word.starts_with(std::string(n) + "="); });
+  };
+  for (; i < arguments.size() && !command_names(*at).empty(); ++i) {
+    const std::string& word = arguments[i];
+    if (is_one_of(flags, word) || is_one_of(with_value, word)) {
+      early.push_back(word);
+      if (is_one_of(with_value, word) && word.find('=') == std::string::npos && i + 1 < arguments.size()) early.push_back(arguments[++i]);
+      continue;
+    }
+    if (word.starts_with('-')) break;  // --help, or what the parser will refuse
+    const auto found = at->get_subcommands([&word](const CLI::App* c) { return c->get_name() == word; });
+    const CLI::App* below = found.empty() ? nullptr : found.front();
+    if (below == nullptr) {
+      const auto meant = nearest(word, command_names(*at));
+      return std::unexpected(meant ? fmt::format("{} has no command \"{}\"; did you mean {}?", words, word, *meant)
+                                   : fmt::format("{} has no command \"{}\"; it has {}", words, word, fmt::join(command_names(*at), ", ")));
+    }
+    at = below;
+    words += " " + word;
+    path.push_back(word);
+  }
+  if (i == arguments.size() && at != &app && !command_names(*at).empty())
+    return std::unexpected(fmt::format("{} needs a command: {}", words, fmt::join(command_names(*at), ", ")));
+  path.insert(path.end(), early.begin(), early.end());
+  path.insert(path.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i), arguments.end());
+  return path;
+}
+
+std::string usage_sentence(const CLI::App& app, const CLI::ParseError& e) {
+  const auto [command, words] = given(app);
+  const std::string what = e.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&e) != nullptr) {
+    const std::string all = after(what, "expected: ");
+    return unexpected_argument(*command, words, all.substr(0, all.find(' ')));
+  }
+  if (dynamic_cast<const CLI::RequiredError*>(&e) != nullptr)
+    return fmt::format("{}: {}", words, what.starts_with("A subcommand") ? "name a command" : what);
+  if (dynamic_cast<const CLI::ConversionError*>(&e) != nullptr) return fmt::format("{}: give a number", after(what, "Could not convert: "));
+  if (dynamic_cast<const CLI::ValidationError*>(&e) != nullptr) return refused_value(what);
+  return what;
+}
+
+CLI::Validator digits_only() {
+  return {[](std::string& value) {
+            const bool digits = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos && value.size() <= 20;
+            return digits ? std::string() : fmt::format("{} is no number of digits alone", value);
+          },
+          std::string()};
+}
+
+}  // namespace loglog::cli

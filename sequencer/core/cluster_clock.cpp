@@ -1,0 +1,79 @@
+#include "sequencer/core/cluster_clock.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "proto-spec/vocabulary/limits.h"
+#include "proto-spec/vocabulary/rules.h"
+
+namespace loglog::sequencer {
+namespace {
+
+/// A clock that was heard before that is not known any more. A follower says its clock with each answer, ten times a second.
+constexpr Duration heard_max = std::chrono::seconds(10);
+/// How long a clock that was set does not count.
+constexpr Duration doubted_for = std::chrono::hours(1);
+
+std::uint64_t apart(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : b - a; }
+
+}  // namespace
+
+std::uint64_t OwnClock::plus(std::uint64_t clock_ms, Duration d) {
+  return clock_ms + static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
+}
+
+void OwnClock::look(Time now, std::uint64_t wall_ms) {
+  wall_ms_ = wall_ms;
+  wall_at_ = now;
+  const bool steady = !base_at_ || apart(wall_ms, plus(base_ms_, now - *base_at_)) <= clock_skew_ms_max;
+  if (!steady && !set_at_) set_at_ = now;
+  if (!steady && now - *set_at_ < doubted_for) return;
+  set_at_.reset();
+  base_ms_ = wall_ms;
+  base_at_ = now;
+}
+
+std::optional<std::uint64_t> ClusterClock::clock_of(Time now, SequencerId id) const {
+  if (id == self_) return own_.was_just_set() ? std::nullopt : std::optional(own_.at(now));
+  const auto h = heard_.find(id);
+  if (h == heard_.end() || h->second.clock_ms == 0 || now - h->second.at > heard_max) return std::nullopt;
+  return OwnClock::plus(h->second.clock_ms, now - h->second.at);
+}
+
+/// Those that count.
+std::vector<std::uint64_t> ClusterClock::ascending(Time now) const {
+  std::vector<std::uint64_t> all;
+  if (const auto own = clock_of(now, self_)) all.push_back(*own);
+  for (const auto& [id, h] : heard_)
+    if (const auto c = clock_of(now, id)) all.push_back(*c);
+  std::ranges::sort(all);
+  return all;
+}
+
+std::uint64_t ClusterClock::stamp(Time now) const {
+  if (removed(Rule::R5_clock)) return own_.at(now);
+  const auto all = ascending(now);
+  if (all.size() >= majority_) return all[majority_ - 1];
+  const std::uint64_t own = std::max(own_.at(now), own_.unset_at(now));
+  return all.empty() ? own : std::max(own, all.back());
+}
+
+std::optional<std::uint64_t> ClusterClock::age_by(Time now) const {
+  const auto all = ascending(now);
+  const bool agree = all.size() >= majority_ && all.back() - all.front() <= clock_skew_ms_max;
+  if (!agree && !removed(Rule::R5_agree)) return std::nullopt;
+  if (all.size() < majority_ || removed(Rule::R5_clock)) return own_.at(now);
+  return all[all.size() - majority_];
+}
+
+std::uint32_t ClusterClock::off_ms(Time now, SequencerId id) const {
+  constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+  const auto all = ascending(now);
+  const auto clock = clock_of(now, id);
+  if (clock && all.size() >= majority_) return static_cast<std::uint32_t>(std::min(most - 1, apart(*clock, all[all.size() - majority_])));
+  const auto h = heard_.find(id);
+  const bool was_set = id == self_ ? own_.was_just_set() : h != heard_.end() && h->second.clock_ms == 0 && now - h->second.at <= heard_max;
+  return was_set ? static_cast<std::uint32_t>(most) : 0;
+}
+
+}  // namespace loglog::sequencer

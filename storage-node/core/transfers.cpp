@@ -1,0 +1,286 @@
+#include "storage-node/core/transfers.h"
+
+#include <algorithm>
+
+#include "proto-spec/vocabulary/rules.h"
+#include "storage-node/core/node.h"
+
+namespace loglog::storage {
+namespace {
+
+/// Questions under way at a peer: small runs are bounded by their number.
+constexpr std::size_t questions_max = 64;
+/// A peer that was busy is left alone for so long.
+constexpr Duration busy_pause = 50ms;
+/// A link is taken to carry this many bytes a second at least, before a peer counts as silent: for what a commit may wait for, another
+/// peer is asked early, and for the rest late.
+constexpr std::uint64_t append_rate_min = 1u << 20;
+constexpr std::uint64_t bulk_rate_min = 128u << 10;
+/// `Taken` is said for so many bytes at a time.
+constexpr std::uint64_t taken_told_at = 64u << 10;
+
+Duration at_rate(std::uint64_t bytes, std::uint64_t rate) {
+  return std::chrono::duration_cast<Duration>(std::chrono::milliseconds(bytes * 1000 / rate));
+}
+
+std::uint64_t bytes_in(const Message& m) {
+  if (const auto* c = std::get_if<Copied>(&m)) return c->frames.size();
+  if (const auto* r = std::get_if<RunIs>(&m)) return r->frames.size();
+  return 0;
+}
+
+/// What was asked for: bytes, or a sign of life.
+bool is_answer(const Message& m) { return bytes_in(m) > 0 || std::holds_alternative<Pong>(m); }
+
+}  // namespace
+
+Transfers::Id Transfers::ask(NodeId peer, LogId log, Message question, std::uint64_t bytes, Urgency urgency, Answer answer) {
+  const Id id = ++next_ == 0 ? ++next_ : next_;
+  Question& q = questions_[id] = {peer, log, urgency, bytes, std::move(question), std::move(answer)};
+  Peer& p = peers_[peer];
+  if (p.stalled) {
+    hopeless_.push_back(id);
+    return id;
+  }
+  p.queues[static_cast<std::size_t>(urgency)].logs[log].push_back(id);
+  if (p.connection == ConnectionId{}) dial(peer, p);
+  if (removed(Rule::P1_asked) && p.connection != ConnectionId{}) {
+    unqueue(p, id, q);
+    start(p, id, q);
+  }
+  pump();
+  return id;
+}
+
+void Transfers::dial(NodeId id, Peer& p) {
+  if (p.dialling) return;
+  const auto& known = node_.metadata.storage;
+  const auto info = std::find_if(known.begin(), known.end(), [&](const auto& s) { return s.id == id; });
+  if (info == known.end() || info->address.empty()) {
+    // Failed at the next tick: the asker is not called from inside its own call.
+    const std::vector<Id> all = all_of(id);
+    hopeless_.insert(hopeless_.end(), all.begin(), all.end());
+    return;
+  }
+  p.dialling = true;
+  node_.out.connects.push_back({id, info->address});
+}
+
+void Transfers::tell(NodeId peer, Message m) {
+  if (const auto p = peers_.find(peer); p != peers_.end()) node_.send(p->second.connection, RequestId{}, std::move(m));
+}
+
+// ---- Which question is next
+
+/// The peers take turns, and at each peer the logs do.
+void Transfers::pump() {
+  if (peers_.empty()) return;
+  for (std::size_t idle = 0; idle < peers_.size();) {
+    auto p = peers_.upper_bound(last_peer_);
+    if (p == peers_.end()) p = peers_.begin();
+    last_peer_ = p->first;
+    idle = start_next(p->second) ? 0 : idle + 1;
+  }
+}
+
+bool Transfers::start_next(Peer& p) {
+  if (p.connection == ConnectionId{} || node_.now < p.paused_until) return false;
+  for (Queue& queue : p.queues) {
+    std::deque<Id>* of_log = next_of(queue);
+    if (of_log == nullptr) continue;
+    const Id id = of_log->front();
+    Question& q = questions_.at(id);
+    if (!has_room(p, q)) return false;  // nothing of less urgency goes before it
+    queue.last = q.log;
+    unqueue(p, id, q);
+    start(p, id, q);
+    return true;
+  }
+  return false;
+}
+
+std::deque<Transfers::Id>* Transfers::next_of(Queue& q) {
+  if (q.logs.empty()) return nullptr;
+  const auto next = q.logs.upper_bound(q.last);
+  return next == q.logs.end() ? &q.logs.begin()->second : &next->second;
+}
+
+/// What is asked for one at a time has room always: the largest run must pass.
+bool Transfers::has_room(const Peer& p, const Question& q) const {
+  if (p.asked.size() >= questions_max) return false;
+  if (p.under_way == 0) return true;
+  const bool bulk = q.urgency == Urgency::bulk;
+  const Options& o = node_.options;
+  return p.under_way + q.bytes <= (bulk ? o.asked_bulk_bytes_per_peer_max : o.asked_bytes_per_peer_max) &&
+         under_way_ + q.bytes <= (bulk ? o.asked_bulk_bytes_max : o.asked_bytes_max);
+}
+
+void Transfers::start(Peer& p, Id id, Question& q) {
+  if (p.asked.empty()) p.moved = node_.now;
+  q.state = State::asked;
+  p.asked[id] = q.bytes;
+  p.under_way += q.bytes;
+  under_way_ += q.bytes;
+  node_.send(p.connection, RequestId{id}, Message{q.message});
+}
+
+bool Transfers::unqueue(Peer& p, Id id, const Question& q) {
+  auto& logs = p.queues[static_cast<std::size_t>(q.urgency)].logs;
+  const auto of_log = logs.find(q.log);
+  if (of_log == logs.end() || std::erase(of_log->second, id) == 0) return false;
+  if (of_log->second.empty()) logs.erase(of_log);
+  return true;
+}
+
+/// The peer was busy: the question is the log's next one again.
+void Transfers::requeue(Peer& p, Id id, Question& q) {
+  p.paused_until = node_.now + busy_pause;
+  q.state = State::queued;
+  p.queues[static_cast<std::size_t>(q.urgency)].logs[q.log].push_front(id);
+}
+
+// ---- Answers
+
+bool Transfers::answered(ConnectionId from, RequestId request, const Message& m) {
+  const auto found = questions_.find(request.value);
+  if (found == questions_.end() || found->second.state == State::queued) return false;
+  Question& q = found->second;
+  Peer& p = peers_[q.peer];
+  if (p.connection != from) return false;
+  const std::uint64_t bytes = bytes_in(m);
+  come(p, found->first, bytes);
+  const Failed* failed = std::get_if<Failed>(&m);
+  if (failed != nullptr && failed->error == Errc::too_many && q.state == State::asked) {
+    requeue(p, found->first, q);
+    return true;
+  }
+  const bool late = q.state == State::slow;
+  const bool came = is_answer(m);
+  const Answer answer = q.state == State::cancelled || (late && !came) ? Answer{} : std::move(q.answer);
+  questions_.erase(found);
+  if (answer) answer(late ? Came::late : came ? Came::in_time : Came::nothing, came ? &m : nullptr);
+  pump();
+  return true;
+}
+
+void Transfers::come(Peer& p, Id id, std::uint64_t bytes) {
+  const auto asked = p.asked.find(id);
+  p.under_way -= asked->second;
+  under_way_ -= asked->second;
+  p.asked.erase(asked);
+  p.moved = node_.now;
+  p.stalled = false;
+  if (bytes > 0) moved_ = node_.now;
+  p.untold += bytes;
+  if (p.untold >= taken_told_at) node_.send(p.connection, RequestId{}, Taken{std::exchange(p.untold, 0)});
+}
+
+void Transfers::cancel(Id id) {
+  const auto found = questions_.find(id);
+  if (found == questions_.end()) return;
+  Question& q = found->second;
+  Peer& p = peers_[q.peer];
+  if (q.state == State::queued) {
+    unqueue(p, id, q);
+    questions_.erase(found);
+    return;
+  }
+  if (q.state == State::asked) node_.send(p.connection, RequestId{id}, GiveUp{});
+  q.state = State::cancelled;
+  q.answer = {};
+}
+
+// ---- Connections
+
+void Transfers::connected(NodeId peer, ConnectionId connection) {
+  Peer& p = peers_[peer];
+  p.connection = connection;
+  p.dialling = false;
+  pump();
+}
+
+std::vector<Transfers::Id> Transfers::all_of(NodeId peer) const {
+  std::vector<Id> out;
+  for (const auto& [id, q] : questions_)
+    if (q.peer == peer) out.push_back(id);
+  return out;
+}
+
+void Transfers::lost(NodeId peer) {
+  const auto found = peers_.find(peer);
+  if (found == peers_.end()) return;
+  under_way_ -= found->second.under_way;
+  peers_.erase(found);
+  fail(all_of(peer));
+}
+
+void Transfers::connection_lost(ConnectionId connection) {
+  for (const auto& [node, peer] : peers_)
+    if (peer.connection == connection) return lost(NodeId{node});
+}
+
+void Transfers::fail(std::vector<Id> ids) {
+  std::vector<Answer> answers;
+  for (const Id id : ids) {
+    const auto found = questions_.find(id);
+    if (found == questions_.end()) continue;
+    Question& q = found->second;
+    if (const auto p = peers_.find(q.peer); p != peers_.end()) {
+      if (p->second.asked.contains(id)) continue;  // it went out after all
+      unqueue(p->second, id, q);
+    }
+    if (q.state == State::queued || q.state == State::asked) answers.push_back(std::move(q.answer));
+    questions_.erase(found);
+  }
+  for (const Answer& a : answers) a(Came::nothing, nullptr);
+}
+
+// ---- Time
+
+/// Until when an answer may take, counted from when the peer moved last. What a link carries is not known, so that bytes under way give
+/// it time, and as long as answers come nothing is given up.
+Time Transfers::patience(const Peer& p, const Question& q) const {
+  if (q.urgency == Urgency::append) return p.moved + node_.options.answer_silence_append + at_rate(q.bytes, append_rate_min);
+  return p.moved + node_.options.answer_silence_bulk + at_rate(p.under_way, bulk_rate_min);
+}
+
+/// What was asked of a silent peer is asked elsewhere. All that is under way still takes room at it, until it moves or the connection ends.
+void Transfers::stall(Peer& p) {
+  bool silent = false;
+  std::vector<Answer> answers;
+  for (const auto& [id, bytes] : p.asked) {
+    Question& q = questions_.at(id);
+    if (q.state != State::asked || node_.now < patience(p, q)) continue;
+    silent = true;
+    q.state = State::slow;
+    node_.send(p.connection, RequestId{id}, GiveUp{});
+    answers.push_back(q.answer);
+  }
+  if (!silent) return;
+  p.stalled = true;
+  for (const Queue& queue : p.queues)
+    for (const auto& [log, ids] : queue.logs) hopeless_.insert(hopeless_.end(), ids.begin(), ids.end());
+  for (const Answer& a : answers) a(Came::nothing, nullptr);
+}
+
+void Transfers::tick() {
+  std::vector<NodeId> peers;
+  for (const auto& [id, p] : peers_) peers.push_back(id);
+  for (const NodeId id : peers)
+    if (const auto p = peers_.find(id); p != peers_.end()) stall(p->second);
+  fail(std::exchange(hopeless_, {}));
+  pump();
+}
+
+Time Transfers::next_tick() const {
+  if (!hopeless_.empty()) return node_.now;
+  Time t = never;
+  for (const auto& [id, p] : peers_) {
+    if (p.paused_until > node_.now) t = std::min(t, p.paused_until);
+    for (const auto& [question, bytes] : p.asked)
+      if (const Question& q = questions_.at(question); q.state == State::asked) t = std::min(t, patience(p, q));
+  }
+  return t;
+}
+
+}  // namespace loglog::storage

@@ -1,0 +1,26 @@
+// Two payloads that a checksum of 32 bits cannot tell apart, found by search: some 100 000 tries, always the same pair.
+#pragma once
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "proto-spec/disk/frame.h"
+#include "proto-spec/vocabulary/check.h"
+
+namespace loglog::testing {
+
+/// Of one length, with the same low half of XXH3-64.
+inline std::pair<std::string, std::string> colliding_payloads() {
+  constexpr int tries_max = 1'000'000;
+  std::unordered_map<std::uint32_t, int> seen;
+  const auto payload = [](int i) { return "transfer " + std::to_string(1'000'000'000 + i); };
+  for (int i = 0; i < tries_max; ++i) {
+    const std::string text = payload(i);
+    const auto low = static_cast<std::uint32_t>(payload_checksum(std::as_bytes(std::span(text))));
+    if (const auto [other, fresh] = seen.try_emplace(low, i); !fresh) return {payload(other->second), payload(i)};
+  }
+  check(false, "no two payloads collide in 32 bits");
+  return {};
+}
+
+}  // namespace loglog::testing

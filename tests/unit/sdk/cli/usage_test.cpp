@@ -1,0 +1,67 @@
+// What is said of a command line that cannot be parsed.
+#include "sdk/cli/usage.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "sdk/cli/command_line.h"
+
+using namespace loglog::cli;
+using Words = std::vector<std::string>;
+
+namespace {
+/// The sentence; empty: it is parsed.
+std::string said(const Words& words) {
+  CommandLine line;
+  auto ordered = in_order(line.app, words);
+  if (!ordered) return ordered.error();
+  std::ranges::reverse(*ordered);
+  try {
+    line.app.parse(*std::move(ordered));
+  } catch (const CLI::ParseError& e) {
+    return usage_sentence(line.app, e);
+  }
+  return {};
+}
+bool says(const Words& words, const std::string& part) {
+  const std::string all = said(words);
+  INFO(all);
+  CHECK(all.find(part) != std::string::npos);
+  return all.find(part) != std::string::npos;
+}
+}  // namespace
+
+TEST_CASE("a slip of the finger is told the nearest name (D)") {
+  says({"stauts"}, "did you mean status?");
+  says({"apend", "events"}, "did you mean append?");
+  says({"logs", "lst"}, "did you mean list?");
+  says({"status", "--jsn"}, "did you mean --json?");
+  says({"xyzzy"}, "loglog has no command \"xyzzy\"; it has ");
+  says({"logs"}, "loglog logs needs a command: create");
+  CHECK(nearest("st", {"status", "storage"}) == std::nullopt);  // a beginning is no slip
+}
+
+TEST_CASE("options that all commands have stand before the command too (D)") {
+  CommandLine line;
+  const auto in = [&line](const Words& words) { return *in_order(line.app, words); };
+  CHECK(in({"--cluster", "a:1", "status"}) == Words{"status", "--cluster", "a:1"});
+  CHECK(in({"--cluster=a:1", "logs", "list"}) == Words{"logs", "list", "--cluster=a:1"});
+  CHECK(in({"--json", "logs", "--cluster", "a:1", "list", "--names"}) == Words{"logs", "list", "--json", "--cluster", "a:1", "--names"});
+  CHECK(in({"append", "status"}) == Words{"append", "status"});  // a log's name may be a command's
+  CHECK(in({"--help"}) == Words{"--help"});
+  CHECK(said({"--cluster", "a:1", "--timeout", "3", "tail", "events"}).empty());
+}
+
+TEST_CASE("values are refused in our words, whatever the option (D)") {
+  says({"read", "events", "--count", "-1"}, "--count");
+  says({"logs", "trim", "events", "-1"}, "OFFSET");
+  says({"logs", "create", "a", "--retention-bytes", "1Gb"}, "write 1GiB");
+  says({"logs", "create", "a", "--segment-size", "1KiB"}, "between");
+  says({"read", "events", "--format", "xml"}, "--format xml: give lines, json, raw");
+  says({"bench", "append", "--size", "99999999"}, "16777215");
+  says({"bench", "append", "--in-flight", "0"}, "--in-flight");
+  says({"append", "events", "--timeout", "soon"}, "seconds");
+  CHECK(said({"logs", "create", "a", "--segment-size", "64MiB", "--retention-age", "7d"}).empty());
+  CHECK(said({"append", "events", "--timeout", "5"}).empty());
+}
