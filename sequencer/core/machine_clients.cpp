@@ -148,7 +148,9 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
 /// T6: a log of that name is there. The request that made it lost its answer, and is answered now, or when the log is open.
 void SequencerMachine::answer_creation(const Client& c, const CreateLog& m, const LogInfo& there) {
   const bool made_it = repeats(m.basis, there.made_by);
-  if (made_it && joins_.contains(there.id)) return joins_[there.id].clients.push_back(c);
+  // A log that is being made may still be given up, so nobody is told yet that it exists.
+  if (const auto task = joins_.find(there.id); task != joins_.end())
+    return (made_it ? task->second.clients : task->second.others).push_back(c);
   if (made_it && there.state == LogState::open) return answer_when_confirmed(c, m, LogIs{there});
   answer_when_confirmed(c, m, Failed{Errc::log_exists, m.name});
 }

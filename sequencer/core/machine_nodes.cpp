@@ -286,7 +286,8 @@ void SequencerMachine::drop_members(LogId log) {
         t.given_up ? Failed{Errc::not_enough_nodes,
                             fmt::format("storage node {} was chosen for log {} and did not join it in time", t.given_up->value, l->name)}
                    : Failed{Errc::log_deleted, l->name};
-    for (const Client& c : t.clients) to_client(c, why);
+    for (const auto* waiting : {&t.clients, &t.others})
+      for (const Client& c : *waiting) to_client(c, why);
     joins_.erase(j);
   }
   forget_log(log, Errc::log_deleted);

@@ -116,6 +116,9 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
       for (const Client& c : t->second.clients)
         to_client(c, l != nullptr && result.error.code == Errc::ok ? Message(LogIs{*l})
                                                                    : Message(Failed{result.error.code, result.error.detail}));
+      for (const Client& c : t->second.others)
+        to_client(c, result.error.code == Errc::ok && l != nullptr ? Failed{Errc::log_exists, l->name}
+                                                                   : Failed{result.error.code, result.error.detail});
       joins_.erase(t);
     }
     if (result.error.code == Errc::ok) need(result.log, true);
@@ -218,7 +221,8 @@ void SequencerMachine::stop_leading() {
   proposals_.clear();
   for (auto* tasks : {&joins_, &drops_})
     for (const auto& [id, t] : *tasks)
-      for (const Client& c : t.clients) to_client(c, not_leader());
+      for (const auto* waiting : {&t.clients, &t.others})
+        for (const Client& c : *waiting) to_client(c, not_leader());
   // Commits that were ordered have no definite answer here (A6): their connections close, and the producers resolve with the
   // next leader.
   std::set<ConnectionId> affected;

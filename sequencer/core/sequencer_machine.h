@@ -144,6 +144,7 @@ class SequencerMachine final : private LogHost {
   struct Task {  // Join or Drop on all members
     std::set<NodeId> done;
     std::vector<Client> clients;
+    std::vector<Client> others;  // that asked for a log of the same name by a request of their own
     Time begun{};
     Time deadline = never;
     bool proposed = false;
