@@ -50,7 +50,8 @@ Partitioner sticky(std::size_t entries) {
 Partitioner by_key() {
   return [without = round_robin()](std::string_view key, std::size_t partitions) {
     if (key.empty()) return without(key, partitions);
-    return std::size_t{payload_checksum(std::as_bytes(std::span(key)))} % partitions;
+    // The low half alone: a key keeps its partition for ever.
+    return std::size_t{static_cast<std::uint32_t>(payload_checksum(std::as_bytes(std::span(key))))} % partitions;
   };
 }
 

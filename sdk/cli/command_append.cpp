@@ -193,7 +193,10 @@ class Settling {
   void run() {
     std::unique_lock lock(mutex_);
     for (std::size_t count = 1;; ++count) {
-      if (under_way_.empty() || under_way_.front().second.wait_for(std::chrono::seconds(0)) != std::future_status::ready) flush_out();
+      if (under_way_.empty() || under_way_.front().second.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+        flush_out();
+        if (output_failed()) wants_end_ = true;  // no later outcome may come to tell
+      }
       news_.wait(lock, [this] { return over_ || !under_way_.empty(); });
       if (under_way_.empty()) return;
       auto [number, f] = std::move(under_way_.front());

@@ -27,7 +27,7 @@ struct StatusOptions {
 
 void print_json(const ClusterReport& r) {
   std::string out = fmt::format("{{\"cluster\": {}, \"health\": {}, \"verdict\": {}, \"alarms\": [", json_string(r.cluster),
-                                json_string(word_of(r.health)), json_string(r.verdict));
+                                json_string(id_of(r.health)), json_string(r.verdict));
   const char* comma = "";
   for (const auto& a : r.alarms) {
     out += fmt::format("{}{{\"id\": {}, \"severity\": \"{}\", \"what\": {}, \"action\": {}}}", comma, json_string(a.id),

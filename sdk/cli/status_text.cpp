@@ -90,6 +90,11 @@ std::string_view word_of(Health h) {
   return words[static_cast<std::size_t>(h)];
 }
 
+std::string_view id_of(Health h) {
+  static constexpr std::string_view ids[] = {"healthy", "degraded", "not_serving"};
+  return ids[static_cast<std::size_t>(h)];
+}
+
 std::string status_text(const ClusterReport& r, const StatusStyle& style) {
   const std::string name = r.cluster.empty() ? "" : fmt::format("cluster {}  ", paint(r.cluster, Colour::bold, style.colours));
   std::string out = fmt::format("{}{}: {}\n\n", name, paint(word_of(r.health), colour_of(r.health), style.colours), r.verdict);

@@ -10,6 +10,8 @@ namespace loglog::cli {
 
 /// "healthy", "degraded", "not serving".
 std::string_view word_of(ClusterReport::Health h);
+/// The same for programs, as in /status.json: "not_serving".
+std::string_view id_of(ClusterReport::Health h);
 
 struct StatusStyle {
   bool colours = false;

@@ -1,6 +1,7 @@
 // SequencerMachine: what a status page shows.
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <utility>
 
 #include "sequencer/core/sequencer_machine.h"
@@ -95,7 +96,12 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
   s.logs_without_space = static_cast<std::uint32_t>(n.logs_without_space.size());
   s.disk_free_bytes = n.disk_free_bytes;
   s.disk_size_bytes = n.disk_size_bytes;
-  if (heard_lately(n)) s.cannot_reach = n.cannot_reach;
+  // A node that nobody reaches is told once, as unreachable.
+  if (heard_lately(n))
+    std::ranges::copy_if(n.cannot_reach, std::back_inserter(s.cannot_reach), [this](NodeId peer) {
+      const auto p = nodes_.find(peer);
+      return p != nodes_.end() && heard_lately(p->second);
+    });
   if (n.foreign_disk && now_ - n.foreign_disk->at <= foreign_disk_shown) s.condition = NodeCondition::foreign_disk;
   else if (info.lost) s.condition = NodeCondition::data_loss;
   else if (!heard_lately(n)) s.condition = NodeCondition::unreachable;

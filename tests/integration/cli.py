@@ -201,7 +201,8 @@ def positions(c):
     wrong = c.run("logs", "trim", "again", check=False)
     check(wrong.returncode == 2, f"up to where is to be said: {wrong}")
     point = int(c.run("logs", "trim", "again", "--keep-bytes", "100KiB").stdout)
-    check(0 < point <= int(end) - (100 << 10) < point + 65536 + 8192, f"a segment's begin that leaves as much: {point} of {end}")
+    # A segment holds the run that it begins with, however large, so that the one after it may begin later.
+    check(0 < point <= int(end) - (100 << 10), f"a segment's begin that leaves as much: {point} of {end}")
     check(int(c.run("logs", "trim", "again", "--keep-bytes", "1GiB").stdout) == point, "what is less than that stays")
     check(int(c.run("logs", "trim", "again", "--before=-1h").stdout) == point, "nothing is as old")
     check(c.run("logs", "trim", "again", end).stdout.decode().strip() == end, "the end itself may be named")
@@ -260,16 +261,16 @@ def wait_status(c, code, *words, timeout=30):
 def trouble(c):
     """The first line and the exit code say what is wrong, and what it means."""
     c.kill("node3")
-    wait_status(c, 0, "degraded: storage 3 unreachable; appends and reads go on, no storage node and 1 sequencer may fail")
+    wait_status(c, 0, "degraded: appends and reads go on: storage 3 unreachable; no storage node and 1 sequencer may fail")
     c.kill("node2")
-    wait_status(c, NOT_SERVING, "not serving: too few replicas", "1 of 3 replicas, 2 needed")
+    wait_status(c, NOT_SERVING, "not serving: appends wait, too few replicas", "1 of 3 replicas, 2 needed")
     check(c.run("status", "--json").returncode == 0, "--json says it itself")
     for name in ("seq1", "seq2"):
         c.kill(name)
-    wait_status(c, NOT_SERVING, "not serving: no leader: 1 of 3 sequencers answer and 2 must")
+    wait_status(c, NOT_SERVING, "not serving: appends wait: no leader, 1 of 3 sequencers are reached and 2 must be")
     c.kill("seq3")
     begin = time.monotonic()
-    wait_status(c, NOT_SERVING, "not serving: no leader: 0 of 3 sequencers answer and 2 must")
+    wait_status(c, NOT_SERVING, "not serving: no sequencer answers this client")
     check(time.monotonic() - begin < 8, "that is said soon")
     c.kill("node1")
     wait_status(c, 1, "loglog: ")

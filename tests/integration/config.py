@@ -65,7 +65,7 @@ def what_is_refused(d):
             ("id = 1.5\n", f"{file}:1", "id"),
             ('id = 1\ncheck-config = true\n', "check-config"),
             ('id = 1\ncluster-name = "c"\nlisten = "127.0.0.1:0"\ndata = "d"\nio-engine = "fast"\n', "io-engine", "fast"),
-            ('id = 1\ncluster-name = "c"\nlisten = "127.0.0.1:0"\ndata = "d"\nstaging-bytes = 1\n', "staging-bytes 1", "33554510")):
+            ('id = 1\ncluster-name = "c"\nlisten = "127.0.0.1:0"\ndata = "d"\nstaging-bytes = 1\n', "staging-bytes 1", "33554518")):
         file.write_text(content)
         refused("loglog-storage", "--config", file, words=words)
     refused("loglog-storage", "--config", d / "missing.toml", words=["missing.toml"])

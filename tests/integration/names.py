@@ -90,7 +90,7 @@ def main():
             c.run("append", "early", input=b"one\ntwo\n")
             check(state_of(c, "node1") == "up" and state_of(c, "node2") == "up", "names with several addresses are reached")
             check(state_of(c, "node3") is None, "a name that nobody knows is no node yet")
-            check(re.search(r"node3\.names:\d+: .*unknown node or service", c.log_of(c.leader())), "the leader says that the name is unknown")
+            check(re.search(r"node3\.names:\d+: .*the name is not found", c.log_of(c.leader())), "the leader says that the name is unknown")
 
             c.say(node3=["127.0.0.1"])
             wait_for("a name that is known now is reached", lambda: state_of(c, "node3") == "up")
