@@ -80,15 +80,13 @@ const Control all_controls[] = {
     {"stale_blocks", "stale_blocks 400", Bug::shares_one_disk, "three replicas on one disk"},
     {"truncated_file", "truncated_file 400", Bug::shares_one_disk, "three replicas on one disk"},
     {"first_files_gone", "first_files_gone 500; payload_max 9000", Bug::shares_one_disk, "three replicas on one disk"},
-    {"leave_parted", "leave_parted 1; in_flight 16; append_deadline_ms 300", Bug::unknown_is_failed,
-     "an application takes unknown for failed"},
     {"leave_dark", "faults_for_ms 13000; leave_dark 1; rest 1", Bug::skips_sync, "fdatasync does nothing"},
     {"identity_lost", "identity_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"promise_lost", "promise_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"files_lost", "files_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"logs_lost", "logs_lost 900", Bug::never_puts_back, "the old disk is never put back"},
-    {"disk_lost", "disk_lost 600; kill_leader 1500", Bug::keeps_identity, "an emptied disk comes back under its identity"},
-    {"disk_replaced", "disk_replaced 600; kill_leader 1500", Bug::keeps_identity, "an emptied disk comes back under its identity"},
+    {"disk_lost", "disk_lost 600", Bug::never_puts_back, "the old disk is never put back"},
+    {"disk_replaced", "disk_replaced 600", Bug::shares_one_disk, "three replicas on one disk"},
 };
 
 constexpr std::uint64_t seeds_with_bug = 300;

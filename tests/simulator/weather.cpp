@@ -498,6 +498,12 @@ bool Weather::replace_disk() {
   p.kill();
   operator_.lose_disk(p, random_);
   restart_later(p);
+  for (auto& other : world_.storage) {
+    if (other.get() == &p || !world_.has(Bug::shares_one_disk)) continue;
+    other->kill();
+    other->disk.lose(Loss::everything);
+    restart_later(*other);
+  }
   world_.scheduler.after(up_to(2s), [this, &p] { operator_.replace(p); });
   return true;
 }
