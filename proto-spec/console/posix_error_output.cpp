@@ -118,11 +118,21 @@ class Sink {
   bool begun_ = false;
 };
 
+/// Never destroyed: threads may outlive main().
+struct Shared {
+  std::mutex mutex;
+  Sink sink;
+};
+Shared& shared() {
+  static auto* const s = new Shared;
+  return *s;
+}
+
 }  // namespace
 
 void write_error(std::string_view text, std::chrono::milliseconds patience) noexcept {
-  static auto* const mutex = new std::mutex;  // never destroyed: threads may outlive main()
-  static auto* const sink = new Sink;
+  std::mutex* const mutex = &shared().mutex;
+  Sink* const sink = &shared().sink;
   static std::uint64_t told = 0;
   const int before = errno;
   const auto until = Clock::now() + patience;

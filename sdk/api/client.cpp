@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -443,8 +444,9 @@ std::string LogPosition::text() const { return std::to_string(log) + "@" + std::
 
 std::optional<LogPosition> LogPosition::parse(std::string_view text) {
   LogPosition p;
-  const char* const end = text.data() + text.size();
-  const auto [at, wrong] = std::from_chars(text.data(), end, p.log);
+  const char* const begin = std::to_address(text.begin());
+  const char* const end = begin + text.size();
+  const auto [at, wrong] = std::from_chars(begin, end, p.log);
   if (wrong != std::errc{} || at == end || *at != '@') return std::nullopt;
   const auto [rest, also_wrong] = std::from_chars(at + 1, end, p.offset);
   return also_wrong == std::errc{} && rest == end ? std::optional(p) : std::nullopt;

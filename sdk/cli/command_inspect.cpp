@@ -20,7 +20,7 @@ namespace {
 /// nullopt: it cannot be read, and stderr says why. A file that is read in part would be told as one that ends there.
 std::optional<Bytes> slurp(const std::string& path) {
   auto file = files::read_file(path);
-  if (file && *file) return std::move(**file);
+  if (file && *file) return *std::move(file);
   failed(file ? path + " is not there" : file.error().detail);
   return std::nullopt;
 }
@@ -124,6 +124,7 @@ int inspect_raft(const Bytes& file) {
 
 std::vector<std::uint64_t> values_of(const std::vector<LogId>& ids) {
   std::vector<std::uint64_t> out;
+  out.reserve(ids.size());
   for (const LogId id : ids) out.push_back(id.value);
   return out;
 }

@@ -130,7 +130,7 @@ std::expected<std::vector<std::string>, std::string> in_order(const CLI::App& ap
 
 std::string usage_sentence(const CLI::App& app, const CLI::ParseError& e) {
   const auto [command, words] = given(app);
-  const std::string what = e.what();
+  std::string what = e.what();
   if (dynamic_cast<const CLI::ExtrasError*>(&e) != nullptr) {
     const std::string all = after(what, "expected: ");
     return unexpected_argument(*command, words, all.substr(0, all.find(' ')));

@@ -68,6 +68,7 @@ std::vector<std::string> wrongs_of(const Overview& o) {
     else if (n.condition != NodeCondition::up) out.push_back(fmt::format("storage {} {}", n.id.value, name_of(n.condition)));
     if (!n.cannot_reach.empty()) {
       std::vector<std::uint32_t> peers;
+      peers.reserve(n.cannot_reach.size());
       for (const NodeId peer : n.cannot_reach) peers.push_back(peer.value);
       out.push_back(fmt::format("storage {} cannot reach storage {}", n.id.value, fmt::join(peers, ", ")));
     }

@@ -103,7 +103,7 @@ void Reader::end_follow(FollowKey key) {
 }
 
 void Reader::hold(ConnectionId to, Held what) {
-  held_[to].push_back(std::move(what));
+  held_[to].push_back(what);
   s_.node.flow.hold(to, s_.id);
 }
 
@@ -187,7 +187,7 @@ void Reader::wake() {
 void Reader::resume(ConnectionId connection) {
   for (std::size_t n = held_.contains(connection) ? held_[connection].size() : 0; n > 0; --n) {
     if (s_.node.flow.allowed(connection, 1) == 0) break;
-    const Held next = std::move(held_[connection].front());
+    const Held next = held_[connection].front();
     held_[connection].pop_front();
     if (next.read) {
       start_read(connection, next.request, *next.read);

@@ -219,7 +219,7 @@ void Transfers::connection_lost(ConnectionId connection) {
     if (peer.connection == connection) return lost(NodeId{node});
 }
 
-void Transfers::fail(std::vector<Id> ids) {
+void Transfers::fail(const std::vector<Id>& ids) {
   std::vector<Answer> answers;
   for (const Id id : ids) {
     const auto found = questions_.find(id);
@@ -265,6 +265,7 @@ void Transfers::stall(Peer& p) {
 
 void Transfers::tick() {
   std::vector<NodeId> peers;
+  peers.reserve(peers_.size());
   for (const auto& [id, p] : peers_) peers.push_back(id);
   for (const NodeId id : peers)
     if (const auto p = peers_.find(id); p != peers_.end()) stall(p->second);

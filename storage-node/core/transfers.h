@@ -96,7 +96,7 @@ class Transfers {
   void come(Peer& p, Id id, std::uint64_t bytes);
   Time patience(const Peer& p, const Question& q) const;
   void stall(Peer& p);
-  void fail(std::vector<Id> ids);
+  void fail(const std::vector<Id>& ids);
   std::vector<Id> all_of(NodeId peer) const;
 
   Node& node_;

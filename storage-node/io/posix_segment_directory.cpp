@@ -211,7 +211,7 @@ struct SegmentDirectory::Doer {
     if (!names) return failed("cannot list", folder);
     for (const std::string& name : *names) {
       const auto first = parse_segment_file_name(name);
-      const std::string file = folder + "/" + name;
+      const std::string file = fmt::format("{}/{}", folder, name);
       // ENOENT: it was trimmed, and is removed beside this.
       if (first && (o.everything || *first > o.first) && ::unlink(file.c_str()) != 0 && errno != ENOENT)
         return failed("cannot remove", file);
@@ -254,7 +254,7 @@ struct SegmentDirectory::Doer {
       const auto names = files::names_in(folder);
       if (!names && errno == ENOENT) break;
       if (!names) return failed("cannot list", folder);
-      for (const std::string& name : *names) ::unlink((folder + "/" + name).c_str());
+      for (const std::string& name : *names) ::unlink(fmt::format("{}/{}", folder, name).c_str());
       if (::rmdir(folder.c_str()) == 0) break;
       if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT) return failed("cannot remove", folder);
     }

@@ -234,9 +234,9 @@ def good():
     a = {"p:1": Append(10, 20, "committed", 100, 5, "h1"), "p:2": Append(30, 40, "committed", 200, 6, "h2"),
          "q:1": Append(15, 60, "unknown", None, 7, "h3"), "q:2": Append(16, 18, "refused", None, 8, "h4"),
          "q:3": Append(17, None, "unknown", None, 9, "h5")}
-    f = [Entry("p:1", 100, 145, 1, "aa", 1, 5, "h1"), Entry("q:1", 145, 192, 1, "bb", 1, 7, "h3"),
-         Entry("p:2", 200, 246, 1, "aa", 2, 6, "h2")]
-    return History(a, {"f": list(f)}, [Tail(21, 22, 145), Tail(41, 45, 246)], f)
+    f = [Entry("p:1", 100, 149, 1, "aa", 1, 5, "h1"), Entry("q:1", 149, 200, 1, "bb", 1, 7, "h3"),
+         Entry("p:2", 200, 250, 1, "aa", 2, 6, "h2")]
+    return History(a, {"f": list(f)}, [Tail(21, 22, 149), Tail(41, 45, 250)], f)
 
 
 def alter(h, at, **fields):
@@ -263,7 +263,7 @@ def bad_histories():
     alter(h, 1, hash="other")
     yield only_what_was_appended, "an unacknowledged entry with other bytes", h
     h = good()
-    h.final.append(Entry("q:1", 246, 293, 1, "bb", 2, 7, "h3"))
+    h.final.append(Entry("q:1", 250, 301, 1, "bb", 2, 7, "h3"))
     h.followers["f"] = list(h.final)
     yield no_entry_twice, "an entry twice, under another number", h
     h = good()
@@ -271,18 +271,18 @@ def bad_histories():
     yield no_entry_twice, "a producer's number twice", h
     h = good()
     h.appends["q:3"] = Append(12, None, "unknown", None, 9, "h5")
-    h.final.insert(1, Entry("q:3", 110, 145, 1, "cc", 1, 9, "h5"))
+    h.final.insert(1, Entry("q:3", 110, 149, 1, "cc", 1, 9, "h5"))
     h.followers["f"] = list(h.final)
     yield producer_order, "calls in another order", h
     h = good()
     alter(h, 0, sequence=3)
     yield producer_order, "numbers that fall", h
     h = good()
-    h.final.append(Entry("q:2", 246, 294, 1, "bb", 2, 8, "h4"))
+    h.final.append(Entry("q:2", 250, 302, 1, "bb", 2, 8, "h4"))
     h.followers["f"] = list(h.final)
     yield refused_is_never_visible, "a refused entry is there", h
     for what, change in (("a hole", lambda f: f.pop(1)), ("an end too early", lambda f: f.pop()),
-                         ("other bytes", lambda f: f.__setitem__(0, f[0]._replace(next=144))),
+                         ("other bytes", lambda f: f.__setitem__(0, f[0]._replace(next=148))),
                          ("another order", lambda f: f.insert(1, f.pop()))):
         h = good()
         change(h.followers["f"])
@@ -291,13 +291,13 @@ def bad_histories():
     h.appends["q:1"] = h.appends["q:1"]._replace(begin=43)
     yield real_time_order, "one that began later stands before", h
     h = good()
-    h.tails[1] = Tail(41, 45, 245)
+    h.tails[1] = Tail(41, 45, 249)
     yield tails_are_linearizable, "a tail below an acknowledged entry", h
     h = good()
-    h.tails.append(Tail(46, 47, 246 - 1))
+    h.tails.append(Tail(46, 47, 250 - 1))
     yield tails_are_linearizable, "a tail that went back", h
     h = good()
-    h.tails[0] = Tail(21, 22, 246)
+    h.tails[0] = Tail(21, 22, 250)
     yield tails_are_linearizable, "a tail ahead of an append begun later", h
 
 
