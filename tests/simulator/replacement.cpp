@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proto-spec/disk/segment.h"
+
 namespace loglog::simulator {
 namespace {
 
@@ -34,6 +36,16 @@ bool is_taken_in_whole(const World& world, const StorageProcess& p) {
     const storage::LogCore* core = const_cast<StorageProcess&>(p).machine()->log(l.id);
     return *m == member_of(p) && core != nullptr && core->is_matched() && !core->suspect;
   });
+}
+
+bool was_replaced(const World& world, NodeId node, SimulatedDisk disk) {
+  const ClusterMetadata* m = newest_metadata(world);
+  disk.start_error_at = 0;
+  const auto file = disk.file("identity");
+  if (m == nullptr || !file || file->empty()) return false;
+  const auto identity = decode_identity(*file);
+  const auto known = std::ranges::find(m->storage, node, &StorageInfo::id);
+  return identity && known != m->storage.end() && known->disk != identity->disk;
 }
 
 void Operator::replace(StorageProcess& p) {

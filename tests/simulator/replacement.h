@@ -9,6 +9,9 @@ namespace loglog::simulator {
 /// The node's disk is the registered one, and all logs that name the node hold everything there.
 bool is_taken_in_whole(const World& world, const StorageProcess& p);
 
+/// The cluster knows the node by another disk than this one.
+bool was_replaced(const World& world, NodeId node, SimulatedDisk disk);
+
 class Operator {
  public:
   explicit Operator(World& world) : world_(world) {}

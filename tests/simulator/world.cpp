@@ -7,6 +7,7 @@
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
 #include "tests/simulator/memory_watch.h"
+#include "tests/simulator/replacement.h"
 #include "tests/simulator/simulated_raft_disk.h"
 
 namespace loglog::simulator {
@@ -178,6 +179,8 @@ void StorageProcess::lose_disk(Loss what) {
 
 void StorageProcess::return_disk() {
   if (!away_) return;
+  // The operator may have had the empty disk taken meanwhile: then nobody puts the old disk back (C1).
+  if (was_replaced(world_, id(), *away_)) return away_.reset();
   if (lost_ == Loss::files) disk.put_back_files(*away_);
   else disk = *away_;
   away_.reset();
