@@ -8,7 +8,9 @@
 #                                           name all six, one at a time, each when the one before is whole again: so are nodes upgraded
 #   samples/local_cluster.sh status         loglog status, and which processes run
 #   samples/local_cluster.sh destroy        stops all and removes their data
-# It needs the program loglog alone, which has the servers as its commands. LOGLOG_BIN (default build/release/bin), LOGLOG_DIR (default build/local-cluster: data, logs, process ids), LOGLOG_PORT (default
+# It needs the program loglog alone, which has the servers as its commands. LOGLOG_BIN (default build/release/bin), LOGLOG_DIR
+# (default build/local-cluster: data, logs, process ids), LOGLOG_LOG_BYTES (default 16 MiB, of which a node's logs take twice as
+# much at most), LOGLOG_PORT (default
 # 7070: sequencers on it and the two after it, storage nodes on the next three; over HTTP, in the same order, on the six after those).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -19,6 +21,9 @@ names="storage-1 storage-2 storage-3 sequencer-1 sequencer-2 sequencer-3"
 sequencers="1=127.0.0.1:$port,2=127.0.0.1:$((port + 1)),3=127.0.0.1:$((port + 2))"
 storage="1=127.0.0.1:$((port + 3)),2=127.0.0.1:$((port + 4)),3=127.0.0.1:$((port + 5))"
 cluster="127.0.0.1:$port,127.0.0.1:$((port + 1)),127.0.0.1:$((port + 2))"
+
+# A node's output goes to NAME.log. Above so many bytes the file becomes NAME.log.1, so that a node has two of them at most.
+log_bytes_max=${LOGLOG_LOG_BYTES:-16777216}
 
 known() {
   case " $names " in *" $1 "*) ;; *) echo "local_cluster.sh: '$1' is no node; they are: $names" >&2; exit 2 ;; esac
@@ -41,8 +46,27 @@ start() { # name
   esac
   local name=$1 role=$2
   shift 2
-  nohup "$bin/loglog" "$role" --data "$dir/$name" "$@" >>"$dir/$name.log" 2>&1 </dev/null &
+  local out
+  exec {out}> >(keep_log "$dir/$name.log")
+  echo $! >"$dir/$name.keeper"
+  nohup "$bin/loglog" "$role" --data "$dir/$name" "$@" </dev/null >&"$out" 2>&1 {out}>&- &
   echo $! >"$dir/$name.pid"
+  exec {out}>&-
+}
+# Writes what the node says to the file, and begins it anew above log_bytes_max. It ends when the node has ended and all is written.
+keep_log() { # file
+  trap '' HUP INT TERM
+  exec >/dev/null 2>&1 # whoever waits for the output of this script does not wait for this
+  local line size
+  size=$(stat -c %s "$1" 2>/dev/null || echo 0)
+  while IFS= read -r line || [ -n "$line" ]; do
+    if [ "$size" -gt "$log_bytes_max" ]; then
+      mv -f "$1" "$1.1"
+      size=0
+    fi
+    printf '%s\n' "$line" >>"$1" || :
+    size=$((size + ${#line} + 1))
+  done
 }
 stop() { # name
   local pid
@@ -60,6 +84,7 @@ all_run() {
   local name
   for name in $names; do
     running "$name" >/dev/null && continue
+    timeout 5 tail --pid="$(cat "$dir/$name.keeper")" -f /dev/null || :  # its last lines
     echo "local_cluster.sh: $name has ended; the end of $dir/$name.log:" >&2
     tail -n 3 "$dir/$name.log" >&2
     return 1

@@ -50,6 +50,17 @@ def main():
             code, said, _ = shell("samples/local_cluster.sh kill storage-2 && samples/local_cluster.sh start storage-2 && samples/local_cluster.sh stop")
             check(code == 0, said)
 
+            # What a node says is bounded: a file, and the one before it. Its last lines are there.
+            env["LOGLOG_LOG_BYTES"] = "1500"
+            code, said, _ = shell("samples/local_cluster.sh start && samples/local_cluster.sh restart sequencer-1 && "
+                                  "samples/local_cluster.sh restart sequencer-1 && samples/local_cluster.sh stop")
+            check(code == 0, said)
+            names = sorted(p.name for p in (d / "cluster").glob("sequencer-1.log*"))
+            sizes = [(d / "cluster" / n).stat().st_size for n in names]
+            check(names == ["sequencer-1.log", "sequencer-1.log.1"] and all(s < 3000 for s in sizes), f"log files: {names} {sizes}")
+            line = (d / "cluster" / "sequencer-1.log.1").read_text().splitlines()[0]
+            check(line[:2] == "20" and " sequencer 1: " in line, f"each line has its time: {line}")
+
             # Somebody has the port of a node: it ends, and so does the wait.
             with socket.create_server(("127.0.0.1", int(env["LOGLOG_PORT"]) + 4)):
                 code, said, took = shell('eval "$(samples/local_cluster.sh start)"')
