@@ -131,8 +131,12 @@ int sequencer_main(int argc, char** argv) {
   console::occupy_standard_descriptors();
   const auto given = read(argc, argv);
   if (!given) return given.error();
-  console::print_error("loglog-sequencer: {}\n", given->effective);
-  if (given->check_only) return 0;
+  if (given->check_only) {
+    console::print_error("loglog-sequencer: {}\n", given->effective);
+    return 0;
+  }
+  transport::EventLog(fmt::format("sequencer {}", given->options.id), given->options.log_level)(transport::LogLevel::info,
+                                                                                                given->effective);
   return Sequencer(given->options).run_until_signal([argc, argv]() -> std::optional<SequencerOptions> {
     const auto again = read(argc, argv);
     if (!again) return std::nullopt;
