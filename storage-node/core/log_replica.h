@@ -40,6 +40,8 @@ class LogReplica {
   /// The connection is gone: nobody observes there any more.
   void forget(ConnectionId c);
 
+  /// See SegmentWriter::opening_waits().
+  void opening_waits() { writer_.opening_waits(); }
   void tick();
   /// No more will come: what was ordered and is here is written, then the marks.
   void begin_stop();

@@ -25,7 +25,8 @@ struct MakeLog {
   Bytes info;
 };
 /// The prepared `next` file becomes a segment file, durable with its directory entry before DiskDone. It takes no space
-/// (K5): the core asks for it only after PrepareNext.
+/// (K5): the core asks for it only after PrepareNext. If the directory needs a block for the name and the disk is full, the driver
+/// tries again each second and says StorageMachine::opening_waits().
 struct OpenSegment {
   LogId log;
   Offset first;

@@ -58,7 +58,7 @@ bool SegmentWriter::make_room(bool opens, std::uint64_t bytes) {
 bool SegmentWriter::writes_large_groups() const { return group_average_ > zeros_below; }
 
 void SegmentWriter::prepare(std::uint64_t size, bool reserve_only) {
-  if (preparing_) return;
+  if (preparing_ || opening_) return;
   preparing_ = true;
   s_.node.disk(PrepareNext{s_.id, size, reserve_only}, [this, size](DiskDone&& d) {
     preparing_ = false;
@@ -92,12 +92,23 @@ void SegmentWriter::space_asked(const DiskDone& d, std::uint64_t size) {
   settled_();
 }
 
+void SegmentWriter::opening_waits() {
+  if (!opening_ || s_.dropped) return;
+  opening_waits_ = true;
+  s_.no_space = Errc::no_space;
+}
+
+void SegmentWriter::opened(const DiskDone& d) {
+  opening_ = false;
+  if (std::exchange(opening_waits_, false)) space_asked(d, 0);
+}
+
 void SegmentWriter::tick() {
   if (space_again_ > s_.node.now) return;
   space_again_ = never;
   settled_();  // what waits for room asks itself
   reserve_ahead();
-  if (s_.no_space == Errc::ok || s_.dropped || preparing_ || growing_) return;
+  if (s_.no_space == Errc::ok || s_.dropped || preparing_ || growing_ || opening_) return;
   // Nothing waits for room any more: whether there is space shows when the next file is made.
   if (next_size_ > 0) s_.no_space = Errc::ok;
   else prepare(s_.segments.empty() ? idle_file_size() : file_size(), true);
@@ -129,7 +140,8 @@ void SegmentWriter::open_segment(Offset first) {
   // The new header carries marks at once, so that the committed offset outlives the file before it.
   const Bytes marks = next_marks(s_.durable);
   std::memcpy(header.mutable_data() + marks_slot_at[counter_ % 2], marks.data(), marks.size());
-  s_.node.disk(OpenSegment{s_.id, first, std::move(header)}, {});
+  opening_ = true;
+  s_.node.disk(OpenSegment{s_.id, first, std::move(header)}, [this](DiskDone&& d) { opened(d); });
   if (remains_ != no_offset && remains_ != first) s_.node.disk(UnlinkSegments{s_.id, {remains_}, false}, {});
   remains_ = no_offset;
   s_.segments.add(first);

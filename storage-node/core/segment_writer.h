@@ -19,6 +19,9 @@ class SegmentWriter {
   /// Bytes of frames that fit there now.
   bool opens_file(bool opens) const;
   std::uint64_t room(bool opens) const;
+  /// The file system has no room for the name of a segment file that is being opened: the driver tries again, what was ordered waits,
+  /// and uploads are refused until the file is there (K5).
+  void opening_waits();
   void tick();
   Time next_tick() const { return space_again_; }
   /// The size of the open segment's file, as found at start.
@@ -37,6 +40,7 @@ class SegmentWriter {
 
  private:
   void open_segment(Offset first);
+  void opened(const DiskDone& d);
   Bytes next_marks(const Tail& durable);
   std::uint64_t segment_size() const;
   std::uint64_t file_size() const;
@@ -57,6 +61,8 @@ class SegmentWriter {
   std::uint64_t capacity_ = 0;   ///< size of the open segment's file
   std::uint64_t next_size_ = 0;  ///< size of the `next` file; 0: not there
   Offset remains_ = no_offset;   ///< a file without frames, kept for its marks until the next segment is opened (K3)
+  bool opening_ = false;         ///< an OpenSegment is under way: it takes the `next` file
+  bool opening_waits_ = false;   ///< … for space
   bool preparing_ = false;
   bool growing_ = false;
   Time space_again_ = never;  ///< the disk was full: when to ask again

@@ -358,6 +358,12 @@ void StorageMachine::tick(Time now) {
   end();
 }
 
+void StorageMachine::opening_waits(Time now, LogId log) {
+  begin(now);
+  if (LogReplica* l = find(log)) l->opening_waits();
+  end();
+}
+
 void StorageMachine::disk_space(DiskSpace s) { disk_space_ = s; }
 
 void StorageMachine::begin_stop(Time now) {

@@ -34,6 +34,8 @@ class StorageMachine {
   void written(Time now, const Written& w);
   void disk_done(Time now, DiskDone&& d);
   void tick(Time now);
+  /// The log's OpenSegment met a full disk, and waits in the driver.
+  void opening_waits(Time now, LogId log);
   /// The driver has looked at the disk again: the leader and monitors are told.
   void disk_space(DiskSpace s);
   /// The node is to stop: from now on it takes nothing from anybody. What it has been ordered and holds it writes, and says so; then

@@ -9,6 +9,8 @@ namespace {
 
 // An operation that found no descriptor is begun again so soon: connections that close give theirs back.
 constexpr Duration begun_again = 50ms;
+// An operation that found no space: trims and people give it back.
+constexpr Duration space_tried_again = 1s;
 constexpr Duration lack_told_again = 10s;
 
 /// How often the free bytes of the disk are looked at: often enough for an alert that looks hours ahead.
@@ -143,7 +145,7 @@ void StorageDriver::request(DiskRequest r) {
     engine_->start(r.operation, [this, alive = alive_, r](FileEngine::Outcome o) {
       if (!*alive) return;
       if (!must_wait(r.operation, o)) return disk_done(r.ticket, r.operation, std::move(o));
-      loop_.after(begun_again, [this, alive, r] {
+      loop_.after(pause_after(o), [this, alive, r] {
         if (!*alive || dead_) return;
         request(r);
         engine_->submit();
@@ -161,7 +163,7 @@ void StorageDriver::begin_strand(LogId log) {
   engine_->start(strands_[log].front().operation, [this, alive = alive_, log](FileEngine::Outcome o) {
     if (!*alive) return;
     if (must_wait(strands_[log].front().operation, o)) {
-      loop_.after(begun_again, [this, alive, log] {
+      loop_.after(pause_after(o), [this, alive, log] {
         if (!*alive || dead_) return;
         begin_strand(log);
         engine_->submit();
@@ -177,12 +179,22 @@ void StorageDriver::begin_strand(LogId log) {
   });
 }
 
-/// The disk is well, and nothing was changed: the operation waits, and those behind it on its strand. The tombstones wait for space too,
-/// for a full disk ends no process; their file has it but where the disk was full when it was made.
+/// The disk is well, and nothing was changed: the operation waits, and those behind it on its strand. The tombstones and the name of a
+/// segment file wait for space too, because a full disk ends no process (K5). The file of the tombstones has its space unless the disk
+/// was full when it was made. A name needs a block if the directory has no room for it. So does the identity, when a node of an empty
+/// directory learns of its cluster; the copy of the metadata may stay older.
 bool StorageDriver::must_wait(const DiskOperation& what, const FileEngine::Outcome& outcome) {
   const bool descriptors = outcome.error == Errc::too_many;
-  if (!descriptors && !(outcome.error == Errc::no_space && std::holds_alternative<SaveTombstones>(what))) return false;
+  if (!descriptors && may_fail(what)) return false;
+  const auto* opens = std::get_if<OpenSegment>(&what);
+  const bool space = outcome.error == Errc::no_space &&
+                     (opens != nullptr || std::holds_alternative<SaveTombstones>(what) || std::holds_alternative<SaveFile>(what));
+  if (!descriptors && !space) return false;
   if (descriptors) ++figures_.descriptor_waits;
+  if (space && opens != nullptr) {
+    machine_.opening_waits(loop_.now(), opens->log);
+    loop_.post([] {});  // another turn performs what the core has to say
+  }
   if (loop_.now() - lack_told_ >= lack_told_again) {
     lack_told_ = loop_.now();
     log_(transport::LogLevel::alarm,
@@ -191,6 +203,10 @@ bool StorageDriver::must_wait(const DiskOperation& what, const FileEngine::Outco
              descriptors ? "raise the limit of descriptors (LimitNOFILE, ulimit -n) or close connections" : "free space or trim logs"));
   }
   return true;
+}
+
+Duration StorageDriver::pause_after(const FileEngine::Outcome& outcome) {
+  return outcome.error == Errc::too_many ? begun_again : space_tried_again;
 }
 
 void StorageDriver::count(const DiskOperation& what, const FileEngine::Outcome& outcome) {

@@ -40,6 +40,7 @@ class StorageDriver {
   void request(DiskRequest r);
   void begin_strand(LogId log);
   bool must_wait(const DiskOperation& what, const FileEngine::Outcome& outcome);
+  static Duration pause_after(const FileEngine::Outcome& outcome);
   void count(const DiskOperation& what, const FileEngine::Outcome& outcome);
   void disk_done(Ticket ticket, const DiskOperation& what, FileEngine::Outcome outcome);
   void dial(const ConnectPeer& peer);

@@ -880,6 +880,44 @@ TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and re
   CHECK(n.take<Durable>());
 }
 
+TEST_CASE("a directory has no room for a segment's name: what was ordered waits, uploads are refused, no second file is prepared (K5)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  REQUIRE(n.take<Durable>());
+  const Run first = make_run(5, 1, 300'000);
+  append(n, 1, first);
+  REQUIRE(n.take<Durable>());
+  n.advance(1s);
+  const auto opens = [&](const DiskRequest& d) { return std::holds_alternative<OpenSegment>(d.operation); };
+  const auto prepares = [&](const DiskRequest& d) { return std::holds_alternative<PrepareNext>(d.operation); };
+  n.hold = true;
+  n.order(1, {{{}, make_segment_start_image({})}});
+  REQUIRE(std::ranges::any_of(n.held, opens));
+  n.machine->opening_waits(n.now, log_id);  // the driver tries it again
+  n.run();
+  const Run refused = make_run(5, 2);
+  n.say(client, upload_of(refused));
+  const auto busy = n.take<Busy>();
+  REQUIRE(busy);
+  CHECK(busy->error == Errc::no_space);
+  n.advance(1100ms);
+  const auto said = n.take<SpaceIs>();
+  REQUIRE(said);
+  CHECK(said->logs_without_space.size() == 1);
+  n.advance(5s);
+  CHECK_FALSE(n.take<Durable>());
+  CHECK(std::ranges::none_of(n.held, prepares));  // the file would be taken from under it
+  n.hold = false;
+  n.run();
+  CHECK(n.take<Durable>());
+  append(n, 1, refused);
+  CHECK(n.take<Durable>());
+  n.advance(1100ms);
+  CHECK(n.take<SpaceIs>()->logs_without_space.empty());
+}
+
 TEST_CASE("a log that is cut to nothing because of a hole stays suspect over a restart until it is copied again (K3)") {
   TestNode n(1);
   n.start();
