@@ -6,13 +6,17 @@ namespace loglog::storage {
 
 void Node::disk(DiskOperation operation, Done done) {
   const Ticket ticket{++next_ticket_};
-  under_way_.emplace(ticket, std::move(done));
+  under_way_.emplace(ticket, UnderWay{strand_of(operation), std::move(done)});
   out.disk.push_back({ticket, std::move(operation)});
 }
 
 void Node::disk_done(DiskDone&& done) {
   auto handle = under_way_.extract(done.ticket);
-  if (!handle.empty() && handle.mapped()) handle.mapped()(std::move(done));
+  if (!handle.empty() && handle.mapped().done) handle.mapped().done(std::move(done));
+}
+
+bool Node::works_on(LogId log) const {
+  return std::ranges::any_of(under_way_, [log](const auto& o) { return o.second.log == log; });
 }
 
 void Node::wake_at(LogId log, Time when) {

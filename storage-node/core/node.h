@@ -57,6 +57,8 @@ class Node {
   void disk_done(DiskDone&& done);
   /// Operations of all logs that were asked for and are not done.
   std::size_t disk_under_way() const { return under_way_.size(); }
+  /// Some are of this log. Looks at all that are under way.
+  bool works_on(LogId log) const;
 
   /// The log wants its tick at `when` at the latest.
   void wake_at(LogId log, Time when);
@@ -66,7 +68,11 @@ class Node {
 
  private:
   std::uint64_t next_ticket_ = 0;
-  std::unordered_map<Ticket, Done> under_way_;
+  struct UnderWay {
+    LogId log;
+    Done done;
+  };
+  std::unordered_map<Ticket, UnderWay> under_way_;
   std::map<LogId, Time> wakes_;
   std::set<std::pair<Time, LogId>> by_time_;
 };

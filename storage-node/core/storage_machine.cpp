@@ -385,11 +385,25 @@ void StorageMachine::resume_readers() {
     if (LogReplica* log = find(next->second)) log->reader.resume(next->first);
 }
 
+/// The tombstones answer for a dropped log from then on, as they do after a start.
+void StorageMachine::give_back_dropped() {
+  for (auto id = leaving_.begin(); id != leaving_.end();) {
+    if (node_.works_on(*id)) {
+      ++id;
+      continue;
+    }
+    node_.transfers.forget(*id);
+    logs_.erase(*id);
+    id = leaving_.erase(id);
+  }
+}
+
 void StorageMachine::end() {
   // Nobody says of a connection that the node itself closes that it is gone.
   for (const CloseConnection& c : node_.out.closes)
     if (sessions_.contains(c.connection)) forget(c.connection);
   resume_readers();
+  give_back_dropped();
   const bool reports = leader_ != ConnectionId{} && stop_by_ == never;
   node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_, stop_by_ == never ? reach_.next_tick() : never});
 }
@@ -600,7 +614,10 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
   l->drop();
   // The folder goes behind everything else on the log's strand; a repeat is harmless and answered once it is durable too.
   tombstones_.add(m.log, [this, from, request, id = m.log] {
-    node_.disk(DropLog{id}, [this, from, request, id](DiskDone&&) { node_.send(from, request, Dropped{id}); });
+    node_.disk(DropLog{id}, [this, from, request, id](DiskDone&&) {
+      node_.send(from, request, Dropped{id});
+      leaving_.insert(id);
+    });
   });
 }
 

@@ -85,6 +85,7 @@ class StorageMachine {
   LogReplica* admitted(ConnectionId from, RequestId request, M& m);
   void resume_waiting();
   void resume_readers();
+  void give_back_dropped();
 
   void on(ConnectionId from, RequestId request, Seal& m);
   void on(ConnectionId from, RequestId request, GetState& m);
@@ -131,6 +132,7 @@ class StorageMachine {
   BootId boot_;
   bool identity_durable_ = false;
   std::map<LogId, std::unique_ptr<LogReplica>> logs_;
+  std::set<LogId> leaving_;  // dropped, their folders gone: given back once nothing works on them any more
   std::map<ConnectionId, Session> sessions_;
   std::vector<Arrived> waiting_;  // commands of a term whose promise is not durable yet (T3)
   ConnectionId leader_{};

@@ -190,6 +190,13 @@ void Transfers::cancel(Id id) {
   q.answer = {};
 }
 
+void Transfers::forget(LogId log) {
+  std::vector<Id> of_log;
+  for (const auto& [id, q] : questions_)
+    if (q.log == log) of_log.push_back(id);
+  for (const Id id : of_log) cancel(id);
+}
+
 // ---- Connections
 
 void Transfers::connected(NodeId peer, ConnectionId connection) {

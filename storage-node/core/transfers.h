@@ -37,6 +37,8 @@ class Transfers {
   Id ask(NodeId peer, LogId log, Message question, std::uint64_t bytes, Urgency urgency, Answer answer);
   /// Nobody waits for the answer any more. Unknown ids and 0 are taken.
   void cancel(Id id);
+  /// The log is gone: none of its answers is given to anybody.
+  void forget(LogId log);
   /// Tells a connected peer something; no answer is expected.
   void tell(NodeId peer, Message m);
 

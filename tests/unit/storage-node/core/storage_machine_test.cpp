@@ -824,6 +824,40 @@ TEST_CASE("GetSegments names where committed segments and terms begin, from the 
   CHECK(n.take<Failed>()->error == Errc::no_such_log);
 }
 
+TEST_CASE("a dropped log is given back without a restart, once nothing works on it any more") {
+  Options options;
+  options.tail_cache_bytes = 0;
+  TestNode n(1, options);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  const auto d = n.take<Durable>();
+  REQUIRE(d);
+  n.say(leader, Watermark{log_id, Term{1}, d->tail});
+  n.hold = true;
+  n.say(client, Read{log_id, Offset{}, 1000, 0});
+  REQUIRE(n.held.size() == 1);  // the read waits for the disk
+  const DiskRequest read = n.held.front();
+  n.held.pop_front();
+  n.hold = false;
+  n.say(leader, Drop{log_id, Term{1}});
+  CHECK(n.take<Dropped>());
+  REQUIRE(n.machine->log(log_id) != nullptr);
+  CHECK(n.machine->log(log_id)->dropped);
+  n.machine->disk_done(n.now, {read.ticket, Errc::io_error, {}, {}});
+  n.run();
+  CHECK(n.machine->log(log_id) == nullptr);
+  CHECK(n.machine->report().pages_in_flight == 0);
+  // Everybody is told what a node says that has been started again.
+  n.say(client, Read{log_id, Offset{}, 1000, 0});
+  CHECK(n.take<Page>()->reason == Errc::no_such_log);
+  n.say(leader, Join{Term{1}, log_info()});
+  CHECK(n.take<Failed>()->error == Errc::log_deleted);
+  n.say(leader, Drop{log_id, Term{1}});
+  CHECK(n.take<Dropped>());
+  n.advance(5s);
+}
+
 TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and reads go on, and space ends it (K5)") {
   Options options;
   options.idle_file_bytes = 1u << 20;
@@ -1018,7 +1052,8 @@ TEST_CASE("a log that is dropped while a peer reads of it leaves no suspicion be
   n.hold = false;
   n.run();
   REQUIRE(n.take<Dropped>());
-  CHECK_FALSE(n.machine->log(log_id)->suspect);  // else no log could be given to this node any more
+  CHECK(n.machine->log(log_id) == nullptr);
+  CHECK(n.machine->report().logs_suspect == 0);  // else no log could be given to this node any more
 }
 
 TEST_CASE("what a node counts and shows is what it did") {
