@@ -26,7 +26,8 @@ struct InitCluster {
   std::vector<SequencerInfo> sequencers;
   bool operator==(const InitCluster&) const = default;
 };
-/// Binds a node id to a disk identity (T4); for a registered node with the same disk it refreshes the address.
+/// Binds a node id to a disk identity (T4); for a registered node with the same disk it refreshes the address, and the count of its
+/// promise's writes, which never falls.
 struct RegisterStorage {
   StorageInfo node;
   bool operator==(const RegisterStorage&) const = default;

@@ -67,7 +67,7 @@ void SequencerMachine::check_node(NodeId id) {
     return;
   }
   if (known == nullptr || known->disk != c.disk || (wanted != nullptr && wanted->address != known->address)) {
-    propose(RegisterStorage{StorageInfo{id, c.disk, wanted != nullptr ? wanted->address : known->address}});
+    propose(RegisterStorage{StorageInfo{id, c.disk, wanted != nullptr ? wanted->address : known->address, false, {}, 0}});
     if (known == nullptr) return;
   }
   if (known->lost && !removed(Rule::T4_lasts)) return refuse_lost(id);
@@ -128,8 +128,26 @@ void SequencerMachine::seal_node(NodeId id, Node& n) {
   to_node(id, Seal{LogId{}, term_, instance_, metadata_.version()});
 }
 
-void SequencerMachine::node_sealed(NodeId id, Node& n) {
-  if (n.sealed) return;
+/// T4: a process that was not the last to be sealed found on its disk what the last one had written. If it found less, its directory is
+/// an older copy, or two processes run on copies of one directory.
+bool SequencerMachine::is_older_copy(NodeId id, const Node& n, const Sealed& m) const {
+  const StorageInfo* known = metadata_.node(id);
+  return known != nullptr && known->boot != connections_.at(n.connection).boot && m.promise_found < known->promise_count;
+}
+
+void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
+  if (n.sealed || n.refused) return;
+  if (is_older_copy(id, n, m)) {
+    n.refused = true;
+    event(Event::Level::alarm,
+          fmt::format("DATA LOSS: node {} came with an older copy of its directory, or two processes run as node {} on copies of one "
+                      "directory: it found {} writes of its promise, and {} were told of",
+                      id.value, id.value, m.promise_found, metadata_.node(id)->promise_count));
+    return lost(id);
+  }
+  const StorageInfo* known = metadata_.node(id);
+  if (known != nullptr && m.promise_count > known->promise_count)
+    propose(RegisterStorage{StorageInfo{id, known->disk, known->address, false, connections_.at(n.connection).boot, m.promise_count}});
   n.sealed = true;
   n.seal_due = never;
   for (const auto& [log, t] : joins_) join_members(log);
@@ -150,7 +168,7 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
       overloaded{
           [&](const Sealed& s) {
             n.staged_bytes = s.staged_bytes;
-            if (s.log == LogId{} && s.term == term_) node_sealed(id, n);
+            if (s.log == LogId{} && s.term == term_) node_sealed(id, n, s);
             else if (s.log != LogId{}) to_log(s);
           },
           [&](const Fenced& f) {

@@ -91,6 +91,10 @@ Applied MetadataState::on(RaftIndex, const RegisterStorage& c) {
     return refused(Errc::wrong_identity, fmt::format("node {} is registered with another disk", c.node.id.value));
   at->disk = c.node.disk;
   at->address = c.node.address;
+  if (c.node.promise_count > at->promise_count) {
+    at->promise_count = c.node.promise_count;
+    at->boot = c.node.boot;
+  }
   return done();
 }
 
@@ -206,6 +210,8 @@ Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
   if (!minted) return {minted.error(), {}, {}};
   at->disk = c.disk;
   at->lost = false;
+  at->boot = {};
+  at->promise_count = 0;
   return {Error{}, {}, *minted};
 }
 

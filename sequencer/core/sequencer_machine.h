@@ -209,7 +209,8 @@ class SequencerMachine final : private LogHost {
   Duration push_pause() const;
   void push_metadata_to_all();
   void seal_node(NodeId id, Node& n);
-  void node_sealed(NodeId id, Node& n);
+  bool is_older_copy(NodeId id, const Node& n, const Sealed& m) const;
+  void node_sealed(NodeId id, Node& n, const Sealed& m);
   void from_node(NodeId id, RequestId request, Message& m);
   void node_failed(NodeId id, const Failed& m);
   void disbelieve(NodeId id, Node& n, const std::string& why);

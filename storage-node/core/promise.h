@@ -16,8 +16,13 @@ class PromiseKeeper {
   /// As found on disk.
   void found(const Promise& p) {
     held_ = p;
-    durable_ = p.counter;
+    durable_ = found_ = p.counter;
   }
+  /// Writes of the promise, as the start found them. They only rise, so a directory that has fewer than the node has told of is an
+  /// older copy (T4).
+  std::uint64_t found() const { return found_; }
+  /// Writes that are durable even if either slot goes bad.
+  std::uint64_t surely_written() const { return durable_ > 0 ? durable_ - 1 : 0; }
   /// T1: a higher term is taken; the same one only for the instance it is bound to.
   bool admits(Term term, InstanceId instance) const {
     return term > held_.term || (term == held_.term && term != Term{} && (instance == held_.instance || removed(Rule::T1_instance)));
@@ -30,6 +35,7 @@ class PromiseKeeper {
   LogId log_;
   Promise held_{};
   std::uint64_t durable_ = 0;
+  std::uint64_t found_ = 0;
 };
 
 }  // namespace loglog::storage

@@ -71,6 +71,8 @@ Result<void> StorageMachine::find_identity(StartupDisk& disk) {
     node_.data_loss = true;
     node_.event(Event::Level::alarm, "DATA LOSS: the promise cannot be read; this node seals and acknowledges nothing (T4)");
   }
+  // Each start counts: a copy of the directory that was made before has a lower count than the leader was told (T4).
+  if (promise) promise_.raise(promise->term, promise->instance, [this] { resume_waiting(); });
   return {};
 }
 
@@ -514,7 +516,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
     seal_version_ = m.metadata_version;
     keeper.raise(m.term, m.instance, [this] { resume_waiting(); });
   }
-  if (!keeper.durable() || !identity_durable_) {
+  // The count of the node-wide promise goes with each answer, so it is durable before (T4).
+  if (!keeper.durable() || !promise_.durable() || !identity_durable_) {
     waiting_.push_back({from, request, Message{m}});  // answered for when it comes round again
     return;
   }
@@ -547,7 +550,7 @@ void StorageMachine::refuse_number(ConnectionId from, RequestId request, std::st
 void StorageMachine::sealed(ConnectionId from, RequestId request, const Seal& m) {
   leader_ = from;
   leader_heard_ = node_.now;
-  node_.send(from, request, Sealed{m.log, m.term, node_.staging.bytes()});
+  node_.send(from, request, Sealed{m.log, m.term, node_.staging.bytes(), promise_.found(), promise_.surely_written()});
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, GetState& m) {

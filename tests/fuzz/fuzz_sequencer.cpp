@@ -32,7 +32,7 @@ struct HonestNode {
 
   static Chain chain(Offset tail) { return Chain{tail.value == 0 ? 0 : tail.value * 0x9E3779B97F4A7C15ULL + 1}; }
   std::optional<Message> answer(const Message& m) {
-    if (const auto* s = std::get_if<Seal>(&m)) return Sealed{s->log, s->term, 0};
+    if (const auto* s = std::get_if<Seal>(&m)) return Sealed{s->log, s->term, 0, 0, 0};
     if (const auto* j = std::get_if<Join>(&m)) {
       logs[j->info.id];
       return Joined{j->info.id};

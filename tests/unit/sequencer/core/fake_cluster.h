@@ -71,7 +71,10 @@ struct FakeLog {
 struct FakeNode {
   NodeId id;
   DiskId disk;
+  BootId boot{};
   Term promise{};
+  std::uint64_t promise_found = 0;  // writes of the promise, at the start of its process and now
+  std::uint64_t promise_count = 0;
   ClusterMetadata metadata;
   std::map<LogId, FakeLog> logs;
   ConnectionId connection{};
@@ -116,6 +119,7 @@ class FakeCluster {
     h.role = Role::storage;
     h.id = n.id.value;
     h.disk = n.disk;
+    h.boot = n.boot;
     machine->connected(now, {n.connection, h});
     run();
   }
@@ -279,7 +283,7 @@ class FakeCluster {
             [&](Seal& s) {
               if (s.term < promise(s.log)) return void(out.push_back(Fenced{s.log, promise(s.log), {}}));
               (s.log == LogId{} ? n.promise : n.logs[s.log].promise) = s.term;
-              out.push_back(Sealed{s.log, s.term, 0});
+              out.push_back(Sealed{s.log, s.term, 0, n.promise_found, n.promise_count});
             },
             [&](Join& j) {
               if (n.joins) return n.joins->push_back(j.info.id);

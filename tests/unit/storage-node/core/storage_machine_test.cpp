@@ -345,6 +345,52 @@ TEST_CASE("either slot of the promise may rot: the newest promise is still there
   CHECK(promise->instance == instance);
 }
 
+TEST_CASE("each start and each term count in the promise, so that an older copy of the directory shows (F11, T4)") {
+  TestNode n(1);
+  n.start();
+  const auto sealed = [](TestNode& node, std::uint32_t term) {
+    node.say(leader, Seal{{}, Term{term}, instance, {}});
+    const auto s = node.take<Sealed>();
+    REQUIRE(s);
+    return *s;
+  };
+  const Sealed first = sealed(n, 1);
+  CHECK(first.promise_found == 0);
+  const simulator::SimulatedDisk copy = n.disk;
+  const Sealed next_term = sealed(n, 2);
+  CHECK(next_term.promise_found == 0);
+  CHECK(next_term.promise_count > first.promise_count);
+  n.restart();
+  const Sealed next_start = sealed(n, 2);
+  CHECK(next_start.promise_found >= next_term.promise_count);
+  CHECK(next_start.promise_count > next_term.promise_count);
+  SUBCASE("a slot that goes bad is no older copy") {
+    for (const std::uint32_t slot : {0u, promise_slot_size}) {
+      Bytes rotten = Bytes::copy_of(*n.disk.file("promise"));
+      rotten.mutable_data()[slot + 16] ^= std::byte{1};
+      REQUIRE(decode_promise(rotten));
+      CHECK(decode_promise(rotten)->counter >= next_start.promise_count);
+    }
+  }
+  SUBCASE("an older copy found less than was told") {
+    n.disk = copy;
+    n.restart();
+    CHECK(sealed(n, 3).promise_found < next_start.promise_count);
+  }
+  SUBCASE("no answer goes out before the count is durable") {
+    n.held.clear();
+    n.sent.clear();
+    n.disk.reopen();
+    n.hold = true;
+    n.start();
+    n.say(leader, Seal{{}, Term{2}, instance, {}});
+    CHECK_FALSE(n.take<Sealed>());
+    n.hold = false;
+    n.run();
+    CHECK(n.take<Sealed>());
+  }
+}
+
 TEST_CASE("what a sequencer's older connection still holds does not touch what the newer one ordered") {
   constexpr ConnectionId newer{3};
   TestNode n(1);
