@@ -142,7 +142,10 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
   if (members.size() < options->replicas)
     return to_client(c, Failed{Errc::not_enough_nodes, fmt::format("{} replicas need {} storage nodes that are up, there are {}",
                                                                    options->replicas, options->replicas, members.size())});
-  propose(MakeLog{m.name, *options, std::move(members), m.basis}, c);
+  // A creation that was given up for want of a node is asked for again by the same request: nobody deleted what it made.
+  Basis basis = m.basis;
+  if (const auto g = given_up_.find(basis.id); g != given_up_.end()) basis.seen = std::max(basis.seen, g->second);
+  propose(MakeLog{m.name, *options, std::move(members), basis}, c);
 }
 
 /// T6: a log of that name is there. The request that made it lost its answer, and is answered now, or when the log is open.

@@ -15,6 +15,8 @@ namespace {
 constexpr int join_steps = 3;
 /// One that goes on making other logs has so many times as long: thousands may be made at once.
 constexpr int join_patience = 10;
+/// Creations that are remembered as given up. The repeat of another one is told `superseded`.
+constexpr std::size_t given_up_max = 1024;
 
 }  // namespace
 
@@ -300,6 +302,10 @@ void SequencerMachine::drop_members(LogId log) {
   if (l == nullptr || l->state != LogState::deleting) return;
   if (const auto j = joins_.find(log); j != joins_.end()) {
     const Task& t = j->second;
+    if (t.given_up) {
+      if (given_up_.size() >= given_up_max) given_up_.clear();
+      given_up_[l->made_by] = metadata_.version();
+    }
     const Failed why =
         t.given_up ? Failed{Errc::not_enough_nodes,
                             fmt::format("storage node {} was chosen for log {} and did not join it in time", t.given_up->value, l->name)}

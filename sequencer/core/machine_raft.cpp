@@ -237,6 +237,7 @@ void SequencerMachine::stop_leading() {
   copies_.clear();
   joins_.clear();
   drops_.clear();
+  given_up_.clear();
   to_recover_.clear();
   warnings_.clear();
   term_ = Term{};

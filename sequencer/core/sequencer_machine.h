@@ -341,8 +341,9 @@ class SequencerMachine final : private LogHost {
   std::vector<LogId> opened_;  // in this step: waiting requests are taken up when the step ends
   std::map<LogId, Task> joins_;
   std::map<LogId, Task> drops_;
-  bool new_term_proposed_ = false;  // for all logs
-  Time push_due_ = never;           // metadata to the nodes, gathered
+  std::map<ChangeId, RaftIndex> given_up_;  // creations, and the version at which: their repeat is no late one (T6)
+  bool new_term_proposed_ = false;          // for all logs
+  Time push_due_ = never;                   // metadata to the nodes, gathered
   RepeatedWarnings warnings_;
 };
 

@@ -151,6 +151,34 @@ TEST_CASE("sequencer: who asks for a log that is being given up hears what to do
   for (const Failed& m : f.heard<Failed>()) CHECK(m.error == Errc::not_enough_nodes);
 }
 
+TEST_CASE("sequencer: a creation that is given up for want of a node is repeated with other nodes, not told superseded (F25)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const CreateLog request{"a", {2, 2, 0, Durability::sync, {}}, seen_now(f, 71)};
+  f.node(1).stopped = true;  // this moment: nobody knows it yet
+  f.say(c, request);
+  f.pass(4 * f.options.recovery_step_timeout);
+  REQUIRE(f.heard<Failed>().size() == 1);
+  CHECK(f.heard<Failed>()[0].error == Errc::not_enough_nodes);
+  f.to_clients.clear();
+  f.say(c, request);  // as the SDK does after such an answer
+  f.pass(100ms);
+  REQUIRE(f.heard<LogIs>().size() == 1);
+  CHECK(f.heard<Failed>().empty());
+  const LogInfo made = f.heard<LogIs>()[0].info;
+  CHECK(std::ranges::none_of(made.members, [](const Member& m) { return m.node == NodeId{1}; }));
+  // Once somebody has deleted the log that it made, a copy that comes late does nothing.
+  f.say(c, DeleteLog{made.id});
+  f.node(1).stopped = false;
+  f.pass(5s);
+  f.to_clients.clear();
+  f.say(c, request);
+  f.pass(100ms);
+  REQUIRE(f.heard<Failed>().size() == 1);
+  CHECK(f.heard<Failed>()[0].error == Errc::superseded);
+}
+
 TEST_CASE("sequencer: log_exists is no answer to the request that made the log, before and after it opens (L-5)") {
   FakeCluster f(3);
   f.start_all();
