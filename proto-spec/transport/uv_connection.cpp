@@ -161,6 +161,16 @@ bool Connection::is_admitted() {
   return !client || counted_client_;
 }
 
+std::string Connection::peer_address() const {
+  sockaddr_storage peer{};
+  int size = sizeof peer;
+  if (pipe_ || uv_tcp_getpeername(&tcp_, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return {};
+  if (auto& v6 = reinterpret_cast<sockaddr_in6&>(peer); peer.ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+    std::memset(v6.sin6_addr.s6_addr + 8, 0, 8);
+  char name[INET6_ADDRSTRLEN]{};
+  return uv_ip_name(reinterpret_cast<const sockaddr*>(&peer), name, sizeof name) == 0 ? name : std::string{};
+}
+
 void Connection::refuse(const Error& why) {
   if (state_ != State::open) return;
   const auto told = callbacks_.on_closed;

@@ -86,10 +86,22 @@ void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions
   if (l == nullptr)
     return answer_when_confirmed(c, CommitIf{m.log, m.term, m.settled, m.run, conditions.expected, conditions.fence},
                                  Refused{m.log, m.run.producer, m.run.first, Errc::no_such_log, Term{}, Sequence{}, SequencerId{}});
+  if (!admits_commit(c.connection)) return refuse(Errc::too_many);
   // Its connection hears of the next term, so that unanswered commits are resolved.
   if (l->is_open()) logs_[m.log].openers.insert(c.connection);
   l->commit(now_, c, m, conditions);
   touch(m.log);
+}
+
+/// V1: a run that nobody uploads stops the log for all others until a new term drops it. From an address of several such runs only one
+/// new connection in a while may commit; those of which a run was committed go on.
+bool SequencerMachine::admits_commit(ConnectionId c) {
+  Connection& k = connections_.at(c);
+  const bool suspect = dropped_runs_.is_suspect(now_, k.from);
+  if (suspect && !k.may_commit) k.may_commit = dropped_runs_.admit_newcomer(now_, k.from);
+  if (suspect && !k.may_commit) return false;
+  k.has_committed = true;
+  return true;
 }
 
 void SequencerMachine::on(const Client&, const Cancel& m) {

@@ -63,7 +63,13 @@ void SequencerMachine::begin_term(LogId log, Term floor) {
 /// The client's way to the storage nodes is broken, or it means harm: after a while it finds out itself, or is out.
 void SequencerMachine::run_dropped(ConnectionId c) {
   const auto k = connections_.find(c);
-  if (k == connections_.end() || ++k->second.dropped_runs < options_.dropped_runs_max) return;
+  if (k == connections_.end()) {
+    const auto gone = std::ranges::find(gone_, c, &Gone::connection);
+    if (gone != gone_.end()) dropped_runs_.dropped(now_, gone->from);
+    return;
+  }
+  dropped_runs_.dropped(now_, k->second.from);
+  if (++k->second.dropped_runs < options_.dropped_runs_max && !dropped_runs_.is_suspect(now_, k->second.from)) return;
   out_.closes.push_back(
       {c, Error{Errc::too_many, fmt::format("{} runs that were committed over this connection were never uploaded; upload "
                                             "a run before its commit",

@@ -97,6 +97,7 @@ struct Connected {
   ConnectionId connection;
   Hello peer;
   bool dialled = false;  ///< by this side
+  std::string from{};    ///< the peer's IP address without port; empty: in this process
 };
 struct Disconnected {
   ConnectionId connection;

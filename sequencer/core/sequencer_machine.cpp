@@ -10,6 +10,10 @@
 namespace loglog::sequencer {
 namespace {
 
+/// A client's connection is remembered for so long after its end, and at most so many: a run is missed within a second or two (V1).
+constexpr Duration gone_remembered = 5s;
+constexpr std::size_t gone_max = 65'536;
+
 raft::Config raft_config(const Options& o) {
   raft::Config c;
   c.id = o.id;
@@ -60,6 +64,7 @@ void SequencerMachine::connected(Time now, const Connected& c) {
   k.disk = c.peer.disk;
   k.cluster = c.peer.cluster;
   k.boot = c.peer.boot;
+  k.from = c.from;
   const ClusterId ours = metadata_.state().cluster;
   if (k.cluster != ClusterId{} && ours != ClusterId{} && k.cluster != ours) {
     out_.closes.push_back({c.connection, Error{Errc::wrong_cluster, fmt::format("this is cluster {:016x}, the peer's is {:016x}",
@@ -95,6 +100,10 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
       touch(id);
     }
   } else {
+    if (k.has_committed && !k.from.empty()) {
+      while (!gone_.empty() && (gone_.size() == gone_max || now - gone_.front().at > gone_remembered)) gone_.pop_front();
+      gone_.push_back({d.connection, k.from, now});
+    }
     for (auto& [id, slot] : logs_) {
       slot.openers.erase(d.connection);
       std::erase_if(slot.waiting, [&](const Waiting& w) { return w.client.connection == d.connection; });
@@ -217,7 +226,9 @@ RequestId SequencerMachine::to_node(NodeId id, Message m) {
 }
 
 void SequencerMachine::to_client(const Client& c, Message m) {
-  if (!connections_.contains(c.connection)) return;
+  const auto k = connections_.find(c.connection);
+  if (k == connections_.end()) return;
+  if (std::holds_alternative<Committed>(m)) k->second.may_commit = true;
   if (const auto* r = std::get_if<Refused>(&m)) figures_.refused.count(r->error);
   else if (const auto* f = std::get_if<Failed>(&m)) figures_.refused.count(f->error);
   else if (const auto* x = std::get_if<ConditionFailed>(&m)) figures_.refused.count(x->error);

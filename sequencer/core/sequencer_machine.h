@@ -12,6 +12,7 @@
 //   machine_status.cpp     status and metadata answers
 //   machine_overview.cpp   what a status page shows
 #pragma once
+#include <deque>
 #include <expected>
 #include <functional>
 #include <map>
@@ -27,6 +28,7 @@
 #include "sequencer/core/cluster_picture.h"
 #include "sequencer/core/confirmations.h"
 #include "sequencer/core/copy_queue.h"
+#include "sequencer/core/dropped_runs.h"
 #include "sequencer/core/log_term.h"
 #include "sequencer/core/metadata.h"
 #include "sequencer/core/output.h"
@@ -85,6 +87,9 @@ class SequencerMachine final : private LogHost {
     DiskId disk{};
     ClusterId cluster{};
     BootId boot{};
+    std::string from;            // address
+    bool may_commit = false;     // also while its address is suspect: a run that came over it was committed, or it had its turn (V1)
+    bool has_committed = false;  // asked for it
     unsigned dropped_runs = 0;   // that came over it (V1)
     std::uint32_t requests = 0;  // ids given on this connection
   };
@@ -265,6 +270,7 @@ class SequencerMachine final : private LogHost {
   void on(const Client& c, const Commit& m) { commit(c, m, {}); }
   void on(const Client& c, const CommitIf& m);
   void commit(const Client& c, const Commit& m, const Conditions& conditions);
+  bool admits_commit(ConnectionId c);
   void on(const Client& c, const Cancel& m);
   void on(const Client& c, const OpenLog& m);
   void on(const Client& c, const GetTermSet& m);
@@ -322,6 +328,13 @@ class SequencerMachine final : private LogHost {
   std::optional<raft::Standing> standing_told_;
 
   std::map<ConnectionId, Connection> connections_;
+  struct Gone {  // a client that had committed
+    ConnectionId connection;
+    std::string from;
+    Time at;
+  };
+  std::deque<Gone> gone_;  // lately, in order: their last runs may have to be dropped
+  DroppedRuns dropped_runs_;
   std::map<SequencerId, ConnectionId> sequencers_;
   std::map<SequencerId, Time> sequencers_heard_;
   std::map<SequencerId, Time> twins_;  // a second process under the id was refused, and told of then

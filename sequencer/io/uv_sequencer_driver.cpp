@@ -109,7 +109,7 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
           peers_[peer].backoff = redial_min;
           peers_[peer].said = Errc::ok;
         }
-        machine_.connected(loop_.now(), {id, theirs, peer != nobody});
+        machine_.connected(loop_.now(), {id, theirs, peer != nobody, connections_.at(id)->peer_address()});
       },
       [this, id](RequestId request, Message&& m) {
         machine_.arrived(loop_.now(), {id, request, std::move(m)});

@@ -148,11 +148,12 @@ class FakeCluster {
     machine->disconnected(now, {node(i).connection});
     run();
   }
-  ConnectionId connect_client() {
+  /// `from`: its address; empty: in the same process.
+  ConnectionId connect_client(const std::string& from = {}) {
     const ConnectionId c{++connections_};
     Hello h;
     h.role = Role::client;
-    machine->connected(now, {c, h});
+    machine->connected(now, {c, h, false, from});
     run();
     return c;
   }

@@ -444,6 +444,109 @@ TEST_CASE("sequencer: a connection whose runs had to be dropped twice is closed 
   CHECK_FALSE(f.closed.contains(c));
 }
 
+TEST_CASE("sequencer: a client that reconnects with runs that nobody uploads costs a term in 5 s, not one a connection (Z11)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId old = f.connect_client("10.0.0.9"), other = f.connect_client("10.0.0.8");
+  const LogId log = create(f, old);
+  TermIs t = open(f, old, log);
+  append(f, old, commit(t, 1));
+  std::uint64_t producer = 1000;
+  // Commits a run that was never uploaded, over a connection of its own that goes at once. True: the run was ordered.
+  const auto harm = [&](const std::string& from) {
+    const ConnectionId ghost = f.connect_client(from);
+    const Commit absent = commit(t, 1, 0, ++producer);
+    for (int i : {1, 2, 3}) f.node(i).logs[log].missing.insert(absent.run.digest.value);
+    const Offset at = f.node(1).logs[log].tail();
+    f.to_clients.clear();
+    f.say(ghost, absent);
+    const bool refused = !f.heard<Refused>().empty();
+    if (refused) CHECK(f.heard<Refused>()[0].error == Errc::too_many);
+    for (int i : {1, 2, 3}) f.from_node(i, Missing{log, t.term, at, absent.run});
+    f.disconnect_client(ghost);
+    f.pass(200ms);
+    const TermIs next = open(f, other, log);
+    CHECK((next.term > t.term) == !refused);
+    t = next;
+    return !refused;
+  };
+  const auto terms_of = [&](const std::string& from, int connections) {
+    int terms = 0;
+    for (int i = 0; i < connections; ++i) terms += harm(from) ? 1 : 0;
+    return terms;
+  };
+  CHECK(terms_of("10.0.0.9", 15) == 5);
+  // A client of that address that has appended goes on, and so does everybody elsewhere.
+  append(f, old, commit(t, 1, 0, 78));
+  append(f, other, commit(t, 1, 0, 79));
+  append(f, f.connect_client("10.0.0.8"), commit(t, 1, 0, 80));
+  // A new client of that address has to wait for its turn.
+  const ConnectionId fresh = f.connect_client("10.0.0.9");
+  f.to_clients.clear();
+  f.say(fresh, commit(t, 1, 0, 81));
+  REQUIRE(f.heard<Refused>().size() == 1);
+  CHECK(f.heard<Refused>()[0].error == Errc::too_many);
+  f.pass(5s);
+  append(f, fresh, commit(t, 1, 0, 81));
+  append(f, fresh, commit(t, 2, 0, 81));
+  // The turn is used up: in 20 s four more at most.
+  int terms = 0;
+  for (int i = 0; i < 50; ++i) terms += terms_of("10.0.0.9", 1);
+  CHECK(terms >= 1);
+  CHECK(terms <= 5);
+  // A minute without harm ends it.
+  f.pass(61s);
+  append(f, f.connect_client("10.0.0.9"), commit(t, 1, 0, 82));
+  append(f, f.connect_client("10.0.0.9"), commit(t, 1, 0, 83));
+}
+
+TEST_CASE("sequencer: an older copy of a node's directory, and a node run twice, are found whoever leads (F11, T4)") {
+  FakeCluster f(3);
+  for (int i : {1, 2, 3}) f.node(i).boot = BootId{10u + static_cast<unsigned>(i)}, f.node(i).promise_count = 5;
+  f.start_all();
+  FakeNode& n = f.node(2);
+  const auto lost = [&] { return f.machine->metadata().storage[1].lost; };
+  const auto counted = [&] { return f.machine->metadata().storage[1].promise_count; };
+  f.pass(100ms);
+  CHECK(counted() == 5);
+  const auto start_again = [&](std::uint64_t boot, std::uint64_t found) {
+    f.disconnect(2);
+    n.boot = BootId{boot};
+    n.promise_found = found;
+    n.promise_count = found + 1;
+    f.restart();  // another leader, which has the metadata alone
+    for (int i : {1, 2, 3}) f.connect(i);
+    f.pass(3s);
+  };
+  SUBCASE("the same directory") {
+    start_again(20, 6);  // the slot that was written last, too, when the copy of the count was told
+    CHECK_FALSE(lost());
+    CHECK(counted() == 7);
+    start_again(21, 7);  // a slot of its promise went bad
+    CHECK_FALSE(lost());
+  }
+  SUBCASE("the connection of the same process is made anew") {
+    f.disconnect(2);
+    f.restart();
+    for (int i : {1, 2, 3}) f.connect(i);
+    f.pass(3s);
+    CHECK_FALSE(lost());
+  }
+  SUBCASE("an older copy") {
+    start_again(20, 6);
+    REQUIRE(counted() == 7);
+    start_again(22, 4);
+    CHECK(lost());
+    CHECK(std::ranges::any_of(f.events, [](const Event& e) { return e.level == Event::Level::alarm && e.text.contains("older copy"); }));
+  }
+  SUBCASE("two processes on copies of one directory") {
+    start_again(20, 6);  // the copy
+    CHECK_FALSE(lost());
+    start_again(12, 4);  // the first one, which found less when it began
+    CHECK(lost());
+  }
+}
+
 TEST_CASE("sequencer: a node that is silent is chosen for no log, though its connection stands (F25)") {
   FakeCluster f(3);
   f.start_all();

@@ -1,0 +1,31 @@
+#include "sequencer/core/dropped_runs.h"
+
+#include <algorithm>
+
+namespace loglog::sequencer {
+
+void DroppedRuns::dropped(Time now, const std::string& address) {
+  if (address.empty()) return;
+  std::erase_if(by_address_, [now](const auto& a) { return now - a.second.last >= forgotten_after; });
+  if (by_address_.size() >= addresses_max && !by_address_.contains(address))
+    by_address_.erase(std::ranges::min_element(by_address_, {}, [](const auto& a) { return a.second.last; }));
+  Seen& seen = by_address_[address];
+  ++seen.runs;
+  seen.last = now;
+  seen.next_newcomer = now + newcomer_pause;
+}
+
+bool DroppedRuns::is_suspect(Time now, const std::string& address) const {
+  const auto a = by_address_.find(address);
+  return a != by_address_.end() && a->second.runs > free_max && now - a->second.last < forgotten_after;
+}
+
+bool DroppedRuns::admit_newcomer(Time now, const std::string& address) {
+  if (!is_suspect(now, address)) return true;
+  Seen& seen = by_address_.at(address);
+  if (now < seen.next_newcomer) return false;
+  seen.next_newcomer = now + newcomer_pause;
+  return true;
+}
+
+}  // namespace loglog::sequencer
