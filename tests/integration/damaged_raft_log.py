@@ -6,7 +6,7 @@ import re
 import subprocess
 import time
 
-from cluster import Cluster, check
+from cluster import BIN, Cluster, check
 
 
 def wait_for_line(c, name, pattern, since, timeout=20):
@@ -15,6 +15,18 @@ def wait_for_line(c, name, pattern, since, timeout=20):
         check(c.running[name].poll() is None, f"{name} ended: {c.log_of(name)[-500:]}")
         check(time.monotonic() < deadline, f"{name} says '{pattern}': {c.log_of(name)[since:]}")
         time.sleep(0.05)
+
+
+def wait_for_mark(log):
+    """What was saved last has its mark 20 ms later (R2); rot before that looks like a torn write."""
+    deadline = time.monotonic() + 10
+    while True:
+        said = subprocess.run([BIN / "loglog", "inspect", log], stdout=subprocess.PIPE, timeout=20).stdout.decode()
+        marked, ends = (re.search(p, said) for p in (r"mark: durable up to byte (\d+)", r"ends at byte (\d+)"))
+        if marked and ends and marked[1] == ends[1]:
+            return
+        check(time.monotonic() < deadline, f"the mark names the end: {said}")
+        time.sleep(0.02)
 
 
 def flip_newest(log):
@@ -35,6 +47,7 @@ def main():
             c.run("logs", "fence", "log", 10 * token)
             leader = c.leader()
             victim, other = [s for s in c.sequencers if s != leader]
+            wait_for_mark(c.data(victim) / "raft.log")
             c.kill(victim)
             damage(c.data(victim) / "raft.log")
             # The damaged one and the third alone must not take back what the leader and the damaged one had acknowledged.
