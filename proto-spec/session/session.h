@@ -30,6 +30,13 @@ class Session {
   bool established() const { return established_; }
   /// The beginning of a message is here, and its end is not.
   bool has_part() const { return decoder_.has_part(); }
+  /// The receive block: see FrameDecoder.
+  void set_block_size(std::size_t size) { decoder_.set_slab_size(size); }
+  std::size_t wanted() const { return decoder_.wanted(); }
+  std::size_t held() const { return decoder_.held(); }
+  Bytes release_block() { return decoder_.release(); }
+  void drop_block() { decoder_.drop(); }
+  void take_block(Bytes block) { decoder_.take(std::move(block)); }
   const Hello& peer() const { return peer_; }
   /// What this side sends in: the highest version that both speak; before that is known, and where there is none, hello_version.
   std::uint8_t version() const { return version_; }

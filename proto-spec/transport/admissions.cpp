@@ -43,4 +43,24 @@ void Admissions::left(const Connection& c, bool client) {
     });
 }
 
+std::shared_ptr<Connection> Admissions::first_waiting() {
+  while (!waiting_.empty()) {
+    if (auto c = waiting_.front().lock(); c && c->waits_for_room()) return c;
+    waiting_.pop_front();
+  }
+  return {};
+}
+
+void Admissions::holds(const std::shared_ptr<Connection>& c, bool block) {
+  if (block) holders_[c.get()] = c;
+  else holders_.erase(c.get());
+}
+
+std::vector<std::shared_ptr<Connection>> Admissions::holders() const {
+  std::vector<std::shared_ptr<Connection>> all;
+  for (const auto& [id, weak] : holders_)
+    if (auto c = weak.lock()) all.push_back(std::move(c));
+  return all;
+}
+
 }  // namespace loglog::transport

@@ -1,10 +1,13 @@
 // Which incoming connections a server keeps: so many clients and so many that have not said who they are, so that
-// descriptors are left for files, storage nodes and sequencers.
+// descriptors are left for files, storage nodes and sequencers. Also the clients that wait until there is memory for their message.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "proto-spec/vocabulary/time.h"
 
@@ -26,6 +29,18 @@ class Admissions {
   /// It is closed. `client`: what known() was told, and answered with true.
   void left(const Connection& c, bool client);
 
+  /// A client's message has begun, and receiving_bytes_max leaves no room for it.
+  void wait_for_room(const std::shared_ptr<Connection>& c) { waiting_.push_back(c); }
+  /// The client that has waited longest; null: none waits. It stays until it has room (has_room()).
+  std::shared_ptr<Connection> first_waiting();
+  void has_room() { waiting_.pop_front(); }
+  /// The client holds a receive block, or holds none any more.
+  void holds(const std::shared_ptr<Connection>& c, bool block);
+  std::vector<std::shared_ptr<Connection>> holders() const;
+  /// True for the first that asks while clients wait: it looks who stands still, until looked().
+  bool may_look() { return !std::exchange(looking_, true); }
+  void looked() { looking_ = false; }
+
   struct Figures {
     std::size_t clients = 0, clients_max = 0;
     std::size_t unknown = 0, unknown_max = 0;  ///< have not said hello
@@ -41,6 +56,9 @@ class Admissions {
   std::size_t clients_max_;
   std::size_t unknown_max_;
   std::list<std::weak_ptr<Connection>> unknown_;  // in the order in which they came
+  std::list<std::weak_ptr<Connection>> waiting_;  // for room
+  std::map<const Connection*, std::weak_ptr<Connection>> holders_;
+  bool looking_ = false;
   std::size_t clients_ = 0;
   std::uint64_t refused_ = 0;
 };

@@ -20,6 +20,7 @@ constexpr Duration next_timeout = 1s;     ///< of the ones before it: a machine 
 constexpr Duration hello_timeout = 5s;    ///< from the connection on
 constexpr Duration silence_timeout = 5s;  ///< W6
 constexpr Duration drain_timeout = 1s;
+constexpr Duration crowded_period = 1s;   ///< in which a message goes on while a client waits for room
 constexpr Duration accept_pause = 100ms;  ///< when there are no descriptors
 constexpr int listen_backlog = 1024;
 
@@ -192,8 +193,8 @@ void Connection::check_progress(std::uint64_t messages, std::uint64_t received) 
   expects_progress_ = false;
   if (state_ != State::open || !admissions_) return;
   const std::uint64_t least = message_rate_min * static_cast<std::uint64_t>(admissions_->progress_period() / 1ms) / 1000;
-  const bool stands = session_.has_part() && messages == messages_ && received_ - received < least && !paused_;
-  if (stands) return refuse({Errc::connection_lost, "a message began, and its end does not come"});
+  if (!paused_ && !waits_for_room_ && stands_still(messages, received, least))
+    return refuse({Errc::connection_lost, "a message began, and its end does not come"});
   expect_progress();
 }
 
@@ -222,10 +223,11 @@ void Connection::read_from_socket() {
 }
 
 void Connection::start_reading() {
+  if (paused_ || waits_for_room_) return;
   uv_read_start(
       reinterpret_cast<uv_stream_t*>(&tcp_),
       [](uv_handle_t* h, std::size_t, uv_buf_t* buffer) {
-        const auto room = static_cast<Connection*>(h->data)->session_.writable();
+        const auto room = static_cast<Connection*>(h->data)->receive_block();
         *buffer = uv_buf_init(reinterpret_cast<char*>(room.data()), static_cast<unsigned>(room.size()));
       },
       [](uv_stream_t* s, ssize_t n, const uv_buf_t*) { static_cast<Connection*>(s->data)->read_some(n); });
@@ -233,12 +235,99 @@ void Connection::start_reading() {
 
 void Connection::read_some(ssize_t n) {
   const Ptr alive = shared_from_this();
-  if (n == 0) return;
+  if (n == UV_ENOBUFS) return wait_for_room();
+  if (n == 0) return account_block();
   if (n < 0) return broken(n == UV_EOF ? Error{Errc::connection_lost, "the peer closed the connection"} : lost(static_cast<int>(n)));
   loop_.traffic().received += static_cast<std::uint64_t>(n);
   received_ += static_cast<std::uint64_t>(n);
   session_.filled(static_cast<std::size_t>(n));
   deliver();
+  account_block();
+}
+
+bool Connection::is_limited_client() const { return admissions_ && session_.established() && session_.peer().role == Role::client; }
+
+bool Connection::has_room() const {
+  const std::size_t wanted = session_.wanted();
+  return !is_limited_client() || wanted <= hello_size_max || loop_.traffic().receiving - held_ + wanted <= receiving_bytes_max;
+}
+
+/// Where the next bytes go; empty: there is no room for them now.
+std::span<std::byte> Connection::receive_block() {
+  if (session_.established()) {
+    const bool scarce = is_limited_client() && loop_.traffic().receiving >= receiving_bytes_max / 2;
+    session_.set_block_size(scarce ? hello_size_max : receive_block_size);
+    if (!scarce && session_.held() == 0 && !loop_.spare_block().empty()) session_.take_block(std::exchange(loop_.spare_block(), {}));
+  }
+  return has_room() ? session_.writable() : std::span<std::byte>{};
+}
+
+/// A connection of which no part of a message is here holds no block: most connections are silent most of the time.
+void Connection::account_block() {
+  if (Bytes block = session_.release_block(); block.size() == receive_block_size && block.unique()) loop_.spare_block() = std::move(block);
+  count_block();
+}
+
+void Connection::drop_block() {
+  session_.drop_block();
+  count_block();
+}
+
+void Connection::count_block() {
+  const std::size_t before = std::exchange(held_, session_.held());
+  if (held_ == before) return;
+  loop_.traffic().receiving += held_ - before;
+  if (!admissions_) return;
+  if ((held_ == 0) != (before == 0)) admissions_->holds(shared_from_this(), held_ > 0);
+  if (held_ < before) give_room();
+}
+
+/// The bytes wait in the kernel, so that an honest client is only slowed down.
+void Connection::wait_for_room() {
+  uv_read_stop(reinterpret_cast<uv_stream_t*>(&tcp_));
+  waits_for_room_ = true;
+  admissions_->wait_for_room(shared_from_this());
+  look_who_stands();
+}
+
+void Connection::give_room() {
+  while (const Ptr next = admissions_->first_waiting()) {
+    if (!next->has_room()) return;
+    admissions_->has_room();
+    next->waits_for_room_ = false;
+    next->session_.writable();  // takes the room before somebody else does
+    next->count_block();
+    loop_.post([next] { next->read_on(); });
+  }
+}
+
+/// While clients wait for room, those that have some must use it.
+void Connection::look_who_stands() {
+  if (!admissions_->may_look()) return;
+  struct Holder {
+    std::weak_ptr<Connection> connection;
+    std::uint64_t messages, received;
+  };
+  std::vector<Holder> holders;
+  for (const Ptr& c : admissions_->holders())  // one that waits now may get room just before the period ends
+    if (c->is_limited_client() && !c->waits_for_room_) holders.push_back({c, c->messages_, c->received_});
+  loop_.after(crowded_period, [from = admissions_, holders = std::move(holders)] {
+    constexpr std::uint64_t least = message_rate_crowded_min * static_cast<std::uint64_t>(crowded_period / 1ms) / 1000;
+    from->looked();
+    for (const Holder& h : holders) {
+      const Ptr c = h.connection.lock();
+      if (c && !c->waits_for_room_ && from->first_waiting() && c->stands_still(h.messages, h.received, least))
+        c->refuse({Errc::too_many, "a message began and stands still, while others wait for the memory that it takes"});
+    }
+    if (const Ptr next = from->first_waiting()) {
+      next->give_room();
+      next->look_who_stands();
+    }
+  });
+}
+
+bool Connection::stands_still(std::uint64_t messages, std::uint64_t received, std::uint64_t least) const {
+  return session_.has_part() && messages == messages_ && received_ - received < least;
 }
 
 void Connection::deliver() {
@@ -277,7 +366,7 @@ void Connection::take_from_pipe() {
   for (const Encoded& message : taken.messages)
     for (const Bytes* part : {&message.head, &message.tail})
       for (std::size_t at = 0; at < part->size() && state_ == State::open;) {
-        const auto room = session_.writable();
+        const auto room = receive_block();
         const std::size_t n = std::min(room.size(), part->size() - at);
         std::memcpy(room.data(), part->data() + at, n);
         at += n;
@@ -339,7 +428,8 @@ void Connection::unqueue(std::size_t bytes) {
 
 void Connection::read_on() {
   deliver();  // requests that came before the pause
-  if (state_ == State::open && !paused_) start_reading();
+  account_block();
+  if (state_ == State::open) start_reading();
 }
 
 void Connection::tell_written(std::uint64_t tails) {
@@ -406,6 +496,7 @@ void Connection::flush() {
 
 void Connection::close(const Error& why) {
   callbacks_ = {};
+  drop_block();  // nothing more is read
   if (state_ != State::open) return shut();
   if (why.code != Errc::ok) send(RequestId{}, Failed{why.code, why.detail});
   flush();
@@ -419,6 +510,7 @@ void Connection::close(const Error& why) {
 }
 
 void Connection::shut() {
+  drop_block();
   state_ = State::closed;
   if (const auto from = std::exchange(admissions_, nullptr)) from->left(*this, counted_client_);
   for (const Encoded& e : std::exchange(out_, {})) unqueue(e.size());

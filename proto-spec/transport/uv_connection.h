@@ -55,6 +55,8 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   /// The IP address of the peer without its port, of IPv6 the first 64 bits, since a host has all of the rest; empty for a peer in
   /// this process and for a connection that is not open.
   std::string peer_address() const;
+  /// Nothing is read from this client until there is memory for its message (receiving_bytes_max).
+  bool waits_for_room() const { return waits_for_room_ && state_ == State::open; }
 
   void flush() override;
 
@@ -77,6 +79,16 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   void read_some(ssize_t n);
   void deliver();
   void take_from_pipe();
+  bool is_limited_client() const;
+  bool has_room() const;
+  std::span<std::byte> receive_block();
+  void account_block();
+  void drop_block();
+  void count_block();
+  void wait_for_room();
+  void give_room();
+  void look_who_stands();
+  bool stands_still(std::uint64_t messages, std::uint64_t received, std::uint64_t least) const;
   std::size_t queue_limit() const;
   void bound_queue();
   void unqueue(std::size_t bytes);
@@ -100,6 +112,8 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   bool dirty_ = false;
   bool paused_ = false;  // too much is queued: nothing is read, what came already waits in the session
   bool given_up_ = false;
+  bool waits_for_room_ = false;             // nothing is read either
+  std::size_t held_ = 0;                    // of the session's receive block, as the loop has counted it
   std::shared_ptr<Admissions> admissions_;  // of an accepted connection
   bool counted_client_ = false;
   std::uint64_t received_ = 0;

@@ -9,6 +9,7 @@
 #include <set>
 #include <vector>
 
+#include "proto-spec/vocabulary/bytes.h"
 #include "proto-spec/vocabulary/time.h"
 
 namespace loglog::transport {
@@ -23,8 +24,9 @@ class Flushable {
 /// Bytes of all connections of a loop, since it was made.
 struct Traffic {
   std::uint64_t received = 0;
-  std::uint64_t sent = 0;    ///< or queued to be
-  std::uint64_t queued = 0;  ///< now: not yet taken by the kernel
+  std::uint64_t sent = 0;       ///< or queued to be
+  std::uint64_t queued = 0;     ///< now: not yet taken by the kernel
+  std::uint64_t receiving = 0;  ///< now: memory of the blocks into which connections receive
 };
 
 /// libuv loop with what drivers need. All members but post() and stop() belong to the loop's thread.
@@ -76,6 +78,8 @@ class Loop {
   void on_hangup(std::function<void()> work);
 
   Traffic& traffic() { return traffic_; }
+  /// A receive block that nobody uses, kept for the next connection of which something comes. Empty: there is none.
+  Bytes& spare_block() { return spare_block_; }
 
   uv_loop_t* raw() { return &loop_; }
 
@@ -90,6 +94,7 @@ class Loop {
   void end_turn();
   uv_loop_t loop_{};
   Traffic traffic_;
+  Bytes spare_block_;
   uv_async_t async_{};
   uv_timer_t wake_timer_{};
   uv_prepare_t prepare_{};

@@ -55,6 +55,12 @@ class Bytes {
 
   /// Memory that this handle keeps, bytes: the whole block, of which it may show a small part.
   std::size_t held() const { return block_size_ == 0 ? 0 : block_size_ + block_overhead; }
+  /// No other handle keeps the block, so that it may be written anew.
+  bool unique() const {
+    if (block_.use_count() != 1) return false;
+    const auto again = block_;  // to let it go orders what another thread read through its handle before what is written now
+    return true;
+  }
   /// The same bytes for a long stay: a copy where less than 1 / kept_share_min of the block would be used, else this handle.
   Bytes to_keep() const { return size_ * kept_share_min < block_size_ ? copy_of(span()) : *this; }
 

@@ -53,6 +53,12 @@ inline constexpr std::size_t logs_max = 65'536;
 inline constexpr std::size_t metadata_bytes_max = 8u << 20;
 /// Questions of one connection that wait until a majority has confirmed the lead (R2).
 inline constexpr std::size_t questions_waiting_max = 1024;
+/// Changes of the metadata that one connection has asked for and that are not committed by Raft yet, and those of all connections: a leader
+/// that proposes without end finds no time to say that it lives.
+inline constexpr std::size_t changes_waiting_max = 1024;
+inline constexpr std::size_t changes_waiting_max_in_all = 4096;
+/// Rounds of questions for the tail of one log that are under way; later questions share the next one.
+inline constexpr std::size_t tail_rounds_max = 16;
 /// Most output that is queued to one client, bytes. Above it a server reads nothing more from that client and starts no page
 /// for it, until half of that has left.
 inline constexpr std::size_t connection_queue_max = 8u << 20;
@@ -76,12 +82,20 @@ inline constexpr std::uint64_t connections_clients_max = 20'000;
 inline constexpr std::uint64_t connections_unknown_max = 256;
 /// Largest message, header included, that is taken before the peer's hello, bytes.
 inline constexpr std::size_t hello_size_max = 8u << 10;
+/// Most memory of the blocks into which all connections of a server receive, bytes. Above it a client whose message has begun waits for
+/// room, and nothing is read from it; each client may have hello_size_max in any case. Above half of it clients receive into
+/// blocks of hello_size_max, so that clients that wait leave room for those that do not.
+inline constexpr std::size_t receiving_bytes_max = 64u << 20;
+/// While a client waits for room, a message that takes some must go on at this rate, bytes a second, or its connection is closed.
+inline constexpr std::uint64_t message_rate_crowded_min = 64u << 10;
 /// Least progress of a message that has begun, bytes a second: over a period of half a minute, or its connection is closed.
 inline constexpr std::uint64_t message_rate_min = 1024;
 /// Names that are looked up at once in one process; each takes a thread.
 inline constexpr std::size_t lookups_max = 16;
 /// Most reads that wait and follows of one connection.
 inline constexpr std::size_t readers_per_connection_max = 4096;
+/// Producers that one connection observes. Of a further one the leader alone tells.
+inline constexpr std::size_t observed_per_connection_max = 4096;
 /// Most replicas of one log.
 inline constexpr std::uint32_t replicas_max = 9;
 /// How far above the highest number that was heard a number that a peer names may lie. Terms and indexes grow by one, so a
@@ -105,6 +119,8 @@ static_assert(message_body_max >= run_size_max + 256);
 static_assert(run_size_target <= run_size_max);
 // Beside the logs the metadata hold nodes and addresses; a log's status may take a quarter more than its metadata.
 static_assert(metadata_bytes_max + metadata_bytes_max / 4 + (1u << 20) <= message_body_max);
+// While half is taken by clients that wait, the largest message of another one still finds room.
+static_assert(receiving_bytes_max / 2 >= std::size_t{message_body_max});
 // A hello carries one name, and the refusal of one a sentence.
 static_assert(hello_size_max >= text_max + log_name_max + 256);
 // A client that reads must be able to have the largest page under way. The largest messages of one peer must fit its queue

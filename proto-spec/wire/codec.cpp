@@ -3,6 +3,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <utility>
+
 #include "proto-spec/wire/field_codec.h"
 
 namespace loglog {
@@ -151,18 +153,34 @@ constexpr std::size_t first_piece = 16u << 10;
 
 FrameDecoder::FrameDecoder(std::size_t slab_size, std::uint32_t body_max) : slab_size_(slab_size), body_max_(body_max) {}
 
-void FrameDecoder::make_room(std::size_t need) {
+void FrameDecoder::make_room(std::size_t size) {
   const std::size_t have = end_ - begin_;
-  Bytes next = Bytes::allocate(std::max(slab_size_, need));
+  Bytes next = Bytes::allocate(size);
   if (have > 0) std::memcpy(next.mutable_data(), slab_.data() + begin_, have);
   slab_ = next;
   begin_ = 0;
   end_ = have;
 }
 
+std::size_t FrameDecoder::wanted() const {
+  if (whole_ > slab_.size() - begin_) return std::max(slab_size_, whole_);
+  const bool too_little = after_large_ && begin_ == end_ && slab_.size() - end_ < std::min(first_piece, slab_size_);
+  return slab_.size() == end_ || too_little ? slab_size_ : 0;
+}
+
+Bytes FrameDecoder::release() {
+  if (has_part()) return {};
+  begin_ = end_ = 0;
+  return std::exchange(slab_, {});
+}
+
+void FrameDecoder::drop() {
+  begin_ = end_ = whole_ = 0;
+  slab_ = {};
+}
+
 std::span<std::byte> FrameDecoder::writable() {
-  if (slab_.size() == end_ || (after_large_ && begin_ == end_ && slab_.size() - end_ < std::min(first_piece, slab_size_)))
-    make_room(slab_size_);
+  if (const std::size_t size = wanted(); size > 0) make_room(size);
   std::size_t room = slab_.size() - end_;
   if (whole_ >= large_message) room = std::min(room, begin_ + whole_ - end_);
   else if (after_large_) room = std::min(room, first_piece);
@@ -184,10 +202,7 @@ Result<std::optional<Received>> FrameDecoder::next() {
                 "a body of " + std::to_string(h->body_length) + " bytes, at most " + std::to_string(body_max_) + " are accepted");
   const std::size_t whole = message_header_size + h->body_length;
   whole_ = have < whole ? whole : 0;
-  if (have < whole) {
-    if (slab_.size() - begin_ < whole) make_room(whole);
-    return std::nullopt;
-  }
+  if (have < whole) return std::nullopt;
   auto r = decode(slab_.slice(begin_, whole));
   begin_ += whole;
   after_large_ = whole >= large_message;

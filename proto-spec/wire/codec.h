@@ -64,15 +64,27 @@ class FrameDecoder {
     slab_size_ = slab_size;
     body_max_ = body_max;
   }
+  /// Size of the next receive block, bytes; a message that is larger gets a block of its own size.
+  void set_slab_size(std::size_t size) { slab_size_ = size; }
   /// A part of a message has come, and the rest has not.
   bool has_part() const { return end_ > begin_; }
+  /// Bytes of the block that writable() is going to take; 0: the present block has room.
+  std::size_t wanted() const;
+  /// Memory of the present block, bytes.
+  std::size_t held() const { return slab_.held(); }
+  /// With no part of a message here: gives the block away, so that a connection that is silent holds none. Empty: there is none.
+  Bytes release();
+  /// Gives the block away with what has come: the stream is at its end.
+  void drop();
+  /// Receives into `block` from now on, from its beginning; only after release().
+  void take(Bytes block) { slab_ = std::move(block); }
   /// `n` bytes were written there.
   void filled(std::size_t n);
   /// The next whole message; nullopt: more bytes are needed. After an error the stream is dead.
   Result<std::optional<Received>> next();
 
  private:
-  void make_room(std::size_t need);
+  void make_room(std::size_t size);
 
   std::size_t slab_size_;
   std::uint32_t body_max_;

@@ -46,6 +46,8 @@ void add_connections(PrometheusText& t, const SequencerReport& r) {
       .value(r.core.storage, {{"peer", "storage"}});
   t.counter("loglog_sequencer_connections_total", "Connections that were made, either way.").value(r.core.counted.connections);
   t.gauge("loglog_sequencer_queued_bytes", "Bytes queued on them that the other end has not taken yet.").value(r.traffic.queued);
+  t.gauge("loglog_sequencer_receiving_bytes", "Memory of the blocks into which they receive; clients wait for room in it above 64 MiB.")
+      .value(r.traffic.receiving);
   t.gauge("loglog_sequencer_unknown_connections", "Connections that have not said hello.").value(std::uint64_t{r.admissions.unknown});
   t.gauge("loglog_sequencer_clients_max", "Clients that may be connected at once: a share of the descriptors.")
       .value(std::uint64_t{r.admissions.clients_max});

@@ -471,3 +471,140 @@ TEST_CASE("transport: a message that began must go on: slowly is enough, not at 
   REQUIRE(told.size() == 2);
   CHECK(std::holds_alternative<Failed>(told[1]));
 }
+
+namespace {
+
+/// The figure as the server's loop has it.
+std::uint64_t receiving(Server& server) {
+  std::atomic<std::int64_t> bytes = -1;
+  server.loop.post([&] { bytes = static_cast<std::int64_t>(server.loop.traffic().receiving); });
+  for (int i = 0; i < 500 && bytes < 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  REQUIRE(bytes >= 0);
+  return static_cast<std::uint64_t>(bytes);
+}
+
+/// What a client may send.
+Upload large_upload(std::size_t size) { return {LogId{1}, {}, large(size).frames}; }
+
+}  // namespace
+
+TEST_CASE("transport: a connection that is silent holds no receive block") {
+  std::atomic<int> whole = 0;
+  Server server(1024, [&whole](Connection&, RequestId, Message&&) { ++whole; });
+  server.run();
+  std::vector<std::unique_ptr<Socket>> clients;
+  for (int i = 0; i < 50; ++i) {
+    clients.push_back(std::make_unique<Socket>());
+    REQUIRE(clients.back()->connect(server.port));
+    say(*clients.back(), RequestId{}, hello(Role::client));
+    for (std::uint32_t k = 1; k <= 3; ++k) say(*clients.back(), RequestId{k}, Ping{});
+  }
+  for (int i = 0; i < 500 && whole < 150; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(whole == 150);
+  CHECK(receiving(server) == 0);
+  const Encoded part = encode(RequestId{1}, large_upload(1u << 20));
+  REQUIRE(::send(clients[0]->fd(), part.head.data(), part.head.size(), MSG_NOSIGNAL) > 0);
+  for (int i = 0; i < 500 && receiving(server) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(receiving(server) > 0);
+  clients.clear();
+  for (int i = 0; i < 500 && receiving(server) > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(receiving(server) == 0);
+}
+
+TEST_CASE("transport: messages that clients have begun take 64 MiB in all; whose message stands still makes room (Z14)") {
+  std::atomic<int> whole = 0;
+  Server server(1024, [&whole](Connection&, RequestId, Message&&) { ++whole; });
+  server.run();
+  const Encoded e = encode(RequestId{1}, large_upload(15u << 20));
+  std::string bytes(e.head.text());
+  bytes += e.tail.text();
+  std::vector<std::unique_ptr<Socket>> standing;
+  std::vector<std::thread> senders;
+  for (int i = 0; i < 12; ++i) {
+    standing.push_back(std::make_unique<Socket>());
+    REQUIRE(standing.back()->connect(server.port));
+    say(*standing.back(), RequestId{}, hello(Role::client));
+    senders.emplace_back([fd = standing.back()->fd(), &bytes] {
+      for (std::size_t at = 0; at + 1 < bytes.size();) {  // all but the last byte; the server may close meanwhile
+        const ssize_t n = ::send(fd, bytes.data() + at, bytes.size() - 1 - at, MSG_NOSIGNAL);
+        if (n <= 0) return;
+        at += static_cast<std::size_t>(n);
+      }
+    });
+  }
+  std::uint64_t most = 0;
+  for (int i = 0; i < 50; ++i) {
+    most = std::max(most, receiving(server));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  CHECK(most >= 2 * bytes.size());
+  CHECK(most <= receiving_bytes_max + standing.size() * (hello_size_max + block_overhead));
+  // A small message finds room at once, and a large one once those that stand are gone.
+  Socket small, large_one;
+  REQUIRE(small.connect(server.port));
+  say(small, RequestId{}, hello(Role::client));
+  say(small, RequestId{1}, Ping{});
+  for (int i = 0; i < 100 && whole == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(whole == 1);
+  REQUIRE(large_one.connect(server.port));
+  say(large_one, RequestId{}, hello(Role::client));
+  say(large_one, RequestId{1}, large_upload(15u << 20));
+  for (int i = 0; i < 1500 && whole < 2; ++i) {
+    most = std::max(most, receiving(server));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  CHECK(whole == 2);
+  CHECK(most <= receiving_bytes_max + 14 * (hello_size_max + block_overhead));
+  for (const auto& s : standing) ::shutdown(s->fd(), SHUT_RDWR);
+  for (std::thread& t : senders) t.join();
+}
+
+TEST_CASE("transport: clients whose messages go on wait for one another, and all of them come (Z14)") {
+  std::atomic<int> whole = 0;
+  Server server(1024, [&whole](Connection&, RequestId, Message&&) { ++whole; });
+  server.run();
+  constexpr int clients = 16;  // of which four find room at a time
+  std::vector<std::unique_ptr<Socket>> sockets;
+  std::vector<std::thread> senders;
+  for (int i = 0; i < clients; ++i) {
+    sockets.push_back(std::make_unique<Socket>());
+    REQUIRE(sockets.back()->connect(server.port));
+    senders.emplace_back([s = sockets.back().get()] {
+      say(*s, RequestId{}, hello(Role::client));
+      for (std::uint32_t k = 1; k <= 2; ++k) say(*s, RequestId{k}, large_upload(15u << 20));
+    });
+  }
+  for (std::thread& t : senders) t.join();
+  for (int i = 0; i < 1000 && whole < 2 * clients; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(whole == 2 * clients);
+}
+
+TEST_CASE("transport: a server to which 256 MiB are queued is given up (peer_queue_max)") {
+  const RunIs run = large(run_size_max);  // sent many times, and in memory once
+  std::atomic<Errc> closed = Errc::ok;
+  std::uint64_t most = 0;
+  Loop loop;
+  Connection::Ptr kept;
+  auto server = Listener::listen(loop, "127.0.0.1:0", [&](const Incoming& in) {
+    kept = Connection::accept(loop, in, hello(Role::storage), {});
+    kept->set_callbacks({[&](const Hello&) {
+                           for (int i = 0; i < 20; ++i) kept->send(RequestId{1}, run);
+                           most = loop.traffic().queued;
+                         },
+                         {},
+                         [&](const Error& e) {
+                           closed = e.code;
+                           loop.stop();
+                         }});
+  });
+  REQUIRE(server);
+  Socket peer;
+  REQUIRE(peer.connect(port_of((*server)->address())));
+  say(peer, RequestId{}, hello(Role::sequencer));
+  loop.after(4s, [&] { loop.stop(); });  // before its silence is noticed (W6)
+  loop.run();
+  CHECK(closed == Errc::connection_lost);
+  CHECK(most > peer_queue_max);
+  CHECK(loop.traffic().queued == 0);
+  kept->close();
+}
