@@ -5,12 +5,16 @@
 #include <utility>
 
 #include "proto-spec/console/error_output.h"
+#include "proto-spec/server/posix_free_memory.h"
 #include "proto-spec/transport/posix_descriptors.h"
 #include "proto-spec/transport/posix_signals.h"
 #include "proto-spec/transport/uv_connection.h"
 #include "proto-spec/vocabulary/exit_code.h"
 
 namespace loglog::server {
+namespace {
+constexpr Duration look_at_memory_every = 1s;
+}  // namespace
 
 Host::Host(std::unique_ptr<Service> service, const std::string& name, transport::LogLevel level, std::string http)
     : log_(name, level), http_(std::move(http)), service_(std::move(service)) {}
@@ -67,6 +71,11 @@ void Host::stop_or_leave() {
   service_->begin_stop([this] { loop_.stop(); });
 }
 
+void Host::look_at_memory() {
+  give_back_free_memory();
+  loop_.after(look_at_memory_every, [this] { look_at_memory(); });
+}
+
 int Host::run_until_signal(const std::string& program, std::function<void(const transport::EventLog&)> on_hangup) {
   transport::take_all_descriptors();
   // Before anybody can know that it serves.
@@ -76,6 +85,7 @@ int Host::run_until_signal(const std::string& program, std::function<void(const 
     console::print_error("{}: {}\n", program, ok.error().message());
     return exit_code_of(ok.error().code);
   }
+  look_at_memory();
   loop_.run();
   end();
   log_(transport::LogLevel::info, "stopped");

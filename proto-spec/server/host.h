@@ -52,6 +52,7 @@ class Host {
   Result<void> start_http();
   void end();
   void stop_or_leave();
+  void look_at_memory();
 
   const transport::EventLog log_;
   const std::string http_;

@@ -69,7 +69,7 @@ LIBRARIES = {
     "proto-spec/transport": ["fmt", "effects", "libuv", "posix"],
     "proto-spec/config": ["fmt", "effects", "cli11", "tomlplusplus"],
     "proto-spec/http": ["fmt", "effects", "libmicrohttpd", "posix"],
-    "proto-spec/server": ["fmt", "effects"],
+    "proto-spec/server": ["fmt", "effects", "posix"],  # memory is given back to the system
     "proto-spec/model": ["fmt", "effects", "cli11"],
     "sdk/core": ["fmt"],
     "sequencer/core": ["fmt"],
