@@ -30,6 +30,8 @@ Result<void> Session::accept(const Hello& theirs) {
     return fail(Errc::wrong_version, fmt::format("this side speaks versions {} to {}, the peer {} to {}", own_.lowest_version,
                                                  own_.highest_version, theirs.lowest_version, theirs.highest_version));
   version_ = std::min(own_.highest_version, theirs.highest_version);
+  // Such a connection could say nothing, and would count as no client.
+  if (!is_role(theirs.role)) return fail(Errc::wrong_role, fmt::format("no role has number {}", static_cast<unsigned>(theirs.role)));
   if (!expected_.roles.empty() && std::find(expected_.roles.begin(), expected_.roles.end(), theirs.role) == expected_.roles.end())
     return fail(Errc::wrong_role, fmt::format("this side is a {}, the peer a {}", name_of(own_.role), name_of(theirs.role)));
   if (!own_.cluster_name.empty() && !theirs.cluster_name.empty() && own_.cluster_name != theirs.cluster_name)

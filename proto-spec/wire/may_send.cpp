@@ -31,9 +31,9 @@ constexpr Direction sequencer_to_storage{sequencer, storage};
 constexpr Direction sequencer_to_sequencer{sequencer, sequencer};
 }  // namespace direction_of
 
-bool is_role(Role r) { return r == Role::client || r == Role::sequencer || r == Role::storage; }
-
 }  // namespace
+
+bool is_role(Role r) { return r == Role::client || r == Role::sequencer || r == Role::storage; }
 
 bool may_send(Role from, Role to, MessageType type) {
   if (!is_role(from) || !is_role(to)) return false;

@@ -4,6 +4,8 @@
 
 namespace loglog {
 
+/// Whether this build knows the role.
+bool is_role(Role r);
 /// Whether a process of role `from` may send a message of this type to one of role `to`. False for a role or a number that
 /// this build does not know.
 bool may_send(Role from, Role to, MessageType type);

@@ -68,6 +68,7 @@ TEST_CASE("session: who may not talk to whom") {
   CHECK(refusal(own, {}, hello(Role::client, "other")) == Errc::wrong_cluster);
   CHECK(refusal(own, {{Role::sequencer}, 0}, hello(Role::client, "c")) == Errc::wrong_role);
   CHECK(refusal(own, {{}, 3}, hello(Role::storage, "c", 4)) == Errc::wrong_identity);
+  for (const auto number : {0, 4, 255}) CHECK(refusal(own, {}, hello(static_cast<Role>(number), "c")) == Errc::wrong_role);
   Hello magic = hello(Role::client, "c");
   magic.magic = 1;
   CHECK(refusal(own, {}, magic) == Errc::bad_magic);
