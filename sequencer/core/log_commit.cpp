@@ -201,7 +201,7 @@ void LogTerm::flush(Time now) {
     if (!untold || phase_ != Phase::open) idle_due_ = never;
     else if (idle_due_ == never) idle_due_ = now + options_.watermark_idle_interval;
   }
-  if (!tails_waiting_.empty() && phase_ == Phase::open) start_tail_round(now);
+  if (!tails_waiting_.empty() && phase_ == Phase::open && tail_rounds_.size() < tail_rounds_max) start_tail_round(now);
   plan_retention(now);
 }
 
@@ -266,6 +266,10 @@ void LogTerm::trimmed(Offset trim) {
 void LogTerm::tail(Time, Client client) {
   if (phase_ == Phase::halted) return host_.to_client(client, halted_answer());
   if (removed(Rule::R2_confirm)) return host_.to_client(client, TailIs{info_.id, begins(), committed_, term_});
+  if (tails_by_.of(client.connection) >= questions_waiting_max)
+    return host_.to_client(client, Failed{Errc::too_many, fmt::format("{} questions of this connection for the tail of log {} wait already",
+                                                                      questions_waiting_max, info_.id.value)});
+  tails_by_.add(client.connection);
   tails_waiting_.push_back({client, TailIs{}, {}});
 }
 
@@ -298,7 +302,10 @@ void LogTerm::answer_tails() {
       ++round;
       continue;
     }
-    for (Held& h : round->answers) tell(h);
+    for (Held& h : round->answers) {
+      tails_by_.remove(h.client.connection);
+      tell(h);
+    }
     round = tail_rounds_.erase(round);
   }
 }
@@ -383,6 +390,7 @@ void LogTerm::stop(Errc why) {
   for (const Held& h : held_) give_up(h, why);
   tails_waiting_.clear();
   tail_rounds_.clear();
+  tails_by_.clear();
   held_.clear();
 }
 

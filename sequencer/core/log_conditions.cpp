@@ -49,6 +49,7 @@ bool LogTerm::may_hold(Client client, const Commit& c) {
 /// A newer leader may have placed what this one does not know of: the refusal is told once members confirm the term (R2). `end`: of the
 /// log when the run was judged. The producer is told no later one, which might lie above the offset that it expected.
 void LogTerm::refuse_beyond(Client client, const Commit& c, Offset end) {
+  tails_by_.add(client.connection);
   tails_waiting_.push_back({client, mismatch(info_, term_, c), {}, end});
 }
 

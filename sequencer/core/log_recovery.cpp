@@ -683,7 +683,10 @@ void LogTerm::tick(Time now) {
       ++round;
       continue;
     }
-    for (const Held& h : round->answers) give_up(h, Errc::unavailable, "too few replicas confirmed the term in time");
+    for (const Held& h : round->answers) {
+      tails_by_.remove(h.client.connection);
+      give_up(h, Errc::unavailable, "too few replicas confirmed the term in time");
+    }
     round = tail_rounds_.erase(round);
   }
   if (now >= idle_due_) {

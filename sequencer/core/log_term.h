@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "sequencer/core/connection_counts.h"
 #include "sequencer/core/figures.h"
 #include "sequencer/core/order_stream.h"
 #include "sequencer/core/output.h"
@@ -346,10 +347,11 @@ class LogTerm {
   std::set<ProducerId> cancelled_;   // gave up some run: will not upload it again
   std::vector<Held> tails_waiting_;  // for the next round
   std::vector<TailRound> tail_rounds_;
-  Offset entries_end_{};   // F1: no entry lies at or above it, nor was one ordered there
-  std::deque<Held> held_;  // by what they wait for, ascending
-  Time segment_since_{};   // the open segment began then, or was found at the term start
-  Time last_run_{};        // was ordered then; at the latest, for those of earlier terms
+  ConnectionCounts tails_by_;  // of both
+  Offset entries_end_{};       // F1: no entry lies at or above it, nor was one ordered there
+  std::deque<Held> held_;      // by what they wait for, ascending
+  Time segment_since_{};       // the open segment began then, or was found at the term start
+  Time last_run_{};            // was ordered then; at the latest, for those of earlier terms
   // R5: where segments begin, above where the log does, and the wall clock, milliseconds, that all below is not younger than; 0: not
   // asked for yet.
   std::map<Offset, std::uint64_t> segments_;

@@ -164,8 +164,12 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
 void SequencerMachine::answer_creation(const Client& c, const CreateLog& m, const LogInfo& there) {
   const bool made_it = repeats(m.basis, there.made_by);
   // A log that is being made may still be given up, so nobody is told yet that it exists.
-  if (const auto task = joins_.find(there.id); task != joins_.end())
-    return (made_it ? task->second.clients : task->second.others).push_back(c);
+  if (const auto task = joins_.find(there.id); task != joins_.end()) {
+    auto& waiting = made_it ? task->second.clients : task->second.others;
+    if (waiting.size() >= questions_waiting_max)
+      return to_client(c, Failed{Errc::too_many, fmt::format("{} requests wait until log {} is made", waiting.size(), m.name)});
+    return waiting.push_back(c);
+  }
   if (made_it && there.state == LogState::open) return answer_when_confirmed(c, m, LogIs{there});
   answer_when_confirmed(c, m, Failed{Errc::log_exists, m.name});
 }

@@ -149,11 +149,22 @@ void SequencerMachine::admit_in_term(const AdmitDisk& d) {
 /// One that resigns proposes nothing: whoever is to take over must have the whole log.
 bool SequencerMachine::propose(Command c, std::optional<Client> client) {
   RaftIndex index{};
+  if (client && (proposals_by_.of(client->connection) >= changes_waiting_max || proposals_.size() >= changes_waiting_max_in_all)) {
+    to_client(*client, Failed{Errc::too_many,
+                              fmt::format("{} changes of this connection and {} in all wait for the sequencers, at most {} and {} may",
+                                          proposals_by_.of(client->connection), proposals_.size(), changes_waiting_max,
+                                          changes_waiting_max_in_all)});
+    return false;
+  }
   if (resigned() || !raft_.propose(now_, encode(c), index)) {
     if (client) to_client(*client, not_leader());
     return false;
   }
-  if (client) proposals_[index] = {raft_.term(), std::move(c), *client, true};
+  if (!client) return true;
+  // An index comes again where a later leader's entry took the place of one that was never committed.
+  if (const auto before = proposals_.find(index); before != proposals_.end()) proposals_by_.remove(before->second.client.connection);
+  proposals_by_.add(client->connection);
+  proposals_[index] = {raft_.term(), std::move(c), *client, true};
   return true;
 }
 
@@ -162,6 +173,7 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
   if (found == proposals_.end()) return;
   const Proposal p = std::move(found->second);
   proposals_.erase(found);
+  proposals_by_.remove(p.client.connection);
   if (p.raft_term != raft_term) return to_client(p.client, not_leader());
   if (std::holds_alternative<MakeLog>(p.command)) {
     if (result.error.code == Errc::ok) return joins_[result.log].clients.push_back(p.client);
@@ -219,6 +231,7 @@ void SequencerMachine::stop_leading() {
   event(Event::Level::info, fmt::format("leads no longer in term {}", term_.value));
   for (const auto& [index, p] : proposals_) to_client(p.client, not_leader());
   proposals_.clear();
+  proposals_by_.clear();
   for (auto* tasks : {&joins_, &drops_})
     for (const auto& [id, t] : *tasks)
       for (const auto* waiting : {&t.clients, &t.others})

@@ -343,6 +343,7 @@ class SequencerMachine final : private LogHost {
   // While leading:
   Term term_{};
   std::map<RaftIndex, Proposal> proposals_;
+  ConnectionCounts proposals_by_;
   Confirmations confirmations_{questions_waiting_max};
   std::map<LogId, LogSlot> logs_;
   std::set<LogId> to_recover_;  // in the background

@@ -958,3 +958,74 @@ TEST_CASE("a promise far above the last term is not believed: the node counts as
                  e.text.find("it has promised term 4294967295, more than 16777216 above") != std::string::npos;
         }) == 1);
 }
+
+TEST_CASE("sequencer: changes that Raft has not committed have a bound for a connection and one in all (changes_waiting_max)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId maker = f.connect_client();
+  const LogId log = create(f, maker);
+  const auto ask = [&](ConnectionId c, std::size_t times) {
+    for (std::size_t i = 0; i < times; ++i)
+      f.machine->arrived(
+          f.now, {c, RequestId{static_cast<std::uint32_t>(i + 1)}, SetRetention{log, {1u << 30, 0}, seen_now(f, c.value * 100'000 + i)}});
+  };
+  const auto too_many = [&] { return std::ranges::count(f.heard<Failed>(), Errc::too_many, &Failed::error); };
+  const std::size_t entries = f.disk.entries.size();
+  f.to_clients.clear();
+  ask(f.connect_client(), changes_waiting_max + 100);  // nothing is saved meanwhile
+  f.run();
+  CHECK(too_many() == 100);
+  CHECK(f.disk.entries.size() <= entries + changes_waiting_max);
+  CHECK(f.to_clients.size() == changes_waiting_max + 100);
+  f.to_clients.clear();
+  std::vector<ConnectionId> many;
+  for (std::size_t i = 0; i <= changes_waiting_max_in_all / changes_waiting_max; ++i) many.push_back(f.connect_client());
+  for (const ConnectionId c : many) ask(c, changes_waiting_max);
+  f.run();
+  CHECK(too_many() == static_cast<std::ptrdiff_t>(changes_waiting_max));
+  f.to_clients.clear();
+  ask(maker, 1);  // and those that are done make room
+  f.run();
+  CHECK(too_many() == 0);
+}
+
+TEST_CASE("sequencer: questions for a tail have a bound for a connection, and share rounds (questions_waiting_max, tail_rounds_max)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId maker = f.connect_client();
+  const LogId log = create(f, maker);
+  open(f, maker, log);
+  for (int i = 1; i <= 3; ++i) f.node(i).stopped = true;
+  f.to_nodes.clear();
+  f.to_clients.clear();
+  const auto ask = [&](ConnectionId c, std::uint32_t times) {
+    for (std::uint32_t i = 1; i <= times; ++i) f.say(c, GetTail{log}, i);
+  };
+  const auto too_many = [&] { return std::ranges::count(f.heard<Failed>(), Errc::too_many, &Failed::error); };
+  ask(f.connect_client(), questions_waiting_max + 50);
+  CHECK(too_many() == 50);
+  const ConnectionId other = f.connect_client();
+  ask(other, 10);
+  CHECK(too_many() == 50);
+  CHECK(std::ranges::count_if(f.to_nodes, [](const auto& m) { return std::holds_alternative<ConfirmTerm>(m.second); }) <=
+        static_cast<std::ptrdiff_t>(3 * tail_rounds_max));
+  for (int i = 1; i <= 3; ++i) f.node(i).stopped = false;
+  f.pass(3 * f.options.recovery_step_timeout);
+  CHECK(f.to_clients.size() == questions_waiting_max + 50 + 10);  // each has its answer
+  f.to_clients.clear();
+  ask(other, 1);
+  CHECK(f.heard<TailIs>().size() == 1);
+}
+
+TEST_CASE("sequencer: requests that wait until a log is made have a bound (questions_waiting_max)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  f.node(3).joins.emplace();
+  f.say(c, CreateLog{"a", {}, seen_now(f, 1)});
+  f.to_clients.clear();
+  for (std::uint32_t i = 0; i < questions_waiting_max + 7; ++i) f.say(c, CreateLog{"a", {}, seen_now(f, 2)}, i + 2);
+  CHECK(std::ranges::count(f.heard<Failed>(), Errc::too_many, &Failed::error) == 7);
+  f.join_next(3);
+  CHECK(f.to_clients.size() == questions_waiting_max + 7 + 1);
+}
