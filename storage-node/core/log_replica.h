@@ -36,7 +36,10 @@ class LogReplica {
   void copy(ConnectionId from, RequestId request, const Copy& m);
   void fetch_run(ConnectionId from, RequestId request, const FetchRun& m);
   void report_corrupt(const ReportCorrupt& m);
-  void observe(ConnectionId from, const Observe& m);
+  /// Returns the connection that loses a place by it: the producer's observer before, or `from` where the log has no place. nullopt: none.
+  std::optional<ConnectionId> observe(ConnectionId from, const Observe& m);
+  /// Producers that the connection observes here.
+  std::size_t observed_by(ConnectionId c) const;
   /// The connection is gone: nobody observes there any more.
   void forget(ConnectionId c);
 

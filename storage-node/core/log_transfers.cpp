@@ -1,4 +1,7 @@
 // Runs coming in from clients, and bytes going out to peers.
+#include <algorithm>
+#include <utility>
+
 #include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/log_replica.h"
 
@@ -98,8 +101,14 @@ void LogReplica::fetch_run(ConnectionId from, RequestId request, const FetchRun&
 }
 
 /// One that finds no place is told by the leader alone.
-void LogReplica::observe(ConnectionId from, const Observe& m) {
-  if (observers_.size() < observers_max || observers_.contains(m.producer)) observers_[m.producer] = from;
+std::optional<ConnectionId> LogReplica::observe(ConnectionId from, const Observe& m) {
+  if (observers_.size() >= observers_max && !observers_.contains(m.producer)) return from;
+  const auto [o, added] = observers_.try_emplace(m.producer, from);
+  return added ? std::nullopt : std::optional(std::exchange(o->second, from));
+}
+
+std::size_t LogReplica::observed_by(ConnectionId c) const {
+  return static_cast<std::size_t>(std::ranges::count_if(observers_, [c](const auto& o) { return o.second == c; }));
 }
 
 void LogReplica::forget(ConnectionId c) {

@@ -395,6 +395,9 @@ void StorageMachine::give_back_dropped() {
       continue;
     }
     node_.transfers.forget(*id);
+    if (const LogReplica* l = find(*id))
+      for (auto& [c, s] : sessions_)
+        if (s.users.erase(*id) > 0) s.observed -= l->observed_by(c);
     logs_.erase(*id);
     id = leaving_.erase(id);
   }
@@ -759,8 +762,12 @@ void StorageMachine::on(ConnectionId, RequestId, ReportCorrupt& m) {
 void StorageMachine::on(ConnectionId from, RequestId, Observe& m) {
   LogReplica* l = find(m.log);
   if (l == nullptr || !l->state.made || l->state.dropped) return;
-  sessions_.at(from).users.insert(m.log);
-  l->observe(from, m);
+  Session& session = sessions_.at(from);
+  if (session.observed >= observed_per_connection_max) return;
+  session.users.insert(m.log);
+  ++session.observed;
+  if (const auto loses = l->observe(from, m))
+    if (const auto other = sessions_.find(*loses); other != sessions_.end()) --other->second.observed;
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Copy& m) {

@@ -62,7 +62,8 @@ class StorageMachine {
   struct Session {
     Hello peer;
     Time heard{};
-    std::set<LogId> users;  // logs that know this connection: readers, observers
+    std::set<LogId> users;     // logs that know this connection: readers, observers
+    std::size_t observed = 0;  // producers
   };
   enum class Admission { yes, wait, refused };
 

@@ -1238,3 +1238,76 @@ TEST_CASE("storage node: a second process under a sequencer's id is refused as l
   connect(later);
   CHECK(n.closed == std::vector<ConnectionId>{leader});
 }
+
+TEST_CASE("a follow has 16 MiB of credit at most, whatever its reader gives (follow_credit_max)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  const Offset begin = n.machine->log(log_id)->durable.end;
+  for (std::uint64_t i = 1; i <= 40; ++i) append(n, 1, make_run(11, i, 1u << 20));
+  n.say(leader, Watermark{log_id, Term{1}, n.machine->log(log_id)->durable.end});
+  n.sent.clear();
+  const auto pushed = [&n] {
+    std::uint64_t bytes = 0;
+    for (const Send& s : n.sent)
+      if (const auto* p = std::get_if<Page>(&s.message)) bytes += p->frames.size();
+    return bytes;
+  };
+  n.say(client, Follow{log_id, begin, 0xFFFFFFFF});
+  const RequestId follow{n.request};
+  CHECK(pushed() >= follow_credit_max - 2 * page_size_default);
+  CHECK(pushed() <= follow_credit_max);
+  n.sent.clear();
+  n.machine->arrived(n.now, {client, follow, Credit{0xFFFFFFFF}});
+  n.run();
+  CHECK(pushed() >= follow_credit_max - 2 * page_size_default);
+  CHECK(pushed() <= follow_credit_max);
+}
+
+TEST_CASE("a connection observes 4096 producers at most; those that another one takes over make room (observed_per_connection_max)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  const ConnectionId other{90};
+  n.connect(other, Role::client);
+  const auto told = [&n](std::uint64_t producer) {
+    n.sent.clear();
+    append(n, 1, make_run(producer, 1));
+    return n.take<RunDurable>().has_value();
+  };
+  for (std::uint64_t p = 1; p <= observed_per_connection_max + 1; ++p) n.say(client, Observe{log_id, ProducerId{p}});
+  CHECK(told(observed_per_connection_max));
+  CHECK_FALSE(told(observed_per_connection_max + 1));  // the leader tells of it
+  n.say(other, Observe{log_id, ProducerId{5}});
+  n.say(client, Observe{log_id, ProducerId{9999}});
+  CHECK(told(9999));
+  CHECK(told(5));
+}
+
+TEST_CASE("a log that was dropped takes no memory, and no place among what a connection observes (Z15)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  for (std::uint64_t p = 1; p <= observed_per_connection_max; ++p) n.say(client, Observe{log_id, ProducerId{p}});
+  n.say(client, Follow{log_id, {}, 1000});
+  n.say(leader, Drop{log_id, Term{1}});
+  REQUIRE(n.take<Dropped>());
+  CHECK(n.machine->log(log_id) == nullptr);
+  CHECK(n.machine->report().logs_in_all == 0);
+  CHECK(n.machine->report().readers == 0);
+  n.say(client, Read{log_id, Offset{}, 1000, 0});
+  CHECK(n.take<Page>()->reason == Errc::no_such_log);
+  n.say(leader, Join{Term{1}, log_info()});
+  CHECK(n.take<Failed>()->error == Errc::log_deleted);
+  n.say(leader, Drop{log_id, Term{1}});
+  CHECK(n.take<Dropped>());
+  LogInfo next = log_info();
+  next.id = LogId{8};
+  n.say(leader, Join{Term{1}, next});
+  REQUIRE(n.take<Joined>());
+  CHECK(n.machine->report().logs_in_all == 1);
+  n.advance(5s);  // nothing of the log is looked for
+}
