@@ -82,14 +82,14 @@ struct Server::State {
     const std::string_view verb(method);
     if (verb != MHD_HTTP_METHOD_GET && verb != MHD_HTTP_METHOD_HEAD)
       return send(connection, {MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n"});
-    const int socket = socket_of(connection);
-    s.deadlines->request_came(socket);
     const bool first = *seen == nullptr;
     *seen = self;
     if (first || *body > 0) {
       *body = 0;  // of a GET it means nothing
       return MHD_YES;
     }
+    const int socket = socket_of(connection);
+    s.deadlines->request_came(socket);
     const auto page = s.pages.find(path);
     if (page == s.pages.end()) return send(connection, not_found(s.pages, path));
     Request request{path, {}};
@@ -137,7 +137,9 @@ Result<std::unique_ptr<Server>> Server::start(const std::string& host, const std
       std::chrono::seconds(options.request_max_s), std::chrono::seconds(options.connection_max_s), options.connections_max - spare});
   // A thread for each connection: a page may wait for the node, and nobody else is to wait behind it.
   // ITC: a thread that ends says so, and makes room for another connection at once.
-  unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+  // poll(): select(), the default, takes no descriptor above 1023, and a node that has that many would lose its pages for good.
+  // No time-out of libmicrohttpd's: with poll() its thread spins through the last second of it. ConnectionDeadlines has them all.
+  unsigned flags = MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC | MHD_USE_ERROR_LOG;
   if (where.ai_family == AF_INET6) flags |= MHD_USE_IPv6;
   const transport::SignalsBlocked around_the_start;  // its threads start those of the connections
   errno = 0;
@@ -145,7 +147,6 @@ Result<std::unique_ptr<Server>> Server::start(const std::string& host, const std
                                    MHD_OPTION_EXTERNAL_LOGGER, &State::said, state.get(),                  //
                                    MHD_OPTION_SOCK_ADDR, where.ai_addr,                                    //
                                    MHD_OPTION_CONNECTION_LIMIT, options.connections_max,                   //
-                                   MHD_OPTION_CONNECTION_TIMEOUT, options.silence_max_s,                   //
                                    MHD_OPTION_CONNECTION_MEMORY_LIMIT, request_bytes_max,                  //
                                    MHD_OPTION_THREAD_STACK_SIZE, thread_stack_size,                        //
                                    MHD_OPTION_NOTIFY_CONNECTION, &State::connection_changed, state.get(),  //

@@ -13,8 +13,7 @@ struct ServerOptions {
   /// Of those, so many are kept free: when fewer are, the connection that has waited longest for its next request is closed.
   /// So a probe always finds a place, however many pages stand open.
   unsigned connections_spare = 32;
-  unsigned silence_max_s = 5;      ///< a connection that says nothing for so long is closed
-  unsigned request_max_s = 5;      ///< from the connection, or the answer before, to the end of a request's headers
+  unsigned request_max_s = 5;      ///< from the connection, or the answer before, to the end of a request
   unsigned connection_max_s = 30;  ///< all of it, answers included
 };
 

@@ -1,4 +1,4 @@
-// How long each connection of the HTTP server may take. libmicrohttpd closes silent connections only: a client that says a byte
+// How long each connection of the HTTP server may take. libmicrohttpd could close silent connections only: a client that says a byte
 // now and then, or reads an answer that slowly, would hold its place for ever.
 #pragma once
 #include <chrono>
@@ -13,7 +13,7 @@ namespace loglog::http {
 class ConnectionDeadlines {
  public:
   struct Limits {
-    std::chrono::milliseconds request;     ///< from the connection, or the answer before, to the end of the headers
+    std::chrono::milliseconds request;     ///< from the connection, or the answer before, to the end of a request
     std::chrono::milliseconds connection;  ///< all of it
     std::size_t open_max;                  ///< beyond it the connection that has waited longest for a request is closed
   };

@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -117,7 +119,7 @@ TEST_CASE("http: several requests on one connection") {
 }
 
 TEST_CASE("http: other verbs, garbage and endless headers are refused, and the next one is served") {
-  const auto server = serve(hello(), {.silence_max_s = 1});
+  const auto server = serve(hello(), {.request_max_s = 1});
   for (const char* verb : {"POST", "PUT", "DELETE", "OPTIONS", "BREW"}) {
     const std::string answer = ask(server->address(), "/hello", verb);
     CHECK(answer.starts_with("HTTP/1.1 405 "));
@@ -141,7 +143,7 @@ TEST_CASE("http: other verbs, garbage and endless headers are refused, and the n
 }
 
 TEST_CASE("http: connections that say nothing are bounded, and closed in time") {
-  const auto server = serve(hello(), {.connections_max = 4, .silence_max_s = 1});
+  const auto server = serve(hello(), {.connections_max = 4, .request_max_s = 1});
   std::vector<std::unique_ptr<Socket>> silent;
   for (int i = 0; i < 12; ++i) silent.push_back(std::make_unique<Socket>(server->address()));
   {
@@ -287,4 +289,36 @@ TEST_CASE("http: however many pages stand open, a probe finds a place, and gives
     probe.say("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");  // without Connection: close
     CHECK(probe.hear().ends_with("\r\n\r\nalive\n"));
   }
+}
+
+TEST_CASE("http: a node with more than a thousand descriptors keeps its pages, and its probes are answered") {
+  rlimit limit{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  const rlimit before = limit;
+  constexpr int above_select = 1100;
+  if (limit.rlim_max < above_select + 100) return;  // nobody here can have so many
+  limit.rlim_cur = std::max<rlim_t>(limit.rlim_cur, above_select + 100);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  {
+    const auto server = serve(hello(), {.connections_max = 8});
+    std::vector<int> taken;
+    for (int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC); fd >= 0; fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
+      taken.push_back(fd);
+      if (fd >= above_select) break;
+    }
+    // More often than there are places: none of them is lost either.
+    for (int i = 0; i < 12; ++i) CHECK(ask(server->address(), "/hello").ends_with("hello you"));
+    CHECK(ask(serve(hello())->address(), "/hello").ends_with("hello you"));
+    for (const int fd : taken) ::close(fd);
+  }
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+}
+
+TEST_CASE("http: a request whose body never comes is cut off like a silent one (Z13)") {
+  const auto server = serve(hello(), {.request_max_s = 1});
+  const Socket waits(server->address());
+  const auto begun = std::chrono::steady_clock::now();
+  waits.say("GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n");
+  CHECK(waits.hear().empty());
+  CHECK(std::chrono::steady_clock::now() - begun < 2500ms);
 }
