@@ -146,9 +146,9 @@ struct Options {
   std::uint32_t reference_window = 65'536;       ///< references kept in memory per log for replicas that lag
   std::uint32_t order_window_bytes = 64u << 20;  ///< most ordered and not yet durable bytes per replica
   /// A replica that comes and lacks more committed bytes or runs than this copies them (S5); less is ordered to it anew.
-  std::uint64_t copy_above_bytes = 4u << 20;
+  std::uint64_t copy_above_bytes = 1u << 20;
   std::size_t copy_above_runs = 4096;
-  /// Logs that are copied to one node at a time (P4): each has a piece of 256 KiB under way.
+  /// Logs that are copied to one node at a time (P4): each has a piece of 128 KiB under way.
   std::size_t copies_per_node_max = 8;
   std::uint64_t snapshot_every = 1024;  ///< Raft entries
 };

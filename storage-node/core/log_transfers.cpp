@@ -40,7 +40,8 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
     return pump();
   }
   if (state.no_space != Errc::ok) return refuse_upload(from, request, m.run, state.no_space);
-  const Errc e = state.node.staging.add(state.node.now, state.id, m.run, m.frames, false);
+  const Errc e = state.node.staging.add(state.node.now, state.id, m.run, m.frames,
+                                        state.is_matched() ? Staging::Claim::upload : Staging::Claim::upload_unmatched);
   if (e != Errc::ok) return refuse_upload(from, request, m.run, e);
   state.node.figures.uploaded(m.run);
   accept_upload(from, request, m.run);

@@ -16,6 +16,7 @@ struct Options {
   /// leader has ordered and this node lacks is always taken (D6), so both must exceed run_size_max to be useful.
   std::uint64_t staging_bytes_max = 256u << 20;
   std::uint64_t staging_bytes_per_producer_max = 64u << 20;
+  std::uint64_t staging_bytes_unmatched_max = 16u << 20;  ///< of one producer, while the log may have to be copied from a peer
   bool verify_uploads = true;
   Duration staged_run_expires = 30s;   ///< an upload that nobody commits
   Duration staged_run_gives_way = 1s;  ///< the same, where another one finds no room
@@ -27,9 +28,11 @@ struct Options {
   /// are under way give it more time. The shorter one is for runs that an append may wait for.
   Duration answer_silence_append = 500ms;
   Duration answer_silence_bulk = 2s;
-  /// Bytes asked for and not here yet, of one peer and of all. Copies have little under way: what the peer sends to others, the
-  /// acknowledgements of appends above all, waits behind it, 8 ms at 1 Gbit/s. A run that is larger is asked for alone.
+  /// Bytes asked for and not here yet, of one peer and of all. A run that is larger is asked for alone. Copies have little under way at
+  /// first, since what the peer sends to others waits behind it, the acknowledgements of appends above all: 256 KiB take 2 ms at 1 Gbit/s.
+  /// More is asked for as long as answers do not come later for it (transfers.cpp), which fills a link of long delay.
   std::uint64_t asked_bytes_per_peer_max = 8u << 20;
+  std::uint64_t asked_bulk_bytes_per_peer_min = 256u << 10;
   std::uint64_t asked_bulk_bytes_per_peer_max = 1u << 20;
   std::uint64_t asked_bytes_max = 16u << 20;
   std::uint64_t asked_bulk_bytes_max = 4u << 20;
@@ -48,7 +51,7 @@ struct Options {
   std::uint64_t group_bytes_max = 2u << 20;         ///< a group takes no further run at this size
   std::uint64_t idle_file_bytes = 16u << 10;        ///< what a log reserves of which nothing says that it will be written soon
   std::uint32_t busy_retry_after_ms = 20;
-  std::uint32_t copy_bytes = 256u << 10;      ///< asked for with one Copy
+  std::uint32_t copy_bytes = 128u << 10;      ///< asked for with one Copy
   Duration stop_max = 2s;                     ///< how long a node that is to stop finishes what it has taken
   std::size_t orders_waiting_max = 1u << 17;  ///< ordered items per log; the leader's window keeps well below
 };

@@ -60,7 +60,8 @@ bool OrderQueue::offer(const Reference& run, Bytes frames) {
   if (o == nullptr || (o->run != run && !removed(Rule::D3))) return false;
   s_.node.staging.remove(s_.id, run.producer, run.first);
   frames = frames.to_keep();
-  const Errc e = s_.node.staging.add(s_.node.now, s_.id, run, frames, !removed(Rule::D6_space));
+  const Errc e =
+      s_.node.staging.add(s_.node.now, s_.id, run, frames, removed(Rule::D6_space) ? Staging::Claim::upload : Staging::Claim::ordered);
   if (e != Errc::ok) return false;
   s_.node.transfers.cancel(std::exchange(o->asked, 0));
   o->frames = std::move(frames);
@@ -120,8 +121,10 @@ void OrderQueue::search(Ordered& o, bool first) {
     s_.node.wake_at(s_.id, o.next_step);
     return;
   }
+  // The logs begin with different peers, so that no peer's link is taken by their runs alone.
   const auto& members = s_.info.members;
-  while (o.peer < members.size() && members[o.peer].node == s_.node.options.id) ++o.peer;
+  const auto member = [&] { return members[(o.peer + s_.id.value) % members.size()].node; };
+  while (o.peer < members.size() && member() == s_.node.options.id) ++o.peer;
   if (o.peer >= members.size()) {
     // Nobody had it: the leader can ask the producer again. Then another round.
     s_.node.send(s_.leader, RequestId{}, Missing{s_.id, s_.matched, o.at, o.run});
@@ -130,7 +133,8 @@ void OrderQueue::search(Ordered& o, bool first) {
     s_.node.wake_at(s_.id, o.next_step);
     return;
   }
-  const NodeId peer = members[o.peer++].node;
+  const NodeId peer = member();
+  ++o.peer;
   const bool committed = o.at + o.run.length <= std::max(s_.committed, s_.leader_committed);
   o.asked = s_.node.transfers.ask(
       peer, s_.id, FetchRun{s_.id, s_.matched, o.at, o.run}, o.run.length,

@@ -25,16 +25,17 @@ void Repair::start(const Reconcile& command) {
   active_ = true;
   ++run_;
   command_ = command;
-  peer_ = refusals_ = 0;
+  peer_ = s_.id.value;
+  refusals_ = 0;
   rest_ = {};
-  waits_for_room_ = false;
+  waits_for_room_ = writing_ = false;
   progress_at_ = s_.node.now + progress_every;
   s_.node.wake_at(s_.id, progress_at_);
   cut();
 }
 
 void Repair::cancel() {
-  active_ = waits_for_room_ = false;
+  active_ = waits_for_room_ = writing_ = false;
   ++run_;
   stop_asking();
 }
@@ -156,7 +157,7 @@ Tail Repair::suspect_from(Tail kept) {
 /// Each peer may fail a few times before the leader is told: it may be restarting. A round in which none gave anything ends in a pause.
 void Repair::next_peer(Step again) {
   ++peer_;
-  if (++refusals_ > 3 * command_.peers.size()) return finish(Errc::unavailable);
+  if (++refusals_ > 3 * command_.peers.size() && !writing_) return finish(Errc::unavailable);
   if (refusals_ % command_.peers.size() != 0) return (this->*again)();
   again_ = again;
   again_at_ = s_.node.now + s_.node.options.copy_repeat;
@@ -179,14 +180,17 @@ void Repair::fetch_header() {
                                  }));
 }
 
+/// The next piece is on its way while the last one is written, so that neither the link nor the disk waits for the other.
 void Repair::fetch_next() {
   if (s_.durable.end >= command_.target) {
     const bool equal = s_.durable.end == command_.target && (s_.durable.chain == command_.target_chain || removed(Rule::S5_chain));
     return finish(equal ? Errc::ok : Errc::corrupt);
   }
   if (command_.peers.empty()) return finish(Errc::unavailable);
+  if (asked_ != 0 || again_at_ != never) return;
+  const Offset from = (writing_ ? s_.written.end : s_.durable.end) + rest_.size();
+  if (from >= command_.target || ((writing_ || waits_for_room_) && rest_.size() >= s_.node.options.copy_bytes)) return;
   const NodeId peer = command_.peers[peer_ % command_.peers.size()];
-  const Offset from = s_.durable.end + rest_.size();
   awaited_ = from;
   const auto bytes = std::min<std::uint64_t>(s_.node.options.copy_bytes, command_.target - from);
   asked_ = s_.node.transfers.ask(
@@ -205,13 +209,15 @@ void Repair::peer_gave(Offset from, Term term, Transfers::Came came, const Messa
   if (!good) return next_peer(&Repair::fetch_next);
   awaited_ = no_offset;
   again_at_ = never;
+  ++peer_;  // the peers take turns, so that no peer's link is taken by copies alone
   copied(c->frames);
 }
 
 void Repair::copied(const Bytes& frames) {
   s_.node.figures.copied_bytes += frames.size();
   rest_ = joined(rest_, frames);
-  write_next();
+  if (!writing_ && !waits_for_room_) write_next();
+  else fetch_next();
 }
 
 /// Writes the whole frames that are there, file by file; then copies on.
@@ -231,9 +237,12 @@ void Repair::write_next() {
   });
   if (all.good_bytes == 0) {
     if (all.stop == FrameState::incomplete && rest_.size() < frame_size_max) return fetch_next();
-    // The peer checks for itself (K4): it may be the only one that has these bytes, and must learn that it has them no more.
-    s_.node.transfers.tell(command_.peers[peer_ % command_.peers.size()], ReportCorrupt{s_.id, s_.durable.end, frame_overhead});
+    // The peers check for themselves (K4): the one that gave these bytes may be the only one that has them, and must learn that it has
+    // them no more.
+    for (const NodeId peer : command_.peers) s_.node.transfers.tell(peer, ReportCorrupt{s_.id, s_.durable.end, frame_overhead});
     rest_ = {};
+    s_.node.transfers.cancel(std::exchange(asked_, 0));
+    again_at_ = never;
     awaited_ = s_.durable.end;
     return next_peer(&Repair::fetch_next);
   }
@@ -247,7 +256,12 @@ void Repair::write_next() {
   s_.written = tail;
   s_.terms = std::move(terms);
   reader_.written(s_.durable.end, group);
-  writer_.write({group}, opens, guarded([this] { rest_.empty() ? fetch_next() : write_next(); }));
+  writing_ = true;
+  writer_.write({group}, opens, guarded([this] {
+                  writing_ = false;
+                  rest_.empty() ? fetch_next() : write_next();
+                }));
+  if (writing_) fetch_next();
 }
 
 // ---- Damage found in use

@@ -76,6 +76,7 @@ class Repair {
   bool active_ = false;
   bool range_active_ = false;
   bool waits_for_room_ = false;
+  bool writing_ = false;
   std::uint64_t run_ = 0;
   Reconcile command_;
   std::size_t peer_ = 0;
@@ -85,7 +86,7 @@ class Repair {
   Step again_ = nullptr;        ///< after a pause, since no peer gave anything
   Time again_at_ = never;
   Time progress_at_ = never;  ///< when the leader is told next how far the copy is
-  Bytes rest_;                ///< copied bytes not yet written, from s.durable.end on
+  Bytes rest_;  ///< copied bytes of which no write has begun: from s.written.end on while one is under way, else from s.durable.end
 };
 
 }  // namespace loglog::storage

@@ -10,19 +10,21 @@ namespace {
 constexpr Duration give_way_pause = 100ms;
 }
 
-Errc Staging::add(Time now, LogId log, const Reference& run, Bytes frames, bool reserved) {
+Errc Staging::add(Time now, LogId log, const Reference& run, Bytes frames, Claim claim) {
   frames = frames.to_keep();
   const std::uint64_t size = frames.held() + staged_run_overhead;
   const auto of_producer = per_producer_.find({log, run.producer});
   const std::uint64_t producer_bytes = of_producer == per_producer_.end() ? 0 : of_producer->second;
-  if (!reserved) {
-    if (producer_bytes + size > options_.staging_bytes_per_producer_max) return Errc::busy;
+  if (claim != Claim::ordered) {
+    const bool unmatched = claim == Claim::upload_unmatched;
+    if (producer_bytes + size > (unmatched ? options_.staging_bytes_unmatched_max : options_.staging_bytes_per_producer_max))
+      return Errc::busy;
     if (bytes_ + size > options_.staging_bytes_max) give_way(now);
     if (bytes_ + size > options_.staging_bytes_max) return Errc::busy;
   }
   const Key key{log, run.producer, run.first};
   const auto age = ages_.insert(ages_.end(), {now + options_.staged_run_expires, key});
-  const bool added = runs_.try_emplace(key, Entry{{run, std::move(frames), reserved}, age, size}).second;
+  const bool added = runs_.try_emplace(key, Entry{{run, std::move(frames), claim == Claim::ordered}, age, size}).second;
   check(added, "a run is staged twice");
   bytes_ += size;
   per_producer_[{log, run.producer}] += size;

@@ -23,11 +23,16 @@ struct StagedRun {
 
 class Staging {
  public:
+  enum class Claim : std::uint8_t {
+    ordered,           ///< and missing here: always taken
+    upload,            ///< up to staging_bytes_per_producer_max
+    upload_unmatched,  ///< up to staging_bytes_unmatched_max: the log may have to be copied, and the run would come with the copy as well
+  };
+
   explicit Staging(const Options& o) : options_(o) {}
 
-  /// The bytes are copied where they are a small part of their block. busy when a bound is reached; `reserved` runs (ordered and missing
-  /// here) are always taken.
-  Errc add(Time now, LogId log, const Reference& run, Bytes frames, bool reserved);
+  /// The bytes are copied where they are a small part of their block. busy when a bound is reached.
+  Errc add(Time now, LogId log, const Reference& run, Bytes frames, Claim claim);
   /// Null when there is none. Valid until the next change.
   StagedRun* find(LogId log, ProducerId producer, Sequence first);
   void remove(LogId log, ProducerId producer, Sequence first);

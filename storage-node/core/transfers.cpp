@@ -16,6 +16,8 @@ constexpr Duration busy_pause = 50ms;
 /// peer is asked early, and for the rest late.
 constexpr std::uint64_t append_rate_min = 1u << 20;
 constexpr std::uint64_t bulk_rate_min = 128u << 10;
+/// An answer that comes so much later than the quickest has waited behind others, and so has all else that the peer sends.
+constexpr Duration queueing_max = 1ms;
 /// `Taken` is said for so many bytes at a time.
 constexpr std::uint64_t taken_told_at = 64u << 10;
 
@@ -111,17 +113,29 @@ bool Transfers::has_room(const Peer& p, const Question& q) const {
   if (p.under_way == 0) return true;
   const bool bulk = q.urgency == Urgency::bulk;
   const Options& o = node_.options;
-  return p.under_way + q.bytes <= (bulk ? o.asked_bulk_bytes_per_peer_max : o.asked_bytes_per_peer_max) &&
+  return p.under_way + q.bytes <= (bulk ? std::max(p.bulk_max, o.asked_bulk_bytes_per_peer_min) : o.asked_bytes_per_peer_max) &&
          under_way_ + q.bytes <= (bulk ? o.asked_bulk_bytes_max : o.asked_bytes_max);
 }
 
 void Transfers::start(Peer& p, Id id, Question& q) {
   if (p.asked.empty()) p.moved = node_.now;
   q.state = State::asked;
+  q.asked_at = node_.now;
   p.asked[id] = q.bytes;
   p.under_way += q.bytes;
   under_way_ += q.bytes;
   node_.send(p.connection, RequestId{id}, Message{q.message});
+}
+
+/// A delay that grows with what is asked for is a queue on the link: then less is asked for, otherwise more, where questions wait for it.
+/// The quickest answer counts a little more each time, so that a link that became longer is learned.
+void Transfers::adapt(Peer& p, const Question& q) {
+  const Options& o = node_.options;
+  const Duration took = node_.now - q.asked_at;
+  p.quickest = p.quickest == Duration{} ? took : std::min(p.quickest + p.quickest / 256, took);
+  if (took - p.quickest > std::max(queueing_max, p.quickest / 4)) p.bulk_max -= p.bulk_max / 8;
+  else if (!p.queues[static_cast<std::size_t>(Urgency::bulk)].logs.empty()) p.bulk_max += q.bytes / 4;
+  p.bulk_max = std::clamp(p.bulk_max, o.asked_bulk_bytes_per_peer_min, o.asked_bulk_bytes_per_peer_max);
 }
 
 bool Transfers::unqueue(Peer& p, Id id, const Question& q) {
@@ -148,6 +162,7 @@ bool Transfers::answered(ConnectionId from, RequestId request, const Message& m)
   Peer& p = peers_[q.peer];
   if (p.connection != from) return false;
   const std::uint64_t bytes = bytes_in(m);
+  if (q.urgency == Urgency::bulk && bytes > 0) adapt(p, q);
   come(p, found->first, bytes);
   const Failed* failed = std::get_if<Failed>(&m);
   if (failed != nullptr && failed->error == Errc::too_many && q.state == State::asked) {

@@ -70,6 +70,7 @@ class Transfers {
     Message message;
     Answer answer;
     State state = State::queued;
+    Time asked_at{};
   };
   struct Queue {  // of one urgency: the logs take turns
     std::map<LogId, std::deque<Id>> logs;
@@ -82,6 +83,8 @@ class Transfers {
     std::array<Queue, 2> queues;
     std::map<Id, std::uint64_t> asked;  // bytes; slow and cancelled too
     std::uint64_t under_way = 0;        // their sum
+    std::uint64_t bulk_max = 0;         // what `bulk` questions may have under way
+    Duration quickest{};                // answer to one of them; 0: none has come
     std::uint64_t untold = 0;           // taken, and the peer not told yet
     Time moved{};                       // an answer came, or the first question went out
     Time paused_until{};                // it was busy
@@ -90,6 +93,7 @@ class Transfers {
   void pump();
   bool start_next(Peer& p);
   bool has_room(const Peer& p, const Question& q) const;
+  void adapt(Peer& p, const Question& q);
   std::deque<Id>* next_of(Queue& q);
   void start(Peer& p, Id id, Question& q);
   void dial(NodeId id, Peer& p);

@@ -26,7 +26,7 @@ AWAY = "node3"
 MEMORY_GROWTH = 128  # MiB, of each node
 TIME_CONSTANT = 20  # seconds: the node's start and seal, the questions to `status`, and a machine that is busy
 RECEIVED_TIMES = 1.25  # of the bytes that the node lacked or that were appended meanwhile
-APPENDS_SHARE = 0.3  # of the rate before: on two cores the copy takes its part of the processors as well
+APPENDS_SHARE = 0.5  # of the rate of the whole cluster: 0.7 and more on a quiet machine; two cores are shared with all else that runs
 ADDRESS_SPACE = 4 << 30  # a node that grows ends itself, not the machine
 
 
@@ -117,15 +117,26 @@ def catch_up(c, what, missing, appends_before, begin):
     begun = time.monotonic()
     begin()
     watch.start()
-    rates = []
-    while c.whole() < LOGS:
-        check(time.monotonic() - begun < limit + 60, f"{what}: {c.whole()} of {LOGS} logs are whole, {c.received(AWAY) - received} MiB received, "
-              f"memory grown by {watch.grown} MiB, appends/s {rates}")
-        check(watch.failure is None, f"{what}: {watch.failure}")
-        rates.append(c.bench(2))
-    took = time.monotonic() - begun
-    watch.over.set()
-    watch.join()
+    rates, over = [], threading.Event()
+
+    def append():
+        while not over.is_set():
+            rates.append(c.bench(2))
+
+    appends = threading.Thread(target=append)
+    appends.start()
+    try:
+        while (whole := c.whole()) < LOGS:
+            check(time.monotonic() - begun < limit + 60, f"{what}: {whole} of {LOGS} logs are whole, {c.received(AWAY) - received} MiB received, "
+                  f"memory grown by {watch.grown} MiB, appends/s {rates}")
+            check(watch.failure is None, f"{what}: {watch.failure}")
+            time.sleep(0.25)
+        took = time.monotonic() - begun
+    finally:
+        over.set()
+        appends.join()
+        watch.over.set()
+        watch.join()
     received = c.received(AWAY) - received
     live = c.live_mib()
     print(f"{what}: {missing} MiB in {LOGS} logs and {live} MiB in one that is written, at line rate {at_rate:.1f} s: whole after {took:.1f} s; {received} MiB received; "
@@ -135,7 +146,7 @@ def catch_up(c, what, missing, appends_before, begin):
     check(received <= RECEIVED_TIMES * (missing + live) + 64, f"{what}: bytes cross the link once, {received} MiB came for {missing} + {live}")
     for name, grown in watch.grown.items():
         check(grown <= MEMORY_GROWTH, f"{what}: {name} grows by at most {MEMORY_GROWTH} MiB, grew by {grown}")
-    check(not rates or max(rates) >= APPENDS_SHARE * appends_before, f"{what}: appends go on at {rates} a second, {appends_before} before")
+    check(rates != [] and max(rates) >= APPENDS_SHARE * appends_before, f"{what}: appends go on at {rates} a second, {appends_before} before")
 
 
 def main(directory):
@@ -145,10 +156,10 @@ def main(directory):
         c.create("live")
         blob = directory / "blob"
         blob.write_bytes(os.urandom(1 << 19))
-        c.kill(AWAY)
-        fill(c, blob, 2 * MIB)
         c.limit_links(MBIT)
         before = c.bench(4)
+        c.kill(AWAY)
+        fill(c, blob, 2 * MIB)
         catch_up(c, "a node comes back", LOGS * MIB, before, lambda: c.start(AWAY))
         before = c.bench(4)
         c.kill(AWAY)

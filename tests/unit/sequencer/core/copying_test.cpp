@@ -152,7 +152,7 @@ TEST_CASE("status tells how far a copy is") {
   r.f.to_clients.clear();
   r.f.say(r.client, GetStatus{true});
   REQUIRE(!r.f.heard<Status>().empty());
-  const ReplicaStatus& s = r.f.heard<Status>().back().logs.at(0).replicas.at(2);
+  const ReplicaStatus s = r.f.heard<Status>().back().logs.at(0).replicas.at(2);
   CHECK(s.state == ReplicaState::lagging);
   CHECK(s.durable == w.term.end + 2000);
 }

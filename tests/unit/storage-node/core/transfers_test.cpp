@@ -21,13 +21,13 @@ constexpr ConnectionId to_second{12}, to_third{13};
 Options limits() {
   Options o;
   o.asked_bytes_per_peer_max = o.asked_bulk_bytes_max = 8 * mib;
-  o.asked_bulk_bytes_per_peer_max = 4 * mib;
+  o.asked_bulk_bytes_per_peer_min = o.asked_bulk_bytes_per_peer_max = 4 * mib;
   o.asked_bytes_max = 16 * mib;
   return o;
 }
 
 struct Asker {
-  Asker() {
+  explicit Asker(const Options& o = limits()) : node(o, 1) {
     node.metadata.storage = {{NodeId{1}, {}, "a"}, {second, {}, "b"}, {third, {}, "c"}};
     node.now = Time{} + 1h;
     node.transfers.connected(second, to_second);
@@ -61,7 +61,7 @@ struct Asker {
     return static_cast<std::size_t>(std::ranges::count(heard, Came::nothing, &std::pair<std::uint64_t, Came>::second));
   }
 
-  Node node{limits(), 1};
+  Node node;
   std::vector<std::pair<std::uint64_t, Came>> heard;
 };
 
@@ -93,6 +93,32 @@ TEST_CASE("the logs take turns at a peer, and what an append waits for goes befo
   a.give(to_second, 1, mib);
   a.give(to_second, 2, mib);
   CHECK(a.asked() == std::vector<std::uint64_t>{8});
+}
+
+TEST_CASE("copies leave the link to appends: more is under way only while that makes no answer later (C-1)") {
+  constexpr std::uint64_t piece = mib / 8;
+  Options o = limits();
+  o.asked_bulk_bytes_per_peer_min = 2 * piece;
+  o.asked_bulk_bytes_per_peer_max = 8 * piece;
+  Asker a(o);
+  for (std::uint64_t log = 1; log <= 400; ++log) a.ask(second, log, piece);
+  CHECK(a.node.transfers.under_way() == 2 * piece);
+  std::uint32_t next = 1;
+  // Each answer comes 20 ms after its question, whatever is under way: a link of long delay.
+  const auto answers = [&](int count, Duration each) {
+    std::uint64_t most = 0;
+    for (int i = 0; i < count; ++i) {
+      a.node.now += each;
+      a.give(to_second, next++, piece);
+      most = std::max(most, a.node.transfers.under_way());
+    }
+    return most;
+  };
+  a.node.now += 20ms;
+  CHECK(answers(100, 0ms) == 8 * piece);
+  // Now each takes 2 ms of the link for itself, so that answers come the later the more is under way.
+  answers(100, 2ms);
+  CHECK(a.node.transfers.under_way() == 2 * piece);
 }
 
 TEST_CASE("a run larger than all limits is asked for alone") {
