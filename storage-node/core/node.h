@@ -40,7 +40,7 @@ class Node {
   ClusterMetadata metadata;
   bool data_loss = false;           ///< T4
   std::uint64_t cached_bytes = 0;   ///< tail caches of all logs
-  std::uint64_t fetched_bytes = 0;  ///< runs of peers that are not written yet
+  std::uint64_t fetched_bytes = 0;  ///< runs that peers are asked for or gave, and that are not written yet
 
   void event(Event::Level level, std::string text) { out.events.push_back({level, std::move(text)}); }
   template <class M>

@@ -36,8 +36,8 @@ struct Options {
   std::uint64_t asked_bulk_bytes_per_peer_max = 1u << 20;
   std::uint64_t asked_bytes_max = 16u << 20;
   std::uint64_t asked_bulk_bytes_max = 4u << 20;
-  /// Fetched runs that are not written yet, of all logs: no further run is fetched at the second figure, and none ahead of a missing one
-  /// at the first.
+  /// Runs that peers are asked for or gave, and that are not written yet, of all logs: no further run is fetched at the second figure, and
+  /// none ahead of a missing one at the first.
   std::uint64_t fetched_ahead_bytes_max = 8u << 20;
   std::uint64_t fetched_bytes_max = 32u << 20;
   /// Bytes that one peer and all of them have asked of this node and not received: the former is above what a peer asks for at a time

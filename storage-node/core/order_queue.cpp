@@ -9,7 +9,7 @@ constexpr std::size_t searches_max = 32;
 /// A search that the limit of fetched bytes holds up.
 constexpr Duration search_pause = 20ms;
 
-/// Fetched bytes count from when they are here until they are written or dropped.
+/// Fetched bytes count from when they are asked for until they are written or dropped.
 std::shared_ptr<const void> counted(Node& node, std::uint64_t bytes) {
   node.fetched_bytes += bytes;
   return {nullptr, [&node, bytes](const void*) { node.fetched_bytes -= bytes; }};
@@ -64,6 +64,7 @@ bool OrderQueue::offer(const Reference& run, Bytes frames) {
       s_.node.staging.add(s_.node.now, s_.id, run, frames, removed(Rule::D6_space) ? Staging::Claim::upload : Staging::Claim::ordered);
   if (e != Errc::ok) return false;
   s_.node.transfers.cancel(std::exchange(o->asked, 0));
+  o->fetched = {};
   o->frames = std::move(frames);
   missing_.erase(it);
   return true;
@@ -108,9 +109,11 @@ void OrderQueue::tick() {
   }
 }
 
-/// The first missing run is the next to be written and makes room; what lies behind it waits in memory (D6).
+/// The first missing run is the next to be written and makes room; what lies behind it waits in memory (D6). What is asked for counts as
+/// what is here: otherwise runs behind the missing ones of all logs could take all the room, and none of them would be written.
 bool OrderQueue::may_fetch(const Ordered& o, bool first) const {
   const Options& options = s_.node.options;
+  if (first && s_.node.fetched_bytes == 0) return true;  // the largest run passes alone
   const std::uint64_t with = s_.node.fetched_bytes + o.run.length;
   return with <= (first ? options.fetched_bytes_max : options.fetched_ahead_bytes_max) || removed(Rule::P1_asked);
 }
@@ -135,6 +138,7 @@ void OrderQueue::search(Ordered& o, bool first) {
   }
   const NodeId peer = member();
   ++o.peer;
+  o.fetched = counted(s_.node, o.run.length);
   const bool committed = o.at + o.run.length <= std::max(s_.committed, s_.leader_committed);
   o.asked = s_.node.transfers.ask(
       peer, s_.id, FetchRun{s_.id, s_.matched, o.at, o.run}, o.run.length,
@@ -146,7 +150,10 @@ void OrderQueue::search(Ordered& o, bool first) {
 void OrderQueue::peer_answered(Offset offset, Term term, Transfers::Came came, const Message* m) {
   Ordered* o = at(offset);
   if (o == nullptr || !o->frames.empty() || s_.matched != term) return;
-  if (came != Transfers::Came::late) o->asked = 0;
+  if (came != Transfers::Came::late) {
+    o->asked = 0;
+    o->fetched = {};
+  }
   if (const RunIs* run = m ? std::get_if<RunIs>(m) : nullptr) {
     // The peer's block may be shared with what else it sent; stamping needs bytes of our own.
     const auto checked = check_images(run->frames, true);

@@ -234,7 +234,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"F2_refuse", {F2_refuse}, "fences"},
       {"F2_back", {F2_back}, "fences"},
       {"F2_held", {F2_held}, "fences"},
-      {"P1_asked", {P1_asked}, "thin_links"},
+      {"P1_asked", {P1_asked}, "short_gaps"},
   };
   return rows;
 }
