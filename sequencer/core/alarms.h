@@ -40,8 +40,10 @@ inline constexpr std::array alarm_kinds{
     AlarmKind{"node-foreign-disk", Severity::critical,
               "A storage node came with another disk than the one it is registered with: its directory is new, or another node's. It is "
               "refused and counts as down."},
-    AlarmKind{"node-data-loss", Severity::critical,
-              "A storage node found that its disk lost something it had promised or acknowledged. It counts as down."},
+    AlarmKind{
+        "node-data-loss", Severity::critical,
+        "A storage node's disk lost something that the node had promised or acknowledged, or it is an older copy of the directory. The "
+        "node counts as down."},
     AlarmKind{"node-lagging", Severity::warning,
               "A storage node is connected and has not promised the leader's term yet. Until then it takes no appends."},
     AlarmKind{"node-suspect", Severity::warning,
