@@ -151,6 +151,7 @@ step "chaos injectors: positive controls" 60 tests/chaos/controls.py
 step "chaos finds lying disks" 120 tests/chaos/run.py --lying-disks
 step "chaos, 60 s" 240 tests/chaos/run.py --seconds 60
 step "catching up over links with a rate" 240 tests/chaos/catch_up.py
+step "soak: all bounds at once, 36 s" 150 tests/chaos/soak.py
 export LOGLOG_BIN=$PWD/build/asan/bin
 for test in tests/integration/*; do
   case $test in

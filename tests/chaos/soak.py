@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""All bounds at once: three sequencers and three storage nodes under clients of every kind (crowd.cpp), while a storage node is killed and
+comes back. What a node has in memory is what it counts and a constant, it does not grow, nobody ends, appends go on, and when the load is
+over status says that all is well.
+
+    tests/chaos/soak.py [--seconds N] [--only ROLE,…]
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from cluster import BIN, Cluster, check, free_ports  # noqa: E402
+
+MIB = 1 << 20
+# The figures whose sum is what a node holds for others. What is queued is counted twice where it is a page or a run for a peer.
+COUNTED = {"storage": ("staged", "cached", "pages_in_flight", "fetched", "given", "queued", "receiving"), "sequencer": ("queued", "receiving")}
+# Beyond what is counted: the program and its libraries (12 MiB), connections and readers (each a few kilobytes), metadata, the pages over
+# HTTP, and what the allocator keeps for the next message (32 MiB and what is freed within WINDOW).
+CONSTANT = {"storage": 96 * MIB, "sequencer": 96 * MIB}
+LIMIT = {"storage": 1024 * MIB, "sequencer": 256 * MIB}  # of the units that are shipped (samples/deploy/systemd)
+ADDRESS_SPACE = 4 << 30  # a node that grows ends itself, not the machine
+TREND = 32 * MIB  # the last third may have so much more in memory than the middle one
+WINDOW = 3  # seconds, in which freed memory is given back: a node looks each second
+APPENDS_FLOOR = 20  # a second, in the median; machines differ, and strangers take what they can
+STANDSTILL = 15  # seconds without an append, at most: a node is killed meanwhile
+AWAY = "node3"
+
+
+class Soaked(Cluster):
+    def __init__(self):
+        super().__init__(name="soak")
+        names = [*self.sequencers, *self.storage]
+        self.http = {name: f"127.0.0.1:{port}" for name, port in zip(names, free_ports(len(names)))}
+
+    def command(self, name):
+        return [*super().command(name), "--http", self.http[name]]
+
+    def start(self, name):
+        super().start(name)
+        subprocess.run(["prlimit", "--pid", str(self.running[name].pid), f"--as={ADDRESS_SPACE}"], check=True)
+
+    def kind(self, name):
+        return "storage" if name in self.storage else "sequencer"
+
+    def figures(self, name):
+        with urllib.request.urlopen(f"http://{self.http[name]}/metrics", timeout=5) as answer:
+            return {k: float(v) for k, v in re.findall(r"^(loglog_\w+) (\S+)$", answer.read().decode(), re.M)}
+
+    def resident(self, name):
+        status = pathlib.Path(f"/proc/{self.running[name].pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) << 10
+
+
+def uncounted_of(sample):
+    return sample[1] - sum(sample[2].values())
+
+
+class Watch(threading.Thread):
+    """Looks at each node's memory and at what it counts."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster, self.samples, self.problems, self.over = cluster, {}, [], threading.Event()
+        self.absent = set()  # killed by the test
+
+    def run(self):
+        begun = time.monotonic()
+        try:
+            while not self.over.wait(0.5):
+                for name in [*self.cluster.sequencers, *self.cluster.storage]:
+                    if name not in self.absent:
+                        self.look(name, time.monotonic() - begun)
+        except Exception as e:  # else nobody would look any more, and nobody would say so
+            self.problems.append(f"the watch ended: {e!r}")
+
+    def look(self, name, at):
+        process = self.cluster.running.get(name)
+        if process is None:
+            return
+        if process.poll() is not None:
+            if name not in self.absent:
+                self.absent.add(name)
+                self.problems.append(f"{name} has ended with {process.returncode} after {at:.0f} s: {self.cluster.log_of(name)[-800:]}")
+            return
+        try:
+            before = self.cluster.resident(name)
+            figures = self.cluster.figures(name)
+            resident = min(before, self.cluster.resident(name))
+        except OSError:  # it does not serve pages yet, is killed meanwhile, or all its places for pages are taken for a moment
+            return
+        kind = self.cluster.kind(name)
+        counted = {what: figures[f"loglog_{kind}_{what}_bytes"] for what in COUNTED[kind]}
+        self.samples.setdefault(name, []).append((at, resident, counted))
+
+    def judge(self, seconds):
+        for name in [*self.cluster.sequencers, *self.cluster.storage]:
+            samples = self.samples.get(name, [])
+            if len(samples) < seconds / 4:
+                self.problems.append(f"{name} was looked at {len(samples)} times only: its pages did not answer")
+                continue
+            kind = self.cluster.kind(name)
+            most = max(samples, key=lambda s: s[1])
+            # What is freed at once stays in memory for a moment; what nobody counts stays for longer.
+            above = max((min((s for s in samples if begin[0] <= s[0] <= begin[0] + WINDOW), key=uncounted_of) for begin in samples
+                         if begin[0] + WINDOW <= samples[-1][0]), key=uncounted_of)
+            uncounted = uncounted_of(above)
+            thirds = [[s[1] for s in samples if seconds * i / 3 <= s[0] < seconds * (i + 1) / 3] for i in range(3)]
+            medians = [statistics.median(third) if third else 0 for third in thirds]
+            print(f"{name}: {len(samples)} looks; resident at most {most[1] / MIB:.0f} MiB with {sum(most[2].values()) / MIB:.0f} counted; "
+                  f"not counted at most {uncounted / MIB:.0f} MiB, after {above[0]:.0f} s; by thirds {[round(m / MIB) for m in medians]} MiB", flush=True)
+            if uncounted > CONSTANT[kind]:
+                told = {k: round(v / MIB) for k, v in above[2].items()}
+                self.problems.append(f"{name} has {above[1] / MIB:.0f} MiB in memory after {above[0]:.0f} s and counts {told}: over its constant "
+                                     f"of {CONSTANT[kind] / MIB:.0f}")
+            if most[1] > LIMIT[kind]:
+                self.problems.append(f"{name} has {most[1] / MIB:.0f} MiB in memory, its unit gives it {LIMIT[kind] / MIB:.0f}")
+            if medians[2] > medians[1] + TREND:
+                self.problems.append(f"{name} grows: {[round(m / MIB) for m in medians]} MiB by thirds")
+
+
+class Load:
+    """The crowd, and what it says each second."""
+
+    def __init__(self, cluster, seconds, only):
+        command = [BIN / "crowd", "--seconds", seconds, "--cluster", cluster.addresses(), "--sequencers", ",".join(cluster.sequencers.values()),
+                   "--storage", ",".join(cluster.storage.values()), "--pages", ",".join(cluster.http.values()), *(["--only", only] if only else [])]
+        self.process = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, text=True)
+        self.lines = []
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.append(json.loads(line))
+
+    def judge(self, begun, only):
+        last = self.lines[-1]
+        rates = [(b["committed"] - a["committed"]) / max(b["second"] - a["second"], 0.1) for a, b in zip(self.lines, self.lines[1:])]
+        print(f"crowd: {json.dumps(last)}; appends a second: median {statistics.median(rates):.0f}, least {min(rates):.0f}", flush=True)
+        problems = []
+        still = longest = 0.0
+        for a, b in zip(self.lines, self.lines[1:]):
+            still = still + b["second"] - a["second"] if b["committed"] == a["committed"] else 0.0
+            longest = max(longest, still)
+        if longest > STANDSTILL:
+            problems.append(f"no append was committed for {longest:.0f} s")
+        if statistics.median(rates) < APPENDS_FLOOR:
+            problems.append(f"{statistics.median(rates):.0f} appends a second in the median, at least {APPENDS_FLOOR} are expected")
+        if not only:
+            problems += [f"none of the crowd's {what}" for what, n in last.items() if n == 0 and what not in ("refused", "unknown")]
+        return problems
+
+
+def kill_and_start(c, watch, until):
+    """A node is away while the others go on, comes back and catches up; as often as the time allows."""
+    pause = 8
+    while time.monotonic() + 2 * pause < until:
+        time.sleep(pause)
+        watch.absent.add(AWAY)
+        c.kill(AWAY)
+        time.sleep(3)
+        c.start(AWAY)
+        watch.absent.discard(AWAY)
+        pause = 20
+
+
+def wait_healthy(c, timeout):
+    deadline = time.monotonic() + timeout
+    while True:
+        r = c.run("status", "--json", check=False)
+        status = json.loads(r.stdout) if r.stdout else {}
+        if r.returncode == 0 and status.get("health") == "healthy" and not status.get("alarms"):
+            return status
+        check(time.monotonic() < deadline, f"in {timeout} s after the load: {r.returncode} {r.stdout[:2000].decode()} {r.stderr[-500:].decode()}")
+        time.sleep(0.5)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=36)
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    with Soaked() as c:
+        c.create("begin")
+        watch = Watch(c)
+        watch.start()
+        begun = time.monotonic()
+        load = Load(c, options.seconds, options.only)
+        try:
+            kill_and_start(c, watch, begun + options.seconds)
+            load.process.wait(timeout=max(1, begun + options.seconds - time.monotonic()) + 60)
+        finally:
+            load.process.kill()
+            load.process.wait()
+        load.reader.join()
+        watch.over.set()
+        watch.join()
+        problems = watch.problems
+        if load.process.returncode != 0:
+            problems.append(f"the crowd ended with {load.process.returncode}")
+        watch.judge(options.seconds)
+        problems += load.judge(begun, options.only)
+        ready = time.monotonic()
+        status = wait_healthy(c, 60)
+        check(c.run("append", "begin", input=b"after the load\n").returncode == 0, "status says healthy, so an append works")
+        print(f"healthy {time.monotonic() - ready:.1f} s after the load: {status.get('verdict', '')}", flush=True)
+        check(not problems, "; ".join(problems))
+    print("soak: ok")
+
+
+if __name__ == "__main__":
+    main()
