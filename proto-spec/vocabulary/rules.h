@@ -139,6 +139,10 @@
   X(F2_back)         /* a log's fencing token never falls */                                                   \
   X(F2_held)         /* and is told once all that was ordered before is committed */                           \
   X(P1_asked)        /* a node asks its peers for a bounded number of bytes at a time, over all its logs */    \
+  X(P2_given)        /* and bounds what it has queued for them, whatever they ask for */                       \
+  X(P3_copied)       /* a replica that misses a committed run is copied */                                     \
+  X(P4_turns)        /* a few logs at a time are copied to a node */                                           \
+  X(P4_moves)        /* a copy that moves is neither cancelled nor a reason for a new term */                  \
   X(V2_ordered)      /* and a hole is filled to what was ordered, not to what the leader heard acknowledged */
 // clang-format on
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "proto-spec/vocabulary/rules.h"
+
 namespace loglog::sequencer {
 
 bool CopyQueue::begin(LogId log, NodeId node, bool urgent) {
   Line& line = lines_[node];
   if (line.active.contains(log)) return true;
-  if (urgent || line.active.size() < max_) {
+  if (urgent || line.active.size() < max_ || removed(Rule::P4_turns)) {
     std::erase(line.waiting, log);
     line.active.insert(log);
     return true;

@@ -315,7 +315,7 @@ void LogTerm::answer_tails() {
 void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted) return;
-  if (m.offset < committed_) {
+  if (m.offset < committed_ && !removed(Rule::P3_copied)) {
     // Committed, so the peers hold it, or held it: what they have trimmed can only be skipped by re-basing (S4), and the rest is copied.
     if (r->at != At::streaming) return;
     if (m.offset < begins()) ask_where_peers_begin();

@@ -464,7 +464,7 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
 /// P4: the copy moves, so that it is neither cancelled nor a reason for a new term (S8).
 void LogTerm::on(Time now, NodeId from, RequestId, const Reconciling& m) {
   Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || r->at != At::reconciling) return;
+  if (r == nullptr || m.term != term_ || r->at != At::reconciling || removed(Rule::P4_moves)) return;
   r->copied = m.tail;
   r->moved = now;
   moved_to(now, *r, m.tail);

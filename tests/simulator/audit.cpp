@@ -6,7 +6,7 @@
 
 namespace loglog::simulator {
 namespace {
-constexpr std::uint32_t page_min = 64u << 10;
+constexpr std::uint32_t page_size = 64u << 10;
 }
 
 ReplicaAudit::ReplicaAudit(World& world, const Process& node, LogId log, Offset committed)
@@ -41,7 +41,8 @@ void ReplicaAudit::on_connect_failed(std::uint64_t, ConnectionId) {
 void ReplicaAudit::on_disconnected(ConnectionId id) { on_connect_failed(0, id); }
 
 void ReplicaAudit::ask() {
-  if (connection_ != ConnectionId{}) world_.network.send(*this, connection_, RequestId{++requests_}, Read{log_, at_, page_, 0});
+  if (connection_ != ConnectionId{})
+    world_.network.send(*this, connection_, RequestId{++requests_}, Read{log_, at_ + rest_.size(), page_size, 0});
 }
 
 void ReplicaAudit::ask_later() {
@@ -56,32 +57,29 @@ void ReplicaAudit::take(const Page& page) {
   last_ = page.reason;
   if (page.reason == Errc::trimmed) {
     at_ = std::max(at_, page.first);
+    rest_.clear();
     return done() ? void() : ask();
   }
+  rest_.insert(rest_.end(), page.frames.span().begin(), page.frames.span().end());
   std::uint64_t good = 0;
   FrameState stop = FrameState::incomplete;
-  const ByteSpan bytes = page.frames.span();
-  while (good < bytes.size()) {
-    const FrameView v = look_at_frame(bytes.subspan(good), log_, at_ + good, true);
+  while (good < rest_.size()) {
+    const FrameView v = look_at_frame(ByteSpan(rest_).subspan(good), log_, at_ + good, true);
     stop = v.state;
     if (stop != FrameState::good) break;
     good += v.prefix.frame_length();
   }
   at_ += good;
+  rest_.erase(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(good));
   if (done()) return;
-  if (good > 0) {
-    page_ = page_min;
-    return ask();
-  }
-  if (!bytes.empty() && stop == FrameState::incomplete && bytes.size() >= page_ && page_ < page_size_max) {
-    page_ *= 2;  // a frame larger than the page
-    return ask();
-  }
-  const bool bad = !bytes.empty() || page.reason == Errc::io_error || page.reason == Errc::corrupt;
+  // What is left may be the begin of a frame that is larger than a page.
+  if (good > 0 || (!page.frames.empty() && stop == FrameState::incomplete)) return ask();
+  const bool bad = !page.frames.empty() || page.reason == Errc::io_error || page.reason == Errc::corrupt;
   if (bad) {
     world_.faults.count("damage found by the audit");
-    world_.network.send(*this, connection_, RequestId{}, ReportCorrupt{log_, at_, page_min});
+    world_.network.send(*this, connection_, RequestId{}, ReportCorrupt{log_, at_, page_size});
   }
+  rest_.clear();
   ask_later();
 }
 

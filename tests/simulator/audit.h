@@ -33,7 +33,7 @@ class ReplicaAudit final : public Process {
   Offset at_{};
   ConnectionId connection_{};
   std::uint32_t requests_ = 0;
-  std::uint32_t page_ = 64u << 10;
+  std::vector<std::byte> rest_;  // the begin of a frame, from at_ on
   Errc last_ = Errc::ok;
 };
 

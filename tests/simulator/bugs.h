@@ -18,7 +18,6 @@ enum class Bug : std::uint8_t {
   shares_one_disk,        ///< damage to one disk is damage to all of them
   shortens_raft_logs,     ///< what a damaged raft.log begins with is taken for all of it
   trusts_empty_disks,     ///< a sequencer with an empty disk votes at once
-  keeps_identity,         ///< an emptied disk comes back under its old identity
   never_puts_back,        ///< a lost disk is not put back
   hides_start_errors,     ///< K7 ignored: what cannot be listed or read at a start is taken for absent
   promises_space,         ///< a full disk says yes and reserves nothing
@@ -26,6 +25,9 @@ enum class Bug : std::uint8_t {
   unknown_is_failed,      ///< an application takes "outcome unknown" for "failed"
   unknown_is_retried,     ///< an application appends again what has an unknown outcome
   repeats_after_restart,  ///< an application appends again what was under way when it died
+  parts_all,              ///< where one storage node is left without a peer, no two of them hear each other
+  says_written,           ///< a driver says that bytes have left the process which are still queued
+  shows_old_status,       ///< who asks for the status gets what was true once
   shares_one_clock,       ///< all sequencers have the clock of the one that is wrong
   orders_by_clock,        ///< an application believes that its clocks agree
 };

@@ -62,8 +62,7 @@ inline constexpr Promise made_once{"a log is made once",
                                    "a request to make a log makes one at most, never after its deletion, and its repeat is no conflict"};
 inline constexpr Promise refusals{"what is wrong is refused",
                                   "a wrong name, option or offset is refused with its reason, and nothing is made"};
-inline constexpr Promise status{"status tells what is",
-                                "once all is well, status says so: who leads, every node up, every log open and whole"};
+inline constexpr Promise status{"status tells what is", "in the end status says what is: all well where it is, else what is away"};
 inline constexpr Promise ends{"a call ends once", "whatever was under way when a client is closed ends, and not twice"};
 inline constexpr Promise metadata{"metadata is never taken back", "a metadata command that was committed stands at its index for ever"};
 inline constexpr Promise halts{"no log halts", "no log halts while no more is lost than its write quorum survives"};
@@ -80,6 +79,8 @@ inline constexpr Promise in_the_way{"a refused condition had an entry in its way
 inline constexpr Promise fence{"a fence holds", "once a fencing token is set, nothing of a lower one stands at its end or above"};
 inline constexpr Promise starts{"a node starts", "a process that was stopped in any way starts again on its disk"};
 inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};
+inline constexpr Promise readable{"one replica is enough to read",
+                                  "what is committed is read from a storage node that has it while no other server lives"};
 inline constexpr Promise memory{"memory is bounded", "what nodes ask of each other, give and queue stays below its limits"};
 }  // namespace promise
 
@@ -90,7 +91,7 @@ inline constexpr std::array promises = {
     promise::the_end,    promise::follower,     promise::full_disk, promise::fresh_name, promise::refusals,    promise::status,
     promise::ends,       promise::metadata,     promise::halts,     promise::steady,     promise::held_up,     promise::ahead,
     promise::condition,  promise::in_the_way,   promise::fence,     promise::starts,     promise::progress,    promise::time,
-    promise::own_delete, promise::setting,      promise::tokens,    promise::made_once,  promise::memory};
+    promise::own_delete, promise::setting,      promise::tokens,    promise::made_once,  promise::memory,      promise::readable};
 
 /// What reports call an entry.
 std::string short_form(const std::string& payload);

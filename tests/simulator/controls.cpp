@@ -67,6 +67,8 @@ const Control all_controls[] = {
     {"second_process", "second_process 200; kill_leader 900; append_deadline_ms 700", Bug::unknown_is_failed,
      "an application takes unknown for failed"},
     {"full_disk", "full_disk 300", Bug::promises_space, "a full disk says that there is space"},
+    {"full_sequencer_disk", "full_sequencer_disk 200; kill_leader 900; kill_sequencer 900; trim_every_ms 100; fence_every_ms 200",
+     Bug::promises_space, "a full disk says that there is space"},
     {"eio_write", "eio_write 300", Bug::retries_after_failure, "a failed write is taken as done (K2)"},
     {"eio_sync", "eio_sync 300; power_storage 600", Bug::retries_after_failure, "a failed sync is taken as done (K2)"},
     {"eio_sync, restart", "eio_sync 150; power_storage 200; in_flight 24", Bug::trusts_page_cache,
@@ -80,12 +82,23 @@ const Control all_controls[] = {
     {"stale_blocks", "stale_blocks 400", Bug::shares_one_disk, "three replicas on one disk"},
     {"truncated_file", "truncated_file 400", Bug::shares_one_disk, "three replicas on one disk"},
     {"first_files_gone", "first_files_gone 500; payload_max 9000", Bug::shares_one_disk, "three replicas on one disk"},
+    {"newest_files_gone", "newest_files_gone 500; payload_max 9000", Bug::shares_one_disk, "three replicas on one disk"},
+    {"stalled_reader", "stalled_reader 300; payload_max 9000", Bug::says_written,
+     "a driver says that bytes have left the process which are still queued"},
+    {"old_directories", "old_directories 900; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
     {"leave_dark", "faults_for_ms 13000; leave_dark 1; rest 1", Bug::skips_sync, "fdatasync does nothing"},
+    {"leave_down", "leave_down 1; kill_storage 900", Bug::shows_old_status, "who asks for the status gets what was true once"},
+    {"leave_parted", "leave_parted 1; kill_storage 300", Bug::parts_all, "no storage node hears another one"},
+    {"found_loss", "found_loss 1500; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
+    {"rotten_promise", "rotten_promise 1500; append_deadline_ms 700", Bug::unknown_is_failed, "an application takes unknown for failed"},
+    {"late_observation", "late_observation 1000; append_deadline_ms 700; observed 1", Bug::unknown_is_failed,
+     "an application takes unknown for failed"},
     {"identity_lost", "identity_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"promise_lost", "promise_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"files_lost", "files_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"logs_lost", "logs_lost 900", Bug::never_puts_back, "the old disk is never put back"},
     {"disk_lost", "disk_lost 600", Bug::never_puts_back, "the old disk is never put back"},
+    {"late_replacement", "late_replacement 600; faults_for_ms 9000", Bug::never_puts_back, "the old disk is never put back"},
     {"disk_replaced", "disk_replaced 600", Bug::shares_one_disk, "three replicas on one disk"},
 };
 
@@ -138,7 +151,7 @@ bool run_controls(int processes, const char* only) {
     const Plan stormy = plan_of(c.weather);
     Plan calm = stormy;
     calm.faults.clear();
-    calm.leave_parted = calm.leave_dark = false;
+    calm.leave_down = calm.leave_parted = calm.leave_dark = false;
     calm.clock_drift_ppm_max = 0;
     const Found harmless = search(processes, stormy, {}, seeds_without);
     const Found idle = search(processes, calm, {c.bug}, seeds_without);

@@ -159,6 +159,41 @@ void mute_holder(World& world, Random& random) {
   });
 }
 
+/// What `slow` is writing now, `quick` has told its producers to be durable.
+bool is_told_by_one(StorageProcess& slow, StorageProcess& quick) {
+  if (!slow.alive() || !quick.alive()) return false;
+  for (const auto& [id, files] : slow.disk.content()) {
+    const storage::LogCore* here = slow.machine()->log(id);
+    const storage::LogCore* there = quick.machine()->log(id);
+    if (here == nullptr || there == nullptr || !here->is_matched() || here->matched != there->matched) continue;
+    if (here->written.end > here->durable.end && there->durable.end >= here->durable.end + some_entries) return true;
+  }
+  return false;
+}
+
+void late_observation(World& world, Random& random) {
+  SequencerProcess* leader = leader_of(world);
+  if (leader == nullptr || world.storage.size() != 3 || world.network.partitioned()) return;
+  const auto nodes = shuffled(world, random);
+  StorageProcess& slow = *nodes[0];
+  StorageProcess& quick = *nodes[1];
+  world.network.block(leader->address(), nodes[2]->address());
+  slow.log_disk_slower_by = between(random, 300ms, 600ms);
+  const auto end = [&world, &slow] {
+    slow.log_disk_slower_by = {};
+    world.network.heal();
+  };
+  when(
+      world, comes_within, [&slow, &quick] { return is_told_by_one(slow, quick); },
+      [&world, &random, &quick, leader, end] {
+        world.faults.count("one replica has told, another one is writing");
+        kill_for(world, *leader, between(random, 500ms, 1500ms));
+        for (auto& s : world.sequencers) cut(world, *s, quick);
+        later(world, between(random, 1s, 2s), end);
+      },
+      end);
+}
+
 void two_logs(World& world, Random& random) {
   const auto nodes = shuffled(world, random);
   StorageProcess& holder = *nodes[0];
@@ -214,6 +249,7 @@ bool inject_history(World& world, Random& random, const std::string& kind) {
   else if (kind == "late_reconcile") late_reconcile(world, random);
   else if (kind == "late_cut_power") late_cut_power(world, random);
   else if (kind == "mute_holder") mute_holder(world, random);
+  else if (kind == "late_observation") late_observation(world, random);
   else if (kind == "two_logs") two_logs(world, random);
   else if (kind == "forgotten_order") forgotten_order(world, random);
   else if (kind == "detour") detour(world, random);

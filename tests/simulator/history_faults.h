@@ -14,6 +14,8 @@ namespace loglog::simulator {
 /// late_cut_power   a node that missed a term is cut in the next one, writes what few have, and loses its power; those few are not
 ///                  there for the third one (S4: the cut is durable)
 /// mute_holder      what one leader orders reaches one replica, which its peers cannot hear when the next leader recovers (S3, S8)
+/// late_observation one replica's group is under way when the next leader asks it, and the only other one that has the run does not
+///                  answer: the producer must not be told that both have it (V2)
 /// two_logs         two leaders order different runs at the same offsets, and then everybody answers the third one (S5)
 /// detour           what a client uploads does not reach one node, which must get it from its peers (D6)
 /// forgotten_order  nobody has what was ordered, and nobody will upload it again (D1)

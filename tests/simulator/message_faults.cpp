@@ -148,7 +148,8 @@ void late_command(World& world, Random& random) {
   world.network.lay([&world, &random, until = world.scheduler.now() + patience](Caught& c) {
     if (world.scheduler.now() > until) return true;
     const bool is_command = std::holds_alternative<CreateLog>(c.message) || std::holds_alternative<SetRetention>(c.message) ||
-                            std::holds_alternative<SetFence>(c.message);
+                            std::holds_alternative<SetFence>(c.message) || std::holds_alternative<DeleteLog>(c.message) ||
+                            std::holds_alternative<TrimLog>(c.message);
     if (!is_command) return false;
     world.scheduler.after(between(random, 100ms, 5s), c.hold());
     return true;

@@ -19,16 +19,8 @@ const std::vector<MutationRow>& mutation_rows() {
        "a log's nodes are given once, by MakeLog. A disk takes another's place by a command that begins a term (C1_term), so a message "
        "about "
        "the older set is of an older term (T3_fence); a seal of a higher term comes with its own BeginTerm applied (T2_committed)"},
-      {"T2_back",
-       {T2_back},
-       "",
-       "no plan gives sequencers an older directory back, since nothing but the storage nodes' refusal could then save what they forgot. "
-       "Unit tests of the storage node do (old directories, a JOIN of an id that names another log)"},
-      {"T3_twice",
-       {T3_twice},
-       "",
-       "what it prevents takes a deposed leader that still holds its lease (2 s), a node that starts anew within it, and rot of the "
-       "very slot that was written last. A unit test of the storage node lets either slot rot"},
+      {"T2_back", {T2_back}, "old_directories"},
+      {"T3_twice", {T3_twice}, "rotten_promises"},
       {"T3_durable", {T3_durable}, "split"},
       {"T3_slots", {T3_slots}, "torn_promises"},
       {"T3_fence", {T3_fence}, "slow_disks leaders split"},
@@ -41,7 +33,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"T4_identity+T4_disk", {T4_identity, T4_disk}, "lost_names"},
       {"T4_promise", {T4_promise}, "lost_files"},
       {"T4_tail", {T4_tail}, "lost_tails"},
-      {"T4_lasts", {T4_lasts}, "lost_tails"},
+      {"T4_lasts", {T4_lasts}, "found_losses"},
       {"T4+T5_join", {T4_disk, T4_tail, T5_join}, "lost_disks"},
       {"T5_join", {T5_join}, "lost_witnesses lost_logs"},
       {"T5_open", {T5_open}, "names kills"},
@@ -56,11 +48,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"T6_made", {T6_made}, "late_commands"},
       {"T6_repeat", {T6_repeat}, "late_commands"},
       {"T6_seen", {T6_seen}, "late_commands"},
-      {"T6_disk",
-       {T6_disk},
-       "replaced",
-       "what it prevents takes a request to replace a disk that stays on its way until the node has come with yet another one. A unit test "
-       "of the sequencer does (a late request replaces no disk that came after it)"},
+      {"T6_disk", {T6_disk}, "late_replacements"},
       {"S1_barrier",
        {S1_barrier},
        "split slow_disks",
@@ -111,7 +99,11 @@ const std::vector<MutationRow>& mutation_rows() {
       {"S7_rest", {S7_rest}, "resting"},
       {"S8_deadline", {S8_deadline}, "lost_base"},
       {"S8_movement", {S8_movement}, "parted"},
-      {"S8_base", {S8_base}, "parted"},
+      {"S8_base",
+       {S8_base},
+       "parted",
+       "a new term chooses among the first answers that are a seal quorum, in an order of chance: without the rule some later term leaves "
+       "that base out by itself. The rule bounds the time that this takes"},
       {"D1", {D1}, "forgotten"},
       {"D2", {D2}, "wire split"},
       {"D2_newest", {D2_newest}, "newest"},
@@ -133,7 +125,7 @@ const std::vector<MutationRow>& mutation_rows() {
        "the order queue holds the bytes of what was ordered (OrderQueue::Ordered::frames); the pin keeps them counted, and found by "
        "FetchRun. Where they are gone, as after a crash, Missing and UploadAgain bring them, or a new term drops the run (D1), which "
        "nobody has acknowledged (D4_sync)"},
-      {"D6_space", {D6_space}, "crowded"},
+      {"D6_space", {D6_space}, "crowded_of_all"},
       {"K1", {K1}, "failed_syncs"},
       {"K2", {K2}, "failed_syncs"},
       {"K3_marks", {K3_marks}, "decay"},
@@ -177,7 +169,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"R2_confirm", {R2_confirm}, "every_disk leaders"},
       {"R2_quorum", {R2_quorum}, "two_leaders"},
       {"R2_reached", {R2_reached}, "observers"},
-      {"R2_logs", {R2_logs}, "observers"},
+      {"R2_logs", {R2_logs}, "stale_leaders"},
       {"R3_committed", {R3_committed}, "wild_trims"},
       {"R3_back", {R3_back}, "wild_trims"},
       {"R5_bytes", {R5_bytes}, "retention"},
@@ -219,7 +211,7 @@ const std::vector<MutationRow>& mutation_rows() {
        "observers",
        "a node that is sealed by a later term answers it once what was in flight is durable (S1_barrier), so that what it says of it is "
        "found in the base"},
-      {"V2_sent+S1", {V2_sent, S1_barrier}, "observers split"},
+      {"V2_sent+S1", {V2_sent, S1_barrier}, "late_observations"},
       {"V2_ordered",
        {V2_ordered},
        "observers",
@@ -235,6 +227,19 @@ const std::vector<MutationRow>& mutation_rows() {
       {"F2_back", {F2_back}, "fences"},
       {"F2_held", {F2_held}, "fences"},
       {"P1_asked", {P1_asked}, "short_gaps"},
+      {"P2_given", {P2_given}, "greedy_peers"},
+      {"P3_copied", {P3_copied}, "starved"},
+      {"P4_turns",
+       {P4_turns},
+       "many_logs",
+       "without it nothing breaks: what is asked for is bounded over all logs (P1_asked), and a copy that moves lives (P4_moves). It lets "
+       "the first of many logs be whole soon. A unit test of the sequencer counts the copies of a node that comes back to many logs"},
+      {"P4_moves",
+       {P4_moves},
+       "large_runs",
+       "what it prevents takes a copy that goes on for longer than ten steps of a recovery, on a link that is not slow enough to count as "
+       "silent: minutes of simulated time. Unit tests of the sequencer do (a copy that moves is not cancelled, and no reason for a new "
+       "term)"},
   };
   return rows;
 }

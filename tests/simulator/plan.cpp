@@ -73,6 +73,7 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "faults_for_ms") p.faults_for = ms;
   else if (key == "network_delay_max_us") p.network_delay_max = Duration(static_cast<std::int64_t>(value));
   else if (key == "peer_kib_per_second") p.peer_bytes_per_second = value << 10;
+  else if (key == "greedy") p.greedy = value != 0;
   else if (key == "disk_delay_max_us") p.disk_delay_max = Duration(static_cast<std::int64_t>(value));
   else if (std::any_of(faults.begin(), faults.end(), [&](const FaultKind& f) { return f.name == key; })) p.faults[key] = ms;
   else if (targeted_fault_kinds().contains(key)) p.faults[key] = ms;

@@ -27,6 +27,7 @@ struct Plan {
   Duration network_delay_max = 500us;
   Duration disk_delay_max = 2ms;
   std::uint64_t peer_bytes_per_second = 0;
+  bool greedy = false;  ///< storage nodes ask their peers for all that they lack at once, against P1
   std::int64_t clock_drift_ppm_max = 0;
   std::size_t producers_max = 65'536;
   std::uint64_t staging_bytes_max = 256u << 20;

@@ -109,6 +109,57 @@ bool lost_tail(World& world, Random& random) {
   return true;
 }
 
+// ---- the loss that one leader has found
+
+/// The leader has heard that bytes are gone. It dies, and the next one hears the loser and the replica that never had them.
+void leader_forgets(World& world, Random& random, const LostTail& f) {
+  world.network.heal();
+  for (auto& s : world.sequencers) cut(world, *s, *f.late);
+  kill_for(world, *f.leader, between(random, 500ms, 1500ms));
+  heal_later(world, between(random, 2s, 4s));
+}
+
+void lose_committed(World& world, Random& random, const LostTail& f) {
+  const Offset acknowledged = core_of(*f.loser, f.log)->durable.end;
+  const Offset third = core_of(*f.third, f.log)->durable.end;
+  f.loser->power_cut();
+  start_later(world, *f.loser, between(random, 1ms, 20ms));
+  const auto place = above_marks(*f.loser, f.log, third, acknowledged);
+  if (!place) return world.network.heal();
+  world.tails_were_lost = true;
+  world.faults.count("committed bytes lost on one replica");
+  f.loser->disk.damage(Damage::stale, *place, random);
+  world.network.watch([&world, &random, f](const Process& from, const Process&, const Message& m) {
+    const auto* s = std::get_if<StateIs>(&m);
+    if (s == nullptr || &from != f.loser || s->log != f.log) return true;
+    later(world, between(random, 100ms, 300ms), [&world, &random, f] { leader_forgets(world, random, f); });
+    return false;
+  });
+}
+
+bool found_loss(World& world, Random& random) {
+  SequencerProcess* leader = leader_of(world);
+  if (leader == nullptr || world.storage.size() != 3 || world.network.partitioned()) return false;
+  for (const auto& n : world.storage)
+    if (!n->alive() || n->disk_is_away() || n->machine()->data_loss() || n->disk.content().empty()) return false;
+  const std::size_t i = random.below(3);
+  LostTail f{leader, world.storage[i].get(), world.storage[(i + 1) % 3].get(), world.storage[(i + 2) % 3].get(), {}};
+  f.log = f.loser->disk.content().begin()->first;
+  world.network.block(leader->address(), f.third->address());
+  const auto held_by_two = [f] {
+    const storage::LogCore* loser = core_of(*f.loser, f.log);
+    const storage::LogCore* late = core_of(*f.late, f.log);
+    const storage::LogCore* third = core_of(*f.third, f.log);
+    if (loser == nullptr || late == nullptr || third == nullptr || !loser->is_matched() || loser->suspect) return false;
+    if (late->matched != loser->matched || late->durable.end < loser->durable.end) return false;
+    return above_marks(*f.loser, f.log, third->written.end, loser->durable.end).has_value();
+  };
+  later(world, between(random, 20ms, 80ms), [&world, &random, f, held_by_two] {
+    when(world, 300ms, held_by_two, [&world, &random, f] { lose_committed(world, random, f); }, [&world] { world.network.heal(); });
+  });
+  return true;
+}
+
 // ---- the witness that knows nothing any more
 
 void puts_back(World& world, StorageProcess& node) {
@@ -175,6 +226,7 @@ bool base_dies(World& world, Random& random) {
 bool inject_reacting(World& world, Random& random, const std::string& kind) {
   if (kind == "torn_promise") return torn_promise(world, random);
   if (kind == "lost_tail") return lost_tail(world, random);
+  if (kind == "found_loss") return found_loss(world, random);
   if (kind == "lost_witness") return lost_witness(world, random);
   if (kind == "base_dies") return base_dies(world, random);
   return false;

@@ -59,7 +59,6 @@ void Operator::replace(StorageProcess& p) {
 }
 
 void Operator::lose_disk(StorageProcess& p, Random& random) {
-  if (world_.has(Bug::keeps_identity)) return p.disk.empty_but_identity();
   const SimulatedDisk gone = p.disk;
   const auto old = old_disks_.find(&p);
   if (old != old_disks_.end() && random.chance(1, 3)) p.disk = old->second;

@@ -6,6 +6,7 @@
 #include "tests/simulator/memory_watch.h"
 #include "tests/simulator/plan.h"
 #include "tests/simulator/questions.h"
+#include "tests/simulator/status_watch.h"
 #include "tests/simulator/weather.h"
 
 namespace loglog::simulator {
@@ -25,6 +26,7 @@ class Run {
   void fail_over_unasked();
   void restart_nodes();
   void settle_log(int i);
+  void read_from_one();
   bool audit(const FullRead& read);
   void look_up_times(const FullRead& read);
   ClientProcess& reader() { return *world_.clients.back(); }
@@ -47,12 +49,22 @@ class Run {
   std::unique_ptr<Questions> questions_;
   std::unique_ptr<Administrator> administrator_;
   std::vector<std::unique_ptr<ReplicaAudit>> audits_;
+  struct Settled {
+    LogId log;
+    Offset first, last;  // where it begins, and where its last entry ends
+    std::vector<const Process*> holders;
+  };
+  std::vector<Settled> settled_;
+  std::vector<std::unique_ptr<ClientProcess>> lone_clients_;
+  std::vector<std::unique_ptr<LoneRead>> lone_reads_;
   MemoryWatch memory_{world_};
+  StatusWatch status_{world_};
 };
 
 void Run::set_out() {
   world_.start_all();
-  if (plan_.peer_bytes_per_second > 0) memory_.start();
+  if (plan_.peer_bytes_per_second > 0 || world_.options.stalled_readers) memory_.start();
+  status_.start();
   for (int i = 0; i < plan_.clients; ++i)
     work_.push_back(std::make_unique<ClientWorkload>(world_, checkers_, *world_.clients[static_cast<std::size_t>(i)],
                                                      log_name(i % plan_.workload.logs + 1), plan_.workload, i < plan_.workload.logs));
@@ -104,11 +116,13 @@ void Run::finish() {
     questions_->come_to_rest();
     if (!wait(20s, 100ms, [&] { return questions_->all_is_well(); })) violated(world_, promise::status, questions_->standing());
   }
+  if (!world_.violated() && !wait(20s, 100ms, [&] { return status_.amiss().empty(); })) violated(world_, promise::status, status_.amiss());
   if (plan_.all_succeed && checkers_.failed() + checkers_.unknown() > 0)
     violated(world_, promise::progress,
              fmt::format("{} appends failed and {} are unknown, though nothing hindered them", checkers_.failed(), checkers_.unknown()));
   for (const auto& w : work_)
     if (!world_.violated() && !w->close()) violated(world_, promise::ends, "a client is closed and some call has not ended");
+  if (!world_.violated()) read_from_one();
 }
 
 // Nobody asks the next leader for anything. What was acknowledged is followed all the same: its logs may rest only where all know it.
@@ -125,6 +139,26 @@ void Run::fail_over_unasked() {
     if (!world_.violated() && !wait(30s, 20ms, [&] { return w->followed_to() >= end; }))
       violated(world_, promise::progress,
                fmt::format("unasked, a follower stands at {}, what was acknowledged ends at {}", w->followed_to().value, end.value));
+  }
+}
+
+// No sequencer lives, and one storage node of each log in turn. What is committed can be read there all the same.
+void Run::read_from_one() {
+  for (auto& s : world_.sequencers) s->kill();
+  for (const Settled& l : settled_) {
+    if (l.holders.empty() || world_.violated()) continue;
+    const Process& one = *l.holders[world_.random.below(l.holders.size())];
+    for (auto& n : world_.storage) {
+      if (n.get() != &one) n->kill();
+      else n->start();
+    }
+    client::Options o;
+    o.addresses = {one.address()};
+    ClientProcess& client = *lone_clients_.emplace_back(std::make_unique<ClientProcess>(world_, o, "lone"));
+    client.start();
+    LoneRead& read = *lone_reads_.emplace_back(std::make_unique<LoneRead>(world_, client, l.log, l.first, l.last));
+    read.start();
+    if (!wait(30s, 20ms, [&] { return read.done(); })) violated(world_, promise::readable, one.name() + " alone: " + read.standing());
   }
 }
 
@@ -156,6 +190,9 @@ void Run::settle_log(int i) {
       return violated(world_, promise::progress,
                       fmt::format("a follower stands at {}, the last entry ends at {}", w->followed_to().value, last.value));
   reader().on_completed = nullptr;
+  Settled& done = settled_.emplace_back(Settled{read.log(), read.first(), last, {}});
+  for (const auto& node : world_.storage)
+    if (node->alive() && read.holds(node->id()) && world_.parted != node.get()) done.holders.push_back(node.get());
 }
 
 // What a point in time is, is read from a replica's files too.
@@ -183,7 +220,10 @@ bool Run::audit(const FullRead& read) {
     // Kept: what is scheduled for it names it.
     ReplicaAudit& a = *audits_.emplace_back(std::make_unique<ReplicaAudit>(world_, *node, read.log(), read.committed()));
     a.start();
-    const bool whole = wait(30s, 20ms, [&] { return a.done(); });
+    Duration patience = 30s;  // and what a copy of all takes
+    if (const auto rate = plan_.peer_bytes_per_second; rate > 0)
+      patience += Duration(static_cast<std::int64_t>((read.committed() - read.first()) * 1'000'000 / rate));
+    const bool whole = wait(patience, 20ms, [&] { return a.done(); });
     a.kill();
     if (!whole) {
       violated(world_, promise::progress, a.standing());
@@ -231,6 +271,7 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.network_delay_max = plan.network_delay_max;
   o.disk_delay_max = plan.disk_delay_max;
   o.peer_bytes_per_second = plan.peer_bytes_per_second;
+  o.greedy = plan.greedy;
   o.storage = plan.storage;
   o.sequencers = plan.sequencers;
   o.leave_down = plan.leave_down;
@@ -245,6 +286,7 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.snapshot_every = plan.snapshot_every;
   o.unwritten_per_producer = plan.unwritten_per_producer;
   o.rest = plan.rest;
+  o.stalled_readers = plan.faults.contains("stalled_reader");
   o.damages_raft_logs = plan.faults.contains("raft_log_damaged") || plan.faults.contains("raft_log_unreadable");
   o.eager = plan.eager;
   o.observed = plan.observed;

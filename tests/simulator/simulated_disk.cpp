@@ -295,19 +295,36 @@ bool SimulatedDisk::needs_space(const DiskOperation& op) const {
   return end > logs_.at(w->log).segments.at(w->first).seen.size();
 }
 
-void SimulatedDisk::empty_but_identity() {
-  for (auto& [id, log] : logs_) {
-    log.segments.clear();
-    log.next.clear();
-  }
-  spare_.clear();
-}
-
 void SimulatedDisk::lose_below(LogId log, Offset first) {
   const auto l = logs_.find(log);
   if (l == logs_.end()) return;
   auto& segments = l->second.segments;
   segments.erase(segments.begin(), segments.lower_bound(first));
+}
+
+void SimulatedDisk::lose_from(LogId log, Offset first) {
+  const auto l = logs_.find(log);
+  if (l == logs_.end()) return;
+  auto& segments = l->second.segments;
+  segments.erase(segments.lower_bound(first), segments.end());
+}
+
+void SimulatedDisk::rot_promise(Random& random) {
+  constexpr std::uint64_t sealed_bytes = 32;
+  const ByteSpan file = promise_.medium();
+  const auto newest = decode_promise(file);
+  if (!newest) return;
+  for (std::size_t slot = 0; slot < 2; ++slot) {  // a slot that power tore, or that rotted before, leaves none to spare
+    std::vector<std::byte> twice;
+    for (int i = 0; i < 2; ++i) {
+      const ByteSpan one = file.subspan(slot * promise_slot_size, promise_slot_size);
+      twice.insert(twice.end(), one.begin(), one.end());
+    }
+    if (!decode_promise(twice)) return;
+  }
+  const std::uint64_t at = newest->counter % 2 * promise_slot_size + random.below(sealed_bytes);
+  const std::byte turned = promise_.medium()[at] ^ std::byte(1u << random.below(8));
+  promise_.damage(at, ByteSpan(&turned, 1));
 }
 
 void SimulatedDisk::damage(Damage kind, const Place& p, Random& random) {

@@ -95,6 +95,8 @@ class SimulatedDisk final : public storage::StartupDisk {
   std::size_t power_cut(Random& random);
   /// The promise's slot that was being written is torn.
   void tear_promise(Random& random) { promise_.tear(random); }
+  /// A bit turns in what was written last of the node's promise, if the other slot is good. Only while the process is down.
+  void rot_promise(Random& random);
   /// K1 as the driver does it before start(): everything that is seen is made durable, and then read from the medium.
   void reopen(bool from_medium = true);
   /// While full, what asks for space gets none.
@@ -113,12 +115,12 @@ class SimulatedDisk final : public storage::StartupDisk {
   void put_back_files(const SimulatedDisk& before);
   /// It writes past the end of its file.
   bool needs_space(const storage::DiskOperation& op) const;
-  /// Everything gone but what makes the node known (Bug::keeps_identity).
-  void empty_but_identity();
 
   void damage(Damage kind, const Place& place, Random& random);
   /// The log's segment files that begin below are gone.
   void lose_below(LogId log, Offset first);
+  /// And those that begin there or above.
+  void lose_from(LogId log, Offset first);
 
   const std::map<LogId, Log>& content() const { return logs_; }
 

@@ -235,6 +235,13 @@ void SimulatedNetwork::close(Process& from, ConnectionId id) {
   shut(link, link->ends[0].process == &from && link->ends[0].id == id ? 0 : 1);
 }
 
+bool SimulatedNetwork::ends_at_a_stalled_one(const Process& from, ConnectionId id) {
+  const LinkPtr link = find(from, id);
+  if (!link) return false;
+  const Process* there = link->ends[0].process == &from && link->ends[0].id == id ? link->ends[1].process : link->ends[0].process;
+  return there->takes_nothing;
+}
+
 void SimulatedNetwork::process_died(Process& p) {
   std::vector<LinkPtr> mine;  // in the order of connection ids: one process's keys are adjacent and ascending
   for (auto l = links_.lower_bound({&p, 0}); l != links_.end() && l->first.first == &p; ++l) mine.push_back(l->second);

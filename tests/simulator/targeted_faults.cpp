@@ -70,6 +70,14 @@ void lag_node(World& world, Random& random) {
   heal_later(world, between(random, 20ms, 800ms));
 }
 
+void starve_node(World& world, Random& random) {
+  const Process& node = *world.storage[random.below(world.storage.size())];
+  for (auto& other : world.storage)
+    if (other.get() != &node) cut(world, node, *other);
+  for (auto& c : world.clients) world.network.block(c->address(), node.address());
+  heal_later(world, between(random, 300ms, 1500ms));
+}
+
 void unheard_node(World& world, Random& random) {
   StorageProcess& node = *world.storage[random.below(world.storage.size())];
   for (auto& s : world.sequencers) world.network.block(node.address(), s->address());
@@ -78,8 +86,11 @@ void unheard_node(World& world, Random& random) {
   });
 }
 
-/// `forgets`: the shared replica loses its identity and promise, not only its power.
-void split(World& world, Random& random, bool forgets) {
+/// What befalls the replica that an old leader and its successor share, beside a power cut.
+enum class Befalls { nothing, forgets, rots };
+
+/// `what`: it loses its identity and promise, or what it wrote last of its promise goes bad.
+void split(World& world, Random& random, Befalls what) {
   SequencerProcess* old = leader_of(world);
   if (old == nullptr) return;
   const auto nodes = shuffled(world, random);
@@ -90,13 +101,14 @@ void split(World& world, Random& random, bool forgets) {
     for (std::size_t i = 1; i < nodes.size(); i += 2) cut(world, *s, *nodes[i]);
   }
   for (std::size_t i = 2; i < nodes.size(); i += 2) cut(world, *old, *nodes[i]);
-  const bool power = forgets || random.chance(1, 2);
-  when_succeeded(world, old->machine()->leading_term(), [&world, &random, &both, old, power, forgets](SequencerProcess&) {
+  const bool power = what != Befalls::nothing || random.chance(1, 2);
+  when_succeeded(world, old->machine()->leading_term(), [&world, &random, &both, old, power, what](SequencerProcess&) {
     if (!power) return;
-    later(world, between(random, 1ms, 120ms), [&world, &random, &both, old, forgets] {
+    later(world, between(random, 1ms, 120ms), [&world, &random, &both, old, what] {
       if (!both.alive() || both.disk_is_away()) return;
       both.power_cut();
-      if (forgets) {
+      if (what == Befalls::rots) both.disk.rot_promise(random);
+      if (what == Befalls::forgets) {
         both.lose_disk(Loss::files);
         later(world, between(random, 3s, 4s), [&both] {
           both.kill();
@@ -128,6 +140,41 @@ void two_leaders(World& world, Random& random) {
     for (auto& s : world.sequencers)
       if ((s.get() == old) == (i % 2 == side)) cut(world, *world.clients[i], *s);
   heal_later(world, between(random, 2s, 4s));
+}
+
+/// The client hears the old leader alone, which does not know yet that it is deposed.
+void turn_back(World& world, Random& random, const Process& client, const SequencerProcess& old) {
+  for (auto& s : world.sequencers) {
+    if (s.get() == &old) continue;
+    cut(world, client, *s);
+    world.network.break_between(client, *s);
+  }
+  world.network.unblock(client, old);
+  heal_later(world, between(random, 1s, 2s));
+}
+
+void stale_leader(World& world, Random& random) {
+  SequencerProcess* old = leader_of(world);
+  if (old == nullptr || world.network.partitioned()) return;
+  for (auto& s : world.sequencers)
+    if (s.get() != old) cut(world, *old, *s);
+  for (std::size_t i = world.clients.size() - world.options.quiet_clients; i < world.clients.size(); ++i) {
+    cut(world, *old, *world.clients[i]);
+    world.network.break_between(*old, *world.clients[i]);
+  }
+  when_succeeded(world, old->machine()->leading_term(), [&world, &random, old](SequencerProcess& second) {
+    const Time limit = world.scheduler.now() + 3s;
+    world.network.lay([&world, &random, old, &second, limit](SimulatedNetwork::Caught& c) {
+      const auto* made = std::get_if<LogIs>(&c.message);
+      if (made == nullptr || &c.from != &second || made->info.trim != Offset{}) return world.scheduler.now() > limit;
+      world.faults.count("a log that the old leader has not heard of");
+      // Once the answer is there.
+      later(world, 2 * world.options.network_delay_max,
+            [&world, &random, old, client = world.find(c.to.address())] { turn_back(world, random, *client, *old); });
+      return true;
+    });
+  });
+  heal_later(world, between(random, 4s, 6s));
 }
 
 void two_strands(World& world, Random& random) {
@@ -171,13 +218,14 @@ void amnesia(World& world, Random& random) {
 }  // namespace
 
 const std::set<std::string>& targeted_fault_kinds() {
-  static const std::set<std::string> kinds = {"isolate_leader",  "strand",           "flap",           "kill_then_power", "lag_node",
-                                              "split",           "two_strands",      "amnesia",        "two_leaders",     "lose_answers",
-                                              "delay_commit",    "cut_off_producer", "come_back",      "old_entry",       "torn_promise",
-                                              "lost_tail",       "forgetful_split",  "base_dies",      "lost_witness",    "figure_eight",
-                                              "unheard_start",   "late_reconcile",   "late_cut_power", "mute_holder",     "two_logs",
-                                              "forgotten_order", "detour",           "die_uploading",  "stall_uploads",   "unheard_node",
-                                              "late_condition",  "late_command"};
+  static const std::set<std::string> kinds = {
+      "isolate_leader", "strand",          "flap",          "kill_then_power", "lag_node",        "split",
+      "two_strands",    "amnesia",         "two_leaders",   "lose_answers",    "delay_commit",    "cut_off_producer",
+      "come_back",      "old_entry",       "torn_promise",  "lost_tail",       "forgetful_split", "base_dies",
+      "lost_witness",   "figure_eight",    "unheard_start", "late_reconcile",  "late_cut_power",  "mute_holder",
+      "two_logs",       "forgotten_order", "detour",        "die_uploading",   "stall_uploads",   "unheard_node",
+      "late_condition", "late_command",    "found_loss",    "rotten_promise",  "stale_leader",    "late_observation",
+      "starve_node"};
   return kinds;
 }
 
@@ -188,8 +236,12 @@ bool inject_targeted(World& world, Random& random, const std::string& kind) {
   else if (kind == "flap") flap(world, random);
   else if (kind == "kill_then_power") kill_then_power(world, random);
   else if (kind == "lag_node") lag_node(world, random);
+  else if (kind == "starve_node") starve_node(world, random);
   else if (kind == "unheard_node") unheard_node(world, random);
-  else if (kind == "split" || kind == "forgetful_split") split(world, random, kind == "forgetful_split");
+  else if (kind == "split") split(world, random, Befalls::nothing);
+  else if (kind == "forgetful_split") split(world, random, Befalls::forgets);
+  else if (kind == "rotten_promise") split(world, random, Befalls::rots);
+  else if (kind == "stale_leader") stale_leader(world, random);
   else if (kind == "two_strands") two_strands(world, random);
   else if (kind == "amnesia") amnesia(world, random);
   else if (kind == "two_leaders") two_leaders(world, random);

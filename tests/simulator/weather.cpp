@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "proto-spec/disk/segment.h"
 #include "tests/simulator/checkers.h"
@@ -32,6 +33,8 @@ constexpr std::array kinds = {
     FaultKind{"raft_log_damaged",
               "records at the end of a sequencer's raft.log are bad below its mark; one sequencer at a time, until it votes again (C3)"},
     FaultKind{"raft_log_unreadable", "a sequencer's start cannot read its raft.log, and is tried again (K7)"},
+    FaultKind{"old_directories", "all sequencers begin anew on directories of seconds ago; then the newest ones are put back (T2)"},
+    FaultKind{"stalled_reader", "a client asks a storage node for all logs and takes nothing for a while"},
     FaultKind{"break_connection", "a connection breaks in mid-stream; a prefix of what was under way is delivered"},
     FaultKind{"late_connection", "a connection breaks for one end; the other end gets the rest of it while a new one exists"},
     FaultKind{"corrupt_message", "a bit of a message turns on the wire"},
@@ -39,6 +42,7 @@ constexpr std::array kinds = {
     FaultKind{"one_way", "some of the others do not hear a server"},
     FaultKind{"second_process", "another process says for a while that it is a sequencer"},
     FaultKind{"full_disk", "a disk is full for a while"},
+    FaultKind{"full_sequencer_disk", "a sequencer's disk is full for a while: its saves use the reserve up, and wait"},
     FaultKind{"eio_write", "a write fails: the process ends (K2)"},
     FaultKind{"eio_sync", "an fdatasync fails, the page cache shows what the medium lacks: the process ends (K2)"},
     FaultKind{"start_error", "a node's start meets an error of the system while it lists, opens or reads a file (K7)"},
@@ -49,12 +53,15 @@ constexpr std::array kinds = {
     FaultKind{"stale_blocks", "after a power cut, sectors hold what they held before their last write"},
     FaultKind{"truncated_file", "after a power cut, a file ends early"},
     FaultKind{"first_files_gone", "a node comes back without the first segment files of a log"},
+    FaultKind{"newest_files_gone", "a node comes back without the newest segment files of a log, which nobody else lacks"},
     FaultKind{"identity_lost", "a node comes back without its identity; later the old disk is put back (T4)"},
     FaultKind{"promise_lost", "a node comes back with an unreadable promise; later the old disk is put back (T4)"},
     FaultKind{"files_lost", "a node comes back with its logs alone: no identity, no promise; later these are put back (T4)"},
     FaultKind{"logs_lost", "a node comes back as itself without its logs; later the old disk is put back (T5)"},
     FaultKind{"disk_lost", "a node comes back with an empty disk under its id; later the old disk is put back"},
     FaultKind{"disk_replaced", "a node comes back with an empty disk, and an operator has the cluster take it for the old one (C1)"},
+    FaultKind{"late_replacement",
+              "the same, and a copy of the operator's request comes when the new disk is away for a while in its turn (T6)"},
 };
 
 }  // namespace
@@ -131,21 +138,25 @@ std::optional<Place> DamageBudget::below_marks(StorageProcess& p, Random& random
   return some_place(e, e.file, e.mark, random);
 }
 
+bool DamageBudget::is_missed_by_nobody(StorageProcess& p, LogId log, Offset end) const {
+  const storage::LogCore* mine = p.machine()->log(log);
+  // What the node does not miss, nobody misses where it may answer a seal alone (K3).
+  if (mine == nullptr || mine->info.options.write_quorum >= mine->info.members.size()) return false;
+  return std::all_of(world_.storage.begin(), world_.storage.end(), [&](const auto& o) {
+    const auto& members = mine->info.members;
+    if (o.get() == &p || std::none_of(members.begin(), members.end(), [&](const Member& m) { return m.node == o->id(); })) return true;
+    if (!o->alive() || o->paused()) return false;
+    const storage::LogCore* other = o->machine()->log(log);
+    return other != nullptr && other->is_matched() && other->matched == mine->matched && other->durable.end >= end;
+  });
+}
+
 std::optional<Place> DamageBudget::above_marks(StorageProcess& p, Random& random) const {
   if (world_.network.partitioned()) return std::nullopt;
   auto all = extents(p);
   std::erase_if(all, [&](const Extent& e) {
     if (e.mark >= e.end) return true;
-    const storage::LogCore* mine = p.machine()->log(e.log);
-    // What the node does not miss, nobody misses where it may answer a seal alone (K3).
-    if (mine->info.options.write_quorum >= mine->info.members.size()) return true;
-    return !std::all_of(world_.storage.begin(), world_.storage.end(), [&](const auto& o) {
-      const auto& members = mine->info.members;
-      if (std::none_of(members.begin(), members.end(), [&](const Member& m) { return m.node == o->id(); })) return true;
-      if (!o->alive() || o->paused()) return false;
-      const storage::LogCore* other = o->machine()->log(e.log);
-      return other != nullptr && other->is_matched() && other->matched == mine->matched && other->durable.end >= e.end;
-    });
+    return !is_missed_by_nobody(p, e.log, e.end);
   });
   if (all.empty()) return std::nullopt;
   const Extent& e = all[random.below(all.size())];
@@ -244,6 +255,8 @@ bool Weather::to_processes(const std::string& kind) {
     SequencerProcess& p = any_sequencer();
     lost_sequencer_ = &p;
     p.kill();
+  } else if (kind == "old_directories") {
+    return restore_old_directories();
   } else if (kind == "sequencer_disk_lost" || kind == "raft_log_damaged" || kind == "raft_log_unreadable") {
     const bool all_vote = std::ranges::all_of(
         world_.sequencers, [](const auto& s) { return s->alive() && s->machine()->standing() == sequencer::raft::Standing::voter; });
@@ -300,6 +313,7 @@ bool Weather::to_network(const std::string& kind) {
     return true;
   }
   if (kind == "second_process") return second_process();
+  if (kind == "stalled_reader") return stall_a_reader();
   if (kind != "partition" && kind != "one_way") return false;
   Process& p = any_server();
   for (auto* group : {&world_.sequencers_as_processes(), &world_.storage_as_processes(), &world_.clients_as_processes()})
@@ -328,6 +342,12 @@ bool Weather::to_disks(const std::string& kind) {
     world_.scheduler.after(up_to(4s), [&p] { p.disk.full = false; });
     return true;
   }
+  if (kind == "full_sequencer_disk") {
+    SequencerProcess& p = random_.chance(1, 2) ? leader_or_any() : any_sequencer();
+    p.disk_is_full = true;
+    world_.scheduler.after(up_to(4s), [&p] { p.disk_is_full = false; });
+    return true;
+  }
   if (kind == "eio_write" || kind == "eio_sync") {
     if (kind == "eio_write" && random_.chance(1, 4)) any_sequencer().fail_next_save = true;
     else any_storage().disk.fails_next = kind == "eio_write" ? SimulatedDisk::Failing::write : SimulatedDisk::Failing::sync;
@@ -349,8 +369,10 @@ bool Weather::to_disks(const std::string& kind) {
   if (kind == "stale_blocks") return damage(Damage::stale, true, 1);
   if (kind == "truncated_file") return damage(Damage::truncated, true, 1);
   if (kind == "first_files_gone") return lose_first_files();
+  if (kind == "newest_files_gone") return lose_newest_files();
   if (kind == "disk_lost") return lose_disk(Loss::everything);
   if (kind == "disk_replaced") return replace_disk();
+  if (kind == "late_replacement") return replace_late();
   if (kind == "identity_lost") return lose_disk(Loss::identity);
   if (kind == "promise_lost") return lose_disk(Loss::promise);
   if (kind == "files_lost") return lose_disk(Loss::files);
@@ -419,6 +441,66 @@ bool Weather::lose_first_files() {
   return false;
 }
 
+/// As if a directory had been copied back in part: the files that were made last are not there.
+bool Weather::lose_newest_files() {
+  StorageProcess& p = any_storage();
+  if (!p.alive() || p.disk_is_away() || world_.network.partitioned() || !budget_.allows(p)) return false;
+  for (const auto& [id, log] : p.disk.content()) {
+    const storage::LogCore* core = p.machine()->log(id);
+    if (log.segments.size() < 2 || core == nullptr || core->dropped || !core->is_matched() || core->suspect) continue;
+    if (!budget_.is_missed_by_nobody(p, id, core->durable.end)) continue;
+    const Offset gone = std::next(log.segments.begin(), 1 + static_cast<std::ptrdiff_t>(random_.below(log.segments.size() - 1)))->first;
+    budget_.spend(p);
+    world_.tails_were_lost = true;
+    world_.trace("WEATHER", fmt::format("takes the files of log {} from {} on from {}", id.value, gone.value, p.name()));
+    for (auto& other : world_.storage) {
+      if (other.get() != &p && !world_.has(Bug::shares_one_disk)) continue;
+      other->power_cut();
+      other->disk.lose_from(id, gone);
+      restart_later(*other);
+    }
+    return true;
+  }
+  return false;
+}
+
+/// Directories as they were a while ago, of all sequencers; the operator puts the newest ones back when the alarms are read (T2).
+bool Weather::restore_old_directories() {
+  if (world_.old_directories || swaps_ || world_.network.partitioned()) return false;
+  swaps_ = true;
+  for (auto& s : world_.sequencers) s->back_up();
+  later(world_, 1500ms + up_to(1500ms), [this] {
+    swap_directories();
+    later(world_, 1500ms + up_to(2s), [this] {
+      swap_directories();
+      swaps_ = false;
+    });
+  });
+  return true;
+}
+
+void Weather::swap_directories() {
+  world_.old_directories = !world_.old_directories;
+  world_.trace("WEATHER", world_.old_directories ? "gives all sequencers older directories" : "puts the newest directories back");
+  if (world_.old_directories) world_.faults.count("older directories");
+  for (auto& s : world_.sequencers) {
+    s->kill();
+    s->swap_backup();
+  }
+  for (auto& s : world_.sequencers) s->start();
+}
+
+bool Weather::stall_a_reader() {
+  StorageProcess& node = any_storage();
+  if (!node.alive()) return false;
+  stalled_.push_back(std::make_unique<StalledReader>(world_, node, 500ms + up_to(3s)));
+  stalled_.back()->start();
+  return true;
+}
+
+/// An operator is not at once where an alarm is: the cluster has to do without for so long.
+constexpr Duration comes_to_the_alarm = 4s;
+
 /// The operator does as the alarm says: a disk that lost what it had acknowledged is replaced (T4, C1).
 void Weather::replace_lost() {
   world_.scheduler.after(500ms, [this] { replace_lost(); });
@@ -428,6 +510,8 @@ void Weather::replace_lost() {
   for (auto& p : world_.storage) {
     const auto seen = std::ranges::find(known, p->id(), &StorageInfo::id);
     if (seen == known.end() || !seen->lost || !p->alive() || p->disk_is_away() || p->hello().disk != seen->disk) continue;
+    const auto since = alarm_since_.try_emplace(seen->disk, world_.scheduler.now()).first->second;
+    if (world_.scheduler.now() - since < comes_to_the_alarm) continue;
     world_.trace("WEATHER", "replaces the disk of " + p->name());
     budget_.spend_for_good(*p);
     p->kill();
@@ -455,7 +539,8 @@ void Weather::leave_parted() {
   world_.faults.count("leave_parted");
   world_.parted = holder_;
   for (auto& p : world_.storage)
-    if (p.get() != holder_) world_.network.part(*holder_, *p);
+    for (auto& other : world_.storage)
+      if (p < other && (p.get() == holder_ || other.get() == holder_ || world_.has(Bug::parts_all))) world_.network.part(*p, *other);
 }
 
 /// What one node alone holds is cut there, while its log rests. Then another node's disk is lost, and all that is not durable.
@@ -494,6 +579,51 @@ void Weather::go_dark() {
 bool Weather::replace_disk() {
   StorageProcess& p = any_storage();
   if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
+  replace_disk_of(p);
+  return true;
+}
+
+/// The first request to replace the disk stays on its way until the new disk is taken in whole. It comes when that one is away for a
+/// while, and an empty disk is there for it (T6).
+bool Weather::replace_late() {
+  StorageProcess& p = any_storage();
+  if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
+  constexpr Duration patience = 8s;
+  const auto let_go = std::make_shared<std::function<void()>>([] {});
+  world_.network.lay([&p, let_go, limit = world_.scheduler.now() + patience, this](SimulatedNetwork::Caught& c) {
+    const auto* m = std::get_if<ReplaceDisk>(&c.message);
+    if (m == nullptr || m->node != p.id()) return world_.scheduler.now() > limit;
+    *let_go = c.hold();
+    return true;
+  });
+  replace_disk_of(p);
+  later(world_, 2s, [this, &p, let_go] {
+    when(
+        world_, patience, [this, &p] { return is_taken_in_whole(world_, p); }, [this, &p, let_go] { take_away(p, *let_go); },
+        [let_go] { (*let_go)(); });
+  });
+  return true;
+}
+
+/// Once the operator has seen that the new disk is in its place.
+void Weather::take_away(StorageProcess& p, const std::function<void()>& let_go) {
+  later(world_, 700ms, [this, &p, let_go] {
+    if (!is_taken_in_whole(world_, p)) return let_go();
+    world_.faults.count("a request for an older disk is late");
+    p.kill();
+    p.lose_disk(Loss::everything);
+    p.start();
+    later(world_, 50ms + up_to(500ms), let_go);
+    later(world_, 1s + up_to(2s), [this, &p] {
+      if (!p.disk_is_away() || world_.has(Bug::never_puts_back)) return;
+      p.kill();
+      p.return_disk();
+      p.start();
+    });
+  });
+}
+
+void Weather::replace_disk_of(StorageProcess& p) {
   budget_.spend_for_good(p);
   p.kill();
   operator_.lose_disk(p, random_);
@@ -505,13 +635,13 @@ bool Weather::replace_disk() {
     restart_later(*other);
   }
   world_.scheduler.after(up_to(2s), [this, &p] { operator_.replace(p); });
-  return true;
 }
 
 void Weather::heal() {
   world_.trace("WEATHER", "heals");
   if (world_.options.leave_parted) leave_parted();
   world_.network.calm_down();
+  if (world_.old_directories) swap_directories();
   if (world_.options.leave_deaf) {
     const SequencerProcess& deaf = leader_or_any();
     world_.trace("WEATHER", "leaves " + deaf.name() + " deaf");
@@ -538,11 +668,12 @@ void Weather::heal() {
     p->disk.fails_next = SimulatedDisk::Failing::nothing;
     p->disk.start_error_at = 0;
     p->disk_slowness = 1;
+    p->log_disk_slower_by = {};
     if (p->stopping()) p->kill();
     p->start();
   }
   for (auto& p : world_.sequencers) {
-    p->fail_next_save = false;
+    p->fail_next_save = p->disk_is_full = false;
     p->saves_slower_by = {};
     if (p.get() == lost_sequencer_ || p->stopping()) p->kill();
     if (p.get() == lost_sequencer_) continue;

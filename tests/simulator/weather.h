@@ -2,13 +2,16 @@
 // bounded (data survive W − 1 losses), so damage to disks has a budget: one node at a time, until it is whole again.
 #pragma once
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tests/simulator/impostor.h"
 #include "tests/simulator/replacement.h"
+#include "tests/simulator/stalled_reader.h"
 #include "tests/simulator/world.h"
 
 namespace loglog::simulator {
@@ -42,6 +45,8 @@ class DamageBudget {
   /// A place above the mark: no node can tell such damage from a write that a power cut tore. It is harmless only where all other
   /// replicas have those bytes; none where they have not.
   std::optional<Place> above_marks(StorageProcess& p, Random& random) const;
+  /// Nobody would miss what `p` holds of the log up to `end`: all other replicas are there and have it.
+  bool is_missed_by_nobody(StorageProcess& p, LogId log, Offset end) const;
 
  private:
   bool whole(const StorageProcess& p) const;
@@ -68,8 +73,15 @@ class Weather {
   bool damage(Damage kind, bool goes_down, std::uint64_t above_of_four);
   bool lose_disk(Loss what);
   bool replace_disk();
+  bool replace_late();
+  void take_away(StorageProcess& p, const std::function<void()>& let_go);
+  void replace_disk_of(StorageProcess& p);
   bool lead_astray();
   bool lose_first_files();
+  bool lose_newest_files();
+  bool restore_old_directories();
+  void swap_directories();
+  bool stall_a_reader();
   void replace_lost();
   void plan_parting();
   void leave_parted();
@@ -91,12 +103,15 @@ class Weather {
   Time until_;
   DamageBudget budget_;
   Operator operator_;
-  StorageProcess* holder_ = nullptr;  // what was ordered last reached it alone
+  StorageProcess* holder_ = nullptr;    // what was ordered last reached it alone
+  std::map<DiskId, Time> alarm_since_;  // of disks that lost what they had acknowledged
+  std::vector<std::unique_ptr<StalledReader>> stalled_;
   Impostor impostor_;
   const Process* stays_down_ = nullptr;  // of the storage nodes, after healing
   const Process* lost_sequencer_ = nullptr;
   bool astray_ = false;  // some sequencer's clock
   bool rolling_ = false;
+  bool swaps_ = false;  // the sequencers' directories
 };
 
 }  // namespace loglog::simulator

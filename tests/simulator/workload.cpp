@@ -471,6 +471,37 @@ void TimeRead::next() {
   process_.call([&](client::ClientMachine& m) { m.offset_at(now, Token{++tokens_}, log_, times_[answers_.size()], now + 5s); });
 }
 
+LoneRead::LoneRead(World& world, ClientProcess& process, LogId log, Offset from, Offset committed)
+    : world_(world), process_(process), log_(log), at_(from), committed_(committed) {}
+
+void LoneRead::start() {
+  process_.on_completed = [this](const client::Completed& c) { completed(c); };
+  next();
+}
+
+std::string LoneRead::standing() const {
+  return fmt::format("log {} is read up to {} of {}; the last answer: {}", log_.value, at_.value, committed_.value, error_);
+}
+
+void LoneRead::next() {
+  if (done()) return;
+  const Time now = process_.now();
+  process_.call([&](client::ClientMachine& m) { m.read(now, Token{++tokens_}, log_, at_, 256u << 10, 0ms, now + 5s); });
+}
+
+void LoneRead::completed(const client::Completed& c) {
+  if (c.token.value != tokens_ || done()) return;
+  if (const auto* d = std::get_if<client::Delivered>(&c.result); d != nullptr && d->next > at_) {
+    at_ = d->next;
+    return next();
+  }
+  if (const auto* f = std::get_if<client::Failure>(&c.result)) {
+    error_ = f->error.message();
+    if (f->error.code == Errc::trimmed) at_ = std::max(at_, f->begins);  // by its retention, since it was read in full
+  }
+  world_.scheduler.after(100ms, [this] { next(); });
+}
+
 FullRead::FullRead(World& world, ClientProcess& process, std::string log) : world_(world), process_(process), name_(std::move(log)) {}
 
 bool FullRead::holds(NodeId node) const {

@@ -173,6 +173,27 @@ class TimeRead {
   std::string error_ = "none came";
 };
 
+/// Reads a log up to where it is known to be committed, by a client that knows one storage node and nobody else.
+class LoneRead {
+ public:
+  LoneRead(World& world, ClientProcess& process, LogId log, Offset from, Offset committed);
+  void start();
+  bool done() const { return at_ >= committed_; }
+  /// How far it has come, and what it was told last.
+  std::string standing() const;
+
+ private:
+  void completed(const client::Completed& c);
+  void next();
+  World& world_;
+  ClientProcess& process_;
+  LogId log_;
+  Offset at_;
+  Offset committed_;
+  std::uint64_t tokens_ = 5'000'000;
+  std::string error_ = "nothing";
+};
+
 /// Reads a whole log with a fresh client, after everything has healed.
 class FullRead {
  public:

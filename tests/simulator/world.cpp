@@ -120,7 +120,8 @@ void StorageProcess::on_start() {
   o.cluster_name = "simulated";
   o.staging_bytes_max = world_.options.staging_bytes_max;
   o.idle_file_bytes = world_.options.idle_file_bytes;
-  if (world_.options.peer_bytes_per_second > 0) set_reachable_limits(o);
+  if (world_.options.peer_bytes_per_second > 0) set_reachable_limits(o, world_.options.greedy);
+  if (world_.options.stalled_readers) o.pages_in_flight_max = reachable_pages_in_flight;
   o.staging_bytes_per_producer_max = std::max<std::uint64_t>(o.staging_bytes_max / 2, run_size_max);
   machine_ = std::make_unique<storage::StorageMachine>(o, world_.random.next());
   disk.hides_start_errors = world_.has(Bug::hides_start_errors);
@@ -171,7 +172,6 @@ void StorageProcess::power_cut_in_promise() {
 }
 
 void StorageProcess::lose_disk(Loss what) {
-  if (what == Loss::everything && world_.has(Bug::keeps_identity)) return disk.empty_but_identity();
   away_ = disk;
   lost_ = what;
   disk.lose(what);
@@ -250,14 +250,16 @@ void StorageProcess::perform() {
   }
   std::vector<storage::Written> written;
   for (auto& s : o.sends) {
-    if (const auto* page = std::get_if<Page>(&s.message)) written.push_back({s.to, page->frames.size()});
+    const auto* page = std::get_if<Page>(&s.message);
+    if (page != nullptr && (world_.has(Bug::says_written) || !world_.network.ends_at_a_stalled_one(*this, s.to)))
+      written.push_back({s.to, page->frames.size()});
     world_.network.send(*this, s.to, s.request, s.message);
   }
   for (auto& c : o.connects) world_.network.dial(*this, c.address, next_connection(), c.node.value);
   for (auto& c : o.closes) world_.network.close(*this, c.connection);
   const Time wake = o.wake;
   o.clear();
-  if (!written.empty()) {  // the simulated network takes everything at once
+  if (!written.empty()) {  // the simulated network takes at once what its receiver takes at all
     for (const storage::Written& w : written) machine_->written(now(), w);
     return perform();
   }
@@ -361,14 +363,31 @@ void SequencerProcess::save_next() {
         if (world_.on_disk_failure) world_.on_disk_failure(*this);
         return;
       }
+      const bool fits = has_space();
+      if (!fits && !world_.has(Bug::promises_space)) {
+        world_.faults.count("save of a sequencer waits for space");
+        world_.scheduler.after(200ms, [this, life = this->life()] { deliver(life, [this] { save_next(); }); });
+        return;
+      }
       const std::uint64_t ticket = saves_.front().ticket;
-      saved(saves_.front());
+      if (fits) saved(saves_.front());
       saves_.erase(saves_.begin());
       if (!saves_.empty()) save_next();
       machine_->save_done(now(), {ticket});
       perform();
     });
   });
+}
+
+/// The reserve is there again once the disk has space.
+bool SequencerProcess::has_space() {
+  const bool had_half = reserve_ > reserve_saves / 2;
+  const bool fits = !disk_is_full || reserve_ > 0;
+  if (!disk_is_full) reserve_ = reserve_saves;
+  else if (reserve_ > 0) --reserve_;
+  const bool has_half = reserve_ > reserve_saves / 2;
+  if (has_half != had_half) machine_->space_is_low(now(), !has_half);
+  return fits;
 }
 
 /// What C3 forbids: says at once that it is saved, and saves later.

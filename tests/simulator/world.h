@@ -33,6 +33,7 @@ struct WorldOptions {
   Duration network_delay_max = 500us;
   /// What the links between storage nodes carry, each way of a node, bytes a second; 0: any amount at once.
   std::uint64_t peer_bytes_per_second = 0;
+  bool greedy = false;  ///< storage nodes ask their peers for all that they lack at once, against P1
   Duration disk_delay_min = 100us;
   Duration disk_delay_max = 2ms;
   /// Each process's clock starts anywhere and runs up to this much too fast or too slow, in millionths.
@@ -48,6 +49,7 @@ struct WorldOptions {
   bool observed = false;                     ///< client::Options
   Retention retention;                       ///< of the logs that clients write, on `retention_quorum` copies
   std::uint8_t retention_quorum = 2;
+  bool stalled_readers = false;
   bool damages_raft_logs = false;
   bool clocks_agree = true;       ///< no plan's fault sets one
   bool most_clocks_agree = true;  ///< … of a majority of sequencers
@@ -60,6 +62,9 @@ struct FaultCounts {
   std::map<std::string, std::uint64_t> by_kind;
   void count(const std::string& kind, std::uint64_t n = 1) { by_kind[kind] += n; }
 };
+
+/// Of a storage node whose readers may take nothing; a short run reaches it.
+inline constexpr std::uint64_t reachable_pages_in_flight = 256u << 10;
 
 class World;
 
@@ -104,6 +109,8 @@ class Process {
   virtual void on_arrived(ConnectionId id, RequestId request, Message&& m) = 0;
 
   ConnectionId next_connection() { return ConnectionId{++connections_}; }
+  /// Its connections stand, and nothing that is sent to it leaves the sender's queue.
+  bool takes_nothing = false;
   /// Rolling upgrade: this process says that it speaks the next protocol version too.
   bool upgraded = false;
 
@@ -155,6 +162,8 @@ class SimulatedNetwork {
   void send(Process& from, ConnectionId id, RequestId request, const Message& m);
   void close(Process& from, ConnectionId id);
   void process_died(Process& p);
+  /// The other end of this connection is a process that takes nothing.
+  bool ends_at_a_stalled_one(const Process& from, ConnectionId id);
 
   /// Breaks one open connection by chance, some of what is under way still comes; false: none is open.
   bool break_one(Random& random);
@@ -315,12 +324,17 @@ class SequencerProcess final : public Process {
   sequencer::SequencerMachine* machine() { return machine_.get(); }
   bool fail_next_save = false;
   Duration saves_slower_by{};  ///< added to what each save takes
+  /// A few saves more find space in the reserve; then they wait.
+  bool disk_is_full = false;
   /// It begins anew with an empty disk. Only while the process is down.
   void lose_disk() { disk_ = older_disk_ = {}; }
   /// Records of its raft.log that its mark covers are bad: what it had a while ago is what can be read (C3). False: that is all it has.
   bool damage_log();
   /// Its next start cannot read raft.log.
   void make_log_unreadable() { unreadable_ = true; }
+  /// Keeps what is on its disk now; puts back what was kept, and keeps what was there. The latter only while the process is down.
+  void back_up() { backup_ = disk_; }
+  void swap_backup() { std::swap(disk_, backup_); }
   /// What it would find if it began anew now.
   const sequencer::RaftDisk& disk() const { return disk_; }
 
@@ -340,12 +354,16 @@ class SequencerProcess final : public Process {
   void dial(const std::string& address);
   void redial(const std::string& address, Duration delay);
   void saved(const sequencer::SaveRaft& save);
+  bool has_space();
 
   sequencer::Options options_;
   sequencer::RaftDisk disk_;
   sequencer::RaftDisk older_disk_;  // as it was up to a second ago (Bug::forgets_raft_saves, damage)
+  sequencer::RaftDisk backup_;      // the older directory, or the newest while the older one is in its place
   bool unreadable_ = false;
   Time older_at_{};
+  int reserve_ = reserve_saves;
+  static constexpr int reserve_saves = 8;
   std::unique_ptr<sequencer::SequencerMachine> machine_;
   std::vector<sequencer::SaveRaft> saves_;        // front is under way
   std::map<std::uint64_t, std::string> dialled_;  // connection id → address
@@ -407,6 +425,8 @@ class World {
   const Process* parted = nullptr;
   /// With leave_down, the storage node that is to stay down; null: any.
   const Process* gone_for_good = nullptr;
+  /// All sequencers run on directories that are older than what they had.
+  bool old_directories = false;
   /// A replica has lost what it held, and counts as down until the next term.
   bool tails_were_lost = false;
   /// Clients that a fault hindered themselves: how long their own appends take says nothing of others.
