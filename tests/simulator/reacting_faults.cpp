@@ -4,6 +4,7 @@
 
 #include "proto-spec/disk/segment.h"
 #include "tests/simulator/fault_steps.h"
+#include "tests/simulator/replacement.h"
 
 namespace loglog::simulator {
 namespace {
@@ -225,10 +226,12 @@ bool base_dies(World& world, Random& random) {
 
 bool inject_reacting(World& world, Random& random, const std::string& kind) {
   if (kind == "torn_promise") return torn_promise(world, random);
+  if (kind == "base_dies") return base_dies(world, random);
+  // What two replicas lose at the same time, nobody brings back.
+  if (std::ranges::any_of(world.storage, [&](const auto& n) { return n->alive() && !is_taken_in_whole(world, *n); })) return false;
   if (kind == "lost_tail") return lost_tail(world, random);
   if (kind == "found_loss") return found_loss(world, random);
   if (kind == "lost_witness") return lost_witness(world, random);
-  if (kind == "base_dies") return base_dies(world, random);
   return false;
 }
 

@@ -38,6 +38,11 @@ bool is_taken_in_whole(const World& world, const StorageProcess& p) {
   });
 }
 
+bool is_marked_lost(const World& world, NodeId node) {
+  const ClusterMetadata* m = newest_metadata(world);
+  return m != nullptr && std::ranges::any_of(m->storage, [&](const StorageInfo& s) { return s.id == node && s.lost; });
+}
+
 bool was_replaced(const World& world, NodeId node, SimulatedDisk disk) {
   const ClusterMetadata* m = newest_metadata(world);
   disk.start_error_at = 0;

@@ -9,6 +9,8 @@ namespace loglog::simulator {
 /// The node's disk is the registered one, and all logs that name the node hold everything there.
 bool is_taken_in_whole(const World& world, const StorageProcess& p);
 
+/// The cluster has found that the node's disk lost what was acknowledged (T4).
+bool is_marked_lost(const World& world, NodeId node);
 /// The cluster knows the node by another disk than this one.
 bool was_replaced(const World& world, NodeId node, SimulatedDisk disk);
 

@@ -72,7 +72,7 @@ std::span<const FaultKind> fault_kinds() { return kinds; }
 
 bool DamageBudget::whole(const StorageProcess& p) const {
   auto& node = const_cast<StorageProcess&>(p);
-  if (!p.alive() || node.disk_is_away() || node.machine()->data_loss()) return false;
+  if (!p.alive() || node.disk_is_away() || node.machine()->data_loss() || is_marked_lost(world_, p.id())) return false;
   if (replaced_ && &p == damaged_ && !is_taken_in_whole(world_, p)) return false;
   for (const auto& [id, log] : p.disk.content()) {
     const storage::LogCore* core = node.machine()->log(id);
@@ -345,7 +345,7 @@ bool Weather::to_disks(const std::string& kind) {
   if (kind == "full_sequencer_disk") {
     SequencerProcess& p = random_.chance(1, 2) ? leader_or_any() : any_sequencer();
     p.disk_is_full = true;
-    world_.scheduler.after(up_to(4s), [&p] { p.disk_is_full = false; });
+    world_.scheduler.after(up_to(4s), [&p] { p.empty_disk(); });
     return true;
   }
   if (kind == "eio_write" || kind == "eio_sync") {
@@ -673,7 +673,8 @@ void Weather::heal() {
     p->start();
   }
   for (auto& p : world_.sequencers) {
-    p->fail_next_save = p->disk_is_full = false;
+    p->fail_next_save = false;
+    p->empty_disk();
     p->saves_slower_by = {};
     if (p.get() == lost_sequencer_ || p->stopping()) p->kill();
     if (p.get() == lost_sequencer_) continue;

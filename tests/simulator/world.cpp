@@ -390,6 +390,16 @@ bool SequencerProcess::has_space() {
   return fits;
 }
 
+void SequencerProcess::empty_disk() {
+  disk_is_full = false;
+  world_.scheduler.after(space_asked_every, [this, life = life()] {
+    deliver(life, [this] {
+      has_space();
+      perform();
+    });
+  });
+}
+
 /// What C3 forbids: says at once that it is saved, and saves later.
 void SequencerProcess::save_late() {
   world_.scheduler.after(Duration{0}, [this, life = life()] {

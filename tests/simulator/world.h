@@ -326,6 +326,8 @@ class SequencerProcess final : public Process {
   Duration saves_slower_by{};  ///< added to what each save takes
   /// A few saves more find space in the reserve; then they wait.
   bool disk_is_full = false;
+  /// The disk has space, which the process learns by asking for it once a second.
+  void empty_disk();
   /// It begins anew with an empty disk. Only while the process is down.
   void lose_disk() { disk_ = older_disk_ = {}; }
   /// Records of its raft.log that its mark covers are bad: what it had a while ago is what can be read (C3). False: that is all it has.
@@ -364,6 +366,7 @@ class SequencerProcess final : public Process {
   Time older_at_{};
   int reserve_ = reserve_saves;
   static constexpr int reserve_saves = 8;
+  static constexpr Duration space_asked_every = 1s;
   std::unique_ptr<sequencer::SequencerMachine> machine_;
   std::vector<sequencer::SaveRaft> saves_;        // front is under way
   std::map<std::uint64_t, std::string> dialled_;  // connection id → address
