@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "proto-spec/disk/frame.h"
-#include "proto-spec/wire/codec.h"
 #include "sdk/core/client_machine.h"
 #include "tests/fuzz/sequence.h"
 
@@ -17,7 +16,6 @@ using namespace loglog::client;
 namespace {
 
 constexpr std::size_t steps_max = 300;
-constexpr std::size_t sends_max = 20'000;
 constexpr std::size_t calls_max = 64;
 constexpr std::uint64_t in_flight_max = 1u << 20;
 constexpr LogId log_id{7};
@@ -138,11 +136,11 @@ class Story {
     perform();
   }
   void pass(Duration d) {
-    for (const Time end = now_ + d; now_ < end;) {
-      now_ = std::min(end, now_ + std::max<Duration>(d / 8, 1ms));
+    fuzz::pass_time(now_, d, [this] {
       machine_->tick(now_);
       perform();
-    }
+      return true;
+    });
   }
 
   // ---- the honest cluster
@@ -217,12 +215,11 @@ class Story {
         fuzz::require(open_calls_.contains(c.token), "a call ended twice, or was never made");
         if (c.last) open_calls_.erase(c.token);
       }
-      fuzz::require(o.sends.size() <= sends_max, "one step sends too many messages");
+      fuzz::hear_step(heard_, o.sends);
       fuzz::require(machine_->bytes_in_flight() <= in_flight_max + entry_size_max, "appends in flight have no bound");
       if (o.connects.empty() && o.sends.empty() && o.closes.empty()) return;
       for (const Connect& c : o.connects) connect(c);
       for (const Send& s : o.sends) {
-        heard_.message(s.message);
         if (s.request != RequestId{}) asked_.push_back(s.request);
         if (asked_.size() > 32) asked_.erase(asked_.begin());
         if (honest_)

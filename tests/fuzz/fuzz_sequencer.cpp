@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 
-#include "proto-spec/wire/codec.h"
 #include "sequencer/core/sequencer_machine.h"
 #include "tests/fuzz/sequence.h"
 
@@ -16,8 +15,6 @@ using namespace loglog::sequencer;
 namespace {
 
 constexpr std::size_t steps_max = 400;
-constexpr std::size_t sends_max = 20'000;
-constexpr std::size_t bytes_sent_max = 64u << 20;
 constexpr std::size_t answers_max = 2'000;  // honest answers in one step: a conversation that never ends is a fault too
 
 /// A node that does as it is told, and keeps of a log how long it is.
@@ -108,21 +105,12 @@ class Story {
   }
 
  private:
-  struct Peer {
-    Role role;
-    std::uint32_t id;
-  };
-
   std::uint64_t wall_ms() const { return 1'700'000'000'000ull + static_cast<std::uint64_t>(now_.time_since_epoch() / 1ms); }
 
   void connect(Role role, std::uint32_t id) {
-    const ConnectionId c{++connections_};
-    Hello h;
-    h.role = role;
-    h.id = id;
+    auto [c, h] = peers_.connect(role, id);
     h.boot = BootId{in_.below(4) + 1};
     if (role == Role::storage) h.disk = in_.below(8) == 7 ? DiskId{in_.number(1)} : DiskId{100 + id};
-    peers_[c] = {role, id};
     machine_->connected(now_, {c, h});
     perform();
   }
@@ -134,15 +122,11 @@ class Story {
     connect(Role::client, 0);
     pass(100ms);
   }
-  ConnectionId first_client() const {
-    for (const auto& [c, p] : peers_)
-      if (p.role == Role::client) return c;
-    return {};
-  }
   /// One log that is open, so that the rest has something to be about.
   void create() {
-    if (ended_ || first_client() == ConnectionId{}) return;
-    say(first_client(), CreateLog{"a", {}});
+    const auto client = peers_.first(Role::client);
+    if (ended_ || !client) return;
+    say(*client, CreateLog{"a", {}});
     pass(100ms);
   }
 
@@ -165,34 +149,29 @@ class Story {
         return say_something();
     }
   }
-  ConnectionId some_peer() {
-    if (peers_.empty()) return {};
-    auto p = peers_.begin();
-    std::advance(p, static_cast<std::ptrdiff_t>(in_.below(peers_.size())));
-    return p->first;
-  }
   void say_something() {
-    const ConnectionId c = some_peer();
-    if (c == ConnectionId{}) return connect(Role::client, 0);
-    say(c, fuzz::any_message(in_, heard_, peers_[c].role, Role::sequencer));
+    const auto c = peers_.pick(in_);
+    if (!c) return connect(Role::client, 0);
+    say(*c, fuzz::any_message(in_, heard_, peers_.find(*c)->role, Role::sequencer));
   }
   void say(ConnectionId from, Message m) {
     machine_->arrived(now_, {from, RequestId{static_cast<std::uint32_t>(in_.below(16))}, std::move(m)});
     perform();
   }
   void disconnect() {
-    const ConnectionId c = some_peer();
-    if (c == ConnectionId{}) return;
-    peers_.erase(c);
-    machine_->disconnected(now_, {c});
+    const auto c = peers_.pick(in_);
+    if (!c) return;
+    peers_.erase(*c);
+    machine_->disconnected(now_, {*c});
     perform();
   }
   void pass(Duration d) {
-    for (const Time end = now_ + d; now_ < end && !ended_;) {
-      now_ = std::min(end, now_ + std::max<Duration>(d / 8, 1ms));
+    if (ended_) return;
+    fuzz::pass_time(now_, d, [this] {
       machine_->tick(now_, wall_ms());
       perform();
-    }
+      return !ended_;
+    });
   }
   void save_one() {
     if (saves_.empty()) return;
@@ -230,21 +209,17 @@ class Story {
       ended_ = true;
       return;
     }
-    fuzz::require(o.sends.size() <= sends_max, "one step sends too many messages");
-    std::size_t bytes = 0;
+    fuzz::hear_step(heard_, o.sends);
     for (const SaveRaft& s : o.saves) saves_.push_back(s.ticket);
     for (const Send& s : o.sends) {
-      bytes += encode(s.request, s.message).size();
-      heard_.message(s.message);
-      const auto p = peers_.find(s.to);
-      if (p == peers_.end()) continue;
+      const fuzz::Peers::Peer* p = peers_.find(s.to);
+      if (p == nullptr) continue;
       std::optional<Message> answer;
-      if (p->second.role == Role::sequencer) answer = honest_sequencer(s.message);
-      else if (p->second.role == Role::storage) answer = nodes_[p->second.id].answer(s.message);
+      if (p->role == Role::sequencer) answer = honest_sequencer(s.message);
+      else if (p->role == Role::storage) answer = nodes_[p->id].answer(s.message);
       const bool unasked = answer && std::holds_alternative<Durable>(*answer);
       if (answer) answers_.push_back({s.to, unasked ? RequestId{} : s.request, std::move(*answer)});
     }
-    fuzz::require(bytes <= bytes_sent_max, "one step sends too many bytes");
     for (const CloseConnection& c : o.closes) peers_.erase(c.connection);
     o.clear();
   }
@@ -265,9 +240,8 @@ class Story {
   Time now_{};
   bool honest_ = true;
   bool ended_ = false;  // by an entry or a snapshot that a sequencer said is committed, and that is none
-  std::map<ConnectionId, Peer> peers_;
+  fuzz::Peers peers_;
   std::map<std::uint32_t, HonestNode> nodes_;
-  std::uint64_t connections_ = 0;
   std::deque<std::uint64_t> saves_;
   std::vector<Arrived> answers_;
   RaftIndex version_{};

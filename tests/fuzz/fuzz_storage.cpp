@@ -8,7 +8,6 @@
 #include <set>
 
 #include "proto-spec/disk/frame.h"
-#include "proto-spec/wire/codec.h"
 #include "storage-node/core/storage_machine.h"
 #include "tests/fuzz/sequence.h"
 
@@ -18,8 +17,6 @@ using namespace loglog::storage;
 namespace {
 
 constexpr std::size_t steps_max = 400;
-constexpr std::size_t sends_max = 20'000;
-constexpr std::size_t bytes_sent_max = 64u << 20;
 constexpr std::size_t disk_operations_max = 20'000;
 constexpr std::uint64_t staging_max = 1u << 20;
 constexpr LogId log_id{7};
@@ -89,19 +86,10 @@ class Story {
   }
 
  private:
-  struct Peer {
-    Role role;
-    std::uint32_t id;
-  };
-
   ConnectionId connect(Role role, std::uint32_t id, NodeId dialled = {}) {
-    const ConnectionId c{++connections_};
-    Hello h;
-    h.role = role;
-    h.id = id;
+    auto [c, h] = peers_.connect(role, id);
     h.cluster = ClusterId{5};
     h.cluster_name = "test";
-    peers_[c] = {role, id};
     machine_->connected(now_, {c, h, dialled});
     perform();
     return c;
@@ -163,28 +151,22 @@ class Story {
         return say_something();
     }
   }
-  ConnectionId some_peer() {
-    if (peers_.empty()) return {};
-    auto p = peers_.begin();
-    std::advance(p, static_cast<std::ptrdiff_t>(in_.below(peers_.size())));
-    return p->first;
-  }
+  ConnectionId some_peer() { return peers_.pick(in_).value_or(ConnectionId{}); }
   void say_something() {
-    const ConnectionId c = some_peer();
-    if (c != ConnectionId{}) say(c, fuzz::any_message(in_, heard_, peers_[c].role, Role::storage));
+    if (const auto c = peers_.pick(in_)) say(*c, fuzz::any_message(in_, heard_, peers_.find(*c)->role, Role::storage));
   }
   void say(ConnectionId from, Message m) {
-    const auto p = peers_.find(from);
-    if (p == peers_.end() || !may_send(p->second.role, Role::storage, type_of(m))) return;
+    const fuzz::Peers::Peer* p = peers_.find(from);
+    if (p == nullptr || !may_send(p->role, Role::storage, type_of(m))) return;
     machine_->arrived(now_, {from, RequestId{static_cast<std::uint32_t>(in_.below(16))}, std::move(m)});
     perform();
     if (prompt_) finish_all();
   }
   void disconnect() {
-    const ConnectionId c = some_peer();
-    if (c == ConnectionId{}) return;
-    peers_.erase(c);
-    machine_->disconnected(now_, {c});
+    const auto c = peers_.pick(in_);
+    if (!c) return;
+    peers_.erase(*c);
+    machine_->disconnected(now_, {*c});
     perform();
   }
   void answer_dial() {
@@ -199,12 +181,12 @@ class Story {
     }
   }
   void pass(Duration d) {
-    for (const Time end = now_ + d; now_ < end;) {
-      now_ = std::min(end, now_ + std::max<Duration>(d / 8, 1ms));
+    fuzz::pass_time(now_, d, [this] {
       machine_->tick(now_);
       perform();
       if (prompt_) finish_all();
-    }
+      return true;
+    });
   }
 
   /// Of the operations that may be done now, one: the oldest of a log's strand, or any beside it.
@@ -243,14 +225,8 @@ class Story {
 
   void perform() {
     Output& o = machine_->output();
-    fuzz::require(o.sends.size() <= sends_max, "one step sends too many messages");
+    fuzz::hear_step(heard_, o.sends);
     fuzz::require(disk_.size() + o.disk.size() <= disk_operations_max, "too many disk operations are under way");
-    std::size_t bytes = 0;
-    for (const Send& s : o.sends) {
-      bytes += encode(s.request, s.message).size();
-      heard_.message(s.message);
-    }
-    fuzz::require(bytes <= bytes_sent_max, "one step sends too many bytes");
     for (DiskRequest& d : o.disk) disk_.push_back(std::move(d));
     for (const ConnectPeer& c : o.connects) dialled_.insert(c.node);
     for (const CloseConnection& c : o.closes) {
@@ -282,8 +258,7 @@ class Story {
   Time now_{};
   bool prompt_ = true;  // the disk is quick
   ConnectionId leader_{};
-  std::map<ConnectionId, Peer> peers_;
-  std::uint64_t connections_ = 0;
+  fuzz::Peers peers_;
   std::deque<DiskRequest> disk_;
   std::set<NodeId> dialled_;
   std::vector<ConnectionId> closed_;

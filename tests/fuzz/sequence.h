@@ -1,9 +1,13 @@
 // Valid messages with any numbers in them, made from a fuzzer's bytes, for fuzzers that drive a whole core through a sequence of
 // steps. A number is small, one that the core has said before, or absurd: what lies between is seldom where a core breaks.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <typeindex>
@@ -11,6 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include "proto-spec/vocabulary/ids.h"
+#include "proto-spec/vocabulary/time.h"
+#include "proto-spec/wire/codec.h"
 #include "proto-spec/wire/field_codec.h"
 #include "proto-spec/wire/may_send.h"
 
@@ -192,6 +199,66 @@ inline void require(bool holds, const char* sentence) {
   std::fputs(sentence, stderr);
   std::fputc('\n', stderr);
   std::abort();
+}
+
+/// The processes that are connected to a server's core.
+class Peers {
+ public:
+  struct Peer {
+    Role role;
+    std::uint32_t id;
+  };
+  /// A new connection, and the hello that came over it; the rest of the hello is the caller's.
+  std::pair<ConnectionId, Hello> connect(Role role, std::uint32_t id) {
+    const ConnectionId c{++connections_};
+    peers_[c] = {role, id};
+    Hello h;
+    h.role = role;
+    h.id = id;
+    return {c, h};
+  }
+  const Peer* find(ConnectionId c) const {
+    const auto p = peers_.find(c);
+    return p == peers_.end() ? nullptr : &p->second;
+  }
+  void erase(ConnectionId c) { peers_.erase(c); }
+  /// Any of them, as the input says; none where there is none.
+  std::optional<ConnectionId> pick(Input& in) const {
+    if (peers_.empty()) return {};
+    return std::next(peers_.begin(), static_cast<std::ptrdiff_t>(in.below(peers_.size())))->first;
+  }
+  std::optional<ConnectionId> first(Role role) const {
+    for (const auto& [c, p] : peers_)
+      if (p.role == role) return c;
+    return {};
+  }
+
+ private:
+  std::map<ConnectionId, Peer> peers_;
+  std::uint64_t connections_ = 0;
+};
+
+/// Keeps what a step of a core sends to others, and requires that the step asks for no work without bound.
+template <class Sends>
+void hear_step(Heard& heard, const Sends& sends) {
+  constexpr std::size_t sends_max = 20'000;
+  constexpr std::size_t bytes_max = 64u << 20;
+  require(sends.size() <= sends_max, "one step sends too many messages");
+  std::size_t bytes = 0;
+  for (const auto& s : sends) {
+    bytes += encoded_size(s.message);
+    heard.message(s.message);
+  }
+  require(bytes <= bytes_max, "one step sends too many bytes");
+}
+
+/// Moves `now` on by `d` in eight steps, or in milliseconds where that is less, and calls `tick` after each, until it says false.
+template <class Tick>
+void pass_time(Time& now, Duration d, Tick tick) {
+  for (const Time end = now + d; now < end;) {
+    now = std::min(end, now + std::max<Duration>(d / 8, std::chrono::milliseconds(1)));
+    if (!tick()) return;
+  }
 }
 
 }  // namespace loglog::fuzz

@@ -1,4 +1,5 @@
-// One sequencer (the production core) among storage nodes that answer as real ones would, but keep frames as numbers.
+// One sequencer (the production core) among storage nodes that answer as real ones would, but keep frames as numbers, and among
+// sequencers that vote for it and take its entries, and keep nothing.
 #pragma once
 #include <algorithm>
 #include <deque>
@@ -157,6 +158,18 @@ class FakeCluster {
     run();
     return c;
   }
+  /// Another process as sequencer `id`. Of two sequencers the one with the lower id dials, where the test does not say otherwise.
+  ConnectionId connect_sequencer(std::uint32_t id, BootId boot = BootId{11}, std::optional<bool> dialled = {}) {
+    const ConnectionId c{++connections_};
+    Hello h;
+    h.role = Role::sequencer;
+    h.id = id;
+    h.boot = boot;
+    sequencers_[c] = SequencerId{id};
+    machine->connected(now, {c, h, dialled.value_or(SequencerId{id} > options.id)});
+    run();
+    return c;
+  }
   void disconnect_client(ConnectionId c) {
     machine->disconnected(now, {c});
     run();
@@ -207,7 +220,9 @@ class FakeCluster {
   std::vector<Message> to_clients;
   std::vector<Event> events;
   std::vector<std::pair<NodeId, Message>> to_nodes;
-  std::map<ConnectionId, Error> closed;  // by the sequencer, and why
+  std::map<ConnectionId, Error> closed;        // by the sequencer, and why
+  std::set<SequencerId> mute;                  // answer nothing
+  std::map<SequencerId, std::size_t> entries;  // AppendEntries that they were sent
 
   /// Performs outputs until nothing happens any more.
   void run() {
@@ -224,6 +239,11 @@ class FakeCluster {
         machine->save_done(now, {s.ticket});
       }
       for (Send& s : sends) {
+        if (const auto peer = sequencers_.find(s.to); peer != sequencers_.end()) {
+          if (std::holds_alternative<AppendEntries>(s.message)) ++entries[peer->second];
+          if (auto a = answer(peer->second, s.message)) machine->arrived(now, {s.to, s.request, std::move(*a)});
+          continue;
+        }
         FakeNode* to = nullptr;
         for (auto& [id, n] : nodes_)
           if (n.up && n.connection == s.to) to = &n;
@@ -239,6 +259,7 @@ class FakeCluster {
       }
       for (const CloseConnection& c : closes) {
         closed[c.connection] = c.why;
+        sequencers_.erase(c.connection);
         machine->disconnected(now, {c.connection});
       }
     }
@@ -255,6 +276,16 @@ class FakeCluster {
     if (s.hard_state) disk.hard_state = *s.hard_state;
     if (s.truncate_from != RaftIndex{}) std::erase_if(disk.entries, [&](const RaftEntry& e) { return e.index >= s.truncate_from; });
     disk.entries.insert(disk.entries.end(), s.entries.begin(), s.entries.end());
+  }
+
+  /// One clock for all.
+  std::optional<Message> answer(SequencerId from, const Message& m) const {
+    if (mute.contains(from)) return {};
+    if (std::holds_alternative<Ping>(m)) return Pong{};
+    if (const auto* v = std::get_if<RequestVote>(&m)) return Vote{v->term, v->pre_vote, true, wall_ms()};
+    if (const auto* a = std::get_if<AppendEntries>(&m))
+      return Appended{a->term, true, a->entries.empty() ? a->previous_index : a->entries.back().index, a->round, wall_ms()};
+    return {};
   }
 
   static StateIs state_of(const FakeNode& n, LogId id, Term term) {
@@ -378,6 +409,7 @@ class FakeCluster {
   }
 
   std::map<NodeId, FakeNode> nodes_;
+  std::map<ConnectionId, SequencerId> sequencers_;
   std::uint64_t seed_;
   std::uint64_t connections_ = 0;
 };

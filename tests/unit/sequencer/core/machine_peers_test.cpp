@@ -2,104 +2,25 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <deque>
-#include <map>
-#include <memory>
-#include <optional>
-#include <set>
-#include <vector>
 
-#include "sequencer/core/sequencer_machine.h"
+#include "tests/unit/sequencer/core/fake_cluster.h"
 
 using namespace loglog;
 using namespace loglog::sequencer;
+using namespace loglog::sequencer::testing;
 
 namespace {
 
 constexpr BootId usual{11}, other{12};
 
 /// Sequencer 2 of three: it dials 3, and 1 dials it.
-struct Second {
-  Options options;
-  std::unique_ptr<SequencerMachine> machine;
-  Time now{1h};
-  std::uint64_t connections = 0;
-  std::map<ConnectionId, SequencerId> peers;
-  std::map<ConnectionId, Error> closed;
-  std::vector<Event> events;
-  std::vector<Message> to_clients;
-  std::map<SequencerId, std::size_t> entries;  // AppendEntries that it was sent
-  std::set<SequencerId> mute;                  // answers nothing
-
-  Second() {
+struct Second : FakeCluster {
+  Second() : FakeCluster(0) {
+    now = Time{1h};
     options.id = SequencerId{2};
-    options.cluster_name = "test";
     options.sequencers = {{SequencerId{1}, "a:1"}, {SequencerId{2}, "b:1"}, {SequencerId{3}, "c:1"}};
-    RaftDisk disk;
     disk.hard_state.vote = options.id;  // no new cluster
-    machine = std::make_unique<SequencerMachine>(options, disk, 5);
-    machine->start(now, wall_ms());
-    run();
-  }
-  ConnectionId connect(std::uint32_t id, BootId boot = usual, std::optional<bool> dialled = {}) {
-    const ConnectionId c{++connections};
-    Hello h;
-    h.role = Role::sequencer;
-    h.id = id;
-    h.boot = boot;
-    peers[c] = SequencerId{id};
-    machine->connected(now, {c, h, dialled.value_or(id > 2)});
-    run();
-    return c;
-  }
-  ConnectionId connect_client() {
-    const ConnectionId c{++connections};
-    Hello h;
-    h.role = Role::client;
-    machine->connected(now, {c, h});
-    run();
-    return c;
-  }
-  /// One clock for all.
-  std::uint64_t wall_ms() const {
-    const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
-    return static_cast<std::uint64_t>(1'700'000'000'000 + passed);
-  }
-  std::optional<Message> answer(SequencerId who, const Message& m) {
-    if (mute.contains(who)) return {};
-    if (std::holds_alternative<Ping>(m)) return Pong{};
-    if (const auto* v = std::get_if<RequestVote>(&m)) return Vote{v->term, v->pre_vote, true, wall_ms()};
-    if (const auto* a = std::get_if<AppendEntries>(&m))
-      return Appended{a->term, true, a->entries.empty() ? a->previous_index : a->entries.back().index, a->round, wall_ms()};
-    return {};
-  }
-  void run() {
-    for (;;) {
-      Output& o = machine->output();
-      auto saves = std::move(o.saves);
-      auto sends = std::move(o.sends);
-      events.insert(events.end(), o.events.begin(), o.events.end());
-      for (const CloseConnection& c : o.closes) closed[c.connection] = c.why;
-      o.clear();
-      if (saves.empty() && sends.empty()) return;
-      for (const SaveRaft& s : saves) machine->save_done(now, {s.ticket});
-      for (Send& s : sends) {
-        const auto p = peers.find(s.to);
-        if (p == peers.end()) {
-          to_clients.push_back(std::move(s.message));
-          continue;
-        }
-        if (std::holds_alternative<AppendEntries>(s.message)) ++entries[p->second];
-        if (auto a = answer(p->second, s.message)) machine->arrived(now, {s.to, s.request, std::move(*a)});
-      }
-    }
-  }
-  void pass(Duration d) {
-    for (const Time end = now + d; now < end;) {
-      now += 10ms;
-      machine->tick(now, wall_ms());
-      run();
-    }
+    restart();
   }
   std::size_t alarms() const { return static_cast<std::size_t>(std::ranges::count(events, Event::Level::alarm, &Event::level)); }
   SequencerSeen seen(std::uint32_t id) const {
@@ -113,8 +34,8 @@ struct Second {
 
 TEST_CASE("sequencer: a link that is displaced is closed with the reason, so that its other end dials anew (Z5)") {
   Second s;
-  const ConnectionId first = s.connect(1);
-  const ConnectionId again = s.connect(1);  // the same process, for which the first one broke
+  const ConnectionId first = s.connect_sequencer(1);
+  const ConnectionId again = s.connect_sequencer(1);  // the same process, for which the first one broke
   REQUIRE(s.closed.contains(first));
   CHECK(s.closed[first].code == Errc::connection_lost);
   CHECK(s.closed[first].detail == "sequencer 1 has made a newer connection");
@@ -125,10 +46,10 @@ TEST_CASE("sequencer: a link that is displaced is closed with the reason, so tha
 
 TEST_CASE("sequencer: another process under a sequencer's id is refused and alarmed of; the one that is heard keeps its link (Z5, F11)") {
   Second s;
-  const ConnectionId real = s.connect(1);
+  const ConnectionId real = s.connect_sequencer(1);
   for (int i = 0; i < 5; ++i) {
     s.pass(1s);
-    const ConnectionId twin = s.connect(1, other);
+    const ConnectionId twin = s.connect_sequencer(1, other);
     REQUIRE(s.closed.contains(twin));
     CHECK(s.closed[twin].code == Errc::wrong_identity);
     CHECK_FALSE(s.closed.contains(real));
@@ -139,7 +60,7 @@ TEST_CASE("sequencer: another process under a sequencer's id is refused and alar
   // The first one is gone without a word: the other one takes its place.
   s.mute.insert(SequencerId{1});
   s.pass(4s);
-  const ConnectionId next = s.connect(1, other);
+  const ConnectionId next = s.connect_sequencer(1, other);
   CHECK_FALSE(s.closed.contains(next));
   CHECK(s.closed.contains(real));
   s.pass(15s);
@@ -148,8 +69,8 @@ TEST_CASE("sequencer: another process under a sequencer's id is refused and alar
 
 TEST_CASE("sequencer: of two sequencers only the one with the lower id dials, so a hello the other way displaces nothing (Z5)") {
   Second s;
-  const ConnectionId third = s.connect(3);
-  const ConnectionId wrong = s.connect(3, usual, false);
+  const ConnectionId third = s.connect_sequencer(3);
+  const ConnectionId wrong = s.connect_sequencer(3, usual, false);
   REQUIRE(s.closed.contains(wrong));
   CHECK(s.closed[wrong].code == Errc::wrong_identity);
   CHECK(s.closed[wrong].detail == "of sequencers 2 and 3 the one with the lower id dials");
@@ -158,8 +79,8 @@ TEST_CASE("sequencer: of two sequencers only the one with the lower id dials, so
 
 TEST_CASE("sequencer: a peer whose link is mute counts as unreachable, for a follower too (Z5)") {
   Second s;
-  s.connect(1);
-  s.connect(3);
+  s.connect_sequencer(1);
+  s.connect_sequencer(3);
   s.mute = {SequencerId{1}};
   s.pass(5s);
   CHECK(s.machine->role() == RaftRole::leader);
@@ -169,18 +90,15 @@ TEST_CASE("sequencer: a peer whose link is mute counts as unreachable, for a fol
 
 TEST_CASE("sequencer: questions about a log that is absent share a round; one connection has 1024 waiting at most (Z10)") {
   Second s;
-  s.connect(1);
-  s.connect(3);
+  s.connect_sequencer(1);
+  s.connect_sequencer(3);
   s.pass(5s);
   REQUIRE(s.machine->leading_term() != Term{});
   const ConnectionId client = s.connect_client();
   s.entries.clear();
   s.to_clients.clear();
   s.mute = {SequencerId{1}, SequencerId{3}};  // no round ends
-  for (std::uint32_t i = 0; i < 2000; ++i) {
-    s.machine->arrived(s.now, {client, RequestId{i + 1}, DeleteLog{LogId{999}}});
-    s.run();
-  }
+  for (std::uint32_t i = 1; i <= 2000; ++i) s.say(client, DeleteLog{LogId{999}}, i);
   CHECK(s.entries[SequencerId{1}] <= 2);
   REQUIRE(s.to_clients.size() == 2000 - questions_waiting_max);
   CHECK(std::get<Failed>(s.to_clients[0]).error == Errc::too_many);
