@@ -6,12 +6,11 @@
 
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/limits.h"
+#include "sequencer/core/log_condition.h"
 
 namespace loglog::sequencer {
 namespace {
 
-constexpr std::uint64_t behind_bytes = 64u << 20;
-constexpr std::uint32_t behind_ms = 10'000;
 constexpr std::size_t names_max = 4;
 constexpr const char* make_room =
     "Let old entries go, which needs no free space: loglog logs trim NAME --keep-bytes 1GiB, or loglog logs set NAME --retention-bytes N. "
@@ -147,26 +146,15 @@ class Finder {
           "--staging-bytes.");
   }
 
-  static std::size_t count(const LogSeen& l, ReplicaState s) {
-    return static_cast<std::size_t>(std::ranges::count(l.replicas, s, &ReplicaSeen::state));
-  }
-  static std::size_t streaming(const LogSeen& l) { return count(l, ReplicaState::streaming); }
-
   // One alarm for all logs in the same trouble: a dead node is in many of them.
   void logs() {
-    std::vector<const LogSeen*> halted, lost, full, below, recovering, no_spare;
-    for (const LogSeen& l : o_.logs) {
-      if (l.state != LogState::open) continue;
-      const std::size_t w = l.write_quorum;
-      const std::size_t newcomers = count(l, ReplicaState::newcomer);
-      const std::size_t there = l.replicas.size() - count(l, ReplicaState::unreachable) - count(l, ReplicaState::suspect);
-      if (l.halted) halted.push_back(&l);
-      else if (!l.open && newcomers >= w) lost.push_back(&l);
-      else if (l.open && streaming(l) < w && streaming(l) + count(l, ReplicaState::full) >= w) full.push_back(&l);
-      else if (l.open ? streaming(l) < w : there < w || there - newcomers < l.replicas.size() - w + 1) below.push_back(&l);
-      else if (!l.open) recovering.push_back(&l);
-      else if (streaming(l) == w && w < l.replicas.size()) no_spare.push_back(&l);
-    }
+    const LogsByCondition logs(o_.logs);
+    const auto& halted = logs[LogCondition::halted];
+    const auto& lost = logs[LogCondition::lost];
+    const auto& full = logs[LogCondition::full];
+    const auto& below = logs[LogCondition::below_quorum];
+    const auto& recovering = logs[LogCondition::recovering];
+    const auto& no_spare = logs[LogCondition::no_spare];
     if (!halted.empty())
       add("log-halted", fmt::format("{} halted: {} replicas contradict each other.", names(halted), its(halted)),
           "Stop the storage nodes that hold it, keep copies of their directories, and compare the segments with loglog inspect.");
@@ -209,9 +197,9 @@ class Finder {
     std::uint64_t most = 0;
     for (const LogSeen& l : o_.logs)
       for (const ReplicaSeen& r : l.replicas) {
+        // A disk that lost data has an alarm of its own, and its replica does not catch up.
+        if (!is_behind(r, l.committed) || has_lost(r.node)) continue;
         const std::uint64_t bytes = l.committed > r.durable ? l.committed - r.durable : 0;
-        if (has_lost(r.node)) continue;  // the node's own alarm says it, and it does not catch up
-        if (r.state == ReplicaState::unreachable || r.behind_ms == 0 || (r.behind_ms < behind_ms && bytes < behind_bytes)) continue;
         ++count;
         if (worst != nullptr && bytes <= most) continue;
         log = &l;

@@ -7,6 +7,7 @@
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/log_condition.h"
 #include "sequencer/core/log_term.h"
 
 namespace loglog::sequencer {
@@ -402,12 +403,27 @@ TermSetIs LogTerm::term_set() const {
 
 LogStatus LogTerm::status() const {
   LogStatus s{info_.id, info_.name, info_.state, begins(), known_committed(), term_, serves(), halted(), info_.options.write_quorum, {}};
-  for (const Replica& r : replicas_) s.replicas.push_back({r.member.node, shown(r), state_of(r)});
+  for (const Replica& r : replicas_)
+    s.replicas.push_back({r.member.node, shown(r), state_of(r)});
   return s;
 }
 
-bool LogTerm::is_whole() const {
-  return std::ranges::all_of(replicas_, [](const Replica& r) { return r.at == At::streaming; });
+LogSeen LogTerm::seen(Time now) const {
+  LogSeen s{info_.id, info_.name, info_.state, serves(), halted(), term_, begins(), known_committed(), info_.options.write_quorum, {}};
+  for (const Replica& r : replicas_) s.replicas.push_back(seen(r, now));
+  return s;
+}
+
+ReplicaSeen LogTerm::seen(const Replica& r, Time now) const {
+  const Duration lag = r.behind_since == never ? Duration{} : now - r.behind_since;
+  return {r.member.node, state_of(r), shown(r), lag > Duration{} ? std::max(1U, saturated_ms(lag)) : 0};
+}
+
+bool LogTerm::is_well(Time now) const {
+  return std::ranges::all_of(replicas_, [&](const Replica& r) {
+    const ReplicaSeen s = seen(r, now);
+    return s.state == ReplicaState::streaming && !is_behind(s, known_committed());
+  });
 }
 
 bool LogTerm::doubts(NodeId node) const {

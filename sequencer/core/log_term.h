@@ -140,8 +140,8 @@ class LogTerm {
   Failed halted_answer() const { return {Errc::log_halted, info_.name + ": " + halted_because_}; }
   /// It has lost what it held, or found damage.
   bool doubts(NodeId node) const;
-  /// Every replica takes orders.
-  bool is_whole() const;
+  /// Every replica takes uploads and orders, and none of them is far behind. For status only.
+  bool is_well(Time now) const;
   /// So many replicas take uploads and orders that an append is acknowledged. For status only.
   bool takes_appends() const;
   Term term() const { return term_; }
@@ -154,6 +154,7 @@ class LogTerm {
   TermSetIs term_set() const;
   TermIs term_is() const { return {info_.id, term_, term_start_, term_start_end_}; }
   LogStatus status() const;
+  LogSeen seen(Time now) const;
   /// For monitors.
   LogReport report(Time now) const;
 
@@ -287,6 +288,7 @@ class LogTerm {
   void answer_committed(Time now);
   void note_lag(Replica& r, Time now);
   ReplicaState state_of(const Replica& r) const;
+  ReplicaSeen seen(const Replica& r, Time now) const;
   Offset durable(const Replica& r) const { return resting_ && r.at == At::streaming ? stream_.end() : r.durable; }
   void refuse(const Client& client, const Commit& c, Errc why, Sequence expected = {});
   void send_orders(Replica& r);

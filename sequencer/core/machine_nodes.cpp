@@ -297,6 +297,12 @@ void SequencerMachine::expire_tasks() {
   }
 }
 
+/// All that wait for the task are told how it ended: `answer`, and `to_others` those that asked by a request of their own.
+void SequencerMachine::end_task(const Task& t, const Message& answer, const Message& to_others) {
+  for (const Client& c : t.clients) to_client(c, answer);
+  for (const Client& c : t.others) to_client(c, to_others);
+}
+
 void SequencerMachine::drop_members(LogId log) {
   const LogInfo* l = metadata_.log(log);
   if (l == nullptr || l->state != LogState::deleting) return;
@@ -310,8 +316,7 @@ void SequencerMachine::drop_members(LogId log) {
         t.given_up ? Failed{Errc::not_enough_nodes,
                             fmt::format("storage node {} was chosen for log {} and did not join it in time", t.given_up->value, l->name)}
                    : Failed{Errc::log_deleted, l->name};
-    for (const auto* waiting : {&t.clients, &t.others})
-      for (const Client& c : *waiting) to_client(c, why);
+    end_task(t, why);
     joins_.erase(j);
   }
   forget_log(log, Errc::log_deleted);

@@ -1,6 +1,5 @@
 // SequencerMachine: what a status page shows.
 #include <algorithm>
-#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -48,29 +47,52 @@ Overview SequencerMachine::overview(std::size_t logs_max) const {
   std::ranges::sort(o.storage, {}, &NodeSeen::id);
   o.logs_total = static_cast<std::uint32_t>(m.logs.size());
   if (logs_max == 0) return o;
-  std::vector<std::pair<int, const LogInfo*>> shown;
-  shown.reserve(m.logs.size());
-  for (const LogInfo& l : m.logs) shown.emplace_back(m.logs.size() > logs_max ? trouble(l.id) : 0, &l);
-  if (shown.size() > logs_max) {
-    std::ranges::stable_sort(shown, std::greater<>(), &std::pair<int, const LogInfo*>::first);
-    shown.resize(logs_max);
+  if (m.logs.size() <= logs_max) {
+    for (const LogInfo& l : m.logs) o.logs.push_back(see(l));
+  } else {
+    std::vector<Ranked> ranked = rank_logs();
+    std::ranges::sort(ranked, {}, &Ranked::order);
+    ranked.resize(logs_max);
+    for (const Ranked& r : ranked) o.logs.push_back(see(*r.log));
   }
-  for (const auto& [t, l] : shown) o.logs.push_back(see(*l));
   return o;
 }
 
-/// The greater, the sooner it is shown.
-int SequencerMachine::trouble(LogId log) const {
-  const auto slot = logs_.find(log);
-  if (slot == logs_.end() || !slot->second.term) return 1;
-  const LogTerm& t = *slot->second.term;
-  if (t.halted()) return 4;
-  if (!t.takes_appends()) return 3;
-  return t.is_whole() ? 0 : 2;
+/// The greater, the sooner it is shown. `t`: the log's term, if it has begun.
+int SequencerMachine::trouble(const LogTerm* t) const {
+  if (t == nullptr) return 1;
+  if (t->halted()) return 4;
+  if (!t->takes_appends()) return 3;
+  return t->is_well(now_) ? 0 : 2;
 }
 
-/// What this sequencer sees for itself; of a leader it hears nothing new here.
-ClusterPicture SequencerMachine::picture() const { return picture_of(now_, overview(logs_judged_max), std::nullopt, false); }
+std::vector<SequencerMachine::Ranked> SequencerMachine::rank_logs() const {
+  std::vector<Ranked> out;
+  out.reserve(metadata_.state().logs.size());
+  auto slot = logs_.begin();  // both ascend by id
+  for (const LogInfo& l : metadata_.state().logs) {
+    while (slot != logs_.end() && slot->first < l.id) ++slot;
+    const LogTerm* term = slot != logs_.end() && slot->first == l.id ? slot->second.term.get() : nullptr;
+    out.push_back({l.state == LogState::open ? trouble(term) : 0, l.members.size() - l.options.write_quorum, &l});
+  }
+  return out;
+}
+
+/// What this sequencer sees for itself, for a verdict; of a leader it hears nothing new here. Logs that are well are many, and change a
+/// verdict only by how many replicas they can lose: the log that can lose the fewest stands for all of them.
+ClusterPicture SequencerMachine::picture() const {
+  Overview own = overview(0);
+  std::vector<Ranked> ranked = term_ != Term{} ? rank_logs() : std::vector<Ranked>{};
+  const auto well = std::ranges::partition(ranked, [](const Ranked& r) { return r.trouble > 0; });
+  if (!well.empty()) {
+    std::ranges::iter_swap(well.begin(), std::ranges::min_element(well, {}, &Ranked::order));
+    ranked.erase(well.begin() + 1, ranked.end());
+  }
+  std::ranges::sort(ranked, {}, &Ranked::order);
+  if (ranked.size() > logs_judged_max) ranked.resize(logs_judged_max);
+  for (const Ranked& r : ranked) own.logs.push_back(see(*r.log));
+  return picture_of(now_, std::move(own), std::nullopt, false);
+}
 
 /// A leader hears each follower many times a second; followers hear each other\'s pings.
 SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
@@ -113,11 +135,8 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
 
 LogSeen SequencerMachine::see(const LogInfo& info) const {
   if (const auto slot = logs_.find(info.id); slot != logs_.end() && slot->second.term) {
-    const LogTerm& t = *slot->second.term;
-    const LogReport r = t.report(now_);
-    LogSeen s{info.id, info.name, info.state, t.serves(), t.halted(), r.term, r.first, r.committed, info.options.write_quorum, {}};
-    for (const ReplicaReport& x : r.replicas)
-      s.replicas.push_back({x.node, x.state, x.durable, x.lag > Duration{} ? std::max(1U, saturated_ms(x.lag)) : 0});
+    LogSeen s = slot->second.term->seen(now_);
+    s.state = info.state;
     return s;
   }
   LogSeen s{info.id, info.name, info.state, false, false, Term{}, info.trim, Offset{}, info.options.write_quorum, {}};

@@ -112,13 +112,9 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     if (result.error.code == Errc::ok) join_members(result.log);
   } else if (std::holds_alternative<MarkOpen>(command)) {
     if (const auto t = joins_.find(result.log); t != joins_.end()) {
-      const LogInfo* l = metadata_.log(result.log);
-      for (const Client& c : t->second.clients)
-        to_client(c, l != nullptr && result.error.code == Errc::ok ? Message(LogIs{*l})
-                                                                   : Message(Failed{result.error.code, result.error.detail}));
-      for (const Client& c : t->second.others)
-        to_client(c, result.error.code == Errc::ok && l != nullptr ? Failed{Errc::log_exists, l->name}
-                                                                   : Failed{result.error.code, result.error.detail});
+      const LogInfo* l = result.error.code == Errc::ok ? metadata_.log(result.log) : nullptr;
+      if (l != nullptr) end_task(t->second, LogIs{*l}, Failed{Errc::log_exists, l->name});
+      else end_task(t->second, Failed{result.error.code, result.error.detail});
       joins_.erase(t);
     }
     if (result.error.code == Errc::ok) need(result.log, true);
@@ -233,9 +229,7 @@ void SequencerMachine::stop_leading() {
   proposals_.clear();
   proposals_by_.clear();
   for (auto* tasks : {&joins_, &drops_})
-    for (const auto& [id, t] : *tasks)
-      for (const auto* waiting : {&t.clients, &t.others})
-        for (const Client& c : *waiting) to_client(c, not_leader());
+    for (const auto& [id, t] : *tasks) end_task(t, not_leader());
   // Commits that were ordered have no definite answer here (A6): their connections close, and the producers resolve with the
   // next leader.
   std::set<ConnectionId> affected;

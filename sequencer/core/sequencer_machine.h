@@ -20,6 +20,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "proto-spec/vocabulary/limits.h"
@@ -106,9 +107,9 @@ class SequencerMachine final : private LogHost {
     std::uint64_t staged_bytes_max = 0;
     std::vector<LogId> logs_without_space;  // ascending
     std::uint64_t disk_free_bytes = 0;
-    std::uint64_t disk_size_bytes = 0;  // 0: not told
-    std::vector<NodeId> cannot_reach;   // of the storage nodes
-    RaftIndex told_version{};           // metadata pushed
+    std::uint64_t disk_size_bytes = 0;         // 0: not told
+    std::vector<NodeId> cannot_reach;          // of the storage nodes
+    RaftIndex told_version{};                  // metadata pushed
     // For people, over all connections:
     std::optional<Time> last_heard;
     struct Foreign {
@@ -225,6 +226,8 @@ class SequencerMachine final : private LogHost {
   void dropped(NodeId from, LogId log);
   std::optional<std::pair<NodeId, Time>> awaited_longest(const Task& t, const LogInfo& l) const;
   void expire_tasks();
+  void end_task(const Task& t, const Message& answer) { end_task(t, answer, answer); }
+  void end_task(const Task& t, const Message& answer, const Message& to_others);
   const StorageInfo* configured(NodeId id) const;
 
   // machine_clock.cpp
@@ -248,7 +251,14 @@ class SequencerMachine final : private LogHost {
   SequencerSeen see(const SequencerInfo& info) const;
   NodeSeen see(const StorageInfo& info) const;
   LogSeen see(const LogInfo& info) const;
-  int trouble(LogId log) const;
+  int trouble(const LogTerm* t) const;
+  struct Ranked {
+    int trouble;
+    std::size_t spare;  // replicas that may fail while all are there
+    const LogInfo* log;
+    std::tuple<int, std::size_t, LogId> order() const { return {-trouble, spare, log->id}; }  // the worst first
+  };
+  std::vector<Ranked> rank_logs() const;
   ClusterPicture picture() const;
 
   // machine_logs.cpp

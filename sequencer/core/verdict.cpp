@@ -7,21 +7,13 @@
 #include <optional>
 #include <vector>
 
+#include "sequencer/core/log_condition.h"
+
 namespace loglog::sequencer {
 namespace {
 
 /// Logs that a sentence names.
 constexpr std::size_t named_max = 3;
-
-std::size_t count(const LogSeen& l, ReplicaState s) {
-  return static_cast<std::size_t>(std::ranges::count(l.replicas, s, &ReplicaSeen::state));
-}
-std::size_t streaming(const LogSeen& l) { return count(l, ReplicaState::streaming); }
-
-/// Replicas that take appends now or may come to.
-std::size_t present(const LogSeen& l) {
-  return streaming(l) + count(l, ReplicaState::full) + count(l, ReplicaState::lagging) + count(l, ReplicaState::newcomer);
-}
 
 /// "a, b, c and 7 more".
 std::string some_of(const std::vector<std::string>& names) {
@@ -82,33 +74,34 @@ std::vector<std::string> wrongs_of(const Overview& o) {
   return out;
 }
 
+std::string names(const std::vector<const LogSeen*>& logs) {
+  std::vector<std::string> out;
+  out.reserve(logs.size());
+  for (const LogSeen* l : logs) out.push_back(l->name);
+  return some_of(out);
+}
+
 /// Logs that take no appends, by the reason.
 std::vector<std::string> stops_of(const Overview& o) {
-  std::vector<std::string> halted, lost, full, few, recovering;
-  for (const LogSeen& l : o.logs) {
-    if (l.state != LogState::open) continue;
-    const std::size_t w = l.write_quorum;
-    if (l.halted) halted.push_back(l.name);
-    else if (!l.open && count(l, ReplicaState::newcomer) >= w) lost.push_back(l.name);
-    else if (l.open && streaming(l) < w && streaming(l) + count(l, ReplicaState::full) >= w)
-      full.push_back(fmt::format("appends to {} are refused: {} of {} replicas {} space, {} are needed", l.name, streaming(l),
-                                 l.replicas.size(), streaming(l) == 1 ? "has" : "have", w));
-    else if ((l.open ? streaming(l) : present(l)) < w)
-      few.push_back(fmt::format("{} ({} of {} replicas, {} needed)", l.name, streaming(l), l.replicas.size(), w));
-    else if (!l.open) recovering.push_back(l.name);
-  }
-  std::vector<std::string> out;
+  const LogsByCondition logs(o.logs);
+  std::vector<std::string> full, few, out;
+  for (const LogSeen* l : logs[LogCondition::full])
+    full.push_back(fmt::format("appends to {} are refused: {} of {} replicas {} space, {} are needed", l->name, streaming(*l),
+                               l->replicas.size(), streaming(*l) == 1 ? "has" : "have", l->write_quorum));
+  for (const LogSeen* l : logs[LogCondition::below_quorum])
+    few.push_back(fmt::format("{} ({} of {} replicas, {} needed)", l->name, streaming(*l), l->replicas.size(), l->write_quorum));
   if (!full.empty()) out.push_back(some_of(full));
-  if (!halted.empty())
+  if (const auto& halted = logs[LogCondition::halted]; !halted.empty())
     out.push_back(
-        fmt::format("appends to {} are refused: halted, replicas contradict each other, see the alarms of the nodes", some_of(halted)));
-  if (!lost.empty())
+        fmt::format("appends to {} are refused: halted, replicas contradict each other, see the alarms of the nodes", names(halted)));
+  if (const auto& lost = logs[LogCondition::lost]; !lost.empty())
     out.push_back(
         fmt::format("appends to {} are refused for good: too many disks were replaced at once, nobody knows all that was "
                     "acknowledged",
-                    some_of(lost)));
+                    names(lost)));
   if (!few.empty()) out.push_back(fmt::format("appends wait, too few replicas: {}", some_of(few)));
-  if (!recovering.empty()) out.push_back(fmt::format("appends wait, being recovered: {}", some_of(recovering)));
+  if (const auto& recovering = logs[LogCondition::recovering]; !recovering.empty())
+    out.push_back(fmt::format("appends wait, being recovered: {}", names(recovering)));
   return out;
 }
 

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "sequencer/core/alarms.h"
+#include "sequencer/core/verdict.h"
 #include "tests/unit/sequencer/core/fake_cluster.h"
 
 using namespace loglog;
@@ -251,4 +253,50 @@ TEST_CASE("a registered storage node that --storage names no longer is told at o
   CHECK(std::ranges::count_if(f.events, [](const Event& e) {
           return e.level == Event::Level::warning && e.text.starts_with("storage node 3 at n:1 is registered and not named by --storage");
         }) == 1);
+}
+
+TEST_CASE("status: what is judged of a few logs is what all of them say, and the log that can lose the fewest replicas counts") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  std::vector<LogId> logs;
+  for (int i = 0; i < 6; ++i) {
+    f.to_clients.clear();
+    f.say(c, CreateLog{fmt::format("log{}", i), {.replicas = 3, .write_quorum = static_cast<std::uint8_t>(i == 4 ? 3 : 2)}});
+    open(f, c, logs.emplace_back(f.heard<LogIs>().at(0).info.id));
+  }
+  const auto same = [&] {
+    all_answer(f);
+    f.to_clients.clear();
+    f.say(c, GetStatus{false});
+    const Status s = f.heard<Status>().at(0);
+    CHECK(s.logs.empty());
+    ClusterPicture all;
+    all.served_by = SequencerId{1};
+    all.source = ClusterPicture::Source::leads;
+    all.overview = f.machine->overview(100);
+    CHECK(s.verdict == verdict_of(all).sentence);
+    CHECK(s.health == verdict_of(all).health);
+    std::vector<std::string> told, wanted;
+    for (const AlarmSeen& a : s.alarms) told.push_back(a.what);
+    for (const Alarm& a : alarms_of(all)) wanted.push_back(a.what);
+    CHECK(told == wanted);
+    return s;
+  };
+  CHECK(same().verdict.find("no storage node") != std::string::npos);  // log4 needs all three
+  // The page may show fewer logs than there are: that one is among them.
+  ClusterPicture page;
+  page.source = ClusterPicture::Source::leads;
+  page.overview = f.machine->overview(1);
+  CHECK(verdict_of(page).sentence.find("no storage node") != std::string::npos);
+  f.say(f.node(2).connection, SpaceIs{0, 1000, {logs[1]}, false, 0, 1000, {}});
+  same();
+  f.say(f.node(3).connection, SpaceIs{0, 1000, {logs[1], logs[3]}, false, 0, 1000, {}});
+  CHECK(same().health == Health::not_serving);
+  f.disconnect(1);
+  same();
+  f.node(2).durable = false;
+  f.say(c, commit(open(f, c, logs[5]), 1));
+  f.pass(15s);  // a replica is behind
+  same();
 }

@@ -3,6 +3,11 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "sequencer/core/alarms.h"
+
 using namespace loglog;
 using namespace loglog::sequencer;
 
@@ -144,5 +149,22 @@ TEST_CASE("verdict: logs that are made or deleted are no trouble") {
     p.overview.logs[0].state = state;
     p.overview.logs[0].replicas[0].state = ReplicaState::lagging;
     CHECK(verdict_of(p).health == Health::healthy);
+  }
+}
+
+TEST_CASE("verdict and alarms: whatever a log's replicas do, the one says that appends stop where the other does") {
+  constexpr std::string_view stops[] = {"log-halted", "log-lost-quorum", "log-no-space", "log-below-quorum", "log-recovering"};
+  constexpr int states = 6;
+  for (int how = 0; how < 2 * 2 * 3 * states * states * states; ++how) {
+    ClusterPicture p = whole();
+    LogSeen& l = p.overview.logs[0];
+    int rest = how;
+    const auto next = [&rest](int n) { return std::exchange(rest, rest / n) % n; };
+    l.open = next(2) == 1;
+    l.halted = next(2) == 1;
+    l.write_quorum = static_cast<std::uint8_t>(1 + next(3));
+    for (ReplicaSeen& r : l.replicas) r.state = static_cast<ReplicaState>(1 + next(states));
+    const auto told = std::ranges::count_if(alarms_of(p), [&](const Alarm& a) { return std::ranges::count(stops, a.id) > 0; });
+    CHECK_MESSAGE(told == (verdict_of(p).health == Health::not_serving ? 1 : 0), verdict_of(p).sentence);
   }
 }
