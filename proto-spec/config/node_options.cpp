@@ -8,12 +8,12 @@
 #include <cctype>
 #include <cstdlib>
 #include <map>
-#include <numeric>
 #include <set>
 #include <stdexcept>
 #include <vector>
 
 #include "proto-spec/config/help.h"
+#include "proto-spec/config/usage.h"
 #include "proto-spec/console/error_output.h"
 #include "proto-spec/vocabulary/exit_code.h"
 
@@ -42,22 +42,6 @@ std::string variable_of(std::string_view prefix, const std::string& option) {
   return name;
 }
 
-/// How many letters must change (Levenshtein).
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0U);
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j)
-      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)}));
-  }
-  return row.back();
-}
-
-std::string nearest(const std::string& name, const std::set<std::string>& known) {
-  return *std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) { return distance(name, a) < distance(name, b); });
-}
-
 /// As the command line would have it.
 std::string value_of(const toml::node& node, const std::string& where) {
   if (const auto* text = node.as_string()) return text->get();
@@ -82,7 +66,11 @@ std::map<std::string, std::string> values_in(const std::string& path, const std:
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
     const std::string where = fmt::format("{}:{}: {}", path, key.source().begin.line, name);
-    if (!known.contains(name)) throw Refused(fmt::format("{} is not known; did you mean {}?", where, nearest(name, known)));
+    if (!known.contains(name)) {
+      const auto meant = nearest(name, {known.begin(), known.end()});
+      throw Refused(fmt::format("{} is not known; {}", where,
+                                meant ? fmt::format("did you mean {}?", *meant) : fmt::format("there are {}", fmt::join(known, ", "))));
+    }
     values[name] = value_of(node, where);
   }
   return values;
@@ -115,9 +103,16 @@ std::optional<int> read_options(CLI::App& app, std::string_view prefix, int argc
   std::string file;
   app.formatter(std::make_shared<HelpFormatter>());
   std::vector<std::string> words(argv + 1, argv + argc);
+  const auto bad = [&app](const std::string& sentence) {
+    console::print_error("{0}: {1}\n{0} --help tells of each option\n", app.get_name(), sentence);
+    return exit_bad_options;
+  };
   try {
     const std::set<std::string> known = options_of(app);
     std::set<std::string> given = given_on(argc, argv, file);
+    // Else what is missing would be said instead.
+    for (const std::string& name : given)
+      if (!known.contains(name) && !is_action(name)) throw Refused(unexpected_word(app, app.get_name(), "--" + name));
     if (const char* named = std::getenv(variable_of(prefix, "config").c_str()); file.empty() && named != nullptr) file = named;
     std::vector<std::string> from_environment, from_file;
     for (const std::string& name : known) {
@@ -137,10 +132,10 @@ std::optional<int> read_options(CLI::App& app, std::string_view prefix, int argc
     std::reverse(words.begin(), words.end());
     app.parse(words);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : exit_bad_options;
+    if (e.get_exit_code() == 0) return app.exit(e);
+    return bad(usage_sentence(app, e));
   } catch (const Refused& e) {
-    console::print_error("{}\n", e.what());
-    return exit_bad_options;
+    return bad(e.what());
   }
   return std::nullopt;
 }

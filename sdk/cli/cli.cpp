@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "proto-spec/console/error_output.h"
+#include "proto-spec/vocabulary/exit_code.h"
 #include "proto-spec/vocabulary/printable.h"
 #include "sdk/cli/json_line.h"
 #include "sdk/cli/posix_interrupt.h"
@@ -72,7 +73,8 @@ void add_progress(CLI::App& command, When& when) {
 int failed(const CallError& e) {
   if (interrupted() && e.code == "client_closed") return failed("interrupted");
   const bool late = e.code == "unavailable" && e.message.find("the deadline passed") != std::string::npos;
-  return failed(late ? e.message + "; --timeout gives it longer" : e.message);
+  const int code = failed(late ? e.message + "; --timeout gives it longer" : e.message);
+  return e.code == "bad_configuration" ? exit_bad_options : code;  // an address that is none
 }
 int failed(const std::string& sentence) {
   clear_progress();

@@ -5,12 +5,13 @@
 #include <string_view>
 
 #include "proto-spec/config/help.h"
+#include "proto-spec/config/usage.h"
 #include "proto-spec/console/error_output.h"
 #include "proto-spec/vocabulary/exit_code.h"
 #include "sdk/cli/completion.h"
 #include "sdk/cli/posix_interrupt.h"
 #include "sdk/cli/posix_output.h"
-#include "sdk/cli/usage.h"
+#include "sdk/cli/word_order.h"
 #include "sequencer/app/sequencer.h"
 #include "storage-node/app/storage_node.h"
 
@@ -21,7 +22,7 @@ namespace {
 void refuse_negative_numbers(CLI::App& command) {
   for (CLI::Option* o : command.get_options())
     if (const std::string type = o->get_type_name(); type.starts_with("UINT") || type == "OFFSET" || type == "TOKEN") {
-      if (o->get_name() != "--from") o->check(digits_only());
+      if (o->get_name() != "--from") o->check(config::digits_only());
     }
   for (CLI::App* below : command.get_subcommands([](CLI::App*) { return true; })) refuse_negative_numbers(*below);
 }
@@ -93,7 +94,7 @@ int run_command(const std::vector<std::string>& arguments) {
   try {
     line.app.parse(*std::move(ordered));
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() != 0) return bad_usage(usage_sentence(line.app, e));
+    if (e.get_exit_code() != 0) return bad_usage(config::usage_sentence(line.app, e));
     std::ostringstream help;
     line.app.exit(e, help, help);
     put("{}", help.str());

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "proto-spec/config/usage.h"
 #include "proto-spec/console/error_output.h"
 #include "proto-spec/vocabulary/json.h"
 #include "sdk/cli/cli.h"
@@ -16,8 +17,8 @@ namespace {
 
 std::string retention_text(const LogDetails& d) {
   if (d.retention_bytes == 0 && d.retention_age.count() == 0) return "off";
-  std::string text = d.retention_bytes > 0 ? fmt::format("{} bytes", d.retention_bytes) : "";
-  if (d.retention_age.count() > 0) text += fmt::format("{}{} ms", text.empty() ? "" : ", ", d.retention_age.count());
+  std::string text = d.retention_bytes > 0 ? as_written(d.retention_bytes) : "";
+  if (d.retention_age.count() > 0) text += (text.empty() ? "" : ",") + as_written(d.retention_age);
   return text;
 }
 
@@ -25,8 +26,8 @@ void print_details(const LogDetails& d) {
   std::string nodes;
   for (auto n : d.nodes) nodes += (nodes.empty() ? "" : ",") + std::to_string(n);
   put("{} id {} replicas {} ({}) write-quorum {}{} segment-size {} retention {} trim {} fence {}\n", d.name, d.id, d.replicas, nodes,
-      d.write_quorum, d.write_quorum == 1 && d.replicas > 0 ? " [one copy suffices for an acknowledgement]" : "", d.segment_bytes,
-      retention_text(d), d.trim, d.fence);
+      d.write_quorum, d.write_quorum == 1 && d.replicas > 0 ? " [one copy suffices for an acknowledgement]" : "",
+      as_written(d.segment_bytes), retention_text(d), d.trim, d.fence);
 }
 
 void print_json(const LogDetails& d) {
@@ -126,7 +127,7 @@ void print_table(Client& c, const std::vector<LogDetails>& all) {
                     {size == sizes.end() ? "-" : size->second, Colour::plain, true},
                     {fmt::format("{}", fmt::join(d.nodes, ","))},
                     {fmt::format("{} of {}", d.write_quorum, d.replicas), Colour::plain, true},
-                    {human_bytes(static_cast<double>(d.segment_bytes)), Colour::plain, true},
+                    {as_written(d.segment_bytes), Colour::plain, true},
                     {retention_text(d)}});
   }
   put("{}", table(rows, 0, wants_colour(When::automatic, Stream::out)));
@@ -166,13 +167,9 @@ int remove(Client& c, const LogArguments& a) {
 }
 
 std::expected<EntryOffset, CallError> trim_as_asked(Client& c, const LogArguments& a) {
-  const auto wrong = [](std::string why) { return std::unexpected(CallError{"invalid_argument", std::move(why), false}); };
   if (a.offset) return c.trim_log(a.name, *a.offset);
   if (a.keep_bytes) return c.trim_log_to(a.name, *a.keep_bytes);
-  const auto time = parse_time(a.before, std::chrono::system_clock::now());
-  if (!time)
-    return wrong(fmt::format("--before {}: give a time as 2026-11-21T20:00:00Z (local without Z), or how long ago as -7d", a.before));
-  return c.trim_log_before(a.name, *time);
+  return c.trim_log_before(a.name, parse_time(a.before, std::chrono::system_clock::now()).value());
 }
 
 int trim(Client& c, const LogArguments& a) {
@@ -254,6 +251,12 @@ Examples:
   keep->type_name("SIZE")->excludes(offset);
   auto* before = c->add_option("--before", a->before, "what is older goes: 2026-11-21T20:00:00Z, without Z local, or as -7d");
   before->type_name("TIME")->excludes(offset)->excludes(keep);
+  before->check({[](std::string& text) {
+                   return parse_time(text, std::chrono::system_clock::now())
+                              ? std::string()
+                              : fmt::format("{} is no time; give 2026-11-21T20:00:00Z (local without Z), or how long ago as -7d", text);
+                 },
+                 std::string()});
   c->parse_complete_callback([offset, keep, before] { need_one(*offset, *keep, *before); });
   c->footer(R"(An OFFSET must be one that an append or a reader gave, or where the log ends; beyond its end it is refused. A trim
 point never moves back. Nodes delete whole segment files below it, so the disk may keep a little more.
@@ -266,7 +269,7 @@ Examples:
       add_one(logs, target, run, "fence", "refuse older writers; prints the token in force, and the offset where theirs end", a, fence));
   auto* token = c->add_option("TOKEN", a->token, "of this writer, as from a lock service; the higher one is the newer");
   auto* take_over = c->add_flag("--take-over", a->take_over, "take the one after the log's, which stops the writer that is at work now");
-  token->check(CLI::PositiveNumber)->excludes(take_over);
+  token->check(config::one_or_more())->excludes(take_over);
   c->parse_complete_callback([token, take_over] { need_one(*token, *take_over); });
   c->footer(
       R"(Appends that name a lower token (loglog append --fence) are refused from then on. What they still got in

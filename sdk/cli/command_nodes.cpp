@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "proto-spec/config/usage.h"
 #include "sdk/cli/cli.h"
 #include "sdk/cli/posix_output.h"
 #include "sdk/cli/progress.h"
@@ -74,7 +75,7 @@ void add_nodes(CLI::App& app, Target& target, Run& run) {
   nodes->footer("loglog nodes COMMAND --help tells of each.");
   auto a = std::make_shared<NodeArguments>();
   auto* c = nodes->add_subcommand("replace-disk", "a node's disk is gone for good: take the empty one that it runs with now");
-  c->add_option("NODE", a->node, "number of the storage node")->required()->check(CLI::PositiveNumber);
+  c->add_option("NODE", a->node, "number of the storage node")->required()->check(config::one_or_more());
   c->add_flag("--force", a->force, "also where too few other replicas of a log are up: what is on the old disk alone is lost");
   c->add_flag("--no-wait", a->no_wait, "do not wait until its logs are copied; --force does not either");
   add_progress(*c, a->progress);

@@ -30,21 +30,34 @@ struct ReadArguments {
   Format chosen() const { return format == "json" ? Format::json : format == "raw" ? Format::raw : Format::lines; }
 };
 
-// "begin", "end", an offset, a position with its log, or a point in time.
+std::optional<EntryOffset> parse_offset(const std::string& text) {
+  EntryOffset offset = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, offset);
+  return error == std::errc{} && rest == end ? std::optional(offset) : std::nullopt;
+}
+
+/// "begin", "end", an offset, a position with its log, or a point in time; as a_position() takes it.
 std::expected<EntryOffset, CallError> position(Log& log, const std::string& from) {
   if (from.empty() || from == "begin") return log.begin();
   if (from == "end") return log.end();
-  EntryOffset offset = 0;
-  const char* const end = from.data() + from.size();
-  if (const auto [rest, error] = std::from_chars(from.data(), end, offset); error == std::errc{} && rest == end) return offset;
+  if (const auto offset = parse_offset(from)) return *offset;
   if (const auto kept = LogPosition::parse(from)) return log.offset_of(*kept);
-  if (const auto time = parse_time(from, std::chrono::system_clock::now())) return log.offset_at(*time);
-  return std::unexpected(
-      CallError{"invalid_argument",
-                fmt::format("--from {}: give begin, end, an offset in digits, a position as 6@9458, a time as 2026-11-21T20:00:00Z (local "
-                            "without Z), or how long ago as -15m (ms, s, m, h, d)",
-                            from),
-                false});
+  return log.offset_at(parse_time(from, std::chrono::system_clock::now()).value());
+}
+
+/// What is no position is bad usage before the cluster is asked anything.
+CLI::Validator a_position() {
+  return {[](std::string& from) {
+            const bool fits = from == "begin" || from == "end" || parse_offset(from) || LogPosition::parse(from) ||
+                              parse_time(from, std::chrono::system_clock::now());
+            return fits ? std::string()
+                        : fmt::format(
+                              "{} is no position; give begin, end, an offset in digits, a position as 6@9458, a time as "
+                              "2026-11-21T20:00:00Z (local without Z), or how long ago as -15m (ms, s, m, h, d)",
+                              from);
+          },
+          std::string()};
 }
 
 /// A --from that is none is bad usage; anything else failed.
@@ -163,7 +176,7 @@ void add(CLI::App& app, Target& target, Run& run, const char* name, const char* 
   auto* c = app.add_subcommand(name, what);
   add_log_name(*c, o->log);
   if (from != nullptr) {
-    c->add_option("--from", o->from, from)->type_name("OFFSET");
+    c->add_option("--from", o->from, from)->type_name("OFFSET")->check(a_position());
     c->add_option("--count", o->count, "stop after so many entries (default: no limit)");
     c->add_option("--format", o->format, "how an entry is printed")->check(CLI::IsMember({"lines", "json", "raw"}))->capture_default_str();
     c->add_flag("--force", o->force, "raw bytes to a terminal too");

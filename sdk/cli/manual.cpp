@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "proto-spec/config/help.h"
+#include "proto-spec/vocabulary/exit_code.h"
 #include "sdk/cli/command_line.h"
 #include "sdk/cli/posix_output.h"
 
@@ -207,7 +208,8 @@ int man(const ManOptions& o) {
     put("{}", text);
     return 0;
   }
-  return failed(fmt::format("there is no command {}; loglog --help names all", o.command));
+  failed(fmt::format("there is no command {}; loglog --help names all", o.command));
+  return exit_bad_options;
 }
 
 }  // namespace

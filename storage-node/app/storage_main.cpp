@@ -5,6 +5,7 @@
 #include <expected>
 
 #include "proto-spec/config/node_options.h"
+#include "proto-spec/config/quantities.h"
 #include "proto-spec/console/error_output.h"
 #include "proto-spec/vocabulary/exit_code.h"
 #include "storage-node/app/storage_node.h"
@@ -13,6 +14,9 @@ namespace loglog::storage {
 namespace {
 
 constexpr std::string_view environment = "LOGLOG_STORAGE";
+
+/// NodeOptions::validate() says what is too little.
+const config::SizeRange any_size{.least = 0, .most = 1ull << 50};
 
 struct Given {
   NodeOptions options;
@@ -44,11 +48,14 @@ Program::Program() {
   app.add_option("--direct-io", direct,
                  "auto: write past the page cache (O_DIRECT) where the file system can; off: through the page cache (default auto)")
       ->check(CLI::IsMember({"auto", "off"}));
-  app.add_option("--staging-bytes", o.staging_bytes,
-                 "memory for uploads not yet durable, bytes; full means clients are told to come again (default 268435456)");
-  app.add_option("--spare-bytes", o.spare_bytes,
-                 "bytes of trimmed segments' files kept to be written again, which is faster than new ones; given up where space is "
-                 "short; 0 keeps none (default 536870912)");
+  config::add_size(
+      app, "--staging-bytes", [&o](std::uint64_t n) { o.staging_bytes = n; },
+      "memory for uploads not yet durable; full means clients are told to come again (default 256MiB)", any_size);
+  config::add_size(
+      app, "--spare-bytes", [&o](std::uint64_t n) { o.spare_bytes = n; },
+      "trimmed segments' files kept to be written again, which is faster than new ones; given up where space is short; "
+      "0 keeps none (default 512MiB)",
+      any_size);
   app.add_option("--verify-uploads", verify, "on: check every payload's checksum when it comes; off leaves it to readers (default on)")
       ->check(CLI::IsMember({"on", "off"}));
   app.add_option("--http", o.http, "HOST:PORT of /metrics (Prometheus), /healthz and /readyz (default: not served)");

@@ -111,7 +111,7 @@ def manual():
             result = run([LOGLOG, "man", *([command] if command else [])])
             name = f"loglog-{command}.1" if command else "loglog.1"
             check(result.stdout == (pathlib.Path(d) / name).read_text(), f"loglog man {command} prints the page")
-    check(run([LOGLOG, "man", "nonsense"]).returncode == 1, "there is no page of what is no command")
+    check(run([LOGLOG, "man", "nonsense"]).returncode == 2, "there is no page of what is no command")
 
 
 def main():

@@ -69,6 +69,15 @@ def what_is_refused(d):
         file.write_text(content)
         refused("loglog-storage", "--config", file, words=words)
     refused("loglog-storage", "--config", d / "missing.toml", words=["missing.toml"])
+    refused("loglog-storage", "--lisen", "x", words=["loglog-storage has no option --lisen; did you mean --listen?"])
+    refused("loglog-sequencer", "--halp", words=["did you mean --help?"])
+    refused("loglog-storage", "--id", "x", words=["--id", "give a number"])
+    refused("loglog-storage", "--id", "1", words=["--cluster-name is required"])
+    whole = ["--id", "1", "--cluster-name", "c", "--listen", "127.0.0.1:0", "--data", "d"]
+    refused("loglog-storage", *whole, "--staging-bytes", "1Gb", words=["--staging-bytes: 1Gb is no size; write 1GiB"])
+    refused("loglog-storage", *whole, "--log-level", "loud", words=["--log-level loud: give debug, info"])
+    text = accepted("loglog-storage", *whole, "--staging-bytes", "256MiB", "--spare-bytes", "1GiB")
+    check("staging-bytes 268435456" in text and "spare-bytes 1073741824" in text, text)
     refused("loglog-sequencer", "--config", SAMPLES / "sequencer.toml", "--storage", "x", words=["ID=HOST:PORT"])
 
 

@@ -6,6 +6,7 @@
 #include "sdk/cli/cli.h"
 
 using namespace loglog::cli;
+using loglog::config::parse_bytes;
 using std::chrono::milliseconds;
 using std::chrono::system_clock;
 
@@ -97,4 +98,15 @@ TEST_CASE("points in time: of an hour that comes twice it is the earlier one, an
   CHECK(parse_time("2026-11-29T10:00:00+14:00", now) == at(1'795'896'000));
   for (const char* wrong : {"2026-11-29T10:00:00+14:30", "2026-11-29T10:00:00+25:00", "2026-11-29T10:00:00-1500"})
     CHECK_MESSAGE(!parse_time(wrong, now), wrong);
+}
+
+TEST_CASE("sizes and times are shown as an option takes them, not as a count of bytes and milliseconds (D)") {
+  CHECK(as_written(std::uint64_t{10} << 30) == "10GiB");
+  CHECK(as_written(std::uint64_t{1536} << 10) == "1536KiB");
+  CHECK(as_written(std::uint64_t{1000}) == "1000B");
+  CHECK(as_written(std::uint64_t{0}) == "0B");
+  CHECK(as_written(std::chrono::milliseconds(7 * 86'400'000)) == "7d");
+  CHECK(as_written(std::chrono::milliseconds(90'000)) == "90s");
+  CHECK(as_written(std::chrono::milliseconds(1500)) == "1500ms");
+  for (const std::uint64_t n : {1ull, 1024ull, 5'000'000ull, 1ull << 41}) CHECK(parse_bytes(as_written(n)) == n);
 }

@@ -1,13 +1,15 @@
 // What is said of a command line that cannot be parsed.
-#include "sdk/cli/usage.h"
+#include "sdk/cli/word_order.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 
+#include "proto-spec/config/usage.h"
 #include "sdk/cli/command_line.h"
 
 using namespace loglog::cli;
+using namespace loglog::config;
 using Words = std::vector<std::string>;
 
 namespace {
@@ -37,6 +39,9 @@ TEST_CASE("a slip of the finger is told the nearest name (D)") {
   says({"apend", "events"}, "did you mean append?");
   says({"logs", "lst"}, "did you mean list?");
   says({"status", "--jsn"}, "did you mean --json?");
+  says({"--halp"}, "loglog has no option --halp; did you mean --help?");
+  says({"--frobnicate"}, "loglog has no option --frobnicate");
+  says({"logs", "--halp"}, "loglog logs has no option --halp; did you mean --help?");
   says({"xyzzy"}, "loglog has no command \"xyzzy\"; it has ");
   says({"logs"}, "loglog logs needs a command: create");
   CHECK(nearest("st", {"status", "storage"}) == std::nullopt);  // a beginning is no slip
@@ -58,6 +63,17 @@ TEST_CASE("values are refused in our words, whatever the option (D)") {
   says({"logs", "trim", "events", "-1"}, "OFFSET");
   says({"logs", "create", "a", "--retention-bytes", "1Gb"}, "write 1GiB");
   says({"logs", "create", "a", "--segment-size", "1KiB"}, "between");
+  CHECK(said({"logs", "create", "a", "--replicas", "10"}) == "--replicas: 10 is not between 1 and 9");
+  CHECK(said({"dev", "--storage", "0"}) == "--storage: 0 is not between 1 and 9");
+  CHECK(said({"nodes", "replace-disk", "0"}) == "NODE: 0 is no number of 1 or more");
+  CHECK(said({"nodes", "replace-disk", "x"}) == "NODE: x is no number of 1 or more");
+  CHECK(said({"logs", "fence", "a", "0"}) == "TOKEN: 0 is no number of 1 or more");
+  CHECK(said({"read", "events", "--from"}) == "--from needs a value");
+  CHECK(said({"status", "--json", "--watch"}) == "--json and --watch do not go together");
+  says({"read", "events", "--from", "xx"}, "--from: xx is no position; give begin");
+  for (const char* from : {"begin", "end", "17", "6@9458", "-15m", "2026-11-21T20:00:00Z"})
+    CHECK(said({"read", "events", "--from", from}).empty());
+  says({"logs", "trim", "events", "--before", "xx"}, "--before: xx is no time");
   says({"read", "events", "--format", "xml"}, "--format xml: give lines, json, raw");
   says({"bench", "append", "--size", "99999999"}, "16777215");
   says({"bench", "append", "--in-flight", "0"}, "--in-flight");

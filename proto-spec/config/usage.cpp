@@ -1,17 +1,14 @@
-#include "sdk/cli/usage.h"
+#include "proto-spec/config/usage.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <regex>
 
-namespace loglog::cli {
+namespace loglog::config {
 namespace {
-
-/// Options of every command, which may stand before its name; those in the second list take a value.
-constexpr std::array flags = {"--json"};
-constexpr std::array with_value = {"--cluster", "--timeout", "--color", "--progress"};
 
 /// Letters to change, insert, drop or swap to make one word of the other.
 std::size_t distance(const std::string& a, const std::string& b) {
@@ -30,12 +27,6 @@ std::size_t distance(const std::string& a, const std::string& b) {
 
 /// CLI11 keeps a group of options as a command without a name.
 bool is_command(const CLI::App* c) { return !c->get_name().empty(); }
-
-std::vector<std::string> command_names(const CLI::App& app) {
-  std::vector<std::string> out;
-  for (const CLI::App* c : app.get_subcommands(is_command)) out.push_back(c->get_name());
-  return out;
-}
 
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> out;
@@ -62,13 +53,6 @@ std::string after(const std::string& text, const std::string& mark) {
   return at == std::string::npos ? text : text.substr(at + mark.size());
 }
 
-std::string unexpected_argument(const CLI::App& command, const std::string& words, const std::string& argument) {
-  const bool option = argument.starts_with('-') && argument.size() > 1;
-  std::string out = option ? fmt::format("{} has no option {}", words, argument) : fmt::format("{} does not take \"{}\"", words, argument);
-  const auto meant = nearest(argument.substr(0, argument.find('=')), option ? option_names(command) : command_names(command));
-  return meant ? fmt::format("{}; did you mean {}?", out, *meant) : out;
-}
-
 /// CLI11's own words of a value that a check refuses, in ours.
 std::string refused_value(const std::string& what) {
   static const std::string not_in = " not in {";
@@ -78,6 +62,9 @@ std::string refused_value(const std::string& what) {
     return fmt::format("{} {}: give {}", what.substr(0, colon), what.substr(colon + 2, at - colon - 2),
                        fmt::join(CLI::detail::split(choices, ','), ", "));
   }
+  static const std::regex range(R"((.*: )Value (.*) not in range (.*) to (.*))");
+  if (std::smatch m; std::regex_match(what, m, range))
+    return fmt::format("{}{} is not between {} and {}", m.str(1), m.str(2), m.str(3), m.str(4));
   return what;
 }
 
@@ -94,38 +81,17 @@ std::optional<std::string> nearest(const std::string& word, const std::vector<st
   return best;
 }
 
-std::expected<std::vector<std::string>, std::string> in_order(const CLI::App& app, const std::vector<std::string>& arguments) {
-  std::vector<std::string> path, early;
-  const CLI::App* at = &app;
-  std::string words = app.get_name();
-  std::size_t i = 0;
-  const auto is_one_of = [](const auto& names, const std::string& word) {
-    return std::ranges::any_of(names, [&](const char* n) { return word == n || word.starts_with(std::string(n) + "="); });
-  };
-  for (; i < arguments.size() && !command_names(*at).empty(); ++i) {
-    const std::string& word = arguments[i];
-    if (is_one_of(flags, word) || is_one_of(with_value, word)) {
-      early.push_back(word);
-      if (is_one_of(with_value, word) && word.find('=') == std::string::npos && i + 1 < arguments.size()) early.push_back(arguments[++i]);
-      continue;
-    }
-    if (word.starts_with('-')) break;  // --help, or what the parser will refuse
-    const auto found = at->get_subcommands([&word](const CLI::App* c) { return c->get_name() == word; });
-    const CLI::App* below = found.empty() ? nullptr : found.front();
-    if (below == nullptr) {
-      const auto meant = nearest(word, command_names(*at));
-      return std::unexpected(meant ? fmt::format("{} has no command \"{}\"; did you mean {}?", words, word, *meant)
-                                   : fmt::format("{} has no command \"{}\"; it has {}", words, word, fmt::join(command_names(*at), ", ")));
-    }
-    at = below;
-    words += " " + word;
-    path.push_back(word);
-  }
-  if (i == arguments.size() && at != &app && !command_names(*at).empty())
-    return std::unexpected(fmt::format("{} needs a command: {}", words, fmt::join(command_names(*at), ", ")));
-  path.insert(path.end(), early.begin(), early.end());
-  path.insert(path.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i), arguments.end());
-  return path;
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> out;
+  for (const CLI::App* c : app.get_subcommands(is_command)) out.push_back(c->get_name());
+  return out;
+}
+
+std::string unexpected_word(const CLI::App& command, const std::string& words, const std::string& argument) {
+  const bool option = argument.starts_with('-') && argument.size() > 1;
+  std::string out = option ? fmt::format("{} has no option {}", words, argument) : fmt::format("{} does not take \"{}\"", words, argument);
+  const auto meant = nearest(argument.substr(0, argument.find('=')), option ? option_names(command) : command_names(command));
+  return meant ? fmt::format("{}; did you mean {}?", out, *meant) : out;
 }
 
 std::string usage_sentence(const CLI::App& app, const CLI::ParseError& e) {
@@ -133,13 +99,27 @@ std::string usage_sentence(const CLI::App& app, const CLI::ParseError& e) {
   std::string what = e.what();
   if (dynamic_cast<const CLI::ExtrasError*>(&e) != nullptr) {
     const std::string all = after(what, "expected: ");
-    return unexpected_argument(*command, words, all.substr(0, all.find(' ')));
+    return unexpected_word(*command, words, all.substr(0, all.find(' ')));
   }
   if (dynamic_cast<const CLI::RequiredError*>(&e) != nullptr)
     return fmt::format("{}: {}", words, what.starts_with("A subcommand") ? "name a command" : what);
   if (dynamic_cast<const CLI::ConversionError*>(&e) != nullptr) return fmt::format("{}: give a number", after(what, "Could not convert: "));
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&e) != nullptr)
+    if (const auto colon = what.find(": 1 required "); colon != std::string::npos) return what.substr(0, colon) + " needs a value";
+  if (dynamic_cast<const CLI::ExcludesError*>(&e) != nullptr)
+    if (const auto at = what.find(" excludes "); at != std::string::npos)
+      return fmt::format("{} and {} do not go together", what.substr(0, at), after(what, " excludes "));
   if (dynamic_cast<const CLI::ValidationError*>(&e) != nullptr) return refused_value(what);
   return what;
+}
+
+CLI::Validator one_or_more() {
+  return {[](std::string& value) {
+            const bool digits = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos && value.size() <= 20;
+            const bool zero = value.find_first_not_of('0') == std::string::npos;
+            return digits && !zero ? std::string() : fmt::format("{} is no number of 1 or more", value);
+          },
+          std::string()};
 }
 
 CLI::Validator digits_only() {
@@ -150,4 +130,4 @@ CLI::Validator digits_only() {
           std::string()};
 }
 
-}  // namespace loglog::cli
+}  // namespace loglog::config
