@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -25,6 +26,11 @@ constexpr Duration accept_pause = 100ms;  ///< when there are no descriptors
 constexpr int listen_backlog = 1024;
 
 Error lost(int uv_error) { return {Errc::connection_lost, uv_strerror(uv_error)}; }
+
+std::uint16_t port_of(const sockaddr_storage& a) {
+  return ntohs(a.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(a).sin6_port
+                                       : reinterpret_cast<const sockaddr_in&>(a).sin_port);
+}
 
 }  // namespace
 
@@ -61,6 +67,18 @@ Connection::Connection(Loop& loop, Hello own, Session::Expectation expected)
     : loop_(loop), own_(own), session_(std::move(own), std::move(expected)) {
   uv_tcp_init(loop.raw(), &tcp_);
   tcp_.data = this;
+}
+
+std::string Connection::peer_endpoint() const {
+  if (pipe_) return "this process";
+  sockaddr_storage peer{};
+  int size = sizeof peer;
+  std::array<char, INET6_ADDRSTRLEN> host{};
+  if (uv_tcp_getpeername(&tcp_, reinterpret_cast<sockaddr*>(&peer), &size) != 0 ||
+      uv_ip_name(reinterpret_cast<const sockaddr*>(&peer), host.data(), host.size()) != 0)
+    return {};
+  const bool v6 = peer.ss_family == AF_INET6;
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", host.data(), v6 ? "]" : "", port_of(peer));
 }
 
 Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello own, Session::Expectation expected, Callbacks callbacks) {
@@ -237,7 +255,11 @@ void Connection::read_some(ssize_t n) {
   const Ptr alive = shared_from_this();
   if (n == UV_ENOBUFS) return wait_for_room();
   if (n == 0) return account_block();
-  if (n < 0) return broken(n == UV_EOF ? Error{Errc::connection_lost, "the peer closed the connection"} : lost(static_cast<int>(n)));
+  if (n == UV_EOF)
+    return broken({Errc::connection_lost, session_.established()
+                                              ? "the peer closed the connection"
+                                              : "the peer closed the connection without a hello: it may not speak LogLog"});
+  if (n < 0) return broken(lost(static_cast<int>(n)));
   loop_.traffic().received += static_cast<std::uint64_t>(n);
   received_ += static_cast<std::uint64_t>(n);
   session_.filled(static_cast<std::size_t>(n));
@@ -560,8 +582,7 @@ Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string
   sockaddr_storage bound{};
   int size = sizeof bound;
   uv_tcp_getsockname(l->tcp_, reinterpret_cast<sockaddr*>(&bound), &size);
-  const int port = bound.ss_family == AF_INET6 ? ntohs(reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port)
-                                               : ntohs(reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
+  const int port = port_of(bound);
   const std::string host = address.substr(0, address.rfind(':'));
   l->address_ = fmt::format("{}:{}", host, port);
   return l;

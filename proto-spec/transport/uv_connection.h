@@ -52,6 +52,8 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   /// Says why (Failed with request id 0) when not ok, then closes. No callback comes after it.
   void close(const Error& why = {});
   bool open() const { return state_ == State::open; }
+  /// HOST:PORT of the other end, in numbers; "this process" for a pipe; empty where it is not connected. For people.
+  std::string peer_endpoint() const;
   /// The IP address of the peer without its port, of IPv6 the first 64 bits, since a host has all of the rest; empty for a peer in
   /// this process and for a connection that is not open.
   std::string peer_address() const;

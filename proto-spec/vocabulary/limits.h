@@ -37,6 +37,13 @@ inline constexpr std::uint64_t retention_ms_max = 36'525ull * 24 * 3600 * 1000;
 inline constexpr std::size_t full_logs_told_max = 4096;
 /// Most alarms in one Status; the critical ones come first.
 inline constexpr std::size_t alarms_told_max = 64;
+/// Longest name and version of a client that are kept, bytes; the rest is cut.
+inline constexpr std::size_t client_text_max = 64;
+/// Producers of which a leader counts what it commits, and most of them in one Status or Overview; the busiest come first.
+inline constexpr std::size_t writers_max = 4096;
+inline constexpr std::size_t writers_told_max = 100;
+/// Most logs whose size on disk a storage node names in one report to the leader; the others follow in the next ones.
+inline constexpr std::size_t log_bytes_told_max = 1024;
 /// Space that a sequencer keeps reserved behind the records of its raft.log, bytes: about ten thousand commands. With half of it left
 /// on a full disk no log is made any more, and the other half is for trims, deletions, votes and terms.
 inline constexpr std::uint64_t raft_reserve_bytes = 1u << 20;

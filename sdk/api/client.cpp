@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <condition_variable>
 #include <cstring>
@@ -120,6 +121,8 @@ std::expected<Client, CallError> Client::connect(ClientOptions options) {
     if (auto ok = transport::split_address(a); !ok && !a.starts_with("local:")) return std::unexpected(to_call_error(ok.error()));
   client::Options core;
   core.addresses = options.addresses;
+  core.name = options.name.empty() ? program_invocation_short_name : options.name;
+  core.version = LOGLOG_VERSION;
   core.eager_commit = options.eager_commit;
   core.observed_commit = options.observed_commit;
   core.wait_for_cluster = options.wait_for_cluster;
@@ -285,9 +288,15 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
           {n.id.value, n.address, std::string(name_of(n.condition)), n.staged_bytes, n.disk_free_bytes, n.disk_size_bytes, {}});
       for (const NodeId peer : n.cannot_reach) r.storage.back().cannot_reach.push_back(peer.value);
     }
+    r.clients = q.clients.connected;
+    r.writers_total = q.clients.writers_total;
+    for (const WriterSeen& w : q.clients.writers)
+      r.writers.push_back({w.address, w.name, w.version, w.log, w.producer.value, w.entries, w.bytes,
+                           static_cast<double>(w.milli_entries_per_s) / 1000, static_cast<double>(w.bytes_per_s)});
     for (const LogStatus& l : q.logs) {
       ClusterReport::LogReport log{l.name, l.first.value, l.committed.value, l.term.value, l.write_quorum, {}, state_of(l)};
-      for (const ReplicaStatus& p : l.replicas) log.replicas.push_back({p.node.value, p.durable.value, std::string(name_of(p.state))});
+      for (const ReplicaStatus& p : l.replicas)
+        log.replicas.push_back({p.node.value, p.durable.value, std::string(name_of(p.state)), p.disk_bytes});
       r.logs.push_back(std::move(log));
     }
   }

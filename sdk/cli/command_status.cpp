@@ -60,10 +60,21 @@ void print_json(const ClusterReport& r) {
         json_string(l.name), l.state, l.first, l.committed, l.term, l.write_quorum);
     const char* inner = "";
     for (const auto& p : l.replicas) {
-      out += fmt::format("{}{{\"id\": {}, \"durable\": {}, \"state\": \"{}\"}}", inner, p.id, p.durable, p.state);
+      out += fmt::format("{}{{\"id\": {}, \"durable\": {}, \"state\": \"{}\", \"disk_bytes\": {}}}", inner, p.id, p.durable, p.state,
+                         p.disk_bytes);
       inner = ", ";
     }
     out += "]}";
+    comma = ", ";
+  }
+  out += fmt::format("], \"clients\": {}, \"writers_total\": {}, \"writers\": [", r.clients, r.writers_total);
+  comma = "";
+  for (const auto& w : r.writers) {
+    out += fmt::format(
+        "{}{{\"address\": {}, \"name\": {}, \"version\": {}, \"log\": {}, \"producer\": \"{:016x}\", \"entries\": {}, "
+        "\"bytes\": {}, \"entries_per_s\": {:.3f}, \"bytes_per_s\": {:.0f}}}",
+        comma, json_string(w.address), json_string(w.name), json_string(w.version), json_string(w.log), w.producer, w.entries, w.bytes,
+        w.entries_per_second, w.bytes_per_second);
     comma = ", ";
   }
   put("{}]}}\n", out);
@@ -176,8 +187,10 @@ void add_status(CLI::App& app, Target& target, Run& run) {
   degraded     something is away or behind; appends and reads go on
   not serving  there is no leader, or some log's appends wait or are refused
 
-SIZE is what lies between a log's first and committed offset. NEEDS is the write quorum: so many of its replicas
-must be durable before an append is acknowledged. A replica's offset is how far it is durable. With --watch the exit
+SIZE is what lies between a log's first and committed offset, DISK what the files of all its replicas take, space that
+is reserved ahead included. NEEDS is the write quorum: so many of its replicas
+must be durable before an append is acknowledged. A replica's offset is how far it is durable. Writers are the clients
+that append now, by log, with their rates over the last seconds; the busiest first, at most ten of them. With --watch the exit
 code is the last report's.
 
 Examples:

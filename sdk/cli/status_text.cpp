@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "proto-spec/vocabulary/printable.h"
 #include "sdk/cli/text.h"
 
 namespace loglog::cli {
@@ -30,6 +31,14 @@ std::vector<Cell> head(std::initializer_list<const char*> words) {
 Cell number(std::uint64_t n) { return {fmt::format("{}", n), Colour::plain, true}; }
 Cell bytes(double n) { return {human_bytes(n), Colour::plain, true}; }
 
+std::uint64_t disk_bytes(const LogReport& l) {
+  std::uint64_t n = 0;
+  for (const Replica& p : l.replicas) n += p.disk_bytes;
+  return n;
+}
+/// Empty where it is not told yet.
+Cell disk_cell(std::uint64_t n) { return n == 0 ? Cell{} : bytes(static_cast<double>(n)); }
+
 /// "12 GiB of 50 GiB free, 2.0 KiB staged".
 std::string storage_note(const ClusterReport::Storage& n) {
   std::string out;
@@ -53,15 +62,16 @@ std::string nodes_text(const ClusterReport& r, bool colours) {
 }
 
 std::string logs_text(const ClusterReport& r, const StatusStyle& style) {
-  std::vector<std::vector<Cell>> rows = {head({"LOG", "STATE", "FIRST", "COMMITTED", "SIZE", "TERM", "NEEDS"})};
+  std::vector<std::vector<Cell>> rows = {head({"LOG", "STATE", "FIRST", "COMMITTED", "SIZE", "DISK", "TERM", "NEEDS"})};
   if (style.rates != nullptr) rows[0].push_back({"RATE", Colour::dim, true});
-  for (std::size_t i = 2; i < 6; ++i) rows[0][i].right = true;
+  for (std::size_t i = 2; i < 7; ++i) rows[0][i].right = true;
   for (const LogReport& l : r.logs) {
     rows.push_back({{l.name, Colour::bold},
                     {l.state, colour_of(l.state)},
                     number(l.first),
                     number(l.committed),
                     bytes(static_cast<double>(l.committed - std::min(l.first, l.committed))),
+                    disk_cell(disk_bytes(l)),
                     number(l.term),
                     {fmt::format("{} of {}", l.write_quorum, l.replicas.size())}});
     if (style.rates != nullptr) {
@@ -77,10 +87,30 @@ std::string logs_text(const ClusterReport& r, const StatusStyle& style) {
                       {p.state == "unreachable" && p.durable == 0 ? ""
                        : lag == 0                                 ? "no lag"
                                                                   : human_bytes(static_cast<double>(lag)) + " behind",
-                       lag == 0 ? Colour::dim : Colour::yellow, true}});
+                       lag == 0 ? Colour::dim : Colour::yellow, true},
+                      disk_cell(p.disk_bytes)});
     }
   }
   return table(rows, 0, style.colours);
+}
+
+std::string writers_text(const ClusterReport& r, bool colours) {
+  constexpr std::size_t shown_max = 10;
+  std::vector<std::vector<Cell>> rows = {head({"WRITER", "VERSION", "ADDRESS", "LOG", "ENTRIES", "RATE", ""})};
+  for (std::size_t i = 4; i < 7; ++i) rows[0][i].right = true;
+  for (const auto& w : r.writers) {
+    if (rows.size() > shown_max) break;
+    // The client says its name itself.
+    rows.push_back({{w.name.empty() ? "(no name)" : printable(w.name), w.name.empty() ? Colour::dim : Colour::plain},
+                    {printable(w.version)},
+                    {w.address},
+                    {w.log},
+                    number(w.entries),
+                    {fmt::format("{:.{}f}/s", w.entries_per_second, w.entries_per_second < 10 ? 1 : 0), Colour::plain, true},
+                    {human_bytes(w.bytes_per_second) + "/s", Colour::plain, true}});
+  }
+  const std::size_t left = r.writers_total - std::min<std::size_t>(r.writers_total, rows.size() - 1);
+  return table(rows, 0, colours) + (left > 0 ? fmt::format("and {} more\n", left) : "");
 }
 
 }  // namespace
@@ -105,6 +135,7 @@ std::string status_text(const ClusterReport& r, const StatusStyle& style) {
   if (!r.alarms.empty()) out += "\n";
   out += nodes_text(r, style.colours);
   if (!r.logs.empty()) out += "\n" + logs_text(r, style);
+  if (!r.writers.empty()) out += "\n" + writers_text(r, style.colours);
   return out;
 }
 

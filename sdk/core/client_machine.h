@@ -24,6 +24,8 @@ namespace loglog::client {
 struct Options {
   /// Addresses ("host:port") of any nodes of the cluster, sequencers or storage nodes; at least one.
   std::vector<std::string> addresses;
+  /// What the leader shows people of this client (W11): its program, and the SDK's version. Both empty: it says nothing.
+  std::string name, version;
   /// Name of the cluster expected; empty: take any.
   std::string cluster_name;
   /// Storage node to prefer for reads, where it holds the log (an embedded one). 0: none.

@@ -249,6 +249,8 @@ void ClusterView::connected(Time now, const Connected& c) {
   measure(c.connection, now - e.dialled_at);
   e.retry.succeeded();
   ask_at_ = {};  // somebody new can be asked
+  const bool says = !options_.name.empty() || !options_.version.empty();
+  if (says && c.peer.role == Role::sequencer) tell(c.connection, RequestId{}, ClientIs{options_.name, options_.version});
 }
 
 void ClusterView::disconnected(Time now, const Disconnected& d) {

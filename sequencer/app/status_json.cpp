@@ -69,8 +69,8 @@ void put_node(std::string& out, const NodeSeen& n) {
 void put_replica(std::string& out, const ReplicaSeen& r, const LogSeen& l, bool offsets) {
   const bool known = offsets && (r.durable > Offset{} || r.state == ReplicaState::streaming || r.state == ReplicaState::full);
   const std::uint64_t behind = l.committed > r.durable ? l.committed - r.durable : 0;
-  put(out, R"({{"node": {}, "state": "{}", "durable": {}, "behind_bytes": {}, "behind_ms": {}}})", r.node.value, name_of(r.state),
-      or_null(known, r.durable.value), or_null(known, behind), r.behind_ms);
+  put(out, R"({{"node": {}, "state": "{}", "durable": {}, "behind_bytes": {}, "behind_ms": {}, "disk_bytes": {}}})", r.node.value,
+      name_of(r.state), or_null(known, r.durable.value), or_null(known, behind), r.behind_ms, or_null(r.disk_bytes > 0, r.disk_bytes));
 }
 
 void put_log(std::string& out, const LogSeen& l, bool offsets) {
@@ -79,6 +79,13 @@ void put_log(std::string& out, const LogSeen& l, bool offsets) {
       json_string(l.name), word(l), l.term.value, l.first.value, or_null(known, l.committed.value), l.write_quorum);
   list(out, l.replicas, [&](std::string& o, const ReplicaSeen& r) { put_replica(o, r, l, known); });
   out += '}';
+}
+
+void put_writer(std::string& out, const WriterSeen& w) {
+  put(out,
+      R"({{"address": {}, "name": {}, "version": {}, "log": {}, "producer": "{:016x}", "entries": {}, "bytes": {}, "entries_per_s": {}.{:03}, "bytes_per_s": {}}})",
+      json_string(w.address), json_string(w.name), json_string(w.version), json_string(w.log), w.producer.value, w.entries, w.bytes,
+      w.milli_entries_per_s / 1000, w.milli_entries_per_s % 1000, w.bytes_per_s);
 }
 
 void put_sample(std::string& out, const History::Sample& s) {
@@ -108,6 +115,8 @@ std::string status_json(const ClusterPicture& p, const History& history, std::ui
   put(out, ",\n\"logs_total\": {},\n\"logs_age_ms\": {},\n\"logs\": ", o.logs_total,
       or_null(p.logs_age.has_value(), saturated_ms(p.logs_age.value_or(Duration{}))));
   list(out, o.logs, [&](std::string& to, const LogSeen& l) { put_log(to, l, p.logs_age.has_value()); });
+  put(out, ",\n\"clients\": {},\n\"writers_total\": {},\n\"writers\": ", o.clients.connected, o.clients.writers_total);
+  list(out, o.clients.writers, put_writer);
   put(out,
       ",\n\"history\": {{\"every_ms\": {}, \"samples\": ", std::chrono::duration_cast<std::chrono::milliseconds>(History::every).count());
   list(out, history.samples(), put_sample);

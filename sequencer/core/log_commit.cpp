@@ -169,6 +169,7 @@ void LogTerm::answer_committed(Time now) {
     ProducerTable::Run* run = producers_.find(f.producer, f.first);
     check(run != nullptr, "a run whose answer is owed is known");
     for (const Client& c : run->waiting) host_.to_client(c, Committed{info_.id, term_, f.producer, f.first, run->offset});
+    if (!run->waiting.empty()) host_.written(info_.id, f.producer, run->waiting.back().connection, run->reference);
     run->waiting = {};
     ++figures.committed_runs;
     figures.committed_entries += run->reference.count;
@@ -404,7 +405,7 @@ TermSetIs LogTerm::term_set() const {
 LogStatus LogTerm::status() const {
   LogStatus s{info_.id, info_.name, info_.state, begins(), known_committed(), term_, serves(), halted(), info_.options.write_quorum, {}};
   for (const Replica& r : replicas_)
-    s.replicas.push_back({r.member.node, shown(r), state_of(r)});
+    s.replicas.push_back({r.member.node, shown(r), state_of(r), host_.disk_bytes(r.member.node, info_.id)});
   return s;
 }
 
@@ -416,7 +417,8 @@ LogSeen LogTerm::seen(Time now) const {
 
 ReplicaSeen LogTerm::seen(const Replica& r, Time now) const {
   const Duration lag = r.behind_since == never ? Duration{} : now - r.behind_since;
-  return {r.member.node, state_of(r), shown(r), lag > Duration{} ? std::max(1U, saturated_ms(lag)) : 0};
+  return {r.member.node, state_of(r), shown(r), lag > Duration{} ? std::max(1U, saturated_ms(lag)) : 0,
+          host_.disk_bytes(r.member.node, info_.id)};
 }
 
 bool LogTerm::is_well(Time now) const {

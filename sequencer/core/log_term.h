@@ -64,6 +64,10 @@ class LogHost {
   /// R5: by which entries are old; nullopt: not known now.
   virtual std::optional<std::uint64_t> age_by() const = 0;
   virtual Figures& figures() = 0;
+  /// A producer was answered over this connection. For status only.
+  virtual void written(LogId, ProducerId, ConnectionId, const Reference&) = 0;
+  /// What the log's files take on the node's disk, bytes; 0: not told yet. For status only.
+  virtual std::uint64_t disk_bytes(NodeId, LogId) const = 0;
 };
 
 /// What a run is committed under.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
@@ -28,6 +29,7 @@ void SequencerMachine::from_client(const Client& c, Message& m) {
           [&](const SetFence& x) { on(c, x); },
           [&](const SetRetention& x) { on(c, x); },
           [&](const ReplaceDisk& x) { on(c, x); },
+          [&](const ClientIs& x) { on(c, x); },
           [&](const GetMetadata& x) { on(c, x); },
           [&](const GetStatus& x) { on(c, x); },
           [&](const GetOverview& x) { on(c, x); },
@@ -36,6 +38,13 @@ void SequencerMachine::from_client(const Client& c, Message& m) {
           [&](const auto&) { to_client(c, Failed{Errc::unexpected_message, "a sequencer does not take this message from a client"}); },
       },
       m);
+}
+
+/// W11. Each byte may be anything: whoever shows it escapes it.
+void SequencerMachine::on(const Client& c, const ClientIs& m) {
+  Connection& k = connections_.at(c.connection);
+  k.name = m.name.substr(0, client_text_max);
+  k.version = m.version.substr(0, client_text_max);
 }
 
 Failed SequencerMachine::not_leader() const {

@@ -195,6 +195,8 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
             n.disk_free_bytes = s.disk_free_bytes;
             n.disk_size_bytes = s.disk_size_bytes;
             n.cannot_reach = std::move(s.cannot_reach);
+            for (const LogBytes& l : s.logs)
+              if (metadata_.log(l.log) != nullptr) n.log_bytes[l.log] = l.bytes;
           },
           [&](const Joined& j) { joined(id, j.log); },
           [&](const Dropped& d) { dropped(id, d.log); },
@@ -238,6 +240,13 @@ void SequencerMachine::node_failed(NodeId id, const Failed& m) {
 bool SequencerMachine::has_space(NodeId node, LogId log) const {
   const auto n = nodes_.find(node);
   return n == nodes_.end() || !std::ranges::binary_search(n->second.logs_without_space, log);
+}
+
+std::uint64_t SequencerMachine::disk_bytes(NodeId node, LogId log) const {
+  const auto n = nodes_.find(node);
+  if (n == nodes_.end()) return 0;
+  const auto l = n->second.log_bytes.find(log);
+  return l == n->second.log_bytes.end() ? 0 : l->second;
 }
 
 // ---- T5

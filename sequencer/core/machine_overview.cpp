@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "proto-spec/vocabulary/limits.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
@@ -46,6 +47,7 @@ Overview SequencerMachine::overview(std::size_t logs_max) const {
     if (metadata_.node(s.id) == nullptr) o.storage.push_back(see(s));
   std::ranges::sort(o.storage, {}, &NodeSeen::id);
   o.logs_total = static_cast<std::uint32_t>(m.logs.size());
+  o.clients = clients_seen();
   if (logs_max == 0) return o;
   if (m.logs.size() <= logs_max) {
     for (const LogInfo& l : m.logs) o.logs.push_back(see(l));
@@ -56,6 +58,23 @@ Overview SequencerMachine::overview(std::size_t logs_max) const {
     for (const Ranked& r : ranked) o.logs.push_back(see(*r.log));
   }
   return o;
+}
+
+void SequencerMachine::written(LogId log, ProducerId producer, ConnectionId connection, const Reference& run) {
+  if (connections_.contains(connection)) writers_.committed(now_, producer, log, connection, run.count, run.length);
+}
+
+ClientsSeen SequencerMachine::clients_seen() const {
+  ClientsSeen out;
+  out.connected = static_cast<std::uint32_t>(std::ranges::count(connections_, Role::client, [](const auto& c) { return c.second.role; }));
+  out.writers_total = static_cast<std::uint32_t>(writers_.size());
+  for (const Writers::Writer& w : writers_.busiest(now_, writers_told_max)) {
+    const Connection& c = connections_.at(w.connection);
+    const LogInfo* log = metadata_.log(w.log);
+    out.writers.push_back({c.endpoint, c.name, c.version, log == nullptr ? std::string() : log->name, w.producer, w.entries, w.bytes,
+                           w.milli_entries_per_s, w.bytes_per_s});
+  }
+  return out;
 }
 
 /// The greater, the sooner it is shown. `t`: the log's term, if it has begun.
@@ -143,7 +162,7 @@ LogSeen SequencerMachine::see(const LogInfo& info) const {
   for (const Member& m : info.members) {
     const auto n = nodes_.find(m.node);
     const bool here = n != nodes_.end() && heard_lately(n->second);
-    s.replicas.push_back({m.node, here ? ReplicaState::lagging : ReplicaState::unreachable, Offset{}, 0});
+    s.replicas.push_back({m.node, here ? ReplicaState::lagging : ReplicaState::unreachable, Offset{}, 0, disk_bytes(m.node, info.id)});
   }
   return s;
 }

@@ -123,6 +123,7 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   } else if (std::holds_alternative<FinishDelete>(command)) {
     drops_.erase(result.log);
     logs_.erase(result.log);
+    for (auto& [id, n] : nodes_) n.log_bytes.erase(result.log);
   } else if (LogTerm* l = running(result.log); l != nullptr && metadata_.log(result.log) != nullptr) {
     const LogInfo& info = *metadata_.log(result.log);
     l->changed(now_, info);
@@ -242,6 +243,7 @@ void SequencerMachine::stop_leading() {
     if (connections_.contains(c)) out_.closes.push_back({c, Error{Errc::not_leader, not_leader().detail}});
   logs_.clear();
   copies_.clear();
+  writers_.clear();
   joins_.clear();
   drops_.clear();
   given_up_.clear();

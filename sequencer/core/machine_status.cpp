@@ -54,6 +54,7 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   s.verdict = std::move(verdict.sentence);
   for (Alarm& a : alarms_of(seen))
     if (s.alarms.size() < alarms_told_max) s.alarms.push_back({std::string(a.id), a.severity, std::move(a.what), std::move(a.action)});
+  s.clients = clients_seen();
   if (term_ != Term{}) {
     for (const StorageInfo& info : metadata_.state().storage) {
       const NodeSeen n = see(info);
@@ -74,7 +75,8 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
         x.first = l.trim;
         x.write_quorum = l.options.write_quorum;
         for (const Member& member : l.members)
-          x.replicas.push_back({member.node, Offset{}, ready(member.node) ? ReplicaState::lagging : ReplicaState::unreachable});
+          x.replicas.push_back({member.node, Offset{}, ready(member.node) ? ReplicaState::lagging : ReplicaState::unreachable,
+                                disk_bytes(member.node, l.id)});
         s.logs.push_back(std::move(x));
       }
     }

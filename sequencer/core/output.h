@@ -96,8 +96,9 @@ struct Output {
 struct Connected {
   ConnectionId connection;
   Hello peer;
-  bool dialled = false;  ///< by this side
-  std::string from{};    ///< the peer's IP address without port; empty: in this process
+  bool dialled = false;       ///< by this side
+  std::string from{};         ///< the peer's IP address without port; empty: in this process
+  std::string endpoint = {};  ///< the peer's HOST:PORT, for people
 };
 struct Disconnected {
   ConnectionId connection;

@@ -65,6 +65,7 @@ void SequencerMachine::connected(Time now, const Connected& c) {
   k.cluster = c.peer.cluster;
   k.boot = c.peer.boot;
   k.from = c.from;
+  if (k.role == Role::client) k.endpoint = c.endpoint;
   const ClusterId ours = metadata_.state().cluster;
   if (k.cluster != ClusterId{} && ours != ClusterId{} && k.cluster != ours) {
     out_.closes.push_back({c.connection, Error{Errc::wrong_cluster, fmt::format("this is cluster {:016x}, the peer's is {:016x}",
@@ -100,6 +101,7 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
       touch(id);
     }
   } else {
+    writers_.disconnected(d.connection);
     if (k.has_committed && !k.from.empty()) {
       while (!gone_.empty() && (gone_.size() == gone_max || now - gone_.front().at > gone_remembered)) gone_.pop_front();
       gone_.push_back({d.connection, k.from, now});

@@ -35,6 +35,7 @@
 #include "sequencer/core/output.h"
 #include "sequencer/core/raft/raft.h"
 #include "sequencer/core/repeated_warnings.h"
+#include "sequencer/core/writers.h"
 
 namespace loglog::sequencer {
 
@@ -93,6 +94,8 @@ class SequencerMachine final : private LogHost {
     bool has_committed = false;  // asked for it
     unsigned dropped_runs = 0;   // that came over it (V1)
     std::uint32_t requests = 0;  // ids given on this connection
+    // For people; of clients:
+    std::string endpoint, name, version;
   };
   struct Node {
     ConnectionId connection{};  // 0: down
@@ -109,6 +112,7 @@ class SequencerMachine final : private LogHost {
     std::uint64_t disk_free_bytes = 0;
     std::uint64_t disk_size_bytes = 0;         // 0: not told
     std::vector<NodeId> cannot_reach;          // of the storage nodes
+    std::map<LogId, std::uint64_t> log_bytes;  // on its disk
     RaftIndex told_version{};                  // metadata pushed
     // For people, over all connections:
     std::optional<Time> last_heard;
@@ -181,6 +185,8 @@ class SequencerMachine final : private LogHost {
   std::uint64_t wall_ms() const override;
   std::optional<std::uint64_t> age_by() const override;
   Figures& figures() override { return figures_; }
+  void written(LogId, ProducerId, ConnectionId, const Reference&) override;
+  std::uint64_t disk_bytes(NodeId, LogId) const override;
 
   // machine_raft.cpp
   Bytes first_entry();
@@ -260,6 +266,7 @@ class SequencerMachine final : private LogHost {
   };
   std::vector<Ranked> rank_logs() const;
   ClusterPicture picture() const;
+  ClientsSeen clients_seen() const;
 
   // machine_logs.cpp
   LogTerm* need(LogId log, bool background = false);
@@ -293,6 +300,7 @@ class SequencerMachine final : private LogHost {
   void on(const Client& c, const SetRetention& m);
   void on(const Client& c, const ReplaceDisk& m);
   std::string log_that_needs_disk(NodeId node) const;
+  void on(const Client& c, const ClientIs& m);
   void on(const Client& c, const GetMetadata& m);
   void on(const Client& c, const GetStatus& m);
   void on(const Client& c, const GetOverview& m);
@@ -359,6 +367,7 @@ class SequencerMachine final : private LogHost {
   std::set<LogId> to_recover_;  // in the background
   std::size_t recovering_ = 0;
   CopyQueue copies_;
+  Writers writers_;
   bool background_due_ = false;  // something changed for the background recovery
   std::set<std::pair<Time, LogId>> timers_;
   std::vector<LogId> dirty_;

@@ -109,7 +109,8 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
           peers_[peer].backoff = redial_min;
           peers_[peer].said = Errc::ok;
         }
-        machine_.connected(loop_.now(), {id, theirs, peer != nobody, connections_.at(id)->peer_address()});
+        const transport::Connection& open = *connections_.at(id);
+        machine_.connected(loop_.now(), {id, theirs, peer != nobody, open.peer_address(), open.peer_endpoint()});
       },
       [this, id](RequestId request, Message&& m) {
         machine_.arrived(loop_.now(), {id, request, std::move(m)});

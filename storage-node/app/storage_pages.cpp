@@ -106,6 +106,10 @@ void add_logs(PrometheusText& t, const std::vector<LogReport>& logs) {
   family("first", "Where the log begins for readers.", &LogReport::first);
   family("committed", "End of what this node knows to be committed.", &LogReport::committed);
   family("durable", "End of what is durable here.", &LogReport::durable);
+  t.gauge("loglog_storage_log_disk_bytes",
+          fmt::format("What the files of a log take, space that is reserved ahead included. Of the {} logs with the lowest ids.",
+                      logs_shown_max));
+  for (const LogReport& l : logs) t.value(l.disk_bytes, {{"log", std::to_string(l.id.value)}, {"name", l.name}});
 }
 
 std::string text_of(const NodeReport& r) {

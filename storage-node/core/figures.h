@@ -54,6 +54,7 @@ struct LogReport {
   LogId id;
   std::string name;
   Offset first, committed, durable;
+  std::uint64_t disk_bytes = 0;  ///< what its files take
 };
 
 /// The state at one moment.

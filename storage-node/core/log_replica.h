@@ -48,6 +48,7 @@ class LogReplica {
   void tick();
   /// No more will come: what was ordered and is here is written, then the marks.
   void begin_stop();
+  std::uint64_t disk_bytes() const { return writer_.disk_bytes(); }
   /// None of that is left.
   bool at_rest() const { return !writer_.busy() && !orders_.ready() && marks_at_ == never; }
 

@@ -23,6 +23,12 @@ std::uint64_t SegmentWriter::segment_size() const {
 }
 
 /// The leader rolls before a segment passes its size, unless one run alone is larger; frames of its own need a little more.
+std::uint64_t SegmentWriter::disk_bytes() const {
+  const SegmentMap& m = s_.segments;
+  const std::uint64_t closed = m.empty() ? 0 : m.open() - m.front() + (m.size() - 1) * segment_header_size;
+  return closed + (m.empty() ? 0 : capacity_) + next_size_;
+}
+
 std::uint64_t SegmentWriter::file_size() const {
   return segment_header_size + segment_size() + std::min<std::uint64_t>(run_size_target, segment_size() / 4);
 }

@@ -26,6 +26,8 @@ class SegmentWriter {
   Time next_tick() const { return space_again_; }
   /// The size of the open segment's file, as found at start.
   void found_capacity(std::uint64_t size) { capacity_ = size; }
+  /// What the log's files take, bytes: frames, headers, and the space that is reserved ahead.
+  std::uint64_t disk_bytes() const;
   /// A file without frames that lies where the log would begin.
   void found_remains(Offset first) { remains_ = first; }
   /// Writes frames that begin at the durable tail and end at s.written, for which there is room; `opens` begins a new segment

@@ -225,7 +225,7 @@ Report StorageMachine::report() const {
     if (s.is_matched()) ++r.logs_matched;
     if (s.is_suspect()) ++r.logs_suspect;
     if (s.lost()) ++r.logs_lost;
-    if (r.logs.size() < logs_shown_max) r.logs.push_back({id, s.info.name, s.first(), s.committed, s.durable.end});
+    if (r.logs.size() < logs_shown_max) r.logs.push_back({id, s.info.name, s.first(), s.committed, s.durable.end, log->disk_bytes()});
   }
   return r;
 }
@@ -353,7 +353,7 @@ void StorageMachine::tick(Time now) {
       if (l->state.no_space != Errc::ok && full.size() < full_logs_told_max) full.push_back(id);
     node_.send(leader_, RequestId{},
                SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, std::move(full), suspect, disk_space_.free_bytes,
-                       disk_space_.size_bytes, reach_.unreachable()});
+                       disk_space_.size_bytes, reach_.unreachable(), next_log_bytes()});
     report_at_ = now + report_every;
   }
   if (stop_by_ == never) reach_.tick();
@@ -364,6 +364,18 @@ void StorageMachine::opening_waits(Time now, LogId log) {
   begin(now);
   if (LogReplica* l = find(log)) l->opening_waits();
   end();
+}
+
+/// Of the logs in turn, so that a report stays small however many there are.
+std::vector<LogBytes> StorageMachine::next_log_bytes() {
+  std::vector<LogBytes> out;
+  auto l = logs_.upper_bound(log_bytes_told_);
+  for (std::size_t n = 0; n < logs_.size() && out.size() < log_bytes_told_max; ++n, ++l) {
+    if (l == logs_.end()) l = logs_.begin();
+    if (!l->second->state.dropped) out.push_back({l->first, l->second->disk_bytes()});
+    log_bytes_told_ = l->first;
+  }
+  return out;
 }
 
 void StorageMachine::disk_space(DiskSpace s) { disk_space_ = s; }

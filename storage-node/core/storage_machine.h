@@ -116,6 +116,7 @@ class StorageMachine {
   void refuse_number(ConnectionId from, RequestId request, std::string_view what, const std::string& why);
   void adopt_cluster(ClusterId cluster, const std::string& name);
   void keep_newest(ConnectionId newest);
+  std::vector<LogBytes> next_log_bytes();
   void refuse_twin(ConnectionId second);
   void forget(ConnectionId c);
   void refuse_cluster(ConnectionId from, ClusterId theirs);
@@ -142,6 +143,7 @@ class StorageMachine {
   Time older_said_at_ = never;  // of a leader whose metadata has gone back
   PeerReach reach_;
   Time report_at_{};
+  LogId log_bytes_told_{};  // the last log in the last report
   DiskSpace disk_space_;
   Time alarm_after_{};
   Time twin_alarm_after_{};

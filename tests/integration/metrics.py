@@ -54,6 +54,10 @@ class Watched(Cluster):
             out[found[1], labels] = float(found[3])
         return out
 
+    def log_bytes(self, node):
+        """What the files of its logs have, those that wait to be used included."""
+        return sum(p.stat().st_size for p in (self.data(node) / "logs").glob("*/*") if p.name == "next" or p.suffix == ".seg")
+
     def figure(self, at, family, **labels):
         """The sum of all series of that name with these labels; 0 where there is none."""
         wanted = set(labels.items())
@@ -128,6 +132,10 @@ def appends_are_counted(c, leader):
         return True
 
     eventually("every storage node has written the 200 entries", written_everywhere)
+    for n in c.storage:
+        eventually(f"{n} says what the files of its logs take", lambda n=n: c.figure(n, "loglog_storage_log_disk_bytes") == c.log_bytes(n))
+    eventually("the leader tells it of each replica", lambda: all(
+        r["disk_bytes"] == c.log_bytes(f"node{r['id']}") for r in json.loads(c.run("status", "--json").stdout)["logs"][0]["replicas"]))
     eventually("nothing is staged any more", lambda: all(c.figure(n, "loglog_storage_staged_bytes") == 0 for n in c.storage))
     log = next(l for l in c.status()["logs"] if l["name"] == "events")
     check(c.figure(leader, "loglog_sequencer_log_committed_offset_bytes", name="events") == log["committed"], "the committed offset is shown")

@@ -171,6 +171,10 @@ def appends_are_seen(browser):
     check(re.match(r"p50\s[0-9.]+\s(ms|s)", browser.text("#chart-latency .now")), browser.text("#chart-latency"))
     label = browser.ask("document.querySelector('#chart-appends svg').getAttribute('aria-label')")
     check(re.match(r"Appends since 1 min ago: now [0-9.]+", label), label)
+    # Who writes, as the program says it, from where, to which log and how much.
+    row = browser.until("the writer is named", "(document.querySelector('[data-writer=loglog]') || {}).innerText")
+    check(re.search(r"127\.0\.0\.1:\d+", row) and "events" in row and re.search(r"[1-9][0-9.]*\s?k?/s", row), row)
+    browser.until("what the log takes on disk is said", "/[1-9].* on disk/.test(document.querySelector('[data-log=events]').innerText)")
 
 
 def all_show_the_same(cluster, browser, leader):
@@ -299,6 +303,7 @@ def main():
         appends_are_seen(browser)
         browser.picture("healthy")
         feeding.stop()
+        browser.until("a writer that has gone is shown no more", "document.querySelector('[data-writer]') === null")
         all_show_the_same(cluster, browser, leader)
         browser.driver.get(cluster.url(follower))
         browser.until("the page is filled", "document.querySelector('[data-log=events]') !== null")

@@ -540,6 +540,7 @@ World::World(const WorldOptions& o) : options(o), random(o.seed), network(*this)
     co.addresses.push_back(s.address);
   }
   for (const auto& s : so.storage) storage.push_back(std::make_unique<StorageProcess>(*this, s.id, s.address));
+  co.name = "simulated";
   for (int i = 1; i <= o.clients; ++i) clients.push_back(std::make_unique<ClientProcess>(*this, co, fmt::format("client{}", i)));
   for (auto& p : storage) storage_processes_.push_back(p.get());
   for (auto& p : sequencers) sequencer_processes_.push_back(p.get());

@@ -191,6 +191,7 @@ struct ClusterReport {
     /// streaming, full (its disk gives no space, so its node refuses uploads), lagging, suspect, unreachable,
     /// newcomer (on a replaced disk that is not taken in yet).
     std::string state;
+    std::uint64_t disk_bytes = 0;  ///< what its files take, space that is reserved ahead included; 0: not told yet
   };
   struct LogReport {
     std::string name;
@@ -201,6 +202,18 @@ struct ClusterReport {
     std::vector<Replica> replicas;
     std::string state;  ///< open (takes appends), recovering, halted (its replicas contradict each other), creating, deleting
   };
+  /// A producer: a client has a producer of its own for each log that it appends to.
+  struct Writer {
+    std::string address;  ///< of the client, as the leader sees it
+    std::string name;     ///< of its program (ClientOptions::name); empty: it does not say. Name and version may hold any bytes
+    std::string version;  ///< of its SDK
+    std::string log;
+    std::uint64_t producer = 0;
+    std::uint64_t entries = 0;      ///< committed since this leader has known the producer
+    std::uint64_t bytes = 0;        ///< of their frames
+    double entries_per_second = 0;  ///< over the last seconds
+    double bytes_per_second = 0;
+  };
   std::string cluster;
   /// The leader's verdict and alarms, as on the status page; without a leader those of another sequencer.
   Health health = Health::not_serving;
@@ -209,6 +222,9 @@ struct ClusterReport {
   std::vector<Sequencer> sequencers;
   std::vector<Storage> storage;
   std::vector<LogReport> logs;
+  std::uint32_t clients = 0;        ///< connected to the leader
+  std::uint32_t writers_total = 0;  ///< producers whose connections are open
+  std::vector<Writer> writers;      ///< the busiest first, at most 100
 };
 
 /// What a client has done since it was made. Counts only grow; bytes are those of payloads.
@@ -250,7 +266,10 @@ struct ClientFigures {
 };
 
 struct ClientOptions {
-  std::vector<std::string> addresses = {};        ///< HOST:PORT of any nodes of the cluster
+  std::vector<std::string> addresses = {};  ///< HOST:PORT of any nodes of the cluster
+  /// Shown to operators beside what this client appends (loglog status, the status page). Empty: the program's name. At most 64 bytes are
+  /// kept.
+  std::string name = {};
   std::chrono::milliseconds timeout{10'000};      ///< deadline of calls that name none
   std::uint64_t bytes_in_flight_max = 64u << 20;  ///< memory of appends under way
   /// At that bound appends wait, in the order of their calls, at most until their deadlines; then they are refused with

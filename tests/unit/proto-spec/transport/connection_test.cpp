@@ -158,6 +158,24 @@ TEST_CASE("transport: messages there and back, small ones and the largest") {
   }
 }
 
+TEST_CASE("transport: each end tells the other's address, for people") {
+  for (const std::string& where : {std::string("127.0.0.1:0"), std::string("[::1]:0"), std::string("local:peer-address")}) {
+    EchoServer server(where);
+    Loop loop;
+    std::string peer;
+    Connection::Ptr c;
+    c = Connection::dial(loop, server.address(), hello(Role::client), {},
+                         {[&](const Hello&) {
+                            peer = c->peer_endpoint();
+                            loop.stop();
+                          },
+                          [](RequestId, Message&&) {}, [&](const Error&) { loop.stop(); }});
+    loop.run();
+    CHECK(peer == (where.starts_with("local:") ? "this process" : server.address()));
+    c->close();
+  }
+}
+
 TEST_CASE("transport: a name is dialled at each of its addresses until one answers") {
   // Where localhost is also ::1, one of these two servers is at its second address.
   for (const std::string where : {"127.0.0.1:0", "[::1]:0"}) {

@@ -1,8 +1,9 @@
-// What a handle keeps in memory.
+// What a handle keeps in memory; texts of other processes.
 #include "proto-spec/vocabulary/bytes.h"
 
 #include <doctest/doctest.h>
 
+#include "proto-spec/vocabulary/json.h"
 #include "proto-spec/vocabulary/printable.h"
 
 using namespace loglog;
@@ -26,4 +27,14 @@ TEST_CASE("printable: what a peer said neither forges a line nor commands a term
         "\\xc2\\x9b"
         "31m");  // one character that begins a command
   CHECK(printable("\xc2") == "\xc2");
+}
+
+TEST_CASE("json: any text makes a valid document, for what a client says of itself may be any bytes") {
+  CHECK(json_string("a\"b\\c\n") == R"("a\"b\\c\u000a")");
+  CHECK(json_string("Größe, \xe2\x82\xac, \xf0\x9f\x8e\x89") == "\"Größe, \xe2\x82\xac, \xf0\x9f\x8e\x89\"");
+  for (const char* bad : {"\x80", "\xff", "\xc0", "\xe2", "\xf5"}) CHECK(json_string(bad) == R"("\ufffd")");
+  CHECK(json_string("\xc0\xaf") == R"("\ufffd\ufffd")");            // too long a form
+  CHECK(json_string("\xed\xa0\x80") == R"("\ufffd\ufffd\ufffd")");  // half of a pair
+  CHECK(json_string("\xe2\x82") == R"("\ufffd\ufffd")");            // cut
+  CHECK(json_string("\xe2\x82z") == R"("\ufffd\ufffdz")");
 }

@@ -25,6 +25,10 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 TEST_CASE("status: the text aligns, says sizes for people and exact offsets, and has colours only where asked") {
   ClusterReport r = healthy();
   r.logs[0].replicas[2] = {3, (3u << 20) - 1536, "lagging"};
+  r.logs[0].replicas[0].disk_bytes = 8u << 20;
+  r.writers_total = 5;
+  r.writers = {{"10.0.0.7:4711", "orders\x1b[2J", "0.1.0", "events", 7, 12, 100, 1.5, 3072},
+               {"10.0.0.8:4711", "", "", "events", 8, 1, 1, 0, 0}};
   r.health = ClusterReport::Health::degraded;
   r.verdict = "appends and reads go on: replicas of events are not in step; no storage node and 1 sequencer may fail";
   r.alarms = {{"replica-behind", false, "The replica of events on storage node 3 lacks 1.5 KiB.", "It catches up by itself."}};
@@ -43,11 +47,16 @@ TEST_CASE("status: the text aligns, says sizes for people and exact offsets, and
         "storage 2    h:12     up        2.0 KiB staged\n"
         "storage 3    h:13     up\n"
         "\n"
-        "LOG             STATE      FIRST  COMMITTED            SIZE  TERM  NEEDS\n"
-        "events          open           0    3145728         3.0 MiB     7  2 of 3\n"
-        "  on storage 1  streaming           3145728          no lag\n"
+        "LOG             STATE      FIRST  COMMITTED            SIZE     DISK  TERM  NEEDS\n"
+        "events          open           0    3145728         3.0 MiB  8.0 MiB     7  2 of 3\n"
+        "  on storage 1  streaming           3145728          no lag  8.0 MiB\n"
         "  on storage 2  streaming           3145728          no lag\n"
-        "  on storage 3  lagging             3144192  1.5 KiB behind\n");
+        "  on storage 3  lagging             3144192  1.5 KiB behind\n"
+        "\n"
+        "WRITER         VERSION  ADDRESS        LOG     ENTRIES   RATE\n"
+        "orders\\x1b[2J  0.1.0    10.0.0.7:4711  events       12  1.5/s  3.0 KiB/s\n"
+        "(no name)               10.0.0.8:4711  events        1  0.0/s      0 B/s\n"
+        "and 3 more\n");
   const std::map<std::string, double> rates = {{"events", 10.0 * (1u << 20)}};
   const std::string coloured = status_text(r, {.colours = true, .rates = &rates});
   CHECK(has(coloured, "\x1b[33mdegraded\x1b[0m"));

@@ -56,8 +56,9 @@ struct Cluster {
   std::function<std::optional<Message>(const SetRetention&)> on_retention;
   std::optional<Offset> tail;  // as the leader says it; nullopt: it does not
   std::vector<Offset> trims;
-  Duration round_trip{};                                 // of every connection; 0: answers come at once
-  std::multimap<Time, std::function<void()>> under_way;  // by when it arrives
+  std::vector<std::pair<std::string, ClientIs>> introductions;  // and where
+  Duration round_trip{};                                        // of every connection; 0: answers come at once
+  std::multimap<Time, std::function<void()>> under_way;         // by when it arrives
 
   void append_to_log(Bytes frames, Term t) {
     Bytes all = Bytes::allocate(bytes.size() + frames.size());
@@ -162,6 +163,7 @@ struct Cluster {
       else reply(s, Failed{Errc::stale_term, {}});
     }
     if (std::holds_alternative<ReportCorrupt>(s.message)) reports.push_back(s);
+    if (const auto* c = std::get_if<ClientIs>(&s.message)) introductions.emplace_back(a, *c);
     if (const auto* r = std::get_if<Read>(&s.message)) {
       reads.push_back(s);
       if (lagging.contains(a)) return reply(s, Page{log_id, r->offset, Offset{}, Offset{}, Errc::not_here, {}});
@@ -1244,4 +1246,26 @@ TEST_CASE("who cannot be reached is named, with the cause; a program that a pers
   c.machine.open_log(c.now, Token{3}, "log", c.now + 10s);
   c.pass(5s);
   CHECK(c.done.empty());
+}
+
+TEST_CASE("client: it says its name and version to each sequencer once a connection, and to nobody else (C)") {
+  Options o;
+  o.name = "orders";
+  o.version = "1.2.3";
+  Cluster c(o);
+  c.begin_term(1);
+  c.append(1, "x");
+  c.run();
+  c.pass(100ms);
+  REQUIRE(c.introductions.size() == 1);
+  CHECK(c.introductions[0].first == "seq:1");
+  CHECK(c.introductions[0].second == ClientIs{"orders", "1.2.3"});
+  c.lose("seq:1");
+  c.pass(3s);
+  CHECK(c.introductions.size() == 2);
+  Cluster silent;
+  silent.begin_term(1);
+  silent.append(1, "x");
+  silent.run();
+  CHECK(silent.introductions.empty());
 }

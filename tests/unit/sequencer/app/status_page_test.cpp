@@ -54,6 +54,7 @@ TEST_CASE("status json: what is not known is null, and names are escaped") {
              2,
              {{NodeId{1}, ReplicaState::unreachable, Offset{}, 0}}}};
   o.logs_total = 1;
+  o.clients = {3, 1, {{"10.0.0.7:1", "a\xff\x1b", "1", "events", ProducerId{10}, 5, 6, 1050, 7}}};
   const std::string json = status_json(p, History{}, 1'700'000'000'123);
   const auto has = [&](std::string_view part) { CHECK_MESSAGE(json.find(part) != std::string::npos, part << " in " << json); };
   has(R"("cluster": "a\"b\\c\u000a")");
@@ -63,7 +64,9 @@ TEST_CASE("status json: what is not known is null, and names are escaped") {
   has(R"({"id": 1, "address": "s1:1", "role": "unreachable", "reachable": false, "silent_ms": null})");
   has(R"("condition": "foreign_disk", "silent_ms": 7, "staged_bytes": 0, "staged_bytes_max": null)");
   has(R"("state": "closed", "term": 0, "first": 5, "committed": null)");
-  has(R"({"node": 1, "state": "unreachable", "durable": null, "behind_bytes": null, "behind_ms": 0})");
+  has(R"({"node": 1, "state": "unreachable", "durable": null, "behind_bytes": null, "behind_ms": 0, "disk_bytes": null})");
+  has(R"("clients": 3)");
+  has(R"({"address": "10.0.0.7:1", "name": "a\ufffd\u001b", "version": "1", "log": "events", "producer": "000000000000000a", "entries": 5, "bytes": 6, "entries_per_s": 1.050, "bytes_per_s": 7})");
   has(R"("samples": [])");
 }
 

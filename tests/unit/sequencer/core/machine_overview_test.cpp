@@ -289,14 +289,73 @@ TEST_CASE("status: what is judged of a few logs is what all of them say, and the
   page.source = ClusterPicture::Source::leads;
   page.overview = f.machine->overview(1);
   CHECK(verdict_of(page).sentence.find("no storage node") != std::string::npos);
-  f.say(f.node(2).connection, SpaceIs{0, 1000, {logs[1]}, false, 0, 1000, {}});
+  f.say(f.node(2).connection, SpaceIs{0, 1000, {logs[1]}, false, 0, 1000, {}, {}});
   same();
-  f.say(f.node(3).connection, SpaceIs{0, 1000, {logs[1], logs[3]}, false, 0, 1000, {}});
+  f.say(f.node(3).connection, SpaceIs{0, 1000, {logs[1], logs[3]}, false, 0, 1000, {}, {}});
   CHECK(same().health == Health::not_serving);
   f.disconnect(1);
   same();
-  f.node(2).durable = false;
+  f.connect(1);
+  f.pass(1s);
+  f.node(3).durable = false;
   f.say(c, commit(open(f, c, logs[5]), 1));
-  f.pass(15s);  // a replica is behind
-  same();
+  f.pass(15s);
+  CHECK(std::ranges::count(same().alarms, "replica-behind", &AlarmSeen::id) == 1);  // of a log whose replicas all stream
+}
+
+TEST_CASE("status: who writes is told with address, name and rate, and is forgotten with the connection (C)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c{5000}, silent{5001};
+  Hello h;
+  h.role = Role::client;
+  f.machine->connected(f.now, {c, h, false, "10.0.0.7", "10.0.0.7:4711"});
+  f.machine->connected(f.now, {silent, h, false, "10.0.0.8", "10.0.0.8:4711"});
+  f.say(c, ClientIs{std::string(100, 'n'), "1.2.3"});
+  const LogId log = create(f, c, "events");
+  const TermIs t = open(f, c, log);
+  for (std::uint64_t i = 1; i <= 80; ++i) {
+    f.say(c, commit(t, i));
+    f.pass(100ms);
+  }
+  Commit other = commit(t, 1);
+  other.run.producer = ProducerId{78};
+  f.say(silent, other);
+  f.to_clients.clear();
+  f.say(c, GetStatus{false});
+  const ClientsSeen seen = f.heard<Status>().at(0).clients;
+  CHECK(seen == f.machine->overview(0).clients);
+  CHECK(seen.connected == 2);
+  CHECK(seen.writers_total == 2);
+  REQUIRE(seen.writers.size() == 2);
+  const WriterSeen& w = seen.writers[0];
+  CHECK(w.address == "10.0.0.7:4711");
+  CHECK(w.name == std::string(client_text_max, 'n'));
+  CHECK(w.version == "1.2.3");
+  CHECK(w.log == "events");
+  CHECK(w.producer == ProducerId{77});
+  CHECK(w.entries == 80);
+  CHECK(w.bytes == 8000);
+  CHECK(w.milli_entries_per_s > 9'000);
+  CHECK(w.milli_entries_per_s < 11'000);
+  CHECK(seen.writers[1].address == "10.0.0.8:4711");
+  CHECK(seen.writers[1].name.empty());
+  f.disconnect_client(c);
+  CHECK(f.machine->overview(0).clients.writers_total == 1);
+  CHECK(f.machine->overview(0).clients.connected == 1);
+}
+
+TEST_CASE("status: what a log takes on each disk is told beside its offsets, until it is deleted (C)") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const LogId log = create(f, c, "events");
+  open(f, c, log);
+  f.say(f.node(2).connection, SpaceIs{0, 1000, {}, false, 0, 1000, {}, {{log, 70'000}, {LogId{999}, 5}}});
+  const LogSeen seen = f.machine->overview(10).logs.at(0);
+  CHECK(seen.replicas.at(0).disk_bytes == 0);  // not told yet
+  CHECK(seen.replicas.at(1).disk_bytes == 70'000);
+  f.to_clients.clear();
+  f.say(c, GetStatus{true});
+  CHECK(f.heard<Status>().at(0).logs.at(0).replicas.at(1).disk_bytes == 70'000);
 }

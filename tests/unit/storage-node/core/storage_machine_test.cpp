@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <set>
 #include <string>
 
 #include "tests/simulator/simulated_disk.h"
@@ -1310,4 +1311,38 @@ TEST_CASE("a log that was dropped takes no memory, and no place among what a con
   REQUIRE(n.take<Joined>());
   CHECK(n.machine->report().logs_in_all == 1);
   n.advance(5s);  // nothing of the log is looked for
+}
+
+TEST_CASE("storage: what logs take on disk is told to the leader, all of them in turn however many there are (C)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  n.advance(1100ms);
+  auto told = n.take<SpaceIs>();
+  REQUIRE(told);
+  REQUIRE(told->logs.size() == 1);
+  CHECK(told->logs[0].log == log_id);
+  // The open segment's file and, where it is there, the next one.
+  std::uint64_t files = 0;
+  for (const Offset first : n.machine->log(log_id)->segments.firsts()) files += n.disk.file_size(log_id, first).value_or(0);
+  CHECK(told->logs[0].bytes >= files);
+  CHECK(files > 0);
+  const std::size_t many = 2 * log_bytes_told_max;
+  for (std::uint32_t i = 1; i <= many; ++i) {
+    LogInfo other = log_info();
+    other.id = LogId{100 + i};
+    other.name = "log" + std::to_string(i);
+    n.say(leader, Join{Term{1}, other});
+  }
+  std::set<LogId> heard;
+  for (int i = 0; i < 3; ++i) {
+    n.sent.clear();
+    n.advance(1100ms);
+    told = n.take<SpaceIs>();
+    REQUIRE(told);
+    CHECK(told->logs.size() == log_bytes_told_max);
+    for (const LogBytes& l : told->logs) heard.insert(l.log);
+  }
+  CHECK(heard.size() == many + 1);
 }
