@@ -220,10 +220,10 @@ bool Run::audit(const FullRead& read) {
     // Kept: what is scheduled for it names it.
     ReplicaAudit& a = *audits_.emplace_back(std::make_unique<ReplicaAudit>(world_, *node, read.log(), read.committed()));
     a.start();
-    Duration patience = 30s;  // and what a copy of all takes
+    Duration copied_within = 30s;  // and what a copy of all takes
     if (const auto rate = plan_.peer_bytes_per_second; rate > 0)
-      patience += Duration(static_cast<std::int64_t>((read.committed() - read.first()) * 1'000'000 / rate));
-    const bool whole = wait(patience, 20ms, [&] { return a.done(); });
+      copied_within += Duration(static_cast<std::int64_t>((read.committed() - read.first()) * 1'000'000 / rate));
+    const bool whole = wait(copied_within, 20ms, [&] { return a.done(); });
     a.kill();
     if (!whole) {
       violated(world_, promise::progress, a.standing());

@@ -588,9 +588,9 @@ bool Weather::replace_disk() {
 bool Weather::replace_late() {
   StorageProcess& p = any_storage();
   if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
-  constexpr Duration patience = 8s;
+  constexpr Duration held_for = 8s;
   const auto let_go = std::make_shared<std::function<void()>>([] {});
-  world_.network.lay([&p, let_go, limit = world_.scheduler.now() + patience, this](SimulatedNetwork::Caught& c) {
+  world_.network.lay([&p, let_go, limit = world_.scheduler.now() + held_for, this](SimulatedNetwork::Caught& c) {
     const auto* m = std::get_if<ReplaceDisk>(&c.message);
     if (m == nullptr || m->node != p.id()) return world_.scheduler.now() > limit;
     *let_go = c.hold();
@@ -599,7 +599,7 @@ bool Weather::replace_late() {
   replace_disk_of(p);
   later(world_, 2s, [this, &p, let_go] {
     when(
-        world_, patience, [this, &p] { return is_taken_in_whole(world_, p); }, [this, &p, let_go] { take_away(p, *let_go); },
+        world_, held_for, [this, &p] { return is_taken_in_whole(world_, p); }, [this, &p, let_go] { take_away(p, *let_go); },
         [let_go] { (*let_go)(); });
   });
   return true;
