@@ -29,6 +29,7 @@
   X(T4_promise)      /* an unreadable promise is DATA LOSS */                                                  \
   X(T4_lasts)        /* and lasts until the disk is replaced, whoever leads */                                 \
   X(T4_tail)         /* a tail below what was acknowledged in this term is DATA LOSS */                        \
+  X(T4_copy)         /* a directory with fewer writes of the promise than were told of is DATA LOSS */         \
   X(T5_join)         /* only JOIN makes a log on a node */                                                     \
   X(T5_open)         /* a log opens once all members have joined */                                            \
   X(T5_tombstone)    /* a dropped log leaves a tombstone */                                                    \

@@ -133,6 +133,7 @@ void SequencerMachine::seal_node(NodeId id, Node& n) {
 /// T4: a process that was not the last to be sealed found on its disk what the last one had written. If it found less, its directory is
 /// an older copy, or two processes run on copies of one directory.
 bool SequencerMachine::is_older_copy(NodeId id, const Node& n, const Sealed& m) const {
+  if (removed(Rule::T4_copy)) return false;
   const StorageInfo* known = metadata_.node(id);
   return known != nullptr && known->boot != connections_.at(n.connection).boot && m.promise_found < known->promise_count;
 }

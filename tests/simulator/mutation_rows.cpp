@@ -31,7 +31,13 @@ const std::vector<MutationRow>& mutation_rows() {
        "a node that finds no identity makes a new one, which is another disk than the member's: T4_disk refuses it. Row "
        "T4_identity+T4_disk removes both"},
       {"T4_identity+T4_disk", {T4_identity, T4_disk}, "lost_names"},
-      {"T4_promise", {T4_promise}, "lost_files"},
+      {"T4_promise",
+       {T4_promise},
+       "lost_files",
+       "a promise that cannot be read has a count of 0, which is below what the cluster was told: T4_copy finds the node. Row "
+       "T4_promise+T4_copy removes both"},
+      {"T4_promise+T4_copy", {T4_promise, T4_copy}, "lost_files"},
+      {"T4_copy", {T4_copy}, "older_copies"},
       {"T4_tail", {T4_tail}, "lost_tails"},
       {"T4_lasts", {T4_lasts}, "found_losses"},
       {"T4+T5_join", {T4_disk, T4_tail, T5_join}, "lost_disks"},

@@ -53,6 +53,7 @@ constexpr std::array kinds = {
     FaultKind{"stale_blocks", "after a power cut, sectors hold what they held before their last write"},
     FaultKind{"truncated_file", "after a power cut, a file ends early"},
     FaultKind{"first_files_gone", "a node comes back without the first segment files of a log"},
+    FaultKind{"older_copy", "a node is started on a copy of its directory that was made seconds ago, and the leader changes (T4)"},
     FaultKind{"newest_files_gone", "a node comes back without the newest segment files of a log, which nobody else lacks"},
     FaultKind{"identity_lost", "a node comes back without its identity; later the old disk is put back (T4)"},
     FaultKind{"promise_lost", "a node comes back with an unreadable promise; later the old disk is put back (T4)"},
@@ -369,6 +370,7 @@ bool Weather::to_disks(const std::string& kind) {
   if (kind == "stale_blocks") return damage(Damage::stale, true, 1);
   if (kind == "truncated_file") return damage(Damage::truncated, true, 1);
   if (kind == "first_files_gone") return lose_first_files();
+  if (kind == "older_copy") return start_on_older_copy();
   if (kind == "newest_files_gone") return lose_newest_files();
   if (kind == "disk_lost") return lose_disk(Loss::everything);
   if (kind == "disk_replaced") return replace_disk();
@@ -439,6 +441,40 @@ bool Weather::lose_first_files() {
     return true;
   }
   return false;
+}
+
+/// The node starts once after the copy was made, so that the copy is older than what the cluster knows. What is appended then reaches the
+/// node and a third one. The next leader hears the older copy, and the node that was late.
+bool Weather::start_on_older_copy() {
+  StorageProcess& p = any_storage();
+  if (world_.storage.size() != 3 || p.disk_is_away() || p.disk.content().empty() || !budget_.allows(p)) return false;
+  if (!is_taken_in_whole(world_, p)) return false;  // a copy that is started again before a leader hears it counts that start (0038)
+  std::vector<StorageProcess*> others;
+  for (auto& n : world_.storage)
+    if (n.get() != &p) others.push_back(n.get());
+  p.kill();
+  const auto copy = std::make_shared<const SimulatedDisk>(p.disk);
+  restart_later(p);
+  later(world_, 1s + up_to(2s), [this, &p, copy, &late = *others[0], &third = *others[1]] {
+    SequencerProcess* leader = leader_of(world_);
+    if (leader == nullptr || world_.network.partitioned() || !budget_.allows(p) || was_replaced(world_, p.id(), *copy)) return;
+    if (!std::ranges::all_of(world_.storage, [&](const auto& n) { return is_taken_in_whole(world_, *n); })) return;
+    world_.network.block(leader->address(), late.address());
+    later(world_, 200ms + up_to(300ms), [this, &p, copy, &third, leader] {
+      budget_.spend(p);
+      world_.tails_were_lost = true;
+      world_.faults.count("older copies of a directory");
+      world_.trace("WEATHER", "starts " + p.name() + " on an older copy of its directory");
+      p.kill();
+      p.disk = *copy;
+      p.start();
+      world_.network.heal();
+      for (auto& s : world_.sequencers) cut(world_, *s, third);
+      kill_for(world_, *leader, 500ms + up_to(1s));
+      heal_later(world_, 2s + up_to(2s));
+    });
+  });
+  return true;
 }
 
 /// As if a directory had been copied back in part: the files that were made last are not there.

@@ -78,6 +78,7 @@ class Weather {
   void replace_disk_of(StorageProcess& p);
   bool lead_astray();
   bool lose_first_files();
+  bool start_on_older_copy();
   bool lose_newest_files();
   bool restore_old_directories();
   void swap_directories();
