@@ -9,6 +9,8 @@
 
 using namespace loglog::server;
 
+// A sanitizer has an allocator of its own.
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 namespace {
 
 std::uint64_t resident() {
@@ -20,7 +22,6 @@ std::uint64_t resident() {
 
 }  // namespace
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("memory that was freed between blocks in use goes back to the system, once it is much") {
   give_back_free_memory();
   const std::uint64_t before = resident();
