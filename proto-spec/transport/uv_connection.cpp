@@ -27,6 +27,17 @@ constexpr int listen_backlog = 1024;
 
 Error lost(int uv_error) { return {Errc::connection_lost, uv_strerror(uv_error)}; }
 
+/// False: it is not connected.
+bool find_peer(const uv_tcp_t& tcp, sockaddr_storage& peer) {
+  int size = sizeof peer;
+  return uv_tcp_getpeername(&tcp, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+}
+
+std::string ip_of(const sockaddr_storage& a) {
+  std::array<char, INET6_ADDRSTRLEN> name{};
+  return uv_ip_name(reinterpret_cast<const sockaddr*>(&a), name.data(), name.size()) == 0 ? name.data() : std::string{};
+}
+
 std::uint16_t port_of(const sockaddr_storage& a) {
   return ntohs(a.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(a).sin6_port
                                        : reinterpret_cast<const sockaddr_in&>(a).sin_port);
@@ -72,13 +83,9 @@ Connection::Connection(Loop& loop, Hello own, Session::Expectation expected)
 std::string Connection::peer_endpoint() const {
   if (pipe_) return "this process";
   sockaddr_storage peer{};
-  int size = sizeof peer;
-  std::array<char, INET6_ADDRSTRLEN> host{};
-  if (uv_tcp_getpeername(&tcp_, reinterpret_cast<sockaddr*>(&peer), &size) != 0 ||
-      uv_ip_name(reinterpret_cast<const sockaddr*>(&peer), host.data(), host.size()) != 0)
-    return {};
+  if (!find_peer(tcp_, peer)) return {};
   const bool v6 = peer.ss_family == AF_INET6;
-  return fmt::format("{}{}{}:{}", v6 ? "[" : "", host.data(), v6 ? "]" : "", port_of(peer));
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", ip_of(peer), v6 ? "]" : "", port_of(peer));
 }
 
 Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello own, Session::Expectation expected, Callbacks callbacks) {
@@ -182,12 +189,10 @@ bool Connection::is_admitted() {
 
 std::string Connection::peer_address() const {
   sockaddr_storage peer{};
-  int size = sizeof peer;
-  if (pipe_ || uv_tcp_getpeername(&tcp_, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return {};
+  if (pipe_ || !find_peer(tcp_, peer)) return {};
   if (auto& v6 = reinterpret_cast<sockaddr_in6&>(peer); peer.ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
     std::memset(v6.sin6_addr.s6_addr + 8, 0, 8);
-  char name[INET6_ADDRSTRLEN]{};
-  return uv_ip_name(reinterpret_cast<const sockaddr*>(&peer), name, sizeof name) == 0 ? name : std::string{};
+  return ip_of(peer);
 }
 
 void Connection::refuse(const Error& why) {
