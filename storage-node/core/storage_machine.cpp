@@ -71,8 +71,6 @@ Result<void> StorageMachine::find_identity(StartupDisk& disk) {
     node_.data_loss = true;
     node_.event(Event::Level::alarm, "DATA LOSS: the promise cannot be read; this node seals and acknowledges nothing (T4)");
   }
-  // Each start counts: a copy of the directory that was made before has a lower count than the leader was told (T4).
-  if (promise) promise_.raise(promise->term, promise->instance, [this] { resume_waiting(); });
   return {};
 }
 
@@ -526,6 +524,10 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
     return node_.send(from, request, Fenced{m.log, effective.term, effective.instance});
   if (const std::string why = implausible(m.term, effective.term, m.metadata_version); !why.empty())
     return refuse_number(from, request, "Seal", why);
+  if (is_older_copy()) return tell_older_copy(from, request, m);
+  // Each start counts: a copy of the directory that was made before has a lower count than the leader is told (T4).
+  if (!std::exchange(start_counted_, true) && (log != nullptr || m.term == promise_.held().term))
+    promise_.raise(promise_.held().term, promise_.held().instance, [this] { resume_waiting(); });
   if (m.term > keeper.held().term) {
     if (m.metadata_version < seal_version_ && !removed(Rule::T2_version)) return node_.fail_request(from, request, Errc::stale_metadata);
     seal_version_ = m.metadata_version;
@@ -537,6 +539,21 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
     return;
   }
   sealed(from, request, m);
+}
+
+/// T4: the sequencers were told of more writes of the promise than this process found. A start is counted only after this question: an
+/// older copy that counted its starts by itself would have the newest count after enough of them.
+bool StorageMachine::is_older_copy() const {
+  if (start_counted_ || removed(Rule::T4_copy)) return false;
+  return std::ranges::any_of(node_.metadata.storage, [this](const StorageInfo& s) {
+    return s.id == node_.options.id && s.disk == node_.identity.disk && s.promise_count > promise_.found();
+  });
+}
+
+/// The leader that has the count marks the disk as lost (T4). A leader that is behind it is not followed. Nothing is promised to either.
+void StorageMachine::tell_older_copy(ConnectionId from, RequestId request, const Seal& m) {
+  if (m.metadata_version < node_.metadata.version) return node_.fail_request(from, request, Errc::stale_metadata);
+  node_.send(from, request, Sealed{m.log, m.term, node_.staging.bytes(), promise_.found(), promise_.surely_written()});
 }
 
 /// Why a leader cannot have got so far above what this node has heard of; empty: it may have. A promise is never taken back, and the

@@ -122,6 +122,8 @@ class StorageMachine {
   void refuse_cluster(ConnectionId from, ClusterId theirs);
   std::optional<std::string> goes_back(const ClusterMetadata& m) const;
   bool is_another_log(const LogInfo& named) const;
+  bool is_older_copy() const;
+  void tell_older_copy(ConnectionId from, RequestId request, const Seal& m);
   void refuse_older(ConnectionId from, const std::string& why);
   void heed_loss();
   void save_identity();
@@ -133,6 +135,7 @@ class StorageMachine {
   TombstoneList tombstones_;
   BootId boot_;
   bool identity_durable_ = false;
+  bool start_counted_ = false;  // T4: the promise was written for this process
   std::map<LogId, std::unique_ptr<LogReplica>> logs_;
   std::set<LogId> leaving_;  // dropped, their folders gone: given back once nothing works on them any more
   std::map<ConnectionId, Session> sessions_;

@@ -448,7 +448,6 @@ bool Weather::lose_first_files() {
 bool Weather::start_on_older_copy() {
   StorageProcess& p = any_storage();
   if (world_.storage.size() != 3 || p.disk_is_away() || p.disk.content().empty() || !budget_.allows(p)) return false;
-  if (!is_taken_in_whole(world_, p)) return false;  // a copy that is started again before a leader hears it counts that start (0038)
   std::vector<StorageProcess*> others;
   for (auto& n : world_.storage)
     if (n.get() != &p) others.push_back(n.get());

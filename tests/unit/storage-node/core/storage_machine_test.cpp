@@ -378,6 +378,26 @@ TEST_CASE("each start and each term count in the promise, so that an older copy 
     n.restart();
     CHECK(sealed(n, 3).promise_found < next_start.promise_count);
   }
+  SUBCASE("an older copy counts no start, however often it is started and sealed") {
+    ClusterMetadata told{RaftIndex{5}, ClusterId{5}, "test", Term{2}, {}, {{NodeId{1}, n.machine->identity().disk, "a"}}, {}};
+    told.storage[0].promise_count = next_start.promise_count;
+    n.disk = copy;
+    const Promise copied = *decode_promise(*n.disk.file("promise"));
+    for (std::uint32_t term : {3u, 4u, 5u, 6u}) {
+      n.restart();
+      n.say(leader, Metadata{told, SequencerId{1}});
+      n.say(leader, Seal{{}, Term{term}, instance, RaftIndex{5}});
+      const auto answer = n.take<Sealed>();
+      REQUIRE(answer);
+      CHECK(answer->promise_found == copied.counter);
+    }
+    CHECK(decode_promise(*n.disk.file("promise"))->term == copied.term);  // nothing was promised
+    n.say(leader, Seal{{}, Term{6}, instance, RaftIndex{4}});  // a leader that has not got so far
+    CHECK_FALSE(n.take<Sealed>());
+    const auto refused = n.take<Failed>();
+    REQUIRE(refused);
+    CHECK(refused->error == Errc::stale_metadata);
+  }
   SUBCASE("no answer goes out before the count is durable") {
     n.held.clear();
     n.sent.clear();
