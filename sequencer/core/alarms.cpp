@@ -217,8 +217,8 @@ class Finder {
   }
 
   static std::string silence(std::uint32_t ms) {
-    if (ms == 0xFFFF'FFFF) return "has not been heard yet";
-    return "has not been heard for " + duration_text(std::chrono::milliseconds(ms));
+    if (ms == 0xFFFF'FFFF) return "has not answered yet";
+    return "has not answered for " + duration_text(std::chrono::milliseconds(ms));
   }
   static std::string names(const std::vector<const LogSeen*>& logs) {
     std::string out;

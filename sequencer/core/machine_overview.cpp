@@ -113,12 +113,13 @@ ClusterPicture SequencerMachine::picture() const {
   return picture_of(now_, std::move(own), std::nullopt, false);
 }
 
-/// A leader hears each follower many times a second; followers hear each other\'s pings.
+/// A sequencer counts as reachable while it answers: a peer that is heard but hears nothing neither votes nor stores. A leader has an
+/// answer of each follower many times a second; followers answer each other's pings.
 SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
   SequencerSeen s{info.id, info.address, true, 0, term_ == Term{} ? 0 : clock_.off_ms(now_, info.id), false};
   if (info.id == options_.id) return s;
   const auto heard = sequencers_heard_.find(info.id);
-  const Duration silent = heard == sequencers_heard_.end() ? Duration::max() : now_ - heard->second;
+  const Duration silent = heard == sequencers_heard_.end() ? Duration::max() : now_ - heard->second.answer;
   s.reachable = sequencers_.contains(info.id) && silent <= (raft_.is_leader() ? 2 * options_.election_timeout_min : peer_silence_max());
   if (!s.reachable) s.silent_ms = heard == sequencers_heard_.end() ? never_heard : saturated_ms(silent);
   const auto twin = twins_.find(info.id);

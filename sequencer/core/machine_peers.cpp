@@ -23,7 +23,7 @@ std::string SequencerMachine::no_link_for(SequencerId id, const Connected& c) co
 /// Sequencers ping each other every reach_every, so one that is there is heard.
 bool SequencerMachine::is_heard(SequencerId id) const {
   const auto heard = sequencers_heard_.find(id);
-  return heard != sequencers_heard_.end() && now_ - heard->second <= peer_silence_max();
+  return heard != sequencers_heard_.end() && now_ - heard->second.any <= peer_silence_max();
 }
 
 /// A link that is displaced is closed, with the reason: its other end would take it for the one that counts, say everything into it and
@@ -43,7 +43,7 @@ void SequencerMachine::sequencer_connected(const Connected& c) {
     close_displaced(old->second);
   }
   sequencers_[id] = c.connection;
-  sequencers_heard_[id] = now_;
+  sequencers_heard_[id] = {now_, now_};
   raft_.peer_connected(now_, id);
 }
 

@@ -126,7 +126,9 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
   } else if (k.role == Role::sequencer) {
     const auto s = sequencers_.find(SequencerId{k.id});
     if (s == sequencers_.end() || s->second != a.from) return;
-    sequencers_heard_[SequencerId{k.id}] = now;
+    PeerHeard& heard = sequencers_heard_[SequencerId{k.id}];
+    heard.any = now;
+    if (std::holds_alternative<Pong>(a.message) || std::holds_alternative<Appended>(a.message)) heard.answer = now;
     auto* r = std::get_if<Reaches>(&a.message);
     if (r != nullptr && r->storage.size() > metadata_.state().storage.size()) r->storage.clear();  // it names some twice, or none that is
     if (r != nullptr) reach_[SequencerId{k.id}] = {std::move(r->storage), r->space_is_low, now};

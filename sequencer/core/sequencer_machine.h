@@ -354,7 +354,11 @@ class SequencerMachine final : private LogHost {
   std::deque<Gone> gone_;  // lately, in order: their last runs may have to be dropped
   DroppedRuns dropped_runs_;
   std::map<SequencerId, ConnectionId> sequencers_;
-  std::map<SequencerId, Time> sequencers_heard_;
+  struct PeerHeard {
+    Time any{};     ///< the last message
+    Time answer{};  ///< the last message that shows that the peer hears this sequencer
+  };
+  std::map<SequencerId, PeerHeard> sequencers_heard_;
   std::map<SequencerId, Time> twins_;  // a second process under the id was refused, and told of then
   std::map<NodeId, Node> nodes_;
 

@@ -46,8 +46,7 @@ std::string StatusWatch::amiss() {
   if (!o) return "no sequencer leads";
   const sequencer::Verdict v = verdict_on(*o);
   const Health is = all_are_there() ? Health::healthy : Health::degraded;
-  // A sequencer that is heard and does not hear is not told from a whole one yet.
-  if (v.health == is || (world_.options.leave_deaf && v.health != Health::not_serving)) return {};
+  if (v.health == is) return {};
   return fmt::format("appends are acknowledged and {}, and {} says: {}",
                      is == Health::healthy ? "every process is there" : "a process is away", leader_->name(), v.sentence);
 }

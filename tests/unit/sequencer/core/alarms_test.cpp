@@ -83,12 +83,12 @@ TEST_CASE("alarms: sequencers") {
   p.overview.sequencers[2].reachable = false;
   p.overview.sequencers[2].silent_ms = 12'345;
   CHECK(ids(p) == "sequencer-unreachable");
-  CHECK(said(p, "sequencer-unreachable") == "Sequencer 3 at s3:1 has not been heard for 12 s. One more that is lost stops all appends.");
+  CHECK(said(p, "sequencer-unreachable") == "Sequencer 3 at s3:1 has not answered for 12 s. One more that is lost stops all appends.");
   p.overview.sequencers[2].silent_ms = 0xFFFF'FFFF;
-  CHECK(said(p, "sequencer-unreachable").starts_with("Sequencer 3 at s3:1 has not been heard yet."));
+  CHECK(said(p, "sequencer-unreachable").starts_with("Sequencer 3 at s3:1 has not answered yet."));
   p.overview.sequencers.push_back({SequencerId{4}, "s4:1", true, 0});
   p.overview.sequencers.push_back({SequencerId{5}, "s5:1", true, 0});
-  CHECK(said(p, "sequencer-unreachable").ends_with("heard yet."));
+  CHECK(said(p, "sequencer-unreachable").ends_with("answered yet."));
 }
 
 TEST_CASE("alarms: clocks that differ, of which nothing was said (C-11)") {
@@ -131,7 +131,7 @@ TEST_CASE("alarms: a storage node that is lost, and a second one") {
   ClusterPicture p = healthy();
   lose_replica(p, 1);
   CHECK(ids(p) == "node-unreachable log-no-spare");
-  CHECK(said(p, "node-unreachable") == "Storage node 2 at n2:1 has not been heard for 34 s.");
+  CHECK(said(p, "node-unreachable") == "Storage node 2 at n2:1 has not answered for 34 s.");
   CHECK(said(p, "log-no-spare") == "One more storage node that is lost stops appends to events.");
   lose_replica(p, 2);
   CHECK(ids(p) == "log-below-quorum node-unreachable node-unreachable");
