@@ -41,16 +41,22 @@ doctest_counts() {
   sed -nE 's/^\[doctest\] test cases: *[0-9]+ *\| *([0-9]+) passed *\| *([0-9]+) failed.*/\1 \2/p' "$1" | tail -n 1
 }
 
-step() { # name limit-in-seconds command…
-  local name=$1 limit=$2
+# Runs one step and keeps its output, exit code and duration for judge().
+run_step() { # name limit-in-seconds command…
+  local log=$logs/${1//[^A-Za-z0-9._-]/_} limit=$2 start=$SECONDS status=0
   shift 2
-  is_wanted "$name" || return 0
-  local log=$logs/${name//[^A-Za-z0-9._-]/_}.log start=$SECONDS status=0 counts=""
-  timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null || status=$?
-  counts=$(doctest_counts "$log")
+  timeout -k 10 "$limit" "$@" >"$log.log" 2>&1 </dev/null || status=$?
+  echo "$status $((SECONDS - start)) $limit" >"$log.result"
+}
+
+# Counts and prints what run_step() kept.
+judge() { # name
+  local log=$logs/${1//[^A-Za-z0-9._-]/_} status seconds limit counts
+  read -r status seconds limit <"$log.result"
+  counts=$(doctest_counts "$log.log")
   if [ "$status" = 0 ]; then
     passed=$((passed + $(cut -d' ' -f1 <<<"${counts:-1}")))
-    echo "ok      $name ($((SECONDS - start)) s)${counts:+: ${counts% *} cases}"
+    echo "ok      $1 ($seconds s)${counts:+: ${counts% *} cases}"
     return 0
   fi
   local ok=0 bad=1
@@ -60,10 +66,31 @@ step() { # name limit-in-seconds command…
   fi
   passed=$((passed + ok))
   failed=$((failed + bad))
-  echo "FAILED  $name ($((SECONDS - start)) s): exit $status$([ "$status" = 124 ] && echo ", over its limit of $limit s")"
+  echo "FAILED  $1 ($seconds s): exit $status$([ "$status" = 124 ] && echo ", over its limit of $limit s")"
   # What was found comes first and last: whoever prints only one end of this sees it.
-  { grep -A 1 '^VIOLATION' "$log" | head -n 6; tail -n 30 "$log"; grep -A 1 '^VIOLATION' "$log" | tail -n 6; } | sed 's/^/  | /'
+  { grep -A 1 '^VIOLATION' "$log.log" | head -n 6; tail -n 30 "$log.log"; grep -A 1 '^VIOLATION' "$log.log" | tail -n 6; } | sed 's/^/  | /'
   return 1
+}
+
+step() { # name limit-in-seconds command…
+  is_wanted "$1" || return 0
+  run_step "$@"
+  judge "$1"
+}
+
+# Steps that may run beside each other: beside() begins one as soon as fewer than $jobs of them run, judge_all() waits for all.
+running=()
+beside() { # name limit-in-seconds command…
+  is_wanted "$1" || return 0
+  if [ "$(jobs -pr | wc -l)" -ge "$jobs" ]; then wait -n; fi
+  running+=("$1")
+  run_step "$@" &
+}
+judge_all() {
+  wait
+  local name
+  for name in "${running[@]}"; do judge "$name"; done
+  running=()
 }
 
 # ---- Steps that are more than one command
@@ -153,12 +180,14 @@ step "chaos, 60 s" 240 tests/chaos/run.py --seconds 60
 step "catching up over links with a rate" 240 tests/chaos/catch_up.py
 step "soak: all bounds at once, 36 s" 150 tests/chaos/soak.py
 export LOGLOG_BIN=$PWD/build/asan/bin
+# Each has a folder, ports and processes of its own.
 for test in tests/integration/*; do
   case $test in
-    *.cpp) step "integration $(basename "$test" .cpp)" 300 "$LOGLOG_BIN/$(basename "$test" .cpp)" ;;
-    *.sh | *.py) [ -x "$test" ] && step "integration $(basename "$test")" 300 "$test" ;;
+    *.cpp) beside "integration $(basename "$test" .cpp)" 300 "$LOGLOG_BIN/$(basename "$test" .cpp)" ;;
+    *.sh | *.py) [ -x "$test" ] && beside "integration $(basename "$test")" 300 "$test" ;;
   esac
 done
+judge_all
 
 echo "took $((SECONDS - begun)) s; the full output of every step is in build/tests/logs"
 echo "$passed passed, $failed failed"

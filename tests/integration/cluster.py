@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -13,14 +14,48 @@ import time
 BIN = pathlib.Path(os.environ.get("LOGLOG_BIN", pathlib.Path(__file__).resolve().parents[2] / "build/release/bin"))
 
 
+class PortBlock:
+    """Ports of this process alone. They lie below the range from which the kernel takes ports for outgoing connections, and the
+    block's first port stays bound for as long as the process lives: no test that runs at the same time takes a port of the block,
+    not even while the node that uses it is down."""
+
+    FIRST, END, SIZE = 10000, 32000, 40
+
+    def __init__(self):
+        blocks = list(range(self.FIRST, self.END, self.SIZE))
+        random.shuffle(blocks)
+        for first in blocks:
+            self.holder = socket.socket()
+            try:
+                self.holder.bind(("127.0.0.1", first))
+                self.next, self.end = first + 1, first + self.SIZE
+                return
+            except OSError:
+                self.holder.close()
+        raise RuntimeError(f"no block of {self.SIZE} ports is free between {self.FIRST} and {self.END}")
+
+
+def is_free(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
+blocks = []  # all stay held until the process ends
+
+
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    """`count` consecutive ports that nobody uses."""
+    if not blocks or blocks[-1].end - blocks[-1].next < count:
+        blocks.append(PortBlock())
+    block = blocks[-1]
+    ports = list(range(block.next, block.next + count))
+    block.next += count
+    return ports if all(is_free(p) for p in ports) else free_ports(count)
 
 
 class Cluster:

@@ -19,29 +19,9 @@ def run(*command, code=0, **more):
     return done.stdout
 
 
-def consecutive_free_ports(count):
-    for _ in range(50):
-        first = free_ports(1)[0]
-        if first + count < 65536 and set(range(first, first + count)) <= set(take(range(first, first + count))):
-            return first
-    raise AssertionError(f"no {count} free ports in a row")
-
-
-def take(ports):
-    import socket
-
-    for p in ports:
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", p))
-                yield p
-            except OSError:
-                pass
-
-
 def main():
     with tempfile.TemporaryDirectory(prefix="loglog-samples-") as folder:
-        port = consecutive_free_ports(12)
+        port = free_ports(12)[0]
         more = {"env": {**os.environ, "LOGLOG_BIN": str(SAMPLES), "LOGLOG_DIR": folder + "/cluster", "LOGLOG_PORT": str(port)}}
         script = ROOT / "samples/local_cluster.sh"
         address = f"127.0.0.1:{port},127.0.0.1:{port + 1}".split(",")[0]
