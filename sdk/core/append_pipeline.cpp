@@ -17,8 +17,16 @@ constexpr Duration refusal_pause = 20ms;
 }  // namespace
 
 AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out, std::uint64_t& bytes,
-                               LogId log, ProducerId producer)
-    : options_(options), view_(view), choice_(choice), out_(out), bytes_(bytes), log_(log), producer_(producer), builder_(producer) {}
+                               BlockPool& blocks, LogId log, ProducerId producer)
+    : options_(options),
+      view_(view),
+      choice_(choice),
+      out_(out),
+      bytes_(bytes),
+      blocks_(blocks),
+      log_(log),
+      producer_(producer),
+      builder_(blocks, producer) {}
 
 // ---- Gathering
 
@@ -78,7 +86,7 @@ void AppendPipeline::rebuild_from(RunList::iterator begin) {
   RunList old;
   old.splice(old.begin(), runs_, begin, runs_.end());
   Run fresh;
-  RunBuilder builder(producer_);
+  RunBuilder builder(blocks_, producer_);
   for (Run& r : old) {
     for (Item& i : r.items) {
       bytes_ -= i.length;
@@ -530,8 +538,11 @@ void AppendPipeline::settle(Time now, RunList::iterator run, bool was_committed)
   runs_.erase(run);
 }
 
-/// What kept the run from its write quorum, for people.
-std::string AppendPipeline::why_not_uploaded(Run& run) const {
+/// What kept the run from being committed, for people.
+std::string AppendPipeline::why_not_committed(Run& run) const {
+  if (run.absent && gap_)
+    return fmt::format("{} was expected, the log ends at {}; no replica told in time whether an entry lies between",
+                       run.items.front().conditions.expected.value, gap_->until().value);
   if (uploaded(run)) return "uploaded; no leader took its commit";
   std::string why;
   for (const auto& t : run.uploads.targets())
@@ -549,13 +560,14 @@ bool AppendPipeline::expire(Run& run, Time now) {
   for (Item& i : run.items) {
     if (i.live && i.deadline <= now) {
       if (i.committing && !run.absent && !removed(Rule::A6_unknown)) end(i, Failure{Error{Errc::outcome_unknown, "the deadline passed"}});
-      else end(i, Failure{Error{Errc::deadline_exceeded, why_not_uploaded(run)}});
+      else end(i, Failure{Error{Errc::deadline_exceeded, why_not_committed(run)}});
       if (!i.committing) run.stale = true;
     }
     if (i.live) run.next_deadline = std::min(run.next_deadline, i.deadline);
     alive |= i.live;
     unsure |= i.committing && !run.absent;
   }
+  if (!alive && run.absent) gap_.reset();
   if (!alive && unsure && !run.cancelled && leader_ != ConnectionId{}) {
     run.cancelled = true;
     view_.tell(leader_, RequestId{0}, Cancel{log_, producer_, run.reference.first});
@@ -571,7 +583,7 @@ void AppendPipeline::expire(Time now) {
   if (!open_.items.empty() && expire(open_, now)) {
     for (const Item& i : open_.items) bytes_ -= i.length;
     open_ = Run{};
-    builder_ = RunBuilder(producer_);
+    builder_ = RunBuilder(blocks_, producer_);
   }
 }
 

@@ -17,8 +17,8 @@ namespace loglog::client {
 class AppendPipeline {
  public:
   /// `bytes`: the client's count of bytes in flight, kept here for this log's.
-  AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out, std::uint64_t& bytes, LogId log,
-                 ProducerId producer);
+  AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out, std::uint64_t& bytes, BlockPool& blocks,
+                 LogId log, ProducerId producer);
 
   void append(Time now, Token token, const Bytes& payload, bool packed, Time deadline, const AppendConditions& conditions);
   /// Messages about this producer that no request waits for.
@@ -98,7 +98,7 @@ class AppendPipeline {
   bool uploaded(const Run& run) const;
   bool goes_ahead(const Run& run) const;
   void judge_uploads(Time now, const Run& run, bool taken);
-  std::string why_not_uploaded(Run& run) const;
+  std::string why_not_committed(Run& run) const;
   RunList::iterator find(Sequence first);
 
   const Options& options_;
@@ -106,6 +106,7 @@ class AppendPipeline {
   ReplicaChoice& choice_;
   Output& out_;
   std::uint64_t& bytes_;
+  BlockPool& blocks_;
   LogId log_;
   ProducerId producer_;
   Sequence next_{1};

@@ -35,7 +35,7 @@ void ClientMachine::append(Time now, Token token, LogId log, const Bytes& payloa
   if (!has_room_for(payload.size())) return refuse(Errc::too_many, "bytes in flight");
   auto& pipeline = p.pipelines[log];
   if (!pipeline)
-    pipeline = std::make_unique<AppendPipeline>(p.options, p.view, p.choice, p.out, p.bytes, log, ProducerId{p.random.next_id()});
+    pipeline = std::make_unique<AppendPipeline>(p.options, p.view, p.choice, p.out, p.bytes, p.blocks, log, ProducerId{p.random.next_id()});
   pipeline->append(now, token, payload, packed, deadline, conditions);
 }
 
@@ -57,16 +57,19 @@ void ClientMachine::close(Time now) {
   p.questions.clear();
   for (const auto& [t, s] : p.statuses) p.fail(t, Errc::client_closed);
   p.statuses.clear();
+  p.out.connects.clear();
 }
 
 void ClientMachine::connected(Time now, const Connected& c) {
   parts_->now = now;
+  if (parts_->closed) return;
   parts_->view.connected(now, c);
   tick(now);
 }
 
 void ClientMachine::disconnected(Time now, const Disconnected& d) {
   parts_->now = now;
+  if (parts_->closed) return;
   parts_->view.disconnected(now, d);
   for (auto& [log, pipeline] : parts_->pipelines) pipeline->disconnected(now, d.connection);
 }
@@ -74,7 +77,7 @@ void ClientMachine::disconnected(Time now, const Disconnected& d) {
 void ClientMachine::arrived(Time now, Arrived&& a) {
   Parts& p = *parts_;
   p.now = now;
-  if (p.view.answered(now, a)) return;
+  if (p.closed || p.view.answered(now, a)) return;
   LogId log{};
   if (const auto* m = std::get_if<Metadata>(&a.message)) return p.view.learn(a.from, *m);  // of a new leader, unasked
   if (const auto* c = std::get_if<Committed>(&a.message)) log = c->log;
@@ -90,6 +93,7 @@ void ClientMachine::arrived(Time now, Arrived&& a) {
 void ClientMachine::tick(Time now) {
   Parts& p = *parts_;
   p.now = now;
+  if (p.closed) return;
   p.view.tick(now);
   for (auto& [log, pipeline] : p.pipelines) pipeline->tick(now);
   p.tick_reads(now);
@@ -99,13 +103,12 @@ void ClientMachine::tick(Time now) {
 
 Output& ClientMachine::output() {
   Parts& p = *parts_;
-  if (!p.closed)
-    for (auto& [log, pipeline] : p.pipelines) pipeline->pump(p.now);
+  p.out.wake = never;
+  if (p.closed) return p.out;
+  for (auto& [log, pipeline] : p.pipelines) pipeline->pump(p.now);
   p.tick_questions(p.now);
-  Time wake = std::min({p.view.wake(), p.reads_wake(), p.times_wake(), p.questions_wake()});
-  if (!p.closed)
-    for (const auto& [log, pipeline] : p.pipelines) wake = std::min(wake, pipeline->wake(p.now));
-  p.out.wake = wake;
+  p.out.wake = std::min({p.view.wake(), p.reads_wake(), p.times_wake(), p.questions_wake()});
+  for (const auto& [log, pipeline] : p.pipelines) p.out.wake = std::min(p.out.wake, pipeline->wake(p.now));
   return p.out;
 }
 

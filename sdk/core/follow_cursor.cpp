@@ -42,11 +42,9 @@ bool FollowCursor::fill_partial(Bytes& bytes, std::vector<Entry>& out, std::vect
   return true;
 }
 
-bool FollowCursor::take(Bytes bytes, std::vector<Entry>& out, Offset until, std::vector<Bytes>* frames) {
-  if (!fill_partial(bytes, out, frames)) {
-    drop_partial();
-    return false;
-  }
+/// False: the frame at next_ does not verify.
+bool FollowCursor::take_frames(Bytes bytes, std::vector<Entry>& out, Offset until, std::vector<Bytes>* frames) {
+  if (!fill_partial(bytes, out, frames)) return false;
   while (!bytes.empty() && next_ < until) {
     const Offset before = next_;
     const FrameState s = accept(bytes, out, frames);
@@ -67,6 +65,12 @@ bool FollowCursor::take(Bytes bytes, std::vector<Entry>& out, Offset until, std:
     break;
   }
   return true;
+}
+
+bool FollowCursor::take(Bytes bytes, Offset committed, std::vector<Entry>& out, Offset until, std::vector<Bytes>* frames) {
+  const bool good = take_frames(std::move(bytes), out, until, frames) && (have_ == 0 || next_ + need_ <= committed);
+  if (!good) drop_partial();
+  return good;
 }
 
 }  // namespace loglog::client

@@ -15,6 +15,7 @@ class GapCheck {
   ~GapCheck() { reader_->stop(); }
   void poll(Time now);
   Time wake() const { return reader_->wake(); }
+  Offset until() const { return until_; }
 
  private:
   void end(Time now, bool empty);

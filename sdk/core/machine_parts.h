@@ -125,6 +125,7 @@ struct ClientMachine::Parts {
   BootId boot;
   Output out;
   Time now{};
+  BlockPool blocks;
   std::uint64_t bytes = 0;
   bool closed = false;
   ClusterView view;

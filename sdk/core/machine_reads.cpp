@@ -167,7 +167,7 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   Delivered d;
   const Offset begin = f.cursor.next();
   // Entries wait for the application: a small page must not keep the block that its connection received into.
-  const bool good = f.cursor.take(p->frames.to_keep(), d.entries);
+  const bool good = f.cursor.take(p->frames.to_keep(), p->committed, d.entries);
   d.next = f.cursor.next();
   for (const Entry& e : d.entries) {
     f.delivered += e.next - e.offset;

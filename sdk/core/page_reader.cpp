@@ -55,7 +55,7 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
   if (!p->frames.empty() && p->offset == cursor_.ask()) {
     Step step;
     const Offset begin = cursor_.next();
-    const bool good = cursor_.take(p->frames.to_keep(), step.entries, until_, whom_.frames ? &step.frames : nullptr);
+    const bool good = cursor_.take(p->frames.to_keep(), p->committed, step.entries, until_, whom_.frames ? &step.frames : nullptr);
     const bool nothing = step.entries.empty() && step.frames.empty();
     choice_.succeeded(from);
     if (good || !step.entries.empty()) round_.begin_anew();

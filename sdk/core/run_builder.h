@@ -1,12 +1,13 @@
 // Entries become frame images in one growing buffer: the only copy of a payload that the SDK makes.
 #pragma once
 #include "proto-spec/disk/frame.h"
+#include "sdk/core/block_pool.h"
 
 namespace loglog::client {
 
 class RunBuilder {
  public:
-  explicit RunBuilder(ProducerId producer) : producer_(producer) {}
+  RunBuilder(BlockPool& blocks, ProducerId producer) : blocks_(&blocks), producer_(producer) {}
 
   bool empty() const { return count_ == 0; }
   std::uint32_t size() const { return size_; }
@@ -26,6 +27,7 @@ class RunBuilder {
   Built take();
 
  private:
+  BlockPool* blocks_;
   ProducerId producer_;
   Sequence first_{};
   std::uint32_t count_ = 0;

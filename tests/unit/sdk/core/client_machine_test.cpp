@@ -2,6 +2,7 @@
 #include "sdk/core/client_machine.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <functional>
@@ -645,6 +646,23 @@ TEST_CASE("an append that expects the log's end is a run of its own, and goes ov
     CHECK(std::holds_alternative<client::Appended>(c.done[3].result));
     CHECK(c.machine.bytes_in_flight() == 0);
   }
+  SUBCASE("it expects the middle of a frame, too near the end for a frame to begin there: refused at once") {
+    c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::offset_mismatch, end, {}};
+    expect(2, Offset{end.value - 2});
+    c.pass(200ms);
+    REQUIRE(c.done.size() == 2);
+    CHECK(c.error(1) == Errc::offset_mismatch);
+  }
+  SUBCASE("no replica tells whether an entry is in the way: that is what its deadline says") {
+    c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::offset_mismatch, end, {}};
+    c.lagging = {"n1", "n2", "n3"};
+    c.machine.append(c.now, Token{2}, log_id, Bytes::copy_of(std::string_view("x")), false, c.now + 1s, {Offset{0}, FenceToken{}});
+    c.pass(2s);
+    REQUIRE(c.done.size() == 2);
+    CHECK(c.error(1) == Errc::deadline_exceeded);
+    CHECK(std::get<Failure>(c.done[1].result).error.detail ==
+          fmt::format("0 was expected, the log ends at {}; no replica told in time whether an entry lies between", end.value));
+  }
   SUBCASE("only a term start is: it is committed again behind that") {
     c.begin_term(2);
     c.lose("seq:1");
@@ -815,6 +833,20 @@ TEST_CASE("where one read ended the next one finds damage and tells the node, al
   CHECK(c.error(3) != Errc::not_an_entry);
   REQUIRE(!c.reports.empty());
   CHECK(std::get<ReportCorrupt>(c.reports[0].message).offset == next);
+}
+
+TEST_CASE("where a page ends with bytes that no frame below the log's end begins with, the offset is no entry's") {
+  Cluster c;
+  c.begin_term(1);
+  c.append(1, "payload");
+  c.pass(100ms);
+  c.machine.read(c.now, Token{2}, log_id, Offset{c.bytes.size() - 3}, 4096, 0ms, c.now + 10s);
+  c.machine.follow(c.now, Token{3}, log_id, Offset{c.bytes.size() - 3});
+  c.pass(1s);
+  REQUIRE(c.done.size() == 3);
+  CHECK(c.error(1) == Errc::not_an_entry);
+  CHECK(c.error(2) == Errc::not_an_entry);
+  CHECK(c.reports.empty());  // nothing is corrupt
 }
 
 TEST_CASE("where a replica does not answer, an offset that is no entry's is known at the deadline only, and not called corrupt") {
@@ -1065,6 +1097,26 @@ TEST_CASE("a point in time: a log that is gone, and nobody who answers") {
   c.run();
   REQUIRE(c.done.size() == 1);
   CHECK(c.error(0) == Errc::client_closed);
+}
+
+TEST_CASE("a closed client dials nobody, whatever its timers and connections bring: nobody would close that connection") {
+  Cluster c;
+  c.begin_term(1);
+  c.append(1, "one");
+  c.pass(100ms);
+  c.machine.append(c.now, Token{2}, log_id, Bytes::copy_of(std::string_view("x")), false, never);
+  c.machine.close(c.now);
+  c.run();
+  CHECK(c.error(1) == Errc::client_closed);
+  for (const auto* node : {"seq:1", "n1", "n2", "n3"}) c.lose(node);
+  for (int i = 0; i < 100; ++i) {
+    c.now += 100ms;
+    c.machine.tick(c.now);
+    client::Output& o = c.machine.output();
+    CHECK(o.connects.empty());
+    CHECK(o.wake == never);
+    o.clear();
+  }
 }
 
 TEST_CASE("a change goes again under the basis that it had, and is based anew only where nothing of it can be under way (C-10)") {
