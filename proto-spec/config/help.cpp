@@ -16,7 +16,8 @@ std::string between(const std::string& text, const std::string& begin, const std
   const auto from = text.find(begin);
   if (from == std::string::npos) return {};
   const auto to = text.find(end, from + begin.size());
-  return to == std::string::npos ? std::string() : text.substr(from + begin.size(), to - from - begin.size());
+  return to == std::string::npos ? std::string()
+                                 : text.substr(from + begin.size(), to - from - begin.size());
 }
 
 std::string wrapped(const std::string& text, std::size_t width) {
@@ -36,7 +37,8 @@ std::string wrapped(const std::string& text, std::size_t width) {
   return out;
 }
 
-/// Lines in which nothing is indented flow together; a line of a table or an example that is too long goes on below its second column.
+/// Lines in which nothing is indented flow together; a line of a table or an example that is too
+/// long goes on below its second column.
 std::string reflowed(const std::string& text, std::size_t width) {
   std::string out, paragraph;
   const auto end_paragraph = [&] {
@@ -57,10 +59,12 @@ std::string reflowed(const std::string& text, std::size_t width) {
     }
     const auto gap = line.find("   ", indent);
     const auto column = gap == std::string::npos ? indent + 4 : line.find_first_not_of(' ', gap);
-    std::istringstream rest(wrapped(line.substr(gap == std::string::npos ? indent : column), width - column));
+    std::istringstream rest(
+        wrapped(line.substr(gap == std::string::npos ? indent : column), width - column));
     out += gap == std::string::npos ? std::string(indent, ' ') : line.substr(0, column);
     bool first = true;
-    for (std::string part; std::getline(rest, part); first = false) out += (first ? "" : std::string(column, ' ')) + part + '\n';
+    for (std::string part; std::getline(rest, part); first = false)
+      out += (first ? "" : std::string(column, ' ')) + part + '\n';
   }
   end_paragraph();
   return out;
@@ -78,7 +82,8 @@ std::vector<std::string> choices_of(const CLI::Option& o) {
 
 std::string value_name_of(const CLI::Option& o) {
   if (!takes_value(o)) return {};
-  if (const auto choices = choices_of(o); !choices.empty()) return fmt::format("{}", fmt::join(choices, "|"));
+  if (const auto choices = choices_of(o); !choices.empty())
+    return fmt::format("{}", fmt::join(choices, "|"));
   const std::string type = o.get_type_name();
   const std::string name = type.substr(0, type.find(" in ["));
   const std::string plain = name.starts_with("HOST:") ? name : name.substr(0, name.find(':'));
@@ -88,9 +93,11 @@ std::string value_name_of(const CLI::Option& o) {
 std::string meaning_of(const CLI::Option& o) {
   std::string out = o.get_description();
   std::string range = between(o.get_type_name(), " in [", "]");
-  if (const auto dash = range.find(" - "); dash != std::string::npos) range.replace(dash, 3, " to ");
+  if (const auto dash = range.find(" - "); dash != std::string::npos)
+    range.replace(dash, 3, " to ");
   const std::string standard = takes_value(o) ? o.get_default_str() : std::string();
-  if (!range.empty() && !standard.empty()) return fmt::format("{} ({}; default {})", out, range, standard);
+  if (!range.empty() && !standard.empty())
+    return fmt::format("{} ({}; default {})", out, range, standard);
   if (!range.empty()) return fmt::format("{} ({})", out, range);
   return standard.empty() ? out : fmt::format("{} (default {})", out, standard);
 }
@@ -105,10 +112,13 @@ std::string HelpFormatter::make_option_opts(const CLI::Option* o) const {
   return out;
 }
 
-std::string HelpFormatter::make_option_desc(const CLI::Option* o) const { return wrapped(meaning_of(*o), line_width - names_width); }
+std::string HelpFormatter::make_option_desc(const CLI::Option* o) const {
+  return wrapped(meaning_of(*o), line_width - names_width);
+}
 
 std::string HelpFormatter::make_footer(const CLI::App* command) const {
-  return command->get_footer().empty() ? std::string() : '\n' + reflowed(command->get_footer(), line_width);
+  return command->get_footer().empty() ? std::string()
+                                       : '\n' + reflowed(command->get_footer(), line_width);
 }
 
 std::string HelpFormatter::make_description(const CLI::App* command) const {
@@ -117,7 +127,9 @@ std::string HelpFormatter::make_description(const CLI::App* command) const {
 
 std::string HelpFormatter::make_subcommand(const CLI::App* command) const {
   std::ostringstream out;
-  CLI::detail::format_help(out, command->get_name(), wrapped(command->get_description(), line_width - names_width), names_width);
+  CLI::detail::format_help(out, command->get_name(),
+                           wrapped(command->get_description(), line_width - names_width),
+                           names_width);
   return out.str();
 }
 

@@ -1,4 +1,5 @@
-// How a program's options are told to people: in --help, and in what is made of the same tree (manual pages, completions).
+// How a program's options are told to people: in --help, and in what is made of the same tree
+// (manual pages, completions).
 #pragma once
 #include <CLI/CLI.hpp>
 #include <string>

@@ -26,7 +26,9 @@ struct Refused : std::runtime_error {
 };
 
 /// Only asked for on the command line.
-bool is_action(const std::string& name) { return name == "help" || name == "version" || name == "check-config" || name == "config"; }
+bool is_action(const std::string& name) {
+  return name == "help" || name == "version" || name == "check-config" || name == "config";
+}
 
 std::set<std::string> options_of(const CLI::App& app) {
   std::set<std::string> names;
@@ -38,7 +40,8 @@ std::set<std::string> options_of(const CLI::App& app) {
 
 std::string variable_of(std::string_view prefix, const std::string& option) {
   std::string name = fmt::format("{}_{}", prefix, option);
-  for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (char& c : name)
+    c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return name;
 }
 
@@ -55,7 +58,8 @@ std::string value_of(const toml::node& node, const std::string& where) {
   throw Refused(where + ": give a string, a whole number, true or false, or an array of these");
 }
 
-std::map<std::string, std::string> values_in(const std::string& path, const std::set<std::string>& known) {
+std::map<std::string, std::string> values_in(const std::string& path,
+                                             const std::set<std::string>& known) {
   std::map<std::string, std::string> values;
   toml::table table;
   try {
@@ -69,7 +73,8 @@ std::map<std::string, std::string> values_in(const std::string& path, const std:
     if (!known.contains(name)) {
       const auto meant = nearest(name, {known.begin(), known.end()});
       throw Refused(fmt::format("{} is not known; {}", where,
-                                meant ? fmt::format("did you mean {}?", *meant) : fmt::format("there are {}", fmt::join(known, ", "))));
+                                meant ? fmt::format("did you mean {}?", *meant)
+                                      : fmt::format("there are {}", fmt::join(known, ", "))));
     }
     values[name] = value_of(node, where);
   }
@@ -84,7 +89,10 @@ std::set<std::string> given_on(int argc, const char* const* argv, std::string& f
     if (!word.starts_with("--")) continue;
     const auto equals = word.find('=');
     const std::string name(word.substr(2, equals == std::string_view::npos ? equals : equals - 2));
-    if (name == "config") file = equals != std::string_view::npos ? word.substr(equals + 1) : i + 1 < argc ? argv[i + 1] : "";
+    if (name == "config")
+      file = equals != std::string_view::npos ? word.substr(equals + 1)
+             : i + 1 < argc                   ? argv[i + 1]
+                                              : "";
     given.insert(name);
   }
   return given;
@@ -93,13 +101,16 @@ std::set<std::string> given_on(int argc, const char* const* argv, std::string& f
 }  // namespace
 
 void add_config_option(CLI::App& app, std::string_view prefix) {
-  const std::string what =
-      fmt::format("TOML file with these options, named as here; the command line and environment variables ({}, ...) come first",
-                  variable_of(prefix, "OPTION"));
-  app.add_option("--config", what)->type_name("FILE");  // read_options finds its value before it parses
+  const std::string what = fmt::format(
+      "TOML file with these options, named as here; the command line and environment variables "
+      "({}, ...) come first",
+      variable_of(prefix, "OPTION"));
+  app.add_option("--config", what)
+      ->type_name("FILE");  // read_options finds its value before it parses
 }
 
-std::optional<int> read_options(CLI::App& app, std::string_view prefix, int argc, const char* const* argv, std::string& told) {
+std::optional<int> read_options(CLI::App& app, std::string_view prefix, int argc,
+                                const char* const* argv, std::string& told) {
   std::string file;
   app.formatter(std::make_shared<HelpFormatter>());
   std::vector<std::string> words(argv + 1, argv + argc);
@@ -112,8 +123,11 @@ std::optional<int> read_options(CLI::App& app, std::string_view prefix, int argc
     std::set<std::string> given = given_on(argc, argv, file);
     // Else what is missing would be said instead.
     for (const std::string& name : given)
-      if (!known.contains(name) && !is_action(name)) throw Refused(unexpected_word(app, app.get_name(), "--" + name));
-    if (const char* named = std::getenv(variable_of(prefix, "config").c_str()); file.empty() && named != nullptr) file = named;
+      if (!known.contains(name) && !is_action(name))
+        throw Refused(unexpected_word(app, app.get_name(), "--" + name));
+    if (const char* named = std::getenv(variable_of(prefix, "config").c_str());
+        file.empty() && named != nullptr)
+      file = named;
     std::vector<std::string> from_environment, from_file;
     for (const std::string& name : known) {
       const char* value = std::getenv(variable_of(prefix, name).c_str());
@@ -127,7 +141,8 @@ std::optional<int> read_options(CLI::App& app, std::string_view prefix, int argc
         words.push_back(fmt::format("--{}={}", name, value));
         from_file.push_back(name);
       }
-    if (!from_environment.empty()) told += fmt::format("; from the environment: {}", fmt::join(from_environment, ", "));
+    if (!from_environment.empty())
+      told += fmt::format("; from the environment: {}", fmt::join(from_environment, ", "));
     if (!from_file.empty()) told += fmt::format("; from {}: {}", file, fmt::join(from_file, ", "));
     std::reverse(words.begin(), words.end());
     app.parse(words);

@@ -22,22 +22,26 @@ std::expected<std::chrono::milliseconds, std::string> read_duration(const std::s
 std::string as_written(std::uint64_t bytes);
 std::string as_written(std::chrono::milliseconds time);
 
-/// An option that takes a size, or a time. A value that is none, or lies outside, is bad usage. `standard`: the default, as help says it.
+/// An option that takes a size, or a time. A value that is none, or lies outside, is bad usage.
+/// `standard`: the default, as help says it.
 struct SizeRange {
   std::uint64_t least = 0;
   std::uint64_t most = 0;
   std::string standard = {};
 };
-CLI::Option* add_size(CLI::App& command, const std::string& name, std::function<void(std::uint64_t)> set, const std::string& what,
+CLI::Option* add_size(CLI::App& command, const std::string& name,
+                      std::function<void(std::uint64_t)> set, const std::string& what,
                       const SizeRange& range);
 struct DurationRange {
   std::chrono::milliseconds least{};
   std::chrono::milliseconds most{};
   std::string standard = {};
 };
-CLI::Option* add_duration(CLI::App& command, const std::string& name, std::function<void(std::chrono::milliseconds)> set,
+CLI::Option* add_duration(CLI::App& command, const std::string& name,
+                          std::function<void(std::chrono::milliseconds)> set,
                           const std::string& what, const DurationRange& range);
-CLI::Option* add_duration(CLI::App& command, const std::string& name, std::chrono::milliseconds& value, const std::string& what,
+CLI::Option* add_duration(CLI::App& command, const std::string& name,
+                          std::chrono::milliseconds& value, const std::string& what,
                           const DurationRange& range);
 
 }  // namespace loglog::config

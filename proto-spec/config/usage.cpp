@@ -19,8 +19,10 @@ std::size_t distance(const std::string& a, const std::string& b) {
         d[i][j] = i + j;
         continue;
       }
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      d[i][j] = std::min(
+          {d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   return d[a.size()][b.size()];
 }
@@ -30,7 +32,8 @@ bool is_command(const CLI::App* c) { return !c->get_name().empty(); }
 
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> out;
-  for (const CLI::App* group : app.get_subcommands([](const CLI::App* c) { return !is_command(c); }))
+  for (const CLI::App* group :
+       app.get_subcommands([](const CLI::App* c) { return !is_command(c); }))
     for (std::string& name : option_names(*group)) out.push_back(std::move(name));
   for (const CLI::Option* o : app.get_options())
     for (const std::string& name : o->get_lnames()) out.push_back("--" + name);
@@ -58,8 +61,10 @@ std::string refused_value(const std::string& what) {
   static const std::string not_in = " not in {";
   if (const auto at = what.find(not_in); at != std::string::npos) {
     const auto colon = what.find(": ");
-    const std::string choices = what.substr(at + not_in.size(), what.find('}', at) - at - not_in.size());
-    return fmt::format("{} {}: give {}", what.substr(0, colon), what.substr(colon + 2, at - colon - 2),
+    const std::string choices =
+        what.substr(at + not_in.size(), what.find('}', at) - at - not_in.size());
+    return fmt::format("{} {}: give {}", what.substr(0, colon),
+                       what.substr(colon + 2, at - colon - 2),
                        fmt::join(CLI::detail::split(choices, ','), ", "));
   }
   static const std::regex range(R"((.*: )Value (.*) not in range (.*) to (.*))");
@@ -87,10 +92,13 @@ std::vector<std::string> command_names(const CLI::App& app) {
   return out;
 }
 
-std::string unexpected_word(const CLI::App& command, const std::string& words, const std::string& argument) {
+std::string unexpected_word(const CLI::App& command, const std::string& words,
+                            const std::string& argument) {
   const bool option = argument.starts_with('-') && argument.size() > 1;
-  std::string out = option ? fmt::format("{} has no option {}", words, argument) : fmt::format("{} does not take \"{}\"", words, argument);
-  const auto meant = nearest(argument.substr(0, argument.find('=')), option ? option_names(command) : command_names(command));
+  std::string out = option ? fmt::format("{} has no option {}", words, argument)
+                           : fmt::format("{} does not take \"{}\"", words, argument);
+  const auto meant = nearest(argument.substr(0, argument.find('=')),
+                             option ? option_names(command) : command_names(command));
   return meant ? fmt::format("{}; did you mean {}?", out, *meant) : out;
 }
 
@@ -103,28 +111,36 @@ std::string usage_sentence(const CLI::App& app, const CLI::ParseError& e) {
   }
   if (dynamic_cast<const CLI::RequiredError*>(&e) != nullptr)
     return fmt::format("{}: {}", words, what.starts_with("A subcommand") ? "name a command" : what);
-  if (dynamic_cast<const CLI::ConversionError*>(&e) != nullptr) return fmt::format("{}: give a number", after(what, "Could not convert: "));
+  if (dynamic_cast<const CLI::ConversionError*>(&e) != nullptr)
+    return fmt::format("{}: give a number", after(what, "Could not convert: "));
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&e) != nullptr)
-    if (const auto colon = what.find(": 1 required "); colon != std::string::npos) return what.substr(0, colon) + " needs a value";
+    if (const auto colon = what.find(": 1 required "); colon != std::string::npos)
+      return what.substr(0, colon) + " needs a value";
   if (dynamic_cast<const CLI::ExcludesError*>(&e) != nullptr)
     if (const auto at = what.find(" excludes "); at != std::string::npos)
-      return fmt::format("{} and {} do not go together", what.substr(0, at), after(what, " excludes "));
+      return fmt::format("{} and {} do not go together", what.substr(0, at),
+                         after(what, " excludes "));
   if (dynamic_cast<const CLI::ValidationError*>(&e) != nullptr) return refused_value(what);
   return what;
 }
 
 CLI::Validator one_or_more() {
   return {[](std::string& value) {
-            const bool digits = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos && value.size() <= 20;
+            const bool digits = !value.empty() &&
+                                value.find_first_not_of("0123456789") == std::string::npos &&
+                                value.size() <= 20;
             const bool zero = value.find_first_not_of('0') == std::string::npos;
-            return digits && !zero ? std::string() : fmt::format("{} is no number of 1 or more", value);
+            return digits && !zero ? std::string()
+                                   : fmt::format("{} is no number of 1 or more", value);
           },
           std::string()};
 }
 
 CLI::Validator digits_only() {
   return {[](std::string& value) {
-            const bool digits = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos && value.size() <= 20;
+            const bool digits = !value.empty() &&
+                                value.find_first_not_of("0123456789") == std::string::npos &&
+                                value.size() <= 20;
             return digits ? std::string() : fmt::format("{} is no number of digits alone", value);
           },
           std::string()};

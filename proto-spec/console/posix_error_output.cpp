@@ -20,8 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 std::atomic<std::uint64_t> dropped = 0;
 
-/// A write to a pipe without a reader raises SIGPIPE in the calling thread. This blocks it for a while, and takes one that the write
-/// has raised; a signal that was pending before stays.
+/// A write to a pipe without a reader raises SIGPIPE in the calling thread. This blocks it for a
+/// while, and takes one that the write has raised; a signal that was pending before stays.
 class NoSigpipe {
  public:
   NoSigpipe() {
@@ -73,7 +73,8 @@ class Sink {
   ssize_t write_some(std::string_view piece) {
     const int own = descriptor();
     if (is_socket_) return ::send(own, piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    // A pipe that could not be opened anew may be a blocking one. If it says that it has room, it takes error_piece_max.
+    // A pipe that could not be opened anew may be a blocking one. If it says that it has room, it
+    // takes error_piece_max.
     if (waits_ && !is_ready(own)) {
       errno = EAGAIN;
       return -1;
@@ -81,12 +82,14 @@ class Sink {
     return ::write(own, piece.data(), piece.size());
   }
 
-  /// Whoever gave this process its stderr shares its file description, so that must not become non-blocking. A pipe or a terminal is
-  /// opened once more; a file never makes a writer wait for ever.
+  /// Whoever gave this process its stderr shares its file description, so that must not become
+  /// non-blocking. A pipe or a terminal is opened once more; a file never makes a writer wait for
+  /// ever.
   int descriptor() {
     struct stat now{};
     if (::fstat(STDERR_FILENO, &now) != 0) return STDERR_FILENO;
-    if (known_ && now.st_dev == seen_.st_dev && now.st_ino == seen_.st_ino) return own_ >= 0 ? own_ : STDERR_FILENO;
+    if (known_ && now.st_dev == seen_.st_dev && now.st_ino == seen_.st_ino)
+      return own_ >= 0 ? own_ : STDERR_FILENO;
     if (own_ >= 0) ::close(own_);
     own_ = -1;
     seen_ = now;
@@ -141,7 +144,9 @@ void write_error(std::string_view text, std::chrono::milliseconds patience) noex
     const NoSigpipe quiet;
     bool ok = true;
     if (const std::uint64_t lost = dropped.load() - told; lost > 0 || sink->begun()) {
-      ok = sink->write_all(fmt::format("{}({} lines before this could not be written here)\n", sink->begun() ? "\n" : "", lost), until);
+      ok = sink->write_all(fmt::format("{}({} lines before this could not be written here)\n",
+                                       sink->begun() ? "\n" : "", lost),
+                           until);
       if (ok) told += lost;
     }
     if (!ok || !sink->write_all(text, until)) ++dropped;
@@ -156,7 +161,8 @@ std::uint64_t errors_dropped() noexcept { return dropped; }
 void occupy_standard_descriptors() noexcept {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) != -1) continue;
-    const int null = ::open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);  // the lowest that is free
+    const int null = ::open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) |
+                                             O_CLOEXEC);  // the lowest that is free
     if (null != fd && null >= 0) ::close(null);
   }
 }

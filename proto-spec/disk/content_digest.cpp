@@ -5,6 +5,8 @@
 
 namespace loglog {
 
-std::uint64_t extend_content(std::uint64_t before, ByteSpan frame) { return XXH3_64bits_withSeed(frame.data(), frame.size(), before); }
+std::uint64_t extend_content(std::uint64_t before, ByteSpan frame) {
+  return XXH3_64bits_withSeed(frame.data(), frame.size(), before);
+}
 
 }  // namespace loglog

@@ -4,7 +4,8 @@
 
 namespace loglog {
 
-/// The digest after one more whole stamped frame: its XXH3-64, seeded with the digest before (0 at the begin of what is compared).
+/// The digest after one more whole stamped frame: its XXH3-64, seeded with the digest before (0 at
+/// the begin of what is compared).
 std::uint64_t extend_content(std::uint64_t before, ByteSpan frame);
 
 }  // namespace loglog

@@ -6,14 +6,16 @@
 #include <utility>
 
 #ifdef LOGLOG_XXH_DISPATCH
-// Of libxxhash. Its own header would replace the inlined functions, which short input is better served by.
+// Of libxxhash. Its own header would replace the inlined functions, which short input is better
+// served by.
 extern "C" XXH64_hash_t XXH3_64bits_dispatch(const void* input, std::size_t size);
 #endif
 
 namespace loglog {
 namespace {
 
-[[maybe_unused]] constexpr std::size_t dispatched_above = 8u << 10;  // below it, going over to the widest registers and back costs more
+[[maybe_unused]] constexpr std::size_t dispatched_above =
+    8u << 10;  // below it, going over to the widest registers and back costs more
 
 constexpr std::size_t term_at = 4;
 constexpr std::size_t payload_checksum_at = 24;
@@ -86,7 +88,8 @@ std::optional<FramePrefix> read_prefix(const std::byte* p) {
   return f;
 }
 
-void write_frame_image(std::byte* out, FrameKind kind, ProducerId producer, Sequence sequence, ByteSpan payload) {
+void write_frame_image(std::byte* out, FrameKind kind, ProducerId producer, Sequence sequence,
+                       ByteSpan payload) {
   const auto n = static_cast<std::uint32_t>(payload.size());
   store_le(out, static_cast<std::uint32_t>(kind) | (n << 8));
   store_le(out + term_at, std::uint32_t{0});
@@ -101,7 +104,8 @@ void write_frame_image(std::byte* out, FrameKind kind, ProducerId producer, Sequ
 
 std::uint64_t payload_checksum(ByteSpan payload) {
 #ifdef LOGLOG_XXH_DISPATCH
-  if (payload.size() > dispatched_above) return XXH3_64bits_dispatch(payload.data(), payload.size());
+  if (payload.size() > dispatched_above)
+    return XXH3_64bits_dispatch(payload.data(), payload.size());
 #endif
   return XXH3_64bits(payload.data(), payload.size());
 }
@@ -118,7 +122,8 @@ Chain extend_chain(Chain before, const std::byte* stamped_prefix) {
   return Chain{XXH3_64bits_withSeed(stamped_prefix, frame_prefix_size, before.value)};
 }
 
-Chain stamp_frame(std::byte* frame, std::uint32_t frame_length, Term term, LogId log, Offset offset, Chain before) {
+Chain stamp_frame(std::byte* frame, std::uint32_t frame_length, Term term, LogId log, Offset offset,
+                  Chain before) {
   store_le(frame + term_at, term.value);
   const std::uint32_t sum = prefix_checksum(frame, log, offset);
   store_le(frame + checksum_at, sum);
@@ -160,13 +165,15 @@ RunDigest digest_of(ByteSpan images) {
 Result<Reference> check_images(ByteSpan images, bool verify_payloads) {
   if (images.empty()) return fail(Errc::malformed_message, "a run has at least one frame");
   if (images.size() > run_size_max)
-    return fail(Errc::message_too_large,
-                "a run of " + std::to_string(images.size()) + " bytes, at most " + std::to_string(run_size_max) + " are accepted");
+    return fail(Errc::message_too_large, "a run of " + std::to_string(images.size()) +
+                                             " bytes, at most " + std::to_string(run_size_max) +
+                                             " are accepted");
   Reference run;
   run.length = static_cast<std::uint32_t>(images.size());
   ByteSpan left = images;
   while (!left.empty()) {
-    if (left.size() < frame_overhead) return fail(Errc::malformed_message, "a run ends inside a frame");
+    if (left.size() < frame_overhead)
+      return fail(Errc::malformed_message, "a run ends inside a frame");
     const std::byte* p = left.data();
     const auto f = read_prefix(p);
     if (!f || (f->kind != FrameKind::entry && f->kind != FrameKind::packed_entry))
@@ -175,19 +182,24 @@ Result<Reference> check_images(ByteSpan images, bool verify_payloads) {
     if (left.size() < n) return fail(Errc::malformed_message, "a run ends inside a frame");
     if (f->term != Term{} || f->prefix_checksum != 0 || load_le<std::uint32_t>(p + n - 4) != 0)
       return fail(Errc::malformed_message, "a frame image is stamped already");
-    if (load_le<std::uint32_t>(p + n - 8) != n) return fail(Errc::malformed_message, "a frame's two lengths differ");
+    if (load_le<std::uint32_t>(p + n - 8) != n)
+      return fail(Errc::malformed_message, "a frame's two lengths differ");
     if (run.count == 0) {
       run.producer = f->producer;
       run.first = f->sequence;
       if (run.producer == ProducerId{} || run.first == Sequence{})
         return fail(Errc::malformed_message, "producer id and sequence of an entry are never 0");
     } else if (f->producer != run.producer || f->sequence != run.first + run.count) {
-      return fail(Errc::malformed_message, "the frames of a run are not consecutive entries of one producer");
+      return fail(Errc::malformed_message,
+                  "the frames of a run are not consecutive entries of one producer");
     }
     if (++run.count > run_frames_max)
-      return fail(Errc::malformed_message, "a run holds at most " + std::to_string(run_frames_max) + " frames");
-    if (verify_payloads && payload_checksum(left.subspan(frame_prefix_size, f->payload_length)) != f->payload_checksum)
-      return fail(Errc::corrupt, "the payload checksum of sequence " + std::to_string(f->sequence.value) + " is wrong");
+      return fail(Errc::malformed_message,
+                  "a run holds at most " + std::to_string(run_frames_max) + " frames");
+    if (verify_payloads &&
+        payload_checksum(left.subspan(frame_prefix_size, f->payload_length)) != f->payload_checksum)
+      return fail(Errc::corrupt, "the payload checksum of sequence " +
+                                     std::to_string(f->sequence.value) + " is wrong");
     left = left.subspan(n);
   }
   run.digest = digest_of(images);
@@ -204,8 +216,11 @@ FrameView look_at_frame(ByteSpan bytes, LogId log, Offset offset, bool verify_pa
   if (f->prefix_checksum != prefix_checksum(p, log, offset)) return {FrameState::bad, *f};
   const std::uint32_t n = f->frame_length();
   if (bytes.size() < n) return {FrameState::incomplete, *f};
-  if (load_le<std::uint32_t>(p + n - 8) != n || load_le<std::uint32_t>(p + n - 4) != ~f->prefix_checksum) return {FrameState::bad, *f};
-  if (verify_payload && payload_checksum(bytes.subspan(frame_prefix_size, f->payload_length)) != f->payload_checksum)
+  if (load_le<std::uint32_t>(p + n - 8) != n ||
+      load_le<std::uint32_t>(p + n - 4) != ~f->prefix_checksum)
+    return {FrameState::bad, *f};
+  if (verify_payload &&
+      payload_checksum(bytes.subspan(frame_prefix_size, f->payload_length)) != f->payload_checksum)
     return {FrameState::bad, *f};
   return {FrameState::good, *f};
 }

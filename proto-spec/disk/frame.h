@@ -1,4 +1,5 @@
-// The frame: an entry as it lies in the log. 36-byte prefix, payload, 8-byte suffix; all little-endian.
+// The frame: an entry as it lies in the log. 36-byte prefix, payload, 8-byte suffix; all
+// little-endian.
 //
 //   at    size
 //   0     1     kind and version
@@ -7,10 +8,9 @@
 //   8     8     producer id
 //   16    8     sequence number
 //   24    8     payload checksum          XXH3-64, computed by the SDK
-//   32    4     prefix checksum           low half of XXH3-64 over bytes 0–31, log id, offset; stamped by the node
-//   36    n     payload
-//   36+n  4     frame length (n + 44)
-//   40+n  4     prefix checksum, inverted; stamped by the node
+//   32    4     prefix checksum           low half of XXH3-64 over bytes 0–31, log id, offset;
+//   stamped by the node 36    n     payload 36+n  4     frame length (n + 44) 40+n  4     prefix
+//   checksum, inverted; stamped by the node
 #pragma once
 #include <optional>
 #include <vector>
@@ -50,21 +50,24 @@ struct FramePrefix {
   bool operator==(const FramePrefix&) const = default;
 };
 
-/// Reads the prefix; says nothing about their truth. nullopt when the kind is not one of FrameKind's
-/// (0, "nothing here", included).
+/// Reads the prefix; says nothing about their truth. nullopt when the kind is not one of
+/// FrameKind's (0, "nothing here", included).
 std::optional<FramePrefix> read_prefix(const std::byte* prefix);
 
 /// Writes a whole frame image (term and prefix checksum zero) to `out`, which has room for
 /// payload.size() + frame_overhead.
-void write_frame_image(std::byte* out, FrameKind kind, ProducerId producer, Sequence sequence, ByteSpan payload);
+void write_frame_image(std::byte* out, FrameKind kind, ProducerId producer, Sequence sequence,
+                       ByteSpan payload);
 
 /// XXH3-64: digest and chain know a payload by this alone (F4).
 std::uint64_t payload_checksum(ByteSpan payload);
 /// What bytes 32–35 must hold for this prefix at this place.
 std::uint32_t prefix_checksum(const std::byte* prefix, LogId log, Offset offset);
 
-/// Stamps one frame (12 bytes: term, prefix checksum, its inverse in the suffix) and returns the chain after it.
-Chain stamp_frame(std::byte* frame, std::uint32_t frame_length, Term term, LogId log, Offset offset, Chain before);
+/// Stamps one frame (12 bytes: term, prefix checksum, its inverse in the suffix) and returns the
+/// chain after it.
+Chain stamp_frame(std::byte* frame, std::uint32_t frame_length, Term term, LogId log, Offset offset,
+                  Chain before);
 /// Takes the stamp of a whole frame off again: the image that the SDK made.
 void unstamp_frame(std::byte* frame, std::uint32_t frame_length);
 /// The chain after a stamped prefix.
@@ -73,9 +76,9 @@ Chain extend_chain(Chain before, const std::byte* stamped_prefix);
 /// Digest of a run's images (D3). Only for images that passed check_images.
 RunDigest digest_of(ByteSpan images);
 
-/// Checks that `images` is exactly a run: `count` frames of one producer with consecutive sequences from `first`
-/// on, kinds entry or packed_entry, term and prefix checksum zero, suffix lengths right, and (verify_payloads) the
-/// payload checksums; returns its reference with digest. Total.
+/// Checks that `images` is exactly a run: `count` frames of one producer with consecutive sequences
+/// from `first` on, kinds entry or packed_entry, term and prefix checksum zero, suffix lengths
+/// right, and (verify_payloads) the payload checksums; returns its reference with digest. Total.
 Result<Reference> check_images(ByteSpan images, bool verify_payloads);
 
 /// Verdict on the bytes at one place of a log.
@@ -89,12 +92,14 @@ struct FrameView {
   FrameState state{};
   FramePrefix prefix{};
 };
-/// Looks at the bytes of `log` at `offset`. With `verify_payload` the payload checksum is checked too. Total.
+/// Looks at the bytes of `log` at `offset`. With `verify_payload` the payload checksum is checked
+/// too. Total.
 FrameView look_at_frame(ByteSpan bytes, LogId log, Offset offset, bool verify_payload);
 
 /// Payload of a term start frame.
 struct TermStartPayload {
-  Offset previous_start = no_offset;  ///< first frame of the term before (no_offset: this is the first term)
+  Offset previous_start =
+      no_offset;  ///< first frame of the term before (no_offset: this is the first term)
   Term previous_term{};
   InstanceId instance{};
   std::uint64_t clock_ms = 0;  ///< leader's wall clock, for people and time lookup only (R4)
@@ -118,7 +123,8 @@ Bytes make_segment_start_image(const SegmentStartPayload& p);
 /// nullopt when the payload is not one. Total.
 std::optional<TermStartPayload> read_term_start(ByteSpan payload);
 std::optional<SegmentStartPayload> read_segment_start(ByteSpan payload);
-/// The leader's clock, milliseconds, in the segment or term start that stands whole and good at this place of `log`; nullopt: none does.
+/// The leader's clock, milliseconds, in the segment or term start that stands whole and good at
+/// this place of `log`; nullopt: none does.
 std::optional<std::uint64_t> clock_at(ByteSpan bytes, LogId log, Offset offset);
 
 }  // namespace loglog

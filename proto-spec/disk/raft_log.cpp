@@ -36,9 +36,11 @@ void append(std::string& out, RaftRecordKind kind, const std::string& payload) {
 }
 
 Result<void> check_magic(ByteSpan b, const char (&magic)[8], const char* what) {
-  if (b.size() < 8 || std::memcmp(b.data(), magic, 7) != 0) return fail(Errc::raft_damaged, fmt::format("{} is not one", what));
+  if (b.size() < 8 || std::memcmp(b.data(), magic, 7) != 0)
+    return fail(Errc::raft_damaged, fmt::format("{} is not one", what));
   if (b[7] != std::byte{1})
-    return fail(Errc::newer_format, fmt::format("{} of format {}, this version reads 1", what, static_cast<unsigned>(b[7])));
+    return fail(Errc::newer_format, fmt::format("{} of format {}, this version reads 1", what,
+                                                static_cast<unsigned>(b[7])));
   return {};
 }
 
@@ -52,16 +54,22 @@ std::size_t good_record(ByteSpan b) {
 }
 
 std::optional<RaftMark> decode_mark(ByteSpan slot) {
-  if (std::memcmp(slot.data(), mark_magic, sizeof mark_magic) != 0 || load_le<std::uint32_t>(slot.data() + 4) != mark_version) return {};
-  if (load_le<std::uint64_t>(slot.data() + mark_sum_at) != XXH3_64bits(slot.data(), mark_sum_at)) return {};
-  return RaftMark{load_le<std::uint64_t>(slot.data() + 8), load_le<std::uint64_t>(slot.data() + 16)};
+  if (std::memcmp(slot.data(), mark_magic, sizeof mark_magic) != 0 ||
+      load_le<std::uint32_t>(slot.data() + 4) != mark_version)
+    return {};
+  if (load_le<std::uint64_t>(slot.data() + mark_sum_at) != XXH3_64bits(slot.data(), mark_sum_at))
+    return {};
+  return RaftMark{load_le<std::uint64_t>(slot.data() + 8),
+                  load_le<std::uint64_t>(slot.data() + 16)};
 }
 
 /// The newer good one.
 std::optional<RaftMark> newest_mark(ByteSpan file) {
   std::optional<RaftMark> newest;
   for (const std::size_t at : marks_at)
-    if (const auto m = decode_mark(file.subspan(at, raft_mark_size)); m && (!newest || m->counter > newest->counter)) newest = m;
+    if (const auto m = decode_mark(file.subspan(at, raft_mark_size));
+        m && (!newest || m->counter > newest->counter))
+      newest = m;
   return newest;
 }
 
@@ -76,12 +84,13 @@ bool hand_out(ByteSpan record, const RaftRecords& on) {
   switch (static_cast<RaftRecordKind>(record[8])) {
     case RaftRecordKind::hard_state:
       if (p.size() != 12) return false;
-      on.hard_state({RaftTerm{load_le<std::uint64_t>(p.data())}, SequencerId{load_le<std::uint32_t>(p.data() + 8)}});
+      on.hard_state({RaftTerm{load_le<std::uint64_t>(p.data())},
+                     SequencerId{load_le<std::uint32_t>(p.data() + 8)}});
       return true;
     case RaftRecordKind::entry:
       if (p.size() < 16) return false;
-      on.entry(
-          {RaftTerm{load_le<std::uint64_t>(p.data())}, RaftIndex{load_le<std::uint64_t>(p.data() + 8)}, Bytes::copy_of(p.subspan(16))});
+      on.entry({RaftTerm{load_le<std::uint64_t>(p.data())},
+                RaftIndex{load_le<std::uint64_t>(p.data() + 8)}, Bytes::copy_of(p.subspan(16))});
       return true;
     case RaftRecordKind::cut:
       if (p.size() != 8) return false;
@@ -135,7 +144,8 @@ void append_cut(std::string& out, RaftIndex from) {
 
 Result<RaftLogEnd> read_raft_log(ByteSpan file, const RaftRecords& on) {
   if (auto ok = check_magic(file, log_magic, "raft.log"); !ok) return std::unexpected(ok.error());
-  if (file.size() < raft_header_size) return fail(Errc::raft_damaged, "raft.log ends in its header");
+  if (file.size() < raft_header_size)
+    return fail(Errc::raft_damaged, "raft.log ends in its header");
   const auto mark = newest_mark(file);
   if (!mark) return fail(Errc::raft_damaged, "neither of raft.log's marks can be read");
   RaftLogEnd end{raft_header_size, *mark, false, false};
@@ -144,10 +154,13 @@ Result<RaftLogEnd> read_raft_log(ByteSpan file, const RaftRecords& on) {
     const std::size_t n = good_record(rest);
     if (n == 0) break;
     if (!is_known(rest))
-      return fail(Errc::newer_format, fmt::format("raft.log has a record of kind {} at byte {}, this version reads 1 to 3",
-                                                  static_cast<unsigned>(rest[8]), end.good));
+      return fail(
+          Errc::newer_format,
+          fmt::format("raft.log has a record of kind {} at byte {}, this version reads 1 to 3",
+                      static_cast<unsigned>(rest[8]), end.good));
     if (!hand_out(rest.first(n), on))
-      return fail(Errc::raft_damaged, fmt::format("raft.log has a record at byte {} that is none", end.good));
+      return fail(Errc::raft_damaged,
+                  fmt::format("raft.log has a record at byte {} that is none", end.good));
     end.good += n;
   }
   end.torn = !all_zero(file.subspan(end.good));
@@ -166,14 +179,17 @@ Bytes encode_snapshot(const RaftSnapshot& s) {
 }
 
 Result<RaftSnapshot> decode_snapshot(const Bytes& b) {
-  if (auto ok = check_magic(b, snapshot_magic, "the snapshot"); !ok) return std::unexpected(ok.error());
+  if (auto ok = check_magic(b, snapshot_magic, "the snapshot"); !ok)
+    return std::unexpected(ok.error());
   if (b.size() < snapshot_header + 8) return fail(Errc::raft_damaged, "the snapshot is cut short");
   const std::uint64_t n = load_le<std::uint64_t>(b.data() + 24);
-  if (n > b.size() - snapshot_header - 8) return fail(Errc::raft_damaged, "the snapshot's length is wrong");
-  if (load_le<std::uint64_t>(b.data() + snapshot_header + n) != XXH3_64bits(b.data(), snapshot_header + n))
+  if (n > b.size() - snapshot_header - 8)
+    return fail(Errc::raft_damaged, "the snapshot's length is wrong");
+  if (load_le<std::uint64_t>(b.data() + snapshot_header + n) !=
+      XXH3_64bits(b.data(), snapshot_header + n))
     return fail(Errc::raft_damaged, "the snapshot's checksum is wrong");
-  return RaftSnapshot{RaftIndex{load_le<std::uint64_t>(b.data() + 8)}, RaftTerm{load_le<std::uint64_t>(b.data() + 16)},
-                      b.slice(snapshot_header, n)};
+  return RaftSnapshot{RaftIndex{load_le<std::uint64_t>(b.data() + 8)},
+                      RaftTerm{load_le<std::uint64_t>(b.data() + 16)}, b.slice(snapshot_header, n)};
 }
 
 }  // namespace loglog

@@ -15,7 +15,8 @@ constexpr std::uint64_t segment_magic = 0x0047'4553'4C47'4F4CULL;  // "LOGLSEG\0
 constexpr std::uint32_t marks_magic = 0x4B4D'4C4C;                 // "LLMK"
 constexpr std::uint32_t promise_magic = 0x5250'4C4C;               // "LLPR"
 constexpr std::uint32_t identity_magic = 0x4449'4C4C;              // "LLID"
-constexpr std::uint8_t format_version = 2;                         // 1: frames with payload checksums of 32 bits (decision 0030)
+constexpr std::uint8_t format_version =
+    2;  // 1: frames with payload checksums of 32 bits (decision 0030)
 
 Bytes zeroed(std::size_t n) {
   Bytes b = Bytes::allocate(n);
@@ -24,7 +25,9 @@ Bytes zeroed(std::size_t n) {
 }
 
 void seal(Bytes& b, std::size_t at) { store_le(b.mutable_data() + at, XXH3_64bits(b.data(), at)); }
-bool sealed(ByteSpan b, std::size_t at) { return b.size() >= at + 8 && load_le<std::uint64_t>(b.data() + at) == XXH3_64bits(b.data(), at); }
+bool sealed(ByteSpan b, std::size_t at) {
+  return b.size() >= at + 8 && load_le<std::uint64_t>(b.data() + at) == XXH3_64bits(b.data(), at);
+}
 
 // The newer good one of two alternating slots.
 template <class T, class Decode>
@@ -40,7 +43,8 @@ std::optional<Marks> decode_marks_slot(ByteSpan b) {
   if (!sealed(b, 40) || load_le<std::uint32_t>(b.data()) != marks_magic) return std::nullopt;
   if (load_le<std::uint8_t>(b.data() + 4) != format_version) return std::nullopt;
   return Marks{load_le<std::uint64_t>(b.data() + 8), Offset{load_le<std::uint64_t>(b.data() + 16)},
-               Chain{load_le<std::uint64_t>(b.data() + 24)}, Offset{load_le<std::uint64_t>(b.data() + 32)}};
+               Chain{load_le<std::uint64_t>(b.data() + 24)},
+               Offset{load_le<std::uint64_t>(b.data() + 32)}};
 }
 
 std::optional<Promise> decode_promise_slot(ByteSpan b) {
@@ -66,13 +70,18 @@ Bytes encode_segment_header(const SegmentHeader& h) {
 }
 
 Result<SegmentHeader> decode_segment_header(ByteSpan b) {
-  if (b.size() < segment_header_size) return fail(Errc::corrupt, "the file is shorter than a segment header");
-  if (load_le<std::uint64_t>(b.data()) != segment_magic) return fail(Errc::corrupt, "no segment magic");
+  if (b.size() < segment_header_size)
+    return fail(Errc::corrupt, "the file is shorter than a segment header");
+  if (load_le<std::uint64_t>(b.data()) != segment_magic)
+    return fail(Errc::corrupt, "no segment magic");
   if (const auto v = load_le<std::uint8_t>(b.data() + 8); v != format_version)
-    return fail(Errc::newer_format, fmt::format("segment format {}, this version reads {}", v, format_version));
+    return fail(Errc::newer_format,
+                fmt::format("segment format {}, this version reads {}", v, format_version));
   if (!sealed(b, 48)) return fail(Errc::corrupt, "the segment header's checksum is wrong");
-  return SegmentHeader{ClusterId{load_le<std::uint64_t>(b.data() + 16)}, LogId{load_le<std::uint64_t>(b.data() + 24)},
-                       Offset{load_le<std::uint64_t>(b.data() + 32)}, Chain{load_le<std::uint64_t>(b.data() + 40)}};
+  return SegmentHeader{ClusterId{load_le<std::uint64_t>(b.data() + 16)},
+                       LogId{load_le<std::uint64_t>(b.data() + 24)},
+                       Offset{load_le<std::uint64_t>(b.data() + 32)},
+                       Chain{load_le<std::uint64_t>(b.data() + 40)}};
 }
 
 Bytes encode_marks(const Marks& m) {
@@ -90,8 +99,8 @@ Bytes encode_marks(const Marks& m) {
 
 std::optional<Marks> decode_marks(ByteSpan header) {
   if (header.size() < segment_header_size) return std::nullopt;
-  return newer<Marks>(header.subspan(marks_slot_at[0], marks_slot_size), header.subspan(marks_slot_at[1], marks_slot_size),
-                      decode_marks_slot);
+  return newer<Marks>(header.subspan(marks_slot_at[0], marks_slot_size),
+                      header.subspan(marks_slot_at[1], marks_slot_size), decode_marks_slot);
 }
 
 Bytes encode_promise(const Promise& pr) {
@@ -108,7 +117,8 @@ Bytes encode_promise(const Promise& pr) {
 
 std::optional<Promise> decode_promise(ByteSpan file) {
   if (file.size() < promise_file_size) return std::nullopt;
-  return newer<Promise>(file.subspan(0, promise_slot_size), file.subspan(promise_slot_size, promise_slot_size), decode_promise_slot);
+  return newer<Promise>(file.subspan(0, promise_slot_size),
+                        file.subspan(promise_slot_size, promise_slot_size), decode_promise_slot);
 }
 
 Bytes encode_identity(const Identity& i) {
@@ -131,8 +141,10 @@ Result<Identity> decode_identity(ByteSpan b) {
   if (b.size() < identity_file_size || load_le<std::uint32_t>(b.data()) != identity_magic)
     return fail(Errc::data_loss, "the identity file is not one");
   if (const auto v = load_le<std::uint8_t>(b.data() + 4); v != format_version)
-    return fail(Errc::newer_format, fmt::format("identity format {}, this version reads {}", v, format_version));
-  if (!sealed(b, identity_file_size - 8)) return fail(Errc::data_loss, "the identity file's checksum is wrong");
+    return fail(Errc::newer_format,
+                fmt::format("identity format {}, this version reads {}", v, format_version));
+  if (!sealed(b, identity_file_size - 8))
+    return fail(Errc::data_loss, "the identity file's checksum is wrong");
   Identity i;
   i.cluster = ClusterId{load_le<std::uint64_t>(b.data() + 8)};
   i.disk = DiskId{load_le<std::uint64_t>(b.data() + 16)};

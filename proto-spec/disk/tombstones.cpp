@@ -13,14 +13,17 @@ constexpr std::uint32_t tombstones_version = 1;
 constexpr std::size_t ids_at = 32;
 
 std::optional<Tombstones> decode_slot(ByteSpan b) {
-  if (b.size() < ids_at + 8 || load_le<std::uint32_t>(b.data()) != tombstones_magic) return std::nullopt;
+  if (b.size() < ids_at + 8 || load_le<std::uint32_t>(b.data()) != tombstones_magic)
+    return std::nullopt;
   if (load_le<std::uint32_t>(b.data() + 4) != tombstones_version) return std::nullopt;
   const auto count = load_le<std::uint64_t>(b.data() + 24);
   if (count > tombstones_max || ids_at + 8 * count + 8 > b.size()) return std::nullopt;
   const std::size_t end = ids_at + 8 * static_cast<std::size_t>(count);
   if (load_le<std::uint64_t>(b.data() + end) != XXH3_64bits(b.data(), end)) return std::nullopt;
-  Tombstones t{load_le<std::uint64_t>(b.data() + 8), LogId{load_le<std::uint64_t>(b.data() + 16)}, {}};
-  for (std::size_t at = ids_at; at < end; at += 8) t.ids.push_back(LogId{load_le<std::uint64_t>(b.data() + at)});
+  Tombstones t{
+      load_le<std::uint64_t>(b.data() + 8), LogId{load_le<std::uint64_t>(b.data() + 16)}, {}};
+  for (std::size_t at = ids_at; at < end; at += 8)
+    t.ids.push_back(LogId{load_le<std::uint64_t>(b.data() + at)});
   return t;
 }
 
@@ -44,7 +47,8 @@ std::optional<Tombstones> decode_tombstones(ByteSpan file) {
   std::optional<Tombstones> newest;
   for (const std::uint64_t at : {std::uint64_t{0}, tombstones_slot_size}) {
     if (at >= file.size()) break;
-    auto t = decode_slot(file.subspan(at, std::min<std::uint64_t>(tombstones_slot_size, file.size() - at)));
+    auto t = decode_slot(
+        file.subspan(at, std::min<std::uint64_t>(tombstones_slot_size, file.size() - at)));
     if (t && (!newest || t->counter > newest->counter)) newest = std::move(t);
   }
   return newest;

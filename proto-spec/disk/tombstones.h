@@ -1,7 +1,9 @@
-// Which logs a storage node has dropped (T5): one small file of the node, <data>/tombstones, of two slots written in turn. Its space
-// is taken when it is made, because deleting logs must work on a full disk.
+// Which logs a storage node has dropped (T5): one small file of the node, <data>/tombstones, of two
+// slots written in turn. Its space is taken when it is made, because deleting logs must work on a
+// full disk.
 //
-//   slot   0 magic "LLTS" 4 | 4 version 4 | 8 counter 8 | 16 floor 8 | 24 count 8 | 32 log ids 8 each, ascending |
+//   slot   0 magic "LLTS" 4 | 4 version 4 | 8 counter 8 | 16 floor 8 | 24 count 8 | 32 log ids 8
+//   each, ascending |
 //          XXH3-64 over all before
 #pragma once
 #include <cstdint>
@@ -16,7 +18,8 @@ namespace loglog {
 
 struct Tombstones {
   std::uint64_t counter = 0;
-  /// Ids up to here were taken off the list; a log of such an id that the metadata does not name is dropped too.
+  /// Ids up to here were taken off the list; a log of such an id that the metadata does not name is
+  /// dropped too.
   LogId floor{};
   std::vector<LogId> ids;  ///< ascending, at most tombstones_max
   bool operator==(const Tombstones&) const = default;

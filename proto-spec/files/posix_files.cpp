@@ -23,14 +23,17 @@ Errc code_of_errno(int number, Errc other) {
 
 Error last_error(const std::string& what, const std::string& path, Errc other) {
   const int number = errno;
-  return {code_of_errno(number, other), fmt::format("{} {}: {}", what, path, std::strerror(number))};
+  return {code_of_errno(number, other),
+          fmt::format("{} {}: {}", what, path, std::strerror(number))};
 }
 
 namespace {
 
-/// A start does not tell a lack of descriptors or space from other errors: the process ends with one exit code.
+/// A start does not tell a lack of descriptors or space from other errors: the process ends with
+/// one exit code.
 std::unexpected<Error> unreadable(const std::string& what, const std::string& path) {
-  return fail(Errc::directory_unreadable, fmt::format("{} {}: {}", what, path, std::strerror(errno)));
+  return fail(Errc::directory_unreadable,
+              fmt::format("{} {}: {}", what, path, std::strerror(errno)));
 }
 
 }  // namespace
@@ -55,7 +58,8 @@ Result<std::optional<Bytes>> read_file(const std::string& path) {
   Bytes b = Bytes::allocate(static_cast<std::size_t>(s.st_size));
   std::size_t at = 0;
   while (at < b.size()) {
-    const ssize_t n = ::pread(d.get(), b.mutable_data() + at, b.size() - at, static_cast<off_t>(at));
+    const ssize_t n =
+        ::pread(d.get(), b.mutable_data() + at, b.size() - at, static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return unreadable(fmt::format("cannot read from byte {} on in", at), path);
     if (n == 0) break;
@@ -97,7 +101,8 @@ Result<std::uint64_t> size_of(const std::string& path) {
 
 Result<void> sync_directory(const std::string& folder) {
   const Descriptor d(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!d || ::fsync(d.get()) != 0) return std::unexpected(last_error("cannot make durable", folder, Errc::io_error));
+  if (!d || ::fsync(d.get()) != 0)
+    return std::unexpected(last_error("cannot make durable", folder, Errc::io_error));
   return {};
 }
 
@@ -109,13 +114,15 @@ Result<void> replace_file(const std::string& folder, const std::string& name, By
   if (!directory) return std::unexpected(last_error("cannot open", folder, Errc::io_error));
   {
     const Descriptor d(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-    if (!d || !write_all(d.get(), data, 0) || ::fdatasync(d.get()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
+    if (!d || !write_all(d.get(), data, 0) || ::fdatasync(d.get()) != 0 ||
+        ::rename(temporary.c_str(), path.c_str()) != 0) {
       Error why = last_error("cannot write", path, Errc::io_error);
       ::unlink(temporary.c_str());  // gives back the space that it got
       return std::unexpected(std::move(why));
     }
   }
-  if (::fsync(directory.get()) != 0) return std::unexpected(last_error("cannot make durable", folder, Errc::io_error));
+  if (::fsync(directory.get()) != 0)
+    return std::unexpected(last_error("cannot make durable", folder, Errc::io_error));
   return {};
 }
 

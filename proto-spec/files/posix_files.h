@@ -1,6 +1,6 @@
-// Small blocking file operations of a data directory, shared by both servers and the command line. Every error names the file
-// and the system's reason, because an error that is read as "nothing there" costs data (spec/04 K7). Formats live in
-// proto-spec/disk; this folder knows none of them.
+// Small blocking file operations of a data directory, shared by both servers and the command line.
+// Every error names the file and the system's reason, because an error that is read as "nothing
+// there" costs data (spec/04 K7). Formats live in proto-spec/disk; this folder knows none of them.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -26,7 +26,8 @@ class Descriptor {
   int fd_;
 };
 
-/// no_space for a full disk or quota, too_many if the process or the machine has no descriptor left, `other` otherwise.
+/// no_space for a full disk or quota, too_many if the process or the machine has no descriptor
+/// left, `other` otherwise.
 Errc code_of_errno(int number, Errc other);
 /// "WHAT PATH: reason" of errno. `other` as in code_of_errno.
 Error last_error(const std::string& what, const std::string& path, Errc other);
@@ -38,16 +39,19 @@ bool write_all(int fd, ByteSpan data, std::uint64_t at);
 
 /// The whole file. nullopt: there is no such file.
 Result<std::optional<Bytes>> read_file(const std::string& path);
-/// The names in a folder, without "." and "..", in any order. A list that ended early is an error, and no shorter list.
+/// The names in a folder, without "." and "..", in any order. A list that ended early is an error,
+/// and no shorter list.
 Result<std::vector<std::string>> names_in(const std::string& folder);
 Result<bool> exists(const std::string& path);
 Result<std::uint64_t> size_of(const std::string& path);
 
-// ---- Of a running process: no_space, too_many, or io_error. An operation that ended with too_many or no_space has changed
+// ---- Of a running process: no_space, too_many, or io_error. An operation that ended with too_many
+// or no_space has changed
 //      nothing that counts, and may be done again.
 
 Result<void> sync_directory(const std::string& folder);
-/// Writes `<name>.new`, makes it durable and renames it. The new file is removed again if that fails.
+/// Writes `<name>.new`, makes it durable and renames it. The new file is removed again if that
+/// fails.
 Result<void> replace_file(const std::string& folder, const std::string& name, ByteSpan data);
 
 }  // namespace loglog::files

@@ -19,26 +19,32 @@
 namespace loglog::http {
 namespace {
 
-constexpr std::size_t thread_stack_size = 512u << 10;  // of each connection's thread, which makes a page
-constexpr std::size_t request_bytes_max = 16u << 10;   // line and headers; more is answered with 413 or 431
+constexpr std::size_t thread_stack_size = 512u
+                                          << 10;  // of each connection's thread, which makes a page
+constexpr std::size_t request_bytes_max =
+    16u << 10;  // line and headers; more is answered with 413 or 431
 
 MHD_Result add_argument(void* query, MHD_ValueKind, const char* name, const char* value) {
   (*static_cast<decltype(Request::query)*>(query))[name] = value == nullptr ? "" : value;
   return MHD_YES;
 }
 
-int socket_of(MHD_Connection* connection) { return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd; }
+int socket_of(MHD_Connection* connection) {
+  return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
 
 MHD_Result send(MHD_Connection* connection, const Answer& answer, bool last = false) {
-  MHD_Response* response =
-      MHD_create_response_from_buffer(answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
+  MHD_Response* response = MHD_create_response_from_buffer(
+      answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
   if (response == nullptr) return MHD_NO;
   MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer.type.c_str());
   MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
   MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
   if (last) MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-  for (const auto& [name, value] : answer.headers) MHD_add_response_header(response, name.c_str(), value.c_str());
-  if (answer.status == MHD_HTTP_METHOD_NOT_ALLOWED) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+  for (const auto& [name, value] : answer.headers)
+    MHD_add_response_header(response, name.c_str(), value.c_str());
+  if (answer.status == MHD_HTTP_METHOD_NOT_ALLOWED)
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
   const MHD_Result queued = MHD_queue_response(connection, answer.status, response);
   MHD_destroy_response(response);
   return queued;
@@ -58,7 +64,8 @@ Result<Addresses> look_up(const std::string& host, const std::string& port) {
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
   if (const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0)
-    return fail(Errc::bad_configuration, fmt::format("{}:{}: {}", host, port, ::gai_strerror(error)));
+    return fail(Errc::bad_configuration,
+                fmt::format("{}:{}: {}", host, port, ::gai_strerror(error)));
   return Addresses(found, &::freeaddrinfo);
 }
 
@@ -76,12 +83,14 @@ struct Server::State {
   }
 
   // Called once the headers are there, again for each piece of a body, and once more at the end.
-  static MHD_Result requested(void* self, MHD_Connection* connection, const char* path, const char* method, const char*, const char*,
-                              std::size_t* body, void** seen) {
+  static MHD_Result requested(void* self, MHD_Connection* connection, const char* path,
+                              const char* method, const char*, const char*, std::size_t* body,
+                              void** seen) {
     const auto& s = *static_cast<const State*>(self);
     const std::string_view verb(method);
     if (verb != MHD_HTTP_METHOD_GET && verb != MHD_HTTP_METHOD_HEAD)
-      return send(connection, {MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n"});
+      return send(connection,
+                  {MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n"});
     const bool first = *seen == nullptr;
     *seen = self;
     if (first || *body > 0) {
@@ -99,7 +108,8 @@ struct Server::State {
     return send(connection, page->second(request), probe || s.deadlines->is_last_request(socket));
   }
 
-  static void connection_changed(void* self, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode what) {
+  static void connection_changed(void* self, MHD_Connection* connection, void**,
+                                 MHD_ConnectionNotificationCode what) {
     const auto& s = *static_cast<const State*>(self);
     if (what == MHD_CONNECTION_NOTIFY_STARTED) s.deadlines->opened(socket_of(connection));
     else s.deadlines->closed(socket_of(connection));
@@ -124,8 +134,8 @@ Server::~Server() = default;
 
 const std::string& Server::address() const { return state_->address; }
 
-Result<std::unique_ptr<Server>> Server::start(const std::string& host, const std::string& port, Pages pages, ServerOptions options,
-                                              Notice notice) {
+Result<std::unique_ptr<Server>> Server::start(const std::string& host, const std::string& port,
+                                              Pages pages, ServerOptions options, Notice notice) {
   const auto addresses = look_up(host, port);
   if (!addresses) return std::unexpected(addresses.error());
   const addrinfo& where = **addresses;
@@ -134,28 +144,35 @@ Result<std::unique_ptr<Server>> Server::start(const std::string& host, const std
   state->notice = std::move(notice);
   const unsigned spare = std::min(options.connections_spare, options.connections_max / 2);
   state->deadlines = std::make_unique<ConnectionDeadlines>(ConnectionDeadlines::Limits{
-      std::chrono::seconds(options.request_max_s), std::chrono::seconds(options.connection_max_s), options.connections_max - spare});
-  // A thread for each connection: a page may wait for the node, and nobody else is to wait behind it.
-  // ITC: a thread that ends says so, and makes room for another connection at once.
-  // poll(): select(), the default, takes no descriptor above 1023, and a node that has that many would lose its pages for good.
-  // No time-out of libmicrohttpd's: with poll() its thread spins through the last second of it. ConnectionDeadlines has them all.
-  unsigned flags = MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+      std::chrono::seconds(options.request_max_s), std::chrono::seconds(options.connection_max_s),
+      options.connections_max - spare});
+  // A thread for each connection: a page may wait for the node, and nobody else is to wait behind
+  // it. ITC: a thread that ends says so, and makes room for another connection at once. poll():
+  // select(), the default, takes no descriptor above 1023, and a node that has that many would lose
+  // its pages for good. No time-out of libmicrohttpd's: with poll() its thread spins through the
+  // last second of it. ConnectionDeadlines has them all.
+  unsigned flags = MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+                   MHD_USE_ITC | MHD_USE_ERROR_LOG;
   if (where.ai_family == AF_INET6) flags |= MHD_USE_IPv6;
   const transport::SignalsBlocked around_the_start;  // its threads start those of the connections
   errno = 0;
-  state->daemon = MHD_start_daemon(flags, 0, nullptr, nullptr, &State::requested, state.get(),             //
-                                   MHD_OPTION_EXTERNAL_LOGGER, &State::said, state.get(),                  //
-                                   MHD_OPTION_SOCK_ADDR, where.ai_addr,                                    //
-                                   MHD_OPTION_CONNECTION_LIMIT, options.connections_max,                   //
-                                   MHD_OPTION_CONNECTION_MEMORY_LIMIT, request_bytes_max,                  //
-                                   MHD_OPTION_THREAD_STACK_SIZE, thread_stack_size,                        //
-                                   MHD_OPTION_NOTIFY_CONNECTION, &State::connection_changed, state.get(),  //
-                                   MHD_OPTION_NOTIFY_COMPLETED, &State::answered, state.get(),             //
-                                   MHD_OPTION_END);
+  state->daemon =
+      MHD_start_daemon(flags, 0, nullptr, nullptr, &State::requested, state.get(),             //
+                       MHD_OPTION_EXTERNAL_LOGGER, &State::said, state.get(),                  //
+                       MHD_OPTION_SOCK_ADDR, where.ai_addr,                                    //
+                       MHD_OPTION_CONNECTION_LIMIT, options.connections_max,                   //
+                       MHD_OPTION_CONNECTION_MEMORY_LIMIT, request_bytes_max,                  //
+                       MHD_OPTION_THREAD_STACK_SIZE, thread_stack_size,                        //
+                       MHD_OPTION_NOTIFY_CONNECTION, &State::connection_changed, state.get(),  //
+                       MHD_OPTION_NOTIFY_COMPLETED, &State::answered, state.get(),             //
+                       MHD_OPTION_END);
   if (state->daemon == nullptr) {
     const int error = errno;
-    return fail(error == EADDRINUSE || error == EADDRNOTAVAIL || error == EACCES ? Errc::address_in_use : Errc::system_error,
-                fmt::format("HTTP on {}:{}: {}", host, port, error == 0 ? "libmicrohttpd does not start" : std::strerror(error)));
+    return fail(error == EADDRINUSE || error == EADDRNOTAVAIL || error == EACCES
+                    ? Errc::address_in_use
+                    : Errc::system_error,
+                fmt::format("HTTP on {}:{}: {}", host, port,
+                            error == 0 ? "libmicrohttpd does not start" : std::strerror(error)));
   }
   const MHD_DaemonInfo* bound = MHD_get_daemon_info(state->daemon, MHD_DAEMON_INFO_BIND_PORT);
   const bool ipv6_literal = host.find(':') != std::string::npos;

@@ -12,8 +12,8 @@ namespace loglog::http {
 /// A sentence on what the node serves, or on why it does not serve its role now.
 using Readiness = std::expected<std::string, std::string>;
 
-/// /healthz: 200 as long as the node's thread answers. /readyz: 200 or 503, with the sentence of `ready`, which runs on that thread.
-/// The gate must outlive the pages.
+/// /healthz: 200 as long as the node's thread answers. /readyz: 200 or 503, with the sentence of
+/// `ready`, which runs on that thread. The gate must outlive the pages.
 inline Pages node_pages(LoopGate& gate, std::function<Readiness()> ready) {
   Pages pages;
   pages["/healthz"] = [&gate](const Request&) -> Answer {
@@ -23,7 +23,8 @@ inline Pages node_pages(LoopGate& gate, std::function<Readiness()> ready) {
   pages["/readyz"] = [&gate, ready = std::move(ready)](const Request&) -> Answer {
     const auto asked = gate.ask(ready);
     if (!asked) return asked.error();
-    return *asked ? Answer{200, "ready: " + **asked + "\n"} : Answer{503, "not ready: " + asked->error() + "\n"};
+    return *asked ? Answer{200, "ready: " + **asked + "\n"}
+                  : Answer{503, "not ready: " + asked->error() + "\n"};
   };
   return pages;
 }

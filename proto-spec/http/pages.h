@@ -18,7 +18,8 @@ struct Answer {
   std::map<std::string, std::string> headers = {};  ///< further ones
 };
 
-/// Runs on a thread of the server, several at once; may block for as long as its client may wait. What it throws ends the process.
+/// Runs on a thread of the server, several at once; may block for as long as its client may wait.
+/// What it throws ends the process.
 using Page = std::function<Answer(const Request&)>;
 /// By path, "/metrics". GET and HEAD are all that a page knows.
 using Pages = std::map<std::string, Page, std::less<>>;

@@ -49,10 +49,12 @@ void ConnectionDeadlines::closed(int socket) {
 bool ConnectionDeadlines::is_last_request(int socket) {
   const std::lock_guard lock(mutex_);
   const auto c = connections_.find(socket);
-  return c == connections_.end() || Clock::now() - c->second.opened > limits_.connection - 2 * limits_.request;
+  return c == connections_.end() ||
+         Clock::now() - c->second.opened > limits_.connection - 2 * limits_.request;
 }
 
-/// The server's own thread for it sees the end and closes the socket; closed() comes before, so the number is not another's yet.
+/// The server's own thread for it sees the end and closes the socket; closed() comes before, so the
+/// number is not another's yet.
 void ConnectionDeadlines::end(int socket, Connection& c) {
   if (c.ended) return;
   c.ended = true;
@@ -63,7 +65,8 @@ void ConnectionDeadlines::make_room(int newest) {
   auto longest = connections_.end();
   for (auto c = connections_.begin(); c != connections_.end(); ++c) {
     if (c->first == newest || c->second.answering || c->second.ended) continue;
-    if (longest == connections_.end() || c->second.waits_since < longest->second.waits_since) longest = c;
+    if (longest == connections_.end() || c->second.waits_since < longest->second.waits_since)
+      longest = c;
   }
   if (longest != connections_.end()) end(longest->first, longest->second);
 }
@@ -71,7 +74,8 @@ void ConnectionDeadlines::make_room(int newest) {
 void ConnectionDeadlines::watch() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (connections_.empty()) changed_.wait(lock, [this] { return stopping_ || !connections_.empty(); });
+    if (connections_.empty())
+      changed_.wait(lock, [this] { return stopping_ || !connections_.empty(); });
     else changed_.wait_for(lock, limits_.request / 10);
     const auto now = Clock::now();
     for (auto& [socket, c] : connections_) {

@@ -1,5 +1,6 @@
-// How long each connection of the HTTP server may take. libmicrohttpd could close silent connections only: a client that says a byte
-// now and then, or reads an answer that slowly, would hold its place for ever.
+// How long each connection of the HTTP server may take. libmicrohttpd could close silent
+// connections only: a client that says a byte now and then, or reads an answer that slowly, would
+// hold its place for ever.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -13,9 +14,11 @@ namespace loglog::http {
 class ConnectionDeadlines {
  public:
   struct Limits {
-    std::chrono::milliseconds request;     ///< from the connection, or the answer before, to the end of a request
+    std::chrono::milliseconds
+        request;  ///< from the connection, or the answer before, to the end of a request
     std::chrono::milliseconds connection;  ///< all of it
-    std::size_t open_max;                  ///< beyond it the connection that has waited longest for a request is closed
+    std::size_t
+        open_max;  ///< beyond it the connection that has waited longest for a request is closed
   };
   explicit ConnectionDeadlines(Limits limits);
   ~ConnectionDeadlines();
@@ -26,7 +29,8 @@ class ConnectionDeadlines {
   void request_came(int socket);
   void answered(int socket);
   void closed(int socket);
-  /// Another request would not be over in time: the connection is to be closed after the answer under way.
+  /// Another request would not be over in time: the connection is to be closed after the answer
+  /// under way.
   bool is_last_request(int socket);
 
  private:

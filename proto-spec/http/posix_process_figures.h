@@ -6,8 +6,9 @@
 
 namespace loglog::http {
 
-/// loglog_build_info, process_open_fds, process_max_fds, process_resident_memory_bytes, process_cpu_seconds_total,
-/// process_start_time_seconds. Reads /proc; any thread. What the system does not tell is left out.
+/// loglog_build_info, process_open_fds, process_max_fds, process_resident_memory_bytes,
+/// process_cpu_seconds_total, process_start_time_seconds. Reads /proc; any thread. What the system
+/// does not tell is left out.
 void add_process(observe::PrometheusText& text, std::string_view version);
 
 }  // namespace loglog::http

@@ -1,4 +1,5 @@
-// Every field of a state is a byte, and sets are bits of one: what the models need to write that plainly.
+// Every field of a state is a byte, and sets are bits of one: what the models need to write that
+// plainly.
 #pragma once
 
 #include <cstdint>

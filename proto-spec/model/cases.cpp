@@ -6,16 +6,17 @@
 namespace loglog::model {
 namespace {
 
-constexpr std::size_t most_states = 30'000'000;  // three times the largest setting: more means that a bound is wrong
+constexpr std::size_t most_states =
+    30'000'000;  // three times the largest setting: more means that a bound is wrong
 
-// One deposed leader with an entry that it has ordered and its successor with another: enough for every rule about what an old
-// leader may still do. All steps of a write are apart.
+// One deposed leader with an entry that it has ordered and its successor with another: enough for
+// every rule about what an old leader may still do. All steps of a write are apart.
 Setting two_terms() {
   recovery::Bounds bounds;
   return {"two terms",
           bounds,
-          {Part::t3_every_command, Part::t3_order, Part::s1, Part::s2_quorum, Part::s4_divergence, Part::s4_state, Part::d2, Part::d5,
-           Part::r2}};
+          {Part::t3_every_command, Part::t3_order, Part::s1, Part::s2_quorum, Part::s4_divergence,
+           Part::s4_state, Part::d2, Part::d5, Part::r2}};
 }
 
 // A promise or a frame that is only in memory is gone after one power loss.
@@ -25,7 +26,8 @@ Setting power_loss() {
   return {"a power loss", bounds, {Part::t3_durable, Part::d4}};
 }
 
-// A loss below the file system shows itself only when the process dies first, or an fdatasync fails, and the power afterwards.
+// A loss below the file system shows itself only when the process dies first, or an fdatasync
+// fails, and the power afterwards.
 Setting page_cache() {
   recovery::Bounds bounds;
   bounds.restarts = bounds.failed_syncs = bounds.power_losses = 1;
@@ -40,8 +42,8 @@ Setting damage() {
   return {"a bad frame, a power loss", bounds, {Part::s2_suspects, Part::k3, Part::k4_skip}};
 }
 
-// The same, and an acknowledgement counts as broken when it leaves fewer than W whole copies: K4's count does no harm that a
-// reader sees before a second disk is lost.
+// The same, and an acknowledgement counts as broken when it leaves fewer than W whole copies: K4's
+// count does no harm that a reader sees before a second disk is lost.
 Setting damage_counted() {
   recovery::Bounds bounds;
   bounds.bit_rots = 1;
@@ -64,7 +66,8 @@ Setting disk_replaced(int quorum, std::string_view name) {
   bounds.entries[2] = 0;
   bounds.one_step_writes = true;
   bounds.disk_losses = bounds.replacements = 1;
-  return {name, bounds, quorum == 2 ? std::vector{Part::c1_term, Part::c1_seal} : std::vector<Part>{}};
+  return {name, bounds,
+          quorum == 2 ? std::vector{Part::c1_term, Part::c1_seal} : std::vector<Part>{}};
 }
 
 // W = N needs one answer to a seal, W = 1 all of them.
@@ -76,8 +79,9 @@ Setting write_quorum(int quorum, std::string_view name) {
   return {name, bounds, {}};
 }
 
-// Two entries in one term: the shortest log whose tail is longer than a newer, better one, and the fewest for two orders at
-// one offset. S6.tails does harm in the third term and loses in a fourth; that the copies are missing is seen in the third.
+// Two entries in one term: the shortest log whose tail is longer than a newer, better one, and the
+// fewest for two orders at one offset. S6.tails does harm in the third term and loses in a fourth;
+// that the copies are missing is seen in the third.
 Setting two_entries() {
   recovery::Bounds bounds;
   bounds.leaders = 3;
@@ -87,13 +91,16 @@ Setting two_entries() {
   return {"three terms, two entries, copies counted", bounds, {Part::d1, Part::s6_tails}};
 }
 
-// What goes wrong in a second term becomes a loss in the third. Without T1 the second and the third are one.
+// What goes wrong in a second term becomes a loss in the third. Without T1 the second and the third
+// are one.
 Setting three_terms() {
   recovery::Bounds bounds;
   bounds.leaders = 3;
   bounds.entries[2] = 0;
   bounds.one_step_writes = true;
-  return {"three terms", bounds, {Part::t1, Part::s3_highest, Part::s3_once, Part::s4_committed, Part::s5}};
+  return {"three terms",
+          bounds,
+          {Part::t1, Part::s3_highest, Part::s3_once, Part::s4_committed, Part::s5}};
 }
 
 // The same with the steps of a write apart, and one entry.
@@ -105,7 +112,8 @@ Setting three_terms_apart() {
   return {"three terms, every step apart", bounds, {}};
 }
 
-// An old frame reaches W replicas in the third term after another was chosen in the second; the fourth falls back on that.
+// An old frame reaches W replicas in the third term after another was chosen in the second; the
+// fourth falls back on that.
 Setting four_terms() {
   recovery::Bounds bounds;
   bounds.leaders = 4;
@@ -115,7 +123,8 @@ Setting four_terms() {
   return {"four terms", bounds, {Part::s6_term}};
 }
 
-// {a, b, c} becomes {b, c, d} in the second term; the third has not heard of it. Term starts are all the frames it takes.
+// {a, b, c} becomes {b, c, d} in the second term; the third has not heard of it. Term starts are
+// all the frames it takes.
 Setting set_change() {
   recovery::Bounds bounds;
   bounds.leaders = 3;
@@ -134,7 +143,8 @@ Setting stuck_recovery() {
   return {"three terms, a node goes down, no wedge", bounds, {Part::s8}};
 }
 
-// Three entries in flight: the fewest where one can be passed over while one before it is unsettled.
+// Three entries in flight: the fewest where one can be passed over while one before it is
+// unsettled.
 Setting one_term() {
   retry::Bounds bounds;
   bounds.terms = 1;
@@ -144,7 +154,8 @@ Setting one_term() {
   bounds.look_for_wedges = true;
   return {"one term, three entries, no wedge",
           bounds,
-          {Part::a1_first, Part::a1_gap, Part::a1_repeat, Part::a1_committed, Part::a1_skip, Part::a2, Part::a6_refused, Part::a6_number}};
+          {Part::a1_first, Part::a1_gap, Part::a1_repeat, Part::a1_committed, Part::a1_skip,
+           Part::a2, Part::a6_refused, Part::a6_number}};
 }
 
 // An entry ordered by one leader and found, or not, by the producer in the term of the next.
@@ -152,7 +163,9 @@ Setting a_new_term() {
   retry::Bounds bounds;
   bounds.repeats = 2;
   bounds.trims = 1;
-  return {"two terms, repeats, a trim", bounds, {Part::a1_term, Part::a3_resolve, Part::a3_begin, Part::a3_end, Part::a5, Part::r3}};
+  return {"two terms, repeats, a trim",
+          bounds,
+          {Part::a1_term, Part::a3_resolve, Part::a3_begin, Part::a3_end, Part::a5, Part::r3}};
 }
 
 // All that can end an append, at once.
@@ -187,12 +200,16 @@ Setting two_producers() {
   return {"two terms, two producers", bounds, {}};
 }
 
-// One place for a run on each replica, two producers that want it, and all that can take a payload away again.
+// One place for a run on each replica, two producers that want it, and all that can take a payload
+// away again.
 Setting scarce_space() {
   staging::Bounds bounds;
   bounds.restarts = 2;
   bounds.leavings = bounds.nodes_down = bounds.rebuilds = 1;
-  return {"scarce space", bounds, {Part::d3, Part::d6_reserve, Part::missing_fetch, Part::missing_again, Part::missing_term}};
+  return {
+      "scarce space",
+      bounds,
+      {Part::d3, Part::d6_reserve, Part::missing_fetch, Part::missing_again, Part::missing_term}};
 }
 
 // Two producers hold one replica each while both need all three.
@@ -218,7 +235,9 @@ Setting eager_commit() {
   bounds.eager = true;
   bounds.restarts = 1;
   bounds.leavings = bounds.nodes_down = bounds.rebuilds = 1;
-  return {"eager commit", bounds, {Part::d3, Part::d6_reserve, Part::missing_again, Part::missing_term}};
+  return {"eager commit",
+          bounds,
+          {Part::d3, Part::d6_reserve, Part::missing_again, Part::missing_term}};
 }
 
 template <class Visit>
@@ -226,8 +245,10 @@ auto with_model(const Case& what, Visit&& visit) {
   return std::visit(
       [&](const auto& bounds) {
         using Of = std::decay_t<decltype(bounds)>;
-        if constexpr (std::is_same_v<Of, recovery::Bounds>) return visit(recovery::Model(what.rules, bounds), bounds);
-        else if constexpr (std::is_same_v<Of, retry::Bounds>) return visit(retry::Model(what.rules, bounds), bounds);
+        if constexpr (std::is_same_v<Of, recovery::Bounds>)
+          return visit(recovery::Model(what.rules, bounds), bounds);
+        else if constexpr (std::is_same_v<Of, retry::Bounds>)
+          return visit(retry::Model(what.rules, bounds), bounds);
         else return visit(staging::Model(what.rules, bounds), bounds);
       },
       what.setting->bounds);
@@ -282,12 +303,14 @@ std::vector<Case> all_cases() {
 
 Exploration explore(const Case& what) {
   return with_model(what, [](const auto& model, const auto& bounds) {
-    return Explorer<std::decay_t<decltype(model)>>(model, bounds.look_for_wedges, most_states).run();
+    return Explorer<std::decay_t<decltype(model)>>(model, bounds.look_for_wedges, most_states)
+        .run();
   });
 }
 
 std::vector<std::string> story_of(const Case& what, const Exploration& found) {
-  return with_model(what, [&](const auto& model, const auto&) { return tell(model, found.bad_run); });
+  return with_model(what,
+                    [&](const auto& model, const auto&) { return tell(model, found.bad_run); });
 }
 
 }  // namespace loglog::model

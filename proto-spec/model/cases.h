@@ -1,5 +1,5 @@
-// What is explored. A setting is a model and its bounds: within them nothing may be found while all rules hold, and a bad run
-// for each part that is listed.
+// What is explored. A setting is a model and its bounds: within them nothing may be found while all
+// rules hold, and a bad run for each part that is listed.
 #pragma once
 
 #include <string_view>
@@ -28,7 +28,8 @@ struct Case {
   Rules rules;
 };
 
-// Every setting with all rules, and with each of its parts removed. A part that no setting removes is a mistake of this program.
+// Every setting with all rules, and with each of its parts removed. A part that no setting removes
+// is a mistake of this program.
 std::vector<Case> all_cases();
 
 Exploration explore(const Case& what);

@@ -28,22 +28,31 @@ void print(const Case& what, const Exploration& found, bool story) {
   const std::string_view mark = is_good(what, found) ? "ok  " : "FAIL";
   const std::string size = fmt::format("{:>9} states {:>5.1f} s", found.states, found.seconds);
   if (!what.rules.removed()) {
-    const std::string end = !found.broken.empty() ? "BROKEN: " + found.broken : found.exhausted ? "nothing found" : "too many states";
-    fmt::print("{} all rules        {}  depth {:>2}  {}: {}\n", mark, size, found.depth, what.setting->name, end);
+    const std::string end = !found.broken.empty() ? "BROKEN: " + found.broken
+                            : found.exhausted     ? "nothing found"
+                                                  : "too many states";
+    fmt::print("{} all rules        {}  depth {:>2}  {}: {}\n", mark, size, found.depth,
+               what.setting->name, end);
   } else {
-    const std::string end = found.broken.empty() ? "NOTHING FOUND" : fmt::format("{} steps to: {}", found.bad_run.size(), found.broken);
+    const std::string end =
+        found.broken.empty() ? "NOTHING FOUND"
+                             : fmt::format("{} steps to: {}", found.bad_run.size(), found.broken);
     fmt::print("{} {:<16} {}  {}\n", mark, text_of(*what.rules.removed()).name, size, end);
   }
   if (story && !found.broken.empty()) {
-    if (what.rules.removed()) fmt::print("     without it, {} ({})\n", text_of(*what.rules.removed()).without, what.setting->name);
+    if (what.rules.removed())
+      fmt::print("     without it, {} ({})\n", text_of(*what.rules.removed()).without,
+                 what.setting->name);
     int number = 0;
-    for (const std::string& sentence : story_of(what, found)) fmt::print("     {:>2}. {}\n", ++number, sentence);
+    for (const std::string& sentence : story_of(what, found))
+      fmt::print("     {:>2}. {}\n", ++number, sentence);
     fmt::print("         *** {}\n", found.broken);
   }
   std::fflush(stdout);
 }
 
-// Explores all cases on several threads and prints each as soon as those before it are printed. Returns how many were not good.
+// Explores all cases on several threads and prints each as soon as those before it are printed.
+// Returns how many were not good.
 int explore_all(const std::vector<Case>& cases, unsigned threads, bool story) {
   std::vector<std::optional<Exploration>> results(cases.size());
   std::atomic<std::size_t> next = 0;
@@ -73,13 +82,16 @@ int explore_all(const std::vector<Case>& cases, unsigned threads, bool story) {
 }
 
 bool is_part_of(std::string_view name, std::string_view rule) {
-  return name == rule || (name.starts_with(rule) && name.size() > rule.size() && name[rule.size()] == '.');
+  return name == rule ||
+         (name.starts_with(rule) && name.size() > rule.size() && name[rule.size()] == '.');
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Explores the models of LogLog's protocol: with all rules nothing may be found, and without any one of them a bad run"};
+  CLI::App app{
+      "Explores the models of LogLog's protocol: with all rules nothing may be found, and without "
+      "any one of them a bad run"};
   bool all = false, list = false, story = false;
   std::vector<std::string> without;
   unsigned threads = 2;
@@ -96,11 +108,14 @@ int main(int argc, char** argv) {
   for (const Case& what : all_cases()) {
     bool wanted = all;
     for (const std::string& rule : without)
-      wanted = wanted || (what.rules.removed() && is_part_of(text_of(*what.rules.removed()).name, rule));
+      wanted =
+          wanted || (what.rules.removed() && is_part_of(text_of(*what.rules.removed()).name, rule));
     if (wanted) cases.push_back(what);
   }
   for (const std::string& rule : without) {
-    if (std::any_of(parts().begin(), parts().end(), [&](const PartText& text) { return is_part_of(text.name, rule); })) continue;
+    if (std::any_of(parts().begin(), parts().end(),
+                    [&](const PartText& text) { return is_part_of(text.name, rule); }))
+      continue;
     fmt::print(stderr, "no part of a rule is called {}; --rules lists them\n", rule);
     return 2;
   }
@@ -112,6 +127,7 @@ int main(int argc, char** argv) {
   const auto begun = std::chrono::steady_clock::now();
   const int bad = explore_all(cases, threads, story);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
-  fmt::print("{} explorations, {} not as they should be, {:.0f} s\n", cases.size(), bad, took.count());
+  fmt::print("{} explorations, {} not as they should be, {:.0f} s\n", cases.size(), bad,
+             took.count());
   return bad == 0 ? 0 : 1;
 }

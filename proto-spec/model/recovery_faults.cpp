@@ -27,7 +27,8 @@ void Model::lose_power(const State& state, int n, Steps<State>& steps) const {
       come_back(back, length - 1);
     }
     steps.add(next, Kind::chance, [&] {
-      return fmt::format("{} loses power and comes back with {}{}", name(replica), log_text(back.frames, back.written, back.holes),
+      return fmt::format("{} loses power and comes back with {}{}", name(replica),
+                         log_text(back.frames, back.written, back.holes),
                          back.promise == 0 ? ", its promise forgotten" : "");
     });
   }
@@ -39,9 +40,11 @@ void Model::restart_process(const State& state, int n, Steps<State>& steps) cons
   State next = state;
   next.restarts++;
   come_back(next.replicas[n], replica.written);
-  if (!on(Part::k1)) next.replicas[n].medium = replica.medium;  // it reads what only the page cache holds
+  if (!on(Part::k1))
+    next.replicas[n].medium = replica.medium;  // it reads what only the page cache holds
   steps.add(next, Kind::chance, [&] {
-    return fmt::format("{} is killed and starts again with {}{}", name(replica), log_text(replica.frames, replica.written),
+    return fmt::format("{} is killed and starts again with {}{}", name(replica),
+                       log_text(replica.frames, replica.written),
                        on(Part::k1) ? "" : ", as the page cache shows it");
   });
 }
@@ -52,13 +55,15 @@ void Model::fail_sync(const State& state, int n, Steps<State>& steps) const {
   State next = state;
   next.failed_syncs++;
   if (on(Part::k2)) {
-    come_back(next.replicas[n], replica.medium);  // the kernel has dropped the pages: the medium's tail is the tail
+    come_back(next.replicas[n],
+              replica.medium);  // the kernel has dropped the pages: the medium's tail is the tail
   } else {
     next.replicas[n].durable = replica.written;
   }
   steps.add(next, Kind::chance, [&] {
     return fmt::format("an fdatasync of {} fails and the pages are lost{}", name(replica),
-                       on(Part::k2) ? "; it ends and starts again" : "; the next one succeeds, and it believes itself durable");
+                       on(Part::k2) ? "; it ends and starts again"
+                                    : "; the next one succeeds, and it believes itself durable");
   });
 }
 
@@ -71,14 +76,20 @@ void Model::rot(const State& state, int n, Steps<State>& steps) const {
     next.bit_rots++;
     next.replicas[n].holes |= bit(place);
     for (int l = 0; l < state.begun; ++l)
-      if (std::max(replica.acknowledged[l], state.leaders[l].committed) > place) next.late_damage = 1;
-    steps.add(next, Kind::chance, [&] { return fmt::format("a bit rots in {} of {}", frame_text(replica.frames[place]), name(replica)); });
+      if (std::max(replica.acknowledged[l], state.leaders[l].committed) > place)
+        next.late_damage = 1;
+    steps.add(next, Kind::chance, [&] {
+      return fmt::format("a bit rots in {} of {}", frame_text(replica.frames[place]),
+                         name(replica));
+    });
   }
 }
 
 void Model::lose_disk(const State& state, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
-  if (state.disk_losses >= bounds_.disk_losses || replica.is_down != 0 || replica.has_lost_data != 0) return;
+  if (state.disk_losses >= bounds_.disk_losses || replica.is_down != 0 ||
+      replica.has_lost_data != 0)
+    return;
   const auto lose = [&](auto&& change, std::string_view how) {
     State next = state;
     next.disk_losses++;
@@ -100,7 +111,8 @@ void Model::lose_disk(const State& state, int n, Steps<State>& steps) const {
         lost.has_lost_data = on(Part::t4_promise);  // T4: an unreadable promise is DATA LOSS
       },
       "comes back with its log, but cannot read its promise");
-  if (!on(Part::t5)) lose(empty, "finds no word of the log in an old copy of the metadata, and deletes it");
+  if (!on(Part::t5))
+    lose(empty, "finds no word of the log in an old copy of the metadata, and deletes it");
 }
 
 void Model::go_down(const State& state, int n, Steps<State>& steps) const {
@@ -108,7 +120,8 @@ void Model::go_down(const State& state, int n, Steps<State>& steps) const {
   State next = state;
   next.nodes_down++;
   next.replicas[n].is_down = 1;
-  steps.add(next, Kind::chance, [&] { return fmt::format("{} goes down for good", name(state.replicas[n])); });
+  steps.add(next, Kind::chance,
+            [&] { return fmt::format("{} goes down for good", name(state.replicas[n])); });
 }
 
 }  // namespace loglog::model::recovery

@@ -1,4 +1,5 @@
-// What the steps of the recovery model have in common: where a run begins, which states are one, what guards ask, the promises.
+// What the steps of the recovery model have in common: where a run begins, which states are one,
+// what guards ask, the promises.
 #include "proto-spec/model/recovery_model.h"
 
 #include <fmt/format.h>
@@ -10,13 +11,16 @@
 namespace loglog::model::recovery {
 
 int whole_length(const Replica& replica, int length) {
-  return replica.holes == 0 ? length : std::min(length, std::countr_zero(static_cast<unsigned>(replica.holes)));
+  return replica.holes == 0
+             ? length
+             : std::min(length, std::countr_zero(static_cast<unsigned>(replica.holes)));
 }
 
 // ---- The beginning: the first leader leads, its term start is committed on every replica.
 State Model::initial() const {
   State state = {};
-  // Nothing hangs on when a term is begun, but where that is chosen with care: so all of them are begun already.
+  // Nothing hangs on when a term is begun, but where that is chosen with care: so all of them are
+  // begun already.
   const bool at_choice = bounds_.look_for_wedges || bounds_.set_changes || bounds_.replacements > 0;
   state.begun = byte(at_choice ? 1 : bounds_.leaders);
   for (int l = 1; l < state.begun; ++l) state.leaders[l].phase = sealing;
@@ -40,7 +44,8 @@ void Model::name_members(State& state) const {
   for (int n = 0; n < most_replicas; ++n) state.replicas[n].name = byte('a' + n);
 }
 
-// Brings states together from which the same can happen: what nobody will ask for again is forgotten.
+// Brings states together from which the same can happen: what nobody will ask for again is
+// forgotten.
 void Model::settle(State& state) const {
   for (int l = 0; l < state.begun; ++l) {
     Leader& leader = state.leaders[l];
@@ -55,34 +60,48 @@ void Model::settle(State& state) const {
       replica.answered &= byte(~bit(l));
     }
   }
-  std::sort(std::begin(state.replicas), std::end(state.replicas), [](const Replica& left, const Replica& right) {
-    return std::memcmp(&left, &right, sizeof(Replica) - 1) > 0;  // all but the name, which is last
-  });
+  std::sort(std::begin(state.replicas), std::end(state.replicas),
+            [](const Replica& left, const Replica& right) {
+              return std::memcmp(&left, &right, sizeof(Replica) - 1) >
+                     0;  // all but the name, which is last
+            });
 }
 
 // ---- What the guards ask
-int Model::term_of(int l) const { return !on(Part::t1) && l > 1 ? l : l + 1; }  // without T1, L2 and L3 use one term
+int Model::term_of(int l) const {
+  return !on(Part::t1) && l > 1 ? l : l + 1;
+}  // without T1, L2 and L3 use one term
 int Model::term_of_frame(Frame frame) const { return term_of(leader_of(frame)); }
 int Model::members() const { return 3; }
-int Model::seal_quorum() const { return members() - bounds_.write_quorum + 1 - (on(Part::s2_quorum) ? 0 : 1); }
+int Model::seal_quorum() const {
+  return members() - bounds_.write_quorum + 1 - (on(Part::s2_quorum) ? 0 : 1);
+}
 
 // T1: the promise is of this term and bound to this leader.
 bool Model::obeys(const Replica& replica, int l) const {
   return replica.promise == term_of(l) && (replica.instance == l + 1 || !on(Part::t1));
 }
 
-// Nobody hears the leader any more, and too few acknowledgements are on their way to it for another commit.
+// Nobody hears the leader any more, and too few acknowledgements are on their way to it for another
+// commit.
 bool Model::is_powerless(const State& state, int l) const {
-  for (const Part part : {Part::t1, Part::t3_durable, Part::t3_every_command, Part::t3_order, Part::t4_disk, Part::t4_promise, Part::s1,
-                          Part::s3_once, Part::s4_state, Part::c1_term, Part::r2})
+  for (const Part part :
+       {Part::t1, Part::t3_durable, Part::t3_every_command, Part::t3_order, Part::t4_disk,
+        Part::t4_promise, Part::s1, Part::s3_once, Part::s4_state, Part::c1_term, Part::r2})
     if (!on(part)) return false;  // without these, a leader may find another one to hear it
-  const auto helps = [&](const Replica& replica) { return replica.acknowledged[l] > state.leaders[l].committed; };
-  const auto hears = [&](const Replica& replica) { return replica.member_of != 0 && may_act(replica, l); };
+  const auto helps = [&](const Replica& replica) {
+    return replica.acknowledged[l] > state.leaders[l].committed;
+  };
+  const auto hears = [&](const Replica& replica) {
+    return replica.member_of != 0 && may_act(replica, l);
+  };
   return std::none_of(std::begin(state.replicas), std::end(state.replicas), hears) &&
-         std::count_if(std::begin(state.replicas), std::end(state.replicas), helps) < bounds_.write_quorum;
+         std::count_if(std::begin(state.replicas), std::end(state.replicas), helps) <
+             bounds_.write_quorum;
 }
 
-// T3, T4: a replica hears a leader whose term is not below its promise and who knows of its disk, unless it has lost data.
+// T3, T4: a replica hears a leader whose term is not below its promise and who knows of its disk,
+// unless it has lost data.
 bool Model::may_act(const Replica& replica, int l) const {
   return replica.is_down == 0 && replica.has_lost_data == 0 && l + 1 >= replica.known_from &&
          (replica.promise < term_of(l) || obeys(replica, l));
@@ -98,12 +117,15 @@ bool Model::is_served(const State& state, int l, int n) const {
   return has(sets, state.leaders[l].serves) || has(sets, state.leaders[l].seals);
 }
 
-// What the term itself has ordered comes from producers. Older frames come from replicas that are matched in it (S5).
+// What the term itself has ordered comes from producers. Older frames come from replicas that are
+// matched in it (S5).
 bool Model::has_payload(const State& state, int l, int place) const {
   if (place >= state.leaders[l].start) return true;
-  return std::any_of(std::begin(state.replicas), std::end(state.replicas), [&](const Replica& peer) {
-    return peer.is_down == 0 && peer.matched == l + 1 && obeys(peer, l) && peer.written > place && !has(peer.holes, place);
-  });
+  return std::any_of(std::begin(state.replicas), std::end(state.replicas),
+                     [&](const Replica& peer) {
+                       return peer.is_down == 0 && peer.matched == l + 1 && obeys(peer, l) &&
+                              peer.written > place && !has(peer.holes, place);
+                     });
 }
 
 // S4: two logs are equal up to where their newest common term ends in the shorter.
@@ -157,24 +179,31 @@ void Model::successors(const State& state, Steps<State>& steps) const {
 
 // ---- The promises
 std::string_view Model::broken(const State& state) const {
-  if (state.broken == entry_lost) return "an acknowledged entry is lost: another stands in its place";
+  if (state.broken == entry_lost)
+    return "an acknowledged entry is lost: another stands in its place";
   if (state.broken == known_cut) return "a log is cut below what it has served as committed";
   if (state.broken == too_few_copies) return "what is acknowledged does not lie on W disks";
   for (const Replica& replica : state.replicas) {
     for (int place = 0; place < std::min(replica.committed, replica.written); ++place) {
       if (has(replica.holes, place)) continue;  // the checksum tells the reader
       if (place >= state.truth_length) return "a reader sees what is not committed";
-      if (replica.frames[place] != state.truth[place]) return "a reader sees another entry than the acknowledged one";
+      if (replica.frames[place] != state.truth[place])
+        return "a reader sees another entry than the acknowledged one";
     }
   }
   for (int l = 0; l < state.begun; ++l) {
     const Leader& leader = state.leaders[l];
-    if (leader.phase != leading || leader.committed <= leader.start || state.truth_length <= leader.committed) continue;
-    const auto confirming = std::count_if(std::begin(state.replicas), std::end(state.replicas), [&](const Replica& replica) {
-      return has(replica.member_of, leader.serves) && replica.is_down == 0 && replica.has_lost_data == 0 && obeys(replica, l);
-    });
+    if (leader.phase != leading || leader.committed <= leader.start ||
+        state.truth_length <= leader.committed)
+      continue;
+    const auto confirming = std::count_if(
+        std::begin(state.replicas), std::end(state.replicas), [&](const Replica& replica) {
+          return has(replica.member_of, leader.serves) && replica.is_down == 0 &&
+                 replica.has_lost_data == 0 && obeys(replica, l);
+        });
     const int needed = std::max(bounds_.write_quorum, members() - bounds_.write_quorum + 1);
-    if (!on(Part::r2) || confirming >= needed) return "a tail is told that lies before an acknowledged entry";
+    if (!on(Part::r2) || confirming >= needed)
+      return "a tail is told that lies before an acknowledged entry";
   }
   return {};
 }
@@ -182,7 +211,8 @@ std::string_view Model::broken(const State& state) const {
 // The newest leader's log is open, or there are no more terms to begin.
 bool Model::arrived(const State& state) const {
   const Leader& newest = state.leaders[state.begun - 1];
-  return state.begun == bounds_.leaders || (newest.phase == leading && newest.committed > newest.start);
+  return state.begun == bounds_.leaders ||
+         (newest.phase == leading && newest.committed > newest.start);
 }
 
 // ---- Words
@@ -195,7 +225,8 @@ std::string Model::frame_text(Frame frame) const {
 std::string Model::log_text(const Frame* frames, int length, int holes) const {
   std::string text = "[";
   for (int place = 0; place < length; ++place)
-    text += fmt::format("{}{}", place == 0 ? "" : " ", has(holes, place) ? "####" : frame_text(frames[place]));
+    text += fmt::format("{}{}", place == 0 ? "" : " ",
+                        has(holes, place) ? "####" : frame_text(frames[place]));
   return text + "]";
 }
 

@@ -1,8 +1,10 @@
-// Seal, choose a base, reconcile, order, acknowledge, commit: how a log passes from one leader to the next, under power
-// losses, damaged disks and leaders that do not know yet that they are deposed.
+// Seal, choose a base, reconcile, order, acknowledge, commit: how a log passes from one leader to
+// the next, under power losses, damaged disks and leaders that do not know yet that they are
+// deposed.
 //
-// One place of a log holds one frame. Messages are not kept: a message that is late is a step that is taken late, and a
-// leader that is deposed goes on for ever. What a step needs to know of the other side is what that side once said.
+// One place of a log holds one frame. Messages are not kept: a message that is late is a step that
+// is taken late, and a leader that is deposed goes on for ever. What a step needs to know of the
+// other side is what that side once said.
 #pragma once
 
 #include <string>
@@ -22,16 +24,22 @@ struct Bounds {
   int write_quorum = 2;
   int leaders = 2;                           // the first one leads from the beginning
   int entries[most_leaders] = {1, 1, 1, 1};  // how many each of them may order
-  bool one_step_writes = false;              // write, fdatasync and acknowledge as one step: a third of the states, no power loss between
-  int power_losses = 0, restarts = 0, failed_syncs = 0, bit_rots = 0, disk_losses = 0, replacements = 0, nodes_down = 0;
-  bool set_changes = false;   // one change of the replica set, from {a, b, c} to {b, c, d}
-  bool has_readers = true;    // replicas serve what they know as committed; else a loss is one when a leader commits over it
-  bool count_copies = false;  // what is acknowledged must lie on W disks at once; else a loss is one when somebody sees it
+  bool one_step_writes = false;  // write, fdatasync and acknowledge as one step: a third of the
+                                 // states, no power loss between
+  int power_losses = 0, restarts = 0, failed_syncs = 0, bit_rots = 0, disk_losses = 0,
+      replacements = 0, nodes_down = 0;
+  bool set_changes = false;  // one change of the replica set, from {a, b, c} to {b, c, d}
+  bool has_readers = true;  // replicas serve what they know as committed; else a loss is one when a
+                            // leader commits over it
+  bool count_copies = false;  // what is acknowledged must lie on W disks at once; else a loss is
+                              // one when somebody sees it
   bool look_for_wedges = false;
 };
 
-// Everything is a byte, so that a state is its bytes. Places and leaders count from 0, terms and instances from 1.
-using Frame = Byte;  // 0: nothing here; else which leader's it is, and 0 for its term start or the number of an entry
+// Everything is a byte, so that a state is its bytes. Places and leaders count from 0, terms and
+// instances from 1.
+using Frame = Byte;  // 0: nothing here; else which leader's it is, and 0 for its term start or the
+                     // number of an entry
 
 inline constexpr int frames_a_leader = 4;
 constexpr Frame frame_of(int l, int entry) { return byte(1 + l * frames_a_leader + entry); }
@@ -55,11 +63,14 @@ struct Replica {
   Byte member_of;                   // bit for each replica set
   Byte answered;                    // bit for each leader that has its answer to the seal
   Byte acknowledged[most_leaders];  // the tail that each leader has heard of
-  Byte cut_at[most_leaders];        // where a reconcile cut it, plus 1: what a repetition would do (kept only without S4.state)
-  Byte name;                        // for stories alone: never compared
+  Byte cut_at[most_leaders];  // where a reconcile cut it, plus 1: what a repetition would do (kept
+                              // only without S4.state)
+  Byte name;                  // for stories alone: never compared
 };
 
-inline char name(const Replica& replica) { return static_cast<char>(replica.name == 0 ? '?' : replica.name); }
+inline char name(const Replica& replica) {
+  return static_cast<char>(replica.name == 0 ? '?' : replica.name);
+}
 int whole_length(const Replica& replica, int length);  // up to the first hole
 
 enum Broken : Byte { nothing, entry_lost, known_cut, too_few_copies };
@@ -87,7 +98,8 @@ struct State {
   Byte truth_length;
   Byte begun;       // leaders so far
   Byte active_set;  // the replica set that is committed as active
-  Byte power_losses, restarts, failed_syncs, bit_rots, disk_losses, replacements, nodes_down;  // so far
+  Byte power_losses, restarts, failed_syncs, bit_rots, disk_losses, replacements,
+      nodes_down;    // so far
   Byte late_damage;  // a frame went bad after its replica had acknowledged it
   Byte broken;       // a promise that the last step broke
 };

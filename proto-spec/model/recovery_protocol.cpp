@@ -1,4 +1,5 @@
-// What leaders and replicas do, and what they would do without a rule. Each guard names the rule that it stands for.
+// What leaders and replicas do, and what they would do without a rule. Each guard names the rule
+// that it stands for.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,7 +26,8 @@ void Model::write_frame(State& state, int l, int n, Frame frame) const {
   replica.frames[replica.written++] = frame;
   if (!bounds_.one_step_writes) return;
   replica.durable = replica.medium = replica.written;
-  if (replica.holes == 0) replica.acknowledged[l] = std::max(replica.acknowledged[l], replica.written);
+  if (replica.holes == 0)
+    replica.acknowledged[l] = std::max(replica.acknowledged[l], replica.written);
 }
 
 // K1: whatever ended the process, it comes back with what the disk holds, and matched with nobody.
@@ -40,7 +42,8 @@ void Model::come_back(Replica& replica, int length) const {
 void Model::begin_term(const State& state, Steps<State>& steps) const {
   if (state.begun >= bounds_.leaders) return;
   const int l = state.begun;
-  // S8: a recovery that stands still is given up for a new term. Elections for other reasons are chance.
+  // S8: a recovery that stands still is given up for a new term. Elections for other reasons are
+  // chance.
   const Kind kind = on(Part::s8) ? Kind::prescribed : Kind::chance;
   const auto begin = [&](int seals, int serves, std::string_view how) {
     State next = state;
@@ -48,27 +51,36 @@ void Model::begin_term(const State& state, Steps<State>& steps) const {
     next.leaders[l].phase = sealing;
     next.leaders[l].seals = byte(seals);
     next.leaders[l].serves = byte(serves);
-    steps.add(next, kind, [&] { return fmt::format("{} begins term {}{}", leader_text(l), term_of(l), how); });
+    steps.add(next, kind,
+              [&] { return fmt::format("{} begins term {}{}", leader_text(l), term_of(l), how); });
   };
   begin(state.active_set, state.active_set, "");
-  if (bounds_.set_changes && state.active_set == 0) begin(0, 1, ", to change the replica set to {b, c, d}");
-  if (!on(Part::t2) && state.active_set == 1) begin(0, 0, ", not knowing that the replica set is {b, c, d} now");
+  if (bounds_.set_changes && state.active_set == 0)
+    begin(0, 1, ", to change the replica set to {b, c, d}");
+  if (!on(Part::t2) && state.active_set == 1)
+    begin(0, 0, ", not knowing that the replica set is {b, c, d} now");
 }
 
 void Model::seal(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
-  if (leader.phase != sealing || has(replica.answered, l) || !has(replica.member_of, leader.seals) || !may_act(replica, l)) return;
+  if (leader.phase != sealing || has(replica.answered, l) ||
+      !has(replica.member_of, leader.seals) || !may_act(replica, l))
+    return;
   if (replica.newcomer != 0 && on(Part::c1_seal)) return;
   State next = state;
   Replica& sealed = next.replicas[n];
   Leader& asking = next.leaders[l];
-  if (on(Part::s1)) sealed.durable = sealed.medium = sealed.written;  // S1: what is in flight ends before the state is told
-  if (on(Part::s1) && on(Part::t3_order)) sealed.matched = 0;         // S1, T3: and no order of a lower term is taken any more
+  if (on(Part::s1))
+    sealed.durable = sealed.medium =
+        sealed.written;  // S1: what is in flight ends before the state is told
+  if (on(Part::s1) && on(Part::t3_order))
+    sealed.matched = 0;  // S1, T3: and no order of a lower term is taken any more
   sealed.promise = byte(term_of(l));
   sealed.instance = byte(l + 1);
   sealed.answered |= bit(l);
-  const int told = whole_length(sealed, sealed.durable);  // K4: what lies behind a hole proves nothing
+  const int told =
+      whole_length(sealed, sealed.durable);  // K4: what lies behind a hole proves nothing
   if (!on(Part::s6_tails)) sealed.acknowledged[l] = byte(told);
   asking.answers++;
   if (sealed.holes != 0) asking.suspects++;
@@ -82,9 +94,10 @@ void Model::seal(const State& state, int l, int n, Steps<State>& steps) const {
     asking.length = byte(told);
   }
   steps.add(next, Kind::prescribed, [&] {
-    return fmt::format("{} seals {} for term {}: it tells {}{}{}", leader_text(l), name(replica), term_of(l), log_text(sealed.frames, told),
-                       replica.holes != 0 ? ", and that it is suspect" : "",
-                       sealed.written > sealed.durable ? ", while a write beyond it is still in flight" : "");
+    return fmt::format(
+        "{} seals {} for term {}: it tells {}{}{}", leader_text(l), name(replica), term_of(l),
+        log_text(sealed.frames, told), replica.holes != 0 ? ", and that it is suspect" : "",
+        sealed.written > sealed.durable ? ", while a write beyond it is still in flight" : "");
   });
 }
 
@@ -100,12 +113,13 @@ void Model::choose_base(const State& state, int l, Steps<State>& steps) const {
   chosen.frames[chosen.length++] = frame_of(l, 0);
   chosen.answers = chosen.suspects = 0;
   steps.add(next, Kind::prescribed, [&] {
-    return fmt::format("{} chooses the base {} and places its term start at {}", leader_text(l), log_text(leader.frames, leader.length),
-                       leader.length);
+    return fmt::format("{} chooses the base {} and places its term start at {}", leader_text(l),
+                       log_text(leader.frames, leader.length), leader.length);
   });
 }
 
-// What S3 forbids: other members answer later, and the leader takes their best log in the same term.
+// What S3 forbids: other members answer later, and the leader takes their best log in the same
+// term.
 void Model::choose_again(const State& state, int l, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   if (on(Part::s3_once) || leader.phase != leading || leader.committed > 0) return;
@@ -116,7 +130,9 @@ void Model::choose_again(const State& state, int l, Steps<State>& steps) const {
   again.seals = leader.seals;
   again.serves = leader.serves;
   for (Replica& replica : next.replicas) replica.answered &= byte(~bit(l));
-  steps.add(next, Kind::chance, [&] { return fmt::format("{} asks for states once more, in the same term", leader_text(l)); });
+  steps.add(next, Kind::chance, [&] {
+    return fmt::format("{} asks for states once more, in the same term", leader_text(l));
+  });
 }
 
 void Model::reconcile(const State& state, int l, int n, Steps<State>& steps) const {
@@ -133,31 +149,38 @@ void Model::reconcile(const State& state, int l, int n, Steps<State>& steps) con
   cut(next, n, place);
   matched.promise = byte(term_of(l));
   matched.instance = matched.matched = byte(l + 1);
-  if (on(Part::k1)) matched.medium = matched.written;  // the cut is durable before a new byte (S4), with all that is before it
+  if (on(Part::k1))
+    matched.medium =
+        matched.written;  // the cut is durable before a new byte (S4), with all that is before it
   matched.durable = matched.written;
   steps.add(next, Kind::prescribed, [&] {
     return fmt::format("{} reconciles {}: {} becomes {}", leader_text(l), name(replica),
-                       log_text(replica.frames, replica.written, replica.holes), log_text(matched.frames, matched.written, matched.holes));
+                       log_text(replica.frames, replica.written, replica.holes),
+                       log_text(matched.frames, matched.written, matched.holes));
   });
 }
 
 // What T3 and S4 forbid: a reconcile that was made for a state of long ago is carried out now.
 void Model::reconcile_late(const State& state, int l, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
-  if (state.leaders[l].phase != leading || replica.is_down != 0 || replica.has_lost_data != 0) return;
+  if (state.leaders[l].phase != leading || replica.is_down != 0 || replica.has_lost_data != 0)
+    return;
   const auto carry_out = [&](int place, std::string_view how) {
     State next = state;
     cut(next, n, place);
     steps.add(next, Kind::chance, [&] {
-      return fmt::format("{} carries out {} reconcile of {} (term {}): {} becomes {}", name(replica), how, leader_text(l), term_of(l),
-                         log_text(replica.frames, replica.written), log_text(next.replicas[n].frames, next.replicas[n].written));
+      return fmt::format("{} carries out {} reconcile of {} (term {}): {} becomes {}",
+                         name(replica), how, leader_text(l), term_of(l),
+                         log_text(replica.frames, replica.written),
+                         log_text(next.replicas[n].frames, next.replicas[n].written));
     });
   };
   if (!on(Part::t3_every_command) && replica.promise > term_of(l)) {
     const int place = divergence(replica, state.leaders[l]);
     if (place < replica.written) carry_out(place, "a late");
   }
-  if (!on(Part::s4_state) && replica.cut_at[l] != 0 && obeys(replica, l) && replica.written >= replica.cut_at[l])
+  if (!on(Part::s4_state) && replica.cut_at[l] != 0 && obeys(replica, l) &&
+      replica.written >= replica.cut_at[l])
     carry_out(replica.cut_at[l] - 1, "a repeated");
 }
 
@@ -174,8 +197,9 @@ void Model::write_ordered(const State& state, int l, int n, Steps<State>& steps)
     State next = state;
     write_frame(next, l, n, leader.frames[place]);
     steps.add(next, Kind::prescribed, [&] {
-      return fmt::format("{} writes {} at {} by order of {}{}", name(replica), frame_text(leader.frames[place]), replica.written,
-                         leader_text(l), bounds_.one_step_writes ? ", durably, and acknowledges it" : "");
+      return fmt::format("{} writes {} at {} by order of {}{}", name(replica),
+                         frame_text(leader.frames[place]), replica.written, leader_text(l),
+                         bounds_.one_step_writes ? ", durably, and acknowledges it" : "");
     });
   }
 }
@@ -185,14 +209,15 @@ void Model::copy_from_anyone(const State& state, int l, int n, Steps<State>& ste
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
   const int place = replica.written;
-  if (on(Part::s5) || leader.phase != leading || !is_in_stream(replica, l) || place >= leader.start) return;
+  if (on(Part::s5) || leader.phase != leading || !is_in_stream(replica, l) || place >= leader.start)
+    return;
   for (const Replica& peer : state.replicas) {
     if (peer.written <= place || peer.frames[place] == leader.frames[place]) continue;
     State next = state;
     write_frame(next, l, n, peer.frames[place]);
     steps.add(next, Kind::chance, [&] {
-      return fmt::format("{}, which {} has told to copy {}, copies {} from {}", name(replica), leader_text(l), place,
-                         frame_text(peer.frames[place]), name(peer));
+      return fmt::format("{}, which {} has told to copy {}, copies {} from {}", name(replica),
+                         leader_text(l), place, frame_text(peer.frames[place]), name(peer));
     });
   }
 }
@@ -200,13 +225,17 @@ void Model::copy_from_anyone(const State& state, int l, int n, Steps<State>& ste
 // K4: a hole is filled from peers that are matched in the term.
 void Model::fill_hole(const State& state, int l, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
-  if (replica.holes == 0 || replica.is_down != 0 || state.leaders[l].phase != leading || !is_in_stream(replica, l)) return;
+  if (replica.holes == 0 || replica.is_down != 0 || state.leaders[l].phase != leading ||
+      !is_in_stream(replica, l))
+    return;
   const int place = std::countr_zero(static_cast<unsigned>(replica.holes));
   if (place >= state.leaders[l].length || !has_payload(state, l, place)) return;
   State next = state;
   next.replicas[n].frames[place] = state.leaders[l].frames[place];
   next.replicas[n].holes &= byte(~bit(place));
-  steps.add(next, Kind::prescribed, [&] { return fmt::format("{} fills its hole at {} from a peer", name(replica), place); });
+  steps.add(next, Kind::prescribed, [&] {
+    return fmt::format("{} fills its hole at {} from a peer", name(replica), place);
+  });
 }
 
 void Model::finish_sync(const State& state, int n, Steps<State>& steps) const {
@@ -214,13 +243,17 @@ void Model::finish_sync(const State& state, int n, Steps<State>& steps) const {
   if (replica.durable == replica.written) return;
   State next = state;
   next.replicas[n].durable = next.replicas[n].medium = replica.written;
-  steps.add(next, Kind::prescribed, [&] { return fmt::format("{} ends an fdatasync: durable up to {}", name(replica), replica.written); });
+  steps.add(next, Kind::prescribed, [&] {
+    return fmt::format("{} ends an fdatasync: durable up to {}", name(replica), replica.written);
+  });
 }
 
 void Model::acknowledge(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
-  if (leader.phase != leading || replica.is_down != 0 || replica.has_lost_data != 0 || replica.matched != l + 1) return;
+  if (leader.phase != leading || replica.is_down != 0 || replica.has_lost_data != 0 ||
+      replica.matched != l + 1)
+    return;
   // D4: the term is checked again at the moment of sending. Without S1, nobody looks.
   if (!obeys(replica, l) && on(Part::s1) && on(Part::t3_order)) return;
   if (replica.holes != 0 && on(Part::k4_count)) return;  // K4
@@ -230,49 +263,65 @@ void Model::acknowledge(const State& state, int l, int n, Steps<State>& steps) c
   next.replicas[n].acknowledged[l] = byte(tail);
   steps.add(next, Kind::prescribed, [&] {
     return fmt::format("{} acknowledges {} to {}{}", name(replica), tail, leader_text(l),
-                       replica.promise > term_of(l) ? fmt::format(", although it has promised term {}", replica.promise) : "");
+                       replica.promise > term_of(l)
+                           ? fmt::format(", although it has promised term {}", replica.promise)
+                           : "");
   });
 }
 
 void Model::commit(const State& state, int l, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
-  if (leader.phase != leading || (leader.seals != leader.serves && leader.has_activated == 0)) return;
+  if (leader.phase != leading || (leader.seals != leader.serves && leader.has_activated == 0))
+    return;
   const int end = tail_on_quorum(state, l, leader.serves);
   // S6: the last frame that counts is of this term.
   if (end <= leader.committed || (end <= leader.start && on(Part::s6_term))) return;
   State next = state;
   next.leaders[l].committed = byte(end);
   for (int place = 0; place < end; ++place) {
-    if (place < state.truth_length && state.truth[place] != leader.frames[place]) next.broken = entry_lost;
+    if (place < state.truth_length && state.truth[place] != leader.frames[place])
+      next.broken = entry_lost;
     if (place >= state.truth_length) next.truth[place] = leader.frames[place];
   }
   next.truth_length = std::max(state.truth_length, byte(end));
   // C2: what is acknowledged lies on W disks, but for those lost or damaged since.
-  const auto copies = std::count_if(std::begin(state.replicas), std::end(state.replicas), [&](const Replica& replica) {
-    return replica.medium >= end && whole_length(replica, end) == end && std::equal(leader.frames, leader.frames + end, replica.frames);
-  });
-  if (bounds_.count_copies && next.broken == nothing && copies + state.disk_losses + state.late_damage < bounds_.write_quorum)
+  const auto copies = std::count_if(
+      std::begin(state.replicas), std::end(state.replicas), [&](const Replica& replica) {
+        return replica.medium >= end && whole_length(replica, end) == end &&
+               std::equal(leader.frames, leader.frames + end, replica.frames);
+      });
+  if (bounds_.count_copies && next.broken == nothing &&
+      copies + state.disk_losses + state.late_damage < bounds_.write_quorum)
     next.broken = too_few_copies;
-  steps.add(next, Kind::prescribed,
-            [&] { return fmt::format("{} commits {} and answers the producers", leader_text(l), log_text(leader.frames, end)); });
+  steps.add(next, Kind::prescribed, [&] {
+    return fmt::format("{} commits {} and answers the producers", leader_text(l),
+                       log_text(leader.frames, end));
+  });
 }
 
-// C1: the new set is active once the term start is durable on W of both sets; only the newest leader can commit that.
+// C1: the new set is active once the term start is durable on W of both sets; only the newest
+// leader can commit that.
 void Model::activate_set(const State& state, int l, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
-  if (leader.phase != leading || leader.seals == leader.serves || leader.has_activated != 0 || l + 1 != state.begun) return;
+  if (leader.phase != leading || leader.seals == leader.serves || leader.has_activated != 0 ||
+      l + 1 != state.begun)
+    return;
   for (const int set : {leader.seals, leader.serves})
     if (tail_on_quorum(state, l, set) <= leader.start) return;
   State next = state;
   next.leaders[l].has_activated = 1;
   next.active_set = leader.serves;
-  steps.add(next, Kind::prescribed,
-            [&] { return fmt::format("the replica set {{b, c, d}} of {} is committed as active", leader_text(l)); });
+  steps.add(next, Kind::prescribed, [&] {
+    return fmt::format("the replica set {{b, c, d}} of {} is committed as active", leader_text(l));
+  });
 }
 
-// C1: an operator has the empty disk of a replica take the place of the lost one. All terms from then on know it, and begin with this one.
+// C1: an operator has the empty disk of a replica take the place of the lost one. All terms from
+// then on know it, and begin with this one.
 void Model::replace_disk(const State& state, int n, Steps<State>& steps) const {
-  if (state.replacements >= bounds_.replacements || state.replicas[n].has_lost_data == 0 || state.begun >= bounds_.leaders) return;
+  if (state.replacements >= bounds_.replacements || state.replicas[n].has_lost_data == 0 ||
+      state.begun >= bounds_.leaders)
+    return;
   State next = state;
   next.replacements++;
   Replica& fresh = next.replicas[n];
@@ -286,51 +335,64 @@ void Model::replace_disk(const State& state, int n, Steps<State>& steps) const {
     leader.seals = leader.serves = state.active_set;
   }
   steps.add(next, Kind::chance, [&] {
-    return fmt::format("an empty disk takes the place of the one that {} has lost{}", name(state.replicas[n]),
-                       on(Part::c1_term) ? fmt::format(", and {} begins term {}", leader_text(state.begun), term_of(state.begun)) : "");
+    return fmt::format(
+        "an empty disk takes the place of the one that {} has lost{}", name(state.replicas[n]),
+        on(Part::c1_term)
+            ? fmt::format(", and {} begins term {}", leader_text(state.begun), term_of(state.begun))
+            : "");
   });
 }
 
-// C1: once a term that knows of the disk is open and the disk has joined it, it is the member. The command may be applied late.
+// C1: once a term that knows of the disk is open and the disk has joined it, it is the member. The
+// command may be applied late.
 void Model::take_in(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
-  if (replica.newcomer == 0 || l + 1 < replica.known_from || leader.phase != leading || leader.committed <= leader.start) return;
+  if (replica.newcomer == 0 || l + 1 < replica.known_from || leader.phase != leading ||
+      leader.committed <= leader.start)
+    return;
   if (replica.instance < replica.known_from) return;  // it has joined in no term yet
   State next = state;
   next.replicas[n].newcomer = 0;
-  steps.add(next, Kind::prescribed, [&] { return fmt::format("{} makes the new disk of {} a member", leader_text(l), name(replica)); });
+  steps.add(next, Kind::prescribed, [&] {
+    return fmt::format("{} makes the new disk of {} a member", leader_text(l), name(replica));
+  });
 }
 
 void Model::spread_committed(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
   if (!bounds_.has_readers || leader.phase != leading || !may_act(replica, l)) return;
-  if (on(Part::d5) && !(replica.matched == l + 1 && obeys(replica, l))) return;  // D5: only in a term that it is matched in
+  if (on(Part::d5) && !(replica.matched == l + 1 && obeys(replica, l)))
+    return;  // D5: only in a term that it is matched in
   const Byte end = std::min(leader.committed, replica.written);
   if (end <= replica.committed) return;
   State next = state;
   next.replicas[n].committed = end;
   steps.add(next, Kind::prescribed, [&] {
-    return fmt::format("{} hears from {} that {} is committed, and serves readers below {}", name(replica), leader_text(l),
-                       leader.committed, end);
+    return fmt::format("{} hears from {} that {} is committed, and serves readers below {}",
+                       name(replica), leader_text(l), leader.committed, end);
   });
 }
 
 void Model::order_entry(const State& state, int l, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
-  if (leader.phase != leading || leader.committed <= leader.start) return;  // S7: no appends before the term start is committed
+  if (leader.phase != leading || leader.committed <= leader.start)
+    return;  // S7: no appends before the term start is committed
   if (leader.entries >= bounds_.entries[l]) return;
   const auto order = [&](int place) {
     State next = state;
     Leader& ordering = next.leaders[l];
     ordering.frames[place] = frame_of(l, ++ordering.entries);
     ordering.length = byte(place + 1);
-    steps.add(next, Kind::chance,
-              [&] { return fmt::format("{} orders {} at {}", leader_text(l), frame_text(ordering.frames[place]), place); });
+    steps.add(next, Kind::chance, [&] {
+      return fmt::format("{} orders {} at {}", leader_text(l), frame_text(ordering.frames[place]),
+                         place);
+    });
   };
   if (leader.length < most_places) order(leader.length);
-  if (!on(Part::d1) && leader.length - 1 > leader.start && leader.committed < leader.length) order(leader.length - 1);
+  if (!on(Part::d1) && leader.length - 1 > leader.start && leader.committed < leader.length)
+    order(leader.length - 1);
 }
 
 }  // namespace loglog::model::recovery

@@ -1,4 +1,5 @@
-// What the steps of the retry model have in common: where a run begins, which states are one, the promises, words.
+// What the steps of the retry model have in common: where a run begins, which states are one, the
+// promises, words.
 #include "proto-spec/model/retry_model.h"
 
 #include <fmt/format.h>
@@ -8,7 +9,9 @@
 
 namespace loglog::model::retry {
 
-std::string entry_text(int p, int e, bool reused) { return fmt::format("{}{}{}", name(p), e + 1, reused ? "'" : ""); }
+std::string entry_text(int p, int e, bool reused) {
+  return fmt::format("{}{}{}", name(p), e + 1, reused ? "'" : "");
+}
 
 State Model::initial() const {
   State state = {};
@@ -20,10 +23,13 @@ State Model::initial() const {
   return state;
 }
 
-// The order of messages on their way means nothing, and of an entry whose fate is known only the fate and the place do.
+// The order of messages on their way means nothing, and of an entry whose fate is known only the
+// fate and the place do.
 void Model::settle(State& state) const {
   std::sort(std::begin(state.messages), std::end(state.messages),
-            [](const Commit& left, const Commit& right) { return std::memcmp(&left, &right, sizeof(Commit)) > 0; });
+            [](const Commit& left, const Commit& right) {
+              return std::memcmp(&left, &right, sizeof(Commit)) > 0;
+            });
   for (Producer& producer : state.producers)
     for (Entry& entry : producer.entries)
       if (entry.fate != unsettled) entry.from = entry.sent = 0;
@@ -59,7 +65,8 @@ void Model::successors(const State& state, Steps<State>& steps) const {
       reuse_number(state, p, e, steps);
     }
     if (state.producers[p].resolving == 0) continue;
-    for (int end = on(Part::a3_end) ? state.producers[p].end : 0; end <= state.producers[p].end; ++end) {
+    for (int end = on(Part::a3_end) ? state.producers[p].end : 0; end <= state.producers[p].end;
+         ++end) {
       resolve(state, p, end, true, steps);
       if (state.failures < bounds_.failures) resolve(state, p, end, false, steps);
     }
@@ -80,7 +87,8 @@ std::string_view Model::broken_for(const State& state, int p) const {
     places[e] = place;
     last = e;
     const bool same = is_reused(state.truth[place]) == (producer.entries[e].reused != 0);
-    if (producer.entries[e].fate == failed && same) return "an entry that was told to have failed is committed";
+    if (producer.entries[e].fate == failed && same)
+      return "an entry that was told to have failed is committed";
   }
   for (int e = 0; e < bounds_.entries; ++e) {
     const Entry& entry = producer.entries[e];
@@ -88,42 +96,50 @@ std::string_view Model::broken_for(const State& state, int p) const {
       return "a later entry is committed without an earlier one";
     if (entry.fate != committed) continue;
     if (places[e] < 0) return "an entry that was told to be committed is not";
-    if (entry.place != trimmed_away && entry.place != places[e] + 1) return "an entry is told to be committed where it is not";
-    if (is_reused(state.truth[places[e]]) != (entry.reused != 0)) return "an entry is told to be committed where another stands";
+    if (entry.place != trimmed_away && entry.place != places[e] + 1)
+      return "an entry is told to be committed where it is not";
+    if (is_reused(state.truth[places[e]]) != (entry.reused != 0))
+      return "an entry is told to be committed where another stands";
   }
   return {};
 }
 
 std::string_view Model::broken(const State& state) const {
-  if (state.broken == entry_lost) return "an acknowledged entry is lost: another stands in its place";
-  if (state.broken == trimmed_unasked) return "an entry is committed at an offset that is trimmed already";
+  if (state.broken == entry_lost)
+    return "an acknowledged entry is lost: another stands in its place";
+  if (state.broken == trimmed_unasked)
+    return "an entry is committed at an offset that is trimmed already";
   for (int p = 0; p < bounds_.producers; ++p)
     if (const std::string_view why = broken_for(state, p); !why.empty()) return why;
   return {};
 }
 
 bool Model::arrived(const State& state) const {
-  return std::all_of(state.producers, state.producers + bounds_.producers,
-                     [&](const Producer& producer) { return settled(producer) == bounds_.entries; });
+  return std::all_of(
+      state.producers, state.producers + bounds_.producers,
+      [&](const Producer& producer) { return settled(producer) == bounds_.entries; });
 }
 
 // ---- Words
 std::string Model::frame_text(Frame frame) const {
   if (id_of(frame) == 0) return fmt::format("start{}", term_of(frame));
   const int id = id_of(frame) - 1;
-  return fmt::format("{}.{}", entry_text(id / most_entries, id % most_entries, is_reused(frame)), term_of(frame));
+  return fmt::format("{}.{}", entry_text(id / most_entries, id % most_entries, is_reused(frame)),
+                     term_of(frame));
 }
 
 std::string Model::log_text(const Frame* frames, int length) const {
   std::string text = "[";
-  for (int place = 0; place < length; ++place) text += (place == 0 ? "" : " ") + frame_text(frames[place]);
+  for (int place = 0; place < length; ++place)
+    text += (place == 0 ? "" : " ") + frame_text(frames[place]);
   return text + "]";
 }
 
 std::string Model::commit_text(const Commit& message) const {
   std::string run = entry_text(message.producer, message.first, message.reused != 0);
   if (message.count > 1) run += fmt::format("-{}", message.first + message.count);
-  return fmt::format("COMMIT{{{}, term {}, settled through {}}}", run, message.term, message.settled);
+  return fmt::format("COMMIT{{{}, term {}, settled through {}}}", run, message.term,
+                     message.settled);
 }
 
 }  // namespace loglog::model::retry

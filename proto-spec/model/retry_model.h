@@ -1,9 +1,10 @@
-// How a producer learns what became of its entries: commits that are repeated and arrive late, refusals, resolution in a new
-// term by reading the log, trims, callers that give up.
+// How a producer learns what became of its entries: commits that are repeated and arrive late,
+// refusals, resolution in a new term by reading the log, trims, callers that give up.
 //
-// What the recovery model has shown is taken as given here, so no replicas appear: a term begins with a log that holds all
-// that was ever committed, and perhaps more of what an older leader has ordered; what an older leader has ordered beyond that
-// is never committed. A message is never lost for good; one that nobody ever receives is one that is very late.
+// What the recovery model has shown is taken as given here, so no replicas appear: a term begins
+// with a log that holds all that was ever committed, and perhaps more of what an older leader has
+// ordered; what an older leader has ordered beyond that is never committed. A message is never lost
+// for good; one that nobody ever receives is one that is very late.
 #pragma once
 
 #include <string>
@@ -32,10 +33,12 @@ struct Bounds {
   bool look_for_wedges = false;
 };
 
-// 0: nothing here; else the term that placed it in the upper bits, then a bit for "its number was another entry's before",
-// then 0 for a term start or the entry's id.
+// 0: nothing here; else the term that placed it in the upper bits, then a bit for "its number was
+// another entry's before", then 0 for a term start or the entry's id.
 using Frame = Byte;
-constexpr Frame frame_of(int term, int id, bool reused = false) { return byte(term << 5 | (reused ? 16 : 0) | id); }
+constexpr Frame frame_of(int term, int id, bool reused = false) {
+  return byte(term << 5 | (reused ? 16 : 0) | id);
+}
 constexpr int term_of(Frame frame) { return frame >> 5; }
 constexpr bool is_reused(Frame frame) { return (frame & 16) != 0; }
 constexpr int id_of(Frame frame) { return frame & 15; }
@@ -70,7 +73,8 @@ enum Fate : Byte { waiting, unsettled, committed, failed, unknown };
 
 struct Entry {
   Byte fate;
-  Byte place;  // where it was said to be committed, plus 1; trimmed_away: somewhere below the first offset
+  Byte place;  // where it was said to be committed, plus 1; trimmed_away: somewhere below the first
+               // offset
   Byte from;   // the committed offset known before its first commit since the last resolution
   Byte sent;   // commits of it in this term: 0, 1, 2 for more
   Byte reused;

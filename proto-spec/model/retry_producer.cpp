@@ -18,32 +18,44 @@ void Model::send(const State& state, int p, int run, Steps<State>& steps) const 
   while (end < run_end && producer.entries[end].fate == producer.entries[first].fate) ++end;
   const bool is_new = producer.entries[first].fate == waiting;
   int in_flight = 0;
-  for (int e = 0; e < bounds_.entries; e += bounds_.run_length) in_flight += producer.entries[e].fate == unsettled ? 1 : 0;
+  for (int e = 0; e < bounds_.entries; e += bounds_.run_length)
+    in_flight += producer.entries[e].fate == unsettled ? 1 : 0;
   for (int e = 0; is_new && e < first; ++e)
     if (producer.entries[e].fate == waiting) return;  // runs go out in the order of their numbers
   if (is_new && in_flight >= bounds_.in_flight) return;
-  const Commit message = {producer.term, byte(p), byte(first), byte(end - first), byte(settled(producer)), producer.entries[first].reused};
+  const Commit message = {producer.term,
+                          byte(p),
+                          byte(first),
+                          byte(end - first),
+                          byte(settled(producer)),
+                          producer.entries[first].reused};
   const auto carries = [&](const Commit& other) {
-    return other.term == message.term && other.producer == message.producer && first >= other.first && first < other.first + other.count;
+    return other.term == message.term && other.producer == message.producer &&
+           first >= other.first && first < other.first + other.count;
   };
   const auto* messages_end = state.messages + bounds_.messages;
-  auto* const space = std::find_if(state.messages, messages_end, [](const Commit& other) { return other.term == 0; });
+  auto* const space = std::find_if(state.messages, messages_end,
+                                   [](const Commit& other) { return other.term == 0; });
   if (space == messages_end) return;
-  // A commit that is neither on its way nor taken has to be sent again; any other repetition is chance.
+  // A commit that is neither on its way nor taken has to be sent again; any other repetition is
+  // chance.
   const Leader& leader = state.leaders[producer.term - 1];
-  const bool needed = std::none_of(state.messages, messages_end, carries) && find(leader.frames, leader.start, leader.length, p, first) < 0;
+  const bool needed = std::none_of(state.messages, messages_end, carries) &&
+                      find(leader.frames, leader.start, leader.length, p, first) < 0;
   if (!is_new && !needed && state.repeats >= bounds_.repeats) return;
   State next = state;
   next.messages[space - state.messages] = message;
   if (!is_new && !needed) next.repeats++;
   for (int e = first; e < end; ++e) {
     Entry& entry = next.producers[p].entries[e];
-    if (is_new) entry.from = state.truth_length;  // A3: what it knows as committed before the first commit
+    if (is_new)
+      entry.from = state.truth_length;  // A3: what it knows as committed before the first commit
     entry.fate = unsettled;
     entry.sent = byte(std::min(entry.sent + 1, 2));
   }
   steps.add(next, is_new || needed ? Kind::prescribed : Kind::chance, [&] {
-    return fmt::format("{} sends {}{}{}", name(p), commit_text(message), is_new ? "" : " again, over another connection",
+    return fmt::format("{} sends {}{}{}", name(p), commit_text(message),
+                       is_new ? "" : " again, over another connection",
                        is_new ? fmt::format("; it knows {} as committed", state.truth_length) : "");
   });
 }
@@ -55,12 +67,14 @@ void Model::hear_answer(const State& state, int p, int e, Steps<State>& steps) c
     const Leader& leader = state.leaders[l];
     if (leader.phase == unborn || !has(leader.known, p) || e >= leader.next[p]) continue;
     const int place = find(leader.frames, leader.start, leader.length, p, e);
-    if (place < 0 || (place >= leader.committed && on(Part::a1_committed))) continue;  // A1: answered once that is committed
+    if (place < 0 || (place >= leader.committed && on(Part::a1_committed)))
+      continue;  // A1: answered once that is committed
     State next = state;
     next.producers[p].entries[e].fate = committed;
     next.producers[p].entries[e].place = byte(place + 1);
     steps.add(next, Kind::prescribed, [&] {
-      return fmt::format("{} hears from L{}: {} is committed at {}", name(p), l + 1, entry_text(p, e, entry.reused != 0), place);
+      return fmt::format("{} hears from L{}: {} is committed at {}", name(p), l + 1,
+                         entry_text(p, e, entry.reused != 0), place);
     });
   }
 }
@@ -72,7 +86,8 @@ void Model::hear_late_upload(const State& state, int p, int e, Steps<State>& ste
   State next = state;
   next.producers[p].entries[e].from = state.truth_length;
   steps.add(next, Kind::chance, [&] {
-    return fmt::format("an upload of {} is answered late, and its range begins at {} now", entry_text(p, e, false), state.truth_length);
+    return fmt::format("an upload of {} is answered late, and its range begins at {} now",
+                       entry_text(p, e, false), state.truth_length);
   });
 }
 
@@ -81,7 +96,9 @@ void Model::give_up(const State& state, int p, int e, Steps<State>& steps) const
   State next = state;
   next.given_up++;
   next.producers[p].entries[e].fate = unknown;
-  steps.add(next, Kind::chance, [&] { return fmt::format("the deadline of {} passes: outcome unknown", entry_text(p, e, false)); });
+  steps.add(next, Kind::chance, [&] {
+    return fmt::format("the deadline of {} passes: outcome unknown", entry_text(p, e, false));
+  });
 }
 
 // What A6 forbids.
@@ -91,27 +108,32 @@ void Model::reuse_number(const State& state, int p, int e, Steps<State>& steps) 
   State next = state;
   next.producers[p].entries[e] = {};
   next.producers[p].entries[e].reused = 1;
-  steps.add(next, Kind::chance, [&] { return fmt::format("the number of {} is given to another entry", entry_text(p, e, false)); });
+  steps.add(next, Kind::chance, [&] {
+    return fmt::format("the number of {} is given to another entry", entry_text(p, e, false));
+  });
 }
 
 void Model::hear_of_term(const State& state, int p, Steps<State>& steps) const {
   for (int l = state.producers[p].term; l < bounds_.terms; ++l) {
     const Leader& leader = state.leaders[l];
-    if (leader.phase == unborn || (leader.phase != open && on(Part::s7))) continue;  // S7: told only once it is committed
+    if (leader.phase == unborn || (leader.phase != open && on(Part::s7)))
+      continue;  // S7: told only once it is committed
     State next = state;
     next.producers[p].term = byte(l + 1);
     next.producers[p].resolving = 1;
     next.producers[p].end = leader.start;
     steps.add(next, Kind::prescribed, [&] {
-      return fmt::format("{} hears of term {}, whose term start is at {}{}", name(p), l + 1, leader.start,
-                         leader.phase == open ? "" : " and not committed");
+      return fmt::format("{} hears of term {}, whose term start is at {}{}", name(p), l + 1,
+                         leader.start, leader.phase == open ? "" : " and not committed");
     });
   }
 }
 
-// Reads the log up to the term start, and decides the fate of each unsettled entry. Where an entry is absent, its caller
-// either still waits, and it is sent again, or does not, and is told that it failed.
-void Model::resolve(const State& state, int p, int end, bool callers_wait, Steps<State>& steps) const {
+// Reads the log up to the term start, and decides the fate of each unsettled entry. Where an entry
+// is absent, its caller either still waits, and it is sent again, or does not, and is told that it
+// failed.
+void Model::resolve(const State& state, int p, int end, bool callers_wait,
+                    Steps<State>& steps) const {
   const Producer& producer = state.producers[p];
   const auto is_open = [&](int e) { return producer.entries[e].fate == unsettled; };
   int place[most_entries];
@@ -121,7 +143,8 @@ void Model::resolve(const State& state, int p, int end, bool callers_wait, Steps
     place[e] = -1;
     if (!is_open(e)) continue;
     reads = true;
-    if (on(Part::a3_resolve)) place[e] = find(state.truth, std::max(producer.entries[e].from, state.first), end, p, e);
+    if (on(Part::a3_resolve))
+      place[e] = find(state.truth, std::max(producer.entries[e].from, state.first), end, p, e);
     if (place[e] < 0) continue;
     last_found = e;
     first_found = std::min(first_found, e);
@@ -134,12 +157,15 @@ void Model::resolve(const State& state, int p, int end, bool callers_wait, Steps
   for (int e = 0; e < bounds_.entries; ++e) {
     if (!is_open(e)) continue;
     Entry& entry = resolved.entries[e];
-    const int run = e - e % bounds_.run_length, run_end = std::min(run + bounds_.run_length, bounds_.entries);
+    const int run = e - e % bounds_.run_length,
+              run_end = std::min(run + bounds_.run_length, bounds_.entries);
     const bool is_readable = entry.from >= state.first || !on(Part::a5);
-    const bool run_is_whole = std::all_of(place + run, place + run_end, [](int other) { return other >= 0; });
+    const bool run_is_whole =
+        std::all_of(place + run, place + run_end, [](int other) { return other >= 0; });
     const Fate absent = callers_wait ? waiting : failed;
     if (!on(Part::a4_found) && e > run && is_open(run) && place[run] >= 0) {
-      entry = {committed, byte(place[run] + e - run + 1), 0, 0, entry.reused};  // what A4 forbids: found with its run
+      entry = {committed, byte(place[run] + e - run + 1), 0, 0,
+               entry.reused};  // what A4 forbids: found with its run
     } else if (!on(Part::a4_absent) && !run_is_whole) {
       entry.fate = absent;  // what A4 forbids: absent with its run
     } else if (place[e] >= 0) {
@@ -161,12 +187,16 @@ void Model::resolve(const State& state, int p, int end, bool callers_wait, Steps
   for (Entry& entry : resolved.entries) entry.sent = 0;
   steps.add(next, callers_wait ? Kind::prescribed : Kind::chance, [&] {
     std::string text = fmt::format("{} reads the log up to {}", name(p), end);
-    static constexpr std::string_view fates[] = {"absent, to be sent again", "?", "found", "absent, its caller is told: failed",
+    static constexpr std::string_view fates[] = {"absent, to be sent again", "?", "found",
+                                                 "absent, its caller is told: failed",
                                                  "outcome unknown"};
     for (int e = 0; e < bounds_.entries; ++e)
       if (is_open(e))
-        text += fmt::format("; {} from {}: {}", entry_text(p, e, producer.entries[e].reused != 0), producer.entries[e].from,
-                            resolved.entries[e].place == trimmed_away ? "committed and trimmed" : fates[resolved.entries[e].fate]);
+        text += fmt::format("; {} from {}: {}", entry_text(p, e, producer.entries[e].reused != 0),
+                            producer.entries[e].from,
+                            resolved.entries[e].place == trimmed_away
+                                ? "committed and trimmed"
+                                : fates[resolved.entries[e].fate]);
     return text;
   });
 }

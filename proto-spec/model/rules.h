@@ -1,5 +1,5 @@
-// The rules that the models can do without, one at a time, to show what each one prevents. A rule that says several things
-// which can be left out separately has one part for each.
+// The rules that the models can do without, one at a time, to show what each one prevents. A rule
+// that says several things which can be left out separately has one part for each.
 #pragma once
 
 #include <cstdint>

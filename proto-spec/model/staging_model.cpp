@@ -9,7 +9,9 @@
 namespace loglog::model::staging {
 namespace {
 
-char name(const Replica& replica) { return static_cast<char>(replica.name == 0 ? '?' : replica.name); }
+char name(const Replica& replica) {
+  return static_cast<char>(replica.name == 0 ? '?' : replica.name);
+}
 
 }  // namespace
 
@@ -24,9 +26,11 @@ void Model::name_members(State& state) const {
 }
 
 void Model::settle(State& state) const {
-  std::sort(std::begin(state.replicas), std::end(state.replicas), [](const Replica& left, const Replica& right) {
-    return std::memcmp(&left, &right, sizeof(Replica) - 1) > 0;  // all but the name, which is last
-  });
+  std::sort(std::begin(state.replicas), std::end(state.replicas),
+            [](const Replica& left, const Replica& right) {
+              return std::memcmp(&left, &right, sizeof(Replica) - 1) >
+                     0;  // all but the name, which is last
+            });
 }
 
 // ---- What the guards ask
@@ -37,7 +41,8 @@ int Model::place_of(const State& state, int run) const {
 
 int Model::committed(const State& state) const {
   int ends[most_replicas];
-  std::transform(std::begin(state.replicas), std::end(state.replicas), ends, [](const Replica& replica) { return replica.written; });
+  std::transform(std::begin(state.replicas), std::end(state.replicas), ends,
+                 [](const Replica& replica) { return replica.written; });
   std::sort(std::begin(ends), std::end(ends), std::greater<>());
   return ends[bounds_.write_quorum - 1];
 }
@@ -45,14 +50,18 @@ int Model::committed(const State& state) const {
 // Its producer still waits for it.
 bool Model::is_wanted(const State& state, int run) const {
   const int place = place_of(state, run);
-  return !has(state.gone, producer_of(run)) && !has(state.dropped, run) && (place < 0 || place >= committed(state));
+  return !has(state.gone, producer_of(run)) && !has(state.dropped, run) &&
+         (place < 0 || place >= committed(state));
 }
 
 bool Model::has_space(const State& state, const Replica& replica, int run) const {
   if (replica.staged[run] != 0) return true;
-  if (std::count_if(std::begin(replica.staged), std::end(replica.staged), [](Byte bytes) { return bytes != 0; }) < bounds_.capacity)
+  if (std::count_if(std::begin(replica.staged), std::end(replica.staged),
+                    [](Byte bytes) { return bytes != 0; }) < bounds_.capacity)
     return true;
-  return on(Part::d6_reserve) && place_of(state, run) == replica.written;  // D6: the next run to be written always has space
+  return on(Part::d6_reserve) &&
+         place_of(state, run) ==
+             replica.written;  // D6: the next run to be written always has space
 }
 
 // What a replica could give for a place of the order: the bytes, or 0.
@@ -60,40 +69,53 @@ int Model::bytes_held(const State& state, const Replica& replica, int place) con
   if (replica.is_down != 0) return 0;
   if (replica.written > place) return replica.content[place];
   const int bytes = replica.staged[state.order[place] - 1];
-  return bytes == state.digest[place] || !on(Part::d3) ? bytes : 0;  // D3: compared again when it is ordered
+  return bytes == state.digest[place] || !on(Part::d3)
+             ? bytes
+             : 0;  // D3: compared again when it is ordered
 }
 
 // ---- The protocol
 void Model::upload(const State& state, int run, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
   const int place = place_of(state, run);
-  if (replica.is_down != 0 || !is_wanted(state, run) || replica.written > (place < 0 ? most_runs : place)) return;
+  if (replica.is_down != 0 || !is_wanted(state, run) ||
+      replica.written > (place < 0 ? most_runs : place))
+    return;
   if (place >= 0 && !on(Part::missing_again)) return;
   if (!has_space(state, replica, run)) return;  // BUSY
   State next = state;
   Replica& staging = next.replicas[n];
-  if (replica.staged[run] == 0 || on(Part::d3)) staging.staged[run] = state.build[run];  // D3: other bytes are another run
+  if (replica.staged[run] == 0 || on(Part::d3))
+    staging.staged[run] = state.build[run];  // D3: other bytes are another run
   staging.answered |= bit(run);
   if (std::memcmp(&next, &state, sizeof(State)) == 0) return;
   steps.add(next, Kind::prescribed, [&] {
-    return fmt::format("{} stages {}{}{}", name(replica), run_text(run), place < 0 ? "" : ", which it was asked for again",
-                       staging.staged[run] == state.build[run] ? "" : ": it has that number already, with other bytes");
+    return fmt::format("{} stages {}{}{}", name(replica), run_text(run),
+                       place < 0 ? "" : ", which it was asked for again",
+                       staging.staged[run] == state.build[run]
+                           ? ""
+                           : ": it has that number already, with other bytes");
   });
 }
 
 void Model::order(const State& state, int run, Steps<State>& steps) const {
   if (place_of(state, run) >= 0 || !is_wanted(state, run)) return;
   for (int earlier = 0; earlier < run; ++earlier)
-    if (producer_of(earlier) == producer_of(run) && place_of(state, earlier) < 0 && !has(state.dropped, earlier)) return;
-  const auto staged = std::count_if(std::begin(state.replicas), std::end(state.replicas),
-                                    [&](const Replica& replica) { return has(replica.answered, run); });
+    if (producer_of(earlier) == producer_of(run) && place_of(state, earlier) < 0 &&
+        !has(state.dropped, earlier))
+      return;
+  const auto staged =
+      std::count_if(std::begin(state.replicas), std::end(state.replicas),
+                    [&](const Replica& replica) { return has(replica.answered, run); });
   if (staged < bounds_.write_quorum && !bounds_.eager) return;
   State next = state;
   next.order[next.length] = byte(run + 1);
   next.digest[next.length] = state.build[run];
   next.length++;
-  steps.add(next, Kind::prescribed,
-            [&] { return fmt::format("{} is committed by its producer, and ordered at {}", run_text(run), state.length); });
+  steps.add(next, Kind::prescribed, [&] {
+    return fmt::format("{} is committed by its producer, and ordered at {}", run_text(run),
+                       state.length);
+  });
 }
 
 void Model::write(const State& state, int n, Steps<State>& steps) const {
@@ -106,7 +128,9 @@ void Model::write(const State& state, int n, Steps<State>& steps) const {
     Replica& writing = next.replicas[n];
     writing.content[writing.written++] = byte(bytes);
     writing.staged[run] = 0;
-    steps.add(next, Kind::prescribed, [&] { return fmt::format("{} writes {} at {}{}", name(replica), run_text(run), place, how); });
+    steps.add(next, Kind::prescribed, [&] {
+      return fmt::format("{} writes {} at {}{}", name(replica), run_text(run), place, how);
+    });
   };
   if (const int own = bytes_held(state, replica, place); own != 0) return write_bytes(own, "");
   if (!on(Part::missing_fetch) || !has_space(state, replica, run)) return;
@@ -115,22 +139,30 @@ void Model::write(const State& state, int n, Steps<State>& steps) const {
       write_bytes(bytes, fmt::format(", with the payload of {}", name(peer)));
 }
 
-// Staged runs that nobody commits are dropped after a time. What is ordered stays until it is written (D6).
+// Staged runs that nobody commits are dropped after a time. What is ordered stays until it is
+// written (D6).
 void Model::expire(const State& state, int run, int n, Steps<State>& steps) const {
-  if (!on(Part::d6_expire) || state.replicas[n].staged[run] == 0 || place_of(state, run) >= 0) return;
+  if (!on(Part::d6_expire) || state.replicas[n].staged[run] == 0 || place_of(state, run) >= 0)
+    return;
   State next = state;
   next.replicas[n].staged[run] = 0;
-  steps.add(next, Kind::prescribed, [&] { return fmt::format("{} of {} expires", run_text(run), name(state.replicas[n])); });
+  steps.add(next, Kind::prescribed, [&] {
+    return fmt::format("{} of {} expires", run_text(run), name(state.replicas[n]));
+  });
 }
 
-// Nobody has a payload and nobody will bring it: the order ends before it, and what was ordered behind is uploaded and
-// committed again.
+// Nobody has a payload and nobody will bring it: the order ends before it, and what was ordered
+// behind is uploaded and committed again.
 void Model::begin_term(const State& state, Steps<State>& steps) const {
   if (!on(Part::missing_term)) return;
   for (int place = 0; place < state.length; ++place) {
     const int run = state.order[place] - 1;
-    const auto holds = [&](const Replica& replica) { return bytes_held(state, replica, place) != 0; };
-    if (is_wanted(state, run) || std::any_of(std::begin(state.replicas), std::end(state.replicas), holds)) continue;
+    const auto holds = [&](const Replica& replica) {
+      return bytes_held(state, replica, place) != 0;
+    };
+    if (is_wanted(state, run) ||
+        std::any_of(std::begin(state.replicas), std::end(state.replicas), holds))
+      continue;
     State next = state;
     next.dropped |= bit(run);
     for (int later = place; later < state.length; ++later) {
@@ -138,7 +170,8 @@ void Model::begin_term(const State& state, Steps<State>& steps) const {
       next.order[later] = next.digest[later] = 0;
     }
     next.length = byte(place);
-    steps.add(next, Kind::prescribed, [&] { return fmt::format("a new term begins without {}", run_text(run)); });
+    steps.add(next, Kind::prescribed,
+              [&] { return fmt::format("a new term begins without {}", run_text(run)); });
     return;
   }
 }
@@ -146,12 +179,16 @@ void Model::begin_term(const State& state, Steps<State>& steps) const {
 // ---- Chance
 // A producer that has resolved in a new term puts entries of an old number into a new run.
 void Model::rebuild(const State& state, int run, Steps<State>& steps) const {
-  if (state.rebuilds >= bounds_.rebuilds || place_of(state, run) >= 0 || !is_wanted(state, run) || state.build[run] != 1) return;
+  if (state.rebuilds >= bounds_.rebuilds || place_of(state, run) >= 0 || !is_wanted(state, run) ||
+      state.build[run] != 1)
+    return;
   State next = state;
   next.rebuilds++;
   next.build[run] = 2;
   for (Replica& replica : next.replicas) replica.answered &= byte(~bit(run));
-  steps.add(next, Kind::chance, [&] { return fmt::format("the producer builds {} anew, with other bytes", run_text(run)); });
+  steps.add(next, Kind::chance, [&] {
+    return fmt::format("the producer builds {} anew, with other bytes", run_text(run));
+  });
 }
 
 void Model::restart(const State& state, int n, Steps<State>& steps) const {
@@ -159,7 +196,9 @@ void Model::restart(const State& state, int n, Steps<State>& steps) const {
   State next = state;
   next.restarts++;
   std::fill(std::begin(next.replicas[n].staged), std::end(next.replicas[n].staged), Byte{0});
-  steps.add(next, Kind::chance, [&] { return fmt::format("{} starts again, and what it had staged is gone", name(state.replicas[n])); });
+  steps.add(next, Kind::chance, [&] {
+    return fmt::format("{} starts again, and what it had staged is gone", name(state.replicas[n]));
+  });
 }
 
 void Model::go_down(const State& state, int n, Steps<State>& steps) const {
@@ -167,7 +206,8 @@ void Model::go_down(const State& state, int n, Steps<State>& steps) const {
   State next = state;
   next.nodes_down++;
   next.replicas[n].is_down = 1;
-  steps.add(next, Kind::chance, [&] { return fmt::format("{} goes down for good", name(state.replicas[n])); });
+  steps.add(next, Kind::chance,
+            [&] { return fmt::format("{} goes down for good", name(state.replicas[n])); });
 }
 
 void Model::leave(const State& state, int p, Steps<State>& steps) const {
@@ -175,7 +215,8 @@ void Model::leave(const State& state, int p, Steps<State>& steps) const {
   State next = state;
   next.leavings++;
   next.gone |= bit(p);
-  steps.add(next, Kind::chance, [&] { return fmt::format("the producer {} leaves", static_cast<char>('P' + p)); });
+  steps.add(next, Kind::chance,
+            [&] { return fmt::format("the producer {} leaves", static_cast<char>('P' + p)); });
 }
 
 void Model::successors(const State& state, Steps<State>& steps) const {
@@ -205,7 +246,8 @@ std::string_view Model::broken(const State& state) const {
   return {};
 }
 
-// Each run is committed, or its producer has left before it was ordered, or a new term has left it out.
+// Each run is committed, or its producer has left before it was ordered, or a new term has left it
+// out.
 bool Model::arrived(const State& state) const {
   for (int run = 0; run < bounds_.runs; ++run) {
     const int place = place_of(state, run);
@@ -216,7 +258,8 @@ bool Model::arrived(const State& state) const {
 }
 
 std::string Model::run_text(int run) const {
-  return fmt::format("{}{}", static_cast<char>('P' + producer_of(run)), run / bounds_.producers + 1);
+  return fmt::format("{}{}", static_cast<char>('P' + producer_of(run)),
+                     run / bounds_.producers + 1);
 }
 
 }  // namespace loglog::model::staging

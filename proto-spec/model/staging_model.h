@@ -1,6 +1,6 @@
-// Runs wait in the memory of replicas until they are ordered: staging space that is bounded, payloads that are lost before
-// they are written, producers that leave. One term and one log; what is asked is whether everyone gets on, and whether equal
-// offsets hold equal bytes.
+// Runs wait in the memory of replicas until they are ordered: staging space that is bounded,
+// payloads that are lost before they are written, producers that leave. One term and one log; what
+// is asked is whether everyone gets on, and whether equal offsets hold equal bytes.
 #pragma once
 
 #include <string>
@@ -26,7 +26,8 @@ struct Bounds {
 };
 
 struct Replica {
-  Byte staged[most_runs];   // which bytes of each run it holds: 0 none, 1 those of the first build, 2 of the second
+  Byte staged[most_runs];   // which bytes of each run it holds: 0 none, 1 those of the first build,
+                            // 2 of the second
   Byte content[most_runs];  // the bytes that it has written, by place
   Byte written;
   Byte answered;  // bit for each run whose producer has its UPLOADED

@@ -21,12 +21,14 @@ std::size_t utf8_length(std::string_view s) {
     if ((byte(i) & 0xc0) != 0x80) return 0;
   // Overlong forms, surrogates and what lies past U+10FFFF.
   const unsigned char next = n > 1 ? byte(1) : 0;
-  if ((lead == 0xe0 && next < 0xa0) || (lead == 0xed && next > 0x9f) || (lead == 0xf0 && next < 0x90) || (lead == 0xf4 && next > 0x8f))
+  if ((lead == 0xe0 && next < 0xa0) || (lead == 0xed && next > 0x9f) ||
+      (lead == 0xf0 && next < 0x90) || (lead == 0xf4 && next > 0x8f))
     return 0;
   return n;
 }
 
-/// Label values are UTF-8; a byte that is not becomes U+FFFD, for a scraper refuses the whole page otherwise.
+/// Label values are UTF-8; a byte that is not becomes U+FFFD, for a scraper refuses the whole page
+/// otherwise.
 void escape(std::string& out, std::string_view s) {
   while (!s.empty()) {
     const std::size_t n = utf8_length(s);
@@ -40,7 +42,8 @@ void escape(std::string& out, std::string_view s) {
 
 }  // namespace
 
-PrometheusText& PrometheusText::family(std::string_view name, std::string_view type, std::string_view help) {
+PrometheusText& PrometheusText::family(std::string_view name, std::string_view type,
+                                       std::string_view help) {
   name_ = name;
   fmt::format_to(std::back_inserter(text_), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
   return *this;
@@ -76,16 +79,19 @@ PrometheusText& PrometheusText::value(const ErrorCounts& errors) {
   return *this;
 }
 
-PrometheusText& PrometheusText::buckets(std::span<const std::uint64_t> bounds, std::span<const std::uint64_t> counts, std::uint64_t sum,
+PrometheusText& PrometheusText::buckets(std::span<const std::uint64_t> bounds,
+                                        std::span<const std::uint64_t> counts, std::uint64_t sum,
                                         double parts) {
   std::uint64_t below = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     below += counts[i];
-    const std::string bound = i < bounds.size() ? fmt::format("{}", static_cast<double>(bounds[i]) / parts) : "+Inf";
+    const std::string bound =
+        i < bounds.size() ? fmt::format("{}", static_cast<double>(bounds[i]) / parts) : "+Inf";
     labelled("_bucket", {{"le", bound}});
     fmt::format_to(std::back_inserter(text_), "{}\n", below);
   }
-  fmt::format_to(std::back_inserter(text_), "{}_sum {}\n{}_count {}\n", name_, static_cast<double>(sum) / parts, name_, below);
+  fmt::format_to(std::back_inserter(text_), "{}_sum {}\n{}_count {}\n", name_,
+                 static_cast<double>(sum) / parts, name_, below);
   return *this;
 }
 

@@ -1,7 +1,7 @@
 // Writes figures in the Prometheus text format, version 0.0.4.
 //
-// Our own, for all of it is below: prometheus-cpp (libprometheus-cpp-dev) brings a registry whose figures lock at every count, and
-// every application of the SDK would have to link it.
+// Our own, for all of it is below: prometheus-cpp (libprometheus-cpp-dev) brings a registry whose
+// figures lock at every count, and every application of the SDK would have to link it.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
@@ -15,17 +15,25 @@
 namespace loglog::observe {
 
 /// What scrapers ask for.
-inline constexpr std::string_view prometheus_content_type = "text/plain; version=0.0.4; charset=utf-8";
+inline constexpr std::string_view prometheus_content_type =
+    "text/plain; version=0.0.4; charset=utf-8";
 
-/// A family (counter, gauge, histogram) begins with its name and help; the values that follow are its own. Values are any bytes, as log
-/// names are: those of labels are escaped. Names follow https://prometheus.io/docs/practices/naming: base units, counters end in _total.
+/// A family (counter, gauge, histogram) begins with its name and help; the values that follow are
+/// its own. Values are any bytes, as log names are: those of labels are escaped. Names follow
+/// https://prometheus.io/docs/practices/naming: base units, counters end in _total.
 class PrometheusText {
  public:
   using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-  PrometheusText& counter(std::string_view name, std::string_view help) { return family(name, "counter", help); }
-  PrometheusText& gauge(std::string_view name, std::string_view help) { return family(name, "gauge", help); }
-  PrometheusText& histogram(std::string_view name, std::string_view help) { return family(name, "histogram", help); }
+  PrometheusText& counter(std::string_view name, std::string_view help) {
+    return family(name, "counter", help);
+  }
+  PrometheusText& gauge(std::string_view name, std::string_view help) {
+    return family(name, "gauge", help);
+  }
+  PrometheusText& histogram(std::string_view name, std::string_view help) {
+    return family(name, "histogram", help);
+  }
 
   PrometheusText& value(std::uint64_t v, Labels labels = {});
   PrometheusText& value(double v, Labels labels = {});
@@ -44,7 +52,8 @@ class PrometheusText {
 
  private:
   PrometheusText& family(std::string_view name, std::string_view type, std::string_view help);
-  PrometheusText& buckets(std::span<const std::uint64_t> bounds, std::span<const std::uint64_t> counts, std::uint64_t sum, double parts);
+  PrometheusText& buckets(std::span<const std::uint64_t> bounds,
+                          std::span<const std::uint64_t> counts, std::uint64_t sum, double parts);
   void labelled(std::string_view suffix, Labels labels);
 
   std::string name_;  // of the family

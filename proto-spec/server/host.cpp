@@ -16,7 +16,8 @@ namespace {
 constexpr Duration look_at_memory_every = 1s;
 }  // namespace
 
-Host::Host(std::unique_ptr<Service> service, const std::string& name, transport::LogLevel level, std::string http)
+Host::Host(std::unique_ptr<Service> service, const std::string& name, transport::LogLevel level,
+           std::string http)
     : log_(name, level), http_(std::move(http)), service_(std::move(service)) {}
 
 Host::~Host() {
@@ -35,8 +36,9 @@ Result<void> Host::start_http() {
   if (http_.empty()) return {};
   const auto parts = transport::split_tcp_address(http_);
   if (!parts) return std::unexpected(parts.error());
-  auto started = http::Server::start(parts->first, parts->second, service_->pages(gate_), {},
-                                     [log = log_](const std::string& what) { log(transport::LogLevel::debug, what); });
+  auto started = http::Server::start(
+      parts->first, parts->second, service_->pages(gate_), {},
+      [log = log_](const std::string& what) { log(transport::LogLevel::debug, what); });
   if (!started) return std::unexpected(started.error());
   pages_ = std::move(*started);
   http_address_ = pages_->address();
@@ -76,7 +78,8 @@ void Host::look_at_memory() {
   loop_.after(look_at_memory_every, [this] { look_at_memory(); });
 }
 
-int Host::run_until_signal(const std::string& program, std::function<void(const transport::EventLog&)> on_hangup) {
+int Host::run_until_signal(const std::string& program,
+                           std::function<void(const transport::EventLog&)> on_hangup) {
   transport::take_all_descriptors();
   // Before anybody can know that it serves.
   loop_.on_stop_signal([this] { stop_or_leave(); });

@@ -8,7 +8,8 @@
 namespace loglog::server {
 namespace {
 
-/// Private memory of the process that is resident, bytes: program and libraries, which are files, are not the allocator's.
+/// Private memory of the process that is resident, bytes: program and libraries, which are files,
+/// are not the allocator's.
 std::uint64_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
   std::uint64_t size = 0, resident = 0, of_files = 0;
@@ -22,7 +23,9 @@ bool give_back_free_memory() {
 #ifdef __GLIBC__
   const struct mallinfo2 used = ::mallinfo2();
   // Pages that were given back before count as free too, so the free bytes alone do not tell.
-  if (used.fordblks <= free_memory_max || resident_bytes() <= used.uordblks + used.hblkhd + free_memory_max) return false;
+  if (used.fordblks <= free_memory_max ||
+      resident_bytes() <= used.uordblks + used.hblkhd + free_memory_max)
+    return false;
   ::malloc_trim(0);
   return true;
 #else

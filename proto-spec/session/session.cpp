@@ -22,26 +22,39 @@ std::string_view name_of(Role r) {
 
 // Anybody may connect: before the hello little is taken, and little is reserved for it.
 Session::Session(Hello own, Expectation expected)
-    : decoder_(hello_size_max, hello_size_max - message_header_size), own_(std::move(own)), expected_(std::move(expected)) {}
+    : decoder_(hello_size_max, hello_size_max - message_header_size),
+      own_(std::move(own)),
+      expected_(std::move(expected)) {}
 
 Result<void> Session::accept(const Hello& theirs) {
-  if (theirs.magic != hello_magic) return fail(Errc::bad_magic, "the first message is no LogLog hello");
+  if (theirs.magic != hello_magic)
+    return fail(Errc::bad_magic, "the first message is no LogLog hello");
   if (theirs.highest_version < own_.lowest_version || theirs.lowest_version > own_.highest_version)
-    return fail(Errc::wrong_version, fmt::format("this side speaks versions {} to {}, the peer {} to {}", own_.lowest_version,
-                                                 own_.highest_version, theirs.lowest_version, theirs.highest_version));
+    return fail(
+        Errc::wrong_version,
+        fmt::format("this side speaks versions {} to {}, the peer {} to {}", own_.lowest_version,
+                    own_.highest_version, theirs.lowest_version, theirs.highest_version));
   version_ = std::min(own_.highest_version, theirs.highest_version);
   // Such a connection could say nothing, and would count as no client.
-  if (!is_role(theirs.role)) return fail(Errc::wrong_role, fmt::format("no role has number {}", static_cast<unsigned>(theirs.role)));
-  if (!expected_.roles.empty() && std::find(expected_.roles.begin(), expected_.roles.end(), theirs.role) == expected_.roles.end())
-    return fail(Errc::wrong_role, fmt::format("this side is a {}, the peer a {}", name_of(own_.role), name_of(theirs.role)));
-  if (!own_.cluster_name.empty() && !theirs.cluster_name.empty() && own_.cluster_name != theirs.cluster_name)
+  if (!is_role(theirs.role))
+    return fail(Errc::wrong_role,
+                fmt::format("no role has number {}", static_cast<unsigned>(theirs.role)));
+  if (!expected_.roles.empty() && std::find(expected_.roles.begin(), expected_.roles.end(),
+                                            theirs.role) == expected_.roles.end())
+    return fail(Errc::wrong_role, fmt::format("this side is a {}, the peer a {}",
+                                              name_of(own_.role), name_of(theirs.role)));
+  if (!own_.cluster_name.empty() && !theirs.cluster_name.empty() &&
+      own_.cluster_name != theirs.cluster_name)
+    return fail(Errc::wrong_cluster, fmt::format("this side belongs to \"{}\", the peer to \"{}\"",
+                                                 own_.cluster_name, theirs.cluster_name));
+  if (own_.cluster != ClusterId{} && theirs.cluster != ClusterId{} &&
+      own_.cluster != theirs.cluster)
     return fail(Errc::wrong_cluster,
-                fmt::format("this side belongs to \"{}\", the peer to \"{}\"", own_.cluster_name, theirs.cluster_name));
-  if (own_.cluster != ClusterId{} && theirs.cluster != ClusterId{} && own_.cluster != theirs.cluster)
-    return fail(Errc::wrong_cluster,
-                fmt::format("this side's cluster id is {:016x}, the peer's {:016x}", own_.cluster.value, theirs.cluster.value));
+                fmt::format("this side's cluster id is {:016x}, the peer's {:016x}",
+                            own_.cluster.value, theirs.cluster.value));
   if (expected_.id != 0 && theirs.id != expected_.id)
-    return fail(Errc::wrong_identity, fmt::format("id {} was dialled, id {} answers", expected_.id, theirs.id));
+    return fail(Errc::wrong_identity,
+                fmt::format("id {} was dialled, id {} answers", expected_.id, theirs.id));
   return {};
 }
 
@@ -49,7 +62,8 @@ Result<void> Session::admits(const Message& m) const {
   const MessageType type = type_of(m);
   if (may_send(peer_.role, own_.role, type)) return {};
   return fail(Errc::unexpected_message,
-              fmt::format("a {} may not send {} to a {}", name_of(peer_.role), loglog::name_of(type), name_of(own_.role)));
+              fmt::format("a {} may not send {} to a {}", name_of(peer_.role),
+                          loglog::name_of(type), name_of(own_.role)));
 }
 
 Result<std::optional<Received>> Session::next() {
@@ -59,7 +73,8 @@ Result<std::optional<Received>> Session::next() {
     if (auto ok = admits((*r)->message); !ok) return std::unexpected(ok.error());
     return r;
   }
-  if (const auto* refused = std::get_if<Failed>(&(*r)->message)) return fail(refused->error, "the peer says: " + refused->detail);
+  if (const auto* refused = std::get_if<Failed>(&(*r)->message))
+    return fail(refused->error, "the peer says: " + refused->detail);
   auto* hello = std::get_if<Hello>(&(*r)->message);
   if (hello == nullptr) return fail(Errc::bad_magic, "the first message is no hello");
   if (auto ok = accept(*hello); !ok) return std::unexpected(ok.error());

@@ -1,4 +1,5 @@
-// One connection without I/O: hellos, version, who may talk to whom, and the messages after that (W4, W5).
+// One connection without I/O: hellos, version, who may talk to whom, and the messages after that
+// (W4, W5).
 #pragma once
 #include <optional>
 #include <string>
@@ -9,8 +10,9 @@
 
 namespace loglog {
 
-/// The receiving half of a connection. Not thread-safe. The driver sends `own` as its first message, reads from
-/// the socket into writable(), tells filled(), and takes what next() gives until it gives nothing.
+/// The receiving half of a connection. Not thread-safe. The driver sends `own` as its first
+/// message, reads from the socket into writable(), tells filled(), and takes what next() gives
+/// until it gives nothing.
 class Session {
  public:
   struct Expectation {
@@ -23,9 +25,10 @@ class Session {
   std::span<std::byte> writable() { return decoder_.writable(); }
   void filled(std::size_t n) { decoder_.filled(n); }
 
-  /// The first thing given is the peer's Hello, checked; then messages. nullopt: more bytes are needed. An error: the
-  /// connection is to be closed with it, and nothing more may be asked. A message is given only if its direction allows the
-  /// peer's role to send it to this side's (wire/may_send.h).
+  /// The first thing given is the peer's Hello, checked; then messages. nullopt: more bytes are
+  /// needed. An error: the connection is to be closed with it, and nothing more may be asked. A
+  /// message is given only if its direction allows the peer's role to send it to this side's
+  /// (wire/may_send.h).
   Result<std::optional<Received>> next();
   bool established() const { return established_; }
   /// The beginning of a message is here, and its end is not.
@@ -38,7 +41,8 @@ class Session {
   void drop_block() { decoder_.drop(); }
   void take_block(Bytes block) { decoder_.take(std::move(block)); }
   const Hello& peer() const { return peer_; }
-  /// What this side sends in: the highest version that both speak; before that is known, and where there is none, hello_version.
+  /// What this side sends in: the highest version that both speak; before that is known, and where
+  /// there is none, hello_version.
   std::uint8_t version() const { return version_; }
   /// What next() checks of a Hello; also for connections that carry no bytes.
   Result<void> accept(const Hello& theirs);

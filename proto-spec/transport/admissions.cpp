@@ -9,8 +9,10 @@ namespace loglog::transport {
 Admissions::Admissions(std::uint64_t descriptors, Duration progress_period)
     : descriptors_(descriptors),
       progress_period_(progress_period),
-      clients_max_(static_cast<std::size_t>(std::min<std::uint64_t>(descriptors / clients_share, connections_clients_max))),
-      unknown_max_(static_cast<std::size_t>(std::min<std::uint64_t>(descriptors / unknown_share, connections_unknown_max))) {}
+      clients_max_(static_cast<std::size_t>(
+          std::min<std::uint64_t>(descriptors / clients_share, connections_clients_max))),
+      unknown_max_(static_cast<std::size_t>(
+          std::min<std::uint64_t>(descriptors / unknown_share, connections_unknown_max))) {}
 
 std::shared_ptr<Connection> Admissions::arrived(const std::shared_ptr<Connection>& c) {
   std::shared_ptr<Connection> oldest;

@@ -1,5 +1,6 @@
-// Which incoming connections a server keeps: so many clients and so many that have not said who they are, so that
-// descriptors are left for files, storage nodes and sequencers. Also the clients that wait until there is memory for their message.
+// Which incoming connections a server keeps: so many clients and so many that have not said who
+// they are, so that descriptors are left for files, storage nodes and sequencers. Also the clients
+// that wait until there is memory for their message.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,11 +19,12 @@ class Connection;
 /// One for a server, shared by the connections that it accepted. Belongs to its loop's thread.
 class Admissions {
  public:
-  /// `descriptors`: how many the process may have. `progress_period`: a message that has begun ends within it, or goes on at
-  /// message_rate_min; only tests are in a hurry.
+  /// `descriptors`: how many the process may have. `progress_period`: a message that has begun ends
+  /// within it, or goes on at message_rate_min; only tests are in a hurry.
   explicit Admissions(std::uint64_t descriptors, Duration progress_period = 30s);
 
-  /// A connection is accepted. Returns the one that waits longest for its hello where there are too many of those; else null.
+  /// A connection is accepted. Returns the one that waits longest for its hello where there are too
+  /// many of those; else null.
   std::shared_ptr<Connection> arrived(const std::shared_ptr<Connection>& c);
   /// It has said hello. False: it is a client too many.
   bool known(const Connection& c, bool client);
@@ -46,7 +48,9 @@ class Admissions {
     std::size_t unknown = 0, unknown_max = 0;  ///< have not said hello
     std::uint64_t refused = 0;                 ///< since the start
   };
-  Figures figures() const { return {clients_, clients_max_, unknown_.size(), unknown_max_, refused_}; }
+  Figures figures() const {
+    return {clients_, clients_max_, unknown_.size(), unknown_max_, refused_};
+  }
   std::uint64_t descriptors() const { return descriptors_; }
   Duration progress_period() const { return progress_period_; }
 

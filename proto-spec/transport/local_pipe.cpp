@@ -33,7 +33,8 @@ struct LocalPipe::Shared {
   }
 };
 
-std::pair<LocalPipe::Ptr, LocalPipe::Ptr> LocalPipe::make(Loop::Mailbox::Ptr first, Loop::Mailbox::Ptr second) {
+std::pair<LocalPipe::Ptr, LocalPipe::Ptr> LocalPipe::make(Loop::Mailbox::Ptr first,
+                                                          Loop::Mailbox::Ptr second) {
   auto shared = std::make_shared<Shared>();
   shared->ends[0].loop = std::move(first);
   shared->ends[1].loop = std::move(second);
@@ -52,7 +53,9 @@ void LocalPipe::give(std::vector<Encoded>& messages) {
     const std::lock_guard lock(shared_->mutex);
     if (!other.closed) {
       if (other.inbox.empty()) other.inbox.swap(messages);
-      else other.inbox.insert(other.inbox.end(), std::make_move_iterator(messages.begin()), std::make_move_iterator(messages.end()));
+      else
+        other.inbox.insert(other.inbox.end(), std::make_move_iterator(messages.begin()),
+                           std::make_move_iterator(messages.end()));
       wake = !std::exchange(other.woken, true);
     }
   }
@@ -94,7 +97,8 @@ LocalListener::Names& LocalListener::names() {
   return *n;
 }
 
-std::unique_ptr<LocalListener> LocalListener::listen(Loop& loop, const std::string& name, OnAccept on_accept) {
+std::unique_ptr<LocalListener> LocalListener::listen(Loop& loop, const std::string& name,
+                                                     OnAccept on_accept) {
   auto entry = std::make_shared<Entry>(Entry{loop.mailbox(), name, std::move(on_accept)});
   const std::lock_guard lock(names().mutex);
   if (!names().entries.try_emplace(name, entry).second) return nullptr;
@@ -110,7 +114,8 @@ LocalPipe::Ptr LocalListener::dial(Loop& loop, const std::string& name) {
   std::shared_ptr<Entry> entry;
   {
     const std::lock_guard lock(names().mutex);
-    if (const auto it = names().entries.find(name); it != names().entries.end()) entry = it->second.lock();
+    if (const auto it = names().entries.find(name); it != names().entries.end())
+      entry = it->second.lock();
   }
   if (!entry) return nullptr;
   auto [own, other] = LocalPipe::make(loop.mailbox(), entry->loop);

@@ -1,5 +1,6 @@
-// Addresses "local:NAME": servers embedded in this process, reached without a port and without a socket. What one end gives is
-// handed to the other in memory; the receiver copies it, as it would from a socket, so that the two share no payload.
+// Addresses "local:NAME": servers embedded in this process, reached without a port and without a
+// socket. What one end gives is handed to the other in memory; the receiver copies it, as it would
+// from a socket, so that the two share no payload.
 #pragma once
 #include <memory>
 #include <optional>
@@ -27,9 +28,11 @@ class LocalPipe {
   static std::pair<Ptr, Ptr> make(Loop::Mailbox::Ptr first, Loop::Mailbox::Ptr second);
   ~LocalPipe() { close(); }
 
-  /// `work` runs on this end's loop when there is something to take, the first time soon if there is already.
+  /// `work` runs on this end's loop when there is something to take, the first time soon if there
+  /// is already.
   void on_arrival(std::function<void()> work);
-  /// To the other end, which is woken once for many; dropped when that is closed. Leaves `messages` empty.
+  /// To the other end, which is woken once for many; dropped when that is closed. Leaves `messages`
+  /// empty.
   void give(std::vector<Encoded>& messages);
   Taken take();
   /// No work of on_arrival() begins after it. The other end still takes what was given.
@@ -42,12 +45,14 @@ class LocalPipe {
   int end_;
 };
 
-/// A name of this process that can be dialled, as long as it lives. Belongs to the thread of its loop.
+/// A name of this process that can be dialled, as long as it lives. Belongs to the thread of its
+/// loop.
 class LocalListener {
  public:
   using OnAccept = std::function<void(const LocalPipe::Ptr&)>;
   /// nullptr when the name is taken.
-  static std::unique_ptr<LocalListener> listen(Loop& loop, const std::string& name, OnAccept on_accept);
+  static std::unique_ptr<LocalListener> listen(Loop& loop, const std::string& name,
+                                               OnAccept on_accept);
   ~LocalListener();
   /// A connection to it, from any loop's thread; nullptr when nobody listens there.
   static LocalPipe::Ptr dial(Loop& loop, const std::string& name);

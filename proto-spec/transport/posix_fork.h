@@ -1,5 +1,6 @@
-// Tells a process that it was forked. A child shares the descriptors of its parent, epoll sets among them, but has none of the
-// parent's threads; an object that owns threads or sockets must therefore do nothing at all in a child.
+// Tells a process that it was forked. A child shares the descriptors of its parent, epoll sets
+// among them, but has none of the parent's threads; an object that owns threads or sockets must
+// therefore do nothing at all in a child.
 #pragma once
 
 namespace loglog::transport {

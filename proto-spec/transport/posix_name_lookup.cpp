@@ -19,7 +19,8 @@ struct Asker {
   Loop::Mailbox::Ptr mailbox;
   std::function<void(const FoundAddresses&)> done;
 };
-/// Who waits for which name. Never destroyed: a thread may come back from the resolver after main() has returned.
+/// Who waits for which name. Never destroyed: a thread may come back from the resolver after main()
+/// has returned.
 struct UnderWay {
   std::mutex mutex;
   std::map<Name, std::vector<Asker>> names;
@@ -35,7 +36,8 @@ FoundAddresses ask_resolver(const Name& name) {
   addrinfo* found = nullptr;
   FoundAddresses out{::getaddrinfo(name.first.c_str(), name.second.c_str(), &hints, &found), {}};
   if (out.error != 0) return out;
-  for (const addrinfo* a = found; a != nullptr; a = a->ai_next) std::memcpy(&out.addresses.emplace_back(), a->ai_addr, a->ai_addrlen);
+  for (const addrinfo* a = found; a != nullptr; a = a->ai_next)
+    std::memcpy(&out.addresses.emplace_back(), a->ai_addr, a->ai_addrlen);
   ::freeaddrinfo(found);
   return out;
 }
@@ -68,8 +70,8 @@ bool start_thread(const Name& name) {
 
 }  // namespace
 
-void look_up_name(const Loop::Mailbox::Ptr& mailbox, const std::string& host, const std::string& port,
-                  std::function<void(const FoundAddresses&)> done) {
+void look_up_name(const Loop::Mailbox::Ptr& mailbox, const std::string& host,
+                  const std::string& port, std::function<void(const FoundAddresses&)> done) {
   const Name name{host, port};
   std::vector<Asker> refused;
   {

@@ -7,8 +7,11 @@
 namespace loglog::transport {
 
 void end_when_silent(int fd, Duration silence) {
-  const auto set = [fd](int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof value); };
-  const int seconds = static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(silence).count());
+  const auto set = [fd](int level, int option, int value) {
+    ::setsockopt(fd, level, option, &value, sizeof value);
+  };
+  const int seconds =
+      static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(silence).count());
   set(IPPROTO_TCP, TCP_USER_TIMEOUT, seconds * 1000);
   set(SOL_SOCKET, SO_KEEPALIVE, 1);
   set(IPPROTO_TCP, TCP_KEEPIDLE, seconds);

@@ -18,7 +18,8 @@ class SparingLog {
     }
     next_ = now + 1s;
     const std::uint64_t before = std::exchange(left_out_, 0);
-    log_(level, before == 0 ? std::string(text) : fmt::format("{} (and {} lines like it before)", text, before));
+    log_(level, before == 0 ? std::string(text)
+                            : fmt::format("{} (and {} lines like it before)", text, before));
   }
 
  private:

@@ -17,11 +17,13 @@ namespace {
 
 constexpr Duration look_up_timeout = 5s;
 constexpr Duration connect_timeout = 5s;  ///< of the last address of a name
-constexpr Duration next_timeout = 1s;     ///< of the ones before it: a machine that has gone answers nothing
+constexpr Duration next_timeout =
+    1s;  ///< of the ones before it: a machine that has gone answers nothing
 constexpr Duration hello_timeout = 5s;    ///< from the connection on
 constexpr Duration silence_timeout = 5s;  ///< W6
 constexpr Duration drain_timeout = 1s;
-constexpr Duration crowded_period = 1s;   ///< in which a message goes on while a client waits for room
+constexpr Duration crowded_period =
+    1s;  ///< in which a message goes on while a client waits for room
 constexpr Duration accept_pause = 100ms;  ///< when there are no descriptors
 constexpr int listen_backlog = 1024;
 
@@ -35,7 +37,9 @@ bool find_peer(const uv_tcp_t& tcp, sockaddr_storage& peer) {
 
 std::string ip_of(const sockaddr_storage& a) {
   std::array<char, INET6_ADDRSTRLEN> name{};
-  return uv_ip_name(reinterpret_cast<const sockaddr*>(&a), name.data(), name.size()) == 0 ? name.data() : std::string{};
+  return uv_ip_name(reinterpret_cast<const sockaddr*>(&a), name.data(), name.size()) == 0
+             ? name.data()
+             : std::string{};
 }
 
 std::uint16_t port_of(const sockaddr_storage& a) {
@@ -54,23 +58,31 @@ struct Connection::Write {
 };
 
 Result<std::pair<std::string, std::string>> split_address(const std::string& address) {
-  if (const auto local = local_name(address); local && !local->empty()) return std::pair{std::string("local"), *local};
+  if (const auto local = local_name(address); local && !local->empty())
+    return std::pair{std::string("local"), *local};
   return split_tcp_address(address);
 }
 
 Result<std::pair<std::string, std::string>> split_tcp_address(const std::string& address) {
   const auto colon = address.rfind(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == address.size())
-    return fail(Errc::bad_configuration, fmt::format("\"{}\" is no address; give HOST:PORT", address));
+    return fail(Errc::bad_configuration,
+                fmt::format("\"{}\" is no address; give HOST:PORT", address));
   std::string host = address.substr(0, colon);
   const bool bracketed = host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
-  // What is left of a URL, of spaces and of broken brackets would be looked up as a name, and fail after seconds.
-  if (host.empty() || host.find_first_of("[]/@ \t") != std::string::npos || (!bracketed && host.find(':') != std::string::npos))
-    return fail(Errc::bad_configuration, fmt::format("\"{}\" is no address; give HOST:PORT, or [IPV6]:PORT, and nothing else", address));
+  // What is left of a URL, of spaces and of broken brackets would be looked up as a name, and fail
+  // after seconds.
+  if (host.empty() || host.find_first_of("[]/@ \t") != std::string::npos ||
+      (!bracketed && host.find(':') != std::string::npos))
+    return fail(
+        Errc::bad_configuration,
+        fmt::format("\"{}\" is no address; give HOST:PORT, or [IPV6]:PORT, and nothing else",
+                    address));
   const std::string port = address.substr(colon + 1);
   const bool digits = port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
-  if (!digits || std::stoul(port) > 65535) return fail(Errc::bad_configuration, fmt::format("\"{}\" is no port; give 0 to 65535", port));
+  if (!digits || std::stoul(port) > 65535)
+    return fail(Errc::bad_configuration, fmt::format("\"{}\" is no port; give 0 to 65535", port));
   return std::pair{host, port};
 }
 
@@ -88,7 +100,8 @@ std::string Connection::peer_endpoint() const {
   return fmt::format("{}{}{}:{}", v6 ? "[" : "", ip_of(peer), v6 ? "]" : "", port_of(peer));
 }
 
-Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello own, Session::Expectation expected, Callbacks callbacks) {
+Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello own,
+                                 Session::Expectation expected, Callbacks callbacks) {
   auto c = std::make_shared<Connection>(loop, std::move(own), std::move(expected));
   c->self_ = c;
   c->set_callbacks(std::move(callbacks));
@@ -128,17 +141,21 @@ void Connection::look_up(const std::string& host, const std::string& port) {
 void Connection::looked_up(int error, std::vector<sockaddr_storage> found) {
   if (state_ != State::connecting || !addresses_.empty()) return;
   if (error != 0 || found.empty())
-    return broken({Errc::connection_lost, fmt::format("the name is not found: {}", error == 0 ? "no address" : ::gai_strerror(error))});
+    return broken(
+        {Errc::connection_lost, fmt::format("the name is not found: {}",
+                                            error == 0 ? "no address" : ::gai_strerror(error))});
   addresses_ = std::move(found);
   connect_next();
 }
 
 void Connection::connect_next() {
   const auto* address = reinterpret_cast<const sockaddr*>(&addresses_[dialled_++]);
-  loop_.after(dialled_ == addresses_.size() ? connect_timeout : next_timeout, [weak = weak_from_this(), which = dialled_] {
-    const Ptr c = weak.lock();
-    if (c && c->dialled_ == which) c->connect_failed({Errc::connection_lost, "not connected in time"});
-  });
+  loop_.after(dialled_ == addresses_.size() ? connect_timeout : next_timeout,
+              [weak = weak_from_this(), which = dialled_] {
+                const Ptr c = weak.lock();
+                if (c && c->dialled_ == which)
+                  c->connect_failed({Errc::connection_lost, "not connected in time"});
+              });
   auto* request = new uv_connect_t{};
   request->data = this;
   const int status = uv_tcp_connect(request, &tcp_, address, [](uv_connect_t* r, int error) {
@@ -159,12 +176,14 @@ void Connection::connect_failed(const Error& why) {
   close_handle();  // a socket that failed is of no more use: the next address gets another
 }
 
-Connection::Ptr Connection::accept(Loop& loop, const Incoming& incoming, Hello own, Session::Expectation expected,
+Connection::Ptr Connection::accept(Loop& loop, const Incoming& incoming, Hello own,
+                                   Session::Expectation expected,
                                    std::shared_ptr<Admissions> admissions) {
   auto c = std::make_shared<Connection>(loop, std::move(own), std::move(expected));
   c->self_ = c;
   if (const auto* pipe = std::get_if<LocalPipe::Ptr>(&incoming)) c->pipe_ = *pipe;
-  else if (uv_accept(std::get<uv_stream_t*>(incoming), reinterpret_cast<uv_stream_t*>(&c->tcp_)) != 0) {
+  else if (uv_accept(std::get<uv_stream_t*>(incoming), reinterpret_cast<uv_stream_t*>(&c->tcp_)) !=
+           0) {
     c->shut();
     return nullptr;
   }
@@ -172,7 +191,8 @@ Connection::Ptr Connection::accept(Loop& loop, const Incoming& incoming, Hello o
     c->admissions_ = std::move(admissions);
     if (const Ptr oldest = c->admissions_->arrived(c))
       loop.post([oldest] {
-        if (!oldest->session_.established()) oldest->refuse({Errc::too_many, "too many connections say no hello"});
+        if (!oldest->session_.established())
+          oldest->refuse({Errc::too_many, "too many connections say no hello"});
       });
   }
   c->opened();
@@ -190,7 +210,8 @@ bool Connection::is_admitted() {
 std::string Connection::peer_address() const {
   sockaddr_storage peer{};
   if (pipe_ || !find_peer(tcp_, peer)) return {};
-  if (auto& v6 = reinterpret_cast<sockaddr_in6&>(peer); peer.ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+  if (auto& v6 = reinterpret_cast<sockaddr_in6&>(peer);
+      peer.ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
     std::memset(v6.sin6_addr.s6_addr + 8, 0, 8);
   return ip_of(peer);
 }
@@ -202,20 +223,22 @@ void Connection::refuse(const Error& why) {
   if (told) told(why);
 }
 
-/// A message that has begun must end, or go on coming: else anybody could make this side keep a part of it for ever. A slow link is no
-/// reason, and neither is a pause of this side's own (W8).
+/// A message that has begun must end, or go on coming: else anybody could make this side keep a
+/// part of it for ever. A slow link is no reason, and neither is a pause of this side's own (W8).
 void Connection::expect_progress() {
   if (!admissions_ || expects_progress_ || !session_.established() || !session_.has_part()) return;
   expects_progress_ = true;
-  loop_.after(admissions_->progress_period(), [weak = weak_from_this(), messages = messages_, received = received_] {
-    if (const Ptr c = weak.lock()) c->check_progress(messages, received);
-  });
+  loop_.after(admissions_->progress_period(),
+              [weak = weak_from_this(), messages = messages_, received = received_] {
+                if (const Ptr c = weak.lock()) c->check_progress(messages, received);
+              });
 }
 
 void Connection::check_progress(std::uint64_t messages, std::uint64_t received) {
   expects_progress_ = false;
   if (state_ != State::open || !admissions_) return;
-  const std::uint64_t least = message_rate_min * static_cast<std::uint64_t>(admissions_->progress_period() / 1ms) / 1000;
+  const std::uint64_t least =
+      message_rate_min * static_cast<std::uint64_t>(admissions_->progress_period() / 1ms) / 1000;
   if (!paused_ && !waits_for_room_ && stands_still(messages, received, least))
     return refuse({Errc::connection_lost, "a message began, and its end does not come"});
   expect_progress();
@@ -224,7 +247,8 @@ void Connection::check_progress(std::uint64_t messages, std::uint64_t received) 
 void Connection::expect_hello() {
   loop_.after(hello_timeout, [weak = weak_from_this()] {
     const Ptr c = weak.lock();
-    if (c && c->state_ == State::open && !c->session_.established()) c->broken({Errc::connection_lost, "no hello came within 5 s"});
+    if (c && c->state_ == State::open && !c->session_.established())
+      c->broken({Errc::connection_lost, "no hello came within 5 s"});
   });
 }
 
@@ -241,7 +265,8 @@ void Connection::opened() {
 void Connection::read_from_socket() {
   uv_tcp_nodelay(&tcp_, 1);
   uv_os_fd_t fd = -1;
-  if (uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &fd) == 0) end_when_silent(fd, silence_timeout);
+  if (uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &fd) == 0)
+    end_when_silent(fd, silence_timeout);
   start_reading();
 }
 
@@ -251,9 +276,12 @@ void Connection::start_reading() {
       reinterpret_cast<uv_stream_t*>(&tcp_),
       [](uv_handle_t* h, std::size_t, uv_buf_t* buffer) {
         const auto room = static_cast<Connection*>(h->data)->receive_block();
-        *buffer = uv_buf_init(reinterpret_cast<char*>(room.data()), static_cast<unsigned>(room.size()));
+        *buffer =
+            uv_buf_init(reinterpret_cast<char*>(room.data()), static_cast<unsigned>(room.size()));
       },
-      [](uv_stream_t* s, ssize_t n, const uv_buf_t*) { static_cast<Connection*>(s->data)->read_some(n); });
+      [](uv_stream_t* s, ssize_t n, const uv_buf_t*) {
+        static_cast<Connection*>(s->data)->read_some(n);
+      });
 }
 
 void Connection::read_some(ssize_t n) {
@@ -261,9 +289,11 @@ void Connection::read_some(ssize_t n) {
   if (n == UV_ENOBUFS) return wait_for_room();
   if (n == 0) return account_block();
   if (n == UV_EOF)
-    return broken({Errc::connection_lost, session_.established()
-                                              ? "the peer closed the connection"
-                                              : "the peer closed the connection without a hello: it may not speak LogLog"});
+    return broken(
+        {Errc::connection_lost,
+         session_.established()
+             ? "the peer closed the connection"
+             : "the peer closed the connection without a hello: it may not speak LogLog"});
   if (n < 0) return broken(lost(static_cast<int>(n)));
   loop_.traffic().received += static_cast<std::uint64_t>(n);
   received_ += static_cast<std::uint64_t>(n);
@@ -272,11 +302,14 @@ void Connection::read_some(ssize_t n) {
   account_block();
 }
 
-bool Connection::is_limited_client() const { return admissions_ && session_.established() && session_.peer().role == Role::client; }
+bool Connection::is_limited_client() const {
+  return admissions_ && session_.established() && session_.peer().role == Role::client;
+}
 
 bool Connection::has_room() const {
   const std::size_t wanted = session_.wanted();
-  return !is_limited_client() || wanted <= hello_size_max || loop_.traffic().receiving - held_ + wanted <= receiving_bytes_max;
+  return !is_limited_client() || wanted <= hello_size_max ||
+         loop_.traffic().receiving - held_ + wanted <= receiving_bytes_max;
 }
 
 /// Where the next bytes go; empty: there is no room for them now.
@@ -284,14 +317,17 @@ std::span<std::byte> Connection::receive_block() {
   if (session_.established()) {
     const bool scarce = is_limited_client() && loop_.traffic().receiving >= receiving_bytes_max / 2;
     session_.set_block_size(scarce ? hello_size_max : receive_block_size);
-    if (!scarce && session_.held() == 0 && !loop_.spare_block().empty()) session_.take_block(std::exchange(loop_.spare_block(), {}));
+    if (!scarce && session_.held() == 0 && !loop_.spare_block().empty())
+      session_.take_block(std::exchange(loop_.spare_block(), {}));
   }
   return has_room() ? session_.writable() : std::span<std::byte>{};
 }
 
-/// A connection of which no part of a message is here holds no block: most connections are silent most of the time.
+/// A connection of which no part of a message is here holds no block: most connections are silent
+/// most of the time.
 void Connection::account_block() {
-  if (Bytes block = session_.release_block(); block.size() == receive_block_size && block.unique()) loop_.spare_block() = std::move(block);
+  if (Bytes block = session_.release_block(); block.size() == receive_block_size && block.unique())
+    loop_.spare_block() = std::move(block);
   count_block();
 }
 
@@ -336,15 +372,21 @@ void Connection::look_who_stands() {
     std::uint64_t messages, received;
   };
   std::vector<Holder> holders;
-  for (const Ptr& c : admissions_->holders())  // one that waits now may get room just before the period ends
-    if (c->is_limited_client() && !c->waits_for_room_) holders.push_back({c, c->messages_, c->received_});
+  for (const Ptr& c :
+       admissions_->holders())  // one that waits now may get room just before the period ends
+    if (c->is_limited_client() && !c->waits_for_room_)
+      holders.push_back({c, c->messages_, c->received_});
   loop_.after(crowded_period, [from = admissions_, holders = std::move(holders)] {
-    constexpr std::uint64_t least = message_rate_crowded_min * static_cast<std::uint64_t>(crowded_period / 1ms) / 1000;
+    constexpr std::uint64_t least =
+        message_rate_crowded_min * static_cast<std::uint64_t>(crowded_period / 1ms) / 1000;
     from->looked();
     for (const Holder& h : holders) {
       const Ptr c = h.connection.lock();
-      if (c && !c->waits_for_room_ && from->first_waiting() && c->stands_still(h.messages, h.received, least))
-        c->refuse({Errc::too_many, "a message began and stands still, while others wait for the memory that it takes"});
+      if (c && !c->waits_for_room_ && from->first_waiting() &&
+          c->stands_still(h.messages, h.received, least))
+        c->refuse(
+            {Errc::too_many,
+             "a message began and stands still, while others wait for the memory that it takes"});
     }
     if (const Ptr next = from->first_waiting()) {
       next->give_room();
@@ -353,12 +395,14 @@ void Connection::look_who_stands() {
   });
 }
 
-bool Connection::stands_still(std::uint64_t messages, std::uint64_t received, std::uint64_t least) const {
+bool Connection::stands_still(std::uint64_t messages, std::uint64_t received,
+                              std::uint64_t least) const {
   return session_.has_part() && messages == messages_ && received_ - received < least;
 }
 
 void Connection::deliver() {
-  // A callback may close the connection, which lets go of the callbacks: the running one is held here.
+  // A callback may close the connection, which lets go of the callbacks: the running one is held
+  // here.
   auto callbacks = callbacks_;
   while (state_ == State::open && !paused_) {
     auto r = session_.next();
@@ -372,14 +416,16 @@ void Connection::deliver() {
     ++messages_;
     if (std::holds_alternative<Hello>((*r)->message)) {
       if (!is_admitted())
-        return refuse(
-            {Errc::too_many,
-             fmt::format("{} clients are connected, the limit is {}: 1 in {} of the {} descriptors of this process "
-                         "(ulimit -n)",
-                         admissions_->figures().clients, admissions_->figures().clients_max, clients_share, admissions_->descriptors())});
+        return refuse({Errc::too_many, fmt::format("{} clients are connected, the limit is {}: 1 "
+                                                   "in {} of the {} descriptors of this process "
+                                                   "(ulimit -n)",
+                                                   admissions_->figures().clients,
+                                                   admissions_->figures().clients_max,
+                                                   clients_share, admissions_->descriptors())});
       if (callbacks.on_hello) callbacks.on_hello(session_.peer());
       callbacks = callbacks_;
-    } else if (const auto* f = std::get_if<Failed>(&(*r)->message); f != nullptr && (*r)->request == RequestId{}) {
+    } else if (const auto* f = std::get_if<Failed>(&(*r)->message);
+               f != nullptr && (*r)->request == RequestId{}) {
       return broken({f->error, "the peer says: " + f->detail});
     } else if (callbacks.on_message) {
       callbacks.on_message((*r)->request, std::move((*r)->message));
@@ -423,14 +469,19 @@ void Connection::send(RequestId request, const Message& m) {
   loop_.flush_later(shared_from_this());
 }
 
-/// A client may have as much queued as is still free for all: the more clients do not read, the less each may have.
+/// A client may have as much queued as is still free for all: the more clients do not read, the
+/// less each may have.
 std::size_t Connection::queue_limit() const {
-  const std::uint64_t free = connection_queue_max_in_all - std::min<std::uint64_t>(connection_queue_max_in_all, loop_.traffic().queued);
-  return std::max<std::size_t>(connection_queue_floor, std::min<std::uint64_t>(connection_queue_max, free));
+  const std::uint64_t free =
+      connection_queue_max_in_all -
+      std::min<std::uint64_t>(connection_queue_max_in_all, loop_.traffic().queued);
+  return std::max<std::size_t>(connection_queue_floor,
+                               std::min<std::uint64_t>(connection_queue_max, free));
 }
 
-/// W8. Only a server stops reading, and only from a client: two ends that both stopped would wait for each other for ever. What goes to
-/// the same process is in the other end's hands at the end of the turn.
+/// W8. Only a server stops reading, and only from a client: two ends that both stopped would wait
+/// for each other for ever. What goes to the same process is in the other end's hands at the end of
+/// the turn.
 void Connection::bound_queue() {
   if (pipe_ || own_.role == Role::client || !session_.established()) return;
   if (session_.peer().role == Role::client) {
@@ -439,8 +490,10 @@ void Connection::bound_queue() {
     uv_read_stop(reinterpret_cast<uv_stream_t*>(&tcp_));
   } else if (queued_ > peer_queue_max && !std::exchange(given_up_, true)) {
     loop_.post([c = shared_from_this()] {
-      c->broken({Errc::connection_lost,
-                 fmt::format("the peer takes too little: {} bytes are queued to it, the limit is {}", c->queued_, peer_queue_max)});
+      c->broken(
+          {Errc::connection_lost,
+           fmt::format("the peer takes too little: {} bytes are queued to it, the limit is {}",
+                       c->queued_, peer_queue_max)});
     });
   }
 }
@@ -481,18 +534,21 @@ void Connection::flush() {
   for (const Encoded& e : out_)
     for (const Bytes* b : {&e.head, &e.tail})
       if (!b->empty()) {
-        buffers_.push_back(uv_buf_init(const_cast<char*>(b->text().data()), static_cast<unsigned>(b->size())));
+        buffers_.push_back(
+            uv_buf_init(const_cast<char*>(b->text().data()), static_cast<unsigned>(b->size())));
         bytes += b->size();
       }
   const auto stream = reinterpret_cast<uv_stream_t*>(&tcp_);
   std::size_t first = 0;
   if (writes_ == 0) {
-    // What the kernel takes at once needs no request, and no look for room by the loop. An error comes again below.
+    // What the kernel takes at once needs no request, and no look for room by the loop. An error
+    // comes again below.
     const int taken = uv_try_write(stream, buffers_.data(), static_cast<unsigned>(buffers_.size()));
     std::size_t left = taken > 0 ? static_cast<std::size_t>(taken) : 0;
     bytes -= left;
     unqueue(left);
-    for (; first < buffers_.size() && left >= buffers_[first].len; ++first) left -= buffers_[first].len;
+    for (; first < buffers_.size() && left >= buffers_[first].len; ++first)
+      left -= buffers_[first].len;
     if (first == buffers_.size()) {
       out_.clear();
       return tell_written(tails);
@@ -504,15 +560,16 @@ void Connection::flush() {
   w->request.data = w;
   ++writes_;
   const int status =
-      uv_write(&w->request, stream, buffers_.data() + first, static_cast<unsigned>(buffers_.size() - first), [](uv_write_t* r, int error) {
-        std::unique_ptr<Write> done(static_cast<Write*>(r->data));
-        Connection& c = *done->connection;
-        --c.writes_;
-        c.unqueue(done->bytes);
-        if (c.state_ == State::draining && c.writes_ == 0) c.shut();
-        else if (error != 0 && error != UV_ECANCELED) c.broken(lost(error));
-        else if (error == 0) c.tell_written(done->tails);
-      });
+      uv_write(&w->request, stream, buffers_.data() + first,
+               static_cast<unsigned>(buffers_.size() - first), [](uv_write_t* r, int error) {
+                 std::unique_ptr<Write> done(static_cast<Write*>(r->data));
+                 Connection& c = *done->connection;
+                 --c.writes_;
+                 c.unqueue(done->bytes);
+                 if (c.state_ == State::draining && c.writes_ == 0) c.shut();
+                 else if (error != 0 && error != UV_ECANCELED) c.broken(lost(error));
+                 else if (error == 0) c.tell_written(done->tails);
+               });
   if (status != 0) {
     --writes_;
     unqueue(w->bytes);
@@ -557,21 +614,27 @@ void Connection::close_handle() {
   });
 }
 
-Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string& address, OnAccept on_accept) {
+Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string& address,
+                                                   OnAccept on_accept) {
   const auto parts = split_address(address);
   if (!parts) return std::unexpected(parts.error());
   if (const auto name = local_name(address)) {
     std::unique_ptr<Listener> l(new Listener);
     l->address_ = address;
-    l->local_ = LocalListener::listen(loop, *name, [accept = std::move(on_accept)](const LocalPipe::Ptr& pipe) { accept(pipe); });
-    if (!l->local_) return fail(Errc::address_in_use, fmt::format("{}: this process listens there already", address));
+    l->local_ = LocalListener::listen(
+        loop, *name, [accept = std::move(on_accept)](const LocalPipe::Ptr& pipe) { accept(pipe); });
+    if (!l->local_)
+      return fail(Errc::address_in_use,
+                  fmt::format("{}: this process listens there already", address));
     return l;
   }
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   uv_getaddrinfo_t lookup{};
-  if (const int error = uv_getaddrinfo(loop.raw(), &lookup, nullptr, parts->first.c_str(), parts->second.c_str(), &hints); error != 0)
+  if (const int error = uv_getaddrinfo(loop.raw(), &lookup, nullptr, parts->first.c_str(),
+                                       parts->second.c_str(), &hints);
+      error != 0)
     return fail(Errc::bad_configuration, fmt::format("{}: {}", address, uv_strerror(error)));
   std::unique_ptr<Listener> l(new Listener);
   l->on_accept_ = std::move(on_accept);
@@ -581,7 +644,8 @@ Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string
   int error = uv_tcp_bind(l->tcp_, lookup.addrinfo->ai_addr, 0);
   uv_freeaddrinfo(lookup.addrinfo);
   if (error == 0) error = l->begin();
-  if (error != 0) return fail(Errc::address_in_use, fmt::format("{}: {}", address, uv_strerror(error)));
+  if (error != 0)
+    return fail(Errc::address_in_use, fmt::format("{}: {}", address, uv_strerror(error)));
   uv_os_fd_t fd = -1;
   if (uv_fileno(reinterpret_cast<const uv_handle_t*>(l->tcp_), &fd) == 0) l->spare_ = duplicate(fd);
   sockaddr_storage bound{};
@@ -595,18 +659,20 @@ Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string
 
 int Listener::begin() {
   tcp_->data = this;
-  return uv_listen(reinterpret_cast<uv_stream_t*>(tcp_), listen_backlog, [](uv_stream_t* s, int status) {
-    auto* l = static_cast<Listener*>(s->data);
-    if (status == 0) l->on_accept_(s);
-    else if (status == UV_EMFILE || status == UV_ENFILE) l->pause();
-  });
+  return uv_listen(reinterpret_cast<uv_stream_t*>(tcp_), listen_backlog,
+                   [](uv_stream_t* s, int status) {
+                     auto* l = static_cast<Listener*>(s->data);
+                     if (status == 0) l->on_accept_(s);
+                     else if (status == UV_EMFILE || status == UV_ENFILE) l->pause();
+                   });
 }
 
-/// libuv has a descriptor in reserve, with which it turns connections away. Once another thread has taken that one too, the socket stays
-/// ready, and the loop would do nothing but look at it.
+/// libuv has a descriptor in reserve, with which it turns connections away. Once another thread has
+/// taken that one too, the socket stays ready, and the loop would do nothing but look at it.
 void Listener::pause() {
   if (tcp_ == nullptr || spare_ < 0) return;
-  uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(tcp_, nullptr)), [](uv_handle_t* h) { delete reinterpret_cast<uv_tcp_t*>(h); });
+  uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(tcp_, nullptr)),
+           [](uv_handle_t* h) { delete reinterpret_cast<uv_tcp_t*>(h); });
   go_on_later();
 }
 
@@ -617,7 +683,8 @@ void Listener::go_on_later() {
     if (fd < 0) return go_on_later();  // there is none yet
     tcp_ = new uv_tcp_t{};
     uv_tcp_init(loop_->raw(), tcp_);
-    check(uv_tcp_open(tcp_, fd) == 0 && begin() == 0, "a listening socket can be listened on again");
+    check(uv_tcp_open(tcp_, fd) == 0 && begin() == 0,
+          "a listening socket can be listened on again");
   });
 }
 
@@ -626,7 +693,8 @@ Listener::~Listener() {
   close_descriptor(spare_);
   if (tcp_ == nullptr) return;
   if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(tcp_)))
-    uv_close(reinterpret_cast<uv_handle_t*>(tcp_), [](uv_handle_t* h) { delete reinterpret_cast<uv_tcp_t*>(h); });
+    uv_close(reinterpret_cast<uv_handle_t*>(tcp_),
+             [](uv_handle_t* h) { delete reinterpret_cast<uv_tcp_t*>(h); });
 }
 
 }  // namespace loglog::transport

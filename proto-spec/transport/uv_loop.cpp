@@ -23,7 +23,8 @@ Loop::Loop() {
 }
 
 Loop::~Loop() {
-  std::vector<std::function<void()>> dropped;  // not under the lock: what they hold may post in turn
+  std::vector<std::function<void()>>
+      dropped;  // not under the lock: what they hold may post in turn
   {
     const std::lock_guard lock(mailbox_->mutex_);
     mailbox_->wake_ = nullptr;
@@ -49,10 +50,12 @@ std::shared_ptr<void> Loop::watch(int descriptor, std::function<void()> work) {
   auto* w = new Watch{{}, std::move(work)};
   uv_poll_init(&loop_, &w->poll, descriptor);
   w->poll.data = w;
-  uv_poll_start(&w->poll, UV_READABLE, [](uv_poll_t* p, int, int) { static_cast<Watch*>(p->data)->work(); });
+  uv_poll_start(&w->poll, UV_READABLE,
+                [](uv_poll_t* p, int, int) { static_cast<Watch*>(p->data)->work(); });
   return {w, [](Watch* gone) {
             if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(&gone->poll)))
-              uv_close(reinterpret_cast<uv_handle_t*>(&gone->poll), [](uv_handle_t* h) { delete static_cast<Watch*>(h->data); });
+              uv_close(reinterpret_cast<uv_handle_t*>(&gone->poll),
+                       [](uv_handle_t* h) { delete static_cast<Watch*>(h->data); });
           }};
 }
 
@@ -135,7 +138,9 @@ void Loop::after(Duration delay, std::function<void()> work) {
 void Loop::on_signal(uv_signal_t& signal, int number, std::function<void()>& work) {
   uv_signal_init(&loop_, &signal);
   signal.data = &work;
-  uv_signal_start(&signal, [](uv_signal_t* s, int) { (*static_cast<std::function<void()>*>(s->data))(); }, number);
+  uv_signal_start(
+      &signal, [](uv_signal_t* s, int) { (*static_cast<std::function<void()>*>(s->data))(); },
+      number);
   uv_unref(reinterpret_cast<uv_handle_t*>(&signal));
 }
 

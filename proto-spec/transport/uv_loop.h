@@ -29,14 +29,16 @@ struct Traffic {
   std::uint64_t receiving = 0;  ///< now: memory of the blocks into which connections receive
 };
 
-/// libuv loop with what drivers need. All members but post() and stop() belong to the loop's thread.
+/// libuv loop with what drivers need. All members but post() and stop() belong to the loop's
+/// thread.
 class Loop {
  public:
   /// The way to a loop from other threads, which may outlive it.
   class Mailbox {
    public:
     using Ptr = std::shared_ptr<Mailbox>;
-    /// From any thread: `work` runs on the loop's thread; wakes the loop once for many. Dropped when the loop is gone.
+    /// From any thread: `work` runs on the loop's thread; wakes the loop once for many. Dropped
+    /// when the loop is gone.
     void post(std::function<void()> work);
 
    private:
@@ -51,8 +53,9 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  /// Runs until stop(). Closes every handle before it returns. Blocks SIGPIPE in the calling thread, for good: writing to a peer
-  /// that has gone is an error of that connection, and the process that uses this library keeps its own handlers.
+  /// Runs until stop(). Closes every handle before it returns. Blocks SIGPIPE in the calling
+  /// thread, for good: writing to a peer that has gone is an error of that connection, and the
+  /// process that uses this library keeps its own handlers.
   void run();
   /// From any thread: run() returns soon.
   void stop();
@@ -64,11 +67,13 @@ class Loop {
   Time now() const;
   /// One timer: calls `on_wake` once at `when` (never: not at all); a later call replaces it.
   void set_wake(Time when, std::function<void()> on_wake);
-  /// On the loop's thread: runs `work` whenever the descriptor is readable, until the returned guard goes (before the loop).
+  /// On the loop's thread: runs `work` whenever the descriptor is readable, until the returned
+  /// guard goes (before the loop).
   std::shared_ptr<void> watch(int descriptor, std::function<void()> work);
   /// A timer of its own, once after `delay`; not to be cancelled.
   void after(Duration delay, std::function<void()> work);
-  /// Called at the end of every turn that did something, before the loop sleeps: drivers step and flush here.
+  /// Called at the end of every turn that did something, before the loop sleeps: drivers step and
+  /// flush here.
   void on_turn_end(std::function<void()> work) { turn_end_.push_back(std::move(work)); }
   /// flush() is called once at the end of this turn, after the work of on_turn_end().
   void flush_later(std::shared_ptr<Flushable> what) { dirty_.push_back(std::move(what)); }
@@ -78,7 +83,8 @@ class Loop {
   void on_hangup(std::function<void()> work);
 
   Traffic& traffic() { return traffic_; }
-  /// A receive block that nobody uses, kept for the next connection of which something comes. Empty: there is none.
+  /// A receive block that nobody uses, kept for the next connection of which something comes.
+  /// Empty: there is none.
   Bytes& spare_block() { return spare_block_; }
 
   uv_loop_t* raw() { return &loop_; }

@@ -1,4 +1,5 @@
-// Shared, sliceable byte ranges: payloads travel by handle from the socket's slab to the segment file.
+// Shared, sliceable byte ranges: payloads travel by handle from the socket's slab to the segment
+// file.
 #pragma once
 #include <bit>
 #include <cstddef>
@@ -15,13 +16,13 @@ using ByteSpan = std::span<const std::byte>;
 
 /// What the allocator and the reference count take for one block, bytes, about.
 inline constexpr std::size_t block_overhead = 64;
-/// Bytes that stay in memory (staged runs, the cache of newest frames) use at least half of their block. A small run would
-/// otherwise keep the 256 KiB into which its connection received.
+/// Bytes that stay in memory (staged runs, the cache of newest frames) use at least half of their
+/// block. A small run would otherwise keep the 256 KiB into which its connection received.
 inline constexpr std::size_t kept_share_min = 2;
 
 /// A handle to a part of a shared heap block. Copying copies the handle, never the bytes; the block
-/// lives until its last handle is gone. Handles may move between threads; the bytes are written only by
-/// whoever owns the range (a node stamps a staged run before anybody else can see it).
+/// lives until its last handle is gone. Handles may move between threads; the bytes are written
+/// only by whoever owns the range (a node stamps a staged run before anybody else can see it).
 class Bytes {
  public:
   Bytes() = default;
@@ -40,7 +41,9 @@ class Bytes {
     if (!src.empty()) std::memcpy(b.data_, src.data(), src.size());
     return b;
   }
-  static Bytes copy_of(std::string_view text) { return copy_of(std::as_bytes(std::span(text.data(), text.size()))); }
+  static Bytes copy_of(std::string_view text) {
+    return copy_of(std::as_bytes(std::span(text.data(), text.size())));
+  }
 
   /// The range [at, at + size) of this one; the caller keeps it inside.
   Bytes slice(std::size_t at, std::size_t size) const {
@@ -58,10 +61,12 @@ class Bytes {
   /// No other handle keeps the block, so that it may be written anew.
   bool unique() const {
     if (block_.use_count() != 1) return false;
-    const auto again = block_;  // to let it go orders what another thread read through its handle before what is written now
+    const auto again = block_;  // to let it go orders what another thread read through its handle
+                                // before what is written now
     return true;
   }
-  /// The same bytes for a long stay: a copy where less than 1 / kept_share_min of the block would be used, else this handle.
+  /// The same bytes for a long stay: a copy where less than 1 / kept_share_min of the block would
+  /// be used, else this handle.
   Bytes to_keep() const { return size_ * kept_share_min < block_size_ ? copy_of(span()) : *this; }
 
   const std::byte* data() const { return data_; }
@@ -73,7 +78,9 @@ class Bytes {
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
 
   /// Same content (used by tests and golden comparisons).
-  bool operator==(const Bytes& o) const { return size_ == o.size_ && (size_ == 0 || std::memcmp(data_, o.data_, size_) == 0); }
+  bool operator==(const Bytes& o) const {
+    return size_ == o.size_ && (size_ == 0 || std::memcmp(data_, o.data_, size_) == 0);
+  }
 
  private:
   std::shared_ptr<std::byte[]> block_;

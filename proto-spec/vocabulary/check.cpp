@@ -6,8 +6,8 @@
 namespace loglog {
 
 void bug(std::string_view what, std::source_location where) {
-  std::fprintf(stderr, "loglog: bug: %.*s (%s:%u); please report it with this line\n", static_cast<int>(what.size()), what.data(),
-               where.file_name(), where.line());
+  std::fprintf(stderr, "loglog: bug: %.*s (%s:%u); please report it with this line\n",
+               static_cast<int>(what.size()), what.data(), where.file_name(), where.line());
   std::abort();
 }
 

@@ -19,7 +19,8 @@ enum class Errc : std::uint16_t {
 #undef LOGLOG_ERROR
 };
 
-/// The name as it stands in the table, for example "not_leader"; "unknown_error" for a number not in it.
+/// The name as it stands in the table, for example "not_leader"; "unknown_error" for a number not
+/// in it.
 std::string_view name_of(Errc e);
 /// One sentence a person can act on.
 std::string_view sentence_of(Errc e);

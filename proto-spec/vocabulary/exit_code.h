@@ -1,4 +1,5 @@
-// Exit codes of the programs, one a reason (styles of failure: the environment is fatal, with one sentence).
+// Exit codes of the programs, one a reason (styles of failure: the environment is fatal, with one
+// sentence).
 #pragma once
 #include "proto-spec/vocabulary/errors.h"
 
@@ -13,9 +14,12 @@ inline constexpr int exit_address_in_use = 7;
 inline constexpr int exit_disk_failed = 8;
 
 // Of `loglog`, beside 1 for what failed and exit_bad_options.
-inline constexpr int exit_replicas_differ = 10;   ///< verify: a replica is damaged, or holds other bytes than the others
-inline constexpr int exit_replicas_missing = 11;  ///< verify: a replica could not show the whole range; what was shown agrees
-inline constexpr int exit_not_serving = 12;       ///< status: appends to the cluster, or to one of its logs, wait or are refused
+inline constexpr int exit_replicas_differ =
+    10;  ///< verify: a replica is damaged, or holds other bytes than the others
+inline constexpr int exit_replicas_missing =
+    11;  ///< verify: a replica could not show the whole range; what was shown agrees
+inline constexpr int exit_not_serving =
+    12;  ///< status: appends to the cluster, or to one of its logs, wait or are refused
 
 /// The code for an error at start.
 constexpr int exit_code_of(Errc e) {

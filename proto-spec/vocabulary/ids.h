@@ -22,7 +22,8 @@ struct Strong {
 
 /// One leader's reign over a log. 0 = none. Minted only by a committed `begin term` (T1).
 using Term = Strong<struct TermTag, std::uint32_t>;
-/// Byte position in a log; the id of an entry is the offset of its frame. Segment headers do not count.
+/// Byte position in a log; the id of an entry is the offset of its frame. Segment headers do not
+/// count.
 using Offset = Strong<struct OffsetTag, std::uint64_t>;
 /// Number of an entry of one producer in one log: starts at 1, grows by 1. 0 = none.
 using Sequence = Strong<struct SequenceTag, std::uint64_t>;
@@ -40,7 +41,8 @@ using DiskId = Strong<struct DiskIdTag, std::uint64_t>;
 using ClusterId = Strong<struct ClusterIdTag, std::uint64_t>;
 /// Random id of one process start; changes with every start.
 using BootId = Strong<struct BootIdTag, std::uint64_t>;
-/// Random id of one leader's reign; a node binds a term to the first instance that seals with it (T1).
+/// Random id of one leader's reign; a node binds a term to the first instance that seals with it
+/// (T1).
 using InstanceId = Strong<struct InstanceIdTag, std::uint64_t>;
 /// XXH3-64 over the prefixes' bytes 0–27 of a run, with term zero (D3).
 using RunDigest = Strong<struct RunDigestTag, std::uint64_t>;
@@ -50,7 +52,8 @@ using Chain = Strong<struct ChainTag, std::uint64_t>;
 using RaftTerm = Strong<struct RaftTermTag, std::uint64_t>;
 /// Position in the sequencers' metadata log, first is 1. Also the version of the metadata.
 using RaftIndex = Strong<struct RaftIndexTag, std::uint64_t>;
-/// Orders the writers of a log that must be written by one at a time: of two, the higher one is newer (F2). 0 = names none.
+/// Orders the writers of a log that must be written by one at a time: of two, the higher one is
+/// newer (F2). 0 = names none.
 using FenceToken = Strong<struct FenceTokenTag, std::uint64_t>;
 /// One request to change the metadata: random, and the same in each of its repeats (T6). 0 = none.
 using ChangeId = Strong<struct ChangeIdTag, std::uint64_t>;
@@ -80,5 +83,7 @@ constexpr RaftIndex operator-(RaftIndex i, std::uint64_t n) { return RaftIndex{i
 
 template <class Tag, class Rep>
 struct std::hash<loglog::Strong<Tag, Rep>> {
-  std::size_t operator()(loglog::Strong<Tag, Rep> s) const noexcept { return std::hash<Rep>{}(s.value); }
+  std::size_t operator()(loglog::Strong<Tag, Rep> s) const noexcept {
+    return std::hash<Rep>{}(s.value);
+  }
 };

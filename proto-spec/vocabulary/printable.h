@@ -5,8 +5,8 @@
 
 namespace loglog {
 
-/// Control characters become \n, \t or \xNN, so that no text forges a line or commands a terminal. Also those of two bytes in
-/// UTF-8 (U+0080 to U+009F). All else stays as it is.
+/// Control characters become \n, \t or \xNN, so that no text forges a line or commands a terminal.
+/// Also those of two bytes in UTF-8 (U+0080 to U+009F). All else stays as it is.
 inline std::string printable(std::string_view text) {
   static constexpr char digits[] = "0123456789abcdef";
   const auto code = [](char c) {

@@ -4,8 +4,8 @@
 
 namespace loglog {
 
-/// xoshiro-class quality is not needed for ids and jitter: SplitMix64, one word of state, seeded by the
-/// driver from the operating system and by the simulator from the run's seed.
+/// xoshiro-class quality is not needed for ids and jitter: SplitMix64, one word of state, seeded by
+/// the driver from the operating system and by the simulator from the run's seed.
 namespace detail {
 __extension__ using Wide = unsigned __int128;
 }
@@ -26,9 +26,13 @@ class Random {
     return v;
   }
   /// Uniform in [0, bound); bound > 0.
-  std::uint64_t below(std::uint64_t bound) { return static_cast<std::uint64_t>((static_cast<detail::Wide>(next()) * bound) >> 64); }
+  std::uint64_t below(std::uint64_t bound) {
+    return static_cast<std::uint64_t>((static_cast<detail::Wide>(next()) * bound) >> 64);
+  }
   /// True with probability `numerator / denominator`.
-  bool chance(std::uint64_t numerator, std::uint64_t denominator) { return below(denominator) < numerator; }
+  bool chance(std::uint64_t numerator, std::uint64_t denominator) {
+    return below(denominator) < numerator;
+  }
 
  private:
   std::uint64_t state_;

@@ -11,6 +11,8 @@ namespace loglog {
 template <class T>
 using Result = std::expected<T, Error>;
 
-inline std::unexpected<Error> fail(Errc code, std::string detail = {}) { return std::unexpected(Error{code, std::move(detail)}); }
+inline std::unexpected<Error> fail(Errc code, std::string detail = {}) {
+  return std::unexpected(Error{code, std::move(detail)});
+}
 
 }  // namespace loglog

@@ -1,8 +1,9 @@
-// The rules that keep data safe (spec/04 to 07), by name. Simulator builds can remove one and must then find what it prevents;
-// everywhere else removed() is a constant false, and nothing of this is left in the program.
+// The rules that keep data safe (spec/04 to 07), by name. Simulator builds can remove one and must
+// then find what it prevents; everywhere else removed() is a constant false, and nothing of this is
+// left in the program.
 //
-// A rule with separable parts has a switch for each. The line that enforces a part asks removed() itself, so that a search for
-// the rule's name ends at its place in the code.
+// A rule with separable parts has a switch for each. The line that enforces a part asks removed()
+// itself, so that a search for the rule's name ends at its place in the code.
 #pragma once
 #include <array>
 #include <cstddef>

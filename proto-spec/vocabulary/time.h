@@ -1,4 +1,5 @@
-// Time comes in through the door: cores are told the time and never ask for it. No safety rule reads it (R4).
+// Time comes in through the door: cores are told the time and never ask for it. No safety rule
+// reads it (R4).
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -21,10 +22,12 @@ using Time = MonotonicClock::time_point;
 inline constexpr Time never = Time::max();
 using namespace std::chrono_literals;
 
-/// Milliseconds in the 32 bits of a message: 0 below none, all ones but one above what they hold (all ones are for "never").
+/// Milliseconds in the 32 bits of a message: 0 below none, all ones but one above what they hold
+/// (all ones are for "never").
 constexpr std::uint32_t saturated_ms(Duration d) {
   constexpr std::int64_t most = 0xFFFF'FFFE;
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count(), 0, most));
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(d).count(), 0, most));
 }
 
 }  // namespace loglog

@@ -44,15 +44,19 @@ Result<Received> decode_as(const MessageHeader& h, const Bytes& whole) {
   FieldReader r{.source = whole, .at = message_header_size, .version = h.version};
   for_each_field(m, r);
   const std::string name{name_of(M::type)};
-  if (!r.ok) return fail(Errc::malformed_message, "the fields of " + name + " end early or hold an impossible value");
-  if (r.at != whole.size()) return fail(Errc::malformed_message, name + " has bytes after its last field");
+  if (!r.ok)
+    return fail(Errc::malformed_message,
+                "the fields of " + name + " end early or hold an impossible value");
+  if (r.at != whole.size())
+    return fail(Errc::malformed_message, name + " has bytes after its last field");
   const std::size_t covered = r.has_tail ? r.tail_begin : whole.size();
   if (checksum(whole.data(), covered) != h.checksum) return fail(Errc::checksum_mismatch, name);
   return out;
 }
 
 std::unexpected<Error> too_new(const MessageHeader& h, int since) {
-  return fail(Errc::malformed_message, std::string(name_of(static_cast<MessageType>(h.type))) + " in version " + std::to_string(h.version) +
+  return fail(Errc::malformed_message, std::string(name_of(static_cast<MessageType>(h.type))) +
+                                           " in version " + std::to_string(h.version) +
                                            "; it exists since version " + std::to_string(since));
 }
 
@@ -123,7 +127,8 @@ Result<MessageHeader> decode_header(ByteSpan b) {
   h.request = RequestId{load_le<std::uint32_t>(p + 8)};
   h.checksum = load_le<std::uint32_t>(p + header_checksum_at);
   if (h.version == 0) return fail(Errc::wrong_version, "message version 0, there is none before 1");
-  if (h.flags != 0) return fail(Errc::malformed_message, "flags " + std::to_string(h.flags) + ", expected 0");
+  if (h.flags != 0)
+    return fail(Errc::malformed_message, "flags " + std::to_string(h.flags) + ", expected 0");
   if (name_of(static_cast<MessageType>(h.type)).empty())
     return fail(Errc::malformed_message, "no message has number " + std::to_string(h.type));
   return h;
@@ -145,13 +150,14 @@ Result<Received> decode(const Bytes& whole) {
 }
 
 namespace {
-// Behind a large message another one is expected: a first piece of it tells its size, and the rest comes in one go to where all of it
-// has room. What is moved is never more than that piece.
+// Behind a large message another one is expected: a first piece of it tells its size, and the rest
+// comes in one go to where all of it has room. What is moved is never more than that piece.
 constexpr std::size_t large_message = 32u << 10;
 constexpr std::size_t first_piece = 16u << 10;
 }  // namespace
 
-FrameDecoder::FrameDecoder(std::size_t slab_size, std::uint32_t body_max) : slab_size_(slab_size), body_max_(body_max) {}
+FrameDecoder::FrameDecoder(std::size_t slab_size, std::uint32_t body_max)
+    : slab_size_(slab_size), body_max_(body_max) {}
 
 void FrameDecoder::make_room(std::size_t size) {
   const std::size_t have = end_ - begin_;
@@ -164,7 +170,8 @@ void FrameDecoder::make_room(std::size_t size) {
 
 std::size_t FrameDecoder::wanted() const {
   if (whole_ > slab_.size() - begin_) return std::max(slab_size_, whole_);
-  const bool too_little = after_large_ && begin_ == end_ && slab_.size() - end_ < std::min(first_piece, slab_size_);
+  const bool too_little =
+      after_large_ && begin_ == end_ && slab_.size() - end_ < std::min(first_piece, slab_size_);
   return slab_.size() == end_ || too_little ? slab_size_ : 0;
 }
 
@@ -195,11 +202,13 @@ Result<std::optional<Received>> FrameDecoder::next() {
   auto h = decode_header(slab_.span().subspan(begin_, message_header_size));
   if (!h) return std::unexpected(h.error());
   if (h->version > version_)
-    return fail(Errc::wrong_version, "message version " + std::to_string(h->version) + ", at most " + std::to_string(version_) +
+    return fail(Errc::wrong_version, "message version " + std::to_string(h->version) +
+                                         ", at most " + std::to_string(version_) +
                                          " is spoken on this connection");
   if (h->body_length > body_max_)
-    return fail(Errc::message_too_large,
-                "a body of " + std::to_string(h->body_length) + " bytes, at most " + std::to_string(body_max_) + " are accepted");
+    return fail(Errc::message_too_large, "a body of " + std::to_string(h->body_length) +
+                                             " bytes, at most " + std::to_string(body_max_) +
+                                             " are accepted");
   const std::size_t whole = message_header_size + h->body_length;
   whole_ = have < whole ? whole : 0;
   if (have < whole) return std::nullopt;

@@ -1,5 +1,6 @@
-// Messages to bytes and back. Header: version 1, type 1, flags 2, body length 4, request id 4, checksum 4, all
-// little-endian; the checksum is the low half of XXH3-64 over the header (checksum zero) and all fields, without the tail.
+// Messages to bytes and back. Header: version 1, type 1, flags 2, body length 4, request id 4,
+// checksum 4, all little-endian; the checksum is the low half of XXH3-64 over the header (checksum
+// zero) and all fields, without the tail.
 #pragma once
 #include <optional>
 
@@ -10,7 +11,8 @@
 namespace loglog {
 
 inline constexpr std::size_t message_header_size = 16;
-/// Bytes of one receive block: what a connection takes from its socket at once, and what a small message is a slice of.
+/// Bytes of one receive block: what a connection takes from its socket at once, and what a small
+/// message is a slice of.
 inline constexpr std::size_t receive_block_size = 256u << 10;
 
 struct MessageHeader {
@@ -22,7 +24,8 @@ struct MessageHeader {
   std::uint32_t checksum = 0;
 };
 
-/// An encoded message: `head` is header and fields, `tail` the handle of the raw bytes that follow (may be empty).
+/// An encoded message: `head` is header and fields, `tail` the handle of the raw bytes that follow
+/// (may be empty).
 struct Encoded {
   Bytes head;
   Bytes tail;
@@ -35,7 +38,8 @@ Encoded encode(RequestId request, const Message& m, std::uint8_t version = hello
 /// encode(…).size(), without encoding.
 std::size_t encoded_size(const Message& m, std::uint8_t version = hello_version);
 
-/// Total: any 16 bytes give a header or a refusal (wrong_version, malformed_message, message_too_large).
+/// Total: any 16 bytes give a header or a refusal (wrong_version, malformed_message,
+/// message_too_large).
 Result<MessageHeader> decode_header(ByteSpan bytes);
 
 struct Received {
@@ -43,21 +47,23 @@ struct Received {
   Message message;
 };
 
-/// Decodes one whole message (header and body). Total: any bytes give a message or a refusal, in memory bounded
-/// by the size of `whole`. Tails and Bytes fields are slices of `whole`, not copies.
+/// Decodes one whole message (header and body). Total: any bytes give a message or a refusal, in
+/// memory bounded by the size of `whole`. Tails and Bytes fields are slices of `whole`, not copies.
 Result<Received> decode(const Bytes& whole);
 
-/// Cuts a byte stream into messages, receiving in place: the driver reads from the socket straight into
-/// writable(), so that a payload is never copied. A message that does not fit the rest of the slab moves
-/// (its part that came) to a block of its own size.
+/// Cuts a byte stream into messages, receiving in place: the driver reads from the socket straight
+/// into writable(), so that a payload is never copied. A message that does not fit the rest of the
+/// slab moves (its part that came) to a block of its own size.
 class FrameDecoder {
  public:
   /// slab_size: bytes of one receive block. body_max: largest body accepted.
-  explicit FrameDecoder(std::size_t slab_size = receive_block_size, std::uint32_t body_max = message_body_max);
+  explicit FrameDecoder(std::size_t slab_size = receive_block_size,
+                        std::uint32_t body_max = message_body_max);
 
   /// Where the next bytes go; never empty. Valid until the next call of any member.
   std::span<std::byte> writable();
-  /// The version that was agreed on: messages of a newer one are refused (wrong_version). Until told, only hello_version.
+  /// The version that was agreed on: messages of a newer one are refused (wrong_version). Until
+  /// told, only hello_version.
   void set_version(std::uint8_t version) { version_ = version; }
   /// From now on. What came already stays where it is.
   void set_sizes(std::size_t slab_size, std::uint32_t body_max) {
@@ -72,7 +78,8 @@ class FrameDecoder {
   std::size_t wanted() const;
   /// Memory of the present block, bytes.
   std::size_t held() const { return slab_.held(); }
-  /// With no part of a message here: gives the block away, so that a connection that is silent holds none. Empty: there is none.
+  /// With no part of a message here: gives the block away, so that a connection that is silent
+  /// holds none. Empty: there is none.
   Bytes release();
   /// Gives the block away with what has come: the stream is at its end.
   void drop();

@@ -17,8 +17,8 @@ inline constexpr bool is_vector = false;
 template <class T>
 inline constexpr bool is_vector<std::vector<T>> = true;
 
-/// Records that are replicated or lie on a disk have the fields of this version, whatever a connection speaks: they change only
-/// when the whole cluster does (decision 0012).
+/// Records that are replicated or lie on a disk have the fields of this version, whatever a
+/// connection speaks: they change only when the whole cluster does (decision 0012).
 inline constexpr std::uint8_t record_version = 1;
 
 /// First pass of encoding: how many bytes the fields take.
@@ -81,7 +81,8 @@ struct FieldWriter {
   }
 };
 
-/// Total: sets `ok` false instead of reading past the end; never allocates more than the input could fill.
+/// Total: sets `ok` false instead of reading past the end; never allocates more than the input
+/// could fill.
 struct FieldReader {
   const Bytes& source;
   std::size_t at = 0;
@@ -135,7 +136,8 @@ struct FieldReader {
       const auto b = integer<std::uint8_t>();
       if (b > 1) ok = false;
       v = b == 1;
-    } else if constexpr (std::is_enum_v<U>) v = static_cast<U>(integer<std::underlying_type_t<U>>());
+    } else if constexpr (std::is_enum_v<U>)
+      v = static_cast<U>(integer<std::underlying_type_t<U>>());
     else if constexpr (std::is_integral_v<U>) v = integer<U>();
     else for_each_field(v, *this);
   }

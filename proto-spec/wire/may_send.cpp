@@ -6,7 +6,8 @@ namespace {
 /// A set of roles, one bit each.
 using Roles = unsigned;
 constexpr Roles bit(Role r) { return 1u << static_cast<unsigned>(r); }
-constexpr Roles client = bit(Role::client), sequencer = bit(Role::sequencer), storage = bit(Role::storage);
+constexpr Roles client = bit(Role::client), sequencer = bit(Role::sequencer),
+                storage = bit(Role::storage);
 constexpr Roles server = sequencer | storage, any = client | server;
 
 struct Direction {
@@ -38,9 +39,10 @@ bool is_role(Role r) { return r == Role::client || r == Role::sequencer || r == 
 bool may_send(Role from, Role to, MessageType type) {
   if (!is_role(from) || !is_role(to)) return false;
   switch (type) {
-#define LOGLOG_MESSAGE(number, Name, direction, since) \
-  case MessageType::Name:                              \
-    return (direction_of::direction.from & bit(from)) != 0 && (direction_of::direction.to & bit(to)) != 0;
+#define LOGLOG_MESSAGE(number, Name, direction, since)        \
+  case MessageType::Name:                                     \
+    return (direction_of::direction.from & bit(from)) != 0 && \
+           (direction_of::direction.to & bit(to)) != 0;
 #include "proto-spec/messages.def"
   }
   return false;

@@ -21,7 +21,8 @@ struct TextWriter {
     if constexpr (std::is_same_v<U, std::string>) out += fmt::format("\"{}\"", v);
     else if constexpr (std::is_same_v<U, Bytes>) out += fmt::format("{}B", v.size());
     else if constexpr (std::is_same_v<U, Errc>) out += name_of(v);
-    else if constexpr (std::is_same_v<U, ProducerId> || std::is_same_v<U, RunDigest> || std::is_same_v<U, Chain>)
+    else if constexpr (std::is_same_v<U, ProducerId> || std::is_same_v<U, RunDigest> ||
+                       std::is_same_v<U, Chain>)
       out += fmt::format("{:x}", v.value);
     else if constexpr (is_vector<U>) {
       out += '[';

@@ -31,13 +31,15 @@ MessageType type_of(const Message& m) {
 }
 
 std::string_view name_of(ReplicaState s) {
-  static constexpr std::string_view names[] = {"", "streaming", "lagging", "suspect", "unreachable", "newcomer", "full"};
+  static constexpr std::string_view names[] = {
+      "", "streaming", "lagging", "suspect", "unreachable", "newcomer", "full"};
   const auto i = static_cast<std::size_t>(s);
   return i < std::size(names) ? names[i] : "";
 }
 
 std::string_view name_of(NodeCondition c) {
-  static constexpr std::string_view names[] = {"", "up", "lagging", "suspect", "unreachable", "foreign_disk", "data_loss"};
+  static constexpr std::string_view names[] = {
+      "", "up", "lagging", "suspect", "unreachable", "foreign_disk", "data_loss"};
   const auto i = static_cast<std::size_t>(c);
   return i < std::size(names) ? names[i] : "";
 }

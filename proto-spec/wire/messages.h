@@ -16,16 +16,33 @@ namespace loglog {
 enum class Role : std::uint8_t { client = 1, sequencer = 2, storage = 3 };
 enum class LogState : std::uint8_t { creating = 1, open = 2, deleting = 3 };
 enum class Durability : std::uint8_t { sync = 0 };
-/// newcomer: the node is there with a disk that the log has not taken in yet, and from which nothing can be
-/// recovered (C1). full: the replica takes orders, but its disk gives no space, so its node refuses uploads (K5).
-enum class ReplicaState : std::uint8_t { streaming = 1, lagging = 2, suspect = 3, unreachable = 4, newcomer = 5, full = 6 };
-/// What a cluster does for its users. healthy: all nodes and replicas are there. degraded: appends and reads go
-/// on with less to spare. not_serving: appends to some log, or to all, wait or are refused.
+/// newcomer: the node is there with a disk that the log has not taken in yet, and from which
+/// nothing can be recovered (C1). full: the replica takes orders, but its disk gives no space, so
+/// its node refuses uploads (K5).
+enum class ReplicaState : std::uint8_t {
+  streaming = 1,
+  lagging = 2,
+  suspect = 3,
+  unreachable = 4,
+  newcomer = 5,
+  full = 6
+};
+/// What a cluster does for its users. healthy: all nodes and replicas are there. degraded: appends
+/// and reads go on with less to spare. not_serving: appends to some log, or to all, wait or are
+/// refused.
 enum class Health : std::uint8_t { healthy = 1, degraded = 2, not_serving = 3 };
 /// warning: all goes on, with less margin. critical: something has stopped, or was lost.
 enum class Severity : std::uint8_t { warning = 1, critical = 2 };
-/// A storage node as the leader sees it. foreign_disk, data_loss: it answers, and counts as down (T4).
-enum class NodeCondition : std::uint8_t { up = 1, lagging = 2, suspect = 3, unreachable = 4, foreign_disk = 5, data_loss = 6 };
+/// A storage node as the leader sees it. foreign_disk, data_loss: it answers, and counts as down
+/// (T4).
+enum class NodeCondition : std::uint8_t {
+  up = 1,
+  lagging = 2,
+  suspect = 3,
+  unreachable = 4,
+  foreign_disk = 5,
+  data_loss = 6
+};
 enum class RaftRole : std::uint8_t { follower = 1, candidate = 2, leader = 3 };
 
 /// "LogLog\r\n" read as a little-endian integer: a first message that says what is spoken here.
@@ -64,8 +81,8 @@ constexpr std::uint8_t version_spoken(const F& f) {
   else return 255;
 }
 
-/// for_each_field(m, f) calls `f(name, field)` for each field of a message or record in wire order, and
-/// `f.tail(name, bytes)` for a tail.
+/// for_each_field(m, f) calls `f(name, field)` for each field of a message or record in wire order,
+/// and `f.tail(name, bytes)` for a tail.
 #define LOGLOG_RECORD(Name) \
   template <class F>        \
   void for_each_field([[maybe_unused]] Name& m, [[maybe_unused]] F& f) {
@@ -83,8 +100,9 @@ using MessageVariant = std::variant<std::monostate
 #include "proto-spec/messages.def"
                                     >;
 
-/// Any message. std::monostate: none. A class of its own, whose special members are compiled once, in messages.cpp: as a mere variant it
-/// makes them anew in every source, at several times the cost of all else there.
+/// Any message. std::monostate: none. A class of its own, whose special members are compiled once,
+/// in messages.cpp: as a mere variant it makes them anew in every source, at several times the cost
+/// of all else there.
 class Message : public MessageVariant {
  public:
   Message() noexcept;
@@ -103,7 +121,8 @@ class Message : public MessageVariant {
 MessageType type_of(const Message& m);
 /// Name of a message number, "" when there is none.
 std::string_view name_of(MessageType t);
-/// The words in which status, pages and figures tell these; "" for a value that this build does not know.
+/// The words in which status, pages and figures tell these; "" for a value that this build does not
+/// know.
 std::string_view name_of(ReplicaState s);
 std::string_view name_of(NodeCondition c);
 std::string_view name_of(Health h);

@@ -1,5 +1,6 @@
-// The protocol versions that a program speaks. A file of its own, so that a test can link the same programs once more as those of the
-// next version (tests/CMakeLists.txt, tests/integration/rolling_upgrade.py).
+// The protocol versions that a program speaks. A file of its own, so that a test can link the same
+// programs once more as those of the next version (tests/CMakeLists.txt,
+// tests/integration/rolling_upgrade.py).
 #include "proto-spec/wire/messages.h"
 
 #ifndef LOGLOG_PROTOCOL_HIGHEST
@@ -14,6 +15,7 @@ namespace loglog {
 const std::uint8_t protocol_lowest = LOGLOG_PROTOCOL_LOWEST;
 const std::uint8_t protocol_highest = LOGLOG_PROTOCOL_HIGHEST;
 
-static_assert(LOGLOG_PROTOCOL_LOWEST >= 1 && LOGLOG_PROTOCOL_LOWEST <= LOGLOG_PROTOCOL_HIGHEST && LOGLOG_PROTOCOL_HIGHEST < 255);
+static_assert(LOGLOG_PROTOCOL_LOWEST >= 1 && LOGLOG_PROTOCOL_LOWEST <= LOGLOG_PROTOCOL_HIGHEST &&
+              LOGLOG_PROTOCOL_HIGHEST < 255);
 
 }  // namespace loglog

@@ -1,6 +1,8 @@
-// A cluster inside this process, without a port: its nodes and this program's client meet in memory.
+// A cluster inside this process, without a port: its nodes and this program's client meet in
+// memory.
 //   embedded_cluster DIRECTORY [LINES]
-// appends LINES entries (default 1000), follows them back and compares. What it wrote before is still there at the next run.
+// appends LINES entries (default 1000), follows them back and compares. What it wrote before is
+// still there at the next run.
 #include <loglog/embedded.h>
 
 #include <iostream>
@@ -19,7 +21,8 @@ int main(int argc, char** argv) {
   const auto lines = argc > 2 ? std::stoull(argv[2]) : 1000;
   auto cluster = loglog::EmbeddedCluster::start({.name = "sample", .data = argv[1]});
   if (!cluster) return fail(cluster.error().message);
-  if (!cluster->wait_ready(std::chrono::seconds(20))) return fail("the embedded cluster is not ready after 20 s");
+  if (!cluster->wait_ready(std::chrono::seconds(20)))
+    return fail("the embedded cluster is not ready after 20 s");
 
   auto client = loglog::Client::connect({.addresses = {cluster->address()}});
   if (!client) return fail(client.error().message);
@@ -29,7 +32,8 @@ int main(int argc, char** argv) {
   if (!from) return fail(from.error().message);
 
   std::vector<std::future<loglog::AppendResult>> appends;
-  for (unsigned long long i = 0; i < lines; ++i) appends.push_back(log->append_async("line " + std::to_string(i)));
+  for (unsigned long long i = 0; i < lines; ++i)
+    appends.push_back(log->append_async("line " + std::to_string(i)));
   auto entries = log->follow(*from);
   for (unsigned long long i = 0; i < lines; ++i) {
     const auto entry = entries.next_for(std::chrono::seconds(20));
@@ -39,5 +43,6 @@ int main(int argc, char** argv) {
     if (entry->offset != result.offset || entry->payload != "line " + std::to_string(i))
       return fail("entry " + std::to_string(i) + " differs");
   }
-  std::cout << lines << " entries appended, followed back and equal; they begin at " << *from << '\n';
+  std::cout << lines << " entries appended, followed back and equal; they begin at " << *from
+            << '\n';
 }

@@ -1,7 +1,9 @@
-// A key-value store that is the log: every process applies the same entries in the same order and so holds the same state.
+// A key-value store that is the log: every process applies the same entries in the same order and
+// so holds the same state.
 //   replicated_state_machine HOST:PORT LOG NAME COMMANDS TOTAL
-// appends COMMANDS commands of its own ("set KEY VALUE", "add KEY NUMBER") while it follows the log, stops once it has applied
-// TOTAL commands of all processes, and prints a line "state …". Two processes end with the same line.
+// appends COMMANDS commands of its own ("set KEY VALUE", "add KEY NUMBER") while it follows the
+// log, stops once it has applied TOTAL commands of all processes, and prints a line "state …". Two
+// processes end with the same line.
 #include <loglog/client.h>
 
 #include <cstdint>
@@ -20,7 +22,8 @@ class Store {
     std::string verb, key;
     std::int64_t number = 0;
     in >> verb >> key >> number;
-    // Neither order nor number of these may differ between two processes: `set` shows a changed order, `add` a repeated entry.
+    // Neither order nor number of these may differ between two processes: `set` shows a changed
+    // order, `add` a repeated entry.
     if (verb == "set") values_[key] = number;
     else if (verb == "add") values_[key] += number;
     ++applied_;
@@ -61,7 +64,9 @@ int main(int argc, char** argv) {
   std::thread writer([&] {
     for (std::uint64_t i = 0; i < commands; ++i) {
       const std::string key = "k" + std::to_string(i % 5);
-      const std::string command = i % 2 == 0 ? "set " + key + ' ' + std::to_string(i * 31 + name.size()) : "add " + key + " 7";
+      const std::string command = i % 2 == 0
+                                      ? "set " + key + ' ' + std::to_string(i * 31 + name.size())
+                                      : "add " + key + " 7";
       if (!log->append(command)) ++not_committed;
     }
   });

@@ -1,8 +1,8 @@
 // A counter with one writer at a time: whoever starts takes over from whoever wrote before.
 //   single_writer HOST:PORT LOG NAME COUNT
-// takes the log over with the next fencing token, reads what is there, and appends "NAME n" COUNT times, n one above the entry
-// before. Ends with exit code 3 and "replaced …" when another one has taken over. The log then holds 1, 2, 3, … without a gap,
-// however many writers there were.
+// takes the log over with the next fencing token, reads what is there, and appends "NAME n" COUNT
+// times, n one above the entry before. Ends with exit code 3 and "replaced …" when another one has
+// taken over. The log then holds 1, 2, 3, … without a gap, however many writers there were.
 #include <loglog/client.h>
 
 #include <cstdint>
@@ -59,10 +59,13 @@ int main(int argc, char** argv) {
   std::cout << "writes with token " << fence->token << " from " << counter->value << std::endl;
   for (auto left = std::stoull(argv[4]); left > 0; --left) {
     const std::string entry = std::string(argv[3]) + ' ' + std::to_string(counter->value + 1);
-    // The token alone keeps older writers out; the offset also catches an entry of somebody who names no token.
-    const auto result = log->append(entry, {.expected_offset = counter->end, .fence = fence->token});
+    // The token alone keeps older writers out; the offset also catches an entry of somebody who
+    // names no token.
+    const auto result =
+        log->append(entry, {.expected_offset = counter->end, .fence = fence->token});
     if (result.error.code == "producer_fenced") {
-      std::cout << "replaced by token " << result.error.fence << " at " << counter->value << std::endl;
+      std::cout << "replaced by token " << result.error.fence << " at " << counter->value
+                << std::endl;
       return 3;
     }
     if (!result) return fail(result.error);

@@ -1,7 +1,9 @@
-// An append whose deadline passes has no known outcome: it may be in the log, or come to be, or not. The entry itself says
-// which: its application gives it an id, and reads the log from where it ended before the append.
+// An append whose deadline passes has no known outcome: it may be in the log, or come to be, or
+// not. The entry itself says which: its application gives it an id, and reads the log from where it
+// ended before the append.
 //   unknown_outcome HOST:PORT LOG ID TIMEOUT_MS
-// appends an entry named ID with that deadline; prints "committed OFFSET", or after an unknown outcome "found OFFSET" or "absent".
+// appends an entry named ID with that deadline; prints "committed OFFSET", or after an unknown
+// outcome "found OFFSET" or "absent".
 #include <loglog/client.h>
 
 #include <iostream>
@@ -24,16 +26,18 @@ int main(int argc, char** argv) {
     std::cerr << before.error().message << '\n';
     return 1;
   }
-  const auto result = log->append(id + ": an order to pay", std::chrono::milliseconds(std::stoll(argv[4])));
+  const auto result =
+      log->append(id + ": an order to pay", std::chrono::milliseconds(std::stoll(argv[4])));
   if (result) {
     std::cout << "committed " << result.offset << '\n';
     return 0;
   }
   std::cerr << result.error.message << '\n';
-  if (result.outcome == loglog::AppendResult::Outcome::refused) return 1;  // not written, and never will be
+  if (result.outcome == loglog::AppendResult::Outcome::refused)
+    return 1;  // not written, and never will be
 
-  // One later append of this producer that is committed fences the unknown one: a producer's entries keep their order, so what
-  // does not stand before it never will.
+  // One later append of this producer that is committed fences the unknown one: a producer's
+  // entries keep their order, so what does not stand before it never will.
   const auto fence = log->append("fence", std::chrono::seconds(30));
   if (!fence) {
     std::cerr << fence.error.message << '\n';

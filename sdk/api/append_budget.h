@@ -1,4 +1,5 @@
-// The memory of appends under way, bounded, with the queue of the calls that wait for room. Callers: Log::append and its kin.
+// The memory of appends under way, bounded, with the queue of the calls that wait for room.
+// Callers: Log::append and its kin.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -8,8 +9,9 @@
 
 namespace loglog {
 
-/// Thread-safe. Calls are admitted in the order of their arrival: a large entry waits until its bytes are free, and the entries that
-/// come after it wait behind it, so that small ones cannot starve it.
+/// Thread-safe. Calls are admitted in the order of their arrival: a large entry waits until its
+/// bytes are free, and the entries that come after it wait behind it, so that small ones cannot
+/// starve it.
 class AppendBudget {
  public:
   using Clock = std::chrono::steady_clock;
@@ -17,8 +19,9 @@ class AppendBudget {
 
   explicit AppendBudget(std::uint64_t limit) : limit_(limit) {}
 
-  /// Takes `bytes`, which the caller gives back. `wait`: waits for its turn, at most until `deadline` (then too_late); otherwise a
-  /// budget that has no room, or a queue before it, is `full`.
+  /// Takes `bytes`, which the caller gives back. `wait`: waits for its turn, at most until
+  /// `deadline` (then too_late); otherwise a budget that has no room, or a queue before it, is
+  /// `full`.
   Taken take(std::uint64_t bytes, bool wait, Clock::time_point deadline) {
     std::unique_lock lock(mutex_);
     if (waiters_.empty() && fits(bytes)) {

@@ -19,7 +19,9 @@
 
 namespace loglog {
 
-CallError to_call_error(const Error& e) { return {std::string(name_of(e.code)), e.message(), retry_of(e.code) != Retry::no}; }
+CallError to_call_error(const Error& e) {
+  return {std::string(name_of(e.code)), e.message(), retry_of(e.code) != Retry::no};
+}
 CallError to_call_error(const client::Failure& f) {
   CallError e = to_call_error(f.error);
   e.begins_at = f.begins.value;
@@ -48,7 +50,9 @@ LogDetails to_details(const LogInfo& i) {
 }
 
 Entry to_entry(const client::Entry& e) {
-  return {e.offset.value, e.next.value, e.term.value, e.producer.value, e.sequence.value, std::string(e.payload.text()), e.packed};
+  return {e.offset.value,   e.next.value,     e.term.value,
+          e.producer.value, e.sequence.value, std::string(e.payload.text()),
+          e.packed};
 }
 
 std::string state_of(const LogStatus& l) {
@@ -58,7 +62,9 @@ std::string state_of(const LogStatus& l) {
 }
 
 /// A negative age, which the leader refuses, stays one that it refuses.
-Retention to_retention(std::uint64_t bytes, std::chrono::milliseconds age) { return {bytes, static_cast<std::uint64_t>(age.count())}; }
+Retention to_retention(std::uint64_t bytes, std::chrono::milliseconds age) {
+  return {bytes, static_cast<std::uint64_t>(age.count())};
+}
 
 constexpr std::uint64_t credit_step = 64 * 1024;
 static_assert(entry_overhead == frame_overhead);
@@ -79,12 +85,15 @@ struct Follower::State {
   std::deque<Entry> entries;
   bool stopped = false;
   std::optional<CallError> error;
-  std::optional<CallError> refused_wait;   // of the last wait for an entry, which cannot be made on the client's thread
+  std::optional<CallError>
+      refused_wait;  // of the last wait for an entry, which cannot be made on the client's thread
   std::function<void(const Entry&)> each;  // empty: entries wait for next()
   std::thread::id delivers;                // who calls `each` now
-  std::uint64_t unreported = 0;            // bytes taken by next() that the core has not been told of
-  // Its own, so that work posted to the driver holds no client: the last handle must not go on the driver's thread.
-  std::shared_ptr<std::atomic<std::uint64_t>> token = std::make_shared<std::atomic<std::uint64_t>>(0);
+  std::uint64_t unreported = 0;  // bytes taken by next() that the core has not been told of
+  // Its own, so that work posted to the driver holds no client: the last handle must not go on the
+  // driver's thread.
+  std::shared_ptr<std::atomic<std::uint64_t>> token =
+      std::make_shared<std::atomic<std::uint64_t>>(0);
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
 
   void stop();
@@ -92,7 +101,9 @@ struct Follower::State {
   bool inherited() const { return client->driver.inherited(); }
   /// Work posted here runs after the call that began the follow, so the token is known by then.
   void consumed(std::uint64_t bytes) {
-    client->driver.post([t = token, bytes](client::ClientMachine& m, Time now) { m.consumed(now, client::Token{*t}, bytes); });
+    client->driver.post([t = token, bytes](client::ClientMachine& m, Time now) {
+      m.consumed(now, client::Token{*t}, bytes);
+    });
   }
   void deliver(const client::Delivered& d) {
     std::uint64_t bytes = 0;
@@ -116,9 +127,11 @@ struct Follower::State {
 
 std::expected<Client, CallError> Client::connect(ClientOptions options) {
   if (options.addresses.empty())
-    return std::unexpected(CallError{"invalid_argument", "no address: give HOST:PORT of any node of the cluster", false});
+    return std::unexpected(CallError{
+        "invalid_argument", "no address: give HOST:PORT of any node of the cluster", false});
   for (const std::string& a : options.addresses)
-    if (auto ok = transport::split_address(a); !ok && !a.starts_with("local:")) return std::unexpected(to_call_error(ok.error()));
+    if (auto ok = transport::split_address(a); !ok && !a.starts_with("local:"))
+      return std::unexpected(to_call_error(ok.error()));
   client::Options core;
   core.addresses = options.addresses;
   core.name = options.name.empty() ? program_invocation_short_name : options.name;
@@ -130,7 +143,8 @@ std::expected<Client, CallError> Client::connect(ClientOptions options) {
   // The bound that blocks is the one here; the core's own is a net below it.
   core.bytes_in_flight_max = 2 * options.bytes_in_flight_max + run_size_max;
   std::random_device entropy;
-  auto* state = new State(std::move(options), std::move(core), (std::uint64_t{entropy()} << 32) | entropy());
+  auto* state =
+      new State(std::move(options), std::move(core), (std::uint64_t{entropy()} << 32) | entropy());
   return Client(std::shared_ptr<State>(state, [](State* s) {
     if (s->driver.inherited()) return;  // everything in it is the parent's
     // The last handle may go in a callback; the driver's thread cannot wait for itself.
@@ -142,8 +156,9 @@ std::expected<Client, CallError> Client::connect(ClientOptions options) {
 
 std::expected<Log, CallError> Client::open_log(const std::string& name) {
   auto& s = *state_;
-  auto d = s.ask<client::LogDescription>(
-      [&](client::ClientMachine& m, Time now, client::Token t) { m.open_log(now, t, name, s.deadline(now)); });
+  auto d = s.ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.open_log(now, t, name, s.deadline(now));
+  });
   if (!d) return std::unexpected(d.error());
   return Log(std::make_shared<Log::State>(state_, d->info.id, to_details(d->info)));
 }
@@ -151,16 +166,21 @@ std::expected<Log, CallError> Client::open_log(const std::string& name) {
 std::expected<Log, CallError> Client::create_log(const std::string& name, CreateOptions o) {
   auto& s = *state_;
   if (o.replicas > replicas_max || o.write_quorum > replicas_max)
-    return std::unexpected(CallError{"invalid_argument", "a log has at most 9 replicas; ask for 1 to 9, or 0 for the default", false});
-  const LogOptions options{static_cast<std::uint8_t>(o.replicas), static_cast<std::uint8_t>(o.write_quorum), o.segment_bytes,
+    return std::unexpected(
+        CallError{"invalid_argument",
+                  "a log has at most 9 replicas; ask for 1 to 9, or 0 for the default", false});
+  const LogOptions options{static_cast<std::uint8_t>(o.replicas),
+                           static_cast<std::uint8_t>(o.write_quorum), o.segment_bytes,
                            Durability::sync, to_retention(o.retention_bytes, o.retention_age)};
-  auto d = s.ask<client::LogDescription>(
-      [&](client::ClientMachine& m, Time now, client::Token t) { m.create_log(now, t, name, options, s.deadline(now)); });
+  auto d = s.ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.create_log(now, t, name, options, s.deadline(now));
+  });
   if (!d) return std::unexpected(d.error());
   return Log(std::make_shared<Log::State>(state_, d->info.id, to_details(d->info)));
 }
 
-std::expected<Log, CallError> Client::open_or_create_log(const std::string& name, CreateOptions options) {
+std::expected<Log, CallError> Client::open_or_create_log(const std::string& name,
+                                                         CreateOptions options) {
   auto made = create_log(name, options);
   if (made || made.error().code != name_of(Errc::log_exists)) return made;
   return open_log(name);
@@ -168,7 +188,9 @@ std::expected<Log, CallError> Client::open_or_create_log(const std::string& name
 
 std::expected<std::vector<LogDetails>, CallError> Client::list_logs() {
   auto& s = *state_;
-  auto m = s.ask<client::Metadatas>([&](client::ClientMachine& c, Time now, client::Token t) { c.list_logs(now, t, s.deadline(now)); });
+  auto m = s.ask<client::Metadatas>([&](client::ClientMachine& c, Time now, client::Token t) {
+    c.list_logs(now, t, s.deadline(now));
+  });
   if (!m) return std::unexpected(m.error());
   std::vector<LogDetails> out;
   for (const LogInfo& i : m->metadata.logs)
@@ -184,22 +206,26 @@ std::expected<LogDetails, CallError> Client::describe_log(const std::string& nam
 
 std::expected<void, CallError> Client::delete_log(const std::string& name) {
   auto& s = *state_;
-  auto d =
-      s.ask<client::Succeeded>([&](client::ClientMachine& m, Time now, client::Token t) { m.delete_log(now, t, name, s.deadline(now)); });
+  auto d = s.ask<client::Succeeded>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.delete_log(now, t, name, s.deadline(now));
+  });
   if (!d) return std::unexpected(d.error());
   return {};
 }
 
-std::expected<EntryOffset, CallError> Client::trim_log(const std::string& name, EntryOffset offset) {
+std::expected<EntryOffset, CallError> Client::trim_log(const std::string& name,
+                                                       EntryOffset offset) {
   auto log = open_log(name);
   if (!log) return std::unexpected(log.error());
-  // Where no entry begins, no reader could begin either, so somebody must have shown that one does. Below the first offset there is
-  // nothing to do.
-  if (auto there = log->read(offset, 1); !there && there.error().code != name_of(Errc::trimmed)) return std::unexpected(there.error());
+  // Where no entry begins, no reader could begin either, so somebody must have shown that one does.
+  // Below the first offset there is nothing to do.
+  if (auto there = log->read(offset, 1); !there && there.error().code != name_of(Errc::trimmed))
+    return std::unexpected(there.error());
   return state_->trim(LogId{log->details().id}, Offset{offset});
 }
 
-std::expected<EntryOffset, CallError> Client::trim_log_to(const std::string& name, std::uint64_t keep_bytes) {
+std::expected<EntryOffset, CallError> Client::trim_log_to(const std::string& name,
+                                                          std::uint64_t keep_bytes) {
   auto log = open_log(name);
   if (!log) return std::unexpected(log.error());
   const auto tail = log->tail();
@@ -208,13 +234,16 @@ std::expected<EntryOffset, CallError> Client::trim_log_to(const std::string& nam
   auto& s = *state_;
   const LogId id{log->details().id};
   const Offset highest{tail->committed - keep_bytes};
-  auto begins = s.ask<client::PointInTime>(
-      [&](client::ClientMachine& m, Time now, client::Token t) { m.segment_of(now, t, id, highest, s.deadline(now)); });
+  auto begins =
+      s.ask<client::PointInTime>([&](client::ClientMachine& m, Time now, client::Token t) {
+        m.segment_of(now, t, id, highest, s.deadline(now));
+      });
   if (!begins) return std::unexpected(begins.error());
   return s.trim(id, begins->offset);
 }
 
-std::expected<EntryOffset, CallError> Client::trim_log_before(const std::string& name, std::chrono::system_clock::time_point time) {
+std::expected<EntryOffset, CallError> Client::trim_log_before(
+    const std::string& name, std::chrono::system_clock::time_point time) {
   auto log = open_log(name);
   if (!log) return std::unexpected(log.error());
   const auto offset = log->offset_at(time);
@@ -222,7 +251,9 @@ std::expected<EntryOffset, CallError> Client::trim_log_before(const std::string&
   return state_->trim(LogId{log->details().id}, Offset{*offset});
 }
 
-std::expected<LogDetails, CallError> Client::set_retention(const std::string& name, std::uint64_t bytes, std::chrono::milliseconds age) {
+std::expected<LogDetails, CallError> Client::set_retention(const std::string& name,
+                                                           std::uint64_t bytes,
+                                                           std::chrono::milliseconds age) {
   auto log = open_log(name);
   if (!log) return std::unexpected(log.error());
   auto& s = *state_;
@@ -235,8 +266,9 @@ std::expected<LogDetails, CallError> Client::set_retention(const std::string& na
 
 std::expected<void, CallError> Client::replace_disk(std::uint32_t node, bool force) {
   auto& s = *state_;
-  auto d = s.ask<client::Succeeded>(
-      [&](client::ClientMachine& m, Time now, client::Token t) { m.replace_disk(now, t, NodeId{node}, force, s.deadline(now)); });
+  auto d = s.ask<client::Succeeded>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.replace_disk(now, t, NodeId{node}, force, s.deadline(now));
+  });
   if (!d) return std::unexpected(d.error());
   return {};
 }
@@ -248,15 +280,18 @@ void take_verdict(ClusterReport& r, const Status& from) {
              : from.health == Health::degraded ? ClusterReport::Health::degraded
                                                : ClusterReport::Health::not_serving;
   r.verdict = from.verdict;
-  for (const AlarmSeen& a : from.alarms) r.alarms.push_back({a.id, a.severity == Severity::critical, a.what, a.action});
+  for (const AlarmSeen& a : from.alarms)
+    r.alarms.push_back({a.id, a.severity == Severity::critical, a.what, a.action});
 }
 
 }  // namespace
 
 std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
   auto& s = *state_;
-  auto found = s.ask<client::ClusterStatus>(
-      [&](client::ClientMachine& m, Time now, client::Token t) { m.status(now, t, with_logs, s.deadline(now)); });
+  auto found =
+      s.ask<client::ClusterStatus>([&](client::ClientMachine& m, Time now, client::Token t) {
+        m.status(now, t, with_logs, s.deadline(now));
+      });
   if (!found) return std::unexpected(found.error());
   static constexpr const char* roles[] = {"", "follower", "candidate", "leader"};
   const auto word = [](const auto& table, auto e) {
@@ -268,7 +303,9 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
   std::optional<client::Metadatas> metadata;
   if (!found->sequencers.empty())
     if (auto all =
-            s.ask<client::Metadatas>([&](client::ClientMachine& c, Time now, client::Token t) { c.list_logs(now, t, s.deadline(now)); }))
+            s.ask<client::Metadatas>([&](client::ClientMachine& c, Time now, client::Token t) {
+              c.list_logs(now, t, s.deadline(now));
+            }))
       metadata = std::move(*all);
   const auto address_of = [&](SequencerId id) {
     if (metadata)
@@ -277,31 +314,43 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
     return std::string();
   };
   const auto judge = std::ranges::find(found->sequencers, RaftRole::leader, &Status::role);
-  if (!found->sequencers.empty()) take_verdict(r, judge == found->sequencers.end() ? found->sequencers.front() : *judge);
+  if (!found->sequencers.empty())
+    take_verdict(r, judge == found->sequencers.end() ? found->sequencers.front() : *judge);
   else r.verdict = "no sequencer answers this client, so whether appends are served is not known";
   for (const Status& q : found->sequencers) {
     r.cluster = q.cluster_name;
-    r.sequencers.push_back({q.id.value, address_of(q.id), word(roles, q.role), q.raft_term.value, q.protocol});
+    r.sequencers.push_back(
+        {q.id.value, address_of(q.id), word(roles, q.role), q.raft_term.value, q.protocol});
     if (q.role != RaftRole::leader) continue;
     for (const StorageStatus& n : q.storage) {
-      r.storage.push_back(
-          {n.id.value, n.address, std::string(name_of(n.condition)), n.staged_bytes, n.disk_free_bytes, n.disk_size_bytes, {}});
+      r.storage.push_back({n.id.value,
+                           n.address,
+                           std::string(name_of(n.condition)),
+                           n.staged_bytes,
+                           n.disk_free_bytes,
+                           n.disk_size_bytes,
+                           {}});
       for (const NodeId peer : n.cannot_reach) r.storage.back().cannot_reach.push_back(peer.value);
     }
     r.clients = q.clients.connected;
     r.writers_total = q.clients.writers_total;
     for (const WriterSeen& w : q.clients.writers)
-      r.writers.push_back({w.address, w.name, w.version, w.log, w.producer.value, w.entries, w.bytes,
-                           static_cast<double>(w.milli_entries_per_s) / 1000, static_cast<double>(w.bytes_per_s)});
+      r.writers.push_back({w.address, w.name, w.version, w.log, w.producer.value, w.entries,
+                           w.bytes, static_cast<double>(w.milli_entries_per_s) / 1000,
+                           static_cast<double>(w.bytes_per_s)});
     for (const LogStatus& l : q.logs) {
-      ClusterReport::LogReport log{l.name, l.first.value, l.committed.value, l.term.value, l.write_quorum, {}, state_of(l)};
+      ClusterReport::LogReport log{
+          l.name, l.first.value, l.committed.value, l.term.value, l.write_quorum, {}, state_of(l)};
       for (const ReplicaStatus& p : l.replicas)
-        log.replicas.push_back({p.node.value, p.durable.value, std::string(name_of(p.state)), p.disk_bytes});
+        log.replicas.push_back(
+            {p.node.value, p.durable.value, std::string(name_of(p.state)), p.disk_bytes});
       r.logs.push_back(std::move(log));
     }
   }
-  for (const SequencerInfo& q : found->unreachable) r.sequencers.push_back({q.id.value, q.address, "unreachable", 0, 0});
-  std::sort(r.sequencers.begin(), r.sequencers.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  for (const SequencerInfo& q : found->unreachable)
+    r.sequencers.push_back({q.id.value, q.address, "unreachable", 0, 0});
+  std::sort(r.sequencers.begin(), r.sequencers.end(),
+            [](const auto& a, const auto& b) { return a.id < b.id; });
   return r;
 }
 
@@ -316,32 +365,44 @@ const LogDetails& Log::details() const { return state_->details; }
 
 namespace {
 
-AppendResult refused(const Error& why) { return {AppendResult::Outcome::refused, 0, 0, to_call_error(why)}; }
-
-AppendResult to_result(const client::Completion& c) {
-  if (const auto* a = std::get_if<client::Appended>(&c)) return {AppendResult::Outcome::committed, a->offset.value, a->term.value, {}};
-  const auto& f = std::get<client::Failure>(c);
-  return {f.error.code == Errc::outcome_unknown ? AppendResult::Outcome::unknown : AppendResult::Outcome::refused, 0, 0, to_call_error(f)};
+AppendResult refused(const Error& why) {
+  return {AppendResult::Outcome::refused, 0, 0, to_call_error(why)};
 }
 
-void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::string_view payload, bool packed,
-                  std::function<void(AppendResult)> done, const AppendOptions& options) {
+AppendResult to_result(const client::Completion& c) {
+  if (const auto* a = std::get_if<client::Appended>(&c))
+    return {AppendResult::Outcome::committed, a->offset.value, a->term.value, {}};
+  const auto& f = std::get<client::Failure>(c);
+  return {f.error.code == Errc::outcome_unknown ? AppendResult::Outcome::unknown
+                                                : AppendResult::Outcome::refused,
+          0, 0, to_call_error(f)};
+}
+
+void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::string_view payload,
+                  bool packed, std::function<void(AppendResult)> done,
+                  const AppendOptions& options) {
   const auto refuse = [&](Errc code, std::string detail) {
     ++client->refused_here;
     done(refused(Error{code, std::move(detail)}));
   };
   if (client->driver.inherited()) return refuse(Errc::forked, {});
-  if (payload.size() > entry_bytes_max) return refuse(Errc::entry_too_large, "this one has " + std::to_string(payload.size()));
+  if (payload.size() > entry_bytes_max)
+    return refuse(Errc::entry_too_large, "this one has " + std::to_string(payload.size()));
   const std::uint64_t size = payload.size() + frame_overhead;
   const Duration timeout = bounded(options.timeout.value_or(client->options.timeout));
   const auto deadline = AppendBudget::Clock::now() + timeout;
-  const auto taken = client->budget.take(size, client->options.block_when_full && !client->driver.on_own_thread(), deadline);
-  const std::string bound = std::to_string(client->options.bytes_in_flight_max) + " bytes (bytes_in_flight_max) are in flight";
+  const auto taken = client->budget.take(
+      size, client->options.block_when_full && !client->driver.on_own_thread(), deadline);
+  const std::string bound = std::to_string(client->options.bytes_in_flight_max) +
+                            " bytes (bytes_in_flight_max) are in flight";
   if (taken == AppendBudget::Taken::full) return refuse(Errc::too_many, bound);
-  if (taken == AppendBudget::Taken::too_late) return refuse(Errc::deadline_exceeded, "it waited for room: " + bound);
-  const auto left = std::max(Duration(0), std::chrono::floor<Duration>(deadline - AppendBudget::Clock::now()));
+  if (taken == AppendBudget::Taken::too_late)
+    return refuse(Errc::deadline_exceeded, "it waited for room: " + bound);
+  const auto left =
+      std::max(Duration(0), std::chrono::floor<Duration>(deadline - AppendBudget::Clock::now()));
   struct End final : client::ClientDriver::AppendEnd {
-    End(AppendBudget& b, std::uint64_t n, std::function<void(AppendResult)> d) : budget(b), size(n), done(std::move(d)) {}
+    End(AppendBudget& b, std::uint64_t n, std::function<void(AppendResult)> d)
+        : budget(b), size(n), done(std::move(d)) {}
     void ended(client::Completion&& how) override {
       budget.give_back(size);
       call_back([&] { done(to_result(how)); });
@@ -351,17 +412,20 @@ void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::
     std::function<void(AppendResult)> done;
   };
   client->driver.append(log, Bytes::copy_of(payload), packed, left,
-                        {options.expected_offset ? Offset{*options.expected_offset} : no_offset, FenceToken{options.fence}},
+                        {options.expected_offset ? Offset{*options.expected_offset} : no_offset,
+                         FenceToken{options.fence}},
                         std::make_unique<End>(client->budget, size, std::move(done)));
 }
 
 }  // namespace
 
-void Log::append(std::string_view payload, std::function<void(AppendResult)> done, const AppendOptions& options) {
+void Log::append(std::string_view payload, std::function<void(AppendResult)> done,
+                 const AppendOptions& options) {
   append_bytes(state_->client, state_->id, payload, false, std::move(done), options);
 }
 
-std::future<AppendResult> Log::append_async(std::string_view payload, const AppendOptions& options) {
+std::future<AppendResult> Log::append_async(std::string_view payload,
+                                            const AppendOptions& options) {
   auto promise = std::make_shared<std::promise<AppendResult>>();
   auto future = promise->get_future();
   append(payload, [promise](AppendResult r) { promise->set_value(std::move(r)); }, options);
@@ -373,35 +437,42 @@ AppendResult Log::append(std::string_view payload, const AppendOptions& options)
   return append_async(payload, options).get();
 }
 
-void Log::append(std::string_view payload, std::function<void(AppendResult)> done, std::optional<Milliseconds> timeout) {
+void Log::append(std::string_view payload, std::function<void(AppendResult)> done,
+                 std::optional<Milliseconds> timeout) {
   append(payload, std::move(done), AppendOptions{.timeout = timeout});
 }
-std::future<AppendResult> Log::append_async(std::string_view payload, std::optional<Milliseconds> timeout) {
+std::future<AppendResult> Log::append_async(std::string_view payload,
+                                            std::optional<Milliseconds> timeout) {
   return append_async(payload, AppendOptions{.timeout = timeout});
 }
 AppendResult Log::append(std::string_view payload, std::optional<Milliseconds> timeout) {
   return append(payload, AppendOptions{.timeout = timeout});
 }
 
-AppendResult Log::append_batch(const std::vector<std::string>& payloads, std::optional<Milliseconds> timeout) {
+AppendResult Log::append_batch(const std::vector<std::string>& payloads,
+                               std::optional<Milliseconds> timeout) {
   if (const auto why = state_->client->cannot_wait()) return refused(*why);
   auto promise = std::make_shared<std::promise<AppendResult>>();
   auto future = promise->get_future();
   append_bytes(
-      state_->client, state_->id, pack_batch(payloads), true, [promise](AppendResult r) { promise->set_value(std::move(r)); },
+      state_->client, state_->id, pack_batch(payloads), true,
+      [promise](AppendResult r) { promise->set_value(std::move(r)); },
       AppendOptions{.timeout = timeout});
   return future.get();
 }
 
-std::expected<ReadResult, CallError> Log::read(EntryOffset from, std::size_t max_bytes, Milliseconds wait) {
+std::expected<ReadResult, CallError> Log::read(EntryOffset from, std::size_t max_bytes,
+                                               Milliseconds wait) {
   return read(from, ReadOptions{.max_bytes = max_bytes, .wait = wait});
 }
 
 std::expected<ReadResult, CallError> Log::read(EntryOffset from, const ReadOptions& o) {
   auto& s = *state_->client;
-  const auto most = static_cast<std::uint32_t>(std::clamp<std::size_t>(o.max_bytes, 1, page_size_max));
+  const auto most =
+      static_cast<std::uint32_t>(std::clamp<std::size_t>(o.max_bytes, 1, page_size_max));
   auto d = s.ask<client::Delivered>([&](client::ClientMachine& m, Time now, client::Token t) {
-    m.read(now, t, state_->id, Offset{from}, most, bounded(o.wait), s.deadline(now, o.timeout) + bounded(o.wait),
+    m.read(now, t, state_->id, Offset{from}, most, bounded(o.wait),
+           s.deadline(now, o.timeout) + bounded(o.wait),
            {NodeId{o.replica}, o.report_damage, o.frames});
   });
   if (!d) return std::unexpected(d.error());
@@ -418,13 +489,15 @@ std::expected<ReadResult, CallError> Log::read(EntryOffset from, const ReadOptio
 
 std::expected<TailPosition, CallError> Log::tail(std::optional<Milliseconds> timeout) {
   auto& s = *state_->client;
-  auto t = s.ask<client::Tail>(
-      [&](client::ClientMachine& m, Time now, client::Token token) { m.tail(now, token, state_->id, s.deadline(now, timeout)); });
+  auto t = s.ask<client::Tail>([&](client::ClientMachine& m, Time now, client::Token token) {
+    m.tail(now, token, state_->id, s.deadline(now, timeout));
+  });
   if (!t) return std::unexpected(t.error());
   return TailPosition{t->first.value, t->committed.value, t->term.value};
 }
 
-std::expected<FencePosition, CallError> Log::fence(std::uint64_t token, std::optional<Milliseconds> timeout) {
+std::expected<FencePosition, CallError> Log::fence(std::uint64_t token,
+                                                   std::optional<Milliseconds> timeout) {
   auto& s = *state_->client;
   auto f = s.ask<client::Fence>([&](client::ClientMachine& m, Time now, client::Token t) {
     m.set_fence(now, t, state_->id, FenceToken{token}, s.deadline(now, timeout));
@@ -437,16 +510,19 @@ std::expected<EntryOffset, CallError> Log::offset_at(std::chrono::system_clock::
   auto& s = *state_->client;
   const auto ms = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
   const std::uint64_t wall_ms = ms > 0 ? static_cast<std::uint64_t>(ms) : 0;
-  auto found = s.ask<client::PointInTime>(
-      [&](client::ClientMachine& m, Time now, client::Token t) { m.offset_at(now, t, state_->id, wall_ms, s.deadline(now)); });
+  auto found = s.ask<client::PointInTime>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.offset_at(now, t, state_->id, wall_ms, s.deadline(now));
+  });
   if (!found) return std::unexpected(found.error());
   return found->offset.value;
 }
 
 std::expected<EntryOffset, CallError> Log::offset_of(const LogPosition& kept) const {
   if (kept.log == state_->details.id) return kept.offset;
-  return std::unexpected(to_call_error(Error{Errc::wrong_log, kept.text() + " is of log " + std::to_string(kept.log) + ", " +
-                                                                  state_->details.name + " is log " + std::to_string(state_->details.id)}));
+  return std::unexpected(
+      to_call_error(Error{Errc::wrong_log, kept.text() + " is of log " + std::to_string(kept.log) +
+                                               ", " + state_->details.name + " is log " +
+                                               std::to_string(state_->details.id)}));
 }
 
 std::string LogPosition::text() const { return std::to_string(log) + "@" + std::to_string(offset); }
@@ -462,7 +538,8 @@ std::optional<LogPosition> LogPosition::parse(std::string_view text) {
 }
 
 std::expected<EntryOffset, CallError> Log::begin() {
-  // So many bytes that the log's own frames before the first entry come along: each page is a round trip.
+  // So many bytes that the log's own frames before the first entry come along: each page is a round
+  // trip.
   const auto page = read(0, 4096);
   if (page) return 0;
   if (page.error().code == name_of(Errc::trimmed)) return page.error().begins_at;
@@ -475,20 +552,26 @@ std::expected<EntryOffset, CallError> Log::end() {
   return t->committed;
 }
 
-Follower Log::follow(EntryOffset from, std::stop_token stop) { return follow(from, {}, std::move(stop)); }
+Follower Log::follow(EntryOffset from, std::stop_token stop) {
+  return follow(from, {}, std::move(stop));
+}
 
-Follower Log::follow(EntryOffset from, std::function<void(const Entry&)> each, std::stop_token stop) {
+Follower Log::follow(EntryOffset from, std::function<void(const Entry&)> each,
+                     std::stop_token stop) {
   auto state = std::make_shared<Follower::State>();
   state->client = state_->client;
   state->each = std::move(each);
   if (state->inherited()) return Follower(std::move(state));
   std::weak_ptr<Follower::State> weak = state;
   state_->client->driver.submit(
-      [id = state_->id, from](client::ClientMachine& m, Time now, client::Token t) { m.follow(now, t, id, Offset{from}); },
+      [id = state_->id, from](client::ClientMachine& m, Time now, client::Token t) {
+        m.follow(now, t, id, Offset{from});
+      },
       [weak](Completed&& c) {
         const auto s = weak.lock();
         if (!s) return;
-        if (const auto* d = std::get_if<client::Delivered>(&c.result); d != nullptr && s->each) return s->deliver(*d);
+        if (const auto* d = std::get_if<client::Delivered>(&c.result); d != nullptr && s->each)
+          return s->deliver(*d);
         std::lock_guard lock(s->mutex);
         if (const auto* f = std::get_if<client::Failure>(&c.result)) {
           if (!s->stopped && f->error.code != Errc::cancelled) s->error = to_call_error(*f);
@@ -520,7 +603,8 @@ Follower::~Follower() {
   if (state_) end(std::move(state_));
 }
 void Follower::end(std::shared_ptr<State> state) {
-  // A child process keeps it for good: even its destructor could wait for threads that the child does not have.
+  // A child process keeps it for good: even its destructor could wait for threads that the child
+  // does not have.
   if (state->inherited()) new std::shared_ptr<State>(std::move(state));
   else state->stop();
 }
@@ -537,7 +621,8 @@ std::optional<Entry> Follower::next_for(std::chrono::milliseconds wait) {
   const auto why = state_->client->cannot_wait();
   if (state_->inherited()) return std::nullopt;
   std::unique_lock lock(state_->mutex);
-  if (!why) state_->news.wait_for(lock, wait, [&] { return state_->stopped || !state_->entries.empty(); });
+  if (!why)
+    state_->news.wait_for(lock, wait, [&] { return state_->stopped || !state_->entries.empty(); });
   state_->refused_wait.reset();
   if (state_->entries.empty()) {
     if (why && !state_->stopped) state_->refused_wait = to_call_error(*why);
@@ -562,10 +647,13 @@ void Follower::State::stop() {
     const bool again = std::exchange(stopped, true);
     entries.clear();
     news.notify_all();
-    news.wait(lock, [this] { return delivers == std::thread::id{} || delivers == std::this_thread::get_id(); });
+    news.wait(lock, [this] {
+      return delivers == std::thread::id{} || delivers == std::this_thread::get_id();
+    });
     if (again) return;
   }
-  client->driver.post([t = token](client::ClientMachine& m, Time now) { m.stop(now, client::Token{*t}); });
+  client->driver.post(
+      [t = token](client::ClientMachine& m, Time now) { m.stop(now, client::Token{*t}); });
 }
 
 bool Follower::stopped() const {

@@ -23,10 +23,13 @@ CallError to_call_error(const client::Failure& f);
 
 /// Longest time-out of a call; a longer one counts as this one, so that no sum of times overflows.
 inline constexpr std::chrono::milliseconds timeout_max = std::chrono::hours(24 * 365 * 100);
-inline Duration bounded(std::chrono::milliseconds t) { return std::clamp(t, std::chrono::milliseconds(0), timeout_max); }
+inline Duration bounded(std::chrono::milliseconds t) {
+  return std::clamp(t, std::chrono::milliseconds(0), timeout_max);
+}
 
-/// Runs a function of the application on the client's thread. An exception that leaves it ends the program (std::terminate), as one
-/// that leaves the function of a std::thread does: below lie frames of C and half-finished steps of the client.
+/// Runs a function of the application on the client's thread. An exception that leaves it ends the
+/// program (std::terminate), as one that leaves the function of a std::thread does: below lie
+/// frames of C and half-finished steps of the client.
 template <class F>
 void call_back(F&& f) noexcept {
   std::forward<F>(f)();
@@ -43,8 +46,9 @@ struct Client::State {
   Time deadline(Time now, std::optional<std::chrono::milliseconds> timeout = {}) const {
     return now + bounded(timeout.value_or(options.timeout));
   }
-  /// Why no call can be waited for here: `forked`, because the client is the parent process's; or `would_deadlock`, because this is
-  /// the client's own thread, which would wait for itself. nullopt: a call can be waited for.
+  /// Why no call can be waited for here: `forked`, because the client is the parent process's; or
+  /// `would_deadlock`, because this is the client's own thread, which would wait for itself.
+  /// nullopt: a call can be waited for.
   std::optional<Error> cannot_wait() const {
     if (driver.inherited()) return Error{Errc::forked, {}};
     if (driver.on_own_thread()) return Error{Errc::would_deadlock, {}};
@@ -55,20 +59,23 @@ struct Client::State {
   client::Completed wait_for(client::ClientDriver::Call call) {
     auto promise = std::make_shared<std::promise<client::Completed>>();
     auto future = promise->get_future();
-    driver.submit(std::move(call), [promise](client::Completed&& c) { promise->set_value(std::move(c)); });
+    driver.submit(std::move(call),
+                  [promise](client::Completed&& c) { promise->set_value(std::move(c)); });
     return future.get();
   }
   template <class T>
   std::expected<T, CallError> ask(client::ClientDriver::Call call) {
     if (const auto why = cannot_wait()) return std::unexpected(to_call_error(*why));
     client::Completed c = wait_for(std::move(call));
-    if (auto* f = std::get_if<client::Failure>(&c.result)) return std::unexpected(to_call_error(*f));
+    if (auto* f = std::get_if<client::Failure>(&c.result))
+      return std::unexpected(to_call_error(*f));
     return std::get<T>(std::move(c.result));
   }
   /// The trim point in force afterwards.
   std::expected<EntryOffset, CallError> trim(LogId log, Offset offset) {
-    auto d = ask<client::LogDescription>(
-        [&](client::ClientMachine& m, Time now, client::Token t) { m.trim_log(now, t, log, offset, deadline(now)); });
+    auto d = ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
+      m.trim_log(now, t, log, offset, deadline(now));
+    });
     if (!d) return std::unexpected(d.error());
     return d->info.trim.value;
   }

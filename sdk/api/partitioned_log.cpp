@@ -12,12 +12,17 @@
 namespace loglog {
 namespace {
 
-std::string log_of(const std::string& name, std::size_t partition) { return fmt::format("{}/{}", name, partition); }
+std::string log_of(const std::string& name, std::size_t partition) {
+  return fmt::format("{}/{}", name, partition);
+}
 
-CallError wrong(const std::string& why) { return {std::string(name_of(Errc::invalid_argument)), why}; }
+CallError wrong(const std::string& why) {
+  return {std::string(name_of(Errc::invalid_argument)), why};
+}
 
 /// The numbers of the partitions that there are, in order.
-std::expected<std::vector<std::size_t>, CallError> partitions_of(Client& client, const std::string& name) {
+std::expected<std::vector<std::size_t>, CallError> partitions_of(Client& client,
+                                                                 const std::string& name) {
   auto logs = client.list_logs();
   if (!logs) return std::unexpected(logs.error());
   std::vector<std::size_t> found;
@@ -26,7 +31,9 @@ std::expected<std::vector<std::size_t>, CallError> partitions_of(Client& client,
     if (!l.name.starts_with(prefix)) continue;
     std::size_t n = 0;
     const char* const end = l.name.data() + l.name.size();
-    if (std::from_chars(l.name.data() + prefix.size(), end, n).ptr == end && log_of(name, n) == l.name) found.push_back(n);
+    if (std::from_chars(l.name.data() + prefix.size(), end, n).ptr == end &&
+        log_of(name, n) == l.name)
+      found.push_back(n);
   }
   std::sort(found.begin(), found.end());
   return found;
@@ -37,31 +44,41 @@ AppendResult refused(const CallError& why) { return {AppendResult::Outcome::refu
 }  // namespace
 
 Partitioner round_robin() {
-  return [next = std::make_shared<std::atomic<std::size_t>>(0)](std::string_view, std::size_t partitions) {
+  return [next = std::make_shared<std::atomic<std::size_t>>(0)](std::string_view,
+                                                                std::size_t partitions) {
     return next->fetch_add(1, std::memory_order_relaxed) % partitions;
   };
 }
 
 Partitioner sticky(std::size_t entries) {
-  return [entries = std::max<std::size_t>(1, entries), next = std::make_shared<std::atomic<std::size_t>>(0)](
-             std::string_view, std::size_t partitions) { return next->fetch_add(1, std::memory_order_relaxed) / entries % partitions; };
+  return [entries = std::max<std::size_t>(1, entries),
+          next = std::make_shared<std::atomic<std::size_t>>(0)](std::string_view,
+                                                                std::size_t partitions) {
+    return next->fetch_add(1, std::memory_order_relaxed) / entries % partitions;
+  };
 }
 
 Partitioner by_key() {
   return [without = round_robin()](std::string_view key, std::size_t partitions) {
     if (key.empty()) return without(key, partitions);
     // The low half alone: a key keeps its partition for ever.
-    return std::size_t{static_cast<std::uint32_t>(payload_checksum(std::as_bytes(std::span(key))))} % partitions;
+    return std::size_t{
+               static_cast<std::uint32_t>(payload_checksum(std::as_bytes(std::span(key))))} %
+           partitions;
   };
 }
 
-std::expected<PartitionedLog, CallError> PartitionedLog::open(Client& client, const std::string& name, Partitioner partitioner) {
+std::expected<PartitionedLog, CallError> PartitionedLog::open(Client& client,
+                                                              const std::string& name,
+                                                              Partitioner partitioner) {
   const auto found = partitions_of(client, name);
   if (!found) return std::unexpected(found.error());
-  const std::size_t count = found->empty() ? 1 : found->back() + 1;  // where there is none, opening NAME/0 says so
+  const std::size_t count =
+      found->empty() ? 1 : found->back() + 1;  // where there is none, opening NAME/0 says so
   if (!found->empty() && found->size() != count)
-    return std::unexpected(wrong(
-        fmt::format("\"{}\" is not whole: {} of {} partitions are there; open_or_create makes the others", name, found->size(), count)));
+    return std::unexpected(wrong(fmt::format(
+        "\"{}\" is not whole: {} of {} partitions are there; open_or_create makes the others", name,
+        found->size(), count)));
   std::vector<Log> logs;
   for (std::size_t i = 0; i < count; ++i) {
     auto log = client.open_log(log_of(name, i));
@@ -71,16 +88,22 @@ std::expected<PartitionedLog, CallError> PartitionedLog::open(Client& client, co
   return PartitionedLog(std::move(logs), std::move(partitioner));
 }
 
-std::expected<PartitionedLog, CallError> PartitionedLog::open_or_create(Client& client, const std::string& name, std::size_t partitions,
-                                                                        CreateOptions options, Partitioner partitioner) {
+std::expected<PartitionedLog, CallError> PartitionedLog::open_or_create(Client& client,
+                                                                        const std::string& name,
+                                                                        std::size_t partitions,
+                                                                        CreateOptions options,
+                                                                        Partitioner partitioner) {
   if (partitions == 0 || partitions > partitions_max)
-    return std::unexpected(wrong(fmt::format("{} partitions: give 1 to {}", partitions, partitions_max)));
+    return std::unexpected(
+        wrong(fmt::format("{} partitions: give 1 to {}", partitions, partitions_max)));
   const auto found = partitions_of(client, name);
   if (!found) return std::unexpected(found.error());
   if (!found->empty() && found->back() + 1 != partitions)
-    return std::unexpected(wrong(fmt::format("\"{}\" has {} partitions, not {}: open it as it is", name, found->back() + 1, partitions)));
+    return std::unexpected(wrong(fmt::format("\"{}\" has {} partitions, not {}: open it as it is",
+                                             name, found->back() + 1, partitions)));
   std::vector<Log> logs;
-  // The last one first: from then on the stream has its number, and who was cut off here goes on there.
+  // The last one first: from then on the stream has its number, and who was cut off here goes on
+  // there.
   for (std::size_t i = partitions; i-- > 0;) {
     auto log = client.open_or_create_log(log_of(name, i), options);
     if (!log) return std::unexpected(log.error());
@@ -92,28 +115,35 @@ std::expected<PartitionedLog, CallError> PartitionedLog::open_or_create(Client& 
 std::expected<std::size_t, CallError> PartitionedLog::choose(std::string_view key) const {
   const std::size_t chosen = partitioner_(key, logs_.size());
   if (chosen < logs_.size()) return chosen;
-  return std::unexpected(wrong(fmt::format("the partitioner chose partition {} of {}", chosen, logs_.size())));
+  return std::unexpected(
+      wrong(fmt::format("the partitioner chose partition {} of {}", chosen, logs_.size())));
 }
 
-PartitionedAppend PartitionedLog::append(std::string_view key, std::string_view payload, std::optional<Log::Milliseconds> timeout) {
+PartitionedAppend PartitionedLog::append(std::string_view key, std::string_view payload,
+                                         std::optional<Log::Milliseconds> timeout) {
   const auto n = choose(key);
   if (!n) return {0, refused(n.error())};
   return {*n, logs_[*n].append(payload, timeout)};
 }
 
-void PartitionedLog::append(std::string_view key, std::string_view payload, std::function<void(PartitionedAppend)> done,
+void PartitionedLog::append(std::string_view key, std::string_view payload,
+                            std::function<void(PartitionedAppend)> done,
                             std::optional<Log::Milliseconds> timeout) {
   const auto n = choose(key);
   if (!n) return done({0, refused(n.error())});
-  logs_[*n].append(payload, [n = *n, done = std::move(done)](AppendResult r) { done({n, std::move(r)}); }, timeout);
+  logs_[*n].append(
+      payload, [n = *n, done = std::move(done)](AppendResult r) { done({n, std::move(r)}); },
+      timeout);
 }
 
-std::vector<Follower> PartitionedLog::follow(const std::vector<EntryOffset>& from,
-                                             const std::function<void(std::size_t, const Entry&)>& each, const std::stop_token& stop) {
+std::vector<Follower> PartitionedLog::follow(
+    const std::vector<EntryOffset>& from,
+    const std::function<void(std::size_t, const Entry&)>& each, const std::stop_token& stop) {
   std::vector<Follower> followers;
   followers.reserve(logs_.size());
   for (std::size_t n = 0; n < logs_.size(); ++n)
-    followers.push_back(logs_[n].follow(n < from.size() ? from[n] : 0, [n, each](const Entry& e) { each(n, e); }, stop));
+    followers.push_back(logs_[n].follow(
+        n < from.size() ? from[n] : 0, [n, each](const Entry& e) { each(n, e); }, stop));
   return followers;
 }
 

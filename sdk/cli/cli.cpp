@@ -33,7 +33,8 @@ std::vector<std::string> split(const std::string& text) {
 std::expected<Client, CallError> Target::connect() const {
   ClientOptions o = options;
   const char* environment = std::getenv("LOGLOG_CLUSTER");
-  o.addresses = !addresses.empty() ? addresses : split(environment != nullptr ? environment : "127.0.0.1:7070");
+  o.addresses = !addresses.empty() ? addresses
+                                   : split(environment != nullptr ? environment : "127.0.0.1:7070");
   o.wait_for_cluster = false;
   auto client = Client::connect(std::move(o));
   if (client) end_when_interrupted(*client);
@@ -44,9 +45,11 @@ namespace {
 void add_when(CLI::App& command, const char* name, When& when, const char* what) {
   command
       .add_option_function<std::string>(
-          name, [&when](const std::string& s) { when = s == "always"  ? When::always
-                                                       : s == "never" ? When::never
-                                                                      : When::automatic; }, what)
+          name,
+          [&when](const std::string& s) {
+            when = s == "always" ? When::always : s == "never" ? When::never : When::automatic;
+          },
+          what)
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->default_str("auto");
 }
@@ -58,21 +61,27 @@ void add_log_name(CLI::App& command, std::string& name) {
 void add_cluster(CLI::App& command, Target& target, bool with_timeout) {
   command
       .add_option("--cluster", target.addresses,
-                  "HOST:PORT of any nodes of the cluster, by commas (default: LOGLOG_CLUSTER of the environment, else 127.0.0.1:7070)")
+                  "HOST:PORT of any nodes of the cluster, by commas (default: LOGLOG_CLUSTER of "
+                  "the environment, else 127.0.0.1:7070)")
       ->delimiter(',')
       ->type_name("HOST:PORT");
   if (with_timeout)
-    add_duration(command, "--timeout", target.options.timeout, "how long each question to the cluster may take, as 30, 90s or 5m",
-                 {.least = std::chrono::milliseconds(1), .most = std::chrono::hours(24), .standard = "10s"});
+    add_duration(
+        command, "--timeout", target.options.timeout,
+        "how long each question to the cluster may take, as 30, 90s or 5m",
+        {.least = std::chrono::milliseconds(1), .most = std::chrono::hours(24), .standard = "10s"});
 }
-void add_colour(CLI::App& command, When& when) { add_when(command, "--color", when, "auto: on a terminal, unless NO_COLOR is set"); }
+void add_colour(CLI::App& command, When& when) {
+  add_when(command, "--color", when, "auto: on a terminal, unless NO_COLOR is set");
+}
 void add_progress(CLI::App& command, When& when) {
   add_when(command, "--progress", when, "how far it is, on stderr; auto: where that is a terminal");
 }
 
 int failed(const CallError& e) {
   if (interrupted() && e.code == "client_closed") return failed("interrupted");
-  const bool late = e.code == "unavailable" && e.message.find("the deadline passed") != std::string::npos;
+  const bool late =
+      e.code == "unavailable" && e.message.find("the deadline passed") != std::string::npos;
   const int code = failed(late ? e.message + "; --timeout gives it longer" : e.message);
   return e.code == "bad_configuration" ? exit_bad_options : code;  // an address that is none
 }

@@ -26,15 +26,16 @@ struct Target {
   std::expected<Client, CallError> connect() const;
 };
 
-/// Prints "loglog: <sentence>" on stderr; returns exit_failed, or exit_bad_options of an address that is none.
+/// Prints "loglog: <sentence>" on stderr; returns exit_failed, or exit_bad_options of an address
+/// that is none.
 int failed(const CallError& e);
 int failed(const std::string& sentence);
 
 enum class Format : std::uint8_t { lines, json, raw };
 void print_entry(const Entry& e, Format f, std::FILE* to);
 
-/// Whether raw bytes would go to a terminal, which nobody asked for by `force`; then it has been said. The exit code is
-/// exit_bad_options.
+/// Whether raw bytes would go to a terminal, which nobody asked for by `force`; then it has been
+/// said. The exit code is exit_bad_options.
 bool refuses_terminal(Format f, bool to_file, bool force);
 
 /// Writes a whole file, or none; returns the exit code.
@@ -46,9 +47,10 @@ using config::as_written;
 using config::parse_duration;
 using config::read_duration;
 using config::read_size;
-/// "2026-11-21T20:00:00Z", with a fraction, with +01:00 or without either in local time; a date alone; or "-15m", so long before `now`.
-/// nullopt: it is none.
-std::optional<std::chrono::system_clock::time_point> parse_time(const std::string& text, std::chrono::system_clock::time_point now);
+/// "2026-11-21T20:00:00Z", with a fraction, with +01:00 or without either in local time; a date
+/// alone; or "-15m", so long before `now`. nullopt: it is none.
+std::optional<std::chrono::system_clock::time_point> parse_time(
+    const std::string& text, std::chrono::system_clock::time_point now);
 
 // Each registers its command; `run` holds the chosen one's work.
 using Run = std::function<int()>;

@@ -12,18 +12,21 @@
 namespace loglog::cli {
 namespace {
 
-/// "Z", "+01:00", "-0530": seconds east of Greenwich; no place on earth is further off than 14 hours.
+/// "Z", "+01:00", "-0530": seconds east of Greenwich; no place on earth is further off than 14
+/// hours.
 std::optional<long> parse_zone(const char* text) {
   constexpr long farthest = 14 * 3600;
   if (std::strcmp(text, "Z") == 0) return 0;
   tm zone{};
   if (std::strlen(text) < 5 || std::strchr("+-", *text) == nullptr) return std::nullopt;
   const char* const end = strptime(text, "%z", &zone);
-  const bool whole = end != nullptr && *end == 0 && zone.tm_gmtoff >= -farthest && zone.tm_gmtoff <= farthest;
+  const bool whole =
+      end != nullptr && *end == 0 && zone.tm_gmtoff >= -farthest && zone.tm_gmtoff <= farthest;
   return whole ? std::optional(zone.tm_gmtoff) : std::nullopt;
 }
 
-/// Local time. An hour that comes twice, as clocks are set back, is the earlier one: a reader that begins there misses nothing.
+/// Local time. An hour that comes twice, as clocks are set back, is the earlier one: a reader that
+/// begins there misses nothing.
 time_t local_seconds(const tm& written) {
   tm either = written;
   either.tm_isdst = -1;
@@ -32,27 +35,33 @@ time_t local_seconds(const tm& written) {
     tm at = written;
     at.tm_isdst = summer;
     const time_t as = mktime(&at);
-    if (at.tm_isdst == summer && at.tm_hour == written.tm_hour && at.tm_min == written.tm_min) seconds = std::min(seconds, as);
+    if (at.tm_isdst == summer && at.tm_hour == written.tm_hour && at.tm_min == written.tm_min)
+      seconds = std::min(seconds, as);
   }
   return seconds;
 }
 
-/// The nearest that the type can hold, which is some 292 years off 1970: whoever asks for more means the log's begin, or its end.
+/// The nearest that the type can hold, which is some 292 years off 1970: whoever asks for more
+/// means the log's begin, or its end.
 std::chrono::system_clock::time_point time_point_of(std::chrono::milliseconds since_1970) {
   using Clock = std::chrono::system_clock;
   using std::chrono::milliseconds;
-  if (since_1970 <= std::chrono::duration_cast<milliseconds>(Clock::duration::min())) return Clock::time_point::min();
-  if (since_1970 >= std::chrono::duration_cast<milliseconds>(Clock::duration::max())) return Clock::time_point::max();
+  if (since_1970 <= std::chrono::duration_cast<milliseconds>(Clock::duration::min()))
+    return Clock::time_point::min();
+  if (since_1970 >= std::chrono::duration_cast<milliseconds>(Clock::duration::max()))
+    return Clock::time_point::max();
   return Clock::time_point(since_1970);
 }
 
 }  // namespace
 
-std::optional<std::chrono::system_clock::time_point> parse_time(const std::string& text, std::chrono::system_clock::time_point now) {
+std::optional<std::chrono::system_clock::time_point> parse_time(
+    const std::string& text, std::chrono::system_clock::time_point now) {
   if (text.starts_with('-')) {
     const auto before = parse_duration(text.substr(1));
     if (!before) return std::nullopt;
-    return time_point_of(std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()) - *before);
+    return time_point_of(
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()) - *before);
   }
   tm at{};
   at.tm_isdst = -1;
@@ -62,7 +71,8 @@ std::optional<std::chrono::system_clock::time_point> parse_time(const std::strin
   else if (*rest != 0) return std::nullopt;
   if (rest == nullptr) return std::nullopt;
   double fraction = 0;
-  if (*rest == '.') rest = std::from_chars(rest, rest + std::strlen(rest), fraction, std::chars_format::fixed).ptr;
+  if (*rest == '.')
+    rest = std::from_chars(rest, rest + std::strlen(rest), fraction, std::chars_format::fixed).ptr;
   tm day = at;
   day.tm_isdst = 0;
   const time_t utc = timegm(&day);
@@ -75,7 +85,9 @@ std::optional<std::chrono::system_clock::time_point> parse_time(const std::strin
     if (!zone) return std::nullopt;
     seconds = utc - *zone;
   }
-  return time_point_of(std::chrono::seconds(seconds) + std::chrono::milliseconds(static_cast<std::int64_t>(std::round(fraction * 1000))));
+  return time_point_of(
+      std::chrono::seconds(seconds) +
+      std::chrono::milliseconds(static_cast<std::int64_t>(std::round(fraction * 1000))));
 }
 
 }  // namespace loglog::cli

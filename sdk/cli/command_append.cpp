@@ -120,11 +120,13 @@ class Outcomes {
     ++(r.outcome == AppendResult::Outcome::unknown ? unknown_ : refused_);
     if (first_ == 0) first_ = number;
     // A cause that stays the same is said once, however many entries it meets.
-    if (std::exchange(told_, r.error.code) != r.error.code && !(interrupted() && r.error.code == "client_closed"))
+    if (std::exchange(told_, r.error.code) != r.error.code &&
+        !(interrupted() && r.error.code == "client_closed"))
       failed(fmt::format("{}: {}", source_.name(number), r.error.message));
   }
   bool any_failed() const { return first_ != 0; }
-  /// Says how many went in unless all did; the exit code. `problem`: why the input was not read to its end, or empty.
+  /// Says how many went in unless all did; the exit code. `problem`: why the input was not read to
+  /// its end, or empty.
   int finish(const std::string& problem) const {
     if (!problem.empty()) failed(problem + "; nothing after it was appended");
     if (first_ == 0 && problem.empty() && !interrupted()) return 0;
@@ -139,10 +141,11 @@ class Outcomes {
   void print_json(std::size_t number, const AppendResult& r) const {
     static constexpr const char* words[] = {"committed", "refused", "unknown"};
     const char* const outcome = words[static_cast<std::size_t>(r.outcome)];
-    if (r) put("{{\"line\": {}, \"outcome\": \"{}\", \"offset\": {}}}\n", number, outcome, r.offset);
+    if (r)
+      put("{{\"line\": {}, \"outcome\": \"{}\", \"offset\": {}}}\n", number, outcome, r.offset);
     else
-      put("{{\"line\": {}, \"outcome\": \"{}\", \"code\": {}, \"error\": {}}}\n", number, outcome, json_string(r.error.code),
-          json_string(r.error.message));
+      put("{{\"line\": {}, \"outcome\": \"{}\", \"code\": {}, \"error\": {}}}\n", number, outcome,
+          json_string(r.error.code), json_string(r.error.message));
   }
 
   const Source& source_;
@@ -156,7 +159,8 @@ std::future<AppendResult> begin_append(Log& log, const Item& item, const Argumen
   if (!item.packed) return log.append_async(item.payload, conditions(o));
   // As append_batch made it: the same bytes under the same mark.
   std::promise<AppendResult> done;
-  done.set_value(log.append_batch(Entry{.payload = item.payload, .packed = true}.parts(), o.timeout));
+  done.set_value(
+      log.append_batch(Entry{.payload = item.payload, .packed = true}.parts(), o.timeout));
   return done.get_future();
 }
 
@@ -193,7 +197,8 @@ class Settling {
   void run() {
     std::unique_lock lock(mutex_);
     for (std::size_t count = 1;; ++count) {
-      if (under_way_.empty() || under_way_.front().second.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+      if (under_way_.empty() || under_way_.front().second.wait_for(std::chrono::seconds(0)) !=
+                                    std::future_status::ready) {
         flush_out();
         if (output_failed()) wants_end_ = true;  // no later outcome may come to tell
       }
@@ -226,7 +231,8 @@ class FileProgress {
  public:
   // Offsets on a terminal tell themselves how far it is.
   explicit FileProgress(const Arguments& o)
-      : bar_(o.progress == When::automatic && is_terminal(Stream::out) ? When::never : o.progress, "append to " + o.log) {
+      : bar_(o.progress == When::automatic && is_terminal(Stream::out) ? When::never : o.progress,
+             "append to " + o.log) {
     for (const std::string& f : o.files) {
       std::error_code error;  // a file that cannot be read is told of when its turn comes
       const auto size = std::filesystem::file_size(f, error);
@@ -266,17 +272,22 @@ int append_all(Log& log, Source& source, const Arguments& o) {
   return outcomes.finish(problem);
 }
 
-// One at a time, each where the one before it ends, so that nobody else's lies between them. Ends at the first that is not committed.
+// One at a time, each where the one before it ends, so that nobody else's lies between them. Ends
+// at the first that is not committed.
 int append_in_turn(Log& log, Source& source, const Arguments& o) {
   AppendOptions options = conditions(o);
   Outcomes outcomes(source, o.format == "json");
   FileProgress progress(o);
-  const auto stopped = [&outcomes] { return interrupted() || outcomes.any_failed() || output_failed(); };
+  const auto stopped = [&outcomes] {
+    return interrupted() || outcomes.any_failed() || output_failed();
+  };
   for (std::size_t n = 1;; ++n) {
     const auto item = source.next(stopped);
     if (!item) return outcomes.finish(item.error());
     if (!*item) return outcomes.finish({});
-    if ((*item)->packed) return outcomes.finish(source.name(n) + ": an entry of a batch cannot be appended at an expected offset");
+    if ((*item)->packed)
+      return outcomes.finish(source.name(n) +
+                             ": an entry of a batch cannot be appended at an expected offset");
     const AppendResult r = log.append((*item)->payload, options);
     outcomes.add((*item)->number, r);
     flush_out();
@@ -290,7 +301,8 @@ int append(const Target& target, const Arguments& o) {
   auto client = target.connect();
   if (!client) return failed(client.error());
   auto log = o.create ? client->open_or_create_log(o.log) : client->open_log(o.log);
-  if (!log && log.error().code == "no_such_log") return failed(fmt::format("no log has the name {}; --create makes it", o.log));
+  if (!log && log.error().code == "no_such_log")
+    return failed(fmt::format("no log has the name {}; --create makes it", o.log));
   if (!log) return failed(log.error());
   std::unique_ptr<Source> source;
   if (o.files.empty()) source = std::make_unique<Lines>(o.format == "json");
@@ -302,26 +314,36 @@ int append(const Target& target, const Arguments& o) {
 
 void add_append(CLI::App& app, Target& target, Run& run) {
   auto o = std::make_shared<Arguments>();
-  auto* c = app.add_subcommand("append", "append each line of stdin, or each file whole; prints one offset an entry");
+  auto* c = app.add_subcommand(
+      "append", "append each line of stdin, or each file whole; prints one offset an entry");
   add_log_name(*c, o->log);
   c->add_flag("--create", o->create, "create the log if there is none");
-  c->add_option("--file", o->files, "append this file whole, any bytes, at most 16777215; - is standard input; may be given several times")
+  c->add_option("--file", o->files,
+                "append this file whole, any bytes, at most 16777215; - is standard input; may be "
+                "given several times")
       ->type_name(file_type);
-  c->add_option("--format", o->format, "of standard input and of the results: lines, or json as read and inspect print it")
+  c->add_option("--format", o->format,
+                "of standard input and of the results: lines, or json as read and inspect print it")
       ->check(CLI::IsMember({"lines", "json"}))
       ->capture_default_str();
-  c->add_flag("--keep-going", o->keep_going, "go on behind an entry that was not committed (default: end there)");
-  add_duration(*c, "--timeout", o->timeout, "how long an entry may take until it is given up, as 60, 90s or 5m",
-               {.least = std::chrono::seconds(1), .most = std::chrono::hours(24), .standard = "60s"});
+  c->add_flag("--keep-going", o->keep_going,
+              "go on behind an entry that was not committed (default: end there)");
+  add_duration(
+      *c, "--timeout", o->timeout,
+      "how long an entry may take until it is given up, as 60, 90s or 5m",
+      {.least = std::chrono::seconds(1), .most = std::chrono::hours(24), .standard = "60s"});
   c->add_option("--expected-offset", o->expected_offset,
-                "append only where no entry lies at or above this offset, as `loglog tail` prints it; then one entry at a time, each where "
+                "append only where no entry lies at or above this offset, as `loglog tail` prints "
+                "it; then one entry at a time, each where "
                 "the one before it ends")
       ->type_name("OFFSET");
-  c->add_option("--fence", o->fence, "the writer's fencing token: refused once a higher one was set (loglog logs fence)")
+  c->add_option("--fence", o->fence,
+                "the writer's fencing token: refused once a higher one was set (loglog logs fence)")
       ->type_name("TOKEN");
   add_progress(*c, o->progress);
   add_cluster(*c, target, false);
-  c->footer(R"(Offsets come in the order of the entries, each as soon as it is committed: it is then durable on the write quorum.
+  c->footer(
+      R"(Offsets come in the order of the entries, each as soon as it is committed: it is then durable on the write quorum.
 
 The command ends at the first entry that is not committed and names its line; entries that were under way then may still be committed
 behind it. With --keep-going it reads on to the end. At the end it says how many were committed, refused and unknown. Ctrl-C ends it

@@ -90,14 +90,18 @@ void print(const Measured& m, bool json) {
   const double mb = static_cast<double>(m.bytes) / 1e6 / m.seconds;
   const auto q = [&](double x) { return m.latency.quantile(x); };
   if (json) {
-    put("{{\"entries\": {}, \"seconds\": {:.3f}, \"entries_per_s\": {:.0f}, \"mb_per_s\": {:.1f}, \"p50_us\": {}, \"p99_us\": {}, "
+    put("{{\"entries\": {}, \"seconds\": {:.3f}, \"entries_per_s\": {:.0f}, \"mb_per_s\": {:.1f}, "
+        "\"p50_us\": {}, \"p99_us\": {}, "
         "\"p999_us\": {}, "
         "\"max_us\": {}, \"errors\": {}, \"client_cpu_s\": {:.2f}}}\n",
-        m.entries, m.seconds, per_s, mb, q(0.5), q(0.99), q(0.999), m.latency.max(), m.errors, m.cpu);
+        m.entries, m.seconds, per_s, mb, q(0.5), q(0.99), q(0.999), m.latency.max(), m.errors,
+        m.cpu);
   } else {
-    put("{} entries in {:.2f} s: {:.0f} entries/s, {:.1f} MB/s; latency p50 {} us, p99 {} us, p99.9 {} us, max {} us; {} errors; client "
+    put("{} entries in {:.2f} s: {:.0f} entries/s, {:.1f} MB/s; latency p50 {} us, p99 {} us, "
+        "p99.9 {} us, max {} us; {} errors; client "
         "CPU {:.2f} s\n",
-        m.entries, m.seconds, per_s, mb, q(0.5), q(0.99), q(0.999), m.latency.max(), m.errors, m.cpu);
+        m.entries, m.seconds, per_s, mb, q(0.5), q(0.99), q(0.999), m.latency.max(), m.errors,
+        m.cpu);
   }
 }
 
@@ -108,13 +112,14 @@ class Measurement {
   /// Shows so many entries; false when the time asked for is over, or somebody has seen enough.
   bool goes_on(std::uint64_t entries) {
     const double gone = seconds();
-    bar_.show(gone / options_.seconds, fmt::format("{} entries, {:.0f}/s", entries, static_cast<double>(entries) / gone));
+    bar_.show(gone / options_.seconds,
+              fmt::format("{} entries, {:.0f}/s", entries, static_cast<double>(entries) / gone));
     return gone < options_.seconds && !interrupted();
   }
   /// A little of that time, for those who only look on.
   void sleep() const {
-    std::this_thread::sleep_for(
-        std::chrono::milliseconds(std::min<std::int64_t>(200, 1 + static_cast<std::int64_t>(options_.seconds * 500))));
+    std::this_thread::sleep_for(std::chrono::milliseconds(
+        std::min<std::int64_t>(200, 1 + static_cast<std::int64_t>(options_.seconds * 500))));
   }
   void stop(Measured& m) const {
     m.seconds = seconds();
@@ -138,8 +143,13 @@ class Measurement {
 // One producer: a client of its own that keeps `window` appends under way, to its logs in turn.
 class Producer {
  public:
-  Producer(Client client, std::vector<Log> logs, std::size_t size, std::uint32_t window, Clock::time_point until)
-      : client_(std::move(client)), logs_(std::move(logs)), payload_(size, 'x'), window_(window), until_(until) {}
+  Producer(Client client, std::vector<Log> logs, std::size_t size, std::uint32_t window,
+           Clock::time_point until)
+      : client_(std::move(client)),
+        logs_(std::move(logs)),
+        payload_(size, 'x'),
+        window_(window),
+        until_(until) {}
   void run() {
     flying_ = window_;
     for (std::uint32_t i = 0; i < window_; ++i) append();
@@ -153,19 +163,23 @@ class Producer {
  private:
   void append() {
     const auto begin = Clock::now();
-    logs_[next_++ % logs_.size()].append(payload_, [this, begin](const AppendResult& r) { ended(begin, r); });
+    logs_[next_++ % logs_.size()].append(payload_,
+                                         [this, begin](const AppendResult& r) { ended(begin, r); });
   }
-  // On the client's thread, but for appends that are refused at once. Each end begins the next append.
+  // On the client's thread, but for appends that are refused at once. Each end begins the next
+  // append.
   void ended(Clock::time_point begin, const AppendResult& r) {
     const auto now = Clock::now();
     if (r) {
-      latency.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - begin).count()));
+      latency.add(static_cast<std::uint64_t>(
+          std::chrono::duration_cast<std::chrono::microseconds>(now - begin).count()));
       entries.fetch_add(1, std::memory_order_relaxed);
     } else {
       ++errors;
     }
     // One that is refused at once would be refused again.
-    if (now < until_ && !interrupted() && (r || now - begin > std::chrono::milliseconds(1))) return append();
+    if (now < until_ && !interrupted() && (r || now - begin > std::chrono::milliseconds(1)))
+      return append();
     std::lock_guard lock(mutex_);
     if (--flying_ == 0) ended_.notify_one();
   }
@@ -180,7 +194,8 @@ class Producer {
   std::uint32_t flying_ = 0;
 };
 
-int bench_append(const Target& target, const BenchOptions& o, const std::vector<std::string>& names) {
+int bench_append(const Target& target, const BenchOptions& o,
+                 const std::vector<std::string>& names) {
   std::vector<std::pair<Client, std::vector<Log>>> ready;
   for (std::uint32_t i = 0; i < o.producers; ++i) {
     auto client = target.connect();
@@ -196,10 +211,12 @@ int bench_append(const Target& target, const BenchOptions& o, const std::vector<
   }
   std::vector<std::unique_ptr<Producer>> producers;
   producers.reserve(ready.size());
-  const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(o.seconds));
+  const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                        std::chrono::duration<double>(o.seconds));
   const std::uint32_t window = std::max(1u, o.in_flight / o.producers);
   for (auto& [client, logs] : ready)
-    producers.push_back(std::make_unique<Producer>(std::move(client), std::move(logs), o.size, window, until));
+    producers.push_back(
+        std::make_unique<Producer>(std::move(client), std::move(logs), o.size, window, until));
   const auto entries = [&producers] {
     std::uint64_t all = 0;
     for (auto& p : producers) all += p->entries;
@@ -223,13 +240,15 @@ int bench_append(const Target& target, const BenchOptions& o, const std::vector<
 }
 
 // Makes a log to read where none was named.
-std::expected<Log, CallError> log_to_read(Client& client, const BenchOptions& o, const std::string& name) {
+std::expected<Log, CallError> log_to_read(Client& client, const BenchOptions& o,
+                                          const std::string& name) {
   if (!o.log.empty()) return client.open_log(name);
   auto log = client.create_log(name);
   if (!log) return log;
   const std::string payload(o.size, 'x');
   std::vector<std::future<AppendResult>> made;
-  const std::size_t count = std::clamp<std::size_t>((256u << 20) / (o.size + entry_overhead), 1, 200'000);
+  const std::size_t count =
+      std::clamp<std::size_t>((256u << 20) / (o.size + entry_overhead), 1, 200'000);
   made.reserve(count);
   for (std::size_t i = 0; i < count; ++i) made.push_back(log->append_async(payload));
   for (auto& f : made)
@@ -252,7 +271,8 @@ int bench_read(const Target& target, const BenchOptions& o, const std::string& n
     const auto asked = Clock::now();
     auto page = log->read(at, 1u << 20);
     if (!page) return failed(page.error());
-    m.latency.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - asked).count()));
+    m.latency.add(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - asked).count()));
     at = page->entries.empty() ? first : page->next;  // again from the beginning
     for (const Entry& e : page->entries) m.bytes += e.payload.size();
     m.entries += page->entries.size();
@@ -331,11 +351,14 @@ int bench_catchup(const Target& target, const BenchOptions& o, const std::string
     const auto following = log->follow(*first, [&pass](const Entry& e) { pass.got(e); });
     for (int quiet = 0; !pass.wait(std::chrono::seconds(1)) && !interrupted();) {
       quiet = pass.stands_still() ? quiet + 1 : 0;
-      if (quiet == 10) return failed(fmt::format("nothing was delivered for 10 s, after {} of {} entries", pass.entries(), *entries));
+      if (quiet == 10)
+        return failed(fmt::format("nothing was delivered for 10 s, after {} of {} entries",
+                                  pass.entries(), *entries));
       measurement.goes_on(m.entries + pass.entries());
     }
     if (interrupted()) break;
-    m.latency.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(pass.first() - asked).count()));
+    m.latency.add(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(pass.first() - asked).count()));
     m.entries += *entries;
     m.bytes += pass.bytes();
   }
@@ -343,15 +366,17 @@ int bench_catchup(const Target& target, const BenchOptions& o, const std::string
   return measurement.end(m);
 }
 
-// Entries on their way: when each was appended, until the last follower has it. Entries of one producer come in its order, so
-// the n-th one that a follower gets is the n-th one appended.
+// Entries on their way: when each was appended, until the last follower has it. Entries of one
+// producer come in its order, so the n-th one that a follower gets is the n-th one appended.
 class Deliveries {
  public:
   Deliveries(std::uint32_t window, std::uint32_t followers) : sent_at_(window), got_(followers) {}
   /// Waits for room; false: no more are wanted.
   bool send() {
     std::unique_lock lock(mutex_);
-    room_.wait(lock, [this] { return ended_ || sent_ - *std::min_element(got_.begin(), got_.end()) < sent_at_.size(); });
+    room_.wait(lock, [this] {
+      return ended_ || sent_ - *std::min_element(got_.begin(), got_.end()) < sent_at_.size();
+    });
     if (ended_) return false;
     sent_at_[sent_++ % sent_at_.size()] = Clock::now();
     return true;
@@ -360,7 +385,8 @@ class Deliveries {
     const auto now = Clock::now();
     std::lock_guard lock(mutex_);
     const auto begin = sent_at_[got_[follower]++ % sent_at_.size()];
-    latency_.add(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - begin).count()));
+    latency_.add(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(now - begin).count()));
     room_.notify_one();
   }
   void end() {
@@ -387,7 +413,8 @@ class Deliveries {
   Histogram latency_;
 };
 
-// From append to delivery at followers, each a client of its own. Entries and bytes are those delivered, at all followers together.
+// From append to delivery at followers, each a client of its own. Entries and bytes are those
+// delivered, at all followers together.
 int bench_follow(const Target& target, const BenchOptions& o, const std::string& name) {
   auto writer = target.connect();
   if (!writer) return failed(writer.error());
@@ -430,7 +457,8 @@ int bench_follow(const Target& target, const BenchOptions& o, const std::string&
       }
     });
   }
-  while (measurement.goes_on(deliveries.latency().total()) && !deliveries.ended()) measurement.sleep();
+  while (measurement.goes_on(deliveries.latency().total()) && !deliveries.ended())
+    measurement.sleep();
   deliveries.end();
   measurement.stop(m);
   m.latency = deliveries.latency();
@@ -443,9 +471,11 @@ int bench_follow(const Target& target, const BenchOptions& o, const std::string&
 
 int bench(const Target& target, const BenchOptions& o) {
   watch_signals();
-  const std::string name = !o.log.empty() ? o.log : fmt::format("bench-{:08x}", std::random_device{}());
+  const std::string name =
+      !o.log.empty() ? o.log : fmt::format("bench-{:08x}", std::random_device{}());
   std::vector<std::string> names{name};
-  for (std::uint32_t i = 1; i < o.logs && o.what == "append"; ++i) names.push_back(fmt::format("{}-{}", name, i + 1));
+  for (std::uint32_t i = 1; i < o.logs && o.what == "append"; ++i)
+    names.push_back(fmt::format("{}-{}", name, i + 1));
   const int code = o.what == "append"    ? bench_append(target, o, names)
                    : o.what == "read"    ? bench_read(target, o, name)
                    : o.what == "catchup" ? bench_catchup(target, o, name)
@@ -453,7 +483,8 @@ int bench(const Target& target, const BenchOptions& o) {
   if (!o.log.empty()) return code;
   if (auto client = target.connect())
     for (const std::string& made : names)
-      if (auto gone = client->delete_log(made); !gone && gone.error().code != "no_such_log") return failed(gone.error());
+      if (auto gone = client->delete_log(made); !gone && gone.error().code != "no_such_log")
+        return failed(gone.error());
   return code;
 }
 
@@ -462,25 +493,43 @@ int bench(const Target& target, const BenchOptions& o) {
 void add_bench(CLI::App& app, Target& target, Run& run) {
   auto o = std::make_shared<BenchOptions>();
   auto* c = app.add_subcommand("bench", "measure append, read, catch-up or follow");
-  c->add_option("WHAT", o->what, "what to measure")->required()->check(CLI::IsMember({"append", "read", "catchup", "follow"}));
-  c->add_option("--log", o->log, "log to use (default: a new one, deleted afterwards)")->type_name(log_type);
+  c->add_option("WHAT", o->what, "what to measure")
+      ->required()
+      ->check(CLI::IsMember({"append", "read", "catchup", "follow"}));
+  c->add_option("--log", o->log, "log to use (default: a new one, deleted afterwards)")
+      ->type_name(log_type);
   add_size(*c, "--size", [o](std::uint64_t n) { o->size = n; }, "payload bytes of an entry",
            {.least = 0, .most = entry_bytes_max, .standard = "1KiB"});
   const CLI::Range above_zero(1, 1'000'000);
-  c->add_option("--in-flight", o->in_flight, "appends under way at once, all producers together")->check(above_zero)->capture_default_str();
-  c->add_option("--producers", o->producers, "clients that append")->check(above_zero)->capture_default_str();
-  c->add_option("--logs", o->logs, "append: logs that each producer appends to in turn, NAME, NAME-2, ...")
+  c->add_option("--in-flight", o->in_flight, "appends under way at once, all producers together")
       ->check(above_zero)
       ->capture_default_str();
-  c->add_option("--followers", o->followers, "follow: clients that follow")->check(above_zero)->capture_default_str();
-  add_duration(*c, "--seconds", [o](std::chrono::milliseconds t) { o->seconds = static_cast<double>(t.count()) / 1000; }, "how long",
-               {.least = std::chrono::milliseconds(1), .most = std::chrono::hours(24 * 365), .standard = "5s"});
-  c->add_flag("--eager,!--no-eager", target.options.eager_commit, "commit along with the uploads, or after them (default: along)");
-  c->add_flag("--observed,!--no-observed", target.options.observed_commit, "count durable replicas in the client (default: not)");
+  c->add_option("--producers", o->producers, "clients that append")
+      ->check(above_zero)
+      ->capture_default_str();
+  c->add_option("--logs", o->logs,
+                "append: logs that each producer appends to in turn, NAME, NAME-2, ...")
+      ->check(above_zero)
+      ->capture_default_str();
+  c->add_option("--followers", o->followers, "follow: clients that follow")
+      ->check(above_zero)
+      ->capture_default_str();
+  add_duration(
+      *c, "--seconds",
+      [o](std::chrono::milliseconds t) { o->seconds = static_cast<double>(t.count()) / 1000; },
+      "how long",
+      {.least = std::chrono::milliseconds(1),
+       .most = std::chrono::hours(24 * 365),
+       .standard = "5s"});
+  c->add_flag("--eager,!--no-eager", target.options.eager_commit,
+              "commit along with the uploads, or after them (default: along)");
+  c->add_flag("--observed,!--no-observed", target.options.observed_commit,
+              "count durable replicas in the client (default: not)");
   c->add_flag("--json", o->json, "one JSON object as the last line");
   add_progress(*c, o->progress);
   add_cluster(*c, target);
-  c->footer(R"(append: producers append entries of one size, so many under way at once; latency is from append to acknowledgement.
+  c->footer(
+      R"(append: producers append entries of one size, so many under way at once; latency is from append to acknowledgement.
 read: one client reads a log from its begin again and again, in pages of 1 MiB; latency is a page's.
 catchup: one client follows a log from its begin, again and again; latency is until the first entry.
 follow: latency is from append to delivery at a follower; entries are counted at all followers together.

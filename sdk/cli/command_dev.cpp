@@ -43,8 +43,12 @@ int dev(const DevOptions& o) {
   if (o.data.empty()) folder.emplace();
   const std::string data = folder ? folder->path() : o.data;
   if (data.empty()) return failed("cannot make a temporary folder; name one with --data");
-  auto cluster = EmbeddedCluster::start(
-      {.name = "dev", .data = data, .listen = o.listen, .http = o.http, .sequencers = o.sequencers, .storage = o.storage});
+  auto cluster = EmbeddedCluster::start({.name = "dev",
+                                         .data = data,
+                                         .listen = o.listen,
+                                         .http = o.http,
+                                         .sequencers = o.sequencers,
+                                         .storage = o.storage});
   if (!cluster) return failed(cluster.error());
   bool ready = false;
   while (!interrupted() && !(ready = cluster->wait_ready(std::chrono::milliseconds(200)))) {
@@ -62,17 +66,27 @@ int dev(const DevOptions& o) {
 
 void add_dev(CLI::App& app, Run& run) {
   auto o = std::make_shared<DevOptions>();
-  auto* c = app.add_subcommand("dev", "run a whole cluster in this process, for development and tests");
-  c->add_option("--data", o->data, "folder to keep its data in (default: a temporary one, removed at exit)")->type_name(folder_type);
-  c->add_option("--listen", o->listen, "address of the first sequencer")->capture_default_str()->type_name("HOST:PORT");
-  c->add_option(
-       "--http", o->http,
-       "where the first sequencer answers monitors over HTTP; each further node takes the next port, sequencers first (default: none "
-       "does)")
+  auto* c =
+      app.add_subcommand("dev", "run a whole cluster in this process, for development and tests");
+  c->add_option("--data", o->data,
+                "folder to keep its data in (default: a temporary one, removed at exit)")
+      ->type_name(folder_type);
+  c->add_option("--listen", o->listen, "address of the first sequencer")
+      ->capture_default_str()
       ->type_name("HOST:PORT");
-  c->add_option("--sequencers", o->sequencers, "sequencers")->check(CLI::IsMember({1, 3, 5}))->capture_default_str();
-  c->add_option("--storage", o->storage, "storage nodes")->check(CLI::Range(1, 9))->capture_default_str();
-  c->footer(R"(Prints `ready HOST:PORT` when it serves, and runs until SIGINT or SIGTERM. All its nodes are one process: what kills one
+  c->add_option("--http", o->http,
+                "where the first sequencer answers monitors over HTTP; each further node takes the "
+                "next port, sequencers first (default: none "
+                "does)")
+      ->type_name("HOST:PORT");
+  c->add_option("--sequencers", o->sequencers, "sequencers")
+      ->check(CLI::IsMember({1, 3, 5}))
+      ->capture_default_str();
+  c->add_option("--storage", o->storage, "storage nodes")
+      ->check(CLI::Range(1, 9))
+      ->capture_default_str();
+  c->footer(
+      R"(Prints `ready HOST:PORT` when it serves, and runs until SIGINT or SIGTERM. All its nodes are one process: what kills one
 kills all.
 
 Examples:

@@ -1,4 +1,5 @@
-// loglog inspect: any file of a data directory, offline, a line per frame or record; or the entries of segments.
+// loglog inspect: any file of a data directory, offline, a line per frame or record; or the entries
+// of segments.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -17,7 +18,8 @@
 namespace loglog::cli {
 namespace {
 
-/// nullopt: it cannot be read, and stderr says why. A file that is read in part would be told as one that ends there.
+/// nullopt: it cannot be read, and stderr says why. A file that is read in part would be told as
+/// one that ends there.
 std::optional<Bytes> slurp(const std::string& path) {
   auto file = files::read_file(path);
   if (file && *file) return *std::move(file);
@@ -53,7 +55,8 @@ struct SegmentEnd {
   }
 };
 
-/// Calls on_frame(offset, view, its bytes) for each good frame, checksums verified, up to the first place without one.
+/// Calls on_frame(offset, view, its bytes) for each good frame, checksums verified, up to the first
+/// place without one.
 template <typename OnFrame>
 SegmentEnd walk(const Bytes& file, const SegmentHeader& h, OnFrame&& on_frame) {
   Offset at = h.first;
@@ -71,14 +74,17 @@ SegmentEnd walk(const Bytes& file, const SegmentHeader& h, OnFrame&& on_frame) {
 int inspect_segment(const Bytes& file) {
   const auto h = decode_segment_header(file);
   if (!h) return failed(h.error().message());
-  put("segment: cluster {:016x} log {} first {} chain {:016x}\n", h->cluster.value, h->log.value, h->first.value, h->chain.value);
+  put("segment: cluster {:016x} log {} first {} chain {:016x}\n", h->cluster.value, h->log.value,
+      h->first.value, h->chain.value);
   if (const auto m = decode_marks(file))
-    put("marks: durable {} chain {:016x} committed {} (counter {})\n", m->durable.value, m->chain.value, m->committed.value, m->counter);
+    put("marks: durable {} chain {:016x} committed {} (counter {})\n", m->durable.value,
+        m->chain.value, m->committed.value, m->counter);
   else put("marks: none\n");
   Chain chain = h->chain;
   const SegmentEnd end = walk(file, *h, [&chain](Offset at, const FrameView& v, ByteSpan frame) {
-    put("{} {} term {} producer {:016x} sequence {} payload {} bytes\n", at.value, name_of(v.prefix.kind), v.prefix.term.value,
-        v.prefix.producer.value, v.prefix.sequence.value, v.prefix.payload_length);
+    put("{} {} term {} producer {:016x} sequence {} payload {} bytes\n", at.value,
+        name_of(v.prefix.kind), v.prefix.term.value, v.prefix.producer.value,
+        v.prefix.sequence.value, v.prefix.payload_length);
     chain = extend_chain(chain, frame.data());
   });
   put("ends at {} (chain {:016x}): {}\n", end.at.value, chain.value, end.why());
@@ -109,8 +115,12 @@ int print_entries(const std::string& path, Format format) {
 
 int inspect_raft(const Bytes& file) {
   RaftRecords on;
-  on.hard_state = [](const RaftHardState& h) { put("hard state: term {} vote {}\n", h.term.value, h.vote.value); };
-  on.entry = [](const RaftEntry& e) { put("entry {} term {} command {} bytes\n", e.index.value, e.term.value, e.command.size()); };
+  on.hard_state = [](const RaftHardState& h) {
+    put("hard state: term {} vote {}\n", h.term.value, h.vote.value);
+  };
+  on.entry = [](const RaftEntry& e) {
+    put("entry {} term {} command {} bytes\n", e.index.value, e.term.value, e.command.size());
+  };
   on.cut = [](RaftIndex from) { put("cut: entries from {} on are dropped\n", from.value); };
   const auto end = read_raft_log(file, on);
   if (!end) return failed(end.error().message());
@@ -132,7 +142,8 @@ std::vector<std::uint64_t> values_of(const std::vector<LogId>& ids) {
 int inspect(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error))
-    return failed(path + " is no file; name a segment, promise, tombstones, identity, raft.log or snapshot");
+    return failed(
+        path + " is no file; name a segment, promise, tombstones, identity, raft.log or snapshot");
   const auto read = slurp(path);
   if (!read) return exit_failed;
   const Bytes& file = *read;
@@ -142,7 +153,8 @@ int inspect(const std::string& path) {
   if (text.starts_with("LOGLSNP")) {
     const auto s = decode_snapshot(file);
     if (!s) return failed(s.error().message());
-    put("snapshot: index {} term {} state {} bytes\n", s->index.value, s->term.value, s->state.size());
+    put("snapshot: index {} term {} state {} bytes\n", s->index.value, s->term.value,
+        s->state.size());
     return 0;
   }
   if (text.starts_with("LLID")) {
@@ -155,12 +167,16 @@ int inspect(const std::string& path) {
   if (file.size() == tombstones_file_size) {
     const auto t = decode_tombstones(file);
     if (!t) put("tombstones: none\n");
-    else put("tombstones: floor {} counter {} logs {}\n", t->floor.value, t->counter, fmt::join(values_of(t->ids), " "));
+    else
+      put("tombstones: floor {} counter {} logs {}\n", t->floor.value, t->counter,
+          fmt::join(values_of(t->ids), " "));
     return 0;
   }
   if (file.size() == promise_file_size) {
     const auto p = decode_promise(file);
-    if (p) put("promise: term {} instance {:016x} (counter {})\n", p->term.value, p->instance.value, p->counter);
+    if (p)
+      put("promise: term {} instance {:016x} (counter {})\n", p->term.value, p->instance.value,
+          p->counter);
     else put("promise: no good slot\n");
     return p ? 0 : exit_failed;
   }
@@ -177,16 +193,21 @@ void add_inspect(CLI::App& app, Run& run) {
     bool force = false;
   };
   auto o = std::make_shared<Options>();
-  auto* c = app.add_subcommand("inspect", "print segment, promise, tombstones, identity, raft.log or snapshot files, offline");
+  auto* c = app.add_subcommand(
+      "inspect",
+      "print segment, promise, tombstones, identity, raft.log or snapshot files, offline");
   c->add_option("PATH", o->paths, "the files, in order")->required()->type_name(file_type);
   auto* entries = c->add_flag("--entries", o->entries,
-                              "only the entries of segments, up to where nothing was written; in a copy of a segment that is not closed, "
+                              "only the entries of segments, up to where nothing was written; in a "
+                              "copy of a segment that is not closed, "
                               "the last ones may never have been committed");
-  c->add_option("--format", o->format, "of entries: lines (default), json (one object a line, bytes in base64) or raw")
+  c->add_option("--format", o->format,
+                "of entries: lines (default), json (one object a line, bytes in base64) or raw")
       ->check(CLI::IsMember({"lines", "json", "raw"}))
       ->needs(entries);
   c->add_flag("--force", o->force, "raw bytes to a terminal too")->needs(entries);
-  c->footer(R"(Needs no cluster and changes nothing. Of a segment: its header, the node's marks, and a line a frame up to where it
+  c->footer(
+      R"(Needs no cluster and changes nothing. Of a segment: its header, the node's marks, and a line a frame up to where it
 ends, with the chain there. A node that is running may be about to write what is not there yet.
 
 Examples:
@@ -199,11 +220,14 @@ Exit codes:
   1   damage, or no file of LogLog's)");
   c->callback([&run, o] {
     run = [o] {
-      const Format format = o->format == "json" ? Format::json : o->format == "raw" ? Format::raw : Format::lines;
+      const Format format = o->format == "json"  ? Format::json
+                            : o->format == "raw" ? Format::raw
+                                                 : Format::lines;
       if (refuses_terminal(format, false, o->force)) return exit_bad_options;
       for (const std::string& path : o->paths) {
         if (!o->entries && o->paths.size() > 1) put("{}:\n", path);
-        if (const int code = o->entries ? print_entries(path, format) : inspect(path); code != 0) return code;
+        if (const int code = o->entries ? print_entries(path, format) : inspect(path); code != 0)
+          return code;
       }
       return 0;
     };

@@ -21,10 +21,12 @@ namespace {
 /// CLI11 takes "-1" for the largest number where none below zero can be meant.
 void refuse_negative_numbers(CLI::App& command) {
   for (CLI::Option* o : command.get_options())
-    if (const std::string type = o->get_type_name(); type.starts_with("UINT") || type == "OFFSET" || type == "TOKEN") {
+    if (const std::string type = o->get_type_name();
+        type.starts_with("UINT") || type == "OFFSET" || type == "TOKEN") {
       if (o->get_name() != "--from") o->check(config::digits_only());
     }
-  for (CLI::App* below : command.get_subcommands([](CLI::App*) { return true; })) refuse_negative_numbers(*below);
+  for (CLI::App* below : command.get_subcommands([](CLI::App*) { return true; }))
+    refuse_negative_numbers(*below);
 }
 
 }  // namespace
@@ -62,8 +64,8 @@ Exit codes:
   add_bench(app, target, run);
   add_man(app, run);
   add_completions(app, run);
-  for (const auto& [name, server] :
-       {std::pair("storage", storage::storage_command()), std::pair("sequencer", sequencer::sequencer_command())}) {
+  for (const auto& [name, server] : {std::pair("storage", storage::storage_command()),
+                                     std::pair("sequencer", sequencer::sequencer_command())}) {
     server->name(name);
     app.add_subcommand(server);
   }

@@ -1,4 +1,5 @@
-// The tree of all commands of `loglog` and its two servers: what is parsed, and what help, manual and completions are made of.
+// The tree of all commands of `loglog` and its two servers: what is parsed, and what help, manual
+// and completions are made of.
 #pragma once
 #include "sdk/cli/cli.h"
 

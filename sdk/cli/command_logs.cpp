@@ -25,18 +25,20 @@ std::string retention_text(const LogDetails& d) {
 void print_details(const LogDetails& d) {
   std::string nodes;
   for (auto n : d.nodes) nodes += (nodes.empty() ? "" : ",") + std::to_string(n);
-  put("{} id {} replicas {} ({}) write-quorum {}{} segment-size {} retention {} trim {} fence {}\n", d.name, d.id, d.replicas, nodes,
-      d.write_quorum, d.write_quorum == 1 && d.replicas > 0 ? " [one copy suffices for an acknowledgement]" : "",
+  put("{} id {} replicas {} ({}) write-quorum {}{} segment-size {} retention {} trim {} fence {}\n",
+      d.name, d.id, d.replicas, nodes, d.write_quorum,
+      d.write_quorum == 1 && d.replicas > 0 ? " [one copy suffices for an acknowledgement]" : "",
       as_written(d.segment_bytes), retention_text(d), d.trim, d.fence);
 }
 
 void print_json(const LogDetails& d) {
   std::string nodes;
   for (auto n : d.nodes) nodes += (nodes.empty() ? "" : ", ") + std::to_string(n);
-  put("{{\"name\": {}, \"id\": {}, \"replicas\": {}, \"nodes\": [{}], \"write_quorum\": {}, \"segment_size\": {}, "
+  put("{{\"name\": {}, \"id\": {}, \"replicas\": {}, \"nodes\": [{}], \"write_quorum\": {}, "
+      "\"segment_size\": {}, "
       "\"retention_bytes\": {}, \"retention_ms\": {}, \"trim\": {}, \"fence\": {}}}\n",
-      json_string(d.name), d.id, d.replicas, nodes, d.write_quorum, d.segment_bytes, d.retention_bytes, d.retention_age.count(), d.trim,
-      d.fence);
+      json_string(d.name), d.id, d.replicas, nodes, d.write_quorum, d.segment_bytes,
+      d.retention_bytes, d.retention_age.count(), d.trim, d.fence);
 }
 
 struct LogArguments {
@@ -62,7 +64,8 @@ void add_retention(CLI::App* c, LogArguments& a) {
          if (!bytes) throw CLI::ValidationError("--retention-bytes", bytes.error() + ", or off");
          a.retention_bytes = *bytes;
        },
-       "trim old segments while at least so much stays, as 10GiB, or off; at least the segment size")
+       "trim old segments while at least so much stays, as 10GiB, or off; at least the segment "
+       "size")
       ->type_name("SIZE");
   c->add_option_function<std::string>(
        "--retention-age",
@@ -76,8 +79,8 @@ void add_retention(CLI::App* c, LogArguments& a) {
 }
 
 template <class Work>
-CLI::App* add_one(CLI::App* logs, Target& target, Run& run, const char* name, const char* what, const std::shared_ptr<LogArguments>& a,
-                  Work work) {
+CLI::App* add_one(CLI::App* logs, Target& target, Run& run, const char* name, const char* what,
+                  const std::shared_ptr<LogArguments>& a, Work work) {
   auto* c = logs->add_subcommand(name, what);
   add_cluster(*c, target);
   c->callback([&target, &run, a, work] {
@@ -102,7 +105,8 @@ int create(Client& c, LogArguments a) {
 int set(Client& c, const LogArguments& a) {
   auto d = c.describe_log(a.name);
   if (!d) return failed(d.error());
-  d = c.set_retention(a.name, a.retention_bytes.value_or(d->retention_bytes), a.retention_age.value_or(d->retention_age));
+  d = c.set_retention(a.name, a.retention_bytes.value_or(d->retention_bytes),
+                      a.retention_age.value_or(d->retention_age));
   if (!d) return failed(d.error());
   a.json ? print_json(*d) : print_details(*d);
   return 0;
@@ -112,7 +116,9 @@ int set(Client& c, const LogArguments& a) {
 void print_table(Client& c, const std::vector<LogDetails>& all) {
   std::map<std::string, std::string> sizes;
   if (const auto report = c.status())
-    for (const auto& l : report->logs) sizes[l.name] = human_bytes(static_cast<double>(l.committed - std::min(l.first, l.committed)));
+    for (const auto& l : report->logs)
+      sizes[l.name] =
+          human_bytes(static_cast<double>(l.committed - std::min(l.first, l.committed)));
   std::vector<std::vector<Cell>> rows = {{{"LOG", Colour::dim},
                                           {"ID", Colour::dim, true},
                                           {"SIZE", Colour::dim, true},
@@ -162,7 +168,8 @@ bool may_delete(const LogArguments& a) {
 int remove(Client& c, const LogArguments& a) {
   if (!may_delete(a)) return failed("nothing was deleted");
   auto ok = c.delete_log(a.name);
-  if (!ok && ok.error().code == "no_such_log") return failed(fmt::format("no log has the name {}; loglog logs list shows all", a.name));
+  if (!ok && ok.error().code == "no_such_log")
+    return failed(fmt::format("no log has the name {}; loglog logs list shows all", a.name));
   return ok ? 0 : failed(ok.error());
 }
 
@@ -185,7 +192,8 @@ int fence(Client& c, const LogArguments& a) {
   if (!log) return failed(log.error());
   const auto set = log->fence(a.token.value_or(0));
   if (!set) return failed(set.error());
-  if (a.json) put("{{\"log\": {}, \"token\": {}, \"end\": {}}}\n", json_string(a.name), set->token, set->end);
+  if (a.json)
+    put("{{\"log\": {}, \"token\": {}, \"end\": {}}}\n", json_string(a.name), set->token, set->end);
   else put("token {} end {}\n", set->token, set->end);
   return 0;
 }
@@ -201,7 +209,8 @@ void need_one(const Option&... options) {
 }  // namespace
 
 void add_logs(CLI::App& app, Target& target, Run& run) {
-  auto* logs = app.add_subcommand("logs", "create, list, describe, delete, trim and fence logs; set what is trimmed by itself");
+  auto* logs = app.add_subcommand(
+      "logs", "create, list, describe, delete, trim and fence logs; set what is trimmed by itself");
   logs->require_subcommand(1);
   logs->footer("loglog logs COMMAND --help tells of each.");
   auto a = std::make_shared<LogArguments>();  // one of them runs
@@ -210,23 +219,30 @@ void add_logs(CLI::App& app, Target& target, Run& run) {
     if (c->get_name() != "delete") c->add_flag("--json", a->json, "a JSON object");
     return c;
   };
-  auto* c = named(add_one(logs, target, run, "create", "create a log; prints what it is", a, create), "TEXT");
-  const CLI::Validator one_to_nine = CLI::Validator(CLI::Range(1, 9)).description("");  // the texts say it
-  c->add_option("--replicas", a->create.replicas, "storage nodes that hold it, 1 to 9 (default: 3, or as many as there are)")
+  auto* c = named(
+      add_one(logs, target, run, "create", "create a log; prints what it is", a, create), "TEXT");
+  const CLI::Validator one_to_nine =
+      CLI::Validator(CLI::Range(1, 9)).description("");  // the texts say it
+  c->add_option("--replicas", a->create.replicas,
+                "storage nodes that hold it, 1 to 9 (default: 3, or as many as there are)")
       ->check(one_to_nine);
   c->add_option("--write-quorum", a->create.write_quorum,
-                "replicas that must be durable before an append is acknowledged, 1 to the replicas (default: the majority)")
+                "replicas that must be durable before an append is acknowledged, 1 to the replicas "
+                "(default: the majority)")
       ->check(one_to_nine);
-  add_size(*c, "--segment-size", [a](std::uint64_t n) { a->create.segment_bytes = n; }, "of a segment file, 64KiB to 16GiB",
+  add_size(*c, "--segment-size", [a](std::uint64_t n) { a->create.segment_bytes = n; },
+           "of a segment file, 64KiB to 16GiB",
            {.least = 64u << 10, .most = 16ull << 30, .standard = "64MiB"});
   add_retention(c, *a);
   c->footer(R"(Examples:
   loglog logs create events
   loglog logs create audit --replicas 5 --write-quorum 3 --segment-size 256MiB
   loglog logs create metrics --retention-bytes 10GiB --retention-age 7d)");
-  c = named(add_one(logs, target, run, "set", "change what is trimmed by itself; what is not named stays", a, set));
+  c = named(add_one(logs, target, run, "set",
+                    "change what is trimmed by itself; what is not named stays", a, set));
   add_retention(c, *a);
-  c->footer(R"(Whole segments go, while at least as many bytes stay, or once all in them is older by the clocks of a majority of
+  c->footer(
+      R"(Whole segments go, while at least as many bytes stay, or once all in them is older by the clocks of a majority of
 sequencers.
 
 Examples:
@@ -236,9 +252,11 @@ Examples:
   auto* names = c->add_flag("--names", a->names, "only their names");
   c->add_flag("--json", a->json, "a JSON object a line")->excludes(names);
   named(add_one(logs, target, run, "describe", "print what one log is", a, describe));
-  c = named(add_one(logs, target, run, "delete", "delete a log and its entries on every node; asks on a terminal", a, remove));
+  c = named(add_one(logs, target, run, "delete",
+                    "delete a log and its entries on every node; asks on a terminal", a, remove));
   c->add_flag("--yes", a->yes, "do not ask");
-  c = named(add_one(logs, target, run, "trim", "let entries below an offset go; prints the trim point in force", a, trim));
+  c = named(add_one(logs, target, run, "trim",
+                    "let entries below an offset go; prints the trim point in force", a, trim));
   auto* offset = c->add_option("OFFSET", a->offset, "of an entry; those below it may go");
   auto* keep = c->add_option_function<std::string>(
       "--keep-bytes",
@@ -249,16 +267,22 @@ Examples:
       },
       "whole segments go while so much stays, as 10GiB");
   keep->type_name("SIZE")->excludes(offset);
-  auto* before = c->add_option("--before", a->before, "what is older goes: 2026-11-21T20:00:00Z, without Z local, or as -7d");
+  auto* before =
+      c->add_option("--before", a->before,
+                    "what is older goes: 2026-11-21T20:00:00Z, without Z local, or as -7d");
   before->type_name("TIME")->excludes(offset)->excludes(keep);
   before->check({[](std::string& text) {
                    return parse_time(text, std::chrono::system_clock::now())
                               ? std::string()
-                              : fmt::format("{} is no time; give 2026-11-21T20:00:00Z (local without Z), or how long ago as -7d", text);
+                              : fmt::format(
+                                    "{} is no time; give 2026-11-21T20:00:00Z (local without Z), "
+                                    "or how long ago as -7d",
+                                    text);
                  },
                  std::string()});
   c->parse_complete_callback([offset, keep, before] { need_one(*offset, *keep, *before); });
-  c->footer(R"(An OFFSET must be one that an append or a reader gave, or where the log ends; beyond its end it is refused. A trim
+  c->footer(
+      R"(An OFFSET must be one that an append or a reader gave, or where the log ends; beyond its end it is refused. A trim
 point never moves back. Nodes delete whole segment files below it, so the disk may keep a little more.
 
 Examples:
@@ -266,9 +290,14 @@ Examples:
   loglog logs trim events --before=-7d
   loglog logs trim events $(loglog tail events)   # all that is committed now)");
   c = named(
-      add_one(logs, target, run, "fence", "refuse older writers; prints the token in force, and the offset where theirs end", a, fence));
-  auto* token = c->add_option("TOKEN", a->token, "of this writer, as from a lock service; the higher one is the newer");
-  auto* take_over = c->add_flag("--take-over", a->take_over, "take the one after the log's, which stops the writer that is at work now");
+      add_one(logs, target, run, "fence",
+              "refuse older writers; prints the token in force, and the offset where theirs end", a,
+              fence));
+  auto* token = c->add_option(
+      "TOKEN", a->token, "of this writer, as from a lock service; the higher one is the newer");
+  auto* take_over =
+      c->add_flag("--take-over", a->take_over,
+                  "take the one after the log's, which stops the writer that is at work now");
   token->check(config::one_or_more())->excludes(take_over);
   c->parse_complete_callback([token, take_over] { need_one(*token, *take_over); });
   c->footer(

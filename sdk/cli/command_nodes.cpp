@@ -35,7 +35,8 @@ Copied copied_to(std::uint32_t node, const ClusterReport& report) {
   return c;
 }
 
-/// Until every replica of the node takes orders again, which is once it holds all that is committed.
+/// Until every replica of the node takes orders again, which is once it holds all that is
+/// committed.
 int wait_until_copied(Client& client, const NodeArguments& a) {
   Progress progress(a.progress, fmt::format("node {}", a.node));
   for (;;) {
@@ -48,7 +49,8 @@ int wait_until_copied(Client& client, const NodeArguments& a) {
         put("{} of {} logs copied\n", c.done, c.logs);
         return 0;
       }
-      progress.show(static_cast<double>(c.done) / static_cast<double>(c.logs), fmt::format("{} of {} logs copied", c.done, c.logs));
+      progress.show(static_cast<double>(c.done) / static_cast<double>(c.logs),
+                    fmt::format("{} of {} logs copied", c.done, c.logs));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
@@ -58,11 +60,15 @@ int replace_disk(const Target& target, const NodeArguments& a) {
   watch_signals();
   auto client = target.connect();
   if (!client) return failed(client.error());
-  if (const auto replaced = client->replace_disk(a.node, a.force); !replaced) return failed(replaced.error());
+  if (const auto replaced = client->replace_disk(a.node, a.force); !replaced)
+    return failed(replaced.error());
   const auto all = client->list_logs();
   if (!all) return failed(all.error());
-  const auto on_it = std::ranges::count_if(*all, [&](const LogDetails& d) { return std::ranges::find(d.nodes, a.node) != d.nodes.end(); });
-  put("node {} has a new disk; {} {} copied to it\n", a.node, on_it, on_it == 1 ? "log is" : "logs are");
+  const auto on_it = std::ranges::count_if(*all, [&](const LogDetails& d) {
+    return std::ranges::find(d.nodes, a.node) != d.nodes.end();
+  });
+  put("node {} has a new disk; {} {} copied to it\n", a.node, on_it,
+      on_it == 1 ? "log is" : "logs are");
   flush_out();
   return on_it == 0 || a.no_wait || a.force ? 0 : wait_until_copied(*client, a);
 }
@@ -74,13 +80,20 @@ void add_nodes(CLI::App& app, Target& target, Run& run) {
   nodes->require_subcommand(1);
   nodes->footer("loglog nodes COMMAND --help tells of each.");
   auto a = std::make_shared<NodeArguments>();
-  auto* c = nodes->add_subcommand("replace-disk", "a node's disk is gone for good: take the empty one that it runs with now");
-  c->add_option("NODE", a->node, "number of the storage node")->required()->check(config::one_or_more());
-  c->add_flag("--force", a->force, "also where too few other replicas of a log are up: what is on the old disk alone is lost");
-  c->add_flag("--no-wait", a->no_wait, "do not wait until its logs are copied; --force does not either");
+  auto* c = nodes->add_subcommand(
+      "replace-disk", "a node's disk is gone for good: take the empty one that it runs with now");
+  c->add_option("NODE", a->node, "number of the storage node")
+      ->required()
+      ->check(config::one_or_more());
+  c->add_flag(
+      "--force", a->force,
+      "also where too few other replicas of a log are up: what is on the old disk alone is lost");
+  c->add_flag("--no-wait", a->no_wait,
+              "do not wait until its logs are copied; --force does not either");
   add_progress(*c, a->progress);
   add_cluster(*c, target);
-  c->footer(R"(Start the node with an empty data directory under its old number first; until this command it counts as down.
+  c->footer(
+      R"(Start the node with an empty data directory under its old number first; until this command it counts as down.
 All logs begin a new term, in which the old disk has no part; appends pause for as long as at a failover. The new
 disk is copied full from the other replicas, and counts as a replica of a log once it holds all of it. The old disk
 is refused from then on. Without --force nothing is done where fewer than N - W + 1 other replicas of a log are up.

@@ -27,7 +27,9 @@ struct ReadArguments {
   bool with_log = false;  // tail: the log's id before the offset
   When progress = When::automatic;
 
-  Format chosen() const { return format == "json" ? Format::json : format == "raw" ? Format::raw : Format::lines; }
+  Format chosen() const {
+    return format == "json" ? Format::json : format == "raw" ? Format::raw : Format::lines;
+  }
 };
 
 std::optional<EntryOffset> parse_offset(const std::string& text) {
@@ -37,7 +39,8 @@ std::optional<EntryOffset> parse_offset(const std::string& text) {
   return error == std::errc{} && rest == end ? std::optional(offset) : std::nullopt;
 }
 
-/// "begin", "end", an offset, a position with its log, or a point in time; as a_position() takes it.
+/// "begin", "end", an offset, a position with its log, or a point in time; as a_position() takes
+/// it.
 std::expected<EntryOffset, CallError> position(Log& log, const std::string& from) {
   if (from.empty() || from == "begin") return log.begin();
   if (from == "end") return log.end();
@@ -49,12 +52,15 @@ std::expected<EntryOffset, CallError> position(Log& log, const std::string& from
 /// What is no position is bad usage before the cluster is asked anything.
 CLI::Validator a_position() {
   return {[](std::string& from) {
-            const bool fits = from == "begin" || from == "end" || parse_offset(from) || LogPosition::parse(from) ||
+            const bool fits = from == "begin" || from == "end" || parse_offset(from) ||
+                              LogPosition::parse(from) ||
                               parse_time(from, std::chrono::system_clock::now());
             return fits ? std::string()
                         : fmt::format(
-                              "{} is no position; give begin, end, an offset in digits, a position as 6@9458, a time as "
-                              "2026-11-21T20:00:00Z (local without Z), or how long ago as -15m (ms, s, m, h, d)",
+                              "{} is no position; give begin, end, an offset in digits, a position "
+                              "as 6@9458, a time as "
+                              "2026-11-21T20:00:00Z (local without Z), or how long ago as -15m "
+                              "(ms, s, m, h, d)",
                               from);
           },
           std::string()};
@@ -95,17 +101,24 @@ int read(const Target& target, const ReadArguments& o) {
   if (!client) return failed(client.error());
   auto log = client->open_log(o.log);
   if (!log) return failed(log.error());
-  // Up to where the log ended when this began. Without a leader: up to what the storage nodes know to be committed.
-  const auto tail = log->tail(std::max<std::chrono::milliseconds>(std::chrono::seconds(3), target.options.timeout / 3));
+  // Up to where the log ended when this began. Without a leader: up to what the storage nodes know
+  // to be committed.
+  const auto tail = log->tail(
+      std::max<std::chrono::milliseconds>(std::chrono::seconds(3), target.options.timeout / 3));
   const bool from_begin = o.from.empty() || o.from == "begin";
   auto at = tail && from_begin ? tail->first : position(*log, o.from);
   if (!at) return failed_at(at.error());
-  if (!tail) console::print_error("loglog: no leader answers ({}); reading what the storage nodes know\n", tail.error().message);
-  if (tail && *at > tail->committed) return failed(fmt::format("no entry begins at {}: {} ends at {}", o.from, o.log, tail->committed));
+  if (!tail)
+    console::print_error("loglog: no leader answers ({}); reading what the storage nodes know\n",
+                         tail.error().message);
+  if (tail && *at > tail->committed)
+    return failed(
+        fmt::format("no entry begins at {}: {} ends at {}", o.from, o.log, tail->committed));
   auto sink = Sink::open(o.output);
   if (!sink) return failed(sink.error());
   // Entries on a terminal tell themselves how far it is.
-  const bool entries_seen = o.progress == When::automatic && o.output.empty() && is_terminal(Stream::out);
+  const bool entries_seen =
+      o.progress == When::automatic && o.output.empty() && is_terminal(Stream::out);
   Progress progress(entries_seen ? When::never : o.progress, "read " + o.log);
   const EntryOffset begin = *at;
   std::uint64_t left = o.count;
@@ -164,28 +177,36 @@ int tail(const Target& target, const ReadArguments& o) {
   if (!log) return failed(log.error());
   const auto t = log->tail();
   if (!t) return failed(t.error());
-  if (o.json) put("{{\"log\": {}, \"first\": {}, \"committed\": {}, \"term\": {}}}\n", json_string(o.log), t->first, t->committed, t->term);
+  if (o.json)
+    put("{{\"log\": {}, \"first\": {}, \"committed\": {}, \"term\": {}}}\n", json_string(o.log),
+        t->first, t->committed, t->term);
   else if (o.with_log) put("{}\n", log->position(t->committed).text());
   else put("{}\n", t->committed);
   return 0;
 }
 
-void add(CLI::App& app, Target& target, Run& run, const char* name, const char* what, int (*work)(const Target&, const ReadArguments&),
-         const char* from, const char* footer) {
+void add(CLI::App& app, Target& target, Run& run, const char* name, const char* what,
+         int (*work)(const Target&, const ReadArguments&), const char* from, const char* footer) {
   auto o = std::make_shared<ReadArguments>();
   auto* c = app.add_subcommand(name, what);
   add_log_name(*c, o->log);
   if (from != nullptr) {
     c->add_option("--from", o->from, from)->type_name("OFFSET")->check(a_position());
     c->add_option("--count", o->count, "stop after so many entries (default: no limit)");
-    c->add_option("--format", o->format, "how an entry is printed")->check(CLI::IsMember({"lines", "json", "raw"}))->capture_default_str();
+    c->add_option("--format", o->format, "how an entry is printed")
+        ->check(CLI::IsMember({"lines", "json", "raw"}))
+        ->capture_default_str();
     c->add_flag("--force", o->force, "raw bytes to a terminal too");
   } else {
     c->add_flag("--json", o->json, "one JSON object: first, committed, term");
   }
-  if (work == tail) c->add_flag("--position", o->with_log, "print it with the log's id, as 6@9458: to keep, for --from");
+  if (work == tail)
+    c->add_flag("--position", o->with_log,
+                "print it with the log's id, as 6@9458: to keep, for --from");
   if (work == read) {
-    c->add_option("--output", o->output, "write to this file, which is there whole or not at all (default: stdout)")->type_name(file_type);
+    c->add_option("--output", o->output,
+                  "write to this file, which is there whole or not at all (default: stdout)")
+        ->type_name(file_type);
     add_progress(*c, o->progress);
   }
   add_cluster(*c, target);
@@ -197,7 +218,8 @@ void add(CLI::App& app, Target& target, Run& run, const char* name, const char* 
 
 void add_read(CLI::App& app, Target& target, Run& run) {
   add(app, target, run, "read", "print what is committed now", read,
-      "begin, end, an offset, a position (6@9458), a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
+      "begin, end, an offset, a position (6@9458), a time (2026-11-21T20:00:00Z, local without Z) "
+      "or how long ago (-15m); default begin",
       R"(Ends where the log was committed when the command began. Without a leader it prints what storage nodes know.
 
 Formats:
@@ -218,7 +240,8 @@ Exit codes:
 }
 void add_follow(CLI::App& app, Target& target, Run& run) {
   add(app, target, run, "follow", "print entries as they are committed, until interrupted", follow,
-      "begin, end, an offset, a position (6@9458), a time (2026-11-21T20:00:00Z, local without Z) or how long ago (-15m); default begin",
+      "begin, end, an offset, a position (6@9458), a time (2026-11-21T20:00:00Z, local without Z) "
+      "or how long ago (-15m); default begin",
       R"(Formats are those of loglog read. Goes on through failures of nodes; ends after --count entries, at SIGINT or SIGTERM
 (exit code 0), or with an error: the log was deleted, trimmed past where the follower stands, or ends below --from.
 An offset means something in its own log alone: a position (loglog tail --position) of a log that was deleted and made

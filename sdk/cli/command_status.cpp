@@ -26,19 +26,21 @@ struct StatusOptions {
 };
 
 void print_json(const ClusterReport& r) {
-  std::string out = fmt::format("{{\"cluster\": {}, \"health\": {}, \"verdict\": {}, \"alarms\": [", json_string(r.cluster),
-                                json_string(id_of(r.health)), json_string(r.verdict));
+  std::string out =
+      fmt::format("{{\"cluster\": {}, \"health\": {}, \"verdict\": {}, \"alarms\": [",
+                  json_string(r.cluster), json_string(id_of(r.health)), json_string(r.verdict));
   const char* comma = "";
   for (const auto& a : r.alarms) {
-    out += fmt::format("{}{{\"id\": {}, \"severity\": \"{}\", \"what\": {}, \"action\": {}}}", comma, json_string(a.id),
-                       a.critical ? "critical" : "warning", json_string(a.what), json_string(a.action));
+    out += fmt::format("{}{{\"id\": {}, \"severity\": \"{}\", \"what\": {}, \"action\": {}}}",
+                       comma, json_string(a.id), a.critical ? "critical" : "warning",
+                       json_string(a.what), json_string(a.action));
     comma = ", ";
   }
   out += "], \"sequencers\": [";
   comma = "";
   for (const auto& s : r.sequencers) {
-    out +=
-        fmt::format("{}{{\"id\": {}, \"address\": {}, \"role\": \"{}\", \"term\": {}", comma, s.id, json_string(s.address), s.role, s.term);
+    out += fmt::format("{}{{\"id\": {}, \"address\": {}, \"role\": \"{}\", \"term\": {}", comma,
+                       s.id, json_string(s.address), s.role, s.term);
     out += s.protocol == 0 ? "}" : fmt::format(", \"protocol\": {}}}", s.protocol);
     comma = ", ";
   }
@@ -46,41 +48,48 @@ void print_json(const ClusterReport& r) {
   comma = "";
   for (const auto& n : r.storage) {
     out += fmt::format(
-        "{}{{\"id\": {}, \"address\": {}, \"state\": \"{}\", \"staged_bytes\": {}, \"disk_free_bytes\": {}, "
+        "{}{{\"id\": {}, \"address\": {}, \"state\": \"{}\", \"staged_bytes\": {}, "
+        "\"disk_free_bytes\": {}, "
         "\"disk_size_bytes\": {}, \"cannot_reach\": [{}]}}",
-        comma, n.id, json_string(n.address), n.state, n.staged_bytes, n.disk_free_bytes, n.disk_size_bytes,
-        fmt::join(n.cannot_reach, ", "));
+        comma, n.id, json_string(n.address), n.state, n.staged_bytes, n.disk_free_bytes,
+        n.disk_size_bytes, fmt::join(n.cannot_reach, ", "));
     comma = ", ";
   }
   out += "], \"logs\": [";
   comma = "";
   for (const auto& l : r.logs) {
     out += fmt::format(
-        "{}{{\"name\": {}, \"state\": \"{}\", \"first\": {}, \"committed\": {}, \"term\": {}, \"write_quorum\": {}, \"replicas\": [", comma,
-        json_string(l.name), l.state, l.first, l.committed, l.term, l.write_quorum);
+        "{}{{\"name\": {}, \"state\": \"{}\", \"first\": {}, \"committed\": {}, \"term\": {}, "
+        "\"write_quorum\": {}, \"replicas\": [",
+        comma, json_string(l.name), l.state, l.first, l.committed, l.term, l.write_quorum);
     const char* inner = "";
     for (const auto& p : l.replicas) {
-      out += fmt::format("{}{{\"id\": {}, \"durable\": {}, \"state\": \"{}\", \"disk_bytes\": {}}}", inner, p.id, p.durable, p.state,
-                         p.disk_bytes);
+      out += fmt::format("{}{{\"id\": {}, \"durable\": {}, \"state\": \"{}\", \"disk_bytes\": {}}}",
+                         inner, p.id, p.durable, p.state, p.disk_bytes);
       inner = ", ";
     }
     out += "]}";
     comma = ", ";
   }
-  out += fmt::format("], \"clients\": {}, \"writers_total\": {}, \"writers\": [", r.clients, r.writers_total);
+  out += fmt::format("], \"clients\": {}, \"writers_total\": {}, \"writers\": [", r.clients,
+                     r.writers_total);
   comma = "";
   for (const auto& w : r.writers) {
     out += fmt::format(
-        "{}{{\"address\": {}, \"name\": {}, \"version\": {}, \"log\": {}, \"producer\": \"{:016x}\", \"entries\": {}, "
+        "{}{{\"address\": {}, \"name\": {}, \"version\": {}, \"log\": {}, \"producer\": "
+        "\"{:016x}\", \"entries\": {}, "
         "\"bytes\": {}, \"entries_per_s\": {:.3f}, \"bytes_per_s\": {:.0f}}}",
-        comma, json_string(w.address), json_string(w.name), json_string(w.version), json_string(w.log), w.producer, w.entries, w.bytes,
-        w.entries_per_second, w.bytes_per_second);
+        comma, json_string(w.address), json_string(w.name), json_string(w.version),
+        json_string(w.log), w.producer, w.entries, w.bytes, w.entries_per_second,
+        w.bytes_per_second);
     comma = ", ";
   }
   put("{}]}}\n", out);
 }
 
-int exit_code_of(const ClusterReport& r) { return r.health == ClusterReport::Health::not_serving ? exit_not_serving : 0; }
+int exit_code_of(const ClusterReport& r) {
+  return r.health == ClusterReport::Health::not_serving ? exit_not_serving : 0;
+}
 
 /// Bytes per second, from one report to the next.
 class Rates {
@@ -109,9 +118,11 @@ class Rates {
 };
 
 /// Until it is time to ask again, or a signal. Draws anew where the terminal has changed its size.
-void wait_and_redraw(Clock::time_point until, Screen* screen, const std::string& text, ScreenSize drawn) {
+void wait_and_redraw(Clock::time_point until, Screen* screen, const std::string& text,
+                     ScreenSize drawn) {
   while (!interrupted() && Clock::now() < until) {
-    std::this_thread::sleep_for(std::min<Clock::duration>(std::chrono::milliseconds(50), until - Clock::now()));
+    std::this_thread::sleep_for(
+        std::min<Clock::duration>(std::chrono::milliseconds(50), until - Clock::now()));
     if (screen == nullptr) continue;
     const ScreenSize now = screen_size(Stream::out);
     if (now == drawn) continue;
@@ -127,12 +138,15 @@ int watch(Client& client, const StatusOptions& o) {
   Rates rates;
   int code = exit_failed;
   while (!interrupted() && !output_failed()) {
-    const auto next = Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(*o.watch_s));
+    const auto next =
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(*o.watch_s));
     const auto r = client.status();
     code = r ? exit_code_of(*r) : exit_failed;
-    const std::string when = fmt::format("{:%H:%M:%S}, every {} s; Ctrl-C ends", fmt::localtime(std::time(nullptr)), *o.watch_s);
-    const std::string report =
-        r ? status_text(*r, {.colours = wants_colour(o.colour, Stream::out), .rates = &rates.of(*r)}) : r.error().message + "\n";
+    const std::string when = fmt::format("{:%H:%M:%S}, every {} s; Ctrl-C ends",
+                                         fmt::localtime(std::time(nullptr)), *o.watch_s);
+    const std::string report = r ? status_text(*r, {.colours = wants_colour(o.colour, Stream::out),
+                                                    .rates = &rates.of(*r)})
+                                 : r.error().message + "\n";
     const std::string text = fmt::format("{}\n\n{}", when, report);
     const ScreenSize size = screen_size(Stream::out);
     if (screen) {
@@ -164,7 +178,8 @@ int status(const Target& target, const StatusOptions& o) {
 
 void add_status(CLI::App& app, Target& target, Run& run) {
   auto o = std::make_shared<StatusOptions>();
-  auto* c = app.add_subcommand("status", "how the cluster is: health, sequencers, storage nodes, logs and their replicas");
+  auto* c = app.add_subcommand(
+      "status", "how the cluster is: health, sequencers, storage nodes, logs and their replicas");
   auto* json = c->add_flag("--json", o->json, "one JSON object");
   c->add_option_function<std::string>(
        "--watch",

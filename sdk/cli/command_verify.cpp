@@ -39,17 +39,28 @@ struct Answer {
 };
 
 Answer ask(Log log, std::uint32_t node, EntryOffset from, milliseconds left, bool report) {
-  auto page = log.read(
-      from,
-      ReadOptions{.wait = std::min(left, milliseconds(500)), .replica = node, .report_damage = report, .frames = true, .timeout = left});
+  auto page = log.read(from, ReadOptions{.wait = std::min(left, milliseconds(500)),
+                                         .replica = node,
+                                         .report_damage = report,
+                                         .frames = true,
+                                         .timeout = left});
   if (page && !page->frames.empty()) return {std::move(page->frames), Verdict::agrees, {}, {}};
   const std::string code = page ? "not_here" : page.error().code;
   if (code == "not_here")
-    return {{}, Verdict::behind, fmt::format("it has nothing past offset {} yet, and catches up by itself", from), {}};
+    return {{},
+            Verdict::behind,
+            fmt::format("it has nothing past offset {} yet, and catches up by itself", from),
+            {}};
   if (code == "trimmed") return {{}, Verdict::agrees, {}, page.error().begins_at};
-  if (code == "unavailable") return {{}, Verdict::down, "it does not answer: start it, or leave it out with --replicas", {}};
-  if (code == "corrupt") return {{}, Verdict::damaged, fmt::format("the bytes at offset {} do not verify", from), {}};
-  if (code == "io_error") return {{}, Verdict::damaged, fmt::format("its disk does not give the bytes at offset {}", from), {}};
+  if (code == "unavailable")
+    return {{}, Verdict::down, "it does not answer: start it, or leave it out with --replicas", {}};
+  if (code == "corrupt")
+    return {{}, Verdict::damaged, fmt::format("the bytes at offset {} do not verify", from), {}};
+  if (code == "io_error")
+    return {{},
+            Verdict::damaged,
+            fmt::format("its disk does not give the bytes at offset {}", from),
+            {}};
   return {{}, Verdict::refuses, page.error().message, {}};
 }
 
@@ -57,7 +68,8 @@ Answer ask(Log log, std::uint32_t node, EntryOffset from, milliseconds left, boo
 Answer fetch(const Log& log, std::uint32_t node, EntryOffset from, milliseconds patience) {
   const auto until = Clock::now() + patience;
   for (;;) {
-    const auto left = std::max(milliseconds(1), std::chrono::duration_cast<milliseconds>(until - Clock::now()));
+    const auto left =
+        std::max(milliseconds(1), std::chrono::duration_cast<milliseconds>(until - Clock::now()));
     Answer a = ask(log, node, from, left, false);
     const bool may_change = a.verdict == Verdict::behind || a.verdict == Verdict::down;
     if (!may_change || Clock::now() >= until || interrupted()) return a;
@@ -71,16 +83,23 @@ Answer repair(const Log& log, std::uint32_t node, EntryOffset from, milliseconds
   for (;;) {
     Answer a = ask(log, node, from, patience, true);
     if (a.verdict != Verdict::damaged) return a;
-    a.why += fmt::format("; it was told, and has not repaired them in {} s", patience.count() / 1000);
+    a.why +=
+        fmt::format("; it was told, and has not repaired them in {} s", patience.count() / 1000);
     if (Clock::now() >= until || interrupted()) return a;
-    std::this_thread::sleep_for(milliseconds(100));  // it reads the range, and copies it from a peer
+    std::this_thread::sleep_for(
+        milliseconds(100));  // it reads the range, and copies it from a peer
   }
 }
 
 class Verification {
  public:
-  Verification(Log log, const VerifyOptions& o, std::vector<std::uint32_t> nodes, EntryOffset from, EntryOffset until)
-      : log_(std::move(log)), options_(o), nodes_(std::move(nodes)), until_(until), progress_(o.progress, "verify " + o.log) {
+  Verification(Log log, const VerifyOptions& o, std::vector<std::uint32_t> nodes, EntryOffset from,
+               EntryOffset until)
+      : log_(std::move(log)),
+        options_(o),
+        nodes_(std::move(nodes)),
+        until_(until),
+        progress_(o.progress, "verify " + o.log) {
     begin(from);
   }
 
@@ -89,7 +108,8 @@ class Verification {
     while (!comparison_->finished() && !interrupted()) {
       const auto answers = ask_all();
       const auto trimmed =
-          std::max_element(answers.begin(), answers.end(), [](const auto& a, const auto& b) { return a.begins < b.begins; });
+          std::max_element(answers.begin(), answers.end(),
+                           [](const auto& a, const auto& b) { return a.begins < b.begins; });
       if (trimmed->begins && *trimmed->begins > from_) {
         begin(std::min(*trimmed->begins, until_));
         continue;
@@ -114,7 +134,9 @@ class Verification {
     std::vector<std::future<Answer>> asked(nodes_.size());
     for (std::size_t i = 0; i < nodes_.size(); ++i)
       if (const auto at = comparison_->wants(i))
-        asked[i] = std::async(std::launch::async, [this, i, at = *at] { return fetch(log_, nodes_[i], at, patience()); });
+        asked[i] = std::async(std::launch::async, [this, i, at = *at] {
+          return fetch(log_, nodes_[i], at, patience());
+        });
     std::vector<Answer> answers(nodes_.size());
     for (std::size_t i = 0; i < nodes_.size(); ++i)
       if (asked[i].valid()) answers[i] = asked[i].get();
@@ -142,16 +164,19 @@ class Verification {
   Progress progress_;
 };
 
-void print_json(const VerifyOptions& o, EntryOffset from, EntryOffset until, const std::vector<ReplicaFinding>& findings) {
+void print_json(const VerifyOptions& o, EntryOffset from, EntryOffset until,
+                const std::vector<ReplicaFinding>& findings) {
   std::vector<std::string> rows;
   rows.reserve(findings.size());
   for (const ReplicaFinding& f : findings)
     rows.push_back(
-        fmt::format("{{\"id\": {}, \"verdict\": \"{}\", \"end\": {}, \"entries\": {}, \"bytes\": {}, \"repaired\": {}, "
+        fmt::format("{{\"id\": {}, \"verdict\": \"{}\", \"end\": {}, \"entries\": {}, \"bytes\": "
+                    "{}, \"repaired\": {}, "
                     "\"chain\": \"{:016x}\", \"content\": \"{:016x}\", \"why\": {}}}",
-                    f.node, word_of(f.verdict), f.end, f.entries, f.bytes, f.repaired, f.chain.value, f.content, json_string(f.why)));
-  put("{{\"log\": {}, \"from\": {}, \"until\": {}, \"agree\": {}, \"replicas\": [{}]}}\n", json_string(o.log), from, until,
-      exit_code_of(findings) == 0, fmt::join(rows, ", "));
+                    f.node, word_of(f.verdict), f.end, f.entries, f.bytes, f.repaired,
+                    f.chain.value, f.content, json_string(f.why)));
+  put("{{\"log\": {}, \"from\": {}, \"until\": {}, \"agree\": {}, \"replicas\": [{}]}}\n",
+      json_string(o.log), from, until, exit_code_of(findings) == 0, fmt::join(rows, ", "));
 }
 
 Colour colour_of(Verdict v) {
@@ -162,10 +187,13 @@ Colour colour_of(Verdict v) {
 std::string advice(const ReplicaFinding& f, const VerifyOptions& o) {
   switch (f.verdict) {
     case Verdict::damaged:
-      return o.repair ? "Look at the node's log and its disk; readers are given other replicas' bytes."
-                      : "Readers are given other replicas' bytes; --repair has the node copy them from a peer.";
+      return o.repair
+                 ? "Look at the node's log and its disk; readers are given other replicas' bytes."
+                 : "Readers are given other replicas' bytes; --repair has the node copy them from "
+                   "a peer.";
     case Verdict::differs:
-      return "This must not happen. Keep the data directories of all its nodes as they are, and stop that node.";
+      return "This must not happen. Keep the data directories of all its nodes as they are, and "
+             "stop that node.";
     case Verdict::behind:
     case Verdict::down:
     case Verdict::refuses:
@@ -175,9 +203,11 @@ std::string advice(const ReplicaFinding& f, const VerifyOptions& o) {
   return "";
 }
 
-void print_table(const VerifyOptions& o, EntryOffset from, EntryOffset until, const std::vector<ReplicaFinding>& findings) {
+void print_table(const VerifyOptions& o, EntryOffset from, EntryOffset until,
+                 const std::vector<ReplicaFinding>& findings) {
   const bool colours = wants_colour(When::automatic, Stream::out);
-  put("log {}, offsets {} to {} ({})\n", o.log, from, until, human_bytes(static_cast<double>(until - from)));
+  put("log {}, offsets {} to {} ({})\n", o.log, from, until,
+      human_bytes(static_cast<double>(until - from)));
   std::vector<std::vector<Cell>> rows = {{{"REPLICA", Colour::dim},
                                           {"VERDICT", Colour::dim},
                                           {"UP TO", Colour::dim, true},
@@ -186,34 +216,41 @@ void print_table(const VerifyOptions& o, EntryOffset from, EntryOffset until, co
                                           {"CHAIN", Colour::dim},
                                           {"CONTENT", Colour::dim}}};
   for (const ReplicaFinding& f : findings)
-    rows.push_back(
-        {{fmt::format("{}", f.node)},
-         {f.repaired > 0 ? fmt::format("{}, {} repaired", word_of(f.verdict), f.repaired) : word_of(f.verdict), colour_of(f.verdict)},
-         {fmt::format("{}", f.end), Colour::plain, true},
-         {fmt::format("{}", f.entries), Colour::plain, true},
-         {human_bytes(static_cast<double>(f.bytes)), Colour::plain, true},
-         {fmt::format("{:016x}", f.chain.value)},
-         {fmt::format("{:016x}", f.content)}});
+    rows.push_back({{fmt::format("{}", f.node)},
+                    {f.repaired > 0 ? fmt::format("{}, {} repaired", word_of(f.verdict), f.repaired)
+                                    : word_of(f.verdict),
+                     colour_of(f.verdict)},
+                    {fmt::format("{}", f.end), Colour::plain, true},
+                    {fmt::format("{}", f.entries), Colour::plain, true},
+                    {human_bytes(static_cast<double>(f.bytes)), Colour::plain, true},
+                    {fmt::format("{:016x}", f.chain.value)},
+                    {fmt::format("{:016x}", f.content)}});
   put("{}", table(rows, 0, colours));
   for (const ReplicaFinding& f : findings)
     if (f.verdict != Verdict::agrees)
-      put("replica {} {}: {}. {}\n", f.node, paint(word_of(f.verdict), colour_of(f.verdict), colours), f.why, advice(f, o));
-  const auto agree = std::count_if(findings.begin(), findings.end(), [](const auto& f) { return f.verdict == Verdict::agrees; });
+      put("replica {} {}: {}. {}\n", f.node,
+          paint(word_of(f.verdict), colour_of(f.verdict), colours), f.why, advice(f, o));
+  const auto agree = std::count_if(findings.begin(), findings.end(),
+                                   [](const auto& f) { return f.verdict == Verdict::agrees; });
   put("{} of {} replicas hold the same bytes\n", agree, findings.size());
 }
 
 /// The nodes to ask: those named, or all of the log.
-std::expected<std::vector<std::uint32_t>, CallError> chosen(const VerifyOptions& o, const LogDetails& log) {
+std::expected<std::vector<std::uint32_t>, CallError> chosen(const VerifyOptions& o,
+                                                            const LogDetails& log) {
   if (o.replicas.empty()) return log.nodes;
   for (const std::uint32_t n : o.replicas)
     if (std::find(log.nodes.begin(), log.nodes.end(), n) == log.nodes.end())
-      return std::unexpected(CallError{
-          "invalid_argument",
-          fmt::format("--replicas: storage node {} holds no replica of {}; nodes {} do", n, o.log, fmt::join(log.nodes, ", ")), false});
+      return std::unexpected(
+          CallError{"invalid_argument",
+                    fmt::format("--replicas: storage node {} holds no replica of {}; nodes {} do",
+                                n, o.log, fmt::join(log.nodes, ", ")),
+                    false});
   return o.replicas;
 }
 
-/// A node whose disk lost what it had acknowledged answers like a node that lags, and never catches up (T4). The leader knows.
+/// A node whose disk lost what it had acknowledged answers like a node that lags, and never catches
+/// up (T4). The leader knows.
 void name_losses(Client& client, std::vector<ReplicaFinding>& findings) {
   const auto seen = client.status(false);
   if (!seen) return;
@@ -222,7 +259,8 @@ void name_losses(Client& client, std::vector<ReplicaFinding>& findings) {
       if (n.id != f.node || n.state != "data_loss" || f.verdict == Verdict::agrees) continue;
       f.verdict = Verdict::refuses;
       f.why = fmt::format(
-          "its disk lost bytes that it had acknowledged: move its directory aside, start it with an empty one, then "
+          "its disk lost bytes that it had acknowledged: move its directory aside, start it with "
+          "an empty one, then "
           "loglog nodes replace-disk {}",
           n.id);
     }
@@ -240,20 +278,27 @@ int verify(const Target& target, const VerifyOptions& o) {
   if (!tail) return failed(tail.error());
   const EntryOffset from = o.from.value_or(tail->first);
   if (from < tail->first || from > tail->committed)
-    return failed(fmt::format("--from {}: the log begins at {} and is committed up to {}; give an offset between them", from, tail->first,
-                              tail->committed));
+    return failed(fmt::format(
+        "--from {}: the log begins at {} and is committed up to {}; give an offset between them",
+        from, tail->first, tail->committed));
   Verification v(*log, o, *nodes, from, tail->committed);
   v.run();
   if (interrupted()) return failed("interrupted: nothing can be said of the whole range");
   std::vector<ReplicaFinding> findings = v.findings();
   name_losses(*client, findings);
   const bool none_begins =
-      std::all_of(findings.begin(), findings.end(), [&](const auto& f) { return f.verdict != Verdict::agrees && f.bytes == 0; }) &&
-      std::any_of(findings.begin(), findings.end(), [](const auto& f) { return f.verdict == Verdict::damaged; });
-  if (o.from && none_begins) return failed(fmt::format("--from {}: no entry begins there, for all that the replicas show", from));
+      std::all_of(findings.begin(), findings.end(),
+                  [&](const auto& f) { return f.verdict != Verdict::agrees && f.bytes == 0; }) &&
+      std::any_of(findings.begin(), findings.end(),
+                  [](const auto& f) { return f.verdict == Verdict::damaged; });
+  if (o.from && none_begins)
+    return failed(
+        fmt::format("--from {}: no entry begins there, for all that the replicas show", from));
   if (o.json) print_json(o, v.from(), tail->committed, findings);
-  else if (exit_code_of(findings) == 0 && std::ranges::all_of(findings, [](const auto& f) { return f.entries == 0; }))
-    put("log {}: no entry lies between offset {} and {}, so nothing was compared\n", o.log, v.from(), tail->committed);
+  else if (exit_code_of(findings) == 0 &&
+           std::ranges::all_of(findings, [](const auto& f) { return f.entries == 0; }))
+    put("log {}: no entry lies between offset {} and {}, so nothing was compared\n", o.log,
+        v.from(), tail->committed);
   else print_table(o, v.from(), tail->committed, findings);
   return exit_code_of(findings);
 }
@@ -262,19 +307,29 @@ int verify(const Target& target, const VerifyOptions& o) {
 
 void add_verify(CLI::App& app, Target& target, Run& run) {
   auto o = std::make_shared<VerifyOptions>();
-  auto* c = app.add_subcommand("verify", "read a log from each of its replicas by itself and compare the bytes");
+  auto* c = app.add_subcommand(
+      "verify", "read a log from each of its replicas by itself and compare the bytes");
   add_log_name(*c, o->log);
-  c->add_option("--from", o->from, "offset to begin at, of an entry (default: where the log begins)");
-  c->add_option("--replicas", o->replicas, "numbers of the storage nodes to compare (default: all that hold the log)")->delimiter(',');
+  c->add_option("--from", o->from,
+                "offset to begin at, of an entry (default: where the log begins)");
+  c->add_option("--replicas", o->replicas,
+                "numbers of the storage nodes to compare (default: all that hold the log)")
+      ->delimiter(',');
   add_duration(*c, "--patience",
-               [o](std::chrono::milliseconds t) { o->patience_s = static_cast<decltype(o->patience_s)>(t.count() / 1000); },
+               [o](std::chrono::milliseconds t) {
+                 o->patience_s = static_cast<decltype(o->patience_s)>(t.count() / 1000);
+               },
                "how long a replica may take to show more before it counts as behind or down",
-               {.least = std::chrono::seconds(1), .most = std::chrono::hours(1), .standard = fmt::format("{}s", o->patience_s)});
-  c->add_flag("--repair", o->repair, "tell a node of its damaged bytes and wait until it has copied them from a peer");
+               {.least = std::chrono::seconds(1),
+                .most = std::chrono::hours(1),
+                .standard = fmt::format("{}s", o->patience_s)});
+  c->add_flag("--repair", o->repair,
+              "tell a node of its damaged bytes and wait until it has copied them from a peer");
   c->add_flag("--json", o->json, "one JSON object");
   add_progress(*c, o->progress);
   add_cluster(*c, target);
-  c->footer(fmt::format(R"(The range ends where the log was committed when the command began; appends may go on. Each replica's frames
+  c->footer(fmt::format(
+      R"(The range ends where the log was committed when the command began; appends may go on. Each replica's frames
 are read in pages, checked (place, length, both checksums), chained and compared byte for byte with the others'.
 The chain and the content digest cover the range: two runs over the same range print the same ones. What a node
 still holds in memory (the newest 8 MiB of a log) is read from there, as by any reader.
@@ -293,7 +348,7 @@ Exit codes:
   2   bad usage
   {}  a replica is damaged, or holds other bytes than most
   {}  a replica is down or behind: the others agree, and it could not be compared)",
-                        exit_replicas_differ, exit_replicas_missing));
+      exit_replicas_differ, exit_replicas_missing));
   c->callback([&target, &run, o] { run = [&target, o] { return verify(target, *o); }; });
 }
 

@@ -39,8 +39,10 @@ void add_values(Completion& c, const CLI::Option& o, const std::string& begun) {
 }
 
 void add_options(Completion& c, const CLI::App& app, const std::string& begun) {
-  for (const CLI::Option* o : app.get_options([](const CLI::Option* x) { return x->nonpositional(); }))
-    for (const std::string& name : o->get_lnames()) c.words.emplace_back("--" + name, config::meaning_of(*o));
+  for (const CLI::Option* o :
+       app.get_options([](const CLI::Option* x) { return x->nonpositional(); }))
+    for (const std::string& name : o->get_lnames())
+      c.words.emplace_back("--" + name, config::meaning_of(*o));
   keep_begun(c.words, begun);
 }
 
@@ -56,7 +58,8 @@ Completion complete(const CLI::App& root, const std::vector<std::string>& words)
     const std::string& word = words[i];
     const CLI::Option* before = std::exchange(open, nullptr);
     // A value that may be left out is one that is no option.
-    const bool is_value = before != nullptr && (before->get_expected_min() > 0 || !word.starts_with("-"));
+    const bool is_value =
+        before != nullptr && (before->get_expected_min() > 0 || !word.starts_with("-"));
     if (is_value) {
       if (before->check_lname("cluster")) c.cluster = word;
       continue;
@@ -64,10 +67,12 @@ Completion complete(const CLI::App& root, const std::vector<std::string>& words)
     if (const CLI::Option* o = option_of(*app, word)) {
       const auto equals = word.find('=');
       if (equals == std::string::npos && config::takes_value(*o)) open = o;
-      if (equals != std::string::npos && o->check_lname("cluster")) c.cluster = word.substr(equals + 1);
+      if (equals != std::string::npos && o->check_lname("cluster"))
+        c.cluster = word.substr(equals + 1);
     } else if (!word.starts_with("-")) {
       const auto below = commands_of(*app);
-      const auto next = std::find_if(below.begin(), below.end(), [&](const CLI::App* a) { return a->get_name() == word; });
+      const auto next = std::find_if(below.begin(), below.end(),
+                                     [&](const CLI::App* a) { return a->get_name() == word; });
       if (next != below.end()) app = *next;
       else ++positional;
     }
@@ -75,7 +80,8 @@ Completion complete(const CLI::App& root, const std::vector<std::string>& words)
   const std::string& last = words.back();
   if (open != nullptr && (open->get_expected_min() > 0 || !last.starts_with("-"))) {
     add_values(c, *open, last);
-  } else if (const auto equals = last.find('='); last.starts_with("--") && equals != std::string::npos) {
+  } else if (const auto equals = last.find('=');
+             last.starts_with("--") && equals != std::string::npos) {
     c.before = last.substr(0, equals + 1);
     if (const CLI::Option* o = option_of(*app, last)) add_values(c, *o, last.substr(equals + 1));
   } else if (last.starts_with("-")) {
@@ -112,7 +118,8 @@ int print_completions(std::vector<std::string> words) {
 }
 
 std::string_view completion_script(std::string_view shell) {
-  static constexpr std::string_view bash = R"(# bash completion of loglog and its servers; made by: loglog completions bash
+  static constexpr std::string_view bash =
+      R"(# bash completion of loglog and its servers; made by: loglog completions bash
 _loglog() {
   local line=${COMP_LINE:0:COMP_POINT} own=${COMP_WORDS[COMP_CWORD]} program role word words current
   read -ra words <<<"$line"
@@ -165,7 +172,8 @@ _loglog() {
 }
 if [[ ${funcstack[1]} == _loglog ]]; then _loglog "$@"; else compdef _loglog loglog loglog-storage loglog-sequencer; fi
 )";
-  static constexpr std::string_view fish = R"(# fish completion of loglog and its servers; made by: loglog completions fish
+  static constexpr std::string_view fish =
+      R"(# fish completion of loglog and its servers; made by: loglog completions fish
 function __loglog_complete
     set -l given (commandline -opc) (commandline -ct)
     set -l program $given[1]
@@ -197,10 +205,15 @@ end
 void add_completions(CLI::App& app, Run& run) {
   auto shell = std::make_shared<std::string>();
   auto output = std::make_shared<std::string>();
-  auto* c = app.add_subcommand("completions", "print the script that completes commands, options and log names in a shell");
-  c->add_option("SHELL", *shell, "the shell")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  c->add_option("--output", *output, "write it to this file (default: stdout)")->type_name(file_type);
-  c->footer(R"(An installed loglog brings them where the shells look. The scripts ask `loglog complete` for each word, which asks the
+  auto* c = app.add_subcommand(
+      "completions", "print the script that completes commands, options and log names in a shell");
+  c->add_option("SHELL", *shell, "the shell")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  c->add_option("--output", *output, "write it to this file (default: stdout)")
+      ->type_name(file_type);
+  c->footer(
+      R"(An installed loglog brings them where the shells look. The scripts ask `loglog complete` for each word, which asks the
 cluster for the names of logs (at LOGLOG_CLUSTER, or at the --cluster of the line) and is silent where none answers.
 
 Examples:

@@ -8,18 +8,22 @@
 namespace loglog::cli {
 namespace {
 
-constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view letters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The value of each letter; 64 for what is none.
 constexpr std::array<std::uint8_t, 256> values = [] {
   std::array<std::uint8_t, 256> out{};
   out.fill(64);
-  for (std::size_t i = 0; i < letters.size(); ++i) out[static_cast<unsigned char>(letters[i])] = static_cast<std::uint8_t>(i);
+  for (std::size_t i = 0; i < letters.size(); ++i)
+    out[static_cast<unsigned char>(letters[i])] = static_cast<std::uint8_t>(i);
   return out;
 }();
 
 void append_utf8(std::string& out, std::uint32_t c) {
-  const auto put_byte = [&out](std::uint32_t b) { out += static_cast<char>(static_cast<unsigned char>(b)); };
+  const auto put_byte = [&out](std::uint32_t b) {
+    out += static_cast<char>(static_cast<unsigned char>(b));
+  };
   if (c < 0x80) return put_byte(c);
   if (c < 0x800) {
     put_byte(0xC0 | (c >> 6));
@@ -46,10 +50,14 @@ class Scanner {
       if (!first && !take(',')) return std::unexpected("a comma or } is missing");
       const auto name = string();
       if (!name) return std::unexpected("a field's name in quotes is missing");
-      if (!take(':')) return std::unexpected(fmt::format("the colon after \"{}\" is missing", *name));
+      if (!take(':'))
+        return std::unexpected(fmt::format("the colon after \"{}\" is missing", *name));
       auto v = value();
-      if (!v) return std::unexpected(fmt::format("the value of \"{}\" is not a string, a number, true, false or null", *name));
-      if (!out.emplace(*name, std::move(*v)).second) return std::unexpected(fmt::format("\"{}\" is there twice", *name));
+      if (!v)
+        return std::unexpected(fmt::format(
+            "the value of \"{}\" is not a string, a number, true, false or null", *name));
+      if (!out.emplace(*name, std::move(*v)).second)
+        return std::unexpected(fmt::format("\"{}\" is there twice", *name));
     }
     skip_space();
     if (!rest_.empty()) return std::unexpected("there is more than one object in the line");
@@ -72,7 +80,10 @@ class Scanner {
     if (rest_.size() < 4) return std::nullopt;
     for (int i = 0; i < 4; ++i) {
       const char c = rest_[static_cast<std::size_t>(i)];
-      const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
       if (digit < 0) return std::nullopt;
       out = out * 16 + static_cast<std::uint32_t>(digit);
     }
@@ -126,7 +137,8 @@ class Scanner {
     }
     const auto end = std::min(rest_.find_first_of(", \t\r}"), rest_.size());
     const std::string_view word = rest_.substr(0, end);
-    const bool number = !word.empty() && word.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
+    const bool number =
+        !word.empty() && word.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
     if (!number && word != "true" && word != "false" && word != "null") return std::nullopt;
     rest_.remove_prefix(end);
     return JsonValue{false, std::string(word)};
@@ -141,7 +153,9 @@ std::string to_base64(std::string_view in) {
   std::string out;
   out.reserve((in.size() + 2) / 3 * 4);
   for (std::size_t i = 0; i < in.size(); i += 3) {
-    const auto byte = [&](std::size_t k) { return i + k < in.size() ? static_cast<unsigned char>(in[i + k]) : 0u; };
+    const auto byte = [&](std::size_t k) {
+      return i + k < in.size() ? static_cast<unsigned char>(in[i + k]) : 0u;
+    };
     const unsigned v = (byte(0) << 16) | (byte(1) << 8) | byte(2);
     out += letters[v >> 18];
     out += letters[(v >> 12) & 63];
@@ -164,24 +178,32 @@ std::optional<std::string> from_base64(std::string_view text) {
       if (six == 64) return std::nullopt;
       v = (v << 6) | six;
     }
-    if ((absent >= 1 && (v & 0xFF) != 0) || (absent == 2 && (v & 0xFFFF) != 0)) return std::nullopt;  // bits that no encoder sets
-    for (std::size_t k = 0; k < 3 - absent; ++k) out += static_cast<char>(static_cast<unsigned char>(v >> (16 - 8 * k)));
+    if ((absent >= 1 && (v & 0xFF) != 0) || (absent == 2 && (v & 0xFFFF) != 0))
+      return std::nullopt;  // bits that no encoder sets
+    for (std::size_t k = 0; k < 3 - absent; ++k)
+      out += static_cast<char>(static_cast<unsigned char>(v >> (16 - 8 * k)));
   }
   return out;
 }
 
-std::expected<std::map<std::string, JsonValue>, std::string> parse_json_line(std::string_view line) { return Scanner(line).object(); }
+std::expected<std::map<std::string, JsonValue>, std::string> parse_json_line(
+    std::string_view line) {
+  return Scanner(line).object();
+}
 
 std::string entry_to_json(const Entry& e) {
-  return fmt::format("{{\"offset\": {}, \"term\": {}, \"producer\": {}, \"sequence\": {}, {}\"bytes\": \"{}\"}}\n", e.offset, e.term,
-                     e.producer, e.sequence, e.packed ? "\"packed\": true, " : "", to_base64(e.payload));
+  return fmt::format(
+      "{{\"offset\": {}, \"term\": {}, \"producer\": {}, \"sequence\": {}, {}\"bytes\": \"{}\"}}\n",
+      e.offset, e.term, e.producer, e.sequence, e.packed ? "\"packed\": true, " : "",
+      to_base64(e.payload));
 }
 
 std::expected<JsonEntry, std::string> entry_from_json(std::string_view line) {
   const auto fields = parse_json_line(line);
   if (!fields) return std::unexpected(fields.error());
   const auto bytes = fields->find("bytes");
-  if (bytes == fields->end() || !bytes->second.is_string) return std::unexpected("the field \"bytes\", the payload in base64, is missing");
+  if (bytes == fields->end() || !bytes->second.is_string)
+    return std::unexpected("the field \"bytes\", the payload in base64, is missing");
   auto payload = from_base64(bytes->second.text);
   if (!payload) return std::unexpected("\"bytes\" is not base64");
   const auto packed = fields->find("packed");

@@ -14,7 +14,8 @@
 namespace loglog::cli {
 namespace {
 
-/// As roff text that prints the same: every hyphen may be copied into a shell, and no line is taken for a request.
+/// As roff text that prints the same: every hyphen may be copied into a shell, and no line is taken
+/// for a request.
 std::string escaped(const std::string& text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -42,10 +43,13 @@ std::vector<const CLI::Option*> positionals_of(const CLI::App& app) {
   return app.get_options([](const CLI::Option* o) { return o->get_positional(); });
 }
 std::vector<const CLI::Option*> options_of(const CLI::App& app) {
-  return app.get_options([](const CLI::Option* o) { return o->nonpositional() && !o->get_group().empty(); });
+  return app.get_options(
+      [](const CLI::Option* o) { return o->nonpositional() && !o->get_group().empty(); });
 }
 /// "loglog logs" has no work of its own and no further tree below its commands.
-bool is_group(const CLI::App& app) { return app.get_parent() != nullptr && !commands_of(app).empty(); }
+bool is_group(const CLI::App& app) {
+  return app.get_parent() != nullptr && !commands_of(app).empty();
+}
 
 std::string file_name(std::string name) {
   std::replace(name.begin(), name.end(), ' ', '-');
@@ -73,8 +77,10 @@ std::string names_of(const CLI::Option& o) {
 std::string arguments(const CLI::App& app) {
   std::string out;
   for (const CLI::Option* o : positionals_of(app)) {
-    out += fmt::format(".TP\n{}\n{}", italic(o->get_name(true, false)), escaped(config::meaning_of(*o)));
-    if (const auto choices = config::choices_of(*o); !choices.empty()) out += ": " + escaped(CLI::detail::join(choices, ", "));
+    out += fmt::format(".TP\n{}\n{}", italic(o->get_name(true, false)),
+                       escaped(config::meaning_of(*o)));
+    if (const auto choices = config::choices_of(*o); !choices.empty())
+      out += ": " + escaped(CLI::detail::join(choices, ", "));
     out += ".\n";
   }
   return out;
@@ -83,7 +89,8 @@ std::string arguments(const CLI::App& app) {
 std::string options(const CLI::App& app) {
   std::string out;
   for (const CLI::Option* o : options_of(app))
-    out += fmt::format(".TP\n{}\n{}{}.\n", names_of(*o), escaped(config::meaning_of(*o)), o->get_required() ? "; required" : "");
+    out += fmt::format(".TP\n{}\n{}{}.\n", names_of(*o), escaped(config::meaning_of(*o)),
+                       o->get_required() ? "; required" : "");
   return out;
 }
 
@@ -106,7 +113,8 @@ std::string paragraph(const std::vector<std::string>& lines) {
 }
 
 bool is_title(const std::string& line) {
-  return line.ends_with(':') && !line.starts_with(' ') && std::count(line.begin(), line.end(), ' ') <= 1;
+  return line.ends_with(':') && !line.starts_with(' ') &&
+         std::count(line.begin(), line.end(), ' ') <= 1;
 }
 
 std::vector<Section> sections_of(const std::string& footer) {
@@ -137,11 +145,14 @@ std::string commands(const CLI::App& app, const std::string& name) {
   std::string out;
   for (const CLI::App* c : commands_of(app)) {
     if (is_group(app)) {
-      out += ".SS \"" + escaped(name + " " + c->get_name()) + "\"\n" + synopsis(*c, name + " " + c->get_name()) + ".PP\n";
+      out += ".SS \"" + escaped(name + " " + c->get_name()) + "\"\n" +
+             synopsis(*c, name + " " + c->get_name()) + ".PP\n";
       out += escaped(capital(c->get_description())) + ".\n" + arguments(*c) + options(*c);
-      for (const Section& s : sections_of(c->get_footer())) out += ".PP\n" + (s.title.empty() ? "" : escaped(s.title) + "\n.br\n") + s.roff;
+      for (const Section& s : sections_of(c->get_footer()))
+        out += ".PP\n" + (s.title.empty() ? "" : escaped(s.title) + "\n.br\n") + s.roff;
     } else {
-      out += fmt::format(".TP\n{}(1)\n{}.\n", bold(file_name(name + " " + c->get_name())), escaped(capital(c->get_description())));
+      out += fmt::format(".TP\n{}(1)\n{}.\n", bold(file_name(name + " " + c->get_name())),
+                         escaped(capital(c->get_description())));
     }
   }
   return out;
@@ -151,12 +162,14 @@ std::string commands(const CLI::App& app, const std::string& name) {
 
 std::string manual_page(const CLI::App& command, const std::string& name) {
   const auto sections = sections_of(command.get_footer());
-  std::string out = fmt::format(".\\\" Made by loglog man; do not edit.\n.TH \"{}\" 1 \"\" \"loglog {}\" \"LogLog\"\n",
-                                upper(file_name(name)), LOGLOG_VERSION);
+  std::string out = fmt::format(
+      ".\\\" Made by loglog man; do not edit.\n.TH \"{}\" 1 \"\" \"loglog {}\" \"LogLog\"\n",
+      upper(file_name(name)), LOGLOG_VERSION);
   const auto section = [&out](const char* title, const std::string& text) {
     if (!text.empty()) out += fmt::format(".SH {}\n{}", title, text);
   };
-  section("NAME", fmt::format("{} \\- {}\n", escaped(file_name(name)), escaped(command.get_description())));
+  section("NAME",
+          fmt::format("{} \\- {}\n", escaped(file_name(name)), escaped(command.get_description())));
   section("SYNOPSIS", synopsis(command, name));
   std::string description = escaped(capital(command.get_description())) + ".\n";
   for (const Section& s : sections)
@@ -172,7 +185,8 @@ std::string manual_page(const CLI::App& command, const std::string& name) {
 }
 
 std::vector<std::pair<std::string, std::string>> manual_pages(const CLI::App& root) {
-  std::vector<std::pair<std::string, std::string>> out = {{"loglog.1", manual_page(root, "loglog")}};
+  std::vector<std::pair<std::string, std::string>> out = {
+      {"loglog.1", manual_page(root, "loglog")}};
   for (const CLI::App* c : commands_of(root)) {
     // The servers are programs of their own too, and are best known by those names.
     const bool server = c->get_name() == "storage" || c->get_name() == "sequencer";
@@ -195,7 +209,9 @@ int write_all(const std::string& folder) {
   std::filesystem::create_directories(folder, error);
   if (error) return failed(fmt::format("cannot make the folder {}: {}", folder, error.message()));
   for (const auto& [name, text] : manual_pages(line.app))
-    if (const int code = write_file((std::filesystem::path(folder) / name).string(), text); code != 0) return code;
+    if (const int code = write_file((std::filesystem::path(folder) / name).string(), text);
+        code != 0)
+      return code;
   return 0;
 }
 
@@ -217,8 +233,12 @@ int man(const ManOptions& o) {
 void add_man(CLI::App& app, Run& run) {
   auto o = std::make_shared<ManOptions>();
   auto* c = app.add_subcommand("man", "print a manual page, as roff");
-  auto* command = c->add_option("COMMAND", o->command, "the command (default: the page of loglog itself)")->type_name("TEXT");
-  c->add_option("--output", o->folder, "write the pages of all commands into this folder")->type_name(folder_type)->excludes(command);
+  auto* command =
+      c->add_option("COMMAND", o->command, "the command (default: the page of loglog itself)")
+          ->type_name("TEXT");
+  c->add_option("--output", o->folder, "write the pages of all commands into this folder")
+      ->type_name(folder_type)
+      ->excludes(command);
   c->footer(R"(An installed loglog has its pages where man finds them: man loglog-append.
 
 Examples:

@@ -51,7 +51,8 @@ void watch_signals(std::chrono::milliseconds grace) {
     if (wake >= 0) [[maybe_unused]]
       const ssize_t written = ::write(wake, &one, sizeof one);
   };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second signal ends the process; without SA_RESTART: a wait for input ends
+  action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second signal ends the process; without
+                                                     // SA_RESTART: a wait for input ends
   for (int s : {SIGINT, SIGTERM}) sigaction(s, &action, nullptr);
 }
 

@@ -10,13 +10,15 @@
 
 namespace loglog::cli {
 
-std::expected<LineReader::More, std::string> LineReader::read_more(const std::function<bool()>& stopped) {
+std::expected<LineReader::More, std::string> LineReader::read_more(
+    const std::function<bool()>& stopped) {
   constexpr std::size_t step = 64u << 10;
   if (ended_) return More::ended;
   for (;;) {
     if (stopped()) return More::stopped;
     pollfd readable{descriptor_, POLLIN, 0};
-    if (const int ready = ::poll(&readable, 1, 100); ready == 0 || (ready < 0 && errno == EINTR)) continue;
+    if (const int ready = ::poll(&readable, 1, 100); ready == 0 || (ready < 0 && errno == EINTR))
+      continue;
     const std::size_t before = buffer_.size();
     buffer_.resize(before + step);
     const ssize_t n = ::read(descriptor_, buffer_.data() + before, step);
@@ -26,11 +28,13 @@ std::expected<LineReader::More, std::string> LineReader::read_more(const std::fu
       ended_ = true;
       return More::ended;
     }
-    if (errno != EINTR && errno != EAGAIN) return std::unexpected(fmt::format("the input cannot be read: {}", std::strerror(errno)));
+    if (errno != EINTR && errno != EAGAIN)
+      return std::unexpected(fmt::format("the input cannot be read: {}", std::strerror(errno)));
   }
 }
 
-std::expected<std::optional<std::string>, std::string> LineReader::next(const std::function<bool()>& stopped) {
+std::expected<std::optional<std::string>, std::string> LineReader::next(
+    const std::function<bool()>& stopped) {
   if (stopped()) return std::nullopt;
   for (;;) {
     const std::size_t newline = buffer_.find('\n', looked_);
@@ -42,7 +46,8 @@ std::expected<std::optional<std::string>, std::string> LineReader::next(const st
     buffer_.erase(0, std::exchange(begin_, 0));
     looked_ = buffer_.size();
     if (looked_ > line_bytes_max)
-      return std::unexpected(fmt::format("a line has more than {} bytes; give a large entry as a file (--file)", line_bytes_max));
+      return std::unexpected(fmt::format(
+          "a line has more than {} bytes; give a large entry as a file (--file)", line_bytes_max));
     const auto more = read_more(stopped);
     if (!more) return std::unexpected(more.error());
     if (*more == More::yes) continue;
@@ -52,13 +57,15 @@ std::expected<std::optional<std::string>, std::string> LineReader::next(const st
   }
 }
 
-std::expected<std::optional<std::string>, std::string> LineReader::rest(const std::function<bool()>& stopped, std::size_t bytes_max) {
+std::expected<std::optional<std::string>, std::string> LineReader::rest(
+    const std::function<bool()>& stopped, std::size_t bytes_max) {
   for (;;) {
     const auto more = read_more(stopped);
     if (!more) return std::unexpected(more.error());
     if (*more == More::stopped) return std::nullopt;
     if (*more == More::ended) break;
-    if (buffer_.size() - begin_ > bytes_max) return std::unexpected(fmt::format("the input has more than {} bytes", bytes_max));
+    if (buffer_.size() - begin_ > bytes_max)
+      return std::unexpected(fmt::format("the input has more than {} bytes", bytes_max));
   }
   std::string all = buffer_.substr(begin_);
   buffer_.clear();

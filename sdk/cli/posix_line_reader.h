@@ -1,4 +1,5 @@
-// Lines of a descriptor that may be slow: a pipe, a terminal, a file. A wait for input ends as soon as the caller wants it to.
+// Lines of a descriptor that may be slow: a pipe, a terminal, a file. A wait for input ends as soon
+// as the caller wants it to.
 #pragma once
 #include <cstddef>
 #include <expected>
@@ -15,11 +16,13 @@ class LineReader {
  public:
   /// Leaves the descriptor open.
   explicit LineReader(int descriptor) : descriptor_(descriptor) {}
-  /// The next line, without its newline; the last one may lack it. nullopt: the input has ended, or `stopped` (asked ten times a second)
-  /// says so. Else a sentence that says why the input cannot be read.
+  /// The next line, without its newline; the last one may lack it. nullopt: the input has ended, or
+  /// `stopped` (asked ten times a second) says so. Else a sentence that says why the input cannot
+  /// be read.
   std::expected<std::optional<std::string>, std::string> next(const std::function<bool()>& stopped);
   /// All that is left, as one piece.
-  std::expected<std::optional<std::string>, std::string> rest(const std::function<bool()>& stopped, std::size_t bytes_max);
+  std::expected<std::optional<std::string>, std::string> rest(const std::function<bool()>& stopped,
+                                                              std::size_t bytes_max);
 
  private:
   enum class More { yes, ended, stopped };

@@ -33,7 +33,9 @@ bool output_failed() { return first_error != 0; }
 int finish_output(int code) {
   flush_out();
   if (!output_failed()) return code;
-  console::print_error("loglog: standard output cannot be written: {}; not all of the output is there\n", std::strerror(first_error));
+  console::print_error(
+      "loglog: standard output cannot be written: {}; not all of the output is there\n",
+      std::strerror(first_error));
   return code == 0 ? exit_failed : code;
 }
 

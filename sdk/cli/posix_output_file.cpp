@@ -14,7 +14,9 @@
 namespace loglog::cli {
 namespace {
 
-std::string why(const std::string& what, const std::string& path) { return fmt::format("{} {}: {}", what, path, std::strerror(errno)); }
+std::string why(const std::string& what, const std::string& path) {
+  return fmt::format("{} {}: {}", what, path, std::strerror(errno));
+}
 
 std::string folder_of(const std::string& path) {
   const auto slash = path.rfind('/');
@@ -22,7 +24,8 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-/// What a file that this process makes may be used for by others (0666 less the umask); mkstemp leaves it to the owner alone.
+/// What a file that this process makes may be used for by others (0666 less the umask); mkstemp
+/// leaves it to the owner alone.
 mode_t usual_mode() {
   const mode_t mask = umask(0);
   umask(mask);
@@ -35,7 +38,9 @@ OutputFile::OutputFile(std::string path, std::string temporary, std::FILE* strea
     : path_(std::move(path)), temporary_(std::move(temporary)), stream_(stream) {}
 
 OutputFile::OutputFile(OutputFile&& o) noexcept
-    : path_(std::move(o.path_)), temporary_(std::exchange(o.temporary_, {})), stream_(std::exchange(o.stream_, nullptr)) {}
+    : path_(std::move(o.path_)),
+      temporary_(std::exchange(o.temporary_, {})),
+      stream_(std::exchange(o.stream_, nullptr)) {}
 
 OutputFile::~OutputFile() {
   if (stream_ != nullptr) std::fclose(stream_);
@@ -44,10 +49,14 @@ OutputFile::~OutputFile() {
 
 std::expected<OutputFile, std::string> OutputFile::create(const std::string& name) {
   std::error_code error;
-  // Beside the file that a link names, not beside the link. What is no file, /dev/null say, must not be replaced by one.
-  const std::string path = std::filesystem::is_symlink(name, error) ? std::filesystem::weakly_canonical(name, error).string() : name;
+  // Beside the file that a link names, not beside the link. What is no file, /dev/null say, must
+  // not be replaced by one.
+  const std::string path = std::filesystem::is_symlink(name, error)
+                               ? std::filesystem::weakly_canonical(name, error).string()
+                               : name;
   if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error))
-    return std::unexpected(fmt::format("{} is no regular file; leave --output away and send stdout there", name));
+    return std::unexpected(
+        fmt::format("{} is no regular file; leave --output away and send stdout there", name));
   std::string temporary = path + ".XXXXXX";
   const int fd = ::mkstemp(temporary.data());
   if (fd < 0) return std::unexpected(why("cannot write beside", path));
@@ -57,15 +66,19 @@ std::expected<OutputFile, std::string> OutputFile::create(const std::string& nam
     ::close(fd);
     return std::unexpected(why("cannot write", temporary));
   }
-  if (::fchmod(fd, usual_mode()) != 0) return std::unexpected(why("cannot set the mode of", temporary));
+  if (::fchmod(fd, usual_mode()) != 0)
+    return std::unexpected(why("cannot set the mode of", temporary));
   return file;
 }
 
 std::expected<void, std::string> OutputFile::commit() {
-  const bool written = std::fflush(stream_) == 0 && std::ferror(stream_) == 0 && ::fsync(::fileno(stream_)) == 0;
+  const bool written =
+      std::fflush(stream_) == 0 && std::ferror(stream_) == 0 && ::fsync(::fileno(stream_)) == 0;
   if (!written) return std::unexpected(why("cannot write", temporary_));
-  if (std::fclose(std::exchange(stream_, nullptr)) != 0) return std::unexpected(why("cannot write", temporary_));
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return std::unexpected(why("cannot put the file in place of", path_));
+  if (std::fclose(std::exchange(stream_, nullptr)) != 0)
+    return std::unexpected(why("cannot write", temporary_));
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+    return std::unexpected(why("cannot put the file in place of", path_));
   temporary_.clear();
   // The name is durable with its folder.
   const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -6,7 +6,8 @@
 
 namespace loglog::cli {
 
-/// Written under a temporary name in the same folder; commit() puts it in place of what has its name. Without commit() nothing changes.
+/// Written under a temporary name in the same folder; commit() puts it in place of what has its
+/// name. Without commit() nothing changes.
 class OutputFile {
  public:
   /// Else a sentence that says why not.

@@ -33,7 +33,8 @@ bool wants_colour(When when, Stream s) {
   if (when != When::automatic) return when == When::always;
   const char* refused = std::getenv("NO_COLOR");
   const char* terminal = std::getenv("TERM");
-  return is_terminal(s) && (refused == nullptr || *refused == '\0') && (terminal == nullptr || std::string_view(terminal) != "dumb");
+  return is_terminal(s) && (refused == nullptr || *refused == '\0') &&
+         (terminal == nullptr || std::string_view(terminal) != "dumb");
 }
 
 Screen::Screen() { draw("\x1b[?1049h\x1b[?25l"); }  // the alternate screen, no cursor

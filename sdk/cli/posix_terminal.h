@@ -19,17 +19,20 @@ struct ScreenSize {
 };
 ScreenSize screen_size(Stream s);
 
-/// Whether text for `s` is to be coloured. `automatic`: on a terminal, unless NO_COLOR is set (https://no-color.org) or TERM is dumb.
+/// Whether text for `s` is to be coloured. `automatic`: on a terminal, unless NO_COLOR is set
+/// (https://no-color.org) or TERM is dumb.
 bool wants_colour(When when, Stream s);
 
-/// A page of its own on stdout, which must be a terminal: what was there before comes back when this goes.
+/// A page of its own on stdout, which must be a terminal: what was there before comes back when
+/// this goes.
 class Screen {
  public:
   Screen();
   ~Screen();
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
-  /// Replaces all that it shows by the first lines of `text`, as many and as much of them as fit `size`.
+  /// Replaces all that it shows by the first lines of `text`, as many and as much of them as fit
+  /// `size`.
   void show(std::string_view text, ScreenSize size);
 };
 

@@ -8,9 +8,12 @@
 
 namespace loglog::cli {
 
-/// The line, at most `width` columns: title, bar, per cent, text. `fraction`: 0 to 1, below 0 where nobody knows, which leaves the bar out.
-std::string progress_line(const std::string& title, double fraction, const std::string& text, std::size_t width);
-/// "1.2 MiB of 3.0 MiB, 40.0 MiB/s, 12 s left" after so many seconds; of `total` 0 only what is done.
+/// The line, at most `width` columns: title, bar, per cent, text. `fraction`: 0 to 1, below 0 where
+/// nobody knows, which leaves the bar out.
+std::string progress_line(const std::string& title, double fraction, const std::string& text,
+                          std::size_t width);
+/// "1.2 MiB of 3.0 MiB, 40.0 MiB/s, 12 s left" after so many seconds; of `total` 0 only what is
+/// done.
 std::string transfer_text(std::uint64_t done, std::uint64_t total, double seconds);
 
 /// Takes the line away, if one is drawn: what is written next begins in its place. From any thread.

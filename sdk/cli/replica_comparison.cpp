@@ -16,20 +16,25 @@ namespace {
 
 constexpr std::size_t ahead_max = 1u << 20;  // bytes
 
-ByteSpan bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+ByteSpan bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 /// The frame that `text`, verified bytes, begins with.
 FramePrefix prefix_of(std::string_view text) {
-  const auto prefix = text.size() < frame_prefix_size ? std::nullopt : read_prefix(bytes_of(text).data());
+  const auto prefix =
+      text.size() < frame_prefix_size ? std::nullopt : read_prefix(bytes_of(text).data());
   check(prefix && prefix->frame_length() <= text.size(), "what is compared is whole frames");
   return *prefix;
 }
-std::string_view first_frame(std::string_view text) { return text.substr(0, prefix_of(text).frame_length()); }
+std::string_view first_frame(std::string_view text) {
+  return text.substr(0, prefix_of(text).frame_length());
+}
 
 std::string describe(std::string_view frame) {
   const FramePrefix p = prefix_of(frame);
-  return fmt::format("a frame of term {}, producer {:016x}, sequence {}, payload {} bytes", p.term.value, p.producer.value,
-                     p.sequence.value, p.payload_length);
+  return fmt::format("a frame of term {}, producer {:016x}, sequence {}, payload {} bytes",
+                     p.term.value, p.producer.value, p.sequence.value, p.payload_length);
 }
 
 }  // namespace
@@ -52,7 +57,8 @@ const char* word_of(Verdict v) {
   return "";
 }
 
-ReplicaComparison::ReplicaComparison(const std::vector<std::uint32_t>& nodes, EntryOffset from, EntryOffset until)
+ReplicaComparison::ReplicaComparison(const std::vector<std::uint32_t>& nodes, EntryOffset from,
+                                     EntryOffset until)
     : at_(from), until_(until), streams_(nodes.size()) {
   for (const std::uint32_t n : nodes) findings_.push_back({.node = n, .end = from, .why = {}});
 }
@@ -77,7 +83,8 @@ void ReplicaComparison::stop(std::size_t i, Verdict verdict, std::string why) {
 
 bool ReplicaComparison::is_proven_frame(std::size_t i) const {
   if (!counts(i) || !streams_[i].pending.empty()) return false;
-  return std::any_of(streams_.begin(), streams_.end(), [](const Stream& s) { return !s.pending.empty(); });
+  return std::any_of(streams_.begin(), streams_.end(),
+                     [](const Stream& s) { return !s.pending.empty(); });
 }
 
 /// Bytes that all have which count.
@@ -93,7 +100,8 @@ void ReplicaComparison::advance(std::size_t bytes) {
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     if (!counts(i)) continue;
     ReplicaFinding& f = findings_[i];
-    for (std::string_view rest = std::string_view(streams_[i].pending).substr(0, bytes); !rest.empty();) {
+    for (std::string_view rest = std::string_view(streams_[i].pending).substr(0, bytes);
+         !rest.empty();) {
       const std::string_view frame = first_frame(rest);
       const FrameKind kind = prefix_of(frame).kind;
       f.entries += kind == FrameKind::entry || kind == FrameKind::packed_entry ? 1 : 0;
@@ -108,21 +116,25 @@ void ReplicaComparison::advance(std::size_t bytes) {
   at_ += bytes;
 }
 
-/// The next frame is not the same at all: who holds what fewer hold is out. Where no frame is held by more than any other, all are.
+/// The next frame is not the same at all: who holds what fewer hold is out. Where no frame is held
+/// by more than any other, all are.
 void ReplicaComparison::part() {
   std::map<std::string_view, std::size_t> held;
   for (std::size_t i = 0; i < streams_.size(); ++i)
     if (counts(i)) ++held[first_frame(streams_[i].pending)];
   const auto by_count = [](const auto& a, const auto& b) { return a.second < b.second; };
   const auto most = std::max_element(held.begin(), held.end(), by_count);
-  const bool unique = std::count_if(held.begin(), held.end(), [&](const auto& h) { return h.second == most->second; }) == 1;
+  const bool unique = std::count_if(held.begin(), held.end(),
+                                    [&](const auto& h) { return h.second == most->second; }) == 1;
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     const std::string_view own = counts(i) ? first_frame(streams_[i].pending) : std::string_view();
     if (!counts(i) || (unique && own == most->first)) continue;
     streams_[i].out = true;
     findings_[i].verdict = Verdict::differs;
     findings_[i].why = fmt::format("at offset {} it holds {}", at_, describe(own));
-    if (unique) findings_[i].why += fmt::format("; {} of {} replicas hold {}", most->second, streams_.size(), describe(most->first));
+    if (unique)
+      findings_[i].why += fmt::format("; {} of {} replicas hold {}", most->second, streams_.size(),
+                                      describe(most->first));
   }
 }
 
@@ -137,12 +149,15 @@ void ReplicaComparison::compare() {
     std::size_t same = bytes;
     for (std::size_t i = 0; i < streams_.size(); ++i) {
       if (!counts(i)) continue;
-      const auto [a, b] = std::mismatch(one.begin(), one.begin() + static_cast<std::ptrdiff_t>(same), streams_[i].pending.begin());
+      const auto [a, b] =
+          std::mismatch(one.begin(), one.begin() + static_cast<std::ptrdiff_t>(same),
+                        streams_[i].pending.begin());
       same = static_cast<std::size_t>(a - one.begin());
     }
     // Back to the begin of the frame in which they part.
     std::size_t whole = 0;
-    while (whole < same && whole + first_frame(one.substr(whole)).size() <= same) whole += first_frame(one.substr(whole)).size();
+    while (whole < same && whole + first_frame(one.substr(whole)).size() <= same)
+      whole += first_frame(one.substr(whole)).size();
     advance(whole);
     if (whole < bytes) part();
   }
@@ -156,7 +171,8 @@ bool ReplicaComparison::finished() const {
 
 int exit_code_of(const std::vector<ReplicaFinding>& findings) {
   const auto any = [&](std::set<Verdict> of) {
-    return std::any_of(findings.begin(), findings.end(), [&](const ReplicaFinding& f) { return of.contains(f.verdict); });
+    return std::any_of(findings.begin(), findings.end(),
+                       [&](const ReplicaFinding& f) { return of.contains(f.verdict); });
   };
   if (any({Verdict::damaged, Verdict::differs})) return exit_replicas_differ;
   return any({Verdict::behind, Verdict::down, Verdict::refuses}) ? exit_replicas_missing : 0;

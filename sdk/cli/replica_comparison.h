@@ -1,4 +1,5 @@
-// What `loglog verify` makes of the bytes of several replicas: frames in, findings out. Knows no cluster and no clock.
+// What `loglog verify` makes of the bytes of several replicas: frames in, findings out. Knows no
+// cluster and no clock.
 #pragma once
 #include <loglog/client.h>
 
@@ -25,23 +26,26 @@ const char* word_of(Verdict v);
 struct ReplicaFinding {
   std::uint32_t node = 0;
   Verdict verdict = Verdict::agrees;
-  EntryOffset end = 0;  ///< up to here it was read and is as it should be: the first bad offset, or the range's end
+  EntryOffset end = 0;  ///< up to here it was read and is as it should be: the first bad offset, or
+                        ///< the range's end
   std::string why;      ///< one sentence, where it does not agree
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;     ///< of frames
   std::uint64_t repaired = 0;  ///< places that were damaged, and are not any more
-  Chain chain{};               ///< over the stored frames of the range, from 0 on (proto-spec/spec/02-disk.md, F4)
-  std::uint64_t content = 0;   ///< content digest of the range (proto-spec/disk/content_digest.h)
+  Chain
+      chain{};  ///< over the stored frames of the range, from 0 on (proto-spec/spec/02-disk.md, F4)
+  std::uint64_t content = 0;  ///< content digest of the range (proto-spec/disk/content_digest.h)
 };
 
-/// Compares as much as all have, frame by frame, and forgets it: memory is what some replicas are ahead of others, which is at most a
-/// page each as long as one asks for what wants() says.
+/// Compares as much as all have, frame by frame, and forgets it: memory is what some replicas are
+/// ahead of others, which is at most a page each as long as one asks for what wants() says.
 class ReplicaComparison {
  public:
   /// Frames begin at both ends of [from, until).
   ReplicaComparison(const std::vector<std::uint32_t>& nodes, EntryOffset from, EntryOffset until);
 
-  /// Where the next page of this replica begins; nullopt: it is finished with, or ahead of the others.
+  /// Where the next page of this replica begins; nullopt: it is finished with, or ahead of the
+  /// others.
   std::optional<EntryOffset> wants(std::size_t replica) const;
   /// Whole, verified frames from wants() on; what reaches past the end is left out.
   void take(std::size_t replica, std::string_view frames);

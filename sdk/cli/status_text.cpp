@@ -14,9 +14,14 @@ using Health = ClusterReport::Health;
 using Replica = ClusterReport::Replica;
 using LogReport = ClusterReport::LogReport;
 
-Colour colour_of(Health h) { return h == Health::healthy ? Colour::green : h == Health::degraded ? Colour::yellow : Colour::red; }
+Colour colour_of(Health h) {
+  return h == Health::healthy    ? Colour::green
+         : h == Health::degraded ? Colour::yellow
+                                 : Colour::red;
+}
 Colour colour_of(const std::string& state) {
-  if (state == "up" || state == "streaming" || state == "leader" || state == "open") return Colour::green;
+  if (state == "up" || state == "streaming" || state == "leader" || state == "open")
+    return Colour::green;
   if (state == "follower") return Colour::plain;
   for (const char* bad : {"unreachable", "suspect", "halted", "foreign_disk", "data_loss", "full"})
     if (state == bad) return Colour::red;
@@ -45,7 +50,9 @@ std::string storage_note(const ClusterReport::Storage& n) {
   if (n.disk_size_bytes > 0)
     out = fmt::format("{} of {} free", human_bytes(static_cast<double>(n.disk_free_bytes)),
                       human_bytes(static_cast<double>(n.disk_size_bytes)));
-  if (n.staged_bytes > 0) out += fmt::format("{}{} staged", out.empty() ? "" : ", ", human_bytes(static_cast<double>(n.staged_bytes)));
+  if (n.staged_bytes > 0)
+    out += fmt::format("{}{} staged", out.empty() ? "" : ", ",
+                       human_bytes(static_cast<double>(n.staged_bytes)));
   return out;
 }
 
@@ -57,12 +64,16 @@ std::string nodes_text(const ClusterReport& r, bool colours) {
                     {s.role, colour_of(s.role)},
                     {s.role == "unreachable" ? "" : fmt::format("raft term {}", s.term)}});
   for (const auto& n : r.storage)
-    rows.push_back({{fmt::format("storage {}", n.id)}, {n.address}, {n.state, colour_of(n.state)}, {storage_note(n)}});
+    rows.push_back({{fmt::format("storage {}", n.id)},
+                    {n.address},
+                    {n.state, colour_of(n.state)},
+                    {storage_note(n)}});
   return table(rows, 0, colours);
 }
 
 std::string logs_text(const ClusterReport& r, const StatusStyle& style) {
-  std::vector<std::vector<Cell>> rows = {head({"LOG", "STATE", "FIRST", "COMMITTED", "SIZE", "DISK", "TERM", "NEEDS"})};
+  std::vector<std::vector<Cell>> rows = {
+      head({"LOG", "STATE", "FIRST", "COMMITTED", "SIZE", "DISK", "TERM", "NEEDS"})};
   if (style.rates != nullptr) rows[0].push_back({"RATE", Colour::dim, true});
   for (std::size_t i = 2; i < 7; ++i) rows[0][i].right = true;
   for (const LogReport& l : r.logs) {
@@ -76,7 +87,8 @@ std::string logs_text(const ClusterReport& r, const StatusStyle& style) {
                     {fmt::format("{} of {}", l.write_quorum, l.replicas.size())}});
     if (style.rates != nullptr) {
       const auto rate = style.rates->find(l.name);
-      rows.back().push_back({rate == style.rates->end() ? "" : human_bytes(rate->second) + "/s", Colour::plain, true});
+      rows.back().push_back({rate == style.rates->end() ? "" : human_bytes(rate->second) + "/s",
+                             Colour::plain, true});
     }
     for (const Replica& p : l.replicas) {
       const std::uint64_t lag = l.committed - std::min(l.committed, p.durable);
@@ -86,7 +98,7 @@ std::string logs_text(const ClusterReport& r, const StatusStyle& style) {
                       number(p.durable),
                       {p.state == "unreachable" && p.durable == 0 ? ""
                        : lag == 0                                 ? "no lag"
-                                                                  : human_bytes(static_cast<double>(lag)) + " behind",
+                                  : human_bytes(static_cast<double>(lag)) + " behind",
                        lag == 0 ? Colour::dim : Colour::yellow, true},
                       disk_cell(p.disk_bytes)});
     }
@@ -96,20 +108,25 @@ std::string logs_text(const ClusterReport& r, const StatusStyle& style) {
 
 std::string writers_text(const ClusterReport& r, bool colours) {
   constexpr std::size_t shown_max = 10;
-  std::vector<std::vector<Cell>> rows = {head({"WRITER", "VERSION", "ADDRESS", "LOG", "ENTRIES", "RATE", ""})};
+  std::vector<std::vector<Cell>> rows = {
+      head({"WRITER", "VERSION", "ADDRESS", "LOG", "ENTRIES", "RATE", ""})};
   for (std::size_t i = 4; i < 7; ++i) rows[0][i].right = true;
   for (const auto& w : r.writers) {
     if (rows.size() > shown_max) break;
     // The client says its name itself.
-    rows.push_back({{w.name.empty() ? "(no name)" : printable(w.name), w.name.empty() ? Colour::dim : Colour::plain},
-                    {printable(w.version)},
-                    {w.address},
-                    {w.log},
-                    number(w.entries),
-                    {fmt::format("{:.{}f}/s", w.entries_per_second, w.entries_per_second < 10 ? 1 : 0), Colour::plain, true},
-                    {human_bytes(w.bytes_per_second) + "/s", Colour::plain, true}});
+    rows.push_back(
+        {{w.name.empty() ? "(no name)" : printable(w.name),
+          w.name.empty() ? Colour::dim : Colour::plain},
+         {printable(w.version)},
+         {w.address},
+         {w.log},
+         number(w.entries),
+         {fmt::format("{:.{}f}/s", w.entries_per_second, w.entries_per_second < 10 ? 1 : 0),
+          Colour::plain, true},
+         {human_bytes(w.bytes_per_second) + "/s", Colour::plain, true}});
   }
-  const std::size_t left = r.writers_total - std::min<std::size_t>(r.writers_total, rows.size() - 1);
+  const std::size_t left =
+      r.writers_total - std::min<std::size_t>(r.writers_total, rows.size() - 1);
   return table(rows, 0, colours) + (left > 0 ? fmt::format("and {} more\n", left) : "");
 }
 
@@ -126,12 +143,18 @@ std::string_view id_of(Health h) {
 }
 
 std::string status_text(const ClusterReport& r, const StatusStyle& style) {
-  const std::string name = r.cluster.empty() ? "" : fmt::format("cluster {}  ", paint(r.cluster, Colour::bold, style.colours));
-  std::string out = fmt::format("{}{}: {}\n\n", name, paint(word_of(r.health), colour_of(r.health), style.colours), r.verdict);
+  const std::string name =
+      r.cluster.empty()
+          ? ""
+          : fmt::format("cluster {}  ", paint(r.cluster, Colour::bold, style.colours));
+  std::string out =
+      fmt::format("{}{}: {}\n\n", name,
+                  paint(word_of(r.health), colour_of(r.health), style.colours), r.verdict);
   for (const auto& a : r.alarms)
     out += fmt::format("{} {}\n         {}\n",
-                       paint(a.critical ? "critical" : "warning ", a.critical ? Colour::red : Colour::yellow, style.colours), a.what,
-                       a.action);
+                       paint(a.critical ? "critical" : "warning ",
+                             a.critical ? Colour::red : Colour::yellow, style.colours),
+                       a.what, a.action);
   if (!r.alarms.empty()) out += "\n";
   out += nodes_text(r, style.colours);
   if (!r.logs.empty()) out += "\n" + logs_text(r, style);

@@ -13,7 +13,9 @@ namespace {
 std::size_t unit_size(std::string_view text, std::size_t at) {
   std::size_t end = at + 1;
   if (text[at] == '\x1b') {
-    while (end < text.size() && !((text[end] >= 'A' && text[end] <= 'Z') || (text[end] >= 'a' && text[end] <= 'z'))) ++end;
+    while (end < text.size() &&
+           !((text[end] >= 'A' && text[end] <= 'Z') || (text[end] >= 'a' && text[end] <= 'z')))
+      ++end;
     return std::min(end + 1, text.size()) - at;
   }
   while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) ++end;
@@ -23,7 +25,8 @@ std::size_t unit_size(std::string_view text, std::size_t at) {
 }  // namespace
 
 std::string human_bytes(double bytes) {
-  static constexpr std::array<const char*, 7> units = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  static constexpr std::array<const char*, 7> units = {"B",   "KiB", "MiB", "GiB",
+                                                       "TiB", "PiB", "EiB"};
   std::size_t unit = 0;
   // What would be printed as 1024 is 1.0 of the next.
   while (unit + 1 < units.size() && bytes >= (unit == 0 ? 1024.0 : 1023.5)) {
@@ -42,7 +45,8 @@ std::string human_seconds(double seconds) {
 
 std::size_t columns_of(std::string_view text) {
   std::size_t columns = 0;
-  for (std::size_t at = 0; at < text.size(); at += unit_size(text, at)) columns += text[at] != '\x1b' ? 1 : 0;
+  for (std::size_t at = 0; at < text.size(); at += unit_size(text, at))
+    columns += text[at] != '\x1b' ? 1 : 0;
   return columns;
 }
 
@@ -69,7 +73,8 @@ std::string table(const std::vector<std::vector<Cell>>& rows, std::size_t indent
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns_of(row[i].text));
+    for (std::size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], columns_of(row[i].text));
   }
   std::string out;
   for (const auto& row : rows) {

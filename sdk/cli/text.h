@@ -11,9 +11,11 @@ namespace loglog::cli {
 std::string human_bytes(double bytes);
 /// "7 s", "3 min 20 s", "2 h 5 min".
 std::string human_seconds(double seconds);
-/// Columns of the terminal that UTF-8 text takes, escape sequences aside; wide and combining characters count as one.
+/// Columns of the terminal that UTF-8 text takes, escape sequences aside; wide and combining
+/// characters count as one.
 std::size_t columns_of(std::string_view text);
-/// Its first `width` columns; all of it where it has no more. Escape sequences are kept whole and take none.
+/// Its first `width` columns; all of it where it has no more. Escape sequences are kept whole and
+/// take none.
 std::string cut_to(std::string_view text, std::size_t width);
 
 enum class Colour : std::uint8_t { plain, bold, dim, red, yellow, green };
@@ -25,7 +27,8 @@ struct Cell {
   Colour colour = Colour::plain;
   bool right = false;  ///< aligned
 };
-/// Rows of cells as lines, each column as wide as its widest cell, two spaces between; `indent` spaces in front.
+/// Rows of cells as lines, each column as wide as its widest cell, two spaces between; `indent`
+/// spaces in front.
 std::string table(const std::vector<std::vector<Cell>>& rows, std::size_t indent, bool colours);
 
 }  // namespace loglog::cli

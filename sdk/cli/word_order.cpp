@@ -11,25 +11,30 @@
 namespace loglog::cli {
 namespace {
 
-/// Options of every command, which may stand before its name; those in the second list take a value.
+/// Options of every command, which may stand before its name; those in the second list take a
+/// value.
 constexpr std::array flags = {"--json"};
 constexpr std::array with_value = {"--cluster", "--timeout", "--color", "--progress"};
 
 }  // namespace
 
-std::expected<std::vector<std::string>, std::string> in_order(const CLI::App& app, const std::vector<std::string>& arguments) {
+std::expected<std::vector<std::string>, std::string> in_order(
+    const CLI::App& app, const std::vector<std::string>& arguments) {
   std::vector<std::string> path, early;
   const CLI::App* at = &app;
   std::string words = app.get_name();
   std::size_t i = 0;
   const auto is_one_of = [](const auto& names, const std::string& word) {
-    return std::ranges::any_of(names, [&](const char* n) { return word == n || word.starts_with(std::string(n) + "="); });
+    return std::ranges::any_of(
+        names, [&](const char* n) { return word == n || word.starts_with(std::string(n) + "="); });
   };
   for (; i < arguments.size() && !config::command_names(*at).empty(); ++i) {
     const std::string& word = arguments[i];
     if (is_one_of(flags, word) || is_one_of(with_value, word)) {
       early.push_back(word);
-      if (is_one_of(with_value, word) && word.find('=') == std::string::npos && i + 1 < arguments.size()) early.push_back(arguments[++i]);
+      if (is_one_of(with_value, word) && word.find('=') == std::string::npos &&
+          i + 1 < arguments.size())
+        early.push_back(arguments[++i]);
       continue;
     }
     if (word.starts_with('-')) {
@@ -37,20 +42,23 @@ std::expected<std::vector<std::string>, std::string> in_order(const CLI::App& ap
         return std::unexpected(config::unexpected_word(*at, words, word));
       break;  // --help
     }
-    const auto found = at->get_subcommands([&word](const CLI::App* c) { return c->get_name() == word; });
+    const auto found =
+        at->get_subcommands([&word](const CLI::App* c) { return c->get_name() == word; });
     const CLI::App* below = found.empty() ? nullptr : found.front();
     if (below == nullptr) {
       const auto meant = config::nearest(word, config::command_names(*at));
       return std::unexpected(
           meant ? fmt::format("{} has no command \"{}\"; did you mean {}?", words, word, *meant)
-                : fmt::format("{} has no command \"{}\"; it has {}", words, word, fmt::join(config::command_names(*at), ", ")));
+                : fmt::format("{} has no command \"{}\"; it has {}", words, word,
+                              fmt::join(config::command_names(*at), ", ")));
     }
     at = below;
     words += " " + word;
     path.push_back(word);
   }
   if (i == arguments.size() && at != &app && !config::command_names(*at).empty())
-    return std::unexpected(fmt::format("{} needs a command: {}", words, fmt::join(config::command_names(*at), ", ")));
+    return std::unexpected(
+        fmt::format("{} needs a command: {}", words, fmt::join(config::command_names(*at), ", ")));
   path.insert(path.end(), early.begin(), early.end());
   path.insert(path.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i), arguments.end());
   return path;

@@ -16,8 +16,9 @@ constexpr Duration leader_pause = 10ms;
 constexpr Duration refusal_pause = 20ms;
 }  // namespace
 
-AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out, std::uint64_t& bytes,
-                               BlockPool& blocks, LogId log, ProducerId producer)
+AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice,
+                               Output& out, std::uint64_t& bytes, BlockPool& blocks, LogId log,
+                               ProducerId producer)
     : options_(options),
       view_(view),
       choice_(choice),
@@ -30,9 +31,11 @@ AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, Replic
 
 // ---- Gathering
 
-void AppendPipeline::append(Time now, Token token, const Bytes& payload, bool packed, Time deadline, const AppendConditions& conditions) {
+void AppendPipeline::append(Time now, Token token, const Bytes& payload, bool packed, Time deadline,
+                            const AppendConditions& conditions) {
   const FrameKind kind = packed ? FrameKind::packed_entry : FrameKind::entry;
-  const bool fits = builder_.fits(static_cast<std::uint32_t>(payload.size()) + frame_overhead, run_target());
+  const bool fits =
+      builder_.fits(static_cast<std::uint32_t>(payload.size()) + frame_overhead, run_target());
   if (!fits || keeps_apart(open_, conditions)) cut(open_, builder_);
   bytes_ += payload.size() + frame_overhead;
   open_.since = std::min(open_.since, now);
@@ -42,14 +45,16 @@ void AppendPipeline::append(Time now, Token token, const Bytes& payload, bool pa
   next_ = next_ + 1;
 }
 
-void AppendPipeline::add(Run& to, RunBuilder& builder, Item item, FrameKind kind, ByteSpan payload) {
+void AppendPipeline::add(Run& to, RunBuilder& builder, Item item, FrameKind kind,
+                         ByteSpan payload) {
   item.at = builder.add(item.sequence, kind, payload);
   item.length = static_cast<std::uint32_t>(payload.size()) + frame_overhead;
   to.next_deadline = std::min(to.next_deadline, item.deadline);
   to.items.push_back(item);
 }
 
-/// A run is committed under one set of conditions; an entry that names an offset is a run of its own (F1).
+/// A run is committed under one set of conditions; an entry that names an offset is a run of its
+/// own (F1).
 bool AppendPipeline::keeps_apart(const Run& run, const AppendConditions& of_next) {
   if (run.items.empty()) return false;
   const AppendConditions& c = run.items.front().conditions;
@@ -65,21 +70,28 @@ void AppendPipeline::cut(Run& run, RunBuilder& builder) {
   run = Run{};
 }
 
-/// Half of what is in flight: while one run is written, the next one is uploaded. Small ones cost more than they save.
+/// Half of what is in flight: while one run is written, the next one is uploaded. Small ones cost
+/// more than they save.
 std::uint32_t AppendPipeline::run_target() const {
-  return std::min(std::max(static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes_ / 2, run_size_max)), options_.run_size_min),
-                  options_.run_size_target);
+  return std::min(
+      std::max(static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes_ / 2, run_size_max)),
+               options_.run_size_min),
+      options_.run_size_target);
 }
 
 /// No timer: while runs are in their upload phase the next one fills.
 void AppendPipeline::cut_when_due() {
   if (builder_.empty() || runs_.size() >= options_.runs_in_flight_max) return;
-  const auto uploading = std::count_if(runs_.begin(), runs_.end(), [this](const Run& r) { return !uploaded(r); });
-  if (uploading == 0 || (uploading < options_.uploads_in_flight_max && builder_.size() >= options_.run_size_min / 2)) cut(open_, builder_);
+  const auto uploading =
+      std::count_if(runs_.begin(), runs_.end(), [this](const Run& r) { return !uploaded(r); });
+  if (uploading == 0 ||
+      (uploading < options_.uploads_in_flight_max && builder_.size() >= options_.run_size_min / 2))
+    cut(open_, builder_);
 }
 
-/// Entries that were never committed since their last resolution, from this run on, go into new runs without the dead ones, under
-/// new sequence numbers: a node may hold the old ones as other runs (D3). The old numbers are skipped for ever.
+/// Entries that were never committed since their last resolution, from this run on, go into new
+/// runs without the dead ones, under new sequence numbers: a node may hold the old ones as other
+/// runs (D3). The old numbers are skipped for ever.
 void AppendPipeline::rebuild_from(RunList::iterator begin) {
   cut(open_, builder_);
   if (removed(Rule::A6_number)) next_ = begin->reference.first;
@@ -92,10 +104,12 @@ void AppendPipeline::rebuild_from(RunList::iterator begin) {
       bytes_ -= i.length;
       if (!i.live) continue;
       check(!i.committing, "a committed entry keeps its sequence number");
-      const ByteSpan payload = r.frames.span().subspan(i.at + frame_prefix_size, i.length - frame_overhead);
+      const ByteSpan payload =
+          r.frames.span().subspan(i.at + frame_prefix_size, i.length - frame_overhead);
       const auto prefix = read_prefix(r.frames.data() + i.at);
       check(prefix.has_value(), "a run holds frame images");
-      if (!builder.fits(i.length, options_.run_size_target) || keeps_apart(fresh, i.conditions)) cut(fresh, builder);
+      if (!builder.fits(i.length, options_.run_size_target) || keeps_apart(fresh, i.conditions))
+        cut(fresh, builder);
       fresh.since = std::min(fresh.since, r.since);
       bytes_ += i.length;
       i.sequence = next_;
@@ -111,21 +125,27 @@ void AppendPipeline::rebuild_from(RunList::iterator begin) {
 /// No run has so many replicas while the log is not known.
 std::size_t AppendPipeline::write_quorum() const {
   const LogInfo* info = view_.log(log_);
-  return info == nullptr ? std::numeric_limits<std::size_t>::max() : std::max<std::size_t>(1, info->options.write_quorum);
+  return info == nullptr ? std::numeric_limits<std::size_t>::max()
+                         : std::max<std::size_t>(1, info->options.write_quorum);
 }
 
-bool AppendPipeline::uploaded(const Run& run) const { return run.begun && run.uploads.taken() >= write_quorum(); }
+bool AppendPipeline::uploaded(const Run& run) const {
+  return run.begun && run.uploads.taken() >= write_quorum();
+}
 
 /// V1: whether it may be committed before a write quorum has it.
 bool AppendPipeline::goes_ahead(const Run& run) const {
-  return options_.eager_commit && prompt_ && run.begun && run.frames.size() <= options_.eager_run_max &&
+  return options_.eager_commit && prompt_ && run.begun &&
+         run.frames.size() <= options_.eager_run_max &&
          run.uploads.taken_or_sent() >= write_quorum();
 }
 
-/// V1: a replica has taken its upload, or has not. Who could not bring a run to its write quorum at once waits for the next one's.
+/// V1: a replica has taken its upload, or has not. Who could not bring a run to its write quorum at
+/// once waits for the next one's.
 void AppendPipeline::judge_uploads(Time now, const Run& run, bool taken) {
   if (!taken && run.uploads.taken_or_sent() < write_quorum()) prompt_ = false;
-  if (taken && run.uploads.taken() == write_quorum()) prompt_ = now - run.uploads.since() <= options_.eager_upload_max;
+  if (taken && run.uploads.taken() == write_quorum())
+    prompt_ = now - run.uploads.since() <= options_.eager_upload_max;
 }
 
 void AppendPipeline::upload(Time now, Run& run) {
@@ -137,29 +157,36 @@ void AppendPipeline::upload(Time now, Run& run) {
   }
   for (auto& t : run.uploads.targets()) {
     const ConnectionId c = view_.node(now, t.node);
-    if (t.state == ReplicaUploads::State::wanted && c != ConnectionId{} && t.not_before <= now) send_upload(now, run, t, c);
+    if (t.state == ReplicaUploads::State::wanted && c != ConnectionId{} && t.not_before <= now)
+      send_upload(now, run, t, c);
   }
 }
 
 void AppendPipeline::send_upload(Time now, Run& run, ReplicaUploads::Target& t, ConnectionId c) {
   run.uploads.sent(t, c, now);
   ++view_.figures().uploads;
-  if (options_.observed_commit && observing_.insert(c).second) view_.tell(c, RequestId{0}, Observe{log_, producer_});
+  if (options_.observed_commit && observing_.insert(c).second)
+    view_.tell(c, RequestId{0}, Observe{log_, producer_});
   view_.request(now, c, Upload{log_, run.reference, run.frames}, Duration::max(),
-                [this, first = run.reference.first, node = t.node, c](Time at, Message* m) { upload_answered(at, first, node, c, m); });
+                [this, first = run.reference.first, node = t.node, c](Time at, Message* m) {
+                  upload_answered(at, first, node, c, m);
+                });
 }
 
-void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, ConnectionId c, const Message* m) {
+void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, ConnectionId c,
+                                     const Message* m) {
   const auto* taken = m ? std::get_if<Uploaded>(m) : nullptr;
   if (taken) known_ = std::max(known_, taken->committed);
-  const auto late = std::find_if(lagging_.begin(), lagging_.end(), [first](const Run& r) { return r.reference.first == first; });
+  const auto late = std::find_if(lagging_.begin(), lagging_.end(),
+                                 [first](const Run& r) { return r.reference.first == first; });
   const auto run = late != lagging_.end() ? late : find(first);
   if (run == runs_.end()) return;
   auto* t = run->uploads.find(node);
   if (t == nullptr || t->state != ReplicaUploads::State::sent || t->on != c) return;
   t->state = taken ? ReplicaUploads::State::taken : ReplicaUploads::State::wanted;
   if (const auto* busy = m ? std::get_if<Busy>(m) : nullptr) {
-    t->not_before = now + std::chrono::milliseconds(std::clamp<std::uint32_t>(busy->retry_after_ms, 1, 1000));
+    t->not_before =
+        now + std::chrono::milliseconds(std::clamp<std::uint32_t>(busy->retry_after_ms, 1, 1000));
     t->refusal = busy->error;
     ++view_.figures().uploads_refused;
   } else if (!taken) t->not_before = now + refusal_pause;
@@ -172,7 +199,8 @@ void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, Conn
   lagging_.erase(late);
 }
 
-/// A replica that does not take what is committed long since would hold this client's memory: it catches up from its peers (§9).
+/// A replica that does not take what is committed long since would hold this client's memory: it
+/// catches up from its peers (§9).
 void AppendPipeline::drop_laggards(Time now) {
   std::set<ConnectionId> slow;
   for (auto i = lagging_.begin(); i != lagging_.end();) {
@@ -205,14 +233,16 @@ void AppendPipeline::open_term(Time now) {
     const auto* failed = m ? std::get_if<Failed>(m) : nullptr;
     const auto* refusal = m ? std::get_if<Refused>(m) : nullptr;
     const Errc why = failed ? failed->error : refusal ? refusal->error : Errc::unavailable;
-    if (m == nullptr || why == Errc::not_leader) view_.not_leader(c, refusal ? refusal->leader : SequencerId{});
+    if (m == nullptr || why == Errc::not_leader)
+      view_.not_leader(c, refusal ? refusal->leader : SequencerId{});
     open_at_ = at + refusal_pause;
-    if (why == Errc::no_such_log || why == Errc::log_deleted || why == Errc::log_halted) no_term(at, why, failed ? failed->detail : "");
+    if (why == Errc::no_such_log || why == Errc::log_deleted || why == Errc::log_halted)
+      no_term(at, why, failed ? failed->detail : "");
   });
 }
 
-/// The log takes no appends, as its leader says: there is none, or its replicas contradict each other. What was never committed is not
-/// written and never will be.
+/// The log takes no appends, as its leader says: there is none, or its replicas contradict each
+/// other. What was never committed is not written and never will be.
 void AppendPipeline::no_term(Time now, Errc why, const std::string& detail) {
   cut(open_, builder_);
   while (!runs_.empty()) {
@@ -262,8 +292,9 @@ void AppendPipeline::resolve(Time now) {
       if (i.committing) from = std::min(from, i.known);
   if (from == no_offset) return;
   ++view_.figures().resolutions;
-  resolver_ = std::make_unique<Resolver>(options_, view_, choice_, log_, producer_, from, term_start_,
-                                         [this](Time at, Resolver::Findings&& f) { resolved(at, std::move(f)); });
+  resolver_ = std::make_unique<Resolver>(
+      options_, view_, choice_, log_, producer_, from, term_start_,
+      [this](Time at, Resolver::Findings&& f) { resolved(at, std::move(f)); });
   resolver_->poll(now);
 }
 
@@ -280,18 +311,23 @@ void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
       } else if (const auto found = f.found.find(i.sequence); found != f.found.end()) {
         lower = found->second.next;
         end(i, Appended{found->second.offset, found->second.term});
-      } else if (const auto whole = f.found.find(r->items.front().sequence); removed(Rule::A4) && whole != f.found.end()) {
+      } else if (const auto whole = f.found.find(r->items.front().sequence);
+                 removed(Rule::A4) && whole != f.found.end()) {
         end(i, Appended{whole->second.offset + (i.at - r->items.front().at), whole->second.term});
-      } else if (i.sequence < last_found) {  // A5: one of this producer's later entries is in the log, so this one was too
-        end(i, Failure{Error{Errc::outcome_unknown, "the entry was committed, and trimmed before its offset was read"}});
+      } else if (i.sequence < last_found) {  // A5: one of this producer's later entries is in the
+                                             // log, so this one was too
+        end(i, Failure{Error{Errc::outcome_unknown,
+                             "the entry was committed, and trimmed before its offset was read"}});
       } else if (f.clipped > std::max(i.known, lower) && !removed(Rule::A5)) {
-        end(i, Failure{Error{Errc::outcome_unknown, "the log was trimmed past the place where the entry may have been"}});
+        end(i, Failure{Error{Errc::outcome_unknown,
+                             "the log was trimmed past the place where the entry may have been"}});
       } else if (i.live) {  // A4: absent for ever; committed again, in a new run
         i.committing = false;
         rest.push_back(i);
       }
     }
-    view_.figures().append_latency.count(now - r->since, view_.figures().appends_committed - before);
+    view_.figures().append_latency.count(now - r->since,
+                                         view_.figures().appends_committed - before);
     const auto run = r++;
     if (rest.empty()) {
       settle(now, run, false);
@@ -299,7 +335,8 @@ void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
     }
     run->begun = false;
     prompt_ = false;
-    if (rest.size() == run->items.size()) continue;  // the whole run: the same bytes under the same name
+    if (rest.size() == run->items.size())
+      continue;  // the whole run: the same bytes under the same name
     for (const Item& i : run->items) bytes_ -= i.length;
     for (const Item& i : rest) bytes_ += i.length;
     run->items = std::move(rest);
@@ -344,14 +381,17 @@ void AppendPipeline::send_commit(Time now, Run& run) {
   run.absent = false;
   ++run.commits_in_term;
   const AppendConditions& c = run.items.front().conditions;
-  const Message m = c == AppendConditions{} ? Message(Commit{log_, term_, settled_through(), run.reference})
-                                            : Message(CommitIf{log_, term_, settled_through(), run.reference, c.expected, c.fence});
-  view_.request(now, leader_, m, options_.commit_timeout, [this, leader = leader_](Time at, Message* answer) {
-    if (answer != nullptr) return arrived(at, leader, *answer);
-    if (leader_ != leader) return;
-    view_.not_leader(leader, {});  // silent for long: perhaps another one leads
-    lose_term(at, Duration{0});
-  });
+  const Message m =
+      c == AppendConditions{}
+          ? Message(Commit{log_, term_, settled_through(), run.reference})
+          : Message(CommitIf{log_, term_, settled_through(), run.reference, c.expected, c.fence});
+  view_.request(now, leader_, m, options_.commit_timeout,
+                [this, leader = leader_](Time at, Message* answer) {
+                  if (answer != nullptr) return arrived(at, leader, *answer);
+                  if (leader_ != leader) return;
+                  view_.not_leader(leader, {});  // silent for long: perhaps another one leads
+                  lose_term(at, Duration{0});
+                });
 }
 
 void AppendPipeline::arrived(Time now, ConnectionId from, const Message& m) {
@@ -369,30 +409,36 @@ void AppendPipeline::arrived(Time now, ConnectionId from, const Message& m) {
 
 void AppendPipeline::committed(Time now, const Committed& m) {
   const auto run = find(m.first);
-  if (m.producer != producer_ || run == runs_.end() || run->stale || !run->items.front().committing) return;
+  if (m.producer != producer_ || run == runs_.end() || run->stale || !run->items.front().committing)
+    return;
   const std::uint64_t before = view_.figures().appends_committed;
   for (Item& i : run->items) end(i, Appended{m.offset + i.at, m.term});
-  view_.figures().append_latency.count(now - run->since, view_.figures().appends_committed - before);
+  view_.figures().append_latency.count(now - run->since,
+                                       view_.figures().appends_committed - before);
   known_ = std::max(known_, m.offset + run->reference.length);
   settle(now, run, true);
 }
 
 // ---- Observed (V2)
 
-/// Asked once a term, of whoever leads in it; until it is known the leader's answers alone end appends.
+/// Asked once a term, of whoever leads in it; until it is known the leader's answers alone end
+/// appends.
 void AppendPipeline::learn_set(Time now) {
-  if (!options_.observed_commit || observed_.has_set() || asking_set_ || leader_ == ConnectionId{} || now < set_at_) return;
+  if (!options_.observed_commit || observed_.has_set() || asking_set_ ||
+      leader_ == ConnectionId{} || now < set_at_)
+    return;
   asking_set_ = true;
-  view_.request(now, leader_, GetTermSet{log_, term_}, options_.commit_timeout, [this](Time at, Message* m) {
-    asking_set_ = false;
-    set_at_ = at + refusal_pause;
-    const auto* set = m ? std::get_if<TermSetIs>(m) : nullptr;
-    if (set == nullptr) return;
-    observed_.learn(*set);
-    std::vector<Sequence> waiting;
-    for (const Run& r : runs_) waiting.push_back(r.reference.first);
-    for (const Sequence first : waiting) observe(at, first);
-  });
+  view_.request(now, leader_, GetTermSet{log_, term_}, options_.commit_timeout,
+                [this](Time at, Message* m) {
+                  asking_set_ = false;
+                  set_at_ = at + refusal_pause;
+                  const auto* set = m ? std::get_if<TermSetIs>(m) : nullptr;
+                  if (set == nullptr) return;
+                  observed_.learn(*set);
+                  std::vector<Sequence> waiting;
+                  for (const Run& r : runs_) waiting.push_back(r.reference.first);
+                  for (const Sequence first : waiting) observe(at, first);
+                });
 }
 
 void AppendPipeline::run_durable(Time now, ConnectionId from, const RunDurable& m) {
@@ -401,10 +447,12 @@ void AppendPipeline::run_durable(Time now, ConnectionId from, const RunDurable& 
   observe(now, m.first);
 }
 
-/// Only what was committed in the term in force: its leader placed it there, behind a term start that was committed (S7).
+/// Only what was committed in the term in force: its leader placed it there, behind a term start
+/// that was committed (S7).
 void AppendPipeline::observe(Time now, Sequence first) {
   const auto run = find(first);
-  const auto at = observed_.committed(first, [this](ConnectionId c) { return view_.storage_at(c); });
+  const auto at =
+      observed_.committed(first, [this](ConnectionId c) { return view_.storage_at(c); });
   if (!at || run == runs_.end() || (run->commits_in_term == 0 && !removed(Rule::V2_same))) return;
   committed(now, Committed{log_, term_, producer_, first, *at});
 }
@@ -412,7 +460,8 @@ void AppendPipeline::observe(Time now, Sequence first) {
 void AppendPipeline::refused(Time now, ConnectionId from, const Refused& m) {
   const auto run = find(m.first);
   if (m.producer != producer_ || run == runs_.end() || !run->commit_sent) return;
-  // An answer of an earlier term may come late over a connection that still stands: the run may have been ordered since.
+  // An answer of an earlier term may come late over a connection that still stands: the run may
+  // have been ordered since.
   if (m.term != Term{} && m.term < term_) return;
   if (removed(Rule::A6_refusal)) {
     end_all(*run, m.error, {});
@@ -443,7 +492,8 @@ void AppendPipeline::refused_by_leader(Time now, RunList::iterator run, Errc why
       else end_all(*run, Errc::outcome_unknown, std::string(name_of(why)));
       settle(now, run, false);
       return;
-    default:  // wrong_sequence, too_many, …: stays unsettled; this and all after it are committed again, in order
+    default:  // wrong_sequence, too_many, …: stays unsettled; this and all after it are committed
+              // again, in order
       for (auto r = run; r != runs_.end(); ++r) r->commit_sent = false;
       prompt_ = false;
       commit_at_ = now + refusal_pause;
@@ -452,10 +502,13 @@ void AppendPipeline::refused_by_leader(Time now, RunList::iterator run, Errc why
 
 // ---- Conditions (F1, F2)
 
-/// Definite for the term, however often the run was committed in it: the leader answers a run that it has ordered as that.
+/// Definite for the term, however often the run was committed in it: the leader answers a run that
+/// it has ordered as that.
 void AppendPipeline::condition_failed(Time now, const ConditionFailed& m) {
   const auto run = find(m.first);
-  if (m.producer != producer_ || m.term != term_ || run == runs_.end() || !run->commit_sent || run->absent) return;
+  if (m.producer != producer_ || m.term != term_ || run == runs_.end() || !run->commit_sent ||
+      run->absent)
+    return;
   run->absent = true;
   if (m.error == Errc::producer_fenced) return fail_fenced(now, m);
   const Offset expected = run->items.front().conditions.expected;
@@ -479,7 +532,8 @@ void AppendPipeline::gap_checked(Time now, Sequence first, Offset end_of_log, bo
     return;
   }
   end(item, Failure{Error{Errc::offset_mismatch,
-                          fmt::format("{} was expected, the log ends at {}", item.conditions.expected.value, end_of_log.value)},
+                          fmt::format("{} was expected, the log ends at {}",
+                                      item.conditions.expected.value, end_of_log.value)},
                     {},
                     end_of_log});
   settle(now, run, false);
@@ -491,11 +545,15 @@ void AppendPipeline::fail_fenced(Time now, const ConditionFailed& m) {
   for (auto r = find(m.first); r != runs_.end();) {
     const auto run = r++;
     const FenceToken fence = run->items.front().conditions.fence;
-    if (fence == FenceToken{} || fence >= m.fence || (run->items.front().committing && !run->absent)) continue;
+    if (fence == FenceToken{} || fence >= m.fence ||
+        (run->items.front().committing && !run->absent))
+      continue;
     for (Item& i : run->items)
-      end(i,
-          Failure{
-              Error{Errc::producer_fenced, fmt::format("this one's is {}, the log's is {}", fence.value, m.fence.value)}, {}, {}, m.fence});
+      end(i, Failure{Error{Errc::producer_fenced, fmt::format("this one's is {}, the log's is {}",
+                                                              fence.value, m.fence.value)},
+                     {},
+                     {},
+                     m.fence});
     settle(now, run, false);
   }
 }
@@ -541,8 +599,10 @@ void AppendPipeline::settle(Time now, RunList::iterator run, bool was_committed)
 /// What kept the run from being committed, for people.
 std::string AppendPipeline::why_not_committed(Run& run) const {
   if (run.absent && gap_)
-    return fmt::format("{} was expected, the log ends at {}; no replica told in time whether an entry lies between",
-                       run.items.front().conditions.expected.value, gap_->until().value);
+    return fmt::format(
+        "{} was expected, the log ends at {}; no replica told in time whether an entry lies "
+        "between",
+        run.items.front().conditions.expected.value, gap_->until().value);
   if (uploaded(run)) return "uploaded; no leader took its commit";
   std::string why;
   for (const auto& t : run.uploads.targets())
@@ -559,7 +619,8 @@ bool AppendPipeline::expire(Run& run, Time now) {
   bool alive = false, unsure = false;
   for (Item& i : run.items) {
     if (i.live && i.deadline <= now) {
-      if (i.committing && !run.absent && !removed(Rule::A6_unknown)) end(i, Failure{Error{Errc::outcome_unknown, "the deadline passed"}});
+      if (i.committing && !run.absent && !removed(Rule::A6_unknown))
+        end(i, Failure{Error{Errc::outcome_unknown, "the deadline passed"}});
       else end(i, Failure{Error{Errc::deadline_exceeded, why_not_committed(run)}});
       if (!i.committing) run.stale = true;
     }
@@ -591,11 +652,13 @@ void AppendPipeline::close() {
   cut(open_, builder_);
   for (Run& r : runs_)
     for (Item& i : r.items)
-      end(i, Failure{Error{i.committing && !r.absent ? Errc::outcome_unknown : Errc::client_closed, "the client was closed"}});
+      end(i, Failure{Error{i.committing && !r.absent ? Errc::outcome_unknown : Errc::client_closed,
+                           "the client was closed"}});
 }
 
 AppendPipeline::RunList::iterator AppendPipeline::find(Sequence first) {
-  return std::find_if(runs_.begin(), runs_.end(), [first](const Run& r) { return r.reference.first == first; });
+  return std::find_if(runs_.begin(), runs_.end(),
+                      [first](const Run& r) { return r.reference.first == first; });
 }
 
 void AppendPipeline::tick(Time now) {
@@ -609,7 +672,9 @@ void AppendPipeline::tick(Time now) {
 
 void AppendPipeline::pump(Time now) {
   cut_when_due();
-  const auto stale = std::find_if(runs_.begin(), runs_.end(), [](const Run& r) { return r.stale && !r.items.front().committing; });
+  const auto stale = std::find_if(runs_.begin(), runs_.end(), [](const Run& r) {
+    return r.stale && !r.items.front().committing;
+  });
   if (stale != runs_.end() && !resolver_) rebuild_from(stale);
   std::uint32_t n = 0;
   for (Run& r : runs_)
@@ -624,12 +689,14 @@ Time AppendPipeline::wake(Time now) const {
   for (const Run& r : runs_) {
     t = std::min(t, r.next_deadline);
     for (const auto& target : const_cast<Run&>(r).uploads.targets())
-      if (target.state == ReplicaUploads::State::wanted && target.not_before > now) t = std::min(t, target.not_before);
+      if (target.state == ReplicaUploads::State::wanted && target.not_before > now)
+        t = std::min(t, target.not_before);
     if (!r.commit_sent && commit_at_ > now) t = std::min(t, commit_at_);
   }
   for (const Run& r : lagging_) t = std::min(t, r.keep_until);
   if (leader_ == ConnectionId{} && !opening_ && !runs_.empty()) t = std::min(t, open_at_);
-  if (options_.observed_commit && !observed_.has_set() && !asking_set_ && leader_ != ConnectionId{} && !runs_.empty())
+  if (options_.observed_commit && !observed_.has_set() && !asking_set_ &&
+      leader_ != ConnectionId{} && !runs_.empty())
     t = std::min(t, set_at_);
   if (resolver_) t = std::min(t, resolver_->wake());
   else if (gap_) t = std::min(t, gap_->wake());

@@ -1,5 +1,6 @@
-// One producer: the appends of this client to one log. Entries gather into runs, runs go to the replicas, references to the
-// leader, and every entry's fate is found out, whatever happens to the leader (§4, §8: A1–A6).
+// One producer: the appends of this client to one log. Entries gather into runs, runs go to the
+// replicas, references to the leader, and every entry's fate is found out, whatever happens to the
+// leader (§4, §8: A1–A6).
 #pragma once
 #include <deque>
 #include <list>
@@ -17,10 +18,11 @@ namespace loglog::client {
 class AppendPipeline {
  public:
   /// `bytes`: the client's count of bytes in flight, kept here for this log's.
-  AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out, std::uint64_t& bytes, BlockPool& blocks,
-                 LogId log, ProducerId producer);
+  AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out,
+                 std::uint64_t& bytes, BlockPool& blocks, LogId log, ProducerId producer);
 
-  void append(Time now, Token token, const Bytes& payload, bool packed, Time deadline, const AppendConditions& conditions);
+  void append(Time now, Token token, const Bytes& payload, bool packed, Time deadline,
+              const AppendConditions& conditions);
   /// Messages about this producer that no request waits for.
   void arrived(Time now, ConnectionId from, const Message& m);
   void disconnected(Time now, ConnectionId c);
@@ -47,10 +49,11 @@ class AppendPipeline {
     Bytes frames;
     std::vector<Item> items;
     ReplicaUploads uploads;
-    bool begun = false;        // uploads were begun
-    bool stale = false;        // holds entries that are dead and were never committed: to be built anew
+    bool begun = false;  // uploads were begun
+    bool stale = false;  // holds entries that are dead and were never committed: to be built anew
     bool commit_sent = false;  // and not refused
-    bool absent = false;       // F1: the leader has said that it is not ordered in this term, and it was not committed again since
+    bool absent = false;  // F1: the leader has said that it is not ordered in this term, and it was
+                          // not committed again since
     bool cancelled = false;
     unsigned commits_in_term = 0;
     Time keep_until = never;  // settled: how long laggards are waited for
@@ -120,7 +123,8 @@ class AppendPipeline {
   ConnectionId leader_{};  // whom Commits go to; 0: the term is not open
   bool opening_ = false;
   Time open_at_{};
-  bool prompt_ = false;  // a write quorum took the last uploads at once: the next run may be committed along with its own (V1)
+  bool prompt_ = false;  // a write quorum took the last uploads at once: the next run may be
+                         // committed along with its own (V1)
   ObservedCommits observed_;
   std::set<ConnectionId> observing_;  // they know that this producer is told RunDurable there
   bool asking_set_ = false;

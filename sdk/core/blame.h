@@ -1,5 +1,6 @@
-// Whom a reader tells that its bytes do not verify; that node checks for itself and repairs (K4). On the very first frame read the
-// offset may be wrong instead of the bytes: then a node is blamed only once another one has given a good frame there.
+// Whom a reader tells that its bytes do not verify; that node checks for itself and repairs (K4).
+// On the very first frame read the offset may be wrong instead of the bytes: then a node is blamed
+// only once another one has given a good frame there.
 #pragma once
 #include <utility>
 #include <vector>
@@ -14,7 +15,8 @@ class Blame {
   explicit Blame(LogId log) : log_(log) {}
 
   /// The cursor, which stood at `begin`, has taken bytes from `node`, all of them good or not.
-  void taken(ClusterView& view, const FollowCursor& cursor, Offset begin, ConnectionId node, bool good) {
+  void taken(ClusterView& view, const FollowCursor& cursor, Offset begin, ConnectionId node,
+             bool good) {
     if (!cursor.at_first())
       for (const ConnectionId c : std::exchange(suspects_, {})) tell(view, c, begin);
     if (good) return;

@@ -1,5 +1,6 @@
-// Large blocks of memory that a client uses again and again. The allocator maps a large block anew for each run and unmaps it
-// afterwards, so each page of it would be cleared by the kernel and faulted in once a run. Runs are built in these blocks.
+// Large blocks of memory that a client uses again and again. The allocator maps a large block anew
+// for each run and unmaps it afterwards, so each page of it would be cleared by the kernel and
+// faulted in once a run. Runs are built in these blocks.
 #pragma once
 #include <deque>
 
@@ -15,8 +16,9 @@ class BlockPool {
   /// What the pool keeps while nothing is appended, bytes.
   static constexpr std::size_t kept_max = 4u << 20;
 
-  /// A block of at least `size` bytes and at most twice as many, not initialised. A block is given out again once no other handle
-  /// to it is left: neither a run nor a connection's queue uses it then.
+  /// A block of at least `size` bytes and at most twice as many, not initialised. A block is given
+  /// out again once no other handle to it is left: neither a run nor a connection's queue uses it
+  /// then.
   Bytes allocate(std::size_t size);
 
  private:

@@ -6,23 +6,32 @@
 
 namespace loglog::client {
 
-ClientMachine::ClientMachine(Options options, std::uint64_t seed) : parts_(std::make_unique<Parts>(std::move(options), seed)) {}
+ClientMachine::ClientMachine(Options options, std::uint64_t seed)
+    : parts_(std::make_unique<Parts>(std::move(options), seed)) {}
 ClientMachine::~ClientMachine() = default;
 
 Hello ClientMachine::hello() const {
-  return Hello{
-      hello_magic, protocol_lowest, protocol_highest, Role::client,    parts_->view.metadata().cluster, parts_->options.cluster_name,
-      0,           parts_->boot,    DiskId{},         message_body_max};
+  return Hello{hello_magic,
+               protocol_lowest,
+               protocol_highest,
+               Role::client,
+               parts_->view.metadata().cluster,
+               parts_->options.cluster_name,
+               0,
+               parts_->boot,
+               DiskId{},
+               message_body_max};
 }
 
 std::uint64_t ClientMachine::bytes_in_flight() const { return parts_->bytes; }
 const Figures& ClientMachine::figures() const { return parts_->view.figures(); }
 bool ClientMachine::has_room_for(std::uint64_t payload_bytes) const {
-  return parts_->bytes == 0 || parts_->bytes + payload_bytes + frame_overhead <= parts_->options.bytes_in_flight_max;
+  return parts_->bytes == 0 ||
+         parts_->bytes + payload_bytes + frame_overhead <= parts_->options.bytes_in_flight_max;
 }
 
-void ClientMachine::append(Time now, Token token, LogId log, const Bytes& payload, bool packed, Time deadline,
-                           const AppendConditions& conditions) {
+void ClientMachine::append(Time now, Token token, LogId log, const Bytes& payload, bool packed,
+                           Time deadline, const AppendConditions& conditions) {
   Parts& p = *parts_;
   p.now = now;
   const auto refuse = [&](Errc why, std::string detail = {}) {
@@ -30,12 +39,14 @@ void ClientMachine::append(Time now, Token token, LogId log, const Bytes& payloa
     p.fail(token, why, std::move(detail));
   };
   if (p.closed) return refuse(Errc::client_closed);
-  if (payload.size() > entry_size_max) return refuse(Errc::entry_too_large, std::to_string(payload.size()) + " bytes");
+  if (payload.size() > entry_size_max)
+    return refuse(Errc::entry_too_large, std::to_string(payload.size()) + " bytes");
   if (deadline <= now) return refuse(Errc::deadline_exceeded);
   if (!has_room_for(payload.size())) return refuse(Errc::too_many, "bytes in flight");
   auto& pipeline = p.pipelines[log];
   if (!pipeline)
-    pipeline = std::make_unique<AppendPipeline>(p.options, p.view, p.choice, p.out, p.bytes, p.blocks, log, ProducerId{p.random.next_id()});
+    pipeline = std::make_unique<AppendPipeline>(p.options, p.view, p.choice, p.out, p.bytes,
+                                                p.blocks, log, ProducerId{p.random.next_id()});
   pipeline->append(now, token, payload, packed, deadline, conditions);
 }
 
@@ -79,7 +90,8 @@ void ClientMachine::arrived(Time now, Arrived&& a) {
   p.now = now;
   if (p.closed || p.view.answered(now, a)) return;
   LogId log{};
-  if (const auto* m = std::get_if<Metadata>(&a.message)) return p.view.learn(a.from, *m);  // of a new leader, unasked
+  if (const auto* m = std::get_if<Metadata>(&a.message))
+    return p.view.learn(a.from, *m);  // of a new leader, unasked
   if (const auto* c = std::get_if<Committed>(&a.message)) log = c->log;
   else if (const auto* r = std::get_if<Refused>(&a.message)) log = r->log;
   else if (const auto* x = std::get_if<ConditionFailed>(&a.message)) log = x->log;
@@ -87,7 +99,8 @@ void ClientMachine::arrived(Time now, Arrived&& a) {
   else if (const auto* d = std::get_if<RunDurable>(&a.message)) log = d->log;
   else if (const auto* t = std::get_if<TermIs>(&a.message)) log = t->log;
   else if (std::holds_alternative<Ping>(a.message)) p.view.tell(a.from, a.request, Pong{});
-  if (const auto i = p.pipelines.find(log); i != p.pipelines.end()) i->second->arrived(now, a.from, a.message);
+  if (const auto i = p.pipelines.find(log); i != p.pipelines.end())
+    i->second->arrived(now, a.from, a.message);
 }
 
 void ClientMachine::tick(Time now) {
@@ -108,7 +121,8 @@ Output& ClientMachine::output() {
   for (auto& [log, pipeline] : p.pipelines) pipeline->pump(p.now);
   p.tick_questions(p.now);
   p.out.wake = std::min({p.view.wake(), p.reads_wake(), p.times_wake(), p.questions_wake()});
-  for (const auto& [log, pipeline] : p.pipelines) p.out.wake = std::min(p.out.wake, pipeline->wake(p.now));
+  for (const auto& [log, pipeline] : p.pipelines)
+    p.out.wake = std::min(p.out.wake, pipeline->wake(p.now));
   return p.out;
 }
 

@@ -8,8 +8,9 @@ namespace loglog::client {
 namespace {
 constexpr Duration ask_every = 50ms;
 constexpr Duration refresh_every = 1s;
-constexpr Duration round_trip_max = 30s;      ///< a longer sample is a node that was stopped, not a distance
-constexpr std::size_t late_max = 1024;        ///< requests remembered after their time-out, to measure by
+constexpr Duration round_trip_max =
+    30s;  ///< a longer sample is a node that was stopped, not a distance
+constexpr std::size_t late_max = 1024;  ///< requests remembered after their time-out, to measure by
 constexpr std::size_t failures_told_max = 6;  ///< addresses in one sentence
 /// Why a node was not reached, in words for people.
 std::string cause(const Error& failure) {
@@ -31,7 +32,8 @@ std::string cause(const Error& failure) {
 
 }  // namespace
 
-ClusterView::ClusterView(const Options& options, Random& random, Output& out) : options_(options), random_(random), out_(out) {}
+ClusterView::ClusterView(const Options& options, Random& random, Output& out)
+    : options_(options), random_(random), out_(out) {}
 
 void ClusterView::dial(Time now, const std::string& address, Endpoint& e) {
   if (e.connection != ConnectionId{} || now < e.retry_at) return;
@@ -45,7 +47,10 @@ ConnectionId ClusterView::at(Time now, const std::string& address) {
   if (address.empty()) return {};
   auto i = endpoints_.find(address);
   if (i == endpoints_.end())
-    i = endpoints_.emplace(address, Endpoint{.peer = {}, .retry = {options_.reconnect_min, options_.reconnect_max}}).first;
+    i = endpoints_
+            .emplace(address, Endpoint{.peer = {},
+                                       .retry = {options_.reconnect_min, options_.reconnect_max}})
+            .first;
   dial(now, address, i->second);
   return i->second.up ? i->second.connection : ConnectionId{};
 }
@@ -66,7 +71,8 @@ ConnectionId ClusterView::node(Time now, NodeId id) {
   return {};
 }
 
-ConnectionId ClusterView::replica(Time now, const LogInfo& log, ReplicaChoice& choice, const std::set<NodeId>& tried, NodeId& chosen) {
+ConnectionId ClusterView::replica(Time now, const LogInfo& log, ReplicaChoice& choice,
+                                  const std::set<NodeId>& tried, NodeId& chosen) {
   if (chosen == NodeId{}) chosen = choice.pick(now, log.members, tried);
   ConnectionId c = node(now, chosen);
   // One that does not stand yet is not waited for where another one does.
@@ -114,11 +120,14 @@ Member ClusterView::storage_at(ConnectionId c) const {
 }
 
 bool ClusterView::is_leader(ConnectionId c) const {
-  return is_sequencer(c) && leader_ != SequencerId{} && endpoints_.at(addresses_.at(c)).peer.id == leader_.value;
+  return is_sequencer(c) && leader_ != SequencerId{} &&
+         endpoints_.at(addresses_.at(c)).peer.id == leader_.value;
 }
 
 bool ClusterView::is_leaders_word(ConnectionId c, const Metadata& m) {
-  if (m.leader == SequencerId{}) not_leader(c, {});  // one that led may have lost its directory, or has not applied all that it holds
+  if (m.leader == SequencerId{})
+    not_leader(
+        c, {});  // one that led may have lost its directory, or has not applied all that it holds
   return m.leader != SequencerId{} && is_leader(c);
 }
 
@@ -135,10 +144,11 @@ void ClusterView::ask_metadata(Time now) {
   for (const SequencerInfo& s : metadata_.sequencers) at(now, s.address);
   const ConnectionId c = any(now);
   if (c == ConnectionId{}) return;
-  request(now, c, GetMetadata{{}, want_logs_}, options_.answer_timeout, [this, c](Time, Message* m) {
-    const auto* answer = m ? std::get_if<Metadata>(m) : nullptr;
-    if (answer) learn(c, *answer);
-  });
+  request(now, c, GetMetadata{{}, want_logs_}, options_.answer_timeout,
+          [this, c](Time, Message* m) {
+            const auto* answer = m ? std::get_if<Metadata>(m) : nullptr;
+            if (answer) learn(c, *answer);
+          });
 }
 
 void ClusterView::learn(ConnectionId from, const Metadata& m) {
@@ -153,7 +163,8 @@ void ClusterView::learn(ConnectionId from, const Metadata& m) {
     if (newer || !logs_.contains(l.id)) logs_[l.id] = l;
   if (is_sequencer(from) && !m.metadata.logs.empty()) want_logs_ = false;
   if (m.leader == SequencerId{}) return;
-  // A storage node may name a leader of long ago: it is believed only where nothing better is known.
+  // A storage node may name a leader of long ago: it is believed only where nothing better is
+  // known.
   if (is_sequencer(from)) lead_by(m.leader);
   else if (leader_ == SequencerId{}) leader_ = m.leader;
 }
@@ -163,11 +174,13 @@ void ClusterView::forget_endpoints() {
   std::set<std::string_view> known(options_.addresses.begin(), options_.addresses.end());
   for (const SequencerInfo& s : metadata_.sequencers) known.insert(s.address);
   for (const StorageInfo& s : metadata_.storage) known.insert(s.address);
-  std::erase_if(endpoints_, [&](const auto& e) { return e.second.connection == ConnectionId{} && !known.contains(e.first); });
+  std::erase_if(endpoints_, [&](const auto& e) {
+    return e.second.connection == ConnectionId{} && !known.contains(e.first);
+  });
 }
 
-/// A sequencer says that this one leads, so it is up, whatever dialling it told until now: without this a client waits for a leader
-/// that came back a moment ago as long as for one that is down.
+/// A sequencer says that this one leads, so it is up, whatever dialling it told until now: without
+/// this a client waits for a leader that came back a moment ago as long as for one that is down.
 void ClusterView::lead_by(SequencerId leader) {
   leader_ = leader;
   for (const SequencerInfo& s : metadata_.sequencers)
@@ -175,11 +188,13 @@ void ClusterView::lead_by(SequencerId leader) {
       if (const auto e = endpoints_.find(s.address); e != endpoints_.end()) e->second.retry_at = {};
 }
 
-RequestId ClusterView::request(Time now, ConnectionId to, Message m, Duration timeout, Handler h, bool many) {
+RequestId ClusterView::request(Time now, ConnectionId to, Message m, Duration timeout, Handler h,
+                               bool many) {
   if (++requests_ == 0) ++requests_;
   const RequestId id{requests_};
   const Time until = timeout == Duration::max() ? never : now + timeout + distance(to);
-  pending_[{to, id}] = Pending{std::move(h), until, many, now, !many && timeout <= options_.answer_timeout};
+  pending_[{to, id}] =
+      Pending{std::move(h), until, many, now, !many && timeout <= options_.answer_timeout};
   tell(to, id, std::move(m));
   return id;
 }
@@ -195,14 +210,16 @@ void ClusterView::want_log(Time now, LogId id) {
   ask_metadata(now);
 }
 
-/// The samples are hellos and answers. A time-out of four round trips bears a path whose delay doubles.
+/// The samples are hellos and answers. A time-out of four round trips bears a path whose delay
+/// doubles.
 Duration ClusterView::distance(ConnectionId c) const {
   const auto i = addresses_.find(c);
   if (i == addresses_.end()) return {};
   return std::max(Duration(0), 4 * endpoints_.at(i->second).round_trip - options_.answer_timeout);
 }
 
-/// A longer sample counts at once, so that the next time-out is long enough; shorter ones bring the value down step by step.
+/// A longer sample counts at once, so that the next time-out is long enough; shorter ones bring the
+/// value down step by step.
 void ClusterView::measure(ConnectionId c, Duration sample) {
   const auto i = addresses_.find(c);
   if (i == addresses_.end()) return;
@@ -250,7 +267,8 @@ void ClusterView::connected(Time now, const Connected& c) {
   e.retry.succeeded();
   ask_at_ = {};  // somebody new can be asked
   const bool says = !options_.name.empty() || !options_.version.empty();
-  if (says && c.peer.role == Role::sequencer) tell(c.connection, RequestId{}, ClientIs{options_.name, options_.version});
+  if (says && c.peer.role == Role::sequencer)
+    tell(c.connection, RequestId{}, ClientIs{options_.name, options_.version});
 }
 
 void ClusterView::disconnected(Time now, const Disconnected& d) {
@@ -259,7 +277,8 @@ void ClusterView::disconnected(Time now, const Disconnected& d) {
   Endpoint& e = endpoints_.at(i->second);
   if (is_leader(d.connection)) leader_ = {};
   if (!e.up) ++figures_.connections_failed;
-  if (!e.up && !std::exchange(refresh_, true)) refresh_at_ = std::max(refresh_at_, now);  // it may have moved
+  if (!e.up && !std::exchange(refresh_, true))
+    refresh_at_ = std::max(refresh_at_, now);  // it may have moved
   e.connection = {};
   e.failure = d.why.code == Errc::ok ? Error{Errc::connection_lost, {}} : d.why;
   e.up = false;
@@ -277,9 +296,11 @@ void ClusterView::lost(Time now, ConnectionId c) {
   std::vector<Handler> handlers;
   const auto begin = pending_.lower_bound({c, RequestId{0}});
   auto end = begin;
-  for (; end != pending_.end() && end->first.first == c; ++end) handlers.push_back(std::move(end->second.handler));
+  for (; end != pending_.end() && end->first.first == c; ++end)
+    handlers.push_back(std::move(end->second.handler));
   pending_.erase(begin, end);
-  late_.erase(late_.lower_bound({c, RequestId{0}}), late_.lower_bound({ConnectionId{c.value + 1}, RequestId{0}}));
+  late_.erase(late_.lower_bound({c, RequestId{0}}),
+              late_.lower_bound({ConnectionId{c.value + 1}, RequestId{0}}));
   for (const Handler& h : handlers) h(now, nullptr);
 }
 

@@ -1,5 +1,5 @@
-// What the client knows of the cluster: connections (one for each address), who is who, which logs there are, who leads; and
-// the requests in flight on those connections.
+// What the client knows of the cluster: connections (one for each address), who is who, which logs
+// there are, who leads; and the requests in flight on those connections.
 #pragma once
 #include <functional>
 #include <map>
@@ -22,9 +22,10 @@ class ClusterView {
 
   /// A connection that stands, or 0 while it is being made (connections wanted once are kept).
   ConnectionId node(Time now, NodeId id);
-  /// To `chosen` (0: `choice` picks one), or to another member that is not in `tried` and need not be waited for; `chosen` becomes
-  /// the one whose connection it is. 0: none stands yet.
-  ConnectionId replica(Time now, const LogInfo& log, ReplicaChoice& choice, const std::set<NodeId>& tried, NodeId& chosen);
+  /// To `chosen` (0: `choice` picks one), or to another member that is not in `tried` and need not
+  /// be waited for; `chosen` becomes the one whose connection it is. 0: none stands yet.
+  ConnectionId replica(Time now, const LogInfo& log, ReplicaChoice& choice,
+                       const std::set<NodeId>& tried, NodeId& chosen);
   ConnectionId sequencer(Time now, SequencerId id);
   /// The leader's, or 0 while it is being looked for.
   ConnectionId leader(Time now);
@@ -33,25 +34,32 @@ class ClusterView {
   /// `from` says that `leader` leads (0: it does not know).
   void not_leader(ConnectionId from, SequencerId leader);
   bool is_sequencer(ConnectionId c) const;
-  /// The storage node at the other end and its disk, as it said itself; node 0: none, or the connection is gone.
+  /// The storage node at the other end and its disk, as it said itself; node 0: none, or the
+  /// connection is gone.
   Member storage_at(ConnectionId c) const;
   bool is_leader(ConnectionId c) const;
-  /// Of an answer that was learned: it is the leader's, as it says itself, and what is not in it is not there. One that led and names
-  /// nobody is not believed to lead any more.
+  /// Of an answer that was learned: it is the leader's, as it says itself, and what is not in it is
+  /// not there. One that led and names nobody is not believed to lead any more.
   bool is_leaders_word(ConnectionId c, const Metadata& m);
 
-  /// Sends a request. `many`: the handler stays for further answers until forget() or the connection's end.
-  RequestId request(Time now, ConnectionId to, Message m, Duration timeout, Handler h, bool many = false);
-  void tell(ConnectionId to, RequestId request, Message m) { out_.sends.push_back({to, request, std::move(m)}); }
+  /// Sends a request. `many`: the handler stays for further answers until forget() or the
+  /// connection's end.
+  RequestId request(Time now, ConnectionId to, Message m, Duration timeout, Handler h,
+                    bool many = false);
+  void tell(ConnectionId to, RequestId request, Message m) {
+    out_.sends.push_back({to, request, std::move(m)});
+  }
   void forget(ConnectionId to, RequestId request) { pending_.erase({to, request}); }
   void drop(Time now, ConnectionId c);
-  /// By how much an answer from there may come later than from near by, as measured: nothing below half a second of round trip.
+  /// By how much an answer from there may come later than from near by, as measured: nothing below
+  /// half a second of round trip.
   Duration distance(ConnectionId c) const;
   /// The longest round trip measured to a node that is connected.
   Duration longest_round_trip() const;
   /// Whether no node has ever been reached and every address of the options has failed.
   bool all_refused() const;
-  /// "HOST:PORT: connection refused; …" of the nodes that could not be reached, and are not now; empty: there are none.
+  /// "HOST:PORT: connection refused; …" of the nodes that could not be reached, and are not now;
+  /// empty: there are none.
   std::string failures() const;
 
   /// nullptr: not known (yet): looked for in the background where `want`ed.
@@ -88,7 +96,8 @@ class ClusterView {
     Time timeout;
     bool many;
     Time sent_at{};
-    bool measures = false;  // its answer tells the round trip, because the node does not wait before it answers
+    bool measures =
+        false;  // its answer tells the round trip, because the node does not wait before it answers
   };
   ConnectionId at(Time now, const std::string& address);
   ConnectionId reach(Time now, const std::string& address, Role role, std::uint32_t id);
@@ -107,8 +116,9 @@ class ClusterView {
   std::map<std::string, Endpoint> endpoints_;
   std::map<ConnectionId, std::string> addresses_;
   std::map<std::pair<ConnectionId, RequestId>, Pending> pending_;
-  std::map<std::pair<ConnectionId, RequestId>, Time> late_;  // when requests were sent whose time was up before their answer came
-  ClusterMetadata metadata_;                                 // nodes only; logs are in logs_
+  std::map<std::pair<ConnectionId, RequestId>, Time>
+      late_;                  // when requests were sent whose time was up before their answer came
+  ClusterMetadata metadata_;  // nodes only; logs are in logs_
   std::map<LogId, LogInfo> logs_;
   SequencerId leader_{};
   bool want_leader_ = false, want_logs_ = false;

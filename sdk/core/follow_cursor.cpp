@@ -5,12 +5,14 @@
 namespace loglog::client {
 
 /// Looks at the frame at next_, which `bytes` begins with; gives it out when it is whole and good.
-FrameState FollowCursor::accept(const Bytes& bytes, std::vector<Entry>& out, std::vector<Bytes>* frames) {
+FrameState FollowCursor::accept(const Bytes& bytes, std::vector<Entry>& out,
+                                std::vector<Bytes>* frames) {
   const FrameView v = look_at_frame(bytes, log_, next_, true);
   if (v.state != FrameState::good) return v.state;
   const Offset end = next_ + v.prefix.frame_length();
   if (v.prefix.kind == FrameKind::entry || v.prefix.kind == FrameKind::packed_entry)
-    out.push_back({next_, end, v.prefix.term, v.prefix.producer, v.prefix.sequence, v.prefix.kind == FrameKind::packed_entry,
+    out.push_back({next_, end, v.prefix.term, v.prefix.producer, v.prefix.sequence,
+                   v.prefix.kind == FrameKind::packed_entry,
                    bytes.slice(frame_prefix_size, v.prefix.payload_length)});
   if (frames != nullptr) frames->push_back(bytes.slice(0, v.prefix.frame_length()));
   next_ = end;
@@ -28,7 +30,9 @@ bool FollowCursor::fill_partial(Bytes& bytes, std::vector<Entry>& out, std::vect
     if (have_ < need_) return true;
     if (need_ == frame_prefix_size) {  // the prefix is whole now: make room for the frame
       const auto prefix = read_prefix(partial_.data());
-      if (!prefix || look_at_frame(partial_.slice(0, have_), log_, next_, true).state != FrameState::incomplete) return false;
+      if (!prefix || look_at_frame(partial_.slice(0, have_), log_, next_, true).state !=
+                         FrameState::incomplete)
+        return false;
       Bytes whole = Bytes::allocate(prefix->frame_length());
       std::memcpy(whole.mutable_data(), partial_.data(), have_);
       partial_ = std::move(whole);
@@ -43,7 +47,8 @@ bool FollowCursor::fill_partial(Bytes& bytes, std::vector<Entry>& out, std::vect
 }
 
 /// False: the frame at next_ does not verify.
-bool FollowCursor::take_frames(Bytes bytes, std::vector<Entry>& out, Offset until, std::vector<Bytes>* frames) {
+bool FollowCursor::take_frames(Bytes bytes, std::vector<Entry>& out, Offset until,
+                               std::vector<Bytes>* frames) {
   if (!fill_partial(bytes, out, frames)) return false;
   while (!bytes.empty() && next_ < until) {
     const Offset before = next_;
@@ -67,8 +72,10 @@ bool FollowCursor::take_frames(Bytes bytes, std::vector<Entry>& out, Offset unti
   return true;
 }
 
-bool FollowCursor::take(Bytes bytes, Offset committed, std::vector<Entry>& out, Offset until, std::vector<Bytes>* frames) {
-  const bool good = take_frames(std::move(bytes), out, until, frames) && (have_ == 0 || next_ + need_ <= committed);
+bool FollowCursor::take(Bytes bytes, Offset committed, std::vector<Entry>& out, Offset until,
+                        std::vector<Bytes>* frames) {
+  const bool good = take_frames(std::move(bytes), out, until, frames) &&
+                    (have_ == 0 || next_ + need_ <= committed);
   if (!good) drop_partial();
   return good;
 }

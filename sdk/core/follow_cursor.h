@@ -26,10 +26,12 @@ class FollowCursor {
     have_ = need_ = 0;
     partial_ = {};
   }
-  /// Takes the bytes that begin at ask(), of a page that says that the log is committed up to `committed`; appends entries that begin
-  /// below `until` to `out` (term and segment starts are passed over), and to `frames`, where given, the stored bytes of every frame.
-  /// False: a frame does not verify, or would reach beyond `committed`, where a frame ends; next() stands at it.
-  bool take(Bytes bytes, Offset committed, std::vector<Entry>& out, Offset until = no_offset, std::vector<Bytes>* frames = nullptr);
+  /// Takes the bytes that begin at ask(), of a page that says that the log is committed up to
+  /// `committed`; appends entries that begin below `until` to `out` (term and segment starts are
+  /// passed over), and to `frames`, where given, the stored bytes of every frame. False: a frame
+  /// does not verify, or would reach beyond `committed`, where a frame ends; next() stands at it.
+  bool take(Bytes bytes, Offset committed, std::vector<Entry>& out, Offset until = no_offset,
+            std::vector<Bytes>* frames = nullptr);
 
  private:
   FrameState accept(const Bytes& bytes, std::vector<Entry>& out, std::vector<Bytes>* frames);

@@ -2,15 +2,18 @@
 
 namespace loglog::client {
 
-GapCheck::GapCheck(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log, Offset from, Offset until, Done done)
+GapCheck::GapCheck(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log,
+                   Offset from, Offset until, Done done)
     : until_(until), done_(std::move(done)) {
   // Term and segment starts are small: a page of this size mostly holds all there is.
   constexpr std::uint32_t page_size = 16u << 10;
-  reader_ = std::make_shared<PageReader>(options, view, choice, log, from, until, page_size, 100ms, [this](Time now, PageReader::Step&& s) {
-    const bool nothing_there = s.reason == Errc::trimmed || s.reason == Errc::not_an_entry;
-    if (nothing_there || !s.entries.empty()) return end(now, false);
-    poll(now);  // all other reasons are waited out: everything below `until` is committed
-  });
+  reader_ = std::make_shared<PageReader>(
+      options, view, choice, log, from, until, page_size, 100ms,
+      [this](Time now, PageReader::Step&& s) {
+        const bool nothing_there = s.reason == Errc::trimmed || s.reason == Errc::not_an_entry;
+        if (nothing_there || !s.entries.empty()) return end(now, false);
+        poll(now);  // all other reasons are waited out: everything below `until` is committed
+      });
 }
 
 void GapCheck::poll(Time now) {

@@ -13,8 +13,9 @@ namespace loglog::client {
 struct ReadCall {
   Time deadline;
   LogId log;
-  bool alone = false;     ///< one replica is asked, no other
-  bool asks_end = false;  ///< it lies beyond all that a replica knows: the leader is asked where the log ends
+  bool alone = false;  ///< one replica is asked, no other
+  bool asks_end =
+      false;  ///< it lies beyond all that a replica knows: the leader is asked where the log ends
   Errc last = Errc::unavailable;
   std::shared_ptr<PageReader> reader;
 };
@@ -52,7 +53,8 @@ struct Question {
   To to = To::leader;
   Time deadline;
   Time begun_at{};
-  /// Whether that answer ends the call (then it has completed it). Not asked for not_leader and the like.
+  /// Whether that answer ends the call (then it has completed it). Not asked for not_leader and the
+  /// like.
   std::function<bool(Time, ConnectionId, Message&)> answer;
   bool asked = false;
   bool ours = false;      ///< no call of the application: it ends without a completion
@@ -78,8 +80,12 @@ struct ClientMachine::Parts {
         view(options, random, out),
         choice(options.preferred_node) {}
 
-  void complete(Token t, Completion c, bool last = true) { out.completed.push_back({t, std::move(c), last}); }
-  void fail(Token t, Errc e, std::string detail = {}) { complete(t, Failure{Error{e, std::move(detail)}}); }
+  void complete(Token t, Completion c, bool last = true) {
+    out.completed.push_back({t, std::move(c), last});
+  }
+  void fail(Token t, Errc e, std::string detail = {}) {
+    complete(t, Failure{Error{e, std::move(detail)}});
+  }
   /// A call whose deadline has passed: who could not be reached, and why, belongs to the answer.
   void fail_late(Token t, Errc e) {
     const std::string whom = e == Errc::unavailable ? view.failures() : std::string();
@@ -107,7 +113,8 @@ struct ClientMachine::Parts {
   Time times_wake() const;
 
   // machine_questions.cpp
-  void ask(Time now, Token t, Message m, Time deadline, std::function<bool(Time, ConnectionId, Message&)> answer,
+  void ask(Time now, Token t, Message m, Time deadline,
+           std::function<bool(Time, ConnectionId, Message&)> answer,
            Question::To to = Question::To::leader);
   void ask_end(Time now, LogId log, Time until, std::function<void(Time, const TailIs*)> told);
   void change(Time now, Token t, std::function<Message(const Basis&)> request, Time deadline,
@@ -132,7 +139,8 @@ struct ClientMachine::Parts {
   ReplicaChoice choice;
   std::map<LogId, std::unique_ptr<AppendPipeline>> pipelines;
   std::map<Token, ReadCall> reads;
-  std::map<LogId, Offset> read_through;  ///< where the entries of the last read ended: another entry begins there
+  std::map<LogId, Offset>
+      read_through;  ///< where the entries of the last read ended: another entry begins there
   std::map<Token, FollowCall> follows;
   std::map<Token, TimeCall> times;
   std::map<Token, Question> questions;

@@ -12,7 +12,8 @@ namespace {
 constexpr Duration ask_pause = 20ms;
 }
 
-void ClientMachine::Parts::ask(Time at, Token t, Message m, Time deadline, std::function<bool(Time, ConnectionId, Message&)> answer,
+void ClientMachine::Parts::ask(Time at, Token t, Message m, Time deadline,
+                               std::function<bool(Time, ConnectionId, Message&)> answer,
                                Question::To to) {
   now = at;
   if (closed) return fail(t, Errc::client_closed);
@@ -57,12 +58,15 @@ std::string text_of(const Failed& f) { return f.detail; }
 }  // namespace
 
 void ClientMachine::tail(Time now, Token token, LogId log, Time deadline) {
-  parts_->ask(now, token, GetTail{log}, deadline, [p = parts_.get(), token](Time, ConnectionId, Message& m) {
-    if (const auto* a = std::get_if<TailIs>(&m)) p->complete(token, client::Tail{a->first, a->committed, a->term});
-    else if (const auto* f = std::get_if<Failed>(&m)) p->fail(token, f->error, text_of(*f));
-    else return false;
-    return true;
-  });
+  parts_->ask(now, token, GetTail{log}, deadline,
+              [p = parts_.get(), token](Time, ConnectionId, Message& m) {
+                if (const auto* a = std::get_if<TailIs>(&m))
+                  p->complete(token, client::Tail{a->first, a->committed, a->term});
+                else if (const auto* f = std::get_if<Failed>(&m))
+                  p->fail(token, f->error, text_of(*f));
+                else return false;
+                return true;
+              });
 }
 
 void ClientMachine::open_log(Time now, Token token, std::string name, Time deadline) {
@@ -82,8 +86,9 @@ void ClientMachine::open_log(Time now, Token token, std::string name, Time deadl
       return true;
     }
     if (!p->view.is_leaders_word(from, *a)) return false;  // others may lag, or not hold it
-    const bool creating = std::any_of(a->metadata.logs.begin(), a->metadata.logs.end(),
-                                      [&name](const LogInfo& l) { return l.name == name && l.state == LogState::creating; });
+    const bool creating = std::any_of(
+        a->metadata.logs.begin(), a->metadata.logs.end(),
+        [&name](const LogInfo& l) { return l.name == name && l.state == LogState::creating; });
     if (creating) return false;
     p->fail(token, Errc::no_such_log, name);
     return true;
@@ -91,9 +96,14 @@ void ClientMachine::open_log(Time now, Token token, std::string name, Time deadl
   parts_->ask(now, token, GetMetadata{{name}, false}, deadline, answer, Question::To::anybody);
 }
 
-void ClientMachine::create_log(Time now, Token token, std::string name, LogOptions options, Time deadline) {
+void ClientMachine::create_log(Time now, Token token, std::string name, LogOptions options,
+                               Time deadline) {
   parts_->change(
-      now, token, [name = std::move(name), options](const Basis& basis) { return CreateLog{name, options, basis}; }, deadline,
+      now, token,
+      [name = std::move(name), options](const Basis& basis) {
+        return CreateLog{name, options, basis};
+      },
+      deadline,
       [p = parts_.get(), token](const Message& m) {
         const auto* a = std::get_if<LogIs>(&m);
         if (a == nullptr) return false;
@@ -103,14 +113,15 @@ void ClientMachine::create_log(Time now, Token token, std::string name, LogOptio
       });
 }
 
-/// T6: a change is based on the version of the metadata that this client knows, and its repeats name the same one. A refusal of
-/// the only copy is definite, so that the client looks again and goes on; after repeats it may have been done and overtaken.
-void ClientMachine::Parts::change(Time at, Token t, std::function<Message(const Basis&)> request, Time deadline,
-                                  std::function<bool(const Message&)> succeeded) {
+/// T6: a change is based on the version of the metadata that this client knows, and its repeats
+/// name the same one. A refusal of the only copy is definite, so that the client looks again and
+/// goes on; after repeats it may have been done and overtaken.
+void ClientMachine::Parts::change(Time at, Token t, std::function<Message(const Basis&)> request,
+                                  Time deadline, std::function<bool(const Message&)> succeeded) {
   const ChangeId id{change_ids.next_id()};
   Message first = request({view.metadata().version, id});
-  const auto answer = [this, t, id, request = std::move(request), succeeded = std::move(succeeded)](Time then, ConnectionId from,
-                                                                                                    Message& m) {
+  const auto answer = [this, t, id, request = std::move(request), succeeded = std::move(succeeded)](
+                          Time then, ConnectionId from, Message& m) {
     const auto q = questions.find(t);
     check(q != questions.end(), "an answer belongs to a question");
     const auto go_on = [&](Message next) {
@@ -132,14 +143,15 @@ void ClientMachine::Parts::change(Time at, Token t, std::function<Message(const 
   ask(at, t, std::move(first), deadline, answer);
 }
 
-/// T5: first which log has the name, then that one is deleted, by id: a request that comes late finds nothing where the name is a new
-/// log's.
+/// T5: first which log has the name, then that one is deleted, by id: a request that comes late
+/// finds nothing where the name is a new log's.
 void ClientMachine::delete_log(Time now, Token token, std::string name, Time deadline) {
   struct Asked {
     LogId log{};         // 0: none yet
     bool maybe = false;  // it may have gone by an attempt that was not answered
   };
-  const auto answer = [p = parts_.get(), token, name, asked = std::make_shared<Asked>()](Time then, ConnectionId from, Message& m) {
+  const auto answer = [p = parts_.get(), token, name, asked = std::make_shared<Asked>()](
+                          Time then, ConnectionId from, Message& m) {
     const auto q = p->questions.find(token);
     check(q != p->questions.end(), "an answer belongs to a question");
     const auto go_on = [&](Message next) {
@@ -153,11 +165,15 @@ void ClientMachine::delete_log(Time now, Token token, std::string name, Time dea
       if (!p->view.is_leaders_word(from, *a)) return false;
       const auto l = std::ranges::find(a->metadata.logs, name, &LogInfo::name);
       const bool there = l != a->metadata.logs.end();
-      if (there && (!asked->maybe || l->id == asked->log)) return go_on(DeleteLog{asked->log = l->id});
-      if (there) p->fail(token, Errc::no_such_log, name + ": the log that had this name is gone; another one has it now");
+      if (there && (!asked->maybe || l->id == asked->log))
+        return go_on(DeleteLog{asked->log = l->id});
+      if (there)
+        p->fail(token, Errc::no_such_log,
+                name + ": the log that had this name is gone; another one has it now");
       else if (asked->maybe) p->complete(token, Succeeded{});
       else p->fail(token, Errc::no_such_log, name);
-    } else if (const auto* f = std::get_if<Failed>(&m); f != nullptr && f->error == Errc::no_such_log) {
+    } else if (const auto* f = std::get_if<Failed>(&m);
+               f != nullptr && f->error == Errc::no_such_log) {
       asked->maybe = asked->maybe || q->second.repeated;
       return go_on(GetMetadata{{name}, false});
     } else if (f != nullptr) {
@@ -174,7 +190,8 @@ void ClientMachine::delete_log(Time now, Token token, std::string name, Time dea
 
 void ClientMachine::set_fence(Time now, Token token, LogId log, FenceToken fence, Time deadline) {
   parts_->change(
-      now, token, [log, fence](const Basis& basis) { return SetFence{log, fence, basis}; }, deadline,
+      now, token, [log, fence](const Basis& basis) { return SetFence{log, fence, basis}; },
+      deadline,
       [p = parts_.get(), token](const Message& m) {
         const auto* a = std::get_if<FenceIs>(&m);
         if (a != nullptr) p->complete(token, client::Fence{a->token, a->end});
@@ -182,8 +199,9 @@ void ClientMachine::set_fence(Time now, Token token, LogId log, FenceToken fence
       });
 }
 
-/// R3: first where the log ends, since a point beyond would let go what is appended later. What was acknowledged lies below that tail
-/// (R2), even where the leader has not heard yet that it is committed (V2).
+/// R3: first where the log ends, since a point beyond would let go what is appended later. What was
+/// acknowledged lies below that tail (R2), even where the leader has not heard yet that it is
+/// committed (V2).
 void ClientMachine::trim_log(Time now, Token token, LogId log, Offset offset, Time deadline) {
   const auto answer = [p = parts_.get(), token, log, offset](Time then, ConnectionId, Message& m) {
     if (const auto* tail = std::get_if<TailIs>(&m)) {
@@ -205,10 +223,13 @@ void ClientMachine::trim_log(Time now, Token token, LogId log, Offset offset, Ti
   parts_->ask(now, token, GetTail{log}, deadline, answer);
 }
 
-Failure past_end(Offset end) { return {Error{Errc::past_end, "the log ends at " + std::to_string(end.value)}, {}, end}; }
+Failure past_end(Offset end) {
+  return {Error{Errc::past_end, "the log ends at " + std::to_string(end.value)}, {}, end};
+}
 
 /// Nobody's call: what comes of it is told to `told`, a nullptr where no leader says it in time.
-void ClientMachine::Parts::ask_end(Time at, LogId log, Time until, std::function<void(Time, const TailIs*)> told) {
+void ClientMachine::Parts::ask_end(Time at, LogId log, Time until,
+                                   std::function<void(Time, const TailIs*)> told) {
   constexpr std::uint64_t own_bit = 1ull << 62;  // apart from the tokens of calls
   const Token t{own_bit | ++own_questions};
   Question q;
@@ -222,9 +243,12 @@ void ClientMachine::Parts::ask_end(Time at, LogId log, Time until, std::function
   poll(at, t, questions.insert_or_assign(t, std::move(q)).first->second);
 }
 
-void ClientMachine::set_retention(Time now, Token token, LogId log, Retention retention, Time deadline) {
+void ClientMachine::set_retention(Time now, Token token, LogId log, Retention retention,
+                                  Time deadline) {
   parts_->change(
-      now, token, [log, retention](const Basis& basis) { return SetRetention{log, retention, basis}; }, deadline,
+      now, token,
+      [log, retention](const Basis& basis) { return SetRetention{log, retention, basis}; },
+      deadline,
       [p = parts_.get(), token](const Message& m) {
         const auto* a = std::get_if<LogIs>(&m);
         if (a != nullptr) p->complete(token, LogDescription{a->info});
@@ -232,16 +256,19 @@ void ClientMachine::set_retention(Time now, Token token, LogId log, Retention re
       });
 }
 
-/// T6: first which disk is registered, then that one is replaced: a request that comes late replaces none that came after it.
+/// T6: first which disk is registered, then that one is replaced: a request that comes late
+/// replaces none that came after it.
 void ClientMachine::replace_disk(Time now, Token token, NodeId node, bool force, Time deadline) {
-  const auto answer = [p = parts_.get(), token, node, force](Time then, ConnectionId from, Message& m) {
+  const auto answer = [p = parts_.get(), token, node, force](Time then, ConnectionId from,
+                                                             Message& m) {
     const auto q = p->questions.find(token);
     check(q != p->questions.end(), "an answer belongs to a question");
     if (const auto* a = std::get_if<Metadata>(&m)) {
       p->view.learn(from, *a);
       if (!p->view.is_leaders_word(from, *a)) return false;
       const auto known = std::ranges::find(a->metadata.storage, node, &StorageInfo::id);
-      q->second.message = ReplaceDisk{node, known == a->metadata.storage.end() ? DiskId{} : known->disk, force};
+      q->second.message =
+          ReplaceDisk{node, known == a->metadata.storage.end() ? DiskId{} : known->disk, force};
       q->second.due = then;
       return false;
     }
@@ -283,13 +310,14 @@ void ClientMachine::Parts::poll_status(Time at, Token t, StatusCall& s) {
     const ConnectionId c = view.sequencer(at, q.id);
     if (c == ConnectionId{} || s.asked.contains(q.id)) continue;
     s.asked[q.id] = true;
-    view.request(at, c, GetStatus{s.logs}, options.status_timeout, [this, t, id = q.id](Time, Message* m) {
-      const auto i = statuses.find(t);
-      const auto* a = m ? std::get_if<Status>(m) : nullptr;
-      if (i == statuses.end()) return;
-      if (a) i->second.result.sequencers.push_back(*a);
-      i->second.asked[id] = false;
-    });
+    view.request(at, c, GetStatus{s.logs}, options.status_timeout,
+                 [this, t, id = q.id](Time, Message* m) {
+                   const auto i = statuses.find(t);
+                   const auto* a = m ? std::get_if<Status>(m) : nullptr;
+                   if (i == statuses.end()) return;
+                   if (a) i->second.result.sequencers.push_back(*a);
+                   i->second.asked[id] = false;
+                 });
   }
 }
 
@@ -303,7 +331,8 @@ void ClientMachine::Parts::tick_questions(Time at) {
       Message none = Failed{ended.last, {}};
       if (ended.ours) ended.answer(at, {}, none);
       else fail_late(t, ended.last);
-    } else if (!options.wait_for_cluster && view.all_refused() && q->second.begun_at + options.refused_patience <= at) {
+    } else if (!options.wait_for_cluster && view.all_refused() &&
+               q->second.begun_at + options.refused_patience <= at) {
       const Token t = q->first;
       Question ended = std::move(q->second);
       questions.erase(q);
@@ -329,19 +358,21 @@ void ClientMachine::Parts::tick_questions(Time at) {
       continue;
     }
     for (const SequencerInfo& q : all) {
-      const bool answered = std::any_of(result.sequencers.begin(), result.sequencers.end(), [&q](const Status& x) { return x.id == q.id; });
+      const bool answered = std::any_of(result.sequencers.begin(), result.sequencers.end(),
+                                        [&q](const Status& x) { return x.id == q.id; });
       if (!answered) result.unreachable.push_back(q);
     }
     complete(t, std::move(result));
   }
 }
 
-/// Until the deadline while the sequencers are not known, unless every address has failed. Then each has the time that finding them took,
-/// and more where an answer takes long.
+/// Until the deadline while the sequencers are not known, unless every address has failed. Then
+/// each has the time that finding them took, and more where an answer takes long.
 Time ClientMachine::Parts::status_ends(const StatusCall& s) const {
   const Time at_least = s.begun_at + options.status_timeout;
   if (!s.known_at) return view.all_refused() ? std::min(s.deadline, at_least) : s.deadline;
-  const Duration wait = std::max({options.status_timeout, 2 * (*s.known_at - s.begun_at), 4 * view.longest_round_trip()});
+  const Duration wait = std::max(
+      {options.status_timeout, 2 * (*s.known_at - s.begun_at), 4 * view.longest_round_trip()});
   return std::min(s.deadline, *s.known_at + wait);
 }
 
@@ -354,7 +385,8 @@ Time ClientMachine::Parts::questions_wake() const {
   Time w = never;
   for (const auto& [t, q] : questions) {
     w = std::min({w, q.deadline, q.asked ? never : q.due});
-    if (!options.wait_for_cluster && view.all_refused()) w = std::min(w, q.begun_at + options.refused_patience);
+    if (!options.wait_for_cluster && view.all_refused())
+      w = std::min(w, q.begun_at + options.refused_patience);
   }
   for (const auto& [t, s] : statuses) w = std::min(w, status_ends(s));
   return w;

@@ -13,8 +13,8 @@ constexpr Duration round_pause = 200ms;
 constexpr Duration first_look = 200ms;
 }  // namespace
 
-void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uint32_t max_bytes, Duration wait, Time deadline,
-                         ReadFrom whom) {
+void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uint32_t max_bytes,
+                         Duration wait, Time deadline, ReadFrom whom) {
   Parts& p = *parts_;
   p.now = now;
   ++p.view.figures().reads;
@@ -22,7 +22,9 @@ void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uin
   auto reader = std::make_shared<PageReader>(
       p.options, p.view, p.choice, log, from, no_offset, std::max(max_bytes, frame_overhead), wait,
       [&p, token](Time at, PageReader::Step&& s) { p.read_step(at, token, std::move(s)); }, whom);
-  if (const auto known = p.read_through.find(log); known != p.read_through.end() && known->second == from) reader->trust_begin();
+  if (const auto known = p.read_through.find(log);
+      known != p.read_through.end() && known->second == from)
+    reader->trust_begin();
   p.reads[token] = {deadline, log, whom.replica != NodeId{}, false, Errc::unavailable, reader};
   reader->poll(now);
 }
@@ -40,19 +42,22 @@ void ClientMachine::Parts::read_step(Time at, Token t, PageReader::Step&& s) {
   if (!s.entries.empty()) read_through[i->second.log] = next;
   view.figures().read_entries += s.entries.size();
   for (const Entry& e : s.entries) view.figures().read_bytes += e.payload.size();
-  if (s.reason == Errc::past_end && s.committed < next && !i->second.alone) return read_beyond_end(at, t, i->second);
+  if (s.reason == Errc::past_end && s.committed < next && !i->second.alone)
+    return read_beyond_end(at, t, i->second);
   if (!s.entries.empty() || !s.frames.empty() || s.reason == Errc::past_end)
     return finish(Delivered{std::move(s.entries), next, std::move(s.frames)});
   if (s.reason == Errc::ok) return reader->poll(at);  // only term and segment starts
   if (s.reason == Errc::trimmed)
-    return finish(Failure{Error{Errc::trimmed, "the log begins at " + std::to_string(s.first.value)}, s.first});
+    return finish(Failure{
+        Error{Errc::trimmed, "the log begins at " + std::to_string(s.first.value)}, s.first});
   const bool final_word = i->second.alone && s.reason != Errc::unavailable;  // nobody else is asked
   if (s.reason == Errc::not_an_entry || s.reason == Errc::no_such_log || final_word)
     return finish(Failure{Error{s.reason, "offset " + std::to_string(next.value)}});
   i->second.last = s.reason;
 }
 
-/// A replica may lag, so the leader has the last word. Where there is none, the read ends as at the end: it needs no sequencer.
+/// A replica may lag, so the leader has the last word. Where there is none, the read ends as at the
+/// end: it needs no sequencer.
 void ClientMachine::Parts::read_beyond_end(Time at, Token t, ReadCall& r) {
   r.asks_end = true;
   const Time until = std::min(r.deadline, at + options.answer_timeout);
@@ -67,11 +72,13 @@ void ClientMachine::Parts::read_beyond_end(Time at, Token t, ReadCall& r) {
 }
 
 void ClientMachine::Parts::follow_beyond_end(Time at, Token t, const FollowCall& f) {
-  ask_end(at, f.log, at + options.answer_timeout, [this, t, asked = f.cursor.ask()](Time, const TailIs* tail) {
-    const auto i = follows.find(t);
-    if (i == follows.end() || i->second.cursor.ask() != asked) return;
-    if (tail != nullptr && tail->committed < asked) end_follow(t, past_end(tail->committed));
-  });
+  ask_end(at, f.log, at + options.answer_timeout,
+          [this, t, asked = f.cursor.ask()](Time, const TailIs* tail) {
+            const auto i = follows.find(t);
+            if (i == follows.end() || i->second.cursor.ask() != asked) return;
+            if (tail != nullptr && tail->committed < asked)
+              end_follow(t, past_end(tail->committed));
+          });
 }
 
 void ClientMachine::follow(Time now, Token token, LogId log, Offset from) {
@@ -99,8 +106,11 @@ void ClientMachine::Parts::subscribe(Time at, Token t, FollowCall& f) {
   f.connection = c;
   f.received = 0;
   const std::uint64_t unread = f.delivered - std::min(f.delivered, f.consumed);
-  f.granted = std::max<std::uint64_t>(1, options.follow_credit - std::min<std::uint64_t>(options.follow_credit, unread));
-  f.silent_at = at + (f.looked || f.cursor.ask() == Offset{} ? options.follow_silence : first_look) + view.distance(c);
+  f.granted = std::max<std::uint64_t>(
+      1, options.follow_credit - std::min<std::uint64_t>(options.follow_credit, unread));
+  f.silent_at = at +
+                (f.looked || f.cursor.ask() == Offset{} ? options.follow_silence : first_look) +
+                view.distance(c);
   f.request = view.request(
       at, c, Follow{f.log, f.cursor.ask(), static_cast<std::uint32_t>(f.granted)}, Duration::max(),
       [this, t, n = f.node, c](Time now_, Message* m) { pushed(now_, t, n, c, m); }, true);
@@ -118,8 +128,8 @@ void ClientMachine::Parts::move_on(Time at, FollowCall& f, bool failed) {
     f.tried.insert(f.node);
   }
   const LogInfo* info = view.log(f.log);
-  const bool all =
-      info && std::all_of(info->members.begin(), info->members.end(), [&f](const Member& m) { return f.tried.contains(m.node); });
+  const bool all = info && std::all_of(info->members.begin(), info->members.end(),
+                                       [&f](const Member& m) { return f.tried.contains(m.node); });
   f.due = all ? at + round_pause : at;
   if (!all) return;
   f.tried.clear();
@@ -144,7 +154,8 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   FollowCall& f = i->second;
   if (m == nullptr) f.connection = {};  // the connection is gone
   auto* p = m ? std::get_if<Page>(m) : nullptr;
-  if (p == nullptr || (p->frames.empty() && p->reason != Errc::trimmed && p->reason != Errc::past_end)) {
+  if (p == nullptr ||
+      (p->frames.empty() && p->reason != Errc::trimmed && p->reason != Errc::past_end)) {
     if (p && p->reason == Errc::no_such_log) return end_follow(t, Errc::no_such_log, {});
     move_on(at, f, true);
     return subscribe(at, t, f);
@@ -156,7 +167,8 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
       move_on(at, f, false);
       return subscribe(at, t, f);
     }
-    if (p->reason == Errc::trimmed) end_follow(t, Errc::trimmed, "the log begins at " + std::to_string(p->first.value), p->first);
+    if (p->reason == Errc::trimmed)
+      end_follow(t, Errc::trimmed, "the log begins at " + std::to_string(p->first.value), p->first);
     return;
   }
   if (p->offset != f.cursor.ask()) {  // not from here: begin this subscription anew
@@ -166,7 +178,8 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   f.received += p->frames.size();
   Delivered d;
   const Offset begin = f.cursor.next();
-  // Entries wait for the application: a small page must not keep the block that its connection received into.
+  // Entries wait for the application: a small page must not keep the block that its connection
+  // received into.
   const bool good = f.cursor.take(p->frames.to_keep(), p->committed, d.entries);
   d.next = f.cursor.next();
   for (const Entry& e : d.entries) {
@@ -187,7 +200,8 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   subscribe(at, t, f);
 }
 
-/// As bytes are received, up to what the application has consumed; a frame that is not whole yet counts as consumed (§7).
+/// As bytes are received, up to what the application has consumed; a frame that is not whole yet
+/// counts as consumed (§7).
 void ClientMachine::Parts::give_credit(FollowCall& f) {
   if (f.connection == ConnectionId{}) return;
   const std::uint64_t unread = f.delivered - std::min(f.delivered, f.consumed);
@@ -199,7 +213,8 @@ void ClientMachine::Parts::give_credit(FollowCall& f) {
   view.tell(f.connection, f.request, Credit{static_cast<std::uint32_t>(give)});
 }
 
-/// Silence may be an idle log, a replica that is cut off, or a position that the log does not reach: another replica knows.
+/// Silence may be an idle log, a replica that is cut off, or a position that the log does not
+/// reach: another replica knows.
 void ClientMachine::Parts::probe(Time at, Token t, FollowCall& f) {
   f.silent_at = at + options.follow_silence;
   const LogInfo* info = view.log(f.log);
@@ -216,8 +231,11 @@ void ClientMachine::Parts::probe(Time at, Token t, FollowCall& f) {
                  if (i == follows.end()) return;
                  i->second.probing = false;
                  const auto* p = m ? std::get_if<Page>(m) : nullptr;
-                 const bool starved = i->second.granted <= i->second.received;  // the application is slow, not the replica
-                 if (p && p->reason == Errc::past_end && p->committed < asked) return follow_beyond_end(then, t, i->second);
+                 const bool starved =
+                     i->second.granted <=
+                     i->second.received;  // the application is slow, not the replica
+                 if (p && p->reason == Errc::past_end && p->committed < asked)
+                   return follow_beyond_end(then, t, i->second);
                  if (!p || p->frames.empty() || starved || i->second.cursor.ask() != asked) return;
                  move_on(then, i->second, true);
                  subscribe(then, t, i->second);
@@ -261,7 +279,8 @@ Time ClientMachine::Parts::reads_wake() const {
   Time w = never;
   for (const auto& [t, r] : reads)
     if (!r.asks_end) w = std::min({w, r.deadline, r.reader->wake()});
-  for (const auto& [t, f] : follows) w = std::min(w, f.connection == ConnectionId{} ? f.due : f.silent_at);
+  for (const auto& [t, f] : follows)
+    w = std::min(w, f.connection == ConnectionId{} ? f.due : f.silent_at);
   return w;
 }
 

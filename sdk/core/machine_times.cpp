@@ -5,12 +5,14 @@
 
 namespace loglog::client {
 
-void ClientMachine::offset_at(Time now, Token token, LogId log, std::uint64_t wall_ms, Time deadline) {
+void ClientMachine::offset_at(Time now, Token token, LogId log, std::uint64_t wall_ms,
+                              Time deadline) {
   Parts& p = *parts_;
   p.now = now;
   if (p.closed) return p.fail(token, Errc::client_closed);
-  auto search = std::make_shared<TimeSearch>(p.options, p.view, p.choice, log, wall_ms,
-                                             [&p, token](Time, Errc e, Offset found) { p.time_step(token, e, found); });
+  auto search = std::make_shared<TimeSearch>(
+      p.options, p.view, p.choice, log, wall_ms,
+      [&p, token](Time, Errc e, Offset found) { p.time_step(token, e, found); });
   p.times[token] = {deadline, Errc::unavailable, search};
   search->poll(now);
 }
@@ -19,8 +21,9 @@ void ClientMachine::segment_of(Time now, Token token, LogId log, Offset offset, 
   Parts& p = *parts_;
   p.now = now;
   if (p.closed) return p.fail(token, Errc::client_closed);
-  auto search = std::make_shared<TimeSearch>(p.options, p.view, p.choice, log, offset,
-                                             [&p, token](Time, Errc e, Offset found) { p.time_step(token, e, found); });
+  auto search = std::make_shared<TimeSearch>(
+      p.options, p.view, p.choice, log, offset,
+      [&p, token](Time, Errc e, Offset found) { p.time_step(token, e, found); });
   p.times[token] = {deadline, Errc::unavailable, search};
   search->poll(now);
 }

@@ -1,7 +1,9 @@
-// Client-observed commit (V2): what replicas say of runs that are durable there, and when that is a commit. One log, one producer.
+// Client-observed commit (V2): what replicas say of runs that are durable there, and when that is a
+// commit. One log, one producer.
 //
-// It counts what S6 lets the leader count: distinct members of the term's set that hold the run durably, with all below it, where an
-// order of this term placed it. Nothing of another term is kept, so that no two terms are ever counted together.
+// It counts what S6 lets the leader count: distinct members of the term's set that hold the run
+// durably, with all below it, where an order of this term placed it. Nothing of another term is
+// kept, so that no two terms are ever counted together.
 #pragma once
 #include <algorithm>
 #include <map>
@@ -31,8 +33,9 @@ class ObservedCommits {
     if (by.node == NodeId{} || (m.term != term_ && !removed(Rule::V2_same))) return;
     said_[m.first].insert_or_assign(by.node, Said{by, on, m.offset});
   }
-  /// Where the run stands, once a write quorum has said so. `at_end_of` gives who is at the end of a connection that stands, node 0
-  /// where none does: a node that has begun anew since may have lost what it said.
+  /// Where the run stands, once a write quorum has said so. `at_end_of` gives who is at the end of
+  /// a connection that stands, node 0 where none does: a node that has begun anew since may have
+  /// lost what it said.
   template <class AtEndOf>
   std::optional<Offset> committed(Sequence first, AtEndOf at_end_of) const {
     const auto run = said_.find(first);
@@ -40,9 +43,11 @@ class ObservedCommits {
     std::map<Offset, std::size_t> votes;
     for (const auto& [node, s] : run->second) {
       const bool counts = is_member(removed(Rule::V2_stands) ? s.by : at_end_of(s.on));
-      if (counts || removed(Rule::V2_member)) ++votes[removed(Rule::V2_same) ? run->second.begin()->second.offset : s.offset];
+      if (counts || removed(Rule::V2_member))
+        ++votes[removed(Rule::V2_same) ? run->second.begin()->second.offset : s.offset];
     }
-    const std::size_t quorum = std::max<std::size_t>(1, set_->write_quorum - (removed(Rule::V2_quorum) ? 1U : 0U));
+    const std::size_t quorum =
+        std::max<std::size_t>(1, set_->write_quorum - (removed(Rule::V2_quorum) ? 1U : 0U));
     for (const auto& [offset, count] : votes)
       if (count >= quorum) return offset;
     return std::nullopt;
@@ -56,7 +61,9 @@ class ObservedCommits {
     ConnectionId on;
     Offset offset;
   };
-  bool is_member(const Member& m) const { return std::find(set_->members.begin(), set_->members.end(), m) != set_->members.end(); }
+  bool is_member(const Member& m) const {
+    return std::find(set_->members.begin(), set_->members.end(), m) != set_->members.end();
+  }
 
   Term term_{};
   std::optional<TermSetIs> set_;

@@ -20,7 +20,8 @@ void PageReader::poll(Time now) {
   }
   asked_ = true;
   const std::uint32_t bytes = std::max(max_bytes_, cursor_.missing());
-  const auto wait_ms = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(wait_).count());
+  const auto wait_ms = static_cast<std::uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(wait_).count());
   view_.request(now, c, Read{log_, cursor_.ask(), bytes, wait_ms}, options_.answer_timeout + wait_,
                 [self = weak_from_this(), n = node_, c](Time t, Message* m) {
                   if (const auto s = self.lock()) s->page(t, n, c, m);
@@ -55,7 +56,8 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
   if (!p->frames.empty() && p->offset == cursor_.ask()) {
     Step step;
     const Offset begin = cursor_.next();
-    const bool good = cursor_.take(p->frames.to_keep(), p->committed, step.entries, until_, whom_.frames ? &step.frames : nullptr);
+    const bool good = cursor_.take(p->frames.to_keep(), p->committed, step.entries, until_,
+                                   whom_.frames ? &step.frames : nullptr);
     const bool nothing = step.entries.empty() && step.frames.empty();
     choice_.succeeded(from);
     if (good || !step.entries.empty()) round_.begin_anew();
@@ -69,9 +71,11 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
   if (p->reason == Errc::past_end && cursor_.missing() == 0) {
     round_.begin_anew();
     due_ = now + connect_pause;
-    return on_step_(now, Step{.reason = Errc::past_end, .first = p->first, .committed = p->committed});
+    return on_step_(now,
+                    Step{.reason = Errc::past_end, .first = p->first, .committed = p->committed});
   }
-  if (p->reason == Errc::trimmed) return on_step_(now, Step{.reason = Errc::trimmed, .first = p->first});
+  if (p->reason == Errc::trimmed)
+    return on_step_(now, Step{.reason = Errc::trimmed, .first = p->first});
   next_replica(now, from, p->reason == Errc::ok ? Errc::not_here : p->reason);
 }
 

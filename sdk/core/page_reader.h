@@ -1,4 +1,5 @@
-// Reads on and on from one offset, page by page, from whichever replica answers, or from one alone. Used by read() and by resolution.
+// Reads on and on from one offset, page by page, from whichever replica answers, or from one alone.
+// Used by read() and by resolution.
 #pragma once
 #include <functional>
 #include <memory>
@@ -15,14 +16,16 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   struct Step {
     std::vector<Entry> entries{};
     std::vector<Bytes> frames{};  ///< where asked for
-    Errc reason = Errc::ok;       ///< past_end, trimmed, not_an_entry; or what the last replica of a whole round, or the only one, said
-    Offset first{};               ///< with trimmed: where the log begins
-    Offset committed{};           ///< with past_end: where it ends as far as the replica knows
+    Errc reason = Errc::ok;  ///< past_end, trimmed, not_an_entry; or what the last replica of a
+                             ///< whole round, or the only one, said
+    Offset first{};          ///< with trimmed: where the log begins
+    Offset committed{};      ///< with past_end: where it ends as far as the replica knows
   };
   using OnStep = std::function<void(Time, Step&&)>;
 
-  PageReader(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log, Offset from, Offset until,
-             std::uint32_t max_bytes, Duration wait, OnStep on_step, ReadFrom whom = {})
+  PageReader(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log,
+             Offset from, Offset until, std::uint32_t max_bytes, Duration wait, OnStep on_step,
+             ReadFrom whom = {})
       : options_(options),
         view_(view),
         choice_(choice),
@@ -38,7 +41,8 @@ class PageReader : public std::enable_shared_from_this<PageReader> {
   /// Asks for the next page, unless one is on its way or a pause lasts.
   void poll(Time now);
   Offset next() const { return cursor_.next(); }
-  /// No replica that answered so far has a good frame where the reader began: where not all have answered, that is all one knows.
+  /// No replica that answered so far has a good frame where the reader began: where not all have
+  /// answered, that is all one knows.
   bool doubts_begin() const { return doubted_ && cursor_.at_first(); }
   /// A frame begins where the reader does: what does not verify there is damage.
   void trust_begin() { cursor_.confirm(); }

@@ -1,4 +1,5 @@
-// Which replica to read from: the preferred one first, then in rotation, those that failed lately last.
+// Which replica to read from: the preferred one first, then in rotation, those that failed lately
+// last.
 #pragma once
 #include <algorithm>
 #include <map>
@@ -18,7 +19,8 @@ class ReplicaChoice {
  public:
   explicit ReplicaChoice(NodeId preferred) : preferred_(preferred) {}
 
-  /// A member that is not in `tried`; 0: all were tried. Where every candidate failed lately, one of them all the same.
+  /// A member that is not in `tried`; 0: all were tried. Where every candidate failed lately, one
+  /// of them all the same.
   NodeId pick(Time now, const std::vector<Member>& members, const std::set<NodeId>& tried) {
     NodeId best{}, second_best{};
     const std::size_t begin = rotation_++;
@@ -51,11 +53,14 @@ class ReplicaChoice {
 class ReplicaRound {
  public:
   explicit ReplicaRound(ReplicaChoice& choice) : choice_(choice) {}
-  /// It does not give what is asked for. True: nor does any other (of a log that is not known there are none), and the round begins anew.
+  /// It does not give what is asked for. True: nor does any other (of a log that is not known there
+  /// are none), and the round begins anew.
   bool failed(Time now, NodeId n, const LogInfo* info) {
     choice_.failed(now, n);
     tried_.insert(n);
-    const bool all = info == nullptr || std::ranges::all_of(info->members, [this](const Member& m) { return tried_.contains(m.node); });
+    const bool all = info == nullptr || std::ranges::all_of(info->members, [this](const Member& m) {
+                       return tried_.contains(m.node);
+                     });
     if (all) tried_.clear();
     return all;
   }

@@ -39,24 +39,28 @@ class ReplicaUploads {
   Time since() const { return since_; }
   std::vector<Target>& targets() { return targets_; }
   Target* find(NodeId n) {
-    const auto i = std::find_if(targets_.begin(), targets_.end(), [n](const Target& t) { return t.node == n; });
+    const auto i = std::find_if(targets_.begin(), targets_.end(),
+                                [n](const Target& t) { return t.node == n; });
     return i == targets_.end() ? nullptr : &*i;
   }
   std::size_t taken() const {
-    return static_cast<std::size_t>(
-        std::count_if(targets_.begin(), targets_.end(), [](const Target& t) { return t.state == State::taken; }));
+    return static_cast<std::size_t>(std::count_if(
+        targets_.begin(), targets_.end(), [](const Target& t) { return t.state == State::taken; }));
   }
   /// Taken, or on its way on a connection that stands.
   std::size_t taken_or_sent() const {
-    return static_cast<std::size_t>(
-        std::count_if(targets_.begin(), targets_.end(), [](const Target& t) { return t.state == State::taken || t.state == State::sent; }));
+    return static_cast<std::size_t>(std::count_if(
+        targets_.begin(), targets_.end(),
+        [](const Target& t) { return t.state == State::taken || t.state == State::sent; }));
   }
   /// Whether some replica is still to take it.
   bool pending() const {
-    return std::any_of(targets_.begin(), targets_.end(),
-                       [](const Target& t) { return t.state == State::wanted || t.state == State::sent; });
+    return std::any_of(targets_.begin(), targets_.end(), [](const Target& t) {
+      return t.state == State::wanted || t.state == State::sent;
+    });
   }
-  /// After the commit only what is on its way already is worth waiting for (the rest catches up from peers).
+  /// After the commit only what is on its way already is worth waiting for (the rest catches up
+  /// from peers).
   void drop_unsent() {
     for (Target& t : targets_)
       if (t.state == State::wanted) t.state = State::dropped;

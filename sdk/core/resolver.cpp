@@ -2,11 +2,12 @@
 
 namespace loglog::client {
 
-Resolver::Resolver(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log, ProducerId producer, Offset from,
-                   Offset until, Done done)
+Resolver::Resolver(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log,
+                   ProducerId producer, Offset from, Offset until, Done done)
     : producer_(producer), until_(until), done_(std::move(done)) {
-  reader_ = std::make_shared<PageReader>(options, view, choice, log, from, until, page_size_default, 100ms,
-                                         [this](Time now, PageReader::Step&& s) { step(now, std::move(s)); });
+  reader_ = std::make_shared<PageReader>(
+      options, view, choice, log, from, until, page_size_default, 100ms,
+      [this](Time now, PageReader::Step&& s) { step(now, std::move(s)); });
 }
 
 void Resolver::poll(Time now) {

@@ -1,4 +1,5 @@
-// What became of a producer's unsettled entries when the term has changed (A3–A5): the log itself tells.
+// What became of a producer's unsettled entries when the term has changed (A3–A5): the log itself
+// tells.
 #pragma once
 #include <map>
 
@@ -19,9 +20,10 @@ class Resolver {
   };
   using Done = std::function<void(Time, Findings&&)>;
 
-  /// Reads [from, until): from a committed offset known before the entries' first Commit, to the new term's start.
-  Resolver(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log, ProducerId producer, Offset from, Offset until,
-           Done done);
+  /// Reads [from, until): from a committed offset known before the entries' first Commit, to the
+  /// new term's start.
+  Resolver(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log,
+           ProducerId producer, Offset from, Offset until, Done done);
   ~Resolver() { reader_->stop(); }
   void poll(Time now);
   Time wake() const { return reader_->wake(); }

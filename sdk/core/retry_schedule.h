@@ -1,4 +1,5 @@
-// When to try again: the pause doubles from min to max, with jitter so that clients do not come back in step.
+// When to try again: the pause doubles from min to max, with jitter so that clients do not come
+// back in step.
 #pragma once
 #include <algorithm>
 
@@ -13,7 +14,8 @@ class RetrySchedule {
   /// The time of the next attempt after a failure now: half to one and a half of the pause due.
   Time after_failure(Time now, Random& random) {
     const auto half = pause_.count() / 2;
-    const Duration d(half + static_cast<Duration::rep>(random.below(static_cast<std::uint64_t>(pause_.count()) + 1)));
+    const Duration d(half + static_cast<Duration::rep>(
+                                random.below(static_cast<std::uint64_t>(pause_.count()) + 1)));
     pause_ = std::min(pause_ * 2, max_);
     return now + d;
   }

@@ -12,7 +12,8 @@ class RunBuilder {
   bool empty() const { return count_ == 0; }
   std::uint32_t size() const { return size_; }
   std::uint32_t count() const { return count_; }
-  /// Whether a frame of that length still fits a run that should not pass `target`; anything fits an empty one.
+  /// Whether a frame of that length still fits a run that should not pass `target`; anything fits
+  /// an empty one.
   bool fits(std::uint32_t frame_length, std::uint32_t target) const {
     return count_ == 0 || (count_ < run_frames_max && size_ + frame_length <= target);
   }

@@ -11,25 +11,31 @@ void TimeSearch::poll(Time now) {
   if (asked_ || stopped_ || now < due_) return;
   const LogInfo* info = view_.log(log_);
   if (info == nullptr) view_.want_log(now, log_);
-  const ConnectionId c = info == nullptr ? ConnectionId{} : view_.replica(now, *info, choice_, round_.tried(), node_);
+  const ConnectionId c =
+      info == nullptr ? ConnectionId{} : view_.replica(now, *info, choice_, round_.tried(), node_);
   if (c == ConnectionId{}) {
     due_ = now + connect_pause;
     return;
   }
   asked_ = true;
-  Message question = listed_ ? Message(Read{log_, points_[more_ ? points_.size() - 1 : (before_ + after_) / 2], term_start_size_max, 0})
-                             : Message(GetSegments{log_, holds_.value_or(found_)});
-  view_.request(now, c, std::move(question), options_.answer_timeout, [self = weak_from_this(), n = node_, c](Time t, Message* m) {
-    if (const auto s = self.lock()) s->answered(t, n, c, m);
-  });
+  Message question =
+      listed_ ? Message(Read{log_, points_[more_ ? points_.size() - 1 : (before_ + after_) / 2],
+                             term_start_size_max, 0})
+              : Message(GetSegments{log_, holds_.value_or(found_)});
+  view_.request(now, c, std::move(question), options_.answer_timeout,
+                [self = weak_from_this(), n = node_, c](Time t, Message* m) {
+                  if (const auto s = self.lock()) s->answered(t, n, c, m);
+                });
 }
 
 void TimeSearch::answered(Time now, NodeId from, ConnectionId connection, Message* m) {
   asked_ = false;
   if (stopped_) return;
   const auto keep = shared_from_this();
-  if (const auto* list = m ? std::get_if<SegmentsAre>(m) : nullptr; list != nullptr && !listed_) return listed(now, *list);
-  if (const auto* p = m ? std::get_if<Page>(m) : nullptr; p != nullptr && listed_) return page(now, from, connection, *p);
+  if (const auto* list = m ? std::get_if<SegmentsAre>(m) : nullptr; list != nullptr && !listed_)
+    return listed(now, *list);
+  if (const auto* p = m ? std::get_if<Page>(m) : nullptr; p != nullptr && listed_)
+    return page(now, from, connection, *p);
   const auto* failed = m ? std::get_if<Failed>(m) : nullptr;
   next_replica(now, from, failed ? failed->error : Errc::unavailable);
 }
@@ -42,7 +48,8 @@ void TimeSearch::listed(Time now, const SegmentsAre& m) {
       if (begin <= *holds_) found_ = std::max(found_, begin);
     return on_step_(now, Errc::ok, found_);
   }
-  std::merge(m.begins.begin(), m.begins.end(), m.terms.begin(), m.terms.end(), std::back_inserter(points_));
+  std::merge(m.begins.begin(), m.begins.end(), m.terms.begin(), m.terms.end(),
+             std::back_inserter(points_));
   std::erase_if(points_, [this](Offset o) { return o <= found_; });
   listed_ = true;
   more_ = m.begins.size() >= segments_listed_max && !points_.empty();
@@ -57,7 +64,8 @@ void TimeSearch::page(Time now, NodeId from, ConnectionId connection, const Page
     return poll(now);
   }
   const std::size_t at = more_ ? points_.size() - 1 : (before_ + after_) / 2;
-  if (p.frames.empty() || p.offset != points_[at]) return next_replica(now, from, p.reason == Errc::ok ? Errc::not_here : p.reason);
+  if (p.frames.empty() || p.offset != points_[at])
+    return next_replica(now, from, p.reason == Errc::ok ? Errc::not_here : p.reason);
   const auto clock = clock_at(p.frames, log_, p.offset);
   if (!clock) {
     if (look_at_frame(p.frames, log_, p.offset, true).state != FrameState::incomplete)

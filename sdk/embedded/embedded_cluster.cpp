@@ -17,18 +17,23 @@
 namespace loglog {
 namespace {
 
-std::unexpected<CallError> refused(std::string sentence) { return std::unexpected(CallError{"bad_configuration", std::move(sentence)}); }
+std::unexpected<CallError> refused(std::string sentence) {
+  return std::unexpected(CallError{"bad_configuration", std::move(sentence)});
+}
 std::unexpected<CallError> refused(const Error& e) {
-  return std::unexpected(CallError{std::string(name_of(e.code)), e.message(), retry_of(e.code) != Retry::no});
+  return std::unexpected(
+      CallError{std::string(name_of(e.code)), e.message(), retry_of(e.code) != Retry::no});
 }
 
-// Ports that were free a moment ago, all different: sequencers must know one another's before any of them listens.
+// Ports that were free a moment ago, all different: sequencers must know one another's before any
+// of them listens.
 Result<std::vector<std::string>> free_addresses(const std::string& host, std::size_t count) {
   transport::Loop loop;
   std::vector<std::unique_ptr<transport::Listener>> held;
   std::vector<std::string> out;
   for (std::size_t i = 0; i < count; ++i) {
-    auto listener = transport::Listener::listen(loop, host + ":0", [](const transport::Incoming&) {});
+    auto listener =
+        transport::Listener::listen(loop, host + ":0", [](const transport::Incoming&) {});
     if (!listener) return std::unexpected(listener.error());
     out.push_back((*listener)->address());
     held.push_back(std::move(*listener));
@@ -44,13 +49,18 @@ Result<std::vector<std::string>> http_listen(const std::string& first, std::size
   if (!parts) return std::unexpected(parts.error());
   const auto port = std::stoul(parts->second);
   if (port + count - 1 > 65535)
-    return fail(Errc::bad_configuration, fmt::format("{}: {} nodes take the ports from there on, and there are 65535", first, count));
+    return fail(Errc::bad_configuration,
+                fmt::format("{}: {} nodes take the ports from there on, and there are 65535", first,
+                            count));
   const std::string host = first.substr(0, first.rfind(':'));
-  for (std::size_t i = 0; i < count; ++i) out[i] = fmt::format("{}:{}", host, port == 0 ? 0 : port + i);
+  for (std::size_t i = 0; i < count; ++i)
+    out[i] = fmt::format("{}:{}", host, port == 0 ? 0 : port + i);
   return out;
 }
 
-std::string folder(const EmbeddedOptions& o, const char* role, std::uint32_t i) { return fmt::format("{}/{}-{}", o.data, role, i); }
+std::string folder(const EmbeddedOptions& o, const char* role, std::uint32_t i) {
+  return fmt::format("{}/{}-{}", o.data, role, i);
+}
 
 std::uint32_t found(const EmbeddedOptions& o, const char* role) {
   std::uint32_t n = 0;
@@ -58,20 +68,25 @@ std::uint32_t found(const EmbeddedOptions& o, const char* role) {
   return n;
 }
 
-/// Makes the folders of all nodes. Refused: the data are those of a cluster that these nodes cannot be.
+/// Makes the folders of all nodes. Refused: the data are those of a cluster that these nodes cannot
+/// be.
 std::optional<std::string> take_folders(const EmbeddedOptions& o) {
   const std::uint32_t sequencers = found(o, "sequencer"), storage = found(o, "storage");
   if (sequencers != 0 && sequencers != o.sequencers)
     return fmt::format(
-        "{} has the data of {} sequencers and {} are to run: the set of sequencers stays as it was made; run {}, or name another folder",
+        "{} has the data of {} sequencers and {} are to run: the set of sequencers stays as it was "
+        "made; run {}, or name another folder",
         o.data, sequencers, o.sequencers, sequencers);
   if (storage > o.storage)
     return fmt::format(
-        "{} has the data of {} storage nodes and {} are to run: logs would lack replicas; run {} or more, or name another folder", o.data,
-        storage, o.storage, storage);
+        "{} has the data of {} storage nodes and {} are to run: logs would lack replicas; run {} "
+        "or more, or name another folder",
+        o.data, storage, o.storage, storage);
   std::error_code error;
-  for (std::uint32_t i = 1; i <= o.sequencers && !error; ++i) std::filesystem::create_directories(folder(o, "sequencer", i), error);
-  for (std::uint32_t i = 1; i <= o.storage && !error; ++i) std::filesystem::create_directories(folder(o, "storage", i), error);
+  for (std::uint32_t i = 1; i <= o.sequencers && !error; ++i)
+    std::filesystem::create_directories(folder(o, "sequencer", i), error);
+  for (std::uint32_t i = 1; i <= o.storage && !error; ++i)
+    std::filesystem::create_directories(folder(o, "storage", i), error);
   if (error) return fmt::format("{}: {}", o.data, error.message());
   return std::nullopt;
 }
@@ -101,16 +116,19 @@ EmbeddedCluster::~EmbeddedCluster() { stop(); }
 std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions o) {
   if (o.sequencers != 1 && o.sequencers != 3 && o.sequencers != 5)
     return refused(fmt::format("{} sequencers: give 1, 3 or 5", o.sequencers));
-  if (o.storage < 1 || o.storage > 9) return refused(fmt::format("{} storage nodes: give 1 to 9", o.storage));
+  if (o.storage < 1 || o.storage > 9)
+    return refused(fmt::format("{} storage nodes: give 1 to 9", o.storage));
   if (o.data.empty()) return refused("no data directory: name one");
   auto state = std::make_unique<State>();
   std::string host;
   std::vector<SequencerInfo> list;
-  // Unlike any other cluster's of this machine: local names are shared by all processes of a network namespace.
+  // Unlike any other cluster's of this machine: local names are shared by all processes of a
+  // network namespace.
   std::random_device entropy;
   const std::string local = fmt::format("local:{}-{:08x}{:08x}", o.name, entropy(), entropy());
   if (o.listen.empty()) {
-    for (std::uint32_t i = 1; i <= o.sequencers; ++i) list.push_back({SequencerId{i}, fmt::format("{}-sequencer-{}", local, i)});
+    for (std::uint32_t i = 1; i <= o.sequencers; ++i)
+      list.push_back({SequencerId{i}, fmt::format("{}-sequencer-{}", local, i)});
   } else {
     const auto parts = transport::split_address(o.listen);
     if (!parts) return refused(parts.error());
@@ -118,7 +136,8 @@ std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions
     auto addresses = free_addresses(host, o.sequencers);
     if (!addresses) return refused(addresses.error());
     if (parts->second != "0") addresses->front() = o.listen;
-    for (std::uint32_t i = 1; i <= o.sequencers; ++i) list.push_back({SequencerId{i}, (*addresses)[i - 1]});
+    for (std::uint32_t i = 1; i <= o.sequencers; ++i)
+      list.push_back({SequencerId{i}, (*addresses)[i - 1]});
   }
   const auto http = http_listen(o.http, o.sequencers + o.storage);
   if (!http) return refused(http.error());
@@ -129,7 +148,8 @@ std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions
     storage::NodeOptions n;
     n.id = i;
     n.cluster_name = o.name;
-    n.listen = o.listen.empty() ? fmt::format("{}-storage-{}", local, i) : host + ":0";  // clients learn it from the metadata
+    n.listen = o.listen.empty() ? fmt::format("{}-storage-{}", local, i)
+                                : host + ":0";  // clients learn it from the metadata
     n.data = folder(o, "storage", i);
     n.http = (*http)[o.sequencers + i - 1];
     n.log_level = transport::LogLevel::warning;
@@ -160,7 +180,9 @@ std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions
 }
 
 const std::string& EmbeddedCluster::address() const { return state_->address; }
-const std::vector<std::string>& EmbeddedCluster::http_addresses() const { return state_->http_addresses; }
+const std::vector<std::string>& EmbeddedCluster::http_addresses() const {
+  return state_->http_addresses;
+}
 
 bool EmbeddedCluster::wait_ready(std::chrono::milliseconds wait) {
   const auto until = std::chrono::steady_clock::now() + wait;
@@ -171,17 +193,20 @@ bool EmbeddedCluster::wait_ready(std::chrono::milliseconds wait) {
   if (!client) return false;
   for (;;) {
     if (const auto r = client->status(false)) {
-      const auto up = std::count_if(r->storage.begin(), r->storage.end(), [](const auto& n) { return n.state == "up"; });
+      const auto up = std::count_if(r->storage.begin(), r->storage.end(),
+                                    [](const auto& n) { return n.state == "up"; });
       if (up == static_cast<std::ptrdiff_t>(state_->options.storage)) return true;
     }
     if (std::chrono::steady_clock::now() >= until) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // between two questions, not instead of one
+    std::this_thread::sleep_for(
+        std::chrono::milliseconds(10));  // between two questions, not instead of one
   }
 }
 
 void EmbeddedCluster::stop() {
   if (!state_) return;
-  if (state_->process.inherited()) {  // the nodes run in the parent; a child has none of their threads, and must not close their files
+  if (state_->process.inherited()) {  // the nodes run in the parent; a child has none of their
+                                      // threads, and must not close their files
     [[maybe_unused]] const State* left_alone = state_.release();
     return;
   }

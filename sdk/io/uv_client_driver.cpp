@@ -10,7 +10,8 @@ namespace {
 constexpr std::uint64_t append_bit = std::uint64_t{1} << 63;
 }  // namespace
 
-ClientDriver::ClientDriver(Options options, std::uint64_t seed) : machine_(std::move(options), seed) {
+ClientDriver::ClientDriver(Options options, std::uint64_t seed)
+    : machine_(std::move(options), seed) {
   loop_.on_turn_end([this] { perform(); });
   const transport::SignalsBlocked around_the_start;
   thread_ = std::thread([this] { loop_.run(); });
@@ -28,7 +29,8 @@ ClientDriver::~ClientDriver() {
 }
 
 void ClientDriver::submit(Call call, Handler handler, std::function<void(Token)> started) {
-  loop_.post([this, call = std::move(call), handler = std::move(handler), started = std::move(started)]() mutable {
+  loop_.post([this, call = std::move(call), handler = std::move(handler),
+              started = std::move(started)]() mutable {
     const Token token{++tokens_};
     handlers_.emplace(token, std::move(handler));
     if (started) started(token);
@@ -36,8 +38,8 @@ void ClientDriver::submit(Call call, Handler handler, std::function<void(Token)>
   });
 }
 
-void ClientDriver::append(LogId log, Bytes payload, bool packed, Duration timeout, const AppendConditions& conditions,
-                          std::unique_ptr<AppendEnd> end) {
+void ClientDriver::append(LogId log, Bytes payload, bool packed, Duration timeout,
+                          const AppendConditions& conditions, std::unique_ptr<AppendEnd> end) {
   bool first = false;
   {
     std::lock_guard lock(mutex_);
@@ -66,7 +68,9 @@ void ClientDriver::post(std::function<void(ClientMachine&, Time)> work) {
 }
 
 ClientDriver::Counted ClientDriver::counted() {
-  const auto look = [](const ClientMachine& m) { return Counted{m.figures(), m.bytes_in_flight()}; };
+  const auto look = [](const ClientMachine& m) {
+    return Counted{m.figures(), m.bytes_in_flight()};
+  };
   if (inherited()) return {};
   if (on_own_thread()) return look(machine_);
   auto promise = std::make_shared<std::promise<Counted>>();
@@ -77,11 +81,14 @@ ClientDriver::Counted ClientDriver::counted() {
 
 void ClientDriver::connect(const Connect& c) {
   const ConnectionId id = c.connection;
-  auto connection = transport::Connection::dial(loop_, c.address, machine_.hello(), {{Role::sequencer, Role::storage}, 0}, {});
+  auto connection = transport::Connection::dial(loop_, c.address, machine_.hello(),
+                                                {{Role::sequencer, Role::storage}, 0}, {});
   connections_[id] = connection;
   connection->set_callbacks({
       [this, id](const Hello& peer) { machine_.connected(loop_.now(), {id, peer}); },
-      [this, id](RequestId request, Message&& m) { machine_.arrived(loop_.now(), {id, request, std::move(m)}); },
+      [this, id](RequestId request, Message&& m) {
+        machine_.arrived(loop_.now(), {id, request, std::move(m)});
+      },
       [this, id](const Error& why) {
         connections_.erase(id);
         machine_.disconnected(loop_.now(), {id, why});
@@ -91,7 +98,8 @@ void ClientDriver::connect(const Connect& c) {
 
 void ClientDriver::completed(Completed&& c) {
   if ((c.token.value & append_bit) != 0) {
-    const std::unique_ptr<AppendEnd> end = std::move(appends_[(c.token.value & ~append_bit) - appends_base_]);
+    const std::unique_ptr<AppendEnd> end =
+        std::move(appends_[(c.token.value & ~append_bit) - appends_base_]);
     for (; !appends_.empty() && !appends_.front(); ++appends_base_) appends_.pop_front();
     return end->ended(std::move(c.result));
   }
@@ -111,7 +119,8 @@ void ClientDriver::perform() {
   Output& o = machine_.output();
   for (const Connect& c : o.connects) connect(c);
   for (Send& s : o.sends)
-    if (const auto c = connections_.find(s.to); c != connections_.end()) c->second->send(s.request, s.message);
+    if (const auto c = connections_.find(s.to); c != connections_.end())
+      c->second->send(s.request, s.message);
   for (const Close& c : o.closes)
     if (const auto found = connections_.find(c.connection); found != connections_.end()) {
       found->second->close();

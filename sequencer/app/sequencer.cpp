@@ -16,28 +16,36 @@ Result<void> SequencerOptions::validate() const {
   const auto bad = [](std::string what) { return fail(Errc::bad_configuration, std::move(what)); };
   if (id == 0) return bad("--id 0: sequencer ids begin with 1");
   if (cluster_name.empty() || cluster_name.size() > log_name_max)
-    return bad(fmt::format("--cluster-name \"{}\": give 1 to {} characters", cluster_name, log_name_max));
-  if (auto address = transport::split_address(listen); !address) return std::unexpected(address.error());
+    return bad(
+        fmt::format("--cluster-name \"{}\": give 1 to {} characters", cluster_name, log_name_max));
+  if (auto address = transport::split_address(listen); !address)
+    return std::unexpected(address.error());
   if (!http.empty())
-    if (auto address = transport::split_tcp_address(http); !address) return std::unexpected(address.error());
+    if (auto address = transport::split_tcp_address(http); !address)
+      return std::unexpected(address.error());
   if (data.empty()) return bad("--data: name a directory");
   const auto n = sequencers.size();
-  if (n != 1 && n != 3 && n != 5) return bad(fmt::format("--sequencers names {}; give 1, 3 or 5", n));
+  if (n != 1 && n != 3 && n != 5)
+    return bad(fmt::format("--sequencers names {}; give 1, 3 or 5", n));
   std::set<std::uint32_t> ids;
   for (const auto& s : sequencers) {
     if (s.id == SequencerId{} || !ids.insert(s.id.value).second)
       return bad(fmt::format("--sequencers: id {} is 0 or stands twice", s.id.value));
-    if (auto address = transport::split_address(s.address); !address) return std::unexpected(address.error());
+    if (auto address = transport::split_address(s.address); !address)
+      return std::unexpected(address.error());
   }
   if (!ids.contains(id)) return bad(fmt::format("--sequencers does not name this one, id {}", id));
   ids.clear();
   for (const auto& s : storage) {
-    if (s.id == NodeId{} || !ids.insert(s.id.value).second) return bad(fmt::format("--storage: id {} is 0 or stands twice", s.id.value));
-    if (auto address = transport::split_address(s.address); !address) return std::unexpected(address.error());
+    if (s.id == NodeId{} || !ids.insert(s.id.value).second)
+      return bad(fmt::format("--storage: id {} is 0 or stands twice", s.id.value));
+    if (auto address = transport::split_address(s.address); !address)
+      return std::unexpected(address.error());
   }
   if (storage.empty()) return bad("--storage names no node; give 1=HOST:PORT,…");
   if (heartbeat_ms == 0 || election_timeout_ms < 3 * heartbeat_ms)
-    return bad(fmt::format("--election-timeout-ms {}: at least three times --heartbeat-ms {}", election_timeout_ms, heartbeat_ms));
+    return bad(fmt::format("--election-timeout-ms {}: at least three times --heartbeat-ms {}",
+                           election_timeout_ms, heartbeat_ms));
   return {};
 }
 
@@ -69,8 +77,9 @@ Result<std::string> SequencerService::start(transport::Loop& loop, const transpo
   if (const std::string& loss = storage_->loss(); !loss.empty()) {
     // Alone it has nobody to ask; with others, it is brought up to date by their leader (C3).
     if (o.sequencers.size() == 1) return fail(Errc::raft_damaged, loss);
-    log(transport::LogLevel::alarm,
-        loss + "; this sequencer neither votes nor stands for election before a leader has brought it up to date (C3)");
+    log(transport::LogLevel::alarm, loss +
+                                        "; this sequencer neither votes nor stands for election "
+                                        "before a leader has brought it up to date (C3)");
   }
   Options core;
   core.id = SequencerId{o.id};
@@ -82,16 +91,18 @@ Result<std::string> SequencerService::start(transport::Loop& loop, const transpo
   core.heartbeat_interval = std::chrono::milliseconds(o.heartbeat_ms);
   std::random_device entropy;
   const std::uint64_t seed = (std::uint64_t{entropy()} << 32) | entropy();
-  driver_ = std::make_unique<SequencerDriver>(loop, *storage_, std::move(core), seed, log, [log](const Error& why) {
-    log(transport::LogLevel::alarm, why.message());
-    std::_Exit(exit_code_of(why.code));
-  });
+  driver_ = std::make_unique<SequencerDriver>(loop, *storage_, std::move(core), seed, log,
+                                              [log](const Error& why) {
+                                                log(transport::LogLevel::alarm, why.message());
+                                                std::_Exit(exit_code_of(why.code));
+                                              });
   if (auto ok = driver_->start(o.listen); !ok) return std::unexpected(ok.error());
   return driver_->address();
 }
 
 std::unique_ptr<server::Host> host_of(const SequencerOptions& o) {
-  return std::make_unique<server::Host>(std::make_unique<SequencerService>(o), fmt::format("sequencer {}", o.id), o.log_level, o.http);
+  return std::make_unique<server::Host>(std::make_unique<SequencerService>(o),
+                                        fmt::format("sequencer {}", o.id), o.log_level, o.http);
 }
 
 }  // namespace
@@ -116,7 +127,9 @@ const std::string& Sequencer::http_address() const { return host_->http_address(
 
 int Sequencer::run_until_signal(const std::function<std::optional<SequencerOptions>()>& reread) {
   return host_of(options_)->run_until_signal(
-      "loglog-sequencer", [&](const transport::EventLog& log) { server::take_again(options_, reread ? reread() : std::nullopt, log); });
+      "loglog-sequencer", [&](const transport::EventLog& log) {
+        server::take_again(options_, reread ? reread() : std::nullopt, log);
+      });
 }
 
 }  // namespace loglog::sequencer

@@ -15,7 +15,9 @@ namespace {
 // "1=HOST:PORT" in two; false: it is not that.
 bool split_pair(const std::string& text, std::uint32_t& id, std::string& address) {
   const auto equals = text.find('=');
-  if (equals == std::string::npos || equals == 0 || equals > 9 || text.find_first_not_of("0123456789") != equals) return false;
+  if (equals == std::string::npos || equals == 0 || equals > 9 ||
+      text.find_first_not_of("0123456789") != equals)
+    return false;
   id = static_cast<std::uint32_t>(std::stoul(text.substr(0, equals)));
   address = text.substr(equals + 1);
   return true;
@@ -32,7 +34,10 @@ struct Given {
 /// The options and what they are parsed into.
 struct Program {
   Program();
-  CLI::App app{"LogLog sequencer: elected by Raft, it orders what clients have uploaded; it never sees a payload", "loglog-sequencer"};
+  CLI::App app{
+      "LogLog sequencer: elected by Raft, it orders what clients have uploaded; it never sees a "
+      "payload",
+      "loglog-sequencer"};
   Given given;
   std::vector<std::string> sequencers;
   std::vector<std::string> storage;
@@ -41,29 +46,42 @@ struct Program {
 
 Program::Program() {
   SequencerOptions& o = given.options;
-  app.add_option("--id", o.id, "number of this sequencer, 1 or more; stays with its data for ever")->required();
-  app.add_option("--cluster-name", o.cluster_name, "name of the cluster; nodes of another name are refused")->required();
-  app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients and the other sequencers")
+  app.add_option("--id", o.id, "number of this sequencer, 1 or more; stays with its data for ever")
+      ->required();
+  app.add_option("--cluster-name", o.cluster_name,
+                 "name of the cluster; nodes of another name are refused")
+      ->required();
+  app.add_option("--listen", o.listen,
+                 "HOST:PORT to serve on, reachable by clients and the other sequencers")
       ->required()
       ->type_name("HOST:PORT");
-  app.add_option("--data", o.data, "directory of this sequencer's Raft state, kilobytes; one sequencer a directory")
+  app.add_option("--data", o.data,
+                 "directory of this sequencer's Raft state, kilobytes; one sequencer a directory")
       ->required()
       ->type_name("DIR");
-  app.add_option("--sequencers", sequencers, "all sequencers, this one included: 1=HOST:PORT,2=HOST:PORT,... ; 1, 3 or 5 of them")
+  app.add_option(
+         "--sequencers", sequencers,
+         "all sequencers, this one included: 1=HOST:PORT,2=HOST:PORT,... ; 1, 3 or 5 of them")
       ->required()
       ->delimiter(',');
-  app.add_option("--storage", storage, "all storage nodes: 1=HOST:PORT,2=HOST:PORT,...")->required()->delimiter(',');
-  app.add_option(
-      "--election-timeout-ms", o.election_timeout_ms,
-      "a follower that hears no leader so long stands for election; randomised up to twice this; at least 3 heartbeats (default 1000)");
-  app.add_option("--heartbeat-ms", o.heartbeat_ms, "how often a leader without news says that it lives (default 100)");
-  app.add_option("--http", o.http, "HOST:PORT of the status page, /metrics (Prometheus), /healthz and /readyz (default: not served)");
+  app.add_option("--storage", storage, "all storage nodes: 1=HOST:PORT,2=HOST:PORT,...")
+      ->required()
+      ->delimiter(',');
+  app.add_option("--election-timeout-ms", o.election_timeout_ms,
+                 "a follower that hears no leader so long stands for election; randomised up to "
+                 "twice this; at least 3 heartbeats (default 1000)");
+  app.add_option("--heartbeat-ms", o.heartbeat_ms,
+                 "how often a leader without news says that it lives (default 100)");
+  app.add_option("--http", o.http,
+                 "HOST:PORT of the status page, /metrics (Prometheus), /healthz and /readyz "
+                 "(default: not served)");
   app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
-  app.add_flag(
-      "--trust-empty", o.trust_empty,
-      "vote with an empty directory before all others have said that there is no cluster yet; only where theirs are lost for good");
-  app.add_flag("--check-config", given.check_only, "say whether the options are valid, and start nothing");
+  app.add_flag("--trust-empty", o.trust_empty,
+               "vote with an empty directory before all others have said that there is no cluster "
+               "yet; only where theirs are lost for good");
+  app.add_flag("--check-config", given.check_only,
+               "say whether the options are valid, and start nothing");
   app.set_version_flag("--version", std::string("loglog-sequencer " LOGLOG_VERSION));
   config::add_config_option(app, environment);
   app.footer(R"(Examples:
@@ -94,29 +112,34 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
   auto& [app, given, sequencers, storage, level] = program;
   SequencerOptions& o = given.options;
   std::string from;
-  if (const auto ends = config::read_options(app, environment, argc, argv, from)) return std::unexpected(*ends);
+  if (const auto ends = config::read_options(app, environment, argc, argv, from))
+    return std::unexpected(*ends);
   const auto bad = [](const std::string& why) {
     console::print_error("loglog-sequencer: {}\n", why);
     return std::unexpected(exit_bad_options);
   };
   for (const std::string& s : sequencers) {
     SequencerInfo i;
-    if (!split_pair(s, i.id.value, i.address)) return bad(fmt::format("--sequencers: \"{}\" is not ID=HOST:PORT", s));
+    if (!split_pair(s, i.id.value, i.address))
+      return bad(fmt::format("--sequencers: \"{}\" is not ID=HOST:PORT", s));
     o.sequencers.push_back(i);
   }
   for (const std::string& s : storage) {
     StorageInfo i;
-    if (!split_pair(s, i.id.value, i.address)) return bad(fmt::format("--storage: \"{}\" is not ID=HOST:PORT", s));
+    if (!split_pair(s, i.id.value, i.address))
+      return bad(fmt::format("--storage: \"{}\" is not ID=HOST:PORT", s));
     o.storage.push_back(i);
   }
   const std::vector<std::string> levels = {"debug", "info", "warning", "alarm", "off"};
-  o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) - levels.begin());
+  o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) -
+                                                 levels.begin());
   if (auto ok = o.validate(); !ok) return bad(ok.error().message());
   given.effective = fmt::format(
-      "id {}, cluster {}, listen {}, data {}, {} sequencers, {} storage nodes, election-timeout-ms {}, "
+      "id {}, cluster {}, listen {}, data {}, {} sequencers, {} storage nodes, election-timeout-ms "
+      "{}, "
       "heartbeat-ms {}, http {}, log-level {}{}",
-      o.id, o.cluster_name, o.listen, o.data, o.sequencers.size(), o.storage.size(), o.election_timeout_ms, o.heartbeat_ms,
-      o.http.empty() ? "off" : o.http, level, from);
+      o.id, o.cluster_name, o.listen, o.data, o.sequencers.size(), o.storage.size(),
+      o.election_timeout_ms, o.heartbeat_ms, o.http.empty() ? "off" : o.http, level, from);
   return given;
 }
 
@@ -135,13 +158,14 @@ int sequencer_main(int argc, char** argv) {
     console::print_error("loglog-sequencer: {}\n", given->effective);
     return 0;
   }
-  transport::EventLog(fmt::format("sequencer {}", given->options.id), given->options.log_level)(transport::LogLevel::info,
-                                                                                                given->effective);
-  return Sequencer(given->options).run_until_signal([argc, argv]() -> std::optional<SequencerOptions> {
-    const auto again = read(argc, argv);
-    if (!again) return std::nullopt;
-    return again->options;
-  });
+  transport::EventLog(fmt::format("sequencer {}", given->options.id), given->options.log_level)(
+      transport::LogLevel::info, given->effective);
+  return Sequencer(given->options)
+      .run_until_signal([argc, argv]() -> std::optional<SequencerOptions> {
+        const auto again = read(argc, argv);
+        if (!again) return std::nullopt;
+        return again->options;
+      });
 }
 
 }  // namespace loglog::sequencer

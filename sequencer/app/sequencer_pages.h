@@ -5,8 +5,8 @@
 
 namespace loglog::sequencer {
 
-/// The status page, /healthz, /readyz and /metrics (Prometheus). The driver is asked on its own thread; it must live until gate.close(),
-/// and the gate as long as the pages.
+/// The status page, /healthz, /readyz and /metrics (Prometheus). The driver is asked on its own
+/// thread; it must live until gate.close(), and the gate as long as the pages.
 http::Pages pages_of(SequencerDriver& driver, http::LoopGate& gate);
 
 }  // namespace loglog::sequencer

@@ -1,4 +1,5 @@
-// /status.json: a picture of the cluster, its alarms and its last minutes. sequencer/README.md tells the shape.
+// /status.json: a picture of the cluster, its alarms and its last minutes. sequencer/README.md
+// tells the shape.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -8,7 +8,8 @@ namespace loglog::sequencer {
 namespace {
 
 void put_in(std::string& page, std::string_view mark, std::string_view text) {
-  for (auto at = page.find(mark); at != std::string::npos; at = page.find(mark, at + text.size())) page.replace(at, mark.size(), text);
+  for (auto at = page.find(mark); at != std::string::npos; at = page.find(mark, at + text.size()))
+    page.replace(at, mark.size(), text);
 }
 
 }  // namespace
@@ -16,7 +17,8 @@ void put_in(std::string& page, std::string_view mark, std::string_view text) {
 std::string status_page(std::string_view nonce) {
   std::string meanings;
   for (const AlarmKind& k : alarm_kinds)
-    meanings += fmt::format("<dt id=\"about-{0}\" class=\"mono\">{0}</dt><dd>{1}</dd>\n", k.id, k.meaning);
+    meanings +=
+        fmt::format("<dt id=\"about-{0}\" class=\"mono\">{0}</dt><dd>{1}</dd>\n", k.id, k.meaning);
   std::string page(status_page_html);
   put_in(page, "{{nonce}}", nonce);
   put_in(page, "{{alarms}}", meanings);
@@ -25,7 +27,8 @@ std::string status_page(std::string_view nonce) {
 
 std::string status_page_policy(std::string_view nonce) {
   return fmt::format(
-      "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; img-src data:; connect-src 'self'; base-uri 'none'; "
+      "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; img-src data:; "
+      "connect-src 'self'; base-uri 'none'; "
       "form-action 'none'; frame-ancestors 'none'",
       nonce);
 }

@@ -5,7 +5,8 @@
 
 namespace loglog::sequencer {
 
-/// The page with the meanings of all alarms. Its own script and style carry `nonce`, so that a browser runs nothing else.
+/// The page with the meanings of all alarms. Its own script and style carry `nonce`, so that a
+/// browser runs nothing else.
 std::string status_page(std::string_view nonce);
 /// Content-Security-Policy to send with it: this page's own parts, and questions to this server.
 std::string status_page_policy(std::string_view nonce);

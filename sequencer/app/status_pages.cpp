@@ -21,9 +21,11 @@ constexpr auto patience = SequencerDriver::leader_patience + 500ms;
 
 http::Answer page() {
   std::random_device entropy;
-  const std::string nonce = fmt::format("{:08x}{:08x}{:08x}{:08x}", entropy(), entropy(), entropy(), entropy());
+  const std::string nonce =
+      fmt::format("{:08x}{:08x}{:08x}{:08x}", entropy(), entropy(), entropy(), entropy());
   http::Answer answer{200, status_page(nonce), "text/html; charset=utf-8"};
-  answer.headers = {{"Content-Security-Policy", status_page_policy(nonce)}, {"Referrer-Policy", "no-referrer"}};
+  answer.headers = {{"Content-Security-Policy", status_page_policy(nonce)},
+                    {"Referrer-Policy", "no-referrer"}};
   return answer;
 }
 
@@ -37,15 +39,20 @@ http::Answer status(SequencerDriver& driver, http::LoopGate& gate) {
   const auto asked = gate.ask([&driver] {
     auto promise = std::make_shared<std::promise<Seen>>();
     auto future = std::make_shared<std::future<Seen>>(promise->get_future());
-    driver.picture(logs_max, [&driver, promise](ClusterPicture p) { promise->set_value({std::move(p), driver.history()}); });
+    driver.picture(logs_max, [&driver, promise](ClusterPicture p) {
+      promise->set_value({std::move(p), driver.history()});
+    });
     return future;
   });
   if (!asked) return asked.error();
-  if ((*asked)->wait_for(patience) != std::future_status::ready) return {503, "the loop did not answer in time\n"};
+  if ((*asked)->wait_for(patience) != std::future_status::ready)
+    return {503, "the loop did not answer in time\n"};
   try {
     const Seen seen = (*asked)->get();
-    const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
-    return {200, status_json(seen.picture, seen.history, static_cast<std::uint64_t>(now.count())), "application/json"};
+    const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    return {200, status_json(seen.picture, seen.history, static_cast<std::uint64_t>(now.count())),
+            "application/json"};
   } catch (const std::future_error&) {  // the driver went, and the promise with it
     return {503, "the node is stopping\n"};
   }

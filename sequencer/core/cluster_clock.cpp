@@ -9,7 +9,8 @@
 namespace loglog::sequencer {
 namespace {
 
-/// A clock that was heard before that is not known any more. A follower says its clock with each answer, ten times a second.
+/// A clock that was heard before that is not known any more. A follower says its clock with each
+/// answer, ten times a second.
 constexpr Duration heard_max = std::chrono::seconds(10);
 /// How long a clock that was set does not count.
 constexpr Duration doubted_for = std::chrono::hours(1);
@@ -19,13 +20,15 @@ std::uint64_t apart(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : b
 }  // namespace
 
 std::uint64_t OwnClock::plus(std::uint64_t clock_ms, Duration d) {
-  return clock_ms + static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
+  return clock_ms + static_cast<std::uint64_t>(
+                        std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
 }
 
 void OwnClock::look(Time now, std::uint64_t wall_ms) {
   wall_ms_ = wall_ms;
   wall_at_ = now;
-  const bool steady = !base_at_ || apart(wall_ms, plus(base_ms_, now - *base_at_)) <= clock_skew_ms_max;
+  const bool steady =
+      !base_at_ || apart(wall_ms, plus(base_ms_, now - *base_at_)) <= clock_skew_ms_max;
   if (!steady && !set_at_) set_at_ = now;
   if (!steady && now - *set_at_ < doubted_for) return;
   set_at_.reset();
@@ -36,7 +39,8 @@ void OwnClock::look(Time now, std::uint64_t wall_ms) {
 std::optional<std::uint64_t> ClusterClock::clock_of(Time now, SequencerId id) const {
   if (id == self_) return own_.was_just_set() ? std::nullopt : std::optional(own_.at(now));
   const auto h = heard_.find(id);
-  if (h == heard_.end() || h->second.clock_ms == 0 || now - h->second.at > heard_max) return std::nullopt;
+  if (h == heard_.end() || h->second.clock_ms == 0 || now - h->second.at > heard_max)
+    return std::nullopt;
   return OwnClock::plus(h->second.clock_ms, now - h->second.at);
 }
 
@@ -70,9 +74,13 @@ std::uint32_t ClusterClock::off_ms(Time now, SequencerId id) const {
   constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
   const auto all = ascending(now);
   const auto clock = clock_of(now, id);
-  if (clock && all.size() >= majority_) return static_cast<std::uint32_t>(std::min(most - 1, apart(*clock, all[all.size() - majority_])));
+  if (clock && all.size() >= majority_)
+    return static_cast<std::uint32_t>(
+        std::min(most - 1, apart(*clock, all[all.size() - majority_])));
   const auto h = heard_.find(id);
-  const bool was_set = id == self_ ? own_.was_just_set() : h != heard_.end() && h->second.clock_ms == 0 && now - h->second.at <= heard_max;
+  const bool was_set =
+      id == self_ ? own_.was_just_set()
+                  : h != heard_.end() && h->second.clock_ms == 0 && now - h->second.at <= heard_max;
   return was_set ? static_cast<std::uint32_t>(most) : 0;
 }
 

@@ -1,5 +1,6 @@
-// What time it is for a cluster whose sequencers' wall clocks may be wrong (R5): a clock counts where steady time bears it out, and
-// a majority of clocks decides. For retention by age, and for the clocks that leaders write into logs (R4). Pure.
+// What time it is for a cluster whose sequencers' wall clocks may be wrong (R5): a clock counts
+// where steady time bears it out, and a majority of clocks decides. For retention by age, and for
+// the clocks that leaders write into logs (R4). Pure.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -11,8 +12,9 @@
 
 namespace loglog::sequencer {
 
-/// A process's own wall clock. Where it moves other than steady time, somebody has set it: it counts again when it is back, or an
-/// hour later, so that no single setting of all clocks makes what is minutes old a day old at once.
+/// A process's own wall clock. Where it moves other than steady time, somebody has set it: it
+/// counts again when it is back, or an hour later, so that no single setting of all clocks makes
+/// what is minutes old a day old at once.
 class OwnClock {
  public:
   /// `wall_ms`: Unix time in milliseconds.
@@ -20,7 +22,9 @@ class OwnClock {
   std::uint64_t at(Time now) const { return plus(wall_ms_, now - wall_at_); }
   bool was_just_set() const { return set_at_.has_value(); }
   /// What it would show if nobody had set it.
-  std::uint64_t unset_at(Time now) const { return base_at_ ? plus(base_ms_, now - *base_at_) : at(now); }
+  std::uint64_t unset_at(Time now) const {
+    return base_at_ ? plus(base_ms_, now - *base_at_) : at(now);
+  }
 
   /// The clock after so long.
   static std::uint64_t plus(std::uint64_t clock_ms, Duration d);
@@ -36,7 +40,8 @@ class OwnClock {
 /// The clocks of all sequencers, as the leader hears them.
 class ClusterClock {
  public:
-  ClusterClock(SequencerId self, std::size_t sequencers) : self_(self), majority_(sequencers / 2 + 1) {}
+  ClusterClock(SequencerId self, std::size_t sequencers)
+      : self_(self), majority_(sequencers / 2 + 1) {}
 
   void look(Time now, std::uint64_t wall_ms) { own_.look(now, wall_ms); }
   /// `clock_ms` 0: it was just set, and counts for nothing.
@@ -44,13 +49,15 @@ class ClusterClock {
   /// What to say to others.
   std::uint64_t told(Time now) const { return own_.was_just_set() ? 0 : own_.at(now); }
 
-  /// What new entries are stamped with: the earliest time that a majority's clocks are not past; the latest that anybody says
-  /// where no majority is heard. Too late a stamp keeps entries longer, too early a one takes them too soon.
+  /// What new entries are stamped with: the earliest time that a majority's clocks are not past;
+  /// the latest that anybody says where no majority is heard. Too late a stamp keeps entries
+  /// longer, too early a one takes them too soon.
   std::uint64_t stamp(Time now) const;
-  /// By which entries are old: the latest time that a majority's clocks have reached. nullopt: no majority is heard, or the
-  /// clocks that are heard differ by more than clock_skew_ms_max.
+  /// By which entries are old: the latest time that a majority's clocks have reached. nullopt: no
+  /// majority is heard, or the clocks that are heard differ by more than clock_skew_ms_max.
   std::optional<std::uint64_t> age_by(Time now) const;
-  /// How far that sequencer's clock is from a majority's. 0: it agrees, or is not known; all ones: it was just set.
+  /// How far that sequencer's clock is from a majority's. 0: it agrees, or is not known; all ones:
+  /// it was just set.
   std::uint32_t off_ms(Time now, SequencerId id) const;
 
  private:

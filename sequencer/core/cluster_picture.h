@@ -1,4 +1,5 @@
-// What one sequencer knows of the whole cluster, for people: the leader's overview where there is one, else what it sees itself.
+// What one sequencer knows of the whole cluster, for people: the leader's overview where there is
+// one, else what it sees itself.
 #pragma once
 #include <optional>
 
@@ -16,7 +17,8 @@ struct ClusterPicture {
   };
   SequencerId served_by{};
   Source source = Source::no_leader;
-  Overview overview;  ///< the leader's (leads, leader_told); else this sequencer's own, with what a leader told last of the logs
+  Overview overview;  ///< the leader's (leads, leader_told); else this sequencer's own, with what a
+                      ///< leader told last of the logs
   /// How old the logs' offsets and replicas are; nullopt: nobody told any.
   std::optional<Duration> logs_age;
 };
@@ -28,8 +30,9 @@ struct Told {
   bool operator==(const Told&) const = default;
 };
 
-/// The picture at `now`. `own`: what this sequencer sees. `told`: the newest answer of a leader, if any; it is taken whole if it is the
-/// answer to a question asked just now (`fresh`), else only for what `own` cannot know.
+/// The picture at `now`. `own`: what this sequencer sees. `told`: the newest answer of a leader, if
+/// any; it is taken whole if it is the answer to a question asked just now (`fresh`), else only for
+/// what `own` cannot know.
 ClusterPicture picture_of(Time now, Overview own, const std::optional<Told>& told, bool fresh);
 
 }  // namespace loglog::sequencer

@@ -6,7 +6,8 @@
 
 namespace loglog::sequencer {
 
-// Field lists, in the order they are encoded; found by the field codec through argument-dependent lookup.
+// Field lists, in the order they are encoded; found by the field codec through argument-dependent
+// lookup.
 template <class F>
 void for_each_field(BeginTerm& c, F& f) {
   f("floor", c.floor);
@@ -81,7 +82,8 @@ void for_each_field(MarkLost& c, F& f) {
 
 namespace {
 
-/// The kind byte is the place in the variant plus one: 0 stays "nothing", and new commands go to the end.
+/// The kind byte is the place in the variant plus one: 0 stays "nothing", and new commands go to
+/// the end.
 template <std::size_t I = 0>
 std::optional<Command> decode_kind(std::size_t kind, const Bytes& fields) {
   if constexpr (I == std::variant_size_v<Command>) {
@@ -91,7 +93,8 @@ std::optional<Command> decode_kind(std::size_t kind, const Bytes& fields) {
     std::variant_alternative_t<I, Command> c;
     if (!decode_record(fields, c)) return std::nullopt;
     if constexpr (std::is_same_v<decltype(c), MakeLog>)
-      if (c.options.durability != Durability::sync) return std::nullopt;  // it asks for what this version does not keep
+      if (c.options.durability != Durability::sync)
+        return std::nullopt;  // it asks for what this version does not keep
     return Command(std::move(c));
   }
 }

@@ -1,5 +1,6 @@
-// Commands of the metadata log: what the sequencers' Raft replicates. Encoded as a kind byte and the fields as on the
-// wire; applied in order by metadata.h. Small and rare: kilobytes for a whole cluster.
+// Commands of the metadata log: what the sequencers' Raft replicates. Encoded as a kind byte and
+// the fields as on the wire; applied in order by metadata.h. Small and rare: kilobytes for a whole
+// cluster.
 #pragma once
 #include <optional>
 #include <string>
@@ -26,13 +27,14 @@ struct InitCluster {
   std::vector<SequencerInfo> sequencers;
   bool operator==(const InitCluster&) const = default;
 };
-/// Binds a node id to a disk identity (T4); for a registered node with the same disk it refreshes the address, and the count of its
-/// promise's writes, which never falls.
+/// Binds a node id to a disk identity (T4); for a registered node with the same disk it refreshes
+/// the address, and the count of its promise's writes, which never falls.
 struct RegisterStorage {
   StorageInfo node;
   bool operator==(const RegisterStorage&) const = default;
 };
-/// A log in state `creating` (T5). Its id is the index of this command, so that ids are never reused.
+/// A log in state `creating` (T5). Its id is the index of this command, so that ids are never
+/// reused.
 struct MakeLog {
   std::string name;
   LogOptions options;  ///< as in force, nothing 0
@@ -74,8 +76,9 @@ struct ChangeRetention {
   Basis basis{};
   bool operator==(const ChangeRetention&) const = default;
 };
-/// C1: `disk` takes the place of `old` under the node's id, and all logs begin a new term, in which `old` has no part. Logs go on
-/// naming it as their member until SetMembers. Refused where one still names `disk`: it was replaced before.
+/// C1: `disk` takes the place of `old` under the node's id, and all logs begin a new term, in which
+/// `old` has no part. Logs go on naming it as their member until SetMembers. Refused where one
+/// still names `disk`: it was replaced before.
 struct AdmitDisk {
   NodeId node{};
   DiskId old{};
@@ -84,22 +87,25 @@ struct AdmitDisk {
   RaftTerm raft_term{};
   bool operator==(const AdmitDisk&) const = default;
 };
-/// C1: the log has been begun without the disks that were replaced, and has joined those that stand here in their place.
+/// C1: the log has been begun without the disks that were replaced, and has joined those that stand
+/// here in their place.
 struct SetMembers {
   LogId log{};
   std::vector<Member> members;  ///< the same nodes in the same order
   bool operator==(const SetMembers&) const = default;
 };
 
-/// T4: the node's disk lacks bytes that it had acknowledged. It counts as down, for every leader, until another disk takes its place.
+/// T4: the node's disk lacks bytes that it had acknowledged. It counts as down, for every leader,
+/// until another disk takes its place.
 struct MarkLost {
   NodeId node{};
   DiskId disk{};
   bool operator==(const MarkLost&) const = default;
 };
 
-using Command = std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting, FinishDelete, Trim, RaiseFence,
-                             ChangeRetention, AdmitDisk, SetMembers, MarkLost>;
+using Command =
+    std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting,
+                 FinishDelete, Trim, RaiseFence, ChangeRetention, AdmitDisk, SetMembers, MarkLost>;
 
 Bytes encode(const Command& c);
 /// nullopt when the bytes are no command. Total.

@@ -21,7 +21,8 @@ std::optional<std::uint64_t> Confirmations::begin_round() {
 std::vector<Confirmations::Question> Confirmations::end_round(std::uint64_t token) {
   if (token != token_) return {};
   for (const Question& q : under_way_)
-    if (const auto n = waiting_.find(q.client.connection); n != waiting_.end() && --n->second == 0) waiting_.erase(n);
+    if (const auto n = waiting_.find(q.client.connection); n != waiting_.end() && --n->second == 0)
+      waiting_.erase(n);
   return std::exchange(under_way_, {});
 }
 

@@ -1,5 +1,6 @@
-// How many requests of each connection wait for something: a bound by connection holds whatever ids a client makes up. Used by whatever
-// keeps requests; those of a connection that is gone are counted until they are answered.
+// How many requests of each connection wait for something: a bound by connection holds whatever ids
+// a client makes up. Used by whatever keeps requests; those of a connection that is gone are
+// counted until they are answered.
 #pragma once
 #include <cstddef>
 #include <map>

@@ -6,9 +6,11 @@ namespace loglog::sequencer {
 
 void DroppedRuns::dropped(Time now, const std::string& address) {
   if (address.empty()) return;
-  std::erase_if(by_address_, [now](const auto& a) { return now - a.second.last >= forgotten_after; });
+  std::erase_if(by_address_,
+                [now](const auto& a) { return now - a.second.last >= forgotten_after; });
   if (by_address_.size() >= addresses_max && !by_address_.contains(address))
-    by_address_.erase(std::ranges::min_element(by_address_, {}, [](const auto& a) { return a.second.last; }));
+    by_address_.erase(
+        std::ranges::min_element(by_address_, {}, [](const auto& a) { return a.second.last; }));
   Seen& seen = by_address_[address];
   ++seen.runs;
   seen.last = now;
@@ -17,7 +19,8 @@ void DroppedRuns::dropped(Time now, const std::string& address) {
 
 bool DroppedRuns::is_suspect(Time now, const std::string& address) const {
   const auto a = by_address_.find(address);
-  return a != by_address_.end() && a->second.runs > free_max && now - a->second.last < forgotten_after;
+  return a != by_address_.end() && a->second.runs > free_max &&
+         now - a->second.last < forgotten_after;
 }
 
 bool DroppedRuns::admit_newcomer(Time now, const std::string& address) {

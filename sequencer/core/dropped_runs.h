@@ -1,5 +1,6 @@
-// V1: the addresses of clients over whose connections runs came that a new term had to drop, because nobody uploaded them. Each of
-// them stops the log for all others, and a connection costs nothing, so the bound is by address. Only the leader asks.
+// V1: the addresses of clients over whose connections runs came that a new term had to drop,
+// because nobody uploaded them. Each of them stops the log for all others, and a connection costs
+// nothing, so the bound is by address. Only the leader asks.
 #pragma once
 #include <cstddef>
 #include <map>
@@ -14,7 +15,8 @@ class DroppedRuns {
   /// Of one address, within `forgotten_after`; a crashed client costs one.
   static constexpr unsigned free_max = 4;
   static constexpr Duration forgotten_after = 60s;
-  /// Above that, so long between two connections from there that may commit before a run of theirs is committed.
+  /// Above that, so long between two connections from there that may commit before a run of theirs
+  /// is committed.
   static constexpr Duration newcomer_pause = 5s;
   /// Addresses that are remembered; of more, the one whose last drop is longest ago is forgotten.
   static constexpr std::size_t addresses_max = 4096;
@@ -23,7 +25,8 @@ class DroppedRuns {
   void dropped(Time now, const std::string& address);
   /// More than `free_max` runs from there were dropped lately.
   bool is_suspect(Time now, const std::string& address) const;
-  /// Whether a connection from there, none of whose runs was committed yet, may commit. True uses up the turn.
+  /// Whether a connection from there, none of whose runs was committed yet, may commit. True uses
+  /// up the turn.
   bool admit_newcomer(Time now, const std::string& address);
   std::size_t addresses() const { return by_address_.size(); }
 

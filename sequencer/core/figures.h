@@ -16,14 +16,15 @@ inline constexpr std::size_t logs_shown_max = 1000;
 
 /// Since the start of the process; what concerns logs, in all times of leading.
 struct Figures {
-  std::uint64_t commits = 0;                                                     ///< runs that were ordered at a client's request
-  std::uint64_t committed_runs = 0, committed_entries = 0, committed_bytes = 0;  ///< and whose producers were answered
-  observe::LatencyHistogram commit_latency;                                      ///< from the one to the other, by run
-  std::uint64_t missing_reports = 0;                                             ///< a storage node lacks a run and no peer has it
-  std::uint64_t log_terms = 0;                                                   ///< recoveries of a log that were begun
-  std::uint64_t repairs = 0;                                                     ///< replicas that were told to cut or copy
-  std::uint64_t connections = 0;                                                 ///< whose hellos were accepted
-  observe::ErrorCounts refused;                                                  ///< answers to clients
+  std::uint64_t commits = 0;  ///< runs that were ordered at a client's request
+  std::uint64_t committed_runs = 0, committed_entries = 0,
+                committed_bytes = 0;         ///< and whose producers were answered
+  observe::LatencyHistogram commit_latency;  ///< from the one to the other, by run
+  std::uint64_t missing_reports = 0;         ///< a storage node lacks a run and no peer has it
+  std::uint64_t log_terms = 0;               ///< recoveries of a log that were begun
+  std::uint64_t repairs = 0;                 ///< replicas that were told to cut or copy
+  std::uint64_t connections = 0;             ///< whose hellos were accepted
+  observe::ErrorCounts refused;              ///< answers to clients
 };
 
 struct ReplicaReport {
@@ -51,13 +52,17 @@ struct Report {
   SequencerId leader;                                    ///< 0: none is known
   Term term;                                             ///< it leads in; 0: it does not
   RaftIndex metadata_version;
-  bool space_is_low = false;                               ///< the own disk is full, and half of the reserve is used
+  bool space_is_low = false;  ///< the own disk is full, and half of the reserve is used
   std::uint64_t clients = 0, sequencers = 0, storage = 0;  ///< connected
-  std::map<NodeCondition, std::uint64_t> nodes;            ///< while it leads: registered storage nodes by condition
+  std::map<NodeCondition, std::uint64_t>
+      nodes;  ///< while it leads: registered storage nodes by condition
   std::uint64_t logs_in_all = 0, logs_open = 0, logs_halted = 0;
-  std::uint64_t logs_refusing = 0;  ///< open, and fewer of their replicas than the write quorum have space
-  std::uint32_t clock_off_ms = 0;   ///< the most that a sequencer's clock is from a majority's, as the leader hears them
-  std::vector<LogReport> logs;      ///< while it leads: those whose term has begun, at most logs_shown_max
+  std::uint64_t logs_refusing =
+      0;  ///< open, and fewer of their replicas than the write quorum have space
+  std::uint32_t clock_off_ms =
+      0;  ///< the most that a sequencer's clock is from a majority's, as the leader hears them
+  std::vector<LogReport>
+      logs;  ///< while it leads: those whose term has begun, at most logs_shown_max
 };
 
 }  // namespace loglog::sequencer

@@ -4,8 +4,10 @@
 
 namespace loglog::sequencer {
 
-std::optional<std::uint32_t> quantile_us(std::span<const LatencyBucket> before, std::span<const LatencyBucket> after, double q) {
-  if (before.size() != after.size()) return std::nullopt;  // the two were counted in different buckets
+std::optional<std::uint32_t> quantile_us(std::span<const LatencyBucket> before,
+                                         std::span<const LatencyBucket> after, double q) {
+  if (before.size() != after.size())
+    return std::nullopt;  // the two were counted in different buckets
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < after.size(); ++i) total += after[i].count - before[i].count;
   if (total == 0) return std::nullopt;
@@ -30,8 +32,14 @@ void History::add(Time now, std::uint64_t wall_ms, const Overview* leaders) {
   Sample s;
   s.at_ms = wall_ms;
   if (leaders != nullptr)
-    reading = Reading{now, leaders->id, leaders->boot, leaders->appends, leaders->append_bytes, leaders->commit_latency};
-  if (reading && last_ && reading->id == last_->id && reading->boot == last_->boot && now > last_->at) {
+    reading = Reading{now,
+                      leaders->id,
+                      leaders->boot,
+                      leaders->appends,
+                      leaders->append_bytes,
+                      leaders->commit_latency};
+  if (reading && last_ && reading->id == last_->id && reading->boot == last_->boot &&
+      now > last_->at) {
     const double seconds = std::chrono::duration<double>(now - last_->at).count();
     s.known = true;
     s.appends_per_s = static_cast<double>(reading->appends - last_->appends) / seconds;

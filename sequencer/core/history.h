@@ -1,4 +1,5 @@
-// Throughput and commit latency over the last minutes, from the counts that the leader tells. Pure; one thread.
+// Throughput and commit latency over the last minutes, from the counts that the leader tells. Pure;
+// one thread.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -10,16 +11,19 @@
 
 namespace loglog::sequencer {
 
-/// The time in microseconds that a share `q` (0 to 1) of what was counted between two readings took at most, interpolated inside a
-/// bucket; nullopt: nothing was counted. In the bucket without an upper bound: its lower one.
-std::optional<std::uint32_t> quantile_us(std::span<const LatencyBucket> before, std::span<const LatencyBucket> after, double q);
+/// The time in microseconds that a share `q` (0 to 1) of what was counted between two readings took
+/// at most, interpolated inside a bucket; nullopt: nothing was counted. In the bucket without an
+/// upper bound: its lower one.
+std::optional<std::uint32_t> quantile_us(std::span<const LatencyBucket> before,
+                                         std::span<const LatencyBucket> after, double q);
 
 class History {
  public:
   static constexpr Duration every = 2s;
   static constexpr std::size_t samples_max = 150;  // five minutes
 
-  /// From the reading before to the one at `at_ms`. Without `known` nothing was told, or who tells has changed: its counts begin anew.
+  /// From the reading before to the one at `at_ms`. Without `known` nothing was told, or who tells
+  /// has changed: its counts begin anew.
   struct Sample {
     std::uint64_t at_ms = 0;  ///< Unix time, milliseconds
     bool known = false;

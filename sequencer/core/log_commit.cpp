@@ -1,4 +1,5 @@
-// LogTerm: commits, orders, acknowledgements, the committed offset, missing payloads, linearizable tails.
+// LogTerm: commits, orders, acknowledgements, the committed offset, missing payloads, linearizable
+// tails.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,8 +20,9 @@ constexpr std::size_t order_items_max = 4096;
 constexpr std::size_t ordered_ahead_max = 65'536;
 
 bool is_plausible(const Reference& r) {
-  return r.producer != ProducerId{} && r.first != Sequence{} && r.first.value <= sequence_max && r.count >= 1 &&
-         r.count <= run_frames_max && r.length <= run_size_max && r.length >= std::uint64_t{r.count} * frame_overhead;
+  return r.producer != ProducerId{} && r.first != Sequence{} && r.first.value <= sequence_max &&
+         r.count >= 1 && r.count <= run_frames_max && r.length <= run_size_max &&
+         r.length >= std::uint64_t{r.count} * frame_overhead;
 }
 
 }  // namespace
@@ -31,7 +33,8 @@ void LogTerm::refuse(const Client& client, const Commit& c, Errc why, Sequence e
 
 void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions& conditions) {
   if (phase_ == Phase::halted) return refuse(client, c, Errc::log_halted);
-  const bool ready = phase_ == Phase::open || (phase_ == Phase::opening && removed(Rule::S7_commit));
+  const bool ready =
+      phase_ == Phase::open || (phase_ == Phase::opening && removed(Rule::S7_commit));
   if (!ready) return refuse(client, c, Errc::not_ready);
   if (c.term != term_ && !removed(Rule::A1_term)) return refuse(client, c, Errc::stale_term);
   if (!is_plausible(c.run)) return refuse(client, c, Errc::invalid_argument);
@@ -51,12 +54,15 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
         return;
       }
       if (j.run->end() <= committed_)
-        return host_.to_client(client, Committed{info_.id, term_, c.run.producer, c.run.first, j.run->offset});
-      if (std::find(j.run->waiting.begin(), j.run->waiting.end(), client) == j.run->waiting.end()) j.run->waiting.push_back(client);
+        return host_.to_client(
+            client, Committed{info_.id, term_, c.run.producer, c.run.first, j.run->offset});
+      if (std::find(j.run->waiting.begin(), j.run->waiting.end(), client) == j.run->waiting.end())
+        j.run->waiting.push_back(client);
       // The producer is back: what is missing may come from it now.
       if (const auto m = missing_.find(j.run->offset); m != missing_.end()) {
         m->second.gone_since = never;
-        host_.to_client({client.connection, {}}, UploadAgain{info_.id, c.run.producer, c.run.first});
+        host_.to_client({client.connection, {}},
+                        UploadAgain{info_.id, c.run.producer, c.run.first});
       }
       return;
     }
@@ -64,7 +70,8 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
       break;
   }
   // All that is not committed stays in the window, so that every streaming replica can be told it.
-  if (in_flight_.size() >= options_.reference_window || too_many_unwritten(client.connection)) return refuse(client, c, Errc::too_many);
+  if (in_flight_.size() >= options_.reference_window || too_many_unwritten(client.connection))
+    return refuse(client, c, Errc::too_many);
   if (!conditions_hold(client, c, conditions)) return;
   if (in_flight_.empty()) commit_moved_ = now;
   roll_segment(now, c.run.length);
@@ -85,7 +92,8 @@ bool LogTerm::too_many_unwritten(ConnectionId connection) {
   for (const Replica& r : replicas_)
     if (r.at != At::lost) written = std::max(written, r.acked);
   unwritten_.written(written);
-  return unwritten_.size() >= options_.unwritten_runs_max || unwritten_.of(connection) >= options_.unwritten_runs_per_connection_max;
+  return unwritten_.size() >= options_.unwritten_runs_max ||
+         unwritten_.of(connection) >= options_.unwritten_runs_per_connection_max;
 }
 
 /// D1: the one place where an offset is given.
@@ -97,8 +105,9 @@ void LogTerm::place(Reference run, Bytes frame) {
   stream_.push({run, std::move(frame)});
 }
 
-/// Segment files keep to the log's segment size unless one run alone is larger, and hold what was appended within a bounded time: they
-/// are what retention by age trims (R5), and where a reader from a point in time begins.
+/// Segment files keep to the log's segment size unless one run alone is larger, and hold what was
+/// appended within a bounded time: they are what retention by age trims (R5), and where a reader
+/// from a point in time begins.
 void LogTerm::roll_segment(Time now, std::uint32_t run_length) {
   const bool full = stream_.end() - last_segment_ + run_length > info_.options.segment_size;
   const bool old = now - segment_since_ >= segment_span() && !segment_is_idle();
@@ -107,24 +116,32 @@ void LogTerm::roll_segment(Time now, std::uint32_t run_length) {
 
 void LogTerm::open_segment(Time now) {
   const Bytes image = make_segment_start_image({host_.wall_ms(), term_, stream_.base()});
-  if (stream_.end() - last_segment_ <= image.size()) return;  // nothing but its own start stands in it yet
+  if (stream_.end() - last_segment_ <= image.size())
+    return;  // nothing but its own start stands in it yet
   last_segment_ = stream_.end();
-  note_segment(last_segment_, host_.wall_ms() - static_cast<std::uint64_t>(
-                                                    std::chrono::duration_cast<std::chrono::milliseconds>(now - last_run_).count()));
+  note_segment(
+      last_segment_,
+      host_.wall_ms() -
+          static_cast<std::uint64_t>(
+              std::chrono::duration_cast<std::chrono::milliseconds>(now - last_run_).count()));
   segment_since_ = now;
   place({}, image);
 }
 
 /// Nothing stands in the open segment but its own start and this term's.
 bool LogTerm::segment_is_idle() const {
-  const std::uint64_t own = segment_start_size + (term_start_ >= last_segment_ ? term_start_end_ - term_start_ : 0);
+  const std::uint64_t own =
+      segment_start_size + (term_start_ >= last_segment_ ? term_start_end_ - term_start_ : 0);
   return stream_.end() - last_segment_ <= own;
 }
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
   Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted) return;
-  if (m.tail > stream_.end()) return halt(fmt::format("node {} acknowledges {}, beyond all that was ordered", from.value, m.tail.value));
+  if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted)
+    return;
+  if (m.tail > stream_.end())
+    return halt(fmt::format("node {} acknowledges {}, beyond all that was ordered", from.value,
+                            m.tail.value));
   if (!note_chain(from, m.tail, m.chain)) return;
   if (m.checkpoint > stream_.base() && !note_chain(from, m.checkpoint, m.checkpoint_chain)) return;
   if (m.tail < r->durable) return;
@@ -136,20 +153,24 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
   mend_fronts(now);
 }
 
-/// S6: the W-th largest acknowledgement of this term, from distinct members without a hole; S7: nothing before the term start is.
+/// S6: the W-th largest acknowledgement of this term, from distinct members without a hole; S7:
+/// nothing before the term start is.
 void LogTerm::advance_commit(Time now) {
   if (!ordering_) return;
   std::vector<Offset> acked;
   for (const Replica& r : replicas_)
     if (r.at != At::lost) acked.push_back(r.acked);
-  const std::size_t w = std::max<std::size_t>(1, info_.options.write_quorum - (removed(Rule::S6_quorum) ? 1U : 0U));
+  const std::size_t w =
+      std::max<std::size_t>(1, info_.options.write_quorum - (removed(Rule::S6_quorum) ? 1U : 0U));
   if (acked.size() < w) return;
-  std::nth_element(acked.begin(), acked.begin() + static_cast<std::ptrdiff_t>(w - 1), acked.end(), std::greater<>());
+  std::nth_element(acked.begin(), acked.begin() + static_cast<std::ptrdiff_t>(w - 1), acked.end(),
+                   std::greater<>());
   const Offset held = acked[w - 1];
   if ((held < term_start_end_ && !removed(Rule::S6_term)) || held <= committed_) return;
   committed_ = held;
   commit_moved_ = now;
-  while (!missing_.empty() && missing_.begin()->first < committed_) missing_.erase(missing_.begin());
+  while (!missing_.empty() && missing_.begin()->first < committed_)
+    missing_.erase(missing_.begin());
   if (phase_ == Phase::opening) {
     phase_ = Phase::open;
     phase_since_ = now;
@@ -168,8 +189,10 @@ void LogTerm::answer_committed(Time now) {
     const InFlight& f = in_flight_.front();
     ProducerTable::Run* run = producers_.find(f.producer, f.first);
     check(run != nullptr, "a run whose answer is owed is known");
-    for (const Client& c : run->waiting) host_.to_client(c, Committed{info_.id, term_, f.producer, f.first, run->offset});
-    if (!run->waiting.empty()) host_.written(info_.id, f.producer, run->waiting.back().connection, run->reference);
+    for (const Client& c : run->waiting)
+      host_.to_client(c, Committed{info_.id, term_, f.producer, f.first, run->offset});
+    if (!run->waiting.empty())
+      host_.written(info_.id, f.producer, run->waiting.back().connection, run->reference);
     run->waiting = {};
     ++figures.committed_runs;
     figures.committed_entries += run->reference.count;
@@ -188,7 +211,9 @@ void LogTerm::flush(Time now) {
     const bool by_order = !in_flight_.empty() && now < watermark_due_;
     for (Replica& r : replicas_) {
       note_lag(r, now);
-      if (removed(Rule::D5_matched) && r.at != At::streaming && r.at != At::absent && r.told < committed_) tell_committed(r);
+      if (removed(Rule::D5_matched) && r.at != At::streaming && r.at != At::absent &&
+          r.told < committed_)
+        tell_committed(r);
       if (r.at != At::streaming) continue;
       send_orders(r);
       if (phase_ == Phase::open && r.told < committed_) {
@@ -199,15 +224,18 @@ void LogTerm::flush(Time now) {
     }
     if (!soon) watermark_due_ = never;
     else if (watermark_due_ == never) watermark_due_ = now + options_.watermark_delay;
-    // Told while its tail was shorter (D5): once more when it has caught up and nothing else is due.
+    // Told while its tail was shorter (D5): once more when it has caught up and nothing else is
+    // due.
     if (!untold || phase_ != Phase::open) idle_due_ = never;
     else if (idle_due_ == never) idle_due_ = now + options_.watermark_idle_interval;
   }
-  if (!tails_waiting_.empty() && phase_ == Phase::open && tail_rounds_.size() < tail_rounds_max) start_tail_round(now);
+  if (!tails_waiting_.empty() && phase_ == Phase::open && tail_rounds_.size() < tail_rounds_max)
+    start_tail_round(now);
   plan_retention(now);
 }
 
-/// The age of what it lacks, to within the time that it took to catch up last: one committed offset of back then is kept, not all.
+/// The age of what it lacks, to within the time that it took to catch up last: one committed offset
+/// of back then is kept, not all.
 void LogTerm::note_lag(Replica& r, Time now) {
   if (r.durable >= committed_) {
     r.behind_since = never;
@@ -220,9 +248,13 @@ void LogTerm::note_lag(Replica& r, Time now) {
 void LogTerm::send_orders(Replica& r) {
   while (r.sent < stream_.end()) {
     const std::uint64_t ahead = r.sent - r.durable;
-    if (ahead >= options_.order_window_bytes || stream_.items_between(r.durable, r.sent) >= ordered_ahead_max) return;
-    Order o{info_.id, term_, host_.metadata_version(), r.sent, stream_.term_before(r.sent), committed_, {}};
-    const Offset end = stream_.collect(r.sent, order_items_max, options_.order_window_bytes - ahead, o.items);
+    if (ahead >= options_.order_window_bytes ||
+        stream_.items_between(r.durable, r.sent) >= ordered_ahead_max)
+      return;
+    Order o{info_.id,   term_, host_.metadata_version(), r.sent, stream_.term_before(r.sent),
+            committed_, {}};
+    const Offset end =
+        stream_.collect(r.sent, order_items_max, options_.order_window_bytes - ahead, o.items);
     if (end == r.sent) return;
     host_.to_node(r.member.node, std::move(o));
     r.sent = end;
@@ -238,8 +270,9 @@ void LogTerm::tell_committed(Replica& r) {
   r.told_at = r.durable;
 }
 
-/// Items stay known from the least durable member of the stream on, and from the target of a repair under way on; where that
-/// is more than the reference window, those that need the oldest ones lag and are repaired from a peer later.
+/// Items stay known from the least durable member of the stream on, and from the target of a repair
+/// under way on; where that is more than the reference window, those that need the oldest ones lag
+/// and are repaired from a peer later.
 void LogTerm::prune_window(Time now) {
   Offset keep = committed_;
   for (const Replica& r : replicas_) {
@@ -247,7 +280,8 @@ void LogTerm::prune_window(Time now) {
     else if (r.joined && r.at != At::lost) keep = std::min(keep, r.durable);
   }
   stream_.drop_below(keep);
-  // What lies below the trim point is not ordered to one that comes late: no replica need have it any more. It copies, or is re-based.
+  // What lies below the trim point is not ordered to one that comes late: no replica need have it
+  // any more. It copies, or is re-based.
   const Offset kept = begins();
   while (stream_.items() > 0 && stream_.end_of_front() <= committed_ &&
          (stream_.items() > options_.reference_window || stream_.end_of_front() <= kept))
@@ -267,10 +301,14 @@ void LogTerm::trimmed(Offset trim) {
 
 void LogTerm::tail(Time, Client client) {
   if (phase_ == Phase::halted) return host_.to_client(client, halted_answer());
-  if (removed(Rule::R2_confirm)) return host_.to_client(client, TailIs{info_.id, begins(), committed_, term_});
+  if (removed(Rule::R2_confirm))
+    return host_.to_client(client, TailIs{info_.id, begins(), committed_, term_});
   if (tails_by_.of(client.connection) >= questions_waiting_max)
-    return host_.to_client(client, Failed{Errc::too_many, fmt::format("{} questions of this connection for the tail of log {} wait already",
-                                                                      questions_waiting_max, info_.id.value)});
+    return host_.to_client(
+        client,
+        Failed{Errc::too_many,
+               fmt::format("{} questions of this connection for the tail of log {} wait already",
+                           questions_waiting_max, info_.id.value)});
   tails_by_.add(client.connection);
   tails_waiting_.push_back({client, TailIs{}, {}});
 }
@@ -291,12 +329,15 @@ void LogTerm::start_tail_round(Time now) {
 void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
   if (m.term != term_) return;
   for (TailRound& round : tail_rounds_)
-    if (const auto a = round.asked.find(from); a != round.asked.end() && a->second == request) round.confirmed[from] = m.tail;
+    if (const auto a = round.asked.find(from); a != round.asked.end() && a->second == request)
+      round.confirmed[from] = m.tail;
   answer_tails();
 }
 
 void LogTerm::answer_tails() {
-  const std::size_t need = removed(Rule::R2_quorum) ? 1U : std::max<std::size_t>(info_.options.write_quorum, seal_quorum());
+  const std::size_t need = removed(Rule::R2_quorum)
+                               ? 1U
+                               : std::max<std::size_t>(info_.options.write_quorum, seal_quorum());
   for (auto round = tail_rounds_.begin(); round != tail_rounds_.end();) {
     Offset largest{};
     for (const auto& [node, o] : round->confirmed) largest = std::max(largest, o);
@@ -316,9 +357,11 @@ void LogTerm::answer_tails() {
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted) return;
+  if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted)
+    return;
   if (m.offset < committed_ && !removed(Rule::P3_copied)) {
-    // Committed, so the peers hold it, or held it: what they have trimmed can only be skipped by re-basing (S4), and the rest is copied.
+    // Committed, so the peers hold it, or held it: what they have trimmed can only be skipped by
+    // re-basing (S4), and the rest is copied.
     if (r->at != At::streaming) return;
     if (m.offset < begins()) ask_where_peers_begin();
     else r->lacks_committed = true;
@@ -332,48 +375,58 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   ++host_.figures().missing_reports;
   if (cancelled_.contains(m.run.producer)) miss.cancelled = true;
   const ConnectionId producer = producers_.connection(m.run.producer);
-  if (host_.connected(producer)) host_.to_client({producer, {}}, UploadAgain{info_.id, m.run.producer, m.run.first});
+  if (host_.connected(producer))
+    host_.to_client({producer, {}}, UploadAgain{info_.id, m.run.producer, m.run.first});
   check_missing(now);
 }
 
 void LogTerm::cancel(Time now, const Cancel& c) {
   for (auto& [at, m] : missing_)
-    if (m.run.producer == c.producer && m.run.first + (m.run.count - 1) >= c.first) m.cancelled = true;
+    if (m.run.producer == c.producer && m.run.first + (m.run.count - 1) >= c.first)
+      m.cancelled = true;
   if (producers_.connection(c.producer) != ConnectionId{}) cancelled_.insert(c.producer);
   check_missing(now);
 }
 
 /// Replicas that hold the run, or take orders and have not reported so often that they miss it.
 std::size_t LogTerm::may_have(Offset at, const MissingRun& m, unsigned reports) const {
-  return static_cast<std::size_t>(std::count_if(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
-    const auto said = m.reports.find(r.member.node);
-    const bool misses = said != m.reports.end() && said->second >= reports;
-    return r.at != At::lost && (r.durable >= at + m.run.length || (r.at == At::streaming && !misses));
-  }));
+  return static_cast<std::size_t>(
+      std::count_if(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
+        const auto said = m.reports.find(r.member.node);
+        const bool misses = said != m.reports.end() && said->second >= reports;
+        return r.at != At::lost &&
+               (r.durable >= at + m.run.length || (r.at == At::streaming && !misses));
+      }));
 }
 
-/// A run that too few have would hold up the log until somebody uploads it: recovery in a new term drops it. It was never
-/// acknowledged. Its producer is asked first. One that is gone is waited for briefly, and once it is, a replica that may have the run
-/// and gives it to no peer is not; one that is there and brings it to nobody holds up all others, so it is not waited for long (V1).
+/// A run that too few have would hold up the log until somebody uploads it: recovery in a new term
+/// drops it. It was never acknowledged. Its producer is asked first. One that is gone is waited for
+/// briefly, and once it is, a replica that may have the run and gives it to no peer is not; one
+/// that is there and brings it to nobody holds up all others, so it is not waited for long (V1).
 void LogTerm::check_missing(Time now) {
   if (new_term_asked_) return;
   for (auto& [at, m] : missing_) {
     if (host_.connected(producers_.connection(m.run.producer))) m.gone_since = never;
     else if (m.gone_since == never) m.gone_since = now;
-    const bool gone = m.cancelled || (m.gone_since != never && now - m.gone_since >= options_.producer_gone_after);
-    const bool dropped = gone ? may_have(at, m, 1) < info_.options.write_quorum
-                              : may_have(at, m, options_.missing_reports_max) == 0 && !removed(Rule::V1_drop);
+    const bool gone = m.cancelled ||
+                      (m.gone_since != never && now - m.gone_since >= options_.producer_gone_after);
+    const bool dropped =
+        gone ? may_have(at, m, 1) < info_.options.write_quorum
+             : may_have(at, m, options_.missing_reports_max) == 0 && !removed(Rule::V1_drop);
     if (!dropped) continue;
-    host_.warn(info_.id, NodeId{}, "never uploaded",
-               fmt::format("log {}: a run at {} was never uploaded and its producer {}; a new term drops it", info_.id.value, at.value,
-                           gone ? "is gone" : "does not bring it"));
+    host_.warn(
+        info_.id, NodeId{}, "never uploaded",
+        fmt::format(
+            "log {}: a run at {} was never uploaded and its producer {}; a new term drops it",
+            info_.id.value, at.value, gone ? "is gone" : "does not bring it"));
     if (removed(Rule::D1)) return place_again(at);
     host_.run_dropped(producers_.connection(m.run.producer));
     return new_term(term_);
   }
 }
 
-/// What D1 forbids: the offset is given to what comes next. Only a simulator that has removed the rule comes here.
+/// What D1 forbids: the offset is given to what comes next. Only a simulator that has removed the
+/// rule comes here.
 void LogTerm::place_again(Offset at) {
   missing_.erase(missing_.lower_bound(at), missing_.end());
   while (!in_flight_.empty() && in_flight_.back().end > at) in_flight_.pop_back();
@@ -383,8 +436,9 @@ void LogTerm::place_again(Offset at) {
 
 // ---- The end, and what it looks like
 
-/// Runs that were ordered get no answer here: a refusal would say that they were not written (A6), and a later term may yet
-/// find them. Their producers learn of the next term (TermIs, or a closed connection) and resolve.
+/// Runs that were ordered get no answer here: a refusal would say that they were not written (A6),
+/// and a later term may yet find them. Their producers learn of the next term (TermIs, or a closed
+/// connection) and resolve.
 void LogTerm::stop(Errc why) {
   for (const Held& h : tails_waiting_) give_up(h, why);
   for (const TailRound& round : tail_rounds_)
@@ -403,21 +457,29 @@ TermSetIs LogTerm::term_set() const {
 }
 
 LogStatus LogTerm::status() const {
-  LogStatus s{info_.id, info_.name, info_.state, begins(), known_committed(), term_, serves(), halted(), info_.options.write_quorum, {}};
+  LogStatus s{info_.id, info_.name,        info_.state,
+              begins(), known_committed(), term_,
+              serves(), halted(),          info_.options.write_quorum,
+              {}};
   for (const Replica& r : replicas_)
-    s.replicas.push_back({r.member.node, shown(r), state_of(r), host_.disk_bytes(r.member.node, info_.id)});
+    s.replicas.push_back(
+        {r.member.node, shown(r), state_of(r), host_.disk_bytes(r.member.node, info_.id)});
   return s;
 }
 
 LogSeen LogTerm::seen(Time now) const {
-  LogSeen s{info_.id, info_.name, info_.state, serves(), halted(), term_, begins(), known_committed(), info_.options.write_quorum, {}};
+  LogSeen s{info_.id, info_.name,        info_.state,
+            serves(), halted(),          term_,
+            begins(), known_committed(), info_.options.write_quorum,
+            {}};
   for (const Replica& r : replicas_) s.replicas.push_back(seen(r, now));
   return s;
 }
 
 ReplicaSeen LogTerm::seen(const Replica& r, Time now) const {
   const Duration lag = r.behind_since == never ? Duration{} : now - r.behind_since;
-  return {r.member.node, state_of(r), shown(r), lag > Duration{} ? std::max(1U, saturated_ms(lag)) : 0,
+  return {r.member.node, state_of(r), shown(r),
+          lag > Duration{} ? std::max(1U, saturated_ms(lag)) : 0,
           host_.disk_bytes(r.member.node, info_.id)};
 }
 
@@ -429,34 +491,41 @@ bool LogTerm::is_well(Time now) const {
 }
 
 bool LogTerm::doubts(NodeId node) const {
-  return std::ranges::any_of(replicas_, [&](const Replica& r) { return r.member.node == node && state_of(r) == ReplicaState::suspect; });
+  return std::ranges::any_of(replicas_, [&](const Replica& r) {
+    return r.member.node == node && state_of(r) == ReplicaState::suspect;
+  });
 }
 
 bool LogTerm::takes_appends() const {
-  const auto taking = std::ranges::count_if(replicas_, [&](const Replica& r) { return state_of(r) == ReplicaState::streaming; });
+  const auto taking = std::ranges::count_if(
+      replicas_, [&](const Replica& r) { return state_of(r) == ReplicaState::streaming; });
   return serves() && static_cast<std::size_t>(taking) >= info_.options.write_quorum;
 }
 
 ReplicaState LogTerm::state_of(const Replica& r) const {
   if (r.at == At::lost) return ReplicaState::suspect;
   if (r.at == At::absent) return ReplicaState::unreachable;
-  if (r.at == At::streaming) return host_.has_space(r.member.node, info_.id) ? ReplicaState::streaming : ReplicaState::full;
+  if (r.at == At::streaming)
+    return host_.has_space(r.member.node, info_.id) ? ReplicaState::streaming : ReplicaState::full;
   if (r.newcomer) return ReplicaState::newcomer;
   return r.state && r.state->suspect ? ReplicaState::suspect : ReplicaState::lagging;
 }
 
-/// What the replica holds, for people: also while nothing of it counts yet because a copy is under way or waits for its turn.
+/// What the replica holds, for people: also while nothing of it counts yet because a copy is under
+/// way or waits for its turn.
 Offset LogTerm::shown(const Replica& r) const {
   const Offset holds = std::max(durable(r), r.copied);
   const bool counts_not = r.at == At::stated || r.at == At::reconciling;
-  return counts_not && r.state ? std::max(holds, std::min(r.state->tail, known_committed())) : holds;
+  return counts_not && r.state ? std::max(holds, std::min(r.state->tail, known_committed()))
+                               : holds;
 }
 
 LogReport LogTerm::report(Time now) const {
   LogReport out{info_.id, info_.name, term_, begins(), known_committed(), stream_.end(), {}};
   for (const Replica& r : replicas_) {
     const Offset has = std::max(shown(r), begins());
-    out.replicas.push_back({r.member.node, state_of(r), shown(r), out.committed > has ? out.committed - has : 0,
+    out.replicas.push_back({r.member.node, state_of(r), shown(r),
+                            out.committed > has ? out.committed - has : 0,
                             r.behind_since == never ? Duration{} : now - r.behind_since});
   }
   return out;

@@ -21,20 +21,24 @@ LogCondition condition_of(const LogSeen& l) {
   if (l.halted) return LogCondition::halted;
   const std::size_t w = l.write_quorum;
   if (l.open) {
-    if (streaming(l) < w) return streaming(l) + count(l, ReplicaState::full) >= w ? LogCondition::full : LogCondition::below_quorum;
+    if (streaming(l) < w)
+      return streaming(l) + count(l, ReplicaState::full) >= w ? LogCondition::full
+                                                              : LogCondition::below_quorum;
     return streaming(l) == w && w < l.replicas.size() ? LogCondition::no_spare : LogCondition::fine;
   }
   const std::size_t newcomers = count(l, ReplicaState::newcomer);
   if (newcomers >= w) return LogCondition::lost;
   // It opens once a write quorum is there, and enough of those that know what was acknowledged.
-  const std::size_t there = l.replicas.size() - count(l, ReplicaState::unreachable) - count(l, ReplicaState::suspect);
+  const std::size_t there =
+      l.replicas.size() - count(l, ReplicaState::unreachable) - count(l, ReplicaState::suspect);
   const bool opens = there >= w && there - newcomers >= l.replicas.size() - w + 1;
   return opens ? LogCondition::recovering : LogCondition::below_quorum;
 }
 
 bool is_behind(const ReplicaSeen& r, Offset committed) {
   const std::uint64_t lacks = committed > r.durable ? committed - r.durable : 0;
-  return r.state != ReplicaState::unreachable && r.behind_ms > 0 && (r.behind_ms >= behind_ms || lacks >= behind_bytes);
+  return r.state != ReplicaState::unreachable && r.behind_ms > 0 &&
+         (r.behind_ms >= behind_ms || lacks >= behind_bytes);
 }
 
 LogsByCondition::LogsByCondition(const std::vector<LogSeen>& logs) {

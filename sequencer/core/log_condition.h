@@ -1,5 +1,5 @@
-// How a log fares, judged from what its replicas do. Verdict and alarms put this one judgement into words, so that they cannot
-// contradict each other. Pure.
+// How a log fares, judged from what its replicas do. Verdict and alarms put this one judgement into
+// words, so that they cannot contradict each other. Pure.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -11,7 +11,8 @@ namespace loglog::sequencer {
 
 /// From the best to the worst.
 enum class LogCondition : std::uint8_t {
-  fine,          ///< takes appends and has a replica to spare, or was made to need all; or it is being made or deleted
+  fine,  ///< takes appends and has a replica to spare, or was made to need all; or it is being made
+         ///< or deleted
   no_spare,      ///< takes appends; one replica more that is lost stops them
   recovering,    ///< enough replicas are there to open it
   below_quorum,  ///< appends wait for replicas that are away
@@ -34,7 +35,9 @@ bool is_behind(const ReplicaSeen& r, Offset committed);
 class LogsByCondition {
  public:
   explicit LogsByCondition(const std::vector<LogSeen>& logs);
-  const std::vector<const LogSeen*>& operator[](LogCondition c) const { return logs_[static_cast<std::size_t>(c)]; }
+  const std::vector<const LogSeen*>& operator[](LogCondition c) const {
+    return logs_[static_cast<std::size_t>(c)];
+  }
 
  private:
   std::array<std::vector<const LogSeen*>, log_conditions> logs_;

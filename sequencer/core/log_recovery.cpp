@@ -14,13 +14,14 @@ namespace {
 
 /// After a Reconcile that failed for want of peers or space.
 constexpr Duration repair_pause = 200ms;
-/// A step this many times over its deadline, with enough members reachable, is given up although something seems under way:
-/// a copy may be long.
+/// A step this many times over its deadline, with enough members reachable, is given up although
+/// something seems under way: a copy may be long.
 constexpr int patience = 10;
 
 }  // namespace
 
-LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal, bool wanted)
+LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal,
+                 bool wanted)
     : options_(options),
       host_(host),
       info_(std::move(info)),
@@ -84,8 +85,8 @@ void LogTerm::node_gone(Time now, NodeId node) {
   begin_or_rest(now);
 }
 
-/// What S3 forbids: nothing moves, and instead of a new term the others choose among themselves in this one; what is matched stays so.
-/// Only a simulator that has removed the rule comes here.
+/// What S3 forbids: nothing moves, and instead of a new term the others choose among themselves in
+/// this one; what is matched stays so. Only a simulator that has removed the rule comes here.
 void LogTerm::choose_again(Time now) {
   find(base_)->state.reset();
   for (Replica& r : replicas_)
@@ -99,15 +100,17 @@ void LogTerm::ask(Time now, Replica& r) {
   r.request = host_.to_node(r.member.node, GetState{info_.id, term_});
 }
 
-/// The answer did not fit what is known here. The state is asked for at once, but only once in a pause: two views that never come
-/// to agree would otherwise chase each other as fast as the network allows.
+/// The answer did not fit what is known here. The state is asked for at once, but only once in a
+/// pause: two views that never come to agree would otherwise chase each other as fast as the
+/// network allows.
 void LogTerm::ask_again(Time now, Replica& r) {
   if (now < r.asked_again + repair_pause) return pause(now, r);
   r.asked_again = now;
   ask(now, r);
 }
 
-/// No Reconcile and no question goes to the replica before the pause is over, whatever comes meanwhile.
+/// No Reconcile and no question goes to the replica before the pause is over, whatever comes
+/// meanwhile.
 void LogTerm::pause(Time now, Replica& r) {
   move(r, At::stated, now);
   r.retry = r.repair_after = now + repair_pause;
@@ -121,35 +124,49 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Sealed& m) {
 
 void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || r->at == At::lost || r->at == At::absent || phase_ == Phase::halted) return;
-  if (m.disk != r->member.disk && !removed(Rule::T4_disk)) return lose(*r, "it has another disk than the member", now);
-  // What it had acknowledged or been matched to in this term cannot be gone (T4). Where it rotted, the node says so by itself: that
-  // is copied again, and until then it counts for nothing (K3, K4).
+  if (r == nullptr || m.term != term_ || r->at == At::lost || r->at == At::absent ||
+      phase_ == Phase::halted)
+    return;
+  if (m.disk != r->member.disk && !removed(Rule::T4_disk))
+    return lose(*r, "it has another disk than the member", now);
+  // What it had acknowledged or been matched to in this term cannot be gone (T4). Where it rotted,
+  // the node says so by itself: that is copied again, and until then it counts for nothing (K3,
+  // K4).
   if (m.suspect && !removed(Rule::K4_count)) {
-    // What it was ordered it may have told clients to be durable (V2), though no word of it came here.
-    r->held = std::max({r->held, r->acked, r->durable, removed(Rule::V2_ordered) ? Offset{} : r->ordered});
+    // What it was ordered it may have told clients to be durable (V2), though no word of it came
+    // here.
+    r->held = std::max(
+        {r->held, r->acked, r->durable, removed(Rule::V2_ordered) ? Offset{} : r->ordered});
     r->acked = r->durable = Offset{};
     r->joined = false;
   }
   if (m.tail < std::max(r->acked, r->durable) && !removed(Rule::T4_tail)) {
-    lose(*r, fmt::format("its tail {} is below {}, which it held in this term", m.tail.value, r->durable.value), now);
+    lose(*r,
+         fmt::format("its tail {} is below {}, which it held in this term", m.tail.value,
+                     r->durable.value),
+         now);
     return host_.lost(from);
   }
   if (r->asked_first && request == r->request) {
     r->asked_first = false;
-    if (front_is_whole(m)) first_ = std::max(first_, m.first);  // only asked where it begins now, for one that must be re-based
+    if (front_is_whole(m))
+      first_ = std::max(first_,
+                        m.first);  // only asked where it begins now, for one that must be re-based
     r->state = m;
     return repair_all(now);
   }
   if (r->at == At::reconciling || r->at == At::sealing) return;  // an old answer
   if (r->at == At::streaming) {
-    // D2: an order did not fit. Answers to orders that were under way behind the misfit come too; the first one counts.
+    // D2: an order did not fit. Answers to orders that were under way behind the misfit come too;
+    // the first one counts.
     host_.warn(info_.id, from, "misfit",
-               fmt::format("log {}: node {} is at {}, ordered from {}", info_.id.value, from.value, m.tail.value, r->sent.value));
+               fmt::format("log {}: node {} is at {}, ordered from {}", info_.id.value, from.value,
+                           m.tail.value, r->sent.value));
     return ask_again(now, *r);
   }
   if (r->at != At::asked) return;
-  if (r->request != RequestId{} && request != r->request) return;  // in answer to an order sent before
+  if (r->request != RequestId{} && request != r->request)
+    return;  // in answer to an order sent before
   take_state(now, *r, m);
 }
 
@@ -157,28 +174,35 @@ void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
   move(r, At::stated, now);
   r.state = m;
   if (is_open() || resting_) take_in_newcomers();
-  if (ordering_ && m.suspect) r.retry = now + options_.recovery_step_timeout;  // its hole may be filled by then (K4)
+  if (ordering_ && m.suspect)
+    r.retry = now + options_.recovery_step_timeout;  // its hole may be filled by then (K4)
   moved_to(now, r, m.tail);
-  if (first_ > info_.trim && front_is_whole(m) && m.first < m.tail) first_ = std::min(first_, m.first);
+  if (first_ > info_.trim && front_is_whole(m) && m.first < m.tail)
+    first_ = std::min(first_, m.first);
   if (phase_ == Phase::sealing) return choose_base(now);
   repair(now, r);
 }
 
-/// S8: an answer alone is no movement. Replicas that ask again and again for bytes that nobody gives would otherwise keep a term
-/// alive for ever.
+/// S8: an answer alone is no movement. Replicas that ask again and again for bytes that nobody
+/// gives would otherwise keep a term alive for ever.
 void LogTerm::moved_to(Time now, Replica& r, Offset tail) {
   if (tail > r.furthest) r.got_nothing = false;
-  if (phase_ == Phase::recovering && (tail > r.furthest || removed(Rule::S8_movement))) phase_since_ = now;
+  if (phase_ == Phase::recovering && (tail > r.furthest || removed(Rule::S8_movement)))
+    phase_since_ = now;
   r.furthest = std::max(r.furthest, tail);
 }
 
-std::size_t LogTerm::seal_quorum() const { return info_.members.size() - info_.options.write_quorum + 1; }
+std::size_t LogTerm::seal_quorum() const {
+  return info_.members.size() - info_.options.write_quorum + 1;
+}
 
-/// S2, S3: once enough distinct members have answered, the most up-to-date one is the base, for the rest of the term. Every seal
-/// quorum holds all that may be committed, so a base of an earlier term that gave nobody bytes can be left out of it (S8).
+/// S2, S3: once enough distinct members have answered, the most up-to-date one is the base, for the
+/// rest of the term. Every seal quorum holds all that may be committed, so a base of an earlier
+/// term that gave nobody bytes can be left out of it (S8).
 void LogTerm::choose_base(Time now) {
   const Replica* best = best_answer(passed_over_);
-  if (best == nullptr && !passed_over_.empty() && !awaits_other_answers(now)) best = best_answer({});
+  if (best == nullptr && !passed_over_.empty() && !awaits_other_answers(now))
+    best = best_answer({});
   if (best == nullptr || contradicted(*best)) return;
   const StateIs& s = *best->state;
   base_ = best->member.node;
@@ -199,17 +223,22 @@ LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
   std::size_t suspects = 0;
   Replica* best = nullptr;
   const auto rank = [this](const Replica& r) {
-    return std::tuple(removed(Rule::S3_rank) ? Term{} : r.state->last_frame_term, r.state->tail, !r.state->suspect,
-                      front_is_whole(*r.state), r.at == At::stated);
+    return std::tuple(removed(Rule::S3_rank) ? Term{} : r.state->last_frame_term, r.state->tail,
+                      !r.state->suspect, front_is_whole(*r.state), r.at == At::stated);
   };
   for (Replica& r : replicas_) {
-    if (removed(Rule::S2_lost) && r.at == At::lost) ++answers;  // as if it had nothing because there was nothing
-    if (!r.state || r.at == At::lost || (r.newcomer && !removed(Rule::C1_seal)) || passed_over.contains(r.member.node)) continue;
+    if (removed(Rule::S2_lost) && r.at == At::lost)
+      ++answers;  // as if it had nothing because there was nothing
+    if (!r.state || r.at == At::lost || (r.newcomer && !removed(Rule::C1_seal)) ||
+        passed_over.contains(r.member.node))
+      continue;
     ++answers;
     if (r.state->suspect && !removed(Rule::S2_suspect)) ++suspects;
     if (best == nullptr || rank(r) > rank(*best)) best = &r;
   }
-  if (answers - std::min<std::size_t>(suspects, 1) < seal_quorum() - (removed(Rule::S2_quorum) ? 1U : 0U)) return nullptr;
+  if (answers - std::min<std::size_t>(suspects, 1) <
+      seal_quorum() - (removed(Rule::S2_quorum) ? 1U : 0U))
+    return nullptr;
   return best;
 }
 
@@ -217,7 +246,8 @@ LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
 bool LogTerm::awaits_other_answers(Time now) const {
   if (now - phase_since_ >= options_.recovery_step_timeout) return false;
   return std::any_of(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
-    return !r.state && !r.newcomer && r.at != At::lost && host_.ready(r.member.node) && !passed_over_.contains(r.member.node);
+    return !r.state && !r.newcomer && r.at != At::lost && host_.ready(r.member.node) &&
+           !passed_over_.contains(r.member.node);
   });
 }
 
@@ -235,34 +265,40 @@ bool LogTerm::base_gives_nothing() const {
 std::set<NodeId> LogTerm::passed_over() const {
   if (is_open() || resting_ || removed(Rule::S8_base)) return {};
   std::set<NodeId> out = passed_over_;
-  const bool in_vain = std::any_of(replicas_.begin(), replicas_.end(), [](const Replica& r) { return r.got_nothing; });
+  const bool in_vain = std::any_of(replicas_.begin(), replicas_.end(),
+                                   [](const Replica& r) { return r.got_nothing; });
   if (phase_ == Phase::recovering && in_vain) out.insert(base_);
   return out;
 }
 
-/// The answers must not contradict the base: nothing known as committed beyond it, no other bytes of the same length.
+/// The answers must not contradict the base: nothing known as committed beyond it, no other bytes
+/// of the same length.
 bool LogTerm::contradicted(const Replica& base) {
   const StateIs& b = *base.state;
   for (const Replica& r : replicas_) {
     if (!r.state || r.at == At::lost) continue;
     const StateIs& s = *r.state;
     if (s.committed > b.tail && !removed(Rule::S4_alarm)) {
-      halt(fmt::format("node {} knows {} as committed, the most up-to-date answer ends at {}", r.member.node.value, s.committed.value,
-                       b.tail.value));
+      halt(fmt::format("node {} knows {} as committed, the most up-to-date answer ends at {}",
+                       r.member.node.value, s.committed.value, b.tail.value));
       return true;
     }
-    if (s.last_frame_term == b.last_frame_term && s.tail == b.tail && s.chain != b.chain && !s.suspect && !b.suspect &&
-        !removed(Rule::D4_chain)) {
-      halt(fmt::format("nodes {} and {} hold different bytes below {}", r.member.node.value, base.member.node.value, b.tail.value));
+    if (s.last_frame_term == b.last_frame_term && s.tail == b.tail && s.chain != b.chain &&
+        !s.suspect && !b.suspect && !removed(Rule::D4_chain)) {
+      halt(fmt::format("nodes {} and {} hold different bytes below {}", r.member.node.value,
+                       base.member.node.value, b.tail.value));
       return true;
     }
   }
   return false;
 }
 
-/// K3: a trim removes only files that lie wholly below the trim point, and it is in the metadata before any node hears of it. So no
-/// replica begins above the trim point unless files of its front are gone. A replica that holds no frame begins where it was told to.
-bool LogTerm::front_is_whole(const StateIs& s) const { return s.first <= info_.trim || s.first == s.tail || removed(Rule::K3_front); }
+/// K3: a trim removes only files that lie wholly below the trim point, and it is in the metadata
+/// before any node hears of it. So no replica begins above the trim point unless files of its front
+/// are gone. A replica that holds no frame begins where it was told to.
+bool LogTerm::front_is_whole(const StateIs& s) const {
+  return s.first <= info_.trim || s.first == s.tail || removed(Rule::K3_front);
+}
 
 /// Where the log begins: as the base has it, unless files of the base's front are gone.
 Offset LogTerm::first_of_whole(const StateIs& base) const {
@@ -274,22 +310,26 @@ Offset LogTerm::first_of_whole(const StateIs& base) const {
   return first.value_or(base.first);
 }
 
-/// A replica without its first files holds all that is new, so it takes orders as it is. It is copied anew, which needs peers and
-/// takes it out for that time, once a write quorum of others takes orders and has all that it has.
+/// A replica without its first files holds all that is new, so it takes orders as it is. It is
+/// copied anew, which needs peers and takes it out for that time, once a write quorum of others
+/// takes orders and has all that it has.
 bool LogTerm::may_mend_front(const Replica& r) const {
   std::size_t others = 0;
   bool source = false;
   for (const Replica& o : replicas_) {
-    if (&o == &r || o.at != At::streaming || durable(o) < std::max({r.held, r.acked, r.durable})) continue;
+    if (&o == &r || o.at != At::streaming || durable(o) < std::max({r.held, r.acked, r.durable}))
+      continue;
     ++others;
     source = source || (o.state && front_is_whole(*o.state));
   }
-  return source && others >= std::min<std::size_t>(info_.options.write_quorum, replicas_.size() - 1);
+  return source &&
+         others >= std::min<std::size_t>(info_.options.write_quorum, replicas_.size() - 1);
 }
 
 void LogTerm::mend_fronts(Time now) {
   for (Replica& r : replicas_)
-    if (r.at == At::streaming && r.state && !front_is_whole(*r.state) && may_mend_front(r)) ask_again(now, r);
+    if (r.at == At::streaming && r.state && !front_is_whole(*r.state) && may_mend_front(r))
+      ask_again(now, r);
 }
 
 TermHistory LogTerm::history() const {
@@ -305,8 +345,11 @@ TermHistory LogTerm::history() const {
 std::vector<NodeId> LogTerm::holders(Offset o, NodeId except) const {
   std::vector<NodeId> out;
   for (const Replica& r : replicas_)
-    if (r.at == At::streaming && r.member.node != except && r.durable >= o) out.push_back(r.member.node);
-    else if (removed(Rule::S5_matched) && r.at != At::absent && r.at != At::lost && r.member.node != except) out.push_back(r.member.node);
+    if (r.at == At::streaming && r.member.node != except && r.durable >= o)
+      out.push_back(r.member.node);
+    else if (removed(Rule::S5_matched) && r.at != At::absent && r.at != At::lost &&
+             r.member.node != except)
+      out.push_back(r.member.node);
   return out;
 }
 
@@ -332,28 +375,37 @@ void LogTerm::copy_now(Time now, NodeId node) {
   host_.end_copy(info_.id, node);
 }
 
-/// False: the log waits for its turn. A replica that has only to be cut, or lacks nothing, does not.
+/// False: the log waits for its turn. A replica that has only to be cut, or lacks nothing, does
+/// not.
 bool LogTerm::copies(Replica& r, const Reconcile& m) {
   if (m.peers.empty() || (!m.rebase && m.target == m.cut)) return true;
-  const auto streaming = static_cast<std::size_t>(std::ranges::count(replicas_, At::streaming, &Replica::at));
+  const auto streaming =
+      static_cast<std::size_t>(std::ranges::count(replicas_, At::streaming, &Replica::at));
   r.may_copy = host_.begin_copy(info_.id, r.member.node, streaming < info_.options.write_quorum);
   r.waits_for_copy = !r.may_copy;
   return r.may_copy;
 }
 
-/// S4: the one way into the order stream, at recovery and in mid-term alike: cut at the point where the term lists part, copy
-/// up to a point that the stream continues from.
+/// S4: the one way into the order stream, at recovery and in mid-term alike: cut at the point where
+/// the term lists part, copy up to a point that the stream continues from.
 void LogTerm::repair(Time now, Replica& r) {
-  if (r.at != At::stated || r.waits_for_copy || phase_ == Phase::sealing || phase_ == Phase::halted || now < r.repair_after) return;
+  if (r.at != At::stated || r.waits_for_copy || phase_ == Phase::sealing ||
+      phase_ == Phase::halted || now < r.repair_after)
+    return;
   const StateIs& s = *r.state;
   const TermHistory theirs = history_of(s);
   const TermHistory ours = history();
-  const Offset cut = removed(Rule::S4_divergence) ? std::min(ours.tail, theirs.tail) : divergence(ours, theirs);
-  Reconcile m{info_.id, term_, host_.metadata_version(), s.tail, s.chain, s.last_frame_term, cut, false, {}, {}, {}, {}};
+  const Offset cut =
+      removed(Rule::S4_divergence) ? std::min(ours.tail, theirs.tail) : divergence(ours, theirs);
+  Reconcile m{info_.id, term_,   host_.metadata_version(),
+              s.tail,   s.chain, s.last_frame_term,
+              cut,      false,   {},
+              {},       {},      {}};
   // A node with a hole knows more as committed than it still has (K3); only what it has can be cut.
   const Offset known = std::min(s.committed, s.tail);
   const bool has_nothing = s.first == s.tail;
-  // It begins above where the log is known to begin: the peers have trimmed since they were asked, and none gives what lies below.
+  // It begins above where the log is known to begin: the peers have trimmed since they were asked,
+  // and none gives what lies below.
   if (has_nothing && s.tail > first_ && !r.asked_peers && ask_where_peers_begin()) {
     r.asked_peers = true;
     r.retry = now + repair_pause;
@@ -363,22 +415,27 @@ void LogTerm::repair(Time now, Replica& r) {
     // No frame, no term, no cut: it begins where the log does.
   } else if (cut < first_ && s.tail != cut) {
     if (known > first_ && !removed(Rule::S4_alarm))
-      return halt(fmt::format("node {} parts at {} from the log, below {} that it knows as committed", r.member.node.value, cut.value,
-                              known.value));
+      return halt(
+          fmt::format("node {} parts at {} from the log, below {} that it knows as committed",
+                      r.member.node.value, cut.value, known.value));
   } else if (cut < known && !removed(Rule::S4_alarm)) {
-    return halt(
-        fmt::format("node {} would be cut at {}, below {} that it knows as committed", r.member.node.value, cut.value, known.value));
+    return halt(fmt::format("node {} would be cut at {}, below {} that it knows as committed",
+                            r.member.node.value, cut.value, known.value));
   }
   if (s.last_frame_term == term_ && s.tail > stream_.end())
-    return halt(fmt::format("node {} ends at {}, beyond all that was ordered", r.member.node.value, s.tail.value));
+    return halt(fmt::format("node {} ends at {}, beyond all that was ordered", r.member.node.value,
+                            s.tail.value));
   const bool mends_front = !front_is_whole(s) && may_mend_front(r);
-  // It drops its tail too, and must hold as much again before it counts (K4). What it acknowledged meanwhile is not in force.
+  // It drops its tail too, and must hold as much again before it counts (K4). What it acknowledged
+  // meanwhile is not in force.
   if (mends_front) {
-    r.held = std::max({r.held, r.acked, r.durable, removed(Rule::V2_ordered) ? Offset{} : r.ordered});
+    r.held =
+        std::max({r.held, r.acked, r.durable, removed(Rule::V2_ordered) ? Offset{} : r.ordered});
     r.joined = false;
   }
   m.rebase = cut < first_ || (has_nothing && s.tail > Offset{}) || mends_front;
-  // Nobody here has the first files. A copy without them would make their loss the log's own, so it waits for a replica that has.
+  // Nobody here has the first files. A copy without them would make their loss the log's own, so it
+  // waits for a replica that has.
   if (m.rebase && first_ > info_.trim && !removed(Rule::K3_front)) {
     r.retry = now + options_.recovery_step_timeout;
     return;
@@ -388,7 +445,8 @@ void LogTerm::repair(Time now, Replica& r) {
     m.target_first = first_;
   }
   if (!pick_target(r, m.cut, m) || !copies(r, m)) return;
-  // It drops all that it held. That was trimmed, or is copied again at least up to what it held (K4): it is no loss.
+  // It drops all that it held. That was trimmed, or is copied again at least up to what it held
+  // (K4): it is no loss.
   if (m.rebase) {
     r.durable = r.acked = Offset{};
     r.state->first = m.target_first;
@@ -400,33 +458,38 @@ void LogTerm::repair(Time now, Replica& r) {
   host_.to_node(r.member.node, std::move(m));
 }
 
-/// The peers may have trimmed what a replica needs: then it must be re-based. False: none of them can be asked.
+/// The peers may have trimmed what a replica needs: then it must be re-based. False: none of them
+/// can be asked.
 bool LogTerm::ask_where_peers_begin() {
   bool asked = false;
   for (Replica& p : replicas_) {
     if (p.at != At::streaming) continue;
     asked = true;
-    // A second question beside the first would have an answer that is taken for that to a misfit (D2).
+    // A second question beside the first would have an answer that is taken for that to a misfit
+    // (D2).
     if (std::exchange(p.asked_first, true)) continue;
     p.request = host_.to_node(p.member.node, GetState{info_.id, term_});
   }
   return asked;
 }
 
-/// Orders would name its runs one by one, and it would ask its peers for each: a copy brings them in large pieces.
+/// Orders would name its runs one by one, and it would ask its peers for each: a copy brings them
+/// in large pieces.
 bool LogTerm::is_far_behind(const Replica& r) const {
   const Offset tail = r.state->tail;
   if (r.lacks_committed) return true;
-  return committed_ > tail &&
-         (committed_ - tail > options_.copy_above_bytes || stream_.items_between(tail, committed_) > options_.copy_above_runs);
+  return committed_ > tail && (committed_ - tail > options_.copy_above_bytes ||
+                               stream_.items_between(tail, committed_) > options_.copy_above_runs);
 }
 
-/// Where the replica joins the stream: a run boundary inside the window, of known chain. In this order: its own tail, the
-/// newest point that a matched peer holds, an earlier point that it holds itself (that cuts only what it never acknowledged,
-/// and the same items are ordered to it again, D1).
+/// Where the replica joins the stream: a run boundary inside the window, of known chain. In this
+/// order: its own tail, the newest point that a matched peer holds, an earlier point that it holds
+/// itself (that cuts only what it never acknowledged, and the same items are ordered to it again,
+/// D1).
 bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
   const StateIs& s = *r.state;
-  // The base's own hole lies above all that may be committed (S2): there is nothing to fill it with.
+  // The base's own hole lies above all that may be committed (S2): there is nothing to fill it
+  // with.
   const bool whole = !s.suspect || (phase_ == Phase::recovering && r.member.node == base_);
   const bool goes_on = !out.rebase && cut == s.tail && stream_.is_boundary(cut) && whole;
   if (goes_on && !is_far_behind(r)) {
@@ -436,7 +499,9 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
     return true;
   }
   const auto& points = chains_.points();
-  for (auto p = points.rbegin(); p != points.rend() && p->first >= std::max(cut, r.held) && p->first >= stream_.begin(); ++p) {
+  for (auto p = points.rbegin();
+       p != points.rend() && p->first >= std::max(cut, r.held) && p->first >= stream_.begin();
+       ++p) {
     if (!stream_.is_boundary(p->first)) continue;
     out.peers = holders(p->first, r.member.node);
     if (out.peers.empty()) continue;
@@ -464,7 +529,8 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
 /// P4: the copy moves, so that it is neither cancelled nor a reason for a new term (S8).
 void LogTerm::on(Time now, NodeId from, RequestId, const Reconciling& m) {
   Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || r->at != At::reconciling || removed(Rule::P4_moves)) return;
+  if (r == nullptr || m.term != term_ || r->at != At::reconciling || removed(Rule::P4_moves))
+    return;
   r->copied = m.tail;
   r->moved = now;
   moved_to(now, *r, m.tail);
@@ -473,14 +539,16 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciling& m) {
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
   Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || r->at != At::reconciling || phase_ == Phase::halted) return;
+  if (r == nullptr || m.term != term_ || r->at != At::reconciling || phase_ == Phase::halted)
+    return;
   if (m.error == Errc::log_halted) return halt(fmt::format("node {} has halted it", from.value));
   moved_to(now, *r, m.tail);
   if (m.error == Errc::wrong_state) return ask_again(now, *r);
   if (m.error == Errc::data_loss) return lose(*r, "it says so", now);
   if (m.error != Errc::ok) {
     host_.warn(info_.id, from, "repair",
-               fmt::format("log {}: node {} cannot be repaired yet: {}", info_.id.value, from.value, name_of(m.error)));
+               fmt::format("log {}: node {} cannot be repaired yet: {}", info_.id.value, from.value,
+                           name_of(m.error)));
     if (m.error == Errc::unavailable) r->got_nothing = true;
     pause(now, *r);
     ask_where_peers_begin();
@@ -488,14 +556,16 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
   }
   if (m.tail != r->target) return ask_again(now, *r);
   if (m.chain != r->target_chain && !removed(Rule::S5_chain))
-    return halt(fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
+    return halt(
+        fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
   if (phase_ == Phase::recovering && (!r->joined || removed(Rule::S8_movement))) phase_since_ = now;
   r->joined = true;
   r->asked_peers = r->got_nothing = r->lacks_committed = false;
   r->durable = m.tail;
   r->held = Offset{};
   if (removed(Rule::S6_term)) r->acked = m.tail;
-  if (!stream_.is_boundary(r->target)) return ask_again(now, *r);  // fell out of the window meanwhile: another round
+  if (!stream_.is_boundary(r->target))
+    return ask_again(now, *r);  // fell out of the window meanwhile: another round
   move(*r, At::streaming, now);
   r->sent = r->target;
   r->told = r->told_at = Offset{};
@@ -508,8 +578,9 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
   mend_fronts(now);
 }
 
-/// §5 step 4, unless there is nothing to begin for: all that can be reached are matched at the same end and know that it is committed.
-/// Those that cannot are repaired when they are back, as in any term; one that has to learn what is committed ends the rest.
+/// §5 step 4, unless there is nothing to begin for: all that can be reached are matched at the same
+/// end and know that it is committed. Those that cannot are repaired when they are back, as in any
+/// term; one that has to learn what is committed ends the rest.
 void LogTerm::begin_or_rest(Time now) {
   if (phase_ != Phase::recovering) return;
   std::size_t matched = 0, whole = 0, under_way = 0;
@@ -517,22 +588,26 @@ void LogTerm::begin_or_rest(Time now) {
     if (r.at == At::streaming) {
       ++matched;
       if (r.state && r.state->committed == stream_.end()) ++whole;
-    } else if (r.at != At::absent && r.at != At::lost && now - r.since < options_.recovery_step_timeout) {
+    } else if (r.at != At::absent && r.at != At::lost &&
+               now - r.since < options_.recovery_step_timeout) {
       ++under_way;
     }
   }
   if (matched < info_.options.write_quorum) return;
-  if (wanted_ || (whole < matched && !removed(Rule::S7_rest)) || !retains_all()) order_term_start(now);
+  if (wanted_ || (whole < matched && !removed(Rule::S7_rest)) || !retains_all())
+    order_term_start(now);
   else if (under_way == 0) resting_ = true;
   if (resting_) take_in_newcomers();
 }
 
-/// C1: all that is committed is on W members of this term's set, in which the disks that were replaced have no part. So a later seal
-/// quorum of the new set finds it, however little a newcomer has copied yet.
+/// C1: all that is committed is on W members of this term's set, in which the disks that were
+/// replaced have no part. So a later seal quorum of the new set finds it, however little a newcomer
+/// has copied yet.
 void LogTerm::take_in_newcomers() {
   std::vector<Member> members = info_.members;
   for (std::size_t i = 0; i < replicas_.size(); ++i)
-    if (replicas_[i].newcomer && replicas_[i].state) members[i] = replicas_[i].member;  // it has joined (T5)
+    if (replicas_[i].newcomer && replicas_[i].state)
+      members[i] = replicas_[i].member;  // it has joined (T5)
   if (members == info_.members || members == members_asked_) return;
   members_asked_ = members;
   host_.set_members(info_.id, std::move(members));
@@ -548,7 +623,8 @@ void LogTerm::members_changed(Time now, const std::vector<Member>& members) {
   if (phase_ == Phase::sealing) choose_base(now);  // one more may count
 }
 
-/// What C1 forbids: the new disk goes on in the old one's place. Only a simulator that has removed the rule comes here.
+/// What C1 forbids: the new disk goes on in the old one's place. Only a simulator that has removed
+/// the rule comes here.
 void LogTerm::admit_in_term(Time now, Replica& r, Member member) {
   r = Replica{};
   r.member = member;
@@ -576,7 +652,8 @@ void LogTerm::order_term_start(Time now) {
   p.write_quorum = info_.options.write_quorum;
   p.members = term_set().members;
   term_start_ = stream_.end();
-  if (!removed(Rule::F1_term)) entries_end_ = term_start_;  // where the last entry of earlier terms ends is not known here
+  if (!removed(Rule::F1_term))
+    entries_end_ = term_start_;  // where the last entry of earlier terms ends is not known here
   place({}, make_term_start_image(p));
   term_start_end_ = stream_.end();
   segment_since_ = last_run_ = now;
@@ -588,7 +665,8 @@ void LogTerm::halt(const std::string& why) {
   phase_ = Phase::halted;
   halted_because_ = why;
   for (Replica& r : replicas_) end_copy(r);
-  host_.event(Event::Level::alarm, fmt::format("log {} ({}) is halted: {}", info_.id.value, info_.name, why));
+  host_.event(Event::Level::alarm,
+              fmt::format("log {} ({}) is halted: {}", info_.id.value, info_.name, why));
 }
 
 void LogTerm::lose(Replica& r, const std::string& why, Time now) {
@@ -596,7 +674,8 @@ void LogTerm::lose(Replica& r, const std::string& why, Time now) {
   move(r, At::lost, now);
   r.acked = r.durable = Offset{};
   host_.event(Event::Level::alarm,
-              fmt::format("log {}: DATA LOSS on node {}: {}; it counts as down", info_.id.value, r.member.node.value, why));
+              fmt::format("log {}: DATA LOSS on node {}: {}; it counts as down", info_.id.value,
+                          r.member.node.value, why));
   if (removed(Rule::S2_lost) && phase_ == Phase::sealing) choose_base(now);
 }
 
@@ -616,7 +695,9 @@ bool LogTerm::note_chain(NodeId from, Offset o, Chain c) {
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Fenced& m) {
   if (find(from) == nullptr || m.promise < term_) return;
-  host_.warn(info_.id, from, "promise", fmt::format("log {}: node {} has promised term {}", info_.id.value, from.value, m.promise.value));
+  host_.warn(info_.id, from, "promise",
+             fmt::format("log {}: node {} has promised term {}", info_.id.value, from.value,
+                         m.promise.value));
   phase_since_ = now;
   new_term(m.promise);
 }
@@ -649,18 +730,23 @@ void LogTerm::new_term(Term floor) {
 
 /// S8: nothing moves, and a new term with the members that can be reached now would do better.
 bool LogTerm::stuck(Time now) const {
-  if (phase_ == Phase::sealing || phase_ == Phase::halted || resting_ || new_term_asked_ || removed(Rule::S8_deadline)) return false;
+  if (phase_ == Phase::sealing || phase_ == Phase::halted || resting_ || new_term_asked_ ||
+      removed(Rule::S8_deadline))
+    return false;
   if (!quorums_reachable()) return false;
   if (phase_ == Phase::recovering) {
-    const bool source = std::any_of(replicas_.begin(), replicas_.end(),
-                                    [&](const Replica& r) {
-                                      return r.at == At::streaming || (r.member.node == base_ && r.at != At::lost && host_.ready(base_));
-                                    }) &&
-                        !base_gives_nothing();
+    const bool source =
+        std::any_of(replicas_.begin(), replicas_.end(),
+                    [&](const Replica& r) {
+                      return r.at == At::streaming ||
+                             (r.member.node == base_ && r.at != At::lost && host_.ready(base_));
+                    }) &&
+        !base_gives_nothing();
     // One step more than a Reconcile may take: how far a copy came is told when it is cut short.
     return now - phase_since_ >= options_.recovery_step_timeout * (source ? patience + 1 : 1);
   }
-  return stream_.end() > committed_ && now - std::max(commit_moved_, phase_since_) >= options_.recovery_step_timeout * patience;
+  return stream_.end() > committed_ &&
+         now - std::max(commit_moved_, phase_since_) >= options_.recovery_step_timeout * patience;
 }
 
 void LogTerm::tick(Time now) {
@@ -672,7 +758,9 @@ void LogTerm::tick(Time now) {
       node_ready(now, r.member.node);
     else if (r.at == At::stated && now >= r.retry) ask(now, r);
   }
-  if (removed(Rule::S3_once) && phase_ == Phase::recovering && now - phase_since_ >= options_.recovery_step_timeout) choose_again(now);
+  if (removed(Rule::S3_once) && phase_ == Phase::recovering &&
+      now - phase_since_ >= options_.recovery_step_timeout)
+    choose_again(now);
   if (phase_ == Phase::sealing && !passed_over_.empty()) choose_base(now);
   begin_or_rest(now);
   if (stuck(now)) new_term(term_);
@@ -692,24 +780,29 @@ void LogTerm::tick(Time now) {
   if (now >= idle_due_) {
     idle_due_ = never;
     for (Replica& r : replicas_)
-      if (r.at == At::streaming && std::min(r.told, r.told_at) < std::min(committed_, r.durable)) tell_committed(r);
+      if (r.at == At::streaming && std::min(r.told, r.told_at) < std::min(committed_, r.durable))
+        tell_committed(r);
   }
 }
 
 Time LogTerm::wake() const {
   Time t = std::min({idle_due_, watermark_due_, retention_due_});
   if (phase_ == Phase::halted) return never;
-  if (phase_ == Phase::sealing && !passed_over_.empty()) t = std::min(t, phase_since_ + options_.recovery_step_timeout);
+  if (phase_ == Phase::sealing && !passed_over_.empty())
+    t = std::min(t, phase_since_ + options_.recovery_step_timeout);
   for (const Replica& r : replicas_) {
-    if (r.at == At::joining || r.at == At::sealing || r.at == At::asked) t = std::min(t, r.since + options_.recovery_step_timeout);
-    if (r.at == At::reconciling) t = std::min(t, r.moved + options_.recovery_step_timeout * patience);
+    if (r.at == At::joining || r.at == At::sealing || r.at == At::asked)
+      t = std::min(t, r.since + options_.recovery_step_timeout);
+    if (r.at == At::reconciling)
+      t = std::min(t, r.moved + options_.recovery_step_timeout * patience);
     if (r.at == At::stated && phase_ != Phase::sealing) t = std::min(t, r.retry);
   }
   if (!new_term_asked_) {
     if (phase_ == Phase::recovering && !resting_) {
       t = std::min(t, phase_since_ + options_.recovery_step_timeout);
     } else if (ordering_ && stream_.end() > committed_) {
-      t = std::min(t, std::max(commit_moved_, phase_since_) + options_.recovery_step_timeout * patience);
+      t = std::min(
+          t, std::max(commit_moved_, phase_since_) + options_.recovery_step_timeout * patience);
     }
   }
   for (const TailRound& round : tail_rounds_) t = std::min(t, round.deadline);

@@ -1,8 +1,9 @@
 // LogTerm: retention by bytes and by age (R5), applied as trims at segment starts.
 //
-// Where segments of earlier terms begin, a replica is asked once, when there may be something to trim; their clocks are read from their
-// first frames, one after the other from the oldest on. What this term opens is known. No clock decides anything else (R4), and one that
-// is wrong decides nothing: the host says what time it is for a majority, or that nobody knows.
+// Where segments of earlier terms begin, a replica is asked once, when there may be something to
+// trim; their clocks are read from their first frames, one after the other from the oldest on. What
+// this term opens is known. No clock decides anything else (R4), and one that is wrong decides
+// nothing: the host says what time it is for a majority, or that nobody knows.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,12 +40,15 @@ void LogTerm::changed(Time now, const LogInfo& info) {
   if (resting_ && !retains_all()) want(now);
 }
 
-std::uint64_t LogTerm::retained_ms() const { return info_.options.retention.ms / (removed(Rule::R5_age) ? 4 : 1); }
+std::uint64_t LogTerm::retained_ms() const {
+  return info_.options.retention.ms / (removed(Rule::R5_age) ? 4 : 1);
+}
 
 /// A part of the retention by age, so that what is kept is little longer than asked for.
 Duration LogTerm::segment_span() const {
   const std::uint64_t ms = info_.options.retention.ms;
-  return ms == 0 ? segment_span_max : std::clamp(as_duration(ms / 8), segment_span_min, segment_span_max);
+  return ms == 0 ? segment_span_max
+                 : std::clamp(as_duration(ms / 8), segment_span_min, segment_span_max);
 }
 
 void LogTerm::note_segment(Offset begin, std::uint64_t newest_below) {
@@ -60,8 +64,9 @@ bool LogTerm::may_retain_less() const {
 bool LogTerm::retains_all() const {
   const Retention& r = info_.options.retention;
   const Offset first = std::max(first_, std::min(info_.trim, stream_.end()));
-  return stream_.end() == Offset{} || ((r.ms == 0 || stream_.end() - first <= segment_start_size) &&
-                                       (r.bytes == 0 || last_segment_ <= first || stream_.end() - first <= r.bytes));
+  return stream_.end() == Offset{} ||
+         ((r.ms == 0 || stream_.end() - first <= segment_start_size) &&
+          (r.bytes == 0 || last_segment_ <= first || stream_.end() - first <= r.bytes));
 }
 
 /// The highest segment start above which that many bytes are committed.
@@ -72,13 +77,15 @@ Offset LogTerm::allowed_by_bytes() const {
   return above == segments_.begin() ? Offset{} : std::prev(above)->first;
 }
 
-/// Moves `aged_` over segment starts that are older than the retention, in order, so that a clock which went back between two leaders
-/// keeps entries longer, and never shorter. Asks for the next clock that is not known.
+/// Moves `aged_` over segment starts that are older than the retention, in order, so that a clock
+/// which went back between two leaders keeps entries longer, and never shorter. Asks for the next
+/// clock that is not known.
 void LogTerm::look_at_ages(Time now) {
   const std::uint64_t ms = retained_ms();
   const std::optional<std::uint64_t> wall = ms == 0 ? std::nullopt : host_.age_by();
   if (!wall || *wall < ms) return;
-  for (auto s = segments_.upper_bound(std::max(begins(), aged_)); s != segments_.end() && s->first <= committed_; ++s) {
+  for (auto s = segments_.upper_bound(std::max(begins(), aged_));
+       s != segments_.end() && s->first <= committed_; ++s) {
     if (s->second == 0) return ask_about_segments(now, s->first);
     if (s->second >= *wall - ms) return;
     aged_ = s->first;
@@ -101,16 +108,20 @@ void LogTerm::retain(Time now) {
   if (point <= std::max(begins(), trim_asked_) || now < retain_after_) return;
   trim_asked_ = point;
   retain_after_ = now + options_.retention_every;
-  host_.event(Event::Level::info, fmt::format("log {} ({}): retention trims it from {} to {}, committed {}", info_.id.value, info_.name,
-                                              begins().value, point.value, committed_.value));
+  host_.event(
+      Event::Level::info,
+      fmt::format("log {} ({}): retention trims it from {} to {}, committed {}", info_.id.value,
+                  info_.name, begins().value, point.value, committed_.value));
   host_.trim(info_.id, point);
 }
 
-/// The last entries of a log that has become idle could never go while their segment is open. What follows holds nothing, so that this
-/// happens once.
+/// The last entries of a log that has become idle could never go while their segment is open. What
+/// follows holds nothing, so that this happens once.
 void LogTerm::roll_idle_segment(Time now) {
   const std::uint64_t ms = retained_ms();
-  if (ms == 0 || stream_.end() != committed_ || segment_is_idle() || now - last_run_ < as_duration(ms)) return;
+  if (ms == 0 || stream_.end() != committed_ || segment_is_idle() ||
+      now - last_run_ < as_duration(ms))
+    return;
   commit_moved_ = now;
   open_segment(now);
 }
@@ -120,8 +131,9 @@ void LogTerm::ask_about_segments(Time now, Offset start) {
   for (std::size_t i = 0; i < replicas_.size(); ++i, ++segments_asked_) {
     const Replica& r = replicas_[segments_asked_ % replicas_.size()];
     if (r.at != At::streaming) continue;
-    Message question = start == no_offset ? Message(GetSegments{info_.id, std::max(begins(), listed_to_)})
-                                          : Message(Read{info_.id, start, segment_start_size, 0});
+    Message question = start == no_offset
+                           ? Message(GetSegments{info_.id, std::max(begins(), listed_to_)})
+                           : Message(Read{info_.id, start, segment_start_size, 0});
     const RequestId id = host_.to_node(r.member.node, std::move(question));
     if (id == RequestId{}) continue;
     segment_question_ = {r.member.node, id, start, now + options_.recovery_step_timeout};
@@ -165,13 +177,15 @@ void LogTerm::plan_retention(Time now) {
     retention_due_ = segment_question_->deadline;
     return;
   }
-  if (ms > 0 && stream_.end() == committed_ && !segment_is_idle()) retention_due_ = last_run_ + as_duration(ms);
+  if (ms > 0 && stream_.end() == committed_ && !segment_is_idle())
+    retention_due_ = last_run_ + as_duration(ms);
   if (!may_retain_less()) return;
   if (listed_to_ != no_offset) {
     retention_due_ = std::min(retention_due_, ask_after_);
     return;
   }
-  if (std::max(allowed_by_bytes(), aged_) > std::max(begins(), trim_asked_)) retention_due_ = std::min(retention_due_, retain_after_);
+  if (std::max(allowed_by_bytes(), aged_) > std::max(begins(), trim_asked_))
+    retention_due_ = std::min(retention_due_, retain_after_);
   const auto next = segments_.upper_bound(std::max(begins(), aged_));
   if (ms == 0 || next == segments_.end() || next->first > committed_) return;
   const std::optional<std::uint64_t> known = host_.age_by();
@@ -181,8 +195,9 @@ void LogTerm::plan_retention(Time now) {
   }
   const std::uint64_t wall = *known;
   const std::uint64_t old_at = next->second + ms + 1;
-  const Duration left =
-      old_at > wall ? std::min(look_again, as_duration(std::min<std::uint64_t>(old_at - wall, retention_ms_max))) : Duration{};
+  const Duration left = old_at > wall ? std::min(look_again, as_duration(std::min<std::uint64_t>(
+                                                                 old_at - wall, retention_ms_max)))
+                                      : Duration{};
   retention_due_ = std::min(retention_due_, next->second == 0 ? ask_after_ : now + left);
 }
 

@@ -1,5 +1,6 @@
-// One log in one term of this leader: seal quorum, base, reconciliation, term start, orders, commits, late replicas (design
-// §5, S2–S8, D1–D5, A1–A2, F1–F2, R2, R5). Lives from the moment the log is first needed in the term until the term ends.
+// One log in one term of this leader: seal quorum, base, reconciliation, term start, orders,
+// commits, late replicas (design §5, S2–S8, D1–D5, A1–A2, F1–F2, R2, R5). Lives from the moment the
+// log is first needed in the term until the term ends.
 //
 // Single-threaded, sans-IO; what it wants done goes through LogHost at once. Offsets on one ruler:
 // first ≤ committed ≤ durable (W-th largest) ≤ end of the order stream.
@@ -32,7 +33,8 @@ class LogHost {
   virtual void to_client(const Client&, Message) = 0;
   virtual bool connected(ConnectionId) const = 0;
   virtual void event(Event::Level, std::string) = 0;
-  /// A warning about one node in one log that may come again at once: `kind` is a literal that names its place in the code.
+  /// A warning about one node in one log that may come again at once: `kind` is a literal that
+  /// names its place in the code.
   virtual void warn(LogId, NodeId, std::string_view kind, std::string) = 0;
   /// The log's term start is committed.
   virtual void opened(LogId) = 0;
@@ -44,7 +46,8 @@ class LogHost {
   virtual void trim(LogId, Offset) = 0;
   /// The disk that the node is registered with.
   virtual DiskId disk_of(NodeId) const = 0;
-  /// False: the node says that its disk gives no space for the log, so it refuses uploads (K5). For status only.
+  /// False: the node says that its disk gives no space for the log, so it refuses uploads (K5). For
+  /// status only.
   virtual bool has_space(NodeId, LogId) const = 0;
   /// P4: whether the node may begin to copy the log. If not, copy_now() is called once it may.
   virtual bool begin_copy(LogId, NodeId, bool urgent) = 0;
@@ -80,16 +83,18 @@ class LogTerm {
  public:
   enum class Phase : std::uint8_t { sealing, recovering, opening, open, halted };
 
-  /// `own_seal`: this term was begun for the log alone, so its nodes must be sealed for it. `wanted`: see want().
-  LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal, bool wanted);
+  /// `own_seal`: this term was begun for the log alone, so its nodes must be sealed for it.
+  /// `wanted`: see want().
+  LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal,
+          bool wanted);
 
   /// S8: bases of the terms before that gave nobody bytes. Before start().
   void pass_over(std::set<NodeId> bases) { passed_over_ = std::move(bases); }
   /// What the next term has to pass over, if this one ends now.
   std::set<NodeId> passed_over() const;
   void start(Time now);
-  /// Somebody asks for it. One that nobody asks for, and of which all is committed, rests once its members are matched: they can be
-  /// read, and its term start is ordered when it is wanted.
+  /// Somebody asks for it. One that nobody asks for, and of which all is committed, rests once its
+  /// members are matched: they can be read, and its term start is ordered when it is wanted.
   void want(Time now);
   void node_ready(Time now, NodeId node);
   void node_gone(Time now, NodeId node);
@@ -150,7 +155,8 @@ class LogTerm {
   bool takes_appends() const;
   Term term() const { return term_; }
   Offset committed() const { return committed_; }
-  /// Where the log begins for readers: the trim point in force, which the replicas' first files may begin before (R1, R3).
+  /// Where the log begins for readers: the trim point in force, which the replicas' first files may
+  /// begin before (R1, R3).
   Offset begins() const { return std::max(first_, std::min(info_.trim, known_committed())); }
   /// Before the term start only a log at rest knows it: by what all its members say.
   Offset known_committed() const { return resting_ ? stream_.end() : committed_; }
@@ -171,7 +177,7 @@ class LogTerm {
     stated,       ///< its state is known, nothing under way
     reconciling,  ///< Reconcile sent
     streaming,    ///< matched in this term, gets orders
-    lost          ///< DATA LOSS (T4), or it says it is no member: counts as down for the rest of the term
+    lost  ///< DATA LOSS (T4), or it says it is no member: counts as down for the rest of the term
   };
   struct Replica {
     Member member;          // with the disk that the node is registered with
@@ -185,16 +191,17 @@ class LogTerm {
     bool asked_first = false;  // `streaming`: its state was asked for, to learn where it begins now
     bool got_nothing = false;  // no peer gave it bytes, since it last moved (S8)
     Time repair_after{};       // no Reconcile before, since the last one failed
-    Time asked_again{};        // its state was asked for at once, because what it answered did not fit
-    Offset furthest{};         // longest tail that it has told in this term
-    Offset durable{};          // what it holds matched in this term, for copying
-    Offset held{};             // what it held matched in this term before damage: less does not make it whole again (K4)
-    Offset acked{};            // S6: highest acknowledgement whose last frame is of this term; 0 none
-    Offset sent{};             // ordered to it so far
-    Offset ordered{};          // the highest that `sent` ever was
-    Offset told{};             // committed offset that it was told,
-    Offset told_at{};          //   … and its durable offset then (D5 takes the smaller)
-    Offset target{};           // of the Reconcile under way
+    Time asked_again{};  // its state was asked for at once, because what it answered did not fit
+    Offset furthest{};   // longest tail that it has told in this term
+    Offset durable{};    // what it holds matched in this term, for copying
+    Offset held{};   // what it held matched in this term before damage: less does not make it whole
+                     // again (K4)
+    Offset acked{};  // S6: highest acknowledgement whose last frame is of this term; 0 none
+    Offset sent{};   // ordered to it so far
+    Offset ordered{};  // the highest that `sent` ever was
+    Offset told{};     // committed offset that it was told,
+    Offset told_at{};  //   … and its durable offset then (D5 takes the smaller)
+    Offset target{};   // of the Reconcile under way
     Chain target_chain{};
     bool may_copy = false;         // it is the log's turn, or the copy runs
     bool waits_for_copy = false;   // its turn will come
@@ -202,7 +209,7 @@ class LogTerm {
     Offset copied{};               // by the Reconcile under way, as the node says
     Time moved{};                  // and when the node said so last
     RequestId request{};           // of the newest GetState
-    Offset lacking{};              // committed since behind_since at the latest, and not durable here
+    Offset lacking{};  // committed since behind_since at the latest, and not durable here
     Time behind_since = never;
   };
   struct MissingRun {
@@ -214,8 +221,9 @@ class LogTerm {
   struct Held {  // an answer that has to wait; the committed offset is put in when it is told
     Client client;
     Message answer;
-    Offset until{};              // F1, F2: what must be committed first
-    Offset end_max = no_offset;  // F1: where the log ended when it was judged; nothing later is told as its end
+    Offset until{};  // F1, F2: what must be committed first
+    Offset end_max =
+        no_offset;  // F1: where the log ended when it was judged; nothing later is told as its end
   };
   struct TailRound {  // R2
     std::vector<Held> answers;
@@ -293,7 +301,9 @@ class LogTerm {
   void note_lag(Replica& r, Time now);
   ReplicaState state_of(const Replica& r) const;
   ReplicaSeen seen(const Replica& r, Time now) const;
-  Offset durable(const Replica& r) const { return resting_ && r.at == At::streaming ? stream_.end() : r.durable; }
+  Offset durable(const Replica& r) const {
+    return resting_ && r.at == At::streaming ? stream_.end() : r.durable;
+  }
   void refuse(const Client& client, const Commit& c, Errc why, Sequence expected = {});
   void send_orders(Replica& r);
   void tell_committed(Replica& r);
@@ -358,8 +368,8 @@ class LogTerm {
   std::deque<Held> held_;      // by what they wait for, ascending
   Time segment_since_{};       // the open segment began then, or was found at the term start
   Time last_run_{};            // was ordered then; at the latest, for those of earlier terms
-  // R5: where segments begin, above where the log does, and the wall clock, milliseconds, that all below is not younger than; 0: not
-  // asked for yet.
+  // R5: where segments begin, above where the log does, and the wall clock, milliseconds, that all
+  // below is not younger than; 0: not asked for yet.
   std::map<Offset, std::uint64_t> segments_;
   Offset listed_to_{};              // no_offset: those of earlier terms are all known
   Offset aged_{};                   // all below is older than the retention allows
@@ -369,7 +379,8 @@ class LogTerm {
   std::size_t segments_asked_ = 0;  // rotates over the replicas
   std::optional<SegmentQuestion> segment_question_;
   Time retention_due_ = never;
-  Time watermark_due_ = never;  // a replica has not been told the newest committed offset: no Order is waited for any longer,
+  Time watermark_due_ = never;  // a replica has not been told the newest committed offset: no Order
+                                // is waited for any longer,
   Time idle_due_ = never;       // … or was told it while its tail was shorter
 };
 

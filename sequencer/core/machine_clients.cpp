@@ -15,29 +15,31 @@ constexpr Duration disk_seen_max = 10s;
 }  // namespace
 
 void SequencerMachine::from_client(const Client& c, Message& m) {
-  std::visit(
-      overloaded{
-          [&](const Commit& x) { on(c, x); },
-          [&](const CommitIf& x) { on(c, x); },
-          [&](const Cancel& x) { on(c, x); },
-          [&](const OpenLog& x) { on(c, x); },
-          [&](const GetTermSet& x) { on(c, x); },
-          [&](const GetTail& x) { on(c, x); },
-          [&](const CreateLog& x) { on(c, x); },
-          [&](const DeleteLog& x) { on(c, x); },
-          [&](const TrimLog& x) { on(c, x); },
-          [&](const SetFence& x) { on(c, x); },
-          [&](const SetRetention& x) { on(c, x); },
-          [&](const ReplaceDisk& x) { on(c, x); },
-          [&](const ClientIs& x) { on(c, x); },
-          [&](const GetMetadata& x) { on(c, x); },
-          [&](const GetStatus& x) { on(c, x); },
-          [&](const GetOverview& x) { on(c, x); },
-          [](const Failed&) {},
-          [](const Pong&) {},
-          [&](const auto&) { to_client(c, Failed{Errc::unexpected_message, "a sequencer does not take this message from a client"}); },
-      },
-      m);
+  std::visit(overloaded{
+                 [&](const Commit& x) { on(c, x); },
+                 [&](const CommitIf& x) { on(c, x); },
+                 [&](const Cancel& x) { on(c, x); },
+                 [&](const OpenLog& x) { on(c, x); },
+                 [&](const GetTermSet& x) { on(c, x); },
+                 [&](const GetTail& x) { on(c, x); },
+                 [&](const CreateLog& x) { on(c, x); },
+                 [&](const DeleteLog& x) { on(c, x); },
+                 [&](const TrimLog& x) { on(c, x); },
+                 [&](const SetFence& x) { on(c, x); },
+                 [&](const SetRetention& x) { on(c, x); },
+                 [&](const ReplaceDisk& x) { on(c, x); },
+                 [&](const ClientIs& x) { on(c, x); },
+                 [&](const GetMetadata& x) { on(c, x); },
+                 [&](const GetStatus& x) { on(c, x); },
+                 [&](const GetOverview& x) { on(c, x); },
+                 [](const Failed&) {},
+                 [](const Pong&) {},
+                 [&](const auto&) {
+                   to_client(c, Failed{Errc::unexpected_message,
+                                       "a sequencer does not take this message from a client"});
+                 },
+             },
+             m);
 }
 
 /// W11. Each byte may be anything: whoever shows it escapes it.
@@ -55,35 +57,48 @@ Failed SequencerMachine::not_leader() const {
 }
 
 /// Whom clients are sent to: not to one that takes nothing new.
-SequencerId SequencerMachine::known_leader() const { return resigned() && raft_.is_leader() ? SequencerId{} : raft_.leader(); }
+SequencerId SequencerMachine::known_leader() const {
+  return resigned() && raft_.is_leader() ? SequencerId{} : raft_.leader();
+}
 
 bool SequencerMachine::leads_or_refuses(const Client& c) {
   if (term_ != Term{} && !resigned()) return true;
-  if (raft_.is_leader() && !resigned()) to_client(c, Failed{Errc::not_ready, "the leader's term is not committed yet"});
+  if (raft_.is_leader() && !resigned())
+    to_client(c, Failed{Errc::not_ready, "the leader's term is not committed yet"});
   else to_client(c, not_leader());
   return false;
 }
 
-/// R2: whether there is such a log is told once a majority has confirmed the lead after the question. Who was deposed without having
-/// heard of it yet does not know what its successor has made or deleted.
+/// R2: whether there is such a log is told once a majority has confirmed the lead after the
+/// question. Who was deposed without having heard of it yet does not know what its successor has
+/// made or deleted.
 void SequencerMachine::answer_when_confirmed(const Client& c, Message request, Message answer) {
   if (removed(Rule::R2_logs)) return to_client(c, std::move(answer));
   const auto* refused = std::get_if<Refused>(&answer);
-  Message full = Failed{Errc::too_many, fmt::format("{} questions of this connection wait for an answer already", questions_waiting_max)};
-  if (refused != nullptr) full = Refused{refused->log, refused->producer, refused->first, Errc::too_many, Term{}, Sequence{}, {}};
-  if (!confirmations_.add({c, std::move(request), std::move(answer)})) to_client(c, std::move(full));
+  Message full = Failed{Errc::too_many,
+                        fmt::format("{} questions of this connection wait for an answer already",
+                                    questions_waiting_max)};
+  if (refused != nullptr)
+    full = Refused{
+        refused->log, refused->producer, refused->first, Errc::too_many, Term{}, Sequence{}, {}};
+  if (!confirmations_.add({c, std::move(request), std::move(answer)}))
+    to_client(c, std::move(full));
 }
 
 void SequencerMachine::answer_confirmed() {
   raft::Output& o = raft_.output();
   for (const std::uint64_t token : std::exchange(o.reads, {}))
-    for (Confirmations::Question& q : confirmations_.end_round(token)) to_client(q.client, std::move(q.answer));
+    for (Confirmations::Question& q : confirmations_.end_round(token))
+      to_client(q.client, std::move(q.answer));
   // It leads no more: asked again, it says who does.
   for (const std::uint64_t token : std::exchange(o.failed_reads, {}))
-    for (Confirmations::Question& q : confirmations_.end_round(token)) from_client(q.client, q.request);
+    for (Confirmations::Question& q : confirmations_.end_round(token))
+      from_client(q.client, q.request);
 }
 
-void SequencerMachine::on(const Client& c, const CommitIf& m) { commit(c, Commit{m.log, m.term, m.settled, m.run}, {m.expected, m.fence}); }
+void SequencerMachine::on(const Client& c, const CommitIf& m) {
+  commit(c, Commit{m.log, m.term, m.settled, m.run}, {m.expected, m.fence});
+}
 
 void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions& conditions) {
   const auto refuse = [&](Errc why, SequencerId leader = {}) {
@@ -93,8 +108,10 @@ void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions
   if (term_ == Term{}) return refuse(Errc::not_ready);
   LogTerm* l = need(m.log);
   if (l == nullptr)
-    return answer_when_confirmed(c, CommitIf{m.log, m.term, m.settled, m.run, conditions.expected, conditions.fence},
-                                 Refused{m.log, m.run.producer, m.run.first, Errc::no_such_log, Term{}, Sequence{}, SequencerId{}});
+    return answer_when_confirmed(
+        c, CommitIf{m.log, m.term, m.settled, m.run, conditions.expected, conditions.fence},
+        Refused{m.log, m.run.producer, m.run.first, Errc::no_such_log, Term{}, Sequence{},
+                SequencerId{}});
   if (!admits_commit(c.connection)) return refuse(Errc::too_many);
   // Its connection hears of the next term, so that unanswered commits are resolved.
   if (l->is_open()) logs_[m.log].openers.insert(c.connection);
@@ -102,8 +119,9 @@ void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions
   touch(m.log);
 }
 
-/// V1: a run that nobody uploads stops the log for all others until a new term drops it. From an address of several such runs only one
-/// new connection in a while may commit; those of which a run was committed go on.
+/// V1: a run that nobody uploads stops the log for all others until a new term drops it. From an
+/// address of several such runs only one new connection in a while may commit; those of which a run
+/// was committed go on.
 bool SequencerMachine::admits_commit(ConnectionId c) {
   Connection& k = connections_.at(c);
   const bool suspect = dropped_runs_.is_suspect(now_, k.from);
@@ -128,7 +146,8 @@ void SequencerMachine::on(const Client& c, const OpenLog& m) {
 
 void SequencerMachine::on(const Client& c, const GetTermSet& m) {
   const LogTerm* l = term_ == Term{} ? nullptr : running(m.log);
-  if (l == nullptr || !l->is_open() || l->term() != m.term) return to_client(c, Failed{Errc::stale_term, "the log is not in that term"});
+  if (l == nullptr || !l->is_open() || l->term() != m.term)
+    return to_client(c, Failed{Errc::stale_term, "the log is not in that term"});
   to_client(c, l->term_set());
 }
 
@@ -139,14 +158,16 @@ void SequencerMachine::on(const Client& c, const GetTail& m) {
   }
 }
 
-/// The nodes that are up, those with the fewest logs first, then by id. One that is silent is not: its machine may take connections for
-/// a process that is stopped.
+/// The nodes that are up, those with the fewest logs first, then by id. One that is silent is not:
+/// its machine may take connections for a process that is stopped.
 std::vector<Member> SequencerMachine::choose_members(std::size_t n) {
   std::vector<Member> up;
   for (const StorageInfo& s : metadata_.state().storage)
-    if (ready(s.id) && heard_lately(nodes_[s.id]) && !nodes_[s.id].suspect && !nodes_[s.id].refused) up.push_back({s.id, s.disk});
+    if (ready(s.id) && heard_lately(nodes_[s.id]) && !nodes_[s.id].suspect && !nodes_[s.id].refused)
+      up.push_back({s.id, s.disk});
   std::sort(up.begin(), up.end(), [&](const Member& a, const Member& b) {
-    return std::pair(metadata_.logs_on(a.node), a.node) < std::pair(metadata_.logs_on(b.node), b.node);
+    return std::pair(metadata_.logs_on(a.node), a.node) <
+           std::pair(metadata_.logs_on(b.node), b.node);
   });
   if (up.size() > n) up.resize(n);
   std::sort(up.begin(), up.end(), [](const Member& a, const Member& b) { return a.node < b.node; });
@@ -155,28 +176,39 @@ std::vector<Member> SequencerMachine::choose_members(std::size_t n) {
 
 void SequencerMachine::on(const Client& c, const CreateLog& m) {
   if (!leads_or_refuses(c)) return;
-  const Result<LogOptions> options = effective_options(m.name, m.options, metadata_.state().storage.size());
+  const Result<LogOptions> options =
+      effective_options(m.name, m.options, metadata_.state().storage.size());
   if (!options) return to_client(c, Failed{options.error().code, options.error().detail});
-  if (const LogInfo* there = metadata_.log(std::string_view(m.name))) return answer_creation(c, m, *there);
-  if (!metadata_may_grow()) return to_client(c, Failed{Errc::no_space, "the sequencers' disks have no space for another log's metadata"});
+  if (const LogInfo* there = metadata_.log(std::string_view(m.name)))
+    return answer_creation(c, m, *there);
+  if (!metadata_may_grow())
+    return to_client(c, Failed{Errc::no_space,
+                               "the sequencers' disks have no space for another log's metadata"});
   std::vector<Member> members = choose_members(options->replicas);
   if (members.size() < options->replicas)
-    return to_client(c, Failed{Errc::not_enough_nodes, fmt::format("{} replicas need {} storage nodes that are up, there are {}",
-                                                                   options->replicas, options->replicas, members.size())});
-  // A creation that was given up for want of a node is asked for again by the same request: nobody deleted what it made.
+    return to_client(
+        c, Failed{Errc::not_enough_nodes,
+                  fmt::format("{} replicas need {} storage nodes that are up, there are {}",
+                              options->replicas, options->replicas, members.size())});
+  // A creation that was given up for want of a node is asked for again by the same request: nobody
+  // deleted what it made.
   Basis basis = m.basis;
-  if (const auto g = given_up_.find(basis.id); g != given_up_.end()) basis.seen = std::max(basis.seen, g->second);
+  if (const auto g = given_up_.find(basis.id); g != given_up_.end())
+    basis.seen = std::max(basis.seen, g->second);
   propose(MakeLog{m.name, *options, std::move(members), basis}, c);
 }
 
-/// T6: a log of that name is there. The request that made it lost its answer, and is answered now, or when the log is open.
+/// T6: a log of that name is there. The request that made it lost its answer, and is answered now,
+/// or when the log is open.
 void SequencerMachine::answer_creation(const Client& c, const CreateLog& m, const LogInfo& there) {
   const bool made_it = repeats(m.basis, there.made_by);
   // A log that is being made may still be given up, so nobody is told yet that it exists.
   if (const auto task = joins_.find(there.id); task != joins_.end()) {
     auto& waiting = made_it ? task->second.clients : task->second.others;
     if (waiting.size() >= questions_waiting_max)
-      return to_client(c, Failed{Errc::too_many, fmt::format("{} requests wait until log {} is made", waiting.size(), m.name)});
+      return to_client(
+          c, Failed{Errc::too_many,
+                    fmt::format("{} requests wait until log {} is made", waiting.size(), m.name)});
     return waiting.push_back(c);
   }
   if (made_it && there.state == LogState::open) return answer_when_confirmed(c, m, LogIs{there});
@@ -188,17 +220,20 @@ void SequencerMachine::on(const Client& c, const DeleteLog& m) {
   if (!leads_or_refuses(c)) return;
   const LogInfo* l = metadata_.log(m.log);
   if (l == nullptr || l->state == LogState::deleting)
-    return answer_when_confirmed(c, m, Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
+    return answer_when_confirmed(c, m,
+                                 Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
   propose(MarkDeleting{m.log}, c);
 }
 
-/// R3: never past the committed offset, here; never back, where it is applied. A client asks for the tail before (R2), so that what
-/// lies beyond is no entry that this leader has not heard of yet.
+/// R3: never past the committed offset, here; never back, where it is applied. A client asks for
+/// the tail before (R2), so that what lies beyond is no entry that this leader has not heard of
+/// yet.
 void SequencerMachine::on(const Client& c, const TrimLog& m) {
   const LogTerm* l = open_term(c, m.log, m);
   if (l == nullptr) return;
   if (m.offset > l->committed() && !removed(Rule::R3_committed))
-    return to_client(c, Failed{Errc::past_end, fmt::format("the log ends at {}", l->committed().value)});
+    return to_client(
+        c, Failed{Errc::past_end, fmt::format("the log ends at {}", l->committed().value)});
   propose(Trim{m.log, m.offset}, c);
 }
 
@@ -210,47 +245,66 @@ void SequencerMachine::on(const Client& c, const SetFence& m) {
 void SequencerMachine::on(const Client& c, const SetRetention& m) {
   if (!leads_or_refuses(c)) return;
   const LogInfo* l = metadata_.log(m.log);
-  if (l == nullptr) return answer_when_confirmed(c, m, Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
+  if (l == nullptr)
+    return answer_when_confirmed(c, m,
+                                 Failed{Errc::no_such_log, fmt::format("log {}", m.log.value)});
   if (const auto fits = check_retention(m.retention, l->options.segment_size); !fits)
     return to_client(c, Failed{fits.error().code, fits.error().detail});
   propose(ChangeRetention{m.log, m.retention, m.basis}, c);
 }
 
-/// Empty: for all that is known here a seal quorum of each of the node's logs is there without it, so that nothing that is acknowledged
-/// is on its disk alone. The seal itself asks again, of each log.
+/// Empty: for all that is known here a seal quorum of each of the node's logs is there without it,
+/// so that nothing that is acknowledged is on its disk alone. The seal itself asks again, of each
+/// log.
 std::string SequencerMachine::log_that_needs_disk(NodeId node) const {
   for (const LogInfo& l : metadata_.state().logs) {
-    const bool member = std::any_of(l.members.begin(), l.members.end(), [&](const Member& m) { return m.node == node; });
+    const bool member = std::any_of(l.members.begin(), l.members.end(),
+                                    [&](const Member& m) { return m.node == node; });
     if (!member || l.state != LogState::open) continue;
     const auto slot = logs_.find(l.id);
     const LogTerm* term = slot == logs_.end() ? nullptr : slot->second.term.get();
-    const auto others = static_cast<std::size_t>(std::count_if(l.members.begin(), l.members.end(), [&](const Member& m) {
-      return m.node != node && can_be_sealed(m) && (term == nullptr || !term->doubts(m.node));
-    }));
+    const auto others = static_cast<std::size_t>(
+        std::count_if(l.members.begin(), l.members.end(), [&](const Member& m) {
+          return m.node != node && can_be_sealed(m) && (term == nullptr || !term->doubts(m.node));
+        }));
     const std::size_t needed = l.members.size() - l.options.write_quorum + 1;
     if (others < needed)
-      return fmt::format("log {} needs {} of its other replicas up to begin without that disk, there are {}", l.name, needed, others);
+      return fmt::format(
+          "log {} needs {} of its other replicas up to begin without that disk, there are {}",
+          l.name, needed, others);
   }
   return {};
 }
 
 void SequencerMachine::on(const Client& c, const ReplaceDisk& m) {
   if (!leads_or_refuses(c)) return;
-  const auto refuse = [&](Errc why, std::string detail) { to_client(c, Failed{why, std::move(detail)}); };
+  const auto refuse = [&](Errc why, std::string detail) {
+    to_client(c, Failed{why, std::move(detail)});
+  };
   const StorageInfo* known = metadata_.node(m.node);
-  if (known == nullptr) return refuse(Errc::invalid_argument, fmt::format("no storage node {} is registered", m.node.value));
-  // A disk never comes back (C1): where another one is registered, this very request, or one like it, was done.
+  if (known == nullptr)
+    return refuse(Errc::invalid_argument,
+                  fmt::format("no storage node {} is registered", m.node.value));
+  // A disk never comes back (C1): where another one is registered, this very request, or one like
+  // it, was done.
   if (m.disk != known->disk && !removed(Rule::T6_disk)) return to_client(c, Done{});
   const Node& n = nodes_[m.node];
   if (n.accepted)
     return refuse(Errc::invalid_argument,
-                  fmt::format("node {} is connected with the disk that it is registered with: there is nothing to replace", m.node.value));
+                  fmt::format("node {} is connected with the disk that it is registered with: "
+                              "there is nothing to replace",
+                              m.node.value));
   if (!n.foreign_disk || now_ - n.foreign_disk->at > disk_seen_max)
     return refuse(Errc::invalid_argument,
-                  fmt::format("node {} has not come with another disk of late; start it with an empty directory first", m.node.value));
-  if (n.foreign_disk->disk == known->disk) return to_client(c, Done{});  // asked again, and the node has not come since
+                  fmt::format("node {} has not come with another disk of late; start it with an "
+                              "empty directory first",
+                              m.node.value));
+  if (n.foreign_disk->disk == known->disk)
+    return to_client(c, Done{});  // asked again, and the node has not come since
   if (const std::string why = log_that_needs_disk(m.node); !why.empty() && !m.force)
-    return refuse(Errc::invalid_argument, why + "; bring them up. If they are gone too, force it: what only that disk has is lost then");
+    return refuse(Errc::invalid_argument, why +
+                                              "; bring them up. If they are gone too, force it: "
+                                              "what only that disk has is lost then");
   propose(AdmitDisk{m.node, known->disk, n.foreign_disk->disk, instance_, raft_.term()}, c);
 }
 

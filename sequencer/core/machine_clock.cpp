@@ -1,4 +1,5 @@
-// SequencerMachine: clocks (R4, R5). Each answer to a leader or candidate carries the sender's wall clock; Raft itself knows none.
+// SequencerMachine: clocks (R4, R5). Each answer to a leader or candidate carries the sender's wall
+// clock; Raft itself knows none.
 #include <fmt/format.h>
 
 #include "proto-spec/vocabulary/limits.h"
@@ -28,11 +29,16 @@ void SequencerMachine::watch_clocks() {
     const std::uint32_t ms = clock_.off_ms(now_, s.id);
     if (ms <= clock_skew_ms_max) continue;
     off += fmt::format("{}sequencer {} {}", off.empty() ? "" : ", ", s.id.value,
-                       ms == ~std::uint32_t{0} ? std::string("was just set") : fmt::format("is {} s off", ms / 1000));
+                       ms == ~std::uint32_t{0} ? std::string("was just set")
+                                               : fmt::format("is {} s off", ms / 1000));
   }
   if (!off.empty() && !clocks_differ_)
-    event(Event::Level::alarm, fmt::format("the clocks of the sequencers differ ({}): retention by age waits until they agree", off));
-  else if (off.empty() && clocks_differ_) event(Event::Level::info, "the clocks of the sequencers agree again");
+    event(Event::Level::alarm,
+          fmt::format(
+              "the clocks of the sequencers differ ({}): retention by age waits until they agree",
+              off));
+  else if (off.empty() && clocks_differ_)
+    event(Event::Level::info, "the clocks of the sequencers agree again");
   clocks_differ_ = !off.empty();
 }
 

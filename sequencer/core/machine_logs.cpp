@@ -1,5 +1,5 @@
-// SequencerMachine: the terms of logs. Started when first needed and in the background, a bounded number at a time, so that
-// thousands of idle logs cost little at a failover.
+// SequencerMachine: the terms of logs. Started when first needed and in the background, a bounded
+// number at a time, so that thousands of idle logs cost little at a failover.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,7 +40,8 @@ void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool ba
   if (info == nullptr || info->state != LogState::open) return;
   LogSlot& slot = logs_[log];
   if (slot.term) {
-    event(Event::Level::info, fmt::format("log {}: term {} begins after {}", log.value, term.value, slot.term->term().value));
+    event(Event::Level::info, fmt::format("log {}: term {} begins after {}", log.value, term.value,
+                                          slot.term->term().value));
     slot.term->stop(Errc::not_ready);
     copies_.forget(log);
   }
@@ -49,8 +50,10 @@ void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool ba
   slot.background = background;
   if (background) ++recovering_;
   to_recover_.erase(log);
-  const bool wanted = std::exchange(slot.asked_for, false) || !background || !options_.rest_idle_logs;
-  slot.term = std::make_unique<LogTerm>(options_, static_cast<LogHost&>(*this), *info, term, own_seal, wanted);
+  const bool wanted =
+      std::exchange(slot.asked_for, false) || !background || !options_.rest_idle_logs;
+  slot.term = std::make_unique<LogTerm>(options_, static_cast<LogHost&>(*this), *info, term,
+                                        own_seal, wanted);
   slot.term->pass_over(std::move(pass_over));
   slot.term->start(now_);
   touch(log);
@@ -60,7 +63,8 @@ void SequencerMachine::begin_term(LogId log, Term floor) {
   if (term_ != Term{}) propose(BeginTerm{floor, instance_, raft_.term(), log});
 }
 
-/// The client's way to the storage nodes is broken, or it means harm: after a while it finds out itself, or is out.
+/// The client's way to the storage nodes is broken, or it means harm: after a while it finds out
+/// itself, or is out.
 void SequencerMachine::run_dropped(ConnectionId c) {
   const auto k = connections_.find(c);
   if (k == connections_.end()) {
@@ -69,11 +73,15 @@ void SequencerMachine::run_dropped(ConnectionId c) {
     return;
   }
   dropped_runs_.dropped(now_, k->second.from);
-  if (++k->second.dropped_runs < options_.dropped_runs_max && !dropped_runs_.is_suspect(now_, k->second.from)) return;
+  if (++k->second.dropped_runs < options_.dropped_runs_max &&
+      !dropped_runs_.is_suspect(now_, k->second.from))
+    return;
   out_.closes.push_back(
-      {c, Error{Errc::too_many, fmt::format("{} runs that were committed over this connection were never uploaded; upload "
-                                            "a run before its commit",
-                                            k->second.dropped_runs)}});
+      {c, Error{Errc::too_many,
+                fmt::format(
+                    "{} runs that were committed over this connection were never uploaded; upload "
+                    "a run before its commit",
+                    k->second.dropped_runs)}});
 }
 
 void SequencerMachine::trim(LogId log, Offset point) {
@@ -81,10 +89,13 @@ void SequencerMachine::trim(LogId log, Offset point) {
 }
 
 /// C1: it is there, and its disk is still the member's.
-bool SequencerMachine::can_be_sealed(const Member& m) const { return ready(m.node) && m.disk == metadata_.disk_of(m.node); }
+bool SequencerMachine::can_be_sealed(const Member& m) const {
+  return ready(m.node) && m.disk == metadata_.disk_of(m.node);
+}
 
 /// Enough of the log's nodes are there to seal it (S2) and to commit in it.
-bool SequencerMachine::has_quorums(const LogInfo& l, const std::function<bool(NodeId)>& there) const {
+bool SequencerMachine::has_quorums(const LogInfo& l,
+                                   const std::function<bool(NodeId)>& there) const {
   std::size_t write = 0, seal = 0;
   for (const Member& m : l.members) {
     if (!there(m.node)) continue;
@@ -99,7 +110,9 @@ void SequencerMachine::join(LogId log, NodeId node) {
   if (const LogInfo* info = metadata_.log(log)) to_node(node, Join{term_, *info});
 }
 
-bool SequencerMachine::begin_copy(LogId log, NodeId node, bool urgent) { return copies_.begin(log, node, urgent); }
+bool SequencerMachine::begin_copy(LogId log, NodeId node, bool urgent) {
+  return copies_.begin(log, node, urgent);
+}
 
 void SequencerMachine::end_copy(LogId log, NodeId node) { copies_.end(log, node); }
 
@@ -191,7 +204,8 @@ void SequencerMachine::tick_logs() {
 void SequencerMachine::recover_in_background() {
   if (!std::exchange(background_due_, false)) return;
   // Only logs that a seal quorum can answer for take a place: others would block the rest.
-  for (auto i = to_recover_.begin(); i != to_recover_.end() && recovering_ < background_recoveries_max;) {
+  for (auto i = to_recover_.begin();
+       i != to_recover_.end() && recovering_ < background_recoveries_max;) {
     const LogId log = *i++;
     const LogInfo* info = metadata_.log(log);
     if (info == nullptr || info->state != LogState::open || running(log) != nullptr) {
@@ -227,7 +241,8 @@ void SequencerMachine::forget_log(LogId log, Errc why) {
   logs_.erase(s);
 }
 
-/// The log's term if it is open; else the request waits for it (an answer comes when it opens) or is refused now.
+/// The log's term if it is open; else the request waits for it (an answer comes when it opens) or
+/// is refused now.
 LogTerm* SequencerMachine::open_term(const Client& c, LogId log, Message request) {
   if (!leads_or_refuses(c)) return nullptr;
   LogTerm* l = need(log);

@@ -1,4 +1,5 @@
-// SequencerMachine: storage nodes. Identity (T4), metadata, seal (T2), joining and dropping logs (T5).
+// SequencerMachine: storage nodes. Identity (T4), metadata, seal (T2), joining and dropping logs
+// (T5).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,7 +30,8 @@ const StorageInfo* SequencerMachine::configured(NodeId id) const {
 void SequencerMachine::node_connected(ConnectionId id, const Connection& c) {
   const NodeId node{c.id};
   if (configured(node) == nullptr && metadata_.node(node) == nullptr) {
-    out_.closes.push_back({id, Error{Errc::wrong_identity, fmt::format("storage node {} is not configured here", c.id)}});
+    out_.closes.push_back({id, Error{Errc::wrong_identity,
+                                     fmt::format("storage node {} is not configured here", c.id)}});
     return;
   }
   const auto old = nodes_.find(node);
@@ -49,7 +51,9 @@ void SequencerMachine::node_connected(ConnectionId id, const Connection& c) {
 /// Registers, accepts or refuses a connected node; an accepted one is told the metadata and sealed.
 void SequencerMachine::check_node(NodeId id) {
   const auto found = nodes_.find(id);
-  if (found == nodes_.end() || found->second.connection == ConnectionId{} || found->second.accepted || found->second.refused) return;
+  if (found == nodes_.end() || found->second.connection == ConnectionId{} ||
+      found->second.accepted || found->second.refused)
+    return;
   Node& n = found->second;
   const Connection& c = connections_.at(n.connection);
   const ClusterId ours = metadata_.state().cluster;
@@ -68,8 +72,10 @@ void SequencerMachine::check_node(NodeId id) {
     out_.closes.push_back({n.connection, Error{Errc::wrong_identity, why}});
     return;
   }
-  if (known == nullptr || known->disk != c.disk || (wanted != nullptr && wanted->address != known->address)) {
-    propose(RegisterStorage{StorageInfo{id, c.disk, wanted != nullptr ? wanted->address : known->address, false, {}, 0}});
+  if (known == nullptr || known->disk != c.disk ||
+      (wanted != nullptr && wanted->address != known->address)) {
+    propose(RegisterStorage{StorageInfo{
+        id, c.disk, wanted != nullptr ? wanted->address : known->address, false, {}, 0}});
     if (known == nullptr) return;
   }
   if (known->lost && !removed(Rule::T4_lasts)) return refuse_lost(id);
@@ -84,7 +90,8 @@ bool SequencerMachine::has_lost(NodeId id) const {
   return known != nullptr && known->lost && !removed(Rule::T4_lasts);
 }
 
-/// T4: what a leader keeps in its memory alone is forgotten with it. The next one would take the short tail for all that there was.
+/// T4: what a leader keeps in its memory alone is forgotten with it. The next one would take the
+/// short tail for all that there was.
 void SequencerMachine::lost(NodeId id) {
   if (term_ != Term{} && !has_lost(id)) propose(MarkLost{id, metadata_.disk_of(id)});
 }
@@ -94,10 +101,10 @@ void SequencerMachine::refuse_lost(NodeId id) {
   Node& n = nodes_[id];
   n.accepted = n.sealed = false;
   n.refused = true;
-  event(Event::Level::alarm,
-        fmt::format("DATA LOSS: node {} lacks bytes that it had acknowledged; it counts as down until an empty disk takes its place "
-                    "(loglog nodes replace-disk {})",
-                    id.value, id.value));
+  event(Event::Level::alarm, fmt::format("DATA LOSS: node {} lacks bytes that it had acknowledged; "
+                                         "it counts as down until an empty disk takes its place "
+                                         "(loglog nodes replace-disk {})",
+                                         id.value, id.value));
   for (auto& [log, slot] : logs_) {
     if (!slot.term) continue;
     slot.term->node_lost(now_, id);
@@ -106,18 +113,25 @@ void SequencerMachine::refuse_lost(NodeId id) {
   if (n.connection != ConnectionId{}) push_metadata(id, n);
 }
 
-/// The nodes keep a copy, with the logs they hold, so that readers start even when no sequencer is up.
+/// The nodes keep a copy, with the logs they hold, so that readers start even when no sequencer is
+/// up.
 void SequencerMachine::push_metadata(NodeId id, Node& n) {
   const ClusterMetadata& all = metadata_.state();
-  ClusterMetadata m{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers, all.storage, {}};
+  ClusterMetadata m{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers,
+                    all.storage, {}};
   for (const LogInfo& l : all.logs)
-    if (std::any_of(l.members.begin(), l.members.end(), [&](const Member& x) { return x.node == id; })) m.logs.push_back(l);
+    if (std::any_of(l.members.begin(), l.members.end(),
+                    [&](const Member& x) { return x.node == id; }))
+      m.logs.push_back(l);
   n.told_version = all.version;
   to_node(id, loglog::Metadata{std::move(m), options_.id});
 }
 
-/// All logs go to a node each time, so that changes of many logs are gathered for longer: no more than a few megabytes a second.
-Duration SequencerMachine::push_pause() const { return std::max<Duration>(20ms, metadata_.state().logs.size() * 100us); }
+/// All logs go to a node each time, so that changes of many logs are gathered for longer: no more
+/// than a few megabytes a second.
+Duration SequencerMachine::push_pause() const {
+  return std::max<Duration>(20ms, metadata_.state().logs.size() * 100us);
+}
 
 void SequencerMachine::push_metadata_to_all() {
   push_due_ = never;
@@ -130,12 +144,14 @@ void SequencerMachine::seal_node(NodeId id, Node& n) {
   to_node(id, Seal{LogId{}, term_, instance_, metadata_.version()});
 }
 
-/// T4: a process that was not the last to be sealed found on its disk what the last one had written. If it found less, its directory is
-/// an older copy, or two processes run on copies of one directory.
+/// T4: a process that was not the last to be sealed found on its disk what the last one had
+/// written. If it found less, its directory is an older copy, or two processes run on copies of one
+/// directory.
 bool SequencerMachine::is_older_copy(NodeId id, const Node& n, const Sealed& m) const {
   if (removed(Rule::T4_copy)) return false;
   const StorageInfo* known = metadata_.node(id);
-  return known != nullptr && known->boot != connections_.at(n.connection).boot && m.promise_found < known->promise_count;
+  return known != nullptr && known->boot != connections_.at(n.connection).boot &&
+         m.promise_found < known->promise_count;
 }
 
 void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
@@ -143,14 +159,16 @@ void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
   if (is_older_copy(id, n, m)) {
     n.refused = true;
     event(Event::Level::alarm,
-          fmt::format("DATA LOSS: node {} came with an older copy of its directory, or two processes run as node {} on copies of one "
+          fmt::format("DATA LOSS: node {} came with an older copy of its directory, or two "
+                      "processes run as node {} on copies of one "
                       "directory: it found {} writes of its promise, and {} were told of",
                       id.value, id.value, m.promise_found, metadata_.node(id)->promise_count));
     return lost(id);
   }
   const StorageInfo* known = metadata_.node(id);
   if (known != nullptr && m.promise_count > known->promise_count)
-    propose(RegisterStorage{StorageInfo{id, known->disk, known->address, false, connections_.at(n.connection).boot, m.promise_count}});
+    propose(RegisterStorage{StorageInfo{id, known->disk, known->address, false,
+                                        connections_.at(n.connection).boot, m.promise_count}});
   n.sealed = true;
   n.seal_due = never;
   for (const auto& [log, t] : joins_) join_members(log);
@@ -175,17 +193,21 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
             else if (s.log != LogId{}) to_log(s);
           },
           [&](const Fenced& f) {
-            // What it has promised to this reign is no conflict: the answer is to a command of the reign's term before.
+            // What it has promised to this reign is no conflict: the answer is to a command of the
+            // reign's term before.
             if (f.instance == instance_) return;
             const Term last = metadata_.state().last_term;
             if (f.promise > last && f.promise.value - last.value > term_ahead_max)
               return disbelieve(
                   id, n,
-                  fmt::format("it has promised term {}, more than {} above the last one, {}", f.promise.value, term_ahead_max, last.value));
+                  fmt::format("it has promised term {}, more than {} above the last one, {}",
+                              f.promise.value, term_ahead_max, last.value));
             if (f.log != LogId{}) return to_log(f);
             if (f.promise < term_ || n.sealed || new_term_proposed_) return;
-            // It has promised a higher term than the metadata knows of: the next term must pass it (§5).
-            event(Event::Level::warning, fmt::format("node {} has promised term {}, above {}", id.value, f.promise.value, term_.value));
+            // It has promised a higher term than the metadata knows of: the next term must pass it
+            // (§5).
+            event(Event::Level::warning, fmt::format("node {} has promised term {}, above {}",
+                                                     id.value, f.promise.value, term_.value));
             new_term_proposed_ = propose(BeginTerm{f.promise, instance_, raft_.term(), LogId{}});
           },
           [&](SpaceIs& s) {
@@ -216,25 +238,29 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
       m);
 }
 
-/// A floor that was believed would use up the terms of all logs: what this node says of terms is left out instead.
+/// A floor that was believed would use up the terms of all logs: what this node says of terms is
+/// left out instead.
 void SequencerMachine::disbelieve(NodeId id, Node& n, const std::string& why) {
   if (std::exchange(n.refused, true)) return;
-  event(Event::Level::alarm, fmt::format("node {} counts as down: {}. Where its promise is wrong for good, empty its directory and run "
+  event(Event::Level::alarm, fmt::format("node {} counts as down: {}. Where its promise is wrong "
+                                         "for good, empty its directory and run "
                                          "loglog nodes replace-disk {}",
                                          id.value, why, id.value));
 }
 
 void SequencerMachine::node_failed(NodeId id, const Failed& m) {
   Node& n = nodes_[id];
-  if (m.error == Errc::invalid_argument) return disbelieve(id, n, "it refuses a number of this leader's: " + m.detail);
+  if (m.error == Errc::invalid_argument)
+    return disbelieve(id, n, "it refuses a number of this leader's: " + m.detail);
   if (m.error == Errc::data_loss && !n.refused) {
     n.refused = true;
-    event(
-        Event::Level::alarm,
-        fmt::format("node {} reports DATA LOSS ({}); it counts as down until an empty disk takes its place (loglog nodes replace-disk {})",
-                    id.value, m.detail, id.value));
+    event(Event::Level::alarm,
+          fmt::format("node {} reports DATA LOSS ({}); it counts as down until an empty disk takes "
+                      "its place (loglog nodes replace-disk {})",
+                      id.value, m.detail, id.value));
   } else if (m.error != Errc::data_loss) {
-    event(Event::Level::debug, fmt::format("node {} could not do what was asked: {} {}", id.value, name_of(m.error), m.detail));
+    event(Event::Level::debug, fmt::format("node {} could not do what was asked: {} {}", id.value,
+                                           name_of(m.error), m.detail));
   }
 }
 
@@ -276,12 +302,14 @@ void SequencerMachine::joined(NodeId from, LogId log) {
   if (found == joins_.end() || l == nullptr) return;
   Task& t = found->second;
   t.done.insert(from);
-  const bool all = std::all_of(l->members.begin(), l->members.end(), [&](const Member& m) { return t.done.contains(m.node); });
+  const bool all = std::all_of(l->members.begin(), l->members.end(),
+                               [&](const Member& m) { return t.done.contains(m.node); });
   if ((all || removed(Rule::T5_open)) && !t.proposed) t.proposed = propose(MarkOpen{log});
 }
 
 /// The node that holds up a creation longest, and until when it may; none: all have joined.
-std::optional<std::pair<NodeId, Time>> SequencerMachine::awaited_longest(const Task& t, const LogInfo& l) const {
+std::optional<std::pair<NodeId, Time>> SequencerMachine::awaited_longest(const Task& t,
+                                                                         const LogInfo& l) const {
   std::optional<std::pair<NodeId, Time>> out;
   const Duration limit = join_steps * options_.recovery_step_timeout;
   for (const Member& m : l.members) {
@@ -307,7 +335,8 @@ void SequencerMachine::expire_tasks() {
   }
 }
 
-/// All that wait for the task are told how it ended: `answer`, and `to_others` those that asked by a request of their own.
+/// All that wait for the task are told how it ended: `answer`, and `to_others` those that asked by
+/// a request of their own.
 void SequencerMachine::end_task(const Task& t, const Message& answer, const Message& to_others) {
   for (const Client& c : t.clients) to_client(c, answer);
   for (const Client& c : t.others) to_client(c, to_others);
@@ -324,7 +353,9 @@ void SequencerMachine::drop_members(LogId log) {
     }
     const Failed why =
         t.given_up ? Failed{Errc::not_enough_nodes,
-                            fmt::format("storage node {} was chosen for log {} and did not join it in time", t.given_up->value, l->name)}
+                            fmt::format(
+                                "storage node {} was chosen for log {} and did not join it in time",
+                                t.given_up->value, l->name)}
                    : Failed{Errc::log_deleted, l->name};
     end_task(t, why);
     joins_.erase(j);
@@ -334,7 +365,8 @@ void SequencerMachine::drop_members(LogId log) {
   for (const Member& m : l->members)
     if (ready(m.node) && !t.done.contains(m.node)) {
       // Where the log has a term of its own, the promise of this log must have reached it.
-      if (l->last_term > term_) to_node(m.node, Seal{log, l->last_term, instance_, metadata_.version()});
+      if (l->last_term > term_)
+        to_node(m.node, Seal{log, l->last_term, instance_, metadata_.version()});
       to_node(m.node, Drop{log, std::max(term_, l->last_term)});
     }
 }
@@ -345,7 +377,8 @@ void SequencerMachine::dropped(NodeId from, LogId log) {
   if (found == drops_.end() || l == nullptr) return;
   Task& t = found->second;
   t.done.insert(from);
-  const bool all = std::all_of(l->members.begin(), l->members.end(), [&](const Member& m) { return t.done.contains(m.node); });
+  const bool all = std::all_of(l->members.begin(), l->members.end(),
+                               [&](const Member& m) { return t.done.contains(m.node); });
   if (all && !t.proposed) t.proposed = propose(FinishDelete{log});
 }
 

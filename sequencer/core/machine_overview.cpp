@@ -9,24 +9,29 @@
 namespace loglog::sequencer {
 namespace {
 
-/// A node with another disk than the registered one comes again about once a second, and is sent away each time.
+/// A node with another disk than the registered one comes again about once a second, and is sent
+/// away each time.
 constexpr Duration foreign_disk_shown = 5s;
 /// A second process under a sequencer's id comes as often, and is told of every ten seconds.
 constexpr Duration twin_shown = 15s;
 constexpr std::uint32_t never_heard = 0xFFFF'FFFF;
-/// Most logs that a verdict looks at; those in trouble come first, so more change no more than a count.
+/// Most logs that a verdict looks at; those in trouble come first, so more change no more than a
+/// count.
 constexpr std::size_t logs_judged_max = 1000;
 
 std::vector<LatencyBucket> buckets_of(const observe::LatencyHistogram& h) {
   std::vector<LatencyBucket> out;
   for (std::size_t i = 0; i < h.counts().size(); ++i)
-    out.push_back({i < h.bounds().size() ? static_cast<std::uint32_t>(h.bounds()[i]) : 0xFFFF'FFFF, h.counts()[i]});
+    out.push_back({i < h.bounds().size() ? static_cast<std::uint32_t>(h.bounds()[i]) : 0xFFFF'FFFF,
+                   h.counts()[i]});
   return out;
 }
 
 }  // namespace
 
-void SequencerMachine::on(const Client& c, const GetOverview& m) { to_client(c, overview(m.logs_max)); }
+void SequencerMachine::on(const Client& c, const GetOverview& m) {
+  to_client(c, overview(m.logs_max));
+}
 
 Overview SequencerMachine::overview(std::size_t logs_max) const {
   const ClusterMetadata& m = metadata_.state();
@@ -60,19 +65,23 @@ Overview SequencerMachine::overview(std::size_t logs_max) const {
   return o;
 }
 
-void SequencerMachine::written(LogId log, ProducerId producer, ConnectionId connection, const Reference& run) {
-  if (connections_.contains(connection)) writers_.committed(now_, producer, log, connection, run.count, run.length);
+void SequencerMachine::written(LogId log, ProducerId producer, ConnectionId connection,
+                               const Reference& run) {
+  if (connections_.contains(connection))
+    writers_.committed(now_, producer, log, connection, run.count, run.length);
 }
 
 ClientsSeen SequencerMachine::clients_seen() const {
   ClientsSeen out;
-  out.connected = static_cast<std::uint32_t>(std::ranges::count(connections_, Role::client, [](const auto& c) { return c.second.role; }));
+  out.connected = static_cast<std::uint32_t>(
+      std::ranges::count(connections_, Role::client, [](const auto& c) { return c.second.role; }));
   out.writers_total = static_cast<std::uint32_t>(writers_.size());
   for (const Writers::Writer& w : writers_.busiest(now_, writers_told_max)) {
     const Connection& c = connections_.at(w.connection);
     const LogInfo* log = metadata_.log(w.log);
-    out.writers.push_back({c.endpoint, c.name, c.version, log == nullptr ? std::string() : log->name, w.producer, w.entries, w.bytes,
-                           w.milli_entries_per_s, w.bytes_per_s});
+    out.writers.push_back({c.endpoint, c.name, c.version,
+                           log == nullptr ? std::string() : log->name, w.producer, w.entries,
+                           w.bytes, w.milli_entries_per_s, w.bytes_per_s});
   }
   return out;
 }
@@ -91,14 +100,17 @@ std::vector<SequencerMachine::Ranked> SequencerMachine::rank_logs() const {
   auto slot = logs_.begin();  // both ascend by id
   for (const LogInfo& l : metadata_.state().logs) {
     while (slot != logs_.end() && slot->first < l.id) ++slot;
-    const LogTerm* term = slot != logs_.end() && slot->first == l.id ? slot->second.term.get() : nullptr;
-    out.push_back({l.state == LogState::open ? trouble(term) : 0, l.members.size() - l.options.write_quorum, &l});
+    const LogTerm* term =
+        slot != logs_.end() && slot->first == l.id ? slot->second.term.get() : nullptr;
+    out.push_back({l.state == LogState::open ? trouble(term) : 0,
+                   l.members.size() - l.options.write_quorum, &l});
   }
   return out;
 }
 
-/// What this sequencer sees for itself, for a verdict; of a leader it hears nothing new here. Logs that are well are many, and change a
-/// verdict only by how many replicas they can lose: the log that can lose the fewest stands for all of them.
+/// What this sequencer sees for itself, for a verdict; of a leader it hears nothing new here. Logs
+/// that are well are many, and change a verdict only by how many replicas they can lose: the log
+/// that can lose the fewest stands for all of them.
 ClusterPicture SequencerMachine::picture() const {
   Overview own = overview(0);
   std::vector<Ranked> ranked = term_ != Term{} ? rank_logs() : std::vector<Ranked>{};
@@ -113,22 +125,37 @@ ClusterPicture SequencerMachine::picture() const {
   return picture_of(now_, std::move(own), std::nullopt, false);
 }
 
-/// A sequencer counts as reachable while it answers: a peer that is heard but hears nothing neither votes nor stores. A leader has an
-/// answer of each follower many times a second; followers answer each other's pings.
+/// A sequencer counts as reachable while it answers: a peer that is heard but hears nothing neither
+/// votes nor stores. A leader has an answer of each follower many times a second; followers answer
+/// each other's pings.
 SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
-  SequencerSeen s{info.id, info.address, true, 0, term_ == Term{} ? 0 : clock_.off_ms(now_, info.id), false};
+  SequencerSeen s{
+      info.id, info.address, true, 0, term_ == Term{} ? 0 : clock_.off_ms(now_, info.id), false};
   if (info.id == options_.id) return s;
   const auto heard = sequencers_heard_.find(info.id);
-  const Duration silent = heard == sequencers_heard_.end() ? Duration::max() : now_ - heard->second.answer;
-  s.reachable = sequencers_.contains(info.id) && silent <= (raft_.is_leader() ? 2 * options_.election_timeout_min : peer_silence_max());
-  if (!s.reachable) s.silent_ms = heard == sequencers_heard_.end() ? never_heard : saturated_ms(silent);
+  const Duration silent =
+      heard == sequencers_heard_.end() ? Duration::max() : now_ - heard->second.answer;
+  s.reachable =
+      sequencers_.contains(info.id) &&
+      silent <= (raft_.is_leader() ? 2 * options_.election_timeout_min : peer_silence_max());
+  if (!s.reachable)
+    s.silent_ms = heard == sequencers_heard_.end() ? never_heard : saturated_ms(silent);
   const auto twin = twins_.find(info.id);
   s.twice = twin != twins_.end() && now_ - twin->second <= twin_shown;
   return s;
 }
 
 NodeSeen SequencerMachine::see(const StorageInfo& info) const {
-  NodeSeen s{info.id, info.address, info.lost ? NodeCondition::data_loss : NodeCondition::unreachable, never_heard, 0, 0, 0, 0, 0, {}};
+  NodeSeen s{info.id,
+             info.address,
+             info.lost ? NodeCondition::data_loss : NodeCondition::unreachable,
+             never_heard,
+             0,
+             0,
+             0,
+             0,
+             0,
+             {}};
   const auto found = nodes_.find(info.id);
   if (found == nodes_.end()) return s;
   const Node& n = found->second;
@@ -144,7 +171,8 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
       const auto p = nodes_.find(peer);
       return p != nodes_.end() && heard_lately(p->second);
     });
-  if (n.foreign_disk && now_ - n.foreign_disk->at <= foreign_disk_shown) s.condition = NodeCondition::foreign_disk;
+  if (n.foreign_disk && now_ - n.foreign_disk->at <= foreign_disk_shown)
+    s.condition = NodeCondition::foreign_disk;
   else if (info.lost) s.condition = NodeCondition::data_loss;
   else if (!heard_lately(n)) s.condition = NodeCondition::unreachable;
   else if (n.refused) s.condition = NodeCondition::data_loss;
@@ -159,11 +187,15 @@ LogSeen SequencerMachine::see(const LogInfo& info) const {
     s.state = info.state;
     return s;
   }
-  LogSeen s{info.id, info.name, info.state, false, false, Term{}, info.trim, Offset{}, info.options.write_quorum, {}};
+  LogSeen s{info.id,   info.name, info.state,
+            false,     false,     Term{},
+            info.trim, Offset{},  info.options.write_quorum,
+            {}};
   for (const Member& m : info.members) {
     const auto n = nodes_.find(m.node);
     const bool here = n != nodes_.end() && heard_lately(n->second);
-    s.replicas.push_back({m.node, here ? ReplicaState::lagging : ReplicaState::unreachable, Offset{}, 0, disk_bytes(m.node, info.id)});
+    s.replicas.push_back({m.node, here ? ReplicaState::lagging : ReplicaState::unreachable,
+                          Offset{}, 0, disk_bytes(m.node, info.id)});
   }
   return s;
 }

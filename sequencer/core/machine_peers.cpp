@@ -1,4 +1,5 @@
-// SequencerMachine: the links to the other sequencers. Of two, the one with the lower id dials, and one link at a time counts.
+// SequencerMachine: the links to the other sequencers. Of two, the one with the lower id dials, and
+// one link at a time counts.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,16 +9,20 @@
 
 namespace loglog::sequencer {
 namespace {
-/// Between two alarms that another process runs under a sequencer's id, which comes again about once a second.
+/// Between two alarms that another process runs under a sequencer's id, which comes again about
+/// once a second.
 constexpr Duration twin_alarm_pause = 10s;
 }  // namespace
 
 /// Empty: the connection may be this sequencer's link.
 std::string SequencerMachine::no_link_for(SequencerId id, const Connected& c) const {
-  const bool known = std::ranges::any_of(options_.sequencers, [id](const SequencerInfo& s) { return s.id == id; });
-  if (!known || id == options_.id) return fmt::format("sequencer {} is not configured here", id.value);
+  const bool known =
+      std::ranges::any_of(options_.sequencers, [id](const SequencerInfo& s) { return s.id == id; });
+  if (!known || id == options_.id)
+    return fmt::format("sequencer {} is not configured here", id.value);
   if (c.dialled == (id > options_.id) || removed(Rule::C3_link)) return {};
-  return fmt::format("of sequencers {} and {} the one with the lower id dials", options_.id.value, id.value);
+  return fmt::format("of sequencers {} and {} the one with the lower id dials", options_.id.value,
+                     id.value);
 }
 
 /// Sequencers ping each other every reach_every, so one that is there is heard.
@@ -26,20 +31,24 @@ bool SequencerMachine::is_heard(SequencerId id) const {
   return heard != sequencers_heard_.end() && now_ - heard->second.any <= peer_silence_max();
 }
 
-/// A link that is displaced is closed, with the reason: its other end would take it for the one that counts, say everything into it and
-/// never dial again. A process whose link counts dials anew where that broke for it. Another process under the same id is refused as
-/// long as the first one is heard: it was started with a wrong id, or its directory is a copy.
+/// A link that is displaced is closed, with the reason: its other end would take it for the one
+/// that counts, say everything into it and never dial again. A process whose link counts dials anew
+/// where that broke for it. Another process under the same id is refused as long as the first one
+/// is heard: it was started with a wrong id, or its directory is a copy.
 void SequencerMachine::sequencer_connected(const Connected& c) {
   const SequencerId id{c.peer.id};
   if (const std::string why = no_link_for(id, c); !why.empty())
     return out_.closes.push_back({c.connection, Error{Errc::wrong_identity, why}});
   const auto close_displaced = [&](ConnectionId displaced) {
-    out_.closes.push_back({displaced, Error{Errc::connection_lost, fmt::format("sequencer {} has made a newer connection", id.value)}});
+    out_.closes.push_back(
+        {displaced, Error{Errc::connection_lost,
+                          fmt::format("sequencer {} has made a newer connection", id.value)}});
   };
   if (const auto old = sequencers_.find(id); old != sequencers_.end() && !removed(Rule::C3_link)) {
     const bool same_process = connections_.at(old->second).boot == c.peer.boot;
     if (!same_process && is_heard(id)) return refuse_twin(id, c.connection);
-    if (same_process && old->second > c.connection) return close_displaced(c.connection);  // accepted before the other, heard of after
+    if (same_process && old->second > c.connection)
+      return close_displaced(c.connection);  // accepted before the other, heard of after
     close_displaced(old->second);
   }
   sequencers_[id] = c.connection;
@@ -48,16 +57,17 @@ void SequencerMachine::sequencer_connected(const Connected& c) {
 }
 
 void SequencerMachine::refuse_twin(SequencerId id, ConnectionId c) {
-  const std::string why = fmt::format("another process runs as sequencer {} and is connected", id.value);
+  const std::string why =
+      fmt::format("another process runs as sequencer {} and is connected", id.value);
   out_.closes.push_back({c, Error{Errc::wrong_identity, why}});
   const auto told = twins_.find(id);
   const bool again = told != twins_.end() && now_ - told->second < twin_alarm_pause;
   twins_.insert_or_assign(id, again ? told->second : now_);
   if (!again)
-    event(Event::Level::alarm,
-          fmt::format("two processes run as sequencer {}: the second one was refused. Stop it; it has a wrong --id, or "
-                      "its directory is a copy",
-                      id.value));
+    event(Event::Level::alarm, fmt::format("two processes run as sequencer {}: the second one was "
+                                           "refused. Stop it; it has a wrong --id, or "
+                                           "its directory is a copy",
+                                           id.value));
 }
 
 }  // namespace loglog::sequencer

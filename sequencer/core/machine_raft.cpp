@@ -9,7 +9,8 @@
 
 namespace loglog::sequencer {
 
-/// The first entry of a leader's Raft term is its `begin term` (§5): Raft wants an entry there anyway.
+/// The first entry of a leader's Raft term is its `begin term` (§5): Raft wants an entry there
+/// anyway.
 Bytes SequencerMachine::first_entry() {
   instance_ = InstanceId{random_.next_id()};
   return encode(Command(BeginTerm{Term{}, instance_, raft_.term(), LogId{}}));
@@ -17,7 +18,8 @@ Bytes SequencerMachine::first_entry() {
 
 void SequencerMachine::drain_raft() {
   raft::Output& o = raft_.output();
-  for (std::string& alarm : std::exchange(o.alarms, {})) event(Event::Level::alarm, std::move(alarm));
+  for (std::string& alarm : std::exchange(o.alarms, {}))
+    event(Event::Level::alarm, std::move(alarm));
   std::move(o.saves.begin(), o.saves.end(), std::back_inserter(out_.saves));
   o.saves.clear();
   for (auto& [to, m] : std::exchange(o.sends, {})) {
@@ -27,13 +29,15 @@ void SequencerMachine::drain_raft() {
     out_.sends.push_back({c->second, {}, std::move(m)});
   }
   if (term_ != Term{} && !(raft_.is_leader() && raft_.term() == lead_raft_term_)) stop_leading();
-  if (removed(Rule::T2_committed) && raft_.is_leader() && term_ == Term{}) lead(metadata_.state().last_term + 1);
+  if (removed(Rule::T2_committed) && raft_.is_leader() && term_ == Term{})
+    lead(metadata_.state().last_term + 1);
   o.role_changed = false;
   tell_standing();
   answer_confirmed();
   if (std::exchange(o.install_snapshot, false)) {
     if (!metadata_.restore(o.snapshot) || metadata_.version() != o.snapshot_index)
-      not_understood(fmt::format("the snapshot of the metadata at entry {}", o.snapshot_index.value));
+      not_understood(
+          fmt::format("the snapshot of the metadata at entry {}", o.snapshot_index.value));
     snapshot_at_ = o.snapshot_index;
     o.snapshot = {};
   }
@@ -48,9 +52,13 @@ void SequencerMachine::tell_standing() {
   if (now == raft::Standing::undecided) event(Event::Level::info, waits_for_answers());
   else if (now == raft::Standing::newcomer)
     event(Event::Level::warning, options_.trust_empty && !before
-                                     ? "this directory is not empty but waits for a leader: --trust-empty does nothing, empty it again"
-                                     : "there is a cluster already: no vote before a leader has brought this directory up to date");
-  else event(Event::Level::info, before == raft::Standing::newcomer ? "up to date: it votes again" : "a new cluster: it votes");
+                                     ? "this directory is not empty but waits for a leader: "
+                                       "--trust-empty does nothing, empty it again"
+                                     : "there is a cluster already: no vote before a leader has "
+                                       "brought this directory up to date");
+  else
+    event(Event::Level::info, before == raft::Standing::newcomer ? "up to date: it votes again"
+                                                                 : "a new cluster: it votes");
 }
 
 void SequencerMachine::apply(const RaftEntry& e) {
@@ -58,24 +66,29 @@ void SequencerMachine::apply(const RaftEntry& e) {
   const std::optional<Command> c = e.command.empty() ? std::nullopt : decode_command(e.command);
   if (!c) {
     if (!e.command.empty())
-      return not_understood(fmt::format("committed metadata entry {} (kind {}, {} bytes)", e.index.value,
-                                        static_cast<unsigned>(e.command.data()[0]), e.command.size()));
+      return not_understood(fmt::format("committed metadata entry {} (kind {}, {} bytes)",
+                                        e.index.value, static_cast<unsigned>(e.command.data()[0]),
+                                        e.command.size()));
     metadata_.skip(e.index);
-    return answer_proposal(e.index, e.term, {Error{Errc::unavailable, "replaced by another leader's entry"}, {}, {}});
+    return answer_proposal(
+        e.index, e.term, {Error{Errc::unavailable, "replaced by another leader's entry"}, {}, {}});
   }
   const Applied result = metadata_.apply(e.index, *c);
   applied(*c, result, e.term);
   answer_proposal(e.index, e.term, result);
 }
 
-/// Its bytes are whole, so a newer version made it. To skip it would give this sequencer another state than the others have.
+/// Its bytes are whole, so a newer version made it. To skip it would give this sequencer another
+/// state than the others have.
 void SequencerMachine::not_understood(const std::string& what) {
   out_.fatal = Error{Errc::newer_format, what + " is of a form that this version does not know"};
 }
 
 /// T1, T2: a term is only this leader's if it proposed it and still leads in that Raft term.
-bool SequencerMachine::is_mine(InstanceId instance, RaftTerm proposed_in, RaftTerm raft_term) const {
-  return instance == instance_ && raft_.is_leader() && raft_.term() == raft_term && proposed_in == raft_term;
+bool SequencerMachine::is_mine(InstanceId instance, RaftTerm proposed_in,
+                               RaftTerm raft_term) const {
+  return instance == instance_ && raft_.is_leader() && raft_.term() == raft_term &&
+         proposed_in == raft_term;
 }
 
 /// What a command that was just applied makes the leader do.
@@ -84,8 +97,9 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     if (!is_mine(b->instance, b->raft_term, raft_term)) return;
     if (result.error.code != Errc::ok) {
       if (b->log == LogId{}) new_term_proposed_ = false;
-      return result.error.code == Errc::no_such_log ? void()
-                                                    : event(Event::Level::alarm, "no term can be begun: " + result.error.message());
+      return result.error.code == Errc::no_such_log
+                 ? void()
+                 : event(Event::Level::alarm, "no term can be begun: " + result.error.message());
     }
     if (b->log == LogId{} && result.minted == term_ && removed(Rule::T2_committed)) return;
     if (b->log == LogId{}) lead(result.minted);
@@ -95,8 +109,8 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   if (term_ == Term{}) return;
   if (const auto* d = std::get_if<AdmitDisk>(&command)) {
     if (!is_mine(d->instance, d->raft_term, raft_term) || result.error.code != Errc::ok) return;
-    event(Event::Level::warning,
-          fmt::format("node {}: disk {:016x} takes the place of {:016x}", d->node.value, d->disk.value, d->old.value));
+    event(Event::Level::warning, fmt::format("node {}: disk {:016x} takes the place of {:016x}",
+                                             d->node.value, d->disk.value, d->old.value));
     for (auto& [log, task] : joins_) task.done.erase(d->node);
     return removed(Rule::C1_term) ? admit_in_term(*d) : lead(result.minted);
   }
@@ -124,7 +138,8 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     drops_.erase(result.log);
     logs_.erase(result.log);
     for (auto& [id, n] : nodes_) n.log_bytes.erase(result.log);
-  } else if (LogTerm* l = running(result.log); l != nullptr && metadata_.log(result.log) != nullptr) {
+  } else if (LogTerm* l = running(result.log);
+             l != nullptr && metadata_.log(result.log) != nullptr) {
     const LogInfo& info = *metadata_.log(result.log);
     l->changed(now_, info);
     if (std::holds_alternative<Trim>(command)) l->trimmed(info.trim);
@@ -134,23 +149,27 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   }
 }
 
-/// What C1 forbids: the disk is a member in the term that the old one has a part in. Only a simulator that has removed the rule comes here.
+/// What C1 forbids: the disk is a member in the term that the old one has a part in. Only a
+/// simulator that has removed the rule comes here.
 void SequencerMachine::admit_in_term(const AdmitDisk& d) {
   for (const LogInfo& l : metadata_.state().logs) {
     std::vector<Member> members = l.members;
     std::ranges::replace(members, Member{d.node, d.old}, Member{d.node, d.disk});
-    if (l.state == LogState::open && members != l.members) propose(SetMembers{l.id, std::move(members)});
+    if (l.state == LogState::open && members != l.members)
+      propose(SetMembers{l.id, std::move(members)});
   }
 }
 
 /// One that resigns proposes nothing: whoever is to take over must have the whole log.
 bool SequencerMachine::propose(Command c, std::optional<Client> client) {
   RaftIndex index{};
-  if (client && (proposals_by_.of(client->connection) >= changes_waiting_max || proposals_.size() >= changes_waiting_max_in_all)) {
+  if (client && (proposals_by_.of(client->connection) >= changes_waiting_max ||
+                 proposals_.size() >= changes_waiting_max_in_all)) {
     to_client(*client, Failed{Errc::too_many,
-                              fmt::format("{} changes of this connection and {} in all wait for the sequencers, at most {} and {} may",
-                                          proposals_by_.of(client->connection), proposals_.size(), changes_waiting_max,
-                                          changes_waiting_max_in_all)});
+                              fmt::format("{} changes of this connection and {} in all wait for "
+                                          "the sequencers, at most {} and {} may",
+                                          proposals_by_.of(client->connection), proposals_.size(),
+                                          changes_waiting_max, changes_waiting_max_in_all)});
     return false;
   }
   if (resigned() || !raft_.propose(now_, encode(c), index)) {
@@ -158,8 +177,10 @@ bool SequencerMachine::propose(Command c, std::optional<Client> client) {
     return false;
   }
   if (!client) return true;
-  // An index comes again where a later leader's entry took the place of one that was never committed.
-  if (const auto before = proposals_.find(index); before != proposals_.end()) proposals_by_.remove(before->second.client.connection);
+  // An index comes again where a later leader's entry took the place of one that was never
+  // committed.
+  if (const auto before = proposals_.find(index); before != proposals_.end())
+    proposals_by_.remove(before->second.client.connection);
   proposals_by_.add(client->connection);
   proposals_[index] = {raft_.term(), std::move(c), *client, true};
   return true;
@@ -176,16 +197,20 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
     if (result.error.code == Errc::ok) return joins_[result.log].clients.push_back(p.client);
     // Its repeat, proposed before it was applied, made the log.
     const auto& made = std::get<MakeLog>(p.command);
-    if (const LogInfo* l = metadata_.log(result.log); l != nullptr && result.error.code == Errc::log_exists)
+    if (const LogInfo* l = metadata_.log(result.log);
+        l != nullptr && result.error.code == Errc::log_exists)
       return answer_creation(p.client, CreateLog{made.name, made.options, made.basis}, *l);
   }
-  if (result.error.code != Errc::ok) return to_client(p.client, Failed{result.error.code, result.error.detail});
-  if (std::holds_alternative<Trim>(p.command) || std::holds_alternative<ChangeRetention>(p.command)) {
+  if (result.error.code != Errc::ok)
+    return to_client(p.client, Failed{result.error.code, result.error.detail});
+  if (std::holds_alternative<Trim>(p.command) ||
+      std::holds_alternative<ChangeRetention>(p.command)) {
     if (const LogInfo* l = metadata_.log(result.log)) return to_client(p.client, LogIs{*l});
   }
   if (std::holds_alternative<RaiseFence>(p.command)) {
     LogTerm* l = running(result.log);
-    if (l == nullptr || !l->is_open()) return to_client(p.client, Failed{Errc::not_ready, "the log's term changed meanwhile"});
+    if (l == nullptr || !l->is_open())
+      return to_client(p.client, Failed{Errc::not_ready, "the log's term changed meanwhile"});
     return l->tell_fence(p.client);
   }
   to_client(p.client, Done{});
@@ -206,12 +231,14 @@ void SequencerMachine::lead(Term term) {
   for (const StorageInfo& s : m.storage)
     if (configured(s.id) == nullptr)
       event(Event::Level::warning,
-            fmt::format("storage node {} at {} is registered and not named by --storage; its logs still need it: name it again", s.id.value,
-                        s.address));
+            fmt::format("storage node {} at {} is registered and not named by --storage; its logs "
+                        "still need it: name it again",
+                        s.id.value, s.address));
   // Clients that look for the leader need not ask around, but are told no address of before.
   if (m.cluster != ClusterId{} && m.sequencers == options_.sequencers) tell_clients();
   else
-    propose(InitCluster{m.cluster == ClusterId{} ? ClusterId{random_.next_id()} : m.cluster, options_.cluster_name, options_.sequencers});
+    propose(InitCluster{m.cluster == ClusterId{} ? ClusterId{random_.next_id()} : m.cluster,
+                        options_.cluster_name, options_.sequencers});
   for (const LogInfo& l : m.logs) {
     if (l.state == LogState::open) to_recover_.insert(l.id);
     else if (l.state == LogState::creating) join_members(l.id);
@@ -231,8 +258,8 @@ void SequencerMachine::stop_leading() {
   proposals_by_.clear();
   for (auto* tasks : {&joins_, &drops_})
     for (const auto& [id, t] : *tasks) end_task(t, not_leader());
-  // Commits that were ordered have no definite answer here (A6): their connections close, and the producers resolve with the
-  // next leader.
+  // Commits that were ordered have no definite answer here (A6): their connections close, and the
+  // producers resolve with the next leader.
   std::set<ConnectionId> affected;
   for (const auto& [id, slot] : logs_) affected.insert(slot.openers.begin(), slot.openers.end());
   clear_logs(Errc::not_leader);
@@ -240,7 +267,8 @@ void SequencerMachine::stop_leading() {
   for (auto& [id, slot] : logs_)
     for (const Waiting& w : slot.waiting) to_client(w.client, not_leader());
   for (const ConnectionId c : affected)
-    if (connections_.contains(c)) out_.closes.push_back({c, Error{Errc::not_leader, not_leader().detail}});
+    if (connections_.contains(c))
+      out_.closes.push_back({c, Error{Errc::not_leader, not_leader().detail}});
   logs_.clear();
   copies_.clear();
   writers_.clear();
@@ -257,7 +285,8 @@ void SequencerMachine::stop_leading() {
 /// Ends all log terms; who waits for a log goes on waiting.
 void SequencerMachine::clear_logs(Errc why) {
   for (auto& [id, slot] : logs_) {
-    slot.asked_for = slot.asked_for || !slot.waiting.empty() || (slot.term && slot.term->owes_answers());
+    slot.asked_for =
+        slot.asked_for || !slot.waiting.empty() || (slot.term && slot.term->owes_answers());
     if (slot.term) slot.term->stop(why);
     slot.term.reset();
     slot.timer = never;

@@ -15,7 +15,8 @@ namespace loglog::sequencer {
 /// All but the logs.
 loglog::Metadata SequencerMachine::nodes_and_leader() const {
   const ClusterMetadata& all = metadata_.state();
-  ClusterMetadata out{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers, all.storage, {}};
+  ClusterMetadata out{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers,
+                      all.storage, {}};
   if (out.cluster_name.empty()) out.cluster_name = options_.cluster_name;
   if (out.sequencers.empty()) out.sequencers = options_.sequencers;
   return {std::move(out), known_leader()};
@@ -53,13 +54,15 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   s.health = verdict.health;
   s.verdict = std::move(verdict.sentence);
   for (Alarm& a : alarms_of(seen))
-    if (s.alarms.size() < alarms_told_max) s.alarms.push_back({std::string(a.id), a.severity, std::move(a.what), std::move(a.action)});
+    if (s.alarms.size() < alarms_told_max)
+      s.alarms.push_back({std::string(a.id), a.severity, std::move(a.what), std::move(a.action)});
   s.clients = clients_seen();
   if (term_ != Term{}) {
     for (const StorageInfo& info : metadata_.state().storage) {
       const NodeSeen n = see(info);
-      s.storage.push_back({n.id, n.address, n.condition, n.condition == NodeCondition::unreachable ? 0 : n.staged_bytes, n.disk_free_bytes,
-                           n.disk_size_bytes, n.cannot_reach});
+      s.storage.push_back({n.id, n.address, n.condition,
+                           n.condition == NodeCondition::unreachable ? 0 : n.staged_bytes,
+                           n.disk_free_bytes, n.disk_size_bytes, n.cannot_reach});
     }
     if (m.logs) {
       for (const LogInfo& l : metadata_.state().logs) {
@@ -75,8 +78,10 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
         x.first = l.trim;
         x.write_quorum = l.options.write_quorum;
         for (const Member& member : l.members)
-          x.replicas.push_back({member.node, Offset{}, ready(member.node) ? ReplicaState::lagging : ReplicaState::unreachable,
-                                disk_bytes(member.node, l.id)});
+          x.replicas.push_back(
+              {member.node, Offset{},
+               ready(member.node) ? ReplicaState::lagging : ReplicaState::unreachable,
+               disk_bytes(member.node, l.id)});
         s.logs.push_back(std::move(x));
       }
     }
@@ -97,10 +102,12 @@ Report SequencerMachine::report(Time now) const {
            .nodes = {},
            .logs_in_all = metadata_.state().logs.size(),
            .logs = {}};
-  for (const auto& [id, c] : connections_) ++(c.role == Role::client ? r.clients : c.role == Role::sequencer ? r.sequencers : r.storage);
+  for (const auto& [id, c] : connections_)
+    ++(c.role == Role::client ? r.clients : c.role == Role::sequencer ? r.sequencers : r.storage);
   if (term_ == Term{}) return r;
   for (const StorageInfo& s : metadata_.state().storage) ++r.nodes[see(s).condition];
-  for (const SequencerInfo& s : options_.sequencers) r.clock_off_ms = std::max(r.clock_off_ms, clock_.off_ms(now, s.id));
+  for (const SequencerInfo& s : options_.sequencers)
+    r.clock_off_ms = std::max(r.clock_off_ms, clock_.off_ms(now, s.id));
   for (const auto& [id, slot] : logs_) {
     if (!slot.term) continue;
     if (slot.term->serves()) ++r.logs_open;
@@ -113,19 +120,29 @@ Report SequencerMachine::report(Time now) const {
 
 std::string SequencerMachine::waits_for_answers() const {
   std::string others;
-  for (const SequencerId id : raft_.unanswered()) others += fmt::format("{}{}", others.empty() ? "" : ", ", id.value);
+  for (const SequencerId id : raft_.unanswered())
+    others += fmt::format("{}{}", others.empty() ? "" : ", ", id.value);
   return fmt::format(
-      "its directory is empty or has lost records: it waits until sequencers {} have said whether there is a cluster already", others);
+      "its directory is empty or has lost records: it waits until sequencers {} have said whether "
+      "there is a cluster already",
+      others);
 }
 
 std::expected<std::string, std::string> SequencerMachine::readiness() const {
   if (raft_.standing() == raft::Standing::newcomer)
-    return std::unexpected("its directory, or records in it, were lost: it does not vote before a leader has brought it up to date");
+    return std::unexpected(
+        "its directory, or records in it, were lost: it does not vote before a leader has brought "
+        "it up to date");
   if (term_ != Term{}) return fmt::format("leads in term {}", term_.value);
-  if (raft_.is_leader()) return std::unexpected("elected, but its term is not committed by a majority of sequencers yet");
-  if (const SequencerId leader = raft_.leader(); leader != SequencerId{}) return fmt::format("follows sequencer {}", leader.value);
+  if (raft_.is_leader())
+    return std::unexpected(
+        "elected, but its term is not committed by a majority of sequencers yet");
+  if (const SequencerId leader = raft_.leader(); leader != SequencerId{})
+    return fmt::format("follows sequencer {}", leader.value);
   if (raft_.standing() == raft::Standing::undecided) return std::unexpected(waits_for_answers());
-  return std::unexpected(raft_.role() == RaftRole::candidate ? "it stands for election and has no majority" : "it hears no leader");
+  return std::unexpected(raft_.role() == RaftRole::candidate
+                             ? "it stands for election and has no majority"
+                             : "it hears no leader");
 }
 
 }  // namespace loglog::sequencer

@@ -18,8 +18,11 @@ std::size_t deletion_entry(std::string_view name) {
   return hash % deletion_entries;
 }
 
-/// T6: a setting that was changed after the client had looked is not what the client meant to change.
-bool superseded(const Basis& basis, const LogInfo& l) { return basis.seen < l.changed && !removed(Rule::T6_seen); }
+/// T6: a setting that was changed after the client had looked is not what the client meant to
+/// change.
+bool superseded(const Basis& basis, const LogInfo& l) {
+  return basis.seen < l.changed && !removed(Rule::T6_seen);
+}
 
 Applied changed(LogInfo& l, RaftIndex index, const Basis& basis) {
   l.changed = index;
@@ -27,11 +30,14 @@ Applied changed(LogInfo& l, RaftIndex index, const Basis& basis) {
   return {Error{}, l.id, {}};
 }
 
-Applied refused(Errc code, std::string detail, LogId log = {}) { return {Error{code, std::move(detail)}, log, {}}; }
+Applied refused(Errc code, std::string detail, LogId log = {}) {
+  return {Error{code, std::move(detail)}, log, {}};
+}
 Applied done(LogId log = {}) { return {Error{}, log, {}}; }
 
 bool is_name_character(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '/' || c == '-';
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+         c == '_' || c == '/' || c == '-';
 }
 
 /// Bytes in a message or snapshot. No command changes it of a log that is there.
@@ -57,22 +63,25 @@ Applied MetadataState::on(RaftIndex, const BeginTerm& c) {
   return {Error{}, c.log, *minted};
 }
 
-/// T1. A floor is a node's word: a node that was promised more than this cluster can have minted is not believed, and the last number
-/// is never passed, so that a term is never given twice.
+/// T1. A floor is a node's word: a node that was promised more than this cluster can have minted is
+/// not believed, and the last number is never passed, so that a term is never given twice.
 Result<Term> MetadataState::mint(Term floor) {
   const Term last = state_.last_term;
   if (floor > last && floor.value - last.value > term_ahead_max)
     return fail(Errc::invalid_argument,
-                fmt::format("a floor of term {} is more than {} above the last term, {}", floor.value, term_ahead_max, last.value));
+                fmt::format("a floor of term {} is more than {} above the last term, {}",
+                            floor.value, term_ahead_max, last.value));
   const Term above = std::max(last, floor);
   if (above.value >= term_max)
-    return fail(Errc::too_many, fmt::format("term {} is the last one, the highest is {}", above.value, term_max));
+    return fail(Errc::too_many,
+                fmt::format("term {} is the last one, the highest is {}", above.value, term_max));
   state_.last_term = above + (removed(Rule::T1_number) && last != Term{} ? 0 : 1);
   return state_.last_term;
 }
 
 Applied MetadataState::on(RaftIndex, const InitCluster& c) {
-  if (state_.cluster != ClusterId{} && state_.cluster != c.cluster) return refused(Errc::wrong_cluster, "the cluster has an id already");
+  if (state_.cluster != ClusterId{} && state_.cluster != c.cluster)
+    return refused(Errc::wrong_cluster, "the cluster has an id already");
   state_.cluster = c.cluster;
   state_.cluster_name = c.cluster_name;
   state_.sequencers = c.sequencers;
@@ -80,15 +89,17 @@ Applied MetadataState::on(RaftIndex, const InitCluster& c) {
 }
 
 Applied MetadataState::on(RaftIndex, const RegisterStorage& c) {
-  const auto at =
-      std::lower_bound(state_.storage.begin(), state_.storage.end(), c.node.id, [](const StorageInfo& s, NodeId id) { return s.id < id; });
+  const auto at = std::lower_bound(state_.storage.begin(), state_.storage.end(), c.node.id,
+                                   [](const StorageInfo& s, NodeId id) { return s.id < id; });
   if (at == state_.storage.end() || at->id != c.node.id) {
     state_.storage.insert(at, c.node);
     return done();
   }
-  // T4: another disk under the same id is another member; it never takes the place of the first silently.
+  // T4: another disk under the same id is another member; it never takes the place of the first
+  // silently.
   if (at->disk != c.node.disk && !removed(Rule::T4_disk))
-    return refused(Errc::wrong_identity, fmt::format("node {} is registered with another disk", c.node.id.value));
+    return refused(Errc::wrong_identity,
+                   fmt::format("node {} is registered with another disk", c.node.id.value));
   at->disk = c.node.disk;
   at->address = c.node.address;
   if (c.node.promise_count > at->promise_count) {
@@ -99,12 +110,15 @@ Applied MetadataState::on(RaftIndex, const RegisterStorage& c) {
 }
 
 Applied MetadataState::on(RaftIndex index, const MakeLog& c) {
-  if (const LogInfo* there = log(std::string_view(c.name))) return refused(Errc::log_exists, c.name, there->id);
+  if (const LogInfo* there = log(std::string_view(c.name)))
+    return refused(Errc::log_exists, c.name, there->id);
   for (const Member& m : c.members) {
     const StorageInfo* s = node(m.node);
-    if (s == nullptr || s->disk != m.disk) return refused(Errc::not_enough_nodes, "a chosen node is not registered any more");
+    if (s == nullptr || s->disk != m.disk)
+      return refused(Errc::not_enough_nodes, "a chosen node is not registered any more");
   }
-  if (c.basis.seen < deletion_of(c.name) && !removed(Rule::T6_made)) return refused(Errc::superseded, c.name);
+  if (c.basis.seen < deletion_of(c.name) && !removed(Rule::T6_made))
+    return refused(Errc::superseded, c.name);
   LogInfo info;
   info.id = removed(Rule::T5_ids) ? LogId{state_.logs.size() + 1} : LogId{index.value};
   info.name = c.name;
@@ -114,9 +128,11 @@ Applied MetadataState::on(RaftIndex index, const MakeLog& c) {
   info.made_by = c.basis.id;
   const std::size_t bytes = logs_bytes_ + encoded_size(info);
   if (state_.logs.size() >= logs_max || bytes > metadata_bytes_max)
-    return refused(Errc::too_many, fmt::format("there are {} logs, which take {} bytes of the metadata; at most {} logs and {} bytes are "
-                                               "possible: delete logs, or put what belongs together into one",
-                                               state_.logs.size(), logs_bytes_, logs_max, metadata_bytes_max));
+    return refused(Errc::too_many,
+                   fmt::format("there are {} logs, which take {} bytes of the metadata; at most {} "
+                               "logs and {} bytes are "
+                               "possible: delete logs, or put what belongs together into one",
+                               state_.logs.size(), logs_bytes_, logs_max, metadata_bytes_max));
   index_log(info, state_.logs.size());
   state_.logs.push_back(info);
   return done(info.id);
@@ -150,7 +166,8 @@ Applied MetadataState::on(RaftIndex index, const MarkDeleting& c) {
 Applied MetadataState::on(RaftIndex, const FinishDelete& c) {
   const LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
-  if (l->state != LogState::deleting) return refused(Errc::wrong_state, "the log is not being deleted", c.log);
+  if (l->state != LogState::deleting)
+    return refused(Errc::wrong_state, "the log is not being deleted", c.log);
   state_.logs.erase(state_.logs.begin() + static_cast<std::ptrdiff_t>(by_id_[c.log]));
   index_logs();
   return done(c.log);
@@ -163,24 +180,32 @@ Applied MetadataState::on(RaftIndex, const Trim& c) {
   return done(c.log);
 }
 
-/// A repeat changes nothing, so that a client that heard no answer may ask again. A token that the client names is its
-/// own basis, because it never falls; the one after the log's is given for what the client had seen (T6).
+/// A repeat changes nothing, so that a client that heard no answer may ask again. A token that the
+/// client names is its own basis, because it never falls; the one after the log's is given for what
+/// the client had seen (T6).
 Applied MetadataState::on(RaftIndex index, const RaiseFence& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
   if (c.token.value > fence_token_max)
-    return refused(Errc::invalid_argument, fmt::format("fencing token {} is above the highest, {}", c.token.value, fence_token_max), c.log);
+    return refused(
+        Errc::invalid_argument,
+        fmt::format("fencing token {} is above the highest, {}", c.token.value, fence_token_max),
+        c.log);
   if (c.token == FenceToken{}) {
     if (repeats(c.basis, l->changed_by)) return done(c.log);
     if (superseded(c.basis, *l)) return refused(Errc::superseded, l->name, c.log);
     if (l->fence.value >= fence_token_max)
-      return refused(Errc::too_many, fmt::format("the log's fencing token is {}, the highest: there is no next one", l->fence.value),
+      return refused(Errc::too_many,
+                     fmt::format("the log's fencing token is {}, the highest: there is no next one",
+                                 l->fence.value),
                      c.log);
     l->fence = l->fence + 1;
     return changed(*l, index, c.basis);
   }
   if (c.token < l->fence && !removed(Rule::F2_back))
-    return refused(Errc::producer_fenced, fmt::format("the log's fencing token is {}, a newer one than {}", l->fence.value, c.token.value),
+    return refused(Errc::producer_fenced,
+                   fmt::format("the log's fencing token is {}, a newer one than {}", l->fence.value,
+                               c.token.value),
                    c.log);
   if (c.token == l->fence) return done(c.log);
   l->fence = c.token;
@@ -197,15 +222,21 @@ Applied MetadataState::on(RaftIndex index, const ChangeRetention& c) {
 }
 
 Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
-  const auto at = std::find_if(state_.storage.begin(), state_.storage.end(), [&](const StorageInfo& s) { return s.id == c.node; });
+  const auto at = std::find_if(state_.storage.begin(), state_.storage.end(),
+                               [&](const StorageInfo& s) { return s.id == c.node; });
   if (at == state_.storage.end() || at->disk != c.old || c.disk == DiskId{} || c.disk == c.old)
-    return refused(Errc::wrong_identity, fmt::format("node {} is not registered with disk {:016x} any more", c.node.value, c.old.value));
-  // A log that still names that disk as its member would take it for one that never went, whatever was committed without it meanwhile.
+    return refused(Errc::wrong_identity,
+                   fmt::format("node {} is not registered with disk {:016x} any more", c.node.value,
+                               c.old.value));
+  // A log that still names that disk as its member would take it for one that never went, whatever
+  // was committed without it meanwhile.
   const Member back{c.node, c.disk};
   for (const LogInfo& l : state_.logs)
     if (std::ranges::find(l.members, back) != l.members.end() && !removed(Rule::C1_back))
       return refused(Errc::invalid_argument,
-                     fmt::format("log {} has not taken in the disk that replaced this one: an old disk never comes back", l.name));
+                     fmt::format("log {} has not taken in the disk that replaced this one: an old "
+                                 "disk never comes back",
+                                 l.name));
   const Result<Term> minted = mint({});
   if (!minted) return {minted.error(), {}, {}};
   at->disk = c.disk;
@@ -216,9 +247,12 @@ Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
 }
 
 Applied MetadataState::on(RaftIndex, const MarkLost& c) {
-  const auto at = std::find_if(state_.storage.begin(), state_.storage.end(), [&](const StorageInfo& s) { return s.id == c.node; });
+  const auto at = std::find_if(state_.storage.begin(), state_.storage.end(),
+                               [&](const StorageInfo& s) { return s.id == c.node; });
   if (at == state_.storage.end() || at->disk != c.disk)
-    return refused(Errc::wrong_identity, fmt::format("node {} is not registered with disk {:016x} any more", c.node.value, c.disk.value));
+    return refused(Errc::wrong_identity,
+                   fmt::format("node {} is not registered with disk {:016x} any more", c.node.value,
+                               c.disk.value));
   at->lost = true;
   return done();
 }
@@ -230,7 +264,8 @@ Applied MetadataState::on(RaftIndex, const SetMembers& c) {
     return before == now || (before.node == now.node && now.disk == disk_of(now.node));
   };
   if (l->state != LogState::open || !std::ranges::equal(l->members, c.members, stands))
-    return refused(Errc::wrong_state, "a disk was replaced again, or the log is being deleted", c.log);
+    return refused(Errc::wrong_state, "a disk was replaced again, or the log is being deleted",
+                   c.log);
   l->members = c.members;
   return done(c.log);
 }
@@ -248,8 +283,8 @@ const LogInfo* MetadataState::log(std::string_view name) const {
   return i == by_name_.end() ? nullptr : log(i->second);
 }
 const StorageInfo* MetadataState::node(NodeId id) const {
-  const auto at =
-      std::lower_bound(state_.storage.begin(), state_.storage.end(), id, [](const StorageInfo& s, NodeId n) { return s.id < n; });
+  const auto at = std::lower_bound(state_.storage.begin(), state_.storage.end(), id,
+                                   [](const StorageInfo& s, NodeId n) { return s.id < n; });
   return at == state_.storage.end() || at->id != id ? nullptr : &*at;
 }
 
@@ -263,7 +298,9 @@ Bytes MetadataState::snapshot() const { return encode_record(state_); }
 bool MetadataState::restore(const Bytes& snapshot) {
   ClusterMetadata m;
   if (!decode_record(snapshot, m)) return false;
-  if (!std::ranges::all_of(m.logs, [](const LogInfo& l) { return l.options.durability == Durability::sync; })) return false;
+  if (!std::ranges::all_of(
+          m.logs, [](const LogInfo& l) { return l.options.durability == Durability::sync; }))
+    return false;
   state_ = std::move(m);
   index_logs();
   return true;
@@ -289,46 +326,68 @@ std::size_t MetadataState::logs_on(NodeId id) const {
   return n == logs_on_.end() ? 0 : n->second;
 }
 
-bool repeats(const Basis& basis, ChangeId last) { return basis.id != ChangeId{} && basis.id == last && !removed(Rule::T6_repeat); }
+bool repeats(const Basis& basis, ChangeId last) {
+  return basis.id != ChangeId{} && basis.id == last && !removed(Rule::T6_repeat);
+}
 
-Result<LogOptions> effective_options(const std::string& name, LogOptions o, std::size_t registered) {
+Result<LogOptions> effective_options(const std::string& name, LogOptions o,
+                                     std::size_t registered) {
   if (name.empty()) return fail(Errc::invalid_argument, "a log needs a name");
   if (name.size() > log_name_max)
-    return fail(Errc::invalid_argument, fmt::format("the name has {} bytes, at most {} are allowed", name.size(), log_name_max));
+    return fail(Errc::invalid_argument, fmt::format("the name has {} bytes, at most {} are allowed",
+                                                    name.size(), log_name_max));
   if (!std::all_of(name.begin(), name.end(), is_name_character))
     return fail(Errc::invalid_argument, "a name holds only letters, digits and . _ / -");
-  if (o.replicas == 0) o.replicas = static_cast<std::uint8_t>(std::min<std::size_t>(3, std::max<std::size_t>(1, registered)));
+  if (o.replicas == 0)
+    o.replicas =
+        static_cast<std::uint8_t>(std::min<std::size_t>(3, std::max<std::size_t>(1, registered)));
   if (o.replicas > replicas_max)
-    return fail(Errc::invalid_argument, fmt::format("{} replicas asked for, at most {} are possible", o.replicas, replicas_max));
-  if (o.write_quorum == 0) o.write_quorum = static_cast<std::uint8_t>(o.replicas / 2 + (removed(Rule::C2_default) ? 0 : 1));
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("{} replicas asked for, at most {} are possible", o.replicas, replicas_max));
+  if (o.write_quorum == 0)
+    o.write_quorum =
+        static_cast<std::uint8_t>(o.replicas / 2 + (removed(Rule::C2_default) ? 0 : 1));
   if (o.write_quorum > o.replicas && !removed(Rule::C2_range))
-    return fail(Errc::invalid_argument, fmt::format("a write quorum of {} is more than the {} replicas", o.write_quorum, o.replicas));
+    return fail(Errc::invalid_argument,
+                fmt::format("a write quorum of {} is more than the {} replicas", o.write_quorum,
+                            o.replicas));
   if (o.segment_size == 0) o.segment_size = segment_size_default;
   if (o.segment_size < segment_size_min || o.segment_size > segment_size_max)
     return fail(Errc::invalid_argument,
-                fmt::format("a segment size of {} bytes is outside {} to {}", o.segment_size, segment_size_min, segment_size_max));
+                fmt::format("a segment size of {} bytes is outside {} to {}", o.segment_size,
+                            segment_size_min, segment_size_max));
   if (o.durability != Durability::sync)
     return fail(Errc::invalid_argument,
-                fmt::format("durability {} is not known; every log is acknowledged after fdatasync, so ask for 0 (sync)",
+                fmt::format("durability {} is not known; every log is acknowledged after "
+                            "fdatasync, so ask for 0 (sync)",
                             static_cast<unsigned>(o.durability)));
-  if (auto retention = check_retention(o.retention, o.segment_size); !retention) return std::unexpected(retention.error());
-  // Nodes are registered for good, so waiting would not help; where there is none yet, the cluster is only beginning.
+  if (auto retention = check_retention(o.retention, o.segment_size); !retention)
+    return std::unexpected(retention.error());
+  // Nodes are registered for good, so waiting would not help; where there is none yet, the cluster
+  // is only beginning.
   if (registered > 0 && registered < o.replicas)
     return fail(Errc::invalid_argument,
-                fmt::format("{} replicas are asked for, and {} storage nodes are registered", o.replicas, registered));
+                fmt::format("{} replicas are asked for, and {} storage nodes are registered",
+                            o.replicas, registered));
   if (registered < o.replicas)
     return fail(Errc::not_enough_nodes,
-                fmt::format("{} replicas need {} registered nodes, there are {}", o.replicas, o.replicas, registered));
+                fmt::format("{} replicas need {} registered nodes, there are {}", o.replicas,
+                            o.replicas, registered));
   return o;
 }
 
 Result<void> check_retention(const Retention& r, std::uint64_t segment_size) {
   if (r.bytes != 0 && r.bytes < segment_size)
-    return fail(Errc::invalid_argument, fmt::format("a retention of {} bytes is less than the log's segment size, {}; whole segments are "
-                                                    "trimmed, so ask for more or for smaller segments",
-                                                    r.bytes, segment_size));
+    return fail(
+        Errc::invalid_argument,
+        fmt::format(
+            "a retention of {} bytes is less than the log's segment size, {}; whole segments are "
+            "trimmed, so ask for more or for smaller segments",
+            r.bytes, segment_size));
   if (r.ms != 0 && (r.ms < retention_ms_min || r.ms > retention_ms_max))
-    return fail(Errc::invalid_argument, fmt::format("a retention of {} ms is outside {} to {}", r.ms, retention_ms_min, retention_ms_max));
+    return fail(Errc::invalid_argument, fmt::format("a retention of {} ms is outside {} to {}",
+                                                    r.ms, retention_ms_min, retention_ms_max));
   return {};
 }
 

@@ -1,5 +1,5 @@
-// The cluster's metadata as a deterministic state machine: the same commands in the same order give the same bytes on
-// every sequencer. Clock-free, chance-free.
+// The cluster's metadata as a deterministic state machine: the same commands in the same order give
+// the same bytes on every sequencer. Clock-free, chance-free.
 #pragma once
 #include <map>
 #include <optional>
@@ -11,7 +11,8 @@
 
 namespace loglog::sequencer {
 
-/// T6: versions of deletions that the metadata remember, by the hash of the name. Names that share one cost their client a question.
+/// T6: versions of deletions that the metadata remember, by the hash of the name. Names that share
+/// one cost their client a question.
 inline constexpr std::size_t deletion_entries = 64;
 
 /// What became of one command.
@@ -23,7 +24,8 @@ struct Applied {
 
 class MetadataState {
  public:
-  /// Applies the command at `index`, which becomes the version. Indexes ascend. Every command moves the version, refused ones too.
+  /// Applies the command at `index`, which becomes the version. Indexes ascend. Every command moves
+  /// the version, refused ones too.
   Applied apply(RaftIndex index, const Command& command);
   /// An entry that holds no command (an empty one): only the version moves.
   void skip(RaftIndex index) { state_.version = index; }
@@ -78,10 +80,13 @@ class MetadataState {
 /// T6: the request that this basis names was done before: it is what `last` was.
 bool repeats(const Basis& basis, ChangeId last);
 
-/// Checks what a client asks for and fills in what it left 0 (C2): N = min(3, registered), W = majority, default segment size.
-/// invalid_argument or not_enough_nodes with the value and the limit.
-Result<LogOptions> effective_options(const std::string& name, LogOptions asked, std::size_t registered_nodes);
-/// R5: whole segments go, so that fewer bytes than one segment holds cannot be promised. invalid_argument with the value and the limit.
+/// Checks what a client asks for and fills in what it left 0 (C2): N = min(3, registered), W =
+/// majority, default segment size. invalid_argument or not_enough_nodes with the value and the
+/// limit.
+Result<LogOptions> effective_options(const std::string& name, LogOptions asked,
+                                     std::size_t registered_nodes);
+/// R5: whole segments go, so that fewer bytes than one segment holds cannot be promised.
+/// invalid_argument with the value and the limit.
 Result<void> check_retention(const Retention& asked, std::uint64_t segment_size);
 
 }  // namespace loglog::sequencer

@@ -16,13 +16,15 @@ Offset OrderStream::push(OrderItem item) {
 }
 
 std::deque<OrderStream::Placed>::const_iterator OrderStream::at(Offset o) const {
-  const auto i = std::lower_bound(items_.begin(), items_.end(), o, [](const Placed& p, Offset x) { return p.at < x; });
+  const auto i = std::lower_bound(items_.begin(), items_.end(), o,
+                                  [](const Placed& p, Offset x) { return p.at < x; });
   return i != items_.end() && i->at == o ? i : items_.end();
 }
 
 bool OrderStream::is_boundary(Offset o) const { return o == end_ || at(o) != items_.end(); }
 
-Offset OrderStream::collect(Offset from, std::size_t count, std::uint64_t bytes, std::vector<OrderItem>& out) const {
+Offset OrderStream::collect(Offset from, std::size_t count, std::uint64_t bytes,
+                            std::vector<OrderItem>& out) const {
   Offset end = from;
   for (auto i = at(from); i != items_.end() && count > 0; ++i, --count) {
     if (end > from && end - from + i->length > bytes) break;

@@ -1,5 +1,5 @@
-// What one leader has ordered in one log in its term (D1): the newest items, kept so that replicas that lag can be told
-// them again, and where the next one goes.
+// What one leader has ordered in one log in its term (D1): the newest items, kept so that replicas
+// that lag can be told them again, and where the next one goes.
 #pragma once
 #include <deque>
 #include <map>
@@ -14,7 +14,8 @@ class OrderStream {
  public:
   OrderStream() = default;
   /// Orders of `term` begin at `base`, after a frame of `base_term` (0: the log is empty).
-  OrderStream(Term term, Offset base, Term base_term) : term_(term), base_term_(base_term), base_(base), begin_(base), end_(base) {}
+  OrderStream(Term term, Offset base, Term base_term)
+      : term_(term), base_term_(base_term), base_(base), begin_(base), end_(base) {}
 
   /// Gives the item the next offset, which is returned.
   Offset push(OrderItem item);
@@ -28,8 +29,10 @@ class OrderStream {
   bool is_boundary(Offset o) const;
   /// Term of the frame that ends at this boundary (D2).
   Term term_before(Offset boundary) const { return boundary == base_ ? base_term_ : term_; }
-  /// Items from the boundary `from` on, at least one (if there is any), at most `count` and `bytes` of log; returns their end.
-  Offset collect(Offset from, std::size_t count, std::uint64_t bytes, std::vector<OrderItem>& out) const;
+  /// Items from the boundary `from` on, at least one (if there is any), at most `count` and `bytes`
+  /// of log; returns their end.
+  Offset collect(Offset from, std::size_t count, std::uint64_t bytes,
+                 std::vector<OrderItem>& out) const;
   /// Items of the window that begin in [from, to).
   std::size_t items_between(Offset from, Offset to) const;
   /// Forgets items that end at or below.

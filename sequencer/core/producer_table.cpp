@@ -18,7 +18,8 @@ ProducerTable::Judgement ProducerTable::judge(const Commit& c, Offset committed)
   if (found == producers_.end()) {
     // A1: no record in this term: only the entry right after what the producer knows the fate of.
     const Sequence expected = c.settled + 1;
-    if (c.run.first != expected && !removed(Rule::A1_first)) return {Verdict::wrong_sequence, expected};
+    if (c.run.first != expected && !removed(Rule::A1_first))
+      return {Verdict::wrong_sequence, expected};
     if (producers_.size() >= producers_max_ || runs_ >= runs_max_) return {Verdict::full};
     return {Verdict::accept, expected};
   }
@@ -27,16 +28,22 @@ ProducerTable::Judgement ProducerTable::judge(const Commit& c, Offset committed)
   const Sequence expected = removed(Rule::A1_settled) ? p.next : std::max(p.next, c.settled + 1);
   const bool gap = c.run.first > expected && removed(Rule::A1_next);
   const bool again = c.run.first < expected && removed(Rule::A1_repeat);
-  if (c.run.first == expected || gap || again) return runs_ >= runs_max_ ? Judgement{Verdict::full} : Judgement{Verdict::accept, expected};
+  if (c.run.first == expected || gap || again)
+    return runs_ >= runs_max_ ? Judgement{Verdict::full} : Judgement{Verdict::accept, expected};
   Run* run = find(p, c.run.first);
-  if (run == nullptr || run->reference.count != c.run.count) return {Verdict::wrong_sequence, expected};
+  if (run == nullptr || run->reference.count != c.run.count)
+    return {Verdict::wrong_sequence, expected};
   if (run->reference != c.run) return {Verdict::other_bytes, expected};
   return {Verdict::repeat, expected, run};
 }
 
-void ProducerTable::add(const Commit& c, Offset at, Client client) { use_up(c, client.connection, {c.run, at, {client}}); }
+void ProducerTable::add(const Commit& c, Offset at, Client client) {
+  use_up(c, client.connection, {c.run, at, {client}});
+}
 
-void ProducerTable::refuse(const Commit& c, Offset end, ConnectionId connection) { use_up(c, connection, {c.run, end, {}, true}); }
+void ProducerTable::refuse(const Commit& c, Offset end, ConnectionId connection) {
+  use_up(c, connection, {c.run, end, {}, true});
+}
 
 void ProducerTable::use_up(const Commit& c, ConnectionId connection, Run run) {
   Producer& p = producers_[c.run.producer];
@@ -52,7 +59,9 @@ ProducerTable::Run* ProducerTable::find(ProducerId producer, Sequence first) {
 }
 
 ProducerTable::Run* ProducerTable::find(Producer& p, Sequence first) {
-  const auto r = std::lower_bound(p.runs.begin(), p.runs.end(), first, [](const Run& run, Sequence s) { return run.reference.first < s; });
+  const auto r =
+      std::lower_bound(p.runs.begin(), p.runs.end(), first,
+                       [](const Run& run, Sequence s) { return run.reference.first < s; });
   return r == p.runs.end() || r->reference.first != first ? nullptr : &*r;
 }
 
@@ -62,14 +71,17 @@ ConnectionId ProducerTable::connection(ProducerId producer) const {
 }
 
 void ProducerTable::seen_on(ProducerId producer, ConnectionId connection) {
-  if (const auto p = producers_.find(producer); p != producers_.end()) p->second.connection = connection;
+  if (const auto p = producers_.find(producer); p != producers_.end())
+    p->second.connection = connection;
 }
 
 bool ProducerTable::all_committed(const Producer& p, Offset committed) {
-  return std::all_of(p.runs.begin(), p.runs.end(), [&](const Run& r) { return r.end() <= committed; });
+  return std::all_of(p.runs.begin(), p.runs.end(),
+                     [&](const Run& r) { return r.end() <= committed; });
 }
 
-/// Confirmed runs go; one that is not committed here stays, whatever the producer says: its answer is still owed.
+/// Confirmed runs go; one that is not committed here stays, whatever the producer says: its answer
+/// is still owed.
 void ProducerTable::settle(Producer& p, Sequence through, Offset committed) {
   while (!p.runs.empty()) {
     const Run& r = p.runs.front();

@@ -1,5 +1,5 @@
-// What the leader knows of the producers of one log in one term (A1, A2). It never forgets a producer within the term; it
-// drops the offsets of runs that the producer has confirmed.
+// What the leader knows of the producers of one log in one term (A1, A2). It never forgets a
+// producer within the term; it drops the offsets of runs that the producer has confirmed.
 #pragma once
 #include <deque>
 #include <unordered_map>
@@ -40,13 +40,15 @@ class ProducerTable {
     Run* run = nullptr;  ///< valid until the next call
   };
 
-  explicit ProducerTable(std::size_t producers_max, std::size_t runs_max) : producers_max_(producers_max), runs_max_(runs_max) {}
+  explicit ProducerTable(std::size_t producers_max, std::size_t runs_max)
+      : producers_max_(producers_max), runs_max_(runs_max) {}
 
   /// A1. Changes nothing but the record of what is settled.
   Judgement judge(const Commit& c, Offset committed);
   /// The accepted run goes at `at`; `c` was just judged `accept`.
   void add(const Commit& c, Offset at, Client client);
-  /// The run is refused for good: no copy of it is accepted in this term. `end`: of what is ordered; `c` was just judged `accept`.
+  /// The run is refused for good: no copy of it is accepted in this term. `end`: of what is
+  /// ordered; `c` was just judged `accept`.
   void refuse(const Commit& c, Offset end, ConnectionId connection);
   /// The run of this producer that begins with `first`; nullptr: none, or confirmed already.
   Run* find(ProducerId producer, Sequence first);

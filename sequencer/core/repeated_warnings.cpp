@@ -4,7 +4,8 @@
 
 namespace loglog::sequencer {
 
-std::optional<std::string> RepeatedWarnings::say(Time now, LogId log, NodeId node, std::string_view kind, std::string text) {
+std::optional<std::string> RepeatedWarnings::say(Time now, LogId log, NodeId node,
+                                                 std::string_view kind, std::string text) {
   const auto [found, first] = said_.try_emplace({log, node, kind}, Said{now});
   Said& said = found->second;
   if (first) return text;

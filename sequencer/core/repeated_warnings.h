@@ -1,5 +1,6 @@
-// Warnings about one log that may come again at once. A fault that lasts turns around as fast as the network allows; without a
-// brake its lines fill the disk that holds the log files. The machine asks here before it says a warning.
+// Warnings about one log that may come again at once. A fault that lasts turns around as fast as
+// the network allows; without a brake its lines fill the disk that holds the log files. The machine
+// asks here before it says a warning.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -18,9 +19,11 @@ inline constexpr Duration warning_interval = 10s;
 
 class RepeatedWarnings {
  public:
-  /// The line to write now, with the number of lines that were held back since the last; nullopt: it is held back too. `kind` is a
-  /// literal that names the place in the code: text, which holds offsets, differs each time.
-  std::optional<std::string> say(Time now, LogId log, NodeId node, std::string_view kind, std::string text);
+  /// The line to write now, with the number of lines that were held back since the last; nullopt:
+  /// it is held back too. `kind` is a literal that names the place in the code: text, which holds
+  /// offsets, differs each time.
+  std::optional<std::string> say(Time now, LogId log, NodeId node, std::string_view kind,
+                                 std::string text);
   /// The log is deleted.
   void forget(LogId log);
   void clear() { said_.clear(); }

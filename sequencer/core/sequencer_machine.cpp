@@ -10,7 +10,8 @@
 namespace loglog::sequencer {
 namespace {
 
-/// A client's connection is remembered for so long after its end, and at most so many: a run is missed within a second or two (V1).
+/// A client's connection is remembered for so long after its end, and at most so many: a run is
+/// missed within a second or two (V1).
 constexpr Duration gone_remembered = 5s;
 constexpr std::size_t gone_max = 65'536;
 
@@ -26,8 +27,9 @@ raft::Config raft_config(const Options& o) {
 }
 
 bool is_raft(const Message& m) {
-  return std::holds_alternative<RequestVote>(m) || std::holds_alternative<Vote>(m) || std::holds_alternative<AppendEntries>(m) ||
-         std::holds_alternative<Appended>(m) || std::holds_alternative<InstallSnapshot>(m) || std::holds_alternative<Campaign>(m) ||
+  return std::holds_alternative<RequestVote>(m) || std::holds_alternative<Vote>(m) ||
+         std::holds_alternative<AppendEntries>(m) || std::holds_alternative<Appended>(m) ||
+         std::holds_alternative<InstallSnapshot>(m) || std::holds_alternative<Campaign>(m) ||
          std::holds_alternative<AskStanding>(m) || std::holds_alternative<StandingIs>(m);
 }
 
@@ -40,7 +42,8 @@ SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::u
       raft_(raft_config(options_), disk, random_.next(), [this] { return first_entry(); }),
       copies_(options_.copies_per_node_max) {
   boot_ = BootId{random_.next_id()};
-  if (!disk.snapshot.empty() && metadata_.restore(disk.snapshot)) snapshot_at_ = disk.snapshot_index;
+  if (!disk.snapshot.empty() && metadata_.restore(disk.snapshot))
+    snapshot_at_ = disk.snapshot_index;
 }
 
 void SequencerMachine::start(Time now, std::uint64_t wall_ms) {
@@ -51,8 +54,16 @@ void SequencerMachine::start(Time now, std::uint64_t wall_ms) {
 }
 
 Hello SequencerMachine::hello() const {
-  return {hello_magic,       protocol_lowest, protocol_highest, Role::sequencer, metadata_.state().cluster, options_.cluster_name,
-          options_.id.value, boot_,           DiskId{},         message_body_max};
+  return {hello_magic,
+          protocol_lowest,
+          protocol_highest,
+          Role::sequencer,
+          metadata_.state().cluster,
+          options_.cluster_name,
+          options_.id.value,
+          boot_,
+          DiskId{},
+          message_body_max};
 }
 
 void SequencerMachine::connected(Time now, const Connected& c) {
@@ -68,8 +79,10 @@ void SequencerMachine::connected(Time now, const Connected& c) {
   if (k.role == Role::client) k.endpoint = c.endpoint;
   const ClusterId ours = metadata_.state().cluster;
   if (k.cluster != ClusterId{} && ours != ClusterId{} && k.cluster != ours) {
-    out_.closes.push_back({c.connection, Error{Errc::wrong_cluster, fmt::format("this is cluster {:016x}, the peer's is {:016x}",
-                                                                                ours.value, k.cluster.value)}});
+    out_.closes.push_back(
+        {c.connection,
+         Error{Errc::wrong_cluster, fmt::format("this is cluster {:016x}, the peer's is {:016x}",
+                                                ours.value, k.cluster.value)}});
     return;
   }
   if (k.role == Role::sequencer) {
@@ -103,12 +116,15 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
   } else {
     writers_.disconnected(d.connection);
     if (k.has_committed && !k.from.empty()) {
-      while (!gone_.empty() && (gone_.size() == gone_max || now - gone_.front().at > gone_remembered)) gone_.pop_front();
+      while (!gone_.empty() &&
+             (gone_.size() == gone_max || now - gone_.front().at > gone_remembered))
+        gone_.pop_front();
       gone_.push_back({d.connection, k.from, now});
     }
     for (auto& [id, slot] : logs_) {
       slot.openers.erase(d.connection);
-      std::erase_if(slot.waiting, [&](const Waiting& w) { return w.client.connection == d.connection; });
+      std::erase_if(slot.waiting,
+                    [&](const Waiting& w) { return w.client.connection == d.connection; });
       if (!slot.term || !slot.term->has_missing()) continue;
       slot.term->tick(now);  // its producer may be gone now
       touch(id);
@@ -128,9 +144,11 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
     if (s == sequencers_.end() || s->second != a.from) return;
     PeerHeard& heard = sequencers_heard_[SequencerId{k.id}];
     heard.any = now;
-    if (std::holds_alternative<Pong>(a.message) || std::holds_alternative<Appended>(a.message)) heard.answer = now;
+    if (std::holds_alternative<Pong>(a.message) || std::holds_alternative<Appended>(a.message))
+      heard.answer = now;
     auto* r = std::get_if<Reaches>(&a.message);
-    if (r != nullptr && r->storage.size() > metadata_.state().storage.size()) r->storage.clear();  // it names some twice, or none that is
+    if (r != nullptr && r->storage.size() > metadata_.state().storage.size())
+      r->storage.clear();  // it names some twice, or none that is
     if (r != nullptr) reach_[SequencerId{k.id}] = {std::move(r->storage), r->space_is_low, now};
     else if (is_raft(a.message)) {
       hear_clock(SequencerId{k.id}, a.message);
@@ -157,17 +175,18 @@ void SequencerMachine::space_is_low(Time now, bool low) {
   space_is_low_ = low;
   reach_due_ = now;  // the leader learns it at once
   if (low)
-    event(
-        Event::Level::alarm,
-        "this sequencer's disk is full, and half of its reserve is used: no log is made while the leader or a majority is so; free space, "
-        "trim or delete logs, which still work");
+    event(Event::Level::alarm,
+          "this sequencer's disk is full, and half of its reserve is used: no log is made while "
+          "the leader or a majority is so; free space, "
+          "trim or delete logs, which still work");
   else event(Event::Level::info, "this sequencer's disk has space again");
 }
 
 /// The leader's own log would grow, or fewer than a majority could take what it proposes.
 bool SequencerMachine::metadata_may_grow() const {
-  const auto full = std::ranges::count_if(
-      reach_, [this](const auto& r) { return r.second.space_is_low && now_ - r.second.at <= 3 * options_.reach_every; });
+  const auto full = std::ranges::count_if(reach_, [this](const auto& r) {
+    return r.second.space_is_low && now_ - r.second.at <= 3 * options_.reach_every;
+  });
   return !space_is_low_ && static_cast<std::size_t>(full) < (options_.sequencers.size() + 1) / 2;
 }
 
@@ -193,9 +212,12 @@ Output& SequencerMachine::output() {
     drain_raft();
     flush_logs();
     // What this side closes is gone at once; the driver need not say so (and may).
-    for (std::size_t i = 0; i < out_.closes.size(); ++i) disconnected(now_, {out_.closes[i].connection});
+    for (std::size_t i = 0; i < out_.closes.size(); ++i)
+      disconnected(now_, {out_.closes[i].connection});
     const raft::Output& r = raft_.output();
-    if (r.committed.empty() && r.sends.empty() && r.saves.empty() && dirty_.empty() && opened_.empty() && !confirmations_.is_due()) break;
+    if (r.committed.empty() && r.sends.empty() && r.saves.empty() && dirty_.empty() &&
+        opened_.empty() && !confirmations_.is_due())
+      break;
   }
   Time wake = std::min(raft_.output().wake, reach_due_);
   if (term_ != Term{}) {
@@ -206,7 +228,8 @@ Output& SequencerMachine::output() {
     if (!timers_.empty()) wake = std::min(wake, timers_.begin()->first);
   }
   if (resigned()) wake = std::min(wake, resign_by_);
-  if (resigned() && raft_.is_leader()) wake = std::min(wake, std::max(hand_over_due_, owes_answers() ? answer_until_ : Time{}));
+  if (resigned() && raft_.is_leader())
+    wake = std::min(wake, std::max(hand_over_due_, owes_answers() ? answer_until_ : Time{}));
   out_.wake = wake;
   return out_;
 }
@@ -222,9 +245,11 @@ RequestId SequencerMachine::to_node(NodeId id, Message m) {
   const auto n = nodes_.find(id);
   if (n == nodes_.end() || n->second.connection == ConnectionId{}) return {};
   // Orders and watermarks are no requests: a StateIs in answer to one carries no request id.
-  const bool asks = !std::holds_alternative<Order>(m) && !std::holds_alternative<Watermark>(m) && !std::holds_alternative<TrimTo>(m) &&
+  const bool asks = !std::holds_alternative<Order>(m) && !std::holds_alternative<Watermark>(m) &&
+                    !std::holds_alternative<TrimTo>(m) &&
                     !std::holds_alternative<loglog::Metadata>(m);
-  const RequestId request = asks ? RequestId{++connections_[n->second.connection].requests} : RequestId{};
+  const RequestId request =
+      asks ? RequestId{++connections_[n->second.connection].requests} : RequestId{};
   out_.sends.push_back({n->second.connection, request, std::move(m)});
   return request;
 }
@@ -239,10 +264,13 @@ void SequencerMachine::to_client(const Client& c, Message m) {
   out_.sends.push_back({c.connection, c.request, std::move(m)});
 }
 
-void SequencerMachine::event(Event::Level level, std::string text) { out_.events.push_back({level, std::move(text)}); }
+void SequencerMachine::event(Event::Level level, std::string text) {
+  out_.events.push_back({level, std::move(text)});
+}
 
 void SequencerMachine::warn(LogId log, NodeId node, std::string_view kind, std::string text) {
-  if (auto line = warnings_.say(now_, log, node, kind, std::move(text))) event(Event::Level::warning, std::move(*line));
+  if (auto line = warnings_.say(now_, log, node, kind, std::move(text)))
+    event(Event::Level::warning, std::move(*line));
 }
 
 }  // namespace loglog::sequencer

@@ -1,14 +1,14 @@
-// The sequencer: Raft for the cluster's metadata and, while it leads, the terms of all logs. Sans-IO and deterministic: the
-// driver brings time, connections, messages and finished saves, then performs output(). One thread; not movable.
+// The sequencer: Raft for the cluster's metadata and, while it leads, the terms of all logs.
+// Sans-IO and deterministic: the driver brings time, connections, messages and finished saves, then
+// performs output(). One thread; not movable.
 //
 //   sequencer_machine.cpp  the doors: connections, messages, time, output
 //   machine_raft.cpp       Raft's output, applying commands, winning and losing the lead
 //   machine_peers.cpp      links to the other sequencers
-//   machine_nodes.cpp      storage nodes: identity, metadata, seal (T1–T5), joining and dropping logs
-//   machine_clock.cpp      R5: what time it is
-//   machine_yield.cpp      S8: handing over to a sequencer that reaches more, or because this one is to stop
-//   machine_logs.cpp       log terms: starting them, S8, background recovery
-//   machine_clients.cpp    what clients ask
+//   machine_nodes.cpp      storage nodes: identity, metadata, seal (T1–T5), joining and dropping
+//   logs machine_clock.cpp      R5: what time it is machine_yield.cpp      S8: handing over to a
+//   sequencer that reaches more, or because this one is to stop machine_logs.cpp       log terms:
+//   starting them, S8, background recovery machine_clients.cpp    what clients ask
 //   machine_status.cpp     status and metadata answers
 //   machine_overview.cpp   what a status page shows
 #pragma once
@@ -46,7 +46,8 @@ class SequencerMachine final : private LogHost {
   SequencerMachine(const SequencerMachine&) = delete;
   SequencerMachine& operator=(const SequencerMachine&) = delete;
 
-  /// Once, before anything else. `wall_ms`: Unix time in milliseconds, only for term and segment start payloads (R4).
+  /// Once, before anything else. `wall_ms`: Unix time in milliseconds, only for term and segment
+  /// start payloads (R4).
   void start(Time now, std::uint64_t wall_ms);
   void connected(Time now, const Connected& c);
   void disconnected(Time now, const Disconnected& d);
@@ -55,14 +56,15 @@ class SequencerMachine final : private LogHost {
   /// The own disk gives no more space and half of its reserve is used, or no longer so.
   void space_is_low(Time now, bool low);
   void tick(Time now, std::uint64_t wall_ms);
-  /// This sequencer is to stop: it stands for no election any more, and a leader hands over first. It takes no new commit, answers
-  /// what it has ordered, and then asks the sequencer that has the whole Raft log and reaches most to take over. For at most
-  /// Options::resign_max.
+  /// This sequencer is to stop: it stands for no election any more, and a leader hands over first.
+  /// It takes no new commit, answers what it has ordered, and then asks the sequencer that has the
+  /// whole Raft log and reaches most to take over. For at most Options::resign_max.
   void resign(Time now);
-  /// After resign(): another one leads, or nothing can be handed over (any more). Asked after output().
+  /// After resign(): another one leads, or nothing can be handed over (any more). Asked after
+  /// output().
   bool may_stop() const;
-  /// Finishes the step (orders of all logs touched go out as one message per replica) and gives what to perform; the driver
-  /// clears it afterwards.
+  /// Finishes the step (orders of all logs touched go out as one message per replica) and gives
+  /// what to perform; the driver clears it afterwards.
   Output& output();
 
   /// What this sequencer says of itself on a new connection.
@@ -72,14 +74,16 @@ class SequencerMachine final : private LogHost {
   raft::Standing standing() const { return raft_.standing(); }
   /// The term this sequencer leads in; 0: it does not lead, or its term is not committed yet.
   Term leading_term() const { return term_; }
-  /// Whether it serves its role: it leads and its term is begun, or it knows who leads. A sentence that says it, or why not.
+  /// Whether it serves its role: it leads and its term is begun, or it knows who leads. A sentence
+  /// that says it, or why not.
   std::expected<std::string, std::string> readiness() const;
   /// For monitors.
   Report report(Time now) const;
   SequencerId leader() const { return raft_.leader(); }
-  /// What it sees of the cluster as of the newest time that it was told, with `logs_max` logs at most, those in trouble first. Only the
-  /// leader of a term sees the condition of nodes and logs: another one tells nodes that it reaches from those it does not, and of logs
-  /// what the metadata says.
+  /// What it sees of the cluster as of the newest time that it was told, with `logs_max` logs at
+  /// most, those in trouble first. Only the leader of a term sees the condition of nodes and logs:
+  /// another one tells nodes that it reaches from those it does not, and of logs what the metadata
+  /// says.
   Overview overview(std::size_t logs_max) const;
 
  private:
@@ -90,7 +94,8 @@ class SequencerMachine final : private LogHost {
     ClusterId cluster{};
     BootId boot{};
     std::string from;            // address
-    bool may_commit = false;     // also while its address is suspect: a run that came over it was committed, or it had its turn (V1)
+    bool may_commit = false;     // also while its address is suspect: a run that came over it was
+                                 // committed, or it had its turn (V1)
     bool has_committed = false;  // asked for it
     unsigned dropped_runs = 0;   // that came over it (V1)
     std::uint32_t requests = 0;  // ids given on this connection
@@ -120,7 +125,8 @@ class SequencerMachine final : private LogHost {
       Time at;  // last
       DiskId disk;
     };
-    std::optional<Foreign> foreign_disk;  // it came with another disk than the registered one (T4): each said once
+    std::optional<Foreign>
+        foreign_disk;  // it came with another disk than the registered one (T4): each said once
 
     /// What is left of it when its connection goes.
     Node down() const {
@@ -262,7 +268,9 @@ class SequencerMachine final : private LogHost {
     int trouble;
     std::size_t spare;  // replicas that may fail while all are there
     const LogInfo* log;
-    std::tuple<int, std::size_t, LogId> order() const { return {-trouble, spare, log->id}; }  // the worst first
+    std::tuple<int, std::size_t, LogId> order() const {
+      return {-trouble, spare, log->id};
+    }  // the worst first
   };
   std::vector<Ranked> rank_logs() const;
   ClusterPicture picture() const;
@@ -359,7 +367,8 @@ class SequencerMachine final : private LogHost {
     Time answer{};  ///< the last message that shows that the peer hears this sequencer
   };
   std::map<SequencerId, PeerHeard> sequencers_heard_;
-  std::map<SequencerId, Time> twins_;  // a second process under the id was refused, and told of then
+  std::map<SequencerId, Time>
+      twins_;  // a second process under the id was refused, and told of then
   std::map<NodeId, Node> nodes_;
 
   // While leading:
@@ -378,9 +387,10 @@ class SequencerMachine final : private LogHost {
   std::vector<LogId> opened_;  // in this step: waiting requests are taken up when the step ends
   std::map<LogId, Task> joins_;
   std::map<LogId, Task> drops_;
-  std::map<ChangeId, RaftIndex> given_up_;  // creations, and the version at which: their repeat is no late one (T6)
-  bool new_term_proposed_ = false;          // for all logs
-  Time push_due_ = never;                   // metadata to the nodes, gathered
+  std::map<ChangeId, RaftIndex>
+      given_up_;  // creations, and the version at which: their repeat is no late one (T6)
+  bool new_term_proposed_ = false;  // for all logs
+  Time push_due_ = never;           // metadata to the nodes, gathered
   RepeatedWarnings warnings_;
 };
 

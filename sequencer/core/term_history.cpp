@@ -6,13 +6,16 @@ namespace loglog::sequencer {
 namespace {
 
 /// A term ends where the next one starts, the last one at the tail.
-Offset end_of(const TermHistory& h, std::size_t i) { return i + 1 < h.terms.size() ? std::min(h.terms[i + 1].offset, h.tail) : h.tail; }
+Offset end_of(const TermHistory& h, std::size_t i) {
+  return i + 1 < h.terms.size() ? std::min(h.terms[i + 1].offset, h.tail) : h.tail;
+}
 
 }  // namespace
 
 TermHistory history_of(const StateIs& s) {
   TermHistory h{s.terms, s.first, s.tail};
-  // The last frame's term is in the list whatever the node counts as a term's start (a log may begin with a segment start).
+  // The last frame's term is in the list whatever the node counts as a term's start (a log may
+  // begin with a segment start).
   if (s.tail > s.first && (h.terms.empty() || h.terms.back().term < s.last_frame_term))
     h.terms.push_back({s.last_frame_term, h.terms.empty() ? s.first : s.tail});
   return h;

@@ -15,8 +15,8 @@ struct TermHistory {
 
 /// As a node reported it.
 TermHistory history_of(const StateIs& s);
-/// The logs agree below this offset and not beyond: in the highest term that both have, up to the shorter end. 0: no term
-/// in common.
+/// The logs agree below this offset and not beyond: in the highest term that both have, up to the
+/// shorter end. 0: no term in common.
 Offset divergence(const TermHistory& a, const TermHistory& b);
 
 }  // namespace loglog::sequencer

@@ -1,5 +1,5 @@
-// Runs that the leader has ordered in one log and that no replica has written yet (V1), by the connections that they came over. A
-// producer's id costs nothing, so a bound by producers is none.
+// Runs that the leader has ordered in one log and that no replica has written yet (V1), by the
+// connections that they came over. A producer's id costs nothing, so a bound by producers is none.
 #pragma once
 #include <cstddef>
 #include <deque>

@@ -1,5 +1,6 @@
-// The health of a cluster in one sentence: the consequence for appends and reads first, then the cause. Status, the
-// page, /status.json and the command line all show this verdict, so that they cannot contradict each other. Pure.
+// The health of a cluster in one sentence: the consequence for appends and reads first, then the
+// cause. Status, the page, /status.json and the command line all show this verdict, so that they
+// cannot contradict each other. Pure.
 #pragma once
 #include <string>
 
@@ -12,7 +13,8 @@ struct Verdict {
   std::string sentence;  ///< without a full stop
 };
 
-/// Judged from the picture of the sequencer that answers. Only a leader sees how nodes and logs fare.
+/// Judged from the picture of the sequencer that answers. Only a leader sees how nodes and logs
+/// fare.
 Verdict verdict_of(const ClusterPicture& p);
 
 }  // namespace loglog::sequencer

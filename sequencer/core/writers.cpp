@@ -19,12 +19,14 @@ void Writers::Known::turn(Time t) {
   since = t < since + 2 * window ? since + window : t;
 }
 
-void Writers::committed(Time now, ProducerId producer, LogId log, ConnectionId connection, std::uint64_t entries, std::uint64_t bytes) {
+void Writers::committed(Time now, ProducerId producer, LogId log, ConnectionId connection,
+                        std::uint64_t entries, std::uint64_t bytes) {
   auto k = known_.find(producer);
   if (k == known_.end()) {
     if (known_.size() >= writers_max && now >= swept_ + window) {
       swept_ = now;
-      std::erase_if(known_, [now](const auto& other) { return now >= other.second.since + 2 * window; });
+      std::erase_if(known_,
+                    [now](const auto& other) { return now >= other.second.since + 2 * window; });
     }
     if (known_.size() >= writers_max) return;
     k = known_.emplace(producer, Known{log, connection, {}, now, {}, {}}).first;
@@ -46,8 +48,11 @@ void Writers::disconnected(ConnectionId connection) {
 Writers::Count Writers::last_window(const Known& k, Time now) {
   Known w = k;
   w.turn(now);
-  const auto covered = window_ms - std::min<std::uint64_t>(window_ms, static_cast<std::uint64_t>((now - w.since) / 1ms));
-  return {w.now.entries + w.before.entries * covered / window_ms, w.now.bytes + w.before.bytes * covered / window_ms};
+  const auto covered =
+      window_ms -
+      std::min<std::uint64_t>(window_ms, static_cast<std::uint64_t>((now - w.since) / 1ms));
+  return {w.now.entries + w.before.entries * covered / window_ms,
+          w.now.bytes + w.before.bytes * covered / window_ms};
 }
 
 std::vector<Writers::Writer> Writers::busiest(Time now, std::size_t most) const {
@@ -55,10 +60,12 @@ std::vector<Writers::Writer> Writers::busiest(Time now, std::size_t most) const 
   out.reserve(known_.size());
   for (const auto& [producer, k] : known_) {
     const Count c = last_window(k, now);
-    out.push_back(
-        {producer, k.log, k.connection, k.all.entries, k.all.bytes, c.entries * 1'000'000 / window_ms, c.bytes * 1000 / window_ms});
+    out.push_back({producer, k.log, k.connection, k.all.entries, k.all.bytes,
+                   c.entries * 1'000'000 / window_ms, c.bytes * 1000 / window_ms});
   }
-  const auto order = [](const Writer& w) { return std::tuple(~w.bytes_per_s, ~w.bytes, w.producer); };
+  const auto order = [](const Writer& w) {
+    return std::tuple(~w.bytes_per_s, ~w.bytes, w.producer);
+  };
   const auto shown = static_cast<std::ptrdiff_t>(std::min(most, out.size()));
   std::ranges::partial_sort(out, out.begin() + shown, {}, order);
   out.resize(static_cast<std::size_t>(shown));

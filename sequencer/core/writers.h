@@ -1,4 +1,5 @@
-// Who writes: what was committed of each producer, and over which connection. For people; nothing is decided by it.
+// Who writes: what was committed of each producer, and over which connection. For people; nothing
+// is decided by it.
 #pragma once
 #include <cstdint>
 #include <unordered_map>
@@ -22,7 +23,8 @@ class Writers {
   };
 
   /// A run of `entries` entries and `bytes` bytes of frames is committed.
-  void committed(Time now, ProducerId producer, LogId log, ConnectionId connection, std::uint64_t entries, std::uint64_t bytes);
+  void committed(Time now, ProducerId producer, LogId log, ConnectionId connection,
+                 std::uint64_t entries, std::uint64_t bytes);
   void disconnected(ConnectionId connection);
   void clear() { known_.clear(); }
   std::size_t size() const { return known_.size(); }

@@ -9,7 +9,8 @@ namespace loglog::sequencer {
 
 struct SequencerReport {
   Report core;
-  observe::LatencyHistogram save;  ///< of Raft state, to its last fdatasync; since the start of the process
+  observe::LatencyHistogram
+      save;  ///< of Raft state, to its last fdatasync; since the start of the process
   transport::Traffic traffic;
   transport::Admissions::Figures admissions;
 };

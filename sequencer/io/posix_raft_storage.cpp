@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* cure =
-    "move this directory aside and start the sequencer with an empty one: it gets from the others what it had (C3)";
+    "move this directory aside and start the sequencer with an empty one: it gets from the others "
+    "what it had (C3)";
 
 ByteSpan bytes_of(const std::string& s) { return std::as_bytes(std::span(s.data(), s.size())); }
 
@@ -30,7 +31,9 @@ std::unexpected<Error> os_error(const std::string& what, const std::string& path
 }
 
 /// Whether a failed save has changed nothing, so that it may be done again.
-bool may_try_again(const Result<void>& r) { return !r && (r.error().code == Errc::no_space || r.error().code == Errc::too_many); }
+bool may_try_again(const Result<void>& r) {
+  return !r && (r.error().code == Errc::no_space || r.error().code == Errc::too_many);
+}
 
 std::string records_of(const SaveRaft& s) {
   std::string out;
@@ -56,20 +59,23 @@ Result<std::optional<Bytes>> read_state(const std::string& path) {
 
 bool has_records(const Bytes& log) {
   bool any = false;
-  RaftRecords on{[&any](const RaftHardState&) { any = true; }, [&any](const RaftEntry&) { any = true; }, [&any](RaftIndex) { any = true; }};
+  RaftRecords on{[&any](const RaftHardState&) { any = true; },
+                 [&any](const RaftEntry&) { any = true; }, [&any](RaftIndex) { any = true; }};
   const auto end = read_raft_log(log, on);
   return any || !end || end->lost || end->torn;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<RaftStorage>> RaftStorage::open(const std::string& path, SequencerId id, const std::string& cluster_name) {
+Result<std::unique_ptr<RaftStorage>> RaftStorage::open(const std::string& path, SequencerId id,
+                                                       const std::string& cluster_name) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, error.message()));
   std::unique_ptr<RaftStorage> s(new RaftStorage(path));
   s->lock_ = ::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (s->lock_ < 0) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
+  if (s->lock_ < 0)
+    return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
   if (::flock(s->lock_, LOCK_EX | LOCK_NB) != 0) return fail(Errc::directory_in_use, path);
   ::unlink((path + "/identity.new").c_str());  // of a start that was killed
   if (auto ok = s->check_identity(id, cluster_name); !ok) return std::unexpected(ok.error());
@@ -90,13 +96,17 @@ Result<void> RaftStorage::check_identity(SequencerId id, const std::string& clus
     if (!log) return std::unexpected(log.error());
     const auto snapshot = files::exists(snapshot_file_.path());
     if (!snapshot) return std::unexpected(snapshot.error());
-    // A log or a snapshot without an identity is somebody's whose identity is lost (T4). Only a first start that was cut short
-    // leaves a log, and that one has no records.
+    // A log or a snapshot without an identity is somebody's whose identity is lost (T4). Only a
+    // first start that was cut short leaves a log, and that one has no records.
     const bool records = *log && has_records(**log);
     if (records || *snapshot)
-      return fail(Errc::raft_damaged, fmt::format("{} has a {} and no identity", path_, records ? "raft.log with records" : "snapshot"));
+      return fail(Errc::raft_damaged, fmt::format("{} has a {} and no identity", path_,
+                                                  records ? "raft.log with records" : "snapshot"));
     // The log is made first: an identity without a log is a lost state, not a fresh one (T4, C3).
-    if (auto ok = log_file_.replace(encode_raft_header({1, raft_header_size}), raft_header_size + raft_reserve_bytes); !ok) return ok;
+    if (auto ok = log_file_.replace(encode_raft_header({1, raft_header_size}),
+                                    raft_header_size + raft_reserve_bytes);
+        !ok)
+      return ok;
     Identity fresh;
     fresh.id = id.value;
     fresh.role = static_cast<std::uint8_t>(Role::sequencer);
@@ -108,9 +118,11 @@ Result<void> RaftStorage::check_identity(SequencerId id, const std::string& clus
     return fail(found.error().code == Errc::data_loss ? Errc::raft_damaged : found.error().code,
                 fmt::format("{}/identity: {}", path_, found.error().detail));
   if (found->role != static_cast<std::uint8_t>(Role::sequencer) || found->id != id.value)
-    return fail(Errc::wrong_identity, fmt::format("{} belongs to id {}, not to sequencer {}", path_, found->id, id.value));
+    return fail(Errc::wrong_identity, fmt::format("{} belongs to id {}, not to sequencer {}", path_,
+                                                  found->id, id.value));
   if (found->cluster_name != cluster_name)
-    return fail(Errc::wrong_cluster, fmt::format("{} belongs to cluster \"{}\", not to \"{}\"", path_, found->cluster_name, cluster_name));
+    return fail(Errc::wrong_cluster, fmt::format("{} belongs to cluster \"{}\", not to \"{}\"",
+                                                 path_, found->cluster_name, cluster_name));
   return {};
 }
 
@@ -119,7 +131,8 @@ Result<void> RaftStorage::load_snapshot() {
   if (!file) return std::unexpected(file.error());
   if (!*file) return {};
   auto s = decode_snapshot(**file);
-  if (!s) return fail(s.error().code, fmt::format("{}: {}", snapshot_file_.path(), s.error().detail));
+  if (!s)
+    return fail(s.error().code, fmt::format("{}: {}", snapshot_file_.path(), s.error().detail));
   disk_.snapshot = s->state;
   disk_.snapshot_index = s->index;
   disk_.snapshot_term = s->term;
@@ -135,20 +148,25 @@ Result<void> RaftStorage::load() {
   std::string gap;
   RaftRecords on;
   on.hard_state = [this](const RaftHardState& h) { disk_.hard_state = {h.term, h.vote}; };
-  on.cut = [this](RaftIndex from) { std::erase_if(disk_.entries, [from](const RaftEntry& e) { return e.index >= from; }); };
+  on.cut = [this](RaftIndex from) {
+    std::erase_if(disk_.entries, [from](const RaftEntry& e) { return e.index >= from; });
+  };
   on.entry = [&](const RaftEntry& e) {
     if (!disk_.entries.empty() && e.index != disk_.entries.back().index + 1)
-      gap = fmt::format("{} has entry {} after {}", path, e.index.value, disk_.entries.back().index.value);
+      gap = fmt::format("{} has entry {} after {}", path, e.index.value,
+                        disk_.entries.back().index.value);
     disk_.entries.push_back(e);
   };
   const auto end = read_raft_log(**file, on);
   if (!end) return fail(end.error().code, fmt::format("{}: {}", path, end.error().detail));
   if (end->lost) {
-    // The file stays as it is until the core has decided and saves: a start that is killed before finds the same loss again.
+    // The file stays as it is until the core has decided and saves: a start that is killed before
+    // finds the same loss again.
     disk_.entries.clear();
     disk_.lost_records = true;
-    loss_ = fmt::format("{} is damaged at byte {}, and was durable up to byte {}: votes or entries are lost", path, end->good,
-                        end->mark.durable);
+    loss_ = fmt::format(
+        "{} is damaged at byte {}, and was durable up to byte {}: votes or entries are lost", path,
+        end->good, end->mark.durable);
     end_ = end->good;
     return open_log();
   }
@@ -158,21 +176,24 @@ Result<void> RaftStorage::load() {
 
 /// Makes the directory one that goes on where the log ends.
 Result<void> RaftStorage::settle(const RaftLogEnd& end) {
-  // The snapshot may have been renamed and the log not yet written anew. That is made up for here: what is appended later
-  // must not stand behind entries that do not count.
+  // The snapshot may have been renamed and the log not yet written anew. That is made up for here:
+  // what is appended later must not stand behind entries that do not count.
   const bool behind = raft::follow_snapshot(disk_);
   if (!disk_.entries.empty() && disk_.entries.front().index != disk_.snapshot_index + 1)
-    return fail(Errc::raft_damaged, fmt::format("{} begins with entry {}, the snapshot ends with {}", log_file_.path(),
-                                                disk_.entries.front().index.value, disk_.snapshot_index.value));
+    return fail(Errc::raft_damaged,
+                fmt::format("{} begins with entry {}, the snapshot ends with {}", log_file_.path(),
+                            disk_.entries.front().index.value, disk_.snapshot_index.value));
   end_ = end.good;
   mark_ = end.mark;
   if (auto ok = open_log(); !ok) return ok;
   if (end.torn) {
-    // A torn record goes. Were it left, what is appended over it might make good records of the bytes behind it.
+    // A torn record goes. Were it left, what is appended over it might make good records of the
+    // bytes behind it.
     const std::vector<std::byte> zeros(static_cast<std::size_t>(size_ - end_));
     if (!files::write_all(log_, zeros, end_)) return os_error("cannot cut", log_file_.path());
   }
-  // What a killed process left in the page cache is made durable before anything is said of it (K1).
+  // What a killed process left in the page cache is made durable before anything is said of it
+  // (K1).
   if (::fdatasync(log_) != 0) return os_error("cannot make durable", log_file_.path());
   if (auto ok = behind ? rewrite(disk_) : files::sync_directory(path_); !ok) return ok;
   if (mark_is_behind())
@@ -212,15 +233,21 @@ void RaftStorage::reserve_ahead() {
 Result<void> RaftStorage::append(const std::string& records) {
   const std::uint64_t end = end_ + records.size();
   if (end > size_) {
-    if (!reserve_space(log_, size_, end)) return os_error("cannot reserve space in", log_file_.path());
+    if (!reserve_space(log_, size_, end))
+      return os_error("cannot reserve space in", log_file_.path());
     size_ = end;
   }
-  if (!files::write_all(log_, bytes_of(records), end_)) return os_error("cannot write", log_file_.path());
-  // The mark names what was durable before this write, so that it never covers bytes that a power cut may tear.
+  if (!files::write_all(log_, bytes_of(records), end_))
+    return os_error("cannot write", log_file_.path());
+  // The mark names what was durable before this write, so that it never covers bytes that a power
+  // cut may tear.
   const RaftMark next{mark_.counter + 1, end_};
-  if (!files::write_all(log_, encode_raft_mark(next), raft_mark_at(next))) return os_error("cannot write", log_file_.path());
-  // Whether a failed fdatasync kept anything is unknown, whatever its reason: it is not tried again (K2).
-  if (::fdatasync(log_) != 0) return fail(Errc::io_error, os_error("cannot make durable", log_file_.path()).error().detail);
+  if (!files::write_all(log_, encode_raft_mark(next), raft_mark_at(next)))
+    return os_error("cannot write", log_file_.path());
+  // Whether a failed fdatasync kept anything is unknown, whatever its reason: it is not tried again
+  // (K2).
+  if (::fdatasync(log_) != 0)
+    return fail(Errc::io_error, os_error("cannot make durable", log_file_.path()).error().detail);
   mark_ = next;
   end_ = end;
   reserve_ahead();
@@ -242,7 +269,8 @@ Result<void> RaftStorage::rewrite(const RaftDisk& disk) {
   content += records;
   auto replaced = log_file_.replace(bytes_of(content), content.size() + raft_reserve_bytes);
   if (may_try_again(replaced) && !disk_.lost_records) {
-    // No room for a second file: the records that do not count any more are taken back in the file that is there.
+    // No room for a second file: the records that do not count any more are taken back in the file
+    // that is there.
     std::string anew;
     append_cut(anew, RaftIndex{1});
     return append(anew + records);

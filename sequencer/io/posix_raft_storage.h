@@ -1,4 +1,5 @@
-// A sequencer's state directory on a POSIX file system: lock, identity, raft.log, snapshot, and a spare file of each of the last two.
+// A sequencer's state directory on a POSIX file system: lock, identity, raft.log, snapshot, and a
+// spare file of each of the last two.
 #pragma once
 #include <memory>
 #include <string>
@@ -14,16 +15,17 @@ namespace loglog::sequencer {
 /// Opened and loaded on one thread, then used by one thread at a time.
 class RaftStorage {
  public:
-  /// Takes the lock, makes a fresh directory, or loads. directory_in_use, directory_unreadable, newer_format, wrong_identity
-  /// (another sequencer's or cluster's), raft_damaged (T4) otherwise.
-  static Result<std::unique_ptr<RaftStorage>> open(const std::string& path, SequencerId id, const std::string& cluster_name);
+  /// Takes the lock, makes a fresh directory, or loads. directory_in_use, directory_unreadable,
+  /// newer_format, wrong_identity (another sequencer's or cluster's), raft_damaged (T4) otherwise.
+  static Result<std::unique_ptr<RaftStorage>> open(const std::string& path, SequencerId id,
+                                                   const std::string& cluster_name);
   ~RaftStorage();
   const RaftDisk& disk() const { return disk_; }
   /// What disk().lost_records means, for people; empty if nothing was lost.
   const std::string& loss() const { return loss_; }
 
-  /// Blocks until durable. no_space: nothing has changed, and the same save may be tried again. Any other error is final: the process
-  /// ends.
+  /// Blocks until durable. no_space: nothing has changed, and the same save may be tried again. Any
+  /// other error is final: the process ends.
   Result<void> save(const SaveRaft& s);
   /// Brings the mark up to the log's end, when the log falls idle (spec/02 R2).
   Result<void> write_mark();
@@ -36,7 +38,8 @@ class RaftStorage {
   bool space_is_low() const { return refused_ && size_ - end_ < raft_reserve_bytes / 2; }
 
  private:
-  explicit RaftStorage(const std::string& path) : path_(path), log_file_(path, "raft.log"), snapshot_file_(path, "snapshot") {}
+  explicit RaftStorage(const std::string& path)
+      : path_(path), log_file_(path, "raft.log"), snapshot_file_(path, "snapshot") {}
   Result<void> check_identity(SequencerId id, const std::string& cluster_name);
   Result<void> load();
   Result<void> load_snapshot();

@@ -25,10 +25,13 @@ bool write_zeros(int fd, std::uint64_t from, std::uint64_t to) {
   return true;
 }
 
-/// The two files change places; where the file system cannot do that, the old content goes and its space with it.
+/// The two files change places; where the file system cannot do that, the old content goes and its
+/// space with it.
 bool change_places(const std::string& fresh, const std::string& old) {
-  if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, old.c_str(), RENAME_EXCHANGE) == 0) return true;
-  return (errno == ENOENT || errno == EINVAL || errno == ENOSYS) && ::rename(fresh.c_str(), old.c_str()) == 0;
+  if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, old.c_str(), RENAME_EXCHANGE) == 0)
+    return true;
+  return (errno == ENOENT || errno == EINVAL || errno == ENOSYS) &&
+         ::rename(fresh.c_str(), old.c_str()) == 0;
 }
 
 }  // namespace
@@ -48,21 +51,27 @@ ReplacedFile::ReplacedFile(std::string folder, const std::string& name)
 void ReplacedFile::reserve(std::uint64_t size) const {
   const Descriptor d(::open(spare_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
   struct stat s{};
-  if (d && ::fstat(d.get(), &s) == 0) reserve_space(d.get(), static_cast<std::uint64_t>(s.st_size), size);
+  if (d && ::fstat(d.get(), &s) == 0)
+    reserve_space(d.get(), static_cast<std::uint64_t>(s.st_size), size);
 }
 
 Result<void> ReplacedFile::replace(ByteSpan content, std::uint64_t size) {
-  const auto failed = [this] { return std::unexpected(files::last_error("cannot write", path_, Errc::io_error)); };
+  const auto failed = [this] {
+    return std::unexpected(files::last_error("cannot write", path_, Errc::io_error));
+  };
   const Descriptor directory(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const Descriptor d(::open(spare_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
   struct stat s{};
   if (!directory || !d || ::fstat(d.get(), &s) != 0) return failed();
   auto has = static_cast<std::uint64_t>(s.st_size);
   // All that is wanted, or at least what the content needs.
-  for (const std::uint64_t wanted : {std::max<std::uint64_t>(size, content.size()), std::uint64_t{content.size()}})
+  for (const std::uint64_t wanted :
+       {std::max<std::uint64_t>(size, content.size()), std::uint64_t{content.size()}})
     if (has < wanted && reserve_space(d.get(), has, wanted)) has = wanted;
   if (has < content.size()) return failed();
-  if (!files::write_all(d.get(), content, 0) || !write_zeros(d.get(), content.size(), has) || ::fdatasync(d.get()) != 0) return failed();
+  if (!files::write_all(d.get(), content, 0) || !write_zeros(d.get(), content.size(), has) ||
+      ::fdatasync(d.get()) != 0)
+    return failed();
   if (!change_places(spare_, path_) || ::fsync(directory.get()) != 0) return failed();
   return {};
 }

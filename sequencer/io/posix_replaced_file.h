@@ -1,5 +1,6 @@
-// A file that is replaced whole, again and again, and keeps the space for its next content in a spare file beside it: the two change
-// places. So a full disk stops neither a snapshot nor the log that is written anew after it (spec/02 R3).
+// A file that is replaced whole, again and again, and keeps the space for its next content in a
+// spare file beside it: the two change places. So a full disk stops neither a snapshot nor the log
+// that is written anew after it (spec/02 R3).
 #pragma once
 #include <cstdint>
 #include <string>
@@ -14,8 +15,9 @@ class ReplacedFile {
  public:
   ReplacedFile(std::string folder, const std::string& name);
 
-  /// Durable under its name before this returns, with zeros behind `content` up to the file's size: at least `size` bytes where the disk
-  /// has the space, and no less than the spare file had. no_space: nothing was changed; io_error.
+  /// Durable under its name before this returns, with zeros behind `content` up to the file's size:
+  /// at least `size` bytes where the disk has the space, and no less than the spare file had.
+  /// no_space: nothing was changed; io_error.
   Result<void> replace(ByteSpan content, std::uint64_t size);
   /// Makes the spare file that large where the disk has the space; otherwise it stays as it is.
   void reserve(std::uint64_t size) const;

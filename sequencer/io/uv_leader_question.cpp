@@ -20,8 +20,9 @@ struct Question {
 
 }  // namespace
 
-std::shared_ptr<void> ask_for_overview(transport::Loop& loop, const std::string& address, SequencerId id, std::uint32_t logs_max,
-                                       Duration patience, std::function<void(const Overview*)> done) {
+std::shared_ptr<void> ask_for_overview(transport::Loop& loop, const std::string& address,
+                                       SequencerId id, std::uint32_t logs_max, Duration patience,
+                                       std::function<void(const Overview*)> done) {
   auto q = std::make_shared<Question>();
   q->done = std::move(done);
   Hello own;
@@ -37,8 +38,12 @@ std::shared_ptr<void> ask_for_overview(transport::Loop& loop, const std::string&
   q->connection = transport::Connection::dial(
       loop, address, own, {{Role::sequencer}, id.value},
       {
-          [with, logs_max](const Hello&) { with([&](Question& x) { x.connection->send(RequestId{1}, GetOverview{logs_max}); }); },
-          [with](RequestId, Message&& m) { with([&](Question& x) { x.answer(std::get_if<Overview>(&m)); }); },
+          [with, logs_max](const Hello&) {
+            with([&](Question& x) { x.connection->send(RequestId{1}, GetOverview{logs_max}); });
+          },
+          [with](RequestId, Message&& m) {
+            with([&](Question& x) { x.answer(std::get_if<Overview>(&m)); });
+          },
           [with](const Error&) { with([](Question& x) { x.answer(nullptr); }); },
       });
   loop.after(patience, [with] { with([](Question& x) { x.answer(nullptr); }); });

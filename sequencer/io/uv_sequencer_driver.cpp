@@ -13,10 +13,12 @@ namespace loglog::sequencer {
 namespace {
 
 constexpr Duration redial_min = 20ms;
-// A sequencer that is back takes part in elections once it is connected: no later than that after its start.
+// A sequencer that is back takes part in elections once it is connected: no later than that after
+// its start.
 constexpr Duration redial_max = 200ms;
 constexpr Duration redial_refused = 1s;  // for what it is: that does not change quickly
-// A reading of the history asks for logs too where those that were told are so old: a page shows them when no leader can be asked.
+// A reading of the history asks for logs too where those that were told are so old: a page shows
+// them when no leader can be asked.
 constexpr Duration told_anew = 30s;
 constexpr std::uint32_t logs_kept_max = 1000;
 // The mark of raft.log goes to its end when nothing was saved for so long (spec/02 R2).
@@ -24,16 +26,20 @@ constexpr Duration mark_when_idle = 20ms;
 constexpr Duration space_asked_every = 1s;
 constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
-transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
+transport::LogLevel level_of(Event::Level l) {
+  return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l));
+}
 
 std::uint64_t wall_ms() {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
 }
 
 }  // namespace
 
-SequencerDriver::SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options, std::uint64_t seed, transport::EventLog log,
+SequencerDriver::SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options,
+                                 std::uint64_t seed, transport::EventLog log,
                                  std::function<void(const Error&)> fatal)
     : loop_(loop),
       storage_(storage),
@@ -58,10 +64,11 @@ SequencerDriver::~SequencerDriver() {
 }
 
 Result<void> SequencerDriver::start(const std::string& listen_address) {
-  auto listener = transport::Listener::listen(loop_, listen_address, [this](const transport::Incoming& in) {
-    auto c = transport::Connection::accept(loop_, in, machine_.hello(), {}, admissions_);
-    if (c) adopt(ConnectionId{++ids_}, c, nobody);
-  });
+  auto listener =
+      transport::Listener::listen(loop_, listen_address, [this](const transport::Incoming& in) {
+        auto c = transport::Connection::accept(loop_, in, machine_.hello(), {}, admissions_);
+        if (c) adopt(ConnectionId{++ids_}, c, nobody);
+      });
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
   log_(transport::LogLevel::info, fmt::format("serves on {}", listener_->address()));
@@ -70,8 +77,10 @@ Result<void> SequencerDriver::start(const std::string& listen_address) {
     if (*alive) perform();
   });
   for (const SequencerInfo& s : options_.sequencers)
-    if (s.id > options_.id) peers_.push_back({s.address, Role::sequencer, s.id.value, redial_min, Errc::ok});
-  for (const StorageInfo& s : options_.storage) peers_.push_back({s.address, Role::storage, s.id.value, redial_min, Errc::ok});
+    if (s.id > options_.id)
+      peers_.push_back({s.address, Role::sequencer, s.id.value, redial_min, Errc::ok});
+  for (const StorageInfo& s : options_.storage)
+    peers_.push_back({s.address, Role::storage, s.id.value, redial_min, Errc::ok});
   for (std::size_t i = 0; i < peers_.size(); ++i) dial(i);
   return {};
 }
@@ -85,7 +94,8 @@ void SequencerDriver::resign(std::function<void()> then) {
 void SequencerDriver::dial(std::size_t peer) {
   const Peer& p = peers_[peer];
   const ConnectionId id{++ids_};
-  adopt(id, transport::Connection::dial(loop_, p.address, machine_.hello(), {{p.role}, p.id}, {}), peer);
+  adopt(id, transport::Connection::dial(loop_, p.address, machine_.hello(), {{p.role}, p.id}, {}),
+        peer);
 }
 
 void SequencerDriver::redial(std::size_t peer) {
@@ -98,7 +108,8 @@ void SequencerDriver::redial(std::size_t peer) {
   });
 }
 
-void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c, std::size_t peer) {
+void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c,
+                            std::size_t peer) {
   connections_[id] = c;
   if (peer != nobody) dialled_[id] = peer;
   auto known = std::make_shared<bool>(false);
@@ -110,7 +121,8 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
           peers_[peer].said = Errc::ok;
         }
         const transport::Connection& open = *connections_.at(id);
-        machine_.connected(loop_.now(), {id, theirs, peer != nobody, open.peer_address(), open.peer_endpoint()});
+        machine_.connected(loop_.now(),
+                           {id, theirs, peer != nobody, open.peer_address(), open.peer_endpoint()});
       },
       [this, id](RequestId request, Message&& m) {
         machine_.arrived(loop_.now(), {id, request, std::move(m)});
@@ -122,12 +134,14 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
         if (*known) machine_.disconnected(loop_.now(), {id});
         if (peer == nobody) {
           if (why.code != Errc::connection_lost)
-            closed_log_(loop_.now(), transport::LogLevel::warning, fmt::format("closed a connection: {}", why.message()));
+            closed_log_(loop_.now(), transport::LogLevel::warning,
+                        fmt::format("closed a connection: {}", why.message()));
           return;
         }
         Peer& p = peers_[peer];
         if (p.said != why.code)
-          log_(transport::LogLevel::warning, fmt::format("{} {} at {}: {}", name_of(p.role), p.id, p.address, why.message()));
+          log_(transport::LogLevel::warning,
+               fmt::format("{} {} at {}: {}", name_of(p.role), p.id, p.address, why.message()));
         p.said = why.code;
         if (why.code != Errc::connection_lost) p.backoff = redial_refused;
         redial(peer);
@@ -135,8 +149,8 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
   });
 }
 
-/// Many requests may come in one piece. Large answers are queued before the next of them is looked at, so that the bound of the
-/// connection's queue (W8) holds within a turn as well.
+/// Many requests may come in one piece. Large answers are queued before the next of them is looked
+/// at, so that the bound of the connection's queue (W8) holds within a turn as well.
 void SequencerDriver::perform_if_large() {
   const auto& sends = machine_.output().sends;
   for (; sized_ < sends.size(); ++sized_) output_bytes_ += encoded_size(sends[sized_].message);
@@ -158,7 +172,8 @@ void SequencerDriver::perform() {
     wanted_.notify_one();
   }
   for (Send& s : o.sends)
-    if (const auto c = connections_.find(s.to); c != connections_.end()) c->second->send(s.request, s.message);
+    if (const auto c = connections_.find(s.to); c != connections_.end())
+      c->second->send(s.request, s.message);
   for (const CloseConnection& c : o.closes) {
     if (const auto found = connections_.find(c.connection); found != connections_.end()) {
       found->second->close(c.why);
@@ -180,14 +195,16 @@ void SequencerDriver::perform() {
 }
 
 /// Nobody (nullptr) answers where no other sequencer leads.
-void SequencerDriver::ask_leader(std::uint32_t logs_max, std::function<void(const Overview*)> done) {
+void SequencerDriver::ask_leader(std::uint32_t logs_max,
+                                 std::function<void(const Overview*)> done) {
   const auto leader = std::ranges::find(options_.sequencers, machine_.leader(), &SequencerInfo::id);
   if (leader == options_.sequencers.end() || leader->id == options_.id) return done(nullptr);
   const auto place = questions_.emplace(questions_.end());
   *place = ask_for_overview(loop_, leader->address, leader->id, logs_max, leader_patience,
                             [this, place, logs_max, done = std::move(done)](const Overview* o) {
                               questions_.erase(place);
-                              if (o != nullptr && o->term == Term{}) o = nullptr;  // it does not lead any more, or not yet
+                              if (o != nullptr && o->term == Term{})
+                                o = nullptr;  // it does not lead any more, or not yet
                               if (o != nullptr && logs_max > 0) told_ = Told{*o, loop_.now()};
                               done(o);
                             });
@@ -225,16 +242,18 @@ void SequencerDriver::save_all() {
   while (next_save(s)) {
     const auto begun = std::chrono::steady_clock::now();
     if (const auto ok = save(s); !ok) return fatal(ok.error());
-    loop_.post([this, alive = alive_, ticket = s.ticket, took = std::chrono::steady_clock::now() - begun] {
-      if (!*alive || dead_) return;
-      saves_took_.count(std::chrono::duration_cast<Duration>(took));
-      machine_.save_done(loop_.now(), {ticket});
-    });
+    loop_.post(
+        [this, alive = alive_, ticket = s.ticket, took = std::chrono::steady_clock::now() - begun] {
+          if (!*alive || dead_) return;
+          saves_took_.count(std::chrono::duration_cast<Duration>(took));
+          machine_.save_done(loop_.now(), {ticket});
+        });
     tell_space();
   }
 }
 
-/// Waits for the next save, and does what is to be done in idle times. False: the driver stops, or the disk has failed.
+/// Waits for the next save, and does what is to be done in idle times. False: the driver stops, or
+/// the disk has failed.
 bool SequencerDriver::next_save(SaveRaft& s) {
   const auto wanted = [this] { return stopping_ || !saves_.empty(); };
   std::unique_lock lock(mutex_);
@@ -260,7 +279,8 @@ bool SequencerDriver::next_save(SaveRaft& s) {
   return false;
 }
 
-/// A save that finds no space, or no descriptor, has changed nothing and waits. Votes and entries wait with it; the process goes on.
+/// A save that finds no space, or no descriptor, has changed nothing and waits. Votes and entries
+/// wait with it; the process goes on.
 Result<void> SequencerDriver::save(const SaveRaft& s) {
   for (bool told = false;;) {
     auto ok = storage_.save(s);
@@ -269,11 +289,15 @@ Result<void> SequencerDriver::save(const SaveRaft& s) {
       loop_.post([this, alive = alive_, why = ok.error()] {
         if (*alive)
           log_(transport::LogLevel::alarm,
-               fmt::format("{}: its reserve is used up, and this sequencer neither votes nor acknowledges until there is {}", why.detail,
-                           why.code == Errc::no_space ? "space: free some, or trim logs" : "a descriptor: raise the limit"));
+               fmt::format("{}: its reserve is used up, and this sequencer neither votes nor "
+                           "acknowledges until there is {}",
+                           why.detail,
+                           why.code == Errc::no_space ? "space: free some, or trim logs"
+                                                      : "a descriptor: raise the limit"));
       });
     std::unique_lock lock(mutex_);
-    if (wanted_.wait_for(lock, space_asked_every, [this] { return stopping_; })) return fail(Errc::no_space, ok.error().detail);
+    if (wanted_.wait_for(lock, space_asked_every, [this] { return stopping_; }))
+      return fail(Errc::no_space, ok.error().detail);
   }
 }
 

@@ -21,25 +21,30 @@
 
 namespace loglog::sequencer {
 
-/// Belongs to its loop's thread. `fatal` is called when a save fails (io_error; one that finds no space waits), or when what was committed
-/// is not understood (newer_format); nothing is performed after it.
+/// Belongs to its loop's thread. `fatal` is called when a save fails (io_error; one that finds no
+/// space waits), or when what was committed is not understood (newer_format); nothing is performed
+/// after it.
 class SequencerDriver {
  public:
-  SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options, std::uint64_t seed, transport::EventLog log,
-                  std::function<void(const Error&)> fatal);
+  SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options, std::uint64_t seed,
+                  transport::EventLog log, std::function<void(const Error&)> fatal);
   ~SequencerDriver();
-  /// Listens, then dials every other sequencer with a higher id and every storage node, again and again.
+  /// Listens, then dials every other sequencer with a higher id and every storage node, again and
+  /// again.
   Result<void> start(const std::string& listen_address);
   const std::string& address() const { return listener_->address(); }
   std::expected<std::string, std::string> readiness() const { return machine_.readiness(); }
-  /// Hands over first where it leads (SequencerMachine::resign); `then` is called once, when the driver may go.
+  /// Hands over first where it leads (SequencerMachine::resign); `then` is called once, when the
+  /// driver may go.
   void resign(std::function<void()> then);
-  SequencerReport report() const { return {machine_.report(loop_.now()), saves_took_, loop_.traffic(), admissions_->figures()}; }
+  SequencerReport report() const {
+    return {machine_.report(loop_.now()), saves_took_, loop_.traffic(), admissions_->figures()};
+  }
   /// Once, after start(): readings for history(), from now on.
   void keep_history();
   const History& history() const { return history_; }
-  /// Calls `done` once, now or later, with what this sequencer and the leader know and `logs_max` logs at most. A leader that does not
-  /// answer within `leader_patience` is done without.
+  /// Calls `done` once, now or later, with what this sequencer and the leader know and `logs_max`
+  /// logs at most. A leader that does not answer within `leader_patience` is done without.
   void picture(std::uint32_t logs_max, std::function<void(ClusterPicture)> done);
   static constexpr Duration leader_patience = 700ms;
 
@@ -75,7 +80,8 @@ class SequencerDriver {
   bool dead_ = false;
   std::function<void()> when_resigned_;
   std::unique_ptr<transport::Listener> listener_;
-  std::shared_ptr<transport::Admissions> admissions_ = std::make_shared<transport::Admissions>(transport::descriptor_limit());
+  std::shared_ptr<transport::Admissions> admissions_ =
+      std::make_shared<transport::Admissions>(transport::descriptor_limit());
   std::map<ConnectionId, transport::Connection::Ptr> connections_;
   std::map<ConnectionId, std::size_t> dialled_;
   std::vector<Peer> peers_;

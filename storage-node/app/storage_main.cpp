@@ -27,7 +27,10 @@ struct Given {
 /// The options and what they are parsed into.
 struct Program {
   Program();
-  CLI::App app{"LogLog storage node: writes what the sequencer orders and clients upload, and serves readers", "loglog-storage"};
+  CLI::App app{
+      "LogLog storage node: writes what the sequencer orders and clients upload, and serves "
+      "readers",
+      "loglog-storage"};
   Given given;
   std::string engine = "auto";
   std::string level = "info";
@@ -37,31 +40,49 @@ struct Program {
 
 Program::Program() {
   NodeOptions& o = given.options;
-  app.add_option("--id", o.id, "number of this node in its cluster, 1 or more; stays with its data for ever")->required();
-  app.add_option("--cluster-name", o.cluster_name, "name of the cluster; nodes of another name are refused")->required();
-  app.add_option("--listen", o.listen, "HOST:PORT to serve on, reachable by clients, sequencers and the other storage nodes")
+  app.add_option("--id", o.id,
+                 "number of this node in its cluster, 1 or more; stays with its data for ever")
+      ->required();
+  app.add_option("--cluster-name", o.cluster_name,
+                 "name of the cluster; nodes of another name are refused")
+      ->required();
+  app.add_option(
+         "--listen", o.listen,
+         "HOST:PORT to serve on, reachable by clients, sequencers and the other storage nodes")
       ->required()
       ->type_name("HOST:PORT");
-  app.add_option("--data", o.data, "directory of this node's segments; one node a directory")->required()->type_name("DIR");
-  app.add_option("--io-engine", engine, "auto: io_uring where it is allowed, else threads; uring or threads to insist (default auto)")
+  app.add_option("--data", o.data, "directory of this node's segments; one node a directory")
+      ->required()
+      ->type_name("DIR");
+  app.add_option("--io-engine", engine,
+                 "auto: io_uring where it is allowed, else threads; uring or threads to insist "
+                 "(default auto)")
       ->check(CLI::IsMember({"auto", "uring", "threads"}));
   app.add_option("--direct-io", direct,
-                 "auto: write past the page cache (O_DIRECT) where the file system can; off: through the page cache (default auto)")
+                 "auto: write past the page cache (O_DIRECT) where the file system can; off: "
+                 "through the page cache (default auto)")
       ->check(CLI::IsMember({"auto", "off"}));
   config::add_size(
       app, "--staging-bytes", [&o](std::uint64_t n) { o.staging_bytes = n; },
-      "memory for uploads not yet durable; full means clients are told to come again (default 256MiB)", any_size);
+      "memory for uploads not yet durable; full means clients are told to come again (default "
+      "256MiB)",
+      any_size);
   config::add_size(
       app, "--spare-bytes", [&o](std::uint64_t n) { o.spare_bytes = n; },
-      "trimmed segments' files kept to be written again, which is faster than new ones; given up where space is short; "
+      "trimmed segments' files kept to be written again, which is faster than new ones; given up "
+      "where space is short; "
       "0 keeps none (default 512MiB)",
       any_size);
-  app.add_option("--verify-uploads", verify, "on: check every payload's checksum when it comes; off leaves it to readers (default on)")
+  app.add_option(
+         "--verify-uploads", verify,
+         "on: check every payload's checksum when it comes; off leaves it to readers (default on)")
       ->check(CLI::IsMember({"on", "off"}));
-  app.add_option("--http", o.http, "HOST:PORT of /metrics (Prometheus), /healthz and /readyz (default: not served)");
+  app.add_option("--http", o.http,
+                 "HOST:PORT of /metrics (Prometheus), /healthz and /readyz (default: not served)");
   app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
-  app.add_flag("--check-config", given.check_only, "say whether the options are valid, and start nothing");
+  app.add_flag("--check-config", given.check_only,
+               "say whether the options are valid, and start nothing");
   app.set_version_flag("--version", std::string("loglog-storage " LOGLOG_VERSION));
   config::add_config_option(app, environment);
   app.footer(R"(Examples:
@@ -90,21 +111,26 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
   auto& [app, given, engine, level, direct, verify] = program;
   NodeOptions& o = given.options;
   std::string from;
-  if (const auto ends = config::read_options(app, environment, argc, argv, from)) return std::unexpected(*ends);
-  o.io_engine = engine == "auto" ? IoEngine::automatic : engine == "uring" ? IoEngine::uring : IoEngine::threads;
+  if (const auto ends = config::read_options(app, environment, argc, argv, from))
+    return std::unexpected(*ends);
+  o.io_engine = engine == "auto"    ? IoEngine::automatic
+                : engine == "uring" ? IoEngine::uring
+                                    : IoEngine::threads;
   o.direct_io = direct == "auto";
   o.verify_uploads = verify == "on";
   const std::vector<std::string> levels = {"debug", "info", "warning", "alarm", "off"};
-  o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) - levels.begin());
+  o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) -
+                                                 levels.begin());
   if (auto ok = o.validate(); !ok) {
     console::print_error("loglog-storage: {}\n", ok.error().message());
     return std::unexpected(exit_bad_options);
   }
   given.effective = fmt::format(
-      "id {}, cluster {}, listen {}, data {}, io-engine {}, direct-io {}, staging-bytes {}, spare-bytes {}, verify-uploads {}, "
+      "id {}, cluster {}, listen {}, data {}, io-engine {}, direct-io {}, staging-bytes {}, "
+      "spare-bytes {}, verify-uploads {}, "
       "http {}, log-level {}{}",
-      o.id, o.cluster_name, o.listen, o.data, engine, direct, o.staging_bytes, o.spare_bytes, verify, o.http.empty() ? "off" : o.http,
-      level, from);
+      o.id, o.cluster_name, o.listen, o.data, engine, direct, o.staging_bytes, o.spare_bytes,
+      verify, o.http.empty() ? "off" : o.http, level, from);
   return given;
 }
 
@@ -123,7 +149,8 @@ int storage_main(int argc, char** argv) {
     console::print_error("loglog-storage: {}\n", given->effective);
     return 0;
   }
-  transport::EventLog(fmt::format("storage {}", given->options.id), given->options.log_level)(transport::LogLevel::info, given->effective);
+  transport::EventLog(fmt::format("storage {}", given->options.id), given->options.log_level)(
+      transport::LogLevel::info, given->effective);
   return StorageNode(given->options).run_until_signal([argc, argv]() -> std::optional<NodeOptions> {
     const auto again = read(argc, argv);
     if (!again) return std::nullopt;

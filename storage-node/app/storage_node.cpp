@@ -14,26 +14,35 @@ namespace loglog::storage {
 Result<void> NodeOptions::validate() const {
   if (id == 0) return fail(Errc::bad_configuration, "--id 0: node ids begin with 1");
   if (cluster_name.empty() || cluster_name.size() > log_name_max)
-    return fail(Errc::bad_configuration, fmt::format("--cluster-name \"{}\": give 1 to {} characters", cluster_name, log_name_max));
-  if (auto address = transport::split_address(listen); !address) return std::unexpected(address.error());
+    return fail(
+        Errc::bad_configuration,
+        fmt::format("--cluster-name \"{}\": give 1 to {} characters", cluster_name, log_name_max));
+  if (auto address = transport::split_address(listen); !address)
+    return std::unexpected(address.error());
   if (!http.empty())
-    if (auto address = transport::split_tcp_address(http); !address) return std::unexpected(address.error());
+    if (auto address = transport::split_tcp_address(http); !address)
+      return std::unexpected(address.error());
   if (data.empty()) return fail(Errc::bad_configuration, "--data: name a directory");
   if (staging_bytes < 2ull * run_size_max)
     return fail(Errc::bad_configuration,
-                fmt::format("--staging-bytes {}: at least {} (two of the largest runs)", staging_bytes, 2ull * run_size_max));
+                fmt::format("--staging-bytes {}: at least {} (two of the largest runs)",
+                            staging_bytes, 2ull * run_size_max));
   return {};
 }
 
 namespace {
 
-Result<std::unique_ptr<FileEngine>> choose_engine(IoEngine wanted, SegmentDirectory& directory, transport::Loop& loop) {
+Result<std::unique_ptr<FileEngine>> choose_engine(IoEngine wanted, SegmentDirectory& directory,
+                                                  transport::Loop& loop) {
   const auto post = [&loop](std::function<void()> work) { loop.post(std::move(work)); };
-  const auto watch = [&loop](int descriptor, std::function<void()> work) { return loop.watch(descriptor, std::move(work)); };
+  const auto watch = [&loop](int descriptor, std::function<void()> work) {
+    return loop.watch(descriptor, std::move(work));
+  };
   if (wanted != IoEngine::threads)
     if (auto engine = make_uring_engine(directory, watch, post)) return engine;
   if (wanted == IoEngine::uring)
-    return fail(Errc::bad_configuration, "--io-engine uring: this machine forbids io_uring; use auto or threads");
+    return fail(Errc::bad_configuration,
+                "--io-engine uring: this machine forbids io_uring; use auto or threads");
   return make_thread_engine(directory, post);
 }
 
@@ -43,7 +52,9 @@ class StorageService final : public server::Service {
 
   Result<std::string> start(transport::Loop& loop, const transport::EventLog& log) override;
   http::Pages pages(http::LoopGate& gate) override { return pages_of(*driver_, gate); }
-  void begin_stop(std::function<void()> stopped) override { driver_->begin_stop(std::move(stopped)); }
+  void begin_stop(std::function<void()> stopped) override {
+    driver_->begin_stop(std::move(stopped));
+  }
 
  private:
   const NodeOptions options_;
@@ -66,17 +77,18 @@ Result<std::string> StorageService::start(transport::Loop& loop, const transport
   core.verify_uploads = o.verify_uploads;
   std::random_device entropy;
   const std::uint64_t seed = (std::uint64_t{entropy()} << 32) | entropy();
-  driver_ =
-      std::make_unique<StorageDriver>(loop, *directory_, std::move(*engine), std::move(core), seed, log, [log](const std::string& why) {
-        log(transport::LogLevel::alarm, why);
-        std::_Exit(exit_disk_failed);
-      });
+  driver_ = std::make_unique<StorageDriver>(loop, *directory_, std::move(*engine), std::move(core),
+                                            seed, log, [log](const std::string& why) {
+                                              log(transport::LogLevel::alarm, why);
+                                              std::_Exit(exit_disk_failed);
+                                            });
   if (auto ok = driver_->start(o.listen); !ok) return std::unexpected(ok.error());
   return driver_->address();
 }
 
 std::unique_ptr<server::Host> host_of(const NodeOptions& o) {
-  return std::make_unique<server::Host>(std::make_unique<StorageService>(o), fmt::format("storage {}", o.id), o.log_level, o.http);
+  return std::make_unique<server::Host>(std::make_unique<StorageService>(o),
+                                        fmt::format("storage {}", o.id), o.log_level, o.http);
 }
 
 }  // namespace
@@ -100,8 +112,9 @@ const std::string& StorageNode::address() const { return host_->address(); }
 const std::string& StorageNode::http_address() const { return host_->http_address(); }
 
 int StorageNode::run_until_signal(const std::function<std::optional<NodeOptions>()>& reread) {
-  return host_of(options_)->run_until_signal(
-      "loglog-storage", [&](const transport::EventLog& log) { server::take_again(options_, reread ? reread() : std::nullopt, log); });
+  return host_of(options_)->run_until_signal("loglog-storage", [&](const transport::EventLog& log) {
+    server::take_again(options_, reread ? reread() : std::nullopt, log);
+  });
 }
 
 }  // namespace loglog::storage

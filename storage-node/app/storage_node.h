@@ -26,10 +26,13 @@ struct NodeOptions {
   std::string listen;  ///< HOST:PORT; port 0 takes a free one
   std::string data;
   IoEngine io_engine = IoEngine::automatic;
-  /// Bytes of trimmed segments' files that are kept to be written again (K6); they are given up where space is short. 0: none are kept.
+  /// Bytes of trimmed segments' files that are kept to be written again (K6); they are given up
+  /// where space is short. 0: none are kept.
   std::uint64_t spare_bytes = 512u << 20;
-  bool direct_io = true;  ///< groups are written past the page cache (O_DIRECT) where the file system can
-  std::string http = {};  ///< HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one; empty: not served
+  bool direct_io =
+      true;  ///< groups are written past the page cache (O_DIRECT) where the file system can
+  std::string http = {};  ///< HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one;
+                          ///< empty: not served
   transport::LogLevel log_level = transport::LogLevel::info;
   std::uint64_t staging_bytes = 256u << 20;
   bool verify_uploads = true;
@@ -39,9 +42,9 @@ struct NodeOptions {
   Result<void> validate() const;
 };
 
-/// Runs in a thread of its own between start() and stop() or destruction. To stop it takes nothing more and finishes what it was
-/// ordered to write, for at most 2 s. A failing disk ends the whole process (K2), with
-/// exit code 8: an application that cannot have that runs the node as a process.
+/// Runs in a thread of its own between start() and stop() or destruction. To stop it takes nothing
+/// more and finishes what it was ordered to write, for at most 2 s. A failing disk ends the whole
+/// process (K2), with exit code 8: an application that cannot have that runs the node as a process.
 class StorageNode {
  public:
   explicit StorageNode(NodeOptions options);
@@ -55,9 +58,9 @@ class StorageNode {
   const std::string& address() const;
   /// HOST:PORT of its pages as they are served, or empty; after start().
   const std::string& http_address() const;
-  /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code. A second signal ends it at once. At SIGHUP it
-  /// asks `reread` for its options again (nullopt: they are no good, as was said): the log level changes at once, of others it says that
-  /// they need a restart.
+  /// Runs on the calling thread until SIGINT or SIGTERM instead; the process's exit code. A second
+  /// signal ends it at once. At SIGHUP it asks `reread` for its options again (nullopt: they are no
+  /// good, as was said): the log level changes at once, of others it says that they need a restart.
   int run_until_signal(const std::function<std::optional<NodeOptions>()>& reread = {});
 
  private:

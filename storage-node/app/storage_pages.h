@@ -5,8 +5,8 @@
 
 namespace loglog::storage {
 
-/// /healthz, /readyz and /metrics (Prometheus). The driver is asked on its own thread; it must live until gate.close(), and the gate as
-/// long as the pages.
+/// /healthz, /readyz and /metrics (Prometheus). The driver is asked on its own thread; it must live
+/// until gate.close(), and the gate as long as the pages.
 http::Pages pages_of(StorageDriver& driver, http::LoopGate& gate);
 
 }  // namespace loglog::storage

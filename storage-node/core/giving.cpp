@@ -9,11 +9,14 @@ namespace loglog::storage {
 bool Giving::begin(ConnectionId from, RequestId request, std::uint64_t bytes) {
   const auto known = askers_.find(from);
   const std::uint64_t its = known == askers_.end() ? 0 : known->second.bytes;
-  // A peer of which nothing is under way is always served, so that the largest run passes whatever the others take.
-  const bool fits = its + bytes <= options_.given_bytes_per_peer_max && bytes_ + bytes <= options_.given_bytes_max;
+  // A peer of which nothing is under way is always served, so that the largest run passes whatever
+  // the others take.
+  const bool fits = its + bytes <= options_.given_bytes_per_peer_max &&
+                    bytes_ + bytes <= options_.given_bytes_max;
   if (its > 0 && !fits && !removed(Rule::P2_given)) return false;
   Asker& a = askers_[from];
-  if (!a.reading.emplace(request, Reading{bytes}).second) return false;  // the id of a question that is not answered yet
+  if (!a.reading.emplace(request, Reading{bytes}).second)
+    return false;  // the id of a question that is not answered yet
   a.bytes += bytes;
   bytes_ += bytes;
   return true;
@@ -52,7 +55,8 @@ void Giving::taken(ConnectionId from, std::uint64_t bytes) {
 void Giving::give_up(ConnectionId from, RequestId request) {
   const auto found = askers_.find(from);
   if (found == askers_.end()) return;
-  if (const auto r = found->second.reading.find(request); r != found->second.reading.end()) r->second.given_up = true;
+  if (const auto r = found->second.reading.find(request); r != found->second.reading.end())
+    r->second.given_up = true;
 }
 
 void Giving::lost(ConnectionId from) {

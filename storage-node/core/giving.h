@@ -1,5 +1,6 @@
-// What peers have asked of this node (Copy, FetchRun) and have not yet received: bytes that are read, queued or under way to them. A
-// peer says `Taken` for what has come, so the sum is known without a look at any socket.
+// What peers have asked of this node (Copy, FetchRun) and have not yet received: bytes that are
+// read, queued or under way to them. A peer says `Taken` for what has come, so the sum is known
+// without a look at any socket.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -13,7 +14,8 @@ class Giving {
  public:
   explicit Giving(const Options& o) : options_(o) {}
 
-  /// A question whose answer has at most `bytes`. False: too much is under way, the peer is to ask again.
+  /// A question whose answer has at most `bytes`. False: too much is under way, the peer is to ask
+  /// again.
   bool begin(ConnectionId from, RequestId request, std::uint64_t bytes);
   /// The bytes have been read. False: the peer has given the question up, or is gone.
   bool may_send(ConnectionId from, RequestId request, std::uint64_t bytes);

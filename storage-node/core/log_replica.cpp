@@ -18,7 +18,9 @@ LogReplica::LogReplica(Node& node, const PromiseKeeper& node_promise, LogId id)
       reader(state),
       writer_(state, [this] { settle(); }),
       orders_(state, [this] { pump(); }),
-      repair_(state, writer_, reader, [this](const Reconcile& m, Errc e) { reconciled(m, e); }, [this] { hole_found(); }) {}
+      repair_(
+          state, writer_, reader, [this](const Reconcile& m, Errc e) { reconciled(m, e); },
+          [this] { hole_found(); }) {}
 
 void LogReplica::recovered(RecoveredLog&& r) {
   state.segments = std::move(r.segments);
@@ -33,8 +35,11 @@ void LogReplica::recovered(RecoveredLog&& r) {
   writer_.found_remains(r.remains);
   if (!r.suspect) return;
   ++state.node.figures.corruptions_found;
-  state.node.event(Event::Level::alarm, fmt::format("log {}: bytes at offset {} are bad below the mark {}; suspect until copied again (K3)",
-                                                    state.id.value, r.tail.end.value, r.mark_durable.value));
+  state.node.event(
+      Event::Level::alarm,
+      fmt::format(
+          "log {}: bytes at offset {} are bad below the mark {}; suspect until copied again (K3)",
+          state.id.value, r.tail.end.value, r.mark_durable.value));
 }
 
 void LogReplica::described(const LogInfo& info, RaftIndex version) {
@@ -64,10 +69,12 @@ void LogReplica::look_at_front() {
   const bool before = std::exchange(state.front_gone, state.misses_front());
   if (!state.front_gone || before) return;
   ++state.node.figures.corruptions_found;
-  state.node.event(Event::Level::alarm,
-                   fmt::format("log {}: files are missing below offset {}, and the log was trimmed only up to {}; suspect until "
-                               "copied again (K3)",
-                               state.id.value, state.segments.front().value, state.trim_wanted.value));
+  state.node.event(
+      Event::Level::alarm,
+      fmt::format("log {}: files are missing below offset {}, and the log was trimmed only up to "
+                  "{}; suspect until "
+                  "copied again (K3)",
+                  state.id.value, state.segments.front().value, state.trim_wanted.value));
 }
 
 void LogReplica::get_state(ConnectionId from, RequestId request, const GetState& m) {
@@ -102,8 +109,11 @@ void LogReplica::settle() {
   const Term promised = state.promise().held().term;
   if (!writer_.busy() || removed(Rule::S1_barrier))
     for (const Asked& a : std::exchange(state_asked_, {})) {
-      if (a.term == promised || removed(Rule::T3_fence)) state.node.send(a.from, a.request, state_is(a.term));
-      else state.node.send(a.from, a.request, Fenced{state.id, promised, state.promise().held().instance});
+      if (a.term == promised || removed(Rule::T3_fence))
+        state.node.send(a.from, a.request, state_is(a.term));
+      else
+        state.node.send(a.from, a.request,
+                        Fenced{state.id, promised, state.promise().held().instance});
     }
   if (writer_.busy()) return;
   for (const Asked& a : std::exchange(misfit_, {}))
@@ -116,19 +126,26 @@ void LogReplica::settle() {
 
 void LogReplica::reconcile_now() {
   const Reconcile m = *std::exchange(reconcile_wanted_, std::nullopt);
-  if (m.term != state.promise().held().term && !removed(Rule::T3_fence)) return;  // a newer leader has sealed meanwhile
+  if (m.term != state.promise().held().term && !removed(Rule::T3_fence))
+    return;  // a newer leader has sealed meanwhile
   const Tail& t = state.durable;
-  const bool as_named = t.end == m.expected_tail && t.chain == m.expected_chain && t.last_term == m.expected_last_term;
-  if ((!as_named && !removed(Rule::S4_compare)) || (!m.rebase && m.cut > t.end)) return answer_reconcile(m, Errc::wrong_state);
+  const bool as_named = t.end == m.expected_tail && t.chain == m.expected_chain &&
+                        t.last_term == m.expected_last_term;
+  if ((!as_named && !removed(Rule::S4_compare)) || (!m.rebase && m.cut > t.end))
+    return answer_reconcile(m, Errc::wrong_state);
   if (!m.rebase && m.cut < std::min(state.committed, t.end) && !removed(Rule::S4_alarm)) {
-    state.node.event(Event::Level::alarm, fmt::format("log {}: told to cut at {} below the committed offset {}; halted (S4)",
-                                                      state.id.value, m.cut.value, state.committed.value));
+    state.node.event(
+        Event::Level::alarm,
+        fmt::format("log {}: told to cut at {} below the committed offset {}; halted (S4)",
+                    state.id.value, m.cut.value, state.committed.value));
     return answer_reconcile(m, Errc::log_halted);
   }
   if (m.rebase || m.cut < t.end) durable_through_.clear();
   if (m.rebase) {
-    state.trim_wanted = std::max(state.trim_wanted, m.target_first);  // the leader rebases to no point that was not trimmed
-    // What goes here was acknowledged: until it is copied again the log is suspect, also over a restart (K3).
+    state.trim_wanted = std::max(
+        state.trim_wanted, m.target_first);  // the leader rebases to no point that was not trimmed
+    // What goes here was acknowledged: until it is copied again the log is suspect, also over a
+    // restart (K3).
     if (state.front_gone) {
       state.suspect = true;
       state.hole_until = std::max(state.hole_until, state.durable.end);
@@ -156,14 +173,18 @@ void LogReplica::hole_found() {
 }
 
 void LogReplica::answer_reconcile(const Reconcile& m, Errc e) {
-  state.node.send(reconcile_from_.from, reconcile_from_.request, Reconciled{state.id, m.term, e, state.durable.end, state.durable.chain});
+  state.node.send(reconcile_from_.from, reconcile_from_.request,
+                  Reconciled{state.id, m.term, e, state.durable.end, state.durable.chain});
 }
 
 void LogReplica::order(ConnectionId from, RequestId request, const Order& m) {
   state.leader = from;
-  if (!state.is_matched() || repair_.active() || reconcile_wanted_) return state.node.send(from, request, state_is(m.term));
-  if ((m.previous_end != orders_.ordered_end() || m.previous_term != orders_.ordered_term()) && !removed(Rule::D2)) {
-    // D2. What is not in flight is dropped, so that the leader can go on exactly from the tail this answer names.
+  if (!state.is_matched() || repair_.active() || reconcile_wanted_)
+    return state.node.send(from, request, state_is(m.term));
+  if ((m.previous_end != orders_.ordered_end() || m.previous_term != orders_.ordered_term()) &&
+      !removed(Rule::D2)) {
+    // D2. What is not in flight is dropped, so that the leader can go on exactly from the tail this
+    // answer names.
     orders_.drop();
     misfit_.push_back({from, request, m.term});
     return settle();
@@ -195,7 +216,8 @@ void LogReplica::pump() {
   }
   const bool opens = group.opens_segment;
   std::vector<Bytes> frames = std::exchange(group.frames, {});
-  writer_.write(std::move(frames), opens, [this, group = std::move(group)] { group_durable(group); });
+  writer_.write(std::move(frames), opens,
+                [this, group = std::move(group)] { group_durable(group); });
 }
 
 void LogReplica::group_durable(const OrderQueue::Group& group) {
@@ -213,16 +235,22 @@ void LogReplica::group_durable(const OrderQueue::Group& group) {
   marks_within(state.node.options.idle_marks_after);
 }
 
-void LogReplica::marks_within(Duration d) { marks_at_ = state.node.now + (stopping_ ? Duration{0} : d); }
+void LogReplica::marks_within(Duration d) {
+  marks_at_ = state.node.now + (stopping_ ? Duration{0} : d);
+}
 
-/// Where many logs are in use, a write for marks alone is one that appends to others wait for; the next group carries them for nothing.
+/// Where many logs are in use, a write for marks alone is one that appends to others wait for; the
+/// next group carries them for nothing.
 bool LogReplica::marks_give_way() {
-  if (stopping_ || state.node.disk_under_way() <= disk_busy_above || marks_put_off_ == marks_put_off_max) return false;
+  if (stopping_ || state.node.disk_under_way() <= disk_busy_above ||
+      marks_put_off_ == marks_put_off_max)
+    return false;
   ++marks_put_off_;
   return true;
 }
 
-/// D4: the term is checked again at the moment of sending; S6: only a tail whose last frame is of this term counts.
+/// D4: the term is checked again at the moment of sending; S6: only a tail whose last frame is of
+/// this term counts.
 bool LogReplica::may_acknowledge() const {
   const bool of_this_term = state.is_matched() && state.durable.last_term == state.matched;
   return (of_this_term || removed(Rule::S1_ack)) && state.promise().durable() && !state.lost();
@@ -231,24 +259,28 @@ bool LogReplica::may_acknowledge() const {
 void LogReplica::acknowledge() {
   const Tail& t = state.durable;
   if (!may_acknowledge()) return;
-  state.node.send(state.leader, RequestId{}, Durable{state.id, t.last_term, t.end, t.chain, t.checkpoint, t.checkpoint_chain});
+  state.node.send(state.leader, RequestId{},
+                  Durable{state.id, t.last_term, t.end, t.chain, t.checkpoint, t.checkpoint_chain});
 }
 
-/// V2: what counts for the leader counts for the producer, run by run, where it was written by an order of this very term.
+/// V2: what counts for the leader counts for the producer, run by run, where it was written by an
+/// order of this very term.
 void LogReplica::tell_observers(const OrderQueue::Group& group) {
   if (observers_.empty()) return;
   const bool counts = may_acknowledge() && group.term == state.matched && !state.suspect;
   if (!counts && !removed(Rule::V2_sent)) return;
   for (const auto& [run, at] : group.runs)
     if (const auto o = observers_.find(run.producer); o != observers_.end())
-      state.node.send(o->second, RequestId{}, RunDurable{state.id, group.term, run.producer, run.first, at});
+      state.node.send(o->second, RequestId{},
+                      RunDurable{state.id, group.term, run.producer, run.first, at});
 }
 
 /// D5.
 void LogReplica::advance_committed(Offset leader_committed) {
   if (!state.is_matched() && !removed(Rule::D5_matched)) return;
   state.leader_committed = std::max(state.leader_committed, leader_committed);
-  const Offset now = removed(Rule::D5_own) ? state.leader_committed : std::min(state.leader_committed, state.durable.end);
+  const Offset now = removed(Rule::D5_own) ? state.leader_committed
+                                           : std::min(state.leader_committed, state.durable.end);
   if (now == state.committed || (now < state.committed && !removed(Rule::D5_back))) return;
   state.committed = now;
   if (marks_at_ == never) marks_within(committed_marks_after);
@@ -271,7 +303,8 @@ void LogReplica::trim_to(Offset point) {
 }
 
 void LogReplica::confirm_term(ConnectionId from, RequestId request, const ConfirmTerm& m) {
-  if (!state.is_matched() || state.matched != m.term) return state.node.send(from, request, state_is(m.term));
+  if (!state.is_matched() || state.matched != m.term)
+    return state.node.send(from, request, state_is(m.term));
   state.node.send(from, request, TermConfirmed{state.id, m.term, state.durable.end});
 }
 
@@ -292,11 +325,13 @@ void LogReplica::tick() {
   orders_.tick();
   writer_.tick();
   repair_.tick();
-  if (marks_at_ <= state.node.now && marks_give_way()) marks_at_ = state.node.now + marks_put_off_by;
+  if (marks_at_ <= state.node.now && marks_give_way())
+    marks_at_ = state.node.now + marks_put_off_by;
   if (marks_at_ <= state.node.now) {
     marks_at_ = never;
     marks_put_off_ = 0;
-    const bool idle = !writer_.busy() && !repair_.active() && !reconcile_wanted_ && orders_.empty() && !state.dropped && !state.dirty_tail;
+    const bool idle = !writer_.busy() && !repair_.active() && !reconcile_wanted_ &&
+                      orders_.empty() && !state.dropped && !state.dirty_tail;
     if (idle && !writer_.marks_current()) writer_.write_marks([] {});
   }
   schedule();
@@ -309,7 +344,8 @@ void LogReplica::begin_stop() {
 }
 
 void LogReplica::schedule() {
-  state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick(), writer_.next_tick(), repair_.next_tick()}));
+  state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick(),
+                                         writer_.next_tick(), repair_.next_tick()}));
 }
 
 }  // namespace loglog::storage

@@ -1,5 +1,6 @@
-// One log on this node: takes the leader's commands and the clients' runs, and drives writer, orders, reader and repair.
-// The machine has checked the sender's term against the promise (T3) before it calls a command here.
+// One log on this node: takes the leader's commands and the clients' runs, and drives writer,
+// orders, reader and repair. The machine has checked the sender's term against the promise (T3)
+// before it calls a command here.
 #pragma once
 #include "storage-node/core/order_queue.h"
 #include "storage-node/core/reader.h"
@@ -36,7 +37,8 @@ class LogReplica {
   void copy(ConnectionId from, RequestId request, const Copy& m);
   void fetch_run(ConnectionId from, RequestId request, const FetchRun& m);
   void report_corrupt(const ReportCorrupt& m);
-  /// Returns the connection that loses a place by it: the producer's observer before, or `from` where the log has no place. nullopt: none.
+  /// Returns the connection that loses a place by it: the producer's observer before, or `from`
+  /// where the log has no place. nullopt: none.
   std::optional<ConnectionId> observe(ConnectionId from, const Observe& m);
   /// Producers that the connection observes here.
   std::size_t observed_by(ConnectionId c) const;
@@ -87,8 +89,9 @@ class LogReplica {
   std::vector<Asked> misfit_;                  // D2: an Order that did not fit
   std::optional<Reconcile> reconcile_wanted_;  // waits for the strand
   Asked reconcile_from_{};
-  std::map<ProducerId, Sequence> durable_through_;  // last sequence written since the log was last cut
-  std::map<ProducerId, ConnectionId> observers_;    // V2
+  std::map<ProducerId, Sequence>
+      durable_through_;  // last sequence written since the log was last cut
+  std::map<ProducerId, ConnectionId> observers_;  // V2
   Time marks_at_ = never;
   int marks_put_off_ = 0;
   Time next_report_{};  // of damage, that is looked at

@@ -7,10 +7,12 @@ namespace {
 constexpr std::uint64_t checkpoint_every = 1u << 20;
 }
 
-void extend(Tail& tail, std::vector<TermStart>& terms, const std::byte* frame, const FramePrefix& prefix, Chain after) {
+void extend(Tail& tail, std::vector<TermStart>& terms, const std::byte* frame,
+            const FramePrefix& prefix, Chain after) {
   if (prefix.kind == FrameKind::segment_start && terms.empty()) {
     const auto start = read_segment_start({frame + frame_prefix_size, prefix.payload_length});
-    if (start && start->term_in_force != Term{}) terms.push_back({start->term_in_force, start->term_start});
+    if (start && start->term_in_force != Term{})
+      terms.push_back({start->term_in_force, start->term_start});
   }
   if (terms.empty() || terms.back().term != prefix.term) terms.push_back({prefix.term, tail.end});
   const Offset before = tail.end;
@@ -23,7 +25,8 @@ void extend(Tail& tail, std::vector<TermStart>& terms, const std::byte* frame, c
   }
 }
 
-Scanned scan_frames(ByteSpan bytes, LogId log, Offset limit, bool verify_payloads, Tail& tail, std::vector<TermStart>& terms,
+Scanned scan_frames(ByteSpan bytes, LogId log, Offset limit, bool verify_payloads, Tail& tail,
+                    std::vector<TermStart>& terms,
                     const std::function<void(const FramePrefix&, std::size_t)>& before_frame) {
   Scanned s;
   while (tail.end < limit) {

@@ -15,18 +15,21 @@ struct Tail {
   Chain checkpoint_chain{};
 };
 
-/// Moves the tail over one stamped frame whose chain is already known, and notes where a term begins: the entry
-/// of a term is its first frame, whatever its kind.
-void extend(Tail& tail, std::vector<TermStart>& terms, const std::byte* frame, const FramePrefix& prefix, Chain after);
+/// Moves the tail over one stamped frame whose chain is already known, and notes where a term
+/// begins: the entry of a term is its first frame, whatever its kind.
+void extend(Tail& tail, std::vector<TermStart>& terms, const std::byte* frame,
+            const FramePrefix& prefix, Chain after);
 
 struct Scanned {
   std::size_t good_bytes = 0;
   /// good: the limit is reached; incomplete: more bytes are needed; nothing or bad: no frame there.
   FrameState stop = FrameState::incomplete;
 };
-/// Walks stamped frames of `log` from tail.end on, up to `limit`. A frame of a lower term than the one before is
-/// bad: it is left from a log that was cut. `before_frame` (may be empty) is told each good frame's place in `bytes`.
-Scanned scan_frames(ByteSpan bytes, LogId log, Offset limit, bool verify_payloads, Tail& tail, std::vector<TermStart>& terms,
+/// Walks stamped frames of `log` from tail.end on, up to `limit`. A frame of a lower term than the
+/// one before is bad: it is left from a log that was cut. `before_frame` (may be empty) is told
+/// each good frame's place in `bytes`.
+Scanned scan_frames(ByteSpan bytes, LogId log, Offset limit, bool verify_payloads, Tail& tail,
+                    std::vector<TermStart>& terms,
                     const std::function<void(const FramePrefix&, std::size_t)>& before_frame = {});
 
 /// Stamps the frames of a run's images in place at the tail and moves the tail over them.

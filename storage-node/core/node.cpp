@@ -41,7 +41,8 @@ std::vector<LogId> Node::take_due() {
 }
 
 Time Node::next_wake() const {
-  return std::min({by_time_.empty() ? never : by_time_.begin()->first, staging.next_expiry(), transfers.next_tick()});
+  return std::min({by_time_.empty() ? never : by_time_.begin()->first, staging.next_expiry(),
+                   transfers.next_tick()});
 }
 
 }  // namespace loglog::storage

@@ -1,4 +1,5 @@
-// What all logs of a node share: output, disk tickets, timers, transfers between peers, identity, promise, metadata.
+// What all logs of a node share: output, disk tickets, timers, transfers between peers, identity,
+// promise, metadata.
 #pragma once
 #include <fmt/format.h>
 
@@ -23,7 +24,8 @@ class Node {
  public:
   using Done = std::function<void(DiskDone&&)>;
 
-  Node(Options o, std::uint64_t seed) : options(std::move(o)), random(seed), staging(options), flow(options), giving(options) {}
+  Node(Options o, std::uint64_t seed)
+      : options(std::move(o)), random(seed), staging(options), flow(options), giving(options) {}
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -38,11 +40,14 @@ class Node {
   Figures figures;
   Identity identity;
   ClusterMetadata metadata;
-  bool data_loss = false;           ///< T4
-  std::uint64_t cached_bytes = 0;   ///< tail caches of all logs
-  std::uint64_t fetched_bytes = 0;  ///< runs that peers are asked for or gave, and that are not written yet
+  bool data_loss = false;          ///< T4
+  std::uint64_t cached_bytes = 0;  ///< tail caches of all logs
+  std::uint64_t fetched_bytes =
+      0;  ///< runs that peers are asked for or gave, and that are not written yet
 
-  void event(Event::Level level, std::string text) { out.events.push_back({level, std::move(text)}); }
+  void event(Event::Level level, std::string text) {
+    out.events.push_back({level, std::move(text)});
+  }
   template <class M>
   void send(ConnectionId to, RequestId request, M&& m) {
     if (to == ConnectionId{}) return;

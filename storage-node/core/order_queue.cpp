@@ -25,7 +25,8 @@ Errc OrderQueue::add(const OrderItem& item) {
     if (item.frame.size() < frame_overhead) return Errc::malformed_message;
     const auto prefix = read_prefix(item.frame.data());
     if (!prefix || prefix->frame_length() != item.frame.size()) return Errc::malformed_message;
-    if (prefix->kind != FrameKind::term_start && prefix->kind != FrameKind::segment_start) return Errc::malformed_message;
+    if (prefix->kind != FrameKind::term_start && prefix->kind != FrameKind::segment_start)
+      return Errc::malformed_message;
     o.leader_frame = true;
     o.opens_segment = prefix->kind == FrameKind::segment_start;
     o.frames = Bytes::copy_of(item.frame);
@@ -37,7 +38,8 @@ Errc OrderQueue::add(const OrderItem& item) {
     staged->pinned = true;
     o.frames = staged->frames;
   } else {
-    // Other bytes under the same name are not what was ordered (D3): they make room for the right ones.
+    // Other bytes under the same name are not what was ordered (D3): they make room for the right
+    // ones.
     if (staged) s_.node.staging.remove(s_.id, item.run.producer, item.run.first);
     missing_[{item.run.producer, item.run.first}] = o.at;
     ++s_.node.figures.missing_runs;
@@ -49,7 +51,8 @@ Errc OrderQueue::add(const OrderItem& item) {
 }
 
 OrderQueue::Ordered* OrderQueue::at(Offset offset) {
-  const auto it = std::lower_bound(items_.begin(), items_.end(), offset, [](const Ordered& o, Offset v) { return o.at < v; });
+  const auto it = std::lower_bound(items_.begin(), items_.end(), offset,
+                                   [](const Ordered& o, Offset v) { return o.at < v; });
   return it == items_.end() || it->at != offset ? nullptr : &*it;
 }
 
@@ -60,8 +63,9 @@ bool OrderQueue::offer(const Reference& run, Bytes frames) {
   if (o == nullptr || (o->run != run && !removed(Rule::D3))) return false;
   s_.node.staging.remove(s_.id, run.producer, run.first);
   frames = frames.to_keep();
-  const Errc e =
-      s_.node.staging.add(s_.node.now, s_.id, run, frames, removed(Rule::D6_space) ? Staging::Claim::upload : Staging::Claim::ordered);
+  const Errc e = s_.node.staging.add(
+      s_.node.now, s_.id, run, frames,
+      removed(Rule::D6_space) ? Staging::Claim::upload : Staging::Claim::ordered);
   if (e != Errc::ok) return false;
   s_.node.transfers.cancel(std::exchange(o->asked, 0));
   o->fetched = {};
@@ -79,7 +83,9 @@ void OrderQueue::take_group(Group& group, std::uint64_t room) {
   group.term = s_.matched;
   while (!items_.empty() && group.bytes < s_.node.options.group_bytes_max) {
     Ordered& o = items_.front();
-    if (o.frames.empty() || (o.opens_segment && !group.frames.empty()) || group.bytes + o.frames.size() > room) break;
+    if (o.frames.empty() || (o.opens_segment && !group.frames.empty()) ||
+        group.bytes + o.frames.size() > room)
+      break;
     if (o.opens_segment) group.opens_segment = true;
     stamp_run(o.frames, s_.id, s_.matched, s_.written, s_.terms);
     group.bytes += o.frames.size();
@@ -92,7 +98,9 @@ void OrderQueue::take_group(Group& group, std::uint64_t room) {
 
 void OrderQueue::drop() {
   for (const Ordered& o : items_) {
-    if (StagedRun* staged = o.leader_frame ? nullptr : s_.node.staging.find(s_.id, o.run.producer, o.run.first)) staged->pinned = false;
+    if (StagedRun* staged =
+            o.leader_frame ? nullptr : s_.node.staging.find(s_.id, o.run.producer, o.run.first))
+      staged->pinned = false;
     s_.node.transfers.cancel(o.asked);
   }
   items_.clear();
@@ -109,13 +117,15 @@ void OrderQueue::tick() {
   }
 }
 
-/// The first missing run is the next to be written and makes room; what lies behind it waits in memory (D6). What is asked for counts as
-/// what is here: otherwise runs behind the missing ones of all logs could take all the room, and none of them would be written.
+/// The first missing run is the next to be written and makes room; what lies behind it waits in
+/// memory (D6). What is asked for counts as what is here: otherwise runs behind the missing ones of
+/// all logs could take all the room, and none of them would be written.
 bool OrderQueue::may_fetch(const Ordered& o, bool first) const {
   const Options& options = s_.node.options;
   if (first && s_.node.fetched_bytes == 0) return true;  // the largest run passes alone
   const std::uint64_t with = s_.node.fetched_bytes + o.run.length;
-  return with <= (first ? options.fetched_bytes_max : options.fetched_ahead_bytes_max) || removed(Rule::P1_asked);
+  return with <= (first ? options.fetched_bytes_max : options.fetched_ahead_bytes_max) ||
+         removed(Rule::P1_asked);
 }
 
 void OrderQueue::search(Ordered& o, bool first) {
@@ -143,10 +153,13 @@ void OrderQueue::search(Ordered& o, bool first) {
   o.asked = s_.node.transfers.ask(
       peer, s_.id, FetchRun{s_.id, s_.matched, o.at, o.run}, o.run.length,
       committed ? Transfers::Urgency::bulk : Transfers::Urgency::append,
-      [this, offset = o.at, term = s_.matched](Transfers::Came came, const Message* m) { peer_answered(offset, term, came, m); });
+      [this, offset = o.at, term = s_.matched](Transfers::Came came, const Message* m) {
+        peer_answered(offset, term, came, m);
+      });
 }
 
-/// Bytes are taken whenever they come, since the reference says whether they are the right ones (D3).
+/// Bytes are taken whenever they come, since the reference says whether they are the right ones
+/// (D3).
 void OrderQueue::peer_answered(Offset offset, Term term, Transfers::Came came, const Message* m) {
   Ordered* o = at(offset);
   if (o == nullptr || !o->frames.empty() || s_.matched != term) return;

@@ -1,4 +1,5 @@
-// What the leader has ordered and is not yet written, in offset order (§4 step 5), and the search for missing runs.
+// What the leader has ordered and is not yet written, in offset order (§4 step 5), and the search
+// for missing runs.
 #pragma once
 #include <deque>
 #include <map>
@@ -29,13 +30,16 @@ class OrderQueue {
   bool empty() const { return items_.empty(); }
   std::size_t size() const { return items_.size(); }
   /// End and term of what is ordered so far (D2).
-  Offset ordered_end() const { return items_.empty() ? s_.written.end : items_.back().at + items_.back().run.length; }
+  Offset ordered_end() const {
+    return items_.empty() ? s_.written.end : items_.back().at + items_.back().run.length;
+  }
   Term ordered_term() const { return items_.empty() ? s_.written.last_term : s_.matched; }
 
   /// An item at ordered_end(); ok, or why it is refused (the stream then starts over).
   Errc add(const OrderItem& item);
   bool misses(const Reference& run) const { return missing_.contains({run.producer, run.first}); }
-  /// A missing run came by upload or from a peer; its reference was checked. True: it was wanted and equal (D3).
+  /// A missing run came by upload or from a peer; its reference was checked. True: it was wanted
+  /// and equal (D3).
   bool offer(const Reference& run, Bytes frames);
   struct Front {
     bool opens_segment;
@@ -43,7 +47,8 @@ class OrderQueue {
   };
   /// What comes next, if its bytes are here.
   std::optional<Front> ready() const;
-  /// Takes what is ready, up to a group's size and to `room` bytes, not across a segment start; stamps it and moves s.written.
+  /// Takes what is ready, up to a group's size and to `room` bytes, not across a segment start;
+  /// stamps it and moves s.written.
   void take_group(Group& group, std::uint64_t room);
   /// Forgets everything not yet written (S1).
   void drop();

@@ -6,14 +6,16 @@
 
 namespace loglog::storage {
 
-// A connection may have as much under way as is still free for all. So the share of each shrinks as more readers are
-// slow, and the last bytes are never taken by the first of them. A connection with nothing under way always gets a
-// page of the floor: a reader that does read goes on beside any number that do not.
+// A connection may have as much under way as is still free for all. So the share of each shrinks as
+// more readers are slow, and the last bytes are never taken by the first of them. A connection with
+// nothing under way always gets a page of the floor: a reader that does read goes on beside any
+// number that do not.
 std::uint64_t PageFlow::allowed(ConnectionId to, std::uint64_t wanted) const {
   const auto f = flows_.find(to);
   if (f != flows_.end() && f->second.gone) return 0;
   const std::uint64_t own = f == flows_.end() ? 0 : f->second.in_flight();
-  const std::uint64_t free = options_.pages_in_flight_max - std::min(options_.pages_in_flight_max, bytes_);
+  const std::uint64_t free =
+      options_.pages_in_flight_max - std::min(options_.pages_in_flight_max, bytes_);
   const std::uint64_t limit = std::min<std::uint64_t>(connection_queue_max, free);
   if (own >= limit && own > 0) return 0;
   return std::min(wanted, std::max<std::uint64_t>(connection_queue_floor, limit - own));
@@ -26,7 +28,8 @@ void PageFlow::started(ConnectionId to, std::uint64_t bytes) {
 
 void PageFlow::fetched(ConnectionId to, std::uint64_t started, std::uint64_t queued) {
   const auto f = flows_.find(to);
-  check(f != flows_.end() && f->second.fetching >= started && queued <= started, "pages under way are miscounted");
+  check(f != flows_.end() && f->second.fetching >= started && queued <= started,
+        "pages under way are miscounted");
   f->second.fetching -= started;
   if (f->second.gone) queued = 0;
   f->second.queued += queued;
@@ -112,7 +115,8 @@ void PageFlow::forget(ConnectionId connection) {
 
 void PageFlow::drop_if_unused(std::map<ConnectionId, Flow>::iterator f) {
   const Flow& flow = f->second;
-  if (flow.in_flight() > 0 || flow.readers > 0 || !flow.held.empty() || !flow.follows.empty()) return;
+  if (flow.in_flight() > 0 || flow.readers > 0 || !flow.held.empty() || !flow.follows.empty())
+    return;
   eased_.erase(f->first);
   flows_.erase(f);
 }

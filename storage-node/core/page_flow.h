@@ -1,5 +1,6 @@
-// Counts what the node holds in memory for readers: pages being read or queued, for each connection and in all.
-// The readers of all logs ask here before they start a page; the driver says when bytes have left the process.
+// Counts what the node holds in memory for readers: pages being read or queued, for each connection
+// and in all. The readers of all logs ask here before they start a page; the driver says when bytes
+// have left the process.
 #pragma once
 #include <deque>
 #include <map>
@@ -16,11 +17,13 @@ class PageFlow {
  public:
   explicit PageFlow(const Options& options) : options_(options) {}
 
-  /// Bytes of a page that may be started for `to` now, at most `wanted` (over 0). 0: enough is under way to it already;
-  /// the log calls hold(), and its reader goes on when some of that has left.
+  /// Bytes of a page that may be started for `to` now, at most `wanted` (over 0). 0: enough is
+  /// under way to it already; the log calls hold(), and its reader goes on when some of that has
+  /// left.
   std::uint64_t allowed(ConnectionId to, std::uint64_t wanted) const;
   void started(ConnectionId to, std::uint64_t bytes);
-  /// The read of a page that was started with `started` bytes has ended. `queued` bytes of it are sent to the connection.
+  /// The read of a page that was started with `started` bytes has ended. `queued` bytes of it are
+  /// sent to the connection.
   void fetched(ConnectionId to, std::uint64_t started, std::uint64_t queued);
   /// Pages with so many bytes of frames have left the process.
   void written(ConnectionId to, std::uint64_t bytes);
@@ -29,7 +32,8 @@ class PageFlow {
   /// A connection that may get pages again, and the log that waited longest to send some.
   std::optional<std::pair<ConnectionId, LogId>> next_to_resume();
 
-  /// A read that waits, or a follow: false when the connection has readers_per_connection_max of them.
+  /// A read that waits, or a follow: false when the connection has readers_per_connection_max of
+  /// them.
   bool enter(ConnectionId from);
   bool enter_follow(ConnectionId from, RequestId request, LogId log);
   void leave(ConnectionId from);

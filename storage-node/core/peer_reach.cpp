@@ -12,15 +12,17 @@ void PeerReach::tick() {
   if (node_.now < due_) return;
   due_ = node_.now + node_.options.peer_ping_every;
   const std::vector<NodeId> now = peers();
-  std::erase_if(unanswered_, [&](const auto& u) { return !std::ranges::binary_search(now, u.first); });
+  std::erase_if(unanswered_,
+                [&](const auto& u) { return !std::ranges::binary_search(now, u.first); });
   for (const NodeId peer : now) ask(peer);
 }
 
 void PeerReach::ask(NodeId peer) {
-  node_.transfers.ask(peer, LogId{}, Ping{}, 0, Transfers::Urgency::bulk, [this, peer](Transfers::Came, const Message* answer) {
-    if (answer != nullptr) unanswered_.erase(peer);
-    else ++unanswered_[peer];
-  });
+  node_.transfers.ask(peer, LogId{}, Ping{}, 0, Transfers::Urgency::bulk,
+                      [this, peer](Transfers::Came, const Message* answer) {
+                        if (answer != nullptr) unanswered_.erase(peer);
+                        else ++unanswered_[peer];
+                      });
 }
 
 std::vector<NodeId> PeerReach::peers() const {

@@ -1,6 +1,6 @@
-// Which storage nodes answer this one. Appends need no connection between storage nodes, so without a question now and then a
-// firewall between them would show only in the failover that has to copy. The machine calls tick(); what is found goes to the
-// leader with SpaceIs.
+// Which storage nodes answer this one. Appends need no connection between storage nodes, so without
+// a question now and then a firewall between them would show only in the failover that has to copy.
+// The machine calls tick(); what is found goes to the leader with SpaceIs.
 #pragma once
 #include <map>
 #include <vector>
@@ -18,7 +18,8 @@ class PeerReach {
   /// Asks each node that shares a log with this one, when that is due.
   void tick();
   Time next_tick() const { return due_; }
-  /// Ascending. A node counts as such after two questions in a row without an answer: one may meet a restart.
+  /// Ascending. A node counts as such after two questions in a row without an answer: one may meet
+  /// a restart.
   std::vector<NodeId> unreachable() const;
 
  private:

@@ -7,8 +7,9 @@
 namespace loglog::storage {
 
 void PromiseKeeper::raise(Term term, InstanceId instance, std::function<void()> on_durable) {
-  // The slots in turn, and both hold the promise before it is answered for: with the newest slot alone gone bad, an older promise
-  // would be taken for the node's word, and a deposed leader would be obeyed again.
+  // The slots in turn, and both hold the promise before it is answered for: with the newest slot
+  // alone gone bad, an older promise would be taken for the node's word, and a deposed leader would
+  // be obeyed again.
   const std::uint64_t step = removed(Rule::T3_slots) ? 2 : 1;
   held_ = Promise{held_.counter + step, term, instance};
   if (!removed(Rule::T3_twice)) {

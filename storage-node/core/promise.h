@@ -1,4 +1,5 @@
-// A promise (T3), the node-wide one or a log's own: raised in memory at once, answered for once durable.
+// A promise (T3), the node-wide one or a log's own: raised in memory at once, answered for once
+// durable.
 #pragma once
 #include <functional>
 
@@ -18,16 +19,18 @@ class PromiseKeeper {
     held_ = p;
     durable_ = found_ = p.counter;
   }
-  /// Writes of the promise, as the start found them. They only rise, so a directory that has fewer than the node has told of is an
-  /// older copy (T4).
+  /// Writes of the promise, as the start found them. They only rise, so a directory that has fewer
+  /// than the node has told of is an older copy (T4).
   std::uint64_t found() const { return found_; }
   /// Writes that are durable even if either slot goes bad.
   std::uint64_t surely_written() const { return durable_ > 0 ? durable_ - 1 : 0; }
   /// T1: a higher term is taken; the same one only for the instance it is bound to.
   bool admits(Term term, InstanceId instance) const {
-    return term > held_.term || (term == held_.term && term != Term{} && (instance == held_.instance || removed(Rule::T1_instance)));
+    return term > held_.term || (term == held_.term && term != Term{} &&
+                                 (instance == held_.instance || removed(Rule::T1_instance)));
   }
-  /// Takes the term (if it is new) and saves it; `on_durable` is for the node to go on with what waited.
+  /// Takes the term (if it is new) and saves it; `on_durable` is for the node to go on with what
+  /// waited.
   void raise(Term term, InstanceId instance, std::function<void()> on_durable);
 
  private:

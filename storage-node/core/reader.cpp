@@ -8,7 +8,8 @@ constexpr Duration tell_unmatched_every = 1s;
 
 void refuse_one_more(Node& node, ConnectionId from, RequestId request) {
   node.fail_request(from, request, Errc::too_many,
-                    fmt::format("{} reads and follows of this connection wait here, the limit is {}; let some of them end",
+                    fmt::format("{} reads and follows of this connection wait here, the limit is "
+                                "{}; let some of them end",
                                 readers_per_connection_max, readers_per_connection_max));
 }
 }  // namespace
@@ -20,14 +21,17 @@ void Reader::page(ConnectionId to, RequestId request, Offset at, Errc reason, By
 std::uint64_t Reader::available(Offset at, std::uint64_t max) const {
   if (s_.segments.empty() || at < s_.segments.front()) return 0;
   const Offset end = std::min(s_.readable_end(), s_.segments.end_of(at, s_.readable_end()));
-  return at < end ? std::min<std::uint64_t>(std::min<std::uint64_t>(max, page_size_max), end - at) : 0;
+  return at < end ? std::min<std::uint64_t>(std::min<std::uint64_t>(max, page_size_max), end - at)
+                  : 0;
 }
 
 Errc Reader::why_nothing(Offset at) const {
-  if (at < s_.first_kept()) return s_.front_gone ? Errc::corrupt : Errc::not_here;  // K3: another replica has it
+  if (at < s_.first_kept())
+    return s_.front_gone ? Errc::corrupt : Errc::not_here;  // K3: another replica has it
   if (removed(Rule::R1_lagging)) return Errc::past_end;
-  if (at < s_.committed || at < s_.leader_committed) return Errc::not_here;  // a hole, or this node lags (R1)
-  return s_.is_matched() ? Errc::past_end : Errc::not_here;                  // only a matched node knows the end
+  if (at < s_.committed || at < s_.leader_committed)
+    return Errc::not_here;                                   // a hole, or this node lags (R1)
+  return s_.is_matched() ? Errc::past_end : Errc::not_here;  // only a matched node knows the end
 }
 
 void Reader::end_read(ConnectionId to, RequestId request, Offset at, Errc reason, Bytes frames) {
@@ -41,7 +45,8 @@ bool Reader::answer_now(ConnectionId from, RequestId request, const Read& m) {
     end_read(from, request, m.offset, Errc::trimmed);
     return true;
   }
-  const std::uint64_t wanted = available(m.offset, m.max_bytes == 0 ? page_size_default : m.max_bytes);
+  const std::uint64_t wanted =
+      available(m.offset, m.max_bytes == 0 ? page_size_default : m.max_bytes);
   if (wanted == 0) return false;
   const std::uint64_t n = s_.node.flow.allowed(from, wanted);
   if (n == 0) {
@@ -65,13 +70,15 @@ void Reader::start_read(ConnectionId from, RequestId request, const Read& m) {
   if (answer_now(from, request, m)) return;
   const bool hopeless = m.offset < s_.committed || m.offset < s_.first_kept();
   if (m.wait_ms == 0 || hopeless) return end_read(from, request, m.offset, why_nothing(m.offset));
-  const Time deadline = s_.node.now + std::chrono::milliseconds(std::min<std::uint32_t>(m.wait_ms, 600'000));
+  const Time deadline =
+      s_.node.now + std::chrono::milliseconds(std::min<std::uint32_t>(m.wait_ms, 600'000));
   waiting_.add({from, request, m, deadline});
   s_.node.wake_at(s_.id, deadline);
 }
 
 void Reader::follow(ConnectionId from, RequestId request, const Follow& m) {
-  if (!s_.node.flow.enter_follow(from, request, s_.id)) return refuse_one_more(s_.node, from, request);
+  if (!s_.node.flow.enter_follow(from, request, s_.id))
+    return refuse_one_more(s_.node, from, request);
   const Time tell_at = s_.node.now + tell_unmatched_every;
   const std::uint64_t credit = std::min(m.credit, follow_credit_max);
   follows_[{from, request}] = Following{m.offset, credit, false, false, tell_at, tell_at};
@@ -112,12 +119,16 @@ SegmentsAre Reader::segments(Offset from) const {
   const std::vector<Offset>& firsts = s_.segments.firsts();
   auto next = std::upper_bound(firsts.begin(), firsts.end(), from);
   if (next != firsts.begin()) --next;
-  for (; next != firsts.end() && *next < s_.readable_end() && out.begins.size() < segments_listed_max; ++next) out.begins.push_back(*next);
+  for (;
+       next != firsts.end() && *next < s_.readable_end() && out.begins.size() < segments_listed_max;
+       ++next)
+    out.begins.push_back(*next);
   if (out.begins.empty()) return out;
   const Offset end = next == firsts.end() ? s_.readable_end() : std::min(*next, s_.readable_end());
   for (const TermStart& t : s_.terms)
     // The log's first term begins with its first segment.
-    if (t.offset > out.begins.front() && t.offset < end && !std::binary_search(firsts.begin(), firsts.end(), t.offset))
+    if (t.offset > out.begins.front() && t.offset < end &&
+        !std::binary_search(firsts.begin(), firsts.end(), t.offset))
       out.terms.push_back(t.offset);
   return out;
 }
@@ -125,14 +136,16 @@ SegmentsAre Reader::segments(Offset from) const {
 void Reader::push(FollowKey key) {
   for (;;) {
     const auto it = follows_.find(key);
-    if (it == follows_.end() || it->second.fetching || it->second.held || it->second.credit == 0) return;
+    if (it == follows_.end() || it->second.fetching || it->second.held || it->second.credit == 0)
+      return;
     Following& f = it->second;
     idle_.erase({f.at, key});
     if (f.at < s_.first()) {
       page(key.first, key.second, f.at, Errc::trimmed);
       return end_follow(key);
     }
-    const std::uint64_t wanted = available(f.at, std::min<std::uint64_t>(f.credit, page_size_default));
+    const std::uint64_t wanted =
+        available(f.at, std::min<std::uint64_t>(f.credit, page_size_default));
     if (wanted == 0 && f.at < s_.first_kept()) {
       page(key.first, key.second, f.at, why_nothing(f.at));
       return end_follow(key);
@@ -149,7 +162,9 @@ void Reader::push(FollowKey key) {
     f.fetching = true;
     pushing_ = true;
     s_.node.flow.started(key.first, n);
-    fetch(f.at, n, false, [this, key, at = f.at, n](Errc error, Bytes b) { pushed(key, at, n, error, std::move(b)); });
+    fetch(f.at, n, false, [this, key, at = f.at, n](Errc error, Bytes b) {
+      pushed(key, at, n, error, std::move(b));
+    });
     pushing_ = false;
     const auto after = follows_.find(key);
     if (after == follows_.end() || after->second.fetching) return;
@@ -206,7 +221,8 @@ void Reader::resume(ConnectionId connection) {
 void Reader::forget(ConnectionId connection) {
   waiting_.forget(connection);
   held_.erase(connection);
-  for (auto i = follows_.lower_bound({connection, RequestId{}}); i != follows_.end() && i->first.first == connection;) {
+  for (auto i = follows_.lower_bound({connection, RequestId{}});
+       i != follows_.end() && i->first.first == connection;) {
     idle_.erase({i->second.at, i->first});
     tells_.erase({i->second.in_tells, i->first});
     i = follows_.erase(i);
@@ -229,7 +245,8 @@ void Reader::end_all(Errc why) {
 }
 
 void Reader::tick() {
-  for (const WaitingRead& w : waiting_.take_due(s_.node.now)) end_read(w.from, w.request, w.read.offset, why_nothing(w.read.offset));
+  for (const WaitingRead& w : waiting_.take_due(s_.node.now))
+    end_read(w.from, w.request, w.read.offset, why_nothing(w.read.offset));
   while (!tells_.empty() && tells_.begin()->first <= s_.node.now) {
     const FollowKey key = tells_.begin()->second;
     tells_.erase(tells_.begin());
@@ -238,18 +255,23 @@ void Reader::tick() {
     if (due) f.tell_at = s_.node.now + tell_unmatched_every;
     f.in_tells = f.tell_at;
     tells_.insert({f.in_tells, key});
-    // A follower must not wait for ever on a node that has lost its leader: another replica may have more.
+    // A follower must not wait for ever on a node that has lost its leader: another replica may
+    // have more.
     if (due && !f.fetching && !f.held && f.credit > 0 && why_nothing(f.at) == Errc::not_here)
       page(key.first, key.second, f.at, Errc::not_here);
   }
 }
 
-Time Reader::next_tick() const { return std::min(waiting_.next_deadline(), tells_.empty() ? never : tells_.begin()->first); }
+Time Reader::next_tick() const {
+  return std::min(waiting_.next_deadline(), tells_.empty() ? never : tells_.begin()->first);
+}
 
 void Reader::written(Offset at, const Bytes& bytes) {
   const std::uint64_t before = cache_.bytes();
   const std::uint64_t others = s_.node.cached_bytes - before;
-  const std::uint64_t left = s_.node.options.tail_cache_bytes_node > others ? s_.node.options.tail_cache_bytes_node - others : 0;
+  const std::uint64_t left = s_.node.options.tail_cache_bytes_node > others
+                                 ? s_.node.options.tail_cache_bytes_node - others
+                                 : 0;
   cache_.add(at, bytes, std::min(s_.node.options.tail_cache_bytes, left));
   s_.node.cached_bytes = others + cache_.bytes();
 }
@@ -261,9 +283,11 @@ void Reader::drop_cache() {
 
 void Reader::fetch(Offset at, std::uint64_t length, bool exact, Fetched fetched) {
   Bytes cached = cache_.get(at, length);
-  if (!cached.empty() && (!exact || cached.size() == length)) return fetched(Errc::ok, std::move(cached));
+  if (!cached.empty() && (!exact || cached.size() == length))
+    return fetched(Errc::ok, std::move(cached));
   const Offset file = s_.segments.holding(at);
-  s_.node.disk(ReadSegment{s_.id, file, segment_header_size + (at - file), static_cast<std::uint32_t>(length)},
+  s_.node.disk(ReadSegment{s_.id, file, segment_header_size + (at - file),
+                           static_cast<std::uint32_t>(length)},
                [fetched = std::move(fetched), length](DiskDone&& d) {
                  if (d.error != Errc::ok) return fetched(d.error, {});
                  if (d.data.empty()) return fetched(Errc::io_error, {});

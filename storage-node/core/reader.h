@@ -1,5 +1,5 @@
-// READ with wait and FOLLOW with credit (§7): raw bytes below the committed offset; nothing is parsed. Where segments and terms begin,
-// whose first frames carry the leader's clock.
+// READ with wait and FOLLOW with credit (§7): raw bytes below the committed offset; nothing is
+// parsed. Where segments and terms begin, whose first frames carry the leader's clock.
 #pragma once
 #include <deque>
 #include <map>
@@ -35,11 +35,13 @@ class Reader {
 
   void written(Offset at, const Bytes& bytes);
   void drop_cache();
-  /// Bytes of frames [at, at + length) of one file, perhaps fewer from the cache; the cache answers from inside the call.
+  /// Bytes of frames [at, at + length) of one file, perhaps fewer from the cache; the cache answers
+  /// from inside the call.
   void fetch(Offset at, std::uint64_t length, bool exact, Fetched fetched);
 
  private:
-  // A follow is in one state: it has no credit, is fetching, held, or idle: at the end of what can be read.
+  // A follow is in one state: it has no credit, is fetching, held, or idle: at the end of what can
+  // be read.
   struct Following {
     Offset at;
     std::uint64_t credit = 0;

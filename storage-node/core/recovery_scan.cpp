@@ -14,8 +14,8 @@ constexpr std::uint32_t piece = 1u << 20;
 /// A longer rest of a file is not read to see whether it is clean; it is taken as dirty.
 constexpr std::uint64_t rest_read_max = 64u << 20;
 
-/// The files of one log, as a start reads them. It keeps the first error that ends the start (K7); meanwhile the scan goes on as if
-/// those bytes were damaged, and its outcome is thrown away.
+/// The files of one log, as a start reads them. It keeps the first error that ends the start (K7);
+/// meanwhile the scan goes on as if those bytes were damaged, and its outcome is thrown away.
 class Files {
  public:
   Files(StartupDisk& disk, LogId log) : disk_(disk), log_(log) {}
@@ -69,7 +69,9 @@ bool rest_is_clean(Files& files, Offset first, Offset tail) {
   while (position < size) {
     const auto read = files.read(first, position, piece);
     if (!read || read->empty()) return false;
-    if (std::any_of(read->data(), read->data() + read->size(), [](std::byte b) { return b != std::byte{0}; })) return false;
+    if (std::any_of(read->data(), read->data() + read->size(),
+                    [](std::byte b) { return b != std::byte{0}; }))
+      return false;
     position += read->size();
   }
   return true;
@@ -90,21 +92,25 @@ std::optional<EarlierTerm> read_term_link(Files& files, const SegmentMap& segmen
   if (view.state != FrameState::good) return std::nullopt;
   const ByteSpan payload = bytes->span().subspan(frame_prefix_size, view.prefix.payload_length);
   if (view.prefix.kind == FrameKind::segment_start) {
-    if (const auto s = read_segment_start(payload)) return EarlierTerm{view.prefix.term, {s->term_in_force, s->term_start}};
+    if (const auto s = read_segment_start(payload))
+      return EarlierTerm{view.prefix.term, {s->term_in_force, s->term_start}};
   } else if (view.prefix.kind == FrameKind::term_start) {
     if (const auto t = read_term_start(payload))
-      return EarlierTerm{view.prefix.term, t->previous_start == no_offset ? TermStart{} : TermStart{t->previous_term, t->previous_start}};
+      return EarlierTerm{view.prefix.term, t->previous_start == no_offset
+                                               ? TermStart{}
+                                               : TermStart{t->previous_term, t->previous_start}};
   }
   return std::nullopt;
 }
 
-/// Term history is a linked list from the last term backwards, down to the term in force at the first offset. Answers with the
-/// file whose damage breaks it, if one does.
+/// Term history is a linked list from the last term backwards, down to the term in force at the
+/// first offset. Answers with the file whose damage breaks it, if one does.
 std::optional<Offset> walk_terms_back(Files& files, RecoveredLog& r) {
   while (!r.terms.empty() && !r.segments.empty() && r.terms.front().offset > r.segments.front()) {
     const auto link = read_term_link(files, r.segments, r.terms.front().offset);
     if (!link) return r.segments.holding(r.terms.front().offset);
-    if (link->before.term == Term{} || link->before.offset >= r.terms.front().offset) return std::nullopt;
+    if (link->before.term == Term{} || link->before.offset >= r.terms.front().offset)
+      return std::nullopt;
     r.terms.insert(r.terms.begin(), link->before);
   }
   return std::nullopt;
@@ -118,15 +124,16 @@ void take_marks(RecoveredLog& r, ByteSpan header) {
   r.committed = std::max(r.committed, marks->committed);
 }
 
-/// The last file with a good frame, and where its good frames end; files behind it are dropped from `segments`. False: damage, not
-/// a torn end.
+/// The last file with a good frame, and where its good frames end; files behind it are dropped from
+/// `segments`. False: damage, not a torn end.
 bool find_tail(Files& files, std::vector<Offset>& segments, RecoveredLog& r) {
   bool whole = true;
   while (!segments.empty()) {
     const Offset last = segments.back();
     const auto header = files.read(last, 0, segment_header_size);
     if (header) take_marks(r, *header);
-    const auto decoded = header ? decode_segment_header(*header) : Result<SegmentHeader>(fail(Errc::io_error));
+    const auto decoded =
+        header ? decode_segment_header(*header) : Result<SegmentHeader>(fail(Errc::io_error));
     if (decoded && decoded->log == files.log() && decoded->first == last) {
       r.tail = Tail{.end = last, .chain = decoded->chain};
       r.terms.clear();
@@ -136,10 +143,11 @@ bool find_tail(Files& files, std::vector<Offset>& segments, RecoveredLog& r) {
     } else {
       whole = false;  // a header is durable before its file has a name
     }
-    // A file that was being opened when the node stopped, or one that cannot be read: the log ends before it.
+    // A file that was being opened when the node stopped, or one that cannot be read: the log ends
+    // before it.
     r.dirty_tail = true;
-    // Below it everything was durable before it was opened, so its first offset is a mark too (K3); a mark past it
-    // makes the log suspect.
+    // Below it everything was durable before it was opened, so its first offset is a mark too (K3);
+    // a mark past it makes the log suspect.
     r.mark_durable = std::max(r.mark_durable, last);
     if (segments.size() == 1 && !(decoded && decoded->first == last)) r.tail = Tail{.end = last};
     segments.pop_back();
@@ -156,9 +164,10 @@ Result<RecoveredLog> recover_log(StartupDisk& disk, LogId log, std::vector<Offse
   const Offset lowest = segments.empty() ? no_offset : segments.front();
   bool damaged = !find_tail(files, segments, r);
   r.segments.assign(segments);
-  // Without its term history a log cannot be compared with others (S4): where damage in an older file breaks the list, the log is
-  // known up to that damage only.
-  for (auto broken = walk_terms_back(files, r); broken && *broken < r.segments.open(); broken = walk_terms_back(files, r)) {
+  // Without its term history a log cannot be compared with others (S4): where damage in an older
+  // file breaks the list, the log is known up to that damage only.
+  for (auto broken = walk_terms_back(files, r); broken && *broken < r.segments.open();
+       broken = walk_terms_back(files, r)) {
     damaged = r.dirty_tail = true;
     r.mark_durable = std::max(r.mark_durable, r.tail.end);
     r.segments.keep_through(*broken);
@@ -167,7 +176,8 @@ Result<RecoveredLog> recover_log(StartupDisk& disk, LogId log, std::vector<Offse
     r.segments.assign(segments);
   }
   if (r.segments.empty()) r.remains = lowest;
-  if (!r.segments.empty() && !r.dirty_tail) r.dirty_tail = !rest_is_clean(files, r.segments.open(), r.tail.end);
+  if (!r.segments.empty() && !r.dirty_tail)
+    r.dirty_tail = !rest_is_clean(files, r.segments.open(), r.tail.end);
   if (!r.segments.empty()) r.open_file_size = files.size(r.segments.open());
   r.suspect = (damaged || r.tail.end < r.mark_durable) && !removed(Rule::K3_marks);
   if (files.error()) return std::unexpected(*files.error());

@@ -56,11 +56,13 @@ void Repair::tick() {
 
 Time Repair::next_tick() const { return active_ ? std::min(progress_at_, again_at_) : never; }
 
-/// As long as bytes come to this node the copy is alive, though it may be another log's turn. Without that the leader begins anew.
+/// As long as bytes come to this node the copy is alive, though it may be another log's turn.
+/// Without that the leader begins anew.
 void Repair::tell_progress() {
   const Time since = progress_at_ - progress_every;
   progress_at_ = s_.node.now + progress_every;
-  if (s_.node.transfers.moved() >= since) s_.node.send(s_.leader, RequestId{}, Reconciling{s_.id, command_.term, s_.durable.end});
+  if (s_.node.transfers.moved() >= since)
+    s_.node.send(s_.leader, RequestId{}, Reconciling{s_.id, command_.term, s_.durable.end});
 }
 
 void Repair::resume() {
@@ -99,7 +101,8 @@ void Repair::cut() {
 
 // ---- Walking a file
 
-/// Reads on, piece by piece, the header first. Ends in `w.done`, or in nothing once w.until() says that nobody asks any more.
+/// Reads on, piece by piece, the header first. Ends in `w.done`, or in nothing once w.until() says
+/// that nobody asks any more.
 void Repair::walk(Walk w) {
   const std::uint32_t want = w.position == 0 ? segment_header_size : rescan_piece;
   const ReadSegment ask{s_.id, w.file, w.position, want};
@@ -107,7 +110,8 @@ void Repair::walk(Walk w) {
     const std::optional<Offset> until = w.until();
     if (!until) return;
     const bool header = w.position == 0;
-    if (d.error != Errc::ok || d.data.empty()) return w.done(header ? Walked::no_header : Walked::bad, w);
+    if (d.error != Errc::ok || d.data.empty())
+      return w.done(header ? Walked::no_header : Walked::bad, w);
     w.position += d.data.size();
     if (header) {
       const auto h = decode_segment_header(d.data);
@@ -124,16 +128,23 @@ void Repair::walk(Walk w) {
   });
 }
 
-/// The chain at the cut is found by walking the file that holds it; its header has the chain before its first frame.
+/// The chain at the cut is found by walking the file that holds it; its header has the chain before
+/// its first frame.
 void Repair::cut_inside(Offset file) {
   walk({.file = file,
-        .until = [this, run = run_] { return active_ && run == run_ ? std::optional(command_.cut) : std::nullopt; },
+        .until =
+            [this, run = run_] {
+              return active_ && run == run_ ? std::optional(command_.cut) : std::nullopt;
+            },
         .done =
             [this](Walked how, const Walk& w) {
               if (how == Walked::no_header) return finish(Errc::corrupt);
-              if (how == Walked::whole) return writer_.truncate(false, w.tail, guarded([this] { fetch_next(); }));
-              // What is past the damage cannot be kept in place: the log ends there, and the leader is told of the hole (K4).
-              writer_.truncate(false, suspect_from(w.tail), guarded([this] { finish(Errc::wrong_state); }));
+              if (how == Walked::whole)
+                return writer_.truncate(false, w.tail, guarded([this] { fetch_next(); }));
+              // What is past the damage cannot be kept in place: the log ends there, and the leader
+              // is told of the hole (K4).
+              writer_.truncate(false, suspect_from(w.tail),
+                               guarded([this] { finish(Errc::wrong_state); }));
             },
         .tail = {.end = file}});
 }
@@ -141,7 +152,8 @@ void Repair::cut_inside(Offset file) {
 /// The log is known up to `kept` only (K3): gives that tail, with the term that it ends in.
 Tail Repair::suspect_from(Tail kept) {
   s_.node.event(Event::Level::alarm,
-                fmt::format("log {}: bytes at offset {} are bad; suspect until copied again (K3)", s_.id.value, kept.end.value));
+                fmt::format("log {}: bytes at offset {} are bad; suspect until copied again (K3)",
+                            s_.id.value, kept.end.value));
   ++s_.node.figures.corruptions_found;
   s_.suspect = true;
   s_.hole_until = std::max(s_.hole_until, s_.durable.end);
@@ -154,7 +166,8 @@ Tail Repair::suspect_from(Tail kept) {
 
 // ---- Copying
 
-/// Each peer may fail a few times before the leader is told: it may be restarting. A round in which none gave anything ends in a pause.
+/// Each peer may fail a few times before the leader is told: it may be restarting. A round in which
+/// none gave anything ends in a pause.
 void Repair::next_peer(Step again) {
   ++peer_;
   if (++refusals_ > 3 * command_.peers.size() && !writing_) return finish(Errc::unavailable);
@@ -166,39 +179,53 @@ void Repair::next_peer(Step again) {
 
 /// A re-based log begins with the chain that the peer's first file says.
 void Repair::fetch_header() {
-  if (command_.target_first == Offset{}) return writer_.truncate(true, Tail{}, guarded([this] { fetch_next(); }));
+  if (command_.target_first == Offset{})
+    return writer_.truncate(true, Tail{}, guarded([this] { fetch_next(); }));
   if (command_.peers.empty()) return finish(Errc::unavailable);
   const NodeId peer = command_.peers[peer_ % command_.peers.size()];
-  asked_ = s_.node.transfers.ask(peer, s_.id, Copy{s_.id, command_.term, command_.target_first, command_.target_first, 0},
-                                 segment_header_size, Transfers::Urgency::bulk, guarded([this](Transfers::Came came, const Message* m) {
-                                   if (came == Transfers::Came::late) return;  // asked for again already, and small
-                                   asked_ = 0;
-                                   const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
-                                   const auto h = c ? decode_segment_header(c->frames) : Result<SegmentHeader>(fail(Errc::unavailable));
-                                   if (!h || h->log != s_.id || h->first != command_.target_first) return next_peer(&Repair::fetch_header);
-                                   writer_.truncate(true, Tail{.end = h->first, .chain = h->chain}, guarded([this] { fetch_next(); }));
-                                 }));
+  asked_ = s_.node.transfers.ask(
+      peer, s_.id, Copy{s_.id, command_.term, command_.target_first, command_.target_first, 0},
+      segment_header_size, Transfers::Urgency::bulk,
+      guarded([this](Transfers::Came came, const Message* m) {
+        if (came == Transfers::Came::late) return;  // asked for again already, and small
+        asked_ = 0;
+        const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
+        const auto h =
+            c ? decode_segment_header(c->frames) : Result<SegmentHeader>(fail(Errc::unavailable));
+        if (!h || h->log != s_.id || h->first != command_.target_first)
+          return next_peer(&Repair::fetch_header);
+        writer_.truncate(true, Tail{.end = h->first, .chain = h->chain},
+                         guarded([this] { fetch_next(); }));
+      }));
 }
 
-/// The next piece is on its way while the last one is written, so that neither the link nor the disk waits for the other.
+/// The next piece is on its way while the last one is written, so that neither the link nor the
+/// disk waits for the other.
 void Repair::fetch_next() {
   if (s_.durable.end >= command_.target) {
-    const bool equal = s_.durable.end == command_.target && (s_.durable.chain == command_.target_chain || removed(Rule::S5_chain));
+    const bool equal = s_.durable.end == command_.target &&
+                       (s_.durable.chain == command_.target_chain || removed(Rule::S5_chain));
     return finish(equal ? Errc::ok : Errc::corrupt);
   }
   if (command_.peers.empty()) return finish(Errc::unavailable);
   if (asked_ != 0 || again_at_ != never) return;
   const Offset from = (writing_ ? s_.written.end : s_.durable.end) + rest_.size();
-  if (from >= command_.target || ((writing_ || waits_for_room_) && rest_.size() >= s_.node.options.copy_bytes)) return;
+  if (from >= command_.target ||
+      ((writing_ || waits_for_room_) && rest_.size() >= s_.node.options.copy_bytes))
+    return;
   const NodeId peer = command_.peers[peer_ % command_.peers.size()];
   awaited_ = from;
   const auto bytes = std::min<std::uint64_t>(s_.node.options.copy_bytes, command_.target - from);
   asked_ = s_.node.transfers.ask(
-      peer, s_.id, Copy{s_.id, command_.term, from, command_.target, s_.node.options.copy_bytes}, bytes, Transfers::Urgency::bulk,
-      [this, from, term = command_.term](Transfers::Came came, const Message* m) { peer_gave(from, term, came, m); });
+      peer, s_.id, Copy{s_.id, command_.term, from, command_.target, s_.node.options.copy_bytes},
+      bytes, Transfers::Urgency::bulk,
+      [this, from, term = command_.term](Transfers::Came came, const Message* m) {
+        peer_gave(from, term, came, m);
+      });
 }
 
-/// Late bytes may have been asked for by an earlier Reconcile of the term: matched peers have the same ones.
+/// Late bytes may have been asked for by an earlier Reconcile of the term: matched peers have the
+/// same ones.
 void Repair::peer_gave(Offset from, Term term, Transfers::Came came, const Message* m) {
   if (!active_ || command_.term != term || awaited_ != from) return;
   const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
@@ -230,16 +257,19 @@ void Repair::write_next() {
   // A segment start begins a file of its own, so a group ends before the next one.
   Tail probe = tail;
   std::vector<TermStart> probe_terms = terms;
-  const Scanned all = scan_frames(rest_, s_.id, limit, true, probe, probe_terms, [&](const FramePrefix& p, std::size_t at) {
-    if (p.kind != FrameKind::segment_start) return;
-    if (at == 0) opens = true;
-    else if (s_.durable.end + at < limit) limit = std::min(limit, s_.durable.end + at);
-  });
+  const Scanned all = scan_frames(rest_, s_.id, limit, true, probe, probe_terms,
+                                  [&](const FramePrefix& p, std::size_t at) {
+                                    if (p.kind != FrameKind::segment_start) return;
+                                    if (at == 0) opens = true;
+                                    else if (s_.durable.end + at < limit)
+                                      limit = std::min(limit, s_.durable.end + at);
+                                  });
   if (all.good_bytes == 0) {
     if (all.stop == FrameState::incomplete && rest_.size() < frame_size_max) return fetch_next();
-    // The peers check for themselves (K4): the one that gave these bytes may be the only one that has them, and must learn that it has
-    // them no more.
-    for (const NodeId peer : command_.peers) s_.node.transfers.tell(peer, ReportCorrupt{s_.id, s_.durable.end, frame_overhead});
+    // The peers check for themselves (K4): the one that gave these bytes may be the only one that
+    // has them, and must learn that it has them no more.
+    for (const NodeId peer : command_.peers)
+      s_.node.transfers.tell(peer, ReportCorrupt{s_.id, s_.durable.end, frame_overhead});
     rest_ = {};
     s_.node.transfers.cancel(std::exchange(asked_, 0));
     again_at_ = never;
@@ -270,32 +300,36 @@ void Repair::check_range(Offset at, std::uint32_t length) {
   const Offset end = s_.readable_end();
   if (range_active_ || s_.segments.empty() || at < s_.first_kept()) return;
   if (at >= end) return check_hole(at);
-  const Offset until =
-      std::min(s_.segments.end_of(at, end), at + std::min<std::uint64_t>(std::max<std::uint32_t>(length, frame_overhead), page_size_max));
+  const Offset until = std::min(
+      s_.segments.end_of(at, end),
+      at + std::min<std::uint64_t>(std::max<std::uint32_t>(length, frame_overhead), page_size_max));
   range_active_ = true;
   const Offset file = s_.segments.holding(at);
-  s_.node.disk(ReadSegment{s_.id, file, segment_header_size + (at - file), static_cast<std::uint32_t>(until - at)},
-               [this, at, until](DiskDone&& d) {
-                 Tail tail{.end = at};
-                 std::vector<TermStart> terms;
-                 Scanned s{.good_bytes = 0, .stop = FrameState::bad};
-                 if (d.error == Errc::ok) s = scan_frames(d.data, s_.id, until, true, tail, terms);
-                 if (s.stop == FrameState::good || (s.stop == FrameState::incomplete && s.good_bytes > 0)) {
-                   range_active_ = false;
-                   return;
-                 }
-                 confirm_damage(tail.end, until);
-               });
+  s_.node.disk(
+      ReadSegment{s_.id, file, segment_header_size + (at - file),
+                  static_cast<std::uint32_t>(until - at)},
+      [this, at, until](DiskDone&& d) {
+        Tail tail{.end = at};
+        std::vector<TermStart> terms;
+        Scanned s{.good_bytes = 0, .stop = FrameState::bad};
+        if (d.error == Errc::ok) s = scan_frames(d.data, s_.id, until, true, tail, terms);
+        if (s.stop == FrameState::good || (s.stop == FrameState::incomplete && s.good_bytes > 0)) {
+          range_active_ = false;
+          return;
+        }
+        confirm_damage(tail.end, until);
+      });
 }
 
-/// Whoever reported a range may have named a place inside a frame, where good bytes look like damaged ones. Frames are found
-/// from the begin of their file only.
+/// Whoever reported a range may have named a place inside a frame, where good bytes look like
+/// damaged ones. Frames are found from the begin of their file only.
 void Repair::confirm_damage(Offset at, Offset until) {
   const Offset file = s_.segments.holding(at);
   walk({.file = file,
         .payloads = true,
         .until = [this, at, file]() -> std::optional<Offset> {
-          if (still_holds(at) && s_.segments.holding(at) == file) return s_.segments.end_of(file, s_.readable_end());
+          if (still_holds(at) && s_.segments.holding(at) == file)
+            return s_.segments.end_of(file, s_.readable_end());
           range_active_ = false;  // trimmed or cut meanwhile
           return std::nullopt;
         },
@@ -304,28 +338,36 @@ void Repair::confirm_damage(Offset at, Offset until) {
               const Offset bad = how == Walked::no_header ? at : w.tail.end;
               if (how == Walked::whole || bad > until) {
                 range_active_ = false;
-                s_.node.event(Event::Level::info, fmt::format("log {}: no bytes are damaged at offset {}", s_.id.value, at.value));
+                s_.node.event(Event::Level::info,
+                              fmt::format("log {}: no bytes are damaged at offset {}", s_.id.value,
+                                          at.value));
                 return;
               }
               ++s_.node.figures.corruptions_found;
-              s_.node.event(Event::Level::warning,
-                            fmt::format("log {}: bytes at offset {} are damaged here; copying them from a peer", s_.id.value, bad.value));
+              s_.node.event(
+                  Event::Level::warning,
+                  fmt::format(
+                      "log {}: bytes at offset {} are damaged here; copying them from a peer",
+                      s_.id.value, bad.value));
               repair_range(bad, std::max(until, bad + 1), 0, {});
             },
         .enough = until,
         .tail = {.end = file}});
 }
 
-/// Above committed no peer need have the bytes. Damage there is a hole like one found at a start: the log is known up to it only,
-/// nothing is cut before a reconcile (K3), and the leader is told.
+/// Above committed no peer need have the bytes. Damage there is a hole like one found at a start:
+/// the log is known up to it only, nothing is cut before a reconcile (K3), and the leader is told.
 void Repair::check_hole(Offset at) {
-  if (s_.dropped || range_active_ || s_.segments.empty() || at < s_.first_kept() || at >= s_.durable.end) return;
+  if (s_.dropped || range_active_ || s_.segments.empty() || at < s_.first_kept() ||
+      at >= s_.durable.end)
+    return;
   range_active_ = true;
   const Offset file = s_.segments.holding(at);
   walk({.file = file,
         .payloads = true,
         .until = [this, file]() -> std::optional<Offset> {
-          if (!s_.segments.empty() && file >= s_.segments.front() && s_.segments.holding(file) == file && file < s_.durable.end)
+          if (!s_.segments.empty() && file >= s_.segments.front() &&
+              s_.segments.holding(file) == file && file < s_.durable.end)
             return s_.segments.end_of(file, s_.durable.end);
           range_active_ = false;  // trimmed or cut meanwhile
           return std::nullopt;
@@ -339,7 +381,8 @@ void Repair::check_hole(Offset at) {
 }
 
 void Repair::hole_found(const Walk& w) {
-  // What is under way ends first; whoever reported the damage comes again. The files of a log that was dropped are gone.
+  // What is under way ends first; whoever reported the damage comes again. The files of a log that
+  // was dropped are gone.
   if (s_.dropped || active_ || writer_.busy() || w.tail.end >= s_.durable.end) return;
   const Tail kept = suspect_from(w.tail);
   s_.dirty_tail = true;
@@ -352,7 +395,9 @@ void Repair::hole_found(const Walk& w) {
 }
 
 /// Not so once the log was dropped, or trimmed or cut there, while something was asked for.
-bool Repair::still_holds(Offset at) const { return !s_.dropped && !s_.segments.empty() && at >= s_.first_kept() && at < s_.readable_end(); }
+bool Repair::still_holds(Offset at) const {
+  return !s_.dropped && !s_.segments.empty() && at >= s_.first_kept() && at < s_.readable_end();
+}
 
 void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes& got) {
   range_active_ = still_holds(at);
@@ -361,40 +406,47 @@ void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes
   for (const Member& m : s_.info.members)
     if (m.node != s_.node.options.id) peers.push_back(m.node);
   if (peer >= peers.size() || !s_.is_matched()) {
-    s_.node.event(Event::Level::alarm,
-                  fmt::format("log {}: damaged bytes at offset {} are not repaired, no peer gave them", s_.id.value, at.value));
+    s_.node.event(
+        Event::Level::alarm,
+        fmt::format("log {}: damaged bytes at offset {} are not repaired, no peer gave them",
+                    s_.id.value, at.value));
     range_active_ = false;
     return;
   }
-  // Frames are whole only by chance at `until`: the copy goes on past it to the end of the frame there.
+  // Frames are whole only by chance at `until`: the copy goes on past it to the end of the frame
+  // there.
   const Offset end = s_.segments.end_of(at, s_.readable_end());
-  s_.node.transfers.ask(peers[peer], s_.id, Copy{s_.id, s_.matched, at + got.size(), end, s_.node.options.copy_bytes},
-                        s_.node.options.copy_bytes, Transfers::Urgency::bulk,
-                        [this, at, until, peer, got](Transfers::Came came, const Message* m) {
-                          if (came == Transfers::Came::late) return;
-                          range_active_ = still_holds(at);
-                          if (!range_active_) return;
-                          const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
-                          if (c == nullptr || c->offset != at + got.size() || c->frames.empty())
-                            return repair_range(at, until, peer + 1, {});
-                          Bytes all = joined(got, c->frames);
-                          Tail tail{.end = at};
-                          std::vector<TermStart> terms;
-                          const Scanned s = scan_frames(all, s_.id, no_offset, true, tail, terms);
-                          if (s.good_bytes == 0)
-                            return s.stop == FrameState::incomplete && all.size() < frame_size_max ? repair_range(at, until, peer, all)
-                                                                                                   : repair_range(at, until, peer + 1, {});
-                          const Offset file = s_.segments.holding(at);
-                          hold_file(s_, file);
-                          s_.node.disk(RepairSegment{s_.id, file, segment_header_size + (at - file), all.slice(0, s.good_bytes)},
-                                       [this, at, file, end = tail.end](DiskDone&&) {
-                                         range_active_ = false;
-                                         release_file(s_, file);
-                                         ++s_.node.figures.corruptions_repaired;
-                                         s_.node.event(Event::Level::info,
-                                                       fmt::format("log {}: repaired offsets {} to {}", s_.id.value, at.value, end.value));
-                                       });
-                        });
+  s_.node.transfers.ask(
+      peers[peer], s_.id, Copy{s_.id, s_.matched, at + got.size(), end, s_.node.options.copy_bytes},
+      s_.node.options.copy_bytes, Transfers::Urgency::bulk,
+      [this, at, until, peer, got](Transfers::Came came, const Message* m) {
+        if (came == Transfers::Came::late) return;
+        range_active_ = still_holds(at);
+        if (!range_active_) return;
+        const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
+        if (c == nullptr || c->offset != at + got.size() || c->frames.empty())
+          return repair_range(at, until, peer + 1, {});
+        Bytes all = joined(got, c->frames);
+        Tail tail{.end = at};
+        std::vector<TermStart> terms;
+        const Scanned s = scan_frames(all, s_.id, no_offset, true, tail, terms);
+        if (s.good_bytes == 0)
+          return s.stop == FrameState::incomplete && all.size() < frame_size_max
+                     ? repair_range(at, until, peer, all)
+                     : repair_range(at, until, peer + 1, {});
+        const Offset file = s_.segments.holding(at);
+        hold_file(s_, file);
+        s_.node.disk(RepairSegment{s_.id, file, segment_header_size + (at - file),
+                                   all.slice(0, s.good_bytes)},
+                     [this, at, file, end = tail.end](DiskDone&&) {
+                       range_active_ = false;
+                       release_file(s_, file);
+                       ++s_.node.figures.corruptions_repaired;
+                       s_.node.event(Event::Level::info,
+                                     fmt::format("log {}: repaired offsets {} to {}", s_.id.value,
+                                                 at.value, end.value));
+                     });
+      });
 }
 
 }  // namespace loglog::storage

@@ -7,7 +7,8 @@ namespace loglog::storage {
 bool trim_log(LogCore& s, Offset point) {
   const Offset before = s.first();
   s.trim_wanted = std::max(s.trim_wanted, point);
-  Offset allowed = removed(Rule::R3_committed) ? s.trim_wanted : std::min(s.trim_wanted, s.readable_end());
+  Offset allowed =
+      removed(Rule::R3_committed) ? s.trim_wanted : std::min(s.trim_wanted, s.readable_end());
   if (!s.held_files.empty()) allowed = std::min(allowed, *s.held_files.begin());
   auto firsts = s.segments.take_below(allowed);
   if (!firsts.empty()) {

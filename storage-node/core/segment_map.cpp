@@ -22,7 +22,9 @@ Offset SegmentMap::end_of(Offset at, Offset tail) const {
   return after == firsts_.end() ? tail : *after;
 }
 
-void SegmentMap::keep_through(Offset first) { firsts_.erase(std::upper_bound(firsts_.begin(), firsts_.end(), first), firsts_.end()); }
+void SegmentMap::keep_through(Offset first) {
+  firsts_.erase(std::upper_bound(firsts_.begin(), firsts_.end(), first), firsts_.end());
+}
 
 std::vector<Offset> SegmentMap::take_below(Offset point) {
   std::vector<Offset> taken;

@@ -1,4 +1,5 @@
-// Which segment file holds an offset. Segments are contiguous: one ends where the next begins, the last at the tail.
+// Which segment file holds an offset. Segments are contiguous: one ends where the next begins, the
+// last at the tail.
 #pragma once
 #include <vector>
 

@@ -6,21 +6,23 @@ namespace loglog::storage {
 
 class SegmentWriter {
  public:
-  /// `settled` runs after each operation that ends, behind its own `done`: what waits for the strand looks again.
+  /// `settled` runs after each operation that ends, behind its own `done`: what waits for the
+  /// strand looks again.
   SegmentWriter(LogCore& s, std::function<void()> settled) : s_(s), settled_(std::move(settled)) {}
 
   /// An operation of the strand is in flight (S1 waits for it).
   bool busy() const { return in_flight_ > 0; }
   /// Marks slots' counter, as found at start.
   void found_counter(std::uint64_t counter) { counter_ = counter; }
-  /// Whether `bytes` of frames at the durable tail have their space on disk (K5), in a new segment file if `opens`. If not, the
-  /// space is asked for, and once a second again while the disk is full; `settled` runs when it is there.
+  /// Whether `bytes` of frames at the durable tail have their space on disk (K5), in a new segment
+  /// file if `opens`. If not, the space is asked for, and once a second again while the disk is
+  /// full; `settled` runs when it is there.
   bool make_room(bool opens, std::uint64_t bytes);
   /// Bytes of frames that fit there now.
   bool opens_file(bool opens) const;
   std::uint64_t room(bool opens) const;
-  /// The file system has no room for the name of a segment file that is being opened: the driver tries again, what was ordered waits,
-  /// and uploads are refused until the file is there (K5).
+  /// The file system has no room for the name of a segment file that is being opened: the driver
+  /// tries again, what was ordered waits, and uploads are refused until the file is there (K5).
   void opening_waits();
   void tick();
   Time next_tick() const { return space_again_; }
@@ -30,13 +32,16 @@ class SegmentWriter {
   std::uint64_t disk_bytes() const;
   /// A file without frames that lies where the log would begin.
   void found_remains(Offset first) { remains_ = first; }
-  /// Writes frames that begin at the durable tail and end at s.written, for which there is room; `opens` begins a new segment
-  /// file with them.
-  /// `done` runs when they are durable and s.durable has moved.
+  /// Writes frames that begin at the durable tail and end at s.written, for which there is room;
+  /// `opens` begins a new segment file with them. `done` runs when they are durable and s.durable
+  /// has moved.
   void write(std::vector<Bytes> frames, bool opens, std::function<void()> done);
   /// Marks alone (K3: once more when idle).
   void write_marks(std::function<void()> done);
-  bool marks_current() const { return s_.segments.empty() || (marked_durable_ == s_.durable.end && marked_committed_ == s_.committed); }
+  bool marks_current() const {
+    return s_.segments.empty() ||
+           (marked_durable_ == s_.durable.end && marked_committed_ == s_.committed);
+  }
   /// Cuts the log to `kept` (durably); `everything` drops all files.
   void truncate(bool everything, const Tail& kept, std::function<void()> done);
 
@@ -62,7 +67,8 @@ class SegmentWriter {
   Offset marked_committed_{};
   std::uint64_t capacity_ = 0;   ///< size of the open segment's file
   std::uint64_t next_size_ = 0;  ///< size of the `next` file; 0: not there
-  Offset remains_ = no_offset;   ///< a file without frames, kept for its marks until the next segment is opened (K3)
+  Offset remains_ = no_offset;   ///< a file without frames, kept for its marks until the next
+                                 ///< segment is opened (K3)
   bool opening_ = false;         ///< an OpenSegment is under way: it takes the `next` file
   bool opening_waits_ = false;   ///< … for space
   bool preparing_ = false;

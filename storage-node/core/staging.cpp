@@ -17,14 +17,17 @@ Errc Staging::add(Time now, LogId log, const Reference& run, Bytes frames, Claim
   const std::uint64_t producer_bytes = of_producer == per_producer_.end() ? 0 : of_producer->second;
   if (claim != Claim::ordered) {
     const bool unmatched = claim == Claim::upload_unmatched;
-    if (producer_bytes + size > (unmatched ? options_.staging_bytes_unmatched_max : options_.staging_bytes_per_producer_max))
+    if (producer_bytes + size > (unmatched ? options_.staging_bytes_unmatched_max
+                                           : options_.staging_bytes_per_producer_max))
       return Errc::busy;
     if (bytes_ + size > options_.staging_bytes_max) give_way(now);
     if (bytes_ + size > options_.staging_bytes_max) return Errc::busy;
   }
   const Key key{log, run.producer, run.first};
   const auto age = ages_.insert(ages_.end(), {now + options_.staged_run_expires, key});
-  const bool added = runs_.try_emplace(key, Entry{{run, std::move(frames), claim == Claim::ordered}, age, size}).second;
+  const bool added =
+      runs_.try_emplace(key, Entry{{run, std::move(frames), claim == Claim::ordered}, age, size})
+          .second;
   check(added, "a run is staged twice");
   bytes_ += size;
   per_producer_[{log, run.producer}] += size;
@@ -41,11 +44,14 @@ void Staging::remove(LogId log, ProducerId producer, Sequence first) {
 }
 
 void Staging::remove_log(LogId log) {
-  for (auto it = runs_.lower_bound({log, ProducerId{}, Sequence{}}); it != runs_.end() && std::get<0>(it->first) == log;) erase(it++);
+  for (auto it = runs_.lower_bound({log, ProducerId{}, Sequence{}});
+       it != runs_.end() && std::get<0>(it->first) == log;)
+    erase(it++);
 }
 
-/// Runs that were taken here and nowhere else wait for the room that others hold elsewhere in the same way: nobody would get on
-/// before they expire. One that has waited so long is dropped; its client uploads it again should it be ordered after all.
+/// Runs that were taken here and nowhere else wait for the room that others hold elsewhere in the
+/// same way: nobody would get on before they expire. One that has waited so long is dropped; its
+/// client uploads it again should it be ordered after all.
 void Staging::give_way(Time now) {
   if (now < gives_way_again_) return;
   gives_way_again_ = now + give_way_pause;
@@ -75,7 +81,8 @@ std::size_t Staging::drop_waiting_for(Duration age, Time now) {
 void Staging::erase(std::map<Key, Entry>::iterator it) {
   const std::uint64_t size = it->second.held;
   const auto producer = per_producer_.find({std::get<0>(it->first), std::get<1>(it->first)});
-  check(producer != per_producer_.end() && producer->second >= size && bytes_ >= size, "staging bytes are miscounted");
+  check(producer != per_producer_.end() && producer->second >= size && bytes_ >= size,
+        "staging bytes are miscounted");
   producer->second -= size;
   if (producer->second == 0) per_producer_.erase(producer);
   bytes_ -= size;

@@ -12,7 +12,8 @@
 
 namespace loglog::storage {
 
-/// What a staged run takes in memory beside its block, bytes, about: its reference, its age and its place in the maps.
+/// What a staged run takes in memory beside its block, bytes, about: its reference, its age and its
+/// place in the maps.
 inline constexpr std::uint64_t staged_run_overhead = 448;
 
 struct StagedRun {
@@ -26,7 +27,8 @@ class Staging {
   enum class Claim : std::uint8_t {
     ordered,           ///< and missing here: always taken
     upload,            ///< up to staging_bytes_per_producer_max
-    upload_unmatched,  ///< up to staging_bytes_unmatched_max: the log may have to be copied, and the run would come with the copy as well
+    upload_unmatched,  ///< up to staging_bytes_unmatched_max: the log may have to be copied, and
+                       ///< the run would come with the copy as well
   };
 
   explicit Staging(const Options& o) : options_(o) {}

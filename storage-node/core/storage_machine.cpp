@@ -11,10 +11,12 @@ namespace loglog::storage {
 namespace {
 
 constexpr Duration report_every = 1s;
-constexpr Duration leader_silence_max = 5s;   // a leader pings every second
-constexpr Duration twin_silence_max = 3s;     // then a sequencer's process counts as gone: it pings every second
-constexpr Duration twin_alarm_pause = 10s;    // a second process under a sequencer's id comes again every second
-constexpr Duration alarm_pause = 1s;          // between two alarms of messages that no correct leader sends
+constexpr Duration leader_silence_max = 5s;  // a leader pings every second
+constexpr Duration twin_silence_max =
+    3s;  // then a sequencer's process counts as gone: it pings every second
+constexpr Duration twin_alarm_pause =
+    10s;  // a second process under a sequencer's id comes again every second
+constexpr Duration alarm_pause = 1s;  // between two alarms of messages that no correct leader sends
 constexpr Duration refusal_said_every = 10s;  // a leader that is refused dials again and again
 
 bool all_zero(ByteSpan b) {
@@ -24,15 +26,19 @@ bool all_zero(ByteSpan b) {
 }  // namespace
 
 StorageMachine::StorageMachine(Options options, std::uint64_t seed)
-    : node_(std::move(options), seed), promise_(node_, LogId{}), tombstones_(node_), boot_(node_.random.next_id()), reach_(node_) {}
+    : node_(std::move(options), seed),
+      promise_(node_, LogId{}),
+      tombstones_(node_),
+      boot_(node_.random.next_id()),
+      reach_(node_) {}
 StorageMachine::~StorageMachine() = default;
 
 // ---- start
 
 Result<void> StorageMachine::start(Time now, StartupDisk& disk) {
   begin(now);
-  for (const auto find :
-       {&StorageMachine::find_identity, &StorageMachine::find_metadata, &StorageMachine::find_tombstones, &StorageMachine::find_logs})
+  for (const auto find : {&StorageMachine::find_identity, &StorageMachine::find_metadata,
+                          &StorageMachine::find_tombstones, &StorageMachine::find_logs})
     if (auto found = (this->*find)(disk); !found) return found;
   end();
   return {};
@@ -58,25 +64,38 @@ Result<void> StorageMachine::find_identity(StartupDisk& disk) {
     if (identity.error().code == Errc::newer_format) return std::unexpected(identity.error());
     node_.event(Event::Level::alarm, "DATA LOSS: " + identity.error().message());
     node_.data_loss = true;
-    node_.identity = {{}, {}, node_.options.id.value, static_cast<std::uint8_t>(Role::storage), node_.options.cluster_name};
+    node_.identity = {{},
+                      {},
+                      node_.options.id.value,
+                      static_cast<std::uint8_t>(Role::storage),
+                      node_.options.cluster_name};
     return {};
   }
-  if (identity->id != node_.options.id.value || identity->cluster_name != node_.options.cluster_name)
-    return fail(Errc::wrong_identity,
-                fmt::format("the data directory belongs to node {} of cluster \"{}\", started as node {} of \"{}\"", identity->id,
-                            identity->cluster_name, node_.options.id.value, node_.options.cluster_name));
+  if (identity->id != node_.options.id.value ||
+      identity->cluster_name != node_.options.cluster_name)
+    return fail(
+        Errc::wrong_identity,
+        fmt::format(
+            "the data directory belongs to node {} of cluster \"{}\", started as node {} of \"{}\"",
+            identity->id, identity->cluster_name, node_.options.id.value,
+            node_.options.cluster_name));
   node_.identity = *identity;
   identity_durable_ = true;
   if (!promise && !removed(Rule::T4_promise)) {
     node_.data_loss = true;
-    node_.event(Event::Level::alarm, "DATA LOSS: the promise cannot be read; this node seals and acknowledges nothing (T4)");
+    node_.event(
+        Event::Level::alarm,
+        "DATA LOSS: the promise cannot be read; this node seals and acknowledges nothing (T4)");
   }
   return {};
 }
 
 void StorageMachine::make_identity() {
-  node_.identity = {
-      {}, DiskId{node_.random.next_id()}, node_.options.id.value, static_cast<std::uint8_t>(Role::storage), node_.options.cluster_name};
+  node_.identity = {{},
+                    DiskId{node_.random.next_id()},
+                    node_.options.id.value,
+                    static_cast<std::uint8_t>(Role::storage),
+                    node_.options.cluster_name};
   // The promise first: an identity without one would be DATA LOSS at the next start.
   promise_.raise(promise_.held().term, promise_.held().instance, [this] { save_identity(); });
 }
@@ -87,7 +106,8 @@ Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
   if (!saved) return std::unexpected(saved.error());
   if (!saved->empty() && !decode_record(*saved, node_.metadata)) {
     node_.metadata = {};
-    node_.event(Event::Level::warning, "the copy of the cluster's metadata is unreadable; waiting for the leader's");
+    node_.event(Event::Level::warning,
+                "the copy of the cluster's metadata is unreadable; waiting for the leader's");
   }
   heed_loss();
   return {};
@@ -96,7 +116,8 @@ Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
 Result<void> StorageMachine::find_tombstones(StartupDisk& disk) {
   const auto saved = not_absent(disk.file("tombstones"));
   if (!saved) return std::unexpected(saved.error());
-  if (auto t = decode_tombstones(*saved); t && !removed(Rule::T5_tombstone)) tombstones_.found(std::move(*t));
+  if (auto t = decode_tombstones(*saved); t && !removed(Rule::T5_tombstone))
+    tombstones_.found(std::move(*t));
   return {};
 }
 
@@ -111,7 +132,8 @@ Result<void> StorageMachine::find_logs(StartupDisk& disk) {
       continue;
     }
     const auto l = known.find(id);
-    if (auto found = find_log(disk, id, l == known.end() ? nullptr : l->second); !found) return found;
+    if (auto found = find_log(disk, id, l == known.end() ? nullptr : l->second); !found)
+      return found;
   }
   return {};
 }
@@ -128,9 +150,12 @@ Result<void> StorageMachine::find_log(StartupDisk& disk, LogId id, const LogInfo
   LogCore& s = log->state;
   s.made = true;
   if (const auto own = decode_promise(files->promise)) s.own_promise.found(*own);
-  else if ((files->promise.size() < promise_file_size ? !segments->empty() : !all_zero(files->promise)) && !removed(Rule::T4_promise)) {
+  else if ((files->promise.size() < promise_file_size ? !segments->empty()
+                                                      : !all_zero(files->promise)) &&
+           !removed(Rule::T4_promise)) {
     s.data_loss = true;
-    node_.event(Event::Level::alarm, fmt::format("DATA LOSS: the promise of log {} cannot be read (T4)", id.value));
+    node_.event(Event::Level::alarm,
+                fmt::format("DATA LOSS: the promise of log {} cannot be read (T4)", id.value));
   }
   auto recovered = recover_log(disk, id, *segments);
   if (!recovered) return std::unexpected(recovered.error());
@@ -152,7 +177,8 @@ void StorageMachine::save_identity() {
 void StorageMachine::save_metadata() {
   node_.disk(SaveFile{"metadata", encode_record(node_.metadata)}, [this](DiskDone&& d) {
     if (d.error != Errc::ok)
-      node_.event(Event::Level::warning, fmt::format("the copy of the cluster's metadata is not saved: {}", d.detail));
+      node_.event(Event::Level::warning,
+                  fmt::format("the copy of the cluster's metadata is not saved: {}", d.detail));
   });
 }
 
@@ -176,25 +202,32 @@ const LogCore* StorageMachine::log(LogId id) const {
 
 std::expected<std::string, std::string> StorageMachine::readiness(Time now) const {
   const auto no = [](std::string why) { return std::unexpected(std::move(why)); };
-  if (node_.data_loss) return no("its data or identity is lost (T4); it counts as down until an empty disk takes its place");
+  if (node_.data_loss)
+    return no(
+        "its data or identity is lost (T4); it counts as down until an empty disk takes its place");
   if (node_.identity.cluster == ClusterId{}) return no("no sequencer has named its cluster yet");
   const auto leader = sessions_.find(leader_);
   if (leader == sessions_.end()) return no("no leader has sealed it; it waits for one to connect");
   const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - leader_heard_);
   if (now - leader_heard_ > leader_silence_max)
-    return no(fmt::format("sequencer {}, which led, has been silent for {} s", leader->second.peer.id, silent.count()));
+    return no(fmt::format("sequencer {}, which led, has been silent for {} s",
+                          leader->second.peer.id, silent.count()));
   std::size_t serving = 0;
   for (const auto& [id, log] : logs_) {
     const LogCore& s = log->state;
     if (!s.made || s.dropped) continue;
     if (s.lost()) return no(fmt::format("the promise of log {} is lost (T4)", id.value));
-    if (s.no_space != Errc::ok) return no(fmt::format("log {}: {}", id.value, sentence_of(s.no_space)));
-    if (s.is_suspect()) return no(fmt::format("log {} has damaged bytes that are not copied again yet", id.value));
+    if (s.no_space != Errc::ok)
+      return no(fmt::format("log {}: {}", id.value, sentence_of(s.no_space)));
+    if (s.is_suspect())
+      return no(fmt::format("log {} has damaged bytes that are not copied again yet", id.value));
     if (!s.is_matched())
-      return no(fmt::format("log {} is not matched in its leader's term {} yet", id.value, s.promise().held().term.value));
+      return no(fmt::format("log {} is not matched in its leader's term {} yet", id.value,
+                            s.promise().held().term.value));
     ++serving;
   }
-  return fmt::format("sealed in term {} by sequencer {}, {} logs", promise_.held().term.value, leader->second.peer.id, serving);
+  return fmt::format("sealed in term {} by sequencer {}, {} logs", promise_.held().term.value,
+                     leader->second.peer.id, serving);
 }
 
 Report StorageMachine::report() const {
@@ -215,7 +248,9 @@ Report StorageMachine::report() const {
            .tombstones = tombstones_.size(),
            .logs = {}};
   for (const auto& [id, session] : sessions_)
-    ++(session.peer.role == Role::client ? r.clients : session.peer.role == Role::sequencer ? r.sequencers : r.peers);
+    ++(session.peer.role == Role::client      ? r.clients
+       : session.peer.role == Role::sequencer ? r.sequencers
+                                              : r.peers);
   for (const auto& [id, log] : logs_) {
     const LogCore& s = log->state;
     if (!s.made || s.dropped) continue;
@@ -223,7 +258,8 @@ Report StorageMachine::report() const {
     if (s.is_matched()) ++r.logs_matched;
     if (s.is_suspect()) ++r.logs_suspect;
     if (s.lost()) ++r.logs_lost;
-    if (r.logs.size() < logs_shown_max) r.logs.push_back({id, s.info.name, s.first(), s.committed, s.durable.end, log->disk_bytes()});
+    if (r.logs.size() < logs_shown_max)
+      r.logs.push_back({id, s.info.name, s.first(), s.committed, s.durable.end, log->disk_bytes()});
   }
   return r;
 }
@@ -240,18 +276,22 @@ void StorageMachine::connected(Time now, const Connected& c) {
     if (!removed(Rule::D2_newest)) keep_newest(c.connection);
   }
   if (c.dialled != NodeId{}) {
-    if (c.peer.role == Role::storage && c.peer.id == c.dialled.value) node_.transfers.connected(c.dialled, c.connection);
+    if (c.peer.role == Role::storage && c.peer.id == c.dialled.value)
+      node_.transfers.connected(c.dialled, c.connection);
     else {
-      node_.out.closes.push_back({c.connection, Error{Errc::wrong_identity, fmt::format("expected storage node {}", c.dialled.value)}});
+      node_.out.closes.push_back(
+          {c.connection,
+           Error{Errc::wrong_identity, fmt::format("expected storage node {}", c.dialled.value)}});
       node_.transfers.lost(c.dialled);
     }
   }
   end();
 }
 
-/// D2. A sequencer speaks over one connection. Once it has made another one, what the old one still holds is out of date: an Order from
-/// there would drop what was ordered since, and tell nobody. Another process under its id is refused as long as the first one is
-/// heard, which pings every second: the two would displace each other for ever.
+/// D2. A sequencer speaks over one connection. Once it has made another one, what the old one still
+/// holds is out of date: an Order from there would drop what was ordered since, and tell nobody.
+/// Another process under its id is refused as long as the first one is heard, which pings every
+/// second: the two would displace each other for ever.
 void StorageMachine::keep_newest(ConnectionId newest) {
   const Hello& theirs = sessions_.at(newest).peer;
   const std::uint32_t sequencer = theirs.id;
@@ -265,29 +305,35 @@ void StorageMachine::keep_newest(ConnectionId newest) {
   same.pop_back();
   older.insert(older.end(), same.begin(), same.end());
   for (const ConnectionId id : older) {
-    node_.out.closes.push_back({id, Error{Errc::connection_lost, fmt::format("sequencer {} has made a newer connection", sequencer)}});
+    node_.out.closes.push_back(
+        {id, Error{Errc::connection_lost,
+                   fmt::format("sequencer {} has made a newer connection", sequencer)}});
     forget(id);
   }
 }
 
 void StorageMachine::refuse_twin(ConnectionId second) {
   const std::uint32_t sequencer = sessions_.at(second).peer.id;
-  const std::string why = fmt::format("another process runs as sequencer {} and is connected", sequencer);
+  const std::string why =
+      fmt::format("another process runs as sequencer {} and is connected", sequencer);
   node_.out.closes.push_back({second, Error{Errc::wrong_identity, why}});
   forget(second);
   if (node_.now < twin_alarm_after_) return;
   twin_alarm_after_ = node_.now + twin_alarm_pause;
-  node_.event(
-      Event::Level::alarm,
-      fmt::format("two processes run as sequencer {}: the second one was refused. Stop it; it has a wrong --id, or its directory is "
-                  "a copy",
-                  sequencer));
+  node_.event(Event::Level::alarm,
+              fmt::format("two processes run as sequencer {}: the second one was refused. Stop it; "
+                          "it has a wrong --id, or its directory is "
+                          "a copy",
+                          sequencer));
 }
 
 void StorageMachine::adopt_cluster(ClusterId cluster, const std::string& name) {
-  if (node_.identity.cluster != ClusterId{} || cluster == ClusterId{} || name != node_.options.cluster_name) return;
+  if (node_.identity.cluster != ClusterId{} || cluster == ClusterId{} ||
+      name != node_.options.cluster_name)
+    return;
   node_.identity.cluster = cluster;
-  node_.event(Event::Level::info, fmt::format("adopts cluster {:016x} \"{}\"", cluster.value, name));
+  node_.event(Event::Level::info,
+              fmt::format("adopts cluster {:016x} \"{}\"", cluster.value, name));
   if (identity_durable_) save_identity();  // else the save of the fresh identity carries it
 }
 
@@ -322,7 +368,8 @@ void StorageMachine::arrived(Time now, Arrived&& a) {
   begin(now);
   if (a.from == leader_) leader_heard_ = now;
   if (const auto s = sessions_.find(a.from); s != sessions_.end()) s->second.heard = now;
-  if (sessions_.contains(a.from) && stop_by_ == never) dispatch(a.from, a.request, std::move(a.message));
+  if (sessions_.contains(a.from) && stop_by_ == never)
+    dispatch(a.from, a.request, std::move(a.message));
   end();
 }
 
@@ -345,13 +392,15 @@ void StorageMachine::tick(Time now) {
   for (LogId id : node_.take_due())
     if (LogReplica* log = find(id)) log->tick();
   if (leader_ != ConnectionId{} && report_at_ <= now && stop_by_ == never) {
-    const bool suspect = std::any_of(logs_.begin(), logs_.end(), [](const auto& l) { return l.second->state.is_suspect(); });
+    const bool suspect = std::any_of(logs_.begin(), logs_.end(),
+                                     [](const auto& l) { return l.second->state.is_suspect(); });
     std::vector<LogId> full;
     for (const auto& [id, l] : logs_)
       if (l->state.no_space != Errc::ok && full.size() < full_logs_told_max) full.push_back(id);
     node_.send(leader_, RequestId{},
-               SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, std::move(full), suspect, disk_space_.free_bytes,
-                       disk_space_.size_bytes, reach_.unreachable(), next_log_bytes()});
+               SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, std::move(full),
+                       suspect, disk_space_.free_bytes, disk_space_.size_bytes,
+                       reach_.unreachable(), next_log_bytes()});
     report_at_ = now + report_every;
   }
   if (stop_by_ == never) reach_.tick();
@@ -389,7 +438,8 @@ void StorageMachine::begin_stop(Time now) {
 
 bool StorageMachine::may_stop() const {
   if (stop_by_ == never) return false;
-  return node_.now >= stop_by_ || std::ranges::all_of(logs_, [](const auto& l) { return l.second->at_rest(); });
+  return node_.now >= stop_by_ ||
+         std::ranges::all_of(logs_, [](const auto& l) { return l.second->at_rest(); });
 }
 
 void StorageMachine::resume_readers() {
@@ -420,7 +470,8 @@ void StorageMachine::end() {
   resume_readers();
   give_back_dropped();
   const bool reports = leader_ != ConnectionId{} && stop_by_ == never;
-  node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_, stop_by_ == never ? reach_.next_tick() : never});
+  node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_,
+                             stop_by_ == never ? reach_.next_tick() : never});
 }
 
 // ---- dispatch
@@ -435,17 +486,22 @@ void StorageMachine::dispatch(ConnectionId from, RequestId request, Message&& m)
       [&](auto& v) {
         using M = std::remove_cvref_t<decltype(v)>;
         if constexpr (std::is_same_v<M, Ping>) node_.send(from, request, Pong{});
-        else if constexpr (std::is_same_v<M, Copied> || std::is_same_v<M, RunIs> || std::is_same_v<M, Failed> ||
-                           std::is_same_v<M, Fenced> || std::is_same_v<M, NotMember> || std::is_same_v<M, Pong>)
+        else if constexpr (std::is_same_v<M, Copied> || std::is_same_v<M, RunIs> ||
+                           std::is_same_v<M, Failed> || std::is_same_v<M, Fenced> ||
+                           std::is_same_v<M, NotMember> || std::is_same_v<M, Pong>)
           node_.transfers.answered(from, request, m);
         else if constexpr (requires { this->on(from, request, v); }) on(from, request, v);
-        else node_.out.closes.push_back({from, Error{Errc::unexpected_message, "a storage node does not take this message"}});
+        else
+          node_.out.closes.push_back(
+              {from, Error{Errc::unexpected_message, "a storage node does not take this message"}});
       },
       m);
 }
 
-/// T3: every command is refused below the promise; one of the promised term waits until the promise is durable.
-StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId request, LogId log, Term term) {
+/// T3: every command is refused below the promise; one of the promised term waits until the promise
+/// is durable.
+StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId request, LogId log,
+                                                Term term) {
   const LogReplica* l = find(log);
   if (node_.data_loss || (l != nullptr && l->state.data_loss)) {
     node_.fail_request(from, request, Errc::data_loss);
@@ -457,10 +513,12 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
     return Admission::refused;
   }
   if (term > promise.held().term) {
-    node_.fail_request(from, request, Errc::wrong_state, fmt::format("not sealed in term {}", term.value));
+    node_.fail_request(from, request, Errc::wrong_state,
+                       fmt::format("not sealed in term {}", term.value));
     return Admission::refused;
   }
-  // Whoever commands in the promised term leads. A Seal alone does not tell: one may come late, over a connection that is gone.
+  // Whoever commands in the promised term leads. A Seal alone does not tell: one may come late,
+  // over a connection that is gone.
   if (sessions_.at(from).peer.role == Role::sequencer) leader_ = from;
   return promise.durable() ? Admission::yes : Admission::wait;
 }
@@ -505,10 +563,12 @@ void StorageMachine::resume_waiting() {
 }
 
 /// T2, for the replica set that the command is about.
-bool StorageMachine::stale(ConnectionId from, RequestId request, const LogCore& s, RaftIndex version) {
+bool StorageMachine::stale(ConnectionId from, RequestId request, const LogCore& s,
+                           RaftIndex version) {
   if (version >= s.set_version || removed(Rule::T2_version)) return false;
-  node_.fail_request(from, request, Errc::stale_metadata,
-                     fmt::format("version {}, this node knows {}", version.value, s.set_version.value));
+  node_.fail_request(
+      from, request, Errc::stale_metadata,
+      fmt::format("version {}, this node knows {}", version.value, s.set_version.value));
   return true;
 }
 
@@ -517,7 +577,8 @@ bool StorageMachine::stale(ConnectionId from, RequestId request, const LogCore& 
 void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
   LogReplica* log = m.log == LogId{} ? nullptr : member(from, request, m.log);
   if (m.log != LogId{} && log == nullptr) return;
-  if (node_.data_loss || (log != nullptr && log->state.data_loss)) return node_.fail_request(from, request, Errc::data_loss);
+  if (node_.data_loss || (log != nullptr && log->state.data_loss))
+    return node_.fail_request(from, request, Errc::data_loss);
   PromiseKeeper& keeper = log == nullptr ? promise_ : log->state.own_promise;
   const Promise& effective = log == nullptr ? keeper.held() : log->state.promise().held();
   if (m.term < effective.term || !keeper.admits(m.term, m.instance))
@@ -525,11 +586,13 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
   if (const std::string why = implausible(m.term, effective.term, m.metadata_version); !why.empty())
     return refuse_number(from, request, "Seal", why);
   if (is_older_copy()) return tell_older_copy(from, request, m);
-  // Each start counts: a copy of the directory that was made before has a lower count than the leader is told (T4).
+  // Each start counts: a copy of the directory that was made before has a lower count than the
+  // leader is told (T4).
   if (!std::exchange(start_counted_, true) && (log != nullptr || m.term == promise_.held().term))
     promise_.raise(promise_.held().term, promise_.held().instance, [this] { resume_waiting(); });
   if (m.term > keeper.held().term) {
-    if (m.metadata_version < seal_version_ && !removed(Rule::T2_version)) return node_.fail_request(from, request, Errc::stale_metadata);
+    if (m.metadata_version < seal_version_ && !removed(Rule::T2_version))
+      return node_.fail_request(from, request, Errc::stale_metadata);
     seal_version_ = m.metadata_version;
     keeper.raise(m.term, m.instance, [this] { resume_waiting(); });
   }
@@ -541,48 +604,62 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
   sealed(from, request, m);
 }
 
-/// T4: the sequencers were told of more writes of the promise than this process found. A start is counted only after this question: an
-/// older copy that counted its starts by itself would have the newest count after enough of them.
+/// T4: the sequencers were told of more writes of the promise than this process found. A start is
+/// counted only after this question: an older copy that counted its starts by itself would have the
+/// newest count after enough of them.
 bool StorageMachine::is_older_copy() const {
   if (start_counted_ || removed(Rule::T4_copy)) return false;
   return std::ranges::any_of(node_.metadata.storage, [this](const StorageInfo& s) {
-    return s.id == node_.options.id && s.disk == node_.identity.disk && s.promise_count > promise_.found();
+    return s.id == node_.options.id && s.disk == node_.identity.disk &&
+           s.promise_count > promise_.found();
   });
 }
 
-/// The leader that has the count marks the disk as lost (T4). A leader that is behind it is not followed. Nothing is promised to either.
+/// The leader that has the count marks the disk as lost (T4). A leader that is behind it is not
+/// followed. Nothing is promised to either.
 void StorageMachine::tell_older_copy(ConnectionId from, RequestId request, const Seal& m) {
-  if (m.metadata_version < node_.metadata.version) return node_.fail_request(from, request, Errc::stale_metadata);
-  node_.send(from, request, Sealed{m.log, m.term, node_.staging.bytes(), promise_.found(), promise_.surely_written()});
+  if (m.metadata_version < node_.metadata.version)
+    return node_.fail_request(from, request, Errc::stale_metadata);
+  node_.send(
+      from, request,
+      Sealed{m.log, m.term, node_.staging.bytes(), promise_.found(), promise_.surely_written()});
 }
 
-/// Why a leader cannot have got so far above what this node has heard of; empty: it may have. A promise is never taken back, and the
-/// version of the metadata never falls. An empty node has heard nothing, and takes what it is told.
+/// Why a leader cannot have got so far above what this node has heard of; empty: it may have. A
+/// promise is never taken back, and the version of the metadata never falls. An empty node has
+/// heard nothing, and takes what it is told.
 std::string StorageMachine::implausible(Term term, Term promised, RaftIndex version) const {
   const Term heard = std::max(promised, node_.metadata.last_term);
   if (heard != Term{} && term > heard && term.value - heard.value > term_ahead_max)
-    return fmt::format("term {} is more than {} above {}, the highest that this node has heard of", term.value, term_ahead_max,
-                       heard.value);
-  if (term.value > term_max) return fmt::format("term {} is above the last one that is ever given, {}", term.value, term_max);
+    return fmt::format("term {} is more than {} above {}, the highest that this node has heard of",
+                       term.value, term_ahead_max, heard.value);
+  if (term.value > term_max)
+    return fmt::format("term {} is above the last one that is ever given, {}", term.value,
+                       term_max);
   const RaftIndex known = std::max(seal_version_, node_.metadata.version);
   if (known != RaftIndex{} && version > known && version.value - known.value > raft_index_ahead_max)
-    return fmt::format("metadata version {} is more than {} above {}, the newest that this node has heard of", version.value,
-                       raft_index_ahead_max, known.value);
+    return fmt::format(
+        "metadata version {} is more than {} above {}, the newest that this node has heard of",
+        version.value, raft_index_ahead_max, known.value);
   return {};
 }
 
-void StorageMachine::refuse_number(ConnectionId from, RequestId request, std::string_view what, const std::string& why) {
+void StorageMachine::refuse_number(ConnectionId from, RequestId request, std::string_view what,
+                                   const std::string& why) {
   node_.fail_request(from, request, Errc::invalid_argument, why);
   if (node_.now < alarm_after_) return;
   alarm_after_ = node_.now + alarm_pause;
   node_.event(Event::Level::alarm,
-              fmt::format("refused {} of sequencer {}: {}; find out what runs under that id", what, sessions_.at(from).peer.id, why));
+              fmt::format("refused {} of sequencer {}: {}; find out what runs under that id", what,
+                          sessions_.at(from).peer.id, why));
 }
 
 void StorageMachine::sealed(ConnectionId from, RequestId request, const Seal& m) {
   leader_ = from;
   leader_heard_ = node_.now;
-  node_.send(from, request, Sealed{m.log, m.term, node_.staging.bytes(), promise_.found(), promise_.surely_written()});
+  node_.send(
+      from, request,
+      Sealed{m.log, m.term, node_.staging.bytes(), promise_.found(), promise_.surely_written()});
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, GetState& m) {
@@ -591,12 +668,14 @@ void StorageMachine::on(ConnectionId from, RequestId request, GetState& m) {
 
 void StorageMachine::on(ConnectionId from, RequestId request, Reconcile& m) {
   LogReplica* l = admitted(from, request, m);
-  if (l != nullptr && !stale(from, request, l->state, m.metadata_version)) l->reconcile(from, request, m);
+  if (l != nullptr && !stale(from, request, l->state, m.metadata_version))
+    l->reconcile(from, request, m);
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Order& m) {
   LogReplica* l = admitted(from, request, m);
-  if (l != nullptr && !stale(from, request, l->state, m.metadata_version)) l->order(from, request, m);
+  if (l != nullptr && !stale(from, request, l->state, m.metadata_version))
+    l->order(from, request, m);
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Watermark& m) {
@@ -619,8 +698,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
   if (LogReplica* l = find(id)) {
     if (l->state.dropped) return node_.fail_request(from, request, Errc::log_deleted);
     if (l->state.made && is_another_log(m.info))
-      return refuse_older(from,
-                          fmt::format("told to make log {} (\"{}\"), which is \"{}\" here", id.value, m.info.name, l->state.info.name));
+      return refuse_older(from, fmt::format("told to make log {} (\"{}\"), which is \"{}\" here",
+                                            id.value, m.info.name, l->state.info.name));
     if (l->state.made) return node_.send(from, request, Joined{id});
     waiting_.push_back({from, request, Message{std::move(m)}});  // being made: answered when it is
     return;
@@ -647,7 +726,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
   LogReplica* l = find(m.log);
   if (l == nullptr) return node_.send(from, request, Dropped{m.log});
   l->drop();
-  // The folder goes behind everything else on the log's strand; a repeat is harmless and answered once it is durable too.
+  // The folder goes behind everything else on the log's strand; a repeat is harmless and answered
+  // once it is durable too.
   tombstones_.add(m.log, [this, from, request, id = m.log] {
     node_.disk(DropLog{id}, [this, from, request, id](DiskDone&&) {
       node_.send(from, request, Dropped{id});
@@ -661,45 +741,61 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
 void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   adopt_cluster(m.metadata.cluster, m.metadata.cluster_name);
   if (m.metadata.cluster != node_.identity.cluster) return refuse_cluster(from, m.metadata.cluster);
-  if (const std::string why = implausible(m.metadata.last_term, promise_.held().term, m.metadata.version); !why.empty())
+  if (const std::string why =
+          implausible(m.metadata.last_term, promise_.held().term, m.metadata.version);
+      !why.empty())
     return refuse_number(from, request, "Metadata", why);
-  if (const auto why = goes_back(m.metadata); why && !removed(Rule::T2_back)) return refuse_older(from, *why);
+  if (const auto why = goes_back(m.metadata); why && !removed(Rule::T2_back))
+    return refuse_older(from, *why);
   if (m.metadata.version <= node_.metadata.version) return;
   node_.metadata = std::move(m.metadata);
   for (const LogInfo& info : node_.metadata.logs)
-    if (LogReplica* l = find(info.id); l != nullptr && !l->state.dropped) l->described(info, node_.metadata.version);
+    if (LogReplica* l = find(info.id); l != nullptr && !l->state.dropped)
+      l->described(info, node_.metadata.version);
   heed_loss();
   save_metadata();
 }
 
-/// T4: the cluster found that this disk lacks what it had acknowledged. That is for good: the copy of the metadata says so at each start.
+/// T4: the cluster found that this disk lacks what it had acknowledged. That is for good: the copy
+/// of the metadata says so at each start.
 void StorageMachine::heed_loss() {
-  const auto own = [this](const StorageInfo& s) { return s.id == node_.options.id && s.disk == node_.identity.disk && s.lost; };
-  if (node_.data_loss || removed(Rule::T4_lasts) || std::ranges::none_of(node_.metadata.storage, own)) return;
+  const auto own = [this](const StorageInfo& s) {
+    return s.id == node_.options.id && s.disk == node_.identity.disk && s.lost;
+  };
+  if (node_.data_loss || removed(Rule::T4_lasts) ||
+      std::ranges::none_of(node_.metadata.storage, own))
+    return;
   node_.data_loss = true;
-  node_.event(Event::Level::alarm,
-              fmt::format("DATA LOSS: this disk lacks bytes that it had acknowledged; it counts as down until an empty one takes its "
-                          "place: move the directory aside, start the node, then loglog nodes replace-disk {}",
-                          node_.options.id.value));
+  node_.event(
+      Event::Level::alarm,
+      fmt::format(
+          "DATA LOSS: this disk lacks bytes that it had acknowledged; it counts as down until an "
+          "empty one takes its "
+          "place: move the directory aside, start the node, then loglog nodes replace-disk {}",
+          node_.options.id.value));
 }
 
-/// T2: terms and versions of the metadata rise together. A leader of a newer term with an older version is none of this cluster's
-/// history: its sequencers were given old directories. So is one for which a log's id stands for another log.
+/// T2: terms and versions of the metadata rise together. A leader of a newer term with an older
+/// version is none of this cluster's history: its sequencers were given old directories. So is one
+/// for which a log's id stands for another log.
 std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) const {
   const ClusterMetadata& here = node_.metadata;
   if (m.last_term > here.last_term && m.version < here.version)
-    return fmt::format("its metadata is of version {} in term {}, this node has version {} of term {}", m.version.value, m.last_term.value,
-                       here.version.value, here.last_term.value);
+    return fmt::format(
+        "its metadata is of version {} in term {}, this node has version {} of term {}",
+        m.version.value, m.last_term.value, here.version.value, here.last_term.value);
   if (m.last_term < here.last_term) return std::nullopt;  // deposed, and about to be fenced
   for (const LogInfo& l : m.logs)
-    if (is_another_log(l)) return fmt::format("log {} is \"{}\" there and another log here", l.id.value, l.name);
+    if (is_another_log(l))
+      return fmt::format("log {} is \"{}\" there and another log here", l.id.value, l.name);
   return std::nullopt;
 }
 
 /// An id stands for one log for ever (T5).
 bool StorageMachine::is_another_log(const LogInfo& named) const {
   const auto found = logs_.find(named.id);
-  if (found == logs_.end() || !found->second->state.made || found->second->state.dropped) return false;
+  if (found == logs_.end() || !found->second->state.made || found->second->state.dropped)
+    return false;
   const LogInfo& here = found->second->state.info;
   LogOptions options = named.options;
   options.retention = here.options.retention;
@@ -707,7 +803,8 @@ bool StorageMachine::is_another_log(const LogInfo& named) const {
 }
 
 void StorageMachine::refuse_older(ConnectionId from, const std::string& why) {
-  const std::string text = fmt::format("the sequencers have gone back: {}; stop them and put back their newest directories", why);
+  const std::string text = fmt::format(
+      "the sequencers have gone back: {}; stop them and put back their newest directories", why);
   if (older_said_at_ == never || node_.now >= older_said_at_ + refusal_said_every) {
     node_.event(Event::Level::alarm, text);
     older_said_at_ = node_.now;
@@ -716,11 +813,14 @@ void StorageMachine::refuse_older(ConnectionId from, const std::string& why) {
   forget(from);
 }
 
-/// T4. Sequencers that lost their directories say hello without a cluster and begin a new one, whose log ids would be those of the logs
-/// that are here. Metadata is the first that a leader sends, so nothing else of theirs is obeyed.
+/// T4. Sequencers that lost their directories say hello without a cluster and begin a new one,
+/// whose log ids would be those of the logs that are here. Metadata is the first that a leader
+/// sends, so nothing else of theirs is obeyed.
 void StorageMachine::refuse_cluster(ConnectionId from, ClusterId theirs) {
-  const std::string why = fmt::format("this node's data is of cluster {:016x}, the sequencers are of {:016x}; put their directories back",
-                                      node_.identity.cluster.value, theirs.value);
+  const std::string why = fmt::format(
+      "this node's data is of cluster {:016x}, the sequencers are of {:016x}; put their "
+      "directories back",
+      node_.identity.cluster.value, theirs.value);
   node_.event(Event::Level::alarm, why);
   node_.out.closes.push_back({from, Error{Errc::wrong_cluster, why}});
   forget(from);
@@ -728,9 +828,11 @@ void StorageMachine::refuse_cluster(ConnectionId from, ClusterId theirs) {
 
 void StorageMachine::on(ConnectionId from, RequestId request, GetMetadata& m) {
   Metadata answer{node_.metadata, {}};
-  if (const auto s = sessions_.find(leader_); s != sessions_.end()) answer.leader = SequencerId{s->second.peer.id};
+  if (const auto s = sessions_.find(leader_); s != sessions_.end())
+    answer.leader = SequencerId{s->second.peer.id};
   const std::set<std::string_view> names(m.names.begin(), m.names.end());
-  if (!m.all_logs) std::erase_if(answer.metadata.logs, [&](const LogInfo& l) { return !names.contains(l.name); });
+  if (!m.all_logs)
+    std::erase_if(answer.metadata.logs, [&](const LogInfo& l) { return !names.contains(l.name); });
   node_.send(from, request, std::move(answer));
 }
 
@@ -739,17 +841,25 @@ void StorageMachine::on(ConnectionId from, RequestId request, GetMetadata& m) {
 void StorageMachine::on(ConnectionId from, RequestId request, Upload& m) {
   LogReplica* l = find(m.log);
   if (l == nullptr || !l->state.made || l->state.dropped)
-    return node_.send(from, request, Busy{m.log, m.run.producer, m.run.first, Errc::not_member, node_.options.busy_retry_after_ms});
+    return node_.send(from, request,
+                      Busy{m.log, m.run.producer, m.run.first, Errc::not_member,
+                           node_.options.busy_retry_after_ms});
   l->upload(from, request, m);
 }
 
 /// The log that is to be read here; nullptr: the reader has been told that it is not.
-LogReplica* StorageMachine::readable(ConnectionId from, RequestId request, LogId log, Offset offset) {
+LogReplica* StorageMachine::readable(ConnectionId from, RequestId request, LogId log,
+                                     Offset offset) {
   LogReplica* l = find(log);
   if (l != nullptr && l->state.made && !l->state.dropped) return l;
-  node_.send(
-      from, request,
-      Page{log, offset, {}, {}, (l != nullptr ? l->state.dropped : tombstones_.names(log)) ? Errc::no_such_log : Errc::not_member, {}});
+  node_.send(from, request,
+             Page{log,
+                  offset,
+                  {},
+                  {},
+                  (l != nullptr ? l->state.dropped : tombstones_.names(log)) ? Errc::no_such_log
+                                                                             : Errc::not_member,
+                  {}});
   return nullptr;
 }
 
@@ -762,7 +872,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Read& m) {
 
 void StorageMachine::on(ConnectionId from, RequestId request, GetSegments& m) {
   const LogReplica* l = find(m.log);
-  if (l == nullptr && tombstones_.names(m.log)) return node_.fail_request(from, request, Errc::no_such_log);
+  if (l == nullptr && tombstones_.names(m.log))
+    return node_.fail_request(from, request, Errc::no_such_log);
   if (l == nullptr || !l->state.made) return node_.fail_request(from, request, Errc::not_member);
   if (l->state.dropped) return node_.fail_request(from, request, Errc::no_such_log);
   node_.send(from, request, l->reader.segments(m.from));
@@ -785,7 +896,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Credit& m) {
 }
 
 void StorageMachine::on(ConnectionId, RequestId, ReportCorrupt& m) {
-  if (LogReplica* l = find(m.log); l != nullptr && l->state.made && !l->state.dropped) l->report_corrupt(m);
+  if (LogReplica* l = find(m.log); l != nullptr && l->state.made && !l->state.dropped)
+    l->report_corrupt(m);
 }
 
 void StorageMachine::on(ConnectionId from, RequestId, Observe& m) {
@@ -796,7 +908,8 @@ void StorageMachine::on(ConnectionId from, RequestId, Observe& m) {
   session.users.insert(m.log);
   ++session.observed;
   if (const auto loses = l->observe(from, m))
-    if (const auto other = sessions_.find(*loses); other != sessions_.end()) --other->second.observed;
+    if (const auto other = sessions_.find(*loses); other != sessions_.end())
+      --other->second.observed;
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Copy& m) {
@@ -807,12 +920,15 @@ void StorageMachine::on(ConnectionId from, RequestId request, FetchRun& m) {
   if (LogReplica* l = admitted(from, request, m)) l->fetch_run(from, request, m);
 }
 
-void StorageMachine::on(ConnectionId from, RequestId, Taken& m) { node_.giving.taken(from, m.bytes); }
+void StorageMachine::on(ConnectionId from, RequestId, Taken& m) {
+  node_.giving.taken(from, m.bytes);
+}
 
 /// The question may still wait for the promise to be durable (T3); each question is answered once.
 void StorageMachine::on(ConnectionId from, RequestId request, GiveUp&) {
   node_.giving.give_up(from, request);
-  if (std::erase_if(waiting_, [&](const Arrived& a) { return a.from == from && a.request == request; }) > 0)
+  if (std::erase_if(waiting_,
+                    [&](const Arrived& a) { return a.from == from && a.request == request; }) > 0)
     node_.fail_request(from, request, Errc::cancelled);
 }
 

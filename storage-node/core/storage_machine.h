@@ -1,5 +1,6 @@
-// The storage node: dispatches messages, keeps sessions, promises, identity and metadata; each log is a LogReplica.
-// One thread; time comes with each call; the driver performs output() after each call and clears it.
+// The storage node: dispatches messages, keeps sessions, promises, identity and metadata; each log
+// is a LogReplica. One thread; time comes with each call; the driver performs output() after each
+// call and clears it.
 #pragma once
 #include <expected>
 #include <map>
@@ -22,8 +23,8 @@ class StorageMachine {
   StorageMachine(const StorageMachine&) = delete;
   StorageMachine& operator=(const StorageMachine&) = delete;
 
-  /// K1–K3: reads what is on disk. Fails with wrong_identity, newer_format or what the disk answers (K7); DATA LOSS (T4) is no failure: the
-  /// node then serves reads and refuses the rest.
+  /// K1–K3: reads what is on disk. Fails with wrong_identity, newer_format or what the disk answers
+  /// (K7); DATA LOSS (T4) is no failure: the node then serves reads and refuses the rest.
   Result<void> start(Time now, StartupDisk& disk);
 
   void connected(Time now, const Connected& c);
@@ -38,8 +39,9 @@ class StorageMachine {
   void opening_waits(Time now, LogId log);
   /// The driver has looked at the disk again: the leader and monitors are told.
   void disk_space(DiskSpace s);
-  /// The node is to stop: from now on it takes nothing from anybody. What it has been ordered and holds it writes, and says so; then
-  /// the marks, so that the next start finds them up to date (K3). For at most Options::stop_max.
+  /// The node is to stop: from now on it takes nothing from anybody. What it has been ordered and
+  /// holds it writes, and says so; then the marks, so that the next start finds them up to date
+  /// (K3). For at most Options::stop_max.
   void begin_stop(Time now);
   /// After begin_stop(): nothing of that is left, or the time is up. Asked after output().
   bool may_stop() const;
@@ -50,8 +52,9 @@ class StorageMachine {
   /// A fresh identity is durable: from then on the node may be shown to others.
   bool ready() const { return identity_durable_; }
   bool data_loss() const { return node_.data_loss; }
-  /// Whether it serves its role: the leader that has sealed it was heard lately, and every log here is matched in its leader's term. A
-  /// sentence that says it, or why not. That a sequencer leads no longer, only another one's seal tells: ask sequencers for that.
+  /// Whether it serves its role: the leader that has sealed it was heard lately, and every log here
+  /// is matched in its leader's term. A sentence that says it, or why not. That a sequencer leads
+  /// no longer, only another one's seal tells: ask sequencers for that.
   std::expected<std::string, std::string> readiness(Time now) const;
   /// For monitors.
   Report report() const;
@@ -113,7 +116,8 @@ class StorageMachine {
 
   void sealed(ConnectionId from, RequestId request, const Seal& m);
   std::string implausible(Term term, Term promised, RaftIndex version) const;
-  void refuse_number(ConnectionId from, RequestId request, std::string_view what, const std::string& why);
+  void refuse_number(ConnectionId from, RequestId request, std::string_view what,
+                     const std::string& why);
   void adopt_cluster(ClusterId cluster, const std::string& name);
   void keep_newest(ConnectionId newest);
   std::vector<LogBytes> next_log_bytes();
@@ -137,7 +141,8 @@ class StorageMachine {
   bool identity_durable_ = false;
   bool start_counted_ = false;  // T4: the promise was written for this process
   std::map<LogId, std::unique_ptr<LogReplica>> logs_;
-  std::set<LogId> leaving_;  // dropped, their folders gone: given back once nothing works on them any more
+  std::set<LogId>
+      leaving_;  // dropped, their folders gone: given back once nothing works on them any more
   std::map<ConnectionId, Session> sessions_;
   std::vector<Arrived> waiting_;  // commands of a term whose promise is not durable yet (T3)
   ConnectionId leader_{};

@@ -25,16 +25,19 @@ void TailCache::clear() {
 }
 
 Bytes TailCache::get(Offset at, std::uint64_t length) const {
-  auto it = std::upper_bound(ranges_.begin(), ranges_.end(), at, [](Offset o, const Range& r) { return o < r.at; });
+  auto it = std::upper_bound(ranges_.begin(), ranges_.end(), at,
+                             [](Offset o, const Range& r) { return o < r.at; });
   if (it == ranges_.begin()) return {};
   --it;
   const std::uint64_t skip = at - it->at;
   if (skip >= it->bytes.size()) return {};
   const std::uint64_t here = std::min<std::uint64_t>(length, it->bytes.size() - skip);
-  if (here == length || here >= gather_below || std::next(it) == ranges_.end()) return it->bytes.slice(skip, here).to_keep();
+  if (here == length || here >= gather_below || std::next(it) == ranges_.end())
+    return it->bytes.slice(skip, here).to_keep();
   std::uint64_t total = here;
   auto last = std::next(it);
-  for (; last != ranges_.end() && total < length; ++last) total += std::min<std::uint64_t>(length - total, last->bytes.size());
+  for (; last != ranges_.end() && total < length; ++last)
+    total += std::min<std::uint64_t>(length - total, last->bytes.size());
   Bytes out = Bytes::allocate(total);
   std::uint64_t put = 0;
   for (auto r = it; r != last; ++r) {

@@ -10,11 +10,12 @@ namespace loglog::storage {
 
 class TailCache {
  public:
-  /// Adds bytes that follow the ones before (else the cache begins anew); keeps at most `bound` bytes
-  /// of blocks. Copies what is a small part of its block.
+  /// Adds bytes that follow the ones before (else the cache begins anew); keeps at most `bound`
+  /// bytes of blocks. Copies what is a small part of its block.
   void add(Offset at, const Bytes& bytes, std::uint64_t bound);
   void clear();
-  /// Up to `length` bytes from `at` on, perhaps fewer; empty: not cached. Copies only where ranges are small.
+  /// Up to `length` bytes from `at` on, perhaps fewer; empty: not cached. Copies only where ranges
+  /// are small.
   Bytes get(Offset at, std::uint64_t length) const;
   /// Memory that they keep: whole blocks.
   std::uint64_t bytes() const { return bytes_; }

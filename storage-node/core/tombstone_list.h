@@ -1,5 +1,5 @@
-// The logs that this node has dropped (T5), in memory and in the node's file (proto-spec/disk/tombstones.h). A log's folder goes
-// only after its id is durable here.
+// The logs that this node has dropped (T5), in memory and in the node's file
+// (proto-spec/disk/tombstones.h). A log's folder goes only after its id is durable here.
 #pragma once
 #include <functional>
 #include <vector>
@@ -17,9 +17,11 @@ class TombstoneList {
   void found(Tombstones t) { list_ = std::move(t); }
   /// It stands in the list.
   bool names(LogId log) const;
-  /// It may not be made here: it stands in the list, or its id was taken off and the metadata does not name it.
+  /// It may not be made here: it stands in the list, or its id was taken off and the metadata does
+  /// not name it.
   bool forbids(LogId log) const;
-  /// Adds the log; `then` is called once that is durable. Logs that are dropped while the file is being written share the next write.
+  /// Adds the log; `then` is called once that is durable. Logs that are dropped while the file is
+  /// being written share the next write.
   void add(LogId log, std::function<void()> then);
   std::size_t size() const { return list_.ids.size(); }
 

@@ -12,11 +12,12 @@ namespace {
 constexpr std::size_t questions_max = 64;
 /// A peer that was busy is left alone for so long.
 constexpr Duration busy_pause = 50ms;
-/// A link is taken to carry this many bytes a second at least, before a peer counts as silent: for what a commit may wait for, another
-/// peer is asked early, and for the rest late.
+/// A link is taken to carry this many bytes a second at least, before a peer counts as silent: for
+/// what a commit may wait for, another peer is asked early, and for the rest late.
 constexpr std::uint64_t append_rate_min = 1u << 20;
 constexpr std::uint64_t bulk_rate_min = 128u << 10;
-/// An answer that comes so much later than the quickest has waited behind others, and so has all else that the peer sends.
+/// An answer that comes so much later than the quickest has waited behind others, and so has all
+/// else that the peer sends.
 constexpr Duration queueing_max = 1ms;
 /// `Taken` is said for so many bytes at a time.
 constexpr std::uint64_t taken_told_at = 64u << 10;
@@ -36,9 +37,11 @@ bool is_answer(const Message& m) { return bytes_in(m) > 0 || std::holds_alternat
 
 }  // namespace
 
-Transfers::Id Transfers::ask(NodeId peer, LogId log, Message question, std::uint64_t bytes, Urgency urgency, Answer answer) {
+Transfers::Id Transfers::ask(NodeId peer, LogId log, Message question, std::uint64_t bytes,
+                             Urgency urgency, Answer answer) {
   const Id id = ++next_ == 0 ? ++next_ : next_;
-  Question& q = questions_[id] = {peer, log, urgency, bytes, std::move(question), std::move(answer)};
+  Question& q =
+      questions_[id] = {peer, log, urgency, bytes, std::move(question), std::move(answer)};
   Peer& p = peers_[peer];
   if (p.stalled) {
     hopeless_.push_back(id);
@@ -57,7 +60,8 @@ Transfers::Id Transfers::ask(NodeId peer, LogId log, Message question, std::uint
 void Transfers::dial(NodeId id, Peer& p) {
   if (p.dialling) return;
   const auto& known = node_.metadata.storage;
-  const auto info = std::find_if(known.begin(), known.end(), [&](const auto& s) { return s.id == id; });
+  const auto info =
+      std::find_if(known.begin(), known.end(), [&](const auto& s) { return s.id == id; });
   if (info == known.end() || info->address.empty()) {
     // Failed at the next tick: the asker is not called from inside its own call.
     const std::vector<Id> all = all_of(id);
@@ -69,7 +73,8 @@ void Transfers::dial(NodeId id, Peer& p) {
 }
 
 void Transfers::tell(NodeId peer, Message m) {
-  if (const auto p = peers_.find(peer); p != peers_.end()) node_.send(p->second.connection, RequestId{}, std::move(m));
+  if (const auto p = peers_.find(peer); p != peers_.end())
+    node_.send(p->second.connection, RequestId{}, std::move(m));
 }
 
 // ---- Which question is next
@@ -113,7 +118,8 @@ bool Transfers::has_room(const Peer& p, const Question& q) const {
   if (p.under_way == 0) return true;
   const bool bulk = q.urgency == Urgency::bulk;
   const Options& o = node_.options;
-  return p.under_way + q.bytes <= (bulk ? std::max(p.bulk_max, o.asked_bulk_bytes_per_peer_min) : o.asked_bytes_per_peer_max) &&
+  return p.under_way + q.bytes <= (bulk ? std::max(p.bulk_max, o.asked_bulk_bytes_per_peer_min)
+                                        : o.asked_bytes_per_peer_max) &&
          under_way_ + q.bytes <= (bulk ? o.asked_bulk_bytes_max : o.asked_bytes_max);
 }
 
@@ -127,15 +133,18 @@ void Transfers::start(Peer& p, Id id, Question& q) {
   node_.send(p.connection, RequestId{id}, Message{q.message});
 }
 
-/// A delay that grows with what is asked for is a queue on the link: then less is asked for, otherwise more, where questions wait for it.
-/// The quickest answer counts a little more each time, so that a link that became longer is learned.
+/// A delay that grows with what is asked for is a queue on the link: then less is asked for,
+/// otherwise more, where questions wait for it. The quickest answer counts a little more each time,
+/// so that a link that became longer is learned.
 void Transfers::adapt(Peer& p, const Question& q) {
   const Options& o = node_.options;
   const Duration took = node_.now - q.asked_at;
   p.quickest = p.quickest == Duration{} ? took : std::min(p.quickest + p.quickest / 256, took);
   if (took - p.quickest > std::max(queueing_max, p.quickest / 4)) p.bulk_max -= p.bulk_max / 8;
-  else if (!p.queues[static_cast<std::size_t>(Urgency::bulk)].logs.empty()) p.bulk_max += q.bytes / 4;
-  p.bulk_max = std::clamp(p.bulk_max, o.asked_bulk_bytes_per_peer_min, o.asked_bulk_bytes_per_peer_max);
+  else if (!p.queues[static_cast<std::size_t>(Urgency::bulk)].logs.empty())
+    p.bulk_max += q.bytes / 4;
+  p.bulk_max =
+      std::clamp(p.bulk_max, o.asked_bulk_bytes_per_peer_min, o.asked_bulk_bytes_per_peer_max);
 }
 
 bool Transfers::unqueue(Peer& p, Id id, const Question& q) {
@@ -171,7 +180,8 @@ bool Transfers::answered(ConnectionId from, RequestId request, const Message& m)
   }
   const bool late = q.state == State::slow;
   const bool came = is_answer(m);
-  const Answer answer = q.state == State::cancelled || (late && !came) ? Answer{} : std::move(q.answer);
+  const Answer answer =
+      q.state == State::cancelled || (late && !came) ? Answer{} : std::move(q.answer);
   questions_.erase(found);
   if (answer) answer(late ? Came::late : came ? Came::in_time : Came::nothing, came ? &m : nullptr);
   pump();
@@ -187,7 +197,8 @@ void Transfers::come(Peer& p, Id id, std::uint64_t bytes) {
   p.stalled = false;
   if (bytes > 0) moved_ = node_.now;
   p.untold += bytes;
-  if (p.untold >= taken_told_at) node_.send(p.connection, RequestId{}, Taken{std::exchange(p.untold, 0)});
+  if (p.untold >= taken_told_at)
+    node_.send(p.connection, RequestId{}, Taken{std::exchange(p.untold, 0)});
 }
 
 void Transfers::cancel(Id id) {
@@ -259,14 +270,16 @@ void Transfers::fail(const std::vector<Id>& ids) {
 
 // ---- Time
 
-/// Until when an answer may take, counted from when the peer moved last. What a link carries is not known, so that bytes under way give
-/// it time, and as long as answers come nothing is given up.
+/// Until when an answer may take, counted from when the peer moved last. What a link carries is not
+/// known, so that bytes under way give it time, and as long as answers come nothing is given up.
 Time Transfers::patience(const Peer& p, const Question& q) const {
-  if (q.urgency == Urgency::append) return p.moved + node_.options.answer_silence_append + at_rate(q.bytes, append_rate_min);
+  if (q.urgency == Urgency::append)
+    return p.moved + node_.options.answer_silence_append + at_rate(q.bytes, append_rate_min);
   return p.moved + node_.options.answer_silence_bulk + at_rate(p.under_way, bulk_rate_min);
 }
 
-/// What was asked of a silent peer is asked elsewhere. All that is under way still takes room at it, until it moves or the connection ends.
+/// What was asked of a silent peer is asked elsewhere. All that is under way still takes room at
+/// it, until it moves or the connection ends.
 void Transfers::stall(Peer& p) {
   bool silent = false;
   std::vector<Answer> answers;
@@ -281,7 +294,8 @@ void Transfers::stall(Peer& p) {
   if (!silent) return;
   p.stalled = true;
   for (const Queue& queue : p.queues)
-    for (const auto& [log, ids] : queue.logs) hopeless_.insert(hopeless_.end(), ids.begin(), ids.end());
+    for (const auto& [log, ids] : queue.logs)
+      hopeless_.insert(hopeless_.end(), ids.begin(), ids.end());
   for (const Answer& a : answers) a(Came::nothing, nullptr);
 }
 
@@ -301,7 +315,8 @@ Time Transfers::next_tick() const {
   for (const auto& [id, p] : peers_) {
     if (p.paused_until > node_.now) t = std::min(t, p.paused_until);
     for (const auto& [question, bytes] : p.asked)
-      if (const Question& q = questions_.at(question); q.state == State::asked) t = std::min(t, patience(p, q));
+      if (const Question& q = questions_.at(question); q.state == State::asked)
+        t = std::min(t, patience(p, q));
   }
   return t;
 }

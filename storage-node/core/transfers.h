@@ -1,5 +1,6 @@
-// What this node asks of its peers (FetchRun, Copy) for all of its logs: how many bytes at a time, which log is next, and how long an
-// answer may take. Peers' own side of it is giving.h. Called by the logs' parts and by the machine.
+// What this node asks of its peers (FetchRun, Copy) for all of its logs: how many bytes at a time,
+// which log is next, and how long an answer may take. Peers' own side of it is giving.h. Called by
+// the logs' parts and by the machine.
 #pragma once
 #include <array>
 #include <deque>
@@ -17,14 +18,16 @@ class Node;
 
 class Transfers {
  public:
-  /// `append`: a run that may still be needed for its commit. `bulk`: all that is committed already; it waits for every `append`.
+  /// `append`: a run that may still be needed for its commit. `bulk`: all that is committed
+  /// already; it waits for every `append`.
   enum class Urgency : std::uint8_t { append, bulk };
   enum class Came : std::uint8_t {
     in_time,
     late,     ///< the asker was told `nothing` before; the bytes are as good
     nothing,  ///< refused, no connection, or too slow; bytes may come late
   };
-  /// The message (Copied, RunIs, Pong) is there unless `nothing` came, and is valid during the call.
+  /// The message (Copied, RunIs, Pong) is there unless `nothing` came, and is valid during the
+  /// call.
   using Answer = std::function<void(Came, const Message*)>;
   using Id = std::uint32_t;
 
@@ -32,9 +35,11 @@ class Transfers {
   Transfers(const Transfers&) = delete;
   Transfers& operator=(const Transfers&) = delete;
 
-  /// Asks a peer for at most `bytes`, once there is room; the connection is opened if there is none. `answer` is called once (again after
-  /// `nothing` if bytes come late), never from inside this call.
-  Id ask(NodeId peer, LogId log, Message question, std::uint64_t bytes, Urgency urgency, Answer answer);
+  /// Asks a peer for at most `bytes`, once there is room; the connection is opened if there is
+  /// none. `answer` is called once (again after `nothing` if bytes come late), never from inside
+  /// this call.
+  Id ask(NodeId peer, LogId log, Message question, std::uint64_t bytes, Urgency urgency,
+         Answer answer);
   /// Nobody waits for the answer any more. Unknown ids and 0 are taken.
   void cancel(Id id);
   /// The log is gone: none of its answers is given to anybody.

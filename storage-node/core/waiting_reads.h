@@ -1,4 +1,5 @@
-// Reads that wait at the end of one log. A group of new bytes touches those that it can answer, and no others.
+// Reads that wait at the end of one log. A group of new bytes touches those that it can answer, and
+// no others.
 #pragma once
 #include <map>
 #include <set>
@@ -35,7 +36,9 @@ class WaitingReads {
     return out;
   }
   void forget(ConnectionId connection) {
-    for (auto i = by_connection_.lower_bound({connection, 0}); i != by_connection_.end() && i->first == connection;) take((i++)->second);
+    for (auto i = by_connection_.lower_bound({connection, 0});
+         i != by_connection_.end() && i->first == connection;)
+      take((i++)->second);
   }
   /// The earliest deadline; never: none waits.
   Time next_deadline() const { return by_deadline_.empty() ? never : by_deadline_.begin()->first; }

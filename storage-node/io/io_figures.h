@@ -11,10 +11,12 @@ namespace loglog::storage {
 
 /// Since the start of the process.
 struct IoFigures {
-  observe::LatencyHistogram sync;      ///< from the submission of a group's fdatasync, with the writes that it is linked to, to its end
-  observe::SizeHistogram group;        ///< frames made durable by one fdatasync; marks alone are no group
-  std::uint64_t disk_errors = 0;       ///< operations that failed and may: reads, and requests for space
-  std::uint64_t descriptor_waits = 0;  ///< times that an operation was put off because no descriptor was left
+  observe::LatencyHistogram sync;  ///< from the submission of a group's fdatasync, with the writes
+                                   ///< that it is linked to, to its end
+  observe::SizeHistogram group;  ///< frames made durable by one fdatasync; marks alone are no group
+  std::uint64_t disk_errors = 0;  ///< operations that failed and may: reads, and requests for space
+  std::uint64_t descriptor_waits =
+      0;  ///< times that an operation was put off because no descriptor was left
 };
 
 struct NodeReport {

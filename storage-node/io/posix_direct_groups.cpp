@@ -13,7 +13,8 @@
 namespace loglog::storage {
 namespace {
 
-constexpr std::size_t pooled_max = 8u << 20;  ///< bytes kept in all: what is under way on many logs at once, or on one
+constexpr std::size_t pooled_max =
+    8u << 20;  ///< bytes kept in all: what is under way on many logs at once, or on one
 
 std::shared_ptr<const int> open_direct(const std::string& path, int flags) {
   const int fd = ::open(path.c_str(), flags | O_DIRECT | O_CLOEXEC, 0640);
@@ -75,7 +76,8 @@ bool DirectGroups::possible(const std::string& folder) {
   return works;
 }
 
-std::shared_ptr<DirectGroups::Open> DirectGroups::open(LogId log, Offset first, const std::string& path) {
+std::shared_ptr<DirectGroups::Open> DirectGroups::open(LogId log, Offset first,
+                                                       const std::string& path) {
   std::lock_guard lock(mutex_);
   if (const auto* open = files_.find(log); open != nullptr && (*open)->first == first) return *open;
   auto opened = std::make_shared<Open>();
@@ -92,7 +94,8 @@ void DirectGroups::forget(LogId log) {
 
 void DirectGroups::forget(LogId log, Offset first) {
   std::lock_guard lock(mutex_);
-  if (const auto* open = files_.find(log); open != nullptr && (*open)->first == first) files_.erase(log);
+  if (const auto* open = files_.find(log); open != nullptr && (*open)->first == first)
+    files_.erase(log);
 }
 
 std::optional<DirectGroup> DirectGroups::make(const WriteGroup& group, const std::string& path) {
@@ -101,7 +104,8 @@ std::optional<DirectGroup> DirectGroups::make(const WriteGroup& group, const std
   for (const Bytes& b : group.buffers) bytes += b.size();
   DirectGroup out;
   out.fd = file->fd;
-  if (file->fd && group.marks.size() <= marks_slot_size && fill(*file, group, bytes, out)) return out;
+  if (file->fd && group.marks.size() <= marks_slot_size && fill(*file, group, bytes, out))
+    return out;
   forget(group.log);
   return std::nullopt;
 }
@@ -109,16 +113,19 @@ std::optional<DirectGroup> DirectGroups::make(const WriteGroup& group, const std
 bool DirectGroups::fill(Open& file, const WriteGroup& group, std::size_t bytes, DirectGroup& out) {
   const std::size_t head = group.position % direct_block;
   const std::size_t frames = bytes == 0 ? 0 : whole_blocks(head + bytes);
-  out.memory = std::shared_ptr<AlignedPool::Block>(new AlignedPool::Block(pool_->take(frames + direct_block)),
-                                                   [pool = pool_](AlignedPool::Block* b) {
-                                                     pool->give_back(std::move(*b));
-                                                     delete b;
-                                                   });
+  out.memory = std::shared_ptr<AlignedPool::Block>(
+      new AlignedPool::Block(pool_->take(frames + direct_block)),
+      [pool = pool_](AlignedPool::Block* b) {
+        pool->give_back(std::move(*b));
+        delete b;
+      });
   std::byte* const begin = out.memory->bytes.get();
   if (begin == nullptr) return false;
   if (frames > 0) {
     if (head > 0 && file.end == group.position) std::memcpy(begin, file.last.data(), head);
-    else if (head > 0 && ::pread(*file.fd, begin, direct_block, static_cast<off_t>(group.position - head)) < static_cast<ssize_t>(head))
+    else if (head > 0 &&
+             ::pread(*file.fd, begin, direct_block, static_cast<off_t>(group.position - head)) <
+                 static_cast<ssize_t>(head))
       return false;
     std::size_t at = head;
     for (const Bytes& b : group.buffers) {

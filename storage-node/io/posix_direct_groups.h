@@ -1,4 +1,5 @@
-// Groups as whole blocks in one aligned buffer, so that they go from memory to the disk (O_DIRECT) and not through the page cache.
+// Groups as whole blocks in one aligned buffer, so that they go from memory to the disk (O_DIRECT)
+// and not through the page cache.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -16,9 +17,12 @@ namespace loglog::storage {
 
 /// What O_DIRECT writes begin at and are multiples of. Marks slots are smaller, one sector each.
 inline constexpr std::uint64_t direct_block = 4096;
-inline std::uint64_t whole_blocks(std::uint64_t bytes) { return (bytes + direct_block - 1) / direct_block * direct_block; }
+inline std::uint64_t whole_blocks(std::uint64_t bytes) {
+  return (bytes + direct_block - 1) / direct_block * direct_block;
+}
 
-/// Blocks of memory, aligned, of sizes that are powers of two; those that come back are used again. Thread-safe.
+/// Blocks of memory, aligned, of sizes that are powers of two; those that come back are used again.
+/// Thread-safe.
 class AlignedPool {
  public:
   struct Block {
@@ -34,7 +38,8 @@ class AlignedPool {
   std::size_t kept_ = 0;                     // bytes in them
 };
 
-/// A WriteGroup ready for pwrite: the two writes may run in any order or at once, the sync follows both.
+/// A WriteGroup ready for pwrite: the two writes may run in any order or at once, the sync follows
+/// both.
 struct DirectGroup {
   struct Part {
     const std::byte* data = nullptr;
@@ -49,14 +54,16 @@ struct DirectGroup {
 /// Thread-safe; one log's groups come one after the other.
 class DirectGroups {
  public:
-  /// Keeps the files of `most` logs open; one more is opened again for its next group, which reads its last block again first.
+  /// Keeps the files of `most` logs open; one more is opened again for its next group, which reads
+  /// its last block again first.
   explicit DirectGroups(std::size_t most) : files_(most) {}
 
   /// Whether files in this folder take O_DIRECT writes of whole blocks and of marks slots.
   static bool possible(const std::string& folder);
 
-  /// The group of the segment file at `path`; it must be written whole, since the next group repeats its last block. nullopt: this
-  /// file does not take it; the group goes through the page cache.
+  /// The group of the segment file at `path`; it must be written whole, since the next group
+  /// repeats its last block. nullopt: this file does not take it; the group goes through the page
+  /// cache.
   std::optional<DirectGroup> make(const WriteGroup& group, const std::string& path);
   /// The log's open file is written by other means, replaced or gone.
   void forget(LogId log);

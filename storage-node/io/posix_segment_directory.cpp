@@ -30,7 +30,8 @@ using Outcome = FileEngine::Outcome;
 using files::Descriptor;
 using files::write_all;
 
-/// Descriptors kept of segment files, those for writing past the page cache and all others each: an eighth of what the process may have.
+/// Descriptors kept of segment files, those for writing past the page cache and all others each: an
+/// eighth of what the process may have.
 std::size_t descriptors_max() {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 64;
@@ -51,7 +52,8 @@ Outcome replace_file(const std::string& folder, const std::string& name, ByteSpa
   return outcome_of(files::replace_file(folder, name, data));
 }
 
-// Zeros that are written, not only promised by the file system: the first fdatasync over them then changes no metadata.
+// Zeros that are written, not only promised by the file system: the first fdatasync over them then
+// changes no metadata.
 bool write_zeros(int fd, std::uint64_t begin, std::uint64_t end) {
   // Pieces that a group does not wait long behind; aligned for O_DIRECT.
   alignas(direct_block) static const std::byte zeros[64 * direct_block]{};
@@ -63,22 +65,24 @@ bool write_zeros(int fd, std::uint64_t begin, std::uint64_t end) {
   return true;
 }
 
-/// Space on disk for the bytes from `had`, the file's size, up to `size`; they read as zeros. Nothing below `had` is touched, because
-/// groups are written there meanwhile: posix_fallocate over the whole file would, on a file system without fallocate.
+/// Space on disk for the bytes from `had`, the file's size, up to `size`; they read as zeros.
+/// Nothing below `had` is touched, because groups are written there meanwhile: posix_fallocate over
+/// the whole file would, on a file system without fallocate.
 Outcome reserve(int fd, std::uint64_t had, std::uint64_t size, const std::string& path) {
   if (size <= had) return {};
   int done = 0;
   do done = ::fallocate(fd, 0, static_cast<off_t>(had), static_cast<off_t>(size - had));
   while (done != 0 && errno == EINTR);
   if (done == 0) return {};
-  if ((errno == EOPNOTSUPP || errno == ENOSYS) && write_zeros(fd, whole_blocks(had), size)) return {};
+  if ((errno == EOPNOTSUPP || errno == ENOSYS) && write_zeros(fd, whole_blocks(had), size))
+    return {};
   return failed("cannot reserve space in", path);
 }
 
 }  // namespace
 
-// One function an operation. Each opens what it needs before it changes anything, and may be done again from its begin if it ended with
-// too_many: the driver does so.
+// One function an operation. Each opens what it needs before it changes anything, and may be done
+// again from its begin if it ended with too_many: the driver does so.
 struct SegmentDirectory::Doer {
   SegmentDirectory& dir;
 
@@ -86,7 +90,10 @@ struct SegmentDirectory::Doer {
     const std::string path = dir.log_path(o.log);
     std::error_code error;
     fs::create_directories(path, error);
-    if (error) return {files::code_of_errno(error.value(), Errc::io_error), fmt::format("cannot make {}: {}", path, error.message()), {}};
+    if (error)
+      return {files::code_of_errno(error.value(), Errc::io_error),
+              fmt::format("cannot make {}: {}", path, error.message()),
+              {}};
     if (Outcome r = replace_file(path, "info", o.info); r.error != Errc::ok) return r;
     const auto promised = files::exists(path + "/promise");
     if (!promised) return failed("cannot look for", path + "/promise");
@@ -105,8 +112,11 @@ struct SegmentDirectory::Doer {
     if (!directory) return failed("cannot open", folder);
     {
       const Descriptor d(::open(prepared.c_str(), O_RDWR | O_CLOEXEC));
-      if (!d || !write_all(d.get(), o.header, 0) || ::fsync(d.get()) != 0) return failed("cannot write", prepared);
-      ::posix_fadvise(d.get(), 0, 0, POSIX_FADV_DONTNEED);  // a cached page would make every direct write look after it
+      if (!d || !write_all(d.get(), o.header, 0) || ::fsync(d.get()) != 0)
+        return failed("cannot write", prepared);
+      ::posix_fadvise(
+          d.get(), 0, 0,
+          POSIX_FADV_DONTNEED);  // a cached page would make every direct write look after it
     }
     dir.forget(o.log, o.first);
     if (::rename(prepared.c_str(), path.c_str()) != 0) return failed("cannot rename", prepared);
@@ -121,7 +131,9 @@ struct SegmentDirectory::Doer {
     if (const auto size = fs::file_size(next, error); !error && size >= o.size) return {};
     {
       const bool spare = dir.spare_->take(o.size, temporary);
-      const Descriptor d(::open(temporary.c_str(), O_RDWR | O_CREAT | (spare ? 0 : O_TRUNC) | O_CLOEXEC | dir.direct_flag(), 0640));
+      const Descriptor d(
+          ::open(temporary.c_str(),
+                 O_RDWR | O_CREAT | (spare ? 0 : O_TRUNC) | O_CLOEXEC | dir.direct_flag(), 0640));
       struct stat s{};
       if (!d && errno == ENOENT) return {};  // the log was dropped meanwhile
       if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot create", temporary);
@@ -129,7 +141,8 @@ struct SegmentDirectory::Doer {
       const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
       const std::uint64_t size = whole_blocks(o.size);
       Outcome reserved = reserve(d.get(), static_cast<std::uint64_t>(s.st_size), size, temporary);
-      if (reserved.error == Errc::ok && ((!o.reserve_only && !write_zeros(d.get(), had, size)) || ::fdatasync(d.get()) != 0))
+      if (reserved.error == Errc::ok &&
+          ((!o.reserve_only && !write_zeros(d.get(), had, size)) || ::fdatasync(d.get()) != 0))
         reserved = failed("cannot prepare", temporary);
       if (reserved.error != Errc::ok) {
         ::unlink(temporary.c_str());
@@ -137,7 +150,8 @@ struct SegmentDirectory::Doer {
       }
     }
     // ENOENT: the log was dropped meanwhile.
-    if (::rename(temporary.c_str(), next.c_str()) != 0 && errno != ENOENT) return failed("cannot rename", temporary);
+    if (::rename(temporary.c_str(), next.c_str()) != 0 && errno != ENOENT)
+      return failed("cannot rename", temporary);
     return {};
   }
 
@@ -150,7 +164,8 @@ struct SegmentDirectory::Doer {
     Outcome reserved = reserve(d.get(), static_cast<std::uint64_t>(s.st_size), size, path);
     // Only past what the file had: groups are written below that meanwhile.
     const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
-    if (reserved.error == Errc::ok && ((!o.reserve_only && !write_zeros(d.get(), had, size)) || ::fdatasync(d.get()) != 0))
+    if (reserved.error == Errc::ok &&
+        ((!o.reserve_only && !write_zeros(d.get(), had, size)) || ::fdatasync(d.get()) != 0))
       return failed("cannot grow", path);
     return reserved;
   }
@@ -158,7 +173,8 @@ struct SegmentDirectory::Doer {
   Outcome operator()(const CloseSegment& o) {
     dir.direct_.forget(o.log);
     const auto fd = dir.descriptor(o.log, o.first);
-    if (*fd < 0 || ::ftruncate(*fd, static_cast<off_t>(segment_header_size + o.length)) != 0 || ::fdatasync(*fd) != 0)
+    if (*fd < 0 || ::ftruncate(*fd, static_cast<off_t>(segment_header_size + o.length)) != 0 ||
+        ::fdatasync(*fd) != 0)
       return failed("cannot close", dir.segment_path(o.log, o.first));
     return {};
   }
@@ -182,25 +198,32 @@ struct SegmentDirectory::Doer {
         parts.push_back({const_cast<std::byte*>(o.buffers[i].data()), o.buffers[i].size()});
         bytes += o.buffers[i].size();
       }
-      const ssize_t n = ::pwritev(*fd, parts.data(), static_cast<int>(parts.size()), static_cast<off_t>(at));
+      const ssize_t n =
+          ::pwritev(*fd, parts.data(), static_cast<int>(parts.size()), static_cast<off_t>(at));
       if (n != static_cast<ssize_t>(bytes)) {
-        // Part of it, or none: once more buffer by buffer, which either completes or tells the error.
+        // Part of it, or none: once more buffer by buffer, which either completes or tells the
+        // error.
         std::uint64_t p = at;
         for (const iovec& v : parts) {
-          if (!write_all(*fd, {static_cast<const std::byte*>(v.iov_base), v.iov_len}, p)) return failed("cannot write", path);
+          if (!write_all(*fd, {static_cast<const std::byte*>(v.iov_base), v.iov_len}, p))
+            return failed("cannot write", path);
           p += v.iov_len;
         }
       }
       at += bytes;
     }
-    if (!o.marks.empty() && !write_all(*fd, o.marks, o.marks_position)) return failed("cannot write", path);
+    if (!o.marks.empty() && !write_all(*fd, o.marks, o.marks_position))
+      return failed("cannot write", path);
     return o.sync ? synced(*fd, path) : Outcome{};
   }
 
   static Outcome synced(int fd, const std::string& path) {
     const auto begun = std::chrono::steady_clock::now();
     if (::fdatasync(fd) != 0) return failed("cannot make durable", path);
-    return {Errc::ok, {}, {}, std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun)};
+    return {Errc::ok,
+            {},
+            {},
+            std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun)};
   }
 
   Outcome operator()(const TruncateLog& o) {
@@ -213,7 +236,8 @@ struct SegmentDirectory::Doer {
       const auto first = parse_segment_file_name(name);
       const std::string file = fmt::format("{}/{}", folder, name);
       // ENOENT: it was trimmed, and is removed beside this.
-      if (first && (o.everything || *first > o.first) && ::unlink(file.c_str()) != 0 && errno != ENOENT)
+      if (first && (o.everything || *first > o.first) && ::unlink(file.c_str()) != 0 &&
+          errno != ENOENT)
         return failed("cannot remove", file);
     }
     if (Outcome r = sync_directory(folder); r.error != Errc::ok || o.everything) return r;
@@ -222,9 +246,12 @@ struct SegmentDirectory::Doer {
     struct stat s{};
     if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot open", path);
     const auto keep = static_cast<off_t>(segment_header_size + o.length);
-    // In place: giving space back and asking for it again could fail on a full disk, where seal must still work (K5).
-    if (s.st_size > keep && ::fallocate(d.get(), FALLOC_FL_ZERO_RANGE, keep, s.st_size - keep) != 0 &&
-        !write_zeros(d.get(), static_cast<std::uint64_t>(keep), static_cast<std::uint64_t>(s.st_size)))
+    // In place: giving space back and asking for it again could fail on a full disk, where seal
+    // must still work (K5).
+    if (s.st_size > keep &&
+        ::fallocate(d.get(), FALLOC_FL_ZERO_RANGE, keep, s.st_size - keep) != 0 &&
+        !write_zeros(d.get(), static_cast<std::uint64_t>(keep),
+                     static_cast<std::uint64_t>(s.st_size)))
       return failed("cannot cut", path);
     if (::fsync(d.get()) != 0) return failed("cannot make durable", path);
     return {};
@@ -238,11 +265,13 @@ struct SegmentDirectory::Doer {
       if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed("cannot remove", path);
     }
     const std::string folder = dir.log_path(o.log);
-    if (::access(folder.c_str(), F_OK) != 0 && errno == ENOENT) return {};  // the log was dropped meanwhile
+    if (::access(folder.c_str(), F_OK) != 0 && errno == ENOENT)
+      return {};  // the log was dropped meanwhile
     return sync_directory(folder);
   }
 
-  /// A segment may be prepared beside this, so the folder is emptied until it can be removed. What somebody else puts there stays.
+  /// A segment may be prepared beside this, so the folder is emptied until it can be removed. What
+  /// somebody else puts there stays.
   Outcome operator()(const DropLog& o) {
     constexpr int tries_max = 100;
     const std::string folder = dir.log_path(o.log);
@@ -256,14 +285,17 @@ struct SegmentDirectory::Doer {
       if (!names) return failed("cannot list", folder);
       for (const std::string& name : *names) ::unlink(fmt::format("{}/{}", folder, name).c_str());
       if (::rmdir(folder.c_str()) == 0) break;
-      if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT) return failed("cannot remove", folder);
+      if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT)
+        return failed("cannot remove", folder);
     }
     return ::fsync(parent.get()) == 0 ? Outcome{} : failed("cannot make durable", all);
   }
 
   Outcome operator()(const ReadSegment& o) {
     auto b = dir.read(o.log, o.first, o.position, o.length);
-    if (!b) return {b.error().code == Errc::too_many ? Errc::too_many : Errc::io_error, b.error().detail, {}};
+    if (!b)
+      return {
+          b.error().code == Errc::too_many ? Errc::too_many : Errc::io_error, b.error().detail, {}};
     return {Errc::ok, {}, *b};
   }
 
@@ -279,13 +311,15 @@ struct SegmentDirectory::Doer {
     const std::string folder = o.log == LogId{} ? dir.path_ : dir.log_path(o.log);
     const std::string path = folder + "/promise";
     const auto there = files::exists(path);
-    if (!there) return failed("cannot look for", path);  // it may be there, and must not be overwritten then
+    if (!there)
+      return failed("cannot look for", path);  // it may be there, and must not be overwritten then
     if (!*there) {
       const std::vector<std::byte> empty(promise_file_size);
       if (Outcome r = replace_file(folder, "promise", empty); r.error != Errc::ok) return r;
     }
     const Descriptor d(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!d || !write_all(d.get(), o.slot, (o.counter % 2) * promise_slot_size) || ::fdatasync(d.get()) != 0)
+    if (!d || !write_all(d.get(), o.slot, (o.counter % 2) * promise_slot_size) ||
+        ::fdatasync(d.get()) != 0)
       return failed("cannot write", path);
     return {};
   }
@@ -294,7 +328,8 @@ struct SegmentDirectory::Doer {
   Outcome operator()(const SaveTombstones& o) {
     const std::string path = dir.path_ + "/tombstones";
     const Descriptor d(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640));
-    if (!d || !write_all(d.get(), o.slot, (o.counter % 2) * tombstones_slot_size) || ::fdatasync(d.get()) != 0)
+    if (!d || !write_all(d.get(), o.slot, (o.counter % 2) * tombstones_slot_size) ||
+        ::fdatasync(d.get()) != 0)
       return failed("cannot write", path);
     return {};
   }
@@ -302,20 +337,26 @@ struct SegmentDirectory::Doer {
   Outcome operator()(const SaveFile& o) { return replace_file(dir.path_, o.name, o.data); }
 };
 
-Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::string& path, bool direct_io, std::uint64_t spare_bytes) {
+Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::string& path,
+                                                                 bool direct_io,
+                                                                 std::uint64_t spare_bytes) {
   std::error_code error;
   fs::create_directories(path + "/logs", error);
   if (error) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, error.message()));
   std::unique_ptr<SegmentDirectory> d(new SegmentDirectory(path));
-  // What cannot be read must not look like what is not there: an empty directory gets a fresh identity (T4).
+  // What cannot be read must not look like what is not there: an empty directory gets a fresh
+  // identity (T4).
   for (const char* name : {"/identity", "/promise", "/metadata"})
     if (fs::exists(path + name, error) && ::access((path + name).c_str(), R_OK | W_OK) != 0)
-      return fail(Errc::directory_unreadable, fmt::format("{}{}: {}", path, name, std::strerror(errno)));
+      return fail(Errc::directory_unreadable,
+                  fmt::format("{}{}: {}", path, name, std::strerror(errno)));
   for (const char* name : {"", "/logs"})
     if (::access((path + name).c_str(), R_OK | W_OK | X_OK) != 0)
-      return fail(Errc::directory_unreadable, fmt::format("{}{}: {}", path, name, std::strerror(errno)));
+      return fail(Errc::directory_unreadable,
+                  fmt::format("{}{}: {}", path, name, std::strerror(errno)));
   d->lock_ = ::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (d->lock_ < 0) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
+  if (d->lock_ < 0)
+    return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
   if (::flock(d->lock_, LOCK_EX | LOCK_NB) != 0) return fail(Errc::directory_in_use, path);
   if (auto ok = d->reserve_tombstones(); !ok) return std::unexpected(ok.error());
   d->is_direct_ = direct_io && DirectGroups::possible(path);
@@ -328,8 +369,10 @@ Result<void> SegmentDirectory::reserve_tombstones() {
   const std::string path = path_ + "/tombstones";
   const Descriptor d(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
   struct stat s{};
-  if (!d || ::fstat(d.get(), &s) != 0) return fail(Errc::directory_unreadable, failed("cannot open", path).detail);
-  const Outcome reserved = reserve(d.get(), static_cast<std::uint64_t>(s.st_size), tombstones_file_size, path);
+  if (!d || ::fstat(d.get(), &s) != 0)
+    return fail(Errc::directory_unreadable, failed("cannot open", path).detail);
+  const Outcome reserved =
+      reserve(d.get(), static_cast<std::uint64_t>(s.st_size), tombstones_file_size, path);
   if (reserved.error == Errc::ok || reserved.error == Errc::no_space) return {};
   return fail(Errc::directory_unreadable, reserved.detail);
 }
@@ -352,7 +395,8 @@ Result<void> SegmentDirectory::make_durable() {
     if (!segments) return std::unexpected(segments.error());
     if (!segments->empty()) {
       const auto fd = descriptor(log, segments->back());
-      if (*fd < 0 || ::fdatasync(*fd) != 0) return check(failed("cannot make durable", segment_path(log, segments->back())));
+      if (*fd < 0 || ::fdatasync(*fd) != 0)
+        return check(failed("cannot make durable", segment_path(log, segments->back())));
       ::posix_fadvise(*fd, 0, 0, POSIX_FADV_DONTNEED);
     }
     if (auto r = check(sync_directory(log_path(log))); !r) return r;
@@ -365,15 +409,20 @@ Result<void> SegmentDirectory::make_durable() {
 FileEngine::Outcome SegmentDirectory::perform(const DiskOperation& op) {
   FileEngine::Outcome outcome = std::visit(Doer{*this}, op);
   // What is kept to be written again is space too.
-  if (outcome.error == Errc::no_space && may_fail(op) && spare_->clear()) outcome = std::visit(Doer{*this}, op);
+  if (outcome.error == Errc::no_space && may_fail(op) && spare_->clear())
+    outcome = std::visit(Doer{*this}, op);
   return outcome;
 }
 
 SegmentDirectory::SegmentDirectory(std::string path)
     : path_(std::move(path)), descriptors_(descriptors_max()), direct_(descriptors_max()) {}
 
-std::string SegmentDirectory::log_path(LogId log) const { return fmt::format("{}/logs/{}", path_, log.value); }
-std::string SegmentDirectory::segment_path(LogId log, Offset first) const { return log_path(log) + "/" + segment_file_name(first); }
+std::string SegmentDirectory::log_path(LogId log) const {
+  return fmt::format("{}/logs/{}", path_, log.value);
+}
+std::string SegmentDirectory::segment_path(LogId log, Offset first) const {
+  return log_path(log) + "/" + segment_file_name(first);
+}
 
 std::shared_ptr<const int> SegmentDirectory::descriptor(LogId log, Offset first) {
   std::lock_guard lock(mutex_);
@@ -422,7 +471,8 @@ Result<std::vector<LogId>> SegmentDirectory::logs() {
 Result<StartupDisk::LogFiles> SegmentDirectory::files_of(LogId log) {
   const std::string folder = log_path(log);
   LogFiles out;
-  for (auto [name, content] : {std::pair("/info", &out.info), std::pair("/promise", &out.promise)}) {
+  for (auto [name, content] :
+       {std::pair("/info", &out.info), std::pair("/promise", &out.promise)}) {
     auto found = files::read_file(folder + name);
     if (!found) return std::unexpected(found.error());
     if (*found) *content = std::move(**found);
@@ -442,19 +492,25 @@ Result<std::vector<Offset>> SegmentDirectory::segments_of(LogId log) {
   return out;
 }
 
-/// io_error is the medium's answer alone (K3): a file that cannot be opened, or a lack of memory, says nothing of its bytes.
-Result<Bytes> SegmentDirectory::read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) {
+/// io_error is the medium's answer alone (K3): a file that cannot be opened, or a lack of memory,
+/// says nothing of its bytes.
+Result<Bytes> SegmentDirectory::read(LogId log, Offset first, std::uint64_t position,
+                                     std::uint32_t length) {
   const auto fd = descriptor(log, first);
-  if (*fd < 0) return std::unexpected(files::last_error("cannot open", segment_path(log, first), Errc::directory_unreadable));
+  if (*fd < 0)
+    return std::unexpected(
+        files::last_error("cannot open", segment_path(log, first), Errc::directory_unreadable));
   Bytes b = Bytes::allocate(length);
   std::size_t at = 0;
   while (at < length) {
-    const ssize_t n = ::pread(*fd, b.mutable_data() + at, length - at, static_cast<off_t>(position + at));
+    const ssize_t n =
+        ::pread(*fd, b.mutable_data() + at, length - at, static_cast<off_t>(position + at));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       const bool medium = errno == EIO || errno == ENODATA || errno == EILSEQ || errno == EUCLEAN;
       return std::unexpected(
-          files::last_error("cannot read", segment_path(log, first), medium ? Errc::io_error : Errc::directory_unreadable));
+          files::last_error("cannot read", segment_path(log, first),
+                            medium ? Errc::io_error : Errc::directory_unreadable));
     }
     if (n == 0) break;
     at += static_cast<std::size_t>(n);
@@ -462,7 +518,9 @@ Result<Bytes> SegmentDirectory::read(LogId log, Offset first, std::uint64_t posi
   return b.slice(0, at);
 }
 
-Result<std::uint64_t> SegmentDirectory::file_size(LogId log, Offset first) { return files::size_of(segment_path(log, first)); }
+Result<std::uint64_t> SegmentDirectory::file_size(LogId log, Offset first) {
+  return files::size_of(segment_path(log, first));
+}
 
 Result<Bytes> SegmentDirectory::file(const std::string& name) {
   auto found = files::read_file(path_ + "/" + name);

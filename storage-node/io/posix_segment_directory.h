@@ -1,4 +1,5 @@
-// A storage node's data directory on a POSIX file system: every disk operation, blocking; and what start() reads.
+// A storage node's data directory on a POSIX file system: every disk operation, blocking; and what
+// start() reads.
 //
 //   <data>/lock  identity  promise  metadata  tombstones  spare/<number>
 //   <data>/logs/<log id>/info  promise  next  <first offset>.seg
@@ -21,12 +22,15 @@ namespace loglog::storage {
 /// Thread-safe: strands of different logs and reads may run at once.
 class SegmentDirectory final : public StartupDisk {
  public:
-  /// Takes the lock. directory_in_use, directory_unreadable otherwise. `direct_io`: past the page cache where the file system can.
-  /// `spare_bytes`: of files kept to be written again (K6).
-  static Result<std::unique_ptr<SegmentDirectory>> open(const std::string& path, bool direct_io = true, std::uint64_t spare_bytes = 0);
+  /// Takes the lock. directory_in_use, directory_unreadable otherwise. `direct_io`: past the page
+  /// cache where the file system can. `spare_bytes`: of files kept to be written again (K6).
+  static Result<std::unique_ptr<SegmentDirectory>> open(const std::string& path,
+                                                        bool direct_io = true,
+                                                        std::uint64_t spare_bytes = 0);
   ~SegmentDirectory() override;
 
-  /// K1: makes durable whatever a killed process left in the page cache, then lets go of the cached pages.
+  /// K1: makes durable whatever a killed process left in the page cache, then lets go of the cached
+  /// pages.
   Result<void> make_durable();
 
   /// Blocks until done.
@@ -44,7 +48,8 @@ class SegmentDirectory final : public StartupDisk {
   Result<std::vector<LogId>> logs() override;
   Result<LogFiles> files_of(LogId log) override;
   Result<std::vector<Offset>> segments_of(LogId log) override;
-  Result<Bytes> read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) override;
+  Result<Bytes> read(LogId log, Offset first, std::uint64_t position,
+                     std::uint32_t length) override;
   Result<std::uint64_t> file_size(LogId log, Offset first) override;
   Result<Bytes> file(const std::string& name) override;
 
@@ -59,7 +64,8 @@ class SegmentDirectory final : public StartupDisk {
   struct Doer;
 
   std::string path_;
-  std::map<LogId, std::vector<Offset>> listed_;  // what make_durable() saw, for the start that follows it
+  std::map<LogId, std::vector<Offset>>
+      listed_;  // what make_durable() saw, for the start that follows it
   int lock_ = -1;
   std::mutex mutex_;
   RecentlyUsed<std::pair<LogId, Offset>, std::shared_ptr<const int>> descriptors_;

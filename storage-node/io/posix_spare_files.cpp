@@ -17,21 +17,25 @@ namespace loglog::storage {
 namespace fs = std::filesystem;
 namespace {
 
-/// Nobody has the file open, a reader that began before the trim or a backup, and it has no other name, as in a backup of hard links. A
-/// write lease is given only then; where the file system gives none, nobody can tell.
+/// Nobody has the file open, a reader that began before the trim or a backup, and it has no other
+/// name, as in a backup of hard links. A write lease is given only then; where the file system
+/// gives none, nobody can tell.
 bool is_nobodys(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) return false;
   struct stat s{};
-  // Whoever opens it in this moment waits until it is closed here, and this process is told by a signal that does nothing.
-  const bool alone = ::fstat(fd, &s) == 0 && s.st_nlink == 1 && ::fcntl(fd, F_SETSIG, SIGURG) == 0 && ::fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+  // Whoever opens it in this moment waits until it is closed here, and this process is told by a
+  // signal that does nothing.
+  const bool alone = ::fstat(fd, &s) == 0 && s.st_nlink == 1 &&
+                     ::fcntl(fd, F_SETSIG, SIGURG) == 0 && ::fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
   ::close(fd);
   return alone;
 }
 
 }  // namespace
 
-SpareFiles::SpareFiles(std::string folder, std::uint64_t bytes_max) : folder_(std::move(folder)), bytes_max_(bytes_max) {
+SpareFiles::SpareFiles(std::string folder, std::uint64_t bytes_max)
+    : folder_(std::move(folder)), bytes_max_(bytes_max) {
   std::error_code error;
   if (bytes_max_ > 0) fs::create_directories(folder_, error);
   // Files that cannot be listed wait for the next start: nobody needs them.
@@ -49,7 +53,8 @@ bool SpareFiles::keep(const std::string& path) {
   const std::lock_guard lock(mutex_);
   if (bytes_ + size > bytes_max_) return false;
   File kept{fmt::format("{}/{}", folder_, ++names_), size};
-  while (::access(kept.path.c_str(), F_OK) == 0) kept.path = fmt::format("{}/{}", folder_, ++names_);
+  while (::access(kept.path.c_str(), F_OK) == 0)
+    kept.path = fmt::format("{}/{}", folder_, ++names_);
   if (::rename(path.c_str(), kept.path.c_str()) != 0) return false;
   bytes_ += size;
   files_.push_back(std::move(kept));
@@ -59,8 +64,9 @@ bool SpareFiles::keep(const std::string& path) {
 bool SpareFiles::take(std::uint64_t size, const std::string& path) {
   const std::lock_guard lock(mutex_);
   for (;;) {
-    const auto fits =
-        std::find_if(files_.begin(), files_.end(), [size](const File& f) { return f.size >= size / 2 && f.size / 2 <= size; });
+    const auto fits = std::find_if(files_.begin(), files_.end(), [size](const File& f) {
+      return f.size >= size / 2 && f.size / 2 <= size;
+    });
     if (fits == files_.end()) return false;
     const File taken = std::move(*fits);
     files_.erase(fits);

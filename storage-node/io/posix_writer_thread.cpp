@@ -15,7 +15,8 @@ namespace {
 /// Threads for one kind of work: begun as they are wanted, at most `most`.
 class Workers {
  public:
-  Workers(SegmentDirectory& directory, PostToDriver post, std::size_t most) : directory_(directory), post_(std::move(post)), most_(most) {}
+  Workers(SegmentDirectory& directory, PostToDriver post, std::size_t most)
+      : directory_(directory), post_(std::move(post)), most_(most) {}
   ~Workers() {
     {
       std::lock_guard lock(mutex_);
@@ -51,7 +52,9 @@ class Workers {
       Job job = std::move(jobs_.front());
       jobs_.pop_front();
       lock.unlock();
-      post_([done = std::move(job.done), outcome = directory_.perform(job.operation)]() mutable { done(std::move(outcome)); });
+      post_([done = std::move(job.done), outcome = directory_.perform(job.operation)]() mutable {
+        done(std::move(outcome));
+      });
     }
   }
 
@@ -69,10 +72,14 @@ class Workers {
 class ThreadEngine final : public FileEngine {
  public:
   ThreadEngine(SegmentDirectory& directory, const PostToDriver& post)
-      : writers_(directory, post, flushes_at_once), reader_(directory, post, 1), preparer_(directory, post, 1) {}
+      : writers_(directory, post, flushes_at_once),
+        reader_(directory, post, 1),
+        preparer_(directory, post, 1) {}
   void start(DiskOperation op, Done done) override {
     // A preparation writes a whole segment, a trim may remove many: nobody waits behind them.
-    Workers& workers = std::holds_alternative<ReadSegment>(op) ? reader_ : beside_strand(op) ? preparer_ : writers_;
+    Workers& workers = std::holds_alternative<ReadSegment>(op) ? reader_
+                       : beside_strand(op)                     ? preparer_
+                                                               : writers_;
     workers.add(std::move(op), std::move(done));
   }
   void submit() override {}
@@ -86,7 +93,8 @@ class ThreadEngine final : public FileEngine {
 
 }  // namespace
 
-std::unique_ptr<FileEngine> make_thread_engine(SegmentDirectory& directory, const PostToDriver& post) {
+std::unique_ptr<FileEngine> make_thread_engine(SegmentDirectory& directory,
+                                               const PostToDriver& post) {
   return std::make_unique<ThreadEngine>(directory, post);
 }
 

@@ -14,7 +14,8 @@ class RecentlyUsed {
   /// `most` ≥ 1.
   explicit RecentlyUsed(std::size_t most) : most_(most) {}
 
-  /// nullptr: none. What is found is the most recently used one from now on; the pointer holds until the next call.
+  /// nullptr: none. What is found is the most recently used one from now on; the pointer holds
+  /// until the next call.
   Value* find(const Key& key) {
     const auto found = places_.find(key);
     if (found == places_.end()) return nullptr;

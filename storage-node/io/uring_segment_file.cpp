@@ -21,7 +21,8 @@ constexpr unsigned ring_entries = 256;
 
 class UringEngine final : public FileEngine {
  public:
-  UringEngine(SegmentDirectory& directory, const PostToDriver& post) : directory_(directory), aside_(make_thread_engine(directory, post)) {}
+  UringEngine(SegmentDirectory& directory, const PostToDriver& post)
+      : directory_(directory), aside_(make_thread_engine(directory, post)) {}
   /// On the loop's thread, before the loop goes.
   ~UringEngine() override {
     watch_.reset();
@@ -41,10 +42,13 @@ class UringEngine final : public FileEngine {
 
   /// False: this machine forbids it.
   bool probe(const WatchReadable& watch) {
-    // Completions wait until the loop comes round: nothing need interrupt it. Kernels before 5.19 do not know the flag.
-    if (io_uring_queue_init(ring_entries, &ring_, IORING_SETUP_COOP_TASKRUN) != 0 && io_uring_queue_init(ring_entries, &ring_, 0) != 0)
+    // Completions wait until the loop comes round: nothing need interrupt it. Kernels before 5.19
+    // do not know the flag.
+    if (io_uring_queue_init(ring_entries, &ring_, IORING_SETUP_COOP_TASKRUN) != 0 &&
+        io_uring_queue_init(ring_entries, &ring_, 0) != 0)
       return false;
-    // A flush waits in a worker of the kernel, which has four for each processor. Kernels before 5.15 cannot be told.
+    // A flush waits in a worker of the kernel, which has four for each processor. Kernels
+    // before 5.15 cannot be told.
     unsigned workers[2] = {0, 0};
     if (io_uring_register_iowq_max_workers(&ring_, workers) == 0 && workers[0] < flushes_at_once) {
       workers[0] = flushes_at_once;
@@ -62,7 +66,8 @@ class UringEngine final : public FileEngine {
   }
 
   void start(DiskOperation op, Done done) override {
-    if (const auto* w = std::get_if<WriteGroup>(&op); w != nullptr && w->buffers.size() <= IOV_MAX && has_room(steps_max)) {
+    if (const auto* w = std::get_if<WriteGroup>(&op);
+        w != nullptr && w->buffers.size() <= IOV_MAX && has_room(steps_max)) {
       if (write_group(op, done)) return;
     } else if (std::holds_alternative<ReadSegment>(op) && has_room(1)) {
       if (read(op, done)) return;
@@ -90,7 +95,10 @@ class UringEngine final : public FileEngine {
     Bytes data;
     Outcome synced() const {
       if (!sync_begun) return {};
-      return {Errc::ok, {}, {}, std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - *sync_begun)};
+      return {Errc::ok,
+              {},
+              {},
+              std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - *sync_begun)};
     }
     struct Step {
       Flight* flight;
@@ -137,13 +145,17 @@ class UringEngine final : public FileEngine {
 
   /// Marks and frames at once, and the sync when both are written.
   void write_direct(Flight* f, bool synced) {
-    for (const auto& [what, part] : {std::pair(What::marks, f->direct->marks), std::pair(What::frames, f->direct->frames)})
-      if (part.size > 0) io_uring_prep_write(next(f, what, part.size), *f->fd, part.data, static_cast<unsigned>(part.size), part.at);
+    for (const auto& [what, part] :
+         {std::pair(What::marks, f->direct->marks), std::pair(What::frames, f->direct->frames)})
+      if (part.size > 0)
+        io_uring_prep_write(next(f, what, part.size), *f->fd, part.data,
+                            static_cast<unsigned>(part.size), part.at);
     f->sync_follows = synced && f->steps > 0;
     if (f->steps == 0) sync(f);
   }
 
-  /// Frames, marks and sync one after the other: all are copied into the page cache by the first two.
+  /// Frames, marks and sync one after the other: all are copied into the page cache by the first
+  /// two.
   void write_cached(Flight* f, const WriteGroup& g) {
     std::size_t bytes = 0;
     for (const Bytes& b : g.buffers) {
@@ -152,13 +164,16 @@ class UringEngine final : public FileEngine {
     }
     if (bytes > 0) {
       io_uring_sqe* sqe = next(f, What::frames, bytes);
-      io_uring_prep_writev(sqe, *f->fd, f->parts.data(), static_cast<unsigned>(f->parts.size()), g.position);
-      // Linked: a short or failed write keeps the fdatasync from running, and the group is done again aside.
+      io_uring_prep_writev(sqe, *f->fd, f->parts.data(), static_cast<unsigned>(f->parts.size()),
+                           g.position);
+      // Linked: a short or failed write keeps the fdatasync from running, and the group is done
+      // again aside.
       if (!g.marks.empty() || g.sync) sqe->flags |= IOSQE_IO_LINK;
     }
     if (!g.marks.empty()) {
       io_uring_sqe* sqe = next(f, What::marks, g.marks.size());
-      io_uring_prep_write(sqe, *f->fd, g.marks.data(), static_cast<unsigned>(g.marks.size()), g.marks_position);
+      io_uring_prep_write(sqe, *f->fd, g.marks.data(), static_cast<unsigned>(g.marks.size()),
+                          g.marks_position);
       if (g.sync) sqe->flags |= IOSQE_IO_LINK;
     }
     if (g.sync || f->steps == 0) sync(f);
@@ -173,7 +188,8 @@ class UringEngine final : public FileEngine {
     f->data = Bytes::allocate(r.length);
     f->operation = std::move(op);
     f->done = std::move(done);
-    io_uring_prep_read(next(f, What::read, r.length), *f->fd, f->data.mutable_data(), r.length, r.position);
+    io_uring_prep_read(next(f, What::read, r.length), *f->fd, f->data.mutable_data(), r.length,
+                       r.position);
     flying_.insert(f);
     return true;
   }
@@ -209,16 +225,23 @@ class UringEngine final : public FileEngine {
     const std::unique_ptr<Flight> last(f);
     if (!tell) return;
     if (reading) {
-      if (result < 0) f->done({Errc::io_error, fmt::format("read: {}", std::strerror(-result)), {}});
-      else if (f->data.size() == std::get<ReadSegment>(f->operation).length) f->done({Errc::ok, {}, f->data});
-      else aside_->start(std::move(f->operation), std::move(f->done));  // cut short, or the end of the file: preads tell which
+      if (result < 0)
+        f->done({Errc::io_error, fmt::format("read: {}", std::strerror(-result)), {}});
+      else if (f->data.size() == std::get<ReadSegment>(f->operation).length)
+        f->done({Errc::ok, {}, f->data});
+      else
+        aside_->start(std::move(f->operation),
+                      std::move(f->done));  // cut short, or the end of the file: preads tell which
     } else if (f->whole) {
       f->done(f->synced());
     } else if (f->error == 0 || f->error == ECANCELED || f->error == EAGAIN || f->error == EINTR) {
-      // Cut short, not failed, and never synced: writing it again whole is no retry of a failed fdatasync (K2).
+      // Cut short, not failed, and never synced: writing it again whole is no retry of a failed
+      // fdatasync (K2).
       aside_->start(std::move(f->operation), std::move(f->done));
     } else {
-      f->done({f->error == ENOSPC ? Errc::no_space : Errc::io_error, fmt::format("group write: {}", std::strerror(f->error)), {}});
+      f->done({f->error == ENOSPC ? Errc::no_space : Errc::io_error,
+               fmt::format("group write: {}", std::strerror(f->error)),
+               {}});
     }
   }
 
@@ -232,7 +255,9 @@ class UringEngine final : public FileEngine {
 
 }  // namespace
 
-std::unique_ptr<FileEngine> make_uring_engine(SegmentDirectory& directory, const WatchReadable& watch, const PostToDriver& post) {
+std::unique_ptr<FileEngine> make_uring_engine(SegmentDirectory& directory,
+                                              const WatchReadable& watch,
+                                              const PostToDriver& post) {
   auto engine = std::make_unique<UringEngine>(directory, post);
   if (!engine->probe(watch)) return nullptr;
   return engine;

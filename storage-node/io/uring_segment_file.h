@@ -4,8 +4,9 @@
 
 namespace loglog::storage {
 
-/// nullptr where io_uring is forbidden or missing (seccomp answers EPERM or ENOSYS): the probe makes a ring and writes
-/// nothing. Lives on the loop's thread; completions come there.
-std::unique_ptr<FileEngine> make_uring_engine(SegmentDirectory& directory, const WatchReadable& watch, const PostToDriver& post);
+/// nullptr where io_uring is forbidden or missing (seccomp answers EPERM or ENOSYS): the probe
+/// makes a ring and writes nothing. Lives on the loop's thread; completions come there.
+std::unique_ptr<FileEngine> make_uring_engine(SegmentDirectory& directory,
+                                              const WatchReadable& watch, const PostToDriver& post);
 
 }  // namespace loglog::storage

@@ -7,21 +7,27 @@
 namespace loglog::storage {
 namespace {
 
-// An operation that found no descriptor is begun again so soon: connections that close give theirs back.
+// An operation that found no descriptor is begun again so soon: connections that close give theirs
+// back.
 constexpr Duration begun_again = 50ms;
 // An operation that found no space: trims and people give it back.
 constexpr Duration space_tried_again = 1s;
 constexpr Duration lack_told_again = 10s;
 
-/// How often the free bytes of the disk are looked at: often enough for an alert that looks hours ahead.
+/// How often the free bytes of the disk are looked at: often enough for an alert that looks hours
+/// ahead.
 constexpr Duration space_every = 5s;
 
-transport::LogLevel level_of(Event::Level l) { return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l)); }
+transport::LogLevel level_of(Event::Level l) {
+  return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l));
+}
 
 }  // namespace
 
-StorageDriver::StorageDriver(transport::Loop& loop, SegmentDirectory& directory, std::unique_ptr<FileEngine> engine, Options options,
-                             std::uint64_t seed, transport::EventLog log, std::function<void(const std::string&)> fatal)
+StorageDriver::StorageDriver(transport::Loop& loop, SegmentDirectory& directory,
+                             std::unique_ptr<FileEngine> engine, Options options,
+                             std::uint64_t seed, transport::EventLog log,
+                             std::function<void(const std::string&)> fatal)
     : loop_(loop),
       directory_(directory),
       engine_(std::move(engine)),
@@ -37,20 +43,24 @@ StorageDriver::~StorageDriver() {
 Result<void> StorageDriver::start(const std::string& listen_address) {
   if (auto ok = directory_.make_durable(); !ok) return ok;
   if (auto ok = machine_.start(loop_.now(), directory_); !ok) return ok;
-  // Nobody sees a fresh identity before it is durable (T4): what the start asked of the disk is done here, in its order.
+  // Nobody sees a fresh identity before it is durable (T4): what the start asked of the disk is
+  // done here, in its order.
   while (!machine_.ready() && !machine_.output().disk.empty()) {
     const std::vector<DiskRequest> first = std::exchange(machine_.output().disk, {});
     for (const DiskRequest& d : first) {
       FileEngine::Outcome done = directory_.perform(d.operation);
       if (done.error != Errc::ok) return fail(done.error, done.detail);
-      machine_.disk_done(loop_.now(), {d.ticket, done.error, std::move(done.data), std::move(done.detail)});
+      machine_.disk_done(loop_.now(),
+                         {d.ticket, done.error, std::move(done.data), std::move(done.detail)});
     }
   }
-  auto listener = transport::Listener::listen(loop_, listen_address, [this](const transport::Incoming& in) { accepted(in); });
+  auto listener = transport::Listener::listen(
+      loop_, listen_address, [this](const transport::Incoming& in) { accepted(in); });
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
-  log_(transport::LogLevel::info, fmt::format("serves on {}, files by {}, {} the page cache", listener_->address(), engine_->name(),
-                                              directory_.is_direct() ? "past" : "through"));
+  log_(transport::LogLevel::info,
+       fmt::format("serves on {}, files by {}, {} the page cache", listener_->address(),
+                   engine_->name(), directory_.is_direct() ? "past" : "through"));
   loop_.on_turn_end([this, alive = alive_] {
     if (*alive) perform();
   });
@@ -79,7 +89,8 @@ void StorageDriver::accepted(const transport::Incoming& incoming) {
 
 void StorageDriver::dial(const ConnectPeer& peer) {
   const ConnectionId id{++ids_};
-  auto c = transport::Connection::dial(loop_, peer.address, machine_.hello(), {{Role::storage}, peer.node.value}, {});
+  auto c = transport::Connection::dial(loop_, peer.address, machine_.hello(),
+                                       {{Role::storage}, peer.node.value}, {});
   adopt(id, c, peer.node);
 }
 
@@ -100,17 +111,19 @@ void StorageDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c, 
         if (*known) machine_.disconnected(loop_.now(), {id});
         else if (dialled != NodeId{}) machine_.connect_failed(loop_.now(), {dialled});
         if (why.code != Errc::connection_lost)
-          closed_log_(loop_.now(), transport::LogLevel::warning, fmt::format("closed a connection: {}", why.message()));
+          closed_log_(loop_.now(), transport::LogLevel::warning,
+                      fmt::format("closed a connection: {}", why.message()));
       },
       [this, id](std::uint64_t bytes) {
         machine_.written(loop_.now(), {id, bytes});
-        if (!machine_.output().sends.empty() || !machine_.output().disk.empty()) loop_.post([] {});  // another turn performs it
+        if (!machine_.output().sends.empty() || !machine_.output().disk.empty())
+          loop_.post([] {});  // another turn performs it
       },
   });
 }
 
-/// Many requests may come in one piece. Large answers are queued before the next of them is looked at, so that the bound of the
-/// connection's queue (W8) holds within a turn as well.
+/// Many requests may come in one piece. Large answers are queued before the next of them is looked
+/// at, so that the bound of the connection's queue (W8) holds within a turn as well.
 void StorageDriver::perform_if_large() {
   const auto& sends = machine_.output().sends;
   for (; sized_ < sends.size(); ++sized_) output_bytes_ += encoded_size(sends[sized_].message);
@@ -125,7 +138,8 @@ void StorageDriver::perform() {
   for (DiskRequest& d : o.disk) request(std::move(d));
   engine_->submit();
   for (Send& s : o.sends)
-    if (const auto c = connections_.find(s.to); c != connections_.end()) c->second->send(s.request, s.message);
+    if (const auto c = connections_.find(s.to); c != connections_.end())
+      c->second->send(s.request, s.message);
   for (const ConnectPeer& c : o.connects) dial(c);
   for (const CloseConnection& c : o.closes)
     if (const auto found = connections_.find(c.connection); found != connections_.end()) {
@@ -160,35 +174,38 @@ void StorageDriver::request(DiskRequest r) {
 }
 
 void StorageDriver::begin_strand(LogId log) {
-  engine_->start(strands_[log].front().operation, [this, alive = alive_, log](FileEngine::Outcome o) {
-    if (!*alive) return;
-    if (must_wait(strands_[log].front().operation, o)) {
-      loop_.after(pause_after(o), [this, alive, log] {
-        if (!*alive || dead_) return;
-        begin_strand(log);
-        engine_->submit();
-      });
-      return;
-    }
-    auto& queue = strands_[log];
-    const DiskRequest done = std::move(queue.front());
-    queue.pop_front();
-    if (queue.empty()) strands_.erase(log);
-    else begin_strand(log);
-    disk_done(done.ticket, done.operation, std::move(o));
-  });
+  engine_->start(strands_[log].front().operation,
+                 [this, alive = alive_, log](FileEngine::Outcome o) {
+                   if (!*alive) return;
+                   if (must_wait(strands_[log].front().operation, o)) {
+                     loop_.after(pause_after(o), [this, alive, log] {
+                       if (!*alive || dead_) return;
+                       begin_strand(log);
+                       engine_->submit();
+                     });
+                     return;
+                   }
+                   auto& queue = strands_[log];
+                   const DiskRequest done = std::move(queue.front());
+                   queue.pop_front();
+                   if (queue.empty()) strands_.erase(log);
+                   else begin_strand(log);
+                   disk_done(done.ticket, done.operation, std::move(o));
+                 });
 }
 
-/// The disk is well, and nothing was changed: the operation waits, and those behind it on its strand. The tombstones and the name of a
-/// segment file wait for space too, because a full disk ends no process (K5). The file of the tombstones has its space unless the disk
-/// was full when it was made. A name needs a block if the directory has no room for it. So does the identity, when a node of an empty
-/// directory learns of its cluster; the copy of the metadata may stay older.
+/// The disk is well, and nothing was changed: the operation waits, and those behind it on its
+/// strand. The tombstones and the name of a segment file wait for space too, because a full disk
+/// ends no process (K5). The file of the tombstones has its space unless the disk was full when it
+/// was made. A name needs a block if the directory has no room for it. So does the identity, when a
+/// node of an empty directory learns of its cluster; the copy of the metadata may stay older.
 bool StorageDriver::must_wait(const DiskOperation& what, const FileEngine::Outcome& outcome) {
   const bool descriptors = outcome.error == Errc::too_many;
   if (!descriptors && may_fail(what)) return false;
   const auto* opens = std::get_if<OpenSegment>(&what);
   const bool space = outcome.error == Errc::no_space &&
-                     (opens != nullptr || std::holds_alternative<SaveTombstones>(what) || std::holds_alternative<SaveFile>(what));
+                     (opens != nullptr || std::holds_alternative<SaveTombstones>(what) ||
+                      std::holds_alternative<SaveFile>(what));
   if (!descriptors && !space) return false;
   if (descriptors) ++figures_.descriptor_waits;
   if (space && opens != nullptr) {
@@ -200,7 +217,9 @@ bool StorageDriver::must_wait(const DiskOperation& what, const FileEngine::Outco
     log_(transport::LogLevel::alarm,
          fmt::format(
              "{}; the operation waits: {}", outcome.detail,
-             descriptors ? "raise the limit of descriptors (LimitNOFILE, ulimit -n) or close connections" : "free space or trim logs"));
+             descriptors
+                 ? "raise the limit of descriptors (LimitNOFILE, ulimit -n) or close connections"
+                 : "free space or trim logs"));
   }
   return true;
 }
@@ -212,22 +231,26 @@ Duration StorageDriver::pause_after(const FileEngine::Outcome& outcome) {
 void StorageDriver::count(const DiskOperation& what, const FileEngine::Outcome& outcome) {
   if (outcome.error != Errc::ok) ++figures_.disk_errors;
   if (outcome.sync_took) figures_.sync.count(*outcome.sync_took);
-  if (const auto* group = std::get_if<WriteGroup>(&what); group != nullptr && !group->buffers.empty()) {
+  if (const auto* group = std::get_if<WriteGroup>(&what);
+      group != nullptr && !group->buffers.empty()) {
     std::uint64_t bytes = 0;
     for (const Bytes& b : group->buffers) bytes += b.size();
     figures_.group.count(bytes);
   }
 }
 
-void StorageDriver::disk_done(Ticket ticket, const DiskOperation& what, FileEngine::Outcome outcome) {
+void StorageDriver::disk_done(Ticket ticket, const DiskOperation& what,
+                              FileEngine::Outcome outcome) {
   if (dead_) return;
   if (outcome.error != Errc::ok && !may_fail(what)) {
     dead_ = true;  // K2: no retry, no acknowledgement
-    return fatal_(fmt::format("{}; the process ends and recovers from the disk at its next start", outcome.detail));
+    return fatal_(fmt::format("{}; the process ends and recovers from the disk at its next start",
+                              outcome.detail));
   }
   count(what, outcome);
   if (outcome.error != Errc::ok) log_(transport::LogLevel::debug, outcome.detail);
-  machine_.disk_done(loop_.now(), {ticket, outcome.error, std::move(outcome.data), std::move(outcome.detail)});
+  machine_.disk_done(loop_.now(),
+                     {ticket, outcome.error, std::move(outcome.data), std::move(outcome.detail)});
 }
 
 }  // namespace loglog::storage

@@ -20,17 +20,23 @@ namespace loglog::storage {
 class StorageDriver {
  public:
   /// `fatal` is called when the disk fails (K2); nothing is performed after it.
-  StorageDriver(transport::Loop& loop, SegmentDirectory& directory, std::unique_ptr<FileEngine> engine, Options options, std::uint64_t seed,
+  StorageDriver(transport::Loop& loop, SegmentDirectory& directory,
+                std::unique_ptr<FileEngine> engine, Options options, std::uint64_t seed,
                 transport::EventLog log, std::function<void(const std::string&)> fatal);
   ~StorageDriver();
 
   /// K1, the core's start, and the listening socket.
   Result<void> start(const std::string& listen_address);
   const std::string& address() const { return listener_->address(); }
-  std::expected<std::string, std::string> readiness() const { return machine_.readiness(loop_.now()); }
-  /// Takes nothing more and finishes what it has taken (StorageMachine::begin_stop); `then` is called once, when the driver may go.
+  std::expected<std::string, std::string> readiness() const {
+    return machine_.readiness(loop_.now());
+  }
+  /// Takes nothing more and finishes what it has taken (StorageMachine::begin_stop); `then` is
+  /// called once, when the driver may go.
   void begin_stop(std::function<void()> then);
-  NodeReport report() const { return {machine_.report(), figures_, loop_.traffic(), admissions_->figures()}; }
+  NodeReport report() const {
+    return {machine_.report(), figures_, loop_.traffic(), admissions_->figures()};
+  }
 
  private:
   void accepted(const transport::Incoming& incoming);
@@ -58,7 +64,8 @@ class StorageDriver {
   Time lack_told_ = Time{} - 1h;  // of descriptors or space
   std::function<void()> when_stopped_;
   std::unique_ptr<transport::Listener> listener_;
-  std::shared_ptr<transport::Admissions> admissions_ = std::make_shared<transport::Admissions>(transport::descriptor_limit());
+  std::shared_ptr<transport::Admissions> admissions_ =
+      std::make_shared<transport::Admissions>(transport::descriptor_limit());
   std::map<ConnectionId, transport::Connection::Ptr> connections_;
   std::uint64_t ids_ = 0;
   std::size_t sized_ = 0;  // sends of the machine's output that are counted in output_bytes_

@@ -1,5 +1,5 @@
-// loglog-create-logs ADDRESSES PREFIX COUNT [AT-ONCE]: creates logs PREFIX/1/1 to PREFIX/<COUNT/100>/100, many at once, and prints how
-// long it took.
+// loglog-create-logs ADDRESSES PREFIX COUNT [AT-ONCE]: creates logs PREFIX/1/1 to
+// PREFIX/<COUNT/100>/100, many at once, and prints how long it took.
 #include <fmt/format.h>
 #include <loglog/client.h>
 
@@ -18,7 +18,8 @@ int main(int argc, char** argv) {
   const std::string prefix = argv[2];
   const int count = std::atoi(argv[3]);
   const int at_once = argc > 4 ? std::atoi(argv[4]) : 64;
-  auto client = loglog::Client::connect({.addresses = {argv[1]}, .timeout = std::chrono::seconds(60)});
+  auto client =
+      loglog::Client::connect({.addresses = {argv[1]}, .timeout = std::chrono::seconds(60)});
   if (!client) {
     fmt::print(stderr, "{}\n", client.error().message);
     return 1;
@@ -29,12 +30,14 @@ int main(int argc, char** argv) {
   for (int t = 0; t < at_once; ++t)
     threads.emplace_back([&] {
       for (int i = next++; i < count; i = next++) {
-        const auto made = client->open_or_create_log(fmt::format("{}/{}/{}", prefix, 1 + i / 100, 1 + i % 100));
+        const auto made =
+            client->open_or_create_log(fmt::format("{}/{}/{}", prefix, 1 + i / 100, 1 + i % 100));
         if (!made && failed++ == 0) fmt::print(stderr, "{}\n", made.error().message);
       }
     });
   threads.clear();  // waits
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  fmt::print("{} logs in {:.2f} s, {:.0f} a second, {} failed\n", count, took.count(), count / took.count(), failed.load());
+  fmt::print("{} logs in {:.2f} s, {:.0f} a second, {} failed\n", count, took.count(),
+             count / took.count(), failed.load());
   return failed == 0 ? 0 : 1;
 }

@@ -1,5 +1,6 @@
-// What the disk allows at most: writers that do nothing but what a storage node must for each group (a marks sector, the bytes, one
-// fdatasync, past the page cache), three at once as on a machine with three replicas. No node, no network, no checksum.
+// What the disk allows at most: writers that do nothing but what a storage node must for each group
+// (a marks sector, the bytes, one fdatasync, past the page cache), three at once as on a machine
+// with three replicas. No node, no network, no checksum.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -30,7 +31,8 @@ enum class Space : std::uint8_t {
 };
 
 std::unique_ptr<std::byte, decltype(&std::free)> aligned(std::size_t size, int fill) {
-  std::unique_ptr<std::byte, decltype(&std::free)> p(static_cast<std::byte*>(std::aligned_alloc(block, size)), &std::free);
+  std::unique_ptr<std::byte, decltype(&std::free)> p(
+      static_cast<std::byte*>(std::aligned_alloc(block, size)), &std::free);
   std::memset(p.get(), fill, size);
   return p;
 }
@@ -43,7 +45,10 @@ void must(bool ok, const char* what) {
 
 class Writer {
  public:
-  Writer(std::string path, Space space, std::size_t group) : path_(std::move(path)), space_(space), group_(group) { next_file(); }
+  Writer(std::string path, Space space, std::size_t group)
+      : path_(std::move(path)), space_(space), group_(group) {
+    next_file();
+  }
   ~Writer() { ::close(fd_); }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -53,7 +58,9 @@ class Writer {
       if (at_ + group_ > file_bytes) next_file();
       const auto begun = Clock::now();
       must(::pwrite(fd_, bytes_.get(), sector, 0) == static_cast<ssize_t>(sector), "write");
-      must(::pwrite(fd_, bytes_.get(), group_, static_cast<off_t>(at_)) == static_cast<ssize_t>(group_), "write");
+      must(::pwrite(fd_, bytes_.get(), group_, static_cast<off_t>(at_)) ==
+               static_cast<ssize_t>(group_),
+           "write");
       must(::fdatasync(fd_) == 0, "fdatasync");
       took.push_back(std::chrono::duration<double, std::micro>(Clock::now() - begun).count());
       at_ += group_;
@@ -72,7 +79,9 @@ class Writer {
     must(::fallocate(fd_, 0, 0, file_bytes) == 0, "fallocate");
     if (space_ != Space::reserved)
       for (std::size_t at = 0; at < file_bytes; at += zeros_bytes)
-        must(::pwrite(fd_, zeros_.get(), zeros_bytes, static_cast<off_t>(at)) == static_cast<ssize_t>(zeros_bytes), "write");
+        must(::pwrite(fd_, zeros_.get(), zeros_bytes, static_cast<off_t>(at)) ==
+                 static_cast<ssize_t>(zeros_bytes),
+             "write");
     must(::fdatasync(fd_) == 0, "fdatasync");
   }
 
@@ -81,13 +90,17 @@ class Writer {
   std::size_t group_;
   int fd_ = -1;
   std::size_t at_ = 0;
-  decltype(aligned(0, 0)) bytes_ = aligned(std::max<std::size_t>(group_, block), 1), zeros_ = aligned(zeros_bytes, 0);
+  decltype(aligned(0, 0)) bytes_ = aligned(std::max<std::size_t>(group_, block), 1),
+                          zeros_ = aligned(zeros_bytes, 0);
 };
 
-void measure(const std::string& folder, Space space, const char* name, std::size_t group, std::size_t writers, double seconds) {
+void measure(const std::string& folder, Space space, const char* name, std::size_t group,
+             std::size_t writers, double seconds) {
   std::vector<std::unique_ptr<Writer>> all;
-  for (std::size_t i = 0; i < writers; ++i) all.push_back(std::make_unique<Writer>(fmt::format("{}/floor-{}", folder, i), space, group));
-  const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  for (std::size_t i = 0; i < writers; ++i)
+    all.push_back(std::make_unique<Writer>(fmt::format("{}/floor-{}", folder, i), space, group));
+  const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                      std::chrono::duration<double>(seconds));
   {
     std::vector<std::jthread> threads;
     for (auto& w : all) threads.emplace_back([&w, end] { w->run(end); });
@@ -98,24 +111,29 @@ void measure(const std::string& folder, Space space, const char* name, std::size
   if (took.empty()) return;
   std::sort(took.begin(), took.end());
   const double groups = static_cast<double>(took.size()) / static_cast<double>(writers) / seconds;
-  fmt::print("| {} KiB | {} | {:.0f} | {:.0f} | {:.0f} |\n", group >> 10, name, groups * static_cast<double>(group) / 1e6,
-             took[took.size() / 2], took[took.size() * 99 / 100]);
+  fmt::print("| {} KiB | {} | {:.0f} | {:.0f} | {:.0f} |\n", group >> 10, name,
+             groups * static_cast<double>(group) / 1e6, took[took.size() / 2],
+             took[took.size() * 99 / 100]);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"What the disk allows: groups of bytes made durable by writers that do nothing else"};
+  CLI::App app{
+      "What the disk allows: groups of bytes made durable by writers that do nothing else"};
   std::string folder = std::filesystem::temp_directory_path().string();
   std::size_t writers = 3;
   double seconds = 2;
-  app.add_option("--dir", folder, "on the disk to measure (default: the temporary folder)")->check(CLI::ExistingDirectory);
+  app.add_option("--dir", folder, "on the disk to measure (default: the temporary folder)")
+      ->check(CLI::ExistingDirectory);
   app.add_option("--writers", writers, "at once (default 3)")->check(CLI::Range(1, 64));
   app.add_option("--seconds", seconds, "for each line (default 2)")->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
   fmt::print("| group | space | MB/s each | p50 us | p99 us |\n|---|---|---|---|---|\n");
   constexpr std::array<std::pair<Space, const char*>, 3> spaces = {
-      {{Space::written, "written before"}, {Space::zeros, "zeros first"}, {Space::reserved, "reserved"}}};
+      {{Space::written, "written before"},
+       {Space::zeros, "zeros first"},
+       {Space::reserved, "reserved"}}};
   for (const std::size_t group : {4u << 10, 16u << 10, 112u << 10, 512u << 10, 1024u << 10})
     for (const auto& [space, name] : spaces) measure(folder, space, name, group, writers, seconds);
 }

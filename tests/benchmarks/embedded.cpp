@@ -1,6 +1,6 @@
-// loglog-embedded: what an embedded cluster saves. One load (appends of one client) against a cluster of a sequencer and three
-// storage nodes in three places, in alternation: in this process without sockets, in this process over loopback TCP, and
-// in another process over loopback TCP.
+// loglog-embedded: what an embedded cluster saves. One load (appends of one client) against a
+// cluster of a sequencer and three storage nodes in three places, in alternation: in this process
+// without sockets, in this process over loopback TCP, and in another process over loopback TCP.
 //   loglog-embedded [--size BYTES] [--in-flight N] [--seconds S] [--rounds N] [--dir DIRECTORY]
 #include <fmt/format.h>
 #include <loglog/embedded.h>
@@ -34,7 +34,8 @@ class Folder {
  public:
   explicit Folder(const std::string& parent) {
     std::string name = parent + "/loglog-embedded-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder in " + parent);
+    if (::mkdtemp(name.data()) == nullptr)
+      throw std::runtime_error("cannot make a folder in " + parent);
     path = name;
   }
   ~Folder() {
@@ -45,13 +46,16 @@ class Folder {
 };
 
 loglog::EmbeddedCluster start(const std::filesystem::path& data, const std::string& listen) {
-  auto cluster = loglog::EmbeddedCluster::start({.name = "bench", .data = data.string(), .listen = listen});
+  auto cluster =
+      loglog::EmbeddedCluster::start({.name = "bench", .data = data.string(), .listen = listen});
   if (!cluster) throw std::runtime_error(cluster.error().message);
-  if (!cluster->wait_ready(std::chrono::seconds(20))) throw std::runtime_error("the cluster is not ready after 20 s");
+  if (!cluster->wait_ready(std::chrono::seconds(20)))
+    throw std::runtime_error("the cluster is not ready after 20 s");
   return std::move(*cluster);
 }
 
-// The cluster as a process of its own, which ends with this object, or with this process when that is killed.
+// The cluster as a process of its own, which ends with this object, or with this process when that
+// is killed.
 class Elsewhere {
  public:
   explicit Elsewhere(const std::filesystem::path& data) {
@@ -105,7 +109,8 @@ struct Measured {
 double cpu_s(int who) {
   rusage u{};
   ::getrusage(who, &u);
-  return static_cast<double>(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + static_cast<double>(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+  return static_cast<double>(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+         static_cast<double>(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 // Keeps so many appends under way for so long; returns how long each took, in microseconds.
@@ -130,7 +135,8 @@ std::vector<double> load(const std::string& address, const Options& o) {
     for (std::uint32_t i = 0; i < free; ++i) {
       log->append(payload, [&, begin = Clock::now()](const loglog::AppendResult& r) {
         const std::lock_guard hold(mutex);
-        if (r) took.push_back(std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
+        if (r)
+          took.push_back(std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
         else error = r.error.message;
         --flying;
         room.notify_one();
@@ -144,7 +150,8 @@ std::vector<double> load(const std::string& address, const Options& o) {
 }
 
 enum Place { local, loopback, elsewhere, places };
-constexpr std::array<const char*, places> names = {"in this process, without sockets", "in this process, loopback TCP",
+constexpr std::array<const char*, places> names = {"in this process, without sockets",
+                                                   "in this process, loopback TCP",
                                                    "another process, loopback TCP"};
 
 Measured measure(Place place, const Options& o) {
@@ -153,7 +160,8 @@ Measured measure(Place place, const Options& o) {
   std::vector<double> took;
   if (place == elsewhere) {
     const Elsewhere cluster(folder.path);
-    if (cluster.address.empty()) throw std::runtime_error("the cluster in another process did not start");
+    if (cluster.address.empty())
+      throw std::runtime_error("the cluster in another process did not start");
     took = load(cluster.address, o);
   } else {
     auto cluster = start(folder.path, place == local ? "" : "127.0.0.1:0");
@@ -162,8 +170,10 @@ Measured measure(Place place, const Options& o) {
   }
   if (took.empty()) throw std::runtime_error("nothing was acknowledged");
   const double used = cpu_s(RUSAGE_SELF) + cpu_s(RUSAGE_CHILDREN) - cpu;
-  std::nth_element(took.begin(), took.begin() + static_cast<std::ptrdiff_t>(took.size() / 2), took.end());
-  return {static_cast<double>(took.size()) / o.seconds, took[took.size() / 2], used * 1e6 / static_cast<double>(took.size())};
+  std::nth_element(took.begin(), took.begin() + static_cast<std::ptrdiff_t>(took.size() / 2),
+                   took.end());
+  return {static_cast<double>(took.size()) / o.seconds, took[took.size() / 2],
+          used * 1e6 / static_cast<double>(took.size())};
 }
 
 double median(std::vector<double> v) {
@@ -172,8 +182,10 @@ double median(std::vector<double> v) {
 }
 
 void print(const std::array<std::vector<Measured>, places>& runs, const Options& o) {
-  fmt::print("| {} B, {} in flight | entries/s | least–most | p50 µs | CPU µs an entry | rate to loopback |\n|---|---|---|---|---|---|\n",
-             o.size, o.in_flight);
+  fmt::print(
+      "| {} B, {} in flight | entries/s | least–most | p50 µs | CPU µs an entry | rate to loopback "
+      "|\n|---|---|---|---|---|---|\n",
+      o.size, o.in_flight);
   const auto column = [&](std::size_t place, double Measured::* what) {
     std::vector<double> v;
     for (const Measured& m : runs[place]) v.push_back(m.*what);
@@ -182,9 +194,10 @@ void print(const std::array<std::vector<Measured>, places>& runs, const Options&
   const double base = median(column(elsewhere, &Measured::per_s));
   for (std::size_t p = 0; p < places; ++p) {
     const auto rate = column(p, &Measured::per_s);
-    fmt::print("| {} | {:.0f} | {:.0f}–{:.0f} | {:.0f} | {:.2f} | {:.2f} |\n", names[p], median(rate),
-               *std::min_element(rate.begin(), rate.end()), *std::max_element(rate.begin(), rate.end()),
-               median(column(p, &Measured::p50_us)), median(column(p, &Measured::cpu_us)), median(rate) / base);
+    fmt::print("| {} | {:.0f} | {:.0f}–{:.0f} | {:.0f} | {:.2f} | {:.2f} |\n", names[p],
+               median(rate), *std::min_element(rate.begin(), rate.end()),
+               *std::max_element(rate.begin(), rate.end()), median(column(p, &Measured::p50_us)),
+               median(column(p, &Measured::cpu_us)), median(rate) / base);
   }
 }
 
@@ -194,10 +207,13 @@ int main(int argc, char** argv) {
   Options o;
   CLI::App app("The same load against a cluster in this process, and against one over loopback.");
   app.add_option("--size", o.size, "payload bytes of an entry (default 1024)");
-  app.add_option("--in-flight", o.in_flight, "appends under way at once (default 256)")->check(CLI::PositiveNumber);
+  app.add_option("--in-flight", o.in_flight, "appends under way at once (default 256)")
+      ->check(CLI::PositiveNumber);
   app.add_option("--seconds", o.seconds, "of each run (default 3)")->check(CLI::PositiveNumber);
-  app.add_option("--rounds", o.rounds, "runs in each place, in alternation (default 3)")->check(CLI::PositiveNumber);
-  app.add_option("--dir", o.directory, "where data go for the time (default: the temporary folder)");
+  app.add_option("--rounds", o.rounds, "runs in each place, in alternation (default 3)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--dir", o.directory,
+                 "where data go for the time (default: the temporary folder)");
   CLI11_PARSE(app, argc, argv);
   ::signal(SIGPIPE, SIG_IGN);
   try {

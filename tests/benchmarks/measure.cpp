@@ -30,7 +30,9 @@ namespace loglog::benchmarks {
 namespace {
 
 std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 // What an empty Metered sees: the least of many.
@@ -51,7 +53,11 @@ double median(std::vector<double> v) {
   return v.size() % 2 == 1 ? v[v.size() / 2] : (v[v.size() / 2 - 1] + v[v.size() / 2]) / 2;
 }
 
-std::string number(double v) { return v < 10 ? fmt::format("{:.2f}", v) : v < 100 ? fmt::format("{:.1f}", v) : fmt::format("{:.0f}", v); }
+std::string number(double v) {
+  return v < 10    ? fmt::format("{:.2f}", v)
+         : v < 100 ? fmt::format("{:.1f}", v)
+                   : fmt::format("{:.0f}", v);
+}
 std::string spread(const std::vector<double>& v) {
   const auto [least, most] = std::minmax_element(v.begin(), v.end());
   return fmt::format("{} [{}–{}]", number(median(v)), number(*least), number(*most));
@@ -100,7 +106,9 @@ void Table::rows(const std::vector<std::string>& names, const Parts& work, doubl
     work(times);
     const double ms = static_cast<double>(now_ns() - begin) / 1e6;
     if (ms >= settings_.ms / 2) {
-      times = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::llround(static_cast<double>(times) * settings_.ms / ms)));
+      times = std::max<std::uint64_t>(
+          1,
+          static_cast<std::uint64_t>(std::llround(static_cast<double>(times) * settings_.ms / ms)));
       break;
     }
     times = ms < settings_.ms / 20 ? times * 10 : times * 2;
@@ -108,11 +116,12 @@ void Table::rows(const std::vector<std::string>& names, const Parts& work, doubl
   std::vector<std::vector<Cost>> costs(names.size());
   for (int i = 0; i < settings_.repetitions; ++i) {
     const std::vector<Cost> parts = work(times);
-    for (std::size_t p = 0; p < parts.size(); ++p) costs[p].push_back(parts[p] / static_cast<double>(times));
+    for (std::size_t p = 0; p < parts.size(); ++p)
+      costs[p].push_back(parts[p] / static_cast<double>(times));
   }
   if (!begun_) {
-    fmt::print("\n**{}**\n\n| {} | ns |{} allocations | MB/s |\n|---|---|{}---|---|\n", title_, unit_, with_cpu_ ? " CPU ns |" : "",
-               with_cpu_ ? "---|" : "");
+    fmt::print("\n**{}**\n\n| {} | ns |{} allocations | MB/s |\n|---|---|{}---|---|\n", title_,
+               unit_, with_cpu_ ? " CPU ns |" : "", with_cpu_ ? "---|" : "");
     begun_ = true;
   }
   const auto of = [](const std::vector<Cost>& c, double Cost::* what) {
@@ -122,8 +131,10 @@ void Table::rows(const std::vector<std::string>& names, const Parts& work, doubl
   };
   for (std::size_t p = 0; p < names.size(); ++p) {
     const auto ns = of(costs[p], &Cost::ns);
-    fmt::print("| {} | {} |{} {} | {} |\n", names[p], spread(ns), with_cpu_ ? " " + spread(of(costs[p], &Cost::cpu_ns)) + " |" : "",
-               number(median(of(costs[p], &Cost::allocations))), bytes > 0 ? number(bytes * 1000 / median(ns)) : "");
+    fmt::print("| {} | {} |{} {} | {} |\n", names[p], spread(ns),
+               with_cpu_ ? " " + spread(of(costs[p], &Cost::cpu_ns)) + " |" : "",
+               number(median(of(costs[p], &Cost::allocations))),
+               bytes > 0 ? number(bytes * 1000 / median(ns)) : "");
     std::fflush(stdout);
     ++printed_;
   }

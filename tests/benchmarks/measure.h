@@ -1,6 +1,7 @@
-// What the rows of loglog-micro share: time, CPU and heap allocations of a piece of work, repeated, and the table they end in.
-// Made here and not with Google Benchmark: rows need allocations, CPU of helper threads, parts of one path timed apart, and a
-// table that can be pasted; that is less than an adapter would take.
+// What the rows of loglog-micro share: time, CPU and heap allocations of a piece of work, repeated,
+// and the table they end in. Made here and not with Google Benchmark: rows need allocations, CPU of
+// helper threads, parts of one path timed apart, and a table that can be pasted; that is less than
+// an adapter would take.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -11,8 +12,8 @@ namespace loglog::benchmarks {
 
 /// Of a piece of work, or of one operation of it.
 struct Cost {
-  double ns = 0;           ///< by the monotonic clock
-  double cpu_ns = 0;       ///< of the whole process, all threads; measured only where a row asks for it
+  double ns = 0;      ///< by the monotonic clock
+  double cpu_ns = 0;  ///< of the whole process, all threads; measured only where a row asks for it
   double allocations = 0;  ///< calls of operator new in this thread
   Cost& operator+=(const Cost& o);
   Cost operator/(double n) const;

@@ -1,7 +1,9 @@
-// loglog-micro: what the parts of the path cost, each by itself in this process: codec, disk formats, group commits of each file
-// engine, and the path of an append through the cores of SDK, sequencer and three storage nodes, without sockets and disks.
+// loglog-micro: what the parts of the path cost, each by itself in this process: codec, disk
+// formats, group commits of each file engine, and the path of an append through the cores of SDK,
+// sequencer and three storage nodes, without sockets and disks.
 //   loglog-micro [--only WORD] [--dir DIRECTORY] [--repetitions N] [--ms N]
-//   loglog-micro --count-appends N [--size BYTES] [--per-run N]      the path alone, so many appends: for instructions.py
+//   loglog-micro --count-appends N [--size BYTES] [--per-run N]      the path alone, so many
+//   appends: for instructions.py
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -18,12 +20,18 @@ int main(int argc, char** argv) {
   std::uint32_t size = 1024, per_run = 16;
   CLI::App app("What the parts of LogLog's append path cost, each by itself; tables in Markdown.");
   app.add_option("--only", settings.only, "rows whose heading or name contains this");
-  app.add_option("--dir", directory, "where a folder for segment files is made and removed (default: the temporary one)");
-  app.add_option("--repetitions", settings.repetitions, "of each row (default 7)")->check(CLI::PositiveNumber);
-  app.add_option("--ms", settings.ms, "milliseconds of a repetition (default 50)")->check(CLI::PositiveNumber);
-  app.add_option("--count-appends", appends, "only send so many entries through the cores, and print nothing of time");
+  app.add_option(
+      "--dir", directory,
+      "where a folder for segment files is made and removed (default: the temporary one)");
+  app.add_option("--repetitions", settings.repetitions, "of each row (default 7)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--ms", settings.ms, "milliseconds of a repetition (default 50)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--count-appends", appends,
+                 "only send so many entries through the cores, and print nothing of time");
   app.add_option("--size", size, "with --count-appends: payload bytes (default 1024)");
-  app.add_option("--per-run", per_run, "with --count-appends: entries of a run (default 16)")->check(CLI::PositiveNumber);
+  app.add_option("--per-run", per_run, "with --count-appends: entries of a run (default 16)")
+      ->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
   if (appends != 0) return count_instructions(appends, size, per_run);
   Table table(settings);

@@ -12,22 +12,25 @@ namespace {
 
 constexpr LogId log_id{7};
 
-std::string text_of(std::uint32_t size) { return size < 1024 ? fmt::format("{} B", size) : fmt::format("{} KiB", size >> 10); }
+std::string text_of(std::uint32_t size) {
+  return size < 1024 ? fmt::format("{} B", size) : fmt::format("{} KiB", size >> 10);
+}
 
 // A run of `count` entries of `size` bytes each.
 Bytes run_of(std::uint32_t count, std::uint32_t size) {
   const Bytes payload = Bytes::copy_of(std::string(size, 'x'));
   Bytes images = Bytes::allocate(std::size_t{count} * (size + frame_overhead));
   for (std::uint32_t i = 0; i < count; ++i)
-    write_frame_image(images.mutable_data() + std::size_t{i} * (size + frame_overhead), FrameKind::entry, ProducerId{11}, Sequence{1 + i},
-                      payload);
+    write_frame_image(images.mutable_data() + std::size_t{i} * (size + frame_overhead),
+                      FrameKind::entry, ProducerId{11}, Sequence{1 + i}, payload);
   return images;
 }
 
 Bytes joined(const Encoded& e) {
   Bytes whole = Bytes::allocate(e.size());
   std::memcpy(whole.mutable_data(), e.head.data(), e.head.size());
-  if (!e.tail.empty()) std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
+  if (!e.tail.empty())
+    std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
   return whole;
 }
 
@@ -37,7 +40,13 @@ void codec_rows(Table& table) {
   table.heading("Codec", "message");
   const Bytes frames = run_of(60, 1024);
   const Reference run = *check_images(frames, true);
-  const Order order{log_id, Term{3}, RaftIndex{5}, Offset{1000}, Term{3}, Offset{900}, std::vector<OrderItem>(16, {run, {}})};
+  const Order order{log_id,
+                    Term{3},
+                    RaftIndex{5},
+                    Offset{1000},
+                    Term{3},
+                    Offset{900},
+                    std::vector<OrderItem>(16, {run, {}})};
   const std::pair<const char*, Message> messages[] = {
       {"Upload of 62 KiB", Upload{log_id, run, frames}},
       {"Commit", Commit{log_id, Term{3}, Sequence{9}, run}},
@@ -46,7 +55,8 @@ void codec_rows(Table& table) {
       {"Committed", Committed{log_id, Term{3}, ProducerId{11}, Sequence{1}, Offset{1000}}},
   };
   for (const auto& [name, message] : messages) {
-    table.row(fmt::format("encode {}", name), each([&message = message] { keep(encode(RequestId{1}, message)); }));
+    table.row(fmt::format("encode {}", name),
+              each([&message = message] { keep(encode(RequestId{1}, message)); }));
     const Bytes whole = joined(encode(RequestId{1}, message));
     table.row(fmt::format("decode {}", name), each([&whole] {
                 const auto received = decode(whole);
@@ -60,24 +70,34 @@ void disk_format_rows(Table& table) {
   table.heading("Disk formats", "operation");
   for (const std::uint32_t size : {128u, 1024u, 65'536u}) {
     const Bytes payload = Bytes::copy_of(std::string(size, 'x'));
-    table.row("payload checksum, " + text_of(size), each([&payload] { keep(payload_checksum(payload)); }), size);
+    table.row("payload checksum, " + text_of(size),
+              each([&payload] { keep(payload_checksum(payload)); }), size);
   }
   Bytes frame = run_of(1, 1024);
-  table.row("prefix checksum", each([&frame] { keep(prefix_checksum(frame.data(), log_id, Offset{4096})); }));
-  table.row("chain over one prefix", each([&frame, chain = Chain{}]() mutable { keep(chain = extend_chain(chain, frame.data())); }));
+  table.row("prefix checksum",
+            each([&frame] { keep(prefix_checksum(frame.data(), log_id, Offset{4096})); }));
+  table.row("chain over one prefix", each([&frame, chain = Chain{}]() mutable {
+              keep(chain = extend_chain(chain, frame.data()));
+            }));
   for (const std::uint32_t size : {128u, 1024u, 65'536u}) {
     const std::uint32_t count = size == 65'536 ? 1 : 64;
     const Bytes payload = Bytes::copy_of(std::string(size, 'x'));
     Bytes images = run_of(count, size);
     const std::string what = fmt::format("run of {} × {}", count, text_of(size));
     table.row("frame image, " + text_of(size), each([&images, &payload] {
-                write_frame_image(images.mutable_data(), FrameKind::entry, ProducerId{11}, Sequence{1}, payload);
+                write_frame_image(images.mutable_data(), FrameKind::entry, ProducerId{11},
+                                  Sequence{1}, payload);
               }),
               size);
-    table.row("check, " + what, each([&images] { check(check_images(images, true).has_value(), "a good run is refused"); }), count * size);
+    table.row("check, " + what, each([&images] {
+                check(check_images(images, true).has_value(), "a good run is refused");
+              }),
+              count * size);
     storage::Tail tail{Offset{4096}, Chain{5}, Term{3}, {}, {}};
     std::vector<TermStart> terms{{Term{3}, Offset{0}}};
-    table.row("stamp_run, " + what, each([&] { storage::stamp_run(images, log_id, Term{3}, tail, terms); }), count * size);
+    table.row("stamp_run, " + what,
+              each([&] { storage::stamp_run(images, log_id, Term{3}, tail, terms); }),
+              count * size);
   }
 }
 

@@ -1,6 +1,7 @@
-// Rows of loglog-micro: the path of an append through the production cores: a client, a sequencer and three storage nodes in one
-// thread. Messages are encoded and decoded as on a socket and handed over in memory; disks answer at once. What is measured is
-// what the cores and the codec do for a run; drivers, kernel and disk are not in it.
+// Rows of loglog-micro: the path of an append through the production cores: a client, a sequencer
+// and three storage nodes in one thread. Messages are encoded and decoded as on a socket and handed
+// over in memory; disks answer at once. What is measured is what the cores and the codec do for a
+// run; drivers, kernel and disk are not in it.
 #include <fmt/format.h>
 
 #include <array>
@@ -28,12 +29,15 @@ class EmptyDisk final : public storage::StartupDisk {
   Result<std::vector<LogId>> logs() override { return std::vector<LogId>{}; }
   Result<LogFiles> files_of(LogId) override { return LogFiles{}; }
   Result<std::vector<Offset>> segments_of(LogId) override { return std::vector<Offset>{}; }
-  Result<Bytes> read(LogId, Offset, std::uint64_t, std::uint32_t) override { return fail(Errc::io_error, "an empty disk"); }
+  Result<Bytes> read(LogId, Offset, std::uint64_t, std::uint32_t) override {
+    return fail(Errc::io_error, "an empty disk");
+  }
   Result<std::uint64_t> file_size(LogId, Offset) override { return 0; }
   Result<Bytes> file(const std::string&) override { return Bytes{}; }
 };
 
-// One end of a connection: what waits to be received here, and the end at which what is sent here arrives.
+// One end of a connection: what waits to be received here, and the end at which what is sent here
+// arrives.
 struct End {
   ConnectionId id{};
   std::size_t place = 0;  // whose it is
@@ -58,12 +62,15 @@ class Circuit {
   std::array<Cost, parts> take_cost() { return std::exchange(cost_, {}); }
 
  private:
-  // The work that is measured, by part. Functions of their own, so that instructions.py finds what each one cost.
+  // The work that is measured, by part. Functions of their own, so that instructions.py finds what
+  // each one cost.
   [[gnu::noinline]] void in_sdk_append(std::uint32_t entries, const Bytes& payload);
   [[gnu::noinline]] void in_sdk(std::vector<Arrival>& arrivals);
   [[gnu::noinline]] void in_sequencer(std::vector<Arrival>& arrivals);
   [[gnu::noinline]] void in_storage(std::size_t node, std::vector<Arrival>& arrivals);
-  [[gnu::noinline]] static Encoded in_codec_encode(RequestId request, const Message& m) { return encode(request, m); }
+  [[gnu::noinline]] static Encoded in_codec_encode(RequestId request, const Message& m) {
+    return encode(request, m);
+  }
   [[gnu::noinline]] static void in_codec_decode(End& end, std::vector<Arrival>& arrivals);
 
   void connect_client(const client::Connect& c);
@@ -106,7 +113,8 @@ sequencer::Options sequencer_options() {
   o.id = SequencerId{1};
   o.cluster_name = "micro";
   o.sequencers = {{SequencerId{1}, "sequencer:1"}};
-  for (std::uint32_t i = 1; i <= nodes; ++i) o.storage.push_back({NodeId{i}, DiskId{}, fmt::format("{}:1", i)});
+  for (std::uint32_t i = 1; i <= nodes; ++i)
+    o.storage.push_back({NodeId{i}, DiskId{}, fmt::format("{}:1", i)});
   return o;
 }
 
@@ -154,7 +162,8 @@ void Circuit::append(std::uint32_t runs, std::uint32_t entries, const Bytes& pay
 
 // ---- Measured
 void Circuit::in_sdk_append(std::uint32_t entries, const Bytes& payload) {
-  for (std::uint32_t i = 0; i < entries; ++i) client_.append(now_, client::Token{++tokens_}, log_, payload, false, now_ + 60s);
+  for (std::uint32_t i = 0; i < entries; ++i)
+    client_.append(now_, client::Token{++tokens_}, log_, payload, false, now_ + 60s);
 }
 void Circuit::in_sdk(std::vector<Arrival>& arrivals) {
   for (Arrival& a : arrivals) client_.arrived(now_, {a.from, a.request, std::move(a.message)});
@@ -188,7 +197,8 @@ std::vector<Arrival>& Circuit::receive(std::size_t place) {
   for (; !due_[place].empty(); due_[place].pop_front()) {
     End& end = *due_[place].front();
     for (; !end.waiting.empty(); end.waiting.pop_front()) {
-      for (ByteSpan left : {ByteSpan(end.waiting.front().head), ByteSpan(end.waiting.front().tail)}) {
+      for (ByteSpan left :
+           {ByteSpan(end.waiting.front().head), ByteSpan(end.waiting.front().tail)}) {
         while (!left.empty()) {
           const auto room = end.decoder.writable();
           const std::size_t n = std::min(room.size(), left.size());
@@ -219,7 +229,9 @@ void Circuit::send(std::size_t place, const Send& s) {
 }
 
 void Circuit::connect_client(const client::Connect& c) {
-  const std::size_t place = c.address == "sequencer:1" ? sequencer_place : first_node + static_cast<std::size_t>(c.address[0] - '1');
+  const std::size_t place = c.address == "sequencer:1"
+                                ? sequencer_place
+                                : first_node + static_cast<std::size_t>(c.address[0] - '1');
   const ConnectionId there{++connections_};
   End& a = ends_.emplace_back(End{c.connection, client_place, nullptr, FrameDecoder(), {}});
   End& b = ends_.emplace_back(End{there, place, &a, FrameDecoder(), {}});
@@ -228,7 +240,9 @@ void Circuit::connect_client(const client::Connect& c) {
   at_[place][there] = &b;
   if (place == sequencer_place) sequencer_.connected(now_, {there, client_.hello()});
   else storage_[place - first_node]->connected(now_, {there, client_.hello(), {}});
-  client_.connected(now_, {c.connection, place == sequencer_place ? sequencer_.hello() : storage_[place - first_node]->hello()});
+  client_.connected(
+      now_, {c.connection, place == sequencer_place ? sequencer_.hello()
+                                                    : storage_[place - first_node]->hello()});
 }
 
 bool Circuit::turn_client() {
@@ -241,7 +255,8 @@ bool Circuit::turn_client() {
   const bool busy = !o.connects.empty() || !o.sends.empty() || !o.completed.empty();
   for (const client::Completed& c : o.completed) {
     if (std::holds_alternative<client::Appended>(c.result)) ++acknowledged_;
-    else if (const auto* made = std::get_if<client::LogDescription>(&c.result)) log_ = made->info.id;
+    else if (const auto* made = std::get_if<client::LogDescription>(&c.result))
+      log_ = made->info.id;
     else check(false, "a call of the client failed");
   }
   std::vector<client::Connect> connects;
@@ -312,18 +327,23 @@ struct Shape {
 
 void path_rows(Table& table) {
   // Cost of a run, the three storage nodes' together.
-  for (const Shape& s : {Shape{128, 1, 1}, {1024, 1, 1}, {1024, 16, 1}, {1024, 64, 4}, {65'536, 1, 4}}) {
-    table.heading(fmt::format("Path of a run of {} × {} B, {} in flight", s.entries, s.size, s.runs), "part, a run");
+  for (const Shape& s :
+       {Shape{128, 1, 1}, {1024, 1, 1}, {1024, 16, 1}, {1024, 64, 4}, {65'536, 1, 4}}) {
+    table.heading(
+        fmt::format("Path of a run of {} × {} B, {} in flight", s.entries, s.size, s.runs),
+        "part, a run");
     std::unique_ptr<Circuit> circuit;
     const Bytes payload = Bytes::copy_of(std::string(s.size, 'x'));
-    table.rows({"SDK core", "sequencer core", "3 storage cores", "codec, all ends"}, [&](std::uint64_t times) {
-      if (!circuit) circuit = std::make_unique<Circuit>();
-      for (std::uint64_t i = 0; i < times; ++i) circuit->append(s.runs, s.entries, payload);
-      const auto cost = circuit->take_cost();
-      std::vector<Cost> of_runs;
-      for (const Cost& c : cost) of_runs.push_back(c / s.runs);
-      return of_runs;
-    });
+    table.rows({"SDK core", "sequencer core", "3 storage cores", "codec, all ends"},
+               [&](std::uint64_t times) {
+                 if (!circuit) circuit = std::make_unique<Circuit>();
+                 for (std::uint64_t i = 0; i < times; ++i)
+                   circuit->append(s.runs, s.entries, payload);
+                 const auto cost = circuit->take_cost();
+                 std::vector<Cost> of_runs;
+                 for (const Cost& c : cost) of_runs.push_back(c / s.runs);
+                 return of_runs;
+               });
   }
 }
 

@@ -1,4 +1,5 @@
-// Rows of loglog-micro: a group commit of each file engine, as a storage node does it: runs and marks, then one fdatasync.
+// Rows of loglog-micro: a group commit of each file engine, as a storage node does it: runs and
+// marks, then one fdatasync.
 #include <fmt/format.h>
 #include <stdlib.h>
 
@@ -26,18 +27,24 @@ class Segment {
  public:
   Segment(const std::string& parent, bool uring, bool direct) {
     std::string name = parent + "/loglog-micro-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder in " + parent);
+    if (::mkdtemp(name.data()) == nullptr)
+      throw std::runtime_error("cannot make a folder in " + parent);
     path_ = name;
     auto opened = storage::SegmentDirectory::open(path_.string(), direct);
     if (!opened) throw std::runtime_error(opened.error().message());
     directory_ = std::move(*opened);
     const auto post = [this](std::function<void()> work) { loop_.post(std::move(work)); };
-    const auto watch = [this](int descriptor, std::function<void()> work) { return loop_.watch(descriptor, std::move(work)); };
-    engine_ = uring ? storage::make_uring_engine(*directory_, watch, post) : storage::make_thread_engine(*directory_, post);
+    const auto watch = [this](int descriptor, std::function<void()> work) {
+      return loop_.watch(descriptor, std::move(work));
+    };
+    engine_ = uring ? storage::make_uring_engine(*directory_, watch, post)
+                    : storage::make_thread_engine(*directory_, post);
     if (!engine_) return;
     one(storage::MakeLog{segment_log, Bytes::copy_of("info")});
     one(storage::PrepareNext{segment_log, segment_bytes});
-    one(storage::OpenSegment{segment_log, Offset{0}, encode_segment_header({ClusterId{5}, segment_log, Offset{0}, Chain{}})});
+    one(storage::OpenSegment{
+        segment_log, Offset{0},
+        encode_segment_header({ClusterId{5}, segment_log, Offset{0}, Chain{}})});
   }
   ~Segment() {
     engine_.reset();
@@ -46,7 +53,9 @@ class Segment {
     std::filesystem::remove_all(path_, ignored);
   }
   /// False: io_uring is forbidden, or the file system does not write past the page cache.
-  bool as_asked(bool direct) const { return engine_ != nullptr && directory_->is_direct() == direct; }
+  bool as_asked(bool direct) const {
+    return engine_ != nullptr && directory_->is_direct() == direct;
+  }
 
   /// Groups one after the other, each begun when the one before is durable, around the segment.
   Cost write(std::uint64_t groups, const std::vector<Bytes>& buffers, std::uint64_t size) {
@@ -69,13 +78,14 @@ class Segment {
     if (left_-- == 0) return loop_.stop();
     if (position_ + size_ > segment_bytes) position_ = segment_header_size;
     ++counter_;
-    storage::WriteGroup group{segment_log,
-                              Offset{0},
-                              position_,
-                              *buffers_,
-                              marks_slot_at[counter_ % 2],
-                              encode_marks({counter_, Offset{position_}, Chain{3}, Offset{position_}}),
-                              true};
+    storage::WriteGroup group{
+        segment_log,
+        Offset{0},
+        position_,
+        *buffers_,
+        marks_slot_at[counter_ % 2],
+        encode_marks({counter_, Offset{position_}, Chain{3}, Offset{position_}}),
+        true};
     position_ += size_;
     engine_->start(std::move(group), [this](FileEngine::Outcome o) {
       must(o);
@@ -114,17 +124,21 @@ void segment_rows(Table& table, const std::string& directory) {
     for (const bool uring : {false, true}) {
       for (const bool direct : {false, true}) {
         if (segments.size() == 4) continue;
-        segments.emplace_back(fmt::format("{}, {}", uring ? "io_uring" : "threads", direct ? "O_DIRECT" : "page cache"),
+        segments.emplace_back(fmt::format("{}, {}", uring ? "io_uring" : "threads",
+                                          direct ? "O_DIRECT" : "page cache"),
                               std::make_unique<Segment>(directory, uring, direct));
         if (segments.back().second->as_asked(direct)) continue;
-        fmt::print(stderr, "loglog-micro: {} cannot be had here; its rows are left out\n", segments.back().first);
+        fmt::print(stderr, "loglog-micro: {} cannot be had here; its rows are left out\n",
+                   segments.back().first);
         segments.back().second.reset();
       }
     }
-    // As they come from uploads: runs of up to 64 KiB. A little less, since groups in a log do not begin at a block.
+    // As they come from uploads: runs of up to 64 KiB. A little less, since groups in a log do not
+    // begin at a block.
     const std::uint64_t run = std::min<std::uint64_t>(size, 64u << 10);
     std::vector<Bytes> buffers;
-    for (std::uint64_t at = 0; at < size; at += run) buffers.push_back(Bytes::copy_of(std::string(at == 0 ? run - 24 : run, 'x')));
+    for (std::uint64_t at = 0; at < size; at += run)
+      buffers.push_back(Bytes::copy_of(std::string(at == 0 ? run - 24 : run, 'x')));
     std::vector<std::string> names;
     for (const auto& [name, segment] : segments)
       if (segment) names.push_back(bytes + name);

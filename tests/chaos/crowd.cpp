@@ -1,6 +1,7 @@
-// Clients of every kind at once, for soak.py: programs that use the SDK as it is meant, and strangers that speak the protocol and leave
-// no bound untried. Strangers ask and do not read, begin messages and do not end them, commit what they never upload, and upload what
-// they never commit. Each second a line of JSON on stdout tells what the programs got done.
+// Clients of every kind at once, for soak.py: programs that use the SDK as it is meant, and
+// strangers that speak the protocol and leave no bound untried. Strangers ask and do not read,
+// begin messages and do not end them, commit what they never upload, and upload what they never
+// commit. Each second a line of JSON on stdout tells what the programs got done.
 //   crowd --cluster A,… --sequencers A,… --storage A,… --pages A,… --seconds N [--only ROLE,…]
 #include <fmt/format.h>
 #include <loglog/client.h>
@@ -38,8 +39,8 @@ struct Places {
 };
 
 struct Counts {
-  std::atomic<std::uint64_t> committed{}, refused{}, unknown{}, followed{}, read{}, tails{}, logs_made{}, logs_deleted{}, trims{},
-      conditional{}, pages{}, strangers{};
+  std::atomic<std::uint64_t> committed{}, refused{}, unknown{}, followed{}, read{}, tails{},
+      logs_made{}, logs_deleted{}, trims{}, conditional{}, pages{}, strangers{};
 };
 
 Places places;
@@ -62,11 +63,15 @@ class Wire {
     const auto colon = address.rfind(':');
     addrinfo hints{}, *found = nullptr;
     hints.ai_socktype = SOCK_STREAM;
-    if (::getaddrinfo(address.substr(0, colon).c_str(), address.substr(colon + 1).c_str(), &hints, &found) != 0) return;
+    if (::getaddrinfo(address.substr(0, colon).c_str(), address.substr(colon + 1).c_str(), &hints,
+                      &found) != 0)
+      return;
     fd_ = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (receive_buffer > 0) ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    if (receive_buffer > 0)
+      ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     const timeval patience{1, 0};
-    for (const int which : {SO_SNDTIMEO, SO_RCVTIMEO}) ::setsockopt(fd_, SOL_SOCKET, which, &patience, sizeof patience);
+    for (const int which : {SO_SNDTIMEO, SO_RCVTIMEO})
+      ::setsockopt(fd_, SOL_SOCKET, which, &patience, sizeof patience);
     good_ = ::connect(fd_, found->ai_addr, found->ai_addrlen) == 0;
     ::freeaddrinfo(found);
     ++counts.strangers;
@@ -84,11 +89,21 @@ class Wire {
 
   explicit operator bool() const { return good_; }
   Wire& hello() {
-    say(RequestId{}, Hello{hello_magic, protocol_lowest, protocol_highest, Role::client, {}, {}, 0, BootId{1}, {}, message_body_max});
+    say(RequestId{}, Hello{hello_magic,
+                           protocol_lowest,
+                           protocol_highest,
+                           Role::client,
+                           {},
+                           {},
+                           0,
+                           BootId{1},
+                           {},
+                           message_body_max});
     return *this;
   }
   bool say(RequestId request, const Message& m) {
-    const Encoded e = encode(request, m, std::holds_alternative<Hello>(m) ? hello_version : protocol_highest);
+    const Encoded e =
+        encode(request, m, std::holds_alternative<Hello>(m) ? hello_version : protocol_highest);
     return send(e.head.text()) && send(e.tail.text());
   }
   /// False once the other side takes no more within a second, or is gone.
@@ -132,8 +147,10 @@ RunImages make_run(std::uint64_t producer, std::size_t payload) {
   RunImages r;
   const Bytes bytes = Bytes::copy_of(std::string(payload, 'r'));
   r.images = Bytes::allocate(payload + frame_overhead);
-  write_frame_image(r.images.mutable_data(), FrameKind::entry, ProducerId{producer}, Sequence{1}, bytes);
-  r.reference = {ProducerId{producer}, Sequence{1}, 1, static_cast<std::uint32_t>(r.images.size()), digest_of(r.images)};
+  write_frame_image(r.images.mutable_data(), FrameKind::entry, ProducerId{producer}, Sequence{1},
+                    bytes);
+  r.reference = {ProducerId{producer}, Sequence{1}, 1, static_cast<std::uint32_t>(r.images.size()),
+                 digest_of(r.images)};
   return r;
 }
 
@@ -150,17 +167,22 @@ Client make_client() {
 
 std::optional<Log> open(Client& client, const std::string& name, std::uint64_t keep = 16u << 20) {
   for (; go_on(); go_on(100ms))
-    if (auto log = client.open_or_create_log(name, {.segment_bytes = 4u << 20, .retention_bytes = keep})) return *log;
+    if (auto log =
+            client.open_or_create_log(name, {.segment_bytes = 4u << 20, .retention_bytes = keep}))
+      return *log;
   return std::nullopt;
 }
 
 void count(const AppendResult& r) {
   using Outcome = AppendResult::Outcome;
-  ++(r.outcome == Outcome::committed ? counts.committed : r.outcome == Outcome::refused ? counts.refused : counts.unknown);
+  ++(r.outcome == Outcome::committed ? counts.committed
+     : r.outcome == Outcome::refused ? counts.refused
+                                     : counts.unknown);
 }
 
 /// Appends without end, so many at a time.
-void append_to(const std::string& prefix, int logs, std::size_t bytes, std::size_t in_flight, Millis pause) {
+void append_to(const std::string& prefix, int logs, std::size_t bytes, std::size_t in_flight,
+               Millis pause) {
   Client client = make_client();
   std::vector<Log> all;
   for (int i = 0; i < logs; ++i)
@@ -183,7 +205,8 @@ void append_conditionally() {
       if (const auto fence = log->fence()) token = fence->token;
     const auto tail = log->tail();
     if (!tail) continue;
-    const AppendResult r = log->append("state", AppendOptions{.expected_offset = tail->committed, .fence = token});
+    const AppendResult r =
+        log->append("state", AppendOptions{.expected_offset = tail->committed, .fence = token});
     count(r);
     if (r) ++counts.conditional;
   }
@@ -261,7 +284,8 @@ std::vector<std::string> all_nodes() {
 }
 
 /// So many connections that each do `each` once, kept open for `stay` and then made anew.
-void strangers(const std::vector<std::string>& where, int many, Millis stay, int receive_buffer, const std::function<void(Wire&)>& each) {
+void strangers(const std::vector<std::string>& where, int many, Millis stay, int receive_buffer,
+               const std::function<void(Wire&)>& each) {
   while (go_on(100ms)) {
     std::vector<Wire> wires;
     for (int i = 0; i < many && go_on(); ++i) {
@@ -281,8 +305,10 @@ void follow_and_read_nothing() {
     w.hello();
     for (const LogId log : {small, large})
       for (std::uint32_t i = 1; i <= 3; ++i)
-        w.say(RequestId{i + 10 * static_cast<std::uint32_t>(log.value)}, Follow{log, Offset{}, 0xFFFFFFFF});
-    for (std::uint32_t i = 0; i < 50; ++i) w.say(RequestId{1000 + i}, Read{large, Offset{}, page_size_max, 0});
+        w.say(RequestId{i + 10 * static_cast<std::uint32_t>(log.value)},
+              Follow{log, Offset{}, 0xFFFFFFFF});
+    for (std::uint32_t i = 0; i < 50; ++i)
+      w.say(RequestId{1000 + i}, Read{large, Offset{}, page_size_max, 0});
   });
 }
 
@@ -310,7 +336,8 @@ void begin_and_do_not_end() {
   strangers(all_nodes(), 30, 3s, 0, [&](Wire& w) {
     static std::atomic<unsigned> n = 0;
     const RunImages& run = n++ % 2 == 0 ? large : small;
-    const Encoded e = encode(RequestId{1}, Upload{log, run.reference, run.images}, protocol_highest);
+    const Encoded e =
+        encode(RequestId{1}, Upload{log, run.reference, run.images}, protocol_highest);
     w.hello();
     w.send(e.head.text());
     w.send(e.tail.text().substr(0, e.tail.size() - 1));
@@ -319,8 +346,10 @@ void begin_and_do_not_end() {
 
 void begin_a_hello() {
   strangers(all_nodes(), 120, 2s, 0, [](Wire& w) {
-    const Encoded e =
-        encode(RequestId{}, Hello{hello_magic, 1, 9, Role::client, {}, std::string(4000, 'n'), 0, BootId{1}, {}, 1}, hello_version);
+    const Encoded e = encode(
+        RequestId{},
+        Hello{hello_magic, 1, 9, Role::client, {}, std::string(4000, 'n'), 0, BootId{1}, {}, 1},
+        hello_version);
     w.send(e.head.text().substr(0, e.head.size() - 1));
   });
 }
@@ -331,7 +360,10 @@ void commit_and_never_upload() {
     w.hello().say(RequestId{1}, OpenLog{log});
     const auto term = w.hear<TermIs>();
     for (std::uint64_t i = 1; term && i <= 20; ++i)
-      w.say(RequestId{2}, Commit{log, term->term, Sequence{}, {ProducerId{i << 32}, Sequence{1}, 1, 100, RunDigest{5}}});
+      w.say(RequestId{2}, Commit{log,
+                                 term->term,
+                                 Sequence{},
+                                 {ProducerId{i << 32}, Sequence{1}, 1, 100, RunDigest{5}}});
   });
 }
 
@@ -353,7 +385,8 @@ void change_without_end() {
   strangers(places.sequencers, 3, 2s, 0, [&](Wire& w) {
     w.hello();
     for (std::uint32_t i = 1; i <= 20'000 && w; ++i) {
-      if (i % 3 == 0) w.say(RequestId{i}, SetRetention{log, {1u << 30, i * 1000}, {RaftIndex{}, ChangeId{i}}});
+      if (i % 3 == 0)
+        w.say(RequestId{i}, SetRetention{log, {1u << 30, i * 1000}, {RaftIndex{}, ChangeId{i}}});
       else if (i % 3 == 1) w.say(RequestId{i}, GetTail{log});
       else w.say(RequestId{i}, GetTail{LogId{1ull << 50}});
     }
@@ -365,14 +398,16 @@ void observe_everybody() {
   std::uint64_t producer = 1;
   strangers(places.storage, 6, 5s, 0, [&](Wire& w) {
     w.hello();
-    for (int i = 0; i < 20'000 && w; ++i) w.say(RequestId{}, Observe{log, ProducerId{++producer << 20}});
+    for (int i = 0; i < 20'000 && w; ++i)
+      w.say(RequestId{}, Observe{log, ProducerId{++producer << 20}});
   });
 }
 
 void leave_pages_open() {
   strangers(places.pages, 120, 4s, 0, [](Wire& w) {
     static std::atomic<unsigned> n = 0;
-    w.send(n++ % 2 == 0 ? "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" : "GET /metrics HTTP/1.1\r\nHost: x\r\nX-Half");
+    w.send(n++ % 2 == 0 ? "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+                        : "GET /metrics HTTP/1.1\r\nHost: x\r\nX-Half");
     ++counts.pages;
   });
 }
@@ -419,8 +454,9 @@ void tell(double second) {
       R"({{"second": {:.1f}, "committed": {}, "refused": {}, "unknown": {}, "followed": {}, "read": {}, "tails": {}, "logs_made": {}, )"
       R"("logs_deleted": {}, "trims": {}, "conditional": {}, "pages": {}, "strangers": {}}})"
       "\n",
-      second, counts.committed.load(), counts.refused.load(), counts.unknown.load(), counts.followed.load(), counts.read.load(),
-      counts.tails.load(), counts.logs_made.load(), counts.logs_deleted.load(), counts.trims.load(), counts.conditional.load(),
+      second, counts.committed.load(), counts.refused.load(), counts.unknown.load(),
+      counts.followed.load(), counts.read.load(), counts.tails.load(), counts.logs_made.load(),
+      counts.logs_deleted.load(), counts.trims.load(), counts.conditional.load(),
       counts.pages.load(), counts.strangers.load());
   std::fflush(stdout);
 }
@@ -429,7 +465,9 @@ void tell(double second) {
 
 int main(int argc, char** argv) {
   CLI::App app("clients of every kind at once");
-  const auto list = [&](const char* name, std::vector<std::string>& to) { return app.add_option(name, to)->delimiter(','); };
+  const auto list = [&](const char* name, std::vector<std::string>& to) {
+    return app.add_option(name, to)->delimiter(',');
+  };
   list("--cluster", places.cluster)->required();
   list("--sequencers", places.sequencers)->required();
   list("--storage", places.storage)->required();
@@ -439,7 +477,8 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   std::vector<std::thread> threads;
   for (const Part& role : roles)
-    if (places.only.empty() || std::ranges::find(places.only, role.name) != places.only.end()) threads.emplace_back(role.play);
+    if (places.only.empty() || std::ranges::find(places.only, role.name) != places.only.end())
+      threads.emplace_back(role.play);
   const auto begun = Clock::now();
   const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - begun).count(); };
   while (elapsed() < places.seconds) {

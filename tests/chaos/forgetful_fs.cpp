@@ -1,14 +1,18 @@
-// A file system in memory that knows what was made durable, and forgets the rest when told to: a power cut for real processes.
+// A file system in memory that knows what was made durable, and forgets the rest when told to: a
+// power cut for real processes.
 //   forgetful_fs MOUNTPOINT
 // Commands come by stdin, one a line, each answered by a line on stdout:
 //   forget          everything that was not synced is gone
-//   forget some N   as a disk does it that had begun to write: each block, and each directory's changes, survive or not,
+//   forget some N   as a disk does it that had begun to write: each block, and each directory's
+//   changes, survive or not,
 //                   drawn from the seed N
-//   lie             from now on a sync succeeds and keeps nothing: the disk whose harm the checkers must find
-//   room N          from now on N more bytes may be allocated; "room all": as many as may be
-// What is durable: of a file what was there at its last fsync or fdatasync; of a directory its names at its last fsync; a file
-// without a durable name is gone, whatever was synced of it. The kernel caches nothing of it, so that nothing is read back that
-// was forgotten. The end of stdin ends it.
+//   lie             from now on a sync succeeds and keeps nothing: the disk whose harm the checkers
+//   must find room N          from now on N more bytes may be allocated; "room all": as many as may
+//   be
+// What is durable: of a file what was there at its last fsync or fdatasync; of a directory its
+// names at its last fsync; a file without a durable name is gone, whatever was synced of it. The
+// kernel caches nothing of it, so that nothing is read back that was forgotten. The end of stdin
+// ends it.
 #define FUSE_USE_VERSION 312
 #include <fmt/format.h>
 #include <fuse3/fuse.h>
@@ -45,7 +49,8 @@ using NodePtr = std::shared_ptr<Node>;
 
 // What a file or directory holds: now, or durably.
 struct Content {
-  std::map<std::uint64_t, std::shared_ptr<const Block>> blocks;  // by number; where there is none, zeros
+  std::map<std::uint64_t, std::shared_ptr<const Block>>
+      blocks;  // by number; where there is none, zeros
   std::uint64_t size = 0;
   std::map<std::string, NodePtr> names;
 };
@@ -106,7 +111,9 @@ class FileSystem {
     const auto [folder, name] = split(to);
     const NodePtr parent = find(folder);
     if (!node || !parent) return -ENOENT;
-    if (const NodePtr there = find(to); there && there != node && (there->is_directory() || node->is_directory())) return -EEXIST;
+    if (const NodePtr there = find(to);
+        there && there != node && (there->is_directory() || node->is_directory()))
+      return -EEXIST;
     const auto [old_folder, old_name] = split(from);
     find(old_folder)->now.names.erase(old_name);
     parent->now.names[name] = node;
@@ -147,7 +154,8 @@ class FileSystem {
     static const auto zeros = std::make_shared<const Block>();
     std::uint64_t wanted = 0;
     const std::uint64_t end = (at + size + block_size - 1) / block_size;
-    for (std::uint64_t b = at / block_size; b < end; ++b) wanted += n.now.blocks.contains(b) ? 0 : block_size;
+    for (std::uint64_t b = at / block_size; b < end; ++b)
+      wanted += n.now.blocks.contains(b) ? 0 : block_size;
     if (wanted > room_) return -ENOSPC;
     if (room_ != everything) room_ -= wanted;
     if (wanted > 0)
@@ -170,8 +178,12 @@ class FileSystem {
   int zero(Node& n, std::uint64_t size, std::uint64_t at) {
     const std::uint64_t before = n.now.size;
     const std::string zeros(std::min<std::uint64_t>(size, 1u << 20), '\0');
-    for (std::uint64_t done = 0; done < size; done += std::min<std::uint64_t>(zeros.size(), size - done))
-      if (const int e = write(n, zeros.data(), std::min<std::uint64_t>(zeros.size(), size - done), at + done); e != 0) return e;
+    for (std::uint64_t done = 0; done < size;
+         done += std::min<std::uint64_t>(zeros.size(), size - done))
+      if (const int e =
+              write(n, zeros.data(), std::min<std::uint64_t>(zeros.size(), size - done), at + done);
+          e != 0)
+        return e;
     n.now.size = std::max(before, n.now.size);
     return 0;
   }
@@ -222,7 +234,8 @@ class FileSystem {
     if (n.dirty.empty() && n.durable.size == n.now.size) return;
     const bool size_survives = random() % 2 == 0;
     for (const std::uint64_t b : n.dirty)
-      if (random() % 2 == 0 && (size_survives || (b + 1) * block_size <= n.durable.size)) keep_block(n, b);
+      if (random() % 2 == 0 && (size_survives || (b + 1) * block_size <= n.durable.size))
+        keep_block(n, b);
     if (size_survives) n.durable.size = n.now.size;
   }
 
@@ -298,7 +311,8 @@ int make_directory(const char* path, mode_t mode) {
   return files.make(path, S_IFDIR | (mode & 07777), node);
 }
 
-int list(const char* path, void* out, fuse_fill_dir_t fill, off_t, fuse_file_info* info, fuse_readdir_flags) {
+int list(const char* path, void* out, fuse_fill_dir_t fill, off_t, fuse_file_info* info,
+         fuse_readdir_flags) {
   return with_node(path, info, [&](const Node& n) {
     for (const char* name : {".", ".."}) fill(out, name, nullptr, 0, {});
     for (const auto& [name, child] : n.now.names) fill(out, name.c_str(), nullptr, 0, {});
@@ -307,20 +321,24 @@ int list(const char* path, void* out, fuse_fill_dir_t fill, off_t, fuse_file_inf
 }
 
 int read(const char* path, char* out, std::size_t size, off_t at, fuse_file_info* info) {
-  return with_node(path, info,
-                   [&](const Node& n) { return static_cast<int>(FileSystem::read(n, out, size, static_cast<std::uint64_t>(at))); });
+  return with_node(path, info, [&](const Node& n) {
+    return static_cast<int>(FileSystem::read(n, out, size, static_cast<std::uint64_t>(at)));
+  });
 }
 
 int write(const char* path, const char* data, std::size_t size, off_t at, fuse_file_info* info) {
   return with_node(path, info, [&](Node& n) {
     const int e =
-        files.write(n, data, size, static_cast<std::uint64_t>((info->flags & O_APPEND) != 0 ? static_cast<off_t>(n.now.size) : at));
+        files.write(n, data, size,
+                    static_cast<std::uint64_t>(
+                        (info->flags & O_APPEND) != 0 ? static_cast<off_t>(n.now.size) : at));
     return e != 0 ? e : static_cast<int>(size);
   });
 }
 
 int truncate(const char* path, off_t size, fuse_file_info* info) {
-  return with_node(path, info, [&](Node& n) { return files.resize(n, static_cast<std::uint64_t>(size)); });
+  return with_node(path, info,
+                   [&](Node& n) { return files.resize(n, static_cast<std::uint64_t>(size)); });
 }
 
 int allocate(const char* path, int mode, off_t at, off_t size, fuse_file_info* info) {
@@ -375,7 +393,9 @@ fuse_operations operations() {
       return 0;
     });
   };
-  o.utimens = [](const char* path, const timespec*, fuse_file_info* info) { return with_node(path, info, [](Node&) { return 0; }); };
+  o.utimens = [](const char* path, const timespec*, fuse_file_info* info) {
+    return with_node(path, info, [](Node&) { return 0; });
+  };
   o.statfs = [](const char*, struct statvfs* out) {
     *out = {};
     out->f_bsize = out->f_frsize = block_size;
@@ -414,13 +434,15 @@ int main(int argc, char** argv) {
     return 2;
   }
   const fuse_operations asked = operations();
-  std::array<char*, 3> arguments{argv[0], const_cast<char*>("-o"), const_cast<char*>("fsname=forgetful")};
+  std::array<char*, 3> arguments{argv[0], const_cast<char*>("-o"),
+                                 const_cast<char*>("fsname=forgetful")};
   fuse_args args = FUSE_ARGS_INIT(static_cast<int>(arguments.size()), arguments.data());
   fuse* f = fuse_new(&args, &asked, sizeof asked, nullptr);
   if (f == nullptr || fuse_mount(f, argv[1]) != 0) return 1;
   std::thread([f] {
     std::cout << "ready" << std::endl;
-    for (std::string line; std::getline(std::cin, line);) std::cout << (obey(line) ? "done" : "not understood") << std::endl;
+    for (std::string line; std::getline(std::cin, line);)
+      std::cout << (obey(line) ? "done" : "not understood") << std::endl;
     fuse_exit(f);
     fuse_unmount(f);
   }).detach();

@@ -1,8 +1,8 @@
-// One client under chaos: it does what its role says until SIGTERM, and writes down what it asked and what it saw, one JSON
-// object a line with CLOCK_MONOTONIC nanoseconds, for checkers.py.
-//   producer   appends entries of unique ids, many in flight: "begin" before the call, "end" with the outcome
-//   follower   follows from the beginning, over errors on from where it was: "entry" for each one delivered
-//   tail       asks for the tail again and again: "tail" with both times
+// One client under chaos: it does what its role says until SIGTERM, and writes down what it asked
+// and what it saw, one JSON object a line with CLOCK_MONOTONIC nanoseconds, for checkers.py.
+//   producer   appends entries of unique ids, many in flight: "begin" before the call, "end" with
+//   the outcome follower   follows from the beginning, over errors on from where it was: "entry"
+//   for each one delivered tail       asks for the tail again and again: "tail" with both times
 //   reader     reads from the beginning to --until with read(), then ends: "entry" for each one
 #include <fmt/format.h>
 #include <loglog/client.h>
@@ -41,7 +41,9 @@ struct Options {
 };
 
 std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 // FNV-1a: of the test's own, so that it shares nothing with the checksums it checks.
@@ -51,8 +53,8 @@ std::uint64_t hash_of(std::string_view bytes) {
   return h;
 }
 
-// The file of this client. A line is handed to the kernel before the call that it announces, so that a killed client's last
-// begun appends are known.
+// The file of this client. A line is handed to the kernel before the call that it announces, so
+// that a killed client's last begun appends are known.
 class History {
  public:
   explicit History(const std::string& path) : file_(std::fopen(path.c_str(), "ae")) {
@@ -66,7 +68,8 @@ class History {
   void line(fmt::format_string<T...> form, T&&... values) {
     const std::string text = fmt::format(form, std::forward<T>(values)...) + "\n";
     const std::lock_guard hold(mutex_);
-    if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) fail("history");
+    if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0)
+      fail("history");
   }
 
  private:
@@ -78,20 +81,23 @@ class History {
   std::mutex mutex_;
 };
 
-// Ids hold only letters, digits, '.', '-' and ':'; they end at '#' in the payload. Codes are words of the product's own table.
+// Ids hold only letters, digits, '.', '-' and ':'; they end at '#' in the payload. Codes are words
+// of the product's own table.
 void record_entry(History& history, const loglog::Entry& e) {
   const std::string_view payload = e.payload;
   const auto end = payload.substr(0, 64).find('#');
   const bool ours = end != std::string_view::npos && payload.find_first_of("\"\\") > end;
   history.line(
       R"({{"event":"entry","time":{},"id":"{}","offset":{},"next":{},"term":{},"producer":"{:016x}","sequence":{},"bytes":{},"hash":"{:016x}"}})",
-      now(), ours ? payload.substr(0, end) : "?", e.offset, e.next, e.term, e.producer, e.sequence, payload.size(), hash_of(payload));
+      now(), ours ? payload.substr(0, end) : "?", e.offset, e.next, e.term, e.producer, e.sequence,
+      payload.size(), hash_of(payload));
 }
 
 void pause_for(std::chrono::nanoseconds wait) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
   while (told_to_stop == 0 && std::chrono::steady_clock::now() < deadline)
-    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(20ms, deadline - std::chrono::steady_clock::now()));
+    std::this_thread::sleep_for(
+        std::min<std::chrono::nanoseconds>(20ms, deadline - std::chrono::steady_clock::now()));
 }
 
 class Producer {
@@ -102,7 +108,9 @@ class Producer {
   void run() {
     const auto begun = std::chrono::steady_clock::now();
     for (std::uint64_t n = 1; told_to_stop == 0; ++n) {
-      pause_for(begun + std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(n) * 1e9 / options_.rate)) -
+      pause_for(begun +
+                std::chrono::nanoseconds(
+                    static_cast<std::int64_t>(static_cast<double>(n) * 1e9 / options_.rate)) -
                 std::chrono::steady_clock::now());
       std::unique_lock hold(mutex_);
       if (!room_.wait_for(hold, 100ms, [&] { return under_way_ < options_.in_flight; })) {
@@ -121,21 +129,28 @@ class Producer {
   void append(std::string id) {
     std::string payload = id + "#";
     payload.resize(payload.size() + size());
-    for (std::size_t i = id.size() + 1; i < payload.size(); ++i) payload[i] = static_cast<char>(random_());
-    history_.line(R"({{"event":"begin","time":{},"id":"{}","bytes":{},"hash":"{:016x}"}})", now(), id, payload.size(), hash_of(payload));
-    log_.append(payload, [this, id = std::move(id)](const loglog::AppendResult& r) { ended(id, r); });
+    for (std::size_t i = id.size() + 1; i < payload.size(); ++i)
+      payload[i] = static_cast<char>(random_());
+    history_.line(R"({{"event":"begin","time":{},"id":"{}","bytes":{},"hash":"{:016x}"}})", now(),
+                  id, payload.size(), hash_of(payload));
+    log_.append(payload,
+                [this, id = std::move(id)](const loglog::AppendResult& r) { ended(id, r); });
   }
 
   // Small ones mostly, some of a few KiB, now and then a large one.
   std::size_t size() {
     const auto kind = random_() % 100;
-    return random_() % (kind < 70 ? 300 : kind < 99 ? std::min<std::size_t>(4096, options_.bytes_max) : options_.bytes_max);
+    return random_() % (kind < 70   ? 300
+                        : kind < 99 ? std::min<std::size_t>(4096, options_.bytes_max)
+                                    : options_.bytes_max);
   }
 
   void ended(const std::string& id, const loglog::AppendResult& r) {
     const auto at = now();
     if (r.outcome == Outcome::committed)
-      history_.line(R"({{"event":"end","time":{},"id":"{}","outcome":"committed","offset":{},"term":{}}})", at, id, r.offset, r.term);
+      history_.line(
+          R"({{"event":"end","time":{},"id":"{}","outcome":"committed","offset":{},"term":{}}})",
+          at, id, r.offset, r.term);
     else
       history_.line(R"({{"event":"end","time":{},"id":"{}","outcome":"{}","code":"{}"}})", at, id,
                     r.outcome == Outcome::refused ? "refused" : "unknown", r.error.code);
@@ -166,7 +181,8 @@ int follow(loglog::Log& log, History& history) {
       }
     }
     if (told_to_stop != 0) break;
-    history.line(R"({{"event":"error","time":{},"code":"{}","at":{}}})", now(), follower.error()->code, at);
+    history.line(R"({{"event":"error","time":{},"code":"{}","at":{}}})", now(),
+                 follower.error()->code, at);
     if (!follower.error()->retry) return 1;
     pause_for(100ms);
   }
@@ -178,7 +194,8 @@ int ask_for_tails(const Options& options, loglog::Log& log, History& history) {
     const auto begin = now();
     const auto tail = log.tail(std::chrono::milliseconds(options.timeout_ms));
     if (tail)
-      history.line(R"({{"event":"tail","begin":{},"time":{},"first":{},"committed":{}}})", begin, now(), tail->first, tail->committed);
+      history.line(R"({{"event":"tail","begin":{},"time":{},"first":{},"committed":{}}})", begin,
+                   now(), tail->first, tail->committed);
     else history.line(R"({{"event":"error","time":{},"code":"{}"}})", now(), tail.error().code);
     pause_for(std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / options.rate)));
   }
@@ -189,7 +206,8 @@ int read_all(const Options& options, loglog::Log& log, History& history) {
   for (loglog::EntryOffset at = 0; at < options.until && told_to_stop == 0;) {
     const auto found = log.read(at, 1u << 20, 500ms);
     if (!found) {
-      history.line(R"({{"event":"error","time":{},"code":"{}","at":{}}})", now(), found.error().code, at);
+      history.line(R"({{"event":"error","time":{},"code":"{}","at":{}}})", now(),
+                   found.error().code, at);
       if (!found.error().retry) return 1;
       pause_for(100ms);
       continue;
@@ -219,12 +237,15 @@ std::optional<loglog::Log> open(loglog::Client& client, const Options& options) 
 int main(int argc, char** argv) {
   Options o;
   CLI::App app("One client under chaos that writes down what it asked and what it saw.");
-  app.add_option("--role", o.role)->required()->check(CLI::IsMember({"producer", "follower", "tail", "reader"}));
+  app.add_option("--role", o.role)
+      ->required()
+      ->check(CLI::IsMember({"producer", "follower", "tail", "reader"}));
   app.add_option("--name", o.name, "unique among the producers of a log")->required();
   app.add_option("--log", o.log)->required();
   app.add_option("--history", o.history, "file to append to")->required();
   app.add_option("--cluster", o.cluster, "HOST:PORT,…")->required()->delimiter(',');
-  app.add_option("--rate", o.rate, "appends, or questions for the tail, a second")->check(CLI::PositiveNumber);
+  app.add_option("--rate", o.rate, "appends, or questions for the tail, a second")
+      ->check(CLI::PositiveNumber);
   app.add_option("--in-flight", o.in_flight, "appends begun and not ended, at most");
   app.add_option("--bytes-max", o.bytes_max, "of the largest entries");
   app.add_option("--timeout-ms", o.timeout_ms, "deadline of a call");
@@ -237,7 +258,8 @@ int main(int argc, char** argv) {
   sigaction(SIGINT, &stop, nullptr);
 
   History history(o.history);
-  auto client = loglog::Client::connect({.addresses = o.cluster, .timeout = std::chrono::milliseconds(o.timeout_ms)});
+  auto client = loglog::Client::connect(
+      {.addresses = o.cluster, .timeout = std::chrono::milliseconds(o.timeout_ms)});
   if (!client) {
     fmt::print(stderr, "recorder: {}\n", client.error().message);
     return 1;

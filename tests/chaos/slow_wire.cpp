@@ -1,7 +1,9 @@
-// A wire between two network interfaces that delays, reorders and loses what crosses it, each way by itself:
+// A wire between two network interfaces that delays, reorders and loses what crosses it, each way
+// by itself:
 //   slow_wire ONE OTHER DELAY_MS JITTER_MS LOSS_PERCENT
-// What comes in on ONE leaves on OTHER after the delay, give or take the jitter, and the other way round; until SIGTERM. It
-// stands in for a queueing discipline of the kernel's, which many kernels are built without.
+// What comes in on ONE leaves on OTHER after the delay, give or take the jitter, and the other way
+// round; until SIGTERM. It stands in for a queueing discipline of the kernel's, which many kernels
+// are built without.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <linux/if_packet.h>
@@ -28,7 +30,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t packet_max = 128u << 10;  // one segment-offloaded packet and its header
-constexpr std::size_t waiting_max = 64u << 20;  // bytes on their way; what comes on top is lost, as on any wire
+constexpr std::size_t waiting_max =
+    64u << 20;  // bytes on their way; what comes on top is lost, as on any wire
 constexpr int buffer_bytes = 32 << 20;
 
 struct Weather {
@@ -42,29 +45,36 @@ struct Weather {
   std::exit(1);
 }
 
-// Packets come with the header that says what the sender left to the card: checksums, segmentation. It goes on with them.
+// Packets come with the header that says what the sender left to the card: checksums, segmentation.
+// It goes on with them.
 int open_interface(const std::string& name) {
   const int fd = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) fail("no packet socket");
   const int yes = 1;
   if (::setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof yes) != 0) fail("PACKET_VNET_HDR");
-  if (::setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof yes) != 0) fail("PACKET_IGNORE_OUTGOING");
+  if (::setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof yes) != 0)
+    fail("PACKET_IGNORE_OUTGOING");
   ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof buffer_bytes);
   ::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer_bytes, sizeof buffer_bytes);
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
   address.sll_protocol = htons(ETH_P_ALL);
   address.sll_ifindex = static_cast<int>(::if_nametoindex(name.c_str()));
-  if (address.sll_ifindex == 0 || ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail(name);
+  if (address.sll_ifindex == 0 ||
+      ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    fail(name);
   packet_mreq everything{address.sll_ifindex, PACKET_MR_PROMISC, 0, {}};
-  if (::setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &everything, sizeof everything) != 0) fail(name);
+  if (::setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &everything, sizeof everything) != 0)
+    fail(name);
   return fd;
 }
 
 class Wire {
  public:
   Wire(const std::string& one, const std::string& other, Weather weather)
-      : ends_{open_interface(one), open_interface(other)}, weather_(weather), random_(std::random_device{}()) {}
+      : ends_{open_interface(one), open_interface(other)},
+        weather_(weather),
+        random_(std::random_device{}()) {}
 
   void run() {
     for (;;) {
@@ -90,9 +100,12 @@ class Wire {
     for (int i = 0; i < 256; ++i) {
       const ssize_t n = ::recv(ends_[from], buffer_.data(), buffer_.size(), 0);
       if (n < 0) return;  // nothing more, or the interface went down: SIGTERM comes next
-      if (random_percent() < weather_.loss || waiting_bytes_ + static_cast<std::size_t>(n) > waiting_max) continue;
+      if (random_percent() < weather_.loss ||
+          waiting_bytes_ + static_cast<std::size_t>(n) > waiting_max)
+        continue;
       const double ms = weather_.delay_ms + weather_.jitter_ms * (random_percent() / 50 - 1);
-      const auto due = Clock::now() + std::chrono::microseconds(static_cast<std::int64_t>(std::max(0.0, ms) * 1000));
+      const auto due = Clock::now() + std::chrono::microseconds(
+                                          static_cast<std::int64_t>(std::max(0.0, ms) * 1000));
       waiting_bytes_ += static_cast<std::size_t>(n);
       waiting_.emplace(due, Packet{from, {buffer_.data(), buffer_.data() + n}});
     }
@@ -102,7 +115,8 @@ class Wire {
     const auto node = waiting_.extract(waiting_.begin());
     const Packet& p = node.mapped();
     waiting_bytes_ -= p.bytes.size();
-    [[maybe_unused]] const ssize_t sent = ::send(ends_[1 - p.from], p.bytes.data(), p.bytes.size(), 0);  // not sent is lost
+    [[maybe_unused]] const ssize_t sent =
+        ::send(ends_[1 - p.from], p.bytes.data(), p.bytes.size(), 0);  // not sent is lost
   }
 
   double random_percent() { return std::uniform_real_distribution<>(0, 100)(random_); }

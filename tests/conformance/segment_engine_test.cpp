@@ -39,8 +39,11 @@ class Bench {
     REQUIRE(d);
     directory = std::move(*d);
     const auto post = [this](std::function<void()> work) { loop.post(std::move(work)); };
-    const auto watch = [this](int descriptor, std::function<void()> work) { return loop.watch(descriptor, std::move(work)); };
-    engine = uring_ ? make_uring_engine(*directory, watch, post) : make_thread_engine(*directory, post);
+    const auto watch = [this](int descriptor, std::function<void()> work) {
+      return loop.watch(descriptor, std::move(work));
+    };
+    engine =
+        uring_ ? make_uring_engine(*directory, watch, post) : make_thread_engine(*directory, post);
   }
   FileEngine::Outcome run(DiskOperation op) {
     FileEngine::Outcome outcome{Errc::unavailable, "no answer came", {}};
@@ -70,11 +73,14 @@ class Bench {
 
 Bytes pattern(std::size_t size, unsigned char seed) {
   Bytes b = Bytes::allocate(size);
-  for (std::size_t i = 0; i < size; ++i) b.mutable_data()[i] = static_cast<std::byte>(seed + i % 251);
+  for (std::size_t i = 0; i < size; ++i)
+    b.mutable_data()[i] = static_cast<std::byte>(seed + i % 251);
   return b;
 }
 
-Bytes header_of(Offset first) { return encode_segment_header({ClusterId{5}, log_1, first, Chain{}}); }
+Bytes header_of(Offset first) {
+  return encode_segment_header({ClusterId{5}, log_1, first, Chain{}});
+}
 
 void suite(bool uring, bool direct) {
   Bench b(uring, direct);
@@ -90,12 +96,15 @@ void suite(bool uring, bool direct) {
 
   SUBCASE("a group of many buffers with marks, read back") {
     std::vector<Bytes> buffers;
-    for (int i = 0; i < 1500; ++i) buffers.push_back(pattern(static_cast<std::size_t>(i % 90 + 1), static_cast<unsigned char>(i)));
+    for (int i = 0; i < 1500; ++i)
+      buffers.push_back(
+          pattern(static_cast<std::size_t>(i % 90 + 1), static_cast<unsigned char>(i)));
     std::string whole;
     for (const Bytes& x : buffers) whole += x.text();
-    b.must(WriteGroup{log_1, Offset{0}, segment_header_size, buffers, marks_slot_at[1], encode_marks({1, Offset{9}, Chain{3}, Offset{8}}),
-                      true});
-    const auto r = b.run(ReadSegment{log_1, Offset{0}, segment_header_size, static_cast<std::uint32_t>(whole.size())});
+    b.must(WriteGroup{log_1, Offset{0}, segment_header_size, buffers, marks_slot_at[1],
+                      encode_marks({1, Offset{9}, Chain{3}, Offset{8}}), true});
+    const auto r = b.run(ReadSegment{log_1, Offset{0}, segment_header_size,
+                                     static_cast<std::uint32_t>(whole.size())});
     CHECK(r.error == Errc::ok);
     CHECK(r.data.text() == whole);
     const auto header = b.run(ReadSegment{log_1, Offset{0}, 0, segment_header_size});
@@ -108,7 +117,8 @@ void suite(bool uring, bool direct) {
     CHECK(b.run(ReadSegment{log_1, Offset{0}, file_size - 10, 100}).data.size() == 10);
     CHECK(b.run(ReadSegment{log_1, Offset{0}, file_size + 10, 100}).data.size() == 0);
     CHECK(b.run(ReadSegment{log_1, Offset{777}, 0, 100}).error == Errc::io_error);
-    CHECK(b.run(WriteGroup{log_1, Offset{777}, 0, {pattern(1, 1)}, 0, {}, true}).error == Errc::io_error);
+    CHECK(b.run(WriteGroup{log_1, Offset{777}, 0, {pattern(1, 1)}, 0, {}, true}).error ==
+          Errc::io_error);
   }
   SUBCASE("truncating zeroes what is past the tail, keeps the size, drops later files") {
     b.must(WriteGroup{log_1, Offset{0}, segment_header_size, {pattern(5000, 1)}, 0, {}, true});
@@ -138,7 +148,9 @@ void suite(bool uring, bool direct) {
     CHECK(!fs::exists(b.path / "logs/1"));
     b.must(DropLog{log_1});  // again
   }
-  SUBCASE("the file of a trimmed segment is written again, larger and with its bytes in it; one that is being read is not (K6)") {
+  SUBCASE(
+      "the file of a trimmed segment is written again, larger and with its bytes in it; one that "
+      "is being read is not (K6)") {
     b.must(WriteGroup{log_1, Offset{0}, segment_header_size, {pattern(200'000, 1)}, 0, {}, true});
     b.must(CloseSegment{log_1, Offset{0}, 200'000});
     b.must(PrepareNext{log_1, file_size});
@@ -167,22 +179,29 @@ void suite(bool uring, bool direct) {
     SUBCASE("there is no space for anything else") {
       b.must(UnlinkSegments{log_1, {Offset{0}}, true});
       CHECK(b.run(PrepareNext{log_1, std::uint64_t{1} << 60}).error != Errc::ok);
-      again = !fs::is_empty(b.path / "spare");  // kept where the file system knows at once that it never has so much
+      again = !fs::is_empty(
+          b.path / "spare");  // kept where the file system knows at once that it never has so much
     }
     b.must(PrepareNext{log_1, file_size});
     b.must(OpenSegment{log_1, Offset{400'000}, header_of(Offset{400'000})});
     CHECK(fs::file_size(b.segment(Offset{400'000})) >= file_size);
-    const Bytes rest = b.run(ReadSegment{log_1, Offset{400'000}, segment_header_size, file_size}).data;
-    CHECK(rest.text().substr(0, 200'000) == (again ? pattern(200'000, 1).text() : std::string(200'000, '\0')));
+    const Bytes rest =
+        b.run(ReadSegment{log_1, Offset{400'000}, segment_header_size, file_size}).data;
+    CHECK(rest.text().substr(0, 200'000) ==
+          (again ? pattern(200'000, 1).text() : std::string(200'000, '\0')));
     CHECK(rest.text().substr(200'000).find_first_not_of('\0') == std::string_view::npos);
-    CHECK(decode_segment_header(b.run(ReadSegment{log_1, Offset{400'000}, 0, segment_header_size}).data)->first == Offset{400'000});
-    b.must(WriteGroup{log_1, Offset{400'000}, segment_header_size, {pattern(5000, 7)}, 0, {}, true});
+    CHECK(decode_segment_header(
+              b.run(ReadSegment{log_1, Offset{400'000}, 0, segment_header_size}).data)
+              ->first == Offset{400'000});
+    b.must(
+        WriteGroup{log_1, Offset{400'000}, segment_header_size, {pattern(5000, 7)}, 0, {}, true});
     if (fs::exists(b.path / "backup")) reader.open(b.path / "backup", std::ios::binary);
     if (reader.is_open()) {
       const std::string kept{std::istreambuf_iterator<char>(reader), {}};
       CHECK(kept.substr(segment_header_size) == pattern(200'000, 1).text());
     }
-    CHECK(b.run(ReadSegment{log_1, Offset{400'000}, segment_header_size, 5000}).data == pattern(5000, 7));
+    CHECK(b.run(ReadSegment{log_1, Offset{400'000}, segment_header_size, 5000}).data ==
+          pattern(5000, 7));
   }
   SUBCASE("a full disk: asking for space fails and changes nothing; what was reserved is written") {
     // More than any disk has: what a full one answers, on a disk that is not.
@@ -206,7 +225,8 @@ void suite(bool uring, bool direct) {
     const auto append = [&](std::size_t size) {
       const Bytes x = pattern(size, ++seed);
       std::vector<Bytes> buffers = {x.slice(0, size / 3), x.slice(size / 3, size - size / 3)};
-      b.must(WriteGroup{log_1, Offset{0}, segment_header_size + frames.size(), std::move(buffers), marks_slot_at[seed % 2],
+      b.must(WriteGroup{log_1, Offset{0}, segment_header_size + frames.size(), std::move(buffers),
+                        marks_slot_at[seed % 2],
                         encode_marks({seed, Offset{frames.size()}, Chain{seed}, Offset{}}), true});
       frames += x.text();
     };
@@ -217,12 +237,22 @@ void suite(bool uring, bool direct) {
       REQUIRE(file.size() >= segment_header_size + frames.size());
       CHECK(file.compare(segment_header_size, frames.size(), frames) == 0);
       CHECK(file.find_first_not_of('\0', segment_header_size + frames.size()) == std::string::npos);
-      CHECK(decode_segment_header(ByteSpan(reinterpret_cast<const std::byte*>(file.data()), segment_header_size)).has_value());
-      CHECK(decode_marks(ByteSpan(reinterpret_cast<const std::byte*>(file.data()), segment_header_size))->counter == seed);
+      CHECK(decode_segment_header(
+                ByteSpan(reinterpret_cast<const std::byte*>(file.data()), segment_header_size))
+                .has_value());
+      CHECK(decode_marks(
+                ByteSpan(reinterpret_cast<const std::byte*>(file.data()), segment_header_size))
+                ->counter == seed);
     };
     for (const std::size_t size : {3, 4093, 4096, 1, 8191, 20'000, 4095, 40}) append(size);
     check_file();
-    b.must(WriteGroup{log_1, Offset{0}, segment_header_size + frames.size(), {}, marks_slot_at[0], encode_marks({seed, {}, {}, {}}), true});
+    b.must(WriteGroup{log_1,
+                      Offset{0},
+                      segment_header_size + frames.size(),
+                      {},
+                      marks_slot_at[0],
+                      encode_marks({seed, {}, {}, {}}),
+                      true});
     append(100);
     b.must(TruncateLog{log_1, false, Offset{0}, 5000});
     frames.resize(5000);
@@ -236,7 +266,8 @@ void suite(bool uring, bool direct) {
     check_file();
   }
   SUBCASE("a log is dropped while its next segment is being prepared") {
-    // A bench that deletes its log ended a node this way: the drop met `preparing` just as it became `next`.
+    // A bench that deletes its log ended a node this way: the drop met `preparing` just as it
+    // became `next`.
     for (int i = 0; i < 50; ++i) {
       const LogId log{100 + static_cast<std::uint64_t>(i)};
       b.must(MakeLog{log, Bytes::copy_of("info")});
@@ -259,9 +290,12 @@ void suite(bool uring, bool direct) {
     constexpr std::uint64_t logs = 150, groups = 5;
     constexpr std::size_t size = 700;
     std::uint64_t left = logs;
-    const auto group_of = [](std::uint64_t i, std::uint64_t n) { return pattern(size, static_cast<unsigned char>(7 * i + n)); };
+    const auto group_of = [](std::uint64_t i, std::uint64_t n) {
+      return pattern(size, static_cast<unsigned char>(7 * i + n));
+    };
     // The next operation of log `i`, of which `n` are done.
-    std::function<void(std::uint64_t, std::uint64_t)> go_on = [&](std::uint64_t i, std::uint64_t n) {
+    std::function<void(std::uint64_t, std::uint64_t)> go_on = [&](std::uint64_t i,
+                                                                  std::uint64_t n) {
       const LogId log{1000 + i};
       const std::uint64_t at = n < 3 ? 0 : (n - 3) * size;
       DiskOperation op = MakeLog{log, Bytes::copy_of("info")};
@@ -286,9 +320,11 @@ void suite(bool uring, bool direct) {
     b.engine->submit();
     b.loop.run();
     for (std::uint64_t i = 0; i < logs; ++i) {
-      const auto r = b.run(ReadSegment{LogId{1000 + i}, Offset{0}, segment_header_size, groups * size});
+      const auto r =
+          b.run(ReadSegment{LogId{1000 + i}, Offset{0}, segment_header_size, groups * size});
       REQUIRE(r.data.size() == groups * size);
-      for (std::uint64_t n = 0; n < groups; ++n) CHECK(r.data.slice(n * size, size) == group_of(i, n));
+      for (std::uint64_t n = 0; n < groups; ++n)
+        CHECK(r.data.slice(n * size, size) == group_of(i, n));
       const auto header = b.run(ReadSegment{LogId{1000 + i}, Offset{0}, 0, segment_header_size});
       CHECK(decode_marks(header.data)->durable == Offset{(groups - 1) * size});
     }
@@ -317,5 +353,6 @@ TEST_CASE("segment directory: one process a directory, and paths that are none")
   Bench b(false, true);
   CHECK(SegmentDirectory::open(b.path.string()).error().code == Errc::directory_in_use);
   std::ofstream(b.path / "file") << "x";
-  CHECK(SegmentDirectory::open((b.path / "file").string()).error().code == Errc::directory_unreadable);
+  CHECK(SegmentDirectory::open((b.path / "file").string()).error().code ==
+        Errc::directory_unreadable);
 }

@@ -1,5 +1,6 @@
-// The SDK's core against servers that say anything: every message that a sequencer or a storage node may send, with absurd numbers
-// and out of turn, between honest answers. It never crashes, each call ends exactly once, and what it holds and asks for is bounded.
+// The SDK's core against servers that say anything: every message that a sequencer or a storage
+// node may send, with absurd numbers and out of turn, between honest answers. It never crashes,
+// each call ends exactly once, and what it holds and asks for is bounded.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -49,7 +50,10 @@ class Story {
     open_calls_.insert(t);
     return t;
   }
-  Time deadline() { return in_.below(4) == 0 ? never : now_ + Duration(1ms) * static_cast<std::int64_t>(in_.below(256)); }
+  Time deadline() {
+    return in_.below(4) == 0 ? never
+                             : now_ + Duration(1ms) * static_cast<std::int64_t>(in_.below(256));
+  }
 
   void step() {
     switch (in_.below(10)) {
@@ -82,8 +86,8 @@ class Story {
         break;
       }
       case 2:
-        machine_->read(now_, call(), log_id, Offset{heard_.pick_number<Offset>(in_)}, 1u << in_.below(24), Duration(in_.byte()),
-                       deadline());
+        machine_->read(now_, call(), log_id, Offset{heard_.pick_number<Offset>(in_)},
+                       1u << in_.below(24), Duration(in_.byte()), deadline());
         break;
       case 3:
         follows_.push_back(call());
@@ -93,7 +97,8 @@ class Story {
         if (!follows_.empty()) machine_->stop(now_, follows_[in_.below(follows_.size())]);
         break;
       case 5:
-        if (!follows_.empty()) machine_->consumed(now_, follows_[in_.below(follows_.size())], in_.number(2));
+        if (!follows_.empty())
+          machine_->consumed(now_, follows_[in_.below(follows_.size())], in_.number(2));
         break;
       case 6:
         machine_->tail(now_, call(), log_id, deadline());
@@ -118,8 +123,9 @@ class Story {
     auto c = up_.begin();
     std::advance(c, static_cast<std::ptrdiff_t>(in_.below(up_.size())));
     const Role role = c->second[0] == 'n' ? Role::storage : Role::sequencer;
-    const RequestId request =
-        in_.below(3) == 0 || asked_.empty() ? RequestId{static_cast<std::uint32_t>(in_.below(16))} : asked_[in_.below(asked_.size())];
+    const RequestId request = in_.below(3) == 0 || asked_.empty()
+                                  ? RequestId{static_cast<std::uint32_t>(in_.below(16))}
+                                  : asked_[in_.below(asked_.size())];
     arrive(c->first, request, fuzz::any_message(in_, heard_, role, Role::client));
     perform();
   }
@@ -132,7 +138,8 @@ class Story {
     std::advance(c, static_cast<std::ptrdiff_t>(in_.below(up_.size())));
     const ConnectionId id = c->first;
     up_.erase(c);
-    machine_->disconnected(now_, {id, {in_.below(4) == 0 ? Errc::wrong_identity : Errc::connection_lost, {}}});
+    machine_->disconnected(
+        now_, {id, {in_.below(4) == 0 ? Errc::wrong_identity : Errc::connection_lost, {}}});
     perform();
   }
   void pass(Duration d) {
@@ -191,18 +198,20 @@ class Story {
     }
     if (const auto* r = std::get_if<Read>(&m)) {
       const bool end = r->offset.value >= bytes_.size();
-      return Page{
-          log_id,
-          r->offset,
-          {},
-          Offset{bytes_.size()},
-          end ? Errc::past_end : Errc::ok,
-          end ? Bytes{}
-              : Bytes::copy_of(bytes_.slice(r->offset.value, std::min<std::size_t>(r->max_bytes, bytes_.size() - r->offset.value)))};
+      return Page{log_id,
+                  r->offset,
+                  {},
+                  Offset{bytes_.size()},
+                  end ? Errc::past_end : Errc::ok,
+                  end ? Bytes{}
+                      : Bytes::copy_of(bytes_.slice(
+                            r->offset.value,
+                            std::min<std::size_t>(r->max_bytes, bytes_.size() - r->offset.value)))};
     }
     if (const auto* g = std::get_if<GetSegments>(&m); g != nullptr)
       return SegmentsAre{log_id, {}, Offset{bytes_.size()}, {Offset{}}, {term_at_}};
-    if (std::holds_alternative<GetTail>(m)) return TailIs{log_id, {}, Offset{bytes_.size()}, Term{1}};
+    if (std::holds_alternative<GetTail>(m))
+      return TailIs{log_id, {}, Offset{bytes_.size()}, Term{1}};
     if (std::holds_alternative<GetStatus>(m)) return Status{};
     return {};
   }
@@ -216,7 +225,8 @@ class Story {
         if (c.last) open_calls_.erase(c.token);
       }
       fuzz::hear_step(heard_, o.sends);
-      fuzz::require(machine_->bytes_in_flight() <= in_flight_max + entry_size_max, "appends in flight have no bound");
+      fuzz::require(machine_->bytes_in_flight() <= in_flight_max + entry_size_max,
+                    "appends in flight have no bound");
       if (o.connects.empty() && o.sends.empty() && o.closes.empty()) return;
       for (const Connect& c : o.connects) connect(c);
       for (const Send& s : o.sends) {
@@ -229,7 +239,8 @@ class Story {
     }
   }
   void connect(const Connect& c) {
-    if (c.address.empty() || (c.address[0] != 's' && c.address[0] != 'n') || (!honest_ && in_.below(4) == 0))
+    if (c.address.empty() || (c.address[0] != 's' && c.address[0] != 'n') ||
+        (!honest_ && in_.below(4) == 0))
       return machine_->disconnected(now_, {c.connection, {Errc::connection_lost, {}}});
     up_[c.connection] = c.address;
     Hello h;

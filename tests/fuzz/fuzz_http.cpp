@@ -1,6 +1,7 @@
-// The pages' HTTP server on loopback against sequences of requests: whole and half, pipelined, with absurd lengths, names and
-// versions, and connections that end anywhere. It never crashes, a page never sees a path that is not its own, and a plain request
-// that comes after all of that is answered.
+// The pages' HTTP server on loopback against sequences of requests: whole and half, pipelined, with
+// absurd lengths, names and versions, and connections that end anywhere. It never crashes, a page
+// never sees a path that is not its own, and a plain request that comes after all of that is
+// answered.
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -25,7 +26,8 @@ constexpr std::size_t steps_max = 24;
 constexpr auto patience = 5s;
 constexpr auto glance = 2ms;
 
-/// A call that a signal interrupts is made again: libFuzzer has a timer that goes off every few seconds, in the middle of anything.
+/// A call that a signal interrupts is made again: libFuzzer has a timer that goes off every few
+/// seconds, in the middle of anything.
 template <class Call>
 auto uninterrupted(Call call) {
   for (;;)
@@ -40,7 +42,9 @@ class Connection {
     to.sin_port = htons(port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     fuzz::require(fd_ >= 0, "there is no descriptor left");
-    fuzz::require(uninterrupted([&] { return ::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to); }) == 0,
+    fuzz::require(uninterrupted([&] {
+                    return ::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+                  }) == 0,
                   "the server takes no connection");
   }
   Connection(const Connection&) = delete;
@@ -50,7 +54,9 @@ class Connection {
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     ::close(fd_);
   }
-  void say(const std::string& bytes) const { (void)::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT); }
+  void say(const std::string& bytes) const {
+    (void)::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
   /// What comes until the server closes, `enough` is there, or so much time has passed.
   std::string hear(std::chrono::milliseconds time, const std::string& enough = {}) const {
     const auto until = std::chrono::steady_clock::now() + time;
@@ -59,10 +65,12 @@ class Connection {
     while (enough.empty() || all.find(enough) == std::string::npos) {
       pollfd p{fd_, POLLIN, 0};
       const int came = uninterrupted([&] {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         return ::poll(&p, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
       });
-      const ssize_t n = came == 1 ? uninterrupted([&] { return ::recv(fd_, part.data(), part.size(), 0); }) : 0;
+      const ssize_t n =
+          came == 1 ? uninterrupted([&] { return ::recv(fd_, part.data(), part.size(), 0); }) : 0;
       if (n <= 0) break;
       all.append(part.data(), static_cast<std::size_t>(n));
     }
@@ -74,8 +82,9 @@ class Connection {
 };
 
 std::string word(fuzz::Input& in) {
-  constexpr const char* words[] = {"/", "/metrics", "/healthz", "/%00", "/../../etc/passwd", "/metrics?a=b&a=c", "/?%zz=%",
-                                   "*", "",         "//",       "?",    "http://x/metrics",  "/metrics#x",       "/%2e%2e/"};
+  constexpr const char* words[] = {
+      "/", "/metrics", "/healthz", "/%00", "/../../etc/passwd", "/metrics?a=b&a=c", "/?%zz=%",
+      "*", "",         "//",       "?",    "http://x/metrics",  "/metrics#x",       "/%2e%2e/"};
   const std::size_t which = in.below(std::size(words) + 2);
   if (which == std::size(words)) return "/" + std::string(in.number(2), 'a');
   if (which > std::size(words)) {
@@ -87,8 +96,10 @@ std::string word(fuzz::Input& in) {
 }
 
 std::string request(fuzz::Input& in) {
-  constexpr const char* methods[] = {"GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE", "CONNECT", "", "G"};
-  constexpr const char* versions[] = {"HTTP/1.1", "HTTP/1.0", "HTTP/9.9", "HTTP/", "", "HTTP/1.1 x"};
+  constexpr const char* methods[] = {"GET",   "HEAD",    "POST", "PUT", "OPTIONS",
+                                     "TRACE", "CONNECT", "",     "G"};
+  constexpr const char* versions[] = {"HTTP/1.1", "HTTP/1.0", "HTTP/9.9",
+                                      "HTTP/",    "",         "HTTP/1.1 x"};
   constexpr const char* headers[] = {"Host: x",
                                      "Content-Length: 5",
                                      "Content-Length: 18446744073709551615",
@@ -104,7 +115,8 @@ std::string request(fuzz::Input& in) {
                                      " folded"};
   std::string r = methods[in.below(std::size(methods))];
   r += " " + word(in) + " " + versions[in.below(std::size(versions))] + "\r\n";
-  for (std::size_t n = in.below(6); n > 0; --n) r += std::string(headers[in.below(std::size(headers))]) + "\r\n";
+  for (std::size_t n = in.below(6); n > 0; --n)
+    r += std::string(headers[in.below(std::size(headers))]) + "\r\n";
   if (in.below(16) == 15) r += "X: " + std::string(in.number(2), 'h') + "\r\n";
   r += "\r\n";
   if (in.below(4) == 3) r += in.below(2) == 0 ? "FFFFFFFFFFFFFFFF\r\nx" : "5\r\nhello\r\n0\r\n\r\n";
@@ -126,7 +138,8 @@ Running& running() {
         return http::Answer{200, std::move(body)};
       };
     };
-    http::Pages pages{{"/", own("/")}, {"/metrics", own("/metrics")}, {"/healthz", own("/healthz")}};
+    http::Pages pages{
+        {"/", own("/")}, {"/metrics", own("/metrics")}, {"/healthz", own("/healthz")}};
     auto server = http::Server::start("127.0.0.1", "0", std::move(pages));
     fuzz::require(server.has_value(), "the server starts");
     auto* out = new Running{std::move(*server), 0};

@@ -1,6 +1,6 @@
-// A whole sequencer against sequences of valid messages with absurd numbers, from a client, storage nodes and sequencers, between
-// honest answers that bring it far enough to be asked. It never crashes, its metadata never go back, and no step asks for work
-// without bound.
+// A whole sequencer against sequences of valid messages with absurd numbers, from a client, storage
+// nodes and sequencers, between honest answers that bring it far enough to be asked. It never
+// crashes, its metadata never go back, and no step asks for work without bound.
 #include <deque>
 #include <map>
 #include <memory>
@@ -15,7 +15,8 @@ using namespace loglog::sequencer;
 namespace {
 
 constexpr std::size_t steps_max = 400;
-constexpr std::size_t answers_max = 2'000;  // honest answers in one step: a conversation that never ends is a fault too
+constexpr std::size_t answers_max =
+    2'000;  // honest answers in one step: a conversation that never ends is a fault too
 
 /// A node that does as it is told, and keeps of a log how long it is.
 struct HonestNode {
@@ -27,7 +28,9 @@ struct HonestNode {
   DiskId disk;
   std::map<LogId, Log> logs;
 
-  static Chain chain(Offset tail) { return Chain{tail.value == 0 ? 0 : tail.value * 0x9E3779B97F4A7C15ULL + 1}; }
+  static Chain chain(Offset tail) {
+    return Chain{tail.value == 0 ? 0 : tail.value * 0x9E3779B97F4A7C15ULL + 1};
+  }
   std::optional<Message> answer(const Message& m) {
     if (const auto* s = std::get_if<Seal>(&m)) return Sealed{s->log, s->term, 0, 0, 0};
     if (const auto* j = std::get_if<Join>(&m)) {
@@ -42,7 +45,9 @@ struct HonestNode {
       const auto l = logs.find(g->log);
       if (l == logs.end()) return NotMember{g->log};
       const Log& x = l->second;
-      return StateIs{g->log, g->term, x.last_term, x.tail, chain(x.tail), {}, {}, disk, false, x.matched == g->term, x.terms, {}};
+      return StateIs{g->log,  g->term, x.last_term, x.tail, chain(x.tail),
+                     {},      {},      disk,        false,  x.matched == g->term,
+                     x.terms, {}};
     }
     if (const auto* r = std::get_if<Reconcile>(&m)) {
       Log& l = logs[r->log];
@@ -61,7 +66,8 @@ struct HonestNode {
       if (!o->items.empty()) l.last_term = o->term;
       return Durable{o->log, o->term, l.tail, chain(l.tail), {}, {}};
     }
-    if (const auto* c = std::get_if<ConfirmTerm>(&m)) return TermConfirmed{c->log, c->term, logs[c->log].tail};
+    if (const auto* c = std::get_if<ConfirmTerm>(&m))
+      return TermConfirmed{c->log, c->term, logs[c->log].tail};
     return {};
   }
 };
@@ -69,8 +75,10 @@ struct HonestNode {
 std::optional<Message> honest_sequencer(const Message& m) {
   if (const auto* v = std::get_if<RequestVote>(&m)) return Vote{v->term, v->pre_vote, true};
   if (const auto* a = std::get_if<AppendEntries>(&m))
-    return Appended{a->term, true, a->entries.empty() ? a->previous_index : a->entries.back().index, a->round};
-  if (const auto* s = std::get_if<InstallSnapshot>(&m)) return Appended{s->term, true, s->last_index, s->round};
+    return Appended{a->term, true, a->entries.empty() ? a->previous_index : a->entries.back().index,
+                    a->round};
+  if (const auto* s = std::get_if<InstallSnapshot>(&m))
+    return Appended{s->term, true, s->last_index, s->round};
   if (const auto* q = std::get_if<AskStanding>(&m)) return StandingIs{q->round, RaftTerm{}, false};
   return {};
 }
@@ -86,7 +94,9 @@ class Story {
     options_.trust_empty = (kind & 8) != 0;
     options_.rest_idle_logs = (kind & 16) != 0;
     options_.sequencers = {{options_.id, "s:1"}};
-    if ((kind & 32) != 0) options_.sequencers = {{SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
+    if ((kind & 32) != 0)
+      options_.sequencers = {
+          {SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
     for (std::uint32_t n = 1; n <= 3; ++n) {
       options_.storage.push_back({NodeId{n}, {}, "n:1"});
       nodes_[n].disk = DiskId{100 + n};
@@ -105,12 +115,15 @@ class Story {
   }
 
  private:
-  std::uint64_t wall_ms() const { return 1'700'000'000'000ull + static_cast<std::uint64_t>(now_.time_since_epoch() / 1ms); }
+  std::uint64_t wall_ms() const {
+    return 1'700'000'000'000ull + static_cast<std::uint64_t>(now_.time_since_epoch() / 1ms);
+  }
 
   void connect(Role role, std::uint32_t id) {
     auto [c, h] = peers_.connect(role, id);
     h.boot = BootId{in_.below(4) + 1};
-    if (role == Role::storage) h.disk = in_.below(8) == 7 ? DiskId{in_.number(1)} : DiskId{100 + id};
+    if (role == Role::storage)
+      h.disk = in_.below(8) == 7 ? DiskId{in_.number(1)} : DiskId{100 + id};
     machine_->connected(now_, {c, h});
     perform();
   }
@@ -139,7 +152,8 @@ class Story {
       case 2:
         return save_one();
       case 3:
-        return connect(static_cast<Role>(1 + in_.below(3)), static_cast<std::uint32_t>(in_.below(5)));
+        return connect(static_cast<Role>(1 + in_.below(3)),
+                       static_cast<std::uint32_t>(in_.below(5)));
       case 4:
         return disconnect();
       case 5:
@@ -155,7 +169,8 @@ class Story {
     say(*c, fuzz::any_message(in_, heard_, peers_.find(*c)->role, Role::sequencer));
   }
   void say(ConnectionId from, Message m) {
-    machine_->arrived(now_, {from, RequestId{static_cast<std::uint32_t>(in_.below(16))}, std::move(m)});
+    machine_->arrived(now_,
+                      {from, RequestId{static_cast<std::uint32_t>(in_.below(16))}, std::move(m)});
     perform();
   }
   void disconnect() {
@@ -239,7 +254,8 @@ class Story {
   std::unique_ptr<SequencerMachine> machine_;
   Time now_{};
   bool honest_ = true;
-  bool ended_ = false;  // by an entry or a snapshot that a sequencer said is committed, and that is none
+  bool ended_ =
+      false;  // by an entry or a snapshot that a sequencer said is committed, and that is none
   fuzz::Peers peers_;
   std::map<std::uint32_t, HonestNode> nodes_;
   std::deque<std::uint64_t> saves_;

@@ -1,6 +1,7 @@
-// A whole storage node against sequences of valid messages with absurd numbers, from clients, sequencers and other nodes, with its
-// disk operations done in any order that a driver may. It never crashes, a promise and what is committed never go back, and neither
-// its staging nor what one step asks for is without bound.
+// A whole storage node against sequences of valid messages with absurd numbers, from clients,
+// sequencers and other nodes, with its disk operations done in any order that a driver may. It
+// never crashes, a promise and what is committed never go back, and neither its staging nor what
+// one step asks for is without bound.
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -54,7 +55,14 @@ class WrittenBytes {
 };
 
 LogInfo log_info() {
-  return {log_id, "orders", LogState::open, {2, 2, segment_size_min, Durability::sync, {}}, {{NodeId{1}, {}}, {NodeId{2}, {}}}, {}, {}, {}};
+  return {log_id,
+          "orders",
+          LogState::open,
+          {2, 2, segment_size_min, Durability::sync, {}},
+          {{NodeId{1}, {}}, {NodeId{2}, {}}},
+          {},
+          {},
+          {}};
 }
 
 class Story {
@@ -96,7 +104,9 @@ class Story {
   }
   /// What a leader does with a new log, so that the rest has something to be about.
   void set_up() {
-    ClusterMetadata m{RaftIndex{9}, ClusterId{5}, "test", Term{3}, {}, {{NodeId{1}, {}, "a:1"}, {NodeId{2}, {}, "b:1"}}, {log_info()}};
+    ClusterMetadata m{RaftIndex{9}, ClusterId{5}, "test",
+                      Term{3},      {},           {{NodeId{1}, {}, "a:1"}, {NodeId{2}, {}, "b:1"}},
+                      {log_info()}};
     say(leader_, Metadata{m, SequencerId{1}});
     say(leader_, Seal{{}, Term{3}, instance, RaftIndex{9}});
     say(leader_, Join{Term{3}, log_info()});
@@ -106,7 +116,8 @@ class Story {
   void order(std::vector<OrderItem> items) {
     const LogCore* l = machine_->log(log_id);
     if (l == nullptr) return;
-    say(leader_, Order{log_id, Term{3}, RaftIndex{9}, l->written.end, l->written.last_term, l->durable.end, std::move(items)});
+    say(leader_, Order{log_id, Term{3}, RaftIndex{9}, l->written.end, l->written.last_term,
+                       l->durable.end, std::move(items)});
   }
   /// A run of a producer that is whole: uploaded, ordered, or only one of them.
   void honest_run() {
@@ -116,14 +127,16 @@ class Story {
     std::vector<std::byte> payload(in_.byte());
     Bytes frames = Bytes::allocate(count * (payload.size() + frame_overhead));
     for (std::uint32_t i = 0; i < count; ++i)
-      write_frame_image(frames.mutable_data() + i * (payload.size() + frame_overhead), FrameKind::entry, producer, next_[producer] + i,
-                        payload);
-    const Reference run{producer, next_[producer], count, static_cast<std::uint32_t>(frames.size()), digest_of(frames)};
+      write_frame_image(frames.mutable_data() + i * (payload.size() + frame_overhead),
+                        FrameKind::entry, producer, next_[producer] + i, payload);
+    const Reference run{producer, next_[producer], count, static_cast<std::uint32_t>(frames.size()),
+                        digest_of(frames)};
     next_[producer] = next_[producer] + count;
     heard_.message(Upload{log_id, run, frames});
     if ((how & 4) == 0) say(some_peer(), Upload{log_id, run, frames});
     if ((how & 8) == 0) order({{run, {}}});
-    if ((how & 16) == 0 && machine_->log(log_id) != nullptr) say(leader_, Watermark{log_id, Term{3}, machine_->log(log_id)->durable.end});
+    if ((how & 16) == 0 && machine_->log(log_id) != nullptr)
+      say(leader_, Watermark{log_id, Term{3}, machine_->log(log_id)->durable.end});
   }
 
   void step() {
@@ -153,12 +166,14 @@ class Story {
   }
   ConnectionId some_peer() { return peers_.pick(in_).value_or(ConnectionId{}); }
   void say_something() {
-    if (const auto c = peers_.pick(in_)) say(*c, fuzz::any_message(in_, heard_, peers_.find(*c)->role, Role::storage));
+    if (const auto c = peers_.pick(in_))
+      say(*c, fuzz::any_message(in_, heard_, peers_.find(*c)->role, Role::storage));
   }
   void say(ConnectionId from, Message m) {
     const fuzz::Peers::Peer* p = peers_.find(from);
     if (p == nullptr || !may_send(p->role, Role::storage, type_of(m))) return;
-    machine_->arrived(now_, {from, RequestId{static_cast<std::uint32_t>(in_.below(16))}, std::move(m)});
+    machine_->arrived(now_,
+                      {from, RequestId{static_cast<std::uint32_t>(in_.below(16))}, std::move(m)});
     perform();
     if (prompt_) finish_all();
   }
@@ -219,14 +234,16 @@ class Story {
         at += b.size();
       }
     }
-    if (may_fail(r.operation) && in_.below(16) == 15) d.error = in_.below(2) == 0 ? Errc::no_space : Errc::io_error;
+    if (may_fail(r.operation) && in_.below(16) == 15)
+      d.error = in_.below(2) == 0 ? Errc::no_space : Errc::io_error;
     return d;
   }
 
   void perform() {
     Output& o = machine_->output();
     fuzz::hear_step(heard_, o.sends);
-    fuzz::require(disk_.size() + o.disk.size() <= disk_operations_max, "too many disk operations are under way");
+    fuzz::require(disk_.size() + o.disk.size() <= disk_operations_max,
+                  "too many disk operations are under way");
     for (DiskRequest& d : o.disk) disk_.push_back(std::move(d));
     for (const ConnectPeer& c : o.connects) dialled_.insert(c.node);
     for (const CloseConnection& c : o.closes) {
@@ -262,8 +279,10 @@ class Story {
   std::deque<DiskRequest> disk_;
   std::set<NodeId> dialled_;
   std::vector<ConnectionId> closed_;
-  std::map<ProducerId, Sequence> next_{
-      {ProducerId{1}, Sequence{1}}, {ProducerId{2}, Sequence{1}}, {ProducerId{3}, Sequence{1}}, {ProducerId{4}, Sequence{1}}};
+  std::map<ProducerId, Sequence> next_{{ProducerId{1}, Sequence{1}},
+                                       {ProducerId{2}, Sequence{1}},
+                                       {ProducerId{3}, Sequence{1}},
+                                       {ProducerId{4}, Sequence{1}}};
   WrittenBytes bytes_;
   Term promise_{};
   Offset committed_{};

@@ -1,4 +1,5 @@
-// Any bytes on a connection give messages or a refusal, in bounded memory; what decodes encodes to the same bytes.
+// Any bytes on a connection give messages or a refusal, in bounded memory; what decodes encodes to
+// the same bytes.
 #include <cstdlib>
 
 #include "proto-spec/wire/codec.h"

@@ -1,5 +1,6 @@
-// Valid messages with any numbers in them, made from a fuzzer's bytes, for fuzzers that drive a whole core through a sequence of
-// steps. A number is small, one that the core has said before, or absurd: what lies between is seldom where a core breaks.
+// Valid messages with any numbers in them, made from a fuzzer's bytes, for fuzzers that drive a
+// whole core through a sequence of steps. A number is small, one that the core has said before, or
+// absurd: what lies between is seldom where a core breaks.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -23,7 +24,8 @@
 
 namespace loglog::fuzz {
 
-/// The fuzzer's bytes, taken one after the other. At their end it gives zeros, and the sequence is to stop.
+/// The fuzzer's bytes, taken one after the other. At their end it gives zeros, and the sequence is
+/// to stop.
 class Input {
  public:
   Input(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
@@ -55,14 +57,20 @@ class Heard {
   template <class T>
   std::uint64_t pick_number(Input& in) const {
     const auto found = numbers_.find(typeid(T));
-    return found == numbers_.end() || found->second.empty() ? 1 : found->second[in.below(found->second.size())];
+    return found == numbers_.end() || found->second.empty()
+               ? 1
+               : found->second[in.below(found->second.size())];
   }
   void text(const std::string& s) { keep(texts_, s); }
   void bytes(const Bytes& b) {
     if (!b.empty() && b.size() <= bytes_kept_max) keep(bytes_, b);
   }
-  std::string pick_text(Input& in) const { return texts_.empty() ? "a" : texts_[in.below(texts_.size())]; }
-  Bytes pick_bytes(Input& in) const { return bytes_.empty() ? Bytes{} : bytes_[in.below(bytes_.size())]; }
+  std::string pick_text(Input& in) const {
+    return texts_.empty() ? "a" : texts_[in.below(texts_.size())];
+  }
+  Bytes pick_bytes(Input& in) const {
+    return bytes_.empty() ? Bytes{} : bytes_[in.below(bytes_.size())];
+  }
 
   template <class M>
   void message(const M& m);
@@ -127,8 +135,9 @@ struct Filler {
   void tail(const char*, Bytes& b) { b = bytes(); }
   template <class T>
   std::uint64_t number() {
-    constexpr std::uint64_t absurd[] = {~0ull,      ~0ull - 1,  1ull << 63, (1ull << 63) - 1, 1ull << 62, 0xFFFFFFFF,    0xFFFFFFFE,
-                                        1ull << 32, 1ull << 31, 1ull << 24, 16'777'255,       65'536,     (1u << 20) + 1};
+    constexpr std::uint64_t absurd[] = {
+        ~0ull,      ~0ull - 1,  1ull << 63, (1ull << 63) - 1, 1ull << 62, 0xFFFFFFFF,    0xFFFFFFFE,
+        1ull << 32, 1ull << 31, 1ull << 24, 16'777'255,       65'536,     (1u << 20) + 1};
     switch (in.below(5)) {
       case 0:
         return in.below(8);
@@ -158,7 +167,8 @@ struct Filler {
   template <class T>
   void value(T& v) {
     using U = std::remove_cvref_t<T>;
-    if constexpr (std::is_same_v<U, std::string>) v = in.below(4) == 0 ? std::string(in.below(256), 'x') : heard.pick_text(in);
+    if constexpr (std::is_same_v<U, std::string>)
+      v = in.below(4) == 0 ? std::string(in.below(256), 'x') : heard.pick_text(in);
     else if constexpr (std::is_same_v<U, Bytes>) v = bytes();
     else if constexpr (is_vector<U>) {
       v.resize(in.below(list_length_max));
@@ -238,7 +248,8 @@ class Peers {
   std::uint64_t connections_ = 0;
 };
 
-/// Keeps what a step of a core sends to others, and requires that the step asks for no work without bound.
+/// Keeps what a step of a core sends to others, and requires that the step asks for no work without
+/// bound.
 template <class Sends>
 void hear_step(Heard& heard, const Sends& sends) {
   constexpr std::size_t sends_max = 20'000;
@@ -252,7 +263,8 @@ void hear_step(Heard& heard, const Sends& sends) {
   require(bytes <= bytes_max, "one step sends too many bytes");
 }
 
-/// Moves `now` on by `d` in eight steps, or in milliseconds where that is less, and calls `tick` after each, until it says false.
+/// Moves `now` on by `d` in eight steps, or in milliseconds where that is less, and calls `tick`
+/// after each, until it says false.
 template <class Tick>
 void pass_time(Time& now, Duration d, Tick tick) {
   for (const Time end = now + d; now < end;) {

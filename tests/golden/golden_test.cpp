@@ -1,5 +1,6 @@
-// Golden bytes: what goes over the wire and lies on the disk, compared byte by byte with proto-spec/golden.
-// LOGLOG_BLESS=1 writes the files anew; a change there is a change of protocol and needs its spec in the same commit.
+// Golden bytes: what goes over the wire and lies on the disk, compared byte by byte with
+// proto-spec/golden. LOGLOG_BLESS=1 writes the files anew; a change there is a change of protocol
+// and needs its spec in the same commit.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -36,7 +37,8 @@ std::string hex(ByteSpan bytes) {
 Bytes unhex(const std::string& text) {
   std::istringstream in(text);
   std::vector<std::byte> out;
-  for (std::string word; in >> word;) out.push_back(static_cast<std::byte>(std::stoul(word, nullptr, 16)));
+  for (std::string word; in >> word;)
+    out.push_back(static_cast<std::byte>(std::stoul(word, nullptr, 16)));
   return Bytes::copy_of(ByteSpan(out));
 }
 
@@ -102,10 +104,13 @@ void check_message(std::uint8_t version, int since) {
   const Encoded e = encode(RequestId{7}, m, version);
   Bytes whole = Bytes::allocate(e.size());
   std::memcpy(whole.mutable_data(), e.head.data(), e.head.size());
-  if (!e.tail.empty()) std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
+  if (!e.tail.empty())
+    std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
   // NAME.hex has it as in its first version, NAME.3.hex as version 3 changed it.
   const std::string name{name_of(M::type)};
-  const fs::path file = golden / "wire" / (version == since ? name + ".hex" : fmt::format("{}.{}.hex", name, version));
+  const fs::path file =
+      golden / "wire" /
+      (version == since ? name + ".hex" : fmt::format("{}.{}.hex", name, version));
   compare(file, whole);
   const auto back = decode(unhex(slurp(file)));
   REQUIRE(back.has_value());
@@ -115,20 +120,24 @@ void check_message(std::uint8_t version, int since) {
 }
 
 Bytes stamped(Bytes image, Term term, LogId log, Offset at, Chain before, Chain* after = nullptr) {
-  const Chain c = stamp_frame(image.mutable_data(), static_cast<std::uint32_t>(image.size()), term, log, at, before);
+  const Chain c = stamp_frame(image.mutable_data(), static_cast<std::uint32_t>(image.size()), term,
+                              log, at, before);
   if (after != nullptr) *after = c;
   return image;
 }
 
 Bytes entry_image(std::string_view payload) {
   Bytes b = Bytes::allocate(payload.size() + frame_overhead);
-  write_frame_image(b.mutable_data(), FrameKind::entry, ProducerId{0x1122334455667788}, Sequence{1}, Bytes::copy_of(payload));
+  write_frame_image(b.mutable_data(), FrameKind::entry, ProducerId{0x1122334455667788}, Sequence{1},
+                    Bytes::copy_of(payload));
   return b;
 }
 
 }  // namespace
 
-TEST_CASE("every message has its golden bytes and comes back from them, in each version that changed it") {
+TEST_CASE(
+    "every message has its golden bytes and comes back from them, in each version that changed "
+    "it") {
   int newest = 1;
 #define LOGLOG_MESSAGE(number, Name, direction, since) newest = std::max(newest, since);
 #define LOGLOG_FIELD_SINCE(since, type, name) newest = std::max(newest, since);
@@ -155,27 +164,39 @@ TEST_CASE("a field of a newer version is not sent in an older one, nor looked fo
 
 TEST_CASE("frames have their golden bytes") {
   compare(golden / "disk" / "frame-image.hex", entry_image("hello, log"));
-  compare(golden / "disk" / "frame-stamped.hex", stamped(entry_image("hello, log"), Term{5}, LogId{3}, Offset{9216}, Chain{}));
-  compare(golden / "disk" / "frame-empty-entry.hex", stamped(entry_image(""), Term{1}, LogId{1}, Offset{96}, Chain{}));
-  TermStartPayload t{no_offset,         Term{}, InstanceId{0xABCDEF},
-                     1'700'000'000'000, 2,      {{NodeId{1}, DiskId{11}}, {NodeId{2}, DiskId{22}}, {NodeId{3}, DiskId{33}}}};
-  const Bytes term_start = stamped(make_term_start_image(t), Term{1}, LogId{1}, Offset{61}, Chain{1});
+  compare(golden / "disk" / "frame-stamped.hex",
+          stamped(entry_image("hello, log"), Term{5}, LogId{3}, Offset{9216}, Chain{}));
+  compare(golden / "disk" / "frame-empty-entry.hex",
+          stamped(entry_image(""), Term{1}, LogId{1}, Offset{96}, Chain{}));
+  TermStartPayload t{no_offset,
+                     Term{},
+                     InstanceId{0xABCDEF},
+                     1'700'000'000'000,
+                     2,
+                     {{NodeId{1}, DiskId{11}}, {NodeId{2}, DiskId{22}}, {NodeId{3}, DiskId{33}}}};
+  const Bytes term_start =
+      stamped(make_term_start_image(t), Term{1}, LogId{1}, Offset{61}, Chain{1});
   compare(golden / "disk" / "frame-term-start.hex", term_start);
   const auto look = look_at_frame(term_start, LogId{1}, Offset{61}, true);
   CHECK(look.state == FrameState::good);
-  CHECK(read_term_start(term_start.span().subspan(frame_prefix_size, look.prefix.payload_length)) == t);
+  CHECK(read_term_start(term_start.span().subspan(frame_prefix_size, look.prefix.payload_length)) ==
+        t);
   SegmentStartPayload s{1'700'000'000'000, Term{1}, Offset{0}};
-  const Bytes segment_start = stamped(make_segment_start_image(s), Term{1}, LogId{1}, Offset{65536}, Chain{2});
+  const Bytes segment_start =
+      stamped(make_segment_start_image(s), Term{1}, LogId{1}, Offset{65536}, Chain{2});
   compare(golden / "disk" / "frame-segment-start.hex", segment_start);
   CHECK(read_segment_start(segment_start.span().subspan(
-            frame_prefix_size, look_at_frame(segment_start, LogId{1}, Offset{65536}, true).prefix.payload_length)) == s);
+            frame_prefix_size,
+            look_at_frame(segment_start, LogId{1}, Offset{65536}, true).prefix.payload_length)) ==
+        s);
 }
 
 TEST_CASE("files have their golden bytes") {
   const SegmentHeader h{ClusterId{0xC1}, LogId{3}, Offset{65536}, Chain{0xCAFE}};
   Bytes header = encode_segment_header(h);
   const Marks m{5, Offset{70000}, Chain{0xBEEF}, Offset{69000}};
-  std::memcpy(header.mutable_data() + marks_slot_at[m.counter % 2], encode_marks(m).data(), marks_slot_size);
+  std::memcpy(header.mutable_data() + marks_slot_at[m.counter % 2], encode_marks(m).data(),
+              marks_slot_size);
   compare(golden / "disk" / "segment-header.hex", header);
   CHECK(decode_segment_header(header).value() == h);
   CHECK(decode_marks(header) == m);
@@ -195,20 +216,25 @@ TEST_CASE("files have their golden bytes") {
   log.replace(raft_mark_at(mark), raft_mark_size, encode_raft_mark(mark).text());
   compare(golden / "disk" / "raft-log.hex", Bytes::copy_of(log));
   compare(golden / "disk" / "raft-mark.hex", encode_raft_mark(mark));
-  const auto end = read_raft_log(Bytes::copy_of(log), {[](const RaftHardState&) {}, [](const RaftEntry&) {}, [](RaftIndex) {}});
+  const auto end = read_raft_log(Bytes::copy_of(log), {[](const RaftHardState&) {},
+                                                       [](const RaftEntry&) {}, [](RaftIndex) {}});
   REQUIRE(end);
   CHECK(end->good == log.size());
   CHECK(end->mark == mark);
-  compare(golden / "disk" / "snapshot.hex", encode_snapshot({RaftIndex{9}, RaftTerm{7}, Bytes::copy_of("state")}));
+  compare(golden / "disk" / "snapshot.hex",
+          encode_snapshot({RaftIndex{9}, RaftTerm{7}, Bytes::copy_of("state")}));
 }
 
-TEST_CASE("files of a format with other frames are refused by the format's number, not as damage (Z6)") {
+TEST_CASE(
+    "files of a format with other frames are refused by the format's number, not as damage (Z6)") {
   const auto older = [](Bytes file, std::size_t version_at) {
     file.mutable_data()[version_at] = std::byte{1};
     return file;
   };
-  const auto header = decode_segment_header(older(encode_segment_header({ClusterId{0xC1}, LogId{3}, Offset{65536}, Chain{}}), 8));
-  const auto identity = decode_identity(older(encode_identity({ClusterId{0xC1}, DiskId{0xD1}, 2, 3, "demo"}), 4));
+  const auto header = decode_segment_header(
+      older(encode_segment_header({ClusterId{0xC1}, LogId{3}, Offset{65536}, Chain{}}), 8));
+  const auto identity =
+      decode_identity(older(encode_identity({ClusterId{0xC1}, DiskId{0xD1}, 2, 3, "demo"}), 4));
   REQUIRE(!header);
   REQUIRE(!identity);
   CHECK(header.error().code == Errc::newer_format);
@@ -226,7 +252,8 @@ TEST_CASE("the worked bytes of the prose are the golden bytes") {
     bool in_block = false;
     std::string bytes;
     for (std::string line; std::getline(in, line);) {
-      // A block opened by ```hex FILE repeats the beginning of that golden file; after | stands an explanation.
+      // A block opened by ```hex FILE repeats the beginning of that golden file; after | stands an
+      // explanation.
       if (!in_block && line.starts_with("```hex ")) {
         name = line.substr(7);
         in_block = true;
@@ -259,7 +286,8 @@ TEST_CASE("numbers of messages and errors are used once") {
   for (const auto& f : fs::directory_iterator(golden / "wire")) {
     bool known = false;
     const std::string stem = f.path().stem().string();  // NAME or NAME.VERSION
-    for (unsigned n : numbers) known = known || name_of(static_cast<MessageType>(n)) == stem.substr(0, stem.find('.'));
+    for (unsigned n : numbers)
+      known = known || name_of(static_cast<MessageType>(n)) == stem.substr(0, stem.find('.'));
     INFO(f.path().filename().string());
     CHECK(known);
   }

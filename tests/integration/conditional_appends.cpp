@@ -1,4 +1,5 @@
-// Appends under conditions on an embedded cluster: many writers that count together, one that takes over from another, refusals.
+// Appends under conditions on an embedded cluster: many writers that count together, one that takes
+// over from another, refusals.
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 
@@ -47,10 +48,14 @@ void counts_together(const EmbeddedCluster& cluster) {
       EntryOffset end = 0;
       int value = 0;
       for (int done = 0; done < counts_each;) {
-        // As large as it takes for the log to go on to further segments, whose start frames stand between entries.
-        const auto result = log->append(fmt::format("{:<1000}", value + 1), {.expected_offset = end});
+        // As large as it takes for the log to go on to further segments, whose start frames stand
+        // between entries.
+        const auto result =
+            log->append(fmt::format("{:<1000}", value + 1), {.expected_offset = end});
         if (!result) {
-          must(result.outcome == AppendResult::Outcome::refused && result.error.code == "offset_mismatch", result.error.message);
+          must(result.outcome == AppendResult::Outcome::refused &&
+                   result.error.code == "offset_mismatch",
+               result.error.message);
           must(result.error.ends_at > end, "a refusal says where the log ends");
           ++refused;
         } else {
@@ -69,7 +74,8 @@ void counts_together(const EmbeddedCluster& cluster) {
   auto log = connect(cluster).open_log("counter");
   const auto all = read_all(*log);
   must(all.size() == writers * counts_each, fmt::format("every count stands once: {}", all.size()));
-  for (std::size_t i = 0; i < all.size(); ++i) must(std::stoul(all[i].payload) == i + 1, "the counts are in order");
+  for (std::size_t i = 0; i < all.size(); ++i)
+    must(std::stoul(all[i].payload) == i + 1, "the counts are in order");
 }
 
 void takes_over(const EmbeddedCluster& cluster) {
@@ -79,7 +85,8 @@ void takes_over(const EmbeddedCluster& cluster) {
   const auto first = a->fence();
   must(first && first->token == 1, "the first token");
   std::vector<std::future<AppendResult>> under_way;
-  for (int i = 0; i < 200; ++i) under_way.push_back(a->append_async("older", AppendOptions{.fence = first->token}));
+  for (int i = 0; i < 200; ++i)
+    under_way.push_back(a->append_async("older", AppendOptions{.fence = first->token}));
   auto b = newer.open_log("owned");
   const auto second = b->fence();
   must(second && second->token == 2, "the next token");
@@ -92,13 +99,15 @@ void takes_over(const EmbeddedCluster& cluster) {
   }
   must(static_cast<bool>(b->append("newer", {.fence = second->token})), "the newer one writes");
   const AppendResult late = a->append("late", {.fence = first->token});
-  must(late.outcome == AppendResult::Outcome::refused && late.error.fence == 2, "the older one does not any more");
+  must(late.outcome == AppendResult::Outcome::refused && late.error.fence == 2,
+       "the older one does not any more");
   must(static_cast<bool>(a->append("no token")), "who names no token is not held up");
   must(read_all(*b).size() == in + 2, "nothing else stands in the log");
 
   const auto back = a->fence(1);
   must(!back && back.error().code == "producer_fenced", "a lower token is refused");
-  must(a->fence(2)->token == 2 && a->fence(7)->token == 7 && a->fence()->token == 8, "the same again, a higher one, the next one");
+  must(a->fence(2)->token == 2 && a->fence(7)->token == 7 && a->fence()->token == 8,
+       "the same again, a higher one, the next one");
 }
 
 }  // namespace

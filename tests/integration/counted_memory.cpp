@@ -1,5 +1,6 @@
-// Small entries beside large ones on one connection, in an embedded cluster: what the process keeps in memory is what its limits count,
-// and no receive blocks that a few bytes of a small entry hold (Z1).
+// Small entries beside large ones on one connection, in an embedded cluster: what the process keeps
+// in memory is what its limits count, and no receive blocks that a few bytes of a small entry hold
+// (Z1).
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 #include <unistd.h>
@@ -22,8 +23,9 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto load_for = 8s;
-/// Cache of newest frames (64 MiB for the node; 8 MiB for each of two logs here), the client's and the node's staged runs, and what the
-/// allocator keeps. The fault took 40 to 70 MB a second and node.
+/// Cache of newest frames (64 MiB for the node; 8 MiB for each of two logs here), the client's and
+/// the node's staged runs, and what the allocator keeps. The fault took 40 to 70 MB a second and
+/// node.
 constexpr std::uint64_t growth_max = 160'000'000;
 
 std::uint64_t resident_bytes() {
@@ -37,7 +39,8 @@ std::uint64_t resident_bytes() {
 
 int main() {
   const Folder folder;
-  auto cluster = EmbeddedCluster::start({.data = folder.path, .listen = "127.0.0.1:0", .storage = 1});
+  auto cluster =
+      EmbeddedCluster::start({.data = folder.path, .listen = "127.0.0.1:0", .storage = 1});
   must(cluster.has_value() && cluster->wait_ready(20s), "a cluster");
   auto client = Client::connect({.addresses = {cluster->address()}});
   must(client.has_value(), "a client");
@@ -60,8 +63,8 @@ int main() {
   const std::uint64_t after = resident_bytes();
   stop = true;
   load.join();
-  fmt::print("{} small and {} large appends, {} MB resident before, {} after\n", small_appends, large_appends.load(), before / 1'000'000,
-             after / 1'000'000);
+  fmt::print("{} small and {} large appends, {} MB resident before, {} after\n", small_appends,
+             large_appends.load(), before / 1'000'000, after / 1'000'000);
   must(small_appends > 100 && large_appends > 100, "the load was none");
   must(after < before + growth_max, "more is kept in memory than is counted");
   fmt::print("counted_memory: ok\n");

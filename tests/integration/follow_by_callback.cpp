@@ -1,5 +1,5 @@
-// A follow by callback on an embedded cluster: once it has been stopped, or its Follower is gone, the callback is not running and does
-// not run again, whoever stops it and from wherever.
+// A follow by callback on an embedded cluster: once it has been stopped, or its Follower is gone,
+// the callback is not running and does not run again, whoever stops it and from wherever.
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 
@@ -83,7 +83,8 @@ int main() {
   must(client.has_value(), "a client");
   auto log = client->create_log("events");
   must(log.has_value(), "a log");
-  for (int i = 0; i < entries; ++i) must(static_cast<bool>(log->append(fmt::format("{}", i))), "an append");
+  for (int i = 0; i < entries; ++i)
+    must(static_cast<bool>(log->append(fmt::format("{}", i))), "an append");
   for (int i = 1; i <= 20; ++i) gone(*log, i);
   for (int i = 0; i < 20; ++i) stopped(*log, i % 2 == 0);
   from_inside(*log);

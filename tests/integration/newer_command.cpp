@@ -1,5 +1,5 @@
-// A sequencer on whose disk lies a committed command of a newer version: it ends with exit code 5 and one sentence, and its log stays as
-// it was.
+// A sequencer on whose disk lies a committed command of a newer version: it ends with exit code 5
+// and one sentence, and its log stays as it was.
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -46,24 +46,28 @@ struct Ended {
 Ended run(const std::string& data) {
   std::array<int, 2> pipe{};
   must(::pipe(pipe.data()) == 0, "a pipe");
-  const std::string program = (std::filesystem::canonical("/proc/self/exe").parent_path() / "loglog-sequencer").string();
+  const std::string program =
+      (std::filesystem::canonical("/proc/self/exe").parent_path() / "loglog-sequencer").string();
   const pid_t child = ::fork();
   must(child >= 0, "a process");
   if (child == 0) {
     ::dup2(pipe[1], STDERR_FILENO);
     ::close(pipe[0]);
     ::alarm(30);  // ends it should it not end itself
-    ::execl(program.c_str(), program.c_str(), "--id", "1", "--cluster-name", "newer", "--listen", "127.0.0.1:0", "--data", data.c_str(),
-            "--sequencers", "1=127.0.0.1:1", "--storage", "1=127.0.0.1:1", nullptr);
+    ::execl(program.c_str(), program.c_str(), "--id", "1", "--cluster-name", "newer", "--listen",
+            "127.0.0.1:0", "--data", data.c_str(), "--sequencers", "1=127.0.0.1:1", "--storage",
+            "1=127.0.0.1:1", nullptr);
     ::_exit(127);
   }
   ::close(pipe[1]);
   Ended e{};
   std::array<char, 4096> piece{};
-  for (ssize_t n = 0; (n = ::read(pipe[0], piece.data(), piece.size())) > 0;) e.said.append(piece.data(), static_cast<std::size_t>(n));
+  for (ssize_t n = 0; (n = ::read(pipe[0], piece.data(), piece.size())) > 0;)
+    e.said.append(piece.data(), static_cast<std::size_t>(n));
   ::close(pipe[0]);
   int status = 0;
-  must(::waitpid(child, &status, 0) == child && WIFEXITED(status), fmt::format("it ends by itself: {}", e.said));
+  must(::waitpid(child, &status, 0) == child && WIFEXITED(status),
+       fmt::format("it ends by itself: {}", e.said));
   e.code = WEXITSTATUS(status);
   return e;
 }
@@ -83,12 +87,14 @@ int main() {
   // The marks in the header move, and zeros stand behind the records.
   const auto records = [&folder] {
     const std::string file = slurp(folder.path + "/raft.log");
-    return file.substr(raft_header_size, file.find_last_not_of(std::string(1, 0)) + 1 - raft_header_size);
+    return file.substr(raft_header_size,
+                       file.find_last_not_of(std::string(1, 0)) + 1 - raft_header_size);
   };
   const std::string before = records();
   const Ended e = run(folder.path);
   must(e.code == exit_newer_format, fmt::format("exit code {}: {}", e.code, e.said));
-  must(e.said.find("metadata entry 1 (kind 200,") != std::string::npos && e.said.find("run that version") != std::string::npos,
+  must(e.said.find("metadata entry 1 (kind 200,") != std::string::npos &&
+           e.said.find("run that version") != std::string::npos,
        fmt::format("it says why: {}", e.said));
   must(records().starts_with(before), "nothing of its log is lost");
   fmt::print("newer_command: ok\n");

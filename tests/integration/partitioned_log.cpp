@@ -1,4 +1,5 @@
-// PartitionedLog on an embedded cluster: where keys go, what is refused, and that every entry is followed once, in its key's order.
+// PartitionedLog on an embedded cluster: where keys go, what is refused, and that every entry is
+// followed once, in its key's order.
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 #include <loglog/partitioned_log.h>
@@ -37,7 +38,8 @@ void keeps_keys_in_order(Client& client) {
   // Another client finds the stream and its keys in the same places.
   auto again = PartitionedLog::open(client, "orders");
   must(again && again->size() == partitions, "the stream is opened with its partitions");
-  must(again->append("key-7", "key-7 25").partition == partition_of["key-7"], "keys go to the same place");
+  must(again->append("key-7", "key-7 25").partition == partition_of["key-7"],
+       "keys go to the same place");
 
   std::mutex mutex;
   std::map<std::string, std::vector<std::size_t>> seen;
@@ -59,12 +61,14 @@ void keeps_keys_in_order(Client& client) {
   const std::lock_guard lock(mutex);
   must(count == keys * per_key + 1, fmt::format("every entry once: {}", count));
   for (const auto& [key, numbers] : seen)
-    for (std::size_t i = 0; i < numbers.size(); ++i) must(numbers[i] == i, key + " keeps its order");
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      must(numbers[i] == i, key + " keeps its order");
 }
 
 void refuses(Client& client) {
   const auto other = PartitionedLog::open_or_create(client, "orders", partitions + 1);
-  must(!other && other.error().code == "invalid_argument", "another number of partitions is refused");
+  must(!other && other.error().code == "invalid_argument",
+       "another number of partitions is refused");
   const auto fewer = PartitionedLog::open_or_create(client, "orders", partitions - 1);
   must(!fewer && fewer.error().code == "invalid_argument", "a smaller one too");
   const auto none = PartitionedLog::open(client, "nothing");
@@ -74,12 +78,16 @@ void refuses(Client& client) {
   // Cut off while it was made: the last partition is there, the first is not.
   must(client.create_log("half/2").has_value(), "a log");
   const auto half = PartitionedLog::open(client, "half");
-  must(!half && half.error().code == "invalid_argument", "a stream that is not whole is not opened");
+  must(!half && half.error().code == "invalid_argument",
+       "a stream that is not whole is not opened");
   const auto whole = PartitionedLog::open_or_create(client, "half", 3);
-  must(whole && whole->size() == 3 && PartitionedLog::open(client, "half").has_value(), "and is made whole");
+  must(whole && whole->size() == 3 && PartitionedLog::open(client, "half").has_value(),
+       "and is made whole");
 
-  auto wild = PartitionedLog::open(client, "orders", [](std::string_view, std::size_t n) { return n; });
-  must(wild && wild->append("k", "v").result.error.code == "invalid_argument", "a partitioner that chooses what there is not");
+  auto wild =
+      PartitionedLog::open(client, "orders", [](std::string_view, std::size_t n) { return n; });
+  must(wild && wild->append("k", "v").result.error.code == "invalid_argument",
+       "a partitioner that chooses what there is not");
 }
 
 void partitioners() {
@@ -88,8 +96,11 @@ void partitioners() {
   const auto stays = sticky(3);
   for (std::size_t i = 0; i < 24; ++i) must(stays("same", 4) == i / 3 % 4, "sticky");
   const auto hash = by_key();
-  // XXH3-64 of these keys, low half: 17451400790687511452 and 16610363266936908879 are the whole sums.
-  must(hash("customer-17", 8) == 4 && hash("customer-17", 1000) == 564 && hash("key-7", 1000) == 159, "a key has one place for ever");
+  // XXH3-64 of these keys, low half: 17451400790687511452 and 16610363266936908879 are the whole
+  // sums.
+  must(
+      hash("customer-17", 8) == 4 && hash("customer-17", 1000) == 564 && hash("key-7", 1000) == 159,
+      "a key has one place for ever");
   must(hash("", 4) == 0 && hash("", 4) == 1, "entries without a key take turns");
 }
 

@@ -1,4 +1,5 @@
-// Stories of a leader's death: what becomes of what it ordered, and how the client finds out (§5, §8).
+// Stories of a leader's death: what becomes of what it ordered, and how the client finds out (§5,
+// §8).
 #include <doctest/doctest.h>
 
 #include "proto-spec/disk/frame.h"
@@ -59,11 +60,15 @@ Entry ordered_nowhere(Story& s) {
   return x;
 }
 
-bool matched(Story& s, int node, Term t) { return s.replica(s.node(node)).is_matched() && s.replica(s.node(node)).matched == t; }
+bool matched(Story& s, int node, Term t) {
+  return s.replica(s.node(node)).is_matched() && s.replica(s.node(node)).matched == t;
+}
 
 }  // namespace
 
-TEST_CASE("story: an order that reached one replica is kept by the next term, or dropped, never both (S3, S4, A4)") {
+TEST_CASE(
+    "story: an order that reached one replica is kept by the next term, or dropped, never both "
+    "(S3, S4, A4)") {
   Story s;
   begin(s);
   const Offset place = s.replica(s.node(1)).durable.end;
@@ -94,7 +99,9 @@ TEST_CASE("story: an order that reached one replica is kept by the next term, or
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: durable on W, and the leader dies before the client is told: resolved as committed where it stands, not twice (A3, A4)") {
+TEST_CASE(
+    "story: durable on W, and the leader dies before the client is told: resolved as committed "
+    "where it stands, not twice (A3, A4)") {
   Story s;
   begin(s);
   const Offset place = s.replica(s.node(1)).durable.end;
@@ -118,12 +125,14 @@ TEST_CASE("story: an upload that is answered late does not move where the resolu
   s.hold(leader, s.producer());
   s.hold(s.producer(), s.node(3));
   const Entry x = s.append("x");
-  s.until("node 3 has x from a peer, and knows it as committed", [&] { return s.replica(s.node(3)).committed > place; });
+  s.until("node 3 has x from a peer, and knows it as committed",
+          [&] { return s.replica(s.node(3)).committed > place; });
   REQUIRE(s.pending(x));
   s.kill(leader);
   const std::size_t answered = s.sent<Uploaded>("node3", "client1");
   s.heal();
-  s.until("node 3 takes the upload", [&] { return s.sent<Uploaded>("node3", "client1") > answered; });
+  s.until("node 3 takes the upload",
+          [&] { return s.sent<Uploaded>("node3", "client1") > answered; });
   REQUIRE(s.replica(s.node(3)).told_committed() > place);  // so says its answer
   s.until("x ends", [&] { return !s.pending(x); });
   CHECK(s.outcome(x) == "committed");
@@ -133,7 +142,9 @@ TEST_CASE("story: an upload that is answered late does not move where the resolu
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: half a run survives: what is found is committed where it stands, the rest is appended again (A4)") {
+TEST_CASE(
+    "story: half a run survives: what is found is committed where it stands, the rest is appended "
+    "again (A4)") {
   Story s;
   begin(s);
   const Offset place = s.replica(s.node(1)).durable.end;
@@ -144,10 +155,13 @@ TEST_CASE("story: half a run survives: what is found is committed where it stand
   const Entry x = s.append_together({"x", "y"});
   const Entry y = x + 1;
   s.until("node 1 holds the run", [&] { return s.replica(s.node(1)).durable.end > place; });
-  REQUIRE(s.replica(s.node(1)).durable.end == place + 2 * (frame_overhead + 1));  // both came as one
+  REQUIRE(s.replica(s.node(1)).durable.end ==
+          place + 2 * (frame_overhead + 1));  // both came as one
   s.kill(leader);
   s.kill(s.node(1));
-  s.rot(s.node(1), "log1", place + frame_overhead + 1 + frame_prefix_size);  // no mark covers the run yet: a torn write looks like this
+  s.rot(s.node(1), "log1",
+        place + frame_overhead + 1 +
+            frame_prefix_size);  // no mark covers the run yet: a torn write looks like this
   s.heal();
   s.part(s.node(3), s.world().sequencers_as_processes());
   s.restart(s.node(1));
@@ -164,7 +178,9 @@ TEST_CASE("story: half a run survives: what is found is committed where it stand
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: nothing of it is durable when the leader dies: appended again, once, under its old number (A4)") {
+TEST_CASE(
+    "story: nothing of it is durable when the leader dies: appended again, once, under its old "
+    "number (A4)") {
   Story s;
   begin(s);
   const Term first = s.leader().machine()->leading_term();
@@ -184,7 +200,8 @@ TEST_CASE("story: two leaders die in a row while the client resolves (A3, A4)") 
   SequencerProcess& first = s.leader();
   Entry x = 0;
   Offset place = s.replica(s.node(1)).durable.end;
-  bool stays = false;  // then there is a range to read; else it is empty, and x waits for its uploads' answers
+  bool stays = false;  // then there is a range to read; else it is empty, and x waits for its
+                       // uploads' answers
   SUBCASE("x is durable everywhere") {
     x = committed_untold(s);
     stays = true;
@@ -198,7 +215,8 @@ TEST_CASE("story: two leaders die in a row while the client resolves (A3, A4)") 
   for (Process* n : s.nodes()) s.hold(*n, s.producer());
   const std::size_t reads = s.sent<Read>("client1", "node");
   SequencerProcess& second = s.leader_after(first);
-  s.until("the client hears of the second term", [&] { return s.sent<TermIs>(second.name(), "client1") > 0; });
+  s.until("the client hears of the second term",
+          [&] { return s.sent<TermIs>(second.name(), "client1") > 0; });
   s.let_pass(100ms);
   CHECK((s.sent<Read>("client1", "node") > reads) == stays);
   CHECK(s.pending(x));
@@ -208,7 +226,8 @@ TEST_CASE("story: two leaders die in a row while the client resolves (A3, A4)") 
   s.let_pass(300ms);
   s.kill(second);
   SequencerProcess& third = s.leader_after(second);
-  s.until("the client hears of the third term", [&] { return s.sent<TermIs>(third.name(), "client1") > 0; });
+  s.until("the client hears of the third term",
+          [&] { return s.sent<TermIs>(third.name(), "client1") > 0; });
   s.let_pass(200ms);
   CHECK(s.pending(x));
   s.heal();
@@ -220,19 +239,23 @@ TEST_CASE("story: two leaders die in a row while the client resolves (A3, A4)") 
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: an old leader that keeps its replicas' connections is fenced, and acknowledges nothing (T3)") {
+TEST_CASE(
+    "story: an old leader that keeps its replicas' connections is fenced, and acknowledges nothing "
+    "(T3)") {
   Story s;
   begin(s);
   SequencerProcess& old = s.leader();
   s.sever(old, s.sequencers_but(old));
   SequencerProcess& next = s.leader_after(old);
   const Term term = next.machine()->leading_term();
-  s.until("all nodes stand in the new term", [&] { return matched(s, 1, term) && matched(s, 2, term) && matched(s, 3, term); });
+  s.until("all nodes stand in the new term",
+          [&] { return matched(s, 1, term) && matched(s, 2, term) && matched(s, 3, term); });
   REQUIRE(old.machine()->role() == RaftRole::leader);  // it does not know yet
   const std::size_t acknowledged = s.sent<Durable>("node", old.name());
   const std::size_t told = s.sent<Committed>(old.name(), "client1");
   const Entry x = s.append("x");
-  s.until("a node fences the old leader's order", [&] { return s.sent<Fenced>("node", old.name()) > 0; });
+  s.until("a node fences the old leader's order",
+          [&] { return s.sent<Fenced>("node", old.name()) > 0; });
   CHECK(s.sent<Order>(old.name(), "node") > 0);
   s.until("x ends", [&] { return !s.pending(x); });
   CHECK(s.outcome(x) == "committed");
@@ -256,7 +279,8 @@ TEST_CASE("story: an old leader does not say that there is no log which its succ
   s.sever(old, s.sequencers_but(old));
   SequencerProcess& next = s.leader_after(old);
   const Term term = next.machine()->leading_term();
-  s.until("all nodes stand in the new term", [&] { return matched(s, 1, term) && matched(s, 2, term) && matched(s, 3, term); });
+  s.until("all nodes stand in the new term",
+          [&] { return matched(s, 1, term) && matched(s, 2, term) && matched(s, 3, term); });
   Stranger makes(s.world());
   makes.dial(next.address());
   s.until("it hears the new one", [&] { return makes.connected(); });
@@ -269,21 +293,30 @@ TEST_CASE("story: an old leader does not say that there is no log which its succ
   SUBCASE("its tail") { asks.send(GetTail{log2}); }
   SUBCASE("to delete it") { asks.send(DeleteLog{log2}); }
   SUBCASE("where it is") { asks.send(GetMetadata{{"log2"}, false}); }
-  SUBCASE("a commit") { asks.send(Commit{log2, old.machine()->leading_term(), {}, {ProducerId{5}, Sequence{1}, 1, 100, RunDigest{6}}}); }
+  SUBCASE("a commit") {
+    asks.send(Commit{log2,
+                     old.machine()->leading_term(),
+                     {},
+                     {ProducerId{5}, Sequence{1}, 1, 100, RunDigest{6}}});
+  }
   SUBCASE("a log of that name, once it is gone") {
     makes.send(DeleteLog{next.machine()->metadata().logs.at(0).id});
     s.until("log1 is deleted", [&] { return makes.got<Done>() != nullptr; });
     REQUIRE(old.machine()->role() == RaftRole::leader);
     asks.send(CreateLog{"log1", {}});
   }
-  s.until("it is answered",
-          [&] { return asks.got<Failed>() != nullptr || asks.got<Refused>() != nullptr || asks.got<loglog::Metadata>() != nullptr; });
+  s.until("it is answered", [&] {
+    return asks.got<Failed>() != nullptr || asks.got<Refused>() != nullptr ||
+           asks.got<loglog::Metadata>() != nullptr;
+  });
   if (const auto* f = asks.got<Failed>()) CHECK(f->error == Errc::not_leader);
   if (const auto* r = asks.got<Refused>()) CHECK(r->error == Errc::not_leader);
   if (const auto* m = asks.got<loglog::Metadata>()) CHECK(m->leader.value != old.hello().id);
 }
 
-TEST_CASE("story: a node sealed while a write is under way finishes it and acknowledges nothing of the old term (S1)") {
+TEST_CASE(
+    "story: a node sealed while a write is under way finishes it and acknowledges nothing of the "
+    "old term (S1)") {
   Story s;
   begin(s);
   SequencerProcess& old = s.leader();
@@ -304,7 +337,7 @@ TEST_CASE("story: a node sealed while a write is under way finishes it and ackno
   s.until("x ends", [&] { return !s.pending(x); });
   CHECK(s.sent<Durable>("node", old.name()) == acknowledged);
   CHECK(s.sent<Committed>(old.name(), "client1") == 1);  // "a"
-  CHECK(s.offset(x) == place);                           // the write counts as part of the state that was reported
+  CHECK(s.offset(x) == place);  // the write counts as part of the state that was reported
   s.heal();
   s.expect_log("log1", {"a", "x"});
   s.expect_replicas_equal();
@@ -326,7 +359,9 @@ TEST_CASE("story: a commit of the old term comes again at the new leader and is 
   stranger.dial(s.leader().address());
   s.until("the connection stands", [&] { return stranger.connected(); });
   stranger.send(again);
-  s.until("it is answered", [&] { return stranger.got<Refused>() != nullptr || stranger.got<Committed>() != nullptr; });
+  s.until("it is answered", [&] {
+    return stranger.got<Refused>() != nullptr || stranger.got<Committed>() != nullptr;
+  });
   REQUIRE(stranger.got<Refused>() != nullptr);
   CHECK(stranger.got<Refused>()->error == Errc::stale_term);
   s.appended("b");
@@ -334,8 +369,11 @@ TEST_CASE("story: a commit of the old term comes again at the new leader and is 
   s.expect_replicas_equal();
 }
 
-// What a later leader may drop must not have been acknowledged: an older term's frames count only with the term start after them.
-TEST_CASE("story: frames of an older term are committed only with the term start that follows them (S6, S7)") {
+// What a later leader may drop must not have been acknowledged: an older term's frames count only
+// with the term start after them.
+TEST_CASE(
+    "story: frames of an older term are committed only with the term start that follows them (S6, "
+    "S7)") {
   Story s;
   begin(s);
   SequencerProcess& one = s.leader();
@@ -348,18 +386,21 @@ TEST_CASE("story: frames of an older term are committed only with the term start
   const Term second = two.machine()->leading_term();
   s.until("2 and 3 are matched", [&] { return matched(s, 2, second) && matched(s, 3, second); });
   s.hold(two, s.node(3));
-  s.until("its term start is durable at node 2", [&] { return s.replica(s.node(2)).durable.last_term == second; });
+  s.until("its term start is durable at node 2",
+          [&] { return s.replica(s.node(2)).durable.last_term == second; });
   REQUIRE(s.replica(s.node(3)).durable.last_term < second);
   s.kill(two);
   s.restart(one);
   s.heal();
-  // The third leader sees 1 and 3: x is copied to 3, W nodes hold it; its own term start reaches node 1 alone.
+  // The third leader sees 1 and 3: x is copied to 3, W nodes hold it; its own term start reaches
+  // node 1 alone.
   s.part(s.node(2), everybody);
   SequencerProcess& three = s.leader_after(two);
   const Term third = three.machine()->leading_term();
   s.until("1 and 3 are matched", [&] { return matched(s, 1, third) && matched(s, 3, third); });
   s.hold(three, s.node(3));
-  s.until("its term start is durable at node 1", [&] { return s.replica(s.node(1)).durable.last_term == third; });
+  s.until("its term start is durable at node 1",
+          [&] { return s.replica(s.node(1)).durable.last_term == third; });
   s.let_pass(200ms);
   REQUIRE(s.replica(s.node(3)).durable.last_term < third);
   CHECK(s.pending(x));

@@ -1,4 +1,5 @@
-// Stories of logs: trimmed while a client resolves, held up by a lost payload, short of replicas, deleted and made again.
+// Stories of logs: trimmed while a client resolves, held up by a lost payload, short of replicas,
+// deleted and made again.
 #include <doctest/doctest.h>
 
 #include "proto-spec/disk/frame.h"
@@ -7,7 +8,9 @@
 using namespace loglog;
 using namespace loglog::scenarios;
 
-TEST_CASE("story: an append that expects an offset beyond the end is refused for good, though a copy of it comes when it holds (C-7)") {
+TEST_CASE(
+    "story: an append that expects an offset beyond the end is refused for good, though a copy of "
+    "it comes when it holds (C-7)") {
   Story s({.producers = 2});
   const Entry a = s.appended("a");
   const Offset end = s.offset(a) + frame_overhead + 1;
@@ -26,7 +29,8 @@ TEST_CASE("story: an append that expects an offset beyond the end is refused for
   const std::string other = "of another";
   s.producer(1).call([&](client::ClientMachine& m) {
     const Time now = s.producer(1).now();
-    m.append(now, token, log, Bytes::copy_of(std::string_view("late")), false, now + 120s, {end + frame_overhead + other.size(), {}});
+    m.append(now, token, log, Bytes::copy_of(std::string_view("late")), false, now + 120s,
+             {end + frame_overhead + other.size(), {}});
   });
   s.until("the append ends", [&] { return result.has_value(); }, 60s);
   REQUIRE(let_go);
@@ -54,7 +58,8 @@ TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
     s.heal();
     s.hold(s.producer(), s.nodes());
     SequencerProcess& next = s.leader_after(old);
-    s.until("the client hears of the new term", [&] { return s.sent<TermIs>(next.name(), "client1") > 0; });
+    s.until("the client hears of the new term",
+            [&] { return s.sent<TermIs>(next.name(), "client1") > 0; });
     s.let_pass(100ms);
   };
   const auto trim = [&](Offset at) {
@@ -73,7 +78,8 @@ TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
     s.until("x is committed", [&] { return s.sent<Committed>("seq", "client1") > told; });
     s.kill(old);
     resolution_is_held_up();
-    s.until("the new term is committed at node 1", [&] { return s.replica(s.node(1)).committed > before + frame_overhead + 1; });
+    s.until("the new term is committed at node 1",
+            [&] { return s.replica(s.node(1)).committed > before + frame_overhead + 1; });
     trim(before + frame_overhead + 1);
     s.heal();
     s.until("x ends", [&] { return !s.pending(x); });
@@ -86,7 +92,8 @@ TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
     s.hold(s.producer(), old);
     const std::size_t commits = s.sent<Commit>("client1", "seq");
     const Entry x = s.append("x");
-    s.until("x is about to be committed", [&] { return s.sent<Commit>("client1", "seq") > commits; });
+    s.until("x is about to be committed",
+            [&] { return s.sent<Commit>("client1", "seq") > commits; });
     s.appended("of another", "log1", 2);
     s.kill(old);
     resolution_is_held_up();
@@ -110,7 +117,9 @@ TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
     CHECK(s.outcome(x) == "committed");
     s.expect_log("log1", {"x"});
   }
-  SUBCASE("a later entry stands above the trim point: the one before it was committed too, and is not repeated") {
+  SUBCASE(
+      "a later entry stands above the trim point: the one before it was committed too, and is not "
+      "repeated") {
     s.hold(old, s.producer());
     const std::size_t told = s.sent<Committed>("seq", "client1");
     const Entry x = s.append("x");
@@ -131,7 +140,9 @@ TEST_CASE("story: the log is trimmed while the client resolves (A5)") {
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: a run that is nowhere, of a producer that is gone, ends with a new term for its log (§5, T1)") {
+TEST_CASE(
+    "story: a run that is nowhere, of a producer that is gone, ends with a new term for its log "
+    "(§5, T1)") {
   Story s({.producers = 2});
   s.create("log2");
   s.appended("a");
@@ -150,7 +161,8 @@ TEST_CASE("story: a run that is nowhere, of a producer that is gone, ends with a
   for (int i = 1; i <= 3; ++i) s.restart(s.node(i));
   const Entry b = s.append("b", "log1", 2);
   s.until("a node misses the payload", [&] { return s.sent<Missing>("node", "seq") > 0; });
-  s.until("b ends", [&] { return !s.pending(b); }, 5s);  // not by the deadline of S8, which is later
+  s.until(
+      "b ends", [&] { return !s.pending(b); }, 5s);  // not by the deadline of S8, which is later
   CHECK(s.outcome(b) == "committed");
   CHECK(s.pending(x));
   CHECK(s.term_of(b) > term);
@@ -166,7 +178,9 @@ TEST_CASE("story: a run that is nowhere, of a producer that is gone, ends with a
   s.expect_replicas_equal("log2");
 }
 
-TEST_CASE("story: nodes lose what was staged and the producer lives: it uploads again, in the same term (§5)") {
+TEST_CASE(
+    "story: nodes lose what was staged and the producer lives: it uploads again, in the same term "
+    "(§5)") {
   Story s;
   s.appended("a");
   s.let_pass(500ms);
@@ -236,7 +250,8 @@ TEST_CASE("story: a log is deleted and one of the same name made while a node is
   }
   s.restart(s.node(3));
   REQUIRE(s.node(3).machine()->log(old.id) != nullptr);
-  s.until("node 3 has dropped the old log", [&] { return !s.node(3).disk.content().contains(old.id); });
+  s.until("node 3 has dropped the old log",
+          [&] { return !s.node(3).disk.content().contains(old.id); });
   CHECK(s.node(3).machine()->log(fresh.id) == nullptr);
   s.until("the old log is forgotten", [&] {
     for (const LogInfo& l : s.leader().machine()->metadata().logs)

@@ -1,5 +1,6 @@
-// Sequencers of the production Raft, driven by hand: letters go out when the story says so, saves end when it says so, and
-// only who is named feels time pass. Checked at every step: one leader a term, and no two sequencers apply different commands.
+// Sequencers of the production Raft, driven by hand: letters go out when the story says so, saves
+// end when it says so, and only who is named feels time pass. Checked at every step: one leader a
+// term, and no two sequencers apply different commands.
 #pragma once
 #include <doctest/doctest.h>
 
@@ -19,7 +20,8 @@ namespace loglog::scenarios {
 class RaftStory {
  public:
   /// Sequencers are called 1 … count. With `entries_apart`, every message carries one entry.
-  explicit RaftStory(std::uint32_t count, bool entries_apart = false) : entries_apart_(entries_apart) {
+  explicit RaftStory(std::uint32_t count, bool entries_apart = false)
+      : entries_apart_(entries_apart) {
     for (std::uint32_t i = 1; i <= count; ++i) voters_.push_back(SequencerId{i});
     for (const SequencerId v : voters_) boot(v.value);
   }
@@ -164,7 +166,9 @@ class RaftStory {
     std::vector<std::string> applied;
   };
 
-  static bool is_vote(const Message& m) { return std::holds_alternative<RequestVote>(m) || std::holds_alternative<Vote>(m); }
+  static bool is_vote(const Message& m) {
+    return std::holds_alternative<RequestVote>(m) || std::holds_alternative<Vote>(m);
+  }
   One& one(std::uint32_t i) { return all_[i]; }
   const One& one(std::uint32_t i) const { return all_.at(i); }
 
@@ -172,7 +176,8 @@ class RaftStory {
     sequencer::raft::Config c{SequencerId{i}, voters_};
     if (entries_apart_) c.append_bytes_max = 1;
     One& o = one(i);
-    if (o.disk.hard_state == sequencer::HardState{}) o.disk.hard_state.vote = SequencerId{i};  // the cluster was begun before
+    if (o.disk.hard_state == sequencer::HardState{})
+      o.disk.hard_state.vote = SequencerId{i};  // the cluster was begun before
     o.applied.clear();
     o.slow_disk = false;
     o.raft = std::make_unique<sequencer::raft::Raft>(c, o.disk, 100 + i, nullptr);
@@ -214,12 +219,15 @@ class RaftStory {
   void check_all(std::uint32_t i) {
     if (leads(i)) {
       const auto [at, fresh] = leader_of_.try_emplace(raft(i).term(), i);
-      CHECK_MESSAGE((fresh || at->second == i), "two leaders in Raft term " << raft(i).term().value << " (C3)");
+      CHECK_MESSAGE((fresh || at->second == i),
+                    "two leaders in Raft term " << raft(i).term().value << " (C3)");
     }
     const std::vector<std::string>& mine = one(i).applied;
     for (std::size_t n = 0; n < mine.size(); ++n) {
       if (n == history_.size()) history_.push_back(mine[n]);
-      CHECK_MESSAGE(history_[n] == mine[n], "sequencer " << i << " applies " << mine[n] << " where another one applied " << history_[n]);
+      CHECK_MESSAGE(history_[n] == mine[n], "sequencer " << i << " applies " << mine[n]
+                                                         << " where another one applied "
+                                                         << history_[n]);
     }
   }
 

@@ -10,7 +10,9 @@ namespace {
 using Words = std::vector<std::string>;
 }
 
-TEST_CASE("story: pre-vote: a sequencer that comes back from a partition does not depose the leader (C3)") {
+TEST_CASE(
+    "story: pre-vote: a sequencer that comes back from a partition does not depose the leader "
+    "(C3)") {
   RaftStory s(3);
   s.elect(1);
   s.propose(1, "a");
@@ -218,7 +220,8 @@ TEST_CASE("story: a vote is durable before it is answered (C3)") {
     s.restart(2);
     CHECK(s.raft(2).term() == contested);
     s.crash(1);
-    for (int step = 0; step < 60; ++step) {  // 3 alone feels time pass; in that term it gets no second vote
+    for (int step = 0; step < 60;
+         ++step) {  // 3 alone feels time pass; in that term it gets no second vote
       s.wait_alone(3, 100ms);
       s.deliver_all();
       REQUIRE_FALSE((s.leads(3) && s.raft(3).term() == contested));

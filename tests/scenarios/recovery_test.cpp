@@ -8,7 +8,8 @@
 namespace loglog::scenarios {
 namespace {
 
-/// Node 1 alone holds one entry more than all others, the leader and the producer that know of it are dead.
+/// Node 1 alone holds one entry more than all others, the leader and the producer that know of it
+/// are dead.
 SequencerProcess& one_node_holds_more(Story& s) {
   s.appended("a");
   s.let_pass(1s);
@@ -25,7 +26,9 @@ SequencerProcess& one_node_holds_more(Story& s) {
 
 }  // namespace
 
-TEST_CASE("story: a base whose peers cannot reach it is given up, the log does not stay down for ever (C-6, S8)") {
+TEST_CASE(
+    "story: a base whose peers cannot reach it is given up, the log does not stay down for ever "
+    "(C-6, S8)") {
   Story s({.producers = 2});
   SequencerProcess& old = one_node_holds_more(s);
   s.sever(s.node(1), {&s.node(2), &s.node(3)});
@@ -37,13 +40,16 @@ TEST_CASE("story: a base whose peers cannot reach it is given up, the log does n
   s.until("y is committed", [&] { return s.committed(y); }, 30s);
   // Three replicas that try five times a second, and not as fast as messages cross.
   CHECK(s.sent<Reconcile>("seq", "node") - before < 500);
-  s.until("node 1 takes part again, though its peers do not hear it", [&] { return s.replica(s.node(1)).is_matched(); });
+  s.until("node 1 takes part again, though its peers do not hear it",
+          [&] { return s.replica(s.node(1)).is_matched(); });
   s.heal();
   s.expect_log("log1", {"a", "y"});
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: a base that its peers cannot reach is taken all the same where no seal quorum does without it (C-6, S2)") {
+TEST_CASE(
+    "story: a base that its peers cannot reach is taken all the same where no seal quorum does "
+    "without it (C-6, S2)") {
   Story s({.producers = 2});
   SequencerProcess& old = one_node_holds_more(s);
   s.kill(s.node(3));
@@ -61,7 +67,8 @@ TEST_CASE("story: a base that its peers cannot reach is taken all the same where
 }
 
 TEST_CASE(
-    "story: a replica that was cut while its log rests is not suspect at its next start, so one lost disk more is survived (C-8, K3)") {
+    "story: a replica that was cut while its log rests is not suspect at its next start, so one "
+    "lost disk more is survived (C-8, K3)") {
   Story s({.producers = 2, .rest = true});
   s.appended("a");
   s.let_pass(1s);
@@ -83,7 +90,9 @@ TEST_CASE(
   s.let_pass(4s);
   REQUIRE(s.replica(s.node(1)).durable.end == place);  // the log rests: no term start was written
   s.heal();
-  s.until("node 2 is cut", [&] { return s.replica(s.node(2)).is_matched() && s.replica(s.node(2)).durable.end == place; });
+  s.until("node 2 is cut", [&] {
+    return s.replica(s.node(2)).is_matched() && s.replica(s.node(2)).durable.end == place;
+  });
   s.let_pass(10s);
   // The one loss that W = 2 of 3 survives, and then the power of everything goes.
   s.kill(s.node(3));
@@ -106,7 +115,9 @@ namespace {
 const LogOptions small_segments{0, 0, segment_size_min, Durability::sync};
 
 /// Long enough that three of them fill most of a small segment.
-std::string long_text(int i) { return "entry" + std::to_string(i) + std::string(20'000, static_cast<char>('a' + i % 26)); }
+std::string long_text(int i) {
+  return "entry" + std::to_string(i) + std::string(20'000, static_cast<char>('a' + i % 26));
+}
 
 Words append_segments(Story& s) {
   Words out;
@@ -123,7 +134,8 @@ void remove_first_files(Story& s, StorageProcess& n, std::size_t how_many) {
   const LogId id = s.log("log1").id;
   for (std::size_t i = 0; i < how_many; ++i) {
     REQUIRE(n.disk.content().at(id).segments.size() > 1);
-    const storage::DiskRequest unlink{{}, storage::UnlinkSegments{id, {n.disk.content().at(id).segments.begin()->first}, false}};
+    const storage::DiskRequest unlink{
+        {}, storage::UnlinkSegments{id, {n.disk.content().at(id).segments.begin()->first}, false}};
     n.disk.begin(unlink.operation);
     n.disk.finish(unlink);
   }
@@ -131,7 +143,9 @@ void remove_first_files(Story& s, StorageProcess& n, std::size_t how_many) {
 
 Offset first_file(Story& s, StorageProcess& n) {
   const auto log = n.disk.content().find(s.log("log1").id);
-  return log == n.disk.content().end() || log->second.segments.empty() ? no_offset : log->second.segments.begin()->first;
+  return log == n.disk.content().end() || log->second.segments.empty()
+             ? no_offset
+             : log->second.segments.begin()->first;
 }
 
 /// How often a reader was told that the log was trimmed.
@@ -148,11 +162,15 @@ void replace_disk(Story& s, StorageProcess& n) {
   s.restart(n);
   const auto taken = [&] {
     const auto& all = s.leader().machine()->metadata().storage;
-    return std::ranges::any_of(all, [&](const StorageInfo& i) { return i.id == n.id() && i.disk == n.machine()->identity().disk; });
+    return std::ranges::any_of(all, [&](const StorageInfo& i) {
+      return i.id == n.id() && i.disk == n.machine()->identity().disk;
+    });
   };
   for (std::uint64_t tries = 1; !taken() && tries <= 20; ++tries) {
     const Time now = s.producer().now();
-    s.producer().call([&](client::ClientMachine& m) { m.replace_disk(now, client::Token{(1u << 30) + tries}, n.id(), false, now + 1s); });
+    s.producer().call([&](client::ClientMachine& m) {
+      m.replace_disk(now, client::Token{(1u << 30) + tries}, n.id(), false, now + 1s);
+    });
     s.let_pass(1s);
   }
   REQUIRE(taken());
@@ -160,25 +178,34 @@ void replace_disk(Story& s, StorageProcess& n) {
 
 }  // namespace
 
-TEST_CASE("story: a first segment file that is gone is damage: nobody is told of a trim, and it is copied again (F09b, K3)") {
+TEST_CASE(
+    "story: a first segment file that is gone is damage: nobody is told of a trim, and it is "
+    "copied again (F09b, K3)") {
   Story s({}, small_segments);
   std::size_t told = 0;
   const Words all = append_segments(s);
   std::size_t files = 0;
   SUBCASE("one file") { files = 1; }
-  SUBCASE("all but the newest") { files = s.node(2).disk.content().at(s.log("log1").id).segments.size() - 1; }
+  SUBCASE("all but the newest") {
+    files = s.node(2).disk.content().at(s.log("log1").id).segments.size() - 1;
+  }
   s.kill(s.node(2));
   remove_first_files(s, s.node(2), files);
   count_trimmed(s, told);
   s.restart(s.node(2));
-  s.until("the damage is found", [&] { return s.node(2).machine()->report().counted.corruptions_found > 0; });
-  s.until("node 2 begins where the log does", [&] { return first_file(s, s.node(2)) == Offset{} && !s.replica(s.node(2)).is_suspect(); });
+  s.until("the damage is found",
+          [&] { return s.node(2).machine()->report().counted.corruptions_found > 0; });
+  s.until("node 2 begins where the log does", [&] {
+    return first_file(s, s.node(2)) == Offset{} && !s.replica(s.node(2)).is_suspect();
+  });
   s.expect_log("log1", all);
   s.expect_replicas_equal();
   CHECK(told == 0);
 }
 
-TEST_CASE("story: a first file that is gone on the only other replica does not go on to a disk that is replaced (F09b, C1)") {
+TEST_CASE(
+    "story: a first file that is gone on the only other replica does not go on to a disk that is "
+    "replaced (F09b, C1)") {
   Story s({}, small_segments);
   const Words all = append_segments(s);
   s.kill(s.node(2));
@@ -186,13 +213,16 @@ TEST_CASE("story: a first file that is gone on the only other replica does not g
   s.restart(s.node(2));
   replace_disk(s, s.node(1));
   s.until("all begin where the log does", [&] {
-    return first_file(s, s.node(1)) == Offset{} && first_file(s, s.node(2)) == Offset{} && s.replica(s.node(1)).is_matched();
+    return first_file(s, s.node(1)) == Offset{} && first_file(s, s.node(2)) == Offset{} &&
+           s.replica(s.node(1)).is_matched();
   });
   s.expect_log("log1", all);
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: where every other replica is away, one without its first file serves what it has, and is mended later (F09b, K3)") {
+TEST_CASE(
+    "story: where every other replica is away, one without its first file serves what it has, and "
+    "is mended later (F09b, K3)") {
   Story s({.producers = 2}, small_segments);
   Words all = append_segments(s);
   s.kill(s.node(2));
@@ -201,17 +231,23 @@ TEST_CASE("story: where every other replica is away, one without its first file 
   s.restart(s.node(2));
   all.push_back("with two of three");
   s.appended(all.back());
-  CHECK(s.replica(s.node(2)).front_gone);  // W = 2: a copy of the whole log would stop appends for as long as it takes
+  CHECK(s.replica(s.node(2)).front_gone);  // W = 2: a copy of the whole log would stop appends for
+                                           // as long as it takes
   s.restart(s.node(3));
-  s.until("node 2 is copied anew", [&] { return first_file(s, s.node(2)) == Offset{} && !s.replica(s.node(2)).is_suspect(); });
+  s.until("node 2 is copied anew", [&] {
+    return first_file(s, s.node(2)) == Offset{} && !s.replica(s.node(2)).is_suspect();
+  });
   s.expect_log("log1", all);
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: a trim explains missing files: a replica with an old copy of the metadata is not suspect (F09b, R3)") {
+TEST_CASE(
+    "story: a trim explains missing files: a replica with an old copy of the metadata is not "
+    "suspect (F09b, R3)") {
   Story s({}, small_segments);
   const Words all = append_segments(s);
-  const Offset third = std::next(s.node(2).disk.content().at(s.log("log1").id).segments.begin(), 2)->first;
+  const Offset third =
+      std::next(s.node(2).disk.content().at(s.log("log1").id).segments.begin(), 2)->first;
   s.trim("log1", third);
   s.until("node 2 has let go", [&] { return first_file(s, s.node(2)) == third; });
   s.kill(s.node(2));
@@ -225,7 +261,9 @@ TEST_CASE("story: a trim explains missing files: a replica with an old copy of t
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: a reader of a fresh log is not told of a trim while a replica is cut to nothing (C-13, R1)") {
+TEST_CASE(
+    "story: a reader of a fresh log is not told of a trim while a replica is cut to nothing (C-13, "
+    "R1)") {
   Story s({.producers = 2});
   s.appended("a");
   SequencerProcess& old = s.leader();
@@ -234,19 +272,23 @@ TEST_CASE("story: a reader of a fresh log is not told of a trim while a replica 
   // Orders of the new log reach node 3 alone.
   s.world().network.lay([&](simulator::SimulatedNetwork::Caught& c) {
     const auto* o = std::get_if<Order>(&c.message);
-    if (on && o != nullptr && o->log != log1 && &c.from == static_cast<Process*>(&old) && &c.to != static_cast<Process*>(&s.node(3)))
+    if (on && o != nullptr && o->log != log1 && &c.from == static_cast<Process*>(&old) &&
+        &c.to != static_cast<Process*>(&s.node(3)))
       c.lose();
     return !on;
   });
   s.create("log2");
   const LogId fresh = s.log("log2").id;
-  s.until("node 3 alone holds the term start", [&] { return s.replica(s.node(3), "log2").durable.end > Offset{}; });
+  s.until("node 3 alone holds the term start",
+          [&] { return s.replica(s.node(3), "log2").durable.end > Offset{}; });
   s.sever(s.node(3), s.world().sequencers_as_processes());
   s.kill(old);
   on = false;
   s.leader_after(old);
-  s.until("the others begin without it",
-          [&] { return s.replica(s.node(1), "log2").committed > Offset{} && s.replica(s.node(2), "log2").committed > Offset{}; });
+  s.until("the others begin without it", [&] {
+    return s.replica(s.node(1), "log2").committed > Offset{} &&
+           s.replica(s.node(2), "log2").committed > Offset{};
+  });
   std::size_t told = 0;
   count_trimmed(s, told);
   s.node(3).log_disk_slower_by = 300ms;  // the cut takes so long
@@ -254,7 +296,8 @@ TEST_CASE("story: a reader of a fresh log is not told of a trim while a replica 
   for (std::uint64_t i = 1; i <= 300; ++i) {
     const Time now = s.producer(2).now();
     s.producer(2).call([&](client::ClientMachine& m) {
-      m.read(now, client::Token{(1u << 30) + i}, fresh, Offset{}, 4096, Duration{}, now + 1s, {.replica = NodeId{3}});
+      m.read(now, client::Token{(1u << 30) + i}, fresh, Offset{}, 4096, Duration{}, now + 1s,
+             {.replica = NodeId{3}});
     });
     s.let_pass(10ms);
   }
@@ -262,7 +305,9 @@ TEST_CASE("story: a reader of a fresh log is not told of a trim while a replica 
   CHECK(told == 0);
 }
 
-TEST_CASE("story: a loss that one leader found is known to the next: what was acknowledged waits for whoever has it (F10b, T4)") {
+TEST_CASE(
+    "story: a loss that one leader found is known to the next: what was acknowledged waits for "
+    "whoever has it (F10b, T4)") {
   Story s({.producers = 2});
   s.appended("a");
   s.let_pass(1s);
@@ -275,7 +320,9 @@ TEST_CASE("story: a loss that one leader found is known to the next: what was ac
   s.restart(s.node(2));
   SequencerProcess& first = s.leader();
   s.until("the leader has found the loss, and all sequencers know it", [&] {
-    return std::ranges::all_of(s.world().sequencers, [](const auto& q) { return q->machine()->metadata().storage.at(1).lost; });
+    return std::ranges::all_of(s.world().sequencers, [](const auto& q) {
+      return q->machine()->metadata().storage.at(1).lost;
+    });
   });
   s.until("the node knows it too", [&] { return s.node(2).machine()->data_loss(); });
   s.kill(s.node(1));
@@ -283,7 +330,9 @@ TEST_CASE("story: a loss that one leader found is known to the next: what was ac
   s.kill(first);
   SequencerProcess& second = s.leader_after(first);
   s.restart(s.node(2));
-  CHECK(s.node(2).machine()->data_loss());  // its own copy of the metadata says so, before any leader does
+  CHECK(s.node(2)
+            .machine()
+            ->data_loss());  // its own copy of the metadata says so, before any leader does
   const Entry y = s.append("y", "log1", 2, 1000h);
   s.let_pass(20s);
   CHECK(s.pending(y));  // nodes 2 and 3 lack b
@@ -294,7 +343,8 @@ TEST_CASE("story: a loss that one leader found is known to the next: what was ac
   s.expect_log("log1", {"a", "b", "y"});
   // Until its disk is replaced: then it is a replica like any other.
   replace_disk(s, s.node(2));
-  s.until("node 2 is copied full", [&] { return s.node(2).alive() && s.replica(s.node(2)).is_matched(); });
+  s.until("node 2 is copied full",
+          [&] { return s.node(2).alive() && s.replica(s.node(2)).is_matched(); });
   CHECK_FALSE(s.leader().machine()->metadata().storage.at(1).lost);
   s.expect_log("log1", {"a", "b", "y"});
 }
@@ -303,11 +353,15 @@ TEST_CASE("story: storage nodes that do not hear each other say so while all is 
   Story s;
   s.appended("a");
   s.let_pass(10s);
-  const auto parted = [&](std::size_t node) { return s.leader().machine()->overview(1).storage.at(node - 1).cannot_reach; };
+  const auto parted = [&](std::size_t node) {
+    return s.leader().machine()->overview(1).storage.at(node - 1).cannot_reach;
+  };
   for (std::size_t i = 1; i <= 3; ++i) CHECK(parted(i).empty());
   s.sever(s.node(1), {&s.node(2)});
   s.appended("b");  // appends need no such connection
-  s.until("both are named", [&] { return parted(1) == std::vector{NodeId{2}} && parted(2) == std::vector{NodeId{1}}; });
+  s.until("both are named", [&] {
+    return parted(1) == std::vector{NodeId{2}} && parted(2) == std::vector{NodeId{1}};
+  });
   CHECK(parted(3).empty());
   s.heal();
   s.until("they hear each other again", [&] { return parted(1).empty() && parted(2).empty(); });

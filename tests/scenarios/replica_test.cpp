@@ -1,4 +1,5 @@
-// Stories of one replica: away, torn, rotten, empty, behind the trim point; and how it comes back (§5, §6).
+// Stories of one replica: away, torn, rotten, empty, behind the trim point; and how it comes back
+// (§5, §6).
 #include <doctest/doctest.h>
 
 #include "proto-spec/disk/frame.h"
@@ -14,22 +15,28 @@ namespace {
 const LogOptions small_segments{0, 0, segment_size_min, Durability::sync};
 
 /// Long enough that three of them fill most of a small segment.
-std::string long_text(int i) { return "entry" + std::to_string(i) + std::string(20'000, static_cast<char>('a' + i % 26)); }
+std::string long_text(int i) {
+  return "entry" + std::to_string(i) + std::string(20'000, static_cast<char>('a' + i % 26));
+}
 
 /// A run of one entry under a number that does not change.
 Upload upload_of(LogId log, const std::string& payload) {
   Bytes frames = Bytes::allocate(payload.size() + frame_overhead);
-  write_frame_image(frames.mutable_data(), FrameKind::entry, ProducerId{77}, Sequence{1}, std::as_bytes(std::span(payload)));
+  write_frame_image(frames.mutable_data(), FrameKind::entry, ProducerId{77}, Sequence{1},
+                    std::as_bytes(std::span(payload)));
   return {log, *check_images(frames, true), frames};
 }
 
 }  // namespace
 
-TEST_CASE("story: a client gives one number to two payloads that agree in 32 bits: all replicas hold the one that was committed (Z6)") {
+TEST_CASE(
+    "story: a client gives one number to two payloads that agree in 32 bits: all replicas hold the "
+    "one that was committed (Z6)") {
   Story s;
   s.appended("a");
   s.let_pass(500ms);
-  s.world().network.tap = {};  // the wire's checkers hold a producer to its word (A6); this one breaks it
+  s.world().network.tap =
+      {};  // the wire's checkers hold a producer to its word (A6); this one breaks it
   const auto [a, b] = testing::colliding_payloads();
   const LogId log = s.log("log1").id;
   const Upload committed = upload_of(log, a);
@@ -49,7 +56,8 @@ TEST_CASE("story: a client gives one number to two payloads that agree in 32 bit
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: a replica that was away during two terms is cut where it parted, and filled (S4, S5)") {
+TEST_CASE(
+    "story: a replica that was away during two terms is cut where it parted, and filled (S4, S5)") {
   Story s;
   s.appended("a");
   s.let_pass(500ms);
@@ -72,8 +80,10 @@ TEST_CASE("story: a replica that was away during two terms is cut where it parte
   s.appended("z");
   s.restart(s.node(1));
   REQUIRE(s.replica(s.node(1)).durable.end > place);  // it still has the old x
-  s.until("node 1 stands in the third term",
-          [&] { return s.replica(s.node(1)).is_matched() && s.replica(s.node(1)).matched == three.machine()->leading_term(); });
+  s.until("node 1 stands in the third term", [&] {
+    return s.replica(s.node(1)).is_matched() &&
+           s.replica(s.node(1)).matched == three.machine()->leading_term();
+  });
   const auto& terms = s.replica(s.node(1)).terms;
   REQUIRE(terms.size() == 3);
   CHECK(terms[1].offset == place);
@@ -81,14 +91,17 @@ TEST_CASE("story: a replica that was away during two terms is cut where it parte
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: a power cut takes a replica's unsynced tail; it reports the shorter one and catches up (K1, K3)") {
+TEST_CASE(
+    "story: a power cut takes a replica's unsynced tail; it reports the shorter one and catches up "
+    "(K1, K3)") {
   Story s;
   s.appended("a");
   s.let_pass(500ms);
   s.node(3).log_disk_slower_by = 500ms;
   const Entry x = s.append(std::string(3000, 'x'));
-  s.until("the others have it, node 3 still writes",
-          [&] { return s.committed(x) && s.replica(s.node(3)).written.end > s.replica(s.node(3)).durable.end; });
+  s.until("the others have it, node 3 still writes", [&] {
+    return s.committed(x) && s.replica(s.node(3)).written.end > s.replica(s.node(3)).durable.end;
+  });
   CHECK(s.power_cut(s.node(3)) > 0);
   s.node(3).log_disk_slower_by = {};
   s.appended("y");
@@ -104,7 +117,8 @@ TEST_CASE("story: a power cut of everything keeps what was acknowledged (D4, K1)
   s.appended("a");
   const Entry b = s.appended("b");
   const Entry c = s.append("c");
-  s.until("c is being written", [&] { return s.replica(s.node(1)).written.end > s.replica(s.node(1)).durable.end; });
+  s.until("c is being written",
+          [&] { return s.replica(s.node(1)).written.end > s.replica(s.node(1)).durable.end; });
   for (int i = 1; i <= 3; ++i) s.power_cut(s.node(i));
   for (int i = 1; i <= 3; ++i) s.kill(s.sequencer(i));
   REQUIRE(s.pending(c));
@@ -145,7 +159,9 @@ TEST_CASE("story: a storage node comes back with an empty disk: refused, it coun
   s.expect_log("log1", {"a", "x"});
 }
 
-TEST_CASE("story: bytes rot below the mark: the replica is suspect, acknowledges nothing, and is copied again (K3, K4)") {
+TEST_CASE(
+    "story: bytes rot below the mark: the replica is suspect, acknowledges nothing, and is copied "
+    "again (K3, K4)") {
   Story s;
   s.appended("a");
   const Entry b = s.appended("b");
@@ -163,7 +179,8 @@ TEST_CASE("story: bytes rot below the mark: the replica is suspect, acknowledges
   s.let_pass(5s);
   CHECK(s.pending(x));
   CHECK(s.sent<Durable>("node3", "seq") == acknowledged);
-  CHECK(s.replica(s.node(3)).durable.end == s.offset(b));  // nor has it shortened or lengthened its log
+  CHECK(s.replica(s.node(3)).durable.end ==
+        s.offset(b));  // nor has it shortened or lengthened its log
   s.heal();
   s.until("x ends", [&] { return !s.pending(x); });
   CHECK(s.outcome(x) == "committed");
@@ -173,7 +190,9 @@ TEST_CASE("story: bytes rot below the mark: the replica is suspect, acknowledges
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: a suspect replica does not complete a seal quorum: what it lost may be committed (S2, K4)") {
+TEST_CASE(
+    "story: a suspect replica does not complete a seal quorum: what it lost may be committed (S2, "
+    "K4)") {
   Story s;
   s.appended("a");
   s.let_pass(500ms);
@@ -201,7 +220,8 @@ TEST_CASE("story: a suspect replica does not complete a seal quorum: what it los
   s.expect_replicas_equal();
 }
 
-TEST_CASE("story: the most up-to-date answer is a suspect one: its whole part is the base (S2, S3, K4)") {
+TEST_CASE(
+    "story: the most up-to-date answer is a suspect one: its whole part is the base (S2, S3, K4)") {
   Story s;
   s.appended("a");
   s.let_pass(500ms);
@@ -211,7 +231,8 @@ TEST_CASE("story: the most up-to-date answer is a suspect one: its whole part is
   s.hold(old, s.node(2));
   const Entry x = s.append("x");
   const Entry y = s.append("y");
-  s.until("node 3 holds both", [&] { return s.replica(s.node(3)).durable.end == place + 2 * (frame_overhead + 1); });
+  s.until("node 3 holds both",
+          [&] { return s.replica(s.node(3)).durable.end == place + 2 * (frame_overhead + 1); });
   s.let_pass(300ms);  // its marks cover them
   s.kill(old);
   s.kill(s.node(3));
@@ -222,7 +243,9 @@ TEST_CASE("story: the most up-to-date answer is a suspect one: its whole part is
   s.restart(s.node(3));
   REQUIRE(s.replica(s.node(3)).suspect);
   SequencerProcess& next = s.leader_after(old);
-  s.until("1 and 3 have answered", [&] { return s.sent<StateIs>("node1", next.name()) > 0 && s.sent<StateIs>("node3", next.name()) > 0; });
+  s.until("1 and 3 have answered", [&] {
+    return s.sent<StateIs>("node1", next.name()) > 0 && s.sent<StateIs>("node3", next.name()) > 0;
+  });
   s.let_pass(300ms);
   CHECK(s.sent<Reconcile>(next.name(), "node") == 0);
   s.heal();
@@ -257,7 +280,8 @@ TEST_CASE("story: segments roll while a replica is being filled (S5, D2)") {
   }
   std::size_t answers = 0;
   s.on_message = [&](const Process&, const Process& to, const Message& m) {
-    const bool counts = answer == RunIs::type ? std::holds_alternative<RunIs>(m) : std::holds_alternative<Copied>(m);
+    const bool counts = answer == RunIs::type ? std::holds_alternative<RunIs>(m)
+                                              : std::holds_alternative<Copied>(m);
     if (!counts || to.name() != "node3" || ++answers < 2) return;
     s.hold(s.node(1), s.node(3));
     s.hold(s.node(2), s.node(3));
@@ -277,7 +301,9 @@ TEST_CASE("story: segments roll while a replica is being filled (S5, D2)") {
   s.expect_log("log1", all);
 }
 
-TEST_CASE("story: a replica that lies behind the trim point is re-based on a peer's first segment (S4, R3)") {
+TEST_CASE(
+    "story: a replica that lies behind the trim point is re-based on a peer's first segment (S4, "
+    "R3)") {
   Story s({}, small_segments);
   Words all;
   std::vector<Entry> entries;
@@ -295,8 +321,9 @@ TEST_CASE("story: a replica that lies behind the trim point is re-based on a pee
   s.let_pass(300ms);
   const std::size_t kept = 10;
   s.trim("log1", s.offset(entries[kept]));
-  s.until("the others have unlinked what lies below",
-          [&] { return s.replica(s.node(1)).first_kept() > behind && s.replica(s.node(2)).first_kept() > behind; });
+  s.until("the others have unlinked what lies below", [&] {
+    return s.replica(s.node(1)).first_kept() > behind && s.replica(s.node(2)).first_kept() > behind;
+  });
   SUBCASE("in the same term") {}
   SUBCASE("by the next leader") {
     SequencerProcess& old = s.leader();

@@ -1,4 +1,5 @@
-// Stories of servers that are asked to stop: a leader hands over first, a storage node finishes what it has taken.
+// Stories of servers that are asked to stop: a leader hands over first, a storage node finishes
+// what it has taken.
 #include <doctest/doctest.h>
 
 #include "tests/scenarios/story.h"
@@ -63,7 +64,9 @@ TEST_CASE("stop: a leader hands over, every append is committed, and the pause i
   }
 }
 
-TEST_CASE("stop: what is ordered is answered before the leader hands over; new commits are refused, and committed by the next one") {
+TEST_CASE(
+    "stop: what is ordered is answered before the leader hands over; new commits are refused, and "
+    "committed by the next one") {
   Story s;
   s.appended("a");
   SequencerProcess& old = s.leader();
@@ -130,7 +133,9 @@ TEST_CASE("stop: followers, and a leader without others, stop at once") {
   alone.expect_log("log1", {"a", "b"});
 }
 
-TEST_CASE("stop: who does not take over is followed by another one; where nobody does the leader stops after two seconds") {
+TEST_CASE(
+    "stop: who does not take over is followed by another one; where nobody does the leader stops "
+    "after two seconds") {
   Story s;
   s.appended("a");
   SequencerProcess& old = s.leader();
@@ -149,7 +154,8 @@ TEST_CASE("stop: who does not take over is followed by another one; where nobody
   }
   SUBCASE("all are deaf") {
     for (Process* p : others) s.hold(old, *p);
-    for (Process* p : others) s.hold(*p, *others[p == others[0] ? 1 : 0]);  // nor do they elect one among themselves
+    for (Process* p : others)
+      s.hold(*p, *others[p == others[0] ? 1 : 0]);  // nor do they elect one among themselves
     s.let_pass(100ms);
     const Duration took = s.stop(old);
     CHECK(took >= 2s);
@@ -170,7 +176,8 @@ TEST_CASE("stop: a storage node finishes what it was ordered and says so, and ta
   StorageProcess& node = s.node(2);
   node.log_disk_slower_by = 80ms;
   const Entry b = s.append("b");
-  s.until("node 2 writes", [&] { return s.replica(node).written.end > s.replica(node).durable.end; });
+  s.until("node 2 writes",
+          [&] { return s.replica(node).written.end > s.replica(node).durable.end; });
   const std::size_t said = s.sent<Durable>("node2", "seq");
   const std::size_t taken = s.sent<Uploaded>("node2", "client1");
   bool gone = false;

@@ -23,25 +23,29 @@ simulator::WorldOptions world_of(const Cast& cast) {
   o.sequencers = cast.sequencers;
   o.storage = cast.storage;
   o.rest = cast.rest;
-  o.clients = cast.producers + 1;                          // the last one asks and reads
-  o.trace = std::getenv("LOGLOG_STORY_TRACE") != nullptr;  // NOLINT(concurrency-mt-unsafe): before any thread
+  o.clients = cast.producers + 1;  // the last one asks and reads
+  o.trace = std::getenv("LOGLOG_STORY_TRACE") !=
+            nullptr;  // NOLINT(concurrency-mt-unsafe): before any thread
   return o;
 }
 
 }  // namespace
 
 Story::Story(const Cast& cast, const LogOptions& log1) : world_(world_of(cast)), checkers_(world_) {
-  world_.network.tap = [this, checkers = world_.network.tap](const Process& from, const Process& to, const Message& m) {
+  world_.network.tap = [this, checkers = world_.network.tap](const Process& from, const Process& to,
+                                                             const Message& m) {
     checkers(from, to, m);
     watch(from, to, m);
     if (on_message) on_message(from, to, m);
   };
   world_.start_all();
-  for (auto& c : world_.clients) c->on_completed = [this](const client::Completed& done) { completed(done); };
+  for (auto& c : world_.clients)
+    c->on_completed = [this](const client::Completed& done) { completed(done); };
   leader();
   if (cast.storage < 3 && log1.replicas == 0) return;
-  until("all nodes are registered",
-        [this, n = cast.storage] { return leader().machine()->metadata().storage.size() == static_cast<std::size_t>(n); });
+  until("all nodes are registered", [this, n = cast.storage] {
+    return leader().machine()->metadata().storage.size() == static_cast<std::size_t>(n);
+  });
   create("log1", log1);
 }
 
@@ -54,8 +58,10 @@ SequencerProcess& Story::leader() {
   const auto look = [&] {
     best = nullptr;
     for (const auto& s : world_.sequencers)
-      if (s->alive() && s->machine()->role() == RaftRole::leader && s->machine()->leading_term() != Term{})
-        if (best == nullptr || s->machine()->leading_term() > best->machine()->leading_term()) best = s.get();
+      if (s->alive() && s->machine()->role() == RaftRole::leader &&
+          s->machine()->leading_term() != Term{})
+        if (best == nullptr || s->machine()->leading_term() > best->machine()->leading_term())
+          best = s.get();
     return best != nullptr;
   };
   if (!look()) until("a sequencer leads", look);
@@ -76,14 +82,16 @@ std::vector<Process*> Story::sequencers_but(const Process& one) const {
 
 // ---- What happens
 
-Entry Story::append(const std::string& payload, const std::string& log, int producer, Duration deadline) {
+Entry Story::append(const std::string& payload, const std::string& log, int producer,
+                    Duration deadline) {
   const LogId id = logs_.at(log);
   checkers_.append_started(id, payload);
   appends_.push_back({payload, id, {}});
   const Entry e = appends_.size() - 1;
   const Time now = this->producer(producer).now();
-  this->producer(producer).call(
-      [&](client::ClientMachine& m) { m.append(now, Token{e + 1}, id, Bytes::copy_of(payload), false, now + deadline); });
+  this->producer(producer).call([&](client::ClientMachine& m) {
+    m.append(now, Token{e + 1}, id, Bytes::copy_of(payload), false, now + deadline);
+  });
   return e;
 }
 
@@ -120,7 +128,8 @@ void Story::completed(const client::Completed& c) {
   checkers_.append_ended(a.log, a.payload, c.result, producer().wall_ms());
 }
 
-client::Completion Story::ask(const std::string& what, const std::function<void(client::ClientMachine&, Token)>& call) {
+client::Completion Story::ask(const std::string& what,
+                              const std::function<void(client::ClientMachine&, Token)>& call) {
   const Token t{question_tokens + ++questions_};
   world_.clients.back()->call([&](client::ClientMachine& m) { call(m, t); });
   until(what, [&] { return answers_.contains(t); });
@@ -129,22 +138,29 @@ client::Completion Story::ask(const std::string& what, const std::function<void(
 
 void Story::create(const std::string& name, const LogOptions& options) {
   const Time now = world_.clients.back()->now();
-  const auto r = ask(name + " is created", [&](client::ClientMachine& m, Token t) { m.create_log(now, t, name, options, now + 20s); });
+  const auto r = ask(name + " is created", [&](client::ClientMachine& m, Token t) {
+    m.create_log(now, t, name, options, now + 20s);
+  });
   const auto* d = std::get_if<client::LogDescription>(&r);
-  REQUIRE_MESSAGE(d != nullptr, name << " cannot be created: " << std::get<client::Failure>(r).error.message());
+  REQUIRE_MESSAGE(d != nullptr,
+                  name << " cannot be created: " << std::get<client::Failure>(r).error.message());
   logs_[name] = d->info.id;
 }
 
 void Story::remove(const std::string& name) {
   const Time now = world_.clients.back()->now();
-  const auto r = ask(name + " is deleted", [&](client::ClientMachine& m, Token t) { m.delete_log(now, t, name, now + 20s); });
+  const auto r = ask(name + " is deleted", [&](client::ClientMachine& m, Token t) {
+    m.delete_log(now, t, name, now + 20s);
+  });
   REQUIRE(std::holds_alternative<client::Succeeded>(r));
 }
 
 void Story::trim(const std::string& name, Offset at) {
   checkers_.of(logs_.at(name)).trim_asked(at);
   const Time now = world_.clients.back()->now();
-  const auto r = ask(name + " is trimmed", [&](client::ClientMachine& m, Token t) { m.trim_log(now, t, logs_.at(name), at, now + 20s); });
+  const auto r = ask(name + " is trimmed", [&](client::ClientMachine& m, Token t) {
+    m.trim_log(now, t, logs_.at(name), at, now + 20s);
+  });
   const auto* d = std::get_if<client::LogDescription>(&r);
   REQUIRE(d != nullptr);
   REQUIRE(d->info.trim == at);
@@ -157,7 +173,8 @@ void Story::let_pass(Duration d) {
 bool Story::becomes(const std::function<bool()>& so, Duration within) {
   if (so()) return true;
   bool yes = false;
-  world_.scheduler.run_until(world_.scheduler.now() + within, [&] { return (yes = so()) || world_.violated(); });
+  world_.scheduler.run_until(world_.scheduler.now() + within,
+                             [&] { return (yes = so()) || world_.violated(); });
   return yes;
 }
 
@@ -167,7 +184,9 @@ void Story::until(const std::string& what, const std::function<bool()>& so, Dura
   REQUIRE_MESSAGE(yes, "the story does not come to the point where " << what);
 }
 
-void Story::hold(const Process& from, const Process& to) { world_.network.block(from.address(), to.address()); }
+void Story::hold(const Process& from, const Process& to) {
+  world_.network.block(from.address(), to.address());
+}
 void Story::hold(const Process& from, const std::vector<Process*>& to) {
   for (const Process* p : to) hold(from, *p);
 }
@@ -224,7 +243,9 @@ void Story::rot(StorageProcess& n, const std::string& log, Offset at) {
 
 // ---- What is seen
 
-bool Story::committed(Entry e) const { return appends_[e].result && std::holds_alternative<client::Appended>(*appends_[e].result); }
+bool Story::committed(Entry e) const {
+  return appends_[e].result && std::holds_alternative<client::Appended>(*appends_[e].result);
+}
 
 std::string Story::outcome(Entry e) const {
   if (pending(e)) return "pending";
@@ -271,14 +292,17 @@ std::size_t Story::count(MessageType type, const std::string& from, const std::s
 void Story::watch(const Process& from, const Process& to, const Message& m) {
   std::visit(
       [&]<class M>(const M& x) {
-        if constexpr (!std::is_same_v<M, std::monostate>) ++sent_[{from.name(), to.name(), M::type}];
+        if constexpr (!std::is_same_v<M, std::monostate>)
+          ++sent_[{from.name(), to.name(), M::type}];
         if constexpr (std::is_same_v<M, Sealed> || std::is_same_v<M, StateIs>) {
           Term& t = answered_for_[{from.name(), x.log}];
           t = std::max(t, x.term);
         } else if constexpr (std::is_same_v<M, Durable>) {
-          if (x.term < std::max(answered_for_[{from.name(), LogId{}}], answered_for_[{from.name(), x.log}]))
+          if (x.term <
+              std::max(answered_for_[{from.name(), LogId{}}], answered_for_[{from.name(), x.log}]))
             world_.stop_at_violation(
-                fmt::format("S1: {} acknowledges term {} after it answered for a higher one", from.name(), x.term.value));
+                fmt::format("S1: {} acknowledges term {} after it answered for a higher one",
+                            from.name(), x.term.value));
         }
       },
       m);
@@ -286,7 +310,9 @@ void Story::watch(const Process& from, const Process& to, const Message& m) {
 
 // ---- How it ends
 
-void Story::expect_all_well() { REQUIRE_MESSAGE(!world_.violated(), world_.violation().value_or("")); }
+void Story::expect_all_well() {
+  REQUIRE_MESSAGE(!world_.violated(), world_.violation().value_or(""));
+}
 
 std::vector<client::Entry> Story::read_all(const std::string& name) {
   simulator::FullRead read(world_, *world_.clients.back(), name);
@@ -316,7 +342,9 @@ void Story::expect_replicas_equal(const std::string& name) {
       const storage::LogCore* l = n->alive() ? n->machine()->log(id) : nullptr;
       if (l == nullptr || l->dropped) continue;
       all.push_back(l);
-      if (!l->is_matched() || l->suspect || l->durable.end != all.front()->durable.end || l->committed != l->durable.end) return false;
+      if (!l->is_matched() || l->suspect || l->durable.end != all.front()->durable.end ||
+          l->committed != l->durable.end)
+        return false;
     }
     return !all.empty();
   };

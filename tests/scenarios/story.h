@@ -1,5 +1,6 @@
-// A cluster of the production cores in the simulated world, driven by hand-chosen events so that one named situation happens
-// exactly. Nothing fails here by chance; only delays differ with the seed. Watched in every story, on every message sent:
+// A cluster of the production cores in the simulated world, driven by hand-chosen events so that
+// one named situation happens exactly. Nothing fails here by chance; only delays differ with the
+// seed. Watched in every story, on every message sent:
 //   S1  who answered for a term acknowledges nothing of a lower one
 //   T1, D1  a term has one leader instance, and orders an offset once (checkers.h)
 // and expect_log() brings the simulator's checkers. LOGLOG_STORY_TRACE=1 prints every message.
@@ -37,7 +38,8 @@ using Words = std::vector<std::string>;
 
 class Story {
  public:
-  /// The cluster runs, has a leader, and "log1" exists with three replicas, unless there are too few nodes.
+  /// The cluster runs, has a leader, and "log1" exists with three replicas, unless there are too
+  /// few nodes.
   explicit Story(const Cast& cast = {}, const LogOptions& log1 = {});
   ~Story();
 
@@ -53,8 +55,10 @@ class Story {
   std::vector<Process*> sequencers_but(const Process& one) const;
 
   // ---- What happens
-  Entry append(const std::string& payload, const std::string& log = "log1", int producer = 1, Duration deadline = 120s);
-  /// The same for several at once, so that they go out as one run. The first one's is given; the others follow.
+  Entry append(const std::string& payload, const std::string& log = "log1", int producer = 1,
+               Duration deadline = 120s);
+  /// The same for several at once, so that they go out as one run. The first one's is given; the
+  /// others follow.
   Entry append_together(const Words& payloads, const std::string& log = "log1");
   /// Appends, and waits until it is committed.
   Entry appended(const std::string& payload, const std::string& log = "log1", int producer = 1);
@@ -62,7 +66,8 @@ class Story {
   void remove(const std::string& name);
   void trim(const std::string& name, Offset at);
   void let_pass(Duration d);
-  /// Runs until it is so; the story fails where it is not so in time. What happens after the next event is the caller's.
+  /// Runs until it is so; the story fails where it is not so in time. What happens after the next
+  /// event is the caller's.
   void until(const std::string& what, const std::function<bool()>& so, Duration within = 30s);
   bool becomes(const std::function<bool()>& so, Duration within);
   /// Nothing from one reaches the other until heal(): it waits, as on a TCP connection.
@@ -77,7 +82,8 @@ class Story {
   /// The process dies with what is in its memory; its disk stays.
   void kill(Process& p) { p.kill(); }
   void restart(Process& p) { p.start(); }
-  /// Asks the process to stop by itself, as SIGTERM does, and waits until it has; gives how long that took.
+  /// Asks the process to stop by itself, as SIGTERM does, and waits until it has; gives how long
+  /// that took.
   Duration stop(Process& p, Duration within = 3s);
   /// The node dies, and every unsynced sector with it.
   std::size_t power_cut(StorageProcess& n);
@@ -94,7 +100,8 @@ class Story {
   LogInfo log(const std::string& name) const;
   /// The replica of a log at a node that is up.
   const storage::LogCore& replica(StorageProcess& n, const std::string& log = "log1");
-  /// Messages of a type that one kind of process ("seq", "node", "client", or a whole name) sent to another so far.
+  /// Messages of a type that one kind of process ("seq", "node", "client", or a whole name) sent to
+  /// another so far.
   template <class M>
   std::size_t sent(const std::string& from, const std::string& to) const {
     return count(M::type, from, to);
@@ -104,7 +111,8 @@ class Story {
   std::function<void(const Process& from, const Process& to, const Message&)> on_message;
 
   // ---- How it ends
-  /// A fresh reader finds these payloads, in this order, and the checkers are content; gives the entries.
+  /// A fresh reader finds these payloads, in this order, and the checkers are content; gives the
+  /// entries.
   std::vector<client::Entry> expect_log(const std::string& name, const Words& payloads);
   /// All entries of the log as a fresh reader finds them; the checkers are content.
   std::vector<client::Entry> read_all(const std::string& name);
@@ -120,7 +128,8 @@ class Story {
   };
   std::size_t count(MessageType type, const std::string& from, const std::string& to) const;
   void completed(const client::Completed& c);
-  client::Completion ask(const std::string& what, const std::function<void(client::ClientMachine&, client::Token)>& call);
+  client::Completion ask(const std::string& what,
+                         const std::function<void(client::ClientMachine&, client::Token)>& call);
   void watch(const Process& from, const Process& to, const Message& m);
 
   simulator::World world_;

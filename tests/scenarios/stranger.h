@@ -1,4 +1,5 @@
-// A client that speaks the protocol without the SDK: it sends what a story hands it and keeps what comes back.
+// A client that speaks the protocol without the SDK: it sends what a story hands it and keeps what
+// comes back.
 #pragma once
 #include <vector>
 
@@ -11,9 +12,13 @@ class Stranger final : public simulator::Process {
   explicit Stranger(simulator::World& world) : Process(world, "stranger", "stranger") { start(); }
   ~Stranger() override { kill(); }
 
-  void dial(const std::string& address) { world_.network.dial(*this, address, connection_ = next_connection(), 0); }
+  void dial(const std::string& address) {
+    world_.network.dial(*this, address, connection_ = next_connection(), 0);
+  }
   bool connected() const { return connected_; }
-  void send(const Message& m) { world_.network.send(*this, connection_, RequestId{++requests_}, m); }
+  void send(const Message& m) {
+    world_.network.send(*this, connection_, RequestId{++requests_}, m);
+  }
   /// The newest message of a type that came; null: none.
   template <class M>
   const M* got() const {
@@ -23,12 +28,15 @@ class Stranger final : public simulator::Process {
   }
 
   Hello hello() const override {
-    return {hello_magic, protocol_lowest, protocol_highest, Role::client, {}, {}, 0, BootId{77}, {}, 1u << 20};
+    return {hello_magic, protocol_lowest, protocol_highest, Role::client, {}, {}, 0, BootId{77},
+            {},          1u << 20};
   }
   void on_connected(ConnectionId, const Hello&, std::uint64_t) override { connected_ = true; }
   void on_connect_failed(std::uint64_t, ConnectionId) override {}
   void on_disconnected(ConnectionId) override { connected_ = false; }
-  void on_arrived(ConnectionId, RequestId, Message&& m) override { messages_.push_back(std::move(m)); }
+  void on_arrived(ConnectionId, RequestId, Message&& m) override {
+    messages_.push_back(std::move(m));
+  }
 
  protected:
   void on_start() override {}

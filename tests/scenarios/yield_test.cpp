@@ -8,7 +8,9 @@
 using namespace loglog;
 using namespace loglog::simulator;
 
-TEST_CASE("S8: a leader that reaches no storage node yields to a sequencer that does, and appends go on") {
+TEST_CASE(
+    "S8: a leader that reaches no storage node yields to a sequencer that does, and appends go "
+    "on") {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     CAPTURE(seed);
     WorldOptions o;

@@ -13,11 +13,14 @@ constexpr const char* made_log = "made";
 constexpr Duration short_deadline = 60ms;
 constexpr Duration long_deadline = 3s;
 
-const client::Failure* failure_of(const client::Completion& c) { return std::get_if<client::Failure>(&c); }
+const client::Failure* failure_of(const client::Completion& c) {
+  return std::get_if<client::Failure>(&c);
+}
 
 }  // namespace
 
-Administrator::Administrator(World& world, ClientProcess& process, Duration pause) : world_(world), process_(process), pause_(pause) {}
+Administrator::Administrator(World& world, ClientProcess& process, Duration pause)
+    : world_(world), process_(process), pause_(pause) {}
 
 void Administrator::start() {
   process_.on_completed = [this](const client::Completed& c) { completed(c); };
@@ -30,7 +33,8 @@ void Administrator::take(Step s) {
   if (s == Step::fencing) ++fences_;
   if (s != Step::pausing) return ask();
   ++rounds_;
-  const auto pause = Duration(static_cast<std::int64_t>(world_.random.below(static_cast<std::uint64_t>(2 * pause_.count()))));
+  const auto pause = Duration(static_cast<std::int64_t>(
+      world_.random.below(static_cast<std::uint64_t>(2 * pause_.count()))));
   world_.scheduler.after(pause, [this] {
     if (!resting_) take(Step::looking);
   });
@@ -38,13 +42,16 @@ void Administrator::take(Step s) {
 
 void Administrator::ask() {
   const Time now = process_.now();
-  const Time deadline = now + (world_.random.chance(1, 4) && step_ != Step::preparing ? short_deadline : long_deadline);
+  const Time deadline =
+      now +
+      (world_.random.chance(1, 4) && step_ != Step::preparing ? short_deadline : long_deadline);
   const client::Token t{++tokens_};
   const LogOptions small{0, 0, segment_size_min, Durability::sync, {}};
   process_.call([&](client::ClientMachine& m) {
     switch (step_) {
       case Step::preparing:
-        return there_ ? m.open_log(now, t, settings_log, deadline) : m.create_log(now, t, settings_log, small, deadline);
+        return there_ ? m.open_log(now, t, settings_log, deadline)
+                      : m.create_log(now, t, settings_log, small, deadline);
       case Step::setting:
         return m.set_retention(now, t, log_, asked_, deadline);
       case Step::fencing:
@@ -56,7 +63,8 @@ void Administrator::ask() {
       case Step::pausing:
         return;
       case Step::looking:
-        return m.trim_log(now, t, log_, Offset{}, deadline);  // answered with the log as it stands where it is applied
+        return m.trim_log(now, t, log_, Offset{},
+                          deadline);  // answered with the log as it stands where it is applied
       case Step::looking_for_made:
         return m.open_log(now, t, made_log, deadline);
     }
@@ -66,7 +74,8 @@ void Administrator::ask() {
 void Administrator::completed(const client::Completed& c) {
   if (c.token.value != tokens_) return;
   const client::Failure* failure = failure_of(c.result);
-  if (failure != nullptr) world_.trace(process_.name(), "administering ends: " + failure->error.message());
+  if (failure != nullptr)
+    world_.trace(process_.name(), "administering ends: " + failure->error.message());
   switch (step_) {
     case Step::preparing:
       if (failure != nullptr) {
@@ -112,7 +121,8 @@ void Administrator::fenced(const client::Completion& result) {
   }
   if (f->token <= highest_ || f->token.value > fences_)
     violated(world_, promise::tokens,
-             fmt::format("the {}th fence of the log's one writer has token {}, after {}", fences_, f->token.value, highest_.value));
+             fmt::format("the {}th fence of the log's one writer has token {}, after {}", fences_,
+                         f->token.value, highest_.value));
   fence_ = highest_ = f->token;
 }
 
@@ -120,12 +130,15 @@ void Administrator::created(const client::Completion& result) {
   const client::Failure* failure = failure_of(result);
   if (failure != nullptr) {
     if (failure->error.code == Errc::log_exists && !maybe_made_ && made_ == LogId{})
-      violated(world_, promise::made_once, "nobody made a log of that name, and its creation is refused as one that exists");
+      violated(world_, promise::made_once,
+               "nobody made a log of that name, and its creation is refused as one that exists");
     maybe_made_ = true;
     return;
   }
   made_ = std::get<client::LogDescription>(result).info.id;
-  if (gone_.contains(made_)) violated(world_, promise::made_once, fmt::format("log {} was deleted and is there again", made_.value));
+  if (gone_.contains(made_))
+    violated(world_, promise::made_once,
+             fmt::format("log {} was deleted and is there again", made_.value));
 }
 
 void Administrator::deleted(const client::Failure* failure) {
@@ -141,15 +154,20 @@ void Administrator::deleted(const client::Failure* failure) {
 void Administrator::looked(const LogInfo& info) {
   if (retention_ && info.options.retention != *retention_)
     violated(world_, promise::setting,
-             fmt::format("the retention was set to {} bytes, and is {}", retention_->bytes, info.options.retention.bytes));
+             fmt::format("the retention was set to {} bytes, and is {}", retention_->bytes,
+                         info.options.retention.bytes));
   if (fence_ && info.fence != *fence_)
-    violated(world_, promise::tokens, fmt::format("the one writer has token {}, the log {}", fence_->value, info.fence.value));
+    violated(
+        world_, promise::tokens,
+        fmt::format("the one writer has token {}, the log {}", fence_->value, info.fence.value));
 }
 
 void Administrator::looked_for_made(const client::Completion& result) {
-  if (const auto* d = std::get_if<client::LogDescription>(&result); d != nullptr && !maybe_made_ && made_ == LogId{})
+  if (const auto* d = std::get_if<client::LogDescription>(&result);
+      d != nullptr && !maybe_made_ && made_ == LogId{})
     violated(world_, promise::made_once,
-             fmt::format("log {} is there, which nobody made since the last one was deleted", d->info.id.value));
+             fmt::format("log {} is there, which nobody made since the last one was deleted",
+                         d->info.id.value));
 }
 
 }  // namespace loglog::simulator

@@ -1,5 +1,6 @@
-// A program that administers: it sets a log's retention, takes over as its writer, makes and deletes a log, one request after the
-// other, and looks what stands after a while, so that what comes late has come.
+// A program that administers: it sets a log's retention, takes over as its writer, makes and
+// deletes a log, one request after the other, and looks what stands after a while, so that what
+// comes late has come.
 #pragma once
 #include <optional>
 #include <set>
@@ -20,7 +21,16 @@ class Administrator {
   std::uint64_t rounds() const { return rounds_; }
 
  private:
-  enum class Step { preparing, setting, fencing, creating, deleting, pausing, looking, looking_for_made };
+  enum class Step {
+    preparing,
+    setting,
+    fencing,
+    creating,
+    deleting,
+    pausing,
+    looking,
+    looking_for_made
+  };
   void take(Step s);
   void ask();
   void completed(const client::Completed& c);
@@ -40,12 +50,13 @@ class Administrator {
   bool there_ = false;  // the log whose settings it changes,
   LogId log_{};         // … and its id
   Retention asked_{};
-  std::optional<Retention> retention_;  // as acknowledged; nullopt: a request for another one has an unknown outcome
-  std::uint64_t fences_ = 0;            // asked for
-  FenceToken highest_{};                // acknowledged
-  std::optional<FenceToken> fence_;     // as acknowledged; nullopt: as above
-  LogId made_{};                        // there; 0: it was deleted, or never made
-  bool maybe_made_ = false;             // a creation has an unknown outcome
+  std::optional<Retention>
+      retention_;  // as acknowledged; nullopt: a request for another one has an unknown outcome
+  std::uint64_t fences_ = 0;         // asked for
+  FenceToken highest_{};             // acknowledged
+  std::optional<FenceToken> fence_;  // as acknowledged; nullopt: as above
+  LogId made_{};                     // there; 0: it was deleted, or never made
+  bool maybe_made_ = false;          // a creation has an unknown outcome
   std::set<LogId> gone_;
   bool resting_ = false;
 };

@@ -10,11 +10,14 @@ constexpr std::uint32_t page_size = 64u << 10;
 }
 
 ReplicaAudit::ReplicaAudit(World& world, const Process& node, LogId log, Offset committed)
-    : Process(world, "audit:" + node.name(), "audit"), node_(node), log_(log), committed_(committed) {}
+    : Process(world, "audit:" + node.name(), "audit"),
+      node_(node),
+      log_(log),
+      committed_(committed) {}
 
 std::string ReplicaAudit::standing() const {
-  return fmt::format("{} serves log {} up to {} of {}; its last answer: {}", node_.name(), log_.value, at_.value, committed_.value,
-                     name_of(last_));
+  return fmt::format("{} serves log {} up to {} of {}; its last answer: {}", node_.name(),
+                     log_.value, at_.value, committed_.value, name_of(last_));
 }
 
 Hello ReplicaAudit::hello() const {
@@ -42,7 +45,8 @@ void ReplicaAudit::on_disconnected(ConnectionId id) { on_connect_failed(0, id); 
 
 void ReplicaAudit::ask() {
   if (connection_ != ConnectionId{})
-    world_.network.send(*this, connection_, RequestId{++requests_}, Read{log_, at_ + rest_.size(), page_size, 0});
+    world_.network.send(*this, connection_, RequestId{++requests_},
+                        Read{log_, at_ + rest_.size(), page_size, 0});
 }
 
 void ReplicaAudit::ask_later() {
@@ -74,7 +78,8 @@ void ReplicaAudit::take(const Page& page) {
   if (done()) return;
   // What is left may be the begin of a frame that is larger than a page.
   if (good > 0 || (!page.frames.empty() && stop == FrameState::incomplete)) return ask();
-  const bool bad = !page.frames.empty() || page.reason == Errc::io_error || page.reason == Errc::corrupt;
+  const bool bad =
+      !page.frames.empty() || page.reason == Errc::io_error || page.reason == Errc::corrupt;
   if (bad) {
     world_.faults.count("damage found by the audit");
     world_.network.send(*this, connection_, RequestId{}, ReportCorrupt{log_, at_, page_size});

@@ -1,5 +1,6 @@
-// At the end, every replica is read by itself, as a client would that insists on one node: what it serves must be whole, and what
-// is not is reported to it and must be repaired from its peers within a bound (K4, §12: a bit rots on one replica).
+// At the end, every replica is read by itself, as a client would that insists on one node: what it
+// serves must be whole, and what is not is reported to it and must be repaired from its peers
+// within a bound (K4, §12: a bit rots on one replica).
 #pragma once
 #include "tests/simulator/world.h"
 

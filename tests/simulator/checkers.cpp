@@ -27,7 +27,8 @@ std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Of
     if (file->first > at) break;  // a gap: the rest is not comparable
     out.files.push_back(file->first);
     const ByteSpan seen(file->second.seen);
-    ByteSpan rest = seen.subspan(std::min<std::size_t>(seen.size(), segment_header_size + (at - file->first)));
+    ByteSpan rest =
+        seen.subspan(std::min<std::size_t>(seen.size(), segment_header_size + (at - file->first)));
     for (;;) {
       const FrameView v = look_at_frame(rest, id, at, true);
       if (v.state != FrameState::good) break;
@@ -40,7 +41,8 @@ std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Of
   return out;
 }
 
-std::vector<ClockedPoint> clocked_points(const SimulatedDisk::Log& log, LogId id, Offset committed) {
+std::vector<ClockedPoint> clocked_points(const SimulatedDisk::Log& log, LogId id,
+                                         Offset committed) {
   std::vector<ClockedPoint> out;
   const auto all = bytes_of(log, id);
   ByteSpan rest = all ? ByteSpan(all->bytes) : ByteSpan();
@@ -58,19 +60,25 @@ std::vector<ClockedPoint> clocked_points(const SimulatedDisk::Log& log, LogId id
   return out;
 }
 
-void violated(World& world, const Promise& p, const std::string& what) { world.stop_at_violation(fmt::format("{}: {}", p.name, what)); }
+void violated(World& world, const Promise& p, const std::string& what) {
+  world.stop_at_violation(fmt::format("{}: {}", p.name, what));
+}
 
 // ---- what clients saw
 
-void LogHistory::append_started(const std::string& payload) { begun_[payload] = {acknowledged_end_, answered_trims_}; }
+void LogHistory::append_started(const std::string& payload) {
+  begun_[payload] = {acknowledged_end_, answered_trims_};
+}
 
-void LogHistory::append_ended(const std::string& payload, const client::Completion& result, std::uint64_t wall_ms) {
+void LogHistory::append_ended(const std::string& payload, const client::Completion& result,
+                              std::uint64_t wall_ms) {
   Begun& begun = begun_[payload];
   if (const auto* ok = std::get_if<client::Appended>(&result)) {
     if (ok->offset < begun.floor)
       violated(world_, promise::real_time,
-               fmt::format("{} stands at {}, below {} where an entry ended that was acknowledged before it began", short_form(payload),
-                           ok->offset.value, begun.floor.value));
+               fmt::format("{} stands at {}, below {} where an entry ended that was acknowledged "
+                           "before it began",
+                           short_form(payload), ok->offset.value, begun.floor.value));
     acknowledged_[payload] = ok->offset;
     acknowledged_at_[ok->offset] = payload;
     acknowledged_end_ = std::max(acknowledged_end_, ok->offset + payload.size() + frame_overhead);
@@ -88,27 +96,34 @@ void LogHistory::entry_read(const client::Entry& e) {
   const std::string payload{e.payload.text()};
   const auto begun = begun_.find(payload);
   if (begun == begun_.end())
-    return violated(world_, promise::origin, fmt::format("offset {} holds bytes that nobody appended", e.offset.value));
+    return violated(world_, promise::origin,
+                    fmt::format("offset {} holds bytes that nobody appended", e.offset.value));
   if (begun->second.failed)
-    return violated(world_, promise::failed, fmt::format("{} failed, yet stands at {}", short_form(payload), e.offset.value));
+    return violated(
+        world_, promise::failed,
+        fmt::format("{} failed, yet stands at {}", short_form(payload), e.offset.value));
   if (begun->second.stands != no_offset && begun->second.stands != e.offset)
     return violated(world_, promise::once,
-                    fmt::format("{} stands at {} and at {}", short_form(payload), begun->second.stands.value, e.offset.value));
+                    fmt::format("{} stands at {} and at {}", short_form(payload),
+                                begun->second.stands.value, e.offset.value));
   begun->second.stands = e.offset;
   const Seen seen{std::hash<std::string>{}(payload), e.next};
   const auto [at, fresh] = seen_.try_emplace(e.offset, seen);
   if (!fresh && (at->second.hash != seen.hash || at->second.next != seen.next))
-    return violated(world_, promise::agreement, fmt::format("offset {} was read with two contents", e.offset.value));
+    return violated(world_, promise::agreement,
+                    fmt::format("offset {} was read with two contents", e.offset.value));
   const auto acknowledged = acknowledged_at_.find(e.offset);
   if (acknowledged != acknowledged_at_.end() && acknowledged->second != payload)
-    violated(
-        world_, promise::unmoved,
-        fmt::format("{} was acknowledged at {}, where {} stands", short_form(acknowledged->second), e.offset.value, short_form(payload)));
+    violated(world_, promise::unmoved,
+             fmt::format("{} was acknowledged at {}, where {} stands",
+                         short_form(acknowledged->second), e.offset.value, short_form(payload)));
 }
 
 void LogHistory::tail_answered(Offset floor, Offset committed) {
   if (committed < floor)
-    return violated(world_, promise::tail, fmt::format("tail {} below {}, which was known before the call", committed.value, floor.value));
+    return violated(world_, promise::tail,
+                    fmt::format("tail {} below {}, which was known before the call",
+                                committed.value, floor.value));
   floor_ = std::max(floor_, committed);
 }
 
@@ -118,13 +133,14 @@ void LogHistory::passed_over(Offset from, Offset to) {
   const auto missed = acknowledged_at_.lower_bound(from);
   if (missed != acknowledged_at_.end() && missed->first < to)
     violated(world_, promise::follower,
-             fmt::format("{} stands at {} and a follower went from {} to {}", short_form(missed->second), missed->first.value, from.value,
-                         to.value));
+             fmt::format("{} stands at {} and a follower went from {} to {}",
+                         short_form(missed->second), missed->first.value, from.value, to.value));
 }
 
 Offset LogHistory::acknowledged_by(std::uint64_t wall_ms) const {
   Offset end{};
-  for (auto c = by_clock_.begin(); c != by_clock_.end() && c->first < wall_ms; ++c) end = std::max(end, c->second);
+  for (auto c = by_clock_.begin(); c != by_clock_.end() && c->first < wall_ms; ++c)
+    end = std::max(end, c->second);
   return end;
 }
 
@@ -132,13 +148,15 @@ void LogHistory::point_told(std::uint64_t wall_ms, Offset point) {
   if (!world_.options.clocks_agree) return;
   if (const Offset since = places_.first_since(log_, begins_, wall_ms); since < point)
     violated(world_, promise::time,
-             fmt::format("at {} ms the log is said to stand at {}, a run at {} was ordered since", wall_ms, point.value, since.value));
+             fmt::format("at {} ms the log is said to stand at {}, a run at {} was ordered since",
+                         wall_ms, point.value, since.value));
 }
 
 void LogHistory::unknown_early(const std::string& payload, const std::string& why) {
   if (!trims_.empty() || world_.options.retention != Retention{}) return;
   violated(world_, promise::unknown,
-           fmt::format("{} is unknown before its deadline, and nothing was trimmed: {}", short_form(payload), why));
+           fmt::format("{} is unknown before its deadline, and nothing was trimmed: {}",
+                       short_form(payload), why));
 }
 
 std::size_t LogHistory::trim_asked(Offset point) {
@@ -154,7 +172,8 @@ void LogHistory::trim_answered(std::size_t number) {
 
 void LogHistory::begin_told(Offset floor, Offset first) {
   if (first < floor)
-    violated(world_, promise::trim_forward, fmt::format("the log begins at {}, and began at {} before", first.value, floor.value));
+    violated(world_, promise::trim_forward,
+             fmt::format("the log begins at {}, and began at {} before", first.value, floor.value));
   begin_floor_ = std::max(begin_floor_, first);
   begins_at(first);
 }
@@ -169,7 +188,8 @@ void LogHistory::begins_at(Offset first) {
   if (retained) retained_from_ = std::max(retained_from_, first);
   else if (first > std::max(asked_from(0), retained_from_))
     violated(world_, promise::trim_bounds,
-             fmt::format("the log begins at {}, trims were asked up to {}", first.value, asked_from(0).value));
+             fmt::format("the log begins at {}, trims were asked up to {}", first.value,
+                         asked_from(0).value));
   begins_ = std::max(begins_, first);
   // What was begun after a trim had ended is not among what that trim took, wherever its point lay.
   for (auto a = acknowledged_at_.rbegin(); a != acknowledged_at_.rend(); ++a) {
@@ -177,9 +197,11 @@ void LogHistory::begins_at(Offset first) {
     const Begun& begun = begun_[a->second];
     if (begun.trims == 0) break;
     if (a->first >= std::max(asked_from(begun.trims), retained_from_))
-      violated(world_, promise::trim_bounds,
-               fmt::format("{} stands at {}, the log begins at {}, and trims that were asked since go up to {}", short_form(a->second),
-                           a->first.value, begins_.value, asked_from(begun.trims).value));
+      violated(
+          world_, promise::trim_bounds,
+          fmt::format(
+              "{} stands at {}, the log begins at {}, and trims that were asked since go up to {}",
+              short_form(a->second), a->first.value, begins_.value, asked_from(begun.trims).value));
     break;
   }
 }
@@ -191,23 +213,30 @@ void LogHistory::fully_read(const std::vector<client::Entry>& entries, Offset fi
   for (const auto& e : entries) {
     const std::string payload{e.payload.text()};
     if (const auto [at, fresh] = found.try_emplace(payload, e.offset); !fresh)
-      violated(world_, promise::once, fmt::format("{} stands at {} and at {}", short_form(payload), at->second.value, e.offset.value));
+      violated(world_, promise::once,
+               fmt::format("{} stands at {} and at {}", short_form(payload), at->second.value,
+                           e.offset.value));
     Sequence& before = last[e.producer];
     if (e.sequence <= before)
       violated(world_, promise::producer_order,
-               fmt::format("producer {:x}: sequence {} after {}", e.producer.value, e.sequence.value, before.value));
+               fmt::format("producer {:x}: sequence {} after {}", e.producer.value,
+                           e.sequence.value, before.value));
     before = e.sequence;
     entry_read(e);
   }
-  for (const auto& [from, to] : std::map(passed_over_)) passed_over(from, to);  // acknowledged since
+  for (const auto& [from, to] : std::map(passed_over_))
+    passed_over(from, to);  // acknowledged since
   for (const auto& [payload, offset] : acknowledged_) {
     if (offset < first) continue;  // trimmed
     const auto at = found.find(payload);
     if (at == found.end())
-      violated(world_, promise::durability, fmt::format("{} was acknowledged at {} and is gone", short_form(payload), offset.value));
+      violated(
+          world_, promise::durability,
+          fmt::format("{} was acknowledged at {} and is gone", short_form(payload), offset.value));
     else if (at->second != offset)
       violated(world_, promise::unmoved,
-               fmt::format("{} was acknowledged at {} and stands at {}", short_form(payload), offset.value, at->second.value));
+               fmt::format("{} was acknowledged at {} and stands at {}", short_form(payload),
+                           offset.value, at->second.value));
   }
 }
 
@@ -219,7 +248,8 @@ void PlaceWatch::order(const Order& m) {
   for (const OrderItem& item : m.items) {
     if (item.run.producer != ProducerId{}) {
       // Told again to a replica that lags, it was ordered before.
-      const auto [place, fresh] = places.runs.try_emplace(at, Placed{m.term, world_.scheduler.now()});
+      const auto [place, fresh] =
+          places.runs.try_emplace(at, Placed{m.term, world_.scheduler.now()});
       if (!fresh && place->second.term < m.term) place->second = {m.term, world_.scheduler.now()};
     }
     at += item.run.length;
@@ -231,7 +261,8 @@ void PlaceWatch::durable(const Process& from, const Durable& m) {
   Offset& tail = places.durable[{m.term, from.name()}];
   tail = std::max(tail, m.tail);
   std::vector<Offset> tails;
-  for (auto d = places.durable.lower_bound({m.term, {}}); d != places.durable.end() && d->first.first == m.term; ++d)
+  for (auto d = places.durable.lower_bound({m.term, {}});
+       d != places.durable.end() && d->first.first == m.term; ++d)
     tails.push_back(d->second);
   const std::size_t quorum = world_.options.retention_quorum;
   if (tails.size() < quorum) return;
@@ -244,7 +275,8 @@ bool PlaceWatch::may_go(LogId log, Offset point) {
   Places& places = logs_[log];
   if (r.bytes > 0 && point + r.bytes <= places.committed) return true;
   if (r.ms == 0) return false;
-  for (auto run = places.runs.lower_bound(places.looked_to); run != places.runs.end() && run->first < point; ++run)
+  for (auto run = places.runs.lower_bound(places.looked_to);
+       run != places.runs.end() && run->first < point; ++run)
     places.newest_below = std::max(places.newest_below, run->second.when);
   places.looked_to = std::max(places.looked_to, point);
   const Duration age = Duration(static_cast<std::int64_t>(r.ms) * 1000) - clock_error;
@@ -255,7 +287,8 @@ Offset PlaceWatch::first_since(LogId log, Offset from, std::uint64_t wall_ms) co
   const auto places = logs_.find(log);
   if (places == logs_.end()) return no_offset;
   const auto& runs = places->second.runs;
-  for (auto run = runs.lower_bound(from); run != runs.end() && run->first < places->second.committed; ++run)
+  for (auto run = runs.lower_bound(from);
+       run != runs.end() && run->first < places->second.committed; ++run)
     if (wall_ms_at(run->second.when - clock_error) >= wall_ms) return run->first;
   return no_offset;
 }
@@ -273,9 +306,11 @@ WireWatch::WireWatch(World& world, PlaceWatch& places) : world_(world), places_(
     if (const auto* s = std::get_if<Seal>(&m)) seal(from, *s);
     else if (const auto* o = std::get_if<Order>(&m)) order(from, *o);
     else if (const auto* d = std::get_if<Durable>(&m)) durable(from, *d);
-    else if (const auto* t = std::get_if<TrimTo>(&m); t != nullptr && on_trim) on_trim(t->log, t->offset);
+    else if (const auto* t = std::get_if<TrimTo>(&m); t != nullptr && on_trim)
+      on_trim(t->log, t->offset);
     else if (const auto* all = std::get_if<loglog::Metadata>(&m)) trims(*all);
-    else if (const auto* l = std::get_if<SegmentsAre>(&m)) tells_committed(from, l->log, l->committed);
+    else if (const auto* l = std::get_if<SegmentsAre>(&m))
+      tells_committed(from, l->log, l->committed);
     else if (const auto* p = std::get_if<Page>(&m)) page(from, *p);
     else if (const auto* is = std::get_if<StateIs>(&m)) state(from, *is);
     else if (const auto* u = std::get_if<Upload>(&m)) upload(from, *u);
@@ -289,8 +324,8 @@ void WireWatch::page(const Process& from, const Page& m) {
   if (m.reason == Errc::not_member) return;  // it knows no such log
   if (m.reason == Errc::past_end && m.offset < m.committed)
     violated(world_, promise::the_end,
-             fmt::format("{} says that there is no more at {} of log {}, where {} is committed", from.name(), m.offset.value, m.log.value,
-                         m.committed.value));
+             fmt::format("{} says that there is no more at {} of log {}, where {} is committed",
+                         from.name(), m.offset.value, m.log.value, m.committed.value));
   tells_committed(from, m.log, m.committed);
 }
 
@@ -298,13 +333,16 @@ void WireWatch::state(const Process& from, const StateIs& m) {
   tells_committed(from, m.log, m.committed);
   if (m.committed > m.tail && !m.suspect)
     violated(world_, promise::ruler,
-             fmt::format("{} knows {} of log {} as committed and ends at {}", from.name(), m.committed.value, m.log.value, m.tail.value));
+             fmt::format("{} knows {} of log {} as committed and ends at {}", from.name(),
+                         m.committed.value, m.log.value, m.tail.value));
 }
 
 void WireWatch::tells_committed(const Process& from, LogId log, Offset committed) {
   Offset& before = committed_at_[{from.name(), from.life(), log}];
   if (committed < before)
-    violated(world_, promise::forward, fmt::format("{} says {} after {} of log {}", from.name(), committed.value, before.value, log.value));
+    violated(world_, promise::forward,
+             fmt::format("{} says {} after {} of log {}", from.name(), committed.value,
+                         before.value, log.value));
   before = std::max(before, committed);
 }
 
@@ -313,32 +351,42 @@ void WireWatch::upload(const Process& from, const Upload& m) {
     const auto prefix = read_prefix(m.frames.data() + at);
     if (!prefix) return;
     const std::uint64_t entry = prefix->payload_checksum;
-    const auto [known, fresh] = entry_of_.try_emplace({m.log, prefix->producer, prefix->sequence}, entry);
+    const auto [known, fresh] =
+        entry_of_.try_emplace({m.log, prefix->producer, prefix->sequence}, entry);
     if (!fresh && known->second != entry)
-      violated(world_, promise::number, fmt::format("{} gives sequence {} to a second entry (A6)", from.name(), prefix->sequence.value));
+      violated(world_, promise::number,
+               fmt::format("{} gives sequence {} to a second entry (A6)", from.name(),
+                           prefix->sequence.value));
     at += prefix->frame_length();
   }
 }
 
 void WireWatch::seal(const Process& from, const Seal& m) {
-  if (world_.old_directories) return;  // what these sequencers say is nothing that the cluster has ever agreed on
+  if (world_.old_directories)
+    return;  // what these sequencers say is nothing that the cluster has ever agreed on
   const auto [at, fresh] = instance_of_.try_emplace({m.log, m.term}, m.instance);
   if (!fresh && at->second != m.instance)
-    violated(world_, promise::one_leader, fmt::format("term {} was sealed by two instances, the second at {}", m.term.value, from.name()));
+    violated(world_, promise::one_leader,
+             fmt::format("term {} was sealed by two instances, the second at {}", m.term.value,
+                         from.name()));
 }
 
 void WireWatch::order(const Process& from, const Order& m) {
   const auto [at, fresh] = orders_in_.try_emplace({m.log, m.term}, from.name());
   if (!fresh && at->second != from.name())
     violated(world_, promise::one_leader,
-             fmt::format("{} and {} both order in term {} of log {}", at->second, from.name(), m.term.value, m.log.value));
+             fmt::format("{} and {} both order in term {} of log {}", at->second, from.name(),
+                         m.term.value, m.log.value));
   places_.order(m);
   Offset end = m.previous_end;
   for (const OrderItem& item : m.items) {
     const Placed placed{item.run.digest, item.run.producer, item.run.first};
     const auto [p, first] = placed_.try_emplace({m.log, m.term, end}, placed);
-    if (!first && (p->second.digest != placed.digest || p->second.producer != placed.producer || p->second.first != placed.first))
-      violated(world_, promise::ordered_once, fmt::format("term {}: offset {} was given to two runs (D1)", m.term.value, end.value));
+    if (!first && (p->second.digest != placed.digest || p->second.producer != placed.producer ||
+                   p->second.first != placed.first))
+      violated(
+          world_, promise::ordered_once,
+          fmt::format("term {}: offset {} was given to two runs (D1)", m.term.value, end.value));
     end += item.run.length;
     if (first && item.run.producer != ProducerId{}) ahead(m, end, item.run.producer);
   }
@@ -361,7 +409,8 @@ void WireWatch::ahead(const Order& m, Offset end, ProducerId producer) {
   u.ordered[end] = producer;
   if (++u.runs[producer] > world_.options.unwritten_per_producer)
     violated(world_, promise::ahead,
-             fmt::format("term {}: {} runs of one producer are ordered and on no disk (V1)", m.term.value, u.runs[producer]));
+             fmt::format("term {}: {} runs of one producer are ordered and on no disk (V1)",
+                         m.term.value, u.runs[producer]));
 }
 
 void WireWatch::entries(const Process& from, const AppendEntries& m) {
@@ -373,22 +422,27 @@ void WireWatch::entries(const Process& from, const AppendEntries& m) {
     const std::pair here{e.term, std::hash<std::string_view>{}(e.command.text())};
     const auto [at, fresh] = metadata_.try_emplace(e.index, here);
     if (!fresh && at->second != here)
-      violated(world_, promise::metadata,
-               fmt::format("{} has committed entry {} of Raft term {}, where one of {} was committed before", from.name(), e.index.value,
-                           e.term.value, at->second.first.value));
+      violated(
+          world_, promise::metadata,
+          fmt::format(
+              "{} has committed entry {} of Raft term {}, where one of {} was committed before",
+              from.name(), e.index.value, e.term.value, at->second.first.value));
     compared = e.index;
   }
 }
 
 void WireWatch::refusal(const Process& from, Errc why) {
-  if (why == Errc::log_halted) violated(world_, promise::halts, from.name() + " refuses because the log is halted");
+  if (why == Errc::log_halted)
+    violated(world_, promise::halts, from.name() + " refuses because the log is halted");
 }
 
 // ---- all
 
-void Checkers::append_ended(LogId log, const std::string& payload, const client::Completion& result, std::uint64_t wall_ms) {
+void Checkers::append_ended(LogId log, const std::string& payload, const client::Completion& result,
+                            std::uint64_t wall_ms) {
   if (std::holds_alternative<client::Appended>(result)) ++acknowledged_;
-  else if (const auto* no = std::get_if<client::Failure>(&result)) ++(no->error.code == Errc::outcome_unknown ? unknown_ : failed_);
+  else if (const auto* no = std::get_if<client::Failure>(&result))
+    ++(no->error.code == Errc::outcome_unknown ? unknown_ : failed_);
   of(log).append_ended(payload, result, wall_ms);
 }
 
@@ -397,16 +451,19 @@ void Checkers::entry_read(LogId log, const client::Entry& e) {
   of(log).entry_read(e);
 }
 
-void Checkers::compare_times(const std::vector<std::uint64_t>& times, const std::vector<Offset>& answers,
+void Checkers::compare_times(const std::vector<std::uint64_t>& times,
+                             const std::vector<Offset>& answers,
                              const std::vector<ClockedPoint>& points, Offset first) {
-  if (!world_.options.clocks_agree) return;  // clocks go back from one leader to the next: there is no one answer
+  if (!world_.options.clocks_agree)
+    return;  // clocks go back from one leader to the next: there is no one answer
   for (std::size_t i = 0; i < times.size(); ++i) {
     Offset expected = first;
     for (const ClockedPoint& p : points)
       if (p.clock_ms < times[i]) expected = std::max(expected, p.offset);
     if (answers[i] != expected)
       violated(world_, promise::time,
-               fmt::format("at {} ms the log is said to stand at {}, not at {}", times[i], answers[i].value, expected.value));
+               fmt::format("at {} ms the log is said to stand at {}, not at {}", times[i],
+                           answers[i].value, expected.value));
   }
 }
 
@@ -420,11 +477,14 @@ void Checkers::compare_replicas(LogId log, Offset first, Offset committed) {
     auto mine = bytes_of(l->second, log, first);
     if (!mine || mine->end() < committed) {
       violated(world_, promise::replicas,
-               fmt::format("{} ends at {}, committed is {}", node->name(), mine ? mine->end().value : 0, committed.value));
+               fmt::format("{} ends at {}, committed is {}", node->name(),
+                           mine ? mine->end().value : 0, committed.value));
       continue;
     }
     if (mine->first > first)
-      violated(world_, promise::replicas, fmt::format("{} begins at {}, the log at {}", node->name(), mine->first.value, first.value));
+      violated(world_, promise::replicas,
+               fmt::format("{} begins at {}, the log at {}", node->name(), mine->first.value,
+                           first.value));
     if (!base) {
       base = std::move(mine);
       base_name = node->name();
@@ -432,15 +492,19 @@ void Checkers::compare_replicas(LogId log, Offset first, Offset committed) {
     }
     const Offset from = std::max(base->first, mine->first);
     if (from < committed &&
-        std::memcmp(base->bytes.data() + (from - base->first), mine->bytes.data() + (from - mine->first), committed - from) != 0)
-      violated(world_, promise::replicas, fmt::format("{} and {} differ below {}", base_name, node->name(), committed.value));
+        std::memcmp(base->bytes.data() + (from - base->first),
+                    mine->bytes.data() + (from - mine->first), committed - from) != 0)
+      violated(world_, promise::replicas,
+               fmt::format("{} and {} differ below {}", base_name, node->name(), committed.value));
     const auto below = [&](const std::vector<Offset>& v) {
       std::vector<Offset> out;
-      std::copy_if(v.begin(), v.end(), std::back_inserter(out), [&](Offset o) { return o >= from && o < committed; });
+      std::copy_if(v.begin(), v.end(), std::back_inserter(out),
+                   [&](Offset o) { return o >= from && o < committed; });
       return out;
     };
     if (below(base->files) != below(mine->files))
-      violated(world_, promise::replicas, fmt::format("{} and {} have other segment files", base_name, node->name()));
+      violated(world_, promise::replicas,
+               fmt::format("{} and {} have other segment files", base_name, node->name()));
   }
 }
 

@@ -1,5 +1,6 @@
-// One checker per promise. They watch what clients saw and what the wire and the disks hold, never the cores' insides. What a
-// checker finds is reported under its name; the names and sentences stand in `promises`.
+// One checker per promise. They watch what clients saw and what the wire and the disks hold, never
+// the cores' insides. What a checker finds is reported under its name; the names and sentences
+// stand in `promises`.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -23,93 +24,148 @@ struct Promise {
 };
 
 namespace promise {
-inline constexpr Promise durability{"acknowledged is never lost", "an acknowledged entry is readable at its offset for ever"};
-inline constexpr Promise unmoved{"acknowledged is never moved", "an acknowledged entry stands at the offset that was told, unchanged"};
-inline constexpr Promise origin{"readers see only what was appended", "every entry read was appended to this very log"};
-inline constexpr Promise agreement{"readers agree", "an offset gives the same bytes to every reader at any time"};
-inline constexpr Promise once{"no entry twice", "an entry stands once in its log, whatever was retried"};
-inline constexpr Promise producer_order{"producer order", "one producer's entries stand in the order of their sequence numbers"};
-inline constexpr Promise number{"a number names one entry", "a producer gives a sequence number to one entry only, whatever became of it"};
-inline constexpr Promise real_time{"real-time order", "an entry that was begun after another one was acknowledged stands behind it"};
-inline constexpr Promise tail{"tail is linearizable", "a tail is not below what anybody was told before the question"};
-inline constexpr Promise failed{"failed is never visible", "what an append called failed is in no log and never will be"};
-inline constexpr Promise unknown{"unknown has a cause",
-                                 "an outcome is unknown only when its deadline has passed or a trim took where it may stand"};
-inline constexpr Promise replicas{"replicas are identical", "below committed, the replicas' files have the same names and bytes"};
-inline constexpr Promise one_leader{"one leader per term", "a term has one leader instance, and one sequencer orders in it"};
-inline constexpr Promise ordered_once{"an offset is ordered once", "in one term, a log's offset is given to one run"};
-inline constexpr Promise forward{"committed never moves back",
-                                 "what a node has shown as committed, it shows as committed as long as it lives"};
-inline constexpr Promise ruler{"committed lies on the ruler",
-                               "a node names no committed offset beyond the tail it names, unless it has a hole"};
-inline constexpr Promise trim_bounds{"trim takes what was asked",
-                                     "nothing above the highest trim point asked for is trimmed, nor what was appended after the trims, "
-                                     "but for what a retention allows: whole segments while as much stays, or that are as old"};
+inline constexpr Promise durability{"acknowledged is never lost",
+                                    "an acknowledged entry is readable at its offset for ever"};
+inline constexpr Promise unmoved{
+    "acknowledged is never moved",
+    "an acknowledged entry stands at the offset that was told, unchanged"};
+inline constexpr Promise origin{"readers see only what was appended",
+                                "every entry read was appended to this very log"};
+inline constexpr Promise agreement{"readers agree",
+                                   "an offset gives the same bytes to every reader at any time"};
+inline constexpr Promise once{"no entry twice",
+                              "an entry stands once in its log, whatever was retried"};
+inline constexpr Promise producer_order{
+    "producer order", "one producer's entries stand in the order of their sequence numbers"};
+inline constexpr Promise number{
+    "a number names one entry",
+    "a producer gives a sequence number to one entry only, whatever became of it"};
+inline constexpr Promise real_time{
+    "real-time order",
+    "an entry that was begun after another one was acknowledged stands behind it"};
+inline constexpr Promise tail{"tail is linearizable",
+                              "a tail is not below what anybody was told before the question"};
+inline constexpr Promise failed{"failed is never visible",
+                                "what an append called failed is in no log and never will be"};
+inline constexpr Promise unknown{
+    "unknown has a cause",
+    "an outcome is unknown only when its deadline has passed or a trim took where it may stand"};
+inline constexpr Promise replicas{
+    "replicas are identical", "below committed, the replicas' files have the same names and bytes"};
+inline constexpr Promise one_leader{
+    "one leader per term", "a term has one leader instance, and one sequencer orders in it"};
+inline constexpr Promise ordered_once{"an offset is ordered once",
+                                      "in one term, a log's offset is given to one run"};
+inline constexpr Promise forward{
+    "committed never moves back",
+    "what a node has shown as committed, it shows as committed as long as it lives"};
+inline constexpr Promise ruler{
+    "committed lies on the ruler",
+    "a node names no committed offset beyond the tail it names, unless it has a hole"};
+inline constexpr Promise trim_bounds{
+    "trim takes what was asked",
+    "nothing above the highest trim point asked for is trimmed, nor what was appended after the "
+    "trims, "
+    "but for what a retention allows: whole segments while as much stays, or that are as old"};
 inline constexpr Promise time{"a point in time misses nothing",
-                              "what was appended at or after a time stands at or behind where the log is said to stand at it"};
-inline constexpr Promise trim_forward{"trim never moves back", "a log does not begin before where it was said to begin"};
-inline constexpr Promise the_end{"no more means the end", "who is told that there is no more is not told so below what is committed there"};
-inline constexpr Promise follower{"a follower misses nothing", "a follower sees every acknowledged entry from where it began, or is told"};
-inline constexpr Promise full_disk{"a full disk stops nobody", "what is written goes where space was reserved before"};
-inline constexpr Promise fresh_name{"a new log is empty",
-                                    "a log created under a deleted one's name has another id and none of its entries"};
+                              "what was appended at or after a time stands at or behind where the "
+                              "log is said to stand at it"};
+inline constexpr Promise trim_forward{"trim never moves back",
+                                      "a log does not begin before where it was said to begin"};
+inline constexpr Promise the_end{
+    "no more means the end",
+    "who is told that there is no more is not told so below what is committed there"};
+inline constexpr Promise follower{
+    "a follower misses nothing",
+    "a follower sees every acknowledged entry from where it began, or is told"};
+inline constexpr Promise full_disk{"a full disk stops nobody",
+                                   "what is written goes where space was reserved before"};
+inline constexpr Promise fresh_name{
+    "a new log is empty",
+    "a log created under a deleted one's name has another id and none of its entries"};
 inline constexpr Promise own_delete{"a log goes by its own delete",
-                                    "a log that was made goes only when it is deleted, not by a request for an older one of its name"};
-inline constexpr Promise setting{"a setting stands", "a setting that was acknowledged is what it is until it is set again"};
-inline constexpr Promise tokens{"a fence is counted once",
-                                "each request for the next fencing token raises it once at most, and no late one does"};
+                                    "a log that was made goes only when it is deleted, not by a "
+                                    "request for an older one of its name"};
+inline constexpr Promise setting{
+    "a setting stands", "a setting that was acknowledged is what it is until it is set again"};
+inline constexpr Promise tokens{
+    "a fence is counted once",
+    "each request for the next fencing token raises it once at most, and no late one does"};
 inline constexpr Promise made_once{"a log is made once",
-                                   "a request to make a log makes one at most, never after its deletion, and its repeat is no conflict"};
-inline constexpr Promise refusals{"what is wrong is refused",
-                                  "a wrong name, option or offset is refused with its reason, and nothing is made"};
-inline constexpr Promise status{"status tells what is", "in the end status says what is: all well where it is, else what is away"};
-inline constexpr Promise ends{"a call ends once", "whatever was under way when a client is closed ends, and not twice"};
-inline constexpr Promise metadata{"metadata is never taken back", "a metadata command that was committed stands at its index for ever"};
-inline constexpr Promise halts{"no log halts", "no log halts while no more is lost than its write quorum survives"};
-inline constexpr Promise steady{"a working leader stays",
-                                "a sequencer that was cut off and comes back deposes no leader that the rest follows"};
+                                   "a request to make a log makes one at most, never after its "
+                                   "deletion, and its repeat is no conflict"};
+inline constexpr Promise refusals{
+    "what is wrong is refused",
+    "a wrong name, option or offset is refused with its reason, and nothing is made"};
+inline constexpr Promise status{
+    "status tells what is",
+    "in the end status says what is: all well where it is, else what is away"};
+inline constexpr Promise ends{"a call ends once",
+                              "whatever was under way when a client is closed ends, and not twice"};
+inline constexpr Promise metadata{
+    "metadata is never taken back",
+    "a metadata command that was committed stands at its index for ever"};
+inline constexpr Promise halts{"no log halts",
+                               "no log halts while no more is lost than its write quorum survives"};
+inline constexpr Promise steady{
+    "a working leader stays",
+    "a sequencer that was cut off and comes back deposes no leader that the rest follows"};
 inline constexpr Promise held_up{"nobody is held up for long",
-                                 "a client that dies or is cut off in mid-upload holds up the appends of others for a bounded time"};
-inline constexpr Promise ahead{"orders do not run ahead",
-                               "of one producer, the leader orders no more runs than its bound that no replica holds"};
-inline constexpr Promise condition{"a condition holds",
-                                   "an append that expects the log's end at an offset follows no entry at or above it"};
-inline constexpr Promise in_the_way{"a refused condition had an entry in its way",
-                                    "where an expected offset is refused, an entry stands at or above it, or the log ended below"};
-inline constexpr Promise fence{"a fence holds", "once a fencing token is set, nothing of a lower one stands at its end or above"};
-inline constexpr Promise starts{"a node starts", "a process that was stopped in any way starts again on its disk"};
-inline constexpr Promise progress{"progress", "after healing, appends end and every replica serves a full read within a bound"};
-inline constexpr Promise readable{"one replica is enough to read",
-                                  "what is committed is read from a storage node that has it while no other server lives"};
-inline constexpr Promise memory{"memory is bounded", "what nodes ask of each other, give and queue stays below its limits"};
+                                 "a client that dies or is cut off in mid-upload holds up the "
+                                 "appends of others for a bounded time"};
+inline constexpr Promise ahead{
+    "orders do not run ahead",
+    "of one producer, the leader orders no more runs than its bound that no replica holds"};
+inline constexpr Promise condition{
+    "a condition holds",
+    "an append that expects the log's end at an offset follows no entry at or above it"};
+inline constexpr Promise in_the_way{
+    "a refused condition had an entry in its way",
+    "where an expected offset is refused, an entry stands at or above it, or the log ended below"};
+inline constexpr Promise fence{
+    "a fence holds",
+    "once a fencing token is set, nothing of a lower one stands at its end or above"};
+inline constexpr Promise starts{"a node starts",
+                                "a process that was stopped in any way starts again on its disk"};
+inline constexpr Promise progress{
+    "progress", "after healing, appends end and every replica serves a full read within a bound"};
+inline constexpr Promise readable{
+    "one replica is enough to read",
+    "what is committed is read from a storage node that has it while no other server lives"};
+inline constexpr Promise memory{
+    "memory is bounded", "what nodes ask of each other, give and queue stays below its limits"};
 }  // namespace promise
 
 inline constexpr std::array promises = {
-    promise::durability, promise::unmoved,      promise::origin,    promise::agreement,  promise::once,        promise::producer_order,
-    promise::number,     promise::real_time,    promise::tail,      promise::failed,     promise::unknown,     promise::replicas,
-    promise::one_leader, promise::ordered_once, promise::forward,   promise::ruler,      promise::trim_bounds, promise::trim_forward,
-    promise::the_end,    promise::follower,     promise::full_disk, promise::fresh_name, promise::refusals,    promise::status,
-    promise::ends,       promise::metadata,     promise::halts,     promise::steady,     promise::held_up,     promise::ahead,
-    promise::condition,  promise::in_the_way,   promise::fence,     promise::starts,     promise::progress,    promise::time,
-    promise::own_delete, promise::setting,      promise::tokens,    promise::made_once,  promise::memory,      promise::readable};
+    promise::durability,  promise::unmoved,        promise::origin,    promise::agreement,
+    promise::once,        promise::producer_order, promise::number,    promise::real_time,
+    promise::tail,        promise::failed,         promise::unknown,   promise::replicas,
+    promise::one_leader,  promise::ordered_once,   promise::forward,   promise::ruler,
+    promise::trim_bounds, promise::trim_forward,   promise::the_end,   promise::follower,
+    promise::full_disk,   promise::fresh_name,     promise::refusals,  promise::status,
+    promise::ends,        promise::metadata,       promise::halts,     promise::steady,
+    promise::held_up,     promise::ahead,          promise::condition, promise::in_the_way,
+    promise::fence,       promise::starts,         promise::progress,  promise::time,
+    promise::own_delete,  promise::setting,        promise::tokens,    promise::made_once,
+    promise::memory,      promise::readable};
 
 /// What reports call an entry.
 std::string short_form(const std::string& payload);
 /// Names the promise first.
 void violated(World& world, const Promise& p, const std::string& what);
 
-/// What was ordered, where and when, and what is durable on a write quorum, from the wire: what a retention may take, and what was
-/// appended since a point in time.
+/// What was ordered, where and when, and what is durable on a write quorum, from the wire: what a
+/// retention may take, and what was appended since a point in time.
 class PlaceWatch {
  public:
   explicit PlaceWatch(World& world) : world_(world) {}
   void order(const Order& m);
   void durable(const Process& from, const Durable& m);
-  /// The log's retention lets all below go: enough is committed above, or all below was ordered so long ago. Points are asked about in
-  /// ascending order.
+  /// The log's retention lets all below go: enough is committed above, or all below was ordered so
+  /// long ago. Points are asked about in ascending order.
   bool may_go(LogId log, Offset point);
-  /// Where the first run from an offset on stands that was ordered at or after the time, by the world's clock, and is committed;
-  /// no_offset: none does.
+  /// Where the first run from an offset on stands that was ordered at or after the time, by the
+  /// world's clock, and is committed; no_offset: none does.
   Offset first_since(LogId log, Offset from, std::uint64_t wall_ms) const;
 
  private:
@@ -128,19 +184,22 @@ class PlaceWatch {
   std::map<LogId, Places> logs_;
 };
 
-/// What clients did and saw in one log: durability, unmoved, origin, agreement, once, producer_order, real_time, tail, failed,
-/// unknown, trim_bounds, trim_forward.
+/// What clients did and saw in one log: durability, unmoved, origin, agreement, once,
+/// producer_order, real_time, tail, failed, unknown, trim_bounds, trim_forward.
 class LogHistory {
  public:
-  LogHistory(World& world, PlaceWatch& places, LogId log) : world_(world), places_(places), log_(log) {}
+  LogHistory(World& world, PlaceWatch& places, LogId log)
+      : world_(world), places_(places), log_(log) {}
 
   void append_started(const std::string& payload);
   /// `wall_ms`: by the client's clock, for Bug::orders_by_clock alone.
-  void append_ended(const std::string& payload, const client::Completion& result, std::uint64_t wall_ms);
+  void append_ended(const std::string& payload, const client::Completion& result,
+                    std::uint64_t wall_ms);
   /// An append ended as unknown before its deadline.
   void unknown_early(const std::string& payload, const std::string& why);
   void entry_read(const client::Entry& e);
-  /// The largest end of an acknowledged entry, or earlier tail: what a tail call that starts now must reach.
+  /// The largest end of an acknowledged entry, or earlier tail: what a tail call that starts now
+  /// must reach.
   Offset tail_floor() const { return floor_; }
   Offset acknowledged_end() const { return acknowledged_end_; }
   void tail_answered(Offset floor, Offset committed);
@@ -196,8 +255,8 @@ class LogHistory {
   std::map<Offset, Offset> passed_over_;  // from, to
 };
 
-/// Watches the wire: one_leader, ordered_once, number, forward, ruler, the_end, halts; and what a sequencer has on its disk of what it
-/// calls committed: metadata; ahead.
+/// Watches the wire: one_leader, ordered_once, number, forward, ruler, the_end, halts; and what a
+/// sequencer has on its disk of what it calls committed: metadata; ahead.
 class WireWatch {
  public:
   WireWatch(World& world, PlaceWatch& places);
@@ -233,9 +292,12 @@ class WireWatch {
   std::map<std::pair<LogId, Term>, std::string> orders_in_;
   std::map<std::tuple<std::string, std::uint64_t, LogId>, Offset> committed_at_;  // node, life
   std::map<std::tuple<LogId, Term, Offset>, Placed> placed_;
-  std::map<std::tuple<LogId, ProducerId, Sequence>, std::uint64_t> entry_of_;  // checksum of the payload
-  std::map<RaftIndex, std::pair<RaftTerm, std::size_t>> metadata_;             // committed: Raft term, hash of the command
-  std::map<std::pair<std::string, std::uint64_t>, RaftIndex> compared_;        // sequencer, life: up to there
+  std::map<std::tuple<LogId, ProducerId, Sequence>, std::uint64_t>
+      entry_of_;  // checksum of the payload
+  std::map<RaftIndex, std::pair<RaftTerm, std::size_t>>
+      metadata_;  // committed: Raft term, hash of the command
+  std::map<std::pair<std::string, std::uint64_t>, RaftIndex>
+      compared_;  // sequencer, life: up to there
 };
 
 /// A segment or term start, and the leader's clock in it.
@@ -247,25 +309,30 @@ struct ClockedPoint {
 class Checkers {
  public:
   explicit Checkers(World& world) : world_(world), places_(world), wire_(world, places_) {
-    if (world.options.retention != Retention{}) wire_.on_trim = [this](LogId log, Offset to) { of(log).begins_at(to); };
+    if (world.options.retention != Retention{})
+      wire_.on_trim = [this](LogId log, Offset to) { of(log).begins_at(to); };
   }
 
-  ConditionChecker& conditions(LogId log) { return conditions_.try_emplace(log, world_).first->second; }
+  ConditionChecker& conditions(LogId log) {
+    return conditions_.try_emplace(log, world_).first->second;
+  }
   LogHistory& of(LogId log) { return logs_.try_emplace(log, world_, places_, log).first->second; }
 
   void append_started(LogId log, const std::string& payload) { of(log).append_started(payload); }
-  void append_ended(LogId log, const std::string& payload, const client::Completion& result, std::uint64_t wall_ms);
+  void append_ended(LogId log, const std::string& payload, const client::Completion& result,
+                    std::uint64_t wall_ms);
   /// The client died before it heard: the entry may stand or not.
   void append_abandoned() { ++unknown_; }
   void entry_read(LogId log, const client::Entry& e);
 
-  /// replicas: at the end, idle. The log must be whole everywhere from `first` to `committed`; what a file still holds below a
-  /// trim point is nobody's.
+  /// replicas: at the end, idle. The log must be whole everywhere from `first` to `committed`; what
+  /// a file still holds below a trim point is nobody's.
   void compare_replicas(LogId log, Offset first, Offset committed);
 
-  /// time: the answers must be exactly what the replicas' files say; nothing hinders anybody any more.
-  void compare_times(const std::vector<std::uint64_t>& times, const std::vector<Offset>& answers, const std::vector<ClockedPoint>& points,
-                     Offset first);
+  /// time: the answers must be exactly what the replicas' files say; nothing hinders anybody any
+  /// more.
+  void compare_times(const std::vector<std::uint64_t>& times, const std::vector<Offset>& answers,
+                     const std::vector<ClockedPoint>& points, Offset first);
 
   std::uint64_t acknowledged() const { return acknowledged_; }
   std::uint64_t failed() const { return failed_; }
@@ -284,8 +351,8 @@ class Checkers {
   std::uint64_t read_ = 0;
 };
 
-/// The frames' bytes of one replica, from an offset (where a frame begins) on, or from its first one if that is higher, as far as
-/// its files are contiguous and good.
+/// The frames' bytes of one replica, from an offset (where a frame begins) on, or from its first
+/// one if that is higher, as far as its files are contiguous and good.
 struct ReplicaBytes {
   Offset first{};
   std::vector<std::byte> bytes;

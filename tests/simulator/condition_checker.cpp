@@ -26,13 +26,15 @@ void ConditionChecker::judge(const std::vector<client::Entry>& entries, Offset f
       const client::AppendConditions& c = asked->second.conditions;
       if (c.expected != no_offset && before != nullptr && before->next > c.expected)
         violated(world_, promise::condition,
-                 fmt::format("{} expected the end at {}, stands at {}, and an entry stands at {} before it", short_form(payload),
-                             c.expected.value, e.offset.value, before->offset.value));
+                 fmt::format(
+                     "{} expected the end at {}, stands at {}, and an entry stands at {} before it",
+                     short_form(payload), c.expected.value, e.offset.value, before->offset.value));
       for (const auto& [token, end] : fences_)
         if (c.fence != FenceToken{} && c.fence < token && e.offset >= end)
           violated(world_, promise::fence,
-                   fmt::format("{} names token {} and stands at {}; token {} was set at {}", short_form(payload), c.fence.value,
-                               e.offset.value, token.value, end.value));
+                   fmt::format("{} names token {} and stands at {}; token {} was set at {}",
+                               short_form(payload), c.fence.value, e.offset.value, token.value,
+                               end.value));
     }
     before = &e;
   }
@@ -42,22 +44,29 @@ void ConditionChecker::judge(const std::vector<client::Entry>& entries, Offset f
 }
 
 void ConditionChecker::judge(const Mismatch& m, const std::vector<client::Entry>& entries) const {
-  if (m.ends <= m.expected && m.expected > m.known.followed) {  // beyond the end: no entry is needed for that
+  if (m.ends <= m.expected &&
+      m.expected > m.known.followed) {  // beyond the end: no entry is needed for that
     if (m.ends < m.known.acknowledged)
       violated(world_, promise::in_the_way,
-               fmt::format("{} was refused as beyond the end at {}, and entries up to {} were acknowledged before", short_form(m.payload),
-                           m.ends.value, m.known.acknowledged.value));
+               fmt::format("{} was refused as beyond the end at {}, and entries up to {} were "
+                           "acknowledged before",
+                           short_form(m.payload), m.ends.value, m.known.acknowledged.value));
     return;
   }
-  // The first entry that ends above the offset. An offset inside a frame, perhaps the leader's own, is never the log's end.
+  // The first entry that ends above the offset. An offset inside a frame, perhaps the leader's own,
+  // is never the log's end.
   const auto in_the_way =
-      std::upper_bound(entries.begin(), entries.end(), m.expected, [](Offset o, const client::Entry& e) { return o < e.next; });
-  const bool may_be_end = m.expected == m.known.followed || (in_the_way != entries.end() && in_the_way->offset == m.expected) ||
-                          (in_the_way != entries.begin() && std::prev(in_the_way)->next == m.expected);
+      std::upper_bound(entries.begin(), entries.end(), m.expected,
+                       [](Offset o, const client::Entry& e) { return o < e.next; });
+  const bool may_be_end =
+      m.expected == m.known.followed ||
+      (in_the_way != entries.end() && in_the_way->offset == m.expected) ||
+      (in_the_way != entries.begin() && std::prev(in_the_way)->next == m.expected);
   if (!may_be_end) return;
   if (in_the_way == entries.end() || in_the_way->offset >= m.ends)
     violated(world_, promise::in_the_way,
-             fmt::format("{} expected the end at {} and was refused, the log is said to end at {}, and no entry stands there",
+             fmt::format("{} expected the end at {} and was refused, the log is said to end at {}, "
+                         "and no entry stands there",
                          short_form(m.payload), m.expected.value, m.ends.value));
 }
 

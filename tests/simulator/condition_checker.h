@@ -1,4 +1,5 @@
-// What appends under conditions promise (F1, F2): condition, in_the_way, fence. Judged over the whole log once a run has come to its end.
+// What appends under conditions promise (F1, F2): condition, in_the_way, fence. Judged over the
+// whole log once a run has come to its end.
 #pragma once
 #include <map>
 #include <string>
@@ -13,11 +14,14 @@ class ConditionChecker {
  public:
   explicit ConditionChecker(World& world) : world_(world) {}
 
-  /// What is known where an append begins: how far its client has read, and how far entries are acknowledged.
+  /// What is known where an append begins: how far its client has read, and how far entries are
+  /// acknowledged.
   struct Known {
     Offset followed, acknowledged;
   };
-  void append_started(const std::string& payload, const client::AppendConditions& c, Known known) { asked_[payload] = {c, known}; }
+  void append_started(const std::string& payload, const client::AppendConditions& c, Known known) {
+    asked_[payload] = {c, known};
+  }
   /// It ended as offset_mismatch.
   void mismatched(const std::string& payload, Offset ends);
   /// Another token than any before: what a lock service gives.

@@ -1,5 +1,6 @@
-// Positive controls: each kind of fault alone, with a small planted bug that makes it do harm. A control passes when the fault
-// without the bug is harmless, the bug without the fault is harmless, and both together are found.
+// Positive controls: each kind of fault alone, with a small planted bug that makes it do harm. A
+// control passes when the fault without the bug is harmless, the bug without the fault is harmless,
+// and both together are found.
 #pragma once
 
 namespace loglog::simulator {

@@ -5,14 +5,16 @@
 namespace loglog::simulator {
 
 Duration between(Random& random, Duration low, Duration high) {
-  return low + Duration(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>((high - low).count()) + 1)));
+  return low + Duration(static_cast<std::int64_t>(
+                   random.below(static_cast<std::uint64_t>((high - low).count()) + 1)));
 }
 
 SequencerProcess* leader_of(World& world) {
   SequencerProcess* leader = nullptr;
   for (auto& s : world.sequencers) {
     if (!s->alive() || s->machine()->leading_term() == Term{}) continue;
-    if (leader == nullptr || s->machine()->leading_term() > leader->machine()->leading_term()) leader = s.get();
+    if (leader == nullptr || s->machine()->leading_term() > leader->machine()->leading_term())
+      leader = s.get();
   }
   return leader;
 }
@@ -23,7 +25,8 @@ void later(World& world, Duration delay, std::function<void()> what) {
   });
 }
 
-void when_succeeded(World& world, Term term, std::function<void(SequencerProcess&)> then, int tries) {
+void when_succeeded(World& world, Term term, std::function<void(SequencerProcess&)> then,
+                    int tries) {
   later(world, 5ms, [&world, term, then = std::move(then), tries] {
     SequencerProcess* leader = leader_of(world);
     if (leader != nullptr && leader->machine()->leading_term() > term) then(*leader);
@@ -44,13 +47,16 @@ void start_later(World& world, Process& p, Duration after) {
   later(world, after, [&p] { p.start(); });
 }
 
-void when(World& world, Duration at_most, std::function<bool()> condition, std::function<void()> then, std::function<void()> otherwise) {
+void when(World& world, Duration at_most, std::function<bool()> condition,
+          std::function<void()> then, std::function<void()> otherwise) {
   static constexpr Duration step = 200us;
   if (condition()) return then();
   if (at_most <= 0us) return otherwise();
-  later(world, step, [&world, at_most, condition = std::move(condition), then = std::move(then), otherwise = std::move(otherwise)] {
-    when(world, at_most - step, condition, then, otherwise);
-  });
+  later(world, step,
+        [&world, at_most, condition = std::move(condition), then = std::move(then),
+         otherwise = std::move(otherwise)] {
+          when(world, at_most - step, condition, then, otherwise);
+        });
 }
 
 void kill_for(World& world, Process& p, Duration down) {

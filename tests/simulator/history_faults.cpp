@@ -21,7 +21,8 @@ SequencerProcess* sequencer(World& world, const Process& p) {
   return nullptr;
 }
 
-/// Calls `then` with the first Order of a term above `term`, and who sends it, before it is on its way.
+/// Calls `then` with the first Order of a term above `term`, and who sends it, before it is on its
+/// way.
 void at_first_order(World& world, Term term, std::function<void(SequencerProcess&)> then) {
   const Time limit = world.scheduler.now() + comes_within;
   world.network.lay([&world, term, limit, then = std::move(then)](Caught& caught) {
@@ -33,24 +34,27 @@ void at_first_order(World& world, Term term, std::function<void(SequencerProcess
   });
 }
 
-/// What the leader orders from now on reaches this replica alone; after a while the leader dies, the replica is left out, and `then`
-/// goes on. Nothing happens where there is no leader.
-void strand_on(World& world, Random& random, StorageProcess& holder, std::function<void(Term)> then) {
+/// What the leader orders from now on reaches this replica alone; after a while the leader dies,
+/// the replica is left out, and `then` goes on. Nothing happens where there is no leader.
+void strand_on(World& world, Random& random, StorageProcess& holder,
+               std::function<void(Term)> then) {
   SequencerProcess* leader = leader_of(world);
   if (leader == nullptr) return;
   heard_by_one(world, *leader, holder);
   const Duration down = between(random, 300ms, 700ms);
-  later(world, between(random, 5ms, 120ms), [&world, leader, &holder, down, then = std::move(then)] {
-    if (!leader->alive()) return world.network.heal();
-    const Term term = leader->machine()->leading_term();
-    leave_out(world, {&holder});
-    kill_for(world, *leader, down);
-    then(term);
-  });
+  later(world, between(random, 5ms, 120ms),
+        [&world, leader, &holder, down, then = std::move(then)] {
+          if (!leader->alive()) return world.network.heal();
+          const Term term = leader->machine()->leading_term();
+          leave_out(world, {&holder});
+          kill_for(world, *leader, down);
+          then(term);
+        });
 }
 
 /// The leader dies, and the next one hears these two replicas alone.
-void leave_to(World& world, Random& random, SequencerProcess& leader, const StorageProcess& a, const StorageProcess& b) {
+void leave_to(World& world, Random& random, SequencerProcess& leader, const StorageProcess& a,
+              const StorageProcess& b) {
   std::vector<StorageProcess*> others;
   for (auto& n : world.storage)
     if (n.get() != &a && n.get() != &b) others.push_back(n.get());
@@ -64,25 +68,27 @@ void figure_eight(World& world, Random& random, bool second_is_heard) {
   StorageProcess& b = *nodes[1];
   strand_on(world, random, a, [&world, &random, &a, &b, second_is_heard](Term first) {
     heal_later(world, comes_within);
-    at_first_order(world, first, [&world, &random, &a, &b, second_is_heard](SequencerProcess& second) {
-      if (second_is_heard) heard_by_one(world, second, b);
-      else
-        for (auto& n : world.storage) world.network.block(second.address(), n->address());
-      const Term term = second.machine()->leading_term();
-      later(world, between(random, 40ms, 400ms), [&world, &random, &a, &b, &second, term, second_is_heard] {
-        leave_out(world, {&b});
-        kill_for(world, second, between(random, 300ms, 700ms));
-        heal_later(world, between(random, 1500ms, 4s));
-        if (!second_is_heard) return;
-        at_first_order(world, term, [&world, &random, &a](SequencerProcess& third) {
-          heard_by_one(world, third, a);
-          later(world, between(random, 40ms, 400ms), [&world, &random, &a, &third] {
-            leave_out(world, {&a});
-            kill_for(world, third, between(random, 300ms, 700ms));
-          });
+    at_first_order(
+        world, first, [&world, &random, &a, &b, second_is_heard](SequencerProcess& second) {
+          if (second_is_heard) heard_by_one(world, second, b);
+          else
+            for (auto& n : world.storage) world.network.block(second.address(), n->address());
+          const Term term = second.machine()->leading_term();
+          later(world, between(random, 40ms, 400ms),
+                [&world, &random, &a, &b, &second, term, second_is_heard] {
+                  leave_out(world, {&b});
+                  kill_for(world, second, between(random, 300ms, 700ms));
+                  heal_later(world, between(random, 1500ms, 4s));
+                  if (!second_is_heard) return;
+                  at_first_order(world, term, [&world, &random, &a](SequencerProcess& third) {
+                    heard_by_one(world, third, a);
+                    later(world, between(random, 40ms, 400ms), [&world, &random, &a, &third] {
+                      leave_out(world, {&a});
+                      kill_for(world, third, between(random, 300ms, 700ms));
+                    });
+                  });
+                });
         });
-      });
-    });
   });
 }
 
@@ -96,12 +102,14 @@ void late_reconcile(World& world, Random& random) {
     auto release = std::make_shared<std::function<void()>>();
     world.network.lay([&world, &random, &holder, &node, first, limit, release](Caught& caught) {
       const bool too_late = world.scheduler.now() > limit;
-      if (const auto* r = std::get_if<Reconcile>(&caught.message); r && &caught.to == &node && r->term > first && !*release && !too_late) {
+      if (const auto* r = std::get_if<Reconcile>(&caught.message);
+          r && &caught.to == &node && r->term > first && !*release && !too_late) {
         *release = caught.hold();
         return false;
       }
       const auto* acknowledged = std::get_if<Durable>(&caught.message);
-      const bool now = *release && &caught.from == &node && acknowledged != nullptr && acknowledged->term > first;
+      const bool now = *release && &caught.from == &node && acknowledged != nullptr &&
+                       acknowledged->term > first;
       if (!now && !too_late) return false;
       if (*release) (*release)();
       if (!now) return true;
@@ -123,19 +131,26 @@ void late_cut_power(World& world, Random& random) {
   StorageProcess& last = *nodes[1];
   strand_on(world, random, holder, [&world, &random, &holder, &last](Term first) {
     heal_later(world, comes_within);
-    at_first_order(world, first, [&world, &random](SequencerProcess&) { heal_later(world, between(random, 0ms, 20ms)); });
+    at_first_order(world, first, [&world, &random](SequencerProcess&) {
+      heal_later(world, between(random, 0ms, 20ms));
+    });
     const Time limit = world.scheduler.now() + comes_within;
     auto cut_at = std::make_shared<Offset>(no_offset);
     world.network.lay([&world, &random, &holder, &last, limit, cut_at, first](Caught& caught) {
       if (world.scheduler.now() > limit) return true;
       const auto* r = std::get_if<Reconcile>(&caught.message);
-      if (r && &caught.to == &holder && r->term > first && !r->rebase && r->cut < r->expected_tail) {
+      if (r && &caught.to == &holder && r->term > first && !r->rebase &&
+          r->cut < r->expected_tail) {
         *cut_at = r->cut;
-        world.network.block(caught.from.address(), last.address());  // what is ordered from now on is held by the others alone
+        world.network.block(
+            caught.from.address(),
+            last.address());  // what is ordered from now on is held by the others alone
       }
       const auto* acknowledged = std::get_if<Durable>(&caught.message);
       SequencerProcess* second = sequencer(world, caught.to);
-      if (*cut_at == no_offset || &caught.from != &holder || second == nullptr || acknowledged == nullptr) return false;
+      if (*cut_at == no_offset || &caught.from != &holder || second == nullptr ||
+          acknowledged == nullptr)
+        return false;
       if (acknowledged->term <= first || acknowledged->tail < *cut_at + some_entries) return false;
       later(world, between(random, 1ms, 10ms), [&world, &random, &holder, &last, second] {
         if (!holder.alive() || !second->alive()) return;
@@ -165,8 +180,12 @@ bool is_told_by_one(StorageProcess& slow, StorageProcess& quick) {
   for (const auto& [id, files] : slow.disk.content()) {
     const storage::LogCore* here = slow.machine()->log(id);
     const storage::LogCore* there = quick.machine()->log(id);
-    if (here == nullptr || there == nullptr || !here->is_matched() || here->matched != there->matched) continue;
-    if (here->written.end > here->durable.end && there->durable.end >= here->durable.end + some_entries) return true;
+    if (here == nullptr || there == nullptr || !here->is_matched() ||
+        here->matched != there->matched)
+      continue;
+    if (here->written.end > here->durable.end &&
+        there->durable.end >= here->durable.end + some_entries)
+      return true;
   }
   return false;
 }
@@ -217,14 +236,16 @@ void forgotten_order(World& world, Random& random) {
     if (world.scheduler.now() > limit) return true;
     if (const auto* c = std::get_if<Commit>(&caught.message)) {
       const auto busy = world.clients.size() - world.options.quiet_clients;
-      const bool is_busy = std::any_of(world.clients.begin(), world.clients.begin() + static_cast<std::ptrdiff_t>(busy),
+      const bool is_busy = std::any_of(world.clients.begin(),
+                                       world.clients.begin() + static_cast<std::ptrdiff_t>(busy),
                                        [&](const auto& p) { return p.get() == &caught.from; });
       if (is_busy && client->first == nullptr) *client = {&caught.from, c->run.producer};
       return false;
     }
     const auto* order = std::get_if<Order>(&caught.message);
     if (order == nullptr || client->first == nullptr) return false;
-    if (std::none_of(order->items.begin(), order->items.end(), [&](const OrderItem& i) { return i.run.producer == client->second; }))
+    if (std::none_of(order->items.begin(), order->items.end(),
+                     [&](const OrderItem& i) { return i.run.producer == client->second; }))
       return false;
     later(world, 0us, [&world, &random, producer = client->first] {
       for (auto& n : world.storage) kill_for(world, *n, between(random, 5ms, 100ms));
@@ -235,7 +256,8 @@ void forgotten_order(World& world, Random& random) {
 }
 
 void detour(World& world, Random& random) {
-  const Process& client = *world.clients[random.below(world.clients.size() - world.options.quiet_clients)];
+  const Process& client =
+      *world.clients[random.below(world.clients.size() - world.options.quiet_clients)];
   const Process& node = *world.storage[random.below(world.storage.size())];
   world.network.block(client.address(), node.address());
   heal_later(world, between(random, 300ms, 2500ms));

@@ -1,4 +1,5 @@
-// A process that says of itself that it is a sequencer: one that was started with a wrong id, or on a copied directory.
+// A process that says of itself that it is a sequencer: one that was started with a wrong id, or on
+// a copied directory.
 #pragma once
 #include "tests/simulator/world.h"
 

@@ -1,4 +1,5 @@
-// loglog-simulate: the production cores on a simulated network, disk and clock. A seed replays a run exactly.
+// loglog-simulate: the production cores on a simulated network, disk and clock. A seed replays a
+// run exactly.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -19,7 +20,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Totals {
-  std::uint64_t runs = 0, acknowledged = 0, unknown = 0, failed = 0, read = 0, tails = 0, messages = 0, violations = 0;
+  std::uint64_t runs = 0, acknowledged = 0, unknown = 0, failed = 0, read = 0, tails = 0,
+                messages = 0, violations = 0;
   Duration simulated{}, slowest{};
   FaultCounts faults;
   Clock::time_point begin = Clock::now();
@@ -40,9 +42,11 @@ struct Totals {
   }
   void print(std::uint64_t first, std::size_t plans) const {
     fmt::print(
-        "{} seeds from {} on, {} plans, {:.1f} simulated s in {:.1f} s: {} acknowledged, {} unknown, {} failed, {} entries read, {} tails, "
+        "{} seeds from {} on, {} plans, {:.1f} simulated s in {:.1f} s: {} acknowledged, {} "
+        "unknown, {} failed, {} entries read, {} tails, "
         "{} messages, slowest append {:.0f} ms\n",
-        runs, first, plans, std::chrono::duration<double>(simulated).count(), wall(), acknowledged, unknown, failed, read, tails, messages,
+        runs, first, plans, std::chrono::duration<double>(simulated).count(), wall(), acknowledged,
+        unknown, failed, read, tails, messages,
         std::chrono::duration<double, std::milli>(slowest).count());
     for (const auto& [kind, n] : faults.by_kind) fmt::print("  {:<28} {}\n", kind, n);
     fmt::print("{} violations\n", violations);
@@ -58,7 +62,8 @@ void print_promises() {
 
 int replay(const Plan& plan, std::uint64_t seed) {
   const RunResult r = run(plan, seed, true);
-  fmt::print("seed {}, plan {}, {} messages, fingerprint {:016x}: {}\n", seed, plan.name, r.messages, r.fingerprint,
+  fmt::print("seed {}, plan {}, {} messages, fingerprint {:016x}: {}\n", seed, plan.name,
+             r.messages, r.fingerprint,
              r.violation.empty() ? "no violation" : "VIOLATION " + r.violation);
   return r.violation.empty() ? 0 : 1;
 }
@@ -82,19 +87,29 @@ int main(int argc, char** argv) {
   bool rest = false;
   bool eager = false;
   bool observed = false;
-  auto* plan_option = app.add_option("--plan", plan_file, "one plan file")->check(CLI::ExistingFile);
-  app.add_option("--plans", plans_dir, "a folder of plans, taken in turn")->check(CLI::ExistingDirectory)->excludes(plan_option);
+  auto* plan_option =
+      app.add_option("--plan", plan_file, "one plan file")->check(CLI::ExistingFile);
+  app.add_option("--plans", plans_dir, "a folder of plans, taken in turn")
+      ->check(CLI::ExistingDirectory)
+      ->excludes(plan_option);
   app.add_option("--seed,--first-seed,--first", seed, "the (first) seed; default 1");
-  auto* seeds_option = app.add_option("--seeds", seeds, "how many seeds; default 1")->check(CLI::PositiveNumber);
-  app.add_option("--soak", soak, "fresh random seeds over all plans for so many seconds")->excludes(seeds_option);
-  app.add_option("--load", load, "so many times the entries of each client, with pauses so much shorter")->check(CLI::Range(1, 100));
+  auto* seeds_option =
+      app.add_option("--seeds", seeds, "how many seeds; default 1")->check(CLI::PositiveNumber);
+  app.add_option("--soak", soak, "fresh random seeds over all plans for so many seconds")
+      ->excludes(seeds_option);
+  app.add_option("--load", load,
+                 "so many times the entries of each client, with pauses so much shorter")
+      ->check(CLI::Range(1, 100));
   app.add_option("--jobs", jobs, "processes; default one a core")->check(CLI::Range(1, 256));
   app.add_flag("--rest", rest, "in every plan, logs that nobody asks for get no term start");
   app.add_flag("--eager", eager, "in every plan, clients commit along with their uploads (V1)");
-  app.add_flag("--observed", observed, "in every plan, clients count what replicas say is durable (V2)");
+  app.add_flag("--observed", observed,
+               "in every plan, clients count what replicas say is durable (V2)");
   app.add_flag("--trace", trace, "print the run of one seed as a story");
   app.add_flag("--keep-going", keep_going, "do not stop at the first violation");
-  app.add_flag("--controls", controls, "show that every injector of faults works: each with a planted bug that it must expose");
+  app.add_flag(
+      "--controls", controls,
+      "show that every injector of faults works: each with a planted bug that it must expose");
   app.add_option("--only", only, "of the controls, those whose names contain this");
   app.add_flag("--promises", list, "list what is checked and which faults there are");
   CLI11_PARSE(app, argc, argv);
@@ -128,7 +143,9 @@ int main(int argc, char** argv) {
   if (trace) return replay(plans[0], seed);
 
   if (soak > 0) seed = (std::uint64_t{std::random_device{}()} << 16) + 1;
-  const auto enough = [&, begin = Clock::now()] { return soak > 0 && Clock::now() - begin >= std::chrono::seconds(soak); };
+  const auto enough = [&, begin = Clock::now()] {
+    return soak > 0 && Clock::now() - begin >= std::chrono::seconds(soak);
+  };
   Totals totals;
   double told = 0;
   run_jobs(
@@ -140,14 +157,17 @@ int main(int argc, char** argv) {
       [&](std::uint64_t, const Job& job, const RunResult& r, double) {
         totals.add(r);
         if (!r.violation.empty())
-          fmt::print("VIOLATION {}\n  replay: loglog-simulate --plan tests/simulator/plans/{}.txt --seed {}{} --trace\n", r.violation,
-                     job.plan->name, r.seed,
-                     (load == 1 ? "" : fmt::format(" --load {}", load)) + (rest ? " --rest" : "") + (eager ? " --eager" : "") +
-                         (observed ? " --observed" : ""));
+          fmt::print(
+              "VIOLATION {}\n  replay: loglog-simulate --plan tests/simulator/plans/{}.txt --seed "
+              "{}{} --trace\n",
+              r.violation, job.plan->name, r.seed,
+              (load == 1 ? "" : fmt::format(" --load {}", load)) + (rest ? " --rest" : "") +
+                  (eager ? " --eager" : "") + (observed ? " --observed" : ""));
         if (soak > 0 && totals.wall() - told >= 30) {
           told = totals.wall();
-          fmt::print("{:.0f} s: {} seeds, {:.0f} simulated s, {} acknowledged, {} violations\n", told, totals.runs,
-                     std::chrono::duration<double>(totals.simulated).count(), totals.acknowledged, totals.violations);
+          fmt::print("{:.0f} s: {} seeds, {:.0f} simulated s, {} acknowledged, {} violations\n",
+                     told, totals.runs, std::chrono::duration<double>(totals.simulated).count(),
+                     totals.acknowledged, totals.violations);
         }
         std::fflush(stdout);
         return (r.violation.empty() || keep_going) && !enough();

@@ -8,7 +8,8 @@
 namespace loglog::simulator {
 namespace {
 constexpr Duration every = 10ms;
-/// A run that is larger than all limits passes alone, at each of two peers; so do messages that carry no payload.
+/// A run that is larger than all limits passes alone, at each of two peers; so do messages that
+/// carry no payload.
 constexpr std::uint64_t slack = 5u << 20;
 /// The same for runs of a few hundred KB.
 constexpr std::uint64_t slack_of_greedy = 2u << 20;
@@ -17,7 +18,8 @@ constexpr std::uint64_t no_limit = 1u << 30;
 
 void set_reachable_limits(storage::Options& o, bool greedy) {
   if (greedy) {
-    o.asked_bytes_per_peer_max = o.asked_bytes_max = o.asked_bulk_bytes_per_peer_max = o.asked_bulk_bytes_max = no_limit;
+    o.asked_bytes_per_peer_max = o.asked_bytes_max = o.asked_bulk_bytes_per_peer_max =
+        o.asked_bulk_bytes_max = no_limit;
     o.fetched_ahead_bytes_max = o.fetched_bytes_max = no_limit;
     o.given_bytes_per_peer_max = 512u << 10;
     o.given_bytes_max = 1u << 20;
@@ -51,7 +53,8 @@ void MemoryWatch::look_at_readers() {
     const std::uint64_t max = reachable_pages_in_flight + r.clients * connection_queue_floor;
     if (r.pages_in_flight > max)
       violated(world_, promise::memory,
-               fmt::format("{}: {} bytes of pages under way, at most {} are allowed", node->name(), r.pages_in_flight, max));
+               fmt::format("{}: {} bytes of pages under way, at most {} are allowed", node->name(),
+                           r.pages_in_flight, max));
   }
 }
 
@@ -60,18 +63,23 @@ void MemoryWatch::look_at_peers() {
   const bool greedy = world_.options.greedy;
   set_reachable_limits(limits, greedy);
   const std::uint64_t beyond = greedy ? slack_of_greedy : slack;
-  const auto bounded = [this](const std::string& where, const char* what, std::uint64_t has, std::uint64_t max) {
-    if (has > max) violated(world_, promise::memory, fmt::format("{}: {} bytes {}, at most {} are allowed", where, has, what, max));
+  const auto bounded = [this](const std::string& where, const char* what, std::uint64_t has,
+                              std::uint64_t max) {
+    if (has > max)
+      violated(world_, promise::memory,
+               fmt::format("{}: {} bytes {}, at most {} are allowed", where, has, what, max));
   };
   for (const auto& node : world_.storage) {
     if (!node->alive() || node->machine() == nullptr) continue;
     const storage::Report r = node->machine()->report();
     // What is asked for comes when the limit of fetched bytes has been looked at.
     bounded(node->name(), "asked of peers", r.asked_bytes, limits.asked_bytes_max + beyond);
-    bounded(node->name(), "fetched and not written", r.fetched_bytes, limits.fetched_bytes_max + limits.asked_bytes_max + beyond);
+    bounded(node->name(), "fetched and not written", r.fetched_bytes,
+            limits.fetched_bytes_max + limits.asked_bytes_max + beyond);
     bounded(node->name(), "given to peers", r.given_bytes, limits.given_bytes_max + beyond);
   }
-  bounded("the network", "queued on one connection", world_.network.peer_queue_most(), limits.given_bytes_per_peer_max + beyond);
+  bounded("the network", "queued on one connection", world_.network.peer_queue_most(),
+          limits.given_bytes_per_peer_max + beyond);
 }
 
 }  // namespace loglog::simulator

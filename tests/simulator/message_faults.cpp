@@ -17,11 +17,12 @@ constexpr Duration patience = 3s;
 /// Waits for a message of one type until it has come or patience is over.
 template <class M>
 void wait_for(World& world, std::function<bool(Caught&, const M&)> trap) {
-  world.network.lay([&world, trap = std::move(trap), until = world.scheduler.now() + patience](Caught& c) {
-    if (world.scheduler.now() > until) return true;
-    const auto* m = std::get_if<M>(&c.message);
-    return m != nullptr && trap(c, *m);
-  });
+  world.network.lay(
+      [&world, trap = std::move(trap), until = world.scheduler.now() + patience](Caught& c) {
+        if (world.scheduler.now() > until) return true;
+        const auto* m = std::get_if<M>(&c.message);
+        return m != nullptr && trap(c, *m);
+      });
 }
 
 /// Not from within a message that it sends.
@@ -41,7 +42,8 @@ void let_through(World& world, const Process& client) {
 
 bool is_quiet(const World& world, const Process& client) {
   const auto& all = world.clients_as_processes();
-  return std::find(all.end() - static_cast<std::ptrdiff_t>(world.options.quiet_clients), all.end(), &client) != all.end();
+  return std::find(all.end() - static_cast<std::ptrdiff_t>(world.options.quiet_clients), all.end(),
+                   &client) != all.end();
 }
 
 }  // namespace
@@ -49,7 +51,8 @@ bool is_quiet(const World& world, const Process& client) {
 void lose_answers(World& world, Random& random) {
   wait_for<Committed>(world, [&world, &random](Caught& c, const Committed& first) {
     c.lose();
-    wait_for<Committed>(world, [&world, &random, producer = first.producer, run = first.first](Caught& again, const Committed& second) {
+    wait_for<Committed>(world, [&world, &random, producer = first.producer, run = first.first](
+                                   Caught& again, const Committed& second) {
       if (second.producer != producer || second.first != run) return false;
       again.lose();
       kill_soon(world, random, again.from);
@@ -68,7 +71,8 @@ void delay_commit(World& world, Random& random) {
       for (auto& s : world.sequencers) world.network.block(s->address(), keeps_staged.address());
     }
     const std::string leader = c.to.address();
-    wait_for<TermIs>(world, [&world, &random, let_go, leader, log = m.log, term = m.term](Caught& news, const TermIs& t) {
+    wait_for<TermIs>(world, [&world, &random, let_go, leader, log = m.log, term = m.term](
+                                Caught& news, const TermIs& t) {
       if (t.log != log || t.term <= term || news.from.address() != leader) return false;
       world.scheduler.after(0us, let_go);
       heal_later(world, between(random, 0ms, 20ms));
@@ -86,14 +90,15 @@ void late_condition(World& world, Random&) {
   wait_for<CommitIf>(world, [&world](Caught& c, const CommitIf& m) {
     if (m.expected == no_offset) return false;
     const auto let_go = c.hold();
-    wait_for<Order>(world, [&world, let_go, log = m.log, expected = m.expected](Caught&, const Order& o) {
-      Offset end = o.previous_end;
-      for (const OrderItem& item : o.items) end += item.run.length;
-      if (o.log != log || end != expected) return false;
-      world.faults.count("its condition holds when it comes");
-      world.scheduler.after(0us, let_go);
-      return true;
-    });
+    wait_for<Order>(world,
+                    [&world, let_go, log = m.log, expected = m.expected](Caught&, const Order& o) {
+                      Offset end = o.previous_end;
+                      for (const OrderItem& item : o.items) end += item.run.length;
+                      if (o.log != log || end != expected) return false;
+                      world.faults.count("its condition holds when it comes");
+                      world.scheduler.after(0us, let_go);
+                      return true;
+                    });
     world.scheduler.after(patience, let_go);
     return true;
   });
@@ -135,7 +140,9 @@ void die_uploading(World& world, Random& random) {
 void stall_uploads(World& world, Random& random) {
   wait_for<Upload>(world, [&world, &random](Caught& c, const Upload&) {
     const std::size_t some = (world.clients.size() - world.options.quiet_clients) / 2;
-    if (is_quiet(world, c.from) || (world.hindered.size() >= some && !world.hindered.contains(&c.from))) return false;
+    if (is_quiet(world, c.from) ||
+        (world.hindered.size() >= some && !world.hindered.contains(&c.from)))
+      return false;
     Process* client = world.find(c.from.address());
     world.hindered.insert(client);
     stall(world, *client);
@@ -147,8 +154,10 @@ void stall_uploads(World& world, Random& random) {
 void late_command(World& world, Random& random) {
   world.network.lay([&world, &random, until = world.scheduler.now() + patience](Caught& c) {
     if (world.scheduler.now() > until) return true;
-    const bool is_command = std::holds_alternative<CreateLog>(c.message) || std::holds_alternative<SetRetention>(c.message) ||
-                            std::holds_alternative<SetFence>(c.message) || std::holds_alternative<DeleteLog>(c.message) ||
+    const bool is_command = std::holds_alternative<CreateLog>(c.message) ||
+                            std::holds_alternative<SetRetention>(c.message) ||
+                            std::holds_alternative<SetFence>(c.message) ||
+                            std::holds_alternative<DeleteLog>(c.message) ||
                             std::holds_alternative<TrimLog>(c.message);
     if (!is_command) return false;
     world.scheduler.after(between(random, 100ms, 5s), c.hold());

@@ -9,16 +9,19 @@ const std::vector<MutationRow>& mutation_rows() {
       {"T1_instance",
        {T1_instance},
        "split leaders",
-       "no second instance gets the number: it is minted where a BeginTerm is applied, one to each Raft index (T1_number, C3), and used by "
+       "no second instance gets the number: it is minted where a BeginTerm is applied, one to each "
+       "Raft index (T1_number, C3), and used by "
        "the instance that this command names alone (T2_committed). Row T1 removes the number too"},
       {"T1", {T1_number, T1_instance}},
       {"T2_committed", {T2_committed}},
       {"T2_version",
        {T2_version},
        "leaders replaced",
-       "a log's nodes are given once, by MakeLog. A disk takes another's place by a command that begins a term (C1_term), so a message "
+       "a log's nodes are given once, by MakeLog. A disk takes another's place by a command that "
+       "begins a term (C1_term), so a message "
        "about "
-       "the older set is of an older term (T3_fence); a seal of a higher term comes with its own BeginTerm applied (T2_committed)"},
+       "the older set is of an older term (T3_fence); a seal of a higher term comes with its own "
+       "BeginTerm applied (T2_committed)"},
       {"T2_back", {T2_back}, "old_directories"},
       {"T3_twice", {T3_twice}, "rotten_promises"},
       {"T3_durable", {T3_durable}, "split"},
@@ -28,13 +31,15 @@ const std::vector<MutationRow>& mutation_rows() {
       {"T4_identity",
        {T4_identity},
        "lost_files lost_names",
-       "a node that finds no identity makes a new one, which is another disk than the member's: T4_disk refuses it. Row "
+       "a node that finds no identity makes a new one, which is another disk than the member's: "
+       "T4_disk refuses it. Row "
        "T4_identity+T4_disk removes both"},
       {"T4_identity+T4_disk", {T4_identity, T4_disk}, "lost_names"},
       {"T4_promise",
        {T4_promise},
        "lost_files",
-       "a promise that cannot be read has a count of 0, which is below what the cluster was told: T4_copy finds the node. Row "
+       "a promise that cannot be read has a count of 0, which is below what the cluster was told: "
+       "T4_copy finds the node. Row "
        "T4_promise+T4_copy removes both"},
       {"T4_promise+T4_copy", {T4_promise, T4_copy}, "lost_files"},
       {"T4_copy", {T4_copy}, "older_copies"},
@@ -46,8 +51,10 @@ const std::vector<MutationRow>& mutation_rows() {
       {"T5_tombstone",
        {T5_tombstone},
        "names",
-       "no JOIN comes after a DROP: the deletion is committed before, its id is given to no other log (T5_ids), an older leader is fenced "
-       "(T3_fence), and nothing but JOIN makes a log (T5_join). It counts once a node can leave a set and come back. Row "
+       "no JOIN comes after a DROP: the deletion is committed before, its id is given to no other "
+       "log (T5_ids), an older leader is fenced "
+       "(T3_fence), and nothing but JOIN makes a log (T5_join). It counts once a node can leave a "
+       "set and come back. Row "
        "T5_tombstone+T5_ids removes both"},
       {"T5_tombstone+T5_ids", {T5_tombstone, T5_ids}, "names"},
       {"T5_ids", {T5_ids}, "names"},
@@ -58,12 +65,14 @@ const std::vector<MutationRow>& mutation_rows() {
       {"S1_barrier",
        {S1_barrier},
        "split slow_disks",
-       "what is in flight when the state is told is acknowledged to nobody, since the node is matched no more (S1_ack), and a cut made for "
+       "what is in flight when the state is told is acknowledged to nobody, since the node is "
+       "matched no more (S1_ack), and a cut made for "
        "the told tail does not run on the longer one (S4_compare). Row S1 removes both"},
       {"S1_ack",
        {S1_ack},
        "split slow_disks",
-       "an acknowledgement sent after SEAL is of the one group that was in flight, and the state waits for it (S1_barrier): the tail told "
+       "an acknowledgement sent after SEAL is of the one group that was in flight, and the state "
+       "waits for it (S1_barrier): the tail told "
        "holds all that was acknowledged. Row S1 removes both"},
       {"S1", {S1_barrier, S1_ack}, "split"},
       {"S2_quorum", {S2_quorum}, "strands slow_disks"},
@@ -74,7 +83,8 @@ const std::vector<MutationRow>& mutation_rows() {
       {"S4_compare",
        {S4_compare},
        "late_orders",
-       "a second guard: over the one connection that counts (D2_newest) a leader orders nothing between the state it was told and its "
+       "a second guard: over the one connection that counts (D2_newest) a leader orders nothing "
+       "between the state it was told and its "
        "command. Row S4_compare+D2_newest removes both"},
       {"S4_compare+D2_newest", {S4_compare, D2_newest}, "late_orders"},
       {"S4_divergence", {S4_divergence}, "strands storm"},
@@ -82,15 +92,18 @@ const std::vector<MutationRow>& mutation_rows() {
       {"S4_alarm",
        {S4_alarm},
        "",
-       "a net: S2, S3, S4_divergence, S6 and K3 leave no cut below what a node knows as committed; with S6_term removed too it is what "
+       "a net: S2, S3, S4_divergence, S6 and K3 leave no cut below what a node knows as committed; "
+       "with S6_term removed too it is what "
        "stands between a halted log and a lost entry (row S4_alarm+S6_term)"},
       {"S4_alarm+S6_term", {S4_alarm, S6_term}, "eights"},
       {"S5_matched", {S5_matched}, "two_logs"},
       {"S5_chain",
        {S5_chain},
        "",
-       "a net below S5_matched: a peer that is matched in the term holds the leader's bytes (S4, D2), and each frame that is copied "
-       "proves its log, place and payload; what it stops shows with S5_matched and the next net removed (row S5+D4_chain)"},
+       "a net below S5_matched: a peer that is matched in the term holds the leader's bytes (S4, "
+       "D2), and each frame that is copied "
+       "proves its log, place and payload; what it stops shows with S5_matched and the next net "
+       "removed (row S5+D4_chain)"},
       {"S5", {S5_matched, S5_chain}, "two_logs"},
       {"S5+D4_chain", {S5_matched, S5_chain, D4_chain}, "two_logs"},
       {"S6_quorum", {S6_quorum}, "minimal_core leaders"},
@@ -98,7 +111,8 @@ const std::vector<MutationRow>& mutation_rows() {
       {"S7_commit",
        {S7_commit},
        "",
-       "a Commit names its term (A1_term), and a client learns a term from TermIs alone, which goes out once the term start is "
+       "a Commit names its term (A1_term), and a client learns a term from TermIs alone, which "
+       "goes out once the term start is "
        "committed (S7_told); row S7 removes both"},
       {"S7_told", {S7_told}, "eights"},
       {"S7", {S7_commit, S7_told}, "eights"},
@@ -108,7 +122,8 @@ const std::vector<MutationRow>& mutation_rows() {
       {"S8_base",
        {S8_base},
        "parted",
-       "a new term chooses among the first answers that are a seal quorum, in an order of chance: without the rule some later term leaves "
+       "a new term chooses among the first answers that are a seal quorum, in an order of chance: "
+       "without the rule some later term leaves "
        "that base out by itself. The rule bounds the time that this takes"},
       {"D1", {D1}, "forgotten"},
       {"D2", {D2}, "wire split"},
@@ -119,7 +134,8 @@ const std::vector<MutationRow>& mutation_rows() {
       {"D4_chain",
        {D4_chain},
        "",
-       "a net: D2, D3 and S5 leave no two replicas with other bytes below an offset that both acknowledge; what it stops shows with one "
+       "a net: D2, D3 and S5 leave no two replicas with other bytes below an offset that both "
+       "acknowledge; what it stops shows with one "
        "of them removed (rows D4_chain+D2, S5+D4_chain)"},
       {"D4_chain+D2", {D4_chain, D2}, "wire"},
       {"D5_matched", {D5_matched}, "decay storm strands"},
@@ -128,8 +144,10 @@ const std::vector<MutationRow>& mutation_rows() {
       {"D6_pinned",
        {D6_pinned},
        "",
-       "the order queue holds the bytes of what was ordered (OrderQueue::Ordered::frames); the pin keeps them counted, and found by "
-       "FetchRun. Where they are gone, as after a crash, Missing and UploadAgain bring them, or a new term drops the run (D1), which "
+       "the order queue holds the bytes of what was ordered (OrderQueue::Ordered::frames); the pin "
+       "keeps them counted, and found by "
+       "FetchRun. Where they are gone, as after a crash, Missing and UploadAgain bring them, or a "
+       "new term drops the run (D1), which "
        "nobody has acknowledged (D4_sync)"},
       {"D6_space", {D6_space}, "crowded_of_all"},
       {"K1", {K1}, "failed_syncs"},
@@ -145,8 +163,10 @@ const std::vector<MutationRow>& mutation_rows() {
       {"C1_back",
        {C1_back},
        "replaced replaced_of_five",
-       "what it prevents takes an append on the new disk, a leader that dies before it has made that the member, and an operator who puts "
-       "the old one back at that moment. Unit tests of the metadata and of the sequencer do (an old disk never comes back)"},
+       "what it prevents takes an append on the new disk, a leader that dies before it has made "
+       "that the member, and an operator who puts "
+       "the old one back at that moment. Unit tests of the metadata and of the sequencer do (an "
+       "old disk never comes back)"},
       {"C1_seal", {C1_seal}, "replaced replaced_of_five"},
       {"C2_default", {C2_default}, "minimal_core"},
       {"C2_range", {C2_range}, "questions"},
@@ -160,12 +180,15 @@ const std::vector<MutationRow>& mutation_rows() {
       {"C3_asked",
        {C3_asked},
        "newcomers newcomers_of_five",
-       "what it prevents takes a vote, the loss of that voter's disk, and two leaders that do not hear each other and both hear the "
-       "newcomer, within one election. Unit tests of Raft do (the highest term of all others is taken over before anything else)"},
+       "what it prevents takes a vote, the loss of that voter's disk, and two leaders that do not "
+       "hear each other and both hear the "
+       "newcomer, within one election. Unit tests of Raft do (the highest term of all others is "
+       "taken over before anything else)"},
       {"C3_reset",
        {C3_reset},
        "newcomers newcomers_of_five",
-       "what it prevents takes an entry of which a minority of five has told the leader, one of that minority losing its disk at that "
+       "what it prevents takes an entry of which a minority of five has told the leader, one of "
+       "that minority losing its disk at that "
        "moment. A unit test of Raft does (what it held counts no more)"},
       {"C3_link", {C3_link}, "second_processes"},
       {"C3_quorum", {C3_quorum}, "deaf_leader"},
@@ -184,8 +207,10 @@ const std::vector<MutationRow>& mutation_rows() {
       {"R5_agree",
        {R5_agree},
        "astray_clocks",
-       "one clock of three is wrong at a time, and a majority of the others decides (R5_clock). It counts where a majority was set "
-       "alike, which no rule can tell from the right time but by waiting. Row R5_clock+R5_agree removes both"},
+       "one clock of three is wrong at a time, and a majority of the others decides (R5_clock). It "
+       "counts where a majority was set "
+       "alike, which no rule can tell from the right time but by waiting. Row R5_clock+R5_agree "
+       "removes both"},
       {"R5_clock+R5_agree", {R5_clock, R5_agree}, "astray_clocks"},
       {"R6_before", {R6_before}, "points_in_time"},
       {"A1_term", {A1_term}, "late_commits"},
@@ -209,20 +234,24 @@ const std::vector<MutationRow>& mutation_rows() {
       {"V2_member",
        {V2_member},
        "observers replaced",
-       "a node is matched in a term by its leader alone, which matches the disks of its term's set (T4_disk), and a disk that is replaced "
+       "a node is matched in a term by its leader alone, which matches the disks of its term's set "
+       "(T4_disk), and a disk that is replaced "
        "begins another term (C1_term): nobody else says RunDurable of the term"},
       {"V2_stands", {V2_stands}, "observed_tails"},
       {"V2_sent",
        {V2_sent},
        "observers",
-       "a node that is sealed by a later term answers it once what was in flight is durable (S1_barrier), so that what it says of it is "
+       "a node that is sealed by a later term answers it once what was in flight is durable "
+       "(S1_barrier), so that what it says of it is "
        "found in the base"},
       {"V2_sent+S1", {V2_sent, S1_barrier}, "late_observations"},
       {"V2_ordered",
        {V2_ordered},
        "observers",
-       "what it prevents takes a node that the leader does not hear, damage below its mark in the same term, and its peers away when it "
-       "is filled: no weather makes that by chance. A unit test of the sequencer does (a hole is filled to what was ordered)"},
+       "what it prevents takes a node that the leader does not hear, damage below its mark in the "
+       "same term, and its peers away when it "
+       "is filled: no weather makes that by chance. A unit test of the sequencer does (a hole is "
+       "filled to what was ordered)"},
       {"F1_end", {F1_end}, "conditions"},
       {"F1_term", {F1_term}, "conditions"},
       {"F1_held", {F1_held}, "conditions"},
@@ -238,13 +267,17 @@ const std::vector<MutationRow>& mutation_rows() {
       {"P4_turns",
        {P4_turns},
        "many_logs",
-       "without it nothing breaks: what is asked for is bounded over all logs (P1_asked), and a copy that moves lives (P4_moves). It lets "
-       "the first of many logs be whole soon. A unit test of the sequencer counts the copies of a node that comes back to many logs"},
+       "without it nothing breaks: what is asked for is bounded over all logs (P1_asked), and a "
+       "copy that moves lives (P4_moves). It lets "
+       "the first of many logs be whole soon. A unit test of the sequencer counts the copies of a "
+       "node that comes back to many logs"},
       {"P4_moves",
        {P4_moves},
        "large_runs",
-       "what it prevents takes a copy that goes on for longer than ten steps of a recovery, on a link that is not slow enough to count as "
-       "silent: minutes of simulated time. Unit tests of the sequencer do (a copy that moves is not cancelled, and no reason for a new "
+       "what it prevents takes a copy that goes on for longer than ten steps of a recovery, on a "
+       "link that is not slow enough to count as "
+       "silent: minutes of simulated time. Unit tests of the sequencer do (a copy that moves is "
+       "not cancelled, and no reason for a new "
        "term)"},
   };
   return rows;

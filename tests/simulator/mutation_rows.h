@@ -1,4 +1,5 @@
-// The rows of the mutation score: what is removed, and what is said of it where nothing can be found.
+// The rows of the mutation score: what is removed, and what is said of it where nothing can be
+// found.
 #pragma once
 #include <string_view>
 #include <vector>
@@ -9,8 +10,10 @@ namespace loglog::simulator {
 
 struct MutationRow {
   std::string_view name;
-  std::vector<Rule> without;  ///< switches removed together: where two layers keep one promise, both must go
-  std::string_view where{};   ///< plans that make its history likely, by spaces; none: all plans in turn
+  std::vector<Rule>
+      without;  ///< switches removed together: where two layers keep one promise, both must go
+  std::string_view
+      where{};  ///< plans that make its history likely, by spaces; none: all plans in turn
   std::string_view argued{};  ///< not empty: an exception, and why nothing can be found
 };
 

@@ -1,11 +1,14 @@
-// loglog-mutation-score: removes one rule after the other and looks for the seed whose run breaks a promise without it.
+// loglog-mutation-score: removes one rule after the other and looks for the seed whose run breaks a
+// promise without it.
 //
-//   loglog-mutation-score                       every row, each for at most --limit seconds; prints the table
-//   loglog-mutation-score --rule S3 --trace     rows whose name begins with S3, the last one's run as a story
-//   loglog-mutation-score --quick               the kept (row, plan, seed) triples: each still finds its violation, and the same run
+//   loglog-mutation-score                       every row, each for at most --limit seconds; prints
+//   the table loglog-mutation-score --rule S3 --trace     rows whose name begins with S3, the last
+//   one's run as a story loglog-mutation-score --quick               the kept (row, plan, seed)
+//   triples: each still finds its violation, and the same run
 //                                               with the rule in place finds none
 //
-// A worker process runs seeds; it may die of an invariant of the cores, which is a finding like a checker's.
+// A worker process runs seeds; it may die of an invariant of the cores, which is a finding like a
+// checker's.
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -58,14 +61,17 @@ void remove_rules(const std::vector<Rule>& rules) {
   for (Rule r : rules) removed_rules.set(static_cast<std::size_t>(r));
 }
 
-std::string checker_of(const std::string& violation) { return violation.substr(0, violation.find(':')); }
+std::string checker_of(const std::string& violation) {
+  return violation.substr(0, violation.find(':'));
+}
 
 /// Seeds of one worker, in turn over the plans.
 class Worker {
  public:
-  Worker(const std::vector<Plan>& plans, const std::vector<std::size_t>& order, std::uint64_t first, std::uint64_t step,
-         std::uint64_t seeds)
-      : report_(static_cast<Report*>(mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))),
+  Worker(const std::vector<Plan>& plans, const std::vector<std::size_t>& order, std::uint64_t first,
+         std::uint64_t step, std::uint64_t seeds)
+      : report_(static_cast<Report*>(mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE,
+                                          MAP_SHARED | MAP_ANONYMOUS, -1, 0))),
         errors_(memfd_create("stderr", 0)) {
     if (report_ == MAP_FAILED || errors_ < 0) throw std::runtime_error("no memory for a worker");
     new (report_) Report;
@@ -110,12 +116,15 @@ class Worker {
     if (pid_ <= 0 || waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
     pid_ = -1;
     if (report_->found) return finding(report_->violation);
-    if (WIFSIGNALED(status)) return finding(fmt::format("invariant of the cores: {}", last_error(WTERMSIG(status))));
+    if (WIFSIGNALED(status))
+      return finding(fmt::format("invariant of the cores: {}", last_error(WTERMSIG(status))));
     return std::nullopt;
   }
 
  private:
-  Finding finding(std::string what) const { return {report_->plan, report_->seed, std::move(what), report_->simulated}; }
+  Finding finding(std::string what) const {
+    return {report_->plan, report_->seed, std::move(what), report_->simulated};
+  }
   void stop() {
     if (pid_ <= 0) return;
     kill(pid_, SIGKILL);
@@ -141,14 +150,16 @@ struct Search {
   double wall = 0;
 };
 
-/// Runs seeds from `first` on until something is found, `seeds` of them are done, or the time is up.
-Search search(const std::vector<Plan>& plans, const std::vector<std::size_t>& order, std::uint64_t first, std::uint64_t seeds,
-              double limit_s, unsigned jobs) {
+/// Runs seeds from `first` on until something is found, `seeds` of them are done, or the time is
+/// up.
+Search search(const std::vector<Plan>& plans, const std::vector<std::size_t>& order,
+              std::uint64_t first, std::uint64_t seeds, double limit_s, unsigned jobs) {
   Search s;
   const auto begun = Clock::now();
   std::vector<std::unique_ptr<Worker>> workers;
   for (unsigned j = 0; j < jobs; ++j)
-    workers.push_back(std::make_unique<Worker>(plans, order, first + j, jobs, (seeds + jobs - 1 - j) / jobs));
+    workers.push_back(
+        std::make_unique<Worker>(plans, order, first + j, jobs, (seeds + jobs - 1 - j) / jobs));
   while (!s.finding && seconds(Clock::now() - begun) < limit_s) {
     bool all_ended = true;
     for (auto& w : workers) {
@@ -186,8 +197,10 @@ std::vector<Kept> read_kept(const std::string& file) {
 
 void write_kept(const std::string& file, const std::vector<Kept>& kept) {
   std::ofstream out(file);
-  out << "# Row, plan, seed, checker: what loglog-mutation-score --quick runs. Written by loglog-mutation-score --keep.\n";
-  for (const Kept& k : kept) out << k.row << ' ' << k.plan << ' ' << k.seed << ' ' << k.checker << '\n';
+  out << "# Row, plan, seed, checker: what loglog-mutation-score --quick runs. Written by "
+         "loglog-mutation-score --keep.\n";
+  for (const Kept& k : kept)
+    out << k.row << ' ' << k.plan << ' ' << k.seed << ' ' << k.checker << '\n';
 }
 
 const MutationRow* row_named(const std::string& name) {
@@ -203,7 +216,8 @@ std::optional<std::size_t> plan_named(const std::vector<Plan>& plans, const std:
 }
 
 /// The plans that the row names; all where it names none.
-std::vector<std::size_t> places(const MutationRow& row, const std::vector<Plan>& plans, const std::vector<std::size_t>& all) {
+std::vector<std::size_t> places(const MutationRow& row, const std::vector<Plan>& plans,
+                                const std::vector<std::size_t>& all) {
   std::vector<std::size_t> out;
   std::istringstream words{std::string(row.where)};
   for (std::string name; words >> name;) {
@@ -214,9 +228,10 @@ std::vector<std::size_t> places(const MutationRow& row, const std::vector<Plan>&
   return out.empty() ? all : out;
 }
 
-/// A run that breaks a promise with every rule in place as well is a bug of the product, said aloud, and finds no rule.
-Search search_row(const std::vector<Plan>& plans, const std::vector<std::size_t>& order, const MutationRow& row, std::uint64_t first,
-                  double limit_s, unsigned jobs) {
+/// A run that breaks a promise with every rule in place as well is a bug of the product, said
+/// aloud, and finds no rule.
+Search search_row(const std::vector<Plan>& plans, const std::vector<std::size_t>& order,
+                  const MutationRow& row, std::uint64_t first, double limit_s, unsigned jobs) {
   Search all;
   while (all.wall < limit_s) {
     remove_rules(row.without);
@@ -230,13 +245,15 @@ Search search_row(const std::vector<Plan>& plans, const std::vector<std::size_t>
       all.finding = std::move(s.finding);
       break;
     }
-    fmt::print("BROKEN ANYHOW: plan {} seed {}: {}\n", plans[s.finding->plan].name, s.finding->seed, intact.finding->violation);
+    fmt::print("BROKEN ANYHOW: plan {} seed {}: {}\n", plans[s.finding->plan].name, s.finding->seed,
+               intact.finding->violation);
     first = s.finding->seed + 1;
   }
   return all;
 }
 
-/// A change of the plans or cores moves what a seed does: then the next ones are tried, and the line says so.
+/// A change of the plans or cores moves what a seed does: then the next ones are tried, and the
+/// line says so.
 constexpr std::uint64_t moved_max = 60;
 
 int quick(const std::vector<Plan>& plans, const std::string& file) {
@@ -259,16 +276,19 @@ int quick(const std::vector<Plan>& plans, const std::string& file) {
     const bool moved = !s.finding;
     if (moved) s = search(plans, {*p}, k.seed + 1, moved_max, run_limit_s, 1);
     remove_rules({});
-    const Search intact = search(plans, {*p}, s.finding ? s.finding->seed : k.seed, 1, run_limit_s + 1, 1);
+    const Search intact =
+        search(plans, {*p}, s.finding ? s.finding->seed : k.seed, 1, run_limit_s + 1, 1);
     if (!s.finding) {
-      fmt::print("NOT FOUND {:<14} plan {} seeds {} to {}: keep another one (--rule {} --keep)\n", k.row, k.plan, k.seed,
-                 k.seed + moved_max, k.row);
+      fmt::print("NOT FOUND {:<14} plan {} seeds {} to {}: keep another one (--rule {} --keep)\n",
+                 k.row, k.plan, k.seed, k.seed + moved_max, k.row);
       ++bad;
     } else if (intact.finding) {
-      fmt::print("BROKEN ANYHOW {:<14} plan {} seed {}: {}\n", k.row, k.plan, s.finding->seed, intact.finding->violation);
+      fmt::print("BROKEN ANYHOW {:<14} plan {} seed {}: {}\n", k.row, k.plan, s.finding->seed,
+                 intact.finding->violation);
       ++bad;
     } else {
-      fmt::print("{:<14} {:<12} {:>6}{} {}\n", k.row, k.plan, s.finding->seed, moved ? " (moved)" : "", checker_of(s.finding->violation));
+      fmt::print("{:<14} {:<12} {:>6}{} {}\n", k.row, k.plan, s.finding->seed,
+                 moved ? " (moved)" : "", checker_of(s.finding->violation));
     }
   }
   fmt::print("{} of {} kept seeds find the rule that was removed, and nothing with it in place\n",
@@ -287,18 +307,25 @@ int main(int argc, char** argv) {
   double limit = 120;
   unsigned jobs = 2;
   bool run_quick = false, trace = false, keep = false, exact = false;
-  app.add_option("--plans", plans_dir, "the folder of plans")->check(CLI::ExistingDirectory)->capture_default_str();
+  app.add_option("--plans", plans_dir, "the folder of plans")
+      ->check(CLI::ExistingDirectory)
+      ->capture_default_str();
   app.add_option("--plan", only_plans, "only these plans");
   app.add_option("--rule", rules, "only rows whose name begins with one of these");
   app.add_flag("--exact", exact, "--rule names whole rows");
-  app.add_option("--limit", limit, "seconds for a row")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--limit", limit, "seconds for a row")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--jobs", jobs, "processes")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--first-seed,--seed", first, "the first seed")->capture_default_str();
-  app.add_option("--control", control, "first so many seeds with every rule in place, which must find nothing");
+  app.add_option("--control", control,
+                 "first so many seeds with every rule in place, which must find nothing");
   app.add_option("--seeds-file", seeds_file, "the kept seeds")->capture_default_str();
   app.add_flag("--quick", run_quick, "run the kept seeds only");
   app.add_flag("--keep", keep, "keep what is found in the file of kept seeds");
-  app.add_flag("--trace", trace, "one row: print the run that was found as a story; where none was, the first seed's");
+  app.add_flag(
+      "--trace", trace,
+      "one row: print the run that was found as a story; where none was, the first seed's");
   CLI11_PARSE(app, argc, argv);
 
   std::vector<Plan> plans;
@@ -307,7 +334,9 @@ int main(int argc, char** argv) {
     if (f.path().extension() == ".txt") files.push_back(f.path());
   std::sort(files.begin(), files.end());
   for (const auto& f : files) {
-    if (!only_plans.empty() && std::find(only_plans.begin(), only_plans.end(), f.stem().string()) == only_plans.end()) continue;
+    if (!only_plans.empty() &&
+        std::find(only_plans.begin(), only_plans.end(), f.stem().string()) == only_plans.end())
+      continue;
     auto p = read_plan(f);
     if (!p) {
       fmt::print(stderr, "{}\n", p.error().message());
@@ -327,7 +356,8 @@ int main(int argc, char** argv) {
     remove_rules({});
     const Search s = search(plans, order, first, control, 1e9, jobs);
     if (s.finding) {
-      fmt::print("with every rule in place: plan {} seed {}: {}\n", plans[s.finding->plan].name, s.finding->seed, s.finding->violation);
+      fmt::print("with every rule in place: plan {} seed {}: {}\n", plans[s.finding->plan].name,
+                 s.finding->seed, s.finding->violation);
       return 1;
     }
     fmt::print("every rule in place: {} runs in {:.0f} s find nothing\n", s.runs, s.wall);
@@ -335,29 +365,34 @@ int main(int argc, char** argv) {
 
   std::vector<Kept> kept = read_kept(seeds_file);
   int missing = 0, argued = 0, found = 0;
-  fmt::print("{:<14} {:<12} {:>6} {:<34} {:>6} {:>8} {:>8}\n", "removed", "plan", "seed", "checker", "runs", "sim. s", "real s");
+  fmt::print("{:<14} {:<12} {:>6} {:<34} {:>6} {:>8} {:>8}\n", "removed", "plan", "seed", "checker",
+             "runs", "sim. s", "real s");
   for (const MutationRow& row : mutation_rows()) {
-    const bool wanted = rules.empty() || std::any_of(rules.begin(), rules.end(),
-                                                     [&](const std::string& r) { return exact ? row.name == r : row.name.starts_with(r); });
+    const bool wanted =
+        rules.empty() || std::any_of(rules.begin(), rules.end(), [&](const std::string& r) {
+          return exact ? row.name == r : row.name.starts_with(r);
+        });
     if (!wanted) continue;
     if (!row.argued.empty() && rules.empty()) {
       ++argued;
       fmt::print("{:<14} argued: {}\n", row.name, row.argued);
       continue;
     }
-    const Search s = search_row(plans, only_plans.empty() ? places(row, plans, order) : order, row, first, limit, jobs);
+    const Search s = search_row(plans, only_plans.empty() ? places(row, plans, order) : order, row,
+                                first, limit, jobs);
     if (!s.finding) {
       ++missing;
       fmt::print("{:<14} NOT FOUND in {} runs, {:.0f} s\n", row.name, s.runs, s.wall);
       std::fflush(stdout);
       remove_rules(row.without);
-      if (trace) run(plans[(only_plans.empty() ? places(row, plans, order) : order).front()], first, true);
+      if (trace)
+        run(plans[(only_plans.empty() ? places(row, plans, order) : order).front()], first, true);
       continue;
     }
     ++found;
     const Finding& f = *s.finding;
-    fmt::print("{:<14} {:<12} {:>6} {:<34} {:>6} {:>8.1f} {:>8.1f}\n", row.name, plans[f.plan].name, f.seed, checker_of(f.violation),
-               s.runs, f.simulated, s.wall);
+    fmt::print("{:<14} {:<12} {:>6} {:<34} {:>6} {:>8.1f} {:>8.1f}\n", row.name, plans[f.plan].name,
+               f.seed, checker_of(f.violation), s.runs, f.simulated, s.wall);
     if (rules.size() == 1) fmt::print("  {}\n", f.violation);
     std::fflush(stdout);
     if (keep) {

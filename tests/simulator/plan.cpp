@@ -13,11 +13,15 @@ namespace loglog::simulator {
 
 bool Plan::clocks_agree() const { return most_clocks_agree() && !faults.contains("clock_astray"); }
 
-bool Plan::most_clocks_agree() const { return clock_drift_ppm_max == 0 && !faults.contains("clock_jump"); }
+bool Plan::most_clocks_agree() const {
+  return clock_drift_ppm_max == 0 && !faults.contains("clock_jump");
+}
 
 bool Plan::damages_disks() const {
-  static const auto kinds = {"eio_read", "rot_below", "rot_above", "misdirected", "stale_blocks", "truncated_file", "first_files_gone"};
-  return std::any_of(kinds.begin(), kinds.end(), [this](const char* kind) { return faults.contains(kind); });
+  static const auto kinds = {"eio_read",     "rot_below",      "rot_above",       "misdirected",
+                             "stale_blocks", "truncated_file", "first_files_gone"};
+  return std::any_of(kinds.begin(), kinds.end(),
+                     [this](const char* kind) { return faults.contains(kind); });
 }
 
 Result<void> read_line(Plan& p, const std::string& line) {
@@ -71,11 +75,15 @@ Result<void> read_line(Plan& p, const std::string& line) {
   else if (key == "idle_file_kib") p.idle_file_bytes = value << 10;
   else if (key == "clock_drift_ppm") p.clock_drift_ppm_max = static_cast<std::int64_t>(value);
   else if (key == "faults_for_ms") p.faults_for = ms;
-  else if (key == "network_delay_max_us") p.network_delay_max = Duration(static_cast<std::int64_t>(value));
+  else if (key == "network_delay_max_us")
+    p.network_delay_max = Duration(static_cast<std::int64_t>(value));
   else if (key == "peer_kib_per_second") p.peer_bytes_per_second = value << 10;
   else if (key == "greedy") p.greedy = value != 0;
-  else if (key == "disk_delay_max_us") p.disk_delay_max = Duration(static_cast<std::int64_t>(value));
-  else if (std::any_of(faults.begin(), faults.end(), [&](const FaultKind& f) { return f.name == key; })) p.faults[key] = ms;
+  else if (key == "disk_delay_max_us")
+    p.disk_delay_max = Duration(static_cast<std::int64_t>(value));
+  else if (std::any_of(faults.begin(), faults.end(),
+                       [&](const FaultKind& f) { return f.name == key; }))
+    p.faults[key] = ms;
   else if (targeted_fault_kinds().contains(key)) p.faults[key] = ms;
   else return fail(Errc::invalid_argument, "unknown word " + key);
   return {};
@@ -88,7 +96,8 @@ Result<Plan> read_plan(const std::filesystem::path& file) {
   p.name = file.stem().string();
   std::string line;
   while (std::getline(in, line))
-    if (auto read = read_line(p, line); !read) return fail(Errc::invalid_argument, file.string() + ": " + read.error().detail);
+    if (auto read = read_line(p, line); !read)
+      return fail(Errc::invalid_argument, file.string() + ": " + read.error().detail);
   return p;
 }
 

@@ -1,4 +1,5 @@
-// A plan: workload × weather, read from a text file. Each fault line gives the mean time between two of its kind.
+// A plan: workload × weather, read from a text file. Each fault line gives the mean time between
+// two of its kind.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -14,11 +15,13 @@ struct Plan {
   int clients = 2;
   int storage = 3;
   int sequencers = 3;
-  bool leave_down = false;    ///< healing leaves a storage node and a sequencer down: the rest must do
+  bool leave_down =
+      false;  ///< healing leaves a storage node and a sequencer down: the rest must do
   bool leave_deaf = false;    ///< healing leaves the leader deaf: the other sequencers must do
   bool leave_parted = false;  ///< healing leaves a storage node that its peers do not hear
-  bool leave_dark = false;    ///< at the end a storage node goes for good, and the power of all others
-  bool all_succeed = false;   ///< nothing hinders any append: none may end without being committed
+  bool leave_dark =
+      false;  ///< at the end a storage node goes for good, and the power of all others
+  bool all_succeed = false;  ///< nothing hinders any append: none may end without being committed
   WorkloadOptions workload;
   bool rest = false;      ///< logs that nobody asks for get no term start
   bool eager = false;     ///< clients commit along with their uploads (V1)
@@ -27,7 +30,8 @@ struct Plan {
   Duration network_delay_max = 500us;
   Duration disk_delay_max = 2ms;
   std::uint64_t peer_bytes_per_second = 0;
-  bool greedy = false;  ///< storage nodes ask their peers for all that they lack at once, against P1
+  bool greedy =
+      false;  ///< storage nodes ask their peers for all that they lack at once, against P1
   std::int64_t clock_drift_ppm_max = 0;
   std::size_t producers_max = 65'536;
   std::uint64_t staging_bytes_max = 256u << 20;

@@ -10,7 +10,8 @@ namespace loglog::simulator {
 
 using client::Token;
 
-Questions::Questions(World& world, Checkers& checkers, ClientProcess& process, Duration pause, int logs)
+Questions::Questions(World& world, Checkers& checkers, ClientProcess& process, Duration pause,
+                     int logs)
     : world_(world), checkers_(checkers), process_(process), pause_(pause), logs_(logs) {}
 
 void Questions::start() {
@@ -38,9 +39,11 @@ void Questions::ask() {
       case Ask::bad_name:
         return m.create_log(now, t, "two words", usual, deadline);
       case Ask::bad_quorum:
-        return m.create_log(now, t, "refused", LogOptions{3, 4, segment_size_min, Durability::sync}, deadline);
+        return m.create_log(now, t, "refused", LogOptions{3, 4, segment_size_min, Durability::sync},
+                            deadline);
       case Ask::bad_segments:
-        return m.create_log(now, t, "refused", LogOptions{0, 0, segment_size_min - 1, Durability::sync, {}}, deadline);
+        return m.create_log(now, t, "refused",
+                            LogOptions{0, 0, segment_size_min - 1, Durability::sync, {}}, deadline);
       case Ask::taken_name:
         return m.create_log(now, t, "log1", usual, deadline);
       case Ask::open_unknown:
@@ -61,7 +64,8 @@ void Questions::refused(Errc expected, const client::Completion& result) {
   ++answered_;
   if (got == expected) return;
   violated(world_, promise::refusals,
-           fmt::format("question {} is answered with {}, not {}", static_cast<int>(next_), name_of(got), name_of(expected)));
+           fmt::format("question {} is answered with {}, not {}", static_cast<int>(next_),
+                       name_of(got), name_of(expected)));
 }
 
 void Questions::completed(const client::Completed& c) {
@@ -76,7 +80,8 @@ void Questions::completed(const client::Completed& c) {
       ++answered_;
       for (const LogInfo& l : std::get<client::Metadatas>(c.result).metadata.logs)
         if (l.name == "refused" || l.name == "two words")
-          violated(world_, promise::refusals, fmt::format("a log is listed that was refused: {}", l.name));
+          violated(world_, promise::refusals,
+                   fmt::format("a log is listed that was refused: {}", l.name));
       break;
     case Ask::open:
       if (!failure) log_ = std::get<client::LogDescription>(c.result).info.id;
@@ -106,10 +111,13 @@ void Questions::completed(const client::Completed& c) {
       refused(Errc::not_an_entry, c.result);
       break;
   }
-  next_ = static_cast<Ask>((static_cast<int>(next_) + 1) % (static_cast<int>(Ask::inside_entry) + 1));
+  next_ =
+      static_cast<Ask>((static_cast<int>(next_) + 1) % (static_cast<int>(Ask::inside_entry) + 1));
   // The questions about log1 need to know it, and that it holds something.
-  if (log_ == LogId{} && (next_ == Ask::tail || next_ == Ask::taken_name)) next_ = Ask::open_unknown;
-  if (next_ == Ask::inside_entry && tail_.committed <= tail_.first + frame_overhead) next_ = Ask::status;
+  if (log_ == LogId{} && (next_ == Ask::tail || next_ == Ask::taken_name))
+    next_ = Ask::open_unknown;
+  if (next_ == Ask::inside_entry && tail_.committed <= tail_.first + frame_overhead)
+    next_ = Ask::status;
   world_.scheduler.after(pause_, [this] {
     if (!well_) ask();
   });
@@ -121,14 +129,16 @@ void Questions::status(const client::ClusterStatus& s) {
     for (const LogStatus& l : q.logs)
       if (l.committed != Offset{} && l.committed < l.first)
         violated(world_, promise::status,
-                 fmt::format("{} is said to begin at {} and to be committed up to {}", l.name, l.first.value, l.committed.value));
+                 fmt::format("{} is said to begin at {} and to be committed up to {}", l.name,
+                             l.first.value, l.committed.value));
   if (!resting_) return;
   standing_ = amiss(s);
   well_ = standing_.empty();
 }
 
 std::string Questions::amiss(const client::ClusterStatus& s) const {
-  if (!s.unreachable.empty()) return fmt::format("{} sequencers are called unreachable", s.unreachable.size());
+  if (!s.unreachable.empty())
+    return fmt::format("{} sequencers are called unreachable", s.unreachable.size());
   const Status* leader = nullptr;
   for (const Status& q : s.sequencers) {
     if (q.role != RaftRole::leader) continue;
@@ -137,22 +147,27 @@ std::string Questions::amiss(const client::ClusterStatus& s) const {
   }
   if (leader == nullptr) return "no sequencer leads";
   for (const Status& q : s.sequencers)
-    if (q.leader != leader->id) return fmt::format("sequencer {} takes {} for the leader", q.id.value, q.leader.value);
+    if (q.leader != leader->id)
+      return fmt::format("sequencer {} takes {} for the leader", q.id.value, q.leader.value);
   if (leader->health != Health::healthy) return "the leader's verdict is: " + leader->verdict;
-  if (leader->storage.size() != world_.storage.size()) return fmt::format("{} storage nodes are named", leader->storage.size());
+  if (leader->storage.size() != world_.storage.size())
+    return fmt::format("{} storage nodes are named", leader->storage.size());
   for (const StorageStatus& n : leader->storage)
-    if (n.condition != NodeCondition::up) return fmt::format("node {} is called {}", n.id.value, name_of(n.condition));
+    if (n.condition != NodeCondition::up)
+      return fmt::format("node {} is called {}", n.id.value, name_of(n.condition));
   for (int i = 1; i <= logs_; ++i) {
-    const auto l =
-        std::find_if(leader->logs.begin(), leader->logs.end(), [&](const LogStatus& x) { return x.name == fmt::format("log{}", i); });
+    const auto l = std::find_if(leader->logs.begin(), leader->logs.end(), [&](const LogStatus& x) {
+      return x.name == fmt::format("log{}", i);
+    });
     if (l == leader->logs.end()) return fmt::format("log{} is not named", i);
     if (!l->open || l->halted) return fmt::format("log{} is not open", i);
     if (l->id == log_ && l->committed < floor_)
-      return fmt::format("log{} is said to end at {}, below {}", i, l->committed.value, floor_.value);
+      return fmt::format("log{} is said to end at {}, below {}", i, l->committed.value,
+                         floor_.value);
     for (const ReplicaStatus& r : l->replicas)
       if (r.state != ReplicaState::streaming || r.durable < l->committed)
-        return fmt::format("node {} is said to hold log{} up to {}, in state {}", r.node.value, i, r.durable.value,
-                           static_cast<int>(r.state));
+        return fmt::format("node {} is said to hold log{} up to {}, in state {}", r.node.value, i,
+                           r.durable.value, static_cast<int>(r.state));
   }
   return {};
 }

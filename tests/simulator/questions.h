@@ -1,4 +1,5 @@
-// A client that asks all the time: who is there, which logs there are, and for things that are to be refused.
+// A client that asks all the time: who is there, which logs there are, and for things that are to
+// be refused.
 #pragma once
 #include <set>
 #include <string>
@@ -20,7 +21,19 @@ class Questions {
   std::uint64_t answered() const { return answered_; }
 
  private:
-  enum class Ask { status, list, open, tail, bad_name, bad_quorum, bad_segments, taken_name, open_unknown, delete_unknown, inside_entry };
+  enum class Ask {
+    status,
+    list,
+    open,
+    tail,
+    bad_name,
+    bad_quorum,
+    bad_segments,
+    taken_name,
+    open_unknown,
+    delete_unknown,
+    inside_entry
+  };
   void ask();
   void completed(const client::Completed& c);
   void refused(Errc expected, const client::Completion& result);

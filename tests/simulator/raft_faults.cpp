@@ -14,11 +14,14 @@ namespace {
 RaftIndex last_index(const SequencerProcess& s) {
   return s.disk().entries.empty() ? s.disk().snapshot_index : s.disk().entries.back().index;
 }
-RaftTerm last_term(const SequencerProcess& s) { return s.disk().entries.empty() ? s.disk().snapshot_term : s.disk().entries.back().term; }
+RaftTerm last_term(const SequencerProcess& s) {
+  return s.disk().entries.empty() ? s.disk().snapshot_term : s.disk().entries.back().term;
+}
 
 /// How often anything was done to a sequencer.
 std::uint64_t disturbances(const World& world) {
-  static const std::set<std::string> harmless = {"come_back", "kill_storage", "power_storage", "kill_client", "trims", "trims refused"};
+  static const std::set<std::string> harmless = {"come_back",   "kill_storage", "power_storage",
+                                                 "kill_client", "trims",        "trims refused"};
   std::uint64_t n = 0;
   for (const auto& [kind, count] : world.faults.by_kind)
     if (!harmless.contains(kind)) n += count;
@@ -39,9 +42,14 @@ bool come_back(World& world, Random& random) {
   const Duration away = between(random, 2500ms, 5s);
   heal_later(world, away);
   later(world, away + 1500ms,
-        [&world, leader, &absent, life = leader->life(), term = leader->machine()->leading_term(), before = disturbances(world)] {
-          if (disturbances(world) != before || leader->life() != life || leader->machine()->leading_term() == term) return;
-          violated(world, promise::steady, fmt::format("{} led in term {} until {} came back", leader->name(), term.value, absent.name()));
+        [&world, leader, &absent, life = leader->life(), term = leader->machine()->leading_term(),
+         before = disturbances(world)] {
+          if (disturbances(world) != before || leader->life() != life ||
+              leader->machine()->leading_term() == term)
+            return;
+          violated(world, promise::steady,
+                   fmt::format("{} led in term {} until {} came back", leader->name(), term.value,
+                               absent.name()));
         });
   return true;
 }
@@ -71,7 +79,8 @@ void first_leads_again(World& world, Random& random, const OldEntry& e) {
   when(
       world, 6s,
       [e] {
-        return e.first->alive() && e.first->machine()->role() == RaftRole::leader && e.first->machine()->metadata().version >= e.index;
+        return e.first->alive() && e.first->machine()->role() == RaftRole::leader &&
+               e.first->machine()->metadata().version >= e.index;
       },
       [&world, &random, e] { second_takes_it_back(world, random, e); },
       [&world, e] {
@@ -84,25 +93,26 @@ void second_leads(World& world, Random& random, SequencerProcess& first) {
   const RaftIndex index = last_index(first);
   first.kill();
   world.network.heal();
-  world.network.watch([&world, &random, &first, index](const Process& from, const Process&, const Message& m) {
-    const auto* a = std::get_if<AppendEntries>(&m);
-    if (a == nullptr) return true;
-    OldEntry e{&first};
-    e.index = index;
-    for (auto& s : world.sequencers)
-      if (s.get() == &from) e.second = s.get();
-      else if (s.get() != &first) e.third = s.get();
-    if (e.second == nullptr || e.third == nullptr) return true;
-    cut(world, *e.second, *e.third);  // its own entry stays with it
-    when(
-        world, 2s, [e, term = a->term] { return last_term(*e.second) == term; },
-        [&world, &random, e] { first_leads_again(world, random, e); },
-        [&world, &first] {
-          world.network.heal();
-          first.start();
-        });
-    return false;
-  });
+  world.network.watch(
+      [&world, &random, &first, index](const Process& from, const Process&, const Message& m) {
+        const auto* a = std::get_if<AppendEntries>(&m);
+        if (a == nullptr) return true;
+        OldEntry e{&first};
+        e.index = index;
+        for (auto& s : world.sequencers)
+          if (s.get() == &from) e.second = s.get();
+          else if (s.get() != &first) e.third = s.get();
+        if (e.second == nullptr || e.third == nullptr) return true;
+        cut(world, *e.second, *e.third);  // its own entry stays with it
+        when(
+            world, 2s, [e, term = a->term] { return last_term(*e.second) == term; },
+            [&world, &random, e] { first_leads_again(world, random, e); },
+            [&world, &first] {
+              world.network.heal();
+              first.start();
+            });
+        return false;
+      });
 }
 
 bool old_entry(World& world, Random& random) {
@@ -113,11 +123,13 @@ bool old_entry(World& world, Random& random) {
   for (auto& s : world.sequencers)
     if (s.get() != first) cut(world, *first, *s);
   const auto alone = [&world, first] {
-    return std::all_of(world.sequencers.begin(), world.sequencers.end(),
-                       [&](const auto& s) { return s.get() == first || last_index(*s) < last_index(*first); });
+    return std::all_of(world.sequencers.begin(), world.sequencers.end(), [&](const auto& s) {
+      return s.get() == first || last_index(*s) < last_index(*first);
+    });
   };
   when(
-      world, 800ms, [first, alone] { return first->alive() && alone(); }, [&world, &random, first] { second_leads(world, random, *first); },
+      world, 800ms, [first, alone] { return first->alive() && alone(); },
+      [&world, &random, first] { second_leads(world, random, *first); },
       [&world] { world.network.heal(); });
   return true;
 }

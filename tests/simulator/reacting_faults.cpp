@@ -14,7 +14,8 @@ bool torn_promise(World& world, Random& random) {
   if (leader == nullptr) return false;
   kill_for(world, *leader, between(random, 10ms, 500ms));
   const auto saving = [&world] {
-    const auto s = std::find_if(world.storage.begin(), world.storage.end(), [](const auto& n) { return n->saves_promise(); });
+    const auto s = std::find_if(world.storage.begin(), world.storage.end(),
+                                [](const auto& n) { return n->saves_promise(); });
     return s == world.storage.end() ? nullptr : s->get();
   };
   when(
@@ -29,7 +30,9 @@ bool torn_promise(World& world, Random& random) {
 
 // ---- the tail that was acknowledged and is gone
 
-const storage::LogCore* core_of(StorageProcess& p, LogId log) { return p.alive() ? p.machine()->log(log) : nullptr; }
+const storage::LogCore* core_of(StorageProcess& p, LogId log) {
+  return p.alive() ? p.machine()->log(log) : nullptr;
+}
 
 /// Up to where anybody but `p` may hold the log.
 Offset held_elsewhere(World& world, const StorageProcess& p, LogId log) {
@@ -45,10 +48,12 @@ std::optional<Place> above_marks(const StorageProcess& p, LogId id, Offset from,
   const auto& segments = p.disk.content().at(id).segments;
   if (segments.empty()) return std::nullopt;
   const auto& [first, file] = *segments.rbegin();
-  const auto marks = decode_marks(file.medium().first(std::min<std::size_t>(file.medium().size(), segment_header_size)));
+  const auto marks = decode_marks(
+      file.medium().first(std::min<std::size_t>(file.medium().size(), segment_header_size)));
   from = std::max({from, first, marks ? marks->durable : first});
   if (end <= from) return std::nullopt;
-  return Place{id, first, segment_header_size + (from - first), segment_header_size + (end - first)};
+  return Place{id, first, segment_header_size + (from - first),
+               segment_header_size + (end - first)};
 }
 
 struct LostTail {
@@ -84,7 +89,8 @@ void lose_tail(World& world, Random& random, const LostTail& f) {
     if (s == nullptr || &from != f.loser || s->log != f.log) return true;
     // The answer to it must not arrive: what is lost would come back.
     world.network.block(f.leader->address(), f.loser->address());
-    later(world, world.options.network_delay_max, [&world, &random, f] { goes_on_elsewhere(world, random, f); });
+    later(world, world.options.network_delay_max,
+          [&world, &random, f] { goes_on_elsewhere(world, random, f); });
     return false;
   });
 }
@@ -95,24 +101,33 @@ bool lost_tail(World& world, Random& random) {
   for (const auto& n : world.storage)
     if (!n->alive() || n->disk.content().empty()) return false;
   const std::size_t i = random.below(3);
-  LostTail f{leader, world.storage[i].get(), world.storage[(i + 1) % 3].get(), world.storage[(i + 2) % 3].get(), {}};
+  LostTail f{leader,
+             world.storage[i].get(),
+             world.storage[(i + 1) % 3].get(),
+             world.storage[(i + 2) % 3].get(),
+             {}};
   f.log = f.loser->disk.content().begin()->first;
-  for (const StorageProcess* p : {f.late, f.third}) world.network.block(leader->address(), p->address());
-  // The last group that came stands above the marks, until they are written once more for want of another one.
+  for (const StorageProcess* p : {f.late, f.third})
+    world.network.block(leader->address(), p->address());
+  // The last group that came stands above the marks, until they are written once more for want of
+  // another one.
   const auto alone = [&world, f] {
     const storage::LogCore* core = core_of(*f.loser, f.log);
     return core != nullptr && core->is_matched() && !core->suspect &&
            above_marks(*f.loser, f.log, held_elsewhere(world, *f.loser, f.log), core->durable.end);
   };
   later(world, between(random, 20ms, 80ms), [&world, &random, f, alone] {
-    when(world, 300ms, alone, [&world, &random, f] { lose_tail(world, random, f); }, [&world] { world.network.heal(); });
+    when(
+        world, 300ms, alone, [&world, &random, f] { lose_tail(world, random, f); },
+        [&world] { world.network.heal(); });
   });
   return true;
 }
 
 // ---- the loss that one leader has found
 
-/// The leader has heard that bytes are gone. It dies, and the next one hears the loser and the replica that never had them.
+/// The leader has heard that bytes are gone. It dies, and the next one hears the loser and the
+/// replica that never had them.
 void leader_forgets(World& world, Random& random, const LostTail& f) {
   world.network.heal();
   for (auto& s : world.sequencers) cut(world, *s, *f.late);
@@ -133,7 +148,8 @@ void lose_committed(World& world, Random& random, const LostTail& f) {
   world.network.watch([&world, &random, f](const Process& from, const Process&, const Message& m) {
     const auto* s = std::get_if<StateIs>(&m);
     if (s == nullptr || &from != f.loser || s->log != f.log) return true;
-    later(world, between(random, 100ms, 300ms), [&world, &random, f] { leader_forgets(world, random, f); });
+    later(world, between(random, 100ms, 300ms),
+          [&world, &random, f] { leader_forgets(world, random, f); });
     return false;
   });
 }
@@ -142,21 +158,30 @@ bool found_loss(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
   if (leader == nullptr || world.storage.size() != 3 || world.network.partitioned()) return false;
   for (const auto& n : world.storage)
-    if (!n->alive() || n->disk_is_away() || n->machine()->data_loss() || n->disk.content().empty()) return false;
+    if (!n->alive() || n->disk_is_away() || n->machine()->data_loss() || n->disk.content().empty())
+      return false;
   const std::size_t i = random.below(3);
-  LostTail f{leader, world.storage[i].get(), world.storage[(i + 1) % 3].get(), world.storage[(i + 2) % 3].get(), {}};
+  LostTail f{leader,
+             world.storage[i].get(),
+             world.storage[(i + 1) % 3].get(),
+             world.storage[(i + 2) % 3].get(),
+             {}};
   f.log = f.loser->disk.content().begin()->first;
   world.network.block(leader->address(), f.third->address());
   const auto held_by_two = [f] {
     const storage::LogCore* loser = core_of(*f.loser, f.log);
     const storage::LogCore* late = core_of(*f.late, f.log);
     const storage::LogCore* third = core_of(*f.third, f.log);
-    if (loser == nullptr || late == nullptr || third == nullptr || !loser->is_matched() || loser->suspect) return false;
+    if (loser == nullptr || late == nullptr || third == nullptr || !loser->is_matched() ||
+        loser->suspect)
+      return false;
     if (late->matched != loser->matched || late->durable.end < loser->durable.end) return false;
     return above_marks(*f.loser, f.log, third->written.end, loser->durable.end).has_value();
   };
   later(world, between(random, 20ms, 80ms), [&world, &random, f, held_by_two] {
-    when(world, 300ms, held_by_two, [&world, &random, f] { lose_committed(world, random, f); }, [&world] { world.network.heal(); });
+    when(
+        world, 300ms, held_by_two, [&world, &random, f] { lose_committed(world, random, f); },
+        [&world] { world.network.heal(); });
   });
   return true;
 }
@@ -167,7 +192,8 @@ void puts_back(World& world, StorageProcess& node) {
   node.kill();
   node.return_disk();
   node.start();
-  if (SequencerProcess* leader = leader_of(world); leader != nullptr) kill_for(world, *leader, 10ms);
+  if (SequencerProcess* leader = leader_of(world); leader != nullptr)
+    kill_for(world, *leader, 10ms);
 }
 
 bool lost_witness(World& world, Random& random) {
@@ -199,7 +225,8 @@ bool lost_witness(World& world, Random& random) {
 
 bool base_dies(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
-  if (leader == nullptr || world.gone_for_good != nullptr || world.network.partitioned()) return false;
+  if (leader == nullptr || world.gone_for_good != nullptr || world.network.partitioned())
+    return false;
   StorageProcess& base = *world.storage[random.below(world.storage.size())];
   heard_by_one(world, *leader, base);
   later(world, between(random, 20ms, 150ms), [&world, &random, leader, &base] {
@@ -228,7 +255,10 @@ bool inject_reacting(World& world, Random& random, const std::string& kind) {
   if (kind == "torn_promise") return torn_promise(world, random);
   if (kind == "base_dies") return base_dies(world, random);
   // What two replicas lose at the same time, nobody brings back.
-  if (std::ranges::any_of(world.storage, [&](const auto& n) { return n->alive() && !is_taken_in_whole(world, *n); })) return false;
+  if (std::ranges::any_of(world.storage, [&](const auto& n) {
+        return n->alive() && !is_taken_in_whole(world, *n);
+      }))
+    return false;
   if (kind == "lost_tail") return lost_tail(world, random);
   if (kind == "found_loss") return found_loss(world, random);
   if (kind == "lost_witness") return lost_witness(world, random);

@@ -14,7 +14,8 @@ constexpr int tries_max = 8;  // then it is given an empty one
 const ClusterMetadata* newest_metadata(const World& world) {
   const ClusterMetadata* newest = nullptr;
   for (const auto& s : world.sequencers)
-    if (s->alive() && (newest == nullptr || s->machine()->metadata().version > newest->version)) newest = &s->machine()->metadata();
+    if (s->alive() && (newest == nullptr || s->machine()->metadata().version > newest->version))
+      newest = &s->machine()->metadata();
   return newest;
 }
 
@@ -22,8 +23,9 @@ Member member_of(const StorageProcess& p) { return {p.id(), p.hello().disk}; }
 
 bool is_taken(const World& world, const StorageProcess& p) {
   const ClusterMetadata* m = newest_metadata(world);
-  return m != nullptr && p.alive() &&
-         std::ranges::any_of(m->storage, [&](const StorageInfo& s) { return Member{s.id, s.disk} == member_of(p); });
+  return m != nullptr && p.alive() && std::ranges::any_of(m->storage, [&](const StorageInfo& s) {
+           return Member{s.id, s.disk} == member_of(p);
+         });
 }
 
 }  // namespace
@@ -40,7 +42,9 @@ bool is_taken_in_whole(const World& world, const StorageProcess& p) {
 
 bool is_marked_lost(const World& world, NodeId node) {
   const ClusterMetadata* m = newest_metadata(world);
-  return m != nullptr && std::ranges::any_of(m->storage, [&](const StorageInfo& s) { return s.id == node && s.lost; });
+  return m != nullptr && std::ranges::any_of(m->storage, [&](const StorageInfo& s) {
+           return s.id == node && s.lost;
+         });
 }
 
 bool was_replaced(const World& world, NodeId node, SimulatedDisk disk) {
@@ -79,9 +83,12 @@ void Operator::ask(StorageProcess& p, int times) {
     p.start();
   }
   const Time now = client_->now();
-  // One that is taken may be another one a moment later: power went before its identity was durable.
+  // One that is taken may be another one a moment later: power went before its identity was
+  // durable.
   if (!is_taken(world_, p))
-    client_->call([&](client::ClientMachine& m) { m.replace_disk(now, client::Token{++tokens_}, p.id(), false, now + operator_patience); });
+    client_->call([&](client::ClientMachine& m) {
+      m.replace_disk(now, client::Token{++tokens_}, p.id(), false, now + operator_patience);
+    });
   world_.scheduler.after(pause, [this, &p, times] { ask(p, times + 1); });
 }
 

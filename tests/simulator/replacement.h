@@ -1,4 +1,5 @@
-// Disks that are lost for good, and the operator who has the cluster take the empty ones in their place (C1).
+// Disks that are lost for good, and the operator who has the cluster take the empty ones in their
+// place (C1).
 #pragma once
 #include <memory>
 
@@ -20,9 +21,11 @@ class Operator {
   Operator(const Operator&) = delete;
   Operator& operator=(const Operator&) = delete;
 
-  /// The node's disk is gone; it comes back with an empty one or, by mistake, with one that was replaced before.
+  /// The node's disk is gone; it comes back with an empty one or, by mistake, with one that was
+  /// replaced before.
   void lose_disk(StorageProcess& p, Random& random);
-  /// Asks the leader to take the disk that the node has by then, until that is whole, whatever becomes of either meanwhile.
+  /// Asks the leader to take the disk that the node has by then, until that is whole, whatever
+  /// becomes of either meanwhile.
   void replace(StorageProcess& p);
 
  private:

@@ -1,4 +1,5 @@
-// One run: the cluster forms, clients work while the weather lasts, then everything heals, comes to an end and is checked.
+// One run: the cluster forms, clients work while the weather lasts, then everything heals, comes to
+// an end and is checked.
 #include <fmt/format.h>
 
 #include "tests/simulator/administrator.h"
@@ -16,7 +17,8 @@ std::string log_name(int i) { return fmt::format("log{}", i); }
 
 class Run {
  public:
-  Run(const Plan& plan, const WorldOptions& options) : plan_(plan), world_(options), checkers_(world_) {}
+  Run(const Plan& plan, const WorldOptions& options)
+      : plan_(plan), world_(options), checkers_(world_) {}
 
   RunResult go();
 
@@ -66,43 +68,56 @@ void Run::set_out() {
   if (plan_.peer_bytes_per_second > 0 || world_.options.stalled_readers) memory_.start();
   status_.start();
   for (int i = 0; i < plan_.clients; ++i)
-    work_.push_back(std::make_unique<ClientWorkload>(world_, checkers_, *world_.clients[static_cast<std::size_t>(i)],
-                                                     log_name(i % plan_.workload.logs + 1), plan_.workload, i < plan_.workload.logs));
+    work_.push_back(std::make_unique<ClientWorkload>(
+        world_, checkers_, *world_.clients[static_cast<std::size_t>(i)],
+        log_name(i % plan_.workload.logs + 1), plan_.workload, i < plan_.workload.logs));
   for (auto& w : work_) w->start();
   if (plan_.workload.churn > 0us) {
-    churn_ = std::make_unique<LogChurn>(world_, checkers_, *world_.clients[static_cast<std::size_t>(plan_.clients)], plan_.workload.churn);
+    churn_ = std::make_unique<LogChurn>(world_, checkers_,
+                                        *world_.clients[static_cast<std::size_t>(plan_.clients)],
+                                        plan_.workload.churn);
     churn_->start();
   }
   if (plan_.workload.administer > 0us) {
     const std::size_t at = static_cast<std::size_t>(plan_.clients) + (churn_ ? 1 : 0);
-    administrator_ = std::make_unique<Administrator>(world_, *world_.clients[at], plan_.workload.administer);
+    administrator_ =
+        std::make_unique<Administrator>(world_, *world_.clients[at], plan_.workload.administer);
     administrator_->start();
   }
   if (plan_.workload.ask_every > 0us) {
-    questions_ = std::make_unique<Questions>(world_, checkers_, *world_.clients[world_.clients.size() - 2], plan_.workload.ask_every,
-                                             plan_.workload.logs);
+    questions_ =
+        std::make_unique<Questions>(world_, checkers_, *world_.clients[world_.clients.size() - 2],
+                                    plan_.workload.ask_every, plan_.workload.logs);
     questions_->start();
   }
 }
 
-// After healing: everything the clients began ends, every log reads in full, and then the replicas agree.
+// After healing: everything the clients began ends, every log reads in full, and then the replicas
+// agree.
 void Run::finish() {
-  const auto all_done = [&] { return std::all_of(work_.begin(), work_.end(), [](const auto& w) { return w->appends_done(); }); };
-  if (!wait(90s, 100ms, all_done)) return violated(world_, promise::progress, "appends do not end within 90 s after healing");
+  const auto all_done = [&] {
+    return std::all_of(work_.begin(), work_.end(), [](const auto& w) { return w->appends_done(); });
+  };
+  if (!wait(90s, 100ms, all_done))
+    return violated(world_, promise::progress, "appends do not end within 90 s after healing");
   for (auto& w : work_) w->append_last();
   const auto all_acknowledged = [&] {
-    return std::all_of(work_.begin(), work_.end(), [](const auto& w) { return w->last_acknowledged(); });
+    return std::all_of(work_.begin(), work_.end(),
+                       [](const auto& w) { return w->last_acknowledged(); });
   };
   if (plan_.rest)  // to the event, so that the leader can die before it says what is committed
-    world_.scheduler.run_until(world_.scheduler.now() + 40s, [&] { return world_.violated() || all_acknowledged(); });
+    world_.scheduler.run_until(world_.scheduler.now() + 40s,
+                               [&] { return world_.violated() || all_acknowledged(); });
   if (!wait(40s, 20ms, all_acknowledged))
-    return violated(world_, promise::progress, "an append that was begun after healing is not acknowledged");
+    return violated(world_, promise::progress,
+                    "an append that was begun after healing is not acknowledged");
   for (auto& w : work_) w->come_to_rest();
   if (plan_.rest) fail_over_unasked();
   if (churn_) {
     churn_->come_to_rest();
     if (!wait(60s, 100ms, [&] { return churn_->at_rest(); }))
-      return violated(world_, promise::progress, "a log is not created, written and deleted within 60 s");
+      return violated(world_, promise::progress,
+                      "a log is not created, written and deleted within 60 s");
   }
   if (administrator_) {
     administrator_->come_to_rest();
@@ -114,18 +129,23 @@ void Run::finish() {
   for (int i = 1; i <= plan_.workload.logs && !world_.violated(); ++i) settle_log(i);
   if (questions_) {
     questions_->come_to_rest();
-    if (!wait(20s, 100ms, [&] { return questions_->all_is_well(); })) violated(world_, promise::status, questions_->standing());
+    if (!wait(20s, 100ms, [&] { return questions_->all_is_well(); }))
+      violated(world_, promise::status, questions_->standing());
   }
-  if (!world_.violated() && !wait(20s, 100ms, [&] { return status_.amiss().empty(); })) violated(world_, promise::status, status_.amiss());
+  if (!world_.violated() && !wait(20s, 100ms, [&] { return status_.amiss().empty(); }))
+    violated(world_, promise::status, status_.amiss());
   if (plan_.all_succeed && checkers_.failed() + checkers_.unknown() > 0)
     violated(world_, promise::progress,
-             fmt::format("{} appends failed and {} are unknown, though nothing hindered them", checkers_.failed(), checkers_.unknown()));
+             fmt::format("{} appends failed and {} are unknown, though nothing hindered them",
+                         checkers_.failed(), checkers_.unknown()));
   for (const auto& w : work_)
-    if (!world_.violated() && !w->close()) violated(world_, promise::ends, "a client is closed and some call has not ended");
+    if (!world_.violated() && !w->close())
+      violated(world_, promise::ends, "a client is closed and some call has not ended");
   if (!world_.violated()) read_from_one();
 }
 
-// Nobody asks the next leader for anything. What was acknowledged is followed all the same: its logs may rest only where all know it.
+// Nobody asks the next leader for anything. What was acknowledged is followed all the same: its
+// logs may rest only where all know it.
 void Run::fail_over_unasked() {
   for (auto& s : world_.sequencers) {
     if (!s->alive() || s->machine()->role() != RaftRole::leader) continue;
@@ -138,11 +158,13 @@ void Run::fail_over_unasked() {
     const Offset end = checkers_.of(w->log()).acknowledged_end();
     if (!world_.violated() && !wait(30s, 20ms, [&] { return w->followed_to() >= end; }))
       violated(world_, promise::progress,
-               fmt::format("unasked, a follower stands at {}, what was acknowledged ends at {}", w->followed_to().value, end.value));
+               fmt::format("unasked, a follower stands at {}, what was acknowledged ends at {}",
+                           w->followed_to().value, end.value));
   }
 }
 
-// No sequencer lives, and one storage node of each log in turn. What is committed can be read there all the same.
+// No sequencer lives, and one storage node of each log in turn. What is committed can be read there
+// all the same.
 void Run::read_from_one() {
   for (auto& s : world_.sequencers) s->kill();
   for (const Settled& l : settled_) {
@@ -154,11 +176,14 @@ void Run::read_from_one() {
     }
     client::Options o;
     o.addresses = {one.address()};
-    ClientProcess& client = *lone_clients_.emplace_back(std::make_unique<ClientProcess>(world_, o, "lone"));
+    ClientProcess& client =
+        *lone_clients_.emplace_back(std::make_unique<ClientProcess>(world_, o, "lone"));
     client.start();
-    LoneRead& read = *lone_reads_.emplace_back(std::make_unique<LoneRead>(world_, client, l.log, l.first, l.last));
+    LoneRead& read = *lone_reads_.emplace_back(
+        std::make_unique<LoneRead>(world_, client, l.log, l.first, l.last));
     read.start();
-    if (!wait(30s, 20ms, [&] { return read.done(); })) violated(world_, promise::readable, one.name() + " alone: " + read.standing());
+    if (!wait(30s, 20ms, [&] { return read.done(); }))
+      violated(world_, promise::readable, one.name() + " alone: " + read.standing());
   }
 }
 
@@ -177,7 +202,8 @@ void Run::settle_log(int i) {
   FullRead read(world_, reader(), log_name(i));
   read.start();
   if (!wait(30s, 20ms, [&] { return read.done(); }))
-    return violated(world_, promise::progress, "a full read does not end within 30 s; last answer: " + read.last_error());
+    return violated(world_, promise::progress,
+                    "a full read does not end within 30 s; last answer: " + read.last_error());
   checkers_.of(read.log()).fully_read(read.entries(), read.first());
   checkers_.conditions(read.log()).judge(read.entries(), read.first());
   if (!world_.has(Bug::nobody_audits) && !audit(read)) return;
@@ -188,11 +214,13 @@ void Run::settle_log(int i) {
   for (const auto& w : work_)
     if (w->log() == read.log() && !wait(10s, 100ms, [&] { return w->followed_to() >= last; }))
       return violated(world_, promise::progress,
-                      fmt::format("a follower stands at {}, the last entry ends at {}", w->followed_to().value, last.value));
+                      fmt::format("a follower stands at {}, the last entry ends at {}",
+                                  w->followed_to().value, last.value));
   reader().on_completed = nullptr;
   Settled& done = settled_.emplace_back(Settled{read.log(), read.first(), last, {}});
   for (const auto& node : world_.storage)
-    if (node->alive() && read.holds(node->id()) && world_.parted != node.get()) done.holders.push_back(node.get());
+    if (node->alive() && read.holds(node->id()) && world_.parted != node.get())
+      done.holders.push_back(node.get());
 }
 
 // What a point in time is, is read from a replica's files too.
@@ -200,7 +228,8 @@ void Run::look_up_times(const FullRead& read) {
   std::vector<ClockedPoint> points;
   for (const auto& node : world_.storage) {
     const auto log = node->disk.content().find(read.log());
-    if (node->alive() && log != node->disk.content().end()) points = clocked_points(log->second, read.log(), read.committed());
+    if (node->alive() && log != node->disk.content().end())
+      points = clocked_points(log->second, read.log(), read.committed());
     if (!points.empty()) break;
   }
   std::vector<std::uint64_t> times{0, ~std::uint64_t{0}};
@@ -209,7 +238,8 @@ void Run::look_up_times(const FullRead& read) {
   TimeRead asked(reader(), read.log(), times);
   asked.start();
   if (!wait(30s, 20ms, [&] { return asked.done(); }))
-    return violated(world_, promise::progress, "a point in time is not found within 30 s; last answer: " + asked.last_error());
+    return violated(world_, promise::progress,
+                    "a point in time is not found within 30 s; last answer: " + asked.last_error());
   checkers_.compare_times(asked.times(), asked.answers(), points, read.first());
   reader().on_completed = nullptr;
 }
@@ -218,11 +248,13 @@ bool Run::audit(const FullRead& read) {
   for (auto& node : world_.storage) {
     if (!node->alive() || !read.holds(node->id()) || world_.parted == node.get()) continue;
     // Kept: what is scheduled for it names it.
-    ReplicaAudit& a = *audits_.emplace_back(std::make_unique<ReplicaAudit>(world_, *node, read.log(), read.committed()));
+    ReplicaAudit& a = *audits_.emplace_back(
+        std::make_unique<ReplicaAudit>(world_, *node, read.log(), read.committed()));
     a.start();
     Duration copied_within = 30s;  // and what a copy of all takes
     if (const auto rate = plan_.peer_bytes_per_second; rate > 0)
-      copied_within += Duration(static_cast<std::int64_t>((read.committed() - read.first()) * 1'000'000 / rate));
+      copied_within +=
+          Duration(static_cast<std::int64_t>((read.committed() - read.first()) * 1'000'000 / rate));
     const bool whole = wait(copied_within, 20ms, [&] { return a.done(); });
     a.kill();
     if (!whole) {
@@ -256,7 +288,8 @@ RunResult Run::go() {
   if (questions_) r.faults.count("questions answered", questions_->answered());
   if (administrator_) r.faults.count("rounds of administering", administrator_->rounds());
   if (churn_) r.faults.count("logs created and deleted", churn_->rounds());
-  if (r.violation.empty() && r.acknowledged == 0) r.violation = "progress: nothing was acknowledged in the whole run";
+  if (r.violation.empty() && r.acknowledged == 0)
+    r.violation = "progress: nothing was acknowledged in the whole run";
   return r;
 }
 
@@ -287,12 +320,14 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.unwritten_per_producer = plan.unwritten_per_producer;
   o.rest = plan.rest;
   o.stalled_readers = plan.faults.contains("stalled_reader");
-  o.damages_raft_logs = plan.faults.contains("raft_log_damaged") || plan.faults.contains("raft_log_unreadable");
+  o.damages_raft_logs =
+      plan.faults.contains("raft_log_damaged") || plan.faults.contains("raft_log_unreadable");
   o.eager = plan.eager;
   o.observed = plan.observed;
   o.retention = plan.workload.retention;
-  o.retention_quorum =
-      plan.workload.write_quorum > 0 ? plan.workload.write_quorum : static_cast<std::uint8_t>(plan.workload.replicas / 2 + 1);
+  o.retention_quorum = plan.workload.write_quorum > 0
+                           ? plan.workload.write_quorum
+                           : static_cast<std::uint8_t>(plan.workload.replicas / 2 + 1);
   o.clocks_agree = plan.clocks_agree();
   o.most_clocks_agree = plan.most_clocks_agree();
   o.bugs = bugs;

@@ -19,10 +19,12 @@
 namespace loglog::simulator {
 namespace {
 
-// A result crosses the pipe as one line of text per field; the violation comes last and may hold anything but a line end.
+// A result crosses the pipe as one line of text per field; the violation comes last and may hold
+// anything but a line end.
 std::string to_lines(const RunResult& r) {
-  std::string out = fmt::format("{} {} {} {} {} {} {} {} {} {}", r.seed, r.acknowledged, r.failed, r.unknown, r.read, r.tails, r.messages,
-                                r.fingerprint, r.simulated.count(), r.slowest.count());
+  std::string out = fmt::format("{} {} {} {} {} {} {} {} {} {}", r.seed, r.acknowledged, r.failed,
+                                r.unknown, r.read, r.tails, r.messages, r.fingerprint,
+                                r.simulated.count(), r.slowest.count());
   for (const auto& [kind, n] : r.faults.by_kind) out += fmt::format("\nF{} {}", n, kind);
   std::string violation = r.violation;
   std::replace(violation.begin(), violation.end(), '\n', ' ');
@@ -36,7 +38,8 @@ RunResult from_lines(const std::string& text) {
   std::getline(in, line);
   std::istringstream numbers(line);
   std::int64_t simulated = 0, slowest = 0;
-  numbers >> r.seed >> r.acknowledged >> r.failed >> r.unknown >> r.read >> r.tails >> r.messages >> r.fingerprint >> simulated >> slowest;
+  numbers >> r.seed >> r.acknowledged >> r.failed >> r.unknown >> r.read >> r.tails >> r.messages >>
+      r.fingerprint >> simulated >> slowest;
   check(!numbers.fail(), "a worker's result cannot be read");
   r.simulated = Duration(simulated);
   r.slowest = Duration(slowest);
@@ -77,7 +80,8 @@ class Worker {
   }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
-  // One that rests ends by itself when nobody can give it work any more; one in the middle of a run is ended.
+  // One that rests ends by itself when nobody can give it work any more; one in the middle of a run
+  // is ended.
   ~Worker() {
     for (int fd : {to_, from_, errors_}) {
       ::close(fd);
@@ -117,7 +121,8 @@ class Worker {
     std::string said;
     char buffer[4096];
     ssize_t n = 0;
-    while ((n = ::read(errors_, buffer, sizeof buffer)) > 0) said.append(buffer, static_cast<std::size_t>(n));
+    while ((n = ::read(errors_, buffer, sizeof buffer)) > 0)
+      said.append(buffer, static_cast<std::size_t>(n));
     while (!said.empty() && said.back() == '\n') said.pop_back();
     const auto line = said.rfind('\n');
     return line == std::string::npos ? said : said.substr(line + 1);
@@ -143,7 +148,9 @@ class Worker {
     while (::read(in, &number, sizeof number) == sizeof number) {
       const auto job = job_at(number);
       check(job.has_value(), "a job that is not there");
-      if (std::fputs(to_lines(run(*job->plan, job->seed, false, job->bugs)).c_str(), results) < 0 || std::fflush(results) != 0) break;
+      if (std::fputs(to_lines(run(*job->plan, job->seed, false, job->bugs)).c_str(), results) < 0 ||
+          std::fflush(results) != 0)
+        break;
     }
     std::exit(0);
   }
@@ -174,11 +181,14 @@ void run_jobs(int processes, double seconds_max, const JobAt& job_at, const JobD
     if (job_at(next)) w.begin(next++);
     else more = false;
   };
-  for (int i = 0; i < processes && more; ++i) feed(*workers.emplace_back(std::make_unique<Worker>(job_at)));
+  for (int i = 0; i < processes && more; ++i)
+    feed(*workers.emplace_back(std::make_unique<Worker>(job_at)));
   for (;;) {
     std::vector<pollfd> waiting;
-    for (const auto& w : workers) waiting.push_back({w->number() ? w->descriptor() : -1, POLLIN, 0});
-    if (std::none_of(waiting.begin(), waiting.end(), [](const pollfd& p) { return p.fd >= 0; })) return;
+    for (const auto& w : workers)
+      waiting.push_back({w->number() ? w->descriptor() : -1, POLLIN, 0});
+    if (std::none_of(waiting.begin(), waiting.end(), [](const pollfd& p) { return p.fd >= 0; }))
+      return;
     ::poll(waiting.data(), waiting.size(), 200);
     for (std::size_t i = 0; i < workers.size(); ++i) {
       auto& w = workers[i];
@@ -194,7 +204,9 @@ void run_jobs(int processes, double seconds_max, const JobAt& job_at, const JobD
         if (gone && !result) result = dead(job, "a check in the process: " + w->last_words());
       } else if (seconds > seconds_max) {
         gone = true;
-        result = dead(job, fmt::format("progress: the run does not end within {} s of processor time", seconds_max));
+        result =
+            dead(job, fmt::format("progress: the run does not end within {} s of processor time",
+                                  seconds_max));
       }
       if (!result) continue;
       if (gone) w = std::make_unique<Worker>(job_at);

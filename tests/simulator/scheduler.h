@@ -12,7 +12,9 @@ class Scheduler {
  public:
   Time now() const { return now_; }
 
-  void at(Time when, std::function<void()> what) { queue_.push({std::max(when, now_), ++sequence_, std::move(what)}); }
+  void at(Time when, std::function<void()> what) {
+    queue_.push({std::max(when, now_), ++sequence_, std::move(what)});
+  }
   void after(Duration delay, std::function<void()> what) { at(now_ + delay, std::move(what)); }
 
   /// Runs events up to and including `until`; stops early when `stop` says so.

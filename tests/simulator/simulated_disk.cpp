@@ -16,11 +16,13 @@ using namespace storage;
 namespace {
 constexpr std::uint64_t sector = 512;
 
-/// Whether somewhere behind the header stands what a scan would take for a frame of this very place.
+/// Whether somewhere behind the header stands what a scan would take for a frame of this very
+/// place.
 bool holds_frame(ByteSpan file, LogId log, Offset first) {
   for (std::size_t at = segment_header_size; at + frame_overhead <= file.size(); ++at)
     if (file[at] != std::byte{0} &&
-        look_at_frame(file.subspan(at), log, first + (at - segment_header_size), false).state == FrameState::good)
+        look_at_frame(file.subspan(at), log, first + (at - segment_header_size), false).state ==
+            FrameState::good)
       return true;
   return false;
 }
@@ -40,19 +42,23 @@ void SimulatedFile::write(std::uint64_t at, ByteSpan data) {
 }
 
 bool SimulatedFile::readable(std::uint64_t at, std::uint64_t length) const {
-  return std::none_of(unreadable_.begin(), unreadable_.end(), [&](const auto& u) { return u.first < at + length && at < u.second; });
+  return std::none_of(unreadable_.begin(), unreadable_.end(),
+                      [&](const auto& u) { return u.first < at + length && at < u.second; });
 }
 
 void SimulatedFile::damage(std::uint64_t at, ByteSpan bytes) {
   for (auto* layer : {&seen, &durable_})
-    if (at + bytes.size() <= layer->size()) std::memcpy(layer->data() + at, bytes.data(), bytes.size());
+    if (at + bytes.size() <= layer->size())
+      std::memcpy(layer->data() + at, bytes.data(), bytes.size());
 }
 
 void SimulatedFile::sync() {
   if (resized_) durable_ = seen;
   else
     for (auto [at, n] : dirty_)
-      if (at < seen.size()) std::memcpy(durable_.data() + at, seen.data() + at, std::min<std::uint64_t>(n, seen.size() - at));
+      if (at < seen.size())
+        std::memcpy(durable_.data() + at, seen.data() + at,
+                    std::min<std::uint64_t>(n, seen.size() - at));
   dirty_.clear();
   resized_ = false;
 }
@@ -66,7 +72,8 @@ std::size_t SimulatedFile::keep_sectors(Random& random) {
     for (std::uint64_t s = at / sector * sector; s < at + n; s += sector) {
       const std::uint64_t from = std::max(s, at);
       const std::uint64_t to =
-          std::min({s + sector, at + n, static_cast<std::uint64_t>(durable_.size()), static_cast<std::uint64_t>(seen.size())});
+          std::min({s + sector, at + n, static_cast<std::uint64_t>(durable_.size()),
+                    static_cast<std::uint64_t>(seen.size())});
       if (from >= to) continue;
       if (survive == 2 || (survive == 1 && random.chance(1, 2))) {
         std::memcpy(durable_.data() + from, seen.data() + from, to - from);
@@ -87,7 +94,8 @@ std::size_t SimulatedFile::keep_sectors(Random& random) {
 void SimulatedFile::tear(Random& random) {
   constexpr std::uint64_t torn_max = 40;
   for (auto [at, n] : dirty_)
-    if (at + n <= durable_.size()) std::memcpy(durable_.data() + at, seen.data() + at, 1 + random.below(std::min(n, torn_max)));
+    if (at + n <= durable_.size())
+      std::memcpy(durable_.data() + at, seen.data() + at, 1 + random.below(std::min(n, torn_max)));
   dirty_.clear();
   drop_cache();
 }
@@ -101,7 +109,8 @@ std::size_t SimulatedFile::power_cut(Random& random) {
 
 void SimulatedFile::failed_sync(Random& random) {
   keep_sectors(random);
-  // Behind the end of what the medium holds, the size at least is there: it was reserved and synced long before.
+  // Behind the end of what the medium holds, the size at least is there: it was reserved and synced
+  // long before.
   if (durable_.size() < seen.size()) durable_.resize(seen.size());
 }
 
@@ -141,7 +150,8 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
     Log& l = logs_.at(o->log);
     l.unlinked.clear();  // the directory is synced
     check(!l.next.empty(), "a segment is opened in a file that was prepared");
-    check(!holds_frame(l.next, o->log, o->first), "of a file's former life, no frame is one of its new place (K6)");
+    check(!holds_frame(l.next, o->log, o->first),
+          "of a file's former life, no frame is one of its new place (K6)");
     SimulatedFile f;
     f.write(0, std::exchange(l.next, {}));
     f.write(0, o->header);
@@ -167,7 +177,8 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
         if (t->everything || first > t->first) keep_spare(f);
     if (t->everything) segments.clear();
     else {
-      if (removed(Rule::S4_durable)) logs_.at(t->log).unlinked.insert(segments.upper_bound(t->first), segments.end());
+      if (removed(Rule::S4_durable))
+        logs_.at(t->log).unlinked.insert(segments.upper_bound(t->first), segments.end());
       segments.erase(segments.upper_bound(t->first), segments.end());
       SimulatedFile& f = segments.at(t->first);
       const std::size_t keep = segment_header_size + t->length;
@@ -181,7 +192,8 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
     if (l == logs_.end()) return;  // dropped meanwhile
     auto& segments = l->second.segments;
     for (Offset first : u->firsts) {
-      if (const auto f = segments.find(first); u->trimmed && f != segments.end()) keep_spare(f->second);
+      if (const auto f = segments.find(first); u->trimmed && f != segments.end())
+        keep_spare(f->second);
       segments.erase(first);
     }
   } else if (const auto* d = std::get_if<DropLog>(&op)) {
@@ -222,9 +234,10 @@ DiskDone SimulatedDisk::finish(const DiskRequest& request) {
 }
 
 void SimulatedDisk::interrupted(const DiskOperation& op, Random& random) {
-  const bool data = std::holds_alternative<WriteGroup>(op) || std::holds_alternative<ReadSegment>(op) ||
-                    std::holds_alternative<SavePromise>(op) || std::holds_alternative<RepairSegment>(op) ||
-                    std::holds_alternative<SaveTombstones>(op);
+  const bool data =
+      std::holds_alternative<WriteGroup>(op) || std::holds_alternative<ReadSegment>(op) ||
+      std::holds_alternative<SavePromise>(op) || std::holds_alternative<RepairSegment>(op) ||
+      std::holds_alternative<SaveTombstones>(op);
   if (!data && random.chance(1, 2)) apply_metadata(op);
 }
 
@@ -255,9 +268,12 @@ void SimulatedDisk::reopen(bool from_medium) {
 }
 
 void SimulatedDisk::fail(const DiskOperation& op, Random& random) {
-  if (const auto* w = std::get_if<WriteGroup>(&op)) logs_.at(w->log).segments.at(w->first).failed_sync(random);
-  else if (const auto* r = std::get_if<RepairSegment>(&op)) logs_.at(r->log).segments.at(r->first).failed_sync(random);
-  else if (const auto* p = std::get_if<SavePromise>(&op)) (p->log == LogId{} ? promise_ : logs_.at(p->log).promise).failed_sync(random);
+  if (const auto* w = std::get_if<WriteGroup>(&op))
+    logs_.at(w->log).segments.at(w->first).failed_sync(random);
+  else if (const auto* r = std::get_if<RepairSegment>(&op))
+    logs_.at(r->log).segments.at(r->first).failed_sync(random);
+  else if (const auto* p = std::get_if<SavePromise>(&op))
+    (p->log == LogId{} ? promise_ : logs_.at(p->log).promise).failed_sync(random);
   else if (std::holds_alternative<SaveTombstones>(op)) tombstones_.failed_sync(random);
   else interrupted(op, random);
 }
@@ -314,7 +330,8 @@ void SimulatedDisk::rot_promise(Random& random) {
   const ByteSpan file = promise_.medium();
   const auto newest = decode_promise(file);
   if (!newest) return;
-  for (std::size_t slot = 0; slot < 2; ++slot) {  // a slot that power tore, or that rotted before, leaves none to spare
+  for (std::size_t slot = 0; slot < 2;
+       ++slot) {  // a slot that power tore, or that rotted before, leaves none to spare
     std::vector<std::byte> twice;
     for (int i = 0; i < 2; ++i) {
       const ByteSpan one = file.subspan(slot * promise_slot_size, promise_slot_size);
@@ -343,7 +360,9 @@ void SimulatedDisk::damage(Damage kind, const Place& p, Random& random) {
       const std::vector<std::byte> lost(f.seen.begin() + static_cast<std::ptrdiff_t>(p.from),
                                         f.seen.begin() + static_cast<std::ptrdiff_t>(p.to));
       f.damage(p.from, std::vector<std::byte>(lost.size()));
-      f.damage(segment_header_size + random.below(f.seen.size() - segment_header_size - lost.size() + 1), lost);
+      f.damage(
+          segment_header_size + random.below(f.seen.size() - segment_header_size - lost.size() + 1),
+          lost);
       break;
     }
     case Damage::truncated:
@@ -384,15 +403,19 @@ Result<std::vector<Offset>> SimulatedDisk::segments_of(LogId id) {
   return out;
 }
 
-Result<Bytes> SimulatedDisk::read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) {
+Result<Bytes> SimulatedDisk::read(LogId log, Offset first, std::uint64_t position,
+                                  std::uint32_t length) {
   if (auto e = start_error<Bytes>()) return *e;
   const auto l = logs_.find(log);
-  if (l == logs_.end() || !l->second.segments.contains(first)) return loglog::fail(Errc::io_error, "no such segment");
+  if (l == logs_.end() || !l->second.segments.contains(first))
+    return loglog::fail(Errc::io_error, "no such segment");
   const SimulatedFile& file = l->second.segments.at(first);
-  if (!file.readable(position, length)) return loglog::fail(Errc::io_error, "the medium cannot be read there");
+  if (!file.readable(position, length))
+    return loglog::fail(Errc::io_error, "the medium cannot be read there");
   const auto& seen = file.seen;
   if (position >= seen.size()) return Bytes{};
-  return Bytes::copy_of(ByteSpan(seen).subspan(position, std::min<std::uint64_t>(length, seen.size() - position)));
+  return Bytes::copy_of(
+      ByteSpan(seen).subspan(position, std::min<std::uint64_t>(length, seen.size() - position)));
 }
 
 Result<std::uint64_t> SimulatedDisk::file_size(LogId log, Offset first) {

@@ -1,4 +1,5 @@
-// A storage node's disk: what the process sees (page cache) and what survives a power cut are two layers.
+// A storage node's disk: what the process sees (page cache) and what survives a power cut are two
+// layers.
 #pragma once
 #include <deque>
 #include <map>
@@ -13,8 +14,8 @@
 
 namespace loglog::simulator {
 
-/// One file in two layers. Writes change `seen`; sync() makes them durable; power_cut() keeps, loses or tears
-/// each unsynced 512-byte sector by chance.
+/// One file in two layers. Writes change `seen`; sync() makes them durable; power_cut() keeps,
+/// loses or tears each unsynced 512-byte sector by chance.
 class SimulatedFile {
  public:
   std::vector<std::byte> seen;
@@ -38,7 +39,9 @@ class SimulatedFile {
   /// The medium has other bytes there from now on.
   void damage(std::uint64_t at, ByteSpan bytes);
   /// Reading there fails until it is written again.
-  void make_unreadable(std::uint64_t at, std::uint64_t length) { unreadable_.emplace_back(at, at + length); }
+  void make_unreadable(std::uint64_t at, std::uint64_t length) {
+    unreadable_.emplace_back(at, at + length);
+  }
   bool readable(std::uint64_t at, std::uint64_t length) const;
 
  private:
@@ -82,10 +85,12 @@ class SimulatedDisk final : public storage::StartupDisk {
     SimulatedFile promise;
     std::vector<std::byte> next;  ///< the prepared file; empty: none
     std::map<Offset, SimulatedFile> segments;
-    std::map<Offset, SimulatedFile> unlinked;  ///< gone, but the directory was not synced since: a power cut may bring them back
+    std::map<Offset, SimulatedFile> unlinked;  ///< gone, but the directory was not synced since: a
+                                               ///< power cut may bring them back
   };
 
-  // What the driver does. begin(): what reaches the page cache at once; finish(): durable, and the answer.
+  // What the driver does. begin(): what reaches the page cache at once; finish(): durable, and the
+  // answer.
   void begin(const storage::DiskOperation& op);
   storage::DiskDone finish(const storage::DiskRequest& request);
   /// The process died with this operation under way: it may or may not have taken effect.
@@ -95,9 +100,11 @@ class SimulatedDisk final : public storage::StartupDisk {
   std::size_t power_cut(Random& random);
   /// The promise's slot that was being written is torn.
   void tear_promise(Random& random) { promise_.tear(random); }
-  /// A bit turns in what was written last of the node's promise, if the other slot is good. Only while the process is down.
+  /// A bit turns in what was written last of the node's promise, if the other slot is good. Only
+  /// while the process is down.
   void rot_promise(Random& random);
-  /// K1 as the driver does it before start(): everything that is seen is made durable, and then read from the medium.
+  /// K1 as the driver does it before start(): everything that is seen is made durable, and then
+  /// read from the medium.
   void reopen(bool from_medium = true);
   /// While full, what asks for space gets none.
   bool full = false;
@@ -133,7 +140,8 @@ class SimulatedDisk final : public storage::StartupDisk {
   Result<std::vector<LogId>> logs() override;
   Result<LogFiles> files_of(LogId log) override;
   Result<std::vector<Offset>> segments_of(LogId log) override;
-  Result<Bytes> read(LogId log, Offset first, std::uint64_t position, std::uint32_t length) override;
+  Result<Bytes> read(LogId log, Offset first, std::uint64_t position,
+                     std::uint32_t length) override;
   Result<std::uint64_t> file_size(LogId log, Offset first) override;
   Result<Bytes> file(const std::string& name) override;
 
@@ -144,7 +152,8 @@ class SimulatedDisk final : public storage::StartupDisk {
   std::optional<Result<T>> start_error();
 
   std::map<LogId, Log> logs_;
-  std::deque<std::vector<std::byte>> spare_;  ///< files of trimmed segments: the next ones are made of them (K6)
+  std::deque<std::vector<std::byte>>
+      spare_;  ///< files of trimmed segments: the next ones are made of them (K6)
   SimulatedFile promise_;
   SimulatedFile tombstones_;
   std::map<std::string, Bytes> files_;

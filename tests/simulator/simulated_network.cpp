@@ -15,14 +15,17 @@ namespace {
 
 constexpr std::size_t checksum_at = 12;  // proto-spec/spec/01-wire.md
 
-// Flips a bit. Where the receiver looks at no checksum, the bit is one of a field, and the message says that it is whole.
+// Flips a bit. Where the receiver looks at no checksum, the bit is one of a field, and the message
+// says that it is whole.
 void damage(Bytes& whole, std::size_t head, bool unchecked, Random& random) {
   const bool in_fields = unchecked && head > message_header_size;
-  const std::size_t at = in_fields ? message_header_size + random.below(head - message_header_size) : random.below(whole.size());
+  const std::size_t at = in_fields ? message_header_size + random.below(head - message_header_size)
+                                   : random.below(whole.size());
   whole.mutable_data()[at] ^= std::byte(1u << random.below(8));
   if (!in_fields) return;
   store_le(whole.mutable_data() + checksum_at, std::uint32_t{0});
-  store_le(whole.mutable_data() + checksum_at, static_cast<std::uint32_t>(XXH3_64bits(whole.data(), head)));
+  store_le(whole.mutable_data() + checksum_at,
+           static_cast<std::uint32_t>(XXH3_64bits(whole.data(), head)));
 }
 
 }  // namespace
@@ -51,13 +54,18 @@ void SimulatedNetwork::deliver(const LinkPtr& link, int to, std::function<void()
   });
 }
 
-/// When the last of so many bytes is there, if the link's rate alone decides. Blocked links carry what waited at once.
+/// When the last of so many bytes is there, if the link's rate alone decides. Blocked links carry
+/// what waited at once.
 Time SimulatedNetwork::carried(const LinkPtr& link, int to, std::uint64_t bytes) {
   const Time now = world_.scheduler.now();
-  const auto peer = [](const Process* p) { return dynamic_cast<const StorageProcess*>(p) != nullptr; };
+  const auto peer = [](const Process* p) {
+    return dynamic_cast<const StorageProcess*>(p) != nullptr;
+  };
   const Process* from = link->ends[1 - to].process;
-  if (world_.options.peer_bytes_per_second == 0 || !peer(from) || !peer(link->ends[to].process)) return now;
-  const Duration takes(static_cast<std::int64_t>(bytes * 1'000'000 / world_.options.peer_bytes_per_second));
+  if (world_.options.peer_bytes_per_second == 0 || !peer(from) || !peer(link->ends[to].process))
+    return now;
+  const Duration takes(
+      static_cast<std::int64_t>(bytes * 1'000'000 / world_.options.peer_bytes_per_second));
   Time& out = out_free_[from->address()];
   Time& in = in_free_[link->ends[to].process->address()];
   out = std::max(out, now) + takes;
@@ -103,11 +111,13 @@ SimulatedNetwork::LinkPtr SimulatedNetwork::find(const Process& p, ConnectionId 
   return l == links_.end() ? nullptr : l->second;
 }
 
-void SimulatedNetwork::dial(Process& from, const std::string& address, ConnectionId id, std::uint64_t dial_key) {
+void SimulatedNetwork::dial(Process& from, const std::string& address, ConnectionId id,
+                            std::uint64_t dial_key) {
   Process* to = world_.find(address);
   const std::uint64_t life = from.life();
   Process* source = &from;
-  const bool refused = to == nullptr || !to->alive() || is_blocked(from.address(), address) || is_blocked(address, from.address());
+  const bool refused = to == nullptr || !to->alive() || is_blocked(from.address(), address) ||
+                       is_blocked(address, from.address());
   if (refused) {
     world_.scheduler.after(world_.network_delay() * 2, [source, life, id, dial_key] {
       source->deliver(life, [source, id, dial_key] { source->on_connect_failed(dial_key, id); });
@@ -123,10 +133,12 @@ void SimulatedNetwork::dial(Process& from, const std::string& address, Connectio
   links_[{to, link->ends[1].id.value}] = link;
   // Each side judges what the other says of itself as the session layer does.
   const auto acceptable = [this](const Hello& own, const Hello& theirs) {
-    if (world_.has(Bug::demands_one_version) && own.highest_version != theirs.highest_version) return false;
+    if (world_.has(Bug::demands_one_version) && own.highest_version != theirs.highest_version)
+      return false;
     return Session(own, {}).accept(theirs).has_value();
   };
-  // What each side says of itself is read when it is said: at the accepting side when the dialler's hello is there.
+  // What each side says of itself is read when it is said: at the accepting side when the dialler's
+  // hello is there.
   deliver(link, 1, [this, link, dial_key, acceptable, hello = from.hello()] {
     if (!link->open) return;
     Process* p = link->ends[1].process;
@@ -154,15 +166,18 @@ void SimulatedNetwork::send(Process& from, ConnectionId id, RequestId request, c
   const Encoded e = encode(request, m, link->version);
   Bytes whole = Bytes::allocate(e.size());
   std::memcpy(whole.mutable_data(), e.head.data(), e.head.size());
-  if (!e.tail.empty()) std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
+  if (!e.tail.empty())
+    std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
   ++messages_;
   bytes_ += whole.size();
-  fingerprint_ = XXH3_64bits_withSeed(whole.data(), whole.size(),
-                                      fingerprint_ + static_cast<std::uint64_t>(world_.scheduler.now().time_since_epoch().count()));
+  fingerprint_ = XXH3_64bits_withSeed(
+      whole.data(), whole.size(),
+      fingerprint_ + static_cast<std::uint64_t>(world_.scheduler.now().time_since_epoch().count()));
   const bool damaged = to_corrupt_ > 0;
   if (damaged) {
     --to_corrupt_;
-    world_.trace("WEATHER", "damages a message on its way from " + from.name() + " to " + link->ends[to].process->name());
+    world_.trace("WEATHER", "damages a message on its way from " + from.name() + " to " +
+                                link->ends[to].process->name());
     damage(whole, e.head.size(), world_.has(Bug::accepts_any_checksum), world_.random);
   }
   const Time there = carried(link, to, whole.size());
@@ -172,15 +187,20 @@ void SimulatedNetwork::send(Process& from, ConnectionId id, RequestId request, c
     peer_queue_most_ = std::max(peer_queue_most_, link->ends[to].queued);
     world_.scheduler.at(there, [link, to, size = whole.size()] { link->ends[to].queued -= size; });
   }
-  deliver(link, to, [this, link, to, whole, damaged, name = from.name()] { arrive(link, to, name, whole, damaged); });
+  deliver(link, to, [this, link, to, whole, damaged, name = from.name()] {
+    arrive(link, to, name, whole, damaged);
+  });
 }
 
-void SimulatedNetwork::arrive(const LinkPtr& link, int to, const std::string& from, const Bytes& whole, bool damaged) {
+void SimulatedNetwork::arrive(const LinkPtr& link, int to, const std::string& from,
+                              const Bytes& whole, bool damaged) {
   End& end = link->ends[to];
   if (!end.told) return;  // the hello before it was lost
   auto r = decode(whole);
-  check(damaged || !r || may_send(link->ends[1 - to].role, end.role, type_of(r->message)), "a message goes in its direction");
-  check(damaged || !r || load_le<std::uint8_t>(whole.data()) == link->version, "a message has the version that was agreed on");
+  check(damaged || !r || may_send(link->ends[1 - to].role, end.role, type_of(r->message)),
+        "a message goes in its direction");
+  check(damaged || !r || load_le<std::uint8_t>(whole.data()) == link->version,
+        "a message has the version that was agreed on");
   if (!r) {
     check(damaged, "a message sent by a core does not decode");
     world_.faults.count("damaged message refused");
@@ -188,11 +208,13 @@ void SimulatedNetwork::arrive(const LinkPtr& link, int to, const std::string& fr
     return shut(link, -1);
   }
   if (damaged) world_.faults.count("damaged payload delivered");
-  if (world_.options.trace) world_.trace(end.process->name(), "<- " + from + ": " + to_text(r->message));
+  if (world_.options.trace)
+    world_.trace(end.process->name(), "<- " + from + ": " + to_text(r->message));
   end.process->on_arrived(end.id, r->request, std::move(r->message));
 }
 
-// From `when` on this end hears nothing more on the connection; then it is told, where its process is to be told.
+// From `when` on this end hears nothing more on the connection; then it is told, where its process
+// is to be told.
 void SimulatedNetwork::end_one(const LinkPtr& link, int i, Time when, bool tell) {
   End& end = link->ends[i];
   links_.erase({end.process, end.id.value});
@@ -222,8 +244,11 @@ void SimulatedNetwork::shut(const LinkPtr& link, int except) {
     Time when = now;
     if (i == except) end.told = false;  // its driver hands up nothing more
     if (i != except) {
-      const auto under_way = end.last_delivery > now ? static_cast<std::uint64_t>((end.last_delivery - now).count()) : 0;
-      when = std::max(now + Duration(static_cast<std::int64_t>(world_.random.below(under_way + 2))), now + world_.network_delay());
+      const auto under_way = end.last_delivery > now
+                                 ? static_cast<std::uint64_t>((end.last_delivery - now).count())
+                                 : 0;
+      when = std::max(now + Duration(static_cast<std::int64_t>(world_.random.below(under_way + 2))),
+                      now + world_.network_delay());
     }
     end_one(link, i, when, i != except);
   }
@@ -238,24 +263,31 @@ void SimulatedNetwork::close(Process& from, ConnectionId id) {
 bool SimulatedNetwork::ends_at_a_stalled_one(const Process& from, ConnectionId id) {
   const LinkPtr link = find(from, id);
   if (!link) return false;
-  const Process* there = link->ends[0].process == &from && link->ends[0].id == id ? link->ends[1].process : link->ends[0].process;
+  const Process* there = link->ends[0].process == &from && link->ends[0].id == id
+                             ? link->ends[1].process
+                             : link->ends[0].process;
   return there->takes_nothing;
 }
 
 void SimulatedNetwork::process_died(Process& p) {
-  std::vector<LinkPtr> mine;  // in the order of connection ids: one process's keys are adjacent and ascending
-  for (auto l = links_.lower_bound({&p, 0}); l != links_.end() && l->first.first == &p; ++l) mine.push_back(l->second);
+  std::vector<LinkPtr>
+      mine;  // in the order of connection ids: one process's keys are adjacent and ascending
+  for (auto l = links_.lower_bound({&p, 0}); l != links_.end() && l->first.first == &p; ++l)
+    mine.push_back(l->second);
   for (auto& link : mine) shut(link, link->ends[0].process == &p ? 0 : 1);
 }
 
 SimulatedNetwork::LinkPtr SimulatedNetwork::any(Random& r) {
-  // Keyed by addresses of processes for lookup only; choose by an order that the seed alone decides.
+  // Keyed by addresses of processes for lookup only; choose by an order that the seed alone
+  // decides.
   std::vector<std::pair<std::string, LinkPtr>> order;
   for (auto& [key, link] : links_)
     if (link->open && link->ends[0].process == key.first && link->ends[0].id.value == key.second)
-      order.emplace_back(link->ends[0].process->name() + "/" + std::to_string(link->ends[0].id.value), link);
+      order.emplace_back(
+          link->ends[0].process->name() + "/" + std::to_string(link->ends[0].id.value), link);
   if (order.empty()) return nullptr;
-  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(order.begin(), order.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   return order[r.below(order.size())].second;
 }
 
@@ -270,12 +302,16 @@ bool SimulatedNetwork::break_late(Random& r, Duration late) {
   if (!link || !link->ends[0].told || !link->ends[1].told) return false;
   const int receiver = static_cast<int>(r.below(2));
   link->ends[receiver].held = true;
-  const auto some = [&] { return Duration(static_cast<std::int64_t>(r.below(static_cast<std::uint64_t>(late.count()) + 1))); };
+  const auto some = [&] {
+    return Duration(
+        static_cast<std::int64_t>(r.below(static_cast<std::uint64_t>(late.count()) + 1)));
+  };
   const Duration first = some() / 2;
   world_.scheduler.after(first, [this, link, receiver] {
     if (link->open) end_one(link, 1 - receiver, world_.scheduler.now(), true);
   });
-  world_.scheduler.after(first + some() / 2, [this, link, receiver] { hear_at_last(link, receiver); });
+  world_.scheduler.after(first + some() / 2,
+                         [this, link, receiver] { hear_at_last(link, receiver); });
   return true;
 }
 
@@ -300,7 +336,8 @@ void SimulatedNetwork::hear_at_last(const LinkPtr& link, int receiver) {
 
 // A trap may lay another one: only those that lie there already are shown the message.
 void SimulatedNetwork::spring(const LinkPtr& link, int to, const Message& m) {
-  Caught caught{*link->ends[1 - to].process, *link->ends[to].process, m, [this, link] { shut(link, -1); },
+  Caught caught{*link->ends[1 - to].process, *link->ends[to].process, m,
+                [this, link] { shut(link, -1); },
                 [this, link, to]() -> std::function<void()> {
                   link->ends[to].held = true;
                   held_.emplace_back(link, to);
@@ -316,7 +353,8 @@ void SimulatedNetwork::spring(const LinkPtr& link, int to, const Message& m) {
 void SimulatedNetwork::break_between(const Process& a, const Process& b) {
   std::vector<LinkPtr> links;
   for (auto l = links_.lower_bound({&a, 0}); l != links_.end() && l->first.first == &a; ++l)
-    if (l->second->ends[0].process == &b || l->second->ends[1].process == &b) links.push_back(l->second);
+    if (l->second->ends[0].process == &b || l->second->ends[1].process == &b)
+      links.push_back(l->second);
   for (auto& link : links) shut(link, -1);
 }
 

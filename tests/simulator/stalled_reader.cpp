@@ -32,8 +32,10 @@ void StalledReader::on_arrived(ConnectionId, RequestId, Message&& m) {
   queued_ += page->frames.size();
   const std::uint64_t max = reachable_pages_in_flight + connection_queue_floor;
   if (queued_ > max)
-    violated(world_, promise::memory,
-             fmt::format("{}: {} bytes queued to a client that takes nothing, at most {} are allowed", node_.name(), queued_, max));
+    violated(
+        world_, promise::memory,
+        fmt::format("{}: {} bytes queued to a client that takes nothing, at most {} are allowed",
+                    node_.name(), queued_, max));
 }
 
 }  // namespace loglog::simulator

@@ -1,5 +1,6 @@
-// A client that follows all logs of a storage node and takes nothing: its connection stands, and what it asked for fills the node's
-// queue to it. What the node may keep for all readers together is bounded, and the others go on.
+// A client that follows all logs of a storage node and takes nothing: its connection stands, and
+// what it asked for fills the node's queue to it. What the node may keep for all readers together
+// is bounded, and the others go on.
 #pragma once
 #include "tests/simulator/world.h"
 

@@ -14,8 +14,10 @@ constexpr Duration every = 100ms;
 constexpr std::size_t logs_max = 64;
 
 sequencer::Verdict verdict_on(Overview o) {
-  return sequencer::verdict_of(
-      {.served_by = o.id, .source = sequencer::ClusterPicture::Source::leads, .overview = std::move(o), .logs_age = {}});
+  return sequencer::verdict_of({.served_by = o.id,
+                                .source = sequencer::ClusterPicture::Source::leads,
+                                .overview = std::move(o),
+                                .logs_age = {}});
 }
 
 }  // namespace
@@ -37,7 +39,8 @@ void StatusWatch::look() {
 
 bool StatusWatch::all_are_there() const {
   const auto is_there = [](const auto& p) { return p->alive(); };
-  return world_.parted == nullptr && !world_.options.leave_deaf && std::ranges::all_of(world_.storage, is_there) &&
+  return world_.parted == nullptr && !world_.options.leave_deaf &&
+         std::ranges::all_of(world_.storage, is_there) &&
          std::ranges::all_of(world_.sequencers, is_there);
 }
 
@@ -48,7 +51,8 @@ std::string StatusWatch::amiss() {
   const Health is = all_are_there() ? Health::healthy : Health::degraded;
   if (v.health == is) return {};
   return fmt::format("appends are acknowledged and {}, and {} says: {}",
-                     is == Health::healthy ? "every process is there" : "a process is away", leader_->name(), v.sentence);
+                     is == Health::healthy ? "every process is there" : "a process is away",
+                     leader_->name(), v.sentence);
 }
 
 }  // namespace loglog::simulator

@@ -1,5 +1,5 @@
-// Holds what the leader says of the cluster in the end of a run against what is: status, the page and the alarms take their sentence from
-// the same verdict (sequencer/core/verdict.h).
+// Holds what the leader says of the cluster in the end of a run against what is: status, the page
+// and the alarms take their sentence from the same verdict (sequencer/core/verdict.h).
 #pragma once
 #include <optional>
 #include <string>
@@ -14,7 +14,8 @@ class StatusWatch {
   explicit StatusWatch(World& world) : world_(world) {}
   /// Looks from now on (for Bug::shows_old_status).
   void start() { look(); }
-  /// In the end, when appends are acknowledged again: where the verdict differs from what is; empty: nowhere.
+  /// In the end, when appends are acknowledged again: where the verdict differs from what is;
+  /// empty: nowhere.
   std::string amiss();
 
  private:

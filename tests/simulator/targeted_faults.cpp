@@ -102,25 +102,26 @@ void split(World& world, Random& random, Befalls what) {
   }
   for (std::size_t i = 2; i < nodes.size(); i += 2) cut(world, *old, *nodes[i]);
   const bool power = what != Befalls::nothing || random.chance(1, 2);
-  when_succeeded(world, old->machine()->leading_term(), [&world, &random, &both, old, power, what](SequencerProcess&) {
-    if (!power) return;
-    later(world, between(random, 1ms, 120ms), [&world, &random, &both, old, what] {
-      if (!both.alive() || both.disk_is_away()) return;
-      both.power_cut();
-      if (what == Befalls::rots) both.disk.rot_promise(random);
-      if (what == Befalls::forgets) {
-        both.lose_disk(Loss::files);
-        later(world, between(random, 3s, 4s), [&both] {
-          both.kill();
-          both.return_disk();
-          both.start();
-        });
-      }
-      start_later(world, both, between(random, 1ms, 10ms));
-      for (auto& s : world.sequencers)
-        if (s.get() != old) cut(world, *s, both);
-    });
-  });
+  when_succeeded(world, old->machine()->leading_term(),
+                 [&world, &random, &both, old, power, what](SequencerProcess&) {
+                   if (!power) return;
+                   later(world, between(random, 1ms, 120ms), [&world, &random, &both, old, what] {
+                     if (!both.alive() || both.disk_is_away()) return;
+                     both.power_cut();
+                     if (what == Befalls::rots) both.disk.rot_promise(random);
+                     if (what == Befalls::forgets) {
+                       both.lose_disk(Loss::files);
+                       later(world, between(random, 3s, 4s), [&both] {
+                         both.kill();
+                         both.return_disk();
+                         both.start();
+                       });
+                     }
+                     start_later(world, both, between(random, 1ms, 10ms));
+                     for (auto& s : world.sequencers)
+                       if (s.get() != old) cut(world, *s, both);
+                   });
+                 });
   heal_later(world, between(random, 2s, 4s));
 }
 
@@ -158,22 +159,27 @@ void stale_leader(World& world, Random& random) {
   if (old == nullptr || world.network.partitioned()) return;
   for (auto& s : world.sequencers)
     if (s.get() != old) cut(world, *old, *s);
-  for (std::size_t i = world.clients.size() - world.options.quiet_clients; i < world.clients.size(); ++i) {
+  for (std::size_t i = world.clients.size() - world.options.quiet_clients; i < world.clients.size();
+       ++i) {
     cut(world, *old, *world.clients[i]);
     world.network.break_between(*old, *world.clients[i]);
   }
-  when_succeeded(world, old->machine()->leading_term(), [&world, &random, old](SequencerProcess& second) {
-    const Time limit = world.scheduler.now() + 3s;
-    world.network.lay([&world, &random, old, &second, limit](SimulatedNetwork::Caught& c) {
-      const auto* made = std::get_if<LogIs>(&c.message);
-      if (made == nullptr || &c.from != &second || made->info.trim != Offset{}) return world.scheduler.now() > limit;
-      world.faults.count("a log that the old leader has not heard of");
-      // Once the answer is there.
-      later(world, 2 * world.options.network_delay_max,
-            [&world, &random, old, client = world.find(c.to.address())] { turn_back(world, random, *client, *old); });
-      return true;
-    });
-  });
+  when_succeeded(
+      world, old->machine()->leading_term(), [&world, &random, old](SequencerProcess& second) {
+        const Time limit = world.scheduler.now() + 3s;
+        world.network.lay([&world, &random, old, &second, limit](SimulatedNetwork::Caught& c) {
+          const auto* made = std::get_if<LogIs>(&c.message);
+          if (made == nullptr || &c.from != &second || made->info.trim != Offset{})
+            return world.scheduler.now() > limit;
+          world.faults.count("a log that the old leader has not heard of");
+          // Once the answer is there.
+          later(world, 2 * world.options.network_delay_max,
+                [&world, &random, old, client = world.find(c.to.address())] {
+                  turn_back(world, random, *client, *old);
+                });
+          return true;
+        });
+      });
   heal_later(world, between(random, 4s, 6s));
 }
 
@@ -181,7 +187,8 @@ void two_strands(World& world, Random& random) {
   SequencerProcess* first = leader_of(world);
   if (first == nullptr || world.storage.size() < 2) return;
   const std::size_t kept = random.below(world.storage.size());
-  const std::size_t other = (kept + 1 + random.below(world.storage.size() - 1)) % world.storage.size();
+  const std::size_t other =
+      (kept + 1 + random.below(world.storage.size() - 1)) % world.storage.size();
   StorageProcess& holder = *world.storage[kept];
   heard_by_one(world, *first, holder);
   const Term term = first->machine()->leading_term();
@@ -205,13 +212,15 @@ void two_strands(World& world, Random& random) {
 void amnesia(World& world, Random& random) {
   const bool power = random.chance(1, 2);
   const bool leader_too = random.chance(1, 2);
-  if (SequencerProcess* leader = leader_of(world); leader != nullptr && leader_too) kill_for(world, *leader, between(random, 10ms, 800ms));
+  if (SequencerProcess* leader = leader_of(world); leader != nullptr && leader_too)
+    kill_for(world, *leader, between(random, 10ms, 800ms));
   for (auto& n : world.storage) {
     if (power) n->power_cut();
     else n->kill();
     start_later(world, *n, between(random, 5ms, 200ms));
   }
-  ClientProcess& client = *world.clients[random.below(world.clients.size() - world.options.quiet_clients)];
+  ClientProcess& client =
+      *world.clients[random.below(world.clients.size() - world.options.quiet_clients)];
   kill_for(world, client, between(random, 1500ms, 3s));
 }
 
@@ -219,12 +228,15 @@ void amnesia(World& world, Random& random) {
 
 const std::set<std::string>& targeted_fault_kinds() {
   static const std::set<std::string> kinds = {
-      "isolate_leader", "strand",          "flap",          "kill_then_power", "lag_node",        "split",
-      "two_strands",    "amnesia",         "two_leaders",   "lose_answers",    "delay_commit",    "cut_off_producer",
-      "come_back",      "old_entry",       "torn_promise",  "lost_tail",       "forgetful_split", "base_dies",
-      "lost_witness",   "figure_eight",    "unheard_start", "late_reconcile",  "late_cut_power",  "mute_holder",
-      "two_logs",       "forgotten_order", "detour",        "die_uploading",   "stall_uploads",   "unheard_node",
-      "late_condition", "late_command",    "found_loss",    "rotten_promise",  "stale_leader",    "late_observation",
+      "isolate_leader",  "strand",          "flap",           "kill_then_power",
+      "lag_node",        "split",           "two_strands",    "amnesia",
+      "two_leaders",     "lose_answers",    "delay_commit",   "cut_off_producer",
+      "come_back",       "old_entry",       "torn_promise",   "lost_tail",
+      "forgetful_split", "base_dies",       "lost_witness",   "figure_eight",
+      "unheard_start",   "late_reconcile",  "late_cut_power", "mute_holder",
+      "two_logs",        "forgotten_order", "detour",         "die_uploading",
+      "stall_uploads",   "unheard_node",    "late_condition", "late_command",
+      "found_loss",      "rotten_promise",  "stale_leader",   "late_observation",
       "starve_node"};
   return kinds;
 }
@@ -252,7 +264,9 @@ bool inject_targeted(World& world, Random& random, const std::string& kind) {
   else if (kind == "die_uploading") die_uploading(world, random);
   else if (kind == "stall_uploads") stall_uploads(world, random);
   else if (kind == "late_command") late_command(world, random);
-  else return inject_in_raft(world, random, kind) || inject_reacting(world, random, kind) || inject_history(world, random, kind);
+  else
+    return inject_in_raft(world, random, kind) || inject_reacting(world, random, kind) ||
+           inject_history(world, random, kind);
   return true;
 }
 

@@ -15,54 +15,93 @@ namespace loglog::simulator {
 namespace {
 
 constexpr std::array kinds = {
-    FaultKind{"kill_storage", "a storage node is killed and comes back; what the page cache holds survives"},
+    FaultKind{"kill_storage",
+              "a storage node is killed and comes back; what the page cache holds survives"},
     FaultKind{"kill_sequencer", "a sequencer is killed and comes back"},
     FaultKind{"kill_leader", "the leader is killed and comes back"},
-    FaultKind{"graceful_stop", "a server is asked to stop, stops by itself and comes back; every third time it is the leader"},
-    FaultKind{"kill_client", "a client dies in the middle of whatever it does and begins anew as another producer"},
+    FaultKind{"graceful_stop",
+              "a server is asked to stop, stops by itself and comes back; every third time it is "
+              "the leader"},
+    FaultKind{
+        "kill_client",
+        "a client dies in the middle of whatever it does and begins anew as another producer"},
     FaultKind{"power_storage", "a storage node loses power: unsynced sectors are lost or torn"},
     FaultKind{"power_all", "all nodes lose power at once"},
     FaultKind{"pause", "a server stands still and goes on"},
     FaultKind{"slow_node", "all that a server does takes long"},
     FaultKind{"slow_disk", "a storage node's disk takes up to 100 times as long"},
     FaultKind{"clock_jump", "the wall clocks of a server and a client jump"},
-    FaultKind{"clock_astray", "a sequencer's wall clock is a day off for a while, and right again; one at a time (R5)"},
-    FaultKind{"rolling_upgrade", "one server after the other is stopped or killed, and then speaks another protocol version too"},
-    FaultKind{"lose_sequencer", "a sequencer's state is lost: it stays down until its state is put back"},
-    FaultKind{"sequencer_disk_lost", "a sequencer comes back with an empty disk; one at a time, until it votes again (C3)"},
+    FaultKind{
+        "clock_astray",
+        "a sequencer's wall clock is a day off for a while, and right again; one at a time (R5)"},
+    FaultKind{"rolling_upgrade",
+              "one server after the other is stopped or killed, and then speaks another protocol "
+              "version too"},
+    FaultKind{"lose_sequencer",
+              "a sequencer's state is lost: it stays down until its state is put back"},
+    FaultKind{
+        "sequencer_disk_lost",
+        "a sequencer comes back with an empty disk; one at a time, until it votes again (C3)"},
     FaultKind{"raft_log_damaged",
-              "records at the end of a sequencer's raft.log are bad below its mark; one sequencer at a time, until it votes again (C3)"},
-    FaultKind{"raft_log_unreadable", "a sequencer's start cannot read its raft.log, and is tried again (K7)"},
-    FaultKind{"old_directories", "all sequencers begin anew on directories of seconds ago; then the newest ones are put back (T2)"},
-    FaultKind{"stalled_reader", "a client asks a storage node for all logs and takes nothing for a while"},
-    FaultKind{"break_connection", "a connection breaks in mid-stream; a prefix of what was under way is delivered"},
-    FaultKind{"late_connection", "a connection breaks for one end; the other end gets the rest of it while a new one exists"},
+              "records at the end of a sequencer's raft.log are bad below its mark; one sequencer "
+              "at a time, until it votes again (C3)"},
+    FaultKind{"raft_log_unreadable",
+              "a sequencer's start cannot read its raft.log, and is tried again (K7)"},
+    FaultKind{"old_directories",
+              "all sequencers begin anew on directories of seconds ago; then the newest ones are "
+              "put back (T2)"},
+    FaultKind{"stalled_reader",
+              "a client asks a storage node for all logs and takes nothing for a while"},
+    FaultKind{"break_connection",
+              "a connection breaks in mid-stream; a prefix of what was under way is delivered"},
+    FaultKind{"late_connection",
+              "a connection breaks for one end; the other end gets the rest of it while a new one "
+              "exists"},
     FaultKind{"corrupt_message", "a bit of a message turns on the wire"},
     FaultKind{"partition", "a server and some of the others do not hear each other"},
     FaultKind{"one_way", "some of the others do not hear a server"},
     FaultKind{"second_process", "another process says for a while that it is a sequencer"},
     FaultKind{"full_disk", "a disk is full for a while"},
-    FaultKind{"full_sequencer_disk", "a sequencer's disk is full for a while: its saves use the reserve up, and wait"},
+    FaultKind{"full_sequencer_disk",
+              "a sequencer's disk is full for a while: its saves use the reserve up, and wait"},
     FaultKind{"eio_write", "a write fails: the process ends (K2)"},
-    FaultKind{"eio_sync", "an fdatasync fails, the page cache shows what the medium lacks: the process ends (K2)"},
-    FaultKind{"start_error", "a node's start meets an error of the system while it lists, opens or reads a file (K7)"},
+    FaultKind{
+        "eio_sync",
+        "an fdatasync fails, the page cache shows what the medium lacks: the process ends (K2)"},
+    FaultKind{
+        "start_error",
+        "a node's start meets an error of the system while it lists, opens or reads a file (K7)"},
     FaultKind{"eio_read", "a range of a file cannot be read until it is written again"},
     FaultKind{"rot_below", "a bit rots below the marks"},
     FaultKind{"rot_above", "a bit rots above the marks"},
     FaultKind{"misdirected", "a write went elsewhere in the same file"},
-    FaultKind{"stale_blocks", "after a power cut, sectors hold what they held before their last write"},
+    FaultKind{"stale_blocks",
+              "after a power cut, sectors hold what they held before their last write"},
     FaultKind{"truncated_file", "after a power cut, a file ends early"},
     FaultKind{"first_files_gone", "a node comes back without the first segment files of a log"},
-    FaultKind{"older_copy", "a node is started on a copy of its directory that was made seconds ago, and the leader changes (T4)"},
-    FaultKind{"newest_files_gone", "a node comes back without the newest segment files of a log, which nobody else lacks"},
-    FaultKind{"identity_lost", "a node comes back without its identity; later the old disk is put back (T4)"},
-    FaultKind{"promise_lost", "a node comes back with an unreadable promise; later the old disk is put back (T4)"},
-    FaultKind{"files_lost", "a node comes back with its logs alone: no identity, no promise; later these are put back (T4)"},
-    FaultKind{"logs_lost", "a node comes back as itself without its logs; later the old disk is put back (T5)"},
-    FaultKind{"disk_lost", "a node comes back with an empty disk under its id; later the old disk is put back"},
-    FaultKind{"disk_replaced", "a node comes back with an empty disk, and an operator has the cluster take it for the old one (C1)"},
+    FaultKind{"older_copy",
+              "a node is started on a copy of its directory that was made seconds ago, and the "
+              "leader changes (T4)"},
+    FaultKind{
+        "newest_files_gone",
+        "a node comes back without the newest segment files of a log, which nobody else lacks"},
+    FaultKind{"identity_lost",
+              "a node comes back without its identity; later the old disk is put back (T4)"},
+    FaultKind{"promise_lost",
+              "a node comes back with an unreadable promise; later the old disk is put back (T4)"},
+    FaultKind{"files_lost",
+              "a node comes back with its logs alone: no identity, no promise; later these are put "
+              "back (T4)"},
+    FaultKind{"logs_lost",
+              "a node comes back as itself without its logs; later the old disk is put back (T5)"},
+    FaultKind{"disk_lost",
+              "a node comes back with an empty disk under its id; later the old disk is put back"},
+    FaultKind{"disk_replaced",
+              "a node comes back with an empty disk, and an operator has the cluster take it for "
+              "the old one (C1)"},
     FaultKind{"late_replacement",
-              "the same, and a copy of the operator's request comes when the new disk is away for a while in its turn (T6)"},
+              "the same, and a copy of the operator's request comes when the new disk is away for "
+              "a while in its turn (T6)"},
 };
 
 }  // namespace
@@ -73,15 +112,20 @@ std::span<const FaultKind> fault_kinds() { return kinds; }
 
 bool DamageBudget::whole(const StorageProcess& p) const {
   auto& node = const_cast<StorageProcess&>(p);
-  if (!p.alive() || node.disk_is_away() || node.machine()->data_loss() || is_marked_lost(world_, p.id())) return false;
+  if (!p.alive() || node.disk_is_away() || node.machine()->data_loss() ||
+      is_marked_lost(world_, p.id()))
+    return false;
   if (replaced_ && &p == damaged_ && !is_taken_in_whole(world_, p)) return false;
   for (const auto& [id, log] : p.disk.content()) {
     const storage::LogCore* core = node.machine()->log(id);
     if (core == nullptr || core->dropped) continue;
-    if (!core->is_matched() || core->is_suspect() || core->misses_front() || core->data_loss) return false;
-    const bool readable = std::all_of(log.segments.begin(), log.segments.end(), [](const auto& s) { return s.second.readable(0, ~0ULL); });
+    if (!core->is_matched() || core->is_suspect() || core->misses_front() || core->data_loss)
+      return false;
+    const bool readable = std::all_of(log.segments.begin(), log.segments.end(),
+                                      [](const auto& s) { return s.second.readable(0, ~0ULL); });
     const auto bytes = bytes_of(log, id);
-    if (!readable || (core->durable.end > Offset{} && (!bytes || bytes->end() < core->durable.end))) return false;
+    if (!readable || (core->durable.end > Offset{} && (!bytes || bytes->end() < core->durable.end)))
+      return false;
   }
   return true;
 }
@@ -113,9 +157,13 @@ std::vector<Extent> extents(StorageProcess& p) {
     for (auto s = log.segments.begin(); s != log.segments.end(); ++s) {
       const auto after = std::next(s);
       const Offset end = after == log.segments.end() ? core->durable.end : after->first;
-      const ByteSpan medium = s->second.medium();  // marks that only the page cache has are lost with it
-      const auto marks = decode_marks(medium.first(std::min<std::size_t>(medium.size(), segment_header_size)));
-      const Offset mark = after != log.segments.end() ? end : marks ? std::max(marks->durable, s->first) : s->first;
+      const ByteSpan medium =
+          s->second.medium();  // marks that only the page cache has are lost with it
+      const auto marks =
+          decode_marks(medium.first(std::min<std::size_t>(medium.size(), segment_header_size)));
+      const Offset mark = after != log.segments.end() ? end
+                          : marks                     ? std::max(marks->durable, s->first)
+                                                      : s->first;
       if (end > s->first) out.push_back({id, s->first, std::min(mark, end), end});
     }
   }
@@ -145,10 +193,13 @@ bool DamageBudget::is_missed_by_nobody(StorageProcess& p, LogId log, Offset end)
   if (mine == nullptr || mine->info.options.write_quorum >= mine->info.members.size()) return false;
   return std::all_of(world_.storage.begin(), world_.storage.end(), [&](const auto& o) {
     const auto& members = mine->info.members;
-    if (o.get() == &p || std::none_of(members.begin(), members.end(), [&](const Member& m) { return m.node == o->id(); })) return true;
+    if (o.get() == &p || std::none_of(members.begin(), members.end(),
+                                      [&](const Member& m) { return m.node == o->id(); }))
+      return true;
     if (!o->alive() || o->paused()) return false;
     const storage::LogCore* other = o->machine()->log(log);
-    return other != nullptr && other->is_matched() && other->matched == mine->matched && other->durable.end >= end;
+    return other != nullptr && other->is_matched() && other->matched == mine->matched &&
+           other->durable.end >= end;
   });
 }
 
@@ -227,13 +278,15 @@ bool Weather::to_processes(const std::string& kind) {
     if (!p.alive() || p.stopping()) return false;
     p.stop([this, &p] { restart_later(p); });
   } else if (kind == "kill_client") {
-    ClientProcess& p = *world_.clients[random_.below(world_.clients.size() - world_.options.quiet_clients)];
+    ClientProcess& p =
+        *world_.clients[random_.below(world_.clients.size() - world_.options.quiet_clients)];
     p.kill();
     restart_later(p);
   } else if (kind == "power_all") {
     for (auto& p : world_.storage) p->power_cut();
     for (auto& p : world_.sequencers) p->kill();
-    for (std::size_t i = 0; i < world_.storage.size() + world_.sequencers.size(); ++i) restart_later(server(i));
+    for (std::size_t i = 0; i < world_.storage.size() + world_.sequencers.size(); ++i)
+      restart_later(server(i));
   } else if (kind == "pause") {
     any_server().pause(up_to(2s));
   } else if (kind == "slow_node") {
@@ -243,7 +296,9 @@ bool Weather::to_processes(const std::string& kind) {
     p.disk_slowness = 2 + static_cast<int>(random_.below(99));
     world_.scheduler.after(up_to(3s), [&p] { p.disk_slowness = 1; });
   } else if (kind == "clock_jump") {
-    const auto jump = [&] { return static_cast<std::int64_t>(random_.below(7'200'000)) - 3'600'000; };
+    const auto jump = [&] {
+      return static_cast<std::int64_t>(random_.below(7'200'000)) - 3'600'000;
+    };
     any_server().jump_wall_clock(jump());
     world_.clients[random_.below(world_.clients.size())]->jump_wall_clock(jump());
   } else if (kind == "clock_astray") {
@@ -258,9 +313,11 @@ bool Weather::to_processes(const std::string& kind) {
     p.kill();
   } else if (kind == "old_directories") {
     return restore_old_directories();
-  } else if (kind == "sequencer_disk_lost" || kind == "raft_log_damaged" || kind == "raft_log_unreadable") {
-    const bool all_vote = std::ranges::all_of(
-        world_.sequencers, [](const auto& s) { return s->alive() && s->machine()->standing() == sequencer::raft::Standing::voter; });
+  } else if (kind == "sequencer_disk_lost" || kind == "raft_log_damaged" ||
+             kind == "raft_log_unreadable") {
+    const bool all_vote = std::ranges::all_of(world_.sequencers, [](const auto& s) {
+      return s->alive() && s->machine()->standing() == sequencer::raft::Standing::voter;
+    });
     if (!all_vote) return false;
     SequencerProcess& p = random_.chance(1, 2) ? leader_or_any() : any_sequencer();
     p.kill();
@@ -292,7 +349,8 @@ bool Weather::lead_astray() {
 }
 
 void Weather::roll(std::size_t i, bool upgrade) {
-  rolling_ = i < world_.storage.size() + world_.sequencers.size() && world_.scheduler.now() < until_;
+  rolling_ =
+      i < world_.storage.size() + world_.sequencers.size() && world_.scheduler.now() < until_;
   if (!rolling_) return;
   Process& p = server(i);
   const auto comes_back = [this, &p, upgrade] {
@@ -317,7 +375,8 @@ bool Weather::to_network(const std::string& kind) {
   if (kind == "stalled_reader") return stall_a_reader();
   if (kind != "partition" && kind != "one_way") return false;
   Process& p = any_server();
-  for (auto* group : {&world_.sequencers_as_processes(), &world_.storage_as_processes(), &world_.clients_as_processes()})
+  for (auto* group : {&world_.sequencers_as_processes(), &world_.storage_as_processes(),
+                      &world_.clients_as_processes()})
     for (Process* o : *group) {
       if (o == &p || random_.chance(1, 4)) continue;
       world_.network.block(p.address(), o->address());
@@ -333,7 +392,8 @@ bool Weather::second_process() {
   const std::size_t higher = lower + 1 + random_.below(world_.sequencers.size() - lower - 1);
   const Process& whom = *world_.sequencers[lower];
   if (!whom.alive()) return false;
-  return impostor_.pose_as(whom, *world_.sequencers[higher], BootId{random_.next_id()}, up_to(500ms));
+  return impostor_.pose_as(whom, *world_.sequencers[higher], BootId{random_.next_id()},
+                           up_to(500ms));
 }
 
 bool Weather::to_disks(const std::string& kind) {
@@ -351,11 +411,14 @@ bool Weather::to_disks(const std::string& kind) {
   }
   if (kind == "eio_write" || kind == "eio_sync") {
     if (kind == "eio_write" && random_.chance(1, 4)) any_sequencer().fail_next_save = true;
-    else any_storage().disk.fails_next = kind == "eio_write" ? SimulatedDisk::Failing::write : SimulatedDisk::Failing::sync;
+    else
+      any_storage().disk.fails_next =
+          kind == "eio_write" ? SimulatedDisk::Failing::write : SimulatedDisk::Failing::sync;
     return true;
   }
   if (kind == "start_error") {
-    constexpr std::uint64_t questions = 14;  // of a start with two logs, before it reads what lies in their files
+    constexpr std::uint64_t questions =
+        14;  // of a start with two logs, before it reads what lies in their files
     StorageProcess& p = any_storage();
     if (random_.chance(1, 2)) p.power_cut();
     else p.kill();
@@ -391,8 +454,9 @@ bool Weather::damage(Damage kind, bool goes_down, std::uint64_t above_of_four) {
     if (!place) continue;
     budget_.spend(p);
     world_.tails_were_lost = world_.tails_were_lost || above;
-    world_.trace("WEATHER", fmt::format("damages {}: log {}, file {}, bytes {} to {}", p.name(), place->log.value, place->file.value,
-                                        place->from, place->to));
+    world_.trace("WEATHER",
+                 fmt::format("damages {}: log {}, file {}, bytes {} to {}", p.name(),
+                             place->log.value, place->file.value, place->from, place->to));
     for (auto& other : world_.storage) {
       if (other.get() != &p && !world_.has(Bug::shares_one_disk)) continue;
       if (goes_down) other->power_cut();
@@ -429,9 +493,13 @@ bool Weather::lose_first_files() {
   if (p.disk_is_away() || !budget_.allows(p)) return false;
   for (const auto& [id, log] : p.disk.content()) {
     if (log.segments.size() < 2) continue;
-    const Offset keep = std::next(log.segments.begin(), 1 + static_cast<std::ptrdiff_t>(random_.below(log.segments.size() - 1)))->first;
+    const Offset keep =
+        std::next(log.segments.begin(),
+                  1 + static_cast<std::ptrdiff_t>(random_.below(log.segments.size() - 1)))
+            ->first;
     budget_.spend(p);
-    world_.trace("WEATHER", fmt::format("takes the files of log {} below {} from {}", id.value, keep.value, p.name()));
+    world_.trace("WEATHER", fmt::format("takes the files of log {} below {} from {}", id.value,
+                                        keep.value, p.name()));
     for (auto& other : world_.storage) {
       if (other.get() != &p && !world_.has(Bug::shares_one_disk)) continue;
       other->kill();
@@ -443,11 +511,14 @@ bool Weather::lose_first_files() {
   return false;
 }
 
-/// The node starts once after the copy was made, so that the copy is older than what the cluster knows. What is appended then reaches the
-/// node and a third one. The next leader hears the older copy, and the node that was late.
+/// The node starts once after the copy was made, so that the copy is older than what the cluster
+/// knows. What is appended then reaches the node and a third one. The next leader hears the older
+/// copy, and the node that was late.
 bool Weather::start_on_older_copy() {
   StorageProcess& p = any_storage();
-  if (world_.storage.size() != 3 || p.disk_is_away() || p.disk.content().empty() || !budget_.allows(p)) return false;
+  if (world_.storage.size() != 3 || p.disk_is_away() || p.disk.content().empty() ||
+      !budget_.allows(p))
+    return false;
   std::vector<StorageProcess*> others;
   for (auto& n : world_.storage)
     if (n.get() != &p) others.push_back(n.get());
@@ -456,8 +527,12 @@ bool Weather::start_on_older_copy() {
   restart_later(p);
   later(world_, 1s + up_to(2s), [this, &p, copy, &late = *others[0], &third = *others[1]] {
     SequencerProcess* leader = leader_of(world_);
-    if (leader == nullptr || world_.network.partitioned() || !budget_.allows(p) || was_replaced(world_, p.id(), *copy)) return;
-    if (!std::ranges::all_of(world_.storage, [&](const auto& n) { return is_taken_in_whole(world_, *n); })) return;
+    if (leader == nullptr || world_.network.partitioned() || !budget_.allows(p) ||
+        was_replaced(world_, p.id(), *copy))
+      return;
+    if (!std::ranges::all_of(world_.storage,
+                             [&](const auto& n) { return is_taken_in_whole(world_, *n); }))
+      return;
     world_.network.block(leader->address(), late.address());
     later(world_, 200ms + up_to(300ms), [this, &p, copy, &third, leader] {
       budget_.spend(p);
@@ -479,15 +554,22 @@ bool Weather::start_on_older_copy() {
 /// As if a directory had been copied back in part: the files that were made last are not there.
 bool Weather::lose_newest_files() {
   StorageProcess& p = any_storage();
-  if (!p.alive() || p.disk_is_away() || world_.network.partitioned() || !budget_.allows(p)) return false;
+  if (!p.alive() || p.disk_is_away() || world_.network.partitioned() || !budget_.allows(p))
+    return false;
   for (const auto& [id, log] : p.disk.content()) {
     const storage::LogCore* core = p.machine()->log(id);
-    if (log.segments.size() < 2 || core == nullptr || core->dropped || !core->is_matched() || core->suspect) continue;
+    if (log.segments.size() < 2 || core == nullptr || core->dropped || !core->is_matched() ||
+        core->suspect)
+      continue;
     if (!budget_.is_missed_by_nobody(p, id, core->durable.end)) continue;
-    const Offset gone = std::next(log.segments.begin(), 1 + static_cast<std::ptrdiff_t>(random_.below(log.segments.size() - 1)))->first;
+    const Offset gone =
+        std::next(log.segments.begin(),
+                  1 + static_cast<std::ptrdiff_t>(random_.below(log.segments.size() - 1)))
+            ->first;
     budget_.spend(p);
     world_.tails_were_lost = true;
-    world_.trace("WEATHER", fmt::format("takes the files of log {} from {} on from {}", id.value, gone.value, p.name()));
+    world_.trace("WEATHER", fmt::format("takes the files of log {} from {} on from {}", id.value,
+                                        gone.value, p.name()));
     for (auto& other : world_.storage) {
       if (other.get() != &p && !world_.has(Bug::shares_one_disk)) continue;
       other->power_cut();
@@ -499,7 +581,8 @@ bool Weather::lose_newest_files() {
   return false;
 }
 
-/// Directories as they were a while ago, of all sequencers; the operator puts the newest ones back when the alarms are read (T2).
+/// Directories as they were a while ago, of all sequencers; the operator puts the newest ones back
+/// when the alarms are read (T2).
 bool Weather::restore_old_directories() {
   if (world_.old_directories || swaps_ || world_.network.partitioned()) return false;
   swaps_ = true;
@@ -516,7 +599,8 @@ bool Weather::restore_old_directories() {
 
 void Weather::swap_directories() {
   world_.old_directories = !world_.old_directories;
-  world_.trace("WEATHER", world_.old_directories ? "gives all sequencers older directories" : "puts the newest directories back");
+  world_.trace("WEATHER", world_.old_directories ? "gives all sequencers older directories"
+                                                 : "puts the newest directories back");
   if (world_.old_directories) world_.faults.count("older directories");
   for (auto& s : world_.sequencers) {
     s->kill();
@@ -536,7 +620,8 @@ bool Weather::stall_a_reader() {
 /// An operator is not at once where an alarm is: the cluster has to do without for so long.
 constexpr Duration comes_to_the_alarm = 4s;
 
-/// The operator does as the alarm says: a disk that lost what it had acknowledged is replaced (T4, C1).
+/// The operator does as the alarm says: a disk that lost what it had acknowledged is replaced (T4,
+/// C1).
 void Weather::replace_lost() {
   world_.scheduler.after(500ms, [this] { replace_lost(); });
   SequencerProcess* leader = leader_of(world_);
@@ -544,7 +629,9 @@ void Weather::replace_lost() {
   const auto& known = leader->machine()->metadata().storage;
   for (auto& p : world_.storage) {
     const auto seen = std::ranges::find(known, p->id(), &StorageInfo::id);
-    if (seen == known.end() || !seen->lost || !p->alive() || p->disk_is_away() || p->hello().disk != seen->disk) continue;
+    if (seen == known.end() || !seen->lost || !p->alive() || p->disk_is_away() ||
+        p->hello().disk != seen->disk)
+      continue;
     const auto since = alarm_since_.try_emplace(seen->disk, world_.scheduler.now()).first->second;
     if (world_.scheduler.now() - since < comes_to_the_alarm) continue;
     world_.trace("WEATHER", "replaces the disk of " + p->name());
@@ -565,7 +652,8 @@ void Weather::plan_parting() {
   });
 }
 
-/// The leader dies. The node that would be the base of the next one has no peer that hears it, for good.
+/// The leader dies. The node that would be the base of the next one has no peer that hears it, for
+/// good.
 void Weather::leave_parted() {
   SequencerProcess& leader = leader_or_any();
   leader.kill();
@@ -575,17 +663,20 @@ void Weather::leave_parted() {
   world_.parted = holder_;
   for (auto& p : world_.storage)
     for (auto& other : world_.storage)
-      if (p < other && (p.get() == holder_ || other.get() == holder_ || world_.has(Bug::parts_all))) world_.network.part(*p, *other);
+      if (p < other && (p.get() == holder_ || other.get() == holder_ || world_.has(Bug::parts_all)))
+        world_.network.part(*p, *other);
 }
 
-/// What one node alone holds is cut there, while its log rests. Then another node's disk is lost, and all that is not durable.
+/// What one node alone holds is cut there, while its log rests. Then another node's disk is lost,
+/// and all that is not durable.
 void Weather::plan_darkness() {
   world_.scheduler.at(until_ - 11s, [this] {
     holder_ = &any_storage();
     if (SequencerProcess* leader = leader_of(world_)) heard_by_one(world_, *leader, *holder_);
   });
   world_.scheduler.at(until_ - 10s, [this] {
-    for (std::size_t i = 0; i + world_.options.quiet_clients < world_.clients.size(); ++i) world_.clients[i]->kill();
+    for (std::size_t i = 0; i + world_.options.quiet_clients < world_.clients.size(); ++i)
+      world_.clients[i]->kill();
     SequencerProcess& leader = leader_or_any();
     leader.kill();
     restart_later(leader);
@@ -599,7 +690,8 @@ void Weather::plan_darkness() {
 void Weather::go_dark() {
   for (const auto& p : world_.storage)
     if (p.get() != holder_) stays_down_ = p.get();
-  world_.trace("WEATHER", "takes " + stays_down_->name() + " for good, and the power of all others");
+  world_.trace("WEATHER",
+               "takes " + stays_down_->name() + " for good, and the power of all others");
   world_.faults.count("leave_dark");
   for (auto& p : world_.storage) {
     p->power_cut();
@@ -618,24 +710,25 @@ bool Weather::replace_disk() {
   return true;
 }
 
-/// The first request to replace the disk stays on its way until the new disk is taken in whole. It comes when that one is away for a
-/// while, and an empty disk is there for it (T6).
+/// The first request to replace the disk stays on its way until the new disk is taken in whole. It
+/// comes when that one is away for a while, and an empty disk is there for it (T6).
 bool Weather::replace_late() {
   StorageProcess& p = any_storage();
   if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
   constexpr Duration held_for = 8s;
   const auto let_go = std::make_shared<std::function<void()>>([] {});
-  world_.network.lay([&p, let_go, limit = world_.scheduler.now() + held_for, this](SimulatedNetwork::Caught& c) {
-    const auto* m = std::get_if<ReplaceDisk>(&c.message);
-    if (m == nullptr || m->node != p.id()) return world_.scheduler.now() > limit;
-    *let_go = c.hold();
-    return true;
-  });
+  world_.network.lay(
+      [&p, let_go, limit = world_.scheduler.now() + held_for, this](SimulatedNetwork::Caught& c) {
+        const auto* m = std::get_if<ReplaceDisk>(&c.message);
+        if (m == nullptr || m->node != p.id()) return world_.scheduler.now() > limit;
+        *let_go = c.hold();
+        return true;
+      });
   replace_disk_of(p);
   later(world_, 2s, [this, &p, let_go] {
     when(
-        world_, held_for, [this, &p] { return is_taken_in_whole(world_, p); }, [this, &p, let_go] { take_away(p, *let_go); },
-        [let_go] { (*let_go)(); });
+        world_, held_for, [this, &p] { return is_taken_in_whole(world_, p); },
+        [this, &p, let_go] { take_away(p, *let_go); }, [let_go] { (*let_go)(); });
   });
   return true;
 }
@@ -686,9 +779,12 @@ void Weather::heal() {
     lost_sequencer_ = nullptr;
   } else {
     const StorageProcess* damaged = budget_.damaged();
-    stays_down_ = world_.gone_for_good != nullptr ? world_.gone_for_good : damaged != nullptr ? damaged : &any_storage();
+    stays_down_ = world_.gone_for_good != nullptr ? world_.gone_for_good
+                  : damaged != nullptr            ? damaged
+                                                  : &any_storage();
     if (lost_sequencer_ == nullptr) lost_sequencer_ = &any_sequencer();
-    world_.trace("WEATHER", "leaves " + stays_down_->name() + " and " + lost_sequencer_->name() + " down");
+    world_.trace("WEATHER",
+                 "leaves " + stays_down_->name() + " and " + lost_sequencer_->name() + " down");
   }
   for (auto& p : world_.storage) {
     if (p.get() == stays_down_) {

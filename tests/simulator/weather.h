@@ -1,5 +1,6 @@
-// The weather: faults of each kind at random times with a given mean between two, until it heals. What the protocol survives is
-// bounded (data survive W − 1 losses), so damage to disks has a budget: one node at a time, until it is whole again.
+// The weather: faults of each kind at random times with a given mean between two, until it heals.
+// What the protocol survives is bounded (data survive W − 1 losses), so damage to disks has a
+// budget: one node at a time, until it is whole again.
 #pragma once
 #include <map>
 #include <memory>
@@ -39,13 +40,17 @@ class DamageBudget {
     replaced_ = true;
   }
   /// The node that is not whole; null: all are.
-  const StorageProcess* damaged() const { return damaged_ != nullptr && !whole(*damaged_) ? damaged_ : nullptr; }
-  /// Some place in the frames of a file whose bytes were durable long ago: below the mark of K3. None: nothing there yet.
+  const StorageProcess* damaged() const {
+    return damaged_ != nullptr && !whole(*damaged_) ? damaged_ : nullptr;
+  }
+  /// Some place in the frames of a file whose bytes were durable long ago: below the mark of K3.
+  /// None: nothing there yet.
   std::optional<Place> below_marks(StorageProcess& p, Random& random) const;
-  /// A place above the mark: no node can tell such damage from a write that a power cut tore. It is harmless only where all other
-  /// replicas have those bytes; none where they have not.
+  /// A place above the mark: no node can tell such damage from a write that a power cut tore. It is
+  /// harmless only where all other replicas have those bytes; none where they have not.
   std::optional<Place> above_marks(StorageProcess& p, Random& random) const;
-  /// Nobody would miss what `p` holds of the log up to `end`: all other replicas are there and have it.
+  /// Nobody would miss what `p` holds of the log up to `end`: all other replicas are there and have
+  /// it.
   bool is_missed_by_nobody(StorageProcess& p, LogId log, Offset end) const;
 
  private:
@@ -92,11 +97,18 @@ class Weather {
   void heal();
 
   StorageProcess& any_storage() { return *world_.storage[random_.below(world_.storage.size())]; }
-  SequencerProcess& any_sequencer() { return *world_.sequencers[random_.below(world_.sequencers.size())]; }
+  SequencerProcess& any_sequencer() {
+    return *world_.sequencers[random_.below(world_.sequencers.size())];
+  }
   SequencerProcess& leader_or_any();
   Process& server(std::size_t i);
-  Process& any_server() { return server(random_.below(world_.storage.size() + world_.sequencers.size())); }
-  Duration up_to(Duration d) { return Duration(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(d.count())))); }
+  Process& any_server() {
+    return server(random_.below(world_.storage.size() + world_.sequencers.size()));
+  }
+  Duration up_to(Duration d) {
+    return Duration(
+        static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(d.count()))));
+  }
   void restart_later(Process& p);
 
   World& world_;

@@ -10,8 +10,8 @@ namespace loglog::simulator {
 
 using client::Token;
 
-ClientWorkload::ClientWorkload(World& world, Checkers& checkers, ClientProcess& process, std::string log, const WorkloadOptions& options,
-                               bool creates)
+ClientWorkload::ClientWorkload(World& world, Checkers& checkers, ClientProcess& process,
+                               std::string log, const WorkloadOptions& options, bool creates)
     : world_(world),
       checkers_(checkers),
       process_(process),
@@ -38,7 +38,8 @@ void ClientWorkload::restarted() {
   flying_ = 0;
   thinking_ = false;
   // Called from inside the process's start: it is up when this is over.
-  world_.scheduler.after(0us, [this, life = process_.life()] { process_.deliver(life, [this] { open(); }); });
+  world_.scheduler.after(
+      0us, [this, life = process_.life()] { process_.deliver(life, [this] { open(); }); });
 }
 
 Token ClientWorkload::token(Kind kind, std::string payload, Offset floor) {
@@ -47,11 +48,14 @@ Token ClientWorkload::token(Kind kind, std::string payload, Offset floor) {
 }
 
 Duration ClientWorkload::up_to(Duration max) {
-  return Duration(static_cast<std::int64_t>(world_.random.below(static_cast<std::uint64_t>(max.count()) + 1)));
+  return Duration(
+      static_cast<std::int64_t>(world_.random.below(static_cast<std::uint64_t>(max.count()) + 1)));
 }
 
 void ClientWorkload::later(Duration d, void (ClientWorkload::*what)()) {
-  world_.scheduler.after(d, [this, what, life = process_.life()] { process_.deliver(life, [this, what] { (this->*what)(); }); });
+  world_.scheduler.after(d, [this, what, life = process_.life()] {
+    process_.deliver(life, [this, what] { (this->*what)(); });
+  });
 }
 
 void ClientWorkload::open() {
@@ -59,7 +63,8 @@ void ClientWorkload::open() {
   process_.call([&](client::ClientMachine& m) {
     if (creates_)
       m.create_log(now, token(Kind::create), name_,
-                   LogOptions{options_.replicas, options_.write_quorum, options_.segment_size, Durability::sync, options_.retention},
+                   LogOptions{options_.replicas, options_.write_quorum, options_.segment_size,
+                              Durability::sync, options_.retention},
                    now + 5s);
     else m.open_log(now, token(Kind::open), name_, now + 5s);
   });
@@ -79,7 +84,8 @@ void ClientWorkload::opened(LogId log) {
 
 void ClientWorkload::append_more() {
   thinking_ = false;
-  while (flying_ < options_.in_flight && (started_ < options_.entries_per_client || !to_repeat_.empty())) {
+  while (flying_ < options_.in_flight &&
+         (started_ < options_.entries_per_client || !to_repeat_.empty())) {
     if (!to_repeat_.empty()) {
       append(std::move(to_repeat_.back()));
       to_repeat_.pop_back();
@@ -87,8 +93,10 @@ void ClientWorkload::append_more() {
     }
     ++started_;
     std::string payload = fmt::format("{}:{}:{}#", process_.name(), name_, started_);
-    const std::size_t exact = std::max<std::size_t>(options_.payload_exact, payload.size()) - payload.size();
-    const std::size_t more = options_.payload_exact > 0 ? exact : world_.random.below(options_.payload_max + 1);
+    const std::size_t exact =
+        std::max<std::size_t>(options_.payload_exact, payload.size()) - payload.size();
+    const std::size_t more =
+        options_.payload_exact > 0 ? exact : world_.random.below(options_.payload_max + 1);
     payload.append(more, static_cast<char>('a' + started_ % 26));
     append(std::move(payload));
   }
@@ -107,7 +115,8 @@ void ClientWorkload::append(std::string payload) {
   checkers_.append_started(log_, payload);
   client::AppendConditions conditions;
   if (!last_) conditions = {options_.conditional ? expected_end() : no_offset, fence_};
-  checkers_.conditions(log_).append_started(payload, conditions, {followed_to_, checkers_.of(log_).tail_floor()});
+  checkers_.conditions(log_).append_started(payload, conditions,
+                                            {followed_to_, checkers_.of(log_).tail_floor()});
   const Bytes bytes = Bytes::copy_of(payload);
   const Token t = token(Kind::append, std::move(payload));
   pending_[t.value].begun = world_.scheduler.now();
@@ -118,7 +127,8 @@ void ClientWorkload::append(std::string payload) {
   });
 }
 
-/// Where the log is seen to end; with wild expectations also where it would end after some more entries, or inside its last ones.
+/// Where the log is seen to end; with wild expectations also where it would end after some more
+/// entries, or inside its last ones.
 Offset ClientWorkload::expected_end() {
   if (!options_.expect_wildly) return followed_to_;
   const std::uint64_t entry = frame_overhead + std::max<std::uint64_t>(options_.payload_exact, 1);
@@ -128,7 +138,8 @@ Offset ClientWorkload::expected_end() {
     case 1:
       return followed_to_ + world_.random.below(entry);
     case 2:
-      return Offset{followed_to_.value - std::min(followed_to_.value, world_.random.below(2 * entry))};
+      return Offset{followed_to_.value -
+                    std::min(followed_to_.value, world_.random.below(2 * entry))};
     default:
       return followed_to_;
   }
@@ -144,17 +155,26 @@ void ClientWorkload::append_ended(const Pending& p, const client::Completion& re
     world_.slowest_append = std::max(world_.slowest_append, took);
     if (options_.append_within > 0us && took > options_.append_within)
       violated(world_, promise::held_up,
-               fmt::format("an append takes {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+               fmt::format("an append takes {} ms",
+                           std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
   }
   checkers_.append_ended(log_, p.payload, result, process_.wall_ms());
-  if (failure && failure->error.code == Errc::offset_mismatch) checkers_.conditions(log_).mismatched(p.payload, failure->ends);
-  if (failure && (failure->error.code == Errc::offset_mismatch || failure->error.code == Errc::producer_fenced))
+  if (failure && failure->error.code == Errc::offset_mismatch)
+    checkers_.conditions(log_).mismatched(p.payload, failure->ends);
+  if (failure && (failure->error.code == Errc::offset_mismatch ||
+                  failure->error.code == Errc::producer_fenced))
     world_.faults.count(std::string(name_of(failure->error.code)));
-  if (failure && failure->error.code == Errc::outcome_unknown && process_.now() < p.deadline && !closing_)
+  if (failure && failure->error.code == Errc::outcome_unknown && process_.now() < p.deadline &&
+      !closing_)
     checkers_.of(log_).unknown_early(p.payload, failure->error.message());
-  // The log may be trimmed past all that this client knew of it (A5; unknown_early has judged that): then another one is the last.
-  if (last_ && failure && failure->error.code == Errc::outcome_unknown && process_.now() < p.deadline) ++options_.entries_per_client;
-  if (failure && failure->error.code == Errc::outcome_unknown && world_.has(Bug::unknown_is_retried)) to_repeat_.push_back(p.payload);
+  // The log may be trimmed past all that this client knew of it (A5; unknown_early has judged
+  // that): then another one is the last.
+  if (last_ && failure && failure->error.code == Errc::outcome_unknown &&
+      process_.now() < p.deadline)
+    ++options_.entries_per_client;
+  if (failure && failure->error.code == Errc::outcome_unknown &&
+      world_.has(Bug::unknown_is_retried))
+    to_repeat_.push_back(p.payload);
   else ++ended_;
   if (thinking_) return;
   thinking_ = true;
@@ -163,8 +183,10 @@ void ClientWorkload::append_ended(const Pending& p, const client::Completion& re
 
 void ClientWorkload::follow() {
   following_ = token(Kind::follow);
-  process_.call([&](client::ClientMachine& m) { m.follow(process_.now(), following_, log_, followed_to_); });
-  if (options_.follow_anew > 0us) later(up_to(2 * options_.follow_anew), &ClientWorkload::follow_anew);
+  process_.call(
+      [&](client::ClientMachine& m) { m.follow(process_.now(), following_, log_, followed_to_); });
+  if (options_.follow_anew > 0us)
+    later(up_to(2 * options_.follow_anew), &ClientWorkload::follow_anew);
 }
 
 void ClientWorkload::follow_anew() {
@@ -190,7 +212,8 @@ void ClientWorkload::followed(const client::Completed& c) {
     const auto* failure = std::get_if<client::Failure>(&c.result);
     if (failure && failure->error.code == Errc::past_end)
       violated(world_, promise::the_end,
-               fmt::format("a follower at {} is told that the log ends at {}", followed_to_.value, failure->ends.value));
+               fmt::format("a follower at {} is told that the log ends at {}", followed_to_.value,
+                           failure->ends.value));
     if (failure && failure->error.code == Errc::trimmed) {
       checkers_.of(log_).begins_at(failure->begins);
       followed_to_ = std::max(followed_to_, failure->begins);
@@ -214,16 +237,19 @@ void ClientWorkload::read_again() {
 }
 
 void ClientWorkload::read_ended(const Pending& p, const client::Completion& result) {
-  if (const auto* f = std::get_if<client::Failure>(&result); f != nullptr && f->error.code == Errc::past_end)
+  if (const auto* f = std::get_if<client::Failure>(&result);
+      f != nullptr && f->error.code == Errc::past_end)
     violated(world_, promise::the_end,
-             fmt::format("of {}, where an entry stands, it is said that the log ends at {}", p.floor.value, f->ends.value));
+             fmt::format("of {}, where an entry stands, it is said that the log ends at {}",
+                         p.floor.value, f->ends.value));
   const auto* d = std::get_if<client::Delivered>(&result);
   if (d == nullptr) return;
   for (const auto& e : d->entries) checkers_.entry_read(log_, e);
   if (d->entries.empty()) return;  // a replica that has not heard yet that this is committed
   if (d->entries.front().offset != p.floor)
     violated(world_, promise::follower,
-             fmt::format("a read at {}, where an entry stands, begins at {}", p.floor.value, d->entries.front().offset.value));
+             fmt::format("a read at {}, where an entry stands, begins at {}", p.floor.value,
+                         d->entries.front().offset.value));
 }
 
 void ClientWorkload::ask_time() {
@@ -258,7 +284,8 @@ void ClientWorkload::ask_tail() {
 void ClientWorkload::tail_answered(const Pending& p, const client::Completion& result) {
   if (const auto* t = std::get_if<client::Tail>(&result)) {
     ++tails_;
-    const Offset floor = world_.has(Bug::orders_by_clock) ? checkers_.of(log_).acknowledged_by(p.asked_ms) : p.floor;
+    const Offset floor =
+        world_.has(Bug::orders_by_clock) ? checkers_.of(log_).acknowledged_by(p.asked_ms) : p.floor;
     checkers_.of(log_).tail_answered(floor, t->committed);
     checkers_.of(log_).begin_told(p.begin_floor, t->first);
   }
@@ -276,7 +303,8 @@ void ClientWorkload::trim() {
     } else if (whim == 2) {
       point = followed_to_ + (1ULL << 40);
     } else {
-      entry_ends_.erase(entry_ends_.begin(), entry_ends_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      entry_ends_.erase(entry_ends_.begin(),
+                        entry_ends_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
       trimmed_at_.push_back(point);
     }
     process_.call([&](client::ClientMachine& m) {
@@ -289,7 +317,8 @@ void ClientWorkload::trim() {
   later(up_to(2 * options_.trim_every), &ClientWorkload::trim);
 }
 
-/// A lock service has given it a token; it hears of it late, perhaps after another one was given a newer one.
+/// A lock service has given it a token; it hears of it late, perhaps after another one was given a
+/// newer one.
 void ClientWorkload::fence() {
   if (resting_) return;
   const FenceToken fence = checkers_.conditions(log_).next_token();
@@ -325,7 +354,8 @@ bool ClientWorkload::close() {
 
 void ClientWorkload::completed(const client::Completed& c) {
   const auto at = pending_.find(c.token.value);
-  if (at == pending_.end()) return violated(world_, promise::ends, fmt::format("call {} ends twice", c.token.value));
+  if (at == pending_.end())
+    return violated(world_, promise::ends, fmt::format("call {} ends twice", c.token.value));
   const Pending p = at->second;
   if (c.last) pending_.erase(at);
   const auto* failure = std::get_if<client::Failure>(&c.result);
@@ -398,7 +428,8 @@ void LogChurn::ask() {
       case Step::pausing:
         break;
       case Step::creating:
-        return m.create_log(now, t, "churn", LogOptions{0, 0, segment_size_min, Durability::sync, {}}, now + 3s);
+        return m.create_log(now, t, "churn",
+                            LogOptions{0, 0, segment_size_min, Durability::sync, {}}, now + 3s);
       case Step::opening:
         return m.open_log(now, t, "churn", now + 3s);
       case Step::appending:
@@ -418,14 +449,16 @@ void LogChurn::completed(const client::Completed& c) {
     case Step::pausing:
       break;
     case Step::creating:
-      if (failure && failure->error.code == Errc::log_exists) return take(Step::opening);  // an answer was lost
+      if (failure && failure->error.code == Errc::log_exists)
+        return take(Step::opening);  // an answer was lost
       [[fallthrough]];
     case Step::opening:
       if (failure && failure->error.code == Errc::no_such_log) return take(Step::creating);
       if (failure) return again();
       log_ = std::get<client::LogDescription>(c.result).info.id;
       if (gone_.contains(log_))
-        violated(world_, promise::fresh_name, fmt::format("log {} was deleted and its id is given again", log_.value));
+        violated(world_, promise::fresh_name,
+                 fmt::format("log {} was deleted and its id is given again", log_.value));
       return take(Step::appending);
     case Step::appending:
       if (failure) still_there(failure->error.code);
@@ -436,7 +469,8 @@ void LogChurn::completed(const client::Completed& c) {
         still_there(failure->error.code);
         return again();
       }
-      for (const auto& e : std::get<client::Delivered>(c.result).entries) checkers_.entry_read(log_, e);
+      for (const auto& e : std::get<client::Delivered>(c.result).entries)
+        checkers_.entry_read(log_, e);
       return take(Step::deleting);
     case Step::deleting:
       if (failure && failure->error.code != Errc::no_such_log) return again();
@@ -448,7 +482,8 @@ void LogChurn::completed(const client::Completed& c) {
 /// Nobody but this process deletes the log, and it has not begun to.
 void LogChurn::still_there(Errc e) {
   if (e == Errc::no_such_log || e == Errc::log_deleted)
-    violated(world_, promise::own_delete, fmt::format("log {} is gone ({}), and was not deleted", log_.value, name_of(e)));
+    violated(world_, promise::own_delete,
+             fmt::format("log {} is gone ({}), and was not deleted", log_.value, name_of(e)));
 }
 
 // ---- the end
@@ -459,7 +494,8 @@ TimeRead::TimeRead(ClientProcess& process, LogId log, std::vector<std::uint64_t>
 void TimeRead::start() {
   process_.on_completed = [this](const client::Completed& c) {
     if (c.token.value != tokens_) return;
-    if (const auto* found = std::get_if<client::PointInTime>(&c.result)) answers_.push_back(found->offset);
+    if (const auto* found = std::get_if<client::PointInTime>(&c.result))
+      answers_.push_back(found->offset);
     else error_ = std::get<client::Failure>(c.result).error.message();
     if (!done()) next();
   };
@@ -468,7 +504,9 @@ void TimeRead::start() {
 
 void TimeRead::next() {
   const Time now = process_.now();
-  process_.call([&](client::ClientMachine& m) { m.offset_at(now, Token{++tokens_}, log_, times_[answers_.size()], now + 5s); });
+  process_.call([&](client::ClientMachine& m) {
+    m.offset_at(now, Token{++tokens_}, log_, times_[answers_.size()], now + 5s);
+  });
 }
 
 LoneRead::LoneRead(World& world, ClientProcess& process, LogId log, Offset from, Offset committed)
@@ -480,13 +518,16 @@ void LoneRead::start() {
 }
 
 std::string LoneRead::standing() const {
-  return fmt::format("log {} is read up to {} of {}; the last answer: {}", log_.value, at_.value, committed_.value, error_);
+  return fmt::format("log {} is read up to {} of {}; the last answer: {}", log_.value, at_.value,
+                     committed_.value, error_);
 }
 
 void LoneRead::next() {
   if (done()) return;
   const Time now = process_.now();
-  process_.call([&](client::ClientMachine& m) { m.read(now, Token{++tokens_}, log_, at_, 256u << 10, 0ms, now + 5s); });
+  process_.call([&](client::ClientMachine& m) {
+    m.read(now, Token{++tokens_}, log_, at_, 256u << 10, 0ms, now + 5s);
+  });
 }
 
 void LoneRead::completed(const client::Completed& c) {
@@ -497,15 +538,18 @@ void LoneRead::completed(const client::Completed& c) {
   }
   if (const auto* f = std::get_if<client::Failure>(&c.result)) {
     error_ = f->error.message();
-    if (f->error.code == Errc::trimmed) at_ = std::max(at_, f->begins);  // by its retention, since it was read in full
+    if (f->error.code == Errc::trimmed)
+      at_ = std::max(at_, f->begins);  // by its retention, since it was read in full
   }
   world_.scheduler.after(100ms, [this] { next(); });
 }
 
-FullRead::FullRead(World& world, ClientProcess& process, std::string log) : world_(world), process_(process), name_(std::move(log)) {}
+FullRead::FullRead(World& world, ClientProcess& process, std::string log)
+    : world_(world), process_(process), name_(std::move(log)) {}
 
 bool FullRead::holds(NodeId node) const {
-  return std::any_of(members_.begin(), members_.end(), [&](const Member& m) { return m.node == node; });
+  return std::any_of(members_.begin(), members_.end(),
+                     [&](const Member& m) { return m.node == node; });
 }
 
 void FullRead::start() {
@@ -528,7 +572,8 @@ void FullRead::completed(const client::Completed& c) {
   if (const auto* f = std::get_if<client::Failure>(&c.result)) {
     error_ = f->error.message();
     world_.trace(process_.name(), "full read: " + error_);
-    if (f->error.code == Errc::trimmed && entries_.empty()) at_ = tail_.first = std::max(at_, f->begins);  // trimmed since
+    if (f->error.code == Errc::trimmed && entries_.empty())
+      at_ = tail_.first = std::max(at_, f->begins);  // trimmed since
     world_.scheduler.after(100ms, [this] { next(); });
     return;
   }

@@ -1,4 +1,5 @@
-// What the simulated clients do: many pipelined appends of unique entries, followers, tail readers, trims; logs that come and go.
+// What the simulated clients do: many pipelined appends of unique entries, followers, tail readers,
+// trims; logs that come and go.
 #pragma once
 #include <map>
 #include <memory>
@@ -15,32 +16,42 @@ struct WorkloadOptions {
   int entries_per_client = 200;
   int in_flight = 8;
   std::uint32_t payload_max = 1500;
-  std::uint32_t payload_exact = 0;  ///< not 0: all entries have this size, as term starts have, so that logs that parted meet at frame ends
+  std::uint32_t payload_exact = 0;  ///< not 0: all entries have this size, as term starts have, so
+                                    ///< that logs that parted meet at frame ends
   std::uint64_t segment_size = 64u << 10;
   Duration think_max = 20ms;  ///< pause between appends of a client, at random up to this
   Duration append_deadline = 20s;
-  Duration append_within{};  ///< an acknowledged append takes no longer where nothing hinders its own client; 0: as long as it may
+  Duration append_within{};  ///< an acknowledged append takes no longer where nothing hinders its
+                             ///< own client; 0: as long as it may
   int logs = 1;
   std::uint8_t replicas = 3;
   std::uint8_t write_quorum = 0;  ///< 0: the majority
-  Duration trim_every{};          ///< the first client of each log trims at some offset that it has read; 0: never
-  bool trim_wildly = false;       ///< or at one that was trimmed before, or behind the end
-  Duration read_every{};          ///< each client reads at some offset that it has read before; 0: never
-  Duration follow_anew{};         ///< a follower stops and follows again, perhaps from another replica; 0: never
-  Duration ask_every{};           ///< a client asks for status, lists and what is to be refused, with such pauses; 0: never
-  bool conditional = false;       ///< clients append only where they have seen the log's end (F1)
-  bool expect_wildly = false;     ///< or where they have not: beyond the end, or inside a frame
-  Duration fence_every{};         ///< each client takes over as the log's writer, with such pauses (F2); 0: never
-  Retention retention;            ///< of each log
-  Duration times_every{};         ///< each client asks where its log stood at some time before; 0: never
-  Duration administer{};          ///< a program sets what logs keep, fences, makes and deletes one, with such pauses; 0: never
-  Duration churn{};               ///< a log is created, written, read and deleted, over and over, with such pauses; 0: never
+  Duration trim_every{};  ///< the first client of each log trims at some offset that it has read;
+                          ///< 0: never
+  bool trim_wildly = false;  ///< or at one that was trimmed before, or behind the end
+  Duration read_every{};     ///< each client reads at some offset that it has read before; 0: never
+  Duration follow_anew{};  ///< a follower stops and follows again, perhaps from another replica; 0:
+                           ///< never
+  Duration ask_every{};    ///< a client asks for status, lists and what is to be refused, with such
+                           ///< pauses; 0: never
+  bool conditional = false;    ///< clients append only where they have seen the log's end (F1)
+  bool expect_wildly = false;  ///< or where they have not: beyond the end, or inside a frame
+  Duration fence_every{};  ///< each client takes over as the log's writer, with such pauses (F2);
+                           ///< 0: never
+  Retention retention;     ///< of each log
+  Duration times_every{};  ///< each client asks where its log stood at some time before; 0: never
+  Duration administer{};   ///< a program sets what logs keep, fences, makes and deletes one, with
+                           ///< such pauses; 0: never
+  Duration churn{};  ///< a log is created, written, read and deleted, over and over, with such
+                     ///< pauses; 0: never
 };
 
-/// One client: opens the log, appends, follows, asks for tails; keeps on trying whatever may be tried again.
+/// One client: opens the log, appends, follows, asks for tails; keeps on trying whatever may be
+/// tried again.
 class ClientWorkload {
  public:
-  ClientWorkload(World& world, Checkers& checkers, ClientProcess& process, std::string log, const WorkloadOptions& options, bool creates);
+  ClientWorkload(World& world, Checkers& checkers, ClientProcess& process, std::string log,
+                 const WorkloadOptions& options, bool creates);
   void start();
   /// One more append, with half a minute: it must be acknowledged.
   void append_last();
@@ -173,7 +184,8 @@ class TimeRead {
   std::string error_ = "none came";
 };
 
-/// Reads a log up to where it is known to be committed, by a client that knows one storage node and nobody else.
+/// Reads a log up to where it is known to be committed, by a client that knows one storage node and
+/// nobody else.
 class LoneRead {
  public:
   LoneRead(World& world, ClientProcess& process, LogId log, Offset from, Offset committed);

@@ -22,8 +22,10 @@ void Process::start() {
   clock_at_birth_ = born_;
   drift_ppm_ = 0;
   if (const auto max = static_cast<std::uint64_t>(world_.options.clock_drift_ppm_max); max > 0) {
-    clock_at_birth_ = Time{} + Duration(static_cast<std::int64_t>(world_.random.below(3'600'000'000)));
-    drift_ppm_ = static_cast<std::int64_t>(world_.random.below(2 * max + 1)) - static_cast<std::int64_t>(max);
+    clock_at_birth_ =
+        Time{} + Duration(static_cast<std::int64_t>(world_.random.below(3'600'000'000)));
+    drift_ppm_ = static_cast<std::int64_t>(world_.random.below(2 * max + 1)) -
+                 static_cast<std::int64_t>(max);
   }
   world_.trace(name_, "starts");
   on_start();
@@ -70,17 +72,25 @@ void Process::slow_down(Duration how_long, Duration cost) {
   slow_cost_ = cost;
 }
 
-Time Process::now() const { return clock_at_birth_ + (world_.scheduler.now() - born_) * (1'000'000 + drift_ppm_) / 1'000'000; }
+Time Process::now() const {
+  return clock_at_birth_ + (world_.scheduler.now() - born_) * (1'000'000 + drift_ppm_) / 1'000'000;
+}
 
-std::uint64_t wall_ms_at(Time t) { return 1'700'000'000'000ULL + static_cast<std::uint64_t>(t.time_since_epoch().count() / 1000); }
+std::uint64_t wall_ms_at(Time t) {
+  return 1'700'000'000'000ULL + static_cast<std::uint64_t>(t.time_since_epoch().count() / 1000);
+}
 
-std::uint64_t Process::wall_ms() const { return wall_ms_at(now()) + static_cast<std::uint64_t>(wall_offset_ms_); }
+std::uint64_t Process::wall_ms() const {
+  return wall_ms_at(now()) + static_cast<std::uint64_t>(wall_offset_ms_);
+}
 
 void Process::deliver(std::uint64_t life, std::function<void()> what) {
   if (!alive_ || life != life_) return;
   const Time t = world_.scheduler.now();
   if (paused_until_ > t) {
-    world_.scheduler.at(paused_until_, [this, life, what = std::move(what)]() mutable { deliver(life, std::move(what)); });
+    world_.scheduler.at(paused_until_, [this, life, what = std::move(what)]() mutable {
+      deliver(life, std::move(what));
+    });
     return;
   }
   if (slow_until_ > t || busy_until_ > t) {
@@ -179,7 +189,8 @@ void StorageProcess::lose_disk(Loss what) {
 
 void StorageProcess::return_disk() {
   if (!away_) return;
-  // The operator may have had the empty disk taken meanwhile: then nobody puts the old disk back (C1).
+  // The operator may have had the empty disk taken meanwhile: then nobody puts the old disk back
+  // (C1).
   if (was_replaced(world_, id(), *away_)) return away_.reset();
   if (lost_ == Loss::files) disk.put_back_files(*away_);
   else disk = *away_;
@@ -190,21 +201,29 @@ Duration StorageProcess::disk_delay() { return world_.disk_delay() * disk_slowne
 
 void StorageProcess::next_on_strand(LogId log) {
   auto& queue = strands_[log];
-  if (world_.has(Bug::completes_too_early) && std::holds_alternative<storage::WriteGroup>(queue.front().operation)) {
+  if (world_.has(Bug::completes_too_early) &&
+      std::holds_alternative<storage::WriteGroup>(queue.front().operation)) {
     const auto later = queue.front().operation;
-    world_.scheduler.after(5ms, [this, later, life = life()] { deliver(life, [this, later] { disk.begin(later); }); });
-    world_.scheduler.after(disk_delay(), [this, log, life = life()] { deliver(life, [this, log] { finished(log); }); });
+    world_.scheduler.after(
+        5ms, [this, later, life = life()] { deliver(life, [this, later] { disk.begin(later); }); });
+    world_.scheduler.after(disk_delay(), [this, log, life = life()] {
+      deliver(life, [this, log] { finished(log); });
+    });
     return;
   }
   if (disk.full && disk.needs_space(queue.front().operation))
-    world_.stop_at_violation("a full disk stops nobody: " + name() + " writes where it has reserved nothing (K5)");
+    world_.stop_at_violation("a full disk stops nobody: " + name() +
+                             " writes where it has reserved nothing (K5)");
   disk.begin(queue.front().operation);
-  world_.scheduler.after(disk_delay() + (log == LogId{} ? Duration{} : log_disk_slower_by), [this, log, life = life()] {
-    deliver(life, [this, log] {
-      if (disk.fails_next != SimulatedDisk::Failing::nothing && !storage::may_fail(strands_[log].front().operation)) disk_failed(log);
-      else finished(log);
-    });
-  });
+  world_.scheduler.after(disk_delay() + (log == LogId{} ? Duration{} : log_disk_slower_by),
+                         [this, log, life = life()] {
+                           deliver(life, [this, log] {
+                             if (disk.fails_next != SimulatedDisk::Failing::nothing &&
+                                 !storage::may_fail(strands_[log].front().operation))
+                               disk_failed(log);
+                             else finished(log);
+                           });
+                         });
 }
 
 void StorageProcess::finished(LogId log) {
@@ -216,14 +235,17 @@ void StorageProcess::finished(LogId log) {
   perform();
 }
 
-// K2: the process ends; what it was writing may be on the medium or not, and the page cache does not know.
+// K2: the process ends; what it was writing may be on the medium or not, and the page cache does
+// not know.
 void StorageProcess::disk_failed(LogId log) {
-  const bool write = std::exchange(disk.fails_next, SimulatedDisk::Failing::nothing) == SimulatedDisk::Failing::write;
+  const bool write = std::exchange(disk.fails_next, SimulatedDisk::Failing::nothing) ==
+                     SimulatedDisk::Failing::write;
   world_.faults.count(write ? "failed write" : "failed fdatasync");
   world_.trace(name(), write ? "cannot write its disk" : "cannot sync its disk");
   const storage::DiskOperation& operation = strands_[log].front().operation;
   disk.fail(operation, world_.random);
-  const bool carries_on = removed(Rule::K2) && std::holds_alternative<storage::WriteGroup>(operation);
+  const bool carries_on =
+      removed(Rule::K2) && std::holds_alternative<storage::WriteGroup>(operation);
   if (world_.has(Bug::retries_after_failure) || carries_on) return finished(log);
   strands_[log].clear();
   kill();
@@ -251,7 +273,8 @@ void StorageProcess::perform() {
   std::vector<storage::Written> written;
   for (auto& s : o.sends) {
     const auto* page = std::get_if<Page>(&s.message);
-    if (page != nullptr && (world_.has(Bug::says_written) || !world_.network.ends_at_a_stalled_one(*this, s.to)))
+    if (page != nullptr &&
+        (world_.has(Bug::says_written) || !world_.network.ends_at_a_stalled_one(*this, s.to)))
       written.push_back({s.to, page->frames.size()});
     world_.network.send(*this, s.to, s.request, s.message);
   }
@@ -290,8 +313,10 @@ void StorageProcess::on_arrived(ConnectionId id, RequestId request, Message&& m)
 // ---- sequencer
 
 SequencerProcess::SequencerProcess(World& world, sequencer::Options options, std::string address)
-    : Process(world, std::move(address), fmt::format("seq{}", options.id.value)), options_(std::move(options)) {
-  disk_.hard_state.vote = older_disk_.hard_state.vote = options_.id;  // the cluster was begun before: nobody's empty disk is a new one
+    : Process(world, std::move(address), fmt::format("seq{}", options.id.value)),
+      options_(std::move(options)) {
+  disk_.hard_state.vote = older_disk_.hard_state.vote =
+      options_.id;  // the cluster was begun before: nobody's empty disk is a new one
 }
 
 void SequencerProcess::on_start() {
@@ -315,7 +340,8 @@ void SequencerProcess::on_start() {
 }
 
 bool SequencerProcess::damage_log() {
-  if (disk_.lost_records || (older_disk_.hard_state == disk_.hard_state && older_disk_.entries.size() == disk_.entries.size()))
+  if (disk_.lost_records || (older_disk_.hard_state == disk_.hard_state &&
+                             older_disk_.entries.size() == disk_.entries.size()))
     return false;
   disk_ = older_disk_;
   disk_.lost_records = true;
@@ -324,7 +350,8 @@ bool SequencerProcess::damage_log() {
 
 void SequencerProcess::on_kill() {
   if (world_.has(Bug::forgets_raft_saves)) disk_ = older_disk_;
-  else if (!saves_.empty() && !removed(Rule::C3_saved) && world_.random.chance(1, 2)) apply(disk_, saves_.front());
+  else if (!saves_.empty() && !removed(Rule::C3_saved) && world_.random.chance(1, 2))
+    apply(disk_, saves_.front());
   saves_.clear();
   machine_.reset();
 }
@@ -335,7 +362,8 @@ void SequencerProcess::on_stop() {
 }
 
 void SequencerProcess::saved(const sequencer::SaveRaft& save) {
-  if ((world_.has(Bug::forgets_raft_saves) || world_.options.damages_raft_logs) && world_.scheduler.now() - older_at_ > 1s) {
+  if ((world_.has(Bug::forgets_raft_saves) || world_.options.damages_raft_logs) &&
+      world_.scheduler.now() - older_at_ > 1s) {
     older_disk_ = disk_;
     older_at_ = world_.scheduler.now();
   }
@@ -349,7 +377,8 @@ void SequencerProcess::dial(const std::string& address) {
 }
 
 void SequencerProcess::redial(const std::string& address, Duration delay) {
-  world_.scheduler.after(delay, [this, address, life = life()] { deliver(life, [this, address] { dial(address); }); });
+  world_.scheduler.after(
+      delay, [this, address, life = life()] { deliver(life, [this, address] { dial(address); }); });
 }
 
 void SequencerProcess::save_next() {
@@ -366,7 +395,8 @@ void SequencerProcess::save_next() {
       const bool fits = has_space();
       if (!fits && !world_.has(Bug::promises_space)) {
         world_.faults.count("save of a sequencer waits for space");
-        world_.scheduler.after(200ms, [this, life = this->life()] { deliver(life, [this] { save_next(); }); });
+        world_.scheduler.after(
+            200ms, [this, life = this->life()] { deliver(life, [this] { save_next(); }); });
         return;
       }
       const std::uint64_t ticket = saves_.front().ticket;
@@ -406,7 +436,8 @@ void SequencerProcess::save_late() {
     deliver(life, [this, life] {
       const sequencer::SaveRaft save = saves_.front();
       saves_.erase(saves_.begin());
-      world_.scheduler.after(40ms, [this, life, save] { deliver(life, [this, save] { saved(save); }); });
+      world_.scheduler.after(40ms,
+                             [this, life, save] { deliver(life, [this, save] { saved(save); }); });
       if (!saves_.empty()) save_late();
       machine_->save_done(now(), {save.ticket});
       perform();
@@ -476,7 +507,8 @@ void ClientProcess::call(const std::function<void(client::ClientMachine&)>& what
 }
 
 void ClientProcess::perform() {
-  if (performing_) return;  // a completion made another call: the loop below takes what it asked for
+  if (performing_)
+    return;  // a completion made another call: the loop below takes what it asked for
   performing_ = true;
   Time wake = never;
   for (;;) {
@@ -532,16 +564,22 @@ World::World(const WorldOptions& o) : options(o), random(o.seed), network(*this)
   client::Options co;
   co.eager_commit = o.eager;
   co.observed_commit = o.observed;
-  for (int i = 1; i <= o.sequencers; ++i) so.sequencers.push_back({SequencerId{static_cast<std::uint32_t>(i)}, fmt::format("seq{}:1", i)});
-  for (int i = 1; i <= o.storage; ++i) so.storage.push_back({NodeId{static_cast<std::uint32_t>(i)}, DiskId{}, fmt::format("node{}:1", i)});
+  for (int i = 1; i <= o.sequencers; ++i)
+    so.sequencers.push_back(
+        {SequencerId{static_cast<std::uint32_t>(i)}, fmt::format("seq{}:1", i)});
+  for (int i = 1; i <= o.storage; ++i)
+    so.storage.push_back(
+        {NodeId{static_cast<std::uint32_t>(i)}, DiskId{}, fmt::format("node{}:1", i)});
   for (const auto& s : so.sequencers) {
     so.id = s.id;
     sequencers.push_back(std::make_unique<SequencerProcess>(*this, so, s.address));
     co.addresses.push_back(s.address);
   }
-  for (const auto& s : so.storage) storage.push_back(std::make_unique<StorageProcess>(*this, s.id, s.address));
+  for (const auto& s : so.storage)
+    storage.push_back(std::make_unique<StorageProcess>(*this, s.id, s.address));
   co.name = "simulated";
-  for (int i = 1; i <= o.clients; ++i) clients.push_back(std::make_unique<ClientProcess>(*this, co, fmt::format("client{}", i)));
+  for (int i = 1; i <= o.clients; ++i)
+    clients.push_back(std::make_unique<ClientProcess>(*this, co, fmt::format("client{}", i)));
   for (auto& p : storage) storage_processes_.push_back(p.get());
   for (auto& p : sequencers) sequencer_processes_.push_back(p.get());
   for (auto& p : clients) client_processes_.push_back(p.get());
@@ -565,12 +603,17 @@ void World::trace(const std::string& who, const std::string& what) {
 }
 
 Duration World::network_delay() {
-  return options.network_delay_min + Duration(static_cast<std::int64_t>(random.below(
-                                         static_cast<std::uint64_t>((options.network_delay_max - options.network_delay_min).count()) + 1)));
+  return options.network_delay_min +
+         Duration(static_cast<std::int64_t>(
+             random.below(static_cast<std::uint64_t>(
+                              (options.network_delay_max - options.network_delay_min).count()) +
+                          1)));
 }
 Duration World::disk_delay() {
-  return options.disk_delay_min + Duration(static_cast<std::int64_t>(random.below(
-                                      static_cast<std::uint64_t>((options.disk_delay_max - options.disk_delay_min).count()) + 1)));
+  return options.disk_delay_min +
+         Duration(static_cast<std::int64_t>(random.below(
+             static_cast<std::uint64_t>((options.disk_delay_max - options.disk_delay_min).count()) +
+             1)));
 }
 
 Process* World::find(const std::string& address) {

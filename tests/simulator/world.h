@@ -1,4 +1,5 @@
-// The simulated world: processes that host the production cores, the network between them, their disks, and virtual time.
+// The simulated world: processes that host the production cores, the network between them, their
+// disks, and virtual time.
 #pragma once
 #include <functional>
 #include <list>
@@ -26,17 +27,21 @@ struct WorldOptions {
   bool leave_down = false;    ///< healing leaves a storage node and a sequencer down
   bool leave_deaf = false;    ///< healing leaves the leader deaf: what it says still arrives
   bool leave_parted = false;  ///< healing leaves a storage node that its peers do not hear
-  bool leave_dark = false;    ///< at the end a storage node goes for good, and the power of all others
+  bool leave_dark =
+      false;  ///< at the end a storage node goes for good, and the power of all others
   int clients = 2;
   std::size_t quiet_clients = 1;  ///< the last ones: no weather reaches them
   Duration network_delay_min = 50us;
   Duration network_delay_max = 500us;
-  /// What the links between storage nodes carry, each way of a node, bytes a second; 0: any amount at once.
+  /// What the links between storage nodes carry, each way of a node, bytes a second; 0: any amount
+  /// at once.
   std::uint64_t peer_bytes_per_second = 0;
-  bool greedy = false;  ///< storage nodes ask their peers for all that they lack at once, against P1
+  bool greedy =
+      false;  ///< storage nodes ask their peers for all that they lack at once, against P1
   Duration disk_delay_min = 100us;
   Duration disk_delay_max = 2ms;
-  /// Each process's clock starts anywhere and runs up to this much too fast or too slow, in millionths.
+  /// Each process's clock starts anywhere and runs up to this much too fast or too slow, in
+  /// millionths.
   std::int64_t clock_drift_ppm_max = 0;
   std::size_t producers_max = 65'536;  ///< sequencer::Options
   std::uint64_t staging_bytes_max = 256u << 20;
@@ -47,7 +52,7 @@ struct WorldOptions {
   bool rest = false;                         ///< sequencer::Options
   bool eager = false;                        ///< client::Options
   bool observed = false;                     ///< client::Options
-  Retention retention;                       ///< of the logs that clients write, on `retention_quorum` copies
+  Retention retention;  ///< of the logs that clients write, on `retention_quorum` copies
   std::uint8_t retention_quorum = 2;
   bool stalled_readers = false;
   bool damages_raft_logs = false;
@@ -74,7 +79,8 @@ std::uint64_t wall_ms_at(Time t);
 /// One process: an address, a life (incarnation), the connections it has.
 class Process {
  public:
-  Process(World& world, std::string address, std::string name) : world_(world), address_(std::move(address)), name_(std::move(name)) {}
+  Process(World& world, std::string address, std::string name)
+      : world_(world), address_(std::move(address)), name_(std::move(name)) {}
   virtual ~Process() = default;
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -86,7 +92,8 @@ class Process {
 
   void start();
   void kill();
-  /// Asks it to stop by itself, as SIGTERM does; `then` is called when it has, not where it dies of something else meanwhile.
+  /// Asks it to stop by itself, as SIGTERM does; `then` is called when it has, not where it dies of
+  /// something else meanwhile.
   void stop(std::function<void()> then);
   bool stopping() const { return when_stopped_ != nullptr; }
   void pause(Duration how_long);
@@ -99,7 +106,8 @@ class Process {
   std::uint64_t wall_ms() const;
   void jump_wall_clock(std::int64_t ms) { wall_offset_ms_ += ms; }
 
-  /// Runs `what` in this process's time: dropped when the process died meanwhile, late when it is paused.
+  /// Runs `what` in this process's time: dropped when the process died meanwhile, late when it is
+  /// paused.
   void deliver(std::uint64_t life, std::function<void()> what);
 
   virtual Hello hello() const = 0;
@@ -147,9 +155,10 @@ class Process {
   std::function<void()> when_stopped_;
 };
 
-/// Connections with FIFO delivery; messages cross as bytes, so that the codec runs too. TCP neither loses, repeats nor reorders
-/// what crosses one connection; what a peer can see instead is a connection that breaks in mid-stream with a prefix delivered, one
-/// of which the other side hears much later, and a byte changed on the way.
+/// Connections with FIFO delivery; messages cross as bytes, so that the codec runs too. TCP neither
+/// loses, repeats nor reorders what crosses one connection; what a peer can see instead is a
+/// connection that breaks in mid-stream with a prefix delivered, one of which the other side hears
+/// much later, and a byte changed on the way.
 class SimulatedNetwork {
  public:
   explicit SimulatedNetwork(World& world) : world_(world) {}
@@ -157,7 +166,8 @@ class SimulatedNetwork {
   SimulatedNetwork(const SimulatedNetwork&) = delete;
   SimulatedNetwork& operator=(const SimulatedNetwork&) = delete;
 
-  /// Dials `address` from `from`; its own end has id `id`. Answers on_connected or on_connect_failed with `dial_key`.
+  /// Dials `address` from `from`; its own end has id `id`. Answers on_connected or
+  /// on_connect_failed with `dial_key`.
   void dial(Process& from, const std::string& address, ConnectionId id, std::uint64_t dial_key);
   void send(Process& from, ConnectionId id, RequestId request, const Message& m);
   void close(Process& from, ConnectionId id);
@@ -165,10 +175,11 @@ class SimulatedNetwork {
   /// The other end of this connection is a process that takes nothing.
   bool ends_at_a_stalled_one(const Process& from, ConnectionId id);
 
-  /// Breaks one open connection by chance, some of what is under way still comes; false: none is open.
+  /// Breaks one open connection by chance, some of what is under way still comes; false: none is
+  /// open.
   bool break_one(Random& random);
-  /// One end loses its connection and may dial anew; the other end gets what was sent to it up to `late` after, and only then
-  /// hears of the break.
+  /// One end loses its connection and may dial anew; the other end gets what was sent to it up to
+  /// `late` after, and only then hears of the break.
   bool break_late(Random& random, Duration late);
   /// Changes one byte of a message to be sent soon.
   void corrupt_next() { ++to_corrupt_; }
@@ -182,7 +193,8 @@ class SimulatedNetwork {
   void unblock(const Process& a, const Process& b);
   bool partitioned() const { return !blocked_.empty(); }
   void heal();
-  /// Heals for good: no trap lies any more, nothing is held; a fault that comes later was scheduled before, and does nothing.
+  /// Heals for good: no trap lies any more, nothing is held; a fault that comes later was scheduled
+  /// before, and does nothing.
   void calm_down();
   bool calm() const { return calm_; }
   /// Nothing reaches `p` from now on, for good; what it says still arrives.
@@ -205,8 +217,8 @@ class SimulatedNetwork {
     const Message& message;
     /// It is lost with its connection.
     std::function<void()> lose;
-    /// The sender's end breaks and may be dialled anew; the receiver gets the message when what is returned is called, and then
-    /// hears of the break.
+    /// The sender's end breaks and may be dialled anew; the receiver gets the message when what is
+    /// returned is called, and then hears of the break.
     std::function<std::function<void()>()> hold;
   };
   /// True: that was what it waited for, and it goes.
@@ -228,11 +240,11 @@ class SimulatedNetwork {
     Process* process = nullptr;
     std::uint64_t life = 0;
     ConnectionId id{};
-    Time last_delivery{};                          // of what this end receives
-    Time deaf_from = never;                        // the connection broke: what would come later does not
-    std::uint64_t queued = 0;                      // bytes on their way to this end
-    bool told = false;                             // on_connected was delivered
-    bool held = false;                             // nothing comes for now
+    Time last_delivery{};      // of what this end receives
+    Time deaf_from = never;    // the connection broke: what would come later does not
+    std::uint64_t queued = 0;  // bytes on their way to this end
+    bool told = false;         // on_connected was delivered
+    bool held = false;         // nothing comes for now
     std::vector<std::function<void()>> waiting{};  // held or blocked by a partition, in order
     Role role{};
   };
@@ -253,14 +265,16 @@ class SimulatedNetwork {
   void release_all();
   void shut(const LinkPtr& link, int except);
   void end_one(const LinkPtr& link, int end, Time when, bool tell);
-  void arrive(const LinkPtr& link, int to, const std::string& from, const Bytes& whole, bool damaged);
+  void arrive(const LinkPtr& link, int to, const std::string& from, const Bytes& whole,
+              bool damaged);
   void spring(const LinkPtr& link, int to, const Message& m);
   void hear_at_last(const LinkPtr& link, int receiver);
   LinkPtr find(const Process& p, ConnectionId id);
   LinkPtr any(Random& random);
 
   World& world_;
-  std::map<std::pair<const Process*, std::uint64_t>, LinkPtr> links_;  // by (process, connection id)
+  std::map<std::pair<const Process*, std::uint64_t>, LinkPtr>
+      links_;  // by (process, connection id)
   std::set<std::pair<std::string, std::string>> blocked_;
   std::set<std::string> deaf_;
   std::set<std::pair<std::string, std::string>> parted_;
@@ -268,7 +282,8 @@ class SimulatedNetwork {
   std::list<Trap> traps_;
   std::vector<std::pair<LinkPtr, int>> held_;  // by a trap
   std::vector<std::pair<LinkPtr, int>> stalled_;
-  std::map<std::string, Time> out_free_, in_free_;  // when a node's link is done with what was sent, each way
+  std::map<std::string, Time> out_free_,
+      in_free_;  // when a node's link is done with what was sent, each way
   std::uint64_t peer_queue_most_ = 0;
   std::uint64_t to_corrupt_ = 0;
   std::uint64_t messages_ = 0;
@@ -314,7 +329,7 @@ class StorageProcess final : public Process {
   NodeId id_;
   std::unique_ptr<storage::StorageMachine> machine_;
   std::map<LogId, std::vector<storage::DiskRequest>> strands_;  // front is under way
-  std::optional<SimulatedDisk> away_;                           // the disk as it was, which is to come back
+  std::optional<SimulatedDisk> away_;  // the disk as it was, which is to come back
   Loss lost_{};
 };
 
@@ -330,11 +345,13 @@ class SequencerProcess final : public Process {
   void empty_disk();
   /// It begins anew with an empty disk. Only while the process is down.
   void lose_disk() { disk_ = older_disk_ = {}; }
-  /// Records of its raft.log that its mark covers are bad: what it had a while ago is what can be read (C3). False: that is all it has.
+  /// Records of its raft.log that its mark covers are bad: what it had a while ago is what can be
+  /// read (C3). False: that is all it has.
   bool damage_log();
   /// Its next start cannot read raft.log.
   void make_log_unreadable() { unreadable_ = true; }
-  /// Keeps what is on its disk now; puts back what was kept, and keeps what was there. The latter only while the process is down.
+  /// Keeps what is on its disk now; puts back what was kept, and keeps what was there. The latter
+  /// only while the process is down.
   void back_up() { backup_ = disk_; }
   void swap_backup() { std::swap(disk_, backup_); }
   /// What it would find if it began anew now.
@@ -360,8 +377,10 @@ class SequencerProcess final : public Process {
 
   sequencer::Options options_;
   sequencer::RaftDisk disk_;
-  sequencer::RaftDisk older_disk_;  // as it was up to a second ago (Bug::forgets_raft_saves, damage)
-  sequencer::RaftDisk backup_;      // the older directory, or the newest while the older one is in its place
+  sequencer::RaftDisk
+      older_disk_;  // as it was up to a second ago (Bug::forgets_raft_saves, damage)
+  sequencer::RaftDisk
+      backup_;  // the older directory, or the newest while the older one is in its place
   bool unreadable_ = false;
   Time older_at_{};
   int reserve_ = reserve_saves;
@@ -409,7 +428,8 @@ class World {
   const std::optional<std::string>& violation() const { return violation_; }
   void trace(const std::string& who, const std::string& what);
   bool has(Bug b) const { return options.bugs.contains(b); }
-  /// A process ended itself because its disk failed (K2): whoever makes the weather starts it again.
+  /// A process ended itself because its disk failed (K2): whoever makes the weather starts it
+  /// again.
   std::function<void(Process&)> on_disk_failure;
 
   Duration network_delay();
@@ -432,7 +452,8 @@ class World {
   bool old_directories = false;
   /// A replica has lost what it held, and counts as down until the next term.
   bool tails_were_lost = false;
-  /// Clients that a fault hindered themselves: how long their own appends take says nothing of others.
+  /// Clients that a fault hindered themselves: how long their own appends take says nothing of
+  /// others.
   std::set<const Process*> hindered;
   Duration slowest_append{};
   std::vector<std::unique_ptr<StorageProcess>> storage;

@@ -1,4 +1,5 @@
-// Two payloads that a checksum of 32 bits cannot tell apart, found by search: some 100 000 tries, always the same pair.
+// Two payloads that a checksum of 32 bits cannot tell apart, found by search: some 100 000 tries,
+// always the same pair.
 #pragma once
 #include <string>
 #include <unordered_map>
@@ -17,7 +18,8 @@ inline std::pair<std::string, std::string> colliding_payloads() {
   for (int i = 0; i < tries_max; ++i) {
     const std::string text = payload(i);
     const auto low = static_cast<std::uint32_t>(payload_checksum(std::as_bytes(std::span(text))));
-    if (const auto [other, fresh] = seen.try_emplace(low, i); !fresh) return {payload(other->second), payload(i)};
+    if (const auto [other, fresh] = seen.try_emplace(low, i); !fresh)
+      return {payload(other->second), payload(i)};
   }
   check(false, "no two payloads collide in 32 bits");
   return {};

@@ -28,7 +28,8 @@ void Raft::send_entries(Time now, SequencerId to, bool even_if_empty) {
   send(to, std::move(a));
 }
 
-/// A snapshot may be megabytes: while one is on its way, heartbeats that ask for nothing keep the voter from standing for election.
+/// A snapshot may be megabytes: while one is on its way, heartbeats that ask for nothing keep the
+/// voter from standing for election.
 void Raft::send_snapshot(Time now, SequencerId to, Progress& p, bool even_if_empty) {
   const std::uint64_t round = std::get<Leader>(role_).round;
   if (p.match < p.snapshot && now < p.snapshot_until) {
@@ -36,7 +37,8 @@ void Raft::send_snapshot(Time now, SequencerId to, Progress& p, bool even_if_emp
     return;
   }
   if (p.sent >= log_.snapshot_index()) return;
-  send(to, InstallSnapshot{hard_.term, config_.id, log_.snapshot_index(), log_.snapshot_term(), round, log_.snapshot()});
+  send(to, InstallSnapshot{hard_.term, config_.id, log_.snapshot_index(), log_.snapshot_term(),
+                           round, log_.snapshot()});
   p.snapshot = p.sent = log_.snapshot_index();
   p.snapshot_until = now + config_.snapshot_patience;
 }
@@ -52,9 +54,10 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
   f.election_deadline = now + random_timeout();
 
   // What the snapshot covers is committed, so it agrees.
-  if (m.previous_index > log_.last_index() ||
-      (m.previous_index >= log_.snapshot_index() && log_.term_at(m.previous_index) != m.previous_term)) {
-    // Fast back-up: past the whole term that disagrees, but never below what is known to be committed.
+  if (m.previous_index > log_.last_index() || (m.previous_index >= log_.snapshot_index() &&
+                                               log_.term_at(m.previous_index) != m.previous_term)) {
+    // Fast back-up: past the whole term that disagrees, but never below what is known to be
+    // committed.
     RaftIndex hint = std::min(log_.last_index(), m.previous_index);
     if (m.previous_index <= log_.last_index()) {
       const RaftTerm bad = log_.term_at(m.previous_index);
@@ -96,11 +99,14 @@ void Raft::on_snapshot(Time now, SequencerId from, const InstallSnapshot& m) {
   f.election_deadline = now + random_timeout();
   if (m.last_index <= commit_) {
     // What is committed may still be on its way to the own disk.
-    const auto answer = [this, from, match = commit_, round = m.round] { send(from, Appended{hard_.term, true, match, round}); };
+    const auto answer = [this, from, match = commit_, round = m.round] {
+      send(from, Appended{hard_.term, true, match, round});
+    };
     return saving_.empty() ? answer() : save(SaveRaft{}, answer);
   }
   log_.compact(m.last_index, m.last_term, m.snapshot);
-  // A longer log that did not agree is gone, and with it what counted as saved beyond the snapshot (C3).
+  // A longer log that did not agree is gone, and with it what counted as saved beyond the snapshot
+  // (C3).
   saved_ = std::min(saved_, log_.last_index());
   commit_ = handed_out_ = m.last_index;
   out_.install_snapshot = true;
@@ -148,7 +154,8 @@ void Raft::advance_commit() {
   std::sort(match.begin(), match.end(), std::greater<>());
   const RaftIndex index = std::min(match[majority() - 1], log_.last_index());
   // Only entries of the own term are committed by counting (C3); older ones with them.
-  if (index <= commit_ || (log_.term_at(index) != hard_.term && !removed(Rule::C3_own_term))) return;
+  if (index <= commit_ || (log_.term_at(index) != hard_.term && !removed(Rule::C3_own_term)))
+    return;
   commit_to(index);
   broadcast(now_, true);
 }

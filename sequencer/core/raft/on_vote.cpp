@@ -33,33 +33,40 @@ void Raft::campaign(Time now, bool pre_vote) {
 
 void Raft::ask_for_vote(SequencerId voter) {
   const bool pre_vote = std::get<Candidate>(role_).pre_vote;
-  send(voter, RequestVote{pre_vote ? hard_.term + 1 : hard_.term, pre_vote, config_.id, log_.last_index(), log_.last_term()});
+  send(voter, RequestVote{pre_vote ? hard_.term + 1 : hard_.term, pre_vote, config_.id,
+                          log_.last_index(), log_.last_term()});
 }
 
 /// Whether those that are connected and have not refused could still make a majority.
 bool Raft::can_win(const Candidate& c) const {
-  const auto votes = std::count_if(config_.voters.begin(), config_.voters.end(),
-                                   [&](SequencerId v) { return c.granted.contains(v) || (up_.contains(v) && !c.refused.contains(v)); });
+  const auto votes =
+      std::count_if(config_.voters.begin(), config_.voters.end(), [&](SequencerId v) {
+        return c.granted.contains(v) || (up_.contains(v) && !c.refused.contains(v));
+      });
   return static_cast<std::size_t>(votes) >= majority();
 }
 
 void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
   if (standing_ != Standing::voter) return send(from, Vote{hard_.term, m.pre_vote, false});
-  const bool up_to_date =
-      m.last_term > log_.last_term() || (m.last_term == log_.last_term() && m.last_index >= log_.last_index()) || removed(Rule::C3_current);
+  const bool up_to_date = m.last_term > log_.last_term() ||
+                          (m.last_term == log_.last_term() && m.last_index >= log_.last_index()) ||
+                          removed(Rule::C3_current);
   if (m.pre_vote) {
     // Who hears a live leader disturbs nobody: it refuses, and the term does not move.
     bool leader_lives = is_leader();
     if (const auto* f = std::get_if<Follower>(&role_))
-      leader_lives = f->leader != SequencerId{} && now - f->leader_seen < config_.election_timeout_min;
-    // A refusal carries the own term: who is behind in terms catches up, or nobody would ever agree with it (C3).
+      leader_lives =
+          f->leader != SequencerId{} && now - f->leader_seen < config_.election_timeout_min;
+    // A refusal carries the own term: who is behind in terms catches up, or nobody would ever agree
+    // with it (C3).
     const bool granted = !leader_lives && up_to_date && m.term > hard_.term;
     return send(from, Vote{granted ? m.term : hard_.term, true, granted});
   }
   if (m.term > hard_.term) step_down(now, m.term, SequencerId{});
   if (m.term < hard_.term) return send(from, Vote{hard_.term, false, false});
   const bool free = hard_.vote == SequencerId{} || hard_.vote == from || removed(Rule::C3_vote);
-  if (!std::holds_alternative<Follower>(role_) || !free || !up_to_date) return send(from, Vote{hard_.term, false, false});
+  if (!std::holds_alternative<Follower>(role_) || !free || !up_to_date)
+    return send(from, Vote{hard_.term, false, false});
   hard_.vote = from;
   std::get<Follower>(role_).election_deadline = now + random_timeout();
   save(hard_, [this, from, term = m.term] { send(from, Vote{term, false, true}); });
@@ -67,12 +74,14 @@ void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
 
 void Raft::on_vote(Time now, SequencerId from, const Vote& m) {
   // Only a granted pre-vote speaks of a term that nobody has yet.
-  if (!(m.pre_vote && m.granted) && m.term > hard_.term) return step_down(now, m.term, SequencerId{});
+  if (!(m.pre_vote && m.granted) && m.term > hard_.term)
+    return step_down(now, m.term, SequencerId{});
   auto* c = std::get_if<Candidate>(&role_);
   if (c == nullptr || c->pre_vote != m.pre_vote) return;
   if (!m.granted && !m.pre_vote && m.term == hard_.term) {
-    // A split vote, as happens where two see the leader go at the same moment: once nobody is left to ask, it stands anew soon, and
-    // not after the whole timeout. It disturbs nobody, as that begins with a pre-vote.
+    // A split vote, as happens where two see the leader go at the same moment: once nobody is left
+    // to ask, it stands anew soon, and not after the whole timeout. It disturbs nobody, as that
+    // begins with a pre-vote.
     c->refused.insert(from);
     if (!can_win(*c)) c->election_deadline = std::min(c->election_deadline, now + short_delay());
   }
@@ -105,14 +114,18 @@ void Raft::resign(Time now) {
 /// The leader agrees, so that nobody is disturbed: no pre-vote.
 void Raft::on_campaign(Time now, SequencerId from, const Campaign& m) {
   const auto* f = std::get_if<Follower>(&role_);
-  if (f != nullptr && !resigned_ && standing_ == Standing::voter && m.term == hard_.term && f->leader == from) campaign(now, false);
+  if (f != nullptr && !resigned_ && standing_ == Standing::voter && m.term == hard_.term &&
+      f->leader == from)
+    campaign(now, false);
 }
 
 void Raft::won(Time now) {
   ++elections_won_;
   Leader l;
   for (SequencerId v : config_.voters)
-    if (v != config_.id) l.peers[v] = Progress{log_.last_index() + 1, RaftIndex{}, log_.last_index(), now, 0, {}, {}, {}};
+    if (v != config_.id)
+      l.peers[v] =
+          Progress{log_.last_index() + 1, RaftIndex{}, log_.last_index(), now, 0, {}, {}, {}};
   l.first_own = log_.last_index() + 1;
   l.heartbeat_due = now + config_.heartbeat_interval;
   l.round = 1;

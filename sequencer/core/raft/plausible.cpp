@@ -1,5 +1,6 @@
-// What no correct peer says. A message is looked at here before any of its numbers is used: an index that is wrong reads
-// beyond the log, a term that is wrong cannot be taken back, and an entry that is wrong cuts what a majority has committed.
+// What no correct peer says. A message is looked at here before any of its numbers is used: an
+// index that is wrong reads beyond the log, a term that is wrong cannot be taken back, and an entry
+// that is wrong cuts what a majority has committed.
 #include <fmt/format.h>
 
 #include "proto-spec/vocabulary/limits.h"
@@ -23,8 +24,10 @@ RaftTerm named_term(const Message& m) {
 }  // namespace
 
 std::string Raft::implausible(SequencerId from, const Message& m) const {
-  if (const RaftTerm named = named_term(m); named > hard_.term && named.value - hard_.term.value > raft_term_ahead_max)
-    return fmt::format("Raft term {} is more than {} above this one's, {}", named.value, raft_term_ahead_max, hard_.term.value);
+  if (const RaftTerm named = named_term(m);
+      named > hard_.term && named.value - hard_.term.value > raft_term_ahead_max)
+    return fmt::format("Raft term {} is more than {} above this one's, {}", named.value,
+                       raft_term_ahead_max, hard_.term.value);
   if (const auto* a = std::get_if<AppendEntries>(&m)) return implausible_entries(from, *a);
   if (const auto* s = std::get_if<InstallSnapshot>(&m)) return implausible_snapshot(from, *s);
   if (const auto* r = std::get_if<Appended>(&m)) return implausible_answer(*r);
@@ -34,19 +37,24 @@ std::string Raft::implausible(SequencerId from, const Message& m) const {
 }
 
 std::string Raft::implausible_entries(SequencerId from, const AppendEntries& m) const {
-  if (m.term < hard_.term) return {};  // refused for its term; a deposed leader may hold other entries
+  if (m.term < hard_.term)
+    return {};  // refused for its term; a deposed leader may hold other entries
   if (m.leader != from) return fmt::format("it sends entries of sequencer {}", m.leader.value);
   if (too_far(m.previous_index))
-    return fmt::format("entry {} is more than {} above the log's end", m.previous_index.value, raft_index_ahead_max);
+    return fmt::format("entry {} is more than {} above the log's end", m.previous_index.value,
+                       raft_index_ahead_max);
   RaftIndex index = m.previous_index;
   RaftTerm term = m.previous_term;
   for (const RaftEntry& e : m.entries) {
-    if (e.index != index + 1) return fmt::format("entry {} follows entry {}", e.index.value, index.value);
+    if (e.index != index + 1)
+      return fmt::format("entry {} follows entry {}", e.index.value, index.value);
     if (e.term < term || e.term > m.term)
-      return fmt::format("entry {} is of term {}, after term {} and in term {}", e.index.value, e.term.value, term.value, m.term.value);
+      return fmt::format("entry {} is of term {}, after term {} and in term {}", e.index.value,
+                         e.term.value, term.value, m.term.value);
     if (contradicts_committed(e.index, e.term))
-      return fmt::format("entry {} of term {} would replace a committed one; all up to {} are committed", e.index.value, e.term.value,
-                         commit_.value);
+      return fmt::format(
+          "entry {} of term {} would replace a committed one; all up to {} are committed",
+          e.index.value, e.term.value, commit_.value);
     index = e.index;
     term = e.term;
   }
@@ -56,9 +64,12 @@ std::string Raft::implausible_entries(SequencerId from, const AppendEntries& m) 
 std::string Raft::implausible_snapshot(SequencerId from, const InstallSnapshot& m) const {
   if (m.term < hard_.term) return {};
   if (m.leader != from) return fmt::format("it sends a snapshot of sequencer {}", m.leader.value);
-  if (m.last_term > m.term) return fmt::format("a snapshot ends in term {}, above its leader's term {}", m.last_term.value, m.term.value);
+  if (m.last_term > m.term)
+    return fmt::format("a snapshot ends in term {}, above its leader's term {}", m.last_term.value,
+                       m.term.value);
   if (too_far(m.last_index))
-    return fmt::format("a snapshot ends at entry {}, more than {} above the log's end", m.last_index.value, raft_index_ahead_max);
+    return fmt::format("a snapshot ends at entry {}, more than {} above the log's end",
+                       m.last_index.value, raft_index_ahead_max);
   return {};
 }
 
@@ -67,12 +78,16 @@ std::string Raft::implausible_answer(const Appended& m) const {
   const auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr || m.term != hard_.term) return {};
   if (m.success && m.match > log_.last_index())
-    return fmt::format("it has entry {}, and the log ends at {}", m.match.value, log_.last_index().value);
-  if (m.round > l->round) return fmt::format("it echoes round {}, and the newest is {}", m.round, l->round);
+    return fmt::format("it has entry {}, and the log ends at {}", m.match.value,
+                       log_.last_index().value);
+  if (m.round > l->round)
+    return fmt::format("it echoes round {}, and the newest is {}", m.round, l->round);
   return {};
 }
 
-bool Raft::too_far(RaftIndex i) const { return i > log_.last_index() && i - log_.last_index().value > RaftIndex{raft_index_ahead_max}; }
+bool Raft::too_far(RaftIndex i) const {
+  return i > log_.last_index() && i - log_.last_index().value > RaftIndex{raft_index_ahead_max};
+}
 
 bool Raft::contradicts_committed(RaftIndex index, RaftTerm term) const {
   return index <= commit_ && index >= log_.snapshot_index() && log_.term_at(index) != term;
@@ -83,7 +98,8 @@ void Raft::refuse(SequencerId from, const Message& m, const std::string& why) {
   if (now_ < alarm_after_) return;
   alarm_after_ = now_ + alarm_pause;
   out_.alarms.push_back(
-      fmt::format("refused {} from sequencer {}: {}; find out what runs under that id", name_of(type_of(m)), from.value, why));
+      fmt::format("refused {} from sequencer {}: {}; find out what runs under that id",
+                  name_of(type_of(m)), from.value, why));
 }
 
 }  // namespace loglog::sequencer::raft

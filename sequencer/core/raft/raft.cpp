@@ -9,9 +9,15 @@ namespace loglog::sequencer::raft {
 
 void Output::clear() { *this = Output{}; }
 
-Raft::Raft(Config config, const RaftDisk& disk, std::uint64_t seed, std::function<Bytes()> first_entry)
-    : config_(std::move(config)), random_(seed), first_entry_(std::move(first_entry)), hard_(disk.hard_state), log_(disk) {
-  check(std::find(config_.voters.begin(), config_.voters.end(), config_.id) != config_.voters.end(), "a sequencer is one of its voters");
+Raft::Raft(Config config, const RaftDisk& disk, std::uint64_t seed,
+           std::function<Bytes()> first_entry)
+    : config_(std::move(config)),
+      random_(seed),
+      first_entry_(std::move(first_entry)),
+      hard_(disk.hard_state),
+      log_(disk) {
+  check(std::find(config_.voters.begin(), config_.voters.end(), config_.id) != config_.voters.end(),
+        "a sequencer is one of its voters");
   commit_ = handed_out_ = log_.snapshot_index();
   saved_ = log_.last_index();
   const bool empty = hard_ == HardState{} && log_.last_index() == RaftIndex{};
@@ -21,7 +27,8 @@ Raft::Raft(Config config, const RaftDisk& disk, std::uint64_t seed, std::functio
   }
   if (removed(Rule::C3_empty)) return;
   if (hard_.vote == votes_not_yet) standing_ = Standing::newcomer;
-  else if (empty && config_.voters.size() > 1 && !config_.trust_empty) standing_ = Standing::undecided;
+  else if (empty && config_.voters.size() > 1 && !config_.trust_empty)
+    standing_ = Standing::undecided;
 }
 
 void Raft::start(Time now) {
@@ -76,7 +83,8 @@ void Raft::peer_connected(Time now, SequencerId peer) {
     p.snapshot = {};
     send_entries(now, peer, true);
   } else if (const auto* c = std::get_if<Candidate>(&role_)) {
-    // It could not be asked before: without this an election with few voters up waits out the whole timeout.
+    // It could not be asked before: without this an election with few voters up waits out the whole
+    // timeout.
     if (c->granted.contains(config_.id) && !c->granted.contains(peer)) ask_for_vote(peer);
   }
   set_wake();
@@ -85,7 +93,8 @@ void Raft::peer_connected(Time now, SequencerId peer) {
 void Raft::peer_disconnected(Time now, SequencerId peer) {
   now_ = now;
   up_.erase(peer);
-  // A connection that the leader's end closed is a hint that it died: ask early, and pre-vote keeps a wrong hint harmless.
+  // A connection that the leader's end closed is a hint that it died: ask early, and pre-vote keeps
+  // a wrong hint harmless.
   if (auto* f = std::get_if<Follower>(&role_); f != nullptr && f->leader == peer) {
     f->election_deadline = std::min(f->election_deadline, now + short_delay());
     f->leader_seen = Time{} - 3600s;
@@ -99,7 +108,8 @@ void Raft::receive(Time now, SequencerId from, const Message& m) {
   else if (const auto* q = std::get_if<AskStanding>(&m)) on_ask_standing(now, from, *q);
   else if (const auto* t = std::get_if<StandingIs>(&m)) on_standing(from, *t);
   else if (const auto* v = std::get_if<RequestVote>(&m)) on_request_vote(now, from, *v);
-  else if (standing_ == Standing::undecided) return;  // it takes nothing yet, nor answers to what it was before
+  else if (standing_ == Standing::undecided)
+    return;  // it takes nothing yet, nor answers to what it was before
   else if (const auto* a = std::get_if<Vote>(&m)) on_vote(now, from, *a);
   else if (const auto* e = std::get_if<AppendEntries>(&m)) on_append(now, from, *e);
   else if (const auto* r = std::get_if<Appended>(&m)) on_appended(now, from, *r);
@@ -147,7 +157,8 @@ void Raft::tick(Time now) {
     } else if (now >= l->heartbeat_due) {
       l->heartbeat_due = now + config_.heartbeat_interval;
       ++l->round;
-      for (auto& [id, p] : l->peers) p.sent = p.next - 1;  // a lost message is sent again with the next heartbeat
+      for (auto& [id, p] : l->peers)
+        p.sent = p.next - 1;  // a lost message is sent again with the next heartbeat
       broadcast(now, true);
     }
   }
@@ -163,7 +174,8 @@ void Raft::step_down(Time now, RaftTerm term, SequencerId leader) {
     graduating_ = false;
     save(hard_);
   }
-  const Time deadline = was_follower ? std::get<Follower>(role_).election_deadline : now + random_timeout();
+  const Time deadline =
+      was_follower ? std::get<Follower>(role_).election_deadline : now + random_timeout();
   const Time seen = was_follower ? std::get<Follower>(role_).leader_seen : Time{} - 3600s;
   role_ = Follower{leader, deadline, seen};
   out_.role_changed = true;

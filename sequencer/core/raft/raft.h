@@ -1,6 +1,6 @@
-// Raft for a fixed set of voters: elections with pre-vote, replication, snapshots, read index, check-quorum, and voters whose disk is
-// empty.
-// Sans-IO: messages, saves and ticks go in; saves, messages and committed entries come out. One thread.
+// Raft for a fixed set of voters: elections with pre-vote, replication, snapshots, read index,
+// check-quorum, and voters whose disk is empty. Sans-IO: messages, saves and ticks go in; saves,
+// messages and committed entries come out. One thread.
 #pragma once
 #include <functional>
 #include <map>
@@ -22,18 +22,22 @@ struct Config {
   std::vector<SequencerId> voters;         ///< 1, 3 or 5, this one included
   Duration election_timeout_min = 1000ms;  ///< randomised up to twice this
   Duration heartbeat_interval = 100ms;     ///< several fit into an election timeout
-  /// A snapshot that was sent is not sent again for so long while the connection stands: at 10 Mbit/s, 8 MiB take 7 s.
+  /// A snapshot that was sent is not sent again for so long while the connection stands: at 10
+  /// Mbit/s, 8 MiB take 7 s.
   Duration snapshot_patience = 10s;
-  Duration closed_leader_hint_max = 30ms;   ///< pre-vote after the leader's connection closed, and again after a split vote
+  Duration closed_leader_hint_max =
+      30ms;  ///< pre-vote after the leader's connection closed, and again after a split vote
   std::size_t append_bytes_max = 1u << 20;  ///< per AppendEntries message
-  bool trust_empty = false;                 ///< an empty disk is taken for a new one without asking the others: gives C3 up
+  bool trust_empty =
+      false;  ///< an empty disk is taken for a new one without asking the others: gives C3 up
 };
 
 /// What an empty disk means (C3). Only a voter votes and stands for election.
 enum class Standing : std::uint8_t {
   voter,
   undecided,  ///< the disk is empty; not all others have answered yet
-  newcomer    ///< there is a cluster already, so the disk was lost; no leader has brought this one up to date yet
+  newcomer  ///< there is a cluster already, so the disk was lost; no leader has brought this one up
+            ///< to date yet
 };
 /// The vote that a newcomer's disk names.
 inline constexpr SequencerId votes_not_yet{0xFFFFFFFF};
@@ -45,10 +49,12 @@ struct Output {
   Bytes snapshot;
   RaftIndex snapshot_index{};
   std::vector<RaftEntry> committed;  ///< to apply, in order
-  std::vector<std::uint64_t> reads;  ///< tokens of read_index() that may be answered once `committed` is applied
+  std::vector<std::uint64_t>
+      reads;  ///< tokens of read_index() that may be answered once `committed` is applied
   std::vector<std::uint64_t> failed_reads;
   bool role_changed = false;
-  std::vector<std::string> alarms;  ///< messages that were refused because no correct peer sends them
+  std::vector<std::string>
+      alarms;  ///< messages that were refused because no correct peer sends them
   Time wake = never;
 
   void clear();
@@ -73,9 +79,10 @@ struct Progress {
   RaftIndex sent{};  ///< optimistic: what was sent and not yet answered
   Time heard{};
   std::uint64_t round = 0;  ///< highest round echoed
-  Time undecided_until{};   ///< it takes nothing before it has decided what its empty disk means (C3)
-  RaftIndex snapshot{};     ///< sent, and not answered yet: not sent again
-  Time snapshot_until{};    ///<   … before this
+  Time
+      undecided_until{};  ///< it takes nothing before it has decided what its empty disk means (C3)
+  RaftIndex snapshot{};   ///< sent, and not answered yet: not sent again
+  Time snapshot_until{};  ///<   … before this
 };
 struct PendingRead {
   std::uint64_t token;
@@ -92,24 +99,28 @@ struct Leader {
 
 class Raft {
  public:
-  /// `first_entry` gives the command that a new leader appends first (its own-term entry); empty function: an empty command.
+  /// `first_entry` gives the command that a new leader appends first (its own-term entry); empty
+  /// function: an empty command.
   Raft(Config config, const RaftDisk& disk, std::uint64_t seed, std::function<Bytes()> first_entry);
 
   void start(Time now);
   void peer_connected(Time now, SequencerId peer);
   void peer_disconnected(Time now, SequencerId peer);
-  /// RequestVote, Vote, AppendEntries, Appended, InstallSnapshot, Campaign, AskStanding, StandingIs; others are ignored. One
-  /// that no correct peer sends changes nothing and gives an alarm.
+  /// RequestVote, Vote, AppendEntries, Appended, InstallSnapshot, Campaign, AskStanding,
+  /// StandingIs; others are ignored. One that no correct peer sends changes nothing and gives an
+  /// alarm.
   void receive(Time now, SequencerId from, const Message& m);
   void save_done(Time now, std::uint64_t ticket);
   void tick(Time now);
 
   /// Leader only: appends a command and tells its index; false otherwise.
   bool propose(Time now, Bytes command, RaftIndex& index);
-  /// Leader only (R2): the token comes back in Output.reads once a majority has confirmed the leadership after this call.
+  /// Leader only (R2): the token comes back in Output.reads once a majority has confirmed the
+  /// leadership after this call.
   void read_index(Time now, std::uint64_t token);
-  /// Leader only: asks a voter that has the whole log to stand for election at once, without a pre-vote; the leader stays one until
-  /// it sees the new term. False: not leader, or that voter lacks entries or was not heard lately.
+  /// Leader only: asks a voter that has the whole log to stand for election at once, without a
+  /// pre-vote; the leader stays one until it sees the new term. False: not leader, or that voter
+  /// lacks entries or was not heard lately.
   bool hand_over(Time now, SequencerId to);
   /// From now on it stands for no election; it goes on voting, and leading where it leads.
   void resign(Time now);
@@ -188,7 +199,8 @@ class Raft {
   std::set<SequencerId> up_;  ///< voters that are connected
   struct PendingSave {
     std::uint64_t ticket;
-    RaftTerm term;  ///< at the time of the request: what it unlocks is dropped when the term moved on
+    RaftTerm
+        term;  ///< at the time of the request: what it unlocks is dropped when the term moved on
     std::function<void()> then;
   };
   std::vector<PendingSave> saving_;
@@ -198,12 +210,14 @@ class Raft {
   Time alarm_after_{};
   bool resigned_ = false;
   Standing standing_ = Standing::voter;
-  // While undecided: what each has said, the highest term of it; who has said it in the newest round.
+  // While undecided: what each has said, the highest term of it; who has said it in the newest
+  // round.
   std::map<SequencerId, StandingIs> answers_;
   std::set<SequencerId> answered_;
   std::uint64_t ask_round_ = 1;
   Time ask_due_ = never;
-  bool had_log_ = false;     // its disk has lost records: whatever the others say, there is a cluster already
+  bool had_log_ =
+      false;  // its disk has lost records: whatever the others say, there is a cluster already
   bool graduating_ = false;  // what makes it a voter is being saved
   Output out_;
 };

@@ -8,12 +8,15 @@
 
 namespace loglog::sequencer::raft {
 
-/// A disk whose snapshot is newer than its log: what the snapshot covers goes, and the whole log where it contradicts it.
-/// True when something went.
+/// A disk whose snapshot is newer than its log: what the snapshot covers goes, and the whole log
+/// where it contradicts it. True when something went.
 inline bool follow_snapshot(RaftDisk& d) {
   bool contradicts = false;
-  for (const RaftEntry& e : d.entries) contradicts = contradicts || (e.index == d.snapshot_index && e.term != d.snapshot_term);
-  return std::erase_if(d.entries, [&](const RaftEntry& e) { return contradicts || e.index <= d.snapshot_index; }) != 0;
+  for (const RaftEntry& e : d.entries)
+    contradicts = contradicts || (e.index == d.snapshot_index && e.term != d.snapshot_term);
+  return std::erase_if(d.entries, [&](const RaftEntry& e) {
+           return contradicts || e.index <= d.snapshot_index;
+         }) != 0;
 }
 
 /// What a completed save leaves on the disk.
@@ -26,7 +29,8 @@ inline void apply(RaftDisk& d, const SaveRaft& s) {
     follow_snapshot(d);
   }
   if (s.hard_state) d.hard_state = *s.hard_state;
-  if (s.truncate_from != RaftIndex{}) std::erase_if(d.entries, [&](const RaftEntry& e) { return e.index >= s.truncate_from; });
+  if (s.truncate_from != RaftIndex{})
+    std::erase_if(d.entries, [&](const RaftEntry& e) { return e.index >= s.truncate_from; });
   d.entries.insert(d.entries.end(), s.entries.begin(), s.entries.end());
 }
 
@@ -34,9 +38,14 @@ class RaftLog {
  public:
   RaftLog() = default;
   explicit RaftLog(const RaftDisk& disk)
-      : snapshot_(disk.snapshot), snapshot_index_(disk.snapshot_index), snapshot_term_(disk.snapshot_term), entries_(disk.entries) {}
+      : snapshot_(disk.snapshot),
+        snapshot_index_(disk.snapshot_index),
+        snapshot_term_(disk.snapshot_term),
+        entries_(disk.entries) {}
 
-  RaftIndex last_index() const { return entries_.empty() ? snapshot_index_ : entries_.back().index; }
+  RaftIndex last_index() const {
+    return entries_.empty() ? snapshot_index_ : entries_.back().index;
+  }
   RaftTerm last_term() const { return entries_.empty() ? snapshot_term_ : entries_.back().term; }
   RaftIndex snapshot_index() const { return snapshot_index_; }
   RaftTerm snapshot_term() const { return snapshot_term_; }
@@ -44,13 +53,17 @@ class RaftLog {
 
   /// Whether the term at `index` is known: the snapshot's end and everything after it.
   bool knows(RaftIndex index) const { return index >= snapshot_index_ && index <= last_index(); }
-  RaftTerm term_at(RaftIndex index) const { return index == snapshot_index_ ? snapshot_term_ : at(index).term; }
+  RaftTerm term_at(RaftIndex index) const {
+    return index == snapshot_index_ ? snapshot_term_ : at(index).term;
+  }
   const RaftEntry& at(RaftIndex index) const {
-    check(index > snapshot_index_ && index <= last_index(), "an entry is in memory: above the snapshot, up to the last one");
+    check(index > snapshot_index_ && index <= last_index(),
+          "an entry is in memory: above the snapshot, up to the last one");
     return entries_[index.value - snapshot_index_.value - 1];
   }
 
-  /// A command that came in a message is a small part of the block that the message was received in.
+  /// A command that came in a message is a small part of the block that the message was received
+  /// in.
   void append(RaftEntry e) {
     check(e.index == last_index() + 1, "entries are consecutive");
     e.command = e.command.to_keep();
@@ -60,7 +73,8 @@ class RaftLog {
   /// Replaces everything up to `index` by a snapshot; later entries stay only if they follow it.
   void compact(RaftIndex index, RaftTerm term, Bytes snapshot) {
     if (knows(index) && term_at(index) == term)
-      entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(index.value - snapshot_index_.value));
+      entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(
+                                                              index.value - snapshot_index_.value));
     else entries_.clear();
     snapshot_ = std::move(snapshot);
     snapshot_index_ = index;

@@ -1,4 +1,5 @@
-// A seed replays its run exactly: the same messages, of the same bytes, at the same times, in the same order.
+// A seed replays its run exactly: the same messages, of the same bytes, at the same times, in the
+// same order.
 #include <doctest/doctest.h>
 
 #include "tests/simulator/plan.h"
@@ -12,8 +13,9 @@ Plan stormy() {
   Plan p;
   p.name = "replay";
   for (const char* line :
-       {"clients 3", "entries 60", "logs 2", "think_max_ms 200", "faults_for_ms 4000", "kill_storage 700", "kill_client 1500",
-        "power_all 3000", "break_connection 300", "late_connection 600", "corrupt_message 200", "rot_below 1000", "eio_sync 1500",
+       {"clients 3", "entries 60", "logs 2", "think_max_ms 200", "faults_for_ms 4000",
+        "kill_storage 700", "kill_client 1500", "power_all 3000", "break_connection 300",
+        "late_connection 600", "corrupt_message 200", "rot_below 1000", "eio_sync 1500",
         "clock_drift_ppm 50000", "slow_node 900", "trim_every_ms 500", "churn_ms 100"})
     REQUIRE(read_line(p, line));
   return p;

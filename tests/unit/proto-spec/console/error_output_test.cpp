@@ -48,7 +48,8 @@ struct Pipe {
     ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
     std::string all;
     char piece[65536];
-    for (ssize_t n = 0; (n = ::read(ends[0], piece, sizeof piece)) > 0;) all.append(piece, static_cast<std::size_t>(n));
+    for (ssize_t n = 0; (n = ::read(ends[0], piece, sizeof piece)) > 0;)
+      all.append(piece, static_cast<std::size_t>(n));
     return all;
   }
   int ends[2];
@@ -62,11 +63,14 @@ std::uint64_t dropped_by(const std::function<void()>& work) {
   return errors_dropped() - before;
 }
 
-void log_a_line() { transport::EventLog("test", transport::LogLevel::info)(transport::LogLevel::info, "a line"); }
+void log_a_line() {
+  transport::EventLog("test", transport::LogLevel::info)(transport::LogLevel::info, "a line");
+}
 
 }  // namespace
 
-TEST_CASE("stderr: a log line that a full device does not take is dropped, and ends nothing (F01)") {
+TEST_CASE(
+    "stderr: a log line that a full device does not take is dropped, and ends nothing (F01)") {
   const int full = ::open("/dev/full", O_WRONLY);
   REQUIRE(full >= 0);
   std::uint64_t dropped = 0;
@@ -86,7 +90,9 @@ TEST_CASE("stderr: a pipe whose reader has gone raises no signal and no exceptio
   p.ends[0] = ::open("/dev/null", O_RDONLY);
 }
 
-TEST_CASE("stderr: a pipe that nobody reads holds no thread, and the next reader learns how much is missing (F01)") {
+TEST_CASE(
+    "stderr: a pipe that nobody reads holds no thread, and the next reader learns how much is "
+    "missing (F01)") {
   Pipe p;
   const Instead stderr_is(STDERR_FILENO, p.ends[1]);
   const std::uint64_t dropped = dropped_by([] {
@@ -129,7 +135,9 @@ TEST_CASE("stderr: a socket that is full holds no thread either (F01)") {
   ::close(ends[1]);
 }
 
-TEST_CASE("stderr: closed, it takes nothing and ends nothing; an event loop never gets its number (F01)") {
+TEST_CASE(
+    "stderr: closed, it takes nothing and ends nothing; an event loop never gets its number "
+    "(F01)") {
   const Instead in(STDIN_FILENO, -1), out(STDOUT_FILENO, -1), err(STDERR_FILENO, -1);
   const std::uint64_t dropped = dropped_by(log_a_line);
   int lowest = 0;

@@ -10,7 +10,8 @@ using namespace loglog;
 
 namespace {
 
-Bytes run_of(std::vector<std::string> payloads, ProducerId producer = ProducerId{9}, Sequence first = Sequence{4}) {
+Bytes run_of(std::vector<std::string> payloads, ProducerId producer = ProducerId{9},
+             Sequence first = Sequence{4}) {
   std::size_t size = 0;
   for (auto& p : payloads) size += p.size() + frame_overhead;
   Bytes b = Bytes::allocate(size);
@@ -51,14 +52,16 @@ TEST_CASE("any damaged byte of a run is refused when payloads are verified") {
 TEST_CASE("a stamped frame proves where it belongs") {
   Bytes f = run_of({"payload"});
   const RunDigest before = digest_of(f);
-  const Chain c = stamp_frame(f.mutable_data(), static_cast<std::uint32_t>(f.size()), Term{3}, LogId{2}, Offset{100}, Chain{7});
+  const Chain c = stamp_frame(f.mutable_data(), static_cast<std::uint32_t>(f.size()), Term{3},
+                              LogId{2}, Offset{100}, Chain{7});
   CHECK(look_at_frame(f, LogId{2}, Offset{100}, true).state == FrameState::good);
   CHECK(look_at_frame(f, LogId{2}, Offset{101}, true).state == FrameState::bad);
   CHECK(look_at_frame(f, LogId{1}, Offset{100}, true).state == FrameState::bad);
   CHECK(extend_chain(Chain{7}, f.data()) == c);
   CHECK(digest_of(f) == before);  // the digest is over term zero, so it survives stamping
   for (std::size_t n = 0; n < f.size(); ++n)
-    CHECK(look_at_frame(f.slice(0, n), LogId{2}, Offset{100}, true).state == FrameState::incomplete);
+    CHECK(look_at_frame(f.slice(0, n), LogId{2}, Offset{100}, true).state ==
+          FrameState::incomplete);
   for (std::size_t i = 1; i < f.size(); ++i) {
     Bytes bad = Bytes::copy_of(f);
     bad.mutable_data()[i] ^= std::byte{0x01};
@@ -74,7 +77,8 @@ TEST_CASE("two payloads that agree in 32 bits of their hash have two digests and
   Bytes one = run_of({a}), other = run_of({b});
   CHECK(check_images(one, true)->digest != check_images(other, true)->digest);
   const auto stamp = [](Bytes& f) {
-    return stamp_frame(f.mutable_data(), static_cast<std::uint32_t>(f.size()), Term{3}, LogId{2}, Offset{100}, Chain{7});
+    return stamp_frame(f.mutable_data(), static_cast<std::uint32_t>(f.size()), Term{3}, LogId{2},
+                       Offset{100}, Chain{7});
   };
   CHECK(stamp(one) != stamp(other));
 }
@@ -102,7 +106,8 @@ TEST_CASE("the leader's clock is read where a segment or a term starts, and nowh
   CHECK(make_term_start_image(t).size() == term_start_size_max);
   CHECK(make_segment_start_image({}).size() == segment_start_size);
   const auto stamped = [](Bytes f) {
-    stamp_frame(f.mutable_data(), static_cast<std::uint32_t>(f.size()), Term{3}, LogId{2}, Offset{100}, Chain{});
+    stamp_frame(f.mutable_data(), static_cast<std::uint32_t>(f.size()), Term{3}, LogId{2},
+                Offset{100}, Chain{});
     return f;
   };
   const Bytes segment = stamped(make_segment_start_image({88, Term{2}, Offset{5}}));

@@ -30,7 +30,8 @@ class Socket {
   explicit Socket(const std::string& address) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in to{};
     to.sin_family = AF_INET;
-    to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+    to.sin_port =
+        htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     REQUIRE(::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
     const timeval patience{20, 0};
@@ -41,9 +42,12 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
 
   void say(const std::string& bytes) const {
-    REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+    REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(bytes.size()));
   }
-  void try_to_say(const std::string& bytes) const { ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  void try_to_say(const std::string& bytes) const {
+    ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
   /// Everything until the other side closes.
   std::string hear() const {
     std::string all;
@@ -51,7 +55,8 @@ class Socket {
     for (;;) {
       const ssize_t n = ::recv(fd_, piece, sizeof piece, 0);
       if (n > 0) all.append(piece, static_cast<std::size_t>(n));
-      else if (n == 0 || errno != EINTR) return all;  // a ring that this thread closed may still interrupt it
+      else if (n == 0 || errno != EINTR)
+        return all;  // a ring that this thread closed may still interrupt it
     }
   }
 
@@ -59,7 +64,8 @@ class Socket {
   int fd_;
 };
 
-std::string ask(const std::string& address, const std::string& path, const std::string& verb = "GET") {
+std::string ask(const std::string& address, const std::string& path,
+                const std::string& verb = "GET") {
   const Socket s(address);
   s.say(verb + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   return s.hear();
@@ -112,13 +118,16 @@ TEST_CASE("http: a page, its query, and what is not there") {
 TEST_CASE("http: several requests on one connection") {
   const auto server = serve(hello());
   const Socket s(server->address());
-  s.say("GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello?name=two HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  s.say(
+      "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello?name=two HTTP/1.1\r\nHost: "
+      "x\r\nConnection: close\r\n\r\n");
   const std::string all = s.hear();
   CHECK(all.find("hello you") != std::string::npos);
   CHECK(all.ends_with("hello two"));
 }
 
-TEST_CASE("http: other verbs, garbage and endless headers are refused, and the next one is served") {
+TEST_CASE(
+    "http: other verbs, garbage and endless headers are refused, and the next one is served") {
   const auto server = serve(hello(), {.request_max_s = 1});
   for (const char* verb : {"POST", "PUT", "DELETE", "OPTIONS", "BREW"}) {
     const std::string answer = ask(server->address(), "/hello", verb);
@@ -129,8 +138,9 @@ TEST_CASE("http: other verbs, garbage and endless headers are refused, and the n
   post.say("POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc");
   CHECK(post.hear().starts_with("HTTP/1.1 405 "));
   for (const std::string& garbage :
-       {std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11) + "\r\n\r\n", std::string("nonsense\r\n\r\n"),
-        std::string("GET /hello HTTP/9.9\r\n\r\n"), std::string(200, '\0') + "\r\n\r\n"}) {
+       {std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11) + "\r\n\r\n",
+        std::string("nonsense\r\n\r\n"), std::string("GET /hello HTTP/9.9\r\n\r\n"),
+        std::string(200, '\0') + "\r\n\r\n"}) {
     const Socket s(server->address());
     s.say(garbage);
     CHECK_FALSE(s.hear().starts_with("HTTP/1.1 200"));
@@ -152,7 +162,8 @@ TEST_CASE("http: connections that say nothing are bounded, and closed in time") 
   }
   for (const auto& s : silent) CHECK_FALSE(s->hear().starts_with("HTTP/1.1 200"));
   std::string answer;  // the threads of those connections end a moment after them
-  for (int i = 0; i < 100 && answer.empty(); ++i, std::this_thread::sleep_for(20ms)) answer = ask(server->address(), "/hello");
+  for (int i = 0; i < 100 && answer.empty(); ++i, std::this_thread::sleep_for(20ms))
+    answer = ask(server->address(), "/hello");
   CHECK(answer.ends_with("hello you"));
 }
 
@@ -183,7 +194,8 @@ TEST_CASE("http: health and readiness are the node's own") {
   CHECK(ask(server->address(), "/readyz").ends_with("\r\n\r\nready: serves\n"));
 }
 
-TEST_CASE("http: a loop that is stuck is told to be so, and what it did not come to is not done later") {
+TEST_CASE(
+    "http: a loop that is stuck is told to be so, and what it did not come to is not done later") {
   NodeThread node;
   std::atomic<int> runs = 0;
   const auto server = serve({{"/count", [&](const Request&) -> Answer {
@@ -215,7 +227,8 @@ TEST_CASE("http: a node that stops answers whoever waits, and its server ends af
   });
   std::vector<std::string> answers(8);
   std::vector<std::thread> asking;
-  for (std::string& a : answers) asking.emplace_back([&a, where = server->address()] { a = ask(where, "/state"); });
+  for (std::string& a : answers)
+    asking.emplace_back([&a, where = server->address()] { a = ask(where, "/state"); });
   std::this_thread::sleep_for(50ms);  // some wait by now, some may still come: either is right
   node->loop.stop();
   stuck = false;
@@ -225,7 +238,8 @@ TEST_CASE("http: a node that stops answers whoever waits, and its server ends af
   CHECK(after.starts_with("HTTP/1.1 503 "));
   CHECK(after.ends_with("the node is stopping\n"));
   for (std::thread& t : asking) t.join();
-  for (const std::string& a : answers) CHECK((a.starts_with("HTTP/1.1 200 ") || a.starts_with("HTTP/1.1 503 ")));
+  for (const std::string& a : answers)
+    CHECK((a.starts_with("HTTP/1.1 200 ") || a.starts_with("HTTP/1.1 503 ")));
   server.reset();
 }
 
@@ -246,7 +260,9 @@ TEST_CASE("http: the server ends while a page is being made, and after it") {
   CHECK((answer.empty() || answer.ends_with("late")));
 }
 
-TEST_CASE("http: a request that comes byte by byte is cut off, though its connection is never silent (Z13)") {
+TEST_CASE(
+    "http: a request that comes byte by byte is cut off, though its connection is never silent "
+    "(Z13)") {
   const auto server = serve(hello(), {.request_max_s = 1});
   const Socket slow(server->address());
   const auto begun = std::chrono::steady_clock::now();
@@ -263,7 +279,8 @@ TEST_CASE("http: a connection that asks again and again is closed after an answe
   const Socket busy(server->address());
   const auto begun = std::chrono::steady_clock::now();
   std::thread writer([&busy] {
-    for (int i = 0; i < 60; ++i, std::this_thread::sleep_for(100ms)) busy.try_to_say("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (int i = 0; i < 60; ++i, std::this_thread::sleep_for(100ms))
+      busy.try_to_say("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
   });
   const std::string all = busy.hear();
   const auto took = std::chrono::steady_clock::now() - begun;
@@ -274,7 +291,9 @@ TEST_CASE("http: a connection that asks again and again is closed after an answe
   CHECK(all.ends_with("hello you"));
 }
 
-TEST_CASE("http: however many pages stand open, a probe finds a place, and gives it back at once (Z13, F21)") {
+TEST_CASE(
+    "http: however many pages stand open, a probe finds a place, and gives it back at once (Z13, "
+    "F21)") {
   NodeThread node;
   Pages pages = node_pages(node.gate, [] { return Readiness("serves"); });
   pages["/hello"] = hello()["/hello"];
@@ -282,7 +301,8 @@ TEST_CASE("http: however many pages stand open, a probe finds a place, and gives
   std::vector<std::unique_ptr<Socket>> open;
   for (int i = 0; i < 60; ++i) {
     open.push_back(std::make_unique<Socket>(server->address()));
-    open.back()->try_to_say("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");  // and it stays, as a browser's does
+    open.back()->try_to_say(
+        "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");  // and it stays, as a browser's does
     std::this_thread::sleep_for(10ms);
     if (i % 4 != 0) continue;
     const Socket probe(server->address());
@@ -291,7 +311,9 @@ TEST_CASE("http: however many pages stand open, a probe finds a place, and gives
   }
 }
 
-TEST_CASE("http: a node with more than a thousand descriptors keeps its pages, and its probes are answered") {
+TEST_CASE(
+    "http: a node with more than a thousand descriptors keeps its pages, and its probes are "
+    "answered") {
   rlimit limit{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
   const rlimit before = limit;
@@ -302,7 +324,8 @@ TEST_CASE("http: a node with more than a thousand descriptors keeps its pages, a
   {
     const auto server = serve(hello(), {.connections_max = 8});
     std::vector<int> taken;
-    for (int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC); fd >= 0; fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
+    for (int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC); fd >= 0;
+         fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
       taken.push_back(fd);
       if (fd >= above_select) break;
     }

@@ -7,11 +7,14 @@ using namespace loglog::observe;
 
 TEST_CASE("prometheus text: families, labels and what is escaped in them") {
   PrometheusText t;
-  t.counter("a_total", "Help.").value(std::uint64_t{18'446'744'073'709'551'615u}).value(std::uint64_t{3}, {{"k", "v"}, {"l", "w"}});
+  t.counter("a_total", "Help.")
+      .value(std::uint64_t{18'446'744'073'709'551'615u})
+      .value(std::uint64_t{3}, {{"k", "v"}, {"l", "w"}});
   t.gauge("b_seconds", "More.").value(0.25, {{"name", "a\"b\\c\nd"}});
   t.gauge("empty", "No value.");
   CHECK(t.take() ==
-        "# HELP a_total Help.\n# TYPE a_total counter\na_total 18446744073709551615\na_total{k=\"v\",l=\"w\"} 3\n"
+        "# HELP a_total Help.\n# TYPE a_total counter\na_total "
+        "18446744073709551615\na_total{k=\"v\",l=\"w\"} 3\n"
         "# HELP b_seconds More.\n# TYPE b_seconds gauge\nb_seconds{name=\"a\\\"b\\\\c\\nd\"} 0.25\n"
         "# HELP empty No value.\n# TYPE empty gauge\n");
 }
@@ -25,7 +28,8 @@ TEST_CASE("prometheus text: a label that is not UTF-8 spoils no page") {
     return text.substr(from, text.rfind('"') - from);
   };
   const std::string bad = "\xef\xbf\xbd";
-  for (const char* good : {"", "log", "Prot\xc3\xb6koll", "\xe2\x82\xac", "\xf0\x9f\xaa\xb5", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"})
+  for (const char* good : {"", "log", "Prot\xc3\xb6koll", "\xe2\x82\xac", "\xf0\x9f\xaa\xb5",
+                           "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"})
     CHECK(shown(good) == good);
   CHECK(shown("a\x80z") == "a" + bad + "z");
   CHECK(shown("\xc3") == bad);
@@ -52,9 +56,12 @@ TEST_CASE("histogram: a bound belongs to its bucket, and buckets are cumulative 
   t.histogram("d_seconds", "Help.").value(h);
   const std::string text = t.take();
   CHECK(text.starts_with(
-      "# HELP d_seconds Help.\n# TYPE d_seconds histogram\nd_seconds_bucket{le=\"5e-05\"} 2\nd_seconds_bucket{le=\"0.0001\"} 3\n"));
-  CHECK(text.find("d_seconds_bucket{le=\"0.5\"} 3\nd_seconds_bucket{le=\"1\"} 6\n") != std::string::npos);
-  CHECK(text.find("d_seconds_bucket{le=\"10\"} 6\nd_seconds_bucket{le=\"+Inf\"} 7\n") != std::string::npos);
+      "# HELP d_seconds Help.\n# TYPE d_seconds histogram\nd_seconds_bucket{le=\"5e-05\"} "
+      "2\nd_seconds_bucket{le=\"0.0001\"} 3\n"));
+  CHECK(text.find("d_seconds_bucket{le=\"0.5\"} 3\nd_seconds_bucket{le=\"1\"} 6\n") !=
+        std::string::npos);
+  CHECK(text.find("d_seconds_bucket{le=\"10\"} 6\nd_seconds_bucket{le=\"+Inf\"} 7\n") !=
+        std::string::npos);
   CHECK(text.find("d_seconds_sum 13.000102") != std::string::npos);
   CHECK(text.ends_with("d_seconds_count 7\n"));
 }
@@ -80,7 +87,9 @@ TEST_CASE("errors are counted by name, and only those that came") {
   errors.count(static_cast<Errc>(60'000));  // of a newer peer
   PrometheusText t;
   t.counter("e_total", "Help.").value(errors);
-  CHECK(t.take() == "# HELP e_total Help.\n# TYPE e_total counter\ne_total{error=\"busy\"} 2\ne_total{error=\"unknown_error\"} 1\n");
+  CHECK(t.take() ==
+        "# HELP e_total Help.\n# TYPE e_total counter\ne_total{error=\"busy\"} "
+        "2\ne_total{error=\"unknown_error\"} 1\n");
   CHECK(errors.of(Errc::busy) == 2);
   CHECK(errors.of(Errc::not_leader) == 0);
 }

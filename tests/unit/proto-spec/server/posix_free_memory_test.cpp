@@ -26,7 +26,9 @@ TEST_CASE("memory that was freed between blocks in use goes back to the system, 
   give_back_free_memory();
   const std::uint64_t before = resident();
   std::vector<std::unique_ptr<char[]>> blocks(4000);
-  for (auto& b : blocks) b = std::make_unique<char[]>(100'000);  // below what the allocator takes from the system one by one
+  for (auto& b : blocks)
+    b = std::make_unique<char[]>(
+        100'000);  // below what the allocator takes from the system one by one
   REQUIRE(resident() > before + 300'000'000);
   CHECK_FALSE(give_back_free_memory());
   for (std::size_t i = 0; i < blocks.size(); i += 2) blocks[i].reset();

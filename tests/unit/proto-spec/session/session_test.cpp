@@ -13,7 +13,8 @@ using namespace loglog;
 namespace {
 
 Hello hello(Role role, std::string cluster, std::uint32_t id = 1) {
-  return {hello_magic, protocol_lowest, protocol_highest, role, ClusterId{}, std::move(cluster), id, BootId{7}, DiskId{}, message_body_max};
+  return {hello_magic, protocol_lowest, protocol_highest, role, ClusterId{}, std::move(cluster), id,
+          BootId{7},   DiskId{},        message_body_max};
 }
 
 void feed(Session& s, ByteSpan bytes) {
@@ -68,7 +69,8 @@ TEST_CASE("session: who may not talk to whom") {
   CHECK(refusal(own, {}, hello(Role::client, "other")) == Errc::wrong_cluster);
   CHECK(refusal(own, {{Role::sequencer}, 0}, hello(Role::client, "c")) == Errc::wrong_role);
   CHECK(refusal(own, {{}, 3}, hello(Role::storage, "c", 4)) == Errc::wrong_identity);
-  for (const auto number : {0, 4, 255}) CHECK(refusal(own, {}, hello(static_cast<Role>(number), "c")) == Errc::wrong_role);
+  for (const auto number : {0, 4, 255})
+    CHECK(refusal(own, {}, hello(static_cast<Role>(number), "c")) == Errc::wrong_role);
   Hello magic = hello(Role::client, "c");
   magic.magic = 1;
   CHECK(refusal(own, {}, magic) == Errc::bad_magic);
@@ -119,7 +121,9 @@ TEST_CASE("session: where no version is spoken by both, the refusal names both s
   CHECK(s.version() == hello_version);
 }
 
-TEST_CASE("session: a message of a newer version than was agreed on is refused, one of an older version is understood") {
+TEST_CASE(
+    "session: a message of a newer version than was agreed on is refused, one of an older version "
+    "is understood") {
   Hello two = hello(Role::client, "c");
   two.highest_version = 2;
   Session s(two, {});

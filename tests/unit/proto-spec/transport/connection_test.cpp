@@ -20,7 +20,8 @@ using namespace loglog::transport;
 namespace {
 
 Hello hello(Role role, std::string cluster = "c") {
-  return {hello_magic, protocol_lowest, protocol_highest, role, ClusterId{}, std::move(cluster), 1, BootId{7}, DiskId{}, message_body_max};
+  return {hello_magic, protocol_lowest, protocol_highest, role, ClusterId{}, std::move(cluster), 1,
+          BootId{7},   DiskId{},        message_body_max};
 }
 
 // Answers each Ping with a Pong and each RunIs with the same.
@@ -67,8 +68,8 @@ struct Seen {
   Error closed;
 };
 
-Seen talk(const std::string& address, Hello own, const std::vector<Message>& messages, std::size_t answers,
-          Session::Expectation expected = {}) {
+Seen talk(const std::string& address, Hello own, const std::vector<Message>& messages,
+          std::size_t answers, Session::Expectation expected = {}) {
   Seen seen;
   Loop loop;
   Connection::Ptr c;
@@ -159,7 +160,8 @@ TEST_CASE("transport: messages there and back, small ones and the largest") {
 }
 
 TEST_CASE("transport: each end tells the other's address, for people") {
-  for (const std::string& where : {std::string("127.0.0.1:0"), std::string("[::1]:0"), std::string("local:peer-address")}) {
+  for (const std::string& where :
+       {std::string("127.0.0.1:0"), std::string("[::1]:0"), std::string("local:peer-address")}) {
     EchoServer server(where);
     Loop loop;
     std::string peer;
@@ -181,7 +183,8 @@ TEST_CASE("transport: a name is dialled at each of its addresses until one answe
   for (const std::string where : {"127.0.0.1:0", "[::1]:0"}) {
     CAPTURE(where);
     Loop loop;
-    if (!Listener::listen(loop, where, {}) || !is_localhost(where)) continue;  // this machine has no such address, or does not call it so
+    if (!Listener::listen(loop, where, {}) || !is_localhost(where))
+      continue;  // this machine has no such address, or does not call it so
     EchoServer server(where);
     const std::string port = server.address().substr(server.address().rfind(':'));
     const Seen seen = talk("localhost" + port, hello(Role::client), {Ping{}}, 1);
@@ -216,7 +219,8 @@ TEST_CASE("transport: nobody there, no address, address taken") {
 }
 
 TEST_CASE("transport: writing to a peer that has gone does not end the process") {
-  // The installed-package test was ended by SIGPIPE now and then: libuv writes without MSG_NOSIGNAL.
+  // The installed-package test was ended by SIGPIPE now and then: libuv writes without
+  // MSG_NOSIGNAL.
   Loop loop;
   int result = 0, error = 0;
   std::thread thread([&] { loop.run(); });
@@ -247,10 +251,12 @@ TEST_CASE("transport: a connection that does not come about is given up") {
 }
 
 TEST_CASE("transport: a peer that takes nothing any more is given up") {
-  // A leader took a node for up through a connection that a long cut had left waiting for the kernel's next try.
+  // A leader took a node for up through a connection that a long cut had left waiting for the
+  // kernel's next try.
   EchoServer server("127.0.0.1:0");
   Socket silent;
-  REQUIRE(silent.connect(static_cast<std::uint16_t>(std::stoi(server.address().substr(server.address().rfind(':') + 1)))));
+  REQUIRE(silent.connect(static_cast<std::uint16_t>(
+      std::stoi(server.address().substr(server.address().rfind(':') + 1)))));
   ::fcntl(silent.fd(), F_SETFL, O_NONBLOCK);
   std::string out;
   const auto add = [&out](const Encoded& e) { out.append(e.head.text()).append(e.tail.text()); };
@@ -260,14 +266,18 @@ TEST_CASE("transport: a peer that takes nothing any more is given up") {
   while (server.closed == Errc::ok && std::chrono::steady_clock::now() < until) {
     const ssize_t n = ::send(silent.fd(), out.data(), out.size(), MSG_NOSIGNAL);
     if (n > 0) out.erase(0, static_cast<std::size_t>(n));
-    else std::this_thread::sleep_for(std::chrono::milliseconds(20));  // asks again whether the server has given up
+    else
+      std::this_thread::sleep_for(
+          std::chrono::milliseconds(20));  // asks again whether the server has given up
   }
   CHECK(server.closed == Errc::connection_lost);
 }
 
 namespace {
 
-std::uint16_t port_of(const std::string& address) { return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))); }
+std::uint16_t port_of(const std::string& address) {
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
 
 void say(const Socket& s, RequestId request, const Message& m) {
   const Encoded e = encode(request, m);
@@ -301,7 +311,8 @@ std::vector<Message> hear(const Socket& s, std::size_t most) {
 /// A server that keeps its connections and may run a test's own code on its loop.
 class Server {
  public:
-  explicit Server(std::uint64_t descriptors, std::function<void(Connection&, RequestId, Message&&)> on_message = {},
+  explicit Server(std::uint64_t descriptors,
+                  std::function<void(Connection&, RequestId, Message&&)> on_message = {},
                   Duration progress = 30s)
       : admissions(std::make_shared<Admissions>(descriptors, progress)) {
     auto l = Listener::listen(loop, "127.0.0.1:0", [this, on_message](const Incoming& in) {
@@ -345,7 +356,9 @@ class Server {
 
 }  // namespace
 
-TEST_CASE("transport: from a client that does not read nothing more is read, and all is answered once it reads (Z3)") {
+TEST_CASE(
+    "transport: from a client that does not read nothing more is read, and all is answered once it "
+    "reads (Z3)") {
   // Many small questions come in one piece, each with a large answer.
   constexpr std::size_t questions = 2000, answer = 64u << 10;
   std::uint64_t most = 0;
@@ -394,7 +407,8 @@ TEST_CASE("transport: what has left is told, whole messages and their tails alon
   CHECK(told == 10u << 20);
 }
 
-TEST_CASE("transport: clients leave descriptors for others: one too many is refused and told why (Z9)") {
+TEST_CASE(
+    "transport: clients leave descriptors for others: one too many is refused and told why (Z9)") {
   Server server(16, [](Connection& c, RequestId id, Message&&) { c.send(id, Pong{}); });
   server.run();
   std::vector<std::unique_ptr<Socket>> clients;
@@ -416,7 +430,8 @@ TEST_CASE("transport: clients leave descriptors for others: one too many is refu
   CHECK(join(Role::storage).size() == 1);
   std::size_t standing = 0;
   server.loop.post([&] { standing = server.admissions->figures().clients; });
-  const Seen seen = talk("127.0.0.1:" + std::to_string(server.port), hello(Role::client), {Ping{}}, 1);
+  const Seen seen =
+      talk("127.0.0.1:" + std::to_string(server.port), hello(Role::client), {Ping{}}, 1);
   CHECK(seen.messages.size() == 1);
   CHECK(standing == 7);
 }
@@ -436,7 +451,8 @@ TEST_CASE("transport: of connections that say no hello the oldest makes room (Z1
   CHECK(std::get<Failed>(told[0]).error == Errc::too_many);
   say(second, RequestId{}, hello(Role::client));
   say(third, RequestId{}, hello(Role::client));
-  for (int i = 0; i < 100 && server.hellos < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  for (int i = 0; i < 100 && server.hellos < 2; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   CHECK(server.hellos == 2);
 }
 
@@ -460,7 +476,8 @@ TEST_CASE("transport: a listener without descriptors waits for some, and does no
   std::this_thread::sleep_for(std::chrono::milliseconds(500));
   std::atomic<int> while_full = -1;
   server.loop.post([&] { while_full = turns; });
-  for (int i = 0; i < 100 && while_full < 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 100 && while_full < 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
   CHECK(while_full >= 0);  // the loop goes round, for others too
   CHECK(while_full < 50);
@@ -483,7 +500,8 @@ TEST_CASE("transport: a message that began must go on: slowly is enough, not at 
     REQUIRE(::send(slow.fd(), e.tail.data() + at, 1000, MSG_NOSIGNAL) == 1000);
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
-  for (int i = 0; i < 100 && whole == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  for (int i = 0; i < 100 && whole == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   CHECK(whole == 1);
   const auto told = hear(stands, 3);
   REQUIRE(told.size() == 2);
@@ -496,7 +514,8 @@ namespace {
 std::uint64_t receiving(Server& server) {
   std::atomic<std::int64_t> bytes = -1;
   server.loop.post([&] { bytes = static_cast<std::int64_t>(server.loop.traffic().receiving); });
-  for (int i = 0; i < 500 && bytes < 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 500 && bytes < 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   REQUIRE(bytes >= 0);
   return static_cast<std::uint64_t>(bytes);
 }
@@ -517,19 +536,24 @@ TEST_CASE("transport: a connection that is silent holds no receive block") {
     say(*clients.back(), RequestId{}, hello(Role::client));
     for (std::uint32_t k = 1; k <= 3; ++k) say(*clients.back(), RequestId{k}, Ping{});
   }
-  for (int i = 0; i < 500 && whole < 150; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 500 && whole < 150; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   CHECK(whole == 150);
   CHECK(receiving(server) == 0);
   const Encoded part = encode(RequestId{1}, large_upload(1u << 20));
   REQUIRE(::send(clients[0]->fd(), part.head.data(), part.head.size(), MSG_NOSIGNAL) > 0);
-  for (int i = 0; i < 500 && receiving(server) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 500 && receiving(server) == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   CHECK(receiving(server) > 0);
   clients.clear();
-  for (int i = 0; i < 500 && receiving(server) > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 500 && receiving(server) > 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   CHECK(receiving(server) == 0);
 }
 
-TEST_CASE("transport: messages that clients have begun take 64 MiB in all; whose message stands still makes room (Z14)") {
+TEST_CASE(
+    "transport: messages that clients have begun take 64 MiB in all; whose message stands still "
+    "makes room (Z14)") {
   std::atomic<int> whole = 0;
   Server server(1024, [&whole](Connection&, RequestId, Message&&) { ++whole; });
   server.run();
@@ -543,7 +567,8 @@ TEST_CASE("transport: messages that clients have begun take 64 MiB in all; whose
     REQUIRE(standing.back()->connect(server.port));
     say(*standing.back(), RequestId{}, hello(Role::client));
     senders.emplace_back([fd = standing.back()->fd(), &bytes] {
-      for (std::size_t at = 0; at + 1 < bytes.size();) {  // all but the last byte; the server may close meanwhile
+      for (std::size_t at = 0;
+           at + 1 < bytes.size();) {  // all but the last byte; the server may close meanwhile
         const ssize_t n = ::send(fd, bytes.data() + at, bytes.size() - 1 - at, MSG_NOSIGNAL);
         if (n <= 0) return;
         at += static_cast<std::size_t>(n);
@@ -562,7 +587,8 @@ TEST_CASE("transport: messages that clients have begun take 64 MiB in all; whose
   REQUIRE(small.connect(server.port));
   say(small, RequestId{}, hello(Role::client));
   say(small, RequestId{1}, Ping{});
-  for (int i = 0; i < 100 && whole == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 100 && whole == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   CHECK(whole == 1);
   REQUIRE(large_one.connect(server.port));
   say(large_one, RequestId{}, hello(Role::client));
@@ -577,7 +603,8 @@ TEST_CASE("transport: messages that clients have begun take 64 MiB in all; whose
   for (std::thread& t : senders) t.join();
 }
 
-TEST_CASE("transport: clients whose messages go on wait for one another, and all of them come (Z14)") {
+TEST_CASE(
+    "transport: clients whose messages go on wait for one another, and all of them come (Z14)") {
   std::atomic<int> whole = 0;
   Server server(1024, [&whole](Connection&, RequestId, Message&&) { ++whole; });
   server.run();
@@ -593,7 +620,8 @@ TEST_CASE("transport: clients whose messages go on wait for one another, and all
     });
   }
   for (std::thread& t : senders) t.join();
-  for (int i = 0; i < 1000 && whole < 2 * clients; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 1000 && whole < 2 * clients; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   CHECK(whole == 2 * clients);
 }
 

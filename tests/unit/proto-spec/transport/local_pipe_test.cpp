@@ -1,4 +1,5 @@
-// What a connection over a pipe relies on: order, the end after what was given, and loops that end before the pipe.
+// What a connection over a pipe relies on: order, the end after what was given, and loops that end
+// before the pipe.
 #include "proto-spec/transport/local_pipe.h"
 
 #include <doctest/doctest.h>
@@ -85,7 +86,8 @@ TEST_CASE("pipe: a loop that is gone is not woken, and an end that nobody took i
   LocalPipe::Ptr dialled;
   {
     Loop there;
-    auto listener = LocalListener::listen(there, "pipe-test", [](const LocalPipe::Ptr&) { FAIL("its loop does not run"); });
+    auto listener = LocalListener::listen(
+        there, "pipe-test", [](const LocalPipe::Ptr&) { FAIL("its loop does not run"); });
     REQUIRE(listener);
     CHECK_FALSE(LocalListener::listen(here, "pipe-test", {}));
     dialled = LocalListener::dial(here, "pipe-test");

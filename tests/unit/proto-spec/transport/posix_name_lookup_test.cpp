@@ -1,4 +1,5 @@
-// Names whose server is silent. This program brings a getaddrinfo() of its own, which knows one such name.
+// Names whose server is silent. This program brings a getaddrinfo() of its own, which knows one
+// such name.
 #include "proto-spec/transport/posix_name_lookup.h"
 
 #include <dlfcn.h>
@@ -20,26 +21,33 @@ std::atomic<int> asked = 0;
 
 }  // namespace
 
-// The names, not the types, are what the linker looks at; other look-ups of this program go on to the C library.
-extern "C" int getaddrinfo(const char* host, const char* port, const addrinfo* hints, addrinfo** found) {
+// The names, not the types, are what the linker looks at; other look-ups of this program go on to
+// the C library.
+extern "C" int getaddrinfo(const char* host, const char* port, const addrinfo* hints,
+                           addrinfo** found) {
   using Real = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
   static const auto real = reinterpret_cast<Real>(::dlsym(RTLD_NEXT, "getaddrinfo"));
-  if (host == nullptr || !std::string_view(host).ends_with(".silent.test")) return real(host, port, hints, found);
+  if (host == nullptr || !std::string_view(host).ends_with(".silent.test"))
+    return real(host, port, hints, found);
   ++asked;
   while (!answers) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   return EAI_AGAIN;
 }
 
-TEST_CASE("transport: nobody waits for a name server that is silent, and a name is asked for once at a time (F05)") {
+TEST_CASE(
+    "transport: nobody waits for a name server that is silent, and a name is asked for once at a "
+    "time (F05)") {
   answers = false;
   const auto begun = std::chrono::steady_clock::now();
   int closed = 0;
-  const Hello own{hello_magic, protocol_lowest, protocol_highest, Role::client, ClusterId{}, "c", 1, BootId{7}, DiskId{}, message_body_max};
+  const Hello own{hello_magic, protocol_lowest, protocol_highest, Role::client,    ClusterId{}, "c",
+                  1,           BootId{7},       DiskId{},         message_body_max};
   {
     Loop loop;
     std::vector<Connection::Ptr> all;
     for (int i = 0; i < 10; ++i)
-      all.push_back(Connection::dial(loop, "a.silent.test:1", own, {}, {{}, {}, [&closed](const Error&) { ++closed; }}));
+      all.push_back(Connection::dial(loop, "a.silent.test:1", own, {},
+                                     {{}, {}, [&closed](const Error&) { ++closed; }}));
     loop.after(100ms, [&] { loop.stop(); });
     loop.run();
     for (const auto& c : all) c->close();
@@ -64,10 +72,11 @@ TEST_CASE("transport: nobody waits for a name server that is silent, and a name 
     int refused = 0;
     std::vector<Connection::Ptr> all;
     for (std::size_t i = 0; i < lookups_max + 3; ++i)
-      all.push_back(Connection::dial(loop, "b" + std::to_string(i) + ".silent.test:1", own, {}, {{}, {}, [&](const Error& e) {
-                                                                                                   ++refused;
-                                                                                                   CHECK(e.code == Errc::connection_lost);
-                                                                                                 }}));
+      all.push_back(Connection::dial(loop, "b" + std::to_string(i) + ".silent.test:1", own, {},
+                                     {{}, {}, [&](const Error& e) {
+                                        ++refused;
+                                        CHECK(e.code == Errc::connection_lost);
+                                      }}));
     loop.after(200ms, [&] { loop.stop(); });
     loop.run();
     for (const auto& c : all) c->close();

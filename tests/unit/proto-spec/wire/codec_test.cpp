@@ -43,7 +43,8 @@ TEST_CASE("a stream cut anywhere gives the same messages") {
     while (at < stream.size()) {
       auto room = decoder.writable();
       REQUIRE(!room.empty());
-      const std::size_t n = std::min({room.size(), stream.size() - at, static_cast<std::size_t>(1 + random.below(3000))});
+      const std::size_t n = std::min(
+          {room.size(), stream.size() - at, static_cast<std::size_t>(1 + random.below(3000))});
       std::memcpy(room.data(), stream.data() + at, n);
       decoder.filled(n);
       at += n;
@@ -59,17 +60,20 @@ TEST_CASE("a stream cut anywhere gives the same messages") {
   }
 }
 
-TEST_CASE("of large messages that follow one another little is received elsewhere than where it stays") {
+TEST_CASE(
+    "of large messages that follow one another little is received elsewhere than where it stays") {
   std::vector<std::byte> stream;
   constexpr int messages = 12;
   for (int i = 0; i < messages; ++i) {
-    const Bytes b = whole(encode(RequestId{1}, upload(100'000 + 1000 * static_cast<std::size_t>(i))));
+    const Bytes b =
+        whole(encode(RequestId{1}, upload(100'000 + 1000 * static_cast<std::size_t>(i))));
     stream.insert(stream.end(), b.data(), b.data() + b.size());
   }
   FrameDecoder decoder;
   std::size_t at = 0, moved = 0;
   int seen = 0;
-  std::vector<std::pair<const std::byte*, std::size_t>> places;  // where what came since the last message lies
+  std::vector<std::pair<const std::byte*, std::size_t>>
+      places;  // where what came since the last message lies
   while (at < stream.size()) {
     auto room = decoder.writable();
     const std::size_t n = std::min(room.size(), stream.size() - at);
@@ -80,7 +84,9 @@ TEST_CASE("of large messages that follow one another little is received elsewher
     for (auto m = decoder.next(); m.has_value() && *m; m = decoder.next()) {
       const Bytes frames = std::get<Upload>((*m)->message).frames;
       for (const auto& [data, size] : places)
-        if (seen > 0 && (data + size <= frames.data() - 100 || data >= frames.data() + frames.size())) moved += size;
+        if (seen > 0 &&
+            (data + size <= frames.data() - 100 || data >= frames.data() + frames.size()))
+          moved += size;
       places.clear();
       ++seen;
     }
@@ -118,7 +124,8 @@ TEST_CASE("a count that the bytes cannot hold is refused without allocating for 
   Order o;
   o.items.resize(1);
   Bytes b = whole(encode(RequestId{1}, o));
-  // the count of items stands after six fixed fields: log 8, term 4, version 8, previous end 8, term 4, committed 8
+  // the count of items stands after six fixed fields: log 8, term 4, version 8, previous end 8,
+  // term 4, committed 8
   store_le(b.mutable_data() + message_header_size + 40, std::uint32_t{1u << 19});
   const auto r = decode(b);
   REQUIRE(!r.has_value());
@@ -137,6 +144,8 @@ TEST_CASE("a body over the limit is refused from its header alone") {
 }
 
 TEST_CASE("a message prints as one readable line") {
-  CHECK(to_text(Message{Sealed{LogId{0}, Term{7}, 42, 5, 6}}) == "Sealed log=0 term=7 staged_bytes=42 promise_found=5 promise_count=6");
-  CHECK(to_text(Message{upload(3)}) == "Upload log=4 run={producer=9 first=1 count=1 length=3 digest=5} frames=3B");
+  CHECK(to_text(Message{Sealed{LogId{0}, Term{7}, 42, 5, 6}}) ==
+        "Sealed log=0 term=7 staged_bytes=42 promise_found=5 promise_count=6");
+  CHECK(to_text(Message{upload(3)}) ==
+        "Upload log=4 run={producer=9 first=1 count=1 length=3 digest=5} frames=3B");
 }

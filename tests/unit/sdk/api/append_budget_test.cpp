@@ -11,10 +11,14 @@ using namespace std::chrono_literals;
 using Taken = AppendBudget::Taken;
 
 namespace {
-AppendBudget::Clock::time_point in(std::chrono::milliseconds t) { return AppendBudget::Clock::now() + t; }
+AppendBudget::Clock::time_point in(std::chrono::milliseconds t) {
+  return AppendBudget::Clock::now() + t;
+}
 }  // namespace
 
-TEST_CASE("an append that finds the budget used up waits until its own deadline, not until the others end (F07)") {
+TEST_CASE(
+    "an append that finds the budget used up waits until its own deadline, not until the others "
+    "end (F07)") {
   AppendBudget budget(100);
   REQUIRE(budget.take(80, true, in(0ms)) == Taken::yes);
   CHECK(budget.take(30, false, in(10s)) == Taken::full);
@@ -27,12 +31,17 @@ TEST_CASE("an append that finds the budget used up waits until its own deadline,
   CHECK(budget.take(100, true, in(0ms)) == Taken::yes);  // a call that gave up has taken nothing
 }
 
-TEST_CASE("entries are admitted in the order of their calls, so that small ones do not starve a large one (F07)") {
+TEST_CASE(
+    "entries are admitted in the order of their calls, so that small ones do not starve a large "
+    "one (F07)") {
   AppendBudget budget(100);
   REQUIRE(budget.take(60, true, in(0ms)) == Taken::yes);
   std::atomic<int> large = 0;
-  std::thread waits([&] { large = budget.take(1000, true, in(60s)) == Taken::yes ? 1 : -1; });  // larger than the whole budget
-  // A small entry would fit, but comes later: once it is refused for the queue before it, the large one stands there.
+  std::thread waits([&] {
+    large = budget.take(1000, true, in(60s)) == Taken::yes ? 1 : -1;
+  });  // larger than the whole budget
+  // A small entry would fit, but comes later: once it is refused for the queue before it, the large
+  // one stands there.
   while (budget.take(10, false, in(0ms)) == Taken::yes) budget.give_back(10);
   CHECK(budget.take(10, true, in(5ms)) == Taken::too_late);
   budget.give_back(60);

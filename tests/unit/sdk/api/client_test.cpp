@@ -1,4 +1,5 @@
-// Promises of the public API that concern the process around it: threads, callbacks, forks, signals.
+// Promises of the public API that concern the process around it: threads, callbacks, forks,
+// signals.
 #include <doctest/doctest.h>
 #include <loglog/embedded.h>
 #include <sys/wait.h>
@@ -24,9 +25,11 @@ struct Small {
   EmbeddedCluster cluster;
   Client client;
   Log log;
-  explicit Small(const std::string& http = {}, std::shared_ptr<testing::Folder> data = std::make_shared<testing::Folder>())
+  explicit Small(const std::string& http = {},
+                 std::shared_ptr<testing::Folder> data = std::make_shared<testing::Folder>())
       : folder(std::move(data)),
-        cluster(*EmbeddedCluster::start({.name = "test", .data = folder->path, .http = http, .sequencers = 1, .storage = 1})),
+        cluster(*EmbeddedCluster::start(
+            {.name = "test", .data = folder->path, .http = http, .sequencers = 1, .storage = 1})),
         client(*Client::connect({.addresses = {cluster.address()}, .timeout = 20s})),
         log((cluster.wait_ready(20s), *client.open_or_create_log("log", {.replicas = 1}))) {}
 };
@@ -35,8 +38,9 @@ struct Small {
 int status_of_child(const std::function<void()>& work) {
   const pid_t child = ::fork();
   if (child == 0) {
-    ::alarm(30);                    // a hang is a signal, not an end of all tests
-    std::signal(SIGABRT, SIG_DFL);  // doctest's handler would report the child's end as the parent's
+    ::alarm(30);  // a hang is a signal, not an end of all tests
+    std::signal(SIGABRT,
+                SIG_DFL);  // doctest's handler would report the child's end as the parent's
     work();
     ::_exit(0);
   }
@@ -52,7 +56,9 @@ std::string code_of(const std::expected<T, CallError>& r) {
 
 }  // namespace
 
-TEST_CASE("a blocking call in a callback returns would_deadlock at once, it does not hang the client (A4, F27)") {
+TEST_CASE(
+    "a blocking call in a callback returns would_deadlock at once, it does not hang the client "
+    "(A4, F27)") {
   Small s;
   std::promise<std::vector<std::string>> said;
   auto future = said.get_future();
@@ -79,12 +85,15 @@ TEST_CASE("a blocking call in a callback returns would_deadlock at once, it does
     static_cast<void>(s.client.figures());
     said.set_value(std::move(codes));
   });
-  testing::must(future.wait_for(20s) == std::future_status::ready, "a blocking call in a callback hangs (A4)");
+  testing::must(future.wait_for(20s) == std::future_status::ready,
+                "a blocking call in a callback hangs (A4)");
   for (const std::string& code : future.get()) CHECK(code == "would_deadlock");
   CHECK(s.log.append("after"));
 }
 
-TEST_CASE("an exception that leaves a callback ends the program by terminate, and passes through no foreign frames (A4, F27)") {
+TEST_CASE(
+    "an exception that leaves a callback ends the program by terminate, and passes through no "
+    "foreign frames (A4, F27)") {
   const auto data = std::make_shared<testing::Folder>();  // the child cannot remove it
   const int status = status_of_child([&data] {
     Small s({}, data);
@@ -95,7 +104,9 @@ TEST_CASE("an exception that leaves a callback ends the program by terminate, an
   CHECK(WTERMSIG(status) == SIGABRT);
 }
 
-TEST_CASE("in a forked child every call fails with `forked`, and the parent's client goes on undisturbed (F04)") {
+TEST_CASE(
+    "in a forked child every call fails with `forked`, and the parent's client goes on undisturbed "
+    "(F04)") {
   auto s = std::make_unique<Small>();
   REQUIRE(s->log.append("before"));
   auto following = std::make_unique<Follower>(s->log.follow(0));
@@ -104,10 +115,13 @@ TEST_CASE("in a forked child every call fails with `forked`, and the parent's cl
     CHECK(status_of_child([&] {
             std::string called;
             s->log.append("x", [&called](const AppendResult& r) { called = r.error.code; });
-            code(s->log.append("x").error.code == "forked" && called == "forked" && code_of(s->log.read(0)) == "forked" &&
-                 code_of(s->client.open_log("log")) == "forked" && s->log.append_async("x").get().error.code == "forked" &&
-                 !following->next() && following->stopped() && following->error()->code == "forked" &&
-                 s->log.follow(0).error()->code == "forked" && s->client.figures().appends_committed == 0);
+            code(s->log.append("x").error.code == "forked" && called == "forked" &&
+                 code_of(s->log.read(0)) == "forked" &&
+                 code_of(s->client.open_log("log")) == "forked" &&
+                 s->log.append_async("x").get().error.code == "forked" && !following->next() &&
+                 following->stopped() && following->error()->code == "forked" &&
+                 s->log.follow(0).error()->code == "forked" &&
+                 s->client.figures().appends_committed == 0);
           }) == 0);
   }
   SUBCASE("destruction") {
@@ -120,7 +134,11 @@ TEST_CASE("in a forked child every call fails with `forked`, and the parent's cl
   SUBCASE("a client of its own") {
     // Over a socket: names of this process are another process's in the child.
     testing::Folder folder;
-    auto served = *EmbeddedCluster::start({.name = "served", .data = folder.path, .listen = "127.0.0.1:0", .sequencers = 1, .storage = 1});
+    auto served = *EmbeddedCluster::start({.name = "served",
+                                           .data = folder.path,
+                                           .listen = "127.0.0.1:0",
+                                           .sequencers = 1,
+                                           .storage = 1});
     REQUIRE(served.wait_ready(20s));
     CHECK(status_of_child([&] {
             auto own = *Client::connect({.addresses = {served.address()}, .timeout = 20s});
@@ -134,7 +152,8 @@ TEST_CASE("in a forked child every call fails with `forked`, and the parent's cl
 
 TEST_CASE("every thread of client and cluster blocks the application's signals (F26)") {
   std::set<std::string> others;  // the test's own, and libuv's pool where another test began it
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) others.insert(task.path().filename());
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task"))
+    others.insert(task.path().filename());
   Small s("127.0.0.1:0");
   REQUIRE(s.log.append("x"));
   int threads = 0;
@@ -147,7 +166,8 @@ TEST_CASE("every thread of client and cluster blocks the application's signals (
       if (!line.starts_with("SigBlk:")) continue;
       const auto blocked = std::stoull(line.substr(7), nullptr, 16);
       ++threads;
-      for (const int n : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD, SIGALRM}) CHECK_MESSAGE((blocked >> (n - 1) & 1) == 1, name, " ", n);
+      for (const int n : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD, SIGALRM})
+        CHECK_MESSAGE((blocked >> (n - 1) & 1) == 1, name, " ", n);
     }
   }
   CHECK(threads >= 4);

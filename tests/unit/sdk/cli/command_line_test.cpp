@@ -48,8 +48,10 @@ TEST_CASE("every command and option says what it does, and lines of help fit") {
       const std::string told = config::meaning_of(*o);
       CHECK_MESSAGE(told.find("(default ") == told.rfind("(default "), told);
     }
-    if (c->get_name() == "storage" || c->get_name() == "sequencer") continue;  // as wide, by the same formatter
-    for (const std::string& l : CLI::detail::split(c->help(), '\n')) CHECK_MESSAGE(columns_of(l) <= 80, l);
+    if (c->get_name() == "storage" || c->get_name() == "sequencer")
+      continue;  // as wide, by the same formatter
+    for (const std::string& l : CLI::detail::split(c->help(), '\n'))
+      CHECK_MESSAGE(columns_of(l) <= 80, l);
   }
 }
 
@@ -58,7 +60,8 @@ TEST_CASE("help tells choices, ranges and defaults in words") {
   const CLI::App* append = line.app.get_subcommand("append");
   const CLI::Option* timeout = append->get_option("--timeout");
   CHECK(config::value_name_of(*timeout) == "TIME");
-  CHECK(config::meaning_of(*timeout) == "how long an entry may take until it is given up, as 60, 90s or 5m (default 60s)");
+  CHECK(config::meaning_of(*timeout) ==
+        "how long an entry may take until it is given up, as 60, 90s or 5m (default 60s)");
   const CLI::Option* progress = append->get_option("--progress");
   CHECK(config::value_name_of(*progress) == "auto|always|never");
   CHECK(config::choices_of(*progress) == std::vector<std::string>{"auto", "always", "never"});
@@ -93,7 +96,8 @@ TEST_CASE("completion: commands, their options, choices, files and logs") {
   CHECK(at({"append", "--file", "x"}).from == Completion::From::files);
   CHECK(at({"inspect", ""}).from == Completion::From::files);
   CHECK(at({"dev", "--data", ""}).from == Completion::From::folders);
-  CHECK(at({"logs", "create", ""}).from == Completion::From::words);  // a new name is nobody's to offer
+  CHECK(at({"logs", "create", ""}).from ==
+        Completion::From::words);  // a new name is nobody's to offer
   CHECK(at({"append", "events", ""}).from == Completion::From::words);
 
   CHECK(at({"append", "--cluster", "a:1,b:2", ""}).cluster == "a:1,b:2");
@@ -114,9 +118,11 @@ TEST_CASE("manual: a page a command, made of the words of its help") {
     names.insert(name);
     CHECK(text.find(".SH NAME\nloglog") != std::string::npos);
     CHECK(text.find(".SH SYNOPSIS\n") != std::string::npos);
-    for (const std::string& l : CLI::detail::split(text, '\n')) CHECK_MESSAGE(!l.empty(), "an empty line is a paragraph of its own kind");
+    for (const std::string& l : CLI::detail::split(text, '\n'))
+      CHECK_MESSAGE(!l.empty(), "an empty line is a paragraph of its own kind");
   }
-  for (const char* wanted : {"loglog.1", "loglog-append.1", "loglog-logs.1", "loglog-status.1", "loglog-storage.1", "loglog-sequencer.1"})
+  for (const char* wanted : {"loglog.1", "loglog-append.1", "loglog-logs.1", "loglog-status.1",
+                             "loglog-storage.1", "loglog-sequencer.1"})
     CHECK(names.contains(wanted));
   CHECK(!names.contains("loglog-logs-create.1"));
 }
@@ -125,15 +131,23 @@ TEST_CASE("manual: options, sections and what roff would take for its own") {
   CLI::App root{"the whole", "loglog"};
   CLI::App* c = root.add_subcommand("try", "try things");
   std::string value = "a";
-  c->add_option("--value,-v", value, "a value of back\\slash, '80s")->capture_default_str()->check(CLI::IsMember({"a", "b"}));
+  c->add_option("--value,-v", value, "a value of back\\slash, '80s")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"a", "b"}));
   c->add_option("NAME", value, "of it");
-  c->footer("Some words.\nMore.\n\n.dots begin a line\n\nExamples:\n  loglog try 'x' --value a\n\nExit codes:\n  0   done");
+  c->footer(
+      "Some words.\nMore.\n\n.dots begin a line\n\nExamples:\n  loglog try 'x' --value a\n\nExit "
+      "codes:\n  0   done");
   const std::string page = manual_page(*c, "loglog try");
-  const auto has = [&page](const std::string& part) { return page.find(part) != std::string::npos; };
+  const auto has = [&page](const std::string& part) {
+    return page.find(part) != std::string::npos;
+  };
   CHECK(has(".TH \"LOGLOG-TRY\" 1 "));
   CHECK(has("loglog\\-try \\- try things\n"));
   CHECK(has("\\fBloglog try\\fR [\\fIOPTIONS\\fR] \\fINAME\\fR\n"));
-  CHECK(has("\\fB\\-v\\fR, \\fB\\-\\-value\\fR \\fIa|b\\fR\na value of back\\eslash, \\(aq80s (default a).\n"));
+  CHECK(
+      has("\\fB\\-v\\fR, \\fB\\-\\-value\\fR \\fIa|b\\fR\na value of back\\eslash, \\(aq80s "
+          "(default a).\n"));
   CHECK(has(".PP\nSome words.\nMore.\n"));
   CHECK(has("\n\\&.dots begin"));
   CHECK(has(".SH \"EXAMPLES\"\n.RS 2\n.nf\nloglog try \\(aqx\\(aq \\-\\-value a\n.fi\n.RE\n"));

@@ -16,7 +16,9 @@ struct Pipe {
     ::close(ends[0]);
     close();
   }
-  void say(std::string_view text) { REQUIRE(::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size())); }
+  void say(std::string_view text) {
+    REQUIRE(::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  }
   void close() {
     if (ends[1] >= 0) ::close(std::exchange(ends[1], -1));
   }
@@ -51,11 +53,13 @@ TEST_CASE("input that cannot be read is an error, not an end") {
   CHECK_FALSE(LineReader(1 << 20).next([&asked] { return ++asked > 50; }));
 }
 
-TEST_CASE("a line that is longer than an entry can be in base64 is refused, not gathered without end") {
+TEST_CASE(
+    "a line that is longer than an entry can be in base64 is refused, not gathered without end") {
   std::FILE* file = std::tmpfile();
   REQUIRE(file != nullptr);
   const std::string piece(1u << 20, 'x');
-  for (std::size_t n = 0; n <= line_bytes_max; n += piece.size()) REQUIRE(std::fwrite(piece.data(), 1, piece.size(), file) == piece.size());
+  for (std::size_t n = 0; n <= line_bytes_max; n += piece.size())
+    REQUIRE(std::fwrite(piece.data(), 1, piece.size(), file) == piece.size());
   REQUIRE(std::fflush(file) == 0);
   REQUIRE(::lseek(::fileno(file), 0, SEEK_SET) == 0);
   const auto line = LineReader(::fileno(file)).next(never);

@@ -22,7 +22,8 @@ struct Frames {
     std::string frame(payload.size() + frame_overhead, '\0');
     auto* at = reinterpret_cast<std::byte*>(frame.data());
     write_frame_image(at, FrameKind::entry, ProducerId{9}, Sequence{sequence}, p);
-    chain = stamp_frame(at, static_cast<std::uint32_t>(frame.size()), term, log_id, Offset{bytes.size()}, chain);
+    chain = stamp_frame(at, static_cast<std::uint32_t>(frame.size()), term, log_id,
+                        Offset{bytes.size()}, chain);
     begin.push_back(bytes.size());
     bytes += frame;
   }
@@ -30,19 +31,23 @@ struct Frames {
 
 Frames frames(int count) {
   Frames f;
-  for (int i = 1; i <= count; ++i) f.add(std::string(static_cast<std::size_t>(10 * i), 'x'), static_cast<std::uint64_t>(i));
+  for (int i = 1; i <= count; ++i)
+    f.add(std::string(static_cast<std::size_t>(10 * i), 'x'), static_cast<std::uint64_t>(i));
   return f;
 }
 
 /// Gives each replica pages of so many whole frames, until all is compared.
-void feed(ReplicaComparison& c, const std::vector<Frames>& held, std::vector<std::size_t> frames_a_page) {
+void feed(ReplicaComparison& c, const std::vector<Frames>& held,
+          std::vector<std::size_t> frames_a_page) {
   while (!c.finished()) {
     for (std::size_t i = 0; i < held.size(); ++i) {
       const auto at = c.wants(i);
       if (!at) continue;
-      const auto first = static_cast<std::size_t>(std::find(held[i].begin.begin(), held[i].begin.end(), *at) - held[i].begin.begin());
+      const auto first = static_cast<std::size_t>(
+          std::find(held[i].begin.begin(), held[i].begin.end(), *at) - held[i].begin.begin());
       const std::size_t end = first + frames_a_page[i];
-      const EntryOffset until = end < held[i].begin.size() ? held[i].begin[end] : held[i].bytes.size();
+      const EntryOffset until =
+          end < held[i].begin.size() ? held[i].begin[end] : held[i].bytes.size();
       REQUIRE(until > *at);
       c.take(i, std::string_view(held[i].bytes).substr(*at, until - *at));
     }
@@ -51,14 +56,17 @@ void feed(ReplicaComparison& c, const std::vector<Frames>& held, std::vector<std
 }
 }  // namespace
 
-TEST_CASE("verify: the same frames agree, whatever the pages, and have one chain and one content digest") {
+TEST_CASE(
+    "verify: the same frames agree, whatever the pages, and have one chain and one content "
+    "digest") {
   const Frames f = frames(20);
   ReplicaComparison c({1, 2, 3}, 0, f.bytes.size());
   feed(c, {f, f, f}, {1, 3, 20});
   std::uint64_t content = 0;
   for (std::size_t i = 0; i < f.begin.size(); ++i) {
     const EntryOffset end = i + 1 < f.begin.size() ? f.begin[i + 1] : f.bytes.size();
-    content = extend_content(content, std::as_bytes(std::span(f.bytes.data() + f.begin[i], end - f.begin[i])));
+    content = extend_content(
+        content, std::as_bytes(std::span(f.bytes.data() + f.begin[i], end - f.begin[i])));
   }
   for (const ReplicaFinding& x : c.findings()) {
     CHECK(x.verdict == Verdict::agrees);
@@ -71,7 +79,9 @@ TEST_CASE("verify: the same frames agree, whatever the pages, and have one chain
   CHECK(exit_code_of(c.findings()) == 0);
 }
 
-TEST_CASE("verify: the fewer that hold another frame differ, from that frame on, and the rest is compared on") {
+TEST_CASE(
+    "verify: the fewer that hold another frame differ, from that frame on, and the rest is "
+    "compared on") {
   const Frames f = frames(5);
   Frames other = frames(3);
   other.add(std::string(40, 'y'), 4);  // as long, and good in itself
@@ -104,7 +114,10 @@ TEST_CASE("verify: frames of different lengths are told apart at the offset wher
   const Frames f = frames(4);
   Frames other = frames(2);
   other.add("short", 3);
-  other.add("long enough to go past the end of the range, whatever that is.................................", 4);
+  other.add(
+      "long enough to go past the end of the range, whatever that "
+      "is.................................",
+      4);
   ReplicaComparison c({1, 2, 3}, 0, f.bytes.size());
   feed(c, {f, f, other}, {4, 4, 4});
   CHECK(c.findings()[2].verdict == Verdict::differs);
@@ -112,7 +125,9 @@ TEST_CASE("verify: frames of different lengths are told apart at the offset wher
   CHECK(c.findings()[0].end == f.bytes.size());
 }
 
-TEST_CASE("verify: a damaged replica is compared up to its damage, and where it stands a frame is proven by others") {
+TEST_CASE(
+    "verify: a damaged replica is compared up to its damage, and where it stands a frame is proven "
+    "by others") {
   const Frames f = frames(4);
   ReplicaComparison c({1, 2}, 0, f.bytes.size());
   c.take(0, f.bytes);
@@ -156,7 +171,9 @@ TEST_CASE("verify: one that is away does not hold the others up, and has an exit
   CHECK(exit_code_of(c.findings()) == exit_replicas_missing);
 }
 
-TEST_CASE("verify: what lies past the range is not looked at, and nobody reads far ahead of the slowest") {
+TEST_CASE(
+    "verify: what lies past the range is not looked at, and nobody reads far ahead of the "
+    "slowest") {
   Frames f = frames(3);
   const EntryOffset until = f.bytes.size();
   f.add(std::string(3u << 20, 'z'), 4);

@@ -15,14 +15,26 @@ ClusterReport healthy() {
   r.health = ClusterReport::Health::healthy;
   r.verdict = "appends and reads are served; 1 storage node and 1 sequencer may fail";
   r.sequencers = {{1, "h:1", "leader", 4}, {2, "h:2", "follower", 4}, {3, "h:3", "follower", 4}};
-  r.storage = {{1, "h:11", "up", 0, 5u << 20, 10u << 20}, {2, "h:12", "up", 2048, 0, 0}, {3, "h:13", "up", 0, 0, 0}};
-  r.logs = {{"events", 0, 3u << 20, 7, 2, {{1, 3u << 20, "streaming"}, {2, 3u << 20, "streaming"}, {3, 3u << 20, "streaming"}}, "open"}};
+  r.storage = {{1, "h:11", "up", 0, 5u << 20, 10u << 20},
+               {2, "h:12", "up", 2048, 0, 0},
+               {3, "h:13", "up", 0, 0, 0}};
+  r.logs = {{"events",
+             0,
+             3u << 20,
+             7,
+             2,
+             {{1, 3u << 20, "streaming"}, {2, 3u << 20, "streaming"}, {3, 3u << 20, "streaming"}},
+             "open"}};
   return r;
 }
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 }  // namespace
 
-TEST_CASE("status: the text aligns, says sizes for people and exact offsets, and has colours only where asked") {
+TEST_CASE(
+    "status: the text aligns, says sizes for people and exact offsets, and has colours only where "
+    "asked") {
   ClusterReport r = healthy();
   r.logs[0].replicas[2] = {3, (3u << 20) - 1536, "lagging"};
   r.logs[0].replicas[0].disk_bytes = 8u << 20;
@@ -30,11 +42,15 @@ TEST_CASE("status: the text aligns, says sizes for people and exact offsets, and
   r.writers = {{"10.0.0.7:4711", "orders\x1b[2J", "0.1.0", "events", 7, 12, 100, 1.5, 3072},
                {"10.0.0.8:4711", "", "", "events", 8, 1, 1, 0, 0}};
   r.health = ClusterReport::Health::degraded;
-  r.verdict = "appends and reads go on: replicas of events are not in step; no storage node and 1 sequencer may fail";
-  r.alarms = {{"replica-behind", false, "The replica of events on storage node 3 lacks 1.5 KiB.", "It catches up by itself."}};
+  r.verdict =
+      "appends and reads go on: replicas of events are not in step; no storage node and 1 "
+      "sequencer may fail";
+  r.alarms = {{"replica-behind", false, "The replica of events on storage node 3 lacks 1.5 KiB.",
+               "It catches up by itself."}};
   const std::string text = status_text(r, {});
   CHECK(text ==
-        "cluster test  degraded: appends and reads go on: replicas of events are not in step; no storage node and 1 sequencer may fail\n"
+        "cluster test  degraded: appends and reads go on: replicas of events are not in step; no "
+        "storage node and 1 sequencer may fail\n"
         "\n"
         "warning  The replica of events on storage node 3 lacks 1.5 KiB.\n"
         "         It catches up by itself.\n"
@@ -80,7 +96,8 @@ TEST_CASE("sizes and times for people") {
 }
 
 TEST_CASE("progress: a bar where there is room for one, and never more than the width") {
-  CHECK(progress_line("read", 0.5, "1 of 2", 50) == "read [##############---------------]  50 %  1 of 2");
+  CHECK(progress_line("read", 0.5, "1 of 2", 50) ==
+        "read [##############---------------]  50 %  1 of 2");
   CHECK(progress_line("read", 0.5, "1 of 2", 24) == "read  50 %  1 of 2");
   CHECK(progress_line("read", 0.5, "1 of 2", 10) == "read  50 %");
   CHECK(progress_line("read", -1, "7 entries", 80) == "read: 7 entries");

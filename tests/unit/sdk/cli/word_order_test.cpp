@@ -52,7 +52,8 @@ TEST_CASE("options that all commands have stand before the command too (D)") {
   const auto in = [&line](const Words& words) { return *in_order(line.app, words); };
   CHECK(in({"--cluster", "a:1", "status"}) == Words{"status", "--cluster", "a:1"});
   CHECK(in({"--cluster=a:1", "logs", "list"}) == Words{"logs", "list", "--cluster=a:1"});
-  CHECK(in({"--json", "logs", "--cluster", "a:1", "list", "--names"}) == Words{"logs", "list", "--json", "--cluster", "a:1", "--names"});
+  CHECK(in({"--json", "logs", "--cluster", "a:1", "list", "--names"}) ==
+        Words{"logs", "list", "--json", "--cluster", "a:1", "--names"});
   CHECK(in({"append", "status"}) == Words{"append", "status"});  // a log's name may be a command's
   CHECK(in({"--help"}) == Words{"--help"});
   CHECK(said({"--cluster", "a:1", "--timeout", "3", "tail", "events"}).empty());
@@ -63,7 +64,8 @@ TEST_CASE("values are refused in our words, whatever the option (D)") {
   says({"logs", "trim", "events", "-1"}, "OFFSET");
   says({"logs", "create", "a", "--retention-bytes", "1Gb"}, "write 1GiB");
   says({"logs", "create", "a", "--segment-size", "1KiB"}, "between");
-  CHECK(said({"logs", "create", "a", "--replicas", "10"}) == "--replicas: 10 is not between 1 and 9");
+  CHECK(said({"logs", "create", "a", "--replicas", "10"}) ==
+        "--replicas: 10 is not between 1 and 9");
   CHECK(said({"dev", "--storage", "0"}) == "--storage: 0 is not between 1 and 9");
   CHECK(said({"nodes", "replace-disk", "0"}) == "NODE: 0 is no number of 1 or more");
   CHECK(said({"nodes", "replace-disk", "x"}) == "NODE: x is no number of 1 or more");

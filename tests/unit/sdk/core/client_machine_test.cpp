@@ -1,4 +1,5 @@
-// The client's core against a scripted cluster: one sequencer, three storage nodes, all answers given by hand.
+// The client's core against a scripted cluster: one sequencer, three storage nodes, all answers
+// given by hand.
 #include "sdk/core/client_machine.h"
 
 #include <doctest/doctest.h>
@@ -58,8 +59,8 @@ struct Cluster {
   std::optional<Offset> tail;  // as the leader says it; nullopt: it does not
   std::vector<Offset> trims;
   std::vector<std::pair<std::string, ClientIs>> introductions;  // and where
-  Duration round_trip{};                                        // of every connection; 0: answers come at once
-  std::multimap<Time, std::function<void()>> under_way;         // by when it arrives
+  Duration round_trip{};  // of every connection; 0: answers come at once
+  std::multimap<Time, std::function<void()>> under_way;  // by when it arrives
 
   void append_to_log(Bytes frames, Term t) {
     Bytes all = Bytes::allocate(bytes.size() + frames.size());
@@ -89,8 +90,15 @@ struct Cluster {
   Metadata metadata() const {
     Metadata m;
     m.metadata.version = RaftIndex{version};
-    for (std::uint32_t i = 1; i <= sequencers; ++i) m.metadata.sequencers.push_back({SequencerId{i}, "seq:" + std::to_string(i)});
-    LogInfo l{named.value_or(LogId{}), "log", LogState::open, {3, 2, 1 << 20, Durability::sync}, {}, Offset{}, Term{}};
+    for (std::uint32_t i = 1; i <= sequencers; ++i)
+      m.metadata.sequencers.push_back({SequencerId{i}, "seq:" + std::to_string(i)});
+    LogInfo l{named.value_or(LogId{}),
+              "log",
+              LogState::open,
+              {3, 2, 1 << 20, Durability::sync},
+              {},
+              Offset{},
+              Term{}};
     for (std::uint32_t i = 1; i <= 3; ++i) {
       m.metadata.storage.push_back({NodeId{i}, DiskId{i}, "n" + std::to_string(i)});
       l.members.push_back({NodeId{i}, DiskId{i}});
@@ -99,13 +107,16 @@ struct Cluster {
     m.leader = SequencerId{leads};
     const auto rename = [this](auto& infos) {
       for (auto& i : infos)
-        if (const auto other = said_at.find(i.address); other != said_at.end()) i.address = other->second;
+        if (const auto other = said_at.find(i.address); other != said_at.end())
+          i.address = other->second;
     };
     rename(m.metadata.sequencers);
     rename(m.metadata.storage);
     return m;
   }
-  void reply(const Send& s, Message m) { machine.arrived(now, Arrived{s.to, s.request, std::move(m)}); }
+  void reply(const Send& s, Message m) {
+    machine.arrived(now, Arrived{s.to, s.request, std::move(m)});
+  }
   void commit(const Send& s) {
     const auto& c = std::get<Commit>(s.message);
     commits.push_back(s);
@@ -115,7 +126,8 @@ struct Cluster {
     if (answer_commits) reply(s, Committed{log_id, c.term, c.run.producer, c.run.first, at});
   }
   Bytes slice(const std::string& node, Offset from, std::uint32_t max) {
-    Bytes b = Bytes::copy_of(bytes.slice(from.value, std::min<std::size_t>(max, bytes.size() - from.value)));
+    Bytes b = Bytes::copy_of(
+        bytes.slice(from.value, std::min<std::size_t>(max, bytes.size() - from.value)));
     if (corrupt.contains(node)) b.mutable_data()[b.size() - 10] ^= std::byte{1};
     return b;
   }
@@ -140,7 +152,8 @@ struct Cluster {
     if (const auto* x = std::get_if<CommitIf>(&s.message)) {
       conditional.push_back(*x);
       if (const auto r = std::exchange(refusal, {})) {
-        reply(s, ConditionFailed{log_id, term, x->run.producer, x->run.first, r->error, r->end, r->fence});
+        reply(s, ConditionFailed{log_id, term, x->run.producer, x->run.first, r->error, r->end,
+                                 r->fence});
       } else {
         commit({s.to, s.request, Commit{x->log, x->term, x->settled, x->run}});
       }
@@ -153,7 +166,8 @@ struct Cluster {
       bases.push_back(r->basis);
       if (auto answer = on_retention(*r)) reply(s, std::move(*answer));
     }
-    if (std::holds_alternative<GetTail>(s.message) && tail) reply(s, TailIs{log_id, first, *tail, term});
+    if (std::holds_alternative<GetTail>(s.message) && tail)
+      reply(s, TailIs{log_id, first, *tail, term});
     if (const auto* r = std::get_if<TrimLog>(&s.message)) {
       trims.push_back(r->offset);
       reply(s, LogIs{metadata().metadata.logs.at(0)});
@@ -167,19 +181,26 @@ struct Cluster {
     if (const auto* c = std::get_if<ClientIs>(&s.message)) introductions.emplace_back(a, *c);
     if (const auto* r = std::get_if<Read>(&s.message)) {
       reads.push_back(s);
-      if (lagging.contains(a)) return reply(s, Page{log_id, r->offset, Offset{}, Offset{}, Errc::not_here, {}});
-      if (r->offset < first) return reply(s, Page{log_id, r->offset, first, Offset{bytes.size()}, Errc::trimmed, {}});
+      if (lagging.contains(a))
+        return reply(s, Page{log_id, r->offset, Offset{}, Offset{}, Errc::not_here, {}});
+      if (r->offset < first)
+        return reply(s, Page{log_id, r->offset, first, Offset{bytes.size()}, Errc::trimmed, {}});
       const bool end = r->offset.value >= bytes.size();
-      reply(s, Page{log_id, r->offset, Offset{}, Offset{bytes.size()}, end ? Errc::past_end : Errc::ok,
-                    end ? Bytes() : slice(a, r->offset, std::min(r->max_bytes, page))});
+      reply(s,
+            Page{log_id, r->offset, Offset{}, Offset{bytes.size()}, end ? Errc::past_end : Errc::ok,
+                 end ? Bytes() : slice(a, r->offset, std::min(r->max_bytes, page))});
     }
     if (const auto* g = std::get_if<GetSegments>(&s.message)) {
       if (no_segments) return reply(s, Failed{*no_segments, {}});
       SegmentsAre are{log_id, first, Offset{bytes.size()}, {}, {}};
-      for (std::size_t i = 0; i < segment_starts.size() && are.begins.size() < segments_listed_max; ++i)
-        if (i + 1 == segment_starts.size() || segment_starts[i + 1] > g->from) are.begins.push_back(segment_starts[i]);
+      for (std::size_t i = 0; i < segment_starts.size() && are.begins.size() < segments_listed_max;
+           ++i)
+        if (i + 1 == segment_starts.size() || segment_starts[i + 1] > g->from)
+          are.begins.push_back(segment_starts[i]);
       for (const Offset t : term_starts)
-        if (t >= are.begins.front() && (are.begins.size() < segments_listed_max || t < are.begins.back())) are.terms.push_back(t);
+        if (t >= are.begins.front() &&
+            (are.begins.size() < segments_listed_max || t < are.begins.back()))
+          are.terms.push_back(t);
       reply(s, are);
     }
     if (const auto* f = std::get_if<Follow>(&s.message)) {
@@ -207,7 +228,9 @@ struct Cluster {
     under_way.emplace(now + round_trip, std::move(work));
   }
   void dialled(const Connect& c) {
-    if (down.contains(c.address)) return machine.disconnected(now, {c.connection, {Errc::connection_lost, "connection refused"}});
+    if (down.contains(c.address))
+      return machine.disconnected(now,
+                                  {c.connection, {Errc::connection_lost, "connection refused"}});
     up[c.connection] = c.address;
     Hello h;
     h.role = is_node(c.address) ? Role::storage : Role::sequencer;
@@ -218,7 +241,9 @@ struct Cluster {
   void pass(Duration d) {
     for (const Time end = now + d; now < end;) {
       now += 10ms;
-      for (; !under_way.empty() && under_way.begin()->first <= now; under_way.erase(under_way.begin())) under_way.begin()->second();
+      for (; !under_way.empty() && under_way.begin()->first <= now;
+           under_way.erase(under_way.begin()))
+        under_way.begin()->second();
       machine.tick(now);
       run();
     }
@@ -250,7 +275,9 @@ TEST_CASE("entries that come together go out as one run and are told their offse
   CHECK(std::get<client::Appended>(c.done[0].result).offset == Offset{start});
   CHECK(std::get<client::Appended>(c.done[1].result).offset == Offset{start + frame_overhead + 3});
   CHECK(c.commits.size() == 1);
-  c.reply(c.commits[0], Committed{log_id, Term{1}, std::get<Commit>(c.commits[0].message).run.producer, Sequence{1}, Offset{start}});
+  c.reply(c.commits[0],
+          Committed{log_id, Term{1}, std::get<Commit>(c.commits[0].message).run.producer,
+                    Sequence{1}, Offset{start}});
   c.pass(10ms);
   CHECK(c.done.size() == 2);  // a repeated answer changes nothing
   CHECK(c.machine.bytes_in_flight() == 0);
@@ -265,7 +292,8 @@ TEST_CASE("entries that come together go out as one run and are told their offse
   CHECK(f.reconnections == 0);
 }
 
-TEST_CASE("many bytes that come together go out in several runs, each a part of what is in flight") {
+TEST_CASE(
+    "many bytes that come together go out in several runs, each a part of what is in flight") {
   Cluster c;
   c.begin_term(1);
   const std::string payload(1000, 'x');
@@ -322,7 +350,9 @@ TEST_CASE("after a change of term an entry is found in the log, or committed aga
   CHECK(c.machine.figures().reconnections == 1);
 }
 
-TEST_CASE("a refusal of an earlier term or of another connection than its leader's comes late and ends nothing (L-1)") {
+TEST_CASE(
+    "a refusal of an earlier term or of another connection than its leader's comes late and ends "
+    "nothing (L-1)") {
   Cluster c;
   c.begin_term(1);
   c.answer_commits = false;
@@ -340,10 +370,12 @@ TEST_CASE("a refusal of an earlier term or of another connection than its leader
   const Send& second = c.commits[1];
   REQUIRE(std::get<Commit>(second.message).term == Term{2});
   const auto says = [&](ConnectionId from, Errc e, Term of) {
-    c.machine.arrived(c.now, {from, RequestId{}, Refused{log_id, run.producer, run.first, e, of, {}, {}}});
+    c.machine.arrived(c.now,
+                      {from, RequestId{}, Refused{log_id, run.producer, run.first, e, of, {}, {}}});
     c.pass(100ms);
   };
-  for (const Errc e : {Errc::log_halted, Errc::invalid_argument, Errc::digest_mismatch, Errc::wrong_sequence, Errc::stale_term}) {
+  for (const Errc e : {Errc::log_halted, Errc::invalid_argument, Errc::digest_mismatch,
+                       Errc::wrong_sequence, Errc::stale_term}) {
     CAPTURE(name_of(e));
     says(leader, e, Term{1});
     says(ConnectionId{leader.value + 1000}, e, Term{2});
@@ -364,7 +396,8 @@ TEST_CASE("the refusal of its only commit by the term's leader ends an append (A
   c.pass(100ms);
   REQUIRE(c.commits.size() == 1);
   const Reference run = std::get<Commit>(c.commits[0].message).run;
-  c.reply(c.commits[0], Refused{log_id, run.producer, run.first, Errc::log_halted, Term{1}, {}, {}});
+  c.reply(c.commits[0],
+          Refused{log_id, run.producer, run.first, Errc::log_halted, Term{1}, {}, {}});
   c.run();
   REQUIRE(c.done.size() == 1);
   CHECK(c.error(0) == Errc::log_halted);
@@ -373,7 +406,9 @@ TEST_CASE("the refusal of its only commit by the term's leader ends an append (A
 TEST_CASE("a log that is halted says so to those who append anew, before their deadline (C-13)") {
   Cluster c;
   c.begin_term(1);
-  const auto halts = [&] { c.closed = Failed{Errc::log_halted, "log: nodes 1 and 2 hold different bytes below 500"}; };
+  const auto halts = [&] {
+    c.closed = Failed{Errc::log_halted, "log: nodes 1 and 2 hold different bytes below 500"};
+  };
   SUBCASE("nothing was committed: refused") {
     halts();
     c.append(1, "one", c.now + 60s);
@@ -381,7 +416,8 @@ TEST_CASE("a log that is halted says so to those who append anew, before their d
     c.pass(1s);
     REQUIRE(c.done.size() == 2);
     CHECK(c.error(0) == Errc::log_halted);
-    CHECK(std::get<Failure>(c.done[0].result).error.detail == "log: nodes 1 and 2 hold different bytes below 500");
+    CHECK(std::get<Failure>(c.done[0].result).error.detail ==
+          "log: nodes 1 and 2 hold different bytes below 500");
     CHECK(c.error(1) == Errc::log_halted);
   }
   SUBCASE("it was committed, and may stand in the log: unknown, with the reason") {
@@ -394,7 +430,8 @@ TEST_CASE("a log that is halted says so to those who append anew, before their d
     c.pass(1s);
     REQUIRE(c.done.size() == 1);
     CHECK(c.error(0) == Errc::outcome_unknown);
-    CHECK(std::get<Failure>(c.done[0].result).error.detail.find("hold different bytes below 500") != std::string::npos);
+    CHECK(std::get<Failure>(c.done[0].result).error.detail.find("hold different bytes below 500") !=
+          std::string::npos);
   }
   CHECK(c.machine.bytes_in_flight() == 0);
 }
@@ -421,7 +458,9 @@ TEST_CASE("a sequencer that was down for long and leads now is dialled when anot
   }
 }
 
-TEST_CASE("a sequencer is found by who it says it is, where the metadata still have an address of before") {
+TEST_CASE(
+    "a sequencer is found by who it says it is, where the metadata still have an address of "
+    "before") {
   Cluster c;
   c.said_at = {{"seq:1", "seq:old1"}};
   c.down = {"seq:old1"};
@@ -445,7 +484,8 @@ TEST_CASE("a node that cannot be reached may have moved: the metadata are asked 
   c.append(2, "two");
   c.pass(5s);
   const auto reached = [&c](const std::string& address) {
-    return std::any_of(c.up.begin(), c.up.end(), [&](const auto& u) { return u.second == address; });
+    return std::any_of(c.up.begin(), c.up.end(),
+                       [&](const auto& u) { return u.second == address; });
   };
   CHECK(reached("nx1"));
   CHECK(reached("nx2"));
@@ -475,7 +515,9 @@ TEST_CASE("a deadline before the commit fails, one after it leaves the outcome u
   CHECK((f.connections_failed > 0) == (expected == Errc::deadline_exceeded));
 }
 
-TEST_CASE("eager: a run is committed along with its uploads where the last ones were taken at once, and after them where not (V1)") {
+TEST_CASE(
+    "eager: a run is committed along with its uploads where the last ones were taken at once, and "
+    "after them where not (V1)") {
   Options o;
   o.eager_commit = true;
   o.eager_run_max = 4096;
@@ -541,13 +583,16 @@ TEST_CASE("eager: UploadAgain does not repeat what is on its way") {
   const Send first = c.held_uploads->front();
   const auto& run = std::get<Upload>(first.message).run;
   c.reply(first, Uploaded{log_id, run.producer, run.first, Offset{}});
-  c.machine.arrived(c.now, {c.commits[0].to, RequestId{}, UploadAgain{log_id, run.producer, run.first}});
+  c.machine.arrived(c.now,
+                    {c.commits[0].to, RequestId{}, UploadAgain{log_id, run.producer, run.first}});
   c.pass(20ms);
   REQUIRE(c.held_uploads->size() == 4);
   CHECK(c.held_uploads->back().to == first.to);
 }
 
-TEST_CASE("observed: an append ends when a write quorum of the term's set says the same, over connections that stand (V2)") {
+TEST_CASE(
+    "observed: an append ends when a write quorum of the term's set says the same, over "
+    "connections that stand (V2)") {
   Options o;
   o.observed_commit = true;
   Cluster c(o);
@@ -565,7 +610,9 @@ TEST_CASE("observed: an append ends when a write quorum of the term's set says t
   const auto says = [&](const std::string& node, std::uint32_t term, std::uint64_t offset) {
     for (const auto& [connection, address] : std::map(c.up))
       if (address == node)
-        c.machine.arrived(c.now, {connection, RequestId{}, RunDurable{log_id, Term{term}, run.producer, run.first, Offset{offset}}});
+        c.machine.arrived(
+            c.now, {connection, RequestId{},
+                    RunDurable{log_id, Term{term}, run.producer, run.first, Offset{offset}}});
     c.run();
   };
   says("n1", 1, 500);
@@ -584,7 +631,9 @@ TEST_CASE("observed: an append ends when a write quorum of the term's set says t
   CHECK(std::get<client::Appended>(c.done[0].result).term == Term{1});
 }
 
-TEST_CASE("observed: what a node said goes with its connection, and without the term's set nothing counts (V2)") {
+TEST_CASE(
+    "observed: what a node said goes with its connection, and without the term's set nothing "
+    "counts (V2)") {
   Options o;
   o.observed_commit = true;
   Cluster c(o);
@@ -597,7 +646,9 @@ TEST_CASE("observed: what a node said goes with its connection, and without the 
   const auto says = [&](const std::string& node) {
     for (const auto& [connection, address] : std::map(c.up))
       if (address == node)
-        c.machine.arrived(c.now, {connection, RequestId{}, RunDurable{log_id, Term{1}, run.producer, run.first, Offset{500}}});
+        c.machine.arrived(c.now,
+                          {connection, RequestId{},
+                           RunDurable{log_id, Term{1}, run.producer, run.first, Offset{500}}});
     c.run();
   };
   says("n1");
@@ -611,14 +662,17 @@ TEST_CASE("observed: what a node said goes with its connection, and without the 
   CHECK(c.done.size() == 1);
 }
 
-TEST_CASE("an append that expects the log's end is a run of its own, and goes over the leader's own frames by itself (F1)") {
+TEST_CASE(
+    "an append that expects the log's end is a run of its own, and goes over the leader's own "
+    "frames by itself (F1)") {
   Cluster c;
   c.begin_term(1);
   c.append(1, "one");
   c.pass(100ms);
   const Offset end{c.bytes.size()};
   const auto expect = [&](std::uint64_t token, Offset expected) {
-    c.machine.append(c.now, Token{token}, log_id, Bytes::copy_of(std::string_view("x")), false, never, {expected, FenceToken{}});
+    c.machine.append(c.now, Token{token}, log_id, Bytes::copy_of(std::string_view("x")), false,
+                     never, {expected, FenceToken{}});
   };
 
   SUBCASE("taken") {
@@ -646,7 +700,9 @@ TEST_CASE("an append that expects the log's end is a run of its own, and goes ov
     CHECK(std::holds_alternative<client::Appended>(c.done[3].result));
     CHECK(c.machine.bytes_in_flight() == 0);
   }
-  SUBCASE("it expects the middle of a frame, too near the end for a frame to begin there: refused at once") {
+  SUBCASE(
+      "it expects the middle of a frame, too near the end for a frame to begin there: refused at "
+      "once") {
     c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::offset_mismatch, end, {}};
     expect(2, Offset{end.value - 2});
     c.pass(200ms);
@@ -656,12 +712,15 @@ TEST_CASE("an append that expects the log's end is a run of its own, and goes ov
   SUBCASE("no replica tells whether an entry is in the way: that is what its deadline says") {
     c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::offset_mismatch, end, {}};
     c.lagging = {"n1", "n2", "n3"};
-    c.machine.append(c.now, Token{2}, log_id, Bytes::copy_of(std::string_view("x")), false, c.now + 1s, {Offset{0}, FenceToken{}});
+    c.machine.append(c.now, Token{2}, log_id, Bytes::copy_of(std::string_view("x")), false,
+                     c.now + 1s, {Offset{0}, FenceToken{}});
     c.pass(2s);
     REQUIRE(c.done.size() == 2);
     CHECK(c.error(1) == Errc::deadline_exceeded);
     CHECK(std::get<Failure>(c.done[1].result).error.detail ==
-          fmt::format("0 was expected, the log ends at {}; no replica told in time whether an entry lies between", end.value));
+          fmt::format("0 was expected, the log ends at {}; no replica told in time whether an "
+                      "entry lies between",
+                      end.value));
   }
   SUBCASE("only a term start is: it is committed again behind that") {
     c.begin_term(2);
@@ -682,7 +741,8 @@ TEST_CASE("a fenced producer's appends end, those that wait behind as well (F2)"
   Cluster c;
   c.begin_term(1);
   const auto with = [&](std::uint64_t token, std::uint64_t fence) {
-    c.machine.append(c.now, Token{token}, log_id, Bytes::copy_of(std::string_view("x")), false, never, {no_offset, FenceToken{fence}});
+    c.machine.append(c.now, Token{token}, log_id, Bytes::copy_of(std::string_view("x")), false,
+                     never, {no_offset, FenceToken{fence}});
   };
   c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::producer_fenced, Offset{}, FenceToken{9}};
   with(1, 8);
@@ -706,7 +766,9 @@ TEST_CASE("a log is deleted by the id that its name had, and no other log by tha
   const LogId older{5}, newer{9};
   const auto begin = [&c] { c.machine.delete_log(c.now, Token{1}, "log", c.now + 20s); };
   const Failed gone{Errc::no_such_log, "log"};
-  const auto deleted = [&c] { return c.done.size() == 1 && std::holds_alternative<client::Succeeded>(c.done[0].result); };
+  const auto deleted = [&c] {
+    return c.done.size() == 1 && std::holds_alternative<client::Succeeded>(c.done[0].result);
+  };
   SUBCASE("it is there") {
     c.on_delete = [](LogId) { return Done{}; };
     begin();
@@ -809,12 +871,15 @@ TEST_CASE("a replica whose bytes do not verify is left and told") {
   c.pass(100ms);
   CHECK(c.error(2) == Errc::not_an_entry);
   CHECK(!c.reports.empty());
-  CHECK(c.machine.figures().corrupt_pages == c.reports.size());  // where no entry begins nothing is corrupt
+  CHECK(c.machine.figures().corrupt_pages ==
+        c.reports.size());  // where no entry begins nothing is corrupt
   CHECK(c.machine.figures().read_entries == 1);
   CHECK(c.machine.figures().read_bytes == 7);
 }
 
-TEST_CASE("where one read ended the next one finds damage and tells the node, also where no other replica answers") {
+TEST_CASE(
+    "where one read ended the next one finds damage and tells the node, also where no other "
+    "replica answers") {
   Cluster c;
   c.begin_term(1);
   c.append(1, "payload");
@@ -835,7 +900,9 @@ TEST_CASE("where one read ended the next one finds damage and tells the node, al
   CHECK(std::get<ReportCorrupt>(c.reports[0].message).offset == next);
 }
 
-TEST_CASE("where a page ends with bytes that no frame below the log's end begins with, the offset is no entry's") {
+TEST_CASE(
+    "where a page ends with bytes that no frame below the log's end begins with, the offset is no "
+    "entry's") {
   Cluster c;
   c.begin_term(1);
   c.append(1, "payload");
@@ -849,7 +916,9 @@ TEST_CASE("where a page ends with bytes that no frame below the log's end begins
   CHECK(c.reports.empty());  // nothing is corrupt
 }
 
-TEST_CASE("where a replica does not answer, an offset that is no entry's is known at the deadline only, and not called corrupt") {
+TEST_CASE(
+    "where a replica does not answer, an offset that is no entry's is known at the deadline only, "
+    "and not called corrupt") {
   Cluster c;
   c.down = {"n3"};
   c.begin_term(1);
@@ -875,7 +944,8 @@ TEST_CASE("follow puts frames together that pages cut") {
   c.pass(100ms);
   std::vector<std::size_t> sizes;
   for (std::size_t i = 5; i < c.done.size(); ++i)
-    for (const auto& e : std::get<Delivered>(c.done[i].result).entries) sizes.push_back(e.payload.size());
+    for (const auto& e : std::get<Delivered>(c.done[i].result).entries)
+      sizes.push_back(e.payload.size());
   CHECK(sizes == std::vector<std::size_t>{100, 200, 300, 400, 500});
   c.machine.stop(c.now, Token{9});
   c.run();
@@ -900,7 +970,8 @@ TEST_CASE("a read from one replica gives its frames as they are stored, and asks
   Offset at{0};
   Bytes stored = Bytes::allocate(c.bytes.size());
   for (std::uint64_t token = 3; at.value < c.bytes.size(); ++token) {
-    c.machine.read(c.now, Token{token}, log_id, at, 4096, 0ms, c.now + 1s, {NodeId{2}, false, true});
+    c.machine.read(c.now, Token{token}, log_id, at, 4096, 0ms, c.now + 1s,
+                   {NodeId{2}, false, true});
     c.pass(100ms);
     const auto& d = std::get<Delivered>(c.done.back().result);
     REQUIRE(!d.frames.empty());  // the term start too, which is no entry
@@ -915,7 +986,9 @@ TEST_CASE("a read from one replica gives its frames as they are stored, and asks
   CHECK(asked(c) == std::set<std::string>{"n2"});
 }
 
-TEST_CASE("a read from one replica ends with what that one says, and tells it of damage only where asked to") {
+TEST_CASE(
+    "a read from one replica ends with what that one says, and tells it of damage only where asked "
+    "to") {
   Cluster c;
   c.begin_term(1);
   c.append(1, "payload");
@@ -993,7 +1066,8 @@ struct Timed : Cluster {
   }
   void entry() {
     Bytes f = Bytes::allocate(frame_overhead + 500);
-    write_frame_image(f.mutable_data(), FrameKind::entry, ProducerId{1}, Sequence{points.size()}, Bytes::copy_of(std::string(500, 'x')));
+    write_frame_image(f.mutable_data(), FrameKind::entry, ProducerId{1}, Sequence{points.size()},
+                      Bytes::copy_of(std::string(500, 'x')));
     append_to_log(f, term);
   }
   Offset expected(std::uint64_t time) const {
@@ -1014,7 +1088,8 @@ struct Timed : Cluster {
 };
 }  // namespace
 
-TEST_CASE("a point in time is the last segment or term start before it, found by a few small reads") {
+TEST_CASE(
+    "a point in time is the last segment or term start before it, found by a few small reads") {
   Timed c;
   c.segment(1000);
   c.term_of(1, 1000);
@@ -1025,7 +1100,8 @@ TEST_CASE("a point in time is the last segment or term start before it, found by
   SUBCASE("whole") {}
   SUBCASE("trimmed inside a segment") { c.first = c.points[11].first + segment_start_size; }
   SUBCASE("one replica down") { c.down = {"n2"}; }
-  for (const std::uint64_t time : {0, 1000, 1001, 1100, 1101, 1750, 1751, 1800, 3333, 6900, 6901, 1'000'000}) {
+  for (const std::uint64_t time :
+       {0, 1000, 1001, 1100, 1101, 1750, 1751, 1800, 3333, 6900, 6901, 1'000'000}) {
     CAPTURE(time);
     c.reads.clear();
     CHECK(c.ask(time) == c.expected(time));
@@ -1035,7 +1111,8 @@ TEST_CASE("a point in time is the last segment or term start before it, found by
   CHECK(c.reports.empty());
 }
 
-TEST_CASE("a point in time: where clocks went back, the search ends and gives a point before the time") {
+TEST_CASE(
+    "a point in time: where clocks went back, the search ends and gives a point before the time") {
   Timed c;
   c.segment(5000);
   c.term_of(1, 5000);
@@ -1071,8 +1148,9 @@ TEST_CASE("a point in time in a log of more segments than one answer names") {
     c.points.emplace_back(c.segment_starts.back(), 10 * (i + 1));
   }
   c.append_to_log(all, Term{1});
-  for (const std::uint64_t time : {std::size_t{5}, std::size_t{12'345}, 10 * segments_listed_max, 10 * segments_listed_max + 1,
-                                   20 * segments_listed_max + 11, 10 * count + 1}) {
+  for (const std::uint64_t time :
+       {std::size_t{5}, std::size_t{12'345}, 10 * segments_listed_max, 10 * segments_listed_max + 1,
+        20 * segments_listed_max + 11, 10 * count + 1}) {
     CAPTURE(time);
     CHECK(c.ask(time) == c.expected(time));
   }
@@ -1099,7 +1177,9 @@ TEST_CASE("a point in time: a log that is gone, and nobody who answers") {
   CHECK(c.error(0) == Errc::client_closed);
 }
 
-TEST_CASE("a closed client dials nobody, whatever its timers and connections bring: nobody would close that connection") {
+TEST_CASE(
+    "a closed client dials nobody, whatever its timers and connections bring: nobody would close "
+    "that connection") {
   Cluster c;
   c.begin_term(1);
   c.append(1, "one");
@@ -1119,16 +1199,22 @@ TEST_CASE("a closed client dials nobody, whatever its timers and connections bri
   }
 }
 
-TEST_CASE("a change goes again under the basis that it had, and is based anew only where nothing of it can be under way (C-10)") {
+TEST_CASE(
+    "a change goes again under the basis that it had, and is based anew only where nothing of it "
+    "can be under way (C-10)") {
   Cluster c;
   c.begin_term(1);
   c.append(1, "one");
   c.pass(100ms);
   c.done.clear();
   const Message done = LogIs{c.metadata().metadata.logs.at(0)};
-  const auto set = [&c] { c.machine.set_retention(c.now, Token{2}, log_id, {0, 60'000}, c.now + 20s); };
+  const auto set = [&c] {
+    c.machine.set_retention(c.now, Token{2}, log_id, {0, 60'000}, c.now + 20s);
+  };
   SUBCASE("an answer is lost") {
-    c.on_retention = [&](const SetRetention&) { return c.bases.size() == 1 ? std::nullopt : std::optional(done); };
+    c.on_retention = [&](const SetRetention&) {
+      return c.bases.size() == 1 ? std::nullopt : std::optional(done);
+    };
     set();
     c.pass(5s);
     REQUIRE(c.bases.size() == 2);
@@ -1139,7 +1225,8 @@ TEST_CASE("a change goes again under the basis that it had, and is based anew on
   SUBCASE("somebody else has changed it since this client looked") {
     c.version = 9;
     c.on_retention = [&](const SetRetention& r) {
-      return std::optional(r.basis.seen < RaftIndex{9} ? Message(Failed{Errc::superseded, "log"}) : done);
+      return std::optional(r.basis.seen < RaftIndex{9} ? Message(Failed{Errc::superseded, "log"})
+                                                       : done);
     };
     set();
     c.pass(1s);
@@ -1148,7 +1235,8 @@ TEST_CASE("a change goes again under the basis that it had, and is based anew on
     REQUIRE(c.done.size() == 1);
     CHECK(std::holds_alternative<LogDescription>(c.done[0].result));
   }
-  SUBCASE("somebody else has, after the first answer was lost: it may have been done and overtaken") {
+  SUBCASE(
+      "somebody else has, after the first answer was lost: it may have been done and overtaken") {
     c.on_retention = [&](const SetRetention&) -> std::optional<Message> {
       if (c.bases.size() == 1) return std::nullopt;
       return Failed{Errc::superseded, "log"};
@@ -1176,7 +1264,8 @@ TEST_CASE("a trim beyond the end is refused with the end, and lets nothing go (A
   CHECK(c.trims == std::vector{Offset{43'061}});
 }
 
-TEST_CASE("a position beyond the end ends a read and a follower with the end, not with silence (F17b)") {
+TEST_CASE(
+    "a position beyond the end ends a read and a follower with the end, not with silence (F17b)") {
   Cluster c;
   c.begin_term(1);
   const Offset end{c.bytes.size()};
@@ -1219,7 +1308,8 @@ TEST_CASE("a position beyond the end ends a read and a follower with the end, no
   }
 }
 
-TEST_CASE("time-outs of answers follow the distance: a round trip of 3 s is slow, and no failure (F18)") {
+TEST_CASE(
+    "time-outs of answers follow the distance: a round trip of 3 s is slow, and no failure (F18)") {
   Cluster c;
   c.begin_term(1);
   SUBCASE("from the beginning") { c.round_trip = 3s; }
@@ -1269,7 +1359,9 @@ TEST_CASE("a node that was stopped for a while is no distant one for long (F18)"
   CHECK(c.under_way.size() > asked + 1);  // asked again in good time
 }
 
-TEST_CASE("who cannot be reached is named, with the cause; a program that a person waits for is told at once (F19)") {
+TEST_CASE(
+    "who cannot be reached is named, with the cause; a program that a person waits for is told at "
+    "once (F19)") {
   Options o;
   SUBCASE("at once") { o.wait_for_cluster = false; }
   SUBCASE("at the deadline") {}
@@ -1300,7 +1392,9 @@ TEST_CASE("who cannot be reached is named, with the cause; a program that a pers
   CHECK(c.done.empty());
 }
 
-TEST_CASE("client: it says its name and version to each sequencer once a connection, and to nobody else (C)") {
+TEST_CASE(
+    "client: it says its name and version to each sequencer once a connection, and to nobody else "
+    "(C)") {
   Options o;
   o.name = "orders";
   o.version = "1.2.3";

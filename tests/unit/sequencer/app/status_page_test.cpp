@@ -13,7 +13,12 @@ using namespace loglog;
 using namespace loglog::sequencer;
 
 TEST_CASE("status page: the file of the tree, byte for byte") {
-  const auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().parent_path().parent_path();
+  const auto root = std::filesystem::path(__FILE__)
+                        .parent_path()
+                        .parent_path()
+                        .parent_path()
+                        .parent_path()
+                        .parent_path();
   std::ifstream in(root / "sequencer/app/status_page.html");
   std::ostringstream file;
   file << in.rdbuf();
@@ -21,15 +26,19 @@ TEST_CASE("status page: the file of the tree, byte for byte") {
   CHECK(status_page_html == file.str());
 }
 
-TEST_CASE("status page: scripts and styles carry the nonce, every alarm has its place, nothing comes from elsewhere") {
+TEST_CASE(
+    "status page: scripts and styles carry the nonce, every alarm has its place, nothing comes "
+    "from elsewhere") {
   const std::string page = status_page("n0nce");
   CHECK(page.find("{{") == std::string::npos);
   CHECK(page.find("<script nonce=\"n0nce\">") != std::string::npos);
   CHECK(page.find("<style nonce=\"n0nce\">") != std::string::npos);
-  for (const AlarmKind& k : alarm_kinds) CHECK(page.find("id=\"about-" + std::string(k.id) + "\"") != std::string::npos);
+  for (const AlarmKind& k : alarm_kinds)
+    CHECK(page.find("id=\"about-" + std::string(k.id) + "\"") != std::string::npos);
   for (auto at = page.find("http"); at != std::string::npos; at = page.find("http", at + 1)) {
     const std::string_view here = std::string_view(page).substr(at, 26);
-    CHECK_MESSAGE(here == "http://www.w3.org/2000/svg", here);  // the name of SVG, which nobody fetches
+    CHECK_MESSAGE(here == "http://www.w3.org/2000/svg",
+                  here);  // the name of SVG, which nobody fetches
   }
   CHECK(page.find("innerHTML") == std::string::npos);
   CHECK(status_page_policy("n0nce").find("default-src 'none'; script-src 'nonce-n0nce'") == 0);
@@ -56,7 +65,9 @@ TEST_CASE("status json: what is not known is null, and names are escaped") {
   o.logs_total = 1;
   o.clients = {3, 1, {{"10.0.0.7:1", "a\xff\x1b", "1", "events", ProducerId{10}, 5, 6, 1050, 7}}};
   const std::string json = status_json(p, History{}, 1'700'000'000'123);
-  const auto has = [&](std::string_view part) { CHECK_MESSAGE(json.find(part) != std::string::npos, part << " in " << json); };
+  const auto has = [&](std::string_view part) {
+    CHECK_MESSAGE(json.find(part) != std::string::npos, part << " in " << json);
+  };
   has(R"("cluster": "a\"b\\c\u000a")");
   has(R"("at_ms": 1700000000123)");
   has(R"("source": "no_leader")");
@@ -83,5 +94,7 @@ TEST_CASE("status json: samples, with gaps") {
   ClusterPicture p;
   p.source = ClusterPicture::Source::leads;
   const std::string json = status_json(p, h, 4000);
-  CHECK_MESSAGE(json.find("[1000, null, null, null, null],\n  [3000, 10.5, 1000, 500, 990]") != std::string::npos, json);
+  CHECK_MESSAGE(json.find("[1000, null, null, null, null],\n  [3000, 10.5, 1000, 500, 990]") !=
+                    std::string::npos,
+                json);
 }

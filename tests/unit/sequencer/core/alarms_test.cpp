@@ -24,10 +24,12 @@ ClusterPicture healthy() {
   o.id = o.leader = SequencerId{1};
   o.role = RaftRole::leader;
   o.term = Term{4};
-  LogSeen l{LogId{1}, "events", LogState::open, true, false, Term{4}, Offset{0}, Offset{1'000'000'000}, 2, {}};
+  LogSeen l{LogId{1}, "events",  LogState::open,        true, false,
+            Term{4},  Offset{0}, Offset{1'000'000'000}, 2,    {}};
   for (std::uint32_t i = 1; i <= 3; ++i) {
     o.sequencers.push_back({SequencerId{i}, fmt::format("s{}:1", i), true, 0});
-    o.storage.push_back({NodeId{i}, fmt::format("n{}:1", i), NodeCondition::up, 10, 1000, 100'000, 0, 0, 0});
+    o.storage.push_back(
+        {NodeId{i}, fmt::format("n{}:1", i), NodeCondition::up, 10, 1000, 100'000, 0, 0, 0});
     l.replicas.push_back({NodeId{i}, ReplicaState::streaming, l.committed, 0});
   }
   o.logs.push_back(l);
@@ -83,7 +85,8 @@ TEST_CASE("alarms: sequencers") {
   p.overview.sequencers[2].reachable = false;
   p.overview.sequencers[2].silent_ms = 12'345;
   CHECK(ids(p) == "sequencer-unreachable");
-  CHECK(said(p, "sequencer-unreachable") == "Sequencer 3 at s3:1 has not answered for 12 s. One more that is lost stops all appends.");
+  CHECK(said(p, "sequencer-unreachable") ==
+        "Sequencer 3 at s3:1 has not answered for 12 s. One more that is lost stops all appends.");
   p.overview.sequencers[2].silent_ms = 0xFFFF'FFFF;
   CHECK(said(p, "sequencer-unreachable").starts_with("Sequencer 3 at s3:1 has not answered yet."));
   p.overview.sequencers.push_back({SequencerId{4}, "s4:1", true, 0});
@@ -97,7 +100,9 @@ TEST_CASE("alarms: clocks that differ, of which nothing was said (C-11)") {
   CHECK(ids(p).empty());
   p.overview.sequencers[1].clock_off_ms = 86'400'000;
   CHECK(ids(p) == "clocks-differ");
-  CHECK(said(p, "clocks-differ").starts_with("The sequencers' clocks differ: that of sequencer 2 at s2:1 is 24 h off."));
+  CHECK(
+      said(p, "clocks-differ")
+          .starts_with("The sequencers' clocks differ: that of sequencer 2 at s2:1 is 24 h off."));
   p.overview.sequencers[1].clock_off_ms = ~std::uint32_t{0};
   CHECK(said(p, "clocks-differ").find("was just set") != std::string::npos);
 }
@@ -106,7 +111,9 @@ TEST_CASE("alarms: no leader") {
   CHECK(ids(leaderless(3)) == "no-leader");
   CHECK(ids(leaderless(2)) == "no-leader sequencer-unreachable");
   CHECK(ids(leaderless(1)) == "no-quorum sequencer-unreachable sequencer-unreachable");
-  CHECK(said(leaderless(1), "no-quorum").find("reaches 1 of 3 sequencers, itself included, and 2 are needed") != std::string::npos);
+  CHECK(said(leaderless(1), "no-quorum")
+            .find("reaches 1 of 3 sequencers, itself included, and 2 are needed") !=
+        std::string::npos);
   CHECK(alarms_of(leaderless(1))[0].severity == Severity::critical);
   ClusterPicture elected = healthy();
   elected.overview.term = Term{};
@@ -135,7 +142,8 @@ TEST_CASE("alarms: a storage node that is lost, and a second one") {
   CHECK(said(p, "log-no-spare") == "One more storage node that is lost stops appends to events.");
   lose_replica(p, 2);
   CHECK(ids(p) == "log-below-quorum node-unreachable node-unreachable");
-  CHECK(said(p, "log-below-quorum") == "Appends to events wait: 1 of 3 replicas take them, and 2 are needed.");
+  CHECK(said(p, "log-below-quorum") ==
+        "Appends to events wait: 1 of 3 replicas take them, and 2 are needed.");
   for (const Alarm& a : alarms_of(p)) CHECK(!a.action.empty());
 }
 
@@ -152,7 +160,8 @@ TEST_CASE("alarms: a log in recovery waits for what may come back, or for ever")
   l.replicas[1].state = ReplicaState::newcomer;  // whatever comes back
   CHECK(ids(p) == "log-lost-quorum node-unreachable");
   CHECK(said(p, "log-lost-quorum") ==
-        "So many disks with events were replaced that nobody knows all that was acknowledged. No appends are taken any more.");
+        "So many disks with events were replaced that nobody knows all that was acknowledged. No "
+        "appends are taken any more.");
 }
 
 TEST_CASE("alarms: a log that needs every replica has none to spare, and that is as it was made") {
@@ -179,7 +188,8 @@ TEST_CASE("alarms: conditions of storage nodes") {
   CHECK(said(p, "node-disk-full").find("to 2 logs: its disk gives no space.") != std::string::npos);
   p.overview.storage[0].disk_size_bytes = 10u << 20;
   p.overview.storage[0].disk_free_bytes = 1024;
-  CHECK(said(p, "node-disk-full").ends_with("its disk gives no space, 1.0 KiB of 10 MiB are free."));
+  CHECK(
+      said(p, "node-disk-full").ends_with("its disk gives no space, 1.0 KiB of 10 MiB are free."));
   p = healthy();
   p.overview.storage[0].staged_bytes = 89'999;
   CHECK(ids(p).empty());
@@ -193,10 +203,13 @@ TEST_CASE("alarms: storage nodes that do not hear each other are named while all
   ClusterPicture p = healthy();
   p.overview.storage[0].cannot_reach = {NodeId{2}, NodeId{3}};
   CHECK(ids(p) == "node-parted");
-  CHECK(said(p, "node-parted").find("gets no answer from storage nodes 2, 3.") != std::string::npos);
+  CHECK(said(p, "node-parted").find("gets no answer from storage nodes 2, 3.") !=
+        std::string::npos);
 }
 
-TEST_CASE("alarms: nobody is told that a replica catches up whose disk lost what it acknowledged (F10b)") {
+TEST_CASE(
+    "alarms: nobody is told that a replica catches up whose disk lost what it acknowledged "
+    "(F10b)") {
   ClusterPicture p = healthy();
   ReplicaSeen& r = p.overview.logs[0].replicas[0];
   r.state = ReplicaState::suspect;
@@ -230,7 +243,8 @@ TEST_CASE("alarms: full disks say that appends are refused, not that all is well
     p.overview.logs[0].replicas[i].state = ReplicaState::full;
   }
   CHECK(ids(p) == "node-disk-full node-disk-full log-no-space");
-  CHECK(said(p, "log-no-space") == "Appends to events are refused: 1 of 3 replicas has space, and 2 are needed.");
+  CHECK(said(p, "log-no-space") ==
+        "Appends to events are refused: 1 of 3 replicas has space, and 2 are needed.");
 }
 
 TEST_CASE("alarms: one for all logs in the same trouble") {
@@ -241,9 +255,11 @@ TEST_CASE("alarms: one for all logs in the same trouble") {
   }
   lose_replica(p, 2);
   CHECK(ids(p) == "node-unreachable log-no-spare");
-  CHECK(said(p, "log-no-spare") == "One more storage node that is lost stops appends to events, log0, log1 and 7 more logs.");
+  CHECK(said(p, "log-no-spare") ==
+        "One more storage node that is lost stops appends to events, log0, log1 and 7 more logs.");
   p.overview.logs.resize(2);
-  CHECK(said(p, "log-no-spare") == "One more storage node that is lost stops appends to events and log0.");
+  CHECK(said(p, "log-no-spare") ==
+        "One more storage node that is lost stops appends to events and log0.");
 }
 
 TEST_CASE("alarms: a replica is behind by bytes or by time") {
@@ -254,7 +270,8 @@ TEST_CASE("alarms: a replica is behind by bytes or by time") {
   CHECK(ids(p).empty());
   r.behind_ms = 10'000;
   CHECK(ids(p) == "replica-behind");
-  CHECK(said(p, "replica-behind") == "The replica of events on storage node 3 lacks 4.0 KiB, for 10 s.");
+  CHECK(said(p, "replica-behind") ==
+        "The replica of events on storage node 3 lacks 4.0 KiB, for 10 s.");
   r.behind_ms = 500;
   r.durable = Offset{p.overview.logs[0].committed.value - (64u << 20)};
   CHECK(ids(p) == "replica-behind");
@@ -266,7 +283,12 @@ TEST_CASE("alarms: a replica is behind by bytes or by time") {
 }
 
 TEST_CASE("alarms: the README tells each kind, in the same words and no other") {
-  const auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().parent_path().parent_path();
+  const auto root = std::filesystem::path(__FILE__)
+                        .parent_path()
+                        .parent_path()
+                        .parent_path()
+                        .parent_path()
+                        .parent_path();
   const std::string readme = slurp(root / "sequencer/README.md");
   const auto begin = readme.find("## What each alarm means");
   REQUIRE(begin != std::string::npos);
@@ -280,7 +302,8 @@ TEST_CASE("alarms: the README tells each kind, in the same words and no other") 
     } else if (!told.empty()) {
       words += (words.empty() ? "" : " ") + line;
       for (const AlarmKind& k : alarm_kinds)
-        if (k.id == told.back() && words.find(k.meaning) != std::string::npos) told.back() += " in these words";
+        if (k.id == told.back() && words.find(k.meaning) != std::string::npos)
+          told.back() += " in these words";
     }
   }
   std::vector<std::string> wanted;

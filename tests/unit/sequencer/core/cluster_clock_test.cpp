@@ -22,7 +22,9 @@ ClusterClock clock(std::uint64_t own, std::uint64_t second, std::uint64_t third)
 
 }  // namespace
 
-TEST_CASE("clocks: that of one machine a day ahead makes nothing old, and none a day behind stamps anything a day early (C-11)") {
+TEST_CASE(
+    "clocks: that of one machine a day ahead makes nothing old, and none a day behind stamps "
+    "anything a day early (C-11)") {
   for (const std::uint64_t wrong : {noon + day, noon - day}) {
     CAPTURE(wrong);
     const ClusterClock leader_is_wrong = clock(wrong, noon, noon + 10);
@@ -37,7 +39,9 @@ TEST_CASE("clocks: that of one machine a day ahead makes nothing old, and none a
   }
 }
 
-TEST_CASE("clocks: entries are old by the least clock of a majority, and stamped with the greatest of one (C-11)") {
+TEST_CASE(
+    "clocks: entries are old by the least clock of a majority, and stamped with the greatest of "
+    "one (C-11)") {
   const ClusterClock c = clock(noon + 2000, noon, noon + 4000);
   CHECK(c.age_by(Time{1h}) == noon + 2000);
   CHECK(c.stamp(Time{1h}) == noon + 2000);
@@ -54,7 +58,9 @@ TEST_CASE("clocks: entries are old by the least clock of a majority, and stamped
   CHECK(!two_of_three.age_by(Time{1h + 11s}));
 }
 
-TEST_CASE("clocks: one that is set does not count for an hour, so that a setting of all makes nothing old (C-11)") {
+TEST_CASE(
+    "clocks: one that is set does not count for an hour, so that a setting of all makes nothing "
+    "old (C-11)") {
   ClusterClock alone(one, 1);
   alone.look(Time{1h}, noon);
   alone.look(Time{1h + 10s}, noon + 12'000);  // NTP moves it a little

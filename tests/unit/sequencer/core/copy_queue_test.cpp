@@ -9,7 +9,9 @@ namespace {
 constexpr NodeId node{3}, other{2};
 }
 
-TEST_CASE("400 logs of a replaced disk are copied a few at a time, in the order in which they asked (C-2)") {
+TEST_CASE(
+    "400 logs of a replaced disk are copied a few at a time, in the order in which they asked "
+    "(C-2)") {
   CopyQueue q(8);
   std::size_t begun = 0;
   for (std::uint64_t log = 1; log <= 400; ++log) begun += q.begin(LogId{log}, node, false);
@@ -32,7 +34,8 @@ TEST_CASE("a log that takes no appends before its copy is done does not wait for
   CHECK(q.take_ready().empty());  // it was waiting no more
 }
 
-TEST_CASE("a log that is gone, or a copy that is not wanted any more, leaves its place to the next") {
+TEST_CASE(
+    "a log that is gone, or a copy that is not wanted any more, leaves its place to the next") {
   CopyQueue q(1);
   CHECK(q.begin(LogId{1}, node, false));
   CHECK_FALSE(q.begin(LogId{2}, node, false));

@@ -1,4 +1,5 @@
-// A node comes back and lacks much: when it copies, how many logs at a time, and how long a copy may take.
+// A node comes back and lacks much: when it copies, how many logs at a time, and how long a copy
+// may take.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -31,9 +32,12 @@ struct Returning {
     }
   }
   void append(Writer& w, int runs) {
-    for (int i = 0; i < runs; ++i, ++w.next) f.say(client, Commit{w.term.log, w.term.term, Sequence{w.next - 1}, run(w)});
+    for (int i = 0; i < runs; ++i, ++w.next)
+      f.say(client, Commit{w.term.log, w.term.term, Sequence{w.next - 1}, run(w)});
   }
-  static Reference run(const Writer& w) { return {ProducerId{77}, Sequence{w.next}, 1, 100, RunDigest{w.term.log.value * 1000 + w.next}}; }
+  static Reference run(const Writer& w) {
+    return {ProducerId{77}, Sequence{w.next}, 1, 100, RunDigest{w.term.log.value * 1000 + w.next}};
+  }
   /// Node 3 misses these appends to each log, and comes back; it copies slowly.
   void miss(int runs) {
     f.disconnect(3);
@@ -44,8 +48,8 @@ struct Returning {
     f.pass(200ms);
   }
   std::size_t reconciles() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(f.to_nodes, [](const auto& m) { return std::holds_alternative<Reconcile>(m.second); }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        f.to_nodes, [](const auto& m) { return std::holds_alternative<Reconcile>(m.second); }));
   }
   FakeLog& log(int node, std::size_t i) { return f.node(node).logs[writers[i].term.log]; }
 
@@ -56,7 +60,8 @@ struct Returning {
 
 }  // namespace
 
-TEST_CASE("a replica that lacks much copies it, though the leader's window still has the runs (C-1)") {
+TEST_CASE(
+    "a replica that lacks much copies it, though the leader's window still has the runs (C-1)") {
   Returning r(2);
   r.f.disconnect(3);
   r.append(r.writers[0], 50);
@@ -65,12 +70,15 @@ TEST_CASE("a replica that lacks much copies it, though the leader's window still
   r.f.connect(3);
   r.f.pass(200ms);
   CHECK(r.f.node(3).copying.size() == 1);
-  CHECK(r.log(3, 1).pieces == r.log(1, 1).pieces);  // the other one lacked little: it was ordered what it lacks
+  CHECK(r.log(3, 1).pieces ==
+        r.log(1, 1).pieces);  // the other one lacked little: it was ordered what it lacks
   r.f.finish_copy(3, r.writers[0].term.log);
   CHECK(r.log(3, 0).pieces == r.log(1, 0).pieces);
 }
 
-TEST_CASE("many logs of a node that comes back are copied a few at a time, each as soon as there is a place (C-2)") {
+TEST_CASE(
+    "many logs of a node that comes back are copied a few at a time, each as soon as there is a "
+    "place (C-2)") {
   Returning r(20);
   r.miss(50);
   CHECK(r.f.node(3).copying.size() == r.f.options.copies_per_node_max);
@@ -127,18 +135,22 @@ TEST_CASE("a copy that moves is no reason for a new term, where the log opens on
   const Term term = r.f.node(3).copying.at(log).term;
   for (int s = 0; s < 120; ++s) {
     r.f.pass(1s);
-    if (r.f.node(3).copying.contains(log)) r.f.from_node(3, Reconciling{log, term, r.log(3, 0).tail()});
+    if (r.f.node(3).copying.contains(log))
+      r.f.from_node(3, Reconciling{log, term, r.log(3, 0).tail()});
   }
   REQUIRE(r.f.node(3).copying.contains(log));
   CHECK(r.f.node(3).copying.at(log).term == term);
 }
 
-TEST_CASE("a committed run that a replica reports as missing ends in a copy, it is not reported for ever (C-1)") {
+TEST_CASE(
+    "a committed run that a replica reports as missing ends in a copy, it is not reported for ever "
+    "(C-1)") {
   Returning r(1);
   Writer& w = r.writers[0];
   r.f.node(3).logs[w.term.log].missing.insert(Returning::run(w).digest.value);
   r.f.to_nodes.clear();
-  r.append(w, 3);  // on nodes 1 and 2, so that the first is committed when node 3 says that it misses it
+  r.append(
+      w, 3);  // on nodes 1 and 2, so that the first is committed when node 3 says that it misses it
   r.f.pass(100ms);
   CHECK(r.reconciles() == 1);
   CHECK(r.log(3, 0).pieces == r.log(1, 0).pieces);

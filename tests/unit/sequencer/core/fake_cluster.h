@@ -1,5 +1,5 @@
-// One sequencer (the production core) among storage nodes that answer as real ones would, but keep frames as numbers, and among
-// sequencers that vote for it and take its entries, and keep nothing.
+// One sequencer (the production core) among storage nodes that answer as real ones would, but keep
+// frames as numbers, and among sequencers that vote for it and take its entries, and keep nothing.
 #pragma once
 #include <algorithm>
 #include <deque>
@@ -158,8 +158,10 @@ class FakeCluster {
     run();
     return c;
   }
-  /// Another process as sequencer `id`. Of two sequencers the one with the lower id dials, where the test does not say otherwise.
-  ConnectionId connect_sequencer(std::uint32_t id, BootId boot = BootId{11}, std::optional<bool> dialled = {}) {
+  /// Another process as sequencer `id`. Of two sequencers the one with the lower id dials, where
+  /// the test does not say otherwise.
+  ConnectionId connect_sequencer(std::uint32_t id, BootId boot = BootId{11},
+                                 std::optional<bool> dialled = {}) {
     const ConnectionId c{++connections_};
     Hello h;
     h.role = Role::sequencer;
@@ -187,7 +189,8 @@ class FakeCluster {
     return out;
   }
   bool alarmed() const {
-    return std::any_of(events.begin(), events.end(), [](const Event& e) { return e.level == Event::Level::alarm; });
+    return std::any_of(events.begin(), events.end(),
+                       [](const Event& e) { return e.level == Event::Level::alarm; });
   }
   /// Lets time pass in small steps.
   void pass(Duration d) {
@@ -208,7 +211,8 @@ class FakeCluster {
 
   /// What the sequencer's clock shows.
   std::uint64_t wall_ms() const {
-    const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+    const auto passed =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
     return static_cast<std::uint64_t>(1'700'000'000'000 + wall_offset_ms + passed);
   }
   std::int64_t wall_offset_ms = 0;
@@ -241,7 +245,8 @@ class FakeCluster {
       for (Send& s : sends) {
         if (const auto peer = sequencers_.find(s.to); peer != sequencers_.end()) {
           if (std::holds_alternative<AppendEntries>(s.message)) ++entries[peer->second];
-          if (auto a = answer(peer->second, s.message)) machine->arrived(now, {s.to, s.request, std::move(*a)});
+          if (auto a = answer(peer->second, s.message))
+            machine->arrived(now, {s.to, s.request, std::move(*a)});
           continue;
         }
         FakeNode* to = nullptr;
@@ -253,7 +258,8 @@ class FakeCluster {
         }
         to_nodes.emplace_back(to->id, s.message);
         for (Message& answer : handle(*to, s.message)) {
-          const bool unasked = std::holds_alternative<Durable>(answer) || std::holds_alternative<Missing>(answer);
+          const bool unasked =
+              std::holds_alternative<Durable>(answer) || std::holds_alternative<Missing>(answer);
           machine->arrived(now, {s.to, unasked ? RequestId{} : s.request, std::move(answer)});
         }
       }
@@ -274,7 +280,8 @@ class FakeCluster {
       std::erase_if(disk.entries, [&](const RaftEntry& e) { return e.index <= s.snapshot_index; });
     }
     if (s.hard_state) disk.hard_state = *s.hard_state;
-    if (s.truncate_from != RaftIndex{}) std::erase_if(disk.entries, [&](const RaftEntry& e) { return e.index >= s.truncate_from; });
+    if (s.truncate_from != RaftIndex{})
+      std::erase_if(disk.entries, [&](const RaftEntry& e) { return e.index >= s.truncate_from; });
     disk.entries.insert(disk.entries.end(), s.entries.begin(), s.entries.end());
   }
 
@@ -282,9 +289,12 @@ class FakeCluster {
   std::optional<Message> answer(SequencerId from, const Message& m) const {
     if (mute.contains(from)) return {};
     if (std::holds_alternative<Ping>(m)) return Pong{};
-    if (const auto* v = std::get_if<RequestVote>(&m)) return Vote{v->term, v->pre_vote, true, wall_ms()};
+    if (const auto* v = std::get_if<RequestVote>(&m))
+      return Vote{v->term, v->pre_vote, true, wall_ms()};
     if (const auto* a = std::get_if<AppendEntries>(&m))
-      return Appended{a->term, true, a->entries.empty() ? a->previous_index : a->entries.back().index, a->round, wall_ms()};
+      return Appended{a->term, true,
+                      a->entries.empty() ? a->previous_index : a->entries.back().index, a->round,
+                      wall_ms()};
     return {};
   }
 
@@ -307,49 +317,59 @@ class FakeCluster {
   std::vector<Message> handle(FakeNode& n, Message& m) {
     std::vector<Message> out;
     if (n.stopped) return out;
-    const auto promise = [&](LogId id) { return std::max(n.promise, n.logs.contains(id) ? n.logs[id].promise : Term{}); };
-    std::visit(
-        overloaded{
-            [&](Ping&) { out.push_back(Pong{}); },
-            [&](loglog::Metadata& x) { n.metadata = x.metadata; },
-            [&](Seal& s) {
-              if (s.term < promise(s.log)) return void(out.push_back(Fenced{s.log, promise(s.log), {}}));
-              (s.log == LogId{} ? n.promise : n.logs[s.log].promise) = s.term;
-              out.push_back(Sealed{s.log, s.term, 0, n.promise_found, n.promise_count});
-            },
-            [&](Join& j) {
-              if (n.joins) return n.joins->push_back(j.info.id);
-              n.logs[j.info.id];
-              out.push_back(Joined{j.info.id});
-            },
-            [&](Drop& d) {
-              n.logs.erase(d.log);
-              out.push_back(Dropped{d.log});
-            },
-            [&](GetState& g) {
-              if (!n.logs.contains(g.log)) return void(out.push_back(NotMember{g.log}));
-              if (g.term < promise(g.log)) return void(out.push_back(Fenced{g.log, promise(g.log), {}}));
-              if (n.logs[g.log].matched != g.term) n.logs[g.log].matched = Term{};
-              n.copying.erase(g.log);
-              out.push_back(state_of(n, g.log, g.term));
-            },
-            [&](Reconcile& r) {
-              if (n.copies_slowly && !r.peers.empty()) n.copying[r.log] = r;
-              else out.push_back(reconcile(n, r));
-            },
-            [&](Order& o) { order(n, o, out); },
-            [&](Watermark& w) { n.logs[w.log].committed = std::max(n.logs[w.log].committed, std::min(w.committed, n.logs[w.log].tail())); },
-            [&](ConfirmTerm& c) { out.push_back(TermConfirmed{c.log, c.term, n.logs[c.log].tail()}); },
-            [&](GetSegments& g) {
-              if (!n.silent) out.push_back(segments(n.logs[g.log], g));
-            },
-            [&](loglog::Read& r) {
-              const FakeLog& l = n.logs[r.log];
-              if (!n.silent) out.push_back(Page{r.log, r.offset, l.first, l.committed, Errc::ok, l.frames.at(r.offset)});
-            },
-            [](auto&) {},
-        },
-        m);
+    const auto promise = [&](LogId id) {
+      return std::max(n.promise, n.logs.contains(id) ? n.logs[id].promise : Term{});
+    };
+    std::visit(overloaded{
+                   [&](Ping&) { out.push_back(Pong{}); },
+                   [&](loglog::Metadata& x) { n.metadata = x.metadata; },
+                   [&](Seal& s) {
+                     if (s.term < promise(s.log))
+                       return void(out.push_back(Fenced{s.log, promise(s.log), {}}));
+                     (s.log == LogId{} ? n.promise : n.logs[s.log].promise) = s.term;
+                     out.push_back(Sealed{s.log, s.term, 0, n.promise_found, n.promise_count});
+                   },
+                   [&](Join& j) {
+                     if (n.joins) return n.joins->push_back(j.info.id);
+                     n.logs[j.info.id];
+                     out.push_back(Joined{j.info.id});
+                   },
+                   [&](Drop& d) {
+                     n.logs.erase(d.log);
+                     out.push_back(Dropped{d.log});
+                   },
+                   [&](GetState& g) {
+                     if (!n.logs.contains(g.log)) return void(out.push_back(NotMember{g.log}));
+                     if (g.term < promise(g.log))
+                       return void(out.push_back(Fenced{g.log, promise(g.log), {}}));
+                     if (n.logs[g.log].matched != g.term) n.logs[g.log].matched = Term{};
+                     n.copying.erase(g.log);
+                     out.push_back(state_of(n, g.log, g.term));
+                   },
+                   [&](Reconcile& r) {
+                     if (n.copies_slowly && !r.peers.empty()) n.copying[r.log] = r;
+                     else out.push_back(reconcile(n, r));
+                   },
+                   [&](Order& o) { order(n, o, out); },
+                   [&](Watermark& w) {
+                     n.logs[w.log].committed = std::max(
+                         n.logs[w.log].committed, std::min(w.committed, n.logs[w.log].tail()));
+                   },
+                   [&](ConfirmTerm& c) {
+                     out.push_back(TermConfirmed{c.log, c.term, n.logs[c.log].tail()});
+                   },
+                   [&](GetSegments& g) {
+                     if (!n.silent) out.push_back(segments(n.logs[g.log], g));
+                   },
+                   [&](loglog::Read& r) {
+                     const FakeLog& l = n.logs[r.log];
+                     if (!n.silent)
+                       out.push_back(Page{r.log, r.offset, l.first, l.committed, Errc::ok,
+                                          l.frames.at(r.offset)});
+                   },
+                   [](auto&) {},
+               },
+               m);
     return out;
   }
 
@@ -358,15 +378,19 @@ class FakeCluster {
     const std::vector<Offset> all = l.segments();
     for (std::size_t i = 0; i < all.size(); ++i) {
       const bool below = i + 1 < all.size() && all[i + 1] <= g.from;
-      if (!below && all[i] < l.committed && out.begins.size() < segments_listed_max) out.begins.push_back(all[i]);
+      if (!below && all[i] < l.committed && out.begins.size() < segments_listed_max)
+        out.begins.push_back(all[i]);
     }
     return out;
   }
 
   Reconciled reconcile(FakeNode& n, const Reconcile& r) {
     FakeLog& l = n.logs[r.log];
-    const auto answer = [&](Errc e) { return Reconciled{r.log, r.term, e, l.tail(), l.chain_at(l.tail())}; };
-    if (l.tail() != r.expected_tail || l.last_term() != r.expected_last_term || l.chain_at(l.tail()) != r.expected_chain)
+    const auto answer = [&](Errc e) {
+      return Reconciled{r.log, r.term, e, l.tail(), l.chain_at(l.tail())};
+    };
+    if (l.tail() != r.expected_tail || l.last_term() != r.expected_last_term ||
+        l.chain_at(l.tail()) != r.expected_chain)
       return answer(Errc::wrong_state);
     if (r.cut < std::min(l.committed, l.tail())) return answer(Errc::log_halted);
     l.cut(r.cut);
@@ -374,11 +398,13 @@ class FakeCluster {
       if (r.peers.empty()) return answer(Errc::unavailable);
       const FakeLog& peer = nodes_[r.peers.front()].logs[r.log];
       if (peer.matched != r.term) return answer(Errc::unavailable);
-      for (std::size_t i = l.pieces.size(); i < peer.pieces.size() && l.tail() < r.target; ++i) l.pieces.push_back(peer.pieces[i]);
+      for (std::size_t i = l.pieces.size(); i < peer.pieces.size() && l.tail() < r.target; ++i)
+        l.pieces.push_back(peer.pieces[i]);
       for (const auto& [at, frame] : peer.frames)
         if (at < l.tail()) l.frames.emplace(at, frame);
     }
-    if (l.tail() != r.target || l.chain_at(l.tail()) != r.target_chain) return answer(Errc::corrupt);
+    if (l.tail() != r.target || l.chain_at(l.tail()) != r.target_chain)
+      return answer(Errc::corrupt);
     l.matched = r.term;
     l.suspect = false;
     n.reconciled.insert(r.log);
@@ -395,7 +421,8 @@ class FakeCluster {
         out.push_back(Missing{o.log, o.term, at, i.run});
         break;
       }
-      const auto length = i.frame.empty() ? i.run.length : static_cast<std::uint32_t>(i.frame.size());
+      const auto length =
+          i.frame.empty() ? i.run.length : static_cast<std::uint32_t>(i.frame.size());
       l.pieces.push_back({o.term, length, i.frame.empty() ? i.run.digest.value : length});
       if (!i.frame.empty()) {
         Bytes stamped = Bytes::copy_of(i.frame);
@@ -405,7 +432,8 @@ class FakeCluster {
       at += length;
     }
     l.committed = std::max(l.committed, std::min(o.committed, l.tail()));
-    if (n.durable && l.last_term() == o.term) out.push_back(Durable{o.log, o.term, l.tail(), l.chain_at(l.tail()), Offset{}, Chain{}});
+    if (n.durable && l.last_term() == o.term)
+      out.push_back(Durable{o.log, o.term, l.tail(), l.chain_at(l.tail()), Offset{}, Chain{}});
   }
 
   std::map<NodeId, FakeNode> nodes_;

@@ -12,7 +12,10 @@ using namespace loglog::sequencer::testing;
 namespace {
 
 Commit run_of(const TermIs& t, std::uint64_t first, std::uint32_t count = 1) {
-  return {t.log, t.term, Sequence{first - 1}, {ProducerId{77}, Sequence{first}, count, 100 * count, RunDigest{first}}};
+  return {t.log,
+          t.term,
+          Sequence{first - 1},
+          {ProducerId{77}, Sequence{first}, count, 100 * count, RunDigest{first}}};
 }
 
 TermIs made_log(FakeCluster& f, ConnectionId c) {
@@ -112,7 +115,8 @@ TEST_CASE("figures of a sequencer: a replica's lag is what it lacks, for how lon
   f.pass(500ms);
   CHECK(replica(f, 3).lag_bytes == 0);
   CHECK(replica(f, 3).lag == Duration{});
-  CHECK(f.machine->report(f.now).counted.repairs == 0);  // it was told again what it had not been told
+  CHECK(f.machine->report(f.now).counted.repairs ==
+        0);  // it was told again what it had not been told
 
   f.disconnect(3);
   for (std::uint64_t i = 4; i < 24; ++i) f.say(c, run_of(t, i));  // more than the leader remembers
@@ -124,7 +128,8 @@ TEST_CASE("figures of a sequencer: a replica's lag is what it lacks, for how lon
 
 TEST_CASE("figures of a sequencer: whether it serves its role") {
   FakeCluster f(3);
-  f.options.sequencers = {{SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
+  f.options.sequencers = {
+      {SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
   f.restart();
   CHECK_FALSE(f.machine->readiness());
   f.pass(3s);  // it stands, and nobody answers

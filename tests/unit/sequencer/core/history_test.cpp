@@ -7,7 +7,8 @@ using namespace loglog::sequencer;
 
 namespace {
 
-Overview reading(std::uint64_t appends, std::uint64_t bytes, std::uint32_t id = 1, std::uint64_t boot = 7) {
+Overview reading(std::uint64_t appends, std::uint64_t bytes, std::uint32_t id = 1,
+                 std::uint64_t boot = 7) {
   Overview o;
   o.id = SequencerId{id};
   o.boot = BootId{boot};
@@ -35,7 +36,8 @@ TEST_CASE("history: rates are differences over the time that really passed") {
   CHECK(!h.samples()[1].p50_us);
 }
 
-TEST_CASE("history: another leader, another life of it and silence are gaps, never negative rates") {
+TEST_CASE(
+    "history: another leader, another life of it and silence are gaps, never negative rates") {
   History h;
   Overview o = reading(1000, 1000);
   h.add(at(0s), 0, &o);

@@ -26,7 +26,10 @@ struct Idle {
     return f.heard<TermIs>().back();
   }
   void append(const TermIs& t, std::uint64_t sequence) {
-    f.say(client, Commit{id, t.term, Sequence{sequence - 1}, {ProducerId{7}, Sequence{sequence}, 1, 100, RunDigest{sequence}}});
+    f.say(client, Commit{id,
+                         t.term,
+                         Sequence{sequence - 1},
+                         {ProducerId{7}, Sequence{sequence}, 1, 100, RunDigest{sequence}}});
     f.pass(200ms);
   }
   void fail_over(std::initializer_list<int> nodes) {
@@ -38,7 +41,8 @@ struct Idle {
   }
   std::size_t orders() const {
     return static_cast<std::size_t>(
-        std::count_if(f.to_nodes.begin(), f.to_nodes.end(), [](const auto& m) { return std::holds_alternative<Order>(m.second); }));
+        std::count_if(f.to_nodes.begin(), f.to_nodes.end(),
+                      [](const auto& m) { return std::holds_alternative<Order>(m.second); }));
   }
   LogStatus status() {
     f.to_clients.clear();
@@ -112,11 +116,14 @@ TEST_CASE("a failover writes nothing to a log that nobody asks for, until somebo
   for (int i : {1, 2, 3}) CHECK(l.f.node(i).logs[l.id].tail() == t.end + 100);
 }
 
-TEST_CASE("what may not be known as committed everywhere is, after a failover, without being asked for") {
+TEST_CASE(
+    "what may not be known as committed everywhere is, after a failover, without being asked for") {
   Idle l;
   l.append(l.open(), 1);
   l.f.to_nodes.clear();
-  SUBCASE("a node has not heard that it is committed") { l.f.node(2).logs[l.id].committed = Offset{}; }
+  SUBCASE("a node has not heard that it is committed") {
+    l.f.node(2).logs[l.id].committed = Offset{};
+  }
   SUBCASE("a node that has not heard it comes late") {
     l.f.node(2).logs[l.id].committed = Offset{};
     l.fail_over({1, 3});
@@ -137,7 +144,9 @@ TEST_CASE("what may not be known as committed everywhere is, after a failover, w
   }
 }
 
-TEST_CASE("a new leader recovers logs that nobody asks for one batch after the other, and waits for no timer in between") {
+TEST_CASE(
+    "a new leader recovers logs that nobody asks for one batch after the other, and waits for no "
+    "timer in between") {
   Idle l;
   constexpr std::size_t logs = 100;
   for (std::size_t i = 1; i < logs; ++i) l.f.say(l.client, CreateLog{fmt::format("b/{}", i), {}});

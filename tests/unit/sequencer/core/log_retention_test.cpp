@@ -35,7 +35,10 @@ struct Log {
     for (int i = 0; i < runs; ++i) {
       ++sequence;
       f.say(client,
-            Commit{id, term.term, Sequence{sequence - 1}, {ProducerId{producer}, Sequence{sequence}, 1, run_length, RunDigest{sequence}}});
+            Commit{id,
+                   term.term,
+                   Sequence{sequence - 1},
+                   {ProducerId{producer}, Sequence{sequence}, 1, run_length, RunDigest{sequence}}});
       if (pause > 0us) f.pass(pause);
     }
   }
@@ -62,7 +65,8 @@ struct Log {
   template <class M>
   std::size_t asked() const {
     return static_cast<std::size_t>(
-        std::count_if(f.to_nodes.begin(), f.to_nodes.end(), [](const auto& m) { return std::holds_alternative<M>(m.second); }));
+        std::count_if(f.to_nodes.begin(), f.to_nodes.end(),
+                      [](const auto& m) { return std::holds_alternative<M>(m.second); }));
   }
 
   FakeCluster f;
@@ -110,8 +114,9 @@ TEST_CASE("retention by bytes: whole segments go while as much stays") {
   CHECK(l.committed() - l.info().trim < 3 * segment + 2 * run_length);
   CHECK(l.asked<GetSegments>() == 1);   // what this term opens is known
   CHECK(l.asked<loglog::Read>() == 0);  // no clock is needed
-  const bool said =
-      std::any_of(l.f.events.begin(), l.f.events.end(), [](const Event& e) { return e.text.find("retention") != std::string::npos; });
+  const bool said = std::any_of(l.f.events.begin(), l.f.events.end(), [](const Event& e) {
+    return e.text.find("retention") != std::string::npos;
+  });
   CHECK(said);
   const std::size_t trims = l.asked<TrimTo>();
   l.f.pass(30s);
@@ -149,7 +154,9 @@ TEST_CASE("retention by age: segments are short, and go when all in them is old"
   CHECK(l.asked<loglog::Read>() == 0);
 }
 
-TEST_CASE("retention by age: an idle log's last entries go with one segment start, and then nothing happens any more") {
+TEST_CASE(
+    "retention by age: an idle log's last entries go with one segment start, and then nothing "
+    "happens any more") {
   Log l({0, 4000});
   l.append(3);
   const std::size_t before = l.segments().size();
@@ -173,7 +180,9 @@ TEST_CASE("retention by age: an idle log's last entries go with one segment star
   CHECK(l.info().trim == l.segments().back());
 }
 
-TEST_CASE("retention by age: clocks of earlier terms are read; one that is ahead keeps what it stands in") {
+TEST_CASE(
+    "retention by age: clocks of earlier terms are read; one that is ahead keeps what it stands "
+    "in") {
   Log l({0, 20'000});
   SUBCASE("they agree") {}
   SUBCASE("the first leader's was an hour ahead") { l.f.wall_offset_ms = 3'600'000; }

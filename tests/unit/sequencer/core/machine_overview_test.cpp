@@ -36,7 +36,9 @@ void all_answer(FakeCluster& f) {
     if (f.node(i).up) f.say(f.node(i).connection, Pong{});
 }
 
-NodeCondition condition(FakeCluster& f, std::size_t i) { return f.machine->overview(0).storage.at(i - 1).condition; }
+NodeCondition condition(FakeCluster& f, std::size_t i) {
+  return f.machine->overview(0).storage.at(i - 1).condition;
+}
 
 }  // namespace
 
@@ -66,14 +68,17 @@ TEST_CASE("overview: a leader tells nodes, logs and counts, to clients too") {
   CHECK(o.logs[0].open);
   CHECK(o.logs[0].committed == t.end + 200);
   REQUIRE(o.logs[0].replicas.size() == 3);
-  for (const ReplicaSeen& r : o.logs[0].replicas) CHECK(r == ReplicaSeen{r.node, ReplicaState::streaming, t.end + 200, 0});
+  for (const ReplicaSeen& r : o.logs[0].replicas)
+    CHECK(r == ReplicaSeen{r.node, ReplicaState::streaming, t.end + 200, 0});
   f.to_clients.clear();
   f.say(c, GetOverview{10});
   REQUIRE(f.heard<Overview>().size() == 1);
   CHECK(f.heard<Overview>()[0] == o);
 }
 
-TEST_CASE("overview: a replica that lacks committed bytes is behind since it lacks them, and no longer once it has them") {
+TEST_CASE(
+    "overview: a replica that lacks committed bytes is behind since it lacks them, and no longer "
+    "once it has them") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -97,7 +102,9 @@ TEST_CASE("overview: a replica that lacks committed bytes is behind since it lac
   CHECK(behind() == 0);
 }
 
-TEST_CASE("overview: one that follows closely is never behind for long, though it always lacks the newest run") {
+TEST_CASE(
+    "overview: one that follows closely is never behind for long, though it always lacks the "
+    "newest run") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -110,7 +117,8 @@ TEST_CASE("overview: one that follows closely is never behind for long, though i
     const Offset had = slow.logs[log].tail();
     const Chain chain = slow.logs[log].chain_at(had);
     f.say(c, commit(t, i));
-    f.say(slow.connection, Durable{log, t.term, had, chain, Offset{}, Chain{}}, 0);  // of the run before
+    f.say(slow.connection, Durable{log, t.term, had, chain, Offset{}, Chain{}},
+          0);  // of the run before
     f.pass(100ms);
     longest = std::max(longest, f.machine->overview(1).logs[0].replicas[2].behind_ms);
   }
@@ -123,7 +131,8 @@ TEST_CASE("overview: conditions of storage nodes") {
   f.start_all();
   all_answer(f);
   CHECK(condition(f, 2) == NodeCondition::up);
-  f.say(f.node(2).connection, SpaceIs{12, 500, {LogId{1}, LogId{2}, LogId{3}}, true, 7000, 9000, {NodeId{3}}});
+  f.say(f.node(2).connection,
+        SpaceIs{12, 500, {LogId{1}, LogId{2}, LogId{3}}, true, 7000, 9000, {NodeId{3}}});
   CHECK(condition(f, 2) == NodeCondition::suspect);
   const NodeSeen seen = f.machine->overview(0).storage[1];
   CHECK(seen.staged_bytes == 12);
@@ -198,7 +207,8 @@ TEST_CASE("overview: where there are more logs than wanted, those in trouble com
 
 TEST_CASE("overview: one that does not lead tells what it sees") {
   FakeCluster f(3);
-  f.options.sequencers = {{SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
+  f.options.sequencers = {
+      {SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
   f.restart();
   f.pass(1s);
   f.connect(2);
@@ -214,7 +224,9 @@ TEST_CASE("overview: one that does not lead tells what it sees") {
   CHECK(condition(f, 2) == NodeCondition::up);
 }
 
-TEST_CASE("status: a log whose replicas have no space is told as refused, by the leader, in one verdict (A2)") {
+TEST_CASE(
+    "status: a log whose replicas have no space is told as refused, by the leader, in one verdict "
+    "(A2)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -233,7 +245,8 @@ TEST_CASE("status: a log whose replicas have no space is told as refused, by the
   f.say(f.node(3).connection, SpaceIs{0, 1000, {log}, false, 0, 1000, {}});
   const Status s = told();
   CHECK(s.health == Health::not_serving);
-  CHECK(s.verdict.starts_with("appends to events are refused: 1 of 3 replicas has space, 2 are needed"));
+  CHECK(s.verdict.starts_with(
+      "appends to events are refused: 1 of 3 replicas has space, 2 are needed"));
   REQUIRE(!s.alarms.empty());
   CHECK(std::ranges::count(s.alarms, "log-no-space", &AlarmSeen::id) == 1);
   REQUIRE(s.logs.size() == 1);
@@ -251,18 +264,23 @@ TEST_CASE("a registered storage node that --storage names no longer is told at o
   f.restart();
   f.pass(3s);
   CHECK(std::ranges::count_if(f.events, [](const Event& e) {
-          return e.level == Event::Level::warning && e.text.starts_with("storage node 3 at n:1 is registered and not named by --storage");
+          return e.level == Event::Level::warning &&
+                 e.text.starts_with(
+                     "storage node 3 at n:1 is registered and not named by --storage");
         }) == 1);
 }
 
-TEST_CASE("status: what is judged of a few logs is what all of them say, and the log that can lose the fewest replicas counts") {
+TEST_CASE(
+    "status: what is judged of a few logs is what all of them say, and the log that can lose the "
+    "fewest replicas counts") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
   std::vector<LogId> logs;
   for (int i = 0; i < 6; ++i) {
     f.to_clients.clear();
-    f.say(c, CreateLog{fmt::format("log{}", i), {.replicas = 3, .write_quorum = static_cast<std::uint8_t>(i == 4 ? 3 : 2)}});
+    f.say(c, CreateLog{fmt::format("log{}", i),
+                       {.replicas = 3, .write_quorum = static_cast<std::uint8_t>(i == 4 ? 3 : 2)}});
     open(f, c, logs.emplace_back(f.heard<LogIs>().at(0).info.id));
   }
   const auto same = [&] {
@@ -300,10 +318,13 @@ TEST_CASE("status: what is judged of a few logs is what all of them say, and the
   f.node(3).durable = false;
   f.say(c, commit(open(f, c, logs[5]), 1));
   f.pass(15s);
-  CHECK(std::ranges::count(same().alarms, "replica-behind", &AlarmSeen::id) == 1);  // of a log whose replicas all stream
+  CHECK(std::ranges::count(same().alarms, "replica-behind", &AlarmSeen::id) ==
+        1);  // of a log whose replicas all stream
 }
 
-TEST_CASE("status: who writes is told with address, name and rate, and is forgotten with the connection (C)") {
+TEST_CASE(
+    "status: who writes is told with address, name and rate, and is forgotten with the connection "
+    "(C)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c{5000}, silent{5001};
@@ -345,13 +366,15 @@ TEST_CASE("status: who writes is told with address, name and rate, and is forgot
   CHECK(f.machine->overview(0).clients.connected == 1);
 }
 
-TEST_CASE("status: what a log takes on each disk is told beside its offsets, until it is deleted (C)") {
+TEST_CASE(
+    "status: what a log takes on each disk is told beside its offsets, until it is deleted (C)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
   const LogId log = create(f, c, "events");
   open(f, c, log);
-  f.say(f.node(2).connection, SpaceIs{0, 1000, {}, false, 0, 1000, {}, {{log, 70'000}, {LogId{999}, 5}}});
+  f.say(f.node(2).connection,
+        SpaceIs{0, 1000, {}, false, 0, 1000, {}, {{log, 70'000}, {LogId{999}, 5}}});
   const LogSeen seen = f.machine->overview(10).logs.at(0);
   CHECK(seen.replicas.at(0).disk_bytes == 0);  // not told yet
   CHECK(seen.replicas.at(1).disk_bytes == 70'000);

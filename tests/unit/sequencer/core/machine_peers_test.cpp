@@ -1,4 +1,5 @@
-// A sequencer of three, with the other two played by hand: links between sequencers, and what a question costs them.
+// A sequencer of three, with the other two played by hand: links between sequencers, and what a
+// question costs them.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -18,11 +19,14 @@ struct Second : FakeCluster {
   Second() : FakeCluster(0) {
     now = Time{1h};
     options.id = SequencerId{2};
-    options.sequencers = {{SequencerId{1}, "a:1"}, {SequencerId{2}, "b:1"}, {SequencerId{3}, "c:1"}};
+    options.sequencers = {
+        {SequencerId{1}, "a:1"}, {SequencerId{2}, "b:1"}, {SequencerId{3}, "c:1"}};
     disk.hard_state.vote = options.id;  // no new cluster
     restart();
   }
-  std::size_t alarms() const { return static_cast<std::size_t>(std::ranges::count(events, Event::Level::alarm, &Event::level)); }
+  std::size_t alarms() const {
+    return static_cast<std::size_t>(std::ranges::count(events, Event::Level::alarm, &Event::level));
+  }
   SequencerSeen seen(std::uint32_t id) const {
     for (const SequencerSeen& s : machine->overview(0).sequencers)
       if (s.id == SequencerId{id}) return s;
@@ -32,10 +36,13 @@ struct Second : FakeCluster {
 
 }  // namespace
 
-TEST_CASE("sequencer: a link that is displaced is closed with the reason, so that its other end dials anew (Z5)") {
+TEST_CASE(
+    "sequencer: a link that is displaced is closed with the reason, so that its other end dials "
+    "anew (Z5)") {
   Second s;
   const ConnectionId first = s.connect_sequencer(1);
-  const ConnectionId again = s.connect_sequencer(1);  // the same process, for which the first one broke
+  const ConnectionId again =
+      s.connect_sequencer(1);  // the same process, for which the first one broke
   REQUIRE(s.closed.contains(first));
   CHECK(s.closed[first].code == Errc::connection_lost);
   CHECK(s.closed[first].detail == "sequencer 1 has made a newer connection");
@@ -44,7 +51,9 @@ TEST_CASE("sequencer: a link that is displaced is closed with the reason, so tha
   CHECK(s.seen(1).reachable);
 }
 
-TEST_CASE("sequencer: another process under a sequencer's id is refused and alarmed of; the one that is heard keeps its link (Z5, F11)") {
+TEST_CASE(
+    "sequencer: another process under a sequencer's id is refused and alarmed of; the one that is "
+    "heard keeps its link (Z5, F11)") {
   Second s;
   const ConnectionId real = s.connect_sequencer(1);
   for (int i = 0; i < 5; ++i) {
@@ -67,7 +76,9 @@ TEST_CASE("sequencer: another process under a sequencer's id is refused and alar
   CHECK_FALSE(s.seen(1).twice);
 }
 
-TEST_CASE("sequencer: of two sequencers only the one with the lower id dials, so a hello the other way displaces nothing (Z5)") {
+TEST_CASE(
+    "sequencer: of two sequencers only the one with the lower id dials, so a hello the other way "
+    "displaces nothing (Z5)") {
   Second s;
   const ConnectionId third = s.connect_sequencer(3);
   const ConnectionId wrong = s.connect_sequencer(3, usual, false);
@@ -88,7 +99,9 @@ TEST_CASE("sequencer: a peer whose link is mute counts as unreachable, for a fol
   CHECK(s.seen(3).reachable);
 }
 
-TEST_CASE("sequencer: questions about a log that is absent share a round; one connection has 1024 waiting at most (Z10)") {
+TEST_CASE(
+    "sequencer: questions about a log that is absent share a round; one connection has 1024 "
+    "waiting at most (Z10)") {
   Second s;
   s.connect_sequencer(1);
   s.connect_sequencer(3);

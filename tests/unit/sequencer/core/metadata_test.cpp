@@ -17,8 +17,10 @@ std::vector<Command> history() {
   std::vector<Command> h;
   h.push_back(BeginTerm{Term{}, InstanceId{7}, RaftTerm{1}, LogId{}});
   h.push_back(InitCluster{ClusterId{9}, "test", {{SequencerId{1}, "s1"}}});
-  for (std::uint32_t n : {3u, 1u, 2u}) h.push_back(RegisterStorage{{NodeId{n}, DiskId{100 + n}, "n"}});
-  h.push_back(MakeLog{"a", {3, 2, segment_size_default, Durability::sync}, {member(1), member(2), member(3)}});
+  for (std::uint32_t n : {3u, 1u, 2u})
+    h.push_back(RegisterStorage{{NodeId{n}, DiskId{100 + n}, "n"}});
+  h.push_back(MakeLog{
+      "a", {3, 2, segment_size_default, Durability::sync}, {member(1), member(2), member(3)}});
   h.push_back(MarkOpen{LogId{6}});
   h.push_back(Trim{LogId{6}, Offset{500}});
   h.push_back(BeginTerm{Term{40}, InstanceId{8}, RaftTerm{1}, LogId{6}});
@@ -61,21 +63,30 @@ TEST_CASE("metadata: refusals leave the state as it was, but for the version") {
   for (const Command& c : history()) m.apply(i = i + 1, c);
   CHECK(m.apply(i = i + 1, MakeLog{"a", {}, {member(1)}}).error.code == Errc::log_exists);
   CHECK(m.apply(i = i + 1, MakeLog{"b", {}, {member(9)}}).error.code == Errc::not_enough_nodes);
-  CHECK(m.apply(i = i + 1, RegisterStorage{{NodeId{1}, DiskId{5}, "n"}}).error.code == Errc::wrong_identity);  // T4
+  CHECK(m.apply(i = i + 1, RegisterStorage{{NodeId{1}, DiskId{5}, "n"}}).error.code ==
+        Errc::wrong_identity);  // T4
   CHECK(m.apply(i = i + 1, MarkOpen{LogId{99}}).error.code == Errc::no_such_log);
   CHECK(m.node(NodeId{1})->disk == DiskId{101});
   const std::vector<Member> members = m.log("a")->members;
-  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{2}, DiskId{102}, DiskId{302}, {}, {}}).error.code == Errc::wrong_identity);  // replaced before
-  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{101}, DiskId{201}, {}, {}}).error.code == Errc::ok);
-  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{201}, DiskId{101}, {}, {}}).error.code == Errc::invalid_argument);  // still named
+  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{2}, DiskId{102}, DiskId{302}, {}, {}}).error.code ==
+        Errc::wrong_identity);  // replaced before
+  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{101}, DiskId{201}, {}, {}}).error.code ==
+        Errc::ok);
+  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{201}, DiskId{101}, {}, {}}).error.code ==
+        Errc::invalid_argument);  // still named
   CHECK(m.node(NodeId{1})->disk == DiskId{201});
-  CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {{NodeId{1}, DiskId{201}}, members[1], members[2]}}).error.code == Errc::ok);
-  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{201}, DiskId{101}, {}, {}}).error.code == Errc::ok);  // a newcomer
+  CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {{NodeId{1}, DiskId{201}}, members[1], members[2]}})
+            .error.code == Errc::ok);
+  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{201}, DiskId{101}, {}, {}}).error.code ==
+        Errc::ok);  // a newcomer
   CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, members}).error.code == Errc::ok);
   const Term newest = m.state().last_term;
-  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{9}, DiskId{1}, DiskId{2}, {}, {}}).error.code == Errc::wrong_identity);
-  CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {member(1), member(2), member(3)}}).error.code == Errc::wrong_state);  // not the disk
-  CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {member(1), member(3)}}).error.code == Errc::wrong_state);
+  CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{9}, DiskId{1}, DiskId{2}, {}, {}}).error.code ==
+        Errc::wrong_identity);
+  CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {member(1), member(2), member(3)}}).error.code ==
+        Errc::wrong_state);  // not the disk
+  CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {member(1), member(3)}}).error.code ==
+        Errc::wrong_state);
   CHECK(m.state().last_term == newest);
   CHECK(m.log("a")->members == members);
   m.apply(i = i + 1, Trim{LogId{6}, Offset{100}});
@@ -99,11 +110,15 @@ TEST_CASE("metadata: bytes that are no command or snapshot are refused") {
   CHECK(!m.restore(Bytes::copy_of(std::string_view("nonsense"))));
 }
 
-TEST_CASE("metadata: a request that comes late or twice makes no log again and gives no token twice (C-10)") {
+TEST_CASE(
+    "metadata: a request that comes late or twice makes no log again and gives no token twice "
+    "(C-10)") {
   MetadataState m;
   RaftIndex i{};
   for (const Command& c : history()) m.apply(i = i + 1, c);
-  const auto make = [](RaftIndex seen, std::uint64_t id) { return MakeLog{"b", {}, {member(1)}, {seen, ChangeId{id}}}; };
+  const auto make = [](RaftIndex seen, std::uint64_t id) {
+    return MakeLog{"b", {}, {member(1)}, {seen, ChangeId{id}}};
+  };
   const RaftIndex before = i;
   const Applied made = m.apply(i = i + 1, make(before, 71));
   REQUIRE(made.error.code == Errc::ok);
@@ -143,7 +158,8 @@ TEST_CASE("metadata: a request that comes late or twice makes no log again and g
   CHECK(m.log(log)->options.retention == Retention{});
 }
 
-TEST_CASE("metadata: a record that asks for a durability that is not kept is none of this version (A7)") {
+TEST_CASE(
+    "metadata: a record that asks for a durability that is not kept is none of this version (A7)") {
   MakeLog asks{"a", {3, 2, segment_size_default, Durability::sync}, {member(1)}, {}};
   CHECK(decode_command(encode(asks)));
   asks.options.durability = static_cast<Durability>(1);
@@ -166,46 +182,64 @@ TEST_CASE("log options: defaults and refusals") {
   CHECK(code(effective_options(std::string(256, 'a'), {}, 3)) == Errc::invalid_argument);
   CHECK(code(effective_options("a", {3, 4, 0, Durability::sync}, 3)) == Errc::invalid_argument);
   CHECK(code(effective_options("a", {3, 2, 1, Durability::sync}, 3)) == Errc::invalid_argument);
-  CHECK(code(effective_options("a", {0, 0, 1u << 20, Durability::sync, {1u << 20, 1000}}, 3)) == Errc::ok);
-  CHECK(code(effective_options("a", {0, 0, 1u << 20, Durability::sync, {(1u << 20) - 1, 0}}, 3)) == Errc::invalid_argument);
-  CHECK(code(effective_options("a", {0, 0, 0, Durability::sync, {1u << 20, 0}}, 3)) == Errc::invalid_argument);  // of the default size
-  CHECK(code(effective_options("a", {0, 0, 0, Durability::sync, {0, 999}}, 3)) == Errc::invalid_argument);
-  CHECK(code(effective_options("a", {5, 0, 0, Durability::sync}, 3)) == Errc::invalid_argument);  // at once: waiting would not help (D)
+  CHECK(code(effective_options("a", {0, 0, 1u << 20, Durability::sync, {1u << 20, 1000}}, 3)) ==
+        Errc::ok);
+  CHECK(code(effective_options("a", {0, 0, 1u << 20, Durability::sync, {(1u << 20) - 1, 0}}, 3)) ==
+        Errc::invalid_argument);
+  CHECK(code(effective_options("a", {0, 0, 0, Durability::sync, {1u << 20, 0}}, 3)) ==
+        Errc::invalid_argument);  // of the default size
+  CHECK(code(effective_options("a", {0, 0, 0, Durability::sync, {0, 999}}, 3)) ==
+        Errc::invalid_argument);
+  CHECK(code(effective_options("a", {5, 0, 0, Durability::sync}, 3)) ==
+        Errc::invalid_argument);  // at once: waiting would not help (D)
   CHECK(code(effective_options("a", {}, 0)) == Errc::not_enough_nodes);
 }
 
-TEST_CASE("metadata: a term is never minted twice: the number does not wrap, and no floor uses it up (Z7)") {
+TEST_CASE(
+    "metadata: a term is never minted twice: the number does not wrap, and no floor uses it up "
+    "(Z7)") {
   MetadataState m;
   RaftIndex i{};
   const auto begin = [&](std::uint64_t floor) {
-    return m.apply(i = i + 1, BeginTerm{Term{static_cast<std::uint32_t>(floor)}, InstanceId{1}, RaftTerm{1}, {}});
+    return m.apply(
+        i = i + 1,
+        BeginTerm{Term{static_cast<std::uint32_t>(floor)}, InstanceId{1}, RaftTerm{1}, {}});
   };
   CHECK(begin(0).minted == Term{1});
   const Applied absurd = begin(0xFFFFFFFF);
   CHECK(absurd.error.code == Errc::invalid_argument);
-  CHECK(absurd.error.detail == "a floor of term 4294967295 is more than 16777216 above the last term, 1");
+  CHECK(absurd.error.detail ==
+        "a floor of term 4294967295 is more than 16777216 above the last term, 1");
   CHECK(m.state().last_term == Term{1});
   CHECK(begin(1 + term_ahead_max).minted == Term{term_ahead_max + 2});
   for (std::uint64_t t = m.state().last_term.value; t < term_max; t = m.state().last_term.value)
-    REQUIRE(begin(std::min<std::uint64_t>(t + term_ahead_max, term_max - 1)).error.code == Errc::ok);
+    REQUIRE(begin(std::min<std::uint64_t>(t + term_ahead_max, term_max - 1)).error.code ==
+            Errc::ok);
   CHECK(m.state().last_term == Term{term_max});
   CHECK(begin(0).error.code == Errc::too_many);
   CHECK(m.state().last_term == Term{term_max});
 }
 
-TEST_CASE("metadata: the fencing token after the highest is none, so that no stale one is taken again (Z7)") {
+TEST_CASE(
+    "metadata: the fencing token after the highest is none, so that no stale one is taken again "
+    "(Z7)") {
   MetadataState m;
   RaftIndex i{};
   for (const Command& c : history()) m.apply(i = i + 1, c);
   const Applied absurd = m.apply(i = i + 1, RaiseFence{LogId{6}, FenceToken{~0ull}});
   CHECK(absurd.error.code == Errc::invalid_argument);
-  CHECK(absurd.error.detail == "fencing token 18446744073709551615 is above the highest, 9223372036854775807");
-  CHECK(m.apply(i = i + 1, RaiseFence{LogId{6}, FenceToken{fence_token_max}}).error.code == Errc::ok);
-  CHECK(m.apply(i = i + 1, RaiseFence{LogId{6}, {}, {i, ChangeId{9}}}).error.code == Errc::too_many);
+  CHECK(absurd.error.detail ==
+        "fencing token 18446744073709551615 is above the highest, 9223372036854775807");
+  CHECK(m.apply(i = i + 1, RaiseFence{LogId{6}, FenceToken{fence_token_max}}).error.code ==
+        Errc::ok);
+  CHECK(m.apply(i = i + 1, RaiseFence{LogId{6}, {}, {i, ChangeId{9}}}).error.code ==
+        Errc::too_many);
   CHECK(m.log("a")->fence == FenceToken{fence_token_max});
 }
 
-TEST_CASE("metadata: logs have a bound in number and in bytes, well below one message; deleting makes room (Z4)") {
+TEST_CASE(
+    "metadata: logs have a bound in number and in bytes, well below one message; deleting makes "
+    "room (Z4)") {
   MetadataState m;
   std::uint64_t index = 0;
   const auto apply = [&](const Command& c) { return m.apply(RaftIndex{++index}, c); };
@@ -220,7 +254,8 @@ TEST_CASE("metadata: logs have a bound in number and in bytes, well below one me
     do last = make(std::string(log_name_max - 8, 'x') + std::to_string(10'000'000 + made++));
     while (last.error.code == Errc::ok);
     CHECK(last.error.code == Errc::too_many);
-    CHECK(last.error.detail.find("at most 65536 logs and 8388608 bytes are possible") != std::string::npos);
+    CHECK(last.error.detail.find("at most 65536 logs and 8388608 bytes are possible") !=
+          std::string::npos);
     CHECK(m.logs_bytes() <= metadata_bytes_max);
     CHECK(m.snapshot().size() < message_body_max / 2 + 4096);
   }
@@ -248,7 +283,8 @@ TEST_CASE("metadata: a lost disk stays so until another one takes its place (F10
   RaftIndex i{};
   const auto apply = [&](Command c) { return m.apply(i = i + 1, c).error.code; };
   apply(RegisterStorage{{NodeId{1}, DiskId{101}, "n"}});
-  CHECK(apply(MarkLost{NodeId{1}, DiskId{100}}) == Errc::wrong_identity);  // of a disk that was replaced since
+  CHECK(apply(MarkLost{NodeId{1}, DiskId{100}}) ==
+        Errc::wrong_identity);  // of a disk that was replaced since
   CHECK(apply(MarkLost{NodeId{2}, DiskId{102}}) == Errc::wrong_identity);
   CHECK_FALSE(m.node(NodeId{1})->lost);
   CHECK(apply(MarkLost{NodeId{1}, DiskId{101}}) == Errc::ok);

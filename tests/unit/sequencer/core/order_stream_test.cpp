@@ -7,7 +7,9 @@ using namespace loglog::sequencer;
 
 TEST_CASE("order stream: offsets, boundaries, window") {
   OrderStream s(Term{3}, Offset{1000}, Term{2});
-  const auto item = [](std::uint32_t length) { return OrderItem{{ProducerId{1}, Sequence{1}, 1, length, {}}, {}}; };
+  const auto item = [](std::uint32_t length) {
+    return OrderItem{{ProducerId{1}, Sequence{1}, 1, length, {}}, {}};
+  };
   CHECK(s.is_boundary(Offset{1000}));
   CHECK(s.push(item(100)) == Offset{1000});
   CHECK(s.push(item(50)) == Offset{1100});

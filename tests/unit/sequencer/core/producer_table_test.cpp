@@ -8,8 +8,12 @@ using V = ProducerTable::Verdict;
 
 namespace {
 
-Commit commit(std::uint64_t first, std::uint32_t count, std::uint64_t settled, std::uint64_t producer = 5, std::uint64_t digest = 1) {
-  return {LogId{1}, Term{1}, Sequence{settled}, {ProducerId{producer}, Sequence{first}, count, 100 * count, RunDigest{digest}}};
+Commit commit(std::uint64_t first, std::uint32_t count, std::uint64_t settled,
+              std::uint64_t producer = 5, std::uint64_t digest = 1) {
+  return {LogId{1},
+          Term{1},
+          Sequence{settled},
+          {ProducerId{producer}, Sequence{first}, count, 100 * count, RunDigest{digest}}};
 }
 
 const Client client{ConnectionId{1}, RequestId{1}};
@@ -41,7 +45,9 @@ TEST_CASE("producers (A1): with a record max(next, settled + 1), repeats are kno
   CHECK(t.judge(commit(2, 1, 0), Offset{}).verdict == V::wrong_sequence);
 }
 
-TEST_CASE("producers (F1): a run that was refused for good uses up its number, and each copy of it is known as refused (C-7)") {
+TEST_CASE(
+    "producers (F1): a run that was refused for good uses up its number, and each copy of it is "
+    "known as refused (C-7)") {
   ProducerTable t(10, 2);
   t.refuse(commit(1, 1, 0), Offset{300}, client.connection);
   const auto again = t.judge(commit(1, 1, 0), Offset{});
@@ -51,7 +57,8 @@ TEST_CASE("producers (F1): a run that was refused for good uses up its number, a
   CHECK(t.judge(commit(2, 1, 0), Offset{}).verdict == V::accept);
   CHECK(t.judge(commit(1, 1, 0, 5, 2), Offset{}).verdict == V::other_bytes);
   t.add(commit(2, 1, 0), Offset{300}, client);
-  CHECK(t.judge(commit(3, 1, 0), Offset{}).verdict == V::full);  // it counts until its producer has confirmed it
+  CHECK(t.judge(commit(3, 1, 0), Offset{}).verdict ==
+        V::full);  // it counts until its producer has confirmed it
   CHECK(t.judge(commit(3, 1, 1), Offset{300}).verdict == V::accept);
   CHECK(t.judge(commit(1, 1, 1), Offset{300}).verdict == V::wrong_sequence);
 }
@@ -61,9 +68,11 @@ TEST_CASE("producers (A2): confirmed offsets go, the producer stays; a full tabl
   t.add(commit(1, 1, 0), Offset{0}, client);
   t.add(commit(2, 1, 0), Offset{100}, client);
   CHECK(t.judge(commit(3, 1, 0), Offset{}).verdict == V::full);
-  CHECK(t.judge(commit(3, 1, 2), Offset{100}).verdict == V::accept);  // the first is committed and settled
+  CHECK(t.judge(commit(3, 1, 2), Offset{100}).verdict ==
+        V::accept);  // the first is committed and settled
   CHECK(t.find(ProducerId{5}, Sequence{1}) == nullptr);
-  CHECK(t.find(ProducerId{5}, Sequence{2}) != nullptr);  // settled, they say, but not committed here
+  CHECK(t.find(ProducerId{5}, Sequence{2}) !=
+        nullptr);  // settled, they say, but not committed here
   CHECK(t.judge(commit(1, 1, 2), Offset{200}).verdict == V::wrong_sequence);
   CHECK(t.judge(commit(1, 1, 2), Offset{200}).expected == Sequence{3});
   CHECK(t.judge(commit(1, 1, 0, 6), Offset{}).verdict == V::full);  // another producer

@@ -5,13 +5,15 @@
 using namespace loglog;
 using namespace loglog::sequencer;
 
-TEST_CASE("a warning that comes 8000 times a second is one line in ten seconds, with the count (C-6)") {
+TEST_CASE(
+    "a warning that comes 8000 times a second is one line in ten seconds, with the count (C-6)") {
   RepeatedWarnings warnings;
   const Time begin{};
   std::size_t lines = 0;
   std::string last;
   for (int i = 0; i < 240'000; ++i)
-    if (auto line = warnings.say(begin + i * 125us, LogId{6}, NodeId{2}, "repair", "node 2 cannot be repaired yet")) {
+    if (auto line = warnings.say(begin + i * 125us, LogId{6}, NodeId{2}, "repair",
+                                 "node 2 cannot be repaired yet")) {
       ++lines;
       last = *line;
     }

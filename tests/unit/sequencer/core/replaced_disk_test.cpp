@@ -26,7 +26,10 @@ struct Replaced {
   }
   bool append(Term term, std::uint64_t sequence) {
     f.to_clients.clear();
-    f.say(client, Commit{id, term, Sequence{sequence - 1}, {ProducerId{7}, Sequence{sequence}, 1, 100, RunDigest{sequence}}});
+    f.say(client, Commit{id,
+                         term,
+                         Sequence{sequence - 1},
+                         {ProducerId{7}, Sequence{sequence}, 1, 100, RunDigest{sequence}}});
     f.pass(200ms);
     return !f.heard<Committed>().empty();
   }
@@ -53,7 +56,9 @@ struct Replaced {
     CHECK(f.heard<Done>().size() == 1);
     return std::nullopt;
   }
-  Member member(int i) const { return f.machine->metadata().logs.at(0).members.at(static_cast<std::size_t>(i - 1)); }
+  Member member(int i) const {
+    return f.machine->metadata().logs.at(0).members.at(static_cast<std::size_t>(i - 1));
+  }
 
   FakeCluster f;
   ConnectionId client;
@@ -137,7 +142,9 @@ TEST_CASE("replaced disk: a log that was never used stays without a frame") {
   CHECK(r.f.node(2).logs.at(r.id).pieces.empty());
 }
 
-TEST_CASE("replaced disk: the old one is refused from then on, and the new one may be replaced in its turn") {
+TEST_CASE(
+    "replaced disk: the old one is refused from then on, and the new one may be replaced in its "
+    "turn") {
   Replaced r;
   r.lose_disk(2);
   REQUIRE(!r.replace(2));
@@ -231,7 +238,9 @@ TEST_CASE("replaced disk: a late request replaces no disk that came after it (C-
 TEST_CASE("replaced disk: what is refused") {
   Replaced r;
   r.f.options.storage.resize(2);
-  const auto says = [](const std::optional<Failed>& f, const char* what) { return f && f->detail.find(what) != std::string::npos; };
+  const auto says = [](const std::optional<Failed>& f, const char* what) {
+    return f && f->detail.find(what) != std::string::npos;
+  };
   r.f.to_clients.clear();
   r.f.say(r.client, ReplaceDisk{NodeId{9}, DiskId{}, false});
   CHECK(says(r.f.heard<Failed>().at(0), "no storage node 9 is registered"));
@@ -240,7 +249,8 @@ TEST_CASE("replaced disk: what is refused") {
   CHECK(says(r.replace(2), "has not come with another disk"));
   r.f.disconnect(3);
   r.lose_disk(2);
-  CHECK(says(r.replace(2), "needs 2 of its other replicas up to begin without that disk, there are 1"));
+  CHECK(says(r.replace(2),
+             "needs 2 of its other replicas up to begin without that disk, there are 1"));
   r.f.connect(3);
   r.f.pass(11s);
   CHECK(says(r.replace(2), "has not come with another disk"));  // not of late
@@ -254,14 +264,17 @@ TEST_CASE("replaced disk: what a node refuses of the term before begins no furth
   r.lose_disk(2);
   r.f.to_nodes.clear();
   REQUIRE(!r.replace(2));
-  const auto seal = std::ranges::find_if(r.f.to_nodes, [](const auto& m) { return std::holds_alternative<Seal>(m.second); });
+  const auto seal = std::ranges::find_if(
+      r.f.to_nodes, [](const auto& m) { return std::holds_alternative<Seal>(m.second); });
   REQUIRE(seal != r.f.to_nodes.end());
   const Seal& s = std::get<Seal>(seal->second);
   r.f.disconnect(1);
   r.f.connect(1);
   // Its Seal of the term before waited until the promise of this one was durable.
-  r.f.machine->arrived(r.f.now, {r.f.node(1).connection, RequestId{}, Fenced{LogId{}, s.term, s.instance}});
-  r.f.machine->arrived(r.f.now, {r.f.node(1).connection, RequestId{}, Fenced{r.id, s.term, s.instance}});
+  r.f.machine->arrived(r.f.now,
+                       {r.f.node(1).connection, RequestId{}, Fenced{LogId{}, s.term, s.instance}});
+  r.f.machine->arrived(r.f.now,
+                       {r.f.node(1).connection, RequestId{}, Fenced{r.id, s.term, s.instance}});
   r.f.run();
   r.f.pass(100ms);
   CHECK(r.f.machine->leading_term() == s.term);
@@ -300,7 +313,9 @@ TEST_CASE("replaced disk: by force, where the others are gone, the log waits for
   CHECK(r.open() != Term{});
 }
 
-TEST_CASE("a disk that lost what it acknowledged counts as down in every term, until another one takes its place (F10b, T4)") {
+TEST_CASE(
+    "a disk that lost what it acknowledged counts as down in every term, until another one takes "
+    "its place (F10b, T4)") {
   Replaced r;
   const Term first = r.open();
   r.f.node(3).durable = false;

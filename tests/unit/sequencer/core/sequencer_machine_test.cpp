@@ -11,8 +11,12 @@ using namespace loglog::sequencer::testing;
 
 namespace {
 
-Commit commit(const TermIs& t, std::uint64_t first, std::uint64_t settled = 0, std::uint64_t producer = 77) {
-  return {t.log, t.term, Sequence{settled}, {ProducerId{producer}, Sequence{first}, 1, 100, RunDigest{producer * 1000 + first}}};
+Commit commit(const TermIs& t, std::uint64_t first, std::uint64_t settled = 0,
+              std::uint64_t producer = 77) {
+  return {t.log,
+          t.term,
+          Sequence{settled},
+          {ProducerId{producer}, Sequence{first}, 1, 100, RunDigest{producer * 1000 + first}}};
 }
 
 LogId create(FakeCluster& f, ConnectionId c, LogOptions o = {}) {
@@ -44,7 +48,9 @@ Offset append(FakeCluster& f, ConnectionId c, const Commit& m) {
 }  // namespace
 
 /// Of a client that has looked just now.
-Basis seen_now(const FakeCluster& f, std::uint64_t id = 0) { return {f.machine->metadata().version, ChangeId{id}}; }
+Basis seen_now(const FakeCluster& f, std::uint64_t id = 0) {
+  return {f.machine->metadata().version, ChangeId{id}};
+}
 
 TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   FakeCluster f(3);
@@ -84,7 +90,8 @@ TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   f.say(c, TrimLog{log, a + 200});
   CHECK(f.heard<LogIs>().back().info.trim == a + 200);
   f.say(c, GetTail{log});
-  CHECK(f.heard<TailIs>().back().first == a + 200);  // where it begins, not where the first file does
+  CHECK(f.heard<TailIs>().back().first ==
+        a + 200);  // where it begins, not where the first file does
 
   f.say(c, CreateLog{"a", {}});
   CHECK(f.heard<Failed>().back().error == Errc::log_exists);
@@ -106,7 +113,9 @@ TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   CHECK(!f.alarmed());
 }
 
-TEST_CASE("sequencer: a log is given up where a chosen node does not join it, not where that node is busy with others (T5)") {
+TEST_CASE(
+    "sequencer: a log is given up where a chosen node does not join it, not where that node is "
+    "busy with others (T5)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -130,14 +139,17 @@ TEST_CASE("sequencer: a log is given up where a chosen node does not join it, no
   CHECK(f.heard<Failed>()[0].error == Errc::not_enough_nodes);
   CHECK(f.heard<Failed>()[0].detail.find("node 3") != std::string::npos);
   const auto& logs = f.machine->metadata().logs;
-  CHECK(std::count_if(logs.begin(), logs.end(), [](const LogInfo& l) { return l.state == LogState::open; }) == 2);
+  CHECK(std::count_if(logs.begin(), logs.end(),
+                      [](const LogInfo& l) { return l.state == LogState::open; }) == 2);
   f.to_clients.clear();
   f.node(3).joins.reset();
   f.say(c, CreateLog{"c", {}, seen_now(f)});  // the name is free
   CHECK(f.heard<LogIs>().size() == 1);
 }
 
-TEST_CASE("sequencer: who asks for a log that is being given up hears what to do, not that it was deleted (T5)") {
+TEST_CASE(
+    "sequencer: who asks for a log that is being given up hears what to do, not that it was "
+    "deleted (T5)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -151,7 +163,9 @@ TEST_CASE("sequencer: who asks for a log that is being given up hears what to do
   for (const Failed& m : f.heard<Failed>()) CHECK(m.error == Errc::not_enough_nodes);
 }
 
-TEST_CASE("sequencer: a creation that is given up for want of a node is repeated with other nodes, not told superseded (F25)") {
+TEST_CASE(
+    "sequencer: a creation that is given up for want of a node is repeated with other nodes, not "
+    "told superseded (F25)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -179,7 +193,9 @@ TEST_CASE("sequencer: a creation that is given up for want of a node is repeated
   CHECK(f.heard<Failed>()[0].error == Errc::superseded);
 }
 
-TEST_CASE("sequencer: log_exists is no answer to the request that made the log, before and after it opens (L-5)") {
+TEST_CASE(
+    "sequencer: log_exists is no answer to the request that made the log, before and after it "
+    "opens (L-5)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -200,7 +216,9 @@ TEST_CASE("sequencer: log_exists is no answer to the request that made the log, 
   CHECK(f.machine->metadata().logs.size() == 1);
 }
 
-TEST_CASE("sequencer: a creation does not wait for ever for a node that joins others and never this one (T5)") {
+TEST_CASE(
+    "sequencer: a creation does not wait for ever for a node that joins others and never this one "
+    "(T5)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -232,7 +250,8 @@ TEST_CASE("sequencer: committed needs W acknowledgements; one node down does not
   CHECK(f.heard<Committed>().empty());
   CHECK(f.heard<Refused>().empty());
 
-  // The third comes back late: it catches up, joins the stream, and its acknowledgement completes the quorum.
+  // The third comes back late: it catches up, joins the stream, and its acknowledgement completes
+  // the quorum.
   f.connect(3);
   f.pass(500ms);
   REQUIRE(f.heard<Committed>().size() == 1);
@@ -271,7 +290,8 @@ TEST_CASE("sequencer: failover; a replica that diverged is cut back to where it 
   const LogId log = create(f, c);
   const TermIs t = open(f, c, log);
   append(f, c, commit(t, 1));
-  // The third alone gets a run more; a second leader recovers without it and goes on; then it comes back.
+  // The third alone gets a run more; a second leader recovers without it and goes on; then it comes
+  // back.
   for (int i : {1, 2}) f.disconnect(i);
   f.say(c, commit(t, 2));
   const Offset orphan = f.node(3).logs[log].tail();
@@ -293,7 +313,9 @@ TEST_CASE("sequencer: failover; a replica that diverged is cut back to where it 
   CHECK(!f.alarmed());
 }
 
-TEST_CASE("sequencer: failover; what W nodes hold survives, the most up-to-date answer is the base (S3)") {
+TEST_CASE(
+    "sequencer: failover; what W nodes hold survives, the most up-to-date answer is the base "
+    "(S3)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -321,7 +343,8 @@ TEST_CASE("sequencer: the base dies in recovery: a new term for that log alone (
   append(f, c, commit(t, 1));
   f.restart();
   f.pass(3s);
-  // Node 3 holds more than 2, is chosen as base, and dies before 2 has copied: its Reconcile cannot be done.
+  // Node 3 holds more than 2, is chosen as base, and dies before 2 has copied: its Reconcile cannot
+  // be done.
   f.node(2).logs[log].missing.insert(0);
   f.connect(3);
   f.node(3).logs[log].pieces.push_back({Term{1}, 100, 4242});  // it alone has one more
@@ -388,7 +411,9 @@ TEST_CASE("sequencer: a run that nobody has and whose producer is gone is droppe
   CHECK(!f.alarmed());
 }
 
-TEST_CASE("sequencer: a run whose producer is there and does not bring it is dropped once all replicas have missed it twice (V1)") {
+TEST_CASE(
+    "sequencer: a run whose producer is there and does not bring it is dropped once all replicas "
+    "have missed it twice (V1)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -400,7 +425,8 @@ TEST_CASE("sequencer: a run whose producer is there and does not bring it is dro
   f.say(f.connect_client(), absent);
   f.pass(1s);
   const auto misses = [&](int node) {
-    f.machine->arrived(f.now, {f.node(node).connection, RequestId{}, Missing{log, t.term, t.end + 100, absent.run}});
+    f.machine->arrived(f.now, {f.node(node).connection, RequestId{},
+                               Missing{log, t.term, t.end + 100, absent.run}});
     f.run();
   };
   f.to_clients.clear();
@@ -416,7 +442,8 @@ TEST_CASE("sequencer: a run whose producer is there and does not bring it is dro
   CHECK(told[0].start == t.end + 100);
 }
 
-TEST_CASE("sequencer: a connection whose runs had to be dropped twice is closed with the reason (Z11)") {
+TEST_CASE(
+    "sequencer: a connection whose runs had to be dropped twice is closed with the reason (Z11)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -430,7 +457,8 @@ TEST_CASE("sequencer: a connection whose runs had to be dropped twice is closed 
     const Offset at = f.node(1).logs[log].tail();
     f.say(ghost, absent);
     for (int i : {1, 2, 3}) {
-      f.machine->arrived(f.now, {f.node(i).connection, RequestId{}, Missing{log, t.term, at, absent.run}});
+      f.machine->arrived(f.now,
+                         {f.node(i).connection, RequestId{}, Missing{log, t.term, at, absent.run}});
       f.run();
     }
     f.pass(500ms);
@@ -440,11 +468,14 @@ TEST_CASE("sequencer: a connection whose runs had to be dropped twice is closed 
   }
   REQUIRE(f.closed.contains(ghost));
   CHECK(f.closed[ghost].code == Errc::too_many);
-  CHECK(f.closed[ghost].detail.starts_with("2 runs that were committed over this connection were never uploaded"));
+  CHECK(f.closed[ghost].detail.starts_with(
+      "2 runs that were committed over this connection were never uploaded"));
   CHECK_FALSE(f.closed.contains(c));
 }
 
-TEST_CASE("sequencer: a client that reconnects with runs that nobody uploads costs a term in 5 s, not one a connection (Z11)") {
+TEST_CASE(
+    "sequencer: a client that reconnects with runs that nobody uploads costs a term in 5 s, not "
+    "one a connection (Z11)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId old = f.connect_client("10.0.0.9"), other = f.connect_client("10.0.0.8");
@@ -452,7 +483,8 @@ TEST_CASE("sequencer: a client that reconnects with runs that nobody uploads cos
   TermIs t = open(f, old, log);
   append(f, old, commit(t, 1));
   std::uint64_t producer = 1000;
-  // Commits a run that was never uploaded, over a connection of its own that goes at once. True: the run was ordered.
+  // Commits a run that was never uploaded, over a connection of its own that goes at once. True:
+  // the run was ordered.
   const auto harm = [&](const std::string& from) {
     const ConnectionId ghost = f.connect_client(from);
     const Commit absent = commit(t, 1, 0, ++producer);
@@ -500,9 +532,12 @@ TEST_CASE("sequencer: a client that reconnects with runs that nobody uploads cos
   append(f, f.connect_client("10.0.0.9"), commit(t, 1, 0, 83));
 }
 
-TEST_CASE("sequencer: an older copy of a node's directory, and a node run twice, are found whoever leads (F11, T4)") {
+TEST_CASE(
+    "sequencer: an older copy of a node's directory, and a node run twice, are found whoever leads "
+    "(F11, T4)") {
   FakeCluster f(3);
-  for (int i : {1, 2, 3}) f.node(i).boot = BootId{10u + static_cast<unsigned>(i)}, f.node(i).promise_count = 5;
+  for (int i : {1, 2, 3})
+    f.node(i).boot = BootId{10u + static_cast<unsigned>(i)}, f.node(i).promise_count = 5;
   f.start_all();
   FakeNode& n = f.node(2);
   const auto lost = [&] { return f.machine->metadata().storage[1].lost; };
@@ -537,7 +572,9 @@ TEST_CASE("sequencer: an older copy of a node's directory, and a node run twice,
     REQUIRE(counted() == 7);
     start_again(22, 4);
     CHECK(lost());
-    CHECK(std::ranges::any_of(f.events, [](const Event& e) { return e.level == Event::Level::alarm && e.text.contains("older copy"); }));
+    CHECK(std::ranges::any_of(f.events, [](const Event& e) {
+      return e.level == Event::Level::alarm && e.text.contains("older copy");
+    }));
   }
   SUBCASE("two processes on copies of one directory") {
     start_again(20, 6);  // the copy
@@ -547,7 +584,8 @@ TEST_CASE("sequencer: an older copy of a node's directory, and a node run twice,
   }
 }
 
-TEST_CASE("sequencer: a node that is silent is chosen for no log, though its connection stands (F25)") {
+TEST_CASE(
+    "sequencer: a node that is silent is chosen for no log, though its connection stands (F25)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -559,7 +597,8 @@ TEST_CASE("sequencer: a node that is silent is chosen for no log, though its con
   const auto made = f.heard<LogIs>();
   REQUIRE(made.size() == 1);
   CHECK(made[0].info.state == LogState::open);
-  CHECK(std::ranges::none_of(made[0].info.members, [](const Member& m) { return m.node == NodeId{2}; }));
+  CHECK(std::ranges::none_of(made[0].info.members,
+                             [](const Member& m) { return m.node == NodeId{2}; }));
   f.say(c, CreateLog{"three", {3, 2, 0, Durability::sync, {}}});
   REQUIRE(f.heard<Failed>().size() == 1);  // at once, not after the time that a node has to join
   CHECK(f.heard<Failed>()[0].error == Errc::not_enough_nodes);
@@ -576,7 +615,9 @@ TEST_CASE("sequencer: a name that is asked for a thousand times is answered once
   CHECK(f.heard<loglog::Metadata>()[0].metadata.logs.size() == 1);
 }
 
-TEST_CASE("sequencer: what is ordered and durable nowhere has a bound, for a connection and for a log (V1, Z11)") {
+TEST_CASE(
+    "sequencer: what is ordered and durable nowhere has a bound, for a connection and for a log "
+    "(V1, Z11)") {
   FakeCluster f(3);
   f.options.unwritten_runs_per_connection_max = 2;
   f.options.unwritten_runs_max = 3;
@@ -605,7 +646,9 @@ TEST_CASE("sequencer: what is ordered and durable nowhere has a bound, for a con
   CHECK(f.heard<Refused>().size() == 3);
 }
 
-TEST_CASE("sequencer: a hole is filled to what was ordered, though no acknowledgement of it was heard (V2)") {
+TEST_CASE(
+    "sequencer: a hole is filled to what was ordered, though no acknowledgement of it was heard "
+    "(V2)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -651,7 +694,9 @@ TEST_CASE("sequencer: who counts in a term is told in that term (V2)") {
   CHECK(f.heard<Failed>()[0].error == Errc::stale_term);
 }
 
-TEST_CASE("sequencer: an append that expects the log's end goes in only where no run was ordered above it (F1)") {
+TEST_CASE(
+    "sequencer: an append that expects the log's end goes in only where no run was ordered above "
+    "it (F1)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -673,7 +718,9 @@ TEST_CASE("sequencer: an append that expects the log's end goes in only where no
   f.say(c, at(1, first + 100));  // a repeat is answered as that, though the log has moved on
   CHECK(f.heard<Committed>().size() == 2);
 
-  SUBCASE("beyond the end: refused for good, though the end moves on to where the condition would hold (C-7)") {
+  SUBCASE(
+      "beyond the end: refused for good, though the end moves on to where the condition would hold "
+      "(C-7)") {
     f.to_clients.clear();
     f.say(c, at(2, first + 300));
     REQUIRE(f.heard<ConditionFailed>().size() == 1);
@@ -683,7 +730,8 @@ TEST_CASE("sequencer: an append that expects the log's end goes in only where no
     f.say(c, at(2, first + 300));  // a copy that was late
     CHECK(f.heard<Committed>().empty());
     REQUIRE(f.heard<ConditionFailed>().size() == 1);
-    CHECK(f.heard<ConditionFailed>()[0].end == first + 200);  // as it was told first: below what was expected
+    CHECK(f.heard<ConditionFailed>()[0].end ==
+          first + 200);  // as it was told first: below what was expected
     f.to_clients.clear();
     f.say(c, at(3, first + 300));  // the producer's next entry
     CHECK(f.heard<Committed>().size() == 1);
@@ -699,7 +747,8 @@ TEST_CASE("sequencer: an append that expects the log's end goes in only where no
     REQUIRE(f.heard<ConditionFailed>().size() == 1);
     CHECK(f.heard<ConditionFailed>()[0].end >= first + 300);
   }
-  SUBCASE("in a new term all that was before may hold entries, and the offset named for it is taken") {
+  SUBCASE(
+      "in a new term all that was before may hold entries, and the offset named for it is taken") {
     f.restart();
     for (int i : {1, 2, 3}) f.connect(i);
     const ConnectionId d = f.connect_client();
@@ -715,7 +764,9 @@ TEST_CASE("sequencer: an append that expects the log's end goes in only where no
   }
 }
 
-TEST_CASE("sequencer: a newer fencing token refuses older writers, and is told once what they got in is committed (F2)") {
+TEST_CASE(
+    "sequencer: a newer fencing token refuses older writers, and is told once what they got in is "
+    "committed (F2)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -740,7 +791,8 @@ TEST_CASE("sequencer: a newer fencing token refuses older writers, and is told o
   REQUIRE(f.heard<FenceIs>().size() == 1);
   CHECK(f.heard<FenceIs>()[0].token == FenceToken{6});
   const auto done = f.heard<Committed>();
-  REQUIRE(done.size() == 2);  // the second and the third; the latter stands at the end that was told, or above
+  REQUIRE(done.size() ==
+          2);  // the second and the third; the latter stands at the end that was told, or above
   CHECK(done[0].offset < f.heard<FenceIs>()[0].end);
 
   f.to_clients.clear();
@@ -764,7 +816,9 @@ TEST_CASE("sequencer: a newer fencing token refuses older writers, and is told o
   CHECK(f.heard<ConditionFailed>().size() == 1);
 }
 
-TEST_CASE("sequencer: replicas that contradict each other halt the log (D4); a node that lost data counts as down (T4)") {
+TEST_CASE(
+    "sequencer: replicas that contradict each other halt the log (D4); a node that lost data "
+    "counts as down (T4)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -807,7 +861,9 @@ TEST_CASE("sequencer: replicas that contradict each other halt the log (D4); a n
     CHECK(f.heard<Failed>()[0].error == Errc::log_halted);
     CHECK(f.heard<Failed>()[0].detail.find("other bytes") != std::string::npos);
   }
-  SUBCASE("other bytes, found while a client waits for the next term: it is told then, not when its patience ends (C-13)") {
+  SUBCASE(
+      "other bytes, found while a client waits for the next term: it is told then, not when its "
+      "patience ends (C-13)") {
     f.pass(1s);  // the nodes have heard how far the log is committed
     f.restart();
     f.node(3).logs[log].pieces.back().tag ^= 1;
@@ -822,7 +878,9 @@ TEST_CASE("sequencer: replicas that contradict each other halt the log (D4); a n
   }
 }
 
-TEST_CASE("sequencer: one that comes back in mid-term with a hole below what it acknowledged is filled from peers (K4)") {
+TEST_CASE(
+    "sequencer: one that comes back in mid-term with a hole below what it acknowledged is filled "
+    "from peers (K4)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
@@ -886,7 +944,8 @@ TEST_CASE("sequencer: segments roll at the log's segment size") {
 
 TEST_CASE("sequencer: one that does not lead says so") {
   FakeCluster f(3);
-  f.options.sequencers = {{SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
+  f.options.sequencers = {
+      {SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
   f.restart();
   f.pass(1s);
   const ConnectionId c = f.connect_client();
@@ -923,7 +982,9 @@ std::optional<Error> end_of(const RaftDisk& disk) {
 TEST_CASE("sequencer: what a newer version has committed ends it, and is not skipped") {
   RaftDisk disk;
   disk.hard_state = {RaftTerm{1}, SequencerId{1}};
-  SUBCASE("a command of a kind that it does not know") { disk.entries = {{RaftTerm{1}, RaftIndex{1}, Bytes::copy_of("c...")}}; }
+  SUBCASE("a command of a kind that it does not know") {
+    disk.entries = {{RaftTerm{1}, RaftIndex{1}, Bytes::copy_of("c...")}};
+  }
   SUBCASE("a command with a field more") {
     const Bytes open = encode(Command(MarkOpen{LogId{1}}));
     disk.entries = {{RaftTerm{1}, RaftIndex{1}, Bytes::copy_of(std::string(open.text()) + "x")}};
@@ -942,11 +1003,14 @@ TEST_CASE("sequencer: what a newer version has committed ends it, and is not ski
 TEST_CASE("sequencer: what it knows does not end it") {
   RaftDisk disk;
   disk.hard_state = {RaftTerm{1}, SequencerId{1}};
-  disk.entries = {{RaftTerm{1}, RaftIndex{1}, encode(Command(MarkOpen{LogId{1}}))}, {RaftTerm{1}, RaftIndex{2}, Bytes{}}};
+  disk.entries = {{RaftTerm{1}, RaftIndex{1}, encode(Command(MarkOpen{LogId{1}}))},
+                  {RaftTerm{1}, RaftIndex{2}, Bytes{}}};
   CHECK_FALSE(end_of(disk).has_value());
 }
 
-TEST_CASE("a promise far above the last term is not believed: the node counts as down, no floor uses the terms up (Z7)") {
+TEST_CASE(
+    "a promise far above the last term is not believed: the node counts as down, no floor uses the "
+    "terms up (Z7)") {
   FakeCluster c(3);
   c.node(3).promise = Term{0xFFFFFFFF};
   c.start_all();
@@ -955,21 +1019,27 @@ TEST_CASE("a promise far above the last term is not believed: the node counts as
   CHECK(c.machine->leading_term() != Term{});
   CHECK(std::ranges::count_if(c.events, [](const Event& e) {
           return e.level == Event::Level::alarm &&
-                 e.text.find("it has promised term 4294967295, more than 16777216 above") != std::string::npos;
+                 e.text.find("it has promised term 4294967295, more than 16777216 above") !=
+                     std::string::npos;
         }) == 1);
 }
 
-TEST_CASE("sequencer: changes that Raft has not committed have a bound for a connection and one in all (changes_waiting_max)") {
+TEST_CASE(
+    "sequencer: changes that Raft has not committed have a bound for a connection and one in all "
+    "(changes_waiting_max)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId maker = f.connect_client();
   const LogId log = create(f, maker);
   const auto ask = [&](ConnectionId c, std::size_t times) {
     for (std::size_t i = 0; i < times; ++i)
-      f.machine->arrived(
-          f.now, {c, RequestId{static_cast<std::uint32_t>(i + 1)}, SetRetention{log, {1u << 30, 0}, seen_now(f, c.value * 100'000 + i)}});
+      f.machine->arrived(f.now,
+                         {c, RequestId{static_cast<std::uint32_t>(i + 1)},
+                          SetRetention{log, {1u << 30, 0}, seen_now(f, c.value * 100'000 + i)}});
   };
-  const auto too_many = [&] { return std::ranges::count(f.heard<Failed>(), Errc::too_many, &Failed::error); };
+  const auto too_many = [&] {
+    return std::ranges::count(f.heard<Failed>(), Errc::too_many, &Failed::error);
+  };
   const std::size_t entries = f.disk.entries.size();
   f.to_clients.clear();
   ask(f.connect_client(), changes_waiting_max + 100);  // nothing is saved meanwhile
@@ -979,7 +1049,8 @@ TEST_CASE("sequencer: changes that Raft has not committed have a bound for a con
   CHECK(f.to_clients.size() == changes_waiting_max + 100);
   f.to_clients.clear();
   std::vector<ConnectionId> many;
-  for (std::size_t i = 0; i <= changes_waiting_max_in_all / changes_waiting_max; ++i) many.push_back(f.connect_client());
+  for (std::size_t i = 0; i <= changes_waiting_max_in_all / changes_waiting_max; ++i)
+    many.push_back(f.connect_client());
   for (const ConnectionId c : many) ask(c, changes_waiting_max);
   f.run();
   CHECK(too_many() == static_cast<std::ptrdiff_t>(changes_waiting_max));
@@ -989,7 +1060,9 @@ TEST_CASE("sequencer: changes that Raft has not committed have a bound for a con
   CHECK(too_many() == 0);
 }
 
-TEST_CASE("sequencer: questions for a tail have a bound for a connection, and share rounds (questions_waiting_max, tail_rounds_max)") {
+TEST_CASE(
+    "sequencer: questions for a tail have a bound for a connection, and share rounds "
+    "(questions_waiting_max, tail_rounds_max)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId maker = f.connect_client();
@@ -1001,14 +1074,17 @@ TEST_CASE("sequencer: questions for a tail have a bound for a connection, and sh
   const auto ask = [&](ConnectionId c, std::uint32_t times) {
     for (std::uint32_t i = 1; i <= times; ++i) f.say(c, GetTail{log}, i);
   };
-  const auto too_many = [&] { return std::ranges::count(f.heard<Failed>(), Errc::too_many, &Failed::error); };
+  const auto too_many = [&] {
+    return std::ranges::count(f.heard<Failed>(), Errc::too_many, &Failed::error);
+  };
   ask(f.connect_client(), questions_waiting_max + 50);
   CHECK(too_many() == 50);
   const ConnectionId other = f.connect_client();
   ask(other, 10);
   CHECK(too_many() == 50);
-  CHECK(std::ranges::count_if(f.to_nodes, [](const auto& m) { return std::holds_alternative<ConfirmTerm>(m.second); }) <=
-        static_cast<std::ptrdiff_t>(3 * tail_rounds_max));
+  CHECK(std::ranges::count_if(f.to_nodes, [](const auto& m) {
+          return std::holds_alternative<ConfirmTerm>(m.second);
+        }) <= static_cast<std::ptrdiff_t>(3 * tail_rounds_max));
   for (int i = 1; i <= 3; ++i) f.node(i).stopped = false;
   f.pass(3 * f.options.recovery_step_timeout);
   CHECK(f.to_clients.size() == questions_waiting_max + 50 + 10);  // each has its answer
@@ -1017,14 +1093,16 @@ TEST_CASE("sequencer: questions for a tail have a bound for a connection, and sh
   CHECK(f.heard<TailIs>().size() == 1);
 }
 
-TEST_CASE("sequencer: requests that wait until a log is made have a bound (questions_waiting_max)") {
+TEST_CASE(
+    "sequencer: requests that wait until a log is made have a bound (questions_waiting_max)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
   f.node(3).joins.emplace();
   f.say(c, CreateLog{"a", {}, seen_now(f, 1)});
   f.to_clients.clear();
-  for (std::uint32_t i = 0; i < questions_waiting_max + 7; ++i) f.say(c, CreateLog{"a", {}, seen_now(f, 2)}, i + 2);
+  for (std::uint32_t i = 0; i < questions_waiting_max + 7; ++i)
+    f.say(c, CreateLog{"a", {}, seen_now(f, 2)}, i + 2);
   CHECK(std::ranges::count(f.heard<Failed>(), Errc::too_many, &Failed::error) == 7);
   f.join_next(3);
   CHECK(f.to_clients.size() == questions_waiting_max + 7 + 1);

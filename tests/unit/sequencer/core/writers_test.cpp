@@ -11,7 +11,9 @@ constexpr LogId log_id{7};
 Time at(Duration d) { return Time{1h} + d; }
 }  // namespace
 
-TEST_CASE("writers: rates are over the last seconds, and fall to nothing when a producer stops; the busiest comes first") {
+TEST_CASE(
+    "writers: rates are over the last seconds, and fall to nothing when a producer stops; the "
+    "busiest comes first") {
   Writers w;
   for (int i = 0; i < 160; ++i) {
     w.committed(at(i * 100ms), ProducerId{1}, log_id, first, 1, 100);
@@ -46,7 +48,8 @@ TEST_CASE("writers: a producer goes with its connection, and follows its client 
 
 TEST_CASE("writers: they are bounded, and those that are idle make room") {
   Writers w;
-  for (std::uint64_t i = 1; i <= 2 * writers_max; ++i) w.committed(at(0s), ProducerId{i}, log_id, first, 1, 100);
+  for (std::uint64_t i = 1; i <= 2 * writers_max; ++i)
+    w.committed(at(0s), ProducerId{i}, log_id, first, 1, 100);
   CHECK(w.size() == writers_max);
   w.committed(at(30s), ProducerId{1}, log_id, first, 1, 100);
   w.committed(at(30s), ProducerId{9'999'999}, log_id, first, 1, 100);

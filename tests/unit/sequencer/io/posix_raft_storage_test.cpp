@@ -36,11 +36,17 @@ struct Directory {
     s << in.rdbuf();
     return s.str();
   }
-  void put(const std::string& name, std::string_view data) const { std::ofstream(path + "/" + name, std::ios::binary) << data; }
-  Result<std::unique_ptr<RaftStorage>> open() const { return RaftStorage::open(path, SequencerId{1}, "test"); }
+  void put(const std::string& name, std::string_view data) const {
+    std::ofstream(path + "/" + name, std::ios::binary) << data;
+  }
+  Result<std::unique_ptr<RaftStorage>> open() const {
+    return RaftStorage::open(path, SequencerId{1}, "test");
+  }
 };
 
-RaftEntry entry(std::uint64_t term, std::uint64_t index) { return {RaftTerm{term}, RaftIndex{index}, Bytes::copy_of("x")}; }
+RaftEntry entry(std::uint64_t term, std::uint64_t index) {
+  return {RaftTerm{term}, RaftIndex{index}, Bytes::copy_of("x")};
+}
 SaveRaft entries(std::uint64_t term, std::uint64_t first, std::uint64_t last) {
   SaveRaft s;
   for (std::uint64_t i = first; i <= last; ++i) s.entries.push_back(entry(term, i));
@@ -57,7 +63,8 @@ SaveRaft snapshot(std::uint64_t term, std::uint64_t index) {
 /// Term and index of every entry.
 std::string shape(const RaftDisk& d) {
   std::string out;
-  for (const RaftEntry& e : d.entries) out += std::to_string(e.term.value) + ":" + std::to_string(e.index.value) + " ";
+  for (const RaftEntry& e : d.entries)
+    out += std::to_string(e.term.value) + ":" + std::to_string(e.index.value) + " ";
   return out;
 }
 
@@ -121,7 +128,8 @@ TEST_CASE("raft storage: a first start that was cut short before the identity be
   CHECK(fs::exists(d.path + "/identity"));
 }
 
-TEST_CASE("raft storage: killed between the snapshot and the log, only what follows the snapshot stays") {
+TEST_CASE(
+    "raft storage: killed between the snapshot and the log, only what follows the snapshot stays") {
   Directory d;
   std::string expected;
   SaveRaft with = snapshot(1, 3);
@@ -176,7 +184,9 @@ TEST_CASE("raft storage: a log that begins behind the end of its snapshot is dam
 namespace {
 
 /// Where the records in raft.log end.
-std::size_t end_of_records(const std::string& log) { return log.find_last_not_of(std::string(1, 0)) + 1; }
+std::size_t end_of_records(const std::string& log) {
+  return log.find_last_not_of(std::string(1, 0)) + 1;
+}
 
 /// A directory with five entries, whose mark covers four or all of them.
 std::string five_entries(const Directory& d, bool idle) {
@@ -194,7 +204,9 @@ std::string five_entries(const Directory& d, bool idle) {
 
 }  // namespace
 
-TEST_CASE("a raft.log that cannot be read ends the start and names the cure, it is no shorter log (C-4)") {
+TEST_CASE(
+    "a raft.log that cannot be read ends the start and names the cure, it is no shorter log "
+    "(C-4)") {
   Directory d;
   five_entries(d, true);
   fs::rename(d.path + "/raft.log", d.path + "/aside");
@@ -202,7 +214,8 @@ TEST_CASE("a raft.log that cannot be read ends the start and names the cure, it 
   const auto s = d.open();
   REQUIRE_FALSE(s);
   CHECK(s.error().code == Errc::directory_unreadable);
-  CHECK(s.error().detail.starts_with("cannot read from byte 0 on in " + d.path + "/raft.log: Is a directory; "));
+  CHECK(s.error().detail.starts_with("cannot read from byte 0 on in " + d.path +
+                                     "/raft.log: Is a directory; "));
   CHECK(s.error().detail.find("start the sequencer with an empty one") != std::string::npos);
   CHECK(fs::is_directory(d.path + "/raft.log"));
 }
@@ -212,7 +225,8 @@ TEST_CASE("the newest record of an idle raft.log that rots is a loss, not a torn
   std::string log = five_entries(d, true);
   log[end_of_records(log) - 1] ^= 4;
   d.put("raft.log", log);
-  for (int starts = 0; starts < 2; ++starts) {  // a start that is killed before the core has decided changes nothing
+  for (int starts = 0; starts < 2;
+       ++starts) {  // a start that is killed before the core has decided changes nothing
     auto s = d.open();
     REQUIRE(s);
     CHECK((*s)->disk().lost_records);
@@ -249,7 +263,8 @@ TEST_CASE("a raft.log that is cut short does not start in silence (F09)") {
   const auto s = d.open();
   REQUIRE_FALSE(s);
   CHECK(s.error().code == Errc::raft_damaged);
-  CHECK(s.error().message().find("replace-disk") == std::string::npos);  // that is for storage nodes
+  CHECK(s.error().message().find("replace-disk") ==
+        std::string::npos);  // that is for storage nodes
 }
 
 TEST_CASE("raft storage: a torn write above the mark goes, with all bytes behind it") {
@@ -275,7 +290,8 @@ TEST_CASE("raft storage: a torn write above the mark goes, with all bytes behind
   CHECK(shape((*s)->disk()) == "1:1 1:2 1:3 1:4 1:5 2:6 ");
 }
 
-TEST_CASE("raft storage: without its newer mark the older one counts; without both nothing can be said") {
+TEST_CASE(
+    "raft storage: without its newer mark the older one counts; without both nothing can be said") {
   Directory d;
   const std::string log = five_entries(d, true);
   for (const std::size_t slot : {2048, 2560}) {
@@ -293,7 +309,9 @@ TEST_CASE("raft storage: without its newer mark the older one counts; without bo
   CHECK(d.open().error().code == Errc::raft_damaged);
 }
 
-TEST_CASE("raft storage: space is reserved behind the records, and for the files that take the place of these (F12)") {
+TEST_CASE(
+    "raft storage: space is reserved behind the records, and for the files that take the place of "
+    "these (F12)") {
   Directory d;
   {
     auto s = d.open();

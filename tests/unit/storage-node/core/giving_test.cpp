@@ -11,7 +11,9 @@ constexpr std::uint64_t mib = 1u << 20;
 constexpr ConnectionId a{1}, b{2}, c{3};
 }  // namespace
 
-TEST_CASE("a peer that asks without end and takes nothing is refused above a limit, it does not grow the node (Z2)") {
+TEST_CASE(
+    "a peer that asks without end and takes nothing is refused above a limit, it does not grow the "
+    "node (Z2)") {
   const Options o;
   Giving g(o);
   std::uint32_t taken_on = 0;
@@ -27,7 +29,9 @@ TEST_CASE("a peer that asks without end and takes nothing is refused above a lim
   CHECK_FALSE(g.begin(a, RequestId{102}, 1));
 }
 
-TEST_CASE("all peers together have a limit, and a peer of which nothing is under way is served all the same") {
+TEST_CASE(
+    "all peers together have a limit, and a peer of which nothing is under way is served all the "
+    "same") {
   const Options o;
   Giving g(o);
   CHECK(g.begin(a, RequestId{1}, 40 * mib));
@@ -36,7 +40,9 @@ TEST_CASE("all peers together have a limit, and a peer of which nothing is under
   CHECK(g.begin(c, RequestId{1}, 16 * mib));
 }
 
-TEST_CASE("a question that was given up while its bytes were read is answered without them, and counts no more") {
+TEST_CASE(
+    "a question that was given up while its bytes were read is answered without them, and counts "
+    "no more") {
   const Options o;
   Giving g(o);
   REQUIRE(g.begin(a, RequestId{1}, mib));
@@ -45,7 +51,8 @@ TEST_CASE("a question that was given up while its bytes were read is answered wi
   CHECK(g.bytes() == 0);
 }
 
-TEST_CASE("the account follows what was read, not what was asked for, and ends with the connection") {
+TEST_CASE(
+    "the account follows what was read, not what was asked for, and ends with the connection") {
   const Options o;
   Giving g(o);
   REQUIRE(g.begin(a, RequestId{1}, mib));

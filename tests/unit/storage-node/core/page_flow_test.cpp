@@ -39,7 +39,8 @@ TEST_CASE_FIXTURE(FlowTest, "page flow: a reader that does not read has 8 MiB un
 }
 
 TEST_CASE_FIXTURE(FlowTest,
-                  "page flow: however many readers do not read, all have the node's budget, and one that reads goes on (Z3, F13)") {
+                  "page flow: however many readers do not read, all have the node's budget, and "
+                  "one that reads goes on (Z3, F13)") {
   constexpr std::uint64_t readers = 1000;
   for (std::uint64_t c = 1; c <= readers; ++c) {
     fill(ConnectionId{c});
@@ -58,7 +59,9 @@ TEST_CASE_FIXTURE(FlowTest,
   CHECK(flow.bytes() == 0);
 }
 
-TEST_CASE_FIXTURE(FlowTest, "page flow: pages that are still being read for a connection that has gone count until they come") {
+TEST_CASE_FIXTURE(FlowTest,
+                  "page flow: pages that are still being read for a connection that has gone count "
+                  "until they come") {
   flow.started(ConnectionId{1}, page);
   flow.forget(ConnectionId{1});
   CHECK(flow.bytes() == page);
@@ -80,8 +83,10 @@ TEST_CASE_FIXTURE(FlowTest, "page flow: a page that could not be read lets the c
   CHECK_FALSE(flow.next_to_resume());
 }
 
-TEST_CASE_FIXTURE(FlowTest, "page flow: 4096 reads that wait and follows of one connection, and no more (Z12)") {
-  for (std::size_t i = 0; i < readers_per_connection_max - 1; ++i) CHECK(flow.enter(ConnectionId{1}));
+TEST_CASE_FIXTURE(
+    FlowTest, "page flow: 4096 reads that wait and follows of one connection, and no more (Z12)") {
+  for (std::size_t i = 0; i < readers_per_connection_max - 1; ++i)
+    CHECK(flow.enter(ConnectionId{1}));
   CHECK(flow.enter_follow(ConnectionId{1}, RequestId{5}, LogId{7}));
   CHECK_FALSE(flow.enter(ConnectionId{1}));
   CHECK_FALSE(flow.enter_follow(ConnectionId{1}, RequestId{6}, LogId{7}));

@@ -15,7 +15,8 @@ struct StagingTest {
 
   static Reference run(std::uint64_t first) { return {ProducerId{5}, Sequence{first}, 1, 100, {}}; }
   void add(std::uint64_t first) {
-    REQUIRE(staging.add(now, LogId{7}, run(first), Bytes::copy_of(std::string(100, 'x')), Staging::Claim::upload) == Errc::ok);
+    REQUIRE(staging.add(now, LogId{7}, run(first), Bytes::copy_of(std::string(100, 'x')),
+                        Staging::Claim::upload) == Errc::ok);
   }
 };
 
@@ -58,11 +59,14 @@ TEST_CASE_FIXTURE(StagingTest, "what is pinned does not expire, and is looked at
   CHECK(staging.next_expiry() == now + options.staged_run_expires);
 }
 
-TEST_CASE_FIXTURE(StagingTest, "a small run does not keep the block that it was received in, and all that it keeps counts (Z1)") {
+TEST_CASE_FIXTURE(StagingTest,
+                  "a small run does not keep the block that it was received in, and all that it "
+                  "keeps counts (Z1)") {
   // 8000 runs of 41 bytes, each in a block of its own: 328 kB were counted, and 2 GB were resident.
   std::uint64_t kept = 0;
   for (std::uint64_t i = 1; i <= 1000; ++i) {
-    REQUIRE(staging.add(now, LogId{7}, run(i), Bytes::allocate(256u << 10).slice(500, 41), Staging::Claim::upload) == Errc::ok);
+    REQUIRE(staging.add(now, LogId{7}, run(i), Bytes::allocate(256u << 10).slice(500, 41),
+                        Staging::Claim::upload) == Errc::ok);
     kept += staging.find(LogId{7}, ProducerId{5}, Sequence{i})->frames.held();
   }
   CHECK(kept == 1000 * (41 + block_overhead));
@@ -71,17 +75,23 @@ TEST_CASE_FIXTURE(StagingTest, "a small run does not keep the block that it was 
   CHECK(staging.bytes() == 0);
 }
 
-TEST_CASE_FIXTURE(StagingTest, "before a log is matched, few of the runs that come with the copy as well are kept (C-1)") {
+TEST_CASE_FIXTURE(
+    StagingTest,
+    "before a log is matched, few of the runs that come with the copy as well are kept (C-1)") {
   constexpr std::uint64_t mib = 1u << 20;
   const auto upload = [&](std::uint64_t first) {
-    return staging.add(now, LogId{7}, run(first), Bytes::allocate(mib), Staging::Claim::upload_unmatched);
+    return staging.add(now, LogId{7}, run(first), Bytes::allocate(mib),
+                       Staging::Claim::upload_unmatched);
   };
   std::uint64_t first = 0;
   while (upload(++first) == Errc::ok) REQUIRE(first < 64);
-  CHECK(first == options.staging_bytes_unmatched_max / mib);  // the last of 16 exceeds it, since each counts for more than its bytes
+  CHECK(first == options.staging_bytes_unmatched_max /
+                     mib);  // the last of 16 exceeds it, since each counts for more than its bytes
   CHECK(staging.bytes() <= options.staging_bytes_unmatched_max);
-  CHECK(staging.add(now, LogId{7}, run(first), Bytes::allocate(mib), Staging::Claim::upload) == Errc::ok);
-  CHECK(staging.add(now, LogId{7}, run(first + 1), Bytes::allocate(mib), Staging::Claim::ordered) == Errc::ok);
+  CHECK(staging.add(now, LogId{7}, run(first), Bytes::allocate(mib), Staging::Claim::upload) ==
+        Errc::ok);
+  CHECK(staging.add(now, LogId{7}, run(first + 1), Bytes::allocate(mib), Staging::Claim::ordered) ==
+        Errc::ok);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// StorageMachine driven by hand: one or two nodes on simulated disks, this test as leader and client.
+// StorageMachine driven by hand: one or two nodes on simulated disks, this test as leader and
+// client.
 #include "storage-node/core/storage_machine.h"
 
 #include <doctest/doctest.h>
@@ -38,7 +39,8 @@ struct TestNode {
     connect(client, Role::client);
   }
   void connect(ConnectionId c, Role role) {
-    machine->connected(now, {c, Hello{hello_magic, 1, 1, role, ClusterId{5}, "test", 1, {}, {}, 0}, {}});
+    machine->connected(now,
+                       {c, Hello{hello_magic, 1, 1, role, ClusterId{5}, "test", 1, {}, {}, 0}, {}});
     run();
   }
   /// The process dies; the page cache survives.
@@ -77,7 +79,8 @@ struct TestNode {
   }
   void take_sends() {
     for (auto& s : machine->output().sends) {
-      if (const auto* page = std::get_if<Page>(&s.message)) unwritten.push_back({s.to, page->frames.size()});
+      if (const auto* page = std::get_if<Page>(&s.message))
+        unwritten.push_back({s.to, page->frames.size()});
       sent.push_back(std::move(s));
     }
   }
@@ -113,7 +116,8 @@ struct TestNode {
     return *s;
   }
   Reconcile command(const StateIs& s) {
-    return {log_id, s.term, {}, s.tail, s.chain, s.last_frame_term, s.tail, false, {}, s.tail, s.chain, {}};
+    return {log_id, s.term, {}, s.tail, s.chain, s.last_frame_term,
+            s.tail, false,  {}, s.tail, s.chain, {}};
   }
   void join(std::uint32_t term) {
     seal(term);
@@ -129,7 +133,13 @@ struct TestNode {
   }
   void order(std::uint32_t term, std::vector<OrderItem> items, Offset committed = {}) {
     const LogCore& l = *machine->log(log_id);
-    say(leader, Order{log_id, Term{term}, {}, l.written.end, l.written.last_term, committed, std::move(items)});
+    say(leader, Order{log_id,
+                      Term{term},
+                      {},
+                      l.written.end,
+                      l.written.last_term,
+                      committed,
+                      std::move(items)});
   }
   void segment_and_term_start(std::uint32_t term) {
     std::vector<OrderItem> items;
@@ -167,7 +177,8 @@ Run make_run(std::uint64_t producer, std::uint64_t first, std::size_t payload = 
   Run r;
   const Bytes body = Bytes::copy_of(std::string(payload, 'x'));
   r.frames = Bytes::allocate(payload + frame_overhead);
-  write_frame_image(r.frames.mutable_data(), FrameKind::entry, ProducerId{producer}, Sequence{first}, body);
+  write_frame_image(r.frames.mutable_data(), FrameKind::entry, ProducerId{producer},
+                    Sequence{first}, body);
   r.reference = *check_images(r.frames, true);
   return r;
 }
@@ -233,7 +244,9 @@ TEST_CASE("an uploaded run that is ordered becomes durable, readable once commit
   CHECK(n.take<Uploaded>());
 }
 
-TEST_CASE("seal is a barrier: the state waits for the group in flight, and no acknowledgement of the old term follows") {
+TEST_CASE(
+    "seal is a barrier: the state waits for the group in flight, and no acknowledgement of the old "
+    "term follows") {
   TestNode n(1);
   n.start();
   n.join(1);
@@ -245,7 +258,8 @@ TEST_CASE("seal is a barrier: the state waits for the group in flight, and no ac
   n.sent.clear();
   n.hold = true;
   n.order(1, {{a.reference, {}}});
-  n.say(leader, Order{log_id, Term{1}, {}, before + a.frames.size(), Term{1}, {}, {{b.reference, {}}}});
+  n.say(leader,
+        Order{log_id, Term{1}, {}, before + a.frames.size(), Term{1}, {}, {{b.reference, {}}}});
   n.say(leader, Seal{{}, Term{2}, instance, {}});
   n.say(leader, GetState{log_id, Term{2}});
   CHECK(!n.take<Sealed>());
@@ -267,10 +281,12 @@ TEST_CASE("sequencers that lost their directories and began another cluster are 
   TestNode n(1);
   n.start();
   n.join(1);
-  n.machine->connected(n.now, {forgetful, Hello{hello_magic, 1, 1, Role::sequencer, {}, "test", 2, {}, {}, 0}, {}});
+  n.machine->connected(
+      n.now, {forgetful, Hello{hello_magic, 1, 1, Role::sequencer, {}, "test", 2, {}, {}, 0}, {}});
   n.run();
   CHECK(n.closed.empty());  // one that has not heard of the cluster yet says the same
-  n.say(forgetful, Metadata{{RaftIndex{900}, ClusterId{6}, "test", Term{9}, {}, {}, {}}, SequencerId{2}});
+  n.say(forgetful,
+        Metadata{{RaftIndex{900}, ClusterId{6}, "test", Term{9}, {}, {}, {}}, SequencerId{2}});
   CHECK(n.closed == std::vector{forgetful});
   n.sent.clear();
   n.say(forgetful, Seal{{}, Term{9}, InstanceId{1}, RaftIndex{900}});
@@ -278,12 +294,15 @@ TEST_CASE("sequencers that lost their directories and began another cluster are 
   n.seal(2);  // the true leader still is
 }
 
-TEST_CASE("sequencers with old directories are refused: their metadata is older in a newer term (F10c, T2)") {
+TEST_CASE(
+    "sequencers with old directories are refused: their metadata is older in a newer term (F10c, "
+    "T2)") {
   TestNode n(1);
   n.start();
   n.join(1);
   const auto metadata = [](std::uint64_t version, std::uint32_t term, std::vector<LogInfo> logs) {
-    return Metadata{{RaftIndex{version}, ClusterId{5}, "test", Term{term}, {}, {}, std::move(logs)}, SequencerId{1}};
+    return Metadata{{RaftIndex{version}, ClusterId{5}, "test", Term{term}, {}, {}, std::move(logs)},
+                    SequencerId{1}};
   };
   n.say(leader, metadata(20, 5, {log_info()}));
   REQUIRE(n.closed.empty());
@@ -312,7 +331,9 @@ TEST_CASE("sequencers with old directories are refused: their metadata is older 
   }
 }
 
-TEST_CASE("a JOIN of an id that names another log here is refused, its entries are not shown under the new name (F10c, T5)") {
+TEST_CASE(
+    "a JOIN of an id that names another log here is refused, its entries are not shown under the "
+    "new name (F10c, T5)") {
   TestNode n(1);
   n.start();
   n.join(1);
@@ -346,7 +367,9 @@ TEST_CASE("either slot of the promise may rot: the newest promise is still there
   CHECK(promise->instance == instance);
 }
 
-TEST_CASE("each start and each term count in the promise, so that an older copy of the directory shows (F11, T4)") {
+TEST_CASE(
+    "each start and each term count in the promise, so that an older copy of the directory shows "
+    "(F11, T4)") {
   TestNode n(1);
   n.start();
   const auto sealed = [](TestNode& node, std::uint32_t term) {
@@ -379,7 +402,13 @@ TEST_CASE("each start and each term count in the promise, so that an older copy 
     CHECK(sealed(n, 3).promise_found < next_start.promise_count);
   }
   SUBCASE("an older copy counts no start, however often it is started and sealed") {
-    ClusterMetadata told{RaftIndex{5}, ClusterId{5}, "test", Term{2}, {}, {{NodeId{1}, n.machine->identity().disk, "a"}}, {}};
+    ClusterMetadata told{RaftIndex{5},
+                         ClusterId{5},
+                         "test",
+                         Term{2},
+                         {},
+                         {{NodeId{1}, n.machine->identity().disk, "a"}},
+                         {}};
     told.storage[0].promise_count = next_start.promise_count;
     n.disk = copy;
     const Promise copied = *decode_promise(*n.disk.file("promise"));
@@ -412,7 +441,8 @@ TEST_CASE("each start and each term count in the promise, so that an older copy 
   }
 }
 
-TEST_CASE("what a sequencer's older connection still holds does not touch what the newer one ordered") {
+TEST_CASE(
+    "what a sequencer's older connection still holds does not touch what the newer one ordered") {
   constexpr ConnectionId newer{3};
   TestNode n(1);
   n.start();
@@ -421,7 +451,9 @@ TEST_CASE("what a sequencer's older connection still holds does not touch what t
   const Offset end = n.take<Durable>()->tail;
   n.connect(newer, Role::sequencer);
   const Run r = make_run(11, 1);
-  n.say(newer, Order{log_id, Term{1}, {}, end, Term{1}, {}, {{r.reference, {}}}});  // its upload is still on its way
+  n.say(newer,
+        Order{log_id, Term{1}, {}, end, Term{1}, {}, {{r.reference, {}}}});  // its upload is still
+                                                                             // on its way
   CHECK(n.closed == std::vector{leader});
   n.say(leader, Order{log_id, Term{1}, {}, Offset{end.value - 10}, Term{1}, {}, {}});
   CHECK(!n.take<StateIs>());
@@ -452,7 +484,9 @@ TEST_CASE("reconcile cuts a divergent tail and copies from a peer; both logs are
   b.sent.clear();
   const Tail target = b.machine->log(log_id)->durable;
 
-  ClusterMetadata metadata{RaftIndex{3}, ClusterId{5}, "test", Term{2}, {}, {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}}, {log_info()}};
+  ClusterMetadata metadata{RaftIndex{3}, ClusterId{5}, "test",
+                           Term{2},      {},           {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}},
+                           {log_info()}};
   a.say(leader, Metadata{metadata, SequencerId{1}});
   Reconcile c = a.command(a.state(2));
   c.cut = common;
@@ -472,9 +506,12 @@ TEST_CASE("reconcile cuts a divergent tail and copies from a peer; both logs are
 }
 
 TEST_CASE("a file that is being repaired is not trimmed before it is whole") {
-  // A trim does not wait for the strand on which the repair is written: the file went from under it, and the node ended itself (K2).
+  // A trim does not wait for the strand on which the repair is written: the file went from under
+  // it, and the node ended itself (K2).
   TestNode a(1), b(2);
-  ClusterMetadata metadata{RaftIndex{3}, ClusterId{5}, "test", Term{1}, {}, {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}}, {log_info()}};
+  ClusterMetadata metadata{RaftIndex{3}, ClusterId{5}, "test",
+                           Term{1},      {},           {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}},
+                           {log_info()}};
   const Run first = make_run(11, 1), second = make_run(11, 2);
   Offset rolled{};
   for (TestNode* n : {&a, &b}) {
@@ -489,9 +526,12 @@ TEST_CASE("a file that is being repaired is not trimmed before it is whole") {
     n->say(leader, Watermark{log_id, Term{1}, n->machine->log(log_id)->durable.end});
   }
   const Offset damaged{rolled.value - first.frames.size()};
-  const auto file = [&] { return a.disk.read(log_id, Offset{}, segment_header_size + damaged.value, run_length); };
+  const auto file = [&] {
+    return a.disk.read(log_id, Offset{}, segment_header_size + damaged.value, run_length);
+  };
   const Bytes whole = Bytes::copy_of(*file());
-  a.disk.begin(WriteGroup{log_id, {}, segment_header_size + damaged.value + 50, {Bytes::copy_of("rot")}, 0, {}, true});
+  a.disk.begin(WriteGroup{
+      log_id, {}, segment_header_size + damaged.value + 50, {Bytes::copy_of("rot")}, 0, {}, true});
   REQUIRE(*file() != whole);
   a.say(client, ReportCorrupt{log_id, damaged, frame_overhead});
   a.hold = true;
@@ -518,7 +558,8 @@ TEST_CASE("a file that is being closed is not trimmed before it is") {
   n.say(leader, Watermark{log_id, Term{1}, rolled});
   n.hold = true;
   n.order(1, {{{}, make_segment_start_image({})}});
-  while (!n.held.empty() && !std::holds_alternative<CloseSegment>(n.held.front().operation)) {  // the next file is prepared first
+  while (!n.held.empty() && !std::holds_alternative<CloseSegment>(
+                                n.held.front().operation)) {  // the next file is prepared first
     const DiskRequest r = n.held.front();
     n.held.pop_front();
     n.disk.begin(r.operation);
@@ -527,7 +568,9 @@ TEST_CASE("a file that is being closed is not trimmed before it is") {
   }
   REQUIRE(!n.held.empty());
   n.say(leader, TrimTo{log_id, Term{1}, rolled});
-  const auto unlinks = [](const DiskRequest& r) { return std::holds_alternative<UnlinkSegments>(r.operation); };
+  const auto unlinks = [](const DiskRequest& r) {
+    return std::holds_alternative<UnlinkSegments>(r.operation);
+  };
   CHECK(std::ranges::none_of(n.held, unlinks));
   n.hold = false;
   n.run();
@@ -537,7 +580,9 @@ TEST_CASE("a file that is being closed is not trimmed before it is") {
 
 TEST_CASE("a missing run is fetched from a peer, and reported when nobody has it") {
   TestNode a(1), b(2);
-  ClusterMetadata metadata{RaftIndex{3}, ClusterId{5}, "test", Term{1}, {}, {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}}, {log_info()}};
+  ClusterMetadata metadata{RaftIndex{3}, ClusterId{5}, "test",
+                           Term{1},      {},           {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}},
+                           {log_info()}};
   for (TestNode* n : {&a, &b}) {
     n->start();
     n->say(leader, Metadata{metadata, SequencerId{1}});
@@ -561,7 +606,9 @@ TEST_CASE("a missing run is fetched from a peer, and reported when nobody has it
   CHECK(a.take<Durable>());
 }
 
-TEST_CASE("a restart keeps all that was durable, serves the committed part, and ends before a torn tail") {
+TEST_CASE(
+    "a restart keeps all that was durable, serves the committed part, and ends before a torn "
+    "tail") {
   TestNode n(1);
   n.start();
   n.join(1);
@@ -582,7 +629,8 @@ TEST_CASE("a restart keeps all that was durable, serves the committed part, and 
   }
   SUBCASE("torn above the mark") {
     const Bytes junk = Bytes::copy_of("\x01junk of a torn write");
-    n.disk.begin(WriteGroup{log_id, {}, segment_header_size + before.end.value + 40, {junk}, 0, {}, true});
+    n.disk.begin(
+        WriteGroup{log_id, {}, segment_header_size + before.end.value + 40, {junk}, 0, {}, true});
     n.restart();
     const LogCore& l = *n.machine->log(log_id);
     CHECK(l.durable.end == before.end);
@@ -596,7 +644,8 @@ TEST_CASE("a restart keeps all that was durable, serves the committed part, and 
   }
   SUBCASE("rot below the mark") {
     const Bytes junk = Bytes::copy_of("rot");
-    n.disk.begin(WriteGroup{log_id, {}, segment_header_size + before.end.value - 60, {junk}, 0, {}, true});
+    n.disk.begin(
+        WriteGroup{log_id, {}, segment_header_size + before.end.value - 60, {junk}, 0, {}, true});
     n.restart();
     CHECK(n.machine->log(log_id)->suspect);
     n.seal(2);
@@ -703,7 +752,9 @@ std::map<ConnectionId, std::uint64_t> bytes_sent(const TestNode& n) {
 
 }  // namespace
 
-TEST_CASE("readers that do not read hold no more than the node's budget, and all get everything once they read (Z3, F13)") {
+TEST_CASE(
+    "readers that do not read hold no more than the node's budget, and all get everything once "
+    "they read (Z3, F13)") {
   Options o;
   o.pages_in_flight_max = 200'000;
   TestNode n(1, o);
@@ -724,12 +775,15 @@ TEST_CASE("readers that do not read hold no more than the node's budget, and all
   n.hold_written = false;
   n.tell_written();
   n.run();
-  for (const auto& [c, bytes] : bytes_sent(n)) CHECK(bytes >= end + connection_queue_floor);  // all of the log, and the read's page
+  for (const auto& [c, bytes] : bytes_sent(n))
+    CHECK(bytes >= end + connection_queue_floor);  // all of the log, and the read's page
   CHECK(n.machine->report().readers == readers);
   CHECK(n.machine->report().pages_in_flight == 0);
 }
 
-TEST_CASE("a follow that was held ends with its connection or by its reader, and another under its id takes its place") {
+TEST_CASE(
+    "a follow that was held ends with its connection or by its reader, and another under its id "
+    "takes its place") {
   Options o;
   o.pages_in_flight_max = 50'000;
   TestNode n(1, o);
@@ -754,7 +808,8 @@ TEST_CASE("the 4097th read that waits is refused with too_many (Z12)") {
   TestNode n(1);
   fill(n);
   const Offset end = n.machine->log(log_id)->durable.end;
-  for (std::size_t i = 0; i < readers_per_connection_max; ++i) n.say(client, Read{log_id, end, 0, 60'000});
+  for (std::size_t i = 0; i < readers_per_connection_max; ++i)
+    n.say(client, Read{log_id, end, 0, 60'000});
   CHECK(n.sent.empty());
   n.say(client, Read{log_id, end, 0, 60'000});
   CHECK(n.take<Failed>()->error == Errc::too_many);
@@ -783,7 +838,9 @@ TEST_CASE("a follow that ended by itself leaves nothing behind, however often th
   CHECK(n.machine->report().readers == 0);
 }
 
-TEST_CASE("a report that names a place inside a frame raises no alarm, and a second is between two looks (Z16)") {
+TEST_CASE(
+    "a report that names a place inside a frame raises no alarm, and a second is between two looks "
+    "(Z16)") {
   TestNode n(1);
   fill(n);
   const auto reads = [&n] {
@@ -839,7 +896,9 @@ TEST_CASE("trim unlinks whole segments and says where the log begins") {
   CHECK(n.machine->log(log_id)->terms == std::vector<TermStart>{{Term{1}, Offset{}}});
 }
 
-TEST_CASE("GetSegments names where committed segments and terms begin, from the file that holds an offset on") {
+TEST_CASE(
+    "GetSegments names where committed segments and terms begin, from the file that holds an "
+    "offset on") {
   TestNode n(1);
   n.start();
   n.join(1);
@@ -869,8 +928,9 @@ TEST_CASE("GetSegments names where committed segments and terms begin, from the 
   const Offset third = begins[3];
   n.say(leader, Watermark{log_id, Term{2}, third});
   SegmentsAre all = ask(client, Offset{});
-  CHECK(all.begins == std::vector{begins[0], begins[1], begins[2]});  // the open one begins where nothing is committed
-  CHECK(all.terms == std::vector{second_term});                       // the first term begins with the log
+  CHECK(all.begins == std::vector{begins[0], begins[1],
+                                  begins[2]});   // the open one begins where nothing is committed
+  CHECK(all.terms == std::vector{second_term});  // the first term begins with the log
   CHECK(all.first == Offset{});
   CHECK(all.committed == third);
   CHECK(ask(leader, begins[1]).begins == std::vector{begins[1], begins[2]});
@@ -925,7 +985,9 @@ TEST_CASE("a dropped log is given back without a restart, once nothing works on 
   n.advance(5s);
 }
 
-TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and reads go on, and space ends it (K5)") {
+TEST_CASE(
+    "a full disk: uploads are refused, what was ordered waits, seal and reads go on, and space "
+    "ends it (K5)") {
   Options options;
   options.idle_file_bytes = 1u << 20;
   TestNode n(1, options);
@@ -950,7 +1012,8 @@ TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and re
   CHECK(busy->error == Errc::no_space);
 
   const Run large = make_run(6, 1, 900'000);
-  n.order(1, {{large.reference, {}}});  // the others had it: ordered though this node refuses uploads
+  n.order(1,
+          {{large.reference, {}}});  // the others had it: ordered though this node refuses uploads
   n.say(client, Upload{log_id, large.reference, Bytes::copy_of(large.frames)});
   CHECK(n.take<Uploaded>());
   n.advance(5s);
@@ -981,7 +1044,9 @@ TEST_CASE("a full disk: uploads are refused, what was ordered waits, seal and re
   CHECK(n.take<Durable>());
 }
 
-TEST_CASE("a directory has no room for a segment's name: what was ordered waits, uploads are refused, no second file is prepared (K5)") {
+TEST_CASE(
+    "a directory has no room for a segment's name: what was ordered waits, uploads are refused, no "
+    "second file is prepared (K5)") {
   TestNode n(1);
   n.start();
   n.join(1);
@@ -991,8 +1056,12 @@ TEST_CASE("a directory has no room for a segment's name: what was ordered waits,
   append(n, 1, first);
   REQUIRE(n.take<Durable>());
   n.advance(1s);
-  const auto opens = [&](const DiskRequest& d) { return std::holds_alternative<OpenSegment>(d.operation); };
-  const auto prepares = [&](const DiskRequest& d) { return std::holds_alternative<PrepareNext>(d.operation); };
+  const auto opens = [&](const DiskRequest& d) {
+    return std::holds_alternative<OpenSegment>(d.operation);
+  };
+  const auto prepares = [&](const DiskRequest& d) {
+    return std::holds_alternative<PrepareNext>(d.operation);
+  };
   n.hold = true;
   n.order(1, {{{}, make_segment_start_image({})}});
   REQUIRE(std::ranges::any_of(n.held, opens));
@@ -1019,7 +1088,9 @@ TEST_CASE("a directory has no room for a segment's name: what was ordered waits,
   CHECK(n.take<SpaceIs>()->logs_without_space.empty());
 }
 
-TEST_CASE("a log that is cut to nothing because of a hole stays suspect over a restart until it is copied again (K3)") {
+TEST_CASE(
+    "a log that is cut to nothing because of a hole stays suspect over a restart until it is "
+    "copied again (K3)") {
   TestNode n(1);
   n.start();
   n.join(1);
@@ -1033,7 +1104,8 @@ TEST_CASE("a log that is cut to nothing because of a hole stays suspect over a r
   n.match(1);
 
   Random random(1);
-  n.disk.damage(simulator::Damage::bit_rot, {log_id, Offset{}, segment_header_size, segment_header_size + 4}, random);
+  n.disk.damage(simulator::Damage::bit_rot,
+                {log_id, Offset{}, segment_header_size, segment_header_size + 4}, random);
   n.restart();
   n.seal(2);
   const StateIs s = n.state(2);
@@ -1049,10 +1121,13 @@ TEST_CASE("a log that is cut to nothing because of a hole stays suspect over a r
   CHECK_FALSE(n.machine->log(log_id)->is_matched());
   n.restart();
   n.seal(3);
-  CHECK(n.state(3).suspect);  // else its empty log would prove that nothing was ever acknowledged (S2)
+  CHECK(n.state(3)
+            .suspect);  // else its empty log would prove that nothing was ever acknowledged (S2)
 }
 
-TEST_CASE("a log that was dropped costs a later start nothing but its id, and is never made again (Z15, T5)") {
+TEST_CASE(
+    "a log that was dropped costs a later start nothing but its id, and is never made again (Z15, "
+    "T5)") {
   TestNode n(1);
   n.start();
   n.join(1);
@@ -1075,7 +1150,8 @@ TEST_CASE("a log that was dropped costs a later start nothing but its id, and is
   CHECK(n.take<Dropped>());
 }
 
-TEST_CASE("a log whose folder is there after its tombstone was written goes at the next start (T5)") {
+TEST_CASE(
+    "a log whose folder is there after its tombstone was written goes at the next start (T5)") {
   TestNode n(1);
   n.start();
   n.join(1);
@@ -1179,7 +1255,9 @@ TEST_CASE("what a node counts and shows is what it did") {
   CHECK(n.machine->report().counted.refused.of(Errc::fenced) == 1);
 }
 
-TEST_CASE("a write for marks alone gives way where the disk is busy with other logs, for a second at most (K3)") {
+TEST_CASE(
+    "a write for marks alone gives way where the disk is busy with other logs, for a second at "
+    "most (K3)") {
   TestNode n(1);
   n.start();
   n.join(1);
@@ -1210,7 +1288,8 @@ TEST_CASE("a write for marks alone gives way where the disk is busy with other l
   }
 }
 
-TEST_CASE("storage node: a term or version far above what was heard is refused, the promise stays (Z7)") {
+TEST_CASE(
+    "storage node: a term or version far above what was heard is refused, the promise stays (Z7)") {
   TestNode n(1);
   n.start();
   n.join(3);
@@ -1218,7 +1297,8 @@ TEST_CASE("storage node: a term or version far above what was heard is refused, 
   auto failed = n.take<Failed>();
   REQUIRE(failed);
   CHECK(failed->error == Errc::invalid_argument);
-  CHECK(failed->detail == "term 4294967295 is more than 16777216 above 3, the highest that this node has heard of");
+  CHECK(failed->detail ==
+        "term 4294967295 is more than 16777216 above 3, the highest that this node has heard of");
   n.say(leader, Seal{log_id, Term{0xFFFFFFFF}, instance, {}});
   CHECK(n.take<Failed>());
   ClusterMetadata m;
@@ -1240,13 +1320,19 @@ TEST_CASE("storage node: a term or version far above what was heard is refused, 
   CHECK(n.take<Sealed>());
 }
 
-TEST_CASE("storage node: a second process under a sequencer's id is refused as long as the first one is heard (Z5, F11)") {
+TEST_CASE(
+    "storage node: a second process under a sequencer's id is refused as long as the first one is "
+    "heard (Z5, F11)") {
   TestNode n(1);
   n.start();
   n.join(3);
   constexpr ConnectionId twin{300}, later{301};
   const auto connect = [&](ConnectionId c) {
-    n.machine->connected(n.now, {c, Hello{hello_magic, 1, 1, Role::sequencer, ClusterId{5}, "test", 1, BootId{77}, {}, 0}, {}});
+    n.machine->connected(
+        n.now,
+        {c,
+         Hello{hello_magic, 1, 1, Role::sequencer, ClusterId{5}, "test", 1, BootId{77}, {}, 0},
+         {}});
     n.run();
   };
   n.closed.clear();
@@ -1286,7 +1372,9 @@ TEST_CASE("a follow has 16 MiB of credit at most, whatever its reader gives (fol
   CHECK(pushed() <= follow_credit_max);
 }
 
-TEST_CASE("a connection observes 4096 producers at most; those that another one takes over make room (observed_per_connection_max)") {
+TEST_CASE(
+    "a connection observes 4096 producers at most; those that another one takes over make room "
+    "(observed_per_connection_max)") {
   TestNode n(1);
   n.start();
   n.join(1);
@@ -1298,7 +1386,8 @@ TEST_CASE("a connection observes 4096 producers at most; those that another one 
     append(n, 1, make_run(producer, 1));
     return n.take<RunDurable>().has_value();
   };
-  for (std::uint64_t p = 1; p <= observed_per_connection_max + 1; ++p) n.say(client, Observe{log_id, ProducerId{p}});
+  for (std::uint64_t p = 1; p <= observed_per_connection_max + 1; ++p)
+    n.say(client, Observe{log_id, ProducerId{p}});
   CHECK(told(observed_per_connection_max));
   CHECK_FALSE(told(observed_per_connection_max + 1));  // the leader tells of it
   n.say(other, Observe{log_id, ProducerId{5}});
@@ -1307,12 +1396,14 @@ TEST_CASE("a connection observes 4096 producers at most; those that another one 
   CHECK(told(5));
 }
 
-TEST_CASE("a log that was dropped takes no memory, and no place among what a connection observes (Z15)") {
+TEST_CASE(
+    "a log that was dropped takes no memory, and no place among what a connection observes (Z15)") {
   TestNode n(1);
   n.start();
   n.join(1);
   n.segment_and_term_start(1);
-  for (std::uint64_t p = 1; p <= observed_per_connection_max; ++p) n.say(client, Observe{log_id, ProducerId{p}});
+  for (std::uint64_t p = 1; p <= observed_per_connection_max; ++p)
+    n.say(client, Observe{log_id, ProducerId{p}});
   n.say(client, Follow{log_id, {}, 1000});
   n.say(leader, Drop{log_id, Term{1}});
   REQUIRE(n.take<Dropped>());
@@ -1333,7 +1424,9 @@ TEST_CASE("a log that was dropped takes no memory, and no place among what a con
   n.advance(5s);  // nothing of the log is looked for
 }
 
-TEST_CASE("storage: what logs take on disk is told to the leader, all of them in turn however many there are (C)") {
+TEST_CASE(
+    "storage: what logs take on disk is told to the leader, all of them in turn however many there "
+    "are (C)") {
   TestNode n(1);
   n.start();
   n.join(1);
@@ -1345,7 +1438,8 @@ TEST_CASE("storage: what logs take on disk is told to the leader, all of them in
   CHECK(told->logs[0].log == log_id);
   // The open segment's file and, where it is there, the next one.
   std::uint64_t files = 0;
-  for (const Offset first : n.machine->log(log_id)->segments.firsts()) files += n.disk.file_size(log_id, first).value_or(0);
+  for (const Offset first : n.machine->log(log_id)->segments.firsts())
+    files += n.disk.file_size(log_id, first).value_or(0);
   CHECK(told->logs[0].bytes >= files);
   CHECK(files > 0);
   const std::size_t many = 2 * log_bytes_told_max;

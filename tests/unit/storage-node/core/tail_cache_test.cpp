@@ -6,8 +6,11 @@
 using namespace loglog;
 using namespace loglog::storage;
 
-TEST_CASE("tail cache: small groups do not keep the blocks that they came in, and whole blocks count (Z1)") {
-  // 60 bytes every 2 ms beside 100 kB in another log: each kept 256 KiB, and was counted as 60 bytes.
+TEST_CASE(
+    "tail cache: small groups do not keep the blocks that they came in, and whole blocks count "
+    "(Z1)") {
+  // 60 bytes every 2 ms beside 100 kB in another log: each kept 256 KiB, and was counted as 60
+  // bytes.
   TailCache cache;
   constexpr std::uint64_t bound = 64u << 10;
   Offset at{};
@@ -28,7 +31,9 @@ TEST_CASE("tail cache: small groups do not keep the blocks that they came in, an
   CHECK(kept == cache.bytes());
 }
 
-TEST_CASE("tail cache: a small answer from a large group is a copy, so that a slow reader keeps no group (Z1)") {
+TEST_CASE(
+    "tail cache: a small answer from a large group is a copy, so that a slow reader keeps no group "
+    "(Z1)") {
   TailCache cache;
   cache.add(Offset{}, Bytes::allocate(1u << 20), 8u << 20);
   CHECK(cache.get(Offset{}, 40u << 10).held() == (40u << 10) + block_overhead);

@@ -19,7 +19,8 @@ struct Bench {
     node.out.disk.erase(node.out.disk.begin());
     const auto& save = std::get<SaveTombstones>(r.operation);
     file.resize(tombstones_file_size);
-    std::copy_n(save.slot.data(), save.slot.size(), file.data() + (save.counter % 2) * tombstones_slot_size);
+    std::copy_n(save.slot.data(), save.slot.size(),
+                file.data() + (save.counter % 2) * tombstones_slot_size);
     node.disk_done({r.ticket, Errc::ok, {}, {}});
   }
   Node node;
@@ -29,7 +30,9 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("tombstones: a log's folder may go once its id is durable; logs dropped meanwhile share the next write (T5)") {
+TEST_CASE(
+    "tombstones: a log's folder may go once its id is durable; logs dropped meanwhile share the "
+    "next write (T5)") {
   Bench b;
   std::string gone;
   b.list.add(LogId{5}, [&] { gone += "5 "; });

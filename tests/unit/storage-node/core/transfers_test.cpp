@@ -33,9 +33,11 @@ struct Asker {
     node.transfers.connected(second, to_second);
     node.transfers.connected(third, to_third);
   }
-  Transfers::Id ask(NodeId peer, std::uint64_t log, std::uint64_t bytes, Urgency urgency = Urgency::bulk) {
-    return node.transfers.ask(peer, LogId{log}, Copy{LogId{log}, Term{1}, {}, {}, 0}, bytes, urgency,
-                              [this, log](Came came, const Message*) { heard.emplace_back(log, came); });
+  Transfers::Id ask(NodeId peer, std::uint64_t log, std::uint64_t bytes,
+                    Urgency urgency = Urgency::bulk) {
+    return node.transfers.ask(
+        peer, LogId{log}, Copy{LogId{log}, Term{1}, {}, {}, 0}, bytes, urgency,
+        [this, log](Came came, const Message*) { heard.emplace_back(log, came); });
   }
   /// The logs whose questions went out since the last call, in order.
   std::vector<std::uint64_t> asked() {
@@ -47,8 +49,8 @@ struct Asker {
   }
   template <class M>
   std::size_t said() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(node.out.sends, [](const Send& s) { return std::holds_alternative<M>(s.message); }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        node.out.sends, [](const Send& s) { return std::holds_alternative<M>(s.message); }));
   }
   void give(ConnectionId from, Transfers::Id id, std::uint64_t bytes) {
     node.transfers.answered(from, RequestId{id}, Copied{LogId{1}, {}, Bytes::allocate(bytes)});
@@ -58,7 +60,8 @@ struct Asker {
     node.transfers.tick();
   }
   std::size_t heard_nothing() const {
-    return static_cast<std::size_t>(std::ranges::count(heard, Came::nothing, &std::pair<std::uint64_t, Came>::second));
+    return static_cast<std::size_t>(
+        std::ranges::count(heard, Came::nothing, &std::pair<std::uint64_t, Came>::second));
   }
 
   Node node;
@@ -67,10 +70,13 @@ struct Asker {
 
 }  // namespace
 
-TEST_CASE("a node that comes back to 400 logs asks for a few megabytes at a time, not for all of them at once (C-1, Z2)") {
+TEST_CASE(
+    "a node that comes back to 400 logs asks for a few megabytes at a time, not for all of them at "
+    "once (C-1, Z2)") {
   Asker a;
   std::vector<Transfers::Id> ids;
-  for (std::uint64_t log = 1; log <= 400; ++log) ids.push_back(a.ask(log % 2 == 0 ? second : third, log, mib));
+  for (std::uint64_t log = 1; log <= 400; ++log)
+    ids.push_back(a.ask(log % 2 == 0 ? second : third, log, mib));
   CHECK(a.node.transfers.under_way() == a.node.options.asked_bulk_bytes_max);
   CHECK(a.asked().size() == 8);
   // Each answer makes room for the next question, until all have been asked once.
@@ -89,13 +95,16 @@ TEST_CASE("the logs take turns at a peer, and what an append waits for goes befo
   for (int i = 0; i < 6; ++i) a.ask(second, 7, mib);
   a.ask(second, 8, mib);
   a.ask(second, 9, mib, Urgency::append);
-  CHECK(a.asked() == std::vector<std::uint64_t>{7, 7, 7, 7, 9});  // 4 MiB of copies, and room is left beside them
+  CHECK(a.asked() == std::vector<std::uint64_t>{
+                         7, 7, 7, 7, 9});  // 4 MiB of copies, and room is left beside them
   a.give(to_second, 1, mib);
   a.give(to_second, 2, mib);
   CHECK(a.asked() == std::vector<std::uint64_t>{8});
 }
 
-TEST_CASE("copies leave the link to appends: more is under way only while that makes no answer later (C-1)") {
+TEST_CASE(
+    "copies leave the link to appends: more is under way only while that makes no answer later "
+    "(C-1)") {
   constexpr std::uint64_t piece = mib / 8;
   Options o = limits();
   o.asked_bulk_bytes_per_peer_min = 2 * piece;
@@ -116,7 +125,8 @@ TEST_CASE("copies leave the link to appends: more is under way only while that m
   };
   a.node.now += 20ms;
   CHECK(answers(100, 0ms) == 8 * piece);
-  // Now each takes 2 ms of the link for itself, so that answers come the later the more is under way.
+  // Now each takes 2 ms of the link for itself, so that answers come the later the more is under
+  // way.
   answers(100, 2ms);
   CHECK(a.node.transfers.under_way() == 2 * piece);
 }
@@ -133,7 +143,8 @@ TEST_CASE("a run larger than all limits is asked for alone") {
   CHECK(a.asked() == std::vector<std::uint64_t>{3});
 }
 
-TEST_CASE("no question is given up while its peer's other answers come, however slow the link is (C-1)") {
+TEST_CASE(
+    "no question is given up while its peer's other answers come, however slow the link is (C-1)") {
   Asker a;
   for (int i = 0; i < 4; ++i) a.ask(second, 1, mib);
   for (Transfers::Id id = 1; id <= 4; ++id) {
@@ -144,17 +155,21 @@ TEST_CASE("no question is given up while its peer's other answers come, however 
   CHECK(a.heard.size() == 4);
 }
 
-TEST_CASE("bytes that come late are taken, and not asked for again of the silent peer before it moves (C-1)") {
+TEST_CASE(
+    "bytes that come late are taken, and not asked for again of the silent peer before it moves "
+    "(C-1)") {
   Asker a;
   const auto late = a.ask(second, 1, mib, Urgency::append);
   const auto queued = a.ask(second, 2, 16 * mib, Urgency::append);
   a.asked();
   a.advance(2s);
   CHECK(a.said<GiveUp>() == 1);
-  CHECK(a.heard == std::vector<std::pair<std::uint64_t, Came>>{{1, Came::nothing}, {2, Came::nothing}});
+  CHECK(a.heard ==
+        std::vector<std::pair<std::uint64_t, Came>>{{1, Came::nothing}, {2, Came::nothing}});
   a.ask(second, 3, mib, Urgency::append);
   CHECK(a.asked().empty());
-  CHECK(a.node.transfers.next_tick() == a.node.now);  // it is told so at once, so that it asks elsewhere
+  CHECK(a.node.transfers.next_tick() ==
+        a.node.now);  // it is told so at once, so that it asks elsewhere
   a.advance(0s);
   CHECK(a.heard.back() == std::pair<std::uint64_t, Came>{3, Came::nothing});
   CHECK(a.node.transfers.under_way() == mib);  // still under way, so it takes room
@@ -179,7 +194,8 @@ TEST_CASE("a busy peer is asked again after a pause, and the question keeps its 
   CHECK(a.heard == std::vector<std::pair<std::uint64_t, Came>>{{1, Came::in_time}});
 }
 
-TEST_CASE("a cancelled question takes room until its answer is there, and its asker hears nothing") {
+TEST_CASE(
+    "a cancelled question takes room until its answer is there, and its asker hears nothing") {
   Asker a;
   const auto id = a.ask(second, 1, 4 * mib);
   a.ask(second, 2, mib);

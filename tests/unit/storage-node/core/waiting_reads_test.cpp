@@ -9,8 +9,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-WaitingRead read_of(std::uint64_t connection, std::uint32_t request, std::uint64_t offset, Duration deadline) {
-  return {ConnectionId{connection}, RequestId{request}, Read{LogId{7}, Offset{offset}, 0, 0}, Time(deadline)};
+WaitingRead read_of(std::uint64_t connection, std::uint32_t request, std::uint64_t offset,
+                    Duration deadline) {
+  return {ConnectionId{connection}, RequestId{request}, Read{LogId{7}, Offset{offset}, 0, 0},
+          Time(deadline)};
 }
 
 std::vector<std::uint32_t> requests(const std::vector<WaitingRead>& reads) {
@@ -21,7 +23,9 @@ std::vector<std::uint32_t> requests(const std::vector<WaitingRead>& reads) {
 
 }  // namespace
 
-TEST_CASE("waiting reads: new bytes touch those below them, time those that are due, and no others (Z12)") {
+TEST_CASE(
+    "waiting reads: new bytes touch those below them, time those that are due, and no others "
+    "(Z12)") {
   WaitingReads w;
   CHECK(w.next_deadline() == never);
   w.add(read_of(1, 1, 100, 5s));

@@ -68,7 +68,8 @@ struct Bench {
   void make_log() {
     must(MakeLog{log_1, Bytes::copy_of("info")});
     must(PrepareNext{log_1, file_size, true});
-    must(OpenSegment{log_1, Offset{0}, encode_segment_header({ClusterId{5}, log_1, Offset{0}, Chain{}})});
+    must(OpenSegment{log_1, Offset{0},
+                     encode_segment_header({ClusterId{5}, log_1, Offset{0}, Chain{}})});
   }
 };
 
@@ -83,11 +84,13 @@ TEST_CASE("a directory that cannot be listed ends the start, it is no empty log 
     const auto segments = n.directory->segments_of(log_1);
     REQUIRE_FALSE(segments);
     CHECK(segments.error().code == Errc::directory_unreadable);
-    CHECK(segments.error().detail == "cannot list " + (n.path / "logs/1").string() + ": Too many open files");
+    CHECK(segments.error().detail ==
+          "cannot list " + (n.path / "logs/1").string() + ": Too many open files");
     CHECK_FALSE(n.directory->logs());
     CHECK_FALSE(n.directory->files_of(log_1));
     CHECK_FALSE(n.directory->make_durable());
-    CHECK(n.directory->read(log_1, Offset{0}, 0, 100).error().code != Errc::io_error);  // K3 is for the medium
+    CHECK(n.directory->read(log_1, Offset{0}, 0, 100).error().code !=
+          Errc::io_error);  // K3 is for the medium
   }
   CHECK(n.directory->segments_of(log_1).value() == std::vector<Offset>{Offset{0}});
   fs::rename(n.path / "logs", n.path / "elsewhere");
@@ -111,18 +114,22 @@ TEST_CASE("an identity that cannot be read makes no new one (C-3)") {
   const auto started = machine.start(Time{}, *n.directory);
   REQUIRE_FALSE(started);
   CHECK(started.error().code == Errc::directory_unreadable);
-  CHECK(started.error().detail == "cannot open " + (n.path / "identity").string() + ": Too many open files");
+  CHECK(started.error().detail ==
+        "cannot open " + (n.path / "identity").string() + ": Too many open files");
   CHECK(machine.output().disk.empty());
 }
 
-TEST_CASE("a lack of descriptors is neither a failed disk nor a full one, and the operation can be done again (Z9, F03)") {
+TEST_CASE(
+    "a lack of descriptors is neither a failed disk nor a full one, and the operation can be done "
+    "again (Z9, F03)") {
   Bench n;
   n.make_log();
   n.must(PrepareNext{log_1, file_size, true});
   n.reopen();
   const Bytes frames = Bytes::allocate(100);
   const std::vector<DiskOperation> operations = {
-      OpenSegment{log_1, Offset{4096}, encode_segment_header({ClusterId{5}, log_1, Offset{4096}, Chain{}})},
+      OpenSegment{log_1, Offset{4096},
+                  encode_segment_header({ClusterId{5}, log_1, Offset{4096}, Chain{}})},
       WriteGroup{log_1, Offset{4096}, segment_header_size, {frames}, 0, {}, true},
       RepairSegment{log_1, Offset{4096}, segment_header_size, frames},
       ReadSegment{log_1, Offset{4096}, segment_header_size, 100},

@@ -1,6 +1,8 @@
-// Whole clusters of the production Raft among lost, late, doubled and reordered messages, partitions, slow disks and crashes
-// that lose what was not saved, or the whole disk. Checked at every step: election safety, leader completeness, state machine safety, that
-// a commit is durable at a majority, and that a confirmed read sees what was committed before it; now and then: log matching.
+// Whole clusters of the production Raft among lost, late, doubled and reordered messages,
+// partitions, slow disks and crashes that lose what was not saved, or the whole disk. Checked at
+// every step: election safety, leader completeness, state machine safety, that a commit is durable
+// at a majority, and that a confirmed read sees what was committed before it; now and then: log
+// matching.
 #include <doctest/doctest.h>
 
 #include <deque>
@@ -63,7 +65,8 @@ class World {
         if (random_.chance(1, harsh_ ? 200 : 400)) crash(n);
         else if (random_.chance(1, 300) && may_lose_another()) lose_disk(n);
       }
-      if (random_.chance(1, harsh_ ? 60 : 150)) island_ = random_.chance(1, 3) ? 0 : random_.below(1ull << (nodes_.size() + 1));
+      if (random_.chance(1, harsh_ ? 60 : 150))
+        island_ = random_.chance(1, 3) ? 0 : random_.below(1ull << (nodes_.size() + 1));
       if (random_.chance(1, 100)) loss_ = random_.below(30);
       if (random_.chance(1, 60)) {
         // A connection closed, which tells nothing about who lives.
@@ -96,7 +99,8 @@ class World {
     if (leaders != 1) broken("no leader after all faults ended");
     if (committed_.size() != before + 1) broken("nothing is committed after all faults ended");
     for (const Sequencer& n : nodes_)
-      if (n.applied.value != committed_.size()) broken("a sequencer does not catch up after all faults ended");
+      if (n.applied.value != committed_.size())
+        broken("a sequencer does not catch up after all faults ended");
     match_logs();
   }
 
@@ -109,7 +113,9 @@ class World {
     if (broken_.empty()) broken_ = what;
   }
   Sequencer& any() { return nodes_[random_.below(nodes_.size())]; }
-  bool cut(SequencerId a, SequencerId b) const { return ((island_ >> a.value) & 1) != ((island_ >> b.value) & 1); }
+  bool cut(SequencerId a, SequencerId b) const {
+    return ((island_ >> a.value) & 1) != ((island_ >> b.value) & 1);
+  }
   RaftIndex frontier() const { return RaftIndex{committed_.size()}; }
   static std::uint64_t mix(std::uint64_t digest, RaftTerm term, const std::string& command) {
     return Random(digest ^ (term.value << 32) ^ std::hash<std::string>{}(command)).next();
@@ -142,18 +148,21 @@ class World {
     n.saving.clear();
     n.reads.clear();
     n.raft.reset();
-    n.back_at = now_ + Duration(static_cast<std::int64_t>(random_.below(!harsh_ || random_.chance(1, 5) ? 3'000'000 : 100'000)));
+    n.back_at = now_ + Duration(static_cast<std::int64_t>(
+                           random_.below(!harsh_ || random_.chance(1, 5) ? 3'000'000 : 100'000)));
   }
 
   /// A minority at a time.
   bool may_lose_another() const {
     const auto forgot = std::ranges::count_if(nodes_, [](const Sequencer& n) {
       return n.raft ? n.raft->standing() != raft::Standing::voter
-                    : n.disk.hard_state == HardState{} || n.disk.hard_state.vote == raft::votes_not_yet;
+                    : n.disk.hard_state == HardState{} ||
+                          n.disk.hard_state.vote == raft::votes_not_yet;
     });
     return static_cast<std::size_t>(forgot) < (nodes_.size() - 1) / 2;
   }
-  /// It comes back with nothing. What it had sent before may still arrive, but not after it is back: that comes over another connection.
+  /// It comes back with nothing. What it had sent before may still arrive, but not after it is
+  /// back: that comes over another connection.
   void lose_disk(Sequencer& n) {
     ++lost;
     crash(n);
@@ -225,26 +234,32 @@ class World {
       for (int copies = random_.chance(1, 30) ? 2 : 1; copies > 0; --copies) {
         if (random_.chance(loss_, 100)) continue;
         const std::uint64_t most = !calm_ && random_.chance(1, 15) ? 1'500'000 : 30'000;
-        letters_.push_back({now_ + Duration(static_cast<std::int64_t>(random_.below(most))), n.id, to, m});
+        letters_.push_back(
+            {now_ + Duration(static_cast<std::int64_t>(random_.below(most))), n.id, to, m});
       }
     }
     check_leader(n);
     if (out.install_snapshot) {
       ++snapshots;
       const RaftIndex i = out.snapshot_index;
-      if (i <= n.applied || i > frontier()) broken("a snapshot goes back, or beyond what is committed");
-      else if (out.snapshot.text() != std::to_string(committed_[i.value - 1].digest)) broken("state machine safety: a snapshot differs");
+      if (i <= n.applied || i > frontier())
+        broken("a snapshot goes back, or beyond what is committed");
+      else if (out.snapshot.text() != std::to_string(committed_[i.value - 1].digest))
+        broken("state machine safety: a snapshot differs");
       n.applied = i;
     }
     for (const RaftEntry& e : out.committed) apply_entry(n, e);
     for (std::uint64_t token : out.failed_reads) n.reads.erase(token);
     for (std::uint64_t token : out.reads) {
       ++reads;
-      if (n.applied < n.reads.at(token)) broken("a confirmed read misses what was committed before it");
+      if (n.applied < n.reads.at(token))
+        broken("a confirmed read misses what was committed before it");
       n.reads.erase(token);
     }
-    if (n.applied.value > n.log.snapshot_index.value + 5 && random_.chance(1, 20) && broken_.empty()) {
-      n.raft->compact(n.applied, Bytes::copy_of(std::to_string(committed_[n.applied.value - 1].digest)));
+    if (n.applied.value > n.log.snapshot_index.value + 5 && random_.chance(1, 20) &&
+        broken_.empty()) {
+      n.raft->compact(n.applied,
+                      Bytes::copy_of(std::to_string(committed_[n.applied.value - 1].digest)));
       drain(n);
     }
   }
@@ -255,17 +270,21 @@ class World {
     n.applied = e.index;
     if (e.index <= frontier()) {
       const Committed& c = committed_[e.index.value - 1];
-      if (c.term != e.term || c.command != command) broken("state machine safety: two commands at one index");
+      if (c.term != e.term || c.command != command)
+        broken("state machine safety: two commands at one index");
       return;
     }
     std::size_t durable = 0;
     for (const Sequencer& other : nodes_) {
-      // It may have held it before it lost its disk, and is not believed again before it does once more (C3).
+      // It may have held it before it lost its disk, and is not believed again before it does once
+      // more (C3).
       const bool forgot = other.raft ? other.raft->standing() != raft::Standing::voter
-                                     : other.disk.hard_state == HardState{} || other.disk.hard_state.vote == raft::votes_not_yet;
+                                     : other.disk.hard_state == HardState{} ||
+                                           other.disk.hard_state.vote == raft::votes_not_yet;
       if (holds(other.disk, e.index, e.term) || forgot) ++durable;
     }
-    if (durable < nodes_.size() / 2 + 1) broken("an entry is committed that is not durable at a majority");
+    if (durable < nodes_.size() / 2 + 1)
+      broken("an entry is committed that is not durable at a majority");
     const std::uint64_t before = committed_.empty() ? 0 : committed_.back().digest;
     committed_.push_back({e.term, command, mix(before, e.term, command)});
   }
@@ -283,7 +302,8 @@ class World {
     if (!fresh) return;
     ++elections;
     for (std::uint64_t i = 1; i <= committed_.size(); ++i)
-      if (!holds(n.log, RaftIndex{i}, committed_[i - 1].term)) return broken("leader completeness: a leader lacks a committed entry");
+      if (!holds(n.log, RaftIndex{i}, committed_[i - 1].term))
+        return broken("leader completeness: a leader lacks a committed entry");
   }
 
   void match_logs() {
@@ -293,12 +313,14 @@ class World {
   }
   void match(const RaftDisk& a, const RaftDisk& b) {
     bool equal = false;  // from the end: once they agree on a term, they agree on everything before
-    std::uint64_t i = std::min(a.snapshot_index.value + a.entries.size(), b.snapshot_index.value + b.entries.size());
+    std::uint64_t i = std::min(a.snapshot_index.value + a.entries.size(),
+                               b.snapshot_index.value + b.entries.size());
     for (; i > std::max(a.snapshot_index.value, b.snapshot_index.value); --i) {
       const RaftEntry& x = a.entries[i - a.snapshot_index.value - 1];
       const RaftEntry& y = b.entries[i - b.snapshot_index.value - 1];
       equal = equal || x.term == y.term;
-      if (equal && (x.term != y.term || x.command != y.command)) return broken("log matching: one term at one index, and different logs");
+      if (equal && (x.term != y.term || x.command != y.command))
+        return broken("log matching: one term at one index, and different logs");
     }
   }
 
@@ -320,7 +342,9 @@ class World {
 
 }  // namespace
 
-TEST_CASE("raft: 200 random histories of 3 and 5 sequencers keep every safety property and end in agreement (C3, R2)") {
+TEST_CASE(
+    "raft: 200 random histories of 3 and 5 sequencers keep every safety property and end in "
+    "agreement (C3, R2)") {
   std::size_t commits = 0, crashes = 0, lost = 0, elections = 0, snapshots = 0, reads = 0;
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     CAPTURE(seed);
@@ -336,8 +360,8 @@ TEST_CASE("raft: 200 random histories of 3 and 5 sequencers keep every safety pr
     reads += w.reads;
   }
   // The histories are what they claim to be.
-  MESSAGE("commits ", commits, ", crashes ", crashes, ", disks lost ", lost, ", elections ", elections, ", snapshots ", snapshots,
-          ", reads ", reads);
+  MESSAGE("commits ", commits, ", crashes ", crashes, ", disks lost ", lost, ", elections ",
+          elections, ", snapshots ", snapshots, ", reads ", reads);
   CHECK(commits > 200 * 20);
   CHECK(crashes > 200 * 3);
   CHECK(lost > 200);

@@ -15,7 +15,9 @@ namespace {
 constexpr SequencerId one{1}, two{2}, three{3};
 constexpr Time begin = Time{} + 1h;
 
-RaftEntry entry(std::uint64_t term, std::uint64_t index) { return {RaftTerm{term}, RaftIndex{index}, Bytes::copy_of("x")}; }
+RaftEntry entry(std::uint64_t term, std::uint64_t index) {
+  return {RaftTerm{term}, RaftIndex{index}, Bytes::copy_of("x")};
+}
 
 RaftDisk disk(std::uint64_t term, std::uint64_t entry_term, std::uint64_t entries) {
   RaftDisk d;
@@ -29,7 +31,9 @@ struct Voter {
   Raft raft;
   Time now = begin;
 
-  explicit Voter(const RaftDisk& d) : raft({one, {one, two, three}}, d, 7, nullptr) { raft.start(now); }
+  explicit Voter(const RaftDisk& d) : raft({one, {one, two, three}}, d, 7, nullptr) {
+    raft.start(now);
+  }
 
   void receive(SequencerId from, Message m) { raft.receive(now, from, m); }
   void save_all() {
@@ -65,7 +69,8 @@ struct Voter {
 
 TEST_CASE("raft: a snapshot that replaces a longer log takes back what counts as saved (C3)") {
   Voter v(disk(2, 2, 10));
-  v.receive(two, InstallSnapshot{RaftTerm{3}, two, RaftIndex{5}, RaftTerm{3}, 1, Bytes::copy_of("state")});
+  v.receive(two, InstallSnapshot{RaftTerm{3}, two, RaftIndex{5}, RaftTerm{3}, 1,
+                                 Bytes::copy_of("state")});
   v.save_all();
   v.win();  // appends entry 6
   v.receive(two, Appended{v.raft.term(), true, RaftIndex{6}, 1});
@@ -74,18 +79,23 @@ TEST_CASE("raft: a snapshot that replaces a longer log takes back what counts as
   CHECK(v.raft.committed() == RaftIndex{6});
 }
 
-TEST_CASE("raft: a snapshot that brings nothing new is answered for only when what is committed is saved (C3)") {
+TEST_CASE(
+    "raft: a snapshot that brings nothing new is answered for only when what is committed is saved "
+    "(C3)") {
   Voter v(disk(1, 1, 0));
-  v.receive(two, AppendEntries{RaftTerm{1}, two, {}, {}, RaftIndex{2}, 1, {entry(1, 1), entry(1, 2)}});
+  v.receive(two,
+            AppendEntries{RaftTerm{1}, two, {}, {}, RaftIndex{2}, 1, {entry(1, 1), entry(1, 2)}});
   REQUIRE(v.raft.committed() == RaftIndex{2});
-  v.receive(two, InstallSnapshot{RaftTerm{1}, two, RaftIndex{1}, RaftTerm{1}, 2, Bytes::copy_of("state")});
+  v.receive(two, InstallSnapshot{RaftTerm{1}, two, RaftIndex{1}, RaftTerm{1}, 2,
+                                 Bytes::copy_of("state")});
   CHECK(v.sent<Appended>(two).empty());
   v.save_all();
   REQUIRE(v.sent<Appended>(two).size() == 2);
   CHECK(v.sent<Appended>(two).back().match == RaftIndex{2});
 }
 
-TEST_CASE("raft: a refused pre-vote tells the voter's own term, and who is behind takes it over (C3)") {
+TEST_CASE(
+    "raft: a refused pre-vote tells the voter's own term, and who is behind takes it over (C3)") {
   SUBCASE("the voter") {
     Voter v(disk(5, 1, 3));
     v.receive(two, RequestVote{RaftTerm{4}, true, two, RaftIndex{9}, RaftTerm{3}});
@@ -119,7 +129,8 @@ TEST_CASE("raft: a refused pre-vote tells the voter's own term, and who is behin
 TEST_CASE("raft: an answer to an older reign's message confirms no read of this one (R2)") {
   Voter v(disk(5, 1, 3));
   v.receive(two, AppendEntries{RaftTerm{3}, two, RaftIndex{3}, RaftTerm{1}, {}, 50, {}});
-  v.receive(two, InstallSnapshot{RaftTerm{3}, two, RaftIndex{3}, RaftTerm{1}, 50, Bytes::copy_of("state")});
+  v.receive(two, InstallSnapshot{RaftTerm{3}, two, RaftIndex{3}, RaftTerm{1}, 50,
+                                 Bytes::copy_of("state")});
   REQUIRE(v.sent<Appended>(two).size() == 2);
   for (const Appended& a : v.sent<Appended>(two)) {
     CHECK_FALSE(a.success);
@@ -128,28 +139,35 @@ TEST_CASE("raft: an answer to an older reign's message confirms no read of this 
   }
 }
 
-TEST_CASE("raft: a voter whose connection comes up during an election is asked, not only after the timeout") {
+TEST_CASE(
+    "raft: a voter whose connection comes up during an election is asked, not only after the "
+    "timeout") {
   Voter v(disk(1, 1, 1));
   v.time_out();
   v.forget_sends();
   v.raft.peer_connected(v.now, two);
   REQUIRE(v.sent<RequestVote>(two).size() == 1);
-  CHECK(v.sent<RequestVote>(two)[0] == RequestVote{RaftTerm{2}, true, one, RaftIndex{1}, RaftTerm{1}});
+  CHECK(v.sent<RequestVote>(two)[0] ==
+        RequestVote{RaftTerm{2}, true, one, RaftIndex{1}, RaftTerm{1}});
   CHECK(v.sent<RequestVote>(three).empty());
   v.receive(two, Vote{RaftTerm{2}, true, true});
   v.forget_sends();
   v.raft.peer_connected(v.now, three);
-  CHECK(v.sent<RequestVote>(three).empty());  // its own vote is not durable: nobody may be asked yet
+  CHECK(
+      v.sent<RequestVote>(three).empty());  // its own vote is not durable: nobody may be asked yet
   v.save_all();
   v.forget_sends();
   v.raft.peer_connected(v.now, three);
   REQUIRE(v.sent<RequestVote>(three).size() == 1);
-  CHECK(v.sent<RequestVote>(three)[0] == RequestVote{RaftTerm{2}, false, one, RaftIndex{1}, RaftTerm{1}});
+  CHECK(v.sent<RequestVote>(three)[0] ==
+        RequestVote{RaftTerm{2}, false, one, RaftIndex{1}, RaftTerm{1}});
   v.receive(three, Vote{RaftTerm{2}, false, true});
   CHECK(v.raft.is_leader());
 }
 
-TEST_CASE("raft: after a split vote the next pre-vote comes soon, but not while a voter may still agree") {
+TEST_CASE(
+    "raft: after a split vote the next pre-vote comes soon, but not while a voter may still "
+    "agree") {
   Voter v(disk(1, 1, 1));
   bool gone = false;
   SUBCASE("voter 3 is gone") { gone = true; }
@@ -164,7 +182,9 @@ TEST_CASE("raft: after a split vote the next pre-vote comes soon, but not while 
   v.now += 30ms;
   v.raft.tick(v.now);
   REQUIRE(v.sent<RequestVote>(two).size() == (gone ? 1 : 0));
-  if (gone) CHECK(v.sent<RequestVote>(two)[0] == RequestVote{RaftTerm{3}, true, one, RaftIndex{1}, RaftTerm{1}});
+  if (gone)
+    CHECK(v.sent<RequestVote>(two)[0] ==
+          RequestVote{RaftTerm{3}, true, one, RaftIndex{1}, RaftTerm{1}});
   CHECK(v.raft.term() == RaftTerm{2});
   if (gone) return;
   v.receive(three, Vote{RaftTerm{2}, false, true});
@@ -182,7 +202,9 @@ std::optional<HardState> last_saved(Voter& v) {
 
 }  // namespace
 
-TEST_CASE("raft: with an empty disk it votes for nobody and stands for nothing before all others have answered (C3)") {
+TEST_CASE(
+    "raft: with an empty disk it votes for nobody and stands for nothing before all others have "
+    "answered (C3)") {
   Voter v(RaftDisk{});
   REQUIRE(v.raft.standing() == raft::Standing::undecided);
   CHECK(v.sent<AskStanding>(two).size() == 1);
@@ -205,10 +227,14 @@ TEST_CASE("raft: with an empty disk it votes for nobody and stands for nothing b
     CHECK(last_saved(v) == HardState{RaftTerm{7}, raft::votes_not_yet});
     v.save_all();
     v.receive(two, AppendEntries{RaftTerm{3}, two, {}, {}, RaftIndex{1}, 1, {entry(3, 1)}});
-    CHECK_FALSE(v.sent<Appended>(two).back().success);  // a leader whom a majority may have deposed with the lost vote
+    CHECK_FALSE(v.sent<Appended>(two)
+                    .back()
+                    .success);  // a leader whom a majority may have deposed with the lost vote
     CHECK(v.raft.standing() == raft::Standing::newcomer);
   }
-  SUBCASE("one without a log may have lost it: the others are asked once more, and the highest of their terms counts") {
+  SUBCASE(
+      "one without a log may have lost it: the others are asked once more, and the highest of "
+      "their terms counts") {
     v.receive(three, StandingIs{1, RaftTerm{2}, false});
     CHECK(v.raft.standing() == raft::Standing::undecided);
     v.receive(two, StandingIs{1, RaftTerm{3}, true});  // of the round before
@@ -230,7 +256,9 @@ TEST_CASE("raft: with an empty disk it votes for nobody and stands for nothing b
   }
 }
 
-TEST_CASE("raft: a voter whose log has lost records votes no more before a leader has brought it up to date (C-4, C-5)") {
+TEST_CASE(
+    "raft: a voter whose log has lost records votes no more before a leader has brought it up to "
+    "date (C-4, C-5)") {
   RaftDisk d = disk(5, 4, 3);
   d.hard_state.vote = two;
   d.lost_records = true;
@@ -250,7 +278,8 @@ TEST_CASE("raft: a voter whose log has lost records votes no more before a leade
   CHECK(last_saved(v) == HardState{RaftTerm{5}, raft::votes_not_yet});
   v.save_all();
   // Of its entries none counts: which ones a lost record had taken back is not known.
-  v.receive(two, AppendEntries{RaftTerm{6}, two, RaftIndex{3}, RaftTerm{4}, RaftIndex{4}, 1, {entry(6, 4)}});
+  v.receive(two, AppendEntries{
+                     RaftTerm{6}, two, RaftIndex{3}, RaftTerm{4}, RaftIndex{4}, 1, {entry(6, 4)}});
   CHECK_FALSE(v.sent<Appended>(two).back().success);
   CHECK(v.sent<Appended>(two).back().match == RaftIndex{0});
 }
@@ -271,7 +300,9 @@ TEST_CASE("raft: where no other has a log, it is a new cluster's and votes (C3)"
   CHECK(v.sent<Vote>(three).back().granted);
 }
 
-TEST_CASE("raft: a newcomer votes once it holds what a leader knew as committed, with an entry of its term, durably (C3)") {
+TEST_CASE(
+    "raft: a newcomer votes once it holds what a leader knew as committed, with an entry of its "
+    "term, durably (C3)") {
   RaftDisk d;
   d.hard_state = {RaftTerm{5}, raft::votes_not_yet};
   Voter v(d);
@@ -283,11 +314,18 @@ TEST_CASE("raft: a newcomer votes once it holds what a leader knew as committed,
   };
   CHECK_FALSE(votes(6));
   // Not all that is committed has come.
-  v.receive(two, AppendEntries{RaftTerm{6}, two, {}, {}, RaftIndex{3}, 1, {entry(4, 1), entry(4, 2)}});
+  v.receive(two,
+            AppendEntries{RaftTerm{6}, two, {}, {}, RaftIndex{3}, 1, {entry(4, 1), entry(4, 2)}});
   v.save_all();
   CHECK(v.raft.standing() == raft::Standing::newcomer);
   // It has; but the leader's own entry is not committed, so it may not know what is.
-  v.receive(two, AppendEntries{RaftTerm{6}, two, RaftIndex{2}, RaftTerm{4}, RaftIndex{3}, 2, {entry(4, 3), entry(6, 4)}});
+  v.receive(two, AppendEntries{RaftTerm{6},
+                               two,
+                               RaftIndex{2},
+                               RaftTerm{4},
+                               RaftIndex{3},
+                               2,
+                               {entry(4, 3), entry(6, 4)}});
   v.save_all();
   CHECK(v.raft.standing() == raft::Standing::newcomer);
   CHECK_FALSE(votes(7));
@@ -300,12 +338,14 @@ TEST_CASE("raft: a newcomer votes once it holds what a leader knew as committed,
   CHECK(votes(7));
 }
 
-TEST_CASE("raft: a newcomer that meets another term while it becomes a voter goes on waiting (C3)") {
+TEST_CASE(
+    "raft: a newcomer that meets another term while it becomes a voter goes on waiting (C3)") {
   RaftDisk d;
   d.hard_state = {RaftTerm{5}, raft::votes_not_yet};
   Voter v(d);
   v.receive(two, AppendEntries{RaftTerm{6}, two, {}, {}, RaftIndex{1}, 1, {entry(6, 1)}});
-  v.receive(three, AppendEntries{RaftTerm{7}, three, RaftIndex{5}, RaftTerm{7}, RaftIndex{5}, 1, {}});
+  v.receive(three,
+            AppendEntries{RaftTerm{7}, three, RaftIndex{5}, RaftTerm{7}, RaftIndex{5}, 1, {}});
   CHECK(last_saved(v) == HardState{RaftTerm{7}, raft::votes_not_yet});
   v.save_all();
   CHECK(v.raft.standing() == raft::Standing::newcomer);
@@ -339,9 +379,10 @@ TEST_CASE("raft: what one held that asks with an empty disk counts no more for t
 
 namespace {
 
-AppendEntries entries(std::uint64_t term, std::uint64_t previous, std::uint64_t previous_term, std::vector<RaftEntry> list,
-                      std::uint64_t committed = 0) {
-  return {RaftTerm{term}, two, RaftIndex{previous}, RaftTerm{previous_term}, RaftIndex{committed}, 1, std::move(list)};
+AppendEntries entries(std::uint64_t term, std::uint64_t previous, std::uint64_t previous_term,
+                      std::vector<RaftEntry> list, std::uint64_t committed = 0) {
+  return {RaftTerm{term},       two, RaftIndex{previous}, RaftTerm{previous_term},
+          RaftIndex{committed}, 1,   std::move(list)};
 }
 
 /// Nothing changed but that an alarm is due.
@@ -378,7 +419,8 @@ TEST_CASE("raft: a committed entry is never cut, whoever says so (Z8)") {
   Voter v(disk(1, 1, 3));
   v.receive(two, entries(1, 3, 1, {}, 3));
   REQUIRE(v.raft.committed() == RaftIndex{3});
-  refuses(v, entries(2, 1, 1, {entry(2, 2)}, 2), "entry 2 of term 2 would replace a committed one; all up to 3 are committed");
+  refuses(v, entries(2, 1, 1, {entry(2, 2)}, 2),
+          "entry 2 of term 2 would replace a committed one; all up to 3 are committed");
   // An entry that is not committed gives way, as ever.
   v.receive(two, entries(2, 3, 1, {entry(2, 4), entry(2, 5)}, 3));
   v.receive(two, entries(3, 3, 1, {entry(3, 4)}, 4));
@@ -388,7 +430,8 @@ TEST_CASE("raft: a committed entry is never cut, whoever says so (Z8)") {
 TEST_CASE("raft: a term far above what was heard is refused in every message that names one (Z7)") {
   constexpr RaftTerm absurd{~0ull};
   Voter v(disk(1, 1, 3));
-  const std::string why = "Raft term 18446744073709551615 is more than 4294967296 above this one's, 1";
+  const std::string why =
+      "Raft term 18446744073709551615 is more than 4294967296 above this one's, 1";
   refuses(v, RequestVote{absurd, false, two, RaftIndex{9}, RaftTerm{1}}, why);
   refuses(v, RequestVote{absurd, true, two, RaftIndex{9}, RaftTerm{1}}, why);
   refuses(v, Vote{absurd, false, false}, why);
@@ -402,18 +445,29 @@ TEST_CASE("raft: a term far above what was heard is refused in every message tha
   CHECK(v.raft.term() == RaftTerm{1 + raft_term_ahead_max});
 }
 
-TEST_CASE("raft: a snapshot far above the log, or of a term that its leader cannot know, is refused (Z7)") {
+TEST_CASE(
+    "raft: a snapshot far above the log, or of a term that its leader cannot know, is refused "
+    "(Z7)") {
   Voter v(disk(1, 1, 3));
-  refuses(v, InstallSnapshot{RaftTerm{2}, two, RaftIndex{~0ull}, RaftTerm{1}, 0, Bytes::copy_of("state")}, "more than 4294967296 above");
-  refuses(v, InstallSnapshot{RaftTerm{2}, two, RaftIndex{9}, RaftTerm{3}, 0, Bytes::copy_of("state")}, "above its leader's term 2");
-  refuses(v, InstallSnapshot{RaftTerm{2}, three, RaftIndex{9}, RaftTerm{1}, 0, Bytes::copy_of("state")}, "a snapshot of sequencer 3");
+  refuses(
+      v,
+      InstallSnapshot{RaftTerm{2}, two, RaftIndex{~0ull}, RaftTerm{1}, 0, Bytes::copy_of("state")},
+      "more than 4294967296 above");
+  refuses(v,
+          InstallSnapshot{RaftTerm{2}, two, RaftIndex{9}, RaftTerm{3}, 0, Bytes::copy_of("state")},
+          "above its leader's term 2");
+  refuses(
+      v, InstallSnapshot{RaftTerm{2}, three, RaftIndex{9}, RaftTerm{1}, 0, Bytes::copy_of("state")},
+      "a snapshot of sequencer 3");
 }
 
-TEST_CASE("raft: an answer that names more than was sent commits nothing and confirms nothing (Z7)") {
+TEST_CASE(
+    "raft: an answer that names more than was sent commits nothing and confirms nothing (Z7)") {
   Voter v(disk(1, 1, 3));
   v.win();
   v.raft.read_index(v.now, 7);
-  refuses(v, Appended{v.raft.term(), true, RaftIndex{~0ull}, 0}, "it has entry 18446744073709551615, and the log ends at 4");
+  refuses(v, Appended{v.raft.term(), true, RaftIndex{~0ull}, 0},
+          "it has entry 18446744073709551615, and the log ends at 4");
   refuses(v, Appended{v.raft.term(), true, RaftIndex{3}, ~0ull}, "it echoes round");
   CHECK(v.raft.output().reads.empty());
 }
