@@ -66,6 +66,9 @@ class SequencerMachine final : private LogHost {
   /// Finishes the step (orders of all logs touched go out as one message per replica) and gives
   /// what to perform; the driver clears it afterwards.
   Output& output();
+  /// What has gathered since the last output(). Unlike output() it finishes no step, so commits that
+  /// arrive one after the other in one turn still go out in one Order.
+  const Output& pending() const { return out_; }
 
   /// What this sequencer says of itself on a new connection.
   Hello hello() const;

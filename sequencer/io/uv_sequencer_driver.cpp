@@ -152,7 +152,7 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
 /// Many requests may come in one piece. Large answers are queued before the next of them is looked
 /// at, so that the bound of the connection's queue (W8) holds within a turn as well.
 void SequencerDriver::perform_if_large() {
-  const auto& sends = machine_.output().sends;
+  const auto& sends = machine_.pending().sends;
   for (; sized_ < sends.size(); ++sized_) output_bytes_ += encoded_size(sends[sized_].message);
   if (output_bytes_ >= turn_output_max) perform();
 }

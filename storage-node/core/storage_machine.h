@@ -46,6 +46,7 @@ class StorageMachine {
   /// After begin_stop(): nothing of that is left, or the time is up. Asked after output().
   bool may_stop() const;
   Output& output() { return node_.out; }
+  const Output& pending() const { return node_.out; }
 
   Hello hello() const;
   const Identity& identity() const { return node_.identity; }

@@ -116,7 +116,7 @@ void StorageDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c, 
       },
       [this, id](std::uint64_t bytes) {
         machine_.written(loop_.now(), {id, bytes});
-        if (!machine_.output().sends.empty() || !machine_.output().disk.empty())
+        if (!machine_.pending().sends.empty() || !machine_.pending().disk.empty())
           loop_.post([] {});  // another turn performs it
       },
   });
@@ -125,7 +125,7 @@ void StorageDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c, 
 /// Many requests may come in one piece. Large answers are queued before the next of them is looked
 /// at, so that the bound of the connection's queue (W8) holds within a turn as well.
 void StorageDriver::perform_if_large() {
-  const auto& sends = machine_.output().sends;
+  const auto& sends = machine_.pending().sends;
   for (; sized_ < sends.size(); ++sized_) output_bytes_ += encoded_size(sends[sized_].message);
   if (output_bytes_ >= turn_output_max) perform();
 }

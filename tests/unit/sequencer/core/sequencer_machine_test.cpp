@@ -52,6 +52,25 @@ Basis seen_now(const FakeCluster& f, std::uint64_t id = 0) {
   return {f.machine->metadata().version, ChangeId{id}};
 }
 
+TEST_CASE(
+    "sequencer: commits of one turn go out in one order, also where the driver looks at what is "
+    "pending") {
+  FakeCluster f(3);
+  f.start_all();
+  const ConnectionId c = f.connect_client();
+  const TermIs t = open(f, c, create(f, c));
+  // The driver looks between messages whether large answers have gathered.
+  for (const std::uint32_t n : {1u, 2u, 3u}) {
+    f.machine->arrived(f.now, {c, RequestId{n}, commit(t, n)});
+    CHECK(f.machine->pending().sends.empty());
+  }
+  const auto orders = std::ranges::count_if(f.machine->output().sends, [](const Send& s) {
+    const auto* o = std::get_if<Order>(&s.message);
+    return o != nullptr && o->items.size() == 3;
+  });
+  CHECK(orders == 3);  // one for each replica
+}
+
 TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   FakeCluster f(3);
   f.start_all();
