@@ -1,5 +1,6 @@
-// Shared, sliceable byte ranges: payloads travel by handle from the socket's slab to the segment
-// file.
+// Shared, sliceable byte ranges. A payload travels by handle from the socket's receive block to the
+// segment file and is never copied on the way. The little-endian load and store of all formats live
+// here too. Every component includes this file.
 #pragma once
 #include <bit>
 #include <cstddef>
@@ -14,20 +15,23 @@ namespace loglog {
 
 using ByteSpan = std::span<const std::byte>;
 
-/// What the allocator and the reference count take for one block, bytes, about.
+/// Approximate memory that the allocator and the reference count take for a block, bytes. Limits
+/// count it, because a small run would otherwise look cheaper than it is.
 inline constexpr std::size_t block_overhead = 64;
-/// Bytes that stay in memory (staged runs, the cache of newest frames) use at least half of their
-/// block. A small run would otherwise keep the 256 KiB into which its connection received.
+/// Bytes that stay in memory (staged runs, the cache of newest frames) must use at least 1 /
+/// kept_share_min of their block. Otherwise a small run would keep alive the 256 KiB block into
+/// which its connection received it.
 inline constexpr std::size_t kept_share_min = 2;
 
-/// A handle to a part of a shared heap block. Copying copies the handle, never the bytes; the block
-/// lives until its last handle is gone. Handles may move between threads; the bytes are written
-/// only by whoever owns the range (a node stamps a staged run before anybody else can see it).
+/// A handle to a part of a shared heap block. Copying copies the handle, never the bytes. The block
+/// lives until its last handle is gone. Handles may move between threads. Only the owner of a range
+/// writes its bytes: a node stamps a staged run before any other thread can see it.
 class Bytes {
  public:
   Bytes() = default;
 
-  /// A new block of `size` bytes, not initialised.
+  /// Makes a new block of `size` bytes, not initialised. Size 0 gives an empty handle without a
+  /// block.
   static Bytes allocate(std::size_t size) {
     Bytes b;
     if (size == 0) return b;
@@ -36,6 +40,7 @@ class Bytes {
     b.size_ = b.block_size_ = size;
     return b;
   }
+  /// Makes a block of its own with the same content.
   static Bytes copy_of(ByteSpan src) {
     Bytes b = allocate(src.size());
     if (!src.empty()) std::memcpy(b.data_, src.data(), src.size());
@@ -45,7 +50,8 @@ class Bytes {
     return copy_of(std::as_bytes(std::span(text.data(), text.size())));
   }
 
-  /// The range [at, at + size) of this one; the caller keeps it inside.
+  /// A handle to [at, at + size) of this range. The caller keeps the bounds inside the range; they
+  /// are not checked.
   Bytes slice(std::size_t at, std::size_t size) const {
     Bytes b;
     b.block_ = block_;
@@ -56,20 +62,23 @@ class Bytes {
   }
   Bytes slice(std::size_t at) const { return slice(at, size_ - at); }
 
-  /// Memory that this handle keeps, bytes: the whole block, of which it may show a small part.
+  /// Memory that this handle keeps alive, bytes: the whole block, of which the handle may show a
+  /// small part.
   std::size_t held() const { return block_size_ == 0 ? 0 : block_size_ + block_overhead; }
-  /// No other handle keeps the block, so that it may be written anew.
+  /// True if no other handle keeps the block, so that the block may be written anew.
   bool unique() const {
     if (block_.use_count() != 1) return false;
-    const auto again = block_;  // to let it go orders what another thread read through its handle
-                                // before what is written now
+    // use_count() reads without ordering. Releasing this copy is an acquire-release operation, so
+    // reads that another thread made through its handle come before the writes that follow.
+    const auto again = block_;
     return true;
   }
-  /// The same bytes for a long stay: a copy where less than 1 / kept_share_min of the block would
-  /// be used, else this handle.
+  /// A handle for bytes that stay in memory: a copy if less than 1 / kept_share_min of the block
+  /// would be used, otherwise this handle.
   Bytes to_keep() const { return size_ * kept_share_min < block_size_ ? copy_of(span()) : *this; }
 
   const std::byte* data() const { return data_; }
+  /// For the owner of the range only; see the class.
   std::byte* mutable_data() { return data_; }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -77,7 +86,7 @@ class Bytes {
   operator ByteSpan() const { return span(); }
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
 
-  /// Same content (used by tests and golden comparisons).
+  /// Compares content, for tests and golden files.
   bool operator==(const Bytes& o) const {
     return size_ == o.size_ && (size_ == 0 || std::memcmp(data_, o.data_, size_) == 0);
   }
@@ -86,6 +95,7 @@ class Bytes {
   std::shared_ptr<std::byte[]> block_;
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  /// Size of the whole block, bytes; 0 without a block.
   std::size_t block_size_ = 0;
 };
 

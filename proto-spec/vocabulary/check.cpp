@@ -1,3 +1,5 @@
+// The abort path behind check(). It uses stdio and not the event log, because the state of any
+// other object may be broken.
 #include "proto-spec/vocabulary/check.h"
 
 #include <cstdio>

@@ -1,3 +1,5 @@
+// The error table as an array, searched linearly: errors are rare, and the table has fewer than a
+// hundred rows.
 #include "proto-spec/vocabulary/errors.h"
 
 namespace loglog {

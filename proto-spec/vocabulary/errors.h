@@ -1,4 +1,5 @@
-// The errors of the protocol, from the table proto-spec/errors.def.
+// Errors as values: an enum, a sentence and a retry class for each, generated from the table
+// proto-spec/errors.def. Servers, SDK and command line all report failures with these.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -6,29 +7,32 @@
 
 namespace loglog {
 
-/// What a caller can do about an error.
+/// How a caller can react to an error.
 enum class Retry : std::uint8_t {
-  no,        ///< final: the same request will fail again
-  later,     ///< try again after a pause, the same place
-  elsewhere  ///< try another node (or the leader named in the answer)
+  no,        ///< final: the same request fails again
+  later,     ///< repeat to the same node after a pause
+  elsewhere  ///< ask another node, or the leader that the answer names
 };
 
+/// Error numbers as they stand on the wire. 0 (ok) means no error.
 enum class Errc : std::uint16_t {
 #define LOGLOG_ERROR(number, name, retry, sentence) name = number,
 #include "proto-spec/errors.def"
 #undef LOGLOG_ERROR
 };
 
-/// The name as it stands in the table, for example "not_leader"; "unknown_error" for a number not
-/// in it.
+/// The name in the table, for example "not_leader"; "unknown_error" for a number that is not in the
+/// table.
 std::string_view name_of(Errc e);
-/// One sentence a person can act on.
+/// A sentence that tells a person how to act.
 std::string_view sentence_of(Errc e);
+/// Retry::no for a number that is not in the table.
 Retry retry_of(Errc e);
-/// Whether this number is in the table (a newer peer may know more).
+/// True if the number is in the table. A newer peer may send numbers that this build does not know.
 bool is_known(Errc e);
 
-/// An error as a value: what, and the detail that names the value, the limit and what to do.
+/// An error as a value. `detail` names the offending value, the limit and the remedy; it may be
+/// empty.
 struct Error {
   Errc code{};
   std::string detail;

@@ -1,10 +1,12 @@
-// Exit codes of the programs, one a reason (styles of failure: the environment is fatal, with one
-// sentence).
+// Exit codes of the programs: each reason for which the environment stops a process has a code of
+// its own. Operators' scripts and service managers rely on the numbers, so a number never changes
+// its meaning.
 #pragma once
 #include "proto-spec/vocabulary/errors.h"
 
 namespace loglog {
 
+// Servers and `loglog`.
 inline constexpr int exit_bad_options = 2;
 inline constexpr int exit_directory_in_use = 3;
 inline constexpr int exit_directory_unreadable = 4;
@@ -13,15 +15,15 @@ inline constexpr int exit_identity = 6;
 inline constexpr int exit_address_in_use = 7;
 inline constexpr int exit_disk_failed = 8;
 
-// Of `loglog`, beside 1 for what failed and exit_bad_options.
-inline constexpr int exit_replicas_differ =
-    10;  ///< verify: a replica is damaged, or holds other bytes than the others
-inline constexpr int exit_replicas_missing =
-    11;  ///< verify: a replica could not show the whole range; what was shown agrees
-inline constexpr int exit_not_serving =
-    12;  ///< status: appends to the cluster, or to one of its logs, wait or are refused
+// verify: a replica is damaged, or its bytes differ from those of the other replicas.
+inline constexpr int exit_replicas_differ = 10;
+/// verify: a replica could not show the whole range; all bytes that were shown agree.
+inline constexpr int exit_replicas_missing = 11;
+/// status: appends to the cluster, or to some log, wait or are refused.
+inline constexpr int exit_not_serving = 12;
 
-/// The code for an error at start.
+/// Maps an error at start to the exit code of the process. An error that no case names counts as
+/// bad options.
 constexpr int exit_code_of(Errc e) {
   switch (e) {
     case Errc::directory_in_use:

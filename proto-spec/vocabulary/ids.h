@@ -1,4 +1,5 @@
-// Numbers of the protocol as types that do not mix: a Term is never an Offset by accident.
+// Numbers of the protocol as distinct types, so that a Term is never passed as an Offset by
+// accident. Every message, record and core uses them.
 #pragma once
 #include <compare>
 #include <cstddef>
@@ -11,6 +12,8 @@ namespace loglog {
 /// A number with a name of its own. Ordered, hashable, explicit in and out; arithmetic only where a
 /// type asks for it below.
 template <class Tag, class Rep>
+/// A number with a type of its own: ordered, hashable, converted explicitly in both directions.
+/// Arithmetic exists only for the operators declared below.
 struct Strong {
   using rep = Rep;
   Rep value{};
@@ -20,49 +23,52 @@ struct Strong {
   constexpr auto operator<=>(const Strong&) const = default;
 };
 
-/// One leader's reign over a log. 0 = none. Minted only by a committed `begin term` (T1).
+/// A leader's reign over a log. 0 = none. Only a committed BeginTerm mints a term (T1).
 using Term = Strong<struct TermTag, std::uint32_t>;
-/// Byte position in a log; the id of an entry is the offset of its frame. Segment headers do not
-/// count.
+/// Byte position in a log. An entry's id is the offset of its frame. Segment headers do not count.
 using Offset = Strong<struct OffsetTag, std::uint64_t>;
-/// Number of an entry of one producer in one log: starts at 1, grows by 1. 0 = none.
+/// Number of an entry within its producer and log: starts at 1, grows by 1. 0 = none.
 using Sequence = Strong<struct SequenceTag, std::uint64_t>;
-/// One writing session of the SDK: random, never stored, never reused. 0 = the leader's own frames.
+/// A writing session of an SDK client on a log: random, never stored, never reused. 0 = the
+/// leader's own frames.
 using ProducerId = Strong<struct ProducerIdTag, std::uint64_t>;
-/// A log. Given once by the metadata, never reused (T5). 0 = no log (node-wide).
+/// A log. The metadata give an id once and never reuse it (T5). 0 = no log; in `Seal`, all logs of
+/// the node.
 using LogId = Strong<struct LogIdTag, std::uint64_t>;
-/// A storage node, as named by the operator. 0 = none.
+/// A storage node, as the operator numbers it. 0 = none.
 using NodeId = Strong<struct NodeIdTag, std::uint32_t>;
-/// A sequencer, as named by the operator. 0 = none.
+/// A sequencer, as the operator numbers it. 0 = none.
 using SequencerId = Strong<struct SequencerIdTag, std::uint32_t>;
-/// Random identity of a data directory; with the node id it makes a member of a replica set (T4).
+/// Random identity of a data directory. With the node id it makes a member of a replica set (T4).
 using DiskId = Strong<struct DiskIdTag, std::uint64_t>;
-/// Random identity of a cluster. 0 = not adopted yet.
+/// Random identity of a cluster. 0 = the node has adopted none yet.
 using ClusterId = Strong<struct ClusterIdTag, std::uint64_t>;
-/// Random id of one process start; changes with every start.
+/// Random id of a process, drawn at each start.
 using BootId = Strong<struct BootIdTag, std::uint64_t>;
-/// Random id of one leader's reign; a node binds a term to the first instance that seals with it
+/// Random id of a leader's reign. A node binds a term to the first instance that seals with it
 /// (T1).
 using InstanceId = Strong<struct InstanceIdTag, std::uint64_t>;
-/// XXH3-64 over the prefixes' bytes 0–27 of a run, with term zero (D3).
+/// XXH3-64 over bytes 0-31 of a run's prefixes, with term zero (D3, F4).
 using RunDigest = Strong<struct RunDigestTag, std::uint64_t>;
-/// Running XXH3-64 over stamped prefixes, from the log's first frame on (D4). 0 = empty log.
+/// Running XXH3-64 over stamped prefixes, from the log's first frame on (F4, compared by D4). 0 =
+/// empty log.
 using Chain = Strong<struct ChainTag, std::uint64_t>;
 /// Raft term of the sequencers; unrelated to a log's Term.
 using RaftTerm = Strong<struct RaftTermTag, std::uint64_t>;
-/// Position in the sequencers' metadata log, first is 1. Also the version of the metadata.
+/// Position in the sequencers' Raft log; the first is 1. Also used as the version of the metadata.
 using RaftIndex = Strong<struct RaftIndexTag, std::uint64_t>;
-/// Orders the writers of a log that must be written by one at a time: of two, the higher one is
-/// newer (F2). 0 = names none.
+/// Orders the writers of a log that has a single writer at a time: the higher token belongs to the
+/// newer writer (F2). 0 = the writer names no token.
 using FenceToken = Strong<struct FenceTokenTag, std::uint64_t>;
-/// One request to change the metadata: random, and the same in each of its repeats (T6). 0 = none.
+/// Random id of a request to change the metadata, the same in each repeat of the request (T6). 0 =
+/// none.
 using ChangeId = Strong<struct ChangeIdTag, std::uint64_t>;
 /// A connection, numbered by the driver that owns it; never reused within a process. 0 = none.
 using ConnectionId = Strong<struct ConnectionIdTag, std::uint64_t>;
-/// Pairs an answer with its request on one connection. 0 = asks for no answer.
+/// Pairs an answer with its request on a connection. 0 = the sender expects no answer.
 using RequestId = Strong<struct RequestIdTag, std::uint32_t>;
 
-/// No offset: "there is none", for the previous term start of the first term.
+/// The absent offset, for example the previous term start of a log's first term.
 inline constexpr Offset no_offset{std::numeric_limits<std::uint64_t>::max()};
 
 constexpr Offset operator+(Offset o, std::uint64_t bytes) { return Offset{o.value + bytes}; }

@@ -1,4 +1,5 @@
-// JSON that is written by hand: small, flat, one truth for how a string is escaped.
+// Helpers for JSON that code writes by hand (status pages, CLI output): string escaping, with any
+// bytes as input. There is no document model and no parser here.
 #pragma once
 #include <fmt/format.h>
 
@@ -7,7 +8,8 @@
 
 namespace loglog {
 
-/// Bytes of the UTF-8 character that `s` begins with; 0: it begins with none.
+/// Length in bytes of the valid UTF-8 character that `s` begins with; 0 if `s` is empty or begins
+/// with none. Overlong forms, surrogates and values above U+10FFFF count as none.
 inline std::size_t utf8_length(std::string_view s) {
   const auto at = [&](std::size_t i) {
     return static_cast<unsigned char>(i < s.size() ? s[i] : 0);
@@ -21,13 +23,13 @@ inline std::size_t utf8_length(std::string_view s) {
   for (std::size_t i = 1; i < n; ++i)
     if ((at(i) & 0xC0) != 0x80) return 0;
   const bool overlong = (b == 0xE0 && at(1) < 0xA0) || (b == 0xF0 && at(1) < 0x90);
-  const bool beyond =
-      (b == 0xED && at(1) > 0x9F) || (b == 0xF4 && at(1) > 0x8F);  // surrogates; above U+10FFFF
+  // Surrogates, and values above U+10FFFF.
+  const bool beyond = (b == 0xED && at(1) > 0x9F) || (b == 0xF4 && at(1) > 0x8F);
   return overlong || beyond ? 0 : n;
 }
 
-/// "…" with what JSON wants escaped. Bytes that are no UTF-8 become U+FFFD, so that any text makes
-/// a valid document.
+/// `s` in double quotes, escaped. Bytes that are not UTF-8 become U+FFFD, so that any text, such as
+/// a log name, gives a valid document.
 inline std::string json_string(std::string_view s) {
   std::string out = "\"";
   while (!s.empty()) {

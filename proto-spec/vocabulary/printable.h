@@ -1,12 +1,14 @@
-// Texts that came from another process, made safe for a log line or a terminal.
+// Makes text from another process safe for a log line or a terminal. The event log applies it to
+// every line; the command line applies it to names and errors that it prints.
 #pragma once
 #include <string>
 #include <string_view>
 
 namespace loglog {
 
-/// Control characters become \n, \t or \xNN, so that no text forges a line or commands a terminal.
-/// Also those of two bytes in UTF-8 (U+0080 to U+009F). All else stays as it is.
+/// Replaces control characters by \n, \t or \xNN, so that no text forges a log line or sends
+/// commands to a terminal. The two-byte UTF-8 controls U+0080 to U+009F are replaced too. All other
+/// bytes stay, including a backslash, so the result cannot be reversed.
 inline std::string printable(std::string_view text) {
   static constexpr char digits[] = "0123456789abcdef";
   const auto code = [](char c) {

@@ -1,15 +1,17 @@
-// Chance comes in through the door too: a small seeded generator, given at construction.
+// A small seeded random generator. Cores receive randomness through their constructor: drivers seed
+// it from the operating system, the simulator from the seed of its run, so that a run can be
+// replayed.
 #pragma once
 #include <cstdint>
 
 namespace loglog {
 
-/// xoshiro-class quality is not needed for ids and jitter: SplitMix64, one word of state, seeded by
-/// the driver from the operating system and by the simulator from the run's seed.
 namespace detail {
 __extension__ using Wide = unsigned __int128;
 }
 
+/// SplitMix64 with a single word of state. Ids and jitter need no better quality, and nothing here
+/// is secret. Not thread-safe.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}
@@ -19,13 +21,13 @@ class Random {
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
     return z ^ (z >> 31);
   }
-  /// Never 0: ids use 0 for "none".
+  /// Never 0, because ids use 0 for "none".
   std::uint64_t next_id() {
     std::uint64_t v = 0;
     while (v == 0) v = next();
     return v;
   }
-  /// Uniform in [0, bound); bound > 0.
+  /// Uniform in [0, bound), up to a bias of bound / 2^64; bound > 0.
   std::uint64_t below(std::uint64_t bound) {
     return static_cast<std::uint64_t>((static_cast<detail::Wide>(next()) * bound) >> 64);
   }

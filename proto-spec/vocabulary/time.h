@@ -1,5 +1,5 @@
-// Time comes in through the door: cores are told the time and never ask for it. No safety rule
-// reads it (R4).
+// Time types. Drivers tell a core the time with each call; a core never reads a clock. No safety
+// rule reads the time (R4).
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -7,7 +7,7 @@
 
 namespace loglog {
 
-/// Names the driver's monotonic clock. It has no now(): only drivers read clocks.
+/// Tag for the driver's monotonic clock. It has no now(), because only drivers read clocks.
 struct MonotonicClock {
   using duration = std::chrono::microseconds;
   using rep = duration::rep;
@@ -16,14 +16,15 @@ struct MonotonicClock {
 };
 
 using Duration = std::chrono::microseconds;
-/// Monotonic microseconds since an arbitrary start, as the driver says.
+/// Monotonic microseconds since an arbitrary start that the driver chooses.
 using Time = MonotonicClock::time_point;
 
+/// A deadline that never comes.
 inline constexpr Time never = Time::max();
 using namespace std::chrono_literals;
 
-/// Milliseconds in the 32 bits of a message: 0 below none, all ones but one above what they hold
-/// (all ones are for "never").
+/// Milliseconds in the 32 bits of a message. Negative durations give 0; longer ones than fit give
+/// the largest number but all ones, because all ones mean "never".
 constexpr std::uint32_t saturated_ms(Duration d) {
   constexpr std::int64_t most = 0xFFFF'FFFE;
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(
