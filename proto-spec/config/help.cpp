@@ -1,3 +1,5 @@
+// CLI11 keeps ranges and choices only inside an option's type name, so this file takes that text
+// apart again.
 #include "proto-spec/config/help.h"
 
 #include <fmt/format.h>
@@ -8,10 +10,11 @@
 namespace loglog::config {
 namespace {
 
-constexpr std::size_t names_width = 26;  // columns
+// Columns.
+constexpr std::size_t names_width = 26;
 constexpr std::size_t line_width = 80;
 
-/// What is between the first `begin` and the `end` after it.
+/// The text between the first `begin` and the next `end` after it; empty if either is missing.
 std::string between(const std::string& text, const std::string& begin, const std::string& end) {
   const auto from = text.find(begin);
   if (from == std::string::npos) return {};
@@ -20,6 +23,7 @@ std::string between(const std::string& text, const std::string& begin, const std
                                  : text.substr(from + begin.size(), to - from - begin.size());
 }
 
+// Breaks a paragraph at blanks. A word longer than `width` gets a line of its own.
 std::string wrapped(const std::string& text, std::size_t width) {
   std::string out;
   std::size_t column = 0;
@@ -37,8 +41,8 @@ std::string wrapped(const std::string& text, std::size_t width) {
   return out;
 }
 
-/// Lines in which nothing is indented flow together; a line of a table or an example that is too
-/// long goes on below its second column.
+/// Joins and wraps lines that are not indented. Indented lines (tables, examples) stay as they are;
+/// if such a line is too long, it goes on below its second column.
 std::string reflowed(const std::string& text, std::size_t width) {
   std::string out, paragraph;
   const auto end_paragraph = [&] {
@@ -74,12 +78,14 @@ std::string reflowed(const std::string& text, std::size_t width) {
 
 bool takes_value(const CLI::Option& o) { return o.get_items_expected_max() > 0; }
 
-// CLI11 keeps what a check allows in the type's name only: "TEXT:{a,b}", "UINT:INT in [1 - 9]".
+// CLI11 keeps the allowed values only in the type name: "TEXT:{a,b}", "UINT:INT in [1 - 9]".
 std::vector<std::string> choices_of(const CLI::Option& o) {
   const std::string all = between(o.get_type_name(), "{", "}");
   return all.empty() ? std::vector<std::string>() : CLI::detail::split(all, ',');
 }
 
+// Addresses keep their form ("HOST:PORT"); other names lose the part that CLI11's validators append
+// after a colon.
 std::string value_name_of(const CLI::Option& o) {
   if (!takes_value(o)) return {};
   if (const auto choices = choices_of(o); !choices.empty())

@@ -1,5 +1,5 @@
-// How a program's options are told to people: in --help, and in what is made of the same tree
-// (manual pages, completions).
+// How people see a program's options: in --help, and in manual pages and shell completions made
+// from the same CLI11 tree. Parsing and errors are in usage.h and node_options.h.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <string>
@@ -7,15 +7,16 @@
 
 namespace loglog::config {
 
+/// False for a flag.
 bool takes_value(const CLI::Option& o);
-/// The only values that it takes; none: it takes others too.
+/// The values that the option is limited to; empty if it takes others too.
 std::vector<std::string> choices_of(const CLI::Option& o);
-/// What stands for its value: "auto|always|never", "SECONDS", "N"; empty for a flag.
+/// Placeholder for the option's value: "auto|always|never", "SECONDS", "N"; empty for a flag.
 std::string value_name_of(const CLI::Option& o);
-/// What it does, with its range and default.
+/// The option's description with its range and default.
 std::string meaning_of(const CLI::Option& o);
 
-/// CLI11's help with these words, wrapped at 80 columns.
+/// CLI11's help in this wording, wrapped at 80 columns.
 class HelpFormatter : public CLI::Formatter {
  public:
   HelpFormatter();

@@ -1,3 +1,5 @@
+// All sources are turned into command-line words, so that CLI11 checks a value in the same way
+// wherever it came from.
 #include "proto-spec/config/node_options.h"
 
 #include <fmt/format.h>
@@ -20,16 +22,17 @@
 namespace loglog::config {
 namespace {
 
-/// What is wrong with the environment or the file.
+/// An error in the environment or in the file; its text goes to stderr.
 struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Only asked for on the command line.
+/// Options that act, and that no environment variable or file may give.
 bool is_action(const std::string& name) {
   return name == "help" || name == "version" || name == "check-config" || name == "config";
 }
 
+// Names that the environment and the file may give.
 std::set<std::string> options_of(const CLI::App& app) {
   std::set<std::string> names;
   for (const CLI::Option* o : app.get_options())
@@ -38,6 +41,7 @@ std::set<std::string> options_of(const CLI::App& app) {
   return names;
 }
 
+// "staging-bytes" with prefix P gives "P_STAGING_BYTES".
 std::string variable_of(std::string_view prefix, const std::string& option) {
   std::string name = fmt::format("{}_{}", prefix, option);
   for (char& c : name)
@@ -45,7 +49,8 @@ std::string variable_of(std::string_view prefix, const std::string& option) {
   return name;
 }
 
-/// As the command line would have it.
+/// The value as a word of a command line. Throws Refused for a type that no option has; `where`
+/// names file, line and key.
 std::string value_of(const toml::node& node, const std::string& where) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* number = node.as_integer()) return fmt::format("{}", number->get());
@@ -58,6 +63,7 @@ std::string value_of(const toml::node& node, const std::string& where) {
   throw Refused(where + ": give a string, a whole number, true or false, or an array of these");
 }
 
+// Reads the TOML file. Throws Refused for a syntax error or an unknown key.
 std::map<std::string, std::string> values_in(const std::string& path,
                                              const std::set<std::string>& known) {
   std::map<std::string, std::string> values;
@@ -81,7 +87,8 @@ std::map<std::string, std::string> values_in(const std::string& path,
   return values;
 }
 
-/// The names that the command line gives, and the value of --config.
+/// The option names on the command line. Sets `file` to the value of --config, which must be known
+/// before CLI11 parses.
 std::set<std::string> given_on(int argc, const char* const* argv, std::string& file) {
   std::set<std::string> given;
   for (int i = 1; i < argc; ++i) {
@@ -105,8 +112,9 @@ void add_config_option(CLI::App& app, std::string_view prefix) {
       "TOML file with these options, named as here; the command line and environment variables "
       "({}, ...) come first",
       variable_of(prefix, "OPTION"));
-  app.add_option("--config", what)
-      ->type_name("FILE");  // read_options finds its value before it parses
+  // read_options() finds the value before CLI11 parses; the option is declared for help and
+  // completion.
+  app.add_option("--config", what)->type_name("FILE");
 }
 
 std::optional<int> read_options(CLI::App& app, std::string_view prefix, int argc,
@@ -121,7 +129,7 @@ std::optional<int> read_options(CLI::App& app, std::string_view prefix, int argc
   try {
     const std::set<std::string> known = options_of(app);
     std::set<std::string> given = given_on(argc, argv, file);
-    // Else what is missing would be said instead.
+    // Unknown options are refused first. CLI11 would complain about missing options instead.
     for (const std::string& name : given)
       if (!known.contains(name) && !is_action(name))
         throw Refused(unexpected_word(app, app.get_name(), "--" + name));
@@ -144,6 +152,7 @@ std::optional<int> read_options(CLI::App& app, std::string_view prefix, int argc
     if (!from_environment.empty())
       told += fmt::format("; from the environment: {}", fmt::join(from_environment, ", "));
     if (!from_file.empty()) told += fmt::format("; from {}: {}", file, fmt::join(from_file, ", "));
+    // CLI11 takes the words of a vector from its back.
     std::reverse(words.begin(), words.end());
     app.parse(words);
   } catch (const CLI::ParseError& e) {

@@ -1,3 +1,5 @@
+// Parsing is strict (no blank, exact unit); the error sentences are lenient and guess the unit that
+// was meant.
 #include "proto-spec/config/quantities.h"
 
 #include <fmt/format.h>
@@ -12,6 +14,7 @@
 namespace loglog::config {
 namespace {
 
+// A unit and its size in the base unit: bytes or milliseconds.
 struct Unit {
   const char* name;
   double factor;
@@ -22,7 +25,7 @@ constexpr std::array size_units = {Unit{"B", 1}, Unit{"KiB", 0x1p10}, Unit{"MiB"
 constexpr std::array time_units = {Unit{"ms", 1}, Unit{"s", 1e3}, Unit{"m", 60e3},
                                    Unit{"h", 3600e3}, Unit{"d", 86400e3}};
 
-/// In the largest unit of which it is a multiple.
+/// Written in the largest unit that divides `n`.
 std::string in_units(std::uint64_t n, std::span<const Unit> units) {
   const Unit* best = &units.front();
   for (const Unit& u : units)
@@ -33,6 +36,8 @@ std::string in_units(std::uint64_t n, std::span<const Unit> units) {
 /// A number and one of the units, without space between; the first unit may be left out where
 /// `first_is_default`.
 template <std::size_t N>
+// Reads a number and a unit without a blank between them. With `first_is_default` a number alone is
+// in the first unit.
 std::optional<std::uint64_t> parse_number(const std::string& text, const std::array<Unit, N>& units,
                                           bool first_is_default) {
   double number = 0;
@@ -43,8 +48,8 @@ std::optional<std::uint64_t> parse_number(const std::string& text, const std::ar
   for (std::size_t i = 0; i < N; ++i) {
     if (unit != units[i].name && !(unit.empty() && i == 0 && first_is_default)) continue;
     const double value = std::round(number * units[i].factor);
-    return value < 9e15 ? std::optional(static_cast<std::uint64_t>(value))
-                        : std::nullopt;  // exact in a double
+    // Below 9e15 every whole number is exact in a double.
+    return value < 9e15 ? std::optional(static_cast<std::uint64_t>(value)) : std::nullopt;
   }
   return std::nullopt;
 }
@@ -67,7 +72,7 @@ std::optional<std::chrono::milliseconds> parse_duration(const std::string& text)
 
 std::expected<std::uint64_t, std::string> read_size(const std::string& text) {
   if (const auto bytes = parse_bytes(text)) return *bytes;
-  // "1Gb", "10g", "64 mb": the number, and the unit that is meant most likely.
+  // "1Gb", "10g", "64 mb": suggest the same number with the most likely unit.
   const auto digits = text.find_first_not_of("0123456789.");
   const auto letter = digits == std::string::npos || digits == 0
                           ? std::string::npos

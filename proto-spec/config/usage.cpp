@@ -1,3 +1,5 @@
+// CLI11 tells its errors in sentences of its own. This file recognises them by exception type and
+// by text, so an upgrade of CLI11 must be checked against its tests.
 #include "proto-spec/config/usage.h"
 
 #include <fmt/format.h>
@@ -10,7 +12,7 @@
 namespace loglog::config {
 namespace {
 
-/// Letters to change, insert, drop or swap to make one word of the other.
+/// Edit distance: letters to change, insert, drop or swap (optimal string alignment).
 std::size_t distance(const std::string& a, const std::string& b) {
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i)
@@ -27,9 +29,10 @@ std::size_t distance(const std::string& a, const std::string& b) {
   return d[a.size()][b.size()];
 }
 
-/// CLI11 keeps a group of options as a command without a name.
+/// CLI11 keeps an option group as a subcommand without a name.
 bool is_command(const CLI::App* c) { return !c->get_name().empty(); }
 
+// Long option names with their dashes, those of option groups included.
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> out;
   for (const CLI::App* group :
@@ -40,7 +43,7 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return out;
 }
 
-/// The command that was given, as far as its words were understood, and how it is called.
+/// The deepest subcommand that was recognised, and the words that call it.
 std::pair<const CLI::App*, std::string> given(const CLI::App& app) {
   const CLI::App* at = &app;
   std::string words = app.get_name();
@@ -51,12 +54,13 @@ std::pair<const CLI::App*, std::string> given(const CLI::App& app) {
   return {at, words};
 }
 
+// The text behind `mark`; the whole text if `mark` is missing.
 std::string after(const std::string& text, const std::string& mark) {
   const auto at = text.find(mark);
   return at == std::string::npos ? text : text.substr(at + mark.size());
 }
 
-/// CLI11's own words of a value that a check refuses, in ours.
+/// Rewords CLI11's message about a value that a validator refused.
 std::string refused_value(const std::string& what) {
   static const std::string not_in = " not in {";
   if (const auto at = what.find(not_in); at != std::string::npos) {
@@ -77,6 +81,7 @@ std::string refused_value(const std::string& what) {
 
 std::optional<std::string> nearest(const std::string& word, const std::vector<std::string>& names) {
   std::optional<std::string> best;
+  // A bound below the number of typical edits, so that short words match only near names.
   std::size_t least = std::min<std::size_t>(2, word.size() / 2) + 1;
   for (const std::string& name : names)
     if (const std::size_t d = distance(word, name); d < least) {

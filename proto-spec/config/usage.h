@@ -1,5 +1,5 @@
-// What a command line that cannot be parsed is told: one sentence in our words, with the name that
-// was meant.
+// Error sentences for a command line that does not parse: a sentence in LogLog's own words, with
+// the nearest known name. The servers and `loglog` use it.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <optional>
@@ -8,22 +8,23 @@
 
 namespace loglog::config {
 
-/// The one of `names` that `word` is a slip of the finger away from; nullopt: none is near.
+/// The name in `names` that differs from `word` by a slip of the finger: at most 2 edits, and at
+/// most half of the word. nullopt if none is so near.
 std::optional<std::string> nearest(const std::string& word, const std::vector<std::string>& names);
 
-/// The names of the commands that `app` has.
+/// The names of the subcommands of `app`.
 std::vector<std::string> command_names(const CLI::App& app);
 
-/// What is said of a word or an option that `command` does not know, with the nearest name that it
-/// does. `words`: how the command is called.
+/// The sentence for a word or option that `command` does not know, with the nearest known name.
+/// `words`: the command as the user called it.
 std::string unexpected_word(const CLI::App& command, const std::string& words,
                             const std::string& argument);
 
-/// Why parsing failed, as a sentence. `app` has parsed as far as it could.
+/// Explains a parse error in a sentence. `app` has parsed the line as far as it could.
 std::string usage_sentence(const CLI::App& app, const CLI::ParseError& e);
 
-/// Of an option that is a count or a number: digits alone, because a minus would be taken for a
-/// very large number.
+/// For an option that is a count: digits alone, because CLI11 reads a negative number as a very
+/// large unsigned number.
 CLI::Validator digits_only();
 /// The same, and not 0.
 CLI::Validator one_or_more();

@@ -1,3 +1,5 @@
+// Order matters here: the service listens before signals can be missed, pages close before the
+// loop, and the service dies on the loop's thread. The header has the contracts.
 #include "proto-spec/server/host.h"
 
 #include <fmt/format.h>
@@ -13,6 +15,7 @@
 
 namespace loglog::server {
 namespace {
+// A burst's memory goes back to the system within about a second (spec/09).
 constexpr Duration look_at_memory_every = 1s;
 }  // namespace
 
@@ -25,6 +28,7 @@ Host::~Host() {
   if (thread_.joinable()) thread_.join();
 }
 
+// Common to both ways to run: the role listens first, then the pages.
 Result<void> Host::set_up() {
   auto address = service_->start(loop_, log_);
   if (!address) return std::unexpected(address.error());
@@ -56,7 +60,8 @@ Result<void> Host::start() {
   return {};
 }
 
-// On the loop's thread, or once that has ended.
+// On the loop's thread, or after the loop has ended. The gate closes first, so that no page asks a
+// service that is going.
 void Host::end() {
   gate_.close();
   service_.reset();
@@ -67,12 +72,14 @@ void Host::begin_stop() {
   loop_.post([this] { stop_or_leave(); });
 }
 
-// On the loop's thread. Asked a second time it stops at once.
+// On the loop's thread. The first call stops in order; a second call, such as a second signal, ends
+// the loop at once.
 void Host::stop_or_leave() {
   if (std::exchange(stopping_, true)) return loop_.stop();
   service_->begin_stop([this] { loop_.stop(); });
 }
 
+// Runs only in run_until_signal(): an embedded node must not trim the heap of its application.
 void Host::look_at_memory() {
   give_back_free_memory();
   loop_.after(look_at_memory_every, [this] { look_at_memory(); });
@@ -81,7 +88,8 @@ void Host::look_at_memory() {
 int Host::run_until_signal(const std::string& program,
                            std::function<void(const transport::EventLog&)> on_hangup) {
   transport::take_all_descriptors();
-  // Before anybody can know that it serves.
+  // The handlers are set before anybody can know that the server serves; otherwise an early SIGTERM
+  // would kill the process.
   loop_.on_stop_signal([this] { stop_or_leave(); });
   loop_.on_hangup([this, on_hangup = std::move(on_hangup)] { on_hangup(log_); });
   if (auto ok = set_up(); !ok) {

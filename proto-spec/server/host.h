@@ -1,5 +1,6 @@
-// What every server has: a loop, a thread, its pages over HTTP, and a way to stop. What it serves
-// is the Service.
+// The frame around every server: its event loop, its thread, its HTTP pages, SIGHUP and the way to
+// stop. The role itself (storage node, sequencer) is a Service. The server programs, `loglog dev`
+// and embedded nodes create a Host each.
 #pragma once
 #include <functional>
 #include <memory>
@@ -14,42 +15,47 @@
 
 namespace loglog::server {
 
-/// All but start() and pages() is called on the loop's thread, the destructor perhaps once that has
-/// ended.
+/// A server's role. All members but start() and pages() are called on the loop's thread; so is the
+/// destructor, unless the loop has ended already.
 class Service {
  public:
   virtual ~Service() = default;
-  /// Before the loop runs. HOST:PORT once it listens, or why not.
+  /// Called before the loop runs. Returns HOST:PORT once the service listens, otherwise the reason.
   virtual Result<std::string> start(transport::Loop& loop, const transport::EventLog& log) = 0;
-  /// After start(), where pages are wanted. They ask the service through the gate alone.
+  /// The service's HTTP pages; called after start() if pages are wanted. Pages run on other
+  /// threads, so they reach the service's state only through the gate.
   virtual http::Pages pages(http::LoopGate& gate) = 0;
-  /// Takes nothing new, ends what it has taken, and calls `stopped`.
+  /// Refuses new work, finishes the work that it has accepted, then calls `stopped` (spec/04,
+  /// handing over at a stop).
   virtual void begin_stop(std::function<void()> stopped) = 0;
 };
 
-/// One life of a server.
+/// A single run of a server, from its start to its end; not restartable. Call start() or
+/// run_until_signal(), not both.
 class Host {
  public:
-  /// `http`: HOST:PORT of its pages; empty: none are served.
+  /// `name` stands in each log line. `http`: HOST:PORT for the pages; empty: no pages are served.
   Host(std::unique_ptr<Service> service, const std::string& name, transport::LogLevel level,
        std::string http);
-  /// Stops it and waits.
+  /// Stops the server and waits for its thread.
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  /// Runs it in a thread of its own. Returns once it listens, or with why not; then it is of no
-  /// more use.
+  /// Runs the server in a thread of its own. Returns once it listens, otherwise the reason; after
+  /// an error the Host is of no more use.
   Result<void> start();
-  /// Asks it to stop and does not wait.
+  /// Asks the server to stop and returns at once. A second call does nothing. Owner's thread only.
   void begin_stop();
-  /// Runs it on the calling thread instead, until SIGINT or SIGTERM; the exit code of a process
-  /// named `program`. A second signal ends it at once. SIGHUP calls `on_hangup`.
+  /// Runs the server on the calling thread until SIGINT or SIGTERM, and returns the process's exit
+  /// code. `program` stands before errors on stderr. A second signal skips the orderly stop. SIGHUP
+  /// calls `on_hangup`.
   int run_until_signal(const std::string& program,
                        std::function<void(const transport::EventLog&)> on_hangup);
 
+  /// HOST:PORT or "local:NAME" as served; valid after start().
   const std::string& address() const { return address_; }
-  /// HOST:PORT of its pages as they are served, or empty.
+  /// HOST:PORT of the pages as served, with the port that was taken; empty without pages.
   const std::string& http_address() const { return http_address_; }
 
  private:
@@ -63,17 +69,19 @@ class Host {
   const std::string http_;
   std::string address_;
   std::string http_address_;
-  bool told_ = false;      // to stop, by its owner
-  bool stopping_ = false;  // on the loop's thread
+  bool told_ = false;      // the owner has asked for a stop; owner's thread
+  bool stopping_ = false;  // the stop has begun; loop's thread
   transport::Loop loop_;
   std::unique_ptr<Service> service_;
   std::thread thread_;
   http::LoopGate gate_{[this](std::function<void()> work) { loop_.post(std::move(work)); }};
-  std::unique_ptr<http::Server> pages_;  // goes first: they ask the loop
+  // Declared last, so destroyed first: the page threads post to the loop and wait at the gate.
+  std::unique_ptr<http::Server> pages_;
 };
 
-/// What SIGHUP does with the options as they were read again: the log level changes at once, of
-/// others it says that they need a restart. nullopt: they are no good, as was said.
+/// Applies options that SIGHUP made the program read again. Only the log level changes at once; for
+/// other changes a log line says that they need a restart. `again` is nullopt if the new options
+/// are invalid; their reader has reported the reason.
 template <class Options>
 void take_again(Options& now, const std::optional<Options>& again, const transport::EventLog& log) {
   if (!again) return log(transport::LogLevel::warning, "SIGHUP: the options stay as they are");

@@ -1,3 +1,5 @@
+// The glibc implementation. The subtle part is to tell free memory that is resident from free
+// memory that has been given back already.
 #include "proto-spec/server/posix_free_memory.h"
 
 #include <malloc.h>
@@ -8,8 +10,8 @@
 namespace loglog::server {
 namespace {
 
-/// Private memory of the process that is resident, bytes: program and libraries, which are files,
-/// are not the allocator's.
+/// Resident private memory, bytes. Pages that map files (program, libraries) are subtracted,
+/// because they are not the allocator's.
 std::uint64_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
   std::uint64_t size = 0, resident = 0, of_files = 0;
@@ -22,7 +24,8 @@ std::uint64_t resident_bytes() {
 bool give_back_free_memory() {
 #ifdef __GLIBC__
   const struct mallinfo2 used = ::mallinfo2();
-  // Pages that were given back before count as free too, so the free bytes alone do not tell.
+  // fordblks still counts pages that were given back earlier. Without the comparison with resident
+  // memory every call would trim again.
   if (used.fordblks <= free_memory_max ||
       resident_bytes() <= used.uordblks + used.hblkhd + free_memory_max)
     return false;

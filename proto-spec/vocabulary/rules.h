@@ -183,10 +183,10 @@ inline constexpr std::array rule_names{
 #undef LOGLOG_RULE
 };
 
-/// The name as the specification cites it, for example "S4_compare".
+/// The name in the table, for example "S4_compare".
 constexpr std::string_view name_of(Rule r) { return rule_names[static_cast<std::size_t>(r)]; }
 
-/// The rule of that name; nullopt for a name that is not in the table. Command lines use it.
+/// The rule of that name; nullopt for a name that is not in the table.
 constexpr std::optional<Rule> rule_named(std::string_view name) {
   for (std::size_t i = 0; i < rule_names.size(); ++i)
     if (rule_names[i] == name) return static_cast<Rule>(i);
