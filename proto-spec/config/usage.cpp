@@ -81,7 +81,7 @@ std::string refused_value(const std::string& what) {
 
 std::optional<std::string> nearest(const std::string& word, const std::vector<std::string>& names) {
   std::optional<std::string> best;
-  // A bound below the number of typical edits, so that short words match only near names.
+  // A name is near if it takes at most 2 edits, and at most half as many as `word` has letters.
   std::size_t least = std::min<std::size_t>(2, word.size() / 2) + 1;
   for (const std::string& name : names)
     if (const std::size_t d = distance(word, name); d < least) {

@@ -1,3 +1,4 @@
+// In a file of its own, so that xxhash is inlined here and not in every user of the header.
 #include "proto-spec/disk/content_digest.h"
 
 #define XXH_INLINE_ALL

@@ -1,3 +1,6 @@
+// Frames by hand: offsets of fields are constants here, and the checksum functions choose between
+// XXH3's inlined form (short input) and its dispatched form (long payloads). The layout is in the
+// header.
 #include "proto-spec/disk/frame.h"
 
 #define XXH_INLINE_ALL
@@ -6,17 +9,19 @@
 #include <utility>
 
 #ifdef LOGLOG_XXH_DISPATCH
-// Of libxxhash. Its own header would replace the inlined functions, which short input is better
-// served by.
+// From libxxhash, declared by hand. Its own header would replace the inlined functions, which are
+// faster for short input.
 extern "C" XXH64_hash_t XXH3_64bits_dispatch(const void* input, std::size_t size);
 #endif
 
 namespace loglog {
 namespace {
 
-[[maybe_unused]] constexpr std::size_t dispatched_above =
-    8u << 10;  // below it, going over to the widest registers and back costs more
+// Bytes. Below this size the switch to the widest vector registers and back costs more than it
+// saves.
+[[maybe_unused]] constexpr std::size_t dispatched_above = 8u << 10;
 
+// Positions inside the prefix that are written or skipped on their own.
 constexpr std::size_t term_at = 4;
 constexpr std::size_t payload_checksum_at = 24;
 constexpr std::size_t checksum_at = 32;
@@ -24,7 +29,7 @@ constexpr std::byte payload_version{1};
 
 std::uint32_t low_half(std::uint64_t h) { return static_cast<std::uint32_t>(h); }
 
-// Payloads of the leader's frames: a version byte, then fields as on the wire.
+// Builds the payload of a leader's own frame: a version byte, then fields as on the wire.
 class PayloadWriter {
  public:
   PayloadWriter() { out_.push_back(payload_version); }
@@ -34,6 +39,7 @@ class PayloadWriter {
     store_le(b, v);
     out_.insert(out_.end(), b, b + sizeof v);
   }
+  // The whole frame image; producer and sequence are 0.
   Bytes image(FrameKind kind) const {
     Bytes b = Bytes::allocate(out_.size() + frame_overhead);
     write_frame_image(b.mutable_data(), kind, ProducerId{}, Sequence{}, out_);
@@ -44,6 +50,8 @@ class PayloadWriter {
   std::vector<std::byte> out_;
 };
 
+// Reads such a payload. After the first field that is missing, every get() returns 0 and ok() is
+// false.
 class PayloadReader {
  public:
   explicit PayloadReader(ByteSpan b) : left_(b) { ok_ = get<std::byte>() == payload_version; }
@@ -57,6 +65,7 @@ class PayloadReader {
     left_ = left_.subspan(sizeof(T));
     return v;
   }
+  // True if all fields were there and no byte is left.
   bool complete() const { return ok_ && left_.empty(); }
   bool ok() const { return ok_; }
 
@@ -110,6 +119,7 @@ std::uint64_t payload_checksum(ByteSpan payload) {
   return XXH3_64bits(payload.data(), payload.size());
 }
 
+// Hashes a copy, because log id and offset are not in the frame and must follow the prefix (F2).
 std::uint32_t prefix_checksum(const std::byte* prefix, LogId log, Offset offset) {
   std::byte b[checksum_at + 16];
   std::memcpy(b, prefix, checksum_at);
@@ -122,6 +132,7 @@ Chain extend_chain(Chain before, const std::byte* stamped_prefix) {
   return Chain{XXH3_64bits_withSeed(stamped_prefix, frame_prefix_size, before.value)};
 }
 
+// The term goes first: the checksum covers it.
 Chain stamp_frame(std::byte* frame, std::uint32_t frame_length, Term term, LogId log, Offset offset,
                   Chain before) {
   store_le(frame + term_at, term.value);
@@ -138,7 +149,8 @@ void unstamp_frame(std::byte* frame, std::uint32_t frame_length) {
 }
 
 RunDigest digest_of(ByteSpan images) {
-  // Gathered: one call of the hash for many frames, and for few no state at all.
+  // Prefixes are gathered so that the hash runs once for up to 32 frames. Runs of at most 32 frames
+  // need no streaming state, whose initialisation costs more than their hash.
   std::byte gathered[32 * checksum_at];
   std::size_t size = 0;
   XXH3_state_t state;
@@ -180,6 +192,7 @@ Result<Reference> check_images(ByteSpan images, bool verify_payloads) {
       return fail(Errc::malformed_message, "a run holds a frame that is no entry");
     const std::uint32_t n = f->frame_length();
     if (left.size() < n) return fail(Errc::malformed_message, "a run ends inside a frame");
+    // A client must not stamp: the term is given by the order (F1).
     if (f->term != Term{} || f->prefix_checksum != 0 || load_le<std::uint32_t>(p + n - 4) != 0)
       return fail(Errc::malformed_message, "a frame image is stamped already");
     if (load_le<std::uint32_t>(p + n - 8) != n)
@@ -187,6 +200,7 @@ Result<Reference> check_images(ByteSpan images, bool verify_payloads) {
     if (run.count == 0) {
       run.producer = f->producer;
       run.first = f->sequence;
+      // Producer 0 marks the leader's own frames (F5).
       if (run.producer == ProducerId{} || run.first == Sequence{})
         return fail(Errc::malformed_message, "producer id and sequence of an entry are never 0");
     } else if (f->producer != run.producer || f->sequence != run.first + run.count) {
@@ -206,6 +220,8 @@ Result<Reference> check_images(ByteSpan images, bool verify_payloads) {
   return run;
 }
 
+// The prefix is verified before its length is trusted; otherwise damage could ask for up to 16 MiB
+// of further bytes.
 FrameView look_at_frame(ByteSpan bytes, LogId log, Offset offset, bool verify_payload) {
   if (bytes.empty()) return {FrameState::incomplete, {}};
   const std::byte* p = bytes.data();
@@ -225,6 +241,7 @@ FrameView look_at_frame(ByteSpan bytes, LogId log, Offset offset, bool verify_pa
   return {FrameState::good, *f};
 }
 
+// spec/02 F5.
 Bytes make_term_start_image(const TermStartPayload& t) {
   PayloadWriter w;
   w.put(t.previous_start.value);
@@ -257,6 +274,7 @@ std::optional<TermStartPayload> read_term_start(ByteSpan payload) {
   t.clock_ms = r.get<std::uint64_t>();
   t.write_quorum = r.get<std::uint8_t>();
   const auto n = r.get<std::uint8_t>();
+  // Stops at the first missing field, so a false count allocates nothing.
   for (int i = 0; i < n && r.ok(); ++i) {
     const NodeId node{r.get<std::uint32_t>()};
     t.members.push_back(Member{node, DiskId{r.get<std::uint64_t>()}});

@@ -1,3 +1,6 @@
+// A record is good or the log ends there: there is no resynchronisation behind bad bytes.
+// read_raft_log() then compares the end with the mark, which separates a torn write from a loss
+// (spec/02 R2).
 #include "proto-spec/disk/raft_log.h"
 
 #include <fmt/format.h>
@@ -17,6 +20,7 @@ constexpr char mark_magic[4] = {'L', 'L', 'R', 'M'};
 constexpr std::uint32_t mark_version = 1;
 constexpr std::size_t mark_sum_at = 24;
 constexpr std::size_t marks_at[2] = {2048, 2560};
+// Bytes before a record's payload: length, checksum, kind.
 constexpr std::size_t record_header = 9;
 constexpr std::size_t snapshot_header = 32;
 
@@ -27,6 +31,7 @@ void put(std::string& out, T v) {
   out.append(b, sizeof v);
 }
 
+// The checksum covers the kind too, so that a damaged kind byte is seen.
 void append(std::string& out, RaftRecordKind kind, const std::string& payload) {
   std::string body(1, static_cast<char>(kind));
   body += payload;
@@ -35,6 +40,8 @@ void append(std::string& out, RaftRecordKind kind, const std::string& payload) {
   out += body;
 }
 
+// The eighth byte is the version, so an older program refuses a newer file instead of reading it as
+// damage.
 Result<void> check_magic(ByteSpan b, const char (&magic)[8], const char* what) {
   if (b.size() < 8 || std::memcmp(b.data(), magic, 7) != 0)
     return fail(Errc::raft_damaged, fmt::format("{} is not one", what));
@@ -44,7 +51,7 @@ Result<void> check_magic(ByteSpan b, const char (&magic)[8], const char* what) {
   return {};
 }
 
-// Length of the good record at the beginning; 0: it is not good.
+// Length of the good record at the beginning of `b`; 0 if there is none.
 std::size_t good_record(ByteSpan b) {
   if (b.size() < record_header) return 0;
   const std::size_t n = load_le<std::uint32_t>(b.data());
@@ -63,7 +70,7 @@ std::optional<RaftMark> decode_mark(ByteSpan slot) {
                   load_le<std::uint64_t>(slot.data() + 16)};
 }
 
-/// The newer good one.
+/// The good slot with the higher counter.
 std::optional<RaftMark> newest_mark(ByteSpan file) {
   std::optional<RaftMark> newest;
   for (const std::size_t at : marks_at)
@@ -77,8 +84,10 @@ bool all_zero(ByteSpan b) {
   return std::all_of(b.begin(), b.end(), [](std::byte x) { return x == std::byte{0}; });
 }
 
+// Asked only of good records, so an unknown kind was written by a newer version.
 bool is_known(ByteSpan record) { return record[8] >= std::byte{1} && record[8] <= std::byte{3}; }
 
+// Calls the callback of the record's kind. False if the payload's size is impossible for the kind.
 bool hand_out(ByteSpan record, const RaftRecords& on) {
   const ByteSpan p = record.subspan(record_header);
   switch (static_cast<RaftRecordKind>(record[8])) {
@@ -114,6 +123,7 @@ Bytes encode_raft_mark(const RaftMark& mark) {
 
 std::size_t raft_mark_at(const RaftMark& mark) { return marks_at[mark.counter % 2]; }
 
+// The other slot stays zero, which is no good mark.
 Bytes encode_raft_header(const RaftMark& mark) {
   std::string out(log_magic, 8);
   out.resize(raft_header_size);
@@ -163,6 +173,7 @@ Result<RaftLogEnd> read_raft_log(ByteSpan file, const RaftRecords& on) {
                   fmt::format("raft.log has a record at byte {} that is none", end.good));
     end.good += n;
   }
+  // Computed for the whole rest: a torn write may leave zeros first and old bytes behind.
   end.torn = !all_zero(file.subspan(end.good));
   end.lost = end.good < mark->durable;
   return end;

@@ -1,3 +1,5 @@
+// Each format has the same frame: magic, version, fields, XXH3-64 over all bytes before it.
+// Decoders check the checksum or the version first, whichever gives the more useful error.
 #include "proto-spec/disk/segment.h"
 
 #include <fmt/format.h>
@@ -15,8 +17,8 @@ constexpr std::uint64_t segment_magic = 0x0047'4553'4C47'4F4CULL;  // "LOGLSEG\0
 constexpr std::uint32_t marks_magic = 0x4B4D'4C4C;                 // "LLMK"
 constexpr std::uint32_t promise_magic = 0x5250'4C4C;               // "LLPR"
 constexpr std::uint32_t identity_magic = 0x4449'4C4C;              // "LLID"
-constexpr std::uint8_t format_version =
-    2;  // 1: frames with payload checksums of 32 bits (decision 0030)
+// Version 1 had frames with payload checksums of 32 bits (decision 0030).
+constexpr std::uint8_t format_version = 2;
 
 Bytes zeroed(std::size_t n) {
   Bytes b = Bytes::allocate(n);
@@ -24,6 +26,7 @@ Bytes zeroed(std::size_t n) {
   return b;
 }
 
+// Writes the checksum over bytes [0, at) at position `at`; sealed() verifies it.
 void seal(Bytes& b, std::size_t at) { store_le(b.mutable_data() + at, XXH3_64bits(b.data(), at)); }
 bool sealed(ByteSpan b, std::size_t at) {
   return b.size() >= at + 8 && load_le<std::uint64_t>(b.data() + at) == XXH3_64bits(b.data(), at);
@@ -31,6 +34,7 @@ bool sealed(ByteSpan b, std::size_t at) {
 
 // The newer good one of two alternating slots.
 template <class T, class Decode>
+// The good slot with the higher counter. A crash during a write leaves the other slot good.
 std::optional<T> newer(ByteSpan a, ByteSpan b, Decode decode) {
   std::optional<T> x = decode(a);
   std::optional<T> y = decode(b);
@@ -39,6 +43,7 @@ std::optional<T> newer(ByteSpan a, ByteSpan b, Decode decode) {
   return y->counter > x->counter ? y : x;
 }
 
+// A slot of another version is as bad as a torn slot; the header's version has been checked before.
 std::optional<Marks> decode_marks_slot(ByteSpan b) {
   if (!sealed(b, 40) || load_le<std::uint32_t>(b.data()) != marks_magic) return std::nullopt;
   if (load_le<std::uint8_t>(b.data() + 4) != format_version) return std::nullopt;
@@ -69,6 +74,8 @@ Bytes encode_segment_header(const SegmentHeader& h) {
   return b;
 }
 
+// The version is checked before the checksum, because a later format may have its checksum
+// elsewhere.
 Result<SegmentHeader> decode_segment_header(ByteSpan b) {
   if (b.size() < segment_header_size)
     return fail(Errc::corrupt, "the file is shorter than a segment header");
@@ -121,6 +128,7 @@ std::optional<Promise> decode_promise(ByteSpan file) {
                         file.subspan(promise_slot_size, promise_slot_size), decode_promise_slot);
 }
 
+// A name longer than log_name_max is cut; options refuse it earlier.
 Bytes encode_identity(const Identity& i) {
   Bytes b = zeroed(identity_file_size);
   std::byte* p = b.mutable_data();

@@ -1,3 +1,4 @@
+// Decoding checks the count before it reads an id, so that any bytes are safe input.
 #include "proto-spec/disk/tombstones.h"
 
 #define XXH_INLINE_ALL
@@ -12,6 +13,8 @@ constexpr std::uint32_t tombstones_magic = 0x5354'4C4C;  // "LLTS"
 constexpr std::uint32_t tombstones_version = 1;
 constexpr std::size_t ids_at = 32;
 
+// A good slot, or nullopt. Bytes behind the checksum are ignored: they belong to an earlier, longer
+// list.
 std::optional<Tombstones> decode_slot(ByteSpan b) {
   if (b.size() < ids_at + 8 || load_le<std::uint32_t>(b.data()) != tombstones_magic)
     return std::nullopt;
@@ -45,6 +48,7 @@ Bytes encode_tombstones(const Tombstones& t) {
 
 std::optional<Tombstones> decode_tombstones(ByteSpan file) {
   std::optional<Tombstones> newest;
+  // A file shorter than two slots still has a first slot to read.
   for (const std::uint64_t at : {std::uint64_t{0}, tombstones_slot_size}) {
     if (at >= file.size()) break;
     auto t = decode_slot(

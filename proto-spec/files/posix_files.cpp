@@ -1,3 +1,5 @@
+// Loops for EINTR and short transfers, and exact errors. errno is read before any call that could
+// change it.
 #include "proto-spec/files/posix_files.h"
 
 #include <dirent.h>
@@ -15,6 +17,7 @@ Descriptor::~Descriptor() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+// A quota acts like a full disk; a full system table acts like a full process table.
 Errc code_of_errno(int number, Errc other) {
   if (number == ENOSPC || number == EDQUOT) return Errc::no_space;
   if (number == EMFILE || number == ENFILE) return Errc::too_many;
@@ -29,8 +32,8 @@ Error last_error(const std::string& what, const std::string& path, Errc other) {
 
 namespace {
 
-/// A start does not tell a lack of descriptors or space from other errors: the process ends with
-/// one exit code.
+/// A start does not distinguish lack of descriptors or of space: the process ends with the same
+/// exit code.
 std::unexpected<Error> unreadable(const std::string& what, const std::string& path) {
   return fail(Errc::directory_unreadable,
               fmt::format("{} {}: {}", what, path, std::strerror(errno)));
@@ -42,6 +45,7 @@ bool write_all(int fd, ByteSpan data, std::uint64_t at) {
   while (!data.empty()) {
     const ssize_t n = ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
+    // A write of 0 bytes sets no errno, and the caller's error would name a stale reason.
     if (n == 0) errno = EIO;
     if (n <= 0) return false;
     data = data.subspan(static_cast<std::size_t>(n));
@@ -62,6 +66,7 @@ Result<std::optional<Bytes>> read_file(const std::string& path) {
         ::pread(d.get(), b.mutable_data() + at, b.size() - at, static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return unreadable(fmt::format("cannot read from byte {} on in", at), path);
+    // The file became shorter since fstat(); the caller's checksum judges the shorter content.
     if (n == 0) break;
     at += static_cast<std::size_t>(n);
   }
@@ -73,12 +78,14 @@ Result<std::vector<std::string>> names_in(const std::string& folder) {
   if (opened == nullptr) return unreadable("cannot list", folder);
   std::vector<std::string> names;
   for (;;) {
-    errno = 0;  // readdir tells the end and an error alike by a null pointer
+    // readdir() reports both the end and an error by a null pointer; only errno differs.
+    errno = 0;
     const dirent* entry = ::readdir(opened);
     if (entry == nullptr) break;
     const std::string name = entry->d_name;
     if (name != "." && name != "..") names.push_back(name);
   }
+  // closedir() may change errno.
   const int number = errno;
   ::closedir(opened);
   errno = number;
@@ -109,7 +116,7 @@ Result<void> sync_directory(const std::string& folder) {
 Result<void> replace_file(const std::string& folder, const std::string& name, ByteSpan data) {
   const std::string path = folder + "/" + name;
   const std::string temporary = path + ".new";
-  // Opened before anything is changed, so that a lack of descriptors leaves nothing half done.
+  // Opened before anything changes, so that a lack of descriptors leaves nothing half done.
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return std::unexpected(last_error("cannot open", folder, Errc::io_error));
   {
@@ -117,7 +124,8 @@ Result<void> replace_file(const std::string& folder, const std::string& name, By
     if (!d || !write_all(d.get(), data, 0) || ::fdatasync(d.get()) != 0 ||
         ::rename(temporary.c_str(), path.c_str()) != 0) {
       Error why = last_error("cannot write", path, Errc::io_error);
-      ::unlink(temporary.c_str());  // gives back the space that it got
+      // Gives back the space that the new file got, which may be needed on a full disk.
+      ::unlink(temporary.c_str());
       return std::unexpected(std::move(why));
     }
   }

@@ -1,4 +1,5 @@
-// How a page asks the thread that a node's state belongs to.
+// The gate between the HTTP server's threads and the thread that owns a node's state. A page asks
+// through the gate; the node's thread runs the question.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -14,26 +15,29 @@
 
 namespace loglog::http {
 
-/// Thread-safe. What is asked runs on the node's thread or not at all; whoever asks waits for a
-/// bounded time.
+/// Thread-safe. Work handed to ask() runs on the node's thread or not at all. The asking thread
+/// waits for a bounded time, so that a busy node cannot pile up page threads.
 class LoopGate {
  public:
   using Post = std::function<void(std::function<void()>)>;
 
-  /// `post` runs work on the node's thread, and must outlive every ask(). `patience`: how long
-  /// ask() waits.
+  /// `post` runs work on the node's thread, and must outlive every ask(). `patience`: the longest
+  /// wait of ask().
   explicit LoopGate(Post post, std::chrono::milliseconds patience = std::chrono::milliseconds(1000))
       : post_(std::move(post)), patience_(patience) {}
 
-  /// The result of `work`, which the node's thread runs; or 503 with a sentence where it did not
-  /// come to it in time, or has ended. Once ask() has returned, `work` is not begun any more; but
-  /// what has begun may still run, so it owns all that is not the node's.
+  /// Runs `work` on the node's thread and returns its result; or 503 with a sentence if the thread
+  /// did not answer in time or has ended. After ask() has returned, `work` does not begin any more.
+  /// Work that has begun may still be running then, so it must own everything it touches apart from
+  /// the node's own state.
   template <class Work>
   std::expected<std::invoke_result_t<Work>, Answer> ask(Work work) {
     auto asked = std::make_shared<Asked<std::invoke_result_t<Work>>>();
     post_([gate = gate_, asked, work = std::move(work)]() mutable {
       {
         std::lock_guard lock(gate->mutex);
+        // Checked under the lock: after a timeout the asking page has gone, and after close() the
+        // node's state has.
         if (gate->closed || asked->given_up) return;
       }
       auto result = work();
@@ -52,8 +56,8 @@ class LoopGate {
     return std::move(*asked->result);
   }
 
-  /// On the node's thread, or after it has ended, before its state goes: nothing is asked any more,
-  /// and whoever waits is answered.
+  /// Called before the node's state goes, on the node's thread or after that thread has ended.
+  /// Nothing is asked from then on, and every waiting page gets its 503.
   void close() {
     std::lock_guard lock(gate_->mutex);
     gate_->closed = true;
@@ -61,11 +65,13 @@ class LoopGate {
   }
 
  private:
+  /// A question: its result, or the mark that nobody waits any more. Guarded by Gate::mutex.
   template <class T>
   struct Asked {
     bool given_up = false;
     std::optional<T> result;
   };
+  /// Shared with posted work, which may outlive the LoopGate.
   struct Gate {
     std::mutex mutex;
     std::condition_variable changed;

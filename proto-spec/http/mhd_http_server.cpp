@@ -1,3 +1,5 @@
+// libmicrohttpd runs a thread for each connection; every function of State is called on those
+// threads. The choice of its flags is explained in start().
 #include "proto-spec/http/mhd_http_server.h"
 
 #include <fmt/format.h>
@@ -19,11 +21,12 @@
 namespace loglog::http {
 namespace {
 
-constexpr std::size_t thread_stack_size = 512u
-                                          << 10;  // of each connection's thread, which makes a page
-constexpr std::size_t request_bytes_max =
-    16u << 10;  // line and headers; more is answered with 413 or 431
+// Stack of each connection's thread, bytes; the thread also makes the page.
+constexpr std::size_t thread_stack_size = 512u << 10;
+// Request line and headers, bytes. libmicrohttpd answers a larger request with 413 or 431.
+constexpr std::size_t request_bytes_max = 16u << 10;
 
+// Callback for each query parameter; a repeated name overwrites the earlier value.
 MHD_Result add_argument(void* query, MHD_ValueKind, const char* name, const char* value) {
   (*static_cast<decltype(Request::query)*>(query))[name] = value == nullptr ? "" : value;
   return MHD_YES;
@@ -33,6 +36,7 @@ int socket_of(MHD_Connection* connection) {
   return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
+// Queues the answer. With `last` the connection closes after it.
 MHD_Result send(MHD_Connection* connection, const Answer& answer, bool last = false) {
   MHD_Response* response = MHD_create_response_from_buffer(
       answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
@@ -50,6 +54,7 @@ MHD_Result send(MHD_Connection* connection, const Answer& answer, bool last = fa
   return queued;
 }
 
+// 404 with the list of pages that exist.
 Answer not_found(const Pages& pages, const char* path) {
   std::string body = fmt::format("{} is not here; there is:\n", path);
   for (const auto& [known, page] : pages) body += known + "\n";
@@ -58,6 +63,7 @@ Answer not_found(const Pages& pages, const char* path) {
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
+// Blocks in the resolver; only used at start.
 Result<Addresses> look_up(const std::string& host, const std::string& port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -71,6 +77,7 @@ Result<Addresses> look_up(const std::string& host, const std::string& port) {
 
 }  // namespace
 
+// Outlives the daemon: MHD_stop_daemon() waits for all of its threads, which use the other members.
 struct Server::State {
   Pages pages;
   Notice notice;
@@ -82,7 +89,8 @@ struct Server::State {
     if (daemon != nullptr) MHD_stop_daemon(daemon);
   }
 
-  // Called once the headers are there, again for each piece of a body, and once more at the end.
+  // libmicrohttpd calls this after the headers, again for each piece of a body, and once more at
+  // the end. The last call sends the page.
   static MHD_Result requested(void* self, MHD_Connection* connection, const char* path,
                               const char* method, const char*, const char*, std::size_t* body,
                               void** seen) {
@@ -94,7 +102,8 @@ struct Server::State {
     const bool first = *seen == nullptr;
     *seen = self;
     if (first || *body > 0) {
-      *body = 0;  // of a GET it means nothing
+      // The body of a GET has no meaning; it is skipped.
+      *body = 0;
       return MHD_YES;
     }
     const int socket = socket_of(connection);
@@ -103,11 +112,13 @@ struct Server::State {
     if (page == s.pages.end()) return send(connection, not_found(s.pages, path));
     Request request{path, {}};
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &request.query);
-    // A probe asks once: it must not hold a place until it asks again.
+    // The connection of a probe is closed at once. A probe asks once, and would otherwise hold its
+    // place until the next probe.
     const bool probe = request.path == "/healthz" || request.path == "/readyz";
     return send(connection, page->second(request), probe || s.deadlines->is_last_request(socket));
   }
 
+  // Tells the deadlines about each socket; closed() runs before libmicrohttpd closes it.
   static void connection_changed(void* self, MHD_Connection* connection, void**,
                                  MHD_ConnectionNotificationCode what) {
     const auto& s = *static_cast<const State*>(self);
@@ -118,6 +129,7 @@ struct Server::State {
     static_cast<const State*>(self)->deadlines->answered(socket_of(connection));
   }
 
+  // Formats a diagnostic line of libmicrohttpd for the notice.
   static void said(void* self, const char* format, std::va_list arguments) {
     const auto& s = *static_cast<const State*>(self);
     if (!s.notice) return;
@@ -146,15 +158,18 @@ Result<std::unique_ptr<Server>> Server::start(const std::string& host, const std
   state->deadlines = std::make_unique<ConnectionDeadlines>(ConnectionDeadlines::Limits{
       std::chrono::seconds(options.request_max_s), std::chrono::seconds(options.connection_max_s),
       options.connections_max - spare});
-  // A thread for each connection: a page may wait for the node, and nobody else is to wait behind
-  // it. ITC: a thread that ends says so, and makes room for another connection at once. poll():
-  // select(), the default, takes no descriptor above 1023, and a node that has that many would lose
-  // its pages for good. No time-out of libmicrohttpd's: with poll() its thread spins through the
-  // last second of it. ConnectionDeadlines has them all.
+  // Flags of libmicrohttpd. THREAD_PER_CONNECTION: a page may wait for the node, and other pages
+  // must not wait behind it. ITC: a thread that ends says so, which makes room for another
+  // connection at once. POLL: select(), the default, takes no descriptor above 1023, so a node with
+  // more descriptors would lose its pages for good.
+  //
+  // ConnectionDeadlines replaces libmicrohttpd's own time-out, because with poll() its thread spins
+  // through the last second of that time-out.
   unsigned flags = MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
                    MHD_USE_ITC | MHD_USE_ERROR_LOG;
   if (where.ai_family == AF_INET6) flags |= MHD_USE_IPv6;
-  const transport::SignalsBlocked around_the_start;  // its threads start those of the connections
+  // The daemon's thread passes its signal mask on to the threads of the connections.
+  const transport::SignalsBlocked around_the_start;
   errno = 0;
   state->daemon =
       MHD_start_daemon(flags, 0, nullptr, nullptr, &State::requested, state.get(),             //

@@ -1,4 +1,5 @@
-// The pages that every node has.
+// The pages that every node has: liveness and readiness, for orchestrators and load balancers. A
+// server's own pages (status, metrics) are in its app layer.
 #pragma once
 #include <expected>
 #include <functional>
@@ -9,11 +10,11 @@
 
 namespace loglog::http {
 
-/// A sentence on what the node serves, or on why it does not serve its role now.
+/// A sentence: the role that the node serves, or the reason why it does not serve its role now.
 using Readiness = std::expected<std::string, std::string>;
 
-/// /healthz: 200 as long as the node's thread answers. /readyz: 200 or 503, with the sentence of
-/// `ready`, which runs on that thread. The gate must outlive the pages.
+/// /healthz: 200 as long as the node's thread answers. /readyz: 200 or 503 with the sentence of
+/// `ready`, which runs on the node's thread. The gate must outlive the pages.
 inline Pages node_pages(LoopGate& gate, std::function<Readiness()> ready) {
   Pages pages;
   pages["/healthz"] = [&gate](const Request&) -> Answer {

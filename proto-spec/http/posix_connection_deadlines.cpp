@@ -1,3 +1,5 @@
+// A late connection is ended by shutdown() and never by close(): the descriptor belongs to
+// libmicrohttpd, whose thread sees the end and closes it.
 #include "proto-spec/http/posix_connection_deadlines.h"
 
 #include <sys/socket.h>
@@ -20,6 +22,8 @@ ConnectionDeadlines::~ConnectionDeadlines() {
   watcher_.join();
 }
 
+// The watcher sleeps without a timeout while no connection is open, so the first connection wakes
+// it.
 void ConnectionDeadlines::opened(int socket) {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
@@ -46,6 +50,7 @@ void ConnectionDeadlines::closed(int socket) {
   connections_.erase(socket);
 }
 
+// Twice the request limit remains for a next request and its answer.
 bool ConnectionDeadlines::is_last_request(int socket) {
   const std::lock_guard lock(mutex_);
   const auto c = connections_.find(socket);
@@ -53,14 +58,16 @@ bool ConnectionDeadlines::is_last_request(int socket) {
          Clock::now() - c->second.opened > limits_.connection - 2 * limits_.request;
 }
 
-/// The server's own thread for it sees the end and closes the socket; closed() comes before, so the
-/// number is not another's yet.
+/// Called with the mutex held. The libmicrohttpd thread of the connection sees the end and closes
+/// the socket. It calls closed() first, so the number cannot belong to another connection yet.
 void ConnectionDeadlines::end(int socket, Connection& c) {
   if (c.ended) return;
   c.ended = true;
   ::shutdown(socket, SHUT_RDWR);
 }
 
+// Ends the connection that has waited longest for a request. `newest` and connections with an
+// answer under way are spared.
 void ConnectionDeadlines::make_room(int newest) {
   auto longest = connections_.end();
   for (auto c = connections_.begin(); c != connections_.end(); ++c) {
@@ -71,6 +78,8 @@ void ConnectionDeadlines::make_room(int newest) {
   if (longest != connections_.end()) end(longest->first, longest->second);
 }
 
+// The watcher's thread. Its period, a tenth of the request limit, bounds how late a connection is
+// ended.
 void ConnectionDeadlines::watch() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {

@@ -1,3 +1,5 @@
+// Each figure is read anew for each scrape; a missing /proc (a container without it) leaves figures
+// out instead of failing the page.
 #include "proto-spec/http/posix_process_figures.h"
 
 #include <sys/resource.h>
@@ -21,10 +23,11 @@ std::optional<std::uint64_t> open_files() {
   std::error_code error;
   const auto all = std::filesystem::directory_iterator("/proc/self/fd", error);
   if (error) return std::nullopt;
-  return static_cast<std::uint64_t>(std::distance(begin(all), end(all))) -
-         1;  // without the one that this look needs
+  // Less the descriptor of this directory listing itself.
+  return static_cast<std::uint64_t>(std::distance(begin(all), end(all))) - 1;
 }
 
+// All resident pages, mapped files included, as other client libraries report them.
 std::optional<std::uint64_t> resident_bytes() {
   std::ifstream file("/proc/self/statm");
   std::uint64_t size = 0, resident = 0;
@@ -41,8 +44,9 @@ double cpu_seconds() {
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
-/// Unix time: when the machine began, plus the ticks to the begin of the process (field 22; the
-/// name before may hold blanks).
+/// Unix time of the process's start: the machine's boot time plus the start ticks in field 22 of
+/// /proc/self/stat. Fields are counted behind the last ')', because the process name may hold
+/// blanks and parentheses.
 std::optional<double> start_seconds() {
   std::ifstream uptime_file("/proc/uptime"), stat_file("/proc/self/stat");
   double uptime = 0;

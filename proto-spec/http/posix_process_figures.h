@@ -1,4 +1,5 @@
-// What every Prometheus client library says of its process, and the build.
+// The process metrics that every Prometheus client library exports, and the build's version. Each
+// server's /metrics page adds them.
 #pragma once
 #include <string_view>
 
@@ -6,9 +7,9 @@
 
 namespace loglog::http {
 
-/// loglog_build_info, process_open_fds, process_max_fds, process_resident_memory_bytes,
-/// process_cpu_seconds_total, process_start_time_seconds. Reads /proc; any thread. What the system
-/// does not tell is left out.
+/// Adds loglog_build_info, loglog_log_lines_dropped_total, process_open_fds, process_max_fds,
+/// process_resident_memory_bytes, process_cpu_seconds_total and process_start_time_seconds. Reads
+/// /proc, on any thread. A figure that the system does not give is left out.
 void add_process(observe::PrometheusText& text, std::string_view version);
 
 }  // namespace loglog::http

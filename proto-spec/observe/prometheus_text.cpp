@@ -1,3 +1,5 @@
+// The only subtle parts are escaping (any bytes must give valid UTF-8) and histograms, whose
+// buckets are cumulative in the text and not in memory.
 #include "proto-spec/observe/prometheus_text.h"
 
 #include <fmt/format.h>
@@ -7,7 +9,8 @@
 namespace loglog::observe {
 namespace {
 
-/// Bytes of a sequence of UTF-8 that begins here; 0: none does.
+/// Length in bytes of the valid UTF-8 sequence at the beginning of `s`, which is not empty; 0 if
+/// none begins there.
 std::size_t utf8_length(std::string_view s) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
   const unsigned char lead = byte(0);
@@ -19,7 +22,7 @@ std::size_t utf8_length(std::string_view s) {
   if (n == 0 || s.size() < n) return 0;
   for (std::size_t i = 1; i < n; ++i)
     if ((byte(i) & 0xc0) != 0x80) return 0;
-  // Overlong forms, surrogates and what lies past U+10FFFF.
+  // Overlong forms, surrogates and values above U+10FFFF.
   const unsigned char next = n > 1 ? byte(1) : 0;
   if ((lead == 0xe0 && next < 0xa0) || (lead == 0xed && next > 0x9f) ||
       (lead == 0xf0 && next < 0x90) || (lead == 0xf4 && next > 0x8f))
@@ -27,8 +30,8 @@ std::size_t utf8_length(std::string_view s) {
   return n;
 }
 
-/// Label values are UTF-8; a byte that is not becomes U+FFFD, for a scraper refuses the whole page
-/// otherwise.
+/// Escapes a label value. An invalid byte becomes U+FFFD, because a scraper would refuse the whole
+/// page for it.
 void escape(std::string& out, std::string_view s) {
   while (!s.empty()) {
     const std::size_t n = utf8_length(s);
@@ -49,6 +52,7 @@ PrometheusText& PrometheusText::family(std::string_view name, std::string_view t
   return *this;
 }
 
+// Writes a value's name and labels, up to the blank before the number.
 void PrometheusText::labelled(std::string_view suffix, Labels labels) {
   (text_ += name_) += suffix;
   char before = '{';

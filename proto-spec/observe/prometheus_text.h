@@ -1,7 +1,8 @@
-// Writes figures in the Prometheus text format, version 0.0.4.
+// Writes figures in the Prometheus text format, version 0.0.4. Servers use it for /metrics, the SDK
+// for its client figures.
 //
-// Our own, for all of it is below: prometheus-cpp (libprometheus-cpp-dev) brings a registry whose
-// figures lock at every count, and every application of the SDK would have to link it.
+// LogLog has its own writer because this file is all of it. prometheus-cpp brings a registry whose
+// figures take a lock at every count, and every application of the SDK would have to link it.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
@@ -14,13 +15,13 @@
 
 namespace loglog::observe {
 
-/// What scrapers ask for.
+/// The content type of the format, which scrapers expect.
 inline constexpr std::string_view prometheus_content_type =
     "text/plain; version=0.0.4; charset=utf-8";
 
-/// A family (counter, gauge, histogram) begins with its name and help; the values that follow are
-/// its own. Values are any bytes, as log names are: those of labels are escaped. Names follow
-/// https://prometheus.io/docs/practices/naming: base units, counters end in _total.
+/// Call counter(), gauge() or histogram() to begin a family, then value() for each of its values.
+/// Label values may be any bytes, as log names are; they are escaped. Family names follow
+/// https://prometheus.io/docs/practices/naming: base units; counters end in _total.
 class PrometheusText {
  public:
   using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
@@ -37,17 +38,19 @@ class PrometheusText {
 
   PrometheusText& value(std::uint64_t v, Labels labels = {});
   PrometheusText& value(double v, Labels labels = {});
-  /// `parts`: how many of the histogram's values make one of the unit in the family's name.
+  /// `parts`: how many units of the histogram make a base unit of the family, for example 1e6
+  /// microseconds in a second.
   template <const auto& bounds>
   PrometheusText& value(const Histogram<bounds>& h, double parts) {
     return buckets(h.bounds(), h.counts(), h.sum(), parts);
   }
-  /// Microseconds, as seconds.
+  /// From microseconds to seconds.
   PrometheusText& value(const LatencyHistogram& h) { return value(h, 1e6); }
   PrometheusText& value(const SizeHistogram& h) { return value(h, 1.0); }
-  /// One value for each error that was counted.
+  /// A value for each error that occurred, with the label "error".
   PrometheusText& value(const ErrorCounts& errors);
 
+  /// Gives the text away; the object is empty afterwards.
   std::string take() { return std::move(text_); }
 
  private:
@@ -56,7 +59,7 @@ class PrometheusText {
                           std::span<const std::uint64_t> counts, std::uint64_t sum, double parts);
   void labelled(std::string_view suffix, Labels labels);
 
-  std::string name_;  // of the family
+  std::string name_;  // of the family that was begun last
   std::string text_;
 };
 
