@@ -1,5 +1,6 @@
-// Each format has the same frame: magic, version, fields, XXH3-64 over all bytes before it.
-// Decoders check the checksum or the version first, whichever gives the more useful error.
+// Each format has the same form: magic, version, fields, XXH3-64 over all bytes before it. Slots
+// are judged by their checksum first. Header and identity are judged by their version first, so
+// that a newer format is reported as such.
 #include "proto-spec/disk/segment.h"
 
 #include <fmt/format.h>
@@ -32,9 +33,8 @@ bool sealed(ByteSpan b, std::size_t at) {
   return b.size() >= at + 8 && load_le<std::uint64_t>(b.data() + at) == XXH3_64bits(b.data(), at);
 }
 
-// The newer good one of two alternating slots.
-template <class T, class Decode>
 // The good slot with the higher counter. A crash during a write leaves the other slot good.
+template <class T, class Decode>
 std::optional<T> newer(ByteSpan a, ByteSpan b, Decode decode) {
   std::optional<T> x = decode(a);
   std::optional<T> y = decode(b);
@@ -43,7 +43,7 @@ std::optional<T> newer(ByteSpan a, ByteSpan b, Decode decode) {
   return y->counter > x->counter ? y : x;
 }
 
-// A slot of another version is as bad as a torn slot; the header's version has been checked before.
+// A slot of another version counts as bad, like a torn slot.
 std::optional<Marks> decode_marks_slot(ByteSpan b) {
   if (!sealed(b, 40) || load_le<std::uint32_t>(b.data()) != marks_magic) return std::nullopt;
   if (load_le<std::uint8_t>(b.data() + 4) != format_version) return std::nullopt;
@@ -128,7 +128,7 @@ std::optional<Promise> decode_promise(ByteSpan file) {
                         file.subspan(promise_slot_size, promise_slot_size), decode_promise_slot);
 }
 
-// A name longer than log_name_max is cut; options refuse it earlier.
+// A name longer than log_name_max is cut.
 Bytes encode_identity(const Identity& i) {
   Bytes b = zeroed(identity_file_size);
   std::byte* p = b.mutable_data();

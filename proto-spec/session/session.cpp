@@ -1,3 +1,5 @@
+// The checks stand in the order in which their refusals help most: protocol, version, role,
+// cluster, identity (W4). Each refusal names both sides' values.
 #include "proto-spec/session/session.h"
 
 #include <fmt/format.h>
@@ -20,12 +22,15 @@ std::string_view name_of(Role r) {
   return "unknown role";
 }
 
-// Anybody may connect: before the hello little is taken, and little is reserved for it.
+// Anybody may connect, so before the hello the decoder accepts only small messages and reserves
+// only a small block (W9).
 Session::Session(Hello own, Expectation expected)
     : decoder_(hello_size_max, hello_size_max - message_header_size),
       own_(std::move(own)),
       expected_(std::move(expected)) {}
 
+// version_ is set before the later checks can fail, so that a refusal is sent in a version that the
+// peer speaks.
 Result<void> Session::accept(const Hello& theirs) {
   if (theirs.magic != hello_magic)
     return fail(Errc::bad_magic, "the first message is no LogLog hello");
@@ -35,7 +40,8 @@ Result<void> Session::accept(const Hello& theirs) {
         fmt::format("this side speaks versions {} to {}, the peer {} to {}", own_.lowest_version,
                     own_.highest_version, theirs.lowest_version, theirs.highest_version));
   version_ = std::min(own_.highest_version, theirs.highest_version);
-  // Such a connection could say nothing, and would count as no client.
+  // A peer of an unknown role may send nothing (may_send), and would count towards no limit on
+  // clients.
   if (!is_role(theirs.role))
     return fail(Errc::wrong_role,
                 fmt::format("no role has number {}", static_cast<unsigned>(theirs.role)));
@@ -43,6 +49,8 @@ Result<void> Session::accept(const Hello& theirs) {
                                             theirs.role) == expected_.roles.end())
     return fail(Errc::wrong_role, fmt::format("this side is a {}, the peer a {}",
                                               name_of(own_.role), name_of(theirs.role)));
+  // An empty name or a zero id fits any cluster: a client that takes any, or a node that has
+  // adopted none (W4).
   if (!own_.cluster_name.empty() && !theirs.cluster_name.empty() &&
       own_.cluster_name != theirs.cluster_name)
     return fail(Errc::wrong_cluster, fmt::format("this side belongs to \"{}\", the peer to \"{}\"",
@@ -58,6 +66,7 @@ Result<void> Session::accept(const Hello& theirs) {
   return {};
 }
 
+// W4a. Cores rely on it and do not check directions themselves.
 Result<void> Session::admits(const Message& m) const {
   const MessageType type = type_of(m);
   if (may_send(peer_.role, own_.role, type)) return {};
@@ -73,12 +82,15 @@ Result<std::optional<Received>> Session::next() {
     if (auto ok = admits((*r)->message); !ok) return std::unexpected(ok.error());
     return r;
   }
+  // A peer that refuses this side's hello sends Failed in place of its own hello.
   if (const auto* refused = std::get_if<Failed>(&(*r)->message))
     return fail(refused->error, "the peer says: " + refused->detail);
   auto* hello = std::get_if<Hello>(&(*r)->message);
   if (hello == nullptr) return fail(Errc::bad_magic, "the first message is no hello");
   if (auto ok = accept(*hello); !ok) return std::unexpected(ok.error());
   peer_ = *hello;
+  // Order: later messages may already lie in the block, and they use the agreed version and the
+  // larger limits.
   decoder_.set_version(version_);
   decoder_.set_sizes(receive_block_size, message_body_max);
   established_ = true;

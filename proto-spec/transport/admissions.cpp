@@ -1,3 +1,5 @@
+// Lists of weak pointers: a connection may end without a word, so each look drops the entries whose
+// connection has gone. The lists are short (connections_unknown_max), so linear search is fine.
 #include "proto-spec/transport/admissions.h"
 
 #include <algorithm>
@@ -16,6 +18,7 @@ Admissions::Admissions(std::uint64_t descriptors, Duration progress_period)
 
 std::shared_ptr<Connection> Admissions::arrived(const std::shared_ptr<Connection>& c) {
   std::shared_ptr<Connection> oldest;
+  // Entries of connections that have ended are dropped first; they are not refused and not counted.
   while (!oldest && unknown_.size() >= std::max<std::size_t>(unknown_max_, 1)) {
     oldest = unknown_.front().lock();
     unknown_.pop_front();
@@ -25,6 +28,7 @@ std::shared_ptr<Connection> Admissions::arrived(const std::shared_ptr<Connection
   return oldest;
 }
 
+// A connection moves from the unknown to the clients, or to the servers, which have no limit.
 bool Admissions::known(const Connection& c, bool client) {
   left(c, false);
   if (!client) return true;
@@ -36,6 +40,8 @@ bool Admissions::known(const Connection& c, bool client) {
   return true;
 }
 
+// `clients_` counts only clients that known() has admitted; otherwise a refused client would be
+// subtracted too.
 void Admissions::left(const Connection& c, bool client) {
   if (client) --clients_;
   else
@@ -45,6 +51,7 @@ void Admissions::left(const Connection& c, bool client) {
     });
 }
 
+// A client that was closed, or has room by other means, leaves the queue here.
 std::shared_ptr<Connection> Admissions::first_waiting() {
   while (!waiting_.empty()) {
     if (auto c = waiting_.front().lock(); c && c->waits_for_room()) return c;

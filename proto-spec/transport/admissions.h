@@ -1,6 +1,6 @@
-// Which incoming connections a server keeps: so many clients and so many that have not said who
-// they are, so that descriptors are left for files, storage nodes and sequencers. Also the clients
-// that wait until there is memory for their message.
+// Which incoming connections a server keeps (W9), and which of its clients wait for receive memory
+// (W10). It counts and queues; uv_connection.cpp closes, refuses and reads. A bound on clients and
+// on unknown connections leaves descriptors for files, storage nodes and sequencers.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,37 +16,44 @@ namespace loglog::transport {
 
 class Connection;
 
-/// One for a server, shared by the connections that it accepted. Belongs to its loop's thread.
+/// Shared by all connections that a server accepted; a server has a single object. Loop's thread
+/// only. Connections are held weakly.
 class Admissions {
  public:
-  /// `descriptors`: how many the process may have. `progress_period`: a message that has begun ends
-  /// within it, or goes on at message_rate_min; only tests are in a hurry.
+  /// `descriptors`: how many the process may have. `progress_period`: an unfinished message must
+  /// end within it or go on at message_rate_min; only tests shorten it.
   explicit Admissions(std::uint64_t descriptors, Duration progress_period = 30s);
 
-  /// A connection is accepted. Returns the one that waits longest for its hello where there are too
-  /// many of those; else null.
+  /// Counts an accepted connection whose role is not known yet. If there are too many of those,
+  /// returns the connection that has waited longest for its hello, for the caller to refuse;
+  /// otherwise null.
   std::shared_ptr<Connection> arrived(const std::shared_ptr<Connection>& c);
-  /// It has said hello. False: it is a client too many.
+  /// The connection has said hello. False if it is a client above the limit; the caller refuses it.
   bool known(const Connection& c, bool client);
-  /// It is closed. `client`: what known() was told, and answered with true.
+  /// The connection is closed. `client`: true only if known() has counted it as a client.
   void left(const Connection& c, bool client);
 
-  /// A client's message has begun, and receiving_bytes_max leaves no room for it.
+  /// Queues a client whose message has begun while receiving_bytes_max leaves no room for it.
   void wait_for_room(const std::shared_ptr<Connection>& c) { waiting_.push_back(c); }
-  /// The client that has waited longest; null: none waits. It stays until it has room (has_room()).
+  /// The client that has waited longest; null if none waits. It stays in the queue until
+  /// has_room().
   std::shared_ptr<Connection> first_waiting();
+  /// Removes the first waiting client, which has room now.
   void has_room() { waiting_.pop_front(); }
-  /// The client holds a receive block, or holds none any more.
+  /// Records whether the client holds a receive block.
   void holds(const std::shared_ptr<Connection>& c, bool block);
+  /// All clients that hold a receive block.
   std::vector<std::shared_ptr<Connection>> holders() const;
-  /// True for the first that asks while clients wait: it looks who stands still, until looked().
+  /// Guards the look for clients that hold memory and send nothing: true for the first caller, then
+  /// false until looked().
   bool may_look() { return !std::exchange(looking_, true); }
   void looked() { looking_ = false; }
 
+  /// Counts for metrics; the maxima are fixed at the start.
   struct Figures {
     std::size_t clients = 0, clients_max = 0;
-    std::size_t unknown = 0, unknown_max = 0;  ///< have not said hello
-    std::uint64_t refused = 0;                 ///< since the start
+    std::size_t unknown = 0, unknown_max = 0;  ///< without a hello
+    std::uint64_t refused = 0;                 ///< connections refused since the start
   };
   Figures figures() const {
     return {clients_, clients_max_, unknown_.size(), unknown_max_, refused_};
@@ -59,8 +66,8 @@ class Admissions {
   Duration progress_period_;
   std::size_t clients_max_;
   std::size_t unknown_max_;
-  std::list<std::weak_ptr<Connection>> unknown_;  // in the order in which they came
-  std::list<std::weak_ptr<Connection>> waiting_;  // for room
+  std::list<std::weak_ptr<Connection>> unknown_;  // oldest first
+  std::list<std::weak_ptr<Connection>> waiting_;  // for room, oldest first
   std::map<const Connection*, std::weak_ptr<Connection>> holders_;
   bool looking_ = false;
   std::size_t clients_ = 0;

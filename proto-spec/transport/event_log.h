@@ -1,5 +1,6 @@
-// One readable line per event on stderr: UTC time, level, program, text. A text may quote a peer,
-// so it is made printable here.
+// The log of a process: a readable line per event on stderr, with UTC time, level, program and
+// text. A text may quote a peer, so it is made printable here. Servers and `loglog` use it; writing
+// is in console/error_output.h.
 #pragma once
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -14,11 +15,12 @@
 
 namespace loglog::transport {
 
-/// In this order; what is below the chosen level is not printed.
+/// Ascending; events below the chosen level are not written. alarm: an operator must act. off: no
+/// event has this level, so it silences the log.
 enum class LogLevel : std::uint8_t { debug = 0, info = 1, warning = 2, alarm = 3, off = 4 };
 
-/// From any thread. Copies share the level. Never waits: a line that stderr does not take is
-/// dropped and counted.
+/// Thread-safe; copies share the level. Never waits: a line that stderr does not take is dropped
+/// and counted.
 class EventLog {
  public:
   EventLog(std::string who, LogLevel lowest)
@@ -35,7 +37,7 @@ class EventLog {
                                      names[static_cast<std::size_t>(level)], who_,
                                      printable(text)));
   }
-  /// From now on, of all copies.
+  /// Changes the level of this log and of all its copies.
   void set_lowest(LogLevel level) const { lowest_->store(level, std::memory_order_relaxed); }
 
  private:

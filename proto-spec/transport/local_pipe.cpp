@@ -1,3 +1,5 @@
+// Locking: a mutex for each pipe guards inboxes and flags; a mutex for the process guards the table
+// of names. No callback runs under either, so callbacks may close pipes and dial.
 #include "proto-spec/transport/local_pipe.h"
 
 #include <map>
@@ -17,17 +19,19 @@ std::optional<std::string> local_name(const std::string& address) {
 struct LocalPipe::Shared {
   struct End {
     Loop::Mailbox::Ptr loop;
-    std::function<void()> on_arrival;  // of its loop's thread, as all else here is of the mutex
+    std::function<void()>
+        on_arrival;  // of this end's loop's thread; the rest is guarded by the mutex
     std::vector<Encoded> inbox;
-    bool woken = false;  // and has not taken yet
+    bool woken = false;  // work is posted and has not taken yet: no second wake-up
     bool closed = false;
   };
   std::mutex mutex;
   End ends[2];
 
+  // Posts to the end's loop. Never called under the mutex.
   static void wake(const std::shared_ptr<Shared>& s, int end) {
     s->ends[end].loop->post([s, end] {
-      // A copy: the work may close this end.
+      // A copy: the work may close this end, which clears on_arrival.
       if (const auto work = s->ends[end].on_arrival) work();
     });
   }
@@ -46,6 +50,7 @@ void LocalPipe::on_arrival(std::function<void()> work) {
   Shared::wake(shared_, end_);
 }
 
+// Swaps instead of moving each message if the inbox is empty, which is the usual case.
 void LocalPipe::give(std::vector<Encoded>& messages) {
   Shared::End& other = shared_->ends[1 - end_];
   bool wake = false;
@@ -70,6 +75,7 @@ LocalPipe::Taken LocalPipe::take() {
   return {std::exchange(own.inbox, {}), shared_->ends[1 - end_].closed};
 }
 
+// The other end is woken, so that it sees `ended`.
 void LocalPipe::close() {
   Shared::End& own = shared_->ends[end_];
   {
@@ -87,7 +93,7 @@ struct LocalListener::Entry {
   OnAccept on_accept;
 };
 
-/// Who listens in this process. Never destroyed: loops may outlive what main() leaves.
+/// The listeners of this process. Never destroyed: loops may outlive main()'s objects.
 struct LocalListener::Names {
   std::mutex mutex;
   std::map<std::string, std::weak_ptr<Entry>> entries;
@@ -117,8 +123,11 @@ LocalPipe::Ptr LocalListener::dial(Loop& loop, const std::string& name) {
     if (const auto it = names().entries.find(name); it != names().entries.end())
       entry = it->second.lock();
   }
+  // The lock is released: the loop may take its own lock to accept.
   if (!entry) return nullptr;
   auto [own, other] = LocalPipe::make(loop.mailbox(), entry->loop);
+  // The listener may go before its loop comes to this; then the connection is dropped, and its far
+  // end sees `ended`.
   entry->loop->post([weak = std::weak_ptr(entry), end = std::move(other)] {
     if (const auto e = weak.lock()) e->on_accept(end);
   });

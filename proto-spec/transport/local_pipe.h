@@ -1,6 +1,7 @@
-// Addresses "local:NAME": servers embedded in this process, reached without a port and without a
-// socket. What one end gives is handed to the other in memory; the receiver copies it, as it would
-// from a socket, so that the two share no payload.
+// Addresses "local:NAME": servers in the same process, reached without a port and a socket. An end
+// hands encoded messages to the other end in memory. The receiver copies them as it would copy from
+// a socket, because nodes stamp received frames in place while the sender's buffer goes to other
+// replicas too. Connection and Listener are the callers.
 #pragma once
 #include <memory>
 #include <optional>
@@ -15,46 +16,52 @@ namespace loglog::transport {
 /// NAME of "local:NAME"; nullopt for any other address.
 std::optional<std::string> local_name(const std::string& address);
 
-/// One end of a connection within this process. Each end belongs to the thread of its loop.
+/// An end of a connection within this process. Each end belongs to the thread of its own loop; the
+/// two loops may differ.
 class LocalPipe {
  public:
   using Ptr = std::shared_ptr<LocalPipe>;
+  /// The result of take().
   struct Taken {
     std::vector<Encoded> messages;  ///< in the order in which they were given
-    bool ended = false;             ///< the other end is closed, and nothing comes after these
+    bool ended = false;             ///< the other end is closed; nothing comes after these
   };
 
-  /// Both ends; each loop is woken for what comes to its own. The loops may end before the pipe.
+  /// Makes both ends. Each loop is woken for messages to its own end. The loops may end before the
+  /// pipe.
   static std::pair<Ptr, Ptr> make(Loop::Mailbox::Ptr first, Loop::Mailbox::Ptr second);
   ~LocalPipe() { close(); }
 
-  /// `work` runs on this end's loop when there is something to take, the first time soon if there
-  /// is already.
+  /// Sets the work that runs on this end's loop when there is something to take. If there is
+  /// something already, the work runs soon.
   void on_arrival(std::function<void()> work);
-  /// To the other end, which is woken once for many; dropped when that is closed. Leaves `messages`
-  /// empty.
+  /// Hands messages to the other end, and wakes it at most once until it takes. The messages are
+  /// dropped if the other end is closed. Leaves `messages` empty.
   void give(std::vector<Encoded>& messages);
+  /// All messages that have arrived since the last call.
   Taken take();
-  /// No work of on_arrival() begins after it. The other end still takes what was given.
+  /// No work of on_arrival() begins after it. The other end still takes the messages that were
+  /// given.
   void close();
 
  private:
   struct Shared;
   LocalPipe(std::shared_ptr<Shared> shared, int end) : shared_(std::move(shared)), end_(end) {}
   std::shared_ptr<Shared> shared_;
-  int end_;
+  int end_;  // 0 or 1: index into Shared::ends
 };
 
-/// A name of this process that can be dialled, as long as it lives. Belongs to the thread of its
-/// loop.
+/// A name of this process that can be dialled as long as the object lives. Belongs to the thread of
+/// its loop.
 class LocalListener {
  public:
   using OnAccept = std::function<void(const LocalPipe::Ptr&)>;
-  /// nullptr when the name is taken.
+  /// Returns nullptr if the name is taken. `on_accept` runs on the listener's loop for each
+  /// connection.
   static std::unique_ptr<LocalListener> listen(Loop& loop, const std::string& name,
                                                OnAccept on_accept);
   ~LocalListener();
-  /// A connection to it, from any loop's thread; nullptr when nobody listens there.
+  /// Connects from any loop's thread; nullptr if no listener has the name.
   static LocalPipe::Ptr dial(Loop& loop, const std::string& name);
 
  private:

@@ -1,3 +1,4 @@
+// Thin wrappers, so that the libuv files need no POSIX headers of their own.
 #include "proto-spec/transport/posix_descriptors.h"
 
 #include <fcntl.h>

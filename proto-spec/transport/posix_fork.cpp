@@ -1,3 +1,5 @@
+// A counter that an atfork handler increments in each child; getpid() would cost a system call for
+// each check.
 #include "proto-spec/transport/posix_fork.h"
 
 #include <pthread.h>
@@ -7,7 +9,7 @@
 namespace loglog::transport {
 namespace {
 
-/// How often this process and its parents were forked, counted in each child.
+/// Number of forks between the first process that registered the handler and this process.
 std::atomic<unsigned> forks = 0;
 
 unsigned count_forks() {

@@ -1,15 +1,16 @@
-// Tells a process that it was forked. A child shares the descriptors of its parent, epoll sets
-// among them, but has none of the parent's threads; an object that owns threads or sockets must
-// therefore do nothing at all in a child.
+// Detects that a process was forked. A child shares its parent's descriptors, epoll sets among
+// them, but has none of its threads. An object that owns threads or sockets must therefore do
+// nothing in a child; the SDK's client checks this on every call.
 #pragma once
 
 namespace loglog::transport {
 
-/// A member of an object that a child process must leave alone.
+/// Member of an object that a child process must leave alone.
 class ProcessMark {
  public:
   ProcessMark();
-  /// Whether this is a child, forked after the object was made. One load; from any thread.
+  /// True in a child that was forked after the object was made. Costs a load; callable from any
+  /// thread.
   bool inherited() const;
 
  private:

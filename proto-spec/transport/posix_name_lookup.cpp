@@ -1,3 +1,5 @@
+// getaddrinfo() cannot be cancelled, so its threads are detached and may outlive main(). They touch
+// only the leaked table below and mailboxes, which may outlive their loops.
 #include "proto-spec/transport/posix_name_lookup.h"
 
 #include <cstring>
@@ -15,12 +17,13 @@ namespace loglog::transport {
 namespace {
 
 using Name = std::pair<std::string, std::string>;
+// A caller that waits for a name.
 struct Asker {
   Loop::Mailbox::Ptr mailbox;
   std::function<void(const FoundAddresses&)> done;
 };
-/// Who waits for which name. Never destroyed: a thread may come back from the resolver after main()
-/// has returned.
+/// The callers of each name that is being looked up. Never destroyed: a thread may return from the
+/// resolver after main() has returned.
 struct UnderWay {
   std::mutex mutex;
   std::map<Name, std::vector<Asker>> names;
@@ -30,6 +33,7 @@ UnderWay& under_way() {
   return *u;
 }
 
+// Blocks.
 FoundAddresses ask_resolver(const Name& name) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -42,10 +46,12 @@ FoundAddresses ask_resolver(const Name& name) {
   return out;
 }
 
+// Posts the result to each caller's loop. Called without the lock.
 void tell(std::vector<Asker> askers, const FoundAddresses& found) {
   for (Asker& a : askers) a.mailbox->post([done = std::move(a.done), found] { done(found); });
 }
 
+// The look-up's thread. Callers that came meanwhile have joined the list and get the same result.
 void run(const Name& name) {
   const FoundAddresses found = ask_resolver(name);
   std::vector<Asker> askers;
@@ -58,6 +64,7 @@ void run(const Name& name) {
   tell(std::move(askers), found);
 }
 
+// False if the system gives no thread; the callers then get EAI_AGAIN.
 bool start_thread(const Name& name) {
   const SignalsBlocked around_the_start;
   try {

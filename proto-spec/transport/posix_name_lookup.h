@@ -1,5 +1,5 @@
-// Looks up names without anybody waiting for it: a name server may be silent for longer than a
-// process wants to live.
+// Looks up names without making anybody wait: a name server may be silent for longer than a process
+// wants to live. Connections use it for each dial.
 #pragma once
 #include <netdb.h>
 #include <sys/socket.h>
@@ -12,14 +12,15 @@
 
 namespace loglog::transport {
 
+/// The result of a look-up; addresses in the resolver's order of preference, with the port set.
 struct FoundAddresses {
-  int error = 0;  ///< of getaddrinfo()
+  int error = 0;  ///< as getaddrinfo() returns it; 0: found
   std::vector<sockaddr_storage> addresses;
 };
 
-/// Calls `done` on the loop of `mailbox`, never from inside this call; never at all once that loop
-/// has ended. The look-up runs in a thread that nobody joins. Look-ups of one name share it,
-/// however many ask; with lookups_max names under way the answer is EAI_AGAIN.
+/// Calls `done` on the loop of `mailbox`, never from inside this call, and not at all once that
+/// loop has ended. The look-up runs in a detached thread. Concurrent look-ups of the same name
+/// share a thread. If lookups_max names are under way, the answer is EAI_AGAIN.
 void look_up_name(const Loop::Mailbox::Ptr& mailbox, const std::string& host,
                   const std::string& port, std::function<void(const FoundAddresses&)> done);
 

@@ -1,6 +1,6 @@
-// Signals belong to the application: no thread of this library takes one.
-// A thread inherits the mask of the thread that starts it, so the mask is set around the start.
-// Users: all code that starts a thread.
+// Signals belong to the application: no thread of this library takes a signal. A thread inherits
+// the mask of the thread that starts it, so the mask is set around each start. All code that starts
+// a thread uses this.
 #pragma once
 #include <pthread.h>
 
@@ -9,9 +9,9 @@
 
 namespace loglog::transport {
 
-/// While it lives, the calling thread blocks every signal, and so does every thread that it starts.
-/// The signals that a fault of the thread itself raises stay as they are, because a handler for
-/// crashes must still see them.
+/// During its lifetime the calling thread blocks every signal, and so do the threads that it
+/// starts, for good. Signals raised by a fault of the thread itself stay unblocked, because a crash
+/// handler must still see them.
 class SignalsBlocked {
  public:
   SignalsBlocked() {

@@ -1,3 +1,4 @@
+// Options that a kernel lacks are ignored: the connection then ends later.
 #include "proto-spec/transport/posix_tcp_silence.h"
 
 #include <netinet/in.h>
@@ -12,6 +13,8 @@ void end_when_silent(int fd, Duration silence) {
   };
   const int seconds =
       static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(silence).count());
+  // TCP_USER_TIMEOUT bounds unacknowledged data, and also the number of keepalive probes once an
+  // idle connection is probed.
   set(IPPROTO_TCP, TCP_USER_TIMEOUT, seconds * 1000);
   set(SOL_SOCKET, SO_KEEPALIVE, 1);
   set(IPPROTO_TCP, TCP_KEEPIDLE, seconds);

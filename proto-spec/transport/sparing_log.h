@@ -1,4 +1,5 @@
-// Lines about peers, which may come as often as anybody likes: one a second is written.
+// Log lines about peers. Peers can cause them as often as they like, so at most a line a second is
+// written. Servers use it for connections that were closed.
 #pragma once
 #include <utility>
 
@@ -7,10 +8,11 @@
 
 namespace loglog::transport {
 
-/// Not thread-safe.
+/// Not thread-safe. The line after a pause says how many lines were left out before it.
 class SparingLog {
  public:
   explicit SparingLog(EventLog log) : log_(std::move(log)) {}
+  /// Writes or counts. `now`: the loop's monotonic time.
   void operator()(Time now, LogLevel level, std::string_view text) {
     if (now < next_) {
       ++left_out_;
@@ -24,7 +26,7 @@ class SparingLog {
 
  private:
   EventLog log_;
-  Time next_{};
+  Time next_{};  // no line before this time
   std::uint64_t left_out_ = 0;
 };
 

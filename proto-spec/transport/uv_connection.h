@@ -1,5 +1,7 @@
-// One connection, over TCP or within this process: hellos, messages in and out. Received payloads
-// stay where the socket put them; sent ones are written from the caller's buffers.
+// A connection over TCP or within this process, and a listener (spec/01). This layer adds to a
+// Session: dialling, bounded queues (W8), admission (W9), bounded receive memory (W10) and silence
+// (W6). Received payloads stay where the socket put them; sent payloads are written from the
+// caller's buffers. The drivers of SDK and servers use it.
 #pragma once
 #include <memory>
 #include <string>
@@ -12,42 +14,48 @@
 
 namespace loglog::transport {
 
-/// "127.0.0.1:7070", "[::1]:7070" or "host:7070" in two; "local:NAME" (a server of this process) as
-/// it is; bad_configuration otherwise.
+/// Splits "127.0.0.1:7070", "[::1]:7070" or "host:7070" into host and port; "local:NAME" (a server
+/// of this process) into "local" and NAME. bad_configuration otherwise.
 Result<std::pair<std::string, std::string>> split_address(const std::string& address);
-/// The same, and bad_configuration for "local:NAME" too.
+/// The same without "local:NAME", which is bad_configuration.
 Result<std::pair<std::string, std::string>> split_tcp_address(const std::string& address);
 
-/// A connection that waits to be taken: at a listening socket, or the end of a pipe.
+/// A connection that waits to be accepted: at a listening socket, or as the end of a pipe.
 using Incoming = std::variant<uv_stream_t*, LocalPipe::Ptr>;
 
 /// Belongs to its loop's thread. Callbacks come on that thread, never from inside a call of this
-/// class; on_closed at most once, and none after close().
+/// class. on_closed comes at most once, and no callback comes after close().
 class Connection : public Flushable, public std::enable_shared_from_this<Connection> {
  public:
+  /// Any callback may be empty. A callback may close the connection or replace the callbacks.
   struct Callbacks {
+    /// The peer's hello was accepted; messages follow.
     std::function<void(const Hello&)> on_hello;
     std::function<void(RequestId, Message&&)> on_message;
+    /// The connection has ended for a reason other than close().
     std::function<void(const Error&)> on_closed;
-    /// Messages with so many bytes of tails have left the process.
+    /// So many bytes of message tails have left the process; storage nodes count their pages by it.
     std::function<void(std::uint64_t)> on_written = {};
   };
   using Ptr = std::shared_ptr<Connection>;
 
-  /// Dials; answers by on_hello or on_closed. A name is looked up at each dial, so that a peer may
-  /// change its address; of several addresses the first that takes the connection is used. Each has
-  /// 1 s where others are left, the last one 5 s, and the look-up 5 s. Nobody waits for a look-up
-  /// that takes longer, not even the end of the loop.
+  /// Dials; answers with on_hello or on_closed. A name is looked up at each dial, so that a peer
+  /// may change its address. The addresses of a name are tried in turn: 1 s for each, 5 s for the
+  /// last, 5 s for the look-up. A look-up that takes longer delays nobody, not even the end of the
+  /// loop.
   static Ptr dial(Loop& loop, const std::string& address, Hello own, Session::Expectation expected,
                   Callbacks callbacks);
-  /// Takes it; nullptr when that fails. With `admissions`, a client too many is refused with
-  /// too_many after its hello.
+  /// Accepts a waiting connection; nullptr on failure. With `admissions`, a client above the limit
+  /// is refused with too_many after its hello. The caller sets the callbacks before it returns to
+  /// the loop.
   static Ptr accept(Loop& loop, const Incoming& incoming, Hello own, Session::Expectation expected,
                     std::shared_ptr<Admissions> admissions = {});
 
+  /// Use dial() or accept(); public only for std::make_shared.
   Connection(Loop& loop, Hello own, Session::Expectation expected);
   ~Connection() override = default;
 
+  /// Replaces all callbacks.
   void set_callbacks(Callbacks callbacks) { callbacks_ = std::move(callbacks); }
   /// Queues; what one turn of the loop queues leaves in as few writes as possible. While a client
   /// has more queued than connection_queue_max, nothing more is read from it; a server that has
@@ -62,12 +70,16 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   /// The IP address of the peer without its port, of IPv6 the first 64 bits, since a host has all
   /// of the rest; empty for a peer in this process and for a connection that is not open.
   std::string peer_address() const;
-  /// Nothing is read from this client until there is memory for its message (receiving_bytes_max).
+  /// True while nothing is read from this client because its message has no memory yet
+  /// (receiving_bytes_max).
   bool waits_for_room() const { return waits_for_room_ && state_ == State::open; }
 
+  /// Called by the loop at the end of a turn in which send() queued something.
   void flush() override;
 
  private:
+  // connecting: dialling, no bytes yet. open: hellos and messages. draining: close() has begun,
+  // only output is left. closed: final.
   enum class State { connecting, open, draining, closed };
   struct Write;
   void dial_local(const std::string& name);
@@ -106,42 +118,45 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   void close_handle();
 
   Loop& loop_;
-  uv_tcp_t tcp_{};  // without a socket where there is a pipe
+  uv_tcp_t tcp_{};  // without a socket if there is a pipe
   LocalPipe::Ptr pipe_;
   Hello own_;
   Session session_;
   Callbacks callbacks_;
   State state_ = State::connecting;
+  // Queued since the last flush().
   std::vector<Encoded> out_;
-  std::vector<uv_buf_t> buffers_;  // of flush()
-  std::size_t queued_ = 0;
-  std::size_t writes_ = 0;
-  bool dirty_ = false;
-  bool paused_ =
-      false;  // too much is queued: nothing is read, what came already waits in the session
-  bool given_up_ = false;
-  bool waits_for_room_ = false;  // nothing is read either
-  std::size_t held_ = 0;         // of the session's receive block, as the loop has counted it
-  std::shared_ptr<Admissions> admissions_;  // of an accepted connection
-  bool counted_client_ = false;
-  std::uint64_t received_ = 0;
-  std::uint64_t messages_ = 0;               // that came whole
-  bool expects_progress_ = false;            // a look at an unfinished message is due later
+  std::vector<uv_buf_t> buffers_;  // of flush(), kept for their memory
+  std::size_t queued_ = 0;  // bytes that the kernel has not taken yet, those of out_ included
+  std::size_t writes_ = 0;  // libuv requests under way
+  bool dirty_ = false;      // the loop will call flush()
+  // Too much is queued to this client (W8): nothing is read, and received messages wait in the
+  // session.
+  bool paused_ = false;
+  bool given_up_ = false;        // peer_queue_max was exceeded; the end is posted
+  bool waits_for_room_ = false;  // for receive memory (W10): nothing is read either
+  std::size_t held_ = 0;  // of the session's receive block, as counted in the loop's traffic, bytes
+  std::shared_ptr<Admissions> admissions_;   // of an accepted TCP connection
+  bool counted_client_ = false;              // Admissions counts it as a client
+  std::uint64_t received_ = 0;               // bytes
+  std::uint64_t messages_ = 0;               // whole messages received
+  bool expects_progress_ = false;            // check_progress() is due
   std::vector<sockaddr_storage> addresses_;  // to be dialled, in order
-  std::size_t dialled_ = 0;                  // of them
-  Ptr self_;                                 // while libuv knows the handle
+  std::size_t dialled_ = 0;                  // addresses tried so far
+  Ptr self_;                                 // keeps the object alive while libuv knows the handle
 };
 
-/// A listening socket, or name of this process. Stops when destroyed. When the process has no
-/// descriptor left for a connection, nothing is accepted for a while: new ones wait in the kernel.
+/// A listening socket, or a name of this process. Stops when destroyed. If the process has no
+/// descriptor left for a connection, the listener pauses, and new connections wait in the kernel.
 class Listener {
  public:
   using OnAccept = std::function<void(const Incoming&)>;
-  /// address_in_use or bad_configuration otherwise. Port 0 takes a free one.
+  /// Fails with address_in_use or bad_configuration. Port 0 takes a free port. Blocks while the
+  /// host name is looked up.
   static Result<std::unique_ptr<Listener>> listen(Loop& loop, const std::string& address,
                                                   OnAccept on_accept);
   ~Listener();
-  /// HOST:PORT as it is, with the port taken; or "local:NAME".
+  /// HOST:PORT with the port that was taken; or "local:NAME".
   const std::string& address() const { return address_; }
 
  private:
@@ -151,10 +166,12 @@ class Listener {
   void go_on_later();
   Loop* loop_ = nullptr;
   uv_tcp_t* tcp_ = nullptr;
-  int spare_ = -1;  // the same socket once more: it stays open, with those that wait there, while
-                    // tcp_ is closed
+  // A duplicate of the socket. It keeps the socket and its waiting connections alive while tcp_ is
+  // closed in a pause.
+  int spare_ = -1;
+  // False once destroyed; timers hold a copy.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  std::unique_ptr<LocalListener> local_;  // instead, for "local:NAME"
+  std::unique_ptr<LocalListener> local_;  // in place of tcp_, for "local:NAME"
   OnAccept on_accept_;
   std::string address_;
 };

@@ -1,3 +1,6 @@
+// Encoding runs over the fields twice (size, then bytes) so that the head is allocated once. The
+// decoder at the end of the file chooses where received bytes go, which decides how often payloads
+// are copied.
 #include "proto-spec/wire/codec.h"
 
 #define XXH_INLINE_ALL
@@ -10,11 +13,15 @@
 namespace loglog {
 namespace {
 
+// Position of the checksum in the header.
 constexpr std::size_t header_checksum_at = 12;
+// Bytes; messages up to this size are hashed in a single call.
 constexpr std::size_t short_message = 256;
 
+// Covers header and fields, with the checksum field taken as zero (W2).
 std::uint32_t checksum(const std::byte* head, std::size_t size) {
-  // Most messages are short: in one piece that costs a fraction.
+  // Most messages are short. Copying them and hashing in a single call costs a fraction of the
+  // streaming hash.
   if (std::byte b[short_message]; size <= sizeof b) {
     std::memcpy(b, head, size);
     store_le(b + header_checksum_at, std::uint32_t{0});
@@ -29,6 +36,7 @@ std::uint32_t checksum(const std::byte* head, std::size_t size) {
   return static_cast<std::uint32_t>(XXH3_64bits_digest(&state));
 }
 
+// Finds a message's tail, which the field codecs skip.
 struct TailPicker {
   Bytes tail_bytes;
   template <class T>
@@ -36,6 +44,8 @@ struct TailPicker {
   void tail(const char*, Bytes& b) { tail_bytes = b; }
 };
 
+// Decodes the fields of a message type. The checksum is verified last, because only the fields tell
+// where the tail begins; the reader is total, so damaged fields do no harm before.
 template <class M>
 Result<Received> decode_as(const MessageHeader& h, const Bytes& whole) {
   Received out;
@@ -54,6 +64,7 @@ Result<Received> decode_as(const MessageHeader& h, const Bytes& whole) {
   return out;
 }
 
+// The refusal of a message that its header's version does not contain.
 std::unexpected<Error> too_new(const MessageHeader& h, int since) {
   return fail(Errc::malformed_message, std::string(name_of(static_cast<MessageType>(h.type))) +
                                            " in version " + std::to_string(h.version) +
@@ -62,6 +73,7 @@ std::unexpected<Error> too_new(const MessageHeader& h, int since) {
 
 }  // namespace
 
+// Also the test for a known number: an unknown number gives an empty name.
 std::string_view name_of(MessageType t) {
   switch (t) {
 #define LOGLOG_MESSAGE(number, Name, direction, since) \
@@ -93,6 +105,7 @@ Encoded encode(RequestId request, const Message& message, std::uint8_t version) 
           store_le(p + header_checksum_at, std::uint32_t{0});
           FieldWriter writer{.at = p + message_header_size, .version = version};
           for_each_field(const_cast<M&>(m), writer);
+          // Last: the checksum covers all bytes before.
           store_le(p + header_checksum_at, checksum(p, out.head.size()));
         }
       },
@@ -150,8 +163,9 @@ Result<Received> decode(const Bytes& whole) {
 }
 
 namespace {
-// Behind a large message another one is expected: a first piece of it tells its size, and the rest
-// comes in one go to where all of it has room. What is moved is never more than that piece.
+// A large message is often followed by another. Therefore only a small first piece is read behind
+// it: the piece tells the size of the next message, whose rest is then read straight into a block
+// that holds all of it. At most the piece is ever copied. Both values in bytes.
 constexpr std::size_t large_message = 32u << 10;
 constexpr std::size_t first_piece = 16u << 10;
 }  // namespace
@@ -168,6 +182,8 @@ void FrameDecoder::make_room(std::size_t size) {
   end_ = have;
 }
 
+// A new block is needed for a message that the rest of this block cannot hold, if the block is
+// full, or if less than a first piece is left behind a large message.
 std::size_t FrameDecoder::wanted() const {
   if (whole_ > slab_.size() - begin_) return std::max(slab_size_, whole_);
   const bool too_little =
@@ -181,11 +197,14 @@ Bytes FrameDecoder::release() {
   return std::exchange(slab_, {});
 }
 
+// whole_ is reset too, so that wanted() does not ask for the rest of a message that will not come.
 void FrameDecoder::drop() {
   begin_ = end_ = whole_ = 0;
   slab_ = {};
 }
 
+// Behind a large unfinished message nothing is read into the same block: the next message would
+// then have to move.
 std::span<std::byte> FrameDecoder::writable() {
   if (const std::size_t size = wanted(); size > 0) make_room(size);
   std::size_t room = slab_.size() - end_;
@@ -196,6 +215,8 @@ std::span<std::byte> FrameDecoder::writable() {
 
 void FrameDecoder::filled(std::size_t n) { end_ += n; }
 
+// Version and size are checked as soon as the header is here, before memory for the body is
+// allocated.
 Result<std::optional<Received>> FrameDecoder::next() {
   const std::size_t have = end_ - begin_;
   if (have < message_header_size) return std::nullopt;

@@ -1,4 +1,5 @@
-// How each field type is written and read; shared by messages, Raft commands and snapshots.
+// How each field type is written and read (W3): visitors for for_each_field() of messages.h.
+// Messages, Raft commands and snapshots share them, so a field has the same bytes everywhere.
 #pragma once
 #include <algorithm>
 #include <type_traits>
@@ -8,6 +9,7 @@
 
 namespace loglog {
 
+/// Type traits: a typed id (ids.h), a list.
 template <class T>
 inline constexpr bool is_strong = false;
 template <class Tag, class Rep>
@@ -17,11 +19,12 @@ inline constexpr bool is_vector = false;
 template <class T>
 inline constexpr bool is_vector<std::vector<T>> = true;
 
-/// Records that are replicated or lie on a disk have the fields of this version, whatever a
-/// connection speaks: they change only when the whole cluster does (decision 0012).
+/// Records that are replicated or stored have the fields of this version, whatever a connection has
+/// agreed on. They change only when the whole cluster changes (decision 0012).
 inline constexpr std::uint8_t record_version = 1;
 
-/// First pass of encoding: how many bytes the fields take.
+/// First pass of encoding: counts the bytes of the fields (`size`) and of the tail. Strings are
+/// counted as FieldWriter cuts them.
 struct FieldSizer {
   std::uint8_t version = record_version;
   std::size_t size = 0;
@@ -45,6 +48,8 @@ struct FieldSizer {
   }
 };
 
+/// Second pass: writes the fields to `at`, which must have FieldSizer's number of bytes. Strings
+/// longer than text_max are cut. A tail is not written; it leaves as a buffer of its own.
 struct FieldWriter {
   std::byte* at;
   std::uint8_t version = record_version;
@@ -81,8 +86,9 @@ struct FieldWriter {
   }
 };
 
-/// Total: sets `ok` false instead of reading past the end; never allocates more than the input
-/// could fill.
+/// Reads fields from `source`, beginning at `at`. Total: a field that is missing or impossible sets
+/// `ok` to false, and later fields read as 0 or empty. Allocates no more than the input could fill.
+/// Bytes fields and tails are slices of `source`.
 struct FieldReader {
   const Bytes& source;
   std::size_t at = 0;
@@ -99,7 +105,7 @@ struct FieldReader {
     has_tail = true;
     at = source.size();
   }
-  bool has_tail = false;
+  bool has_tail = false;  // the message has a tail, which begins at tail_begin
   std::size_t tail_begin = 0;
 
   std::size_t left() const { return source.size() - at; }
@@ -127,13 +133,15 @@ struct FieldReader {
       at += n;
     } else if constexpr (is_vector<U>) {
       const std::size_t n = integer<std::uint32_t>();
-      // Every element takes at least one byte on the wire, so a count above what is left is a lie.
+      // An element takes at least a byte on the wire, so a larger count than there are bytes left
+      // is false. The check bounds the allocation before it happens.
       if (!ok || n > list_max || n > left()) return void(ok = false);
       v.clear();
       for (std::size_t i = 0; i < n && ok; ++i) value(v.emplace_back());
     } else if constexpr (is_strong<U>) v.value = integer<typename U::rep>();
     else if constexpr (std::is_same_v<U, bool>) {
       const auto b = integer<std::uint8_t>();
+      // Only 0 and 1 are valid (W3).
       if (b > 1) ok = false;
       v = b == 1;
     } else if constexpr (std::is_enum_v<U>)
@@ -143,6 +151,7 @@ struct FieldReader {
   }
 };
 
+/// Encodes a record for Raft or a file, in record_version.
 template <class T>
 Bytes encode_record(const T& value) {
   FieldSizer s;
@@ -153,7 +162,7 @@ Bytes encode_record(const T& value) {
   return out;
 }
 
-/// False when the bytes are not exactly one such record.
+/// Decodes into `out`. False if the bytes are not exactly such a record; `out` is then unspecified.
 template <class T>
 bool decode_record(const Bytes& bytes, T& out) {
   FieldReader r{.source = bytes};

@@ -1,21 +1,24 @@
+// The words of the `direction` column are constants here; the table is expanded into a switch over
+// message numbers.
 #include "proto-spec/wire/may_send.h"
 
 namespace loglog {
 namespace {
 
-/// A set of roles, one bit each.
+/// A set of roles, a bit each.
 using Roles = unsigned;
 constexpr Roles bit(Role r) { return 1u << static_cast<unsigned>(r); }
 constexpr Roles client = bit(Role::client), sequencer = bit(Role::sequencer),
                 storage = bit(Role::storage);
 constexpr Roles server = sequencer | storage, any = client | server;
 
+// Roles that may send, and roles that may receive.
 struct Direction {
   Roles from;
   Roles to;
 };
 
-/// The words of the column. A word that is missing here does not compile.
+/// The words of the column. A word in the table without a constant here does not compile.
 namespace direction_of {
 constexpr Direction any_to_any{any, any};
 constexpr Direction client_to_any{client, any};

@@ -1,14 +1,15 @@
-// Which role may send which message to which: the `direction` column of proto-spec/messages.def, as
-// code.
+// Which role may send which message to which role: the `direction` column of
+// proto-spec/messages.def as a function. A Session asks it for each message (W4a); no core checks
+// directions.
 #pragma once
 #include "proto-spec/wire/messages.h"
 
 namespace loglog {
 
-/// Whether this build knows the role.
+/// True if this build knows the role.
 bool is_role(Role r);
-/// Whether a process of role `from` may send a message of this type to one of role `to`. False for
-/// a role or a number that this build does not know.
+/// True if a process of role `from` may send a message of this type to a process of role `to`.
+/// False for a role or a message number that this build does not know.
 bool may_send(Role from, Role to, MessageType type);
 
 }  // namespace loglog

@@ -1,3 +1,5 @@
+// to_text(): a field visitor that prints. It follows the table in messages.def, so a new message
+// needs no code here.
 #include <fmt/format.h>
 
 #include "proto-spec/wire/codec.h"
@@ -6,10 +8,13 @@
 namespace loglog {
 namespace {
 
+// Prints "name=value" pairs. Producer ids and hashes are hexadecimal, other ids decimal, errors by
+// name, other enums as numbers, Bytes and tails as their length.
 struct TextWriter {
   std::string out;
   template <class T>
   void operator()(const char* name, T& v) {
+    // Blanks separate fields, but not the first field of a record.
     if (!out.empty() && out.back() != '{') out += ' ';
     out += name;
     out += '=';

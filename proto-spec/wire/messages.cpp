@@ -1,4 +1,5 @@
-// The special members of Message, once for the whole program, and names.
+// The special members of Message, compiled once for the whole program, and the names of enums that
+// status and figures show.
 #include "proto-spec/wire/messages.h"
 
 #include <iterator>
@@ -31,6 +32,7 @@ MessageType type_of(const Message& m) {
 }
 
 std::string_view name_of(ReplicaState s) {
+  // Index 0 and numbers of a newer peer give "".
   static constexpr std::string_view names[] = {
       "", "streaming", "lagging", "suspect", "unreachable", "newcomer", "full"};
   const auto i = static_cast<std::size_t>(s);

@@ -1,4 +1,6 @@
-// The messages of the protocol as structs, made from proto-spec/messages.def.
+// The messages of the protocol as structs, generated from proto-spec/messages.def, with a visitor
+// over the fields of each. The meaning of messages and fields stands in that table; encoding is in
+// codec.h and field_codec.h.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -12,13 +14,16 @@
 
 namespace loglog {
 
-/// Which part of the system a process plays on a connection.
+/// The part that a process plays on a connection.
 enum class Role : std::uint8_t { client = 1, sequencer = 2, storage = 3 };
+/// State of a log in the metadata (T5): all members have to join before it is open.
 enum class LogState : std::uint8_t { creating = 1, open = 2, deleting = 3 };
+/// How an append becomes durable. `sync` (fdatasync before the acknowledgement) is the only mode.
 enum class Durability : std::uint8_t { sync = 0 };
-/// newcomer: the node is there with a disk that the log has not taken in yet, and from which
-/// nothing can be recovered (C1). full: the replica takes orders, but its disk gives no space, so
-/// its node refuses uploads (K5).
+/// A replica as the leader sees it. streaming: takes orders. lagging: is being repaired, or waits
+/// for it. suspect: has a hole (K4). newcomer: the node has a new disk that is not the log's member
+/// yet, and from which nothing can be recovered (C1). full: takes orders, but its disk gives no
+/// space, so the node refuses uploads (K5).
 enum class ReplicaState : std::uint8_t {
   streaming = 1,
   lagging = 2,
@@ -27,14 +32,14 @@ enum class ReplicaState : std::uint8_t {
   newcomer = 5,
   full = 6
 };
-/// What a cluster does for its users. healthy: all nodes and replicas are there. degraded: appends
-/// and reads go on with less to spare. not_serving: appends to some log, or to all, wait or are
-/// refused.
+/// The cluster as its users experience it. healthy: all nodes and replicas are there. degraded:
+/// appends and reads go on with less to spare. not_serving: appends to some log, or to all, wait or
+/// are refused.
 enum class Health : std::uint8_t { healthy = 1, degraded = 2, not_serving = 3 };
-/// warning: all goes on, with less margin. critical: something has stopped, or was lost.
+/// warning: all goes on, with less margin. critical: some service has stopped, or data was lost.
 enum class Severity : std::uint8_t { warning = 1, critical = 2 };
-/// A storage node as the leader sees it. foreign_disk, data_loss: it answers, and counts as down
-/// (T4).
+/// A storage node as the leader sees it. foreign_disk and data_loss: the node answers but counts as
+/// down (T4).
 enum class NodeCondition : std::uint8_t {
   up = 1,
   lagging = 2,
@@ -43,16 +48,19 @@ enum class NodeCondition : std::uint8_t {
   foreign_disk = 5,
   data_loss = 6
 };
+/// A sequencer's part in Raft, for status.
 enum class RaftRole : std::uint8_t { follower = 1, candidate = 2, leader = 3 };
 
-/// "LogLog\r\n" read as a little-endian integer: a first message that says what is spoken here.
+/// "LogLog\r\n" read as a little-endian integer. The first message shows by it that the peer speaks
+/// this protocol.
 inline constexpr std::uint64_t hello_magic = 0x0A0D676F4C676F4CULL;
-/// Protocol versions this build speaks: wire/protocol_versions.cpp.
+/// Protocol versions that this build speaks (W7), in wire/protocol_versions.cpp.
 extern const std::uint8_t protocol_lowest;
 extern const std::uint8_t protocol_highest;
-/// What Hello is said in, for ever, so that any two versions understand each other's.
+/// The version in which Hello is sent for ever, so that any two versions understand each other's.
 inline constexpr std::uint8_t hello_version = 1;
 
+/// Message numbers on the wire; never reused.
 enum class MessageType : std::uint8_t {
 #define LOGLOG_MESSAGE(number, Name, direction, since) Name = number,
 #include "proto-spec/messages.def"
@@ -74,7 +82,7 @@ enum class MessageType : std::uint8_t {
 #define LOGLOG_END_MESSAGE LOGLOG_END_RECORD
 #include "proto-spec/messages.def"
 
-/// The protocol version that a visitor of fields speaks; one that does not say is shown all fields.
+/// The protocol version of a visitor of fields; a visitor without a `version` sees all fields.
 template <class F>
 constexpr std::uint8_t version_spoken(const F& f) {
   if constexpr (requires { f.version; }) return f.version;
@@ -95,14 +103,15 @@ constexpr std::uint8_t version_spoken(const F& f) {
 #define LOGLOG_END_MESSAGE LOGLOG_END_RECORD
 #include "proto-spec/messages.def"
 
+/// The variant behind Message; use Message.
 using MessageVariant = std::variant<std::monostate
 #define LOGLOG_MESSAGE(number, Name, direction, since) , Name
 #include "proto-spec/messages.def"
                                     >;
 
-/// Any message. std::monostate: none. A class of its own, whose special members are compiled once,
-/// in messages.cpp: as a mere variant it makes them anew in every source, at several times the cost
-/// of all else there.
+/// Any message; std::monostate: none. It is a class whose special members are compiled once, in
+/// messages.cpp. A mere variant would instantiate them in every source file, at several times the
+/// compile time of the rest.
 class Message : public MessageVariant {
  public:
   Message() noexcept;
@@ -117,17 +126,17 @@ class Message : public MessageVariant {
   bool operator==(const Message&) const;
 };
 
-/// The number of the message that is held; 0 for std::monostate.
+/// The number of the message held; 0 for std::monostate.
 MessageType type_of(const Message& m);
-/// Name of a message number, "" when there is none.
+/// Name of a message number; "" for a number that no message has.
 std::string_view name_of(MessageType t);
-/// The words in which status, pages and figures tell these; "" for a value that this build does not
-/// know.
+/// The words that status, pages and figures use. "" for a value that this build does not know.
 std::string_view name_of(ReplicaState s);
 std::string_view name_of(NodeCondition c);
 std::string_view name_of(Health h);
 std::string_view name_of(Severity s);
 
+/// Combines lambdas into a visitor for std::visit.
 template <class... F>
 struct overloaded : F... {
   using F::operator()...;

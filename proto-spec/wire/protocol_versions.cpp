@@ -1,5 +1,5 @@
-// The protocol versions that a program speaks. A file of its own, so that a test can link the same
-// programs once more as those of the next version (tests/CMakeLists.txt,
+// The protocol versions that a program speaks (W7). They are in a file of their own, so that a test
+// can link the same programs again as those of the next version (tests/CMakeLists.txt,
 // tests/integration/rolling_upgrade.py).
 #include "proto-spec/wire/messages.h"
 
@@ -7,7 +7,8 @@
 #define LOGLOG_PROTOCOL_HIGHEST 2
 #endif
 #ifndef LOGLOG_PROTOCOL_LOWEST
-#define LOGLOG_PROTOCOL_LOWEST 2  // 1: frames with payload checksums of 32 bits (decision 0030)
+// Version 1 had frames with payload checksums of 32 bits (decision 0030).
+#define LOGLOG_PROTOCOL_LOWEST 2
 #endif
 
 namespace loglog {
