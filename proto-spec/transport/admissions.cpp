@@ -1,5 +1,6 @@
 // Lists of weak pointers: a connection may end without a word, so each look drops the entries whose
-// connection has gone. The lists are short (connections_unknown_max), so linear search is fine.
+// connection has gone. The list of unknown connections is short (connections_unknown_max), so
+// linear search is fine.
 #include "proto-spec/transport/admissions.h"
 
 #include <algorithm>

@@ -40,12 +40,12 @@ class Admissions {
   std::shared_ptr<Connection> first_waiting();
   /// Removes the first waiting client, which has room now.
   void has_room() { waiting_.pop_front(); }
-  /// Records whether the client holds a receive block.
+  /// Records whether an accepted connection holds a receive block.
   void holds(const std::shared_ptr<Connection>& c, bool block);
-  /// All clients that hold a receive block.
+  /// All accepted connections that hold a receive block, those of servers included.
   std::vector<std::shared_ptr<Connection>> holders() const;
-  /// Guards the look for clients that hold memory and send nothing: true for the first caller, then
-  /// false until looked().
+  /// Guards the look for connections that hold memory and send nothing: true for the first caller,
+  /// then false until looked().
   bool may_look() { return !std::exchange(looking_, true); }
   void looked() { looking_ = false; }
 

@@ -18,11 +18,11 @@ std::optional<std::string> local_name(const std::string& address) {
 
 struct LocalPipe::Shared {
   struct End {
+    // on_arrival belongs to the thread of `loop`; the mutex guards the other fields.
     Loop::Mailbox::Ptr loop;
-    std::function<void()>
-        on_arrival;  // of this end's loop's thread; the rest is guarded by the mutex
+    std::function<void()> on_arrival;
     std::vector<Encoded> inbox;
-    bool woken = false;  // work is posted and has not taken yet: no second wake-up
+    bool woken = false;
     bool closed = false;
   };
   std::mutex mutex;
@@ -123,7 +123,6 @@ LocalPipe::Ptr LocalListener::dial(Loop& loop, const std::string& name) {
     if (const auto it = names().entries.find(name); it != names().entries.end())
       entry = it->second.lock();
   }
-  // The lock is released: the loop may take its own lock to accept.
   if (!entry) return nullptr;
   auto [own, other] = LocalPipe::make(loop.mailbox(), entry->loop);
   // The listener may go before its loop comes to this; then the connection is dropped, and its far

@@ -9,7 +9,7 @@
 namespace loglog::transport {
 namespace {
 
-/// Number of forks between the first process that registered the handler and this process.
+/// How many forks lie between this process and its ancestor that registered the handler.
 std::atomic<unsigned> forks = 0;
 
 unsigned count_forks() {

@@ -13,8 +13,8 @@ void end_when_silent(int fd, Duration silence) {
   };
   const int seconds =
       static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(silence).count());
-  // TCP_USER_TIMEOUT bounds unacknowledged data, and also the number of keepalive probes once an
-  // idle connection is probed.
+  // TCP_USER_TIMEOUT bounds unacknowledged data. With keepalive it also decides when unanswered
+  // probes end the connection.
   set(IPPROTO_TCP, TCP_USER_TIMEOUT, seconds * 1000);
   set(SOL_SOCKET, SO_KEEPALIVE, 1);
   set(IPPROTO_TCP, TCP_KEEPIDLE, seconds);

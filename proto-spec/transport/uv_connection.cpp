@@ -1,3 +1,6 @@
+// The order of the file: dialling; accepting and admission; receiving (progress, receive memory,
+// delivery); sending (queue bounds, flush); closing; the listener. Each timer and posted call holds
+// a weak or a shared pointer, because a connection may end before it runs.
 #include "proto-spec/transport/uv_connection.h"
 
 #include <fmt/format.h>
@@ -15,21 +18,27 @@
 namespace loglog::transport {
 namespace {
 
+// Timeouts. Names are looked up again at the next dial, so a late answer is of no use.
 constexpr Duration look_up_timeout = 5s;
-constexpr Duration connect_timeout = 5s;  ///< of the last address of a name
-constexpr Duration next_timeout =
-    1s;  ///< of the ones before it: a machine that has gone answers nothing
-constexpr Duration hello_timeout = 5s;    ///< from the connection on
-constexpr Duration silence_timeout = 5s;  ///< W6
+// For the last address of a name.
+constexpr Duration connect_timeout = 5s;
+// For each address before the last: a machine that has gone answers nothing.
+constexpr Duration next_timeout = 1s;
+// From the connection to the end of both hellos (W6).
+constexpr Duration hello_timeout = 5s;
+// W6.
+constexpr Duration silence_timeout = 5s;
+// How long close() waits for queued output.
 constexpr Duration drain_timeout = 1s;
-constexpr Duration crowded_period =
-    1s;  ///< in which a message goes on while a client waits for room
-constexpr Duration accept_pause = 100ms;  ///< when there are no descriptors
+// In which an unfinished message must make progress while a client waits for room (W10).
+constexpr Duration crowded_period = 1s;
+// Between attempts to accept while there are no descriptors.
+constexpr Duration accept_pause = 100ms;
 constexpr int listen_backlog = 1024;
 
 Error lost(int uv_error) { return {Errc::connection_lost, uv_strerror(uv_error)}; }
 
-/// False: it is not connected.
+/// False if the socket is not connected.
 bool find_peer(const uv_tcp_t& tcp, sockaddr_storage& peer) {
   int size = sizeof peer;
   return uv_tcp_getpeername(&tcp, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
@@ -49,12 +58,13 @@ std::uint16_t port_of(const sockaddr_storage& a) {
 
 }  // namespace
 
+// A libuv write under way. It keeps the buffers and the connection alive.
 struct Connection::Write {
   uv_write_t request{};
   Ptr connection;
-  std::vector<Encoded> keep;  // the bytes live until the kernel has them
-  std::size_t bytes = 0;
-  std::uint64_t tails = 0;  // of whole messages that leave with it, for on_written
+  std::vector<Encoded> keep;  // buffers, until the kernel has taken them
+  std::size_t bytes = 0;      // of this write that the kernel has not taken
+  std::uint64_t tails = 0;    // tail bytes of the whole messages that leave with it, for on_written
 };
 
 Result<std::pair<std::string, std::string>> split_address(const std::string& address) {
@@ -71,7 +81,7 @@ Result<std::pair<std::string, std::string>> split_tcp_address(const std::string&
   std::string host = address.substr(0, colon);
   const bool bracketed = host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
-  // What is left of a URL, of spaces and of broken brackets would be looked up as a name, and fail
+  // Remains of a URL, of blanks or of broken brackets would be looked up as a name and fail only
   // after seconds.
   if (host.empty() || host.find_first_of("[]/@ \t") != std::string::npos ||
       (!bracketed && host.find(':') != std::string::npos))
@@ -114,7 +124,7 @@ Connection::Ptr Connection::dial(Loop& loop, const std::string& address, Hello o
 
 void Connection::dial_local(const std::string& name) {
   pipe_ = LocalListener::dial(loop_, name);
-  // Later, as with every other address: callbacks never come from inside a call.
+  // Posted, as for every other address: no callback comes from inside dial().
   loop_.post([c = shared_from_this()] {
     if (c->state_ != State::connecting) return;
     if (!c->pipe_) c->broken(lost(UV_ECONNREFUSED));
@@ -122,6 +132,7 @@ void Connection::dial_local(const std::string& name) {
   });
 }
 
+// Numeric addresses are dialled at once; a name is looked up on another thread.
 void Connection::look_up(const std::string& host, const std::string& port) {
   sockaddr_storage numeric{};
   const int number = std::stoi(port);
@@ -138,6 +149,8 @@ void Connection::look_up(const std::string& host, const std::string& port) {
   });
 }
 
+// The answer of the resolver, or of the timer if the resolver is late. The second of them finds the
+// state changed and does nothing.
 void Connection::looked_up(int error, std::vector<sockaddr_storage> found) {
   if (state_ != State::connecting || !addresses_.empty()) return;
   if (error != 0 || found.empty())
@@ -148,6 +161,7 @@ void Connection::looked_up(int error, std::vector<sockaddr_storage> found) {
   connect_next();
 }
 
+// Dials the next address. The timer compares dialled_, so it acts only on its own address.
 void Connection::connect_next() {
   const auto* address = reinterpret_cast<const sockaddr*>(&addresses_[dialled_++]);
   loop_.after(dialled_ == addresses_.size() ? connect_timeout : next_timeout,
@@ -170,10 +184,13 @@ void Connection::connect_next() {
   loop_.post([c = shared_from_this(), status] { c->connect_failed(lost(status)); });
 }
 
+// An address has failed, by error or timeout. close_handle() goes on with the next address, if
+// there is one.
 void Connection::connect_failed(const Error& why) {
   if (state_ != State::connecting || uv_is_closing(reinterpret_cast<uv_handle_t*>(&tcp_))) return;
   if (dialled_ == addresses_.size()) return broken(why);
-  close_handle();  // a socket that failed is of no more use: the next address gets another
+  // A failed socket is of no more use; the next address gets a new socket.
+  close_handle();
 }
 
 Connection::Ptr Connection::accept(Loop& loop, const Incoming& incoming, Hello own,
@@ -187,7 +204,8 @@ Connection::Ptr Connection::accept(Loop& loop, const Incoming& incoming, Hello o
     c->shut();
     return nullptr;
   }
-  if (admissions && !c->pipe_) {  // a pipe of this process takes no descriptor
+  // A pipe of this process takes no descriptor, so it is not counted.
+  if (admissions && !c->pipe_) {
     c->admissions_ = std::move(admissions);
     if (const Ptr oldest = c->admissions_->arrived(c))
       loop.post([oldest] {
@@ -199,7 +217,7 @@ Connection::Ptr Connection::accept(Loop& loop, const Incoming& incoming, Hello o
   return c;
 }
 
-/// The hello has come: a client too many is told so, and goes.
+/// The hello has come. False for a client above the limit, which deliver() refuses.
 bool Connection::is_admitted() {
   if (!admissions_) return true;
   const bool client = session_.peer().role == Role::client;
@@ -207,6 +225,7 @@ bool Connection::is_admitted() {
   return !client || counted_client_;
 }
 
+// The last 64 bits of an IPv6 address are cleared, unless it maps an IPv4 address.
 std::string Connection::peer_address() const {
   sockaddr_storage peer{};
   if (pipe_ || !find_peer(tcp_, peer)) return {};
@@ -216,6 +235,7 @@ std::string Connection::peer_address() const {
   return ip_of(peer);
 }
 
+// Closes an open connection with a reason and tells the owner, as if the peer had caused it.
 void Connection::refuse(const Error& why) {
   if (state_ != State::open) return;
   const auto told = callbacks_.on_closed;
@@ -223,8 +243,9 @@ void Connection::refuse(const Error& why) {
   if (told) told(why);
 }
 
-/// A message that has begun must end, or go on coming: else anybody could make this side keep a
-/// part of it for ever. A slow link is no reason, and neither is a pause of this side's own (W8).
+/// W9: a message that has begun must end or go on coming; otherwise a peer could make this side
+/// keep a part of it for ever. A slow link is no reason to close, and neither is a pause by this
+/// side (W8, W10).
 void Connection::expect_progress() {
   if (!admissions_ || expects_progress_ || !session_.established() || !session_.has_part()) return;
   expects_progress_ = true;
@@ -234,6 +255,7 @@ void Connection::expect_progress() {
               });
 }
 
+// The arguments are the counts at the beginning of the period.
 void Connection::check_progress(std::uint64_t messages, std::uint64_t received) {
   expects_progress_ = false;
   if (state_ != State::open || !admissions_) return;
@@ -244,6 +266,7 @@ void Connection::check_progress(std::uint64_t messages, std::uint64_t received) 
   expect_progress();
 }
 
+// W6: dialling and accepting sides both give up.
 void Connection::expect_hello() {
   loop_.after(hello_timeout, [weak = weak_from_this()] {
     const Ptr c = weak.lock();
@@ -252,6 +275,7 @@ void Connection::expect_hello() {
   });
 }
 
+// Both ways to a connection end here: own hello first, then reading.
 void Connection::opened() {
   state_ = State::open;
   expect_hello();
@@ -270,6 +294,8 @@ void Connection::read_from_socket() {
   start_reading();
 }
 
+// libuv asks for a buffer before each read; receive_block() may return none (UV_ENOBUFS), which is
+// the sign to wait for memory.
 void Connection::start_reading() {
   if (paused_ || waits_for_room_) return;
   uv_read_start(
@@ -284,6 +310,8 @@ void Connection::start_reading() {
       });
 }
 
+// `n` bytes have come, or an error or the end (negative, as libuv says it). take_from_pipe() calls
+// it too.
 void Connection::read_some(ssize_t n) {
   const Ptr alive = shared_from_this();
   if (n == UV_ENOBUFS) return wait_for_room();
@@ -302,17 +330,21 @@ void Connection::read_some(ssize_t n) {
   account_block();
 }
 
+// Only accepted clients wait for receive memory. Servers do not, because two servers that both
+// waited would block each other.
 bool Connection::is_limited_client() const {
   return admissions_ && session_.established() && session_.peer().role == Role::client;
 }
 
+// True if the next receive block fits the server's receive memory. The connection's present block
+// does not count, because the new block replaces it.
 bool Connection::has_room() const {
   const std::size_t wanted = session_.wanted();
   return !is_limited_client() || wanted <= hello_size_max ||
          loop_.traffic().receiving - held_ + wanted <= receiving_bytes_max;
 }
 
-/// Where the next bytes go; empty: there is no room for them now.
+/// The place for the next bytes; empty if there is no room for them now.
 std::span<std::byte> Connection::receive_block() {
   if (session_.established()) {
     const bool scarce = is_limited_client() && loop_.traffic().receiving >= receiving_bytes_max / 2;
@@ -323,8 +355,9 @@ std::span<std::byte> Connection::receive_block() {
   return has_room() ? session_.writable() : std::span<std::byte>{};
 }
 
-/// A connection of which no part of a message is here holds no block: most connections are silent
-/// most of the time.
+/// W10: a connection that has no part of a message holds no block, because most connections are
+/// silent most of the time. A full-size block is kept for the next connection on which bytes
+/// arrive.
 void Connection::account_block() {
   if (Bytes block = session_.release_block(); block.size() == receive_block_size && block.unique())
     loop_.spare_block() = std::move(block);
@@ -336,6 +369,8 @@ void Connection::drop_block() {
   count_block();
 }
 
+// Brings the loop's traffic and the admissions up to date with the block held now. A smaller block
+// may make room for a waiting client.
 void Connection::count_block() {
   const std::size_t before = std::exchange(held_, session_.held());
   if (held_ == before) return;
@@ -345,7 +380,7 @@ void Connection::count_block() {
   if (held_ < before) give_room();
 }
 
-/// The bytes wait in the kernel, so that an honest client is only slowed down.
+/// Stops reading; the bytes wait in the kernel, so an honest client is only slowed down.
 void Connection::wait_for_room() {
   uv_read_stop(reinterpret_cast<uv_stream_t*>(&tcp_));
   waits_for_room_ = true;
@@ -353,18 +388,21 @@ void Connection::wait_for_room() {
   look_who_stands();
 }
 
+// Lets waiting clients go on, in the order of their arrival, as far as memory allows.
 void Connection::give_room() {
   while (const Ptr next = admissions_->first_waiting()) {
     if (!next->has_room()) return;
     admissions_->has_room();
     next->waits_for_room_ = false;
-    next->session_.writable();  // takes the room before somebody else does
+    // Allocates the block now; otherwise another client could take the room first.
+    next->session_.writable();
     next->count_block();
     loop_.post([next] { next->read_on(); });
   }
 }
 
-/// While clients wait for room, those that have some must use it.
+/// While clients wait for room, connections that have some must use it (W10). After a period,
+/// holders whose message has not moved are closed.
 void Connection::look_who_stands() {
   if (!admissions_->may_look()) return;
   struct Holder {
@@ -372,8 +410,8 @@ void Connection::look_who_stands() {
     std::uint64_t messages, received;
   };
   std::vector<Holder> holders;
-  for (const Ptr& c :
-       admissions_->holders())  // one that waits now may get room just before the period ends
+  // A client that waits now is not watched: it may get room just before the period ends.
+  for (const Ptr& c : admissions_->holders())
     if (c->is_limited_client() && !c->waits_for_room_)
       holders.push_back({c, c->messages_, c->received_});
   loop_.after(crowded_period, [from = admissions_, holders = std::move(holders)] {
@@ -395,14 +433,18 @@ void Connection::look_who_stands() {
   });
 }
 
+// True if the same message has been unfinished since the given counts, and fewer than `least` bytes
+// have come.
 bool Connection::stands_still(std::uint64_t messages, std::uint64_t received,
                               std::uint64_t least) const {
   return session_.has_part() && messages == messages_ && received_ - received < least;
 }
 
+// Gives whole messages to the callbacks until none is left, the connection closes, or W8 pauses it.
+// It is also called when the pause ends, for messages that came before it.
 void Connection::deliver() {
-  // A callback may close the connection, which lets go of the callbacks: the running one is held
-  // here.
+  // A callback may close the connection, which clears callbacks_; this copy keeps the running
+  // callback alive.
   auto callbacks = callbacks_;
   while (state_ == State::open && !paused_) {
     auto r = session_.next();
@@ -422,7 +464,9 @@ void Connection::deliver() {
                                                    admissions_->figures().clients,
                                                    admissions_->figures().clients_max,
                                                    clients_share, admissions_->descriptors())});
+      // The owner may send from here on.
       if (callbacks.on_hello) callbacks.on_hello(session_.peer());
+      // on_hello may have set others.
       callbacks = callbacks_;
     } else if (const auto* f = std::get_if<Failed>(&(*r)->message);
                f != nullptr && (*r)->request == RequestId{}) {
@@ -433,6 +477,8 @@ void Connection::deliver() {
   }
 }
 
+// Copies each message into the receive block, as read() would: the sender's buffers go to other
+// connections too.
 void Connection::take_from_pipe() {
   const Ptr alive = shared_from_this();
   const LocalPipe::Taken taken = pipe_->take();
@@ -448,6 +494,8 @@ void Connection::take_from_pipe() {
   if (taken.ended && state_ == State::open) read_some(UV_EOF);
 }
 
+// Ends the connection at once and tells the owner. Callbacks are cleared first, so that on_closed
+// comes at most once.
 void Connection::broken(const Error& why) {
   if (state_ == State::closed || state_ == State::draining) return shut();
   const auto told = std::move(callbacks_);
@@ -469,8 +517,8 @@ void Connection::send(RequestId request, const Message& m) {
   loop_.flush_later(shared_from_this());
 }
 
-/// A client may have as much queued as is still free for all: the more clients do not read, the
-/// less each may have.
+/// A client may have as much queued as is still free for all clients: the more clients do not read,
+/// the less each may have (W8).
 std::size_t Connection::queue_limit() const {
   const std::uint64_t free =
       connection_queue_max_in_all -
@@ -480,8 +528,8 @@ std::size_t Connection::queue_limit() const {
 }
 
 /// W8. Only a server stops reading, and only from a client: two ends that both stopped would wait
-/// for each other for ever. What goes to the same process is in the other end's hands at the end of
-/// the turn.
+/// for each other for ever. Output to a pipe is in the other end's hands at the end of the turn, so
+/// it has no bound here.
 void Connection::bound_queue() {
   if (pipe_ || own_.role == Role::client || !session_.established()) return;
   if (session_.peer().role == Role::client) {
@@ -489,6 +537,7 @@ void Connection::bound_queue() {
     paused_ = true;
     uv_read_stop(reinterpret_cast<uv_stream_t*>(&tcp_));
   } else if (queued_ > peer_queue_max && !std::exchange(given_up_, true)) {
+    // Posted: send() must not call back.
     loop_.post([c = shared_from_this()] {
       c->broken(
           {Errc::connection_lost,
@@ -498,6 +547,8 @@ void Connection::bound_queue() {
   }
 }
 
+// Bytes have left. Reading goes on when half of the limit is free, not at the limit itself, so that
+// the pause does not flicker.
 void Connection::unqueue(std::size_t bytes) {
   queued_ -= bytes;
   loop_.traffic().queued -= bytes;
@@ -506,18 +557,22 @@ void Connection::unqueue(std::size_t bytes) {
   loop_.post([c = shared_from_this()] { c->read_on(); });
 }
 
+// After a pause (W8) or a wait for memory (W10).
 void Connection::read_on() {
   deliver();  // requests that came before the pause
   account_block();
   if (state_ == State::open) start_reading();
 }
 
+// Copies the callback, because it may close the connection.
 void Connection::tell_written(std::uint64_t tails) {
   if (tails == 0 || !callbacks_.on_written) return;
   const auto told = callbacks_.on_written;
   told(tails);
 }
 
+// Order: try a direct write, then queue the rest with libuv. A direct write is allowed only if no
+// earlier write is under way, because bytes must leave in order.
 void Connection::flush() {
   dirty_ = false;
   if (out_.empty() || state_ == State::closed) return;
@@ -541,8 +596,8 @@ void Connection::flush() {
   const auto stream = reinterpret_cast<uv_stream_t*>(&tcp_);
   std::size_t first = 0;
   if (writes_ == 0) {
-    // What the kernel takes at once needs no request, and no look for room by the loop. An error
-    // comes again below.
+    // If the kernel takes all bytes at once, no write request and no further turn of the loop are
+    // needed. An error of this attempt comes again from uv_write() below.
     const int taken = uv_try_write(stream, buffers_.data(), static_cast<unsigned>(buffers_.size()));
     std::size_t left = taken > 0 ? static_cast<std::size_t>(taken) : 0;
     bytes -= left;
@@ -578,14 +633,15 @@ void Connection::flush() {
   }
 }
 
+// See the header. The reason is sent even before the peer's hello, so that the peer can log it.
 void Connection::close(const Error& why) {
   callbacks_ = {};
-  drop_block();  // nothing more is read
+  drop_block();
   if (state_ != State::open) return shut();
   if (why.code != Errc::ok) send(RequestId{}, Failed{why.code, why.detail});
   flush();
   if (writes_ == 0) return shut();
-  // What is queued still goes out, for a bounded time; nothing more is read.
+  // Queued output still leaves, for a bounded time.
   state_ = State::draining;
   uv_read_stop(reinterpret_cast<uv_stream_t*>(&tcp_));
   loop_.after(drain_timeout, [weak = weak_from_this()] {
@@ -593,6 +649,8 @@ void Connection::close(const Error& why) {
   });
 }
 
+// The end of every connection, in any state; may be called again. Order: counts first, then the
+// handle, whose callback lets go of the object.
 void Connection::shut() {
   drop_block();
   state_ = State::closed;
@@ -602,6 +660,8 @@ void Connection::shut() {
   if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(&tcp_))) close_handle();
 }
 
+// While dialling, the callback makes a new socket and dials the next address. Otherwise it releases
+// the last reference that libuv has needed.
 void Connection::close_handle() {
   uv_close(reinterpret_cast<uv_handle_t*>(&tcp_), [](uv_handle_t* h) {
     auto* c = static_cast<Connection*>(h->data);
@@ -614,6 +674,7 @@ void Connection::close_handle() {
   });
 }
 
+// The look-up blocks: a server resolves its own address once, before its loop runs.
 Result<std::unique_ptr<Listener>> Listener::listen(Loop& loop, const std::string& address,
                                                    OnAccept on_accept) {
   const auto parts = split_address(address);
@@ -667,8 +728,9 @@ int Listener::begin() {
                    });
 }
 
-/// libuv has a descriptor in reserve, with which it turns connections away. Once another thread has
-/// taken that one too, the socket stays ready, and the loop would do nothing but look at it.
+/// libuv keeps a descriptor in reserve, to accept and close a connection if there are none left. If
+/// another thread has taken that descriptor too, the socket stays readable and the loop would spin.
+/// Therefore the listening socket is closed for a while; spare_ keeps it alive.
 void Listener::pause() {
   if (tcp_ == nullptr || spare_ < 0) return;
   uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(tcp_, nullptr)),
@@ -676,11 +738,12 @@ void Listener::pause() {
   go_on_later();
 }
 
+// Repeats until a descriptor is free. `alive` tells whether the listener still exists.
 void Listener::go_on_later() {
   loop_->after(accept_pause, [this, alive = alive_] {
     if (!*alive) return;
     const int fd = duplicate(spare_);
-    if (fd < 0) return go_on_later();  // there is none yet
+    if (fd < 0) return go_on_later();
     tcp_ = new uv_tcp_t{};
     uv_tcp_init(loop_->raw(), tcp_);
     check(uv_tcp_open(tcp_, fd) == 0 && begin() == 0,
@@ -688,6 +751,7 @@ void Listener::go_on_later() {
   });
 }
 
+// tcp_ is freed by libuv's close callback, after the listener has gone.
 Listener::~Listener() {
   *alive_ = false;
   close_descriptor(spare_);

@@ -34,7 +34,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
     std::function<void(RequestId, Message&&)> on_message;
     /// The connection has ended for a reason other than close().
     std::function<void(const Error&)> on_closed;
-    /// So many bytes of message tails have left the process; storage nodes count their pages by it.
+    /// So many bytes of message tails have left the process, for flow control of pages.
     std::function<void(std::uint64_t)> on_written = {};
   };
   using Ptr = std::shared_ptr<Connection>;
@@ -57,18 +57,21 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
 
   /// Replaces all callbacks.
   void set_callbacks(Callbacks callbacks) { callbacks_ = std::move(callbacks); }
-  /// Queues; what one turn of the loop queues leaves in as few writes as possible. While a client
-  /// has more queued than connection_queue_max, nothing more is read from it; a server that has
-  /// more than peer_queue_max is given up (W8).
+  /// Queues a message. All messages of a loop turn leave in as few writes as possible. If a client
+  /// has more queued than connection_queue_max allows, nothing more is read from it; a server with
+  /// more than peer_queue_max queued is given up (W8). Does nothing unless open().
   void send(RequestId request, const Message& m);
-  /// Says why (Failed with request id 0) when not ok, then closes. No callback comes after it.
+  /// Sends the reason (Failed with request id 0) unless it is ok, then closes. Queued output still
+  /// leaves for at most 1 s. No callback comes after it.
   void close(const Error& why = {});
+  /// True between the socket's connection and close(); the hello may still be missing.
   bool open() const { return state_ == State::open; }
-  /// HOST:PORT of the other end, in numbers; "this process" for a pipe; empty where it is not
-  /// connected. For people.
+  /// Numeric HOST:PORT of the other end; "this process" for a pipe; empty if not connected. For
+  /// people.
   std::string peer_endpoint() const;
-  /// The IP address of the peer without its port, of IPv6 the first 64 bits, since a host has all
-  /// of the rest; empty for a peer in this process and for a connection that is not open.
+  /// The peer's IP address without its port; of IPv6 the first 64 bits, because a host has all of
+  /// the rest. Empty for a peer in this process and for a connection that is not open. Addresses
+  /// count dropped runs (V1).
   std::string peer_address() const;
   /// True while nothing is read from this client because its message has no memory yet
   /// (receiving_bytes_max).

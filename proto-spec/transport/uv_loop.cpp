@@ -1,3 +1,5 @@
+// The end of a turn is a libuv prepare handle: it runs after timers, posted work and input, just
+// before the loop sleeps. Timers count milliseconds and round up, so nothing runs early.
 #include "proto-spec/transport/uv_loop.h"
 
 #include <csignal>
@@ -8,7 +10,7 @@
 namespace loglog::transport {
 
 Loop::Loop() {
-  // libuv takes a descriptor below 3 for a bug and aborts; a program may have closed its own.
+  // libuv aborts on a descriptor below 3; the program may have closed its own standard descriptors.
   console::occupy_standard_descriptors();
   check(uv_loop_init(&loop_) == 0, "an event loop can be made");
   uv_async_init(&loop_, &async_, [](uv_async_t* a) { static_cast<Loop*>(a->data)->run_posted(); });
@@ -23,8 +25,8 @@ Loop::Loop() {
 }
 
 Loop::~Loop() {
-  std::vector<std::function<void()>>
-      dropped;  // not under the lock: what they hold may post in turn
+  // Destroyed without the lock: objects held by the work may post in their destructors.
+  std::vector<std::function<void()>> dropped;
   {
     const std::lock_guard lock(mailbox_->mutex_);
     mailbox_->wake_ = nullptr;
@@ -42,6 +44,8 @@ Loop::~Loop() {
   for (Once* o : timers_) delete o;
 }
 
+// The handle must outlive its closing, so libuv's callback frees it and the guard only begins the
+// closing.
 std::shared_ptr<void> Loop::watch(int descriptor, std::function<void()> work) {
   struct Watch {
     uv_poll_t poll{};
@@ -59,6 +63,8 @@ std::shared_ptr<void> Loop::watch(int descriptor, std::function<void()> work) {
           }};
 }
 
+// Work of on_turn_end() may queue output, so flushes come second. A flush may mark others dirty;
+// these wait for the next turn.
 void Loop::end_turn() {
   for (auto& work : turn_end_) work();
   auto dirty = std::move(dirty_);
@@ -78,6 +84,7 @@ void Loop::stop() {
   post([this] { uv_stop(&loop_); });
 }
 
+// Only the first post since the last run wakes the loop: uv_async_send() is a system call.
 void Loop::Mailbox::post(std::function<void()> work) {
   const std::lock_guard lock(mutex_);
   if (wake_ == nullptr) return;
@@ -85,6 +92,8 @@ void Loop::Mailbox::post(std::function<void()> work) {
   if (posted_.size() == 1) uv_async_send(wake_);
 }
 
+// Takes all work at once, so that work which posts again runs in the next turn and cannot starve
+// input.
 void Loop::run_posted() {
   std::vector<std::function<void()>> work;
   {
@@ -104,6 +113,7 @@ void Loop::set_wake(Time when, std::function<void()> on_wake) {
   on_wake_ = std::move(on_wake);
   const Time t = now();
   const auto us = when > t ? (when - t).count() : 0;
+  // libuv counts a timer from its cached time, which may be old.
   uv_update_time(&loop_);
   uv_timer_start(
       &wake_timer_,
@@ -114,6 +124,7 @@ void Loop::set_wake(Time when, std::function<void()> on_wake) {
       static_cast<std::uint64_t>((us + 999) / 1000), 0);
 }
 
+// The timer frees itself after it has run; the destructor frees pending timers.
 void Loop::after(Duration delay, std::function<void()> work) {
   auto* once = new Once{{}, this, std::move(work)};
   timers_.insert(once);
@@ -135,6 +146,7 @@ void Loop::after(Duration delay, std::function<void()> work) {
       static_cast<std::uint64_t>((delay.count() + 999) / 1000), 0);
 }
 
+// unref: waiting for a signal alone does not keep the loop running.
 void Loop::on_signal(uv_signal_t& signal, int number, std::function<void()>& work) {
   uv_signal_init(&loop_, &signal);
   signal.data = &work;
