@@ -1,6 +1,6 @@
-// The only way to stderr for everything but tests. A line that cannot be written is dropped and
-// counted: a full disk, a pipe whose reader has gone or does not read, or a closed descriptor is no
-// reason to end, to throw or to wait.
+// The only way to stderr for all code but tests. A line that cannot be written is dropped and
+// counted. A full disk, a pipe without a reader or with a stuck reader, or a closed descriptor is
+// no reason to end, to throw or to wait.
 #pragma once
 #include <fmt/format.h>
 
@@ -11,27 +11,29 @@
 
 namespace loglog::console {
 
-/// Longest text that is written in one piece, bytes: what a pipe takes as a whole or not at all.
+/// Longest text written in a single piece, bytes: PIPE_BUF, which a pipe takes as a whole or not at
+/// all.
 inline constexpr std::size_t error_piece_max = 4096;
 
-/// Writes `text`. Waits for a slow reader for at most `patience`, then drops the rest and counts
-/// it. The next text that can be written comes after a line that says how many were dropped. From
-/// any thread.
+/// Writes `text`. Waits at most `patience` for a slow reader, then drops the rest and counts the
+/// text as dropped. The next text that can be written follows a line with the number of dropped
+/// texts. From any thread. errno is kept.
 void write_error(std::string_view text, std::chrono::milliseconds patience = {}) noexcept;
 
-/// Of a command that people run: a pager may take a while to read.
+/// For commands that people run: a pager may take a while to read.
 inline constexpr std::chrono::milliseconds command_patience{5000};
+/// Formats and writes an error of a command, with command_patience.
 template <class... T>
 void print_error(fmt::format_string<T...> format, T&&... values) {
   write_error(fmt::format(format, std::forward<T>(values)...), command_patience);
 }
 
-/// Texts dropped since the process began.
+/// Texts dropped since the process began; a metric.
 std::uint64_t errors_dropped() noexcept;
 
-/// Gives descriptors 0, 1 and 2 to /dev/null where they are closed, so that no socket or file gets
-/// one of them. They are opened the wrong way round: reading 0 and writing 1 or 2 goes on failing,
-/// as it would on a closed descriptor.
+/// Opens /dev/null at descriptors 0, 1 and 2 if they are closed, so that no socket or file gets
+/// their numbers. The direction is reversed on purpose: reading 0 and writing 1 or 2 goes on
+/// failing, as on a closed descriptor.
 void occupy_standard_descriptors() noexcept;
 
 }  // namespace loglog::console

@@ -1,3 +1,6 @@
+// The difficulty is to write without waiting while the descriptor stays shared with other
+// processes: O_NONBLOCK belongs to the file description, so setting it would change it for them
+// too.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -18,10 +21,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Texts, not bytes.
 std::atomic<std::uint64_t> dropped = 0;
 
-/// A write to a pipe without a reader raises SIGPIPE in the calling thread. This blocks it for a
-/// while, and takes one that the write has raised; a signal that was pending before stays.
+/// A write to a pipe without a reader raises SIGPIPE in the calling thread. This class blocks the
+/// signal for its lifetime and consumes an instance that the write has raised. A signal that was
+/// pending before stays pending.
 class NoSigpipe {
  public:
   NoSigpipe() {
@@ -47,9 +52,10 @@ class NoSigpipe {
   bool was_pending_ = false;
 };
 
-/// Stderr, written without waiting.
+/// Stderr, written without waiting. Guarded by Shared::mutex.
 class Sink {
  public:
+  // False if the text could not be written whole by `until`.
   bool write_all(std::string_view text, Clock::time_point until) {
     while (!text.empty()) {
       const std::string_view piece = text.substr(0, error_piece_max);
@@ -66,15 +72,15 @@ class Sink {
     begun_ = false;
     return true;
   }
-  /// A text was cut in its middle, and the next begins on a line of its own.
+  /// True if a text was cut in its middle; the next text then begins on a line of its own.
   bool begun() const { return begun_; }
 
  private:
   ssize_t write_some(std::string_view piece) {
     const int own = descriptor();
     if (is_socket_) return ::send(own, piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    // A pipe that could not be opened anew may be a blocking one. If it says that it has room, it
-    // takes error_piece_max.
+    // This pipe could not be opened anew, and may block. A pipe that reports room takes a piece of
+    // error_piece_max at once.
     if (waits_ && !is_ready(own)) {
       errno = EAGAIN;
       return -1;
@@ -82,9 +88,10 @@ class Sink {
     return ::write(own, piece.data(), piece.size());
   }
 
-  /// Whoever gave this process its stderr shares its file description, so that must not become
-  /// non-blocking. A pipe or a terminal is opened once more; a file never makes a writer wait for
-  /// ever.
+  /// The descriptor to write to. The process that gave this process its stderr shares the file
+  /// description, which must therefore not become non-blocking. A pipe or a terminal is opened a
+  /// second time, without blocking; a file never blocks for ever. Checked at each write, because a
+  /// program may redirect its stderr.
   int descriptor() {
     struct stat now{};
     if (::fstat(STDERR_FILENO, &now) != 0) return STDERR_FILENO;
@@ -101,10 +108,12 @@ class Sink {
     return own_ >= 0 ? own_ : STDERR_FILENO;
   }
 
+  // True if a write would not block now.
   static bool is_ready(int fd) {
     pollfd p{fd, POLLOUT, 0};
     return ::poll(&p, 1, 0) == 1;
   }
+  // Waits for room in the pipe, at most a second at a time. False if `until` has passed.
   bool wait(Clock::time_point until) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
     if (left <= 0) return false;
@@ -117,7 +126,7 @@ class Sink {
   bool known_ = false;
   bool is_socket_ = false;
   bool waits_ = false;  // a write may wait for a reader
-  int own_ = -1;
+  int own_ = -1;        // the second opening of stderr; -1: none
   bool begun_ = false;
 };
 
@@ -136,6 +145,7 @@ Shared& shared() {
 void write_error(std::string_view text, std::chrono::milliseconds patience) noexcept {
   std::mutex* const mutex = &shared().mutex;
   Sink* const sink = &shared().sink;
+  // Dropped texts that a line has reported; guarded by the mutex.
   static std::uint64_t told = 0;
   const int before = errno;
   const auto until = Clock::now() + patience;
@@ -151,7 +161,8 @@ void write_error(std::string_view text, std::chrono::milliseconds patience) noex
     }
     if (!ok || !sink->write_all(text, until)) ++dropped;
   } catch (...) {
-    ++dropped;  // no memory for the line about lines
+    // No memory for the line that reports dropped lines.
+    ++dropped;
   }
   errno = before;
 }
@@ -161,8 +172,8 @@ std::uint64_t errors_dropped() noexcept { return dropped; }
 void occupy_standard_descriptors() noexcept {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) != -1) continue;
-    const int null = ::open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) |
-                                             O_CLOEXEC);  // the lowest that is free
+    // The system gives the lowest free number, which is `fd`.
+    const int null = ::open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
     if (null != fd && null >= 0) ::close(null);
   }
 }

@@ -26,7 +26,7 @@ constexpr Duration connect_timeout = 5s;
 constexpr Duration next_timeout = 1s;
 // From the connection to the end of both hellos (W6).
 constexpr Duration hello_timeout = 5s;
-// W6.
+// Of the TCP user timeout (W6).
 constexpr Duration silence_timeout = 5s;
 // How long close() waits for queued output.
 constexpr Duration drain_timeout = 1s;
@@ -330,8 +330,7 @@ void Connection::read_some(ssize_t n) {
   account_block();
 }
 
-// Only accepted clients wait for receive memory. Servers do not, because two servers that both
-// waited would block each other.
+// W10 bounds the receive memory of accepted clients only; servers always receive.
 bool Connection::is_limited_client() const {
   return admissions_ && session_.established() && session_.peer().role == Role::client;
 }
@@ -464,7 +463,6 @@ void Connection::deliver() {
                                                    admissions_->figures().clients,
                                                    admissions_->figures().clients_max,
                                                    clients_share, admissions_->descriptors())});
-      // The owner may send from here on.
       if (callbacks.on_hello) callbacks.on_hello(session_.peer());
       // on_hello may have set others.
       callbacks = callbacks_;
@@ -633,7 +631,7 @@ void Connection::flush() {
   }
 }
 
-// See the header. The reason is sent even before the peer's hello, so that the peer can log it.
+// The reason goes out even before the peer's hello, so that the peer can log it.
 void Connection::close(const Error& why) {
   callbacks_ = {};
   drop_block();

@@ -1,8 +1,8 @@
 // A cluster inside this process, without a port: its nodes and this program's client meet in
 // memory.
 //   embedded_cluster DIRECTORY [LINES]
-// appends LINES entries (default 1000), follows them back and compares. What it wrote before is
-// still there at the next run.
+// The program appends LINES entries (default 1000), follows them back and compares. Entries of
+// earlier runs are still in DIRECTORY.
 #include <loglog/embedded.h>
 
 #include <iostream>
@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   const auto lines = argc > 2 ? std::stoull(argv[2]) : 1000;
   auto cluster = loglog::EmbeddedCluster::start({.name = "sample", .data = argv[1]});
   if (!cluster) return fail(cluster.error().message);
+  // Appends would wait too; waiting here gives a clearer error.
   if (!cluster->wait_ready(std::chrono::seconds(20)))
     return fail("the embedded cluster is not ready after 20 s");
 
@@ -28,11 +29,13 @@ int main(int argc, char** argv) {
   if (!client) return fail(client.error().message);
   auto log = client->open_or_create_log("sample");
   if (!log) return fail(log.error().message);
+  // Earlier runs left entries, so the comparison begins at the present end.
   const auto from = log->end();
   if (!from) return fail(from.error().message);
 
   std::vector<std::future<loglog::AppendResult>> appends;
   for (unsigned long long i = 0; i < lines; ++i)
+    // Does not wait: the client packs many entries into each run.
     appends.push_back(log->append_async("line " + std::to_string(i)));
   auto entries = log->follow(*from);
   for (unsigned long long i = 0; i < lines; ++i) {

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
     std::cerr << log.error().message << '\n';
     return 1;
   }
+  // The first offset that a trim has left.
   const auto begin = log->begin();
   if (!begin) {
     std::cerr << begin.error().message << '\n';
@@ -29,11 +30,13 @@ int main(int argc, char** argv) {
   }
   auto entries = log->follow(*begin);
   while (left > 0) {
+    // Waits for the next committed entry; empty if the follower has ended.
     const auto entry = entries.next();
     if (!entry) break;
     std::cout << entry->offset << ": " << entry->payload << std::endl;
     --left;
   }
+  // For example: the log was deleted, or trimmed past the reader's position.
   if (const auto error = entries.error()) {
     std::cerr << error->message << '\n';
     return 1;

@@ -1,4 +1,4 @@
-// Appends one entry and says where it stands.
+// Appends an entry and prints its place in the log.
 //   hello_append HOST:PORT [LOG]
 #include <loglog/client.h>
 
@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
     std::cerr << "usage: hello_append HOST:PORT [LOG]\n";
     return 2;
   }
+  // Any node's address will do: the client learns the others from it.
   auto client = loglog::Client::connect({.addresses = {argv[1]}});
   if (!client) {
     std::cerr << client.error().message << '\n';
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
     std::cerr << log.error().message << '\n';
     return 1;
   }
+  // Returns once the entry is durable on a write quorum, so a power cut does not lose it.
   const loglog::AppendResult result = log->append("hello, log");
   if (!result) {
     std::cerr << result.error.message << '\n';

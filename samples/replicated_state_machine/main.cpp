@@ -1,8 +1,8 @@
-// A key-value store that is the log: every process applies the same entries in the same order and
-// so holds the same state.
+// A key-value store kept in a log: every process applies the same entries in the same order, so all
+// processes hold the same state.
 //   replicated_state_machine HOST:PORT LOG NAME COMMANDS TOTAL
-// appends COMMANDS commands of its own ("set KEY VALUE", "add KEY NUMBER") while it follows the
-// log, stops once it has applied TOTAL commands of all processes, and prints a line "state …". Two
+// The process appends COMMANDS commands ("set KEY VALUE", "add KEY NUMBER") while it follows the
+// log. It stops after applying TOTAL commands of all processes and prints a line "state ...". Two
 // processes end with the same line.
 #include <loglog/client.h>
 
@@ -15,6 +15,7 @@
 
 namespace {
 
+// The state machine. apply() must be deterministic: it uses nothing but the command.
 class Store {
  public:
   void apply(const std::string& command) {
@@ -22,8 +23,7 @@ class Store {
     std::string verb, key;
     std::int64_t number = 0;
     in >> verb >> key >> number;
-    // Neither order nor number of these may differ between two processes: `set` shows a changed
-    // order, `add` a repeated entry.
+    // The two verbs make errors visible: `set` shows a changed order, `add` a repeated entry.
     if (verb == "set") values_[key] = number;
     else if (verb == "add") values_[key] += number;
     ++applied_;
@@ -61,6 +61,8 @@ int main(int argc, char** argv) {
   if (!log) return fail(log.error());
 
   std::uint64_t not_committed = 0;
+  // Own commands are applied when they come back through the log, like the commands of other
+  // processes.
   std::thread writer([&] {
     for (std::uint64_t i = 0; i < commands; ++i) {
       const std::string key = "k" + std::to_string(i % 5);
@@ -76,6 +78,7 @@ int main(int argc, char** argv) {
   if (begin) {
     auto entries = log->follow(*begin);
     while (store.applied() < total) {
+      // Empty after 30 s without an entry, or if the follower has ended.
       const auto entry = entries.next_for(std::chrono::seconds(30));
       if (!entry) break;
       store.apply(entry->payload);

@@ -1,8 +1,10 @@
-// A counter with one writer at a time: whoever starts takes over from whoever wrote before.
+// A counter with a single writer at a time: a new process takes over from the process that wrote
+// before.
 //   single_writer HOST:PORT LOG NAME COUNT
-// takes the log over with the next fencing token, reads what is there, and appends "NAME n" COUNT
-// times, n one above the entry before. Ends with exit code 3 and "replaced …" when another one has
-// taken over. The log then holds 1, 2, 3, … without a gap, however many writers there were.
+// The process takes the log over with the next fencing token, reads the entries that are there, and
+// appends "NAME n" COUNT times, with n above the number before by 1. It ends with exit code 3 and
+// "replaced ..." when another process has taken over. The log then holds 1, 2, 3, ... without a
+// gap, however many writers there were.
 #include <loglog/client.h>
 
 #include <cstdint>
@@ -18,7 +20,7 @@ int fail(const loglog::CallError& e) {
 
 struct Counter {
   std::uint64_t value = 0;
-  loglog::EntryOffset end = 0;  // of the last entry applied
+  loglog::EntryOffset end = 0;  // offset behind the last entry applied
 
   void apply(const loglog::Entry& e) {
     value = std::stoull(e.payload.substr(e.payload.rfind(' ') + 1));
@@ -26,7 +28,8 @@ struct Counter {
   }
 };
 
-// All that older writers have got in lies below `until`, now and later.
+// Reads the log up to `until`. All entries that older writers could append lie below it, now and
+// later.
 std::expected<Counter, loglog::CallError> catch_up(loglog::Log& log, loglog::EntryOffset until) {
   const auto begin = log.begin();
   if (!begin) return std::unexpected(begin.error());
@@ -51,6 +54,7 @@ int main(int argc, char** argv) {
   if (!client) return fail(client.error());
   auto log = client->open_or_create_log(argv[2]);
   if (!log) return fail(log.error());
+  // From here on appends with an older token are refused (F2).
   const auto fence = log->fence();
   if (!fence) return fail(fence.error());
   auto counter = catch_up(*log, fence->end);
@@ -59,8 +63,8 @@ int main(int argc, char** argv) {
   std::cout << "writes with token " << fence->token << " from " << counter->value << std::endl;
   for (auto left = std::stoull(argv[4]); left > 0; --left) {
     const std::string entry = std::string(argv[3]) + ' ' + std::to_string(counter->value + 1);
-    // The token alone keeps older writers out; the offset also catches an entry of somebody who
-    // names no token.
+    // The token keeps older writers out. The offset also detects an entry from a writer that names
+    // no token (F1).
     const auto result =
         log->append(entry, {.expected_offset = counter->end, .fence = fence->token});
     if (result.error.code == "producer_fenced") {
@@ -70,6 +74,7 @@ int main(int argc, char** argv) {
     }
     if (!result) return fail(result.error);
     ++counter->value;
+    // The next append expects the log to end behind this entry.
     counter->end = result.offset + loglog::entry_overhead + entry.size();
   }
   std::cout << "counted to " << counter->value << std::endl;

@@ -1,9 +1,9 @@
-// An append whose deadline passes has no known outcome: it may be in the log, or come to be, or
-// not. The entry itself says which: its application gives it an id, and reads the log from where it
-// ended before the append.
+// An append whose deadline passes has no known outcome: the entry may be in the log, may get
+// there later, or never. The application gives each entry an id and finds out by reading the log
+// from its end before the append.
 //   unknown_outcome HOST:PORT LOG ID TIMEOUT_MS
-// appends an entry named ID with that deadline; prints "committed OFFSET", or after an unknown
-// outcome "found OFFSET" or "absent".
+// The program appends an entry named ID with that deadline. It prints "committed OFFSET", or after
+// an unknown outcome "found OFFSET" or "absent".
 #include <loglog/client.h>
 
 #include <iostream>
@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   auto log = client->open_or_create_log(argv[2]);
+  // The entry cannot lie below this offset, so the search may begin here.
   const auto before = log ? log->end() : std::unexpected(log.error());
   if (!before) {
     std::cerr << before.error().message << '\n';
@@ -33,16 +34,17 @@ int main(int argc, char** argv) {
     return 0;
   }
   std::cerr << result.error.message << '\n';
-  if (result.outcome == loglog::AppendResult::Outcome::refused)
-    return 1;  // not written, and never will be
+  // Refused: the entry was not written and never will be.
+  if (result.outcome == loglog::AppendResult::Outcome::refused) return 1;
 
-  // One later append of this producer that is committed fences the unknown one: a producer's
-  // entries keep their order, so what does not stand before it never will.
+  // A later committed append settles the fate of the unknown entry. A producer's entries keep their
+  // order, so an entry that does not stand before "fence" never will.
   const auto fence = log->append("fence", std::chrono::seconds(30));
   if (!fence) {
     std::cerr << fence.error.message << '\n';
     return 1;
   }
+  // Between the old end and "fence" the entry either stands or is absent for good.
   for (loglog::EntryOffset at = *before; at < fence.offset;) {
     const auto found = log->read(at, 1u << 20, std::chrono::milliseconds(500));
     if (!found) {
@@ -56,5 +58,6 @@ int main(int argc, char** argv) {
       }
     at = found->next;
   }
-  std::cout << "absent\n";  // it may be appended again
+  // The application may append it again.
+  std::cout << "absent\n";
 }
