@@ -1,5 +1,5 @@
-// Where a server process takes its options from, beside its command line: environment and TOML
-// file. The options themselves are declared by each server's app layer.
+// The sources of a server process's options, beside its command line: environment and TOML file.
+// The options themselves are declared by each server's app layer.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <optional>

@@ -33,11 +33,9 @@ std::string in_units(std::uint64_t n, std::span<const Unit> units) {
   return fmt::format("{}{}", n / static_cast<std::uint64_t>(best->factor), best->name);
 }
 
-/// A number and one of the units, without space between; the first unit may be left out where
-/// `first_is_default`.
+/// Reads a number and a unit without a blank between them. With `first_is_default` a number alone
+/// is in the first unit. nullopt for any other text.
 template <std::size_t N>
-// Reads a number and a unit without a blank between them. With `first_is_default` a number alone is
-// in the first unit.
 std::optional<std::uint64_t> parse_number(const std::string& text, const std::array<Unit, N>& units,
                                           bool first_is_default) {
   double number = 0;

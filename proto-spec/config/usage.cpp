@@ -32,7 +32,7 @@ std::size_t distance(const std::string& a, const std::string& b) {
 /// CLI11 keeps an option group as a subcommand without a name.
 bool is_command(const CLI::App* c) { return !c->get_name().empty(); }
 
-// Long option names with their dashes, those of option groups included.
+// Long option names with their dashes, including the options of option groups.
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> out;
   for (const CLI::App* group :

@@ -1,6 +1,5 @@
-// The difficulty is to write without waiting while the descriptor stays shared with other
-// processes: O_NONBLOCK belongs to the file description, so setting it would change it for them
-// too.
+// The difficulty is to write without waiting while other processes share the descriptor. O_NONBLOCK
+// belongs to the file description, so setting it would change it for them too.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>

@@ -42,7 +42,7 @@ class Admissions {
   void has_room() { waiting_.pop_front(); }
   /// Records whether an accepted connection holds a receive block.
   void holds(const std::shared_ptr<Connection>& c, bool block);
-  /// All accepted connections that hold a receive block, those of servers included.
+  /// All accepted connections that hold a receive block, including those of servers.
   std::vector<std::shared_ptr<Connection>> holders() const;
   /// Guards the look for connections that hold memory and send nothing: true for the first caller,
   /// then false until looked().

@@ -400,8 +400,8 @@ void Connection::give_room() {
   }
 }
 
-/// While clients wait for room, connections that have some must use it (W10). After a period,
-/// holders whose message has not moved are closed.
+/// While clients wait for room, connections that have some must use it (W10). Connections whose
+/// message has not moved for a period are closed.
 void Connection::look_who_stands() {
   if (!admissions_->may_look()) return;
   struct Holder {
@@ -647,8 +647,8 @@ void Connection::close(const Error& why) {
   });
 }
 
-// The end of every connection, in any state; may be called again. Order: counts first, then the
-// handle, whose callback lets go of the object.
+// The end of every connection, in any state; may be called again. The counts come first, because
+// the handle's close callback releases the object.
 void Connection::shut() {
   drop_block();
   state_ = State::closed;

@@ -130,9 +130,9 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   // Queued since the last flush().
   std::vector<Encoded> out_;
   std::vector<uv_buf_t> buffers_;  // of flush(), kept for their memory
-  std::size_t queued_ = 0;  // bytes that the kernel has not taken yet, those of out_ included
-  std::size_t writes_ = 0;  // libuv requests under way
-  bool dirty_ = false;      // the loop will call flush()
+  std::size_t queued_ = 0;         // bytes that the kernel has not taken yet, including out_
+  std::size_t writes_ = 0;         // libuv requests under way
+  bool dirty_ = false;             // the loop will call flush()
   // Too much is queued to this client (W8): nothing is read, and received messages wait in the
   // session.
   bool paused_ = false;

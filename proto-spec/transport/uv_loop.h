@@ -65,7 +65,7 @@ class Loop {
   void post(std::function<void()> work) { mailbox_->post(std::move(work)); }
   const Mailbox::Ptr& mailbox() const { return mailbox_; }
 
-  /// The driver's monotonic clock, read anew at each call.
+  /// The driver's monotonic clock; each call reads it again.
   Time now() const;
   /// The driver's single wake-up: calls `on_wake` once at `when`, or not at all for `never`. A
   /// later call replaces it.

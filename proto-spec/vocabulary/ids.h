@@ -9,11 +9,9 @@
 
 namespace loglog {
 
-/// A number with a name of its own. Ordered, hashable, explicit in and out; arithmetic only where a
-/// type asks for it below.
-template <class Tag, class Rep>
 /// A number with a type of its own: ordered, hashable, converted explicitly in both directions.
 /// Arithmetic exists only for the operators declared below.
+template <class Tag, class Rep>
 struct Strong {
   using rep = Rep;
   Rep value{};

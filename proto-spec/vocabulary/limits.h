@@ -130,8 +130,8 @@ inline constexpr std::uint32_t replicas_max = 9;
 /// number that was believed could never be taken back, and close to the end of its type no further
 /// number could be minted.
 ///
-/// The distance must cover a member that was away for long: 2^24 log terms are nine hours of 500
-/// terms a second; 2^32 Raft terms or entries are 49 days of 1000 a second.
+/// The distance must cover a member that was away for long. 2^24 log terms are nine hours of 500
+/// terms a second. 2^32 Raft terms or entries are 49 days of 1000 a second.
 inline constexpr std::uint32_t term_ahead_max = 1u << 24;
 inline constexpr std::uint64_t raft_term_ahead_max = 1ull << 32;
 inline constexpr std::uint64_t raft_index_ahead_max = 1ull << 32;

@@ -1,5 +1,5 @@
-// A small seeded random generator. Cores receive randomness through their constructor: drivers seed
-// it from the operating system, the simulator from the seed of its run, so that a run can be
+// A small seeded random generator, which cores receive through their constructor. Drivers seed it
+// from the operating system. The simulator takes the seed of its run, so that the run can be
 // replayed.
 #pragma once
 #include <cstdint>

@@ -23,8 +23,8 @@ using Time = MonotonicClock::time_point;
 inline constexpr Time never = Time::max();
 using namespace std::chrono_literals;
 
-/// Milliseconds in the 32 bits of a message. Negative durations give 0; longer ones than fit give
-/// the largest number but all ones, because all ones mean "never".
+/// Milliseconds in the 32 bits of a message. A negative duration gives 0. A duration that does not
+/// fit gives the second-highest number, because the highest (all ones) means "never".
 constexpr std::uint32_t saturated_ms(Duration d) {
   constexpr std::int64_t most = 0xFFFF'FFFE;
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(

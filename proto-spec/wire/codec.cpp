@@ -164,8 +164,8 @@ Result<Received> decode(const Bytes& whole) {
 
 namespace {
 // A large message is often followed by another. Therefore only a small first piece is read behind
-// it: the piece tells the size of the next message, whose rest is then read straight into a block
-// that holds all of it. At most the piece is ever copied. Both values in bytes.
+// it. The piece tells the size of the next message, and the rest is read straight into a block that
+// holds all of it. At most the piece is ever copied. Both values in bytes.
 constexpr std::size_t large_message = 32u << 10;
 constexpr std::size_t first_piece = 16u << 10;
 }  // namespace
@@ -182,8 +182,8 @@ void FrameDecoder::make_room(std::size_t size) {
   end_ = have;
 }
 
-// A new block is needed for a message that the rest of this block cannot hold, if the block is
-// full, or if less than a first piece is left behind a large message.
+// A new block is needed in three cases: the rest of this block cannot hold the unfinished message;
+// the block is full; less than a first piece is left behind a large message.
 std::size_t FrameDecoder::wanted() const {
   if (whole_ > slab_.size() - begin_) return std::max(slab_size_, whole_);
   const bool too_little =

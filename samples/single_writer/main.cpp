@@ -1,10 +1,10 @@
 // A counter with a single writer at a time: a new process takes over from the process that wrote
 // before.
 //   single_writer HOST:PORT LOG NAME COUNT
-// The process takes the log over with the next fencing token, reads the entries that are there, and
-// appends "NAME n" COUNT times, with n above the number before by 1. It ends with exit code 3 and
-// "replaced ..." when another process has taken over. The log then holds 1, 2, 3, ... without a
-// gap, however many writers there were.
+// The process takes the log over with the next fencing token and reads the entries that are there.
+// Then it appends "NAME n" COUNT times; each n is the number before plus 1. It ends with exit code
+// 3 and "replaced ..." when another process has taken over. The log then holds 1, 2, 3, ... without
+// a gap, however many writers there were.
 #include <loglog/client.h>
 
 #include <cstdint>
