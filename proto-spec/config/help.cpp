@@ -10,7 +10,7 @@
 namespace loglog::config {
 namespace {
 
-// Columns.
+// Columns: of the option names, and of a whole line.
 constexpr std::size_t names_width = 26;
 constexpr std::size_t line_width = 80;
 

@@ -58,6 +58,7 @@ using SizeHistogram = Histogram<size_bounds_bytes>;
 /// How often each error was sent as an answer.
 class ErrorCounts {
  public:
+  /// Counts an answer with this error.
   void count(Errc e) { ++counts_[std::min<std::size_t>(static_cast<std::size_t>(e), numbers - 1)]; }
   std::uint64_t of(Errc e) const {
     return counts_[std::min<std::size_t>(static_cast<std::size_t>(e), numbers - 1)];

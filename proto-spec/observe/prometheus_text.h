@@ -26,6 +26,7 @@ class PrometheusText {
  public:
   using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
+  /// Begins a family; `help` is its sentence for people.
   PrometheusText& counter(std::string_view name, std::string_view help) {
     return family(name, "counter", help);
   }

@@ -55,6 +55,7 @@ class Admissions {
     std::size_t unknown = 0, unknown_max = 0;  ///< without a hello
     std::uint64_t refused = 0;                 ///< connections refused since the start
   };
+  /// Present counts, for metrics and refusals.
   Figures figures() const {
     return {clients_, clients_max_, unknown_.size(), unknown_max_, refused_};
   }

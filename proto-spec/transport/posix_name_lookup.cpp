@@ -33,7 +33,7 @@ UnderWay& under_way() {
   return *u;
 }
 
-// Blocks.
+// Blocks for as long as the resolver likes; only the detached thread calls it.
 FoundAddresses ask_resolver(const Name& name) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;

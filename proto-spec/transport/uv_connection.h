@@ -31,6 +31,7 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   struct Callbacks {
     /// The peer's hello was accepted; messages follow.
     std::function<void(const Hello&)> on_hello;
+    /// Any message after the hellos. A Failed with request id 0 comes as on_closed instead.
     std::function<void(RequestId, Message&&)> on_message;
     /// The connection has ended for a reason other than close().
     std::function<void(const Error&)> on_closed;

@@ -6,7 +6,9 @@
 
 namespace loglog {
 
-// Servers and `loglog`.
+// Servers and `loglog`. 3: another process uses the data directory. 4: an error of listing, opening
+// or reading it (K7). 5: a newer program wrote it. 6: wrong cluster or node, lost data, or damaged
+// Raft files (T4, spec/02 R2). 8: a failed write or fdatasync, or no space at start (K2).
 inline constexpr int exit_bad_options = 2;
 inline constexpr int exit_directory_in_use = 3;
 inline constexpr int exit_directory_unreadable = 4;
@@ -15,7 +17,8 @@ inline constexpr int exit_identity = 6;
 inline constexpr int exit_address_in_use = 7;
 inline constexpr int exit_disk_failed = 8;
 
-// verify: a replica is damaged, or its bytes differ from those of the other replicas.
+/// Codes of `loglog` alone; it also uses 1 for any other failure. verify: a replica is damaged, or
+/// its bytes differ from those of the other replicas.
 inline constexpr int exit_replicas_differ = 10;
 /// verify: a replica could not show the whole range; all bytes that were shown agree.
 inline constexpr int exit_replicas_missing = 11;

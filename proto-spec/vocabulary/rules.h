@@ -61,7 +61,7 @@
   X(S6_term)       /* an acknowledgement counts only if this term placed the tail's last frame */ \
   X(S7_commit)     /* no append is taken before the term start is committed */                    \
   X(S7_told)       /* nobody learns the term start's offset before it is committed */             \
-  X(S7_rest)       /* in a resting log, all of the log is committed on every matched member */    \
+  X(S7_rest)       /* every matched member of a resting log knows all of it as committed */       \
   X(S8_deadline)   /* a recovery without movement is begun anew in another term */                \
   X(S8_movement)   /* only a longer tail or another matched replica counts as movement */         \
   X(S8_base)       /* a base that gave no peer bytes is passed over if a seal quorum exists       \

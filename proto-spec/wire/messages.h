@@ -130,7 +130,8 @@ class Message : public MessageVariant {
 MessageType type_of(const Message& m);
 /// Name of a message number; "" for a number that no message has.
 std::string_view name_of(MessageType t);
-/// The words that status, pages and figures use. "" for a value that this build does not know.
+/// Lower-case words that status, pages and figures use. "" for a value that this build does not
+/// know.
 std::string_view name_of(ReplicaState s);
 std::string_view name_of(NodeCondition c);
 std::string_view name_of(Health h);
