@@ -1,6 +1,6 @@
 // Detects that a process was forked. A child shares its parent's descriptors, epoll sets among
 // them, but has none of its threads. An object that owns threads or sockets must therefore do
-// nothing in a child; the SDK's client checks this on every call.
+// nothing in a child; the SDK's client and embedded cluster check this.
 #pragma once
 
 namespace loglog::transport {
