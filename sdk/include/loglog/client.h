@@ -1,23 +1,31 @@
-// LogLog's SDK: append to replicated logs, read them, follow them.
+// LogLog's SDK: append to replicated logs, read them and follow them.
 //
 //   auto client = loglog::Client::connect({.addresses = {"127.0.0.1:7070"}});
 //   auto log = client->create_log("events");
 //   auto result = log->append("hello");             // result.offset, once committed
 //   for (auto& entry : log->follow(0)) use(entry);  // from the beginning, and on
 //
-// Thread-safe: every member may be called from any thread.
+// Threads: every member may be called from any thread. Each client has one thread of its own.
+//
+// Blocking: a call blocks until its result is known or its deadline has passed, unless its comment
+// says otherwise. Without a deadline of its own a call has ClientOptions::timeout.
 //
 // Callbacks run on the client's own thread and must not block, because the client does nothing else
 // meanwhile. A call that would wait for the client there (append, append_batch, read, tail, fence,
-// open_log, status, Follower::next, …) returns would_deadlock at once; append_async, append and
-// follow with a callback, figures and stop may be called. The future of an append_async must not be
-// waited for there. An exception that leaves a callback ends the program by std::terminate.
+// open_log, status, Follower::next, ...) returns would_deadlock at once. append_async, append and
+// follow with a callback, figures and stop may be called in a callback. The future of an
+// append_async must not be waited for there. An exception that leaves a callback ends the program
+// by std::terminate.
+//
+// Errors are values: a CallError with a stable code. Any call may also fail with client_closed,
+// forked or would_deadlock. If the deadline passes, the error is the last temporary reason that a
+// node gave, or `unavailable` if no node answered; an append fails with deadline_exceeded instead.
 //
 // Fork: a client belongs to the process that made it. In a child process each of its calls fails at
-// once with `forked` and its destruction touches nothing, so that the parent goes on undisturbed;
-// figures() are zero there. The child may make a client of its own. Descriptors are closed on exec.
+// once with `forked`, figures() are zero, and its destruction touches nothing, so that the parent
+// continues undisturbed. The child may make a client of its own. Descriptors are closed on exec.
 //
-// Signals: the client's threads block all of them; the application's threads get every signal.
+// Signals: the client's threads block all signals; the application's threads get every signal.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -33,309 +41,338 @@
 
 namespace loglog {
 
-/// Position of an entry in its log, in bytes; the id of the entry.
+/// Position of an entry in its log, in bytes. It serves as the entry's id.
 using EntryOffset = std::uint64_t;
 
 /// Largest entry, bytes.
 inline constexpr std::size_t entry_bytes_max = 16'777'215;
 
-/// Bytes that the log keeps for an entry beside its payload: an entry at `offset` ends at offset +
-/// entry_overhead + its size.
+/// Bytes that the log keeps for an entry in addition to its payload: an entry at `offset` ends at
+/// offset + entry_overhead + its size.
 inline constexpr std::size_t entry_overhead = 44;
 
 /// Why a call failed.
 struct CallError {
-  std::string code;           ///< stable name, for example "no_such_log"
-  std::string message;        ///< one sentence for people: the value, the limit, what to do
-  bool retry = false;         ///< the same call may succeed later or elsewhere
-  EntryOffset begins_at = 0;  ///< with "trimmed": where the log begins
-  EntryOffset ends_at = 0;    ///< with "offset_mismatch": what stands in the way lies below, and is
-                              ///< committed; "past_end": the tail
-  std::uint64_t fence = 0;    ///< with "producer_fenced": the log's fencing token
+  std::string code;     ///< stable name, for example "no_such_log"
+  std::string message;  ///< one sentence for people: the value, the limit, the remedy
+  bool retry = false;   ///< true: the same call may succeed later, or on another node
+  /// With "trimmed": the offset where the log begins.
+  EntryOffset begins_at = 0;
+  /// With "offset_mismatch": a committed offset; every entry that made the append fail lies below
+  /// it. With "past_end": the committed end of the log.
+  EntryOffset ends_at = 0;
+  std::uint64_t fence = 0;  ///< with "producer_fenced": the log's fencing token
 };
 
-/// What an append asks for beyond its payload.
+/// Deadline and conditions of an append.
 struct AppendOptions {
-  std::optional<std::chrono::milliseconds> timeout = {};  ///< the client's where none is given
-  /// The entry is appended only where no entry lies at or above this offset, that is, where the log
-  /// ends for its readers: an Entry::next, a ReadResult::next or a TailPosition::committed. Else it
-  /// is refused with offset_mismatch. Linearizable. One such append goes at a time, so it is for
-  /// state machines with one writer, not for bulk.
+  /// From the call to the outcome; time spent waiting for room counts. nullopt:
+  /// ClientOptions::timeout.
+  std::optional<std::chrono::milliseconds> timeout = {};
+  /// The entry is appended only if no entry lies at or above this offset, in other words if the log
+  /// ends here for its readers. Take the offset from Entry::next, ReadResult::next or
+  /// TailPosition::committed. Otherwise the append is refused with offset_mismatch. The decision is
+  /// linearizable (F1). Each such entry is a run of its own, so this suits state machines with one
+  /// writer and not bulk appends.
   std::optional<EntryOffset> expected_offset = {};
-  /// The writer's fencing token (Log::fence); refused with producer_fenced once a higher one was
-  /// set. 0: names none, and no fence holds the append up.
+  /// The writer's fencing token (Log::fence). The append is refused with producer_fenced if a
+  /// higher token was set for the log (F2). 0: the append names no token and no fence stops it.
   std::uint64_t fence = 0;
 };
 
-/// What Log::fence() has set.
+/// Result of Log::fence().
 struct FencePosition {
-  std::uint64_t token = 0;  ///< in force
-  EntryOffset end =
-      0;  ///< committed; nothing of a writer with a lower token lies here or above, now or later
+  std::uint64_t token = 0;  ///< the token in force
+  /// A committed offset. No entry of a writer with a lower token lies at or above it, now or later.
+  EntryOffset end = 0;
 };
 
-/// An append ends in one of three ways.
+/// Outcome of an append. An append ends once, in one of three ways (A6).
 struct AppendResult {
   enum class Outcome : std::uint8_t {
-    committed,  ///< durable on the write quorum, at `offset`; never lost, never moved
-    refused,    ///< nothing was written and nothing will be; see `error`
-    unknown     ///< the deadline passed, or its place was trimmed: read the log to find out before
-                ///< appending it again
+    /// The entry is durable on the write quorum, at `offset`; it is never lost and never moves.
+    committed,
+    /// The entry was not written and never will be; `error` says why. It may be appended again.
+    refused,
+    /// The deadline passed, the client was closed, or the entry's place was trimmed, before the
+    /// client learned the outcome. Read the log to find out before appending the entry again.
+    unknown
   };
   Outcome outcome = Outcome::refused;
-  EntryOffset offset = 0;
-  std::uint32_t term = 0;
-  CallError error;
+  EntryOffset offset = 0;  ///< valid if committed
+  std::uint32_t term = 0;  ///< the log's term in which the entry was committed; valid if committed
+  CallError error;         ///< valid unless committed
   explicit operator bool() const { return outcome == Outcome::committed; }
 };
 
-/// One entry as read. `payload` is its bytes, checked against the appender's checksum.
+/// An entry as read. `payload` was verified against the checksum that the appender computed.
 struct Entry {
   EntryOffset offset = 0;
-  EntryOffset next = 0;  ///< where the entry after it may be read
+  EntryOffset next = 0;  ///< where to read the entry after it
   std::uint32_t term = 0;
-  std::uint64_t producer = 0;
-  std::uint64_t sequence = 0;
+  std::uint64_t producer = 0;  ///< random id of the client that appended it, one for each log
+  std::uint64_t sequence = 0;  ///< number within its producer: ascending, with gaps
   std::string payload;
   bool packed = false;  ///< appended by append_batch
-  std::vector<std::string> parts()
-      const;  ///< what append_batch was given; the payload alone for other entries
+  /// The payloads that were given to append_batch; for any other entry, its payload alone.
+  std::vector<std::string> parts() const;
 };
 
-/// A position to keep: an offset means something in its own log alone, and a log that was deleted
-/// and made again is another one.
+/// A position to keep across restarts. It names the log by its id, because an offset has a meaning
+/// in its own log only: a log that was deleted and created again under its name has another id.
 struct LogPosition {
   std::uint64_t log = 0;  ///< LogDetails::id
   EntryOffset offset = 0;
   std::string text() const;  ///< "6@9458"
-  /// nullopt: it is none.
+  /// Parses the result of text(). nullopt: `text` is not a position.
   static std::optional<LogPosition> parse(std::string_view text);
   bool operator==(const LogPosition&) const = default;
 };
 
-/// What one read found.
+/// Result of a read.
 struct ReadResult {
-  std::vector<Entry> entries;
-  EntryOffset next = 0;  ///< where to read on; may lie past the last entry, for the log has frames
-                         ///< of its own between entries
-  std::string
-      frames;  ///< with ReadOptions::frames: the log's bytes from the asked offset to `next`
+  std::vector<Entry> entries;  ///< in order; empty at the committed end, and with frames
+  /// Where to read on. It may lie past the end of the last entry, because the log has frames of its
+  /// own between entries.
+  EntryOffset next = 0;
+  /// With ReadOptions::frames: the log's bytes from the asked offset to `next`.
+  std::string frames;
 };
 
 struct ReadOptions {
-  std::size_t max_bytes =
-      1u << 20;  ///< about so many; at least one entry where there is one. At most 4 MiB
-  /// How long to wait at the committed end for more.
+  /// Approximate bytes to return, at most 4 MiB. At least one entry is returned if there is one,
+  /// whatever its size.
+  std::size_t max_bytes = 1u << 20;
+  /// How long to wait at the committed end for more entries.
   std::chrono::milliseconds wait{0};
-  /// Number of the one storage node to read from, for those who compare replicas or look for what
-  /// one lacks: no other is asked in its place, and the first thing it cannot show ends the call:
-  /// not_here (it lags), corrupt, io_error, not_member; unavailable where it does not answer until
-  /// the deadline. What precedes damage is given out first. 0: any, and what fails on one comes
-  /// from another.
+  /// Id of the only storage node to ask, for comparing replicas. No other node is asked in its
+  /// place, and the first thing that it cannot give ends the call: not_here (it lags), corrupt,
+  /// io_error, not_member, or unavailable if it does not answer before the deadline. Entries before
+  /// damaged bytes are returned first. 0: any replica; if a replica fails, another is asked.
   std::uint32_t replica = 0;
-  /// With `replica`: tell it of bytes that do not verify; it looks for itself and copies them from
-  /// a peer. Only for offsets where an entry is known to begin. Reads from any replica always tell.
+  /// With `replica`: report bytes that do not verify to the node, which checks its disk and repairs
+  /// them from a peer. Only for offsets where an entry is known to begin. A read from any replica
+  /// always reports.
   bool report_damage = false;
-  /// Give out the stored frames (proto-spec/disk/frame.h), verified, the log's own included, in
+  /// Return the stored frames (proto-spec/disk/frame.h), verified, including the log's own, in
   /// ReadResult::frames instead of entries.
   bool frames = false;
-  std::optional<std::chrono::milliseconds> timeout = {};  ///< beyond `wait`; default: the client's
+  /// Deadline, in addition to `wait`. nullopt: ClientOptions::timeout.
+  std::optional<std::chrono::milliseconds> timeout = {};
 };
 
+/// Properties of a new log. Replicas, quorum and segment size are fixed for the log's life.
 struct CreateOptions {
-  std::uint32_t replicas = 0;  ///< storage nodes that hold the log; 0: min(3, nodes). At most 9
-  std::uint32_t write_quorum =
-      0;  ///< replicas durable before an append is acknowledged; 0: the majority
+  /// Storage nodes that hold the log, at most 9. 0: the smaller of 3 and the number of nodes.
+  std::uint32_t replicas = 0;
+  /// Replicas that must hold an entry durably before it is acknowledged. 0: the majority.
+  std::uint32_t write_quorum = 0;
   std::uint64_t segment_bytes = 0;  ///< 65536 to 16 GiB; 0: 64 MiB
-  /// Whole segments of old entries are trimmed while at least this many bytes stay; at least one
-  /// segment's; 0: no bound.
+  /// Retention by size: whole segments of old entries are trimmed while at least this many bytes
+  /// stay. At least the size of a segment. 0: no bound.
   std::uint64_t retention_bytes = 0;
-  /// … when all in them is older than this, by the least clock of a majority of sequencers; 1 s to
-  /// 100 years; 0: no bound.
+  /// Retention by age: whole segments are trimmed if every entry in them is older, by the least
+  /// clock of a majority of sequencers. 1 s to 100 years. 0: no bound.
   std::chrono::milliseconds retention_age{0};
 };
 
+/// A log's metadata at the time of the call that returned it.
 struct LogDetails {
-  std::uint64_t id = 0;
+  std::uint64_t id = 0;  ///< unique in the cluster, never used again
   std::string name;
   std::uint32_t replicas = 0;
   std::uint32_t write_quorum = 0;
   std::uint64_t segment_bytes = 0;
-  std::vector<std::uint32_t> nodes;
-  EntryOffset trim = 0;
+  std::vector<std::uint32_t> nodes;            ///< ids of the storage nodes that hold the log
+  EntryOffset trim = 0;                        ///< trim point: readers begin here or above
   std::uint64_t retention_bytes = 0;           ///< 0: no bound
   std::chrono::milliseconds retention_age{0};  ///< 0: no bound
-  std::uint64_t fence = 0;  ///< fencing token in force (Log::fence); 0: none was set
+  std::uint64_t fence = 0;                     ///< fencing token in force (Log::fence); 0: none
 };
 
 struct TailPosition {
   EntryOffset first = 0;      ///< where the log begins after trims
-  EntryOffset committed = 0;  ///< end of what is committed
-  std::uint32_t term = 0;
+  EntryOffset committed = 0;  ///< where the next entry can begin; every entry below is committed
+  std::uint32_t term = 0;     ///< the log's current term
 };
 
-/// What `loglog status` shows.
+/// State of the cluster, as `loglog status` shows it.
 struct ClusterReport {
-  /// healthy: all nodes and replicas are there. degraded: appends and reads go on with less to
-  /// spare. not_serving: appends to some log, or to all, wait or are refused.
+  /// healthy: all nodes and replicas work. degraded: appends and reads are served with less
+  /// redundancy. not_serving: appends to some or all logs wait or are refused.
   enum class Health : std::uint8_t { healthy, degraded, not_serving };
   struct Alarm {
-    std::string
-        id;  ///< kind, the same for ever: see "What each alarm means" in sequencer/README.md
+    std::string id;  ///< kind, stable: see "What each alarm means" in sequencer/README.md
     bool critical = false;
     std::string what;    ///< the consequence first, then the cause
-    std::string action;  ///< what to do
+    std::string action;  ///< the remedy
   };
   struct Sequencer {
     std::uint32_t id = 0;
     std::string address;
-    std::string role;  ///< leader, follower, candidate, unreachable
-    std::uint64_t term = 0;
-    std::uint32_t protocol = 0;  ///< highest protocol version that it speaks; 0: it does not say,
-                                 ///< as those of version 1 do not
+    std::string role;        ///< leader, follower, candidate, unreachable
+    std::uint64_t term = 0;  ///< Raft term, unrelated to the terms of logs
+    /// Highest protocol version that it speaks. 0: unknown, because sequencers of version 1 do not
+    /// tell it.
+    std::uint32_t protocol = 0;
   };
   struct Storage {
     std::uint32_t id = 0;
     std::string address;
-    std::string state;  ///< up, lagging, suspect, unreachable, foreign_disk, data_loss: as on the
-                        ///< status page
-    std::uint64_t staged_bytes = 0;
+    /// up, lagging, suspect, unreachable, foreign_disk or data_loss, as on the status page.
+    std::string state;
+    std::uint64_t staged_bytes = 0;     ///< uploaded runs in memory that are not durable yet
     std::uint64_t disk_free_bytes = 0;  ///< of the file system of its data directory
-    std::uint64_t disk_size_bytes = 0;  ///< 0: not told yet
-    /// Storage nodes that hold the same logs and do not answer this one.
+    std::uint64_t disk_size_bytes = 0;  ///< of the same file system; 0: not reported yet
+    /// Ids of storage nodes that hold the same logs and do not answer this node.
     std::vector<std::uint32_t> cannot_reach{};
   };
   struct Replica {
-    std::uint32_t id = 0;
-    EntryOffset durable = 0;
-    /// streaming, full (its disk gives no space, so its node refuses uploads), lagging, suspect,
-    /// unreachable, newcomer (on a replaced disk that is not taken in yet).
+    std::uint32_t id = 0;     ///< of its storage node
+    EntryOffset durable = 0;  ///< end of the bytes that survive a power cut on this node
+    /// streaming, full (the disk has no space, so the node refuses uploads), lagging, suspect,
+    /// unreachable, newcomer (on a replacement disk that is not a member yet).
     std::string state;
-    std::uint64_t disk_bytes =
-        0;  ///< what its files take, space that is reserved ahead included; 0: not told yet
+    /// Size of its files, including space that is reserved ahead. 0: not reported yet.
+    std::uint64_t disk_bytes = 0;
   };
   struct LogReport {
     std::string name;
-    EntryOffset first = 0;
-    EntryOffset committed = 0;
+    EntryOffset first = 0;      ///< where the log begins after trims
+    EntryOffset committed = 0;  ///< committed end
     std::uint32_t term = 0;
     std::uint32_t write_quorum = 0;
     std::vector<Replica> replicas;
-    std::string state;  ///< open (takes appends), recovering, halted (its replicas contradict each
-                        ///< other), creating, deleting
+    /// open (takes appends), recovering, halted (its replicas contradict each other), creating,
+    /// deleting.
+    std::string state;
   };
-  /// A producer: a client has a producer of its own for each log that it appends to.
+  /// A producer. A client has a producer of its own for each log to which it appends.
   struct Writer {
     std::string address;  ///< of the client, as the leader sees it
-    std::string name;  ///< of its program (ClientOptions::name); empty: it does not say. Name and
-                       ///< version may hold any bytes
+    /// Name of the program (ClientOptions::name); empty: the client did not tell. Name and version
+    /// may hold any bytes, because clients choose them.
+    std::string name;
     std::string version;  ///< of its SDK
     std::string log;
     std::uint64_t producer = 0;
     std::uint64_t entries = 0;      ///< committed since this leader has known the producer
-    std::uint64_t bytes = 0;        ///< of their frames
-    double entries_per_second = 0;  ///< over the last seconds
-    double bytes_per_second = 0;
+    std::uint64_t bytes = 0;        ///< of the frames of these entries
+    double entries_per_second = 0;  ///< average of the last seconds
+    double bytes_per_second = 0;    ///< average of the last seconds
   };
-  std::string cluster;
-  /// The leader's verdict and alarms, as on the status page; without a leader those of another
-  /// sequencer.
+  std::string cluster;  ///< name of the cluster
+  /// Health, verdict and alarms come from the leader, as on the status page; without a leader, from
+  /// another sequencer.
   Health health = Health::not_serving;
-  std::string verdict;  ///< one sentence without a full stop: what health means for appends and
-                        ///< reads, and why
-  std::vector<Alarm> alarms;  ///< the critical ones first
-  std::vector<Sequencer> sequencers;
+  /// One sentence without a full stop: the consequence for appends and reads, and the cause.
+  std::string verdict;
+  std::vector<Alarm> alarms;          ///< critical alarms first
+  std::vector<Sequencer> sequencers;  ///< by id
+  /// Only the leader reports the rest; without a leader these fields are empty.
   std::vector<Storage> storage;
-  std::vector<LogReport> logs;
+  std::vector<LogReport> logs;      ///< empty if status() was called without logs
   std::uint32_t clients = 0;        ///< connected to the leader
   std::uint32_t writers_total = 0;  ///< producers whose connections are open
   std::vector<Writer> writers;      ///< the busiest first, at most 100
 };
 
-/// What a client has done since it was made. Counts only grow; bytes are those of payloads.
+/// Counts of a client since it was made. Counts only grow. Bytes are bytes of payloads, except for
+/// bytes_in_flight.
 struct ClientFigures {
-  /// How many calls took how long.
+  /// Histogram of the durations of calls.
   struct Latency {
     struct Bucket {
-      std::chrono::microseconds
-          at_most{};  ///< and more than the bucket before; max() of the last one
+      /// Upper bound, inclusive; the previous bucket's bound is the lower bound. The last bucket
+      /// has max().
+      std::chrono::microseconds at_most{};
       std::uint64_t count = 0;
     };
     std::vector<Bucket> buckets;
     std::chrono::microseconds sum{};
-    std::uint64_t count() const;
-    /// No less than that share of the calls took (0.99: 99 of 100), as far as the buckets tell: a
-    /// bound of one. 0: there were none.
+    std::uint64_t count() const;  ///< calls in all buckets
+    /// The bound of the bucket that holds the quantile: `share` of the calls (0.99: 99 of 100) took
+    /// at most this long. 0: there were no calls.
     std::chrono::microseconds quantile(double share) const;
   };
 
   std::uint64_t appends_committed = 0;
   std::uint64_t appends_refused = 0;
   std::uint64_t appends_unknown = 0;
-  std::uint64_t appended_bytes = 0;  ///< of those committed
-  /// Of those committed, from the call to the outcome. Entries that travel together count as long
-  /// as the oldest of them.
+  std::uint64_t appended_bytes = 0;  ///< of committed appends
+  /// Of committed appends, from the call to the outcome. Each entry of a run counts as long as the
+  /// oldest entry of that run.
   Latency append_latency;
-  std::uint64_t bytes_in_flight =
-      0;  ///< now: frames of appends under way, and kept for replicas that are slow to take them
-  std::uint64_t uploads = 0;  ///< runs of entries sent, to each replica
-  std::uint64_t uploads_refused =
-      0;  ///< by replicas that were busy or full; sent again after a pause
-  std::uint64_t commits = 0;
-  std::uint64_t commits_repeated = 0;  ///< for want of an answer, or after a change of leader
-  std::uint64_t resolutions =
-      0;  ///< times that a log was read to find out what became of appends when its leader went
-  std::uint64_t reads = 0;  ///< calls of read() and of what is made of it
+  /// Current, not a count: bytes of frames of unfinished appends, and of committed runs that are
+  /// kept for slow replicas.
+  std::uint64_t bytes_in_flight = 0;
+  std::uint64_t uploads = 0;           ///< runs sent, counted once for each replica
+  std::uint64_t uploads_refused = 0;   ///< by replicas that were busy or full; sent again later
+  std::uint64_t commits = 0;           ///< references of runs sent to a leader
+  std::uint64_t commits_repeated = 0;  ///< because no answer came, or the leader changed
+  std::uint64_t resolutions = 0;  ///< reads of a log for unfinished appends of an old term (A3)
+  std::uint64_t reads = 0;        ///< calls of read(), and reads inside other calls
   std::uint64_t read_entries = 0;
   std::uint64_t read_bytes = 0;
   std::uint64_t followed_entries = 0;
   std::uint64_t followed_bytes = 0;
-  std::uint64_t corrupt_pages =
-      0;  ///< received, found out by their checksums, reported to their node and read elsewhere
-  std::uint64_t connections = 0;    ///< made, in all
-  std::uint64_t reconnections = 0;  ///< of those, to a node that had been connected before
-  std::uint64_t connections_failed = 0;
+  /// Pages with a checksum mismatch. Each was reported to its node and read from another replica.
+  std::uint64_t corrupt_pages = 0;
+  std::uint64_t connections = 0;         ///< established, including reconnections
+  std::uint64_t reconnections = 0;       ///< established to a node that was connected before
+  std::uint64_t connections_failed = 0;  ///< attempts that failed
 };
 
 struct ClientOptions {
   std::vector<std::string> addresses = {};  ///< HOST:PORT of any nodes of the cluster
-  /// Shown to operators beside what this client appends (loglog status, the status page). Empty:
-  /// the program's name. At most 64 bytes are kept.
+  /// Shown to operators beside this client's appends (loglog status, the status page). Empty: the
+  /// program's name. At most 64 bytes are kept.
   std::string name = {};
-  std::chrono::milliseconds timeout{10'000};      ///< deadline of calls that name none
-  std::uint64_t bytes_in_flight_max = 64u << 20;  ///< memory of appends under way
-  /// At that bound appends wait, in the order of their calls, at most until their deadlines; then
-  /// they are refused with deadline_exceeded. false: an append is refused with too_many at once, as
-  /// it always is in a callback, which would wait for itself.
+  std::chrono::milliseconds timeout{10'000};      ///< deadline of calls that are given none
+  std::uint64_t bytes_in_flight_max = 64u << 20;  ///< memory of unfinished appends, bytes of frames
+  /// true: at bytes_in_flight_max an append waits, in order of arrival, at most until its deadline;
+  /// then it is refused with deadline_exceeded. false: it is refused with too_many at once. An
+  /// append in a callback never waits, because the thread would wait for itself.
   bool block_when_full = true;
-  bool eager_commit =
-      true;  ///< an append is ordered while it is being uploaded, which saves a round trip
-  /// false: while no node has ever answered, and each address of `addresses` was refused, cannot be
-  /// resolved or does not speak LogLog, a call fails after half a second with `unavailable`, which
-  /// names address and cause. true: it tries on until its deadline.
+  /// Eager commit (V1): the leader orders an append while it is being uploaded, which saves a round
+  /// trip.
+  bool eager_commit = true;
+  /// false: a call fails with `unavailable` after half a second if no node has ever answered and
+  /// every address was refused, cannot be resolved or does not speak LogLog. The error names
+  /// address and cause. true: the call tries until its deadline.
   bool wait_for_cluster = true;
-  bool observed_commit =
-      false;  ///< storage nodes tell this client what is durable, which saves a hop
+  /// Client-observed commit (V2): storage nodes tell this client which runs are durable, which
+  /// saves a hop.
+  bool observed_commit = false;
 };
 
-/// A stream of committed entries, in order. Move-only; ends its subscription when destroyed.
+/// A stream of committed entries, in order. Move-only. Destruction ends the subscription, as stop()
+/// does. A follower keeps its client alive. The client buffers at most about 4 MiB that next() has
+/// not returned yet, so a slow application slows only its own stream.
 class Follower {
  public:
   Follower(Follower&&) noexcept;
   Follower& operator=(Follower&&) noexcept;
   ~Follower();
 
-  /// The next entry; waits for it. nullopt: stop() was called, the client is gone, or error() says
-  /// why. In a callback it does not wait: nullopt with error() would_deadlock where no entry has
-  /// come yet; the follower goes on.
+  /// Waits for the next entry and returns it. nullopt: stop() was called, the client was closed, or
+  /// the stream failed; error() says why. In a callback next() does not wait: if no entry has
+  /// arrived yet, it returns nullopt with error() would_deadlock, and the follower continues.
+  /// Without effect on a follower that has a callback (Log::follow with `each`): its entries go
+  /// there.
   std::optional<Entry> next();
-  /// As next(), at most so long; nullopt with stopped() false: nothing came in time.
+  /// As next(), for at most `wait`. nullopt with stopped() false: no entry came in time.
   std::optional<Entry> next_for(std::chrono::milliseconds wait);
-  /// From any thread: next() returns. Waits for a callback that is running (Log::follow).
+  /// Ends the stream from any thread: a waiting next() returns nullopt. Waits for a running
+  /// callback (Log::follow), except when called from that callback.
   void stop();
+  /// Whether the stream has ended, by stop() or by an error.
   bool stopped() const;
+  /// Why the stream ended by itself; nullopt if stop() ended it and while the stream goes on. Also
+  /// the refusal of the last next() if it could not wait (would_deadlock).
   std::optional<CallError> error() const;
 
+  /// Input iterator over next(): the range ends where next() returns nullopt.
   class iterator {
    public:
     iterator() = default;
@@ -363,72 +400,83 @@ class Follower {
   std::shared_ptr<State> state_;
 };
 
-/// A log. Cheap to copy; keeps its client alive.
+/// Handle of a log. Cheap to copy. Keeps its client alive.
 class Log {
  public:
   using Milliseconds = std::chrono::milliseconds;
 
+  /// The log's metadata when this handle was made; not refreshed (see Client::describe_log).
   const LogDetails& details() const;
 
-  /// Blocks until the outcome is known or the deadline has passed. Entries over 16 777 215 bytes
-  /// are refused at once.
+  /// Appends an entry and blocks until the outcome is known or the deadline has passed. The payload
+  /// is copied. An entry over 16 777 215 bytes is refused at once with entry_too_large. The
+  /// committed entries of a client stand in the log in the order of its calls.
   AppendResult append(std::string_view payload, std::optional<Milliseconds> timeout = {});
+  /// As append, but returns a future. Blocks only while bytes_in_flight_max is reached (see
+  /// ClientOptions). The future is always fulfilled, at the latest when the client is destroyed.
   std::future<AppendResult> append_async(std::string_view payload,
                                          std::optional<Milliseconds> timeout = {});
-  /// `done` runs once, on the client's thread; in the calling thread, before append returns, where
-  /// the entry is refused without having been sent. Both this and append_async block only while
-  /// bytes_in_flight_max is reached (see ClientOptions).
+  /// As append_async, with a callback. `done` runs exactly once, on the client's thread; if the
+  /// entry is refused without having been sent, it may run in the calling thread before append
+  /// returns.
   void append(std::string_view payload, std::function<void(AppendResult)> done,
               std::optional<Milliseconds> timeout = {});
-  /// The same under conditions.
+  /// The same three under conditions. Also refused with offset_mismatch or producer_fenced.
   AppendResult append(std::string_view payload, const AppendOptions& options);
   std::future<AppendResult> append_async(std::string_view payload, const AppendOptions& options);
   void append(std::string_view payload, std::function<void(AppendResult)> done,
               const AppendOptions& options);
-  /// Several small payloads as one entry; readers get them back by Entry::parts().
+  /// Appends several small payloads as one entry: all of them are committed, or none is. Blocks as
+  /// append does. Readers get the payloads back by Entry::parts(). The packed entry has the size
+  /// limit of any entry (see pack_batch).
   AppendResult append_batch(const std::vector<std::string>& payloads,
                             std::optional<Milliseconds> timeout = {});
 
-  /// Entries from `from` on, about `max_bytes` of them; none when the asked replica knows of
-  /// nothing committed there within `wait`. Needs no sequencer. Errors: trimmed, not_an_entry,
-  /// no_such_log, unavailable; past_end where a leader says that the log ends below `from`, so that
-  /// the position is of another log or mistaken.
+  /// Returns entries from `from` on, about `max_bytes` of them. Waits at most `wait` at the
+  /// committed end; the result is empty if the asked replica knows of nothing committed there.
+  /// Needs no sequencer. Errors: trimmed, not_an_entry, no_such_log, unavailable; past_end if the
+  /// leader says that the log ends below `from`, so the position belongs to another log or is
+  /// mistaken.
   std::expected<ReadResult, CallError> read(EntryOffset from, std::size_t max_bytes = 1u << 20,
                                             Milliseconds wait = Milliseconds{0});
   std::expected<ReadResult, CallError> read(EntryOffset from, const ReadOptions& options);
-  /// Follows from an offset on: 0, begin(), end(), or Entry::next of an entry seen before. Ends
-  /// with "trimmed" where the log begins later than that (R1: a position is never moved silently),
-  /// and with "past_end" where a leader says that it ends below. Needs no sequencer. `stop` ends it
-  /// as Follower::stop().
+  /// Subscribes to the log from `from` on and does not block: 0, begin(), end(), or the Entry::next
+  /// of an earlier entry. The stream fails with "trimmed" if the log begins later (R1: a position
+  /// never moves silently), and with "past_end" if the leader says that the log ends below. Needs
+  /// no sequencer. A request on `stop` acts as Follower::stop().
   Follower follow(EntryOffset from, std::stop_token stop = {});
-  /// The same by callback: `each` runs for every entry, in order, on the client's thread. The
-  /// Follower is the subscription: once it is gone, or stop() has returned, `each` is not running
-  /// and is not called any more. A call that is under way is waited for, unless it is `each` itself
-  /// that stops: hold no lock then that `each` takes. error() says why one ended by itself.
+  /// The same with a callback: `each` runs for every entry, in order, on the client's thread. The
+  /// Follower is the subscription: once it is destroyed, or stop() has returned, `each` does not
+  /// run and is not called again. A running `each` is waited for, unless `each` itself stops the
+  /// follower. Therefore the thread that stops must not hold a lock that `each` takes. error() says
+  /// why a stream ended by itself.
   Follower follow(EntryOffset from, std::function<void(const Entry&)> each,
                   std::stop_token stop = {});
-  /// The offset as a position to keep, and back: wrong_log where it is of another log than this
-  /// one, which may have had its name.
+  /// The offset as a position to keep. Does not block.
   LogPosition position(EntryOffset offset) const { return {details().id, offset}; }
+  /// The offset of a kept position. Does not block. Error: wrong_log if the position belongs to
+  /// another log, for example to an earlier log of this name.
   std::expected<EntryOffset, CallError> offset_of(const LogPosition& kept) const;
   /// Where the log begins after trims. Needs no sequencer.
   std::expected<EntryOffset, CallError> begin();
-  /// Where it ends now: tail().committed.
+  /// Where the log ends now: tail().committed.
   std::expected<EntryOffset, CallError> end();
-  /// Takes over from writers that name a lower fencing token: sets `token` (of a lock service, say;
-  /// the higher one is the newer), or with 0 the one after the log's. What older writers have still
-  /// got in lies below the returned end; read up to there, then append with AppendOptions::fence.
-  /// Errors: producer_fenced where a higher one was set; unavailable; superseded where an answer
-  /// was lost and the log was changed by somebody else since: then 0 may have been done, and may be
-  /// asked for again.
+  /// Takes over from writers that name a lower fencing token (F2). Sets `token` (from a lock
+  /// service, for example; the higher token is the newer), or with 0 the token after the log's.
+  /// Entries of older writers that still got in lie below FencePosition::end: read up to there,
+  /// then append with AppendOptions::fence. Errors: no_such_log, unavailable; producer_fenced if a
+  /// higher token was set; superseded if an answer was lost and the log was changed since. After
+  /// superseded, a request with 0 may have been done and may be made again.
   std::expected<FencePosition, CallError> fence(std::uint64_t token = 0,
                                                 std::optional<Milliseconds> timeout = {});
-  /// Where to read from to miss nothing that was appended at or after `time`, by the clocks of the
-  /// leaders that were in office: at most one segment, one term or one hour of traffic before it.
-  /// The log's begin where it begins later. Needs no sequencer. Where a leader's clock went back
-  /// against the one before it, entries of that span of time may stand below.
+  /// Where to read from so that no entry is missed that was appended at or after `time` (R6). Time
+  /// is that of the sequencers' clocks. The result lies at most one segment, one term or one hour
+  /// of traffic before `time`, or is the log's begin if the log begins later. If a new leader's
+  /// clock was behind the clock of the leader before it, entries of the difference may lie below
+  /// the result. Needs no sequencer. Errors: no_such_log, unavailable.
   std::expected<EntryOffset, CallError> offset_at(std::chrono::system_clock::time_point time);
-  /// Linearizable: at least everything acknowledged anywhere before the call.
+  /// Begin and end of the log. Linearizable (R2): the end is at least the end of every append that
+  /// was acknowledged to any client before the call. Asks the leader.
   std::expected<TailPosition, CallError> tail(std::optional<Milliseconds> timeout = {});
 
  private:
@@ -438,62 +486,76 @@ class Log {
   std::shared_ptr<State> state_;
 };
 
-/// A connection to a cluster: one thread, one producer per log.
+/// Handle of a client of one cluster: one thread, connections to the nodes, one producer per log.
+/// Cheap to copy; copies share the client. When the last Client, Log and Follower of a client is
+/// gone, the client ends as close() says and its thread is joined; in a callback the end happens in
+/// the background.
 class Client {
  public:
-  /// Does not wait for the cluster; calls do, until their deadlines.
+  /// Makes a client and does not wait for the cluster; later calls wait, until their deadlines.
+  /// Fails if `addresses` is empty or an address is malformed.
   static std::expected<Client, CallError> connect(ClientOptions options);
 
+  /// Opens an existing log. Errors: no_such_log (as the leader says), unavailable.
   std::expected<Log, CallError> open_log(const std::string& name);
+  /// Creates a log and returns once all its replicas have joined. Errors: log_exists,
+  /// invalid_argument, unavailable; not_enough_nodes if too few storage nodes are up until the
+  /// deadline; too_many or no_space if the cluster takes no further log; superseded if an answer
+  /// was lost and a log of that name was deleted since.
   std::expected<Log, CallError> create_log(const std::string& name, CreateOptions options = {});
-  /// open_log, or create_log where there is none.
+  /// Creates the log, or opens it if it exists. An existing log keeps its own options.
   std::expected<Log, CallError> open_or_create_log(const std::string& name,
                                                    CreateOptions options = {});
+  /// All open logs. Asks a sequencer, which may lag behind the leader.
   std::expected<std::vector<LogDetails>, CallError> list_logs();
+  /// Metadata of the log that has this name. Errors: those of open_log.
   std::expected<LogDetails, CallError> describe_log(const std::string& name);
-  /// The log that has the name, with all its entries, for good; one that is made under the name
-  /// afterwards is another log. Errors: no_such_log, also where that log went meanwhile and another
-  /// one has the name now, which stays; unavailable.
+  /// Deletes the log that has this name, with all its entries. A log that is created under the name
+  /// afterwards is another log (T5). Errors: unavailable; no_such_log, also if the log vanished
+  /// meanwhile and another log has the name now, which stays.
   std::expected<void, CallError> delete_log(const std::string& name);
-  /// Entries below `offset` may go; answers with the trim point in force. Errors: past_end where
-  /// the log ends below `offset`, not_an_entry where no entry begins there, and those of a read
-  /// there where no replica could show it.
+  /// Permits the removal of entries below `offset` (R3) and returns the trim point in force; space
+  /// is freed in whole segments. Errors: past_end if the log ends below `offset`; not_an_entry if
+  /// no entry begins there; those of a read there if no replica could show it.
   std::expected<EntryOffset, CallError> trim_log(const std::string& name, EntryOffset offset);
-  /// The same in whole segments, while at least so many bytes stay; once, where a retention does it
-  /// from now on.
+  /// Trims once to the start of a segment so that at least `keep_bytes` stay, and returns the trim
+  /// point in force. A retention does the same continuously.
   std::expected<EntryOffset, CallError> trim_log_to(const std::string& name,
                                                     std::uint64_t keep_bytes);
-  /// The same up to where the log stood at `time` (Log::offset_at): nothing goes that was appended
-  /// at or after it.
+  /// Trims once up to Log::offset_at(time), and returns the trim point in force: no entry goes that
+  /// was appended at or after `time`.
   std::expected<EntryOffset, CallError> trim_log_before(const std::string& name,
                                                         std::chrono::system_clock::time_point time);
-  /// Replaces both bounds of the log's retention (see CreateOptions); 0: no bound. Errors:
-  /// invalid_argument, no_such_log, unavailable; superseded where an answer was lost and the log
-  /// was changed by somebody else since: look how it stands.
+  /// Replaces both bounds of the log's retention (see CreateOptions); 0: no bound. Returns the new
+  /// metadata. Errors: invalid_argument, no_such_log, unavailable; superseded if an answer was lost
+  /// and the log was changed since: look at its present retention and decide again.
   std::expected<LogDetails, CallError> set_retention(const std::string& name, std::uint64_t bytes,
                                                      std::chrono::milliseconds age);
+  /// State of the cluster. Waits about a second for a sequencer that does not answer and reports it
+  /// as unreachable. `with_logs` false: without the list of logs. Error: unavailable if no
+  /// sequencer is known when the deadline passes.
   std::expected<ClusterReport, CallError> status(bool with_logs = true);
-  /// The disk of storage node `node` is gone for good, and the node runs again with an empty data
-  /// directory: from now on that is the member of its logs, and it is copied full from their other
-  /// replicas (status() shows it as `newcomer`, then `lagging`). The old disk is never taken back.
-  /// Errors: invalid_argument where the node does not come with another disk, or fewer than N - W +
-  /// 1 other replicas of a log are up, so that something acknowledged may be on that disk alone;
-  /// `force` gives that up. Asked again it is done, or, once the node is back, finds nothing to
+  /// Declares the disk of storage node `node` lost for good (C1). The node must run with an empty
+  /// data directory: that directory becomes the member of its logs and is copied full from the
+  /// other replicas (status() shows `newcomer`, then `lagging`). The old disk is never taken back.
+  /// Errors: invalid_argument if the node does not come with another disk, or if fewer than N - W +
+  /// 1 other replicas of a log are up, so that something acknowledged may exist on that disk alone;
+  /// `force` gives that up. A repeated call succeeds, or, once the node is back, finds nothing to
   /// replace.
   std::expected<void, CallError> replace_disk(std::uint32_t node, bool force = false);
 
-  /// Ends every call that is under way in any thread, and every follower, as destruction does: an
-  /// append that a leader may have taken with outcome_unknown, everything else with client_closed.
-  /// Later calls fail with client_closed. Does not wait; may be called in a callback and more than
-  /// once.
+  /// Ends every call that is under way in any thread, and every follower, as destruction does. An
+  /// append that a leader may have taken ends with outcome_unknown, every other call with
+  /// client_closed. Later calls fail with client_closed. Does not block; may be called in a
+  /// callback and more than once.
   void close();
 
-  /// What this client has done so far. Asks the client's thread, not the cluster; may be called in
-  /// a callback.
+  /// Counts of this client. Asks the client's thread, not the cluster, so the call blocks while a
+  /// callback runs; may be called in a callback.
   ClientFigures figures() const;
   /// The same in the Prometheus text format (version 0.0.4), for the application's own /metrics
-  /// page: families that begin with loglog_client_, each with its HELP. Where an application has
-  /// several clients, it labels the page of each.
+  /// page: families that begin with loglog_client_, each with its HELP. An application with several
+  /// clients has to label the page of each.
   std::string prometheus_text() const;
 
   struct State;

@@ -4,8 +4,8 @@
 //   auto cluster = loglog::EmbeddedCluster::start({.name = "app", .data = "/var/lib/app"});
 //   auto client = loglog::Client::connect({.addresses = {cluster->address()}});
 //
-// Without `listen` the parts and this process's clients hand one another what they say in memory:
-// no port, no socket, nothing for others to reach. Link loglog::embedded.
+// Without `listen` the nodes and this process's clients exchange messages in memory: no port and no
+// socket is open, so no other process can reach them. Link loglog::embedded.
 #pragma once
 #include <loglog/client.h>
 
@@ -19,38 +19,44 @@
 namespace loglog {
 
 struct EmbeddedOptions {
-  std::string name =
-      "embedded";           ///< cluster name; a data directory belongs to one cluster for ever
-  std::string data = {};    ///< directory that holds a folder for each node; made where missing
-  std::string listen = {};  ///< HOST:PORT of the first sequencer (port 0 takes a free one); the
-                            ///< other nodes take free ports of that host. Empty: process-local
-  std::string http =
-      {};  ///< HOST:PORT where the first sequencer answers monitors (/metrics, /healthz, /readyz);
-           ///< each further node takes the port after it, sequencers first, then storage nodes.
-           ///< Port 0 takes free ones. Empty: none does
-  std::uint32_t sequencers = 1;  ///< 1, 3 or 5; as many as the data directory was made with
-  std::uint32_t storage = 3;     ///< 1 to 9; never fewer than it was used with
+  /// Name of the cluster. A data directory belongs to one cluster for ever.
+  std::string name = "embedded";
+  /// Directory that holds a folder for each node; required, created if missing.
+  std::string data = {};
+  /// HOST:PORT of the first sequencer (port 0 takes a free port); the other nodes take free ports
+  /// of that host. Empty: process-local, without ports.
+  std::string listen = {};
+  /// HOST:PORT where the first sequencer serves monitors (/metrics, /healthz, /readyz). Each
+  /// further node takes the next port, sequencers first, then storage nodes; with port 0 each node
+  /// takes a free port. Empty: no node serves them.
+  std::string http = {};
+  std::uint32_t sequencers = 1;  ///< 1, 3 or 5; the number that the data directory was made with
+  std::uint32_t storage = 3;     ///< 1 to 9; never fewer than the data directory was used with
 };
 
-/// Each node runs in a thread of its own until stop() or destruction. A disk that fails ends the
-/// whole process (K2). Not thread-safe. Move-only.
+/// Nodes of a cluster that run in this process, each in a thread of its own until stop() or
+/// destruction. If a node's disk fails, the whole process ends (K2). Not thread-safe. Move-only. In
+/// a child process after fork() the cluster is the parent's: stop() and destruction do nothing.
 class EmbeddedCluster {
  public:
-  /// Returns once every node listens and takes connections; serving begins a moment later
-  /// (wait_ready).
+  /// Starts every node and returns once all of them listen; a leader serves a moment later
+  /// (wait_ready). Blocks. Errors: bad_configuration for options that are out of range or do not
+  /// fit the data directory, and those of a server's start, such as directory_in_use or
+  /// address_in_use.
   static std::expected<EmbeddedCluster, CallError> start(EmbeddedOptions options);
   EmbeddedCluster(EmbeddedCluster&&) noexcept;
   EmbeddedCluster& operator=(EmbeddedCluster&&) noexcept;
   ~EmbeddedCluster();
 
-  /// For ClientOptions::addresses.
+  /// Address of the first sequencer, for ClientOptions::addresses.
   const std::string& address() const;
-  /// HOST:PORT of each node's pages, sequencers first; none without EmbeddedOptions::http.
+  /// HOST:PORT of each node's pages, sequencers first; empty without EmbeddedOptions::http.
   const std::vector<std::string>& http_addresses() const;
-  /// True once a leader serves and every storage node is up; false when `wait` has passed before
-  /// that.
+  /// Blocks until a leader serves and every storage node is up, for at most about `wait`. Returns
+  /// false if that did not happen in time.
   bool wait_ready(std::chrono::milliseconds wait);
-  /// Stops every node in order; what was acknowledged is on disk already.
+  /// Stops every node in order and blocks until their threads have ended. Acknowledged entries are
+  /// on disk already. Nothing else may be called afterwards but stop() and destruction.
   void stop();
 
  private:

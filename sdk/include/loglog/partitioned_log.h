@@ -1,14 +1,15 @@
-// A stream over several logs: the partitions NAME/0, NAME/1, … of one cluster, as streams of
-// Kinesis or topics of Kafka are made.
+// A stream over several logs: the partitions NAME/0, NAME/1, ... of one cluster, like the
+// partitions of a Kafka topic or the shards of a Kinesis stream.
 //
 //   auto stream = loglog::PartitionedLog::open_or_create(*client, "orders", 8);
-//   stream->append("customer-17", "paid");                     // one key, one partition: its
-//   entries keep their order auto followers = stream->follow(from, [](std::size_t partition, const
-//   loglog::Entry& e) { use(partition, e); });
+//   stream->append("customer-17", "paid");  // equal keys go to one partition, so in order
+//   auto followers = stream->follow(from, [](std::size_t partition, const loglog::Entry& e) {
+//     use(partition, e);
+//   });
 //
-// A thin layer of the client: the cluster knows of logs only, and each promise is that of the
-// partition's log. There is no order between entries of different partitions. The number of
-// partitions is chosen once, since another one would send keys elsewhere.
+// This is a thin layer over Log: the cluster knows only logs, and each guarantee is that of the
+// partition's log. Entries of different partitions have no order. The number of partitions is
+// chosen once, because another number would send keys to other partitions.
 #pragma once
 #include <loglog/client.h>
 
@@ -23,55 +24,60 @@
 
 namespace loglog {
 
-/// Chooses the partition of an entry, below `partitions`. Called in the thread that appends; must
-/// bear calls from several threads if appends come from several.
+/// Chooses the partition of an entry: returns a number below `partitions`. Runs in the thread that
+/// appends, so it must be thread-safe if several threads append.
 using Partitioner = std::function<std::size_t(std::string_view key, std::size_t partitions)>;
 
 /// The low 32 bits of XXH3-64 of the key, modulo the number of partitions: the same in every client
-/// and version. An entry with an empty key goes to the next partition in turn.
+/// and version. Entries with an empty key go to the partitions in turn. Thread-safe.
 Partitioner by_key();
-/// One after the other, whatever the key.
+/// Each entry goes to the next partition in turn; keys are ignored. Thread-safe.
 Partitioner round_robin();
-/// `entries` after one another to one partition, then the next one: larger runs than round_robin,
-/// whatever the key.
+/// Sends `entries` (at least 1) consecutive entries to a partition, then goes to the next; keys are
+/// ignored. The runs are larger than with round_robin. Thread-safe.
 Partitioner sticky(std::size_t entries);
 
 struct PartitionedAppend {
-  std::size_t partition = 0;
+  std::size_t partition = 0;  ///< where the entry went; 0 if the partitioner failed
   AppendResult result;
 };
 
-/// Thread-safe as its logs are, if its partitioner is. Keeps the client alive.
+/// The partitions of a stream, opened. Thread-safe if its partitioner is. Keeps the client alive.
 class PartitionedLog {
  public:
   /// Largest number of partitions.
   static constexpr std::size_t partitions_max = 10'000;
 
-  /// Errors: no_such_log where there is no partition; invalid_argument where one below the last is
-  /// missing.
+  /// Opens every partition and blocks meanwhile. Errors: no_such_log if there is no partition;
+  /// invalid_argument if a partition below the last is missing; otherwise those of list_logs and
+  /// open_log.
   static std::expected<PartitionedLog, CallError> open(Client& client, const std::string& name,
                                                        Partitioner partitioner = by_key());
-  /// Creates what is missing. Errors: invalid_argument where the stream has another number of
-  /// partitions already.
+  /// Opens the stream, creating partitions that are missing with `options`. Two callers may create
+  /// the same stream at once, and an interrupted creation may be repeated. Errors: invalid_argument
+  /// if `partitions` is not 1 to partitions_max, or the stream has another number of partitions;
+  /// otherwise those of list_logs and open_or_create_log.
   static std::expected<PartitionedLog, CallError> open_or_create(
       Client& client, const std::string& name, std::size_t partitions, CreateOptions options = {},
       Partitioner partitioner = by_key());
 
   std::size_t size() const { return logs_.size(); }
+  /// The log of partition `n`; throws std::out_of_range unless n < size().
   Log& partition(std::size_t n) { return logs_.at(n); }
 
-  /// As Log::append, to the partition that the partitioner chooses.
+  /// As Log::append, to the partition that the partitioner chooses. If the partitioner returns a
+  /// number that is too large, the append is refused with invalid_argument.
   PartitionedAppend append(std::string_view key, std::string_view payload,
                            std::optional<Log::Milliseconds> timeout = {});
-  /// `done` runs once, on the client's thread, or at once where the partitioner chose what there is
-  /// not (invalid_argument).
+  /// As Log::append with a callback. `done` runs exactly once, on the client's thread, or in the
+  /// calling thread if the entry is refused without having been sent.
   void append(std::string_view key, std::string_view payload,
               std::function<void(PartitionedAppend)> done,
               std::optional<Log::Milliseconds> timeout = {});
 
-  /// Follows every partition: partition n from from[n], or from 0 where `from` is shorter. `each`
-  /// runs on the client's thread, for the entries of one partition in order. The followers are the
-  /// subscriptions, one a partition.
+  /// Follows every partition: partition n from from[n], or from 0 if `from` is shorter. `each` runs
+  /// on the client's thread, for the entries of a partition in order. Returns the subscriptions,
+  /// a Follower for each partition; partition n has index n. See Log::follow.
   std::vector<Follower> follow(const std::vector<EntryOffset>& from,
                                const std::function<void(std::size_t, const Entry&)>& each,
                                const std::stop_token& stop = {});
