@@ -1,16 +1,23 @@
-// The SDK's core: appends, reads, follows and questions of one client of one cluster. Sans-IO and
-// deterministic: the driver brings calls, connections, messages and time, then performs output().
-// One thread; not movable. Every call ends in exactly one Completed with last = true and its token,
-// never before the call returns to the driver's next output().
+// The SDK's core: appends, reads, follows and questions of a client. It makes no system call and is
+// deterministic: the driver (sdk/io/uv_client_driver.h, or the simulator) brings calls,
+// connections, messages and time, then performs output(). It belongs to the driver's thread. Every
+// call ends in exactly one Completed with last = true and its token, which output() returns after
+// the call.
 //
-//   client_machine.cpp    the doors, and the plain questions
-//   cluster_view.*        connections, metadata, who leads
-//   append_pipeline.*     one producer: runs, commits, terms (§4, §8)
-//   run_builder.*         entries to frame images     replica_uploads.*   one run to its replicas
-//   resolver.*            A3–A5                       follow_cursor.*     pages to entries
-//   machine_reads.cpp     reads and follows           replica_choice.*    which node to read from
-//   machine_times.cpp     where a log stood at a time  time_search.*      by the clocks in segment
-//   and term starts
+//   client_machine.cpp      entry points: appends, input of the driver, output
+//   machine_parts.h         the state behind them, shared by the machine_*.cpp files
+//   machine_reads.cpp       reads and follows (spec/06)
+//   machine_times.cpp       where a log stood at a time (R6)
+//   machine_questions.cpp   questions to the cluster
+//   cluster_view.*          connections, metadata, the leader
+//   append_pipeline.*       a producer: runs, commits, terms (spec/05, spec/07)
+//   run_builder.*           entries to frame images
+//   replica_uploads.*       the uploads of a run to its replicas
+//   resolver.*              the fate of entries after a change of term (A3 to A5)
+//   page_reader.*           pages of a log, from any replica
+//   follow_cursor.*         pages to verified entries
+//   replica_choice.*        the replica to read from
+//   time_search.*           search by the clocks in segment and term starts
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -27,150 +34,164 @@ struct Options {
   /// Addresses ("host:port") of any nodes of the cluster, sequencers or storage nodes; at least
   /// one.
   std::vector<std::string> addresses;
-  /// What the leader shows people of this client (W11): its program, and the SDK's version. Both
-  /// empty: it says nothing.
+  /// Name of the program and version of the SDK, which the leader shows to operators (W11). If both
+  /// are empty, the client sends neither.
   std::string name, version;
-  /// Name of the cluster expected; empty: take any.
+  /// Name of the cluster to accept; empty: any cluster.
   std::string cluster_name;
-  /// Storage node to prefer for reads, where it holds the log (an embedded one). 0: none.
+  /// Storage node to prefer for reads of the logs that it holds, such as a node in this process. 0:
+  /// none.
   NodeId preferred_node{};
-  /// Bytes of frames accepted and not yet settled, all logs together. Beyond it append() fails with
-  /// too_many.
+  /// Most bytes of frames that are accepted and not settled, all logs together. Beyond it append()
+  /// fails with too_many.
   std::uint64_t bytes_in_flight_max = 256ull << 20;
-  /// Runs of one log between their first upload and their settling.
+  /// Most runs of a log between their first upload and their settling.
   std::uint32_t runs_in_flight_max = 8;
-  /// A run of half of this size, bytes, is uploaded beside at most so many others; a smaller one
-  /// waits until they have arrived.
+  /// Bytes. An open run of at least half this size is cut while fewer than uploads_in_flight_max
+  /// runs are being uploaded; a smaller run waits until no upload is left (spec/05 step 1). Also
+  /// the least size at which a full run is cut.
   std::uint32_t run_size_min = 48u << 10;
   std::int64_t uploads_in_flight_max = 4;
-  /// Where a run is cut at the latest, bytes. At most loglog::run_size_target is sensible.
+  /// Largest run, bytes, unless a single entry is larger. At most loglog::run_size_target is
+  /// sensible.
   std::uint32_t run_size_target = loglog::run_size_target;
   /// Eager commit (V1): a run's reference goes to the leader along with its uploads, not after
-  /// them. Only where the uploads of the run before were taken by a write quorum within
-  /// `eager_upload_max`, and for runs of at most `eager_run_max` bytes: what takes long to arrive
-  /// would hold up what is ordered behind it, and saves little by comparison.
+  /// them. Only if a write quorum took the previous run within `eager_upload_max`, and for runs of
+  /// at most `eager_run_max` bytes: a run that takes long to arrive delays every run ordered behind
+  /// it, and the saved round trip is small by comparison.
   bool eager_commit = true;
   Duration eager_upload_max = 50ms;
   std::uint32_t eager_run_max = 64u << 10;
-  /// Client-observed commit (V2): replicas say what is durable, and an append ends when a write
-  /// quorum has, or when the leader says so.
+  /// Client-observed commit (V2): replicas report durable runs to the client. An append ends when a
+  /// write quorum has reported its run, or when the leader answers.
   bool observed_commit = false;
-  /// How long after a run is committed a replica may still take its upload; then it catches up from
-  /// its peers.
+  /// How long after a run is committed the client keeps its bytes for a slow replica. Then the
+  /// connection is closed, and the replica catches up from its peers.
   Duration upload_grace = 2s;
-  /// How long an answer may take before another node is asked (reads: beyond the wait asked for).
-  /// To a distant node this and the other time-outs of answers are longer, by what ClusterView
-  /// measures.
+  /// How long an answer may take before another node is asked; for a read, in addition to its wait.
+  /// For a distant node this and the other time-outs of answers are longer, by
+  /// ClusterView::distance().
   Duration answer_timeout = 2s;
-  /// How long a Commit may stay unanswered before it is repeated.
+  /// How long a Commit may stay unanswered before it is repeated (spec/07).
   Duration commit_timeout = 5s;
-  /// Pause before connecting again: doubles from min to max, with jitter.
+  /// Pause before connecting again: it doubles from min to max, with jitter.
   Duration reconnect_min = 20ms;
   Duration reconnect_max = 1s;
-  /// How long status() waits for a sequencer, once the sequencers are known, before it is called
-  /// unreachable; longer where finding them took longer.
+  /// How long status() waits for a known sequencer before it reports the sequencer as unreachable.
+  /// The wait is longer if finding the sequencers took longer.
   Duration status_timeout = 1s;
-  /// false: while no node has ever answered, a question whose addresses have all failed ends after
-  /// `refused_patience`, not at its deadline. For programs that a person waits for.
+  /// false: if no node has ever answered and every address has failed, a question ends after
+  /// `refused_patience` and not at its deadline. For interactive programs.
   bool wait_for_cluster = true;
   Duration refused_patience = 500ms;
-  /// Whether opening a log dials its storage nodes and the leader at once, which saves the first
-  /// append or read a round trip.
+  /// Whether opening a log dials its storage nodes and the leader at once, which saves a round trip
+  /// of the first append or read.
   bool dial_on_open = false;
-  /// A subscription that brings nothing for so long is checked against another replica.
+  /// A subscription that is silent for this long is compared with another replica (spec/06).
   Duration follow_silence = 3s;
   /// Bytes that a replica may push ahead of what the application consumed.
   std::uint32_t follow_credit = 4u << 20;
 };
 
+/// Not thread-safe, not movable. Functions that take `now` expect a time that never decreases.
 class ClientMachine {
  public:
-  /// `seed`: producer ids and jitter; another one for every client.
+  /// `seed` draws producer ids and jitter, so every client needs a different seed.
   ClientMachine(Options options, std::uint64_t seed);
   ~ClientMachine();
   ClientMachine(const ClientMachine&) = delete;
   ClientMachine& operator=(const ClientMachine&) = delete;
 
-  // ---- Calls. `deadline` may be `never`. Tokens are the caller's and must be unique among calls
-  // that have not ended.
+  // ---- Calls. `deadline` may be `never`. The caller chooses the tokens; they must be unique among
+  // calls that have not ended, with bit 62 clear.
 
-  /// Appends one entry. Ends in Appended, or Failure: outcome_unknown, or any other code, which
-  /// means that nothing was written and never will be (A6); too_many says that bytes_in_flight_max
-  /// is reached: nothing was taken. Under conditions (F1, F2) also: offset_mismatch,
+  /// Appends an entry. Ends in Appended or Failure. With outcome_unknown the fate is open; any
+  /// other code means that the entry was not written and never will be (A6). too_many:
+  /// bytes_in_flight_max is reached. Under conditions (F1, F2) also offset_mismatch and
   /// producer_fenced.
   void append(Time now, Token token, LogId log, const Bytes& payload, bool packed, Time deadline,
               const AppendConditions& conditions = {});
-  /// Whether append() of that many payload bytes would be taken now.
+  /// Whether append() would accept a payload of this size now. An idle client accepts any size.
   bool has_room_for(std::uint64_t payload_bytes) const;
-  /// Bytes of frames accepted and not yet settled.
+  /// Bytes of frames that are accepted and not settled, or settled and kept for slow replicas.
   std::uint64_t bytes_in_flight() const;
   const Figures& figures() const;
 
-  /// Entries from `from` on, about `max_bytes` of them (at least one where there is one). With
-  /// `wait`, stays at the committed end for so long until there is more. Ends in Delivered, or
-  /// Failure: trimmed, past_end (the leader says that the log ends below `from`), not_an_entry,
-  /// no_such_log, unavailable, deadline_exceeded; with a replica named also not_here, not_member,
-  /// corrupt, io_error, as it says.
+  /// Reads entries from `from` on, about `max_bytes` of them, and at least the first. At the
+  /// committed end it waits up to `wait` for more. Ends in Delivered, or in Failure: trimmed;
+  /// past_end if the leader says that the log ends below `from`; not_an_entry; no_such_log; at the
+  /// deadline the last reason that a replica gave, else unavailable. If `whom` names a replica, its
+  /// first refusal ends the read: not_here, not_member, corrupt, io_error.
   void read(Time now, Token token, LogId log, Offset from, std::uint32_t max_bytes, Duration wait,
             Time deadline, ReadFrom whom = {});
-  /// A stream of Delivered (last = false) until stop(), or until Failure: trimmed, past_end,
-  /// not_an_entry, no_such_log.
+  /// Subscribes from `from` on: a stream of Delivered (last = false) that ends in Failure:
+  /// cancelled by stop(), or trimmed, past_end, not_an_entry, no_such_log. Has no deadline; while
+  /// no replica answers, the stream is silent.
   void follow(Time now, Token token, LogId log, Offset from);
-  /// The application is done with so many bytes (frame bytes: the sum of next − offset) of what
-  /// follow() delivered.
+  /// Reports that the application is done with `bytes` of the entries that follow() delivered, in
+  /// bytes of frames: the sum of next - offset. Gives the replica credit for as many more.
   void consumed(Time now, Token token, std::uint64_t bytes);
   /// Ends a follow with Failure cancelled. Unknown tokens are ignored.
   void stop(Time now, Token token);
 
-  /// Ends in PointInTime: where to read from so that nothing is missed that was appended at or
-  /// after `wall_ms` (Unix time, milliseconds), by the leaders' clocks: the highest segment or term
-  /// start whose clock is below it, else where the log begins. Or in Failure: no_such_log,
-  /// unavailable.
+  /// Finds where to read from so that no entry is missed that was appended at or after `wall_ms`
+  /// (Unix time, milliseconds; R6): the highest segment or term start whose clock is below it, else
+  /// the log's begin. Ends in PointInTime, or in Failure: no_such_log; at the deadline the last
+  /// reason that a replica gave, else unavailable.
   void offset_at(Time now, Token token, LogId log, std::uint64_t wall_ms, Time deadline);
-  /// Ends in PointInTime: where the segment begins that holds `offset`, or the log where it begins
-  /// later.
+  /// Finds where the segment that holds `offset` begins, or the log's begin if that is higher. Ends
+  /// as offset_at() does.
   void segment_of(Time now, Token token, LogId log, Offset offset, Time deadline);
-  /// Ends in Tail (linearizable, R2) or Failure.
+  /// Asks the leader for begin and end of the log. Ends in Tail (linearizable, R2) or Failure.
   void tail(Time now, Token token, LogId log, Time deadline);
-  /// Ends in LogDescription or Failure no_such_log, unavailable.
+  /// Looks the log up by name, at any node that knows it. Ends in LogDescription, or in Failure:
+  /// no_such_log (the leader's word), unavailable.
   void open_log(Time now, Token token, std::string name, Time deadline);
-  /// Ends in LogDescription or Failure log_exists, not_enough_nodes, invalid_argument, unavailable.
+  /// Creates a log, once however often the request is repeated (T6). Ends in LogDescription, or in
+  /// Failure: log_exists, not_enough_nodes, invalid_argument, superseded, unavailable.
   void create_log(Time now, Token token, std::string name, LogOptions options, Time deadline);
-  /// Ends in Succeeded or Failure.
+  /// Deletes the log that has the name when the leader is asked first (T5). Ends in Succeeded, or
+  /// in Failure: no_such_log, unavailable.
   void delete_log(Time now, Token token, std::string name, Time deadline);
-  /// Ends in LogDescription with the trim point in force, or Failure: past_end where the log ends
-  /// below `offset`.
+  /// Raises the trim point to `offset` (R3). Ends in LogDescription with the trim point in force,
+  /// or in Failure: past_end if the log ends below `offset`. Does not check that an entry begins
+  /// there; the caller reads there first.
   void trim_log(Time now, Token token, LogId log, Offset offset, Time deadline);
-  /// Sets the log's fencing token (F2), 0: to the next one. Ends in client::Fence, or Failure
-  /// producer_fenced: a higher one was set.
+  /// Sets the log's fencing token (F2); 0: to the next number. Ends in client::Fence, or in
+  /// Failure: producer_fenced if a higher token was set, superseded (T6).
   void set_fence(Time now, Token token, LogId log, FenceToken fence, Time deadline);
-  /// Replaces the log's retention (R5). Ends in LogDescription, or Failure: invalid_argument,
-  /// no_such_log, unavailable.
+  /// Replaces the log's retention (R5). Ends in LogDescription, or in Failure: invalid_argument,
+  /// no_such_log, superseded (T6), unavailable.
   void set_retention(Time now, Token token, LogId log, Retention retention, Time deadline);
-  /// The node's disk is gone for good; the one that it comes with now takes its place, empty, and
-  /// is copied full from the others (C1). `force`: also where too few other replicas are up to
-  /// begin without it. Ends in Succeeded, or Failure: invalid_argument says why not.
+  /// Declares the node's disk lost for good (C1): the empty disk that the node runs with now
+  /// becomes the member and is copied full from the other replicas. `force`: even if too few other
+  /// replicas are up to begin a term without the old disk. Ends in Succeeded, or in Failure:
+  /// invalid_argument with the reason.
   void replace_disk(Time now, Token token, NodeId node, bool force, Time deadline);
-  /// Ends in Metadatas with all logs, or Failure.
+  /// Asks a sequencer for all logs. Ends in Metadatas or Failure.
   void list_logs(Time now, Token token, Time deadline);
-  /// Ends in ClusterStatus, or Failure unavailable where no sequencer is known by then.
+  /// Asks every sequencer for its status; `logs`: with the list of logs. Ends in ClusterStatus, or
+  /// in Failure: unavailable if no sequencer is known by the deadline.
   void status(Time now, Token token, bool logs, Time deadline);
-  /// Ends every call: unsettled appends with outcome_unknown (committed already) or client_closed,
-  /// others with client_closed.
+  /// Ends every call: an append whose reference went to a leader with outcome_unknown, every other
+  /// call with client_closed. Calls after it fail with client_closed.
   void close(Time now);
 
-  // ---- From the driver
+  // ---- Input from the driver. Input after close() is ignored.
 
+  /// The connection that output() asked for is up and its peer has said hello.
   void connected(Time now, const Connected& c);
+  /// The connection is gone or could not be made.
   void disconnected(Time now, const Disconnected& d);
   void arrived(Time now, Arrived&& a);
+  /// Runs the timers that are due.
   void tick(Time now);
-  /// Finishes the step (waiting entries are cut into runs here, so that what arrived together goes
-  /// out together) and gives what to perform; the driver clears it afterwards. `wake`: when to call
-  /// tick().
+  /// Finishes the step and returns the effects to perform. Entries are cut into runs here, so that
+  /// entries which arrive together leave together. The driver clears the Output afterwards, and
+  /// calls tick() at Output::wake.
   Output& output();
 
-  /// What this client says of itself on a new connection.
+  /// The hello of this client for a new connection (W4).
   Hello hello() const;
 
  private:

@@ -54,7 +54,7 @@ inline constexpr std::size_t entry_overhead = 44;
 /// Why a call failed.
 struct CallError {
   std::string code;     ///< stable name, for example "no_such_log"
-  std::string message;  ///< one sentence for people: the value, the limit, the remedy
+  std::string message;  ///< a sentence for people: the value, the limit, the remedy
   bool retry = false;   ///< true: the same call may succeed later, or on another node
   /// With "trimmed": the offset where the log begins.
   EntryOffset begins_at = 0;
@@ -72,8 +72,8 @@ struct AppendOptions {
   /// The entry is appended only if no entry lies at or above this offset, in other words if the log
   /// ends here for its readers. Take the offset from Entry::next, ReadResult::next or
   /// TailPosition::committed. Otherwise the append is refused with offset_mismatch. The decision is
-  /// linearizable (F1). Each such entry is a run of its own, so this suits state machines with one
-  /// writer and not bulk appends.
+  /// linearizable (F1). Each such entry is a run of its own, so this suits state machines with a
+  /// single writer and not bulk appends.
   std::optional<EntryOffset> expected_offset = {};
   /// The writer's fencing token (Log::fence). The append is refused with producer_fenced if a
   /// higher token was set for the log (F2). 0: the append names no token and no fence stops it.
@@ -110,7 +110,7 @@ struct Entry {
   EntryOffset offset = 0;
   EntryOffset next = 0;  ///< where to read the entry after it
   std::uint32_t term = 0;
-  std::uint64_t producer = 0;  ///< random id of the client that appended it, one for each log
+  std::uint64_t producer = 0;  ///< random id of the client that appended it and log
   std::uint64_t sequence = 0;  ///< number within its producer: ascending, with gaps
   std::string payload;
   bool packed = false;  ///< appended by append_batch
@@ -140,8 +140,8 @@ struct ReadResult {
 };
 
 struct ReadOptions {
-  /// Approximate bytes to return, at most 4 MiB. At least one entry is returned if there is one,
-  /// whatever its size.
+  /// Approximate bytes to return, at most 4 MiB. If an entry is there, at least that entry is
+  /// returned, whatever its size.
   std::size_t max_bytes = 1u << 20;
   /// How long to wait at the committed end for more entries.
   std::chrono::milliseconds wait{0};
@@ -265,7 +265,7 @@ struct ClusterReport {
   /// Health, verdict and alarms come from the leader, as on the status page; without a leader, from
   /// another sequencer.
   Health health = Health::not_serving;
-  /// One sentence without a full stop: the consequence for appends and reads, and the cause.
+  /// A sentence without a full stop: the consequence for appends and reads, and the cause.
   std::string verdict;
   std::vector<Alarm> alarms;          ///< critical alarms first
   std::vector<Sequencer> sequencers;  ///< by id
@@ -470,7 +470,7 @@ class Log {
   std::expected<FencePosition, CallError> fence(std::uint64_t token = 0,
                                                 std::optional<Milliseconds> timeout = {});
   /// Where to read from so that no entry is missed that was appended at or after `time` (R6). Time
-  /// is that of the sequencers' clocks. The result lies at most one segment, one term or one hour
+  /// is that of the sequencers' clocks. The result lies at most a segment, a term or an hour
   /// of traffic before `time`, or is the log's begin if the log begins later. If a new leader's
   /// clock was behind the clock of the leader before it, entries of the difference may lie below
   /// the result. Needs no sequencer. Errors: no_such_log, unavailable.
@@ -486,7 +486,7 @@ class Log {
   std::shared_ptr<State> state_;
 };
 
-/// Handle of a client of one cluster: one thread, connections to the nodes, one producer per log.
+/// Handle of a client: a thread, connections to the nodes of a cluster, a producer for each log.
 /// Cheap to copy; copies share the client. When the last Client, Log and Follower of a client is
 /// gone, the client ends as close() says and its thread is joined; in a callback the end happens in
 /// the background.

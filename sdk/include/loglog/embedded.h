@@ -19,7 +19,7 @@
 namespace loglog {
 
 struct EmbeddedOptions {
-  /// Name of the cluster. A data directory belongs to one cluster for ever.
+  /// Name of the cluster. A data directory belongs to a single cluster for ever.
   std::string name = "embedded";
   /// Directory that holds a folder for each node; required, created if missing.
   std::string data = {};
@@ -56,7 +56,7 @@ class EmbeddedCluster {
   /// false if that did not happen in time.
   bool wait_ready(std::chrono::milliseconds wait);
   /// Stops every node in order and blocks until their threads have ended. Acknowledged entries are
-  /// on disk already. Nothing else may be called afterwards but stop() and destruction.
+  /// on disk already.
   void stop();
 
  private:
