@@ -1,6 +1,10 @@
-// One producer: the appends of this client to one log. Entries gather into runs, runs go to the
-// replicas, references to the leader, and every entry's fate is found out, whatever happens to the
-// leader (§4, §8: A1–A6).
+// A producer: the appends of this client to a log (spec/05, spec/07). Entries gather into runs; the
+// runs go to the replicas and their references to the leader. The pipeline finds out the fate of
+// every entry, also if the leader changes (A1 to A6).
+//
+// A run moves open_ -> runs_ -> (lagging_) -> gone. It is in runs_ until the fate of all its
+// entries is known (it is settled), and in lagging_ while a slow replica still takes its bytes.
+// ClientMachine creates a pipeline at the first append to a log and keeps it.
 #pragma once
 #include <deque>
 #include <list>
@@ -17,48 +21,57 @@ namespace loglog::client {
 
 class AppendPipeline {
  public:
-  /// `bytes`: the client's count of bytes in flight, kept here for this log's.
+  /// `bytes`: the client's count of bytes in flight. The pipeline adds the frames of this log and
+  /// takes them off when their run is gone. All references must outlive the pipeline.
   AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out,
                  std::uint64_t& bytes, BlockPool& blocks, LogId log, ProducerId producer);
 
+  /// Adds an entry to the open run. The caller has checked its size and the bytes in flight.
   void append(Time now, Token token, const Bytes& payload, bool packed, Time deadline,
               const AppendConditions& conditions);
-  /// Messages about this producer that no request waits for.
+  /// Takes a message about this producer that no request waits for.
   void arrived(Time now, ConnectionId from, const Message& m);
   void disconnected(Time now, ConnectionId c);
+  /// Ends appends whose deadline has passed, drops slow replicas and continues reads.
   void tick(Time now);
-  /// Cuts, uploads, opens the term, commits: all that can be done now.
+  /// Does all that can be done now: cuts runs, uploads them, opens the term, commits. Called once
+  /// at the end of each step, so that entries which arrive together share a run.
   void pump(Time now);
-  /// Ends every append that has not ended.
+  /// Ends every append that has not ended. Nothing may be called afterwards.
   void close();
+  /// When tick() or pump() has work again without input.
   Time wake(Time now) const;
 
  private:
-  struct Item {  // an entry
+  // An entry.
+  struct Item {
     Token token;
     Sequence sequence;
     Time deadline;
-    std::uint32_t at, length;  // its frame in the run
+    std::uint32_t at, length;  // position and length of its frame in the run, bytes
     bool live = true;          // the caller still waits
-    bool committing = false;   // a Commit named it since its last resolution
-    Offset known{};            // a committed offset known before the first of those (A3)
+    bool committing = false;   // a Commit named the entry since the last resolution: fate unsettled
+    Offset known{};  // committed offset known at that Commit; resolution reads from it (A3)
     AppendConditions conditions{};
   };
+  // All items of a run have the same `committing` and the same conditions.
   struct Run {
     Reference reference;
     Bytes frames;
     std::vector<Item> items;
     ReplicaUploads uploads;
-    bool begun = false;  // uploads were begun
-    bool stale = false;  // holds entries that are dead and were never committed: to be built anew
-    bool commit_sent = false;  // and not refused
-    bool absent = false;  // F1: the leader has said that it is not ordered in this term, and it was
-                          // not committed again since
-    bool cancelled = false;
-    unsigned commits_in_term = 0;
-    Time keep_until = never;  // settled: how long laggards are waited for
-    Time next_deadline = never;
-    Time since = never;  // its oldest entry came
+    bool begun = false;  // `uploads` has its targets
+    // Some entries ended and no Commit is open: the run must be built anew without them.
+    bool stale = false;
+    bool commit_sent = false;  // to the leader of this term, and not refused
+    // F1: the leader refused the run for this term, and no Commit of it was sent since. Its entries
+    // are certainly not in the log, although `committing` is still set.
+    bool absent = false;
+    bool cancelled = false;        // Cancel was sent: the run is not uploaded again
+    unsigned commits_in_term = 0;  // Commits sent in this term; a refusal is definite after just 1
+    Time keep_until = never;       // in lagging_: when slow replicas are given up
+    Time next_deadline = never;    // least deadline of its live items
+    Time since = never;            // when its oldest entry arrived
     Sequence end() const { return reference.first + reference.count; }
   };
   using RunList = std::list<Run>;
@@ -112,27 +125,30 @@ class AppendPipeline {
   BlockPool& blocks_;
   LogId log_;
   ProducerId producer_;
-  Sequence next_{1};
-  Offset known_{};   // a committed offset of the log
-  RunList runs_;     // unsettled, in sequence order; the last may be `open_`'s predecessor
-  RunList lagging_;  // settled, some replica still takes the upload
-  Run open_;         // being filled by builder_
+  Sequence next_{1};  // of the next entry; never given twice (A6)
+  Offset known_{};    // highest committed offset of the log that this client knows
+  RunList runs_;      // unsettled, in sequence order; at most runs_in_flight_max are uploaded
+  RunList lagging_;   // settled, and some replica still takes the upload
+  Run open_;          // filled by builder_; its reference and frames are made when it is cut
   RunBuilder builder_;
   Term term_{};
-  Offset term_start_{}, term_end_{};
-  ConnectionId leader_{};  // whom Commits go to; 0: the term is not open
-  bool opening_ = false;
-  Time open_at_{};
-  bool prompt_ = false;  // a write quorum took the last uploads at once: the next run may be
-                         // committed along with its own (V1)
+  Offset term_start_{}, term_end_{};  // of term_'s start frame, as the leader told
+  ConnectionId leader_{};             // receiver of Commits; 0: the term is not open
+  bool opening_ = false;              // an OpenLog is under way
+  Time open_at_{};                    // no OpenLog before
+  // V1: a write quorum took the last uploads at once, so the next run may be committed along with
+  // its uploads.
+  bool prompt_ = false;
   ObservedCommits observed_;
-  std::set<ConnectionId> observing_;  // they know that this producer is told RunDurable there
-  bool asking_set_ = false;
-  Time set_at_{};
-  Time commit_at_{};  // pause after a refusal
-  std::unique_ptr<Resolver> resolver_;
-  std::unique_ptr<Resolver> finished_;  // kept until the next step: its own call is still under way
-  std::unique_ptr<GapCheck> gap_;       // F1: of the run that was refused and stands first in line
+  std::set<ConnectionId> observing_;    // connections over which Observe was sent (V2)
+  bool asking_set_ = false;             // a GetTermSet is under way
+  Time set_at_{};                       // no GetTermSet before
+  Time commit_at_{};                    // no Commit before: pause after a refusal
+  std::unique_ptr<Resolver> resolver_;  // while it reads, nothing is committed (A3)
+  // A finished reader is destroyed in the next step, because its callback is still running.
+  std::unique_ptr<Resolver> finished_;
+  // F1: of the refused run. Only the producer's next run is judged, so there is a single check.
+  std::unique_ptr<GapCheck> gap_;
   std::unique_ptr<GapCheck> finished_gap_;
 };
 

@@ -1,5 +1,7 @@
-// What the client knows of the cluster: connections (one for each address), who is who, which logs
-// there are, who leads; and the requests in flight on those connections.
+// The client's knowledge of the cluster: a connection for each address, the node behind each
+// connection, the logs, the leader; and the requests in flight on these connections. Knowledge may
+// be stale: metadata come from any node, and the versions order them. Used by every part of the
+// core (spec/07 "Whom a client knows").
 #pragma once
 #include <functional>
 #include <map>
@@ -15,89 +17,105 @@ namespace loglog::client {
 
 class ClusterView {
  public:
-  /// Gets the answer; nullptr: the connection was lost or the time is up.
+  /// Called once with the answer, or with nullptr if the connection was lost or the time-out
+  /// passed. May start further requests.
   using Handler = std::function<void(Time, Message*)>;
 
   ClusterView(const Options& options, Random& random, Output& out);
 
-  /// A connection that stands, or 0 while it is being made (connections wanted once are kept).
+  // ---- Connections. Each of these returns a connection that is up, or 0 while none is; then it
+  // has begun to dial, and the caller asks again later. A connection is kept once it was asked for.
+
+  /// To a storage node, at the address that the metadata name or wherever its hello said it is.
   ConnectionId node(Time now, NodeId id);
-  /// To `chosen` (0: `choice` picks one), or to another member that is not in `tried` and need not
-  /// be waited for; `chosen` becomes the one whose connection it is. 0: none stands yet.
+  /// To a replica of the log: to `chosen` if it is up, else to another member that is up and not in
+  /// `tried`. If `chosen` is 0, `choice` picks. Sets `chosen` to the node of the connection.
   ConnectionId replica(Time now, const LogInfo& log, ReplicaChoice& choice,
                        const std::set<NodeId>& tried, NodeId& chosen);
   ConnectionId sequencer(Time now, SequencerId id);
-  /// The leader's, or 0 while it is being looked for.
+  /// To the leader. 0 also while the leader is unknown; then the view asks for it.
   ConnectionId leader(Time now);
-  /// Some node that answers, sequencers or storage nodes in rotation; 0: none yet.
+  /// To any node that is up, sequencers and storage nodes in rotation.
   ConnectionId any(Time now);
-  /// `from` says that `leader` leads (0: it does not know).
+
+  /// `from` has refused as not the leader, or did not answer, and names `leader` (0: none).
   void not_leader(ConnectionId from, SequencerId leader);
   bool is_sequencer(ConnectionId c) const;
-  /// The storage node at the other end and its disk, as it said itself; node 0: none, or the
+  /// Storage node and disk at the other end, as its hello said. Node 0: another role, or the
   /// connection is gone.
   Member storage_at(ConnectionId c) const;
   bool is_leader(ConnectionId c) const;
-  /// Of an answer that was learned: it is the leader's, as it says itself, and what is not in it is
-  /// not there. One that led and names nobody is not believed to lead any more.
+  /// True if this `Metadata`, which was learned already, came from the current leader, so a log
+  /// that is missing from it does not exist (R2). A sequencer that names no leader is no longer
+  /// taken for the leader.
   bool is_leaders_word(ConnectionId c, const Metadata& m);
 
-  /// Sends a request. `many`: the handler stays for further answers until forget() or the
-  /// connection's end.
+  /// Sends a request and calls `h` with its answer. The time-out grows with distance(to);
+  /// Duration::max(): none. `many`: the handler stays for further answers until forget() or the end
+  /// of the connection.
   RequestId request(Time now, ConnectionId to, Message m, Duration timeout, Handler h,
                     bool many = false);
+  /// Sends a message that has no handler.
   void tell(ConnectionId to, RequestId request, Message m) {
     out_.sends.push_back({to, request, std::move(m)});
   }
+  /// Removes the handler of a request; its answers are ignored.
   void forget(ConnectionId to, RequestId request) { pending_.erase({to, request}); }
+  /// Closes the connection; its requests get nullptr.
   void drop(Time now, ConnectionId c);
-  /// By how much an answer from there may come later than from near by, as measured: nothing below
-  /// half a second of round trip.
+  /// Addition to a time-out of answers, so that it is at least four measured round trips of this
+  /// connection. 0 for round trips up to a quarter of Options::answer_timeout.
   Duration distance(ConnectionId c) const;
-  /// The longest round trip measured to a node that is connected.
+  /// The longest measured round trip of the connections that are up.
   Duration longest_round_trip() const;
   /// Whether no node has ever been reached and every address of the options has failed.
   bool all_refused() const;
-  /// "HOST:PORT: connection refused; …" of the nodes that could not be reached, and are not now;
-  /// empty: there are none.
+  /// Nodes that are unreachable now, with the causes: "HOST:PORT: connection refused; ...". At most
+  /// six; empty if there are none.
   std::string failures() const;
 
-  /// nullptr: not known (yet): looked for in the background where `want`ed.
+  /// Metadata of a log; nullptr if this client does not know the log. The pointer is valid until
+  /// the next learn().
   const LogInfo* log(LogId id) const;
+  /// Asks for the logs, again and again until they are known.
   void want_log(Time now, LogId id);
   void learn(const LogInfo& info) { logs_[info.id] = info; }
+  /// Takes over metadata that are newer than the known ones, and the leader that they name.
   void learn(ConnectionId from, const Metadata& m);
+  /// The newest known metadata, without logs.
   const ClusterMetadata& metadata() const { return metadata_; }
-  /// Of the whole client: all that counts has the view.
+  /// Counts of the whole client. They live here because every part of the core has the view.
   Figures& figures() { return figures_; }
   const Figures& figures() const { return figures_; }
 
   void connected(Time now, const Connected& c);
   void disconnected(Time now, const Disconnected& d);
-  /// Whether a request waited for it.
+  /// Gives an answer to the handler of its request. False: no request waits for this message.
   bool answered(Time now, Arrived& a);
+  /// Ends requests whose time-out has passed, dials again and asks for metadata that are wanted.
   void tick(Time now);
   Time wake() const;
 
  private:
+  // An address and the node behind it.
   struct Endpoint {
-    ConnectionId connection{};  // 0: none under way
-    bool up = false;
-    bool was_up = false;  // ever
-    Hello peer;
-    Time retry_at{};
+    ConnectionId connection{};  // dialled or up; 0: neither
+    bool up = false;            // both hellos were exchanged
+    bool was_up = false;        // at any time before
+    Hello peer;                 // of the last connection that was up
+    Time retry_at{};            // no dial before
     RetrySchedule retry;
     Time dialled_at{};
-    Duration round_trip{};  // to an answer; 0: not known
-    Error failure{};        // of the last attempt to reach it; ok: it succeeded, or there was none
+    Duration round_trip{};  // estimate by measure(); 0: unknown
+    Error failure{};        // of the last attempt to connect; ok: it succeeded, or there was none
   };
   struct Pending {
     Handler handler;
     Time timeout;
     bool many;
     Time sent_at{};
-    bool measures =
-        false;  // its answer tells the round trip, because the node does not wait before it answers
+    // The answer tells the round trip, because the node answers such a request at once.
+    bool measures = false;
   };
   ConnectionId at(Time now, const std::string& address);
   ConnectionId reach(Time now, const std::string& address, Role role, std::uint32_t id);
@@ -114,18 +132,19 @@ class ClusterView {
   std::uint64_t connections_ = 0;
   std::uint32_t requests_ = 0;
   std::map<std::string, Endpoint> endpoints_;
-  std::map<ConnectionId, std::string> addresses_;
+  std::map<ConnectionId, std::string> addresses_;  // of connections that are dialled or up
   std::map<std::pair<ConnectionId, RequestId>, Pending> pending_;
-  std::map<std::pair<ConnectionId, RequestId>, Time>
-      late_;                  // when requests were sent whose time was up before their answer came
-  ClusterMetadata metadata_;  // nodes only; logs are in logs_
+  // Send times of requests whose time-out passed before an answer came: a late answer still
+  // measures the round trip, otherwise a distant node would time out for ever.
+  std::map<std::pair<ConnectionId, RequestId>, Time> late_;
+  ClusterMetadata metadata_;  // without logs, which are in logs_
   std::map<LogId, LogInfo> logs_;
-  SequencerId leader_{};
+  SequencerId leader_{};  // 0: unknown
   bool want_leader_ = false, want_logs_ = false;
-  Time ask_at_{};
-  bool refresh_ = false;  // somebody could not be reached where the metadata say
+  Time ask_at_{};         // no GetMetadata before
+  bool refresh_ = false;  // a node was unreachable at its known address: it may have moved
   Time refresh_at_{};
-  std::size_t rotation_ = 0;
+  std::size_t rotation_ = 0;  // of any()
   Figures figures_;
 };
 

@@ -1,4 +1,5 @@
-// What a client counts.
+// The counts of a client, collected by the parts of the core in ClusterView::figures(). Client::
+// figures() and Client::prometheus_text() (sdk/api/figures.cpp) show them.
 #pragma once
 #include <cstdint>
 
@@ -6,19 +7,19 @@
 
 namespace loglog::client {
 
-/// Since the client was made. Bytes are those of payloads.
+/// Counts since the client was made. Bytes are bytes of payloads.
 struct Figures {
   std::uint64_t appends_committed = 0, appends_refused = 0, appends_unknown = 0;
-  std::uint64_t appended_bytes = 0;  ///< committed
-  observe::LatencyHistogram
-      append_latency;  ///< of committed appends; each counts as long as the oldest one of its run
-  std::uint64_t uploads = 0,
-                uploads_refused = 0;  ///< runs sent to one replica each; answered with Busy
+  std::uint64_t appended_bytes = 0;  ///< of committed appends
+  /// Of committed appends, microseconds. Each entry of a run counts as long as its oldest entry.
+  observe::LatencyHistogram append_latency;
+  /// Runs, counted once for each replica that they were sent to; uploads answered with Busy.
+  std::uint64_t uploads = 0, uploads_refused = 0;
   std::uint64_t commits = 0, commits_repeated = 0;
-  std::uint64_t resolutions = 0;  ///< A3: the log was read to find out what became of appends
+  std::uint64_t resolutions = 0;  ///< times that a log was read to resolve appends (A3)
   std::uint64_t reads = 0, read_entries = 0, read_bytes = 0;
   std::uint64_t followed_entries = 0, followed_bytes = 0;
-  std::uint64_t corrupt_pages = 0;  ///< found out by their checksums, and told to the node
+  std::uint64_t corrupt_pages = 0;  ///< reports of bytes that do not verify, sent to their nodes
   std::uint64_t connections = 0, reconnections = 0, connections_failed = 0;
 };
 

@@ -1,4 +1,5 @@
-// What ClientMachine is made of.
+// The state behind ClientMachine: its calls under way and the functions that continue them. Private
+// to client_machine.cpp and the machine_*.cpp files; each section of Parts names its file.
 #pragma once
 #include <map>
 #include <memory>
@@ -10,65 +11,73 @@
 
 namespace loglog::client {
 
+/// A read() under way.
 struct ReadCall {
   Time deadline;
   LogId log;
-  bool alone = false;  ///< one replica is asked, no other
-  bool asks_end =
-      false;  ///< it lies beyond all that a replica knows: the leader is asked where the log ends
-  Errc last = Errc::unavailable;
+  bool alone = false;  ///< a single replica is asked (ReadFrom::replica)
+  /// The offset lies beyond the committed offset that a replica knows, so the leader is being asked
+  /// for the end of the log. The question ends the call, also at the deadline.
+  bool asks_end = false;
+  Errc last = Errc::unavailable;  ///< result if the deadline passes
   std::shared_ptr<PageReader> reader;
 };
 
+/// An offset_at() or segment_of() under way.
 struct TimeCall {
   Time deadline;
-  Errc last = Errc::unavailable;
+  Errc last = Errc::unavailable;  ///< result if the deadline passes
   std::shared_ptr<TimeSearch> search;
 };
 
-/// A subscription.
+/// A follow() under way: a sequence of subscriptions, each to a replica (spec/06 "Follow and
+/// credit").
 struct FollowCall {
   FollowCall(LogId l, Offset from) : log(l), cursor(l, from), blame(l) {}
   LogId log;
   FollowCursor cursor;
-  NodeId node{};
-  ConnectionId connection{};  ///< 0: not subscribed
-  RequestId request{};
-  std::uint64_t granted = 0, received = 0;    ///< on this subscription
-  std::uint64_t delivered = 0, consumed = 0;  ///< by the application, in all
-  std::set<NodeId> tried;
+  NodeId node{};                              ///< of the current or last subscription
+  ConnectionId connection{};                  ///< 0: not subscribed
+  RequestId request{};                        ///< of the subscription
+  std::uint64_t granted = 0, received = 0;    ///< bytes on this subscription
+  std::uint64_t delivered = 0, consumed = 0;  ///< bytes of frames, since follow()
+  std::set<NodeId> tried;                     ///< replicas that failed in this round
   Blame blame;
-  Time due{}, silent_at = never;
-  bool probing = false;
-  bool looked = false;  ///< whether the log reaches to where it began
+  Time due{};              ///< no new subscription before
+  Time silent_at = never;  ///< when a silent subscription is compared with another replica
+  bool probing = false;    ///< that comparison is under way
+  bool looked = false;     ///< the first comparison was made: does the log reach the start offset?
 };
 
-/// The position is nobody's.
+/// Failure past_end: no entry can begin at the asked offset, because the log ends at `end`.
 Failure past_end(Offset end);
 
-/// A question to one node that is asked until it is answered or the deadline passes.
+/// A question to a node. It is asked again, perhaps of another node, until it is answered or the
+/// deadline passes.
 struct Question {
   enum class To : std::uint8_t { leader, anybody };
   Message message;
-  To to = To::leader;
+  To to = To::leader;  ///< anybody: the leader if it is known, else any node
   Time deadline;
   Time begun_at{};
-  /// Whether that answer ends the call (then it has completed it). Not asked for not_leader and the
-  /// like.
+  /// Takes an answer. True: the answer ended the call, and the function has completed it. False:
+  /// the question is asked again, with a new `message` if the function has set it. Errors with a
+  /// retry class (not_leader, unavailable) do not come here.
   std::function<bool(Time, ConnectionId, Message&)> answer;
-  bool asked = false;
-  bool ours = false;      ///< no call of the application: it ends without a completion
-  bool repeated = false;  ///< it was sent before, to somebody who may have done it
-  Time due{};
-  Errc last = Errc::unavailable;
+  bool asked = false;             ///< a request is under way
+  bool ours = false;              ///< asked by the core itself: ends without a completion
+  bool repeated = false;          ///< an earlier copy got no definite answer and may have been done
+  Time due{};                     ///< not asked again before
+  Errc last = Errc::unavailable;  ///< result if the deadline passes
 };
 
+/// A status() under way.
 struct StatusCall {
   ClusterStatus result;
-  std::map<SequencerId, bool> asked;  ///< false: answered
-  bool logs = false;
+  std::map<SequencerId, bool> asked;  ///< true: request under way; false: answered, or timed out
+  bool logs = false;                  ///< ask for the list of logs
   Time begun_at{}, deadline{};
-  std::optional<Time> known_at;  ///< when the sequencers were known
+  std::optional<Time> known_at;  ///< when the list of sequencers became known
 };
 
 struct ClientMachine::Parts {
@@ -86,7 +95,8 @@ struct ClientMachine::Parts {
   void fail(Token t, Errc e, std::string detail = {}) {
     complete(t, Failure{Error{e, std::move(detail)}});
   }
-  /// A call whose deadline has passed: who could not be reached, and why, belongs to the answer.
+  /// Fails a call whose deadline has passed. With `unavailable` the text names the nodes that could
+  /// not be reached, and the causes.
   void fail_late(Token t, Errc e) {
     const std::string whom = e == Errc::unavailable ? view.failures() : std::string();
     fail(t, e, "the deadline passed" + (whom.empty() ? whom : "; " + whom));
@@ -94,8 +104,11 @@ struct ClientMachine::Parts {
 
   // machine_reads.cpp
   void read_step(Time now, Token t, PageReader::Step&& s);
+  /// Subscribes at a replica, unless a subscription or a pause lasts.
   void subscribe(Time now, Token t, FollowCall& f);
+  /// Takes a page of a subscription; nullptr: its connection is gone. May end the call.
   void pushed(Time now, Token t, NodeId node, ConnectionId c, Message* m);
+  /// Ends the subscription; `failed`: the replica is not asked again in this round.
   void move_on(Time now, FollowCall& f, bool failed);
   void end_follow(Token t, Errc why, std::string detail, Offset begins = {});
   void end_follow(Token t, Failure why);
@@ -128,23 +141,24 @@ struct ClientMachine::Parts {
 
   const Options options;
   Random random;
-  Random change_ids;  ///< of its own, so that a change moves no other draw
+  Random change_ids;  ///< separate, so that a change of metadata does not shift the other draws
   BootId boot;
   Output out;
-  Time now{};
+  Time now{};  ///< of the step under way
   BlockPool blocks;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0;  ///< in flight, all pipelines together
   bool closed = false;
   ClusterView view;
   ReplicaChoice choice;
   std::map<LogId, std::unique_ptr<AppendPipeline>> pipelines;
   std::map<Token, ReadCall> reads;
-  std::map<LogId, Offset>
-      read_through;  ///< where the entries of the last read ended: another entry begins there
+  /// Where the entries of the last read of each log ended. A frame begins there, so bytes that do
+  /// not verify at that offset are damage and not a wrong offset.
+  std::map<LogId, Offset> read_through;
   std::map<Token, FollowCall> follows;
   std::map<Token, TimeCall> times;
   std::map<Token, Question> questions;
-  std::uint64_t own_questions = 0;
+  std::uint64_t own_questions = 0;  ///< counter for the tokens of Question::ours
   std::map<Token, StatusCall> statuses;
 };
 

@@ -1,6 +1,6 @@
-// What the SDK's core asks its driver to do, and what the driver tells it back. Calls of the
-// application come in as requests with a token; their results go out as Completions with the same
-// token. The driver owns threads and sockets.
+// The values that cross between the SDK's core and its driver: effects that the core asks for,
+// input that the driver brings, and the completions of the application's calls. A completion
+// carries the token that the call came in with. The driver owns threads and sockets.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -15,88 +15,93 @@
 
 namespace loglog::client {
 
-/// Names one call of the application.
+/// Identifies a call of the application; chosen by the driver.
 using Token = Strong<struct TokenTag, std::uint64_t>;
 
-/// What an append is committed under (F1, F2).
+/// Conditions of an append (F1, F2).
 struct AppendConditions {
-  Offset expected = no_offset;  ///< appended only where no entry lies at or above it; no_offset:
-                                ///< wherever the log ends
-  FenceToken fence{};           ///< refused once a higher token was set for the log; 0: names none
+  /// Append only if no entry lies at or above this offset. no_offset: wherever the log ends.
+  Offset expected = no_offset;
+  FenceToken fence{};  ///< refuse if the log has a higher token; 0: the append names no token
   bool operator==(const AppendConditions&) const = default;
 };
 
-// ---- Completions: every call ends in exactly one, follow() in a stream of Delivered and one
-// Failure.
+// ---- Completions. Every call ends in exactly one completion; follow() ends in a stream of
+// Delivered and a Failure.
 
-/// append: committed at this offset (A6: first of three ways to end).
+/// append: the entry is committed at this offset (A6).
 struct Appended {
   Offset offset;
   Term term;
 };
-/// append: failed (nothing written and never will be) with any code but outcome_unknown; or
-/// outcome_unknown. Other calls: why.
+/// append: outcome_unknown, or any other code, which means that the entry was not written and never
+/// will be (A6). Other calls: why they failed.
 struct Failure {
   Error error;
   Offset begins{};  ///< with trimmed: where the log begins
-  Offset ends{};  ///< with offset_mismatch: all that stands in the way lies below, and is committed
+  /// With offset_mismatch: a committed offset; the entries that refute the expectation lie below
+  /// it. With past_end: the log's committed end.
+  Offset ends{};
   FenceToken fence{};  ///< with producer_fenced: the log's token
 };
-/// An entry as read. `payload` is a slice of the received page; for an entry that the SDK packed
-/// from several, `parts` has them.
+/// An entry as read and verified. `payload` is a slice of the received page and shares its memory.
+/// `packed`: the payload holds several payloads of append_batch.
 struct Entry {
   Offset offset;
-  Offset next;  ///< offset after this frame
+  Offset next;  ///< end of its frame
   Term term;
   ProducerId producer;
   Sequence sequence;
   bool packed = false;
   Bytes payload;
 };
-/// read: entries from the asked offset on; `next` is where to continue. Empty: at the committed
-/// end. follow: the next batch.
+/// read: entries from the asked offset on; none at the committed end. follow: the next entries.
 struct Delivered {
   std::vector<Entry> entries;
-  Offset next;
-  std::vector<Bytes> frames{};  ///< with ReadFrom::frames: stored bytes of every frame from the
-                                ///< asked offset to `next`
+  Offset next;  ///< where to read on
+  /// With ReadFrom::frames: the stored bytes of every frame from the asked offset to `next`.
+  std::vector<Bytes> frames{};
 };
-/// read: whom to ask and for what.
+/// read: the replica to ask, and the form of the result.
 struct ReadFrom {
-  /// This storage node alone: no other is asked instead, and what it cannot show ends the read. 0:
-  /// any.
+  /// The only storage node to ask: its first refusal ends the read. 0: any replica.
   NodeId replica{};
-  /// With `replica`: it is told what does not verify, so that it looks for itself and repairs (K4).
-  /// Else any reader tells.
+  /// With `replica`: report bytes that do not verify, so that the node checks and repairs them
+  /// (K4). Without `replica` every reader reports.
   bool report = false;
-  /// Stored bytes of every frame beside the entries.
+  /// Return the stored bytes of every frame in addition to the entries.
   bool frames = false;
 };
+/// tail: begin and committed end of the log, linearizable (R2).
 struct Tail {
   Offset first;
   Offset committed;
   Term term;
 };
-/// set_fence: nothing of a lower token lies at `end` or above, now or later; all below it is
-/// committed.
+/// set_fence: no entry of a lower token lies at `end` or above, now or later; all bytes below `end`
+/// are committed.
 struct Fence {
   FenceToken token;
   Offset end;
 };
-/// offset_at: what was appended since stands at or behind it.
+/// offset_at, segment_of: the offset that was searched for.
 struct PointInTime {
   Offset offset;
 };
+/// open_log, create_log, trim_log, set_retention: the log's metadata.
 struct LogDescription {
   LogInfo info;
 };
+/// list_logs: the cluster's metadata with all logs.
 struct Metadatas {
   ClusterMetadata metadata;
 };
+/// status: the answers of the sequencers.
 struct ClusterStatus {
-  std::vector<Status> sequencers;          ///< those that answered
-  std::vector<SequencerInfo> unreachable;  ///< those that did not
+  std::vector<Status> sequencers;          ///< answers, in order of arrival
+  std::vector<SequencerInfo> unreachable;  ///< known sequencers that did not answer in time
 };
+/// delete_log, replace_disk: done.
 struct Succeeded {};
 using Completion = std::variant<Appended, Failure, Delivered, Tail, PointInTime, Fence,
                                 LogDescription, Metadatas, ClusterStatus, Succeeded>;
@@ -104,31 +109,34 @@ using Completion = std::variant<Appended, Failure, Delivered, Tail, PointInTime,
 struct Completed {
   Token token;
   Completion result;
-  bool last = true;  ///< false: more come for this token (follow)
+  bool last = true;  ///< false: more completions follow for this token (follow)
 };
 
-// ---- Network. The core names endpoints by address; the driver keeps at most one connection to
-// each.
+// ---- Network. The core names endpoints by address and has at most one connection to each.
 
+/// Dial `address`. The driver answers with Connected or Disconnected.
 struct Connect {
-  ConnectionId connection;  ///< chosen by the core
+  ConnectionId connection;  ///< chosen by the core, never used again
   std::string address;
 };
+/// Queue a message. A message to a connection that is gone is dropped.
 struct Send {
   ConnectionId to;
   RequestId request;
   Message message;
 };
+/// Close the connection. The core counts it as gone already.
 struct Close {
   ConnectionId connection;
 };
 
+/// Effects of a step. The driver performs connects, sends, closes and completed, in this order.
 struct Output {
   std::vector<Completed> completed;
   std::vector<Connect> connects;
   std::vector<Send> sends;
   std::vector<Close> closes;
-  Time wake = never;
+  Time wake = never;  ///< when to call ClientMachine::tick()
   void clear() {
     completed.clear();
     connects.clear();
@@ -140,15 +148,17 @@ struct Output {
 
 // ---- Input from the driver
 
+/// Both hellos were exchanged.
 struct Connected {
   ConnectionId connection;
   Hello peer;
 };
-/// Also answers a Connect that failed.
+/// The connection ended, or the Connect failed.
 struct Disconnected {
   ConnectionId connection;
   Error why;
 };
+/// A message of a peer. An answer has the RequestId of its request, which is 0 for no request.
 struct Arrived {
   ConnectionId from;
   RequestId request;
