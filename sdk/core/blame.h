@@ -1,6 +1,7 @@
-// Whom a reader tells that its bytes do not verify; that node checks for itself and repairs (K4).
-// On the very first frame read the offset may be wrong instead of the bytes: then a node is blamed
-// only once another one has given a good frame there.
+// Decides which node a reader reports for bytes that do not verify; the node checks its disk and
+// repairs the bytes (K4, spec/06 "Checking"). On the very first frame of a read the offset may be
+// wrong instead of the bytes. Then a node is reported only after another replica has given a good
+// frame there. Used by PageReader and by follows.
 #pragma once
 #include <utility>
 #include <vector>
@@ -14,7 +15,8 @@ class Blame {
  public:
   explicit Blame(LogId log) : log_(log) {}
 
-  /// The cursor, which stood at `begin`, has taken bytes from `node`, all of them good or not.
+  /// Takes note of a page: the cursor, which stood at `begin`, has taken bytes that came over the
+  /// connection `node`. `good`: all of them verified.
   void taken(ClusterView& view, const FollowCursor& cursor, Offset begin, ConnectionId node,
              bool good) {
     if (!cursor.at_first())
@@ -23,7 +25,7 @@ class Blame {
     if (cursor.at_first()) suspects_.push_back(node);
     else tell(view, node, cursor.next());
   }
-  /// No replica has a good first frame: the offset is no entry's.
+  /// True if every replica gave a bad first frame, so no entry begins at the offset.
   bool all_of(const LogInfo& log) const { return suspects_.size() >= log.members.size(); }
   void clear() { suspects_.clear(); }
 
@@ -34,7 +36,7 @@ class Blame {
   }
 
   LogId log_;
-  std::vector<ConnectionId> suspects_;
+  std::vector<ConnectionId> suspects_;  // gave a bad first frame and are not reported yet
 };
 
 }  // namespace loglog::client

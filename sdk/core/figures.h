@@ -1,5 +1,5 @@
-// The counts of a client, collected by the parts of the core in ClusterView::figures(). Client::
-// figures() and Client::prometheus_text() (sdk/api/figures.cpp) show them.
+// The counts of a client. The parts of the core collect them in ClusterView::figures();
+// sdk/api/figures.cpp shows them to the application.
 #pragma once
 #include <cstdint>
 

@@ -1,10 +1,13 @@
+// take() first completes the partial frame of the previous page, then takes whole frames from the
+// page itself without a copy, and keeps the rest as the next partial frame.
 #include "sdk/core/follow_cursor.h"
 
 #include <algorithm>
 
 namespace loglog::client {
 
-/// Looks at the frame at next_, which `bytes` begins with; gives it out when it is whole and good.
+/// Verifies the frame at next_, with which `bytes` begins. Returns it as an entry and moves on if
+/// it is whole and good.
 FrameState FollowCursor::accept(const Bytes& bytes, std::vector<Entry>& out,
                                 std::vector<Bytes>* frames) {
   const FrameView v = look_at_frame(bytes, log_, next_, true);
@@ -20,7 +23,8 @@ FrameState FollowCursor::accept(const Bytes& bytes, std::vector<Entry>& out,
   return FrameState::good;
 }
 
-/// Completes the frame that the page before cut, taking from `bytes` no more than it needs.
+/// Completes the partial frame, and removes from `bytes` no more than it needs. False: the frame
+/// does not verify.
 bool FollowCursor::fill_partial(Bytes& bytes, std::vector<Entry>& out, std::vector<Bytes>* frames) {
   while (have_ > 0 && !bytes.empty()) {
     const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(need_ - have_, bytes.size()));
@@ -28,7 +32,9 @@ bool FollowCursor::fill_partial(Bytes& bytes, std::vector<Entry>& out, std::vect
     have_ += n;
     bytes = bytes.slice(n);
     if (have_ < need_) return true;
-    if (need_ == frame_prefix_size) {  // the prefix is whole now: make room for the frame
+    // The prefix is whole, so the frame's length is known. The prefix is verified first: damaged
+    // bytes must not size the buffer.
+    if (need_ == frame_prefix_size) {
       const auto prefix = read_prefix(partial_.data());
       if (!prefix || look_at_frame(partial_.slice(0, have_), log_, next_, true).state !=
                          FrameState::incomplete)
@@ -46,7 +52,7 @@ bool FollowCursor::fill_partial(Bytes& bytes, std::vector<Entry>& out, std::vect
   return true;
 }
 
-/// False: the frame at next_ does not verify.
+/// Takes frames until `until` or the end of the bytes. False: the frame at next_ does not verify.
 bool FollowCursor::take_frames(Bytes bytes, std::vector<Entry>& out, Offset until,
                                std::vector<Bytes>* frames) {
   if (!fill_partial(bytes, out, frames)) return false;
@@ -74,6 +80,8 @@ bool FollowCursor::take_frames(Bytes bytes, std::vector<Entry>& out, Offset unti
 
 bool FollowCursor::take(Bytes bytes, Offset committed, std::vector<Entry>& out, Offset until,
                         std::vector<Bytes>* frames) {
+  // A frame ends at `committed`. A partial frame that claims more has a damaged length, and the
+  // reader would wait for bytes that never come.
   const bool good = take_frames(std::move(bytes), out, until, frames) &&
                     (have_ == 0 || next_ + need_ <= committed);
   if (!good) drop_partial();

@@ -1,4 +1,7 @@
-// Pages of raw bytes become entries: verified, in order, frames put together where a page cut them.
+// Turns pages of raw bytes into verified entries, in order. A page may end in the middle of a
+// frame, so the cursor keeps the part and completes it from the next page. It verifies prefix,
+// suffix and payload of every frame against log and offset (spec/06 "Checking"). Used by reads,
+// follows and resolution; asks no node itself.
 #pragma once
 #include <vector>
 
@@ -11,25 +14,27 @@ class FollowCursor {
  public:
   FollowCursor(LogId log, Offset from) : log_(log), next_(from) {}
 
-  /// Offset of the first frame not given out yet.
+  /// Offset of the first frame that take() has not returned yet.
   Offset next() const { return next_; }
-  /// Where the next page must begin.
+  /// Offset where the next page must begin: behind a partial frame.
   Offset ask() const { return next_ + have_; }
-  /// Bytes still missing of the frame that was cut; 0: none was.
+  /// Known missing bytes of the partial frame, of its prefix at first; 0: there is no partial
+  /// frame.
   std::uint32_t missing() const { return have_ == 0 ? 0 : need_ - have_; }
-  /// No frame was accepted since `from`: a mismatch may be an offset that is no entry's.
+  /// True if no frame was accepted yet. Then a mismatch may mean that no entry begins at `from`.
   bool at_first() const { return at_first_; }
-  /// The offset is known to be a frame's.
+  /// Tells the cursor that a frame is known to begin at its offset.
   void confirm() { at_first_ = false; }
-  /// Forgets the frame that was cut: another replica begins it anew.
+  /// Forgets the partial frame, because another replica sends it from its beginning.
   void drop_partial() {
     have_ = need_ = 0;
     partial_ = {};
   }
-  /// Takes the bytes that begin at ask(), of a page that says that the log is committed up to
-  /// `committed`; appends entries that begin below `until` to `out` (term and segment starts are
-  /// passed over), and to `frames`, where given, the stored bytes of every frame. False: a frame
-  /// does not verify, or would reach beyond `committed`, where a frame ends; next() stands at it.
+  /// Takes the bytes of a page, which begin at ask(). Appends to `out` the entries that begin below
+  /// `until` (term and segment starts are skipped), and to `frames`, unless nullptr, the stored
+  /// bytes of every frame. The slices share the page's memory. Returns false if a frame does not
+  /// verify, or claims to reach beyond `committed`, the page's committed offset, which is the end
+  /// of a frame. next() is then the offset of that frame.
   bool take(Bytes bytes, Offset committed, std::vector<Entry>& out, Offset until = no_offset,
             std::vector<Bytes>* frames = nullptr);
 
@@ -41,9 +46,9 @@ class FollowCursor {
   LogId log_;
   Offset next_;
   bool at_first_ = true;
-  Bytes partial_;           // buffer of need_ bytes
-  std::uint32_t have_ = 0;  // of them came
-  std::uint32_t need_ = 0;  // the whole frame, or its prefix where that is cut too
+  Bytes partial_;           // the partial frame, a buffer of need_ bytes
+  std::uint32_t have_ = 0;  // bytes of partial_ that have arrived; 0: no partial frame
+  std::uint32_t need_ = 0;  // length of the frame, or of its prefix while the prefix is not whole
 };
 
 }  // namespace loglog::client

@@ -1,3 +1,4 @@
+// Entries end the check; every reason that may pass is waited out.
 #include "sdk/core/gap_check.h"
 
 namespace loglog::client {
@@ -5,14 +6,14 @@ namespace loglog::client {
 GapCheck::GapCheck(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log,
                    Offset from, Offset until, Done done)
     : until_(until), done_(std::move(done)) {
-  // Term and segment starts are small: a page of this size mostly holds all there is.
+  // Term and segment starts are small: a page of this size usually holds the whole range.
   constexpr std::uint32_t page_size = 16u << 10;
   reader_ = std::make_shared<PageReader>(
       options, view, choice, log, from, until, page_size, 100ms,
       [this](Time now, PageReader::Step&& s) {
         const bool nothing_there = s.reason == Errc::trimmed || s.reason == Errc::not_an_entry;
         if (nothing_there || !s.entries.empty()) return end(now, false);
-        poll(now);  // all other reasons are waited out: everything below `until` is committed
+        poll(now);  // any other reason passes, because all bytes below `until` are committed
       });
 }
 
@@ -23,7 +24,7 @@ void GapCheck::poll(Time now) {
 
 void GapCheck::end(Time now, bool empty) {
   reader_->stop();
-  if (const Done done = std::move(done_)) done(now, empty);  // this object may be gone now
+  if (const Done done = std::move(done_)) done(now, empty);  // may destroy this object
 }
 
 }  // namespace loglog::client

@@ -43,10 +43,11 @@ struct FollowCall {
   std::uint64_t delivered = 0, consumed = 0;  ///< bytes of frames, since follow()
   std::set<NodeId> tried;                     ///< replicas that failed in this round
   Blame blame;
-  Time due{};              ///< no new subscription before
-  Time silent_at = never;  ///< when a silent subscription is compared with another replica
-  bool probing = false;    ///< that comparison is under way
-  bool looked = false;     ///< the first comparison was made: does the log reach the start offset?
+  /// `due`: no new subscription before. `silent_at`: when a silent subscription is compared with
+  /// another replica.
+  Time due{}, silent_at = never;
+  bool probing = false;  ///< that comparison is under way
+  bool looked = false;   ///< the first comparison was made: does the log reach the start offset?
 };
 
 /// Failure past_end: no entry can begin at the asked offset, because the log ends at `end`.

@@ -1,3 +1,4 @@
+// Reads page after page until the range is exhausted; every reason that may pass is waited out.
 #include "sdk/core/resolver.h"
 
 namespace loglog::client {
@@ -14,7 +15,7 @@ void Resolver::poll(Time now) {
   if (reader_->next() >= until_) {
     reader_->stop();
     const Done done = std::move(done_);
-    if (done) done(now, std::move(findings_));  // this object may be gone now
+    if (done) done(now, std::move(findings_));  // may destroy this object
     return;
   }
   reader_->poll(now);
@@ -23,11 +24,11 @@ void Resolver::poll(Time now) {
 void Resolver::step(Time now, PageReader::Step&& s) {
   for (const Entry& e : s.entries)
     if (e.producer == producer_) findings_.found[e.sequence] = {e.offset, e.next, e.term};
-  if (s.reason == Errc::trimmed && s.first > reader_->next()) {  // A5
+  if (s.reason == Errc::trimmed && s.first > reader_->next()) {  // A5: read on behind the trim
     findings_.clipped = s.first;
     reader_->jump(s.first);
   }
-  poll(now);  // all other reasons are waited out: everything below `until` is committed
+  poll(now);  // any other reason passes, because all bytes below `until` are committed
 }
 
 }  // namespace loglog::client

@@ -1,5 +1,5 @@
-// What became of a producer's unsettled entries when the term has changed (A3–A5): the log itself
-// tells.
+// Finds a producer's unsettled entries in the log after a change of term (A3, A5), by reading the
+// range in which they can stand. AppendPipeline judges each entry by the findings (A4, A5).
 #pragma once
 #include <map>
 
@@ -11,21 +11,27 @@ class Resolver {
  public:
   struct Found {
     Offset offset;
-    Offset next;
+    Offset next;  ///< end of the entry's frame
     Term term;
   };
   struct Findings {
-    std::map<Sequence, Found> found;
-    Offset clipped{};  ///< bytes below it may have been trimmed before they were read; 0: none were
+    std::map<Sequence, Found> found;  ///< every entry of this producer in the range
+    /// Bytes of the range below this offset may have been trimmed before they were read (A5). 0:
+    /// the whole range was read.
+    Offset clipped{};
   };
+  /// Called once; may destroy the resolver.
   using Done = std::function<void(Time, Findings&&)>;
 
-  /// Reads [from, until): from a committed offset known before the entries' first Commit, to the
-  /// new term's start.
+  /// Reads [from, until). `from`: a committed offset that was known before the first Commit of any
+  /// of the entries, so that none can stand below. `until`: the new term's start, below which all
+  /// bytes are committed (S7).
   Resolver(const Options& options, ClusterView& view, ReplicaChoice& choice, LogId log,
            ProducerId producer, Offset from, Offset until, Done done);
   ~Resolver() { reader_->stop(); }
+  /// Continues to read, unless a request is under way or a pause lasts. Has no deadline of its own.
   void poll(Time now);
+  /// When poll() has work again.
   Time wake() const { return reader_->wake(); }
 
  private:

@@ -1,5 +1,5 @@
-// When to try again: the pause doubles from min to max, with jitter so that clients do not come
-// back in step.
+// Times of repeated attempts, for ClusterView's dialling. The pause doubles from min to max. Jitter
+// keeps clients from returning in step after a failure that all of them saw.
 #pragma once
 #include <algorithm>
 
@@ -11,7 +11,8 @@ namespace loglog::client {
 class RetrySchedule {
  public:
   RetrySchedule(Duration min, Duration max) : min_(min), max_(max), pause_(min) {}
-  /// The time of the next attempt after a failure now: half to one and a half of the pause due.
+  /// Returns the time of the next attempt: 50 to 150 % of the current pause after `now`. Doubles
+  /// the pause.
   Time after_failure(Time now, Random& random) {
     const auto half = pause_.count() / 2;
     const Duration d(half + static_cast<Duration::rep>(
@@ -19,6 +20,7 @@ class RetrySchedule {
     pause_ = std::min(pause_ * 2, max_);
     return now + d;
   }
+  /// Resets the pause to its minimum.
   void succeeded() { pause_ = min_; }
 
  private:

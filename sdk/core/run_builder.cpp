@@ -1,3 +1,5 @@
+// The first buffer of a run is sized by the previous run, so that a steady writer copies no frames
+// while the buffer grows.
 #include "sdk/core/run_builder.h"
 
 #include <algorithm>
@@ -6,7 +8,7 @@
 
 namespace loglog::client {
 namespace {
-constexpr std::size_t expected_min = 4096;
+constexpr std::size_t expected_min = 4096;  // bytes of the first buffer after a small run
 }
 
 std::uint32_t RunBuilder::add(Sequence sequence, FrameKind kind, ByteSpan payload) {
@@ -29,6 +31,7 @@ std::uint32_t RunBuilder::add(Sequence sequence, FrameKind kind, ByteSpan payloa
 RunBuilder::Built RunBuilder::take() {
   Built b;
   b.frames = buffer_.slice(0, size_);
+  // The digest binds the name of the run to its bytes; nodes compute it again (D3).
   b.reference = Reference{producer_, first_, count_, size_, digest_of(b.frames)};
   buffer_ = {};
   expected_ = std::max<std::size_t>(expected_min, size_ + size_ / 8);
