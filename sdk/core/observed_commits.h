@@ -1,9 +1,9 @@
-// Client-observed commit (V2): what replicas say of runs that are durable there, and when that is a
-// commit. One log, one producer.
+// Client-observed commit (V2): collects the replicas' reports of durable runs of a producer in a
+// log, and decides when they amount to a commit. Used by AppendPipeline; pure.
 //
-// It counts what S6 lets the leader count: distinct members of the term's set that hold the run
-// durably, with all below it, where an order of this term placed it. Nothing of another term is
-// kept, so that no two terms are ever counted together.
+// The count is the leader's (S6): distinct members of the term's set that hold the run durably,
+// with all bytes below it, at the offset where an order of this term placed it. Reports of another
+// term are not kept, so that reports of two terms are never counted together.
 #pragma once
 #include <algorithm>
 #include <map>
@@ -16,26 +16,27 @@ namespace loglog::client {
 
 class ObservedCommits {
  public:
-  /// The log is in this term from now on; what was said in an older one is forgotten.
+  /// The log is in this term from now on. Reports of an older term and its set are forgotten.
   void begin(Term term) {
     if (term == term_) return;
     term_ = term;
     set_.reset();
     if (!removed(Rule::V2_same)) said_.clear();
   }
-  /// Who counts in the term is known.
+  /// Whether the members and the write quorum of the term are known.
   bool has_set() const { return set_.has_value(); }
+  /// Takes the set of the term from its leader; the set of any other term is ignored.
   void learn(const TermSetIs& m) {
     if (m.term == term_) set_ = m;
   }
-  /// The node at the end of this connection says that a run is durable there.
+  /// Records a report: the node at the end of connection `on` holds the run durably.
   void said(const Member& by, ConnectionId on, const RunDurable& m) {
     if (by.node == NodeId{} || (m.term != term_ && !removed(Rule::V2_same))) return;
     said_[m.first].insert_or_assign(by.node, Said{by, on, m.offset});
   }
-  /// Where the run stands, once a write quorum has said so. `at_end_of` gives who is at the end of
-  /// a connection that stands, node 0 where none does: a node that has begun anew since may have
-  /// lost what it said.
+  /// Returns the run's offset once a write quorum has reported it there. `at_end_of` returns the
+  /// member at the end of a connection, or node 0 if the connection is gone. A report counts only
+  /// while its connection is up, because a node that restarted may have lost the run.
   template <class AtEndOf>
   std::optional<Offset> committed(Sequence first, AtEndOf at_end_of) const {
     const auto run = said_.find(first);
@@ -52,7 +53,7 @@ class ObservedCommits {
       if (count >= quorum) return offset;
     return std::nullopt;
   }
-  /// The run is settled.
+  /// Drops the reports of a run that is settled.
   void forget(Sequence first) { said_.erase(first); }
 
  private:

@@ -1,3 +1,6 @@
+// Each answer goes through page(): bytes become a step, a refusal leads to the next replica. A step
+// handler may stop or destroy the owner of the reader, so shared_from_this keeps the reader
+// meanwhile.
 #include "sdk/core/page_reader.h"
 
 #include <algorithm>
@@ -19,6 +22,7 @@ void PageReader::poll(Time now) {
     return;
   }
   asked_ = true;
+  // A page must hold the rest of a partial frame, or a large frame would take many round trips.
   const std::uint32_t bytes = std::max(max_bytes_, cursor_.missing());
   const auto wait_ms = static_cast<std::uint32_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(wait_).count());
@@ -28,13 +32,14 @@ void PageReader::poll(Time now) {
                 });
 }
 
-/// To the node to ask, which becomes node_; 0: none stands yet.
+/// Returns the connection to ask, and sets node_ to its node; 0: no connection is up.
 ConnectionId PageReader::connection(Time now, const LogInfo& info) {
   if (whom_.replica != NodeId{}) return view_.node(now, node_ = whom_.replica);
   return view_.replica(now, info, choice_, round_.tried(), node_);
 }
 
-/// Whom to tell of what came.
+/// Reports bytes that do not verify to their node. A read of a named replica reports only if it was
+/// asked to, because its offset may be a guess of a person.
 void PageReader::taken(Offset begin, ConnectionId connection, bool good) {
   if (whom_.replica == NodeId{}) {
     blame_.taken(view_, cursor_, begin, connection, good);
@@ -60,11 +65,13 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
                                    whom_.frames ? &step.frames : nullptr);
     const bool nothing = step.entries.empty() && step.frames.empty();
     choice_.succeeded(from);
+    // A replica that gave anything useful begins a new round: the next offset may be readable on a
+    // replica that failed at this one.
     if (good || !step.entries.empty()) round_.begin_anew();
     taken(begin, connection, good);
     due_ = {};
     if (!good && (nothing || whom_.replica == NodeId{})) next_replica(now, from, Errc::corrupt);
-    // Only a part of a frame so far, or a mismatch: on at once, there is nothing to tell.
+    // Only a part of a frame, or a mismatch: ask on at once, since the owner has nothing to decide.
     if (nothing && (!good || cursor_.missing() > 0)) return poll(now);
     return on_step_(now, std::move(step));
   }
@@ -79,6 +86,8 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
   next_replica(now, from, p->reason == Errc::ok ? Errc::not_here : p->reason);
 }
 
+/// After a refusal or bad bytes: asks another replica, or, once all have failed, pauses and tells
+/// the owner. A named replica is asked again after the pause unless the owner stops.
 void PageReader::next_replica(Time now, NodeId failed, Errc why) {
   cursor_.drop_partial();
   if (whom_.replica != NodeId{}) {

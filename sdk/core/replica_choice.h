@@ -1,5 +1,6 @@
-// Which replica to read from: the preferred one first, then in rotation, those that failed lately
-// last.
+// Chooses the replica to read from: the preferred node first, then the others in rotation, nodes
+// that failed lately last (spec/06). ReplicaChoice is shared by all readers of a client; each
+// reader has a ReplicaRound of its own.
 #pragma once
 #include <algorithm>
 #include <map>
@@ -11,16 +12,18 @@
 
 namespace loglog::client {
 
-/// A reader's pause after all replicas have refused it, and while no connection stands.
+/// Pause of a reader after all replicas have refused.
 inline constexpr Duration all_refused_pause = 30ms;
+/// Pause of a reader while no connection to a replica is up.
 inline constexpr Duration connect_pause = 10ms;
 
 class ReplicaChoice {
  public:
+  /// `preferred`: 0 prefers no node.
   explicit ReplicaChoice(NodeId preferred) : preferred_(preferred) {}
 
-  /// A member that is not in `tried`; 0: all were tried. Where every candidate failed lately, one
-  /// of them all the same.
+  /// Returns a member that is not in `tried`, or 0 if all are. If every candidate failed lately,
+  /// the first of them is returned all the same.
   NodeId pick(Time now, const std::vector<Member>& members, const std::set<NodeId>& tried) {
     NodeId best{}, second_best{};
     const std::size_t begin = rotation_++;
@@ -34,6 +37,7 @@ class ReplicaChoice {
     }
     return best != NodeId{} ? best : second_best;
   }
+  /// Avoids the node for a while.
   void failed(Time now, NodeId n) { avoid_until_[n] = now + avoid_for; }
   void succeeded(NodeId n) { avoid_until_.erase(n); }
 
@@ -49,12 +53,12 @@ class ReplicaChoice {
   std::map<NodeId, Time> avoid_until_;
 };
 
-/// One reader's way round the replicas of a log: each is asked before any is asked again.
+/// The replicas that a reader has asked: each is asked before any is asked again.
 class ReplicaRound {
  public:
   explicit ReplicaRound(ReplicaChoice& choice) : choice_(choice) {}
-  /// It does not give what is asked for. True: nor does any other (of a log that is not known there
-  /// are none), and the round begins anew.
+  /// Marks `n` as failed. Returns true if every replica has failed, or the log is unknown (`info`
+  /// nullptr); the round then starts over.
   bool failed(Time now, NodeId n, const LogInfo* info) {
     choice_.failed(now, n);
     tried_.insert(n);
@@ -64,6 +68,7 @@ class ReplicaRound {
     if (all) tried_.clear();
     return all;
   }
+  /// Starts over, after a replica has answered.
   void begin_anew() { tried_.clear(); }
   const std::set<NodeId>& tried() const { return tried_; }
 

@@ -1,4 +1,5 @@
-// Where the upload of one run stands at each replica of its log.
+// The state of a run's upload at each replica of its log. Pure bookkeeping: AppendPipeline sends
+// the messages.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -10,22 +11,25 @@ namespace loglog::client {
 
 class ReplicaUploads {
  public:
+  /// wanted: to be sent, at first or again. sent: no answer yet. taken: the node staged the run.
+  /// dropped: not worth sending any more.
   enum class State : std::uint8_t { wanted, sent, taken, dropped };
   struct Target {
     NodeId node;
     State state = State::wanted;
-    ConnectionId on{};  ///< where it was sent
-    Time not_before{};  ///< Busy: not again before
-    Errc refusal{};     ///< what its last Busy said
+    ConnectionId on{};  ///< connection of the last attempt
+    Time not_before{};  ///< not sent again before: pause after Busy
+    Errc refusal{};     ///< reason of the last Busy; ok: there was none
   };
 
-  /// Everything from the start (also after a resolution, A4); members that left are forgotten.
+  /// Starts over with these members, also after a resolution (A4).
   void begin(const std::vector<Member>& members) {
     targets_.clear();
     since_ = never;
     for (const Member& m : members) targets_.push_back({m.node, State::wanted, {}, {}, Errc::ok});
   }
-  /// Somebody misses it. What is on its way is not sent twice: it comes, or its connection ends.
+  /// A replica misses the run (UploadAgain): every replica gets it again. An upload without an
+  /// answer is not sent twice, because it will arrive or its connection will end.
   void again() {
     for (Target& t : targets_)
       if (t.state != State::sent) t = {t.node, State::wanted, {}, {}, Errc::ok};
@@ -35,7 +39,7 @@ class ReplicaUploads {
     t.on = on;
     since_ = std::min(since_, now);
   }
-  /// When the first upload went out; never: none has.
+  /// When the first upload was sent; never: none was.
   Time since() const { return since_; }
   std::vector<Target>& targets() { return targets_; }
   Target* find(NodeId n) {
@@ -43,28 +47,30 @@ class ReplicaUploads {
                                 [n](const Target& t) { return t.node == n; });
     return i == targets_.end() ? nullptr : &*i;
   }
+  /// Number of replicas that took the run.
   std::size_t taken() const {
     return static_cast<std::size_t>(std::count_if(
         targets_.begin(), targets_.end(), [](const Target& t) { return t.state == State::taken; }));
   }
-  /// Taken, or on its way on a connection that stands.
+  /// Number of replicas that took the run, or to which it is under way.
   std::size_t taken_or_sent() const {
     return static_cast<std::size_t>(std::count_if(
         targets_.begin(), targets_.end(),
         [](const Target& t) { return t.state == State::taken || t.state == State::sent; }));
   }
-  /// Whether some replica is still to take it.
+  /// Whether a replica has still to take the run.
   bool pending() const {
     return std::any_of(targets_.begin(), targets_.end(), [](const Target& t) {
       return t.state == State::wanted || t.state == State::sent;
     });
   }
-  /// After the commit only what is on its way already is worth waiting for (the rest catches up
-  /// from peers).
+  /// After the commit only uploads under way are worth their bytes: the other replicas catch up
+  /// from their peers.
   void drop_unsent() {
     for (Target& t : targets_)
       if (t.state == State::wanted) t.state = State::dropped;
   }
+  /// Uploads under way on this connection have to be sent again.
   void connection_lost(ConnectionId c) {
     for (Target& t : targets_)
       if (t.state == State::sent && t.on == c) t.state = State::wanted;
@@ -72,7 +78,7 @@ class ReplicaUploads {
 
  private:
   std::vector<Target> targets_;
-  Time since_ = never;
+  Time since_ = never;  // see since()
 };
 
 }  // namespace loglog::client

@@ -1,3 +1,5 @@
+// Two kinds of questions alternate: GetSegments while listed_ is false, then Read of the first
+// frame of a point. If a replica fails, the next replica is asked the same question.
 #include "sdk/core/time_search.h"
 
 #include <algorithm>
@@ -40,6 +42,8 @@ void TimeSearch::answered(Time now, NodeId from, ConnectionId connection, Messag
   next_replica(now, from, failed ? failed->error : Errc::unavailable);
 }
 
+/// Takes a list of segment and term starts: the result itself in the second question, else the
+/// points of the binary search.
 void TimeSearch::listed(Time now, const SegmentsAre& m) {
   found_ = std::max(found_, m.first);
   points_.clear();
@@ -58,8 +62,9 @@ void TimeSearch::listed(Time now, const SegmentsAre& m) {
   go_on(now);
 }
 
+/// Takes the first frame of a point, and halves the range by its clock.
 void TimeSearch::page(Time now, NodeId from, ConnectionId connection, const Page& p) {
-  if (p.reason == Errc::trimmed) {  // since it was listed
+  if (p.reason == Errc::trimmed) {  // the point was trimmed after it was listed
     begin_anew();
     return poll(now);
   }
@@ -74,7 +79,7 @@ void TimeSearch::page(Time now, NodeId from, ConnectionId connection, const Page
   }
   choice_.succeeded(from);
   round_.begin_anew();
-  // What was appended in the same millisecond may lie below.
+  // R6: strictly before, because entries of the same millisecond may lie below the point.
   if (*clock < wall_ms_ + (removed(Rule::R6_before) ? 1000 : 0)) {
     found_ = points_[at];
     before_ = at + 1;
@@ -98,6 +103,8 @@ void TimeSearch::begin_anew() {
   due_ = {};
 }
 
+/// Asks another replica. After a round without an answer the search starts over, because the
+/// replicas may have trimmed the points.
 void TimeSearch::next_replica(Time now, NodeId failed, Errc why) {
   node_ = {};
   due_ = {};
