@@ -1,3 +1,7 @@
+// In the order of an append's life: gathering, uploading, the term, committing, endings. pump() at
+// the end of the file drives all of it; each function may be called again at any time and then
+// finds nothing left to do. No iterator into runs_ is kept across a message: runs are found by
+// their first sequence number.
 #include "sdk/core/append_pipeline.h"
 
 #include <fmt/format.h>
@@ -12,8 +16,8 @@
 
 namespace loglog::client {
 namespace {
-constexpr Duration leader_pause = 10ms;
-constexpr Duration refusal_pause = 20ms;
+constexpr Duration leader_pause = 10ms;   // between attempts to open the term
+constexpr Duration refusal_pause = 20ms;  // after a refusal or Busy (spec/07 A6)
 }  // namespace
 
 AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice,
@@ -53,14 +57,16 @@ void AppendPipeline::add(Run& to, RunBuilder& builder, Item item, FrameKind kind
   to.items.push_back(item);
 }
 
-/// A run is committed under one set of conditions; an entry that names an offset is a run of its
-/// own (F1).
+/// Whether the next entry must not join this run. All entries of a run are committed under the same
+/// conditions. An entry that expects an offset is a run of its own, so that no other entry shares
+/// its fate (F1).
 bool AppendPipeline::keeps_apart(const Run& run, const AppendConditions& of_next) {
   if (run.items.empty()) return false;
   const AppendConditions& c = run.items.front().conditions;
   return c.expected != no_offset || of_next.expected != no_offset || c.fence != of_next.fence;
 }
 
+/// Closes the run: its reference is computed and it joins runs_.
 void AppendPipeline::cut(Run& run, RunBuilder& builder) {
   if (builder.empty()) return;
   auto built = builder.take();
@@ -70,8 +76,8 @@ void AppendPipeline::cut(Run& run, RunBuilder& builder) {
   run = Run{};
 }
 
-/// Half of what is in flight: while one run is written, the next one is uploaded. Small ones cost
-/// more than they save.
+/// Size of a full run, bytes: half of the bytes in flight, so that a run is uploaded while the
+/// nodes write the previous run. Below run_size_min the cost of a run outweighs that gain.
 std::uint32_t AppendPipeline::run_target() const {
   return std::min(
       std::max(static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes_ / 2, run_size_max)),
@@ -79,7 +85,8 @@ std::uint32_t AppendPipeline::run_target() const {
       options_.run_size_target);
 }
 
-/// No timer: while runs are in their upload phase the next one fills.
+/// spec/05 step 1. There is no timer: the open run fills while earlier runs are uploaded, and is
+/// cut when they have arrived, or earlier if it is large enough.
 void AppendPipeline::cut_when_due() {
   if (builder_.empty() || runs_.size() >= options_.runs_in_flight_max) return;
   const auto uploading =
@@ -89,11 +96,13 @@ void AppendPipeline::cut_when_due() {
     cut(open_, builder_);
 }
 
-/// Entries that were never committed since their last resolution, from this run on, go into new
-/// runs without the dead ones, under new sequence numbers: a node may hold the old ones as other
-/// runs (D3). The old numbers are skipped for ever.
+/// Builds this run and all later runs anew, without the entries that have ended. None of their
+/// entries has been in a Commit since the last resolution. They get new sequence numbers, because a
+/// node may hold staged runs under the old numbers with other bytes (D3). The old numbers are never
+/// used again (A6).
 void AppendPipeline::rebuild_from(RunList::iterator begin) {
   cut(open_, builder_);
+  // A6: the numbers of `next_` continue; they are not set back to the first run's.
   if (removed(Rule::A6_number)) next_ = begin->reference.first;
   RunList old;
   old.splice(old.begin(), runs_, begin, runs_.end());
@@ -122,32 +131,35 @@ void AppendPipeline::rebuild_from(RunList::iterator begin) {
 
 // ---- Uploading
 
-/// No run has so many replicas while the log is not known.
+/// The log's write quorum W. While the log is unknown, a number that no run can reach.
 std::size_t AppendPipeline::write_quorum() const {
   const LogInfo* info = view_.log(log_);
   return info == nullptr ? std::numeric_limits<std::size_t>::max()
                          : std::max<std::size_t>(1, info->options.write_quorum);
 }
 
+/// Whether a write quorum has staged the run, so that it may be committed (spec/05 step 4).
 bool AppendPipeline::uploaded(const Run& run) const {
   return run.begun && run.uploads.taken() >= write_quorum();
 }
 
-/// V1: whether it may be committed before a write quorum has it.
+/// Whether the run may be committed before a write quorum has staged it (V1). Every bound protects
+/// the log's other producers: a run that is ordered and slow to arrive delays the runs behind it.
 bool AppendPipeline::goes_ahead(const Run& run) const {
   return options_.eager_commit && prompt_ && run.begun &&
          run.frames.size() <= options_.eager_run_max &&
          run.uploads.taken_or_sent() >= write_quorum();
 }
 
-/// V1: a replica has taken its upload, or has not. Who could not bring a run to its write quorum at
-/// once waits for the next one's.
+/// Updates prompt_ after an answer to an upload; `taken`: the replica staged the run. If a run
+/// cannot reach its write quorum at once, the next run is committed only after its uploads (V1).
 void AppendPipeline::judge_uploads(Time now, const Run& run, bool taken) {
   if (!taken && run.uploads.taken_or_sent() < write_quorum()) prompt_ = false;
   if (taken && run.uploads.taken() == write_quorum())
     prompt_ = now - run.uploads.since() <= options_.eager_upload_max;
 }
 
+/// Sends the run to every replica that still wants it and whose connection is up.
 void AppendPipeline::upload(Time now, Run& run) {
   const LogInfo* info = view_.log(log_);
   if (info == nullptr) return view_.want_log(now, log_);
@@ -165,14 +177,20 @@ void AppendPipeline::upload(Time now, Run& run) {
 void AppendPipeline::send_upload(Time now, Run& run, ReplicaUploads::Target& t, ConnectionId c) {
   run.uploads.sent(t, c, now);
   ++view_.figures().uploads;
+  // V2: Observe must precede the first upload on a connection, or the node could make the run
+  // durable before it knows whom to tell.
   if (options_.observed_commit && observing_.insert(c).second)
     view_.tell(c, RequestId{0}, Observe{log_, producer_});
+  // No time-out: a large run over a thin link takes as long as it takes. The upload ends with its
+  // connection.
   view_.request(now, c, Upload{log_, run.reference, run.frames}, Duration::max(),
                 [this, first = run.reference.first, node = t.node, c](Time at, Message* m) {
                   upload_answered(at, first, node, c, m);
                 });
 }
 
+/// `m`: Uploaded, Busy, another refusal, or nullptr if the connection was lost. The run may be
+/// settled already and wait in lagging_, or be gone.
 void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, ConnectionId c,
                                      const Message* m) {
   const auto* taken = m ? std::get_if<Uploaded>(m) : nullptr;
@@ -182,6 +200,7 @@ void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, Conn
   const auto run = late != lagging_.end() ? late : find(first);
   if (run == runs_.end()) return;
   auto* t = run->uploads.find(node);
+  // A run that was begun anew since has other uploads under way; this answer is of an older upload.
   if (t == nullptr || t->state != ReplicaUploads::State::sent || t->on != c) return;
   t->state = taken ? ReplicaUploads::State::taken : ReplicaUploads::State::wanted;
   if (const auto* busy = m ? std::get_if<Busy>(m) : nullptr) {
@@ -190,7 +209,7 @@ void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, Conn
     t->refusal = busy->error;
     ++view_.figures().uploads_refused;
   } else if (!taken) t->not_before = now + refusal_pause;
-  if (!taken) observing_.erase(c);  // it may not have known the log when it was told
+  if (!taken) observing_.erase(c);  // the node may not have known the log when Observe came
   judge_uploads(now, *run, taken != nullptr);
   if (late == lagging_.end()) return;
   run->uploads.drop_unsent();
@@ -199,8 +218,9 @@ void AppendPipeline::upload_answered(Time now, Sequence first, NodeId node, Conn
   lagging_.erase(late);
 }
 
-/// A replica that does not take what is committed long since would hold this client's memory: it
-/// catches up from its peers (§9).
+/// Gives up replicas that are slow to take committed runs, because they hold this client's memory
+/// (spec/05 "Limits and backpressure"). Closing the connection drops its queue; the replica catches
+/// up from its peers.
 void AppendPipeline::drop_laggards(Time now) {
   std::set<ConnectionId> slow;
   for (auto i = lagging_.begin(); i != lagging_.end();) {
@@ -221,6 +241,7 @@ void AppendPipeline::drop_laggards(Time now) {
 
 // ---- The term
 
+/// Asks the leader for the log's term. Called while there are runs and the term is not open.
 void AppendPipeline::open_term(Time now) {
   if (opening_ || now < open_at_) return;
   const ConnectionId c = view_.leader(now);
@@ -241,8 +262,9 @@ void AppendPipeline::open_term(Time now) {
   });
 }
 
-/// The log takes no appends, as its leader says: there is none, or its replicas contradict each
-/// other. What was never committed is not written and never will be.
+/// The leader says that the log takes no appends: it does not exist, or its replicas contradict
+/// each other. Entries that were never in a Commit are refused. The others may be in the log, so
+/// their outcome is unknown (A6).
 void AppendPipeline::no_term(Time now, Errc why, const std::string& detail) {
   cut(open_, builder_);
   while (!runs_.empty()) {
@@ -253,14 +275,18 @@ void AppendPipeline::no_term(Time now, Errc why, const std::string& detail) {
   }
 }
 
+/// The log has this term, and `from` leads it. In a new term unsettled entries are resolved before
+/// anything is committed (A3).
 void AppendPipeline::term_is(Time now, ConnectionId from, const TermIs& m) {
   if (m.term < term_ || !view_.is_sequencer(from)) return;
   leader_ = from;
   const Offset known_before = known_;
-  known_ = std::max(known_, m.end);  // all below is committed
-  if (m.term == term_) return;       // the same reign: its Commits are repeated
+  known_ = std::max(known_, m.end);  // all bytes below are committed
+  if (m.term == term_) return;       // the same term: its Commits may be repeated (A1)
   const bool first = term_ == Term{};
   term_ = m.term;
+  // A3: the range is read up to exactly the new term's start. A late Commit names an older term, so
+  // no entry of it can come to stand above.
   term_start_ = removed(Rule::A3_until) ? std::min(m.start, known_before) : m.start;
   term_end_ = m.end;
   observed_.begin(term_);
@@ -273,6 +299,7 @@ void AppendPipeline::term_is(Time now, ConnectionId from, const TermIs& m) {
   if (!first && !resolver_ && !removed(Rule::A3_resolve)) resolve(now);
 }
 
+/// No Commit is sent until the term is open again; then all unanswered Commits are sent again.
 void AppendPipeline::lose_term(Time now, Duration pause) {
   leader_ = {};
   open_at_ = std::max(open_at_, now + pause);
@@ -284,7 +311,8 @@ void AppendPipeline::disconnected(Time now, ConnectionId c) {
   if (c == leader_) lose_term(now, Duration{0});
 }
 
-/// A3: from what was known before the first Commit of each, to exactly the new term's start.
+/// Reads the log to find the unsettled entries (A3): from the least offset that was known as
+/// committed at the first Commit of any of them, to the new term's start.
 void AppendPipeline::resolve(Time now) {
   Offset from = no_offset;
   for (const Run& r : runs_)
@@ -298,9 +326,12 @@ void AppendPipeline::resolve(Time now) {
   resolver_->poll(now);
 }
 
+/// Judges each entry alone by the findings (A4, A5). Absent entries whose caller waits are
+/// committed again: a run that is absent and wanted as a whole under its old numbers, any other run
+/// rebuilt.
 void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
   finished_ = std::move(resolver_);
-  Offset lower{};
+  Offset lower{};  // end of the last entry found: no later entry can stand below
   const Sequence last_found = f.found.empty() ? Sequence{} : f.found.rbegin()->first;
   for (auto r = runs_.begin(); r != runs_.end();) {
     const std::uint64_t before = view_.figures().appends_committed;
@@ -314,14 +345,16 @@ void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
       } else if (const auto whole = f.found.find(r->items.front().sequence);
                  removed(Rule::A4) && whole != f.found.end()) {
         end(i, Appended{whole->second.offset + (i.at - r->items.front().at), whole->second.term});
-      } else if (i.sequence < last_found) {  // A5: one of this producer's later entries is in the
-                                             // log, so this one was too
+      } else if (i.sequence < last_found) {
+        // A5: a later entry of this producer is in the log. A producer's entries stand in order, so
+        // this entry was committed and trimmed.
         end(i, Failure{Error{Errc::outcome_unknown,
                              "the entry was committed, and trimmed before its offset was read"}});
       } else if (f.clipped > std::max(i.known, lower) && !removed(Rule::A5)) {
+        // A5: the place where the entry could stand was trimmed before it was read.
         end(i, Failure{Error{Errc::outcome_unknown,
                              "the log was trimmed past the place where the entry may have been"}});
-      } else if (i.live) {  // A4: absent for ever; committed again, in a new run
+      } else if (i.live) {  // A4: not in the log and never will be, so it may be committed again
         i.committing = false;
         rest.push_back(i);
       }
@@ -333,10 +366,10 @@ void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
       settle(now, run, false);
       continue;
     }
-    run->begun = false;
-    prompt_ = false;
+    run->begun = false;  // upload again: the nodes may have dropped the staged run
+    prompt_ = false;     // V1: an entry was absent
     if (rest.size() == run->items.size())
-      continue;  // the whole run: the same bytes under the same name
+      continue;  // the whole run is wanted: the same bytes keep their numbers
     for (const Item& i : run->items) bytes_ -= i.length;
     for (const Item& i : rest) bytes_ += i.length;
     run->items = std::move(rest);
@@ -347,14 +380,17 @@ void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
 
 // ---- Committing
 
+/// The sequence number up to which every entry's fate is known to this client (A1).
 Sequence AppendPipeline::settled_through() const {
   const auto& first = runs_.empty() ? open_.items : runs_.front().items;
   return Sequence{(first.empty() ? next_ : first.front().sequence).value - 1};
 }
 
+/// Commits runs in sequence, as far as their uploads and the leader's rules allow (spec/05 step 4).
+/// No run waits for the answer to the previous run.
 void AppendPipeline::send_commits(Time now) {
   if (leader_ == ConnectionId{} || resolver_ || now < commit_at_) return;
-  bool ahead = false;  // V1: of one run at a time the uploads are still on their way
+  bool ahead = false;  // V1: a committed run is still being uploaded; at most one may be
   for (auto r = runs_.begin(); r != runs_.end(); ++r) {
     const bool here = uploaded(*r);
     if (r->commit_sent) {
@@ -363,7 +399,8 @@ void AppendPipeline::send_commits(Time now) {
     }
     if (r->stale || (!here && (ahead || !goes_ahead(*r)))) return;
     ahead = ahead || !here;
-    // A1: the leader takes what follows the run before, or what follows all that is settled.
+    // A1: the leader takes a run that follows the previous run, or that follows all settled
+    // entries.
     const bool follows = r != runs_.begin() && std::prev(r)->end() == r->reference.first;
     if (!follows && r->reference.first != settled_through() + 1) return;
     send_commit(now, *r);
@@ -374,7 +411,9 @@ void AppendPipeline::send_commit(Time now, Run& run) {
   ++view_.figures().commits;
   if (run.items.front().committing) ++view_.figures().commits_repeated;
   for (Item& i : run.items) {
-    if (!i.committing || removed(Rule::A3_from)) i.known = known_;  // no later answer moves it (A3)
+    // A3: `known` is taken at the first Commit. A later Commit must not raise it, since the first
+    // may have been ordered already.
+    if (!i.committing || removed(Rule::A3_from)) i.known = known_;
     i.committing = true;
   }
   run.commit_sent = true;
@@ -389,7 +428,7 @@ void AppendPipeline::send_commit(Time now, Run& run) {
                 [this, leader = leader_](Time at, Message* answer) {
                   if (answer != nullptr) return arrived(at, leader, *answer);
                   if (leader_ != leader) return;
-                  view_.not_leader(leader, {});  // silent for long: perhaps another one leads
+                  view_.not_leader(leader, {});  // silent for long: another sequencer may lead
                   lose_term(at, Duration{0});
                 });
 }
@@ -407,8 +446,11 @@ void AppendPipeline::arrived(Time now, ConnectionId from, const Message& m) {
   }
 }
 
+/// The run is committed at m.offset: the offset of each entry follows from the lengths before it
+/// (spec/05 step 8).
 void AppendPipeline::committed(Time now, const Committed& m) {
   const auto run = find(m.first);
+  // A late answer may name a run that a resolution has judged since: its fate is no longer open.
   if (m.producer != producer_ || run == runs_.end() || run->stale || !run->items.front().committing)
     return;
   const std::uint64_t before = view_.figures().appends_committed;
@@ -421,8 +463,8 @@ void AppendPipeline::committed(Time now, const Committed& m) {
 
 // ---- Observed (V2)
 
-/// Asked once a term, of whoever leads in it; until it is known the leader's answers alone end
-/// appends.
+/// Asks the leader for the members that count in the term, once a term. Until the answer comes,
+/// only the leader's answers end appends.
 void AppendPipeline::learn_set(Time now) {
   if (!options_.observed_commit || observed_.has_set() || asking_set_ ||
       leader_ == ConnectionId{} || now < set_at_)
@@ -441,14 +483,15 @@ void AppendPipeline::learn_set(Time now) {
                 });
 }
 
+/// A node reports a run of this producer as durable.
 void AppendPipeline::run_durable(Time now, ConnectionId from, const RunDurable& m) {
   if (m.producer != producer_ || find(m.first) == runs_.end()) return;
   observed_.said(view_.storage_at(from), from, m);
   observe(now, m.first);
 }
 
-/// Only what was committed in the term in force: its leader placed it there, behind a term start
-/// that was committed (S7).
+/// Ends the run's appends if a write quorum has reported it. Only a run that was committed in the
+/// current term counts: its leader placed the run behind a committed term start (S7).
 void AppendPipeline::observe(Time now, Sequence first) {
   const auto run = find(first);
   const auto at =
@@ -457,11 +500,13 @@ void AppendPipeline::observe(Time now, Sequence first) {
   committed(now, Committed{log_, term_, producer_, first, *at});
 }
 
+/// A refusal of a Commit. It settles the run only in the cases of A6; otherwise the run is
+/// committed again, perhaps in a newly opened term.
 void AppendPipeline::refused(Time now, ConnectionId from, const Refused& m) {
   const auto run = find(m.first);
   if (m.producer != producer_ || run == runs_.end() || !run->commit_sent) return;
-  // An answer of an earlier term may come late over a connection that still stands: the run may
-  // have been ordered since.
+  // A6: a refusal of an earlier term may come late over a connection that is still up, although the
+  // run has been ordered since.
   if (m.term != Term{} && m.term < term_) return;
   if (removed(Rule::A6_refusal)) {
     end_all(*run, m.error, {});
@@ -487,13 +532,13 @@ void AppendPipeline::refused_by_leader(Time now, RunList::iterator run, Errc why
     case Errc::log_halted:
     case Errc::invalid_argument:
     case Errc::digest_mismatch:
-      // A6: failed only if that was its only Commit in this term.
+      // A6: refused only if this was the run's only Commit in the term. An earlier copy of a
+      // repeated Commit may have been taken.
       if (run->commits_in_term == 1) end_all(*run, why, {});
       else end_all(*run, Errc::outcome_unknown, std::string(name_of(why)));
       settle(now, run, false);
       return;
-    default:  // wrong_sequence, too_many, …: stays unsettled; this and all after it are committed
-              // again, in order
+    default:  // wrong_sequence, too_many: this run and all later runs are committed again, in order
       for (auto r = run; r != runs_.end(); ++r) r->commit_sent = false;
       prompt_ = false;
       commit_at_ = now + refusal_pause;
@@ -502,8 +547,8 @@ void AppendPipeline::refused_by_leader(Time now, RunList::iterator run, Errc why
 
 // ---- Conditions (F1, F2)
 
-/// Definite for the term, however often the run was committed in it: the leader answers a run that
-/// it has ordered as that.
+/// The run's condition does not hold. The refusal is definite for the term, however often the run
+/// was committed in it: a leader that has ordered the run answers with Committed (F1).
 void AppendPipeline::condition_failed(Time now, const ConditionFailed& m) {
   const auto run = find(m.first);
   if (m.producer != producer_ || m.term != term_ || run == runs_.end() || !run->commit_sent ||
@@ -512,8 +557,9 @@ void AppendPipeline::condition_failed(Time now, const ConditionFailed& m) {
   run->absent = true;
   if (m.error == Errc::producer_fenced) return fail_fenced(now, m);
   const Offset expected = run->items.front().conditions.expected;
-  if (m.end <= expected) return gap_checked(now, m.first, m.end, false);  // expected beyond the end
-  // What lies between may be the leader's own: a term start, say.
+  // The offset lies beyond the end, and the leader keeps the run as refused: it can never hold.
+  if (m.end <= expected) return gap_checked(now, m.first, m.end, false);
+  // Between the two offsets there may be only the leader's own frames, such as a term start.
   gap_ = std::make_unique<GapCheck>(options_, view_, choice_, log_, expected, m.end,
                                     [this, first = m.first, end = m.end](Time at, bool empty) {
                                       finished_gap_ = std::move(gap_);
@@ -522,6 +568,8 @@ void AppendPipeline::condition_failed(Time now, const ConditionFailed& m) {
   gap_->poll(now);
 }
 
+/// `empty`: no entry lies between the expected offset and the end, so the same run is committed
+/// again and expects the end. Otherwise the append has failed (F1).
 void AppendPipeline::gap_checked(Time now, Sequence first, Offset end_of_log, bool empty) {
   const auto run = find(first);
   if (run == runs_.end() || !run->absent) return;
@@ -539,7 +587,8 @@ void AppendPipeline::gap_checked(Time now, Sequence first, Offset end_of_log, bo
   settle(now, run, false);
 }
 
-/// What waits behind with as low a token would be refused as well: it is not sent.
+/// Fails this run and the later runs with as low a token, which the leader would refuse as well
+/// (F2). A later run with a Commit under way stays until its own answer.
 void AppendPipeline::fail_fenced(Time now, const ConditionFailed& m) {
   cut(open_, builder_);
   for (auto r = find(m.first); r != runs_.end();) {
@@ -558,6 +607,8 @@ void AppendPipeline::fail_fenced(Time now, const ConditionFailed& m) {
   }
 }
 
+/// The leader has ordered the run, and a replica misses its bytes (spec/05 "When a payload is
+/// missing"). After a Cancel the client has promised not to upload.
 void AppendPipeline::upload_again(const UploadAgain& m) {
   const auto run = find(m.first);
   if (m.producer != producer_ || run == runs_.end() || run->cancelled) return;
@@ -567,6 +618,7 @@ void AppendPipeline::upload_again(const UploadAgain& m) {
 
 // ---- Endings
 
+/// Completes the append, once: a caller that has had its answer hears nothing more.
 void AppendPipeline::end(Item& item, Completion c) {
   if (!std::exchange(item.live, false)) return;
   Figures& figures = view_.figures();
@@ -583,7 +635,8 @@ void AppendPipeline::end_all(Run& run, Errc code, const std::string& detail) {
   for (Item& i : run.items) end(i, Failure{Error{code, detail}});
 }
 
-/// The fate of all its entries is known.
+/// The fate of all entries of the run is known. Its bytes are freed, or kept for a while if it was
+/// committed and a slow replica is still taking them.
 void AppendPipeline::settle(Time now, RunList::iterator run, bool was_committed) {
   observed_.forget(run->reference.first);
   if (was_committed) run->uploads.drop_unsent();
@@ -596,7 +649,7 @@ void AppendPipeline::settle(Time now, RunList::iterator run, bool was_committed)
   runs_.erase(run);
 }
 
-/// What kept the run from being committed, for people.
+/// Explains, in the text of deadline_exceeded, which step the run was waiting for.
 std::string AppendPipeline::why_not_committed(Run& run) const {
   if (run.absent && gap_)
     return fmt::format(
@@ -612,7 +665,8 @@ std::string AppendPipeline::why_not_committed(Run& run) const {
   return why;
 }
 
-/// True: nothing of the run is left to do.
+/// Ends the entries whose deadline has passed. Returns true if no caller waits for the run any more
+/// and no Commit is unresolved, so the run can go.
 bool AppendPipeline::expire(Run& run, Time now) {
   if (run.next_deadline > now) return false;
   run.next_deadline = never;
@@ -629,6 +683,7 @@ bool AppendPipeline::expire(Run& run, Time now) {
     unsure |= i.committing && !run.absent;
   }
   if (!alive && run.absent) gap_.reset();
+  // Nobody waits, but the run may be ordered. With Cancel the leader need not wait for its upload.
   if (!alive && unsure && !run.cancelled && leader_ != ConnectionId{}) {
     run.cancelled = true;
     view_.tell(leader_, RequestId{0}, Cancel{log_, producer_, run.reference.first});
@@ -639,7 +694,7 @@ bool AppendPipeline::expire(Run& run, Time now) {
 void AppendPipeline::expire(Time now) {
   for (auto r = runs_.begin(); r != runs_.end();) {
     const auto run = r++;
-    if (expire(*run, now)) settle(now, run, false);  // its sequence numbers are skipped
+    if (expire(*run, now)) settle(now, run, false);  // its sequence numbers stay unused (A6)
   }
   if (!open_.items.empty() && expire(open_, now)) {
     for (const Item& i : open_.items) bytes_ -= i.length;
@@ -672,6 +727,7 @@ void AppendPipeline::tick(Time now) {
 
 void AppendPipeline::pump(Time now) {
   cut_when_due();
+  // A run with an unresolved Commit is not rebuilt: a Commit names exactly its bytes and numbers.
   const auto stale = std::find_if(runs_.begin(), runs_.end(), [](const Run& r) {
     return r.stale && !r.items.front().committing;
   });
@@ -688,6 +744,7 @@ Time AppendPipeline::wake(Time now) const {
   Time t = open_.next_deadline;
   for (const Run& r : runs_) {
     t = std::min(t, r.next_deadline);
+    // Targets that may be sent now wait for a connection, which wakes the core by itself.
     for (const auto& target : const_cast<Run&>(r).uploads.targets())
       if (target.state == ReplicaUploads::State::wanted && target.not_before > now)
         t = std::min(t, target.not_before);

@@ -1,3 +1,6 @@
+// An endpoint is an address; a node may answer at an address that the metadata do not name.
+// Therefore a connection is taken for the node that its hello names, and never for the node that
+// was dialled.
 #include "sdk/core/cluster_view.h"
 
 #include <algorithm>
@@ -6,13 +9,12 @@
 
 namespace loglog::client {
 namespace {
-constexpr Duration ask_every = 50ms;
-constexpr Duration refresh_every = 1s;
-constexpr Duration round_trip_max =
-    30s;  ///< a longer sample is a node that was stopped, not a distance
-constexpr std::size_t late_max = 1024;  ///< requests remembered after their time-out, to measure by
-constexpr std::size_t failures_told_max = 6;  ///< addresses in one sentence
-/// Why a node was not reached, in words for people.
+constexpr Duration ask_every = 50ms;      ///< between questions for metadata that a call waits for
+constexpr Duration refresh_every = 1s;    ///< between questions after a failed connection
+constexpr Duration round_trip_max = 30s;  ///< longer samples come from stopped nodes, not distance
+constexpr std::size_t late_max = 1024;    ///< late requests that are remembered (spec/09)
+constexpr std::size_t failures_told_max = 6;  ///< addresses in a message
+/// Explains to people why a node was not reached.
 std::string cause(const Error& failure) {
   switch (failure.code) {
     case Errc::bad_magic:
@@ -35,6 +37,7 @@ std::string cause(const Error& failure) {
 ClusterView::ClusterView(const Options& options, Random& random, Output& out)
     : options_(options), random_(random), out_(out) {}
 
+/// Asks the driver to connect, unless a connection exists or the pause after a failure lasts.
 void ClusterView::dial(Time now, const std::string& address, Endpoint& e) {
   if (e.connection != ConnectionId{} || now < e.retry_at) return;
   e.connection = ConnectionId{++connections_};
@@ -43,6 +46,7 @@ void ClusterView::dial(Time now, const std::string& address, Endpoint& e) {
   out_.connects.push_back({e.connection, address});
 }
 
+/// Returns the connection to an address if it is up; makes the endpoint and dials it otherwise.
 ConnectionId ClusterView::at(Time now, const std::string& address) {
   if (address.empty()) return {};
   auto i = endpoints_.find(address);
@@ -55,7 +59,8 @@ ConnectionId ClusterView::at(Time now, const std::string& address) {
   return i->second.up ? i->second.connection : ConnectionId{};
 }
 
-/// A node may be known by another address than the metadata's, which may be older than it.
+/// Returns a connection to the node, at `address` or at any other address where a node with this
+/// role and id answers: the metadata may be older than the node's move.
 ConnectionId ClusterView::reach(Time now, const std::string& address, Role role, std::uint32_t id) {
   if (const ConnectionId c = at(now, address); c != ConnectionId{}) return c;
   for (const auto& [other, e] : endpoints_)
@@ -75,7 +80,7 @@ ConnectionId ClusterView::replica(Time now, const LogInfo& log, ReplicaChoice& c
                                   const std::set<NodeId>& tried, NodeId& chosen) {
   if (chosen == NodeId{}) chosen = choice.pick(now, log.members, tried);
   ConnectionId c = node(now, chosen);
-  // One that does not stand yet is not waited for where another one does.
+  // A connection that is still being made is not waited for if another member's is up.
   for (std::size_t i = 0; c == ConnectionId{} && i < log.members.size(); ++i) {
     const NodeId n = log.members[i].node;
     if (tried.contains(n)) continue;
@@ -126,18 +131,20 @@ bool ClusterView::is_leader(ConnectionId c) const {
 
 bool ClusterView::is_leaders_word(ConnectionId c, const Metadata& m) {
   if (m.leader == SequencerId{})
-    not_leader(
-        c, {});  // one that led may have lost its directory, or has not applied all that it holds
+    // A former leader may have lost its directory, or has not applied all its entries yet.
+    not_leader(c, {});
   return m.leader != SequencerId{} && is_leader(c);
 }
 
 void ClusterView::not_leader(ConnectionId from, SequencerId leader) {
   if (leader != SequencerId{}) lead_by(leader);
   else if (is_leader(from)) leader_ = {};
-  if (is_leader(from)) leader_ = {};  // it names itself and refuses: it knows no better than we do
+  // A sequencer that names itself and refuses knows no other leader: ask around again.
+  if (is_leader(from)) leader_ = {};
 }
 
-/// Any node will do: all know the nodes. Who leads and all logs are best known by sequencers.
+/// Asks any node for metadata, because every node knows the nodes. The sequencers are dialled as
+/// well, because they know best which sequencer leads and which logs exist.
 void ClusterView::ask_metadata(Time now) {
   if (now < ask_at_) return;
   ask_at_ = now + ask_every;
@@ -152,6 +159,8 @@ void ClusterView::ask_metadata(Time now) {
 }
 
 void ClusterView::learn(ConnectionId from, const Metadata& m) {
+  // Answers of different nodes come in any order: older metadata must not undo newer metadata. They
+  // still add logs that are unknown here.
   const bool newer = m.metadata.version >= metadata_.version;
   refresh_ = false;
   if (newer || metadata_.storage.empty()) {
@@ -163,13 +172,12 @@ void ClusterView::learn(ConnectionId from, const Metadata& m) {
     if (newer || !logs_.contains(l.id)) logs_[l.id] = l;
   if (is_sequencer(from) && !m.metadata.logs.empty()) want_logs_ = false;
   if (m.leader == SequencerId{}) return;
-  // A storage node may name a leader of long ago: it is believed only where nothing better is
-  // known.
+  // A storage node may name a leader of long ago, so its word counts only if no leader is known.
   if (is_sequencer(from)) lead_by(m.leader);
   else if (leader_ == SequencerId{}) leader_ = m.leader;
 }
 
-/// Where nobody is and nobody is said to be.
+/// Drops endpoints that have no connection and are no longer listed in the metadata or the options.
 void ClusterView::forget_endpoints() {
   std::set<std::string_view> known(options_.addresses.begin(), options_.addresses.end());
   for (const SequencerInfo& s : metadata_.sequencers) known.insert(s.address);
@@ -179,8 +187,8 @@ void ClusterView::forget_endpoints() {
   });
 }
 
-/// A sequencer says that this one leads, so it is up, whatever dialling it told until now: without
-/// this a client waits for a leader that came back a moment ago as long as for one that is down.
+/// A sequencer names this leader, so the leader is up, and is dialled at once. Otherwise the pause
+/// of earlier failures would delay the first connection to a leader that has just come back.
 void ClusterView::lead_by(SequencerId leader) {
   leader_ = leader;
   for (const SequencerInfo& s : metadata_.sequencers)
@@ -190,9 +198,10 @@ void ClusterView::lead_by(SequencerId leader) {
 
 RequestId ClusterView::request(Time now, ConnectionId to, Message m, Duration timeout, Handler h,
                                bool many) {
-  if (++requests_ == 0) ++requests_;
+  if (++requests_ == 0) ++requests_;  // request id 0 means that no answer is expected (W2)
   const RequestId id{requests_};
   const Time until = timeout == Duration::max() ? never : now + timeout + distance(to);
+  // Requests with longer time-outs may wait at the node, so their answers do not tell the distance.
   pending_[{to, id}] =
       Pending{std::move(h), until, many, now, !many && timeout <= options_.answer_timeout};
   tell(to, id, std::move(m));
@@ -210,16 +219,16 @@ void ClusterView::want_log(Time now, LogId id) {
   ask_metadata(now);
 }
 
-/// The samples are hellos and answers. A time-out of four round trips bears a path whose delay
-/// doubles.
+/// Time-outs follow the measured distance (spec/06). Four round trips leave room for a path whose
+/// delay doubles.
 Duration ClusterView::distance(ConnectionId c) const {
   const auto i = addresses_.find(c);
   if (i == addresses_.end()) return {};
   return std::max(Duration(0), 4 * endpoints_.at(i->second).round_trip - options_.answer_timeout);
 }
 
-/// A longer sample counts at once, so that the next time-out is long enough; shorter ones bring the
-/// value down step by step.
+/// Takes a sample of the round trip, from a hello or an answer. A longer sample counts at once, so
+/// that the next time-out is long enough. Shorter samples lower the value step by step.
 void ClusterView::measure(ConnectionId c, Duration sample) {
   const auto i = addresses_.find(c);
   if (i == addresses_.end()) return;
@@ -265,7 +274,7 @@ void ClusterView::connected(Time now, const Connected& c) {
   e.failure = {};
   measure(c.connection, now - e.dialled_at);
   e.retry.succeeded();
-  ask_at_ = {};  // somebody new can be asked
+  ask_at_ = {};  // ask the new node for wanted metadata at once
   const bool says = !options_.name.empty() || !options_.version.empty();
   if (says && c.peer.role == Role::sequencer)
     tell(c.connection, RequestId{}, ClientIs{options_.name, options_.version});
@@ -277,8 +286,8 @@ void ClusterView::disconnected(Time now, const Disconnected& d) {
   Endpoint& e = endpoints_.at(i->second);
   if (is_leader(d.connection)) leader_ = {};
   if (!e.up) ++figures_.connections_failed;
-  if (!e.up && !std::exchange(refresh_, true))
-    refresh_at_ = std::max(refresh_at_, now);  // it may have moved
+  // The node may have moved to another address, so the metadata are asked for again.
+  if (!e.up && !std::exchange(refresh_, true)) refresh_at_ = std::max(refresh_at_, now);
   e.connection = {};
   e.failure = d.why.code == Errc::ok ? Error{Errc::connection_lost, {}} : d.why;
   e.up = false;
@@ -292,6 +301,8 @@ void ClusterView::drop(Time now, ConnectionId c) {
   disconnected(now, {c, Error{Errc::connection_lost, {}}});
 }
 
+/// Ends the requests on a connection that is gone. Handlers may start new requests, so pending_ is
+/// left in order before any of them runs.
 void ClusterView::lost(Time now, ConnectionId c) {
   std::vector<Handler> handlers;
   const auto begin = pending_.lower_bound({c, RequestId{0}});
@@ -307,6 +318,8 @@ void ClusterView::lost(Time now, ConnectionId c) {
 bool ClusterView::answered(Time now, Arrived& a) {
   const auto i = pending_.find({a.from, a.request});
   if (i == pending_.end()) {
+    // The request timed out, but its answer still measures the distance: the next time-out to this
+    // node is longer.
     if (const auto late = late_.find({a.from, a.request}); late != late_.end()) {
       measure(a.from, now - late->second);
       late_.erase(late);
@@ -315,7 +328,7 @@ bool ClusterView::answered(Time now, Arrived& a) {
   }
   if (i->second.measures) measure(a.from, now - i->second.sent_at);
   if (i->second.many) {
-    const Handler h = i->second.handler;  // it may forget itself
+    const Handler h = i->second.handler;  // a copy: the handler may call forget()
     h(now, &a.message);
   } else {
     const Handler h = std::move(i->second.handler);
@@ -326,6 +339,7 @@ bool ClusterView::answered(Time now, Arrived& a) {
 }
 
 void ClusterView::tick(Time now) {
+  // Handlers change pending_, so the late requests are collected first and looked up again.
   std::vector<std::pair<ConnectionId, RequestId>> late;
   for (const auto& [key, p] : pending_)
     if (p.timeout <= now) late.push_back(key);

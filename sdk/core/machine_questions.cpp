@@ -1,4 +1,5 @@
-// Plain questions: one request, one answer, asked again until the deadline.
+// Questions to the cluster: a request and an answer, asked again until the deadline. Changes of the
+// metadata act once, however often they are asked (T6): their requests name what they are based on.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -9,9 +10,10 @@
 
 namespace loglog::client {
 namespace {
-constexpr Duration ask_pause = 20ms;
+constexpr Duration ask_pause = 20ms;  // between attempts of a question
 }
 
+/// Begins a question; `answer` as in Question.
 void ClientMachine::Parts::ask(Time at, Token t, Message m, Time deadline,
                                std::function<bool(Time, ConnectionId, Message&)> answer,
                                Question::To to) {
@@ -26,6 +28,8 @@ void ClientMachine::Parts::ask(Time at, Token t, Message m, Time deadline,
   poll(at, t, questions.insert_or_assign(t, std::move(q)).first->second);
 }
 
+/// Sends the question if it is due and a node can be asked. A lost answer or a temporary error
+/// makes it due again; the request may have been done all the same, which `repeated` records.
 void ClientMachine::Parts::poll(Time at, Token t, Question& q) {
   if (q.asked || at < q.due) return;
   q.due = at + ask_pause;
@@ -47,7 +51,7 @@ void ClientMachine::Parts::poll(Time at, Token t, Question& q) {
       question.repeated = true;
       if (failed->error == Errc::not_leader) view.not_leader(c, {});
       else question.last = failed->error;
-    } else if (const auto answer = question.answer; answer(then, c, *m)) {
+    } else if (const auto answer = question.answer; answer(then, c, *m)) {  // a copy: it may erase
       questions.erase(t);
     }
   });
@@ -85,11 +89,13 @@ void ClientMachine::open_log(Time now, Token token, std::string name, Time deadl
       p->complete(token, LogDescription{l});
       return true;
     }
-    if (!p->view.is_leaders_word(from, *a)) return false;  // others may lag, or not hold it
+    // R2: only the leader can say that a log does not exist. Other nodes may lag, or hold only some
+    // logs.
+    if (!p->view.is_leaders_word(from, *a)) return false;
     const bool creating = std::any_of(
         a->metadata.logs.begin(), a->metadata.logs.end(),
         [&name](const LogInfo& l) { return l.name == name && l.state == LogState::creating; });
-    if (creating) return false;
+    if (creating) return false;  // ask again until the log is open, or gone
     p->fail(token, Errc::no_such_log, name);
     return true;
   };
@@ -113,9 +119,10 @@ void ClientMachine::create_log(Time now, Token token, std::string name, LogOptio
       });
 }
 
-/// T6: a change is based on the version of the metadata that this client knows, and its repeats
-/// name the same one. A refusal of the only copy is definite, so that the client looks again and
-/// goes on; after repeats it may have been done and overtaken.
+/// Asks for a change of the metadata (T6). The request names the version that this client knows,
+/// and all repeats name the same version and change id. `superseded` for the only copy is definite:
+/// the client asks for the newest version and sends a new request. After repeats it ends the call,
+/// because a copy may have been done and overtaken.
 void ClientMachine::Parts::change(Time at, Token t, std::function<Message(const Basis&)> request,
                                   Time deadline, std::function<bool(const Message&)> succeeded) {
   const ChangeId id{change_ids.next_id()};
@@ -143,12 +150,12 @@ void ClientMachine::Parts::change(Time at, Token t, std::function<Message(const 
   ask(at, t, std::move(first), deadline, answer);
 }
 
-/// T5: first which log has the name, then that one is deleted, by id: a request that comes late
-/// finds nothing where the name is a new log's.
+/// Asks for the id of the log that has the name, then deletes the log by its id (T5). So a request
+/// that comes late cannot delete a log that was created under the name since.
 void ClientMachine::delete_log(Time now, Token token, std::string name, Time deadline) {
   struct Asked {
-    LogId log{};         // 0: none yet
-    bool maybe = false;  // it may have gone by an attempt that was not answered
+    LogId log{};         // the log to delete; 0: unknown yet
+    bool maybe = false;  // an attempt without an answer may have deleted the log
   };
   const auto answer = [p = parts_.get(), token, name, asked = std::make_shared<Asked>()](
                           Time then, ConnectionId from, Message& m) {
@@ -165,6 +172,8 @@ void ClientMachine::delete_log(Time now, Token token, std::string name, Time dea
       if (!p->view.is_leaders_word(from, *a)) return false;
       const auto l = std::ranges::find(a->metadata.logs, name, &LogInfo::name);
       const bool there = l != a->metadata.logs.end();
+      // If an own attempt may have deleted the earlier log, another log that has the name now is
+      // not the one that the caller meant.
       if (there && (!asked->maybe || l->id == asked->log))
         return go_on(DeleteLog{asked->log = l->id});
       if (there)
@@ -199,9 +208,9 @@ void ClientMachine::set_fence(Time now, Token token, LogId log, FenceToken fence
       });
 }
 
-/// R3: first where the log ends, since a point beyond would let go what is appended later. What was
-/// acknowledged lies below that tail (R2), even where the leader has not heard yet that it is
-/// committed (V2).
+/// Asks for the tail first and refuses a point beyond it, which would remove later entries (R3).
+/// The leader's own committed offset is not enough: with client-observed commit (V2) an
+/// acknowledged entry may lie above it. Every acknowledged entry lies below the tail (R2).
 void ClientMachine::trim_log(Time now, Token token, LogId log, Offset offset, Time deadline) {
   const auto answer = [p = parts_.get(), token, log, offset](Time then, ConnectionId, Message& m) {
     if (const auto* tail = std::get_if<TailIs>(&m)) {
@@ -227,10 +236,11 @@ Failure past_end(Offset end) {
   return {Error{Errc::past_end, "the log ends at " + std::to_string(end.value)}, {}, end};
 }
 
-/// Nobody's call: what comes of it is told to `told`, a nullptr where no leader says it in time.
+/// Asks the leader for the tail on behalf of a read or a follow. Calls `told` with the answer, or
+/// with nullptr if no leader answered by `until`. Completes no call of the application.
 void ClientMachine::Parts::ask_end(Time at, LogId log, Time until,
                                    std::function<void(Time, const TailIs*)> told) {
-  constexpr std::uint64_t own_bit = 1ull << 62;  // apart from the tokens of calls
+  constexpr std::uint64_t own_bit = 1ull << 62;  // keeps these tokens apart from those of calls
   const Token t{own_bit | ++own_questions};
   Question q;
   q.message = GetTail{log};
@@ -256,8 +266,8 @@ void ClientMachine::set_retention(Time now, Token token, LogId log, Retention re
       });
 }
 
-/// T6: first which disk is registered, then that one is replaced: a request that comes late
-/// replaces none that came after it.
+/// Asks which disk is registered, then replaces that disk (T6). So a request that comes late cannot
+/// replace a disk that was registered since.
 void ClientMachine::replace_disk(Time now, Token token, NodeId node, bool force, Time deadline) {
   const auto answer = [p = parts_.get(), token, node, force](Time then, ConnectionId from,
                                                              Message& m) {
@@ -285,7 +295,7 @@ void ClientMachine::list_logs(Time now, Token token, Time deadline) {
     const auto* a = std::get_if<Metadata>(&m);
     if (a == nullptr) return false;
     p->view.learn(from, *a);
-    if (!p->view.is_sequencer(from)) return false;  // storage nodes know only the logs they hold
+    if (!p->view.is_sequencer(from)) return false;  // a storage node knows only its own logs
     p->complete(token, Metadatas{a->metadata});
     return true;
   };
@@ -303,8 +313,9 @@ void ClientMachine::status(Time now, Token token, bool logs, Time deadline) {
   p.poll_status(now, token, s);
 }
 
+/// Asks each known sequencer once, as soon as its connection is up.
 void ClientMachine::Parts::poll_status(Time at, Token t, StatusCall& s) {
-  if (view.metadata().sequencers.empty()) view.leader(at);  // learns who there is
+  if (view.metadata().sequencers.empty()) view.leader(at);  // asks for the metadata
   else if (!s.known_at) s.known_at = at;
   for (const SequencerInfo& q : view.metadata().sequencers) {
     const ConnectionId c = view.sequencer(at, q.id);
@@ -321,6 +332,7 @@ void ClientMachine::Parts::poll_status(Time at, Token t, StatusCall& s) {
   }
 }
 
+/// Ends questions and status calls that are due, and continues the others.
 void ClientMachine::Parts::tick_questions(Time at) {
   for (auto i = questions.begin(); i != questions.end();) {
     const auto q = i++;
@@ -366,8 +378,10 @@ void ClientMachine::Parts::tick_questions(Time at) {
   }
 }
 
-/// Until the deadline while the sequencers are not known, unless every address has failed. Then
-/// each has the time that finding them took, and more where an answer takes long.
+/// When a status call ends at the latest. While the sequencers are unknown: at its deadline, or
+/// after status_timeout if every address has failed. Afterwards each sequencer has twice the time
+/// that it took to find them, and four round trips, so that a slow network makes no sequencer
+/// unreachable.
 Time ClientMachine::Parts::status_ends(const StatusCall& s) const {
   const Time at_least = s.begun_at + options.status_timeout;
   if (!s.known_at) return view.all_refused() ? std::min(s.deadline, at_least) : s.deadline;
@@ -376,6 +390,7 @@ Time ClientMachine::Parts::status_ends(const StatusCall& s) const {
   return std::min(s.deadline, *s.known_at + wait);
 }
 
+/// Dials the nodes that appends and reads of this log will need.
 void ClientMachine::Parts::dial_for(const LogInfo& log) {
   for (const Member& m : log.members) view.node(now, m.node);
   view.leader(now);

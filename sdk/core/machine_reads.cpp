@@ -1,4 +1,6 @@
-// Reads and follows (§7).
+// Reads and follows (spec/06). A read is a PageReader and its deadline. A follow subscribes to a
+// replica and moves to another when the replica fails, is silent while another has more, or gives
+// bad bytes; its position never moves by itself (R1).
 #include <algorithm>
 #include <utility>
 
@@ -7,9 +9,10 @@
 
 namespace loglog::client {
 namespace {
-constexpr Duration follow_pause = 20ms;
-constexpr Duration round_pause = 200ms;
-/// A follower that begins somewhere in the log looks so soon whether the log reaches to there.
+constexpr Duration follow_pause = 20ms;  ///< between attempts to subscribe
+constexpr Duration round_pause = 200ms;  ///< after all replicas have failed
+/// A follow that begins inside the log checks after this time whether the log reaches its offset,
+/// so that a mistaken position fails soon.
 constexpr Duration first_look = 200ms;
 }  // namespace
 
@@ -22,6 +25,7 @@ void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uin
   auto reader = std::make_shared<PageReader>(
       p.options, p.view, p.choice, log, from, no_offset, std::max(max_bytes, frame_overhead), wait,
       [&p, token](Time at, PageReader::Step&& s) { p.read_step(at, token, std::move(s)); }, whom);
+  // A read that continues the last read begins at a frame, so bad bytes there are damage.
   if (const auto known = p.read_through.find(log);
       known != p.read_through.end() && known->second == from)
     reader->trust_begin();
@@ -29,6 +33,7 @@ void ClientMachine::read(Time now, Token token, LogId log, Offset from, std::uin
   reader->poll(now);
 }
 
+/// Takes a step of a read's PageReader: the first entries or the first final reason end the call.
 void ClientMachine::Parts::read_step(Time at, Token t, PageReader::Step&& s) {
   const auto i = reads.find(t);
   if (i == reads.end()) return;
@@ -42,22 +47,27 @@ void ClientMachine::Parts::read_step(Time at, Token t, PageReader::Step&& s) {
   if (!s.entries.empty()) read_through[i->second.log] = next;
   view.figures().read_entries += s.entries.size();
   for (const Entry& e : s.entries) view.figures().read_bytes += e.payload.size();
+  // The replica knows no committed bytes up to the offset: it lags, or the log does not reach
+  // there.
   if (s.reason == Errc::past_end && s.committed < next && !i->second.alone)
     return read_beyond_end(at, t, i->second);
   if (!s.entries.empty() || !s.frames.empty() || s.reason == Errc::past_end)
     return finish(Delivered{std::move(s.entries), next, std::move(s.frames)});
-  if (s.reason == Errc::ok) return reader->poll(at);  // only term and segment starts
+  if (s.reason == Errc::ok) return reader->poll(at);  // the page held only term and segment starts
   if (s.reason == Errc::trimmed)
     return finish(Failure{
         Error{Errc::trimmed, "the log begins at " + std::to_string(s.first.value)}, s.first});
-  const bool final_word = i->second.alone && s.reason != Errc::unavailable;  // nobody else is asked
+  // A named replica that answers has the final word; if it is silent, it is asked until the
+  // deadline.
+  const bool final_word = i->second.alone && s.reason != Errc::unavailable;
   if (s.reason == Errc::not_an_entry || s.reason == Errc::no_such_log || final_word)
     return finish(Failure{Error{s.reason, "offset " + std::to_string(next.value)}});
   i->second.last = s.reason;
 }
 
-/// A replica may lag, so the leader has the last word. Where there is none, the read ends as at the
-/// end: it needs no sequencer.
+/// The offset lies beyond the end that a replica knows. The replica may lag, so the leader decides
+/// whether the read fails with past_end. If no leader answers, the read ends as at the committed
+/// end, because reads need no sequencer (decision 0035).
 void ClientMachine::Parts::read_beyond_end(Time at, Token t, ReadCall& r) {
   r.asks_end = true;
   const Time until = std::min(r.deadline, at + options.answer_timeout);
@@ -71,10 +81,12 @@ void ClientMachine::Parts::read_beyond_end(Time at, Token t, ReadCall& r) {
   });
 }
 
+/// The same for a follow: the leader's word ends it with past_end; without a leader it goes on.
 void ClientMachine::Parts::follow_beyond_end(Time at, Token t, const FollowCall& f) {
   ask_end(at, f.log, at + options.answer_timeout,
           [this, t, asked = f.cursor.ask()](Time, const TailIs* tail) {
             const auto i = follows.find(t);
+            // Entries that came meanwhile prove that the log reaches the offset.
             if (i == follows.end() || i->second.cursor.ask() != asked) return;
             if (tail != nullptr && tail->committed < asked)
               end_follow(t, past_end(tail->committed));
@@ -98,13 +110,15 @@ void ClientMachine::Parts::subscribe(Time at, Token t, FollowCall& f) {
   ConnectionId c = f.node == NodeId{} ? ConnectionId{} : view.node(at, f.node);
   for (std::size_t i = 0; c == ConnectionId{} && i < info->members.size(); ++i)
     if (!f.tried.contains(info->members[i].node)) c = view.node(at, f.node = info->members[i].node);
-  if (c == ConnectionId{}) {
+  if (c == ConnectionId{}) {  // no replica can be asked: start the round over
     f.tried.clear();
     f.blame.clear();
     return;
   }
   f.connection = c;
   f.received = 0;
+  // A new subscription has credit for all that the application can take, and for a byte at least,
+  // since a node sends nothing without credit.
   const std::uint64_t unread = f.delivered - std::min(f.delivered, f.consumed);
   f.granted = std::max<std::uint64_t>(
       1, options.follow_credit - std::min<std::uint64_t>(options.follow_credit, unread));
@@ -118,7 +132,7 @@ void ClientMachine::Parts::subscribe(Time at, Token t, FollowCall& f) {
 
 void ClientMachine::Parts::move_on(Time at, FollowCall& f, bool failed) {
   if (f.connection != ConnectionId{}) {
-    view.tell(f.connection, f.request, Credit{0});
+    view.tell(f.connection, f.request, Credit{0});  // ends the stream at the node
     view.forget(f.connection, f.request);
   }
   f.connection = {};
@@ -148,11 +162,12 @@ void ClientMachine::Parts::end_follow(Token t, Failure why) {
   complete(t, std::move(why));
 }
 
+/// `m`: a page with bytes; a page without bytes and a reason; another refusal; or nullptr.
 void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c, Message* m) {
   const auto i = follows.find(t);
   if (i == follows.end() || i->second.connection != c) return;
   FollowCall& f = i->second;
-  if (m == nullptr) f.connection = {};  // the connection is gone
+  if (m == nullptr) f.connection = {};  // the connection is gone, so nothing is sent on it
   auto* p = m ? std::get_if<Page>(m) : nullptr;
   if (p == nullptr ||
       (p->frames.empty() && p->reason != Errc::trimmed && p->reason != Errc::past_end)) {
@@ -171,15 +186,15 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
       end_follow(t, Errc::trimmed, "the log begins at " + std::to_string(p->first.value), p->first);
     return;
   }
-  if (p->offset != f.cursor.ask()) {  // not from here: begin this subscription anew
+  if (p->offset != f.cursor.ask()) {  // bytes of another offset: the stream is out of step
     move_on(at, f, true);
     return subscribe(at, t, f);
   }
   f.received += p->frames.size();
   Delivered d;
   const Offset begin = f.cursor.next();
-  // Entries wait for the application: a small page must not keep the block that its connection
-  // received into.
+  // Entries may wait long for the application. to_keep() copies a small page, so that it does not
+  // keep the whole block that its connection received into.
   const bool good = f.cursor.take(p->frames.to_keep(), p->committed, d.entries);
   d.next = f.cursor.next();
   for (const Entry& e : d.entries) {
@@ -200,28 +215,30 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   subscribe(at, t, f);
 }
 
-/// As bytes are received, up to what the application has consumed; a frame that is not whole yet
-/// counts as consumed (§7).
+/// Gives the replica credit for received bytes, up to follow_credit ahead of the bytes that the
+/// application has consumed. Bytes of a partial frame count as consumed, so that a frame may be
+/// larger than the window (spec/06).
 void ClientMachine::Parts::give_credit(FollowCall& f) {
   if (f.connection == ConnectionId{}) return;
   const std::uint64_t unread = f.delivered - std::min(f.delivered, f.consumed);
   const std::uint64_t ahead = f.granted - std::min(f.granted, f.received);
   if (unread + ahead >= options.follow_credit) return;
   const std::uint64_t give = options.follow_credit - unread - ahead;
+  // Small steps are saved up, so that not every page costs a message.
   if (ahead > 0 && give < options.follow_credit / 8) return;
   f.granted += give;
   view.tell(f.connection, f.request, Credit{static_cast<std::uint32_t>(give)});
 }
 
-/// Silence may be an idle log, a replica that is cut off, or a position that the log does not
-/// reach: another replica knows.
+/// A silent subscription may mean an idle log, a replica that is cut off, or a position beyond the
+/// end. A small read from another replica tells them apart (spec/06).
 void ClientMachine::Parts::probe(Time at, Token t, FollowCall& f) {
   f.silent_at = at + options.follow_silence;
   const LogInfo* info = view.log(f.log);
   if (info == nullptr || f.probing) return;
   const bool first = !std::exchange(f.looked, true);
   NodeId other = choice.pick(at, info->members, {f.node});
-  if (other == NodeId{} && first) other = f.node;
+  if (other == NodeId{} && first) other = f.node;  // a log with a single replica
   const ConnectionId c = other == NodeId{} ? ConnectionId{} : view.node(at, other);
   if (c == ConnectionId{}) return;
   f.probing = true;
@@ -231,9 +248,8 @@ void ClientMachine::Parts::probe(Time at, Token t, FollowCall& f) {
                  if (i == follows.end()) return;
                  i->second.probing = false;
                  const auto* p = m ? std::get_if<Page>(m) : nullptr;
-                 const bool starved =
-                     i->second.granted <=
-                     i->second.received;  // the application is slow, not the replica
+                 // Without credit the silence is due to a slow application, not to the replica.
+                 const bool starved = i->second.granted <= i->second.received;
                  if (p && p->reason == Errc::past_end && p->committed < asked)
                    return follow_beyond_end(then, t, i->second);
                  if (!p || p->frames.empty() || starved || i->second.cursor.ask() != asked) return;
@@ -255,10 +271,11 @@ void ClientMachine::stop(Time now, Token token) {
   parts_->end_follow(token, Errc::cancelled, {});
 }
 
+/// Ends reads whose deadline has passed, and continues the other reads and all follows.
 void ClientMachine::Parts::tick_reads(Time at) {
   for (auto i = reads.begin(); i != reads.end();) {
     const auto r = i++;
-    if (r->second.asks_end) continue;  // that question has the call's deadline
+    if (r->second.asks_end) continue;  // the question for the tail ends the call
     if (r->second.deadline <= at) {
       const Token t = r->first;
       const Errc why = r->second.reader->doubts_begin() ? Errc::not_an_entry : r->second.last;

@@ -1,4 +1,4 @@
-// Where a log stood at a point in time.
+// offset_at() and segment_of(): a TimeSearch and a deadline for each call (R6).
 #include <algorithm>
 
 #include "sdk/core/machine_parts.h"
@@ -28,6 +28,8 @@ void ClientMachine::segment_of(Time now, Token token, LogId log, Offset offset, 
   search->poll(now);
 }
 
+/// Takes a step of a search. A failed round is only remembered for the deadline: the search goes
+/// on.
 void ClientMachine::Parts::time_step(Token t, Errc e, Offset found) {
   const auto i = times.find(t);
   if (i == times.end()) return;
@@ -43,7 +45,7 @@ void ClientMachine::Parts::time_step(Token t, Errc e, Offset found) {
 
 void ClientMachine::Parts::tick_times(Time at) {
   for (auto i = times.begin(); i != times.end();) {
-    const auto [token, call] = *i++;  // a step may end it
+    const auto [token, call] = *i++;  // a copy: a step of the search may erase the call
     if (call.deadline > at) {
       call.search->poll(at);
       continue;
