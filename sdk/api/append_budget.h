@@ -1,5 +1,6 @@
-// The memory of appends under way, bounded, with the queue of the calls that wait for room.
-// Callers: Log::append and its kin.
+// The bound on the memory of unfinished appends (ClientOptions::bytes_in_flight_max), with the
+// queue of the calls that wait for room. Log::append takes bytes in the caller's thread; the
+// client's thread gives them back when the append ends.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -9,19 +10,19 @@
 
 namespace loglog {
 
-/// Thread-safe. Calls are admitted in the order of their arrival: a large entry waits until its
-/// bytes are free, and the entries that come after it wait behind it, so that small ones cannot
-/// starve it.
+/// Thread-safe. Calls are admitted in the order of their arrival. Entries that arrive after a large
+/// entry wait behind it until its bytes are free, so that small entries cannot starve it.
 class AppendBudget {
  public:
   using Clock = std::chrono::steady_clock;
   enum class Taken : std::uint8_t { yes, full, too_late };
 
+  /// `limit`: bytes of frames.
   explicit AppendBudget(std::uint64_t limit) : limit_(limit) {}
 
-  /// Takes `bytes`, which the caller gives back. `wait`: waits for its turn, at most until
-  /// `deadline` (then too_late); otherwise a budget that has no room, or a queue before it, is
-  /// `full`.
+  /// Takes `bytes`; after `yes` the caller must give them back. With `wait` the call blocks until
+  /// its turn, at most until `deadline`, and then returns too_late. Without `wait` it returns full
+  /// if there is no room, or if other calls are waiting.
   Taken take(std::uint64_t bytes, bool wait, Clock::time_point deadline) {
     std::unique_lock lock(mutex_);
     if (waiters_.empty() && fits(bytes)) {
@@ -33,9 +34,10 @@ class AppendBudget {
     const auto place = waiters_.insert(waiters_.end(), &self);
     if (self.turn.wait_until(lock, deadline, [&self] { return self.admitted; })) return Taken::yes;
     waiters_.erase(place);
-    admit();  // an entry behind this one may fit
+    admit();  // this entry no longer blocks the entries behind it, which may fit
     return Taken::too_late;
   }
+  /// Frees bytes and admits waiting calls. Does not block.
   void give_back(std::uint64_t bytes) {
     const std::lock_guard lock(mutex_);
     used_ -= bytes;
@@ -49,22 +51,25 @@ class AppendBudget {
     bool admitted = false;
     std::condition_variable turn;
   };
-  /// An entry larger than the whole budget goes when nothing else is under way.
+  /// An entry larger than the whole budget is admitted when nothing else is under way.
   bool fits(std::uint64_t bytes) const { return used_ == 0 || used_ + bytes <= limit_; }
+  /// Admits waiting calls from the front, as far as they fit. Called with the lock held.
   void admit() {
     while (!waiters_.empty() && fits(waiters_.front()->bytes)) {
       Waiter& first = *waiters_.front();
       waiters_.pop_front();
       used_ += first.bytes;
       first.admitted = true;
-      first.turn.notify_one();  // under the lock: the waiter's stack frame outlives this call
+      // Under the lock, because afterwards the waiter may return and destroy `first`, which lives
+      // in its stack frame.
+      first.turn.notify_one();
     }
   }
 
   std::mutex mutex_;
-  std::list<Waiter*> waiters_;  // in order of arrival
+  std::list<Waiter*> waiters_;  // in order of arrival; each lives in the stack of its call
   std::uint64_t limit_;
-  std::uint64_t used_ = 0;
+  std::uint64_t used_ = 0;  // at most limit_, unless a single larger entry has all of it
 };
 
 }  // namespace loglog

@@ -1,3 +1,6 @@
+// Client, Log and Follower: each blocking call posts its work to the client's thread and waits for
+// the completion. Subtle here: handles may be destroyed in a callback, that is, on the thread that
+// they would wait for, and in a child process after fork(), where no lock may be taken.
 #include <loglog/client.h>
 
 #include <algorithm>
@@ -61,11 +64,13 @@ std::string state_of(const LogStatus& l) {
   return l.halted ? "halted" : l.open ? "open" : "recovering";
 }
 
-/// A negative age, which the leader refuses, stays one that it refuses.
+/// A negative age becomes a huge unsigned age, which the leader refuses as it refuses the negative
+/// age.
 Retention to_retention(std::uint64_t bytes, std::chrono::milliseconds age) {
   return {bytes, static_cast<std::uint64_t>(age.count())};
 }
 
+/// A follower reports consumed bytes to the core in steps of this size, bytes.
 constexpr std::uint64_t credit_step = 64 * 1024;
 static_assert(entry_overhead == frame_overhead);
 static_assert(entry_bytes_max == entry_size_max);
@@ -78,6 +83,8 @@ struct Log::State {
   LogDetails details;
 };
 
+/// State of a subscription, shared by its Follower and, weakly, by the handler of its completions.
+/// The mutex guards the fields that both threads use. It is not held while `each` runs.
 struct Follower::State {
   std::shared_ptr<Client::State> client;
   std::mutex mutex;
@@ -85,26 +92,30 @@ struct Follower::State {
   std::deque<Entry> entries;
   bool stopped = false;
   std::optional<CallError> error;
-  std::optional<CallError>
-      refused_wait;  // of the last wait for an entry, which cannot be made on the client's thread
+  // Why the last next() could not wait: it was called on the client's thread.
+  std::optional<CallError> refused_wait;
   std::function<void(const Entry&)> each;  // empty: entries wait for next()
-  std::thread::id delivers;                // who calls `each` now
-  std::uint64_t unreported = 0;  // bytes taken by next() that the core has not been told of
-  // Its own, so that work posted to the driver holds no client: the last handle must not go on the
-  // driver's thread.
+  std::thread::id delivers;                // the thread that runs `each` now; none: no thread does
+  std::uint64_t unreported = 0;            // bytes taken by next() and not reported to the core yet
+  // Shared separately, so that work posted to the driver does not hold the client: otherwise the
+  // last handle could be destroyed on the driver's thread.
   std::shared_ptr<std::atomic<std::uint64_t>> token =
       std::make_shared<std::atomic<std::uint64_t>>(0);
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
 
   void stop();
-  /// In a child process no lock may be taken: a thread that the child does not have may hold it.
+  /// True in a child process. No lock may be taken there, because a thread that exists only in the
+  /// parent may hold it.
   bool inherited() const { return client->driver.inherited(); }
-  /// Work posted here runs after the call that began the follow, so the token is known by then.
+  /// Tells the core that the application is done with these bytes, which gives the replica credit.
+  /// The posted work runs after the call that began the follow, so the token is known by then.
   void consumed(std::uint64_t bytes) {
     client->driver.post([t = token, bytes](client::ClientMachine& m, Time now) {
       m.consumed(now, client::Token{*t}, bytes);
     });
   }
+  /// Runs `each` for every entry, on the client's thread. stop() in another thread waits until
+  /// `delivers` is empty, so that no `each` runs after it has returned.
   void deliver(const client::Delivered& d) {
     std::uint64_t bytes = 0;
     std::unique_lock lock(mutex);
@@ -140,14 +151,16 @@ std::expected<Client, CallError> Client::connect(ClientOptions options) {
   core.observed_commit = options.observed_commit;
   core.wait_for_cluster = options.wait_for_cluster;
   core.dial_on_open = true;
-  // The bound that blocks is the one here; the core's own is a net below it.
+  // The budget of this layer is the bound that callers meet. The core's own bound lies above it and
+  // catches errors in the accounting.
   core.bytes_in_flight_max = 2 * options.bytes_in_flight_max + run_size_max;
   std::random_device entropy;
   auto* state =
       new State(std::move(options), std::move(core), (std::uint64_t{entropy()} << 32) | entropy());
   return Client(std::shared_ptr<State>(state, [](State* s) {
-    if (s->driver.inherited()) return;  // everything in it is the parent's
-    // The last handle may go in a callback; the driver's thread cannot wait for itself.
+    if (s->driver.inherited()) return;  // the parent owns all of it: leave it alone
+    // The last handle may be destroyed in a callback, on the driver's thread, which cannot join
+    // itself.
     if (!s->driver.on_own_thread()) return delete s;
     const transport::SignalsBlocked around_the_start;
     std::thread([s] { delete s; }).detach();
@@ -217,8 +230,8 @@ std::expected<EntryOffset, CallError> Client::trim_log(const std::string& name,
                                                        EntryOffset offset) {
   auto log = open_log(name);
   if (!log) return std::unexpected(log.error());
-  // Where no entry begins, no reader could begin either, so somebody must have shown that one does.
-  // Below the first offset there is nothing to do.
+  // No reader could begin at a trim point where no entry begins, so a replica must show an entry
+  // there first (R3). Below the log's begin the trim changes nothing.
   if (auto there = log->read(offset, 1); !there && there.error().code != name_of(Errc::trimmed))
     return std::unexpected(there.error());
   return state_->trim(LogId{log->details().id}, Offset{offset});
@@ -299,7 +312,8 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
     return std::string(i < std::size(table) ? table[i] : "");
   };
   ClusterReport r;
-  // Where no sequencer has answered there is none to ask, and no address to look up.
+  // The metadata name the sequencers' addresses. If no sequencer has answered, none would answer
+  // this question either.
   std::optional<client::Metadatas> metadata;
   if (!found->sequencers.empty())
     if (auto all =
@@ -378,6 +392,8 @@ AppendResult to_result(const client::Completion& c) {
           0, 0, to_call_error(f)};
 }
 
+/// The common part of all appends: refuses invalid entries in the calling thread, takes room in the
+/// budget (which may block), and hands a copy of the payload to the driver.
 void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::string_view payload,
                   bool packed, std::function<void(AppendResult)> done,
                   const AppendOptions& options) {
@@ -538,7 +554,7 @@ std::optional<LogPosition> LogPosition::parse(std::string_view text) {
 }
 
 std::expected<EntryOffset, CallError> Log::begin() {
-  // So many bytes that the log's own frames before the first entry come along: each page is a round
+  // Enough bytes for the log's own frames before the first entry, because each page costs a round
   // trip.
   const auto page = read(0, 4096);
   if (page) return 0;
@@ -562,6 +578,7 @@ Follower Log::follow(EntryOffset from, std::function<void(const Entry&)> each,
   state->client = state_->client;
   state->each = std::move(each);
   if (state->inherited()) return Follower(std::move(state));
+  // Weak: the handler lives in the driver, and must keep neither the follower nor the client alive.
   std::weak_ptr<Follower::State> weak = state;
   state_->client->driver.submit(
       [id = state_->id, from](client::ClientMachine& m, Time now, client::Token t) {
@@ -603,8 +620,8 @@ Follower::~Follower() {
   if (state_) end(std::move(state_));
 }
 void Follower::end(std::shared_ptr<State> state) {
-  // A child process keeps it for good: even its destructor could wait for threads that the child
-  // does not have.
+  // A child process leaks the state: even its destructor could wait for threads that exist only in
+  // the parent.
   if (state->inherited()) new std::shared_ptr<State>(std::move(state));
   else state->stop();
 }
@@ -631,7 +648,7 @@ std::optional<Entry> Follower::next_for(std::chrono::milliseconds wait) {
   Entry e = std::move(state_->entries.front());
   state_->entries.pop_front();
   state_->unreported += e.next - e.offset;
-  // One wake-up of the driver for many entries.
+  // Reports are gathered, so that the driver is woken once for many entries.
   const bool report = state_->entries.empty() || state_->unreported >= credit_step;
   const std::uint64_t bytes = report ? std::exchange(state_->unreported, 0) : 0;
   lock.unlock();
@@ -644,6 +661,8 @@ void Follower::State::stop() {
   if (inherited()) return;
   {
     std::unique_lock lock(mutex);
+    // From here on no entry is delivered; a callback that is running is waited for, unless this is
+    // it.
     const bool again = std::exchange(stopped, true);
     entries.clear();
     news.notify_all();
@@ -685,6 +704,8 @@ std::string pack_batch(const std::vector<std::string>& payloads) {
 
 std::vector<std::string> Entry::parts() const {
   if (!packed) return {payload};
+  // The counts and lengths come from the log, so each is checked before it is used. An entry that
+  // does not parse is returned as a single payload.
   const auto at = [this](std::size_t i) {
     std::uint32_t v = 0;
     std::memcpy(&v, payload.data() + 4 * i, 4);

@@ -1,4 +1,5 @@
-// The state behind a Client, for the files of this folder.
+// The state behind a Client, shared by its Client, Log and Follower handles, and helpers of the
+// files in this folder. Calls block by a promise that the client's thread fulfils.
 #pragma once
 #include <loglog/client.h>
 
@@ -18,44 +19,49 @@
 
 namespace loglog {
 
+/// The public form of an error. `Failure` adds offsets and fencing token.
 CallError to_call_error(const Error& e);
 CallError to_call_error(const client::Failure& f);
 
-/// Longest time-out of a call; a longer one counts as this one, so that no sum of times overflows.
+/// Longest time-out of a call. Longer time-outs are cut to it, so that no sum of times overflows.
 inline constexpr std::chrono::milliseconds timeout_max = std::chrono::hours(24 * 365 * 100);
+/// The time-out, from 0 to timeout_max.
 inline Duration bounded(std::chrono::milliseconds t) {
   return std::clamp(t, std::chrono::milliseconds(0), timeout_max);
 }
 
-/// Runs a function of the application on the client's thread. An exception that leaves it ends the
-/// program (std::terminate), as one that leaves the function of a std::thread does: below lie
-/// frames of C and half-finished steps of the client.
+/// Runs a callback of the application on the client's thread. An exception that leaves the callback
+/// ends the program by std::terminate, because it would unwind through libuv's C frames and
+/// half-finished steps of the client.
 template <class F>
 void call_back(F&& f) noexcept {
   std::forward<F>(f)();
 }
 
+/// Members are destroyed in reverse order: first the driver, whose last completions still give
+/// bytes back to the budget.
 struct Client::State {
   explicit State(ClientOptions o, client::Options core, std::uint64_t seed)
       : options(std::move(o)), budget(options.bytes_in_flight_max), driver(std::move(core), seed) {}
   ClientOptions options;
   AppendBudget budget;
   client::ClientDriver driver;
-  std::atomic<std::uint64_t> refused_here = 0;  // appends that the core has never seen
+  std::atomic<std::uint64_t> refused_here = 0;  // appends refused before they reached the core
 
+  /// The deadline of a call that begins now; nullopt: with the client's time-out.
   Time deadline(Time now, std::optional<std::chrono::milliseconds> timeout = {}) const {
     return now + bounded(timeout.value_or(options.timeout));
   }
-  /// Why no call can be waited for here: `forked`, because the client is the parent process's; or
-  /// `would_deadlock`, because this is the client's own thread, which would wait for itself.
-  /// nullopt: a call can be waited for.
+  /// Why a call must not block in this thread. forked: the client belongs to the parent process,
+  /// and its thread does not exist here. would_deadlock: this is the client's own thread, which
+  /// would wait for itself. nullopt: a call may block.
   std::optional<Error> cannot_wait() const {
     if (driver.inherited()) return Error{Errc::forked, {}};
     if (driver.on_own_thread()) return Error{Errc::would_deadlock, {}};
     return std::nullopt;
   }
 
-  /// One call, waited for; only where cannot_wait() is nullopt.
+  /// Makes a call and blocks until it completes. Requires that cannot_wait() is nullopt.
   client::Completed wait_for(client::ClientDriver::Call call) {
     auto promise = std::make_shared<std::promise<client::Completed>>();
     auto future = promise->get_future();
@@ -63,6 +69,8 @@ struct Client::State {
                   [promise](client::Completed&& c) { promise->set_value(std::move(c)); });
     return future.get();
   }
+  /// Makes a call whose completion is T or a Failure, and blocks until it completes. Fails at once
+  /// if this thread must not block.
   template <class T>
   std::expected<T, CallError> ask(client::ClientDriver::Call call) {
     if (const auto why = cannot_wait()) return std::unexpected(to_call_error(*why));
@@ -71,7 +79,7 @@ struct Client::State {
       return std::unexpected(to_call_error(*f));
     return std::get<T>(std::move(c.result));
   }
-  /// The trim point in force afterwards.
+  /// Raises the log's trim point and returns the point in force afterwards.
   std::expected<EntryOffset, CallError> trim(LogId log, Offset offset) {
     auto d = ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
       m.trim_log(now, t, log, offset, deadline(now));

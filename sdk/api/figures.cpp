@@ -1,4 +1,6 @@
-// ClientFigures, and how they look as text.
+// ClientFigures and their Prometheus text. The core's counts know nothing of appends that were
+// refused in the calling thread, so refused_here is added. Names of families and HELP texts are
+// listed in sdk/README.md.
 #include <loglog/client.h>
 
 #include <algorithm>
@@ -11,6 +13,7 @@
 namespace loglog {
 namespace {
 
+/// The core's histogram has a count more than bounds: the last bucket has no upper bound.
 ClientFigures::Latency to_latency(const observe::LatencyHistogram& h) {
   ClientFigures::Latency out;
   out.sum = std::chrono::microseconds(h.sum());
@@ -35,6 +38,7 @@ std::chrono::microseconds ClientFigures::Latency::quantile(double share) const {
       std::ceil(std::clamp(share, 0.0, 1.0) * static_cast<double>(count())));
   std::uint64_t seen = 0;
   for (const Bucket& b : buckets)
+    // At least 1, so that the lowest quantile is the first bucket that holds a call.
     if (seen += b.count; seen >= std::max<std::uint64_t>(wanted, 1)) return b.at_most;
   return {};
 }

@@ -1,3 +1,5 @@
+// A stream is known by its logs' names alone: NAME/0 to NAME/n-1. No metadata says how many there
+// are, so the highest number counts.
 #include <fmt/format.h>
 #include <loglog/partitioned_log.h>
 
@@ -20,7 +22,8 @@ CallError wrong(const std::string& why) {
   return {std::string(name_of(Errc::invalid_argument)), why};
 }
 
-/// The numbers of the partitions that there are, in order.
+/// Numbers of the existing partitions, ascending. Only canonical names count: NAME/07 is another
+/// log.
 std::expected<std::vector<std::size_t>, CallError> partitions_of(Client& client,
                                                                  const std::string& name) {
   auto logs = client.list_logs();
@@ -61,7 +64,7 @@ Partitioner sticky(std::size_t entries) {
 Partitioner by_key() {
   return [without = round_robin()](std::string_view key, std::size_t partitions) {
     if (key.empty()) return without(key, partitions);
-    // The low half alone: a key keeps its partition for ever.
+    // The low half alone, as the header promises: changing it would move every key.
     return std::size_t{
                static_cast<std::uint32_t>(payload_checksum(std::as_bytes(std::span(key))))} %
            partitions;
@@ -74,7 +77,7 @@ std::expected<PartitionedLog, CallError> PartitionedLog::open(Client& client,
   const auto found = partitions_of(client, name);
   if (!found) return std::unexpected(found.error());
   const std::size_t count =
-      found->empty() ? 1 : found->back() + 1;  // where there is none, opening NAME/0 says so
+      found->empty() ? 1 : found->back() + 1;  // if none exists, opening NAME/0 gives the error
   if (!found->empty() && found->size() != count)
     return std::unexpected(wrong(fmt::format(
         "\"{}\" is not whole: {} of {} partitions are there; open_or_create makes the others", name,
@@ -102,8 +105,8 @@ std::expected<PartitionedLog, CallError> PartitionedLog::open_or_create(Client& 
     return std::unexpected(wrong(fmt::format("\"{}\" has {} partitions, not {}: open it as it is",
                                              name, found->back() + 1, partitions)));
   std::vector<Log> logs;
-  // The last one first: from then on the stream has its number, and who was cut off here goes on
-  // there.
+  // The last partition is made first, because it fixes the number of partitions. A caller that was
+  // interrupted here can repeat the call, which makes the missing partitions.
   for (std::size_t i = partitions; i-- > 0;) {
     auto log = client.open_or_create_log(log_of(name, i), options);
     if (!log) return std::unexpected(log.error());
@@ -112,6 +115,7 @@ std::expected<PartitionedLog, CallError> PartitionedLog::open_or_create(Client& 
   return PartitionedLog(std::move(logs), std::move(partitioner));
 }
 
+/// The partitioner is the application's code, so its result is checked.
 std::expected<std::size_t, CallError> PartitionedLog::choose(std::string_view key) const {
   const std::size_t chosen = partitioner_(key, logs_.size());
   if (chosen < logs_.size()) return chosen;

@@ -51,7 +51,7 @@ void ClientMachine::Parts::poll(Time at, Token t, Question& q) {
       question.repeated = true;
       if (failed->error == Errc::not_leader) view.not_leader(c, {});
       else question.last = failed->error;
-    } else if (const auto answer = question.answer; answer(then, c, *m)) {  // a copy: it may erase
+    } else if (const auto answer = question.answer; answer(then, c, *m)) {
       questions.erase(t);
     }
   });

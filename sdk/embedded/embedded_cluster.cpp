@@ -1,3 +1,5 @@
+// Starts storage nodes first, then sequencers, because the sequencers' options name the addresses
+// of all nodes. Stopping goes the other way.
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 
@@ -25,8 +27,9 @@ std::unexpected<CallError> refused(const Error& e) {
       CallError{std::string(name_of(e.code)), e.message(), retry_of(e.code) != Retry::no});
 }
 
-// Ports that were free a moment ago, all different: sequencers must know one another's before any
-// of them listens.
+// Addresses with ports that were free a moment ago, all different. Sequencers must know each
+// other's addresses before any of them listens, so port 0 cannot be used. All listeners are held
+// until the end; otherwise the kernel could give the same port twice.
 Result<std::vector<std::string>> free_addresses(const std::string& host, std::size_t count) {
   transport::Loop loop;
   std::vector<std::unique_ptr<transport::Listener>> held;
@@ -41,7 +44,7 @@ Result<std::vector<std::string>> free_addresses(const std::string& host, std::si
   return out;
 }
 
-/// Where each of `count` nodes serves HTTP: "" (not) for all, or the ports from that of `first` on.
+/// HTTP addresses of `count` nodes: the ports from that of `first` on, or "" for all (no HTTP).
 Result<std::vector<std::string>> http_listen(const std::string& first, std::size_t count) {
   std::vector<std::string> out(count);
   if (first.empty()) return out;
@@ -58,18 +61,20 @@ Result<std::vector<std::string>> http_listen(const std::string& first, std::size
   return out;
 }
 
+/// Data directory of a node; i from 1.
 std::string folder(const EmbeddedOptions& o, const char* role, std::uint32_t i) {
   return fmt::format("{}/{}-{}", o.data, role, i);
 }
 
+/// Number of nodes of this role that the data directory was used with.
 std::uint32_t found(const EmbeddedOptions& o, const char* role) {
   std::uint32_t n = 0;
   while (std::filesystem::exists(folder(o, role, n + 1))) ++n;
   return n;
 }
 
-/// Makes the folders of all nodes. Refused: the data are those of a cluster that these nodes cannot
-/// be.
+/// Makes the folders of all nodes. Returns a reason if the data directory belongs to a cluster with
+/// other numbers of nodes.
 std::optional<std::string> take_folders(const EmbeddedOptions& o) {
   const std::uint32_t sequencers = found(o, "sequencer"), storage = found(o, "storage");
   if (sequencers != 0 && sequencers != o.sequencers)
@@ -122,8 +127,8 @@ std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions
   auto state = std::make_unique<State>();
   std::string host;
   std::vector<SequencerInfo> list;
-  // Unlike any other cluster's of this machine: local names are shared by all processes of a
-  // network namespace.
+  // A random name, unlike that of any other cluster on this machine: local names are shared by all
+  // processes of a network namespace.
   std::random_device entropy;
   const std::string local = fmt::format("local:{}-{:08x}{:08x}", o.name, entropy(), entropy());
   if (o.listen.empty()) {
@@ -149,7 +154,7 @@ std::expected<EmbeddedCluster, CallError> EmbeddedCluster::start(EmbeddedOptions
     n.id = i;
     n.cluster_name = o.name;
     n.listen = o.listen.empty() ? fmt::format("{}-storage-{}", local, i)
-                                : host + ":0";  // clients learn it from the metadata
+                                : host + ":0";  // clients learn the port from the metadata
     n.data = folder(o, "storage", i);
     n.http = (*http)[o.sequencers + i - 1];
     n.log_level = transport::LogLevel::warning;
@@ -198,18 +203,21 @@ bool EmbeddedCluster::wait_ready(std::chrono::milliseconds wait) {
       if (up == static_cast<std::ptrdiff_t>(state_->options.storage)) return true;
     }
     if (std::chrono::steady_clock::now() >= until) return false;
-    std::this_thread::sleep_for(
-        std::chrono::milliseconds(10));  // between two questions, not instead of one
+    // A pause between two questions that were answered; an unanswered question waits by itself.
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
 
 void EmbeddedCluster::stop() {
   if (!state_) return;
-  if (state_->process.inherited()) {  // the nodes run in the parent; a child has none of their
-                                      // threads, and must not close their files
+  // In a child process the state is leaked: the nodes run in the parent, and the child must not
+  // close their files.
+  if (state_->process.inherited()) {
     [[maybe_unused]] const State* left_alone = state_.release();
     return;
   }
+  // Sequencers first, so that no leader counts the stopping storage nodes as failed. All of a kind
+  // are asked before any is waited for, because they stop in parallel.
   for (auto& s : state_->sequencers) s->begin_stop();
   state_->sequencers.clear();
   for (auto& n : state_->nodes) n->begin_stop();

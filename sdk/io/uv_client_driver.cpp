@@ -1,3 +1,5 @@
+// Appends have a path of their own, because they are the frequent call: a shared vector instead of
+// a posted function, and a deque indexed by token instead of a map of handlers.
 #include "sdk/io/uv_client_driver.h"
 
 #include <future>
@@ -6,13 +8,14 @@
 
 namespace loglog::client {
 namespace {
-/// Tokens of appends, apart from those of other calls.
+/// Marks the tokens of appends, so that they differ from the tokens of other calls.
 constexpr std::uint64_t append_bit = std::uint64_t{1} << 63;
 }  // namespace
 
 ClientDriver::ClientDriver(Options options, std::uint64_t seed)
     : machine_(std::move(options), seed) {
   loop_.on_turn_end([this] { perform(); });
+  // The thread inherits the blocked signals, so that the application's threads get them all.
   const transport::SignalsBlocked around_the_start;
   thread_ = std::thread([this] { loop_.run(); });
 }
@@ -46,6 +49,7 @@ void ClientDriver::append(LogId log, Bytes payload, bool packed, Duration timeou
     first = new_appends_.empty();
     new_appends_.push_back({log, std::move(payload), packed, timeout, conditions, std::move(end)});
   }
+  // Later appends find the vector non-empty and are taken by the same wake-up.
   if (first) loop_.post([this] { take_appends(); });
 }
 
@@ -97,6 +101,7 @@ void ClientDriver::connect(const Connect& c) {
 }
 
 void ClientDriver::completed(Completed&& c) {
+  // The handler is moved out before it runs, so that its captures are destroyed with this call.
   if ((c.token.value & append_bit) != 0) {
     const std::unique_ptr<AppendEnd> end =
         std::move(appends_[(c.token.value & ~append_bit) - appends_base_]);
@@ -115,7 +120,7 @@ void ClientDriver::completed(Completed&& c) {
 }
 
 void ClientDriver::perform() {
-  // A handler may make further calls only by posting them, so one pass is enough.
+  // A handler can make further calls only by posting them, so a single pass is enough.
   Output& o = machine_.output();
   for (const Connect& c : o.connects) connect(c);
   for (Send& s : o.sends)
@@ -126,6 +131,8 @@ void ClientDriver::perform() {
       found->second->close();
       connections_.erase(found);
     }
+  // The Output is cleared before the handlers run: a handler is the application's code, and may
+  // take long or destroy handles.
   const Time wake = o.wake;
   completing_.swap(o.completed);
   o.clear();

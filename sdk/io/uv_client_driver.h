@@ -1,4 +1,6 @@
-// Runs a ClientMachine on a libuv loop in a thread of its own.
+// Runs a ClientMachine on a libuv loop in a thread of its own: posts the application's calls to
+// that thread, owns the connections and performs the machine's Output. It decides nothing. Used by
+// sdk/api.
 #pragma once
 #include <deque>
 #include <functional>
@@ -15,40 +17,45 @@
 
 namespace loglog::client {
 
-/// Calls come from any thread and are taken in batches: many posts, one wake-up.
+/// Calls come from any thread and are taken in batches: many posts cause a single wake-up.
 class ClientDriver {
  public:
   using Handler = std::function<void(Completed&&)>;
   using Call = std::function<void(ClientMachine&, Time now, Token token)>;
 
+  /// Starts the thread. `seed` must differ between clients.
   ClientDriver(Options options, std::uint64_t seed);
+  /// Ends all calls, runs their handlers and joins the thread. Must not run on the driver's thread.
   ~ClientDriver();
 
-  /// From any thread: runs `call` on the driver's thread with a token of its own; `handler` gets
-  /// its completions there. `started` (may be empty) learns the token before the call runs.
+  /// From any thread, does not block: runs `call` on the driver's thread with a fresh token.
+  /// `handler` gets the completions of that token there. `started` (may be empty) gets the token
+  /// before the call runs.
   void submit(Call call, Handler handler, std::function<void(Token)> started = {});
-  /// Told on the driver's thread, once, how an append ended.
+  /// Receiver of the outcome of an append; called exactly once, on the driver's thread.
   class AppendEnd {
    public:
     virtual ~AppendEnd() = default;
     virtual void ended(Completion&& how) = 0;
   };
-  /// From any thread: an append, in the order of the calls. The driver's thread is woken once for
-  /// all that come together.
+  /// From any thread, does not block: appends an entry, in the order of the calls. The driver's
+  /// thread is woken once for all appends that gather. `timeout` counts from when that thread takes
+  /// the append.
   void append(LogId log, Bytes payload, bool packed, Duration timeout,
               const AppendConditions& conditions, std::unique_ptr<AppendEnd> end);
-  /// From any thread: runs on the driver's thread, no completion.
+  /// From any thread, does not block: runs `work` on the driver's thread, without a completion.
   void post(std::function<void(ClientMachine&, Time)> work);
   struct Counted {
     Figures figures;
     std::uint64_t bytes_in_flight = 0;
   };
-  /// From any thread, its own too: waits until that one comes to it.
+  /// The machine's counts. From any thread; blocks until the driver's thread has read them. On the
+  /// driver's own thread it reads them directly.
   Counted counted();
   bool on_own_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
-  /// Whether this is a child process of the one that made the driver. Then no other member may be
-  /// called, the destructor included: the loop's descriptors are the parent's, and a lock may be
-  /// held by a thread that the child does not have.
+  /// Whether this process is a child of the process that made the driver. Then no other member may
+  /// be called but counted(), not even the destructor: the loop's descriptors belong to the parent,
+  /// and a thread that exists only there may hold a lock.
   bool inherited() const { return process_.inherited(); }
 
  private:
@@ -60,8 +67,11 @@ class ClientDriver {
     AppendConditions conditions;
     std::unique_ptr<AppendEnd> end;
   };
+  /// Gives the gathered appends to the machine.
   void take_appends();
+  /// Gives a completion to its handler.
   void completed(Completed&& c);
+  /// Performs the machine's Output; runs at the end of each turn of the loop.
   void perform();
   void connect(const Connect& c);
 
@@ -71,14 +81,14 @@ class ClientDriver {
   std::map<ConnectionId, transport::Connection::Ptr> connections_;
   std::unordered_map<Token, Handler> handlers_;
   std::uint64_t tokens_ = 0;
-  std::mutex mutex_;
-  std::vector<NewAppend> new_appends_;  // not yet given to the machine
-  std::vector<NewAppend> taking_;
-  // Appends under way by token, from appends_base_ on; null where one has ended before an earlier
-  // one.
+  std::mutex mutex_;                    // guards new_appends_; all else belongs to the thread
+  std::vector<NewAppend> new_appends_;  // not given to the machine yet
+  std::vector<NewAppend> taking_;       // empty between uses; keeps its memory
+  // Unfinished appends in the order of their tokens, which count from appends_base_. An append that
+  // ended before an earlier append leaves a null entry.
   std::deque<std::unique_ptr<AppendEnd>> appends_;
   std::uint64_t appends_base_ = 0;
-  std::vector<Completed> completing_;
+  std::vector<Completed> completing_;  // empty between uses; keeps its memory
   std::thread thread_;
 };
 
