@@ -379,9 +379,9 @@ void ClientMachine::Parts::tick_questions(Time at) {
 }
 
 /// When a status call ends at the latest. While the sequencers are unknown: at its deadline, or
-/// after status_timeout if every address has failed. Afterwards each sequencer has twice the time
-/// that it took to find them, and four round trips, so that a slow network makes no sequencer
-/// unreachable.
+/// after status_timeout if every address has failed. Afterwards: after status_timeout, twice the
+/// time that finding the sequencers took, or four round trips, whichever is longest. So a slow
+/// network alone makes no sequencer unreachable.
 Time ClientMachine::Parts::status_ends(const StatusCall& s) const {
   const Time at_least = s.begun_at + options.status_timeout;
   if (!s.known_at) return view.all_refused() ? std::min(s.deadline, at_least) : s.deadline;

@@ -216,8 +216,8 @@ void EmbeddedCluster::stop() {
     [[maybe_unused]] const State* left_alone = state_.release();
     return;
   }
-  // Sequencers first, so that no leader counts the stopping storage nodes as failed. All of a kind
-  // are asked before any is waited for, because they stop in parallel.
+  // All sequencers are asked before any is waited for, so that they do not hand the lead over to
+  // each other.
   for (auto& s : state_->sequencers) s->begin_stop();
   state_->sequencers.clear();
   for (auto& n : state_->nodes) n->begin_stop();

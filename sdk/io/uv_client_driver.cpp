@@ -131,8 +131,7 @@ void ClientDriver::perform() {
       found->second->close();
       connections_.erase(found);
     }
-  // The Output is cleared before the handlers run: a handler is the application's code, and may
-  // take long or destroy handles.
+  // The Output is complete and cleared before any handler of the application runs.
   const Time wake = o.wake;
   completing_.swap(o.completed);
   o.clear();
