@@ -1,3 +1,4 @@
+// Errors go to stderr as a sentence, and remove the progress line first. All results go to stdout.
 #include "sdk/cli/cli.h"
 
 #include <fmt/format.h>
@@ -17,6 +18,7 @@
 namespace loglog::cli {
 namespace {
 
+/// The parts between commas, without empty parts.
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> out;
   std::size_t at = 0;
@@ -35,7 +37,7 @@ std::expected<Client, CallError> Target::connect() const {
   const char* environment = std::getenv("LOGLOG_CLUSTER");
   o.addresses = !addresses.empty() ? addresses
                                    : split(environment != nullptr ? environment : "127.0.0.1:7070");
-  o.wait_for_cluster = false;
+  o.wait_for_cluster = false;  // a person waits: a wrong address should fail at once
   auto client = Client::connect(std::move(o));
   if (client) end_when_interrupted(*client);
   return client;
@@ -79,11 +81,12 @@ void add_progress(CLI::App& command, When& when) {
 }
 
 int failed(const CallError& e) {
+  // After Ctrl-C the client was closed, which would be a puzzling error.
   if (interrupted() && e.code == "client_closed") return failed("interrupted");
   const bool late =
       e.code == "unavailable" && e.message.find("the deadline passed") != std::string::npos;
   const int code = failed(late ? e.message + "; --timeout gives it longer" : e.message);
-  return e.code == "bad_configuration" ? exit_bad_options : code;  // an address that is none
+  return e.code == "bad_configuration" ? exit_bad_options : code;  // a malformed address
 }
 int failed(const std::string& sentence) {
   clear_progress();
@@ -112,7 +115,7 @@ bool refuses_terminal(Format f, bool to_file, bool force) {
 int write_file(const std::string& path, std::string_view text) {
   auto file = OutputFile::create(path);
   if (!file) return failed(file.error());
-  std::fwrite(text.data(), 1, text.size(), file->stream());  // commit() tells what failed
+  std::fwrite(text.data(), 1, text.size(), file->stream());  // commit() reports errors
   const auto done = file->commit();
   return done ? 0 : failed(done.error());
 }

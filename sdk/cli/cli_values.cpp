@@ -1,4 +1,5 @@
-// What people write for points in time.
+// parse_time(): points in time as people write them. Ambiguous local times are read so that a
+// reader that begins there misses no entry.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,8 +13,8 @@
 namespace loglog::cli {
 namespace {
 
-/// "Z", "+01:00", "-0530": seconds east of Greenwich; no place on earth is further off than 14
-/// hours.
+/// Parses a zone such as "Z", "+01:00" or "-0530" as seconds east of Greenwich. No zone on earth is
+/// further than 14 hours away, so a larger value is an error.
 std::optional<long> parse_zone(const char* text) {
   constexpr long farthest = 14 * 3600;
   if (std::strcmp(text, "Z") == 0) return 0;
@@ -25,12 +26,13 @@ std::optional<long> parse_zone(const char* text) {
   return whole ? std::optional(zone.tm_gmtoff) : std::nullopt;
 }
 
-/// Local time. An hour that comes twice, as clocks are set back, is the earlier one: a reader that
-/// begins there misses nothing.
+/// Converts local time. In an hour that comes twice, because clocks are set back, the earlier time
+/// counts.
 time_t local_seconds(const tm& written) {
   tm either = written;
   either.tm_isdst = -1;
   time_t seconds = mktime(&either);
+  // mktime() chooses either reading if tm_isdst is unknown, so both are tried.
   for (const int summer : {0, 1}) {
     tm at = written;
     at.tm_isdst = summer;
@@ -41,7 +43,7 @@ time_t local_seconds(const tm& written) {
   return seconds;
 }
 
-/// The nearest that the type can hold, which is some 292 years off 1970: whoever asks for more
+/// The nearest time that the type can hold, which reaches 292 years from 1970. A time beyond it
 /// means the log's begin, or its end.
 std::chrono::system_clock::time_point time_point_of(std::chrono::milliseconds since_1970) {
   using Clock = std::chrono::system_clock;
@@ -76,7 +78,8 @@ std::optional<std::chrono::system_clock::time_point> parse_time(
   tm day = at;
   day.tm_isdst = 0;
   const time_t utc = timegm(&day);
-  if (day.tm_mday != at.tm_mday || day.tm_mon != at.tm_mon) return std::nullopt;  // no such day
+  if (day.tm_mday != at.tm_mday || day.tm_mon != at.tm_mon)
+    return std::nullopt;  // timegm() normalised a day that does not exist, such as 30 February
   time_t seconds = 0;
   if (*rest == 0) {
     seconds = local_seconds(at);

@@ -1,3 +1,5 @@
+// Builds the tree, and runs a command line: words are put in order (word_order.h), parsed by CLI11,
+// and the chosen command's work runs. The servers bypass the tree, which has them for help only.
 #include "sdk/cli/command_line.h"
 
 #include <algorithm>
@@ -18,7 +20,7 @@
 namespace loglog::cli {
 namespace {
 
-/// CLI11 takes "-1" for the largest number where none below zero can be meant.
+/// Without this check CLI11 takes "-1" for the largest unsigned number.
 void refuse_negative_numbers(CLI::App& command) {
   for (CLI::Option* o : command.get_options())
     if (const std::string type = o->get_type_name();
@@ -78,6 +80,7 @@ std::vector<const CLI::App*> commands_of(const CLI::App& command) {
 
 namespace {
 
+/// Explains wrong usage and returns the exit code for it.
 int bad_usage(const std::string& sentence) {
   failed(sentence);
   console::print_error("loglog COMMAND --help tells of each command\n");
@@ -92,7 +95,7 @@ int run_command(const std::vector<std::string>& arguments) {
   }
   auto ordered = in_order(line.app, arguments);
   if (!ordered) return bad_usage(ordered.error());
-  std::ranges::reverse(*ordered);  // as CLI11 takes them
+  std::ranges::reverse(*ordered);  // CLI11 takes a vector of words from its end
   try {
     line.app.parse(*std::move(ordered));
   } catch (const CLI::ParseError& e) {
@@ -108,9 +111,10 @@ int run_command(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
+  // If stdin, stdout or stderr is closed, a socket could get its number and receive the output.
   console::occupy_standard_descriptors();
   const std::string_view first = argc > 1 ? argv[1] : "";
-  // The servers read their options from files and the environment too.
+  // The servers parse their options themselves, because they also read files and the environment.
   if (first == "storage") return storage::storage_main(argc - 1, argv + 1);
   if (first == "sequencer") return sequencer::sequencer_main(argc - 1, argv + 1);
   if (first == "complete") return finish_output(print_completions({argv + 2, argv + argc}));

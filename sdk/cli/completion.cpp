@@ -1,3 +1,5 @@
+// complete() walks over the words as the parser would, but takes any mistake in earlier words
+// silently. The scripts below are tested in their shells.
 #include "sdk/cli/completion.h"
 
 #include <fmt/format.h>
@@ -13,7 +15,7 @@ namespace {
 
 using Words = std::vector<std::pair<std::string, std::string>>;
 
-/// The option that a word names, with "=VALUE" or without.
+/// The option that a word names, with or without "=VALUE"; nullptr: the word names none.
 const CLI::Option* option_of(const CLI::App& app, const std::string& word) {
   return word.starts_with("-") ? app.get_option_no_throw(word.substr(0, word.find('='))) : nullptr;
 }
@@ -27,7 +29,7 @@ void keep_begun(Words& words, const std::string& begun) {
   std::erase_if(words, [&](const auto& w) { return !w.first.starts_with(begun); });
 }
 
-/// Fills in what a value of `o` may be.
+/// Adds the candidates for a value of option `o`.
 void add_values(Completion& c, const CLI::Option& o, const std::string& begun) {
   const std::string type = config::value_name_of(o);
   for (const std::string& choice : config::choices_of(o)) c.words.emplace_back(choice, "");
@@ -52,12 +54,12 @@ Completion complete(const CLI::App& root, const std::vector<std::string>& words)
   Completion c;
   if (words.empty()) return c;
   const CLI::App* app = &root;
-  const CLI::Option* open = nullptr;  // waits for its value
+  const CLI::Option* open = nullptr;  // the option before, if the next word may be its value
   std::size_t positional = 0;
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
     const std::string& word = words[i];
     const CLI::Option* before = std::exchange(open, nullptr);
-    // A value that may be left out is one that is no option.
+    // If the value may be left out, a word that begins with a hyphen is the next option.
     const bool is_value =
         before != nullptr && (before->get_expected_min() > 0 || !word.starts_with("-"));
     if (is_value) {
@@ -106,10 +108,10 @@ int print_completions(std::vector<std::string> words) {
   if (c.from == Completion::From::logs) {
     Target target;
     if (!c.cluster.empty()) target.addresses = CLI::detail::split(c.cluster, ',');
-    target.options.timeout = std::chrono::milliseconds(700);  // a person waits
+    target.options.timeout = std::chrono::milliseconds(700);  // a person waits for the candidates
     auto client = target.connect();
     const auto logs = client ? client->list_logs() : std::unexpected(client.error());
-    if (logs)  // without a cluster there is nothing to offer, and nowhere to say so
+    if (logs)  // without a cluster there are no candidates, and an error has no place to go
       for (const LogDetails& l : *logs)
         if (l.name.starts_with(c.begun)) c.words.emplace_back(l.name, "");
   }

@@ -1,3 +1,5 @@
+// A small parser instead of a library: the lines are flat, and a strict parser keeps a damaged
+// backup from being appended as something else.
 #include "sdk/cli/json_line.h"
 
 #include <fmt/format.h>
@@ -11,7 +13,7 @@ namespace {
 constexpr std::string_view letters =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The value of each letter; 64 for what is none.
+/// The value of each base64 letter; 64 for any other byte.
 constexpr std::array<std::uint8_t, 256> values = [] {
   std::array<std::uint8_t, 256> out{};
   out.fill(64);
@@ -38,7 +40,7 @@ void append_utf8(std::string& out, std::uint32_t c) {
   put_byte(0x80 | (c & 0x3F));
 }
 
-/// Reads one flat object from the front of a text.
+/// Parses a text that is a single flat object.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : rest_(text) {}
@@ -90,7 +92,7 @@ class Scanner {
     rest_.remove_prefix(4);
     return out;
   }
-  /// The character of \uXXXX, of which a surrogate pair has two.
+  /// Reads the digits of \uXXXX, and the second escape of a surrogate pair; appends the character.
   bool unicode(std::string& out) {
     auto c = hex4();
     if (!c) return false;
@@ -129,6 +131,7 @@ class Scanner {
       }
     }
   }
+  /// A string, or a word up to the next separator. The spelling of numbers is not checked further.
   std::optional<JsonValue> value() {
     skip_space();
     if (rest_.starts_with('"')) {
@@ -179,7 +182,7 @@ std::optional<std::string> from_base64(std::string_view text) {
       v = (v << 6) | six;
     }
     if ((absent >= 1 && (v & 0xFF) != 0) || (absent == 2 && (v & 0xFFFF) != 0))
-      return std::nullopt;  // bits that no encoder sets
+      return std::nullopt;  // bits behind the last byte, which no encoder sets
     for (std::size_t k = 0; k < 3 - absent; ++k)
       out += static_cast<char>(static_cast<unsigned char>(v >> (16 - 8 * k)));
   }

@@ -1,3 +1,5 @@
+// Each function returns the roff of a part; escaped() must be applied to every text that comes from
+// the tree, and to nothing else.
 #include "sdk/cli/manual.h"
 
 #include <fmt/format.h>
@@ -14,8 +16,8 @@
 namespace loglog::cli {
 namespace {
 
-/// As roff text that prints the same: every hyphen may be copied into a shell, and no line is taken
-/// for a request.
+/// Escapes a text so that roff prints it unchanged: a hyphen stays a hyphen that a shell accepts,
+/// and no line is taken for a request.
 std::string escaped(const std::string& text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -46,7 +48,7 @@ std::vector<const CLI::Option*> options_of(const CLI::App& app) {
   return app.get_options(
       [](const CLI::Option* o) { return o->nonpositional() && !o->get_group().empty(); });
 }
-/// "loglog logs" has no work of its own and no further tree below its commands.
+/// True for a command that only groups others, such as "loglog logs". The tree has no deeper level.
 bool is_group(const CLI::App& app) {
   return app.get_parent() != nullptr && !commands_of(app).empty();
 }
@@ -64,7 +66,7 @@ std::string synopsis(const CLI::App& app, const std::string& name) {
   return out + "\n";
 }
 
-/// The option's names as typed: "\-h, \-\-help".
+/// The option's names as they are typed, and its value: "\-h, \-\-help".
 std::string names_of(const CLI::Option& o) {
   std::string out;
   for (const std::string& s : o.get_snames()) out += (out.empty() ? "" : ", ") + bold("-" + s);
@@ -99,7 +101,7 @@ struct Section {
   std::string roff;
 };
 
-/// A paragraph: text, and lines that are kept.
+/// A paragraph of a footer. Indented lines keep their form (.nf), because they are examples.
 std::string paragraph(const std::vector<std::string>& lines) {
   std::string out;
   bool kept = false;
@@ -112,11 +114,13 @@ std::string paragraph(const std::vector<std::string>& lines) {
   return kept ? out + ".fi\n.RE\n" : out;
 }
 
+/// Whether a line is a title: at most two words, not indented, and a colon.
 bool is_title(const std::string& line) {
   return line.ends_with(':') && !line.starts_with(' ') &&
          std::count(line.begin(), line.end(), ' ') <= 1;
 }
 
+/// Splits a footer at empty lines.
 std::vector<Section> sections_of(const std::string& footer) {
   std::vector<Section> out;
   std::vector<std::string> lines;
@@ -141,6 +145,7 @@ std::string capital(std::string text) {
   return text;
 }
 
+/// The section COMMANDS: of a group each command in full, of the root a list of pages.
 std::string commands(const CLI::App& app, const std::string& name) {
   std::string out;
   for (const CLI::App* c : commands_of(app)) {
@@ -188,7 +193,7 @@ std::vector<std::pair<std::string, std::string>> manual_pages(const CLI::App& ro
   std::vector<std::pair<std::string, std::string>> out = {
       {"loglog.1", manual_page(root, "loglog")}};
   for (const CLI::App* c : commands_of(root)) {
-    // The servers are programs of their own too, and are best known by those names.
+    // The servers are also programs of their own, and people know them by those names.
     const bool server = c->get_name() == "storage" || c->get_name() == "sequencer";
     const std::string name = (server ? "loglog-" : "loglog ") + c->get_name();
     out.emplace_back(file_name(name) + ".1", manual_page(*c, name));

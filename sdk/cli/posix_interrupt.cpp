@@ -1,3 +1,5 @@
+// A signal handler may only set a flag and write to a descriptor. The rest happens in a thread that
+// waits for that descriptor.
 #include "sdk/cli/posix_interrupt.h"
 
 #include <sys/eventfd.h>
@@ -14,14 +16,14 @@ namespace loglog::cli {
 namespace {
 
 volatile std::sig_atomic_t stop_wanted = 0;
-int wake = -1;  // an eventfd: the handler may do no more than write to it
+int wake = -1;  // an eventfd, which the handler writes to
 
 struct Watched {
   std::mutex mutex;
   std::vector<Client> clients;
 };
 Watched& watched() {
-  static auto* const all = new Watched;  // the thread that waits for a signal outlives main()
+  static auto* const all = new Watched;  // never destroyed: the waiting thread outlives main()
   return *all;
 }
 
@@ -29,7 +31,7 @@ void wait_for_signal(std::chrono::milliseconds grace) {
   std::uint64_t signals = 0;
   while (::read(wake, &signals, sizeof signals) != static_cast<ssize_t>(sizeof signals)) {
   }
-  std::this_thread::sleep_for(grace);  // what is under way may end by itself
+  std::this_thread::sleep_for(grace);  // calls under way may end by themselves
   const std::lock_guard lock(watched().mutex);
   for (Client& c : watched().clients) c.close();
 }
@@ -51,8 +53,8 @@ void watch_signals(std::chrono::milliseconds grace) {
     if (wake >= 0) [[maybe_unused]]
       const ssize_t written = ::write(wake, &one, sizeof one);
   };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second signal ends the process; without
-                                                     // SA_RESTART: a wait for input ends
+  // SA_RESETHAND: the second signal ends the process. No SA_RESTART: a wait for input ends.
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
   for (int s : {SIGINT, SIGTERM}) sigaction(s, &action, nullptr);
 }
 
@@ -63,7 +65,7 @@ void end_when_interrupted(const Client& client) {
 }
 
 void forget_clients() {
-  std::vector<Client> last;
+  std::vector<Client> last;  // destroyed after the lock is released, since destruction blocks
   const std::lock_guard lock(watched().mutex);
   last.swap(watched().clients);
 }

@@ -1,4 +1,5 @@
-// Ctrl-C: how SIGINT and SIGTERM end a command.
+// How SIGINT (Ctrl-C) and SIGTERM end a command: the command sees interrupted() at its next turn,
+// and calls to the cluster that block are ended by closing their clients.
 #pragma once
 #include <loglog/client.h>
 
@@ -6,13 +7,16 @@
 
 namespace loglog::cli {
 
-/// From now on the first SIGINT or SIGTERM asks the command to end: interrupted() is true, and
-/// after `grace` the calls of every client that was given to end_when_interrupted() end
-/// (Client::close). A second one ends the process at once, as without this.
+/// Begins to watch. The first SIGINT or SIGTERM makes interrupted() true; `grace` later every
+/// client that was given to end_when_interrupted() is closed, which ends its calls. A second signal
+/// ends the process at once, as if nothing watched. To be called once, before clients are made.
 void watch_signals(std::chrono::milliseconds grace = {});
+/// Whether a signal has asked the command to end. From any thread.
 bool interrupted();
+/// Closes this client after a signal. Keeps the client alive until forget_clients(). Without effect
+/// unless watch_signals() was called before.
 void end_when_interrupted(const Client& client);
-/// Lets the clients go, which are kept until then.
+/// Releases the clients, at the end of the command.
 void forget_clients();
 
 }  // namespace loglog::cli

@@ -1,3 +1,5 @@
+// poll() with a short time-out precedes each read(), so that `stopped` is asked although no input
+// comes.
 #include "sdk/cli/posix_line_reader.h"
 
 #include <fmt/format.h>
@@ -10,6 +12,7 @@
 
 namespace loglog::cli {
 
+/// Waits for input and appends it to the buffer.
 std::expected<LineReader::More, std::string> LineReader::read_more(
     const std::function<bool()>& stopped) {
   constexpr std::size_t step = 64u << 10;
@@ -28,6 +31,7 @@ std::expected<LineReader::More, std::string> LineReader::read_more(
       ended_ = true;
       return More::ended;
     }
+    // EAGAIN: another process may have made the shared descriptor non-blocking.
     if (errno != EINTR && errno != EAGAIN)
       return std::unexpected(fmt::format("the input cannot be read: {}", std::strerror(errno)));
   }
@@ -43,6 +47,7 @@ std::expected<std::optional<std::string>, std::string> LineReader::next(
       begin_ = looked_ = newline + 1;
       return line;
     }
+    // Only here are returned lines removed, so that many short lines cost a single move.
     buffer_.erase(0, std::exchange(begin_, 0));
     looked_ = buffer_.size();
     if (looked_ > line_bytes_max)

@@ -1,3 +1,4 @@
+// Only the first error is kept: it names the cause, later errors are consequences.
 #include "sdk/cli/posix_output.h"
 
 #include <atomic>

@@ -1,3 +1,4 @@
+// The usual order for an atomic replacement: write, fsync the file, rename, fsync the folder.
 #include "sdk/cli/posix_output_file.h"
 
 #include <fcntl.h>
@@ -24,8 +25,8 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-/// What a file that this process makes may be used for by others (0666 less the umask); mkstemp
-/// leaves it to the owner alone.
+/// The mode that a new file of this process usually has: 0666 less the umask. mkstemp() gives
+/// access to the owner only.
 mode_t usual_mode() {
   const mode_t mask = umask(0);
   umask(mask);
@@ -49,8 +50,8 @@ OutputFile::~OutputFile() {
 
 std::expected<OutputFile, std::string> OutputFile::create(const std::string& name) {
   std::error_code error;
-  // Beside the file that a link names, not beside the link. What is no file, /dev/null say, must
-  // not be replaced by one.
+  // A symbolic link stays: the file that it names is replaced. A device such as /dev/null must not
+  // be replaced by a file.
   const std::string path = std::filesystem::is_symlink(name, error)
                                ? std::filesystem::weakly_canonical(name, error).string()
                                : name;
@@ -61,7 +62,7 @@ std::expected<OutputFile, std::string> OutputFile::create(const std::string& nam
   const int fd = ::mkstemp(temporary.data());
   if (fd < 0) return std::unexpected(why("cannot write beside", path));
   std::FILE* stream = ::fdopen(fd, "wb");
-  OutputFile file(path, temporary, stream);  // removes it where the rest fails
+  OutputFile file(path, temporary, stream);  // removes the temporary file if the rest fails
   if (stream == nullptr) {
     ::close(fd);
     return std::unexpected(why("cannot write", temporary));
@@ -80,7 +81,7 @@ std::expected<void, std::string> OutputFile::commit() {
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
     return std::unexpected(why("cannot put the file in place of", path_));
   temporary_.clear();
-  // The name is durable with its folder.
+  // The rename is durable once the folder is.
   const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool durable = folder >= 0 && ::fsync(folder) == 0;
   const std::string problem = durable ? "" : why("cannot make the name durable of", path_);

@@ -1,3 +1,4 @@
+// Escape sequences are those of xterm, which every common terminal understands.
 #include "sdk/cli/posix_terminal.h"
 
 #include <sys/ioctl.h>
@@ -40,6 +41,7 @@ bool wants_colour(When when, Stream s) {
 Screen::Screen() { draw("\x1b[?1049h\x1b[?25l"); }  // the alternate screen, no cursor
 Screen::~Screen() { draw("\x1b[?25h\x1b[?1049l"); }
 
+/// Overwrites line by line and clears each rest, because clearing the screen first would flicker.
 void Screen::show(std::string_view text, ScreenSize size) {
   std::string out = "\x1b[H";
   unsigned row = 0;

@@ -1,17 +1,18 @@
-// What the terminal is, and the part of it that is not plain text.
+// Properties of the terminal, and a full screen on it. Escape sequences of text are in text.h.
 #pragma once
 #include <cstdint>
 #include <string_view>
 
 namespace loglog::cli {
 
-/// Of --color and --progress.
+/// Value of --color and --progress.
 enum class When : std::uint8_t { automatic, always, never };
 
+/// The standard streams, by their descriptors.
 enum class Stream : std::uint8_t { in = 0, out = 1, error = 2 };
 
 bool is_terminal(Stream s);
-/// Of the terminal; 80 and 24 where there is none.
+/// Size of the terminal in characters; 80 and 24 if there is no terminal.
 struct ScreenSize {
   unsigned columns = 80;
   unsigned rows = 24;
@@ -19,20 +20,19 @@ struct ScreenSize {
 };
 ScreenSize screen_size(Stream s);
 
-/// Whether text for `s` is to be coloured. `automatic`: on a terminal, unless NO_COLOR is set
+/// Whether text for `s` is coloured. `automatic`: on a terminal, unless NO_COLOR is set
 /// (https://no-color.org) or TERM is dumb.
 bool wants_colour(When when, Stream s);
 
-/// A page of its own on stdout, which must be a terminal: what was there before comes back when
-/// this goes.
+/// The alternate screen of the terminal on stdout, without a cursor. Destruction brings the
+/// previous content back.
 class Screen {
  public:
   Screen();
   ~Screen();
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
-  /// Replaces all that it shows by the first lines of `text`, as many and as much of them as fit
-  /// `size`.
+  /// Shows `text` in place of the previous text, cut to the lines and columns of `size`.
   void show(std::string_view text, ScreenSize size);
 };
 

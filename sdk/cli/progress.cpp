@@ -1,3 +1,4 @@
+// `drawn` is global, because failed() must be able to remove the line of any command.
 #include "sdk/cli/progress.h"
 
 #include <fmt/format.h>
@@ -20,7 +21,7 @@ std::string progress_line(const std::string& title, double fraction, const std::
   const std::string numbers = fmt::format(" {:3.0f} %  {}", fraction * 100, text);
   const std::size_t taken = columns_of(title) + columns_of(numbers) + 3;  // ' ', '[' and ']'
   const std::size_t room = width > taken ? std::min<std::size_t>(width - taken, 40) : 0;
-  if (room < 8) return cut_to(title + numbers, width);  // a shorter bar tells nothing
+  if (room < 8) return cut_to(title + numbers, width);  // a shorter bar shows nothing
   const auto full = static_cast<std::size_t>(fraction * static_cast<double>(room));
   return fmt::format("{} [{}{}]{}", title, std::string(full, '#'), std::string(room - full, '-'),
                      numbers);
@@ -54,7 +55,7 @@ bool Progress::is_due() {
 
 void Progress::show(double fraction, const std::string& text) {
   if (!is_due()) return;
-  // Not in the last column: some terminals would go on to the next line.
+  // The last column stays free, because some terminals move on to the next line when it is written.
   console::print_error(
       "\r{}\x1b[K", progress_line(title_, fraction, text, screen_size(Stream::error).columns - 1));
   drawn = true;

@@ -1,3 +1,5 @@
+// In the order of the text: verdict, alarms, nodes, logs with their replicas, writers. Parts
+// without content are left out.
 #include "sdk/cli/status_text.h"
 
 #include <fmt/format.h>
@@ -19,6 +21,7 @@ Colour colour_of(Health h) {
          : h == Health::degraded ? Colour::yellow
                                  : Colour::red;
 }
+/// Colour of a state of any kind of node, replica or log; states that are unknown here are yellow.
 Colour colour_of(const std::string& state) {
   if (state == "up" || state == "streaming" || state == "leader" || state == "open")
     return Colour::green;
@@ -41,7 +44,7 @@ std::uint64_t disk_bytes(const LogReport& l) {
   for (const Replica& p : l.replicas) n += p.disk_bytes;
   return n;
 }
-/// Empty where it is not told yet.
+/// Empty if the size was not reported yet.
 Cell disk_cell(std::uint64_t n) { return n == 0 ? Cell{} : bytes(static_cast<double>(n)); }
 
 /// "12 GiB of 50 GiB free, 2.0 KiB staged".
@@ -71,6 +74,8 @@ std::string nodes_text(const ClusterReport& r, bool colours) {
   return table(rows, 0, colours);
 }
 
+/// A row for each log and a row for each of its replicas. A new leader may know a lower committed
+/// offset than a replica's durable offset, so differences are clamped at 0.
 std::string logs_text(const ClusterReport& r, const StatusStyle& style) {
   std::vector<std::vector<Cell>> rows = {
       head({"LOG", "STATE", "FIRST", "COMMITTED", "SIZE", "DISK", "TERM", "NEEDS"})};
@@ -113,7 +118,7 @@ std::string writers_text(const ClusterReport& r, bool colours) {
   for (std::size_t i = 4; i < 7; ++i) rows[0][i].right = true;
   for (const auto& w : r.writers) {
     if (rows.size() > shown_max) break;
-    // The client says its name itself.
+    // Clients choose name and version, so control characters must not reach the terminal.
     rows.push_back(
         {{w.name.empty() ? "(no name)" : printable(w.name),
           w.name.empty() ? Colour::dim : Colour::plain},

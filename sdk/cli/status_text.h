@@ -1,4 +1,4 @@
-// What `loglog status` says of a cluster. Pure: a report in, text out.
+// The text of `loglog status`. Pure: a report in, text out; command_status.cpp prints it.
 #pragma once
 #include <loglog/client.h>
 
@@ -15,10 +15,10 @@ std::string_view id_of(ClusterReport::Health h);
 
 struct StatusStyle {
   bool colours = false;
-  /// Bytes per second committed to each log; without it the column is left out.
+  /// Bytes per second committed to each log, by name; not owned. nullptr: no such column.
   const std::map<std::string, double>* rates = nullptr;
 };
-/// Ends with a newline. Lines are as long as they come: who draws on a screen cuts them.
+/// The whole report; ends with a newline. Lines have any length: Screen::show() cuts them.
 std::string status_text(const ClusterReport& r, const StatusStyle& style);
 
 }  // namespace loglog::cli

@@ -1,3 +1,4 @@
+// Widths are counted in characters of UTF-8, not in bytes, so that tables stay aligned.
 #include "sdk/cli/text.h"
 
 #include <fmt/format.h>
@@ -9,7 +10,7 @@
 namespace loglog::cli {
 namespace {
 
-/// Bytes that the escape sequence or character at `at` has.
+/// Length in bytes of the escape sequence or character at `at`. A sequence ends with a letter.
 std::size_t unit_size(std::string_view text, std::size_t at) {
   std::size_t end = at + 1;
   if (text[at] == '\x1b') {
@@ -28,7 +29,7 @@ std::string human_bytes(double bytes) {
   static constexpr std::array<const char*, 7> units = {"B",   "KiB", "MiB", "GiB",
                                                        "TiB", "PiB", "EiB"};
   std::size_t unit = 0;
-  // What would be printed as 1024 is 1.0 of the next.
+  // A value that would be printed as 1024 is printed as 1.0 of the next unit.
   while (unit + 1 < units.size() && bytes >= (unit == 0 ? 1024.0 : 1023.5)) {
     bytes /= 1024;
     ++unit;
@@ -80,6 +81,7 @@ std::string table(const std::vector<std::vector<Cell>>& rows, std::size_t indent
   for (const auto& row : rows) {
     std::string line(indent, ' ');
     std::size_t cells = row.size();
+    // Empty cells at the end are left out, so that no line ends in spaces.
     while (cells > 0 && row[cells - 1].text.empty()) --cells;
     for (std::size_t i = 0; i < cells; ++i) {
       const std::string room(widths[i] - columns_of(row[i].text), ' ');

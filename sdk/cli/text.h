@@ -1,4 +1,4 @@
-// Figures as people read them.
+// Text for people: sizes, durations, colours and tables. Pure; colours are off unless asked for.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -7,19 +7,19 @@
 
 namespace loglog::cli {
 
-/// "512 B", "1.2 MiB": three digits or so, in powers of 1024.
+/// "512 B", "1.2 MiB": about three digits, in powers of 1024.
 std::string human_bytes(double bytes);
 /// "7 s", "3 min 20 s", "2 h 5 min".
 std::string human_seconds(double seconds);
-/// Columns of the terminal that UTF-8 text takes, escape sequences aside; wide and combining
-/// characters count as one.
+/// Columns of the terminal that UTF-8 text takes. Escape sequences take none; wide and combining
+/// characters count as a single column.
 std::size_t columns_of(std::string_view text);
-/// Its first `width` columns; all of it where it has no more. Escape sequences are kept whole and
-/// take none.
+/// The first `width` columns of the text. Escape sequences stay whole and take no column; those
+/// behind the cut are kept, so that a colour ends.
 std::string cut_to(std::string_view text, std::size_t width);
 
 enum class Colour : std::uint8_t { plain, bold, dim, red, yellow, green };
-/// `text` between the escape sequences for it, or alone where colours are off.
+/// The text between escape sequences for the colour; the text alone if `colours` is false.
 std::string paint(std::string_view text, Colour colour, bool colours);
 
 struct Cell {

@@ -1,3 +1,5 @@
+// Walks down the tree of commands, collects common options on the way, and puts them behind the
+// names.
 #include "sdk/cli/word_order.h"
 
 #include <fmt/format.h>
@@ -11,8 +13,7 @@
 namespace loglog::cli {
 namespace {
 
-/// Options of every command, which may stand before its name; those in the second list take a
-/// value.
+/// Options that may stand before the command's name: first without a value, then with a value.
 constexpr std::array flags = {"--json"};
 constexpr std::array with_value = {"--cluster", "--timeout", "--color", "--progress"};
 
@@ -40,7 +41,7 @@ std::expected<std::vector<std::string>, std::string> in_order(
     if (word.starts_with('-')) {
       if (at->get_option_no_throw(word.substr(0, word.find('='))) == nullptr)
         return std::unexpected(config::unexpected_word(*at, words, word));
-      break;  // --help
+      break;  // an option of this level, such as --help: the rest needs no order
     }
     const auto found =
         at->get_subcommands([&word](const CLI::App* c) { return c->get_name() == word; });

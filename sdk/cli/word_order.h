@@ -1,4 +1,5 @@
-// Where the words of a command line may stand.
+// The order of words on a command line: options that all commands have may precede the command's
+// name, which CLI11 does not allow. Pure; used by command_line.cpp.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <expected>
@@ -7,9 +8,9 @@
 
 namespace loglog::cli {
 
-/// Moves options that every command has (--cluster, --timeout, --json, …) from before the command's
-/// words to after them, so that they may stand in either place. Else a sentence: a word that is no
-/// command, with the nearest one.
+/// Moves options that every command has (--cluster, --timeout, --json, ...) from before the
+/// command's words to behind them. Error: a sentence about a word that is no command, with the
+/// nearest command.
 std::expected<std::vector<std::string>, std::string> in_order(
     const CLI::App& app, const std::vector<std::string>& arguments);
 
