@@ -81,7 +81,7 @@ void add_progress(CLI::App& command, When& when) {
 }
 
 int failed(const CallError& e) {
-  // After Ctrl-C the client was closed, which would be a puzzling error.
+  // Ctrl-C closes the client, so calls end with client_closed; the cause is the interruption.
   if (interrupted() && e.code == "client_closed") return failed("interrupted");
   const bool late =
       e.code == "unavailable" && e.message.find("the deadline passed") != std::string::npos;

@@ -1,4 +1,6 @@
-// loglog append: lines, JSON lines or files in, offsets out.
+// loglog append: lines, JSON lines or files in, offsets out. A Source gives the entries, Settling
+// waits for their outcomes in a second thread, Outcomes prints them in order and sums up. With an
+// expected offset the entries go one at a time instead (append_in_turn).
 #include <fmt/format.h>
 
 #include <condition_variable>
@@ -20,9 +22,9 @@
 namespace loglog::cli {
 namespace {
 
-/// Entries under way at most; the bound of their bytes is the client's.
+/// Most entries under way (spec/09). The client itself bounds their bytes.
 constexpr std::size_t unsettled_max = 100'000;
-/// After Ctrl-C: how long the entries under way may still take to settle.
+/// How long after Ctrl-C the entries under way may still settle.
 constexpr std::chrono::milliseconds interrupt_grace{1000};
 
 struct Arguments {
@@ -39,21 +41,22 @@ struct Arguments {
 
 AppendOptions conditions(const Arguments& o) { return {o.timeout, o.expected_offset, o.fence}; }
 
-/// An entry to append, and where it comes from.
+/// An entry to append, and its place in the input.
 struct Item {
   std::string payload;
   bool packed = false;
-  std::size_t number = 0;  // of the line or file, from 1
+  std::size_t number = 0;  // number of the line or file, from 1
 };
 
-/// Where the entries come from.
+/// The input: lines of stdin, or files.
 class Source {
  public:
   using Next = std::expected<std::optional<Item>, std::string>;
   virtual ~Source() = default;
-  /// nullopt: there are no more, or `stopped` says so. Else a sentence: what cannot be read.
+  /// Returns the next entry; blocks until it is there. nullopt: the input has ended, or `stopped`
+  /// returned true. Error: a sentence about the input that cannot be read.
   virtual Next next(const std::function<bool()>& stopped) = 0;
-  /// "line 21", "a.png".
+  /// The name of an entry for people: "line 21", "a.png".
   virtual std::string name(std::size_t number) const = 0;
 };
 
@@ -105,7 +108,7 @@ class Files final : public Source {
   std::size_t at_ = 0;
 };
 
-/// What became of the entries: printed as it is known, in their order, and summed up at the end.
+/// Prints the outcome of each entry, in the order of the input, and sums up at the end.
 class Outcomes {
  public:
   Outcomes(const Source& source, bool json) : source_(source), json_(json) {}
@@ -119,14 +122,14 @@ class Outcomes {
     }
     ++(r.outcome == AppendResult::Outcome::unknown ? unknown_ : refused_);
     if (first_ == 0) first_ = number;
-    // A cause that stays the same is said once, however many entries it meets.
+    // A cause is printed once while it stays the same, however many entries it meets.
     if (std::exchange(told_, r.error.code) != r.error.code &&
         !(interrupted() && r.error.code == "client_closed"))
       failed(fmt::format("{}: {}", source_.name(number), r.error.message));
   }
   bool any_failed() const { return first_ != 0; }
-  /// Says how many went in unless all did; the exit code. `problem`: why the input was not read to
-  /// its end, or empty.
+  /// Prints the sums unless all entries were committed; returns the exit code. `problem`: why the
+  /// input was not read to its end; empty: it was.
   int finish(const std::string& problem) const {
     if (!problem.empty()) failed(problem + "; nothing after it was appended");
     if (first_ == 0 && problem.empty() && !interrupted()) return 0;
@@ -151,39 +154,45 @@ class Outcomes {
   const Source& source_;
   bool json_;
   std::size_t committed_ = 0, refused_ = 0, unknown_ = 0;
-  std::size_t first_ = 0;  // that was not committed; 0: none
-  std::string told_;       // the last cause that was said
+  std::size_t first_ = 0;  // number of the first entry that was not committed; 0: none
+  std::string told_;       // code of the cause that was printed last
 };
 
+/// Appends the entry without waiting for its outcome; blocks while the client's memory is full.
 std::future<AppendResult> begin_append(Log& log, const Item& item, const Arguments& o) {
   if (!item.packed) return log.append_async(item.payload, conditions(o));
-  // As append_batch made it: the same bytes under the same mark.
+  // A copied batch is appended as a batch again: the same bytes with the same mark. There is no
+  // asynchronous call for that, so this entry is waited for.
   std::promise<AppendResult> done;
   done.set_value(
       log.append_batch(Entry{.payload = item.payload, .packed = true}.parts(), o.timeout));
   return done.get_future();
 }
 
-/// Settles what is under way in a thread of its own, because the one that reads may wait for input.
+/// Waits for the outcomes of appends in a thread of its own, because the main thread may wait for
+/// input while outcomes arrive.
 class Settling {
  public:
   Settling(Outcomes& outcomes, bool keep_going, std::function<void(std::size_t)> settled)
       : outcomes_(outcomes), keep_going_(keep_going), settled_(std::move(settled)) {
-    const transport::SignalsBlocked around_the_start;  // a signal must end the wait for input
+    // Signals stay in the main thread, where they end the wait for input.
+    const transport::SignalsBlocked around_the_start;
     thread_ = std::thread([this] { run(); });
   }
   ~Settling() {
     if (thread_.joinable()) finish();
   }
-  /// Waits while too many are under way.
+  /// Adds an append; blocks while unsettled_max are under way.
   void add(std::size_t number, std::future<AppendResult> f) {
     std::unique_lock lock(mutex_);
     room_.wait(lock, [this] { return under_way_.size() < unsettled_max; });
     under_way_.emplace_back(number, std::move(f));
     news_.notify_one();
   }
-  /// One was not committed, so that nothing more may be appended; or the results cannot be written.
+  /// True if no more may be appended: an entry was not committed, or results cannot be written.
+  /// From any thread.
   bool wants_end() const { return wants_end_; }
+  /// Waits until every append has its outcome.
   void finish() {
     {
       const std::lock_guard lock(mutex_);
@@ -194,13 +203,16 @@ class Settling {
   }
 
  private:
+  /// Takes the outcomes in the order of the appends. Output is flushed when the next outcome is not
+  /// ready, so that a reader of the pipe sees each offset soon, and a fast stream is still
+  /// buffered.
   void run() {
     std::unique_lock lock(mutex_);
     for (std::size_t count = 1;; ++count) {
       if (under_way_.empty() || under_way_.front().second.wait_for(std::chrono::seconds(0)) !=
                                     std::future_status::ready) {
         flush_out();
-        if (output_failed()) wants_end_ = true;  // no later outcome may come to tell
+        if (output_failed()) wants_end_ = true;  // now, because no later outcome may come
       }
       news_.wait(lock, [this] { return over_ || !under_way_.empty(); });
       if (under_way_.empty()) return;
@@ -221,20 +233,20 @@ class Settling {
   std::mutex mutex_;
   std::condition_variable news_, room_;
   std::deque<std::pair<std::size_t, std::future<AppendResult>>> under_way_;
-  bool over_ = false;
+  bool over_ = false;  // nothing is added any more
   std::atomic<bool> wants_end_ = false;
   std::thread thread_;
 };
 
-// Bytes of the files that are settled, of all.
+// Progress of an append of files: bytes of settled files, of all files.
 class FileProgress {
  public:
-  // Offsets on a terminal tell themselves how far it is.
+  // Offsets that are printed on a terminal show the progress already.
   explicit FileProgress(const Arguments& o)
       : bar_(o.progress == When::automatic && is_terminal(Stream::out) ? When::never : o.progress,
              "append to " + o.log) {
     for (const std::string& f : o.files) {
-      std::error_code error;  // a file that cannot be read is told of when its turn comes
+      std::error_code error;  // a file that cannot be read fails when its turn comes
       const auto size = std::filesystem::file_size(f, error);
       sizes_.push_back(error ? 0 : size);
       total_ += sizes_.back();
@@ -254,6 +266,7 @@ class FileProgress {
   std::uint64_t total_ = 0;
 };
 
+// Appends all entries, many at a time.
 int append_all(Log& log, Source& source, const Arguments& o) {
   Outcomes outcomes(source, o.format == "json");
   FileProgress progress(o);
@@ -272,8 +285,8 @@ int append_all(Log& log, Source& source, const Arguments& o) {
   return outcomes.finish(problem);
 }
 
-// One at a time, each where the one before it ends, so that nobody else's lies between them. Ends
-// at the first that is not committed.
+// Appends one entry at a time, each expecting the offset where the previous entry ends, so that no
+// other writer's entry lies between them. Ends at the first entry that is not committed.
 int append_in_turn(Log& log, Source& source, const Arguments& o) {
   AppendOptions options = conditions(o);
   Outcomes outcomes(source, o.format == "json");

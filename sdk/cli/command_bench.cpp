@@ -1,4 +1,6 @@
-// loglog bench: closed-loop load, and what it cost.
+// loglog bench: measures append, read, catch-up and follow under closed-loop load: a new operation
+// begins when an earlier operation ends, so a slow cluster lowers the rate and not only the
+// latency.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -33,7 +35,7 @@ struct BenchOptions {
   When progress = When::automatic;
 };
 
-// Latencies in buckets of 1/64 of a power of two: within 2 %.
+// Histogram of latencies, microseconds, in 64 buckets for each power of two: exact within 2 %.
 class Histogram {
  public:
   void add(std::uint64_t us) {
@@ -73,9 +75,10 @@ class Histogram {
   std::uint64_t total_ = 0;
 };
 
-// Of the whole process, all threads.
+// CPU time of the whole process, all threads.
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
+// The result of a measurement; seconds are wall clock, cpu is seconds of this process.
 struct Measured {
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;
@@ -105,18 +108,19 @@ void print(const Measured& m, bool json) {
   }
 }
 
-// From its making on: how far it is on the terminal, what it took, and its line at the end.
+// The frame of a measurement: measures time and CPU from its construction, shows progress, and
+// prints the result.
 class Measurement {
  public:
   explicit Measurement(const BenchOptions& o) : options_(o), bar_(o.progress, "bench " + o.what) {}
-  /// Shows so many entries; false when the time asked for is over, or somebody has seen enough.
+  /// Shows the entries so far. False if the time is over or the command was interrupted.
   bool goes_on(std::uint64_t entries) {
     const double gone = seconds();
     bar_.show(gone / options_.seconds,
               fmt::format("{} entries, {:.0f}/s", entries, static_cast<double>(entries) / gone));
     return gone < options_.seconds && !interrupted();
   }
-  /// A little of that time, for those who only look on.
+  /// A short pause for a thread that only watches.
   void sleep() const {
     std::this_thread::sleep_for(std::chrono::milliseconds(
         std::min<std::int64_t>(200, 1 + static_cast<std::int64_t>(options_.seconds * 500))));
@@ -125,7 +129,7 @@ class Measurement {
     m.seconds = seconds();
     m.cpu = cpu_seconds() - cpu_;
   }
-  /// The exit code.
+  /// Prints the result; returns the exit code.
   int end(const Measured& m) {
     bar_.end();
     print(m, options_.json);
@@ -140,7 +144,7 @@ class Measurement {
   Clock::time_point begin_ = Clock::now();
 };
 
-// One producer: a client of its own that keeps `window` appends under way, to its logs in turn.
+// A producer: a client of its own that keeps `window` appends under way, to its logs in turn.
 class Producer {
  public:
   Producer(Client client, std::vector<Log> logs, std::size_t size, std::uint32_t window,
@@ -150,6 +154,7 @@ class Producer {
         payload_(size, 'x'),
         window_(window),
         until_(until) {}
+  /// Runs until `until` and waits for the last append.
   void run() {
     flying_ = window_;
     for (std::uint32_t i = 0; i < window_; ++i) append();
@@ -166,8 +171,8 @@ class Producer {
     logs_[next_++ % logs_.size()].append(payload_,
                                          [this, begin](const AppendResult& r) { ended(begin, r); });
   }
-  // On the client's thread, but for appends that are refused at once. Each end begins the next
-  // append.
+  // Counts an append and begins the next. Runs on the client's thread, or in the calling thread if
+  // the append was refused at once.
   void ended(Clock::time_point begin, const AppendResult& r) {
     const auto now = Clock::now();
     if (r) {
@@ -177,7 +182,7 @@ class Producer {
     } else {
       ++errors;
     }
-    // One that is refused at once would be refused again.
+    // An append that is refused at once would be refused again, without end and without a pause.
     if (now < until_ && !interrupted() && (r || now - begin > std::chrono::milliseconds(1)))
       return append();
     std::lock_guard lock(mutex_);
@@ -239,7 +244,7 @@ int bench_append(const Target& target, const BenchOptions& o,
   return measurement.end(m);
 }
 
-// Makes a log to read where none was named.
+// Opens the named log, or makes a log of up to 256 MiB or 200 000 entries to read.
 std::expected<Log, CallError> log_to_read(Client& client, const BenchOptions& o,
                                           const std::string& name) {
   if (!o.log.empty()) return client.open_log(name);
@@ -273,7 +278,7 @@ int bench_read(const Target& target, const BenchOptions& o, const std::string& n
     if (!page) return failed(page.error());
     m.latency.add(static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - asked).count()));
-    at = page->entries.empty() ? first : page->next;  // again from the beginning
+    at = page->entries.empty() ? first : page->next;  // at the end: again from the beginning
     for (const Entry& e : page->entries) m.bytes += e.payload.size();
     m.entries += page->entries.size();
   }
@@ -281,7 +286,7 @@ int bench_read(const Target& target, const BenchOptions& o, const std::string& n
   return measurement.end(m);
 }
 
-/// So many entries are in the log from there on.
+/// Counts the entries from an offset to the committed end.
 std::expected<std::uint64_t, CallError> entries_from(Log& log, EntryOffset at) {
   std::uint64_t count = 0;
   for (;;) {
@@ -293,10 +298,11 @@ std::expected<std::uint64_t, CallError> entries_from(Log& log, EntryOffset at) {
   }
 }
 
-/// What a pass over a log has come to; the client's thread counts, another one waits.
+/// A pass of a follower over a log: the client's thread counts entries, the main thread waits.
 class Pass {
  public:
   explicit Pass(std::uint64_t wanted) : wanted_(wanted) {}
+  /// Counts an entry, on the client's thread.
   void got(const Entry& e) {
     const std::uint64_t now = entries_.load(std::memory_order_relaxed) + 1;
     if (now == 1) first_ = Clock::now();
@@ -308,17 +314,18 @@ class Pass {
       changed_.notify_one();
     }
   }
+  /// Waits until all wanted entries came. False: they did not come in time.
   bool wait(std::chrono::milliseconds at_most) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, at_most, [this] { return whole_; });
   }
-  /// Nothing came since the last time that this was asked.
+  /// True if no entry came since the last call.
   bool stands_still() {
     const std::uint64_t now = entries();
     return std::exchange(seen_, now) == now;
   }
   std::uint64_t entries() const { return entries_.load(std::memory_order_relaxed); }
-  /// After the pass.
+  /// Valid after the pass only, since they are not guarded.
   std::uint64_t bytes() const { return bytes_; }
   Clock::time_point first() const { return first_; }
 
@@ -332,7 +339,7 @@ class Pass {
   bool whole_ = false;
 };
 
-// What a follower does that begins anew: all that is there, as it is pushed to it.
+// Measures a new follower: it gets the whole log as fast as a replica pushes it.
 int bench_catchup(const Target& target, const BenchOptions& o, const std::string& name) {
   auto client = target.connect();
   if (!client) return failed(client.error());
@@ -366,12 +373,13 @@ int bench_catchup(const Target& target, const BenchOptions& o, const std::string
   return measurement.end(m);
 }
 
-// Entries on their way: when each was appended, until the last follower has it. Entries of one
-// producer come in its order, so the n-th one that a follower gets is the n-th one appended.
+// Entries on their way to followers, with the times of their appends. A producer's entries stand in
+// the log in order, so the n-th entry that a follower gets is the n-th entry that was appended. A
+// ring of `window` times is enough, because send() waits for the slowest follower.
 class Deliveries {
  public:
   Deliveries(std::uint32_t window, std::uint32_t followers) : sent_at_(window), got_(followers) {}
-  /// Waits for room; false: no more are wanted.
+  /// Waits for room and notes the time of an append. False: the measurement has ended.
   bool send() {
     std::unique_lock lock(mutex_);
     room_.wait(lock, [this] {
@@ -381,6 +389,7 @@ class Deliveries {
     sent_at_[sent_++ % sent_at_.size()] = Clock::now();
     return true;
   }
+  /// Notes a delivery.
   void got(std::size_t follower) {
     const auto now = Clock::now();
     std::lock_guard lock(mutex_);
@@ -413,8 +422,8 @@ class Deliveries {
   Histogram latency_;
 };
 
-// From append to delivery at followers, each a client of its own. Entries and bytes are those
-// delivered, at all followers together.
+// Measures from append to delivery at followers, each a client of its own. Entries and bytes are
+// counted at each delivery, all followers together.
 int bench_follow(const Target& target, const BenchOptions& o, const std::string& name) {
   auto writer = target.connect();
   if (!writer) return failed(writer.error());

@@ -1,4 +1,4 @@
-// loglog dev: a whole cluster in one process, for development and tests.
+// loglog dev: an EmbeddedCluster that runs until a signal, for development and tests.
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 
@@ -20,7 +20,7 @@ struct DevOptions {
   std::uint32_t storage = 3;
 };
 
-// A folder that goes when the cluster does.
+// A folder that is removed when the command ends.
 class TemporaryFolder {
  public:
   TemporaryFolder() {

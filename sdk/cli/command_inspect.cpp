@@ -1,5 +1,5 @@
-// loglog inspect: any file of a data directory, offline, a line per frame or record; or the entries
-// of segments.
+// loglog inspect: prints any file of a data directory offline, a line for each frame or record, or
+// the entries of segments. Files are recognised by their magic, or by their size if they have none.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -18,8 +18,8 @@
 namespace loglog::cli {
 namespace {
 
-/// nullopt: it cannot be read, and stderr says why. A file that is read in part would be told as
-/// one that ends there.
+/// Reads a whole file; nullopt: it cannot be read, and the reason was printed. A file that was read
+/// in part would look like a file that ends there, so that is an error.
 std::optional<Bytes> slurp(const std::string& path) {
   auto file = files::read_file(path);
   if (file && *file) return *std::move(file);
@@ -43,6 +43,7 @@ const char* name_of(FrameKind k) {
   return "";
 }
 
+/// Where the good frames of a segment end, and why.
 struct SegmentEnd {
   Offset at;
   FrameState state = FrameState::nothing;
@@ -55,8 +56,8 @@ struct SegmentEnd {
   }
 };
 
-/// Calls on_frame(offset, view, its bytes) for each good frame, checksums verified, up to the first
-/// place without one.
+/// Calls on_frame(offset, view, bytes) for each frame whose checksums are right, up to the first
+/// place without a good frame.
 template <typename OnFrame>
 SegmentEnd walk(const Bytes& file, const SegmentHeader& h, OnFrame&& on_frame) {
   Offset at = h.first;
@@ -71,6 +72,7 @@ SegmentEnd walk(const Bytes& file, const SegmentHeader& h, OnFrame&& on_frame) {
   }
 }
 
+/// A cut frame at the end is not damage: a crash may leave it above the durable mark (spec/02).
 int inspect_segment(const Bytes& file) {
   const auto h = decode_segment_header(file);
   if (!h) return failed(h.error().message());
@@ -91,7 +93,7 @@ int inspect_segment(const Bytes& file) {
   return end.state == FrameState::bad ? exit_failed : 0;
 }
 
-/// Entries alone, as `loglog read` prints them.
+/// Prints the entries only, as `loglog read` does, so that a log can be restored from its files.
 int print_entries(const std::string& path, Format format) {
   const auto file = slurp(path);
   if (!file) return exit_failed;

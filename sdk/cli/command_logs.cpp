@@ -1,4 +1,5 @@
-// loglog logs …: create, list, describe, delete, trim.
+// loglog logs: create, set, list, describe, delete, trim and fence. Each subcommand is a function
+// from a client and the arguments to an exit code; add_logs() builds the tree.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -15,6 +16,7 @@
 namespace loglog::cli {
 namespace {
 
+/// Retention as it is written on the command line: "10GiB,7d", or "off".
 std::string retention_text(const LogDetails& d) {
   if (d.retention_bytes == 0 && d.retention_age.count() == 0) return "off";
   std::string text = d.retention_bytes > 0 ? as_written(d.retention_bytes) : "";
@@ -41,6 +43,7 @@ void print_json(const LogDetails& d) {
       d.retention_bytes, d.retention_age.count(), d.trim, d.fence);
 }
 
+/// Arguments of all subcommands, since only one of them runs.
 struct LogArguments {
   std::string name;
   CreateOptions create;
@@ -48,7 +51,7 @@ struct LogArguments {
   std::optional<std::chrono::milliseconds> retention_age;
   std::optional<std::uint64_t> offset;
   std::optional<std::uint64_t> keep_bytes;
-  std::string before;  // as written; empty: not given
+  std::string before;  // --before as written; empty: not given
   std::optional<std::uint64_t> token;
   bool take_over = false;
   bool names = false;
@@ -56,6 +59,7 @@ struct LogArguments {
   bool yes = false;
 };
 
+/// Adds --retention-bytes and --retention-age.
 void add_retention(CLI::App* c, LogArguments& a) {
   c->add_option_function<std::string>(
        "--retention-bytes",
@@ -78,6 +82,7 @@ void add_retention(CLI::App* c, LogArguments& a) {
       ->type_name("TIME");
 }
 
+/// Adds a subcommand that connects and runs `work`.
 template <class Work>
 CLI::App* add_one(CLI::App* logs, Target& target, Run& run, const char* name, const char* what,
                   const std::shared_ptr<LogArguments>& a, Work work) {
@@ -102,6 +107,8 @@ int create(Client& c, LogArguments a) {
   return 0;
 }
 
+/// Bounds that are not given keep their value. The cluster replaces both at once (T6 refuses the
+/// change if another client changes them in between).
 int set(Client& c, const LogArguments& a) {
   auto d = c.describe_log(a.name);
   if (!d) return failed(d.error());
@@ -112,7 +119,7 @@ int set(Client& c, const LogArguments& a) {
   return 0;
 }
 
-/// A row a log. Sizes are the leader's; without one there are none.
+/// Prints a row for each log. Sizes come from the leader; without a leader they are left out.
 void print_table(Client& c, const std::vector<LogDetails>& all) {
   std::map<std::string, std::string> sizes;
   if (const auto report = c.status())
@@ -157,7 +164,7 @@ int describe(Client& c, const LogArguments& a) {
   return 0;
 }
 
-/// Asks where a person can answer.
+/// Asks for confirmation if stdin is a terminal. A script has decided already.
 bool may_delete(const LogArguments& a) {
   if (a.yes || !is_terminal(Stream::in)) return true;
   console::print_error("delete log {} and all its entries on every node? type yes: ", a.name);
@@ -173,6 +180,7 @@ int remove(Client& c, const LogArguments& a) {
   return ok ? 0 : failed(ok.error());
 }
 
+/// Exactly one of the three ways was given (need_one).
 std::expected<EntryOffset, CallError> trim_as_asked(Client& c, const LogArguments& a) {
   if (a.offset) return c.trim_log(a.name, *a.offset);
   if (a.keep_bytes) return c.trim_log_to(a.name, *a.keep_bytes);
@@ -198,6 +206,7 @@ int fence(Client& c, const LogArguments& a) {
   return 0;
 }
 
+/// Fails the parse unless one of the options was given; CLI11 excludes more than one.
 template <class... Option>
 void need_one(const Option&... options) {
   if ((... || (options.count() > 0))) return;
@@ -213,7 +222,7 @@ void add_logs(CLI::App& app, Target& target, Run& run) {
       "logs", "create, list, describe, delete, trim and fence logs; set what is trimmed by itself");
   logs->require_subcommand(1);
   logs->footer("loglog logs COMMAND --help tells of each.");
-  auto a = std::make_shared<LogArguments>();  // one of them runs
+  auto a = std::make_shared<LogArguments>();  // shared by all subcommands
   const auto named = [&a](CLI::App* c, const char* type = log_type) {
     c->add_option("NAME", a->name, "name of the log")->required()->type_name(type);
     if (c->get_name() != "delete") c->add_flag("--json", a->json, "a JSON object");
@@ -222,7 +231,7 @@ void add_logs(CLI::App& app, Target& target, Run& run) {
   auto* c = named(
       add_one(logs, target, run, "create", "create a log; prints what it is", a, create), "TEXT");
   const CLI::Validator one_to_nine =
-      CLI::Validator(CLI::Range(1, 9)).description("");  // the texts say it
+      CLI::Validator(CLI::Range(1, 9)).description("");  // the help texts name the range
   c->add_option("--replicas", a->create.replicas,
                 "storage nodes that hold it, 1 to 9 (default: 3, or as many as there are)")
       ->check(one_to_nine);

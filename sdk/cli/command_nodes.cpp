@@ -1,4 +1,5 @@
-// loglog nodes …: what is done to a storage node as a whole.
+// loglog nodes: operations on a storage node as a whole. replace-disk declares a disk lost (C1) and
+// waits until the node holds its logs again.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -20,8 +21,8 @@ struct NodeArguments {
 };
 
 struct Copied {
-  std::size_t logs = 0;  // of which it has a replica
-  std::size_t done = 0;
+  std::size_t logs = 0;  // logs with a replica on the node
+  std::size_t done = 0;  // of these, replicas that take orders again
 };
 
 Copied copied_to(std::uint32_t node, const ClusterReport& report) {
@@ -35,13 +36,13 @@ Copied copied_to(std::uint32_t node, const ClusterReport& report) {
   return c;
 }
 
-/// Until every replica of the node takes orders again, which is once it holds all that is
-/// committed.
+/// Waits until every replica of the node takes orders again, which means that it holds everything
+/// that is committed.
 int wait_until_copied(Client& client, const NodeArguments& a) {
   Progress progress(a.progress, fmt::format("node {}", a.node));
   for (;;) {
     if (interrupted()) return failed("interrupted: the copying goes on, loglog status shows it");
-    // Where nobody leads for a moment the report has no logs.
+    // While no sequencer leads, the report has no logs: ask again.
     if (const auto report = client.status(); report && !report->logs.empty()) {
       const Copied c = copied_to(a.node, *report);
       if (c.done == c.logs) {
@@ -56,6 +57,7 @@ int wait_until_copied(Client& client, const NodeArguments& a) {
   }
 }
 
+/// --force does not wait, because replicas may then lack what no other node has.
 int replace_disk(const Target& target, const NodeArguments& a) {
   watch_signals();
   auto client = target.connect();

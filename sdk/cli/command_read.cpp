@@ -1,4 +1,5 @@
-// loglog read, follow, tail: entries and positions out.
+// loglog read, follow and tail: print entries and positions. read ends at the committed end that it
+// found at its start; follow goes on.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -23,8 +24,8 @@ struct ReadArguments {
   std::string format = "lines";
   std::string output;  // empty: stdout
   bool force = false;
-  bool json = false;      // tail
-  bool with_log = false;  // tail: the log's id before the offset
+  bool json = false;      // tail only
+  bool with_log = false;  // tail only: print the log's id before the offset
   When progress = When::automatic;
 
   Format chosen() const {
@@ -39,8 +40,8 @@ std::optional<EntryOffset> parse_offset(const std::string& text) {
   return error == std::errc{} && rest == end ? std::optional(offset) : std::nullopt;
 }
 
-/// "begin", "end", an offset, a position with its log, or a point in time; as a_position() takes
-/// it.
+/// Resolves --from: "begin", "end", an offset, a position with its log, or a point in time.
+/// a_position() has checked the text.
 std::expected<EntryOffset, CallError> position(Log& log, const std::string& from) {
   if (from.empty() || from == "begin") return log.begin();
   if (from == "end") return log.end();
@@ -49,7 +50,7 @@ std::expected<EntryOffset, CallError> position(Log& log, const std::string& from
   return log.offset_at(parse_time(from, std::chrono::system_clock::now()).value());
 }
 
-/// What is no position is bad usage before the cluster is asked anything.
+/// Refuses a text that is no position as bad usage, before the cluster is asked.
 CLI::Validator a_position() {
   return {[](std::string& from) {
             const bool fits = from == "begin" || from == "end" || parse_offset(from) ||
@@ -66,13 +67,13 @@ CLI::Validator a_position() {
           std::string()};
 }
 
-/// A --from that is none is bad usage; anything else failed.
+/// Prints the error of a --from. A position that is not valid for the log is bad usage.
 int failed_at(const CallError& e) {
   const int code = failed(e);
   return e.code == "invalid_argument" ? exit_bad_options : code;
 }
 
-/// What the bytes of a read are written to, and how far it is.
+/// Destination of a read: a file that appears as a whole, or standard output.
 class Sink {
  public:
   static std::expected<Sink, std::string> open(const std::string& path) {
@@ -84,10 +85,10 @@ class Sink {
     return s;
   }
   std::FILE* stream() const { return file_ ? file_->stream() : stdout; }
-  /// All was read.
+  /// To be called once everything was read.
   std::expected<void, std::string> finish() {
     if (file_) return file_->commit();
-    return {};  // of standard output finish_output() tells
+    return {};  // finish_output() reports errors of standard output
   }
 
  private:
@@ -101,8 +102,8 @@ int read(const Target& target, const ReadArguments& o) {
   if (!client) return failed(client.error());
   auto log = client->open_log(o.log);
   if (!log) return failed(log.error());
-  // Up to where the log ended when this began. Without a leader: up to what the storage nodes know
-  // to be committed.
+  // The read ends where the log ends now. Without a leader it ends at the committed offset that the
+  // storage nodes know.
   const auto tail = log->tail(
       std::max<std::chrono::milliseconds>(std::chrono::seconds(3), target.options.timeout / 3));
   const bool from_begin = o.from.empty() || o.from == "begin";
@@ -116,7 +117,7 @@ int read(const Target& target, const ReadArguments& o) {
         fmt::format("no entry begins at {}: {} ends at {}", o.from, o.log, tail->committed));
   auto sink = Sink::open(o.output);
   if (!sink) return failed(sink.error());
-  // Entries on a terminal tell themselves how far it is.
+  // Entries that are printed on a terminal show the progress already.
   const bool entries_seen =
       o.progress == When::automatic && o.output.empty() && is_terminal(Stream::out);
   Progress progress(entries_seen ? When::never : o.progress, "read " + o.log);
@@ -131,12 +132,12 @@ int read(const Target& target, const ReadArguments& o) {
       print_entry(e, o.chosen(), sink->stream());
       --left;
     }
-    if (!tail && page->next == *at) break;
+    if (!tail && page->next == *at) break;  // the committed end, as far as storage nodes know
     *at = page->next;
     progress.show_bytes(*at - begin, tail && tail->committed > begin ? tail->committed - begin : 0);
   }
   progress.end();
-  if (interrupted()) return exit_failed;  // of a file nothing is left
+  if (interrupted()) return exit_failed;  // the sink removes the unfinished file
   const auto done = sink->finish();
   return done ? 0 : failed(done.error());
 }
@@ -154,6 +155,8 @@ int follow(const Target& target, const ReadArguments& o) {
   std::uint64_t left = o.count;
   bool dirty = false;
   while (left > 0 && !interrupted() && !output_failed()) {
+    // Output is flushed as soon as no further entry is at hand, so that each entry is seen at once
+    // and a fast stream is still buffered.
     const auto e = entries.next_for(std::chrono::milliseconds(dirty ? 0 : 100));
     if (!e) {
       if (entries.stopped()) break;

@@ -1,4 +1,5 @@
-// loglog status: how the cluster is, once or again and again.
+// loglog status: prints the state of the cluster, once or repeatedly. Text for people is made in
+// status_text.cpp; the JSON is made here. Both show the leader's verdict and judge nothing.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -87,11 +88,12 @@ void print_json(const ClusterReport& r) {
   put("{}]}}\n", out);
 }
 
+/// Degraded is 0: appends and reads are served.
 int exit_code_of(const ClusterReport& r) {
   return r.health == ClusterReport::Health::not_serving ? exit_not_serving : 0;
 }
 
-/// Bytes per second, from one report to the next.
+/// Bytes per second of each log, between two consecutive reports.
 class Rates {
  public:
   const std::map<std::string, double>& of(const ClusterReport& r) {
@@ -102,7 +104,8 @@ class Rates {
     for (const auto& l : r.logs) {
       committed[l.name] = l.committed;
       const auto before = committed_.find(l.name);
-      // A leader that is new to the log may not know yet what is committed.
+      // A new leader may report a lower committed offset than the previous leader: then there is no
+      // rate for this log.
       if (before != committed_.end() && before->second <= l.committed)
         rates_[l.name] = static_cast<double>(l.committed - before->second) / seconds;
     }
@@ -117,7 +120,7 @@ class Rates {
   std::map<std::string, double> rates_;
 };
 
-/// Until it is time to ask again, or a signal. Draws anew where the terminal has changed its size.
+/// Waits until `until`, or until a signal. Redraws if the size of the terminal changes.
 void wait_and_redraw(Clock::time_point until, Screen* screen, const std::string& text,
                      ScreenSize drawn) {
   while (!interrupted() && Clock::now() < until) {
@@ -130,7 +133,8 @@ void wait_and_redraw(Clock::time_point until, Screen* screen, const std::string&
   }
 }
 
-/// On a terminal a screen that is redrawn in place, else one report after the other.
+/// On a terminal: a screen that is redrawn in place. Otherwise: each report below the previous
+/// report.
 int watch(Client& client, const StatusOptions& o) {
   watch_signals();
   std::optional<Screen> screen;

@@ -1,4 +1,6 @@
-// loglog verify: do the replicas of a log hold the same bytes?
+// loglog verify: reads a log from each of its replicas and compares the bytes. Replicas are read by
+// ReadOptions::replica, a page of each at the same time; replica_comparison.h compares. With
+// --repair the command tells a node of damaged bytes, and the node repairs them (K4).
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -30,14 +32,16 @@ struct VerifyOptions {
   When progress = When::automatic;
 };
 
-/// What one replica answered.
+/// The answer of a replica to the question for a page.
 struct Answer {
   std::string frames;
-  Verdict verdict = Verdict::agrees;  // else why there are no frames
-  std::string why;
-  std::optional<EntryOffset> begins;  // the log was trimmed past where it was to be read
+  Verdict verdict = Verdict::agrees;  // otherwise the reason that there are no frames
+  std::string why;                    // that reason as a sentence
+  // Set if the log was trimmed past the offset: where it begins now.
+  std::optional<EntryOffset> begins;
 };
 
+/// Asks a replica once; `report`: tell it of bytes that do not verify.
 Answer ask(Log log, std::uint32_t node, EntryOffset from, milliseconds left, bool report) {
   auto page = log.read(from, ReadOptions{.wait = std::min(left, milliseconds(500)),
                                          .replica = node,
@@ -64,7 +68,8 @@ Answer ask(Log log, std::uint32_t node, EntryOffset from, milliseconds left, boo
   return {{}, Verdict::refuses, page.error().message, {}};
 }
 
-/// The next page of one replica. One that is behind or down has `patience` for it.
+/// Reads the next page of a replica. A replica that is behind or down has until `patience` to give
+/// it.
 Answer fetch(const Log& log, std::uint32_t node, EntryOffset from, milliseconds patience) {
   const auto until = Clock::now() + patience;
   for (;;) {
@@ -73,11 +78,11 @@ Answer fetch(const Log& log, std::uint32_t node, EntryOffset from, milliseconds 
     Answer a = ask(log, node, from, left, false);
     const bool may_change = a.verdict == Verdict::behind || a.verdict == Verdict::down;
     if (!may_change || Clock::now() >= until || interrupted()) return a;
-    std::this_thread::sleep_for(milliseconds(20));  // what it lacks is on its way from its peers
+    std::this_thread::sleep_for(milliseconds(20));  // the node may be copying from its peers
   }
 }
 
-/// Tells a node of bytes that do not verify, until they do or patience ends.
+/// Tells a node of bytes that do not verify, again and again until they verify or patience ends.
 Answer repair(const Log& log, std::uint32_t node, EntryOffset from, milliseconds patience) {
   const auto until = Clock::now() + patience;
   for (;;) {
@@ -86,11 +91,12 @@ Answer repair(const Log& log, std::uint32_t node, EntryOffset from, milliseconds
     a.why +=
         fmt::format("; it was told, and has not repaired them in {} s", patience.count() / 1000);
     if (Clock::now() >= until || interrupted()) return a;
-    std::this_thread::sleep_for(
-        milliseconds(100));  // it reads the range, and copies it from a peer
+    std::this_thread::sleep_for(milliseconds(100));  // the node reads the range and copies it
   }
 }
 
+/// A run of the command over [from, until): asks for pages, compares them, and settles replicas
+/// that have no more to give.
 class Verification {
  public:
   Verification(Log log, const VerifyOptions& o, std::vector<std::uint32_t> nodes, EntryOffset from,
@@ -103,13 +109,15 @@ class Verification {
     begin(from);
   }
 
-  /// Until all is compared or nothing more can be.
+  /// Runs until the range is compared, or no replica can give more, or the command is interrupted.
   void run() {
     while (!comparison_->finished() && !interrupted()) {
       const auto answers = ask_all();
       const auto trimmed =
           std::max_element(answers.begin(), answers.end(),
                            [](const auto& a, const auto& b) { return a.begins < b.begins; });
+      // A trim moved the log's begin meanwhile. The chains must cover the same range on all
+      // replicas, so the comparison starts over from there.
       if (trimmed->begins && *trimmed->begins > from_) {
         begin(std::min(*trimmed->begins, until_));
         continue;
@@ -129,7 +137,7 @@ class Verification {
     from_ = from;
     comparison_.emplace(nodes_, from, until_);
   }
-  /// A page of each that wants one, at once.
+  /// Asks every replica that lacks bytes for a page, all at the same time.
   std::vector<Answer> ask_all() {
     std::vector<std::future<Answer>> asked(nodes_.size());
     for (std::size_t i = 0; i < nodes_.size(); ++i)
@@ -142,7 +150,8 @@ class Verification {
       if (asked[i].valid()) answers[i] = asked[i].get();
     return answers;
   }
-  /// A replica that had no frames to give is done with, unless it can be repaired.
+  /// Ends a replica that gave no frames, unless it can be repaired. Repair needs proof that a frame
+  /// begins there, otherwise an offset inside a frame would be reported as damage.
   void settle(std::size_t i, Answer a) {
     if (a.verdict == Verdict::damaged && options_.repair && comparison_->is_proven_frame(i)) {
       a = repair(log_, nodes_[i], comparison_->compared(), patience());
@@ -235,7 +244,7 @@ void print_table(const VerifyOptions& o, EntryOffset from, EntryOffset until,
   put("{} of {} replicas hold the same bytes\n", agree, findings.size());
 }
 
-/// The nodes to ask: those named, or all of the log.
+/// The nodes to ask: those of --replicas, or all nodes of the log.
 std::expected<std::vector<std::uint32_t>, CallError> chosen(const VerifyOptions& o,
                                                             const LogDetails& log) {
   if (o.replicas.empty()) return log.nodes;
@@ -249,8 +258,8 @@ std::expected<std::vector<std::uint32_t>, CallError> chosen(const VerifyOptions&
   return o.replicas;
 }
 
-/// A node whose disk lost what it had acknowledged answers like a node that lags, and never catches
-/// up (T4). The leader knows.
+/// Corrects the verdict of nodes that lost data. A node whose disk lost acknowledged bytes (T4)
+/// answers like a node that lags, but never catches up. The leader's status tells the two apart.
 void name_losses(Client& client, std::vector<ReplicaFinding>& findings) {
   const auto seen = client.status(false);
   if (!seen) return;

@@ -1,3 +1,5 @@
+// compare() advances over the common bytes until the first frame in which replicas differ; part()
+// then lets the majority continue.
 #include "sdk/cli/replica_comparison.h"
 
 #include <fmt/format.h>
@@ -14,13 +16,13 @@
 namespace loglog::cli {
 namespace {
 
-constexpr std::size_t ahead_max = 1u << 20;  // bytes
+constexpr std::size_t ahead_max = 1u << 20;  // bytes of lead at which no further page is wanted
 
 ByteSpan bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-/// The frame that `text`, verified bytes, begins with.
+/// Prefix of the frame with which `text` begins. The bytes were verified before.
 FramePrefix prefix_of(std::string_view text) {
   const auto prefix =
       text.size() < frame_prefix_size ? std::nullopt : read_prefix(bytes_of(text).data());
@@ -87,7 +89,7 @@ bool ReplicaComparison::is_proven_frame(std::size_t i) const {
                      [](const Stream& s) { return !s.pending.empty(); });
 }
 
-/// Bytes that all have which count.
+/// Number of bytes that all unfinished replicas have given.
 std::size_t ReplicaComparison::common() const {
   std::size_t bytes = until_ - at_;
   for (std::size_t i = 0; i < streams_.size(); ++i)
@@ -95,7 +97,7 @@ std::size_t ReplicaComparison::common() const {
   return bytes;
 }
 
-/// So many bytes are the same at all.
+/// Moves past `bytes` bytes, whole frames that are equal on all unfinished replicas.
 void ReplicaComparison::advance(std::size_t bytes) {
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     if (!counts(i)) continue;
@@ -116,8 +118,8 @@ void ReplicaComparison::advance(std::size_t bytes) {
   at_ += bytes;
 }
 
-/// The next frame is not the same at all: who holds what fewer hold is out. Where no frame is held
-/// by more than any other, all are.
+/// The next frame differs between replicas. Replicas that do not hold the most common frame differ
+/// and are finished. If no frame is the most common, all replicas differ.
 void ReplicaComparison::part() {
   std::map<std::string_view, std::size_t> held;
   for (std::size_t i = 0; i < streams_.size(); ++i)
@@ -154,7 +156,7 @@ void ReplicaComparison::compare() {
                         streams_[i].pending.begin());
       same = static_cast<std::size_t>(a - one.begin());
     }
-    // Back to the begin of the frame in which they part.
+    // Back to the beginning of the frame in which the replicas differ.
     std::size_t whole = 0;
     while (whole < same && whole + first_frame(one.substr(whole)).size() <= same)
       whole += first_frame(one.substr(whole)).size();

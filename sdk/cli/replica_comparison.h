@@ -1,5 +1,5 @@
-// What `loglog verify` makes of the bytes of several replicas: frames in, findings out. Knows no
-// cluster and no clock.
+// Compares the bytes of several replicas for `loglog verify`: frames in, findings out. Pure: knows
+// no cluster and no clock. command_verify.cpp reads the frames.
 #pragma once
 #include <loglog/client.h>
 
@@ -12,62 +12,67 @@
 
 namespace loglog::cli {
 
-/// What became of one replica.
+/// Finding about a replica.
 enum class Verdict : std::uint8_t {
-  agrees,   ///< it has the whole range, and the same bytes as all others that have it
-  differs,  ///< a whole, verified frame that is not the one that most others hold
-  damaged,  ///< bytes that do not verify, or that its disk does not give
-  behind,   ///< it does not have the range's end (yet)
-  down,     ///< it does not answer
-  refuses   ///< it answers that it cannot: it is no member, say
+  agrees,   ///< holds the whole range, with the same bytes as the other replicas that agree
+  differs,  ///< holds a verified frame that is not the frame of the most replicas
+  damaged,  ///< holds bytes that do not verify, or its disk does not give them
+  behind,   ///< does not hold the end of the range yet
+  down,     ///< does not answer
+  refuses   ///< answers with another error; it is no member, for example
 };
+/// The verdict as a word of the output.
 const char* word_of(Verdict v);
 
 struct ReplicaFinding {
   std::uint32_t node = 0;
   Verdict verdict = Verdict::agrees;
-  EntryOffset end = 0;  ///< up to here it was read and is as it should be: the first bad offset, or
-                        ///< the range's end
-  std::string why;      ///< one sentence, where it does not agree
-  std::uint64_t entries = 0;
-  std::uint64_t bytes = 0;     ///< of frames
-  std::uint64_t repaired = 0;  ///< places that were damaged, and are not any more
-  Chain
-      chain{};  ///< over the stored frames of the range, from 0 on (proto-spec/spec/02-disk.md, F4)
+  /// The replica was read and is right up to here: the first bad offset, or the end of the range.
+  EntryOffset end = 0;
+  std::string why;             ///< the reason as a sentence, unless the replica agrees
+  std::uint64_t entries = 0;   ///< below `end`
+  std::uint64_t bytes = 0;     ///< of frames below `end`
+  std::uint64_t repaired = 0;  ///< damaged places that the node has repaired meanwhile
+  Chain chain{};  ///< over the stored frames of the range, from chain 0 on (spec/02, F4)
   std::uint64_t content = 0;  ///< content digest of the range (proto-spec/disk/content_digest.h)
 };
 
-/// Compares as much as all have, frame by frame, and forgets it: memory is what some replicas are
-/// ahead of others, which is at most a page each as long as one asks for what wants() says.
+/// Compares the bytes that all replicas have given, frame by frame, and drops them. Memory is
+/// bounded by the lead of a replica over the slowest replica, about a page each if the caller
+/// follows wants(). Replicas are named by their index in `nodes`.
 class ReplicaComparison {
  public:
-  /// Frames begin at both ends of [from, until).
+  /// Frames must begin at both ends of [from, until).
   ReplicaComparison(const std::vector<std::uint32_t>& nodes, EntryOffset from, EntryOffset until);
 
-  /// Where the next page of this replica begins; nullopt: it is finished with, or ahead of the
-  /// others.
+  /// Offset where the next page of this replica begins. nullopt: no page is needed, because the
+  /// replica is finished or far enough ahead.
   std::optional<EntryOffset> wants(std::size_t replica) const;
-  /// Whole, verified frames from wants() on; what reaches past the end is left out.
+  /// Takes whole, verified frames from wants() on. Bytes past the end of the range are ignored.
   void take(std::size_t replica, std::string_view frames);
-  /// No more comes from it: its bytes so far are still compared, then the finding is this.
+  /// No more bytes come from this replica. Its bytes so far are still compared; then `verdict` is
+  /// its finding, unless they differ.
   void stop(std::size_t replica, Verdict verdict, std::string why);
-  /// Its next page did not verify, and now does.
+  /// Counts a page that did not verify before and verifies now.
   void repaired(std::size_t replica) { ++findings_[replica].repaired; }
-  /// All that came from it is compared, and another replica has a frame that begins there.
+  /// True if another replica has given a frame that begins where this replica's compared bytes end,
+  /// so that bad bytes there are damage.
   bool is_proven_frame(std::size_t replica) const;
-  /// Compares what all have that still count.
+  /// Compares the bytes that all unfinished replicas have given.
   void compare();
 
   /// Offset up to which everything was compared.
   EntryOffset compared() const { return at_; }
+  /// Whether every replica is finished or compared to the end of the range.
   bool finished() const;
+  /// In the order of `nodes`.
   const std::vector<ReplicaFinding>& findings() const { return findings_; }
 
  private:
   struct Stream {
-    std::string pending;   // from at_ on
-    bool stopped = false;  // nothing more comes
-    bool out = false;      // its finding is final
+    std::string pending;   // bytes from at_ on that are not compared yet
+    bool stopped = false;  // no more bytes come
+    bool out = false;      // the finding is final
   };
   bool counts(std::size_t i) const { return !streams_[i].out; }
   std::size_t common() const;
@@ -80,7 +85,7 @@ class ReplicaComparison {
   std::vector<ReplicaFinding> findings_;
 };
 
-/// The exit code that the findings amount to (proto-spec/vocabulary/exit_code.h).
+/// The exit code for the findings (proto-spec/vocabulary/exit_code.h).
 int exit_code_of(const std::vector<ReplicaFinding>& findings);
 
 }  // namespace loglog::cli
