@@ -43,7 +43,7 @@ void print_json(const LogDetails& d) {
       d.retention_bytes, d.retention_age.count(), d.trim, d.fence);
 }
 
-/// Arguments of all subcommands, since only one of them runs.
+/// Arguments of all subcommands, since a single subcommand runs.
 struct LogArguments {
   std::string name;
   CreateOptions create;
@@ -206,7 +206,7 @@ int fence(Client& c, const LogArguments& a) {
   return 0;
 }
 
-/// Fails the parse unless one of the options was given; CLI11 excludes more than one.
+/// Fails the parse unless one of the options was given; excludes() forbids several.
 template <class... Option>
 void need_one(const Option&... options) {
   if ((... || (options.count() > 0))) return;

@@ -57,7 +57,8 @@ int wait_until_copied(Client& client, const NodeArguments& a) {
   }
 }
 
-/// --force does not wait, because replicas may then lack what no other node has.
+/// Asks for the new disk (C1) and waits for the copies. With --force there may be nothing to wait
+/// for.
 int replace_disk(const Target& target, const NodeArguments& a) {
   watch_signals();
   auto client = target.connect();

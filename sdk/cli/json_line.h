@@ -22,7 +22,7 @@ struct JsonValue {
   std::string text;
 };
 /// Parses a flat JSON object: fields by name. Error: a sentence with the reason. Objects and arrays
-/// inside the object are refused, and so is a name that occurs twice.
+/// inside the object are refused; also a name that occurs twice.
 std::expected<std::map<std::string, JsonValue>, std::string> parse_json_line(std::string_view line);
 
 /// A line with its newline: offset, term, producer, sequence, bytes (base64), and packed if

@@ -1,7 +1,6 @@
 // In the order of an append's life: gathering, uploading, the term, committing, endings. pump() at
-// the end of the file drives all of it; each function may be called again at any time and then
-// finds nothing left to do. No iterator into runs_ is kept across a message: runs are found by
-// their first sequence number.
+// the end of the file does all that the present state allows, and may be called at any time. No
+// iterator into runs_ is kept across a message: runs are found by their first sequence number.
 #include "sdk/core/append_pipeline.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// A block is free if the pool's handle is the only one left; nobody has to give it back.
+// A block is free if the pool holds its only handle, so no user has to give it back.
 #include "sdk/core/block_pool.h"
 
 #include <algorithm>

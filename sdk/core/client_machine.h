@@ -31,8 +31,7 @@
 namespace loglog::client {
 
 struct Options {
-  /// Addresses ("host:port") of any nodes of the cluster, sequencers or storage nodes; at least
-  /// one.
+  /// Addresses ("host:port") of any nodes of the cluster, sequencers or storage nodes. Not empty.
   std::vector<std::string> addresses;
   /// Name of the program and version of the SDK, which the leader shows to operators (W11). If both
   /// are empty, the client sends neither.

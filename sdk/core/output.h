@@ -112,7 +112,7 @@ struct Completed {
   bool last = true;  ///< false: more completions follow for this token (follow)
 };
 
-// ---- Network. The core names endpoints by address and has at most one connection to each.
+// ---- Network. The core names endpoints by address and has at most a single connection to each.
 
 /// Dial `address`. The driver answers with Connected or Disconnected.
 struct Connect {

@@ -66,7 +66,7 @@ void PageReader::page(Time now, NodeId from, ConnectionId connection, Message* m
     const bool nothing = step.entries.empty() && step.frames.empty();
     choice_.succeeded(from);
     // A replica that gave anything useful begins a new round: the next offset may be readable on a
-    // replica that failed at this one.
+    // replica that failed at this offset.
     if (good || !step.entries.empty()) round_.begin_anew();
     taken(begin, connection, good);
     due_ = {};

@@ -192,7 +192,7 @@ struct LogDetails {
 
 struct TailPosition {
   EntryOffset first = 0;      ///< where the log begins after trims
-  EntryOffset committed = 0;  ///< where the next entry can begin; every entry below is committed
+  EntryOffset committed = 0;  ///< committed end; readers see every entry below it
   std::uint32_t term = 0;     ///< the log's current term
 };
 
@@ -470,10 +470,10 @@ class Log {
   std::expected<FencePosition, CallError> fence(std::uint64_t token = 0,
                                                 std::optional<Milliseconds> timeout = {});
   /// Where to read from so that no entry is missed that was appended at or after `time` (R6). Time
-  /// is that of the sequencers' clocks. The result lies at most a segment, a term or an hour
-  /// of traffic before `time`, or is the log's begin if the log begins later. If a new leader's
-  /// clock was behind the clock of the leader before it, entries of the difference may lie below
-  /// the result. Needs no sequencer. Errors: no_such_log, unavailable.
+  /// is that of the sequencers' clocks. The result lies at most a segment, a term or an hour of
+  /// traffic before `time`, or is the log's begin if the log begins later. If a new leader's clock
+  /// was behind the clock of the leader before it, entries of the difference may lie below the
+  /// result. Needs no sequencer. Errors: no_such_log, unavailable.
   std::expected<EntryOffset, CallError> offset_at(std::chrono::system_clock::time_point time);
   /// Begin and end of the log. Linearizable (R2): the end is at least the end of every append that
   /// was acknowledged to any client before the call. Asks the leader.

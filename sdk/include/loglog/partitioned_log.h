@@ -76,8 +76,8 @@ class PartitionedLog {
               std::optional<Log::Milliseconds> timeout = {});
 
   /// Follows every partition: partition n from from[n], or from 0 if `from` is shorter. `each` runs
-  /// on the client's thread, for the entries of a partition in order. Returns the subscriptions,
-  /// a Follower for each partition; partition n has index n. See Log::follow.
+  /// on the client's thread, for the entries of a partition in order. Returns the subscriptions, a
+  /// Follower for each partition; partition n has index n. See Log::follow.
   std::vector<Follower> follow(const std::vector<EntryOffset>& from,
                                const std::function<void(std::size_t, const Entry&)>& each,
                                const std::stop_token& stop = {});
