@@ -107,8 +107,8 @@ int create(Client& c, LogArguments a) {
   return 0;
 }
 
-/// Bounds that are not given keep their value. The cluster replaces both at once (T6 refuses the
-/// change if another client changes them in between).
+/// The cluster replaces both bounds at once, so a bound that is not given is sent with the value
+/// that was just read. A change by another client in between is overwritten.
 int set(Client& c, const LogArguments& a) {
   auto d = c.describe_log(a.name);
   if (!d) return failed(d.error());

@@ -19,7 +19,8 @@
 //
 // Errors are values: a CallError with a stable code. Any call may also fail with client_closed,
 // forked or would_deadlock. If the deadline passes, the error is the last temporary reason that a
-// node gave, or `unavailable` if no node answered; an append fails with deadline_exceeded instead.
+// node gave, or `unavailable` if no node answered; an append ends with deadline_exceeded or
+// outcome_unknown instead.
 //
 // Fork: a client belongs to the process that made it. In a child process each of its calls fails at
 // once with `forked`, figures() are zero, and its destruction touches nothing, so that the parent
@@ -358,8 +359,8 @@ class Follower {
   /// Waits for the next entry and returns it. nullopt: stop() was called, the client was closed, or
   /// the stream failed; error() says why. In a callback next() does not wait: if no entry has
   /// arrived yet, it returns nullopt with error() would_deadlock, and the follower continues.
-  /// Without effect on a follower that has a callback (Log::follow with `each`): its entries go
-  /// there.
+  /// A follower with a callback (Log::follow with `each`) gives no entries here; next() then waits
+  /// until the stream ends.
   std::optional<Entry> next();
   /// As next(), for at most `wait`. nullopt with stopped() false: no entry came in time.
   std::optional<Entry> next_for(std::chrono::milliseconds wait);
