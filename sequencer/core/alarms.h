@@ -1,4 +1,6 @@
-// What is wrong in a cluster, in plain words, and what to do. Pure.
+// Alarms: each fault of a cluster in plain words, with the action that an operator should take.
+// Judged from the same picture as verdict.h, for Status and the status page. Pure; decides nothing
+// in the protocol.
 #pragma once
 #include <array>
 #include <string>
@@ -9,9 +11,10 @@
 
 namespace loglog::sequencer {
 
-/// The kinds of alarms. sequencer/README.md repeats them word for word; a test compares.
+/// A kind of alarm. sequencer/README.md repeats the list word for word, and a test compares the
+/// two.
 struct AlarmKind {
-  std::string_view id;  ///< stays as it is for ever: people search for it
+  std::string_view id;  ///< never changes, because people search for it
   Severity severity;
   std::string_view meaning;
 };
@@ -95,18 +98,19 @@ inline constexpr std::array alarm_kinds{
               "then."},
 };
 
+/// An alarm at a moment, with the names and numbers of the case at hand.
 struct Alarm {
-  std::string_view id;  ///< one of alarm_kinds
+  std::string_view id;  ///< the id of an entry of alarm_kinds
   Severity severity{};
-  std::string what;    ///< one or two sentences
-  std::string action;  ///< what to do
+  std::string what;    ///< the fault, in a sentence or two
+  std::string action;  ///< the step that an operator should take
 };
 
-/// The critical ones first, then in the order of alarm_kinds; empty: nothing is wrong that can be
-/// seen.
+/// The alarms of this picture: the critical alarms first, then in the order of alarm_kinds. Empty
+/// if no fault can be seen.
 std::vector<Alarm> alarms_of(const ClusterPicture& p);
 
-/// "1.5 KiB", "12 s": for sentences.
+/// Sizes and durations as a sentence shows them: "1.5 KiB", "12 s".
 std::string bytes_text(std::uint64_t bytes);
 std::string duration_text(Duration d);
 

@@ -1,6 +1,7 @@
-// What time it is for a cluster whose sequencers' wall clocks may be wrong (R5): a clock counts
-// where steady time bears it out, and a majority of clocks decides. For retention by age, and for
-// the clocks that leaders write into logs (R4). Pure.
+// The time of a cluster whose sequencers may have wrong wall clocks (R5): a wall clock counts only
+// while its own machine's steady time confirms it, and a majority of clocks decides. Used by
+// machine_clock.cpp for retention by age and for the clocks that leaders write into logs (R4).
+// Pure; no other rule reads a clock.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -12,55 +13,65 @@
 
 namespace loglog::sequencer {
 
-/// A process's own wall clock. Where it moves other than steady time, somebody has set it: it
-/// counts again when it is back, or an hour later, so that no single setting of all clocks makes
-/// what is minutes old a day old at once.
+/// The wall clock of this process. If the clock moves by more than `clock_skew_ms_max` against
+/// steady time, somebody has set it, and it does not count. It counts again once it is back, or
+/// after an hour. Otherwise a single command that sets all clocks would make minutes-old entries a
+/// day old.
 class OwnClock {
  public:
-  /// `wall_ms`: Unix time in milliseconds.
+  /// Takes a reading. `wall_ms`: Unix time in milliseconds. Called at each tick.
   void look(Time now, std::uint64_t wall_ms);
+  /// The clock as last read, carried on by steady time.
   std::uint64_t at(Time now) const { return plus(wall_ms_, now - wall_at_); }
+  /// True from the moment at which somebody set the clock until it counts again.
   bool was_just_set() const { return set_at_.has_value(); }
-  /// What it would show if nobody had set it.
+  /// The value that the clock would show if nobody had set it.
   std::uint64_t unset_at(Time now) const {
     return base_at_ ? plus(base_ms_, now - *base_at_) : at(now);
   }
 
-  /// The clock after so long.
+  /// `clock_ms` carried on by `d`.
   static std::uint64_t plus(std::uint64_t clock_ms, Duration d);
 
  private:
-  std::uint64_t wall_ms_ = 0;  // as of the last look
+  std::uint64_t wall_ms_ = 0;  // as of the last look()
   Time wall_at_{};
-  std::uint64_t base_ms_ = 0;  // what it showed while it counted
+  // The last reading that counted. Steady time carries it on to judge the next reading.
+  std::uint64_t base_ms_ = 0;
   std::optional<Time> base_at_;
+  // Set exactly while the clock does not count.
   std::optional<Time> set_at_;
 };
 
-/// The clocks of all sequencers, as the leader hears them.
+/// The clocks of all sequencers, as the leader hears them in `Vote` and `Appended` (R5).
 class ClusterClock {
  public:
+  /// `sequencers`: number of all voters, this sequencer included.
   ClusterClock(SequencerId self, std::size_t sequencers)
       : self_(self), majority_(sequencers / 2 + 1) {}
 
+  /// Takes a reading of this sequencer's own clock; see OwnClock::look().
   void look(Time now, std::uint64_t wall_ms) { own_.look(now, wall_ms); }
-  /// `clock_ms` 0: it was just set, and counts for nothing.
+  /// Sequencer `from` tells its clock. `clock_ms` 0: that clock was just set and counts for
+  /// nothing.
   void heard(Time now, SequencerId from, std::uint64_t clock_ms) { heard_[from] = {clock_ms, now}; }
-  /// What to say to others.
+  /// The clock to tell other sequencers; 0 while the own clock does not count.
   std::uint64_t told(Time now) const { return own_.was_just_set() ? 0 : own_.at(now); }
 
-  /// What new entries are stamped with: the earliest time that a majority's clocks are not past;
-  /// the latest that anybody says where no majority is heard. Too late a stamp keeps entries
-  /// longer, too early a one takes them too soon.
+  /// The clock for new entries: the earliest time that is not behind a majority's clocks. Without a
+  /// majority it is the latest clock that any sequencer tells. A stamp that is too late keeps
+  /// entries longer; a stamp that is too early would trim them too soon.
   std::uint64_t stamp(Time now) const;
-  /// By which entries are old: the latest time that a majority's clocks have reached. nullopt: no
-  /// majority is heard, or the clocks that are heard differ by more than clock_skew_ms_max.
+  /// The clock that the age of entries is measured by: the latest time that a majority's clocks
+  /// have reached. nullopt if no majority is heard, or if the clocks differ by more than
+  /// `clock_skew_ms_max`; then nothing is trimmed by age.
   std::optional<std::uint64_t> age_by(Time now) const;
-  /// How far that sequencer's clock is from a majority's. 0: it agrees, or is not known; all ones:
-  /// it was just set.
+  /// Distance of sequencer `id`'s clock from the majority's, in milliseconds. 0: it agrees or is
+  /// not known; all ones: somebody just set it.
   std::uint32_t off_ms(Time now, SequencerId id) const;
 
  private:
+  /// A clock as its sequencer told it, and when the message came.
   struct Heard {
     std::uint64_t clock_ms;
     Time at;

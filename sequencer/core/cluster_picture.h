@@ -1,5 +1,6 @@
-// What one sequencer knows of the whole cluster, for people: the leader's overview where there is
-// one, else what it sees itself.
+// The cluster as a person sees it on the page of any sequencer: the leader's overview if the leader
+// answers, otherwise the view of the sequencer itself. verdict.h and alarms.h judge this picture;
+// no rule of the protocol reads it. Pure.
 #pragma once
 #include <optional>
 
@@ -8,31 +9,33 @@
 
 namespace loglog::sequencer {
 
+/// A view of the cluster, with its source and its age.
 struct ClusterPicture {
   enum class Source : std::uint8_t {
-    leads,          ///< this sequencer leads
-    leader_told,    ///< the leader answered just now
+    leads,          ///< this sequencer leads; the overview is its own
+    leader_told,    ///< the leader answered a question that was asked just now
     leader_silent,  ///< a leader is known and did not answer in time
-    no_leader       ///< this sequencer knows none
+    no_leader       ///< this sequencer knows of no leader
   };
   SequencerId served_by{};
   Source source = Source::no_leader;
-  Overview overview;  ///< the leader's (leads, leader_told); else this sequencer's own, with what a
-                      ///< leader told last of the logs
-  /// How old the logs' offsets and replicas are; nullopt: nobody told any.
+  /// The leader's overview (leads, leader_told). Otherwise this sequencer's own view, with the
+  /// offsets of logs that a leader told last.
+  Overview overview;
+  /// Age of the logs' offsets; nullopt if no leader has told any yet.
   std::optional<Duration> logs_age;
 };
 
-/// What a leader told this sequencer.
+/// The newest overview that a leader told this sequencer, and when it came.
 struct Told {
   Overview overview;
   Time at{};
   bool operator==(const Told&) const = default;
 };
 
-/// The picture at `now`. `own`: what this sequencer sees. `told`: the newest answer of a leader, if
-/// any; it is taken whole if it is the answer to a question asked just now (`fresh`), else only for
-/// what `own` cannot know.
+/// The picture at `now`. `own`: the view of this sequencer. `told`: the newest answer of a leader,
+/// if any. `fresh`: `told` answers a question that was asked just now, so the picture takes it
+/// whole. Otherwise the picture takes only the offsets from it, which `own` cannot know.
 ClusterPicture picture_of(Time now, Overview own, const std::optional<Told>& told, bool fresh);
 
 }  // namespace loglog::sequencer

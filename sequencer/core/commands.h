@@ -1,6 +1,6 @@
-// Commands of the metadata log: what the sequencers' Raft replicates. Encoded as a kind byte and
-// the fields as on the wire; applied in order by metadata.h. Small and rare: kilobytes for a whole
-// cluster.
+// Commands of the metadata log, which Raft replicates among the sequencers. metadata.h applies them
+// in order; machine_raft.cpp proposes them. Encoded as a kind byte and the fields as on the wire.
+// They are small and rare: kilobytes for a whole cluster, and no append is among them.
 #pragma once
 #include <optional>
 #include <string>
@@ -12,103 +12,110 @@
 
 namespace loglog::sequencer {
 
-/// Mints a term (T1). The number is given where it is applied: max(last term, floor) + 1.
+/// Mints a term (T1). The number is given when the command is applied: max(last term, floor) + 1.
 struct BeginTerm {
   Term floor{};           ///< highest promise that any node has reported
-  InstanceId instance{};  ///< random, of the proposing leader's reign
-  RaftTerm raft_term{};   ///< the proposer must still lead in it to use the term
-  LogId log{};            ///< 0: for all logs; else for this log alone
+  InstanceId instance{};  ///< random id of the proposing leader's reign
+  RaftTerm raft_term{};   ///< the proposer must still lead in it to use the minted term
+  LogId log{};            ///< 0: the term is for all logs; otherwise for this log alone
   bool operator==(const BeginTerm&) const = default;
 };
-/// Names the cluster, once; later ones only refresh the sequencers' addresses.
+/// Names the cluster, once. A later command of the same cluster refreshes only the sequencers'
+/// addresses.
 struct InitCluster {
   ClusterId cluster{};
   std::string cluster_name;
   std::vector<SequencerInfo> sequencers;
   bool operator==(const InitCluster&) const = default;
 };
-/// Binds a node id to a disk identity (T4); for a registered node with the same disk it refreshes
-/// the address, and the count of its promise's writes, which never falls.
+/// Binds a node id to a disk identity (T4). For a registered node with the same disk it refreshes
+/// the address, and raises the count of its promise's writes, which never falls.
 struct RegisterStorage {
   StorageInfo node;
   bool operator==(const RegisterStorage&) const = default;
 };
-/// A log in state `creating` (T5). Its id is the index of this command, so that ids are never
-/// reused.
+/// Makes a log in state `creating` (T5). The log's id is the index of this command, so an id is
+/// never used twice.
 struct MakeLog {
   std::string name;
-  LogOptions options;  ///< as in force, nothing 0
+  LogOptions options;  ///< effective options: every default is filled in
   std::vector<Member> members;
   Basis basis{};
   bool operator==(const MakeLog&) const = default;
 };
-/// All members have joined durably (T5).
+/// Opens a log that all its members have joined durably (T5).
 struct MarkOpen {
   LogId log{};
   bool operator==(const MarkOpen&) const = default;
 };
+/// Begins to delete a log; its name is free from here on.
 struct MarkDeleting {
   LogId log{};
   bool operator==(const MarkDeleting&) const = default;
 };
-/// All members have dropped it.
+/// Ends a deletion: all members have dropped the log (T5).
 struct FinishDelete {
   LogId log{};
   bool operator==(const FinishDelete&) const = default;
 };
-/// R3: never moves back; the leader has clamped it to the committed offset.
+/// R3: the trim point never moves back. The leader has clamped it to the committed offset.
 struct Trim {
   LogId log{};
   Offset offset{};
   bool operator==(const Trim&) const = default;
 };
 
-/// F2: never lower; 0 takes the one after the log's, for one request once (T6).
+/// F2: raises a log's fencing token, never lowers it. Token 0 takes the next number, once for each
+/// request (T6).
 struct RaiseFence {
   LogId log{};
   FenceToken token{};
   Basis basis{};
   bool operator==(const RaiseFence&) const = default;
 };
+/// R5: sets how much of a log is kept, once for each request (T6).
 struct ChangeRetention {
   LogId log{};
   Retention retention;
   Basis basis{};
   bool operator==(const ChangeRetention&) const = default;
 };
-/// C1: `disk` takes the place of `old` under the node's id, and all logs begin a new term, in which
-/// `old` has no part. Logs go on naming it as their member until SetMembers. Refused where one
-/// still names `disk`: it was replaced before.
+/// C1 step 1: `disk` takes the place of `old` under the node's id. All logs begin a new term, in
+/// which `old` has no part; logs go on naming it as their member until SetMembers. Refused if a log
+/// still names `disk` as its member, because that disk was replaced before.
 struct AdmitDisk {
   NodeId node{};
   DiskId old{};
   DiskId disk{};
-  InstanceId instance{};  ///< of the proposing leader's reign, as in BeginTerm
+  InstanceId instance{};  ///< random id of the proposing leader's reign, as in BeginTerm
   RaftTerm raft_term{};
   bool operator==(const AdmitDisk&) const = default;
 };
-/// C1: the log has been begun without the disks that were replaced, and has joined those that stand
-/// here in their place.
+/// C1 step 3: the log has begun a term without the disks that were replaced. `members` names the
+/// disks that have joined it in their place.
 struct SetMembers {
   LogId log{};
-  std::vector<Member> members;  ///< the same nodes in the same order
+  std::vector<Member> members;  ///< the same nodes in the same order as before
   bool operator==(const SetMembers&) const = default;
 };
 
-/// T4: the node's disk lacks bytes that it had acknowledged. It counts as down, for every leader,
-/// until another disk takes its place.
+/// T4: the node's disk lacks bytes that the node had acknowledged. For every leader the node counts
+/// as down until another disk takes its place.
 struct MarkLost {
   NodeId node{};
   DiskId disk{};
   bool operator==(const MarkLost&) const = default;
 };
 
+/// The place of a type in this list is its kind on disk, so new commands go to the end.
 using Command =
     std::variant<BeginTerm, InitCluster, RegisterStorage, MakeLog, MarkOpen, MarkDeleting,
                  FinishDelete, Trim, RaiseFence, ChangeRetention, AdmitDisk, SetMembers, MarkLost>;
 
+/// The bytes of a Raft entry: kind byte, then fields.
 Bytes encode(const Command& c);
-/// nullopt when the bytes are no command. Total.
+/// Decodes a Raft entry; nullopt if the bytes hold no command that this version knows. Total: any
+/// input is allowed.
 std::optional<Command> decode_command(const Bytes& bytes);
 
 }  // namespace loglog::sequencer

@@ -1,6 +1,7 @@
-// How many requests of each connection wait for something: a bound by connection holds whatever ids
-// a client makes up. Used by whatever keeps requests; those of a connection that is gone are
-// counted until they are answered.
+// Counts the requests of each connection that wait. A bound by connection holds whatever ids a
+// client invents. Used by LogTerm (tails) and the machine (proposals). A request of a closed
+// connection stays counted until it is answered, because its owner removes each request exactly
+// once.
 #pragma once
 #include <cstddef>
 #include <map>
@@ -12,12 +13,15 @@ namespace loglog::sequencer {
 
 class ConnectionCounts {
  public:
+  /// A request of this connection begins to wait.
   void add(ConnectionId c) { ++counts_[c]; }
+  /// A request that add() counted is answered or dropped.
   void remove(ConnectionId c) {
     const auto n = counts_.find(c);
     check(n != counts_.end(), "a request that waits is not counted");
     if (--n->second == 0) counts_.erase(n);
   }
+  /// Requests of this connection that wait.
   std::size_t of(ConnectionId c) const {
     const auto n = counts_.find(c);
     return n == counts_.end() ? 0 : n->second;

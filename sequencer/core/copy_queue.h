@@ -1,6 +1,6 @@
-// Which logs are copied to which node now, and which wait (P4). A few logs at a time fill a node's
-// link, each is whole again soon, and none is on its way for so long that its deadline passes. Kept
-// by the machine, over all logs.
+// Decides which logs are copied to a node now and which wait (P4). With few copies at a time each
+// log is whole again soon, and no copy is on its way for so long that its deadline passes. The
+// machine keeps one object for all logs; LogTerm asks through LogHost::begin_copy().
 #pragma once
 #include <deque>
 #include <map>
@@ -14,22 +14,25 @@ namespace loglog::sequencer {
 
 class CopyQueue {
  public:
+  /// `logs_per_node_max`: copies to a node at a time (Options::copies_per_node_max).
   explicit CopyQueue(std::size_t logs_per_node_max) : max_(logs_per_node_max) {}
 
-  /// True: the copy may begin. False: the log waits, and comes out of take_ready() once it is its
-  /// turn. `urgent`: the log takes no appends before, so it does not wait.
+  /// True: the copy may begin. False: the log waits, and take_ready() returns it when its turn
+  /// comes. `urgent`: the log takes no appends before the copy is done, so it does not wait.
+  /// Repeating a call changes nothing.
   bool begin(LogId log, NodeId node, bool urgent);
-  /// The copy has ended, or is not wanted any more.
+  /// The copy has ended or is not wanted any more; the log leaves the line, waiting or not.
   void end(LogId log, NodeId node);
+  /// The log is deleted or its term has ended: it leaves all lines.
   void forget(LogId log);
   void clear() { lines_.clear(); }
-  /// Those whose turn it is; they count as begun.
+  /// Copies whose turn has come. They count as begun: the caller starts each or calls end().
   std::vector<std::pair<LogId, NodeId>> take_ready();
 
  private:
   struct Line {
-    std::set<LogId> active;
-    std::deque<LogId> waiting;
+    std::set<LogId> active;     // may exceed the maximum: urgent copies do not wait
+    std::deque<LogId> waiting;  // in order of arrival; never in `active` too
   };
   std::size_t max_;
   std::map<NodeId, Line> lines_;

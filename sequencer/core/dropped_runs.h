@@ -1,6 +1,6 @@
-// V1: the addresses of clients over whose connections runs came that a new term had to drop,
-// because nobody uploaded them. Each of them stops the log for all others, and a connection costs
-// nothing, so the bound is by address. Only the leader asks.
+// V1: addresses of clients whose runs a new term had to drop because nobody uploaded them. Each
+// dropped run stops the log for all producers. A connection costs a client nothing, so the bound is
+// by address. The leader asks from machine_clients.cpp (admits_commit). See decision 0039.
 #pragma once
 #include <cstddef>
 #include <map>
@@ -12,25 +12,30 @@ namespace loglog::sequencer {
 
 class DroppedRuns {
  public:
-  /// Of one address, within `forgotten_after`; a crashed client costs one.
+  /// Dropped runs that an address may have within `forgotten_after`; a client that crashes costs
+  /// one run.
   static constexpr unsigned free_max = 4;
   static constexpr Duration forgotten_after = 60s;
-  /// Above that, so long between two connections from there that may commit before a run of theirs
+  /// Pause between two new connections of a suspect address that may commit before a run of theirs
   /// is committed.
   static constexpr Duration newcomer_pause = 5s;
-  /// Addresses that are remembered; of more, the one whose last drop is longest ago is forgotten.
+  /// Addresses that are remembered. A further address replaces the address whose last drop is the
+  /// oldest.
   static constexpr std::size_t addresses_max = 4096;
 
-  /// A run from `address` was dropped. An empty address, a peer in this process, is never limited.
+  /// A run that came from `address` was dropped. An empty address means a peer in this process,
+  /// which is never limited.
   void dropped(Time now, const std::string& address);
-  /// More than `free_max` runs from there were dropped lately.
+  /// True if more than `free_max` runs from this address were dropped, each within
+  /// `forgotten_after` of the run before.
   bool is_suspect(Time now, const std::string& address) const;
-  /// Whether a connection from there, none of whose runs was committed yet, may commit. True uses
-  /// up the turn.
+  /// True if a connection from this address may commit although none of its runs was committed yet.
+  /// For a suspect address, true uses up the turn of the next `newcomer_pause`.
   bool admit_newcomer(Time now, const std::string& address);
   std::size_t addresses() const { return by_address_.size(); }
 
  private:
+  // `runs` dropped, the newest at `last`. The next new connection may commit at `next_newcomer`.
   struct Seen {
     unsigned runs = 0;
     Time last{};

@@ -1,4 +1,5 @@
-// What a sequencer counts, and what it shows of itself to monitors.
+// Counts of a sequencer and the report that it gives to monitors (`/metrics`). The core fills both
+// in; app/sequencer_pages.cpp prints them. No rule reads any of this.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -11,30 +12,35 @@
 
 namespace loglog::sequencer {
 
-/// Most logs that are shown one by one: those with the lowest ids.
+/// Most logs that are shown individually: the logs with the lowest ids.
 inline constexpr std::size_t logs_shown_max = 1000;
 
-/// Since the start of the process; what concerns logs, in all times of leading.
+/// Counts since the start of the process. Counts about logs cover all reigns of this sequencer.
 struct Figures {
   std::uint64_t commits = 0;  ///< runs that were ordered at a client's request
-  std::uint64_t committed_runs = 0, committed_entries = 0,
-                committed_bytes = 0;         ///< and whose producers were answered
-  observe::LatencyHistogram commit_latency;  ///< from the one to the other, by run
-  std::uint64_t missing_reports = 0;         ///< a storage node lacks a run and no peer has it
-  std::uint64_t log_terms = 0;               ///< recoveries of a log that were begun
-  std::uint64_t repairs = 0;                 ///< replicas that were told to cut or copy
-  std::uint64_t connections = 0;             ///< whose hellos were accepted
-  observe::ErrorCounts refused;              ///< answers to clients
+  /// runs that were committed and whose producers were answered, their entries, and their bytes of
+  /// frames
+  std::uint64_t committed_runs = 0, committed_entries = 0, committed_bytes = 0;
+  observe::LatencyHistogram
+      commit_latency;  ///< from ordering a run to answering that it is committed
+  std::uint64_t missing_reports =
+      0;  ///< reports of a storage node that it lacks a run and no peer has it
+  std::uint64_t log_terms = 0;    ///< recoveries of a log that were begun
+  std::uint64_t repairs = 0;      ///< replicas that were told to cut or to copy
+  std::uint64_t connections = 0;  ///< connections whose hellos were accepted
+  observe::ErrorCounts refused;   ///< refusals sent to clients, by error
 };
 
+/// A replica as the leader of the log's term sees it.
 struct ReplicaReport {
   NodeId node;
   ReplicaState state{};
-  Offset durable;               ///< matched in this term; 0 where it was not matched yet
-  std::uint64_t lag_bytes = 0;  ///< committed, and not known to be here
-  Duration lag{};               ///< how long something that is committed has been lacking
+  Offset durable;  ///< end of the bytes matched in this term; 0 before the replica is matched
+  std::uint64_t lag_bytes = 0;  ///< committed bytes that the replica is not known to hold
+  Duration lag{};               ///< how long the replica has lacked some committed byte
 };
 
+/// A log in the leader's term. `first` <= `committed` <= `ordered`.
 struct LogReport {
   LogId id;
   std::string name;
@@ -43,26 +49,26 @@ struct LogReport {
   std::vector<ReplicaReport> replicas;
 };
 
-/// The state at one moment.
+/// The state of a sequencer at one moment.
 struct Report {
   Figures counted;
   RaftRole role{};
   RaftTerm raft_term;
   std::uint64_t elections_stood = 0, elections_won = 0;  ///< since the start
-  SequencerId leader;                                    ///< 0: none is known
-  Term term;                                             ///< it leads in; 0: it does not
+  SequencerId leader;                                    ///< 0: no leader is known
+  Term term;  ///< the term that this sequencer leads in; 0: it does not lead
   RaftIndex metadata_version;
-  bool space_is_low = false;  ///< the own disk is full, and half of the reserve is used
-  std::uint64_t clients = 0, sequencers = 0, storage = 0;  ///< connected
-  std::map<NodeCondition, std::uint64_t>
-      nodes;  ///< while it leads: registered storage nodes by condition
+  bool space_is_low = false;  ///< this sequencer's disk is full, and half of its reserve is used
+  std::uint64_t clients = 0, sequencers = 0, storage = 0;  ///< connected now
+  /// while it leads: registered storage nodes by condition
+  std::map<NodeCondition, std::uint64_t> nodes;
   std::uint64_t logs_in_all = 0, logs_open = 0, logs_halted = 0;
-  std::uint64_t logs_refusing =
-      0;  ///< open, and fewer of their replicas than the write quorum have space
-  std::uint32_t clock_off_ms =
-      0;  ///< the most that a sequencer's clock is from a majority's, as the leader hears them
-  std::vector<LogReport>
-      logs;  ///< while it leads: those whose term has begun, at most logs_shown_max
+  /// open logs of which fewer replicas than the write quorum have space
+  std::uint64_t logs_refusing = 0;
+  /// the largest distance of a sequencer's clock from the majority's, milliseconds
+  std::uint32_t clock_off_ms = 0;
+  /// while it leads: logs whose term has begun, at most logs_shown_max
+  std::vector<LogReport> logs;
 };
 
 }  // namespace loglog::sequencer

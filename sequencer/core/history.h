@@ -1,5 +1,6 @@
-// Throughput and commit latency over the last minutes, from the counts that the leader tells. Pure;
-// one thread.
+// Throughput and commit latency of the last five minutes, for the status page. Each sequencer takes
+// readings of the counts that the leader tells, so a change of leader is a gap in the history, not
+// its end. Pure; used by a single thread.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -11,19 +12,20 @@
 
 namespace loglog::sequencer {
 
-/// The time in microseconds that a share `q` (0 to 1) of what was counted between two readings took
-/// at most, interpolated inside a bucket; nullopt: nothing was counted. In the bucket without an
-/// upper bound: its lower one.
+/// The `q`-quantile (0 to 1), in microseconds, of the durations counted between two readings,
+/// interpolated within a bucket. nullopt if nothing was counted. In the bucket without an upper
+/// bound it is the bucket's lower bound.
 std::optional<std::uint32_t> quantile_us(std::span<const LatencyBucket> before,
                                          std::span<const LatencyBucket> after, double q);
 
+/// Keeps the newest `samples_max` samples.
 class History {
  public:
   static constexpr Duration every = 2s;
   static constexpr std::size_t samples_max = 150;  // five minutes
 
-  /// From the reading before to the one at `at_ms`. Without `known` nothing was told, or who tells
-  /// has changed: its counts begin anew.
+  /// Rates from the reading before to the reading at `at_ms`. `known` is false if no leader
+  /// answered, or if a different process answered: the counts of another process begin anew.
   struct Sample {
     std::uint64_t at_ms = 0;  ///< Unix time, milliseconds
     bool known = false;
@@ -33,11 +35,14 @@ class History {
     std::optional<std::uint32_t> p99_us;
   };
 
-  /// A reading at `now`; nullptr: the leader told nothing. Readings come in the order of time.
+  /// Takes a reading at `now`; nullptr: no leader answered. Readings come in the order of time,
+  /// each `every`.
   void add(Time now, std::uint64_t wall_ms, const Overview* leaders);
   const std::deque<Sample>& samples() const { return samples_; }
 
  private:
+  // Counts of a process (`boot`) of sequencer `id`. Counts of different processes are not
+  // comparable.
   struct Reading {
     Time at;
     SequencerId id;

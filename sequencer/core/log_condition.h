@@ -1,5 +1,6 @@
-// How a log fares, judged from what its replicas do. Verdict and alarms put this one judgement into
-// words, so that they cannot contradict each other. Pure.
+// The condition of a log, judged from the states of its replicas. verdict.h and alarms.h both put
+// this judgement into words, so they cannot contradict each other. Pure; for people, no rule reads
+// it.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -11,27 +12,32 @@ namespace loglog::sequencer {
 
 /// From the best to the worst.
 enum class LogCondition : std::uint8_t {
-  fine,  ///< takes appends and has a replica to spare, or was made to need all; or it is being made
-         ///< or deleted
-  no_spare,      ///< takes appends; one replica more that is lost stops them
-  recovering,    ///< enough replicas are there to open it
+  /// takes appends and has a replica to spare, or needs all its replicas by its options; a log that
+  /// is being made or deleted counts here too
+  fine,
+  /// takes appends; the loss of a further replica stops them
+  no_spare,
+  recovering,    ///< not open yet; enough replicas are there to open it
   below_quorum,  ///< appends wait for replicas that are away
-  full,          ///< appends are refused: enough replicas would take them if their disks had space
-  lost,          ///< so many disks were replaced that nobody knows all that was acknowledged
-  halted         ///< replicas contradict each other
+  /// appends are refused; enough replicas would take them if their disks had space
+  full,
+  /// so many disks were replaced that nobody knows all that was acknowledged
+  lost,
+  halted  ///< replicas contradict each other
 };
 inline constexpr std::size_t log_conditions = 7;
 
-/// Of a log as the leader of a term sees it.
+/// The condition of a log as the leader of its term sees it.
 LogCondition condition_of(const LogSeen& l);
 
-/// Replicas that take appends.
+/// Number of replicas that take appends.
 std::size_t streaming(const LogSeen& l);
 
-/// The replica lacks much that is committed, or has lacked it for long, and can be reached.
+/// True if the replica can be reached and lacks 64 MiB of committed bytes, or has lacked some for
+/// 10 s.
 bool is_behind(const ReplicaSeen& r, Offset committed);
 
-/// Each log under its condition, in the order of the logs, which must outlive this.
+/// Groups logs by their condition, in the order given. Keeps pointers: the logs must outlive it.
 class LogsByCondition {
  public:
   explicit LogsByCondition(const std::vector<LogSeen>& logs);

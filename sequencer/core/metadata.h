@@ -1,5 +1,6 @@
 // The cluster's metadata as a deterministic state machine: the same commands in the same order give
-// the same bytes on every sequencer. Clock-free, chance-free.
+// the same bytes on every sequencer. It uses no clock and no randomness. machine_raft.cpp applies
+// committed entries to it; the machine and LogTerm only read it.
 #pragma once
 #include <map>
 #include <optional>
@@ -11,42 +12,45 @@
 
 namespace loglog::sequencer {
 
-/// T6: versions of deletions that the metadata remember, by the hash of the name. Names that share
-/// one cost their client a question.
+/// T6: entries in which the metadata remember the versions of deletions, by the hash of the name.
+/// Names that share an entry cost their client a second question. Part of the replicated state.
 inline constexpr std::size_t deletion_entries = 64;
 
-/// What became of one command.
+/// The result of a command.
 struct Applied {
-  Error error;    ///< ok, or why it changed nothing
-  LogId log{};    ///< the log it was about (the new one's id for MakeLog)
-  Term minted{};  ///< BeginTerm, AdmitDisk: the number given
+  Error error;    ///< ok, or the reason why the command changed nothing
+  LogId log{};    ///< the log of the command; for MakeLog the new id, for log_exists the existing
+                  ///< log's id
+  Term minted{};  ///< BeginTerm, AdmitDisk: the term's number
 };
 
+/// ClusterMetadata with its indexes and the rule of each command.
 class MetadataState {
  public:
-  /// Applies the command at `index`, which becomes the version. Indexes ascend. Every command moves
-  /// the version, refused ones too.
+  /// Applies the command at Raft index `index`, which becomes the version. Indexes ascend. A
+  /// refused command moves the version too, so the version is always the newest applied index.
   Applied apply(RaftIndex index, const Command& command);
-  /// An entry that holds no command (an empty one): only the version moves.
+  /// Applies an entry that holds no command: only the version moves.
   void skip(RaftIndex index) { state_.version = index; }
 
   const ClusterMetadata& state() const { return state_; }
   RaftIndex version() const { return state_.version; }
-  /// nullptr: no such log. Valid until the next apply() or restore().
+  /// nullptr: no such log. The pointer is valid until the next apply() or restore().
   const LogInfo* log(LogId id) const;
-  /// By name among logs that are not being deleted; nullptr: none.
+  /// The log of this name that is not being deleted; nullptr: none.
   const LogInfo* log(std::string_view name) const;
-  /// nullptr: not registered.
+  /// nullptr: the node is not registered.
   const StorageInfo* node(NodeId id) const;
-  /// 0: not registered.
+  /// The disk that the node is registered with; 0: not registered.
   DiskId disk_of(NodeId id) const;
-  /// What its logs take, bytes; at most metadata_bytes_max.
+  /// Bytes that all logs take in the metadata; at most metadata_bytes_max.
   std::size_t logs_bytes() const { return logs_bytes_; }
-  /// How many logs it is a member of.
+  /// Number of logs that the node is a member of.
   std::size_t logs_on(NodeId id) const;
 
+  /// The encoded state, for a Raft snapshot.
   Bytes snapshot() const;
-  /// False (and unchanged) when the bytes are no snapshot.
+  /// Replaces the state. False, and unchanged, if this version does not understand the bytes.
   bool restore(const Bytes& snapshot);
 
  private:
@@ -70,23 +74,25 @@ class MetadataState {
   void index_log(const LogInfo& l, std::size_t at);
 
   ClusterMetadata state_;
-  // Lookups only; never iterated. Rebuilt from state_.
+  // For lookups only, never iterated, because their order differs between processes. Rebuilt from
+  // state_.
   std::unordered_map<LogId, std::size_t> by_id_;
   std::unordered_map<std::string, LogId> by_name_;
   std::map<NodeId, std::size_t> logs_on_;
   std::size_t logs_bytes_ = 0;
 };
 
-/// T6: the request that this basis names was done before: it is what `last` was.
+/// T6: true if `last`, the id of the log's latest change (or of its creation), is this very
+/// request. Then the request was done before.
 bool repeats(const Basis& basis, ChangeId last);
 
-/// Checks what a client asks for and fills in what it left 0 (C2): N = min(3, registered), W =
-/// majority, default segment size. invalid_argument or not_enough_nodes with the value and the
-/// limit.
+/// C2: checks the options that a client asks for and replaces zeros by defaults: N = min(3,
+/// `registered_nodes`), W = majority, default segment size. Fails with invalid_argument or
+/// not_enough_nodes; the text names the value and the limit.
 Result<LogOptions> effective_options(const std::string& name, LogOptions asked,
                                      std::size_t registered_nodes);
-/// R5: whole segments go, so that fewer bytes than one segment holds cannot be promised.
-/// invalid_argument with the value and the limit.
+/// R5: checks a retention. Whole segments are trimmed, so a retention below the segment size cannot
+/// be kept. Fails with invalid_argument; the text names the value and the limit.
 Result<void> check_retention(const Retention& asked, std::uint64_t segment_size);
 
 }  // namespace loglog::sequencer

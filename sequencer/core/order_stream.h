@@ -1,5 +1,6 @@
-// What one leader has ordered in one log in its term (D1): the newest items, kept so that replicas
-// that lag can be told them again, and where the next one goes.
+// The items that a leader has ordered in a log in its term (D1), and the offset of the next item.
+// The newest items stay in memory (the window), so that replicas that lag can be told them again.
+// Owned by LogTerm; ChainRecord beside it compares the replicas' chains (D4).
 #pragma once
 #include <deque>
 #include <map>
@@ -10,6 +11,7 @@
 
 namespace loglog::sequencer {
 
+/// Offsets on one ruler: base <= begin <= end. Items in [begin, end) are in the window.
 class OrderStream {
  public:
   OrderStream() = default;
@@ -17,30 +19,33 @@ class OrderStream {
   OrderStream(Term term, Offset base, Term base_term)
       : term_(term), base_term_(base_term), base_(base), begin_(base), end_(base) {}
 
-  /// Gives the item the next offset, which is returned.
+  /// Places the item at the end and returns its offset. The item has a length above 0.
   Offset push(OrderItem item);
-  /// Where orders of this term began.
+  /// Where the orders of this term begin: the tail of the base (S3).
   Offset base() const { return base_; }
-  /// The window: items from `begin` to `end` are still known.
+  /// The window: items from `begin` to `end` are in memory.
   Offset begin() const { return begin_; }
   Offset end() const { return end_; }
   std::size_t items() const { return items_.size(); }
-  /// An item of the window begins here, or it is the window's end.
+  /// True if an item of the window begins at `o`, or if `o` is the window's end.
   bool is_boundary(Offset o) const;
-  /// Term of the frame that ends at this boundary (D2).
+  /// Term of the frame that ends at this boundary, which an order names (D2).
   Term term_before(Offset boundary) const { return boundary == base_ ? base_term_ : term_; }
-  /// Items from the boundary `from` on, at least one (if there is any), at most `count` and `bytes`
-  /// of log; returns their end.
+  /// Appends the items from the boundary `from` on to `out`, at most `count` items and `bytes`
+  /// bytes of log, and returns their end. At least one item, if there is any, even if it is larger
+  /// than `bytes`.
   Offset collect(Offset from, std::size_t count, std::uint64_t bytes,
                  std::vector<OrderItem>& out) const;
-  /// Items of the window that begin in [from, to).
+  /// Number of items of the window that begin in [from, to).
   std::size_t items_between(Offset from, Offset to) const;
-  /// Forgets items that end at or below.
+  /// Forgets items that end at or below `o`.
   void drop_below(Offset o);
-  /// Forgets the oldest item; there is one.
+  /// Forgets the oldest item. The window must not be empty.
   void drop_front();
-  /// Forgets items that begin at or after, so that the next one goes there.
+  /// Forgets items that begin at or after `o`, so that `o` is given again. D1 forbids that; only a
+  /// simulator that has removed the rule calls it.
   void cut(Offset o);
+  /// End of the oldest item. The window must not be empty.
   Offset end_of_front() const { return items_.front().at + items_.front().length; }
 
  private:
@@ -59,10 +64,10 @@ class OrderStream {
   std::deque<Placed> items_;
 };
 
-/// Chains that replicas reported at offsets (D4). Recent ones only.
+/// Chains that replicas have reported, by offset (D4). Keeps the newest `kept` offsets.
 class ChainRecord {
  public:
-  /// False: another replica reported another chain here; the logs differ.
+  /// False: another replica reported a different chain at this offset, so the two logs differ.
   bool note(Offset o, Chain c);
   const std::map<Offset, Chain>& points() const { return points_; }
   static constexpr std::size_t kept = 1024;

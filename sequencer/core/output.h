@@ -1,6 +1,6 @@
-// What the sequencer's core asks its driver to do, and what the driver tells it back. The core
-// decides and does nothing itself; the driver performs and decides nothing. One driver is libuv
-// with a state directory, the other is the simulator.
+// The interface between the sequencer's core and its driver: effects that the core wants performed,
+// events that the driver reports, and the core's options. The core decides and performs nothing;
+// the driver performs and decides nothing. Drivers are io/uv_sequencer_driver.h and the simulator.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -15,50 +15,55 @@
 
 namespace loglog::sequencer {
 
-// ---- Disk: Raft state. Saves run strictly one after the other in the order given; each is durable
-// (fdatasync) before its
-//      SaveDone. A save that finds no space waits for it; any other failure is fatal for the
-//      process.
+// ---- Disk: Raft state. Saves run strictly one after the other in the order given. Each save is
+//      durable (fdatasync) before its SaveDone. A save that finds no space waits for space; any
+//      other failure is fatal for the process.
 
+/// Term and vote of Raft; durable before any message that depends on them is sent.
 struct HardState {
   RaftTerm term{};
   SequencerId vote{};
   bool operator==(const HardState&) const = default;
 };
 
-/// Everything one step wants durable, as one write: in this order snapshot (replaces all below and
-/// the log up to its index), hard state, truncation, entries.
+/// Everything that a step wants durable, performed as a single write in this order: snapshot (which
+/// replaces the log up to its index), hard state, truncation, entries.
 struct SaveRaft {
+  /// Names this save in its SaveDone; ascends.
   std::uint64_t ticket = 0;
   std::optional<HardState> hard_state;
-  /// Drop entries with index >= this first (0: none).
+  /// Drop entries whose index is at or above this first; 0: drop none.
   RaftIndex truncate_from{};
   std::vector<RaftEntry> entries;
   bool has_snapshot = false;
   RaftIndex snapshot_index{};
   RaftTerm snapshot_term{};
-  Bytes snapshot;  ///< encoded ClusterMetadata; written to a file of its own, renamed into place,
-                   ///< log rewritten after it
-  /// It only makes the log shorter: where the disk has no space for it, the log goes on as it is.
+  /// Encoded ClusterMetadata. The driver writes it to a file of its own and renames that into
+  /// place; afterwards it rewrites the log.
+  Bytes snapshot;
+  /// The save only makes the log shorter. If the disk has no space for it, the log goes on as it
+  /// is.
   bool snapshot_may_wait = false;
 };
+/// The save of this ticket, and all saves before it, are durable.
 struct SaveDone {
   std::uint64_t ticket = 0;
 };
-/// What was found at start.
+/// The Raft state that the driver found on disk at the start.
 struct RaftDisk {
   HardState hard_state;
   RaftIndex snapshot_index{};
   RaftTerm snapshot_term{};
   Bytes snapshot;
   std::vector<RaftEntry> entries;  ///< consecutive, after the snapshot
-  /// Records that were durable once are bad or gone (C3): what is here may lack votes and entries
-  /// that were answered for.
+  /// Records that were durable are damaged or gone (C3). Votes and entries that this sequencer had
+  /// answered for may be missing.
   bool lost_records = false;
 };
 
 // ---- Network
 
+/// A message for a connection; `request` 0 marks a message that answers no request.
 struct Send {
   ConnectionId to;
   RequestId request;
@@ -66,29 +71,30 @@ struct Send {
 };
 struct CloseConnection {
   ConnectionId connection;
-  Error why;  ///< not ok: goes out as Failed with request id 0 first
+  Error why;  ///< if not ok, the driver first sends it as Failed with request id 0
 };
-/// The driver dials every other sequencer and every storage node of the configuration and redials
-/// with backoff; the core only sees Connected and Disconnected. Of two sequencers the one with the
-/// lower id dials.
+/// Connections: the driver dials every other sequencer and every storage node of the configuration
+/// and redials with backoff. The core sees only Connected and Disconnected. Of two sequencers, the
+/// sequencer with the lower id dials.
 
+/// A line for the operator's log.
 struct Event {
   enum class Level : std::uint8_t { debug, info, warning, alarm } level;
   std::string text;
 };
 
-/// What one step produced. Perform in this order: events, saves, sends, closes. Reused: clear()
-/// keeps capacity.
+/// The effects of a step. The driver performs them in this order: events, saves, sends, closes. The
+/// object is reused; clear() keeps the capacity.
 struct Output {
-  /// The process must end with this: what was committed cannot be understood (newer_format), and to
-  /// leave it out would make another state than the others have. Nothing else is to be performed,
-  /// now or later.
+  /// The process must end with this error. A committed entry cannot be understood (newer_format),
+  /// and a state without it would differ from the other sequencers' state. Nothing else is to be
+  /// performed, now or later.
   std::optional<Error> fatal;
   std::vector<Event> events;
   std::vector<SaveRaft> saves;
   std::vector<Send> sends;
   std::vector<CloseConnection> closes;
-  /// When tick() is wanted next at the latest.
+  /// When the core next needs tick(), at the latest.
   Time wake = never;
   void clear() {
     events.clear();
@@ -101,78 +107,89 @@ struct Output {
 
 // ---- Input (beside SaveDone and tick)
 
+/// A connection stands and both hellos are exchanged.
 struct Connected {
   ConnectionId connection;
   Hello peer;
-  bool dialled = false;       ///< by this side
-  std::string from{};         ///< the peer's IP address without port; empty: in this process
+  bool dialled = false;       ///< this side dialled
+  std::string from{};         ///< the peer's IP address without port; empty: a peer in this process
   std::string endpoint = {};  ///< the peer's HOST:PORT, for people
 };
 struct Disconnected {
   ConnectionId connection;
 };
+/// A message from a connection.
 struct Arrived {
   ConnectionId from;
   RequestId request;
   Message message;
 };
 
-/// Effective configuration; the driver validates it (app/options).
+/// Effective configuration of the core; the driver validates it (app/options).
 struct Options {
   SequencerId id{};
   std::string cluster_name;
-  std::vector<SequencerInfo> sequencers;  ///< 1, 3 or 5, this one included
-  std::vector<StorageInfo>
-      storage;               ///< disk 0: what the operator configured; registered at first hello
-  bool trust_empty = false;  ///< raft::Config
+  std::vector<SequencerInfo> sequencers;  ///< 1, 3 or 5 sequencers, this sequencer included
+  /// Storage nodes as the operator configured them, with disk 0. A node registers with its disk at
+  /// its first hello.
+  std::vector<StorageInfo> storage;
+  bool trust_empty = false;                ///< see raft::Config
   Duration election_timeout_min = 1000ms;  ///< randomised up to twice this
   Duration heartbeat_interval = 100ms;
-  /// A follower whose connection to the leader closed starts pre-vote after a random delay up to
-  /// this.
+  /// A follower whose connection to the leader has closed starts its pre-vote after a random delay
+  /// of at most this.
   Duration closed_leader_hint_max = 30ms;
-  Duration recovery_step_timeout = 2s;  ///< S8
-  Duration resign_max = 2s;             ///< how long a leader that is to stop tries to hand over,
-  Duration resign_answers_max =
-      200ms;  ///< … and of that, waits for what it has ordered to be durable
-  Duration hand_over_again =
-      300ms;  ///< one that was asked to take over and does not: another one is asked
-  Duration reach_every =
-      1s;  ///< S8: storage nodes are pinged, and followers tell the leader which they reach
-  Duration watermark_delay =
-      1ms;  ///< how long a committed offset waits for an Order to go with, while runs are in flight
+  /// S8: deadline of a step of a log's recovery.
+  Duration recovery_step_timeout = 2s;
+  /// How long a leader that is asked to stop tries to hand over.
+  Duration resign_max = 2s;
+  /// The part of resign_max in which that leader waits for its ordered runs to be committed.
+  Duration resign_answers_max = 200ms;
+  /// If the sequencer that was asked to take over does not do so in this time, the leader asks
+  /// another.
+  Duration hand_over_again = 300ms;
+  /// S8: interval of pings to storage nodes, and of followers' reports to the leader which nodes
+  /// they reach.
+  Duration reach_every = 1s;
+  /// How long a committed offset waits for an Order to travel with while runs are in flight.
+  Duration watermark_delay = 1ms;
+  // Pause after which a replica that had a shorter tail is told the committed offset again (spec/05
+  // step 9).
   Duration watermark_idle_interval = 50ms;
-  /// A log that nobody has asked for since this leader came, and of which all is known to be
-  /// committed, gets no term start until somebody does: nothing is written for it.
+  /// S7: a log gets no term start while nobody has asked for it since this leader came, and all of
+  /// it is known to be committed. So nothing is written for an idle log.
   bool rest_idle_logs = true;
-  Duration retention_every = 200ms;  ///< R5: of one log, the pause between two trims
-  /// A run that its replicas miss is dropped by a new term when its producer's connection has been
-  /// closed for so long,
+  /// R5: shortest pause between two trims of a log.
+  Duration retention_every = 200ms;
+  /// V1: a new term drops a run that its replicas miss when the producer's connection has been
+  /// closed for this long,
   Duration producer_gone_after = 100ms;
-  /// or each of them has reported it so often: a node reports again a second after the producer was
-  /// asked (V1).
+  /// or when each replica has reported the run missing this often. A node reports again a second
+  /// after its first report.
   unsigned missing_reports_max = 2;
-  /// Runs ordered and durable nowhere yet, of one connection and of a log: one more is refused with
-  /// too_many (V1).
+  /// V1: runs that are ordered and that no replica has written yet, by connection and by log. A
+  /// further run is refused with too_many.
   std::size_t unwritten_runs_per_connection_max = 64;
   std::size_t unwritten_runs_max = 8192;
-  /// A connection over which so many runs came that a new term had to drop is closed: each of them
-  /// stops all others (V1).
+  /// V1: a connection is closed once this many of its runs had to be dropped by a new term, because
+  /// each drop stops all other producers.
   unsigned dropped_runs_max = 2;
-  /// Producers of one log, and their runs not confirmed yet, that the leader remembers in one term.
-  /// One more begins a new term for that log (A2).
+  /// A2: producers of a log, and their runs, that the leader remembers in a term. A further
+  /// producer or run makes the log begin a new term.
   std::size_t producers_max = 65'536;
   std::size_t producer_runs_max = 1u << 20;
-  std::uint32_t reference_window =
-      65'536;  ///< references kept in memory per log for replicas that lag
-  std::uint32_t order_window_bytes = 64u
-                                     << 20;  ///< most ordered and not yet durable bytes per replica
-  /// A replica that comes and lacks more committed bytes or runs than this copies them (S5); less
-  /// is ordered to it anew.
+  /// References in memory for each log, for replicas that lag.
+  std::uint32_t reference_window = 65'536;
+  /// Most bytes that are ordered to a replica and not yet durable there.
+  std::uint32_t order_window_bytes = 64u << 20;
+  /// S5: a replica that comes back copies if it lacks more committed bytes or runs than this. A
+  /// smaller gap is ordered to it anew.
   std::uint64_t copy_above_bytes = 1u << 20;
   std::size_t copy_above_runs = 4096;
-  /// Logs that are copied to one node at a time (P4): each has a piece of 128 KiB under way.
+  /// P4: logs that are copied to a node at a time; each has a piece of 128 KiB under way.
   std::size_t copies_per_node_max = 8;
-  std::uint64_t snapshot_every = 1024;  ///< Raft entries
+  /// Raft entries between two snapshots of the metadata.
+  std::uint64_t snapshot_every = 1024;
 };
 
 }  // namespace loglog::sequencer

@@ -1,6 +1,6 @@
-// Warnings about one log that may come again at once. A fault that lasts turns around as fast as
-// the network allows; without a brake its lines fill the disk that holds the log files. The machine
-// asks here before it says a warning.
+// A brake for warnings about a log. A fault that lasts repeats its warning as fast as the network
+// allows; without a brake these lines would fill the disk of the log files. The machine asks this
+// object before it writes a warning (LogHost::warn).
 #pragma once
 #include <cstdint>
 #include <map>
@@ -14,17 +14,18 @@
 
 namespace loglog::sequencer {
 
-/// The same warning is said at most once in this time.
+/// Shortest pause between two lines of the same log, node and kind.
 inline constexpr Duration warning_interval = 10s;
 
+/// Entries are bounded by logs x replicas x kinds.
 class RepeatedWarnings {
  public:
-  /// The line to write now, with the number of lines that were held back since the last; nullopt:
-  /// it is held back too. `kind` is a literal that names the place in the code: text, which holds
-  /// offsets, differs each time.
+  /// The line to write now, with the number of lines that were held back since the last line.
+  /// nullopt: this line is held back too. `kind` is a literal that names the place in the code;
+  /// `text` holds offsets and so differs each time. `kind` must live as long as this object.
   std::optional<std::string> say(Time now, LogId log, NodeId node, std::string_view kind,
                                  std::string text);
-  /// The log is deleted.
+  /// The log is deleted, so its entries go.
   void forget(LogId log);
   void clear() { said_.clear(); }
   std::size_t size() const { return said_.size(); }

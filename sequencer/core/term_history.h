@@ -1,4 +1,5 @@
-// Where two replicas' logs part, from their lists of term starts alone (S4).
+// The offset at which the logs of two replicas diverge, computed from their lists of term starts
+// alone (S4). Used by log_recovery.cpp for cuts; it compares no bytes. Pure.
 #pragma once
 #include <vector>
 
@@ -7,16 +8,17 @@
 
 namespace loglog::sequencer {
 
+/// A replica's log as far as S4 needs it: `first` <= `tail`, and the terms of the frames between.
 struct TermHistory {
   std::vector<TermStart> terms;  ///< ascending, from the term in force at `first` on
   Offset first{};
   Offset tail{};
 };
 
-/// As a node reported it.
+/// The history that a node reported in its state.
 TermHistory history_of(const StateIs& s);
-/// The logs agree below this offset and not beyond: in the highest term that both have, up to the
-/// shorter end. 0: no term in common.
+/// The offset up to which the two logs agree: within the highest term that both have, the shorter
+/// end of it. 0: they have no term in common.
 Offset divergence(const TermHistory& a, const TermHistory& b);
 
 }  // namespace loglog::sequencer

@@ -1,5 +1,6 @@
-// Runs that the leader has ordered in one log and that no replica has written yet (V1), by the
-// connections that they came over. A producer's id costs nothing, so a bound by producers is none.
+// Runs that the leader has ordered in a log and that no replica has written yet (V1), counted by
+// the connections that they came over. Producer ids are free, so they are no measure. Owned by
+// LogTerm, which refuses a commit beyond the bounds.
 #pragma once
 #include <cstddef>
 #include <deque>
@@ -9,13 +10,17 @@
 
 namespace loglog::sequencer {
 
+/// Runs in the order of their offsets.
 class UnwrittenRuns {
  public:
-  /// The next run; `end` ascends.
+  /// Adds the next run, which ends at `end` and came over connection `by`. `end` ascends.
   void ordered(Offset end, ConnectionId by);
-  /// Some replica has written all below `through`.
+  /// Some replica has written everything below `through`, so runs that end there are not counted
+  /// any more.
   void written(Offset through);
+  /// Unwritten runs of the log.
   std::size_t size() const { return runs_.size(); }
+  /// Unwritten runs that came over connection `c`.
   std::size_t of(ConnectionId c) const;
 
  private:

@@ -1,6 +1,6 @@
-// The health of a cluster in one sentence: the consequence for appends and reads first, then the
-// cause. Status, the page, /status.json and the command line all show this verdict, so that they
-// cannot contradict each other. Pure.
+// The health of a cluster in a single sentence: first the consequence for appends and reads, then
+// the cause. Status, the page, /status.json and the command line show this verdict, so that they
+// cannot contradict each other. Pure; alarms.h lists the causes individually.
 #pragma once
 #include <string>
 
@@ -13,8 +13,8 @@ struct Verdict {
   std::string sentence;  ///< without a full stop
 };
 
-/// Judged from the picture of the sequencer that answers. Only a leader sees how nodes and logs
-/// fare.
+/// The verdict of the sequencer that answers. Only a leader sees the condition of nodes and logs,
+/// so the verdict of another sequencer covers less.
 Verdict verdict_of(const ClusterPicture& p);
 
 }  // namespace loglog::sequencer

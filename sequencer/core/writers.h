@@ -1,5 +1,5 @@
-// Who writes: what was committed of each producer, and over which connection. For people; nothing
-// is decided by it.
+// Producers that write: committed entries and bytes of each, and its connection. The leader fills
+// it in LogHost::written(); the status page shows it. No rule reads it.
 #pragma once
 #include <cstdint>
 #include <unordered_map>
@@ -11,24 +11,27 @@
 
 namespace loglog::sequencer {
 
-/// Not thread-safe. Keeps at most writers_max producers, so a cluster with more shows some of them.
+/// Not thread-safe. Keeps at most writers_max producers, so a larger cluster is shown in part.
 class Writers {
  public:
   struct Writer {
     ProducerId producer;
     LogId log;
     ConnectionId connection;
-    std::uint64_t entries = 0, bytes = 0;  ///< since it is known here
+    std::uint64_t entries = 0, bytes = 0;  ///< since this leader knows the producer
+    // Rates over the last eight seconds; entries in thousandths, so that slow producers do not show
+    // 0.
     std::uint64_t milli_entries_per_s = 0, bytes_per_s = 0;
   };
 
-  /// A run of `entries` entries and `bytes` bytes of frames is committed.
+  /// Counts a committed run of `entries` entries and `bytes` bytes of frames.
   void committed(Time now, ProducerId producer, LogId log, ConnectionId connection,
                  std::uint64_t entries, std::uint64_t bytes);
+  /// The connection is closed: its producers are shown no more.
   void disconnected(ConnectionId connection);
   void clear() { known_.clear(); }
   std::size_t size() const { return known_.size(); }
-  /// At most `most`, those with the most bytes a second first.
+  /// At most `most` producers, in descending order of bytes a second.
   std::vector<Writer> busiest(Time now, std::size_t most) const;
 
  private:
@@ -39,15 +42,16 @@ class Writers {
     LogId log;
     ConnectionId connection;
     Count all;
-    // Of the window that runs, and of the one before it.
+    // `now` counts the window that began at `since`; `before` counts the window ahead of it.
     Time since{};
     Count now, before;
+    // Moves on to the window that holds `t`.
     void turn(Time t);
   };
   static Count last_window(const Known& k, Time now);
 
   std::unordered_map<ProducerId, Known> known_;
-  Time swept_{};  // those that are idle made room
+  Time swept_{};  // when idle producers last made room
 };
 
 }  // namespace loglog::sequencer
