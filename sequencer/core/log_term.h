@@ -1,9 +1,11 @@
-// One log in one term of this leader: seal quorum, base, reconciliation, term start, orders,
-// commits, late replicas (design §5, S2–S8, D1–D5, A1–A2, F1–F2, R2, R5). Lives from the moment the
-// log is first needed in the term until the term ends.
+// A log in a term of this leader: seal quorum, base, reconciliation, term start, orders, commits
+// and late replicas (spec/04 S2-S8, spec/05 D1-D5 and F1-F2, spec/07 A1-A2, spec/06 R2 and R5). An
+// object lives from the moment the log is first needed in the term until the term ends.
+// SequencerMachine owns it and is its LogHost. It reads no clock, sends nothing itself, and knows
+// no Raft.
 //
-// Single-threaded, sans-IO; what it wants done goes through LogHost at once. Offsets on one ruler:
-// first ≤ committed ≤ durable (W-th largest) ≤ end of the order stream.
+// Single-threaded, sans-IO; its effects go through LogHost at once. Offsets on a ruler: first <=
+// committed <= durable (the W-th largest) <= end of the order stream.
 #pragma once
 #include <deque>
 #include <map>
@@ -22,65 +24,80 @@
 
 namespace loglog::sequencer {
 
-/// What a log needs of the machine around it.
+/// The services that a log needs of the machine around it. Calls are synchronous; no call re-enters
+/// the LogTerm, except that its owner may defer.
 class LogHost {
  public:
   virtual ~LogHost() = default;
-  /// Connected, of the right identity (T4), and sealed node-wide with this leader's term.
+  /// True if the node is connected, has the registered identity (T4), and is sealed for all logs in
+  /// this leader's term.
   virtual bool ready(NodeId) const = 0;
-  /// The request's id; 0 when the node is not connected and nothing was sent.
+  /// Sends a message to a node and returns the request's id; 0: the node is not connected and
+  /// nothing was sent.
   virtual RequestId to_node(NodeId, Message) = 0;
+  /// Sends an answer to a client; dropped if its connection is gone.
   virtual void to_client(const Client&, Message) = 0;
   virtual bool connected(ConnectionId) const = 0;
   virtual void event(Event::Level, std::string) = 0;
-  /// A warning about one node in one log that may come again at once: `kind` is a literal that
-  /// names its place in the code.
+  /// A warning about a node in this log that may come again at once, so it is rate-limited. `kind`
+  /// is a literal that names the place in the code.
   virtual void warn(LogId, NodeId, std::string_view kind, std::string) = 0;
-  /// The log's term start is committed.
+  /// The log's term start is committed (S7).
   virtual void opened(LogId) = 0;
-  /// A new term for this log alone (S8, A2), above `floor`.
+  /// Asks for a new term of this log alone, above `floor` (S8, A2).
   virtual void begin_term(LogId, Term floor) = 0;
-  /// V1: a run that came over this connection was never uploaded, and a new term drops it.
+  /// V1: nobody uploaded a run that came over this connection, and a new term drops it.
   virtual void run_dropped(ConnectionId) = 0;
-  /// R5: entries below may go.
+  /// R5: asks to trim the log up to this offset.
   virtual void trim(LogId, Offset) = 0;
-  /// The disk that the node is registered with.
+  /// The disk that the node is registered with; 0: none.
   virtual DiskId disk_of(NodeId) const = 0;
-  /// False: the node says that its disk gives no space for the log, so it refuses uploads (K5). For
-  /// status only.
+  /// False: the node reports that its disk gives no space for the log, so it refuses uploads (K5).
+  /// For status only.
   virtual bool has_space(NodeId, LogId) const = 0;
-  /// P4: whether the node may begin to copy the log. If not, copy_now() is called once it may.
+  /// P4: true if the node may begin to copy the log now. Otherwise the machine calls copy_now()
+  /// later. `urgent`: the log takes no appends before the copy.
   virtual bool begin_copy(LogId, NodeId, bool urgent) = 0;
+  /// P4: the copy has ended, or is not wanted any more.
   virtual void end_copy(LogId, NodeId) = 0;
-  /// T4: the disk that the node is registered with lacks bytes that it had acknowledged.
+  /// T4: true if the node's registered disk lacks bytes that the node had acknowledged.
   virtual bool has_lost(NodeId) const = 0;
-  /// That was found here: every later leader is to know it too.
+  /// T4: such a loss showed in this log. It is committed as MarkLost, so that every later leader
+  /// knows it.
   virtual void lost(NodeId) = 0;
-  /// T5: the node is to make the log; then joined().
+  /// T5: asks the node to make the log; joined() follows.
   virtual void join(LogId, NodeId) = 0;
-  /// C1: these disks are the log's members from now on.
+  /// C1 step 3: asks to commit these disks as the log's members.
   virtual void set_members(LogId, std::vector<Member>) = 0;
+  /// The metadata version that orders and reconciles carry (T2).
   virtual RaftIndex metadata_version() const = 0;
+  /// The random id of this leader's reign (T1).
   virtual InstanceId instance() const = 0;
-  /// R4: what is written into the log as the time.
+  /// R4: the time that the leader writes into the log, Unix milliseconds.
   virtual std::uint64_t wall_ms() const = 0;
-  /// R5: by which entries are old; nullopt: not known now.
+  /// R5: the clock that the age of entries is measured by, Unix milliseconds; nullopt: not known
+  /// now.
   virtual std::optional<std::uint64_t> age_by() const = 0;
   virtual Figures& figures() = 0;
-  /// A producer was answered over this connection. For status only.
+  /// A producer was told over this connection that its run is committed. For status only.
   virtual void written(LogId, ProducerId, ConnectionId, const Reference&) = 0;
-  /// What the log's files take on the node's disk, bytes; 0: not told yet. For status only.
+  /// Bytes that the log's files take on the node's disk; 0: not told yet. For status only.
   virtual std::uint64_t disk_bytes(NodeId, LogId) const = 0;
 };
 
-/// What a run is committed under.
+/// The conditions of a CommitIf (F1, F2).
 struct Conditions {
-  Offset expected = no_offset;  ///< F1: no entry lies at or above it; no_offset: none is named
-  FenceToken fence{};           ///< F2: the producer's token; 0: none is named
+  /// F1: no entry may lie at or above it; no_offset: the commit names no offset
+  Offset expected = no_offset;
+  FenceToken fence{};  ///< F2: the producer's token; 0: the commit names no token
 };
 
+/// See the top of the file. Not movable in use: options and host must outlive it.
 class LogTerm {
  public:
+  /// sealing: gathering states (S1-S3). recovering: the base is known, replicas are reconciled (S4,
+  /// S5). opening: the term start is ordered. open: it is committed, so commits are taken (S7).
+  /// halted: the replicas contradict each other.
   enum class Phase : std::uint8_t { sealing, recovering, opening, open, halted };
 
   /// `own_seal`: this term was begun for the log alone, so its nodes must be sealed for it.
@@ -88,24 +105,29 @@ class LogTerm {
   LogTerm(const Options& options, LogHost& host, LogInfo info, Term term, bool own_seal,
           bool wanted);
 
-  /// S8: bases of the terms before that gave nobody bytes. Before start().
+  /// S8: bases of the terms before that gave no peer any bytes. Call before start().
   void pass_over(std::set<NodeId> bases) { passed_over_ = std::move(bases); }
-  /// What the next term has to pass over, if this one ends now.
+  /// S8: bases that the next term has to pass over if this term ends now.
   std::set<NodeId> passed_over() const;
+  /// Asks the nodes that are ready for their states.
   void start(Time now);
-  /// Somebody asks for it. One that nobody asks for, and of which all is committed, rests once its
-  /// members are matched: they can be read, and its term start is ordered when it is wanted.
+  /// Somebody asks for the log. A log that nobody asks for, and of which all is known as committed,
+  /// rests once its members are matched (S7). It can be read; its term start is ordered when it is
+  /// wanted.
   void want(Time now);
+  /// LogHost::ready() has become true for the node.
   void node_ready(Time now, NodeId node);
+  /// The node's connection is gone.
   void node_gone(Time now, NodeId node);
-  /// T4: its disk has lost bytes, which showed in some log.
+  /// T4: another log, or the node's promise, showed that the node's disk has lost bytes.
   void node_lost(Time now, NodeId node);
-  /// It has made the log.
+  /// T5: the node has made the log.
   void joined(Time now, NodeId node);
-  /// It is the log's turn to be copied to the node.
+  /// P4: the log's turn to be copied to the node has come.
   void copy_now(Time now, NodeId node);
 
-  // From storage nodes. `request`: the id it answers, 0 none.
+  // From storage nodes. `request`: the id of the request that the message answers; 0: none. A
+  // message of another term is ignored.
   void on(Time now, NodeId from, RequestId request, const Sealed& m);
   void on(Time now, NodeId from, RequestId request, const StateIs& m);
   void on(Time now, NodeId from, RequestId request, const Reconciled& m);
@@ -118,49 +140,59 @@ class LogTerm {
   void on(Time now, NodeId from, RequestId request, const SegmentsAre& m);
   void on(Time now, NodeId from, RequestId request, const Page& m);
 
-  // From clients; each is answered through the host, now or later.
+  // From clients. The host sends each answer, now or later.
   void commit(Time now, Client client, const Commit& c, const Conditions& conditions = {});
-  /// The metadata has another fencing token (F2), retention (R5) or members (C1) now.
+  /// Applied metadata: the log may have another fencing token (F2), retention (R5) or members (C1).
   void changed(Time now, const LogInfo& info);
-  /// Answered with FenceIs once all that was ordered so far is committed. While open.
+  /// F2: answers FenceIs once all that was ordered so far is committed. Call only while the log is
+  /// open.
   void tell_fence(Client client);
+  /// The producer will not upload these runs again (spec/07, "Cancel").
   void cancel(Time now, const Cancel& c);
+  /// R2: answers a linearizable tail.
   void tail(Time now, Client client);
 
-  /// The committed trim point has moved (R3).
+  /// R3: the committed trim point has moved.
   void trimmed(Offset trim);
-  /// Sends what gathered in this step: orders, committed offsets, R2 rounds.
+  /// Sends everything that gathered in this step: orders, committed offsets, R2 rounds. The machine
+  /// calls it once at the end of a step.
   void flush(Time now);
+  /// Handles deadlines; to be called at wake() at the latest.
   void tick(Time now);
   Time wake() const;
-  /// The term ends here: pending tail requests are answered with `why`.
+  /// The term ends here: waiting tail requests are answered with `why`. Ordered runs get no answer
+  /// (A6).
   void stop(Errc why);
 
   Phase phase() const { return phase_; }
   bool is_open() const { return phase_ == Phase::open; }
+  /// S7: nobody has asked for the log in this term, so it has no term start.
   bool rests() const { return resting_; }
-  /// What it is asked for is done without a wait for its members.
+  /// A request for the log can be served without waiting for its members.
   bool serves() const { return is_open() || rests(); }
+  /// Some replica reported a run missing, so the log needs ticks about its producer.
   bool has_missing() const { return !missing_.empty(); }
-  /// A producer waits for a run that is ordered.
+  /// A producer waits for the answer to an ordered run.
   bool owes_answers() const { return !in_flight_.empty(); }
   bool halted() const { return phase_ == Phase::halted; }
-  /// What a client is told of a log that is halted: its name, and what its replicas say.
+  /// The answer to a client while the log is halted: the log's name and the contradiction.
   Failed halted_answer() const { return {Errc::log_halted, info_.name + ": " + halted_because_}; }
-  /// It has lost what it held, or found damage.
+  /// The node has lost bytes of the log or found damage in it.
   bool doubts(NodeId node) const;
   /// Every replica takes uploads and orders, and none of them is far behind. For status only.
   bool is_well(Time now) const;
-  /// So many replicas take uploads and orders that an append is acknowledged. For status only.
+  /// Enough replicas take uploads and orders for an append to be acknowledged. For status only.
   bool takes_appends() const;
   Term term() const { return term_; }
   Offset committed() const { return committed_; }
-  /// Where the log begins for readers: the trim point in force, which the replicas' first files may
-  /// begin before (R1, R3).
+  /// Offset at which the log begins for readers: the trim point in force. The first files of
+  /// replicas may begin before it (R1, R3).
   Offset begins() const { return std::max(first_, std::min(info_.trim, known_committed())); }
-  /// Before the term start only a log at rest knows it: by what all its members say.
+  /// The committed offset as far as it is known. Before the term start only a log at rest knows it,
+  /// from the words of all its members.
   Offset known_committed() const { return resting_ ? stream_.end() : committed_; }
   const LogInfo& info() const { return info_; }
+  /// V2: the disks that count in this term.
   TermSetIs term_set() const;
   TermIs term_is() const { return {info_.id, term_, term_start_, term_start_end_}; }
   LogStatus status() const;
@@ -169,78 +201,94 @@ class LogTerm {
   LogReport report(Time now) const;
 
  private:
+  // The replica's place in the sequence of recovery; only move() changes it.
   enum class At : std::uint8_t {
-    absent,       ///< not connected or not sealed
-    joining,      ///< Join sent to a newcomer
-    sealing,      ///< Seal of this log sent
-    asked,        ///< GetState sent
-    stated,       ///< its state is known, nothing under way
-    reconciling,  ///< Reconcile sent
-    streaming,    ///< matched in this term, gets orders
-    lost  ///< DATA LOSS (T4), or it says it is no member: counts as down for the rest of the term
+    absent,       ///< not connected, or not sealed in this term
+    joining,      ///< Join was sent to a newcomer
+    sealing,      ///< Seal of this log alone was sent
+    asked,        ///< GetState was sent
+    stated,       ///< its state is known; nothing is under way
+    reconciling,  ///< Reconcile was sent
+    streaming,    ///< matched in this term; gets orders
+    /// DATA LOSS (T4), or the node says that it is no member: it counts as down for the rest of the
+    /// term
+    lost
   };
+  // Invariants: acked <= durable <= sent <= ordered while streaming; told <= committed_.
   struct Replica {
     Member member;          // with the disk that the node is registered with
-    bool newcomer = false;  // C1: which is not the log's member's (yet)
+    bool newcomer = false;  // C1: that disk is not the log's member yet
     At at = At::absent;
-    Time since{};        // when it came to `at`
-    Time retry = never;  // `stated`: ask for its state again then
+    Time since{};        // when `at` became its present value
+    Time retry = never;  // `stated`: when to ask for its state again
     std::optional<StateIs> state;
-    bool joined = false;       // was matched in this term
-    bool asked_peers = false;  // where they begin now, since it was matched last
-    bool asked_first = false;  // `streaming`: its state was asked for, to learn where it begins now
-    bool got_nothing = false;  // no peer gave it bytes, since it last moved (S8)
-    Time repair_after{};       // no Reconcile before, since the last one failed
-    Time asked_again{};  // its state was asked for at once, because what it answered did not fit
-    Offset furthest{};   // longest tail that it has told in this term
-    Offset durable{};    // what it holds matched in this term, for copying
-    Offset held{};   // what it held matched in this term before damage: less does not make it whole
-                     // again (K4)
-    Offset acked{};  // S6: highest acknowledgement whose last frame is of this term; 0 none
-    Offset sent{};   // ordered to it so far
-    Offset ordered{};  // the highest that `sent` ever was
-    Offset told{};     // committed offset that it was told,
-    Offset told_at{};  //   … and its durable offset then (D5 takes the smaller)
-    Offset target{};   // of the Reconcile under way
+    bool joined = false;  // was matched in this term (S5)
+    bool asked_peers =
+        false;  // since it was last matched: peers were asked for their first offsets
+    // `streaming`: its state was asked for only to learn its first offset
+    bool asked_first = false;
+    bool got_nothing = false;  // S8: no peer has given it bytes since it last moved
+    Time repair_after{};       // no Reconcile before this time, since the last one failed
+    // when its state was last asked for at once because its answer did not fit
+    Time asked_again{};
+    Offset furthest{};  // longest tail that it has told in this term
+    Offset durable{};   // end of the bytes that it holds matched in this term; a source for copies
+    // K4: end of the bytes that it held matched before it found damage; it counts again only when
+    // it holds as much
+    Offset held{};
+    // S6: highest acknowledgement whose last frame is of this term; 0: none
+    Offset acked{};
+    Offset sent{};     // end of the items ordered to it
+    Offset ordered{};  // highest value that `sent` has had in this term
+    Offset told{};     // committed offset that it was told last,
+    Offset told_at{};  // and its durable offset at that time (D5 takes the smaller of the two)
+    Offset target{};   // end and chain of the Reconcile under way
     Chain target_chain{};
-    bool may_copy = false;         // it is the log's turn, or the copy runs
-    bool waits_for_copy = false;   // its turn will come
-    bool lacks_committed = false;  // and no peer gave it: it copies (P3)
-    Offset copied{};               // by the Reconcile under way, as the node says
-    Time moved{};                  // and when the node said so last
-    RequestId request{};           // of the newest GetState
-    Offset lacking{};  // committed since behind_since at the latest, and not durable here
+    bool may_copy = false;         // P4: it is the log's turn, or the copy runs
+    bool waits_for_copy = false;   // P4: it stands in the line for its turn
+    bool lacks_committed = false;  // P3: it lacks a committed run that no peer gave, so it copies
+    Offset copied{};      // tail that the Reconcile under way has reached, as the node says
+    Time moved{};         // when the node said so last
+    RequestId request{};  // id of the newest GetState
+    // for its age: an offset committed at behind_since that it did not hold then
+    Offset lacking{};
     Time behind_since = never;
   };
+  // An ordered run that some replica has reported missing (V1, spec/05 "When a payload is
+  // missing").
   struct MissingRun {
     Reference run;
     std::map<NodeId, unsigned> reports;
-    Time gone_since = never;  // producer's connection noticed closed
+    Time gone_since = never;  // when the producer's connection was found closed
     bool cancelled = false;
   };
-  struct Held {  // an answer that has to wait; the committed offset is put in when it is told
+  // An answer that has to wait. The committed offset is put in when the answer is told.
+  struct Held {
     Client client;
     Message answer;
-    Offset until{};  // F1, F2: what must be committed first
-    Offset end_max =
-        no_offset;  // F1: where the log ended when it was judged; nothing later is told as its end
+    Offset until{};  // F1, F2: offset that must be committed first
+    // F1: the log's end when the run was judged; no later end is told
+    Offset end_max = no_offset;
   };
-  struct TailRound {  // R2
+  // R2: questions that share a confirmation of the term.
+  struct TailRound {
     std::vector<Held> answers;
-    std::map<NodeId, RequestId> asked;  // ids count per connection
+    std::map<NodeId, RequestId> asked;  // request ids, which are unique by connection only
     std::map<NodeId, Offset> confirmed;
     Time deadline{};
   };
+  // An ordered run whose producer is owed an answer.
   struct InFlight {
     ProducerId producer;
     Sequence first;
     Offset end;
     Time since;
   };
-  struct SegmentQuestion {  // R5
+  // R5: the question to a replica that is under way; at most a single question at a time.
+  struct SegmentQuestion {
     NodeId node;
     RequestId id;
-    Offset start;  // whose clock is asked for; no_offset: the list
+    Offset start;  // segment whose clock is asked for; no_offset: the list of segments
     Time deadline;
   };
 
@@ -339,15 +387,17 @@ class LogTerm {
   Time phase_since_{};
   bool new_term_asked_ = false;
   std::vector<Replica> replicas_;
-  std::vector<Member> members_asked_;  // C1: the last that were asked for
-  // From the base on (S3):
+  std::vector<Member> members_asked_;  // C1: the members that were asked for last
+  // Known from the choice of the base on (S3):
   NodeId base_{};
-  std::set<NodeId> passed_over_;  // S8: not to be the base, where a seal quorum does without them
+  std::set<NodeId> passed_over_;  // S8: not to be the base if a seal quorum exists without them
   TermHistory base_history_;
   Chain base_chain_{};
   bool wanted_;
   bool resting_ = false;
   bool ordering_ = false;  // the term start was ordered
+  // first_: where the base begins. last_segment_: start of the open segment. committed_: S6, 0
+  // before the term start is committed. commit_moved_: for S8.
   Offset first_{};
   Offset last_segment_{};
   Offset term_start_{};
@@ -360,28 +410,30 @@ class LogTerm {
   std::deque<InFlight> in_flight_;
   UnwrittenRuns unwritten_;
   std::map<Offset, MissingRun> missing_;
-  std::set<ProducerId> cancelled_;   // gave up some run: will not upload it again
+  std::set<ProducerId> cancelled_;   // producers that gave up a run and will not upload it again
   std::vector<Held> tails_waiting_;  // for the next round
   std::vector<TailRound> tail_rounds_;
-  ConnectionCounts tails_by_;  // of both
-  Offset entries_end_{};       // F1: no entry lies at or above it, nor was one ordered there
-  std::deque<Held> held_;      // by what they wait for, ascending
-  Time segment_since_{};       // the open segment began then, or was found at the term start
-  Time last_run_{};            // was ordered then; at the latest, for those of earlier terms
-  // R5: where segments begin, above where the log does, and the wall clock, milliseconds, that all
-  // below is not younger than; 0: not asked for yet.
+  ConnectionCounts tails_by_;  // questions by connection, of both lists
+  Offset entries_end_{};       // F1: no entry lies at or above it, and none was ordered there
+  std::deque<Held> held_;      // ascending by `until`
+  Time segment_since_{};  // when the open segment began, or the term start if the segment is older
+  Time last_run_{};  // when the newest run was ordered; for runs of earlier terms, the term start
+  // R5: offsets at which segments above begins() begin. The value is a wall clock, milliseconds,
+  // that no entry below is younger than; 0: not known yet.
   std::map<Offset, std::uint64_t> segments_;
-  Offset listed_to_{};              // no_offset: those of earlier terms are all known
-  Offset aged_{};                   // all below is older than the retention allows
-  Offset trim_asked_{};             // by retention
-  Time retain_after_{};             // no further trim before,
-  Time ask_after_{};                //   … and no question
+  Offset listed_to_{};   // listed up to here; no_offset: all segments of earlier terms are known
+  Offset aged_{};        // everything below is older than the retention allows
+  Offset trim_asked_{};  // newest trim point that the retention has asked for
+  Time retain_after_{};  // no further trim before this time,
+  Time ask_after_{};     // and no question before this time
   std::size_t segments_asked_ = 0;  // rotates over the replicas
   std::optional<SegmentQuestion> segment_question_;
   Time retention_due_ = never;
-  Time watermark_due_ = never;  // a replica has not been told the newest committed offset: no Order
-                                // is waited for any longer,
-  Time idle_due_ = never;       // … or was told it while its tail was shorter
+  // When a replica that was not told the newest committed offset gets a Watermark, because no Order
+  // has come to carry it.
+  Time watermark_due_ = never;
+  Time idle_due_ =
+      never;  // when a replica that was told it while its tail was shorter is told again
 };
 
 }  // namespace loglog::sequencer

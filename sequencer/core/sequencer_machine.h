@@ -1,16 +1,16 @@
-// The sequencer: Raft for the cluster's metadata and, while it leads, the terms of all logs.
-// Sans-IO and deterministic: the driver brings time, connections, messages and finished saves, then
-// performs output(). One thread; not movable.
+// The sequencer's state machine: Raft for the cluster's metadata and, while it leads, the terms of
+// all logs. Sans-IO and deterministic: the driver brings time, connections, messages and finished
+// saves, then performs output(). Single-threaded; not movable. Drivers: io/uv_sequencer_driver.h
+// and the simulator.
 //
-//   sequencer_machine.cpp  the doors: connections, messages, time, output
+//   sequencer_machine.cpp  public calls: connections, messages, time, output
 //   machine_raft.cpp       Raft's output, applying commands, winning and losing the lead
 //   machine_peers.cpp      links to the other sequencers
-//   machine_nodes.cpp      storage nodes: identity, metadata, seal (T1–T5), joining and dropping
-//   logs machine_clock.cpp      R5: what time it is machine_yield.cpp      S8: handing over to a
-//   sequencer that reaches more, or because this one is to stop machine_logs.cpp       log terms:
-//   starting them, S8, background recovery machine_clients.cpp    what clients ask
-//   machine_status.cpp     status and metadata answers
-//   machine_overview.cpp   what a status page shows
+//   machine_nodes.cpp      storage nodes: identity, metadata, seal (T1-T5), joining and dropping
+//   logs machine_clock.cpp      wall clocks (R4, R5) machine_yield.cpp      S8: handing over to a
+//   sequencer that reaches more, or before a stop machine_logs.cpp       log terms: starting them,
+//   S8, background recovery machine_clients.cpp    requests of clients machine_status.cpp answers
+//   about status and metadata machine_overview.cpp   the message that a status page shows
 #pragma once
 #include <deque>
 #include <expected>
@@ -39,99 +39,109 @@
 
 namespace loglog::sequencer {
 
+/// Calls come in any order after start(); output() ends each step.
 class SequencerMachine final : private LogHost {
  public:
-  /// `disk`: what was found at start. `seed`: ids and jitter; another one at every start.
+  /// `disk`: the state found at the start. `seed`: for ids and jitter; it must differ at every
+  /// start.
   SequencerMachine(Options options, const RaftDisk& disk, std::uint64_t seed);
   SequencerMachine(const SequencerMachine&) = delete;
   SequencerMachine& operator=(const SequencerMachine&) = delete;
 
-  /// Once, before anything else. `wall_ms`: Unix time in milliseconds, only for term and segment
-  /// start payloads (R4).
+  /// Call once, before everything else. `wall_ms`: Unix time in milliseconds; only retention (R5)
+  /// and the clocks in term and segment starts (R4) read it.
   void start(Time now, std::uint64_t wall_ms);
+  /// A connection stands: it may be refused, by Output::closes.
   void connected(Time now, const Connected& c);
   void disconnected(Time now, const Disconnected& d);
+  /// A message of a connection that was connected and has not been disconnected.
   void arrived(Time now, Arrived&& a);
+  /// A save is durable; in the order of Output::saves.
   void save_done(Time now, SaveDone d);
-  /// The own disk gives no more space and half of its reserve is used, or no longer so.
+  /// The own disk gives no more space and half of its reserve is used (`low`), or that is over.
   void space_is_low(Time now, bool low);
+  /// Moves time on; to be called at Output::wake at the latest.
   void tick(Time now, std::uint64_t wall_ms);
-  /// This sequencer is to stop: it stands for no election any more, and a leader hands over first.
-  /// It takes no new commit, answers what it has ordered, and then asks the sequencer that has the
-  /// whole Raft log and reaches most to take over. For at most Options::resign_max.
+  /// This sequencer is to stop (spec/04, "Handing over at a stop"). It stands for no election any
+  /// more. A leader takes no new commit, answers its ordered runs, and then asks the sequencer that
+  /// has the whole Raft log and reaches most logs to take over. All of it takes at most
+  /// Options::resign_max.
   void resign(Time now);
-  /// After resign(): another one leads, or nothing can be handed over (any more). Asked after
-  /// output().
+  /// After resign(): true if another sequencer leads, or if nothing can be handed over. Call it
+  /// after output().
   bool may_stop() const;
-  /// Finishes the step (orders of all logs touched go out as one message per replica) and gives
-  /// what to perform; the driver clears it afterwards.
+  /// Finishes the step: the orders of all logs that were touched go out, a message for each
+  /// replica. The driver performs the result and then clears it.
   Output& output();
   /// What has gathered since the last output(). Unlike output() it finishes no step, so commits that
   /// arrive one after the other in one turn still go out in one Order.
   const Output& pending() const { return out_; }
 
-  /// What this sequencer says of itself on a new connection.
+  /// The hello that this sequencer says on a new connection.
   Hello hello() const;
   const ClusterMetadata& metadata() const { return metadata_.state(); }
   RaftRole role() const { return raft_.role(); }
   raft::Standing standing() const { return raft_.standing(); }
-  /// The term this sequencer leads in; 0: it does not lead, or its term is not committed yet.
+  /// The term that this sequencer leads in; 0: it does not lead, or its term is not committed yet.
   Term leading_term() const { return term_; }
-  /// Whether it serves its role: it leads and its term is begun, or it knows who leads. A sentence
-  /// that says it, or why not.
+  /// True in effect (a value) if it serves its role: it leads and its term is begun, or it knows
+  /// the leader. Value and error are sentences for people.
   std::expected<std::string, std::string> readiness() const;
   /// For monitors.
   Report report(Time now) const;
   SequencerId leader() const { return raft_.leader(); }
-  /// What it sees of the cluster as of the newest time that it was told, with `logs_max` logs at
-  /// most, those in trouble first. Only the leader of a term sees the condition of nodes and logs:
-  /// another one tells nodes that it reaches from those it does not, and of logs what the metadata
-  /// says.
+  /// Its view of the cluster at the newest time that it was told, with at most `logs_max` logs, the
+  /// logs in trouble first. Only the leader of a term sees the condition of nodes and logs. Another
+  /// sequencer tells nodes that it reaches from nodes that it does not, and of logs it knows only
+  /// the metadata.
   Overview overview(std::size_t logs_max) const;
 
  private:
+  // A connection whose hello was accepted.
   struct Connection {
     Role role{};
     std::uint32_t id = 0;  // node or sequencer
     DiskId disk{};
     ClusterId cluster{};
     BootId boot{};
-    std::string from;            // address
-    bool may_commit = false;     // also while its address is suspect: a run that came over it was
-                                 // committed, or it had its turn (V1)
-    bool has_committed = false;  // asked for it
-    unsigned dropped_runs = 0;   // that came over it (V1)
+    std::string from;  // IP address
+    // V1: it may commit also while its address is suspect, because a run that came over it was
+    // committed, or because it had its turn
+    bool may_commit = false;
+    bool has_committed = false;  // it has asked for a commit
+    unsigned dropped_runs = 0;   // V1: runs that came over it and had to be dropped
     std::uint32_t requests = 0;  // ids given on this connection
     // For people; of clients:
     std::string endpoint, name, version;
   };
+  // A storage node as this sequencer knows it; down() is the state without a connection.
   struct Node {
     ConnectionId connection{};  // 0: down
-    bool accepted = false;      // identity is the registered one (T4)
-    bool sealed = false;        // with term_
-    bool refused = false;       // DATA LOSS or another disk: said once
+    bool accepted = false;      // its identity is the registered identity (T4)
+    bool sealed = false;        // it has promised term_
+    bool refused = false;       // DATA LOSS or another disk; the alarm was raised
     bool suspect = false;
-    Time seal_due = never;  // ask again
-    Time heard{};           // anything at all
-    Time joined_at{};       // it made some log
+    Time seal_due = never;  // when to send the seal again
+    Time heard{};           // when anything came from it
+    Time joined_at{};       // when it last made a log
     std::uint64_t staged_bytes = 0;
     std::uint64_t staged_bytes_max = 0;
     std::vector<LogId> logs_without_space;  // ascending
     std::uint64_t disk_free_bytes = 0;
     std::uint64_t disk_size_bytes = 0;         // 0: not told
-    std::vector<NodeId> cannot_reach;          // of the storage nodes
-    std::map<LogId, std::uint64_t> log_bytes;  // on its disk
-    RaftIndex told_version{};                  // metadata pushed
+    std::vector<NodeId> cannot_reach;          // storage nodes that it cannot reach
+    std::map<LogId, std::uint64_t> log_bytes;  // by log, on its disk
+    RaftIndex told_version{};                  // metadata version pushed to it
     // For people, over all connections:
     std::optional<Time> last_heard;
     struct Foreign {
-      Time at;  // last
+      Time at;  // the last time
       DiskId disk;
     };
-    std::optional<Foreign>
-        foreign_disk;  // it came with another disk than the registered one (T4): each said once
+    // T4: it came with another disk than the registered disk; each alarm is raised once.
+    std::optional<Foreign> foreign_disk;
 
-    /// What is left of it when its connection goes.
+    /// The state that remains when its connection goes.
     Node down() const {
       Node n;
       n.last_heard = last_heard;
@@ -139,35 +149,40 @@ class SequencerMachine final : private LogHost {
       return n;
     }
   };
-  struct Waiting {  // for a log that is being recovered
+  // A request for a log that is being recovered.
+  struct Waiting {
     Client client;
     Message request;
     Time deadline;
   };
+  // A log of the metadata while this sequencer leads. `term` is null until the log is needed.
   struct LogSlot {
     std::unique_ptr<LogTerm> term;
     std::vector<Waiting> waiting;
-    std::set<ConnectionId> openers;  // told when a term opens
+    std::set<ConnectionId> openers;  // told when a term opens (S7)
     Time timer = never;
-    Time ticked{};  // the last time
+    Time ticked{};  // when the log was last ticked
     bool dirty = false;
     bool background = false;  // counts among the recoveries under way
-    bool asked_for = false;   // somebody waits for its next term
+    bool asked_for = false;   // a client waits for its next term
   };
+  // A command that was proposed to Raft, by the index of its entry.
   struct Proposal {
     RaftTerm raft_term;
     Command command;
-    Client client;  // request 0: nobody waits
+    Client client;  // request 0: no client waits
     bool answer = false;
   };
-  struct Task {  // Join or Drop on all members
+  // Join (T5) or Drop on all members of a log.
+  struct Task {
     std::set<NodeId> done;
     std::vector<Client> clients;
-    std::vector<Client> others;  // that asked for a log of the same name by a request of their own
+    // clients that asked for a log of the same name by requests of their own (T6)
+    std::vector<Client> others;
     Time begun{};
     Time deadline = never;
     bool proposed = false;
-    std::optional<NodeId> given_up;  // for want of this member
+    std::optional<NodeId> given_up;  // the member that the creation waited for in vain
   };
 
   // LogHost
@@ -329,13 +344,13 @@ class SequencerMachine final : private LogHost {
   BootId boot_{};
   Time now_{};
   ClusterClock clock_;
-  bool clocks_differ_ = false;  // as was said
+  bool clocks_differ_ = false;  // the alarm about clocks was raised
   Time clocks_due_{};
   Output out_;
   Figures figures_;
   MetadataState metadata_;
   RaftIndex snapshot_at_{};
-  InstanceId instance_{};  // of this reign; set before the Raft member that asks for it
+  InstanceId instance_{};  // of this reign; declared before raft_, whose first entry names it
   raft::Raft raft_;
   struct Reach {
     std::vector<NodeId> storage;
@@ -343,26 +358,29 @@ class SequencerMachine final : private LogHost {
     Time at{};
   };
   bool space_is_low_ = false;           // of the own disk
-  std::map<SequencerId, Reach> reach_;  // what the others say (S8)
+  std::map<SequencerId, Reach> reach_;  // reports of the other sequencers (S8)
+  // S8: since when the own reach lacks a quorum, and the growing pause between two hand-overs.
   Time reach_due_ = never;
   Time underserved_since_ = never;
   Time no_yield_before_{};
   Duration yield_pause_{};
   Time resign_by_ = never;  // never: it does not resign
-  Time answer_until_{};     // what it has ordered, before it hands over
+  Time answer_until_{};  // until then it waits for the answers that it owes, before it hands over
   Time hand_over_due_{};
-  bool led_ = false;               // when it was asked to stop
-  std::set<SequencerId> asked_{};  // to take over
+  bool led_ = false;               // it led when it was asked to stop
+  std::set<SequencerId> asked_{};  // sequencers that were asked to take over
   RaftTerm lead_raft_term_{};
   std::optional<raft::Standing> standing_told_;
 
   std::map<ConnectionId, Connection> connections_;
-  struct Gone {  // a client that had committed
+  // A client connection that had committed and has closed.
+  struct Gone {
     ConnectionId connection;
     std::string from;
     Time at;
   };
-  std::deque<Gone> gone_;  // lately, in order: their last runs may have to be dropped
+  // closed lately, in the order of time: their last runs may have to be dropped (V1)
+  std::deque<Gone> gone_;
   DroppedRuns dropped_runs_;
   std::map<SequencerId, ConnectionId> sequencers_;
   struct PeerHeard {
@@ -370,8 +388,8 @@ class SequencerMachine final : private LogHost {
     Time answer{};  ///< the last message that shows that the peer hears this sequencer
   };
   std::map<SequencerId, PeerHeard> sequencers_heard_;
-  std::map<SequencerId, Time>
-      twins_;  // a second process under the id was refused, and told of then
+  // when a second process under the id was refused with an alarm
+  std::map<SequencerId, Time> twins_;
   std::map<NodeId, Node> nodes_;
 
   // While leading:
@@ -384,16 +402,18 @@ class SequencerMachine final : private LogHost {
   std::size_t recovering_ = 0;
   CopyQueue copies_;
   Writers writers_;
-  bool background_due_ = false;  // something changed for the background recovery
+  bool background_due_ = false;  // a change may let the background recovery begin further logs
   std::set<std::pair<Time, LogId>> timers_;
   std::vector<LogId> dirty_;
-  std::vector<LogId> opened_;  // in this step: waiting requests are taken up when the step ends
+  // opened in this step: the requests that wait for them are taken up when the step ends
+  std::vector<LogId> opened_;
   std::map<LogId, Task> joins_;
   std::map<LogId, Task> drops_;
-  std::map<ChangeId, RaftIndex>
-      given_up_;  // creations, and the version at which: their repeat is no late one (T6)
-  bool new_term_proposed_ = false;  // for all logs
-  Time push_due_ = never;           // metadata to the nodes, gathered
+  // T6: creations that were given up, with the version at that time: a repeat of such a creation is
+  // not late
+  std::map<ChangeId, RaftIndex> given_up_;
+  bool new_term_proposed_ = false;  // a BeginTerm for all logs is proposed
+  Time push_due_ = never;           // when to push metadata to the nodes; pushes are gathered
   RepeatedWarnings warnings_;
 };
 

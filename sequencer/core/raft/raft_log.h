@@ -1,4 +1,6 @@
-// The entries in memory after the last snapshot.
+// The Raft entries in memory after the last snapshot, and the meaning of a save for the state on
+// disk. RaftLog belongs to raft.h; the free functions are shared by io/posix_raft_storage.cpp and
+// the simulator, so that both disks behave alike.
 #pragma once
 #include <utility>
 #include <vector>
@@ -8,8 +10,9 @@
 
 namespace loglog::sequencer::raft {
 
-/// A disk whose snapshot is newer than its log: what the snapshot covers goes, and the whole log
-/// where it contradicts it. True when something went.
+/// Makes the log of a disk consistent with its snapshot, which may be newer after a crash between
+/// the two writes. Entries that the snapshot covers go; the whole log goes if it contradicts the
+/// snapshot. True if an entry was removed.
 inline bool follow_snapshot(RaftDisk& d) {
   bool contradicts = false;
   for (const RaftEntry& e : d.entries)
@@ -19,7 +22,7 @@ inline bool follow_snapshot(RaftDisk& d) {
          }) != 0;
 }
 
-/// What a completed save leaves on the disk.
+/// Applies a completed save to the state on disk.
 inline void apply(RaftDisk& d, const SaveRaft& s) {
   if (std::exchange(d.lost_records, false)) d.entries.clear();
   if (s.has_snapshot) {
@@ -34,6 +37,7 @@ inline void apply(RaftDisk& d, const SaveRaft& s) {
   d.entries.insert(d.entries.end(), s.entries.begin(), s.entries.end());
 }
 
+/// Consecutive entries from `snapshot_index` + 1 on, in memory. Durability is the caller's concern.
 class RaftLog {
  public:
   RaftLog() = default;
@@ -51,8 +55,9 @@ class RaftLog {
   RaftTerm snapshot_term() const { return snapshot_term_; }
   const Bytes& snapshot() const { return snapshot_; }
 
-  /// Whether the term at `index` is known: the snapshot's end and everything after it.
+  /// True if the term at `index` is known: from the snapshot's end up to the last entry.
   bool knows(RaftIndex index) const { return index >= snapshot_index_ && index <= last_index(); }
+  /// `index` must be known.
   RaftTerm term_at(RaftIndex index) const {
     return index == snapshot_index_ ? snapshot_term_ : at(index).term;
   }
@@ -62,15 +67,17 @@ class RaftLog {
     return entries_[index.value - snapshot_index_.value - 1];
   }
 
-  /// A command that came in a message is a small part of the block that the message was received
-  /// in.
+  /// Appends the next entry. Its command is copied to memory of its own, because a received command
+  /// is a small slice of the block of its whole message and would keep that block.
   void append(RaftEntry e) {
     check(e.index == last_index() + 1, "entries are consecutive");
     e.command = e.command.to_keep();
     entries_.push_back(std::move(e));
   }
+  /// Removes the entries from `index` on; `index` lies above the snapshot.
   void truncate_from(RaftIndex index) { entries_.resize(index.value - snapshot_index_.value - 1); }
-  /// Replaces everything up to `index` by a snapshot; later entries stay only if they follow it.
+  /// Replaces everything up to `index` by a snapshot. Later entries stay only if the log holds the
+  /// snapshot's last entry in the same term.
   void compact(RaftIndex index, RaftTerm term, Bytes snapshot) {
     if (knows(index) && term_at(index) == term)
       entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(
