@@ -1,3 +1,4 @@
+// A clock is a pair of a value and the time of its reading; it is always carried on by steady time.
 #include "sequencer/core/cluster_clock.h"
 
 #include <algorithm>
@@ -9,8 +10,8 @@
 namespace loglog::sequencer {
 namespace {
 
-/// A clock that was heard before that is not known any more. A follower says its clock with each
-/// answer, ten times a second.
+/// A follower tells its clock with each answer, ten times a second. A clock that was told longer
+/// ago than this counts as unknown.
 constexpr Duration heard_max = std::chrono::seconds(10);
 /// How long a clock that was set does not count.
 constexpr Duration doubted_for = std::chrono::hours(1);
@@ -24,6 +25,8 @@ std::uint64_t OwnClock::plus(std::uint64_t clock_ms, Duration d) {
                         std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
 }
 
+// While the clock is doubted, the base stays at the last reading that counted. A clock that is put
+// back in order therefore agrees with the base, and counts at once.
 void OwnClock::look(Time now, std::uint64_t wall_ms) {
   wall_ms_ = wall_ms;
   wall_at_ = now;
@@ -36,6 +39,7 @@ void OwnClock::look(Time now, std::uint64_t wall_ms) {
   base_at_ = now;
 }
 
+// nullopt: the clock is not known, or does not count.
 std::optional<std::uint64_t> ClusterClock::clock_of(Time now, SequencerId id) const {
   if (id == self_) return own_.was_just_set() ? std::nullopt : std::optional(own_.at(now));
   const auto h = heard_.find(id);
@@ -44,7 +48,7 @@ std::optional<std::uint64_t> ClusterClock::clock_of(Time now, SequencerId id) co
   return OwnClock::plus(h->second.clock_ms, now - h->second.at);
 }
 
-/// Those that count.
+/// All clocks that count.
 std::vector<std::uint64_t> ClusterClock::ascending(Time now) const {
   std::vector<std::uint64_t> all;
   if (const auto own = clock_of(now, self_)) all.push_back(*own);
@@ -56,12 +60,17 @@ std::vector<std::uint64_t> ClusterClock::ascending(Time now) const {
 
 std::uint64_t ClusterClock::stamp(Time now) const {
   if (removed(Rule::R5_clock)) return own_.at(now);
+  // With the clocks in ascending order, a majority is at or below the entry number `majority_`. So
+  // at least one correct clock bounds it from above.
   const auto all = ascending(now);
   if (all.size() >= majority_) return all[majority_ - 1];
+  // No majority: the greatest known clock is the safe side, because entries are then kept longer.
   const std::uint64_t own = std::max(own_.at(now), own_.unset_at(now));
   return all.empty() ? own : std::max(own, all.back());
 }
 
+// The clock that a majority has reached. A disagreement beyond the skew shows that some clock is
+// wrong, and nobody knows which, so nothing is trimmed by age.
 std::optional<std::uint64_t> ClusterClock::age_by(Time now) const {
   const auto all = ascending(now);
   const bool agree = all.size() >= majority_ && all.back() - all.front() <= clock_skew_ms_max;

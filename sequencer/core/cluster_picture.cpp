@@ -1,3 +1,4 @@
+// Overviews of several sequencers are combined here for display only.
 #include "sequencer/core/cluster_picture.h"
 
 #include <algorithm>
@@ -6,7 +7,8 @@
 namespace loglog::sequencer {
 namespace {
 
-/// Offsets as they were told last; which replicas take orders, nobody knows without a leader.
+/// Takes offsets as a leader told them last. Which replicas take orders is left out: nobody knows
+/// it without a leader.
 void take_offsets(Overview& own, const Overview& told) {
   for (LogSeen& l : own.logs) {
     const auto before = std::ranges::find(told.logs, l.id, &LogSeen::id);

@@ -1,3 +1,5 @@
+// The bytes are replicated state on disk: fields and their order never change. A new field or
+// command raises the cluster's version (decision 0012).
 #include "sequencer/core/commands.h"
 
 #include <utility>
@@ -6,8 +8,8 @@
 
 namespace loglog::sequencer {
 
-// Field lists, in the order they are encoded; found by the field codec through argument-dependent
-// lookup.
+// Field lists in the order of encoding. The field codec finds these functions by argument-dependent
+// lookup, so they stand outside the anonymous namespace.
 template <class F>
 void for_each_field(BeginTerm& c, F& f) {
   f("floor", c.floor);
@@ -82,8 +84,7 @@ void for_each_field(MarkLost& c, F& f) {
 
 namespace {
 
-/// The kind byte is the place in the variant plus one: 0 stays "nothing", and new commands go to
-/// the end.
+/// The kind byte is the place in the variant plus 1, so that 0 stays invalid.
 template <std::size_t I = 0>
 std::optional<Command> decode_kind(std::size_t kind, const Bytes& fields) {
   if constexpr (I == std::variant_size_v<Command>) {
@@ -94,7 +95,9 @@ std::optional<Command> decode_kind(std::size_t kind, const Bytes& fields) {
     if (!decode_record(fields, c)) return std::nullopt;
     if constexpr (std::is_same_v<decltype(c), MakeLog>)
       if (c.options.durability != Durability::sync)
-        return std::nullopt;  // it asks for what this version does not keep
+        // The entry asks for a durability that this version does not provide; to ignore it would
+        // acknowledge too early.
+        return std::nullopt;
     return Command(std::move(c));
   }
 }

@@ -1,3 +1,5 @@
+// A round that is under way takes no further question: Raft confirms the lead as of the round's
+// beginning, and a question must come before its confirmation (R2).
 #include "sequencer/core/confirmations.h"
 
 #include <utility>
@@ -26,7 +28,8 @@ std::vector<Confirmations::Question> Confirmations::end_round(std::uint64_t toke
   return std::exchange(under_way_, {});
 }
 
-/// Those of a round under way stay in it: it must not look as if it had ended.
+/// Questions of the round under way stay in it until end_round(). If they left and the round became
+/// empty, is_due() would begin a second round beside it.
 void Confirmations::forget(ConnectionId c) {
   std::erase_if(gathered_, [c](const Question& q) { return q.client.connection == c; });
   waiting_.erase(c);

@@ -1,3 +1,4 @@
+// `waiting` is served in order of arrival. A log that ends while it waits leaves the line as well.
 #include "sequencer/core/copy_queue.h"
 
 #include <algorithm>
@@ -9,6 +10,8 @@ namespace loglog::sequencer {
 bool CopyQueue::begin(LogId log, NodeId node, bool urgent) {
   Line& line = lines_[node];
   if (line.active.contains(log)) return true;
+  // An urgent copy may exceed the bound: its log takes no appends before (P4), and waiting would
+  // cost more than a crowded link.
   if (urgent || line.active.size() < max_ || removed(Rule::P4_turns)) {
     std::erase(line.waiting, log);
     line.active.insert(log);

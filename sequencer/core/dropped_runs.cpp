@@ -1,3 +1,5 @@
+// An address is forgotten a minute after its last dropped run, and not run by run: an address that
+// keeps dropping stays suspect.
 #include "sequencer/core/dropped_runs.h"
 
 #include <algorithm>
@@ -8,12 +10,14 @@ void DroppedRuns::dropped(Time now, const std::string& address) {
   if (address.empty()) return;
   std::erase_if(by_address_,
                 [now](const auto& a) { return now - a.second.last >= forgotten_after; });
+  // The bound on addresses must not be a way out: the address that has behaved the longest goes.
   if (by_address_.size() >= addresses_max && !by_address_.contains(address))
     by_address_.erase(
         std::ranges::min_element(by_address_, {}, [](const auto& a) { return a.second.last; }));
   Seen& seen = by_address_[address];
   ++seen.runs;
   seen.last = now;
+  // The first new connection waits too; otherwise a reconnect right after the drop would be free.
   seen.next_newcomer = now + newcomer_pause;
 }
 

@@ -1,3 +1,4 @@
+// Counts only grow within a process, so differences of two readings of the same process are rates.
 #include "sequencer/core/history.h"
 
 #include <utility>
@@ -6,8 +7,7 @@ namespace loglog::sequencer {
 
 std::optional<std::uint32_t> quantile_us(std::span<const LatencyBucket> before,
                                          std::span<const LatencyBucket> after, double q) {
-  if (before.size() != after.size())
-    return std::nullopt;  // the two were counted in different buckets
+  if (before.size() != after.size()) return std::nullopt;  // the two readings use different buckets
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < after.size(); ++i) total += after[i].count - before[i].count;
   if (total == 0) return std::nullopt;
@@ -38,6 +38,7 @@ void History::add(Time now, std::uint64_t wall_ms, const Overview* leaders) {
                       leaders->appends,
                       leaders->append_bytes,
                       leaders->commit_latency};
+  // Another leader, or the same sequencer after a restart, counts from 0: no rate can be told.
   if (reading && last_ && reading->id == last_->id && reading->boot == last_->boot &&
       now > last_->at) {
     const double seconds = std::chrono::duration<double>(now - last_->at).count();

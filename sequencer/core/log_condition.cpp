@@ -1,3 +1,5 @@
+// The bounds for is_behind() are chosen for people: a replica that is behind for a moment is
+// normal.
 #include "sequencer/core/log_condition.h"
 
 #include <algorithm>
@@ -19,6 +21,7 @@ std::size_t streaming(const LogSeen& l) { return count(l, ReplicaState::streamin
 LogCondition condition_of(const LogSeen& l) {
   if (l.state != LogState::open) return LogCondition::fine;
   if (l.halted) return LogCondition::halted;
+  // S: appends need W replicas that stream. A replica with a full disk would count if it had space.
   const std::size_t w = l.write_quorum;
   if (l.open) {
     if (streaming(l) < w)
@@ -28,7 +31,8 @@ LogCondition condition_of(const LogSeen& l) {
   }
   const std::size_t newcomers = count(l, ReplicaState::newcomer);
   if (newcomers >= w) return LogCondition::lost;
-  // It opens once a write quorum is there, and enough of those that know what was acknowledged.
+  // The log opens once a write quorum is there (S6) and a seal quorum of members that are no
+  // newcomers (S2, C1).
   const std::size_t there =
       l.replicas.size() - count(l, ReplicaState::unreachable) - count(l, ReplicaState::suspect);
   const bool opens = there >= w && there - newcomers >= l.replicas.size() - w + 1;

@@ -1,4 +1,6 @@
-// LogTerm: appends under conditions (F1, F2), decided from the reference alone.
+// LogTerm: appends under conditions (F1, F2) and answers that wait. The leader decides from the
+// reference alone, without reading the log. A refusal is told only when it can no longer become
+// wrong.
 #include <algorithm>
 
 #include "proto-spec/vocabulary/check.h"
@@ -7,7 +9,7 @@
 
 namespace loglog::sequencer {
 namespace {
-/// Most answers that wait for what was ordered before them.
+/// Most answers that wait for earlier runs to be committed.
 constexpr std::size_t held_max = 4096;
 
 ConditionFailed mismatch(const LogInfo& log, Term term, const Commit& c) {
@@ -15,11 +17,12 @@ ConditionFailed mismatch(const LogInfo& log, Term term, const Commit& c) {
 }
 }  // namespace
 
-/// Asked only of a run that is the producer's next: one that was ordered already is answered as
-/// that, whatever has changed since. A refusal stands for the whole term. Neither `entries_end_`
-/// nor the fence moves back in it, so a late copy of the Commit is refused as well. But the log's
-/// end moves on, to where an offset beyond it holds: such a refusal uses up the producer's number,
-/// so that a late copy is answered as the first one was (F1).
+/// Asked only of a run that is the producer's next run: a run that was ordered is answered as
+/// ordered, whatever has changed since. A refusal stands for the whole term. Neither `entries_end_`
+/// nor the fence moves back in a term, so a late copy of the commit is refused as well. The log's
+/// end moves on, however, to a place where an offset beyond it holds. A refusal beyond the end
+/// therefore uses up the producer's number, so that a late copy gets the same answer (F1, decision
+/// 0031).
 bool LogTerm::conditions_hold(Client client, const Commit& c, const Conditions& conditions) {
   if (conditions.fence != FenceToken{} && conditions.fence < info_.fence &&
       !removed(Rule::F2_refuse)) {
@@ -36,40 +39,45 @@ bool LogTerm::conditions_hold(Client client, const Commit& c, const Conditions& 
     refuse_beyond(client, c, stream_.end());
     return false;
   }
-  // What stands in the way may be gone with the next term; nobody is told of it before it is
-  // committed.
+  // F1: the entry in the way may be gone with the next term if it is not committed. So nobody is
+  // told of it before everything ordered so far is committed.
   held_.push_back(
       {client, mismatch(info_, term_, c), removed(Rule::F1_held) ? committed_ : stream_.end()});
   answer_held();
   return false;
 }
 
-/// Whether one more answer may wait; refuses the run else.
+/// True if a further answer may wait; otherwise refuses the run with too_many.
 bool LogTerm::may_hold(Client client, const Commit& c) {
   if (held_.size() + tails_waiting_.size() < held_max) return true;
   refuse(client, c, Errc::too_many);
   return false;
 }
 
-/// A newer leader may have placed what this one does not know of: the refusal is told once members
-/// confirm the term (R2). `end`: of the log when the run was judged. The producer is told no later
-/// one, which might lie above the offset that it expected.
+/// F1: an offset beyond the end. A newer leader may have placed entries that this leader does not
+/// know, so the refusal waits until members confirm the term (R2). `end`: the log's end when the
+/// run was judged. No later end is told, because it might lie above the offset that the producer
+/// expected.
 void LogTerm::refuse_beyond(Client client, const Commit& c, Offset end) {
   tails_by_.add(client.connection);
   tails_waiting_.push_back({client, mismatch(info_, term_, c), {}, end});
 }
 
+// The same argument as for F1: no entry with a lower token lies at or above the end once all that
+// was ordered before is committed.
 void LogTerm::tell_fence(Client client) {
   held_.push_back({client, FenceIs{info_.id, info_.fence, {}},
                    removed(Rule::F2_held) ? committed_ : stream_.end()});
   answer_held();
 }
 
+// `until` ascends along the queue, so only the front is looked at.
 void LogTerm::answer_held() {
   for (; !held_.empty() && held_.front().until <= committed_; held_.pop_front())
     tell(held_.front());
 }
 
+// Puts the committed offset of this moment into the answer.
 void LogTerm::tell(Held& held) {
   if (auto* refusal = std::get_if<ConditionFailed>(&held.answer))
     refusal->end = std::min(committed_, held.end_max);
@@ -78,7 +86,8 @@ void LogTerm::tell(Held& held) {
   host_.to_client(held.client, std::move(held.answer));
 }
 
-/// A conditional run that was not ordered here is committed again, with this leader or the next.
+/// Ends a waiting answer without a result. A conditional run that was not ordered is committed
+/// again by its producer, with this leader or the next.
 void LogTerm::give_up(const Held& held, Errc why, const std::string& detail) {
   if (const auto* r = std::get_if<ConditionFailed>(&held.answer))
     host_.to_client(held.client,

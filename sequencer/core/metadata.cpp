@@ -1,3 +1,5 @@
+// Each on() is the rule of a command. It must depend on nothing but the state and the command,
+// because every sequencer applies it alone. A refused command changes nothing but the version.
 #include "sequencer/core/metadata.h"
 
 #include <fmt/format.h>
@@ -11,19 +13,20 @@
 namespace loglog::sequencer {
 namespace {
 
-/// FNV-1a. It is part of the replicated state, so it stays as it is.
+/// FNV-1a. The hash is part of the replicated state, so it must never change.
 std::size_t deletion_entry(std::string_view name) {
   std::uint64_t hash = 0xCBF29CE484222325;
   for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
   return hash % deletion_entries;
 }
 
-/// T6: a setting that was changed after the client had looked is not what the client meant to
-/// change.
+/// T6: the log's settings were changed after the version that the client knew. The client meant to
+/// change those settings and not the newer ones.
 bool superseded(const Basis& basis, const LogInfo& l) {
   return basis.seen < l.changed && !removed(Rule::T6_seen);
 }
 
+// Records the change, so that a repeat of the same request is recognised (T6).
 Applied changed(LogInfo& l, RaftIndex index, const Basis& basis) {
   l.changed = index;
   l.changed_by = basis.id;
@@ -40,7 +43,7 @@ bool is_name_character(char c) {
          c == '_' || c == '/' || c == '-';
 }
 
-/// Bytes in a message or snapshot. No command changes it of a log that is there.
+/// Bytes of a log in a message or snapshot. No later command changes the size, so the bound holds.
 std::size_t encoded_size(const LogInfo& l) {
   FieldSizer s;
   s.value(l);
@@ -63,8 +66,8 @@ Applied MetadataState::on(RaftIndex, const BeginTerm& c) {
   return {Error{}, c.log, *minted};
 }
 
-/// T1. A floor is a node's word: a node that was promised more than this cluster can have minted is
-/// not believed, and the last number is never passed, so that a term is never given twice.
+/// T1: the next term. A floor is the word of a storage node, so a floor far above the last term is
+/// not believed. The highest number is never passed, so that no term is given twice.
 Result<Term> MetadataState::mint(Term floor) {
   const Term last = state_.last_term;
   if (floor > last && floor.value - last.value > term_ahead_max)
@@ -95,13 +98,14 @@ Applied MetadataState::on(RaftIndex, const RegisterStorage& c) {
     state_.storage.insert(at, c.node);
     return done();
   }
-  // T4: another disk under the same id is another member; it never takes the place of the first
-  // silently.
+  // T4: another disk under the same id is another member. It never takes the first disk's place
+  // silently; AdmitDisk does that by an operator's order.
   if (at->disk != c.node.disk && !removed(Rule::T4_disk))
     return refused(Errc::wrong_identity,
                    fmt::format("node {} is registered with another disk", c.node.id.value));
   at->disk = c.node.disk;
   at->address = c.node.address;
+  // A count that did not rise belongs to a request that came late, so `boot` stays too.
   if (c.node.promise_count > at->promise_count) {
     at->promise_count = c.node.promise_count;
     at->boot = c.node.boot;
@@ -112,11 +116,13 @@ Applied MetadataState::on(RaftIndex, const RegisterStorage& c) {
 Applied MetadataState::on(RaftIndex index, const MakeLog& c) {
   if (const LogInfo* there = log(std::string_view(c.name)))
     return refused(Errc::log_exists, c.name, there->id);
+  // The members were chosen before the command was committed: a disk may have been replaced since.
   for (const Member& m : c.members) {
     const StorageInfo* s = node(m.node);
     if (s == nullptr || s->disk != m.disk)
       return refused(Errc::not_enough_nodes, "a chosen node is not registered any more");
   }
+  // T6: a creation that was based on a version before the name's last deletion is late.
   if (c.basis.seen < deletion_of(c.name) && !removed(Rule::T6_made))
     return refused(Errc::superseded, c.name);
   LogInfo info;
@@ -146,7 +152,8 @@ Applied MetadataState::on(RaftIndex, const MarkOpen& c) {
   return done(c.log);
 }
 
-/// T6: all requests to make a log of that name that were based on an older version are late.
+/// T6: the version of the name's last deletion. Creations that are based on an older version are
+/// late.
 RaftIndex& MetadataState::deletion_of(const std::string& name) {
   if (state_.deletions.size() != deletion_entries) state_.deletions.resize(deletion_entries);
   return state_.deletions[deletion_entry(name)];
@@ -155,6 +162,7 @@ RaftIndex& MetadataState::deletion_of(const std::string& name) {
 Applied MetadataState::on(RaftIndex index, const MarkDeleting& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
+  // The name is free at once; the log itself goes when all members have dropped it (FinishDelete).
   if (l->state != LogState::deleting) {
     by_name_.erase(l->name);
     deletion_of(l->name) = index;
@@ -180,9 +188,9 @@ Applied MetadataState::on(RaftIndex, const Trim& c) {
   return done(c.log);
 }
 
-/// A repeat changes nothing, so that a client that heard no answer may ask again. A token that the
-/// client names is its own basis, because it never falls; the one after the log's is given for what
-/// the client had seen (T6).
+/// F2. A repeat changes nothing, so a client that heard no answer may ask again. A token that the
+/// client names is its own basis, because tokens never fall. Token 0 asks for the next number, so
+/// it is judged by the version that the client knew (T6).
 Applied MetadataState::on(RaftIndex index, const RaiseFence& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
@@ -228,8 +236,8 @@ Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
     return refused(Errc::wrong_identity,
                    fmt::format("node {} is not registered with disk {:016x} any more", c.node.value,
                                c.old.value));
-  // A log that still names that disk as its member would take it for one that never went, whatever
-  // was committed without it meanwhile.
+  // C1: a log that still names the new disk as its member would count it as a member that never
+  // left, although entries were committed without it meanwhile.
   const Member back{c.node, c.disk};
   for (const LogInfo& l : state_.logs)
     if (std::ranges::find(l.members, back) != l.members.end() && !removed(Rule::C1_back))
@@ -239,6 +247,8 @@ Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
                                  l.name));
   const Result<Term> minted = mint({});
   if (!minted) return {minted.error(), {}, {}};
+  // The new disk begins with a clean record: loss, process and promise count belonged to the old
+  // disk.
   at->disk = c.disk;
   at->lost = false;
   at->boot = {};
@@ -257,6 +267,8 @@ Applied MetadataState::on(RaftIndex, const MarkLost& c) {
   return done();
 }
 
+// C1 step 3. Refused if another disk was admitted since the leader asked, because that disk was not
+// part of the term.
 Applied MetadataState::on(RaftIndex, const SetMembers& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
@@ -298,6 +310,7 @@ Bytes MetadataState::snapshot() const { return encode_record(state_); }
 bool MetadataState::restore(const Bytes& snapshot) {
   ClusterMetadata m;
   if (!decode_record(snapshot, m)) return false;
+  // A durability that this version does not know cannot be kept, so the snapshot is not understood.
   if (!std::ranges::all_of(
           m.logs, [](const LogInfo& l) { return l.options.durability == Durability::sync; }))
     return false;
@@ -364,8 +377,8 @@ Result<LogOptions> effective_options(const std::string& name, LogOptions o,
                             static_cast<unsigned>(o.durability)));
   if (auto retention = check_retention(o.retention, o.segment_size); !retention)
     return std::unexpected(retention.error());
-  // Nodes are registered for good, so waiting would not help; where there is none yet, the cluster
-  // is only beginning.
+  // Registered nodes stay registered, so waiting does not help and the error is final. Without any
+  // registered node the cluster is still starting, and the client may try again.
   if (registered > 0 && registered < o.replicas)
     return fail(Errc::invalid_argument,
                 fmt::format("{} replicas are asked for, and {} storage nodes are registered",

@@ -1,3 +1,4 @@
+// items_ is ordered by offset and has no gaps, so offsets are found by binary search.
 #include "sequencer/core/order_stream.h"
 
 #include <algorithm>
@@ -15,6 +16,7 @@ Offset OrderStream::push(OrderItem item) {
   return at;
 }
 
+// The item that begins at exactly `o`; the end if `o` is no beginning of an item.
 std::deque<OrderStream::Placed>::const_iterator OrderStream::at(Offset o) const {
   const auto i = std::lower_bound(items_.begin(), items_.end(), o,
                                   [](const Placed& p, Offset x) { return p.at < x; });
@@ -56,6 +58,7 @@ void OrderStream::cut(Offset o) {
   }
 }
 
+// Only the newest offsets stay: a replica that lags further is reconciled by other means (S4).
 bool ChainRecord::note(Offset o, Chain c) {
   const auto [at, fresh] = points_.try_emplace(o, c);
   if (!fresh) return at->second == c;

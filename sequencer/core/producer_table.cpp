@@ -1,3 +1,5 @@
+// The order of the checks in judge() is A1's table (spec/07). A verdict never depends on the
+// connection that a commit came over, so a commit may be repeated over another connection.
 #include "sequencer/core/producer_table.h"
 
 #include <algorithm>
@@ -16,7 +18,8 @@ ProducerTable::Judgement ProducerTable::judge(const Commit& c, Offset committed)
   }
   const auto found = producers_.find(c.run.producer);
   if (found == producers_.end()) {
-    // A1: no record in this term: only the entry right after what the producer knows the fate of.
+    // A1: a producer without a record in this term may commit only the entry right after its
+    // settled entries. Otherwise a late commit of an earlier term could be ordered a second time.
     const Sequence expected = c.settled + 1;
     if (c.run.first != expected && !removed(Rule::A1_first))
       return {Verdict::wrong_sequence, expected};
@@ -24,12 +27,14 @@ ProducerTable::Judgement ProducerTable::judge(const Commit& c, Offset committed)
     return {Verdict::accept, expected};
   }
   Producer& p = found->second;
+  // The producer's word may free runs and move `expected` on, so it is taken before the judgement.
   settle(p, c.settled, committed);
   const Sequence expected = removed(Rule::A1_settled) ? p.next : std::max(p.next, c.settled + 1);
   const bool gap = c.run.first > expected && removed(Rule::A1_next);
   const bool again = c.run.first < expected && removed(Rule::A1_repeat);
   if (c.run.first == expected || gap || again)
     return runs_ >= runs_max_ ? Judgement{Verdict::full} : Judgement{Verdict::accept, expected};
+  // Not the next run: it is either a repeat of a run that the table remembers, or out of sequence.
   Run* run = find(p, c.run.first);
   if (run == nullptr || run->reference.count != c.run.count)
     return {Verdict::wrong_sequence, expected};
@@ -45,6 +50,7 @@ void ProducerTable::refuse(const Commit& c, Offset end, ConnectionId connection)
   use_up(c, connection, {c.run, end, {}, true});
 }
 
+// Uses up the run's numbers, whether it was ordered or refused for good.
 void ProducerTable::use_up(const Commit& c, ConnectionId connection, Run run) {
   Producer& p = producers_[c.run.producer];
   p.next = c.run.first + c.run.count;
@@ -75,13 +81,14 @@ void ProducerTable::seen_on(ProducerId producer, ConnectionId connection) {
     p->second.connection = connection;
 }
 
+// Only a simulator that has removed A2 asks.
 bool ProducerTable::all_committed(const Producer& p, Offset committed) {
   return std::all_of(p.runs.begin(), p.runs.end(),
                      [&](const Run& r) { return r.end() <= committed; });
 }
 
-/// Confirmed runs go; one that is not committed here stays, whatever the producer says: its answer
-/// is still owed.
+/// Drops runs that are settled. A run that is not committed here stays, whatever its producer says,
+/// because its answer is still owed.
 void ProducerTable::settle(Producer& p, Sequence through, Offset committed) {
   while (!p.runs.empty()) {
     const Run& r = p.runs.front();

@@ -1,3 +1,5 @@
+// Two logs that contain the same term were written by the same leader there, in the same order
+// (D1). So within a common term the shorter log is a prefix of the longer log.
 #include "sequencer/core/term_history.h"
 
 #include <algorithm>
@@ -5,7 +7,7 @@
 namespace loglog::sequencer {
 namespace {
 
-/// A term ends where the next one starts, the last one at the tail.
+/// A term ends at the start of the next term, the last term at the tail.
 Offset end_of(const TermHistory& h, std::size_t i) {
   return i + 1 < h.terms.size() ? std::min(h.terms[i + 1].offset, h.tail) : h.tail;
 }
@@ -14,13 +16,15 @@ Offset end_of(const TermHistory& h, std::size_t i) {
 
 TermHistory history_of(const StateIs& s) {
   TermHistory h{s.terms, s.first, s.tail};
-  // The last frame's term is in the list whatever the node counts as a term's start (a log may
-  // begin with a segment start).
+  // A log may begin with a segment start, which is no term start. The term of the last frame is in
+  // the list all the same, so that divergence() finds it.
   if (s.tail > s.first && (h.terms.empty() || h.terms.back().term < s.last_frame_term))
     h.terms.push_back({s.last_frame_term, h.terms.empty() ? s.first : s.tail});
   return h;
 }
 
+// Walks both lists from the newest term down. A term that only a single list has was never part of
+// the other log.
 Offset divergence(const TermHistory& a, const TermHistory& b) {
   std::size_t i = a.terms.size();
   std::size_t j = b.terms.size();

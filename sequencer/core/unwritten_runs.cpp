@@ -1,3 +1,4 @@
+// Runs end in ascending order, so written() only looks at the front.
 #include "sequencer/core/unwritten_runs.h"
 
 namespace loglog::sequencer {

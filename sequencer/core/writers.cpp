@@ -1,3 +1,5 @@
+// A rate comes from two windows, the running window and the window before, so a producer takes
+// constant memory.
 #include "sequencer/core/writers.h"
 
 #include <algorithm>
@@ -6,12 +8,13 @@
 namespace loglog::sequencer {
 namespace {
 
-/// A rate is over the last so long.
+/// Span that a rate covers.
 constexpr Duration window = 8s;
 constexpr std::uint64_t window_ms = window / 1ms;
 
 }  // namespace
 
+// Moves the windows on. After a pause of two windows, nothing of the window before counts.
 void Writers::Known::turn(Time t) {
   if (t < since + window) return;
   before = t < since + 2 * window ? now : Count{};
@@ -23,6 +26,8 @@ void Writers::committed(Time now, ProducerId producer, LogId log, ConnectionId c
                         std::uint64_t entries, std::uint64_t bytes) {
   auto k = known_.find(producer);
   if (k == known_.end()) {
+    // The table is full: producers that were idle for two windows make room, at most once a window,
+    // so that a flood of producers does not sweep the table each time.
     if (known_.size() >= writers_max && now >= swept_ + window) {
       swept_ = now;
       std::erase_if(known_,
@@ -44,7 +49,8 @@ void Writers::disconnected(ConnectionId connection) {
   std::erase_if(known_, [connection](const auto& k) { return k.second.connection == connection; });
 }
 
-/// Of the window before, what the last `window` still covers, as if it had come evenly.
+/// Counts of the last `window`. Of the window before, the share counts that is still covered, as if
+/// its entries had come evenly.
 Writers::Count Writers::last_window(const Known& k, Time now) {
   Known w = k;
   w.turn(now);
