@@ -61,7 +61,7 @@ std::vector<std::uint64_t> ClusterClock::ascending(Time now) const {
 std::uint64_t ClusterClock::stamp(Time now) const {
   if (removed(Rule::R5_clock)) return own_.at(now);
   // With the clocks in ascending order, a majority is at or below the entry number `majority_`. So
-  // at least one correct clock bounds it from above.
+  // the slow clocks of a minority cannot make the stamp too early.
   const auto all = ascending(now);
   if (all.size() >= majority_) return all[majority_ - 1];
   // No majority: the greatest known clock is the safe side, because entries are then kept longer.

@@ -95,8 +95,7 @@ std::optional<Command> decode_kind(std::size_t kind, const Bytes& fields) {
     if (!decode_record(fields, c)) return std::nullopt;
     if constexpr (std::is_same_v<decltype(c), MakeLog>)
       if (c.options.durability != Durability::sync)
-        // The entry asks for a durability that this version does not provide; to ignore it would
-        // acknowledge too early.
+        // The entry asks for a durability that this version does not provide.
         return std::nullopt;
     return Command(std::move(c));
   }

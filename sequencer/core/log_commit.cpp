@@ -1,5 +1,6 @@
-// LogTerm: commits, orders, acknowledgements, the committed offset, missing payloads, linearizable
-// tails.
+// LogTerm: the life of a run from its commit to its answer. Commits (A1), offsets (D1), orders
+// (D2), acknowledgements (D4), the committed offset (S6), missing payloads (V1), linearizable tails
+// (R2), and the reports for status.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,11 +15,13 @@
 namespace loglog::sequencer {
 namespace {
 
-/// Most items in one Order: keeps the message far below what a peer accepts.
+/// Most items in an Order: keeps the message far below the size that a peer accepts.
 constexpr std::size_t order_items_max = 4096;
-/// Most items ordered to a replica and not yet durable there.
+/// Most items that are ordered to a replica and not yet durable there.
 constexpr std::size_t ordered_ahead_max = 65'536;
 
+// A reference that a correct SDK can send. A node would refuse an impossible run for ever, and the
+// log would wait for it.
 bool is_plausible(const Reference& r) {
   return r.producer != ProducerId{} && r.first != Sequence{} && r.first.value <= sequence_max &&
          r.count >= 1 && r.count <= run_frames_max && r.length <= run_size_max &&
@@ -31,6 +34,8 @@ void LogTerm::refuse(const Client& client, const Commit& c, Errc why, Sequence e
   host_.to_client(client, Refused{info_.id, c.run.producer, c.run.first, why, term_, expected, {}});
 }
 
+// spec/05 step 5. The order of the checks matters: a repeat is answered before any limit or
+// condition is looked at, because its run is in the log whatever has changed since.
 void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions& conditions) {
   if (phase_ == Phase::halted) return refuse(client, c, Errc::log_halted);
   const bool ready =
@@ -45,7 +50,8 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
     case ProducerTable::Verdict::other_bytes:
       return refuse(client, c, Errc::digest_mismatch, j.expected);
     case ProducerTable::Verdict::full:
-      new_term(term_);  // A2: never forget one; begin anew instead
+      // A2: a producer is never forgotten within a term, so a full table needs a new term.
+      new_term(term_);
       return refuse(client, c, Errc::not_ready);
     case ProducerTable::Verdict::repeat: {
       producers_.seen_on(c.run.producer, client.connection);
@@ -58,7 +64,7 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
             client, Committed{info_.id, term_, c.run.producer, c.run.first, j.run->offset});
       if (std::find(j.run->waiting.begin(), j.run->waiting.end(), client) == j.run->waiting.end())
         j.run->waiting.push_back(client);
-      // The producer is back: what is missing may come from it now.
+      // The producer is back, so a missing run may come from it now.
       if (const auto m = missing_.find(j.run->offset); m != missing_.end()) {
         m->second.gone_since = never;
         host_.to_client({client.connection, {}},
@@ -69,10 +75,12 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
     case ProducerTable::Verdict::accept:
       break;
   }
-  // All that is not committed stays in the window, so that every streaming replica can be told it.
+  // Runs that are not committed stay in the window, so that every streaming replica can be told
+  // them.
   if (in_flight_.size() >= options_.reference_window || too_many_unwritten(client.connection))
     return refuse(client, c, Errc::too_many);
   if (!conditions_hold(client, c, conditions)) return;
+  // S8 measures from here: an idle log's last movement would be too long ago.
   if (in_flight_.empty()) commit_moved_ = now;
   roll_segment(now, c.run.length);
   const Offset at = stream_.end();
@@ -85,7 +93,8 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
   ++host_.figures().commits;
 }
 
-/// V1: a run may be ordered before any replica has it.
+/// V1: bounds the runs that are ordered and that no replica has written. A run may be ordered
+/// before any replica has it, and all later runs wait for it.
 bool LogTerm::too_many_unwritten(ConnectionId connection) {
   if (removed(Rule::V1_bound)) return false;
   Offset written{};
@@ -96,7 +105,8 @@ bool LogTerm::too_many_unwritten(ConnectionId connection) {
          unwritten_.of(connection) >= options_.unwritten_runs_per_connection_max;
 }
 
-/// D1: the one place where an offset is given.
+/// D1: the only function that gives an offset. `frame`: an image of the leader's own frame; empty
+/// for a producer's run.
 void LogTerm::place(Reference run, Bytes frame) {
   if (!frame.empty()) {
     run.count = 1;
@@ -105,9 +115,10 @@ void LogTerm::place(Reference run, Bytes frame) {
   stream_.push({run, std::move(frame)});
 }
 
-/// Segment files keep to the log's segment size unless one run alone is larger, and hold what was
-/// appended within a bounded time: they are what retention by age trims (R5), and where a reader
-/// from a point in time begins.
+/// Begins a new segment before a run if the open segment is full or old. A segment file keeps to
+/// the log's segment size unless a single run is larger. It also covers a bounded time, because
+/// retention by age trims whole segments (R5), and a reader from a point in time begins at a
+/// segment (R6).
 void LogTerm::roll_segment(Time now, std::uint32_t run_length) {
   const bool full = stream_.end() - last_segment_ + run_length > info_.options.segment_size;
   const bool old = now - segment_since_ >= segment_span() && !segment_is_idle();
@@ -116,8 +127,8 @@ void LogTerm::roll_segment(Time now, std::uint32_t run_length) {
 
 void LogTerm::open_segment(Time now) {
   const Bytes image = make_segment_start_image({host_.wall_ms(), term_, stream_.base()});
-  if (stream_.end() - last_segment_ <= image.size())
-    return;  // nothing but its own start stands in it yet
+  // The open segment holds nothing but its own start.
+  if (stream_.end() - last_segment_ <= image.size()) return;
   last_segment_ = stream_.end();
   note_segment(
       last_segment_,
@@ -128,7 +139,7 @@ void LogTerm::open_segment(Time now) {
   place({}, image);
 }
 
-/// Nothing stands in the open segment but its own start and this term's.
+/// True if the open segment holds nothing but its own start and this term's start.
 bool LogTerm::segment_is_idle() const {
   const std::uint64_t own =
       segment_start_size + (term_start_ >= last_segment_ ? term_start_end_ - term_start_ : 0);
@@ -139,6 +150,8 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted)
     return;
+  // D4: an acknowledgement beyond the orders means that the replica has other bytes. The same holds
+  // for chains that differ at an offset.
   if (m.tail > stream_.end())
     return halt(fmt::format("node {} acknowledges {}, beyond all that was ordered", from.value,
                             m.tail.value));
@@ -149,12 +162,13 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
   if (m.tail > stream_.base()) r->acked = m.tail;  // S6: its last frame is of this term
   advance_commit(now);
   if (phase_ == Phase::halted) return;
+  // A replica that moved may be the source that another replica waits for.
   repair_all(now);
   mend_fronts(now);
 }
 
-/// S6: the W-th largest acknowledgement of this term, from distinct members without a hole; S7:
-/// nothing before the term start is.
+/// S6: the committed offset is the W-th largest acknowledgement of this term, from distinct members
+/// without a hole. S7: nothing is committed before the end of the term start.
 void LogTerm::advance_commit(Time now) {
   if (!ordering_) return;
   std::vector<Offset> acked;
@@ -169,6 +183,7 @@ void LogTerm::advance_commit(Time now) {
   if ((held < term_start_end_ && !removed(Rule::S6_term)) || held <= committed_) return;
   committed_ = held;
   commit_moved_ = now;
+  // A committed run is durable on W replicas, so its producer is not needed any more.
   while (!missing_.empty() && missing_.begin()->first < committed_)
     missing_.erase(missing_.begin());
   if (phase_ == Phase::opening) {
@@ -183,6 +198,8 @@ void LogTerm::advance_commit(Time now) {
   answer_tails();
 }
 
+// spec/05 step 8. A producer that has committed the run several times gets an answer to each
+// request.
 void LogTerm::answer_committed(Time now) {
   Figures& figures = host_.figures();
   while (!in_flight_.empty() && in_flight_.front().end <= committed_) {
@@ -202,12 +219,14 @@ void LogTerm::answer_committed(Time now) {
   }
 }
 
+// spec/05 steps 6 and 9: sends orders to all streaming replicas and tells the committed offset,
+// which travels with an Order if possible.
 void LogTerm::flush(Time now) {
   if (phase_ == Phase::halted) return;
   if (ordering_) {
     prune_window(now);
     bool untold = false, soon = false;
-    // While runs are in flight an Order is likely to come that says it too.
+    // While runs are in flight, an Order is likely to come and to carry the committed offset.
     const bool by_order = !in_flight_.empty() && now < watermark_due_;
     for (Replica& r : replicas_) {
       note_lag(r, now);
@@ -224,8 +243,8 @@ void LogTerm::flush(Time now) {
     }
     if (!soon) watermark_due_ = never;
     else if (watermark_due_ == never) watermark_due_ = now + options_.watermark_delay;
-    // Told while its tail was shorter (D5): once more when it has caught up and nothing else is
-    // due.
+    // D5: the replica took the smaller of the committed offset and its own tail. When it has caught
+    // up and nothing else is due, it is told once more.
     if (!untold || phase_ != Phase::open) idle_due_ = never;
     else if (idle_due_ == never) idle_due_ = now + options_.watermark_idle_interval;
   }
@@ -234,8 +253,8 @@ void LogTerm::flush(Time now) {
   plan_retention(now);
 }
 
-/// The age of what it lacks, to within the time that it took to catch up last: one committed offset
-/// of back then is kept, not all.
+/// The replica's lag in time, approximate: the leader remembers a single past committed offset for
+/// each replica instead of all of them.
 void LogTerm::note_lag(Replica& r, Time now) {
   if (r.durable >= committed_) {
     r.behind_since = never;
@@ -245,6 +264,8 @@ void LogTerm::note_lag(Replica& r, Time now) {
   }
 }
 
+// spec/05 step 6. At most order_window_bytes are ordered ahead of the replica's durable tail, so
+// that a slow disk does not grow the node's queue without a bound.
 void LogTerm::send_orders(Replica& r) {
   while (r.sent < stream_.end()) {
     const std::uint64_t ahead = r.sent - r.durable;
@@ -270,9 +291,9 @@ void LogTerm::tell_committed(Replica& r) {
   r.told_at = r.durable;
 }
 
-/// Items stay known from the least durable member of the stream on, and from the target of a repair
-/// under way on; where that is more than the reference window, those that need the oldest ones lag
-/// and are repaired from a peer later.
+/// Drops items that no replica needs. Items stay from the least durable replica of the stream on,
+/// and from the target of a repair under way. Beyond the reference window the oldest committed
+/// items go; replicas that need them lag and are reconciled from a peer later (S4).
 void LogTerm::prune_window(Time now) {
   Offset keep = committed_;
   for (const Replica& r : replicas_) {
@@ -280,8 +301,8 @@ void LogTerm::prune_window(Time now) {
     else if (r.joined && r.at != At::lost) keep = std::min(keep, r.durable);
   }
   stream_.drop_below(keep);
-  // What lies below the trim point is not ordered to one that comes late: no replica need have it
-  // any more. It copies, or is re-based.
+  // Items below the trim point are not kept for a replica that comes late, because no replica need
+  // hold them any more. That replica copies or is re-based.
   const Offset kept = begins();
   while (stream_.items() > 0 && stream_.end_of_front() <= committed_ &&
          (stream_.items() > options_.reference_window || stream_.end_of_front() <= kept))
@@ -290,6 +311,7 @@ void LogTerm::prune_window(Time now) {
     if (r.at == At::streaming && r.sent < stream_.begin()) ask(now, r);
 }
 
+// R3: nodes are told only once the trim is committed in the metadata.
 void LogTerm::trimmed(Offset trim) {
   info_.trim = std::max(info_.trim, trim);
   segments_.erase(segments_.begin(), segments_.upper_bound(begins()));
@@ -299,6 +321,7 @@ void LogTerm::trimmed(Offset trim) {
 
 // ---- R2
 
+// R2: a tail question waits for a round of confirmations.
 void LogTerm::tail(Time, Client client) {
   if (phase_ == Phase::halted) return host_.to_client(client, halted_answer());
   if (removed(Rule::R2_confirm))
@@ -313,6 +336,8 @@ void LogTerm::tail(Time, Client client) {
   tails_waiting_.push_back({client, TailIs{}, {}});
 }
 
+// Asks each streaming replica to confirm the term. Questions that came before share this round;
+// questions that come later need another round, because R2 confirms only what came before it.
 void LogTerm::start_tail_round(Time now) {
   TailRound round;
   round.answers = std::move(tails_waiting_);
@@ -326,6 +351,8 @@ void LogTerm::start_tail_round(Time now) {
   tail_rounds_.push_back(std::move(round));
 }
 
+// Request ids match an answer to its round; ids count by connection, so the node is part of the
+// key.
 void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
   if (m.term != term_) return;
   for (TailRound& round : tail_rounds_)
@@ -334,6 +361,9 @@ void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
   answer_tails();
 }
 
+// R2: max(W, N - W + 1) confirmations meet every seal quorum, so no later term can have begun
+// before the question. The largest tail among them may have been told to clients (V2), so the
+// leader's committed offset must reach it.
 void LogTerm::answer_tails() {
   const std::size_t need = removed(Rule::R2_quorum)
                                ? 1U
@@ -353,21 +383,22 @@ void LogTerm::answer_tails() {
   }
 }
 
-// ---- Missing payloads (§5)
+// ---- Missing payloads (spec/05, "When a payload is missing")
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted)
     return;
   if (m.offset < committed_ && !removed(Rule::P3_copied)) {
-    // Committed, so the peers hold it, or held it: what they have trimmed can only be skipped by
-    // re-basing (S4), and the rest is copied.
+    // P3: the run is committed, so peers hold it or held it. If they have trimmed it, the replica
+    // skips it by a re-base (S4); otherwise the replica copies it.
     if (r->at != At::streaming) return;
     if (m.offset < begins()) ask_where_peers_begin();
     else r->lacks_committed = true;
     return ask(now, *r);
   }
   const ProducerTable::Run* run = producers_.find(m.run.producer, m.run.first);
+  // The report is about an older item at that offset; the replica will hear the new order.
   if (run == nullptr || run->offset != m.offset) return;
   MissingRun& miss = missing_[m.offset];
   miss.run = run->reference;
@@ -380,6 +411,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   check_missing(now);
 }
 
+// The producer promises not to upload these runs again, so nobody waits for it.
 void LogTerm::cancel(Time now, const Cancel& c) {
   for (auto& [at, m] : missing_)
     if (m.run.producer == c.producer && m.run.first + (m.run.count - 1) >= c.first)
@@ -388,7 +420,8 @@ void LogTerm::cancel(Time now, const Cancel& c) {
   check_missing(now);
 }
 
-/// Replicas that hold the run, or take orders and have not reported so often that they miss it.
+/// Replicas that may have the run: those that hold it durably, and those that take orders and have
+/// reported it missing fewer than `reports` times.
 std::size_t LogTerm::may_have(Offset at, const MissingRun& m, unsigned reports) const {
   return static_cast<std::size_t>(
       std::count_if(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
@@ -399,10 +432,11 @@ std::size_t LogTerm::may_have(Offset at, const MissingRun& m, unsigned reports) 
       }));
 }
 
-/// A run that too few have would hold up the log until somebody uploads it: recovery in a new term
-/// drops it. It was never acknowledged. Its producer is asked first. One that is gone is waited for
-/// briefly, and once it is, a replica that may have the run and gives it to no peer is not; one
-/// that is there and brings it to nobody holds up all others, so it is not waited for long (V1).
+/// V1: a run that too few replicas have would hold up the log until somebody uploads it. A new term
+/// drops it by its recovery; that is safe because the run was never acknowledged. The producer is
+/// asked first. A producer that is gone is waited for briefly, and then fewer than W possible
+/// holders suffice to drop the run. A producer that is there but brings the run to nobody must not
+/// hold up all others, so the run is dropped when every replica has reported it twice.
 void LogTerm::check_missing(Time now) {
   if (new_term_asked_) return;
   for (auto& [at, m] : missing_) {
@@ -425,8 +459,7 @@ void LogTerm::check_missing(Time now) {
   }
 }
 
-/// What D1 forbids: the offset is given to what comes next. Only a simulator that has removed the
-/// rule comes here.
+/// Breaks D1: gives the offset to the next run. Only a simulator that has removed D1 comes here.
 void LogTerm::place_again(Offset at) {
   missing_.erase(missing_.lower_bound(at), missing_.end());
   while (!in_flight_.empty() && in_flight_.back().end > at) in_flight_.pop_back();
@@ -434,11 +467,11 @@ void LogTerm::place_again(Offset at) {
   stream_.cut(at);
 }
 
-// ---- The end, and what it looks like
+// ---- The end of the term, and reports
 
-/// Runs that were ordered get no answer here: a refusal would say that they were not written (A6),
-/// and a later term may yet find them. Their producers learn of the next term (TermIs, or a closed
-/// connection) and resolve.
+/// A6: ordered runs get no answer here. A refusal would say that they were not written, but a later
+/// term may still find them. Their producers learn of the next term by TermIs or by a closed
+/// connection, and resolve.
 void LogTerm::stop(Errc why) {
   for (const Held& h : tails_waiting_) give_up(h, why);
   for (const TailRound& round : tail_rounds_)
@@ -502,6 +535,7 @@ bool LogTerm::takes_appends() const {
   return serves() && static_cast<std::size_t>(taking) >= info_.options.write_quorum;
 }
 
+// The state that people see. A replica on a full disk streams, but it refuses uploads (K5).
 ReplicaState LogTerm::state_of(const Replica& r) const {
   if (r.at == At::lost) return ReplicaState::suspect;
   if (r.at == At::absent) return ReplicaState::unreachable;
@@ -511,8 +545,8 @@ ReplicaState LogTerm::state_of(const Replica& r) const {
   return r.state && r.state->suspect ? ReplicaState::suspect : ReplicaState::lagging;
 }
 
-/// What the replica holds, for people: also while nothing of it counts yet because a copy is under
-/// way or waits for its turn.
+/// The end of the bytes that the replica holds, for people. It includes bytes that do not count yet
+/// because a copy is under way or waits for its turn.
 Offset LogTerm::shown(const Replica& r) const {
   const Offset holds = std::max(durable(r), r.copied);
   const bool counts_not = r.at == At::stated || r.at == At::reconciling;

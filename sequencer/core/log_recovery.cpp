@@ -1,4 +1,6 @@
-// LogTerm: seal, base, reconcile, term start; and replicas that come late.
+// LogTerm: recovery (spec/04), and replicas that come late by the same path. Each replica moves
+// along At: absent -> (joining, sealing) -> asked -> stated -> reconciling -> streaming. A misfit
+// sends it back to asked; lost is final for the term.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,10 +14,10 @@
 namespace loglog::sequencer {
 namespace {
 
-/// After a Reconcile that failed for want of peers or space.
+/// Pause after a Reconcile that failed for want of peers or space.
 constexpr Duration repair_pause = 200ms;
-/// A step this many times over its deadline, with enough members reachable, is given up although
-/// something seems under way: a copy may be long.
+/// S8: a step that is this many times over its deadline is given up although something seems to
+/// move, because a copy may be long.
 constexpr int patience = 10;
 
 }  // namespace
@@ -31,6 +33,8 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
       producers_(options.producers_max, options.producer_runs_max) {
   for (const Member& m : info_.members) {
     Replica r;
+    // C1: the node may be registered with a newer disk than the log names. That disk is a newcomer
+    // here.
     r.member = {m.node, host_.disk_of(m.node)};
     r.newcomer = r.member != m && !removed(Rule::T4_disk);
     if (host_.has_lost(m.node)) r.at = At::lost;
@@ -57,6 +61,7 @@ LogTerm::Replica* LogTerm::find(NodeId node) {
   return nullptr;
 }
 
+// The only function that changes `at`. A replica that leaves a copy gives its turn back (P4).
 void LogTerm::move(Replica& r, At at, Time now) {
   if (at != At::reconciling) end_copy(r);
   r.copied = Offset{};
@@ -66,6 +71,7 @@ void LogTerm::move(Replica& r, At at, Time now) {
   r.asked_first = false;
 }
 
+// A log with a term of its own seals its nodes itself (T3); otherwise the node-wide seal is enough.
 void LogTerm::node_ready(Time now, NodeId node) {
   Replica* r = find(node);
   if (r == nullptr || r->at == At::lost || phase_ == Phase::halted) return;
@@ -78,6 +84,7 @@ void LogTerm::joined(Time now, NodeId node) {
   if (const Replica* r = find(node); r != nullptr && r->at == At::joining) node_ready(now, node);
 }
 
+// A rest may begin without the replica that is gone (S7).
 void LogTerm::node_gone(Time now, NodeId node) {
   Replica* r = find(node);
   if (r == nullptr || r->at == At::lost) return;
@@ -85,8 +92,8 @@ void LogTerm::node_gone(Time now, NodeId node) {
   begin_or_rest(now);
 }
 
-/// What S3 forbids: nothing moves, and instead of a new term the others choose among themselves in
-/// this one; what is matched stays so. Only a simulator that has removed the rule comes here.
+/// Breaks S3: without a new term, the other replicas choose a base among themselves in this term,
+/// and matched replicas stay matched. Only a simulator that has removed S3 comes here.
 void LogTerm::choose_again(Time now) {
   find(base_)->state.reset();
   for (Replica& r : replicas_)
@@ -95,13 +102,14 @@ void LogTerm::choose_again(Time now) {
   choose_base(now);
 }
 
+// S1: GetState is the barrier; its answer counts as the replica's state.
 void LogTerm::ask(Time now, Replica& r) {
   move(r, At::asked, now);
   r.request = host_.to_node(r.member.node, GetState{info_.id, term_});
 }
 
-/// The answer did not fit what is known here. The state is asked for at once, but only once in a
-/// pause: two views that never come to agree would otherwise chase each other as fast as the
+/// The replica's answer did not fit this leader's view. Its state is asked for at once, but only
+/// once in a pause: two views that never agree would otherwise chase each other as fast as the
 /// network allows.
 void LogTerm::ask_again(Time now, Replica& r) {
   if (now < r.asked_again + repair_pause) return pause(now, r);
@@ -109,8 +117,7 @@ void LogTerm::ask_again(Time now, Replica& r) {
   ask(now, r);
 }
 
-/// No Reconcile and no question goes to the replica before the pause is over, whatever comes
-/// meanwhile.
+/// Leaves the replica alone until the pause is over, whatever comes meanwhile.
 void LogTerm::pause(Time now, Replica& r) {
   move(r, At::stated, now);
   r.retry = r.repair_after = now + repair_pause;
@@ -129,17 +136,20 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
     return;
   if (m.disk != r->member.disk && !removed(Rule::T4_disk))
     return lose(*r, "it has another disk than the member", now);
-  // What it had acknowledged or been matched to in this term cannot be gone (T4). Where it rotted,
-  // the node says so by itself: that is copied again, and until then it counts for nothing (K3,
+  // T4: bytes that the replica acknowledged or matched in this term cannot be gone. If they rotted,
+  // the node itself says suspect: it is copied again, and until then it counts for nothing (K3,
   // K4).
   if (m.suspect && !removed(Rule::K4_count)) {
-    // What it was ordered it may have told clients to be durable (V2), though no word of it came
-    // here.
+    // With client-observed commit (V2) the node may have told clients that a run is durable before
+    // its `Durable` reached this leader. So the hole must be refilled up to `ordered`, not only up
+    // to `acked`.
     r->held = std::max(
         {r->held, r->acked, r->durable, removed(Rule::V2_ordered) ? Offset{} : r->ordered});
     r->acked = r->durable = Offset{};
     r->joined = false;
   }
+  // T4: a shorter tail without a hole is a loss. It is committed as MarkLost, because the next
+  // leader would hear only the short tail and take it for everything that there was.
   if (m.tail < std::max(r->acked, r->durable) && !removed(Rule::T4_tail)) {
     lose(*r,
          fmt::format("its tail {} is below {}, which it held in this term", m.tail.value,
@@ -150,41 +160,45 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   if (r->asked_first && request == r->request) {
     r->asked_first = false;
     if (front_is_whole(m))
-      first_ = std::max(first_,
-                        m.first);  // only asked where it begins now, for one that must be re-based
+      // the question was only about its first offset, for a replica that must be re-based
+      first_ = std::max(first_, m.first);
     r->state = m;
     return repair_all(now);
   }
   if (r->at == At::reconciling || r->at == At::sealing) return;  // an old answer
   if (r->at == At::streaming) {
-    // D2: an order did not fit. Answers to orders that were under way behind the misfit come too;
-    // the first one counts.
+    // D2: an order did not fit. Answers to orders behind the misfit come too; the first answer
+    // counts.
     host_.warn(info_.id, from, "misfit",
                fmt::format("log {}: node {} is at {}, ordered from {}", info_.id.value, from.value,
                            m.tail.value, r->sent.value));
     return ask_again(now, *r);
   }
   if (r->at != At::asked) return;
-  if (r->request != RequestId{} && request != r->request)
-    return;  // in answer to an order sent before
+  // The answer belongs to an order that was sent before this GetState.
+  if (r->request != RequestId{} && request != r->request) return;
   take_state(now, *r, m);
 }
 
+// Takes the answer to the newest GetState and lets recovery or repair go on.
 void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
   move(r, At::stated, now);
   r.state = m;
   if (is_open() || resting_) take_in_newcomers();
   if (ordering_ && m.suspect)
-    r.retry = now + options_.recovery_step_timeout;  // its hole may be filled by then (K4)
+    // K4: by then its hole may be filled.
+    r.retry = now + options_.recovery_step_timeout;
   moved_to(now, r, m.tail);
+  // Another replica shows that the log begins earlier than the base does, so first_ moves down to
+  // it.
   if (first_ > info_.trim && front_is_whole(m) && m.first < m.tail)
     first_ = std::min(first_, m.first);
   if (phase_ == Phase::sealing) return choose_base(now);
   repair(now, r);
 }
 
-/// S8: an answer alone is no movement. Replicas that ask again and again for bytes that nobody
-/// gives would otherwise keep a term alive for ever.
+/// S8: an answer alone is no movement. Otherwise replicas that ask again and again for bytes that
+/// nobody gives would keep a term alive for ever.
 void LogTerm::moved_to(Time now, Replica& r, Offset tail) {
   if (tail > r.furthest) r.got_nothing = false;
   if (phase_ == Phase::recovering && (tail > r.furthest || removed(Rule::S8_movement)))
@@ -192,13 +206,14 @@ void LogTerm::moved_to(Time now, Replica& r, Offset tail) {
   r.furthest = std::max(r.furthest, tail);
 }
 
+// S = N - W + 1: it meets every write quorum, so a seal quorum holds every committed run (S2).
 std::size_t LogTerm::seal_quorum() const {
   return info_.members.size() - info_.options.write_quorum + 1;
 }
 
-/// S2, S3: once enough distinct members have answered, the most up-to-date one is the base, for the
-/// rest of the term. Every seal quorum holds all that may be committed, so a base of an earlier
-/// term that gave nobody bytes can be left out of it (S8).
+/// S2, S3: once a seal quorum has answered, the most up-to-date member is the base for the rest of
+/// the term. Every seal quorum holds all that may be committed. So a base of an earlier term that
+/// gave no peer any bytes can be passed over if a seal quorum exists without it (S8).
 void LogTerm::choose_base(Time now) {
   const Replica* best = best_answer(passed_over_);
   if (best == nullptr && !passed_over_.empty() && !awaits_other_answers(now))
@@ -210,6 +225,7 @@ void LogTerm::choose_base(Time now) {
   base_chain_ = s.chain;
   first_ = first_of_whole(s);
   last_segment_ = s.last_segment;
+  // S3: the base's tail is where this term's orders begin.
   stream_ = OrderStream(term_, s.tail, s.last_frame_term);
   chains_.note(s.tail, s.chain);
   phase_ = Phase::recovering;
@@ -217,7 +233,8 @@ void LogTerm::choose_base(Time now) {
   repair_all(now);
 }
 
-/// The one of highest rank among the answers, if they are a seal quorum; null: they are none.
+/// The answer of the highest rank if the answers are a seal quorum; otherwise nullptr. Newcomers
+/// answer for nothing (C1), and a suspect answer may lack its tail, so it takes an answer off (S2).
 LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
   std::size_t answers = 0;
   std::size_t suspects = 0;
@@ -228,7 +245,8 @@ LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
   };
   for (Replica& r : replicas_) {
     if (removed(Rule::S2_lost) && r.at == At::lost)
-      ++answers;  // as if it had nothing because there was nothing
+      // as if the node had nothing because there was nothing
+      ++answers;
     if (!r.state || r.at == At::lost || (r.newcomer && !removed(Rule::C1_seal)) ||
         passed_over.contains(r.member.node))
       continue;
@@ -242,7 +260,7 @@ LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
   return best;
 }
 
-/// Some member that may become the base is there and has not said its state yet.
+/// True if some member that may become the base is ready and has not told its state yet.
 bool LogTerm::awaits_other_answers(Time now) const {
   if (now - phase_since_ >= options_.recovery_step_timeout) return false;
   return std::any_of(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
@@ -251,7 +269,7 @@ bool LogTerm::awaits_other_answers(Time now) const {
   });
 }
 
-/// Each replica that needs bytes has asked for them in vain.
+/// S8: true if each replica that needs bytes has asked for them in vain.
 bool LogTerm::base_gives_nothing() const {
   bool in_vain = false;
   for (const Replica& r : replicas_) {
@@ -262,6 +280,7 @@ bool LogTerm::base_gives_nothing() const {
   return in_vain;
 }
 
+// A base that gave nothing is passed over together with the bases before it.
 std::set<NodeId> LogTerm::passed_over() const {
   if (is_open() || resting_ || removed(Rule::S8_base)) return {};
   std::set<NodeId> out = passed_over_;
@@ -271,8 +290,8 @@ std::set<NodeId> LogTerm::passed_over() const {
   return out;
 }
 
-/// The answers must not contradict the base: nothing known as committed beyond it, no other bytes
-/// of the same length.
+/// S3: halts the log if an answer contradicts the base: it knows a committed offset beyond the
+/// base's tail, or it holds other bytes at the same tail and term.
 bool LogTerm::contradicted(const Replica& base) {
   const StateIs& b = *base.state;
   for (const Replica& r : replicas_) {
@@ -294,13 +313,14 @@ bool LogTerm::contradicted(const Replica& base) {
 }
 
 /// K3: a trim removes only files that lie wholly below the trim point, and it is in the metadata
-/// before any node hears of it. So no replica begins above the trim point unless files of its front
-/// are gone. A replica that holds no frame begins where it was told to.
+/// before any node hears of it. So no replica begins above the trim point unless its first files
+/// are gone. A replica without any frame begins where it was told to begin.
 bool LogTerm::front_is_whole(const StateIs& s) const {
   return s.first <= info_.trim || s.first == s.tail || removed(Rule::K3_front);
 }
 
-/// Where the log begins: as the base has it, unless files of the base's front are gone.
+/// The offset where the log begins: the base's first offset, unless the base's first files are
+/// gone.
 Offset LogTerm::first_of_whole(const StateIs& base) const {
   if (front_is_whole(base)) return base.first;
   std::optional<Offset> first;
@@ -310,9 +330,9 @@ Offset LogTerm::first_of_whole(const StateIs& base) const {
   return first.value_or(base.first);
 }
 
-/// A replica without its first files holds all that is new, so it takes orders as it is. It is
-/// copied anew, which needs peers and takes it out for that time, once a write quorum of others
-/// takes orders and has all that it has.
+/// K3: a replica without its first files still holds everything new, so it takes orders as it is.
+/// To mend its front it is copied anew, which takes it out meanwhile. That may begin once a write
+/// quorum of other replicas takes orders and holds as much.
 bool LogTerm::may_mend_front(const Replica& r) const {
   std::size_t others = 0;
   bool source = false;
@@ -326,12 +346,14 @@ bool LogTerm::may_mend_front(const Replica& r) const {
          others >= std::min<std::size_t>(info_.options.write_quorum, replicas_.size() - 1);
 }
 
+// Sends replicas without their first files back to GetState; repair() then re-bases them.
 void LogTerm::mend_fronts(Time now) {
   for (Replica& r : replicas_)
     if (r.at == At::streaming && r.state && !front_is_whole(*r.state) && may_mend_front(r))
       ask_again(now, r);
 }
 
+// This leader's view of the log's terms, to compare a replica's list with (S4).
 TermHistory LogTerm::history() const {
   TermHistory h = base_history_;
   h.first = std::max(h.first, first_);
@@ -342,6 +364,7 @@ TermHistory LogTerm::history() const {
   return h;
 }
 
+// S5: peers that may give bytes up to `o`: only replicas that are matched in this term.
 std::vector<NodeId> LogTerm::holders(Offset o, NodeId except) const {
   std::vector<NodeId> out;
   for (const Replica& r : replicas_)
@@ -363,6 +386,7 @@ void LogTerm::end_copy(Replica& r) {
   host_.end_copy(info_.id, r.member.node);
 }
 
+// The turn may come when the replica is gone or needs no copy any more; the turn then passes on.
 void LogTerm::copy_now(Time now, NodeId node) {
   Replica* r = find(node);
   if (r != nullptr && r->at == At::stated && r->waits_for_copy) {
@@ -375,8 +399,8 @@ void LogTerm::copy_now(Time now, NodeId node) {
   host_.end_copy(info_.id, node);
 }
 
-/// False: the log waits for its turn. A replica that has only to be cut, or lacks nothing, does
-/// not.
+/// P4: true if the copy may begin. A replica that has only to be cut, or lacks nothing, does not
+/// wait.
 bool LogTerm::copies(Replica& r, const Reconcile& m) {
   if (m.peers.empty() || (!m.rebase && m.target == m.cut)) return true;
   const auto streaming =
@@ -386,8 +410,8 @@ bool LogTerm::copies(Replica& r, const Reconcile& m) {
   return r.may_copy;
 }
 
-/// S4: the one way into the order stream, at recovery and in mid-term alike: cut at the point where
-/// the term lists part, copy up to a point that the stream continues from.
+/// S4: the only way into the order stream, at recovery and later alike. Cut the replica where the
+/// term lists diverge, then copy up to a point from which the stream continues.
 void LogTerm::repair(Time now, Replica& r) {
   if (r.at != At::stated || r.waits_for_copy || phase_ == Phase::sealing ||
       phase_ == Phase::halted || now < r.repair_after)
@@ -401,18 +425,19 @@ void LogTerm::repair(Time now, Replica& r) {
               s.tail,   s.chain, s.last_frame_term,
               cut,      false,   {},
               {},       {},      {}};
-  // A node with a hole knows more as committed than it still has (K3); only what it has can be cut.
+  // A node with a hole knows more as committed than it still has (K3); only existing bytes can be
+  // cut.
   const Offset known = std::min(s.committed, s.tail);
   const bool has_nothing = s.first == s.tail;
-  // It begins above where the log is known to begin: the peers have trimmed since they were asked,
-  // and none gives what lies below.
+  // It begins above the known beginning of the log. The peers may have trimmed since they were
+  // asked, so they are asked again; a peer gives nothing below its first offset.
   if (has_nothing && s.tail > first_ && !r.asked_peers && ask_where_peers_begin()) {
     r.asked_peers = true;
     r.retry = now + repair_pause;
     return;
   }
   if (has_nothing) {
-    // No frame, no term, no cut: it begins where the log does.
+    // No frame, no term, no cut: it begins where the log begins.
   } else if (cut < first_ && s.tail != cut) {
     if (known > first_ && !removed(Rule::S4_alarm))
       return halt(
@@ -426,16 +451,16 @@ void LogTerm::repair(Time now, Replica& r) {
     return halt(fmt::format("node {} ends at {}, beyond all that was ordered", r.member.node.value,
                             s.tail.value));
   const bool mends_front = !front_is_whole(s) && may_mend_front(r);
-  // It drops its tail too, and must hold as much again before it counts (K4). What it acknowledged
-  // meanwhile is not in force.
+  // K4: the replica drops its tail too, and counts only when it holds as much again.
+  // Acknowledgements that are still under way do not count.
   if (mends_front) {
     r.held =
         std::max({r.held, r.acked, r.durable, removed(Rule::V2_ordered) ? Offset{} : r.ordered});
     r.joined = false;
   }
   m.rebase = cut < first_ || (has_nothing && s.tail > Offset{}) || mends_front;
-  // Nobody here has the first files. A copy without them would make their loss the log's own, so it
-  // waits for a replica that has.
+  // K3: no replica that is here has the first files. A copy without them would make their loss the
+  // log's own, so the replica waits for a replica that has them.
   if (m.rebase && first_ > info_.trim && !removed(Rule::K3_front)) {
     r.retry = now + options_.recovery_step_timeout;
     return;
@@ -445,8 +470,8 @@ void LogTerm::repair(Time now, Replica& r) {
     m.target_first = first_;
   }
   if (!pick_target(r, m.cut, m) || !copies(r, m)) return;
-  // It drops all that it held. That was trimmed, or is copied again at least up to what it held
-  // (K4): it is no loss.
+  // The re-base drops all that the replica held. That was trimmed, or it is copied again at least
+  // up to `held` (K4), so it is no loss.
   if (m.rebase) {
     r.durable = r.acked = Offset{};
     r.state->first = m.target_first;
@@ -458,23 +483,22 @@ void LogTerm::repair(Time now, Replica& r) {
   host_.to_node(r.member.node, std::move(m));
 }
 
-/// The peers may have trimmed what a replica needs: then it must be re-based. False: none of them
-/// can be asked.
+/// The peers may have trimmed bytes that a replica needs, which must then be re-based. Asks the
+/// streaming replicas for their first offsets. False: no replica can be asked.
 bool LogTerm::ask_where_peers_begin() {
   bool asked = false;
   for (Replica& p : replicas_) {
     if (p.at != At::streaming) continue;
     asked = true;
-    // A second question beside the first would have an answer that is taken for that to a misfit
-    // (D2).
+    // A second question beside the first would get an answer that looks like a misfit (D2).
     if (std::exchange(p.asked_first, true)) continue;
     p.request = host_.to_node(p.member.node, GetState{info_.id, term_});
   }
   return asked;
 }
 
-/// Orders would name its runs one by one, and it would ask its peers for each: a copy brings them
-/// in large pieces.
+/// S5, P3: true if orders would name many runs that the replica must fetch individually. A copy
+/// brings the same bytes in large pieces.
 bool LogTerm::is_far_behind(const Replica& r) const {
   const Offset tail = r.state->tail;
   if (r.lacks_committed) return true;
@@ -482,14 +506,14 @@ bool LogTerm::is_far_behind(const Replica& r) const {
                                stream_.items_between(tail, committed_) > options_.copy_above_runs);
 }
 
-/// Where the replica joins the stream: a run boundary inside the window, of known chain. In this
-/// order: its own tail, the newest point that a matched peer holds, an earlier point that it holds
-/// itself (that cuts only what it never acknowledged, and the same items are ordered to it again,
-/// D1).
+/// Chooses where the replica joins the stream: a run boundary inside the window whose chain is
+/// known. The first that fits: its own tail; the newest point that a matched peer holds; an earlier
+/// point that the replica holds itself. The last case cuts only items that it never acknowledged,
+/// and the same items are ordered to it again (D1).
 bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
   const StateIs& s = *r.state;
-  // The base's own hole lies above all that may be committed (S2): there is nothing to fill it
-  // with.
+  // A hole at the base's own end lies above everything that may be committed (S2), so nobody can
+  // fill it.
   const bool whole = !s.suspect || (phase_ == Phase::recovering && r.member.node == base_);
   const bool goes_on = !out.rebase && cut == s.tail && stream_.is_boundary(cut) && whole;
   if (goes_on && !is_far_behind(r)) {
@@ -518,6 +542,7 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
   if (out.rebase || s.suspect) return false;
   for (auto p = points.rbegin(); p != points.rend() && p->first >= stream_.begin(); ++p) {
     if (p->first > cut || !stream_.is_boundary(p->first)) continue;
+    // Below its acknowledgements nothing may be cut.
     if (p->first < std::max({r.acked, r.durable, s.committed})) return false;
     out.cut = out.target = p->first;
     out.target_chain = p->second;
@@ -526,7 +551,7 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
   return false;
 }
 
-/// P4: the copy moves, so that it is neither cancelled nor a reason for a new term (S8).
+/// P4: the copy moves, so it is neither cancelled nor a reason for a new term (S8).
 void LogTerm::on(Time now, NodeId from, RequestId, const Reconciling& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || r->at != At::reconciling || removed(Rule::P4_moves))
@@ -537,6 +562,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciling& m) {
   if (phase_ == Phase::recovering) phase_since_ = now;
 }
 
+// S5: the replica has cut and copied; its tail and chain must equal the leader's at the target.
 void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || r->at != At::reconciling || phase_ == Phase::halted)
@@ -559,13 +585,15 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
     return halt(
         fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
   if (phase_ == Phase::recovering && (!r->joined || removed(Rule::S8_movement))) phase_since_ = now;
+  // From here on its acknowledgements count (S6), once they cover a frame of this term.
   r->joined = true;
   r->asked_peers = r->got_nothing = r->lacks_committed = false;
   r->durable = m.tail;
   r->held = Offset{};
   if (removed(Rule::S6_term)) r->acked = m.tail;
   if (!stream_.is_boundary(r->target))
-    return ask_again(now, *r);  // fell out of the window meanwhile: another round
+    // The target fell out of the window meanwhile, so another round is needed.
+    return ask_again(now, *r);
   move(*r, At::streaming, now);
   r->sent = r->target;
   r->told = r->told_at = Offset{};
@@ -578,9 +606,10 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
   mend_fronts(now);
 }
 
-/// §5 step 4, unless there is nothing to begin for: all that can be reached are matched at the same
-/// end and know that it is committed. Those that cannot are repaired when they are back, as in any
-/// term; one that has to learn what is committed ends the rest.
+/// spec/04 "Begin": orders the term start once W replicas are matched, or rests (S7). A log rests
+/// if nobody has asked for it and all members that can be reached are matched at the same end and
+/// know all of it as committed. Members that are away are repaired when they come back. If a
+/// replica still has to learn the committed offset, the term start is ordered to tell it.
 void LogTerm::begin_or_rest(Time now) {
   if (phase_ != Phase::recovering) return;
   std::size_t matched = 0, whole = 0, under_way = 0;
@@ -600,9 +629,9 @@ void LogTerm::begin_or_rest(Time now) {
   if (resting_) take_in_newcomers();
 }
 
-/// C1: all that is committed is on W members of this term's set, in which the disks that were
-/// replaced have no part. So a later seal quorum of the new set finds it, however little a newcomer
-/// has copied yet.
+/// C1 step 3: asks to make newcomers that have joined (T5) members of the log. Everything committed
+/// in this term is on W members of this term's set, and replaced disks have no part in it. So a
+/// later seal quorum of the new set finds it, however little a newcomer has copied yet.
 void LogTerm::take_in_newcomers() {
   std::vector<Member> members = info_.members;
   for (std::size_t i = 0; i < replicas_.size(); ++i)
@@ -620,11 +649,11 @@ void LogTerm::members_changed(Time now, const std::vector<Member>& members) {
     if (r.member == members[i]) r.newcomer = false;
     else if (removed(Rule::C1_term)) admit_in_term(now, r, members[i]);
   }
-  if (phase_ == Phase::sealing) choose_base(now);  // one more may count
+  if (phase_ == Phase::sealing) choose_base(now);  // a further answer may count now
 }
 
-/// What C1 forbids: the new disk goes on in the old one's place. Only a simulator that has removed
-/// the rule comes here.
+/// Breaks C1: the new disk goes on in the old disk's place in the same term. Only a simulator that
+/// has removed C1 comes here.
 void LogTerm::admit_in_term(Time now, Replica& r, Member member) {
   r = Replica{};
   r.member = member;
@@ -632,7 +661,8 @@ void LogTerm::admit_in_term(Time now, Replica& r, Member member) {
   if (host_.ready(member.node)) node_ready(now, member.node);
 }
 
-/// §5 step 4. An empty log gets its first segment start before.
+/// spec/04 "Begin": orders the term start frame. An empty log gets its first segment start before
+/// it.
 void LogTerm::order_term_start(Time now) {
   resting_ = false;
   ordering_ = true;
@@ -652,13 +682,15 @@ void LogTerm::order_term_start(Time now) {
   p.write_quorum = info_.options.write_quorum;
   p.members = term_set().members;
   term_start_ = stream_.end();
-  if (!removed(Rule::F1_term))
-    entries_end_ = term_start_;  // where the last entry of earlier terms ends is not known here
+  // F1: it is not known here where the last entry of earlier terms ends.
+  if (!removed(Rule::F1_term)) entries_end_ = term_start_;
   place({}, make_term_start_image(p));
   term_start_end_ = stream_.end();
   segment_since_ = last_run_ = now;
 }
 
+// The replicas contradict each other, so nothing is guessed: the log takes no appends any more, and
+// its committed data stays readable.
 void LogTerm::halt(const std::string& why) {
   if (phase_ == Phase::halted) return;
   stop(Errc::log_halted);
@@ -669,6 +701,7 @@ void LogTerm::halt(const std::string& why) {
               fmt::format("log {} ({}) is halted: {}", info_.id.value, info_.name, why));
 }
 
+// T4: the replica counts as down for the rest of the term, and its acknowledgements are void.
 void LogTerm::lose(Replica& r, const std::string& why, Time now) {
   if (r.at == At::lost) return;
   move(r, At::lost, now);
@@ -686,13 +719,15 @@ void LogTerm::node_lost(Time now, NodeId node) {
   r->acked = r->durable = Offset{};
 }
 
-/// D4.
+/// D4: records a reported chain; halts the log if another replica reported a different chain there.
 bool LogTerm::note_chain(NodeId from, Offset o, Chain c) {
   if (chains_.note(o, c) || removed(Rule::D4_chain)) return true;
   halt(fmt::format("node {} holds other bytes below {} than another replica", from.value, o.value));
   return false;
 }
 
+// T3: the node has promised a higher term, so this term cannot go on there. The next term must be
+// above the promise.
 void LogTerm::on(Time now, NodeId from, RequestId, const Fenced& m) {
   if (find(from) == nullptr || m.promise < term_) return;
   host_.warn(info_.id, from, "promise",
@@ -705,13 +740,14 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Fenced& m) {
 void LogTerm::on(Time now, NodeId from, RequestId, const NotMember&) {
   Replica* r = find(from);
   if (r == nullptr) return;
+  // A newcomer does not know the log before it joins (C1); a member that does not know it lost it.
   if (!r->newcomer && !removed(Rule::C1_term)) return lose(*r, "it does not know the log", now);
   if (r->at != At::sealing && r->at != At::asked) return;
   move(*r, At::joining, now);
   host_.join(info_.id, from);
 }
 
-/// Whether a new term could be begun with those that are there.
+/// True if the nodes that are ready would be enough for a new term: W of them, and a seal quorum.
 bool LogTerm::quorums_reachable() const {
   std::size_t there = 0, can_be_sealed = 0;
   for (const Replica& r : replicas_) {
@@ -722,13 +758,14 @@ bool LogTerm::quorums_reachable() const {
   return there >= info_.options.write_quorum && can_be_sealed >= seal_quorum();
 }
 
+// Asks once; this object is replaced when the new term's number is committed.
 void LogTerm::new_term(Term floor) {
   if (new_term_asked_) return;
   new_term_asked_ = true;
   host_.begin_term(info_.id, floor);
 }
 
-/// S8: nothing moves, and a new term with the members that can be reached now would do better.
+/// S8: nothing moves, and a new term with the members that can be reached now could do better.
 bool LogTerm::stuck(Time now) const {
   if (phase_ == Phase::sealing || phase_ == Phase::halted || resting_ || new_term_asked_ ||
       removed(Rule::S8_deadline))
@@ -742,13 +779,15 @@ bool LogTerm::stuck(Time now) const {
                              (r.member.node == base_ && r.at != At::lost && host_.ready(base_));
                     }) &&
         !base_gives_nothing();
-    // One step more than a Reconcile may take: how far a copy came is told when it is cut short.
+    // Longer than a Reconcile may take, because a copy that is cut short still tells how far it
+    // came.
     return now - phase_since_ >= options_.recovery_step_timeout * (source ? patience + 1 : 1);
   }
   return stream_.end() > committed_ &&
          now - std::max(commit_moved_, phase_since_) >= options_.recovery_step_timeout * patience;
 }
 
+// Repeats steps whose answers are overdue (S8), and ends waits that lasted too long.
 void LogTerm::tick(Time now) {
   for (Replica& r : replicas_) {
     if (!host_.ready(r.member.node)) continue;
@@ -785,6 +824,7 @@ void LogTerm::tick(Time now) {
   }
 }
 
+// The earliest deadline of tick(). Each deadline there has its line here.
 Time LogTerm::wake() const {
   Time t = std::min({idle_due_, watermark_due_, retention_due_});
   if (phase_ == Phase::halted) return never;

@@ -1,9 +1,9 @@
 // LogTerm: retention by bytes and by age (R5), applied as trims at segment starts.
 //
-// Where segments of earlier terms begin, a replica is asked once, when there may be something to
-// trim; their clocks are read from their first frames, one after the other from the oldest on. What
-// this term opens is known. No clock decides anything else (R4), and one that is wrong decides
-// nothing: the host says what time it is for a majority, or that nobody knows.
+// Of this term the leader knows where segments begin. For earlier terms it asks a replica once,
+// when there may be something to trim, and reads the clocks in the first frames of those segments,
+// from the oldest on and each when it is needed. Nothing else is decided by a clock (R4). The host
+// gives the time of a majority of clocks, or says that nobody knows it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,18 +17,20 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Spans of time that one segment of a log holds.
+/// Bounds of the time that a segment covers.
 constexpr Duration segment_span_min = 1s;
 constexpr Duration segment_span_max = std::chrono::hours(1);
-/// A clock that was set is noticed after so long.
+/// How soon a clock that somebody sets is noticed.
 constexpr Duration look_again = std::chrono::minutes(1);
-/// … and that clocks agree again.
+/// How soon it is noticed that the clocks agree again.
 constexpr Duration clocks_again = 1s;
 
 Duration as_duration(std::uint64_t ms) { return milliseconds(static_cast<std::int64_t>(ms)); }
 
 }  // namespace
 
+// A new retention is judged anew, from the list of segments on. A log at rest gets a term start if
+// it may have something to trim.
 void LogTerm::changed(Time now, const LogInfo& info) {
   info_.fence = info.fence;
   if (info.members != info_.members) members_changed(now, info.members);
@@ -44,23 +46,28 @@ std::uint64_t LogTerm::retained_ms() const {
   return info_.options.retention.ms / (removed(Rule::R5_age) ? 4 : 1);
 }
 
-/// A part of the retention by age, so that what is kept is little longer than asked for.
+/// Time that a segment covers: an eighth of the retention by age, so that entries are kept little
+/// longer than asked for.
 Duration LogTerm::segment_span() const {
   const std::uint64_t ms = info_.options.retention.ms;
   return ms == 0 ? segment_span_max
                  : std::clamp(as_duration(ms / 8), segment_span_min, segment_span_max);
 }
 
+// Segments are remembered only for a log with retention. 0 means an unknown clock, so a clock of 0
+// is kept as 1.
 void LogTerm::note_segment(Offset begin, std::uint64_t newest_below) {
   if (has_retention()) segments_[begin] = std::max<std::uint64_t>(1, newest_below);
 }
 
+// True if the bounds may allow a trim; otherwise nobody asks about segments.
 bool LogTerm::may_retain_less() const {
   const Retention& r = info_.options.retention;
   return last_segment_ > begins() && ((r.bytes > 0 && committed_ - begins() > r.bytes) || r.ms > 0);
 }
 
-/// As far as can be told before the term has begun: neither bound can ask for anything.
+/// The same question before the term has begun, as far as it can be told: neither bound asks for
+/// anything.
 bool LogTerm::retains_all() const {
   const Retention& r = info_.options.retention;
   const Offset first = std::max(first_, std::min(info_.trim, stream_.end()));
@@ -69,7 +76,7 @@ bool LogTerm::retains_all() const {
           (r.bytes == 0 || last_segment_ <= first || stream_.end() - first <= r.bytes));
 }
 
-/// The highest segment start above which that many bytes are committed.
+/// The highest segment start that has the retained number of committed bytes above it.
 Offset LogTerm::allowed_by_bytes() const {
   const std::uint64_t bytes = info_.options.retention.bytes / (removed(Rule::R5_bytes) ? 4 : 1);
   if (bytes == 0 || committed_.value < bytes) return {};
@@ -77,9 +84,9 @@ Offset LogTerm::allowed_by_bytes() const {
   return above == segments_.begin() ? Offset{} : std::prev(above)->first;
 }
 
-/// Moves `aged_` over segment starts that are older than the retention, in order, so that a clock
-/// which went back between two leaders keeps entries longer, and never shorter. Asks for the next
-/// clock that is not known.
+/// Moves `aged_` over segment starts that are older than the retention, in order. It stops at the
+/// first that is not, so a clock that went back between two leaders keeps entries longer, never
+/// shorter. Asks for the next unknown clock.
 void LogTerm::look_at_ages(Time now) {
   const std::uint64_t ms = retained_ms();
   const std::optional<std::uint64_t> wall = ms == 0 ? std::nullopt : host_.age_by();
@@ -92,6 +99,8 @@ void LogTerm::look_at_ages(Time now) {
   }
 }
 
+// R5: trims as far as the bounds allow, at most once in retention_every. Called when retention_due_
+// has come, and when an answer about segments has come.
 void LogTerm::retain(Time now) {
   if (phase_ != Phase::open || !has_retention()) return;
   if (segment_question_) {
@@ -103,7 +112,7 @@ void LogTerm::retain(Time now) {
   if (!may_retain_less()) return;
   if (listed_to_ != no_offset) return ask_about_segments(now, no_offset);
   look_at_ages(now);
-  // All that is old goes at once, when the last clock is known.
+  // Old segments go together: while a clock is being asked for, the trim by age waits.
   const Offset point = std::max(allowed_by_bytes(), segment_question_ ? Offset{} : aged_);
   if (point <= std::max(begins(), trim_asked_) || now < retain_after_) return;
   trim_asked_ = point;
@@ -115,8 +124,8 @@ void LogTerm::retain(Time now) {
   host_.trim(info_.id, point);
 }
 
-/// The last entries of a log that has become idle could never go while their segment is open. What
-/// follows holds nothing, so that this happens once.
+/// An idle log's last entries could never go while their segment is open, so that segment is
+/// closed. The next segment holds nothing, so this happens once.
 void LogTerm::roll_idle_segment(Time now) {
   const std::uint64_t ms = retained_ms();
   if (ms == 0 || stream_.end() != committed_ || segment_is_idle() ||
@@ -126,6 +135,9 @@ void LogTerm::roll_idle_segment(Time now) {
   open_segment(now);
 }
 
+// Asks a streaming replica: for the list of segments (`start` is no_offset) or for the clock in the
+// first frame of the segment at `start`. Replicas take turns, so a replica that does not answer is
+// not asked for ever.
 void LogTerm::ask_about_segments(Time now, Offset start) {
   if (now < ask_after_) return;
   for (std::size_t i = 0; i < replicas_.size(); ++i, ++segments_asked_) {
@@ -142,6 +154,7 @@ void LogTerm::ask_about_segments(Time now, Offset start) {
   ask_after_ = now + options_.retention_every;
 }
 
+// True if this is the answer to the question under way, and not to a question that was given up.
 bool LogTerm::answers_segment_question(NodeId from, RequestId request, bool list) {
   return segment_question_ && segment_question_->node == from && segment_question_->id == request &&
          (segment_question_->start == no_offset) == list;
@@ -164,11 +177,11 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const Page& m) {
     s->second = std::max<std::uint64_t>(1, *clock);
     return retain(now);
   }
-  ++segments_asked_;  // another replica, not at once
+  ++segments_asked_;  // another replica, after a pause
   ask_after_ = now + options_.retention_every;
 }
 
-/// When there may be something to do: a log that has nothing to trim is not looked at.
+/// Sets the time of the next look. A log without anything to trim is not looked at.
 void LogTerm::plan_retention(Time now) {
   retention_due_ = never;
   if (phase_ != Phase::open || !has_retention()) return;

@@ -24,8 +24,8 @@
 
 namespace loglog::sequencer {
 
-/// The services that a log needs of the machine around it. Calls are synchronous; no call re-enters
-/// the LogTerm, except that its owner may defer.
+/// The services that a log needs of the machine around it. No call comes back
+/// into the LogTerm before it has returned; results come later, by its public functions.
 class LogHost {
  public:
   virtual ~LogHost() = default;
@@ -92,7 +92,7 @@ struct Conditions {
   FenceToken fence{};  ///< F2: the producer's token; 0: the commit names no token
 };
 
-/// See the top of the file. Not movable in use: options and host must outlive it.
+/// See the top of the file. `options` and `host` must outlive it.
 class LogTerm {
  public:
   /// sealing: gathering states (S1-S3). recovering: the base is known, replicas are reconciled (S4,
@@ -214,7 +214,7 @@ class LogTerm {
     /// term
     lost
   };
-  // Invariants: acked <= durable <= sent <= ordered while streaming; told <= committed_.
+  // Invariants: acked <= durable and told <= committed_; durable <= sent while it streams.
   struct Replica {
     Member member;          // with the disk that the node is registered with
     bool newcomer = false;  // C1: that disk is not the log's member yet

@@ -23,8 +23,7 @@ TermHistory history_of(const StateIs& s) {
   return h;
 }
 
-// Walks both lists from the newest term down. A term that only a single list has was never part of
-// the other log.
+/// Walks both lists down from the newest term to the newest common term.
 Offset divergence(const TermHistory& a, const TermHistory& b) {
   std::size_t i = a.terms.size();
   std::size_t j = b.terms.size();

@@ -1,4 +1,5 @@
-// Replication: entries, snapshots, their answers, commit and read index.
+// Replication: entries, snapshots and their answers, the commit index and the read index. A
+// follower answers an entry only once it is durable.
 #include <algorithm>
 
 #include "proto-spec/vocabulary/rules.h"
@@ -11,10 +12,14 @@ void Raft::broadcast(Time now, bool even_if_empty) {
     if (v != config_.id) send_entries(now, v, even_if_empty);
 }
 
+// Sends the entries that were not sent yet, at most append_bytes_max. `even_if_empty`: a heartbeat
+// is wanted, which also asks the follower to confirm the lead.
 void Raft::send_entries(Time now, SequencerId to, bool even_if_empty) {
   auto& l = std::get<Leader>(role_);
   Progress& p = l.peers[to];
   if (now < p.undecided_until) return;
+  // Sending is optimistic: it goes on behind entries that are not answered. Each heartbeat falls
+  // back to the answered entries.
   const RaftIndex from = std::max(p.next, p.sent + 1);
   if (from <= log_.snapshot_index()) return send_snapshot(now, to, p, even_if_empty);
   if (from > log_.last_index() && !even_if_empty) return;
@@ -28,8 +33,8 @@ void Raft::send_entries(Time now, SequencerId to, bool even_if_empty) {
   send(to, std::move(a));
 }
 
-/// A snapshot may be megabytes: while one is on its way, heartbeats that ask for nothing keep the
-/// voter from standing for election.
+/// A snapshot may be megabytes. While a snapshot is on its way, heartbeats without a position keep
+/// the voter from standing for election, and the snapshot is not sent again.
 void Raft::send_snapshot(Time now, SequencerId to, Progress& p, bool even_if_empty) {
   const std::uint64_t round = std::get<Leader>(role_).round;
   if (p.match < p.snapshot && now < p.snapshot_until) {
@@ -44,8 +49,9 @@ void Raft::send_snapshot(Time now, SequencerId to, Progress& p, bool even_if_emp
 }
 
 void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
-  // The round is one of an older reign: it must confirm nothing in this one.
+  // The round belongs to an older reign, so the answer names round 0 and confirms nothing here.
   if (m.term < hard_.term) return send(from, Appended{hard_.term, false, log_.last_index(), 0});
+  // A message of the current term comes from its leader, so a candidate of that term has lost.
   if (m.term > hard_.term || !std::holds_alternative<Follower>(role_)) step_down(now, m.term, from);
   auto& f = std::get<Follower>(role_);
   if (f.leader != from) out_.role_changed = true;
@@ -53,11 +59,12 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
   f.leader_seen = now;
   f.election_deadline = now + random_timeout();
 
-  // What the snapshot covers is committed, so it agrees.
+  // Entries that the snapshot covers are committed, so they agree with the leader's.
   if (m.previous_index > log_.last_index() || (m.previous_index >= log_.snapshot_index() &&
                                                log_.term_at(m.previous_index) != m.previous_term)) {
-    // Fast back-up: past the whole term that disagrees, but never below what is known to be
-    // committed.
+    // The follower names where its log may agree: below the whole term that disagrees, so that the
+    // leader backs up a term in a step. The hint is never below the committed entries, which do
+    // agree.
     RaftIndex hint = std::min(log_.last_index(), m.previous_index);
     if (m.previous_index <= log_.last_index()) {
       const RaftTerm bad = log_.term_at(m.previous_index);
@@ -66,6 +73,8 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
     return send(from, Appended{hard_.term, false, std::max(hint, commit_), m.round});
   }
   SaveRaft s;
+  // Only a contradiction cuts the log. An entry that is there already stays, because the message
+  // may be an old copy, and a later entry may have been answered since.
   for (const RaftEntry& e : m.entries) {
     if (e.index <= log_.snapshot_index()) continue;
     if (e.index <= log_.last_index()) {
@@ -78,12 +87,14 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
     s.entries.push_back(e);
   }
   const RaftIndex match = m.entries.empty() ? m.previous_index : m.entries.back().index;
+  // The message vouches only for entries up to its own last entry.
   const RaftIndex commit = std::min(m.committed, match);
   const auto answer = [this, from, match, round = m.round] {
     saved_ = std::max(saved_, match);
     send(from, Appended{hard_.term, true, match, round});
   };
-  // An answer to nothing new still waits behind saves under way: it may speak of their entries.
+  // An answer about nothing new still waits behind the saves under way, because it vouches for
+  // their entries.
   if (s.entries.empty() && saving_.empty()) answer();
   else save(std::move(s), answer);
   commit_to(commit);
@@ -98,20 +109,22 @@ void Raft::on_snapshot(Time now, SequencerId from, const InstallSnapshot& m) {
   f.leader_seen = now;
   f.election_deadline = now + random_timeout();
   if (m.last_index <= commit_) {
-    // What is committed may still be on its way to the own disk.
+    // Committed entries may still be on their way to the own disk, so the answer waits for the
+    // saves.
     const auto answer = [this, from, match = commit_, round = m.round] {
       send(from, Appended{hard_.term, true, match, round});
     };
     return saving_.empty() ? answer() : save(SaveRaft{}, answer);
   }
   log_.compact(m.last_index, m.last_term, m.snapshot);
-  // A longer log that did not agree is gone, and with it what counted as saved beyond the snapshot
-  // (C3).
+  // A longer log that contradicted the snapshot is gone, and so is everything that counted as saved
+  // beyond the snapshot (C3).
   saved_ = std::min(saved_, log_.last_index());
   commit_ = handed_out_ = m.last_index;
   out_.install_snapshot = true;
   out_.snapshot = m.snapshot;
   out_.snapshot_index = m.last_index;
+  // Entries that were handed out in this step and not taken yet are part of the snapshot.
   out_.committed.clear();
   SaveRaft s;
   s.has_snapshot = true;
@@ -136,6 +149,8 @@ void Raft::on_appended(Time now, SequencerId from, const Appended& m) {
     p.next = std::max(p.next, p.match + 1);
     p.sent = std::max(p.sent, p.match);
     advance_commit();
+    // A refusal: back up to the follower's hint, but not below entries that are known to match. An
+    // old refusal must not undo newer answers.
   } else {
     p.next = std::max(p.match + 1, std::min(p.next, m.match + 1));
     p.sent = p.next - 1;
@@ -146,6 +161,7 @@ void Raft::on_appended(Time now, SequencerId from, const Appended& m) {
   }
 }
 
+// The majority-th largest index. The own log counts as far as it is durable.
 void Raft::advance_commit() {
   auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr) return;
@@ -153,13 +169,16 @@ void Raft::advance_commit() {
   for (const auto& [id, p] : l->peers) match.push_back(p.match);
   std::sort(match.begin(), match.end(), std::greater<>());
   const RaftIndex index = std::min(match[majority() - 1], log_.last_index());
-  // Only entries of the own term are committed by counting (C3); older ones with them.
+  // C3: only an entry of the own term is committed by counting; older entries are committed with
+  // it. A later leader could replace an older entry that is merely held by a majority.
   if (index <= commit_ || (log_.term_at(index) != hard_.term && !removed(Rule::C3_own_term)))
     return;
   commit_to(index);
   broadcast(now_, true);
 }
 
+// R2: a majority, this leader included, has echoed the question's round or a later round. So no
+// other leader was elected before the question came.
 void Raft::answer_reads() {
   auto& l = std::get<Leader>(role_);
   std::erase_if(l.reads, [&](const PendingRead& r) {

@@ -1,5 +1,5 @@
-// A voter whose disk is empty (C3): a new cluster's, or one that forgot its votes and what it had
-// acknowledged.
+// A sequencer whose disk is empty (C3). Either the whole cluster is new, or this sequencer has lost
+// its term, its vote and the entries that it had acknowledged. It asks all others to find out.
 #include <algorithm>
 
 #include "proto-spec/vocabulary/rules.h"
@@ -7,9 +7,10 @@
 
 namespace loglog::sequencer::raft {
 
-/// The snapshot stays, because all of it is committed. Of the entries nobody knows which ones a
-/// lost cut had taken back, so none stays; a vote may be lost as well, so the others are asked, as
-/// by a voter whose disk is empty. An operator's trust is in empty disks only.
+/// The disk has lost records. The snapshot stays, because all of it is committed. No entry stays,
+/// because nobody knows which entries a lost cut had taken back. A vote may be lost too, so the
+/// others are asked, as for an empty disk. --trust-empty does not apply: it vouches for empty disks
+/// only.
 void Raft::lost_records(const RaftDisk& disk) {
   RaftDisk snapshot = disk;
   snapshot.entries.clear();
@@ -26,14 +27,16 @@ std::vector<SequencerId> Raft::unanswered() const {
   return out;
 }
 
-/// All of them, so that a leader knows for how long this one takes nothing.
+/// Asks all others, connected or not, so that a leader knows for how long this sequencer takes
+/// nothing.
 void Raft::ask_standing(Time now) {
   ask_due_ = now + config_.heartbeat_interval;
   for (const SequencerId v : config_.voters)
     if (v != config_.id) send(v, AskStanding{ask_round_});
 }
 
-/// What it held for this leader is gone: it counts towards a majority for what it holds anew.
+/// The asker has lost all that it held. As leader, reset its match index, or entries that it no
+/// longer has would count towards a majority (C3).
 void Raft::on_ask_standing(Time now, SequencerId from, const AskStanding& m) {
   send(from, StandingIs{m.round, hard_.term, had_log_ || log_.last_index() != RaftIndex{}});
   auto* l = std::get_if<Leader>(&role_);
@@ -42,8 +45,8 @@ void Raft::on_ask_standing(Time now, SequencerId from, const AskStanding& m) {
       RaftIndex{1}, RaftIndex{}, RaftIndex{}, now, 0, now + 2 * config_.heartbeat_interval, {}, {}};
 }
 
-/// Who has no log may have lost it, and with it what it had done with the others since they
-/// answered: they are asked once more.
+/// A voter that says for the first time that it has no log may have lost it since the others
+/// answered, together with everything that it had done with them. So another round begins.
 void Raft::on_standing(SequencerId from, const StandingIs& m) {
   if (standing_ != Standing::undecided || m.round != ask_round_) return;
   const auto [known, first] = answers_.try_emplace(from, m);
@@ -57,16 +60,19 @@ void Raft::on_standing(SequencerId from, const StandingIs& m) {
   if (unanswered().empty() || (removed(Rule::C3_asked) && m.has_log)) decide();
 }
 
-/// Whoever asked for the vote that was lost with the disk had begun that term before, and has
-/// answered since: the highest of their terms is not below it. Where that one has lost its disk
-/// too, one of those that elected it says so in the next round. A leader of that term or a later
-/// one has all that was committed with what this voter had acknowledged.
+/// All others have answered the newest round. If the cluster is older, a candidate that got the
+/// lost vote had begun its term before and has answered since, so the highest answered term is not
+/// below it. If that candidate has lost its disk too, a voter that elected it names the term in the
+/// next round. A leader of that term or a later term has everything that was committed with this
+/// sequencer's acknowledgement.
 void Raft::decide() {
   const bool has_cluster =
       had_log_ || std::ranges::any_of(answers_, [](const auto& a) { return a.second.has_log; });
   for (const auto& [id, a] : answers_)
     if (!removed(Rule::C3_asked)) hard_.term = std::max(hard_.term, a.term);
   standing_ = has_cluster ? Standing::newcomer : Standing::voter;
+  // A new cluster: this vote for itself keeps it from voting for another candidate in that same
+  // term.
   hard_.vote = has_cluster ? votes_not_yet : config_.id;
   answers_.clear();
   answered_.clear();
@@ -74,14 +80,14 @@ void Raft::decide() {
   save(hard_);
 }
 
-/// Up to date: it holds all that the leader of `term` knew as committed, an entry of that term
-/// among it, so that nothing that was committed before is missing. A voter once that is durable.
+/// Gives the newcomer its vote back, durably. It holds all that the leader of `term` knew as
+/// committed, an entry of that term among it, so nothing that was committed before is missing.
 void Raft::graduate(RaftTerm term, RaftIndex committed) {
   if (standing_ != Standing::newcomer || graduating_ || commit_ != committed ||
       log_.term_at(commit_) != term)
     return;
   graduating_ = true;
-  // No vote in this term: it may have given one.
+  // No vote in this term for another candidate: before the loss it may have voted in it.
   save(HardState{hard_.term, config_.id}, [this] {
     graduating_ = false;
     hard_.vote = config_.id;

@@ -1,4 +1,5 @@
-// Elections: pre-vote, vote, winning, handing over.
+// Elections (C3): pre-vote, vote, winning, handing over. A granted vote is durable before it is
+// told, so no restart can vote twice in a term.
 #include <algorithm>
 
 #include "proto-spec/vocabulary/rules.h"
@@ -6,12 +7,14 @@
 
 namespace loglog::sequencer::raft {
 
+// Stands for election. The pre-vote asks for the next term without entering it, so a sequencer that
+// cannot win does not depose a leader by its higher term.
 void Raft::campaign(Time now, bool pre_vote) {
   const bool alone = config_.voters.size() == 1;
   if (!pre_vote) {
     ++elections_stood_;
     hard_ = {hard_.term + 1, config_.id};
-    // The vote for itself counts, and is asked for, only once it is durable.
+    // The own vote counts, and the others are asked, only once the vote is durable.
     save(hard_, [this, alone] {
       auto* c = std::get_if<Candidate>(&role_);
       if (c == nullptr) return;
@@ -37,7 +40,7 @@ void Raft::ask_for_vote(SequencerId voter) {
                           log_.last_index(), log_.last_term()});
 }
 
-/// Whether those that are connected and have not refused could still make a majority.
+/// True if the voters that are connected and have not refused could still make a majority.
 bool Raft::can_win(const Candidate& c) const {
   const auto votes =
       std::count_if(config_.voters.begin(), config_.voters.end(), [&](SequencerId v) {
@@ -47,48 +50,52 @@ bool Raft::can_win(const Candidate& c) const {
 }
 
 void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
+  // A sequencer that lost its disk has forgotten its votes, so it refuses all (C3).
   if (standing_ != Standing::voter) return send(from, Vote{hard_.term, m.pre_vote, false});
   const bool up_to_date = m.last_term > log_.last_term() ||
                           (m.last_term == log_.last_term() && m.last_index >= log_.last_index()) ||
                           removed(Rule::C3_current);
   if (m.pre_vote) {
-    // Who hears a live leader disturbs nobody: it refuses, and the term does not move.
+    // A voter that hears a live leader refuses a pre-vote and keeps its term, so that a sequencer
+    // behind a bad link disturbs nobody.
     bool leader_lives = is_leader();
     if (const auto* f = std::get_if<Follower>(&role_))
       leader_lives =
           f->leader != SequencerId{} && now - f->leader_seen < config_.election_timeout_min;
-    // A refusal carries the own term: who is behind in terms catches up, or nobody would ever agree
-    // with it (C3).
+    // A refusal carries the own term. A candidate that is behind in terms catches up by it;
+    // otherwise no voter would ever grant its pre-vote (C3).
     const bool granted = !leader_lives && up_to_date && m.term > hard_.term;
     return send(from, Vote{granted ? m.term : hard_.term, true, granted});
   }
   if (m.term > hard_.term) step_down(now, m.term, SequencerId{});
   if (m.term < hard_.term) return send(from, Vote{hard_.term, false, false});
+  // At most a single vote a term, and only for a log that is at least as up to date.
   const bool free = hard_.vote == SequencerId{} || hard_.vote == from || removed(Rule::C3_vote);
   if (!std::holds_alternative<Follower>(role_) || !free || !up_to_date)
     return send(from, Vote{hard_.term, false, false});
   hard_.vote = from;
+  // A follower that has just voted waits for the election to end before it stands itself.
   std::get<Follower>(role_).election_deadline = now + random_timeout();
   save(hard_, [this, from, term = m.term] { send(from, Vote{term, false, true}); });
 }
 
 void Raft::on_vote(Time now, SequencerId from, const Vote& m) {
-  // Only a granted pre-vote speaks of a term that nobody has yet.
+  // Only a granted pre-vote names a term that nobody has entered yet.
   if (!(m.pre_vote && m.granted) && m.term > hard_.term)
     return step_down(now, m.term, SequencerId{});
   auto* c = std::get_if<Candidate>(&role_);
   if (c == nullptr || c->pre_vote != m.pre_vote) return;
   if (!m.granted && !m.pre_vote && m.term == hard_.term) {
-    // A split vote, as happens where two see the leader go at the same moment: once nobody is left
-    // to ask, it stands anew soon, and not after the whole timeout. It disturbs nobody, as that
-    // begins with a pre-vote.
+    // A split vote happens if two followers see the leader go at the same moment. If no majority is
+    // left, the candidate stands anew after a short random delay instead of the whole timeout. That
+    // disturbs nobody, because it begins with a pre-vote.
     c->refused.insert(from);
     if (!can_win(*c)) c->election_deadline = std::min(c->election_deadline, now + short_delay());
   }
   if (!m.granted || m.term != (m.pre_vote ? hard_.term + 1 : hard_.term)) return;
   c->granted.insert(from);
   if (c->granted.size() < majority()) return;
-  if (!c->granted.contains(config_.id)) return;  // its own vote is not durable yet
+  if (!c->granted.contains(config_.id)) return;  // the own vote is not durable yet
   if (c->pre_vote) campaign(now, false);
   else won(now);
 }
@@ -98,6 +105,7 @@ bool Raft::hand_over(Time now, SequencerId to) {
   auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr) return false;
   const auto p = l->peers.find(to);
+  // Only a voter with the whole log can win, and only a voter that is alive will stand.
   if (p == l->peers.end() || !up_.contains(to) || p->second.match != log_.last_index() ||
       now - p->second.heard > config_.election_timeout_min)
     return false;
@@ -111,7 +119,7 @@ void Raft::resign(Time now) {
   set_wake();
 }
 
-/// The leader agrees, so that nobody is disturbed: no pre-vote.
+/// The leader itself asks for this election, so there is nobody to protect by a pre-vote.
 void Raft::on_campaign(Time now, SequencerId from, const Campaign& m) {
   const auto* f = std::get_if<Follower>(&role_);
   if (f != nullptr && !resigned_ && standing_ == Standing::voter && m.term == hard_.term &&
@@ -119,6 +127,7 @@ void Raft::on_campaign(Time now, SequencerId from, const Campaign& m) {
     campaign(now, false);
 }
 
+// Raft commits only by an entry of the own term, so a new leader appends an entry at once.
 void Raft::won(Time now) {
   ++elections_won_;
   Leader l;

@@ -1,6 +1,6 @@
-// What no correct peer says. A message is looked at here before any of its numbers is used: an
-// index that is wrong reads beyond the log, a term that is wrong cannot be taken back, and an entry
-// that is wrong cuts what a majority has committed.
+// Messages that no correct peer sends (spec/04, "Links between sequencers"). Raft::receive() asks
+// here before it uses any number of a message. A wrong index would read beyond the log, a wrong
+// term could not be taken back, and a wrong entry would cut entries that a majority has committed.
 #include <fmt/format.h>
 
 #include "proto-spec/vocabulary/limits.h"
@@ -9,9 +9,10 @@
 namespace loglog::sequencer::raft {
 namespace {
 
+// Between two alarms about refused messages.
 constexpr Duration alarm_pause = 1s;
 
-/// The Raft term that a message names; 0: none.
+/// The Raft term that a message names; 0 if it names none.
 RaftTerm named_term(const Message& m) {
   return std::visit(
       [](const auto& v) {
@@ -23,6 +24,7 @@ RaftTerm named_term(const Message& m) {
 
 }  // namespace
 
+// The reason why no correct peer sends this message; empty if it is plausible.
 std::string Raft::implausible(SequencerId from, const Message& m) const {
   if (const RaftTerm named = named_term(m);
       named > hard_.term && named.value - hard_.term.value > raft_term_ahead_max)
@@ -43,6 +45,7 @@ std::string Raft::implausible_entries(SequencerId from, const AppendEntries& m) 
   if (too_far(m.previous_index))
     return fmt::format("entry {} is more than {} above the log's end", m.previous_index.value,
                        raft_index_ahead_max);
+  // Entries are consecutive, their terms ascend, and no entry contradicts a committed entry.
   RaftIndex index = m.previous_index;
   RaftTerm term = m.previous_term;
   for (const RaftEntry& e : m.entries) {
@@ -73,7 +76,8 @@ std::string Raft::implausible_snapshot(SequencerId from, const InstallSnapshot& 
   return {};
 }
 
-/// A peer can only have what this leader sent in its term, and echoes a round that it was told.
+/// A peer has only entries that this leader sent in its term, and echoes only rounds that it was
+/// told.
 std::string Raft::implausible_answer(const Appended& m) const {
   const auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr || m.term != hard_.term) return {};
@@ -85,6 +89,7 @@ std::string Raft::implausible_answer(const Appended& m) const {
   return {};
 }
 
+// Far beyond the own log's end: an index that ordinary replication cannot reach.
 bool Raft::too_far(RaftIndex i) const {
   return i > log_.last_index() && i - log_.last_index().value > RaftIndex{raft_index_ahead_max};
 }
@@ -93,7 +98,8 @@ bool Raft::contradicts_committed(RaftIndex index, RaftTerm term) const {
   return index <= commit_ && index >= log_.snapshot_index() && log_.term_at(index) != term;
 }
 
-/// The message is dropped. It is told once a second at most, so that a peer cannot fill the log.
+/// Drops the message. The alarm is raised once a second at most, so that a peer cannot fill the log
+/// files.
 void Raft::refuse(SequencerId from, const Message& m, const std::string& why) {
   if (now_ < alarm_after_) return;
   alarm_after_ = now_ + alarm_pause;

@@ -1,3 +1,5 @@
+// Raft: construction, dispatch, saves, ticks, and the leader's calls. A reply that depends on a
+// save is the save's `then`, so nothing is answered before it is durable.
 #include "sequencer/core/raft/raft.h"
 
 #include <algorithm>
@@ -18,6 +20,7 @@ Raft::Raft(Config config, const RaftDisk& disk, std::uint64_t seed,
       log_(disk) {
   check(std::find(config_.voters.begin(), config_.voters.end(), config_.id) != config_.voters.end(),
         "a sequencer is one of its voters");
+  // A snapshot holds committed entries only, and nothing else on disk is known to be committed.
   commit_ = handed_out_ = log_.snapshot_index();
   saved_ = log_.last_index();
   const bool empty = hard_ == HardState{} && log_.last_index() == RaftIndex{};
@@ -77,14 +80,15 @@ void Raft::peer_connected(Time now, SequencerId peer) {
   up_.insert(peer);
   if (standing_ == Standing::undecided) send(peer, AskStanding{ask_round_});
   if (auto* l = std::get_if<Leader>(&role_)) {
-    // What was under way on the old connection is lost: send again from what is known to match.
+    // Messages that were under way on the old connection are lost, so sending begins again at the
+    // point that is known to match.
     Progress& p = l->peers[peer];
     p.sent = p.next - 1;
     p.snapshot = {};
     send_entries(now, peer, true);
   } else if (const auto* c = std::get_if<Candidate>(&role_)) {
-    // It could not be asked before: without this an election with few voters up waits out the whole
-    // timeout.
+    // The voter could not be asked before. Without this question an election with few voters up
+    // would wait out the whole timeout.
     if (c->granted.contains(config_.id) && !c->granted.contains(peer)) ask_for_vote(peer);
   }
   set_wake();
@@ -93,8 +97,8 @@ void Raft::peer_connected(Time now, SequencerId peer) {
 void Raft::peer_disconnected(Time now, SequencerId peer) {
   now_ = now;
   up_.erase(peer);
-  // A connection that the leader's end closed is a hint that it died: ask early, and pre-vote keeps
-  // a wrong hint harmless.
+  // A connection that the leader's end closed is a hint that the leader died. The follower stands
+  // early; the pre-vote keeps a wrong hint harmless.
   if (auto* f = std::get_if<Follower>(&role_); f != nullptr && f->leader == peer) {
     f->election_deadline = std::min(f->election_deadline, now + short_delay());
     f->leader_seen = Time{} - 3600s;
@@ -109,7 +113,8 @@ void Raft::receive(Time now, SequencerId from, const Message& m) {
   else if (const auto* t = std::get_if<StandingIs>(&m)) on_standing(from, *t);
   else if (const auto* v = std::get_if<RequestVote>(&m)) on_request_vote(now, from, *v);
   else if (standing_ == Standing::undecided)
-    return;  // it takes nothing yet, nor answers to what it was before
+    // an undecided sequencer takes nothing, not even answers to its former self (C3)
+    return;
   else if (const auto* a = std::get_if<Vote>(&m)) on_vote(now, from, *a);
   else if (const auto* e = std::get_if<AppendEntries>(&m)) on_append(now, from, *e);
   else if (const auto* r = std::get_if<Appended>(&m)) on_appended(now, from, *r);
@@ -123,6 +128,7 @@ void Raft::save_done(Time now, std::uint64_t ticket) {
   check(!saving_.empty() && saving_.front().ticket == ticket, "Raft saves finish in order");
   const PendingSave done = std::move(saving_.front());
   saving_.erase(saving_.begin());
+  // If the term has moved on, the answer would speak for a term that this sequencer has left.
   if (done.then && done.term == hard_.term) done.then();
   set_wake();
 }
@@ -148,7 +154,8 @@ void Raft::tick(Time now) {
   } else if (auto* c = std::get_if<Candidate>(&role_)) {
     if (now >= c->election_deadline && !resigned_) campaign(now, !removed(Rule::C3_prevote));
   } else if (auto* l = std::get_if<Leader>(&role_)) {
-    // Check-quorum: a leader that a majority does not answer any more gives way.
+    // Check-quorum: a leader whom a majority does not answer any more gives way, so that clients
+    // find the other leader.
     std::size_t heard = 1;
     for (const auto& [id, p] : l->peers)
       if (now - p.heard < 2 * config_.election_timeout_min) ++heard;
@@ -158,18 +165,23 @@ void Raft::tick(Time now) {
       l->heartbeat_due = now + config_.heartbeat_interval;
       ++l->round;
       for (auto& [id, p] : l->peers)
-        p.sent = p.next - 1;  // a lost message is sent again with the next heartbeat
+        // A message may be lost with a connection: entries that were not answered go out again.
+        p.sent = p.next - 1;
       broadcast(now, true);
     }
   }
   set_wake();
 }
 
+// Becomes a follower of `leader` (0: unknown) and adopts a higher term. The election deadline of a
+// follower stays, so that candidates that cannot win do not keep others from standing.
 void Raft::step_down(Time now, RaftTerm term, SequencerId leader) {
   if (auto* l = std::get_if<Leader>(&role_))
     for (const PendingRead& r : l->reads) out_.failed_reads.push_back(r.token);
   const bool was_follower = std::holds_alternative<Follower>(role_);
   if (term > hard_.term) {
+    // A vote of the old term says nothing in the new term. A newcomer stays without the right to
+    // vote.
     hard_ = {term, standing_ == Standing::voter ? SequencerId{} : votes_not_yet};
     graduating_ = false;
     save(hard_);
@@ -188,7 +200,7 @@ bool Raft::propose(Time now, Bytes command, RaftIndex& index) {
   log_.append(e);
   SaveRaft s;
   s.entries.push_back(e);
-  // The leader's own copy counts once it is durable, like anybody's.
+  // The leader's own copy counts once it is durable, like every follower's.
   save(std::move(s), [this, own = e.index] {
     saved_ = std::max(saved_, own);
     advance_commit();
@@ -202,6 +214,8 @@ bool Raft::propose(Time now, Bytes command, RaftIndex& index) {
 void Raft::read_index(Time now, std::uint64_t token) {
   now_ = now;
   auto* l = std::get_if<Leader>(&role_);
+  // R2, Raft's read index: before an entry of its own term is committed, a leader does not know the
+  // newest commit index.
   if (l == nullptr || !own_term_committed()) {
     out_.failed_reads.push_back(token);
     return;
@@ -226,6 +240,7 @@ void Raft::compact(RaftIndex applied, Bytes snapshot) {
   log_.compact(applied, term, std::move(snapshot));
 }
 
+// Hands out the entries up to `index`; the index never moves back.
 void Raft::commit_to(RaftIndex index) {
   if (index <= commit_) return;
   commit_ = index;
@@ -235,6 +250,7 @@ void Raft::commit_to(RaftIndex index) {
   }
 }
 
+// A sequencer without the right to vote and a resigned follower wait for no election.
 void Raft::set_wake() {
   if (standing_ != Standing::voter) out_.wake = standing_ == Standing::undecided ? ask_due_ : never;
   else if (resigned_ && !is_leader()) out_.wake = never;

@@ -47,7 +47,8 @@ enum class Standing : std::uint8_t {
 /// The vote on a newcomer's disk: it votes for nobody, also after a restart.
 inline constexpr SequencerId votes_not_yet{0xFFFFFFFF};
 
-/// Effects of a step. The owner performs saves in order; it sends `sends` after taking the output.
+/// Effects of a step, for the owner to perform. A message that depends on a save comes out only
+/// after that save is done.
 struct Output {
   std::vector<SaveRaft> saves;  ///< strictly in order; each is durable before its save_done()
   std::vector<std::pair<SequencerId, Message>> sends;
