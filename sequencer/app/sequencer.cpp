@@ -1,3 +1,5 @@
+// Wiring of a sequencer: options to core options, storage, driver, pages. The thread, the signals
+// and the HTTP server are proto-spec/server/host.h.
 #include "sequencer/app/sequencer.h"
 
 #include <algorithm>
@@ -51,6 +53,7 @@ Result<void> SequencerOptions::validate() const {
 
 namespace {
 
+// Host calls these functions on the loop's thread. The driver goes before the storage that it uses.
 class SequencerService final : public server::Service {
  public:
   explicit SequencerService(SequencerOptions options) : options_(std::move(options)) {}
@@ -100,6 +103,7 @@ Result<std::string> SequencerService::start(transport::Loop& loop, const transpo
   return driver_->address();
 }
 
+// The name in log lines tells several servers of a process apart.
 std::unique_ptr<server::Host> host_of(const SequencerOptions& o) {
   return std::make_unique<server::Host>(std::make_unique<SequencerService>(o),
                                         fmt::format("sequencer {}", o.id), o.log_level, o.http);

@@ -1,4 +1,5 @@
-// Options of `loglog-sequencer`.
+// The command `loglog-sequencer`: its options on the command line, in the environment and in a
+// file. Everything that it starts is in sequencer.cpp.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -12,7 +13,7 @@
 namespace loglog::sequencer {
 namespace {
 
-// "1=HOST:PORT" in two; false: it is not that.
+// Splits "1=HOST:PORT"; false if the text has another form.
 bool split_pair(const std::string& text, std::uint32_t& id, std::string& address) {
   const auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals > 9 ||
@@ -27,11 +28,12 @@ constexpr std::string_view environment = "LOGLOG_SEQUENCER";
 
 struct Given {
   SequencerOptions options;
-  std::string effective;  // for people
+  std::string effective;  // the options with their sources, for the log
   bool check_only = false;
 };
 
-/// The options and what they are parsed into.
+/// The option parser and the variables that it fills. CLI11 keeps pointers to them, so this does
+/// not move.
 struct Program {
   Program();
   CLI::App app{
@@ -106,7 +108,7 @@ Exit codes:
   8   the disk failed)");
 }
 
-/// The exit code where nothing is to be started.
+/// The options, or the exit code if nothing is to be started.
 std::expected<Given, int> read(int argc, const char* const* argv) {
   Program program;
   auto& [app, given, sequencers, storage, level] = program;

@@ -1,3 +1,4 @@
+// JSON is written by hand, field by field, in the order that sequencer/README.md lists.
 #include "sequencer/app/status_json.h"
 
 #include <fmt/format.h>
@@ -14,7 +15,7 @@ namespace {
 
 constexpr std::uint32_t never_heard = 0xFFFF'FFFF;
 
-/// Appends "[a, b, …]", each element written by `one(out, element)`.
+/// Appends "[a, b, ...]"; the callback writes each element.
 template <class List, class One>
 void list(std::string& out, const List& elements, One one) {
   out += '[';
@@ -31,6 +32,7 @@ void put(std::string& out, fmt::format_string<A...> f, A&&... a) {
   fmt::format_to(std::back_inserter(out), f, std::forward<A>(a)...);
 }
 
+// A value, or null if it is not known.
 std::string or_null(bool known, auto value) { return known ? fmt::format("{}", value) : "null"; }
 std::string or_null(const std::optional<std::uint32_t>& value) {
   return or_null(value.has_value(), value.value_or(0));
@@ -71,7 +73,7 @@ void put_node(std::string& out, const NodeSeen& n) {
       or_null(n.disk_size_bytes > 0, n.disk_size_bytes), numbers);
 }
 
-/// What a replica holds is not known where nobody has asked it in this term.
+/// A replica's bytes are not known if nobody has asked for its state in this term.
 void put_replica(std::string& out, const ReplicaSeen& r, const LogSeen& l, bool offsets) {
   const bool known = offsets && (r.durable > Offset{} || r.state == ReplicaState::streaming ||
                                  r.state == ReplicaState::full);

@@ -1,5 +1,5 @@
-// /status.json: a picture of the cluster, its alarms and its last minutes. sequencer/README.md
-// tells the shape.
+// The text of /status.json: a picture of the cluster, its alarms and its last minutes. README.md
+// describes the fields, which are an interface for other programs.
 #pragma once
 #include <cstdint>
 #include <string>

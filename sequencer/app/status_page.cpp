@@ -1,3 +1,4 @@
+// Fills the placeholders of the page. Alarm meanings are compiled in and hold no markup.
 #include "sequencer/app/status_page.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,5 @@
+// An HTTP thread asks here; the answer is made on the driver's thread, which may ask the leader
+// first.
 #include "sequencer/app/status_pages.h"
 
 #include <fmt/format.h>
@@ -14,11 +16,12 @@
 namespace loglog::sequencer {
 namespace {
 
-/// Most logs of which /status.json tells.
+/// Most logs that /status.json lists; README.md names the number.
 constexpr std::uint32_t logs_max = 1000;
-/// The driver gives the leader `leader_patience`; the rest is for its own turn.
+/// The driver waits `leader_patience` for the leader; the rest is for its own turn.
 constexpr auto patience = SequencerDriver::leader_patience + 500ms;
 
+// A nonce for each answer: a script that an attacker smuggles into a name cannot know it.
 http::Answer page() {
   std::random_device entropy;
   const std::string nonce =
@@ -34,7 +37,8 @@ struct Seen {
   History history;
 };
 
-/// Asked on the driver's thread and waited for on this one: the leader may have to be asked first.
+/// Asks on the driver's thread and waits on this HTTP thread, because the leader may be asked
+/// first.
 http::Answer status(SequencerDriver& driver, http::LoopGate& gate) {
   const auto asked = gate.ask([&driver] {
     auto promise = std::make_shared<std::promise<Seen>>();
@@ -53,7 +57,7 @@ http::Answer status(SequencerDriver& driver, http::LoopGate& gate) {
         std::chrono::system_clock::now().time_since_epoch());
     return {200, status_json(seen.picture, seen.history, static_cast<std::uint64_t>(now.count())),
             "application/json"};
-  } catch (const std::future_error&) {  // the driver went, and the promise with it
+  } catch (const std::future_error&) {  // the driver is gone, and the promise with it
     return {503, "the node is stopping\n"};
   }
 }

@@ -1,3 +1,5 @@
+// Each function of Finder looks at a kind of thing and adds alarms; all() orders them. Only a
+// leader's picture shows logs and clocks.
 #include "sequencer/core/alarms.h"
 
 #include <fmt/format.h>
@@ -11,6 +13,7 @@
 namespace loglog::sequencer {
 namespace {
 
+// Logs that a sentence names; further logs are counted.
 constexpr std::size_t names_max = 4;
 constexpr const char* make_room =
     "Let old entries go, which needs no free space: loglog logs trim NAME --keep-bytes 1GiB, or "
@@ -19,6 +22,7 @@ constexpr const char* make_room =
     "room "
     "on the file system of the data directories. Appends go on by themselves.";
 
+// Collects the alarms of a picture. `led_`: a leader with a begun term has made the picture.
 class Finder {
  public:
   explicit Finder(const ClusterPicture& p)
@@ -39,6 +43,7 @@ class Finder {
   }
 
  private:
+  // The place in alarm_kinds orders alarms of the same severity.
   static std::size_t index_of(std::string_view id) {
     const auto k = std::ranges::find(alarm_kinds, id, &AlarmKind::id);
     check(k != alarm_kinds.end(), "an alarm has a kind");
@@ -48,6 +53,7 @@ class Finder {
     found_.push_back({id, alarm_kinds[index_of(id)].severity, std::move(what), std::move(action)});
   }
 
+  // At most a single alarm about the lead: the causes exclude each other.
   void leader() {
     const std::size_t reached = static_cast<std::size_t>(
         std::ranges::count(o_.sequencers, true, &SequencerSeen::reachable));
@@ -180,7 +186,7 @@ class Finder {
           "--staging-bytes.");
   }
 
-  // One alarm for all logs in the same trouble: a dead node is in many of them.
+  // A dead node is in many logs, so a single alarm covers all logs in the same condition.
   void logs() {
     const LogsByCondition logs(o_.logs);
     const auto& halted = logs[LogCondition::halted];
@@ -236,7 +242,8 @@ class Finder {
     const auto n = std::ranges::find(o_.storage, node, &NodeSeen::id);
     return n != o_.storage.end() && n->condition == NodeCondition::data_loss;
   }
-  /// One that cannot be reached is behind too, and said already.
+  /// Names the replica that lacks most and counts the others. A replica that cannot be reached has
+  /// its node's alarm already.
   void behind() {
     const LogSeen* log = nullptr;
     const ReplicaSeen* worst = nullptr;

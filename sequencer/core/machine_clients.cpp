@@ -1,4 +1,5 @@
-// SequencerMachine: what clients ask.
+// SequencerMachine: requests of clients. A request is answered now, or waits in exactly one of
+// these places: a log's term, a log's slot, a task, a proposal, or a confirmation.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,7 +11,7 @@
 
 namespace loglog::sequencer {
 namespace {
-/// A disk that a node came with so long ago need not be the one that it has now.
+/// C1: a disk that a node came with longer ago than this need not be the disk that it has now.
 constexpr Duration disk_seen_max = 10s;
 }  // namespace
 
@@ -42,7 +43,7 @@ void SequencerMachine::from_client(const Client& c, Message& m) {
              m);
 }
 
-/// W11. Each byte may be anything: whoever shows it escapes it.
+/// W11: the bytes of a client's name are arbitrary, so their reader must escape them.
 void SequencerMachine::on(const Client& c, const ClientIs& m) {
   Connection& k = connections_.at(c.connection);
   k.name = m.name.substr(0, client_text_max);
@@ -56,11 +57,13 @@ Failed SequencerMachine::not_leader() const {
   return {Errc::not_leader, fmt::format("sequencer {} leads", leader.value)};
 }
 
-/// Whom clients are sent to: not to one that takes nothing new.
+/// The leader to whom clients are sent; a leader that resigns takes nothing new, so it names
+/// nobody.
 SequencerId SequencerMachine::known_leader() const {
   return resigned() && raft_.is_leader() ? SequencerId{} : raft_.leader();
 }
 
+// True if this sequencer leads with its term begun; otherwise it refuses the request.
 bool SequencerMachine::leads_or_refuses(const Client& c) {
   if (term_ != Term{} && !resigned()) return true;
   if (raft_.is_leader() && !resigned())
@@ -69,9 +72,9 @@ bool SequencerMachine::leads_or_refuses(const Client& c) {
   return false;
 }
 
-/// R2: whether there is such a log is told once a majority has confirmed the lead after the
-/// question. Who was deposed without having heard of it yet does not know what its successor has
-/// made or deleted.
+/// R2: an answer about the existence of a log is told once a majority has confirmed the lead after
+/// the question. A deposed leader that has not heard of it does not know which logs its successor
+/// has made or deleted.
 void SequencerMachine::answer_when_confirmed(const Client& c, Message request, Message answer) {
   if (removed(Rule::R2_logs)) return to_client(c, std::move(answer));
   const auto* refused = std::get_if<Refused>(&answer);
@@ -85,12 +88,13 @@ void SequencerMachine::answer_when_confirmed(const Client& c, Message request, M
     to_client(c, std::move(full));
 }
 
+// Rounds of Raft's read index have ended: tells their answers, or asks anew.
 void SequencerMachine::answer_confirmed() {
   raft::Output& o = raft_.output();
   for (const std::uint64_t token : std::exchange(o.reads, {}))
     for (Confirmations::Question& q : confirmations_.end_round(token))
       to_client(q.client, std::move(q.answer));
-  // It leads no more: asked again, it says who does.
+  // The lead is lost; the request, handled anew, is told who leads.
   for (const std::uint64_t token : std::exchange(o.failed_reads, {}))
     for (Confirmations::Question& q : confirmations_.end_round(token))
       from_client(q.client, q.request);
@@ -100,6 +104,7 @@ void SequencerMachine::on(const Client& c, const CommitIf& m) {
   commit(c, Commit{m.log, m.term, m.settled, m.run}, {m.expected, m.fence});
 }
 
+// spec/05 step 4. A refusal names the leader, so that the SDK need not look for it.
 void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions& conditions) {
   const auto refuse = [&](Errc why, SequencerId leader = {}) {
     to_client(c, Refused{m.log, m.run.producer, m.run.first, why, Term{}, Sequence{}, leader});
@@ -113,15 +118,15 @@ void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions
         Refused{m.log, m.run.producer, m.run.first, Errc::no_such_log, Term{}, Sequence{},
                 SequencerId{}});
   if (!admits_commit(c.connection)) return refuse(Errc::too_many);
-  // Its connection hears of the next term, so that unanswered commits are resolved.
+  // The connection is told of the next term, so that its unanswered commits are resolved (A3).
   if (l->is_open()) logs_[m.log].openers.insert(c.connection);
   l->commit(now_, c, m, conditions);
   touch(m.log);
 }
 
-/// V1: a run that nobody uploads stops the log for all others until a new term drops it. From an
-/// address of several such runs only one new connection in a while may commit; those of which a run
-/// was committed go on.
+/// V1: a run that nobody uploads stops the log for all producers until a new term drops it. From an
+/// address with several dropped runs only a single new connection in 5 s may commit. Connections
+/// over which a run was committed go on.
 bool SequencerMachine::admits_commit(ConnectionId c) {
   Connection& k = connections_.at(c);
   const bool suspect = dropped_runs_.is_suspect(now_, k.from);
@@ -158,8 +163,8 @@ void SequencerMachine::on(const Client& c, const GetTail& m) {
   }
 }
 
-/// The nodes that are up, those with the fewest logs first, then by id. One that is silent is not:
-/// its machine may take connections for a process that is stopped.
+/// Members for a new log: nodes that are up, those with the fewest logs first, then by id. A silent
+/// node is not up, because its machine may take connections for a process that is stopped.
 std::vector<Member> SequencerMachine::choose_members(std::size_t n) {
   std::vector<Member> up;
   for (const StorageInfo& s : metadata_.state().storage)
@@ -174,6 +179,7 @@ std::vector<Member> SequencerMachine::choose_members(std::size_t n) {
   return up;
 }
 
+// T5: the log is made by MakeLog, joined to its members, and opened; the client is answered then.
 void SequencerMachine::on(const Client& c, const CreateLog& m) {
   if (!leads_or_refuses(c)) return;
   const Result<LogOptions> options =
@@ -190,16 +196,16 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
         c, Failed{Errc::not_enough_nodes,
                   fmt::format("{} replicas need {} storage nodes that are up, there are {}",
                               options->replicas, options->replicas, members.size())});
-  // A creation that was given up for want of a node is asked for again by the same request: nobody
-  // deleted what it made.
+  // T6: this very creation was given up because a node did not join. Nobody deleted its log, so its
+  // repeat is no late request.
   Basis basis = m.basis;
   if (const auto g = given_up_.find(basis.id); g != given_up_.end())
     basis.seen = std::max(basis.seen, g->second);
   propose(MakeLog{m.name, *options, std::move(members), basis}, c);
 }
 
-/// T6: a log of that name is there. The request that made it lost its answer, and is answered now,
-/// or when the log is open.
+/// T6: a log of that name exists. If this request made it, its answer was lost, and it is answered
+/// now or when the log is open.
 void SequencerMachine::answer_creation(const Client& c, const CreateLog& m, const LogInfo& there) {
   const bool made_it = repeats(m.basis, there.made_by);
   // A log that is being made may still be given up, so nobody is told yet that it exists.
@@ -215,7 +221,7 @@ void SequencerMachine::answer_creation(const Client& c, const CreateLog& m, cons
   answer_when_confirmed(c, m, Failed{Errc::log_exists, m.name});
 }
 
-/// T5: by id, so that one that comes late finds nothing where the name is another log's by now.
+/// T5: by id, so that a late request does not delete a newer log of the same name.
 void SequencerMachine::on(const Client& c, const DeleteLog& m) {
   if (!leads_or_refuses(c)) return;
   const LogInfo* l = metadata_.log(m.log);
@@ -225,9 +231,9 @@ void SequencerMachine::on(const Client& c, const DeleteLog& m) {
   propose(MarkDeleting{m.log}, c);
 }
 
-/// R3: never past the committed offset, here; never back, where it is applied. A client asks for
-/// the tail before (R2), so that what lies beyond is no entry that this leader has not heard of
-/// yet.
+/// R3: not beyond the committed offset, which is checked here, and never back, which is checked
+/// when the command is applied. A client asks for the tail first (R2), so an offset beyond is not
+/// an entry that this leader has not heard of yet.
 void SequencerMachine::on(const Client& c, const TrimLog& m) {
   const LogTerm* l = open_term(c, m.log, m);
   if (l == nullptr) return;
@@ -237,7 +243,7 @@ void SequencerMachine::on(const Client& c, const TrimLog& m) {
   propose(Trim{m.log, m.offset}, c);
 }
 
-/// F2: the log is open first, so that no earlier leader can have anything committed any more.
+/// F2: the log must be open first, so that no earlier leader can commit anything in it any more.
 void SequencerMachine::on(const Client& c, const SetFence& m) {
   if (open_term(c, m.log, m) != nullptr) propose(RaiseFence{m.log, m.token, m.basis}, c);
 }
@@ -253,9 +259,8 @@ void SequencerMachine::on(const Client& c, const SetRetention& m) {
   propose(ChangeRetention{m.log, m.retention, m.basis}, c);
 }
 
-/// Empty: for all that is known here a seal quorum of each of the node's logs is there without it,
-/// so that nothing that is acknowledged is on its disk alone. The seal itself asks again, of each
-/// log.
+/// C1 step 1: the reason why the node's disk is still needed; empty: a seal quorum of each of its
+/// open logs is there without it, as far as is known here. Each log's seal checks that again.
 std::string SequencerMachine::log_that_needs_disk(NodeId node) const {
   for (const LogInfo& l : metadata_.state().logs) {
     const bool member = std::any_of(l.members.begin(), l.members.end(),
@@ -276,6 +281,7 @@ std::string SequencerMachine::log_that_needs_disk(NodeId node) const {
   return {};
 }
 
+// C1 step 1: refuses unless the node came lately with another disk and the old disk is not needed.
 void SequencerMachine::on(const Client& c, const ReplaceDisk& m) {
   if (!leads_or_refuses(c)) return;
   const auto refuse = [&](Errc why, std::string detail) {
@@ -285,8 +291,8 @@ void SequencerMachine::on(const Client& c, const ReplaceDisk& m) {
   if (known == nullptr)
     return refuse(Errc::invalid_argument,
                   fmt::format("no storage node {} is registered", m.node.value));
-  // A disk never comes back (C1): where another one is registered, this very request, or one like
-  // it, was done.
+  // T6, C1: a disk never comes back. If another disk is registered, this request or an equal
+  // request was done.
   if (m.disk != known->disk && !removed(Rule::T6_disk)) return to_client(c, Done{});
   const Node& n = nodes_[m.node];
   if (n.accepted)

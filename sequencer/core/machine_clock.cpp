@@ -1,5 +1,5 @@
-// SequencerMachine: clocks (R4, R5). Each answer to a leader or candidate carries the sender's wall
-// clock; Raft itself knows none.
+// SequencerMachine: wall clocks (R4, R5). Each Vote and Appended carries the sender's clock. Raft
+// does not read it: it is put in on the way out and taken out on the way in.
 #include <fmt/format.h>
 
 #include "proto-spec/vocabulary/limits.h"
@@ -7,11 +7,13 @@
 
 namespace loglog::sequencer {
 
+// Takes the clock out of a Raft message, before Raft gets the message.
 void SequencerMachine::hear_clock(SequencerId from, const Message& m) {
   if (const auto* v = std::get_if<Vote>(&m)) clock_.heard(now_, from, v->clock_ms);
   else if (const auto* a = std::get_if<Appended>(&m)) clock_.heard(now_, from, a->clock_ms);
 }
 
+// Puts the own clock into a Raft message on its way out.
 void SequencerMachine::tell_clock(Message& m) const {
   if (auto* v = std::get_if<Vote>(&m)) v->clock_ms = clock_.told(now_);
   else if (auto* a = std::get_if<Appended>(&m)) a->clock_ms = clock_.told(now_);
@@ -20,7 +22,8 @@ void SequencerMachine::tell_clock(Message& m) const {
 std::uint64_t SequencerMachine::wall_ms() const { return clock_.stamp(now_); }
 std::optional<std::uint64_t> SequencerMachine::age_by() const { return clock_.age_by(now_); }
 
-/// Said once each time: the status page shows it as long as it lasts.
+/// Raises the alarm once each time that clocks begin to differ; the status page shows it while it
+/// lasts.
 void SequencerMachine::watch_clocks() {
   if (now_ < clocks_due_) return;
   clocks_due_ = now_ + 1s;

@@ -1,5 +1,5 @@
-// SequencerMachine: the terms of logs. Started when first needed and in the background, a bounded
-// number at a time, so that thousands of idle logs cost little at a failover.
+// SequencerMachine: terms of logs. They begin when a log is first needed, and in the background a
+// bounded number at a time, so that thousands of idle logs cost little at a failover.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,8 +12,9 @@ namespace loglog::sequencer {
 namespace {
 
 constexpr std::size_t background_recoveries_max = 32;
-/// A timer that has just fired and wants to fire again waits at least this long.
+/// Shortest time between two ticks of a log.
 constexpr Duration timer_pause_min = 20ms;
+// S7: how long a request waits for its log to open.
 constexpr Duration waiting_max = 10s;
 
 }  // namespace
@@ -23,7 +24,8 @@ LogTerm* SequencerMachine::running(LogId log) {
   return s == logs_.end() ? nullptr : s->second.term.get();
 }
 
-/// The log's term, begun now if it was not needed before; nullptr: there is no such open log.
+/// The log's term, which begins now if the log was not needed before in this term. nullptr: no log
+/// of that id is open. A background call does not count as a wish for the log (S7).
 LogTerm* SequencerMachine::need(LogId log, bool background) {
   if (LogTerm* l = running(log)) {
     if (!background) l->want(now_);
@@ -35,6 +37,8 @@ LogTerm* SequencerMachine::need(LogId log, bool background) {
   return running(log);
 }
 
+// Begins a term of the log, in place of an older term if there is any. `own_seal`: the term is for
+// this log alone.
 void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool background) {
   const LogInfo* info = metadata_.log(log);
   if (info == nullptr || info->state != LogState::open) return;
@@ -50,6 +54,7 @@ void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool ba
   slot.background = background;
   if (background) ++recovering_;
   to_recover_.erase(log);
+  // S7: a log that clients wait for, or owed answers in its last term, does not rest.
   const bool wanted =
       std::exchange(slot.asked_for, false) || !background || !options_.rest_idle_logs;
   slot.term = std::make_unique<LogTerm>(options_, static_cast<LogHost&>(*this), *info, term,
@@ -59,12 +64,13 @@ void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool ba
   touch(log);
 }
 
+// S8, A2: the new term begins when its BeginTerm is applied.
 void SequencerMachine::begin_term(LogId log, Term floor) {
   if (term_ != Term{}) propose(BeginTerm{floor, instance_, raft_.term(), log});
 }
 
-/// The client's way to the storage nodes is broken, or it means harm: after a while it finds out
-/// itself, or is out.
+/// V1: the client's way to the storage nodes is broken, or the client means harm. After some
+/// dropped runs its connection is closed, and its address counts them (decision 0039).
 void SequencerMachine::run_dropped(ConnectionId c) {
   const auto k = connections_.find(c);
   if (k == connections_.end()) {
@@ -88,12 +94,12 @@ void SequencerMachine::trim(LogId log, Offset point) {
   if (term_ != Term{}) propose(Trim{log, point});
 }
 
-/// C1: it is there, and its disk is still the member's.
+/// C1: the node is ready and its disk is still the member's.
 bool SequencerMachine::can_be_sealed(const Member& m) const {
   return ready(m.node) && m.disk == metadata_.disk_of(m.node);
 }
 
-/// Enough of the log's nodes are there to seal it (S2) and to commit in it.
+/// True if enough of the log's nodes are there to seal the log (S2) and to commit in it.
 bool SequencerMachine::has_quorums(const LogInfo& l,
                                    const std::function<bool(NodeId)>& there) const {
   std::size_t write = 0, seal = 0;
@@ -116,6 +122,7 @@ bool SequencerMachine::begin_copy(LogId log, NodeId node, bool urgent) {
 
 void SequencerMachine::end_copy(LogId log, NodeId node) { copies_.end(log, node); }
 
+// P4: begins copies whose turn has come. A turn whose log has no term here is given back.
 void SequencerMachine::begin_copies() {
   for (const auto& [log, node] : copies_.take_ready()) {
     LogTerm* l = running(log);
@@ -134,6 +141,7 @@ void SequencerMachine::set_members(LogId log, std::vector<Member> members) {
 
 void SequencerMachine::opened(LogId log) { opened_.push_back(log); }
 
+// Marks the log for the end of the step, so that its orders go out together.
 void SequencerMachine::touch(LogId log) {
   const auto s = logs_.find(log);
   if (s == logs_.end() || !s->second.term || s->second.dirty) return;
@@ -141,7 +149,8 @@ void SequencerMachine::touch(LogId log) {
   dirty_.push_back(log);
 }
 
-/// The end of a step: answers who waited for a log that opened, sends what gathered, sets timers.
+/// The end of a step: answers requests that waited for a log which has opened, sends everything
+/// that logs have gathered, and sets their timers.
 void SequencerMachine::flush_logs() {
   if (term_ == Term{}) return;
   for (const LogId log : std::exchange(opened_, {})) {
@@ -169,20 +178,22 @@ void SequencerMachine::flush_logs() {
       --recovering_;
       background_due_ = true;
     }
-    // It will not open in this term: those who wait for that are told now.
+    // The log will not open in this term, so its waiting requests are told now.
     if (slot.term->halted())
       for (Waiting& w : std::exchange(slot.waiting, {})) from_client(w.client, w.request);
     if (slot.timer != never) timers_.erase({slot.timer, log});
     slot.timer = slot.term->wake();
     if (!slot.waiting.empty()) slot.timer = std::min(slot.timer, slot.waiting.front().deadline);
-    // Since the last time, not from now on: a log that is never at rest has its timers too.
+    // Rate-limit from the last tick: counted from now, a busy log would push its timers out for
+    // ever.
     if (slot.timer != never) slot.timer = std::max(slot.timer, slot.ticked + timer_pause_min);
     if (slot.timer != never) timers_.insert({slot.timer, log});
   }
   dirty_.clear();
-  recover_in_background();  // in the places of those that rest now
+  recover_in_background();  // in the places of logs that rest now
 }
 
+// Ticks the logs whose timers are due, and refuses requests that have waited too long.
 void SequencerMachine::tick_logs() {
   while (!timers_.empty() && timers_.begin()->first <= now_) {
     const LogId log = timers_.begin()->second;
@@ -201,9 +212,10 @@ void SequencerMachine::tick_logs() {
   }
 }
 
+// Begins further recoveries while fewer than background_recoveries_max are under way.
 void SequencerMachine::recover_in_background() {
   if (!std::exchange(background_due_, false)) return;
-  // Only logs that a seal quorum can answer for take a place: others would block the rest.
+  // Only logs with a seal quorum of ready nodes take a place; others would block the rest.
   for (auto i = to_recover_.begin();
        i != to_recover_.end() && recovering_ < background_recoveries_max;) {
     const LogId log = *i++;
@@ -216,6 +228,7 @@ void SequencerMachine::recover_in_background() {
   }
 }
 
+// A node is sealed: terms under way use it, and logs that waited for a quorum may begin.
 void SequencerMachine::node_ready_for_logs(NodeId id) {
   background_due_ = true;
   for (auto& [log, slot] : logs_) {
@@ -225,7 +238,7 @@ void SequencerMachine::node_ready_for_logs(NodeId id) {
   }
 }
 
-/// The log is deleted: whoever waits is told.
+/// The log is deleted: its waiting requests are told so, and everything that names it goes.
 void SequencerMachine::forget_log(LogId log, Errc why) {
   to_recover_.erase(log);
   warnings_.forget(log);
@@ -241,7 +254,7 @@ void SequencerMachine::forget_log(LogId log, Errc why) {
   logs_.erase(s);
 }
 
-/// The log's term if it is open; else the request waits for it (an answer comes when it opens) or
+/// The log's term if it is open. Otherwise nullptr: the request waits until the term opens, or it
 /// is refused now.
 LogTerm* SequencerMachine::open_term(const Client& c, LogId log, Message request) {
   if (!leads_or_refuses(c)) return nullptr;

@@ -1,5 +1,6 @@
-// SequencerMachine: storage nodes. Identity (T4), metadata, seal (T2), joining and dropping logs
-// (T5).
+// SequencerMachine: storage nodes, all as the leader of a term. Identity (T4), metadata, seal (T2),
+// joining and dropping logs (T5). A node passes connected -> accepted -> sealed, and only a sealed
+// node is ready() for logs.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,11 +13,13 @@
 namespace loglog::sequencer {
 namespace {
 
-/// A node that says nothing for so many steps does not join a log.
+/// T5: a node that is silent for this many steps does not join a log.
 constexpr int join_steps = 3;
-/// One that goes on making other logs has so many times as long: thousands may be made at once.
+/// T5: a node that goes on making other logs has this many times as long, because thousands of logs
+/// may be made at once.
 constexpr int join_patience = 10;
-/// Creations that are remembered as given up. The repeat of another one is told `superseded`.
+/// T6: creations that are remembered as given up. When they are full, all are forgotten, and a
+/// repeat is told `superseded`.
 constexpr std::size_t given_up_max = 1024;
 
 }  // namespace
@@ -27,6 +30,8 @@ const StorageInfo* SequencerMachine::configured(NodeId id) const {
   return nullptr;
 }
 
+// D2: orders of a sequencer come over a single connection, so a node's newer connection replaces
+// the older. Everything known of the older connection goes, but not the facts for people.
 void SequencerMachine::node_connected(ConnectionId id, const Connection& c) {
   const NodeId node{c.id};
   if (configured(node) == nullptr && metadata_.node(node) == nullptr) {
@@ -48,7 +53,8 @@ void SequencerMachine::node_connected(ConnectionId id, const Connection& c) {
   if (term_ != Term{}) check_node(node);
 }
 
-/// Registers, accepts or refuses a connected node; an accepted one is told the metadata and sealed.
+/// Registers, accepts or refuses a connected node. An accepted node gets the metadata first and
+/// then the seal, so that it can compare both with its own copy (T2, T4).
 void SequencerMachine::check_node(NodeId id) {
   const auto found = nodes_.find(id);
   if (found == nodes_.end() || found->second.connection == ConnectionId{} ||
@@ -57,7 +63,7 @@ void SequencerMachine::check_node(NodeId id) {
   Node& n = found->second;
   const Connection& c = connections_.at(n.connection);
   const ClusterId ours = metadata_.state().cluster;
-  if (ours == ClusterId{} || c.disk == DiskId{}) return;  // taken up when InitCluster is applied
+  if (ours == ClusterId{} || c.disk == DiskId{}) return;  // InitCluster takes the node up again
   const StorageInfo* known = metadata_.node(id);
   const StorageInfo* wanted = configured(id);
   if (known != nullptr && known->disk != c.disk && !removed(Rule::T4_disk)) {
@@ -90,13 +96,13 @@ bool SequencerMachine::has_lost(NodeId id) const {
   return known != nullptr && known->lost && !removed(Rule::T4_lasts);
 }
 
-/// T4: what a leader keeps in its memory alone is forgotten with it. The next one would take the
-/// short tail for all that there was.
+/// T4: a loss that only this leader's memory knows would be forgotten with it. The next leader
+/// would take the short tail for everything that there was.
 void SequencerMachine::lost(NodeId id) {
   if (term_ != Term{} && !has_lost(id)) propose(MarkLost{id, metadata_.disk_of(id)});
 }
 
-/// The node is told by the metadata, which it keeps: it refuses by itself from then on.
+/// The metadata tell the node, which keeps a copy of them, so it refuses by itself from then on.
 void SequencerMachine::refuse_lost(NodeId id) {
   Node& n = nodes_[id];
   n.accepted = n.sealed = false;
@@ -113,8 +119,8 @@ void SequencerMachine::refuse_lost(NodeId id) {
   if (n.connection != ConnectionId{}) push_metadata(id, n);
 }
 
-/// The nodes keep a copy, with the logs they hold, so that readers start even when no sequencer is
-/// up.
+/// Each node keeps a copy of the metadata with the logs that it holds, so that readers can start
+/// while no sequencer is up.
 void SequencerMachine::push_metadata(NodeId id, Node& n) {
   const ClusterMetadata& all = metadata_.state();
   ClusterMetadata m{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers,
@@ -127,7 +133,7 @@ void SequencerMachine::push_metadata(NodeId id, Node& n) {
   to_node(id, loglog::Metadata{std::move(m), options_.id});
 }
 
-/// All logs go to a node each time, so that changes of many logs are gathered for longer: no more
+/// Each push carries all logs of a node, so changes of many logs are gathered for longer: no more
 /// than a few megabytes a second.
 Duration SequencerMachine::push_pause() const {
   return std::max<Duration>(20ms, metadata_.state().logs.size() * 100us);
@@ -139,14 +145,14 @@ void SequencerMachine::push_metadata_to_all() {
     if (n.accepted && n.told_version < metadata_.version()) push_metadata(id, n);
 }
 
+// Sent again until it is answered. The log id 0 seals the node for all logs.
 void SequencerMachine::seal_node(NodeId id, Node& n) {
   n.seal_due = now_ + options_.recovery_step_timeout;
   to_node(id, Seal{LogId{}, term_, instance_, metadata_.version()});
 }
 
-/// T4: a process that was not the last to be sealed found on its disk what the last one had
-/// written. If it found less, its directory is an older copy, or two processes run on copies of one
-/// directory.
+/// T4: a new process found less on its disk than the process before it had written there. So its
+/// directory is an older copy, or two processes run on copies of the same directory.
 bool SequencerMachine::is_older_copy(NodeId id, const Node& n, const Sealed& m) const {
   if (removed(Rule::T4_copy)) return false;
   const StorageInfo* known = metadata_.node(id);
@@ -154,6 +160,7 @@ bool SequencerMachine::is_older_copy(NodeId id, const Node& n, const Sealed& m) 
          m.promise_found < known->promise_count;
 }
 
+// The node has promised this leader's term durably: it is ready for logs.
 void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
   if (n.sealed || n.refused) return;
   if (is_older_copy(id, n, m)) {
@@ -165,6 +172,8 @@ void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
                       id.value, id.value, m.promise_found, metadata_.node(id)->promise_count));
     return lost(id);
   }
+  // T4: the newest count of the promise is committed with the process's boot id, so that a later
+  // process on an older copy is found out.
   const StorageInfo* known = metadata_.node(id);
   if (known != nullptr && m.promise_count > known->promise_count)
     propose(RegisterStorage{StorageInfo{id, known->disk, known->address, false,
@@ -176,6 +185,8 @@ void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
   node_ready_for_logs(id);
 }
 
+// Messages of a node count only while this sequencer leads and the node is accepted. Messages about
+// a log go to that log's term.
 void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
   Node& n = nodes_[id];
   if (term_ == Term{} || !n.accepted) return;
@@ -193,8 +204,8 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
             else if (s.log != LogId{}) to_log(s);
           },
           [&](const Fenced& f) {
-            // What it has promised to this reign is no conflict: the answer is to a command of the
-            // reign's term before.
+            // The node has promised to this very reign, so there is no conflict: the answer belongs
+            // to a command of the reign's former term.
             if (f.instance == instance_) return;
             const Term last = metadata_.state().last_term;
             if (f.promise > last && f.promise.value - last.value > term_ahead_max)
@@ -204,8 +215,8 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
                               f.promise.value, term_ahead_max, last.value));
             if (f.log != LogId{}) return to_log(f);
             if (f.promise < term_ || n.sealed || new_term_proposed_) return;
-            // It has promised a higher term than the metadata knows of: the next term must pass it
-            // (§5).
+            // T3: the node has promised a term above the metadata's newest term, so the next term
+            // must be above that promise (T1).
             event(Event::Level::warning, fmt::format("node {} has promised term {}, above {}",
                                                      id.value, f.promise.value, term_.value));
             new_term_proposed_ = propose(BeginTerm{f.promise, instance_, raft_.term(), LogId{}});
@@ -238,8 +249,8 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
       m);
 }
 
-/// A floor that was believed would use up the terms of all logs: what this node says of terms is
-/// left out instead.
+/// A floor that is believed uses up terms of all logs, so the word of this node about terms is
+/// ignored, and the node counts as down.
 void SequencerMachine::disbelieve(NodeId id, Node& n, const std::string& why) {
   if (std::exchange(n.refused, true)) return;
   event(Event::Level::alarm, fmt::format("node {} counts as down: {}. Where its promise is wrong "
@@ -264,6 +275,7 @@ void SequencerMachine::node_failed(NodeId id, const Failed& m) {
   }
 }
 
+// For people: false while the node reports that its disk has no space for the log (K5).
 bool SequencerMachine::has_space(NodeId node, LogId log) const {
   const auto n = nodes_.find(node);
   return n == nodes_.end() || !std::ranges::binary_search(n->second.logs_without_space, log);
@@ -278,6 +290,8 @@ std::uint64_t SequencerMachine::disk_bytes(NodeId node, LogId log) const {
 
 // ---- T5
 
+// Asks the members that have not joined; called anew whenever a member is sealed. Only a disk that
+// is still the member's is asked (C1).
 void SequencerMachine::join_members(LogId log) {
   const LogInfo* l = metadata_.log(log);
   if (l == nullptr || l->state != LogState::creating) return;
@@ -291,6 +305,7 @@ void SequencerMachine::join_members(LogId log) {
     if (can_be_sealed(m) && !t.done.contains(m.node)) to_node(m.node, Join{term_, *l});
 }
 
+// A node has made the log. The log is opened once all members have (T5).
 void SequencerMachine::joined(NodeId from, LogId log) {
   nodes_[from].joined_at = now_;
   if (LogTerm* l = running(log)) {
@@ -307,7 +322,8 @@ void SequencerMachine::joined(NodeId from, LogId log) {
   if ((all || removed(Rule::T5_open)) && !t.proposed) t.proposed = propose(MarkOpen{log});
 }
 
-/// The node that holds up a creation longest, and until when it may; none: all have joined.
+/// The member that holds up a creation, and the time until which it may; nullopt if all have
+/// joined. Of several members, the first whose time runs out.
 std::optional<std::pair<NodeId, Time>> SequencerMachine::awaited_longest(const Task& t,
                                                                          const LogInfo& l) const {
   std::optional<std::pair<NodeId, Time>> out;
@@ -322,7 +338,8 @@ std::optional<std::pair<NodeId, Time>> SequencerMachine::awaited_longest(const T
   return out;
 }
 
-/// A log that some chosen node does not join in time is given up, so that the name is free again.
+/// T5: gives up the creation of a log that some member does not join in time, so that its name is
+/// free again.
 void SequencerMachine::expire_tasks() {
   for (auto& [log, t] : joins_) {
     if (now_ < t.deadline || t.proposed) continue;
@@ -335,13 +352,15 @@ void SequencerMachine::expire_tasks() {
   }
 }
 
-/// All that wait for the task are told how it ended: `answer`, and `to_others` those that asked by
-/// a request of their own.
+/// Tells all waiting clients how the task ended: `answer` to the clients of the request itself,
+/// `to_others` to clients that asked by a request of their own.
 void SequencerMachine::end_task(const Task& t, const Message& answer, const Message& to_others) {
   for (const Client& c : t.clients) to_client(c, answer);
   for (const Client& c : t.others) to_client(c, to_others);
 }
 
+// Deletes the log on its members; called anew whenever a member is sealed. A creation that was
+// under way for it ends here.
 void SequencerMachine::drop_members(LogId log) {
   const LogInfo* l = metadata_.log(log);
   if (l == nullptr || l->state != LogState::deleting) return;
@@ -364,13 +383,15 @@ void SequencerMachine::drop_members(LogId log) {
   Task& t = drops_[log];
   for (const Member& m : l->members)
     if (ready(m.node) && !t.done.contains(m.node)) {
-      // Where the log has a term of its own, the promise of this log must have reached it.
+      // The log may have a term of its own. Then the node's promise for this log must reach that
+      // term first, otherwise the node would refuse the Drop (T3).
       if (l->last_term > term_)
         to_node(m.node, Seal{log, l->last_term, instance_, metadata_.version()});
       to_node(m.node, Drop{log, std::max(term_, l->last_term)});
     }
 }
 
+// A member has dropped the log; it leaves the metadata once all members have.
 void SequencerMachine::dropped(NodeId from, LogId log) {
   const auto found = drops_.find(log);
   const LogInfo* l = metadata_.log(log);

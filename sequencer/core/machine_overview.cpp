@@ -1,4 +1,5 @@
-// SequencerMachine: what a status page shows.
+// SequencerMachine: the message Overview, as a status page shows it, and the picture for the
+// verdict. For people only.
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -9,13 +10,13 @@
 namespace loglog::sequencer {
 namespace {
 
-/// A node with another disk than the registered one comes again about once a second, and is sent
-/// away each time.
+/// A node with another disk than the registered disk comes back about once a second and is refused
+/// each time, so it is shown this long after it came last.
 constexpr Duration foreign_disk_shown = 5s;
-/// A second process under a sequencer's id comes as often, and is told of every ten seconds.
+/// A second process under a sequencer's id comes as often, but is told of only every ten seconds.
 constexpr Duration twin_shown = 15s;
 constexpr std::uint32_t never_heard = 0xFFFF'FFFF;
-/// Most logs that a verdict looks at; those in trouble come first, so more change no more than a
+/// Most logs that a verdict looks at. Logs in trouble come first, so further logs change only a
 /// count.
 constexpr std::size_t logs_judged_max = 1000;
 
@@ -48,7 +49,8 @@ Overview SequencerMachine::overview(std::size_t logs_max) const {
   o.commit_latency = buckets_of(figures_.commit_latency);
   for (const SequencerInfo& s : options_.sequencers) o.sequencers.push_back(see(s));
   for (const StorageInfo& s : m.storage) o.storage.push_back(see(s));
-  for (const StorageInfo& s : options_.storage)  // never came, so nobody registered it
+  for (const StorageInfo& s :
+       options_.storage)  // a configured node that never came is not registered
     if (metadata_.node(s.id) == nullptr) o.storage.push_back(see(s));
   std::ranges::sort(o.storage, {}, &NodeSeen::id);
   o.logs_total = static_cast<std::uint32_t>(m.logs.size());
@@ -86,7 +88,8 @@ ClientsSeen SequencerMachine::clients_seen() const {
   return out;
 }
 
-/// The greater, the sooner it is shown. `t`: the log's term, if it has begun.
+/// The rank of a log in the list: a greater number is shown sooner. nullptr: its term has not
+/// begun.
 int SequencerMachine::trouble(const LogTerm* t) const {
   if (t == nullptr) return 1;
   if (t->halted()) return 4;
@@ -108,9 +111,9 @@ std::vector<SequencerMachine::Ranked> SequencerMachine::rank_logs() const {
   return out;
 }
 
-/// What this sequencer sees for itself, for a verdict; of a leader it hears nothing new here. Logs
-/// that are well are many, and change a verdict only by how many replicas they can lose: the log
-/// that can lose the fewest stands for all of them.
+/// The picture for a verdict, from this sequencer's own view alone. Logs that are well are many,
+/// and they matter only by the number of replicas that they can lose. So the log that can lose the
+/// fewest stands for all of them.
 ClusterPicture SequencerMachine::picture() const {
   Overview own = overview(0);
   std::vector<Ranked> ranked = term_ != Term{} ? rank_logs() : std::vector<Ranked>{};
@@ -125,9 +128,9 @@ ClusterPicture SequencerMachine::picture() const {
   return picture_of(now_, std::move(own), std::nullopt, false);
 }
 
-/// A sequencer counts as reachable while it answers: a peer that is heard but hears nothing neither
-/// votes nor stores. A leader has an answer of each follower many times a second; followers answer
-/// each other's pings.
+/// A sequencer counts as reachable while it answers, because a peer that is heard but hears nothing
+/// neither votes nor stores. A leader gets answers of each follower many times a second; followers
+/// answer each other's pings.
 SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
   SequencerSeen s{
       info.id, info.address, true, 0, term_ == Term{} ? 0 : clock_.off_ms(now_, info.id), false};
@@ -145,6 +148,7 @@ SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
   return s;
 }
 
+// The condition of a node, the worst cause first.
 NodeSeen SequencerMachine::see(const StorageInfo& info) const {
   NodeSeen s{info.id,
              info.address,
@@ -165,7 +169,7 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
   s.logs_without_space = static_cast<std::uint32_t>(n.logs_without_space.size());
   s.disk_free_bytes = n.disk_free_bytes;
   s.disk_size_bytes = n.disk_size_bytes;
-  // A node that nobody reaches is told once, as unreachable.
+  // A node that nobody reaches is shown once, as unreachable, and not by each of its peers.
   if (heard_lately(n))
     std::ranges::copy_if(n.cannot_reach, std::back_inserter(s.cannot_reach), [this](NodeId peer) {
       const auto p = nodes_.find(peer);
@@ -181,6 +185,7 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
   return s;
 }
 
+// A log without a term here is shown from the metadata; its offsets are not known.
 LogSeen SequencerMachine::see(const LogInfo& info) const {
   if (const auto slot = logs_.find(info.id); slot != logs_.end() && slot->second.term) {
     LogSeen s = slot->second.term->seen(now_);

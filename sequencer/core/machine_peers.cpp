@@ -1,5 +1,5 @@
-// SequencerMachine: the links to the other sequencers. Of two, the one with the lower id dials, and
-// one link at a time counts.
+// SequencerMachine: links to the other sequencers (spec/04, "Links between sequencers"). Of two
+// sequencers the lower id dials, and only a single link at a time counts.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,12 +9,12 @@
 
 namespace loglog::sequencer {
 namespace {
-/// Between two alarms that another process runs under a sequencer's id, which comes again about
+/// Pause between two alarms about a second process under a sequencer's id, which comes back about
 /// once a second.
 constexpr Duration twin_alarm_pause = 10s;
 }  // namespace
 
-/// Empty: the connection may be this sequencer's link.
+/// The reason why the connection cannot be this sequencer's link; empty: it can.
 std::string SequencerMachine::no_link_for(SequencerId id, const Connected& c) const {
   const bool known =
       std::ranges::any_of(options_.sequencers, [id](const SequencerInfo& s) { return s.id == id; });
@@ -25,16 +25,16 @@ std::string SequencerMachine::no_link_for(SequencerId id, const Connected& c) co
                      id.value);
 }
 
-/// Sequencers ping each other every reach_every, so one that is there is heard.
+/// Sequencers ping each other every reach_every, so a live peer is heard within the bound.
 bool SequencerMachine::is_heard(SequencerId id) const {
   const auto heard = sequencers_heard_.find(id);
   return heard != sequencers_heard_.end() && now_ - heard->second.any <= peer_silence_max();
 }
 
-/// A link that is displaced is closed, with the reason: its other end would take it for the one
-/// that counts, say everything into it and never dial again. A process whose link counts dials anew
-/// where that broke for it. Another process under the same id is refused as long as the first one
-/// is heard: it was started with a wrong id, or its directory is a copy.
+/// A displaced link is closed with the reason. Otherwise its other end would take it for the link
+/// that counts, send everything into it, and never dial again. A process dials anew if its link
+/// broke, so its newest connection counts. Another process under the same id is refused while the
+/// first process is heard: it has a wrong id, or its directory is a copy.
 void SequencerMachine::sequencer_connected(const Connected& c) {
   const SequencerId id{c.peer.id};
   if (const std::string why = no_link_for(id, c); !why.empty())
@@ -48,7 +48,8 @@ void SequencerMachine::sequencer_connected(const Connected& c) {
     const bool same_process = connections_.at(old->second).boot == c.peer.boot;
     if (!same_process && is_heard(id)) return refuse_twin(id, c.connection);
     if (same_process && old->second > c.connection)
-      return close_displaced(c.connection);  // accepted before the other, heard of after
+      return close_displaced(
+          c.connection);  // accepted before the other connection, heard of after it
     close_displaced(old->second);
   }
   sequencers_[id] = c.connection;
@@ -56,6 +57,7 @@ void SequencerMachine::sequencer_connected(const Connected& c) {
   raft_.peer_connected(now_, id);
 }
 
+// Refuses a second process; the alarm is raised once per twin_alarm_pause.
 void SequencerMachine::refuse_twin(SequencerId id, ConnectionId c) {
   const std::string why =
       fmt::format("another process runs as sequencer {} and is connected", id.value);

@@ -1,4 +1,5 @@
-// SequencerMachine: Raft's output, applying commands, winning and losing the lead.
+// SequencerMachine: Raft's output, applying commands, winning and losing the lead. Every sequencer
+// applies every command; only the leader of the term acts on it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,13 +10,15 @@
 
 namespace loglog::sequencer {
 
-/// The first entry of a leader's Raft term is its `begin term` (§5): Raft wants an entry there
+/// T1: a leader's first entry of its Raft term is BeginTerm, because Raft needs an entry there
 /// anyway.
 Bytes SequencerMachine::first_entry() {
   instance_ = InstanceId{random_.next_id()};
   return encode(Command(BeginTerm{Term{}, instance_, raft_.term(), LogId{}}));
 }
 
+// Takes Raft's output in this order: losing the lead, a snapshot, then committed entries. So no
+// entry is acted on in a term that is over.
 void SequencerMachine::drain_raft() {
   raft::Output& o = raft_.output();
   for (std::string& alarm : std::exchange(o.alarms, {}))
@@ -45,6 +48,7 @@ void SequencerMachine::drain_raft() {
   snapshot_when_due();
 }
 
+// Tells the operator about the right to vote (C3), once at each change.
 void SequencerMachine::tell_standing() {
   const raft::Standing now = raft_.standing();
   const auto before = std::exchange(standing_told_, now);
@@ -61,8 +65,9 @@ void SequencerMachine::tell_standing() {
                                                                  : "a new cluster: it votes");
 }
 
+// Applies a committed entry and answers its proposer, if this sequencer proposed it.
 void SequencerMachine::apply(const RaftEntry& e) {
-  if (e.index <= metadata_.version() || out_.fatal) return;  // in the snapshot already
+  if (e.index <= metadata_.version() || out_.fatal) return;  // the snapshot covers it
   const std::optional<Command> c = e.command.empty() ? std::nullopt : decode_command(e.command);
   if (!c) {
     if (!e.command.empty())
@@ -78,20 +83,21 @@ void SequencerMachine::apply(const RaftEntry& e) {
   answer_proposal(e.index, e.term, result);
 }
 
-/// Its bytes are whole, so a newer version made it. To skip it would give this sequencer another
-/// state than the others have.
+/// The entry's bytes are whole, so a newer version made it. Skipping it would give this sequencer a
+/// state that differs from the others', so the process ends.
 void SequencerMachine::not_understood(const std::string& what) {
   out_.fatal = Error{Errc::newer_format, what + " is of a form that this version does not know"};
 }
 
-/// T1, T2: a term is only this leader's if it proposed it and still leads in that Raft term.
+/// T1, T2: a term belongs to this leader only if it proposed the term and still leads in that Raft
+/// term.
 bool SequencerMachine::is_mine(InstanceId instance, RaftTerm proposed_in,
                                RaftTerm raft_term) const {
   return instance == instance_ && raft_.is_leader() && raft_.term() == raft_term &&
          proposed_in == raft_term;
 }
 
-/// What a command that was just applied makes the leader do.
+/// The leader's reaction to a command that was just applied, each after the metadata have changed.
 void SequencerMachine::applied(const Command& command, const Applied& result, RaftTerm raft_term) {
   if (const auto* b = std::get_if<BeginTerm>(&command)) {
     if (!is_mine(b->instance, b->raft_term, raft_term)) return;
@@ -107,6 +113,8 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     return;
   }
   if (term_ == Term{}) return;
+  // C1 step 1: the new disk must join all logs anew, and a new term for all logs begins without the
+  // old disk.
   if (const auto* d = std::get_if<AdmitDisk>(&command)) {
     if (!is_mine(d->instance, d->raft_term, raft_term) || result.error.code != Errc::ok) return;
     event(Event::Level::warning, fmt::format("node {}: disk {:016x} takes the place of {:016x}",
@@ -145,12 +153,12 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     if (std::holds_alternative<Trim>(command)) l->trimmed(info.trim);
     touch(result.log);
   } else if (std::holds_alternative<SetMembers>(command)) {
-    background_due_ = true;  // one more may be sealed
+    background_due_ = true;  // a further disk may be sealed now
   }
 }
 
-/// What C1 forbids: the disk is a member in the term that the old one has a part in. Only a
-/// simulator that has removed the rule comes here.
+/// Breaks C1: the new disk is a member in a term in which the old disk has a part. Only a simulator
+/// that has removed C1 comes here.
 void SequencerMachine::admit_in_term(const AdmitDisk& d) {
   for (const LogInfo& l : metadata_.state().logs) {
     std::vector<Member> members = l.members;
@@ -160,7 +168,8 @@ void SequencerMachine::admit_in_term(const AdmitDisk& d) {
   }
 }
 
-/// One that resigns proposes nothing: whoever is to take over must have the whole log.
+/// Proposes a command; `client`, if any, is answered when the entry is applied. A sequencer that
+/// resigns proposes nothing, because its successor must have the whole log.
 bool SequencerMachine::propose(Command c, std::optional<Client> client) {
   RaftIndex index{};
   if (client && (proposals_by_.of(client->connection) >= changes_waiting_max ||
@@ -177,8 +186,8 @@ bool SequencerMachine::propose(Command c, std::optional<Client> client) {
     return false;
   }
   if (!client) return true;
-  // An index comes again where a later leader's entry took the place of one that was never
-  // committed.
+  // A later leader's entry may have replaced an uncommitted entry, so an index can be given again.
+  // The older proposal at that index was never committed.
   if (const auto before = proposals_.find(index); before != proposals_.end())
     proposals_by_.remove(before->second.client.connection);
   proposals_by_.add(client->connection);
@@ -186,6 +195,7 @@ bool SequencerMachine::propose(Command c, std::optional<Client> client) {
   return true;
 }
 
+// Tells the proposer the result. An entry of another Raft term at that index is not its proposal.
 void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, const Applied& result) {
   const auto found = proposals_.find(index);
   if (found == proposals_.end()) return;
@@ -195,7 +205,7 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
   if (p.raft_term != raft_term) return to_client(p.client, not_leader());
   if (std::holds_alternative<MakeLog>(p.command)) {
     if (result.error.code == Errc::ok) return joins_[result.log].clients.push_back(p.client);
-    // Its repeat, proposed before it was applied, made the log.
+    // A repeat of the request, proposed before this entry was applied, made the log (T6).
     const auto& made = std::get<MakeLog>(p.command);
     if (const LogInfo* l = metadata_.log(result.log);
         l != nullptr && result.error.code == Errc::log_exists)
@@ -207,6 +217,7 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
       std::holds_alternative<ChangeRetention>(p.command)) {
     if (const LogInfo* l = metadata_.log(result.log)) return to_client(p.client, LogIs{*l});
   }
+  // F2: the token is in force; the answer follows once everything ordered before is committed.
   if (std::holds_alternative<RaiseFence>(p.command)) {
     LogTerm* l = running(result.log);
     if (l == nullptr || !l->is_open())
@@ -216,11 +227,14 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
   to_client(p.client, Done{});
 }
 
+// A new leader names itself unasked, so clients need not look for it.
 void SequencerMachine::tell_clients() {
   for (const auto& [id, k] : connections_)
     if (k.role == Role::client) to_client({id, {}}, nodes_and_leader());
 }
 
+// The term of all logs begins: everything of a former term ends, and all nodes are judged and
+// sealed anew. Also called for a new term of the same leader (C1, T3).
 void SequencerMachine::lead(Term term) {
   if (term_ != Term{}) clear_logs(Errc::stale_term);
   term_ = term;
@@ -234,7 +248,8 @@ void SequencerMachine::lead(Term term) {
             fmt::format("storage node {} at {} is registered and not named by --storage; its logs "
                         "still need it: name it again",
                         s.id.value, s.address));
-  // Clients that look for the leader need not ask around, but are told no address of before.
+  // Clients that look for the leader are told at once, but never an address from before a change of
+  // the configuration: then InitCluster comes first.
   if (m.cluster != ClusterId{} && m.sequencers == options_.sequencers) tell_clients();
   else
     propose(InitCluster{m.cluster == ClusterId{} ? ClusterId{random_.next_id()} : m.cluster,
@@ -251,6 +266,7 @@ void SequencerMachine::lead(Term term) {
   }
 }
 
+// The lead is lost: waiting requests are told so, and all state of the lead goes.
 void SequencerMachine::stop_leading() {
   event(Event::Level::info, fmt::format("leads no longer in term {}", term_.value));
   for (const auto& [index, p] : proposals_) to_client(p.client, not_leader());
@@ -258,8 +274,8 @@ void SequencerMachine::stop_leading() {
   proposals_by_.clear();
   for (auto* tasks : {&joins_, &drops_})
     for (const auto& [id, t] : *tasks) end_task(t, not_leader());
-  // Commits that were ordered have no definite answer here (A6): their connections close, and the
-  // producers resolve with the next leader.
+  // A6: ordered commits have no definite answer here. Their connections close, and the producers
+  // resolve with the next leader.
   std::set<ConnectionId> affected;
   for (const auto& [id, slot] : logs_) affected.insert(slot.openers.begin(), slot.openers.end());
   clear_logs(Errc::not_leader);
@@ -282,7 +298,7 @@ void SequencerMachine::stop_leading() {
   for (auto& [id, n] : nodes_) n.accepted = n.sealed = false;
 }
 
-/// Ends all log terms; who waits for a log goes on waiting.
+/// Ends all log terms. Requests that wait for a log go on waiting, so its next term is wanted (S7).
 void SequencerMachine::clear_logs(Errc why) {
   for (auto& [id, slot] : logs_) {
     slot.asked_for =
@@ -299,6 +315,7 @@ void SequencerMachine::clear_logs(Errc why) {
   recovering_ = 0;
 }
 
+// Raft's log is kept short by a snapshot of the metadata each snapshot_every entries.
 void SequencerMachine::snapshot_when_due() {
   if (metadata_.version() - snapshot_at_.value < RaftIndex{options_.snapshot_every}) return;
   snapshot_at_ = metadata_.version();

@@ -1,4 +1,6 @@
-// SequencerMachine: what it says of the cluster. Any sequencer answers, from what it has applied.
+// SequencerMachine: answers about the cluster (metadata, status, monitors). Any sequencer answers
+// from the metadata that it has applied; only a leader knows nodes and logs. Nothing here decides
+// anything.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,7 +14,7 @@
 
 namespace loglog::sequencer {
 
-/// All but the logs.
+/// The metadata without the logs.
 loglog::Metadata SequencerMachine::nodes_and_leader() const {
   const ClusterMetadata& all = metadata_.state();
   ClusterMetadata out{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers,
@@ -28,15 +30,18 @@ void SequencerMachine::on(const Client& c, const GetMetadata& m) {
     out.metadata.logs = metadata_.state().logs;
     return to_client(c, std::move(out));
   }
-  // Each once: a name that is repeated would make the answer as large as the client likes.
+  // Each name once: otherwise a repeated name would make the answer as large as the client likes.
   const std::set<std::string_view> names(m.names.begin(), m.names.end());
   for (const std::string_view name : names)
     if (const LogInfo* l = metadata_.log(name)) out.metadata.logs.push_back(*l);
-  // Of a leader, a missing name says that there is no such log.
+  // A name that is missing in a leader's answer means that no such log exists, so that answer waits
+  // for a confirmed lead (R2).
   const bool all = out.metadata.logs.size() == names.size();
   if (all || out.leader != options_.id) return to_client(c, std::move(out));
   if (term_ != Term{}) return answer_when_confirmed(c, m, std::move(out));
-  out.leader = {};  // before its own term is committed, it may not have applied all that is
+  // Before its own term is committed, a leader may not have applied all committed entries, so it
+  // names no leader.
+  out.leader = {};
   to_client(c, std::move(out));
 }
 
@@ -49,6 +54,7 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   s.raft_term = raft_.term();
   s.leader = raft_.leader();
   s.term = term_ != Term{} ? term_ : metadata_.state().last_term;
+  // The verdict and the alarms come from the same picture, so that they agree.
   const ClusterPicture seen = picture();
   Verdict verdict = verdict_of(seen);
   s.health = verdict.health;
@@ -118,6 +124,7 @@ Report SequencerMachine::report(Time now) const {
   return r;
 }
 
+// For people (C3): the voters whose answers are missing.
 std::string SequencerMachine::waits_for_answers() const {
   std::string others;
   for (const SequencerId id : raft_.unanswered())

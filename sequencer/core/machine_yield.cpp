@@ -1,6 +1,6 @@
-// SequencerMachine: handing over the lead. S8: a leader that cannot reach what its logs need hands
-// over, but only to a sequencer that says it reaches more, and ever more rarely. One that is to
-// stop hands over to whoever reaches most.
+// SequencerMachine: handing over the lead. S8: a leader that cannot reach its logs' quorums hands
+// over, but only to a sequencer that reaches more, and with ever longer pauses. A leader that is
+// asked to stop hands over to the sequencer that reaches most ("Handing over at a stop").
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,16 +9,18 @@
 
 namespace loglog::sequencer {
 namespace {
+// The pause doubles with each hand-over, so that two sequencers with half a network each do not
+// pass the lead back and forth.
 constexpr Duration yield_pause_min = 5s;
 constexpr Duration yield_pause_max = 300s;
-constexpr Duration nobody_pause = 10ms;  // nobody can take over yet: looked at again after this
+constexpr Duration nobody_pause = 10ms;  // until it is looked at again, if nobody can take over yet
 }  // namespace
 
 bool SequencerMachine::heard_lately(const Node& n) const {
   return n.connection != ConnectionId{} && now_ - n.heard <= 3 * options_.reach_every;
 }
 
-/// Nodes heard lately; one with another disk than the registered one counts as down (T4).
+/// Nodes heard lately. A node with another disk than the registered disk counts as down (T4).
 std::vector<NodeId> SequencerMachine::reached() const {
   std::vector<NodeId> out;
   for (const auto& [id, n] : nodes_) {
@@ -30,6 +32,7 @@ std::vector<NodeId> SequencerMachine::reached() const {
   return out;
 }
 
+// Open logs whose write and seal quorums lie within `nodes`.
 std::size_t SequencerMachine::logs_served_by(const std::vector<NodeId>& nodes) const {
   return static_cast<std::size_t>(
       std::ranges::count_if(metadata_.state().logs, [&](const LogInfo& l) {
@@ -40,6 +43,7 @@ std::size_t SequencerMachine::logs_served_by(const std::vector<NodeId>& nodes) c
       }));
 }
 
+// Pings all peers; a follower tells the leader which nodes it reaches, and a leader compares.
 void SequencerMachine::tick_reach() {
   if (now_ < reach_due_) return;
   reach_due_ = now_ + options_.reach_every;
@@ -51,6 +55,7 @@ void SequencerMachine::tick_reach() {
     out_.sends.push_back({leader->second, {}, Reaches{reached(), space_is_low_}});
 }
 
+// S8: hands over if for 2 s some log's quorums are out of reach and a follower reaches more logs.
 void SequencerMachine::yield_when_better(const std::vector<NodeId>& own) {
   const std::size_t served = logs_served_by(own);
   const auto open = std::ranges::count_if(
@@ -91,12 +96,13 @@ void SequencerMachine::resign(Time now) {
 bool SequencerMachine::may_stop() const {
   if (!resigned()) return false;
   if (!led_ || now_ >= resign_by_) return true;
-  // It goes on voting until another one leads: its vote may be the one that is needed.
+  // The former leader goes on voting until another sequencer leads, because its vote may be needed.
   if (!raft_.is_leader()) return raft_.leader() != SequencerId{};
   return sequencers_.empty() && !owes_answers();
 }
 
-/// To a client: a run that is ordered and not committed, or a change of the metadata.
+/// True while clients wait for ordered runs or for changes of the metadata, within the time for
+/// that.
 bool SequencerMachine::owes_answers() const {
   return now_ < answer_until_ &&
          (!proposals_.empty() ||
@@ -104,7 +110,7 @@ bool SequencerMachine::owes_answers() const {
               logs_, [](const auto& l) { return l.second.term && l.second.term->owes_answers(); }));
 }
 
-/// Logs whose quorums it said lately that it reaches.
+/// Logs whose quorums sequencer `id` has lately said to reach.
 std::size_t SequencerMachine::served_by(SequencerId id) const {
   const auto r = reach_.find(id);
   return r == reach_.end() || now_ - r->second.at > 3 * options_.reach_every
@@ -112,8 +118,8 @@ std::size_t SequencerMachine::served_by(SequencerId id) const {
              : logs_served_by(r->second.storage);
 }
 
-/// Those that were not asked yet first, then by the logs that they serve. Raft refuses one that
-/// lacks entries.
+/// Asks a sequencer to take over: sequencers that were not asked yet come first, then by the logs
+/// that they serve. Raft refuses a sequencer that lacks entries.
 void SequencerMachine::hand_over_when_due() {
   if (!resigned() || !raft_.is_leader() || now_ < hand_over_due_ || owes_answers()) return;
   std::vector<SequencerId> best;

@@ -1,4 +1,5 @@
-// The doors of the sequencer: connections, messages, time, output.
+// SequencerMachine: its public calls (connections, messages, time, output) and the LogHost
+// functions that send. Subtle is output(): effects of Raft and of logs cause each other.
 #include "sequencer/core/sequencer_machine.h"
 
 #include <fmt/format.h>
@@ -10,8 +11,8 @@
 namespace loglog::sequencer {
 namespace {
 
-/// A client's connection is remembered for so long after its end, and at most so many: a run is
-/// missed within a second or two (V1).
+/// V1: how long, and how many, closed connections of clients are remembered. A run is reported
+/// missing a second or two after its commit.
 constexpr Duration gone_remembered = 5s;
 constexpr std::size_t gone_max = 65'536;
 
@@ -35,6 +36,7 @@ bool is_raft(const Message& m) {
 
 }  // namespace
 
+// raft_ comes after random_ and instance_ among the members, because its construction uses them.
 SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::uint64_t seed)
     : options_(std::move(options)),
       random_(seed),
@@ -66,6 +68,7 @@ Hello SequencerMachine::hello() const {
           message_body_max};
 }
 
+// A hello was accepted. A peer of another cluster is closed with the reason (T4).
 void SequencerMachine::connected(Time now, const Connected& c) {
   now_ = now;
   ++figures_.connections;
@@ -100,6 +103,7 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
   connections_.erase(found);
   confirmations_.forget(d.connection);
   if (k.role == Role::sequencer) {
+    // Only the link that counts moves Raft; a displaced connection has been replaced already.
     const auto s = sequencers_.find(SequencerId{k.id});
     if (s == sequencers_.end() || s->second != d.connection) return;
     sequencers_.erase(s);
@@ -126,12 +130,14 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
       std::erase_if(slot.waiting,
                     [&](const Waiting& w) { return w.client.connection == d.connection; });
       if (!slot.term || !slot.term->has_missing()) continue;
-      slot.term->tick(now);  // its producer may be gone now
+      slot.term->tick(now);  // the run's producer may be gone now (V1)
       touch(id);
     }
   }
 }
 
+// Dispatches by the role in the hello. Messages of a displaced connection are ignored, because the
+// peer speaks over its newer connection now.
 void SequencerMachine::arrived(Time now, Arrived&& a) {
   now_ = now;
   const auto found = connections_.find(a.from);
@@ -148,7 +154,8 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
       heard.answer = now;
     auto* r = std::get_if<Reaches>(&a.message);
     if (r != nullptr && r->storage.size() > metadata_.state().storage.size())
-      r->storage.clear();  // it names some twice, or none that is
+      // the list names nodes twice, or nodes that nobody knows
+      r->storage.clear();
     if (r != nullptr) reach_[SequencerId{k.id}] = {std::move(r->storage), r->space_is_low, now};
     else if (is_raft(a.message)) {
       hear_clock(SequencerId{k.id}, a.message);
@@ -182,7 +189,8 @@ void SequencerMachine::space_is_low(Time now, bool low) {
   else event(Event::Level::info, "this sequencer's disk has space again");
 }
 
-/// The leader's own log would grow, or fewer than a majority could take what it proposes.
+/// True if another log may be made: this sequencer's disk has space, and so have enough others for
+/// a majority to take the entry.
 bool SequencerMachine::metadata_may_grow() const {
   const auto full = std::ranges::count_if(reach_, [this](const auto& r) {
     return r.second.space_is_low && now_ - r.second.at <= 3 * options_.reach_every;
@@ -190,6 +198,7 @@ bool SequencerMachine::metadata_may_grow() const {
   return !space_is_low_ && static_cast<std::size_t>(full) < (options_.sequencers.size() + 1) / 2;
 }
 
+// A sequencer that does not lead ticks only Raft and the reports of its reach.
 void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
   now_ = now;
   clock_.look(now, wall_ms);
@@ -205,13 +214,15 @@ void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
 }
 
 Output& SequencerMachine::output() {
-  // Raft's news may touch logs, and a log's fate may need a proposal: until nothing new comes.
+  // Raft's output may touch logs, and a log may need a proposal, so both are drained until nothing
+  // new comes. The bound of rounds keeps the step finite.
   for (int round = 0; round < 8; ++round) {
     hand_over_when_due();
     if (const auto round_due = confirmations_.begin_round()) raft_.read_index(now_, *round_due);
     drain_raft();
     flush_logs();
-    // What this side closes is gone at once; the driver need not say so (and may).
+    // A connection that this side closes is gone at once; the driver may say so again, but need
+    // not.
     for (std::size_t i = 0; i < out_.closes.size(); ++i)
       disconnected(now_, {out_.closes[i].connection});
     const raft::Output& r = raft_.output();
@@ -244,7 +255,8 @@ bool SequencerMachine::ready(NodeId id) const {
 RequestId SequencerMachine::to_node(NodeId id, Message m) {
   const auto n = nodes_.find(id);
   if (n == nodes_.end() || n->second.connection == ConnectionId{}) return {};
-  // Orders and watermarks are no requests: a StateIs in answer to one carries no request id.
+  // Orders and watermarks ask for no answer. A StateIs that such a message causes carries no
+  // request id.
   const bool asks = !std::holds_alternative<Order>(m) && !std::holds_alternative<Watermark>(m) &&
                     !std::holds_alternative<TrimTo>(m) &&
                     !std::holds_alternative<loglog::Metadata>(m);

@@ -1,3 +1,5 @@
+// The consequence comes first: stops_of() makes appends stop, wrongs_of() only makes the cluster
+// degraded, spare_of() tells how much more may fail.
 #include "sequencer/core/verdict.h"
 
 #include <fmt/format.h>
@@ -12,7 +14,7 @@
 namespace loglog::sequencer {
 namespace {
 
-/// Logs that a sentence names.
+/// Logs that a sentence names; further logs are counted.
 constexpr std::size_t named_max = 3;
 
 /// "a, b, c and 7 more".
@@ -34,8 +36,8 @@ std::size_t reachable(const Overview& o) {
 }
 std::size_t majority(const Overview& o) { return o.sequencers.size() / 2 + 1; }
 
-/// Nodes that may fail while everything is still served. Sequencers count as far as the leader
-/// hears them.
+/// The number of nodes that may fail while everything is still served. Sequencers count if the
+/// leader hears them.
 std::string spare_of(const Overview& o) {
   const std::size_t sequencers = reachable(o) - std::min(reachable(o), majority(o));
   std::optional<std::size_t> storage;
@@ -43,7 +45,8 @@ std::string spare_of(const Overview& o) {
     if (l.state == LogState::open)
       storage = std::min(storage.value_or(l.replicas.size()),
                          streaming(l) - std::min<std::size_t>(streaming(l), l.write_quorum));
-  if (!storage) {  // without a log: nodes that a new log of the default quorum could lose
+  // Without a log: the nodes that a new log with the default quorum could lose.
+  if (!storage) {
     const auto up = static_cast<std::size_t>(
         std::ranges::count(o.storage, NodeCondition::up, &NodeSeen::condition));
     const std::size_t needed = std::min<std::size_t>(3, o.storage.size()) / 2 + 1;
@@ -53,8 +56,7 @@ std::string spare_of(const Overview& o) {
                      count_of(sequencers, "sequencer"));
 }
 
-/// "storage 2 unreachable, sequencer 3 unreachable, …": nodes and replicas that are not as they
-/// should be.
+/// "storage 2 unreachable, sequencer 3 unreachable, ...": nodes and replicas in a bad state.
 std::vector<std::string> wrongs_of(const Overview& o) {
   std::vector<std::string> out;
   for (const SequencerSeen& s : o.sequencers)
@@ -82,7 +84,7 @@ std::vector<std::string> wrongs_of(const Overview& o) {
   std::vector<std::string> thin;
   for (const LogSeen& l : o.logs)
     if (l.state == LogState::open && streaming(l) < l.replicas.size()) thin.push_back(l.name);
-  // The replicas of a node that is away are away too: the node is named, not each replica.
+  // The replicas of a node that is away are away too, so only the node is named.
   if (!thin.empty() && out.empty())
     out.push_back(fmt::format("replicas of {} are not in step", some_of(thin)));
   return out;
@@ -95,7 +97,7 @@ std::string names(const std::vector<const LogSeen*>& logs) {
   return some_of(out);
 }
 
-/// Logs that take no appends, by the reason.
+/// Logs that take no appends, each group with its reason.
 std::vector<std::string> stops_of(const Overview& o) {
   const LogsByCondition logs(o.logs);
   std::vector<std::string> full, few, out;

@@ -1,3 +1,5 @@
+// The order of writes is the subtle part: the records, then the mark of the write before, then a
+// single fdatasync. A file that is replaced whole is durable before anything that refers to it.
 #include "sequencer/io/posix_raft_storage.h"
 
 #include <fcntl.h>
@@ -30,11 +32,12 @@ std::unexpected<Error> os_error(const std::string& what, const std::string& path
   return std::unexpected(files::last_error(what, path, Errc::io_error));
 }
 
-/// Whether a failed save has changed nothing, so that it may be done again.
+/// True if a failed save has changed nothing, so that it may be done again.
 bool may_try_again(const Result<void>& r) {
   return !r && (r.error().code == Errc::no_space || r.error().code == Errc::too_many);
 }
 
+// The records of a save, in the order that SaveRaft states.
 std::string records_of(const SaveRaft& s) {
   std::string out;
   if (s.hard_state) append_record(out, RaftHardState{s.hard_state->term, s.hard_state->vote});
@@ -50,13 +53,14 @@ std::string records_of(const RaftDisk& disk) {
   return out;
 }
 
-/// A file of the directory that must be readable. Absent: nullopt.
+/// Reads a file of the directory that must be readable; nullopt if it does not exist (K7).
 Result<std::optional<Bytes>> read_state(const std::string& path) {
   auto file = files::read_file(path);
   if (!file) file.error().detail += fmt::format("; if the disk is damaged there, {}", cure);
   return file;
 }
 
+// True if the log holds records or damage, so that it belonged to a sequencer that has run.
 bool has_records(const Bytes& log) {
   bool any = false;
   RaftRecords on{[&any](const RaftHardState&) { any = true; },
@@ -96,13 +100,14 @@ Result<void> RaftStorage::check_identity(SequencerId id, const std::string& clus
     if (!log) return std::unexpected(log.error());
     const auto snapshot = files::exists(snapshot_file_.path());
     if (!snapshot) return std::unexpected(snapshot.error());
-    // A log or a snapshot without an identity is somebody's whose identity is lost (T4). Only a
-    // first start that was cut short leaves a log, and that one has no records.
+    // A log or a snapshot without an identity means that the identity was lost (T4). Only a first
+    // start that was cut short leaves a log alone, and that log has no records.
     const bool records = *log && has_records(**log);
     if (records || *snapshot)
       return fail(Errc::raft_damaged, fmt::format("{} has a {} and no identity", path_,
                                                   records ? "raft.log with records" : "snapshot"));
-    // The log is made first: an identity without a log is a lost state, not a fresh one (T4, C3).
+    // The log is made before the identity: an identity without a log means a lost state, not a
+    // fresh directory (T4, C3).
     if (auto ok = log_file_.replace(encode_raft_header({1, raft_header_size}),
                                     raft_header_size + raft_reserve_bytes);
         !ok)
@@ -126,6 +131,7 @@ Result<void> RaftStorage::check_identity(SequencerId id, const std::string& clus
   return {};
 }
 
+// The newest snapshot. It was renamed into place whole, so damage in it is final.
 Result<void> RaftStorage::load_snapshot() {
   const auto file = read_state(snapshot_file_.path());
   if (!file) return std::unexpected(file.error());
@@ -139,6 +145,7 @@ Result<void> RaftStorage::load_snapshot() {
   return {};
 }
 
+// Replays raft.log onto disk_, then makes it fit for appending.
 Result<void> RaftStorage::load() {
   if (auto ok = load_snapshot(); !ok) return ok;
   const std::string& path = log_file_.path();
@@ -160,8 +167,8 @@ Result<void> RaftStorage::load() {
   const auto end = read_raft_log(**file, on);
   if (!end) return fail(end.error().code, fmt::format("{}: {}", path, end.error().detail));
   if (end->lost) {
-    // The file stays as it is until the core has decided and saves: a start that is killed before
-    // finds the same loss again.
+    // The file stays as it is until the core has decided and saves. So a start that is killed
+    // before then finds the same loss again.
     disk_.entries.clear();
     disk_.lost_records = true;
     loss_ = fmt::format(
@@ -174,10 +181,10 @@ Result<void> RaftStorage::load() {
   return settle(*end);
 }
 
-/// Makes the directory one that goes on where the log ends.
+/// Makes the directory fit for appending at the log's end.
 Result<void> RaftStorage::settle(const RaftLogEnd& end) {
-  // The snapshot may have been renamed and the log not yet written anew. That is made up for here:
-  // what is appended later must not stand behind entries that do not count.
+  // A crash may have come after the snapshot's rename and before the log's rewrite. Make up for it
+  // here, because later entries must not follow entries that do not count.
   const bool behind = raft::follow_snapshot(disk_);
   if (!disk_.entries.empty() && disk_.entries.front().index != disk_.snapshot_index + 1)
     return fail(Errc::raft_damaged,
@@ -187,13 +194,13 @@ Result<void> RaftStorage::settle(const RaftLogEnd& end) {
   mark_ = end.mark;
   if (auto ok = open_log(); !ok) return ok;
   if (end.torn) {
-    // A torn record goes. Were it left, what is appended over it might make good records of the
-    // bytes behind it.
+    // Zero a torn record. Otherwise a shorter record written over it could be followed by its old
+    // bytes, which might read as good records.
     const std::vector<std::byte> zeros(static_cast<std::size_t>(size_ - end_));
     if (!files::write_all(log_, zeros, end_)) return os_error("cannot cut", log_file_.path());
   }
-  // What a killed process left in the page cache is made durable before anything is said of it
-  // (K1).
+  // A killed process may have left records in the page cache only. They must be durable before the
+  // core answers for them (K1).
   if (::fdatasync(log_) != 0) return os_error("cannot make durable", log_file_.path());
   if (auto ok = behind ? rewrite(disk_) : files::sync_directory(path_); !ok) return ok;
   if (mark_is_behind())
@@ -202,6 +209,7 @@ Result<void> RaftStorage::settle(const RaftLogEnd& end) {
   return {};
 }
 
+// Opens the log anew: after a replacement the old descriptor is the spare file's.
 Result<void> RaftStorage::open_log() {
   const int opened = ::open(log_file_.path().c_str(), O_RDWR | O_CLOEXEC);
   struct stat s{};
@@ -216,7 +224,7 @@ Result<void> RaftStorage::open_log() {
   return {};
 }
 
-/// In steps, so that not every append asks.
+/// Reserves in steps, so that not every append asks the disk.
 void RaftStorage::reserve_ahead() {
   if (size_ - end_ < raft_reserve_bytes - raft_reserve_bytes / 4) {
     const std::uint64_t wanted = end_ + raft_reserve_bytes;
@@ -230,6 +238,8 @@ void RaftStorage::reserve_ahead() {
   snapshot_file_.reserve(std::max<std::uint64_t>(snapshot_reserve_min, 2 * disk_.snapshot.size()));
 }
 
+// Writes records behind the end; durable when it returns. Space is reserved before the bytes, so a
+// full disk changes nothing.
 Result<void> RaftStorage::append(const std::string& records) {
   const std::uint64_t end = end_ + records.size();
   if (end > size_) {
@@ -239,13 +249,13 @@ Result<void> RaftStorage::append(const std::string& records) {
   }
   if (!files::write_all(log_, bytes_of(records), end_))
     return os_error("cannot write", log_file_.path());
-  // The mark names what was durable before this write, so that it never covers bytes that a power
-  // cut may tear.
+  // The mark names the end that was durable before this write, so that it never covers bytes that a
+  // power cut may tear.
   const RaftMark next{mark_.counter + 1, end_};
   if (!files::write_all(log_, encode_raft_mark(next), raft_mark_at(next)))
     return os_error("cannot write", log_file_.path());
-  // Whether a failed fdatasync kept anything is unknown, whatever its reason: it is not tried again
-  // (K2).
+  // K2: it is unknown which bytes a failed fdatasync has kept, whatever its reason, so it is not
+  // tried again.
   if (::fdatasync(log_) != 0)
     return fail(Errc::io_error, os_error("cannot make durable", log_file_.path()).error().detail);
   mark_ = next;
@@ -262,6 +272,7 @@ Result<void> RaftStorage::write_mark() {
   return {};
 }
 
+// Writes the whole log anew, with only the records that count.
 Result<void> RaftStorage::rewrite(const RaftDisk& disk) {
   const std::string records = records_of(disk);
   const RaftMark mark{1, raft_header_size + records.size()};
@@ -269,8 +280,8 @@ Result<void> RaftStorage::rewrite(const RaftDisk& disk) {
   content += records;
   auto replaced = log_file_.replace(bytes_of(content), content.size() + raft_reserve_bytes);
   if (may_try_again(replaced) && !disk_.lost_records) {
-    // No room for a second file: the records that do not count any more are taken back in the file
-    // that is there.
+    // The disk has no room for a second file. So a cut record takes back the old records in the
+    // existing file, and the records that count follow it.
     std::string anew;
     append_cut(anew, RaftIndex{1});
     return append(anew + records);
@@ -292,10 +303,13 @@ Result<void> RaftStorage::save(const SaveRaft& s) {
   return {};
 }
 
+// A save that replaces more than it appends. The snapshot is durable before the log that relies on
+// it; a crash between the two is made up for by settle().
 Result<void> RaftStorage::save_whole(const SaveRaft& s) {
   if (s.has_snapshot) {
     const Bytes image = encode_snapshot({s.snapshot_index, s.snapshot_term, s.snapshot});
     const auto replaced = snapshot_file_.replace(image, image.size());
+    // A snapshot that only shortens the log can wait for space; the rest of the save cannot.
     if (may_try_again(replaced) && s.snapshot_may_wait) {
       SaveRaft rest = s;
       rest.has_snapshot = false;

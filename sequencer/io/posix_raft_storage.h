@@ -1,5 +1,6 @@
-// A sequencer's state directory on a POSIX file system: lock, identity, raft.log, snapshot, and a
-// spare file of each of the last two.
+// A sequencer's state directory on a POSIX file system (spec/02 R1-R3): lock, identity, raft.log,
+// snapshot, and a spare file of each of the last two. It stores and loads; the meaning of a save is
+// in core/raft/raft_log.h. Used by the driver's saver thread.
 #pragma once
 #include <memory>
 #include <string>
@@ -12,29 +13,32 @@
 
 namespace loglog::sequencer {
 
-/// Opened and loaded on one thread, then used by one thread at a time.
+/// Opened and loaded by a thread, then used by a single thread at a time.
 class RaftStorage {
  public:
-  /// Takes the lock, makes a fresh directory, or loads. directory_in_use, directory_unreadable,
-  /// newer_format, wrong_identity (another sequencer's or cluster's), raft_damaged (T4) otherwise.
+  /// Takes the lock, and makes a fresh directory or loads an existing directory. Errors:
+  /// directory_in_use, directory_unreadable, newer_format, wrong_identity (another sequencer's),
+  /// wrong_cluster, raft_damaged (T4).
   static Result<std::unique_ptr<RaftStorage>> open(const std::string& path, SequencerId id,
                                                    const std::string& cluster_name);
   ~RaftStorage();
+  /// The durable state. Changes with each save.
   const RaftDisk& disk() const { return disk_; }
-  /// What disk().lost_records means, for people; empty if nothing was lost.
+  /// The damage behind disk().lost_records, in a sentence for people; empty if nothing was lost.
   const std::string& loss() const { return loss_; }
 
-  /// Blocks until durable. no_space: nothing has changed, and the same save may be tried again. Any
-  /// other error is final: the process ends.
+  /// Performs the save and blocks until it is durable. no_space and too_many: nothing has changed,
+  /// and the same save may be tried again. Every other error is final: the process ends (K2).
   Result<void> save(const SaveRaft& s);
-  /// Brings the mark up to the log's end, when the log falls idle (spec/02 R2).
+  /// Moves the mark up to the log's end when the log falls idle (spec/02 R2).
   Result<void> write_mark();
+  /// True if write_mark() would move the mark.
   bool mark_is_behind() const { return mark_.durable < end_ && !disk_.lost_records; }
-  /// Asks the disk for the reserve that is lacking.
+  /// Asks the disk for the part of the reserve that is missing (spec/02 R3).
   void reserve_ahead();
-  /// The disk gave less than the reserve when it was asked last.
+  /// True if the disk gave less than the reserve when it was asked last.
   bool lacks_space() const { return refused_; }
-  /// And less than half of the reserve is left.
+  /// True if the disk gives no more and less than half of the reserve is left.
   bool space_is_low() const { return refused_ && size_ - end_ < raft_reserve_bytes / 2; }
 
  private:
@@ -54,11 +58,11 @@ class RaftStorage {
   ReplacedFile snapshot_file_;
   int lock_ = -1;
   int log_ = -1;
-  std::uint64_t end_ = 0;   // of the records in raft.log
-  std::uint64_t size_ = 0;  // of the file: what lies behind the records is reserved
+  std::uint64_t end_ = 0;   // end of the records in raft.log; end_ <= size_
+  std::uint64_t size_ = 0;  // size of the file: the bytes behind the records are reserved
   RaftMark mark_;
-  bool refused_ = false;  // the disk gave no more space when it was asked last
-  RaftDisk disk_;         // what is durable; needed when the log is written anew
+  bool refused_ = false;  // the disk refused space when it was asked last
+  RaftDisk disk_;         // the durable state; needed when the log is written anew
   std::string loss_;
 };
 

@@ -1,3 +1,5 @@
+// The content is durable in the spare file before the two files change places, and the directory
+// after that. So a crash leaves the old content or the new content, whole.
 #include "sequencer/io/posix_replaced_file.h"
 
 #include <fcntl.h>
@@ -25,7 +27,7 @@ bool write_zeros(int fd, std::uint64_t from, std::uint64_t to) {
   return true;
 }
 
-/// The two files change places; where the file system cannot do that, the old content goes and its
+/// Lets the two files change places. If the file system cannot do that, the old file goes, and its
 /// space with it.
 bool change_places(const std::string& fresh, const std::string& old) {
   if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, old.c_str(), RENAME_EXCHANGE) == 0)
@@ -36,6 +38,7 @@ bool change_places(const std::string& fresh, const std::string& old) {
 
 }  // namespace
 
+// fallocate reserves without writing; a file system without it gets zeros.
 bool reserve_space(int fd, std::uint64_t had, std::uint64_t size) {
   if (size <= had) return true;
   int done = 0;
@@ -64,11 +67,12 @@ Result<void> ReplacedFile::replace(ByteSpan content, std::uint64_t size) {
   struct stat s{};
   if (!directory || !d || ::fstat(d.get(), &s) != 0) return failed();
   auto has = static_cast<std::uint64_t>(s.st_size);
-  // All that is wanted, or at least what the content needs.
+  // First the wanted size, then at least the size that the content needs.
   for (const std::uint64_t wanted :
        {std::max<std::uint64_t>(size, content.size()), std::uint64_t{content.size()}})
     if (has < wanted && reserve_space(d.get(), has, wanted)) has = wanted;
   if (has < content.size()) return failed();
+  // Old bytes behind the content must not be read as records.
   if (!files::write_all(d.get(), content, 0) || !write_zeros(d.get(), content.size(), has) ||
       ::fdatasync(d.get()) != 0)
     return failed();

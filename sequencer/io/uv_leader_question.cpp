@@ -1,3 +1,4 @@
+// The callbacks of the connection hold the question weakly, so the guard alone keeps it alive.
 #include "sequencer/io/uv_leader_question.h"
 
 #include <utility>
@@ -5,6 +6,7 @@
 namespace loglog::sequencer {
 namespace {
 
+// `done` is called at most once: it is taken out before the call, which may destroy the guard.
 struct Question {
   transport::Connection::Ptr connection;
   std::function<void(const Overview*)> done;

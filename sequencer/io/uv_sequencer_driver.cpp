@@ -1,3 +1,5 @@
+// Two threads: the loop's thread runs the machine, and the saver thread performs saves in order.
+// The saver posts each result to the loop, so the machine never needs a lock.
 #include "sequencer/io/uv_sequencer_driver.h"
 
 #include <fmt/format.h>
@@ -13,17 +15,20 @@ namespace loglog::sequencer {
 namespace {
 
 constexpr Duration redial_min = 20ms;
-// A sequencer that is back takes part in elections once it is connected: no later than that after
-// its start.
+// A sequencer that is back takes part in elections once it is connected, at the latest this long
+// after its start.
 constexpr Duration redial_max = 200ms;
-constexpr Duration redial_refused = 1s;  // for what it is: that does not change quickly
-// A reading of the history asks for logs too where those that were told are so old: a page shows
-// them when no leader can be asked.
+// A peer that refuses this process for its identity does not change quickly.
+constexpr Duration redial_refused = 1s;
+// A reading asks for logs too if the newest list is older than this. The page shows that list when
+// no leader answers.
 constexpr Duration told_anew = 30s;
 constexpr std::uint32_t logs_kept_max = 1000;
-// The mark of raft.log goes to its end when nothing was saved for so long (spec/02 R2).
+// How long after the last save the mark of raft.log moves to its end (spec/02 R2).
 constexpr Duration mark_when_idle = 20ms;
+// Pause between two attempts of a save that found no space.
 constexpr Duration space_asked_every = 1s;
+// the "peer" of a connection that the other end dialled
 constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
 transport::LogLevel level_of(Event::Level l) {
@@ -98,6 +103,7 @@ void SequencerDriver::dial(std::size_t peer) {
         peer);
 }
 
+// A random part of the backoff keeps peers from dialling in step.
 void SequencerDriver::redial(std::size_t peer) {
   Peer& p = peers_[peer];
   const auto half = static_cast<std::uint64_t>(p.backoff.count()) / 2;
@@ -108,6 +114,8 @@ void SequencerDriver::redial(std::size_t peer) {
   });
 }
 
+// Connects a connection's callbacks to the machine. The machine hears of a connection only after
+// its hello, and of its end only if it heard of the connection.
 void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c,
                             std::size_t peer) {
   connections_[id] = c;
@@ -149,14 +157,16 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
   });
 }
 
-/// Many requests may come in one piece. Large answers are queued before the next of them is looked
-/// at, so that the bound of the connection's queue (W8) holds within a turn as well.
+/// W8: many requests may come in a single read. Large answers are queued before the next request is
+/// looked at, so that the bound of the connection's queue holds within a turn too.
 void SequencerDriver::perform_if_large() {
   const auto& sends = machine_.pending().sends;
   for (; sized_ < sends.size(); ++sized_) output_bytes_ += encoded_size(sends[sized_].message);
   if (output_bytes_ >= turn_output_max) perform();
 }
 
+// Performs the output in the order that core/output.h states. Saves only go to the saver thread
+// here: messages that depend on a save come out of the core after its SaveDone.
 void SequencerDriver::perform() {
   if (dead_) return;
   sized_ = output_bytes_ = 0;
@@ -194,7 +204,7 @@ void SequencerDriver::perform() {
   });
 }
 
-/// Nobody (nullptr) answers where no other sequencer leads.
+/// Asks the leader for its overview; nullptr at once if no other sequencer is known to lead.
 void SequencerDriver::ask_leader(std::uint32_t logs_max,
                                  std::function<void(const Overview*)> done) {
   const auto leader = std::ranges::find(options_.sequencers, machine_.leader(), &SequencerInfo::id);
@@ -210,6 +220,7 @@ void SequencerDriver::ask_leader(std::uint32_t logs_max,
                             });
 }
 
+// The leader's overview if it answers, otherwise this sequencer's own.
 void SequencerDriver::picture(std::uint32_t logs_max, std::function<void(ClusterPicture)> done) {
   ask_leader(logs_max, [this, logs_max, done = std::move(done)](const Overview* o) {
     Overview own = machine_.overview(logs_max);
@@ -225,6 +236,8 @@ void SequencerDriver::keep_history() {
   });
 }
 
+// A reading of the history. The counts of a leader need no logs; the list of logs is refreshed now
+// and then for picture().
 void SequencerDriver::take_reading() {
   const std::uint32_t logs_max = !told_ || loop_.now() - told_->at >= told_anew ? logs_kept_max : 0;
   ask_leader(logs_max, [this, logs_max](const Overview* o) {
@@ -237,6 +250,7 @@ void SequencerDriver::take_reading() {
   });
 }
 
+// The saver thread. A failed save ends it, because later saves must not overtake it.
 void SequencerDriver::save_all() {
   SaveRaft s;
   while (next_save(s)) {
@@ -252,8 +266,8 @@ void SequencerDriver::save_all() {
   }
 }
 
-/// Waits for the next save, and does what is to be done in idle times. False: the driver stops, or
-/// the disk has failed.
+/// Waits for the next save, and does idle work meanwhile: the mark, and the reserve on a full disk.
+/// False: the driver stops, or the disk has failed.
 bool SequencerDriver::next_save(SaveRaft& s) {
   const auto wanted = [this] { return stopping_ || !saves_.empty(); };
   std::unique_lock lock(mutex_);
@@ -273,14 +287,14 @@ bool SequencerDriver::next_save(SaveRaft& s) {
     saves_.pop_front();
     return true;
   }
-  // So that the next start finds the mark at the log's end; a failure here is found by that start.
+  // The next start finds the mark at the log's end. A failure here is left to that start.
   if (storage_.mark_is_behind() && !storage_.write_mark())
     log_(transport::LogLevel::warning, "the mark of raft.log could not be brought up to its end");
   return false;
 }
 
-/// A save that finds no space, or no descriptor, has changed nothing and waits. Votes and entries
-/// wait with it; the process goes on.
+/// Performs a save. A save that finds no space, or no descriptor, has changed nothing and waits;
+/// votes and entries wait behind it, and the process goes on.
 Result<void> SequencerDriver::save(const SaveRaft& s) {
   for (bool told = false;;) {
     auto ok = storage_.save(s);
@@ -301,7 +315,7 @@ Result<void> SequencerDriver::save(const SaveRaft& s) {
   }
 }
 
-/// The core is told when that changes.
+/// Tells the core when the disk has become full, or has space again.
 void SequencerDriver::tell_space() {
   const bool low = storage_.space_is_low();
   if (std::exchange(space_was_low_, low) == low) return;
@@ -310,6 +324,8 @@ void SequencerDriver::tell_space() {
   });
 }
 
+// From the saver thread: the process ends on the loop's thread. Only exit codes of a failed disk
+// are passed on.
 void SequencerDriver::fatal(const Error& why) {
   loop_.post([this, alive = alive_, why] {
     if (!*alive || dead_) return;

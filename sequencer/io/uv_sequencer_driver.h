@@ -1,4 +1,6 @@
-// Runs a SequencerMachine on a libuv loop: sockets, dialling, the timer, and one thread that saves.
+// Runs a SequencerMachine on a libuv loop: sockets, dialling, the timer, and a thread that saves.
+// It performs Output in the order that core/output.h states, and decides nothing. app/sequencer.cpp
+// owns it.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -21,40 +23,47 @@
 
 namespace loglog::sequencer {
 
-/// Belongs to its loop's thread. `fatal` is called when a save fails (io_error; one that finds no
-/// space waits), or when what was committed is not understood (newer_format); nothing is performed
-/// after it.
+/// Belongs to its loop's thread. `fatal` is called on that thread if a save fails (io_error; a save
+/// without space waits instead), or if a committed entry is not understood (newer_format). Nothing
+/// is performed after that.
 class SequencerDriver {
  public:
+  /// `storage` belongs to the saver thread from here to the destruction, except for disk() here.
+  /// `seed`: for ids and jitter; another value at every start.
   SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options, std::uint64_t seed,
                   transport::EventLog log, std::function<void(const Error&)> fatal);
+  /// Waits for the save under way; saves that have not begun are lost, as in a crash.
   ~SequencerDriver();
-  /// Listens, then dials every other sequencer with a higher id and every storage node, again and
-  /// again.
+  /// Listens, then dials every storage node and every sequencer with a higher id, and redials for
+  /// ever.
   Result<void> start(const std::string& listen_address);
   const std::string& address() const { return listener_->address(); }
+  /// See SequencerMachine::readiness().
   std::expected<std::string, std::string> readiness() const { return machine_.readiness(); }
-  /// Hands over first where it leads (SequencerMachine::resign); `then` is called once, when the
-  /// driver may go.
+  /// Stops taking work; a leader hands over first (SequencerMachine::resign). `then` is called
+  /// once, when the driver may be destroyed.
   void resign(std::function<void()> then);
+  /// For monitors.
   SequencerReport report() const {
     return {machine_.report(loop_.now()), saves_took_, loop_.traffic(), admissions_->figures()};
   }
-  /// Once, after start(): readings for history(), from now on.
+  /// Begins to take readings for history(). Call once, after start().
   void keep_history();
   const History& history() const { return history_; }
-  /// Calls `done` once, now or later, with what this sequencer and the leader know and `logs_max`
-  /// logs at most. A leader that does not answer within `leader_patience` is done without.
+  /// Calls `done` once, now or later, with the picture of the cluster and at most `logs_max` logs.
+  /// A leader that does not answer within `leader_patience` is left out.
   void picture(std::uint32_t logs_max, std::function<void(ClusterPicture)> done);
   static constexpr Duration leader_patience = 700ms;
 
  private:
-  struct Peer {  // somebody this side dials
+  // A peer that this side dials.
+  struct Peer {
     std::string address;
     Role role{};
     std::uint32_t id = 0;
     Duration backoff{};
-    Errc said = Errc::ok;  // why it was not reached, as the log has it
+    Errc said = Errc::ok;  // the reason in the newest log line about it, so that a line is written
+                           // once for each reason
   };
   void dial(std::size_t peer);
   void redial(std::size_t peer);
@@ -75,7 +84,7 @@ class SequencerDriver {
   SequencerMachine machine_;
   Random jitter_;
   transport::EventLog log_;
-  transport::SparingLog closed_log_{log_};  // why connections of others were closed
+  transport::SparingLog closed_log_{log_};  // why connections that others made were closed
   std::function<void(const Error&)> fatal_;
   bool dead_ = false;
   std::function<void()> when_resigned_;
@@ -86,19 +95,21 @@ class SequencerDriver {
   std::map<ConnectionId, std::size_t> dialled_;
   std::vector<Peer> peers_;
   std::uint64_t ids_ = 0;
-  std::size_t sized_ = 0;  // sends of the machine's output that are counted in output_bytes_
+  std::size_t sized_ = 0;  // sends of the machine's output that output_bytes_ counts already
   std::size_t output_bytes_ = 0;
   observe::LatencyHistogram saves_took_;
   History history_;
-  std::optional<Told> told_;                    // the newest of a leader, with logs
-  std::list<std::shared_ptr<void>> questions_;  // to the leader
+  std::optional<Told> told_;                    // newest overview of a leader that lists logs
+  std::list<std::shared_ptr<void>> questions_;  // under way, to the leader; each owns its question
+  // False once the driver is destroyed; callbacks of the loop look at it first.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
+  // Shared with the saver thread, under mutex_, except for the last two.
   std::mutex mutex_;
   std::condition_variable wanted_;
   std::deque<SaveRaft> saves_;
   bool stopping_ = false;
-  bool space_was_low_ = false;  // of the saver alone
+  bool space_was_low_ = false;  // used by the saver thread alone
   std::thread saver_;
 };
 
