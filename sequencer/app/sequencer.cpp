@@ -53,7 +53,8 @@ Result<void> SequencerOptions::validate() const {
 
 namespace {
 
-// Host calls these functions on the loop's thread. The driver goes before the storage that it uses.
+/// Host calls these functions on the loop's thread. The driver goes before the storage that it
+/// uses.
 class SequencerService final : public server::Service {
  public:
   explicit SequencerService(SequencerOptions options) : options_(std::move(options)) {}
@@ -103,7 +104,7 @@ Result<std::string> SequencerService::start(transport::Loop& loop, const transpo
   return driver_->address();
 }
 
-// The name in log lines tells several servers of a process apart.
+/// The name in log lines tells several servers of a process apart.
 std::unique_ptr<server::Host> host_of(const SequencerOptions& o) {
   return std::make_unique<server::Host>(std::make_unique<SequencerService>(o),
                                         fmt::format("sequencer {}", o.id), o.log_level, o.http);

@@ -13,7 +13,7 @@
 namespace loglog::sequencer {
 namespace {
 
-// Splits "1=HOST:PORT"; false if the text has another form.
+/// Splits "1=HOST:PORT"; false if the text has another form.
 bool split_pair(const std::string& text, std::uint32_t& id, std::string& address) {
   const auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || equals > 9 ||

@@ -120,7 +120,7 @@ void add_cluster(PrometheusText& t, const Report& r) {
       .value(r.counted.repairs);
 }
 
-// Figures by log are bounded, so that monitors of a large cluster are not flooded.
+/// Figures by log are bounded, so that monitors of a large cluster are not flooded.
 std::string help_of(std::string_view what) {
   return fmt::format(
       "{} Said by the leader, of the {} logs in its term with the lowest ids; "
@@ -160,7 +160,7 @@ void add_logs(PrometheusText& t, const std::vector<LogReport>& logs) {
              [](const ReplicaReport& r) { return static_cast<double>(r.lag.count()) / 1e6; });
 }
 
-// The whole page. The report was made on the driver's thread; this runs on an HTTP thread.
+/// The whole page. The report was made on the driver's thread; this runs on an HTTP thread.
 std::string text_of(const SequencerReport& r) {
   PrometheusText t;
   http::add_process(t, LOGLOG_VERSION);

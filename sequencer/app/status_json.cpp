@@ -32,7 +32,7 @@ void put(std::string& out, fmt::format_string<A...> f, A&&... a) {
   fmt::format_to(std::back_inserter(out), f, std::forward<A>(a)...);
 }
 
-// A value, or null if it is not known.
+/// A value, or null if it is not known.
 std::string or_null(bool known, auto value) { return known ? fmt::format("{}", value) : "null"; }
 std::string or_null(const std::optional<std::uint32_t>& value) {
   return or_null(value.has_value(), value.value_or(0));

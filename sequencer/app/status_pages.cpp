@@ -21,7 +21,7 @@ constexpr std::uint32_t logs_max = 1000;
 /// The driver waits `leader_patience` for the leader; the rest is for its own turn.
 constexpr auto patience = SequencerDriver::leader_patience + 500ms;
 
-// A nonce for each answer: a script that an attacker smuggles into a name cannot know it.
+/// A nonce for each answer: a script that an attacker smuggles into a name cannot know it.
 http::Answer page() {
   std::random_device entropy;
   const std::string nonce =

@@ -13,7 +13,7 @@
 namespace loglog::sequencer {
 namespace {
 
-// Logs that a sentence names; further logs are counted.
+/// Logs that a sentence names; further logs are counted.
 constexpr std::size_t names_max = 4;
 constexpr const char* make_room =
     "Let old entries go, which needs no free space: loglog logs trim NAME --keep-bytes 1GiB, or "
@@ -22,7 +22,7 @@ constexpr const char* make_room =
     "room "
     "on the file system of the data directories. Appends go on by themselves.";
 
-// Collects the alarms of a picture. `led_`: a leader with a begun term has made the picture.
+/// Collects the alarms of a picture. `led_`: a leader with a begun term has made the picture.
 class Finder {
  public:
   explicit Finder(const ClusterPicture& p)

@@ -25,8 +25,8 @@ std::uint64_t OwnClock::plus(std::uint64_t clock_ms, Duration d) {
                         std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
 }
 
-// While the clock is doubted, the base stays at the last reading that counted. A clock that is put
-// back in order therefore agrees with the base, and counts at once.
+/// While the clock is doubted, the base stays at the last reading that counted. A clock that is put
+/// back in order therefore agrees with the base, and counts at once.
 void OwnClock::look(Time now, std::uint64_t wall_ms) {
   wall_ms_ = wall_ms;
   wall_at_ = now;
@@ -39,7 +39,7 @@ void OwnClock::look(Time now, std::uint64_t wall_ms) {
   base_at_ = now;
 }
 
-// nullopt: the clock is not known, or does not count.
+/// nullopt: the clock is not known, or does not count.
 std::optional<std::uint64_t> ClusterClock::clock_of(Time now, SequencerId id) const {
   if (id == self_) return own_.was_just_set() ? std::nullopt : std::optional(own_.at(now));
   const auto h = heard_.find(id);
@@ -69,8 +69,8 @@ std::uint64_t ClusterClock::stamp(Time now) const {
   return all.empty() ? own : std::max(own, all.back());
 }
 
-// The clock that a majority has reached. A disagreement beyond the skew shows that some clock is
-// wrong, and nobody knows which, so nothing is trimmed by age.
+/// The clock that a majority has reached. A disagreement beyond the skew shows that some clock is
+/// wrong, and nobody knows which, so nothing is trimmed by age.
 std::optional<std::uint64_t> ClusterClock::age_by(Time now) const {
   const auto all = ascending(now);
   const bool agree = all.size() >= majority_ && all.back() - all.front() <= clock_skew_ms_max;

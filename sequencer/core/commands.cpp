@@ -8,8 +8,8 @@
 
 namespace loglog::sequencer {
 
-// Field lists in the order of encoding. The field codec finds these functions by argument-dependent
-// lookup, so they stand outside the anonymous namespace.
+/// Field lists in the order of encoding. The field codec finds these functions by
+/// argument-dependent lookup, so they stand outside the anonymous namespace.
 template <class F>
 void for_each_field(BeginTerm& c, F& f) {
   f("floor", c.floor);

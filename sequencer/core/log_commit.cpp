@@ -20,8 +20,8 @@ constexpr std::size_t order_items_max = 4096;
 /// Most items that are ordered to a replica and not yet durable there.
 constexpr std::size_t ordered_ahead_max = 65'536;
 
-// A reference that a correct SDK can send. A node would refuse an impossible run for ever, and the
-// log would wait for it.
+/// A reference that a correct SDK can send. A node would refuse an impossible run for ever, and the
+/// log would wait for it.
 bool is_plausible(const Reference& r) {
   return r.producer != ProducerId{} && r.first != Sequence{} && r.first.value <= sequence_max &&
          r.count >= 1 && r.count <= run_frames_max && r.length <= run_size_max &&
@@ -34,8 +34,8 @@ void LogTerm::refuse(const Client& client, const Commit& c, Errc why, Sequence e
   host_.to_client(client, Refused{info_.id, c.run.producer, c.run.first, why, term_, expected, {}});
 }
 
-// spec/05 step 5. The order of the checks matters: a repeat is answered before any limit or
-// condition is looked at, because its run is in the log whatever has changed since.
+/// spec/05 step 5. The order of the checks matters: a repeat is answered before any limit or
+/// condition is looked at, because its run is in the log whatever has changed since.
 void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions& conditions) {
   if (phase_ == Phase::halted) return refuse(client, c, Errc::log_halted);
   const bool ready =
@@ -198,8 +198,8 @@ void LogTerm::advance_commit(Time now) {
   answer_tails();
 }
 
-// spec/05 step 8. A producer that has committed the run several times gets an answer to each
-// request.
+/// spec/05 step 8. A producer that has committed the run several times gets an answer to each
+/// request.
 void LogTerm::answer_committed(Time now) {
   Figures& figures = host_.figures();
   while (!in_flight_.empty() && in_flight_.front().end <= committed_) {
@@ -219,8 +219,8 @@ void LogTerm::answer_committed(Time now) {
   }
 }
 
-// spec/05 steps 6 and 9: sends orders to all streaming replicas and tells the committed offset,
-// which travels with an Order if possible.
+/// spec/05 steps 6 and 9: sends orders to all streaming replicas and tells the committed offset,
+/// which travels with an Order if possible.
 void LogTerm::flush(Time now) {
   if (phase_ == Phase::halted) return;
   if (ordering_) {
@@ -264,8 +264,8 @@ void LogTerm::note_lag(Replica& r, Time now) {
   }
 }
 
-// spec/05 step 6. At most order_window_bytes are ordered ahead of the replica's durable tail, so
-// that a slow disk does not grow the node's queue without a bound.
+/// spec/05 step 6. At most order_window_bytes are ordered ahead of the replica's durable tail, so
+/// that a slow disk does not grow the node's queue without a bound.
 void LogTerm::send_orders(Replica& r) {
   while (r.sent < stream_.end()) {
     const std::uint64_t ahead = r.sent - r.durable;
@@ -311,7 +311,7 @@ void LogTerm::prune_window(Time now) {
     if (r.at == At::streaming && r.sent < stream_.begin()) ask(now, r);
 }
 
-// R3: nodes are told only once the trim is committed in the metadata.
+/// R3: nodes are told only once the trim is committed in the metadata.
 void LogTerm::trimmed(Offset trim) {
   info_.trim = std::max(info_.trim, trim);
   segments_.erase(segments_.begin(), segments_.upper_bound(begins()));
@@ -321,7 +321,7 @@ void LogTerm::trimmed(Offset trim) {
 
 // ---- R2
 
-// R2: a tail question waits for a round of confirmations.
+/// R2: a tail question waits for a round of confirmations.
 void LogTerm::tail(Time, Client client) {
   if (phase_ == Phase::halted) return host_.to_client(client, halted_answer());
   if (removed(Rule::R2_confirm))
@@ -336,8 +336,8 @@ void LogTerm::tail(Time, Client client) {
   tails_waiting_.push_back({client, TailIs{}, {}});
 }
 
-// Asks each streaming replica to confirm the term. Questions that came before share this round;
-// questions that come later need another round, because R2 confirms only what came before it.
+/// Asks each streaming replica to confirm the term. Questions that came before share this round;
+/// questions that come later need another round, because R2 confirms only what came before it.
 void LogTerm::start_tail_round(Time now) {
   TailRound round;
   round.answers = std::move(tails_waiting_);
@@ -351,8 +351,8 @@ void LogTerm::start_tail_round(Time now) {
   tail_rounds_.push_back(std::move(round));
 }
 
-// Request ids match an answer to its round; ids count by connection, so the node is part of the
-// key.
+/// Request ids match an answer to its round; ids count by connection, so the node is part of the
+/// key.
 void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
   if (m.term != term_) return;
   for (TailRound& round : tail_rounds_)
@@ -361,9 +361,9 @@ void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
   answer_tails();
 }
 
-// R2: max(W, N - W + 1) confirmations meet every seal quorum, so no later term can have begun
-// before the question. The largest tail among them may have been told to clients (V2), so the
-// leader's committed offset must reach it.
+/// R2: max(W, N - W + 1) confirmations meet every seal quorum, so no later term can have begun
+/// before the question. The largest tail among them may have been told to clients (V2), so the
+/// leader's committed offset must reach it.
 void LogTerm::answer_tails() {
   const std::size_t need = removed(Rule::R2_quorum)
                                ? 1U
@@ -411,7 +411,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   check_missing(now);
 }
 
-// The producer promises not to upload these runs again, so nobody waits for it.
+/// The producer promises not to upload these runs again, so nobody waits for it.
 void LogTerm::cancel(Time now, const Cancel& c) {
   for (auto& [at, m] : missing_)
     if (m.run.producer == c.producer && m.run.first + (m.run.count - 1) >= c.first)
@@ -535,7 +535,7 @@ bool LogTerm::takes_appends() const {
   return serves() && static_cast<std::size_t>(taking) >= info_.options.write_quorum;
 }
 
-// The state that people see. A replica on a full disk streams, but it refuses uploads (K5).
+/// The state that people see. A replica on a full disk streams, but it refuses uploads (K5).
 ReplicaState LogTerm::state_of(const Replica& r) const {
   if (r.at == At::lost) return ReplicaState::suspect;
   if (r.at == At::absent) return ReplicaState::unreachable;

@@ -63,21 +63,21 @@ void LogTerm::refuse_beyond(Client client, const Commit& c, Offset end) {
   tails_waiting_.push_back({client, mismatch(info_, term_, c), {}, end});
 }
 
-// The same argument as for F1: no entry with a lower token lies at or above the end once all that
-// was ordered before is committed.
+/// The same argument as for F1: no entry with a lower token lies at or above the end once all that
+/// was ordered before is committed.
 void LogTerm::tell_fence(Client client) {
   held_.push_back({client, FenceIs{info_.id, info_.fence, {}},
                    removed(Rule::F2_held) ? committed_ : stream_.end()});
   answer_held();
 }
 
-// `until` ascends along the queue, so only the front is looked at.
+/// `until` ascends along the queue, so only the front is looked at.
 void LogTerm::answer_held() {
   for (; !held_.empty() && held_.front().until <= committed_; held_.pop_front())
     tell(held_.front());
 }
 
-// Puts the committed offset of this moment into the answer.
+/// Puts the committed offset of this moment into the answer.
 void LogTerm::tell(Held& held) {
   if (auto* refusal = std::get_if<ConditionFailed>(&held.answer))
     refusal->end = std::min(committed_, held.end_max);

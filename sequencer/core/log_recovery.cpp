@@ -61,7 +61,7 @@ LogTerm::Replica* LogTerm::find(NodeId node) {
   return nullptr;
 }
 
-// The only function that changes `at`. A replica that leaves a copy gives its turn back (P4).
+/// The only function that changes `at`. A replica that leaves a copy gives its turn back (P4).
 void LogTerm::move(Replica& r, At at, Time now) {
   if (at != At::reconciling) end_copy(r);
   r.copied = Offset{};
@@ -71,7 +71,8 @@ void LogTerm::move(Replica& r, At at, Time now) {
   r.asked_first = false;
 }
 
-// A log with a term of its own seals its nodes itself (T3); otherwise the node-wide seal is enough.
+/// A log with a term of its own seals its nodes itself (T3); otherwise the node-wide seal is
+/// enough.
 void LogTerm::node_ready(Time now, NodeId node) {
   Replica* r = find(node);
   if (r == nullptr || r->at == At::lost || phase_ == Phase::halted) return;
@@ -84,7 +85,7 @@ void LogTerm::joined(Time now, NodeId node) {
   if (const Replica* r = find(node); r != nullptr && r->at == At::joining) node_ready(now, node);
 }
 
-// A rest may begin without the replica that is gone (S7).
+/// A rest may begin without the replica that is gone (S7).
 void LogTerm::node_gone(Time now, NodeId node) {
   Replica* r = find(node);
   if (r == nullptr || r->at == At::lost) return;
@@ -102,7 +103,7 @@ void LogTerm::choose_again(Time now) {
   choose_base(now);
 }
 
-// S1: GetState is the barrier; its answer counts as the replica's state.
+/// S1: GetState is the barrier; its answer counts as the replica's state.
 void LogTerm::ask(Time now, Replica& r) {
   move(r, At::asked, now);
   r.request = host_.to_node(r.member.node, GetState{info_.id, term_});
@@ -180,7 +181,7 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   take_state(now, *r, m);
 }
 
-// Takes the answer to the newest GetState and lets recovery or repair go on.
+/// Takes the answer to the newest GetState and lets recovery or repair go on.
 void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
   move(r, At::stated, now);
   r.state = m;
@@ -206,7 +207,7 @@ void LogTerm::moved_to(Time now, Replica& r, Offset tail) {
   r.furthest = std::max(r.furthest, tail);
 }
 
-// S = N - W + 1: it meets every write quorum, so a seal quorum holds every committed run (S2).
+/// S = N - W + 1: it meets every write quorum, so a seal quorum holds every committed run (S2).
 std::size_t LogTerm::seal_quorum() const {
   return info_.members.size() - info_.options.write_quorum + 1;
 }
@@ -280,7 +281,7 @@ bool LogTerm::base_gives_nothing() const {
   return in_vain;
 }
 
-// A base that gave nothing is passed over together with the bases before it.
+/// A base that gave nothing is passed over together with the bases before it.
 std::set<NodeId> LogTerm::passed_over() const {
   if (is_open() || resting_ || removed(Rule::S8_base)) return {};
   std::set<NodeId> out = passed_over_;
@@ -346,14 +347,14 @@ bool LogTerm::may_mend_front(const Replica& r) const {
          others >= std::min<std::size_t>(info_.options.write_quorum, replicas_.size() - 1);
 }
 
-// Sends replicas without their first files back to GetState; repair() then re-bases them.
+/// Sends replicas without their first files back to GetState; repair() then re-bases them.
 void LogTerm::mend_fronts(Time now) {
   for (Replica& r : replicas_)
     if (r.at == At::streaming && r.state && !front_is_whole(*r.state) && may_mend_front(r))
       ask_again(now, r);
 }
 
-// This leader's view of the log's terms, to compare a replica's list with (S4).
+/// This leader's view of the log's terms, to compare a replica's list with (S4).
 TermHistory LogTerm::history() const {
   TermHistory h = base_history_;
   h.first = std::max(h.first, first_);
@@ -364,7 +365,7 @@ TermHistory LogTerm::history() const {
   return h;
 }
 
-// S5: peers that may give bytes up to `o`: only replicas that are matched in this term.
+/// S5: peers that may give bytes up to `o`: only replicas that are matched in this term.
 std::vector<NodeId> LogTerm::holders(Offset o, NodeId except) const {
   std::vector<NodeId> out;
   for (const Replica& r : replicas_)
@@ -386,7 +387,7 @@ void LogTerm::end_copy(Replica& r) {
   host_.end_copy(info_.id, r.member.node);
 }
 
-// The turn may come when the replica is gone or needs no copy any more; the turn then passes on.
+/// The turn may come when the replica is gone or needs no copy any more; the turn then passes on.
 void LogTerm::copy_now(Time now, NodeId node) {
   Replica* r = find(node);
   if (r != nullptr && r->at == At::stated && r->waits_for_copy) {
@@ -562,7 +563,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciling& m) {
   if (phase_ == Phase::recovering) phase_since_ = now;
 }
 
-// S5: the replica has cut and copied; its tail and chain must equal the leader's at the target.
+/// S5: the replica has cut and copied; its tail and chain must equal the leader's at the target.
 void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || r->at != At::reconciling || phase_ == Phase::halted)
@@ -689,8 +690,8 @@ void LogTerm::order_term_start(Time now) {
   segment_since_ = last_run_ = now;
 }
 
-// The replicas contradict each other, so nothing is guessed: the log takes no appends any more, and
-// its committed data stays readable.
+/// The replicas contradict each other, so nothing is guessed: the log takes no appends any more,
+/// and its committed data stays readable.
 void LogTerm::halt(const std::string& why) {
   if (phase_ == Phase::halted) return;
   stop(Errc::log_halted);
@@ -701,7 +702,7 @@ void LogTerm::halt(const std::string& why) {
               fmt::format("log {} ({}) is halted: {}", info_.id.value, info_.name, why));
 }
 
-// T4: the replica counts as down for the rest of the term, and its acknowledgements are void.
+/// T4: the replica counts as down for the rest of the term, and its acknowledgements are void.
 void LogTerm::lose(Replica& r, const std::string& why, Time now) {
   if (r.at == At::lost) return;
   move(r, At::lost, now);
@@ -726,8 +727,8 @@ bool LogTerm::note_chain(NodeId from, Offset o, Chain c) {
   return false;
 }
 
-// T3: the node has promised a higher term, so this term cannot go on there. The next term must be
-// above the promise.
+/// T3: the node has promised a higher term, so this term cannot go on there. The next term must be
+/// above the promise.
 void LogTerm::on(Time now, NodeId from, RequestId, const Fenced& m) {
   if (find(from) == nullptr || m.promise < term_) return;
   host_.warn(info_.id, from, "promise",
@@ -758,7 +759,7 @@ bool LogTerm::quorums_reachable() const {
   return there >= info_.options.write_quorum && can_be_sealed >= seal_quorum();
 }
 
-// Asks once; this object is replaced when the new term's number is committed.
+/// Asks once; this object is replaced when the new term's number is committed.
 void LogTerm::new_term(Term floor) {
   if (new_term_asked_) return;
   new_term_asked_ = true;
@@ -787,7 +788,7 @@ bool LogTerm::stuck(Time now) const {
          now - std::max(commit_moved_, phase_since_) >= options_.recovery_step_timeout * patience;
 }
 
-// Repeats steps whose answers are overdue (S8), and ends waits that lasted too long.
+/// Repeats steps whose answers are overdue (S8), and ends waits that lasted too long.
 void LogTerm::tick(Time now) {
   for (Replica& r : replicas_) {
     if (!host_.ready(r.member.node)) continue;
@@ -824,7 +825,7 @@ void LogTerm::tick(Time now) {
   }
 }
 
-// The earliest deadline of tick(). Each deadline there has its line here.
+/// The earliest deadline of tick(). Each deadline there has its line here.
 Time LogTerm::wake() const {
   Time t = std::min({idle_due_, watermark_due_, retention_due_});
   if (phase_ == Phase::halted) return never;

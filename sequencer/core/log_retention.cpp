@@ -29,8 +29,8 @@ Duration as_duration(std::uint64_t ms) { return milliseconds(static_cast<std::in
 
 }  // namespace
 
-// A new retention is judged anew, from the list of segments on. A log at rest gets a term start if
-// it may have something to trim.
+/// A new retention is judged anew, from the list of segments on. A log at rest gets a term start if
+/// it may have something to trim.
 void LogTerm::changed(Time now, const LogInfo& info) {
   info_.fence = info.fence;
   if (info.members != info_.members) members_changed(now, info.members);
@@ -54,13 +54,13 @@ Duration LogTerm::segment_span() const {
                  : std::clamp(as_duration(ms / 8), segment_span_min, segment_span_max);
 }
 
-// Segments are remembered only for a log with retention. 0 means an unknown clock, so a clock of 0
-// is kept as 1.
+/// Segments are remembered only for a log with retention. 0 means an unknown clock, so a clock of 0
+/// is kept as 1.
 void LogTerm::note_segment(Offset begin, std::uint64_t newest_below) {
   if (has_retention()) segments_[begin] = std::max<std::uint64_t>(1, newest_below);
 }
 
-// True if the bounds may allow a trim; otherwise nobody asks about segments.
+/// True if the bounds may allow a trim; otherwise nobody asks about segments.
 bool LogTerm::may_retain_less() const {
   const Retention& r = info_.options.retention;
   return last_segment_ > begins() && ((r.bytes > 0 && committed_ - begins() > r.bytes) || r.ms > 0);
@@ -99,8 +99,8 @@ void LogTerm::look_at_ages(Time now) {
   }
 }
 
-// R5: trims as far as the bounds allow, at most once in retention_every. Called when retention_due_
-// has come, and when an answer about segments has come.
+/// R5: trims as far as the bounds allow, at most once in retention_every. Called when
+/// retention_due_ has come, and when an answer about segments has come.
 void LogTerm::retain(Time now) {
   if (phase_ != Phase::open || !has_retention()) return;
   if (segment_question_) {
@@ -135,9 +135,9 @@ void LogTerm::roll_idle_segment(Time now) {
   open_segment(now);
 }
 
-// Asks a streaming replica: for the list of segments (`start` is no_offset) or for the clock in the
-// first frame of the segment at `start`. Replicas take turns, so a replica that does not answer is
-// not asked for ever.
+/// Asks a streaming replica: for the list of segments (`start` is no_offset) or for the clock in
+/// the first frame of the segment at `start`. Replicas take turns, so a replica that does not
+/// answer is not asked for ever.
 void LogTerm::ask_about_segments(Time now, Offset start) {
   if (now < ask_after_) return;
   for (std::size_t i = 0; i < replicas_.size(); ++i, ++segments_asked_) {
@@ -154,7 +154,7 @@ void LogTerm::ask_about_segments(Time now, Offset start) {
   ask_after_ = now + options_.retention_every;
 }
 
-// True if this is the answer to the question under way, and not to a question that was given up.
+/// True if this is the answer to the question under way, and not to a question that was given up.
 bool LogTerm::answers_segment_question(NodeId from, RequestId request, bool list) {
   return segment_question_ && segment_question_->node == from && segment_question_->id == request &&
          (segment_question_->start == no_offset) == list;

@@ -63,7 +63,7 @@ SequencerId SequencerMachine::known_leader() const {
   return resigned() && raft_.is_leader() ? SequencerId{} : raft_.leader();
 }
 
-// True if this sequencer leads with its term begun; otherwise it refuses the request.
+/// True if this sequencer leads with its term begun; otherwise it refuses the request.
 bool SequencerMachine::leads_or_refuses(const Client& c) {
   if (term_ != Term{} && !resigned()) return true;
   if (raft_.is_leader() && !resigned())
@@ -88,7 +88,7 @@ void SequencerMachine::answer_when_confirmed(const Client& c, Message request, M
     to_client(c, std::move(full));
 }
 
-// Rounds of Raft's read index have ended: tells their answers, or asks anew.
+/// Rounds of Raft's read index have ended: tells their answers, or asks anew.
 void SequencerMachine::answer_confirmed() {
   raft::Output& o = raft_.output();
   for (const std::uint64_t token : std::exchange(o.reads, {}))
@@ -104,7 +104,7 @@ void SequencerMachine::on(const Client& c, const CommitIf& m) {
   commit(c, Commit{m.log, m.term, m.settled, m.run}, {m.expected, m.fence});
 }
 
-// spec/05 step 4. A refusal names the leader, so that the SDK need not look for it.
+/// spec/05 step 4. A refusal names the leader, so that the SDK need not look for it.
 void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions& conditions) {
   const auto refuse = [&](Errc why, SequencerId leader = {}) {
     to_client(c, Refused{m.log, m.run.producer, m.run.first, why, Term{}, Sequence{}, leader});
@@ -179,7 +179,7 @@ std::vector<Member> SequencerMachine::choose_members(std::size_t n) {
   return up;
 }
 
-// T5: the log is made by MakeLog, joined to its members, and opened; the client is answered then.
+/// T5: the log is made by MakeLog, joined to its members, and opened; the client is answered then.
 void SequencerMachine::on(const Client& c, const CreateLog& m) {
   if (!leads_or_refuses(c)) return;
   const Result<LogOptions> options =
@@ -281,7 +281,7 @@ std::string SequencerMachine::log_that_needs_disk(NodeId node) const {
   return {};
 }
 
-// C1 step 1: refuses unless the node came lately with another disk and the old disk is not needed.
+/// C1 step 1: refuses unless the node came lately with another disk and the old disk is not needed.
 void SequencerMachine::on(const Client& c, const ReplaceDisk& m) {
   if (!leads_or_refuses(c)) return;
   const auto refuse = [&](Errc why, std::string detail) {

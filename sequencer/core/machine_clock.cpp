@@ -7,13 +7,13 @@
 
 namespace loglog::sequencer {
 
-// Takes the clock out of a Raft message, before Raft gets the message.
+/// Takes the clock out of a Raft message, before Raft gets the message.
 void SequencerMachine::hear_clock(SequencerId from, const Message& m) {
   if (const auto* v = std::get_if<Vote>(&m)) clock_.heard(now_, from, v->clock_ms);
   else if (const auto* a = std::get_if<Appended>(&m)) clock_.heard(now_, from, a->clock_ms);
 }
 
-// Puts the own clock into a Raft message on its way out.
+/// Puts the own clock into a Raft message on its way out.
 void SequencerMachine::tell_clock(Message& m) const {
   if (auto* v = std::get_if<Vote>(&m)) v->clock_ms = clock_.told(now_);
   else if (auto* a = std::get_if<Appended>(&m)) a->clock_ms = clock_.told(now_);

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t background_recoveries_max = 32;
 /// Shortest time between two ticks of a log.
 constexpr Duration timer_pause_min = 20ms;
-// S7: how long a request waits for its log to open.
+/// S7: how long a request waits for its log to open.
 constexpr Duration waiting_max = 10s;
 
 }  // namespace
@@ -37,8 +37,8 @@ LogTerm* SequencerMachine::need(LogId log, bool background) {
   return running(log);
 }
 
-// Begins a term of the log, in place of an older term if there is any. `own_seal`: the term is for
-// this log alone.
+/// Begins a term of the log, in place of an older term if there is any. `own_seal`: the term is for
+/// this log alone.
 void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool background) {
   const LogInfo* info = metadata_.log(log);
   if (info == nullptr || info->state != LogState::open) return;
@@ -64,7 +64,7 @@ void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool ba
   touch(log);
 }
 
-// S8, A2: the new term begins when its BeginTerm is applied.
+/// S8, A2: the new term begins when its BeginTerm is applied.
 void SequencerMachine::begin_term(LogId log, Term floor) {
   if (term_ != Term{}) propose(BeginTerm{floor, instance_, raft_.term(), log});
 }
@@ -122,7 +122,7 @@ bool SequencerMachine::begin_copy(LogId log, NodeId node, bool urgent) {
 
 void SequencerMachine::end_copy(LogId log, NodeId node) { copies_.end(log, node); }
 
-// P4: begins copies whose turn has come. A turn whose log has no term here is given back.
+/// P4: begins copies whose turn has come. A turn whose log has no term here is given back.
 void SequencerMachine::begin_copies() {
   for (const auto& [log, node] : copies_.take_ready()) {
     LogTerm* l = running(log);
@@ -141,7 +141,7 @@ void SequencerMachine::set_members(LogId log, std::vector<Member> members) {
 
 void SequencerMachine::opened(LogId log) { opened_.push_back(log); }
 
-// Marks the log for the end of the step, so that its orders go out together.
+/// Marks the log for the end of the step, so that its orders go out together.
 void SequencerMachine::touch(LogId log) {
   const auto s = logs_.find(log);
   if (s == logs_.end() || !s->second.term || s->second.dirty) return;
@@ -193,7 +193,7 @@ void SequencerMachine::flush_logs() {
   recover_in_background();  // in the places of logs that rest now
 }
 
-// Ticks the logs whose timers are due, and refuses requests that have waited too long.
+/// Ticks the logs whose timers are due, and refuses requests that have waited too long.
 void SequencerMachine::tick_logs() {
   while (!timers_.empty() && timers_.begin()->first <= now_) {
     const LogId log = timers_.begin()->second;
@@ -212,7 +212,7 @@ void SequencerMachine::tick_logs() {
   }
 }
 
-// Begins further recoveries while fewer than background_recoveries_max are under way.
+/// Begins further recoveries while fewer than background_recoveries_max are under way.
 void SequencerMachine::recover_in_background() {
   if (!std::exchange(background_due_, false)) return;
   // Only logs with a seal quorum of ready nodes take a place; others would block the rest.
@@ -228,7 +228,7 @@ void SequencerMachine::recover_in_background() {
   }
 }
 
-// A node is sealed: terms under way use it, and logs that waited for a quorum may begin.
+/// A node is sealed: terms under way use it, and logs that waited for a quorum may begin.
 void SequencerMachine::node_ready_for_logs(NodeId id) {
   background_due_ = true;
   for (auto& [log, slot] : logs_) {

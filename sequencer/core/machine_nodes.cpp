@@ -30,8 +30,8 @@ const StorageInfo* SequencerMachine::configured(NodeId id) const {
   return nullptr;
 }
 
-// D2: orders of a sequencer come over a single connection, so a node's newer connection replaces
-// the older. Everything known of the older connection goes, but not the facts for people.
+/// D2: orders of a sequencer come over a single connection, so a node's newer connection replaces
+/// the older. Everything known of the older connection goes, but not the facts for people.
 void SequencerMachine::node_connected(ConnectionId id, const Connection& c) {
   const NodeId node{c.id};
   if (configured(node) == nullptr && metadata_.node(node) == nullptr) {
@@ -145,7 +145,7 @@ void SequencerMachine::push_metadata_to_all() {
     if (n.accepted && n.told_version < metadata_.version()) push_metadata(id, n);
 }
 
-// Sent again until it is answered. The log id 0 seals the node for all logs.
+/// Sent again until it is answered. The log id 0 seals the node for all logs.
 void SequencerMachine::seal_node(NodeId id, Node& n) {
   n.seal_due = now_ + options_.recovery_step_timeout;
   to_node(id, Seal{LogId{}, term_, instance_, metadata_.version()});
@@ -160,7 +160,7 @@ bool SequencerMachine::is_older_copy(NodeId id, const Node& n, const Sealed& m) 
          m.promise_found < known->promise_count;
 }
 
-// The node has promised this leader's term durably: it is ready for logs.
+/// The node has promised this leader's term durably: it is ready for logs.
 void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
   if (n.sealed || n.refused) return;
   if (is_older_copy(id, n, m)) {
@@ -185,8 +185,8 @@ void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
   node_ready_for_logs(id);
 }
 
-// Messages of a node count only while this sequencer leads and the node is accepted. Messages about
-// a log go to that log's term.
+/// Messages of a node count only while this sequencer leads and the node is accepted. Messages
+/// about a log go to that log's term.
 void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
   Node& n = nodes_[id];
   if (term_ == Term{} || !n.accepted) return;
@@ -275,7 +275,7 @@ void SequencerMachine::node_failed(NodeId id, const Failed& m) {
   }
 }
 
-// For people: false while the node reports that its disk has no space for the log (K5).
+/// For people: false while the node reports that its disk has no space for the log (K5).
 bool SequencerMachine::has_space(NodeId node, LogId log) const {
   const auto n = nodes_.find(node);
   return n == nodes_.end() || !std::ranges::binary_search(n->second.logs_without_space, log);
@@ -290,8 +290,8 @@ std::uint64_t SequencerMachine::disk_bytes(NodeId node, LogId log) const {
 
 // ---- T5
 
-// Asks the members that have not joined; called anew whenever a member is sealed. Only a disk that
-// is still the member's is asked (C1).
+/// Asks the members that have not joined; called anew whenever a member is sealed. Only a disk that
+/// is still the member's is asked (C1).
 void SequencerMachine::join_members(LogId log) {
   const LogInfo* l = metadata_.log(log);
   if (l == nullptr || l->state != LogState::creating) return;
@@ -305,7 +305,7 @@ void SequencerMachine::join_members(LogId log) {
     if (can_be_sealed(m) && !t.done.contains(m.node)) to_node(m.node, Join{term_, *l});
 }
 
-// A node has made the log. The log is opened once all members have (T5).
+/// A node has made the log. The log is opened once all members have (T5).
 void SequencerMachine::joined(NodeId from, LogId log) {
   nodes_[from].joined_at = now_;
   if (LogTerm* l = running(log)) {
@@ -359,8 +359,8 @@ void SequencerMachine::end_task(const Task& t, const Message& answer, const Mess
   for (const Client& c : t.others) to_client(c, to_others);
 }
 
-// Deletes the log on its members; called anew whenever a member is sealed. A creation that was
-// under way for it ends here.
+/// Deletes the log on its members; called anew whenever a member is sealed. A creation that was
+/// under way for it ends here.
 void SequencerMachine::drop_members(LogId log) {
   const LogInfo* l = metadata_.log(log);
   if (l == nullptr || l->state != LogState::deleting) return;
@@ -391,7 +391,7 @@ void SequencerMachine::drop_members(LogId log) {
     }
 }
 
-// A member has dropped the log; it leaves the metadata once all members have.
+/// A member has dropped the log; it leaves the metadata once all members have.
 void SequencerMachine::dropped(NodeId from, LogId log) {
   const auto found = drops_.find(log);
   const LogInfo* l = metadata_.log(log);

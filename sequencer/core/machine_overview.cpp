@@ -148,7 +148,7 @@ SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
   return s;
 }
 
-// The condition of a node, the worst cause first.
+/// The condition of a node, the worst cause first.
 NodeSeen SequencerMachine::see(const StorageInfo& info) const {
   NodeSeen s{info.id,
              info.address,
@@ -185,7 +185,7 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
   return s;
 }
 
-// A log without a term here is shown from the metadata; its offsets are not known.
+/// A log without a term here is shown from the metadata; its offsets are not known.
 LogSeen SequencerMachine::see(const LogInfo& info) const {
   if (const auto slot = logs_.find(info.id); slot != logs_.end() && slot->second.term) {
     LogSeen s = slot->second.term->seen(now_);

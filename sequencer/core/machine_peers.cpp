@@ -57,7 +57,7 @@ void SequencerMachine::sequencer_connected(const Connected& c) {
   raft_.peer_connected(now_, id);
 }
 
-// Refuses a second process; the alarm is raised once per twin_alarm_pause.
+/// Refuses a second process; the alarm is raised once per twin_alarm_pause.
 void SequencerMachine::refuse_twin(SequencerId id, ConnectionId c) {
   const std::string why =
       fmt::format("another process runs as sequencer {} and is connected", id.value);

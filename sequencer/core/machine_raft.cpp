@@ -17,8 +17,8 @@ Bytes SequencerMachine::first_entry() {
   return encode(Command(BeginTerm{Term{}, instance_, raft_.term(), LogId{}}));
 }
 
-// Takes Raft's output in this order: losing the lead, a snapshot, then committed entries. So no
-// entry is acted on in a term that is over.
+/// Takes Raft's output in this order: losing the lead, a snapshot, then committed entries. So no
+/// entry is acted on in a term that is over.
 void SequencerMachine::drain_raft() {
   raft::Output& o = raft_.output();
   for (std::string& alarm : std::exchange(o.alarms, {}))
@@ -48,7 +48,7 @@ void SequencerMachine::drain_raft() {
   snapshot_when_due();
 }
 
-// Tells the operator about the right to vote (C3), once at each change.
+/// Tells the operator about the right to vote (C3), once at each change.
 void SequencerMachine::tell_standing() {
   const raft::Standing now = raft_.standing();
   const auto before = std::exchange(standing_told_, now);
@@ -65,7 +65,7 @@ void SequencerMachine::tell_standing() {
                                                                  : "a new cluster: it votes");
 }
 
-// Applies a committed entry and answers its proposer, if this sequencer proposed it.
+/// Applies a committed entry and answers its proposer, if this sequencer proposed it.
 void SequencerMachine::apply(const RaftEntry& e) {
   if (e.index <= metadata_.version() || out_.fatal) return;  // the snapshot covers it
   const std::optional<Command> c = e.command.empty() ? std::nullopt : decode_command(e.command);
@@ -195,7 +195,7 @@ bool SequencerMachine::propose(Command c, std::optional<Client> client) {
   return true;
 }
 
-// Tells the proposer the result. An entry of another Raft term at that index is not its proposal.
+/// Tells the proposer the result. An entry of another Raft term at that index is not its proposal.
 void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, const Applied& result) {
   const auto found = proposals_.find(index);
   if (found == proposals_.end()) return;
@@ -227,14 +227,14 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
   to_client(p.client, Done{});
 }
 
-// A new leader names itself unasked, so clients need not look for it.
+/// A new leader names itself unasked, so clients need not look for it.
 void SequencerMachine::tell_clients() {
   for (const auto& [id, k] : connections_)
     if (k.role == Role::client) to_client({id, {}}, nodes_and_leader());
 }
 
-// The term of all logs begins: everything of a former term ends, and all nodes are judged and
-// sealed anew. Also called for a new term of the same leader (C1, T3).
+/// The term of all logs begins: everything of a former term ends, and all nodes are judged and
+/// sealed anew. Also called for a new term of the same leader (C1, T3).
 void SequencerMachine::lead(Term term) {
   if (term_ != Term{}) clear_logs(Errc::stale_term);
   term_ = term;
@@ -266,7 +266,7 @@ void SequencerMachine::lead(Term term) {
   }
 }
 
-// The lead is lost: waiting requests are told so, and all state of the lead goes.
+/// The lead is lost: waiting requests are told so, and all state of the lead goes.
 void SequencerMachine::stop_leading() {
   event(Event::Level::info, fmt::format("leads no longer in term {}", term_.value));
   for (const auto& [index, p] : proposals_) to_client(p.client, not_leader());
@@ -315,7 +315,7 @@ void SequencerMachine::clear_logs(Errc why) {
   recovering_ = 0;
 }
 
-// Raft's log is kept short by a snapshot of the metadata each snapshot_every entries.
+/// Raft's log is kept short by a snapshot of the metadata each snapshot_every entries.
 void SequencerMachine::snapshot_when_due() {
   if (metadata_.version() - snapshot_at_.value < RaftIndex{options_.snapshot_every}) return;
   snapshot_at_ = metadata_.version();

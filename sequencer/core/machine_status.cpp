@@ -124,7 +124,7 @@ Report SequencerMachine::report(Time now) const {
   return r;
 }
 
-// For people (C3): the voters whose answers are missing.
+/// For people (C3): the voters whose answers are missing.
 std::string SequencerMachine::waits_for_answers() const {
   std::string others;
   for (const SequencerId id : raft_.unanswered())

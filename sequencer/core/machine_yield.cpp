@@ -9,8 +9,8 @@
 
 namespace loglog::sequencer {
 namespace {
-// The pause doubles with each hand-over, so that two sequencers with half a network each do not
-// pass the lead back and forth.
+/// The pause doubles with each hand-over, so that two sequencers with half a network each do not
+/// pass the lead back and forth.
 constexpr Duration yield_pause_min = 5s;
 constexpr Duration yield_pause_max = 300s;
 constexpr Duration nobody_pause = 10ms;  // until it is looked at again, if nobody can take over yet
@@ -32,7 +32,7 @@ std::vector<NodeId> SequencerMachine::reached() const {
   return out;
 }
 
-// Open logs whose write and seal quorums lie within `nodes`.
+/// Open logs whose write and seal quorums lie within `nodes`.
 std::size_t SequencerMachine::logs_served_by(const std::vector<NodeId>& nodes) const {
   return static_cast<std::size_t>(
       std::ranges::count_if(metadata_.state().logs, [&](const LogInfo& l) {
@@ -43,7 +43,7 @@ std::size_t SequencerMachine::logs_served_by(const std::vector<NodeId>& nodes) c
       }));
 }
 
-// Pings all peers; a follower tells the leader which nodes it reaches, and a leader compares.
+/// Pings all peers; a follower tells the leader which nodes it reaches, and a leader compares.
 void SequencerMachine::tick_reach() {
   if (now_ < reach_due_) return;
   reach_due_ = now_ + options_.reach_every;
@@ -55,7 +55,7 @@ void SequencerMachine::tick_reach() {
     out_.sends.push_back({leader->second, {}, Reaches{reached(), space_is_low_}});
 }
 
-// S8: hands over if for 2 s some log's quorums are out of reach and a follower reaches more logs.
+/// S8: hands over if for 2 s some log's quorums are out of reach and a follower reaches more logs.
 void SequencerMachine::yield_when_better(const std::vector<NodeId>& own) {
   const std::size_t served = logs_served_by(own);
   const auto open = std::ranges::count_if(

@@ -26,7 +26,7 @@ bool superseded(const Basis& basis, const LogInfo& l) {
   return basis.seen < l.changed && !removed(Rule::T6_seen);
 }
 
-// Records the change, so that a repeat of the same request is recognised (T6).
+/// Records the change, so that a repeat of the same request is recognised (T6).
 Applied changed(LogInfo& l, RaftIndex index, const Basis& basis) {
   l.changed = index;
   l.changed_by = basis.id;
@@ -267,8 +267,8 @@ Applied MetadataState::on(RaftIndex, const MarkLost& c) {
   return done();
 }
 
-// C1 step 3. Refused if another disk was admitted since the leader asked, because that disk was not
-// part of the term.
+/// C1 step 3. Refused if another disk was admitted since the leader asked, because that disk was
+/// not part of the term.
 Applied MetadataState::on(RaftIndex, const SetMembers& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);

@@ -16,7 +16,7 @@ Offset OrderStream::push(OrderItem item) {
   return at;
 }
 
-// The item that begins at exactly `o`; the end if `o` is no beginning of an item.
+/// The item that begins at exactly `o`; the end if `o` is no beginning of an item.
 std::deque<OrderStream::Placed>::const_iterator OrderStream::at(Offset o) const {
   const auto i = std::lower_bound(items_.begin(), items_.end(), o,
                                   [](const Placed& p, Offset x) { return p.at < x; });
@@ -58,7 +58,7 @@ void OrderStream::cut(Offset o) {
   }
 }
 
-// Only the newest offsets stay: a replica that lags further is reconciled by other means (S4).
+/// Only the newest offsets stay: a replica that lags further is reconciled by other means (S4).
 bool ChainRecord::note(Offset o, Chain c) {
   const auto [at, fresh] = points_.try_emplace(o, c);
   if (!fresh) return at->second == c;

@@ -50,7 +50,7 @@ void ProducerTable::refuse(const Commit& c, Offset end, ConnectionId connection)
   use_up(c, connection, {c.run, end, {}, true});
 }
 
-// Uses up the run's numbers, whether it was ordered or refused for good.
+/// Uses up the run's numbers, whether it was ordered or refused for good.
 void ProducerTable::use_up(const Commit& c, ConnectionId connection, Run run) {
   Producer& p = producers_[c.run.producer];
   p.next = c.run.first + c.run.count;
@@ -81,7 +81,7 @@ void ProducerTable::seen_on(ProducerId producer, ConnectionId connection) {
     p->second.connection = connection;
 }
 
-// Only a simulator that has removed A2 asks.
+/// Only a simulator that has removed A2 asks.
 bool ProducerTable::all_committed(const Producer& p, Offset committed) {
   return std::all_of(p.runs.begin(), p.runs.end(),
                      [&](const Run& r) { return r.end() <= committed; });

@@ -36,7 +36,8 @@ bool is_raft(const Message& m) {
 
 }  // namespace
 
-// raft_ comes after random_ and instance_ among the members, because its construction uses them.
+/// raft_ comes after random_ and instance_ among the members, because it uses
+/// them.
 SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::uint64_t seed)
     : options_(std::move(options)),
       random_(seed),
@@ -68,7 +69,7 @@ Hello SequencerMachine::hello() const {
           message_body_max};
 }
 
-// A hello was accepted. A peer of another cluster is closed with the reason (T4).
+/// A hello was accepted. A peer of another cluster is closed with the reason (T4).
 void SequencerMachine::connected(Time now, const Connected& c) {
   now_ = now;
   ++figures_.connections;
@@ -136,8 +137,8 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
   }
 }
 
-// Dispatches by the role in the hello. Messages of a displaced connection are ignored, because the
-// peer speaks over its newer connection now.
+/// Dispatches by the role in the hello. Messages of a displaced connection are ignored, because the
+/// peer speaks over its newer connection now.
 void SequencerMachine::arrived(Time now, Arrived&& a) {
   now_ = now;
   const auto found = connections_.find(a.from);
@@ -198,7 +199,7 @@ bool SequencerMachine::metadata_may_grow() const {
   return !space_is_low_ && static_cast<std::size_t>(full) < (options_.sequencers.size() + 1) / 2;
 }
 
-// A sequencer that does not lead ticks only Raft and the reports of its reach.
+/// A sequencer that does not lead ticks only Raft and the reports of its reach.
 void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
   now_ = now;
   clock_.look(now, wall_ms);

@@ -14,7 +14,7 @@ constexpr std::uint64_t window_ms = window / 1ms;
 
 }  // namespace
 
-// Moves the windows on. After a pause of two windows, nothing of the window before counts.
+/// Moves the windows on. After a pause of two windows, nothing of the window before counts.
 void Writers::Known::turn(Time t) {
   if (t < since + window) return;
   before = t < since + 2 * window ? now : Count{};

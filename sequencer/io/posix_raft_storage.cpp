@@ -37,7 +37,7 @@ bool may_try_again(const Result<void>& r) {
   return !r && (r.error().code == Errc::no_space || r.error().code == Errc::too_many);
 }
 
-// The records of a save, in the order that SaveRaft states.
+/// The records of a save, in the order that SaveRaft states.
 std::string records_of(const SaveRaft& s) {
   std::string out;
   if (s.hard_state) append_record(out, RaftHardState{s.hard_state->term, s.hard_state->vote});
@@ -60,7 +60,7 @@ Result<std::optional<Bytes>> read_state(const std::string& path) {
   return file;
 }
 
-// True if the log holds records or damage, so that it belonged to a sequencer that has run.
+/// True if the log holds records or damage, so that it belonged to a sequencer that has run.
 bool has_records(const Bytes& log) {
   bool any = false;
   RaftRecords on{[&any](const RaftHardState&) { any = true; },
@@ -131,7 +131,7 @@ Result<void> RaftStorage::check_identity(SequencerId id, const std::string& clus
   return {};
 }
 
-// The newest snapshot. It was renamed into place whole, so damage in it is final.
+/// The newest snapshot. It was renamed into place whole, so damage in it is final.
 Result<void> RaftStorage::load_snapshot() {
   const auto file = read_state(snapshot_file_.path());
   if (!file) return std::unexpected(file.error());
@@ -145,7 +145,7 @@ Result<void> RaftStorage::load_snapshot() {
   return {};
 }
 
-// Replays raft.log onto disk_, then makes it fit for appending.
+/// Replays raft.log onto disk_, then makes it fit for appending.
 Result<void> RaftStorage::load() {
   if (auto ok = load_snapshot(); !ok) return ok;
   const std::string& path = log_file_.path();
@@ -209,7 +209,7 @@ Result<void> RaftStorage::settle(const RaftLogEnd& end) {
   return {};
 }
 
-// Opens the log anew: after a replacement the old descriptor is the spare file's.
+/// Opens the log anew: after a replacement the old descriptor is the spare file's.
 Result<void> RaftStorage::open_log() {
   const int opened = ::open(log_file_.path().c_str(), O_RDWR | O_CLOEXEC);
   struct stat s{};
@@ -238,8 +238,8 @@ void RaftStorage::reserve_ahead() {
   snapshot_file_.reserve(std::max<std::uint64_t>(snapshot_reserve_min, 2 * disk_.snapshot.size()));
 }
 
-// Writes records behind the end; durable when it returns. Space is reserved before the bytes, so a
-// full disk changes nothing.
+/// Writes records behind the end; durable when it returns. Space is reserved before the bytes, so a
+/// full disk changes nothing.
 Result<void> RaftStorage::append(const std::string& records) {
   const std::uint64_t end = end_ + records.size();
   if (end > size_) {
@@ -272,7 +272,7 @@ Result<void> RaftStorage::write_mark() {
   return {};
 }
 
-// Writes the whole log anew, with only the records that count.
+/// Writes the whole log anew, with only the records that count.
 Result<void> RaftStorage::rewrite(const RaftDisk& disk) {
   const std::string records = records_of(disk);
   const RaftMark mark{1, raft_header_size + records.size()};
@@ -303,8 +303,8 @@ Result<void> RaftStorage::save(const SaveRaft& s) {
   return {};
 }
 
-// A save that replaces more than it appends. The snapshot is durable before the log that relies on
-// it; a crash between the two is made up for by settle().
+/// A save that replaces more than it appends. The snapshot is durable before the log that relies on
+/// it; a crash between the two is made up for by settle().
 Result<void> RaftStorage::save_whole(const SaveRaft& s) {
   if (s.has_snapshot) {
     const Bytes image = encode_snapshot({s.snapshot_index, s.snapshot_term, s.snapshot});

@@ -38,7 +38,7 @@ bool change_places(const std::string& fresh, const std::string& old) {
 
 }  // namespace
 
-// fallocate reserves without writing; a file system without it gets zeros.
+/// fallocate reserves without writing; a file system without it gets zeros.
 bool reserve_space(int fd, std::uint64_t had, std::uint64_t size) {
   if (size <= had) return true;
   int done = 0;

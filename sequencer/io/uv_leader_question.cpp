@@ -6,7 +6,7 @@
 namespace loglog::sequencer {
 namespace {
 
-// `done` is called at most once: it is taken out before the call, which may destroy the guard.
+/// `done` is called at most once: it is taken out before the call, which may destroy the guard.
 struct Question {
   transport::Connection::Ptr connection;
   std::function<void(const Overview*)> done;

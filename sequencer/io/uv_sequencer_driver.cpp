@@ -15,20 +15,20 @@ namespace loglog::sequencer {
 namespace {
 
 constexpr Duration redial_min = 20ms;
-// A sequencer that is back takes part in elections once it is connected, at the latest this long
-// after its start.
+/// A sequencer that is back takes part in elections once it is connected, at the latest this long
+/// after its start.
 constexpr Duration redial_max = 200ms;
-// A peer that refuses this process for its identity does not change quickly.
+/// A peer that refuses this process for its identity does not change quickly.
 constexpr Duration redial_refused = 1s;
-// A reading asks for logs too if the newest list is older than this. The page shows that list when
-// no leader answers.
+/// A reading asks for logs too if the newest list is older than this. The page shows that list when
+/// no leader answers.
 constexpr Duration told_anew = 30s;
 constexpr std::uint32_t logs_kept_max = 1000;
-// How long after the last save the mark of raft.log moves to its end (spec/02 R2).
+/// How long after the last save the mark of raft.log moves to its end (spec/02 R2).
 constexpr Duration mark_when_idle = 20ms;
-// Pause between two attempts of a save that found no space.
+/// Pause between two attempts of a save that found no space.
 constexpr Duration space_asked_every = 1s;
-// the "peer" of a connection that the other end dialled
+/// the "peer" of a connection that the other end dialled
 constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
 transport::LogLevel level_of(Event::Level l) {
@@ -103,7 +103,7 @@ void SequencerDriver::dial(std::size_t peer) {
         peer);
 }
 
-// A random part of the backoff keeps peers from dialling in step.
+/// A random part of the backoff keeps peers from dialling in step.
 void SequencerDriver::redial(std::size_t peer) {
   Peer& p = peers_[peer];
   const auto half = static_cast<std::uint64_t>(p.backoff.count()) / 2;
@@ -114,8 +114,8 @@ void SequencerDriver::redial(std::size_t peer) {
   });
 }
 
-// Connects a connection's callbacks to the machine. The machine hears of a connection only after
-// its hello, and of its end only if it heard of the connection.
+/// Connects a connection's callbacks to the machine. The machine hears of a connection only after
+/// its hello, and of its end only if it heard of the connection.
 void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c,
                             std::size_t peer) {
   connections_[id] = c;
@@ -165,8 +165,8 @@ void SequencerDriver::perform_if_large() {
   if (output_bytes_ >= turn_output_max) perform();
 }
 
-// Performs the output in the order that core/output.h states. Saves only go to the saver thread
-// here: messages that depend on a save come out of the core after its SaveDone.
+/// Performs the output in the order that core/output.h states. Saves only go to the saver thread
+/// here: messages that depend on a save come out of the core after its SaveDone.
 void SequencerDriver::perform() {
   if (dead_) return;
   sized_ = output_bytes_ = 0;
@@ -220,7 +220,7 @@ void SequencerDriver::ask_leader(std::uint32_t logs_max,
                             });
 }
 
-// The leader's overview if it answers, otherwise this sequencer's own.
+/// The leader's overview if it answers, otherwise this sequencer's own.
 void SequencerDriver::picture(std::uint32_t logs_max, std::function<void(ClusterPicture)> done) {
   ask_leader(logs_max, [this, logs_max, done = std::move(done)](const Overview* o) {
     Overview own = machine_.overview(logs_max);
@@ -236,8 +236,8 @@ void SequencerDriver::keep_history() {
   });
 }
 
-// A reading of the history. The counts of a leader need no logs; the list of logs is refreshed now
-// and then for picture().
+/// A reading of the history. The counts of a leader need no logs; the list of logs is refreshed now
+/// and then for picture().
 void SequencerDriver::take_reading() {
   const std::uint32_t logs_max = !told_ || loop_.now() - told_->at >= told_anew ? logs_kept_max : 0;
   ask_leader(logs_max, [this, logs_max](const Overview* o) {
@@ -250,7 +250,7 @@ void SequencerDriver::take_reading() {
   });
 }
 
-// The saver thread. A failed save ends it, because later saves must not overtake it.
+/// The saver thread. A failed save ends it, because later saves must not overtake it.
 void SequencerDriver::save_all() {
   SaveRaft s;
   while (next_save(s)) {
@@ -324,8 +324,8 @@ void SequencerDriver::tell_space() {
   });
 }
 
-// From the saver thread: the process ends on the loop's thread. Only exit codes of a failed disk
-// are passed on.
+/// From the saver thread: the process ends on the loop's thread. An error
+/// without the exit code of a failed disk is reported as io_error.
 void SequencerDriver::fatal(const Error& why) {
   loop_.post([this, alive = alive_, why] {
     if (!*alive || dead_) return;

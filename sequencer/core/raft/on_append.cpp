@@ -12,8 +12,8 @@ void Raft::broadcast(Time now, bool even_if_empty) {
     if (v != config_.id) send_entries(now, v, even_if_empty);
 }
 
-// Sends the entries that were not sent yet, at most append_bytes_max. `even_if_empty`: a heartbeat
-// is wanted, which also asks the follower to confirm the lead.
+/// Sends the entries that were not sent yet, at most append_bytes_max. `even_if_empty`: a heartbeat
+/// is wanted, which also asks the follower to confirm the lead.
 void Raft::send_entries(Time now, SequencerId to, bool even_if_empty) {
   auto& l = std::get<Leader>(role_);
   Progress& p = l.peers[to];
@@ -161,7 +161,7 @@ void Raft::on_appended(Time now, SequencerId from, const Appended& m) {
   }
 }
 
-// The majority-th largest index. The own log counts as far as it is durable.
+/// The majority-th largest index. The own log counts as far as it is durable.
 void Raft::advance_commit() {
   auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr) return;
@@ -177,8 +177,8 @@ void Raft::advance_commit() {
   broadcast(now_, true);
 }
 
-// R2: a majority, this leader included, has echoed the question's round or a later round. So no
-// other leader was elected before the question came.
+/// R2: a majority, this leader included, has echoed the question's round or a later round. So
+/// this sequencer still led when the question came.
 void Raft::answer_reads() {
   auto& l = std::get<Leader>(role_);
   std::erase_if(l.reads, [&](const PendingRead& r) {

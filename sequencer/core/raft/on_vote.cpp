@@ -7,8 +7,8 @@
 
 namespace loglog::sequencer::raft {
 
-// Stands for election. The pre-vote asks for the next term without entering it, so a sequencer that
-// cannot win does not depose a leader by its higher term.
+/// Stands for election. The pre-vote asks for the next term without entering it, so a sequencer
+/// that cannot win does not depose a leader by its higher term.
 void Raft::campaign(Time now, bool pre_vote) {
   const bool alone = config_.voters.size() == 1;
   if (!pre_vote) {
@@ -127,7 +127,7 @@ void Raft::on_campaign(Time now, SequencerId from, const Campaign& m) {
     campaign(now, false);
 }
 
-// Raft commits only by an entry of the own term, so a new leader appends an entry at once.
+/// Raft commits only by an entry of the own term, so a new leader appends an entry at once.
 void Raft::won(Time now) {
   ++elections_won_;
   Leader l;

@@ -9,7 +9,7 @@
 namespace loglog::sequencer::raft {
 namespace {
 
-// Between two alarms about refused messages.
+/// Between two alarms about refused messages.
 constexpr Duration alarm_pause = 1s;
 
 /// The Raft term that a message names; 0 if it names none.
@@ -24,7 +24,7 @@ RaftTerm named_term(const Message& m) {
 
 }  // namespace
 
-// The reason why no correct peer sends this message; empty if it is plausible.
+/// The reason why no correct peer sends this message; empty if it is plausible.
 std::string Raft::implausible(SequencerId from, const Message& m) const {
   if (const RaftTerm named = named_term(m);
       named > hard_.term && named.value - hard_.term.value > raft_term_ahead_max)
@@ -89,7 +89,7 @@ std::string Raft::implausible_answer(const Appended& m) const {
   return {};
 }
 
-// Far beyond the own log's end: an index that ordinary replication cannot reach.
+/// Far beyond the own log's end: an index that ordinary replication cannot reach.
 bool Raft::too_far(RaftIndex i) const {
   return i > log_.last_index() && i - log_.last_index().value > RaftIndex{raft_index_ahead_max};
 }

@@ -173,8 +173,8 @@ void Raft::tick(Time now) {
   set_wake();
 }
 
-// Becomes a follower of `leader` (0: unknown) and adopts a higher term. The election deadline of a
-// follower stays, so that candidates that cannot win do not keep others from standing.
+/// Becomes a follower of `leader` (0: unknown) and adopts a higher term. The election deadline of a
+/// follower stays, so that candidates that cannot win do not keep others from standing.
 void Raft::step_down(Time now, RaftTerm term, SequencerId leader) {
   if (auto* l = std::get_if<Leader>(&role_))
     for (const PendingRead& r : l->reads) out_.failed_reads.push_back(r.token);
@@ -240,7 +240,7 @@ void Raft::compact(RaftIndex applied, Bytes snapshot) {
   log_.compact(applied, term, std::move(snapshot));
 }
 
-// Hands out the entries up to `index`; the index never moves back.
+/// Hands out the entries up to `index`; the index never moves back.
 void Raft::commit_to(RaftIndex index) {
   if (index <= commit_) return;
   commit_ = index;
@@ -250,7 +250,7 @@ void Raft::commit_to(RaftIndex index) {
   }
 }
 
-// A sequencer without the right to vote and a resigned follower wait for no election.
+/// A sequencer without the right to vote and a resigned follower wait for no election.
 void Raft::set_wake() {
   if (standing_ != Standing::voter) out_.wake = standing_ == Standing::undecided ? ask_due_ : never;
   else if (resigned_ && !is_leader()) out_.wake = never;
