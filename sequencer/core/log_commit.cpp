@@ -361,9 +361,10 @@ void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
   answer_tails();
 }
 
-/// R2: max(W, N - W + 1) confirmations meet every seal quorum, so no later term can have begun
-/// before the question. The largest tail among them may have been told to clients (V2), so the
-/// leader's committed offset must reach it.
+/// R2 needs max(W, N - W + 1) confirmations. W of them meet every seal quorum, so no later term had
+/// begun before the question. N - W + 1 of them meet every write quorum, so the largest tail among
+/// them covers every run that a client knows as committed, also by V2. The leader's committed
+/// offset must reach that tail.
 void LogTerm::answer_tails() {
   const std::size_t need = removed(Rule::R2_quorum)
                                ? 1U
@@ -435,8 +436,8 @@ std::size_t LogTerm::may_have(Offset at, const MissingRun& m, unsigned reports) 
 /// V1: a run that too few replicas have would hold up the log until somebody uploads it. A new term
 /// drops it by its recovery; that is safe because the run was never acknowledged. The producer is
 /// asked first. A producer that is gone is waited for briefly, and then fewer than W possible
-/// holders suffice to drop the run. A producer that is there but brings the run to nobody must not
-/// hold up all others, so the run is dropped when every replica has reported it twice.
+/// holders suffice to drop the run. A producer that is there but uploads the run to nobody must not
+/// hold up all others. Its run is dropped when every replica has reported it twice.
 void LogTerm::check_missing(Time now) {
   if (new_term_asked_) return;
   for (auto& [at, m] : missing_) {

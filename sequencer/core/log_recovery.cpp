@@ -16,8 +16,8 @@ namespace {
 
 /// Pause after a Reconcile that failed for want of peers or space.
 constexpr Duration repair_pause = 200ms;
-/// S8: a step that is this many times over its deadline is given up although something seems to
-/// move, because a copy may be long.
+/// S8: the deadline of a step is this many times as long while something may still move, for
+/// instance a long copy.
 constexpr int patience = 10;
 
 }  // namespace
@@ -130,6 +130,8 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Sealed& m) {
   ask(now, *r);
 }
 
+/// A StateIs answers a GetState, tells of an order that did not fit (D2), or reports damage by
+/// itself (K3). Losses are judged first, whatever the message answers.
 void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || r->at == At::lost || r->at == At::absent ||
@@ -608,9 +610,9 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
 }
 
 /// spec/04 "Begin": orders the term start once W replicas are matched, or rests (S7). A log rests
-/// if nobody has asked for it and all members that can be reached are matched at the same end and
-/// know all of it as committed. Members that are away are repaired when they come back. If a
-/// replica still has to learn the committed offset, the term start is ordered to tell it.
+/// if nobody has asked for it, and if all members that can be reached are matched and know all of
+/// it as committed. Members that are away are repaired when they come back. If a replica still has
+/// to learn the committed offset, the term start is ordered to tell it.
 void LogTerm::begin_or_rest(Time now) {
   if (phase_ != Phase::recovering) return;
   std::size_t matched = 0, whole = 0, under_way = 0;

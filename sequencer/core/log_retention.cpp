@@ -1,9 +1,9 @@
 // LogTerm: retention by bytes and by age (R5), applied as trims at segment starts.
 //
 // Of this term the leader knows where segments begin. For earlier terms it asks a replica once,
-// when there may be something to trim, and reads the clocks in the first frames of those segments,
-// from the oldest on and each when it is needed. Nothing else is decided by a clock (R4). The host
-// gives the time of a majority of clocks, or says that nobody knows it.
+// when there may be something to trim. It then reads the clocks in the first frames of these
+// segments, from the oldest on, each when it is needed. Nothing else is decided by a clock (R4).
+// The host gives the time of a majority of clocks, or says that nobody knows it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -85,7 +85,7 @@ Offset LogTerm::allowed_by_bytes() const {
 }
 
 /// Moves `aged_` over segment starts that are older than the retention, in order. It stops at the
-/// first that is not, so a clock that went back between two leaders keeps entries longer, never
+/// first younger segment, so a clock that went back between two leaders keeps entries longer, never
 /// shorter. Asks for the next unknown clock.
 void LogTerm::look_at_ages(Time now) {
   const std::uint64_t ms = retained_ms();

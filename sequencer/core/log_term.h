@@ -24,8 +24,8 @@
 
 namespace loglog::sequencer {
 
-/// The services that a log needs of the machine around it. No call comes back
-/// into the LogTerm before it has returned; results come later, by its public functions.
+/// The services that a log needs of the machine around it. No call comes
+/// back into the LogTerm before it has returned; results come later, by its public functions.
 class LogHost {
  public:
   virtual ~LogHost() = default;
@@ -127,7 +127,7 @@ class LogTerm {
   void copy_now(Time now, NodeId node);
 
   // From storage nodes. `request`: the id of the request that the message answers; 0: none. A
-  // message of another term is ignored.
+  // message that names another term is ignored.
   void on(Time now, NodeId from, RequestId request, const Sealed& m);
   void on(Time now, NodeId from, RequestId request, const StateIs& m);
   void on(Time now, NodeId from, RequestId request, const Reconciled& m);

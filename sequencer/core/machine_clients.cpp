@@ -94,7 +94,7 @@ void SequencerMachine::answer_confirmed() {
   for (const std::uint64_t token : std::exchange(o.reads, {}))
     for (Confirmations::Question& q : confirmations_.end_round(token))
       to_client(q.client, std::move(q.answer));
-  // The lead is lost; the request, handled anew, is told who leads.
+  // The lead is lost: handled anew, the request is refused with the name of the leader.
   for (const std::uint64_t token : std::exchange(o.failed_reads, {}))
     for (Confirmations::Question& q : confirmations_.end_round(token))
       from_client(q.client, q.request);

@@ -1,5 +1,6 @@
-// SequencerMachine: terms of logs. They begin when a log is first needed, and in the background a
-// bounded number at a time, so that thousands of idle logs cost little at a failover.
+// SequencerMachine: terms of logs. A term begins when its log is first needed. Other logs follow in
+// the background, a bounded number at a time, so that thousands of idle logs cost little at a
+// failover.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -10,8 +10,8 @@
 namespace loglog::sequencer {
 namespace {
 
-/// A node with another disk than the registered disk comes back about once a second and is refused
-/// each time, so it is shown this long after it came last.
+/// How long a node is shown that came with another disk than the registered disk. It comes back
+/// about once a second and is refused each time.
 constexpr Duration foreign_disk_shown = 5s;
 /// A second process under a sequencer's id comes as often, but is told of only every ten seconds.
 constexpr Duration twin_shown = 15s;

@@ -36,8 +36,8 @@ bool is_raft(const Message& m) {
 
 }  // namespace
 
-/// raft_ comes after random_ and instance_ among the members, because it uses
-/// them.
+/// raft_ comes after random_ and instance_ among the members, because it
+/// uses them.
 SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::uint64_t seed)
     : options_(std::move(options)),
       random_(seed),

@@ -63,8 +63,8 @@ class SequencerMachine final : private LogHost {
   /// Moves time on; to be called at Output::wake at the latest.
   void tick(Time now, std::uint64_t wall_ms);
   /// This sequencer is to stop (spec/04, "Handing over at a stop"). It stands for no election any
-  /// more. A leader takes no new commit, answers its ordered runs, and then asks the sequencer that
-  /// has the whole Raft log and reaches most logs to take over. All of it takes at most
+  /// more. A leader takes no new commit and answers its ordered runs. Then it asks a sequencer to
+  /// take over that has the whole Raft log and reaches the most logs. All of it takes at most
   /// Options::resign_max.
   void resign(Time now);
   /// After resign(): true if another sequencer leads, or if nothing can be handed over. Call it

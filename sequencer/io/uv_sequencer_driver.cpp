@@ -324,8 +324,8 @@ void SequencerDriver::tell_space() {
   });
 }
 
-/// From the saver thread: the process ends on the loop's thread. An error
-/// without the exit code of a failed disk is reported as io_error.
+/// From the saver thread: the process ends on the loop's thread. An
+/// error without the exit code of a failed disk is reported as io_error.
 void SequencerDriver::fatal(const Error& why) {
   loop_.post([this, alive = alive_, why] {
     if (!*alive || dead_) return;

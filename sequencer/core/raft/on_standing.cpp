@@ -45,8 +45,8 @@ void Raft::on_ask_standing(Time now, SequencerId from, const AskStanding& m) {
       RaftIndex{1}, RaftIndex{}, RaftIndex{}, now, 0, now + 2 * config_.heartbeat_interval, {}, {}};
 }
 
-/// A voter that says for the first time that it has no log may have lost it since the others
-/// answered, together with everything that it had done with them. So another round begins.
+/// A voter that says for the first time that it has no log may have lost its log since the others
+/// answered. Then it has lost everything that it had done with them, so another round begins.
 void Raft::on_standing(SequencerId from, const StandingIs& m) {
   if (standing_ != Standing::undecided || m.round != ask_round_) return;
   const auto [known, first] = answers_.try_emplace(from, m);
@@ -60,8 +60,8 @@ void Raft::on_standing(SequencerId from, const StandingIs& m) {
   if (unanswered().empty() || (removed(Rule::C3_asked) && m.has_log)) decide();
 }
 
-/// All others have answered the newest round. If the cluster is older, a candidate that got the
-/// lost vote had begun its term before and has answered since, so the highest answered term is not
+/// All others have answered the newest round. In an older cluster, a candidate that got the lost
+/// vote had begun its term before, and has answered since. So the highest answered term is not
 /// below it. If that candidate has lost its disk too, a voter that elected it names the term in the
 /// next round. A leader of that term or a later term has everything that was committed with this
 /// sequencer's acknowledgement.

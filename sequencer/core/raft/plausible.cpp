@@ -1,6 +1,6 @@
 // Messages that no correct peer sends (spec/04, "Links between sequencers"). Raft::receive() asks
-// here before it uses any number of a message. A wrong index would read beyond the log, a wrong
-// term could not be taken back, and a wrong entry would cut entries that a majority has committed.
+// here before it uses any number of a message. A wrong index would read beyond the log, and a wrong
+// term could not be taken back. A wrong entry would cut entries that a majority has committed.
 #include <fmt/format.h>
 
 #include "proto-spec/vocabulary/limits.h"

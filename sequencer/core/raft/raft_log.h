@@ -67,8 +67,8 @@ class RaftLog {
     return entries_[index.value - snapshot_index_.value - 1];
   }
 
-  /// Appends the next entry. Its command is copied to memory of its own, because a received command
-  /// is a small slice of the block of its whole message and would keep that block.
+  /// Appends the next entry. Its command is copied to memory of its own. A received command is a
+  /// small slice of its message's block and would keep the whole block in memory.
   void append(RaftEntry e) {
     check(e.index == last_index() + 1, "entries are consecutive");
     e.command = e.command.to_keep();
