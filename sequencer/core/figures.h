@@ -18,13 +18,13 @@ inline constexpr std::size_t logs_shown_max = 1000;
 /// Counts since the start of the process. Counts about logs cover all reigns of this sequencer.
 struct Figures {
   std::uint64_t commits = 0;  ///< runs that were ordered at a client's request
-  /// runs that were committed and whose producers were answered, their entries, and their bytes of
-  /// frames
+  /// Runs that were committed and whose producers were answered, their entries, and their bytes of
+  /// frames.
   std::uint64_t committed_runs = 0, committed_entries = 0, committed_bytes = 0;
-  observe::LatencyHistogram
-      commit_latency;  ///< from ordering a run to answering that it is committed
-  std::uint64_t missing_reports =
-      0;  ///< reports of a storage node that it lacks a run and no peer has it
+  /// From ordering a run to answering that it is committed.
+  observe::LatencyHistogram commit_latency;
+  /// Reports of a storage node that it lacks a run and no peer has it.
+  std::uint64_t missing_reports = 0;
   std::uint64_t log_terms = 0;    ///< recoveries of a log that were begun
   std::uint64_t repairs = 0;      ///< replicas that were told to cut or to copy
   std::uint64_t connections = 0;  ///< connections whose hellos were accepted
@@ -60,14 +60,14 @@ struct Report {
   RaftIndex metadata_version;
   bool space_is_low = false;  ///< this sequencer's disk is full, and half of its reserve is used
   std::uint64_t clients = 0, sequencers = 0, storage = 0;  ///< connected now
-  /// while it leads: registered storage nodes by condition
+  /// While it leads: registered storage nodes by condition.
   std::map<NodeCondition, std::uint64_t> nodes;
   std::uint64_t logs_in_all = 0, logs_open = 0, logs_halted = 0;
-  /// open logs of which fewer replicas than the write quorum have space
+  /// Open logs of which fewer replicas than the write quorum have space.
   std::uint64_t logs_refusing = 0;
-  /// the largest distance of a sequencer's clock from the majority's, milliseconds
+  /// The largest distance of a sequencer's clock from the majority's, milliseconds.
   std::uint32_t clock_off_ms = 0;
-  /// while it leads: logs whose term has begun, at most logs_shown_max
+  /// While it leads: logs whose term has begun, at most logs_shown_max.
   std::vector<LogReport> logs;
 };
 

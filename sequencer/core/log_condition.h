@@ -12,16 +12,16 @@ namespace loglog::sequencer {
 
 /// From the best to the worst.
 enum class LogCondition : std::uint8_t {
-  /// takes appends and has a replica to spare, or needs all its replicas by its options; a log that
-  /// is being made or deleted counts here too
+  /// Takes appends and has a replica to spare, or needs all its replicas by its options; a log that
+  /// is being made or deleted counts here too.
   fine,
-  /// takes appends; the loss of a further replica stops them
+  /// Takes appends; the loss of a further replica stops them.
   no_spare,
   recovering,    ///< not open yet; enough replicas are there to open it
   below_quorum,  ///< appends wait for replicas that are away
-  /// appends are refused; enough replicas would take them if their disks had space
+  /// Appends are refused; enough replicas would take them if their disks had space.
   full,
-  /// so many disks were replaced that nobody knows all that was acknowledged
+  /// So many disks were replaced that nobody knows all that was acknowledged.
   lost,
   halted  ///< replicas contradict each other
 };

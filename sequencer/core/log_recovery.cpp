@@ -163,7 +163,7 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   if (r->asked_first && request == r->request) {
     r->asked_first = false;
     if (front_is_whole(m))
-      // the question was only about its first offset, for a replica that must be re-based
+      // The question was only about its first offset, for a replica that must be re-based.
       first_ = std::max(first_, m.first);
     r->state = m;
     return repair_all(now);
@@ -248,7 +248,7 @@ LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
   };
   for (Replica& r : replicas_) {
     if (removed(Rule::S2_lost) && r.at == At::lost)
-      // as if the node had nothing because there was nothing
+      // As if the node had nothing because there was nothing.
       ++answers;
     if (!r.state || r.at == At::lost || (r.newcomer && !removed(Rule::C1_seal)) ||
         passed_over.contains(r.member.node))

@@ -223,13 +223,13 @@ class LogTerm {
     Time retry = never;  // `stated`: when to ask for its state again
     std::optional<StateIs> state;
     bool joined = false;  // was matched in this term (S5)
-    bool asked_peers =
-        false;  // since it was last matched: peers were asked for their first offsets
+    // Since it was last matched: peers were asked for their first offsets.
+    bool asked_peers = false;
     // `streaming`: its state was asked for only to learn its first offset
     bool asked_first = false;
     bool got_nothing = false;  // S8: no peer has given it bytes since it last moved
     Time repair_after{};       // no Reconcile before this time, since the last one failed
-    // when its state was last asked for at once because its answer did not fit
+    // When its state was last asked for at once because its answer did not fit.
     Time asked_again{};
     Offset furthest{};  // longest tail that it has told in this term
     Offset durable{};   // end of the bytes that it holds matched in this term; a source for copies
@@ -250,7 +250,7 @@ class LogTerm {
     Offset copied{};      // tail that the Reconcile under way has reached, as the node says
     Time moved{};         // when the node said so last
     RequestId request{};  // id of the newest GetState
-    // for its age: an offset committed at behind_since that it did not hold then
+    // For its age: an offset committed at behind_since that it did not hold then.
     Offset lacking{};
     Time behind_since = never;
   };
@@ -432,8 +432,8 @@ class LogTerm {
   // When a replica that was not told the newest committed offset gets a Watermark, because no Order
   // has come to carry it.
   Time watermark_due_ = never;
-  Time idle_due_ =
-      never;  // when a replica that was told it while its tail was shorter is told again
+  // When a replica that was told it while its tail was shorter is told again.
+  Time idle_due_ = never;
 };
 
 }  // namespace loglog::sequencer

@@ -125,7 +125,8 @@ struct Arrived {
   Message message;
 };
 
-/// Effective configuration of the core; the driver validates it (app/options).
+/// Effective configuration of the core. app/sequencer.cpp makes it from SequencerOptions, which
+/// validate() has checked.
 struct Options {
   SequencerId id{};
   std::string cluster_name;

@@ -155,7 +155,7 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
       heard.answer = now;
     auto* r = std::get_if<Reaches>(&a.message);
     if (r != nullptr && r->storage.size() > metadata_.state().storage.size())
-      // the list names nodes twice, or nodes that nobody knows
+      // The list names nodes twice, or nodes that nobody knows.
       r->storage.clear();
     if (r != nullptr) reach_[SequencerId{k.id}] = {std::move(r->storage), r->space_is_low, now};
     else if (is_raft(a.message)) {

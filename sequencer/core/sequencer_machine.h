@@ -177,7 +177,7 @@ class SequencerMachine final : private LogHost {
   struct Task {
     std::set<NodeId> done;
     std::vector<Client> clients;
-    // clients that asked for a log of the same name by requests of their own (T6)
+    // Clients that asked for a log of the same name by requests of their own (T6).
     std::vector<Client> others;
     Time begun{};
     Time deadline = never;
@@ -379,7 +379,7 @@ class SequencerMachine final : private LogHost {
     std::string from;
     Time at;
   };
-  // closed lately, in the order of time: their last runs may have to be dropped (V1)
+  // Closed lately, in the order of time: their last runs may have to be dropped (V1).
   std::deque<Gone> gone_;
   DroppedRuns dropped_runs_;
   std::map<SequencerId, ConnectionId> sequencers_;
@@ -388,7 +388,7 @@ class SequencerMachine final : private LogHost {
     Time answer{};  ///< the last message that shows that the peer hears this sequencer
   };
   std::map<SequencerId, PeerHeard> sequencers_heard_;
-  // when a second process under the id was refused with an alarm
+  // When a second process under the id was refused with an alarm.
   std::map<SequencerId, Time> twins_;
   std::map<NodeId, Node> nodes_;
 
@@ -405,7 +405,7 @@ class SequencerMachine final : private LogHost {
   bool background_due_ = false;  // a change may let the background recovery begin further logs
   std::set<std::pair<Time, LogId>> timers_;
   std::vector<LogId> dirty_;
-  // opened in this step: the requests that wait for them are taken up when the step ends
+  // Opened in this step: the requests that wait for them are taken up when the step ends.
   std::vector<LogId> opened_;
   std::map<LogId, Task> joins_;
   std::map<LogId, Task> drops_;

@@ -11,7 +11,7 @@ namespace loglog::sequencer {
 /// All of it as of the same moment, on the loop's thread.
 struct SequencerReport {
   Report core;
-  /// time of a save of Raft state, to its last fdatasync; since the start of the process
+  /// Time of a save of Raft state, to its last fdatasync; since the start of the process.
   observe::LatencyHistogram save;
   transport::Traffic traffic;
   transport::Admissions::Figures admissions;

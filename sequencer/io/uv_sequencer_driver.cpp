@@ -28,7 +28,7 @@ constexpr std::uint32_t logs_kept_max = 1000;
 constexpr Duration mark_when_idle = 20ms;
 /// Pause between two attempts of a save that found no space.
 constexpr Duration space_asked_every = 1s;
-/// the "peer" of a connection that the other end dialled
+/// The "peer" of a connection that the other end dialled.
 constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
 transport::LogLevel level_of(Event::Level l) {

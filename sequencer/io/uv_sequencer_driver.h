@@ -62,8 +62,8 @@ class SequencerDriver {
     Role role{};
     std::uint32_t id = 0;
     Duration backoff{};
-    Errc said = Errc::ok;  // the reason in the newest log line about it, so that a line is written
-                           // once for each reason
+    // The reason in the newest log line about the peer, so that each reason is logged once.
+    Errc said = Errc::ok;
   };
   void dial(std::size_t peer);
   void redial(std::size_t peer);

@@ -113,7 +113,7 @@ void Raft::receive(Time now, SequencerId from, const Message& m) {
   else if (const auto* t = std::get_if<StandingIs>(&m)) on_standing(from, *t);
   else if (const auto* v = std::get_if<RequestVote>(&m)) on_request_vote(now, from, *v);
   else if (standing_ == Standing::undecided)
-    // an undecided sequencer takes nothing, not even answers to its former self (C3)
+    // An undecided sequencer takes nothing, not even answers to its former self (C3).
     return;
   else if (const auto* a = std::get_if<Vote>(&m)) on_vote(now, from, *a);
   else if (const auto* e = std::get_if<AppendEntries>(&m)) on_append(now, from, *e);

@@ -38,10 +38,10 @@ struct Config {
 /// The right to vote after a start (C3). Only a voter votes and stands for election.
 enum class Standing : std::uint8_t {
   voter,
-  /// the disk is empty or has lost records, and not all others have answered yet
+  /// The disk is empty or has lost records, and not all others have answered yet.
   undecided,
-  /// the cluster existed before, so the disk was lost; no leader has brought this sequencer up to
-  /// date yet
+  /// The cluster existed before, so the disk was lost; no leader has brought this sequencer up to
+  /// date yet.
   newcomer
 };
 /// The vote on a newcomer's disk: it votes for nobody, also after a restart.
@@ -56,12 +56,12 @@ struct Output {
   Bytes snapshot;
   RaftIndex snapshot_index{};
   std::vector<RaftEntry> committed;  ///< to apply, in order; each entry comes out once
-  /// tokens of read_index() that may be answered once `committed` is applied
+  /// Tokens of read_index() that may be answered once `committed` is applied.
   std::vector<std::uint64_t> reads;
   /// Tokens whose leadership was not confirmed; nothing may be answered for them.
   std::vector<std::uint64_t> failed_reads;
   bool role_changed = false;
-  /// messages that were refused because no correct peer sends them
+  /// Messages that were refused because no correct peer sends them.
   std::vector<std::string> alarms;
   Time wake = never;
 
@@ -88,13 +88,13 @@ struct Progress {
   /// Index of the next entry to send, and the newest entry that the peer has durably.
   RaftIndex next{};
   RaftIndex match{};
-  /// newest entry sent, answered or not
+  /// Newest entry sent, answered or not.
   RaftIndex sent{};
   Time heard{};
   std::uint64_t round = 0;  ///< highest round that the peer has echoed
-  /// until then the peer is asking the others about its empty disk and takes nothing (C3)
+  /// Until then the peer is asking the others about its empty disk and takes nothing (C3).
   Time undecided_until{};
-  /// a snapshot that was sent and not answered; it is not sent again
+  /// A snapshot that was sent and not answered; it is not sent again.
   RaftIndex snapshot{};
   Time snapshot_until{};  ///< before this time
 };
