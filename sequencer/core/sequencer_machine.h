@@ -6,11 +6,13 @@
 //   sequencer_machine.cpp  public calls: connections, messages, time, output
 //   machine_raft.cpp       Raft's output, applying commands, winning and losing the lead
 //   machine_peers.cpp      links to the other sequencers
-//   machine_nodes.cpp      storage nodes: identity, metadata, seal (T1-T5), joining and dropping
-//   logs machine_clock.cpp      wall clocks (R4, R5) machine_yield.cpp      S8: handing over to a
-//   sequencer that reaches more, or before a stop machine_logs.cpp       log terms: starting them,
-//   S8, background recovery machine_clients.cpp    requests of clients machine_status.cpp answers
-//   about status and metadata machine_overview.cpp   the message that a status page shows
+//   machine_nodes.cpp      storage nodes: identity, seal (T1-T5), making and dropping logs
+//   machine_clock.cpp      wall clocks (R4, R5)
+//   machine_yield.cpp      handing over to a sequencer that reaches more (S8), or before a stop
+//   machine_logs.cpp       log terms: starting them (S8), background recovery
+//   machine_clients.cpp    requests of clients
+//   machine_status.cpp     answers about status and metadata
+//   machine_overview.cpp   the message that a status page shows
 #pragma once
 #include <deque>
 #include <expected>
@@ -106,7 +108,7 @@ class SequencerMachine final : private LogHost {
     BootId boot{};
     std::string from;  // IP address
     // V1: it may commit also while its address is suspect, because a run that came over it was
-    // committed, or because it had its turn
+    // committed, or because it had its turn.
     bool may_commit = false;
     bool has_committed = false;  // it has asked for a commit
     unsigned dropped_runs = 0;   // V1: runs that came over it and had to be dropped
@@ -359,8 +361,8 @@ class SequencerMachine final : private LogHost {
   };
   bool space_is_low_ = false;           // of the own disk
   std::map<SequencerId, Reach> reach_;  // reports of the other sequencers (S8)
-  // S8: since when the own reach lacks a quorum, and the growing pause between two hand-overs.
   Time reach_due_ = never;
+  // S8: since when the own reach lacks a quorum, and the growing pause between two hand-overs.
   Time underserved_since_ = never;
   Time no_yield_before_{};
   Duration yield_pause_{};
@@ -409,8 +411,8 @@ class SequencerMachine final : private LogHost {
   std::vector<LogId> opened_;
   std::map<LogId, Task> joins_;
   std::map<LogId, Task> drops_;
-  // T6: creations that were given up, with the version at that time: a repeat of such a creation is
-  // not late
+  // T6: creations that were given up, with the version at that time: a repeat of that creation is
+  // not late.
   std::map<ChangeId, RaftIndex> given_up_;
   bool new_term_proposed_ = false;  // a BeginTerm for all logs is proposed
   Time push_due_ = never;           // when to push metadata to the nodes; pushes are gathered
