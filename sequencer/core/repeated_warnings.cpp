@@ -1,3 +1,5 @@
+// The first warning of a kind is written at once. Later warnings are counted, and the next line
+// that is written tells the count.
 #include "sequencer/core/repeated_warnings.h"
 
 #include <fmt/format.h>
