@@ -1,6 +1,8 @@
-// One log on this node: takes the leader's commands and the clients' runs, and drives writer,
-// orders, reader and repair. The machine has checked the sender's term against the promise (T3)
-// before it calls a command here.
+// One log on this node. Takes the leader's commands, the clients' runs and the peers' questions,
+// and drives the log's parts: segment writer, order queue, reader and repair. StorageMachine owns
+// it, and has compared the sender's term with the promise (T3) before it calls a command here. The
+// code is in two files: log_replica.cpp has commands and acknowledgements, log_transfers.cpp has
+// uploads and bytes for peers.
 #pragma once
 #include "storage-node/core/order_queue.h"
 #include "storage-node/core/reader.h"
@@ -19,42 +21,58 @@ class LogReplica {
   LogCore state;
   Reader reader;
 
+  /// Takes the log that the start found on disk. Called once, before anything else.
   void recovered(RecoveredLog&& r);
-  /// The log's members and trim point as the metadata says them.
+  /// Takes the log's members, options and trim point from the metadata.
   void described(const LogInfo& info, RaftIndex version);
 
-  // Commands of the leader.
+  // Commands of the leader. Each of them is answered exactly once, if its request expects an
+  // answer.
+  /// Answers StateIs once the group in flight has ended (S1), and drops orders of an older term.
   void get_state(ConnectionId from, RequestId request, const GetState& m);
+  /// Cuts and copies as the leader says (S4, S5), and answers Reconciled.
   void reconcile(ConnectionId from, RequestId request, const Reconcile& m);
+  /// Queues the ordered items, or answers StateIs if they do not continue the log (D2).
   void order(ConnectionId from, RequestId request, const Order& m);
+  /// Learns the committed offset (D5).
   void watermark(const Watermark& m);
+  /// R3: learns the trim point.
   void trim_to(Offset point);
+  /// R2: confirms that this node still obeys the leader of the term.
   void confirm_term(ConnectionId from, RequestId request, const ConfirmTerm& m);
+  /// The log is deleted (T5): ends its readers and drops its staged runs. Work in flight still
+  /// ends.
   void drop();
 
   // Clients and peers.
+  /// Stages a run, and answers Uploaded or Busy (spec/05 step 3).
   void upload(ConnectionId from, RequestId request, const Upload& m);
+  /// Answers a peer's Copy with bytes of the log (S5).
   void copy(ConnectionId from, RequestId request, const Copy& m);
+  /// Answers a peer's FetchRun with a run that is staged or durable here.
   void fetch_run(ConnectionId from, RequestId request, const FetchRun& m);
+  /// Looks at bytes that a reader or peer found bad (K4).
   void report_corrupt(const ReportCorrupt& m);
-  /// Returns the connection that loses a place by it: the producer's observer before, or `from`
-  /// where the log has no place. nullopt: none.
+  /// V2: registers `from` as the observer of a producer. Returns the connection that loses its
+  /// place by that: the former observer, or `from` itself if the log has no room; nullopt: none.
   std::optional<ConnectionId> observe(ConnectionId from, const Observe& m);
-  /// Producers that the connection observes here.
+  /// Number of producers of this log that the connection observes.
   std::size_t observed_by(ConnectionId c) const;
-  /// The connection is gone: nobody observes there any more.
+  /// Forgets a connection that is gone: its reads, follows and observed producers.
   void forget(ConnectionId c);
 
   /// See SegmentWriter::opening_waits().
   void opening_waits() { writer_.opening_waits(); }
   void tick();
-  /// No more will come: what was ordered and is here is written, then the marks.
+  /// The node stops and nothing more will come: writes the ordered runs that are here, then the
+  /// marks.
   void begin_stop();
   std::uint64_t disk_bytes() const { return writer_.disk_bytes(); }
-  /// None of that is left.
+  /// True if nothing of that work is left.
   bool at_rest() const { return !writer_.busy() && !orders_.ready() && marks_at_ == never; }
 
  private:
+  /// A question of a leader that waits for the strand.
   struct Asked {
     ConnectionId from;
     RequestId request;
@@ -85,16 +103,23 @@ class LogReplica {
   SegmentWriter writer_;
   OrderQueue orders_;
   Repair repair_;
-  std::vector<Asked> state_asked_;             // S1: answered when the strand is idle
-  std::vector<Asked> misfit_;                  // D2: an Order that did not fit
-  std::optional<Reconcile> reconcile_wanted_;  // waits for the strand
+  // S1: answered when the strand is idle.
+  std::vector<Asked> state_asked_;
+  // D2: an Order that did not fit; answered when the strand is idle.
+  std::vector<Asked> misfit_;
+  // A Reconcile that waits for the strand.
+  std::optional<Reconcile> reconcile_wanted_;
   Asked reconcile_from_{};
-  std::map<ProducerId, Sequence>
-      durable_through_;  // last sequence written since the log was last cut
-  std::map<ProducerId, ConnectionId> observers_;  // V2
+  // For each producer, the last sequence that has become durable since the log was last cut. A late
+  // copy of the same upload is answered from here and not staged again.
+  std::map<ProducerId, Sequence> durable_through_;
+  // V2: the connection that hears RunDurable for a producer.
+  std::map<ProducerId, ConnectionId> observers_;
+  /// When to write marks alone (K3), and how often that write has given way to appends.
   Time marks_at_ = never;
   int marks_put_off_ = 0;
-  Time next_report_{};  // of damage, that is looked at
+  // Reports of damage before this time are counted only.
+  Time next_report_{};
   bool stopping_ = false;
 };
 

@@ -1,5 +1,7 @@
-// What all logs of a node share: output, disk tickets, timers, transfers between peers, identity,
-// promise, metadata.
+// The state that all logs of a storage node share: the output of the current step, disk tickets,
+// timers, transfers between peers, identity and metadata. No protocol rule lives here.
+// StorageMachine owns the only Node; every LogReplica and its parts hold a reference to it. One
+// thread.
 #pragma once
 #include <fmt/format.h>
 
@@ -22,6 +24,7 @@ namespace loglog::storage {
 
 class Node {
  public:
+  /// Called once when the operation has ended. May request further operations.
   using Done = std::function<void(DiskDone&&)>;
 
   Node(Options o, std::uint64_t seed)
@@ -31,7 +34,9 @@ class Node {
 
   const Options options;
   Random random;
+  /// Time of the current step. StorageMachine sets it before each step; the core reads no clock.
   Time now{};
+  /// Effects of the current step. The driver performs them after the step and clears them.
   Output out;
   Staging staging;
   PageFlow flow;
@@ -40,14 +45,19 @@ class Node {
   Figures figures;
   Identity identity;
   ClusterMetadata metadata;
-  bool data_loss = false;          ///< T4
-  std::uint64_t cached_bytes = 0;  ///< tail caches of all logs
-  std::uint64_t fetched_bytes =
-      0;  ///< runs that peers are asked for or gave, and that are not written yet
+  /// T4: this disk has lost state that it answered for. The node serves reads alone: it seals
+  /// nothing and acknowledges nothing until an empty disk replaces this disk (C1).
+  bool data_loss = false;
+  /// Memory that the tail caches of all logs keep, in bytes.
+  std::uint64_t cached_bytes = 0;
+  /// Bytes of runs that peers are asked for, or that they gave and that are not written yet.
+  std::uint64_t fetched_bytes = 0;
 
   void event(Event::Level level, std::string text) {
     out.events.push_back({level, std::move(text)});
   }
+  /// Queues a message and counts it. A request from the node itself has no connection (zero); its
+  /// answer is discarded.
   template <class M>
   void send(ConnectionId to, RequestId request, M&& m) {
     if (to == ConnectionId{}) return;
@@ -58,17 +68,20 @@ class Node {
     send(to, request, Failed{error, std::move(detail)});
   }
 
+  /// Requests a disk operation under a fresh ticket. `done` may be empty.
   void disk(DiskOperation operation, Done done);
+  /// Runs the `done` of a finished operation. An unknown ticket is ignored.
   void disk_done(DiskDone&& done);
-  /// Operations of all logs that were asked for and are not done.
+  /// Disk operations of all logs that have been requested and have not ended.
   std::size_t disk_under_way() const { return under_way_.size(); }
-  /// Some are of this log. Looks at all that are under way.
+  /// True if a disk operation of this log is in flight. Linear in disk_under_way().
   bool works_on(LogId log) const;
 
-  /// The log wants its tick at `when` at the latest.
+  /// The log wants its tick() at `when` at the latest. An earlier time that is already noted stays.
   void wake_at(LogId log, Time when);
-  /// Logs whose time has come.
+  /// Removes and returns the logs whose time has come.
   std::vector<LogId> take_due();
+  /// The earliest time at which a log, the staging memory or the transfers need a tick.
   Time next_wake() const;
 
  private:
@@ -78,6 +91,7 @@ class Node {
     Done done;
   };
   std::unordered_map<Ticket, UnderWay> under_way_;
+  /// wakes_ and by_time_ hold the same pairs: by log, and in order of time.
   std::map<LogId, Time> wakes_;
   std::set<std::pair<Time, LogId>> by_time_;
 };

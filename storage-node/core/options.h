@@ -1,4 +1,7 @@
-// Effective configuration of a storage node's core; the driver validates it (app/options).
+// Effective configuration of a storage node's core, with defaults. The core takes it as given: app/
+// parses and validates the options of the command line, and README.md explains those that an
+// operator may set. Sizes are in bytes. Limits of the whole system are in vocabulary/limits.h;
+// spec/09 lists both.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -12,58 +15,75 @@ namespace loglog::storage {
 struct Options {
   NodeId id{};
   std::string cluster_name;
-  /// Uploaded and not yet durable bytes kept in memory, for the node and for one producer of one
-  /// log. A run that the leader has ordered and this node lacks is always taken (D6), so both must
-  /// exceed run_size_max to be useful.
+  /// Limits on uploaded runs that are not durable yet: for the node, and for one producer of one
+  /// log. Both must exceed run_size_max, otherwise the largest run is never accepted. A run that
+  /// the leader has ordered and that is missing here is accepted beyond every limit (D6).
   std::uint64_t staging_bytes_max = 256u << 20;
   std::uint64_t staging_bytes_per_producer_max = 64u << 20;
-  std::uint64_t staging_bytes_unmatched_max =
-      16u << 20;  ///< of one producer, while the log may have to be copied from a peer
+  /// The limit for one producer of one log while the log is not matched. It is lower because the
+  /// log may have to be copied from a peer, and its runs come with the copy.
+  std::uint64_t staging_bytes_unmatched_max = 16u << 20;
+  /// Check payload checksums of uploads on arrival. Readers check them in any case.
   bool verify_uploads = true;
-  Duration staged_run_expires = 30s;   ///< an upload that nobody commits
-  Duration staged_run_gives_way = 1s;  ///< the same, where another one finds no room
-  Duration fetch_wait = 3ms;           ///< an ordered run may still be on its way from the client
-  Duration peer_ping_every =
-      5s;  ///< storage nodes with which it shares a log are asked whether they answer
-  Duration missing_repeat = 1s;  ///< Missing, and another round of peers
-  Duration copy_repeat = 200ms;  ///< another round of peers, none of which gave bytes to copy
-  /// Questions to peers (transfers.h). A peer of which nothing comes for so long counts as silent,
-  /// and another peer is asked; bytes that are under way give it more time. The shorter one is for
-  /// runs that an append may wait for.
+  /// Age at which a staged run that nobody ordered is dropped.
+  Duration staged_run_expires = 30s;
+  /// Age at which a staged run that nobody ordered is dropped when another upload finds no room
+  /// (D6).
+  Duration staged_run_gives_way = 1s;
+  /// How long an ordered run that is missing may still arrive from the client before a peer is
+  /// asked.
+  Duration fetch_wait = 3ms;
+  /// Interval between pings to each storage node that shares a log with this node (peer_reach.h).
+  Duration peer_ping_every = 5s;
+  /// Pause after a round of peers without the run: the node reports Missing and starts over.
+  Duration missing_repeat = 1s;
+  /// Pause after a round of peers of which none gave bytes to copy.
+  Duration copy_repeat = 200ms;
+  /// How long a peer may send nothing before it counts as silent and another peer is asked (P1).
+  /// Bytes that are in flight extend the time in proportion. The shorter value is for runs that an
+  /// append may wait for, the longer value for everything that is committed already.
   Duration answer_silence_append = 500ms;
   Duration answer_silence_bulk = 2s;
-  /// Bytes asked for and not here yet, of one peer and of all. A run that is larger is asked for
-  /// alone. Copies have little under way at first, since what the peer sends to others waits behind
-  /// it, the acknowledgements of appends above all: 256 KiB take 2 ms at 1 Gbit/s. More is asked
-  /// for as long as answers do not come later for it (transfers.cpp), which fills a link of long
-  /// delay.
+  /// Limits on bytes asked of peers and not received (P1): of one peer, and of all peers. `bulk` is
+  /// the part for bytes that are committed already. A run above a limit is asked for alone. Copies
+  /// start with the small limit, because acknowledgements of appends wait behind copied bytes on
+  /// the peer's link: 256 KiB take 2 ms at 1 Gbit/s. The limit rises up to the large value as long
+  /// as answers do not get slower (Transfers::adapt), so that a link of high delay is filled too.
   std::uint64_t asked_bytes_per_peer_max = 8u << 20;
   std::uint64_t asked_bulk_bytes_per_peer_min = 256u << 10;
   std::uint64_t asked_bulk_bytes_per_peer_max = 1u << 20;
   std::uint64_t asked_bytes_max = 16u << 20;
   std::uint64_t asked_bulk_bytes_max = 4u << 20;
-  /// Runs that peers are asked for or gave, and that are not written yet, of all logs: no further
-  /// run is fetched at the second figure, and none ahead of a missing one at the first.
+  /// Limits on runs that peers are asked for or gave and that are not written yet, over all logs.
+  /// The first limit is for runs behind a missing run, the second for a log's first missing run.
   std::uint64_t fetched_ahead_bytes_max = 8u << 20;
   std::uint64_t fetched_bytes_max = 32u << 20;
-  /// Bytes that one peer and all of them have asked of this node and not received: the former is
-  /// above what a peer asks for at a time with the largest run beside it. More is refused with
-  /// too_many, and asked for again.
+  /// Limits on bytes that peers have asked of this node and have not received (P2): one peer, and
+  /// all. A peer has at most its limit of asked bytes plus one largest run under way, and the first
+  /// limit lies above that sum. A question beyond a limit is refused with too_many, and the peer
+  /// repeats it.
   std::uint64_t given_bytes_per_peer_max = 40u << 20;
   std::uint64_t given_bytes_max = 64u << 20;
-  Duration idle_marks_after = 20ms;           ///< marks-only write after the last group (K3)
-  std::uint64_t tail_cache_bytes = 8u << 20;  ///< recently written bytes kept for readers, one log
-  std::uint64_t tail_cache_bytes_node = 64u << 20;  ///< and all logs
-  std::uint64_t pages_in_flight_max =
-      128u << 20;  ///< pages being read for readers, or queued to them; all connections
-  std::uint64_t group_bytes_max = 2u << 20;  ///< a group takes no further run at this size
-  std::uint64_t idle_file_bytes =
-      16u << 10;  ///< what a log reserves of which nothing says that it will be written soon
+  /// Pause between the last group and the write that brings the marks up to date (K3).
+  Duration idle_marks_after = 20ms;
+  /// Memory for recently written bytes that are kept for tailing readers: one log.
+  std::uint64_t tail_cache_bytes = 8u << 20;
+  /// The same for all logs of the node.
+  std::uint64_t tail_cache_bytes_node = 64u << 20;
+  /// Limit on pages that are read for readers or queued to them, over all connections (W8).
+  std::uint64_t pages_in_flight_max = 128u << 20;
+  /// A group that has reached this size takes no further run.
+  std::uint64_t group_bytes_max = 2u << 20;
+  /// Initial space of a log's file while nothing says that the log will be written soon.
+  std::uint64_t idle_file_bytes = 16u << 10;
+  /// Pause that a Busy answer asks the client for.
   std::uint32_t busy_retry_after_ms = 20;
-  std::uint32_t copy_bytes = 128u << 10;  ///< asked for with one Copy
-  Duration stop_max = 2s;  ///< how long a node that is to stop finishes what it has taken
-  std::size_t orders_waiting_max =
-      1u << 17;  ///< ordered items per log; the leader's window keeps well below
+  /// Bytes that one Copy asks for.
+  std::uint32_t copy_bytes = 128u << 10;
+  /// After begin_stop(): how long the node may take to write the runs that it was ordered.
+  Duration stop_max = 2s;
+  /// Limit on ordered items that wait in one log. The leader's window stays well below it.
+  std::size_t orders_waiting_max = 1u << 17;
 };
 
 }  // namespace loglog::storage

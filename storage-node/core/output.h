@@ -1,6 +1,6 @@
-// What the storage node's core asks its driver to do, and what the driver tells it back. The core
-// decides and does nothing itself; the driver performs and decides nothing. One driver is libuv
-// with a file engine, the other is the simulator.
+// The interface between the storage node's core and its driver: effects that the core requests, and
+// results that the driver hands back. The core decides and does nothing itself; the driver performs
+// and decides nothing. Drivers are io/uv_storage_driver.h and the simulator.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -15,114 +15,124 @@
 
 namespace loglog::storage {
 
-// ---- Disk: operations on one log run strictly one after the other, in the order given (the log's
-// strand);
-//      operations of different logs, and node-wide ones (log 0), may overlap. Each one is answered
-//      by one DiskDone. Files: <data>/logs/<log id>/<first offset>.seg (proto-spec/disk/segment.h),
-//      `promise` and `info` beside them.
+// ---- Disk. Operations of one log run strictly one after the other, in the order given: the log's
+// strand. Operations of different logs, and node-wide operations (log 0), may overlap. Each
+// operation is answered by one DiskDone. Files: <data>/logs/<log id>/<first offset>.seg
+// (proto-spec/disk/segment.h), with `promise` and `info` beside them. Positions and sizes are in
+// bytes.
 
-/// Create (or re-create empty) the directory of a log, with its `info` (encoded LogInfo) and
-/// `promise` files; durable together with the parent directory.
+/// Create the folder of a log, or re-create it empty, with its files `info` (encoded LogInfo) and
+/// `promise`. Durable together with the parent folder before DiskDone.
 struct MakeLog {
   LogId log;
   Bytes info;
 };
-/// The prepared `next` file becomes a segment file, durable with its directory entry before
-/// DiskDone. It takes no space (K5): the core asks for it only after PrepareNext. If the directory
-/// needs a block for the name and the disk is full, the driver tries again each second and says
-/// StorageMachine::opening_waits().
+/// Turn the prepared `next` file into a segment file. It is durable with its directory entry before
+/// DiskDone. The operation takes no space (K5), because the core requests it only after a
+/// PrepareNext. If the directory needs a block for the name and the disk is full, the driver
+/// repeats the operation every second and calls StorageMachine::opening_waits().
 struct OpenSegment {
   LogId log;
   Offset first;
-  Bytes header;  ///< 4096 bytes
+  /// 4096 bytes.
+  Bytes header;
 };
-/// Make the `next` file ready, of at least `size` bytes (header included): full of zeros that are
-/// written, with the space only reserved, or with the bytes of a segment that was trimmed (K6). Not
-/// on the log's strand, and never under way together with an OpenSegment of the log.
+/// Prepare the `next` file with at least `size` bytes, header included. It is full of written
+/// zeros, or has its space reserved only, or is the file of a trimmed segment with its old bytes
+/// (K6). Runs beside the log's strand, but never together with an OpenSegment of the log.
 struct PrepareNext {
   LogId log;
   std::uint64_t size;
+  /// Only reserve the space. The caller expects large groups, for which zeros cost too much.
   bool reserve_only = false;
 };
-/// Reserve space for the open segment up to `size` bytes of file; the bytes there are zeros. Not on
-/// the log's strand: groups are written below the size that the file had.
+/// Reserve space for the open segment up to a file size of `size`; the new bytes read as zeros.
+/// Runs beside the log's strand, because groups are written below the size that the file had
+/// before.
 struct GrowSegment {
   LogId log;
   Offset first;
   std::uint64_t size;
-  bool reserve_only = false;  ///< no zeros are written
+  /// Only reserve the space; write no zeros.
+  bool reserve_only = false;
 };
-/// Cut a segment file to its length (it will never be written again); not durable by itself, the
-/// next sync covers it.
+/// Cut a segment file that will never be written again to its length. Not durable by itself; the
+/// next sync of the log covers it.
 struct CloseSegment {
   LogId log;
   Offset first;
-  std::uint64_t length;  ///< bytes of frames
+  /// Bytes of frames, without the header.
+  std::uint64_t length;
 };
-/// Group commit: write `buffers` one after the other at `position`, and the marks slot (if not
-/// empty) at `marks_position`; then one fdatasync when `sync`.
+/// Group commit: write `buffers` one after the other at `position`, then the marks slot at
+/// `marks_position` unless `marks` is empty, then call fdatasync once if `sync`.
 struct WriteGroup {
   LogId log;
-  Offset first;            ///< names the segment file
-  std::uint64_t position;  ///< file position of the first byte
+  /// Names the segment file.
+  Offset first;
+  /// File position of the first byte of `buffers`.
+  std::uint64_t position;
   std::vector<Bytes> buffers;
   std::uint64_t marks_position = 0;
   Bytes marks;
   bool sync = true;
 };
-/// Cut the log to end at `tail` (the last one kept is the file `first`, 0 bytes of frames allowed):
-/// unlink the segments after it, overwrite everything past the tail in that file with zeros, keep
-/// its size; durable before DiskDone. With `everything`: unlink all segments.
+/// Cut the log. The file `first` becomes the last file and keeps `length` bytes of frames (0 is
+/// allowed). The driver unlinks the files after it and overwrites the rest of the file with zeros,
+/// but keeps the file's size. Durable before DiskDone. With `everything`, the driver unlinks all
+/// segment files.
 struct TruncateLog {
   LogId log;
   bool everything = false;
   Offset first;
-  std::uint64_t length = 0;  ///< bytes of frames kept in that file
+  /// Bytes of frames that stay in that file.
+  std::uint64_t length = 0;
 };
-/// Unlink these segment files; sync the directory.
+/// Unlink these segment files and sync the folder.
 struct UnlinkSegments {
   LogId log;
   std::vector<Offset> firsts;
-  /// All that they hold lies below what the log is still to get: a PrepareNext may use them again
-  /// (K6). Not on the log's strand, since removing large files takes long.
+  /// The files were trimmed: the log will never write their offsets again, so a PrepareNext may use
+  /// the files (K6). The operation then runs beside the strand, because removing large files takes
+  /// long.
   bool trimmed = false;
 };
-/// Remove the log's folder with all that is in it; durable. Its id stands in the tombstones before
-/// (T5).
+/// Remove the log's folder with all its files, durably. The log's id is durable in the tombstones
+/// before (T5).
 struct DropLog {
   LogId log;
 };
-/// Read bytes of frames at a file position; on the driver's side off the loop. Answered with `data`
-/// (perhaps shorter at the end of the file). Not ordered with the strand: the core reads only what
-/// was written.
+/// Read bytes of frames at a file position, off the driver's loop. DiskDone has the bytes in
+/// `data`; they are fewer at the end of the file. Runs beside the strand: the core reads only bytes
+/// whose write has ended.
 struct ReadSegment {
   LogId log;
   Offset first;
   std::uint64_t position;
   std::uint32_t length;
 };
-/// Overwrite a damaged range with good bytes from a peer (K4) and fdatasync.
+/// Overwrite a damaged range with good bytes from a peer (K4), and fdatasync.
 struct RepairSegment {
   LogId log;
   Offset first;
   std::uint64_t position;
   Bytes data;
 };
-/// Write one 512-byte slot of a promise file (log 0: node-wide) at slot index counter % 2, and
+/// Write a 512-byte slot of a promise file (log 0: the node-wide promise) at slot counter % 2, and
 /// fdatasync.
 struct SavePromise {
   LogId log;
   std::uint64_t counter;
   Bytes slot;
 };
-/// Replace a small file of the node atomically (write, fsync, rename, fsync directory): "identity"
-/// or "metadata".
+/// Replace a small file of the node atomically: write, fsync, rename, fsync of the folder. `name`
+/// is "identity" or "metadata".
 struct SaveFile {
   std::string name;
   Bytes data;
 };
 
-/// Write one slot of the node's tombstones at slot index counter % 2, and fdatasync.
+/// Write a slot of the node's tombstones at slot counter % 2, and fdatasync.
 struct SaveTombstones {
   std::uint64_t counter;
   Bytes slot;
@@ -132,7 +142,7 @@ using DiskOperation = std::variant<MakeLog, OpenSegment, PrepareNext, GrowSegmen
                                    WriteGroup, TruncateLog, UnlinkSegments, DropLog, ReadSegment,
                                    RepairSegment, SavePromise, SaveFile, SaveTombstones>;
 
-/// Chosen by the core; unique per process.
+/// Names a disk operation. The core chooses it; unique within a process.
 using Ticket = Strong<struct TicketTag, std::uint64_t>;
 
 struct DiskRequest {
@@ -140,16 +150,17 @@ struct DiskRequest {
   DiskOperation operation;
 };
 
-/// Operations that may fail: reads, and what asks for space and changes nothing before it has it
-/// (K5). They come back with no_space or io_error. Any other failure is fatal for the process (K2):
-/// nothing further is delivered to the core.
+/// True if the operation may fail: a read, or a request for space that changes nothing before it
+/// has the space (K5). DiskDone then says no_space or io_error. Any other failure ends the process
+/// (K2), and the core hears of nothing more.
 inline bool may_fail(const DiskOperation& op) {
   if (const auto* file = std::get_if<SaveFile>(&op))
-    return file->name == "metadata";  // a copy: the leader has it
+    // the leader has the metadata; the file is only a copy
+    return file->name == "metadata";
   return std::holds_alternative<ReadSegment>(op) || std::holds_alternative<PrepareNext>(op) ||
          std::holds_alternative<GrowSegment>(op) || std::holds_alternative<MakeLog>(op);
 }
-/// The log whose strand an operation waits for; log 0: the node's own.
+/// The log whose strand the operation belongs to; log 0: the node's own strand.
 inline LogId strand_of(const DiskOperation& op) {
   return std::visit(
       [](const auto& o) {
@@ -158,54 +169,58 @@ inline LogId strand_of(const DiskOperation& op) {
       },
       op);
 }
-/// Operations that do not wait for the log's strand, nor it for them.
+/// True if the operation neither waits for the log's strand nor delays it.
 inline bool beside_strand(const DiskOperation& op) {
   if (const auto* unlink = std::get_if<UnlinkSegments>(&op)) return unlink->trimmed;
   return std::holds_alternative<ReadSegment>(op) || std::holds_alternative<PrepareNext>(op) ||
          std::holds_alternative<GrowSegment>(op);
 }
 
+// The end of an operation, delivered by StorageMachine::disk_done().
 struct DiskDone {
   Ticket ticket;
   Errc error = Errc::ok;
-  Bytes data;          ///< ReadSegment
-  std::string detail;  ///< of an error, for people
+  /// The bytes of a ReadSegment.
+  Bytes data;
+  /// Reason of an error, for people.
+  std::string detail;
 };
 
 // ---- Network
 
+// Queue a message on a connection. The order of messages to a connection is kept.
 struct Send {
   ConnectionId to;
   RequestId request;
   Message message;
 };
-/// Open a connection to a peer storage node (copying only). Answered by Connected or ConnectFailed
-/// with the same key.
+/// Open a connection to another storage node. Answered by Connected with `dialled` set, or by
+/// ConnectFailed.
 struct ConnectPeer {
   NodeId node;
   std::string address;
 };
-/// Close a connection; `why` goes out as a Failed with request id 0 first when not ok.
+/// Close a connection. If `why` is not ok, send it first as a Failed with request id 0.
 struct CloseConnection {
   ConnectionId connection;
   Error why;
 };
 
-/// One readable line for people; kind is stable for tests and counters.
+/// A line for the node's log.
 struct Event {
   enum class Level : std::uint8_t { debug, info, warning, alarm } level;
   std::string text;
 };
 
-/// What one step produced. Perform in this order: events, disk, sends, connects, closes. Reused:
-/// clear() keeps capacity.
+/// The effects of one step. The driver performs them in this order: events, disk, sends, connects,
+/// closes. The object is reused; clear() keeps its capacity.
 struct Output {
   std::vector<Event> events;
   std::vector<DiskRequest> disk;
   std::vector<Send> sends;
   std::vector<ConnectPeer> connects;
   std::vector<CloseConnection> closes;
-  /// When tick() is wanted next at the latest; never: not at all.
+  /// The latest time of the next tick(); never: no tick is needed.
   Time wake = never;
 
   void clear() {
@@ -218,33 +233,38 @@ struct Output {
   }
 };
 
-// ---- Input (beside DiskDone and tick)
+// ---- Input, beside DiskDone and tick
 
-/// Of the file system that the data directory lies on.
+/// Space on the file system of the data folder.
 struct DiskSpace {
-  std::uint64_t free_bytes = 0;  ///< for the user that the node runs as
-  std::uint64_t size_bytes = 0;  ///< 0: not known
+  /// Available to the user that the node runs as.
+  std::uint64_t free_bytes = 0;
+  /// 0: unknown.
+  std::uint64_t size_bytes = 0;
 };
 
-/// A connection is up and both hellos are exchanged and acceptable (version, cluster, role; session
-/// layer).
+/// A connection is up: both hellos have come, and version, cluster and role are acceptable.
 struct Connected {
   ConnectionId connection;
   Hello peer;
-  NodeId dialled{};  ///< set when it answers a ConnectPeer
+  /// Set if the connection answers a ConnectPeer.
+  NodeId dialled{};
 };
+// A ConnectPeer has failed.
 struct ConnectFailed {
   NodeId node;
 };
+// A connection has closed. Nothing more comes from it, and nothing can be sent to it.
 struct Disconnected {
   ConnectionId connection;
 };
-/// Messages that were sent there have left the process; `bytes` counts their tails only: frames of
-/// pages, copies and runs.
+/// Messages to a connection have left the process. `bytes` counts the frames of pages, copies and
+/// runs in them, and nothing else.
 struct Written {
   ConnectionId to;
   std::uint64_t bytes = 0;
 };
+// A message has come. Its payload is a handle on the receive block.
 struct Arrived {
   ConnectionId from;
   RequestId request;
