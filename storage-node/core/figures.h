@@ -1,4 +1,5 @@
-// What a storage node counts, and what it shows of itself to monitors.
+// Counters of a storage node, and the report that it shows to monitors (/metrics, /status). The
+// core counts; app/storage_pages.cpp renders. No rule reads a figure.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -10,20 +11,26 @@
 
 namespace loglog::storage {
 
-/// Most logs that are shown one by one: those with the lowest ids.
+/// Limit on logs that a report lists; the logs with the lowest ids are listed.
 inline constexpr std::size_t logs_shown_max = 1000;
 
-/// Since the start of the process. One for a node; its logs count here as well.
+/// Counters since the start of the process. A node has one set for all of its logs.
 struct Figures {
-  std::uint64_t uploaded_runs = 0, uploaded_bytes = 0;  ///< taken into memory
-  std::uint64_t missing_runs = 0;                       ///< ordered before their upload had come
-  std::uint64_t written_runs = 0, written_entries = 0,
-                written_bytes = 0;  ///< ordered and made durable here
-  std::uint64_t copied_bytes = 0;   ///< taken from peers: missing runs, and what logs lacked
-  std::uint64_t pages = 0, page_bytes = 0, peer_bytes = 0;  ///< sent to readers; to peers
-  std::uint64_t corruptions_found = 0, corruptions_repaired = 0,
-                reports = 0;      ///< K3, K4; what readers and peers said
-  std::uint64_t connections = 0;  ///< whose hellos were accepted
+  /// Uploads accepted into memory.
+  std::uint64_t uploaded_runs = 0, uploaded_bytes = 0;
+  /// Runs that were ordered before their upload had come.
+  std::uint64_t missing_runs = 0;
+  /// Ordered by a leader and durable here.
+  std::uint64_t written_runs = 0, written_entries = 0, written_bytes = 0;
+  /// Bytes that peers gave: missing runs, and copies.
+  std::uint64_t copied_bytes = 0;
+  /// Pages and their bytes sent to readers; bytes sent to peers.
+  std::uint64_t pages = 0, page_bytes = 0, peer_bytes = 0;
+  /// Damage found and repaired (K3, K4), and reports of damage by readers and peers.
+  std::uint64_t corruptions_found = 0, corruptions_repaired = 0, reports = 0;
+  /// Connections whose hellos were accepted.
+  std::uint64_t connections = 0;
+  /// Refusals by error code.
   observe::ErrorCounts refused;
 
   void uploaded(const Reference& run) {
@@ -36,7 +43,7 @@ struct Figures {
     written_bytes += run.length;
   }
 
-  // Every message that goes out is looked at here.
+  /// Node::send() calls this for each message that goes out.
   void sent(const auto&) {}
   void sent(const Failed& m) { refused.count(m.error); }
   void sent(const Busy& m) { refused.count(m.error); }
@@ -46,37 +53,49 @@ struct Figures {
   void sent(const RunIs& m) { peer_bytes += m.frames.size(); }
   void sent(const Page& m) {
     if (m.reason != Errc::ok && m.reason != Errc::past_end)
-      refused.count(m.reason);  // at the end there is nothing to refuse
+      // a reader at the end is told nothing worth counting
+      refused.count(m.reason);
     if (m.frames.empty()) return;
     ++pages;
     page_bytes += m.frames.size();
   }
 };
 
+// A log's line in the report. Offsets as in log_core.h.
 struct LogReport {
   LogId id;
   std::string name;
   Offset first, committed, durable;
-  std::uint64_t disk_bytes = 0;  ///< what its files take
+  /// Space that the log's files take.
+  std::uint64_t disk_bytes = 0;
 };
 
-/// The state at one moment.
+/// State of the node at a moment, beside its counters. Sizes are in bytes.
 struct Report {
   Figures counted;
   std::uint64_t staged_runs = 0, staged_bytes = 0, cached_bytes = 0;
-  std::uint64_t pages_in_flight = 0;  ///< bytes of pages being read for readers, or queued to them
-  std::uint64_t readers = 0;          ///< reads that wait, and follows
-  std::uint64_t asked_bytes = 0, fetched_bytes = 0,
-                given_bytes =
-                    0;  ///< of peers and not here; not written yet; of this node and not there
-  std::uint64_t staged_runs_dropped = 0;  ///< since the start: that nobody ordered in time
-  std::uint64_t clients = 0, sequencers = 0, peers = 0;  ///< connected
+  /// Pages that are read for readers or queued to them.
+  std::uint64_t pages_in_flight = 0;
+  /// Reads that wait, and follows.
+  std::uint64_t readers = 0;
+  /// Asked of peers and not received; fetched from peers and not written; asked by peers and not
+  /// received there.
+  std::uint64_t asked_bytes = 0, fetched_bytes = 0, given_bytes = 0;
+  /// Since the start: staged runs that nobody ordered in time.
+  std::uint64_t staged_runs_dropped = 0;
+  /// Connections that are open now.
+  std::uint64_t clients = 0, sequencers = 0, peers = 0;
   Term promise;
   bool data_loss = false;
-  std::uint64_t disk_free_bytes = 0, disk_size_bytes = 0;  ///< size 0: not known
-  std::uint64_t tombstones = 0;                            ///< dropped logs that are listed by id
+  /// A size of 0: unknown.
+  std::uint64_t disk_free_bytes = 0, disk_size_bytes = 0;
+  /// Dropped logs that the tombstones list by id.
+  std::uint64_t tombstones = 0;
+  /// Logs that are made and not dropped, and the logs of them that are matched, suspect (K3), or
+  /// lost (T4).
   std::uint64_t logs_in_all = 0, logs_matched = 0, logs_suspect = 0, logs_lost = 0;
-  std::vector<LogReport> logs;  ///< at most logs_shown_max
+  /// At most logs_shown_max.
+  std::vector<LogReport> logs;
 };
 
 }  // namespace loglog::storage

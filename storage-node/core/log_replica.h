@@ -27,7 +27,7 @@ class LogReplica {
   void described(const LogInfo& info, RaftIndex version);
 
   // Commands of the leader. Each of them is answered exactly once, if its request expects an
-  // answer.
+  /// answer.
   /// Answers StateIs once the group in flight has ended (S1), and drops orders of an older term.
   void get_state(ConnectionId from, RequestId request, const GetState& m);
   /// Cuts and copies as the leader says (S4, S5), and answers Reconciled.
@@ -103,22 +103,22 @@ class LogReplica {
   SegmentWriter writer_;
   OrderQueue orders_;
   Repair repair_;
-  // S1: answered when the strand is idle.
+  /// S1: answered when the strand is idle.
   std::vector<Asked> state_asked_;
-  // D2: an Order that did not fit; answered when the strand is idle.
+  /// D2: an Order that did not fit; answered when the strand is idle.
   std::vector<Asked> misfit_;
-  // A Reconcile that waits for the strand.
+  /// A Reconcile that waits for the strand.
   std::optional<Reconcile> reconcile_wanted_;
   Asked reconcile_from_{};
-  // For each producer, the last sequence that has become durable since the log was last cut. A late
-  // copy of the same upload is answered from here and not staged again.
+  /// For each producer, the last sequence that has become durable since the log was last cut. A
+  /// late copy of the same upload is answered from here and not staged again.
   std::map<ProducerId, Sequence> durable_through_;
-  // V2: the connection that hears RunDurable for a producer.
+  /// V2: the connection that hears RunDurable for a producer.
   std::map<ProducerId, ConnectionId> observers_;
   /// When to write marks alone (K3), and how often that write has given way to appends.
   Time marks_at_ = never;
   int marks_put_off_ = 0;
-  // Reports of damage before this time are counted only.
+  /// Reports of damage before this time are counted only.
   Time next_report_{};
   bool stopping_ = false;
 };

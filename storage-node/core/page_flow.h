@@ -1,6 +1,7 @@
-// Counts what the node holds in memory for readers: pages being read or queued, for each connection
-// and in all. The readers of all logs ask here before they start a page; the driver says when bytes
-// have left the process.
+// Limits the memory that pages for readers take (W8): pages that are read or queued, for each
+// connection and in all. The readers of all logs ask here before they start a page; the driver
+// reports bytes that have left the process. Also counts waiting reads and follows of a connection.
+// Holds no page itself.
 #pragma once
 #include <deque>
 #include <map>
@@ -17,40 +18,50 @@ class PageFlow {
  public:
   explicit PageFlow(const Options& options) : options_(options) {}
 
-  /// Bytes of a page that may be started for `to` now, at most `wanted` (over 0). 0: enough is
-  /// under way to it already; the log calls hold(), and its reader goes on when some of that has
-  /// left.
+  /// Bytes of a page that may be started for `to` now: at most `wanted`, which is above 0. Returns
+  /// 0 if enough is under way to the connection. The log then calls hold(), and its reader
+  /// continues when bytes have left.
   std::uint64_t allowed(ConnectionId to, std::uint64_t wanted) const;
+  /// The read of a page with at most `bytes` has started. fetched() must follow, even if the
+  /// connection goes.
   void started(ConnectionId to, std::uint64_t bytes);
-  /// The read of a page that was started with `started` bytes has ended. `queued` bytes of it are
-  /// sent to the connection.
+  /// The read of a page of `started` bytes has ended; `queued` bytes of it were sent to the
+  /// connection.
   void fetched(ConnectionId to, std::uint64_t started, std::uint64_t queued);
-  /// Pages with so many bytes of frames have left the process.
+  /// `bytes` of frames in pages have left the process for the connection.
   void written(ConnectionId to, std::uint64_t bytes);
-  /// `log` has something for `to`, and allowed() was 0.
+  /// `log` has a page for `to`, and allowed() returned 0.
   void hold(ConnectionId to, LogId log);
-  /// A connection that may get pages again, and the log that waited longest to send some.
+  /// A connection that may get pages again, and the log that has waited longest to send it a page.
+  /// The log is removed from the waiting logs.
   std::optional<std::pair<ConnectionId, LogId>> next_to_resume();
 
-  /// A read that waits, or a follow: false when the connection has readers_per_connection_max of
-  /// them.
+  /// Registers a waiting read or a follow. Returns false if the connection has
+  /// readers_per_connection_max of them.
   bool enter(ConnectionId from);
   bool enter_follow(ConnectionId from, RequestId request, LogId log);
+  /// A read has been answered; a follow has ended.
   void leave(ConnectionId from);
   void leave_follow(ConnectionId from, RequestId request);
   /// The log that this request follows.
   std::optional<LogId> followed(ConnectionId from, RequestId request) const;
 
+  /// The connection is gone. Reads of its pages that are in flight still count until they end.
   void forget(ConnectionId connection);
+  /// Bytes that are read or queued for readers, over all connections.
   std::uint64_t bytes() const { return bytes_; }
   std::uint64_t readers() const { return readers_; }
 
  private:
   struct Flow {
-    std::uint64_t fetching = 0;  ///< bytes of pages that are being read
-    std::uint64_t queued = 0;    ///< bytes of frames given to the connection and not written
+    /// Bytes of pages that are being read.
+    std::uint64_t fetching = 0;
+    /// Bytes of frames that are queued to the connection.
+    std::uint64_t queued = 0;
     std::size_t readers = 0;
-    bool gone = false;  ///< the connection is closed, but pages for it are still being read
+    /// The connection is closed, but pages for it are still being read.
+    bool gone = false;
+    /// Logs that wait to send a page here, in order of arrival.
     std::deque<LogId> held;
     std::map<RequestId, LogId> follows;
     std::uint64_t in_flight() const { return fetching + queued; }
@@ -59,7 +70,8 @@ class PageFlow {
 
   const Options& options_;
   std::map<ConnectionId, Flow> flows_;
-  std::set<ConnectionId> eased_;  ///< less is under way there than before, and a log waits for that
+  /// Connections to which less is under way than before while a log waits for that.
+  std::set<ConnectionId> eased_;
   std::uint64_t bytes_ = 0;
   std::uint64_t readers_ = 0;
 };

@@ -1,6 +1,6 @@
-// Which storage nodes answer this one. Appends need no connection between storage nodes, so without
-// a question now and then a firewall between them would show only in the failover that has to copy.
-// The machine calls tick(); what is found goes to the leader with SpaceIs.
+// Which storage nodes answer this node's pings. Appends need no connection between storage nodes,
+// so without pings a firewall between them would show only in the failover that has to copy.
+// StorageMachine calls tick() and sends the result to the leader in SpaceIs.
 #pragma once
 #include <map>
 #include <vector>
@@ -15,20 +15,22 @@ class PeerReach {
   PeerReach(const PeerReach&) = delete;
   PeerReach& operator=(const PeerReach&) = delete;
 
-  /// Asks each node that shares a log with this one, when that is due.
+  /// Pings each node that shares a log with this node, every Options::peer_ping_every.
   void tick();
   Time next_tick() const { return due_; }
-  /// Ascending. A node counts as such after two questions in a row without an answer: one may meet
-  /// a restart.
+  /// Peers that did not answer two pings in a row, in ascending order. A single failure may be a
+  /// restart.
   std::vector<NodeId> unreachable() const;
 
  private:
+  /// The other members of all logs that the metadata names, in ascending order.
   std::vector<NodeId> peers() const;
   void ask(NodeId peer);
 
   Node& node_;
   Time due_{};
-  std::map<NodeId, unsigned> unanswered_;  // in a row
+  /// Number of consecutive pings without an answer.
+  std::map<NodeId, unsigned> unanswered_;
 };
 
 }  // namespace loglog::storage

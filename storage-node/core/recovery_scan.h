@@ -1,5 +1,6 @@
-// What a log's segment files say at start (K1, K3): only the last segment is read, and the starts
-// of terms.
+// Reads the state of a log from its segment files at a start (K1, K3): the tail, the marks, and the
+// list of terms. Only the last file with frames is read in full; of older files only the first
+// frames of terms are read. Called by StorageMachine::start().
 #pragma once
 #include <vector>
 
@@ -9,22 +10,30 @@
 
 namespace loglog::storage {
 
+// The result, which LogReplica::recovered() takes.
 struct RecoveredLog {
   SegmentMap segments;
   Tail tail;
   std::vector<TermStart> terms;
+  /// The committed offset in the newest marks. It may lie above the tail.
   Offset committed{};
+  /// The counter of the newest marks slot, so that the next write takes the other slot.
   std::uint64_t marks_counter = 0;
-  Offset remains = no_offset;        ///< the lowest file, where none has a frame
-  std::uint64_t open_file_size = 0;  ///< of the last segment's file
-  Offset mark_durable{};             ///< the newest mark: what was surely durable here
-  bool suspect = false;              ///< K3: bad bytes below the mark
-  bool dirty_tail =
-      false;  ///< torn bytes or files lie past the tail; the leader's cut removes them
+  /// The lowest file, if no file has a good frame. It is kept for its marks (K3).
+  Offset remains = no_offset;
+  /// Size in bytes of the last segment's file.
+  std::uint64_t open_file_size = 0;
+  /// The newest durable mark: bytes below it were durable here and may have been acknowledged.
+  Offset mark_durable{};
+  /// K3: bytes below the mark are bad or missing.
+  bool suspect = false;
+  /// Bytes or files that are no part of the log lie after the tail. The leader's cut removes them.
+  bool dirty_tail = false;
 };
 
-/// Blocking reads from the medium. Never shortens anything (K3). An error that is no damage to the
-/// medium is returned (K7).
+/// Scans a log's files, with blocking reads from the medium. Changes nothing on disk, because only
+/// a reconcile shortens a log (K3). Returns an error only if the start must end (K7); damage is a
+/// result.
 Result<RecoveredLog> recover_log(StartupDisk& disk, LogId log, std::vector<Offset> segments);
 
 }  // namespace loglog::storage

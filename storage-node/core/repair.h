@@ -1,5 +1,6 @@
-// Reconciling a log with its leader (S4, S5): a durable cut, then sequential copying from matched
-// peers.
+// Reconciles a log with its leader (S4, S5): a durable cut, then a copy in sequence from peers that
+// are matched in the term. Also repairs damage that is found while the log is in use (K3, K4).
+// LogReplica owns it and tells it when the strand is idle.
 #pragma once
 #include "storage-node/core/reader.h"
 #include "storage-node/core/segment_writer.h"
@@ -8,47 +9,53 @@ namespace loglog::storage {
 
 class Repair {
  public:
+  /// Called with the command and its result, for the Reconciled answer.
   using Finished = std::function<void(const Reconcile&, Errc)>;
 
-  /// `hole` runs when a hole was found while the log was in use: s ends at it now, and is matched
-  /// no more.
+  /// `hole` runs when a hole was found while the log was in use. The log then ends at the hole and
+  /// is no longer matched.
   Repair(LogCore& s, SegmentWriter& w, Reader& r, Finished finished, std::function<void()> hole)
       : s_(s), writer_(w), reader_(r), finished_(std::move(finished)), hole_(std::move(hole)) {}
 
+  /// True between start() and the end of the reconcile.
   bool active() const { return active_; }
-  /// Begins; the state was compared and the strand is idle. Ends in `finished` (also from inside
-  /// this call) or cancel().
+  /// Begins a reconcile. The caller has compared the log's state with the command (S4), and the
+  /// strand is idle. Ends in `finished`, perhaps within this call, or in cancel().
   void start(const Reconcile& command);
-  /// A newer command or term: nothing further is written; what is in flight ends first.
+  /// Ends the reconcile for a newer command or term. Nothing further is written; the operation in
+  /// flight ends first.
   void cancel();
-  /// The strand is idle and there may be room now for what waited for it.
+  /// The strand is idle, so there may be room now for copied bytes that waited.
   void resume();
+  /// Repeats questions after a pause, and reports progress to the leader (P4).
   void tick();
   Time next_tick() const;
 
-  /// A reader found bad bytes: reads the range, and replaces a damaged one by a peer's (K4).
+  /// A reader or peer found bad bytes: reads the range, and replaces damaged bytes by a peer's
+  /// (K4).
   void check_range(Offset at, std::uint32_t length);
-  /// A peer could not be given the bytes there: walks the file, and declares the log suspect from
+  /// Bytes at `at` could not be given to a peer. Walks the file and declares the log suspect from
   /// the first bad frame on (K3, K4).
   void check_hole(Offset at);
 
  private:
-  enum class Walked {
-    whole,
-    bad,
-    no_header
-  };  ///< up to where it was asked for, up to bad bytes, or nothing can be said
-  /// A walk over the frames of one file.
+  /// How a walk has ended: at its target, at bad bytes, or at an unreadable header.
+  enum class Walked { whole, bad, no_header };
+  /// A walk over the frames of a file, in pieces.
   struct Walk {
     Offset file;
-    bool payloads = false;  ///< verify them too
-    std::function<std::optional<Offset>()>
-        until;  ///< asked at every piece; nothing: the walk is given up
+    /// Verify the payloads as well.
+    bool payloads = false;
+    /// Asked after each piece for the target of the walk; nullopt gives the walk up.
+    std::function<std::optional<Offset>()> until;
     std::function<void(Walked, const Walk&)> done;
-    Offset enough = no_offset;  ///< frames that begin here or later need not be looked at
-    Tail tail;                  ///< so far
+    /// The walk may end early: frames that begin here or later need not be read.
+    Offset enough = no_offset;
+    /// The good frames so far.
+    Tail tail;
     std::vector<TermStart> terms{};
-    Bytes rest{};  ///< the begin of a frame
+    /// The beginning of a frame whose rest has not been read yet.
+    Bytes rest{};
     std::uint64_t position = 0;
   };
 
@@ -67,6 +74,7 @@ class Repair {
   void stop_asking();
   void next_peer(Step again);
   void tell_progress();
+  /// Wraps a callback so that it does nothing after this reconcile has ended or been replaced.
   template <class F>
   auto guarded(F f) {
     return [this, run = run_, f = std::move(f)](auto&&... a) mutable {
@@ -82,22 +90,32 @@ class Repair {
   Reader& reader_;
   Finished finished_;
   std::function<void()> hole_;
+  /// A reconcile is in progress.
   bool active_ = false;
+  /// A look at reported damage is in progress; there is at most one.
   bool range_active_ = false;
+  /// Copied bytes wait until the disk has space (K5).
   bool waits_for_room_ = false;
+  /// A group of copied bytes is in flight.
   bool writing_ = false;
+  /// Number of the reconcile, by which guarded() knows late callbacks.
   std::uint64_t run_ = 0;
   Reconcile command_;
+  /// Rotates over the peers, and counts the peers that gave nothing since bytes last came.
   std::size_t peer_ = 0;
   std::size_t refusals_ = 0;
-  Transfers::Id asked_ = 0;  ///< the question under way
-  Offset awaited_ =
-      no_offset;          ///< bytes from here on are asked for, or will be when the pause is over
-  Step again_ = nullptr;  ///< after a pause, since no peer gave anything
+  /// The question to a peer that is under way; 0: none.
+  Transfers::Id asked_ = 0;
+  /// Start of the bytes that are asked for, or that are asked for again after the pause.
+  Offset awaited_ = no_offset;
+  /// The step to repeat after a pause, because no peer gave anything.
+  Step again_ = nullptr;
   Time again_at_ = never;
-  Time progress_at_ = never;  ///< when the leader is told next how far the copy is
-  Bytes rest_;  ///< copied bytes of which no write has begun: from s.written.end on while one is
-                ///< under way, else from s.durable.end
+  /// When the leader is next told how far the copy has come.
+  Time progress_at_ = never;
+  /// Copied bytes that no write has taken yet. They begin at s.written.end while a write is in
+  /// flight, otherwise at s.durable.end.
+  Bytes rest_;
 };
 
 }  // namespace loglog::storage

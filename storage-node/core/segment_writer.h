@@ -20,7 +20,8 @@ class SegmentWriter {
   /// segment file. Otherwise the writer asks for space, every second if the disk is full, and
   /// `settled` runs when the space is there.
   bool make_room(bool opens, std::uint64_t bytes);
-  /// True if the next group goes into a new file: it begins with a segment start, or no file exists.
+  /// True if the next group goes into a new file: it begins with a segment start, or no file
+  /// exists.
   bool opens_file(bool opens) const;
   /// Bytes of frames that fit at the durable tail now.
   std::uint64_t room(bool opens) const;

@@ -82,7 +82,7 @@ class Staging {
   const Options& options_;
   std::map<Key, Entry> runs_;
   std::map<ProducerKey, std::uint64_t> per_producer_;
-  // One entry for each run, in order of expiry.
+  /// One entry for each run, in order of expiry.
   std::list<Age> ages_;
   std::uint64_t bytes_ = 0;
   std::uint64_t dropped_ = 0;

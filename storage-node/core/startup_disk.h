@@ -1,6 +1,7 @@
-// What a storage node finds on its disk at a start (K1, K7). The driver has already made durable
-// what was open, and these questions are answered from the medium. Blocking; used only before the
-// node serves.
+// The files that a storage node finds on its disk at a start (K1, K7). Before the first call the
+// driver has made durable the files that the last process left open, and answers come from the
+// medium, not from the page cache. Blocking; used by StorageMachine::start() and recovery_scan.cpp
+// only.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -13,31 +14,36 @@
 
 namespace loglog::storage {
 
-/// An error of any answer but read()'s io_error ends the start: only a file that is not there is
+/// Any error ends the start, except an io_error of read(). Only a file that does not exist is
 /// absent (K7).
 class StartupDisk {
  public:
   virtual ~StartupDisk() = default;
   struct LogFiles {
-    Bytes info;     ///< encoded LogInfo; empty: missing
-    Bytes promise;  ///< content of the log's promise file; empty: missing
+    /// Encoded LogInfo; empty: the file does not exist.
+    Bytes info;
+    /// Content of the log's promise file; empty: the file does not exist.
+    Bytes promise;
   };
-  /// The logs that have a folder, ascending.
+  /// The logs that have a folder, in ascending order.
   virtual Result<std::vector<LogId>> logs() = 0;
+  /// The small files of a log's folder.
   virtual Result<LogFiles> files_of(LogId log) = 0;
-  /// First offsets of its segment files, ascending.
+  /// The first offsets of the log's segment files, in ascending order.
   virtual Result<std::vector<Offset>> segments_of(LogId log) = 0;
-  /// Bytes at a file position; shorter at the end of the file. io_error: the medium does not give
-  /// them, which is damage (K3).
+  /// Bytes at a file position; fewer at the end of the file. io_error: the medium does not give the
+  /// bytes, which is damage (K3).
   virtual Result<Bytes> read(LogId log, Offset first, std::uint64_t position,
                              std::uint32_t length) = 0;
+  /// Size of a segment file in bytes, header included.
   virtual Result<std::uint64_t> file_size(LogId log, Offset first) = 0;
-  /// Node-wide files: "promise", "identity", "metadata", "tombstones"; empty: missing.
+  /// Content of a node-wide file: "promise", "identity", "metadata" or "tombstones"; empty: the
+  /// file does not exist.
   virtual Result<Bytes> file(const std::string& name) = 0;
 };
 
-/// K7: the answer, or the error that ends the start. Only a simulator that has removed the rule
-/// takes an error for absence.
+/// Returns the answer, or the error that ends the start (K7). A simulation that has removed the
+/// rule takes an error for absence.
 template <class T>
 Result<T> not_absent(Result<T> answer) {
   if (!answer && removed(Rule::K7_error)) return T{};

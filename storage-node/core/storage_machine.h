@@ -1,5 +1,6 @@
-// The storage node: dispatches messages, keeps sessions, promises, identity and metadata; each log
-// is a LogReplica. One thread; time comes with each call; the driver performs output() after each
+// The storage node without its I/O: dispatches messages, admits commands (T2, T3), and keeps
+// sessions, promises, identity and metadata. Each log is a LogReplica. One thread; the time comes
+// with each call. The driver (io/uv_storage_driver.h or the simulator) performs output() after each
 // call and clears it.
 #pragma once
 #include <expected>
@@ -18,68 +19,83 @@ namespace loglog::storage {
 
 class StorageMachine {
  public:
+  /// `seed`: for the random ids of a new disk and of this process.
   StorageMachine(Options options, std::uint64_t seed);
   ~StorageMachine();
   StorageMachine(const StorageMachine&) = delete;
   StorageMachine& operator=(const StorageMachine&) = delete;
 
-  /// K1–K3: reads what is on disk. Fails with wrong_identity, newer_format or what the disk answers
-  /// (K7); DATA LOSS (T4) is no failure: the node then serves reads and refuses the rest.
+  /// Reads the node's files (K1 to K3), before any other call. Fails with wrong_identity,
+  /// newer_format, or the disk's error (K7). DATA LOSS (T4) is no failure: the node then serves
+  /// reads and refuses everything else.
   Result<void> start(Time now, StartupDisk& disk);
 
+  /// Events from the driver: connections, messages, ended disk operations and time.
   void connected(Time now, const Connected& c);
   void connect_failed(Time now, const ConnectFailed& c);
   void disconnected(Time now, const Disconnected& d);
   void arrived(Time now, Arrived&& a);
-  /// Less is queued to the connection than before: readers that were held go on.
+  /// Bytes have left the process: readers that were held for this connection go on.
   void written(Time now, const Written& w);
   void disk_done(Time now, DiskDone&& d);
   void tick(Time now);
-  /// The log's OpenSegment met a full disk, and waits in the driver.
+  /// The log's OpenSegment met a full disk and waits in the driver (K5).
   void opening_waits(Time now, LogId log);
-  /// The driver has looked at the disk again: the leader and monitors are told.
+  /// The driver has measured the disk's free space. The leader and monitors are told with the next
+  /// report.
   void disk_space(DiskSpace s);
-  /// The node is to stop: from now on it takes nothing from anybody. What it has been ordered and
-  /// holds it writes, and says so; then the marks, so that the next start finds them up to date
-  /// (K3). For at most Options::stop_max.
+  /// Begins an orderly stop (spec/04, handing over at a stop). From now on the node takes nothing
+  /// from anybody. It writes the ordered runs that it holds and sends Durable for them, then writes
+  /// the marks, so that the next start finds them at its tail (K3). Takes at most
+  /// Options::stop_max.
   void begin_stop(Time now);
-  /// After begin_stop(): nothing of that is left, or the time is up. Asked after output().
+  /// True after begin_stop() if nothing of that work is left or the time is up. Ask it after
+  /// output() was performed.
   bool may_stop() const;
   Output& output() { return node_.out; }
   const Output& pending() const { return node_.out; }
 
+  /// The hello that the driver sends on each new connection.
   Hello hello() const;
   const Identity& identity() const { return node_.identity; }
-  /// A fresh identity is durable: from then on the node may be shown to others.
+  /// True once the identity is durable. Before that the node must not be shown to others.
   bool ready() const { return identity_durable_; }
   bool data_loss() const { return node_.data_loss; }
-  /// Whether it serves its role: the leader that has sealed it was heard lately, and every log here
-  /// is matched in its leader's term. A sentence that says it, or why not. That a sequencer leads
-  /// no longer, only another one's seal tells: ask sequencers for that.
+  /// Whether the node serves its role: it has heard the leader that sealed it lately, and every log
+  /// here is matched in its leader's term. Returns a sentence with the state, or with the reason
+  /// against it. The node cannot know that a leader was deposed until another leader seals it; ask
+  /// sequencers for that.
   std::expected<std::string, std::string> readiness(Time now) const;
-  /// For monitors.
+  /// Counters and state for monitors.
   Report report() const;
-  /// Null: not on this node. For status and tests.
+  /// The state of a log, or null if it is not on this node. For status and tests.
   const LogCore* log(LogId id) const;
 
  private:
+  /// A connection whose hello was accepted.
   struct Session {
     Hello peer;
     Time heard{};
-    std::set<LogId> users;     // logs that know this connection: readers, observers
-    std::size_t observed = 0;  // producers
+    /// Logs that know this connection as a reader or observer, and are told when it goes.
+    std::set<LogId> users;
+    /// Producers that the connection observes in all logs (V2).
+    std::size_t observed = 0;
   };
+  /// `wait`: the command's term is promised, but the promise is not durable yet (T3).
   enum class Admission { yes, wait, refused };
 
+  /// Steps of start(), in this order.
   Result<void> find_identity(StartupDisk& disk);
   Result<void> find_metadata(StartupDisk& disk);
   Result<void> find_tombstones(StartupDisk& disk);
   void make_identity();
   Result<void> find_logs(StartupDisk& disk);
   Result<void> find_log(StartupDisk& disk, LogId id, const LogInfo* in_metadata);
+  /// Bracket each step: begin() sets the time, end() does the work that follows every step.
   void begin(Time now) { node_.now = now; }
   void end();
 
+  /// Admission of a message: the session's rules, the promise, and the log.
   void dispatch(ConnectionId from, RequestId request, Message&& m);
   Admission admit(ConnectionId from, RequestId request, LogId log, Term term);
   LogReplica* member(ConnectionId from, RequestId request, LogId log);
@@ -92,6 +108,7 @@ class StorageMachine {
   void resume_readers();
   void give_back_dropped();
 
+  /// Handlers, by message. dispatch() closes a connection that sends a message without a handler.
   void on(ConnectionId from, RequestId request, Seal& m);
   void on(ConnectionId from, RequestId request, GetState& m);
   void on(ConnectionId from, RequestId request, Reconcile& m);
@@ -140,23 +157,33 @@ class StorageMachine {
   TombstoneList tombstones_;
   BootId boot_;
   bool identity_durable_ = false;
-  bool start_counted_ = false;  // T4: the promise was written for this process
+  /// T4: this process has raised the promise's count.
+  bool start_counted_ = false;
   std::map<LogId, std::unique_ptr<LogReplica>> logs_;
-  std::set<LogId>
-      leaving_;  // dropped, their folders gone: given back once nothing works on them any more
+  /// Dropped logs whose folders are gone. A log is freed when no disk operation of it is in flight.
+  std::set<LogId> leaving_;
   std::map<ConnectionId, Session> sessions_;
-  std::vector<Arrived> waiting_;  // commands of a term whose promise is not durable yet (T3)
+  /// Commands of a promised term whose promise is not durable yet (T3).
+  std::vector<Arrived> waiting_;
+  /// The connection of the sequencer that leads, as far as this node knows; and when anything last
+  /// came from it.
   ConnectionId leader_{};
-  Time leader_heard_{};  // anything at all from there
+  Time leader_heard_{};
+  /// Metadata version of the newest seal (T2).
   RaftIndex seal_version_{};
-  Time older_said_at_ = never;  // of a leader whose metadata has gone back
+  /// When the alarm about a leader with older metadata was last raised.
+  Time older_said_at_ = never;
   PeerReach reach_;
+  /// When the next SpaceIs is due.
   Time report_at_{};
-  LogId log_bytes_told_{};  // the last log in the last report
+  /// The last log whose size the last report named; the logs take turns.
+  LogId log_bytes_told_{};
   DiskSpace disk_space_;
+  /// Alarms of the same kind are not raised before these times.
   Time alarm_after_{};
   Time twin_alarm_after_{};
-  Time stop_by_ = never;  // never: it does not stop
+  /// When an orderly stop ends at the latest; never: the node is not stopping.
+  Time stop_by_ = never;
 };
 
 }  // namespace loglog::storage

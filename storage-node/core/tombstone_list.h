@@ -1,5 +1,6 @@
-// The logs that this node has dropped (T5), in memory and in the node's file
-// (proto-spec/disk/tombstones.h). A log's folder goes only after its id is durable here.
+// The ids of the logs that this node has dropped (T5), in memory and in the node's tombstones file
+// (spec/02 P2). A log's folder is removed only after its id is durable here, so that a late Join
+// does not make the log again. Called by StorageMachine.
 #pragma once
 #include <functional>
 #include <vector>
@@ -13,15 +14,15 @@ class TombstoneList {
  public:
   explicit TombstoneList(Node& node) : node_(node) {}
 
-  /// As found on disk.
+  /// Takes the list that the start found on disk.
   void found(Tombstones t) { list_ = std::move(t); }
-  /// It stands in the list.
+  /// True if the list holds the id.
   bool names(LogId log) const;
-  /// It may not be made here: it stands in the list, or its id was taken off and the metadata does
-  /// not name it.
+  /// True if the log must not be made here: the list holds the id, or the id lies at or below the
+  /// floor and the metadata does not name the log.
   bool forbids(LogId log) const;
-  /// Adds the log; `then` is called once that is durable. Logs that are dropped while the file is
-  /// being written share the next write.
+  /// Adds the log; `then` runs when the id is durable. Logs that are dropped during a write of the
+  /// file share the next write.
   void add(LogId log, std::function<void()> then);
   std::size_t size() const { return list_.ids.size(); }
 
@@ -31,9 +32,12 @@ class TombstoneList {
   Node& node_;
   Tombstones list_;
   bool saving_ = false;
-  bool changed_ = false;                      // since the write that is under way began
-  std::vector<std::function<void()>> waits_;  // for the write that is under way
-  std::vector<std::function<void()>> next_;   // for the one after it
+  /// The list has changed since the write in flight began.
+  bool changed_ = false;
+  /// Called when the write in flight is durable.
+  std::vector<std::function<void()>> waits_;
+  /// Called when the write after it is durable.
+  std::vector<std::function<void()>> next_;
 };
 
 }  // namespace loglog::storage

@@ -1,5 +1,6 @@
-// Reads that wait at the end of one log. A group of new bytes touches those that it can answer, and
-// no others.
+// Reads that wait at the end of one log, indexed by offset, deadline and connection, so that a
+// group of new bytes touches only the reads that it can answer. A container; reader.cpp decides and
+// answers.
 #pragma once
 #include <map>
 #include <set>
@@ -10,6 +11,7 @@
 
 namespace loglog::storage {
 
+// `deadline`: the read is then answered without bytes.
 struct WaitingRead {
   ConnectionId from;
   RequestId request;
@@ -26,21 +28,22 @@ class WaitingReads {
     by_deadline_.emplace(r.deadline, key);
     by_connection_.emplace(r.from, key);
   }
-  /// Those that wait at an offset below `end`.
+  /// Removes and returns the reads that wait at an offset below `end`.
   std::vector<WaitingRead> take_below(Offset end) { return take(by_offset_, end); }
-  /// Those whose deadline is `now` or earlier.
+  /// Removes and returns the reads whose deadline is `now` or earlier.
   std::vector<WaitingRead> take_due(Time now) { return take(by_deadline_, now + Duration(1)); }
   std::vector<WaitingRead> take_all() {
     std::vector<WaitingRead> out;
     while (!reads_.empty()) out.push_back(take(reads_.begin()->first));
     return out;
   }
+  /// Removes the reads of a connection that is gone.
   void forget(ConnectionId connection) {
     for (auto i = by_connection_.lower_bound({connection, 0});
          i != by_connection_.end() && i->first == connection;)
       take((i++)->second);
   }
-  /// The earliest deadline; never: none waits.
+  /// The earliest deadline; never: no read waits.
   Time next_deadline() const { return by_deadline_.empty() ? never : by_deadline_.begin()->first; }
 
  private:
@@ -60,7 +63,8 @@ class WaitingReads {
     return out;
   }
 
-  std::uint64_t keys_ = 0;  ///< in the order in which they came
+  /// Rises with each read, so that equal offsets and deadlines keep the order of arrival.
+  std::uint64_t keys_ = 0;
   std::map<std::uint64_t, WaitingRead> reads_;
   std::set<std::pair<Offset, std::uint64_t>> by_offset_;
   std::set<std::pair<Time, std::uint64_t>> by_deadline_;

@@ -44,7 +44,7 @@ class SegmentDirectory final : public StartupDisk {
   /// As the file system says it now; size 0: it does not.
   DiskSpace space() const;
 
-  // StartupDisk
+  /// StartupDisk
   Result<std::vector<LogId>> logs() override;
   Result<LogFiles> files_of(LogId log) override;
   Result<std::vector<Offset>> segments_of(LogId log) override;
