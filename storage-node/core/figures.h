@@ -53,7 +53,7 @@ struct Figures {
   void sent(const RunIs& m) { peer_bytes += m.frames.size(); }
   void sent(const Page& m) {
     if (m.reason != Errc::ok && m.reason != Errc::past_end)
-      // a reader at the end is told nothing worth counting
+      // A reader at the end is told nothing worth counting.
       refused.count(m.reason);
     if (m.frames.empty()) return;
     ++pages;

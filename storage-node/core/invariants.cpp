@@ -1,3 +1,4 @@
+// Each check names the relation that is broken; check() ends the process with that sentence.
 #include "storage-node/core/invariants.h"
 
 #include "proto-spec/vocabulary/check.h"

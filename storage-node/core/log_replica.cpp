@@ -1,3 +1,5 @@
+// Commands of the leader, acknowledgements, and the timers of one log. settle() is the centre: it
+// runs whenever the strand may have become idle, and goes on with everything that waits for that.
 #include "storage-node/core/log_replica.h"
 
 #include "proto-spec/vocabulary/rules.h"
@@ -6,9 +8,13 @@
 
 namespace loglog::storage {
 namespace {
+/// durable_through_ is a cache: beyond this size it is cleared, and a late upload is then staged
+/// again until it expires.
 constexpr std::size_t producers_remembered_max = 1u << 16;
+/// Pause before marks that only bring the committed offset up to date.
 constexpr Duration committed_marks_after = 100ms;
-constexpr std::size_t disk_busy_above = 16;  // operations of all logs
+/// Disk operations of all logs that count as a busy disk (marks_give_way).
+constexpr std::size_t disk_busy_above = 16;
 constexpr Duration marks_put_off_by = 200ms;
 constexpr int marks_put_off_max = 5;
 }  // namespace
@@ -28,6 +34,8 @@ void LogReplica::recovered(RecoveredLog&& r) {
   state.terms = std::move(r.terms);
   state.committed = r.committed;
   state.suspect = r.suspect;
+  // K3: the marks keep naming the end of the hole. Damage above the mark still makes a hole of at
+  // least a byte.
   if (r.suspect) state.hole_until = std::max(r.mark_durable, r.tail.end + 1);
   state.dirty_tail = r.dirty_tail;
   writer_.found_counter(r.marks_counter);
@@ -42,6 +50,8 @@ void LogReplica::recovered(RecoveredLog&& r) {
           state.id.value, r.tail.end.value, r.mark_durable.value));
 }
 
+/// T2: a changed replica set is remembered with its version, so that commands for the old set are
+/// refused.
 void LogReplica::described(const LogInfo& info, RaftIndex version) {
   const auto& before = state.info.members;
   if (!before.empty() && before != info.members) state.set_version = version;
@@ -49,22 +59,17 @@ void LogReplica::described(const LogInfo& info, RaftIndex version) {
   trim_to(info.trim);
 }
 
+/// The answer to GetState, and to each command that does not fit the log's state (S1, D2).
 StateIs LogReplica::state_is(Term term) const {
-  return {state.id,
-          term,
-          state.durable.last_term,
-          state.durable.end,
-          state.durable.chain,
-          state.first_kept(),
-          state.committed,
-          state.node.identity.disk,
-          state.suspect,  // of its tail: files that are gone in front show by `first`
-          state.is_matched() && state.matched == term,
-          state.terms,
+  return {state.id, term, state.durable.last_term, state.durable.end, state.durable.chain,
+          state.first_kept(), state.committed, state.node.identity.disk,
+          // The tail alone is judged: files that are missing in front show by the first offset.
+          state.suspect, state.is_matched() && state.matched == term, state.terms,
           state.segments.empty() ? state.durable.end : state.segments.open()};
 }
 
-/// K3. A leader's metadata comes before its questions, so the trim point is known by now.
+/// K3: judges whether files in front are missing. The leader's metadata comes before its questions,
+/// so the trim point is known by now.
 void LogReplica::look_at_front() {
   const bool before = std::exchange(state.front_gone, state.misses_front());
   if (!state.front_gone || before) return;
@@ -80,7 +85,7 @@ void LogReplica::look_at_front() {
 void LogReplica::get_state(ConnectionId from, RequestId request, const GetState& m) {
   look_at_front();
   if (state.matched != m.term) {
-    // S1: intake of the older term stops here; what was ordered and is not in flight is dropped.
+    // S1: intake for the older term stops here. Ordered runs that are not in flight are dropped.
     orders_.drop();
     state.matched = {};
     if (repair_.active() || reconcile_wanted_) {
@@ -88,11 +93,15 @@ void LogReplica::get_state(ConnectionId from, RequestId request, const GetState&
       reconcile_wanted_.reset();
     }
   }
+  // Acknowledgements go to the new leader from here on. Without rule S1 the simulation lets a write
+  // in flight acknowledge to the old leader.
   if (!(removed(Rule::S1_ack) && writer_.busy())) state.leader = from;
   state_asked_.push_back({from, request, m.term});
   settle();
 }
 
+/// S4: the command waits until the write in flight has ended, then reconcile_now() compares the
+/// states.
 void LogReplica::reconcile(ConnectionId from, RequestId request, const Reconcile& m) {
   repair_.cancel();
   orders_.drop();
@@ -103,7 +112,8 @@ void LogReplica::reconcile(ConnectionId from, RequestId request, const Reconcile
   settle();
 }
 
-/// The strand may have become idle: what waited for that goes on.
+/// The strand may have become idle: everything that waits for that goes on. The order matters: the
+/// leader's questions are answered with the state before a reconcile changes it.
 void LogReplica::settle() {
   check_invariants(state);
   const Term promised = state.promise().held().term;
@@ -124,15 +134,18 @@ void LogReplica::settle() {
   schedule();
 }
 
+/// S4: judges a Reconcile against the present state, and begins it or says why not.
 void LogReplica::reconcile_now() {
   const Reconcile m = *std::exchange(reconcile_wanted_, std::nullopt);
   if (m.term != state.promise().held().term && !removed(Rule::T3_fence))
-    return;  // a newer leader has sealed meanwhile
+    // A newer leader has sealed the node meanwhile.
+    return;
   const Tail& t = state.durable;
   const bool as_named = t.end == m.expected_tail && t.chain == m.expected_chain &&
                         t.last_term == m.expected_last_term;
   if ((!as_named && !removed(Rule::S4_compare)) || (!m.rebase && m.cut > t.end))
     return answer_reconcile(m, Errc::wrong_state);
+  // S4: a correct leader never cuts committed bytes. The log halts rather than losing them.
   if (!m.rebase && m.cut < std::min(state.committed, t.end) && !removed(Rule::S4_alarm)) {
     state.node.event(
         Event::Level::alarm,
@@ -140,12 +153,13 @@ void LogReplica::reconcile_now() {
                     state.id.value, m.cut.value, state.committed.value));
     return answer_reconcile(m, Errc::log_halted);
   }
+  // Bytes that are cut are no longer durable here, so late uploads of them must be staged again.
   if (m.rebase || m.cut < t.end) durable_through_.clear();
   if (m.rebase) {
-    state.trim_wanted = std::max(
-        state.trim_wanted, m.target_first);  // the leader rebases to no point that was not trimmed
-    // What goes here was acknowledged: until it is copied again the log is suspect, also over a
-    // restart (K3).
+    // The leader re-bases only to a point up to which the log was trimmed.
+    state.trim_wanted = std::max(state.trim_wanted, m.target_first);
+    // The re-base drops bytes that were acknowledged. Until they are copied again the log is
+    // suspect, also across a restart (K3).
     if (state.front_gone) {
       state.suspect = true;
       state.hole_until = std::max(state.hole_until, state.durable.end);
@@ -154,19 +168,27 @@ void LogReplica::reconcile_now() {
   repair_.start(m);
 }
 
+/// The end of a reconcile. If it reached the target, the log is matched in the term (S5) and takes
+/// orders from there.
 void LogReplica::reconciled(const Reconcile& m, Errc e) {
   if (e == Errc::ok && (m.term == state.promise().held().term || removed(Rule::T3_fence))) {
     state.matched = m.term;
+    // The offset was told in an older term; the leader names it anew with its first order.
     state.leader_committed = {};
     state.hole_until = {};
     if (state.suspect || (state.front_gone && m.rebase)) ++state.node.figures.corruptions_repaired;
-    state.suspect = false;  // every byte up to the target was checked against the leader's chain
+    // The copy was checked against the leader's chain up to the target.
+    state.suspect = false;
     state.front_gone = state.misses_front();
   }
   answer_reconcile(m, e);
+  // S6: a tail counts only if this term has placed its last frame, so a tail of an older term is
+  // not acknowledged.
   if (e == Errc::ok && state.durable.last_term == m.term) acknowledge();
 }
 
+/// A hole was found while the log was in use (K3). The leader learns of it unasked and reconciles
+/// the log.
 void LogReplica::hole_found() {
   orders_.drop();
   state.node.send(state.leader, RequestId{}, state_is(state.promise().held().term));
@@ -177,14 +199,15 @@ void LogReplica::answer_reconcile(const Reconcile& m, Errc e) {
                   Reconciled{state.id, m.term, e, state.durable.end, state.durable.chain});
 }
 
+/// D2: takes an Order only if it continues exactly what this log has been ordered.
 void LogReplica::order(ConnectionId from, RequestId request, const Order& m) {
   state.leader = from;
   if (!state.is_matched() || repair_.active() || reconcile_wanted_)
     return state.node.send(from, request, state_is(m.term));
   if ((m.previous_end != orders_.ordered_end() || m.previous_term != orders_.ordered_term()) &&
       !removed(Rule::D2)) {
-    // D2. What is not in flight is dropped, so that the leader can go on exactly from the tail this
-    // answer names.
+    // D2: items that are not in flight are dropped, so that the leader can continue exactly at the
+    // tail that this answer names.
     orders_.drop();
     misfit_.push_back({from, request, m.term});
     return settle();
@@ -195,12 +218,15 @@ void LogReplica::order(ConnectionId from, RequestId request, const Order& m) {
       misfit_.push_back({from, request, m.term});
       return settle();
     }
+  // The leader lost the last Durable, for instance with its connection: say it again.
   if (m.items.empty() && orders_.empty() && !writer_.busy()) acknowledge();
   advance_committed(m.committed);
   pump();
   schedule();
 }
 
+/// spec/05 step 7: takes a group from the queue if the strand is idle and the disk has space for
+/// its front, and writes it. Called whenever bytes, space or the strand have become available.
 void LogReplica::pump() {
   if (!state.is_matched()) return orders_.drop();  // S1: sealed by a newer term
   if (writer_.busy() || repair_.active() || reconcile_wanted_ || orders_.empty()) return;
@@ -210,6 +236,8 @@ void LogReplica::pump() {
   Offset at = state.durable.end;
   orders_.take_group(group, writer_.room(front->opens_segment));
   marks_at_ = never;
+  // The cache gets the bytes before they are durable. Readers see them only below the committed
+  // offset, which is at most the durable tail.
   for (const Bytes& b : group.frames) {
     reader.written(at, b);
     at += b.size();
@@ -220,6 +248,8 @@ void LogReplica::pump() {
                 [this, group = std::move(group)] { group_durable(group); });
 }
 
+/// spec/05 step 7, after the fdatasync: frees the staged runs, acknowledges, and moves the
+/// committed offset.
 void LogReplica::group_durable(const OrderQueue::Group& group) {
   for (const auto& [run, at] : group.runs) {
     state.node.staging.remove(state.id, run.producer, run.first);
@@ -235,12 +265,14 @@ void LogReplica::group_durable(const OrderQueue::Group& group) {
   marks_within(state.node.options.idle_marks_after);
 }
 
+/// A node that stops writes the marks without delay.
 void LogReplica::marks_within(Duration d) {
   marks_at_ = state.node.now + (stopping_ ? Duration{0} : d);
 }
 
-/// Where many logs are in use, a write for marks alone is one that appends to others wait for; the
-/// next group carries them for nothing.
+/// While many logs write, a write of marks alone delays appends to other logs, and the log's next
+/// group carries the marks at no cost. The write is put off a few times at most, because marks that
+/// lag hide damage (K3).
 bool LogReplica::marks_give_way() {
   if (stopping_ || state.node.disk_under_way() <= disk_busy_above ||
       marks_put_off_ == marks_put_off_max)
@@ -249,8 +281,8 @@ bool LogReplica::marks_give_way() {
   return true;
 }
 
-/// D4: the term is checked again at the moment of sending; S6: only a tail whose last frame is of
-/// this term counts.
+/// D4: the promise is checked again at the moment of sending, since a seal may have come during the
+/// write. S6: only a tail whose last frame is of this term counts.
 bool LogReplica::may_acknowledge() const {
   const bool of_this_term = state.is_matched() && state.durable.last_term == state.matched;
   return (of_this_term || removed(Rule::S1_ack)) && state.promise().durable() && !state.lost();
@@ -263,8 +295,8 @@ void LogReplica::acknowledge() {
                   Durable{state.id, t.last_term, t.end, t.chain, t.checkpoint, t.checkpoint_chain});
 }
 
-/// V2: what counts for the leader counts for the producer, run by run, where it was written by an
-/// order of this very term.
+/// V2: a producer may count what the leader may count. Each run is reported by itself, and only if
+/// an order of this term placed it.
 void LogReplica::tell_observers(const OrderQueue::Group& group) {
   if (observers_.empty()) return;
   const bool counts = may_acknowledge() && group.term == state.matched && !state.suspect;
@@ -275,7 +307,7 @@ void LogReplica::tell_observers(const OrderQueue::Group& group) {
                       RunDurable{state.id, group.term, run.producer, run.first, at});
 }
 
-/// D5.
+/// D5: the smaller of the leader's committed offset and the own durable tail; it never moves back.
 void LogReplica::advance_committed(Offset leader_committed) {
   if (!state.is_matched() && !removed(Rule::D5_matched)) return;
   state.leader_committed = std::max(state.leader_committed, leader_committed);
@@ -284,6 +316,7 @@ void LogReplica::advance_committed(Offset leader_committed) {
   if (now == state.committed || (now < state.committed && !removed(Rule::D5_back))) return;
   state.committed = now;
   if (marks_at_ == never) marks_within(committed_marks_after);
+  // Files that were trimmed while they were not yet committed here may go now (R3).
   if (state.trim_wanted > state.first_kept()) trim_log(state, state.trim_wanted);
   reader.wake();
 }
@@ -294,6 +327,8 @@ void LogReplica::watermark(const Watermark& m) {
   schedule();
 }
 
+/// A repair changes the files, so a trim during it is only noted; the next step that commits or
+/// describes the log carries it out.
 void LogReplica::trim_to(Offset point) {
   if (state.dropped || repair_.active()) {
     state.trim_wanted = std::max(state.trim_wanted, point);
@@ -302,6 +337,7 @@ void LogReplica::trim_to(Offset point) {
   if (trim_log(state, point)) reader.wake();
 }
 
+/// R2: the answer names the durable tail, which may lie above the leader's committed offset (V2).
 void LogReplica::confirm_term(ConnectionId from, RequestId request, const ConfirmTerm& m) {
   if (!state.is_matched() || state.matched != m.term)
     return state.node.send(from, request, state_is(m.term));
@@ -313,7 +349,8 @@ void LogReplica::drop() {
   reconcile_wanted_.reset();
   orders_.drop();
   state.dropped = true;
-  state.suspect = false;  // its hole is nobody's any more
+  // T5: a hole in a deleted log concerns nobody.
+  state.suspect = false;
   state.matched = {};
   reader.end_all(Errc::no_such_log);
   reader.drop_cache();
@@ -327,6 +364,8 @@ void LogReplica::tick() {
   repair_.tick();
   if (marks_at_ <= state.node.now && marks_give_way())
     marks_at_ = state.node.now + marks_put_off_by;
+  // K3: marks are written alone only if no group will carry them and no torn bytes are to be cut
+  // first.
   if (marks_at_ <= state.node.now) {
     marks_at_ = never;
     marks_put_off_ = 0;

@@ -1,14 +1,18 @@
+// The walk over frames. extend() is the only place that moves a tail over a frame.
 #include "storage-node/core/log_tail.h"
 
 #include "proto-spec/vocabulary/check.h"
 
 namespace loglog::storage {
 namespace {
+/// D4: replicas compare chains at the first frame end past each multiple of this.
 constexpr std::uint64_t checkpoint_every = 1u << 20;
-}
+}  // namespace
 
 void extend(Tail& tail, std::vector<TermStart>& terms, const std::byte* frame,
             const FramePrefix& prefix, Chain after) {
+  // A log that was trimmed or re-based begins with a segment start, which names the term in force
+  // and that term's first frame (F5).
   if (prefix.kind == FrameKind::segment_start && terms.empty()) {
     const auto start = read_segment_start({frame + frame_prefix_size, prefix.payload_length});
     if (start && start->term_in_force != Term{})
@@ -34,6 +38,8 @@ Scanned scan_frames(ByteSpan bytes, LogId log, Offset limit, bool verify_payload
     const FrameView view = look_at_frame(left, log, tail.end, verify_payloads);
     s.stop = view.state;
     if (view.state != FrameState::good) return s;
+    // A lower term is a remnant of a log that was cut, with valid checksums of its own. A frame
+    // across the limit is none of the range that was asked for.
     if (view.prefix.term < tail.last_term || tail.end + view.prefix.frame_length() > limit) {
       s.stop = FrameState::bad;
       return s;
@@ -63,6 +69,9 @@ void stamp_run(Bytes& images, LogId log, Term term, Tail& tail, std::vector<Term
 Bytes unstamped_copy(ByteSpan frames) {
   Bytes copy = Bytes::copy_of(frames);
   std::size_t at = 0;
+  // The frames come from disk or memory and may end in the middle of a frame, so the walk stops
+  // there. The length field of the prefix is read directly, since it is the same in stamped and
+  // unstamped frames.
   while (at + frame_overhead <= copy.size()) {
     std::byte* frame = copy.mutable_data() + at;
     const std::uint64_t length = std::uint64_t{load_le<std::uint32_t>(frame) >> 8} + frame_overhead;
@@ -78,6 +87,7 @@ void cut_terms(std::vector<TermStart>& terms, Offset end) {
 }
 
 void trim_terms(std::vector<TermStart>& terms, Offset first) {
+  // The term in force at `first` has its first frame at or below it.
   while (terms.size() > 1 && terms[1].offset <= first) terms.erase(terms.begin());
 }
 

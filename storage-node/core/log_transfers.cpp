@@ -1,4 +1,5 @@
-// Runs coming in from clients, and bytes going out to peers.
+// LogReplica's side of uploads from clients (spec/05 step 3) and of questions from peers (Copy,
+// FetchRun). Each question that Giving has counted must end in give() or in a refusal.
 #include <algorithm>
 #include <utility>
 
@@ -7,8 +8,9 @@
 
 namespace loglog::storage {
 namespace {
+/// Limit on the producers of a log that are observed (V2).
 constexpr std::size_t observers_max = 1u << 16;
-/// Between two reports of damage in one log that are looked at. A look reads up to one file. A
+/// Time between two looks at reported damage in a log. A look reads up to a whole file, and a
 /// reader that still meets the damage reports it again.
 constexpr Duration report_pause = 1s;
 }  // namespace
@@ -24,12 +26,16 @@ void LogReplica::accept_upload(ConnectionId from, RequestId request, const Refer
                   Uploaded{state.id, run.producer, run.first, state.told_committed()});
 }
 
+/// The checks go from cheap and final to those that need memory. A run that is here already is
+/// accepted again, because the client may not have seen the first answer.
 void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
   if (state.lost()) return refuse_upload(from, request, m.run, Errc::data_loss);
   const auto checked = check_images(m.frames, state.node.options.verify_uploads);
   if (!checked) return refuse_upload(from, request, m.run, checked.error().code);
+  // D3: the reference is computed from the bytes and compared with the reference that the client
+  // names.
   if (*checked != m.run && !removed(Rule::D3))
-    return refuse_upload(from, request, m.run, Errc::digest_mismatch);  // D3
+    return refuse_upload(from, request, m.run, Errc::digest_mismatch);
   if (const StagedRun* staged = state.node.staging.find(state.id, m.run.producer, m.run.first)) {
     if (staged->run != m.run && !removed(Rule::D3))
       return refuse_upload(from, request, m.run, Errc::digest_mismatch);
@@ -38,7 +44,9 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
   const bool wanted = orders_.misses(m.run);
   if (const auto d = durable_through_.find(m.run.producer);
       !wanted && d != durable_through_.end() && m.run.first <= d->second)
-    return accept_upload(from, request, m.run);  // written already: never staged again
+    // The run is durable already and must not be staged again.
+    return accept_upload(from, request, m.run);
+  // The run is ordered and missing: it is taken beyond all limits (D6), and the queue may go on.
   if (wanted) {
     if (!orders_.offer(m.run, m.frames))
       return refuse_upload(from, request, m.run, Errc::digest_mismatch);
@@ -46,6 +54,8 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
     accept_upload(from, request, m.run);
     return pump();
   }
+  // K5: no new run is accepted that the disk could not take. Runs that are ordered already wait for
+  // space.
   if (state.no_space != Errc::ok) return refuse_upload(from, request, m.run, state.no_space);
   const Errc e = state.node.staging.add(
       state.node.now, state.id, m.run, m.frames,
@@ -55,18 +65,21 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
   accept_upload(from, request, m.run);
 }
 
+/// S5: only a peer that is matched in the term gives bytes, because bytes of an unmatched log may
+/// be cut.
 void LogReplica::copy(ConnectionId from, RequestId request, const Copy& m) {
-  // S5: only a peer matched in the term gives bytes.
   if ((!state.is_matched() || state.matched != m.term) && !removed(Rule::S5_matched))
     return state.node.fail_request(from, request, Errc::not_matched);
   if (state.segments.empty() || m.offset < state.segments.front())
     return state.node.fail_request(from, request, Errc::trimmed);
   auto answer = [this, from, request, at = m.offset](Errc e, Bytes b) {
-    if (e != Errc::ok) repair_.check_hole(at);  // the peer may have nobody else to copy from
+    // K4: a bad read may be a hole, and the asking peer may have nobody else to copy from.
+    if (e != Errc::ok) repair_.check_hole(at);
     give(from, request, e, Copied{state.id, at, std::move(b)});
   };
-  if (m.max_bytes ==
-      0) {  // the header of the file that begins there: a re-based log needs its chain
+  // A Copy of 0 bytes asks for the header of the file that begins at the offset: a re-based log
+  // begins with the chain in it (decision 0002).
+  if (m.max_bytes == 0) {
     if (m.offset > state.durable.end || state.segments.holding(m.offset) != m.offset)
       return state.node.fail_request(from, request, Errc::not_here);
     if (!state.node.giving.begin(from, request, segment_header_size))
@@ -84,8 +97,8 @@ void LogReplica::copy(ConnectionId from, RequestId request, const Copy& m) {
   reader.fetch(m.offset, bytes, false, answer);
 }
 
-/// The end of a question that giving.begin() took. Its peer may have given it up while the bytes
-/// were read.
+/// The end of a question that giving.begin() has counted. The peer may have given it up while the
+/// bytes were read; it is answered without bytes then (P2).
 template <class M>
 void LogReplica::give(ConnectionId from, RequestId request, Errc e, M&& bytes) {
   if (e != Errc::ok) {
@@ -97,12 +110,14 @@ void LogReplica::give(ConnectionId from, RequestId request, Errc e, M&& bytes) {
   state.node.fail_request(from, request, Errc::cancelled);
 }
 
+/// A run may be staged or already part of the log. Either way the peer checks it against the
+/// reference (D3).
 void LogReplica::fetch_run(ConnectionId from, RequestId request, const FetchRun& m) {
   if (const StagedRun* staged = state.node.staging.find(state.id, m.run.producer, m.run.first)) {
     if (staged->run != m.run) return state.node.fail_request(from, request, Errc::digest_mismatch);
     if (!state.node.giving.begin(from, request, m.run.length))
       return state.node.fail_request(from, request, Errc::too_many);
-    // A copy: this buffer may be stamped before the answer has left.
+    // A copy, because the staged buffer may be stamped before this answer has left.
     return give(from, request, Errc::ok, RunIs{state.id, m.run, unstamped_copy(staged->frames)});
   }
   const bool here = state.is_matched() && state.matched == m.term && !state.segments.empty() &&
@@ -114,6 +129,7 @@ void LogReplica::fetch_run(ConnectionId from, RequestId request, const FetchRun&
   reader.fetch(m.offset, m.run.length, true,
                [this, from, request, run = m.run](Errc e, const Bytes& b) {
                  Bytes images = e == Errc::ok ? unstamped_copy(b) : Bytes{};
+                 // The range may hold other frames if an earlier leader ordered the run elsewhere.
                  const auto checked = check_images(images, true);
                  const bool right = checked && *checked == run;
                  give(from, request, right ? Errc::ok : Errc::not_here,
@@ -121,7 +137,7 @@ void LogReplica::fetch_run(ConnectionId from, RequestId request, const FetchRun&
                });
 }
 
-/// One that finds no place is told by the leader alone.
+/// V2: a producer that finds no place is told of its commits by the leader alone.
 std::optional<ConnectionId> LogReplica::observe(ConnectionId from, const Observe& m) {
   if (observers_.size() >= observers_max && !observers_.contains(m.producer)) return from;
   const auto [o, added] = observers_.try_emplace(m.producer, from);

@@ -1,3 +1,4 @@
+// Tickets of disk operations, and the timers of the logs.
 #include "storage-node/core/node.h"
 
 #include <algorithm>
@@ -10,6 +11,8 @@ void Node::disk(DiskOperation operation, Done done) {
   out.disk.push_back({ticket, std::move(operation)});
 }
 
+/// The operation may belong to a log that has been dropped; its `done` still runs, and the log is
+/// freed only after that (StorageMachine::give_back_dropped).
 void Node::disk_done(DiskDone&& done) {
   auto handle = under_way_.extract(done.ticket);
   if (!handle.empty() && handle.mapped().done) handle.mapped().done(std::move(done));
@@ -19,6 +22,8 @@ bool Node::works_on(LogId log) const {
   return std::ranges::any_of(under_way_, [log](const auto& o) { return o.second.log == log; });
 }
 
+/// A log has a single timer, at the earliest time that it asked for. Its tick asks again for the
+/// later times.
 void Node::wake_at(LogId log, Time when) {
   if (when == never) return;
   const auto [it, added] = wakes_.try_emplace(log, when);

@@ -1,15 +1,19 @@
+// The queue of ordered items, and the search for missing runs (spec/05, when a payload is missing).
+// A search waits fetch_wait for the upload, asks the members one after the other, then reports
+// Missing and starts over.
 #include "storage-node/core/order_queue.h"
 
 #include "proto-spec/vocabulary/rules.h"
 
 namespace loglog::storage {
 namespace {
-/// Missing runs searched for at once, from the front of the queue.
+/// Number of missing runs that are searched for at a time, from the front of the queue.
 constexpr std::size_t searches_max = 32;
-/// A search that the limit of fetched bytes holds up.
+/// Pause of a search that the limit on fetched bytes holds up.
 constexpr Duration search_pause = 20ms;
 
-/// Fetched bytes count from when they are asked for until they are written or dropped.
+/// Returns a token. The bytes count as fetched from the question to a peer until the run is written
+/// or dropped, which frees the token.
 std::shared_ptr<const void> counted(Node& node, std::uint64_t bytes) {
   node.fetched_bytes += bytes;
   return {nullptr, [&node, bytes](const void*) { node.fetched_bytes -= bytes; }};
@@ -21,6 +25,7 @@ Errc OrderQueue::add(const OrderItem& item) {
   Ordered o;
   o.at = ordered_end();
   o.run = item.run;
+  // The leader's own frames come with the order; a client's run was uploaded.
   if (item.run.producer == ProducerId{}) {
     if (item.frame.size() < frame_overhead) return Errc::malformed_message;
     const auto prefix = read_prefix(item.frame.data());
@@ -38,8 +43,8 @@ Errc OrderQueue::add(const OrderItem& item) {
     staged->pinned = true;
     o.frames = staged->frames;
   } else {
-    // Other bytes under the same name are not what was ordered (D3): they make room for the right
-    // ones.
+    // D3: a staged run of the same name with other bytes is not the ordered run. It makes room for
+    // the ordered run.
     if (staged) s_.node.staging.remove(s_.id, item.run.producer, item.run.first);
     missing_[{item.run.producer, item.run.first}] = o.at;
     ++s_.node.figures.missing_runs;
@@ -50,6 +55,7 @@ Errc OrderQueue::add(const OrderItem& item) {
   return Errc::ok;
 }
 
+/// items_ is ascending, so the search is binary.
 OrderQueue::Ordered* OrderQueue::at(Offset offset) {
   const auto it = std::lower_bound(items_.begin(), items_.end(), offset,
                                    [](const Ordered& o, Offset v) { return o.at < v; });
@@ -59,10 +65,13 @@ OrderQueue::Ordered* OrderQueue::at(Offset offset) {
 bool OrderQueue::offer(const Reference& run, Bytes frames) {
   const auto it = missing_.find({run.producer, run.first});
   if (it == missing_.end()) return false;
+  // The item may have been dropped and ordered again with other bytes under the same name (D3).
   Ordered* o = at(it->second);
   if (o == nullptr || (o->run != run && !removed(Rule::D3))) return false;
   s_.node.staging.remove(s_.id, run.producer, run.first);
   frames = frames.to_keep();
+  // D6: an ordered run is staged whatever the limits say, so that a full memory cannot stop the
+  // log.
   const Errc e = s_.node.staging.add(
       s_.node.now, s_.id, run, frames,
       removed(Rule::D6_space) ? Staging::Claim::upload : Staging::Claim::ordered);
@@ -84,6 +93,7 @@ void OrderQueue::take_group(Group& group, std::uint64_t room) {
   while (!items_.empty() && group.bytes < s_.node.options.group_bytes_max) {
     Ordered& o = items_.front();
     if (o.frames.empty() || (o.opens_segment && !group.frames.empty()) ||
+        // A segment start opens a file, so it must be the first frame of its group.
         group.bytes + o.frames.size() > room)
       break;
     if (o.opens_segment) group.opens_segment = true;
@@ -91,11 +101,13 @@ void OrderQueue::take_group(Group& group, std::uint64_t room) {
     group.bytes += o.frames.size();
     group.frames.push_back(std::move(o.frames));
     if (!o.leader_frame) group.runs.push_back({o.run, o.at});
+    // The token lives until the group is durable.
     if (o.fetched) group.fetched.push_back(std::move(o.fetched));
     items_.pop_front();
   }
 }
 
+/// The staged runs stay: the next leader may order them again.
 void OrderQueue::drop() {
   for (const Ordered& o : items_) {
     if (StagedRun* staged =
@@ -117,29 +129,31 @@ void OrderQueue::tick() {
   }
 }
 
-/// The first missing run is the next to be written and makes room; what lies behind it waits in
-/// memory (D6). What is asked for counts as what is here: otherwise runs behind the missing ones of
-/// all logs could take all the room, and none of them would be written.
+/// The first missing run of a log blocks its queue and so has the larger limit; runs behind it wait
+/// in memory (D6). Bytes that are asked for count like bytes that are here. Otherwise runs behind
+/// the missing runs of all logs could take all the room, and no log could write.
 bool OrderQueue::may_fetch(const Ordered& o, bool first) const {
   const Options& options = s_.node.options;
-  if (first && s_.node.fetched_bytes == 0) return true;  // the largest run passes alone
+  // The largest run passes alone.
+  if (first && s_.node.fetched_bytes == 0) return true;
   const std::uint64_t with = s_.node.fetched_bytes + o.run.length;
   return with <= (first ? options.fetched_bytes_max : options.fetched_ahead_bytes_max) ||
          removed(Rule::P1_asked);
 }
 
+/// Asks the next member for the run, or ends the round with Missing if each member was asked.
 void OrderQueue::search(Ordered& o, bool first) {
   if (!may_fetch(o, first)) {
     o.next_step = s_.node.now + search_pause;
     s_.node.wake_at(s_.id, o.next_step);
     return;
   }
-  // The logs begin with different peers, so that no peer's link is taken by their runs alone.
+  // Logs start with different peers, so that the runs of all logs do not load a single peer's link.
   const auto& members = s_.info.members;
   const auto member = [&] { return members[(o.peer + s_.id.value) % members.size()].node; };
   while (o.peer < members.size() && member() == s_.node.options.id) ++o.peer;
   if (o.peer >= members.size()) {
-    // Nobody had it: the leader can ask the producer again. Then another round.
+    // No peer has the run. The leader can ask the producer to upload it again.
     s_.node.send(s_.leader, RequestId{}, Missing{s_.id, s_.matched, o.at, o.run});
     o.peer = 0;
     o.next_step = s_.node.now + s_.node.options.missing_repeat;
@@ -149,6 +163,8 @@ void OrderQueue::search(Ordered& o, bool first) {
   const NodeId peer = member();
   ++o.peer;
   o.fetched = counted(s_.node, o.run.length);
+  // Bytes that are committed already need not be fetched for an append, so they wait behind runs
+  // that are not (P1).
   const bool committed = o.at + o.run.length <= std::max(s_.committed, s_.leader_committed);
   o.asked = s_.node.transfers.ask(
       peer, s_.id, FetchRun{s_.id, s_.matched, o.at, o.run}, o.run.length,
@@ -158,8 +174,8 @@ void OrderQueue::search(Ordered& o, bool first) {
       });
 }
 
-/// Bytes are taken whenever they come, since the reference says whether they are the right ones
-/// (D3).
+/// Takes bytes whenever they come, even after the peer was given up: the reference proves that they
+/// are the right bytes (D3).
 void OrderQueue::peer_answered(Offset offset, Term term, Transfers::Came came, const Message* m) {
   Ordered* o = at(offset);
   if (o == nullptr || !o->frames.empty() || s_.matched != term) return;
@@ -168,7 +184,8 @@ void OrderQueue::peer_answered(Offset offset, Term term, Transfers::Came came, c
     o->fetched = {};
   }
   if (const RunIs* run = m ? std::get_if<RunIs>(m) : nullptr) {
-    // The peer's block may be shared with what else it sent; stamping needs bytes of our own.
+    // The peer's answer lies in a block with other messages, and stamping changes bytes in place,
+    // so the run is copied.
     const auto checked = check_images(run->frames, true);
     if (checked && *checked == o->run && offer(o->run, Bytes::copy_of(run->frames))) {
       o->fetched = counted(s_.node, run->frames.size());
@@ -176,6 +193,7 @@ void OrderQueue::peer_answered(Offset offset, Term term, Transfers::Came came, c
       return resume_();
     }
   }
+  // After a late answer without the run the search has gone on already.
   if (came == Transfers::Came::late) return;
   o->next_step = s_.node.now;
   s_.node.wake_at(s_.id, s_.node.now);

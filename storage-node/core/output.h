@@ -155,7 +155,7 @@ struct DiskRequest {
 /// (K2), and the core hears of nothing more.
 inline bool may_fail(const DiskOperation& op) {
   if (const auto* file = std::get_if<SaveFile>(&op))
-    /// the leader has the metadata; the file is only a copy
+    // The leader has the metadata; the file is only a copy.
     return file->name == "metadata";
   return std::holds_alternative<ReadSegment>(op) || std::holds_alternative<PrepareNext>(op) ||
          std::holds_alternative<GrowSegment>(op) || std::holds_alternative<MakeLog>(op);

@@ -1,3 +1,4 @@
+// The two writes of a promise into the slots of its file (spec/02 P1).
 #include "storage-node/core/promise.h"
 
 #include <algorithm>
@@ -7,9 +8,8 @@
 namespace loglog::storage {
 
 void PromiseKeeper::raise(Term term, InstanceId instance, std::function<void()> on_durable) {
-  // The slots in turn, and both hold the promise before it is answered for: with the newest slot
-  // alone gone bad, an older promise would be taken for the node's word, and a deposed leader would
-  // be obeyed again.
+  // Both slots hold the promise before the node answers for it. Otherwise, if the newest slot alone
+  // went bad, the node would take the older promise for its word and obey a deposed leader again.
   const std::uint64_t step = removed(Rule::T3_slots) ? 2 : 1;
   held_ = Promise{held_.counter + step, term, instance};
   if (!removed(Rule::T3_twice)) {

@@ -14,7 +14,7 @@ namespace loglog::storage {
 
 class Reader {
  public:
-  /// ok with bytes, or the reason for which there are none.
+  /// Errc::ok with bytes, or the reason for which there are none.
   using Fetched = std::function<void(Errc, Bytes)>;
 
   explicit Reader(LogCore& s) : s_(s) {}

@@ -1,3 +1,5 @@
+// R3: files go only below the committed offset, because an uncommitted tail may still be cut. They
+// also stay while the strand needs them.
 #include "storage-node/core/retention.h"
 
 #include "proto-spec/vocabulary/rules.h"
@@ -12,6 +14,7 @@ bool trim_log(LogCore& s, Offset point) {
   if (!s.held_files.empty()) allowed = std::min(allowed, *s.held_files.begin());
   auto firsts = s.segments.take_below(allowed);
   if (!firsts.empty()) {
+    // The strand is not waited for, because removing a large file takes long (output.h).
     s.node.disk(UnlinkSegments{s.id, std::move(firsts), true}, {});
     trim_terms(s.terms, s.segments.front());
   }

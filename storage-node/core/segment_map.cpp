@@ -1,3 +1,4 @@
+// Binary searches over the ascending first offsets.
 #include "storage-node/core/segment_map.h"
 
 #include <algorithm>
@@ -28,6 +29,7 @@ void SegmentMap::keep_through(Offset first) {
 
 std::vector<Offset> SegmentMap::take_below(Offset point) {
   std::vector<Offset> taken;
+  // The last file is never taken: groups are written to it.
   while (firsts_.size() > 1 && firsts_[1] <= point) {
     taken.push_back(firsts_.front());
     firsts_.erase(firsts_.begin());

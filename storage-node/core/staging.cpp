@@ -1,3 +1,5 @@
+// Limits and ages of staged runs. ages_ is ordered by expiry because all runs live equally long and
+// a pinned run goes to the end.
 #include "storage-node/core/staging.h"
 
 #include <algorithm>
@@ -7,14 +9,16 @@
 
 namespace loglog::storage {
 namespace {
+/// Runs give way at most this often, because each attempt looks at the oldest runs.
 constexpr Duration give_way_pause = 100ms;
-}
+}  // namespace
 
 Errc Staging::add(Time now, LogId log, const Reference& run, Bytes frames, Claim claim) {
   frames = frames.to_keep();
   const std::uint64_t size = frames.held() + staged_run_overhead;
   const auto of_producer = per_producer_.find({log, run.producer});
   const std::uint64_t producer_bytes = of_producer == per_producer_.end() ? 0 : of_producer->second;
+  // Ordered runs are exempt from all limits (D6).
   if (claim != Claim::ordered) {
     const bool unmatched = claim == Claim::upload_unmatched;
     if (producer_bytes + size > (unmatched ? options_.staging_bytes_unmatched_max
@@ -49,9 +53,10 @@ void Staging::remove_log(LogId log) {
     erase(it++);
 }
 
-/// Runs that were taken here and nowhere else wait for the room that others hold elsewhere in the
-/// same way: nobody would get on before they expire. One that has waited so long is dropped; its
-/// client uploads it again should it be ordered after all.
+/// Runs that only some replicas have accepted can wait for room on the other replicas, whose memory
+/// is full of runs that wait for room here. Without give_way() all of them would wait until they
+/// expire. A run that has waited for staged_run_gives_way is dropped. If it is ordered after all,
+/// its client uploads it again.
 void Staging::give_way(Time now) {
   if (now < gives_way_again_) return;
   gives_way_again_ = now + give_way_pause;
@@ -61,6 +66,7 @@ void Staging::give_way(Time now) {
 std::size_t Staging::expire(Time now) { return drop_waiting_for(options_.staged_run_expires, now); }
 
 std::size_t Staging::drop_waiting_for(Duration age, Time now) {
+  // Each age has the full lifetime in it, so a run is older than `age` if it expires by this time.
   const Time expires = now - age + options_.staged_run_expires;
   std::size_t dropped = 0;
   while (!ages_.empty() && ages_.front().expires <= expires) {

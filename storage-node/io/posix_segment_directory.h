@@ -2,7 +2,7 @@
 // start() reads.
 //
 //   <data>/lock  identity  promise  metadata  tombstones  spare/<number>
-//   <data>/logs/<log id>/info  promise  next  <first offset>.seg
+//   <data>/logs/<log id>/info  promise  next  <first offset>.seg.
 #pragma once
 #include <map>
 #include <memory>
@@ -44,7 +44,7 @@ class SegmentDirectory final : public StartupDisk {
   /// As the file system says it now; size 0: it does not.
   DiskSpace space() const;
 
-  /// StartupDisk
+  /// StartupDisk.
   Result<std::vector<LogId>> logs() override;
   Result<LogFiles> files_of(LogId log) override;
   Result<std::vector<Offset>> segments_of(LogId log) override;
