@@ -1,4 +1,4 @@
-// Counters of a storage node, and the report that it shows to monitors (/metrics, /status). The
+// Counters of a storage node, and the report that it shows to monitors (/metrics). The
 // core counts; app/storage_pages.cpp renders. No rule reads a figure.
 #pragma once
 #include <cstdint>

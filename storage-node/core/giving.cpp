@@ -1,3 +1,4 @@
+// Bytes move from `reading` to sent (may_send) and leave the count when the peer has taken them.
 #include "storage-node/core/giving.h"
 
 #include <algorithm>
@@ -10,13 +11,13 @@ bool Giving::begin(ConnectionId from, RequestId request, std::uint64_t bytes) {
   const auto known = askers_.find(from);
   const std::uint64_t its = known == askers_.end() ? 0 : known->second.bytes;
   // A peer of which nothing is under way is always served, so that the largest run passes whatever
-  // the others take.
+  // other peers take (P2).
   const bool fits = its + bytes <= options_.given_bytes_per_peer_max &&
                     bytes_ + bytes <= options_.given_bytes_max;
   if (its > 0 && !fits && !removed(Rule::P2_given)) return false;
   Asker& a = askers_[from];
-  if (!a.reading.emplace(request, Reading{bytes}).second)
-    return false;  // the id of a question that is not answered yet
+  // The request id belongs to a question that is not answered yet.
+  if (!a.reading.emplace(request, Reading{bytes}).second) return false;
   a.bytes += bytes;
   bytes_ += bytes;
   return true;
@@ -30,6 +31,7 @@ bool Giving::may_send(ConnectionId from, RequestId request, std::uint64_t bytes)
   if (r == a.reading.end()) return false;
   const Reading was = r->second;
   a.reading.erase(r);
+  // A question that was given up is answered without bytes.
   if (was.given_up) bytes = 0;
   drop(a, was.bytes);
   a.bytes += bytes;
@@ -47,6 +49,7 @@ void Giving::taken(ConnectionId from, std::uint64_t bytes) {
   const auto found = askers_.find(from);
   if (found == askers_.end()) return;
   Asker& a = found->second;
+  // A peer that says more than it was sent must not lower the count of other questions.
   const std::uint64_t of_sent = std::min(bytes, a.sent);
   a.sent -= of_sent;
   drop(a, of_sent);
@@ -56,6 +59,7 @@ void Giving::give_up(ConnectionId from, RequestId request) {
   const auto found = askers_.find(from);
   if (found == askers_.end()) return;
   if (const auto r = found->second.reading.find(request); r != found->second.reading.end())
+    // The bytes are already being read: may_send() drops them.
     r->second.given_up = true;
 }
 

@@ -218,7 +218,7 @@ void LogReplica::order(ConnectionId from, RequestId request, const Order& m) {
       misfit_.push_back({from, request, m.term});
       return settle();
     }
-  // The leader lost the last Durable, for instance with its connection: say it again.
+  // An Order without items: an idle log acknowledges its tail again.
   if (m.items.empty() && orders_.empty() && !writer_.busy()) acknowledge();
   advance_committed(m.committed);
   pump();

@@ -1,3 +1,4 @@
+// Counters for each connection. The sum of fetching and queued bytes over all flows is bytes_.
 #include "storage-node/core/page_flow.h"
 
 #include <algorithm>
@@ -6,10 +7,10 @@
 
 namespace loglog::storage {
 
-// A connection may have as much under way as is still free for all. So the share of each shrinks as
-// more readers are slow, and the last bytes are never taken by the first of them. A connection with
-// nothing under way always gets a page of the floor: a reader that does read goes on beside any
-// number that do not.
+/// The limit of a connection is the memory that is still free for all. So shares shrink as more
+/// readers are slow, and the first slow readers never take the last bytes. A connection with
+/// nothing under way always gets a page of the floor, so that a reader that does read goes on
+/// beside any number of readers that do not.
 std::uint64_t PageFlow::allowed(ConnectionId to, std::uint64_t wanted) const {
   const auto f = flows_.find(to);
   if (f != flows_.end() && f->second.gone) return 0;
@@ -26,6 +27,7 @@ void PageFlow::started(ConnectionId to, std::uint64_t bytes) {
   bytes_ += bytes;
 }
 
+/// A read may have given fewer bytes than it was started for, or its connection may be gone.
 void PageFlow::fetched(ConnectionId to, std::uint64_t started, std::uint64_t queued) {
   const auto f = flows_.find(to);
   check(f != flows_.end() && f->second.fetching >= started && queued <= started,
@@ -48,12 +50,14 @@ void PageFlow::written(ConnectionId to, std::uint64_t bytes) {
   drop_if_unused(f);
 }
 
+/// A log waits once, however many of its readers are held.
 void PageFlow::hold(ConnectionId to, LogId log) {
   std::deque<LogId>& held = flows_[to].held;
   if (std::ranges::find(held, log) == held.end()) held.push_back(log);
 }
 
 std::optional<std::pair<ConnectionId, LogId>> PageFlow::next_to_resume() {
+  // A connection that got a page since it was eased may be full again.
   while (!eased_.empty()) {
     const ConnectionId to = *eased_.begin();
     const auto f = flows_.find(to);
@@ -104,6 +108,7 @@ std::optional<LogId> PageFlow::followed(ConnectionId from, RequestId request) co
   return log == f->second.follows.end() ? std::nullopt : std::optional(log->second);
 }
 
+/// Pages that are being read still count, because their memory exists until fetched().
 void PageFlow::forget(ConnectionId connection) {
   const auto f = flows_.find(connection);
   if (f == flows_.end()) return;

@@ -1,3 +1,4 @@
+// Pings go through Transfers, so that they use and keep up the connections that copies will need.
 #include "storage-node/core/peer_reach.h"
 
 #include <algorithm>
@@ -5,13 +6,15 @@
 
 namespace loglog::storage {
 namespace {
+/// A single failure may be a restart of the peer.
 constexpr unsigned unanswered_max = 2;
-}
+}  // namespace
 
 void PeerReach::tick() {
   if (node_.now < due_) return;
   due_ = node_.now + node_.options.peer_ping_every;
   const std::vector<NodeId> now = peers();
+  // Peers that share no log any more are forgotten.
   std::erase_if(unanswered_,
                 [&](const auto& u) { return !std::ranges::binary_search(now, u.first); });
   for (const NodeId peer : now) ask(peer);

@@ -1,9 +1,13 @@
+// Reads and follows of one log. Each page passes the same three gates: the readable end (R1), the
+// connection's share of memory (PageFlow), and the cache or disk (fetch). The disk answers in a
+// later step, when the read, the follow or the log may be gone.
 #include "storage-node/core/reader.h"
 
 #include "proto-spec/vocabulary/rules.h"
 
 namespace loglog::storage {
 namespace {
+/// spec/06: how often a follower of an unmatched log is told that this node cannot serve it.
 constexpr Duration tell_unmatched_every = 1s;
 
 void refuse_one_more(Node& node, ConnectionId from, RequestId request) {
@@ -14,10 +18,12 @@ void refuse_one_more(Node& node, ConnectionId from, RequestId request) {
 }
 }  // namespace
 
+/// Every page carries the first and the committed offset that this node knows (R1).
 void Reader::page(ConnectionId to, RequestId request, Offset at, Errc reason, Bytes frames) {
   s_.node.send(to, request, Page{s_.id, at, s_.first(), s_.committed, reason, std::move(frames)});
 }
 
+/// Bytes that may be given from `at` on: below the readable end, within one file and one page.
 std::uint64_t Reader::available(Offset at, std::uint64_t max) const {
   if (s_.segments.empty() || at < s_.segments.front()) return 0;
   const Offset end = std::min(s_.readable_end(), s_.segments.end_of(at, s_.readable_end()));
@@ -25,13 +31,17 @@ std::uint64_t Reader::available(Offset at, std::uint64_t max) const {
                   : 0;
 }
 
+/// R1: an answer without bytes says why.
 Errc Reader::why_nothing(Offset at) const {
   if (at < s_.first_kept())
-    return s_.front_gone ? Errc::corrupt : Errc::not_here;  // K3: another replica has it
+    // K3: the files in front are missing or cut here; another replica has the bytes.
+    return s_.front_gone ? Errc::corrupt : Errc::not_here;
   if (removed(Rule::R1_lagging)) return Errc::past_end;
   if (at < s_.committed || at < s_.leader_committed)
-    return Errc::not_here;                                   // a hole, or this node lags (R1)
-  return s_.is_matched() ? Errc::past_end : Errc::not_here;  // only a matched node knows the end
+    // The node lags, or has a hole (R1).
+    return Errc::not_here;
+  // Only a matched node knows the log's end.
+  return s_.is_matched() ? Errc::past_end : Errc::not_here;
 }
 
 void Reader::end_read(ConnectionId to, RequestId request, Offset at, Errc reason, Bytes frames) {
@@ -39,7 +49,8 @@ void Reader::end_read(ConnectionId to, RequestId request, Offset at, Errc reason
   page(to, request, at, reason, std::move(frames));
 }
 
-/// True: answered, being fetched, or held.
+/// Returns true if the read was answered, is being fetched, or is held. Returns false if it may
+/// wait for bytes.
 bool Reader::answer_now(ConnectionId from, RequestId request, const Read& m) {
   if (m.offset < s_.first()) {
     end_read(from, request, m.offset, Errc::trimmed);
@@ -68,6 +79,7 @@ void Reader::read(ConnectionId from, RequestId request, const Read& m) {
 
 void Reader::start_read(ConnectionId from, RequestId request, const Read& m) {
   if (answer_now(from, request, m)) return;
+  // Waiting does not help: the bytes are committed, so another replica has them.
   const bool hopeless = m.offset < s_.committed || m.offset < s_.first_kept();
   if (m.wait_ms == 0 || hopeless) return end_read(from, request, m.offset, why_nothing(m.offset));
   const Time deadline =
@@ -76,6 +88,7 @@ void Reader::start_read(ConnectionId from, RequestId request, const Read& m) {
   s_.node.wake_at(s_.id, deadline);
 }
 
+/// The follow starts to send at once; without readable bytes it becomes idle.
 void Reader::follow(ConnectionId from, RequestId request, const Follow& m) {
   if (!s_.node.flow.enter_follow(from, request, s_.id))
     return refuse_one_more(s_.node, from, request);
@@ -109,6 +122,7 @@ void Reader::end_follow(FollowKey key) {
   s_.node.flow.leave_follow(key.first, key.second);
 }
 
+/// The order of held readers of a connection is kept, so that none of them starves.
 void Reader::hold(ConnectionId to, Held what) {
   held_[to].push_back(what);
   s_.node.flow.hold(to, s_.id);
@@ -126,13 +140,16 @@ SegmentsAre Reader::segments(Offset from) const {
   if (out.begins.empty()) return out;
   const Offset end = next == firsts.end() ? s_.readable_end() : std::min(*next, s_.readable_end());
   for (const TermStart& t : s_.terms)
-    // The log's first term begins with its first segment.
+    // Segments are listed already. The log's first term begins with its first segment, and a term
+    // may begin with a later segment too.
     if (t.offset > out.begins.front() && t.offset < end &&
         !std::binary_search(firsts.begin(), firsts.end(), t.offset))
       out.terms.push_back(t.offset);
   return out;
 }
 
+/// Sends pages until the follow has no credit, is held, fetches from the disk, or is at the end. A
+/// loop, because the cache answers within fetch(): recursion would be as deep as there are pages.
 void Reader::push(FollowKey key) {
   for (;;) {
     const auto it = follows_.find(key);
@@ -150,6 +167,7 @@ void Reader::push(FollowKey key) {
       page(key.first, key.second, f.at, why_nothing(f.at));
       return end_follow(key);
     }
+    // wake() finds the follow by its offset when bytes come.
     if (wanted == 0) {
       idle_.insert({f.at, key});
       return;
@@ -171,6 +189,8 @@ void Reader::push(FollowKey key) {
   }
 }
 
+/// A page of a follow has been fetched. The follow may have ended meanwhile, or a new follow may
+/// have taken its request id; then the page is dropped, but its bytes must leave the count.
 void Reader::pushed(FollowKey key, Offset at, std::uint64_t started, Errc error, Bytes frames) {
   const auto found = follows_.find(key);
   const bool wanted = found != follows_.end() && found->second.fetching && found->second.at == at;
@@ -184,13 +204,16 @@ void Reader::pushed(FollowKey key, Offset at, std::uint64_t started, Errc error,
   f.at += size;
   f.credit -= std::min(f.credit, size);
   f.tell_at = s_.node.now + tell_unmatched_every;
-  if (!pushing_) push(key);  // answered by the disk; from the cache the loop outside goes on
+  // After an answer from the disk; after an answer from the cache, push() itself goes on.
+  if (!pushing_) push(key);
 }
 
+/// Touches only the readers below the new end, however many wait at the end.
 void Reader::wake() {
   const Offset end = std::max(s_.readable_end(), s_.first());
   for (const WaitingRead& w : waiting_.take_below(end))
     if (!answer_now(w.from, w.request, w.read)) waiting_.add(w);
+  // push() changes idle_, so the keys are copied first.
   std::vector<FollowKey> keys;
   for (const auto& [at, key] : idle_) {
     if (at >= end) break;
@@ -199,6 +222,8 @@ void Reader::wake() {
   for (const FollowKey& key : keys) push(key);
 }
 
+/// Goes once through the readers that are held now. Reads and follows that are held again go to the
+/// end of the queue.
 void Reader::resume(ConnectionId connection) {
   for (std::size_t n = held_.contains(connection) ? held_[connection].size() : 0; n > 0; --n) {
     if (s_.node.flow.allowed(connection, 1) == 0) break;
@@ -208,6 +233,7 @@ void Reader::resume(ConnectionId connection) {
       start_read(connection, next.request, *next.read);
       continue;
     }
+    // A held follow exists: end_follow() removes it from held_.
     const auto f = follows_.find({connection, next.request});
     f->second.held = false;
     push(f->first);
@@ -255,8 +281,8 @@ void Reader::tick() {
     if (due) f.tell_at = s_.node.now + tell_unmatched_every;
     f.in_tells = f.tell_at;
     tells_.insert({f.in_tells, key});
-    // A follower must not wait for ever on a node that has lost its leader: another replica may
-    // have more.
+    // A follower must not wait for ever on a node that has lost its leader, because another replica
+    // may have more (spec/06).
     if (due && !f.fetching && !f.held && f.credit > 0 && why_nothing(f.at) == Errc::not_here)
       page(key.first, key.second, f.at, Errc::not_here);
   }
@@ -266,6 +292,7 @@ Time Reader::next_tick() const {
   return std::min(waiting_.next_deadline(), tells_.empty() ? never : tells_.begin()->first);
 }
 
+/// The cache of a log may take its own limit, and what the other logs leave of the node's limit.
 void Reader::written(Offset at, const Bytes& bytes) {
   const std::uint64_t before = cache_.bytes();
   const std::uint64_t others = s_.node.cached_bytes - before;
@@ -282,6 +309,7 @@ void Reader::drop_cache() {
 }
 
 void Reader::fetch(Offset at, std::uint64_t length, bool exact, Fetched fetched) {
+  // A partial answer from the cache is good enough unless the caller needs the whole range.
   Bytes cached = cache_.get(at, length);
   if (!cached.empty() && (!exact || cached.size() == length))
     return fetched(Errc::ok, std::move(cached));

@@ -1,3 +1,6 @@
+// The scan of a log's files at a start. find_tail() finds the last good frame, walk_terms_back()
+// the list of terms. Torn bytes above the mark are no damage; bad bytes below it, unreadable bytes
+// and bad headers make the log suspect (K3).
 #include "storage-node/core/recovery_scan.h"
 
 #include <algorithm>
@@ -10,18 +13,20 @@
 namespace loglog::storage {
 namespace {
 
+/// Bytes that a scan reads at a time.
 constexpr std::uint32_t piece = 1u << 20;
-/// A longer rest of a file is not read to see whether it is clean; it is taken as dirty.
+/// If more bytes follow the tail, they are not read to see whether they are zeros; the tail counts
+/// as dirty.
 constexpr std::uint64_t rest_read_max = 64u << 20;
 
-/// The files of one log, as a start reads them. It keeps the first error that ends the start (K7);
-/// meanwhile the scan goes on as if those bytes were damaged, and its outcome is thrown away.
+/// The files of one log, as a start reads them. Keeps the first error that ends the start (K7). The
+/// scan then goes on as if the bytes were damaged, and its result is thrown away.
 class Files {
  public:
   Files(StartupDisk& disk, LogId log) : disk_(disk), log_(log) {}
   LogId log() const { return log_; }
 
-  /// nullopt: the medium does not give the bytes (K3), or the start ends.
+  /// Returns nullopt if the medium does not give the bytes (K3), or if the start is to end.
   std::optional<Bytes> read(Offset first, std::uint64_t position, std::uint32_t length) {
     auto bytes = disk_.read(log_, first, position, length);
     if (bytes) return std::move(*bytes);
@@ -45,7 +50,8 @@ class Files {
   std::optional<Error> error_;
 };
 
-/// Walks the frames of one file as far as they are good. False: the medium did not give the bytes.
+/// Walks the good frames of a file from tail.end on. Returns false if the medium did not give the
+/// bytes.
 bool scan_file(Files& files, Offset first, Tail& tail, std::vector<TermStart>& terms) {
   std::vector<std::byte> bytes;
   std::uint64_t position = segment_header_size;
@@ -58,10 +64,13 @@ bool scan_file(Files& files, Offset first, Tail& tail, std::vector<TermStart>& t
     const Scanned s = scan_frames(bytes, files.log(), no_offset, true, tail, terms);
     if (s.stop != FrameState::incomplete) return true;
     bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(s.good_bytes));
+    // No frame is that long, so the bytes are no frame.
     if (bytes.size() > frame_size_max) return true;
   }
 }
 
+/// True if only zeros follow the tail. Other bytes are a torn write, or old bytes of a reused file
+/// (K6).
 bool rest_is_clean(Files& files, Offset first, Offset tail) {
   const std::uint64_t size = files.size(first);
   std::uint64_t position = segment_header_size + (tail - first);
@@ -77,12 +86,15 @@ bool rest_is_clean(Files& files, Offset first, Offset tail) {
   return true;
 }
 
+/// The link from a term's first frame to the term before.
 struct EarlierTerm {
   Term own;
-  TermStart before;  // term 0: none
+  // Term 0: the log has no earlier term.
+  TermStart before;
 };
 
-/// Reads the first frame of a term: what term it is of and where the one before begins.
+/// Reads the first frame of a term. Returns its term, and where the term before begins. 4096 bytes
+/// hold every term start and segment start.
 std::optional<EarlierTerm> read_term_link(Files& files, const SegmentMap& segments, Offset at) {
   if (segments.empty() || at < segments.front()) return std::nullopt;
   const Offset file = segments.holding(at);
@@ -103,8 +115,8 @@ std::optional<EarlierTerm> read_term_link(Files& files, const SegmentMap& segmen
   return std::nullopt;
 }
 
-/// Term history is a linked list from the last term backwards, down to the term in force at the
-/// first offset. Answers with the file whose damage breaks it, if one does.
+/// The terms form a linked list from the last term backwards (F5). Walks it down to the term in
+/// force at the first offset. Returns the file whose damage breaks the list, if any.
 std::optional<Offset> walk_terms_back(Files& files, RecoveredLog& r) {
   while (!r.terms.empty() && !r.segments.empty() && r.terms.front().offset > r.segments.front()) {
     const auto link = read_term_link(files, r.segments, r.terms.front().offset);
@@ -116,6 +128,8 @@ std::optional<Offset> walk_terms_back(Files& files, RecoveredLog& r) {
   return std::nullopt;
 }
 
+/// Takes the newest marks of a file header. All counters and offsets only rise, so the maximum is
+/// right.
 void take_marks(RecoveredLog& r, ByteSpan header) {
   const auto marks = decode_marks(header);
   if (!marks) return;
@@ -124,8 +138,8 @@ void take_marks(RecoveredLog& r, ByteSpan header) {
   r.committed = std::max(r.committed, marks->committed);
 }
 
-/// The last file with a good frame, and where its good frames end; files behind it are dropped from
-/// `segments`. False: damage, not a torn end.
+/// Finds the last file with a good frame, and the end of its good frames. Removes the files after
+/// it from `segments`. Returns false on damage; a torn end is no damage.
 bool find_tail(Files& files, std::vector<Offset>& segments, RecoveredLog& r) {
   bool whole = true;
   while (!segments.empty()) {
@@ -137,17 +151,18 @@ bool find_tail(Files& files, std::vector<Offset>& segments, RecoveredLog& r) {
     if (decoded && decoded->log == files.log() && decoded->first == last) {
       r.tail = Tail{.end = last, .chain = decoded->chain};
       r.terms.clear();
-      // Bytes that cannot be read are not torn ones: they may have been acknowledged (K3).
+      // Bytes that cannot be read are not torn: they may have been acknowledged (K3).
       if (!scan_file(files, last, r.tail, r.terms)) whole = false;
       if (r.tail.end > last) break;
     } else {
-      whole = false;  // a header is durable before its file has a name
+      // A header is durable before its file gets its name.
+      whole = false;
     }
-    // A file that was being opened when the node stopped, or one that cannot be read: the log ends
-    // before it.
+    // The file was being opened when the node stopped, or it cannot be read: the log ends before
+    // it.
     r.dirty_tail = true;
-    // Below it everything was durable before it was opened, so its first offset is a mark too (K3);
-    // a mark past it makes the log suspect.
+    // All bytes below a file were durable before it was opened, so its first offset counts as a
+    // mark (K3). A mark above the tail makes the log suspect.
     r.mark_durable = std::max(r.mark_durable, last);
     if (segments.size() == 1 && !(decoded && decoded->first == last)) r.tail = Tail{.end = last};
     segments.pop_back();
@@ -164,8 +179,8 @@ Result<RecoveredLog> recover_log(StartupDisk& disk, LogId log, std::vector<Offse
   const Offset lowest = segments.empty() ? no_offset : segments.front();
   bool damaged = !find_tail(files, segments, r);
   r.segments.assign(segments);
-  // Without its term history a log cannot be compared with others (S4): where damage in an older
-  // file breaks the list, the log is known up to that damage only.
+  // A log without its terms cannot be compared with others (S4). If damage in an older file breaks
+  // the list, the log is known only up to that damage.
   for (auto broken = walk_terms_back(files, r); broken && *broken < r.segments.open();
        broken = walk_terms_back(files, r)) {
     damaged = r.dirty_tail = true;

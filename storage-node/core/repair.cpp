@@ -1,3 +1,6 @@
+// Three parts: the reconcile (cut, then copy in pieces, write and fetch overlapping), the walk over
+// a file that a cut and a look at damage share, and the repair of damaged ranges. Every callback
+// may come after the log was cut, trimmed, dropped or sealed again, so each checks first.
 #include "storage-node/core/repair.h"
 
 #include <cstring>
@@ -8,7 +11,9 @@
 namespace loglog::storage {
 namespace {
 
+/// Bytes that a walk reads at a time.
 constexpr std::uint32_t rescan_piece = 1u << 20;
+/// P4: interval of Reconciling.
 constexpr Duration progress_every = 500ms;
 
 Bytes joined(const Bytes& a, const Bytes& b) {
@@ -21,6 +26,8 @@ Bytes joined(const Bytes& a, const Bytes& b) {
 
 }  // namespace
 
+/// The first peer differs from log to log, so that copies of many logs do not load a single peer's
+/// link.
 void Repair::start(const Reconcile& command) {
   active_ = true;
   ++run_;
@@ -56,8 +63,8 @@ void Repair::tick() {
 
 Time Repair::next_tick() const { return active_ ? std::min(progress_at_, again_at_) : never; }
 
-/// As long as bytes come to this node the copy is alive, though it may be another log's turn.
-/// Without that the leader begins anew.
+/// P4: the copy is alive as long as bytes come to this node, although it may be another log's turn.
+/// Without this report the leader would begin a new term (S8).
 void Repair::tell_progress() {
   const Time since = progress_at_ - progress_every;
   progress_at_ = s_.node.now + progress_every;
@@ -75,6 +82,8 @@ void Repair::finish(Errc e) {
   finished_(command_, e);
 }
 
+/// S4: the cut, durable before new bytes are written. A re-base drops everything, and first needs
+/// the chain at the place where it begins.
 void Repair::cut() {
   if (command_.rebase) {
     reader_.drop_cache();
@@ -91,6 +100,7 @@ void Repair::cut() {
       return writer_.truncate(true, Tail{}, guarded([this] { fetch_next(); }));
     }
     cut_inside(s_.segments.holding(Offset{command_.cut.value - 1}));
+    // The log is kept whole, but bytes of no good frame follow its tail (K3).
   } else if (s_.dirty_tail) {
     const Tail kept = s_.durable;
     writer_.truncate(s_.segments.empty(), kept, guarded([this] { fetch_next(); }));
@@ -101,8 +111,8 @@ void Repair::cut() {
 
 // ---- Walking a file
 
-/// Reads on, piece by piece, the header first. Ends in `w.done`, or in nothing once w.until() says
-/// that nobody asks any more.
+/// Reads the header, then piece after piece. Ends in `w.done`, or silently once w.until() returns
+/// nullopt.
 void Repair::walk(Walk w) {
   const std::uint32_t want = w.position == 0 ? segment_header_size : rescan_piece;
   const ReadSegment ask{s_.id, w.file, w.position, want};
@@ -128,8 +138,8 @@ void Repair::walk(Walk w) {
   });
 }
 
-/// The chain at the cut is found by walking the file that holds it; its header has the chain before
-/// its first frame.
+/// A cut inside a file: the chain at the cut is computed by walking the file, whose header has the
+/// chain before its first frame.
 void Repair::cut_inside(Offset file) {
   walk({.file = file,
         .until =
@@ -141,15 +151,15 @@ void Repair::cut_inside(Offset file) {
               if (how == Walked::no_header) return finish(Errc::corrupt);
               if (how == Walked::whole)
                 return writer_.truncate(false, w.tail, guarded([this] { fetch_next(); }));
-              // What is past the damage cannot be kept in place: the log ends there, and the leader
-              // is told of the hole (K4).
+              // Damage lies below the cut, and bytes past it cannot be kept in place. The log ends
+              // at the damage, and the leader learns of the hole (K4).
               writer_.truncate(false, suspect_from(w.tail),
                                guarded([this] { finish(Errc::wrong_state); }));
             },
         .tail = {.end = file}});
 }
 
-/// The log is known up to `kept` only (K3): gives that tail, with the term that it ends in.
+/// Declares the log suspect from `kept` on (K3). Returns that tail with the term of its last frame.
 Tail Repair::suspect_from(Tail kept) {
   s_.node.event(Event::Level::alarm,
                 fmt::format("log {}: bytes at offset {} are bad; suspect until copied again (K3)",
@@ -157,7 +167,8 @@ Tail Repair::suspect_from(Tail kept) {
   ++s_.node.figures.corruptions_found;
   s_.suspect = true;
   s_.hole_until = std::max(s_.hole_until, s_.durable.end);
-  // Where nothing of the file is good, its first frame's term is not the one before it.
+  // If no frame of the file is good, its walk has met no term: the last term before the file is in
+  // force.
   if (kept.last_term == Term{})
     for (const TermStart& t : s_.terms)
       if (t.offset < kept.end) kept.last_term = t.term;
@@ -166,8 +177,8 @@ Tail Repair::suspect_from(Tail kept) {
 
 // ---- Copying
 
-/// Each peer may fail a few times before the leader is told: it may be restarting. A round in which
-/// none gave anything ends in a pause.
+/// Goes to the next peer. A peer may fail a few times before the leader is told, because it may be
+/// restarting. A round in which no peer gave anything ends in a pause.
 void Repair::next_peer(Step again) {
   ++peer_;
   if (++refusals_ > 3 * command_.peers.size() && !writing_) return finish(Errc::unavailable);
@@ -177,7 +188,7 @@ void Repair::next_peer(Step again) {
   s_.node.wake_at(s_.id, again_at_);
 }
 
-/// A re-based log begins with the chain that the peer's first file says.
+/// S4: a re-based log begins with the chain in the header of the peer's first file (decision 0002).
 void Repair::fetch_header() {
   if (command_.target_first == Offset{})
     return writer_.truncate(true, Tail{}, guarded([this] { fetch_next(); }));
@@ -187,7 +198,8 @@ void Repair::fetch_header() {
       peer, s_.id, Copy{s_.id, command_.term, command_.target_first, command_.target_first, 0},
       segment_header_size, Transfers::Urgency::bulk,
       guarded([this](Transfers::Came came, const Message* m) {
-        if (came == Transfers::Came::late) return;  // asked for again already, and small
+        // The header has been asked for again, and it is small.
+        if (came == Transfers::Came::late) return;
         asked_ = 0;
         const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
         const auto h =
@@ -199,8 +211,8 @@ void Repair::fetch_header() {
       }));
 }
 
-/// The next piece is on its way while the last one is written, so that neither the link nor the
-/// disk waits for the other.
+/// S5: asks for the next piece while the last piece is written, so that neither the link nor the
+/// disk waits for the other. At the target, tail and chain must equal the leader's.
 void Repair::fetch_next() {
   if (s_.durable.end >= command_.target) {
     const bool equal = s_.durable.end == command_.target &&
@@ -209,7 +221,9 @@ void Repair::fetch_next() {
   }
   if (command_.peers.empty()) return finish(Errc::unavailable);
   if (asked_ != 0 || again_at_ != never) return;
+  // The first byte that is neither written, being written, nor waiting in rest_.
   const Offset from = (writing_ ? s_.written.end : s_.durable.end) + rest_.size();
+  // A piece ahead of the disk is enough; more would only take memory.
   if (from >= command_.target ||
       ((writing_ || waits_for_room_) && rest_.size() >= s_.node.options.copy_bytes))
     return;
@@ -224,8 +238,8 @@ void Repair::fetch_next() {
       });
 }
 
-/// Late bytes may have been asked for by an earlier Reconcile of the term: matched peers have the
-/// same ones.
+/// Late bytes may answer a question of an earlier Reconcile of the same term. They are taken,
+/// because matched peers have the same bytes.
 void Repair::peer_gave(Offset from, Term term, Transfers::Came came, const Message* m) {
   if (!active_ || command_.term != term || awaited_ != from) return;
   const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
@@ -236,7 +250,8 @@ void Repair::peer_gave(Offset from, Term term, Transfers::Came came, const Messa
   if (!good) return next_peer(&Repair::fetch_next);
   awaited_ = no_offset;
   again_at_ = never;
-  ++peer_;  // the peers take turns, so that no peer's link is taken by copies alone
+  // The peers take turns, so that copies do not load a single peer's link.
+  ++peer_;
   copied(c->frames);
 }
 
@@ -247,14 +262,15 @@ void Repair::copied(const Bytes& frames) {
   else fetch_next();
 }
 
-/// Writes the whole frames that are there, file by file; then copies on.
+/// Writes the whole frames of rest_ as a group, at most up to the next segment start, then goes on
+/// copying. Every frame is checked, payload included (S5).
 void Repair::write_next() {
   Tail tail = s_.durable;
   std::vector<TermStart> terms = s_.terms;
   std::size_t until = 0;
   bool opens = false;
   Offset limit = command_.target;
-  // A segment start begins a file of its own, so a group ends before the next one.
+  // A segment start must open a file, so a group ends before the next segment start.
   Tail probe = tail;
   std::vector<TermStart> probe_terms = terms;
   const Scanned all = scan_frames(rest_, s_.id, limit, true, probe, probe_terms,
@@ -265,9 +281,10 @@ void Repair::write_next() {
                                       limit = std::min(limit, s_.durable.end + at);
                                   });
   if (all.good_bytes == 0) {
+    // The frame is longer than the bytes that are here.
     if (all.stop == FrameState::incomplete && rest_.size() < frame_size_max) return fetch_next();
-    // The peers check for themselves (K4): the one that gave these bytes may be the only one that
-    // has them, and must learn that it has them no more.
+    // K4: bad bytes came from a peer. All peers are told and check for themselves: the peer that
+    // gave the bytes may be the only holder, and must learn that its copy is bad.
     for (const NodeId peer : command_.peers)
       s_.node.transfers.tell(peer, ReportCorrupt{s_.id, s_.durable.end, frame_overhead});
     rest_ = {};
@@ -277,6 +294,7 @@ void Repair::write_next() {
     return next_peer(&Repair::fetch_next);
   }
   limit = std::min(limit, s_.durable.end + all.good_bytes);
+  // K5: if the disk is full, resume() tries again.
   waits_for_room_ = !writer_.make_room(opens, limit - s_.durable.end);
   if (waits_for_room_) return;
   until = scan_frames(rest_, s_.id, limit, false, tail, terms).good_bytes;
@@ -296,9 +314,11 @@ void Repair::write_next() {
 
 // ---- Damage found in use
 
+/// K4: reads the reported range. Bytes that look bad are not believed before confirm_damage().
 void Repair::check_range(Offset at, std::uint32_t length) {
   const Offset end = s_.readable_end();
   if (range_active_ || s_.segments.empty() || at < s_.first_kept()) return;
+  // Above the readable end no peer need have the bytes: look for a hole instead.
   if (at >= end) return check_hole(at);
   const Offset until = std::min(
       s_.segments.end_of(at, end),
@@ -321,8 +341,8 @@ void Repair::check_range(Offset at, std::uint32_t length) {
       });
 }
 
-/// Whoever reported a range may have named a place inside a frame, where good bytes look like
-/// damaged ones. Frames are found from the begin of their file only.
+/// A report may name a place inside a frame, where good bytes look bad. Frame boundaries are known
+/// only from the beginning of the file, so the walk starts there.
 void Repair::confirm_damage(Offset at, Offset until) {
   const Offset file = s_.segments.holding(at);
   walk({.file = file,
@@ -330,7 +350,8 @@ void Repair::confirm_damage(Offset at, Offset until) {
         .until = [this, at, file]() -> std::optional<Offset> {
           if (still_holds(at) && s_.segments.holding(at) == file)
             return s_.segments.end_of(file, s_.readable_end());
-          range_active_ = false;  // trimmed or cut meanwhile
+          // Trimmed or cut meanwhile.
+          range_active_ = false;
           return std::nullopt;
         },
         .done =
@@ -355,8 +376,9 @@ void Repair::confirm_damage(Offset at, Offset until) {
         .tail = {.end = file}});
 }
 
-/// Above committed no peer need have the bytes. Damage there is a hole like one found at a start:
-/// the log is known up to it only, nothing is cut before a reconcile (K3), and the leader is told.
+/// K3: above the committed offset no peer need have the bytes. Damage there is a hole, as if it had
+/// been found at a start: the log is known only up to it, nothing is cut before a reconcile, and
+/// the leader is told.
 void Repair::check_hole(Offset at) {
   if (s_.dropped || range_active_ || s_.segments.empty() || at < s_.first_kept() ||
       at >= s_.durable.end)
@@ -369,7 +391,8 @@ void Repair::check_hole(Offset at) {
           if (!s_.segments.empty() && file >= s_.segments.front() &&
               s_.segments.holding(file) == file && file < s_.durable.end)
             return s_.segments.end_of(file, s_.durable.end);
-          range_active_ = false;  // trimmed or cut meanwhile
+          // Trimmed or cut meanwhile.
+          range_active_ = false;
           return std::nullopt;
         },
         .done =
@@ -381,10 +404,11 @@ void Repair::check_hole(Offset at) {
 }
 
 void Repair::hole_found(const Walk& w) {
-  // What is under way ends first; whoever reported the damage comes again. The files of a log that
-  // was dropped are gone.
+  // An operation in flight ends first, and the reader or peer that met the damage reports it again.
+  // A dropped log has no files to repair.
   if (s_.dropped || active_ || writer_.busy() || w.tail.end >= s_.durable.end) return;
   const Tail kept = suspect_from(w.tail);
+  // The bytes past the hole stay on disk until a reconcile cuts them.
   s_.dirty_tail = true;
   s_.matched = {};
   s_.segments.keep_through(w.file);
@@ -394,11 +418,13 @@ void Repair::hole_found(const Walk& w) {
   hole_();
 }
 
-/// Not so once the log was dropped, or trimmed or cut there, while something was asked for.
+/// False if the log was dropped, trimmed or cut below `at` while a question was under way.
 bool Repair::still_holds(Offset at) const {
   return !s_.dropped && !s_.segments.empty() && at >= s_.first_kept() && at < s_.readable_end();
 }
 
+/// K4: gets frames from `at` up to `until` from a matched peer, and writes them over the damaged
+/// bytes. `got` holds the bytes that the peer has given so far.
 void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes& got) {
   range_active_ = still_holds(at);
   if (!range_active_) return;
@@ -413,7 +439,7 @@ void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes
     range_active_ = false;
     return;
   }
-  // Frames are whole only by chance at `until`: the copy goes on past it to the end of the frame
+  // A frame boundary falls on `until` only by chance, so the copy goes on to the end of the frame
   // there.
   const Offset end = s_.segments.end_of(at, s_.readable_end());
   s_.node.transfers.ask(
@@ -435,6 +461,7 @@ void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes
                      ? repair_range(at, until, peer, all)
                      : repair_range(at, until, peer + 1, {});
         const Offset file = s_.segments.holding(at);
+        // No trim may take the file while the write is on the strand.
         hold_file(s_, file);
         s_.node.disk(RepairSegment{s_.id, file, segment_header_size + (at - file),
                                    all.slice(0, s.good_bytes)},

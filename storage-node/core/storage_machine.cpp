@@ -1,3 +1,6 @@
+// Parts in this order: start, connections, timers and stop, dispatch and admission, the leader's
+// commands, metadata, clients and peers. Handlers are short: they find the log, check the session,
+// and pass the message to LogReplica.
 #include "storage-node/core/storage_machine.h"
 
 #include <algorithm>
@@ -10,14 +13,19 @@
 namespace loglog::storage {
 namespace {
 
+/// Interval of SpaceIs.
 constexpr Duration report_every = 1s;
-constexpr Duration leader_silence_max = 5s;  // a leader pings every second
-constexpr Duration twin_silence_max =
-    3s;  // then a sequencer's process counts as gone: it pings every second
-constexpr Duration twin_alarm_pause =
-    10s;  // a second process under a sequencer's id comes again every second
-constexpr Duration alarm_pause = 1s;  // between two alarms of messages that no correct leader sends
-constexpr Duration refusal_said_every = 10s;  // a leader that is refused dials again and again
+/// A leader pings every second, so longer silence means that it is gone or cut off (readiness
+/// only).
+constexpr Duration leader_silence_max = 5s;
+/// A sequencer's process that is silent for longer counts as gone, because it pings every second.
+constexpr Duration twin_silence_max = 3s;
+/// A second process under a sequencer's id dials every second; the alarm comes less often.
+constexpr Duration twin_alarm_pause = 10s;
+/// Pause between alarms about messages that no correct leader sends.
+constexpr Duration alarm_pause = 1s;
+/// A leader that is refused dials again and again; the alarm comes less often.
+constexpr Duration refusal_said_every = 10s;
 
 bool all_zero(ByteSpan b) {
   return std::all_of(b.begin(), b.end(), [](std::byte x) { return x == std::byte{0}; });
@@ -35,6 +43,8 @@ StorageMachine::~StorageMachine() = default;
 
 // ---- start
 
+/// The order matters: the identity decides whether anything here may be believed, and the metadata
+/// describes the logs.
 Result<void> StorageMachine::start(Time now, StartupDisk& disk) {
   begin(now);
   for (const auto find : {&StorageMachine::find_identity, &StorageMachine::find_metadata,
@@ -54,7 +64,7 @@ Result<void> StorageMachine::find_identity(StartupDisk& disk) {
   if (saved->empty()) {
     const auto logs = not_absent(disk.logs());
     if (!logs) return std::unexpected(logs.error());
-    // Logs without an identity are somebody's whose identity is lost (T4).
+    // T4: logs without an identity belong to a disk whose identity is lost.
     if (!logs->empty() && !removed(Rule::T4_identity)) node_.data_loss = true;
     make_identity();
     return {};
@@ -64,6 +74,7 @@ Result<void> StorageMachine::find_identity(StartupDisk& disk) {
     if (identity.error().code == Errc::newer_format) return std::unexpected(identity.error());
     node_.event(Event::Level::alarm, "DATA LOSS: " + identity.error().message());
     node_.data_loss = true;
+    // The node runs with data loss, so that its logs can still be read; its disk id stays 0.
     node_.identity = {{},
                       {},
                       node_.options.id.value,
@@ -96,11 +107,12 @@ void StorageMachine::make_identity() {
                     node_.options.id.value,
                     static_cast<std::uint8_t>(Role::storage),
                     node_.options.cluster_name};
-  // The promise first: an identity without one would be DATA LOSS at the next start.
+  // The promise is written first: an identity without a promise would be DATA LOSS at the next
+  // start.
   promise_.raise(promise_.held().term, promise_.held().instance, [this] { save_identity(); });
 }
 
-/// A copy only: the leader sends it again to a node that starts with an older one.
+/// The file is only a copy; the leader sends the metadata again to a node that has an older copy.
 Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
   const auto saved = not_absent(disk.file("metadata"));
   if (!saved) return std::unexpected(saved.error());
@@ -113,6 +125,7 @@ Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
   return {};
 }
 
+/// A tombstone only prevents that a dropped log is made again by a late Join (T5).
 Result<void> StorageMachine::find_tombstones(StartupDisk& disk) {
   const auto saved = not_absent(disk.file("tombstones"));
   if (!saved) return std::unexpected(saved.error());
@@ -128,7 +141,8 @@ Result<void> StorageMachine::find_logs(StartupDisk& disk) {
   for (const LogInfo& l : node_.metadata.logs) known[l.id] = &l;
   for (const LogId id : *ids) {
     if (tombstones_.names(id)) {
-      node_.disk(DropLog{id}, {});  // the process ended between the two
+      // The process ended between tombstone and removal.
+      node_.disk(DropLog{id}, {});
       continue;
     }
     const auto l = known.find(id);
@@ -138,6 +152,8 @@ Result<void> StorageMachine::find_logs(StartupDisk& disk) {
   return {};
 }
 
+/// Opens a log that has a folder. The metadata describes it if they name it, otherwise its own
+/// `info` does.
 Result<void> StorageMachine::find_log(StartupDisk& disk, LogId id, const LogInfo* in_metadata) {
   const auto files = not_absent(disk.files_of(id));
   if (!files) return std::unexpected(files.error());
@@ -145,10 +161,13 @@ Result<void> StorageMachine::find_log(StartupDisk& disk, LogId id, const LogInfo
   if (!segments) return std::unexpected(segments.error());
   LogInfo info;
   const bool described = !files->info.empty() && decode_record(files->info, info);
-  if (!described && segments->empty()) return {};  // its JOIN was never answered
+  // Join makes the folder before it answers, so nobody relies on this log.
+  if (!described && segments->empty()) return {};
   auto log = std::make_unique<LogReplica>(node_, promise_, id);
   LogCore& s = log->state;
   s.made = true;
+  // T4: a promise file of the log that has content must be readable. All zeros means that no
+  // promise was made.
   if (const auto own = decode_promise(files->promise)) s.own_promise.found(*own);
   else if ((files->promise.size() < promise_file_size ? !segments->empty()
                                                       : !all_zero(files->promise)) &&
@@ -173,7 +192,7 @@ void StorageMachine::save_identity() {
   });
 }
 
-/// A copy only: the leader sends it again to a node that starts with an older one.
+/// A failure is harmless: the file is only a copy of the leader's metadata.
 void StorageMachine::save_metadata() {
   node_.disk(SaveFile{"metadata", encode_record(node_.metadata)}, [this](DiskDone&& d) {
     if (d.error != Errc::ok)
@@ -200,6 +219,7 @@ const LogCore* StorageMachine::log(LogId id) const {
   return it == logs_.end() ? nullptr : &it->second->state;
 }
 
+/// The reasons are checked from the whole node down to its logs; the first reason is told.
 std::expected<std::string, std::string> StorageMachine::readiness(Time now) const {
   const auto no = [](std::string why) { return std::unexpected(std::move(why)); };
   if (node_.data_loss)
@@ -266,6 +286,7 @@ Report StorageMachine::report() const {
 
 // ---- connections
 
+/// A hello was accepted. A new connection of a sequencer closes its older connections (D2).
 void StorageMachine::connected(Time now, const Connected& c) {
   begin(now);
   ++node_.figures.connections;
@@ -276,6 +297,7 @@ void StorageMachine::connected(Time now, const Connected& c) {
     if (!removed(Rule::D2_newest)) keep_newest(c.connection);
   }
   if (c.dialled != NodeId{}) {
+    // The address may have been taken over by another node since the metadata named it.
     if (c.peer.role == Role::storage && c.peer.id == c.dialled.value)
       node_.transfers.connected(c.dialled, c.connection);
     else {
@@ -288,20 +310,22 @@ void StorageMachine::connected(Time now, const Connected& c) {
   end();
 }
 
-/// D2. A sequencer speaks over one connection. Once it has made another one, what the old one still
-/// holds is out of date: an Order from there would drop what was ordered since, and tell nobody.
-/// Another process under its id is refused as long as the first one is heard, which pings every
-/// second: the two would displace each other for ever.
+/// D2: a sequencer speaks over one connection. When it has made a new connection, commands that the
+/// old connection still holds are out of date: an Order from there would drop newer orders, and its
+/// answer would reach nobody. Another process under the same id is refused while the first process
+/// is heard, otherwise the two would displace each other for ever.
 void StorageMachine::keep_newest(ConnectionId newest) {
   const Hello& theirs = sessions_.at(newest).peer;
   const std::uint32_t sequencer = theirs.id;
-  std::vector<ConnectionId> older, same;  // in the order in which they came
+  // In order of arrival, because connection ids rise.
+  std::vector<ConnectionId> older, same;
   for (const auto& [id, session] : sessions_) {
     if (session.peer.role != Role::sequencer || session.peer.id != sequencer) continue;
     const bool twin = session.peer.boot != theirs.boot;
     if (twin && node_.now - session.heard <= twin_silence_max) return refuse_twin(newest);
     (twin ? older : same).push_back(id);
   }
+  // The last of `same` is the new connection itself.
   same.pop_back();
   older.insert(older.end(), same.begin(), same.end());
   for (const ConnectionId id : older) {
@@ -327,6 +351,8 @@ void StorageMachine::refuse_twin(ConnectionId second) {
                           sequencer));
 }
 
+/// A node without a cluster joins the cluster of the first sequencer that names it. From then on it
+/// refuses every other cluster (T4).
 void StorageMachine::adopt_cluster(ClusterId cluster, const std::string& name) {
   if (node_.identity.cluster != ClusterId{} || cluster == ClusterId{} ||
       name != node_.options.cluster_name)
@@ -334,7 +360,8 @@ void StorageMachine::adopt_cluster(ClusterId cluster, const std::string& name) {
   node_.identity.cluster = cluster;
   node_.event(Event::Level::info,
               fmt::format("adopts cluster {:016x} \"{}\"", cluster.value, name));
-  if (identity_durable_) save_identity();  // else the save of the fresh identity carries it
+  // Otherwise the save of the fresh identity includes it.
+  if (identity_durable_) save_identity();
 }
 
 void StorageMachine::connect_failed(Time now, const ConnectFailed& c) {
@@ -349,6 +376,7 @@ void StorageMachine::disconnected(Time now, const Disconnected& d) {
   end();
 }
 
+/// Removes every trace of a connection. Everything that waits for it is told or dropped.
 void StorageMachine::forget(ConnectionId c) {
   if (const auto it = sessions_.find(c); it != sessions_.end()) {
     for (LogId id : it->second.users)
@@ -368,6 +396,7 @@ void StorageMachine::arrived(Time now, Arrived&& a) {
   begin(now);
   if (a.from == leader_) leader_heard_ = now;
   if (const auto s = sessions_.find(a.from); s != sessions_.end()) s->second.heard = now;
+  // A node that stops takes nothing more, but still sends (spec/04, handing over at a stop).
   if (sessions_.contains(a.from) && stop_by_ == never)
     dispatch(a.from, a.request, std::move(a.message));
   end();
@@ -413,7 +442,7 @@ void StorageMachine::opening_waits(Time now, LogId log) {
   end();
 }
 
-/// Of the logs in turn, so that a report stays small however many there are.
+/// The logs take turns, so that a report stays small however many logs there are.
 std::vector<LogBytes> StorageMachine::next_log_bytes() {
   std::vector<LogBytes> out;
   auto l = logs_.upper_bound(log_bytes_told_);
@@ -447,7 +476,8 @@ void StorageMachine::resume_readers() {
     if (LogReplica* log = find(next->second)) log->reader.resume(next->first);
 }
 
-/// The tombstones answer for a dropped log from then on, as they do after a start.
+/// Frees dropped logs when no disk operation of them is in flight, since callbacks refer to the
+/// log. From then on the tombstones answer for them, as after a start.
 void StorageMachine::give_back_dropped() {
   for (auto id = leaving_.begin(); id != leaving_.end();) {
     if (node_.works_on(*id)) {
@@ -464,7 +494,7 @@ void StorageMachine::give_back_dropped() {
 }
 
 void StorageMachine::end() {
-  // Nobody says of a connection that the node itself closes that it is gone.
+  // The driver does not report a connection that the node itself closes.
   for (const CloseConnection& c : node_.out.closes)
     if (sessions_.contains(c.connection)) forget(c.connection);
   resume_readers();
@@ -481,6 +511,8 @@ LogReplica* StorageMachine::find(LogId log) {
   return it == logs_.end() ? nullptr : it->second.get();
 }
 
+/// Every message enters here, also when it has waited for a promise. A message without a handler
+/// closes its connection.
 void StorageMachine::dispatch(ConnectionId from, RequestId request, Message&& m) {
   std::visit(
       [&](auto& v) {
@@ -498,8 +530,8 @@ void StorageMachine::dispatch(ConnectionId from, RequestId request, Message&& m)
       m);
 }
 
-/// T3: every command is refused below the promise; one of the promised term waits until the promise
-/// is durable.
+/// T3: a command below the promise is refused, above it the node was not sealed. A command of the
+/// promised term waits until the promise is durable. A node with data loss refuses everything (T4).
 StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId request, LogId log,
                                                 Term term) {
   const LogReplica* l = find(log);
@@ -517,12 +549,13 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
                        fmt::format("not sealed in term {}", term.value));
     return Admission::refused;
   }
-  // Whoever commands in the promised term leads. A Seal alone does not tell: one may come late,
-  // over a connection that is gone.
+  // A sequencer that commands in the promised term leads. A Seal alone does not prove that, because
+  // it may come late over a connection that is gone.
   if (sessions_.at(from).peer.role == Role::sequencer) leader_ = from;
   return promise.durable() ? Admission::yes : Admission::wait;
 }
 
+/// T5: a command for a log that is not here is answered NotMember.
 LogReplica* StorageMachine::member(ConnectionId from, RequestId request, LogId log) {
   LogReplica* l = find(log);
   if (l == nullptr && removed(Rule::T5_join)) l = make_unasked(log);
@@ -531,7 +564,7 @@ LogReplica* StorageMachine::member(ConnectionId from, RequestId request, LogId l
   return nullptr;
 }
 
-/// What T5 forbids; only a simulator that has removed the rule comes here.
+/// Breaks T5 on purpose; only a simulation that has removed the rule comes here.
 LogReplica* StorageMachine::make_unasked(LogId log) {
   LogInfo info;
   info.id = log;
@@ -545,6 +578,7 @@ LogReplica* StorageMachine::make_unasked(LogId log) {
 }
 
 template <class M>
+/// Admits a command and finds its log. Returns null if the command was refused or waits.
 LogReplica* StorageMachine::admitted(ConnectionId from, RequestId request, M& m) {
   switch (admit(from, request, m.log, m.term)) {
     case Admission::refused:
@@ -558,11 +592,12 @@ LogReplica* StorageMachine::admitted(ConnectionId from, RequestId request, M& m)
   return member(from, request, m.log);
 }
 
+/// Dispatches the waiting commands again; a command that must wait longer goes back to the list.
 void StorageMachine::resume_waiting() {
   for (Arrived& a : std::exchange(waiting_, {})) dispatch(a.from, a.request, std::move(a.message));
 }
 
-/// T2, for the replica set that the command is about.
+/// T2: refuses a command that is older than the log's replica set.
 bool StorageMachine::stale(ConnectionId from, RequestId request, const LogCore& s,
                            RaftIndex version) {
   if (version >= s.set_version || removed(Rule::T2_version)) return false;
@@ -574,6 +609,8 @@ bool StorageMachine::stale(ConnectionId from, RequestId request, const LogCore& 
 
 // ---- the leader's commands
 
+/// S1: intake of older terms closes at once, because raise() changes the promise in memory. The
+/// answer waits until the promise is durable (T3); the Seal then passes through here again.
 void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
   LogReplica* log = m.log == LogId{} ? nullptr : member(from, request, m.log);
   if (m.log != LogId{} && log == nullptr) return;
@@ -586,26 +623,28 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
   if (const std::string why = implausible(m.term, effective.term, m.metadata_version); !why.empty())
     return refuse_number(from, request, "Seal", why);
   if (is_older_copy()) return tell_older_copy(from, request, m);
-  // Each start counts: a copy of the directory that was made before has a lower count than the
-  // leader is told (T4).
+  // T4: each start raises the count, so that a copy of the directory that was made before has a
+  // lower count than the leader has registered.
   if (!std::exchange(start_counted_, true) && (log != nullptr || m.term == promise_.held().term))
     promise_.raise(promise_.held().term, promise_.held().instance, [this] { resume_waiting(); });
   if (m.term > keeper.held().term) {
+    // T2: sequencers with an older metadata version cannot lead a newer term.
     if (m.metadata_version < seal_version_ && !removed(Rule::T2_version))
       return node_.fail_request(from, request, Errc::stale_metadata);
     seal_version_ = m.metadata_version;
     keeper.raise(m.term, m.instance, [this] { resume_waiting(); });
   }
-  // The count of the node-wide promise goes with each answer, so it is durable before (T4).
+  // T4: the answer names the count of the node-wide promise, so that count must be durable too.
   if (!keeper.durable() || !promise_.durable() || !identity_durable_) {
-    waiting_.push_back({from, request, Message{m}});  // answered for when it comes round again
+    // The Seal is answered when it is dispatched again.
+    waiting_.push_back({from, request, Message{m}});
     return;
   }
   sealed(from, request, m);
 }
 
-/// T4: the sequencers were told of more writes of the promise than this process found. A start is
-/// counted only after this question: an older copy that counted its starts by itself would have the
+/// T4: true if the sequencers have registered more promise writes than this process found. The
+/// start is counted only after this question: an older copy that counted its starts would have the
 /// newest count after enough of them.
 bool StorageMachine::is_older_copy() const {
   if (start_counted_ || removed(Rule::T4_copy)) return false;
@@ -615,8 +654,8 @@ bool StorageMachine::is_older_copy() const {
   });
 }
 
-/// The leader that has the count marks the disk as lost (T4). A leader that is behind it is not
-/// followed. Nothing is promised to either.
+/// Answers a Seal on an older copy. The leader that has the count marks the disk as lost (T4); a
+/// leader with older metadata is refused. Nothing is promised to either of them.
 void StorageMachine::tell_older_copy(ConnectionId from, RequestId request, const Seal& m) {
   if (m.metadata_version < node_.metadata.version)
     return node_.fail_request(from, request, Errc::stale_metadata);
@@ -625,9 +664,9 @@ void StorageMachine::tell_older_copy(ConnectionId from, RequestId request, const
       Sealed{m.log, m.term, node_.staging.bytes(), promise_.found(), promise_.surely_written()});
 }
 
-/// Why a leader cannot have got so far above what this node has heard of; empty: it may have. A
-/// promise is never taken back, and the version of the metadata never falls. An empty node has
-/// heard nothing, and takes what it is told.
+/// T1: says why a leader cannot be so far above everything that this node has heard of; empty: it
+/// may be. A promise is never taken back and a metadata version never falls, so a wild number would
+/// lock out correct leaders for ever. An empty node has heard nothing and believes the leader.
 std::string StorageMachine::implausible(Term term, Term promised, RaftIndex version) const {
   const Term heard = std::max(promised, node_.metadata.last_term);
   if (heard != Term{} && term > heard && term.value - heard.value > term_ahead_max)
@@ -644,6 +683,7 @@ std::string StorageMachine::implausible(Term term, Term promised, RaftIndex vers
   return {};
 }
 
+/// Refuses the number, and alarms at most once in alarm_pause.
 void StorageMachine::refuse_number(ConnectionId from, RequestId request, std::string_view what,
                                    const std::string& why) {
   node_.fail_request(from, request, Errc::invalid_argument, why);
@@ -690,6 +730,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, ConfirmTerm& m) {
   if (LogReplica* l = admitted(from, request, m)) l->confirm_term(from, request, m);
 }
 
+/// T5: makes the log's folder, and answers Joined when it is durable. A repeat is answered alike.
 void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
   const LogId id = m.info.id;
   const Admission a = admit(from, request, id, m.term);
@@ -701,14 +742,16 @@ void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
       return refuse_older(from, fmt::format("told to make log {} (\"{}\"), which is \"{}\" here",
                                             id.value, m.info.name, l->state.info.name));
     if (l->state.made) return node_.send(from, request, Joined{id});
-    waiting_.push_back({from, request, Message{std::move(m)}});  // being made: answered when it is
+    // The log is being made: the Join is answered when that has ended.
+    waiting_.push_back({from, request, Message{std::move(m)}});
     return;
   }
   if (tombstones_.forbids(id)) return node_.fail_request(from, request, Errc::log_deleted);
   LogReplica* l = (logs_[id] = std::make_unique<LogReplica>(node_, promise_, id)).get();
   l->described(m.info, RaftIndex{});
   node_.disk(MakeLog{id, encode_record(m.info)}, [this, l, from, request, id](DiskDone&& d) {
-    if (d.error != Errc::ok) {  // the leader asks again, or takes the log back
+    // The leader repeats the Join or deletes the log again (T5).
+    if (d.error != Errc::ok) {
       logs_.erase(id);
       node_.fail_request(from, request, d.error, d.detail);
     } else {
@@ -726,8 +769,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
   LogReplica* l = find(m.log);
   if (l == nullptr) return node_.send(from, request, Dropped{m.log});
   l->drop();
-  // The folder goes behind everything else on the log's strand; a repeat is harmless and answered
-  // once it is durable too.
+  // T5: tombstone first, folder second. The removal waits for everything else on the log's strand.
+  // A repeated Drop is harmless, and is answered when it is durable too.
   tombstones_.add(m.log, [this, from, request, id = m.log] {
     node_.disk(DropLog{id}, [this, from, request, id](DiskDone&&) {
       node_.send(from, request, Dropped{id});
@@ -738,6 +781,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
 
 // ---- metadata
 
+/// T2, T4: takes newer metadata of the own cluster, unless they contradict the node's history.
 void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   adopt_cluster(m.metadata.cluster, m.metadata.cluster_name);
   if (m.metadata.cluster != node_.identity.cluster) return refuse_cluster(from, m.metadata.cluster);
@@ -756,8 +800,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   save_metadata();
 }
 
-/// T4: the cluster found that this disk lacks what it had acknowledged. That is for good: the copy
-/// of the metadata says so at each start.
+/// T4: the cluster found that this disk lacks bytes that it had acknowledged. The loss is final, so
+/// the node's copy of the metadata says so at each start.
 void StorageMachine::heed_loss() {
   const auto own = [this](const StorageInfo& s) {
     return s.id == node_.options.id && s.disk == node_.identity.disk && s.lost;
@@ -775,23 +819,25 @@ void StorageMachine::heed_loss() {
           node_.options.id.value));
 }
 
-/// T2: terms and versions of the metadata rise together. A leader of a newer term with an older
-/// version is none of this cluster's history: its sequencers were given old directories. So is one
-/// for which a log's id stands for another log.
+/// T2: terms and versions of the metadata rise together. Metadata with a newer term and an older
+/// version are no part of this cluster's history: the sequencers were given old directories. The
+/// same holds if a log id stands for another log there. Returns the reason, or nullopt.
 std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) const {
   const ClusterMetadata& here = node_.metadata;
   if (m.last_term > here.last_term && m.version < here.version)
     return fmt::format(
         "its metadata is of version {} in term {}, this node has version {} of term {}",
         m.version.value, m.last_term.value, here.version.value, here.last_term.value);
-  if (m.last_term < here.last_term) return std::nullopt;  // deposed, and about to be fenced
+  // A deposed leader is about to be fenced; it proves nothing.
+  if (m.last_term < here.last_term) return std::nullopt;
   for (const LogInfo& l : m.logs)
     if (is_another_log(l))
       return fmt::format("log {} is \"{}\" there and another log here", l.id.value, l.name);
   return std::nullopt;
 }
 
-/// An id stands for one log for ever (T5).
+/// T5: an id stands for the same log for ever. Retention may change, name and other options may
+/// not.
 bool StorageMachine::is_another_log(const LogInfo& named) const {
   const auto found = logs_.find(named.id);
   if (found == logs_.end() || !found->second->state.made || found->second->state.dropped)
@@ -802,6 +848,7 @@ bool StorageMachine::is_another_log(const LogInfo& named) const {
   return !here.name.empty() && (here.name != named.name || here.options != options);
 }
 
+/// Alarms, and closes the connection of a sequencer whose metadata have gone back.
 void StorageMachine::refuse_older(ConnectionId from, const std::string& why) {
   const std::string text = fmt::format(
       "the sequencers have gone back: {}; stop them and put back their newest directories", why);
@@ -813,9 +860,9 @@ void StorageMachine::refuse_older(ConnectionId from, const std::string& why) {
   forget(from);
 }
 
-/// T4. Sequencers that lost their directories say hello without a cluster and begin a new one,
-/// whose log ids would be those of the logs that are here. Metadata is the first that a leader
-/// sends, so nothing else of theirs is obeyed.
+/// T4: sequencers that lost their directories say hello without a cluster and begin a new cluster,
+/// whose log ids would be those of the logs here. A leader sends Metadata first, so this node obeys
+/// nothing else of theirs.
 void StorageMachine::refuse_cluster(ConnectionId from, ClusterId theirs) {
   const std::string why = fmt::format(
       "this node's data is of cluster {:016x}, the sequencers are of {:016x}; put their "
@@ -826,6 +873,8 @@ void StorageMachine::refuse_cluster(ConnectionId from, ClusterId theirs) {
   forget(from);
 }
 
+/// Readers find nodes and logs here when no sequencer answers (spec/03). The answer names the
+/// leader only if a leader is connected.
 void StorageMachine::on(ConnectionId from, RequestId request, GetMetadata& m) {
   Metadata answer{node_.metadata, {}};
   if (const auto s = sessions_.find(leader_); s != sessions_.end())
@@ -838,6 +887,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, GetMetadata& m) {
 
 // ---- clients and peers
 
+/// An upload needs no leader and no term, only a log that is made.
 void StorageMachine::on(ConnectionId from, RequestId request, Upload& m) {
   LogReplica* l = find(m.log);
   if (l == nullptr || !l->state.made || l->state.dropped)
@@ -847,7 +897,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Upload& m) {
   l->upload(from, request, m);
 }
 
-/// The log that is to be read here; nullptr: the reader has been told that it is not.
+/// Finds the log that is to be read. Returns null if it is not here; the reader has been answered.
 LogReplica* StorageMachine::readable(ConnectionId from, RequestId request, LogId log,
                                      Offset offset) {
   LogReplica* l = find(log);
@@ -863,6 +913,7 @@ LogReplica* StorageMachine::readable(ConnectionId from, RequestId request, LogId
   return nullptr;
 }
 
+/// The session notes the log, so that its readers are forgotten with the connection.
 void StorageMachine::on(ConnectionId from, RequestId request, Read& m) {
   LogReplica* l = readable(from, request, m.log, m.offset);
   if (l == nullptr) return;
@@ -883,7 +934,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Follow& m) {
   LogReplica* l = readable(from, request, m.log, m.offset);
   if (l == nullptr) return;
   sessions_.at(from).users.insert(m.log);
-  // A second Follow with the request id of a first takes its place.
+  // A second Follow with the request id of a first Follow replaces it; the first may be of another
+  // log.
   if (const auto before = node_.flow.followed(from, request))
     if (LogReplica* other = find(*before)) other->reader.credit(from, request, 0);
   l->reader.follow(from, request, m);
@@ -900,6 +952,8 @@ void StorageMachine::on(ConnectionId, RequestId, ReportCorrupt& m) {
     l->report_corrupt(m);
 }
 
+/// V2. The limit is counted for each connection over all logs, so a connection that loses a place
+/// gets its count back.
 void StorageMachine::on(ConnectionId from, RequestId, Observe& m) {
   LogReplica* l = find(m.log);
   if (l == nullptr || !l->state.made || l->state.dropped) return;
@@ -924,7 +978,7 @@ void StorageMachine::on(ConnectionId from, RequestId, Taken& m) {
   node_.giving.taken(from, m.bytes);
 }
 
-/// The question may still wait for the promise to be durable (T3); each question is answered once.
+/// P2: each question is answered once, also a question that still waits for a durable promise (T3).
 void StorageMachine::on(ConnectionId from, RequestId request, GiveUp&) {
   node_.giving.give_up(from, request);
   if (std::erase_if(waiting_,

@@ -1,15 +1,18 @@
+// Ranges are handles on the blocks in which the bytes were received or stamped.
 #include "storage-node/core/tail_cache.h"
 
 #include <algorithm>
 
 namespace loglog::storage {
 namespace {
-/// Below this, ranges are gathered into one answer; above, a slice goes out as it is.
+/// Ranges below this size are gathered into an answer; a larger range goes out as a slice without a
+/// copy.
 constexpr std::size_t gather_below = 32u << 10;
 }  // namespace
 
 void TailCache::add(Offset at, const Bytes& bytes, std::uint64_t bound) {
   if (bytes.empty()) return;
+  // A gap: the log was cut or copied, so the old ranges are of no use.
   if (!ranges_.empty() && ranges_.back().at + ranges_.back().bytes.size() != at) clear();
   ranges_.push_back({at, bytes.to_keep()});
   bytes_ += ranges_.back().bytes.held();
@@ -31,6 +34,7 @@ Bytes TailCache::get(Offset at, std::uint64_t length) const {
   --it;
   const std::uint64_t skip = at - it->at;
   if (skip >= it->bytes.size()) return {};
+  // Enough bytes in a single range are returned as they are.
   const std::uint64_t here = std::min<std::uint64_t>(length, it->bytes.size() - skip);
   if (here == length || here >= gather_below || std::next(it) == ranges_.end())
     return it->bytes.slice(skip, here).to_keep();

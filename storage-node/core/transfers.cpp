@@ -1,3 +1,7 @@
+// Rule P1: three parts decide which question goes out next, handle answers, and measure time. A
+// question lives in questions_ from ask() until its answer has come or its connection has gone.
+// While it waits, its id is in a queue of its peer; while it is under way, its id is in
+// Peer::asked.
 #include "storage-node/core/transfers.h"
 
 #include <algorithm>
@@ -8,18 +12,20 @@
 namespace loglog::storage {
 namespace {
 
-/// Questions under way at a peer: small runs are bounded by their number.
+/// Limit on the questions that are under way to a peer: small runs are limited by number, not by
+/// bytes.
 constexpr std::size_t questions_max = 64;
-/// A peer that was busy is left alone for so long.
+/// Pause after a peer answered too_many (P2).
 constexpr Duration busy_pause = 50ms;
-/// A link is taken to carry this many bytes a second at least, before a peer counts as silent: for
-/// what a commit may wait for, another peer is asked early, and for the rest late.
+/// The lowest rate that a link is expected to carry, in bytes a second. Bytes under way give a peer
+/// that much time before it counts as silent. Runs that a commit may wait for go to another peer
+/// early, other bytes late.
 constexpr std::uint64_t append_rate_min = 1u << 20;
 constexpr std::uint64_t bulk_rate_min = 128u << 10;
-/// An answer that comes so much later than the quickest has waited behind others, and so has all
-/// else that the peer sends.
+/// An answer that comes later than the quickest answer by more than this has waited in a queue on
+/// the link, as everything else does that the peer sends.
 constexpr Duration queueing_max = 1ms;
-/// `Taken` is said for so many bytes at a time.
+/// Taken is sent after this many bytes, so that it costs little.
 constexpr std::uint64_t taken_told_at = 64u << 10;
 
 Duration at_rate(std::uint64_t bytes, std::uint64_t rate) {
@@ -32,17 +38,20 @@ std::uint64_t bytes_in(const Message& m) {
   return 0;
 }
 
-/// What was asked for: bytes, or a sign of life.
+/// True for bytes or a sign of life; other messages refuse the question.
 bool is_answer(const Message& m) { return bytes_in(m) > 0 || std::holds_alternative<Pong>(m); }
 
 }  // namespace
 
 Transfers::Id Transfers::ask(NodeId peer, LogId log, Message question, std::uint64_t bytes,
                              Urgency urgency, Answer answer) {
+  // Id 0 means no question.
   const Id id = ++next_ == 0 ? ++next_ : next_;
   Question& q =
       questions_[id] = {peer, log, urgency, bytes, std::move(question), std::move(answer)};
   Peer& p = peers_[peer];
+  // A silent peer is asked nothing more (P1). The asker hears `nothing` at the next tick and asks
+  // another peer.
   if (p.stalled) {
     hopeless_.push_back(id);
     return id;
@@ -63,7 +72,7 @@ void Transfers::dial(NodeId id, Peer& p) {
   const auto info =
       std::find_if(known.begin(), known.end(), [&](const auto& s) { return s.id == id; });
   if (info == known.end() || info->address.empty()) {
-    // Failed at the next tick: the asker is not called from inside its own call.
+    // The question fails at the next tick, because ask() must not call back.
     const std::vector<Id> all = all_of(id);
     hopeless_.insert(hopeless_.end(), all.begin(), all.end());
     return;
@@ -72,6 +81,7 @@ void Transfers::dial(NodeId id, Peer& p) {
   node_.out.connects.push_back({id, info->address});
 }
 
+/// Without a connection the message is dropped (Node::send).
 void Transfers::tell(NodeId peer, Message m) {
   if (const auto p = peers_.find(peer); p != peers_.end())
     node_.send(p->second.connection, RequestId{}, std::move(m));
@@ -79,7 +89,8 @@ void Transfers::tell(NodeId peer, Message m) {
 
 // ---- Which question is next
 
-/// The peers take turns, and at each peer the logs do.
+/// Starts as many questions as the limits allow. The peers take turns, and at each peer the logs
+/// do.
 void Transfers::pump() {
   if (peers_.empty()) return;
   for (std::size_t idle = 0; idle < peers_.size();) {
@@ -97,7 +108,8 @@ bool Transfers::start_next(Peer& p) {
     if (of_log == nullptr) continue;
     const Id id = of_log->front();
     Question& q = questions_.at(id);
-    if (!has_room(p, q)) return false;  // nothing of less urgency goes before it
+    // No question of lower urgency may overtake it.
+    if (!has_room(p, q)) return false;
     queue.last = q.log;
     unqueue(p, id, q);
     start(p, id, q);
@@ -106,13 +118,14 @@ bool Transfers::start_next(Peer& p) {
   return false;
 }
 
+/// The log after the log that had the last turn.
 std::deque<Transfers::Id>* Transfers::next_of(Queue& q) {
   if (q.logs.empty()) return nullptr;
   const auto next = q.logs.upper_bound(q.last);
   return next == q.logs.end() ? &q.logs.begin()->second : &next->second;
 }
 
-/// What is asked for one at a time has room always: the largest run must pass.
+/// A question to an otherwise idle peer always has room, so that the largest run passes.
 bool Transfers::has_room(const Peer& p, const Question& q) const {
   if (p.asked.size() >= questions_max) return false;
   if (p.under_way == 0) return true;
@@ -123,6 +136,7 @@ bool Transfers::has_room(const Peer& p, const Question& q) const {
          under_way_ + q.bytes <= (bulk ? o.asked_bulk_bytes_max : o.asked_bytes_max);
 }
 
+/// After an idle time the peer's silence counts from this question on.
 void Transfers::start(Peer& p, Id id, Question& q) {
   if (p.asked.empty()) p.moved = node_.now;
   q.state = State::asked;
@@ -133,9 +147,9 @@ void Transfers::start(Peer& p, Id id, Question& q) {
   node_.send(p.connection, RequestId{id}, Message{q.message});
 }
 
-/// A delay that grows with what is asked for is a queue on the link: then less is asked for,
-/// otherwise more, where questions wait for it. The quickest answer counts a little more each time,
-/// so that a link that became longer is learned.
+/// An answer that takes longer than the quickest shows a queue on the link, so less is asked for.
+/// Otherwise more is asked for, if questions wait for it. The quickest time grows a little with
+/// each answer, so that a link that has become longer is learned.
 void Transfers::adapt(Peer& p, const Question& q) {
   const Options& o = node_.options;
   const Duration took = node_.now - q.asked_at;
@@ -155,7 +169,7 @@ bool Transfers::unqueue(Peer& p, Id id, const Question& q) {
   return true;
 }
 
-/// The peer was busy: the question is the log's next one again.
+/// The peer was busy (P2): the question becomes the log's next question again, after a pause.
 void Transfers::requeue(Peer& p, Id id, Question& q) {
   p.paused_until = node_.now + busy_pause;
   q.state = State::queued;
@@ -164,6 +178,7 @@ void Transfers::requeue(Peer& p, Id id, Question& q) {
 
 // ---- Answers
 
+/// The peer must be the peer that was asked: request ids of other connections may be equal.
 bool Transfers::answered(ConnectionId from, RequestId request, const Message& m) {
   const auto found = questions_.find(request.value);
   if (found == questions_.end() || found->second.state == State::queued) return false;
@@ -173,6 +188,7 @@ bool Transfers::answered(ConnectionId from, RequestId request, const Message& m)
   const std::uint64_t bytes = bytes_in(m);
   if (q.urgency == Urgency::bulk && bytes > 0) adapt(p, q);
   come(p, found->first, bytes);
+  // A question that was given up meanwhile is not repeated; its asker has gone elsewhere.
   const Failed* failed = std::get_if<Failed>(&m);
   if (failed != nullptr && failed->error == Errc::too_many && q.state == State::asked) {
     requeue(p, found->first, q);
@@ -180,6 +196,7 @@ bool Transfers::answered(ConnectionId from, RequestId request, const Message& m)
   }
   const bool late = q.state == State::slow;
   const bool came = is_answer(m);
+  // The callback may ask or cancel, so the question is removed before it runs.
   const Answer answer =
       q.state == State::cancelled || (late && !came) ? Answer{} : std::move(q.answer);
   questions_.erase(found);
@@ -188,6 +205,7 @@ bool Transfers::answered(ConnectionId from, RequestId request, const Message& m)
   return true;
 }
 
+/// Bytes have come or the question was refused: either way the peer lives and its room is free.
 void Transfers::come(Peer& p, Id id, std::uint64_t bytes) {
   const auto asked = p.asked.find(id);
   p.under_way -= asked->second;
@@ -211,6 +229,7 @@ void Transfers::cancel(Id id) {
     questions_.erase(found);
     return;
   }
+  // The answer takes room on the link until it has come, so the question stays in `asked`.
   if (q.state == State::asked) node_.send(p.connection, RequestId{id}, GiveUp{});
   q.state = State::cancelled;
   q.answer = {};
@@ -239,6 +258,7 @@ std::vector<Transfers::Id> Transfers::all_of(NodeId peer) const {
   return out;
 }
 
+/// All of the peer's questions fail, those that wait as well: their askers go on with another peer.
 void Transfers::lost(NodeId peer) {
   const auto found = peers_.find(peer);
   if (found == peers_.end()) return;
@@ -259,9 +279,11 @@ void Transfers::fail(const std::vector<Id>& ids) {
     if (found == questions_.end()) continue;
     Question& q = found->second;
     if (const auto p = peers_.find(q.peer); p != peers_.end()) {
-      if (p->second.asked.contains(id)) continue;  // it went out after all
+      // It went out after all.
+      if (p->second.asked.contains(id)) continue;
       unqueue(p->second, id, q);
     }
+    // Askers of slow and cancelled questions have been told already.
     if (q.state == State::queued || q.state == State::asked) answers.push_back(std::move(q.answer));
     questions_.erase(found);
   }
@@ -270,16 +292,16 @@ void Transfers::fail(const std::vector<Id>& ids) {
 
 // ---- Time
 
-/// Until when an answer may take, counted from when the peer moved last. What a link carries is not
-/// known, so that bytes under way give it time, and as long as answers come nothing is given up.
+/// The time by which an answer must come, counted from the peer's last answer. The rate of a link
+/// is unknown, so bytes under way extend the time, and nothing is given up while answers come.
 Time Transfers::patience(const Peer& p, const Question& q) const {
   if (q.urgency == Urgency::append)
     return p.moved + node_.options.answer_silence_append + at_rate(q.bytes, append_rate_min);
   return p.moved + node_.options.answer_silence_bulk + at_rate(p.under_way, bulk_rate_min);
 }
 
-/// What was asked of a silent peer is asked elsewhere. All that is under way still takes room at
-/// it, until it moves or the connection ends.
+/// P1: questions to a silent peer end with `nothing`, so that their askers go elsewhere. Everything
+/// under way still takes room at the peer until it answers or its connection ends.
 void Transfers::stall(Peer& p) {
   bool silent = false;
   std::vector<Answer> answers;
@@ -300,6 +322,7 @@ void Transfers::stall(Peer& p) {
 }
 
 void Transfers::tick() {
+  // A callback may remove peers, so the ids are copied first.
   std::vector<NodeId> peers;
   peers.reserve(peers_.size());
   for (const auto& [id, p] : peers_) peers.push_back(id);

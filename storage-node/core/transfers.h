@@ -68,7 +68,7 @@ class Transfers {
   Time moved() const { return moved_; }
 
  private:
-  /// State queued -> asked -> answered; an asked question may become slow or cancelled before its answer
+  /// queued -> asked -> answered. An asked question may become slow or cancelled before that.
   /// comes.
   enum class State : std::uint8_t {
     queued,
