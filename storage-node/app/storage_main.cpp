@@ -1,4 +1,5 @@
-// Options of `loglog-storage`.
+// Options of `loglog-storage`: from the command line, the environment, a file, and defaults, in
+// this order of precedence (config::read_options).
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -13,18 +14,22 @@
 namespace loglog::storage {
 namespace {
 
+/// Prefix of the environment variables.
 constexpr std::string_view environment = "LOGLOG_STORAGE";
 
-/// NodeOptions::validate() says what is too little.
+/// A wide range: NodeOptions::validate() gives the minimum with its reason.
 const config::SizeRange any_size{.least = 0, .most = 1ull << 50};
 
+/// The result of parsing.
 struct Given {
   NodeOptions options;
-  std::string effective;  // for people
+  // The options in effect, as a log line.
+  std::string effective;
   bool check_only = false;
 };
 
-/// The options and what they are parsed into.
+/// The options, and the variables that they are parsed into. Not copied: CLI11 holds pointers to
+/// the variables.
 struct Program {
   Program();
   CLI::App app{
@@ -105,7 +110,8 @@ Exit codes:
   8   the disk failed)");
 }
 
-/// The exit code where nothing is to be started.
+/// Parses and validates the options. Returns the exit code if nothing is to be started: after
+/// --help or --version, or because of bad options.
 std::expected<Given, int> read(int argc, const char* const* argv) {
   Program program;
   auto& [app, given, engine, level, direct, verify] = program;
@@ -118,6 +124,7 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
                                     : IoEngine::threads;
   o.direct_io = direct == "auto";
   o.verify_uploads = verify == "on";
+  // In the order of transport::LogLevel.
   const std::vector<std::string> levels = {"debug", "info", "warning", "alarm", "off"};
   o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) -
                                                  levels.begin());
@@ -136,12 +143,15 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
 
 }  // namespace
 
+/// The shared pointer owns the whole Program, because the options point into it.
 std::shared_ptr<CLI::App> storage_command() {
   const auto program = std::make_shared<Program>();
   return {program, &program->app};
 }
 
 int storage_main(int argc, char** argv) {
+  // Closed standard descriptors would be given to data files, and a message to stderr would then be
+  // written into them.
   console::occupy_standard_descriptors();
   const auto given = read(argc, argv);
   if (!given) return given.error();

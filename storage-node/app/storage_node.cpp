@@ -1,3 +1,5 @@
+// Wires a node: options to core, data directory to engine, driver to host (proto-spec/server),
+// which owns the thread, the loop and the pages.
 #include "storage-node/app/storage_node.h"
 
 #include <random>
@@ -23,6 +25,7 @@ Result<void> NodeOptions::validate() const {
     if (auto address = transport::split_tcp_address(http); !address)
       return std::unexpected(address.error());
   if (data.empty()) return fail(Errc::bad_configuration, "--data: name a directory");
+  // Two of the largest runs, so that a large run finds room while another run waits.
   if (staging_bytes < 2ull * run_size_max)
     return fail(Errc::bad_configuration,
                 fmt::format("--staging-bytes {}: at least {} (two of the largest runs)",
@@ -32,6 +35,8 @@ Result<void> NodeOptions::validate() const {
 
 namespace {
 
+/// io_uring is tried by making a ring, because containers may forbid it. A demand for io_uring that
+/// cannot be met is an error and not a silent fallback.
 Result<std::unique_ptr<FileEngine>> choose_engine(IoEngine wanted, SegmentDirectory& directory,
                                                   transport::Loop& loop) {
   const auto post = [&loop](std::function<void()> work) { loop.post(std::move(work)); };
@@ -46,6 +51,7 @@ Result<std::unique_ptr<FileEngine>> choose_engine(IoEngine wanted, SegmentDirect
   return make_thread_engine(directory, post);
 }
 
+/// The part of a node that the host runs on its loop.
 class StorageService final : public server::Service {
  public:
   explicit StorageService(NodeOptions options) : options_(std::move(options)) {}
@@ -57,11 +63,14 @@ class StorageService final : public server::Service {
   }
 
  private:
+  // The driver uses the directory, so it is destroyed first.
   const NodeOptions options_;
   std::unique_ptr<SegmentDirectory> directory_;
   std::unique_ptr<StorageDriver> driver_;
 };
 
+/// Order of a start: valid options, the lock on the directory, the engine, then recovery and the
+/// listening socket.
 Result<std::string> StorageService::start(transport::Loop& loop, const transport::EventLog& log) {
   const NodeOptions& o = options_;
   if (auto ok = o.validate(); !ok) return std::unexpected(ok.error());
@@ -75,11 +84,14 @@ Result<std::string> StorageService::start(transport::Loop& loop, const transport
   core.cluster_name = o.cluster_name;
   core.staging_bytes_max = o.staging_bytes;
   core.verify_uploads = o.verify_uploads;
+  // The seed makes ids of disks and processes unique, so it must come from real entropy.
   std::random_device entropy;
   const std::uint64_t seed = (std::uint64_t{entropy()} << 32) | entropy();
   driver_ = std::make_unique<StorageDriver>(loop, *directory_, std::move(*engine), std::move(core),
                                             seed, log, [log](const std::string& why) {
                                               log(transport::LogLevel::alarm, why);
+                                              // K2: no destructor may run, because a destructor
+                                              // could write or acknowledge after the failure.
                                               std::_Exit(exit_disk_failed);
                                             });
   if (auto ok = driver_->start(o.listen); !ok) return std::unexpected(ok.error());

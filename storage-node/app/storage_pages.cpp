@@ -1,3 +1,5 @@
+// The metrics of a storage node. Names and meanings are an interface for operators: rename none. A
+// function for each group; the help texts are the documentation.
 #include "storage-node/app/storage_pages.h"
 
 #include <fmt/format.h>
@@ -51,6 +53,7 @@ void add_writes(PrometheusText& t, const Figures& c, const IoFigures& io) {
       .value(io.descriptor_waits);
 }
 
+/// The size is unknown until the driver has asked the file system.
 void add_disk(PrometheusText& t, const Report& r) {
   if (r.disk_size_bytes == 0) return;
   t.gauge("loglog_storage_disk_free_bytes",
@@ -146,6 +149,8 @@ void add_connections(PrometheusText& t, const NodeReport& r) {
       .value(r.traffic.sent);
 }
 
+/// Families with a label for each log. Their number is limited by logs_shown_max, so that a scrape
+/// stays small on a node with many logs.
 void add_logs(PrometheusText& t, const std::vector<LogReport>& logs) {
   const auto family = [&](std::string_view what, std::string_view help,
                           Offset LogReport::* offset) {
@@ -181,6 +186,7 @@ std::string text_of(const NodeReport& r) {
 
 }  // namespace
 
+/// The gate refuses questions once the node stops, and then answers with an error itself.
 http::Pages pages_of(StorageDriver& driver, http::LoopGate& gate) {
   http::Pages pages = http::node_pages(gate, [&driver] { return driver.readiness(); });
   pages["/metrics"] = [&driver, &gate](const http::Request&) -> http::Answer {

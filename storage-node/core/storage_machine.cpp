@@ -152,8 +152,8 @@ Result<void> StorageMachine::find_logs(StartupDisk& disk) {
   return {};
 }
 
-/// Opens a log that has a folder. The metadata describes it if they name it, otherwise its own
-/// `info` does.
+/// Opens a log that has a folder. The metadata describes it if it names the log,
+/// otherwise the log's own `info` does.
 Result<void> StorageMachine::find_log(StartupDisk& disk, LogId id, const LogInfo* in_metadata) {
   const auto files = not_absent(disk.files_of(id));
   if (!files) return std::unexpected(files.error());
@@ -549,8 +549,8 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
                        fmt::format("not sealed in term {}", term.value));
     return Admission::refused;
   }
-  // A sequencer that commands in the promised term leads. A Seal alone does not prove that, because
-  // it may come late over a connection that is gone.
+  // A sequencer that commands in the promised term leads. This corrects leader_ after a Seal that
+  // came late, over an older connection.
   if (sessions_.at(from).peer.role == Role::sequencer) leader_ = from;
   return promise.durable() ? Admission::yes : Admission::wait;
 }
@@ -781,7 +781,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
 
 // ---- metadata
 
-/// T2, T4: takes newer metadata of the own cluster, unless they contradict the node's history.
+/// T2, T4: takes newer metadata of the own cluster, unless it contradicts the node's history.
 void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   adopt_cluster(m.metadata.cluster, m.metadata.cluster_name);
   if (m.metadata.cluster != node_.identity.cluster) return refuse_cluster(from, m.metadata.cluster);
@@ -820,7 +820,7 @@ void StorageMachine::heed_loss() {
 }
 
 /// T2: terms and versions of the metadata rise together. Metadata with a newer term and an older
-/// version are no part of this cluster's history: the sequencers were given old directories. The
+/// version is no part of this cluster's history: the sequencers were given old directories. The
 /// same holds if a log id stands for another log there. Returns the reason, or nullopt.
 std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) const {
   const ClusterMetadata& here = node_.metadata;
@@ -848,7 +848,7 @@ bool StorageMachine::is_another_log(const LogInfo& named) const {
   return !here.name.empty() && (here.name != named.name || here.options != options);
 }
 
-/// Alarms, and closes the connection of a sequencer whose metadata have gone back.
+/// Alarms, and closes the connection of a sequencer whose metadata has gone back.
 void StorageMachine::refuse_older(ConnectionId from, const std::string& why) {
   const std::string text = fmt::format(
       "the sequencers have gone back: {}; stop them and put back their newest directories", why);

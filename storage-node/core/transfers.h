@@ -68,8 +68,7 @@ class Transfers {
   Time moved() const { return moved_; }
 
  private:
-  /// queued -> asked -> answered. An asked question may become slow or cancelled before that.
-  /// comes.
+  /// State: queued -> asked -> answered. An asked question may become slow or cancelled before that.
   enum class State : std::uint8_t {
     queued,
     asked,

@@ -1,4 +1,5 @@
-// What the driver of a storage node counts, and all that the node shows to monitors.
+// Counters of the storage node's driver, and the sum of figures that the node shows to monitors.
+// The driver counts; app/storage_pages.cpp renders.
 #pragma once
 #include <cstdint>
 
@@ -9,16 +10,20 @@
 
 namespace loglog::storage {
 
-/// Since the start of the process.
+/// Counters since the start of the process.
 struct IoFigures {
-  observe::LatencyHistogram sync;  ///< from the submission of a group's fdatasync, with the writes
-                                   ///< that it is linked to, to its end
-  observe::SizeHistogram group;  ///< frames made durable by one fdatasync; marks alone are no group
-  std::uint64_t disk_errors = 0;  ///< operations that failed and may: reads, and requests for space
-  std::uint64_t descriptor_waits =
-      0;  ///< times that an operation was put off because no descriptor was left
+  /// Duration of a group's fdatasync; through the page cache, its writes are linked to it and are
+  /// included.
+  observe::LatencyHistogram sync;
+  /// Bytes of frames that a single fdatasync made durable. A write of marks alone is not counted.
+  observe::SizeHistogram group;
+  /// Failed operations that may fail: reads, and requests for space.
+  std::uint64_t disk_errors = 0;
+  /// How often an operation waited because no descriptor was left.
+  std::uint64_t descriptor_waits = 0;
 };
 
+// All figures of a node at a moment.
 struct NodeReport {
   Report core;
   IoFigures io;

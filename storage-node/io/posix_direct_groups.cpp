@@ -1,3 +1,6 @@
+// A group begins inside the block in which the last group ended. So each group repeats the bytes of
+// that block from a copy, or from the file if the copy is unknown, and fills its own last block
+// with zeros.
 #include "storage-node/io/posix_direct_groups.h"
 
 #include <fcntl.h>
@@ -13,8 +16,8 @@
 namespace loglog::storage {
 namespace {
 
-constexpr std::size_t pooled_max =
-    8u << 20;  ///< bytes kept in all: what is under way on many logs at once, or on one
+/// Limit on pooled memory: about the memory of groups in flight on many logs at once.
+constexpr std::size_t pooled_max = 8u << 20;
 
 std::shared_ptr<const int> open_direct(const std::string& path, int flags) {
   const int fd = ::open(path.c_str(), flags | O_DIRECT | O_CLOEXEC, 0640);
@@ -45,11 +48,13 @@ AlignedPool::Block AlignedPool::take(std::size_t size) {
   return b;
 }
 
+/// Blocks of other sizes make room first, so that the pool follows the sizes in use.
 void AlignedPool::give_back(Block block) {
   if (!block.bytes) return;
   std::lock_guard lock(mutex_);
   auto& same = free_[static_cast<std::size_t>(std::countr_zero(block.size))];
-  for (auto& other : free_)  // the size that is wanted now stays
+  // The size that is needed now stays.
+  for (auto& other : free_)
     while (kept_ + block.size > pooled_max && &other != &same && !other.empty()) {
       kept_ -= other.back().size;
       other.pop_back();
@@ -59,6 +64,8 @@ void AlignedPool::give_back(Block block) {
   same.push_back(std::move(block));
 }
 
+/// Tries a whole block, a marks slot and a read: some file systems accept O_DIRECT at open and
+/// refuse such writes later.
 bool DirectGroups::possible(const std::string& folder) {
   const std::string path = folder + "/direct-io";
   const auto fd = open_direct(path, O_RDWR | O_CREAT | O_TRUNC);
@@ -87,6 +94,7 @@ std::shared_ptr<DirectGroups::Open> DirectGroups::open(LogId log, Offset first,
   return opened;
 }
 
+/// The next group of the log opens the file again.
 void DirectGroups::forget(LogId log) {
   std::lock_guard lock(mutex_);
   files_.erase(log);
@@ -98,6 +106,7 @@ void DirectGroups::forget(LogId log, Offset first) {
     files_.erase(log);
 }
 
+/// Without a direct write the copy of the last block would become stale, so the file is forgotten.
 std::optional<DirectGroup> DirectGroups::make(const WriteGroup& group, const std::string& path) {
   const auto file = open(group.log, group.first, path);
   std::size_t bytes = 0;
@@ -113,6 +122,7 @@ std::optional<DirectGroup> DirectGroups::make(const WriteGroup& group, const std
 bool DirectGroups::fill(Open& file, const WriteGroup& group, std::size_t bytes, DirectGroup& out) {
   const std::size_t head = group.position % direct_block;
   const std::size_t frames = bytes == 0 ? 0 : whole_blocks(head + bytes);
+  // The memory returns to the pool when the last holder of the group is done.
   out.memory = std::shared_ptr<AlignedPool::Block>(
       new AlignedPool::Block(pool_->take(frames + direct_block)),
       [pool = pool_](AlignedPool::Block* b) {
@@ -122,6 +132,7 @@ bool DirectGroups::fill(Open& file, const WriteGroup& group, std::size_t bytes, 
   std::byte* const begin = out.memory->bytes.get();
   if (begin == nullptr) return false;
   if (frames > 0) {
+    // The copy saves a read for each group. It is known if the last group ended exactly here.
     if (head > 0 && file.end == group.position) std::memcpy(begin, file.last.data(), head);
     else if (head > 0 &&
              ::pread(*file.fd, begin, direct_block, static_cast<off_t>(group.position - head)) <

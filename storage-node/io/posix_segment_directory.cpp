@@ -1,3 +1,5 @@
+// The struct Doer has a function for each disk operation, in the order of output.h. Below it are
+// the lock and recovery at start, the descriptor cache, and StartupDisk.
 #include "storage-node/io/posix_segment_directory.h"
 
 #include <fcntl.h>
@@ -30,8 +32,8 @@ using Outcome = FileEngine::Outcome;
 using files::Descriptor;
 using files::write_all;
 
-/// Descriptors kept of segment files, those for writing past the page cache and all others each: an
-/// eighth of what the process may have.
+/// Limit on descriptors of segment files that are kept open: an eighth of the process's limit for
+/// direct writes, and as many for all other uses.
 std::size_t descriptors_max() {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 64;
@@ -52,10 +54,9 @@ Outcome replace_file(const std::string& folder, const std::string& name, ByteSpa
   return outcome_of(files::replace_file(folder, name, data));
 }
 
-// Zeros that are written, not only promised by the file system: the first fdatasync over them then
-// changes no metadata.
+/// Writes zeros, so that the first fdatasync over the range changes no metadata of the file system.
 bool write_zeros(int fd, std::uint64_t begin, std::uint64_t end) {
-  // Pieces that a group does not wait long behind; aligned for O_DIRECT.
+  // A piece is small, so that a group does not wait long behind it, and aligned for O_DIRECT.
   alignas(direct_block) static const std::byte zeros[64 * direct_block]{};
   for (std::uint64_t at = begin; at < end;) {
     const std::size_t n = std::min<std::uint64_t>(sizeof zeros, end - at);
@@ -65,9 +66,9 @@ bool write_zeros(int fd, std::uint64_t begin, std::uint64_t end) {
   return true;
 }
 
-/// Space on disk for the bytes from `had`, the file's size, up to `size`; they read as zeros.
-/// Nothing below `had` is touched, because groups are written there meanwhile: posix_fallocate over
-/// the whole file would, on a file system without fallocate.
+/// Reserves disk space from `had`, the size of the file, up to `size`; the new bytes read as zeros.
+/// Touches nothing below `had`, because groups are written there at the same time. posix_fallocate
+/// would touch it on a file system without fallocate.
 Outcome reserve(int fd, std::uint64_t had, std::uint64_t size, const std::string& path) {
   if (size <= had) return {};
   int done = 0;
@@ -81,8 +82,8 @@ Outcome reserve(int fd, std::uint64_t had, std::uint64_t size, const std::string
 
 }  // namespace
 
-// One function an operation. Each opens what it needs before it changes anything, and may be done
-// again from its begin if it ended with too_many: the driver does so.
+/// A function for each operation. Each opens all that it needs before it changes anything, so that
+/// the driver can repeat an operation that ended with too_many (K7).
 struct SegmentDirectory::Doer {
   SegmentDirectory& dir;
 
@@ -95,6 +96,7 @@ struct SegmentDirectory::Doer {
               fmt::format("cannot make {}: {}", path, error.message()),
               {}};
     if (Outcome r = replace_file(path, "info", o.info); r.error != Errc::ok) return r;
+    // A repeated MakeLog must not replace a promise that may already count (T3).
     const auto promised = files::exists(path + "/promise");
     if (!promised) return failed("cannot look for", path + "/promise");
     if (!*promised) {
@@ -104,6 +106,8 @@ struct SegmentDirectory::Doer {
     return sync_directory(dir.path_ + "/logs");
   }
 
+  // The rename makes the prepared file the segment. Header first, name second: a file with a
+  // segment's name always has a durable header (K3).
   Outcome operator()(const OpenSegment& o) {
     const std::string prepared = dir.log_path(o.log) + "/next";
     const std::string path = dir.segment_path(o.log, o.first);
@@ -115,14 +119,15 @@ struct SegmentDirectory::Doer {
       if (!d || !write_all(d.get(), o.header, 0) || ::fsync(d.get()) != 0)
         return failed("cannot write", prepared);
       ::posix_fadvise(
-          d.get(), 0, 0,
-          POSIX_FADV_DONTNEED);  // a cached page would make every direct write look after it
+          // A cached page of the file would make every direct write check the page cache.
+          d.get(), 0, 0, POSIX_FADV_DONTNEED);
     }
     dir.forget(o.log, o.first);
     if (::rename(prepared.c_str(), path.c_str()) != 0) return failed("cannot rename", prepared);
     return ::fsync(directory.get()) == 0 ? Outcome{} : failed("cannot make durable", folder);
   }
 
+  // Prepares under a temporary name, so that a crash leaves no half-made `next`.
   Outcome operator()(const PrepareNext& o) {
     const std::string folder = dir.log_path(o.log);
     const std::string next = folder + "/next";
@@ -135,7 +140,8 @@ struct SegmentDirectory::Doer {
           ::open(temporary.c_str(),
                  O_RDWR | O_CREAT | (spare ? 0 : O_TRUNC) | O_CLOEXEC | dir.direct_flag(), 0640));
       struct stat s{};
-      if (!d && errno == ENOENT) return {};  // the log was dropped meanwhile
+      // ENOENT: the log was dropped meanwhile.
+      if (!d && errno == ENOENT) return {};
       if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot create", temporary);
       if (spare) ::posix_fadvise(d.get(), 0, 0, POSIX_FADV_DONTNEED);
       const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
@@ -162,7 +168,7 @@ struct SegmentDirectory::Doer {
     if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot open", path);
     const std::uint64_t size = whole_blocks(o.size);
     Outcome reserved = reserve(d.get(), static_cast<std::uint64_t>(s.st_size), size, path);
-    // Only past what the file had: groups are written below that meanwhile.
+    // Zeros go only above the old size, because groups are written below it at the same time.
     const std::uint64_t had = whole_blocks(static_cast<std::uint64_t>(s.st_size));
     if (reserved.error == Errc::ok &&
         ((!o.reserve_only && !write_zeros(d.get(), had, size)) || ::fdatasync(d.get()) != 0))
@@ -171,6 +177,7 @@ struct SegmentDirectory::Doer {
   }
 
   Outcome operator()(const CloseSegment& o) {
+    // The last block of the file is cut off, so the copy of it is stale.
     dir.direct_.forget(o.log);
     const auto fd = dir.descriptor(o.log, o.first);
     if (*fd < 0 || ::ftruncate(*fd, static_cast<off_t>(segment_header_size + o.length)) != 0 ||
@@ -201,7 +208,7 @@ struct SegmentDirectory::Doer {
       const ssize_t n =
           ::pwritev(*fd, parts.data(), static_cast<int>(parts.size()), static_cast<off_t>(at));
       if (n != static_cast<ssize_t>(bytes)) {
-        // Part of it, or none: once more buffer by buffer, which either completes or tells the
+        // The write was cut short or failed. Writing buffer by buffer completes it or yields the
         // error.
         std::uint64_t p = at;
         for (const iovec& v : parts) {
@@ -217,6 +224,7 @@ struct SegmentDirectory::Doer {
     return o.sync ? synced(*fd, path) : Outcome{};
   }
 
+  // Calls fdatasync, with its duration for the figures.
   static Outcome synced(int fd, const std::string& path) {
     const auto begun = std::chrono::steady_clock::now();
     if (::fdatasync(fd) != 0) return failed("cannot make durable", path);
@@ -229,13 +237,14 @@ struct SegmentDirectory::Doer {
   Outcome operator()(const TruncateLog& o) {
     const std::string folder = dir.log_path(o.log);
     dir.forget(o.log);
-    // A file that an error hides would be found again by the next start, above the cut.
+    // All files above the cut must go: a file that an error hides would be found again by the next
+    // start, above the cut.
     const auto names = files::names_in(folder);
     if (!names) return failed("cannot list", folder);
     for (const std::string& name : *names) {
       const auto first = parse_segment_file_name(name);
       const std::string file = fmt::format("{}/{}", folder, name);
-      // ENOENT: it was trimmed, and is removed beside this.
+      // ENOENT: the file was trimmed and is being removed beside the strand.
       if (first && (o.everything || *first > o.first) && ::unlink(file.c_str()) != 0 &&
           errno != ENOENT)
         return failed("cannot remove", file);
@@ -246,8 +255,8 @@ struct SegmentDirectory::Doer {
     struct stat s{};
     if (!d || ::fstat(d.get(), &s) != 0) return failed("cannot open", path);
     const auto keep = static_cast<off_t>(segment_header_size + o.length);
-    // In place: giving space back and asking for it again could fail on a full disk, where seal
-    // must still work (K5).
+    // Zeros in place: giving the space back and asking for it again could fail on a full disk,
+    // where a cut must still work (K5).
     if (s.st_size > keep &&
         ::fallocate(d.get(), FALLOC_FL_ZERO_RANGE, keep, s.st_size - keep) != 0 &&
         !write_zeros(d.get(), static_cast<std::uint64_t>(keep),
@@ -266,12 +275,13 @@ struct SegmentDirectory::Doer {
     }
     const std::string folder = dir.log_path(o.log);
     if (::access(folder.c_str(), F_OK) != 0 && errno == ENOENT)
-      return {};  // the log was dropped meanwhile
+      // The log was dropped meanwhile.
+      return {};
     return sync_directory(folder);
   }
 
-  /// A segment may be prepared beside this, so the folder is emptied until it can be removed. What
-  /// somebody else puts there stays.
+  /// A segment may be prepared in the folder at the same time, so the folder is emptied until it
+  /// can be removed. Folders of others in it are not touched.
   Outcome operator()(const DropLog& o) {
     constexpr int tries_max = 100;
     const std::string folder = dir.log_path(o.log);
@@ -291,6 +301,8 @@ struct SegmentDirectory::Doer {
     return ::fsync(parent.get()) == 0 ? Outcome{} : failed("cannot make durable", all);
   }
 
+  // io_error means damage to the core, and too_many makes the driver wait; other errors of opening
+  // count as io_error here.
   Outcome operator()(const ReadSegment& o) {
     auto b = dir.read(o.log, o.first, o.position, o.length);
     if (!b)
@@ -300,6 +312,7 @@ struct SegmentDirectory::Doer {
   }
 
   Outcome operator()(const RepairSegment& o) {
+    // The repair may change the block that DirectGroups has a copy of.
     dir.direct_.forget(o.log);
     const auto fd = dir.descriptor(o.log, o.first);
     if (*fd < 0 || !write_all(*fd, o.data, o.position) || ::fdatasync(*fd) != 0)
@@ -312,7 +325,8 @@ struct SegmentDirectory::Doer {
     const std::string path = folder + "/promise";
     const auto there = files::exists(path);
     if (!there)
-      return failed("cannot look for", path);  // it may be there, and must not be overwritten then
+      // The file may exist, and then must not be overwritten.
+      return failed("cannot look for", path);
     if (!*there) {
       const std::vector<std::byte> empty(promise_file_size);
       if (Outcome r = replace_file(folder, "promise", empty); r.error != Errc::ok) return r;
@@ -324,7 +338,8 @@ struct SegmentDirectory::Doer {
     return {};
   }
 
-  /// In place: the file had its space when it was made, and deleting logs must work on a full disk.
+  /// Writes in place: the file got its space when it was made, because deleting logs must work on a
+  /// full disk (K5).
   Outcome operator()(const SaveTombstones& o) {
     const std::string path = dir.path_ + "/tombstones";
     const Descriptor d(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640));
@@ -337,6 +352,8 @@ struct SegmentDirectory::Doer {
   Outcome operator()(const SaveFile& o) { return replace_file(dir.path_, o.name, o.data); }
 };
 
+/// The checks come before the lock and before any file is written, so that files of a directory
+/// that cannot be used stay unchanged.
 Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::string& path,
                                                                  bool direct_io,
                                                                  std::uint64_t spare_bytes) {
@@ -344,8 +361,8 @@ Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::stri
   fs::create_directories(path + "/logs", error);
   if (error) return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, error.message()));
   std::unique_ptr<SegmentDirectory> d(new SegmentDirectory(path));
-  // What cannot be read must not look like what is not there: an empty directory gets a fresh
-  // identity (T4).
+  // A file that cannot be read must not look absent, because an empty directory gets a fresh
+  // identity (T4, K7).
   for (const char* name : {"/identity", "/promise", "/metadata"})
     if (fs::exists(path + name, error) && ::access((path + name).c_str(), R_OK | W_OK) != 0)
       return fail(Errc::directory_unreadable,
@@ -357,6 +374,7 @@ Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::stri
   d->lock_ = ::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (d->lock_ < 0)
     return fail(Errc::directory_unreadable, fmt::format("{}: {}", path, std::strerror(errno)));
+  // The lock ends with the process, so a crash leaves no lock behind.
   if (::flock(d->lock_, LOCK_EX | LOCK_NB) != 0) return fail(Errc::directory_in_use, path);
   if (auto ok = d->reserve_tombstones(); !ok) return std::unexpected(ok.error());
   d->is_direct_ = direct_io && DirectGroups::possible(path);
@@ -364,7 +382,7 @@ Result<std::unique_ptr<SegmentDirectory>> SegmentDirectory::open(const std::stri
   return d;
 }
 
-/// Where the disk is full already, the first deletion waits for space.
+/// Reserves the space of the tombstones. On a full disk the first deletion waits for space instead.
 Result<void> SegmentDirectory::reserve_tombstones() {
   const std::string path = path_ + "/tombstones";
   const Descriptor d(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
@@ -381,6 +399,8 @@ SegmentDirectory::~SegmentDirectory() {
   if (lock_ >= 0) ::close(lock_);
 }
 
+/// K1: of each log only the newest file can have pages that are not durable. Older files were
+/// synced when they were closed.
 Result<void> SegmentDirectory::make_durable() {
   const auto check = [](const Outcome& r) -> Result<void> {
     if (r.error != Errc::ok) return fail(Errc::directory_unreadable, r.detail);
@@ -390,6 +410,7 @@ Result<void> SegmentDirectory::make_durable() {
   const auto found = logs();
   if (!found) return std::unexpected(found.error());
   for (const LogId log : *found) {
+    // A preparation that a crash has cut short.
     ::unlink((log_path(log) + "/preparing").c_str());
     auto segments = segments_of(log);
     if (!segments) return std::unexpected(segments.error());
@@ -408,7 +429,7 @@ Result<void> SegmentDirectory::make_durable() {
 
 FileEngine::Outcome SegmentDirectory::perform(const DiskOperation& op) {
   FileEngine::Outcome outcome = std::visit(Doer{*this}, op);
-  // What is kept to be written again is space too.
+  // Spare files are space too, so a full disk takes them first.
   if (outcome.error == Errc::no_space && may_fail(op) && spare_->clear())
     outcome = std::visit(Doer{*this}, op);
   return outcome;
@@ -424,6 +445,7 @@ std::string SegmentDirectory::segment_path(LogId log, Offset first) const {
   return log_path(log) + "/" + segment_file_name(first);
 }
 
+/// Failures are not cached, so that a later call tries again.
 std::shared_ptr<const int> SegmentDirectory::descriptor(LogId log, Offset first) {
   std::lock_guard lock(mutex_);
   if (const auto* open = descriptors_.find({log, first})) return *open;
@@ -480,7 +502,8 @@ Result<StartupDisk::LogFiles> SegmentDirectory::files_of(LogId log) {
   return out;
 }
 
-/// By name alone: a log has thousands of files, and a start waits for this.
+/// Lists names only, without a look at each file: a log may have thousands of files, and the start
+/// waits for this.
 Result<std::vector<Offset>> SegmentDirectory::segments_of(LogId log) {
   if (auto listed = listed_.extract(log)) return std::move(listed.mapped());
   const auto names = files::names_in(log_path(log));
@@ -492,8 +515,8 @@ Result<std::vector<Offset>> SegmentDirectory::segments_of(LogId log) {
   return out;
 }
 
-/// io_error is the medium's answer alone (K3): a file that cannot be opened, or a lack of memory,
-/// says nothing of its bytes.
+/// K3: io_error means that the medium does not give the bytes. Other errors, for example of opening
+/// or of memory, say nothing about the bytes (K7).
 Result<Bytes> SegmentDirectory::read(LogId log, Offset first, std::uint64_t position,
                                      std::uint32_t length) {
   const auto fd = descriptor(log, first);

@@ -1,3 +1,4 @@
+// K6: a file is used again only if nobody else can still read its old bytes.
 #include "storage-node/io/posix_spare_files.h"
 
 #include <fcntl.h>
@@ -17,15 +18,16 @@ namespace loglog::storage {
 namespace fs = std::filesystem;
 namespace {
 
-/// Nobody has the file open, a reader that began before the trim or a backup, and it has no other
-/// name, as in a backup of hard links. A write lease is given only then; where the file system
-/// gives none, nobody can tell.
+/// True if no other process has the file open (a reader that began before the trim, a backup), and
+/// if it has no other name (a backup of hard links). The kernel grants a write lease only if nobody
+/// else has the file open. On a file system without leases nobody can tell, and the answer is
+/// false.
 bool is_nobodys(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) return false;
   struct stat s{};
-  // Whoever opens it in this moment waits until it is closed here, and this process is told by a
-  // signal that does nothing.
+  // A process that opens the file at this moment waits until the descriptor here is closed. The
+  // kernel tells this process by SIGURG, which is ignored.
   const bool alone = ::fstat(fd, &s) == 0 && s.st_nlink == 1 &&
                      ::fcntl(fd, F_SETSIG, SIGURG) == 0 && ::fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
   ::close(fd);
@@ -38,10 +40,10 @@ SpareFiles::SpareFiles(std::string folder, std::uint64_t bytes_max)
     : folder_(std::move(folder)), bytes_max_(bytes_max) {
   std::error_code error;
   if (bytes_max_ > 0) fs::create_directories(folder_, error);
-  // Files that cannot be listed wait for the next start: nobody needs them.
+  // Files that cannot be listed stay until the next start; nobody needs them.
   for (const std::string& name : files::names_in(folder_).value_or(std::vector<std::string>{})) {
     const std::string path = folder_ + "/" + name;
-    // Under a new name, or not at all.
+    // The file gets a new name, or it is removed.
     if (!keep(path)) ::unlink(path.c_str());
   }
 }
@@ -53,6 +55,7 @@ bool SpareFiles::keep(const std::string& path) {
   const std::lock_guard lock(mutex_);
   if (bytes_ + size > bytes_max_) return false;
   File kept{fmt::format("{}/{}", folder_, ++names_), size};
+  // A number may be taken by a file that could not be listed.
   while (::access(kept.path.c_str(), F_OK) == 0)
     kept.path = fmt::format("{}/{}", folder_, ++names_);
   if (::rename(path.c_str(), kept.path.c_str()) != 0) return false;
@@ -72,7 +75,8 @@ bool SpareFiles::take(std::uint64_t size, const std::string& path) {
     files_.erase(fits);
     bytes_ -= taken.size;
     if (is_nobodys(taken.path)) return ::rename(taken.path.c_str(), path.c_str()) == 0;
-    ::unlink(taken.path.c_str());  // whoever has it keeps it
+    // Its holder keeps the old bytes; only this name goes.
+    ::unlink(taken.path.c_str());
   }
 }
 

@@ -1,4 +1,5 @@
-// The engine where io_uring is forbidden, as in many containers: blocking calls on threads.
+// The file engine of blocking calls on threads. It serves machines that forbid io_uring, as many
+// containers do, and the rare operations of the ring engine.
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -12,7 +13,7 @@
 namespace loglog::storage {
 namespace {
 
-/// Threads for one kind of work: begun as they are wanted, at most `most`.
+/// Threads for a kind of work. They are started when they are needed, up to `most`.
 class Workers {
  public:
   Workers(SegmentDirectory& directory, PostToDriver post, std::size_t most)
@@ -25,11 +26,13 @@ class Workers {
     wanted_.notify_all();
     for (std::thread& t : threads_) t.join();
   }
+  // Called on the driver's thread. Starts a thread if all threads are busy.
   void add(DiskOperation op, FileEngine::Done done) {
     {
       std::lock_guard lock(mutex_);
       jobs_.push_back({std::move(op), std::move(done)});
       if (jobs_.size() > idle_ && threads_.size() < most_) {
+        // Signals are for the main thread, so a new thread blocks them.
         const transport::SignalsBlocked around_the_start;
         threads_.emplace_back([this] { run(); });
       }
@@ -48,7 +51,8 @@ class Workers {
       ++idle_;
       wanted_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
       --idle_;
-      if (stopping_) return;  // what was not begun is as if the process had died before it
+      // Jobs that have not begun are dropped, as if the process had died before them.
+      if (stopping_) return;
       Job job = std::move(jobs_.front());
       jobs_.pop_front();
       lock.unlock();
@@ -64,9 +68,11 @@ class Workers {
   std::mutex mutex_;
   std::condition_variable wanted_;
   std::deque<Job> jobs_;
-  std::size_t idle_ = 0;  // wait for a job, or were woken for one and have not taken it yet
+  // Threads that wait for a job, or were woken for a job and have not taken it yet.
+  std::size_t idle_ = 0;
   bool stopping_ = false;
-  std::vector<std::thread> threads_;  // of the driver's thread alone
+  // Used by the driver's thread alone.
+  std::vector<std::thread> threads_;
 };
 
 class ThreadEngine final : public FileEngine {
@@ -76,12 +82,14 @@ class ThreadEngine final : public FileEngine {
         reader_(directory, post, 1),
         preparer_(directory, post, 1) {}
   void start(DiskOperation op, Done done) override {
-    // A preparation writes a whole segment, a trim may remove many: nobody waits behind them.
+    // A preparation may write a whole segment and a trim may remove many files, so neither groups
+    // nor reads wait behind them.
     Workers& workers = std::holds_alternative<ReadSegment>(op) ? reader_
                        : beside_strand(op)                     ? preparer_
                                                                : writers_;
     workers.add(std::move(op), std::move(done));
   }
+  // Threads begin at once, so there is nothing to submit.
   void submit() override {}
   const char* name() const override { return "threads"; }
 

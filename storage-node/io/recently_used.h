@@ -1,4 +1,4 @@
-// A map of bounded size that lets go of what was not asked for longest.
+// A map of limited size that drops its least recently used entry. Used for open descriptors.
 #pragma once
 #include <cstddef>
 #include <list>
@@ -7,14 +7,14 @@
 
 namespace loglog::storage {
 
-/// Not thread-safe.
+/// Not thread-safe; the owner locks.
 template <class Key, class Value>
 class RecentlyUsed {
  public:
-  /// `most` ≥ 1.
+  /// `most`: entries at most, at least 1.
   explicit RecentlyUsed(std::size_t most) : most_(most) {}
 
-  /// nullptr: none. What is found is the most recently used one from now on; the pointer holds
+  /// The value of a key, or null. The entry becomes the most recently used. The pointer is valid
   /// until the next call.
   Value* find(const Key& key) {
     const auto found = places_.find(key);
@@ -22,7 +22,7 @@ class RecentlyUsed {
     order_.splice(order_.begin(), order_, found->second);
     return &found->second->second;
   }
-  /// Replaces what the key had.
+  /// Sets the value of a key, and drops the oldest entry if the map is full.
   void put(const Key& key, Value value) {
     erase(key);
     order_.emplace_front(key, std::move(value));
@@ -35,7 +35,7 @@ class RecentlyUsed {
     order_.erase(found->second);
     places_.erase(found);
   }
-  /// Those whose key `which` says true of.
+  /// Removes the entries whose key satisfies `which`.
   template <class Which>
   void erase_if(const Which& which) {
     for (auto i = places_.begin(); i != places_.end();) {
@@ -52,7 +52,8 @@ class RecentlyUsed {
  private:
   using Order = std::list<std::pair<const Key, Value>>;
   std::size_t most_;
-  Order order_;  // the most recently used first
+  /// The most recently used entry is first.
+  Order order_;
   std::map<Key, typename Order::iterator> places_;
 };
 

@@ -1,3 +1,6 @@
+// A WriteGroup or ReadSegment becomes a Flight of up to four ring requests. The ring may refuse or
+// cut short any of them without harm: the thread engine then performs the whole operation. Only a
+// failed write or sync is final (K2).
 #include "storage-node/io/uring_segment_file.h"
 
 #include <fmt/format.h>
@@ -17,17 +20,18 @@
 namespace loglog::storage {
 namespace {
 
+/// If more requests wait, start() submits early or gives the operation to the thread engine.
 constexpr unsigned ring_entries = 256;
 
 class UringEngine final : public FileEngine {
  public:
   UringEngine(SegmentDirectory& directory, const PostToDriver& post)
       : directory_(directory), aside_(make_thread_engine(directory, post)) {}
-  /// On the loop's thread, before the loop goes.
+  /// Runs on the loop's thread, before the loop ends.
   ~UringEngine() override {
     watch_.reset();
     if (event_ >= 0) {
-      // What is under way reads our buffers: wait for it.
+      // Requests in flight use our buffers, so wait for them.
       io_uring_submit(&ring_);
       while (!flying_.empty()) {
         io_uring_cqe* cqe = nullptr;
@@ -40,15 +44,15 @@ class UringEngine final : public FileEngine {
     for (Flight* f : flying_) delete f;
   }
 
-  /// False: this machine forbids it.
+  /// Sets up the ring. Returns false if this machine forbids it.
   bool probe(const WatchReadable& watch) {
-    // Completions wait until the loop comes round: nothing need interrupt it. Kernels before 5.19
-    // do not know the flag.
+    // With this flag completions wait until the loop comes round, and do not interrupt it. Kernels
+    // before 5.19 do not know the flag.
     if (io_uring_queue_init(ring_entries, &ring_, IORING_SETUP_COOP_TASKRUN) != 0 &&
         io_uring_queue_init(ring_entries, &ring_, 0) != 0)
       return false;
-    // A flush waits in a worker of the kernel, which has four for each processor. Kernels
-    // before 5.15 cannot be told.
+    // An fdatasync occupies a worker thread of the kernel, and the kernel starts only four for each
+    // processor. Kernels before 5.15 cannot change that.
     unsigned workers[2] = {0, 0};
     if (io_uring_register_iowq_max_workers(&ring_, workers) == 0 && workers[0] < flushes_at_once) {
       workers[0] = flushes_at_once;
@@ -78,19 +82,24 @@ class UringEngine final : public FileEngine {
   const char* name() const override { return "io_uring"; }
 
  private:
+  // The steps of a flight.
   enum class What : std::uint8_t { read, frames, marks, sync };
   static constexpr std::size_t steps_max = 4;
-  // One operation under way.
+  // An operation in flight. Freed in complete(), when its last step has ended.
   struct Flight {
     DiskOperation operation;
     Done done;
     std::shared_ptr<const int> fd;
+    // Owns the buffers of a direct group.
     std::optional<DirectGroup> direct;
     std::vector<iovec> parts;
+    // Steps that have not completed; and whether all bytes of completed steps were transferred.
     int left = 0;
     bool whole = true;
+    // The errno of the first step that failed.
     int error = 0;
-    bool sync_follows = false;  // once all of it is written
+    // The sync is requested when all writes have completed (direct groups).
+    bool sync_follows = false;
     std::optional<std::chrono::steady_clock::time_point> sync_begun;
     Bytes data;
     Outcome synced() const {
@@ -108,6 +117,7 @@ class UringEngine final : public FileEngine {
     std::size_t steps = 0;
   };
 
+  // Submits to make room if necessary. The caller must not use more steps than it asked for.
   bool has_room(unsigned steps) {
     if (io_uring_sq_space_left(&ring_) < steps) submit();
     return io_uring_sq_space_left(&ring_) >= steps;
@@ -126,6 +136,8 @@ class UringEngine final : public FileEngine {
     io_uring_prep_fsync(next(f, What::sync, 0), *f->fd, IORING_FSYNC_DATASYNC);
   }
 
+  // Returns false without taking the operation if the file cannot be opened here; the thread engine
+  // then reports the error.
   bool write_group(DiskOperation& op, Done& done) {
     const auto& w = std::get<WriteGroup>(op);
     auto direct = directory_.direct(w);
@@ -143,7 +155,7 @@ class UringEngine final : public FileEngine {
     return true;
   }
 
-  /// Marks and frames at once, and the sync when both are written.
+  /// Frames and marks may be written at once. complete() requests the sync when both have ended.
   void write_direct(Flight* f, bool synced) {
     for (const auto& [what, part] :
          {std::pair(What::marks, f->direct->marks), std::pair(What::frames, f->direct->frames)})
@@ -154,8 +166,8 @@ class UringEngine final : public FileEngine {
     if (f->steps == 0) sync(f);
   }
 
-  /// Frames, marks and sync one after the other: all are copied into the page cache by the first
-  /// two.
+  /// Frames, marks and sync are linked, so that they run one after the other. The first two only
+  /// copy into the page cache.
   void write_cached(Flight* f, const WriteGroup& g) {
     std::size_t bytes = 0;
     for (const Bytes& b : g.buffers) {
@@ -166,8 +178,8 @@ class UringEngine final : public FileEngine {
       io_uring_sqe* sqe = next(f, What::frames, bytes);
       io_uring_prep_writev(sqe, *f->fd, f->parts.data(), static_cast<unsigned>(f->parts.size()),
                            g.position);
-      // Linked: a short or failed write keeps the fdatasync from running, and the group is done
-      // again aside.
+      // A short or failed write cancels the rest of the link, so the fdatasync does not run, and
+      // the thread engine performs the group again.
       if (!g.marks.empty() || g.sync) sqe->flags |= IOSQE_IO_LINK;
     }
     if (!g.marks.empty()) {
@@ -196,12 +208,15 @@ class UringEngine final : public FileEngine {
 
   void reap() {
     std::uint64_t count = 0;
-    if (::read(event_, &count, sizeof count) < 0) return;  // somebody else's wake-up
+    // The wake-up was for somebody else.
+    if (::read(event_, &count, sizeof count) < 0) return;
     io_uring_cqe* cqe = nullptr;
     while (io_uring_peek_cqe(&ring_, &cqe) == 0) complete(cqe, true);
     submit();
   }
 
+  // Handles a completed step. `tell` is false while the engine is being destroyed: nobody may be
+  // called then.
   void complete(io_uring_cqe* cqe, bool tell) {
     const auto* step = static_cast<const Flight::Step*>(io_uring_cqe_get_data(cqe));
     Flight* f = step->flight;
@@ -210,16 +225,17 @@ class UringEngine final : public FileEngine {
     const std::size_t expected = step->expected;
     io_uring_cqe_seen(&ring_, cqe);
     const bool reading = what == What::read;
-    // The first real error counts: what was linked behind it only reports that it was cancelled.
+    // The first real error counts: steps that were linked behind it only report ECANCELED.
     if (result < 0 && (f->error == 0 || f->error == ECANCELED)) f->error = -result;
     if (result < 0 || (!reading && static_cast<std::size_t>(result) != expected)) f->whole = false;
-    // Whether a failed fdatasync kept anything is unknown, whatever its error says (K2).
+    // K2: after a failed fdatasync nobody knows which bytes are durable, whatever errno says.
     if (what == What::sync && result < 0 && result != -ECANCELED) f->error = EIO;
     if (reading && result >= 0) f->data = f->data.slice(0, static_cast<std::size_t>(result));
     if (--f->left > 0) return;
     if (std::exchange(f->sync_follows, false) && f->whole && tell) {
       if (has_room(1)) return sync(f);
-      f->whole = false;  // no room in the ring: the whole group once more, aside
+      // No room in the ring: the thread engine performs the whole group again.
+      f->whole = false;
     }
     flying_.erase(f);
     const std::unique_ptr<Flight> last(f);
@@ -231,11 +247,12 @@ class UringEngine final : public FileEngine {
         f->done({Errc::ok, {}, f->data});
       else
         aside_->start(std::move(f->operation),
-                      std::move(f->done));  // cut short, or the end of the file: preads tell which
+                      // A short read or the end of the file: the thread engine finds out which.
+                      std::move(f->done));
     } else if (f->whole) {
       f->done(f->synced());
     } else if (f->error == 0 || f->error == ECANCELED || f->error == EAGAIN || f->error == EINTR) {
-      // Cut short, not failed, and never synced: writing it again whole is no retry of a failed
+      // The group was cut short and never synced, so writing it again is no retry of a failed
       // fdatasync (K2).
       aside_->start(std::move(f->operation), std::move(f->done));
     } else {

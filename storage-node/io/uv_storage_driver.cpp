@@ -1,3 +1,6 @@
+// Runs on the loop's thread. Callbacks gather effects in the machine's output; perform() carries
+// them out at the end of each loop turn, so that the events of a turn share disk submissions and
+// messages.
 #include "storage-node/io/uv_storage_driver.h"
 
 #include <fmt/format.h>
@@ -7,15 +10,15 @@
 namespace loglog::storage {
 namespace {
 
-// An operation that found no descriptor is begun again so soon: connections that close give theirs
-// back.
+/// Pause before an operation that found no descriptor is begun again. Connections that close return
+/// descriptors.
 constexpr Duration begun_again = 50ms;
-// An operation that found no space: trims and people give it back.
+/// Pause before an operation that found no space is begun again. Trims and operators free space.
 constexpr Duration space_tried_again = 1s;
+/// Interval of the alarm about such operations.
 constexpr Duration lack_told_again = 10s;
 
-/// How often the free bytes of the disk are looked at: often enough for an alert that looks hours
-/// ahead.
+/// Interval at which free space is measured; enough for an alert that looks hours ahead.
 constexpr Duration space_every = 5s;
 
 transport::LogLevel level_of(Event::Level l) {
@@ -35,6 +38,7 @@ StorageDriver::StorageDriver(transport::Loop& loop, SegmentDirectory& directory,
       log_(std::move(log)),
       fatal_(std::move(fatal)) {}
 
+/// Callbacks of the engine and the loop may still come; they see *alive_.
 StorageDriver::~StorageDriver() {
   *alive_ = false;
   for (auto& [id, c] : connections_) c->close();
@@ -82,6 +86,7 @@ void StorageDriver::begin_stop(std::function<void()> then) {
   machine_.begin_stop(loop_.now());
 }
 
+/// The hello is exchanged by the connection itself; the machine hears of the connection after that.
 void StorageDriver::accepted(const transport::Incoming& incoming) {
   auto c = transport::Connection::accept(loop_, incoming, machine_.hello(), {}, admissions_);
   if (c) adopt(ConnectionId{++ids_}, c, NodeId{});
@@ -94,6 +99,8 @@ void StorageDriver::dial(const ConnectPeer& peer) {
   adopt(id, c, peer.node);
 }
 
+/// Wires a connection to the machine. `known` tells whether the machine has heard of it: a failure
+/// before the hello is a failed dial, or nothing.
 void StorageDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c, NodeId dialled) {
   connections_[id] = c;
   auto known = std::make_shared<bool>(false);
@@ -115,21 +122,23 @@ void StorageDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c, 
                       fmt::format("closed a connection: {}", why.message()));
       },
       [this, id](std::uint64_t bytes) {
+        // The turn's end may have passed, so the loop is woken if there is something to perform.
         machine_.written(loop_.now(), {id, bytes});
         if (!machine_.pending().sends.empty() || !machine_.pending().disk.empty())
-          loop_.post([] {});  // another turn performs it
+          loop_.post([] {});
       },
   });
 }
 
-/// Many requests may come in one piece. Large answers are queued before the next of them is looked
-/// at, so that the bound of the connection's queue (W8) holds within a turn as well.
+/// Many requests may arrive in one piece. Large answers are queued before the next request is
+/// handled, so that the limit of the connection's queue (W8) also holds within a turn.
 void StorageDriver::perform_if_large() {
   const auto& sends = machine_.pending().sends;
   for (; sized_ < sends.size(); ++sized_) output_bytes_ += encoded_size(sends[sized_].message);
   if (output_bytes_ >= turn_output_max) perform();
 }
 
+/// Performs the output in the order that output.h states: events, disk, sends, connects, closes.
 void StorageDriver::perform() {
   if (dead_) return;
   sized_ = output_bytes_ = 0;
@@ -154,6 +163,7 @@ void StorageDriver::perform() {
   });
 }
 
+/// Begins an operation beside the strands, or appends it to its strand.
 void StorageDriver::request(DiskRequest r) {
   if (beside_strand(r.operation)) {
     engine_->start(r.operation, [this, alive = alive_, r](FileEngine::Outcome o) {
@@ -173,6 +183,8 @@ void StorageDriver::request(DiskRequest r) {
   if (queue.size() == 1) begin_strand(log);
 }
 
+/// Begins the front of a strand. Its end begins the next operation before the core hears of it, so
+/// that the disk does not wait for the core.
 void StorageDriver::begin_strand(LogId log) {
   engine_->start(strands_[log].front().operation,
                  [this, alive = alive_, log](FileEngine::Outcome o) {
@@ -194,11 +206,12 @@ void StorageDriver::begin_strand(LogId log) {
                  });
 }
 
-/// The disk is well, and nothing was changed: the operation waits, and those behind it on its
-/// strand. The tombstones and the name of a segment file wait for space too, because a full disk
-/// ends no process (K5). The file of the tombstones has its space unless the disk was full when it
-/// was made. A name needs a block if the directory has no room for it. So does the identity, when a
-/// node of an empty directory learns of its cluster; the copy of the metadata may stay older.
+/// True if the operation must be repeated later, with the operations behind it on its strand: the
+/// disk is well and nothing was changed (K5, K7). Lack of descriptors delays every operation. Lack
+/// of space delays the operations that have no other answer to a full disk. The tombstones have
+/// their space, unless the disk was full when the file was made. The name of a segment file needs a
+/// block if the directory has no room for it. The identity needs space when a new node learns of
+/// its cluster.
 bool StorageDriver::must_wait(const DiskOperation& what, const FileEngine::Outcome& outcome) {
   const bool descriptors = outcome.error == Errc::too_many;
   if (!descriptors && may_fail(what)) return false;
@@ -210,7 +223,8 @@ bool StorageDriver::must_wait(const DiskOperation& what, const FileEngine::Outco
   if (descriptors) ++figures_.descriptor_waits;
   if (space && opens != nullptr) {
     machine_.opening_waits(loop_.now(), opens->log);
-    loop_.post([] {});  // another turn performs what the core has to say
+    // Another turn performs the core's output.
+    loop_.post([] {});
   }
   if (loop_.now() - lack_told_ >= lack_told_again) {
     lack_told_ = loop_.now();
@@ -228,6 +242,7 @@ Duration StorageDriver::pause_after(const FileEngine::Outcome& outcome) {
   return outcome.error == Errc::too_many ? begun_again : space_tried_again;
 }
 
+/// Failed operations and group sizes, for monitors.
 void StorageDriver::count(const DiskOperation& what, const FileEngine::Outcome& outcome) {
   if (outcome.error != Errc::ok) ++figures_.disk_errors;
   if (outcome.sync_took) figures_.sync.count(*outcome.sync_took);
@@ -243,7 +258,8 @@ void StorageDriver::disk_done(Ticket ticket, const DiskOperation& what,
                               FileEngine::Outcome outcome) {
   if (dead_) return;
   if (outcome.error != Errc::ok && !may_fail(what)) {
-    dead_ = true;  // K2: no retry, no acknowledgement
+    // K2: no retry, no acknowledgement.
+    dead_ = true;
     return fatal_(fmt::format("{}; the process ends and recovers from the disk at its next start",
                               outcome.detail));
   }

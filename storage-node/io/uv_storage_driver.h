@@ -1,4 +1,7 @@
-// Runs a StorageMachine on a libuv loop: sockets, disk strands, the timer.
+// Drives a StorageMachine on a libuv loop: accepts and dials connections, performs the core's
+// Output in the order that output.h states, keeps the strands of disk operations, and sets the
+// timer. Decides nothing about the protocol. StorageNode (app/) owns it; engines perform the disk
+// operations.
 #pragma once
 #include <deque>
 #include <map>
@@ -16,24 +19,28 @@
 
 namespace loglog::storage {
 
-/// Belongs to its loop's thread.
+/// Not thread-safe: all calls and callbacks are on the loop's thread. `directory` and `loop` must
+/// outlive it.
 class StorageDriver {
  public:
-  /// `fatal` is called when the disk fails (K2); nothing is performed after it.
+  /// `fatal` is called once, when the disk fails (K2); the driver performs nothing after it.
   StorageDriver(transport::Loop& loop, SegmentDirectory& directory,
                 std::unique_ptr<FileEngine> engine, Options options, std::uint64_t seed,
                 transport::EventLog log, std::function<void(const std::string&)> fatal);
   ~StorageDriver();
 
-  /// K1, the core's start, and the listening socket.
+  /// Recovers the data directory (K1), starts the core and listens on HOST:PORT. Blocks the loop
+  /// until done. An error leaves the driver unusable.
   Result<void> start(const std::string& listen_address);
   const std::string& address() const { return listener_->address(); }
+  /// StorageMachine::readiness() at the present time.
   std::expected<std::string, std::string> readiness() const {
     return machine_.readiness(loop_.now());
   }
-  /// Takes nothing more and finishes what it has taken (StorageMachine::begin_stop); `then` is
-  /// called once, when the driver may go.
+  /// Stops orderly (StorageMachine::begin_stop). `then` runs once, when the driver may be
+  /// destroyed; a second call does nothing.
   void begin_stop(std::function<void()> then);
+  /// Figures of the core, the disk and the network.
   NodeReport report() const {
     return {machine_.report(), figures_, loop_.traffic(), admissions_->figures()};
   }
@@ -58,19 +65,29 @@ class StorageDriver {
   StorageMachine machine_;
   IoFigures figures_;
   transport::EventLog log_;
-  transport::SparingLog closed_log_{log_};  // why connections of others were closed
+  /// Logs why connections were closed, at a limited rate.
+  transport::SparingLog closed_log_{log_};
   std::function<void(const std::string&)> fatal_;
+  /// K2: the disk has failed. No effect is performed and no result is delivered any more.
   bool dead_ = false;
-  Time lack_told_ = Time{} - 1h;  // of descriptors or space
+  /// When a lack of descriptors or space was last logged.
+  Time lack_told_ = Time{} - 1h;
+  /// The `then` of begin_stop(); empty: the driver is not stopping.
   std::function<void()> when_stopped_;
   std::unique_ptr<transport::Listener> listener_;
   std::shared_ptr<transport::Admissions> admissions_ =
       std::make_shared<transport::Admissions>(transport::descriptor_limit());
   std::map<ConnectionId, transport::Connection::Ptr> connections_;
+  /// The last ConnectionId; they only rise.
   std::uint64_t ids_ = 0;
-  std::size_t sized_ = 0;  // sends of the machine's output that are counted in output_bytes_
+  /// How many sends of the current output output_bytes_ includes (perform_if_large).
+  std::size_t sized_ = 0;
+  /// Encoded size of those sends, in bytes.
   std::size_t output_bytes_ = 0;
-  std::map<LogId, std::deque<DiskRequest>> strands_;  // front is under way
+  /// The operations of each log in order; the front is in flight. A strand without operations is
+  /// erased.
+  std::map<LogId, std::deque<DiskRequest>> strands_;
+  /// Callbacks that outlive the driver see false here and do nothing.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
