@@ -53,7 +53,7 @@ struct Figures {
   void sent(const RunIs& m) { peer_bytes += m.frames.size(); }
   void sent(const Page& m) {
     if (m.reason != Errc::ok && m.reason != Errc::past_end)
-      // A reader at the end is told nothing worth counting.
+      // A read at the end of the log is not refused.
       refused.count(m.reason);
     if (m.frames.empty()) return;
     ++pages;

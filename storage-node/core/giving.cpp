@@ -10,8 +10,8 @@ namespace loglog::storage {
 bool Giving::begin(ConnectionId from, RequestId request, std::uint64_t bytes) {
   const auto known = askers_.find(from);
   const std::uint64_t its = known == askers_.end() ? 0 : known->second.bytes;
-  // A peer of which nothing is under way is always served, so that the largest run passes whatever
-  // other peers take (P2).
+  // A peer of which nothing is under way is always served, so that the largest run passes even if
+  // other peers have reached the limit (P2).
   const bool fits = its + bytes <= options_.given_bytes_per_peer_max &&
                     bytes_ + bytes <= options_.given_bytes_max;
   if (its > 0 && !fits && !removed(Rule::P2_given)) return false;

@@ -134,7 +134,8 @@ void LogReplica::settle() {
   schedule();
 }
 
-/// S4: judges a Reconcile against the present state, and begins it or says why not.
+/// S4: judges a Reconcile against the present state, and begins it or answers with the reason
+/// against it.
 void LogReplica::reconcile_now() {
   const Reconcile m = *std::exchange(reconcile_wanted_, std::nullopt);
   if (m.term != state.promise().held().term && !removed(Rule::T3_fence))
@@ -199,7 +200,7 @@ void LogReplica::answer_reconcile(const Reconcile& m, Errc e) {
                   Reconciled{state.id, m.term, e, state.durable.end, state.durable.chain});
 }
 
-/// D2: takes an Order only if it continues exactly what this log has been ordered.
+/// D2: takes an Order only if it continues exactly at the end of the ordered items.
 void LogReplica::order(ConnectionId from, RequestId request, const Order& m) {
   state.leader = from;
   if (!state.is_matched() || repair_.active() || reconcile_wanted_)

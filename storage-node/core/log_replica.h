@@ -21,7 +21,7 @@ class LogReplica {
   LogCore state;
   Reader reader;
 
-  /// Takes the log that the start found on disk. Called once, before anything else.
+  /// Takes the log that the start found on disk. Called at most once, before anything else.
   void recovered(RecoveredLog&& r);
   /// Takes the log's members, options and trim point from the metadata.
   void described(const LogInfo& info, RaftIndex version);

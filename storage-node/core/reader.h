@@ -1,6 +1,7 @@
 // Serves the readers of one log (spec/06): Read with wait, Follow with credit, and the lists from
 // which the SDK finds a point in time (R6). Gives raw bytes below the committed offset and parses
-// nothing. LogReplica owns it; Repair and log_transfers.cpp use its fetch() too.
+// nothing. LogReplica owns it; log_transfers.cpp reads through its fetch(), and Repair tells it of
+// copied and cut bytes.
 #pragma once
 #include <deque>
 #include <map>
@@ -19,8 +20,8 @@ class Reader {
 
   explicit Reader(LogCore& s) : s_(s) {}
 
-  /// Answers with a page, now or when bytes come, and with a reason without bytes at the latest
-  /// after m.wait_ms.
+  /// Answers with a page: at once, or when bytes come, or without bytes and with a reason after
+  /// m.wait_ms. A page also waits while too much is under way to the connection (PageFlow).
   void read(ConnectionId from, RequestId request, const Read& m);
   /// Opens a stream of pages under the request id, until its credit ends or an error ends it.
   void follow(ConnectionId from, RequestId request, const Follow& m);

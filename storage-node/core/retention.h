@@ -9,7 +9,6 @@ namespace loglog::storage {
 /// end. Returns true if the log's first offset for readers has moved.
 bool trim_log(LogCore& s, Offset point);
 
-/// Unlinking does not wait for the log's strand (beside_strand): what the strand is yet to do with
 /// The driver unlinks files beside the log's strand (output.h), so an unlink may overtake an
 /// operation that the strand still has for the same file. hold_file() announces that operation:
 /// until release_file(), no trim takes the file or any file above it.

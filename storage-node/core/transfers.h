@@ -68,7 +68,8 @@ class Transfers {
   Time moved() const { return moved_; }
 
  private:
-  /// State: queued -> asked -> answered. An asked question may become slow or cancelled before that.
+  /// State: queued -> asked -> answered. An asked question may become slow or cancelled before
+  /// that.
   enum class State : std::uint8_t {
     queued,
     asked,
@@ -93,7 +94,7 @@ class Transfers {
     std::map<LogId, std::deque<Id>> logs;
     LogId last{};
   };
-  /// State of a peer. Exists while a question to it or a connection is known.
+  /// State of a peer, from the first question or connection until the connection is lost.
   struct Peer {
     ConnectionId connection{};
     bool dialling = false;

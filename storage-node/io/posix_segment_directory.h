@@ -3,7 +3,7 @@
 // threads or beside a ring. Knows formats only as far as file names and slots.
 //
 //   <data>/lock  identity  promise  metadata  tombstones  spare/<number>
-//   <data>/logs/<log id>/info  promise  next  <first offset>.seg.
+//   <data>/logs/<log id>/info  promise  preparing  next  <first offset>.seg
 #pragma once
 #include <map>
 #include <memory>

@@ -47,8 +47,8 @@ StorageDriver::~StorageDriver() {
 Result<void> StorageDriver::start(const std::string& listen_address) {
   if (auto ok = directory_.make_durable(); !ok) return ok;
   if (auto ok = machine_.start(loop_.now(), directory_); !ok) return ok;
-  // Nobody sees a fresh identity before it is durable (T4): what the start asked of the disk is
-  // done here, in its order.
+  // A fresh identity must be durable before any peer sees it (T4). Therefore the disk operations
+  // that the start requested are performed here, blocking and in their order.
   while (!machine_.ready() && !machine_.output().disk.empty()) {
     const std::vector<DiskRequest> first = std::exchange(machine_.output().disk, {});
     for (const DiskRequest& d : first) {
