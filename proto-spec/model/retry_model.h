@@ -1,10 +1,11 @@
-// How a producer learns what became of its entries: commits that are repeated and arrive late,
-// refusals, resolution in a new term by reading the log, trims, callers that give up.
+// The retry model: how a producer learns the fate of its entries (spec/07). Commits are repeated
+// and arrive late, leaders refuse, a new term is resolved by reading the log, trims remove entries,
+// and callers give up.
 //
-// What the recovery model has shown is taken as given here, so no replicas appear: a term begins
-// with a log that holds all that was ever committed, and perhaps more of what an older leader has
-// ordered; what an older leader has ordered beyond that is never committed. A message is never lost
-// for good; one that nobody ever receives is one that is very late.
+// The results of the recovery model are taken as given, so no replicas appear. A term begins with a
+// log that holds everything ever committed, and perhaps more that an older leader ordered; orders
+// beyond this base are never committed. No message is lost for good: a lost message is a message
+// that is very late.
 #pragma once
 
 #include <string>
@@ -22,19 +23,21 @@ inline constexpr int most_entries = 3;
 inline constexpr int most_places = 8;
 inline constexpr int most_messages = 4;
 
+// How far the search goes. The counts in the line of `repeats` bound a whole run.
 struct Bounds {
   int terms = 2;
   int producers = 1;
   int entries = 2;     // of each producer
   int run_length = 1;  // entries that are committed as a unit
   int in_flight = 2;   // runs of a producer that are sent and unsettled
-  int messages = 3;    // commits on their way
+  int messages = 3;    // commits on their way at a time
   int repeats = 1, refusals = 0, trims = 0, given_up = 0, failures = 0, forgotten = 0;
   bool look_for_wedges = false;
 };
 
-// 0: nothing here; else the term that placed it in the upper bits, then a bit for "its number was
-// another entry's before", then 0 for a term start or the entry's id.
+// 0: no frame. Bits 5 to 7 hold the term that placed the frame. Bit 4 is set if the frame's
+// sequence number named another entry before (without A6.number). Bits 0 to 3 hold 0 for a term
+// start, or else the entry's id.
 using Frame = Byte;
 constexpr Frame frame_of(int term, int id, bool reused = false) {
   return byte(term << 5 | (reused ? 16 : 0) | id);
@@ -46,8 +49,10 @@ constexpr int id_of(int p, int e) { return 1 + p * most_entries + e; }
 constexpr char name(int p) { return static_cast<char>('P' + p); }
 std::string entry_text(int p, int e, bool reused);
 
-enum Phase : Byte { unborn, based, open };  // open: the term start is committed
+// based: the base is chosen; open: the term start is committed (S7)
+enum Phase : Byte { unborn, based, open };
 
+// Value of `Entry::place` if the entry was committed and a trim has removed its offset (A5).
 inline constexpr Byte trimmed_away = 255;
 enum Broken : Byte { nothing, entry_lost, trimmed_unasked };
 
@@ -57,33 +62,36 @@ struct Leader {
   Byte length;
   Byte start;  // place of the term start
   Byte committed;
-  Byte known;                 // bit for each producer with a record
-  Byte next[most_producers];  // the sequence number (from 0) that the record expects
+  Byte known;                 // bit for each producer with a record (A1)
+  Byte next[most_producers];  // the sequence number, from 0, that the record expects next
 };
 
+// A commit on its way to a leader.
 struct Commit {
   Byte term;  // 0: no message
   Byte producer;
   Byte first, count;
-  Byte settled;  // how many entries, from the first on, the producer knows the fate of
-  Byte reused;   // the entry has the number of an older one (without A6.number)
+  Byte settled;  // A1: the producer knows the fate of so many entries, counted from the first
+  Byte reused;   // the number named an older entry before (without A6.number)
 };
 
+// A6. `waiting`: not sent in this term; `unsettled`: sent and not answered; the others are final.
 enum Fate : Byte { waiting, unsettled, committed, failed, unknown };
 
 struct Entry {
   Byte fate;
-  Byte place;  // where it was said to be committed, plus 1; trimmed_away: somewhere below the first
-               // offset
-  Byte from;   // the committed offset known before its first commit since the last resolution
-  Byte sent;   // commits of it in this term: 0, 1, 2 for more
+  Byte place;  // the offset that the producer was told, plus 1; `trimmed_away` if a trim took it
+  // A3: the committed offset that was known before the first commit since the last resolution
+  Byte from;
+  Byte sent;  // commits of the entry in this term: 0, 1, or 2 for two or more
   Byte reused;
 };
 
 struct Producer {
   Byte term;
-  Byte resolving;  // has heard of a new term, and commits nothing before it has read the log
-  Byte end;        // of the range to read: the term start
+  // The producer knows of a new term and commits nothing until it has read the log (A3).
+  Byte resolving;
+  Byte end;  // the range to read ends here, at the term start
   Entry entries[most_entries];
 };
 
@@ -94,10 +102,11 @@ struct State {
   Frame truth[most_places];  // the committed log
   Byte truth_length;
   Byte first;                                                    // the log begins here after a trim
-  Byte repeats, refusals, trims, given_up, failures, forgotten;  // so far
+  Byte repeats, refusals, trims, given_up, failures, forgotten;  // so far, bounded by `Bounds`
   Byte broken;
 };
 
+// Implements the model interface of explorer.h. It has no state of its own; all methods are const.
 class Model {
  public:
   using State = retry::State;
@@ -111,6 +120,8 @@ class Model {
   bool arrived(const State& state) const;
 
  private:
+  // Each method adds every possible step of its kind, for leader `l`, producer `p`, entry `e` and
+  // message `m`.
   void choose_base(const State& state, int l, Steps<State>& steps) const;
   void commit(const State& state, int l, Steps<State>& steps) const;
   void receive(const State& state, int m, int l, Steps<State>& steps) const;
@@ -124,6 +135,7 @@ class Model {
   void hear_of_term(const State& state, int p, Steps<State>& steps) const;
   void resolve(const State& state, int p, int end, bool callers_wait, Steps<State>& steps) const;
 
+  // What the guards ask.
   bool on(Part part) const { return rules_.on(part); }
   bool may_commit(const State& state, int l, int end) const;
   int settled(const Producer& producer) const;

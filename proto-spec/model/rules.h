@@ -1,5 +1,6 @@
-// The rules that the models can do without, one at a time, to show what each one prevents. A rule
-// that says several things which can be left out separately has one part for each.
+// The parts of rules that the models can remove, a single part at a time, to show the harm that
+// each prevents. A rule with several separable statements has a part for each. The models ask
+// `Rules::on` in their guards; the rules themselves are explained in proto-spec/spec.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,8 @@
 
 namespace loglog::model {
 
+// Enumerators follow the rules' names: `s4_state` is the part of S4 about the replica's state. The
+// `missing_` parts belong to "When a payload is missing" in spec/05.
 enum class Part : std::uint8_t {
   t1,
   t2,
@@ -69,14 +72,16 @@ enum class Part : std::uint8_t {
 
 struct PartText {
   Part part;
-  std::string_view name;     // "S4.state": the rule, and which part of it where it has several
-  std::string_view without;  // what the system does once the part is gone
+  std::string_view name;     // "S4.state": the rule, and its part if the rule has several
+  std::string_view without;  // the system's behaviour without this part, as a sentence
 };
 
+// Every enumerator of `Part` once, in the order of the enumeration.
 const std::vector<PartText>& parts();
+// Aborts if the table lacks `part`.
 const PartText& text_of(Part part);
 
-// All rules, or all but one part of one.
+// The set of rules that a model obeys: all of them, or all except the removed part.
 class Rules {
  public:
   Rules() = default;
