@@ -1,4 +1,6 @@
-// The bounds, and why they are wide enough for the parts that are removed within them.
+// The settings: their bounds, and why these are wide enough for the parts that are removed within
+// them. A wider bound costs states (up to thirty million), so each setting opens only what its
+// parts need.
 #include "proto-spec/model/cases.h"
 
 #include <cstdlib>
@@ -6,11 +8,11 @@
 namespace loglog::model {
 namespace {
 
-constexpr std::size_t most_states =
-    30'000'000;  // three times the largest setting: more means that a bound is wrong
+// Three times the largest setting; a search that hits it has a bound that is wrong.
+constexpr std::size_t most_states = 30'000'000;
 
-// One deposed leader with an entry that it has ordered and its successor with another: enough for
-// every rule about what an old leader may still do. All steps of a write are apart.
+// A deposed leader with an entry that it has ordered, and its successor with another entry. This is
+// enough for every rule about the actions of an old leader. All steps of a write are apart.
 Setting two_terms() {
   recovery::Bounds bounds;
   return {"two terms",
@@ -19,31 +21,31 @@ Setting two_terms() {
            Part::s4_state, Part::d2, Part::d5, Part::r2}};
 }
 
-// A promise or a frame that is only in memory is gone after one power loss.
+// A promise or a frame that is only in memory is lost at a single power loss.
 Setting power_loss() {
   recovery::Bounds bounds;
   bounds.power_losses = 1;
   return {"a power loss", bounds, {Part::t3_durable, Part::d4}};
 }
 
-// A loss below the file system shows itself only when the process dies first, or an fdatasync
-// fails, and the power afterwards.
+// A loss below the file system shows only in two steps. First the process dies or an fdatasync
+// fails, and then the power goes.
 Setting page_cache() {
   recovery::Bounds bounds;
   bounds.restarts = bounds.failed_syncs = bounds.power_losses = 1;
   return {"a restart, a failed fdatasync, a power loss", bounds, {Part::k1, Part::k2}};
 }
 
-// One frame goes bad, before or after its replica is read again.
+// A single frame goes bad, before or after its replica is read again.
 Setting damage() {
   recovery::Bounds bounds;
-  bounds.entries[1] = 0;  // what stands in the way of the older entry is the newer term start
+  bounds.entries[1] = 0;  // the newer term start is enough to take the place of the older entry
   bounds.bit_rots = bounds.power_losses = 1;
   return {"a bad frame, a power loss", bounds, {Part::s2_suspects, Part::k3, Part::k4_skip}};
 }
 
-// The same, and an acknowledgement counts as broken when it leaves fewer than W whole copies: K4's
-// count does no harm that a reader sees before a second disk is lost.
+// As `damage`, but an acknowledgement breaks the promise if it leaves fewer than W whole copies.
+// Without that count, K4.count does no visible harm before a second disk is lost.
 Setting damage_counted() {
   recovery::Bounds bounds;
   bounds.bit_rots = 1;
@@ -51,14 +53,16 @@ Setting damage_counted() {
   return {"a bad frame, copies counted", bounds, {Part::k4_count}};
 }
 
+// A disk that comes back empty, an unreadable promise, and a log that is deleted by mistake.
 Setting disk_loss() {
   recovery::Bounds bounds;
-  bounds.one_step_writes = true;  // nothing is lost between the steps of a write here
+  bounds.one_step_writes = true;  // this setting loses nothing between the steps of a write
   bounds.disk_losses = 1;
   return {"a lost disk or promise", bounds, {Part::t4_disk, Part::t4_promise, Part::t5}};
 }
 
-// A lost disk is replaced; the term after the one that begins with it may seal by the new one.
+// C1: a lost disk is replaced. The replacement begins a term, and the next term may seal the new
+// disk. The setting with W = 3 removes nothing: it shows that the rules suffice there.
 Setting disk_replaced(int quorum, std::string_view name) {
   recovery::Bounds bounds;
   bounds.write_quorum = quorum;
@@ -70,7 +74,8 @@ Setting disk_replaced(int quorum, std::string_view name) {
           quorum == 2 ? std::vector{Part::c1_term, Part::c1_seal} : std::vector<Part>{}};
 }
 
-// W = N needs one answer to a seal, W = 1 all of them.
+// The extremes of the quorum arithmetic: W = N needs a single answer to a seal, W = 1 needs all of
+// them.
 Setting write_quorum(int quorum, std::string_view name) {
   recovery::Bounds bounds;
   bounds.write_quorum = quorum;
@@ -79,9 +84,9 @@ Setting write_quorum(int quorum, std::string_view name) {
   return {name, bounds, {}};
 }
 
-// Two entries in one term: the shortest log whose tail is longer than a newer, better one, and the
-// fewest for two orders at one offset. S6.tails does harm in the third term and loses in a fourth;
-// that the copies are missing is seen in the third.
+// Two entries in a term are the shortest log that is longer than a newer, better log. They are also
+// the fewest for two orders at the same offset. Without S6.tails the third term counts copies that
+// do not exist and a fourth would lose the entry; counting copies shows it in the third.
 Setting two_entries() {
   recovery::Bounds bounds;
   bounds.leaders = 3;
@@ -91,8 +96,8 @@ Setting two_entries() {
   return {"three terms, two entries, copies counted", bounds, {Part::d1, Part::s6_tails}};
 }
 
-// What goes wrong in a second term becomes a loss in the third. Without T1 the second and the third
-// are one.
+// An error in a second term becomes a loss in the third. Without T1 the second and the third leader
+// share a term.
 Setting three_terms() {
   recovery::Bounds bounds;
   bounds.leaders = 3;
@@ -103,7 +108,7 @@ Setting three_terms() {
           {Part::t1, Part::s3_highest, Part::s3_once, Part::s4_committed, Part::s5}};
 }
 
-// The same with the steps of a write apart, and one entry.
+// As `three_terms`, but with the steps of a write apart and a single entry.
 Setting three_terms_apart() {
   recovery::Bounds bounds;
   bounds.leaders = 3;
@@ -112,8 +117,8 @@ Setting three_terms_apart() {
   return {"three terms, every step apart", bounds, {}};
 }
 
-// An old frame reaches W replicas in the third term after another was chosen in the second; the
-// fourth falls back on that.
+// An old frame reaches W replicas in the third term, after the second term chose another base. The
+// fourth term falls back on that base.
 Setting four_terms() {
   recovery::Bounds bounds;
   bounds.leaders = 4;
@@ -123,8 +128,8 @@ Setting four_terms() {
   return {"four terms", bounds, {Part::s6_term}};
 }
 
-// {a, b, c} becomes {b, c, d} in the second term; the third has not heard of it. Term starts are
-// all the frames it takes.
+// {a, b, c} becomes {b, c, d} in the second term, and the third leader has not heard of it. Term
+// starts are enough frames.
 Setting set_change() {
   recovery::Bounds bounds;
   bounds.leaders = 3;
@@ -133,7 +138,8 @@ Setting set_change() {
   return {"three terms, the replica set changes", bounds, {Part::t2}};
 }
 
-// The only replica that has the base goes down before anybody has copied it.
+// The only replica that has the base goes down before any peer has copied it. Without S8 the log
+// then waits for ever, which is a wedge.
 Setting stuck_recovery() {
   recovery::Bounds bounds;
   bounds.leaders = 3;
@@ -143,8 +149,8 @@ Setting stuck_recovery() {
   return {"three terms, a node goes down, no wedge", bounds, {Part::s8}};
 }
 
-// Three entries in flight: the fewest where one can be passed over while one before it is
-// unsettled.
+// Three entries in flight are the fewest in which an entry can be passed over while an entry before
+// it is unsettled.
 Setting one_term() {
   retry::Bounds bounds;
   bounds.terms = 1;
@@ -158,7 +164,8 @@ Setting one_term() {
            Part::a2, Part::a6_refused, Part::a6_number}};
 }
 
-// An entry ordered by one leader and found, or not, by the producer in the term of the next.
+// A leader orders an entry, and in the next leader's term the producer finds it or does not find
+// it.
 Setting a_new_term() {
   retry::Bounds bounds;
   bounds.repeats = 2;
@@ -168,7 +175,8 @@ Setting a_new_term() {
           {Part::a1_term, Part::a3_resolve, Part::a3_begin, Part::a3_end, Part::a5, Part::r3}};
 }
 
-// All that can end an append, at once.
+// Every ending of an append at once (A6). No part is removed; the setting shows that the rules hold
+// together.
 Setting all_endings() {
   retry::Bounds bounds;
   bounds.repeats = bounds.trims = 2;
@@ -176,7 +184,8 @@ Setting all_endings() {
   return {"two terms, every ending", bounds, {}};
 }
 
-// A run can survive in part only if it has two entries; the third is in a run of its own behind it.
+// Part of a run can survive only if the run has two entries. The third entry is in a run of its own
+// behind it.
 Setting runs_of_two() {
   retry::Bounds bounds;
   bounds.entries = 3;
@@ -185,7 +194,7 @@ Setting runs_of_two() {
   return {"two terms, runs of two", bounds, {Part::a4_found, Part::a4_absent}};
 }
 
-// A term that begins and never commits its term start lies between two that do.
+// A term whose term start is never committed lies between two terms whose starts are.
 Setting a_term_between() {
   retry::Bounds bounds;
   bounds.terms = 3;
@@ -193,6 +202,7 @@ Setting a_term_between() {
   return {"three terms", bounds, {Part::s7}};
 }
 
+// Two producers append to the same log, and the leader keeps a record of each (A1).
 Setting two_producers() {
   retry::Bounds bounds;
   bounds.producers = 2;
@@ -200,8 +210,8 @@ Setting two_producers() {
   return {"two terms, two producers", bounds, {}};
 }
 
-// One place for a run on each replica, two producers that want it, and all that can take a payload
-// away again.
+// Each replica has space for a single staged run, and two producers want it. Restarts, departures
+// and rebuilds take payloads away again.
 Setting scarce_space() {
   staging::Bounds bounds;
   bounds.restarts = 2;
@@ -212,7 +222,7 @@ Setting scarce_space() {
       {Part::d3, Part::d6_reserve, Part::missing_fetch, Part::missing_again, Part::missing_term}};
 }
 
-// Two producers hold one replica each while both need all three.
+// Each of two producers holds a replica while both need all three, so only expiry can free them.
 Setting scarce_space_everywhere() {
   staging::Bounds bounds;
   bounds.write_quorum = 3;
@@ -221,7 +231,7 @@ Setting scarce_space_everywhere() {
   return {"scarce space, W = 3", bounds, {Part::d6_expire}};
 }
 
-// A producer whose second run waits behind its first and the other producer's.
+// A producer's second run waits behind its first run and behind the other producer's run.
 Setting three_runs() {
   staging::Bounds bounds;
   bounds.runs = 3;
@@ -229,7 +239,7 @@ Setting three_runs() {
   return {"scarce space, three runs", bounds, {}};
 }
 
-// The same scarcity, and nobody waits for an answer before its run is ordered.
+// V1: as scarce space, but a run is ordered before any producer waits for an answer to its upload.
 Setting eager_commit() {
   staging::Bounds bounds;
   bounds.eager = true;
@@ -240,6 +250,7 @@ Setting eager_commit() {
           {Part::d3, Part::d6_reserve, Part::missing_again, Part::missing_term}};
 }
 
+// Calls `visit` with the model and the bounds of the case's setting.
 template <class Visit>
 auto with_model(const Case& what, Visit&& visit) {
   return std::visit(
@@ -296,6 +307,7 @@ std::vector<Case> all_cases() {
     for (const Setting& setting : settings())
       for (const Part part : setting.parts)
         if (part == text.part) cases.push_back({&setting, Rules(part)});
+    // The self-check of the table: a part that no setting removes aborts the program at its start.
     if (cases.size() == before) std::abort();
   }
   return cases;

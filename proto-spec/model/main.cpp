@@ -1,4 +1,6 @@
-// loglog-model: explores the protocol's models, with all rules and without each.
+// The command line of loglog-model: chooses cases, explores them on several threads, prints
+// verdicts and stories. Exit codes: 0 if every verdict is as expected, 1 if any is not, 2 if no
+// case is chosen or a rule is unknown. The models and their bounds are in the other files.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -19,7 +21,8 @@ using namespace loglog::model;
 
 namespace {
 
-// As it should be: everything seen and nothing found, or, without a part, something found.
+// With all rules, the search must visit everything and find nothing. Without a part, it must find a
+// bad run.
 bool is_good(const Case& what, const Exploration& found) {
   return what.rules.removed() ? !found.broken.empty() : found.exhausted && found.broken.empty();
 }
@@ -51,8 +54,8 @@ void print(const Case& what, const Exploration& found, bool story) {
   std::fflush(stdout);
 }
 
-// Explores all cases on several threads and prints each as soon as those before it are printed.
-// Returns how many were not good.
+// Explores all cases on `threads` threads. A result is printed only when all results before it are
+// printed, so the output has the order of the cases. Returns the number of wrong verdicts.
 int explore_all(const std::vector<Case>& cases, unsigned threads, bool story) {
   std::vector<std::optional<Exploration>> results(cases.size());
   std::atomic<std::size_t> next = 0;
@@ -81,6 +84,7 @@ int explore_all(const std::vector<Case>& cases, unsigned threads, bool story) {
   return bad;
 }
 
+// "S4" selects all parts of S4, "S4.state" that part alone.
 bool is_part_of(std::string_view name, std::string_view rule) {
   return name == rule ||
          (name.starts_with(rule) && name.size() > rule.size() && name[rule.size()] == '.');

@@ -1,4 +1,6 @@
-// What happens to replicas: lost power, killed processes, bad bytes, lost disks.
+// The faults of the recovery model: lost power, killed processes, failed syncs, bad bytes, lost
+// disks, nodes that go down. Every step is `Kind::chance` and is bounded by a count in `Bounds`.
+// Without a K or T rule the replica draws the wrong conclusion from the fault.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +10,8 @@
 
 namespace loglog::model::recovery {
 
-// ---- Faults
+// Any prefix between the medium's end and the written end may survive. Without K3 the replica cuts
+// its log at the first bad frame; without K4.skip it closes the hole by moving later frames up.
 void Model::lose_power(const State& state, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
   if (state.power_losses >= bounds_.power_losses || replica.is_down != 0) return;
@@ -34,6 +37,7 @@ void Model::lose_power(const State& state, int n, Steps<State>& steps) const {
   }
 }
 
+// K1: a killed process loses nothing that it wrote, and must make it durable before it reports it.
 void Model::restart_process(const State& state, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
   if (state.restarts >= bounds_.restarts || replica.is_down != 0) return;
@@ -41,7 +45,8 @@ void Model::restart_process(const State& state, int n, Steps<State>& steps) cons
   next.restarts++;
   come_back(next.replicas[n], replica.written);
   if (!on(Part::k1))
-    next.replicas[n].medium = replica.medium;  // it reads what only the page cache holds
+    // Without K1 it reports bytes that only the page cache holds.
+    next.replicas[n].medium = replica.medium;
   steps.add(next, Kind::chance, [&] {
     return fmt::format("{} is killed and starts again with {}{}", name(replica),
                        log_text(replica.frames, replica.written),
@@ -49,14 +54,16 @@ void Model::restart_process(const State& state, int n, Steps<State>& steps) cons
   });
 }
 
+// K2: after a failed fdatasync the kernel drops the dirty pages, so a second fdatasync would
+// succeed falsely.
 void Model::fail_sync(const State& state, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
   if (state.failed_syncs >= bounds_.failed_syncs || replica.durable == replica.written) return;
   State next = state;
   next.failed_syncs++;
   if (on(Part::k2)) {
-    come_back(next.replicas[n],
-              replica.medium);  // the kernel has dropped the pages: the medium's tail is the tail
+    // The process ends and reads the medium's tail at its start.
+    come_back(next.replicas[n], replica.medium);
   } else {
     next.replicas[n].durable = replica.written;
   }
@@ -67,6 +74,8 @@ void Model::fail_sync(const State& state, int n, Steps<State>& steps) const {
   });
 }
 
+// Any durable frame may rot. `late_damage` records that the frame had been acknowledged or
+// committed, because the copy count must not blame the protocol for that (C2).
 void Model::rot(const State& state, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
   if (state.bit_rots >= bounds_.bit_rots || replica.is_down != 0) return;
@@ -85,6 +94,7 @@ void Model::rot(const State& state, int n, Steps<State>& steps) const {
   }
 }
 
+// T4, T5: three ways in which a replica forgets: a new disk, an unreadable promise, a deleted log.
 void Model::lose_disk(const State& state, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
   if (state.disk_losses >= bounds_.disk_losses || replica.is_down != 0 ||

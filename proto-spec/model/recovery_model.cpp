@@ -1,5 +1,5 @@
-// What the steps of the recovery model have in common: where a run begins, which states are one,
-// what guards ask, the promises.
+// The common part of the recovery model: the initial state, the reduction of equal states
+// (`settle`), the predicates that guards use, and the promises (`broken`).
 #include "proto-spec/model/recovery_model.h"
 
 #include <fmt/format.h>
@@ -10,17 +10,18 @@
 
 namespace loglog::model::recovery {
 
+// Bytes behind a hole prove nothing (K4), so tails are told only up to it.
 int whole_length(const Replica& replica, int length) {
   return replica.holes == 0
              ? length
              : std::min(length, std::countr_zero(static_cast<unsigned>(replica.holes)));
 }
 
-// ---- The beginning: the first leader leads, its term start is committed on every replica.
+// ---- The beginning: the first leader leads, and its term start is committed on every replica.
 State Model::initial() const {
   State state = {};
-  // Nothing hangs on when a term is begun, but where that is chosen with care: so all of them are
-  // begun already.
+  // The moment at which a term begins matters only in these settings. Elsewhere all terms begin at
+  // once, which saves states and excludes no history.
   const bool at_choice = bounds_.look_for_wedges || bounds_.set_changes || bounds_.replacements > 0;
   state.begun = byte(at_choice ? 1 : bounds_.leaders);
   for (int l = 1; l < state.begun; ++l) state.leaders[l].phase = sealing;
@@ -44,8 +45,8 @@ void Model::name_members(State& state) const {
   for (int n = 0; n < most_replicas; ++n) state.replicas[n].name = byte('a' + n);
 }
 
-// Brings states together from which the same can happen: what nobody will ask for again is
-// forgotten.
+// Joins states that have the same futures, by forgetting values that no step reads any more. Then
+// the replicas are sorted, because the model treats them alike.
 void Model::settle(State& state) const {
   for (int l = 0; l < state.begun; ++l) {
     Leader& leader = state.leaders[l];
@@ -62,33 +63,38 @@ void Model::settle(State& state) const {
   }
   std::sort(std::begin(state.replicas), std::end(state.replicas),
             [](const Replica& left, const Replica& right) {
-              return std::memcmp(&left, &right, sizeof(Replica) - 1) >
-                     0;  // all but the name, which is last
+              // All fields except the name, which is last.
+              return std::memcmp(&left, &right, sizeof(Replica) - 1) > 0;
             });
 }
 
-// ---- What the guards ask
+// ---- The predicates that guards use
+// Without T1, L2 and L3 use the same term.
 int Model::term_of(int l) const {
   return !on(Part::t1) && l > 1 ? l : l + 1;
 }  // without T1, L2 and L3 use one term
 int Model::term_of_frame(Frame frame) const { return term_of(leader_of(frame)); }
+// A replica set has three members at any time; `d` takes the place of `a` when the set changes.
 int Model::members() const { return 3; }
+// S2: N - W + 1 answers meet every write quorum. Without S2.quorum the leader accepts an answer
+// fewer.
 int Model::seal_quorum() const {
   return members() - bounds_.write_quorum + 1 - (on(Part::s2_quorum) ? 0 : 1);
 }
 
-// T1: the promise is of this term and bound to this leader.
+// T1: the promise is for the leader's term and bound to this leader.
 bool Model::obeys(const Replica& replica, int l) const {
   return replica.promise == term_of(l) && (replica.instance == l + 1 || !on(Part::t1));
 }
 
-// Nobody hears the leader any more, and too few acknowledgements are on their way to it for another
-// commit.
+// True if no replica hears the leader any more, and too few acknowledgements are on their way for
+// another commit. `settle` then forgets the leader.
 bool Model::is_powerless(const State& state, int l) const {
   for (const Part part :
        {Part::t1, Part::t3_durable, Part::t3_every_command, Part::t3_order, Part::t4_disk,
         Part::t4_promise, Part::s1, Part::s3_once, Part::s4_state, Part::c1_term, Part::r2})
-    if (!on(part)) return false;  // without these, a leader may find another one to hear it
+    // Without these parts, a leader may yet find another replica that hears it.
+    if (!on(part)) return false;
   const auto helps = [&](const Replica& replica) {
     return replica.acknowledged[l] > state.leaders[l].committed;
   };
@@ -100,25 +106,26 @@ bool Model::is_powerless(const State& state, int l) const {
              bounds_.write_quorum;
 }
 
-// T3, T4: a replica hears a leader whose term is not below its promise and who knows of its disk,
-// unless it has lost data.
+// T3, T4: a replica hears a leader if the leader's term is not below the replica's promise and the
+// leader knows its disk. A replica that has lost data hears none.
 bool Model::may_act(const Replica& replica, int l) const {
   return replica.is_down == 0 && replica.has_lost_data == 0 && l + 1 >= replica.known_from &&
          (replica.promise < term_of(l) || obeys(replica, l));
 }
 
+// D2, T3: the replica takes this leader's orders.
 bool Model::is_in_stream(const Replica& replica, int l) const {
   return replica.matched == l + 1 && (obeys(replica, l) || !on(Part::t3_order));
 }
 
-// While the set changes, the members of both are in the stream (C1).
+// While the set changes, the members of both sets are in the stream (C1).
 bool Model::is_served(const State& state, int l, int n) const {
   const int sets = state.replicas[n].member_of;
   return has(sets, state.leaders[l].serves) || has(sets, state.leaders[l].seals);
 }
 
-// What the term itself has ordered comes from producers. Older frames come from replicas that are
-// matched in it (S5).
+// S5: producers bring the frames that the term itself has ordered. Older frames come only from
+// replicas that are matched in the term.
 bool Model::has_payload(const State& state, int l, int place) const {
   if (place >= state.leaders[l].start) return true;
   return std::any_of(std::begin(state.replicas), std::end(state.replicas),
@@ -128,13 +135,15 @@ bool Model::has_payload(const State& state, int l, int place) const {
                      });
 }
 
-// S4: two logs are equal up to where their newest common term ends in the shorter.
+// S4: two logs are equal up to where their newest common term ends in the shorter log. Returns that
+// place.
 int Model::divergence(const Replica& replica, const Leader& leader) const {
   for (int at = std::min(replica.written, leader.length); at > 0; --at)
     if (term_of_frame(replica.frames[at - 1]) == term_of_frame(leader.frames[at - 1])) return at;
   return 0;
 }
 
+// S6: the W-th largest acknowledged tail of the set, but never beyond the leader's own log.
 int Model::tail_on_quorum(const State& state, int l, int set) const {
   int tails[most_replicas] = {};
   for (int n = 0; n < most_replicas; ++n)
@@ -143,6 +152,7 @@ int Model::tail_on_quorum(const State& state, int l, int set) const {
   return std::min<int>(tails[bounds_.write_quorum - 1], state.leaders[l].length);
 }
 
+// Lists every step of every actor. The order matters to stories alone.
 void Model::successors(const State& state, Steps<State>& steps) const {
   begin_term(state, steps);
   for (int l = 0; l < state.begun; ++l) {
@@ -178,6 +188,7 @@ void Model::successors(const State& state, Steps<State>& steps) const {
 }
 
 // ---- The promises
+// Judges a state. A wedge is not judged here but by the explorer.
 std::string_view Model::broken(const State& state) const {
   if (state.broken == entry_lost)
     return "an acknowledged entry is lost: another stands in its place";
@@ -185,12 +196,14 @@ std::string_view Model::broken(const State& state) const {
   if (state.broken == too_few_copies) return "what is acknowledged does not lie on W disks";
   for (const Replica& replica : state.replicas) {
     for (int place = 0; place < std::min(replica.committed, replica.written); ++place) {
-      if (has(replica.holes, place)) continue;  // the checksum tells the reader
+      if (has(replica.holes, place)) continue;  // the reader notices a bad frame by its checksum
       if (place >= state.truth_length) return "a reader sees what is not committed";
       if (replica.frames[place] != state.truth[place])
         return "a reader sees another entry than the acknowledged one";
     }
   }
+  // R2: a deposed leader that can still confirm its term must not answer with a tail below the
+  // truth.
   for (int l = 0; l < state.begun; ++l) {
     const Leader& leader = state.leaders[l];
     if (leader.phase != leading || leader.committed <= leader.start ||
@@ -208,14 +221,14 @@ std::string_view Model::broken(const State& state) const {
   return {};
 }
 
-// The newest leader's log is open, or there are no more terms to begin.
+// Progress for the wedge search: the newest leader's log is open, or no more terms may begin.
 bool Model::arrived(const State& state) const {
   const Leader& newest = state.leaders[state.begun - 1];
   return state.begun == bounds_.leaders ||
          (newest.phase == leading && newest.committed > newest.start);
 }
 
-// ---- Words
+// ---- Texts for stories
 std::string Model::frame_text(Frame frame) const {
   const int l = leader_of(frame), entry = entry_of(frame);
   const std::string of = fmt::format("{}{}", term_of(l), !on(Part::t1) && l == 2 ? "'" : "");

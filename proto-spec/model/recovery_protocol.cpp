@@ -1,5 +1,5 @@
-// What leaders and replicas do, and what they would do without a rule. Each guard names the rule
-// that it stands for.
+// The steps of leaders and replicas in the recovery model, and the forbidden steps that appear when
+// a rule is removed. Each guard names its rule. Faults are in recovery_faults.cpp.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,7 +9,9 @@
 
 namespace loglog::model::recovery {
 
-// ---- What steps do to a replica
+// ---- How steps change a replica
+// Shortens a log to `place`. A cut below the committed offset that readers were served breaks a
+// promise.
 void Model::cut(State& state, int n, int place) const {
   Replica& replica = state.replicas[n];
   if (place < std::min(replica.committed, replica.written)) state.broken = known_cut;
@@ -21,6 +23,7 @@ void Model::cut(State& state, int n, int place) const {
   replica.holes &= byte((1 << place) - 1);
 }
 
+// Appends a frame. In one-step settings the frame is durable and acknowledged at once.
 void Model::write_frame(State& state, int l, int n, Frame frame) const {
   Replica& replica = state.replicas[n];
   replica.frames[replica.written++] = frame;
@@ -30,7 +33,8 @@ void Model::write_frame(State& state, int l, int n, Frame frame) const {
     replica.acknowledged[l] = std::max(replica.acknowledged[l], replica.written);
 }
 
-// K1: whatever ended the process, it comes back with what the disk holds, and matched with nobody.
+// K1: after its process ends for any reason, a replica comes back with its disk's content and
+// matched with no leader.
 void Model::come_back(Replica& replica, int length) const {
   for (int at = length; at < most_places; ++at) replica.frames[at] = 0;
   replica.written = replica.durable = replica.medium = byte(length);
@@ -42,8 +46,8 @@ void Model::come_back(Replica& replica, int length) const {
 void Model::begin_term(const State& state, Steps<State>& steps) const {
   if (state.begun >= bounds_.leaders) return;
   const int l = state.begun;
-  // S8: a recovery that stands still is given up for a new term. Elections for other reasons are
-  // chance.
+  // S8: the leader gives up a recovery that stands still and begins a new term. Without S8 a new
+  // term is an election for other reasons, which is chance.
   const Kind kind = on(Part::s8) ? Kind::prescribed : Kind::chance;
   const auto begin = [&](int seals, int serves, std::string_view how) {
     State next = state;
@@ -61,6 +65,8 @@ void Model::begin_term(const State& state, Steps<State>& steps) const {
     begin(0, 0, ", not knowing that the replica set is {b, c, d} now");
 }
 
+// S1 to S3: the leader seals a replica and takes its state into account at once. The best answer so
+// far becomes the candidate base.
 void Model::seal(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
@@ -72,19 +78,19 @@ void Model::seal(const State& state, int l, int n, Steps<State>& steps) const {
   Replica& sealed = next.replicas[n];
   Leader& asking = next.leaders[l];
   if (on(Part::s1))
-    sealed.durable = sealed.medium =
-        sealed.written;  // S1: what is in flight ends before the state is told
-  if (on(Part::s1) && on(Part::t3_order))
-    sealed.matched = 0;  // S1, T3: and no order of a lower term is taken any more
+    // S1: the write in flight ends before the state is told.
+    sealed.durable = sealed.medium = sealed.written;
+  // S1, T3: the replica takes no more orders of a lower term.
+  if (on(Part::s1) && on(Part::t3_order)) sealed.matched = 0;
   sealed.promise = byte(term_of(l));
   sealed.instance = byte(l + 1);
   sealed.answered |= bit(l);
-  const int told =
-      whole_length(sealed, sealed.durable);  // K4: what lies behind a hole proves nothing
+  // K4: frames behind a hole prove nothing.
+  const int told = whole_length(sealed, sealed.durable);
   if (!on(Part::s6_tails)) sealed.acknowledged[l] = byte(told);
   asking.answers++;
   if (sealed.holes != 0) asking.suspects++;
-  // S3: the highest (term of the last frame, length) of the answers so far.
+  // S3: the best answer has the highest (term of the last frame, length).
   const int term = told == 0 ? 0 : term_of_frame(sealed.frames[told - 1]);
   const int best = asking.length == 0 ? 0 : term_of_frame(asking.frames[asking.length - 1]);
   const bool is_newer = on(Part::s3_highest) && term != best ? term > best : told > asking.length;
@@ -101,6 +107,8 @@ void Model::seal(const State& state, int l, int n, Steps<State>& steps) const {
   });
 }
 
+// S2, S3: enough answers are there; the best of them is the base for the whole term. A suspect
+// answer reduces the count by a single answer, however many are suspect.
 void Model::choose_base(const State& state, int l, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   if (leader.phase != sealing || leader.length >= most_places || leader.answers == 0) return;
@@ -118,8 +126,8 @@ void Model::choose_base(const State& state, int l, Steps<State>& steps) const {
   });
 }
 
-// What S3 forbids: other members answer later, and the leader takes their best log in the same
-// term.
+// Forbidden by S3: members answer later, and the leader takes their best log as a second base in
+// the same term.
 void Model::choose_again(const State& state, int l, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   if (on(Part::s3_once) || leader.phase != leading || leader.committed > 0) return;
@@ -135,6 +143,7 @@ void Model::choose_again(const State& state, int l, Steps<State>& steps) const {
   });
 }
 
+// S4: the leader cuts the replica where the logs part, and the replica enters the stream.
 void Model::reconcile(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
@@ -149,9 +158,8 @@ void Model::reconcile(const State& state, int l, int n, Steps<State>& steps) con
   cut(next, n, place);
   matched.promise = byte(term_of(l));
   matched.instance = matched.matched = byte(l + 1);
-  if (on(Part::k1))
-    matched.medium =
-        matched.written;  // the cut is durable before a new byte (S4), with all that is before it
+  // S4: the cut is durable before a new byte, with all bytes before it.
+  if (on(Part::k1)) matched.medium = matched.written;
   matched.durable = matched.written;
   steps.add(next, Kind::prescribed, [&] {
     return fmt::format("{} reconciles {}: {} becomes {}", leader_text(l), name(replica),
@@ -160,7 +168,7 @@ void Model::reconcile(const State& state, int l, int n, Steps<State>& steps) con
   });
 }
 
-// What T3 and S4 forbid: a reconcile that was made for a state of long ago is carried out now.
+// Forbidden by T3 and S4: a reconcile that was made for an earlier state is carried out now.
 void Model::reconcile_late(const State& state, int l, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
   if (state.leaders[l].phase != leading || replica.is_down != 0 || replica.has_lost_data != 0)
@@ -185,13 +193,15 @@ void Model::reconcile_late(const State& state, int l, int n, Steps<State>& steps
 }
 
 // ---- The data path
+// Orders come from the leader, payloads from producers or matched peers.
 void Model::write_ordered(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
   if (leader.phase != leading || replica.is_down != 0 || replica.has_lost_data != 0) return;
   if (!is_in_stream(replica, l) || replica.written >= most_places) return;
   for (int place = 0; place < leader.length; ++place) {
-    // D2: the order names the end of the frame before it, and that is this replica's tail.
+    // D2: the order names the end of the frame before it, and a replica accepts it only at its own
+    // tail.
     if (place != replica.written && (on(Part::d2) || place < leader.start)) continue;
     if (!has_payload(state, l, place)) continue;
     State next = state;
@@ -204,7 +214,7 @@ void Model::write_ordered(const State& state, int l, int n, Steps<State>& steps)
   }
 }
 
-// What S5 forbids: the bytes of a base come from a peer that nobody has compared with it.
+// Forbidden by S5: the replica copies from a peer that no leader has compared with the base.
 void Model::copy_from_anyone(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
@@ -222,7 +232,7 @@ void Model::copy_from_anyone(const State& state, int l, int n, Steps<State>& ste
   }
 }
 
-// K4: a hole is filled from peers that are matched in the term.
+// K4: the replica fills a hole from peers that are matched in the term.
 void Model::fill_hole(const State& state, int l, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
   if (replica.holes == 0 || replica.is_down != 0 || state.leaders[l].phase != leading ||
@@ -238,6 +248,7 @@ void Model::fill_hole(const State& state, int l, int n, Steps<State>& steps) con
   });
 }
 
+// The frames become durable without an acknowledgement; `acknowledge` is a later step.
 void Model::finish_sync(const State& state, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
   if (replica.durable == replica.written) return;
@@ -248,15 +259,17 @@ void Model::finish_sync(const State& state, int n, Steps<State>& steps) const {
   });
 }
 
+// D4: the replica acknowledges durable frames alone, to a leader that it obeys.
 void Model::acknowledge(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
   if (leader.phase != leading || replica.is_down != 0 || replica.has_lost_data != 0 ||
       replica.matched != l + 1)
     return;
-  // D4: the term is checked again at the moment of sending. Without S1, nobody looks.
+  // D4: the term is checked again at the moment of sending. Without S1 this check is missing too.
   if (!obeys(replica, l) && on(Part::s1) && on(Part::t3_order)) return;
-  if (replica.holes != 0 && on(Part::k4_count)) return;  // K4
+  // K4: a replica with a hole acknowledges nothing.
+  if (replica.holes != 0 && on(Part::k4_count)) return;
   const int tail = on(Part::d4) ? replica.durable : replica.written;
   if (tail <= replica.acknowledged[l] || tail <= leader.committed || tail > leader.length) return;
   State next = state;
@@ -269,12 +282,14 @@ void Model::acknowledge(const State& state, int l, int n, Steps<State>& steps) c
   });
 }
 
+// S6: the leader counts acknowledged tails and moves its committed offset. The producers are
+// answered in the same step, so the committed frames become the truth.
 void Model::commit(const State& state, int l, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   if (leader.phase != leading || (leader.seals != leader.serves && leader.has_activated == 0))
     return;
   const int end = tail_on_quorum(state, l, leader.serves);
-  // S6: the last frame that counts is of this term.
+  // S6: the last frame that counts is a frame of this term.
   if (end <= leader.committed || (end <= leader.start && on(Part::s6_term))) return;
   State next = state;
   next.leaders[l].committed = byte(end);
@@ -284,7 +299,7 @@ void Model::commit(const State& state, int l, Steps<State>& steps) const {
     if (place >= state.truth_length) next.truth[place] = leader.frames[place];
   }
   next.truth_length = std::max(state.truth_length, byte(end));
-  // C2: what is acknowledged lies on W disks, but for those lost or damaged since.
+  // C2: acknowledged entries lie on W disks, except for disks lost or damaged since.
   const auto copies = std::count_if(
       std::begin(state.replicas), std::end(state.replicas), [&](const Replica& replica) {
         return replica.medium >= end && whole_length(replica, end) == end &&
@@ -299,8 +314,8 @@ void Model::commit(const State& state, int l, Steps<State>& steps) const {
   });
 }
 
-// C1: the new set is active once the term start is durable on W of both sets; only the newest
-// leader can commit that.
+// C1: the new set becomes active once the term start is durable on W members of both sets. Only the
+// newest leader can commit that.
 void Model::activate_set(const State& state, int l, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   if (leader.phase != leading || leader.seals == leader.serves || leader.has_activated != 0 ||
@@ -316,8 +331,8 @@ void Model::activate_set(const State& state, int l, Steps<State>& steps) const {
   });
 }
 
-// C1: an operator has the empty disk of a replica take the place of the lost one. All terms from
-// then on know it, and begin with this one.
+// C1: an operator has an empty disk take the place of a replica's lost disk. A new term begins with
+// it, and this and all later terms know the new disk.
 void Model::replace_disk(const State& state, int n, Steps<State>& steps) const {
   if (state.replacements >= bounds_.replacements || state.replicas[n].has_lost_data == 0 ||
       state.begun >= bounds_.leaders)
@@ -343,15 +358,15 @@ void Model::replace_disk(const State& state, int n, Steps<State>& steps) const {
   });
 }
 
-// C1: once a term that knows of the disk is open and the disk has joined it, it is the member. The
-// command may be applied late.
+// C1: the new disk becomes a member once a term that knows it is open and the disk has joined that
+// term. The command may be applied late.
 void Model::take_in(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
   if (replica.newcomer == 0 || l + 1 < replica.known_from || leader.phase != leading ||
       leader.committed <= leader.start)
     return;
-  if (replica.instance < replica.known_from) return;  // it has joined in no term yet
+  if (replica.instance < replica.known_from) return;  // the disk has joined no term yet
   State next = state;
   next.replicas[n].newcomer = 0;
   steps.add(next, Kind::prescribed, [&] {
@@ -359,12 +374,14 @@ void Model::take_in(const State& state, int l, int n, Steps<State>& steps) const
   });
 }
 
+// D5: a replica serves readers below the committed offset that it was told, but never beyond its
+// own tail.
 void Model::spread_committed(const State& state, int l, int n, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   const Replica& replica = state.replicas[n];
   if (!bounds_.has_readers || leader.phase != leading || !may_act(replica, l)) return;
-  if (on(Part::d5) && !(replica.matched == l + 1 && obeys(replica, l)))
-    return;  // D5: only in a term that it is matched in
+  // D5: only in a term in which it is matched.
+  if (on(Part::d5) && !(replica.matched == l + 1 && obeys(replica, l))) return;
   const Byte end = std::min(leader.committed, replica.written);
   if (end <= replica.committed) return;
   State next = state;
@@ -375,10 +392,12 @@ void Model::spread_committed(const State& state, int l, int n, Steps<State>& ste
   });
 }
 
+// A producer appends: the leader orders an entry at its end. Without D1 it may order another entry
+// at its last, uncommitted place.
 void Model::order_entry(const State& state, int l, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
-  if (leader.phase != leading || leader.committed <= leader.start)
-    return;  // S7: no appends before the term start is committed
+  // S7: no appends before the term start is committed.
+  if (leader.phase != leading || leader.committed <= leader.start) return;
   if (leader.entries >= bounds_.entries[l]) return;
   const auto order = [&](int place) {
     State next = state;

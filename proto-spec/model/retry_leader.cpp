@@ -1,5 +1,5 @@
-// What leaders do with commits, and how a term begins. Each guard names the rule that it stands
-// for.
+// The leaders' side of the retry model: a term begins, commits arrive and are judged (A1), logs are
+// trimmed. Each guard names its rule. The producers' side is in retry_producer.cpp.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,7 +9,8 @@
 
 namespace loglog::model::retry {
 
-// The base holds all that is committed, and beyond that some of what one older leader has ordered.
+// A term's base holds all committed entries, and beyond them a part of a single older leader's
+// orders. The recovery model has shown this.
 void Model::choose_base(const State& state, int l, Steps<State>& steps) const {
   if (state.leaders[l].phase != unborn) return;
   for (int from = 0; from < l; ++from) {
@@ -33,8 +34,8 @@ void Model::choose_base(const State& state, int l, Steps<State>& steps) const {
   }
 }
 
-// An older leader may still commit what the bases of all later ones hold; it hears of
-// acknowledgements late.
+// An older leader may still commit entries that the bases of all later leaders hold, because it
+// hears of acknowledgements late.
 bool Model::may_commit(const State& state, int l, int end) const {
   for (int later = l + 1; later < bounds_.terms; ++later) {
     const Leader& other = state.leaders[later];
@@ -46,6 +47,7 @@ bool Model::may_commit(const State& state, int l, int end) const {
   return true;
 }
 
+// A commit moves the end of the leader's committed log and adds to the truth.
 void Model::commit(const State& state, int l, Steps<State>& steps) const {
   const Leader& leader = state.leaders[l];
   if (leader.phase == unborn) return;
@@ -66,23 +68,26 @@ void Model::commit(const State& state, int l, Steps<State>& steps) const {
   }
 }
 
+// A1: the leader judges a commit by the producer's record: takes it, recognises a repeat, or
+// refuses it.
 void Model::receive(const State& state, int m, int l, Steps<State>& steps) const {
   const Commit& message = state.messages[m];
   const Leader& leader = state.leaders[l];
   const int p = message.producer;
   if (message.term == 0 || leader.phase != open) return;  // S7: no appends before
-  if (message.term != l + 1 && (on(Part::a1_term) || l + 1 < message.term))
-    return;  // A1: of this term alone
-  if (m > 0 && std::memcmp(&message, &state.messages[m - 1], sizeof(Commit)) == 0)
-    return;  // the same as the one before
+  // A1: a commit of another term is not accepted.
+  if (message.term != l + 1 && (on(Part::a1_term) || l + 1 < message.term)) return;
+  // Equal messages have equal effects, so only the first is received.
+  if (m > 0 && std::memcmp(&message, &state.messages[m - 1], sizeof(Commit)) == 0) return;
   const bool is_known = has(leader.known, p);
-  const int expected = on(Part::a1_skip) ? std::max(leader.next[p], message.settled)
-                                         : leader.next[p];  // A1: max(next, s + 1)
+  // A1: the larger of its next number and settled + 1.
+  const int expected =
+      on(Part::a1_skip) ? std::max(leader.next[p], message.settled) : leader.next[p];
   bool take = false;
   std::string_view why;
   if (!is_known) {
-    take = message.first == message.settled ||
-           !on(Part::a1_first);  // A1: without a record, first = s + 1 alone
+    // A1: without a record, only the number settled + 1 is taken.
+    take = message.first == message.settled || !on(Part::a1_first);
     why = take ? "has no record of it and begins one"
                : "refuses it: no record, and not the first unsettled entry";
   } else if (message.first == expected || (message.first > expected && !on(Part::a1_gap))) {
@@ -112,8 +117,8 @@ void Model::receive(const State& state, int m, int l, Steps<State>& steps) const
               [&] { return words(fmt::format("{}; orders it at {}", why, leader.length)); });
   }
   if (!take || state.refusals >= bounds_.refusals) return;
-  // A refusal for another reason. It means failed only if this commit was the entry's only one in
-  // the term (A6).
+  // The leader refuses a commit for any other reason, although it might take it. The producer may
+  // conclude "failed" only if this commit was the entry's only commit in the term (A6).
   State refused = state;
   refused.messages[m] = {};
   refused.refusals++;
@@ -131,7 +136,7 @@ void Model::receive(const State& state, int m, int l, Steps<State>& steps) const
   });
 }
 
-// What A2 forbids.
+// Forbidden by A2: the leader forgets a producer within its term.
 void Model::forget(const State& state, int l, int p, Steps<State>& steps) const {
   if (state.forgotten >= bounds_.forgotten || on(Part::a2) || !has(state.leaders[l].known, p))
     return;
@@ -143,6 +148,8 @@ void Model::forget(const State& state, int l, int p, Steps<State>& steps) const 
             [&] { return fmt::format("L{} forgets the producer {}", l + 1, name(p)); });
 }
 
+// R3: a trim goes no further than the committed offset. Without R3 it goes as far as a leader has
+// ordered.
 void Model::trim(const State& state, Steps<State>& steps) const {
   if (state.trims >= bounds_.trims) return;
   const auto trim_to = [&](int place, std::string_view by) {
@@ -152,8 +159,8 @@ void Model::trim(const State& state, Steps<State>& steps) const {
     steps.add(next, Kind::chance,
               [&] { return fmt::format("the log is trimmed below {}{}", place, by); });
   };
-  for (int place = state.first + 1; place <= state.truth_length; ++place)
-    trim_to(place, "");  // R3: never past committed
+  // R3: never past committed.
+  for (int place = state.first + 1; place <= state.truth_length; ++place) trim_to(place, "");
   if (on(Part::r3)) return;
   for (int l = 0; l < bounds_.terms; ++l)
     if (state.leaders[l].phase == open && state.leaders[l].length > state.truth_length)

@@ -1,5 +1,5 @@
-// What the steps of the retry model have in common: where a run begins, which states are one, the
-// promises, words.
+// The common part of the retry model: the initial state, the reduction of equal states (`settle`),
+// the list of steps, and the promises (`broken_for`).
 #include "proto-spec/model/retry_model.h"
 
 #include <fmt/format.h>
@@ -13,6 +13,7 @@ std::string entry_text(int p, int e, bool reused) {
   return fmt::format("{}{}{}", name(p), e + 1, reused ? "'" : "");
 }
 
+// Term 1 is open with its term start committed, and every producer knows it.
 State Model::initial() const {
   State state = {};
   Leader& leader = state.leaders[0];
@@ -23,8 +24,8 @@ State Model::initial() const {
   return state;
 }
 
-// The order of messages on their way means nothing, and of an entry whose fate is known only the
-// fate and the place do.
+// The order of messages on their way has no meaning. For an entry whose fate is known, only the
+// fate and the place matter.
 void Model::settle(State& state) const {
   std::sort(std::begin(state.messages), std::end(state.messages),
             [](const Commit& left, const Commit& right) {
@@ -35,12 +36,15 @@ void Model::settle(State& state) const {
       if (entry.fate != unsettled) entry.from = entry.sent = 0;
 }
 
+// A1: the number of leading entries whose fate is final. `Fate` is ordered so that final fates
+// follow `unsettled`.
 int Model::settled(const Producer& producer) const {
   int count = 0;
   while (count < bounds_.entries && producer.entries[count].fate > unsettled) ++count;
   return count;
 }
 
+// The place of entry `e` of producer `p` in frames [from, end), or -1.
 int Model::find(const Frame* frames, int from, int end, int p, int e) const {
   for (int place = from; place < end; ++place)
     if (id_of(frames[place]) == id_of(p, e)) return place;
@@ -64,6 +68,7 @@ void Model::successors(const State& state, Steps<State>& steps) const {
       give_up(state, p, e, steps);
       reuse_number(state, p, e, steps);
     }
+    // A3.end: without it, the producer may stop reading before the term start.
     if (state.producers[p].resolving == 0) continue;
     for (int end = on(Part::a3_end) ? state.producers[p].end : 0; end <= state.producers[p].end;
          ++end) {
@@ -74,6 +79,9 @@ void Model::successors(const State& state, Steps<State>& steps) const {
 }
 
 // ---- The promises
+// Judges the log and the entries of a single producer: no number twice, no disorder, no false
+// answer. A producer's later entry may not be committed without an earlier entry, unless the
+// earlier entry has failed or is unknown.
 std::string_view Model::broken_for(const State& state, int p) const {
   const Producer& producer = state.producers[p];
   int places[most_entries];
@@ -114,13 +122,14 @@ std::string_view Model::broken(const State& state) const {
   return {};
 }
 
+// Progress for the wedge search: every append has ended.
 bool Model::arrived(const State& state) const {
   return std::all_of(
       state.producers, state.producers + bounds_.producers,
       [&](const Producer& producer) { return settled(producer) == bounds_.entries; });
 }
 
-// ---- Words
+// ---- Texts for stories
 std::string Model::frame_text(Frame frame) const {
   if (id_of(frame) == 0) return fmt::format("start{}", term_of(frame));
   const int id = id_of(frame) - 1;

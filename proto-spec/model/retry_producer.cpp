@@ -1,4 +1,5 @@
-// What a producer sends, hears and concludes. Each guard names the rule that it stands for.
+// The producers' side of the retry model: sending and repeating commits, hearing answers, giving
+// up, and resolving in a new term. Each guard names its rule.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +8,8 @@
 
 namespace loglog::model::retry {
 
+// Sends the run that begins at entry `run`, without the entries that are settled already. A
+// resolving producer commits nothing (A3).
 void Model::send(const State& state, int p, int run, Steps<State>& steps) const {
   const Producer& producer = state.producers[p];
   if (producer.resolving != 0) return;
@@ -21,7 +24,7 @@ void Model::send(const State& state, int p, int run, Steps<State>& steps) const 
   for (int e = 0; e < bounds_.entries; e += bounds_.run_length)
     in_flight += producer.entries[e].fate == unsettled ? 1 : 0;
   for (int e = 0; is_new && e < first; ++e)
-    if (producer.entries[e].fate == waiting) return;  // runs go out in the order of their numbers
+    if (producer.entries[e].fate == waiting) return;  // runs leave in the order of their numbers
   if (is_new && in_flight >= bounds_.in_flight) return;
   const Commit message = {producer.term,
                           byte(p),
@@ -37,8 +40,8 @@ void Model::send(const State& state, int p, int run, Steps<State>& steps) const 
   auto* const space = std::find_if(state.messages, messages_end,
                                    [](const Commit& other) { return other.term == 0; });
   if (space == messages_end) return;
-  // A commit that is neither on its way nor taken has to be sent again; any other repetition is
-  // chance.
+  // A commit that is neither on its way nor taken must be sent again, so that step is prescribed.
+  // Any other repetition is chance and is bounded.
   const Leader& leader = state.leaders[producer.term - 1];
   const bool needed = std::none_of(state.messages, messages_end, carries) &&
                       find(leader.frames, leader.start, leader.length, p, first) < 0;
@@ -48,8 +51,8 @@ void Model::send(const State& state, int p, int run, Steps<State>& steps) const 
   if (!is_new && !needed) next.repeats++;
   for (int e = first; e < end; ++e) {
     Entry& entry = next.producers[p].entries[e];
-    if (is_new)
-      entry.from = state.truth_length;  // A3: what it knows as committed before the first commit
+    // A3: the offset known as committed before the first commit.
+    if (is_new) entry.from = state.truth_length;
     entry.fate = unsettled;
     entry.sent = byte(std::min(entry.sent + 1, 2));
   }
@@ -60,6 +63,8 @@ void Model::send(const State& state, int p, int run, Steps<State>& steps) const 
   });
 }
 
+// Answers name the place of an entry; they may come from any leader that knows the producer, late
+// or not.
 void Model::hear_answer(const State& state, int p, int e, Steps<State>& steps) const {
   const Entry& entry = state.producers[p].entries[e];
   if (entry.fate > unsettled || (entry.fate == waiting && entry.reused != 0)) return;
@@ -67,8 +72,8 @@ void Model::hear_answer(const State& state, int p, int e, Steps<State>& steps) c
     const Leader& leader = state.leaders[l];
     if (leader.phase == unborn || !has(leader.known, p) || e >= leader.next[p]) continue;
     const int place = find(leader.frames, leader.start, leader.length, p, e);
-    if (place < 0 || (place >= leader.committed && on(Part::a1_committed)))
-      continue;  // A1: answered once that is committed
+    // A1: answered once the entry is committed.
+    if (place < 0 || (place >= leader.committed && on(Part::a1_committed))) continue;
     State next = state;
     next.producers[p].entries[e].fate = committed;
     next.producers[p].entries[e].place = byte(place + 1);
@@ -79,7 +84,7 @@ void Model::hear_answer(const State& state, int p, int e, Steps<State>& steps) c
   }
 }
 
-// What A3 forbids.
+// Forbidden by A3: a late upload answer moves the start of the range to read.
 void Model::hear_late_upload(const State& state, int p, int e, Steps<State>& steps) const {
   const Entry& entry = state.producers[p].entries[e];
   if (on(Part::a3_begin) || entry.fate != unsettled || entry.from >= state.truth_length) return;
@@ -91,6 +96,7 @@ void Model::hear_late_upload(const State& state, int p, int e, Steps<State>& ste
   });
 }
 
+// A6: the deadline passes while a commit is unresolved, so the outcome is unknown.
 void Model::give_up(const State& state, int p, int e, Steps<State>& steps) const {
   if (state.given_up >= bounds_.given_up || state.producers[p].entries[e].fate != unsettled) return;
   State next = state;
@@ -101,7 +107,7 @@ void Model::give_up(const State& state, int p, int e, Steps<State>& steps) const
   });
 }
 
-// What A6 forbids.
+// Forbidden by A6: the number of an entry that was given up names another entry.
 void Model::reuse_number(const State& state, int p, int e, Steps<State>& steps) const {
   const Entry& entry = state.producers[p].entries[e];
   if (on(Part::a6_number) || entry.fate != unknown || entry.reused != 0) return;
@@ -113,11 +119,12 @@ void Model::reuse_number(const State& state, int p, int e, Steps<State>& steps) 
   });
 }
 
+// The producer learns of a newer term and begins to resolve; the term start bounds its reading.
 void Model::hear_of_term(const State& state, int p, Steps<State>& steps) const {
   for (int l = state.producers[p].term; l < bounds_.terms; ++l) {
     const Leader& leader = state.leaders[l];
-    if (leader.phase == unborn || (leader.phase != open && on(Part::s7)))
-      continue;  // S7: told only once it is committed
+    // S7: told only once the term start is committed.
+    if (leader.phase == unborn || (leader.phase != open && on(Part::s7))) continue;
     State next = state;
     next.producers[p].term = byte(l + 1);
     next.producers[p].resolving = 1;
@@ -129,8 +136,8 @@ void Model::hear_of_term(const State& state, int p, Steps<State>& steps) const {
   }
 }
 
-// Reads the log up to the term start, and decides the fate of each unsettled entry. Where an entry
-// is absent, its caller either still waits, and it is sent again, or does not, and is told that it
+// A3 to A5: reads the log up to `end` and decides the fate of each unsettled entry. If an entry is
+// absent and its caller still waits, the entry is sent again; if its caller has gone, the entry has
 // failed.
 void Model::resolve(const State& state, int p, int end, bool callers_wait,
                     Steps<State>& steps) const {
@@ -149,7 +156,8 @@ void Model::resolve(const State& state, int p, int end, bool callers_wait,
     last_found = e;
     first_found = std::min(first_found, e);
   }
-  if (reads && end > state.truth_length) return;  // it waits until that much is committed
+  // The read waits until the log is committed so far.
+  if (reads && end > state.truth_length) return;
   if (!reads && end != producer.end) return;
   State next = state;
   Producer& resolved = next.producers[p];
@@ -165,19 +173,21 @@ void Model::resolve(const State& state, int p, int end, bool callers_wait,
     const Fate absent = callers_wait ? waiting : failed;
     if (!on(Part::a4_found) && e > run && is_open(run) && place[run] >= 0) {
       entry = {committed, byte(place[run] + e - run + 1), 0, 0,
-               entry.reused};  // what A4 forbids: found with its run
+               entry.reused};  // forbidden by A4: found with its run
+      // Forbidden by A4: absent with its run.
     } else if (!on(Part::a4_absent) && !run_is_whole) {
-      entry.fate = absent;  // what A4 forbids: absent with its run
+      entry.fate = absent;
     } else if (place[e] >= 0) {
       entry = {committed, byte(place[e] + 1), 0, 0, entry.reused};  // A4
     } else if (is_readable) {
       entry.fate = absent;  // A4: every place where it could stand was read
     } else if (e < last_found) {
-      entry = {committed, trimmed_away, 0, 0, entry.reused};  // A5: entries stand in order
+      // A5: entries stand in order, so it was committed before the entry that was found.
+      entry = {committed, trimmed_away, 0, 0, entry.reused};
     } else if (e > first_found) {
-      entry.fate = absent;  // A5: its place would lie behind one that was read
+      entry.fate = absent;  // A5: its place would lie behind a place that was read
     } else {
-      entry.fate = unknown;  // A5
+      entry.fate = unknown;  // A5: its place may have been trimmed
     }
     any_failed = any_failed || entry.fate == failed;
   }

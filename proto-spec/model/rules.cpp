@@ -1,4 +1,5 @@
-// The names of the parts, and in one sentence what goes on without each.
+// The table of parts: name, and in a sentence the system's behaviour without the part.
+// `loglog-model --rules` prints it and stories quote it, so each sentence must be complete.
 #include "proto-spec/model/rules.h"
 
 #include <cstdlib>
@@ -84,7 +85,7 @@ const std::vector<PartText>& parts() {
 const PartText& text_of(Part part) {
   for (const PartText& text : parts())
     if (text.part == part) return text;
-  std::abort();  // a part without words
+  std::abort();  // an enumerator without a row in the table
 }
 
 }  // namespace loglog::model

@@ -1,4 +1,5 @@
-// The steps of the staging model. Each guard names the rule that it stands for.
+// The steps and promises of the staging model. Each guard names its rule. Protocol steps are
+// prescribed; only the steps below "Chance" may never happen.
 #include "proto-spec/model/staging_model.h"
 
 #include <fmt/format.h>
@@ -15,6 +16,7 @@ char name(const Replica& replica) {
 
 }  // namespace
 
+// Nothing is staged or ordered; every producer means the first build of its runs.
 State Model::initial() const {
   State state = {};
   std::fill_n(state.build, bounds_.runs, Byte{1});
@@ -25,20 +27,23 @@ void Model::name_members(State& state) const {
   for (int n = 0; n < most_replicas; ++n) state.replicas[n].name = byte('a' + n);
 }
 
+// Replicas are alike, so their order has no meaning.
 void Model::settle(State& state) const {
   std::sort(std::begin(state.replicas), std::end(state.replicas),
             [](const Replica& left, const Replica& right) {
-              return std::memcmp(&left, &right, sizeof(Replica) - 1) >
-                     0;  // all but the name, which is last
+              // All fields except the name, which is last.
+              return std::memcmp(&left, &right, sizeof(Replica) - 1) > 0;
             });
 }
 
-// ---- What the guards ask
+// ---- The predicates that guards use
+// The place of a run in the order, or -1.
 int Model::place_of(const State& state, int run) const {
   const Byte* found = std::find(state.order, state.order + state.length, run + 1);
   return found == state.order + state.length ? -1 : static_cast<int>(found - state.order);
 }
 
+// S6 in this model: the W-th largest written end.
 int Model::committed(const State& state) const {
   int ends[most_replicas];
   std::transform(std::begin(state.replicas), std::end(state.replicas), ends,
@@ -47,13 +52,15 @@ int Model::committed(const State& state) const {
   return ends[bounds_.write_quorum - 1];
 }
 
-// Its producer still waits for it.
+// True while the producer waits for the run: it is neither committed, dropped nor orphaned.
 bool Model::is_wanted(const State& state, int run) const {
   const int place = place_of(state, run);
   return !has(state.gone, producer_of(run)) && !has(state.dropped, run) &&
          (place < 0 || place >= committed(state));
 }
 
+// D6: staging is bounded, but the next run to be written always has space. Otherwise a full memory
+// could stop the log.
 bool Model::has_space(const State& state, const Replica& replica, int run) const {
   if (replica.staged[run] != 0) return true;
   if (std::count_if(std::begin(replica.staged), std::end(replica.staged),
@@ -64,17 +71,18 @@ bool Model::has_space(const State& state, const Replica& replica, int run) const
              replica.written;  // D6: the next run to be written always has space
 }
 
-// What a replica could give for a place of the order: the bytes, or 0.
+// The build that a replica can give for a place of the order, from its log or its memory; 0 if
+// none.
 int Model::bytes_held(const State& state, const Replica& replica, int place) const {
   if (replica.is_down != 0) return 0;
   if (replica.written > place) return replica.content[place];
   const int bytes = replica.staged[state.order[place] - 1];
-  return bytes == state.digest[place] || !on(Part::d3)
-             ? bytes
-             : 0;  // D3: compared again when it is ordered
+  // D3: the digest is compared again at the order.
+  return bytes == state.digest[place] || !on(Part::d3) ? bytes : 0;
 }
 
 // ---- The protocol
+// A producer uploads to a replica, at first or because the leader asked again (missing.again).
 void Model::upload(const State& state, int run, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
   const int place = place_of(state, run);
@@ -82,11 +90,11 @@ void Model::upload(const State& state, int run, int n, Steps<State>& steps) cons
       replica.written > (place < 0 ? most_runs : place))
     return;
   if (place >= 0 && !on(Part::missing_again)) return;
-  if (!has_space(state, replica, run)) return;  // BUSY
+  if (!has_space(state, replica, run)) return;  // answered Busy
   State next = state;
   Replica& staging = next.replicas[n];
-  if (replica.staged[run] == 0 || on(Part::d3))
-    staging.staged[run] = state.build[run];  // D3: other bytes are another run
+  // D3: other bytes under the same number are another run.
+  if (replica.staged[run] == 0 || on(Part::d3)) staging.staged[run] = state.build[run];
   staging.answered |= bit(run);
   if (std::memcmp(&next, &state, sizeof(State)) == 0) return;
   steps.add(next, Kind::prescribed, [&] {
@@ -98,6 +106,8 @@ void Model::upload(const State& state, int run, int n, Steps<State>& steps) cons
   });
 }
 
+// The producer commits in sequence once W replicas have answered, or at once with V1, and the
+// leader orders the run.
 void Model::order(const State& state, int run, Steps<State>& steps) const {
   if (place_of(state, run) >= 0 || !is_wanted(state, run)) return;
   for (int earlier = 0; earlier < run; ++earlier)
@@ -118,6 +128,7 @@ void Model::order(const State& state, int run, Steps<State>& steps) const {
   });
 }
 
+// The replica writes the next run of the order: from its memory, or fetched from a peer.
 void Model::write(const State& state, int n, Steps<State>& steps) const {
   const Replica& replica = state.replicas[n];
   const int place = replica.written;
@@ -139,8 +150,7 @@ void Model::write(const State& state, int n, Steps<State>& steps) const {
       write_bytes(bytes, fmt::format(", with the payload of {}", name(peer)));
 }
 
-// Staged runs that nobody commits are dropped after a time. What is ordered stays until it is
-// written (D6).
+// D6: staged runs that no producer commits expire. Ordered runs stay until they are written.
 void Model::expire(const State& state, int run, int n, Steps<State>& steps) const {
   if (!on(Part::d6_expire) || state.replicas[n].staged[run] == 0 || place_of(state, run) >= 0)
     return;
@@ -151,8 +161,8 @@ void Model::expire(const State& state, int run, int n, Steps<State>& steps) cons
   });
 }
 
-// Nobody has a payload and nobody will bring it: the order ends before it, and what was ordered
-// behind is uploaded and committed again.
+// No replica has a payload and no producer will bring it, so a new term drops that run. Runs that
+// were ordered behind it are uploaded and committed again.
 void Model::begin_term(const State& state, Steps<State>& steps) const {
   if (!on(Part::missing_term)) return;
   for (int place = 0; place < state.length; ++place) {
@@ -177,7 +187,7 @@ void Model::begin_term(const State& state, Steps<State>& steps) const {
 }
 
 // ---- Chance
-// A producer that has resolved in a new term puts entries of an old number into a new run.
+// A producer that has resolved in a new term puts entries of an old number into a new run (D3).
 void Model::rebuild(const State& state, int run, Steps<State>& steps) const {
   if (state.rebuilds >= bounds_.rebuilds || place_of(state, run) >= 0 || !is_wanted(state, run) ||
       state.build[run] != 1)
@@ -191,6 +201,7 @@ void Model::rebuild(const State& state, int run, Steps<State>& steps) const {
   });
 }
 
+// A restart empties a replica's memory; its log stays.
 void Model::restart(const State& state, int n, Steps<State>& steps) const {
   if (state.restarts >= bounds_.restarts || state.replicas[n].is_down != 0) return;
   State next = state;
@@ -210,6 +221,7 @@ void Model::go_down(const State& state, int n, Steps<State>& steps) const {
             [&] { return fmt::format("{} goes down for good", name(state.replicas[n])); });
 }
 
+// The producer stops uploading and committing; its ordered runs must not stop the others.
 void Model::leave(const State& state, int p, Steps<State>& steps) const {
   if (state.leavings >= bounds_.leavings || has(state.gone, p)) return;
   State next = state;
@@ -219,6 +231,7 @@ void Model::leave(const State& state, int p, Steps<State>& steps) const {
             [&] { return fmt::format("the producer {} leaves", static_cast<char>('P' + p)); });
 }
 
+// Lists every step of every actor. The order matters to stories alone.
 void Model::successors(const State& state, Steps<State>& steps) const {
   begin_term(state, steps);
   for (int run = 0; run < bounds_.runs; ++run) {
@@ -238,6 +251,7 @@ void Model::successors(const State& state, Steps<State>& steps) const {
 }
 
 // ---- The promises
+// Equal offsets hold equal bytes (D3). Whether every run ends is the wedge search's question.
 std::string_view Model::broken(const State& state) const {
   for (const Replica& replica : state.replicas)
     for (int place = 0; place < std::min(replica.written, state.length); ++place)
@@ -246,8 +260,8 @@ std::string_view Model::broken(const State& state) const {
   return {};
 }
 
-// Each run is committed, or its producer has left before it was ordered, or a new term has left it
-// out.
+// Progress for the wedge search. Each run is committed, was never ordered because its producer
+// left, or was dropped by a new term.
 bool Model::arrived(const State& state) const {
   for (int run = 0; run < bounds_.runs; ++run) {
     const int place = place_of(state, run);
