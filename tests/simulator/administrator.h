@@ -1,6 +1,7 @@
-// A program that administers: it sets a log's retention, takes over as its writer, makes and
-// deletes a log, one request after the other, and looks what stands after a while, so that what
-// comes late has come.
+// A simulated program that administers logs (T6): it sets a log's retention, takes over as its
+// writer, then creates and deletes a second log. Requests go out in sequence. After a pause in
+// which late requests can arrive, the program reads the settings back. It checks the promises
+// `setting`, `tokens` and `made_once`. run.cpp starts it if the plan has `administer_ms`.
 #pragma once
 #include <optional>
 #include <set>
@@ -11,11 +12,14 @@
 
 namespace loglog::simulator {
 
+// Belongs to a run: the world and the process must outlive it. It takes over the process's
+// `on_completed`.
 class Administrator {
  public:
+  // `pause`: mean time between two rounds, by the world's clock.
   Administrator(World& world, ClientProcess& process, Duration pause);
   void start();
-  /// Ends with the round under way.
+  /// No new round begins; the current round still ends.
   void come_to_rest() { resting_ = true; }
   bool at_rest() const { return resting_ && step_ == Step::pausing; }
   std::uint64_t rounds() const { return rounds_; }
@@ -47,16 +51,17 @@ class Administrator {
   Step step_ = Step::preparing;
   std::uint64_t tokens_ = 5'000'000;
   std::uint64_t rounds_ = 0;
-  bool there_ = false;  // the log whose settings it changes,
-  LogId log_{};         // … and its id
+  bool there_ = false;  // a log of that name exists, so the program opens it instead
+  LogId log_{};         // the log whose settings it changes
   Retention asked_{};
-  std::optional<Retention>
-      retention_;  // as acknowledged; nullopt: a request for another one has an unknown outcome
-  std::uint64_t fences_ = 0;         // asked for
-  FenceToken highest_{};             // acknowledged
-  std::optional<FenceToken> fence_;  // as acknowledged; nullopt: as above
-  LogId made_{};                     // there; 0: it was deleted, or never made
-  bool maybe_made_ = false;          // a creation has an unknown outcome
+  // The acknowledged value; nullopt after an unknown outcome, because either value may be in force.
+  std::optional<Retention> retention_;
+  std::uint64_t fences_ = 0;         // how many fences were requested
+  FenceToken highest_{};             // the highest token that was acknowledged
+  std::optional<FenceToken> fence_;  // the acknowledged token; nullopt after an unknown outcome
+  LogId made_{};             // id of the log that it made; 0 if the log was deleted or never made
+  bool maybe_made_ = false;  // a creation has an unknown outcome, so the log may exist
+  // Ids of the logs that it deleted: no such id may come back (T5).
   std::set<LogId> gone_;
   bool resting_ = false;
 };

@@ -325,11 +325,11 @@ class Checkers {
   void append_abandoned() { ++unknown_; }
   void entry_read(LogId log, const client::Entry& e);
 
-  /// replicas: at the end, idle. The log must be whole everywhere from `first` to `committed`; what
+  /// Replicas: at the end, idle. The log must be whole everywhere from `first` to `committed`; what
   /// a file still holds below a trim point is nobody's.
   void compare_replicas(LogId log, Offset first, Offset committed);
 
-  /// time: the answers must be exactly what the replicas' files say; nothing hinders anybody any
+  /// Time: the answers must be exactly what the replicas' files say; nothing hinders anybody any
   /// more.
   void compare_times(const std::vector<std::uint64_t>& times, const std::vector<Offset>& answers,
                      const std::vector<ClockedPoint>& points, Offset first);

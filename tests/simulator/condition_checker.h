@@ -1,5 +1,6 @@
-// What appends under conditions promise (F1, F2): condition, in_the_way, fence. Judged over the
-// whole log once a run has come to its end.
+// Checks appends under conditions (F1, F2): the promises `condition`, `in_the_way` and `fence`. The
+// workload records its conditional appends and their refusals. The judgement comes once, over the
+// whole log, at the end of a run.
 #pragma once
 #include <map>
 #include <string>
@@ -10,25 +11,26 @@
 
 namespace loglog::simulator {
 
+// Judges a single log. Checkers owns it; the world must outlive it.
 class ConditionChecker {
  public:
   explicit ConditionChecker(World& world) : world_(world) {}
 
-  /// What is known where an append begins: how far its client has read, and how far entries are
-  /// acknowledged.
+  /// The knowledge at the start of an append: how far its client has followed the log, and the end
+  /// of the acknowledged entries.
   struct Known {
     Offset followed, acknowledged;
   };
   void append_started(const std::string& payload, const client::AppendConditions& c, Known known) {
     asked_[payload] = {c, known};
   }
-  /// It ended as offset_mismatch.
+  /// The append ended with `offset_mismatch`; `ends` is the committed offset in the refusal.
   void mismatched(const std::string& payload, Offset ends);
-  /// Another token than any before: what a lock service gives.
+  /// A token above all earlier tokens, as a lock service would give it.
   FenceToken next_token() { return FenceToken{++tokens_}; }
-  /// It was set, and all of lower tokens is said to lie below `end`.
+  /// The token was set; all entries of lower tokens are said to lie below `end`.
   void fence_set(FenceToken token, Offset end);
-  /// All entries from `first` on.
+  /// `entries`: all entries of the log from `first` on, in the order of their offsets.
   void judge(const std::vector<client::Entry>& entries, Offset first);
 
  private:

@@ -1,16 +1,18 @@
-// Looks again and again at what storage nodes hold for each other (asked, fetched, given and
-// queued) in plans whose links have a rate, since nothing gathers on others, and at what they hold
-// for readers in plans with readers that take nothing. A bound that only holds on the average is
-// none.
+// Checks the promise `memory`: it polls how many bytes storage nodes hold for each other and for
+// readers. Peers are watched in plans whose links have a rate, because elsewhere nothing gathers.
+// Readers are watched in plans with stalled readers. The bounds must hold at every poll, not on
+// average (P1, P2, spec/09).
 #pragma once
 #include "tests/simulator/world.h"
 
 namespace loglog::simulator {
 
-/// Limits that a short run reaches: those of storage nodes whose links have a rate. A `greedy` node
-/// asks for whatever it lacks.
+/// Sets limits that a short run can reach, for storage nodes whose links have a rate. `greedy`: the
+/// node asks for everything that it lacks, so its own P1 limits are off and its peers' P2 limits
+/// are small.
 void set_reachable_limits(storage::Options& o, bool greedy);
 
+// The world must outlive it. It polls every 10 ms of simulated time until the run ends.
 class MemoryWatch {
  public:
   explicit MemoryWatch(World& world) : world_(world) {}

@@ -1,5 +1,6 @@
-// A client that asks all the time: who is there, which logs there are, and for things that are to
-// be refused.
+// A client that asks questions all the time: status, lists of logs, tails, and requests that must
+// be refused. It checks the promises `refusals` and `status`, and `tail` in part. run.cpp starts it
+// if the plan has `ask_every_ms`.
 #pragma once
 #include <set>
 #include <string>
@@ -9,14 +10,17 @@
 
 namespace loglog::simulator {
 
+// Belongs to a run, which outlives it. It takes over the process's `on_completed`.
 class Questions {
  public:
-  /// Of logs named log1 to log<logs>.
+  /// `logs`: the workload's logs are named log1 to log<logs>. `pause`: time between an answer and
+  /// the next question.
   Questions(World& world, Checkers& checkers, ClientProcess& process, Duration pause, int logs);
   void start();
-  /// Asks nothing but the status any more, until that is what it must be in a whole cluster.
+  /// From now on asks only for the status, until the answer describes a whole healthy cluster.
   void come_to_rest() { resting_ = true; }
   bool all_is_well() const { return well_; }
+  // The reason why `all_is_well` is still false.
   const std::string& standing() const { return standing_; }
   std::uint64_t answered() const { return answered_; }
 
@@ -38,7 +42,7 @@ class Questions {
   void completed(const client::Completed& c);
   void refused(Errc expected, const client::Completion& result);
   void status(const client::ClusterStatus& s);
-  /// What is not yet as it must be once everything has healed; empty: nothing.
+  /// The first deviation of `s` from the status of a healed cluster; empty if there is none.
   std::string amiss(const client::ClusterStatus& s) const;
 
   World& world_;
@@ -50,7 +54,8 @@ class Questions {
   std::uint64_t tokens_ = 3'000'000;
   LogId log_{};
   client::Tail tail_{};
-  Offset floor_{};  ///< of that log when the question was asked
+  /// Tail floor of that log at the time of the question: the answer must reach it.
+  Offset floor_{};
   bool resting_ = false;
   bool well_ = false;
   std::string standing_ = "no status has come";

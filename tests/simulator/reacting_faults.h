@@ -1,5 +1,5 @@
-// Targeted faults that react to what a storage node or a leader does: they strike in the very
-// moment in which a rule counts.
+// Targeted faults that react to an action of a storage node or a leader, so that they strike at the
+// moment in which a rule counts. targeted_faults.cpp calls them by name.
 #pragma once
 #include <string>
 
@@ -7,20 +7,19 @@
 
 namespace loglog::simulator {
 
-/// torn_promise  the leader goes, and a node loses its power while it saves the promise to the next
-/// one: the slot is torn lost_tail     what the leader orders reaches one replica, which loses it
-/// again after its acknowledgement and says so; then
-///               another replica gets it, and it is that one which is late for the next seal
-/// found_loss    what the leader orders reaches two replicas; the leader hears that one of them has
-/// lost it, and dies, and the other
-///               one is late for the next seal (T4: the loss lasts)
-/// base_dies     what the leader orders reaches one replica; the next leader chooses it as the
-/// base, and then it goes: for good
-///               where the plan leaves a node down
-/// lost_witness  of the two replicas that have what the leader ordered one loses its logs, and the
-/// other is late for the next seal
+/// `kind` names a history:
+/// - `torn_promise`: the leader dies, and a node loses power while it saves the promise to the next
+/// leader, so the slot is torn
+/// - `lost_tail`: the leader's orders reach a single replica, which acknowledges them, loses them
+/// and says so. Then another replica gets them and is late for the next seal
+/// - `found_loss`: the leader's orders reach two replicas. The leader hears that either has lost
+/// them and dies, and the other is late for the next seal (T4: the loss lasts)
+/// - `base_dies`: the leader's orders reach a single replica. The next leader chooses it as the
+/// base, and then it dies, for good if the plan leaves a node down
+/// - `lost_witness`: of the two replicas that have the leader's orders, the first loses its logs
+/// and the second is late for the next seal
 ///
-/// False: nothing could be done now, or it is none of these.
+/// Returns false if the history cannot begin now, or if `kind` is another word.
 bool inject_reacting(World& world, Random& random, const std::string& kind);
 
 }  // namespace loglog::simulator

@@ -1,5 +1,6 @@
-// Many runs on several cores: each worker is a process of its own, so that a check that fails in a
-// core, or a run that never ends, is a result like any other and not the end of everything.
+// Runs many jobs on several cores, each in a worker process. A failed check in a core, or a run
+// that never ends, is then a result like any other and does not end the program. main_simulate.cpp
+// and controls.cpp use it.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -9,19 +10,22 @@
 
 namespace loglog::simulator {
 
+// `plan` must outlive `run_jobs`.
 struct Job {
   const Plan* plan = nullptr;
   std::uint64_t seed = 0;
   Bugs bugs;
 };
-/// The job of that number, the same at every call and in every process; none: there are no more.
+/// Returns the job with that number, or nullopt beyond the last job. It must give the same answer
+/// at every call and in every process, because workers are forked and call it themselves.
 using JobAt = std::function<std::optional<Job>(std::uint64_t)>;
-/// What came of it, with the seconds of processor time it took; false: no more jobs are begun.
+/// Called in the parent for each finished job, in the order of completion. `seconds`: processor
+/// time of the run. If it returns false, no more jobs begin.
 using JobDone =
     std::function<bool(std::uint64_t number, const Job&, const RunResult&, double seconds)>;
 
-/// Runs jobs 0, 1, … on so many processes. A run that takes more than `seconds_max` of processor
-/// time is ended, and that is a violation.
+/// Runs jobs 0, 1, ... on `processes` workers and returns when all are done. A run that takes more
+/// than `seconds_max` of processor time is killed and counts as a violation.
 void run_jobs(int processes, double seconds_max, const JobAt& job_at, const JobDone& done);
 
 }  // namespace loglog::simulator

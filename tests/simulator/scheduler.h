@@ -1,4 +1,5 @@
-// Virtual time: events in order of time, then of scheduling.
+// Virtual time: a queue of events, ordered by time and then by the order of scheduling. Equal seeds
+// therefore give equal runs. World owns the only scheduler; the simulation is single-threaded.
 #pragma once
 #include <functional>
 #include <queue>
@@ -8,16 +9,19 @@
 
 namespace loglog::simulator {
 
+// Not thread-safe. Events may schedule further events.
 class Scheduler {
  public:
   Time now() const { return now_; }
 
+  // Runs `what` at `when`, or next if `when` has passed.
   void at(Time when, std::function<void()> what) {
     queue_.push({std::max(when, now_), ++sequence_, std::move(what)});
   }
   void after(Duration delay, std::function<void()> what) { at(now_ + delay, std::move(what)); }
 
-  /// Runs events up to and including `until`; stops early when `stop` says so.
+  /// Runs all events up to and including `until`, and then sets the time to `until`. Stops early,
+  /// at the time of the last event, if `stop()` returns true.
   template <class Stop>
   void run_until(Time until, Stop stop) {
     while (!queue_.empty() && queue_.top().when <= until) {
@@ -31,6 +35,7 @@ class Scheduler {
     now_ = std::max(now_, until);
   }
 
+  // How many events have run.
   std::uint64_t events() const { return events_; }
 
  private:
@@ -38,7 +43,8 @@ class Scheduler {
     Time when;
     std::uint64_t sequence;
     std::function<void()> what;
-    bool operator<(const Item& o) const {  // std::priority_queue gives the greatest first
+    // Std::priority_queue yields the greatest element first, so the order is inverted.
+    bool operator<(const Item& o) const {
       return when != o.when ? when > o.when : sequence > o.sequence;
     }
   };

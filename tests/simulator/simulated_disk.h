@@ -1,5 +1,6 @@
-// A storage node's disk: what the process sees (page cache) and what survives a power cut are two
-// layers.
+// A storage node's disk in two layers: the page cache, which the process sees, and the medium,
+// which survives a power cut. World's StorageProcess drives it like the production driver;
+// weather.cpp damages it. Damage and loss never tell the process anything.
 #pragma once
 #include <deque>
 #include <map>
@@ -14,31 +15,34 @@
 
 namespace loglog::simulator {
 
-/// One file in two layers. Writes change `seen`; sync() makes them durable; power_cut() keeps,
-/// loses or tears each unsynced 512-byte sector by chance.
+/// A file in two layers. Writes change `seen`; `sync` makes them durable; `power_cut` keeps, loses
+/// or tears each unsynced 512-byte sector by chance.
 class SimulatedFile {
  public:
   std::vector<std::byte> seen;
 
+  // A changed size becomes durable with the next sync.
   void resize(std::size_t size) {
     seen.resize(size);
     resized_ = true;
   }
   void write(std::uint64_t at, ByteSpan data);
   void sync();
-  /// fdatasync answers EIO: some sectors reached the medium, and the kernel takes all for clean.
+  /// fdatasync answers EIO: some sectors have reached the medium, and the kernel takes all pages
+  /// for clean.
   void failed_sync(Random& random);
-  /// The page cache is emptied: what is seen is what the medium holds.
+  /// Empties the page cache, so that `seen` is the content of the medium.
   void drop_cache() { seen = durable_; }
   ByteSpan medium() const { return durable_; }
-  /// Returns how many sectors were lost.
+  /// Loses the page cache. Returns how many sectors were lost.
   std::size_t power_cut(Random& random);
-  /// Of what is not synced, a few first bytes reach the medium; the rest of it is lost.
+  /// A power cut inside a write: a few first bytes of each unsynced write reach the medium, the
+  /// rest is lost.
   void tear(Random& random);
 
-  /// The medium has other bytes there from now on.
+  /// Overwrites bytes in both layers, without a sync.
   void damage(std::uint64_t at, ByteSpan bytes);
-  /// Reading there fails until it is written again.
+  /// Reading that range fails until it is written again.
   void make_unreadable(std::uint64_t at, std::uint64_t length) {
     unreadable_.emplace_back(at, at + length);
   }
@@ -47,21 +51,22 @@ class SimulatedFile {
  private:
   std::size_t keep_sectors(Random& random);
   std::vector<std::byte> durable_;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> dirty_;       // position, length
+  // Position, length of unsynced writes.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> dirty_;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> unreadable_;  // from, to
   bool resized_ = false;
 };
 
-/// Damage to one file of frames, as a disk does it without a word.
+/// Silent damage to a segment file.
 enum class Damage : std::uint8_t {
   bit_rot,      ///< a bit turns
-  stale,        ///< sectors hold again what they held before the last write: zeros
-  misdirected,  ///< what was written there went elsewhere in the file
+  stale,        ///< sectors hold zeros, their content before the last write
+  misdirected,  ///< the write of this range went elsewhere in the file
   truncated,    ///< the file ends early
-  unreadable    ///< EIO
+  unreadable    ///< reads answer EIO
 };
 
-/// What a node lost when it comes back.
+/// The part of its directory that a node has lost when it comes back.
 enum class Loss : std::uint8_t {
   everything,
   identity,
@@ -70,7 +75,7 @@ enum class Loss : std::uint8_t {
   logs    ///< all logs' directories
 };
 
-/// A range of one segment file, in file positions.
+/// A range of a segment file; `from` and `to` are file positions, header included.
 struct Place {
   LogId log;
   Offset file;
@@ -78,62 +83,65 @@ struct Place {
   std::uint64_t to = 0;
 };
 
+// Implements the interface by which a node reads its directory at a start.
 class SimulatedDisk final : public storage::StartupDisk {
  public:
+  // The files of a log.
   struct Log {
     Bytes info;
     SimulatedFile promise;
-    std::vector<std::byte> next;  ///< the prepared file; empty: none
+    std::vector<std::byte> next;  ///< the prepared next segment file; empty if there is none
     std::map<Offset, SimulatedFile> segments;
-    std::map<Offset, SimulatedFile> unlinked;  ///< gone, but the directory was not synced since: a
-                                               ///< power cut may bring them back
+    /// Unlinked but the directory is not synced yet, so a power cut may bring them back.
+    std::map<Offset, SimulatedFile> unlinked;
   };
 
-  // What the driver does. begin(): what reaches the page cache at once; finish(): durable, and the
-  // answer.
+  // The driver's side of an operation, in two steps. `begin` puts it into the page cache; `finish`
+  // makes it durable and returns the answer.
   void begin(const storage::DiskOperation& op);
   storage::DiskDone finish(const storage::DiskRequest& request);
-  /// The process died with this operation under way: it may or may not have taken effect.
+  /// The process died while this operation was under way; it may or may not have taken effect.
   void interrupted(const storage::DiskOperation& op, Random& random);
 
-  /// Page cache lost. Returns lost sectors.
+  /// Loses the page cache of all files. Returns the number of lost sectors.
   std::size_t power_cut(Random& random);
-  /// The promise's slot that was being written is torn.
+  /// The slot of the promise that was being written is torn.
   void tear_promise(Random& random) { promise_.tear(random); }
-  /// A bit turns in what was written last of the node's promise, if the other slot is good. Only
-  /// while the process is down.
+  /// A bit turns in the newest slot of the node's promise, if the other slot is good. Only while
+  /// the process is down.
   void rot_promise(Random& random);
-  /// K1 as the driver does it before start(): everything that is seen is made durable, and then
-  /// read from the medium.
+  /// K1, as the driver does it before a start: makes everything in the page cache durable and drops
+  /// the cache. With `from_medium` false the cache stays (Bug::trusts_page_cache).
   void reopen(bool from_medium = true);
-  /// While full, what asks for space gets none.
+  /// While true, every operation that asks for space is refused.
   bool full = false;
-  /// A full disk that gives what it has not (Bug::promises_space).
+  /// The full disk grants space that it does not have (Bug::promises_space).
   bool lies_about_space = false;
   /// fdatasync of a group does nothing (Bug::skips_sync).
   bool skips_sync = false;
-  /// The next write or sync that may not fail does.
+  /// The next write or sync fails, unless that operation may fail anyway.
   enum class Failing : std::uint8_t { nothing, write, sync } fails_next = Failing::nothing;
-  /// What an operation leaves behind that failed so.
+  /// Leaves the files as a failed operation would leave them.
   void fail(const storage::DiskOperation& op, Random& random);
-  /// A file of its own gone or unreadable, or all of them.
+  /// Removes or spoils a part of the directory, or all of it.
   void lose(Loss what);
-  /// The identity and the promise as `before` has them.
+  /// Restores the identity and the promise from `before`.
   void put_back_files(const SimulatedDisk& before);
-  /// It writes past the end of its file.
+  /// True if the operation writes beyond the end of its file, where no space is reserved (K5).
   bool needs_space(const storage::DiskOperation& op) const;
 
+  // `place` must lie within an existing segment file.
   void damage(Damage kind, const Place& place, Random& random);
-  /// The log's segment files that begin below are gone.
+  /// Removes the log's segment files that begin below `first`.
   void lose_below(LogId log, Offset first);
-  /// And those that begin there or above.
+  /// Removes the log's segment files that begin at `first` or above.
   void lose_from(LogId log, Offset first);
 
   const std::map<LogId, Log>& content() const { return logs_; }
 
-  /// Of the questions of the next start, this one ends with an error of the system; 0: none does.
+  /// Counts down over the reads of the next start; the read that reaches 0 fails. 0: no read fails.
   int start_error_at = 0;
-  /// That error looks like a file that is not there (Bug::hides_start_errors).
+  /// That error looks like an absent file (Bug::hides_start_errors).
   bool hides_start_errors = false;
 
   // StartupDisk
@@ -152,8 +160,8 @@ class SimulatedDisk final : public storage::StartupDisk {
   std::optional<Result<T>> start_error();
 
   std::map<LogId, Log> logs_;
-  std::deque<std::vector<std::byte>>
-      spare_;  ///< files of trimmed segments: the next ones are made of them (K6)
+  /// Files of trimmed segments, to be reused as next files (K6).
+  std::deque<std::vector<std::byte>> spare_;
   SimulatedFile promise_;
   SimulatedFile tombstones_;
   std::map<std::string, Bytes> files_;

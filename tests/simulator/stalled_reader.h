@@ -1,14 +1,16 @@
-// A client that follows all logs of a storage node and takes nothing: its connection stands, and
-// what it asked for fills the node's queue to it. What the node may keep for all readers together
-// is bounded, and the others go on.
+// A client that follows all logs of a storage node and takes nothing. Its connection stands, so the
+// pages that it asked for fill the node's queue. The node must bound the bytes that it keeps for
+// all readers together, and other readers must go on (spec/06 "Follow and credit"). weather.cpp
+// starts it for `stalled_reader`.
 #pragma once
 #include "tests/simulator/world.h"
 
 namespace loglog::simulator {
 
+// Checks the promise `memory` for its own connection. The node must outlive it.
 class StalledReader final : public Process {
  public:
-  /// Reads from `node`, and goes after `stay`.
+  /// Reads from `node` and disconnects after `stay`.
   StalledReader(World& world, StorageProcess& node, Duration stay)
       : Process(world, "stalled:" + node.name(), "stalled"), node_(node), stay_(stay) {
     takes_nothing = true;
@@ -26,7 +28,7 @@ class StalledReader final : public Process {
 
   StorageProcess& node_;
   Duration stay_;
-  std::uint64_t queued_ = 0;  // bytes of pages that the node has sent
+  std::uint64_t queued_ = 0;  // bytes of pages that the node has sent to it
 };
 
 }  // namespace loglog::simulator

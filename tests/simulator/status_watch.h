@@ -1,5 +1,6 @@
-// Holds what the leader says of the cluster in the end of a run against what is: status, the page
-// and the alarms take their sentence from the same verdict (sequencer/core/verdict.h).
+// Checks the promise `status`: the leader's verdict on the cluster must agree with the true state
+// of the world at the end of a run. Status, status page and alarms share that verdict
+// (sequencer/core/verdict.h).
 #pragma once
 #include <optional>
 #include <string>
@@ -9,13 +10,14 @@
 
 namespace loglog::simulator {
 
+// Belongs to a run; the world must outlive it.
 class StatusWatch {
  public:
   explicit StatusWatch(World& world) : world_(world) {}
-  /// Looks from now on (for Bug::shows_old_status).
+  /// Polls from now on; needed only for Bug::shows_old_status.
   void start() { look(); }
-  /// In the end, when appends are acknowledged again: where the verdict differs from what is;
-  /// empty: nowhere.
+  /// Call it at the end, when appends are acknowledged again. Returns how the verdict differs from
+  /// the world, or an empty text.
   std::string amiss();
 
  private:
@@ -25,7 +27,8 @@ class StatusWatch {
 
   World& world_;
   const Process* leader_ = nullptr;
-  std::optional<Overview> once_;  // the first one of a healthy cluster (Bug::shows_old_status)
+  // The first overview of a healthy cluster, for Bug::shows_old_status.
+  std::optional<Overview> once_;
 };
 
 }  // namespace loglog::simulator

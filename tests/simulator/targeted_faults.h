@@ -1,5 +1,7 @@
-// Faults that follow a pattern: each sets up the begin of a history in which one of the rules is
-// what saves the log.
+// The entry to all targeted faults: faults that follow a pattern, so that a rule is all that saves
+// the log. weather.cpp calls them at random times. The patterns of a few steps are in the .cpp
+// file; longer histories are in message_faults.h, raft_faults.h, reacting_faults.h and
+// history_faults.h.
 #pragma once
 #include <set>
 #include <string>
@@ -8,27 +10,34 @@
 
 namespace loglog::simulator {
 
-/// isolate_leader   the leader is cut off from its peers, and by chance from some nodes and
-/// clients, and goes on believing it leads strand           what the leader orders reaches one
-/// replica only; then the leader goes, and that replica is late for the next seal flap the leader
-/// dies again and again, each time soon after it was elected kill_then_power  a storage node dies,
-/// comes back at once, and loses its power soon after lag_node         nothing reaches one storage
-/// node for a short while starve_node      a storage node hears what is ordered, and neither
-/// clients nor its peers bring it the payloads (P3) split            an old leader with one half of
-/// the replicas, its successor with the other, one replica in both; by chance that one
-///                  loses its power as soon as the successor leads
-/// forgetful_split  the same, and that one comes back without its identity and its promise, until
-/// they are put back rotten_promise   the same, and what that one wrote last of its promise goes
-/// bad (T3: both slots hold it) stale_leader     a client makes a log at a new leader and then asks
-/// the old one, which does not know yet that it is deposed (R2) two_leaders      an old leader with
-/// one replica and half of the clients, its successor with the rest amnesia          all storage
-/// nodes forget what was staged, and with them dies a client, by chance the leader too two_strands
-/// a strand, and the successor dies soon after it was elected; what the third leader finds is the
-/// first strand and those of message_faults.h, raft_faults.h, reacting_faults.h and
-/// history_faults.h
+/// Every kind that `inject_targeted` accepts. The kinds of this file are:
+/// - `isolate_leader`: the leader is cut off from its peers, and by chance from some nodes and
+/// clients, and goes on believing that it leads
+/// - `strand`: the leader's orders reach a single replica. Then the leader dies or is cut off, and
+/// that replica is late for the next seal
+/// - `flap`: the leader dies again and again, each time soon after its election
+/// - `kill_then_power`: a storage node dies, comes back at once, and loses power soon after
+/// - `lag_node`: nothing reaches a storage node for a short while
+/// - `starve_node`: a storage node hears orders, but neither clients nor peers bring it the
+/// payloads (P3)
+/// - `unheard_node`: no sequencer hears a storage node for a while
+/// - `split`: an old leader has half of the replicas and its successor the other half, and a single
+/// replica is in both. By chance that replica loses power as soon as the successor leads
+/// - `forgetful_split`: as `split`, and the shared replica comes back without identity and promise,
+/// until they are put back
+/// - `rotten_promise`: as `split`, and the newest slot of the shared replica's promise goes bad
+/// (T3: both slots hold it)
+/// - `stale_leader`: a client creates a log at a new leader and then asks the old leader, which
+/// does not know yet that it is deposed (R2)
+/// - `two_leaders`: an old leader has a single replica and half of the clients, its successor has
+/// the rest
+/// - `amnesia`: all storage nodes forget their staged runs, and a client dies with them, by chance
+/// the leader too
+/// - `two_strands`: a strand, and the successor dies soon after its election. The third leader
+/// finds the first strand
 const std::set<std::string>& targeted_fault_kinds();
 
-/// Does what is named; all of it ends by itself. False: nothing could be done now.
+/// Starts the fault of that kind, which ends by itself. Returns false if it cannot begin now.
 bool inject_targeted(World& world, Random& random, const std::string& kind);
 
 }  // namespace loglog::simulator

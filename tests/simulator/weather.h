@@ -1,6 +1,7 @@
-// The weather: faults of each kind at random times with a given mean between two, until it heals.
-// What the protocol survives is bounded (data survive W − 1 losses), so damage to disks has a
-// budget: one node at a time, until it is whole again.
+// The weather: injects faults of each kind at random times, with a given mean interval, until it
+// heals everything. The protocol survives bounded damage (W - 1 losses), so disk damage has a
+// budget: a single node at a time, until it is whole again. run.cpp creates the weather after the
+// cluster has formed.
 #pragma once
 #include <map>
 #include <memory>
@@ -18,39 +19,44 @@
 namespace loglog::simulator {
 
 struct FaultKind {
-  std::string_view name;  ///< the word of a plan
+  std::string_view name;  ///< the word in a plan
+  // What the fault does, for `loglog-simulate --promises`.
   std::string_view sentence;
 };
-/// All kinds, each with what it does.
+/// All kinds except the targeted kinds (targeted_faults.h).
 std::span<const FaultKind> fault_kinds();
 
-/// Which node's disk may be damaged, and where.
+/// Decides which node's disk may be damaged, and where, without exceeding the losses that the
+/// protocol survives.
 class DamageBudget {
  public:
   explicit DamageBudget(World& world) : world_(world) {}
-  /// False while another node is not whole.
+  /// False while another node is damaged. With Bug::shares_one_disk always true.
   bool allows(const StorageProcess& p);
+  // Records that the node's disk is damaged.
   void spend(const StorageProcess& p) {
     damaged_ = &p;
     replaced_ = false;
   }
-  /// The node's disk is gone for good: it is whole again once another one has been copied full.
+  /// The node's disk is gone for good. The node is whole again once another disk was copied in
+  /// full.
   void spend_for_good(const StorageProcess& p) {
     damaged_ = &p;
     replaced_ = true;
   }
-  /// The node that is not whole; null: all are.
+  /// The node that is not whole; null if all are whole.
   const StorageProcess* damaged() const {
     return damaged_ != nullptr && !whole(*damaged_) ? damaged_ : nullptr;
   }
-  /// Some place in the frames of a file whose bytes were durable long ago: below the mark of K3.
-  /// None: nothing there yet.
+  /// A random place whose bytes were durable long ago: below the mark of K3. nullopt if the node
+  /// has no such place.
   std::optional<Place> below_marks(StorageProcess& p, Random& random) const;
-  /// A place above the mark: no node can tell such damage from a write that a power cut tore. It is
-  /// harmless only where all other replicas have those bytes; none where they have not.
+  /// A random place above the mark. No node can tell such damage from a write that a power cut
+  /// tore, so it is harmless only if all other replicas have those bytes. nullopt if there is no
+  /// such place.
   std::optional<Place> above_marks(StorageProcess& p, Random& random) const;
-  /// Nobody would miss what `p` holds of the log up to `end`: all other replicas are there and have
-  /// it.
+  /// True if all other replicas are alive and hold the log up to `end`, so that no reader misses
+  /// the node's bytes.
   bool is_missed_by_nobody(StorageProcess& p, LogId log, Offset end) const;
 
  private:
@@ -60,16 +66,17 @@ class DamageBudget {
   bool replaced_ = false;
 };
 
+// Lives as long as the run, because its events name it.
 class Weather {
  public:
-  /// `faults`: kind → mean time between two.
+  /// `faults`: kind -> mean interval. The weather lasts for `how_long` from now on and then heals.
   Weather(World& world, const std::map<std::string, Duration>& faults, Duration how_long);
   Weather(const Weather&) = delete;
   Weather& operator=(const Weather&) = delete;
 
  private:
   void next(const std::string& kind, Duration mean);
-  /// False: there was nothing to do it to.
+  /// Returns false if the fault found no target; it is not counted then.
   bool inject(const std::string& kind);
   bool to_processes(const std::string& kind);
   bool to_network(const std::string& kind);
@@ -116,15 +123,16 @@ class Weather {
   Time until_;
   DamageBudget budget_;
   Operator operator_;
-  StorageProcess* holder_ = nullptr;    // what was ordered last reached it alone
-  std::map<DiskId, Time> alarm_since_;  // of disks that lost what they had acknowledged
+  StorageProcess* holder_ = nullptr;  // the only node that the leader's last orders reached
+  // Since when the operator could know of each disk's loss (T4).
+  std::map<DiskId, Time> alarm_since_;
   std::vector<std::unique_ptr<StalledReader>> stalled_;
   Impostor impostor_;
-  const Process* stays_down_ = nullptr;  // of the storage nodes, after healing
+  const Process* stays_down_ = nullptr;  // the storage node that stays down after healing
   const Process* lost_sequencer_ = nullptr;
-  bool astray_ = false;  // some sequencer's clock
+  bool astray_ = false;  // a sequencer's clock is wrong at the moment
   bool rolling_ = false;
-  bool swaps_ = false;  // the sequencers' directories
+  bool swaps_ = false;  // the sequencers' directories are being swapped
 };
 
 }  // namespace loglog::simulator
