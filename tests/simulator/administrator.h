@@ -12,11 +12,11 @@
 
 namespace loglog::simulator {
 
-// Belongs to a run: the world and the process must outlive it. It takes over the process's
-// `on_completed`.
+/// Belongs to a run: the world and the process must outlive it. It takes over the process's
+/// `on_completed`.
 class Administrator {
  public:
-  // `pause`: mean time between two rounds, by the world's clock.
+  /// `pause`: mean time between two rounds, by the world's clock.
   Administrator(World& world, ClientProcess& process, Duration pause);
   void start();
   /// No new round begins; the current round still ends.
@@ -54,14 +54,15 @@ class Administrator {
   bool there_ = false;  // a log of that name exists, so the program opens it instead
   LogId log_{};         // the log whose settings it changes
   Retention asked_{};
-  // The acknowledged value; nullopt after an unknown outcome, because either value may be in force.
+  /// The acknowledged value; nullopt after an unknown outcome, because either value may be in
+  /// force.
   std::optional<Retention> retention_;
   std::uint64_t fences_ = 0;         // how many fences were requested
   FenceToken highest_{};             // the highest token that was acknowledged
   std::optional<FenceToken> fence_;  // the acknowledged token; nullopt after an unknown outcome
   LogId made_{};             // id of the log that it made; 0 if the log was deleted or never made
   bool maybe_made_ = false;  // a creation has an unknown outcome, so the log may exist
-  // Ids of the logs that it deleted: no such id may come back (T5).
+  /// Ids of the logs that it deleted: no such id may come back (T5).
   std::set<LogId> gone_;
   bool resting_ = false;
 };

@@ -7,13 +7,13 @@
 
 namespace loglog::simulator {
 
-// A client process without an SDK: it sends `Read` and verifies each frame itself.
+/// A client process without an SDK: it sends `Read` and verifies each frame itself.
 class ReplicaAudit final : public Process {
  public:
   /// Reads `log` on `node` from its beginning up to `committed`. Both processes must outlive the
   /// audit.
   ReplicaAudit(World& world, const Process& node, LogId log, Offset committed);
-  // True once every byte below `committed` was read and verified.
+  /// True once every byte below `committed` was read and verified.
   bool done() const { return at_ >= committed_; }
   /// The position and the node's last answer, for the report of a violation.
   std::string standing() const;
@@ -35,13 +35,13 @@ class ReplicaAudit final : public Process {
   const Process& node_;
   LogId log_;
   Offset committed_;
-  // The frame that the audit reads next begins here.
+  /// The frame that the audit reads next begins here.
   Offset at_{};
   ConnectionId connection_{};
   std::uint32_t requests_ = 0;
-  // The beginning of a frame that is not whole yet; it starts at `at_`.
+  /// The beginning of a frame that is not whole yet; it starts at `at_`.
   std::vector<std::byte> rest_;
-  // The reason in the last page; `ok` before any page.
+  /// The reason in the last page; `ok` before any page.
   Errc last_ = Errc::ok;
 };
 

@@ -35,7 +35,7 @@ enum class Bug : std::uint8_t {
   shares_one_clock,  ///< all sequencers have the wrong clock of a single sequencer
   orders_by_clock,   ///< an application believes that its clocks agree
 };
-// The bugs of a run; empty except in a control.
+/// The bugs of a run; empty except in a control.
 using Bugs = std::set<Bug>;
 
 }  // namespace loglog::simulator

@@ -1,6 +1,7 @@
-// One checker per promise. They watch what clients saw and what the wire and the disks hold, never
-// the cores' insides. What a checker finds is reported under its name; the names and sentences
-// stand in `promises`.
+// The checkers: a promise has a checker of its own. They watch the clients' view, the wire and the
+// disks, never the cores' insides. A violation is reported under the promise's name; names and
+// sentences are listed in `promises`. The workload and run.cpp feed the checkers; other files
+// report through `violated`.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -18,6 +19,8 @@
 
 namespace loglog::simulator {
 
+/// A promise of the product: `name` begins every report, `sentence` explains it in `loglog-simulate
+/// --promises`.
 struct Promise {
   std::string_view name;
   std::string_view sentence;
@@ -136,6 +139,7 @@ inline constexpr Promise memory{
     "memory is bounded", "what nodes ask of each other, give and queue stays below its limits"};
 }  // namespace promise
 
+/// Every promise, in the order in which `--promises` prints them.
 inline constexpr std::array promises = {
     promise::durability,  promise::unmoved,        promise::origin,    promise::agreement,
     promise::once,        promise::producer_order, promise::number,    promise::real_time,
@@ -149,23 +153,25 @@ inline constexpr std::array promises = {
     promise::own_delete,  promise::setting,        promise::tokens,    promise::made_once,
     promise::memory,      promise::readable};
 
-/// What reports call an entry.
+/// The short name of an entry in reports: its payload up to the first '#'.
 std::string short_form(const std::string& payload);
-/// Names the promise first.
+/// Ends the run with a report that begins with the promise's name. Only the first violation of a
+/// run is kept.
 void violated(World& world, const Promise& p, const std::string& what);
 
-/// What was ordered, where and when, and what is durable on a write quorum, from the wire: what a
-/// retention may take, and what was appended since a point in time.
+/// Records from the wire which offset was ordered when, and up to where a write quorum is durable.
+/// `LogHistory` asks it how far a retention may trim and which entries are younger than a point in
+/// time.
 class PlaceWatch {
  public:
   explicit PlaceWatch(World& world) : world_(world) {}
   void order(const Order& m);
   void durable(const Process& from, const Durable& m);
-  /// The log's retention lets all below go: enough is committed above, or all below was ordered so
-  /// long ago. Points are asked about in ascending order.
+  /// True if the log's retention lets everything below `point` go: enough bytes are committed above
+  /// it, or all runs below it are old enough. Callers ask about points in ascending order.
   bool may_go(LogId log, Offset point);
-  /// Where the first run from an offset on stands that was ordered at or after the time, by the
-  /// world's clock, and is committed; no_offset: none does.
+  /// The offset of the first committed run at or above `from` that was ordered at or after
+  /// `wall_ms` by the world's clock; no_offset if there is none.
   Offset first_since(LogId log, Offset from, std::uint64_t wall_ms) const;
 
  private:
@@ -177,48 +183,50 @@ class PlaceWatch {
     std::map<Offset, Placed> runs;
     std::map<std::pair<Term, std::string>, Offset> durable;
     Offset committed{};
-    Offset looked_to{};   // by may_go
-    Time newest_below{};  // of what stands below that
+    Offset looked_to{};   // `may_go` has looked at all runs below
+    Time newest_below{};  // when the newest run below `looked_to` was ordered
   };
   World& world_;
   std::map<LogId, Places> logs_;
 };
 
-/// What clients did and saw in one log: durability, unmoved, origin, agreement, once,
-/// producer_order, real_time, tail, failed, unknown, trim_bounds, trim_forward.
+/// The clients' history of a log. Checks the promises durability, unmoved, origin, agreement, once,
+/// producer_order, real_time, tail, failed, unknown, trim_bounds, trim_forward, and follower and
+/// time in part.
 class LogHistory {
  public:
   LogHistory(World& world, PlaceWatch& places, LogId log)
       : world_(world), places_(places), log_(log) {}
 
+  /// `payload` identifies the entry: no healthy workload appends the same payload twice.
   void append_started(const std::string& payload);
-  /// `wall_ms`: by the client's clock, for Bug::orders_by_clock alone.
+  /// `wall_ms`: the client's wall clock, used with Bug::orders_by_clock alone.
   void append_ended(const std::string& payload, const client::Completion& result,
                     std::uint64_t wall_ms);
-  /// An append ended as unknown before its deadline.
+  /// The append ended as unknown before its deadline: only a trim may explain that.
   void unknown_early(const std::string& payload, const std::string& why);
   void entry_read(const client::Entry& e);
-  /// The largest end of an acknowledged entry, or earlier tail: what a tail call that starts now
-  /// must reach.
+  /// The least committed offset that a tail call may answer if it starts now: the largest end of an
+  /// acknowledged entry or earlier tail.
   Offset tail_floor() const { return floor_; }
   Offset acknowledged_end() const { return acknowledged_end_; }
   void tail_answered(Offset floor, Offset committed);
-  /// What a tail call that starts now must say of the beginning.
+  /// The least first offset that a tail call may answer if it starts now.
   Offset begin_floor() const { return begin_floor_; }
   void begin_told(Offset floor, Offset first);
-  /// What was acknowledged up to then, if all clocks agreed.
+  /// The end of the entries acknowledged before `wall_ms`, if all clocks agreed.
   Offset acknowledged_by(std::uint64_t wall_ms) const;
-  /// Its number, for the answer. `point` may lie behind the end.
+  /// Returns the trim's number, for `trim_answered`. `point` may lie behind the end.
   std::size_t trim_asked(Offset point);
   void trim_answered(std::size_t number);
-  /// A follower was given nothing between two offsets.
+  /// A follower received no entry between two offsets.
   void passed_over(Offset from, Offset to);
-  /// Somebody was told that the log stood there at a time.
+  /// A client was told that the log stood at `point` at that time.
   void point_told(std::uint64_t wall_ms, Offset point);
-  /// Somebody was told that the log begins there.
+  /// A client was told that the log begins at `first`.
   void begins_at(Offset first);
 
-  /// At the end, after a full read of the log.
+  /// Call it at the end of a run, after a full read of the log from `first`.
   void fully_read(const std::vector<client::Entry>& entries, Offset first);
 
  private:
@@ -227,10 +235,11 @@ class LogHistory {
     Offset next;
   };
   struct Begun {
-    Offset floor;           // end of what was acknowledged when it began
-    std::size_t trims = 0;  // so many of the first trims cannot have taken it
+    Offset floor;  // end of the acknowledged entries when the append began
+    /// So many of the earliest trims ended before the append began and cannot have removed it.
+    std::size_t trims = 0;
     bool failed = false;
-    Offset stands = no_offset;  // where it was read
+    Offset stands = no_offset;  // the offset at which the entry was read
   };
   World& world_;
   PlaceWatch& places_;
@@ -248,19 +257,20 @@ class LogHistory {
     bool answered = false;
   };
   std::vector<Asked> trims_;
-  std::size_t answered_trims_ = 0;  // the first ones
+  std::size_t answered_trims_ = 0;  // how many of the earliest trims are answered
   Offset begin_floor_{};
-  Offset begins_{};                       // the highest that anybody was told
-  Offset retained_from_{};                // the highest that a retention was right to take
+  Offset begins_{};                       // the highest first offset that a client was told
+  Offset retained_from_{};                // the highest first offset that a retention justified
   std::map<Offset, Offset> passed_over_;  // from, to
 };
 
-/// Watches the wire: one_leader, ordered_once, number, forward, ruler, the_end, halts; and what a
-/// sequencer has on its disk of what it calls committed: metadata; ahead.
+/// Watches every message. Checks the promises one_leader, ordered_once, number, forward, ruler,
+/// the_end, halts and ahead. For `metadata` it reads a sequencer's disk: the entries that the
+/// sequencer calls committed.
 class WireWatch {
  public:
   WireWatch(World& world, PlaceWatch& places);
-  /// The leader of a log with a retention tells where it is trimmed to.
+  /// Called when the leader of a log with a retention says where the log is trimmed.
   std::function<void(LogId, Offset)> on_trim;
 
  private:
@@ -280,9 +290,9 @@ class WireWatch {
   void upload(const Process& from, const Upload& m);
   void entries(const Process& from, const AppendEntries& m);
   void refusal(const Process& from, Errc why);
-  struct Unwritten {                       // of one log in one term
-    Offset written;                        // what some replica has acknowledged
-    std::map<Offset, ProducerId> ordered;  // by their ends, past that
+  struct Unwritten {  // the runs of a log in a term that no replica has acknowledged
+    Offset written;   // the highest tail that any replica has acknowledged
+    std::map<Offset, ProducerId> ordered;  // end of each run beyond `written` -> its producer
     std::map<ProducerId, std::size_t> runs;
   };
   World& world_;
@@ -295,17 +305,17 @@ class WireWatch {
   std::map<std::tuple<LogId, ProducerId, Sequence>, std::uint64_t>
       entry_of_;  // checksum of the payload
   std::map<RaftIndex, std::pair<RaftTerm, std::size_t>>
-      metadata_;  // committed: Raft term, hash of the command
+      metadata_;  // committed entries: Raft term, hash of the command
   std::map<std::pair<std::string, std::uint64_t>, RaftIndex>
-      compared_;  // sequencer, life: up to there
+      compared_;  // (sequencer, life) -> its disk was compared up to here
 };
 
-/// A segment or term start, and the leader's clock in it.
+/// A segment start or term start, with the leader's clock in that frame.
 struct ClockedPoint {
   Offset offset;
   std::uint64_t clock_ms;
 };
-
+/// All checkers of a run; owns the checkers of each log and counts the outcomes of calls.
 class Checkers {
  public:
   explicit Checkers(World& world) : world_(world), places_(world), wire_(world, places_) {
@@ -321,16 +331,15 @@ class Checkers {
   void append_started(LogId log, const std::string& payload) { of(log).append_started(payload); }
   void append_ended(LogId log, const std::string& payload, const client::Completion& result,
                     std::uint64_t wall_ms);
-  /// The client died before it heard: the entry may stand or not.
+  /// The client died before the answer came, so the entry may stand or not.
   void append_abandoned() { ++unknown_; }
   void entry_read(LogId log, const client::Entry& e);
 
-  /// Replicas: at the end, idle. The log must be whole everywhere from `first` to `committed`; what
-  /// a file still holds below a trim point is nobody's.
+  /// Call it at the end, when the cluster is idle. Every replica must be whole from `first` to
+  /// `committed`; bytes that a file still holds below a trim point are not compared.
   void compare_replicas(LogId log, Offset first, Offset committed);
 
-  /// Time: the answers must be exactly what the replicas' files say; nothing hinders anybody any
-  /// more.
+  /// Call it after healing: each answer must be exactly the point that the replicas' files give.
   void compare_times(const std::vector<std::uint64_t>& times, const std::vector<Offset>& answers,
                      const std::vector<ClockedPoint>& points, Offset first);
 
@@ -351,8 +360,8 @@ class Checkers {
   std::uint64_t read_ = 0;
 };
 
-/// The frames' bytes of one replica, from an offset (where a frame begins) on, or from its first
-/// one if that is higher, as far as its files are contiguous and good.
+/// The frame bytes of a replica, from an offset where a frame begins, or from its first offset if
+/// that is higher. They end at the first gap or bad frame.
 struct ReplicaBytes {
   Offset first{};
   std::vector<std::byte> bytes;
@@ -360,7 +369,7 @@ struct ReplicaBytes {
   Offset end() const { return first + bytes.size(); }
 };
 std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Offset from = {});
-/// Of one replica's files, below `committed`.
+/// The clocked points of a replica's files below `committed`.
 std::vector<ClockedPoint> clocked_points(const SimulatedDisk::Log& log, LogId id, Offset committed);
 
 }  // namespace loglog::simulator

@@ -11,7 +11,7 @@
 
 namespace loglog::simulator {
 
-// Judges a single log. Checkers owns it; the world must outlive it.
+/// Judges a single log. Checkers owns it; the world must outlive it.
 class ConditionChecker {
  public:
   explicit ConditionChecker(World& world) : world_(world) {}

@@ -9,7 +9,7 @@
 
 namespace loglog::simulator {
 
-// A random duration in [low, high], microsecond resolution.
+/// A random duration in [low, high], microsecond resolution.
 Duration between(Random& random, Duration low, Duration high);
 
 /// The living sequencer that leads in the highest term; nullptr if none leads.
@@ -31,10 +31,10 @@ void when(
 
 /// Blocks messages both ways, until the network heals.
 void cut(World& world, const Process& a, const Process& b);
-// Heals the whole network, including cuts of other faults.
+/// Heals the whole network, including cuts of other faults.
 void heal_later(World& world, Duration after);
 void start_later(World& world, Process& p, Duration after);
-// Kills the process and starts it again after `down`.
+/// Kills the process and starts it again after `down`.
 void kill_for(World& world, Process& p, Duration down);
 
 /// The storage nodes in random order.

@@ -6,18 +6,19 @@
 
 namespace loglog::simulator {
 
-// A single impostor serves a whole run; it holds at most a single connection.
+/// A single impostor serves a whole run; it holds at most a single connection.
 class Impostor final : public Process {
  public:
   explicit Impostor(World& world) : Process(world, "impostor", "impostor") {}
-  /// Dials `to` with the hello of `whom` but the boot id `boot`, and hangs up after `stay`. Returns false if the impostor is already posing.
+  /// Dials `to` with the hello of `whom` but the boot id `boot`, and hangs up after `stay`. Returns
+  /// false if the impostor is already posing.
   bool pose_as(const Process& whom, const Process& to, BootId boot, Duration stay);
 
   Hello hello() const override { return hello_; }
   void on_connected(ConnectionId id, const Hello& peer, std::uint64_t dial_key) override;
   void on_connect_failed(std::uint64_t dial_key, ConnectionId id) override;
   void on_disconnected(ConnectionId id) override;
-  // An impostor only occupies the link; it answers nothing.
+  /// An impostor only occupies the link; it answers nothing.
   void on_arrived(ConnectionId, RequestId, Message&&) override {}
 
  private:

@@ -12,7 +12,7 @@ namespace loglog::simulator {
 /// are small.
 void set_reachable_limits(storage::Options& o, bool greedy);
 
-// The world must outlive it. It polls every 10 ms of simulated time until the run ends.
+/// The world must outlive it. It polls every 10 ms of simulated time until the run ends.
 class MemoryWatch {
  public:
   explicit MemoryWatch(World& world) : world_(world) {}

@@ -1,5 +1,5 @@
 // The rows of the mutation score: which rules are removed, in which plans their absence shows, or
-// why it cannot show. mutation_score.cpp runs them; a test checks that every rule is in a row.
+// why it cannot show. mutation_score.cpp runs them.
 #pragma once
 #include <string_view>
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace loglog::simulator {
 
-// A row is proved by a run that breaks a promise without the rules, unless `argued` excuses it.
+/// A row is proved by a run that breaks a promise without the rules, unless `argued` excuses it.
 struct MutationRow {
   std::string_view name;
   /// Removed together: if two layers keep a promise, both must go.

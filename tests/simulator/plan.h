@@ -12,7 +12,7 @@
 
 namespace loglog::simulator {
 
-// Defaults describe a small healthy cluster; a plan file overrides them word by word.
+/// Defaults describe a small healthy cluster; a plan file overrides them word by word.
 struct Plan {
   std::string name;
   int clients = 2;
@@ -44,9 +44,9 @@ struct Plan {
   std::size_t unwritten_per_producer = 64;
   std::map<std::string, Duration> faults;  ///< kind of fault -> mean interval
 
-  // True if the plan has a fault that changes bytes below the cores.
+  /// True if the plan has a fault that changes bytes below the cores.
   bool damages_disks() const;
-  // True if all wall clocks agree at any time: no drift, no jumps, none astray.
+  /// True if all wall clocks agree at any time: no drift, no jumps, none astray.
   bool clocks_agree() const;
   /// True if the clocks of a majority of sequencers agree at any time (R5).
   bool most_clocks_agree() const;
@@ -59,7 +59,7 @@ Result<void> read_line(Plan& plan, const std::string& line);
 /// All plans of a folder, sorted by file name. The first bad plan is the error.
 Result<std::vector<Plan>> read_plans(const std::filesystem::path& folder);
 
-// The outcome of a run. Counts are over all clients.
+/// The outcome of a run. Counts are over all clients.
 struct RunResult {
   std::uint64_t seed = 0;
   std::string violation;  ///< "name of the promise: details"; empty if no promise broke

@@ -10,7 +10,7 @@
 
 namespace loglog::simulator {
 
-// Belongs to a run, which outlives it. It takes over the process's `on_completed`.
+/// Belongs to a run, which outlives it. It takes over the process's `on_completed`.
 class Questions {
  public:
   /// `logs`: the workload's logs are named log1 to log<logs>. `pause`: time between an answer and
@@ -20,7 +20,7 @@ class Questions {
   /// From now on asks only for the status, until the answer describes a whole healthy cluster.
   void come_to_rest() { resting_ = true; }
   bool all_is_well() const { return well_; }
-  // The reason why `all_is_well` is still false.
+  /// The reason why `all_is_well` is still false.
   const std::string& standing() const { return standing_; }
   std::uint64_t answered() const { return answered_; }
 

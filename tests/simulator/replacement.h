@@ -17,8 +17,8 @@ bool is_marked_lost(const World& world, NodeId node);
 /// The cluster knows the node by another disk than `disk`.
 bool was_replaced(const World& world, NodeId node, SimulatedDisk disk);
 
-// A single operator per run. It has a client of its own, and repeats a request until the disk is
-// whole.
+/// A single operator per run. It has a client of its own, and repeats a request until the disk is
+/// whole.
 class Operator {
  public:
   explicit Operator(World& world) : world_(world) {}

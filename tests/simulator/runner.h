@@ -10,7 +10,7 @@
 
 namespace loglog::simulator {
 
-// `plan` must outlive `run_jobs`.
+/// `plan` must outlive `run_jobs`.
 struct Job {
   const Plan* plan = nullptr;
   std::uint64_t seed = 0;

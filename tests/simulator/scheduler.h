@@ -9,12 +9,12 @@
 
 namespace loglog::simulator {
 
-// Not thread-safe. Events may schedule further events.
+/// Not thread-safe. Events may schedule further events.
 class Scheduler {
  public:
   Time now() const { return now_; }
 
-  // Runs `what` at `when`, or next if `when` has passed.
+  /// Runs `what` at `when`, or next if `when` has passed.
   void at(Time when, std::function<void()> what) {
     queue_.push({std::max(when, now_), ++sequence_, std::move(what)});
   }
@@ -35,7 +35,7 @@ class Scheduler {
     now_ = std::max(now_, until);
   }
 
-  // How many events have run.
+  /// How many events have run.
   std::uint64_t events() const { return events_; }
 
  private:
@@ -43,7 +43,7 @@ class Scheduler {
     Time when;
     std::uint64_t sequence;
     std::function<void()> what;
-    // Std::priority_queue yields the greatest element first, so the order is inverted.
+    /// Std::priority_queue yields the greatest element first, so the order is inverted.
     bool operator<(const Item& o) const {
       return when != o.when ? when > o.when : sequence > o.sequence;
     }

@@ -21,7 +21,7 @@ class SimulatedFile {
  public:
   std::vector<std::byte> seen;
 
-  // A changed size becomes durable with the next sync.
+  /// A changed size becomes durable with the next sync.
   void resize(std::size_t size) {
     seen.resize(size);
     resized_ = true;
@@ -51,7 +51,7 @@ class SimulatedFile {
  private:
   std::size_t keep_sectors(Random& random);
   std::vector<std::byte> durable_;
-  // Position, length of unsynced writes.
+  /// Position, length of unsynced writes.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> dirty_;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> unreadable_;  // from, to
   bool resized_ = false;
@@ -83,10 +83,10 @@ struct Place {
   std::uint64_t to = 0;
 };
 
-// Implements the interface by which a node reads its directory at a start.
+/// Implements the interface by which a node reads its directory at a start.
 class SimulatedDisk final : public storage::StartupDisk {
  public:
-  // The files of a log.
+  /// The files of a log.
   struct Log {
     Bytes info;
     SimulatedFile promise;
@@ -96,8 +96,8 @@ class SimulatedDisk final : public storage::StartupDisk {
     std::map<Offset, SimulatedFile> unlinked;
   };
 
-  // The driver's side of an operation, in two steps. `begin` puts it into the page cache; `finish`
-  // makes it durable and returns the answer.
+  /// The driver's side of an operation, in two steps. `begin` puts it into the page cache; `finish`
+  /// makes it durable and returns the answer.
   void begin(const storage::DiskOperation& op);
   storage::DiskDone finish(const storage::DiskRequest& request);
   /// The process died while this operation was under way; it may or may not have taken effect.
@@ -130,7 +130,7 @@ class SimulatedDisk final : public storage::StartupDisk {
   /// True if the operation writes beyond the end of its file, where no space is reserved (K5).
   bool needs_space(const storage::DiskOperation& op) const;
 
-  // `place` must lie within an existing segment file.
+  /// `place` must lie within an existing segment file.
   void damage(Damage kind, const Place& place, Random& random);
   /// Removes the log's segment files that begin below `first`.
   void lose_below(LogId log, Offset first);

@@ -7,7 +7,7 @@
 
 namespace loglog::simulator {
 
-// Checks the promise `memory` for its own connection. The node must outlive it.
+/// Checks the promise `memory` for its own connection. The node must outlive it.
 class StalledReader final : public Process {
  public:
   /// Reads from `node` and disconnects after `stay`.

@@ -10,7 +10,7 @@
 
 namespace loglog::simulator {
 
-// Belongs to a run; the world must outlive it.
+/// Belongs to a run; the world must outlive it.
 class StatusWatch {
  public:
   explicit StatusWatch(World& world) : world_(world) {}
@@ -27,7 +27,7 @@ class StatusWatch {
 
   World& world_;
   const Process* leader_ = nullptr;
-  // The first overview of a healthy cluster, for Bug::shows_old_status.
+  /// The first overview of a healthy cluster, for Bug::shows_old_status.
   std::optional<Overview> once_;
 };
 

@@ -20,7 +20,7 @@ namespace loglog::simulator {
 
 struct FaultKind {
   std::string_view name;  ///< the word in a plan
-  // What the fault does, for `loglog-simulate --promises`.
+  /// What the fault does, for `loglog-simulate --promises`.
   std::string_view sentence;
 };
 /// All kinds except the targeted kinds (targeted_faults.h).
@@ -33,7 +33,7 @@ class DamageBudget {
   explicit DamageBudget(World& world) : world_(world) {}
   /// False while another node is damaged. With Bug::shares_one_disk always true.
   bool allows(const StorageProcess& p);
-  // Records that the node's disk is damaged.
+  /// Records that the node's disk is damaged.
   void spend(const StorageProcess& p) {
     damaged_ = &p;
     replaced_ = false;
@@ -66,7 +66,7 @@ class DamageBudget {
   bool replaced_ = false;
 };
 
-// Lives as long as the run, because its events name it.
+/// Lives as long as the run, because its events name it.
 class Weather {
  public:
   /// `faults`: kind -> mean interval. The weather lasts for `how_long` from now on and then heals.
@@ -124,7 +124,7 @@ class Weather {
   DamageBudget budget_;
   Operator operator_;
   StorageProcess* holder_ = nullptr;  // the only node that the leader's last orders reached
-  // Since when the operator could know of each disk's loss (T4).
+  /// Since when the operator could know of each disk's loss (T4).
   std::map<DiskId, Time> alarm_since_;
   std::vector<std::unique_ptr<StalledReader>> stalled_;
   Impostor impostor_;

@@ -1,5 +1,6 @@
-// What the simulated clients do: many pipelined appends of unique entries, followers, tail readers,
-// trims; logs that come and go.
+// The simulated clients: many pipelined appends of unique entries, followers, tail readers, trims,
+// fences, and logs that come and go. Each client reports its calls to the checkers. run.cpp starts
+// the clients and, after healing, the final reads.
 #pragma once
 #include <map>
 #include <memory>
@@ -16,53 +17,55 @@ struct WorkloadOptions {
   int entries_per_client = 200;
   int in_flight = 8;
   std::uint32_t payload_max = 1500;
-  std::uint32_t payload_exact = 0;  ///< not 0: all entries have this size, as term starts have, so
-                                    ///< that logs that parted meet at frame ends
+  /// Not 0: all entries have this size, equal to a term start's, so that diverged logs meet at
+  /// frame ends.
+  std::uint32_t payload_exact = 0;
   std::uint64_t segment_size = 64u << 10;
-  Duration think_max = 20ms;  ///< pause between appends of a client, at random up to this
+  Duration think_max = 20ms;  ///< a client pauses between appends, at random up to this
   Duration append_deadline = 20s;
-  Duration append_within{};  ///< an acknowledged append takes no longer where nothing hinders its
-                             ///< own client; 0: as long as it may
+  /// The longest time that an acknowledged append may take if nothing hinders its own client; 0: no
+  /// bound.
+  Duration append_within{};
   int logs = 1;
   std::uint8_t replicas = 3;
   std::uint8_t write_quorum = 0;  ///< 0: the majority
-  Duration trim_every{};  ///< the first client of each log trims at some offset that it has read;
-                          ///< 0: never
-  bool trim_wildly = false;  ///< or at one that was trimmed before, or behind the end
-  Duration read_every{};     ///< each client reads at some offset that it has read before; 0: never
-  Duration follow_anew{};  ///< a follower stops and follows again, perhaps from another replica; 0:
-                           ///< never
-  Duration ask_every{};    ///< a client asks for status, lists and what is to be refused, with such
-                           ///< pauses; 0: never
-  bool conditional = false;    ///< clients append only where they have seen the log's end (F1)
-  bool expect_wildly = false;  ///< or where they have not: beyond the end, or inside a frame
-  Duration fence_every{};  ///< each client takes over as the log's writer, with such pauses (F2);
-                           ///< 0: never
-  Retention retention;     ///< of each log
-  Duration times_every{};  ///< each client asks where its log stood at some time before; 0: never
-  Duration administer{};   ///< a program sets what logs keep, fences, makes and deletes one, with
-                           ///< such pauses; 0: never
-  Duration churn{};  ///< a log is created, written, read and deleted, over and over, with such
-                     ///< pauses; 0: never
+  /// The first client of each log trims at a random offset that it has read; 0: never.
+  Duration trim_every{};
+  bool trim_wildly = false;  ///< trims also at a former trim point or behind the end
+  /// Each client reads again at an offset that it has read before; 0: never.
+  Duration read_every{};
+  /// A follower stops and follows again, perhaps from another replica; 0: never.
+  Duration follow_anew{};
+  /// Pause of a client that asks for status, lists, and requests that must be refused; 0: none.
+  Duration ask_every{};
+  bool conditional = false;    ///< clients append only at the end that they have seen (F1)
+  bool expect_wildly = false;  ///< clients also expect an end beyond the end, or inside a frame
+  Duration fence_every{};      ///< pause between takeovers of the log by each client (F2); 0: never
+  Retention retention;         ///< of each log
+  Duration times_every{};      ///< each client asks where its log stood at a past time; 0: never
+  /// Pause of a program that sets retentions, fences, creates and deletes a log; 0: none.
+  Duration administer{};
+  Duration churn{};  ///< pause of a program that creates, writes, reads and deletes a log; 0: none
 };
 
-/// One client: opens the log, appends, follows, asks for tails; keeps on trying whatever may be
-/// tried again.
+/// A client: opens its log, appends, follows and asks for tails. It repeats every call that may be
+/// repeated. It belongs to a run, which outlives it, and takes over the process's callbacks.
 class ClientWorkload {
  public:
+  /// `creates`: this client creates the log and is the client that trims it.
   ClientWorkload(World& world, Checkers& checkers, ClientProcess& process, std::string log,
                  const WorkloadOptions& options, bool creates);
   void start();
-  /// One more append, with half a minute: it must be acknowledged.
+  /// Appends another entry with a deadline of 30 s; after healing it must be acknowledged.
   void append_last();
   bool last_acknowledged() const { return last_acknowledged_; }
   bool appends_done() const { return ended_ >= options_.entries_per_client; }
-  /// Nothing but the follower goes on from here.
+  /// From now on only the appends under way and the follower go on.
   void come_to_rest() { resting_ = true; }
   LogId log() const { return log_; }
   std::uint64_t tails() const { return tails_; }
   Offset followed_to() const { return followed_to_; }
-  /// Appends, then closes the client. Whether every call has ended by then.
+  /// Appends, then closes the client. Returns true if every call has ended by then.
   bool close();
 
  private:
@@ -71,13 +74,13 @@ class ClientWorkload {
     Kind kind;
     std::string payload;
     Offset floor{};
-    std::uint64_t asked_ms = 0;  // when, by this process's wall clock
-    Time deadline = never;       // of an append, by its own clock
-    Time begun{};                // of an append, by the world's
+    std::uint64_t asked_ms = 0;  // the time of the question, by this process's wall clock
+    Time deadline = never;       // of an append, by the process's own clock
+    Time begun{};                // of an append, by the world's clock
     Offset begin_floor{};        // of a tail
-    std::size_t number = 0;      // of a trim
-    FenceToken fence{};          // asked for
-    std::uint64_t time_ms = 0;   // asked for
+    std::size_t number = 0;      // of a trim, as `trim_asked` returned it
+    FenceToken fence{};          // the requested token
+    std::uint64_t time_ms = 0;   // the requested time
   };
   client::Token token(Kind kind, std::string payload = {}, Offset floor = {});
   void completed(const client::Completed& c);
@@ -109,7 +112,7 @@ class ClientWorkload {
   std::string name_;
   WorkloadOptions options_;
   bool creates_;
-  bool first_of_log_;  // the one that trims
+  bool first_of_log_;  // this client trims the log
   LogId log_{};
   std::uint64_t tokens_ = 0;
   std::map<std::uint64_t, Pending> pending_;
@@ -118,11 +121,12 @@ class ClientWorkload {
   int flying_ = 0;
   bool thinking_ = false;
   Offset followed_to_{};
-  FenceToken fence_{};  // its own, set
+  FenceToken fence_{};  // the highest token that this client has set
   client::Token following_{};
-  std::vector<Offset> entry_ends_;  // some that the follower has passed: where a trim may be asked
+  /// Some ends of entries that the follower has passed: possible trim points.
+  std::vector<Offset> entry_ends_;
   std::vector<Offset> trimmed_at_;
-  std::vector<Offset> followed_;  // where entries begin; only where it reads again
+  std::vector<Offset> followed_;  // begins of followed entries; kept only if the client reads again
   std::vector<std::string> to_repeat_;
   bool resting_ = false;
   bool closing_ = false;
@@ -131,12 +135,13 @@ class ClientWorkload {
   std::uint64_t tails_ = 0;
 };
 
-/// Creates a log, appends a little, reads it back, deletes it, and again under the same name.
+/// Creates a log, appends to it, reads it back and deletes it, again and again under the same name.
+/// Checks the promises fresh_name and own_delete.
 class LogChurn {
  public:
   LogChurn(World& world, Checkers& checkers, ClientProcess& process, Duration pause);
   void start();
-  /// Ends with the round under way.
+  /// No new round begins; the current round still ends.
   void come_to_rest() { resting_ = true; }
   bool at_rest() const { return resting_ && step_ == Step::pausing; }
   std::uint64_t rounds() const { return rounds_; }
@@ -163,10 +168,10 @@ class LogChurn {
   bool resting_ = false;
 };
 
-/// Asks, after everything has healed, where a log stood at each of some times.
+/// Asks after healing where a log stood at each of several times, and keeps the answers in order.
 class TimeRead {
  public:
-  /// `times`: wall clock, milliseconds.
+  /// `times`: wall clock in milliseconds.
   TimeRead(ClientProcess& process, LogId log, std::vector<std::uint64_t> times);
   void start();
   bool done() const { return answers_.size() == times_.size(); }
@@ -184,14 +189,14 @@ class TimeRead {
   std::string error_ = "none came";
 };
 
-/// Reads a log up to where it is known to be committed, by a client that knows one storage node and
-/// nobody else.
+/// Reads a log with a client that knows a single storage node and no other server. Checks that the
+/// committed log is readable there (promise readable).
 class LoneRead {
  public:
   LoneRead(World& world, ClientProcess& process, LogId log, Offset from, Offset committed);
   void start();
   bool done() const { return at_ >= committed_; }
-  /// How far it has come, and what it was told last.
+  /// The position and the last answer, for the report of a violation.
   std::string standing() const;
 
  private:
@@ -206,7 +211,8 @@ class LoneRead {
   std::string error_ = "nothing";
 };
 
-/// Reads a whole log with a fresh client, after everything has healed.
+/// Reads a whole log with a fresh client after healing: opens it, asks for the tail, reads up to
+/// it. Its result is the truth for the final checks.
 class FullRead {
  public:
   FullRead(World& world, ClientProcess& process, std::string log);

@@ -1,5 +1,7 @@
 // The simulated world: processes that host the production cores, the network between them, their
-// disks, and virtual time.
+// disks, and virtual time. The processes are drivers like `io/` in the product: they perform a
+// core's `Output` and decide nothing. run.cpp builds a world; the weather and the workload act on
+// it. Everything runs in a single thread.
 #pragma once
 #include <functional>
 #include <list>
@@ -20,28 +22,29 @@
 
 namespace loglog::simulator {
 
+/// The fixed conditions of a run; `run` fills them from a plan. Comments that name an Options type
+/// copy that option's meaning.
 struct WorldOptions {
   std::uint64_t seed = 1;
   int sequencers = 3;
   int storage = 3;
   bool leave_down = false;    ///< healing leaves a storage node and a sequencer down
-  bool leave_deaf = false;    ///< healing leaves the leader deaf: what it says still arrives
-  bool leave_parted = false;  ///< healing leaves a storage node that its peers do not hear
-  bool leave_dark =
-      false;  ///< at the end a storage node goes for good, and the power of all others
+  bool leave_deaf = false;    ///< healing leaves the leader deaf: its messages still arrive
+  bool leave_parted = false;  ///< healing leaves a storage node that no peer hears
+  /// Near the end a storage node goes for good, and all others lose power.
+  bool leave_dark = false;
   int clients = 2;
-  std::size_t quiet_clients = 1;  ///< the last ones: no weather reaches them
+  std::size_t quiet_clients = 1;  ///< the last clients, which no weather reaches
   Duration network_delay_min = 50us;
   Duration network_delay_max = 500us;
-  /// What the links between storage nodes carry, each way of a node, bytes a second; 0: any amount
-  /// at once.
+  /// Bytes per second that a storage node's links to its peers carry, each way; 0: unlimited.
   std::uint64_t peer_bytes_per_second = 0;
-  bool greedy =
-      false;  ///< storage nodes ask their peers for all that they lack at once, against P1
+  /// Storage nodes ask their peers at once for everything that they lack, against P1.
+  bool greedy = false;
   Duration disk_delay_min = 100us;
   Duration disk_delay_max = 2ms;
-  /// Each process's clock starts anywhere and runs up to this much too fast or too slow, in
-  /// millionths.
+  /// Each process's clock starts at a random time. Its rate is wrong by up to this many millionths,
+  /// fast or slow.
   std::int64_t clock_drift_ppm_max = 0;
   std::size_t producers_max = 65'536;  ///< sequencer::Options
   std::uint64_t staging_bytes_max = 256u << 20;
@@ -52,12 +55,13 @@ struct WorldOptions {
   bool rest = false;                         ///< sequencer::Options
   bool eager = false;                        ///< client::Options
   bool observed = false;                     ///< client::Options
-  Retention retention;  ///< of the logs that clients write, on `retention_quorum` copies
+  /// Of the logs that clients write, judged on `retention_quorum` durable copies.
+  Retention retention;
   std::uint8_t retention_quorum = 2;
   bool stalled_readers = false;
   bool damages_raft_logs = false;
-  bool clocks_agree = true;       ///< no plan's fault sets one
-  bool most_clocks_agree = true;  ///< … of a majority of sequencers
+  bool clocks_agree = true;       ///< no fault of the plan sets a clock wrong
+  bool most_clocks_agree = true;  ///< no fault sets the clocks of a majority of sequencers wrong
   Bugs bugs;
   bool trace = false;
 };
@@ -68,15 +72,17 @@ struct FaultCounts {
   void count(const std::string& kind, std::uint64_t n = 1) { by_kind[kind] += n; }
 };
 
-/// Of a storage node whose readers may take nothing; a short run reaches it.
+/// The page budget of storage nodes with stalled readers, bytes; small, so that a short run reaches
+/// it.
 inline constexpr std::uint64_t reachable_pages_in_flight = 256u << 10;
 
 class World;
 
-/// What a wall clock that nothing has set shows then, Unix milliseconds.
+/// The reading at `t` of a wall clock that was never set, in Unix milliseconds.
 std::uint64_t wall_ms_at(Time t);
 
-/// One process: an address, a life (incarnation), the connections it has.
+/// A process: an address, a life (incarnation) that every start counts up, clocks of its own, and
+/// its connections. Work of an earlier life is dropped.
 class Process {
  public:
   Process(World& world, std::string address, std::string name)
@@ -92,22 +98,22 @@ class Process {
 
   void start();
   void kill();
-  /// Asks it to stop by itself, as SIGTERM does; `then` is called when it has, not where it dies of
-  /// something else meanwhile.
+  /// Asks the process to stop by itself, as SIGTERM does. `then` is called once it has stopped, but
+  /// not if it dies for another reason.
   void stop(std::function<void()> then);
   bool stopping() const { return when_stopped_ != nullptr; }
   void pause(Duration how_long);
   bool paused() const;
-  /// For so long everything it does takes `cost` each.
+  /// For `how_long` each event of the process takes `cost`.
   void slow_down(Duration how_long, Duration cost);
-  /// Its own monotonic clock: another start and another rate in every life.
+  /// The process's own monotonic clock: another start and another rate in every life.
   Time now() const;
-  /// Its wall clock, Unix milliseconds; jumps when told to.
+  /// The process's wall clock in Unix milliseconds; it jumps when told to.
   std::uint64_t wall_ms() const;
   void jump_wall_clock(std::int64_t ms) { wall_offset_ms_ += ms; }
 
-  /// Runs `what` in this process's time: dropped when the process died meanwhile, late when it is
-  /// paused.
+  /// Runs `what` in the process's time: dropped if that life is over, delayed if the process is
+  /// paused or slow.
   void deliver(std::uint64_t life, std::function<void()> what);
 
   virtual Hello hello() const = 0;
@@ -117,9 +123,9 @@ class Process {
   virtual void on_arrived(ConnectionId id, RequestId request, Message&& m) = 0;
 
   ConnectionId next_connection() { return ConnectionId{++connections_}; }
-  /// Its connections stand, and nothing that is sent to it leaves the sender's queue.
+  /// The process's connections stand, but bytes sent to it never leave the sender's queue.
   bool takes_nothing = false;
-  /// Rolling upgrade: this process says that it speaks the next protocol version too.
+  /// Rolling upgrade: the process says that it speaks the next protocol version as well.
   bool upgraded = false;
 
  protected:
@@ -130,9 +136,9 @@ class Process {
   virtual void on_start() = 0;
   virtual void on_kill() = 0;
   virtual void on_stop() { stopped(); }
-  /// Where it was asked to stop, it has.
+  /// If the process was asked to stop, it has stopped now.
   void stopped();
-  /// `t` by its own clock.
+  /// Calls `tick` at `t` by the process's own clock, unless an earlier wake replaces it.
   void wake_at(Time t, std::function<void()> tick);
 
   World& world_;
@@ -155,10 +161,11 @@ class Process {
   std::function<void()> when_stopped_;
 };
 
-/// Connections with FIFO delivery; messages cross as bytes, so that the codec runs too. TCP neither
-/// loses, repeats nor reorders what crosses one connection; what a peer can see instead is a
-/// connection that breaks in mid-stream with a prefix delivered, one of which the other side hears
-/// much later, and a byte changed on the way.
+/// Connections with FIFO delivery. Messages cross as bytes, so that the codec is tested too. TCP
+/// neither loses, repeats nor reorders the bytes of a connection. A peer can see three faults
+/// instead: a break in mid-stream after a prefix, a break that the other side hears of much later,
+/// and a changed byte.
+/// Deterministic: all delays and choices come from seeded generators.
 class SimulatedNetwork {
  public:
   explicit SimulatedNetwork(World& world) : world_(world) {}
@@ -166,68 +173,69 @@ class SimulatedNetwork {
   SimulatedNetwork(const SimulatedNetwork&) = delete;
   SimulatedNetwork& operator=(const SimulatedNetwork&) = delete;
 
-  /// Dials `address` from `from`; its own end has id `id`. Answers on_connected or
-  /// on_connect_failed with `dial_key`.
+  /// Dials `address` from `from`, whose end gets the id `id`. Answers with on_connected or
+  /// on_connect_failed, both with `dial_key`.
   void dial(Process& from, const std::string& address, ConnectionId id, std::uint64_t dial_key);
   void send(Process& from, ConnectionId id, RequestId request, const Message& m);
   void close(Process& from, ConnectionId id);
   void process_died(Process& p);
-  /// The other end of this connection is a process that takes nothing.
+  /// True if the other end of the connection is a process that takes nothing.
   bool ends_at_a_stalled_one(const Process& from, ConnectionId id);
 
-  /// Breaks one open connection by chance, some of what is under way still comes; false: none is
-  /// open.
+  /// Breaks a random open connection; a prefix of the bytes under way still arrives. Returns false
+  /// if none is open.
   bool break_one(Random& random);
-  /// One end loses its connection and may dial anew; the other end gets what was sent to it up to
-  /// `late` after, and only then hears of the break.
+  /// A random connection breaks for a single end, which may dial anew. The other end still receives
+  /// earlier messages for up to `late`, and only then hears of the break.
   bool break_late(Random& random, Duration late);
-  /// Changes one byte of a message to be sent soon.
+  /// Changes a byte of the next message sent.
   void corrupt_next() { ++to_corrupt_; }
-  /// Breaks every open connection between the two.
+  /// Breaks every open connection between the two processes.
   void break_between(const Process& a, const Process& b);
-  /// Nothing from `a` reaches `b` until heal(). What was sent waits, as TCP would make it.
+  /// Blocks messages from `a` to `b` until heal(). They wait, as in a TCP send queue.
   void block(const std::string& a, const std::string& b) {
     if (!calm_) blocked_.insert({a, b});
   }
-  /// These two hear each other again; what waited comes.
+  /// Lets the two processes hear each other again; waiting messages arrive.
   void unblock(const Process& a, const Process& b);
   bool partitioned() const { return !blocked_.empty(); }
   void heal();
-  /// Heals for good: no trap lies any more, nothing is held; a fault that comes later was scheduled
-  /// before, and does nothing.
+  /// Heals for good: removes traps and releases held messages. Faults that were scheduled earlier
+  /// do nothing from now on.
   void calm_down();
   bool calm() const { return calm_; }
-  /// Nothing reaches `p` from now on, for good; what it says still arrives.
+  /// Nothing reaches `p` any more, for good; its own messages still arrive.
   void deafen(const Process& p) { deaf_.insert(p.address()); }
-  /// Neither of the two hears the other from now on, for good.
+  /// The two processes never hear each other again.
   void part(const Process& a, const Process& b);
 
-  /// Most bytes that one connection between storage nodes ever held: sent, and not yet there.
+  /// The most bytes that any connection between storage nodes ever held: sent and not delivered.
   std::uint64_t peer_queue_most() const { return peer_queue_most_; }
   std::uint64_t messages() const { return messages_; }
   std::uint64_t bytes() const { return bytes_; }
-  /// Of all that was sent, in order: two runs that are the same have the same.
+  /// Hash of all messages and their times. Equal runs have equal fingerprints.
   std::uint64_t fingerprint() const { return fingerprint_; }
-  /// Looks at every message as it is sent.
+  /// Sees every message when it is sent.
   std::function<void(const Process& from, const Process& to, const Message&)> tap;
-  /// A message that a trap is shown as it is sent, and what may become of it there.
+  /// A message that is being sent, as a trap sees it, and the trap's two ways to interfere.
   struct Caught {
     const Process& from;
     const Process& to;
     const Message& message;
-    /// It is lost with its connection.
+    /// The message is lost together with its connection.
     std::function<void()> lose;
-    /// The sender's end breaks and may be dialled anew; the receiver gets the message when what is
-    /// returned is called, and then hears of the break.
+    /// The sender's end breaks and may dial anew. The receiver gets the message, and then hears of
+    /// the break, when the returned function is called.
     std::function<std::function<void()>()> hold;
   };
-  /// True: that was what it waited for, and it goes.
+  /// Returns true to be removed.
   using Trap = std::function<bool(Caught&)>;
-  /// Until everything is healed. What it blocks stops this message too.
+  /// Traps live until they return true or the weather heals. A block that a trap sets applies to
+  /// this message too.
   void lay(Trap trap) {
     if (!calm_) traps_.push_back(std::move(trap));
   }
-  /// A trap that only looks, until it answers false.
+  /// A trap that only looks; it returns false to be removed.
   using Watcher = std::function<bool(const Process& from, const Process& to, const Message&)>;
   void watch(Watcher w) {
     lay([w = std::move(w)](Caught& c) { return !w(c.from, c.to, c.message); });
@@ -240,19 +248,20 @@ class SimulatedNetwork {
     Process* process = nullptr;
     std::uint64_t life = 0;
     ConnectionId id{};
-    Time last_delivery{};      // of what this end receives
-    Time deaf_from = never;    // the connection broke: what would come later does not
+    Time last_delivery{};      // of the last message to this end, so that order is kept
+    Time deaf_from = never;    // the connection broke: messages that would arrive later are dropped
     std::uint64_t queued = 0;  // bytes on their way to this end
     bool told = false;         // on_connected was delivered
-    bool held = false;         // nothing comes for now
-    std::vector<std::function<void()>> waiting{};  // held or blocked by a partition, in order
+    bool held = false;         // a trap holds all messages to this end
+    std::vector<std::function<void()>> waiting{};  // messages that are held or blocked, in order
     Role role{};
   };
+  /// Protocol state of a connection; both ends share it.
   struct Link {
     End ends[2];
     bool open = true;
-    std::uint8_t version = hello_version;  ///< that was agreed on
-    std::uint64_t dial_key = 0;            ///< of the dialling side, for the answer that it failed
+    std::uint8_t version = hello_version;  ///< the version that both ends agreed on
+    std::uint64_t dial_key = 0;            ///< the dialling side's key, for on_connect_failed
   };
   using LinkPtr = std::shared_ptr<Link>;
 
@@ -273,17 +282,17 @@ class SimulatedNetwork {
   LinkPtr any(Random& random);
 
   World& world_;
-  std::map<std::pair<const Process*, std::uint64_t>, LinkPtr>
-      links_;  // by (process, connection id)
+  /// By (process, connection id).
+  std::map<std::pair<const Process*, std::uint64_t>, LinkPtr> links_;
   std::set<std::pair<std::string, std::string>> blocked_;
   std::set<std::string> deaf_;
   std::set<std::pair<std::string, std::string>> parted_;
   bool calm_ = false;
   std::list<Trap> traps_;
-  std::vector<std::pair<LinkPtr, int>> held_;  // by a trap
+  std::vector<std::pair<LinkPtr, int>> held_;  // ends that a trap holds
   std::vector<std::pair<LinkPtr, int>> stalled_;
-  std::map<std::string, Time> out_free_,
-      in_free_;  // when a node's link is done with what was sent, each way
+  /// Per node and direction: when its link has carried everything that was sent.
+  std::map<std::string, Time> out_free_, in_free_;
   std::uint64_t peer_queue_most_ = 0;
   std::uint64_t to_corrupt_ = 0;
   std::uint64_t messages_ = 0;
@@ -291,22 +300,24 @@ class SimulatedNetwork {
   std::uint64_t fingerprint_ = 0;
 };
 
+/// A storage node: hosts the production core, performs its Output on the simulated disk and
+/// network.
 class StorageProcess final : public Process {
  public:
   StorageProcess(World& world, NodeId id, std::string address);
   void power_cut();
-  /// The node-wide promise is being saved.
+  /// True while the node-wide promise is being saved (T3).
   bool saves_promise() const;
   /// A power cut that tears the promise's slot: its first bytes are new, the rest is old.
   void power_cut_in_promise();
-  /// What is lost, or the old disk back. Only while the process is down.
+  /// Takes a part of the disk away, or puts the old disk back. Only while the process is down.
   void lose_disk(Loss what);
   void return_disk();
   bool disk_is_away() const { return away_.has_value(); }
   SimulatedDisk disk;
-  int disk_slowness = 1;  ///< each operation takes so many times as long
+  int disk_slowness = 1;  ///< factor on the time of each disk operation
   NodeId id() const { return id_; }
-  Duration log_disk_slower_by{};  ///< added to what each operation on a log's files takes
+  Duration log_disk_slower_by{};  ///< added to the time of each operation on a log's files
   storage::StorageMachine* machine() { return machine_.get(); }
 
   Hello hello() const override { return spoken(machine_->hello()); }
@@ -328,33 +339,35 @@ class StorageProcess final : public Process {
 
   NodeId id_;
   std::unique_ptr<storage::StorageMachine> machine_;
-  std::map<LogId, std::vector<storage::DiskRequest>> strands_;  // front is under way
-  std::optional<SimulatedDisk> away_;  // the disk as it was, which is to come back
+  /// The first request of each strand is under way.
+  std::map<LogId, std::vector<storage::DiskRequest>> strands_;
+  std::optional<SimulatedDisk> away_;  // the disk before its loss, which may come back
   Loss lost_{};
 };
 
+/// A sequencer: hosts the production core; its saves take time and may fail.
 class SequencerProcess final : public Process {
  public:
   SequencerProcess(World& world, sequencer::Options options, std::string address);
   sequencer::SequencerMachine* machine() { return machine_.get(); }
   bool fail_next_save = false;
-  Duration saves_slower_by{};  ///< added to what each save takes
-  /// A few saves more find space in the reserve; then they wait.
+  Duration saves_slower_by{};  ///< added to the time of each save
+  /// The disk is full: a few more saves fit into the reserve, then they wait.
   bool disk_is_full = false;
-  /// The disk has space, which the process learns by asking for it once a second.
+  /// The disk has space again. The process learns it by asking, once a second.
   void empty_disk();
-  /// It begins anew with an empty disk. Only while the process is down.
+  /// The next start finds an empty disk. Only while the process is down.
   void lose_disk() { disk_ = older_disk_ = {}; }
-  /// Records of its raft.log that its mark covers are bad: what it had a while ago is what can be
-  /// read (C3). False: that is all it has.
+  /// Records below the mark of its raft.log go bad, so that the next start reads the state of a
+  /// while ago (C3). Returns false if there is no older state.
   bool damage_log();
-  /// Its next start cannot read raft.log.
+  /// The next start cannot read raft.log.
   void make_log_unreadable() { unreadable_ = true; }
-  /// Keeps what is on its disk now; puts back what was kept, and keeps what was there. The latter
+  /// `back_up` keeps a copy of the directory. `swap_backup` exchanges the directory and the copy,
   /// only while the process is down.
   void back_up() { backup_ = disk_; }
   void swap_backup() { std::swap(disk_, backup_); }
-  /// What it would find if it began anew now.
+  /// The state that a start would find now.
   const sequencer::RaftDisk& disk() const { return disk_; }
 
   Hello hello() const override { return spoken(machine_->hello()); }
@@ -377,29 +390,30 @@ class SequencerProcess final : public Process {
 
   sequencer::Options options_;
   sequencer::RaftDisk disk_;
-  sequencer::RaftDisk
-      older_disk_;  // as it was up to a second ago (Bug::forgets_raft_saves, damage)
-  sequencer::RaftDisk
-      backup_;  // the older directory, or the newest while the older one is in its place
+  /// The state up to a second ago (Bug::forgets_raft_saves, damage_log).
+  sequencer::RaftDisk older_disk_;
+  /// The older directory; the newest directory while the older is in its place.
+  sequencer::RaftDisk backup_;
   bool unreadable_ = false;
   Time older_at_{};
   int reserve_ = reserve_saves;
   static constexpr int reserve_saves = 8;
   static constexpr Duration space_asked_every = 1s;
   std::unique_ptr<sequencer::SequencerMachine> machine_;
-  std::vector<sequencer::SaveRaft> saves_;        // front is under way
+  std::vector<sequencer::SaveRaft> saves_;        // the first save is under way
   std::map<std::uint64_t, std::string> dialled_;  // connection id → address
 };
 
+/// A client: hosts the production core of the SDK; the workload calls it through `call`.
 class ClientProcess final : public Process {
  public:
   ClientProcess(World& world, client::Options options, std::string name);
   client::ClientMachine& machine() { return *machine_; }
-  /// Runs `call` on the machine, then performs what it asks for.
+  /// Runs `call` on the core and performs its Output. Does nothing if the process is down.
   void call(const std::function<void(client::ClientMachine&)>& call);
   std::function<void(const client::Completed&)> on_completed;
 
-  /// The application in this process begins anew.
+  /// Called when the process starts again: its application begins anew.
   std::function<void()> on_restarted;
 
   Hello hello() const override { return spoken(machine_->hello()); }
@@ -418,22 +432,25 @@ class ClientProcess final : public Process {
   bool performing_ = false;
 };
 
+/// Owns everything that is simulated. Tests and faults read and change it directly.
 class World {
  public:
   explicit World(const WorldOptions& options);
 
   void start_all();
+  /// Records the first violation; the run stops after the current event.
   void stop_at_violation(const std::string& what);
   bool violated() const { return violation_.has_value(); }
   const std::optional<std::string>& violation() const { return violation_; }
+  /// Prints a line with the simulated time if the run is traced.
   void trace(const std::string& who, const std::string& what);
   bool has(Bug b) const { return options.bugs.contains(b); }
-  /// A process ended itself because its disk failed (K2): whoever makes the weather starts it
-  /// again.
+  /// A process ended itself because its disk failed (K2); the weather starts it again.
   std::function<void(Process&)> on_disk_failure;
 
   Duration network_delay();
   Duration disk_delay();
+  /// The process with that address, or nullptr.
   Process* find(const std::string& address);
   const std::vector<Process*>& storage_as_processes() const { return storage_processes_; }
   const std::vector<Process*>& sequencers_as_processes() const { return sequencer_processes_; }
@@ -444,15 +461,15 @@ class World {
   Random random;
   SimulatedNetwork network;
   FaultCounts faults;
-  /// With leave_parted, the storage node that its peers do not hear; else null.
+  /// With leave_parted: the storage node that no peer hears; else null.
   const Process* parted = nullptr;
-  /// With leave_down, the storage node that is to stay down; null: any.
+  /// With leave_down: the storage node that must stay down; null if any may.
   const Process* gone_for_good = nullptr;
-  /// All sequencers run on directories that are older than what they had.
+  /// All sequencers run on directories that are older than their newest.
   bool old_directories = false;
-  /// A replica has lost what it held, and counts as down until the next term.
+  /// A replica has lost acknowledged bytes, and counts as down until the next term (T4).
   bool tails_were_lost = false;
-  /// Clients that a fault hindered themselves: how long their own appends take says nothing of
+  /// Clients that a fault hindered themselves. The duration of their appends proves nothing about
   /// others.
   std::set<const Process*> hindered;
   Duration slowest_append{};
