@@ -1,3 +1,5 @@
+// A state machine of requests: each answer takes it to the next step, a failed answer included. A
+// failed request leaves its outcome unknown, and the fields say so until a later answer settles it.
 #include "tests/simulator/administrator.h"
 
 #include <fmt/format.h>
@@ -9,7 +11,7 @@ namespace {
 
 constexpr const char* settings_log = "settings";
 constexpr const char* made_log = "made";
-/// Some requests are given up soon, so that they have an unknown outcome where the weather is bad.
+/// Some requests get a short deadline, so that bad weather leaves their outcomes unknown.
 constexpr Duration short_deadline = 60ms;
 constexpr Duration long_deadline = 3s;
 
@@ -63,8 +65,9 @@ void Administrator::ask() {
       case Step::pausing:
         return;
       case Step::looking:
-        return m.trim_log(now, t, log_, Offset{},
-                          deadline);  // answered with the log as it stands where it is applied
+        // A trim to 0 changes nothing; its answer describes the log as it stands when the command
+        // is applied.
+        return m.trim_log(now, t, log_, Offset{}, deadline);
       case Step::looking_for_made:
         return m.open_log(now, t, made_log, deadline);
     }
@@ -108,11 +111,15 @@ void Administrator::completed(const client::Completed& c) {
   }
 }
 
+// A setting with an unknown outcome may be either value, so it cannot be checked until the next
+// success.
 void Administrator::retention_set(const client::Failure* failure) {
   if (failure == nullptr) retention_ = asked_;
   else if (!world_.has(Bug::unknown_is_failed)) retention_.reset();
 }
 
+// The only writer asks for the next token, so each answer must lie above the last token and at most
+// at the number of requests (T6).
 void Administrator::fenced(const client::Completion& result) {
   const auto* f = std::get_if<client::Fence>(&result);
   if (f == nullptr) {
@@ -126,6 +133,8 @@ void Administrator::fenced(const client::Completion& result) {
   fence_ = highest_ = f->token;
 }
 
+// T6: a repeat of the request that made the log must not be refused as `log_exists`, and a late
+// copy must not make the log again after its deletion.
 void Administrator::created(const client::Completion& result) {
   const client::Failure* failure = failure_of(result);
   if (failure != nullptr) {
@@ -148,9 +157,11 @@ void Administrator::deleted(const client::Failure* failure) {
   }
   gone_.insert(made_);
   made_ = {};
-  maybe_made_ = false;  // a creation that comes later is based on what was before the deletion
+  // A late creation is based on metadata older than the deletion, so it must not act (T6).
+  maybe_made_ = false;
 }
 
+// Compares the settings read with the last acknowledged settings.
 void Administrator::looked(const LogInfo& info) {
   if (retention_ && info.options.retention != *retention_)
     violated(world_, promise::setting,
@@ -162,6 +173,7 @@ void Administrator::looked(const LogInfo& info) {
         fmt::format("the one writer has token {}, the log {}", fence_->value, info.fence.value));
 }
 
+// A log of that name may exist only if a creation succeeded or has an unknown outcome.
 void Administrator::looked_for_made(const client::Completion& result) {
   if (const auto* d = std::get_if<client::LogDescription>(&result);
       d != nullptr && !maybe_made_ && made_ == LogId{})

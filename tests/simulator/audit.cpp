@@ -1,3 +1,5 @@
+// The audit keeps a position and an unverified rest. Each page is appended to the rest, and every
+// good frame moves the position on.
 #include "tests/simulator/audit.h"
 
 #include <fmt/format.h>
@@ -36,6 +38,8 @@ void ReplicaAudit::on_connected(ConnectionId id, const Hello&, std::uint64_t) {
   ask();
 }
 
+// A node that is down or restarting is dialled again every 100 ms; the bound on the whole audit is
+// in run.cpp.
 void ReplicaAudit::on_connect_failed(std::uint64_t, ConnectionId) {
   connection_ = {};
   world_.scheduler.after(100ms, [this, life = life()] { deliver(life, [this] { dial(); }); });
@@ -57,6 +61,8 @@ void ReplicaAudit::on_arrived(ConnectionId, RequestId request, Message&& m) {
   if (const auto* page = std::get_if<Page>(&m); page && request.value == requests_) take(*page);
 }
 
+// Verifies as many whole frames as the bytes contain. Then the audit asks on, or reports damage and
+// asks again later, because a repair takes time (K4).
 void ReplicaAudit::take(const Page& page) {
   last_ = page.reason;
   if (page.reason == Errc::trimmed) {
@@ -76,7 +82,7 @@ void ReplicaAudit::take(const Page& page) {
   at_ += good;
   rest_.erase(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(good));
   if (done()) return;
-  // What is left may be the begin of a frame that is larger than a page.
+  // The rest may be the beginning of a frame that is larger than a page.
   if (good > 0 || (!page.frames.empty() && stop == FrameState::incomplete)) return ask();
   const bool bad =
       !page.frames.empty() || page.reason == Errc::io_error || page.reason == Errc::corrupt;

@@ -1,3 +1,5 @@
+// In the order of checkers.h: readers of replicas' files, the clients' history, runs and times, the
+// wire, and the comparison of replicas.
 #include "tests/simulator/checkers.h"
 
 #include <fmt/format.h>
@@ -11,11 +13,14 @@
 
 namespace loglog::simulator {
 
-/// A leader's clock is read in whole milliseconds, and goes on from there in whole milliseconds.
+/// A leader reads its clock in whole milliseconds and advances it in whole milliseconds, so times
+/// are exact to 2 ms.
 constexpr Duration clock_error = 2ms;
 
 std::string short_form(const std::string& payload) { return payload.substr(0, payload.find('#')); }
 
+// Reads files from the file that holds `from`, as long as they are contiguous and every frame is
+// good.
 std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Offset from) {
   if (log.segments.empty()) return std::nullopt;
   auto file = log.segments.upper_bound(from);
@@ -24,7 +29,7 @@ std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Of
   out.first = std::max(from, file->first);
   Offset at = out.first;
   for (; file != log.segments.end(); ++file) {
-    if (file->first > at) break;  // a gap: the rest is not comparable
+    if (file->first > at) break;  // a gap: later bytes are not comparable
     out.files.push_back(file->first);
     const ByteSpan seen(file->second.seen);
     ByteSpan rest =
@@ -41,16 +46,19 @@ std::optional<ReplicaBytes> bytes_of(const SimulatedDisk::Log& log, LogId id, Of
   return out;
 }
 
+// R6: term starts and segment starts carry the leader's clock. A segment start that the term start
+// follows at once counts as the same point.
 std::vector<ClockedPoint> clocked_points(const SimulatedDisk::Log& log, LogId id,
                                          Offset committed) {
   std::vector<ClockedPoint> out;
   const auto all = bytes_of(log, id);
   ByteSpan rest = all ? ByteSpan(all->bytes) : ByteSpan();
-  Term opened{};  // by the frame before
+  Term opened{};  // the term of the segment start just before, if there is any
   for (Offset at = all ? all->first : committed; at < committed && !rest.empty();) {
     const FrameView v = look_at_frame(rest, id, at, true);
     if (v.state != FrameState::good) break;
-    // The log's first term begins with its first segment.
+    // A log's first term begins with its first segment start, so its term start is no point of its
+    // own.
     const bool same = v.prefix.kind == FrameKind::term_start && opened == v.prefix.term;
     opened = v.prefix.kind == FrameKind::segment_start ? v.prefix.term : Term{};
     if (const auto clock = clock_at(rest, id, at); clock && !same) out.push_back({at, *clock});
@@ -66,6 +74,8 @@ void violated(World& world, const Promise& p, const std::string& what) {
 
 // ---- what clients saw
 
+// Remembers the state of the world at the start: entries acknowledged before it must stand below
+// it.
 void LogHistory::append_started(const std::string& payload) {
   begun_[payload] = {acknowledged_end_, answered_trims_};
 }
@@ -92,6 +102,8 @@ void LogHistory::append_ended(const std::string& payload, const client::Completi
   }
 }
 
+// Every entry that any client reads comes here, so readers are compared with each other and with
+// the answers to appends.
 void LogHistory::entry_read(const client::Entry& e) {
   const std::string payload{e.payload.text()};
   const auto begun = begun_.find(payload);
@@ -119,6 +131,7 @@ void LogHistory::entry_read(const client::Entry& e) {
                          short_form(acknowledged->second), e.offset.value, short_form(payload)));
 }
 
+// R2: a tail call that began after an acknowledgement must answer at least its end.
 void LogHistory::tail_answered(Offset floor, Offset committed) {
   if (committed < floor)
     return violated(world_, promise::tail,
@@ -127,6 +140,8 @@ void LogHistory::tail_answered(Offset floor, Offset committed) {
   floor_ = std::max(floor_, committed);
 }
 
+// A follower must not skip an acknowledged entry. The range is kept, because an entry in it may be
+// acknowledged later; `fully_read` looks again.
 void LogHistory::passed_over(Offset from, Offset to) {
   Offset& end = passed_over_[from];
   end = std::max(end, to);
@@ -152,6 +167,8 @@ void LogHistory::point_told(std::uint64_t wall_ms, Offset point) {
                          wall_ms, point.value, since.value));
 }
 
+// A3 to A6: before its deadline an append may end as unknown only because a trim removed the place
+// where the entry could stand (A5).
 void LogHistory::unknown_early(const std::string& payload, const std::string& why) {
   if (!trims_.empty() || world_.options.retention != Retention{}) return;
   violated(world_, promise::unknown,
@@ -164,6 +181,8 @@ std::size_t LogHistory::trim_asked(Offset point) {
   return trims_.size() - 1;
 }
 
+// Only a prefix of trims whose answers have come bounds the entries begun later; an unanswered trim
+// may act at any time.
 void LogHistory::trim_answered(std::size_t number) {
   trims_[number].answered = true;
   while (answered_trims_ < trims_.size() && trims_[answered_trims_].answered) ++answered_trims_;
@@ -178,6 +197,8 @@ void LogHistory::begin_told(Offset floor, Offset first) {
   begins_at(first);
 }
 
+// A log may begin where a trim was asked, or where its retention allows. Beyond both, entries were
+// taken wrongly.
 void LogHistory::begins_at(Offset first) {
   const auto asked_from = [this](std::size_t number) {
     Offset highest{};
@@ -191,7 +212,8 @@ void LogHistory::begins_at(Offset first) {
              fmt::format("the log begins at {}, trims were asked up to {}", first.value,
                          asked_from(0).value));
   begins_ = std::max(begins_, first);
-  // What was begun after a trim had ended is not among what that trim took, wherever its point lay.
+  // Entries that were begun after a trim's answer are not removed by that trim, wherever its point
+  // lay.
   for (auto a = acknowledged_at_.rbegin(); a != acknowledged_at_.rend(); ++a) {
     if (a->first >= begins_) continue;
     const Begun& begun = begun_[a->second];
@@ -206,6 +228,8 @@ void LogHistory::begins_at(Offset first) {
   }
 }
 
+// The final read is the truth. It is compared with every acknowledgement, every earlier read and
+// the order of producers.
 void LogHistory::fully_read(const std::vector<client::Entry>& entries, Offset first) {
   begins_at(first);
   std::map<std::string, Offset> found;
@@ -225,9 +249,9 @@ void LogHistory::fully_read(const std::vector<client::Entry>& entries, Offset fi
     entry_read(e);
   }
   for (const auto& [from, to] : std::map(passed_over_))
-    passed_over(from, to);  // acknowledged since
+    passed_over(from, to);  // entries may have been acknowledged since
   for (const auto& [payload, offset] : acknowledged_) {
-    if (offset < first) continue;  // trimmed
+    if (offset < first) continue;  // trimmed away
     const auto at = found.find(payload);
     if (at == found.end())
       violated(
@@ -240,14 +264,15 @@ void LogHistory::fully_read(const std::vector<client::Entry>& entries, Offset fi
   }
 }
 
-// ---- what was ordered when
+// ---- Runs and the time of their order
 
 void PlaceWatch::order(const Order& m) {
   Places& places = logs_[m.log];
   Offset at = m.previous_end;
   for (const OrderItem& item : m.items) {
     if (item.run.producer != ProducerId{}) {
-      // Told again to a replica that lags, it was ordered before.
+      // A run that is ordered again for a lagging replica keeps its first time; a newer term
+      // replaces it.
       const auto [place, fresh] =
           places.runs.try_emplace(at, Placed{m.term, world_.scheduler.now()});
       if (!fresh && place->second.term < m.term) place->second = {m.term, world_.scheduler.now()};
@@ -256,6 +281,8 @@ void PlaceWatch::order(const Order& m) {
   }
 }
 
+// S6 as seen from outside: the committed offset is the `retention_quorum`-th largest acknowledged
+// tail of a term.
 void PlaceWatch::durable(const Process& from, const Durable& m) {
   Places& places = logs_[m.log];
   Offset& tail = places.durable[{m.term, from.name()}];
@@ -270,6 +297,8 @@ void PlaceWatch::durable(const Process& from, const Durable& m) {
   places.committed = std::max(places.committed, tails[quorum - 1]);
 }
 
+// R5: a retention in bytes needs that many committed bytes above the point; a retention in time
+// needs the age of all runs below.
 bool PlaceWatch::may_go(LogId log, Offset point) {
   const Retention& r = world_.options.retention;
   Places& places = logs_[log];
@@ -293,9 +322,9 @@ Offset PlaceWatch::first_since(LogId log, Offset from, std::uint64_t wall_ms) co
   return no_offset;
 }
 
-// ---- the wire
+// ---- The wire
 
-/// A node that starts trims by its copy of the metadata, though no TrimTo has come to it.
+/// A node that restarts learns trims from its metadata, although no TrimTo came to it.
 void WireWatch::trims(const loglog::Metadata& m) {
   for (const LogInfo& l : m.metadata.logs)
     if (on_trim && l.trim > Offset{}) on_trim(l.id, l.trim);
@@ -320,8 +349,10 @@ WireWatch::WireWatch(World& world, PlaceWatch& places) : world_(world), places_(
   };
 }
 
+// R1: `past_end` below the committed offset that the page itself names would end a reader too
+// early.
 void WireWatch::page(const Process& from, const Page& m) {
-  if (m.reason == Errc::not_member) return;  // it knows no such log
+  if (m.reason == Errc::not_member) return;  // the node does not know the log
   if (m.reason == Errc::past_end && m.offset < m.committed)
     violated(world_, promise::the_end,
              fmt::format("{} says that there is no more at {} of log {}, where {} is committed",
@@ -329,6 +360,7 @@ void WireWatch::page(const Process& from, const Page& m) {
   tells_committed(from, m.log, m.committed);
 }
 
+// D5: only a suspect replica may know a committed offset beyond its own tail.
 void WireWatch::state(const Process& from, const StateIs& m) {
   tells_committed(from, m.log, m.committed);
   if (m.committed > m.tail && !m.suspect)
@@ -337,6 +369,7 @@ void WireWatch::state(const Process& from, const StateIs& m) {
                          m.committed.value, m.log.value, m.tail.value));
 }
 
+// D5: the committed offset that a node shows never moves back within a life of its process.
 void WireWatch::tells_committed(const Process& from, LogId log, Offset committed) {
   Offset& before = committed_at_[{from.name(), from.life(), log}];
   if (committed < before)
@@ -346,6 +379,8 @@ void WireWatch::tells_committed(const Process& from, LogId log, Offset committed
   before = std::max(before, committed);
 }
 
+// A6: a producer gives a sequence number to a single entry. Payload checksums tell entries apart,
+// because repeated uploads may build other runs.
 void WireWatch::upload(const Process& from, const Upload& m) {
   for (std::size_t at = 0; at + frame_overhead <= m.frames.size();) {
     const auto prefix = read_prefix(m.frames.data() + at);
@@ -361,9 +396,10 @@ void WireWatch::upload(const Process& from, const Upload& m) {
   }
 }
 
+// T1: a term belongs to the instance that sealed first.
 void WireWatch::seal(const Process& from, const Seal& m) {
-  if (world_.old_directories)
-    return;  // what these sequencers say is nothing that the cluster has ever agreed on
+  // With old directories the sequencers' words are not part of the cluster's history.
+  if (world_.old_directories) return;
   const auto [at, fresh] = instance_of_.try_emplace({m.log, m.term}, m.instance);
   if (!fresh && at->second != m.instance)
     violated(world_, promise::one_leader,
@@ -371,6 +407,8 @@ void WireWatch::seal(const Process& from, const Seal& m) {
                          from.name()));
 }
 
+// T1, D1: a term has a single ordering sequencer, and an offset of the term is given to a single
+// run.
 void WireWatch::order(const Process& from, const Order& m) {
   const auto [at, fresh] = orders_in_.try_emplace({m.log, m.term}, from.name());
   if (!fresh && at->second != from.name())
@@ -392,7 +430,8 @@ void WireWatch::order(const Process& from, const Order& m) {
   }
 }
 
-// The leader hears of an acknowledgement later than this.
+// The checker hears of an acknowledgement when it is sent, so before the leader does. The leader's
+// own count is never below this count.
 void WireWatch::durable(const Process& from, const Durable& m) {
   places_.durable(from, m);
   Unwritten& u = unwritten_[{m.log, m.term}];
@@ -403,6 +442,7 @@ void WireWatch::durable(const Process& from, const Durable& m) {
   }
 }
 
+// V1: counts the ordered runs of a producer that no replica holds durably.
 void WireWatch::ahead(const Order& m, Offset end, ProducerId producer) {
   Unwritten& u = unwritten_[{m.log, m.term}];
   if (end <= u.written) return;
@@ -413,8 +453,11 @@ void WireWatch::ahead(const Order& m, Offset end, ProducerId producer) {
                          m.term.value, u.runs[producer]));
 }
 
+// C3: a leader's committed entries must agree with all committed entries seen before, whatever its
+// Raft term.
 void WireWatch::entries(const Process& from, const AppendEntries& m) {
-  if (world_.old_directories) return;  // they take back what was committed: that is the fault
+  // With old directories the sequencers take back committed entries, which is the fault itself.
+  if (world_.old_directories) return;
   RaftIndex& compared = compared_[{from.name(), from.life()}];
   if (m.committed <= compared) return;
   for (const RaftEntry& e : dynamic_cast<const SequencerProcess&>(from).disk().entries) {
@@ -431,12 +474,13 @@ void WireWatch::entries(const Process& from, const AppendEntries& m) {
   }
 }
 
+// A refusal with `log_halted` is the only sign of a halt on the wire.
 void WireWatch::refusal(const Process& from, Errc why) {
   if (why == Errc::log_halted)
     violated(world_, promise::halts, from.name() + " refuses because the log is halted");
 }
 
-// ---- all
+// ---- All checkers of a run
 
 void Checkers::append_ended(LogId log, const std::string& payload, const client::Completion& result,
                             std::uint64_t wall_ms) {
@@ -454,8 +498,8 @@ void Checkers::entry_read(LogId log, const client::Entry& e) {
 void Checkers::compare_times(const std::vector<std::uint64_t>& times,
                              const std::vector<Offset>& answers,
                              const std::vector<ClockedPoint>& points, Offset first) {
-  if (!world_.options.clocks_agree)
-    return;  // clocks go back from one leader to the next: there is no one answer
+  // With wrong clocks the points' times are not ordered, so no single answer is right.
+  if (!world_.options.clocks_agree) return;
   for (std::size_t i = 0; i < times.size(); ++i) {
     Offset expected = first;
     for (const ClockedPoint& p : points)
@@ -467,6 +511,8 @@ void Checkers::compare_times(const std::vector<std::uint64_t>& times,
   }
 }
 
+// Compares every living replica with the first: same bytes, same files, from `first` to
+// `committed`. A parted node is left out because it cannot catch up.
 void Checkers::compare_replicas(LogId log, Offset first, Offset committed) {
   std::optional<ReplicaBytes> base;
   std::string base_name;

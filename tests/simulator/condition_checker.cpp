@@ -1,3 +1,5 @@
+// Both judgements read the whole log: first each entry against its own conditions, then each
+// refusal against the entries.
 #include "tests/simulator/condition_checker.h"
 
 #include <fmt/format.h>
@@ -12,6 +14,7 @@ void ConditionChecker::mismatched(const std::string& payload, Offset ends) {
   mismatches_.push_back({payload, asked.conditions.expected, ends, asked.known});
 }
 
+// Repeated answers for a token may name later ends; only the lowest is a promise.
 void ConditionChecker::fence_set(FenceToken token, Offset end) {
   const auto [at, fresh] = fences_.try_emplace(token, end);
   at->second = std::min(at->second, end);
@@ -39,13 +42,16 @@ void ConditionChecker::judge(const std::vector<client::Entry>& entries, Offset f
     before = &e;
   }
   for (const Mismatch& m : mismatches_) {
-    if (m.expected >= first) judge(m, entries);  // else what stood in the way may be trimmed
+    // Below `first` the entry in the way may be trimmed.
+    if (m.expected >= first) judge(m, entries);
   }
 }
 
+// F1: a refusal is right if an entry stands at or above the expected offset, or if the log ended
+// below it.
 void ConditionChecker::judge(const Mismatch& m, const std::vector<client::Entry>& entries) const {
-  if (m.ends <= m.expected &&
-      m.expected > m.known.followed) {  // beyond the end: no entry is needed for that
+  // Beyond the end: the refusal needs no entry in the way.
+  if (m.ends <= m.expected && m.expected > m.known.followed) {
     if (m.ends < m.known.acknowledged)
       violated(world_, promise::in_the_way,
                fmt::format("{} was refused as beyond the end at {}, and entries up to {} were "
@@ -53,8 +59,8 @@ void ConditionChecker::judge(const Mismatch& m, const std::vector<client::Entry>
                            short_form(m.payload), m.ends.value, m.known.acknowledged.value));
     return;
   }
-  // The first entry that ends above the offset. An offset inside a frame, perhaps the leader's own,
-  // is never the log's end.
+  // Finds the first entry that ends above the offset. An offset inside a frame, perhaps a frame of
+  // the leader, is never the log's end, so a refusal there is right.
   const auto in_the_way =
       std::upper_bound(entries.begin(), entries.end(), m.expected,
                        [](Offset o, const client::Entry& e) { return o < e.next; });

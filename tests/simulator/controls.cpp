@@ -1,3 +1,5 @@
+// The table of controls and the search for a seed that exposes each planted bug. Some faults need
+// weather beside them, such as deaths of leaders, before the bug can do harm.
 #include "tests/simulator/controls.h"
 
 #include <fmt/format.h>
@@ -15,7 +17,7 @@ namespace {
 
 struct Control {
   const char* fault;
-  const char* weather;  ///< lines of a plan, ';' between them
+  const char* weather;  ///< lines of a plan, separated by ';'
   Bug bug;
   const char* planted;
 };
@@ -145,6 +147,7 @@ const Control all_controls[] = {
     {"disk_replaced", "disk_replaced 600", Bug::shares_one_disk, "three replicas on one disk"},
 };
 
+// A planted bug may need many seeds to do harm; an innocent combination is sampled only.
 constexpr std::uint64_t seeds_with_bug = 300;
 constexpr std::uint64_t seeds_without = 6;
 
@@ -160,6 +163,7 @@ Plan plan_of(const std::string& weather) {
   return p;
 }
 
+// The result of a search: the first violation, and how many faults were injected.
 struct Found {
   std::uint64_t runs = 0;
   std::uint64_t seed = 0;
@@ -167,6 +171,7 @@ struct Found {
   std::uint64_t injected = 0;
 };
 
+// Runs seeds 1..`seeds` of the plan until the first violation.
 Found search(int processes, const Plan& plan, const Bugs& bugs, std::uint64_t seeds) {
   Found f;
   run_jobs(
@@ -190,6 +195,7 @@ Found search(int processes, const Plan& plan, const Bugs& bugs, std::uint64_t se
 
 }  // namespace
 
+// `calm` is the same plan without its fault: the planted bug alone must do no harm.
 bool run_controls(int processes, const char* only) {
   bool ok = true;
   for (const Control& c : all_controls) {

@@ -1,3 +1,4 @@
+// Small steps only. Everything is scheduled through `later`, which stops when the network is calm.
 #include "tests/simulator/fault_steps.h"
 
 #include <utility>
@@ -25,6 +26,7 @@ void later(World& world, Duration delay, std::function<void()> what) {
   });
 }
 
+// Polls, because the cores give no signal when a sequencer begins to lead.
 void when_succeeded(World& world, Term term, std::function<void(SequencerProcess&)> then,
                     int tries) {
   later(world, 5ms, [&world, term, then = std::move(then), tries] {
@@ -47,6 +49,7 @@ void start_later(World& world, Process& p, Duration after) {
   later(world, after, [&p] { p.start(); });
 }
 
+// Each poll schedules the next, with the remaining time as an argument.
 void when(World& world, Duration at_most, std::function<bool()> condition,
           std::function<void()> then, std::function<void()> otherwise) {
   static constexpr Duration step = 200us;

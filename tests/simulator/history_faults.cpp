@@ -1,3 +1,5 @@
+// Each history is a chain of callbacks: a step waits for a message or a state, acts, and lays the
+// trap for the next step. A history gives up after `comes_within`, and every path ends in a heal.
 #include "tests/simulator/history_faults.h"
 
 #include <algorithm>
@@ -10,9 +12,9 @@ namespace {
 
 using Caught = SimulatedNetwork::Caught;
 
-/// What has not come about by then does not any more.
+/// A history gives up if its next step has not come by then.
 constexpr Duration comes_within = 4s;
-/// More bytes than the leader's own frames at the begin of a term.
+/// More bytes than a leader's own frames at the beginning of a term.
 constexpr std::uint64_t some_entries = 1024;
 
 SequencerProcess* sequencer(World& world, const Process& p) {
@@ -21,8 +23,8 @@ SequencerProcess* sequencer(World& world, const Process& p) {
   return nullptr;
 }
 
-/// Calls `then` with the first Order of a term above `term`, and who sends it, before it is on its
-/// way.
+/// Calls `then` with the sender of the first Order of a term above `term`, before that Order is on
+/// its way.
 void at_first_order(World& world, Term term, std::function<void(SequencerProcess&)> then) {
   const Time limit = world.scheduler.now() + comes_within;
   world.network.lay([&world, term, limit, then = std::move(then)](Caught& caught) {
@@ -34,8 +36,8 @@ void at_first_order(World& world, Term term, std::function<void(SequencerProcess
   });
 }
 
-/// What the leader orders from now on reaches this replica alone; after a while the leader dies,
-/// the replica is left out, and `then` goes on. Nothing happens where there is no leader.
+/// From now on the leader's orders reach `holder` alone. After a while the leader dies, `holder` is
+/// cut off from the sequencers, and `then` goes on. Does nothing if no sequencer leads.
 void strand_on(World& world, Random& random, StorageProcess& holder,
                std::function<void(Term)> then) {
   SequencerProcess* leader = leader_of(world);
@@ -52,7 +54,7 @@ void strand_on(World& world, Random& random, StorageProcess& holder,
         });
 }
 
-/// The leader dies, and the next one hears these two replicas alone.
+/// The leader dies, and the next leader hears these two replicas alone.
 void leave_to(World& world, Random& random, SequencerProcess& leader, const StorageProcess& a,
               const StorageProcess& b) {
   std::vector<StorageProcess*> others;
@@ -62,6 +64,7 @@ void leave_to(World& world, Random& random, SequencerProcess& leader, const Stor
   kill_for(world, leader, between(random, 300ms, 700ms));
 }
 
+// figure_eight, and unheard_start with `second_is_heard` false. See the header for the story.
 void figure_eight(World& world, Random& random, bool second_is_heard) {
   const auto nodes = shuffled(world, random);
   StorageProcess& a = *nodes[0];
@@ -92,6 +95,8 @@ void figure_eight(World& world, Random& random, bool second_is_heard) {
   });
 }
 
+// Holds the Reconcile to `node` and releases it after the node's first acknowledgement in that term
+// (S4).
 void late_reconcile(World& world, Random& random) {
   const auto nodes = shuffled(world, random);
   StorageProcess& holder = *nodes[0];
@@ -125,6 +130,7 @@ void late_reconcile(World& world, Random& random) {
   });
 }
 
+// Waits for a cut of `holder`, lets it write on without `last`, then cuts its power (S4).
 void late_cut_power(World& world, Random& random) {
   const auto nodes = shuffled(world, random);
   StorageProcess& holder = *nodes[0];
@@ -142,9 +148,8 @@ void late_cut_power(World& world, Random& random) {
       if (r && &caught.to == &holder && r->term > first && !r->rebase &&
           r->cut < r->expected_tail) {
         *cut_at = r->cut;
-        world.network.block(
-            caught.from.address(),
-            last.address());  // what is ordered from now on is held by the others alone
+        // Later orders are held by the other nodes alone.
+        world.network.block(caught.from.address(), last.address());
       }
       const auto* acknowledged = std::get_if<Durable>(&caught.message);
       SequencerProcess* second = sequencer(world, caught.to);
@@ -164,6 +169,7 @@ void late_cut_power(World& world, Random& random) {
   });
 }
 
+// S8: the peers of `holder` cannot copy from it, so the leader must pass over it as the base.
 void mute_holder(World& world, Random& random) {
   StorageProcess& holder = *shuffled(world, random)[0];
   strand_on(world, random, holder, [&world, &random, &holder](Term) {
@@ -174,7 +180,7 @@ void mute_holder(World& world, Random& random) {
   });
 }
 
-/// What `slow` is writing now, `quick` has told its producers to be durable.
+/// True if `quick` has told producers of bytes that `slow` is still writing.
 bool is_told_by_one(StorageProcess& slow, StorageProcess& quick) {
   if (!slow.alive() || !quick.alive()) return false;
   for (const auto& [id, files] : slow.disk.content()) {
@@ -190,6 +196,8 @@ bool is_told_by_one(StorageProcess& slow, StorageProcess& quick) {
   return false;
 }
 
+// V2: slows a disk down, waits until the other replica is ahead, then kills the leader and hides
+// the fast replica.
 void late_observation(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
   if (leader == nullptr || world.storage.size() != 3 || world.network.partitioned()) return;
@@ -213,6 +221,8 @@ void late_observation(World& world, Random& random) {
       end);
 }
 
+// S5: the second leader recovers without `holder` and `short_one`, and so orders other runs at the
+// same offsets.
 void two_logs(World& world, Random& random) {
   const auto nodes = shuffled(world, random);
   StorageProcess& holder = *nodes[0];
@@ -229,6 +239,8 @@ void two_logs(World& world, Random& random) {
   });
 }
 
+// D1: once a busy client's run is ordered, all storage nodes restart, which empties their staging.
+// The client dies for longer than the leader waits.
 void forgotten_order(World& world, Random& random) {
   const Time limit = world.scheduler.now() + comes_within;
   auto client = std::make_shared<std::pair<const Process*, ProducerId>>();
@@ -255,6 +267,7 @@ void forgotten_order(World& world, Random& random) {
   });
 }
 
+// D6: the client's uploads to the node wait; peers must give it the payloads.
 void detour(World& world, Random& random) {
   const Process& client =
       *world.clients[random.below(world.clients.size() - world.options.quiet_clients)];

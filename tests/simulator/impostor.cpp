@@ -1,3 +1,5 @@
+// The impostor says a real sequencer's hello with another boot id, and then only holds the
+// connection.
 #include "tests/simulator/impostor.h"
 
 namespace loglog::simulator {

@@ -1,5 +1,6 @@
 // loglog-simulate: the production cores on a simulated network, disk and clock. A seed replays a
-// run exactly.
+// run exactly. This file has the command line alone: it chooses plans and seeds, runs them and sums
+// up. Exit codes: 0 if no promise broke, 1 if any did, 2 if there is no plan.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Sums over all runs, for the last line of output.
 struct Totals {
   std::uint64_t runs = 0, acknowledged = 0, unknown = 0, failed = 0, read = 0, tails = 0,
                 messages = 0, violations = 0;
@@ -60,6 +62,7 @@ void print_promises() {
   for (const FaultKind& f : fault_kinds()) fmt::print("  {:<36} {}\n", f.name, f.sentence);
 }
 
+// Plays a single seed with a trace; this is the command that a violation's report names.
 int replay(const Plan& plan, std::uint64_t seed) {
   const RunResult r = run(plan, seed, true);
   fmt::print("seed {}, plan {}, {} messages, fingerprint {:016x}: {}\n", seed, plan.name,
@@ -142,6 +145,7 @@ int main(int argc, char** argv) {
   }
   if (trace) return replay(plans[0], seed);
 
+  // A soak begins at a random seed, so that nights do not repeat each other.
   if (soak > 0) seed = (std::uint64_t{std::random_device{}()} << 16) + 1;
   const auto enough = [&, begin = Clock::now()] {
     return soak > 0 && Clock::now() - begin >= std::chrono::seconds(soak);

@@ -1,3 +1,4 @@
+// The bounds are the nodes' own limits plus a slack for messages that may exceed them once.
 #include "tests/simulator/memory_watch.h"
 
 #include <fmt/format.h>
@@ -8,10 +9,10 @@
 namespace loglog::simulator {
 namespace {
 constexpr Duration every = 10ms;
-/// A run that is larger than all limits passes alone, at each of two peers; so do messages that
-/// carry no payload.
+/// A run that is larger than all limits passes alone, at each of two peers. Messages without a
+/// payload pass as well.
 constexpr std::uint64_t slack = 5u << 20;
-/// The same for runs of a few hundred KB.
+/// The same for runs of a few hundred KiB.
 constexpr std::uint64_t slack_of_greedy = 2u << 20;
 constexpr std::uint64_t no_limit = 1u << 30;
 }  // namespace
@@ -45,7 +46,8 @@ void MemoryWatch::look() {
   if (world_.options.stalled_readers) look_at_readers();
 }
 
-/// Each connection gets a page of the floor, whatever the others have.
+/// Every connection may have a page of `connection_queue_floor`, however many bytes the others
+/// hold.
 void MemoryWatch::look_at_readers() {
   for (const auto& node : world_.storage) {
     if (!node->alive()) continue;
@@ -58,6 +60,7 @@ void MemoryWatch::look_at_readers() {
   }
 }
 
+// P1, P2: asked, fetched and given bytes of each node, and the longest queue between two nodes.
 void MemoryWatch::look_at_peers() {
   storage::Options limits;
   const bool greedy = world_.options.greedy;
@@ -72,7 +75,7 @@ void MemoryWatch::look_at_peers() {
   for (const auto& node : world_.storage) {
     if (!node->alive() || node->machine() == nullptr) continue;
     const storage::Report r = node->machine()->report();
-    // What is asked for comes when the limit of fetched bytes has been looked at.
+    // Bytes that were asked for still arrive after the limit of fetched bytes was checked.
     bounded(node->name(), "asked of peers", r.asked_bytes, limits.asked_bytes_max + beyond);
     bounded(node->name(), "fetched and not written", r.fetched_bytes,
             limits.fetched_bytes_max + limits.asked_bytes_max + beyond);

@@ -1,3 +1,5 @@
+// Each fault lays a trap for a message type. A trap runs inside a send, so a process must not die
+// there: deaths are scheduled with `later` (0 us).
 #include "tests/simulator/message_faults.h"
 
 #include <algorithm>
@@ -12,9 +14,10 @@ namespace {
 
 using Caught = SimulatedNetwork::Caught;
 
+// A fault that has found no message by then gives up.
 constexpr Duration patience = 3s;
 
-/// Waits for a message of one type until it has come or patience is over.
+/// Lays a trap for messages of type M. It stays until `trap` returns true or patience is over.
 template <class M>
 void wait_for(World& world, std::function<bool(Caught&, const M&)> trap) {
   world.network.lay(
@@ -25,14 +28,15 @@ void wait_for(World& world, std::function<bool(Caught&, const M&)> trap) {
       });
 }
 
-/// Not from within a message that it sends.
+/// Kills the process after the current event, because the trap runs inside a message that the
+/// process sends.
 void kill_soon(World& world, Random& random, const Process& p) {
   Process* process = world.find(p.address());
   later(world, 0us, [process] { process->kill(); });
   start_later(world, *process, between(random, 10ms, 1500ms));
 }
 
-/// What the client sends to storage nodes waits from now on.
+/// From now on the client's messages to storage nodes wait.
 void stall(World& world, const Process& client) {
   for (auto& n : world.storage) world.network.block(client.address(), n->address());
 }
@@ -40,6 +44,7 @@ void let_through(World& world, const Process& client) {
   for (auto& n : world.storage) world.network.unblock(client, *n);
 }
 
+// True for the last clients, whose calls the final checks need.
 bool is_quiet(const World& world, const Process& client) {
   const auto& all = world.clients_as_processes();
   return std::find(all.end() - static_cast<std::ptrdiff_t>(world.options.quiet_clients), all.end(),
@@ -48,6 +53,8 @@ bool is_quiet(const World& world, const Process& client) {
 
 }  // namespace
 
+// A3: the answer to the first Commit is lost with its connection, the answer to the repeat with its
+// leader.
 void lose_answers(World& world, Random& random) {
   wait_for<Committed>(world, [&world, &random](Caught& c, const Committed& first) {
     c.lose();
@@ -62,6 +69,7 @@ void lose_answers(World& world, Random& random) {
   });
 }
 
+// A1: the held Commit arrives once TermIs has announced a later term of the same leader.
 void delay_commit(World& world, Random& random) {
   wait_for<Commit>(world, [&world, &random](Caught& c, const Commit& m) {
     if (m.run.first != m.settled + 1) return false;
@@ -86,6 +94,7 @@ void delay_commit(World& world, Random& random) {
   });
 }
 
+// F1: the held CommitIf arrives when an Order brings the log's end to its expected offset.
 void late_condition(World& world, Random&) {
   wait_for<CommitIf>(world, [&world](Caught& c, const CommitIf& m) {
     if (m.expected == no_offset) return false;
@@ -104,6 +113,8 @@ void late_condition(World& world, Random&) {
   });
 }
 
+// A5: the producer's entry is committed, and the producer hears nothing until trims may have
+// removed it.
 void cut_off_producer(World& world, Random& random) {
   wait_for<Committed>(world, [&world, &random](Caught& c, const Committed&) {
     c.lose();
@@ -116,6 +127,7 @@ void cut_off_producer(World& world, Random& random) {
   });
 }
 
+// V1: the uploads stall, the Commit passes, and the client dies within a network delay.
 void die_uploading(World& world, Random& random) {
   wait_for<Upload>(world, [&world, &random](Caught& c, const Upload& m) {
     if (is_quiet(world, c.from)) return false;
@@ -127,7 +139,7 @@ void die_uploading(World& world, Random& random) {
       world.faults.count("committed, never uploaded");
       later(world, world.options.network_delay_max, [&world, &random, client] {
         kill_soon(world, random, *client);
-        world.hindered.erase(client);  // its next life
+        world.hindered.erase(client);  // its next life is not hindered
         later(world, 1ms, [&world, client] { let_through(world, *client); });
       });
       return true;
@@ -137,6 +149,7 @@ void die_uploading(World& world, Random& random) {
   });
 }
 
+// V1: at most half of the busy clients are stalled, so that the others' appends can be judged.
 void stall_uploads(World& world, Random& random) {
   wait_for<Upload>(world, [&world, &random](Caught& c, const Upload&) {
     const std::size_t some = (world.clients.size() - world.options.quiet_clients) / 2;
@@ -151,6 +164,7 @@ void stall_uploads(World& world, Random& random) {
   });
 }
 
+// T6: any request that changes the metadata of a log may be held.
 void late_command(World& world, Random& random) {
   world.network.lay([&world, &random, until = world.scheduler.now() + patience](Caught& c) {
     if (world.scheduler.now() > until) return true;

@@ -1,3 +1,5 @@
+// A row is {name, rules, plans, argument}. An argument names the row or the unit test that proves
+// the rule in another way.
 #include "tests/simulator/mutation_rows.h"
 
 namespace loglog::simulator {

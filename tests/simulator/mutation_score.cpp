@@ -1,14 +1,13 @@
-// loglog-mutation-score: removes one rule after the other and looks for the seed whose run breaks a
+// loglog-mutation-score: removes each rule in turn and searches for a seed whose run breaks a
 // promise without it.
 //
-//   loglog-mutation-score                       every row, each for at most --limit seconds; prints
-//   the table loglog-mutation-score --rule S3 --trace     rows whose name begins with S3, the last
-//   one's run as a story loglog-mutation-score --quick               the kept (row, plan, seed)
-//   triples: each still finds its violation, and the same run
-//                                               with the rule in place finds none
+// - without options: every row, each for at most --limit seconds; prints the table
+// - --rule S3 --trace: rows whose name begins with S3, and the run of the last row as a story
+// - --quick: the kept (row, plan, seed) triples; each must find its violation, and the same run
+// must find none with the rule in place
 //
-// A worker process runs seeds; it may die of an invariant of the cores, which is a finding like a
-// checker's.
+// A worker process runs seeds, because an invariant of the cores may end it. That is a finding like
+// a checker's.
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -33,9 +32,9 @@ using namespace loglog::simulator;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr double run_limit_s = 30;  // a run that takes longer goes round in circles
+constexpr double run_limit_s = 30;  // a run that takes longer is taken for endless
 
-/// What a worker tells its parent; in memory that both see.
+/// A worker's report to its parent, in memory that both map.
 struct Report {
   std::size_t plan = 0;
   std::uint64_t seed = 0;
@@ -46,6 +45,7 @@ struct Report {
   char violation[400] = {};
 };
 
+// A run that broke a promise.
 struct Finding {
   std::size_t plan;
   std::uint64_t seed;
@@ -56,6 +56,7 @@ struct Finding {
 double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 double clock_s() { return seconds(Clock::now().time_since_epoch()); }
 
+// Removal is global to the process, so workers inherit it at their fork.
 void remove_rules(const std::vector<Rule>& rules) {
   removed_rules.reset();
   for (Rule r : rules) removed_rules.set(static_cast<std::size_t>(r));
@@ -65,7 +66,8 @@ std::string checker_of(const std::string& violation) {
   return violation.substr(0, violation.find(':'));
 }
 
-/// Seeds of one worker, in turn over the plans.
+/// A child process that runs seeds first, first + step, ... in turn over the plans, until a promise
+/// breaks.
 class Worker {
  public:
   Worker(const std::vector<Plan>& plans, const std::vector<std::size_t>& order, std::uint64_t first,
@@ -106,7 +108,8 @@ class Worker {
   std::uint64_t runs() const { return report_->runs; }
   bool ended() const { return pid_ <= 0; }
 
-  /// What it has found so far, if it has.
+  /// The worker's finding, once there is one: a violation, a dead process, or a run that does not
+  /// end.
   std::optional<Finding> poll() {
     if (pid_ > 0 && clock_s() - report_->run_begun > run_limit_s) {
       stop();
@@ -150,8 +153,8 @@ struct Search {
   double wall = 0;
 };
 
-/// Runs seeds from `first` on until something is found, `seeds` of them are done, or the time is
-/// up.
+/// Runs up to `seeds` seeds from `first` on with `jobs` workers. Ends with the first finding or
+/// after `limit_s` seconds.
 Search search(const std::vector<Plan>& plans, const std::vector<std::size_t>& order,
               std::uint64_t first, std::uint64_t seeds, double limit_s, unsigned jobs) {
   Search s;
@@ -175,6 +178,7 @@ Search search(const std::vector<Plan>& plans, const std::vector<std::size_t>& or
   return s;
 }
 
+// A line of the file of kept seeds: row, plan, seed, and the checker that found it.
 struct Kept {
   std::string row, plan;
   std::uint64_t seed;
@@ -215,7 +219,7 @@ std::optional<std::size_t> plan_named(const std::vector<Plan>& plans, const std:
   return std::nullopt;
 }
 
-/// The plans that the row names; all where it names none.
+/// The plans that the row names; all plans if it names none.
 std::vector<std::size_t> places(const MutationRow& row, const std::vector<Plan>& plans,
                                 const std::vector<std::size_t>& all) {
   std::vector<std::size_t> out;
@@ -228,8 +232,8 @@ std::vector<std::size_t> places(const MutationRow& row, const std::vector<Plan>&
   return out.empty() ? all : out;
 }
 
-/// A run that breaks a promise with every rule in place as well is a bug of the product, said
-/// aloud, and finds no rule.
+/// Searches for a seed that breaks a promise without the row's rules and none with them. A run that
+/// breaks a promise anyhow is a bug of the product: it is printed and proves no rule.
 Search search_row(const std::vector<Plan>& plans, const std::vector<std::size_t>& order,
                   const MutationRow& row, std::uint64_t first, double limit_s, unsigned jobs) {
   Search all;
@@ -252,10 +256,11 @@ Search search_row(const std::vector<Plan>& plans, const std::vector<std::size_t>
   return all;
 }
 
-/// A change of the plans or cores moves what a seed does: then the next ones are tried, and the
-/// line says so.
+/// A change of plans or cores changes the run of a seed. Then the next seeds are tried, and the
+/// line says "moved".
 constexpr std::uint64_t moved_max = 60;
 
+// CI's check of the kept seeds: each must still find its row, and nothing with every rule in place.
 int quick(const std::vector<Plan>& plans, const std::string& file) {
   const std::vector<Kept> kept = read_kept(file);
   if (kept.empty()) {

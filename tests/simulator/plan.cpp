@@ -1,3 +1,5 @@
+// The words of a plan. An unknown word is an error, so a misspelt fault cannot weaken a plan
+// silently.
 #include "tests/simulator/plan.h"
 
 #include <fmt/format.h>
@@ -17,6 +19,8 @@ bool Plan::most_clocks_agree() const {
   return clock_drift_ppm_max == 0 && !faults.contains("clock_jump");
 }
 
+// These kinds change bytes below a running node, so run.cpp restarts the nodes before the last
+// checks.
 bool Plan::damages_disks() const {
   static const auto kinds = {"eio_read",     "rot_below",      "rot_above",       "misdirected",
                              "stale_blocks", "truncated_file", "first_files_gone"};
@@ -24,6 +28,7 @@ bool Plan::damages_disks() const {
                      [this](const char* kind) { return faults.contains(kind); });
 }
 
+// Options first, then the weather's kinds, then the targeted kinds.
 Result<void> read_line(Plan& p, const std::string& line) {
   std::istringstream words(line.substr(0, line.find('#')));
   std::string key;

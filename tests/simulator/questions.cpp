@@ -1,3 +1,5 @@
+// The questions go round in the order of `Ask`. `completed` judges the answer to the last question
+// and schedules the next.
 #include "tests/simulator/questions.h"
 
 #include <fmt/format.h>
@@ -56,7 +58,7 @@ void Questions::ask() {
   });
 }
 
-/// What may be asked again says nothing; anything else must be the refusal.
+/// An error that allows a retry proves nothing; any other answer must be the expected refusal.
 void Questions::refused(Errc expected, const client::Completion& result) {
   const auto* f = std::get_if<client::Failure>(&result);
   const Errc got = f != nullptr ? f->error.code : Errc::ok;
@@ -101,7 +103,7 @@ void Questions::completed(const client::Completed& c) {
       refused(Errc::log_exists, c.result);
       break;
     case Ask::delete_unknown:
-      // Where an answer was lost, the SDK takes "no such log" for its first attempt's work.
+      // If an answer was lost, the SDK takes "no such log" for the work of its first attempt.
       if (std::holds_alternative<client::Succeeded>(c.result)) break;
       [[fallthrough]];
     case Ask::open_unknown:
@@ -113,7 +115,7 @@ void Questions::completed(const client::Completed& c) {
   }
   next_ =
       static_cast<Ask>((static_cast<int>(next_) + 1) % (static_cast<int>(Ask::inside_entry) + 1));
-  // The questions about log1 need to know it, and that it holds something.
+  // Questions about log1 need its id and at least an entry.
   if (log_ == LogId{} && (next_ == Ask::tail || next_ == Ask::taken_name))
     next_ = Ask::open_unknown;
   if (next_ == Ask::inside_entry && tail_.committed <= tail_.first + frame_overhead)
@@ -123,6 +125,8 @@ void Questions::completed(const client::Completed& c) {
   });
 }
 
+// In any weather a log's first offset lies at or below its committed offset. The full comparison
+// waits for the end.
 void Questions::status(const client::ClusterStatus& s) {
   ++answered_;
   for (const Status& q : s.sequencers)
@@ -136,6 +140,8 @@ void Questions::status(const client::ClusterStatus& s) {
   well_ = standing_.empty();
 }
 
+// The cluster has healed, so every node must be up, every log open and every replica level with its
+// log.
 std::string Questions::amiss(const client::ClusterStatus& s) const {
   if (!s.unreachable.empty())
     return fmt::format("{} sequencers are called unreachable", s.unreachable.size());

@@ -1,3 +1,5 @@
+// The faults look at the sequencers' disks to know which entries exist where, and judge nothing but
+// `steady`.
 #include "tests/simulator/raft_faults.h"
 
 #include <fmt/format.h>
@@ -11,6 +13,7 @@
 namespace loglog::simulator {
 namespace {
 
+// The newest index and term on the sequencer's disk.
 RaftIndex last_index(const SequencerProcess& s) {
   return s.disk().entries.empty() ? s.disk().snapshot_index : s.disk().entries.back().index;
 }
@@ -18,7 +21,7 @@ RaftTerm last_term(const SequencerProcess& s) {
   return s.disk().entries.empty() ? s.disk().snapshot_term : s.disk().entries.back().term;
 }
 
-/// How often anything was done to a sequencer.
+/// How many faults have met a sequencer so far.
 std::uint64_t disturbances(const World& world) {
   static const std::set<std::string> harmless = {"come_back",   "kill_storage", "power_storage",
                                                  "kill_client", "trims",        "trims refused"};
@@ -28,6 +31,8 @@ std::uint64_t disturbances(const World& world) {
   return n;
 }
 
+// C3 (pre-vote): a returning follower must not depose a leader by its higher term. Any other fault
+// meanwhile may explain a change of leader, so the judgement is dropped then.
 bool come_back(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
   if (leader == nullptr || world.network.partitioned()) return false;
@@ -54,14 +59,16 @@ bool come_back(World& world, Random& random) {
   return true;
 }
 
-/// The three sequencers of old_entry, by what they are in its story.
+/// The three sequencers of old_entry, by their parts in the story.
 struct OldEntry {
-  SequencerProcess* first;        // has an entry that nobody else has
-  SequencerProcess* second = {};  // and so has this one, of a newer term
-  SequencerProcess* third = {};   // votes
+  SequencerProcess* first;        // has an entry that no other sequencer has
+  SequencerProcess* second = {};  // has an entry of a newer term at the same index
+  SequencerProcess* third = {};   // only votes
   RaftIndex index{};              // of both entries
 };
 
+// The first leader dies with its new term's entry unsaved, and the second comes back with its newer
+// entry.
 void second_takes_it_back(World& world, Random& random, const OldEntry& e) {
   e.first->kill();
   e.third->kill();
@@ -71,6 +78,8 @@ void second_takes_it_back(World& world, Random& random, const OldEntry& e) {
   start_later(world, *e.third, between(random, 2500ms, 4s));
 }
 
+// The first leader, whose entry is old, leads again and replicates the entry. C3: it must not count
+// the entry as committed by that.
 void first_leads_again(World& world, Random& random, const OldEntry& e) {
   e.second->kill();
   world.network.heal();
@@ -89,6 +98,7 @@ void first_leads_again(World& world, Random& random, const OldEntry& e) {
       });
 }
 
+// Waits until a second leader has an entry of its own at the same index, on its own disk alone.
 void second_leads(World& world, Random& random, SequencerProcess& first) {
   const RaftIndex index = last_index(first);
   first.kill();
@@ -103,7 +113,7 @@ void second_leads(World& world, Random& random, SequencerProcess& first) {
           if (s.get() == &from) e.second = s.get();
           else if (s.get() != &first) e.third = s.get();
         if (e.second == nullptr || e.third == nullptr) return true;
-        cut(world, *e.second, *e.third);  // its own entry stays with it
+        cut(world, *e.second, *e.third);  // the second leader's entry stays on its disk alone
         when(
             world, 2s, [e, term = a->term] { return last_term(*e.second) == term; },
             [&world, &random, e] { first_leads_again(world, random, e); },
@@ -115,6 +125,7 @@ void second_leads(World& world, Random& random, SequencerProcess& first) {
       });
 }
 
+// Cuts the leader off and waits until it has an entry that no other sequencer has.
 bool old_entry(World& world, Random& random) {
   SequencerProcess* first = leader_of(world);
   if (first == nullptr || world.sequencers.size() != 3 || world.network.partitioned()) return false;

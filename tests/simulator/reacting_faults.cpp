@@ -1,3 +1,5 @@
+// The faults poll the cores' state (`when`) or watch messages, and then strike. A fault that loses
+// acknowledged bytes needs all nodes whole, because only a single loss is survivable.
 #include "tests/simulator/reacting_faults.h"
 
 #include <algorithm>
@@ -9,6 +11,7 @@
 namespace loglog::simulator {
 namespace {
 
+// T3: both slots of a promise must survive a torn write of either.
 bool torn_promise(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
   if (leader == nullptr) return false;
@@ -28,13 +31,13 @@ bool torn_promise(World& world, Random& random) {
   return true;
 }
 
-// ---- the tail that was acknowledged and is gone
+// ---- lost_tail: an acknowledged tail is lost
 
 const storage::LogCore* core_of(StorageProcess& p, LogId log) {
   return p.alive() ? p.machine()->log(log) : nullptr;
 }
 
-/// Up to where anybody but `p` may hold the log.
+/// The end of the log on any node except `p`.
 Offset held_elsewhere(World& world, const StorageProcess& p, LogId log) {
   Offset end{};
   for (auto& other : world.storage)
@@ -43,7 +46,7 @@ Offset held_elsewhere(World& world, const StorageProcess& p, LogId log) {
   return end;
 }
 
-/// What lies above the marks up to `end`: nobody can tell its loss from a write that was torn.
+/// The bytes above the marks, from `from` to `end`: their loss looks like a torn write (K3).
 std::optional<Place> above_marks(const StorageProcess& p, LogId id, Offset from, Offset end) {
   const auto& segments = p.disk.content().at(id).segments;
   if (segments.empty()) return std::nullopt;
@@ -58,13 +61,13 @@ std::optional<Place> above_marks(const StorageProcess& p, LogId id, Offset from,
 
 struct LostTail {
   SequencerProcess* leader;
-  StorageProcess* loser;  // acknowledges, and loses it
-  StorageProcess* late;   // has it then, and is late for the seal of the next leader
+  StorageProcess* loser;  // acknowledges the tail and loses it
+  StorageProcess* late;   // gets the tail later, and is late for the next leader's seal
   StorageProcess* third;
   LogId log;
 };
 
-/// The leader has heard that the tail is gone. From here on only `late` gets what it orders.
+/// The leader has heard that the tail is gone. From now on its orders reach only `late`.
 void goes_on_elsewhere(World& world, Random& random, const LostTail& f) {
   world.network.unblock(*f.leader, *f.late);
   later(world, between(random, 50ms, 300ms), [&world, &random, f] {
@@ -75,6 +78,8 @@ void goes_on_elsewhere(World& world, Random& random, const LostTail& f) {
   });
 }
 
+// The loser's power is cut, and the tail that no other node holds becomes stale. Its StateIs then
+// shows the loss to the leader.
 void lose_tail(World& world, Random& random, const LostTail& f) {
   const Offset acknowledged = core_of(*f.loser, f.log)->durable.end;
   const Offset elsewhere = held_elsewhere(world, *f.loser, f.log);
@@ -87,7 +92,7 @@ void lose_tail(World& world, Random& random, const LostTail& f) {
   world.network.watch([&world, &random, f](const Process& from, const Process&, const Message& m) {
     const auto* s = std::get_if<StateIs>(&m);
     if (s == nullptr || &from != f.loser || s->log != f.log) return true;
-    // The answer to it must not arrive: what is lost would come back.
+    // The leader's answer must not reach the loser, because a reconcile would restore the tail.
     world.network.block(f.leader->address(), f.loser->address());
     later(world, world.options.network_delay_max,
           [&world, &random, f] { goes_on_elsewhere(world, random, f); });
@@ -109,8 +114,8 @@ bool lost_tail(World& world, Random& random) {
   f.log = f.loser->disk.content().begin()->first;
   for (const StorageProcess* p : {f.late, f.third})
     world.network.block(leader->address(), p->address());
-  // The last group that came stands above the marks, until they are written once more for want of
-  // another one.
+  // The last group stands above the marks until the marks are written again for want of another
+  // group.
   const auto alone = [&world, f] {
     const storage::LogCore* core = core_of(*f.loser, f.log);
     return core != nullptr && core->is_matched() && !core->suspect &&
@@ -124,10 +129,10 @@ bool lost_tail(World& world, Random& random) {
   return true;
 }
 
-// ---- the loss that one leader has found
+// ---- found_loss: a loss that a leader has found
 
-/// The leader has heard that bytes are gone. It dies, and the next one hears the loser and the
-/// replica that never had them.
+/// The leader has heard of the loss and dies. The next leader hears the loser, and the replica that
+/// never had the bytes.
 void leader_forgets(World& world, Random& random, const LostTail& f) {
   world.network.heal();
   for (auto& s : world.sequencers) cut(world, *s, *f.late);
@@ -135,6 +140,7 @@ void leader_forgets(World& world, Random& random, const LostTail& f) {
   heal_later(world, between(random, 2s, 4s));
 }
 
+// As lose_tail, but two replicas held the bytes, so they may be committed.
 void lose_committed(World& world, Random& random, const LostTail& f) {
   const Offset acknowledged = core_of(*f.loser, f.log)->durable.end;
   const Offset third = core_of(*f.third, f.log)->durable.end;
@@ -186,8 +192,9 @@ bool found_loss(World& world, Random& random) {
   return true;
 }
 
-// ---- the witness that knows nothing any more
+// ---- lost_witness: a replica that has lost its logs
 
+// The logs come back with the old disk; a new term then hears them.
 void puts_back(World& world, StorageProcess& node) {
   node.kill();
   node.return_disk();
@@ -221,8 +228,9 @@ bool lost_witness(World& world, Random& random) {
   return true;
 }
 
-// ---- the base that dies
+// ---- base_dies: the base dies during recovery
 
+// S8: waits for the Reconcile that names the base as a peer, and kills the base then.
 bool base_dies(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
   if (leader == nullptr || world.gone_for_good != nullptr || world.network.partitioned())
@@ -238,7 +246,7 @@ bool base_dies(World& world, Random& random) {
       if (r == nullptr) return true;
       if (std::find(r->peers.begin(), r->peers.end(), base.id()) == r->peers.end()) return true;
       if (world.options.leave_down) world.gone_for_good = &base;
-      // Inside a message that is being sent: not the time for a process to end.
+      // The trap runs inside a send, so the process must not die there.
       later(world, 1us, [&world, &random, &base] {
         base.kill();
         if (world.gone_for_good != &base) start_later(world, base, between(random, 3s, 6s));
@@ -254,7 +262,7 @@ bool base_dies(World& world, Random& random) {
 bool inject_reacting(World& world, Random& random, const std::string& kind) {
   if (kind == "torn_promise") return torn_promise(world, random);
   if (kind == "base_dies") return base_dies(world, random);
-  // What two replicas lose at the same time, nobody brings back.
+  // Bytes that two replicas lose at the same time are lost for good, so all nodes must be whole.
   if (std::ranges::any_of(world.storage, [&](const auto& n) {
         return n->alive() && !is_taken_in_whole(world, *n);
       }))

@@ -1,3 +1,4 @@
+// The operator acts only on the cluster's metadata and its own patience, as a human would.
 #include "tests/simulator/replacement.h"
 
 #include <algorithm>
@@ -9,8 +10,9 @@ namespace {
 
 constexpr Duration operator_patience = 2s;
 constexpr Duration pause = 500ms;
-constexpr int tries_max = 8;  // then it is given an empty one
+constexpr int tries_max = 8;  // after so many tries the node gets an empty disk instead
 
+// The newest metadata of any living sequencer; nullptr if none lives.
 const ClusterMetadata* newest_metadata(const World& world) {
   const ClusterMetadata* newest = nullptr;
   for (const auto& s : world.sequencers)
@@ -75,6 +77,8 @@ void Operator::lose_disk(StorageProcess& p, Random& random) {
   old_disks_.insert_or_assign(&p, gone);
 }
 
+// Asks again until the disk is whole. A disk that the cluster never accepts (it was replaced
+// before, C1) is exchanged for an empty disk.
 void Operator::ask(StorageProcess& p, int times) {
   if (is_taken_in_whole(world_, p)) return;
   if (times % tries_max == 0 && p.alive() && !is_taken(world_, p)) {
@@ -83,8 +87,8 @@ void Operator::ask(StorageProcess& p, int times) {
     p.start();
   }
   const Time now = client_->now();
-  // One that is taken may be another one a moment later: power went before its identity was
-  // durable.
+  // A registered disk may be another disk a moment later, if power went before its identity was
+  // durable. So the operator keeps looking.
   if (!is_taken(world_, p))
     client_->call([&](client::ClientMachine& m) {
       m.replace_disk(now, client::Token{++tokens_}, p.id(), false, now + operator_patience);

@@ -1,5 +1,6 @@
-// One run: the cluster forms, clients work while the weather lasts, then everything heals, comes to
-// an end and is checked.
+// The phases of a run: the cluster forms, clients work while the weather lasts, everything heals,
+// and the final checks judge the end state. `run` maps a plan to the world's options. Each
+// violation ends the run, so later phases test for it.
 #include <fmt/format.h>
 
 #include "tests/simulator/administrator.h"
@@ -15,6 +16,8 @@ namespace {
 
 std::string log_name(int i) { return fmt::format("log{}", i); }
 
+// Owns the world and everything that acts on it, because scheduled events name these objects until
+// the run ends.
 class Run {
  public:
   Run(const Plan& plan, const WorldOptions& options)
@@ -35,7 +38,7 @@ class Run {
   void pass(Duration d) {
     world_.scheduler.run_until(world_.scheduler.now() + d, [this] { return world_.violated(); });
   }
-  /// Waits in steps until `done`; false when the time is up or something was violated.
+  /// Steps until `done`. Returns false if the time is up or a promise broke.
   template <class Done>
   bool wait(Duration at_most, Duration step, Done done) {
     const Time limit = world_.scheduler.now() + at_most;
@@ -53,7 +56,7 @@ class Run {
   std::vector<std::unique_ptr<ReplicaAudit>> audits_;
   struct Settled {
     LogId log;
-    Offset first, last;  // where it begins, and where its last entry ends
+    Offset first, last;  // the log's first offset, and the end of its last entry
     std::vector<const Process*> holders;
   };
   std::vector<Settled> settled_;
@@ -63,6 +66,8 @@ class Run {
   StatusWatch status_{world_};
 };
 
+// Roles of the processes: workload clients first, then churn, administrator and questions; the last
+// client reads at the end.
 void Run::set_out() {
   world_.start_all();
   if (plan_.peer_bytes_per_second > 0 || world_.options.stalled_readers) memory_.start();
@@ -92,8 +97,8 @@ void Run::set_out() {
   }
 }
 
-// After healing: everything the clients began ends, every log reads in full, and then the replicas
-// agree.
+// After healing: every call that clients began ends, every log reads in full, and the replicas
+// agree. The bounds are generous; a run that exceeds them is stuck.
 void Run::finish() {
   const auto all_done = [&] {
     return std::all_of(work_.begin(), work_.end(), [](const auto& w) { return w->appends_done(); });
@@ -105,7 +110,8 @@ void Run::finish() {
     return std::all_of(work_.begin(), work_.end(),
                        [](const auto& w) { return w->last_acknowledged(); });
   };
-  if (plan_.rest)  // to the event, so that the leader can die before it says what is committed
+  // Event by event, so that the leader can die before it tells that the append is committed.
+  if (plan_.rest)
     world_.scheduler.run_until(world_.scheduler.now() + 40s,
                                [&] { return world_.violated() || all_acknowledged(); });
   if (!wait(40s, 20ms, all_acknowledged))
@@ -144,8 +150,8 @@ void Run::finish() {
   if (!world_.violated()) read_from_one();
 }
 
-// Nobody asks the next leader for anything. What was acknowledged is followed all the same: its
-// logs may rest only where all know it.
+// S7: the leader dies and no client asks its successor for anything. Followers must still reach all
+// acknowledged entries, because a log may rest only if all its members know it as committed.
 void Run::fail_over_unasked() {
   for (auto& s : world_.sequencers) {
     if (!s->alive() || s->machine()->role() != RaftRole::leader) continue;
@@ -163,8 +169,8 @@ void Run::fail_over_unasked() {
   }
 }
 
-// No sequencer lives, and one storage node of each log in turn. What is committed can be read there
-// all the same.
+// No sequencer lives, and of each log's nodes only a single node. Its committed entries must still
+// be readable there.
 void Run::read_from_one() {
   for (auto& s : world_.sequencers) s->kill();
   for (const Settled& l : settled_) {
@@ -187,7 +193,7 @@ void Run::read_from_one() {
   }
 }
 
-// Damage under what a node still has in memory shows once the node has begun anew.
+// Damage to bytes that a node still has in memory shows only after a restart.
 void Run::restart_nodes() {
   for (auto& node : world_.storage) {
     if (!node->alive()) continue;
@@ -198,6 +204,8 @@ void Run::restart_nodes() {
   }
 }
 
+// The final checks of a log: full read, conditions, audit of each replica, comparison of replicas,
+// points in time, followers.
 void Run::settle_log(int i) {
   FullRead read(world_, reader(), log_name(i));
   read.start();
@@ -209,7 +217,7 @@ void Run::settle_log(int i) {
   if (!world_.has(Bug::nobody_audits) && !audit(read)) return;
   checkers_.compare_replicas(read.log(), read.first(), read.committed());
   if (plan_.workload.times_every > 0us && !world_.violated()) look_up_times(read);
-  // The leader's own frames may stand behind the last entry: followers are not told of them.
+  // The leader's own frames may stand behind the last entry, and followers are not told of them.
   const Offset last = read.entries().empty() ? Offset{} : read.entries().back().next;
   for (const auto& w : work_)
     if (w->log() == read.log() && !wait(10s, 100ms, [&] { return w->followed_to() >= last; }))
@@ -223,7 +231,8 @@ void Run::settle_log(int i) {
       done.holders.push_back(node.get());
 }
 
-// What a point in time is, is read from a replica's files too.
+// R6: the expected answers come from a replica's files, so the SDK's search is compared with the
+// truth.
 void Run::look_up_times(const FullRead& read) {
   std::vector<ClockedPoint> points;
   for (const auto& node : world_.storage) {
@@ -247,11 +256,11 @@ void Run::look_up_times(const FullRead& read) {
 bool Run::audit(const FullRead& read) {
   for (auto& node : world_.storage) {
     if (!node->alive() || !read.holds(node->id()) || world_.parted == node.get()) continue;
-    // Kept: what is scheduled for it names it.
+    // Audits are kept until the end, because scheduled events refer to them.
     ReplicaAudit& a = *audits_.emplace_back(
         std::make_unique<ReplicaAudit>(world_, *node, read.log(), read.committed()));
     a.start();
-    Duration copied_within = 30s;  // and what a copy of all takes
+    Duration copied_within = 30s;  // longer if a link's rate bounds the copying
     if (const auto rate = plan_.peer_bytes_per_second; rate > 0)
       copied_within +=
           Duration(static_cast<std::int64_t>((read.committed() - read.first()) * 1'000'000 / rate));
@@ -265,6 +274,7 @@ bool Run::audit(const FullRead& read) {
   return true;
 }
 
+// The weather must outlive `finish`, because scheduled events name it.
 RunResult Run::go() {
   set_out();
   pass(1500ms);  // the cluster forms
@@ -298,8 +308,9 @@ RunResult Run::go() {
 RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs) {
   WorldOptions o;
   o.seed = seed;
+  // The last client reads at the end.
   o.quiet_clients = 1u + (plan.workload.churn > 0us) + (plan.workload.ask_every > 0us) +
-                    (plan.workload.administer > 0us);  // the last one reads at the end
+                    (plan.workload.administer > 0us);
   o.clients = plan.clients + static_cast<int>(o.quiet_clients);
   o.network_delay_max = plan.network_delay_max;
   o.disk_delay_max = plan.disk_delay_max;

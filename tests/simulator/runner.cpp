@@ -1,3 +1,5 @@
+// A parent hands job numbers to forked workers through pipes and polls their results. Workers
+// inherit the plans by the fork, so only numbers and results cross the pipes.
 #include "tests/simulator/runner.h"
 
 #include <fcntl.h>
@@ -19,8 +21,8 @@
 namespace loglog::simulator {
 namespace {
 
-// A result crosses the pipe as one line of text per field; the violation comes last and may hold
-// anything but a line end.
+// A result crosses the pipe as lines of text. The violation is the last line and may hold any text
+// without a line end.
 std::string to_lines(const RunResult& r) {
   std::string out = fmt::format("{} {} {} {} {} {} {} {} {} {}", r.seed, r.acknowledged, r.failed,
                                 r.unknown, r.read, r.tails, r.messages, r.fingerprint,
@@ -53,6 +55,7 @@ RunResult from_lines(const std::string& text) {
   return r;
 }
 
+// A worker process and the parent's ends of its three pipes: jobs, results, stderr.
 class Worker {
  public:
   explicit Worker(const JobAt& job_at) {
@@ -74,14 +77,13 @@ class Worker {
     from_ = from[0];
     errors_ = errors[0];
     ::fcntl(errors_, F_SETFL, O_NONBLOCK);
-    // A later worker must not hold this one's ends open.
+    // A later worker must not inherit this worker's ends, or its death would not show at the pipe.
     for (int fd : {to_, from_, errors_}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     open_ends().insert(open_ends().end(), {to_, from_, errors_});
   }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
-  // One that rests ends by itself when nobody can give it work any more; one in the middle of a run
-  // is ended.
+  // An idle worker ends by itself when its job pipe closes; a worker inside a run is killed.
   ~Worker() {
     for (int fd : {to_, from_, errors_}) {
       ::close(fd);
@@ -94,16 +96,18 @@ class Worker {
   void begin(std::uint64_t number) {
     number_ = number;
     since_ = processor_seconds();
-    // Fits into a pipe's atomic write; one that is refused shows as a worker that is gone.
+    // The number fits into a pipe's atomic write. A failed write shows as a dead worker at the
+    // result pipe.
     [[maybe_unused]] const ssize_t n = ::write(to_, &number, sizeof number);
   }
   void rest() { number_.reset(); }
   std::optional<std::uint64_t> number() const { return number_; }
-  /// Of processor time: a machine that is busy or pauses does not make a run long.
+  /// Processor time since the job began: a busy or sleeping machine does not make a run long.
   double seconds() const { return processor_seconds() - since_; }
   int descriptor() const { return from_; }
 
-  /// False: the worker is gone. A whole result is in `result()`.
+  /// Reads available bytes. Returns false if the worker is gone. A whole result is then in
+  /// `result()`.
   bool take() {
     char buffer[65536];
     const ssize_t n = ::read(from_, buffer, sizeof buffer);
@@ -116,7 +120,7 @@ class Worker {
     if (v == std::string::npos || text_.back() != '\n') return std::nullopt;
     return from_lines(std::exchange(text_, {}));
   }
-  /// The last line it wrote to stderr, and how it ended.
+  /// The last line that the worker wrote to stderr.
   std::string last_words() {
     std::string said;
     char buffer[4096];
@@ -136,7 +140,7 @@ class Worker {
   double processor_seconds() const {
     clockid_t clock{};
     timespec t{};
-    // One that is gone has none; that shows at its pipe.
+    // A dead process has no clock; its death shows at the pipe.
     if (::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &t) != 0) return since_;
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
   }
@@ -162,6 +166,7 @@ class Worker {
   std::string text_;
 };
 
+// The result of a job whose worker died.
 RunResult dead(const Job& job, const std::string& why) {
   RunResult r;
   r.seed = job.seed;
@@ -171,6 +176,8 @@ RunResult dead(const Job& job, const std::string& why) {
 
 }  // namespace
 
+// Feeds idle workers, polls busy workers, and replaces dead workers. The poll's 200 ms also bounds
+// how late an endless run is noticed.
 void run_jobs(int processes, double seconds_max, const JobAt& job_at, const JobDone& done) {
   std::vector<std::unique_ptr<Worker>> workers;
   std::uint64_t next = 0;

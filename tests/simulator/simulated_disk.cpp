@@ -1,3 +1,6 @@
+// Each operation exists in the driver's two steps: `begin` changes the page cache, `finish` syncs
+// or applies directory changes. Directory changes are atomic here, except that a power cut may undo
+// an unsynced unlink.
 #include "tests/simulator/simulated_disk.h"
 
 #include <algorithm>
@@ -16,8 +19,7 @@ using namespace storage;
 namespace {
 constexpr std::uint64_t sector = 512;
 
-/// Whether somewhere behind the header stands what a scan would take for a frame of this very
-/// place.
+/// K6: true if anywhere behind the header a scan would accept a frame of this very log and offset.
 bool holds_frame(ByteSpan file, LogId log, Offset first) {
   for (std::size_t at = segment_header_size; at + frame_overhead <= file.size(); ++at)
     if (file[at] != std::byte{0} &&
@@ -28,6 +30,7 @@ bool holds_frame(ByteSpan file, LogId log, Offset first) {
 }
 }  // namespace
 
+// A write also makes an unreadable range readable again, as a rewritten sector is.
 void SimulatedFile::write(std::uint64_t at, ByteSpan data) {
   if (data.empty()) return;
   if (seen.size() < at + data.size()) resize(at + data.size());
@@ -52,6 +55,8 @@ void SimulatedFile::damage(std::uint64_t at, ByteSpan bytes) {
       std::memcpy(layer->data() + at, bytes.data(), bytes.size());
 }
 
+// Only dirty ranges are copied; a clean page that differs from the medium stays hidden, as in a
+// kernel (K2).
 void SimulatedFile::sync() {
   if (resized_) durable_ = seen;
   else
@@ -63,7 +68,7 @@ void SimulatedFile::sync() {
   resized_ = false;
 }
 
-// None, some or all of the unsynced sectors reach the medium.
+// None, some or all of the unsynced sectors reach the medium, at random.
 std::size_t SimulatedFile::keep_sectors(Random& random) {
   if (resized_ && random.chance(1, 2)) durable_.resize(seen.size());
   std::size_t lost = 0;
@@ -91,6 +96,7 @@ std::size_t SimulatedFile::keep_sectors(Random& random) {
   return lost;
 }
 
+// Used for promise slots: a torn slot has new bytes at its beginning only.
 void SimulatedFile::tear(Random& random) {
   constexpr std::uint64_t torn_max = 40;
   for (auto [at, n] : dirty_)
@@ -101,7 +107,7 @@ void SimulatedFile::tear(Random& random) {
 }
 
 std::size_t SimulatedFile::power_cut(Random& random) {
-  // A clean page may still differ from the medium, after a sync that failed.
+  // A clean page may still differ from the medium after a failed sync.
   const std::size_t lost = dirty_.empty() && !resized_ ? 0 : keep_sectors(random);
   drop_cache();
   return lost;
@@ -109,7 +115,7 @@ std::size_t SimulatedFile::power_cut(Random& random) {
 
 void SimulatedFile::failed_sync(Random& random) {
   keep_sectors(random);
-  // Behind the end of what the medium holds, the size at least is there: it was reserved and synced
+  // Behind the medium's end the file's size is already durable, because it was reserved and synced
   // long before.
   if (durable_.size() < seen.size()) durable_.resize(seen.size());
 }
@@ -140,6 +146,8 @@ void SimulatedDisk::begin(const DiskOperation& op) {
   }
 }
 
+// The directory's side of an operation; a removed K6 or S4_durable changes it, so that the mutation
+// score can prove these rules here.
 void SimulatedDisk::apply_metadata(const DiskOperation& op) {
   if (const auto* m = std::get_if<MakeLog>(&op)) {
     Log& l = logs_[m->log];
@@ -167,7 +175,8 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
     }
   } else if (const auto* g = std::get_if<GrowSegment>(&op)) {
     const auto l = logs_.find(g->log);
-    if (l == logs_.end() || !l->second.segments.contains(g->first)) return;  // dropped meanwhile
+    // The log was dropped meanwhile.
+    if (l == logs_.end() || !l->second.segments.contains(g->first)) return;
     SimulatedFile& f = l->second.segments.at(g->first);
     if (f.seen.size() < g->size) f.resize(g->size);
   } else if (const auto* t = std::get_if<TruncateLog>(&op)) {
@@ -189,7 +198,7 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
     }
   } else if (const auto* u = std::get_if<UnlinkSegments>(&op)) {
     const auto l = logs_.find(u->log);
-    if (l == logs_.end()) return;  // dropped meanwhile
+    if (l == logs_.end()) return;  // the log was dropped meanwhile
     auto& segments = l->second.segments;
     for (Offset first : u->firsts) {
       if (const auto f = segments.find(first); u->trimmed && f != segments.end())
@@ -203,11 +212,13 @@ void SimulatedDisk::apply_metadata(const DiskOperation& op) {
   }
 }
 
+// K6: a few files of trimmed segments wait to be reused with their old bytes.
 void SimulatedDisk::keep_spare(const SimulatedFile& file) {
   constexpr std::size_t spare_max = 4;
   if (spare_.size() < spare_max && !file.seen.empty()) spare_.push_back(file.seen);
 }
 
+// A full disk refuses only operations that may fail; all others must have their space (K5).
 DiskDone SimulatedDisk::finish(const DiskRequest& request) {
   DiskDone done{request.ticket, Errc::ok, {}, {}};
   const DiskOperation& op = request.operation;
@@ -233,6 +244,8 @@ DiskDone SimulatedDisk::finish(const DiskRequest& request) {
   return done;
 }
 
+// A directory change that was under way may or may not have happened; page cache writes stay where
+// `begin` put them.
 void SimulatedDisk::interrupted(const DiskOperation& op, Random& random) {
   const bool data =
       std::holds_alternative<WriteGroup>(op) || std::holds_alternative<ReadSegment>(op) ||
@@ -267,6 +280,7 @@ void SimulatedDisk::reopen(bool from_medium) {
   }
 }
 
+// K2: the failed operation leaves some sectors on the medium and clean pages in the cache.
 void SimulatedDisk::fail(const DiskOperation& op, Random& random) {
   if (const auto* w = std::get_if<WriteGroup>(&op))
     logs_.at(w->log).segments.at(w->first).failed_sync(random);
@@ -325,13 +339,14 @@ void SimulatedDisk::lose_from(LogId log, Offset first) {
   segments.erase(segments.lower_bound(first), segments.end());
 }
 
+// T3: rot of the newest slot is harmless only if the other slot is good.
 void SimulatedDisk::rot_promise(Random& random) {
   constexpr std::uint64_t sealed_bytes = 32;
   const ByteSpan file = promise_.medium();
   const auto newest = decode_promise(file);
   if (!newest) return;
-  for (std::size_t slot = 0; slot < 2;
-       ++slot) {  // a slot that power tore, or that rotted before, leaves none to spare
+  // If power tore a slot or it rotted before, no other slot is left to spare.
+  for (std::size_t slot = 0; slot < 2; ++slot) {
     std::vector<std::byte> twice;
     for (int i = 0; i < 2; ++i) {
       const ByteSpan one = file.subspan(slot * promise_slot_size, promise_slot_size);
@@ -375,7 +390,7 @@ void SimulatedDisk::damage(Damage kind, const Place& p, Random& random) {
   }
 }
 
-/// The answer to the question that is to fail, if this is it.
+/// The error for this question, if it is the question that must fail.
 template <class T>
 std::optional<Result<T>> SimulatedDisk::start_error() {
   if (start_error_at == 0 || --start_error_at > 0) return std::nullopt;

@@ -1,3 +1,6 @@
+// A link has two ends with a queue of their own. A message is encoded at the sender, delayed, and
+// decoded at the receiver, so both codecs are tested. Partitions and traps only ever delay or end a
+// link; a byte is lost only with its connection.
 #include <algorithm>
 
 #define XXH_INLINE_ALL
@@ -15,8 +18,7 @@ namespace {
 
 constexpr std::size_t checksum_at = 12;  // proto-spec/spec/01-wire.md
 
-// Flips a bit. Where the receiver looks at no checksum, the bit is one of a field, and the message
-// says that it is whole.
+// Flips a random bit. With `unchecked` the bit lies in the fields, and the checksum is made to fit.
 void damage(Bytes& whole, std::size_t head, bool unchecked, Random& random) {
   const bool in_fields = unchecked && head > message_header_size;
   const std::size_t at = in_fields ? message_header_size + random.below(head - message_header_size)
@@ -30,7 +32,7 @@ void damage(Bytes& whole, std::size_t head, bool unchecked, Random& random) {
 
 }  // namespace
 
-/// What waits at a blocked link holds that link.
+/// A waiting callback holds its link, and the link holds the callback: the cycle must be broken.
 SimulatedNetwork::~SimulatedNetwork() {
   for (const auto& [link, to] : stalled_)
     for (End& end : link->ends) end.waiting.clear();
@@ -38,6 +40,8 @@ SimulatedNetwork::~SimulatedNetwork() {
     for (End& end : link->ends) end.waiting.clear();
 }
 
+// Keeps the order of a connection: a message never overtakes an earlier message, nor a waiting
+// queue.
 void SimulatedNetwork::deliver(const LinkPtr& link, int to, std::function<void()> what) {
   End& end = link->ends[to];
   const std::string& a = link->ends[1 - to].process->address();
@@ -54,8 +58,8 @@ void SimulatedNetwork::deliver(const LinkPtr& link, int to, std::function<void()
   });
 }
 
-/// When the last of so many bytes is there, if the link's rate alone decides. Blocked links carry
-/// what waited at once.
+/// The time at which the last of so many bytes has crossed, by the links' rates alone. Messages
+/// that waited at a blocked link cross at once.
 Time SimulatedNetwork::carried(const LinkPtr& link, int to, std::uint64_t bytes) {
   const Time now = world_.scheduler.now();
   const auto peer = [](const Process* p) {
@@ -73,6 +77,7 @@ Time SimulatedNetwork::carried(const LinkPtr& link, int to, std::uint64_t bytes)
   return in;
 }
 
+// Waiting messages get fresh delays but keep their order.
 void SimulatedNetwork::release(const LinkPtr& link, int to) {
   auto waiting = std::move(link->ends[to].waiting);
   link->ends[to].waiting.clear();
@@ -96,7 +101,7 @@ void SimulatedNetwork::unblock(const Process& a, const Process& b) {
   release_all();
 }
 
-/// What is still blocked waits again.
+/// Ends that are still held or blocked wait again.
 void SimulatedNetwork::release_all() {
   auto stalled = std::move(stalled_);
   stalled_.clear();
@@ -111,6 +116,7 @@ SimulatedNetwork::LinkPtr SimulatedNetwork::find(const Process& p, ConnectionId 
   return l == links_.end() ? nullptr : l->second;
 }
 
+// A dial crosses the network like a message: each side's hello is judged on arrival.
 void SimulatedNetwork::dial(Process& from, const std::string& address, ConnectionId id,
                             std::uint64_t dial_key) {
   Process* to = world_.find(address);
@@ -131,14 +137,13 @@ void SimulatedNetwork::dial(Process& from, const std::string& address, Connectio
   for (End& end : link->ends) end.role = end.process->hello().role;
   links_[{source, id.value}] = link;
   links_[{to, link->ends[1].id.value}] = link;
-  // Each side judges what the other says of itself as the session layer does.
+  // Each side judges the other's hello as the session layer does.
   const auto acceptable = [this](const Hello& own, const Hello& theirs) {
     if (world_.has(Bug::demands_one_version) && own.highest_version != theirs.highest_version)
       return false;
     return Session(own, {}).accept(theirs).has_value();
   };
-  // What each side says of itself is read when it is said: at the accepting side when the dialler's
-  // hello is there.
+  // A hello is read when it is said: the accepting side's hello when the dialler's hello arrives.
   deliver(link, 1, [this, link, dial_key, acceptable, hello = from.hello()] {
     if (!link->open) return;
     Process* p = link->ends[1].process;
@@ -156,6 +161,7 @@ void SimulatedNetwork::dial(Process& from, const std::string& address, Connectio
   });
 }
 
+// The tap and the traps see the message before it is encoded; a trap may end the connection.
 void SimulatedNetwork::send(Process& from, ConnectionId id, RequestId request, const Message& m) {
   const LinkPtr link = find(from, id);
   if (!link || !link->open) return;
@@ -192,10 +198,12 @@ void SimulatedNetwork::send(Process& from, ConnectionId id, RequestId request, c
   });
 }
 
+// A damaged message must be refused by the codec, unless its checksum was made to fit; then the
+// payload's checksum must find it.
 void SimulatedNetwork::arrive(const LinkPtr& link, int to, const std::string& from,
                               const Bytes& whole, bool damaged) {
   End& end = link->ends[to];
-  if (!end.told) return;  // the hello before it was lost
+  if (!end.told) return;  // the hello before this message was lost
   auto r = decode(whole);
   check(damaged || !r || may_send(link->ends[1 - to].role, end.role, type_of(r->message)),
         "a message goes in its direction");
@@ -213,8 +221,8 @@ void SimulatedNetwork::arrive(const LinkPtr& link, int to, const std::string& fr
   end.process->on_arrived(end.id, r->request, std::move(r->message));
 }
 
-// From `when` on this end hears nothing more on the connection; then it is told, where its process
-// is to be told.
+// This end hears nothing on the connection from `when` on. Its process is told then, if `tell` says
+// so.
 void SimulatedNetwork::end_one(const LinkPtr& link, int i, Time when, bool tell) {
   End& end = link->ends[i];
   links_.erase({end.process, end.id.value});
@@ -233,16 +241,17 @@ void SimulatedNetwork::end_one(const LinkPtr& link, int i, Time when, bool tell)
   });
 }
 
-// A prefix of what is under way still comes to each side that did not close the connection itself.
+// Both ends lose the connection. A prefix of the bytes under way still reaches each end, except the
+// end that closed it.
 void SimulatedNetwork::shut(const LinkPtr& link, int except) {
   if (!link->open) return;
   link->open = false;
   const Time now = world_.scheduler.now();
   for (int i = 0; i < 2; ++i) {
     End& end = link->ends[i];
-    if (end.deaf_from != never) continue;  // ended before the other end
+    if (end.deaf_from != never) continue;  // this end was ended before the other
     Time when = now;
-    if (i == except) end.told = false;  // its driver hands up nothing more
+    if (i == except) end.told = false;  // the closing end's driver delivers nothing more
     if (i != except) {
       const auto under_way = end.last_delivery > now
                                  ? static_cast<std::uint64_t>((end.last_delivery - now).count())
@@ -270,16 +279,16 @@ bool SimulatedNetwork::ends_at_a_stalled_one(const Process& from, ConnectionId i
 }
 
 void SimulatedNetwork::process_died(Process& p) {
-  std::vector<LinkPtr>
-      mine;  // in the order of connection ids: one process's keys are adjacent and ascending
+  // In the order of connection ids: the keys of a process are adjacent and ascending.
+  std::vector<LinkPtr> mine;
   for (auto l = links_.lower_bound({&p, 0}); l != links_.end() && l->first.first == &p; ++l)
     mine.push_back(l->second);
   for (auto& link : mine) shut(link, link->ends[0].process == &p ? 0 : 1);
 }
 
 SimulatedNetwork::LinkPtr SimulatedNetwork::any(Random& r) {
-  // Keyed by addresses of processes for lookup only; choose by an order that the seed alone
-  // decides.
+  // The map's keys are pointers, whose order differs between runs. The choice uses names, so that
+  // the seed alone decides.
   std::vector<std::pair<std::string, LinkPtr>> order;
   for (auto& [key, link] : links_)
     if (link->open && link->ends[0].process == key.first && link->ends[0].id.value == key.second)
@@ -297,6 +306,8 @@ bool SimulatedNetwork::break_one(Random& r) {
   return link != nullptr;
 }
 
+// The receiver's end is held, so that its messages arrive after the other end has dialled anew
+// (D2).
 bool SimulatedNetwork::break_late(Random& r, Duration late) {
   const LinkPtr link = any(r);
   if (!link || !link->ends[0].told || !link->ends[1].told) return false;
@@ -322,7 +333,7 @@ void SimulatedNetwork::calm_down() {
   for (const auto& [link, receiver] : std::exchange(held_, {})) hear_at_last(link, receiver);
 }
 
-// What was held comes now, and then the news that the other end is long gone.
+// Held messages arrive now, and then the news that the other end is long gone.
 void SimulatedNetwork::hear_at_last(const LinkPtr& link, int receiver) {
   End& end = link->ends[receiver];
   if (!link->open) return;
@@ -334,7 +345,7 @@ void SimulatedNetwork::hear_at_last(const LinkPtr& link, int receiver) {
   end_one(link, receiver, std::max(end.last_delivery, world_.scheduler.now()) + 1us, true);
 }
 
-// A trap may lay another one: only those that lie there already are shown the message.
+// A trap may lay another trap, so only traps that already lie there see this message.
 void SimulatedNetwork::spring(const LinkPtr& link, int to, const Message& m) {
   Caught caught{*link->ends[1 - to].process, *link->ends[to].process, m,
                 [this, link] { shut(link, -1); },

@@ -1,3 +1,4 @@
+// The reader asks for as much as the protocol allows, because the node's own bound must hold then.
 #include "tests/simulator/stalled_reader.h"
 
 #include <fmt/format.h>
@@ -26,6 +27,8 @@ void StalledReader::on_connected(ConnectionId id, const Hello&, std::uint64_t) {
   world_.scheduler.after(stay_, [this] { kill(); });
 }
 
+// Pages "arrive" here when the node hands them to its queue: `takes_nothing` only hides that they
+// left.
 void StalledReader::on_arrived(ConnectionId, RequestId, Message&& m) {
   const auto* page = std::get_if<Page>(&m);
   if (page == nullptr) return;

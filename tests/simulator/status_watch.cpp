@@ -1,3 +1,4 @@
+// The verdict is computed from the leader's overview with the production function.
 #include "tests/simulator/status_watch.h"
 
 #include <fmt/format.h>
@@ -22,6 +23,7 @@ sequencer::Verdict verdict_on(Overview o) {
 
 }  // namespace
 
+// With Bug::shows_old_status the first healthy overview is returned for ever.
 std::optional<Overview> StatusWatch::seen() {
   SequencerProcess* leader = leader_of(world_);
   if (leader == nullptr || leader->machine()->role() != RaftRole::leader) return std::nullopt;
@@ -37,6 +39,7 @@ void StatusWatch::look() {
   world_.scheduler.after(every, [this] { look(); });
 }
 
+// The world's own judgement: every process lives, and none is parted or deaf.
 bool StatusWatch::all_are_there() const {
   const auto is_there = [](const auto& p) { return p->alive(); };
   return world_.parted == nullptr && !world_.options.leave_deaf &&

@@ -1,3 +1,5 @@
+// Patterns of a few steps. They only cut, delay, kill and start; every cut is healed by a later
+// step. Kinds of other files are dispatched at the end of `inject_targeted`.
 #include "tests/simulator/targeted_faults.h"
 
 #include "tests/simulator/fault_steps.h"
@@ -21,6 +23,7 @@ void isolate_leader(World& world, Random& random) {
   heal_later(world, between(random, 1500ms, 4s));
 }
 
+// S3, S4: the holder's longer log has the older term when it comes back.
 void strand(World& world, Random& random) {
   SequencerProcess* leader = leader_of(world);
   if (leader == nullptr) return;
@@ -50,6 +53,7 @@ void flap(World& world, Random& random) {
   }
 }
 
+// K1: a node that comes back must not report bytes that only the page cache held.
 void kill_then_power(World& world, Random& random) {
   StorageProcess& node = *world.storage[random.below(world.storage.size())];
   node.kill();
@@ -70,6 +74,7 @@ void lag_node(World& world, Random& random) {
   heal_later(world, between(random, 20ms, 800ms));
 }
 
+// P3: the node must be reconciled by a copy, because peers may have trimmed the runs that it lacks.
 void starve_node(World& world, Random& random) {
   const Process& node = *world.storage[random.below(world.storage.size())];
   for (auto& other : world.storage)
@@ -86,10 +91,11 @@ void unheard_node(World& world, Random& random) {
   });
 }
 
-/// What befalls the replica that an old leader and its successor share, beside a power cut.
+/// The fate of the shared replica, beside a power cut.
 enum class Befalls { nothing, forgets, rots };
 
-/// `what`: it loses its identity and promise, or what it wrote last of its promise goes bad.
+/// `forgets`: the replica loses identity and promise. `rots`: the newest slot of its promise goes
+/// bad.
 void split(World& world, Random& random, Befalls what) {
   SequencerProcess* old = leader_of(world);
   if (old == nullptr) return;
@@ -125,6 +131,7 @@ void split(World& world, Random& random, Befalls what) {
   heal_later(world, between(random, 2s, 4s));
 }
 
+// R2: clients of the old leader must get no tail from it that misses the new leader's commits.
 void two_leaders(World& world, Random& random) {
   SequencerProcess* old = leader_of(world);
   if (old == nullptr) return;
@@ -143,7 +150,7 @@ void two_leaders(World& world, Random& random) {
   heal_later(world, between(random, 2s, 4s));
 }
 
-/// The client hears the old leader alone, which does not know yet that it is deposed.
+/// From now on the client hears the old leader alone, which does not know yet that it is deposed.
 void turn_back(World& world, Random& random, const Process& client, const SequencerProcess& old) {
   for (auto& s : world.sequencers) {
     if (s.get() == &old) continue;
@@ -172,7 +179,7 @@ void stale_leader(World& world, Random& random) {
           if (made == nullptr || &c.from != &second || made->info.trim != Offset{})
             return world.scheduler.now() > limit;
           world.faults.count("a log that the old leader has not heard of");
-          // Once the answer is there.
+          // The next step begins once the answer has arrived.
           later(world, 2 * world.options.network_delay_max,
                 [&world, &random, old, client = world.find(c.to.address())] {
                   turn_back(world, random, *client, *old);
@@ -209,6 +216,7 @@ void two_strands(World& world, Random& random) {
   });
 }
 
+// A4: no node has the staged runs any more, and their producer does not come back as itself.
 void amnesia(World& world, Random& random) {
   const bool power = random.chance(1, 2);
   const bool leader_too = random.chance(1, 2);

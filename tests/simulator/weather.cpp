@@ -1,3 +1,6 @@
+// First the table of fault kinds, then the damage budget, then the injectors by target (processes,
+// network, disks), and last `heal`. Every injector undoes its fault by itself or leaves it to
+// `heal`.
 #include "tests/simulator/weather.h"
 
 #include <fmt/format.h>
@@ -108,8 +111,10 @@ constexpr std::array kinds = {
 
 std::span<const FaultKind> fault_kinds() { return kinds; }
 
-// ---- the budget
+// ---- The damage budget
 
+// A node is whole if it is matched in every log, neither suspect nor marked lost, and its files
+// hold everything that it has acknowledged.
 bool DamageBudget::whole(const StorageProcess& p) const {
   auto& node = const_cast<StorageProcess&>(p);
   if (!p.alive() || node.disk_is_away() || node.machine()->data_loss() ||
@@ -141,13 +146,14 @@ bool DamageBudget::allows(const StorageProcess& p) {
 
 namespace {
 
-struct Extent {  // of one file, as offsets
+struct Extent {  // of a segment file, as offsets
   LogId log;
   Offset file;
   Offset mark;
   Offset end;
 };
 
+// The files in which damage is possible: of matched logs without a hole.
 std::vector<Extent> extents(StorageProcess& p) {
   std::vector<Extent> out;
   if (!p.alive()) return out;
@@ -189,7 +195,8 @@ std::optional<Place> DamageBudget::below_marks(StorageProcess& p, Random& random
 
 bool DamageBudget::is_missed_by_nobody(StorageProcess& p, LogId log, Offset end) const {
   const storage::LogCore* mine = p.machine()->log(log);
-  // What the node does not miss, nobody misses where it may answer a seal alone (K3).
+  // If a node alone may answer a seal (W = N), a loss that it does not notice itself would go
+  // unnoticed (K3).
   if (mine == nullptr || mine->info.options.write_quorum >= mine->info.members.size()) return false;
   return std::all_of(world_.storage.begin(), world_.storage.end(), [&](const auto& o) {
     const auto& members = mine->info.members;
@@ -215,7 +222,7 @@ std::optional<Place> DamageBudget::above_marks(StorageProcess& p, Random& random
   return some_place(e, e.mark, e.end, random);
 }
 
-// ---- the weather
+// ---- The weather
 
 Weather::Weather(World& world, const std::map<std::string, Duration>& faults, Duration how_long)
     : world_(world),
@@ -232,6 +239,7 @@ Weather::Weather(World& world, const std::map<std::string, Duration>& faults, Du
   if (world_.options.leave_dark) plan_darkness();
 }
 
+// Intervals are uniform in [0, 2 * mean). No fault begins after `until_`.
 void Weather::next(const std::string& kind, Duration mean) {
   const Duration wait = up_to(2 * mean);
   if (world_.scheduler.now() + wait >= until_) return;
@@ -252,6 +260,7 @@ SequencerProcess& Weather::leader_or_any() {
   return any_sequencer();
 }
 
+// A process that must stay down is skipped when its time comes.
 void Weather::restart_later(Process& p) {
   world_.scheduler.after(10ms + up_to(1500ms), [this, &p] {
     if (&p != lost_sequencer_ && &p != stays_down_ && &p != world_.gone_for_good) p.start();
@@ -331,6 +340,7 @@ bool Weather::to_processes(const std::string& kind) {
   return true;
 }
 
+// R5: a single wrong clock among a majority of right clocks must change nothing.
 bool Weather::lead_astray() {
   if (std::exchange(astray_, true)) return false;
   constexpr std::int64_t day_ms = 86'400'000;
@@ -348,6 +358,7 @@ bool Weather::lead_astray() {
   return true;
 }
 
+// A rolling upgrade goes from server to server, also past a server that is down.
 void Weather::roll(std::size_t i, bool upgrade) {
   rolling_ =
       i < world_.storage.size() + world_.sequencers.size() && world_.scheduler.now() < until_;
@@ -386,7 +397,7 @@ bool Weather::to_network(const std::string& kind) {
   return true;
 }
 
-/// As the one with the lower id, which dials.
+/// Poses as the sequencer with the lower id, because that sequencer dials.
 bool Weather::second_process() {
   const std::size_t lower = random_.below(world_.sequencers.size() - 1);
   const std::size_t higher = lower + 1 + random_.below(world_.sequencers.size() - lower - 1);
@@ -417,8 +428,8 @@ bool Weather::to_disks(const std::string& kind) {
     return true;
   }
   if (kind == "start_error") {
-    constexpr std::uint64_t questions =
-        14;  // of a start with two logs, before it reads what lies in their files
+    // Of a start with two logs, before it reads bytes of segment files.
+    constexpr std::uint64_t questions = 14;
     StorageProcess& p = any_storage();
     if (random_.chance(1, 2)) p.power_cut();
     else p.kill();
@@ -445,6 +456,8 @@ bool Weather::to_disks(const std::string& kind) {
   return false;
 }
 
+// `above_of_four`: chance in quarters that the damage lies above the marks. `goes_down`: power is
+// cut first, so the damage shows at the next start.
 bool Weather::damage(Damage kind, bool goes_down, std::uint64_t above_of_four) {
   const bool above = random_.chance(above_of_four, 4);
   for (std::size_t tries = 0; tries < world_.storage.size(); ++tries) {
@@ -471,6 +484,7 @@ bool Weather::damage(Damage kind, bool goes_down, std::uint64_t above_of_four) {
   return false;
 }
 
+// The lost part comes back after a few seconds, as if an operator had found the old disk.
 bool Weather::lose_disk(Loss what) {
   StorageProcess& p = any_storage();
   if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
@@ -488,6 +502,7 @@ bool Weather::lose_disk(Loss what) {
   return true;
 }
 
+// K3: files are missing at the front although no trim reached them.
 bool Weather::lose_first_files() {
   StorageProcess& p = any_storage();
   if (p.disk_is_away() || !budget_.allows(p)) return false;
@@ -511,9 +526,9 @@ bool Weather::lose_first_files() {
   return false;
 }
 
-/// The node starts once after the copy was made, so that the copy is older than what the cluster
-/// knows. What is appended then reaches the node and a third one. The next leader hears the older
-/// copy, and the node that was late.
+/// T4: the node starts once after the copy was made, so the copy is older than the cluster knows.
+/// Later appends reach the node and a third node. The next leader then hears the older copy and the
+/// node that was late.
 bool Weather::start_on_older_copy() {
   StorageProcess& p = any_storage();
   if (world_.storage.size() != 3 || p.disk_is_away() || p.disk.content().empty() ||
@@ -551,7 +566,7 @@ bool Weather::start_on_older_copy() {
   return true;
 }
 
-/// As if a directory had been copied back in part: the files that were made last are not there.
+/// As if a directory was copied back in part: the newest files are absent.
 bool Weather::lose_newest_files() {
   StorageProcess& p = any_storage();
   if (!p.alive() || p.disk_is_away() || world_.network.partitioned() || !budget_.allows(p))
@@ -581,8 +596,8 @@ bool Weather::lose_newest_files() {
   return false;
 }
 
-/// Directories as they were a while ago, of all sequencers; the operator puts the newest ones back
-/// when the alarms are read (T2).
+/// T2: all sequencers get their directories of a while ago. The operator reads the alarms and puts
+/// the newest directories back.
 bool Weather::restore_old_directories() {
   if (world_.old_directories || swaps_ || world_.network.partitioned()) return false;
   swaps_ = true;
@@ -617,11 +632,10 @@ bool Weather::stall_a_reader() {
   return true;
 }
 
-/// An operator is not at once where an alarm is: the cluster has to do without for so long.
+/// The delay of the operator after an alarm; the cluster must do without until then.
 constexpr Duration comes_to_the_alarm = 4s;
 
-/// The operator does as the alarm says: a disk that lost what it had acknowledged is replaced (T4,
-/// C1).
+/// The operator follows the alarm: a disk that lost acknowledged bytes is replaced (T4, C1).
 void Weather::replace_lost() {
   world_.scheduler.after(500ms, [this] { replace_lost(); });
   SequencerProcess* leader = leader_of(world_);
@@ -643,7 +657,7 @@ void Weather::replace_lost() {
   }
 }
 
-/// Shortly before the end one storage node alone hears what the leader orders.
+/// Shortly before the end only a single storage node hears the leader's orders.
 void Weather::plan_parting() {
   world_.scheduler.at(until_ - 400ms, [this] {
     world_.network.heal();
@@ -652,8 +666,7 @@ void Weather::plan_parting() {
   });
 }
 
-/// The leader dies. The node that would be the base of the next one has no peer that hears it, for
-/// good.
+/// The leader dies. The node that would be the next base has no peer that hears it, for good (S8).
 void Weather::leave_parted() {
   SequencerProcess& leader = leader_or_any();
   leader.kill();
@@ -667,8 +680,8 @@ void Weather::leave_parted() {
         world_.network.part(*p, *other);
 }
 
-/// What one node alone holds is cut there, while its log rests. Then another node's disk is lost,
-/// and all that is not durable.
+/// S7, K3: bytes that only a single node holds are cut there while the log rests. Then another
+/// node's disk goes for good, and the others lose everything that is not durable.
 void Weather::plan_darkness() {
   world_.scheduler.at(until_ - 11s, [this] {
     holder_ = &any_storage();
@@ -710,8 +723,8 @@ bool Weather::replace_disk() {
   return true;
 }
 
-/// The first request to replace the disk stays on its way until the new disk is taken in whole. It
-/// comes when that one is away for a while, and an empty disk is there for it (T6).
+/// T6: the first request to replace the disk is held until the new disk is whole. It arrives while
+/// that disk is away and an empty disk is in its place.
 bool Weather::replace_late() {
   StorageProcess& p = any_storage();
   if (p.disk.content().empty() || p.disk_is_away() || !budget_.allows(p)) return false;
@@ -733,7 +746,7 @@ bool Weather::replace_late() {
   return true;
 }
 
-/// Once the operator has seen that the new disk is in its place.
+/// Begins once the operator has seen that the new disk is in its place.
 void Weather::take_away(StorageProcess& p, const std::function<void()>& let_go) {
   later(world_, 700ms, [this, &p, let_go] {
     if (!is_taken_in_whole(world_, p)) return let_go();
@@ -765,6 +778,8 @@ void Weather::replace_disk_of(StorageProcess& p) {
   world_.scheduler.after(up_to(2s), [this, &p] { operator_.replace(p); });
 }
 
+// Ends all faults at `until_`, except the losses that the plan leaves. The processes start; the
+// checks of run.cpp follow.
 void Weather::heal() {
   world_.trace("WEATHER", "heals");
   if (world_.options.leave_parted) leave_parted();
@@ -812,7 +827,8 @@ void Weather::heal() {
     p->start();
   }
   for (auto& p : world_.clients) p->start();
-  // A replica that lost what it had acknowledged counts as down for the rest of the term (T4).
+  // T4: a replica that lost acknowledged bytes counts as down for the rest of the term, so a new
+  // term is forced.
   if (world_.tails_were_lost && !world_.options.leave_down)
     world_.scheduler.after(3s, [this] {
       SequencerProcess& p = leader_or_any();

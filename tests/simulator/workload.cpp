@@ -1,3 +1,5 @@
+// In the order of the header: the client, the churn of logs, and the readers of the end. Calls are
+// asynchronous; `completed` dispatches each answer by the kind of its call.
 #include "tests/simulator/workload.h"
 
 #include <fmt/format.h>
@@ -26,7 +28,7 @@ void ClientWorkload::start() {
   open();
 }
 
-// The application has died with its client: it does not know what became of what was under way.
+// The application has died with its client, so it does not know the outcomes of its calls.
 void ClientWorkload::restarted() {
   for (const auto& [token, p] : pending_) {
     if (p.kind != Kind::append) continue;
@@ -37,7 +39,7 @@ void ClientWorkload::restarted() {
   pending_.clear();
   flying_ = 0;
   thinking_ = false;
-  // Called from inside the process's start: it is up when this is over.
+  // The process is still inside its start here; the next event finds it up.
   world_.scheduler.after(
       0us, [this, life = process_.life()] { process_.deliver(life, [this] { open(); }); });
 }
@@ -52,6 +54,7 @@ Duration ClientWorkload::up_to(Duration max) {
       static_cast<std::int64_t>(world_.random.below(static_cast<std::uint64_t>(max.count()) + 1)));
 }
 
+// Later work is dropped if the process has died meanwhile.
 void ClientWorkload::later(Duration d, void (ClientWorkload::*what)()) {
   world_.scheduler.after(d, [this, what, life = process_.life()] {
     process_.deliver(life, [this, what] { (this->*what)(); });
@@ -110,6 +113,7 @@ void ClientWorkload::append_last() {
   append_more();
 }
 
+// The checkers learn of the append before the core does, so that no answer can precede it.
 void ClientWorkload::append(std::string payload) {
   ++flying_;
   checkers_.append_started(log_, payload);
@@ -127,8 +131,8 @@ void ClientWorkload::append(std::string payload) {
   });
 }
 
-/// Where the log is seen to end; with wild expectations also where it would end after some more
-/// entries, or inside its last ones.
+/// F1: the end of the log as the client has seen it. With wild expectations the offset may also lie
+/// beyond the end or inside an entry.
 Offset ClientWorkload::expected_end() {
   if (!options_.expect_wildly) return followed_to_;
   const std::uint64_t entry = frame_overhead + std::max<std::uint64_t>(options_.payload_exact, 1);
@@ -145,6 +149,8 @@ Offset ClientWorkload::expected_end() {
   }
 }
 
+// The append has ended: informs the checkers, judges its duration, and schedules the next appends
+// after a pause.
 void ClientWorkload::append_ended(const Pending& p, const client::Completion& result) {
   --flying_;
   last_acknowledged_ = std::holds_alternative<client::Appended>(result);
@@ -167,8 +173,8 @@ void ClientWorkload::append_ended(const Pending& p, const client::Completion& re
   if (failure && failure->error.code == Errc::outcome_unknown && process_.now() < p.deadline &&
       !closing_)
     checkers_.of(log_).unknown_early(p.payload, failure->error.message());
-  // The log may be trimmed past all that this client knew of it (A5; unknown_early has judged
-  // that): then another one is the last.
+  // A trim may have passed all that this client knew of the log (A5), which `unknown_early` has
+  // judged. Then another append is the last append.
   if (last_ && failure && failure->error.code == Errc::outcome_unknown &&
       process_.now() < p.deadline)
     ++options_.entries_per_client;
@@ -193,6 +199,7 @@ void ClientWorkload::follow_anew() {
   process_.call([&](client::ClientMachine& m) { m.stop(process_.now(), following_); });
 }
 
+// Each delivery must begin where the last ended; a gap is reported to the checker.
 void ClientWorkload::followed(const client::Completed& c) {
   if (const auto* d = std::get_if<client::Delivered>(&c.result)) {
     std::uint64_t bytes = 0;
@@ -222,7 +229,7 @@ void ClientWorkload::followed(const client::Completed& c) {
   }
 }
 
-// Late entries more often than early ones.
+// Reads late entries more often than early entries.
 void ClientWorkload::read_again() {
   if (resting_) return;
   if (!followed_.empty()) {
@@ -245,13 +252,14 @@ void ClientWorkload::read_ended(const Pending& p, const client::Completion& resu
   const auto* d = std::get_if<client::Delivered>(&result);
   if (d == nullptr) return;
   for (const auto& e : d->entries) checkers_.entry_read(log_, e);
-  if (d->entries.empty()) return;  // a replica that has not heard yet that this is committed
+  if (d->entries.empty()) return;  // the replica has not heard yet that this entry is committed
   if (d->entries.front().offset != p.floor)
     violated(world_, promise::follower,
              fmt::format("a read at {}, where an entry stands, begins at {}", p.floor.value,
                          d->entries.front().offset.value));
 }
 
+// R6: asks for a time within the last 8 s.
 void ClientWorkload::ask_time() {
   if (resting_) return;
   const std::uint64_t time = process_.wall_ms() - world_.random.below(8000);
@@ -292,6 +300,8 @@ void ClientWorkload::tail_answered(const Pending& p, const client::Completion& r
   later(150ms, &ClientWorkload::ask_tail);
 }
 
+// Trims at an entry's end that the follower has passed or, with wild trims, at an old point or
+// beyond the end (R3).
 void ClientWorkload::trim() {
   if (resting_) return;
   if (!entry_ends_.empty()) {
@@ -317,8 +327,8 @@ void ClientWorkload::trim() {
   later(up_to(2 * options_.trim_every), &ClientWorkload::trim);
 }
 
-/// A lock service has given it a token; it hears of it late, perhaps after another one was given a
-/// newer one.
+/// F2: a lock service has given the client a token. The client uses it late, perhaps after another
+/// client was given a newer token.
 void ClientWorkload::fence() {
   if (resting_) return;
   const FenceToken fence = checkers_.conditions(log_).next_token();
@@ -345,6 +355,7 @@ void ClientWorkload::fence_answered(const Pending& p, const client::Completion& 
   checkers_.conditions(log_).fence_set(f->token, f->end);
 }
 
+// Some appends are still under way when the client closes; they must end as well.
 bool ClientWorkload::close() {
   for (int i = 0; i < 3; ++i) append(fmt::format("{}:{}:closing {}#", process_.name(), name_, i));
   closing_ = true;
@@ -392,7 +403,7 @@ void ClientWorkload::completed(const client::Completed& c) {
   }
 }
 
-// ---- logs that come and go
+// ---- Logs that come and go
 
 LogChurn::LogChurn(World& world, Checkers& checkers, ClientProcess& process, Duration pause)
     : world_(world), checkers_(checkers), process_(process), pause_(pause) {}
@@ -450,7 +461,7 @@ void LogChurn::completed(const client::Completed& c) {
       break;
     case Step::creating:
       if (failure && failure->error.code == Errc::log_exists)
-        return take(Step::opening);  // an answer was lost
+        return take(Step::opening);  // the answer to an earlier creation was lost
       [[fallthrough]];
     case Step::opening:
       if (failure && failure->error.code == Errc::no_such_log) return take(Step::creating);
@@ -479,14 +490,14 @@ void LogChurn::completed(const client::Completed& c) {
   }
 }
 
-/// Nobody but this process deletes the log, and it has not begun to.
+/// T5: only this process deletes the log, and it has not begun to.
 void LogChurn::still_there(Errc e) {
   if (e == Errc::no_such_log || e == Errc::log_deleted)
     violated(world_, promise::own_delete,
              fmt::format("log {} is gone ({}), and was not deleted", log_.value, name_of(e)));
 }
 
-// ---- the end
+// ---- The readers of the end
 
 TimeRead::TimeRead(ClientProcess& process, LogId log, std::vector<std::uint64_t> times)
     : process_(process), log_(log), times_(std::move(times)) {}
@@ -539,7 +550,7 @@ void LoneRead::completed(const client::Completed& c) {
   if (const auto* f = std::get_if<client::Failure>(&c.result)) {
     error_ = f->error.message();
     if (f->error.code == Errc::trimmed)
-      at_ = std::max(at_, f->begins);  // by its retention, since it was read in full
+      at_ = std::max(at_, f->begins);  // the retention has trimmed since the full read
   }
   world_.scheduler.after(100ms, [this] { next(); });
 }
@@ -573,7 +584,7 @@ void FullRead::completed(const client::Completed& c) {
     error_ = f->error.message();
     world_.trace(process_.name(), "full read: " + error_);
     if (f->error.code == Errc::trimmed && entries_.empty())
-      at_ = tail_.first = std::max(at_, f->begins);  // trimmed since
+      at_ = tail_.first = std::max(at_, f->begins);  // trimmed since the tail was asked
     world_.scheduler.after(100ms, [this] { next(); });
     return;
   }

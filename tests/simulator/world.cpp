@@ -1,3 +1,5 @@
+// The drivers of the three cores, the processes' clocks and lives, and the world that owns them.
+// Each `perform` executes an Output in the order that the core's output.h states.
 #include "tests/simulator/world.h"
 
 #include <fmt/format.h>
@@ -48,7 +50,8 @@ void Process::stop(std::function<void()> then) {
   deliver(life_, [this] { on_stop(); });
 }
 
-// Not from inside: the caller still needs the machine.
+// Called from inside the core's Output, whose caller still needs the machine, so the process dies
+// in the next event.
 void Process::stopped() {
   if (!stopping()) return;
   world_.scheduler.after(Duration{0}, [this, life = life_] {
@@ -72,6 +75,7 @@ void Process::slow_down(Duration how_long, Duration cost) {
   slow_cost_ = cost;
 }
 
+// The process's clock runs at its own rate since its birth.
 Time Process::now() const {
   return clock_at_birth_ + (world_.scheduler.now() - born_) * (1'000'000 + drift_ppm_) / 1'000'000;
 }
@@ -84,6 +88,8 @@ std::uint64_t Process::wall_ms() const {
   return wall_ms_at(now()) + static_cast<std::uint64_t>(wall_offset_ms_);
 }
 
+// A slow process takes its events in sequence, each at `slow_cost_`; a paused process takes them
+// when it goes on.
 void Process::deliver(std::uint64_t life, std::function<void()> what) {
   if (!alive_ || life != life_) return;
   const Time t = world_.scheduler.now();
@@ -106,11 +112,11 @@ void Process::deliver(std::uint64_t life, std::function<void()> what) {
 void Process::wake_at(Time local, std::function<void()> tick) {
   if (local == never) return;
   Time t = born_ + (local - clock_at_birth_) * 1'000'000 / (1'000'000 + drift_ppm_);
-  if (drift_ppm_ != 0) t += 1us;  // never before its own clock says so
+  if (drift_ppm_ != 0) t += 1us;  // never before the process's own clock says so
   if (t >= wake_) return;
   wake_ = std::max(t, world_.scheduler.now());
   world_.scheduler.at(wake_, [this, t = wake_, life = life_, tick = std::move(tick)]() mutable {
-    if (wake_ != t || life != life_) return;  // an earlier wake took its place
+    if (wake_ != t || life != life_) return;  // an earlier wake has replaced this wake
     wake_ = never;
     deliver(life, std::move(tick));
   });
@@ -145,13 +151,14 @@ void StorageProcess::on_start() {
   perform();
 }
 
-/// K7: the process ends, and is started again.
+/// K7: the process ends and is started again by the weather.
 void StorageProcess::start_failed() {
   world_.faults.count("start refused");
   kill();
   if (world_.on_disk_failure) world_.on_disk_failure(*this);
 }
 
+// The operation at the front of each strand was under way, so it may or may not have happened.
 void StorageProcess::on_kill() {
   for (auto& [log, queue] : strands_)
     if (!queue.empty()) disk.interrupted(queue.front().operation, world_.random);
@@ -189,8 +196,8 @@ void StorageProcess::lose_disk(Loss what) {
 
 void StorageProcess::return_disk() {
   if (!away_) return;
-  // The operator may have had the empty disk taken meanwhile: then nobody puts the old disk back
-  // (C1).
+  // C1: the operator may have had the empty disk registered meanwhile. Then the old disk does not
+  // come back.
   if (was_replaced(world_, id(), *away_)) return away_.reset();
   if (lost_ == Loss::files) disk.put_back_files(*away_);
   else disk = *away_;
@@ -199,6 +206,7 @@ void StorageProcess::return_disk() {
 
 Duration StorageProcess::disk_delay() { return world_.disk_delay() * disk_slowness; }
 
+// A strand runs its operations in sequence: `begin` now, `finish` after the disk's delay.
 void StorageProcess::next_on_strand(LogId log) {
   auto& queue = strands_[log];
   if (world_.has(Bug::completes_too_early) &&
@@ -235,8 +243,8 @@ void StorageProcess::finished(LogId log) {
   perform();
 }
 
-// K2: the process ends; what it was writing may be on the medium or not, and the page cache does
-// not know.
+// K2: the process ends. Its last write may be on the medium or not, and the page cache does not
+// tell.
 void StorageProcess::disk_failed(LogId log) {
   const bool write = std::exchange(disk.fails_next, SimulatedDisk::Failing::nothing) ==
                      SimulatedDisk::Failing::write;
@@ -252,6 +260,7 @@ void StorageProcess::disk_failed(LogId log) {
   if (world_.on_disk_failure) world_.on_disk_failure(*this);
 }
 
+// Disk requests beside the strands run at once; all others queue on their log's strand.
 void StorageProcess::perform() {
   storage::Output& o = machine_->output();
   for (auto& e : o.events) world_.trace(name(), e.text);
@@ -282,7 +291,7 @@ void StorageProcess::perform() {
   for (auto& c : o.closes) world_.network.close(*this, c.connection);
   const Time wake = o.wake;
   o.clear();
-  if (!written.empty()) {  // the simulated network takes at once what its receiver takes at all
+  if (!written.empty()) {  // the network takes a page at once if its receiver takes anything
     for (const storage::Written& w : written) machine_->written(now(), w);
     return perform();
   }
@@ -315,14 +324,14 @@ void StorageProcess::on_arrived(ConnectionId id, RequestId request, Message&& m)
 SequencerProcess::SequencerProcess(World& world, sequencer::Options options, std::string address)
     : Process(world, std::move(address), fmt::format("seq{}", options.id.value)),
       options_(std::move(options)) {
-  disk_.hard_state.vote = older_disk_.hard_state.vote =
-      options_.id;  // the cluster was begun before: nobody's empty disk is a new one
+  // Marks the cluster as begun, so an empty disk later is a lost disk (C3).
+  disk_.hard_state.vote = older_disk_.hard_state.vote = options_.id;
 }
 
 void SequencerProcess::on_start() {
   dialled_.clear();
   if (std::exchange(unreadable_, false)) {
-    if (!world_.has(Bug::shortens_raft_logs)) {  // K7: the process ends, and is started again
+    if (!world_.has(Bug::shortens_raft_logs)) {  // K7: the process ends and is started again
       world_.faults.count("start refused");
       kill();
       if (world_.on_disk_failure) world_.on_disk_failure(*this);
@@ -339,6 +348,7 @@ void SequencerProcess::on_start() {
   for (const auto& s : options_.storage) dial(s.address);
 }
 
+// C3: the log reads as it was up to a second ago, with its mark telling that records are lost.
 bool SequencerProcess::damage_log() {
   if (disk_.lost_records || (older_disk_.hard_state == disk_.hard_state &&
                              older_disk_.entries.size() == disk_.entries.size()))
@@ -348,6 +358,7 @@ bool SequencerProcess::damage_log() {
   return true;
 }
 
+// A save that was under way may have reached the disk.
 void SequencerProcess::on_kill() {
   if (world_.has(Bug::forgets_raft_saves)) disk_ = older_disk_;
   else if (!saves_.empty() && !removed(Rule::C3_saved) && world_.random.chance(1, 2))
@@ -361,6 +372,7 @@ void SequencerProcess::on_stop() {
   perform();
 }
 
+// The older state is kept only in runs that need it.
 void SequencerProcess::saved(const sequencer::SaveRaft& save) {
   if ((world_.has(Bug::forgets_raft_saves) || world_.options.damages_raft_logs) &&
       world_.scheduler.now() - older_at_ > 1s) {
@@ -381,6 +393,7 @@ void SequencerProcess::redial(const std::string& address, Duration delay) {
       delay, [this, address, life = life()] { deliver(life, [this, address] { dial(address); }); });
 }
 
+// Saves run in sequence. A save that finds no space waits and is tried again (spec/02 R3).
 void SequencerProcess::save_next() {
   if (removed(Rule::C3_saved)) return save_late();
   world_.scheduler.after(world_.disk_delay() + saves_slower_by, [this, life = life()] {
@@ -409,7 +422,7 @@ void SequencerProcess::save_next() {
   });
 }
 
-/// The reserve is there again once the disk has space.
+/// Tells the core when half of the reserve is used, and when it is back.
 bool SequencerProcess::has_space() {
   const bool had_half = reserve_ > reserve_saves / 2;
   const bool fits = !disk_is_full || reserve_ > 0;
@@ -430,7 +443,7 @@ void SequencerProcess::empty_disk() {
   });
 }
 
-/// What C3 forbids: says at once that it is saved, and saves later.
+/// Forbidden by C3: answers that a save is durable before it is.
 void SequencerProcess::save_late() {
   world_.scheduler.after(Duration{0}, [this, life = life()] {
     deliver(life, [this, life] {
@@ -445,6 +458,7 @@ void SequencerProcess::save_late() {
   });
 }
 
+// The order matters: saves come before sends, because messages may depend on them.
 void SequencerProcess::perform() {
   sequencer::Output& o = machine_->output();
   for (auto& e : o.events) world_.trace(name(), e.text);
@@ -506,9 +520,10 @@ void ClientProcess::call(const std::function<void(client::ClientMachine&)>& what
   perform();
 }
 
+// Loops, because a completion may make further calls.
 void ClientProcess::perform() {
-  if (performing_)
-    return;  // a completion made another call: the loop below takes what it asked for
+  // A completion has made another call, and the loop below performs its requests.
+  if (performing_) return;
   performing_ = true;
   Time wake = never;
   for (;;) {
@@ -552,6 +567,7 @@ void ClientProcess::on_arrived(ConnectionId id, RequestId request, Message&& m) 
 
 // ---- world
 
+// All servers know each other's addresses from the start, as on a production command line.
 World::World(const WorldOptions& o) : options(o), random(o.seed), network(*this) {
   sequencer::Options so;
   so.cluster_name = "simulated";
@@ -591,6 +607,7 @@ void World::start_all() {
   for (auto& p : clients) p->start();
 }
 
+// The first violation counts; later violations may be its consequences.
 void World::stop_at_violation(const std::string& what) {
   if (!violation_) violation_ = what;
   trace("VIOLATION", what);
