@@ -458,7 +458,7 @@ void SequencerProcess::save_late() {
   });
 }
 
-// The order matters: saves come before sends, because messages may depend on them.
+// Messages leave at once: the core holds back those that depend on a save until `save_done`.
 void SequencerProcess::perform() {
   sequencer::Output& o = machine_->output();
   for (auto& e : o.events) world_.trace(name(), e.text);

@@ -401,7 +401,7 @@ class SequencerProcess final : public Process {
   static constexpr Duration space_asked_every = 1s;
   std::unique_ptr<sequencer::SequencerMachine> machine_;
   std::vector<sequencer::SaveRaft> saves_;        // the first save is under way
-  std::map<std::uint64_t, std::string> dialled_;  // connection id → address
+  std::map<std::uint64_t, std::string> dialled_;  // connection id -> address
 };
 
 /// A client: hosts the production core of the SDK; the workload calls it through `call`.
