@@ -70,9 +70,7 @@ void Model::settle(State& state) const {
 
 // ---- The predicates that guards use
 // Without T1, L2 and L3 use the same term.
-int Model::term_of(int l) const {
-  return !on(Part::t1) && l > 1 ? l : l + 1;
-}  // without T1, L2 and L3 use one term
+int Model::term_of(int l) const { return !on(Part::t1) && l > 1 ? l : l + 1; }
 int Model::term_of_frame(Frame frame) const { return term_of(leader_of(frame)); }
 // A replica set has three members at any time; `d` takes the place of `a` when the set changes.
 int Model::members() const { return 3; }

@@ -157,7 +157,7 @@ class Model {
   void lose_disk(const State& state, int n, Steps<State>& steps) const;
   void go_down(const State& state, int n, Steps<State>& steps) const;
 
-  // What the guards ask.
+  // The predicates that guards use.
   bool on(Part part) const { return rules_.on(part); }
   int term_of(int l) const;
   int term_of_frame(Frame frame) const;

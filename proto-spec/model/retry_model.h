@@ -135,7 +135,7 @@ class Model {
   void hear_of_term(const State& state, int p, Steps<State>& steps) const;
   void resolve(const State& state, int p, int end, bool callers_wait, Steps<State>& steps) const;
 
-  // What the guards ask.
+  // The predicates that guards use.
   bool on(Part part) const { return rules_.on(part); }
   bool may_commit(const State& state, int l, int end) const;
   int settled(const Producer& producer) const;

@@ -74,7 +74,7 @@ class Model {
   void go_down(const State& state, int n, Steps<State>& steps) const;
   void leave(const State& state, int p, Steps<State>& steps) const;
 
-  // What the guards ask.
+  // The predicates that guards use.
   bool on(Part part) const { return rules_.on(part); }
   int producer_of(int run) const { return run % bounds_.producers; }
   std::string run_text(int run) const;

@@ -72,7 +72,7 @@ void violated(World& world, const Promise& p, const std::string& what) {
   world.stop_at_violation(fmt::format("{}: {}", p.name, what));
 }
 
-// ---- what clients saw
+// ---- The clients' history
 
 // Remembers the state of the world at the start: entries acknowledged before it must stand below
 // it.
