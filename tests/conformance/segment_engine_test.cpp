@@ -1,4 +1,7 @@
-// Every file engine passes this suite: the same operations give the same files and answers.
+// The suite that every file engine passes (worker threads and io_uring, each with direct I/O and
+// with the page cache): the same operations give the same files and the same answers.
+// Each case runs on a temporary directory with a real event loop. If the kernel forbids io_uring,
+// its suite is skipped with a message.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -20,6 +23,7 @@ namespace {
 constexpr LogId log_1{1};
 constexpr std::uint64_t file_size = 256u << 10;
 
+/// An engine on a temporary directory. The destructor deletes the directory.
 class Bench {
  public:
   Bench(bool uring, bool direct) : uring_(uring), direct_(direct) {
@@ -32,6 +36,7 @@ class Bench {
     directory.reset();
     fs::remove_all(path);
   }
+  /// Closes directory and engine and opens both again, as a restart of the node does.
   void reopen() {
     engine.reset();
     directory.reset();
@@ -45,6 +50,7 @@ class Bench {
     engine =
         uring_ ? make_uring_engine(*directory, watch, post) : make_thread_engine(*directory, post);
   }
+  /// Runs the loop until the operation's answer has come.
   FileEngine::Outcome run(DiskOperation op) {
     FileEngine::Outcome outcome{Errc::unavailable, "no answer came", {}};
     engine->start(std::move(op), [&](FileEngine::Outcome o) {
@@ -55,10 +61,12 @@ class Bench {
     loop.run();
     return outcome;
   }
+  /// Runs an operation that must succeed.
   void must(DiskOperation op) {
     const auto o = run(std::move(op));
     CHECK_MESSAGE(o.error == Errc::ok, o.detail);
   }
+  /// The file of log 1's segment that begins at `first` (G1).
   fs::path segment(Offset first) const { return path / "logs/1" / segment_file_name(first); }
 
   fs::path path;
@@ -71,6 +79,7 @@ class Bench {
   bool direct_;
 };
 
+/// Bytes with a recognisable content for each seed; 251 is prime, so shifts by whole blocks show.
 Bytes pattern(std::size_t size, unsigned char seed) {
   Bytes b = Bytes::allocate(size);
   for (std::size_t i = 0; i < size; ++i)
@@ -146,7 +155,7 @@ void suite(bool uring, bool direct) {
     b.must(DropLog{log_1});
     CHECK(b.directory->logs()->empty());
     CHECK(!fs::exists(b.path / "logs/1"));
-    b.must(DropLog{log_1});  // again
+    b.must(DropLog{log_1});  // a drop that is repeated succeeds
   }
   SUBCASE(
       "the file of a trimmed segment is written again, larger and with its bytes in it; one that "
@@ -155,6 +164,8 @@ void suite(bool uring, bool direct) {
     b.must(CloseSegment{log_1, Offset{0}, 200'000});
     b.must(PrepareNext{log_1, file_size});
     b.must(OpenSegment{log_1, Offset{200'000}, header_of(Offset{200'000})});
+    // `again` says whether the trimmed file may be written again. A file that somebody reads or has
+    // linked must keep its bytes.
     bool again = true;
     SUBCASE("trimmed") { b.must(UnlinkSegments{log_1, {Offset{0}}, true}); }
     SUBCASE("trimmed, and the node begins anew") {
@@ -179,11 +190,13 @@ void suite(bool uring, bool direct) {
     SUBCASE("there is no space for anything else") {
       b.must(UnlinkSegments{log_1, {Offset{0}}, true});
       CHECK(b.run(PrepareNext{log_1, std::uint64_t{1} << 60}).error != Errc::ok);
-      again = !fs::is_empty(
-          b.path / "spare");  // kept where the file system knows at once that it never has so much
+      // The file is kept if the file system refuses the size at once, without trying to reserve it.
+      again = !fs::is_empty(b.path / "spare");
     }
     b.must(PrepareNext{log_1, file_size});
     b.must(OpenSegment{log_1, Offset{400'000}, header_of(Offset{400'000})});
+    // A file that is written again still holds the old bytes behind its header; a fresh file holds
+    // zeros.
     CHECK(fs::file_size(b.segment(Offset{400'000})) >= file_size);
     const Bytes rest =
         b.run(ReadSegment{log_1, Offset{400'000}, segment_header_size, file_size}).data;
@@ -195,6 +208,7 @@ void suite(bool uring, bool direct) {
               ->first == Offset{400'000});
     b.must(
         WriteGroup{log_1, Offset{400'000}, segment_header_size, {pattern(5000, 7)}, 0, {}, true});
+    // The reader's or the backup's copy of the old file is untouched.
     if (fs::exists(b.path / "backup")) reader.open(b.path / "backup", std::ios::binary);
     if (reader.is_open()) {
       const std::string kept{std::istreambuf_iterator<char>(reader), {}};
@@ -204,14 +218,16 @@ void suite(bool uring, bool direct) {
           pattern(5000, 7));
   }
   SUBCASE("a full disk: asking for space fails and changes nothing; what was reserved is written") {
-    // More than any disk has: what a full one answers, on a disk that is not.
+    // No disk has this much space, so every disk answers as a full disk does.
     constexpr std::uint64_t too_much = std::uint64_t{1} << 60;
+    // K5: a failed request for space leaves no file behind and changes no size.
     b.must(PrepareNext{log_1, file_size});
     CHECK(b.run(PrepareNext{log_1, too_much}).error != Errc::ok);
     CHECK(fs::file_size(b.path / "logs/1/next") == file_size);
     CHECK_FALSE(fs::exists(b.path / "logs/1/preparing"));
     CHECK(b.run(GrowSegment{log_1, Offset{0}, too_much}).error != Errc::ok);
     CHECK(fs::file_size(b.segment(Offset{0})) == file_size);
+    // Growing reserves space; a request for less than the file has changes nothing.
     b.must(GrowSegment{log_1, Offset{0}, 2 * file_size});
     CHECK(fs::file_size(b.segment(Offset{0})) == 2 * file_size);
     b.must(GrowSegment{log_1, Offset{0}, file_size});
@@ -222,6 +238,7 @@ void suite(bool uring, bool direct) {
   SUBCASE("groups of all sizes, one behind the other, between cuts, repairs and growth") {
     std::string frames;
     unsigned char seed = 0;
+    // Appends a group of two buffers with alternating mark slots, at the current end.
     const auto append = [&](std::size_t size) {
       const Bytes x = pattern(size, ++seed);
       std::vector<Bytes> buffers = {x.slice(0, size / 3), x.slice(size / 3, size - size / 3)};
@@ -230,7 +247,7 @@ void suite(bool uring, bool direct) {
                         encode_marks({seed, Offset{frames.size()}, Chain{seed}, Offset{}}), true});
       frames += x.text();
     };
-    // The file as a reader of the disk sees it: the frames, and zeros behind them.
+    // Compares the file with the expected frames; zeros must follow the frames.
     const auto check_file = [&] {
       std::ifstream in(b.segment(Offset{0}), std::ios::binary);
       const std::string file{std::istreambuf_iterator<char>(in), {}};
@@ -244,8 +261,10 @@ void suite(bool uring, bool direct) {
                 ByteSpan(reinterpret_cast<const std::byte*>(file.data()), segment_header_size))
                 ->counter == seed);
     };
+    // Sizes around a block of 4096 bytes: the engine must rewrite partial blocks correctly.
     for (const std::size_t size : {3, 4093, 4096, 1, 8191, 20'000, 4095, 40}) append(size);
     check_file();
+    // A group without frames writes marks alone.
     b.must(WriteGroup{log_1,
                       Offset{0},
                       segment_header_size + frames.size(),
@@ -254,10 +273,12 @@ void suite(bool uring, bool direct) {
                       encode_marks({seed, {}, {}, {}}),
                       true});
     append(100);
+    // A cut inside a block, then appends behind it.
     b.must(TruncateLog{log_1, false, Offset{0}, 5000});
     frames.resize(5000);
     append(300);
     check_file();
+    // A repair inside written frames must not disturb the block that the next group rewrites.
     b.must(RepairSegment{log_1, Offset{0}, segment_header_size + 5100, pattern(50, 77)});
     frames.replace(5100, 50, pattern(50, 77).text());
     append(7);
@@ -266,7 +287,7 @@ void suite(bool uring, bool direct) {
     check_file();
   }
   SUBCASE("a log is dropped while its next segment is being prepared") {
-    // A bench that deletes its log ended a node this way: the drop met `preparing` just as it
+    // Guards a race that ended a node: DropLog met the file `preparing` at the moment at which it
     // became `next`.
     for (int i = 0; i < 50; ++i) {
       const LogId log{100 + static_cast<std::uint64_t>(i)};
@@ -293,7 +314,8 @@ void suite(bool uring, bool direct) {
     const auto group_of = [](std::uint64_t i, std::uint64_t n) {
       return pattern(size, static_cast<unsigned char>(7 * i + n));
     };
-    // The next operation of log `i`, of which `n` are done.
+    // Starts the next operation of log `i`, of which `n` have ended: make, prepare, open, then
+    // groups. 150 logs exceed the ring, so that submission must wait and keep each log's order.
     std::function<void(std::uint64_t, std::uint64_t)> go_on = [&](std::uint64_t i,
                                                                   std::uint64_t n) {
       const LogId log{1000 + i};
@@ -319,6 +341,7 @@ void suite(bool uring, bool direct) {
     for (std::uint64_t i = 0; i < logs; ++i) go_on(i, 0);
     b.engine->submit();
     b.loop.run();
+    // Each log holds its groups in order, and its marks name the end before the last group.
     for (std::uint64_t i = 0; i < logs; ++i) {
       const auto r =
           b.run(ReadSegment{LogId{1000 + i}, Offset{0}, segment_header_size, groups * size});
@@ -330,9 +353,11 @@ void suite(bool uring, bool direct) {
     }
   }
   SUBCASE("promises, small files, repair") {
+    // Two slots: the promise with the higher counter counts (P1).
     b.must(SavePromise{LogId{}, 1, encode_promise({1, Term{3}, InstanceId{4}})});
     b.must(SavePromise{LogId{}, 2, encode_promise({2, Term{5}, InstanceId{6}})});
     CHECK(decode_promise(b.directory->file("promise").value())->term == Term{5});
+    // A small file is replaced whole.
     b.must(SaveFile{"metadata", Bytes::copy_of("m1")});
     b.must(SaveFile{"metadata", Bytes::copy_of("m2")});
     CHECK(b.directory->file("metadata")->text() == "m2");

@@ -1,6 +1,7 @@
-// The SDK's core against servers that say anything: every message that a sequencer or a storage
-// node may send, with absurd numbers and out of turn, between honest answers. It never crashes,
-// each call ends exactly once, and what it holds and asks for is bounded.
+// Fuzzes the SDK's core (ClientMachine): a sequence of calls meets servers that send every message
+// of a sequencer or a storage node, with absurd numbers and out of turn.
+// Honest answers of a small simulated cluster come between. Three promises are checked: the core
+// never crashes, each call ends exactly once, and the bytes in flight stay bounded.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -21,6 +22,8 @@ constexpr std::size_t calls_max = 64;
 constexpr std::uint64_t in_flight_max = 1u << 20;
 constexpr LogId log_id{7};
 
+/// The input decides each step. While `honest_` is set, every request also gets the answer of a
+/// correct cluster, so that the core reaches states that random messages alone never reach.
 class Story {
  public:
   explicit Story(fuzz::Input in) : in_(in) {
@@ -34,6 +37,8 @@ class Story {
     begin_term();
   }
 
+  /// Runs until the input or the step budget ends. Closing the client then must end every open
+  /// call.
   void run() {
     machine_->list_logs(now_, call(), never);
     perform();
@@ -45,6 +50,7 @@ class Story {
   }
 
  private:
+  /// Makes the token of a new call. perform() requires that each token ends once.
   Token call() {
     const Token t{++tokens_};
     open_calls_.insert(t);
@@ -73,6 +79,8 @@ class Story {
         return say_something();
     }
   }
+  /// Starts a random call of the public API, with numbers that the core has sent before or with
+  /// absurd numbers.
   void begin_call() {
     if (open_calls_.size() >= calls_max) return;
     switch (in_.below(11)) {
@@ -118,6 +126,8 @@ class Story {
     }
     perform();
   }
+  /// Sends any message that the connected peer's role may send, as the answer to a request of the
+  /// core or under an arbitrary request id.
   void say_something() {
     if (up_.empty()) return pass(100ms);
     auto c = up_.begin();
@@ -152,6 +162,8 @@ class Story {
 
   // ---- the honest cluster
 
+  /// Stamps uploaded frames for the end of the honest log, as a storage node does, so that pages
+  /// verify (spec/06 "Checking").
   void append_to_log(const Bytes& frames) {
     std::vector<std::byte> all(bytes_.data(), bytes_.data() + bytes_.size());
     std::size_t at = all.size();
@@ -182,6 +194,8 @@ class Story {
     m.leader = SequencerId{1};
     return m;
   }
+  /// Answers a request as a correct cluster would. Returns nothing for messages that need no
+  /// answer, and for a commit whose upload never came.
   std::optional<Message> answer(const Message& m) {
     if (std::holds_alternative<GetMetadata>(m)) return metadata();
     if (std::holds_alternative<OpenLog>(m)) return TermIs{log_id, Term{1}, term_at_, term_end_};
@@ -216,6 +230,8 @@ class Story {
     return {};
   }
 
+  /// Takes outputs until the core asks for nothing more. The bound of 64 rounds ends a conversation
+  /// in which the core and the honest cluster answer each other for ever.
   void perform() {
     for (int round = 0; round < 64; ++round) {
       client::Output o = machine_->output();
@@ -260,7 +276,7 @@ class Story {
   std::set<Token> open_calls_;
   std::vector<Token> follows_;
   std::uint64_t tokens_ = 0;
-  Bytes bytes_;  // the log
+  Bytes bytes_;  // the honest cluster's only log, as stamped frames
   Offset term_at_{}, term_end_{};
   std::map<std::pair<ProducerId, Sequence>, Bytes> staged_;
 };

@@ -1,4 +1,6 @@
-// Any bytes in a file give a frame, a header, marks, a promise, an identity, or a refusal.
+// Fuzzes the decoders of the disk formats (spec/02): for any bytes in a file each decoder returns a
+// frame, a header, marks, a promise or an identity, or refuses the bytes. No decoder reads beyond
+// the bytes that it was given.
 #include <cstdlib>
 
 #include "proto-spec/disk/frame.h"

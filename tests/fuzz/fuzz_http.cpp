@@ -1,7 +1,7 @@
-// The pages' HTTP server on loopback against sequences of requests: whole and half, pipelined, with
-// absurd lengths, names and versions, and connections that end anywhere. It never crashes, a page
-// never sees a path that is not its own, and a plain request that comes after all of that is
-// answered.
+// Fuzzes the HTTP server of the status pages on loopback, with sequences of requests: whole and
+// half, pipelined, with absurd lengths, names and versions.
+// Connections end at any point. Three promises are checked: the server never crashes, a page sees
+// its own path alone, and a plain request at the end of the sequence is answered.
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -26,14 +26,16 @@ constexpr std::size_t steps_max = 24;
 constexpr auto patience = 5s;
 constexpr auto glance = 2ms;
 
-/// A call that a signal interrupts is made again: libFuzzer has a timer that goes off every few
-/// seconds, in the middle of anything.
+/// Repeats a system call that a signal interrupts: libFuzzer's timer sends a signal every few
+/// seconds.
 template <class Call>
 auto uninterrupted(Call call) {
   for (;;)
     if (const auto result = call(); result >= 0 || errno != EINTR) return result;
 }
 
+/// A blocking TCP client of the server under test. Sending never waits, because the server may have
+/// stopped reading.
 class Connection {
  public:
   explicit Connection(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -50,14 +52,16 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection() {
-    const linger at_once{1, 0};  // no port stays taken behind thousands of them
+    // reset on close, so that thousands of connections leave no port in TIME_WAIT
+    const linger at_once{1, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     ::close(fd_);
   }
   void say(const std::string& bytes) const {
     (void)::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
-  /// What comes until the server closes, `enough` is there, or so much time has passed.
+  /// Returns the bytes that arrive until the server closes, `enough` has arrived, or `time` has
+  /// passed.
   std::string hear(std::chrono::milliseconds time, const std::string& enough = {}) const {
     const auto until = std::chrono::steady_clock::now() + time;
     std::string all;
@@ -81,6 +85,7 @@ class Connection {
   int fd_;
 };
 
+/// Returns a request target: a well-known path, a very long path, or arbitrary bytes.
 std::string word(fuzz::Input& in) {
   constexpr const char* words[] = {
       "/", "/metrics", "/healthz", "/%00", "/../../etc/passwd", "/metrics?a=b&a=c", "/?%zz=%",
@@ -95,6 +100,7 @@ std::string word(fuzz::Input& in) {
   return words[which];
 }
 
+/// Returns a request that may be malformed in its method, target, version, headers or body.
 std::string request(fuzz::Input& in) {
   constexpr const char* methods[] = {"GET",   "HEAD",    "POST", "PUT", "OPTIONS",
                                      "TRACE", "CONNECT", "",     "G"};
@@ -128,6 +134,8 @@ struct Running {
   std::uint16_t port = 0;
 };
 
+/// Starts the server once for all inputs of the process. Each page aborts if the server hands it
+/// another path than its own.
 Running& running() {
   static Running* r = [] {
     const auto own = [](std::string path) {
@@ -174,6 +182,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   connection.reset();
+  // After the sequence a plain request proves that the server still works.
   const Connection plain(port);
   plain.say("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   const std::string answer = plain.hear(patience, "\n/healthz\n");

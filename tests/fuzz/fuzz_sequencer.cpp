@@ -1,6 +1,8 @@
-// A whole sequencer against sequences of valid messages with absurd numbers, from a client, storage
-// nodes and sequencers, between honest answers that bring it far enough to be asked. It never
-// crashes, its metadata never go back, and no step asks for work without bound.
+// Fuzzes a whole sequencer (SequencerMachine): a client, storage nodes and other sequencers send
+// valid messages with absurd numbers.
+// Honest answers come between and bring the sequencer far enough to have a leader and an open log.
+// Three promises are checked: the sequencer never crashes, its metadata never go back, and no step
+// asks for unbounded work.
 #include <deque>
 #include <map>
 #include <memory>
@@ -15,10 +17,11 @@ using namespace loglog::sequencer;
 namespace {
 
 constexpr std::size_t steps_max = 400;
-constexpr std::size_t answers_max =
-    2'000;  // honest answers in one step: a conversation that never ends is a fault too
+/// Bound on honest answers within a step: a conversation that never ends is a fault too.
+constexpr std::size_t answers_max = 2'000;
 
-/// A node that does as it is told, and keeps of a log how long it is.
+/// A storage node that obeys every command. It keeps the length and the terms of each log, and no
+/// bytes.
 struct HonestNode {
   struct Log {
     Offset tail;
@@ -28,6 +31,7 @@ struct HonestNode {
   DiskId disk;
   std::map<LogId, Log> logs;
 
+  /// A stand-in for the chain: equal tails have equal chains, and different tails different chains.
   static Chain chain(Offset tail) {
     return Chain{tail.value == 0 ? 0 : tail.value * 0x9E3779B97F4A7C15ULL + 1};
   }
@@ -72,6 +76,7 @@ struct HonestNode {
   }
 };
 
+/// Answers as a sequencer that grants every vote and takes every entry.
 std::optional<Message> honest_sequencer(const Message& m) {
   if (const auto* v = std::get_if<RequestVote>(&m)) return Vote{v->term, v->pre_vote, true};
   if (const auto* a = std::get_if<AppendEntries>(&m))
@@ -103,6 +108,7 @@ class Story {
     }
   }
 
+  /// Starts the sequencer, connects all peers, and then lets the input decide each step.
   void run() {
     machine_ = std::make_unique<SequencerMachine>(options_, RaftDisk{}, 7);
     machine_->start(now_, wall_ms());
@@ -135,7 +141,7 @@ class Story {
     connect(Role::client, 0);
     pass(100ms);
   }
-  /// One log that is open, so that the rest has something to be about.
+  /// Creates a log and waits until it is open, so that the random messages can refer to it.
   void create() {
     const auto client = peers_.first(Role::client);
     if (ended_ || !client) return;
@@ -163,6 +169,7 @@ class Story {
         return say_something();
     }
   }
+  /// Sends any message that the connected peer's role may send to a sequencer.
   void say_something() {
     const auto c = peers_.pick(in_);
     if (!c) return connect(Role::client, 0);
@@ -188,6 +195,8 @@ class Story {
       return !ended_;
     });
   }
+  /// Ends the oldest save of Raft state; while the honest mode is off, the input decides when saves
+  /// end.
   void save_one() {
     if (saves_.empty()) return;
     const std::uint64_t ticket = saves_.front();
@@ -196,6 +205,8 @@ class Story {
     perform();
   }
 
+  /// Takes the sequencer's output. In honest mode every save ends and every peer answers until
+  /// nothing is left to answer.
   void perform() {
     std::size_t answers = 0;
     do {
@@ -206,7 +217,7 @@ class Story {
           saves_.pop_front();
         }
         for (auto& a : std::exchange(answers_, {})) {
-          if (++answers > answers_max) break;  // the rest is lost, as if the connection were slow
+          if (++answers > answers_max) break;  // the rest is lost, as on a slow connection
           machine_->arrived(now_, std::move(a));
         }
       }
@@ -238,6 +249,8 @@ class Story {
     for (const CloseConnection& c : o.closes) peers_.erase(c.connection);
     o.clear();
   }
+  /// Checks after each step that the metadata's version and the last term never decrease, and
+  /// builds the status answers, which must not crash.
   void judge() {
     if (ended_) return;
     fuzz::require(machine_->metadata().version >= version_, "the metadata went back");
@@ -254,8 +267,9 @@ class Story {
   std::unique_ptr<SequencerMachine> machine_;
   Time now_{};
   bool honest_ = true;
-  bool ended_ =
-      false;  // by an entry or a snapshot that a sequencer said is committed, and that is none
+  /// True once the machine reports a fatal error: a sequencer has claimed that an invalid entry or
+  /// snapshot is committed.
+  bool ended_ = false;
   fuzz::Peers peers_;
   std::map<std::uint32_t, HonestNode> nodes_;
   std::deque<std::uint64_t> saves_;

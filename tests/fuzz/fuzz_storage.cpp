@@ -1,7 +1,7 @@
-// A whole storage node against sequences of valid messages with absurd numbers, from clients,
-// sequencers and other nodes, with its disk operations done in any order that a driver may. It
-// never crashes, a promise and what is committed never go back, and neither its staging nor what
-// one step asks for is without bound.
+// Fuzzes a whole storage node (StorageMachine): clients, sequencers and other nodes send valid
+// messages with absurd numbers, and disk operations end in any order that a driver may choose.
+// Four promises are checked: the node never crashes, its promise (T3) and its committed offset (D5)
+// never go back, its staging is bounded (D6), and no step asks for unbounded work.
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -23,6 +23,7 @@ constexpr std::uint64_t staging_max = 1u << 20;
 constexpr LogId log_id{7};
 constexpr InstanceId instance{99};
 
+/// The directory of a new node: every listing is empty.
 struct EmptyDisk final : StartupDisk {
   Result<std::vector<LogId>> logs() override { return std::vector<LogId>{}; }
   Result<LogFiles> files_of(LogId) override { return LogFiles{}; }
@@ -32,7 +33,8 @@ struct EmptyDisk final : StartupDisk {
   Result<Bytes> file(const std::string&) override { return Bytes{}; }
 };
 
-/// What was written, so that it can be read again. Only bytes that were written take memory.
+/// The bytes that the node wrote, so that later reads return them. Only written bytes take memory,
+/// because the fuzzer writes at absurd positions.
 class WrittenBytes {
  public:
   void write(LogId log, Offset file, std::uint64_t at, ByteSpan data) {
@@ -65,6 +67,8 @@ LogInfo log_info() {
           {}};
 }
 
+/// The input decides each step. With `prompt_` set every disk operation ends at once; otherwise the
+/// input decides which operation ends, and when.
 class Story {
  public:
   explicit Story(fuzz::Input in) : in_(in) {
@@ -94,6 +98,8 @@ class Story {
   }
 
  private:
+  /// Connects a peer that names the right cluster. `dialled` is the node id that the node under
+  /// test dialled, or zero for an incoming connection.
   ConnectionId connect(Role role, std::uint32_t id, NodeId dialled = {}) {
     auto [c, h] = peers_.connect(role, id);
     h.cluster = ClusterId{5};
@@ -102,7 +108,8 @@ class Story {
     perform();
     return c;
   }
-  /// What a leader does with a new log, so that the rest has something to be about.
+  /// Takes the log through the steps of a new term (spec/04): metadata, seal, join, reconcile and
+  /// term start. The random messages can then refer to an open log.
   void set_up() {
     ClusterMetadata m{RaftIndex{9}, ClusterId{5}, "test",
                       Term{3},      {},           {{NodeId{1}, {}, "a:1"}, {NodeId{2}, {}, "b:1"}},
@@ -113,13 +120,15 @@ class Story {
     say(leader_, Reconcile{log_id, Term{3}, RaftIndex{9}, {}, {}, {}, {}, false, {}, {}, {}, {}});
     order({{{}, make_segment_start_image({})}, {{}, make_term_start_image({})}});
   }
+  /// Orders items at the log's current end, as a leader does, so that D2 accepts the order.
   void order(std::vector<OrderItem> items) {
     const LogCore* l = machine_->log(log_id);
     if (l == nullptr) return;
     say(leader_, Order{log_id, Term{3}, RaftIndex{9}, l->written.end, l->written.last_term,
                        l->durable.end, std::move(items)});
   }
-  /// A run of a producer that is whole: uploaded, ordered, or only one of them.
+  /// A whole and correct run of a producer. The input decides whether it is uploaded, ordered, both
+  /// or neither.
   void honest_run() {
     const std::uint8_t how = in_.byte();
     const ProducerId producer{1u + (how >> 6)};
@@ -169,6 +178,8 @@ class Story {
     if (const auto c = peers_.pick(in_))
       say(*c, fuzz::any_message(in_, heard_, peers_.find(*c)->role, Role::storage));
   }
+  /// Delivers a message if the peer's role may send it; the driver drops other messages before the
+  /// core.
   void say(ConnectionId from, Message m) {
     const fuzz::Peers::Peer* p = peers_.find(from);
     if (p == nullptr || !may_send(p->role, Role::storage, type_of(m))) return;
@@ -184,6 +195,7 @@ class Story {
     machine_->disconnected(now_, {*c});
     perform();
   }
+  /// Ends an outgoing connection attempt of the node, either by failure or by a connection.
   void answer_dial() {
     if (dialled_.empty()) return;
     const NodeId node = *dialled_.begin();
@@ -204,7 +216,8 @@ class Story {
     });
   }
 
-  /// Of the operations that may be done now, one: the oldest of a log's strand, or any beside it.
+  /// Finishes a disk operation that may end now: the oldest of a log's strand, or any operation
+  /// that runs beside the strands. `which` picks among them.
   void finish_one(std::size_t which) {
     std::vector<std::size_t> may;
     std::set<LogId> busy;
@@ -223,6 +236,8 @@ class Story {
   void finish_all() {
     for (std::size_t n = 0; n < disk_operations_max && !disk_.empty(); ++n) finish_one(0);
   }
+  /// Builds the result of a disk operation. Operations that may fail (K5) fail in one of sixteen
+  /// cases with `no_space` or `io_error`.
   DiskDone done(const DiskRequest& r) {
     DiskDone d{r.ticket, Errc::ok, {}, {}};
     if (const auto* read = std::get_if<ReadSegment>(&r.operation))
@@ -257,6 +272,7 @@ class Story {
     }
     judge();
   }
+  /// Checks the promises after each step; see the head of the file.
   void judge() {
     const Report r = machine_->report();
     fuzz::require(r.promise >= promise_, "the promise went back");
@@ -273,7 +289,7 @@ class Story {
   fuzz::Heard heard_;
   std::unique_ptr<StorageMachine> machine_;
   Time now_{};
-  bool prompt_ = true;  // the disk is quick
+  bool prompt_ = true;  // every disk operation ends at once
   ConnectionId leader_{};
   fuzz::Peers peers_;
   std::deque<DiskRequest> disk_;

@@ -1,5 +1,5 @@
-// Any bytes on a connection give messages or a refusal, in bounded memory; what decodes encodes to
-// the same bytes.
+// Fuzzes the wire codec (spec/01): any bytes on a connection become messages or a refusal, in
+// bounded memory. A message that decodes must encode to the same number of bytes.
 #include <cstdlib>
 
 #include "proto-spec/wire/codec.h"

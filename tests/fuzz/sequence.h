@@ -1,6 +1,7 @@
-// Valid messages with any numbers in them, made from a fuzzer's bytes, for fuzzers that drive a
-// whole core through a sequence of steps. A number is small, one that the core has said before, or
-// absurd: what lies between is seldom where a core breaks.
+// Makes valid messages with arbitrary numbers from a fuzzer's bytes, for the fuzzers that drive a
+// whole core through a sequence of steps.
+// A number is small, was sent by the core before, or is absurd: numbers between these seldom break
+// a core. No core is driven here; fuzz_client.cpp, fuzz_sequencer.cpp and fuzz_storage.cpp do that.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -24,8 +25,8 @@
 
 namespace loglog::fuzz {
 
-/// The fuzzer's bytes, taken one after the other. At their end it gives zeros, and the sequence is
-/// to stop.
+/// Hands out the fuzzer's bytes in sequence. At their end it returns zeros; the caller then ends
+/// the sequence.
 class Input {
  public:
   Input(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
@@ -36,18 +37,22 @@ class Input {
     rest_ = rest_.subspan(1);
     return b;
   }
+  /// Big-endian number of `bytes` bytes.
   std::uint64_t number(int bytes) {
     std::uint64_t n = 0;
     for (int i = 0; i < bytes; ++i) n = n << 8 | byte();
     return n;
   }
+  /// A number in [0, n), or 0 if n is 0. Uses a byte, so only the first 256 values are reached.
   std::size_t below(std::size_t n) { return n <= 1 ? 0 : byte() % n; }
 
  private:
   std::span<const std::uint8_t> rest_;
 };
 
-/// What the core has said: numbers by their type, and strings and bytes.
+/// Remembers the numbers, strings and bytes that the core has sent, so that later messages can
+/// refer to real terms, offsets and ids. Numbers are kept by type; each list keeps the newest 32
+/// values.
 class Heard {
  public:
   template <class T>
@@ -72,6 +77,7 @@ class Heard {
     return bytes_.empty() ? Bytes{} : bytes_[in.below(bytes_.size())];
   }
 
+  /// Remembers every field of a message.
   template <class M>
   void message(const M& m);
 
@@ -90,7 +96,7 @@ class Heard {
   std::vector<Bytes> bytes_;
 };
 
-/// Shows Heard the fields of what the core sends.
+/// Visits the fields of a message that the core sent and hands each to Heard.
 struct Listener {
   Heard& heard;
   template <class T>
@@ -122,7 +128,8 @@ void Heard::message(const M& m) {
       static_cast<const MessageVariant&>(m));
 }
 
-/// Fills the fields of a message.
+/// Fills the fields of a message from the input: small, remembered, close to remembered, absurd or
+/// random numbers.
 struct Filler {
   Input& in;
   const Heard& heard;
@@ -181,7 +188,8 @@ struct Filler {
   }
 };
 
-/// Any message that a process of role `from` may send to one of role `to`, but no Hello.
+/// Returns any message that a process of role `from` may send to a process of role `to`, except
+/// Hello. The caller sends Hello when it connects.
 inline Message any_message(Input& in, const Heard& heard, Role from, Role to) {
   static const std::vector<Message> kinds = [] {
     std::vector<Message> all;
@@ -203,7 +211,7 @@ inline Message any_message(Input& in, const Heard& heard, Role from, Role to) {
   return m;
 }
 
-/// A promise that the core breaks ends the fuzzer, with the sentence.
+/// Aborts with `sentence` on stderr unless the promise `holds`; the fuzzer then keeps the input.
 inline void require(bool holds, const char* sentence) {
   if (holds) return;
   std::fputs(sentence, stderr);
@@ -211,14 +219,16 @@ inline void require(bool holds, const char* sentence) {
   std::abort();
 }
 
-/// The processes that are connected to a server's core.
+/// The processes that are connected to the core under test, by connection. Connection ids are never
+/// used twice.
 class Peers {
  public:
   struct Peer {
     Role role;
     std::uint32_t id;
   };
-  /// A new connection, and the hello that came over it; the rest of the hello is the caller's.
+  /// Registers a new connection and returns it with a Hello that names role and id; the caller
+  /// fills the other fields.
   std::pair<ConnectionId, Hello> connect(Role role, std::uint32_t id) {
     const ConnectionId c{++connections_};
     peers_[c] = {role, id};
@@ -232,11 +242,12 @@ class Peers {
     return p == peers_.end() ? nullptr : &p->second;
   }
   void erase(ConnectionId c) { peers_.erase(c); }
-  /// Any of them, as the input says; none where there is none.
+  /// Picks a peer by the input's next byte; returns nothing if no peer is connected.
   std::optional<ConnectionId> pick(Input& in) const {
     if (peers_.empty()) return {};
     return std::next(peers_.begin(), static_cast<std::ptrdiff_t>(in.below(peers_.size())))->first;
   }
+  /// The oldest connection of a role.
   std::optional<ConnectionId> first(Role role) const {
     for (const auto& [c, p] : peers_)
       if (p.role == role) return c;
@@ -248,8 +259,8 @@ class Peers {
   std::uint64_t connections_ = 0;
 };
 
-/// Keeps what a step of a core sends to others, and requires that the step asks for no work without
-/// bound.
+/// Remembers the messages that a step of the core sends, and requires that the step asks for
+/// bounded work: at most 20 000 messages and 64 MiB.
 template <class Sends>
 void hear_step(Heard& heard, const Sends& sends) {
   constexpr std::size_t sends_max = 20'000;
@@ -263,8 +274,8 @@ void hear_step(Heard& heard, const Sends& sends) {
   require(bytes <= bytes_max, "one step sends too many bytes");
 }
 
-/// Moves `now` on by `d` in eight steps, or in milliseconds where that is less, and calls `tick`
-/// after each, until it says false.
+/// Advances `now` by `d` in eight steps, or in steps of a millisecond if those are longer. Calls
+/// `tick` after each step and stops early when `tick` returns false.
 template <class Tick>
 void pass_time(Time& now, Duration d, Tick tick) {
   for (const Time end = now + d; now < end;) {

@@ -1,6 +1,7 @@
-// Golden bytes: what goes over the wire and lies on the disk, compared byte by byte with
-// proto-spec/golden. LOGLOG_BLESS=1 writes the files anew; a change there is a change of protocol
-// and needs its spec in the same commit.
+// Golden bytes: the encodings of wire and disk, compared byte by byte with the files of
+// proto-spec/golden, and with the worked examples of the specification.
+// LOGLOG_BLESS=1 writes the files anew. A changed golden file is a change of protocol and needs its
+// specification in the same commit.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -49,6 +50,7 @@ std::string slurp(const fs::path& p) {
   return s.str();
 }
 
+/// Compares with a golden file, or writes the file first if LOGLOG_BLESS is set.
 void compare(const fs::path& file, ByteSpan bytes) {
   if (std::getenv("LOGLOG_BLESS") != nullptr) {
     fs::create_directories(file.parent_path());
@@ -59,7 +61,8 @@ void compare(const fs::path& file, ByteSpan bytes) {
   CHECK(slurp(file) == hex(bytes));
 }
 
-// A value in every field, each another one, the same in every run.
+// Fills every field of a message with a different value, the same in every run, so that swapped
+// fields show.
 struct Filler {
   std::uint8_t version = 1;
   std::uint64_t n = 0;
@@ -84,7 +87,7 @@ struct Filler {
   }
 };
 
-/// Whether messages.def has fields of that version in it, or it is of that version itself.
+/// True if the message appeared in `version`, or if messages.def gives it a field in that version.
 template <class M>
 bool is_of(std::uint8_t version, int since) {
   if (version == since) return true;
@@ -95,6 +98,8 @@ bool is_of(std::uint8_t version, int since) {
   return version > since && before.size != then.size;
 }
 
+/// Checks both directions: encoding gives the golden bytes, and the golden bytes decode to the same
+/// message.
 template <class M>
 void check_message(std::uint8_t version, int since) {
   if (!is_of<M>(version, since)) return;
@@ -106,7 +111,7 @@ void check_message(std::uint8_t version, int since) {
   std::memcpy(whole.mutable_data(), e.head.data(), e.head.size());
   if (!e.tail.empty())
     std::memcpy(whole.mutable_data() + e.head.size(), e.tail.data(), e.tail.size());
-  // NAME.hex has it as in its first version, NAME.3.hex as version 3 changed it.
+  // NAME.hex holds the first version's bytes, NAME.3.hex the bytes after a change in version 3.
   const std::string name{name_of(M::type)};
   const fs::path file =
       golden / "wire" /
@@ -119,6 +124,7 @@ void check_message(std::uint8_t version, int since) {
   CHECK(std::get<M>(back->message) == m);
 }
 
+/// Stamps a frame image as a storage node does (F1).
 Bytes stamped(Bytes image, Term term, LogId log, Offset at, Chain before, Chain* after = nullptr) {
   const Chain c = stamp_frame(image.mutable_data(), static_cast<std::uint32_t>(image.size()), term,
                               log, at, before);
@@ -138,6 +144,8 @@ Bytes entry_image(std::string_view payload) {
 TEST_CASE(
     "every message has its golden bytes and comes back from them, in each version that changed "
     "it") {
+  // The loop runs over all versions that messages.def names, including versions above
+  // protocol_highest that are still being prepared.
   int newest = 1;
 #define LOGLOG_MESSAGE(number, Name, direction, since) newest = std::max(newest, since);
 #define LOGLOG_FIELD_SINCE(since, type, name) newest = std::max(newest, since);
@@ -153,6 +161,7 @@ TEST_CASE("a field of a newer version is not sent in an older one, nor looked fo
   Status s;
   s.id = SequencerId{3};
   s.protocol = 9;
+  // `protocol` is a field since version 3, so version 2 neither sends nor expects it.
   const Encoded older = encode(RequestId{1}, s, 2), newer = encode(RequestId{1}, s, 3);
   CHECK(newer.head.size() == older.head.size() + 1);
   const auto from_older = decode(older.head), from_newer = decode(newer.head);
@@ -212,6 +221,7 @@ TEST_CASE("files have their golden bytes") {
   append_record(log, RaftHardState{RaftTerm{7}, SequencerId{2}});
   append_record(log, RaftEntry{RaftTerm{7}, RaftIndex{9}, Bytes::copy_of("command")});
   append_cut(log, RaftIndex{9});
+  // A record file with a hard state, an entry, a cut and its mark (spec/02 R1, R2).
   const RaftMark mark{2, log.size()};
   log.replace(raft_mark_at(mark), raft_mark_size, encode_raft_mark(mark).text());
   compare(golden / "disk" / "raft-log.hex", Bytes::copy_of(log));
@@ -227,6 +237,7 @@ TEST_CASE("files have their golden bytes") {
 
 TEST_CASE(
     "files of a format with other frames are refused by the format's number, not as damage (Z6)") {
+  // Pretends that an older format wrote the file, by changing the version field alone.
   const auto older = [](Bytes file, std::size_t version_at) {
     file.mutable_data()[version_at] = std::byte{1};
     return file;
@@ -252,8 +263,8 @@ TEST_CASE("the worked bytes of the prose are the golden bytes") {
     bool in_block = false;
     std::string bytes;
     for (std::string line; std::getline(in, line);) {
-      // A block opened by ```hex FILE repeats the beginning of that golden file; after | stands an
-      // explanation.
+      // A block that ```hex FILE opens repeats the beginning of that golden file. The text behind
+      // is an explanation.
       if (!in_block && line.starts_with("```hex ")) {
         name = line.substr(7);
         in_block = true;
@@ -282,7 +293,8 @@ TEST_CASE("numbers of messages and errors are used once") {
   std::sort(numbers.begin(), numbers.end());
   CHECK(std::adjacent_find(numbers.begin(), numbers.end()) == numbers.end());
   CHECK(numbers.front() > 0);
-  // Every golden file belongs to a message: a retired message keeps its file in golden/retired.
+  // Every golden file of the wire belongs to a message in use; a retired message's file moves to
+  // golden/retired.
   for (const auto& f : fs::directory_iterator(golden / "wire")) {
     bool known = false;
     const std::string stem = f.path().stem().string();  // NAME or NAME.VERSION

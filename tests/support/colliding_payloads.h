@@ -1,5 +1,5 @@
-// Two payloads that a checksum of 32 bits cannot tell apart, found by search: some 100 000 tries,
-// always the same pair.
+// Tests that a payload's checksum needs 64 bits (spec/02 F4) need two payloads that agree in 32
+// bits. This header finds such a pair by search, in some 100 000 tries, and always the same pair.
 #pragma once
 #include <string>
 #include <unordered_map>
@@ -10,7 +10,8 @@
 
 namespace loglog::testing {
 
-/// Of one length, with the same low half of XXH3-64.
+/// Returns two payloads of equal length whose XXH3-64 checksums share the low 32 bits. Ends the
+/// process if a million tries find no pair.
 inline std::pair<std::string, std::string> colliding_payloads() {
   constexpr int tries_max = 1'000'000;
   std::unordered_map<std::uint32_t, int> seen;

@@ -1,4 +1,5 @@
-// For test programs that bring a cluster in their own process.
+// Helpers of test programs that start a whole cluster in their own process: a check that ends the
+// program, and a temporary folder. Nothing here depends on doctest.
 #pragma once
 #include <fmt/format.h>
 #include <stdlib.h>
@@ -10,14 +11,15 @@
 
 namespace loglog::testing {
 
-/// Ends the program with exit code 1 and the sentence where it is not so.
+/// Ends the program with exit code 1 unless `ok` holds; `what` says on stderr which expectation
+/// failed.
 inline void must(bool ok, const std::string& what) {
   if (ok) return;
   fmt::print(stderr, "failed: {}\n", what);
   std::exit(1);
 }
 
-/// A folder that goes with this object.
+/// A temporary folder. The destructor deletes the folder and everything in it.
 struct Folder {
   std::string path = (std::filesystem::temp_directory_path() / "loglog-test-XXXXXX").string();
   Folder() { must(::mkdtemp(path.data()) != nullptr, "a folder"); }
