@@ -1,6 +1,7 @@
-// Sequencers of the production Raft, driven by hand: letters go out when the story says so, saves
-// end when it says so, and only who is named feels time pass. Checked at every step: one leader a
-// term, and no two sequencers apply different commands.
+// A Raft story is a set of sequencers' Raft cores driven by hand: the test decides when a letter (a
+// Raft message) is delivered, when a save ends, and for which sequencer time passes.
+// Every step is checked for two promises of C3: a Raft term has a single leader, and no two
+// sequencers apply different commands.
 #pragma once
 #include <doctest/doctest.h>
 
@@ -17,9 +18,12 @@
 
 namespace loglog::scenarios {
 
+/// Sequencers have the numbers 1 to count. Functions that take a number fail the test on an
+/// impossible step, such as a letter that does not exist.
 class RaftStory {
  public:
-  /// Sequencers are called 1 … count. With `entries_apart`, every message carries one entry.
+  /// Starts all sequencers with empty logs. With `entries_apart` every message carries a single
+  /// entry.
   explicit RaftStory(std::uint32_t count, bool entries_apart = false)
       : entries_apart_(entries_apart) {
     for (std::uint32_t i = 1; i <= count; ++i) voters_.push_back(SequencerId{i});
@@ -28,7 +32,7 @@ class RaftStory {
 
   // ---- What happens
 
-  /// Nobody but `i` feels time pass, until it leads.
+  /// Lets time pass for `i` alone, and delivers everything, until `i` leads.
   void elect(std::uint32_t i) {
     for (int step = 0; step < 200 && !leads(i); ++step) {
       wait_alone(i, 50ms);
@@ -36,7 +40,7 @@ class RaftStory {
     }
     REQUIRE_MESSAGE(leads(i), "sequencer " << i << " is not elected");
   }
-  /// The same, and nothing but votes is delivered: what it has to say as a leader waits.
+  /// The same, but delivers votes alone: the new leader's own messages wait.
   void elect_unheard(std::uint32_t i) {
     for (int step = 0; step < 200 && !leads(i); ++step) {
       wait_alone(i, 50ms);
@@ -51,7 +55,7 @@ class RaftStory {
     }
     REQUIRE_MESSAGE(leads(i), "sequencer " << i << " is not elected");
   }
-  /// Time passes for everybody who runs, in steps of 10 ms; letters arrive at once.
+  /// Lets time pass for every running sequencer in steps of 10 ms; letters arrive at once.
   void pass(Duration d) {
     for (const Time end = now_ + d; now_ < end;) {
       now_ += 10ms;
@@ -63,18 +67,19 @@ class RaftStory {
       deliver_all();
     }
   }
-  /// Time passes for one sequencer alone. Its letters wait.
+  /// Lets time pass for sequencer `i` alone. Its letters wait.
   void wait_alone(std::uint32_t i, Duration d) {
     now_ += d;
     one(i).raft->tick(now_);
     take(i);
   }
-  /// Leader i is given a command. Its letters wait.
+  /// Gives leader `i` a command. Its letters wait.
   void propose(std::uint32_t i, const std::string& command) {
     RaftIndex index{};
     REQUIRE(one(i).raft->propose(now_, Bytes::copy_of(command), index));
     take(i);
   }
+  /// Loses every letter between `a` and `b`, in both directions, until heal().
   void cut(std::uint32_t a, std::uint32_t b) {
     cut_.insert({a, b});
     cut_.insert({b, a});
@@ -84,7 +89,7 @@ class RaftStory {
       if (v.value != i) cut(i, v.value);
   }
   void heal() { cut_.clear(); }
-  /// Delivers letters, and the letters they cause, until none is left.
+  /// Delivers letters, and the letters that these cause, until none is left.
   void deliver_all() {
     for (bool any = true; any;) {
       any = false;
@@ -95,7 +100,8 @@ class RaftStory {
         }
     }
   }
-  /// Delivers the oldest letter from one to another.
+  /// Delivers the oldest letter from `from` to `to`. A letter to a crashed sequencer or over a cut
+  /// link is lost.
   void deliver(std::uint32_t from, std::uint32_t to) {
     auto& letters = letters_[{from, to}];
     REQUIRE_MESSAGE(!letters.empty(), "no letter from " << from << " to " << to);
@@ -105,12 +111,13 @@ class RaftStory {
     one(to).raft->receive(now_, SequencerId{from}, m);
     take(to);
   }
-  /// From now on what i saves stays in memory until save_all(i); a crash loses it.
+  /// Keeps the saves of `i` in memory until save_all(i); a crash loses them.
   void hold_saves(std::uint32_t i) { one(i).slow_disk = true; }
   void save_all(std::uint32_t i) {
     one(i).slow_disk = false;
     take(i);
   }
+  /// Ends `i` at once: its unsaved state and all letters from and to it are lost.
   void crash(std::uint32_t i) {
     one(i).raft.reset();
     one(i).unsaved.clear();
@@ -118,7 +125,8 @@ class RaftStory {
       if (pair.first == i || pair.second == i) letters.clear();
   }
   void restart(std::uint32_t i) { boot(i); }
-  /// What i has applied becomes its snapshot, and the entries behind it go.
+  /// Turns the commands that `i` has applied into its snapshot and drops their entries from the
+  /// log.
   void compact(std::uint32_t i) {
     std::string state;
     for (const std::string& c : one(i).applied) state += c + ",";
@@ -131,22 +139,24 @@ class RaftStory {
   bool runs(std::uint32_t i) const { return one(i).raft != nullptr; }
   bool leads(std::uint32_t i) const { return runs(i) && one(i).raft->is_leader(); }
   const sequencer::raft::Raft& raft(std::uint32_t i) const { return *one(i).raft; }
-  /// The commands that i has applied since the beginning, without the leaders' own entries.
+  /// The commands that `i` has applied since it started, without the empty entries that leaders
+  /// add.
   const std::vector<std::string>& applied(std::uint32_t i) const { return one(i).applied; }
-  /// Commands that are durable at i beyond its snapshot.
+  /// The commands that are durable at `i` and not in its snapshot.
   std::vector<std::string> durable(std::uint32_t i) const {
     std::vector<std::string> out;
     for (const RaftEntry& e : one(i).disk.entries)
       if (!e.command.empty()) out.emplace_back(e.command.text());
     return out;
   }
+  /// The leader with the highest term, or 0.
   std::uint32_t leader() const {
     std::uint32_t who = 0;
     for (const SequencerId v : voters_)
       if (leads(v.value) && (who == 0 || raft(v.value).term() > raft(who).term())) who = v.value;
     return who;
   }
-  /// How many letters of a kind wait from one to another.
+  /// The number of letters of type M that wait from `from` to `to`.
   template <class M>
   std::size_t waiting(std::uint32_t from, std::uint32_t to) const {
     const auto l = letters_.find({from, to});
@@ -159,7 +169,7 @@ class RaftStory {
 
  private:
   struct One {
-    std::unique_ptr<sequencer::raft::Raft> raft;  // none: crashed
+    std::unique_ptr<sequencer::raft::Raft> raft;  // null while the sequencer is crashed
     sequencer::RaftDisk disk;
     std::deque<sequencer::SaveRaft> unsaved;
     bool slow_disk = false;
@@ -172,12 +182,13 @@ class RaftStory {
   One& one(std::uint32_t i) { return all_[i]; }
   const One& one(std::uint32_t i) const { return all_.at(i); }
 
+  /// Starts or restarts `i` on its disk.
   void boot(std::uint32_t i) {
     sequencer::raft::Config c{SequencerId{i}, voters_};
     if (entries_apart_) c.append_bytes_max = 1;
     One& o = one(i);
     if (o.disk.hard_state == sequencer::HardState{})
-      o.disk.hard_state.vote = SequencerId{i};  // the cluster was begun before
+      o.disk.hard_state.vote = SequencerId{i};  // otherwise an empty directory would not vote (C3)
     o.applied.clear();
     o.slow_disk = false;
     o.raft = std::make_unique<sequencer::raft::Raft>(c, o.disk, 100 + i, nullptr);
@@ -185,6 +196,8 @@ class RaftStory {
     take(i);
   }
 
+  /// Takes the outputs of `i`: letters are queued, committed entries applied, and saves end at once
+  /// unless hold_saves(i) is in force.
   void take(std::uint32_t i) {
     One& o = one(i);
     do {
@@ -216,6 +229,7 @@ class RaftStory {
       else o.applied.push_back(std::exchange(word, {}));
   }
 
+  /// Checks the two promises that the head of the file names.
   void check_all(std::uint32_t i) {
     if (leads(i)) {
       const auto [at, fresh] = leader_of_.try_emplace(raft(i).term(), i);
@@ -234,6 +248,7 @@ class RaftStory {
   bool entries_apart_;
   std::vector<SequencerId> voters_;
   std::map<std::uint32_t, One> all_;
+  /// Letters by (from, to), oldest first.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::deque<Message>> letters_;
   std::set<std::pair<std::uint32_t, std::uint32_t>> cut_;
   std::map<RaftTerm, std::uint32_t> leader_of_;

@@ -1,4 +1,6 @@
-// Stories of the sequencers' Raft (C3): who may lead, what is committed, what a crash may take.
+// Stories of the sequencers' Raft (C3): which sequencer may lead, which entries are committed, and
+// what a crash may lose.
+// Each story drives a RaftStory by hand; the promises of raft_story.h are checked at every step.
 #include <doctest/doctest.h>
 
 #include "tests/scenarios/raft_story.h"
@@ -18,10 +20,12 @@ TEST_CASE(
   s.propose(1, "a");
   s.deliver_all();
   const RaftTerm term = s.raft(1).term();
+  // 3 hears nobody and cannot win a pre-vote.
   s.cut_off(3);
   s.pass(30s);
   CHECK(s.raft(3).role() == RaftRole::candidate);
-  CHECK(s.raft(3).term() == term);  // it asked for many pre-votes; its term never moved
+  CHECK(s.raft(3).term() == term);  // 3 asked for many pre-votes, and its term never moved
+  // The link is back: 3 must follow the leader of the old term.
   s.heal();
   s.pass(5s);
   CHECK(s.leads(1));
@@ -37,6 +41,8 @@ TEST_CASE("story: check-quorum: a leader that is cut off steps down and commits 
   s.elect(1);
   s.propose(1, "a");
   s.deliver_all();
+  // The leader hears no majority within an election timeout: it steps down and its entry stays
+  // uncommitted.
   s.cut_off(1);
   s.propose(1, "lost");
   s.pass(5s);
@@ -44,6 +50,7 @@ TEST_CASE("story: check-quorum: a leader that is cut off steps down and commits 
   const std::uint32_t next = s.leader();
   REQUIRE(next != 0);
   CHECK(s.applied(1) == Words{"a"});
+  // The successor's entry replaces "lost" when the link is back.
   s.propose(next, "b");
   s.deliver_all();
   s.heal();
@@ -56,6 +63,7 @@ TEST_CASE("story: a stale log is overwritten, committed entries survive (C3)") {
   s.elect(1);
   s.propose(1, "a");
   s.deliver_all();
+  // x and y are durable at 1 alone; 2 and 3 elect a leader and commit b.
   s.cut_off(1);
   s.propose(1, "x");
   s.propose(1, "y");
@@ -70,6 +78,7 @@ TEST_CASE("story: a stale log is overwritten, committed entries survive (C3)") {
     s.crash(1);
     s.restart(1);
   }
+  // The leader's log overwrites the uncommitted entries.
   s.heal();
   s.pass(500ms);
   for (std::uint32_t i = 1; i <= 3; ++i) {
@@ -81,16 +90,19 @@ TEST_CASE("story: a stale log is overwritten, committed entries survive (C3)") {
 TEST_CASE("story: the stale one cannot win against what is committed (C3)") {
   RaftStory s(3);
   s.elect(1);
+  // a is committed by 1 and 2; 3 lacks it.
   s.cut_off(3);
   s.propose(1, "a");
   s.deliver_all();
   s.heal();
   s.crash(1);
-  for (int step = 0; step < 60; ++step) {  // 3 alone feels time pass: it asks 2 again and again
+  // time passes for 3 alone, so it asks 2 for its vote again and again
+  for (int step = 0; step < 60; ++step) {
     s.wait_alone(3, 100ms);
     s.deliver_all();
     REQUIRE_FALSE(s.leads(3));
   }
+  // 2 has the committed entry and can win.
   s.elect(2);
   s.deliver_all();
   CHECK(s.applied(3) == Words{"a"});
@@ -101,6 +113,8 @@ TEST_CASE("story: a snapshot reaches a follower that was away past truncation (C
   s.elect(1);
   s.propose(1, "a");
   s.deliver_all();
+  // While 3 is down, 1 commits 20 entries and drops them for a snapshot: 3 needs more than the log
+  // still has.
   s.crash(3);
   Words all{"a"};
   for (int i = 0; i < 20; ++i) {
@@ -118,7 +132,8 @@ TEST_CASE("story: a snapshot reaches a follower that was away past truncation (C
   CHECK(s.snapshots_sent >= 1);
   CHECK(s.applied(3) == all);
   CHECK(s.durable(3) == Words{"after"});
-  // What it holds now carries a commit alone with 1, and its own restart.
+  // The entries that 3 holds now must count: 3 and 1 commit an entry without 2, and 3 finds it
+  // again after a restart.
   s.crash(2);
   s.propose(1, "last");
   all.emplace_back("last");
@@ -134,26 +149,27 @@ TEST_CASE("story: entries of an old term are committed only by one of the leader
   RaftStory s(5, true);
   s.elect(1);
   s.deliver_all();
-  // "old" reaches 2 alone.
+  // The first leader's entry "old" reaches 2 alone.
   for (const std::uint32_t other : {3u, 4u, 5u}) s.cut(1, other);
   s.propose(1, "old");
   s.deliver_all();
   REQUIRE(s.durable(2) == Words{"old"});
   s.crash(1);
-  // 5 leads by the votes of 3 and 4; "new" reaches its own disk alone.
+  // 5 leads by the votes of 3 and 4; its entry "new" reaches its own disk alone.
   s.heal();
   s.cut(5, 2);
   s.elect_unheard(5);
   s.propose(5, "new");
   s.crash(5);
-  // 1 leads again, and now 3 holds "old" too: a majority has it, but nothing of 1's own term.
+  // 1 leads again and copies "old" to 3. A majority holds "old" now, but no entry of 1's own term,
+  // so "old" is not committed.
   s.restart(1);
   s.heal();
   for (const std::uint32_t other : {4u, 5u}) s.cut(1, other);
   s.elect_unheard(1);
   s.deliver(1, 2);
   s.deliver(2, 1);
-  s.deliver(1, 3);  // does not fit: 3 lacks what stands before
+  s.deliver(1, 3);  // refused: 3 lacks the entry before it
   s.deliver(3, 1);
   s.deliver(1, 3);
   REQUIRE(s.durable(3) == Words{"old"});
@@ -162,6 +178,8 @@ TEST_CASE("story: entries of an old term are committed only by one of the leader
   CHECK_FALSE(s.raft(1).own_term_committed());
 
   SUBCASE("nothing of the own term gets through: 5 wins and overwrites") {
+    // 5 has the newer last term, so 3 and 4 vote for it and "old" goes. If 1 had committed "old",
+    // it would be lost here.
     s.crash(1);
     s.restart(5);
     s.heal();
@@ -173,13 +191,15 @@ TEST_CASE("story: entries of an old term are committed only by one of the leader
     for (std::uint32_t i = 1; i <= 5; ++i) CHECK(s.applied(i) == Words{"new"});
   }
   SUBCASE("its own entry reaches 3: all is committed, and 5 cannot win") {
+    // The entry of 1's own term reaches 3: a majority holds it, and with it "old" is committed.
     s.deliver(1, 3);
     s.deliver(3, 1);
     CHECK(s.applied(1) == Words{"old"});
     s.crash(1);
     s.restart(5);
     s.heal();
-    for (int step = 0; step < 60; ++step) {  // 5 alone feels time pass
+    // time passes for 5 alone; 3 has a newer last term and refuses
+    for (int step = 0; step < 60; ++step) {
       s.wait_alone(5, 100ms);
       s.deliver_all();
       REQUIRE_FALSE(s.leads(5));
@@ -194,6 +214,7 @@ TEST_CASE("story: entries of an old term are committed only by one of the leader
 TEST_CASE("story: a vote is durable before it is answered (C3)") {
   RaftStory s(3);
   s.cut(1, 3);
+  // 2's save of its vote does not end.
   s.hold_saves(2);
   for (int step = 0; step < 100 && s.raft(1).term() == RaftTerm{}; ++step) {
     s.wait_alone(1, 50ms);
@@ -201,9 +222,11 @@ TEST_CASE("story: a vote is durable before it is answered (C3)") {
   }
   REQUIRE(s.raft(1).role() == RaftRole::candidate);
   s.deliver_all();
-  REQUIRE(s.raft(2).term() == s.raft(1).term());  // 2 has decided; its disk does not know yet
+  // 2 has decided in memory; its disk does not have the vote yet
+  REQUIRE(s.raft(2).term() == s.raft(1).term());
   CHECK_FALSE(s.leads(1));
   SUBCASE("it crashes before it is saved: it may vote for another") {
+    // The vote was never answered, so 2 may vote for 3 in the same term.
     const RaftTerm contested = s.raft(1).term();
     s.crash(2);
     s.restart(2);
@@ -213,6 +236,7 @@ TEST_CASE("story: a vote is durable before it is answered (C3)") {
   }
   SUBCASE("it is saved, then it crashes: the vote stands") {
     const RaftTerm contested = s.raft(1).term();
+    // The vote is durable and answered; after a crash 2 must still know it.
     s.save_all(2);
     s.deliver_all();
     REQUIRE(s.leads(1));
@@ -220,8 +244,8 @@ TEST_CASE("story: a vote is durable before it is answered (C3)") {
     s.restart(2);
     CHECK(s.raft(2).term() == contested);
     s.crash(1);
-    for (int step = 0; step < 60;
-         ++step) {  // 3 alone feels time pass; in that term it gets no second vote
+    // Time passes for 3 alone; it gets no second vote of 2 in the contested term.
+    for (int step = 0; step < 60; ++step) {
       s.wait_alone(3, 100ms);
       s.deliver_all();
       REQUIRE_FALSE((s.leads(3) && s.raft(3).term() == contested));

@@ -1,4 +1,6 @@
-// Recoveries in which one thing is wrong that nobody but the nodes concerned can see.
+// Stories of recoveries in which a fault is visible to the nodes concerned and to nobody else: a
+// base without peers (S8), missing first files (K3), a loss that must outlast its leader (T4).
+// Each story drives the cluster of story.h.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -8,8 +10,8 @@
 namespace loglog::scenarios {
 namespace {
 
-/// Node 1 alone holds one entry more than all others, the leader and the producer that know of it
-/// are dead.
+/// Brings the cluster to a state in which node 1 alone holds an entry x more than its peers. The
+/// leader and the producer that know of x are dead. Returns the dead leader.
 SequencerProcess& one_node_holds_more(Story& s) {
   s.appended("a");
   s.let_pass(1s);
@@ -31,17 +33,22 @@ TEST_CASE(
     "(C-6, S8)") {
   Story s({.producers = 2});
   SequencerProcess& old = one_node_holds_more(s);
+  // Node 1 answers leaders and has the longest log, so it is the base; but its peers cannot copy
+  // from it.
   s.sever(s.node(1), {&s.node(2), &s.node(3)});
   SUBCASE("both peers are as fast") {}
   SUBCASE("the peers fail at different times") { s.node(3).slow_down(1000h, 5ms); }
   s.leader_after(old);
   const Entry y = s.append("y", "log1", 2, 1000h);
   const std::size_t before = s.sent<Reconcile>("seq", "node");
+  // S8: after 2 s the leader passes over the base and begins without it.
   s.until("y is committed", [&] { return s.committed(y); }, 30s);
-  // Three replicas that try five times a second, and not as fast as messages cross.
+  // Three replicas that try five times a second stay below the bound; retries at the speed of
+  // messages exceed it.
   CHECK(s.sent<Reconcile>("seq", "node") - before < 500);
   s.until("node 1 takes part again, though its peers do not hear it",
           [&] { return s.replica(s.node(1)).is_matched(); });
+  // x is cut on node 1, like the extra bytes of any replica.
   s.heal();
   s.expect_log("log1", {"a", "y"});
   s.expect_replicas_equal();
@@ -52,13 +59,16 @@ TEST_CASE(
     "without it (C-6, S2)") {
   Story s({.producers = 2});
   SequencerProcess& old = one_node_holds_more(s);
+  // With node 3 dead, nodes 1 and 2 are the only seal quorum.
   s.kill(s.node(3));
   s.sever(s.node(1), {&s.node(2), &s.node(3)});
   s.leader_after(old);
   const Entry y = s.append("y", "log1", 2, 1000h);
   s.let_pass(60s);
-  CHECK(s.pending(y));  // node 2 alone may lack what is committed
+  // node 2 alone may lack committed entries, so the base cannot be passed over
+  CHECK(s.pending(y));
   CHECK(s.replica(s.node(1)).durable.end > s.replica(s.node(2)).durable.end);
+  // The peers hear each other again, and x is kept.
   s.heal();
   s.until("y is committed", [&] { return s.committed(y); }, 60s);
   s.restart(s.node(3));
@@ -74,6 +84,7 @@ TEST_CASE(
   s.let_pass(1s);
   SequencerProcess& old = s.leader();
   const Offset place = s.replica(s.node(2)).durable.end;
+  // Node 2 alone holds x; its leader and its producer die.
   s.hold(old, s.node(1));
   s.hold(old, s.node(3));
   s.append("x");
@@ -83,6 +94,7 @@ TEST_CASE(
   s.sever(s.node(2), s.world().sequencers_as_processes());
   s.kill(old);
   s.leader_after(old);
+  // The next leader recovers the log from nodes 1 and 3, without node 2 and without x.
   s.until("nodes 1 and 3 are matched without it", [&] {
     const Term term = s.leader().machine()->leading_term();
     return s.replica(s.node(1)).matched == term && s.replica(s.node(3)).matched == term;
@@ -90,11 +102,12 @@ TEST_CASE(
   s.let_pass(4s);
   REQUIRE(s.replica(s.node(1)).durable.end == place);  // the log rests: no term start was written
   s.heal();
+  // Node 2 comes back and is cut. K3: the cut writes the marks for the shorter tail first.
   s.until("node 2 is cut", [&] {
     return s.replica(s.node(2)).is_matched() && s.replica(s.node(2)).durable.end == place;
   });
   s.let_pass(10s);
-  // The one loss that W = 2 of 3 survives, and then the power of everything goes.
+  // W = 2 of 3 survives the loss of a single disk: node 3's. Then power fails everywhere.
   s.kill(s.node(3));
   s.node(3).lose_disk(simulator::Loss::everything);
   s.power_cut(s.node(1));
@@ -103,6 +116,7 @@ TEST_CASE(
   for (int i = 1; i <= 3; ++i) s.restart(s.sequencer(i));
   s.restart(s.node(1));
   s.restart(s.node(2));
+  // A mark above the tail would make both logs suspect, and the log would have no seal quorum.
   CHECK_FALSE(s.replica(s.node(1)).suspect);
   CHECK_FALSE(s.replica(s.node(2)).suspect);
   const Entry y = s.append("y", "log1", 2, 1000h);
@@ -114,11 +128,12 @@ namespace {
 
 const LogOptions small_segments{0, 0, segment_size_min, Durability::sync};
 
-/// Long enough that three of them fill most of a small segment.
+/// An entry of 20 KB: three of them fill most of a small segment.
 std::string long_text(int i) {
   return "entry" + std::to_string(i) + std::string(20'000, static_cast<char>('a' + i % 26));
 }
 
+/// Appends twelve long entries, which fill several segments; returns their payloads.
 Words append_segments(Story& s) {
   Words out;
   for (int i = 0; i < 12; ++i) {
@@ -129,7 +144,8 @@ Words append_segments(Story& s) {
   return out;
 }
 
-/// As a careless rm does it, while the node is down.
+/// Removes the first `how_many` segment files of log1 while the node is down, as a careless rm
+/// does.
 void remove_first_files(Story& s, StorageProcess& n, std::size_t how_many) {
   const LogId id = s.log("log1").id;
   for (std::size_t i = 0; i < how_many; ++i) {
@@ -141,6 +157,7 @@ void remove_first_files(Story& s, StorageProcess& n, std::size_t how_many) {
   }
 }
 
+/// The offset of the node's first segment file, or no_offset if the log has no file.
 Offset first_file(Story& s, StorageProcess& n) {
   const auto log = n.disk.content().find(s.log("log1").id);
   return log == n.disk.content().end() || log->second.segments.empty()
@@ -148,7 +165,7 @@ Offset first_file(Story& s, StorageProcess& n) {
              : log->second.segments.begin()->first;
 }
 
-/// How often a reader was told that the log was trimmed.
+/// Counts in `told` the pages that tell a reader that the log was trimmed.
 std::size_t& count_trimmed(Story& s, std::size_t& told) {
   s.on_message = [&told](const Process&, const Process&, const Message& m) {
     if (const auto* page = std::get_if<Page>(&m)) told += page->reason == Errc::trimmed;
@@ -156,6 +173,8 @@ std::size_t& count_trimmed(Story& s, std::size_t& told) {
   return told;
 }
 
+/// Gives the node an empty disk and admits it by ReplaceDisk (C1). Repeats the request, because the
+/// leader must first hear the new disk.
 void replace_disk(Story& s, StorageProcess& n) {
   s.kill(n);
   n.lose_disk(simulator::Loss::everything);
@@ -189,10 +208,12 @@ TEST_CASE(
   SUBCASE("all but the newest") {
     files = s.node(2).disk.content().at(s.log("log1").id).segments.size() - 1;
   }
+  // The files vanish while node 2 is down, without a trim.
   s.kill(s.node(2));
   remove_first_files(s, s.node(2), files);
   count_trimmed(s, told);
   s.restart(s.node(2));
+  // K3: the first file begins above the trim point, so the node raises an alarm and is copied anew.
   s.until("the damage is found",
           [&] { return s.node(2).machine()->report().counted.corruptions_found > 0; });
   s.until("node 2 begins where the log does", [&] {
@@ -200,6 +221,7 @@ TEST_CASE(
   });
   s.expect_log("log1", all);
   s.expect_replicas_equal();
+  // R1: no reader was told of a trim that never happened.
   CHECK(told == 0);
 }
 
@@ -211,6 +233,7 @@ TEST_CASE(
   s.kill(s.node(2));
   remove_first_files(s, s.node(2), 1);
   s.restart(s.node(2));
+  // Node 1 needs a full copy; node 2 must not be a source that hides its missing file.
   replace_disk(s, s.node(1));
   s.until("all begin where the log does", [&] {
     return first_file(s, s.node(1)) == Offset{} && first_file(s, s.node(2)) == Offset{} &&
@@ -225,14 +248,16 @@ TEST_CASE(
     "is mended later (F09b, K3)") {
   Story s({.producers = 2}, small_segments);
   Words all = append_segments(s);
+  // Of three nodes only 1 and 2 run, and node 2 lacks its first file.
   s.kill(s.node(2));
   s.kill(s.node(3));
   remove_first_files(s, s.node(2), 1);
   s.restart(s.node(2));
   all.push_back("with two of three");
   s.appended(all.back());
-  CHECK(s.replica(s.node(2)).front_gone);  // W = 2: a copy of the whole log would stop appends for
-                                           // as long as it takes
+  // K3: with W = 2, a copy of the whole log would stop appends for as long as the copy takes.
+  CHECK(s.replica(s.node(2)).front_gone);
+  // With node 3 back a write quorum of others takes orders, so node 2 is copied anew.
   s.restart(s.node(3));
   s.until("node 2 is copied anew", [&] {
     return first_file(s, s.node(2)) == Offset{} && !s.replica(s.node(2)).is_suspect();
@@ -248,14 +273,18 @@ TEST_CASE(
   const Words all = append_segments(s);
   const Offset third =
       std::next(s.node(2).disk.content().at(s.log("log1").id).segments.begin(), 2)->first;
+  // A real trim lets node 2 drop its first files.
   s.trim("log1", third);
   s.until("node 2 has let go", [&] { return first_file(s, s.node(2)) == third; });
   s.kill(s.node(2));
+  // Node 2 forgets the metadata that explain the missing files; only the leader can tell it of the
+  // trim.
   const storage::DiskRequest forget{{}, storage::SaveFile{"metadata", Bytes{}}};
   s.node(2).disk.begin(forget.operation);
   s.node(2).disk.finish(forget);
   s.restart(s.node(2));
   s.until("node 2 is matched", [&] { return s.replica(s.node(2)).is_matched(); });
+  // K3: the node judges its first file after the leader's metadata have come.
   CHECK_FALSE(s.replica(s.node(2)).is_suspect());
   CHECK(s.node(2).machine()->report().counted.corruptions_found == 0);
   s.expect_replicas_equal();
@@ -269,7 +298,7 @@ TEST_CASE(
   SequencerProcess& old = s.leader();
   const LogId log1 = s.log("log1").id;
   bool on = true;
-  // Orders of the new log reach node 3 alone.
+  // Loses the new log's orders to nodes 1 and 2, so that they reach node 3 alone.
   s.world().network.lay([&](simulator::SimulatedNetwork::Caught& c) {
     const auto* o = std::get_if<Order>(&c.message);
     if (on && o != nullptr && o->log != log1 && &c.from == static_cast<Process*>(&old) &&
@@ -281,6 +310,7 @@ TEST_CASE(
   const LogId fresh = s.log("log2").id;
   s.until("node 3 alone holds the term start",
           [&] { return s.replica(s.node(3), "log2").durable.end > Offset{}; });
+  // Node 3 is cut off; the next leader begins the log without it.
   s.sever(s.node(3), s.world().sequencers_as_processes());
   s.kill(old);
   on = false;
@@ -291,8 +321,9 @@ TEST_CASE(
   });
   std::size_t told = 0;
   count_trimmed(s, told);
-  s.node(3).log_disk_slower_by = 300ms;  // the cut takes so long
+  s.node(3).log_disk_slower_by = 300ms;  // so the cut takes long enough for reads to meet it
   s.heal();
+  // Every 10 ms a reader asks node 3, whose log is being cut to nothing.
   for (std::uint64_t i = 1; i <= 300; ++i) {
     const Time now = s.producer(2).now();
     s.producer(2).call([&](client::ClientMachine& m) {
@@ -301,6 +332,7 @@ TEST_CASE(
     });
     s.let_pass(10ms);
   }
+  // R1: `trimmed` may be said only of a range that was trimmed.
   CHECK(s.replica(s.node(3), "log2").is_matched());
   CHECK(told == 0);
 }
@@ -311,13 +343,16 @@ TEST_CASE(
   Story s({.producers = 2});
   s.appended("a");
   s.let_pass(1s);
+  // Node 2 comes back with a copy of its disk from before b: it has lost an acknowledged entry.
   const simulator::SimulatedDisk old_copy = s.node(2).disk;
   s.kill(s.node(3));
-  s.appended("b");  // on nodes 1 and 2
+  s.appended("b");  // b is on nodes 1 and 2
   s.let_pass(1s);
   s.kill(s.node(2));
   s.node(2).disk = old_copy;
   s.restart(s.node(2));
+  // T4: the leader finds the tail below what node 2 had acknowledged in this term, and commits
+  // MarkLost.
   SequencerProcess& first = s.leader();
   s.until("the leader has found the loss, and all sequencers know it", [&] {
     return std::ranges::all_of(s.world().sequencers, [](const auto& q) {
@@ -325,23 +360,24 @@ TEST_CASE(
     });
   });
   s.until("the node knows it too", [&] { return s.node(2).machine()->data_loss(); });
+  // Node 1, the only replica with b, goes; the next leader sees nodes 2 and 3 alone.
   s.kill(s.node(1));
   s.restart(s.node(3));
   s.kill(first);
   SequencerProcess& second = s.leader_after(first);
   s.restart(s.node(2));
-  CHECK(s.node(2)
-            .machine()
-            ->data_loss());  // its own copy of the metadata says so, before any leader does
+  // Node 2's own copy of the metadata names the loss, before any leader does.
+  CHECK(s.node(2).machine()->data_loss());
   const Entry y = s.append("y", "log1", 2, 1000h);
   s.let_pass(20s);
-  CHECK(s.pending(y));  // nodes 2 and 3 lack b
+  CHECK(s.pending(y));  // nodes 2 and 3 both lack b, and node 2 counts for no quorum
   const Overview seen = second.machine()->overview(10);
   CHECK(seen.storage.at(1).condition == NodeCondition::data_loss);
+  // Node 1 brings b back.
   s.restart(s.node(1));
   s.until("y is committed", [&] { return s.committed(y); });
   s.expect_log("log1", {"a", "b", "y"});
-  // Until its disk is replaced: then it is a replica like any other.
+  // C1: with a replaced disk node 2 becomes a replica like any other.
   replace_disk(s, s.node(2));
   s.until("node 2 is copied full",
           [&] { return s.node(2).alive() && s.replica(s.node(2)).is_matched(); });
@@ -357,8 +393,9 @@ TEST_CASE("story: storage nodes that do not hear each other say so while all is 
     return s.leader().machine()->overview(1).storage.at(node - 1).cannot_reach;
   };
   for (std::size_t i = 1; i <= 3; ++i) CHECK(parted(i).empty());
+  // The link between two storage nodes breaks; sequencers and clients reach both.
   s.sever(s.node(1), {&s.node(2)});
-  s.appended("b");  // appends need no such connection
+  s.appended("b");  // appends need no link between storage nodes
   s.until("both are named", [&] {
     return parted(1) == std::vector{NodeId{2}} && parted(2) == std::vector{NodeId{1}};
   });

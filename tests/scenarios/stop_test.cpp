@@ -1,5 +1,7 @@
-// Stories of servers that are asked to stop: a leader hands over first, a storage node finishes
-// what it has taken.
+// Stories of servers that are asked to stop (spec/04 "Handing over at a stop"): a leader hands over
+// first, and a storage node finishes the orders that it has taken.
+// Each story stops a process by Story::stop(), as SIGTERM does, and measures the simulated time
+// that it takes.
 #include <doctest/doctest.h>
 
 #include "tests/scenarios/story.h"
@@ -9,11 +11,11 @@ using namespace loglog::scenarios;
 
 namespace {
 
-/// Appends of which one is always under way, until told to end; each must be committed.
+/// Keeps an append under way until end() is called. Each append must be committed.
 class Steady {
  public:
   explicit Steady(Story& s) : story_(s), all_{s.append("0")} {}
-  /// Goes on for so long; the longest time that one took.
+  /// Appends for `how_long` and returns the longest time that an append took.
   Duration go_on(Duration how_long) {
     Duration longest{};
     for (const Time end = now() + how_long; now() < end;) {
@@ -25,6 +27,7 @@ class Steady {
     }
     return longest;
   }
+  /// Waits for the last append and requires that the log holds all of them, in order.
   void end() {
     story_.until("the last append ends", [&] { return !story_.pending(all_.back()); });
     Words words;
@@ -47,6 +50,8 @@ TEST_CASE("stop: a leader hands over, every append is committed, and the pause i
     Story s({.seed = seed});
     Steady load(s);
     load.go_on(500ms);
+    // Three leaders stop in turn under load. Each names a successor with a single Campaign, so that
+    // the pause stays below an election timeout.
     for (int i = 0; i < 3; ++i) {
       SequencerProcess& old = s.leader();
       const Term term = old.machine()->leading_term();
@@ -72,16 +77,20 @@ TEST_CASE(
   SequencerProcess& old = s.leader();
   s.let_pass(500ms);
   s.hold(s.node(1), old);
-  s.hold(s.node(2), old);  // what node 3 acknowledges is one too few
+  s.hold(s.node(2), old);  // node 3's acknowledgement alone is below W
   const Entry b = s.append("b");
   s.let_pass(50ms);
   REQUIRE(s.pending(b));
+  // The leader is asked to stop while b is ordered and not committed: it must not hand over yet.
   bool gone = false;
   old.stop([&gone] { gone = true; });
+  // A commit that comes now is refused with not_leader.
   const Entry c = s.append("c");
   s.let_pass(20ms);
   CHECK(s.sent<Campaign>("seq", "seq") == 0);
   CHECK(s.sent<Refused>("seq", "client1") > 0);
+  // The acknowledgements arrive, so b is committed in the old term; c is committed by the
+  // successor.
   s.heal();
   s.until("the leader has stopped", [&gone] { return gone; });
   CHECK(s.outcome(b) == "committed");
@@ -99,12 +108,13 @@ TEST_CASE("stop: the one that reaches most takes over") {
     s.appended("a");
     SequencerProcess& old = s.leader();
     const auto others = s.sequencers_but(old);
-    // In turn the one with the lower and the one with the higher id.
+    // The seed decides whether the sequencer with the lower or the higher id reaches fewer nodes.
     Process& lonely = *others[seed % 2];
     const Process& able = *others[1 - seed % 2];
     s.part(lonely, s.node(1));
     s.part(lonely, s.node(2));
-    s.let_pass(8s);  // it has told the leader, more than once
+    s.let_pass(8s);  // `lonely` has told the leader more than once which nodes it reaches
+    // `lonely` reaches no quorum, so the leader sends Campaign to `able`.
     CHECK(s.stop(old) < 300ms);
     CHECK(&s.leader_after(old) == &able);
     s.heal();
@@ -118,6 +128,7 @@ TEST_CASE("stop: followers, and a leader without others, stop at once") {
   Story s;
   s.appended("a");
   SequencerProcess& old = s.leader();
+  // A follower leads nothing and a single sequencer has no successor: neither has a reason to wait.
   for (Process* p : s.sequencers_but(old)) CHECK(s.stop(*p) < 1ms);
   CHECK(s.stop(old) < 20ms);
   for (int i = 1; i <= 3; ++i) s.restart(s.sequencer(i));
@@ -140,14 +151,16 @@ TEST_CASE(
   s.appended("a");
   SequencerProcess& old = s.leader();
   std::vector<const Process*> asked;
+  // Records the sequencers to which the leader sends Campaign, in order.
   s.on_message = [&](const Process&, const Process& to, const Message& m) {
     if (std::holds_alternative<Campaign>(m)) asked.push_back(&to);
   };
   const auto others = s.sequencers_but(old);
   SUBCASE("one is deaf") {
     s.hold(old, *others[0]);
-    s.let_pass(200ms);  // it has the whole log, and was heard a moment ago
+    s.let_pass(200ms);  // the deaf sequencer has the whole Raft log and was heard a moment ago
     CHECK(s.stop(old) < 1s);
+    // The first candidate does not answer within 300 ms, so the leader asks the next.
     REQUIRE(asked.size() == 2);
     CHECK(asked[0] == others[0]);
     CHECK(asked[1] == others[1]);
@@ -155,8 +168,10 @@ TEST_CASE(
   SUBCASE("all are deaf") {
     for (Process* p : others) s.hold(old, *p);
     for (Process* p : others)
-      s.hold(*p, *others[p == others[0] ? 1 : 0]);  // nor do they elect one among themselves
+      // so the others elect no leader among themselves either
+      s.hold(*p, *others[p == others[0] ? 1 : 0]);
     s.let_pass(100ms);
+    // Nobody takes over: the leader stops after the bound of 2 s.
     const Duration took = s.stop(old);
     CHECK(took >= 2s);
     CHECK(took < 2100ms);
@@ -175,6 +190,7 @@ TEST_CASE("stop: a storage node finishes what it was ordered and says so, and ta
   s.let_pass(500ms);
   StorageProcess& node = s.node(2);
   node.log_disk_slower_by = 80ms;
+  // Node 2 has taken b's order and its disk is still writing.
   const Entry b = s.append("b");
   s.until("node 2 writes",
           [&] { return s.replica(node).written.end > s.replica(node).durable.end; });
@@ -182,14 +198,16 @@ TEST_CASE("stop: a storage node finishes what it was ordered and says so, and ta
   const std::size_t taken = s.sent<Uploaded>("node2", "client1");
   bool gone = false;
   node.stop([&gone] { gone = true; });
+  // c comes after the request to stop: node 2 takes no upload and no order of it.
   const Entry c = s.append("c");
   s.until("the node has stopped", [&gone] { return gone; });
+  // Node 2 has acknowledged b before it stopped.
   CHECK(s.sent<Durable>("node2", "seq") > said);
   CHECK(s.sent<Uploaded>("node2", "client1") == taken);
   s.until("both are committed", [&] { return s.committed(b) && s.committed(c); });
   node.log_disk_slower_by = {};
   s.restart(node);
-  // K3: the marks name all that it had.
+  // K3: node 2 brought its marks up to date before it stopped, so they name its whole log.
   s.until("it is back", [&] { return s.replica(node).is_matched(); });
   CHECK_FALSE(s.replica(node).dirty_tail);
   s.expect_log("log1", {"a", "b", "c"});
@@ -203,6 +221,7 @@ TEST_CASE("stop: a storage node that cannot finish stops after two seconds") {
   s.appended("a");
   s.let_pass(500ms);
   StorageProcess& node = s.node(2);
+  // The write of b takes far longer than the bound of a stop.
   node.log_disk_slower_by = 60s;
   const Entry b = s.append("b");
   s.until("b is committed", [&] { return s.committed(b); });

@@ -9,13 +9,15 @@
 
 #include "proto-spec/disk/segment.h"
 
+// How a story drives the simulated world: its last client asks and reads, and the other clients are
+// the story's producers. Every wait ends early when a checker finds a violation.
 namespace loglog::scenarios {
 
 using client::Token;
 
 namespace {
 
-constexpr std::uint64_t question_tokens = 1u << 20;  // above those of appends
+constexpr std::uint64_t question_tokens = 1u << 20;  // above every append's token
 
 simulator::WorldOptions world_of(const Cast& cast) {
   simulator::WorldOptions o;
@@ -23,7 +25,7 @@ simulator::WorldOptions world_of(const Cast& cast) {
   o.sequencers = cast.sequencers;
   o.storage = cast.storage;
   o.rest = cast.rest;
-  o.clients = cast.producers + 1;  // the last one asks and reads
+  o.clients = cast.producers + 1;  // the last client asks and reads
   o.trace = std::getenv("LOGLOG_STORY_TRACE") !=
             nullptr;  // NOLINT(concurrency-mt-unsafe): before any thread
   return o;
@@ -202,7 +204,7 @@ void Story::sever(const Process& a, const std::vector<Process*>& others) {
   for (const Process* p : others) world_.network.break_between(a, *p);
 }
 
-/// Of the ways in which a power cut may treat unsynced sectors, the one that loses most.
+/// Asks the process to stop and measures the simulated time until it has stopped.
 Duration Story::stop(Process& p, Duration within) {
   const Time begun = world_.scheduler.now();
   p.stop([] {});
@@ -210,6 +212,8 @@ Duration Story::stop(Process& p, Duration within) {
   return world_.scheduler.now() - begun;
 }
 
+/// A power cut may keep or lose each unsynced sector. This function tries 64 seeds and keeps the
+/// outcome that loses most, because a story needs the worst case.
 std::size_t Story::power_cut(StorageProcess& n) {
   n.kill();
   simulator::SimulatedDisk worst = n.disk;
@@ -225,6 +229,8 @@ std::size_t Story::power_cut(StorageProcess& n) {
   return most;
 }
 
+/// Writes the flipped byte through the disk's own repair operation, so that the damage is durable
+/// and the simulated disk does not report it.
 void Story::rot(StorageProcess& n, const std::string& log, Offset at) {
   const LogId id = logs_.at(log);
   const auto& segments = n.disk.content().at(id).segments;
@@ -289,6 +295,8 @@ std::size_t Story::count(MessageType type, const std::string& from, const std::s
   return n;
 }
 
+/// Counts each message by sender, receiver and type, and checks S1: after Sealed or StateIs for a
+/// term, no Durable of a lower term may leave the node.
 void Story::watch(const Process& from, const Process& to, const Message& m) {
   std::visit(
       [&]<class M>(const M& x) {
@@ -298,6 +306,7 @@ void Story::watch(const Process& from, const Process& to, const Message& m) {
           Term& t = answered_for_[{from.name(), x.log}];
           t = std::max(t, x.term);
         } else if constexpr (std::is_same_v<M, Durable>) {
+          // A seal for all logs (log 0) binds every log of the node.
           if (x.term <
               std::max(answered_for_[{from.name(), LogId{}}], answered_for_[{from.name(), x.log}]))
             world_.stop_at_violation(
@@ -318,6 +327,7 @@ std::vector<client::Entry> Story::read_all(const std::string& name) {
   simulator::FullRead read(world_, *world_.clients.back(), name);
   read.start();
   until("a full read of " + name + " ends", [&] { return read.done(); });
+  // FullRead has taken the client's callback; the story needs it back.
   world_.clients.back()->on_completed = [this](const client::Completed& done) { completed(done); };
   for (const client::Entry& e : read.entries()) checkers_.entry_read(read.log(), e);
   checkers_.of(read.log()).fully_read(read.entries(), read.first());
@@ -349,6 +359,7 @@ void Story::expect_replicas_equal(const std::string& name) {
     return !all.empty();
   };
   until("the replicas of " + name + " end at one point", settled);
+  // The replicas must stay equal: a repair that is still under way would change them.
   let_pass(500ms);
   REQUIRE(settled());
   CHECK(all.size() == log(name).members.size());

@@ -1,9 +1,10 @@
-// A cluster of the production cores in the simulated world, driven by hand-chosen events so that
-// one named situation happens exactly. Nothing fails here by chance; only delays differ with the
-// seed. Watched in every story, on every message sent:
-//   S1  who answered for a term acknowledges nothing of a lower one
-//   T1, D1  a term has one leader instance, and orders an offset once (checkers.h)
-// and expect_log() brings the simulator's checkers. LOGLOG_STORY_TRACE=1 prints every message.
+// A story is a cluster of the production cores in the simulated world, driven by events that the
+// test chooses, so that a named situation happens exactly.
+// Nothing fails by chance here; only delays differ with the seed. Every message of every story is
+// checked for:
+// S1  a node that has answered for a term acknowledges nothing of a lower term
+// T1, D1  a term has a single leader instance, and orders an offset once (checkers.h)
+// expect_log() adds the simulator's checkers. LOGLOG_STORY_TRACE=1 prints every message.
 #pragma once
 #include <functional>
 #include <map>
@@ -24,6 +25,7 @@ using simulator::Process;
 using simulator::SequencerProcess;
 using simulator::StorageProcess;
 
+/// The size of the cluster and the options in which stories differ.
 struct Cast {
   int sequencers = 3;
   int storage = 3;
@@ -32,21 +34,23 @@ struct Cast {
   std::uint64_t seed = 1;
 };
 
-/// One append of the story.
+/// Names an append of the story; counts from 0.
 using Entry = std::size_t;
 using Words = std::vector<std::string>;
 
+/// Owns the cluster and every append of the story. The destructor fails the test if a checker has
+/// found a violation. All calls run the simulated world on the caller's thread.
 class Story {
  public:
-  /// The cluster runs, has a leader, and "log1" exists with three replicas, unless there are too
-  /// few nodes.
+  /// Starts the cluster and waits for a leader and for "log1". "log1" is not created if there are
+  /// fewer than three storage nodes and `log1` names no replica count.
   explicit Story(const Cast& cast = {}, const LogOptions& log1 = {});
   ~Story();
 
   // ---- Who
-  /// The sequencer that leads in the highest term, once there is one.
+  /// The sequencer that leads in the highest term. Waits until there is a leader.
   SequencerProcess& leader();
-  /// A new one, after `old` died or was cut off.
+  /// Waits for a leader other than `old`, which died or was cut off.
   SequencerProcess& leader_after(const SequencerProcess& old);
   SequencerProcess& sequencer(int i) { return *world_.sequencers[static_cast<std::size_t>(i - 1)]; }
   StorageProcess& node(int i) { return *world_.storage[static_cast<std::size_t>(i - 1)]; }
@@ -55,69 +59,80 @@ class Story {
   std::vector<Process*> sequencers_but(const Process& one) const;
 
   // ---- What happens
+  /// Starts an append of `producer` and returns at once; the deadline counts from now.
   Entry append(const std::string& payload, const std::string& log = "log1", int producer = 1,
                Duration deadline = 120s);
-  /// The same for several at once, so that they go out as one run. The first one's is given; the
-  /// others follow.
+  /// Starts several appends in the same step, so that they form a single run. Returns the first;
+  /// the others have the following numbers.
   Entry append_together(const Words& payloads, const std::string& log = "log1");
-  /// Appends, and waits until it is committed.
+  /// Appends and waits; the story fails unless the append is committed.
   Entry appended(const std::string& payload, const std::string& log = "log1", int producer = 1);
+  /// Create, delete or trim a log as an administrator does, and wait for the answer.
   void create(const std::string& name, const LogOptions& options = {});
   void remove(const std::string& name);
   void trim(const std::string& name, Offset at);
+  /// Runs the world for `d`, or until a checker finds a violation.
   void let_pass(Duration d);
-  /// Runs until it is so; the story fails where it is not so in time. What happens after the next
-  /// event is the caller's.
+  /// Runs until `so()` holds, and fails the story if it does not hold within `within`. The world
+  /// stops directly after the event that made it true.
   void until(const std::string& what, const std::function<bool()>& so, Duration within = 30s);
+  /// The same without failing: returns whether `so()` came to hold in time.
   bool becomes(const std::function<bool()>& so, Duration within);
-  /// Nothing from one reaches the other until heal(): it waits, as on a TCP connection.
+  /// Holds back all messages from `from` to `to` until heal(). They wait, as on a TCP connection
+  /// that still stands.
   void hold(const Process& from, const Process& to);
   void hold(const Process& from, const std::vector<Process*>& to);
-  /// Both ways.
+  /// Holds messages in both directions.
   void part(const Process& a, const Process& b);
   void part(const Process& a, const std::vector<Process*>& others);
-  /// Both ways, and the connections there are break.
+  /// Holds messages in both directions and breaks the connections between them.
   void sever(const Process& a, const std::vector<Process*>& others);
+  /// Lifts every hold(); held messages arrive.
   void heal() { world_.network.heal(); }
-  /// The process dies with what is in its memory; its disk stays.
+  /// Ends the process at once. Its memory is lost; its disk stays.
   void kill(Process& p) { p.kill(); }
   void restart(Process& p) { p.start(); }
-  /// Asks the process to stop by itself, as SIGTERM does, and waits until it has; gives how long
-  /// that took.
+  /// Asks the process to stop, as SIGTERM does, and waits until it has stopped. Returns the time
+  /// that this took.
   Duration stop(Process& p, Duration within = 3s);
-  /// The node dies, and every unsynced sector with it.
+  /// Kills the node, and loses the unsynced sectors in the worst of 64 random ways. Returns the
+  /// number of sectors lost.
   std::size_t power_cut(StorageProcess& n);
-  /// Flips one bit of the frame bytes at an offset of the log.
+  /// Flips a bit of the frame byte at `at` on the node's disk, whether or not the node runs.
   void rot(StorageProcess& n, const std::string& log, Offset at);
 
   // ---- What is seen
   bool pending(Entry e) const { return !appends_[e].result; }
   bool committed(Entry e) const;
-  /// "pending", "committed", "unknown", or the name of the error.
+  /// Returns "pending", "committed", "unknown", or the name of the error.
   std::string outcome(Entry e) const;
+  /// Offset and term of a committed append; the story fails if the append is not committed.
   Offset offset(Entry e) const;
   Term term_of(Entry e) const;
+  /// The log as a leader's metadata describe it.
   LogInfo log(const std::string& name) const;
-  /// The replica of a log at a node that is up.
+  /// The replica of a log on a node that is up; the story fails if the node does not hold the log.
   const storage::LogCore& replica(StorageProcess& n, const std::string& log = "log1");
-  /// Messages of a type that one kind of process ("seq", "node", "client", or a whole name) sent to
-  /// another so far.
+  /// Counts the messages of type M sent so far. `from` and `to` are prefixes of process names:
+  /// "seq", "node", "client", or a full name.
   template <class M>
   std::size_t sent(const std::string& from, const std::string& to) const {
     return count(M::type, from, to);
   }
   simulator::World& world() { return world_; }
-  /// What is called for every message as it is sent.
+  /// Called for every message at the moment of sending.
   std::function<void(const Process& from, const Process& to, const Message&)> on_message;
 
   // ---- How it ends
-  /// A fresh reader finds these payloads, in this order, and the checkers are content; gives the
-  /// entries.
+  /// Requires that a fresh reader finds exactly these payloads in this order, and that the checkers
+  /// are content. Returns the entries.
   std::vector<client::Entry> expect_log(const std::string& name, const Words& payloads);
-  /// All entries of the log as a fresh reader finds them; the checkers are content.
+  /// Reads the whole log with a fresh reader and runs the checkers on it.
   std::vector<client::Entry> read_all(const std::string& name);
-  /// All replicas of the log are matched, whole and equal, byte by byte.
+  /// Waits until all replicas of the log are matched, whole and of one length, and compares them
+  /// byte by byte.
   void expect_replicas_equal(const std::string& name = "log1");
+  /// Requires that no checker has found a violation so far.
   void expect_all_well();
 
  private:
@@ -139,7 +154,8 @@ class Story {
   std::map<std::string, LogId> logs_;
   std::uint64_t questions_ = 0;
   std::map<std::tuple<std::string, std::string, MessageType>, std::size_t> sent_;
-  std::map<std::pair<std::string, LogId>, Term> answered_for_;  // by node; log 0: all logs
+  // highest term answered for, by node; log 0 stands for all logs
+  std::map<std::pair<std::string, LogId>, Term> answered_for_;
 };
 
 }  // namespace loglog::scenarios

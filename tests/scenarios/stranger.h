@@ -1,5 +1,6 @@
-// A client that speaks the protocol without the SDK: it sends what a story hands it and keeps what
-// comes back.
+// A client that speaks the protocol without the SDK: it sends the messages that a story gives it
+// and keeps the answers.
+// Stories use it for requests that a correct SDK never sends.
 #pragma once
 #include <vector>
 
@@ -7,19 +8,23 @@
 
 namespace loglog::scenarios {
 
+/// A process of the simulated world with a single connection. It runs from construction to
+/// destruction.
 class Stranger final : public simulator::Process {
  public:
   explicit Stranger(simulator::World& world) : Process(world, "stranger", "stranger") { start(); }
   ~Stranger() override { kill(); }
 
+  /// Opens the connection; connected() tells when the peer's hello has come.
   void dial(const std::string& address) {
     world_.network.dial(*this, address, connection_ = next_connection(), 0);
   }
   bool connected() const { return connected_; }
+  /// Sends `m` under a fresh request id over the connection.
   void send(const Message& m) {
     world_.network.send(*this, connection_, RequestId{++requests_}, m);
   }
-  /// The newest message of a type that came; null: none.
+  /// The newest message of type M that has arrived, or null.
   template <class M>
   const M* got() const {
     for (auto m = messages_.rbegin(); m != messages_.rend(); ++m)
