@@ -1,5 +1,5 @@
-// A seed replays its run exactly: the same messages, of the same bytes, at the same times, in the
-// same order.
+// A simulator run is a function of its seed: the same messages with the same bytes, at the same
+// times and in the same order. Without this a failing seed could not be replayed.
 #include <doctest/doctest.h>
 
 #include "tests/simulator/plan.h"
@@ -9,6 +9,7 @@ using namespace loglog::simulator;
 
 namespace {
 
+/// A plan with many kinds of faults, because each must draw its chance from the seed alone.
 Plan stormy() {
   Plan p;
   p.name = "replay";

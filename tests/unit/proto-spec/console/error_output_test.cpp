@@ -1,4 +1,7 @@
-// Stderr as bad as it can be.
+// Error output (proto-spec/console) under every bad state of stderr: full, without a reader, never
+// read, closed. The promise: a log line never blocks a thread and never ends the process.
+// Each test replaces a standard descriptor of this process for its duration and counts dropped
+// lines with errors_dropped().
 #include "proto-spec/console/error_output.h"
 
 #include <doctest/doctest.h>
@@ -18,7 +21,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Descriptor `which` is another one, or closed (-1), until this goes.
+/// Replaces descriptor `which` by `other`, or closes it if `other` is -1. The destructor restores
+/// it.
 class Instead {
  public:
   Instead(int which, int other) : which_(which), saved_(::fcntl(which, F_DUPFD_CLOEXEC, 10)) {
@@ -37,13 +41,14 @@ class Instead {
   int which_, saved_;
 };
 
+/// A pipe whose ends close with the object.
 struct Pipe {
   Pipe() { REQUIRE(::pipe(ends) == 0); }
   ~Pipe() {
     ::close(ends[0]);
     if (ends[1] >= 0) ::close(ends[1]);
   }
-  /// All that is in it.
+  /// Returns everything that the pipe holds now, without waiting.
   std::string drain() const {
     ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
     std::string all;
@@ -55,6 +60,7 @@ struct Pipe {
   int ends[2];
 };
 
+/// Runs `work`, which must end within 5 s, and returns how many lines it dropped.
 std::uint64_t dropped_by(const std::function<void()>& work) {
   const std::uint64_t before = errors_dropped();
   const auto begun = std::chrono::steady_clock::now();
@@ -63,6 +69,7 @@ std::uint64_t dropped_by(const std::function<void()>& work) {
   return errors_dropped() - before;
 }
 
+/// Logs a line as a node does; node logs never wait.
 void log_a_line() {
   transport::EventLog("test", transport::LogLevel::info)(transport::LogLevel::info, "a line");
 }
@@ -85,8 +92,10 @@ TEST_CASE(
 TEST_CASE("stderr: a pipe whose reader has gone raises no signal and no exception (F01)") {
   Pipe p;
   const Instead stderr_is(STDERR_FILENO, p.ends[1]);
+  // Without a reader a write gives EPIPE; the line is dropped and no SIGPIPE comes.
   ::close(p.ends[0]);
   CHECK(dropped_by(log_a_line) == 1);
+  // The destructor must find a valid descriptor.
   p.ends[0] = ::open("/dev/null", O_RDONLY);
 }
 
@@ -95,21 +104,24 @@ TEST_CASE(
     "missing (F01)") {
   Pipe p;
   const Instead stderr_is(STDERR_FILENO, p.ends[1]);
+  // 3000 lines exceed the pipe's capacity, so most are dropped without waiting.
   const std::uint64_t dropped = dropped_by([] {
     for (int i = 0; i < 3000; ++i) log_a_line();
   });
   CHECK(dropped > 1000);
   CHECK(p.drain().find("info test: a line\n") != std::string::npos);
+  // The pipe has room again: the next line tells the reader how many lines are missing.
   CHECK(dropped_by(log_a_line) == 0);
   const std::string after = p.drain();
   CHECK(after.find("lines before this could not be written here)\n") != std::string::npos);
   CHECK(after.ends_with("info test: a line\n"));
-  // The end that others may write to is as it was.
+  // The descriptor's own flags are unchanged, because other processes may share the descriptor.
   CHECK((::fcntl(p.ends[1], F_GETFL) & O_NONBLOCK) == 0);
 }
 
 TEST_CASE("stderr: a command waits for a slow reader, for a while (F01)") {
   Pipe p;
+  // Fill the pipe; then a reader empties it after 100 ms, within the patience of a command (5 s).
   const Instead stderr_is(STDERR_FILENO, p.ends[1]);
   while (dropped_by([] { write_error(std::string(4096, 'x')); }) == 0) {
   }
@@ -138,6 +150,8 @@ TEST_CASE("stderr: a socket that is full holds no thread either (F01)") {
 TEST_CASE(
     "stderr: closed, it takes nothing and ends nothing; an event loop never gets its number "
     "(F01)") {
+  // With 0, 1 and 2 closed, a new descriptor of the event loop would get such a number and receive
+  // log lines.
   const Instead in(STDIN_FILENO, -1), out(STDOUT_FILENO, -1), err(STDERR_FILENO, -1);
   const std::uint64_t dropped = dropped_by(log_a_line);
   int lowest = 0;
@@ -150,6 +164,6 @@ TEST_CASE(
   const bool reads = ::read(STDIN_FILENO, &c, 1) >= 0, writes = ::write(STDOUT_FILENO, &c, 1) >= 0;
   CHECK(dropped == 1);
   CHECK(lowest > 2);
-  CHECK_FALSE(reads);  // as on a closed descriptor
+  CHECK_FALSE(reads);  // reads and writes fail, as on a closed descriptor
   CHECK_FALSE(writes);
 }

@@ -1,3 +1,5 @@
+// Frames on the disk (spec/02 F1 to F5): images, stamping, digest, chain, and the checks that make
+// every damaged byte visible.
 #include "proto-spec/disk/frame.h"
 
 #include <doctest/doctest.h>
@@ -10,6 +12,7 @@ using namespace loglog;
 
 namespace {
 
+/// Builds the image of a run, as the SDK uploads it.
 Bytes run_of(std::vector<std::string> payloads, ProducerId producer = ProducerId{9},
              Sequence first = Sequence{4}) {
   std::size_t size = 0;
@@ -44,7 +47,7 @@ TEST_CASE("any damaged byte of a run is refused when payloads are verified") {
     Bytes bad = Bytes::copy_of(run);
     bad.mutable_data()[i] ^= std::byte{0x10};
     const auto r = check_images(bad, true);
-    // What is not refused outright is another run: its digest tells (D3).
+    // A damaged byte may give a well-formed run with another content; its digest differs (D3).
     CHECK_MESSAGE((!r.has_value() || r->digest != good->digest), "byte " << i);
   }
 }
@@ -54,11 +57,14 @@ TEST_CASE("a stamped frame proves where it belongs") {
   const RunDigest before = digest_of(f);
   const Chain c = stamp_frame(f.mutable_data(), static_cast<std::uint32_t>(f.size()), Term{3},
                               LogId{2}, Offset{100}, Chain{7});
+  // F2: log and offset are part of the checksum, so a frame is good at its own place alone.
   CHECK(look_at_frame(f, LogId{2}, Offset{100}, true).state == FrameState::good);
   CHECK(look_at_frame(f, LogId{2}, Offset{101}, true).state == FrameState::bad);
   CHECK(look_at_frame(f, LogId{1}, Offset{100}, true).state == FrameState::bad);
   CHECK(extend_chain(Chain{7}, f.data()) == c);
-  CHECK(digest_of(f) == before);  // the digest is over term zero, so it survives stamping
+  // the digest is taken with term zero, so stamping does not change it
+  CHECK(digest_of(f) == before);
+  // Every prefix of the frame is incomplete, and every changed byte makes it bad.
   for (std::size_t n = 0; n < f.size(); ++n)
     CHECK(look_at_frame(f.slice(0, n), LogId{2}, Offset{100}, true).state ==
           FrameState::incomplete);
@@ -105,6 +111,7 @@ TEST_CASE("the leader's clock is read where a segment or a term starts, and nowh
   t.members.resize(replicas_max);
   CHECK(make_term_start_image(t).size() == term_start_size_max);
   CHECK(make_segment_start_image({}).size() == segment_start_size);
+  // Stamps a frame for offset 100 of log 2.
   const auto stamped = [](Bytes f) {
     stamp_frame(f.mutable_data(), static_cast<std::uint32_t>(f.size()), Term{3}, LogId{2},
                 Offset{100}, Chain{});

@@ -1,4 +1,7 @@
-// Pages over real sockets on loopback: what is asked well, badly, too often and too late.
+// The HTTP server of the status pages, over real sockets on loopback: good requests, bad requests,
+// too many requests, and requests that never end.
+// The bounds are those of spec/09 "Pages over HTTP". NodeThread stands in for a node whose loop
+// answers the pages.
 #include "proto-spec/http/mhd_http_server.h"
 
 #include <arpa/inet.h>
@@ -25,6 +28,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// A blocking client socket. Reading gives up after 20 s, so that a server that never closes fails
+/// the test instead of hanging it.
 class Socket {
  public:
   explicit Socket(const std::string& address) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -45,10 +50,11 @@ class Socket {
     REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
             static_cast<ssize_t>(bytes.size()));
   }
+  /// The same without a check: the server may have closed the connection.
   void try_to_say(const std::string& bytes) const {
     ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   }
-  /// Everything until the other side closes.
+  /// Returns the bytes that arrive until the server closes.
   std::string hear() const {
     std::string all;
     char piece[4096];
@@ -56,7 +62,7 @@ class Socket {
       const ssize_t n = ::recv(fd_, piece, sizeof piece, 0);
       if (n > 0) all.append(piece, static_cast<std::size_t>(n));
       else if (n == 0 || errno != EINTR)
-        return all;  // a ring that this thread closed may still interrupt it
+        return all;  // a signal of an io_uring ring may interrupt the call
     }
   }
 
@@ -64,6 +70,7 @@ class Socket {
   int fd_;
 };
 
+/// Sends a whole request on a fresh connection and returns the answer.
 std::string ask(const std::string& address, const std::string& path,
                 const std::string& verb = "GET") {
   const Socket s(address);
@@ -71,6 +78,7 @@ std::string ask(const std::string& address, const std::string& path,
   return s.hear();
 }
 
+/// Starts a server on a free port of loopback.
 std::unique_ptr<Server> serve(Pages pages, ServerOptions options = {}) {
   auto server = Server::start("127.0.0.1", "0", std::move(pages), options);
   REQUIRE(server);
@@ -84,7 +92,8 @@ Pages hello() {
            }}};
 }
 
-/// A loop on a thread of its own, as a node has one.
+/// A loop on its own thread and a gate to it, as a node has. stop() ends the loop; the gate then
+/// answers every page with an error.
 struct NodeThread {
   transport::Loop loop;
   LoopGate gate{[this](std::function<void()> work) { loop.post(std::move(work)); }, 200ms};
@@ -134,6 +143,7 @@ TEST_CASE(
     CHECK(answer.starts_with("HTTP/1.1 405 "));
     CHECK(answer.find("Allow: GET, HEAD") != std::string::npos);
   }
+  // A body that no page wants: the answer does not wait for it.
   const Socket post(server->address());
   post.say("POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc");
   CHECK(post.hear().starts_with("HTTP/1.1 405 "));
@@ -145,6 +155,7 @@ TEST_CASE(
     s.say(garbage);
     CHECK_FALSE(s.hear().starts_with("HTTP/1.1 200"));
   }
+  // Headers beyond the bound are refused before they end.
   const Socket s(server->address());
   s.say("GET /hello HTTP/1.1\r\nHost: x\r\nX: " + std::string(30'000, 'x'));
   const std::string refused = s.hear();
@@ -155,13 +166,14 @@ TEST_CASE(
 TEST_CASE("http: connections that say nothing are bounded, and closed in time") {
   const auto server = serve(hello(), {.connections_max = 4, .request_max_s = 1});
   std::vector<std::unique_ptr<Socket>> silent;
+  // Twelve silent connections meet a bound of four.
   for (int i = 0; i < 12; ++i) silent.push_back(std::make_unique<Socket>(server->address()));
   {
     const Socket one_more(server->address());
     CHECK(one_more.hear().empty());
   }
   for (const auto& s : silent) CHECK_FALSE(s->hear().starts_with("HTTP/1.1 200"));
-  std::string answer;  // the threads of those connections end a moment after them
+  std::string answer;  // the server's threads end a moment after their connections
   for (int i = 0; i < 100 && answer.empty(); ++i, std::this_thread::sleep_for(20ms))
     answer = ask(server->address(), "/hello");
   CHECK(answer.ends_with("hello you"));
@@ -203,6 +215,7 @@ TEST_CASE(
                                 return n ? Answer{200, std::to_string(*n)} : n.error();
                               }}});
   CHECK(ask(server->address(), "/count").ends_with("\r\n\r\n1"));
+  // The node's loop is stuck: the gate gives up after 200 ms.
   std::atomic<bool> stuck = true;
   node.loop.post([&] {
     while (stuck) std::this_thread::yield();
@@ -210,17 +223,19 @@ TEST_CASE(
   const std::string late = ask(server->address(), "/count");
   CHECK(late.starts_with("HTTP/1.1 503 "));
   CHECK(late.ends_with("the loop did not answer within 200 ms\n"));
+  // The abandoned question must not run later, so the count goes from 1 to 2.
   stuck = false;
   CHECK(ask(server->address(), "/count").ends_with("\r\n\r\n2"));
 }
 
 TEST_CASE("http: a node that stops answers whoever waits, and its server ends after them") {
   auto node = std::make_unique<NodeThread>();
-  auto state = std::make_unique<int>(7);  // what must not be touched once the node has ended
+  auto state = std::make_unique<int>(7);  // must not be touched after the node has ended
   auto server = serve({{"/state", [&](const Request&) -> Answer {
                           const auto n = node->gate.ask([&state] { return *state; });
                           return n ? Answer{200, std::to_string(*n)} : n.error();
                         }}});
+  // Eight pages wait for a stuck loop while the node stops.
   std::atomic<bool> stuck = true;
   node->loop.post([&] {
     while (stuck) std::this_thread::yield();
@@ -229,11 +244,13 @@ TEST_CASE("http: a node that stops answers whoever waits, and its server ends af
   std::vector<std::thread> asking;
   for (std::string& a : answers)
     asking.emplace_back([&a, where = server->address()] { a = ask(where, "/state"); });
-  std::this_thread::sleep_for(50ms);  // some wait by now, some may still come: either is right
+  // some pages wait by now and some may still come; both must be answered
+  std::this_thread::sleep_for(50ms);
   node->loop.stop();
   stuck = false;
   node->stop();
   state.reset();
+  // A page that is asked for after the stop is answered by the closed gate.
   const std::string after = ask(server->address(), "/state");
   CHECK(after.starts_with("HTTP/1.1 503 "));
   CHECK(after.ends_with("the node is stopping\n"));
@@ -253,6 +270,7 @@ TEST_CASE("http: the server ends while a page is being made, and after it") {
   std::string answer;
   std::thread asking([&, where = server->address()] { answer = ask(where, "/slow"); });
   while (!begun) std::this_thread::yield();
+  // The server ends while a page is being made; the destructor waits for the page.
   std::thread ending([&] { server.reset(); });
   release = true;
   ending.join();
@@ -266,6 +284,7 @@ TEST_CASE(
   const auto server = serve(hello(), {.request_max_s = 1});
   const Socket slow(server->address());
   const auto begun = std::chrono::steady_clock::now();
+  // A byte every 100 ms keeps the connection alive, but the request's time is 1 s.
   std::thread writer([&slow] {
     for (int i = 0; i < 30; ++i, std::this_thread::sleep_for(100ms)) slow.try_to_say("x");
   });
@@ -278,6 +297,7 @@ TEST_CASE("http: a connection that asks again and again is closed after an answe
   const auto server = serve(hello(), {.request_max_s = 1, .connection_max_s = 4});
   const Socket busy(server->address());
   const auto begun = std::chrono::steady_clock::now();
+  // Complete requests for longer than the connection may last: the last answer says that it closes.
   std::thread writer([&busy] {
     for (int i = 0; i < 60; ++i, std::this_thread::sleep_for(100ms))
       busy.try_to_say("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -301,10 +321,11 @@ TEST_CASE(
   std::vector<std::unique_ptr<Socket>> open;
   for (int i = 0; i < 60; ++i) {
     open.push_back(std::make_unique<Socket>(server->address()));
-    open.back()->try_to_say(
-        "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");  // and it stays, as a browser's does
+    // The connection stays open after the answer, as a browser's does.
+    open.back()->try_to_say("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
     std::this_thread::sleep_for(10ms);
     if (i % 4 != 0) continue;
+    // Only a few places are spare; the probe must find a place and free it at once.
     const Socket probe(server->address());
     probe.say("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");  // without Connection: close
     CHECK(probe.hear().ends_with("\r\n\r\nalive\n"));
@@ -318,18 +339,20 @@ TEST_CASE(
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
   const rlimit before = limit;
   constexpr int above_select = 1100;
-  if (limit.rlim_max < above_select + 100) return;  // nobody here can have so many
+  // the system allows no process so many descriptors
+  if (limit.rlim_max < above_select + 100) return;
   limit.rlim_cur = std::max<rlim_t>(limit.rlim_cur, above_select + 100);
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
   {
     const auto server = serve(hello(), {.connections_max = 8});
     std::vector<int> taken;
     for (int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC); fd >= 0;
+         // Take descriptors until the next has a number that select() cannot handle.
          fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
       taken.push_back(fd);
       if (fd >= above_select) break;
     }
-    // More often than there are places: none of them is lost either.
+    // More requests than places: each place must be given back.
     for (int i = 0; i < 12; ++i) CHECK(ask(server->address(), "/hello").ends_with("hello you"));
     CHECK(ask(serve(hello())->address(), "/hello").ends_with("hello you"));
     for (const int fd : taken) ::close(fd);

@@ -1,3 +1,5 @@
+// The text of /metrics: Prometheus format, escaping of labels, histograms and error counts. The
+// expected texts are exact, because scrapers parse them.
 #include "proto-spec/observe/prometheus_text.h"
 
 #include <doctest/doctest.h>
@@ -36,7 +38,7 @@ TEST_CASE("prometheus text: a label that is not UTF-8 spoils no page") {
   CHECK(shown("\xc0\xaf") == bad + bad);                      // overlong
   CHECK(shown("\xe0\x9f\xbf") == bad + bad + bad);            // overlong
   CHECK(shown("\xed\xa0\x80") == bad + bad + bad);            // a surrogate
-  CHECK(shown("\xf4\x90\x80\x80") == bad + bad + bad + bad);  // past U+10FFFF
+  CHECK(shown("\xf4\x90\x80\x80") == bad + bad + bad + bad);  // beyond U+10FFFF
   CHECK(shown("\xf0\x9f\xaa") == bad + bad + bad);            // cut short
   CHECK(shown(std::string_view("\0", 1)) == std::string(1, '\0'));
 }
@@ -47,7 +49,7 @@ TEST_CASE("histogram: a bound belongs to its bucket, and buckets are cumulative 
   h.count(Duration(51));
   h.count(Duration(1'000'000), 3);
   h.count(Duration(10'000'001));
-  h.count(Duration(-7));  // of a clock that was asked twice: nothing
+  h.count(Duration(-7));  // ignored: a negative difference of clocks counts as zero
   CHECK(h.counts()[0] == 2);
   CHECK(h.counts()[1] == 1);
   CHECK(h.counts().back() == 1);
@@ -75,7 +77,8 @@ TEST_CASE("histogram: sizes in bytes") {
   t.histogram("s_bytes", "Help.").value(h);
   const std::string text = t.take();
   CHECK(text.find("s_bytes_bucket{le=\"256\"} 1\n") != std::string::npos);
-  CHECK(text.find("s_bytes_bucket{le=\"1.04858e+06\"}") == std::string::npos);  // a bound is exact
+  // bounds are written as exact integers
+  CHECK(text.find("s_bytes_bucket{le=\"1.04858e+06\"}") == std::string::npos);
   CHECK(text.find("s_bytes_bucket{le=\"1048576\"} 2\n") != std::string::npos);
   CHECK(text.ends_with("s_bytes_bucket{le=\"+Inf\"} 3\ns_bytes_sum 17825794\ns_bytes_count 3\n"));
 }
@@ -84,7 +87,7 @@ TEST_CASE("errors are counted by name, and only those that came") {
   ErrorCounts errors;
   errors.count(Errc::busy);
   errors.count(Errc::busy);
-  errors.count(static_cast<Errc>(60'000));  // of a newer peer
+  errors.count(static_cast<Errc>(60'000));  // an error number of a newer peer
   PrometheusText t;
   t.counter("e_total", "Help.").value(errors);
   CHECK(t.take() ==

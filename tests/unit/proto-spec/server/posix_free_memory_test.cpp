@@ -1,3 +1,5 @@
+// give_back_free_memory() returns freed memory to the system, which keeps a node's memory near the
+// sum of its figures (spec/09). Measured by the resident size of this process.
 #include "proto-spec/server/posix_free_memory.h"
 
 #include <doctest/doctest.h>
@@ -9,10 +11,11 @@
 
 using namespace loglog::server;
 
-// A sanitizer has an allocator of its own.
+// A sanitizer replaces the allocator, so the test runs without sanitizers alone.
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 namespace {
 
+/// Resident bytes of this process.
 std::uint64_t resident() {
   std::ifstream file("/proc/self/statm");
   std::uint64_t size = 0, pages = 0;
@@ -27,12 +30,13 @@ TEST_CASE("memory that was freed between blocks in use goes back to the system, 
   const std::uint64_t before = resident();
   std::vector<std::unique_ptr<char[]>> blocks(4000);
   for (auto& b : blocks)
-    b = std::make_unique<char[]>(
-        100'000);  // below what the allocator takes from the system one by one
+    // Each block is smaller than the size at which the allocator maps memory block by block.
+    b = std::make_unique<char[]>(100'000);
   REQUIRE(resident() > before + 300'000'000);
   CHECK_FALSE(give_back_free_memory());
+  // Every second block goes, so no page range at the top of the heap becomes free.
   for (std::size_t i = 0; i < blocks.size(); i += 2) blocks[i].reset();
-  CHECK(resident() > before + 300'000'000);  // kept by the allocator
+  CHECK(resident() > before + 300'000'000);  // the allocator keeps the freed blocks
   CHECK(give_back_free_memory());
   CHECK(resident() < before + 200'000'000 + free_memory_max + 20'000'000);
   CHECK_FALSE(give_back_free_memory());

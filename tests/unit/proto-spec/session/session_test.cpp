@@ -1,3 +1,5 @@
+// A session is a connection's protocol state: hello, agreed version, allowed messages (spec/01).
+// The tests feed bytes and messages to it without a socket.
 #include "proto-spec/session/session.h"
 
 #include <doctest/doctest.h>
@@ -12,11 +14,13 @@ using namespace loglog;
 
 namespace {
 
+/// A correct hello of a role.
 Hello hello(Role role, std::string cluster, std::uint32_t id = 1) {
   return {hello_magic, protocol_lowest, protocol_highest, role, ClusterId{}, std::move(cluster), id,
           BootId{7},   DiskId{},        message_body_max};
 }
 
+/// Feeds bytes in the pieces for which the session has room.
 void feed(Session& s, ByteSpan bytes) {
   while (!bytes.empty()) {
     const auto room = s.writable();
@@ -33,6 +37,8 @@ void feed(Session& s, RequestId request, const Message& m) {
   feed(s, e.tail);
 }
 
+/// Returns the error with which a session that expects `expected` refuses the first message; the
+/// error must have a sentence.
 Errc refusal(Hello own, Session::Expectation expected, const Message& first) {
   Session s(std::move(own), std::move(expected));
   feed(s, RequestId{}, first);
@@ -81,6 +87,8 @@ TEST_CASE("session: who may not talk to whom") {
   mine.cluster = ClusterId{1};
   Hello theirs = hello(Role::client, "c");
   theirs.cluster = ClusterId{2};
+  // A first message other than Hello is refused; Failed as a first message is the peer's own
+  // refusal.
   CHECK(refusal(mine, {}, theirs) == Errc::wrong_cluster);
   CHECK(refusal(own, {}, Ping{}) == Errc::bad_magic);
   CHECK(refusal(own, {}, Failed{Errc::no_such_log, "x"}) == Errc::no_such_log);
@@ -99,6 +107,7 @@ TEST_CASE("session: the highest version that both speak is agreed on, whichever 
     const auto r = s.next();
     return r ? int{s.version()} : 0;
   };
+  // The highest common version, or 0 if there is none.
   CHECK(agreed(speaks(1, 1), speaks(1, 1)) == 1);
   CHECK(agreed(speaks(1, 2), speaks(1, 1)) == 1);
   CHECK(agreed(speaks(1, 1), speaks(1, 2)) == 1);
@@ -138,6 +147,7 @@ TEST_CASE(
     REQUIRE(r);
     CHECK(r->has_value());
   }
+  // Version 3 was not agreed on.
   const Encoded three = encode(RequestId{1}, Ping{}, 3);
   feed(s, three.head);
   const auto r = s.next();
@@ -156,7 +166,7 @@ TEST_CASE("session: a client that names no cluster is taken; garbage is refused"
 
 namespace {
 
-/// Every message with default fields, by number.
+/// Every message with default fields, in the order of their numbers.
 std::vector<Message> every_message() {
   std::vector<Message> all;
 #define LOGLOG_MESSAGE(number, Name, direction, since) all.emplace_back(Name{});
@@ -164,7 +174,7 @@ std::vector<Message> every_message() {
   return all;
 }
 
-/// The direction of each, as the table has it.
+/// The direction of a message as messages.def spells it, for example "client_to_storage".
 std::string direction_of(MessageType t) {
   switch (t) {
 #define LOGLOG_MESSAGE(number, Name, direction, since) \
@@ -177,7 +187,7 @@ std::string direction_of(MessageType t) {
 
 std::string word(Role r) { return r == Role::storage ? "storage" : std::string(name_of(r)); }
 
-/// "from_to_whom", read by hand: not as may_send() reads it.
+/// Reads a direction independently of may_send(), so that the two readings check each other.
 bool says(const std::string& direction, Role from, Role to) {
   const auto at = direction.find("_to_");
   const auto fits = [](const std::string& side, Role r) {
@@ -191,6 +201,8 @@ bool says(const std::string& direction, Role from, Role to) {
 TEST_CASE("session: a message against its direction is refused before any core sees it (Z7, Z8)") {
   constexpr Role roles[] = {Role::client, Role::sequencer, Role::storage};
   std::size_t refused = 0, taken = 0;
+  // Every message in every direction: the session must refuse exactly the directions that the table
+  // does not name.
   for (const Role to : roles)
     for (const Role from : roles)
       for (const Message& m : every_message()) {
@@ -227,6 +239,7 @@ TEST_CASE("session: only a leader seals, and only sequencers speak Raft (Z7, Z8)
   REQUIRE(s.next());
   feed(s, RequestId{1}, Seal{{}, Term{0xFFFFFFFF}, {}, {}});
   const auto r = s.next();
+  // The refusal names sender, message and receiver.
   REQUIRE(!r);
   CHECK(r.error().detail == "a client may not send Seal to a storage node");
 }
@@ -235,12 +248,14 @@ TEST_CASE("session: before the hello 8 KiB are taken, and no room is made for mo
   Session s(hello(Role::storage, "c"), {});
   CHECK(s.writable().size() <= hello_size_max);
   Encoded e = encode(RequestId{}, hello(Role::client, "c"));
-  store_le(e.head.mutable_data() + 4, std::uint32_t{hello_size_max});  // its body, it says
+  // the header claims a body of this size
+  store_le(e.head.mutable_data() + 4, std::uint32_t{hello_size_max});
   feed(s, e.head);
   const auto refused = s.next();
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::message_too_large);
 
+  // After the hello the limit is that of a whole message.
   Session known(hello(Role::storage, "c"), {});
   feed(known, RequestId{}, hello(Role::storage, "c"));
   REQUIRE(known.next());
@@ -250,7 +265,7 @@ TEST_CASE("session: before the hello 8 KiB are taken, and no room is made for mo
   CHECK(r->has_value());
   const Encoded large = encode(RequestId{2}, RunIs{LogId{1}, {}, Bytes::allocate(1u << 20)});
   feed(known, large.head);
-  REQUIRE(known.next());  // makes room for all of it
+  REQUIRE(known.next());  // makes room for the whole message
   CHECK(known.has_part());
   feed(known, large.tail);
   r = known.next();

@@ -1,4 +1,6 @@
-// Two loops, one connection; over TCP on loopback and within the process.
+// Connections between two event loops, over TCP on loopback and within the process ("local:"):
+// delivery, refusals, time-outs and the bounds of spec/09 "Every connection".
+// EchoServer and Server run on threads of their own; Socket is a raw peer that may misbehave.
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -24,7 +26,8 @@ Hello hello(Role role, std::string cluster = "c") {
           BootId{7},   DiskId{},        message_body_max};
 }
 
-// Answers each Ping with a Pong and each RunIs with the same.
+// Answers each Ping with a Pong and every other message with itself. `closed` is the error with
+// which the last connection ended.
 class EchoServer {
  public:
   explicit EchoServer(const std::string& where) {
@@ -62,12 +65,15 @@ class EchoServer {
   std::thread thread_;
 };
 
+/// The events that a client saw: hello, messages, and the reason of the close.
 struct Seen {
   bool hello = false;
   std::vector<Message> messages;
   Error closed;
 };
 
+/// Connects, sends `messages` after the hello, and returns after `answers` messages, the close, or
+/// 10 s.
 Seen talk(const std::string& address, Hello own, const std::vector<Message>& messages,
           std::size_t answers, Session::Expectation expected = {}) {
   Seen seen;
@@ -82,7 +88,7 @@ Seen talk(const std::string& address, Hello own, const std::vector<Message>& mes
                         [&](RequestId, Message&& m) {
                           seen.messages.push_back(std::move(m));
                           if (seen.messages.size() < answers) return;
-                          c->close();  // from inside a callback
+                          c->close();  // from inside a callback, which must be allowed
                           loop.stop();
                         },
                         [&](const Error& e) {
@@ -95,12 +101,14 @@ Seen talk(const std::string& address, Hello own, const std::vector<Message>& mes
   return seen;
 }
 
+/// A message of `size` payload bytes with a recognisable content.
 RunIs large(std::size_t size) {
   Bytes b = Bytes::allocate(size);
   for (std::size_t i = 0; i < size; ++i) b.mutable_data()[i] = static_cast<std::byte>(i * 31 >> 3);
   return {LogId{1}, {}, b};
 }
 
+/// True if this machine resolves localhost for the address family of `where`.
 bool is_localhost(const std::string& where) {
   addrinfo hints{}, *found = nullptr;
   hints.ai_family = where.front() == '[' ? AF_INET6 : AF_INET;
@@ -109,7 +117,7 @@ bool is_localhost(const std::string& where) {
   return true;
 }
 
-/// A plain socket on loopback, as ill-behaved as a test wants it.
+/// A plain socket on loopback without any protocol, for peers that misbehave.
 class Socket {
  public:
   Socket() : fd_(::socket(AF_INET, SOCK_STREAM, 0)) { REQUIRE(fd_ >= 0); }
@@ -179,12 +187,12 @@ TEST_CASE("transport: each end tells the other's address, for people") {
 }
 
 TEST_CASE("transport: a name is dialled at each of its addresses until one answers") {
-  // Where localhost is also ::1, one of these two servers is at its second address.
+  // If localhost is also ::1, a server of these two is at the second address.
   for (const std::string where : {"127.0.0.1:0", "[::1]:0"}) {
     CAPTURE(where);
     Loop loop;
     if (!Listener::listen(loop, where, {}) || !is_localhost(where))
-      continue;  // this machine has no such address, or does not call it so
+      continue;  // this machine lacks the address or does not call it localhost
     EchoServer server(where);
     const std::string port = server.address().substr(server.address().rfind(':'));
     const Seen seen = talk("localhost" + port, hello(Role::client), {Ping{}}, 1);
@@ -219,8 +227,8 @@ TEST_CASE("transport: nobody there, no address, address taken") {
 }
 
 TEST_CASE("transport: writing to a peer that has gone does not end the process") {
-  // The installed-package test was ended by SIGPIPE now and then: libuv writes without
-  // MSG_NOSIGNAL.
+  // A write to a closed pipe raises SIGPIPE unless it is ignored. libuv writes without
+  // MSG_NOSIGNAL, so the loop must ignore the signal.
   Loop loop;
   int result = 0, error = 0;
   std::thread thread([&] { loop.run(); });
@@ -239,7 +247,8 @@ TEST_CASE("transport: writing to a peer that has gone does not end the process")
 }
 
 TEST_CASE("transport: a connection that does not come about is given up") {
-  // The kernel drops what asks to connect to a listener whose queue is full.
+  // The kernel drops connection requests to a listener whose queue is full, so the dial hears
+  // nothing.
   Socket listener, first, second;
   const std::uint16_t port = listener.listen(0);
   REQUIRE(first.connect(port));
@@ -251,8 +260,8 @@ TEST_CASE("transport: a connection that does not come about is given up") {
 }
 
 TEST_CASE("transport: a peer that takes nothing any more is given up") {
-  // A leader took a node for up through a connection that a long cut had left waiting for the
-  // kernel's next try.
+  // A peer that stops reading must be noticed within seconds. Otherwise a leader counts a node as
+  // up whose connection waits for the kernel's next retransmission.
   EchoServer server("127.0.0.1:0");
   Socket silent;
   REQUIRE(silent.connect(static_cast<std::uint16_t>(
@@ -261,14 +270,15 @@ TEST_CASE("transport: a peer that takes nothing any more is given up") {
   std::string out;
   const auto add = [&out](const Encoded& e) { out.append(e.head.text()).append(e.tail.text()); };
   add(encode(RequestId{}, hello(Role::storage)));
+  // 16 MiB of answers are more than the kernel buffers, and the peer reads none of them.
   for (std::uint32_t i = 1; i <= 16; ++i) add(encode(RequestId{i}, large(1u << 20)));
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(15);
   while (server.closed == Errc::ok && std::chrono::steady_clock::now() < until) {
     const ssize_t n = ::send(silent.fd(), out.data(), out.size(), MSG_NOSIGNAL);
     if (n > 0) out.erase(0, static_cast<std::size_t>(n));
     else
-      std::this_thread::sleep_for(
-          std::chrono::milliseconds(20));  // asks again whether the server has given up
+      // The next round looks again whether the server has given up.
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   CHECK(server.closed == Errc::connection_lost);
 }
@@ -286,7 +296,8 @@ void say(const Socket& s, RequestId request, const Message& m) {
   REQUIRE(::send(s.fd(), out.data(), out.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(out.size()));
 }
 
-/// The messages that come until the other side closes, or `most` have come.
+/// Returns the messages that arrive until the peer closes, 10 s pass in silence, or `most` have
+/// arrived.
 std::vector<Message> hear(const Socket& s, std::size_t most) {
   const timeval patience{10, 0};
   ::setsockopt(s.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -308,7 +319,9 @@ std::vector<Message> hear(const Socket& s, std::size_t most) {
   return all;
 }
 
-/// A server that keeps its connections and may run a test's own code on its loop.
+/// A server that keeps its connections and runs a test's handler on its loop. The loop does not run
+/// before run(), so that a test can prepare it. `descriptors` bounds the connections; `progress` is
+/// the time that a message may take.
 class Server {
  public:
   explicit Server(std::uint64_t descriptors,
@@ -359,7 +372,7 @@ class Server {
 TEST_CASE(
     "transport: from a client that does not read nothing more is read, and all is answered once it "
     "reads (Z3)") {
-  // Many small questions come in one piece, each with a large answer.
+  // Many small questions arrive together, and each has a large answer.
   constexpr std::size_t questions = 2000, answer = 64u << 10;
   std::uint64_t most = 0;
   Server* self = nullptr;
@@ -375,11 +388,14 @@ TEST_CASE(
   REQUIRE(s.connect(server.port));
   say(s, RequestId{}, hello(Role::client));
   for (std::uint32_t i = 1; i <= questions; ++i) say(s, RequestId{i}, Ping{});
+  // Wait until the server has stopped taking questions.
   std::size_t before = 0;
   do {
     before = taken;
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   } while (taken == 0 || taken != before);
+  // The queue's bound stopped the server's reads; reading the answers lets it go on until all are
+  // answered.
   CHECK(taken < questions);
   CHECK(hear(s, questions + 1).size() == questions + 1);
   CHECK(taken == questions);
@@ -404,11 +420,13 @@ TEST_CASE("transport: what has left is told, whole messages and their tails alon
   loop.after(10s, [&] { loop.stop(); });
   loop.run();
   c->close();
+  // Ping has no tail, so only the two large payloads count: 10 MiB.
   CHECK(told == 10u << 20);
 }
 
 TEST_CASE(
     "transport: clients leave descriptors for others: one too many is refused and told why (Z9)") {
+  // 16 descriptors leave 8 for clients.
   Server server(16, [](Connection& c, RequestId id, Message&&) { c.send(id, Pong{}); });
   server.run();
   std::vector<std::unique_ptr<Socket>> clients;
@@ -417,6 +435,7 @@ TEST_CASE(
     REQUIRE(clients.back()->connect(server.port));
     say(*clients.back(), RequestId{}, hello(role));
     return hear(*clients.back(), role == Role::client && clients.size() > 8 ? 2 : 1);
+    // A refused client hears a hello and the refusal.
   };
   for (int i = 0; i < 8; ++i) CHECK(join(Role::client).size() == 1);
   const auto refused = join(Role::client);
@@ -424,7 +443,9 @@ TEST_CASE(
   REQUIRE(std::holds_alternative<Failed>(refused[1]));
   CHECK(std::get<Failed>(refused[1]).error == Errc::too_many);
   CHECK(std::get<Failed>(refused[1]).detail.find("limit is 8") != std::string::npos);
+  // Sequencers and storage nodes have descriptors of their own share.
   CHECK(join(Role::sequencer).size() == 1);
+  // A client that leaves makes room; the peer that joined is no client.
   clients.front().reset();
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   CHECK(join(Role::storage).size() == 1);
@@ -437,7 +458,7 @@ TEST_CASE(
 }
 
 TEST_CASE("transport: of connections that say no hello the oldest makes room (Z14)") {
-  Server server(16);  // two of them
+  Server server(16);  // 1 in 8 descriptors: two connections without a hello
   server.run();
   Socket first, second, third;
   REQUIRE(first.connect(server.port));
@@ -446,6 +467,7 @@ TEST_CASE("transport: of connections that say no hello the oldest makes room (Z1
   CHECK(hear(second, 1).size() == 1);
   REQUIRE(third.connect(server.port));
   CHECK(hear(third, 1).size() == 1);
+  // The third connection displaces the first, which is told why; the others are served.
   const auto told = hear(first, 2);
   REQUIRE(told.size() == 1);
   CHECK(std::get<Failed>(told[0]).error == Errc::too_many);
@@ -462,7 +484,7 @@ TEST_CASE("transport: a listener without descriptors waits for some, and does no
   REQUIRE(waiting.connect(server.port));
   int turns = 0;
   server.loop.on_turn_end([&] { ++turns; });
-  // libuv's reserve is gone: another thread took it.
+  // Close libuv's reserve descriptor, as if another thread had taken its number.
   if (int& reserve = server.loop.raw()->emfile_fd; reserve >= 0) {
     ::close(reserve);
     reserve = -1;
@@ -479,8 +501,9 @@ TEST_CASE("transport: a listener without descriptors waits for some, and does no
   for (int i = 0; i < 100 && while_full < 0; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
-  CHECK(while_full >= 0);  // the loop goes round, for others too
+  CHECK(while_full >= 0);  // the loop still turns, so other work goes on
   CHECK(while_full < 50);
+  // With descriptors again, the waiting connection is accepted.
   CHECK(hear(waiting, 1).size() == 1);
 }
 
@@ -496,13 +519,15 @@ TEST_CASE("transport: a message that began must go on: slowly is enough, not at 
   const Encoded e = encode(RequestId{1}, large(20'000));
   REQUIRE(::send(stands.fd(), e.head.data(), e.head.size(), MSG_NOSIGNAL) > 0);
   REQUIRE(::send(slow.fd(), e.head.data(), e.head.size(), MSG_NOSIGNAL) > 0);
-  for (std::size_t at = 0; at < e.tail.size(); at += 1000) {  // 20 kB in 2 s
+  // 20 kB in 2 s is slow but above the required rate
+  for (std::size_t at = 0; at < e.tail.size(); at += 1000) {
     REQUIRE(::send(slow.fd(), e.tail.data() + at, 1000, MSG_NOSIGNAL) == 1000);
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   for (int i = 0; i < 100 && whole == 0; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   CHECK(whole == 1);
+  // The connection whose message stands still is closed with a reason.
   const auto told = hear(stands, 3);
   REQUIRE(told.size() == 2);
   CHECK(std::holds_alternative<Failed>(told[1]));
@@ -510,7 +535,7 @@ TEST_CASE("transport: a message that began must go on: slowly is enough, not at 
 
 namespace {
 
-/// The figure as the server's loop has it.
+/// The bytes of messages in receipt, read on the server's loop.
 std::uint64_t receiving(Server& server) {
   std::atomic<std::int64_t> bytes = -1;
   server.loop.post([&] { bytes = static_cast<std::int64_t>(server.loop.traffic().receiving); });
@@ -520,7 +545,7 @@ std::uint64_t receiving(Server& server) {
   return static_cast<std::uint64_t>(bytes);
 }
 
-/// What a client may send.
+/// A large message that a client may send.
 Upload large_upload(std::size_t size) { return {LogId{1}, {}, large(size).frames}; }
 
 }  // namespace
@@ -539,6 +564,8 @@ TEST_CASE("transport: a connection that is silent holds no receive block") {
   for (int i = 0; i < 500 && whole < 150; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   CHECK(whole == 150);
+  // 150 whole messages later no receive block is held; a message in part holds a block until the
+  // connection ends.
   CHECK(receiving(server) == 0);
   const Encoded part = encode(RequestId{1}, large_upload(1u << 20));
   REQUIRE(::send(clients[0]->fd(), part.head.data(), part.head.size(), MSG_NOSIGNAL) > 0);
@@ -567,14 +594,15 @@ TEST_CASE(
     REQUIRE(standing.back()->connect(server.port));
     say(*standing.back(), RequestId{}, hello(Role::client));
     senders.emplace_back([fd = standing.back()->fd(), &bytes] {
-      for (std::size_t at = 0;
-           at + 1 < bytes.size();) {  // all but the last byte; the server may close meanwhile
+      // Send everything but the last byte. The server may close the connection meanwhile.
+      for (std::size_t at = 0; at + 1 < bytes.size();) {
         const ssize_t n = ::send(fd, bytes.data() + at, bytes.size() - 1 - at, MSG_NOSIGNAL);
         if (n <= 0) return;
         at += static_cast<std::size_t>(n);
       }
     });
   }
+  // Twelve clients want 180 MiB; the bound is 64 MiB and the hello's space for each client.
   std::uint64_t most = 0;
   for (int i = 0; i < 50; ++i) {
     most = std::max(most, receiving(server));
@@ -582,7 +610,8 @@ TEST_CASE(
   }
   CHECK(most >= 2 * bytes.size());
   CHECK(most <= receiving_bytes_max + standing.size() * (hello_size_max + block_overhead));
-  // A small message finds room at once, and a large one once those that stand are gone.
+  // A small message finds room at once; a large message finds room when the stalled messages have
+  // been closed.
   Socket small, large_one;
   REQUIRE(small.connect(server.port));
   say(small, RequestId{}, hello(Role::client));
@@ -608,7 +637,7 @@ TEST_CASE(
   std::atomic<int> whole = 0;
   Server server(1024, [&whole](Connection&, RequestId, Message&&) { ++whole; });
   server.run();
-  constexpr int clients = 16;  // of which four find room at a time
+  constexpr int clients = 16;  // about four find room at a time
   std::vector<std::unique_ptr<Socket>> sockets;
   std::vector<std::thread> senders;
   for (int i = 0; i < clients; ++i) {
@@ -626,7 +655,7 @@ TEST_CASE(
 }
 
 TEST_CASE("transport: a server to which 256 MiB are queued is given up (peer_queue_max)") {
-  const RunIs run = large(run_size_max);  // sent many times, and in memory once
+  const RunIs run = large(run_size_max);  // sent many times, stored once
   std::atomic<Errc> closed = Errc::ok;
   std::uint64_t most = 0;
   Loop loop;
@@ -647,8 +676,9 @@ TEST_CASE("transport: a server to which 256 MiB are queued is given up (peer_que
   Socket peer;
   REQUIRE(peer.connect(port_of((*server)->address())));
   say(peer, RequestId{}, hello(Role::sequencer));
-  loop.after(4s, [&] { loop.stop(); });  // before its silence is noticed (W6)
+  loop.after(4s, [&] { loop.stop(); });  // before the silence itself closes the connection
   loop.run();
+  // The bytes queued to a server pass the bound, so the connection is closed and the queue freed.
   CHECK(closed == Errc::connection_lost);
   CHECK(most > peer_queue_max);
   CHECK(loop.traffic().queued == 0);

@@ -1,5 +1,6 @@
-// What a connection over a pipe relies on: order, the end after what was given, and loops that end
-// before the pipe.
+// The pipe behind "local:" addresses: messages stay in order, the end comes after them, and a loop
+// may end before the pipe.
+// Tests run each loop's posted work by hand with turn().
 #include "proto-spec/transport/local_pipe.h"
 
 #include <doctest/doctest.h>
@@ -23,12 +24,13 @@ std::string text(const LocalPipe::Taken& t) {
   return out + (t.ended ? "|" : "");
 }
 
-/// Runs what is posted to the loop.
+/// Runs the work that is posted to the loop, and returns.
 void turn(Loop& loop) {
   loop.stop();
   loop.run();
 }
 
+/// A pipe between two loops that the test runs by hand.
 struct Pair {
   Loop here, there;
   LocalPipe::Ptr a, b;
@@ -46,7 +48,7 @@ TEST_CASE_FIXTURE(Pair, "pipe: in order, woken once for many, and the end comes 
   int arrivals = 0;
   b->on_arrival([&] { ++arrivals; });
   turn(there);
-  CHECK(arrivals == 1);  // for what may have come before
+  CHECK(arrivals == 1);  // for messages that may have come before the callback
   CHECK(text(b->take()).empty());
   give(*a, {"one"});
   give(*a, {"two", "three"});
@@ -56,7 +58,7 @@ TEST_CASE_FIXTURE(Pair, "pipe: in order, woken once for many, and the end comes 
   give(*a, {"four"});
   a->close();
   turn(there);
-  CHECK(arrivals == 4);  // for the one and for the other
+  CHECK(arrivals == 4);  // once for the message and once for the end
   CHECK(text(b->take()) == "four |");
 }
 

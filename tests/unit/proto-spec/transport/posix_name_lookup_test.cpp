@@ -1,5 +1,6 @@
-// Names whose server is silent. This program brings a getaddrinfo() of its own, which knows one
-// such name.
+// Name look-ups never block a loop, not even if the name server is silent (spec/09 "names looked up
+// at once").
+// This program defines its own getaddrinfo(), which blocks for names that end in .silent.test.
 #include "proto-spec/transport/posix_name_lookup.h"
 
 #include <dlfcn.h>
@@ -21,8 +22,7 @@ std::atomic<int> asked = 0;
 
 }  // namespace
 
-// The names, not the types, are what the linker looks at; other look-ups of this program go on to
-// the C library.
+// The linker prefers this definition by name. All other look-ups go on to the C library.
 extern "C" int getaddrinfo(const char* host, const char* port, const addrinfo* hints,
                            addrinfo** found) {
   using Real = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
@@ -52,11 +52,12 @@ TEST_CASE(
     loop.run();
     for (const auto& c : all) c->close();
   }
+  // Ten dials of a silent name share a single look-up, and closing them waits for nobody.
   CHECK(std::chrono::steady_clock::now() - begun < 2s);
   CHECK(asked == 1);
   CHECK(closed == 0);
   {
-    // Other names are looked up meanwhile.
+    // Another name is looked up while the silent look-up is under way.
     Loop loop;
     const auto c = Connection::dial(loop, "localhost:1", own, {}, {{}, {}, [&](const Error&) {
                                                                      ++closed;
@@ -67,7 +68,7 @@ TEST_CASE(
   }
   CHECK(closed == 1);
   {
-    // More of them than may be under way at once.
+    // More silent names than may be looked up at once: the dials beyond the bound fail.
     Loop loop;
     int refused = 0;
     std::vector<Connection::Ptr> all;
@@ -80,7 +81,7 @@ TEST_CASE(
     loop.after(200ms, [&] { loop.stop(); });
     loop.run();
     for (const auto& c : all) c->close();
-    CHECK(refused == 4);  // a.silent.test is still under way
+    CHECK(refused == 4);  // the look-up of a.silent.test still takes a place
   }
   answers = true;
 }

@@ -1,4 +1,5 @@
-// What a handle keeps in memory; texts of other processes.
+// Bytes count the memory that a handle keeps (spec/09), and texts of other processes are made
+// harmless before they reach a log line, a terminal or JSON.
 #include "proto-spec/vocabulary/bytes.h"
 
 #include <doctest/doctest.h>
@@ -15,6 +16,7 @@ TEST_CASE(
   const Bytes small = block.slice(1000, 41), large = block.slice(0, 128u << 10);
   CHECK(Bytes{}.held() == 0);
   CHECK(small.held() == block.size() + block_overhead);
+  // A small slice of a large block keeps the whole block; to_keep() copies it. A large slice stays.
   CHECK(small.to_keep().held() == 41 + block_overhead);
   CHECK(small.to_keep() == small);
   CHECK(large.to_keep().data() == large.data());
@@ -28,7 +30,7 @@ TEST_CASE("printable: what a peer said neither forges a line nor commands a term
   CHECK(printable("\xc2\x9b"
                   "31m") ==
         "\\xc2\\x9b"
-        "31m");  // one character that begins a command
+        "31m");  // the C1 control character CSI begins a terminal command
   CHECK(printable("\xc2") == "\xc2");
 }
 
@@ -39,8 +41,8 @@ TEST_CASE(
         "\"Größe, \xe2\x82\xac, \xf0\x9f\x8e\x89\"");
   for (const char* bad : {"\x80", "\xff", "\xc0", "\xe2", "\xf5"})
     CHECK(json_string(bad) == R"("\ufffd")");
-  CHECK(json_string("\xc0\xaf") == R"("\ufffd\ufffd")");            // too long a form
-  CHECK(json_string("\xed\xa0\x80") == R"("\ufffd\ufffd\ufffd")");  // half of a pair
-  CHECK(json_string("\xe2\x82") == R"("\ufffd\ufffd")");            // cut
+  CHECK(json_string("\xc0\xaf") == R"("\ufffd\ufffd")");            // overlong form
+  CHECK(json_string("\xed\xa0\x80") == R"("\ufffd\ufffd\ufffd")");  // half of a surrogate pair
+  CHECK(json_string("\xe2\x82") == R"("\ufffd\ufffd")");            // cut short
   CHECK(json_string("\xe2\x82z") == R"("\ufffd\ufffdz")");
 }

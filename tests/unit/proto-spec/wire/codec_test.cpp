@@ -1,3 +1,6 @@
+// The wire codec (spec/01): a byte stream gives the same messages however it is cut, payloads are
+// received in place, and damage is refused.
+// FrameDecoder decodes messages from a stream; it has nothing to do with frames on the disk.
 #include "proto-spec/wire/codec.h"
 
 #include <doctest/doctest.h>
@@ -11,6 +14,7 @@ using namespace loglog;
 
 namespace {
 
+/// Head and tail of an encoded message in a single block.
 Bytes whole(const Encoded& e) {
   Bytes b = Bytes::allocate(e.size());
   std::memcpy(b.mutable_data(), e.head.data(), e.head.size());
@@ -35,6 +39,7 @@ TEST_CASE("a stream cut anywhere gives the same messages") {
     const Bytes b = whole(encode(RequestId{static_cast<std::uint32_t>(size)}, upload(size)));
     stream.insert(stream.end(), b.data(), b.data() + b.size());
   }
+  // 50 random ways of cutting the stream, also in the middle of headers.
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     Random random(seed);
     FrameDecoder decoder(4096);
@@ -72,8 +77,8 @@ TEST_CASE(
   FrameDecoder decoder;
   std::size_t at = 0, moved = 0;
   int seen = 0;
-  std::vector<std::pair<const std::byte*, std::size_t>>
-      places;  // where what came since the last message lies
+  // Where the bytes since the last message were received.
+  std::vector<std::pair<const std::byte*, std::size_t>> places;
   while (at < stream.size()) {
     auto room = decoder.writable();
     const std::size_t n = std::min(room.size(), stream.size() - at);
@@ -83,6 +88,7 @@ TEST_CASE(
     places.emplace_back(room.data(), n);
     for (auto m = decoder.next(); m.has_value() && *m; m = decoder.next()) {
       const Bytes frames = std::get<Upload>((*m)->message).frames;
+      // A byte counts as moved if it was received outside the payload's final place.
       for (const auto& [data, size] : places)
         if (seen > 0 &&
             (data + size <= frames.data() - 100 || data >= frames.data() + frames.size()))
@@ -106,6 +112,7 @@ TEST_CASE("a payload is received in place") {
   REQUIRE(m->has_value());
   const Bytes& frames = std::get<Upload>((*m)->message).frames;
   CHECK(frames.data() >= room.data());
+  // The payload ends where its bytes were received: nothing was copied.
   CHECK(frames.data() + frames.size() == room.data() + b.size());
 }
 
@@ -115,6 +122,7 @@ TEST_CASE("damage in header or fields is refused; the tail has its own checksums
     Bytes bad = Bytes::copy_of(good);
     bad.mutable_data()[i] ^= std::byte{0x40};
     const auto r = decode(bad);
+    // The payload carries its own checksums, so the decoder leaves damage there to frame checks.
     const bool in_tail = i >= good.size() - 100;
     CHECK_MESSAGE(r.has_value() == in_tail, "byte " << i);
   }
@@ -124,8 +132,8 @@ TEST_CASE("a count that the bytes cannot hold is refused without allocating for 
   Order o;
   o.items.resize(1);
   Bytes b = whole(encode(RequestId{1}, o));
-  // the count of items stands after six fixed fields: log 8, term 4, version 8, previous end 8,
-  // term 4, committed 8
+  // The count of items stands behind six fixed fields: log 8, term 4, version 8, previous end 8,
+  // previous term 4, committed 8 bytes.
   store_le(b.mutable_data() + message_header_size + 40, std::uint32_t{1u << 19});
   const auto r = decode(b);
   REQUIRE(!r.has_value());

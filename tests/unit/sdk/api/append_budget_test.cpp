@@ -1,3 +1,5 @@
+// The budget of bytes in flight (spec/09 "bytes of appends under way"): appends wait in order of
+// arrival, at most until their own deadlines, and the budget is never exceeded.
 #include "sdk/api/append_budget.h"
 
 #include <doctest/doctest.h>
@@ -11,6 +13,7 @@ using namespace std::chrono_literals;
 using Taken = AppendBudget::Taken;
 
 namespace {
+/// A deadline `t` from now.
 AppendBudget::Clock::time_point in(std::chrono::milliseconds t) {
   return AppendBudget::Clock::now() + t;
 }
@@ -37,13 +40,13 @@ TEST_CASE(
   AppendBudget budget(100);
   REQUIRE(budget.take(60, true, in(0ms)) == Taken::yes);
   std::atomic<int> large = 0;
-  std::thread waits([&] {
-    large = budget.take(1000, true, in(60s)) == Taken::yes ? 1 : -1;
-  });  // larger than the whole budget
-  // A small entry would fit, but comes later: once it is refused for the queue before it, the large
-  // one stands there.
+  // The large entry exceeds the whole budget; it is admitted once nothing else is in flight.
+  std::thread waits([&] { large = budget.take(1000, true, in(60s)) == Taken::yes ? 1 : -1; });
+  // A small entry would fit, but a waiting call has precedence. A refusal therefore shows that the
+  // large entry stands in the queue.
   while (budget.take(10, false, in(0ms)) == Taken::yes) budget.give_back(10);
   CHECK(budget.take(10, true, in(5ms)) == Taken::too_late);
+  // The budget is free, so the large entry takes it all.
   budget.give_back(60);
   waits.join();
   CHECK(large == 1);
@@ -57,6 +60,7 @@ TEST_CASE("a large entry that gives up lets those behind it go (F07)") {
   REQUIRE(budget.take(60, true, in(0ms)) == Taken::yes);
   std::thread large([&] { CHECK(budget.take(1000, true, in(50ms)) == Taken::too_late); });
   while (budget.take(10, false, in(0ms)) == Taken::yes) budget.give_back(10);
+  // The small entry waits behind the large entry and goes on as soon as that gives up.
   CHECK(budget.take(10, true, in(60s)) == Taken::yes);
   large.join();
 }
@@ -69,6 +73,8 @@ TEST_CASE("the budget is never exceeded, whoever takes and gives back") {
     threads.emplace_back([&, bytes = 10 + 15 * i] {
       for (int n = 0; n < 500; ++n) {
         if (budget.take(static_cast<std::uint64_t>(bytes), true, in(60s)) != Taken::yes) ++over;
+        // `used` is raised after take() and lowered before give_back(), so it never counts too
+        // much.
         if ((used += bytes) > 100) ++over;
         used -= bytes;
         budget.give_back(static_cast<std::uint64_t>(bytes));

@@ -1,5 +1,6 @@
-// Promises of the public API that concern the process around it: threads, callbacks, forks,
-// signals.
+// Promises of the public API towards the process around it: threads, callbacks, exceptions, forks
+// and signals.
+// Each test runs a real client against a cluster embedded in this process.
 #include <doctest/doctest.h>
 #include <loglog/embedded.h>
 #include <sys/wait.h>
@@ -19,7 +20,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A cluster of one sequencer and one storage node, a client of it and a log.
+/// A cluster of a sequencer and a storage node, a client and a log. `data` may outlive the object,
+/// for tests whose child process must not delete it.
 struct Small {
   std::shared_ptr<testing::Folder> folder;
   EmbeddedCluster cluster;
@@ -34,13 +36,14 @@ struct Small {
         log((cluster.wait_ready(20s), *client.open_or_create_log("log", {.replicas = 1}))) {}
 };
 
-/// How a child process ends that runs `work`.
+/// Forks, runs `work` in the child and returns the child's wait status. A child that hangs ends by
+/// SIGALRM after 30 s.
 int status_of_child(const std::function<void()>& work) {
   const pid_t child = ::fork();
   if (child == 0) {
-    ::alarm(30);  // a hang is a signal, not an end of all tests
-    std::signal(SIGABRT,
-                SIG_DFL);  // doctest's handler would report the child's end as the parent's
+    ::alarm(30);  // a child that hangs ends by a signal instead of stopping all tests
+    // doctest's handler would report the child's end as the parent's.
+    std::signal(SIGABRT, SIG_DFL);
     work();
     ::_exit(0);
   }
@@ -62,7 +65,9 @@ TEST_CASE(
   Small s;
   std::promise<std::vector<std::string>> said;
   auto future = said.get_future();
-  auto following = std::make_shared<Follower>(s.log.follow(1ull << 40));  // nothing comes there
+  // no entry ever comes there
+  auto following = std::make_shared<Follower>(s.log.follow(1ull << 40));
+  // A callback runs on the client's own thread, so every blocking call in it would wait for itself.
   s.log.append("x", [&, following](const AppendResult&) {
     std::vector<std::string> codes = {s.log.append("y").error.code,
                                       s.log.append_batch({"y"}).error.code,
@@ -81,6 +86,7 @@ TEST_CASE(
                                       code_of(s.client.status())};
     const auto none = following->next();
     codes.push_back(none ? "entry" : following->error() ? following->error()->code : "none");
+    // Calls that do not block work in a callback.
     CHECK_FALSE(following->stopped());
     static_cast<void>(s.client.figures());
     said.set_value(std::move(codes));
@@ -96,6 +102,7 @@ TEST_CASE(
     "foreign frames (A4, F27)") {
   const auto data = std::make_shared<testing::Folder>();  // the child cannot remove it
   const int status = status_of_child([&data] {
+    // Nothing may catch the exception on its way to std::terminate.
     Small s({}, data);
     s.log.append("x", [](const AppendResult&) { throw std::runtime_error("the application's"); });
     std::this_thread::sleep_for(20s);
@@ -109,6 +116,7 @@ TEST_CASE(
     "(F04)") {
   auto s = std::make_unique<Small>();
   REQUIRE(s->log.append("before"));
+  // The client's threads do not exist in the child; each call must say so instead of waiting.
   auto following = std::make_unique<Follower>(s->log.follow(0));
   const auto code = [](bool ok) { ::_exit(ok ? 0 : 1); };
   SUBCASE("calls") {
@@ -127,12 +135,12 @@ TEST_CASE(
   SUBCASE("destruction") {
     CHECK(status_of_child([&] {
             following.reset();
-            s->folder->path.clear();  // the parent's
+            s->folder->path.clear();  // the folder belongs to the parent
             s.reset();
           }) == 0);
   }
   SUBCASE("a client of its own") {
-    // Over a socket: names of this process are another process's in the child.
+    // Over TCP, because local: names of the parent's process mean nothing in the child.
     testing::Folder folder;
     auto served = *EmbeddedCluster::start({.name = "served",
                                            .data = folder.path,
@@ -146,17 +154,20 @@ TEST_CASE(
             code(log && log->append("child's"));
           }) == 0);
   }
+  // The parent's client and follower work as before.
   CHECK(s->log.append("after", 20s));
   CHECK(following->next_for(20s));
 }
 
 TEST_CASE("every thread of client and cluster blocks the application's signals (F26)") {
-  std::set<std::string> others;  // the test's own, and libuv's pool where another test began it
+  // the test's own thread, and libuv's pool if another test has started it
+  std::set<std::string> others;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task"))
     others.insert(task.path().filename());
   Small s("127.0.0.1:0");
   REQUIRE(s.log.append("x"));
   int threads = 0;
+  // Only threads that the client and the cluster started are looked at.
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
     if (others.contains(task.path().filename())) continue;
     std::ifstream status(task.path() / "status");
@@ -171,6 +182,7 @@ TEST_CASE("every thread of client and cluster blocks the application's signals (
     }
   }
   CHECK(threads >= 4);
+  // The caller's own mask is unchanged.
   sigset_t mine;
   pthread_sigmask(SIG_BLOCK, nullptr, &mine);
   CHECK(sigismember(&mine, SIGTERM) == 0);

@@ -1,3 +1,5 @@
+// Values of command line options: sizes, durations and points in time, as people write them and as
+// they are printed back. Wrong values are refused with a hint.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -59,7 +61,7 @@ TEST_CASE("points in time as people write them") {
   CHECK(parse_time("-15m", now) == now - milliseconds(900'000));
   const char* zone = std::getenv("TZ");
   const std::string before = zone ? zone : "";
-  setenv("TZ", "UTC-2", 1);  // two hours east
+  setenv("TZ", "UTC-2", 1);  // two hours east of UTC
   tzset();
   CHECK(parse_time("2026-11-21T22:00:00", now) == at(1'795'291'200'000));
   CHECK(parse_time("2026-11-21", now) == at(1'795'291'200'000 - 22 * 3'600'000));
@@ -75,6 +77,8 @@ TEST_CASE("points in time as people write them") {
 TEST_CASE(
     "points in time: what lies beyond all that a clock can count is as far as it can, it does not "
     "come round (F08)") {
+  // Dates beyond the range of the clock saturate; a wrapped value would lie on the wrong side of
+  // now.
   const auto now = system_clock::time_point(milliseconds(1'800'000'000'000));
   for (const char* before :
        {"-127000d", "-150000d", "-213000d", "-5000000h", "-8000000000000000ms", "1677-09-01",
@@ -94,13 +98,14 @@ TEST_CASE(
   tzset();
   const auto now = at(1'800'000'000);
   CHECK(parse_time("2026-10-25T01:50:00", now) == at(1'792'885'800));
-  CHECK(parse_time("2026-10-25T02:00:00", now) == at(1'792'886'400));  // 00:00 UTC, in summer time
+  // 00:00 UTC, still in summer time
+  CHECK(parse_time("2026-10-25T02:00:00", now) == at(1'792'886'400));
   CHECK(parse_time("2026-10-25T02:30:00", now) == at(1'792'888'200));
   CHECK(parse_time("2026-10-25T03:00:00", now) == at(1'792'893'600));
   CHECK(parse_time("2026-07-01T12:00:00", now) == at(1'782'900'000));
   CHECK(parse_time("2026-12-01T12:00:00", now) == at(1'796'122'800));
-  CHECK(parse_time("2026-03-29T02:30:00", now).value() >=
-        at(1'774'744'200));  // there is no such time: it is none before
+  // This local time does not exist; the answer is no earlier than the change of clocks.
+  CHECK(parse_time("2026-03-29T02:30:00", now).value() >= at(1'774'744'200));
   if (zone) setenv("TZ", before.c_str(), 1);
   else unsetenv("TZ");
   tzset();

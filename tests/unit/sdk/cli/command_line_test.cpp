@@ -1,4 +1,5 @@
-// What help, manual pages and completions make of the tree of commands.
+// The command tree of `loglog` as help, manual pages and completion present it: every command and
+// option explains itself, and the presentations agree.
 #include "sdk/cli/command_line.h"
 
 #include <doctest/doctest.h>
@@ -15,6 +16,7 @@ using namespace loglog;
 using namespace loglog::cli;
 
 namespace {
+/// All commands below `app`, at any depth.
 std::vector<const CLI::App*> all_commands(const CLI::App& app) {
   std::vector<const CLI::App*> out;
   for (const CLI::App* c : app.get_subcommands([](const CLI::App*) { return true; })) {
@@ -23,6 +25,7 @@ std::vector<const CLI::App*> all_commands(const CLI::App& app) {
   }
   return out;
 }
+/// The completion of a command line; the last word is the word being typed.
 Completion at(const std::vector<std::string>& words) {
   const CommandLine line;
   return complete(line.app, words);
@@ -45,11 +48,12 @@ TEST_CASE("every command and option says what it does, and lines of help fit") {
     for (const CLI::Option* o : c->get_options()) {
       CAPTURE(o->get_name(true, true));
       CHECK(!o->get_description().empty());
+      // A default value is shown once.
       const std::string told = config::meaning_of(*o);
       CHECK_MESSAGE(told.find("(default ") == told.rfind("(default "), told);
     }
     if (c->get_name() == "storage" || c->get_name() == "sequencer")
-      continue;  // as wide, by the same formatter
+      continue;  // the same formatter, but wider tables
     for (const std::string& l : CLI::detail::split(c->help(), '\n'))
       CHECK_MESSAGE(columns_of(l) <= 80, l);
   }
@@ -96,8 +100,8 @@ TEST_CASE("completion: commands, their options, choices, files and logs") {
   CHECK(at({"append", "--file", "x"}).from == Completion::From::files);
   CHECK(at({"inspect", ""}).from == Completion::From::files);
   CHECK(at({"dev", "--data", ""}).from == Completion::From::folders);
-  CHECK(at({"logs", "create", ""}).from ==
-        Completion::From::words);  // a new name is nobody's to offer
+  // A new name cannot be completed from existing logs.
+  CHECK(at({"logs", "create", ""}).from == Completion::From::words);
   CHECK(at({"append", "events", ""}).from == Completion::From::words);
 
   CHECK(at({"append", "--cluster", "a:1,b:2", ""}).cluster == "a:1,b:2");

@@ -1,3 +1,5 @@
+// Lines of JSON in `loglog read --format json` and `loglog append`: entries round-trip byte for
+// byte, and malformed lines are refused with a reason.
 #include "sdk/cli/json_line.h"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,5 @@
+// The reader of standard input for `loglog append`: lines arrive whole, waiting can be interrupted,
+// and an endless line is refused (spec/09 "a line of standard input"). Most tests feed a pipe.
 #include "sdk/cli/posix_line_reader.h"
 
 #include <doctest/doctest.h>
@@ -9,6 +11,7 @@
 using namespace loglog::cli;
 
 namespace {
+/// A pipe whose write end the test closes to end the input.
 struct Pipe {
   int ends[2] = {-1, -1};
   Pipe() { REQUIRE(::pipe(ends) == 0); }
@@ -49,6 +52,7 @@ TEST_CASE("a wait for a line ends when the caller wants it to, though nothing co
 }
 
 TEST_CASE("input that cannot be read is an error, not an end") {
+  // The descriptor does not exist, so reading fails at once.
   int asked = 0;
   CHECK_FALSE(LineReader(1 << 20).next([&asked] { return ++asked > 50; }));
 }
@@ -58,6 +62,7 @@ TEST_CASE(
   std::FILE* file = std::tmpfile();
   REQUIRE(file != nullptr);
   const std::string piece(1u << 20, 'x');
+  // The file is longer than the longest allowed line and has no newline.
   for (std::size_t n = 0; n <= line_bytes_max; n += piece.size())
     REQUIRE(std::fwrite(piece.data(), 1, piece.size(), file) == piece.size());
   REQUIRE(std::fflush(file) == 0);

@@ -1,3 +1,5 @@
+// The comparison behind `loglog verify`: replicas hand in pages of frames, and the comparison finds
+// which replica differs, from which offset on. No network; the tests make the frames.
 #include "sdk/cli/replica_comparison.h"
 
 #include <doctest/doctest.h>
@@ -12,7 +14,7 @@ using namespace loglog::cli;
 namespace {
 const LogId log_id{7};
 
-/// A log's frames from offset 0 on, with the offset where each begins.
+/// The frames of a log from offset 0 on, with the offset at which each frame begins.
 struct Frames {
   std::string bytes;
   std::vector<EntryOffset> begin;
@@ -29,6 +31,7 @@ struct Frames {
   }
 };
 
+/// A log of `count` entries, each longer than the entry before.
 Frames frames(int count) {
   Frames f;
   for (int i = 1; i <= count; ++i)
@@ -36,7 +39,8 @@ Frames frames(int count) {
   return f;
 }
 
-/// Gives each replica pages of so many whole frames, until all is compared.
+/// Hands each replica's frames over in pages of the given number of whole frames, until the
+/// comparison has finished.
 void feed(ReplicaComparison& c, const std::vector<Frames>& held,
           std::vector<std::size_t> frames_a_page) {
   while (!c.finished()) {
@@ -84,12 +88,13 @@ TEST_CASE(
     "compared on") {
   const Frames f = frames(5);
   Frames other = frames(3);
-  other.add(std::string(40, 'y'), 4);  // as long, and good in itself
+  other.add(std::string(40, 'y'), 4);  // of the same length, and valid in itself
   other.add(std::string(50, 'x'), 5);
   ReplicaComparison c({1, 2, 3}, 0, f.bytes.size());
   feed(c, {f, other, f}, {2, 5, 1});
   CHECK(c.findings()[0].verdict == Verdict::agrees);
   CHECK(c.findings()[1].verdict == Verdict::differs);
+  // The replica in the minority differs from frame 3 on, and the others are compared to the end.
   CHECK(c.findings()[1].end == f.begin[3]);
   CHECK(c.findings()[1].entries == 3);
   CHECK(c.findings()[1].why.find("2 of 3 replicas hold") != std::string::npos);
@@ -113,6 +118,7 @@ TEST_CASE("verify: of two that differ nobody knows which one is right") {
 TEST_CASE("verify: frames of different lengths are told apart at the offset where they begin") {
   const Frames f = frames(4);
   Frames other = frames(2);
+  // The replicas agree in the first two frames; behind them the frame boundaries differ.
   other.add("short", 3);
   other.add(
       "long enough to go past the end of the range, whatever that "
@@ -132,6 +138,7 @@ TEST_CASE(
   ReplicaComparison c({1, 2}, 0, f.bytes.size());
   c.take(0, f.bytes);
   c.take(1, std::string_view(f.bytes).substr(0, f.begin[2]));
+  // A frame counts as proven if another replica holds the same offset as a frame boundary.
   CHECK(!c.is_proven_frame(1));
   c.compare();
   CHECK(c.compared() == f.begin[2]);
@@ -180,6 +187,7 @@ TEST_CASE(
   ReplicaComparison c({1, 2}, 0, until);
   c.take(0, f.bytes);
   c.compare();
+  // Replica 0 has handed in its whole range and wants no more.
   CHECK(!c.wants(0));
   CHECK(c.wants(1) == 0);
   c.take(1, f.bytes);
@@ -187,6 +195,8 @@ TEST_CASE(
   CHECK(c.finished());
   CHECK(c.findings()[0].bytes == until);
 
+  // A replica must wait while another lies far behind, because its bytes are kept until they are
+  // compared.
   ReplicaComparison d({1, 2}, 0, f.bytes.size());
   d.take(0, f.bytes);
   CHECK(!d.wants(0));

@@ -1,3 +1,5 @@
+// The text of `loglog status`: alignment, sizes for people beside exact offsets, colours, and the
+// line of progress. The expected text is exact.
 #include "sdk/cli/status_text.h"
 
 #include <doctest/doctest.h>
@@ -9,6 +11,7 @@ using namespace loglog;
 using namespace loglog::cli;
 
 namespace {
+/// A report of a healthy cluster of three sequencers, three storage nodes and a log.
 ClusterReport healthy() {
   ClusterReport r;
   r.cluster = "test";

@@ -1,4 +1,5 @@
-// What is said of a command line that cannot be parsed.
+// The sentences with which `loglog` refuses a command line that it cannot parse, and the places
+// where general options may stand.
 #include "sdk/cli/word_order.h"
 
 #include <doctest/doctest.h>
@@ -13,7 +14,7 @@ using namespace loglog::config;
 using Words = std::vector<std::string>;
 
 namespace {
-/// The sentence; empty: it is parsed.
+/// Returns the refusal, or an empty string if the words parse.
 std::string said(const Words& words) {
   CommandLine line;
   auto ordered = in_order(line.app, words);
@@ -44,7 +45,7 @@ TEST_CASE("a slip of the finger is told the nearest name (D)") {
   says({"logs", "--halp"}, "loglog logs has no option --halp; did you mean --help?");
   says({"xyzzy"}, "loglog has no command \"xyzzy\"; it has ");
   says({"logs"}, "loglog logs needs a command: create");
-  CHECK(nearest("st", {"status", "storage"}) == std::nullopt);  // a beginning is no slip
+  CHECK(nearest("st", {"status", "storage"}) == std::nullopt);  // a correct beginning is no slip
 }
 
 TEST_CASE("options that all commands have stand before the command too (D)") {
@@ -54,7 +55,7 @@ TEST_CASE("options that all commands have stand before the command too (D)") {
   CHECK(in({"--cluster=a:1", "logs", "list"}) == Words{"logs", "list", "--cluster=a:1"});
   CHECK(in({"--json", "logs", "--cluster", "a:1", "list", "--names"}) ==
         Words{"logs", "list", "--json", "--cluster", "a:1", "--names"});
-  CHECK(in({"append", "status"}) == Words{"append", "status"});  // a log's name may be a command's
+  CHECK(in({"append", "status"}) == Words{"append", "status"});  // a log may have a command's name
   CHECK(in({"--help"}) == Words{"--help"});
   CHECK(said({"--cluster", "a:1", "--timeout", "3", "tail", "events"}).empty());
 }

@@ -1,5 +1,8 @@
-// The client's core against a scripted cluster: one sequencer, three storage nodes, all answers
-// given by hand.
+// The SDK's core (ClientMachine) against a scripted cluster of a sequencer and three storage nodes:
+// appends and their three endings (spec/07), reads, follows, points in time, trims, and the choice
+// of whom to ask.
+// No socket and no clock: Cluster answers each message at once, unless a test sets a field that
+// delays, falsifies or loses the answer, and pass() moves time.
 #include "sdk/core/client_machine.h"
 
 #include <doctest/doctest.h>
@@ -19,49 +22,68 @@ using namespace loglog::client;
 namespace {
 const LogId log_id{7};
 
+/// The scripted cluster with a client. The fields are switches that tests set, and records of the
+/// messages that the client sent. A step of time is 10 ms.
 struct Cluster {
   explicit Cluster(Options o = {}) : machine(with_address(std::move(o)), 42) {}
   static Options with_address(Options o) {
     o.addresses = {"seq:1"};
     return o;
   }
+  /// Addresses: "seq:N" for sequencers, "nN" for storage nodes.
   static bool is_node(const std::string& a) { return a[0] == 'n'; }
 
   ClientMachine machine;
   Time now{1s};
+  /// Open connections by id, with the address that was dialled.
   std::map<ConnectionId, std::string> up;
+  /// Answers that the client gave to its calls, in order.
   std::vector<Completed> done;
+  /// Addresses that refuse connections; nodes whose pages are damaged; nodes that answer not_here.
   std::set<std::string> down, corrupt, lagging;
   Term term{1};
   Offset term_at{0}, term_end{0};
-  Bytes bytes = Bytes();  // the log
+  Bytes bytes = Bytes();  // the log's bytes, equal on all nodes
   std::map<std::pair<ProducerId, Sequence>, Upload> staged;
   std::vector<Send> commits, reads, follows, reports;
   std::vector<CommitIf> conditional;
-  std::optional<ConditionFailed> refusal;  // of the next CommitIf
+  std::optional<ConditionFailed> refusal;  // the answer to the next CommitIf, instead of taking it
+  /// With `answer_commits` off, commits are taken and not answered; with `lose_commits` on, they
+  /// are not taken.
   bool answer_commits = true, lose_commits = false;
-  std::vector<ConnectionId> observed;             // connections that were told Observe
-  std::optional<std::vector<Member>> set;         // of the term; nullopt: the leader does not say
-  std::optional<std::vector<Send>> held_uploads;  // not answered yet; nullopt: answered at once
+  std::vector<ConnectionId> observed;  // connections over which Observe came
+  // members of the term; nullopt: the leader refuses to name them
+  std::optional<std::vector<Member>> set;
+  // uploads whose answers wait; nullopt: answers come at once
+  std::optional<std::vector<Send>> held_uploads;
+  /// The largest page that a node gives, in bytes.
   std::uint32_t page = 1u << 20;
   std::vector<Offset> segment_starts, term_starts;
+  /// The trim point.
   Offset first{};
-  std::optional<Failed> closed;     // what OpenLog is answered with; nullopt: the term
-  std::optional<Errc> no_segments;  // why nobody says where they are
+  std::optional<Failed> closed;     // the answer to OpenLog; nullopt: the term
+  std::optional<Errc> no_segments;  // the error with which nodes answer GetSegments
+  /// The number of sequencers, and the id of the leader.
   std::uint32_t sequencers = 1, leads = 1;
-  std::map<std::string, std::string> said_at;  // what the metadata say instead of the address
-  std::optional<LogId> named = log_id;         // the log that has the name; nullopt: none
+  // addresses that the metadata name instead of the real ones
+  std::map<std::string, std::string> said_at;
+  std::optional<LogId> named = log_id;  // the log that has the name "log"; nullopt: no log has it
+  /// The ids that DeleteLog named, in order.
   std::vector<LogId> deletes;
-  std::function<std::optional<Message>(LogId)> on_delete;  // nullopt: the answer is lost
-  std::uint64_t version = 1;                               // of the metadata
-  std::vector<Basis> bases;                                // of requests to set a retention
+  // the answer to DeleteLog; nullopt: the answer is lost
+  std::function<std::optional<Message>(LogId)> on_delete;
+  std::uint64_t version = 1;  // version of the metadata
+  std::vector<Basis> bases;   // the bases of all SetRetention requests
   std::function<std::optional<Message>(const SetRetention&)> on_retention;
-  std::optional<Offset> tail;  // as the leader says it; nullopt: it does not
+  std::optional<Offset> tail;  // the answer to GetTail; nullopt: none comes
+  /// The offsets of all TrimLog requests.
   std::vector<Offset> trims;
-  std::vector<std::pair<std::string, ClientIs>> introductions;  // and where
-  Duration round_trip{};  // of every connection; 0: answers come at once
-  std::multimap<Time, std::function<void()>> under_way;  // by when it arrives
+  // ClientIs messages, with the address that they went to
+  std::vector<std::pair<std::string, ClientIs>> introductions;
+  Duration round_trip{};  // round trip of every connection; 0: answers come at once
+  std::multimap<Time, std::function<void()>> under_way;  // deliveries by their time
 
+  /// Stamps frames for the log's end and appends them, as the nodes do.
   void append_to_log(Bytes frames, Term t) {
     Bytes all = Bytes::allocate(bytes.size() + frames.size());
     if (!bytes.empty()) std::memcpy(all.mutable_data(), bytes.data(), bytes.size());
@@ -114,9 +136,11 @@ struct Cluster {
     rename(m.metadata.storage);
     return m;
   }
+  /// Answers a message of the client at once.
   void reply(const Send& s, Message m) {
     machine.arrived(now, Arrived{s.to, s.request, std::move(m)});
   }
+  /// Takes a commit: the staged run goes to the log's end.
   void commit(const Send& s) {
     const auto& c = std::get<Commit>(s.message);
     commits.push_back(s);
@@ -125,12 +149,14 @@ struct Cluster {
     append_to_log(staged[{c.run.producer, c.run.first}].frames, term);
     if (answer_commits) reply(s, Committed{log_id, c.term, c.run.producer, c.run.first, at});
   }
+  /// Bytes of the log as `node` gives them.
   Bytes slice(const std::string& node, Offset from, std::uint32_t max) {
     Bytes b = Bytes::copy_of(
         bytes.slice(from.value, std::min<std::size_t>(max, bytes.size() - from.value)));
     if (corrupt.contains(node)) b.mutable_data()[b.size() - 10] ^= std::byte{1};
     return b;
   }
+  /// Answers a message of the client as the peer at that address would.
   void serve(const Send& s) {
     const std::string a = up[s.to];
     if (std::holds_alternative<GetMetadata>(s.message)) reply(s, metadata());
@@ -212,6 +238,7 @@ struct Cluster {
       }
     }
   }
+  /// Performs the client's outputs until there are none.
   void run() {
     for (int i = 0; i < 200; ++i) {
       Output o = machine.output();
@@ -227,6 +254,7 @@ struct Cluster {
     if (round_trip == Duration(0)) return work();
     under_way.emplace(now + round_trip, std::move(work));
   }
+  /// Opens or refuses a connection that the client dials.
   void dialled(const Connect& c) {
     if (down.contains(c.address))
       return machine.disconnected(now,
@@ -238,6 +266,7 @@ struct Cluster {
     if (is_node(c.address)) h.disk = DiskId{h.id};
     machine.connected(now, {c.connection, h});
   }
+  /// Moves time in steps of 10 ms, with deliveries and ticks.
   void pass(Duration d) {
     for (const Time end = now + d; now < end;) {
       now += 10ms;
@@ -248,6 +277,7 @@ struct Cluster {
       run();
     }
   }
+  /// Breaks the connection to an address, if there is one.
   void lose(const std::string& address) {
     for (auto i = up.begin(); i != up.end(); ++i)
       if (i->second == address) {
@@ -260,6 +290,7 @@ struct Cluster {
   void append(std::uint64_t token, std::string_view text, Time deadline = never) {
     machine.append(now, Token{token}, log_id, Bytes::copy_of(text), false, deadline);
   }
+  /// The error of the i-th answer in `done`.
   Errc error(std::size_t i) const { return std::get<Failure>(done.at(i).result).error.code; }
 };
 }  // namespace
@@ -268,6 +299,7 @@ TEST_CASE("entries that come together go out as one run and are told their offse
   Cluster c;
   c.begin_term(1);
   const std::uint64_t start = c.bytes.size();
+  // Both entries are given before the client's first output, so they form a single run.
   c.append(1, "one");
   c.append(2, "two!");
   c.pass(100ms);
@@ -281,6 +313,7 @@ TEST_CASE("entries that come together go out as one run and are told their offse
   c.pass(10ms);
   CHECK(c.done.size() == 2);  // a repeated answer changes nothing
   CHECK(c.machine.bytes_in_flight() == 0);
+  // The figures of a client count each of these steps once.
   const Figures& f = c.machine.figures();
   CHECK(f.appends_committed == 2);
   CHECK(f.appended_bytes == 7);
@@ -306,6 +339,7 @@ TEST_CASE(
   std::uint64_t entries = 0;
   for (const Send& s : c.commits) {
     const Reference& run = std::get<Commit>(s.message).run;
+    // A run is at most half of the bytes in flight (spec/05 step 1).
     CHECK(run.length <= count * frame / 2);
     entries += run.count;
   }
@@ -326,6 +360,7 @@ TEST_CASE("one replica down does not stop appends") {
 TEST_CASE("after a change of term an entry is found in the log, or committed again") {
   Cluster c;
   c.begin_term(1);
+  // The first term's answer never comes: either the commit was taken or it was lost.
   SUBCASE("found") { c.answer_commits = false; }
   SUBCASE("absent") { c.lose_commits = true; }
   const bool found = !c.answer_commits;
@@ -333,6 +368,7 @@ TEST_CASE("after a change of term an entry is found in the log, or committed aga
   c.pass(100ms);
   CHECK(c.done.empty());
   const std::uint64_t first_term_end = c.bytes.size();
+  // A new term begins; the client must resolve before it commits again (A3, A4).
   c.begin_term(2);
   c.answer_commits = true;
   c.lose_commits = false;
@@ -343,9 +379,10 @@ TEST_CASE("after a change of term an entry is found in the log, or committed aga
   CHECK(a.term == Term{found ? 1u : 2u});
   CHECK((a.offset.value < first_term_end) == found);
   CHECK(c.commits.size() == (found ? 1 : 2));
+  // An absent run that is wanted as a whole keeps its number.
   CHECK(std::get<Commit>(c.commits.back().message).run.first == Sequence{1});
   CHECK(c.machine.figures().appends_committed == 1);
-  CHECK(c.machine.figures().append_latency.sum() >= 100'000);  // since the first attempt
+  CHECK(c.machine.figures().append_latency.sum() >= 100'000);  // counted from the first attempt
   CHECK(c.machine.figures().resolutions == 1);
   CHECK(c.machine.figures().reconnections == 1);
 }
@@ -361,7 +398,7 @@ TEST_CASE(
   REQUIRE(c.commits.size() == 1);
   const Reference run = std::get<Commit>(c.commits[0].message).run;
   const ConnectionId leader = c.commits[0].to;
-  c.lose_commits = true;  // the second term's leader orders it, and its answer takes long
+  c.lose_commits = true;  // the second term's leader orders the run, and its answer takes long
   c.bytes = c.bytes.slice(0, c.bytes.size() - run.length);
   c.begin_term(2);
   c.machine.arrived(c.now, {leader, RequestId{}, TermIs{log_id, Term{2}, c.term_at, c.term_end}});
@@ -369,6 +406,7 @@ TEST_CASE(
   REQUIRE(c.commits.size() == 2);
   const Send& second = c.commits[1];
   REQUIRE(std::get<Commit>(second.message).term == Term{2});
+  // Delivers a refusal over a given connection, for a given term.
   const auto says = [&](ConnectionId from, Errc e, Term of) {
     c.machine.arrived(c.now,
                       {from, RequestId{}, Refused{log_id, run.producer, run.first, e, of, {}, {}}});
@@ -377,10 +415,11 @@ TEST_CASE(
   for (const Errc e : {Errc::log_halted, Errc::invalid_argument, Errc::digest_mismatch,
                        Errc::wrong_sequence, Errc::stale_term}) {
     CAPTURE(name_of(e));
+    // A6: only the leader of the term in force may refuse, and only in that term.
     says(leader, e, Term{1});
     says(ConnectionId{leader.value + 1000}, e, Term{2});
     CHECK(c.done.empty());
-    CHECK(c.commits.size() == 2);  // nor is it committed a third time
+    CHECK(c.commits.size() == 2);  // the run is not committed a third time
   }
   c.reply(second, Committed{log_id, Term{2}, run.producer, run.first, Offset{c.bytes.size()}});
   c.run();
@@ -396,6 +435,7 @@ TEST_CASE("the refusal of its only commit by the term's leader ends an append (A
   c.pass(100ms);
   REQUIRE(c.commits.size() == 1);
   const Reference run = std::get<Commit>(c.commits[0].message).run;
+  // A6: the leader of the term refuses the run's only commit, so nothing was written.
   c.reply(c.commits[0],
           Refused{log_id, run.producer, run.first, Errc::log_halted, Term{1}, {}, {}});
   c.run();
@@ -410,6 +450,7 @@ TEST_CASE("a log that is halted says so to those who append anew, before their d
     c.closed = Failed{Errc::log_halted, "log: nodes 1 and 2 hold different bytes below 500"};
   };
   SUBCASE("nothing was committed: refused") {
+    // OpenLog is answered with log_halted: the client must not wait for the deadline.
     halts();
     c.append(1, "one", c.now + 60s);
     c.append(2, "two", c.now + 60s);
@@ -425,6 +466,7 @@ TEST_CASE("a log that is halted says so to those who append anew, before their d
     c.append(1, "one", c.now + 60s);
     c.pass(100ms);
     REQUIRE(c.commits.size() == 1);
+    // The commit's answer was lost before the log halted.
     halts();
     c.lose("seq:1");
     c.pass(1s);
@@ -442,17 +484,19 @@ TEST_CASE("a sequencer that was down for long and leads now is dialled when anot
   c.down = {"seq:2"};
   c.begin_term(1);
   c.append(1, "one");
-  c.pass(5s);  // the pauses between two attempts have grown
+  c.pass(5s);  // the pauses between attempts to dial seq:2 have grown
   REQUIRE(c.done.size() == 1);
   for (int i = 2; i <= 6; ++i) {
     CAPTURE(i);
+    // In each round the lead goes to the sequencer that was down, and the former leader stops.
     const std::string lost = "seq:" + std::to_string(c.leads);
     c.leads = 3 - c.leads;
     c.begin_term(static_cast<std::uint32_t>(i));
     c.down = {lost};
     c.lose(lost);
     c.append(static_cast<std::uint64_t>(i), "more");
-    c.pass(250ms);  // until one of the sequencers was asked
+    // time enough to ask a sequencer for the metadata, but not for a dial's long pause
+    c.pass(250ms);
     CHECK(c.done.size() == static_cast<std::size_t>(i));
     c.pass(5s);
   }
@@ -462,6 +506,7 @@ TEST_CASE(
     "a sequencer is found by who it says it is, where the metadata still have an address of "
     "before") {
   Cluster c;
+  // The metadata name an address of seq:1 at which nobody answers.
   c.said_at = {{"seq:1", "seq:old1"}};
   c.down = {"seq:old1"};
   c.begin_term(1);
@@ -477,6 +522,7 @@ TEST_CASE("a node that cannot be reached may have moved: the metadata are asked 
   c.append(1, "one");
   c.pass(1s);
   REQUIRE(c.done.size() == 1);
+  // Nodes 1 and 2 move; only newer metadata know where.
   c.said_at = {{"n1", "nx1"}, {"n2", "nx2"}};
   c.down = {"n1", "n2"};
   c.lose("n1");
@@ -489,7 +535,7 @@ TEST_CASE("a node that cannot be reached may have moved: the metadata are asked 
   };
   CHECK(reached("nx1"));
   CHECK(reached("nx2"));
-  // Where nobody is any more, nobody is looked for.
+  // Addresses that the metadata no longer name are forgotten, so no timer is left for them.
   c.pass(10s);
   (void)c.machine.output();
   c.machine.output().clear();
@@ -500,6 +546,8 @@ TEST_CASE("a deadline before the commit fails, one after it leaves the outcome u
   Cluster c;
   c.begin_term(1);
   Errc expected = Errc::outcome_unknown;
+  // Without a write quorum of uploads there is no commit, so the append is refused. A commit that
+  // is lost leaves its outcome open (A6).
   SUBCASE("before") {
     c.down = {"n1", "n2"};
     expected = Errc::deadline_exceeded;
@@ -523,11 +571,13 @@ TEST_CASE(
   o.eager_run_max = 4096;
   Cluster c(o);
   c.begin_term(1);
+  // V1: a first run waits for its uploads.
   c.held_uploads.emplace();
   c.append(1, "the first run waits: nothing is known of its replicas");
   c.pass(20ms);
   REQUIRE(c.held_uploads->size() == 3);
   CHECK(c.commits.empty());
+  // Answers the held uploads: the first `count` with Uploaded, the others with Busy.
   const auto take = [&](std::size_t count) {
     const std::vector<Send> held = std::exchange(*c.held_uploads, {});
     for (std::size_t i = 0; i < held.size(); ++i) {
@@ -537,6 +587,7 @@ TEST_CASE(
     }
     c.run();
   };
+  // A write quorum took the run quickly, so the next run may be committed with its uploads.
   take(2);
   CHECK(c.commits.size() == 1);
   c.append(2, "the second one goes ahead");
@@ -544,6 +595,7 @@ TEST_CASE(
   CHECK(c.commits.size() == 2);
   CHECK(c.done.size() == 2);
 
+  // Each case breaks a condition of V1, so the third run waits for its uploads.
   std::size_t taken = 0;
   std::string next = "waits";
   SUBCASE("too few took the last one") { taken = 1; }
@@ -561,6 +613,7 @@ TEST_CASE(
   CHECK(c.commits.size() == 2);
   take(3);
   CHECK(c.commits.size() == 3);
+  // A run that was taken in time opens the way again.
   c.held_uploads.reset();
   c.append(4, "and the next one goes ahead again, or after its uploads");
   c.pass(20ms);
@@ -582,10 +635,12 @@ TEST_CASE("eager: UploadAgain does not repeat what is on its way") {
   REQUIRE(c.held_uploads->size() == 3);
   const Send first = c.held_uploads->front();
   const auto& run = std::get<Upload>(first.message).run;
+  // A replica has taken the run; the other two uploads are on their way.
   c.reply(first, Uploaded{log_id, run.producer, run.first, Offset{}});
   c.machine.arrived(c.now,
                     {c.commits[0].to, RequestId{}, UploadAgain{log_id, run.producer, run.first}});
   c.pass(20ms);
+  // The upload is repeated only to the replica that had answered.
   REQUIRE(c.held_uploads->size() == 4);
   CHECK(c.held_uploads->back().to == first.to);
 }
@@ -599,6 +654,7 @@ TEST_CASE(
   c.begin_term(1);
   c.set = {{NodeId{1}, DiskId{1}}, {NodeId{2}, DiskId{2}}, {NodeId{3}, DiskId{3}}};
   SUBCASE("the set is known at once") {}
+  // With another disk in the set, node 3's word does not count (T4: a member is node and disk).
   SUBCASE("a node is a member with another disk only") { c.set->at(2).disk = DiskId{99}; }
   const bool foreign = c.set->at(2).disk == DiskId{99};
   c.answer_commits = false;
@@ -607,6 +663,7 @@ TEST_CASE(
   REQUIRE(c.commits.size() == 1);
   REQUIRE(c.observed.size() == 3);
   const Reference run = std::get<Commit>(c.commits[0].message).run;
+  // Delivers RunDurable of a node over each of its connections.
   const auto says = [&](const std::string& node, std::uint32_t term, std::uint64_t offset) {
     for (const auto& [connection, address] : std::map(c.up))
       if (address == node)
@@ -616,11 +673,12 @@ TEST_CASE(
     c.run();
   };
   says("n1", 1, 500);
-  says("n1", 1, 500);  // the same one twice
+  says("n1", 1, 500);  // the same word twice counts once
   CHECK(c.done.empty());
-  says("n2", 2, 500);  // another term
-  says("n2", 1, 600);  // another offset
+  says("n2", 2, 500);  // another term does not count
+  says("n2", 1, 600);  // another offset does not agree
   CHECK(c.done.empty());
+  // Two members agree on term and offset: W is reached without an answer of the leader.
   says("n3", 1, 500);
   if (foreign) {
     CHECK(c.done.empty());
@@ -651,13 +709,16 @@ TEST_CASE(
                            RunDurable{log_id, Term{1}, run.producer, run.first, Offset{500}}});
     c.run();
   };
+  // Without the term's set no word counts.
   says("n1");
   says("n2");
   CHECK(c.done.empty());
+  // Node 1's connection ends, and its word with it; node 2's stands.
   c.lose("n1");
   c.set = {{NodeId{1}, DiskId{1}}, {NodeId{2}, DiskId{2}}, {NodeId{3}, DiskId{3}}};
   c.pass(100ms);
   CHECK(c.done.empty());
+  // Nodes 2 and 3 make the write quorum.
   says("n3");
   CHECK(c.done.size() == 1);
 }
@@ -670,6 +731,7 @@ TEST_CASE(
   c.append(1, "one");
   c.pass(100ms);
   const Offset end{c.bytes.size()};
+  // Appends with an expected offset (F1).
   const auto expect = [&](std::uint64_t token, Offset expected) {
     c.machine.append(c.now, Token{token}, log_id, Bytes::copy_of(std::string_view("x")), false,
                      never, {expected, FenceToken{}});
@@ -689,6 +751,7 @@ TEST_CASE(
   SUBCASE("an entry is in the way: refused, and those behind it go on") {
     c.append(2, "two");
     c.pass(100ms);
+    // The leader refuses; the SDK reads the range and finds an entry there.
     c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::offset_mismatch, Offset{c.bytes.size()}, {}};
     expect(3, end);
     c.pass(200ms);
@@ -703,6 +766,7 @@ TEST_CASE(
   SUBCASE(
       "it expects the middle of a frame, too near the end for a frame to begin there: refused at "
       "once") {
+    // The range of two bytes cannot hold a frame, so nothing needs to be read.
     c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::offset_mismatch, end, {}};
     expect(2, Offset{end.value - 2});
     c.pass(200ms);
@@ -711,6 +775,7 @@ TEST_CASE(
   }
   SUBCASE("no replica tells whether an entry is in the way: that is what its deadline says") {
     c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::offset_mismatch, end, {}};
+    // No replica shows the range, so the SDK cannot tell whether an entry lies there.
     c.lagging = {"n1", "n2", "n3"};
     c.machine.append(c.now, Token{2}, log_id, Bytes::copy_of(std::string_view("x")), false,
                      c.now + 1s, {Offset{0}, FenceToken{}});
@@ -723,6 +788,7 @@ TEST_CASE(
                       end.value));
   }
   SUBCASE("only a term start is: it is committed again behind that") {
+    // Between the expected offset and the end stands only the new leader's term start.
     c.begin_term(2);
     c.lose("seq:1");
     c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::offset_mismatch, Offset{c.bytes.size()}, {}};
@@ -744,6 +810,7 @@ TEST_CASE("a fenced producer's appends end, those that wait behind as well (F2)"
     c.machine.append(c.now, Token{token}, log_id, Bytes::copy_of(std::string_view("x")), false,
                      never, {no_offset, FenceToken{fence}});
   };
+  // The log's token is 9 from now on: both appends with token 8 must end.
   c.refusal = ConditionFailed{{}, {}, {}, {}, Errc::producer_fenced, Offset{}, FenceToken{9}};
   with(1, 8);
   with(2, 8);
@@ -754,6 +821,7 @@ TEST_CASE("a fenced producer's appends end, those that wait behind as well (F2)"
   CHECK(c.error(0) == Errc::producer_fenced);
   CHECK(c.error(1) == Errc::producer_fenced);
   CHECK(std::get<Failure>(c.done[0].result).fence == FenceToken{9});
+  // An append with the current token, or without a token, is not held to the older token.
   CHECK(std::holds_alternative<client::Appended>(c.done[2].result));
   CHECK(std::holds_alternative<client::Appended>(c.done[3].result));
   CHECK(c.conditional.size() == 2);
@@ -785,6 +853,7 @@ TEST_CASE("a log is deleted by the id that its name had, and no other log by tha
     CHECK(c.deletes.empty());
   }
   SUBCASE("the first answer is lost") {
+    // The first request deletes the log, and its answer is lost. The repeat names the same id.
     c.on_delete = [&](LogId) -> std::optional<Message> {
       if (!std::exchange(c.named, {})) return gone;
       return std::nullopt;
@@ -795,6 +864,8 @@ TEST_CASE("a log is deleted by the id that its name had, and no other log by tha
     CHECK(c.deletes == std::vector{log_id, log_id});
   }
   SUBCASE("the first answer is lost, and another log has the name when it is asked again") {
+    // Meanwhile another log took the name: the repeat names the old id and must not touch the new
+    // log. The client cannot know that its own request deleted the old log.
     c.on_delete = [&](LogId) -> std::optional<Message> {
       if (std::exchange(c.named, newer) == newer) return gone;
       return std::nullopt;
@@ -806,6 +877,8 @@ TEST_CASE("a log is deleted by the id that its name had, and no other log by tha
     CHECK(c.deletes == std::vector{log_id, log_id});
   }
   SUBCASE("who was asked for the name lagged behind") {
+    // The metadata were stale: the id that they named was gone before this client asked to delete
+    // anything.
     c.named = older;
     c.on_delete = [&](LogId id) -> std::optional<Message> {
       if (id == log_id) return Done{};
@@ -819,6 +892,8 @@ TEST_CASE("a log is deleted by the id that its name had, and no other log by tha
   }
   SUBCASE("one that was believed to lead came back with nothing") {
     c.on_delete = [](LogId) { return Done{}; };
+    // The leader loses its lead and its metadata; its answer "no such name" must not end the call
+    // (R2).
     c.append(7, "so that the leader is known");
     c.pass(1s);
     REQUIRE(c.done.size() == 1);
@@ -829,6 +904,7 @@ TEST_CASE("a log is deleted by the id that its name had, and no other log by tha
     SUBCASE("asked to open") { c.machine.open_log(c.now, Token{1}, "log", c.now + 20s); }
     c.pass(1s);
     CHECK(c.done.empty());
+    // A leader is there again and names the log.
     c.leads = 1;
     c.named = log_id;
     c.pass(1s);
@@ -836,6 +912,7 @@ TEST_CASE("a log is deleted by the id that its name had, and no other log by tha
     CHECK(!std::holds_alternative<client::Failure>(c.done[0].result));
   }
   SUBCASE("one that leads no more may have done it") {
+    // The first attempt was answered with not_leader but may have been carried out.
     c.on_delete = [&](LogId) -> std::optional<Message> {
       if (std::exchange(c.named, {})) return Failed{Errc::not_leader, {}};
       return gone;
@@ -861,18 +938,20 @@ TEST_CASE("a replica whose bytes do not verify is left and told") {
   c.begin_term(1);
   c.append(1, "payload");
   c.pass(100ms);
+  // Two of three replicas give damaged pages: the client reports each and reads from the third.
   c.corrupt = {"n1", "n2"};
   const std::uint64_t at = std::get<client::Appended>(c.done.at(0).result).offset.value;
   c.machine.read(c.now, Token{2}, log_id, Offset{at}, 4096, 0ms, never);
   c.pass(100ms);
   REQUIRE(c.done.size() == 2);
   CHECK(std::get<Delivered>(c.done[1].result).entries.at(0).payload.text() == "payload");
+  // An offset inside an entry looks like damage on every replica.
   c.machine.read(c.now, Token{3}, log_id, Offset{at + 1}, 4096, 0ms, never);
   c.pass(100ms);
   CHECK(c.error(2) == Errc::not_an_entry);
   CHECK(!c.reports.empty());
-  CHECK(c.machine.figures().corrupt_pages ==
-        c.reports.size());  // where no entry begins nothing is corrupt
+  // An offset at which no entry begins is no damage.
+  CHECK(c.machine.figures().corrupt_pages == c.reports.size());
   CHECK(c.machine.figures().read_entries == 1);
   CHECK(c.machine.figures().read_bytes == 7);
 }
@@ -890,11 +969,13 @@ TEST_CASE(
   REQUIRE(c.done.size() == 2);
   c.append(3, "more");
   c.pass(100ms);
+  // All replicas are damaged behind the end of the first read.
   c.corrupt = {"n1", "n2", "n3"};
   const Offset next = std::get<Delivered>(c.done[1].result).next;
   c.machine.read(c.now, Token{4}, log_id, next, 4096, 0ms, c.now + 1s);
   c.pass(2s);
   REQUIRE(c.done.size() == 4);
+  // The offset is known to be an entry's, because a read ended there; so the node is told at once.
   CHECK(c.error(3) != Errc::not_an_entry);
   REQUIRE(!c.reports.empty());
   CHECK(std::get<ReportCorrupt>(c.reports[0].message).offset == next);
@@ -907,6 +988,7 @@ TEST_CASE(
   c.begin_term(1);
   c.append(1, "payload");
   c.pass(100ms);
+  // The offset lies too near the end for a frame to begin there.
   c.machine.read(c.now, Token{2}, log_id, Offset{c.bytes.size() - 3}, 4096, 0ms, c.now + 10s);
   c.machine.follow(c.now, Token{3}, log_id, Offset{c.bytes.size() - 3});
   c.pass(1s);
@@ -920,6 +1002,7 @@ TEST_CASE(
     "where a replica does not answer, an offset that is no entry's is known at the deadline only, "
     "and not called corrupt") {
   Cluster c;
+  // n3 might be the only replica with a good frame at the offset, so the client waits for it.
   c.down = {"n3"};
   c.begin_term(1);
   c.append(1, "payload");
@@ -939,6 +1022,7 @@ TEST_CASE("follow puts frames together that pages cut") {
   for (std::uint64_t i = 1; i <= 5; ++i) c.append(i, std::string(100 * i, 'x'));
   c.pass(100ms);
   REQUIRE(c.done.size() == 5);
+  // Pages of 70 bytes cut every frame.
   c.page = 70;
   c.machine.follow(c.now, Token{9}, log_id, Offset{0});
   c.pass(100ms);
@@ -953,6 +1037,7 @@ TEST_CASE("follow puts frames together that pages cut") {
 }
 
 namespace {
+/// The nodes that were asked for pages.
 std::set<std::string> asked(const Cluster& c) {
   std::set<std::string> nodes;
   for (const Send& s : c.reads) nodes.insert(c.up.at(s.to));
@@ -966,7 +1051,7 @@ TEST_CASE("a read from one replica gives its frames as they are stored, and asks
   c.append(1, "one");
   c.append(2, "another");
   c.pass(100ms);
-  c.page = 50;  // pages cut frames
+  c.page = 50;  // shorter than some frames, so pages cut them
   Offset at{0};
   Bytes stored = Bytes::allocate(c.bytes.size());
   for (std::uint64_t token = 3; at.value < c.bytes.size(); ++token) {
@@ -974,7 +1059,7 @@ TEST_CASE("a read from one replica gives its frames as they are stored, and asks
                    {NodeId{2}, false, true});
     c.pass(100ms);
     const auto& d = std::get<Delivered>(c.done.back().result);
-    REQUIRE(!d.frames.empty());  // the term start too, which is no entry
+    REQUIRE(!d.frames.empty());  // the term start is among the frames, though it is no entry
     for (const Bytes& f : d.frames) {
       CHECK(look_at_frame(f, log_id, at, true).state == FrameState::good);
       std::memcpy(stored.mutable_data() + at.value, f.data(), f.size());
@@ -982,6 +1067,7 @@ TEST_CASE("a read from one replica gives its frames as they are stored, and asks
     }
     CHECK(d.next == at);
   }
+  // The frames together are the log, byte by byte, and all came from node 2.
   CHECK(stored == c.bytes);
   CHECK(asked(c) == std::set<std::string>{"n2"});
 }
@@ -996,6 +1082,7 @@ TEST_CASE(
   const Offset at = std::get<client::Appended>(c.done.at(0).result).offset;
   SUBCASE("damage, silently") {
     c.corrupt = {"n2"};
+    // Without the request to tell, the node hears nothing of the damage.
     c.machine.read(c.now, Token{2}, log_id, at, 4096, 0ms, never, {NodeId{2}});
     c.pass(100ms);
     REQUIRE(c.done.size() == 2);
@@ -1012,7 +1099,7 @@ TEST_CASE(
     CHECK(std::get<ReportCorrupt>(c.reports[0].message).offset == at);
   }
   SUBCASE("what precedes damage comes first") {
-    c.corrupt = {"n2"};  // the last bytes of a page, which are the entry's
+    c.corrupt = {"n2"};  // the last bytes of a page, which belong to the entry
     c.machine.read(c.now, Token{2}, log_id, Offset{0}, 4096, 0ms, never, {NodeId{2}, false, true});
     c.pass(100ms);
     REQUIRE(c.done.size() == 2);
@@ -1027,6 +1114,7 @@ TEST_CASE(
     CHECK(c.reads.size() == 1);
   }
   SUBCASE("down: until the deadline, though the others are up") {
+    // No other replica is asked in place of the named replica.
     c.down = {"n2"};
     c.lose("n2");
     c.machine.read(c.now, Token{2}, log_id, at, 4096, 0ms, c.now + 1s, {NodeId{2}});
@@ -1042,6 +1130,7 @@ TEST_CASE(
     c.machine.read(c.now, Token{2}, log_id, at, 4096, 0ms, never, {NodeId{2}});
     c.pass(100ms);
     c.corrupt = {};
+    // Later reads use all replicas again.
     for (std::uint64_t i = 3; i < 6; ++i) {
       c.machine.read(c.now, Token{i}, log_id, at, 4096, 0ms, never);
       c.pass(50ms);
@@ -1051,7 +1140,8 @@ TEST_CASE(
 }
 
 namespace {
-/// A log of segments and terms with these clocks, an entry in each.
+/// A log of segments and terms with given clocks, an entry in each. `points` lists the starts with
+/// their clocks.
 struct Timed : Cluster {
   std::vector<std::pair<Offset, std::uint64_t>> points;
   void segment(std::uint64_t clock) {
@@ -1070,6 +1160,7 @@ struct Timed : Cluster {
                       Bytes::copy_of(std::string(500, 'x')));
     append_to_log(f, term);
   }
+  /// The answer by a linear search: the highest start whose clock is below the time (R6).
   Offset expected(std::uint64_t time) const {
     Offset best = first;
     for (const auto& [offset, clock] : points)
@@ -1077,6 +1168,7 @@ struct Timed : Cluster {
     return best;
   }
   std::uint64_t asked = 0;
+  /// Asks for a point in time; nullopt if the call failed.
   std::optional<Offset> ask(std::uint64_t time) {
     done.clear();
     machine.offset_at(now, Token{9000 + ++asked}, log_id, time, now + 5s);
@@ -1105,6 +1197,7 @@ TEST_CASE(
     CAPTURE(time);
     c.reads.clear();
     CHECK(c.ask(time) == c.expected(time));
+    // A binary search over 60 segments reads few frames, and only their beginnings.
     CHECK(c.reads.size() <= 8);
     for (const Send& s : c.reads) CHECK(std::get<Read>(s.message).max_bytes <= 256);
   }
@@ -1116,6 +1209,7 @@ TEST_CASE(
   Timed c;
   c.segment(5000);
   c.term_of(1, 5000);
+  // Clocks go up and down, as with leaders whose clocks differ.
   for (std::uint64_t i = 0; i < 40; ++i) c.segment(i % 9 == 0 ? 9000 - i : 1000 + i);
   for (std::uint64_t time = 900; time < 9100; time += 100) {
     const auto found = c.ask(time);
@@ -1130,7 +1224,7 @@ TEST_CASE("a point in time: a bad start frame is reported, and read elsewhere") 
   c.segment(1000);
   c.term_of(1, 1000);
   c.points.emplace_back(Offset{c.bytes.size()}, 2000);
-  c.begin_segment(2000);  // at the very end, where the damage is
+  c.begin_segment(2000);  // at the very end, where slice() puts the damage
   c.corrupt = {"n1", "n2"};
   for (int i = 0; i < 4; ++i) CHECK(c.ask(3000) == c.points.back().first);
   CHECK(!c.reports.empty());
@@ -1139,6 +1233,7 @@ TEST_CASE("a point in time: a bad start frame is reported, and read elsewhere") 
 TEST_CASE("a point in time in a log of more segments than one answer names") {
   Timed c;
   c.term = Term{1};
+  // Three answers are needed to list all segments.
   const std::size_t count = 2 * segments_listed_max + 100;
   Bytes all = Bytes::allocate(count * segment_start_size);
   for (std::size_t i = 0; i < count; ++i) {
@@ -1160,15 +1255,18 @@ TEST_CASE("a point in time: a log that is gone, and nobody who answers") {
   Timed c;
   c.segment(1000);
   c.term_of(1, 1000);
+  // The log was deleted.
   c.no_segments = Errc::no_such_log;
   CHECK(!c.ask(500));
   CHECK(c.error(0) == Errc::no_such_log);
+  // Nobody knows the log: the call waits until its deadline.
   c.no_segments = Errc::not_member;
   c.machine.offset_at(c.now, Token{1}, log_id, 500, c.now + 1s);
   c.done.clear();
   c.pass(1500ms);
   REQUIRE(c.done.size() == 1);
   CHECK(c.error(0) == Errc::not_member);
+  // Closing the client ends the call.
   c.machine.offset_at(c.now, Token{2}, log_id, 500, c.now + 1s);
   c.machine.close(c.now);
   c.done.clear();
@@ -1188,6 +1286,7 @@ TEST_CASE(
   c.machine.close(c.now);
   c.run();
   CHECK(c.error(1) == Errc::client_closed);
+  // All connections break after the close; no timer may dial again.
   for (const auto* node : {"seq:1", "n1", "n2", "n3"}) c.lose(node);
   for (int i = 0; i < 100; ++i) {
     c.now += 100ms;
@@ -1212,6 +1311,7 @@ TEST_CASE(
     c.machine.set_retention(c.now, Token{2}, log_id, {0, 60'000}, c.now + 20s);
   };
   SUBCASE("an answer is lost") {
+    // The first answer is lost; the repeat carries the same basis (T6).
     c.on_retention = [&](const SetRetention&) {
       return c.bases.size() == 1 ? std::nullopt : std::optional(done);
     };
@@ -1224,6 +1324,7 @@ TEST_CASE(
   }
   SUBCASE("somebody else has changed it since this client looked") {
     c.version = 9;
+    // The metadata have changed: the request was sent once and refused, so it may be based anew.
     c.on_retention = [&](const SetRetention& r) {
       return std::optional(r.basis.seen < RaftIndex{9} ? Message(Failed{Errc::superseded, "log"})
                                                        : done);
@@ -1237,6 +1338,8 @@ TEST_CASE(
   }
   SUBCASE(
       "somebody else has, after the first answer was lost: it may have been done and overtaken") {
+    // The first request may have been carried out and then overtaken, so `superseded` is the
+    // answer.
     c.on_retention = [&](const SetRetention&) -> std::optional<Message> {
       if (c.bases.size() == 1) return std::nullopt;
       return Failed{Errc::superseded, "log"};
@@ -1259,7 +1362,8 @@ TEST_CASE("a trim beyond the end is refused with the end, and lets nothing go (A
   CHECK(std::get<Failure>(c.done[0].result).error.detail == "the log ends at 43061");
   CHECK(std::get<Failure>(c.done[0].result).ends == Offset{43'061});
   CHECK(c.trims.empty());
-  c.machine.trim_log(c.now, Token{2}, log_id, Offset{43'061}, c.now + 5s);  // the end itself
+  // the end itself is allowed
+  c.machine.trim_log(c.now, Token{2}, log_id, Offset{43'061}, c.now + 5s);
   c.pass(100ms);
   CHECK(c.trims == std::vector{Offset{43'061}});
 }
@@ -1270,6 +1374,7 @@ TEST_CASE(
   c.begin_term(1);
   const Offset end{c.bytes.size()};
   const Offset beyond = end + 7000;
+  // A read and a follower at the same position.
   const auto ask = [&](Offset from) {
     c.machine.read(c.now, Token{1}, log_id, from, 1 << 16, 0ms, c.now + 5s);
     c.machine.follow(c.now, Token{2}, log_id, from);
@@ -1288,6 +1393,7 @@ TEST_CASE(
     }
   }
   SUBCASE("the leader knows more: the replica lags") {
+    // The replica knows less than the leader, so the position may be valid.
     c.tail = beyond + 1;
     ask(beyond);
     c.pass(1s);
@@ -1312,6 +1418,7 @@ TEST_CASE(
     "time-outs of answers follow the distance: a round trip of 3 s is slow, and no failure (F18)") {
   Cluster c;
   c.begin_term(1);
+  // Answers take 3 s, beyond the first time-outs of every question.
   SUBCASE("from the beginning") { c.round_trip = 3s; }
   SUBCASE("a path that becomes slow") {
     c.machine.open_log(c.now, Token{1}, "log", c.now + 60s);
@@ -1329,6 +1436,7 @@ TEST_CASE(
     CAPTURE(d.token.value);
     CHECK_FALSE(std::holds_alternative<Failure>(d.result));
   }
+  // A status question also waits for the distance.
   c.machine.status(c.now, Token{6}, true, c.now + 60s);
   c.pass(20s);
   REQUIRE(c.done.size() == 4);
@@ -1345,6 +1453,7 @@ TEST_CASE("a node that was stopped for a while is no distant one for long (F18)"
   c.round_trip = 10s;  // answers come after their time-outs
   c.machine.open_log(c.now, Token{2}, "log", c.now + 60s);
   c.pass(30s);
+  // The node answers quickly again: the estimate must come down with each sample.
   c.round_trip = {};
   c.under_way.clear();
   for (std::uint64_t t = 10; t < 30; ++t) {
@@ -1352,11 +1461,11 @@ TEST_CASE("a node that was stopped for a while is no distant one for long (F18)"
     c.pass(100ms);
   }
   c.done.clear();
-  c.round_trip = 1000s;  // and now it says nothing any more
+  c.round_trip = 1000s;  // and now the node is silent
   c.machine.open_log(c.now, Token{40}, "log", c.now + 60s);
   const auto asked = c.under_way.size();
   c.pass(5s);
-  CHECK(c.under_way.size() > asked + 1);  // asked again in good time
+  CHECK(c.under_way.size() > asked + 1);  // the question is repeated after a short time-out
 }
 
 TEST_CASE(
@@ -1370,6 +1479,7 @@ TEST_CASE(
   c.down = {"seq:1"};
   c.machine.open_log(c.now, Token{1}, "log", c.now + 10s);
   c.pass(600ms);
+  // A program for a person ends as soon as no address can be reached; a service waits.
   CHECK(c.done.size() == (at_once ? 1 : 0));
   c.pass(10s);
   REQUIRE(c.done.size() == 1);
@@ -1377,7 +1487,7 @@ TEST_CASE(
   CHECK(e.code == Errc::unavailable);
   CHECK(e.detail.find("seq:1: connection refused") != std::string::npos);
 
-  // A cluster that was there once is waited for in either case: it is being restarted.
+  // A cluster that was there once is being restarted, so both kinds of program wait for it.
   c.down = {};
   c.done.clear();
   c.begin_term(1);
@@ -1406,9 +1516,11 @@ TEST_CASE(
   REQUIRE(c.introductions.size() == 1);
   CHECK(c.introductions[0].first == "seq:1");
   CHECK(c.introductions[0].second == ClientIs{"orders", "1.2.3"});
+  // A new connection gets the introduction again.
   c.lose("seq:1");
   c.pass(3s);
   CHECK(c.introductions.size() == 2);
+  // A client without a name introduces itself to nobody.
   Cluster silent;
   silent.begin_term(1);
   silent.append(1, "x");

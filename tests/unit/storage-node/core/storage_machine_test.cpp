@@ -1,5 +1,7 @@
-// StorageMachine driven by hand: one or two nodes on simulated disks, this test as leader and
-// client.
+// The storage node's core (StorageMachine), driven by hand: the test is leader and client, the disk
+// is simulated, and each message is answered at once.
+// Covers the node's side of spec/02 and spec/04 to 06: seal, reconcile, order, read, follow, trim,
+// loss and limits. Stories with whole clusters are in tests/scenarios.
 #include "storage-node/core/storage_machine.h"
 
 #include <doctest/doctest.h>
@@ -17,15 +19,20 @@ using namespace loglog::storage;
 namespace {
 
 constexpr LogId log_id{7};
+/// Connection ids that a test needs by name. `dialled` and `accepted` are the two ends of the link
+/// between two nodes.
 constexpr ConnectionId leader{1}, client{2}, dialled{100}, accepted{200};
 constexpr InstanceId instance{99};
 
+/// The log of all tests: two members, W = 2.
 LogInfo log_info() {
   LogInfo i{log_id, "orders", LogState::open, {2, 2, 1u << 20, Durability::sync}, {}, {}, {}};
   i.members = {{NodeId{1}, {}}, {NodeId{2}, {}}};
   return i;
 }
 
+/// A node on a simulated disk. While `hold` is set, disk operations wait in `held`; while
+/// `hold_written` is set, pages stay in the connections' queues.
 struct TestNode {
   explicit TestNode(std::uint32_t n, Options o = {}) : id(n), options(o) {
     options.id = NodeId{n};
@@ -43,17 +50,19 @@ struct TestNode {
                        {c, Hello{hello_magic, 1, 1, role, ClusterId{5}, "test", 1, {}, {}, 0}, {}});
     run();
   }
-  /// The process dies; the page cache survives.
+  /// The process dies and starts again; bytes in the page cache survive.
   void restart() {
     held.clear();
     sent.clear();
     disk.reopen();
     start();
   }
+  /// Delivers a message and performs everything that follows from it.
   void say(ConnectionId from, Message m) {
     machine->arrived(now, {from, RequestId{++request}, std::move(m)});
     run();
   }
+  /// Performs the node's output in the order that a driver keeps: sends, then disk operations.
   void run() {
     Output& o = machine->output();
     do {
@@ -84,7 +93,7 @@ struct TestNode {
       sent.push_back(std::move(s));
     }
   }
-  /// What was sent has left, unless the test holds it in the connections' queues.
+  /// Tells the node that its pages have left, unless `hold_written` keeps them in the queues.
   void tell_written() {
     if (!hold_written)
       for (const Written& w : std::exchange(unwritten, {})) machine->written(now, w);
@@ -94,7 +103,8 @@ struct TestNode {
     machine->tick(now);
     run();
   }
-  /// The last message of this type that was sent; takes it and forgets everything before.
+  /// Takes the newest message of type M that the node has sent, and forgets all messages. Forgets
+  /// nothing if there is no such message.
   template <class M>
   std::optional<M> take() {
     std::optional<M> found;
@@ -104,7 +114,7 @@ struct TestNode {
     return found;
   }
 
-  // The leader's part.
+  // The leader's part of the protocol; each function checks the node's answer.
   void seal(std::uint32_t term) {
     say(leader, Seal{{}, Term{term}, instance, {}});
     REQUIRE(take<Sealed>());
@@ -115,6 +125,7 @@ struct TestNode {
     REQUIRE(s);
     return *s;
   }
+  /// A Reconcile that names the node's state and neither cuts nor copies.
   Reconcile command(const StateIs& s) {
     return {log_id, s.term, {}, s.tail, s.chain, s.last_frame_term,
             s.tail, false,  {}, s.tail, s.chain, {}};
@@ -125,12 +136,14 @@ struct TestNode {
     REQUIRE(take<Joined>());
     match(term);
   }
+  /// Reconciles the node at its own tail.
   void match(std::uint32_t term) {
     say(leader, command(state(term)));
     auto r = take<Reconciled>();
     REQUIRE(r);
     REQUIRE(r->error == Errc::ok);
   }
+  /// Orders items at the end of all that was ordered before, so that D2 accepts them.
   void order(std::uint32_t term, std::vector<OrderItem> items, Offset committed = {}) {
     const LogCore& l = *machine->log(log_id);
     say(leader, Order{log_id,
@@ -167,11 +180,12 @@ struct TestNode {
   std::vector<ConnectionId> closed;
 };
 
+/// A run of a single entry.
 struct Run {
   Reference reference;
   Bytes frames;
 };
-/// Of make_run()'s.
+/// Length in bytes of a run of make_run() with the default payload.
 constexpr std::uint32_t run_length = 100 + frame_overhead;
 Run make_run(std::uint64_t producer, std::uint64_t first, std::size_t payload = 100) {
   Run r;
@@ -184,13 +198,14 @@ Run make_run(std::uint64_t producer, std::uint64_t first, std::size_t payload = 
 }
 Upload upload_of(const Run& r) { return {log_id, r.reference, Bytes::copy_of(r.frames)}; }
 
+/// Uploads a run, which must be taken, and orders it.
 void append(TestNode& n, std::uint32_t term, const Run& r, Offset committed = {}) {
   n.say(client, upload_of(r));
   REQUIRE(n.take<Uploaded>());
   n.order(term, {{r.reference, {}}}, committed);
 }
 
-/// Lets two nodes talk as far as they have something to say.
+/// Connects two nodes if they want to and delivers their messages until neither has more to say.
 void talk(TestNode& a, TestNode& b) {
   for (bool more = true; more;) {
     more = false;
@@ -231,16 +246,18 @@ TEST_CASE("an uploaded run that is ordered becomes durable, readable once commit
   const auto d = n.take<Durable>();
   REQUIRE(d);
   CHECK(d->tail == started->tail + r.frames.size());
+  // The run is durable and not committed: a reader is told past_end, or waits if it asked to.
   n.say(client, Read{log_id, started->tail, 1000, 0});
   CHECK(n.take<Page>()->reason == Errc::past_end);
   n.say(client, Read{log_id, started->tail, 1000, 50});
   CHECK(!n.take<Page>());
+  // The watermark commits the run, and the waiting read is answered.
   n.say(leader, Watermark{log_id, Term{1}, d->tail});
   const auto page = n.take<Page>();
   REQUIRE(page);
   CHECK(page->frames.size() == r.frames.size());
   CHECK(look_at_frame(page->frames, log_id, started->tail, true).state == FrameState::good);
-  n.say(client, upload_of(r));  // a repeat of what is written is not staged again
+  n.say(client, upload_of(r));  // a repeat of a written run is not staged again
   CHECK(n.take<Uploaded>());
 }
 
@@ -256,23 +273,26 @@ TEST_CASE(
   n.say(client, upload_of(a));
   n.say(client, upload_of(b));
   n.sent.clear();
+  // The first run's group is in flight, and the second run is queued, when the seal comes.
   n.hold = true;
   n.order(1, {{a.reference, {}}});
   n.say(leader,
         Order{log_id, Term{1}, {}, before + a.frames.size(), Term{1}, {}, {{b.reference, {}}}});
   n.say(leader, Seal{{}, Term{2}, instance, {}});
   n.say(leader, GetState{log_id, Term{2}});
+  // T3, S1: nothing is answered before the promise is durable and the group has ended.
   CHECK(!n.take<Sealed>());
   CHECK(!n.take<StateIs>());
   n.hold = false;
   n.run();
+  // The group of term 1 ended after the seal, so it is not acknowledged.
   CHECK(!n.take<Durable>());
   const StateIs s = n.state(2);
   CHECK(s.tail == before + a.frames.size());  // the second run was dropped
   CHECK(!s.matched);
   n.say(leader, Order{log_id, Term{1}, {}, s.tail, Term{1}, {}, {}});
   CHECK(n.take<Fenced>()->promise == Term{2});
-  n.say(leader, Seal{{}, Term{2}, InstanceId{55}, {}});  // T1
+  n.say(leader, Seal{{}, Term{2}, InstanceId{55}, {}});  // T1: a term belongs to its first instance
   CHECK(n.take<Fenced>());
 }
 
@@ -284,14 +304,15 @@ TEST_CASE("sequencers that lost their directories and began another cluster are 
   n.machine->connected(
       n.now, {forgetful, Hello{hello_magic, 1, 1, Role::sequencer, {}, "test", 2, {}, {}, 0}, {}});
   n.run();
-  CHECK(n.closed.empty());  // one that has not heard of the cluster yet says the same
+  CHECK(n.closed.empty());  // a sequencer that has not heard of the cluster yet says the same
+  // Metadata of another cluster end the connection before any command can come (T4).
   n.say(forgetful,
         Metadata{{RaftIndex{900}, ClusterId{6}, "test", Term{9}, {}, {}, {}}, SequencerId{2}});
   CHECK(n.closed == std::vector{forgetful});
   n.sent.clear();
   n.say(forgetful, Seal{{}, Term{9}, InstanceId{1}, RaftIndex{900}});
   CHECK(!n.take<Sealed>());
-  n.seal(2);  // the true leader still is
+  n.seal(2);  // the true leader is still obeyed
 }
 
 TEST_CASE(
@@ -300,6 +321,7 @@ TEST_CASE(
   TestNode n(1);
   n.start();
   n.join(1);
+  // Metadata of a given version and newest term.
   const auto metadata = [](std::uint64_t version, std::uint32_t term, std::vector<LogInfo> logs) {
     return Metadata{{RaftIndex{version}, ClusterId{5}, "test", Term{term}, {}, {}, std::move(logs)},
                     SequencerId{1}};
@@ -307,10 +329,13 @@ TEST_CASE(
   n.say(leader, metadata(20, 5, {log_info()}));
   REQUIRE(n.closed.empty());
   SUBCASE("a deposed leader is no danger: it is fenced") {
+    // Both numbers are older: an old leader, which the promise fences.
     n.say(leader, metadata(10, 3, {}));
     CHECK(n.closed.empty());
   }
   SUBCASE("a newer term with an older version") {
+    // Terms and versions rise together in a single history, so these metadata come from another
+    // (T2).
     n.say(leader, metadata(10, 6, {}));
     CHECK(n.closed == std::vector{leader});
     n.sent.clear();
@@ -319,6 +344,7 @@ TEST_CASE(
   }
   SUBCASE("the id of a log that is here names another log there") {
     LogInfo other = log_info();
+    // Name and options belong to an id for ever.
     other.name = "fresh";
     n.say(leader, metadata(30, 6, {other}));
     CHECK(n.closed == std::vector{leader});
@@ -339,7 +365,7 @@ TEST_CASE(
   n.join(1);
   n.seal(2);
   n.say(leader, Join{Term{2}, log_info()});
-  CHECK(n.take<Joined>());  // a repeat
+  CHECK(n.take<Joined>());  // a repeat is answered as done
   LogInfo other = log_info();
   SUBCASE("another name") { other.name = "fresh"; }
   SUBCASE("other options") { other.options.segment_size = 1u << 21; }
@@ -353,12 +379,14 @@ TEST_CASE("either slot of the promise may rot: the newest promise is still there
   n.start();
   n.join(1);
   n.seal(2);
+  // The same id with another name or other options would show the old entries under a new log.
   n.seal(3);
   const Bytes file = *n.disk.file("promise");
   REQUIRE(file.size() == promise_file_size);
   std::uint32_t slot = 0;
   SUBCASE("the first") {}
   SUBCASE("the second") { slot = promise_slot_size; }
+  // Both slots hold the newest promise (P1), so rot of either slot loses nothing.
   Bytes rotten = Bytes::copy_of(file);
   rotten.mutable_data()[slot + 16] ^= std::byte{1};
   const auto promise = decode_promise(rotten);
@@ -371,6 +399,7 @@ TEST_CASE(
     "each start and each term count in the promise, so that an older copy of the directory shows "
     "(F11, T4)") {
   TestNode n(1);
+  // Seals in a term and returns the node's answer with its counts.
   n.start();
   const auto sealed = [](TestNode& node, std::uint32_t term) {
     node.say(leader, Seal{{}, Term{term}, instance, {}});
@@ -380,10 +409,12 @@ TEST_CASE(
   };
   const Sealed first = sealed(n, 1);
   CHECK(first.promise_found == 0);
+  // A copy of the directory, as a backup would bring back.
   const simulator::SimulatedDisk copy = n.disk;
   const Sealed next_term = sealed(n, 2);
   CHECK(next_term.promise_found == 0);
   CHECK(next_term.promise_count > first.promise_count);
+  // The first seal after a start raises the count durably.
   n.restart();
   const Sealed next_start = sealed(n, 2);
   CHECK(next_start.promise_found >= next_term.promise_count);
@@ -395,12 +426,14 @@ TEST_CASE(
       REQUIRE(decode_promise(rotten));
       CHECK(decode_promise(rotten)->counter >= next_start.promise_count);
     }
+    // The newer slot decides, and both hold the newest count.
   }
   SUBCASE("an older copy found less than was told") {
     n.disk = copy;
     n.restart();
     CHECK(sealed(n, 3).promise_found < next_start.promise_count);
   }
+  // T4: the copy's count is lower than the registered count, which the metadata name.
   SUBCASE("an older copy counts no start, however often it is started and sealed") {
     ClusterMetadata told{RaftIndex{5},
                          ClusterId{5},
@@ -420,8 +453,9 @@ TEST_CASE(
       REQUIRE(answer);
       CHECK(answer->promise_found == copied.counter);
     }
-    CHECK(decode_promise(*n.disk.file("promise"))->term == copied.term);  // nothing was promised
-    n.say(leader, Seal{{}, Term{6}, instance, RaftIndex{4}});  // a leader that has not got so far
+    // the node has promised nothing
+    CHECK(decode_promise(*n.disk.file("promise"))->term == copied.term);
+    n.say(leader, Seal{{}, Term{6}, instance, RaftIndex{4}});  // a leader with older metadata
     CHECK_FALSE(n.take<Sealed>());
     const auto refused = n.take<Failed>();
     REQUIRE(refused);
@@ -433,6 +467,7 @@ TEST_CASE(
     n.disk.reopen();
     n.hold = true;
     n.start();
+    // The seal's answer waits until the raised count is durable.
     n.say(leader, Seal{{}, Term{2}, instance, {}});
     CHECK_FALSE(n.take<Sealed>());
     n.hold = false;
@@ -451,14 +486,17 @@ TEST_CASE(
   const Offset end = n.take<Durable>()->tail;
   n.connect(newer, Role::sequencer);
   const Run r = make_run(11, 1);
-  n.say(newer,
-        Order{log_id, Term{1}, {}, end, Term{1}, {}, {{r.reference, {}}}});  // its upload is still
-                                                                             // on its way
+  // The upload of the run is still on its way.
+  n.say(newer, Order{log_id, Term{1}, {}, end, Term{1}, {}, {{r.reference, {}}}});
   CHECK(n.closed == std::vector{leader});
+  // An order over the older connection fits nowhere; the node must not report its state because of
+  // it.
   n.say(leader, Order{log_id, Term{1}, {}, Offset{end.value - 10}, Term{1}, {}, {}});
   CHECK(!n.take<StateIs>());
-  n.connect(leader, Role::sequencer);  // accepted before the newer one, its Hello heard after
+  // accepted before the newer connection, but its Hello is heard after
+  n.connect(leader, Role::sequencer);
   CHECK(n.closed == std::vector{leader, leader});
+  // The order of the newer connection still stands.
   n.say(client, upload_of(r));
   const auto durable = n.take<Durable>();
   REQUIRE(durable);
@@ -476,7 +514,8 @@ TEST_CASE("reconcile cuts a divergent tail and copies from a peer; both logs are
     n->sent.clear();
   }
   const Offset common = a.machine->log(log_id)->durable.end;
-  append(a, 1, make_run(11, 2, 50));  // only on a: will be cut
+  append(a, 1, make_run(11, 2, 50));  // on a alone; the reconcile will cut it
+  // In term 2 node b is the base, with a term start and a run more.
   for (TestNode* n : {&a, &b}) n->seal(2);
   b.match(2);
   b.segment_and_term_start(2);
@@ -488,6 +527,7 @@ TEST_CASE("reconcile cuts a divergent tail and copies from a peer; both logs are
                            Term{2},      {},           {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}},
                            {log_info()}};
   a.say(leader, Metadata{metadata, SequencerId{1}});
+  // The leader's command for a: cut to the common part, then copy from b.
   Reconcile c = a.command(a.state(2));
   c.cut = common;
   c.target = target.end;
@@ -501,19 +541,20 @@ TEST_CASE("reconcile cuts a divergent tail and copies from a peer; both logs are
   CHECK(r->tail == target.end);
   CHECK(r->chain == target.chain);
   CHECK(a.machine->log(log_id)->terms == b.machine->log(log_id)->terms);
-  a.say(leader, c);  // the state is no longer as named (S4)
+  a.say(leader, c);  // the node is no longer in the named state (S4)
   CHECK(a.take<Reconciled>()->error == Errc::wrong_state);
 }
 
 TEST_CASE("a file that is being repaired is not trimmed before it is whole") {
-  // A trim does not wait for the strand on which the repair is written: the file went from under
-  // it, and the node ended itself (K2).
+  // A trim does not wait for the strand on which the repair is written. If the file went before the
+  // repair ended, the write would fail and end the node (K2).
   TestNode a(1), b(2);
   ClusterMetadata metadata{RaftIndex{3}, ClusterId{5}, "test",
                            Term{1},      {},           {{NodeId{1}, {}, "a"}, {NodeId{2}, {}, "b"}},
                            {log_info()}};
   const Run first = make_run(11, 1), second = make_run(11, 2);
   Offset rolled{};
+  // Both nodes have two segments; all is committed.
   for (TestNode* n : {&a, &b}) {
     n->start();
     n->say(leader, Metadata{metadata, SequencerId{1}});
@@ -530,17 +571,20 @@ TEST_CASE("a file that is being repaired is not trimmed before it is whole") {
     return a.disk.read(log_id, Offset{}, segment_header_size + damaged.value, run_length);
   };
   const Bytes whole = Bytes::copy_of(*file());
+  // Damage inside the first segment's last run, reported by a reader.
   a.disk.begin(WriteGroup{
       log_id, {}, segment_header_size + damaged.value + 50, {Bytes::copy_of("rot")}, 0, {}, true});
   REQUIRE(*file() != whole);
   a.say(client, ReportCorrupt{log_id, damaged, frame_overhead});
+  // The copy has come from b and the repair is being written when the trim comes.
   a.hold = true;
   talk(a, b);
   REQUIRE(a.held.size() == 1);
   CHECK(std::holds_alternative<RepairSegment>(a.held.front().operation));
   a.say(leader, TrimTo{log_id, Term{1}, rolled});
   CHECK(a.held.size() == 1);
-  CHECK(a.machine->log(log_id)->first() == rolled);  // for readers it is gone
+  CHECK(a.machine->log(log_id)->first() == rolled);  // readers see the trim at once
+  // The repair ends, and the file goes after it.
   a.hold = false;
   a.run();
   CHECK(a.machine->report().counted.corruptions_repaired == 1);
@@ -556,10 +600,11 @@ TEST_CASE("a file that is being closed is not trimmed before it is") {
   append(n, 1, make_run(11, 1));
   const Offset rolled = n.machine->log(log_id)->durable.end;
   n.say(leader, Watermark{log_id, Term{1}, rolled});
+  // Hold the disk until the close of the first file is the next operation.
   n.hold = true;
   n.order(1, {{{}, make_segment_start_image({})}});
-  while (!n.held.empty() && !std::holds_alternative<CloseSegment>(
-                                n.held.front().operation)) {  // the next file is prepared first
+  // The next file is prepared first.
+  while (!n.held.empty() && !std::holds_alternative<CloseSegment>(n.held.front().operation)) {
     const DiskRequest r = n.held.front();
     n.held.pop_front();
     n.disk.begin(r.operation);
@@ -567,6 +612,7 @@ TEST_CASE("a file that is being closed is not trimmed before it is") {
     n.run();
   }
   REQUIRE(!n.held.empty());
+  // The trim comes while the close waits: the file must not be unlinked before it is closed.
   n.say(leader, TrimTo{log_id, Term{1}, rolled});
   const auto unlinks = [](const DiskRequest& r) {
     return std::holds_alternative<UnlinkSegments>(r.operation);
@@ -591,12 +637,15 @@ TEST_CASE("a missing run is fetched from a peer, and reported when nobody has it
     n->sent.clear();
   }
   const Run r = make_run(11, 1), lost = make_run(11, 2);
+  // Node b has the run, node a does not; both have its order.
   append(b, 1, r);
   b.sent.clear();
   a.order(1, {{r.reference, {}}});
   a.advance(5ms);
   talk(a, b);
   CHECK(a.take<Durable>()->chain == b.machine->log(log_id)->durable.chain);
+  // Nobody has the second run: a asks b in vain and reports Missing (spec/05 "When a payload is
+  // missing").
   a.order(1, {{lost.reference, {}}});
   a.advance(5ms);
   talk(a, b);
@@ -617,6 +666,7 @@ TEST_CASE(
   append(n, 1, make_run(11, 2), n.machine->log(log_id)->durable.end);
   const LogCore before_state = *n.machine->log(log_id);
   const Tail before = before_state.durable;
+  // After 20 ms of rest the marks name the whole log.
   n.advance(50ms);
   SUBCASE("clean") {
     n.restart();
@@ -628,6 +678,7 @@ TEST_CASE(
     CHECK(n.take<Page>()->frames.size() == before_state.committed.value);
   }
   SUBCASE("torn above the mark") {
+    // Bytes behind the mark: a torn tail, which the next reconcile cuts (K3).
     const Bytes junk = Bytes::copy_of("\x01junk of a torn write");
     n.disk.begin(
         WriteGroup{log_id, {}, segment_header_size + before.end.value + 40, {junk}, 0, {}, true});
@@ -643,6 +694,7 @@ TEST_CASE(
     CHECK(n.take<Durable>()->term == Term{2});
   }
   SUBCASE("rot below the mark") {
+    // Damage below the mark: the log is suspect and reports the part before the hole.
     const Bytes junk = Bytes::copy_of("rot");
     n.disk.begin(
         WriteGroup{log_id, {}, segment_header_size + before.end.value - 60, {junk}, 0, {}, true});
@@ -659,6 +711,7 @@ TEST_CASE("an identity without a readable promise is data loss") {
   TestNode n(1);
   n.start();
   n.join(1);
+  // Both slots are bad, while the identity exists: DATA LOSS (T4).
   n.disk.begin(SavePromise{{}, 0, Bytes::copy_of(std::string(512, 'z'))});
   n.disk.begin(SavePromise{{}, 1, Bytes::copy_of(std::string(512, 'z'))});
   n.restart();
@@ -675,6 +728,7 @@ TEST_CASE("a log without a readable promise is lost here, and counted") {
   CHECK(n.machine->report().logs_lost == 0);
   n.disk.begin(SavePromise{log_id, 0, Bytes::copy_of(std::string(512, 'z'))});
   n.disk.begin(SavePromise{log_id, 1, Bytes::copy_of(std::string(512, 'z'))});
+  // The loss is of this log alone; the node serves its other logs.
   n.restart();
   CHECK_FALSE(n.machine->data_loss());
   CHECK(n.machine->report().logs_lost == 1);
@@ -696,14 +750,17 @@ TEST_CASE("staging is bounded, but an ordered run is always taken") {
   n.say(client, upload_of(make_run(12, 1)));
   n.sent.clear();
   const Run r = make_run(13, 1);
+  // The third run finds no room until it is ordered (D6).
   n.say(client, upload_of(r));
   CHECK(n.take<Busy>()->error == Errc::busy);
   n.order(1, {{r.reference, {}}});
   n.say(client, upload_of(r));
   CHECK(n.take<Durable>());
+  // Another run under the name of a run that was staged is refused (D3).
   Run other = make_run(11, 1, 99);
   n.say(client, upload_of(other));
   CHECK(n.take<Busy>()->error == Errc::digest_mismatch);
+  // After 30 s unordered runs have expired.
   n.advance(31s);
   n.say(client, upload_of(make_run(14, 1)));
   CHECK(n.take<Uploaded>());
@@ -721,6 +778,7 @@ TEST_CASE("follow pushes within its credit") {
   std::uint64_t got = 0;
   for (auto& s : n.sent)
     if (auto* p = std::get_if<Page>(&s.message)) got += p->frames.size();
+  // Exactly the credit, then the rest with more credit.
   CHECK(got == 300);
   const RequestId follow{n.request};
   n.machine->arrived(n.now, {client, follow, Credit{100'000}});
@@ -733,7 +791,7 @@ TEST_CASE("follow pushes within its credit") {
 
 namespace {
 
-/// A log with 600 kB committed.
+/// Commits 600 kB in a log.
 void fill(TestNode& n) {
   n.start();
   n.join(1);
@@ -743,6 +801,7 @@ void fill(TestNode& n) {
   n.sent.clear();
 }
 
+/// Bytes of pages by connection.
 std::map<ConnectionId, std::uint64_t> bytes_sent(const TestNode& n) {
   std::map<ConnectionId, std::uint64_t> out;
   for (const auto& s : n.sent)
@@ -760,6 +819,7 @@ TEST_CASE(
   TestNode n(1, o);
   fill(n);
   const std::uint64_t end = n.machine->log(log_id)->durable.end.value;
+  // Twenty readers ask for everything and take nothing.
   n.hold_written = true;
   constexpr std::uint64_t readers = 20;
   for (std::uint64_t c = 0; c < readers; ++c) {
@@ -772,11 +832,12 @@ TEST_CASE(
   CHECK(all <= o.pages_in_flight_max + readers * connection_queue_floor);
   CHECK(n.machine->report().pages_in_flight == all);
   CHECK(n.machine->report().readers == 2 * readers);
+  // The queues empty, and every reader gets the rest.
   n.hold_written = false;
   n.tell_written();
   n.run();
   for (const auto& [c, bytes] : bytes_sent(n))
-    CHECK(bytes >= end + connection_queue_floor);  // all of the log, and the read's page
+    CHECK(bytes >= end + connection_queue_floor);  // the whole log, and the read's own page
   CHECK(n.machine->report().readers == readers);
   CHECK(n.machine->report().pages_in_flight == 0);
 }
@@ -791,9 +852,11 @@ TEST_CASE(
   n.hold_written = true;
   n.say(client, Follow{log_id, {}, 1u << 20});
   const RequestId follow{n.request};
+  // A second follow under the same id takes the place of the first; another id is another stream.
   n.machine->arrived(n.now, {client, follow, Follow{log_id, {}, 1u << 20}});
   n.machine->arrived(n.now, {client, RequestId{900}, Follow{log_id, {}, 1u << 20}});
   CHECK(n.machine->report().readers == 2);
+  // Credit of 0 bytes ends a stream.
   n.machine->arrived(n.now, {client, follow, Credit{0}});
   CHECK(n.machine->report().readers == 1);
   n.machine->disconnected(n.now, {client});
@@ -808,6 +871,7 @@ TEST_CASE("the 4097th read that waits is refused with too_many (Z12)") {
   TestNode n(1);
   fill(n);
   const Offset end = n.machine->log(log_id)->durable.end;
+  // Reads at the end wait for the next commit.
   for (std::size_t i = 0; i < readers_per_connection_max; ++i)
     n.say(client, Read{log_id, end, 0, 60'000});
   CHECK(n.sent.empty());
@@ -815,6 +879,7 @@ TEST_CASE("the 4097th read that waits is refused with too_many (Z12)") {
   CHECK(n.take<Failed>()->error == Errc::too_many);
   n.say(client, Follow{log_id, end, 1000});
   CHECK(n.take<Failed>()->error == Errc::too_many);
+  // The commit answers all that waited.
   append(n, 1, make_run(11, 61));
   n.say(leader, Watermark{log_id, Term{1}, n.machine->log(log_id)->durable.end});
   std::size_t pages = 0;
@@ -832,6 +897,7 @@ TEST_CASE("a follow that ended by itself leaves nothing behind, however often th
   const Offset second = n.machine->log(log_id)->durable.end;
   n.order(1, {{{}, make_segment_start_image({1, Term{1}, Offset{}})}});
   n.say(leader, Watermark{log_id, Term{1}, n.machine->log(log_id)->durable.end});
+  // The begin of the log is trimmed, so every follow from there ends at once.
   n.say(leader, TrimTo{log_id, Term{1}, second});
   for (int i = 0; i < 5000; ++i) n.say(client, Follow{log_id, {}, 1000});
   CHECK(n.take<Page>()->reason == Errc::trimmed);
@@ -843,15 +909,18 @@ TEST_CASE(
     "(Z16)") {
   TestNode n(1);
   fill(n);
+  // Reads of segment files that are under way.
   const auto reads = [&n] {
     std::size_t count = 0;
     for (const auto& d : n.held) count += std::holds_alternative<ReadSegment>(d.operation) ? 1 : 0;
     return count;
   };
+  // The place lies inside a frame, so the bytes look bad until the file is read from its beginning.
   n.say(client, ReportCorrupt{log_id, Offset{5000}, 100'000});
   CHECK(n.machine->report().counted.corruptions_found == 0);
   CHECK(n.connects.empty());
   n.advance(2s);
+  // 100 reports in a second cause a single look.
   n.hold = true;
   for (int i = 0; i < 100; ++i) n.say(client, ReportCorrupt{log_id, Offset{5000}, 100'000});
   CHECK(reads() == 1);
@@ -866,6 +935,7 @@ TEST_CASE("a connection that the node itself closes is forgotten") {
   TestNode n(1);
   n.start();
   for (std::uint64_t c = 50; c < 150; ++c) {
+    // Neither message may come from a client, so the node closes the connection.
     n.connect(ConnectionId{c}, Role::client);
     n.say(ConnectionId{c}, Pong{});
     n.say(ConnectionId{c}, Sealed{});
@@ -881,6 +951,7 @@ TEST_CASE("trim unlinks whole segments and says where the log begins") {
   n.segment_and_term_start(1);
   append(n, 1, make_run(11, 1));
   const Offset second = n.machine->log(log_id)->durable.end;
+  // A second segment begins; the trim point is its first byte.
   n.order(1, {{{}, make_segment_start_image({1, Term{1}, Offset{}})}});
   const Offset end = n.machine->log(log_id)->durable.end;
   n.say(leader, Watermark{log_id, Term{1}, end});
@@ -891,6 +962,7 @@ TEST_CASE("trim unlinks whole segments and says where the log begins") {
   const auto p = n.take<Page>();
   CHECK(p->reason == Errc::trimmed);
   CHECK(p->first == second);
+  // A restart finds the log where it begins now.
   n.restart();
   CHECK(n.machine->log(log_id)->durable.end == end);
   CHECK(n.machine->log(log_id)->terms == std::vector<TermStart>{{Term{1}, Offset{}}});
@@ -904,6 +976,7 @@ TEST_CASE(
   n.join(1);
   n.segment_and_term_start(1);
   std::vector<Offset> begins{Offset{}};
+  // Fills a segment with a run and begins the next.
   const auto roll = [&](std::uint32_t term) {
     const Run r = make_run(term, n.request + 1);
     n.say(client, upload_of(r));
@@ -911,6 +984,7 @@ TEST_CASE(
     begins.push_back(n.machine->log(log_id)->written.end);
     n.order(term, {{{}, make_segment_start_image({})}});
   };
+  // Asks as a client or as a leader; both may ask.
   const auto ask = [&](ConnectionId from, Offset at) {
     n.say(from, GetSegments{log_id, at});
     const auto answer = n.take<SegmentsAre>();
@@ -928,9 +1002,10 @@ TEST_CASE(
   const Offset third = begins[3];
   n.say(leader, Watermark{log_id, Term{2}, third});
   SegmentsAre all = ask(client, Offset{});
-  CHECK(all.begins == std::vector{begins[0], begins[1],
-                                  begins[2]});   // the open one begins where nothing is committed
-  CHECK(all.terms == std::vector{second_term});  // the first term begins with the log
+  // The open segment begins at the committed offset, so it is not listed.
+  CHECK(all.begins == std::vector{begins[0], begins[1], begins[2]});
+  // the first term begins with the log and is not listed
+  CHECK(all.terms == std::vector{second_term});
   CHECK(all.first == Offset{});
   CHECK(all.committed == third);
   CHECK(ask(leader, begins[1]).begins == std::vector{begins[1], begins[2]});
@@ -938,12 +1013,14 @@ TEST_CASE(
   CHECK(all.begins == std::vector{begins[2]});
   CHECK(all.terms.empty());
 
+  // A trim inside a file: the file is still listed.
   n.say(leader, TrimTo{log_id, Term{2}, begins[1] + segment_start_size});
   all = ask(client, Offset{});
   CHECK(all.begins == std::vector{begins[1], begins[2]});
   CHECK(all.terms == std::vector{second_term});
   CHECK(all.first == begins[1] + segment_start_size);
 
+  // A log that the node never had, and a log that it has dropped.
   n.say(client, GetSegments{LogId{8}, Offset{}});
   CHECK(n.take<Failed>()->error == Errc::not_member);
   n.say(leader, Drop{log_id, Term{2}});
@@ -967,6 +1044,7 @@ TEST_CASE("a dropped log is given back without a restart, once nothing works on 
   const DiskRequest read = n.held.front();
   n.held.pop_front();
   n.hold = false;
+  // The log's memory must stay until the read that refers to it has ended.
   n.say(leader, Drop{log_id, Term{1}});
   CHECK(n.take<Dropped>());
   REQUIRE(n.machine->log(log_id) != nullptr);
@@ -975,7 +1053,7 @@ TEST_CASE("a dropped log is given back without a restart, once nothing works on 
   n.run();
   CHECK(n.machine->log(log_id) == nullptr);
   CHECK(n.machine->report().pages_in_flight == 0);
-  // Everybody is told what a node says that has been started again.
+  // From here on the answers are those of a node that was started again after the drop.
   n.say(client, Read{log_id, Offset{}, 1000, 0});
   CHECK(n.take<Page>()->reason == Errc::no_such_log);
   n.say(leader, Join{Term{1}, log_info()});
@@ -1000,25 +1078,30 @@ TEST_CASE(
     n.order(term, {{r.reference, {}}});
   };
   n.disk.full = true;
-  upload_and_order(make_run(5, 1, 400'000), 1);  // what the log's file reserved takes it
+  // the space that the log's file had reserved takes it
+  upload_and_order(make_run(5, 1, 400'000), 1);
   const auto first = n.take<Durable>();
   REQUIRE(first);
   CHECK(first->tail.value > 400'000);
 
+  // Beyond the reserve uploads are refused (K5).
   const Run refused = make_run(5, 2);
   n.say(client, Upload{log_id, refused.reference, Bytes::copy_of(refused.frames)});
   const auto busy = n.take<Busy>();
   REQUIRE(busy);
   CHECK(busy->error == Errc::no_space);
 
+  // The other replicas had the run, so it was ordered although this node refuses uploads.
   const Run large = make_run(6, 1, 900'000);
   n.order(1,
           {{large.reference, {}}});  // the others had it: ordered though this node refuses uploads
   n.say(client, Upload{log_id, large.reference, Bytes::copy_of(large.frames)});
   CHECK(n.take<Uploaded>());
+  // The ordered run waits for its space; the leader is told which logs have none.
   n.advance(5s);
   CHECK_FALSE(n.take<Durable>());
   CHECK(n.take<SpaceIs>()->logs_without_space.size() == 1);
+  // Reads and seals need no space.
   n.say(leader, Watermark{log_id, Term{1}, first->tail});
   n.say(client, Read{log_id, Offset{}, 1000, 0});
   CHECK(n.take<Page>()->frames.size() > 0);
@@ -1027,6 +1110,7 @@ TEST_CASE(
   const StateIs s = n.state(2);
   CHECK(s.tail == first->tail);
   n.match(2);
+  // Space is there again: the file grows and the run is written.
   n.disk.full = false;
   n.advance(1100ms);
   n.segment_and_term_start(2);
@@ -1065,8 +1149,9 @@ TEST_CASE(
   n.hold = true;
   n.order(1, {{{}, make_segment_start_image({})}});
   REQUIRE(std::ranges::any_of(n.held, opens));
-  n.machine->opening_waits(n.now, log_id);  // the driver tries it again
+  n.machine->opening_waits(n.now, log_id);  // the driver found no room and tries again
   n.run();
+  // Until the file has its name, uploads are refused and the leader is told.
   const Run refused = make_run(5, 2);
   n.say(client, upload_of(refused));
   const auto busy = n.take<Busy>();
@@ -1078,7 +1163,9 @@ TEST_CASE(
   CHECK(said->logs_without_space.size() == 1);
   n.advance(5s);
   CHECK_FALSE(n.take<Durable>());
-  CHECK(std::ranges::none_of(n.held, prepares));  // the file would be taken from under it
+  // a second file would take the place of the prepared file that waits for its name
+  CHECK(std::ranges::none_of(n.held, prepares));
+  // The name is given: everything that waited goes on.
   n.hold = false;
   n.run();
   CHECK(n.take<Durable>());
@@ -1100,9 +1187,10 @@ TEST_CASE(
   n.order(1, {{r.reference, {}}});
   const auto acknowledged = n.take<Durable>();
   REQUIRE(acknowledged);
-  n.restart();  // its marks now say all of it
+  n.restart();  // its marks now name the whole log
   n.match(1);
 
+  // Rot in the first frame's header: nothing of the log can be read.
   Random random(1);
   n.disk.damage(simulator::Damage::bit_rot,
                 {log_id, Offset{}, segment_header_size, segment_header_size + 4}, random);
@@ -1111,7 +1199,7 @@ TEST_CASE(
   const StateIs s = n.state(2);
   CHECK(s.suspect);
   CHECK(s.tail == Offset{});
-  // All is to be copied again, and the node stops before the first byte comes.
+  // The leader has the whole log copied, and the node stops before the first byte comes.
   Reconcile m = n.command(s);
   m.cut = Offset{};
   m.target = acknowledged->tail;
@@ -1121,8 +1209,9 @@ TEST_CASE(
   CHECK_FALSE(n.machine->log(log_id)->is_matched());
   n.restart();
   n.seal(3);
-  CHECK(n.state(3)
-            .suspect);  // else its empty log would prove that nothing was ever acknowledged (S2)
+  // K3: the marks still name the durable length. Otherwise the empty log would vouch that nothing
+  // was ever acknowledged (S2).
+  CHECK(n.state(3).suspect);
 }
 
 TEST_CASE(
@@ -1134,6 +1223,7 @@ TEST_CASE(
   n.segment_and_term_start(1);
   n.say(leader, Drop{log_id, Term{1}});
   REQUIRE(n.take<Dropped>());
+  // After the drop only the id is left on the disk.
   CHECK(n.disk.content().empty());
   n.restart();
   CHECK(n.machine->log(log_id) == nullptr);
@@ -1146,6 +1236,7 @@ TEST_CASE(
   CHECK(n.disk.content().empty());
   n.say(client, Read{log_id, Offset{}, 1000, 0});
   CHECK(n.take<Page>()->reason == Errc::no_such_log);
+  // A repeated drop is answered as done.
   n.say(leader, Drop{log_id, Term{2}});
   CHECK(n.take<Dropped>());
 }
@@ -1158,6 +1249,7 @@ TEST_CASE(
   n.segment_and_term_start(1);
   n.hold = true;
   n.say(leader, Drop{log_id, Term{1}});
+  // Perform operations up to the tombstone; the folder is still there.
   bool written = false;
   while (!written) {
     REQUIRE_FALSE(n.held.empty());
@@ -1171,7 +1263,7 @@ TEST_CASE(
   CHECK(n.disk.content().contains(log_id));
   CHECK_FALSE(n.take<Dropped>());
   n.hold = false;
-  n.restart();  // killed here
+  n.restart();  // the process is killed here
   CHECK(n.machine->log(log_id) == nullptr);
   CHECK(n.disk.content().empty());
 }
@@ -1182,32 +1274,35 @@ TEST_CASE("a log that is dropped while a peer reads of it leaves no suspicion be
   n.join(1);
   n.segment_and_term_start(1);
   append(n, 1, make_run(5, 1, 2000));
-  n.restart();  // nothing of it is in memory
+  n.restart();  // so nothing of the log is in memory
   n.match(1);
   const Offset tail = n.machine->log(log_id)->durable.end;
 
+  // A peer's read and the drop are under way together, and the drop ends first.
   n.hold = true;
   n.say(leader, Copy{log_id, Term{1}, Offset{}, tail, 1u << 20});
   REQUIRE(n.held.size() == 1);
   n.say(leader, Drop{log_id, Term{1}});
   REQUIRE(n.held.size() == 2);
-  std::swap(n.held[0], n.held[1]);  // reads are not ordered with the log's other operations
+  std::swap(n.held[0], n.held[1]);  // reads run beside the log's strand
   n.hold = false;
   n.run();
   REQUIRE(n.take<Dropped>());
   CHECK(n.machine->log(log_id) == nullptr);
-  CHECK(n.machine->report().logs_suspect == 0);  // else no log could be given to this node any more
+  // a suspicion without a log would keep the node from being chosen for new logs
+  CHECK(n.machine->report().logs_suspect == 0);
 }
 
 TEST_CASE("what a node counts and shows is what it did") {
   TestNode n(1);
   n.start();
-  CHECK_FALSE(n.machine->readiness(n.now));  // nobody leads
+  CHECK_FALSE(n.machine->readiness(n.now));  // no leader has sealed the node
   n.join(1);
   n.segment_and_term_start(1);
   const auto started = n.take<Durable>();
   REQUIRE(started);
   append(n, 1, make_run(11, 1), started->tail);
+  // A run that is ordered before its upload counts as missing once.
   const Run late = make_run(11, 2);
   n.order(1, {{late.reference, {}}}, started->tail + run_length);
   n.say(client, upload_of(late));
@@ -1233,8 +1328,9 @@ TEST_CASE("what a node counts and shows is what it did") {
   REQUIRE(n.machine->readiness(n.now));
   CHECK(*n.machine->readiness(n.now) == "sealed in term 1 by sequencer 1, 1 logs");
 
+  // Four requests: a page, the end, an unknown log, an order of an unsealed term.
   n.say(client, Read{log_id, started->tail, 1000, 0});
-  n.say(client, Read{log_id, started->tail + run_length, 1000, 0});  // the end: no refusal
+  n.say(client, Read{log_id, started->tail + run_length, 1000, 0});  // the end is no refusal
   n.say(client, Read{LogId{99}, {}, 1000, 0});
   n.say(leader, Order{log_id, Term{9}, {}, {}, {}, {}, {}});
   r = n.machine->report();
@@ -1244,10 +1340,12 @@ TEST_CASE("what a node counts and shows is what it did") {
   CHECK(r.counted.refused.of(Errc::wrong_state) == 1);
   CHECK(r.counted.refused.of(Errc::past_end) == 0);
 
+  // 31 s later the staged run has expired and the leader counts as silent.
   n.advance(31s);
   CHECK(n.machine->report().staged_runs_dropped == 1);
   REQUIRE_FALSE(n.machine->readiness(n.now));
   CHECK(n.machine->readiness(n.now).error() == "sequencer 1, which led, has been silent for 31 s");
+  // A new term: ready again only when the log is matched.
   n.seal(2);
   REQUIRE_FALSE(n.machine->readiness(n.now));
   CHECK(n.machine->readiness(n.now).error() == "log 7 is not matched in its leader's term 2 yet");
@@ -1263,6 +1361,7 @@ TEST_CASE(
   n.join(1);
   n.segment_and_term_start(1);
   n.hold = true;
+  // Writes that would carry marks and no frames.
   const auto marks_alone = [&n] {
     return std::ranges::count_if(n.held, [](const DiskRequest& r) {
       const auto* group = std::get_if<WriteGroup>(&r.operation);
@@ -1274,6 +1373,7 @@ TEST_CASE(
     CHECK(marks_alone() == 1);
   }
   SUBCASE("it is") {
+    // Twenty joins keep the disk busy, so the marks wait, but not longer than a second.
     for (std::uint64_t i = 100; i < 120; ++i) {
       LogInfo other = log_info();
       other.id = LogId{i};
@@ -1293,6 +1393,7 @@ TEST_CASE(
   TestNode n(1);
   n.start();
   n.join(3);
+  // A number far above everything heard would use up the range of terms (spec/09).
   n.say(leader, Seal{{}, Term{0xFFFFFFFF}, instance, {}});
   auto failed = n.take<Failed>();
   REQUIRE(failed);
@@ -1315,7 +1416,7 @@ TEST_CASE(
   CHECK(n.take<Failed>());
   n.say(leader, Seal{{}, Term{4}, instance, RaftIndex{~0ull}});
   CHECK(n.take<Failed>());
-  // The leader of the next term is heard as before.
+  // The leader of the next term is obeyed as before.
   n.say(leader, Seal{{}, Term{4}, instance, RaftIndex{11}});
   CHECK(n.take<Sealed>());
 }
@@ -1339,9 +1440,10 @@ TEST_CASE(
   connect(twin);
   CHECK(n.closed == std::vector<ConnectionId>{twin});
   n.say(leader, Seal{{}, Term{4}, instance, {}});
-  CHECK(n.take<Sealed>());  // the first one still leads
+  CHECK(n.take<Sealed>());  // the first process still leads
   n.closed.clear();
   n.advance(4s);  // and is silent
+  // The first process is silent for 4 s, so the later connection takes over.
   connect(later);
   CHECK(n.closed == std::vector<ConnectionId>{leader});
 }
@@ -1361,6 +1463,7 @@ TEST_CASE("a follow has 16 MiB of credit at most, whatever its reader gives (fol
       if (const auto* p = std::get_if<Page>(&s.message)) bytes += p->frames.size();
     return bytes;
   };
+  // The reader gives more credit than the bound; the node keeps 16 MiB of it.
   n.say(client, Follow{log_id, begin, 0xFFFFFFFF});
   const RequestId follow{n.request};
   CHECK(pushed() >= follow_credit_max - 2 * page_size_default);
@@ -1381,6 +1484,7 @@ TEST_CASE(
   n.segment_and_term_start(1);
   const ConnectionId other{90};
   n.connect(other, Role::client);
+  // Whether the node tells `producer`'s observer of a durable run.
   const auto told = [&n](std::uint64_t producer) {
     n.sent.clear();
     append(n, 1, make_run(producer, 1));
@@ -1389,7 +1493,8 @@ TEST_CASE(
   for (std::uint64_t p = 1; p <= observed_per_connection_max + 1; ++p)
     n.say(client, Observe{log_id, ProducerId{p}});
   CHECK(told(observed_per_connection_max));
-  CHECK_FALSE(told(observed_per_connection_max + 1));  // the leader tells of it
+  CHECK_FALSE(told(observed_per_connection_max + 1));  // only the leader tells of it
+  // Another connection observes producer 5, so its place on the first connection is free.
   n.say(other, Observe{log_id, ProducerId{5}});
   n.say(client, Observe{log_id, ProducerId{9999}});
   CHECK(told(9999));
@@ -1402,6 +1507,7 @@ TEST_CASE(
   n.start();
   n.join(1);
   n.segment_and_term_start(1);
+  // The observers and the follow of the log must go with it.
   for (std::uint64_t p = 1; p <= observed_per_connection_max; ++p)
     n.say(client, Observe{log_id, ProducerId{p}});
   n.say(client, Follow{log_id, {}, 1000});
@@ -1421,7 +1527,7 @@ TEST_CASE(
   n.say(leader, Join{Term{1}, next});
   REQUIRE(n.take<Joined>());
   CHECK(n.machine->report().logs_in_all == 1);
-  n.advance(5s);  // nothing of the log is looked for
+  n.advance(5s);  // no timer looks for the log
 }
 
 TEST_CASE(
@@ -1436,12 +1542,13 @@ TEST_CASE(
   REQUIRE(told);
   REQUIRE(told->logs.size() == 1);
   CHECK(told->logs[0].log == log_id);
-  // The open segment's file and, where it is there, the next one.
+  // The open segment's file and, if it exists, the prepared file.
   std::uint64_t files = 0;
   for (const Offset first : n.machine->log(log_id)->segments.firsts())
     files += n.disk.file_size(log_id, first).value_or(0);
   CHECK(told->logs[0].bytes >= files);
   CHECK(files > 0);
+  // More logs than a report holds: three reports name them all.
   const std::size_t many = 2 * log_bytes_told_max;
   for (std::uint32_t i = 1; i <= many; ++i) {
     LogInfo other = log_info();
