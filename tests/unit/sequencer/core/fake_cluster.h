@@ -1,5 +1,8 @@
-// One sequencer (the production core) among storage nodes that answer as real ones would, but keep
-// frames as numbers, and among sequencers that vote for it and take its entries, and keep nothing.
+// A sequencer (the production core, SequencerMachine) among fake peers, for the unit tests of
+// sequencer/core. Fake storage nodes answer as real nodes do but keep frames as numbers. Fake
+// sequencers vote for it, take its entries and keep nothing.
+// Everything happens within the call: each function delivers its event, and all messages and saves
+// that follow from it, before it returns. Only pass() moves time.
 #pragma once
 #include <algorithm>
 #include <deque>
@@ -14,29 +17,34 @@
 
 namespace loglog::sequencer::testing {
 
-/// A frame or run as a fake node keeps it.
+/// A frame or run as a fake node keeps it. Two pieces are equal if term, length and tag agree.
 struct Piece {
   Term term;
   std::uint32_t length;
-  std::uint64_t tag;  // digest of a run; length of a leader's frame
+  std::uint64_t tag;  // digest of a run, or length of the leader's own frame
   bool operator==(const Piece&) const = default;
 };
 
+/// A fake node's replica. Its tail is the sum of the pieces' lengths; everything kept is durable.
 struct FakeLog {
   std::vector<Piece> pieces;
+  /// The term in which the replica is matched; zero: not matched.
   Term matched{};
+  /// The promise for this log alone; FakeNode::promise is the promise for all logs.
   Term promise{};
+  /// The trim point.
   Offset first{};
   Offset committed{};
-  bool suspect = false;             // knows of a hole where its pieces end
-  std::set<std::uint64_t> missing;  // digests that were never uploaded here
-  std::map<Offset, Bytes> frames;   // the leader's own, stamped
+  bool suspect = false;             // the pieces end at a hole
+  std::set<std::uint64_t> missing;  // digests of runs that the node never got
+  std::map<Offset, Bytes> frames;   // the leader's own frames, stamped, by offset
 
   Offset tail() const {
     Offset o{};
     for (const Piece& p : pieces) o += p.length;
     return o;
   }
+  /// A stand-in for the chain: a hash of terms and tags, equal only for equal pieces.
   Chain chain_at(Offset end) const {
     std::uint64_t c = 0;
     Offset o{};
@@ -57,40 +65,52 @@ struct FakeLog {
     return out;
   }
   Term last_term() const { return pieces.empty() ? Term{} : pieces.back().term; }
+  /// Where the segments begin, as far as segment start frames are known.
   std::vector<Offset> segments() const {
     std::vector<Offset> out;
     for (const auto& [at, frame] : frames)
       if (read_prefix(frame.data())->kind == FrameKind::segment_start) out.push_back(at);
     return out;
   }
+  /// Drops the pieces and frames behind `at`, which must be a boundary between pieces.
   void cut(Offset at) {
     while (tail() > at) pieces.pop_back();
     frames.erase(frames.lower_bound(at), frames.end());
   }
 };
 
+/// A fake storage node. The fields below `up` are switches: by default the node obeys at once and
+/// acknowledges everything.
 struct FakeNode {
   NodeId id;
   DiskId disk;
   BootId boot{};
   Term promise{};
-  std::uint64_t promise_found = 0;  // writes of the promise, at the start of its process and now
+  // counter of the promise that the process found at its start (T4)
+  std::uint64_t promise_found = 0;
+  /// Counter of the promise that is durable now.
   std::uint64_t promise_count = 0;
+  /// The newest metadata that the leader sent.
   ClusterMetadata metadata;
   std::map<LogId, FakeLog> logs;
   ConnectionId connection{};
   bool up = false;
-  bool durable = true;                     // acknowledges what it writes
-  bool silent = false;                     // answers nothing about segments
-  bool stopped = false;                    // its machine takes connections, and it answers nothing
-  std::optional<std::deque<LogId>> joins;  // set: logs are joined one by one, when the test says so
+  bool durable = true;   // off: orders are kept and not acknowledged
+  bool silent = false;   // on: GetSegments and Read get no answer
+  bool stopped = false;  // on: the connection stands and nothing is answered
+  // set: joins wait here, and join_next() carries out the next
+  std::optional<std::deque<LogId>> joins;
+  /// Logs that a Reconcile has matched, in any term.
   std::set<LogId> reconciled;
-  bool copies_slowly = false;  // a Reconcile that copies is kept, and answered by finish_copy()
+  bool copies_slowly = false;  // on: a Reconcile that copies waits for finish_copy()
   std::map<LogId, Reconcile> copying;
 };
 
+/// The sequencer under test has id 1 unless a test changes `options` before restart(). All members
+/// are public: tests read the machine and the records of messages directly.
 class FakeCluster {
  public:
+  /// `nodes` storage nodes with ids from 1; node i has disk 100 + i. Nothing runs before restart().
   explicit FakeCluster(int nodes, std::uint64_t seed = 1) : seed_(seed) {
     options.id = SequencerId{1};
     options.cluster_name = "test";
@@ -105,13 +125,15 @@ class FakeCluster {
 
   FakeNode& node(int i) { return nodes_[NodeId{static_cast<std::uint32_t>(i)}]; }
 
-  /// A new life of the sequencer on the same disk; all its connections are gone.
+  /// Starts the sequencer anew on the same disk. All its connections are gone; nodes keep their
+  /// logs.
   void restart() {
     for (auto& [id, n] : nodes_) n.up = false;
     machine = std::make_unique<SequencerMachine>(options, disk, ++seed_);
     machine->start(now, wall_ms());
     run();
   }
+  /// Connects node `i`, which says hello with its disk and boot id.
   void connect(int i) {
     FakeNode& n = node(i);
     n.up = true;
@@ -124,7 +146,7 @@ class FakeCluster {
     machine->connected(now, {n.connection, h});
     run();
   }
-  /// A node that has joins waiting makes the next log.
+  /// Carries out the oldest join that waits at node `i`.
   void join_next(int i) {
     FakeNode& n = node(i);
     const LogId log = n.joins->front();
@@ -133,13 +155,14 @@ class FakeCluster {
     machine->arrived(now, {n.connection, RequestId{}, Joined{log}});
     run();
   }
-  /// The copy of a log that a slow node was told to make is done.
+  /// Ends the copy of `log` that node `i` was told to make.
   void finish_copy(int i, LogId log) {
     FakeNode& n = node(i);
     const Reconcile r = n.copying.extract(log).mapped();
     machine->arrived(now, {n.connection, RequestId{}, reconcile(n, r)});
     run();
   }
+  /// Delivers a message that nobody asked node `i` for.
   void from_node(int i, Message m) {
     machine->arrived(now, {node(i).connection, RequestId{}, std::move(m)});
     run();
@@ -149,7 +172,7 @@ class FakeCluster {
     machine->disconnected(now, {node(i).connection});
     run();
   }
-  /// `from`: its address; empty: in the same process.
+  /// Connects a client. `from` is its address; empty means a client in the same process.
   ConnectionId connect_client(const std::string& from = {}) {
     const ConnectionId c{++connections_};
     Hello h;
@@ -158,8 +181,8 @@ class FakeCluster {
     run();
     return c;
   }
-  /// Another process as sequencer `id`. Of two sequencers the one with the lower id dials, where
-  /// the test does not say otherwise.
+  /// Connects another process as sequencer `id`. Of two sequencers the lower id dials, unless
+  /// `dialled` says otherwise.
   ConnectionId connect_sequencer(std::uint32_t id, BootId boot = BootId{11},
                                  std::optional<bool> dialled = {}) {
     const ConnectionId c{++connections_};
@@ -176,11 +199,12 @@ class FakeCluster {
     machine->disconnected(now, {c});
     run();
   }
+  /// Delivers a message over a connection, under a request id.
   void say(ConnectionId from, Message m, std::uint32_t request = 1) {
     machine->arrived(now, {from, RequestId{request}, std::move(m)});
     run();
   }
-  /// The newest message of this type that clients got; empty when none.
+  /// All messages of type M that clients have received, oldest first.
   template <class M>
   std::vector<M> heard() const {
     std::vector<M> out;
@@ -192,7 +216,7 @@ class FakeCluster {
     return std::any_of(events.begin(), events.end(),
                        [](const Event& e) { return e.level == Event::Level::alarm; });
   }
-  /// Lets time pass in small steps.
+  /// Moves time in steps of 10 ms with a tick after each, so that no timer is skipped.
   void pass(Duration d) {
     const Time end = now + d;
     while (now < end) {
@@ -201,7 +225,7 @@ class FakeCluster {
       run();
     }
   }
-  /// Elected, all nodes connected.
+  /// Starts the sequencer, has it elected, and connects all nodes.
   void start_all() {
     restart();
     pass(3s);
@@ -209,7 +233,7 @@ class FakeCluster {
     pass(100ms);
   }
 
-  /// What the sequencer's clock shows.
+  /// The sequencer's wall clock in milliseconds; `wall_offset_ms` sets it off.
   std::uint64_t wall_ms() const {
     const auto passed =
         std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
@@ -224,11 +248,12 @@ class FakeCluster {
   std::vector<Message> to_clients;
   std::vector<Event> events;
   std::vector<std::pair<NodeId, Message>> to_nodes;
-  std::map<ConnectionId, Error> closed;        // by the sequencer, and why
-  std::set<SequencerId> mute;                  // answer nothing
-  std::map<SequencerId, std::size_t> entries;  // AppendEntries that they were sent
+  std::map<ConnectionId, Error> closed;  // connections that the sequencer closed, with the reason
+  std::set<SequencerId> mute;            // sequencers that answer nothing
+  std::map<SequencerId, std::size_t> entries;  // AppendEntries sent to each sequencer
 
-  /// Performs outputs until nothing happens any more.
+  /// Performs outputs until there are none: saves end first, then messages are answered, then
+  /// connections close.
   void run() {
     for (;;) {
       Output& o = machine->output();
@@ -272,6 +297,8 @@ class FakeCluster {
   }
 
  private:
+  /// Applies a save to the disk in the order that SaveRaft states: snapshot, hard state, cut,
+  /// entries.
   void save(const SaveRaft& s) {
     if (s.has_snapshot) {
       disk.snapshot = s.snapshot;
@@ -285,7 +312,7 @@ class FakeCluster {
     disk.entries.insert(disk.entries.end(), s.entries.begin(), s.entries.end());
   }
 
-  /// One clock for all.
+  /// The answer of a fake sequencer. All of them share the clock of the sequencer under test.
   std::optional<Message> answer(SequencerId from, const Message& m) const {
     if (mute.contains(from)) return {};
     if (std::holds_alternative<Ping>(m)) return Pong{};
@@ -314,6 +341,7 @@ class FakeCluster {
             l.segments().empty() ? Offset{} : l.segments().back()};
   }
 
+  /// The answers of a fake node. It keeps T3: below its promise it answers Fenced.
   std::vector<Message> handle(FakeNode& n, Message& m) {
     std::vector<Message> out;
     if (n.stopped) return out;
@@ -384,6 +412,8 @@ class FakeCluster {
     return out;
   }
 
+  /// Carries out a Reconcile as a node does (S4): the named state must fit, a committed piece is
+  /// never cut, and missing pieces come from the first peer if that is matched in the term.
   Reconciled reconcile(FakeNode& n, const Reconcile& r) {
     FakeLog& l = n.logs[r.log];
     const auto answer = [&](Errc e) {
@@ -411,6 +441,7 @@ class FakeCluster {
     return answer(Errc::ok);
   }
 
+  /// Carries out an Order as a node does (D2): if it does not fit, the node answers with its state.
   void order(FakeNode& n, const Order& o, std::vector<Message>& out) {
     FakeLog& l = n.logs[o.log];
     if (l.matched != o.term || o.previous_end != l.tail() || o.previous_term != l.last_term())

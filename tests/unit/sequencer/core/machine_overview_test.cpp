@@ -1,3 +1,6 @@
+// The sequencer's answers to GetOverview and GetStatus (spec/03 "What people are told"): conditions
+// of nodes and replicas, the verdict, writers, and bytes on disk.
+// Runs on fake_cluster.h. No rule of the protocol depends on these answers.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -30,7 +33,7 @@ Commit commit(const TermIs& t, std::uint64_t first) {
   return {t.log, t.term, Sequence{0}, {ProducerId{77}, Sequence{first}, 1, 100, RunDigest{first}}};
 }
 
-/// Each node that is up says something, as real ones do when they are pinged.
+/// Each node that is up answers a ping, as real nodes do, so that it counts as heard.
 void all_answer(FakeCluster& f) {
   for (int i : {1, 2, 3})
     if (f.node(i).up) f.say(f.node(i).connection, Pong{});
@@ -84,6 +87,7 @@ TEST_CASE(
   const ConnectionId c = f.connect_client();
   const LogId log = create(f, c, "events");
   const TermIs t = open(f, c, log);
+  // Node 3 keeps orders and does not acknowledge them.
   f.node(3).durable = false;
   const auto behind = [&] { return f.machine->overview(1).logs[0].replicas[2].behind_ms; };
   CHECK(behind() == 0);
@@ -92,9 +96,10 @@ TEST_CASE(
   CHECK(behind() == 3000);
   f.say(c, commit(t, 2));
   f.pass(1s);
-  CHECK(behind() == 4000);  // since the first of them
+  CHECK(behind() == 4000);  // counted from the first run that it lacks
   f.disconnect(3);
   CHECK(f.machine->overview(1).logs[0].replicas[2].state == ReplicaState::unreachable);
+  // The node comes back and has everything.
   f.node(3).durable = true;
   f.connect(3);
   f.pass(500ms);
@@ -111,14 +116,15 @@ TEST_CASE(
   const LogId log = create(f, c, "events");
   const TermIs t = open(f, c, log);
   FakeNode& slow = f.node(3);
+  // Node 3 acknowledges each run when the next run comes.
   slow.durable = false;
   std::uint32_t longest = 0;
   for (std::uint64_t i = 1; i <= 100; ++i) {
     const Offset had = slow.logs[log].tail();
     const Chain chain = slow.logs[log].chain_at(had);
+    // The acknowledgement of the run before.
     f.say(c, commit(t, i));
-    f.say(slow.connection, Durable{log, t.term, had, chain, Offset{}, Chain{}},
-          0);  // of the run before
+    f.say(slow.connection, Durable{log, t.term, had, chain, Offset{}, Chain{}}, 0);
     f.pass(100ms);
     longest = std::max(longest, f.machine->overview(1).logs[0].replicas[2].behind_ms);
   }
@@ -131,6 +137,7 @@ TEST_CASE("overview: conditions of storage nodes") {
   f.start_all();
   all_answer(f);
   CHECK(condition(f, 2) == NodeCondition::up);
+  // A report with staging, logs without space, damage, disk space and an unreachable peer.
   f.say(f.node(2).connection,
         SpaceIs{12, 500, {LogId{1}, LogId{2}, LogId{3}}, true, 7000, 9000, {NodeId{3}}});
   CHECK(condition(f, 2) == NodeCondition::suspect);
@@ -152,7 +159,8 @@ TEST_CASE("overview: conditions of storage nodes") {
   f.say(f.node(2).connection, Failed{Errc::data_loss, "promise"});
   CHECK(condition(f, 2) == NodeCondition::data_loss);
 
-  // Another disk: it is sent away each time, and that is what is shown, as long as it comes.
+  // Another disk is refused at each connection; the condition shows that as long as the disk keeps
+  // coming.
   f.disconnect(1);
   f.node(1).disk = DiskId{999};
   f.connect(1);
@@ -190,15 +198,16 @@ TEST_CASE("overview: where there are more logs than wanted, those in trouble com
   CHECK(f.machine->overview(0).logs_total == 5);
   CHECK(f.machine->overview(3).logs.size() == 3);
   CHECK(f.machine->overview(5).logs.size() == 5);
-  // Two logs are begun anew and find no quorum.
+  // Two logs are recovered and find no quorum; the others rest.
   f.node(2).durable = f.node(3).durable = false;
   f.restart();
   f.pass(3s);
   for (int i : {1, 2, 3}) f.connect(i);
   const ConnectionId asks = f.connect_client();
-  for (const LogId id : {logs[1], logs[3]}) f.say(asks, OpenLog{id});  // the others rest
+  for (const LogId id : {logs[1], logs[3]}) f.say(asks, OpenLog{id});  // the other logs rest
   f.pass(1s);
   f.node(2).durable = f.node(3).durable = true;
+  // Of five logs two are wanted: the logs in trouble.
   const Overview o = f.machine->overview(2);
   REQUIRE(o.logs.size() == 2);
   for (const LogSeen& l : o.logs) CHECK(!l.open);
@@ -234,12 +243,14 @@ TEST_CASE(
   open(f, c, log);
   all_answer(f);
   const auto told = [&] {
+    // The status as a client gets it.
     f.to_clients.clear();
     f.say(c, GetStatus{true});
     return f.heard<Status>().at(0);
   };
   CHECK(told().health == Health::healthy);
   CHECK(f.machine->report(f.now).logs_refusing == 0);
+  // Two of three replicas have space, which is W; with a second replica full the log refuses.
   f.say(f.node(2).connection, SpaceIs{0, 1000, {log}, false, 0, 1000, {}});
   CHECK(told().health == Health::degraded);
   f.say(f.node(3).connection, SpaceIs{0, 1000, {log}, false, 0, 1000, {}});
@@ -259,6 +270,7 @@ TEST_CASE(
 TEST_CASE("a registered storage node that --storage names no longer is told at once (C)") {
   FakeCluster f(3);
   f.start_all();
+  // The configuration names two of three registered nodes.
   f.options.storage.pop_back();
   f.events.clear();
   f.restart();
@@ -283,6 +295,7 @@ TEST_CASE(
                        {.replicas = 3, .write_quorum = static_cast<std::uint8_t>(i == 4 ? 3 : 2)}});
     open(f, c, logs.emplace_back(f.heard<LogIs>().at(0).info.id));
   }
+  // The short answer judges a selection of logs; it must equal the judgement of all logs.
   const auto same = [&] {
     all_answer(f);
     f.to_clients.clear();
@@ -301,8 +314,8 @@ TEST_CASE(
     CHECK(told == wanted);
     return s;
   };
-  CHECK(same().verdict.find("no storage node") != std::string::npos);  // log4 needs all three
-  // The page may show fewer logs than there are: that one is among them.
+  CHECK(same().verdict.find("no storage node") != std::string::npos);  // log4 needs all three nodes
+  // The page shows fewer logs than there are; log4 must be among them.
   ClusterPicture page;
   page.source = ClusterPicture::Source::leads;
   page.overview = f.machine->overview(1);
@@ -318,8 +331,8 @@ TEST_CASE(
   f.node(3).durable = false;
   f.say(c, commit(open(f, c, logs[5]), 1));
   f.pass(15s);
-  CHECK(std::ranges::count(same().alarms, "replica-behind", &AlarmSeen::id) ==
-        1);  // of a log whose replicas all stream
+  // The alarm is about a log whose replicas all stream.
+  CHECK(std::ranges::count(same().alarms, "replica-behind", &AlarmSeen::id) == 1);
 }
 
 TEST_CASE(
@@ -332,9 +345,11 @@ TEST_CASE(
   h.role = Role::client;
   f.machine->connected(f.now, {c, h, false, "10.0.0.7", "10.0.0.7:4711"});
   f.machine->connected(f.now, {silent, h, false, "10.0.0.8", "10.0.0.8:4711"});
+  // The name is longer than the bound and must be cut.
   f.say(c, ClientIs{std::string(100, 'n'), "1.2.3"});
   const LogId log = create(f, c, "events");
   const TermIs t = open(f, c, log);
+  // 80 entries in 8 s, so the rate is about 10/s.
   for (std::uint64_t i = 1; i <= 80; ++i) {
     f.say(c, commit(t, i));
     f.pass(100ms);
@@ -361,6 +376,7 @@ TEST_CASE(
   CHECK(w.milli_entries_per_s < 11'000);
   CHECK(seen.writers[1].address == "10.0.0.8:4711");
   CHECK(seen.writers[1].name.empty());
+  // A writer is forgotten with its connection.
   f.disconnect_client(c);
   CHECK(f.machine->overview(0).clients.writers_total == 1);
   CHECK(f.machine->overview(0).clients.connected == 1);
@@ -376,7 +392,7 @@ TEST_CASE(
   f.say(f.node(2).connection,
         SpaceIs{0, 1000, {}, false, 0, 1000, {}, {{log, 70'000}, {LogId{999}, 5}}});
   const LogSeen seen = f.machine->overview(10).logs.at(0);
-  CHECK(seen.replicas.at(0).disk_bytes == 0);  // not told yet
+  CHECK(seen.replicas.at(0).disk_bytes == 0);  // not reported yet
   CHECK(seen.replicas.at(1).disk_bytes == 70'000);
   f.to_clients.clear();
   f.say(c, GetStatus{true});

@@ -1,5 +1,6 @@
-// A sequencer of three, with the other two played by hand: links between sequencers, and what a
-// question costs them.
+// Links between sequencers (spec/04 "Links between sequencers"): which connection counts, which
+// process is refused, and the bound on questions that wait for a confirmed lead (R2).
+// The sequencer under test is 2 of three; the test plays sequencers 1 and 3.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -21,12 +22,13 @@ struct Second : FakeCluster {
     options.id = SequencerId{2};
     options.sequencers = {
         {SequencerId{1}, "a:1"}, {SequencerId{2}, "b:1"}, {SequencerId{3}, "c:1"}};
-    disk.hard_state.vote = options.id;  // no new cluster
+    disk.hard_state.vote = options.id;  // otherwise the empty disk would be undecided (C3)
     restart();
   }
   std::size_t alarms() const {
     return static_cast<std::size_t>(std::ranges::count(events, Event::Level::alarm, &Event::level));
   }
+  /// Sequencer `id` as the overview shows it.
   SequencerSeen seen(std::uint32_t id) const {
     for (const SequencerSeen& s : machine->overview(0).sequencers)
       if (s.id == SequencerId{id}) return s;
@@ -41,8 +43,8 @@ TEST_CASE(
     "anew (Z5)") {
   Second s;
   const ConnectionId first = s.connect_sequencer(1);
-  const ConnectionId again =
-      s.connect_sequencer(1);  // the same process, for which the first one broke
+  // The same process dials again, because its first connection broke.
+  const ConnectionId again = s.connect_sequencer(1);
   REQUIRE(s.closed.contains(first));
   CHECK(s.closed[first].code == Errc::connection_lost);
   CHECK(s.closed[first].detail == "sequencer 1 has made a newer connection");
@@ -66,12 +68,13 @@ TEST_CASE(
   CHECK(s.alarms() == 1);
   CHECK(s.seen(1).twice);
   CHECK_FALSE(s.seen(3).twice);
-  // The first one is gone without a word: the other one takes its place.
+  // The first process has gone silent, so the second process may take its place.
   s.mute.insert(SequencerId{1});
   s.pass(4s);
   const ConnectionId next = s.connect_sequencer(1, other);
   CHECK_FALSE(s.closed.contains(next));
   CHECK(s.closed.contains(real));
+  // The mark of a second process ends after some seconds.
   s.pass(15s);
   CHECK_FALSE(s.seen(1).twice);
 }
@@ -81,6 +84,7 @@ TEST_CASE(
     "displaces nothing (Z5)") {
   Second s;
   const ConnectionId third = s.connect_sequencer(3);
+  // 3 has the higher id and must not dial.
   const ConnectionId wrong = s.connect_sequencer(3, usual, false);
   REQUIRE(s.closed.contains(wrong));
   CHECK(s.closed[wrong].code == Errc::wrong_identity);
@@ -92,6 +96,7 @@ TEST_CASE("sequencer: a peer whose link is mute counts as unreachable, for a fol
   Second s;
   s.connect_sequencer(1);
   s.connect_sequencer(3);
+  // 1 holds its connection open and answers nothing.
   s.mute = {SequencerId{1}};
   s.pass(5s);
   CHECK(s.machine->role() == RaftRole::leader);
@@ -110,12 +115,14 @@ TEST_CASE(
   const ConnectionId client = s.connect_client();
   s.entries.clear();
   s.to_clients.clear();
-  s.mute = {SequencerId{1}, SequencerId{3}};  // no round ends
+  s.mute = {SequencerId{1}, SequencerId{3}};  // no round of confirmation ends
   for (std::uint32_t i = 1; i <= 2000; ++i) s.say(client, DeleteLog{LogId{999}}, i);
+  // The questions share a round, so Raft is asked at most twice.
   CHECK(s.entries[SequencerId{1}] <= 2);
   REQUIRE(s.to_clients.size() == 2000 - questions_waiting_max);
   CHECK(std::get<Failed>(s.to_clients[0]).error == Errc::too_many);
   s.to_clients.clear();
+  // The peers answer again, and every waiting question gets its answer.
   s.mute.clear();
   s.pass(1s);
   CHECK(s.to_clients.size() == questions_waiting_max);

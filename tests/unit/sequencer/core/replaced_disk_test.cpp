@@ -1,4 +1,6 @@
-// C1: an empty disk takes the place of one that is gone.
+// C1: an empty disk takes the place of a disk that is gone. The tests cover each step of the
+// admission and the seals during it.
+// Runs on fake_cluster.h; disk ids are 100 + node at first and 200 + node after a loss.
 #include <doctest/doctest.h>
 
 #include "tests/unit/sequencer/core/fake_cluster.h"
@@ -9,6 +11,7 @@ using namespace loglog::sequencer::testing;
 
 namespace {
 
+/// A cluster with an open log "a" whose members are all nodes.
 struct Replaced {
   explicit Replaced(std::uint8_t write_quorum = 2, std::uint8_t replicas = 3) : f(replicas) {
     f.start_all();
@@ -17,6 +20,7 @@ struct Replaced {
     f.pass(100ms);
     id = f.heard<LogIs>().at(0).info.id;
   }
+  /// Opens the log; returns its term, or zero if it does not open.
   Term open() {
     f.to_clients.clear();
     f.say(client, OpenLog{id});
@@ -24,6 +28,7 @@ struct Replaced {
     const auto opened = f.heard<TermIs>();
     return opened.empty() ? Term{} : opened.back().term;
   }
+  /// Appends in a term; true if the run is committed within 200 ms.
   bool append(Term term, std::uint64_t sequence) {
     f.to_clients.clear();
     f.say(client, Commit{id,
@@ -33,7 +38,7 @@ struct Replaced {
     f.pass(200ms);
     return !f.heard<Committed>().empty();
   }
-  /// Node `i` begins anew with nothing.
+  /// Node `i` comes back with an empty disk and is refused (T4).
   void lose_disk(int i) {
     if (f.node(i).up) f.disconnect(i);
     const NodeId node = f.node(i).id;
@@ -41,13 +46,15 @@ struct Replaced {
     f.node(i).id = node;
     f.node(i).disk = DiskId{200u + node.value};
     f.connect(i);
-    f.node(i).up = false;  // it was refused
+    f.node(i).up = false;  // because it was refused
   }
+  /// The disk that the metadata have for node `i`.
   DiskId registered(int i) {
     const auto& all = f.machine->metadata().storage;
     const auto s = std::ranges::find(all, f.node(i).id, &StorageInfo::id);
     return s == all.end() ? DiskId{} : s->disk;
   }
+  /// Asks for the replacement of the registered disk; returns the refusal, if any.
   std::optional<Failed> replace(int i, bool force = false) {
     f.to_clients.clear();
     f.say(client, ReplaceDisk{f.node(i).id, registered(i), force});
@@ -56,6 +63,7 @@ struct Replaced {
     CHECK(f.heard<Done>().size() == 1);
     return std::nullopt;
   }
+  /// The log's i-th member.
   Member member(int i) const {
     return f.machine->metadata().logs.at(0).members.at(static_cast<std::size_t>(i - 1));
   }
@@ -73,19 +81,21 @@ TEST_CASE("replaced disk: it joins in a new term, is copied full, and is a membe
   REQUIRE(r.append(before, 1));
   r.lose_disk(2);
   CHECK(r.f.alarmed());
+  // The admission is committed; the member changes only when the newcomer has joined.
   CHECK(!r.replace(2));
-  CHECK(r.member(2) == Member{NodeId{2}, DiskId{102}});  // the empty one has not joined yet
+  CHECK(r.member(2) == Member{NodeId{2}, DiskId{102}});  // the empty disk has not joined yet
   const Term after = r.open();
   CHECK(after > before);  // the others serve without it
   REQUIRE(r.append(after, 2));
+  // C1 step 3: the newcomer joins the open term, is copied and becomes the member.
   r.f.connect(2);
   r.f.pass(300ms);
   CHECK(r.member(2) == Member{NodeId{2}, DiskId{202}});
   CHECK(r.f.node(2).logs.at(r.id).pieces == r.f.node(1).logs.at(r.id).pieces);
-  // It counts: node 3 goes, and the quorum is nodes 1 and 2.
+  // The new disk counts: without node 3 the write quorum is nodes 1 and 2.
   r.f.disconnect(3);
   CHECK(r.append(after, 3));
-  // And it answers the seal of the next term.
+  // It also answers the seal of the next term.
   r.f.restart();
   r.f.pass(3s);
   r.f.connect(1);
@@ -97,10 +107,11 @@ TEST_CASE("replaced disk: it joins in a new term, is copied full, and is a membe
 TEST_CASE("replaced disk: before it is a member it answers no seal, however few others there are") {
   Replaced r;
   const Term before = r.open();
-  r.f.node(3).durable = false;  // what is acknowledged is on nodes 1 and 2
+  r.f.node(3).durable = false;  // the acknowledged run is on nodes 1 and 2
   REQUIRE(r.append(before, 1));
   r.lose_disk(2);
   REQUIRE(!r.replace(2));
+  // Node 1, the only disk with the run, goes before the newcomer is a member.
   r.f.disconnect(1);
   r.f.node(3).durable = true;
   r.f.restart();
@@ -108,8 +119,9 @@ TEST_CASE("replaced disk: before it is a member it answers no seal, however few 
   r.f.connect(2);
   r.f.connect(3);
   r.client = r.f.connect_client();
-  CHECK(r.open() == Term{});  // node 3 alone cannot say what was committed
+  CHECK(r.open() == Term{});  // node 3 alone cannot tell what was committed
   CHECK(r.member(2).disk == DiskId{102});
+  // Node 1 is back, so the run is found and the newcomer is filled.
   r.f.connect(1);
   r.f.pass(300ms);
   CHECK(r.open() > before);
@@ -123,6 +135,7 @@ TEST_CASE("replaced disk: where every replica must be durable, the new one makes
   REQUIRE(r.append(before, 1));
   r.lose_disk(2);
   REQUIRE(!r.replace(2));
+  // With W = 3 the log cannot open without the newcomer.
   CHECK(r.open() == Term{});
   r.f.connect(2);
   r.f.pass(300ms);
@@ -137,6 +150,7 @@ TEST_CASE("replaced disk: a log that was never used stays without a frame") {
   r.lose_disk(2);
   REQUIRE(!r.replace(2));
   r.f.connect(2);
+  // S7: the log rests, so nothing is written even though its member changes.
   r.f.pass(300ms);
   CHECK(r.member(2).disk == DiskId{202});
   CHECK(r.f.node(2).logs.at(r.id).pieces.empty());
@@ -148,10 +162,12 @@ TEST_CASE(
   Replaced r;
   r.lose_disk(2);
   REQUIRE(!r.replace(2));
+  // The old disk comes back: no command may reach it.
   r.f.node(2).disk = DiskId{102};
   r.f.to_nodes.clear();
   r.f.connect(2);
   CHECK(r.f.to_nodes.empty());
+  // A third disk takes the second disk's place.
   r.f.node(2).disk = DiskId{302};
   r.f.connect(2);
   REQUIRE(!r.replace(2));
@@ -166,6 +182,7 @@ TEST_CASE("replaced disk: one that a log still names does not come back by the c
   REQUIRE(r.append(before, 1));
   r.lose_disk(2);
   REQUIRE(!r.replace(2));
+  // The old disk comes, and an operator asks for it by force.
   r.f.node(2).disk = DiskId{102};
   r.f.connect(2);
   r.f.node(2).up = false;
@@ -178,6 +195,7 @@ TEST_CASE("replaced disk: one that a log still names does not come back by the c
 TEST_CASE("replaced disk: a log that was being created with the old one is given up") {
   Replaced r;
   r.f.node(3).joins.emplace();
+  // Log "b" waits for node 3 when node 2's disk is replaced.
   r.f.say(r.client, CreateLog{"b", {3, 2, 64u << 10, Durability::sync, {}}}, 2);
   r.lose_disk(2);
   REQUIRE(!r.replace(2));
@@ -185,6 +203,7 @@ TEST_CASE("replaced disk: a log that was being created with the old one is given
   r.f.join_next(3);
   r.f.node(3).joins.reset();
   r.f.to_clients.clear();
+  // T5: the creation names the old disk, so it is given up.
   r.f.pass(61s);
   REQUIRE(r.f.heard<Failed>().size() == 1);
   CHECK(r.f.heard<Failed>()[0].error == Errc::not_enough_nodes);
@@ -199,6 +218,7 @@ TEST_CASE("replaced disk: who becomes a member while the log is being sealed cou
   REQUIRE(!r.replace(2));
   r.f.connect(2);
   r.f.pass(300ms);
+  // With W = 3 of 5 the seal quorum is 3; two disks are replaced in turn.
   REQUIRE(r.member(2).disk == DiskId{202});
   r.lose_disk(3);
   REQUIRE(!r.replace(3));
@@ -213,12 +233,14 @@ TEST_CASE("replaced disk: asked again before the node is back, it is done") {
   r.lose_disk(2);
   REQUIRE(!r.replace(2));
   const Term term = r.f.machine->leading_term();
+  // The repeat finds the disk replaced: it is done, and no further term begins.
   CHECK(!r.replace(2));
   CHECK(r.f.machine->leading_term() == term);
 }
 
 TEST_CASE("replaced disk: a late request replaces no disk that came after it (C-10)") {
   Replaced r;
+  // A request decided on the first disk, and delivered when a third disk has come.
   const ReplaceDisk late{NodeId{2}, r.registered(2), false};
   r.lose_disk(2);
   REQUIRE(!r.replace(2));
@@ -231,13 +253,14 @@ TEST_CASE("replaced disk: a late request replaces no disk that came after it (C-
   r.f.to_clients.clear();
   r.f.say(r.client, late);
   r.f.pass(300ms);
-  CHECK(r.f.heard<Done>().size() == 1);  // what it asked for was done
+  CHECK(r.f.heard<Done>().size() == 1);  // the request's own wish was carried out earlier
   CHECK(r.registered(2) == DiskId{202});
 }
 
 TEST_CASE("replaced disk: what is refused") {
   Replaced r;
   r.f.options.storage.resize(2);
+  // Each refusal names its reason.
   const auto says = [](const std::optional<Failed>& f, const char* what) {
     return f && f->detail.find(what) != std::string::npos;
   };
@@ -252,8 +275,9 @@ TEST_CASE("replaced disk: what is refused") {
   CHECK(says(r.replace(2),
              "needs 2 of its other replicas up to begin without that disk, there are 1"));
   r.f.connect(3);
+  // The sequencer forgets a disk that has not come for 10 s.
   r.f.pass(11s);
-  CHECK(says(r.replace(2), "has not come with another disk"));  // not of late
+  CHECK(says(r.replace(2), "has not come with another disk"));  // not in the last 10 s
   r.lose_disk(2);
   CHECK(!r.replace(2));
 }
@@ -264,19 +288,21 @@ TEST_CASE("replaced disk: what a node refuses of the term before begins no furth
   r.lose_disk(2);
   r.f.to_nodes.clear();
   REQUIRE(!r.replace(2));
+  // The term that the admission minted.
   const auto seal = std::ranges::find_if(
       r.f.to_nodes, [](const auto& m) { return std::holds_alternative<Seal>(m.second); });
   REQUIRE(seal != r.f.to_nodes.end());
   const Seal& s = std::get<Seal>(seal->second);
   r.f.disconnect(1);
   r.f.connect(1);
-  // Its Seal of the term before waited until the promise of this one was durable.
+  // Node 1 answered a Seal of the term before after its promise of this term was durable.
   r.f.machine->arrived(r.f.now,
                        {r.f.node(1).connection, RequestId{}, Fenced{LogId{}, s.term, s.instance}});
   r.f.machine->arrived(r.f.now,
                        {r.f.node(1).connection, RequestId{}, Fenced{r.id, s.term, s.instance}});
   r.f.run();
   r.f.pass(100ms);
+  // The refusal names the term in force, so it is no reason for another.
   CHECK(r.f.machine->leading_term() == s.term);
   CHECK(r.open() == s.term);
 }
@@ -284,12 +310,14 @@ TEST_CASE("replaced disk: what a node refuses of the term before begins no furth
 TEST_CASE("replaced disk: two of three by force leave a log that is shown as lost") {
   Replaced r;
   REQUIRE(r.append(r.open(), 1));
+  // Two of three disks are gone, so W - 1 losses are exceeded.
   for (const int i : {2, 3}) r.lose_disk(i);
   REQUIRE(!r.replace(2, true));
   r.f.connect(2);
   REQUIRE(!r.replace(3, true));
   r.f.connect(3);
   r.f.pass(300ms);
+  // The log stays closed: newcomers prove nothing about committed entries.
   CHECK(r.open() == Term{});
   const auto logs = r.f.machine->overview(1).logs;
   REQUIRE(logs.size() == 1);
@@ -302,6 +330,7 @@ TEST_CASE("replaced disk: two of three by force leave a log that is shown as los
 TEST_CASE("replaced disk: by force, where the others are gone, the log waits for them") {
   Replaced r;
   REQUIRE(r.append(r.open(), 1));
+  // Only node 1 is left of the old members.
   r.f.disconnect(3);
   r.lose_disk(2);
   REQUIRE(!r.replace(2, true));
@@ -319,7 +348,8 @@ TEST_CASE(
   Replaced r;
   const Term first = r.open();
   r.f.node(3).durable = false;
-  REQUIRE(r.append(first, 1));  // on nodes 1 and 2
+  REQUIRE(r.append(first, 1));  // durable on nodes 1 and 2
+  // Node 2 comes back empty under its old disk id: DATA LOSS, which the metadata keep.
   r.f.disconnect(2);
   r.f.node(2).logs.at(r.id).cut(Offset{});
   r.f.node(2).logs.at(r.id).matched = Term{};
@@ -327,8 +357,8 @@ TEST_CASE(
   r.f.pass(100ms);
   REQUIRE(r.f.machine->metadata().storage.at(1).lost);
   CHECK(r.f.machine->overview(1).storage.at(1).condition == NodeCondition::data_loss);
-  CHECK(r.f.node(2).metadata.storage.at(1).lost);  // it is told
-  // The next leader hears nodes 2 and 3, which lack what is acknowledged.
+  CHECK(r.f.node(2).metadata.storage.at(1).lost);  // the node is told
+  // The next leader hears nodes 2 and 3, which both lack the acknowledged run.
   r.f.node(3).durable = true;
   r.f.disconnect(1);
   r.f.restart();
@@ -341,7 +371,8 @@ TEST_CASE(
   r.f.pass(300ms);
   CHECK(r.open() > first);
   CHECK(r.f.node(3).logs.at(r.id).pieces == r.f.node(1).logs.at(r.id).pieces);
-  CHECK(r.f.node(2).promise < r.f.node(1).promise);  // sealed by nobody
+  CHECK(r.f.node(2).promise < r.f.node(1).promise);  // node 2 was not sealed
+  // A new disk ends the loss.
   r.lose_disk(2);
   REQUIRE(!r.replace(2));
   r.f.connect(2);

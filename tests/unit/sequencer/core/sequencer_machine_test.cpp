@@ -1,3 +1,7 @@
+// The sequencer's core (SequencerMachine) among fake nodes (fake_cluster.h): logs and their lives,
+// commits, failover, conditions, fencing, loss of data, and the bounds of spec/09.
+// Larger subjects have files of their own beside this file: replaced disks, status, peers,
+// retention, rest.
 #include "sequencer/core/sequencer_machine.h"
 
 #include <doctest/doctest.h>
@@ -11,6 +15,7 @@ using namespace loglog::sequencer::testing;
 
 namespace {
 
+/// A commit of a run of a single entry of 100 bytes. Its digest follows from producer and sequence.
 Commit commit(const TermIs& t, std::uint64_t first, std::uint64_t settled = 0,
               std::uint64_t producer = 77) {
   return {t.log,
@@ -19,6 +24,7 @@ Commit commit(const TermIs& t, std::uint64_t first, std::uint64_t settled = 0,
           {ProducerId{producer}, Sequence{first}, 1, 100, RunDigest{producer * 1000 + first}}};
 }
 
+/// Creates log "a" and returns its id; the log must be open at once.
 LogId create(FakeCluster& f, ConnectionId c, LogOptions o = {}) {
   f.to_clients.clear();
   f.say(c, CreateLog{"a", o});
@@ -28,6 +34,7 @@ LogId create(FakeCluster& f, ConnectionId c, LogOptions o = {}) {
   return made[0].info.id;
 }
 
+/// Opens a log and returns its term.
 TermIs open(FakeCluster& f, ConnectionId c, LogId log) {
   f.to_clients.clear();
   f.say(c, OpenLog{log});
@@ -37,6 +44,7 @@ TermIs open(FakeCluster& f, ConnectionId c, LogId log) {
   return t.back();
 }
 
+/// Commits a run that must be committed at once, and returns its offset.
 Offset append(FakeCluster& f, ConnectionId c, const Commit& m) {
   f.to_clients.clear();
   f.say(c, m);
@@ -47,7 +55,7 @@ Offset append(FakeCluster& f, ConnectionId c, const Commit& m) {
 
 }  // namespace
 
-/// Of a client that has looked just now.
+/// The basis of a client that has just seen the newest metadata (T6).
 Basis seen_now(const FakeCluster& f, std::uint64_t id = 0) {
   return {f.machine->metadata().version, ChangeId{id}};
 }
@@ -87,11 +95,13 @@ TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   CHECK(append(f, c, commit(t, 1)) == a);  // a repeat
   for (int i : {1, 2, 3}) CHECK(f.node(i).logs[log].committed == a + 200);
 
+  // A1: a sequence number that leaves a gap is refused with the number expected.
   f.to_clients.clear();
   f.say(c, commit(t, 9));
   REQUIRE(f.heard<Refused>().size() == 1);
   CHECK(f.heard<Refused>()[0].error == Errc::wrong_sequence);
   CHECK(f.heard<Refused>()[0].expected == Sequence{3});
+  // A commit of another term is refused with the term in force.
   Commit stale = commit(t, 3);
   stale.term = Term{0};
   f.say(c, stale);
@@ -102,6 +112,7 @@ TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   REQUIRE(f.heard<TailIs>().size() == 1);
   CHECK(f.heard<TailIs>()[0].committed == a + 200);
 
+  // R3: a trim beyond the committed end is refused, and changes nothing.
   f.say(c, TrimLog{log, a + 201});
   CHECK(f.heard<Failed>().back().error == Errc::past_end);
   CHECK(f.heard<Failed>().back().detail == fmt::format("the log ends at {}", a.value + 200));
@@ -109,9 +120,10 @@ TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   f.say(c, TrimLog{log, a + 200});
   CHECK(f.heard<LogIs>().back().info.trim == a + 200);
   f.say(c, GetTail{log});
-  CHECK(f.heard<TailIs>().back().first ==
-        a + 200);  // where it begins, not where the first file does
+  // The trim point, not the begin of the first file.
+  CHECK(f.heard<TailIs>().back().first == a + 200);
 
+  // A name in use, then the deletion.
   f.say(c, CreateLog{"a", {}});
   CHECK(f.heard<Failed>().back().error == Errc::log_exists);
   f.say(c, DeleteLog{log});
@@ -119,7 +131,8 @@ TEST_CASE("sequencer: create, open, commit, repeat, tail, delete") {
   f.pass(100ms);
   CHECK(f.machine->metadata().logs.empty());
 
-  // The same request once more, late, when the name is another log's (T5).
+  // T5: the same deletion again, late, when another log has the name: it names the old id and must
+  // find nothing.
   f.say(c, CreateLog{"a", {}, seen_now(f)});
   f.pass(100ms);
   REQUIRE(f.machine->metadata().logs.size() == 1);
@@ -139,20 +152,23 @@ TEST_CASE(
   f.start_all();
   const ConnectionId c = f.connect_client();
   const Duration step = f.options.recovery_step_timeout;
+  // Node 3 joins logs only when the test says so.
   f.node(3).joins.emplace();
   f.say(c, CreateLog{"a", {}});
   f.say(c, CreateLog{"b", {}});
   f.say(c, CreateLog{"c", {}});
   f.pass(2 * step);
   REQUIRE(f.node(3).joins->size() == 3);
+  // Node 3 joins a log, so its time for the others begins anew.
   f.join_next(3);
   REQUIRE(f.heard<LogIs>().size() == 1);
 
-  f.pass(2 * step);  // longer than a node may say nothing in all, but not since it said something
+  f.pass(2 * step);  // longer than a node may be silent, but counted from its last join
   CHECK(f.heard<Failed>().empty());
   f.join_next(3);
   CHECK(f.heard<LogIs>().size() == 2);
 
+  // Four steps after its last join node 3 counts as unwilling: the remaining log is given up.
   f.pass(4 * step);
   REQUIRE(f.heard<Failed>().size() == 1);
   CHECK(f.heard<Failed>()[0].error == Errc::not_enough_nodes);
@@ -162,7 +178,7 @@ TEST_CASE(
                       [](const LogInfo& l) { return l.state == LogState::open; }) == 2);
   f.to_clients.clear();
   f.node(3).joins.reset();
-  f.say(c, CreateLog{"c", {}, seen_now(f)});  // the name is free
+  f.say(c, CreateLog{"c", {}, seen_now(f)});  // the name is free again
   CHECK(f.heard<LogIs>().size() == 1);
 }
 
@@ -175,10 +191,12 @@ TEST_CASE(
   f.node(3).joins.emplace();
   const Basis basis = seen_now(f, 71);
   f.say(c, CreateLog{"a", {}, basis});
+  // Node 3 goes while the log is being made; the repeat joins the request that waits.
   f.disconnect(3);
-  f.say(c, CreateLog{"a", {}, basis}, 2);  // as one that lost the first answer
+  f.say(c, CreateLog{"a", {}, basis}, 2);  // as a client that lost the first answer
   f.pass(4 * f.options.recovery_step_timeout);
   REQUIRE(f.heard<Failed>().size() == 2);
+  // Both requests get the reason, and neither is told that the log was deleted.
   for (const Failed& m : f.heard<Failed>()) CHECK(m.error == Errc::not_enough_nodes);
 }
 
@@ -189,19 +207,21 @@ TEST_CASE(
   f.start_all();
   const ConnectionId c = f.connect_client();
   const CreateLog request{"a", {2, 2, 0, Durability::sync, {}}, seen_now(f, 71)};
-  f.node(1).stopped = true;  // this moment: nobody knows it yet
+  f.node(1).stopped = true;  // the node has stopped at this moment, and nobody knows it yet
   f.say(c, request);
   f.pass(4 * f.options.recovery_step_timeout);
   REQUIRE(f.heard<Failed>().size() == 1);
   CHECK(f.heard<Failed>()[0].error == Errc::not_enough_nodes);
   f.to_clients.clear();
-  f.say(c, request);  // as the SDK does after such an answer
+  f.say(c, request);  // as the SDK repeats it after such an answer
   f.pass(100ms);
+  // T6: the leader gave its own creation up, so the repeat may choose nodes anew.
   REQUIRE(f.heard<LogIs>().size() == 1);
   CHECK(f.heard<Failed>().empty());
   const LogInfo made = f.heard<LogIs>()[0].info;
   CHECK(std::ranges::none_of(made.members, [](const Member& m) { return m.node == NodeId{1}; }));
-  // Once somebody has deleted the log that it made, a copy that comes late does nothing.
+  // Once a client has deleted the log that the request made, a late copy of the request does
+  // nothing.
   f.say(c, DeleteLog{made.id});
   f.node(1).stopped = false;
   f.pass(5s);
@@ -219,16 +239,19 @@ TEST_CASE(
   f.start_all();
   const ConnectionId c = f.connect_client();
   const CreateLog request{"a", {}, seen_now(f, 71)};
+  // The creation waits for node 3 while copies of the request and another request come.
   f.node(3).joins.emplace();
   f.say(c, request);
   f.say(c, request, 2);
   CHECK(f.heard<LogIs>().empty());
-  f.say(c, CreateLog{"a", {}, seen_now(f, 72)}, 3);  // somebody else's
-  CHECK(f.heard<Failed>().empty());                  // the log may still be given up
+  f.say(c, CreateLog{"a", {}, seen_now(f, 72)}, 3);  // another client's request
+  CHECK(f.heard<Failed>().empty());  // no answer yet, because the log may still be given up
   f.join_next(3);
+  // Both copies are answered as done; the other request is told log_exists.
   CHECK(f.heard<LogIs>().size() == 2);
   REQUIRE(f.heard<Failed>().size() == 1);
   CHECK(f.heard<Failed>()[0].error == Errc::log_exists);
+  // A copy that comes after the log has opened is answered as done too (T6).
   f.say(c, request, 4);
   REQUIRE(f.heard<LogIs>().size() == 3);
   CHECK(f.heard<LogIs>()[2].info.id == f.machine->metadata().logs[0].id);
@@ -242,6 +265,7 @@ TEST_CASE(
   f.start_all();
   const ConnectionId c = f.connect_client();
   f.node(3).joins.emplace();
+  // Node 3 loses the join of this log and joins every other log.
   f.say(c, CreateLog{"lost", {}});
   f.node(3).joins->clear();
   std::size_t others = 0;
@@ -250,6 +274,7 @@ TEST_CASE(
     f.pass(f.options.recovery_step_timeout);
     f.join_next(3);
   }
+  // The bound of a minute (T5) is reached after 30 other logs of 2 s each.
   CHECK(others == 30);
   CHECK(f.heard<Failed>()[0].detail.find("lost") != std::string::npos);
   CHECK(f.heard<LogIs>().size() == others);
@@ -261,6 +286,7 @@ TEST_CASE("sequencer: committed needs W acknowledgements; one node down does not
   const ConnectionId c = f.connect_client();
   const LogId log = create(f, c);
   const TermIs t = open(f, c, log);
+  // Node 3 is down, node 2 does not acknowledge: a single acknowledgement is below W.
   f.disconnect(3);
   append(f, c, commit(t, 1));
   f.node(2).durable = false;
@@ -269,8 +295,8 @@ TEST_CASE("sequencer: committed needs W acknowledgements; one node down does not
   CHECK(f.heard<Committed>().empty());
   CHECK(f.heard<Refused>().empty());
 
-  // The third comes back late: it catches up, joins the stream, and its acknowledgement completes
-  // the quorum.
+  // Node 3 comes back late: it catches up, joins the order stream, and its acknowledgement
+  // completes the quorum.
   f.connect(3);
   f.pass(500ms);
   REQUIRE(f.heard<Committed>().size() == 1);
@@ -286,12 +312,14 @@ TEST_CASE("sequencer: a late replica beyond the window copies from a peer") {
   const ConnectionId c = f.connect_client();
   const LogId log = create(f, c);
   const TermIs t = open(f, c, log);
+  // Node 3 misses 50 runs, and the leader's window has 8 of them.
   f.disconnect(3);
   for (std::uint64_t i = 1; i <= 50; ++i) append(f, c, commit(t, i, i - 1));
   f.to_nodes.clear();
   f.connect(3);
   f.pass(500ms);
   CHECK(f.node(3).logs[log].pieces == f.node(1).logs[log].pieces);
+  // Orders would name references that the leader no longer has, so node 3 copies (S5).
   const bool copied = std::any_of(f.to_nodes.begin(), f.to_nodes.end(), [](const auto& m) {
     const auto* r = std::get_if<Reconcile>(&m.second);
     return r != nullptr && !r->peers.empty();
@@ -309,13 +337,14 @@ TEST_CASE("sequencer: failover; a replica that diverged is cut back to where it 
   const LogId log = create(f, c);
   const TermIs t = open(f, c, log);
   append(f, c, commit(t, 1));
-  // The third alone gets a run more; a second leader recovers without it and goes on; then it comes
-  // back.
+  // Node 3 alone gets a run more. A second leader recovers the log without it and appends; then
+  // node 3 comes back.
   for (int i : {1, 2}) f.disconnect(i);
   f.say(c, commit(t, 2));
   const Offset orphan = f.node(3).logs[log].tail();
   CHECK(orphan > f.node(1).logs[log].tail());
 
+  // The second leader sees nodes 1 and 2.
   f.restart();
   f.pass(3s);
   REQUIRE(f.machine->leading_term() == Term{2});
@@ -325,6 +354,7 @@ TEST_CASE("sequencer: failover; a replica that diverged is cut back to where it 
   CHECK(t2.term == Term{2});
   CHECK(t2.start == t.end + 100);
   append(f, c2, commit(t2, 2, 1));
+  // S4: node 3 is cut to the part that it shares with the others, and filled.
   f.connect(3);
   f.pass(500ms);
   CHECK(f.node(3).logs[log].pieces == f.node(1).logs[log].pieces);
@@ -344,9 +374,10 @@ TEST_CASE(
   const Offset a = append(f, c, commit(t, 1));
   f.restart();
   f.pass(3s);
-  for (int i : {1, 2}) f.connect(i);  // one that has it, one that has not
+  for (int i : {1, 2}) f.connect(i);  // node 2 has the run, node 1 has not
   const ConnectionId c2 = f.connect_client();
   const TermIs t2 = open(f, c2, log);
+  // S3: the longer answer is the base, so the run stays.
   CHECK(t2.start == a + 100);
   CHECK(f.node(1).logs[log].pieces == f.node(2).logs[log].pieces);
   CHECK(f.node(1).logs[log].committed == t2.end);
@@ -362,19 +393,20 @@ TEST_CASE("sequencer: the base dies in recovery: a new term for that log alone (
   append(f, c, commit(t, 1));
   f.restart();
   f.pass(3s);
-  // Node 3 holds more than 2, is chosen as base, and dies before 2 has copied: its Reconcile cannot
-  // be done.
+  // Node 3 holds more than node 2, is chosen as base, and dies before node 2 has copied.
   f.node(2).logs[log].missing.insert(0);
   f.connect(3);
-  f.node(3).logs[log].pieces.push_back({Term{1}, 100, 4242});  // it alone has one more
+  f.node(3).logs[log].pieces.push_back({Term{1}, 100, 4242});  // node 3 alone has a run more
   f.connect(2);
   f.disconnect(3);
   f.connect(1);
   const ConnectionId c2 = f.connect_client();
   f.say(c2, OpenLog{log});
+  // S8: the recovery cannot go on, so the log gets a new term without node 3.
   f.pass(6s);
   const auto told = f.heard<TermIs>();
   REQUIRE(!told.empty());
+  // Node 3 is cut when it comes back.
   f.connect(3);
   f.pass(1s);
   CHECK(f.node(3).logs[log].pieces == f.node(1).logs[log].pieces);
@@ -389,12 +421,14 @@ TEST_CASE("sequencer: with a full disk it makes no log, and trims and deletes as
   f.pass(100ms);
   REQUIRE(f.heard<LogIs>().size() == 1);
   const LogId a = f.heard<LogIs>()[0].info.id;
+  // The driver reports that space is low.
   f.machine->space_is_low(f.now, true);
   f.run();
   f.say(c, CreateLog{"b", {}});
   f.pass(100ms);
   REQUIRE(f.heard<Failed>().size() == 1);
   CHECK(f.heard<Failed>()[0].error == Errc::no_space);
+  // R3 of spec/02: deletions must work on a full disk.
   f.to_clients.clear();
   f.say(c, DeleteLog{a});
   f.pass(100ms);
@@ -416,14 +450,16 @@ TEST_CASE("sequencer: a run that nobody has and whose producer is gone is droppe
   append(f, c, commit(t, 1));
   const ConnectionId producer = f.connect_client();
   const Commit lost = commit(t, 1, 0, 88);
+  // No node has the run, and its producer's connection ends.
   for (int i : {1, 2, 3}) f.node(i).logs[log].missing.insert(lost.run.digest.value);
   f.say(producer, lost);
   CHECK(f.heard<UploadAgain>().size() == 3);
   f.disconnect_client(producer);
   f.to_clients.clear();
   f.pass(3s);
-  const auto told = f.heard<TermIs>();  // told unasked: it had opened the log
+  const auto told = f.heard<TermIs>();  // sent unasked, because the client had opened the log
   REQUIRE(told.size() == 1);
+  // The run is dropped by a new term, which begins where the run stood.
   CHECK(told[0].term > t.term);
   CHECK(told[0].start == t.end + 100);
   append(f, c, commit(told[0], 2, 1));
@@ -443,16 +479,19 @@ TEST_CASE(
   for (int i : {1, 2, 3}) f.node(i).logs[log].missing.insert(absent.run.digest.value);
   f.say(f.connect_client(), absent);
   f.pass(1s);
+  // Reports the run as missing at a node, once more.
   const auto misses = [&](int node) {
     f.machine->arrived(f.now, {f.node(node).connection, RequestId{},
                                Missing{log, t.term, t.end + 100, absent.run}});
     f.run();
   };
   f.to_clients.clear();
+  // Two of three replicas have reported the run twice: the producer is still waited for.
   for (int i : {1, 2}) misses(i);
   f.pass(500ms);
   CHECK(f.heard<TermIs>().empty());
   CHECK(f.heard<UploadAgain>().size() == 2);
+  // V1: all replicas that take orders have reported it twice.
   misses(3);
   f.pass(500ms);
   const auto told = f.heard<TermIs>();
@@ -469,6 +508,7 @@ TEST_CASE(
   const LogId log = create(f, c);
   TermIs t = open(f, c, log);
   const ConnectionId ghost = f.connect_client();
+  // Twice the connection commits a run that nobody uploads, and a new term drops it.
   for (std::uint64_t producer : {88u, 99u}) {
     CHECK_FALSE(f.closed.contains(ghost));
     const Commit absent = commit(t, 1, 0, producer);
@@ -485,6 +525,7 @@ TEST_CASE(
     CHECK(next.term > t.term);
     t = next;
   }
+  // The connection is closed; other clients' connections stay.
   REQUIRE(f.closed.contains(ghost));
   CHECK(f.closed[ghost].code == Errc::too_many);
   CHECK(f.closed[ghost].detail.starts_with(
@@ -502,8 +543,8 @@ TEST_CASE(
   TermIs t = open(f, old, log);
   append(f, old, commit(t, 1));
   std::uint64_t producer = 1000;
-  // Commits a run that was never uploaded, over a connection of its own that goes at once. True:
-  // the run was ordered.
+  // Commits a run that was never uploaded, over a connection that ends at once. Returns true if the
+  // run was ordered.
   const auto harm = [&](const std::string& from) {
     const ConnectionId ghost = f.connect_client(from);
     const Commit absent = commit(t, 1, 0, ++producer);
@@ -521,17 +562,19 @@ TEST_CASE(
     t = next;
     return !refused;
   };
+  // The number of terms that so many connections cost.
   const auto terms_of = [&](const std::string& from, int connections) {
     int terms = 0;
     for (int i = 0; i < connections; ++i) terms += harm(from) ? 1 : 0;
     return terms;
   };
+  // Four dropped runs are free (spec/09), and the fifth comes before the address is suspect.
   CHECK(terms_of("10.0.0.9", 15) == 5);
-  // A client of that address that has appended goes on, and so does everybody elsewhere.
+  // A client of the address that has appended goes on, and so does every client elsewhere.
   append(f, old, commit(t, 1, 0, 78));
   append(f, other, commit(t, 1, 0, 79));
   append(f, f.connect_client("10.0.0.8"), commit(t, 1, 0, 80));
-  // A new client of that address has to wait for its turn.
+  // A new client of the address waits for its turn: a connection in 5 s.
   const ConnectionId fresh = f.connect_client("10.0.0.9");
   f.to_clients.clear();
   f.say(fresh, commit(t, 1, 0, 81));
@@ -540,12 +583,12 @@ TEST_CASE(
   f.pass(5s);
   append(f, fresh, commit(t, 1, 0, 81));
   append(f, fresh, commit(t, 2, 0, 81));
-  // The turn is used up: in 20 s four more at most.
+  // The turn is used up: in 20 s at most four more.
   int terms = 0;
   for (int i = 0; i < 50; ++i) terms += terms_of("10.0.0.9", 1);
   CHECK(terms >= 1);
   CHECK(terms <= 5);
-  // A minute without harm ends it.
+  // After a minute without harm the address is free again.
   f.pass(61s);
   append(f, f.connect_client("10.0.0.9"), commit(t, 1, 0, 82));
   append(f, f.connect_client("10.0.0.9"), commit(t, 1, 0, 83));
@@ -563,22 +606,25 @@ TEST_CASE(
   const auto counted = [&] { return f.machine->metadata().storage[1].promise_count; };
   f.pass(100ms);
   CHECK(counted() == 5);
+  // Restarts node 2 as the process `boot` with the given count, and has another leader judge it.
   const auto start_again = [&](std::uint64_t boot, std::uint64_t found) {
     f.disconnect(2);
     n.boot = BootId{boot};
     n.promise_found = found;
     n.promise_count = found + 1;
-    f.restart();  // another leader, which has the metadata alone
+    f.restart();  // another leader, which has nothing but the metadata
     for (int i : {1, 2, 3}) f.connect(i);
     f.pass(3s);
   };
   SUBCASE("the same directory") {
-    start_again(20, 6);  // the slot that was written last, too, when the copy of the count was told
+    start_again(20, 6);  // a process that found a later count than the registered count
     CHECK_FALSE(lost());
     CHECK(counted() == 7);
-    start_again(21, 7);  // a slot of its promise went bad
+    // a slot of its promise went bad, so it found the registered count and no more
+    start_again(21, 7);
     CHECK_FALSE(lost());
   }
+  // The same boot id: the process is the registered process, and its counts are not compared.
   SUBCASE("the connection of the same process is made anew") {
     f.disconnect(2);
     f.restart();
@@ -589,6 +635,7 @@ TEST_CASE(
   SUBCASE("an older copy") {
     start_again(20, 6);
     REQUIRE(counted() == 7);
+    // The copy found 4 writes where 7 are registered (T4).
     start_again(22, 4);
     CHECK(lost());
     CHECK(std::ranges::any_of(f.events, [](const Event& e) {
@@ -598,7 +645,7 @@ TEST_CASE(
   SUBCASE("two processes on copies of one directory") {
     start_again(20, 6);  // the copy
     CHECK_FALSE(lost());
-    start_again(12, 4);  // the first one, which found less when it began
+    start_again(12, 4);  // the original process, which found less when it began
     CHECK(lost());
   }
 }
@@ -608,6 +655,7 @@ TEST_CASE(
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();
+  // The node's connection stands, but it has answered nothing for 5 s.
   f.node(2).stopped = true;
   f.pass(5s);
   f.to_clients.clear();
@@ -619,7 +667,7 @@ TEST_CASE(
   CHECK(std::ranges::none_of(made[0].info.members,
                              [](const Member& m) { return m.node == NodeId{2}; }));
   f.say(c, CreateLog{"three", {3, 2, 0, Durability::sync, {}}});
-  REQUIRE(f.heard<Failed>().size() == 1);  // at once, not after the time that a node has to join
+  REQUIRE(f.heard<Failed>().size() == 1);  // refused at once, not after a join's deadline
   CHECK(f.heard<Failed>()[0].error == Errc::not_enough_nodes);
 }
 
@@ -629,6 +677,7 @@ TEST_CASE("sequencer: a name that is asked for a thousand times is answered once
   const ConnectionId c = f.connect_client();
   create(f, c);
   f.to_clients.clear();
+  // Otherwise a single request would make an answer of any size.
   f.say(c, GetMetadata{std::vector<std::string>(1000, "a"), false});
   REQUIRE(f.heard<loglog::Metadata>().size() == 1);
   CHECK(f.heard<loglog::Metadata>()[0].metadata.logs.size() == 1);
@@ -644,24 +693,27 @@ TEST_CASE(
   const ConnectionId c = f.connect_client();
   const LogId log = create(f, c);
   const TermIs t = open(f, c, log);
+  // Nothing becomes durable, so every run counts against the bounds.
   for (int i : {1, 2, 3}) f.node(i).durable = false;
   f.to_clients.clear();
   f.say(c, commit(t, 1));
   f.say(c, commit(t, 2));
   CHECK(f.heard<Refused>().empty());
+  // The connection's bound of two runs.
   f.say(c, commit(t, 3));
   REQUIRE(f.heard<Refused>().size() == 1);
   CHECK(f.heard<Refused>()[0].error == Errc::too_many);
-  f.say(c, commit(t, 1, 0, 88));  // another producer's id costs nothing
+  f.say(c, commit(t, 1, 0, 88));  // a fresh producer id does not help
   REQUIRE(f.heard<Refused>().size() == 2);
   CHECK(f.heard<Refused>()[1].error == Errc::too_many);
+  // Another connection meets the log's bound of three runs.
   const ConnectionId other = f.connect_client();
   f.say(other, commit(t, 1, 0, 88));
   CHECK(f.heard<Refused>().size() == 2);
   f.say(other, commit(t, 1, 0, 99));
   REQUIRE(f.heard<Refused>().size() == 3);
   CHECK(f.heard<Refused>()[2].error == Errc::too_many);
-  f.say(c, commit(t, 2));  // a repeat is not one more
+  f.say(c, commit(t, 2));  // a repeat is no further run
   CHECK(f.heard<Refused>().size() == 3);
 }
 
@@ -676,10 +728,11 @@ TEST_CASE(
   append(f, c, commit(t, 1));
   f.disconnect(2);
   f.disconnect(3);
-  f.node(1).durable = false;  // what it acknowledges reaches its clients and not the leader
+  f.node(1).durable = false;  // its acknowledgements reach clients and not the leader
   const Commit told = commit(t, 2);
   f.say(c, told);
   REQUIRE(f.node(1).logs[log].tail() == t.end + 200);
+  // Node 1 comes back with a hole where the second run was; node 3 lacks the run.
   f.disconnect(1);
   f.node(1).logs[log].cut(t.end + 100);
   f.node(1).logs[log].suspect = true;
@@ -687,7 +740,9 @@ TEST_CASE(
   f.connect(3);
   f.connect(1);
   f.pass(300ms);
-  CHECK(f.node(1).logs[log].suspect);  // nobody has it: its word proves nothing yet
+  // nobody has the run, so node 1's log may not be called whole
+  CHECK(f.node(1).logs[log].suspect);
+  // K4: node 3 gets the run, and node 1's hole is filled up to all that was ordered.
   f.disconnect(3);
   f.node(3).logs[log].missing.clear();
   f.connect(3);
@@ -703,6 +758,7 @@ TEST_CASE("sequencer: who counts in a term is told in that term (V2)") {
   const LogId log = create(f, c);
   const TermIs t = open(f, c, log);
   f.to_clients.clear();
+  // The members of the term in force, then a term that is not.
   f.say(c, GetTermSet{log, t.term});
   REQUIRE(f.heard<TermSetIs>().size() == 1);
   CHECK(f.heard<TermSetIs>()[0].write_quorum == 2);
@@ -722,11 +778,13 @@ TEST_CASE(
   const LogId log = create(f, c);
   const TermIs t = open(f, c, log);
   const Offset first = append(f, c, commit(t, 1));
+  // An append with an expected offset.
   const auto at = [&](std::uint64_t sequence, Offset expected, std::uint64_t producer = 88) {
     const Commit m = commit(t, sequence, sequence - 1, producer);
     return CommitIf{m.log, m.term, m.settled, m.run, expected, FenceToken{}};
   };
   f.to_clients.clear();
+  // A run was ordered at the expected offset: refused with the committed end.
   f.say(c, at(1, first));
   REQUIRE(f.heard<ConditionFailed>().size() == 1);
   CHECK(f.heard<ConditionFailed>()[0].error == Errc::offset_mismatch);
@@ -734,7 +792,7 @@ TEST_CASE(
   f.say(c, at(1, first + 100));
   REQUIRE(f.heard<Committed>().size() == 1);
   CHECK(f.heard<Committed>()[0].offset == first + 100);
-  f.say(c, at(1, first + 100));  // a repeat is answered as that, though the log has moved on
+  f.say(c, at(1, first + 100));  // a repeat gets its offset, though the log has moved on
   CHECK(f.heard<Committed>().size() == 2);
 
   SUBCASE(
@@ -746,16 +804,18 @@ TEST_CASE(
     CHECK(f.heard<ConditionFailed>()[0].end == first + 200);
     append(f, c, commit(t, 2, 1));
     f.to_clients.clear();
-    f.say(c, at(2, first + 300));  // a copy that was late
+    f.say(c, at(2, first + 300));  // a late copy
     CHECK(f.heard<Committed>().empty());
     REQUIRE(f.heard<ConditionFailed>().size() == 1);
-    CHECK(f.heard<ConditionFailed>()[0].end ==
-          first + 200);  // as it was told first: below what was expected
+    // The same end as before, which lies below the expected offset.
+    CHECK(f.heard<ConditionFailed>()[0].end == first + 200);
     f.to_clients.clear();
-    f.say(c, at(3, first + 300));  // the producer's next entry
+    // the refused run's number is used up, so the next entry has the next number
+    f.say(c, at(3, first + 300));
     CHECK(f.heard<Committed>().size() == 1);
   }
   SUBCASE("refused only once what stands in the way is committed") {
+    // The run in the way is ordered and not committed, so the refusal waits for it.
     for (int i : {1, 2, 3}) f.node(i).durable = false;
     f.say(c, commit(t, 2, 1));
     f.to_clients.clear();
@@ -773,6 +833,7 @@ TEST_CASE(
     const ConnectionId d = f.connect_client();
     const TermIs next = open(f, d, log);
     f.to_clients.clear();
+    // F1: the leader of a new term does not know where the last entry of earlier terms ends.
     Commit m = commit(next, 1, 0, 99);
     f.say(d, CommitIf{m.log, m.term, m.settled, m.run, first, FenceToken{}});
     REQUIRE(f.heard<ConditionFailed>().size() == 1);
@@ -791,15 +852,18 @@ TEST_CASE(
   const ConnectionId c = f.connect_client();
   const LogId log = create(f, c);
   const TermIs t = open(f, c, log);
+  // An append with a fencing token.
   const auto with = [&](std::uint64_t sequence, std::uint64_t token) {
     const Commit m = commit(t, sequence, sequence - 1);
     return CommitIf{m.log, m.term, m.settled, m.run, no_offset, FenceToken{token}};
   };
-  f.say(c, with(1, 5));  // no fence yet: any token is taken
+  f.say(c, with(1, 5));  // without a fence any token is taken
+  // A run with token 5 is ordered and not committed when the token rises to 6.
   for (int i : {1, 2, 3}) f.node(i).durable = false;
   f.say(c, with(2, 5));
   f.to_clients.clear();
   f.say(c, SetFence{log, FenceToken{6}});
+  // F2: the answer waits until everything that was ordered before is committed.
   CHECK(f.heard<FenceIs>().empty());
   f.say(c, with(3, 5));
   REQUIRE(f.heard<ConditionFailed>().size() == 1);
@@ -810,21 +874,22 @@ TEST_CASE(
   REQUIRE(f.heard<FenceIs>().size() == 1);
   CHECK(f.heard<FenceIs>()[0].token == FenceToken{6});
   const auto done = f.heard<Committed>();
-  REQUIRE(done.size() ==
-          2);  // the second and the third; the latter stands at the end that was told, or above
+  // Runs 2 and 3: run 3 stands at the end that FenceIs told, or above it.
+  REQUIRE(done.size() == 2);
   CHECK(done[0].offset < f.heard<FenceIs>()[0].end);
 
   f.to_clients.clear();
+  // A lower token is refused; the same token is a repeat; token 0 asks for the next number.
   f.say(c, SetFence{log, FenceToken{5}});
   REQUIRE(f.heard<Failed>().size() == 1);
   CHECK(f.heard<Failed>()[0].error == Errc::producer_fenced);
   f.say(c, SetFence{log, FenceToken{6}});                 // a repeat
-  f.say(c, SetFence{log, FenceToken{}, seen_now(f, 9)});  // the next one
+  f.say(c, SetFence{log, FenceToken{}, seen_now(f, 9)});  // the next number
   REQUIRE(f.heard<FenceIs>().size() == 2);
   CHECK(f.heard<FenceIs>()[0].token == FenceToken{6});
   CHECK(f.heard<FenceIs>()[1].token == FenceToken{7});
 
-  // It outlives the leader.
+  // The token outlives the leader, because it is in the metadata.
   f.restart();
   for (int i : {1, 2, 3}) f.connect(i);
   const ConnectionId d = f.connect_client();
@@ -846,6 +911,7 @@ TEST_CASE(
   append(f, c, commit(t, 1));
   SUBCASE("lost data") {
     f.disconnect(3);
+    // Node 3 comes back without a run that it acknowledged: DATA LOSS.
     f.node(3).logs[log].pieces.pop_back();
     f.connect(3);
     CHECK(f.alarmed());
@@ -853,11 +919,12 @@ TEST_CASE(
   }
   SUBCASE("another disk") {
     f.disconnect(3);
+    // Node 3 comes back with a disk that is not registered.
     f.node(3).disk = DiskId{5};
     f.connect(3);
     CHECK(f.alarmed());
     append(f, c, commit(t, 2));
-    // It is dialled again and again; each disk is said once.
+    // The leader dials the node again and again; each disk is reported once.
     f.events.clear();
     f.disconnect(3);
     f.connect(3);
@@ -868,6 +935,7 @@ TEST_CASE(
     CHECK(f.alarmed());
   }
   SUBCASE("other bytes") {
+    // Node 3 holds other bytes at an offset that is acknowledged; its next chain shows it.
     f.node(3).logs[log].pieces.back().tag ^= 1;
     f.to_clients.clear();
     f.say(c, commit(t, 2));
@@ -875,7 +943,7 @@ TEST_CASE(
     f.say(c, commit(t, 3));
     CHECK(f.heard<Refused>().back().error == Errc::log_halted);
     f.to_clients.clear();
-    f.say(c, OpenLog{log});  // with the sentence of the alarm (C-13)
+    f.say(c, OpenLog{log});  // the answer carries the alarm's sentence
     REQUIRE(f.heard<Failed>().size() == 1);
     CHECK(f.heard<Failed>()[0].error == Errc::log_halted);
     CHECK(f.heard<Failed>()[0].detail.find("other bytes") != std::string::npos);
@@ -889,6 +957,8 @@ TEST_CASE(
     const ConnectionId d = f.connect_client();
     f.say(d, OpenLog{log});
     f.to_clients.clear();
+    // The contradiction shows in the states of the next recovery; the waiting client is told at
+    // once.
     for (int i : {3, 1, 2}) f.connect(i);
     f.pass(100ms);
     CHECK(f.alarmed());
@@ -906,14 +976,16 @@ TEST_CASE(
   const LogId log = create(f, c);
   const TermIs t = open(f, c, log);
   for (std::uint64_t i = 1; i <= 5; ++i) append(f, c, commit(t, i, i - 1));
-  f.pass(1s);  // it has heard how far the log is committed
+  f.pass(1s);  // node 3 has heard how far the log is committed
   FakeLog& damaged = f.node(3).logs[log];
   const std::vector<Piece> whole = damaged.pieces;
   f.disconnect(3);
+  // Node 3 comes back with a hole: its last three pieces are gone.
   damaged.pieces.resize(whole.size() - 3);
   damaged.suspect = true;
   REQUIRE(damaged.committed > damaged.tail());
   SUBCASE("in the same term") {
+    // K4: it is filled from peers, and takes orders again.
     f.connect(3);
     f.pass(5s);
     CHECK(!f.alarmed());
@@ -922,6 +994,8 @@ TEST_CASE(
     CHECK(damaged.pieces.size() == whole.size() + 1);
   }
   SUBCASE("and what it once acknowledged counts no more") {
+    // Node 2 is down and node 3 does not get the new run; its old acknowledgements must not
+    // complete W.
     f.disconnect(2);
     damaged.missing.insert(commit(t, 6).run.digest.value);
     f.connect(3);
@@ -954,6 +1028,7 @@ TEST_CASE("sequencer: segments roll at the log's segment size") {
     m.run.length = 20'000;
     append(f, c, m);
   }
+  // Each roll is an order item with a frame of the leader.
   std::size_t rolls = 0;
   for (const auto& [node, message] : f.to_nodes)
     if (const auto* o = std::get_if<Order>(&message))
@@ -965,6 +1040,7 @@ TEST_CASE("sequencer: one that does not lead says so") {
   FakeCluster f(3);
   f.options.sequencers = {
       {SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
+  // Two of three sequencers are missing, so nobody can lead.
   f.restart();
   f.pass(1s);
   const ConnectionId c = f.connect_client();
@@ -973,6 +1049,7 @@ TEST_CASE("sequencer: one that does not lead says so") {
   CHECK(f.heard<Refused>()[0].error == Errc::not_leader);
   f.say(c, OpenLog{LogId{1}});
   CHECK(f.heard<Failed>().back().error == Errc::not_leader);
+  // Questions about the sequencer's own knowledge are answered all the same.
   f.say(c, GetMetadata{{}, true});
   CHECK(f.heard<loglog::Metadata>().size() == 1);
   f.say(c, GetStatus{true});
@@ -981,7 +1058,7 @@ TEST_CASE("sequencer: one that does not lead says so") {
 
 namespace {
 
-/// What a sequencer that starts on this disk, alone, ends itself with.
+/// Starts a sequencer alone on this disk and returns the error with which it ends itself, if any.
 std::optional<Error> end_of(const RaftDisk& disk) {
   FakeCluster f(1);
   SequencerMachine m(f.options, disk, 5);
@@ -1001,6 +1078,7 @@ std::optional<Error> end_of(const RaftDisk& disk) {
 TEST_CASE("sequencer: what a newer version has committed ends it, and is not skipped") {
   RaftDisk disk;
   disk.hard_state = {RaftTerm{1}, SequencerId{1}};
+  // Each case is a record that only a newer version can have written.
   SUBCASE("a command of a kind that it does not know") {
     disk.entries = {{RaftTerm{1}, RaftIndex{1}, Bytes::copy_of("c...")}};
   }
@@ -1016,6 +1094,7 @@ TEST_CASE("sequencer: what a newer version has committed ends it, and is not ski
   const auto end = end_of(disk);
   REQUIRE(end.has_value());
   CHECK(end->code == Errc::newer_format);
+  // The sentence names the entry at fault.
   CHECK(end->detail.find(disk.snapshot.empty() ? "entry 1" : "entry 5") != std::string::npos);
 }
 
@@ -1034,6 +1113,7 @@ TEST_CASE(
   c.node(3).promise = Term{0xFFFFFFFF};
   c.start_all();
   c.pass(10s);
+  // The false promise must not become the floor of the next BeginTerm (T1).
   CHECK(c.machine->metadata().last_term < Term{10});
   CHECK(c.machine->leading_term() != Term{});
   CHECK(std::ranges::count_if(c.events, [](const Event& e) {
@@ -1050,6 +1130,7 @@ TEST_CASE(
   f.start_all();
   const ConnectionId maker = f.connect_client();
   const LogId log = create(f, maker);
+  // Asks for changes without letting the sequencer save anything.
   const auto ask = [&](ConnectionId c, std::size_t times) {
     for (std::size_t i = 0; i < times; ++i)
       f.machine->arrived(f.now,
@@ -1070,11 +1151,12 @@ TEST_CASE(
   std::vector<ConnectionId> many;
   for (std::size_t i = 0; i <= changes_waiting_max_in_all / changes_waiting_max; ++i)
     many.push_back(f.connect_client());
+  // Five connections together exceed the bound of all.
   for (const ConnectionId c : many) ask(c, changes_waiting_max);
   f.run();
   CHECK(too_many() == static_cast<std::ptrdiff_t>(changes_waiting_max));
   f.to_clients.clear();
-  ask(maker, 1);  // and those that are done make room
+  ask(maker, 1);  // changes that are done make room
   f.run();
   CHECK(too_many() == 0);
 }
@@ -1096,17 +1178,19 @@ TEST_CASE(
   const auto too_many = [&] {
     return std::ranges::count(f.heard<Failed>(), Errc::too_many, &Failed::error);
   };
+  // No node confirms the term, so all questions wait.
   ask(f.connect_client(), questions_waiting_max + 50);
   CHECK(too_many() == 50);
   const ConnectionId other = f.connect_client();
   ask(other, 10);
   CHECK(too_many() == 50);
+  // The questions share rounds: each round asks three nodes.
   CHECK(std::ranges::count_if(f.to_nodes, [](const auto& m) {
           return std::holds_alternative<ConfirmTerm>(m.second);
         }) <= static_cast<std::ptrdiff_t>(3 * tail_rounds_max));
   for (int i = 1; i <= 3; ++i) f.node(i).stopped = false;
   f.pass(3 * f.options.recovery_step_timeout);
-  CHECK(f.to_clients.size() == questions_waiting_max + 50 + 10);  // each has its answer
+  CHECK(f.to_clients.size() == questions_waiting_max + 50 + 10);  // every question gets an answer
   f.to_clients.clear();
   ask(other, 1);
   CHECK(f.heard<TailIs>().size() == 1);
@@ -1120,6 +1204,7 @@ TEST_CASE(
   f.node(3).joins.emplace();
   f.say(c, CreateLog{"a", {}, seen_now(f, 1)});
   f.to_clients.clear();
+  // The requests wait for the same name.
   for (std::uint32_t i = 0; i < questions_waiting_max + 7; ++i)
     f.say(c, CreateLog{"a", {}, seen_now(f, 2)}, i + 2);
   CHECK(std::ranges::count(f.heard<Failed>(), Errc::too_many, &Failed::error) == 7);

@@ -1,3 +1,5 @@
+// The files of a sequencer (spec/02 R1 to R3) on a real directory: records, snapshot, marks and
+// spare space, and which damage is a torn write, a loss, or the end of the start.
 #include "sequencer/io/posix_raft_storage.h"
 
 #include <doctest/doctest.h>
@@ -17,6 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// A temporary directory with access to its files.
 struct Directory {
   std::string path;
   Directory() {
@@ -52,6 +55,7 @@ SaveRaft entries(std::uint64_t term, std::uint64_t first, std::uint64_t last) {
   for (std::uint64_t i = first; i <= last; ++i) s.entries.push_back(entry(term, i));
   return s;
 }
+/// A save of a snapshot alone.
 SaveRaft snapshot(std::uint64_t term, std::uint64_t index) {
   SaveRaft s;
   s.has_snapshot = true;
@@ -60,7 +64,7 @@ SaveRaft snapshot(std::uint64_t term, std::uint64_t index) {
   s.snapshot = Bytes::copy_of("state");
   return s;
 }
-/// Term and index of every entry.
+/// Term and index of every entry, as "term:index ".
 std::string shape(const RaftDisk& d) {
   std::string out;
   for (const RaftEntry& e : d.entries)
@@ -78,6 +82,7 @@ TEST_CASE("raft storage: what was saved is there again") {
     SaveRaft first = entries(1, 1, 4);
     first.hard_state = HardState{RaftTerm{1}, SequencerId{2}};
     REQUIRE((*s)->save(first));
+    // A save that replaces the entries from index 3 on.
     SaveRaft cut = entries(2, 3, 3);
     cut.truncate_from = RaftIndex{3};
     REQUIRE((*s)->save(cut));
@@ -97,6 +102,7 @@ TEST_CASE("raft storage: a state whose identity is lost is damage and stays as i
   }
   fs::remove(d.path + "/identity");
   const std::string log = d.get("raft.log");
+  // The start must fail, and must leave the files as they are.
   const auto refused = [&] {
     auto s = d.open();
     REQUIRE_FALSE(s);
@@ -122,6 +128,7 @@ TEST_CASE("raft storage: a state whose identity is lost is damage and stays as i
 }
 
 TEST_CASE("raft storage: a first start that was cut short before the identity begins again") {
+  // The header alone holds no state, so nothing is lost.
   Directory d;
   d.put("raft.log", encode_raft_header({1, raft_header_size}).text());
   CHECK(d.open());
@@ -132,6 +139,8 @@ TEST_CASE(
     "raft storage: killed between the snapshot and the log, only what follows the snapshot stays") {
   Directory d;
   std::string expected;
+  // The snapshot is written before the log is written anew; a crash between the two leaves the old
+  // log.
   SaveRaft with = snapshot(1, 3);
   SUBCASE("the log goes on after it") { expected = "1:4 1:5 "; }
   SUBCASE("the log contradicts it") { with = snapshot(2, 3); }
@@ -152,7 +161,7 @@ TEST_CASE(
     simulator::apply(simulated, with);
     CHECK(shape(simulated) == expected);
   }
-  d.put("raft.log", old_log);  // as if it had not been written anew
+  d.put("raft.log", old_log);  // as if the log had not been written anew
   const std::uint64_t next = expected.empty() ? with.snapshot_index.value + 1 : 6;
   {
     auto s = d.open();
@@ -161,7 +170,7 @@ TEST_CASE(
     CHECK(shape((*s)->disk()) == expected);
     REQUIRE((*s)->save(entries(3, next, next)));
   }
-  // What was saved after that start is there at the one after it.
+  // An entry that was saved after that start is there at the next start.
   auto s = d.open();
   REQUIRE(s);
   CHECK(shape((*s)->disk()) == expected + "3:" + std::to_string(next) + " ");
@@ -183,12 +192,12 @@ TEST_CASE("raft storage: a log that begins behind the end of its snapshot is dam
 
 namespace {
 
-/// Where the records in raft.log end.
+/// The end of the records in raft.log; zeros stand behind it.
 std::size_t end_of_records(const std::string& log) {
   return log.find_last_not_of(std::string(1, 0)) + 1;
 }
 
-/// A directory with five entries, whose mark covers four or all of them.
+/// Makes a directory with five entries. With `idle` the mark covers all of them, otherwise four.
 std::string five_entries(const Directory& d, bool idle) {
   auto s = d.open();
   REQUIRE(s);
@@ -210,9 +219,10 @@ TEST_CASE(
   Directory d;
   five_entries(d, true);
   fs::rename(d.path + "/raft.log", d.path + "/aside");
-  fs::create_directory(d.path + "/raft.log");  // opens, and gives no bytes
+  fs::create_directory(d.path + "/raft.log");  // a directory opens but gives no bytes
   const auto s = d.open();
   REQUIRE_FALSE(s);
+  // K7: an error is not absence, and the sentence names the cure.
   CHECK(s.error().code == Errc::directory_unreadable);
   CHECK(s.error().detail.starts_with("cannot read from byte 0 on in " + d.path +
                                      "/raft.log: Is a directory; "));
@@ -225,8 +235,8 @@ TEST_CASE("the newest record of an idle raft.log that rots is a loss, not a torn
   std::string log = five_entries(d, true);
   log[end_of_records(log) - 1] ^= 4;
   d.put("raft.log", log);
-  for (int starts = 0; starts < 2;
-       ++starts) {  // a start that is killed before the core has decided changes nothing
+  // A start that is killed before the core has decided changes nothing.
+  for (int starts = 0; starts < 2; ++starts) {
     auto s = d.open();
     REQUIRE(s);
     CHECK((*s)->disk().lost_records);
@@ -234,6 +244,7 @@ TEST_CASE("the newest record of an idle raft.log that rots is a loss, not a torn
     CHECK((*s)->loss().find("votes or entries are lost") != std::string::npos);
     CHECK(d.get("raft.log") == log);
   }
+  // The core decides (C3) and saves: the loss is over and the old entries are gone.
   {
     auto s = d.open();
     REQUIRE(s);
@@ -253,18 +264,20 @@ TEST_CASE("a raft.log that is cut short does not start in silence (F09)") {
   Directory d;
   const std::string log = five_entries(d, true);
   const std::size_t end = end_of_records(log);
+  // The file ends inside or below the range that the mark covers: records are lost.
   for (const std::size_t size : {end - 1, end - 40, raft_header_size + 1, raft_header_size}) {
     d.put("raft.log", std::string_view(log).substr(0, size));
     const auto s = d.open();
     REQUIRE(s);
     CHECK((*s)->disk().lost_records);
   }
+  // The file ends inside its header: damage.
   d.put("raft.log", std::string_view(log).substr(0, 2000));
   const auto s = d.open();
   REQUIRE_FALSE(s);
   CHECK(s.error().code == Errc::raft_damaged);
-  CHECK(s.error().message().find("replace-disk") ==
-        std::string::npos);  // that is for storage nodes
+  // replace-disk is a command for storage nodes.
+  CHECK(s.error().message().find("replace-disk") == std::string::npos);
 }
 
 TEST_CASE("raft storage: a torn write above the mark goes, with all bytes behind it") {
@@ -274,7 +287,7 @@ TEST_CASE("raft storage: a torn write above the mark goes, with all bytes behind
   std::string two;
   append_record(two, entry(1, 6));
   append_record(two, entry(1, 7));
-  two[0] ^= 1;  // of the first record a sector is missing; the second is whole
+  two[0] ^= 1;  // a sector of the first record is missing, the second record is whole
   log.replace(end, two.size(), two);
   d.put("raft.log", log);
   {
@@ -283,7 +296,8 @@ TEST_CASE("raft storage: a torn write above the mark goes, with all bytes behind
     CHECK_FALSE((*s)->disk().lost_records);
     CHECK(shape((*s)->disk()) == "1:1 1:2 1:3 1:4 1:5 ");
     CHECK_FALSE((*s)->mark_is_behind());
-    REQUIRE((*s)->save(entries(2, 6, 6)));  // as long as what was torn
+    // as long as the torn record, so the second record would fit behind it
+    REQUIRE((*s)->save(entries(2, 6, 6)));
   }
   auto s = d.open();
   REQUIRE(s);
@@ -294,6 +308,7 @@ TEST_CASE(
     "raft storage: without its newer mark the older one counts; without both nothing can be said") {
   Directory d;
   const std::string log = five_entries(d, true);
+  // The slots' counters differ, so a single bad slot leaves the other mark.
   for (const std::size_t slot : {2048, 2560}) {
     std::string damaged = log;
     damaged[slot + 20] ^= 1;

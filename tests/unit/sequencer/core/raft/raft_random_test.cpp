@@ -1,8 +1,8 @@
-// Whole clusters of the production Raft among lost, late, doubled and reordered messages,
-// partitions, slow disks and crashes that lose what was not saved, or the whole disk. Checked at
-// every step: election safety, leader completeness, state machine safety, that a commit is durable
-// at a majority, and that a confirmed read sees what was committed before it; now and then: log
-// matching.
+// Whole clusters of the production Raft under random faults: lost, late, doubled and reordered
+// messages, partitions, slow disks, crashes that lose unsaved state, and lost disks (C3).
+// Checked at every step: election safety, leader completeness, state machine safety, that a
+// committed entry is durable at a majority, and that a confirmed read sees everything committed
+// before it (R2). Log matching is checked now and then.
 #include <doctest/doctest.h>
 
 #include <deque>
@@ -19,30 +19,37 @@ using raft::Raft;
 
 namespace {
 
+/// A committed entry, as the first sequencer that applied it reported it.
 struct Committed {
   RaftTerm term;
   std::string command;
-  std::uint64_t digest;  // of everything up to here: what a snapshot holds
+  std::uint64_t digest;  // of all commands up to here; the content of a snapshot
 };
 
+/// A sequencer of the world with its disk.
 struct Sequencer {
   SequencerId id;
-  std::unique_ptr<Raft> raft;  // none: crashed
+  std::unique_ptr<Raft> raft;  // null while it is crashed
   RaftDisk disk;               // durable
-  RaftDisk log;                // what it has in memory: the disk once everything under way is saved
+  RaftDisk log;                // the log in memory: the disk once everything under way is saved
   std::deque<SaveRaft> saving;
+  /// When the save in front of `saving` ends.
   Time saved_at{};
+  /// When a crashed sequencer starts again.
   Time back_at{};
   RaftIndex applied{};
-  std::map<std::uint64_t, RaftIndex> reads;  // token: what was committed anywhere when it was asked
+  // by token: the committed index of the world when the read was asked
+  std::map<std::uint64_t, RaftIndex> reads;
 };
 
+/// A message on its way.
 struct Letter {
   Time due;
   SequencerId from, to;
   Message message;
 };
 
+/// A world is a function of its seed. The first violation of a promise is kept as result().
 class World {
  public:
   World(std::uint32_t count, std::uint64_t seed, bool trust_empty = false)
@@ -55,6 +62,7 @@ class World {
     }
   }
 
+  /// 3000 steps of 10 ms with random faults.
   void trouble() {
     for (int step = 0; step < 3000 && broken_.empty(); ++step) {
       advance();
@@ -69,7 +77,7 @@ class World {
         island_ = random_.chance(1, 3) ? 0 : random_.below(1ull << (nodes_.size() + 1));
       if (random_.chance(1, 100)) loss_ = random_.below(30);
       if (random_.chance(1, 60)) {
-        // A connection closed, which tells nothing about who lives.
+        // A connection closed, which tells nothing about the peer's life.
         Sequencer &a = any(), &b = any();
         if (a.raft && &a != &b) {
           a.raft->peer_disconnected(now_, b.id);
@@ -84,7 +92,8 @@ class World {
     match_logs();
   }
 
-  /// No faults any more: one leader, and everybody gets to the same end.
+  /// Ends all faults. A single leader must remain, commit an entry, and bring every sequencer to
+  /// the same end.
   void peace() {
     loss_ = 0;
     island_ = 0;
@@ -109,18 +118,22 @@ class World {
   std::size_t crashes = 0, lost = 0, elections = 0, snapshots = 0, reads = 0;
 
  private:
+  /// Keeps the first violation.
   void broken(const std::string& what) {
     if (broken_.empty()) broken_ = what;
   }
   Sequencer& any() { return nodes_[random_.below(nodes_.size())]; }
+  /// True if a partition separates the two.
   bool cut(SequencerId a, SequencerId b) const {
     return ((island_ >> a.value) & 1) != ((island_ >> b.value) & 1);
   }
+  /// The highest committed index of the world.
   RaftIndex frontier() const { return RaftIndex{committed_.size()}; }
   static std::uint64_t mix(std::uint64_t digest, RaftTerm term, const std::string& command) {
     return Random(digest ^ (term.value << 32) ^ std::hash<std::string>{}(command)).next();
   }
 
+  /// Starts a sequencer on its disk and connects it to all others.
   void boot(Sequencer& n) {
     n.log = n.disk;
     n.applied = RaftIndex{};
@@ -142,6 +155,8 @@ class World {
     }
   }
 
+  /// Crashes a sequencer. The save in front may or may not have reached the disk; the others are
+  /// lost.
   void crash(Sequencer& n) {
     ++crashes;
     if (!n.saving.empty() && random_.chance(1, 2)) simulator::apply(n.disk, n.saving.front());
@@ -152,7 +167,7 @@ class World {
                            random_.below(!harsh_ || random_.chance(1, 5) ? 3'000'000 : 100'000)));
   }
 
-  /// A minority at a time.
+  /// True while fewer than a minority have lost their disks, because C3 promises nothing beyond.
   bool may_lose_another() const {
     const auto forgot = std::ranges::count_if(nodes_, [](const Sequencer& n) {
       return n.raft ? n.raft->standing() != raft::Standing::voter
@@ -161,8 +176,8 @@ class World {
     });
     return static_cast<std::size_t>(forgot) < (nodes_.size() - 1) / 2;
   }
-  /// It comes back with nothing. What it had sent before may still arrive, but not after it is
-  /// back: that comes over another connection.
+  /// Loses the disk. Messages sent before may still arrive until the sequencer is back; later
+  /// messages would come over a new connection.
   void lose_disk(Sequencer& n) {
     ++lost;
     crash(n);
@@ -182,6 +197,7 @@ class World {
     drain(n);
   }
 
+  /// A step of 10 ms: saves end, timers run, and due messages arrive in random order.
   void advance() {
     now_ += 10ms;
     for (Sequencer& n : nodes_) {
@@ -223,6 +239,8 @@ class World {
     n.saved_at = now_ + Duration(static_cast<std::int64_t>(random_.below(most)));
   }
 
+  /// Takes the outputs of a sequencer, sends its messages with loss and delay, and checks the
+  /// promises.
   void drain(Sequencer& n) {
     const raft::Output out = std::exchange(n.raft->output(), {});
     for (const SaveRaft& s : out.saves) {
@@ -264,6 +282,7 @@ class World {
     }
   }
 
+  /// Checks a committed entry against the world's history, or adds it.
   void apply_entry(Sequencer& n, const RaftEntry& e) {
     const std::string command(e.command.text());
     if (e.index != n.applied + 1) return broken("committed entries are not handed out in order");
@@ -276,8 +295,8 @@ class World {
     }
     std::size_t durable = 0;
     for (const Sequencer& other : nodes_) {
-      // It may have held it before it lost its disk, and is not believed again before it does once
-      // more (C3).
+      // A sequencer that lost its disk may have held the entry before. It is not counted as lost,
+      // because it does not vote before it holds all committed entries again (C3).
       const bool forgot = other.raft ? other.raft->standing() != raft::Standing::voter
                                      : other.disk.hard_state == HardState{} ||
                                            other.disk.hard_state.vote == raft::votes_not_yet;
@@ -289,12 +308,14 @@ class World {
     committed_.push_back({e.term, command, mix(before, e.term, command)});
   }
 
+  /// True if the disk or its snapshot has the entry.
   static bool holds(const RaftDisk& d, RaftIndex index, RaftTerm term) {
     if (index <= d.snapshot_index) return true;
     const std::uint64_t at = index.value - d.snapshot_index.value - 1;
     return at < d.entries.size() && d.entries[at].index == index && d.entries[at].term == term;
   }
 
+  /// Checks election safety, and for a new leader leader completeness.
   void check_leader(const Sequencer& n) {
     if (!n.raft->is_leader()) return;
     const auto [it, fresh] = leaders_.emplace(n.raft->term(), n.id);
@@ -306,13 +327,15 @@ class World {
         return broken("leader completeness: a leader lacks a committed entry");
   }
 
+  /// Log matching: logs that agree on term and index agree on everything before.
   void match_logs() {
     for (const Sequencer& a : nodes_)
       for (const Sequencer& b : nodes_)
         if (a.id < b.id) match(a.log, b.log), match(a.disk, b.disk);
   }
   void match(const RaftDisk& a, const RaftDisk& b) {
-    bool equal = false;  // from the end: once they agree on a term, they agree on everything before
+    // from the end: if two entries have equal terms, all entries before must be equal
+    bool equal = false;
     std::uint64_t i = std::min(a.snapshot_index.value + a.entries.size(),
                                b.snapshot_index.value + b.entries.size());
     for (; i > std::max(a.snapshot_index.value, b.snapshot_index.value); --i) {
@@ -326,14 +349,14 @@ class World {
 
   Random random_;
   bool trust_empty_;
-  bool harsh_;  // short crashes and partitions one after the other; else long ones
+  bool harsh_;  // on: short crashes and frequent partitions; off: long ones
   Time now_ = Time{} + 1h;
   std::vector<SequencerId> voters_;
   std::vector<Sequencer> nodes_;
   std::vector<Letter> letters_;
-  std::vector<Committed> committed_;  // by index - 1, as first handed out anywhere
+  std::vector<Committed> committed_;  // by index - 1, as first applied anywhere
   std::map<RaftTerm, SequencerId> leaders_;
-  std::uint64_t island_ = 0;  // bit per sequencer: who is on which side
+  std::uint64_t island_ = 0;  // bit per sequencer: the side of the partition on which it is
   std::uint64_t loss_ = 5;    // per cent
   bool calm_ = false;         // messages and disks take their usual time
   std::uint64_t commands_ = 0, tokens_ = 0;
@@ -359,7 +382,7 @@ TEST_CASE(
     snapshots += w.snapshots;
     reads += w.reads;
   }
-  // The histories are what they claim to be.
+  // The histories contain enough of each event to prove something.
   MESSAGE("commits ", commits, ", crashes ", crashes, ", disks lost ", lost, ", elections ",
           elections, ", snapshots ", snapshots, ", reads ", reads);
   CHECK(commits > 200 * 20);
@@ -371,6 +394,7 @@ TEST_CASE(
 }
 
 TEST_CASE("raft: where an empty disk is trusted, the same histories lose what was committed") {
+  // The same histories without C3's rule must break a promise; otherwise the checks are blind.
   std::string found;
   for (std::uint64_t seed = 1; seed <= 200 && found.empty(); ++seed) {
     World w(seed % 2 == 0 ? 3 : 5, seed, true);
