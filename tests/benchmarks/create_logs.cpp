@@ -1,5 +1,6 @@
-// loglog-create-logs ADDRESSES PREFIX COUNT [AT-ONCE]: creates logs PREFIX/1/1 to
-// PREFIX/<COUNT/100>/100, many at once, and prints how long it took.
+// Benchmark: how many logs a second a cluster creates.
+// loglog-create-logs ADDRESSES PREFIX COUNT [AT-ONCE] creates logs PREFIX/1/1 to
+// PREFIX/<COUNT/100>/100, AT-ONCE at a time, and prints the time.
 #include <fmt/format.h>
 #include <loglog/client.h>
 
@@ -35,7 +36,7 @@ int main(int argc, char** argv) {
         if (!made && failed++ == 0) fmt::print(stderr, "{}\n", made.error().message);
       }
     });
-  threads.clear();  // waits
+  threads.clear();  // waits for all threads
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   fmt::print("{} logs in {:.2f} s, {:.0f} a second, {} failed\n", count, took.count(),
              count / took.count(), failed.load());

@@ -1,6 +1,7 @@
-// What the disk allows at most: writers that do nothing but what a storage node must for each group
-// (a marks sector, the bytes, one fdatasync, past the page cache), three at once as on a machine
-// with three replicas. No node, no network, no checksum.
+// Benchmark: the upper bound that the disk sets. Writers do only the work that a storage node must
+// do for each group: a marks sector, the bytes, and an fdatasync, past the page cache.
+// Three writers run at once by default, as on a machine with three replicas. No node, no network
+// and no checksum take part.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -23,13 +24,15 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t block = 4096, sector = 512;
 constexpr std::size_t file_bytes = 64u << 20, zeros_bytes = 256u << 10;
 
-/// How the space of a new file is made before groups are written to it.
+/// How the space of a new file is made before groups go into it.
 enum class Space : std::uint8_t {
-  written,   ///< one file, written once before the clock starts: what recycled files would give
-  zeros,     ///< zeros into each new file, which counts
-  reserved,  ///< fallocate only
+  /// a single file, written once before the clock starts: the best that recycled files can give
+  written,
+  zeros,     ///< zeros are written into each new file, and this time counts
+  reserved,  ///< fallocate alone
 };
 
+/// Memory that O_DIRECT accepts.
 std::unique_ptr<std::byte, decltype(&std::free)> aligned(std::size_t size, int fill) {
   std::unique_ptr<std::byte, decltype(&std::free)> p(
       static_cast<std::byte*>(std::aligned_alloc(block, size)), &std::free);
@@ -43,6 +46,7 @@ void must(bool ok, const char* what) {
   std::exit(1);
 }
 
+/// Writes groups into files of 64 MiB, each behind the last, and records how long each took.
 class Writer {
  public:
   Writer(std::string path, Space space, std::size_t group)
@@ -66,7 +70,7 @@ class Writer {
       at_ += group_;
     }
   }
-  std::vector<double> took;  // µs a group
+  std::vector<double> took;  // microseconds of each group
 
  private:
   void next_file() {
@@ -94,6 +98,7 @@ class Writer {
                           zeros_ = aligned(zeros_bytes, 0);
 };
 
+/// Measures a group size and a kind of space, and prints a row of the table.
 void measure(const std::string& folder, Space space, const char* name, std::size_t group,
              std::size_t writers, double seconds) {
   std::vector<std::unique_ptr<Writer>> all;

@@ -1,7 +1,7 @@
-// loglog-embedded: what an embedded cluster saves. One load (appends of one client) against a
-// cluster of a sequencer and three storage nodes in three places, in alternation: in this process
-// without sockets, in this process over loopback TCP, and in another process over loopback TCP.
-//   loglog-embedded [--size BYTES] [--in-flight N] [--seconds S] [--rounds N] [--dir DIRECTORY]
+// loglog-embedded: how much an embedded cluster saves. The same load of a client runs against a
+// sequencer and three storage nodes in three places, in alternation: in this process without
+// sockets, in this process over loopback TCP, and in another process over loopback TCP.
+// loglog-embedded [--size BYTES] [--in-flight N] [--seconds S] [--rounds N] [--dir DIRECTORY]
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 #include <signal.h>
@@ -30,6 +30,7 @@ struct Options {
   std::string directory = std::filesystem::temp_directory_path().string();
 };
 
+/// A temporary folder below `parent`, which the destructor deletes.
 class Folder {
  public:
   explicit Folder(const std::string& parent) {
@@ -54,8 +55,8 @@ loglog::EmbeddedCluster start(const std::filesystem::path& data, const std::stri
   return std::move(*cluster);
 }
 
-// The cluster as a process of its own, which ends with this object, or with this process when that
-// is killed.
+// The cluster in a process of its own. The process ends with this object, or with this process if
+// that is killed: it waits for the end of a pipe.
 class Elsewhere {
  public:
   explicit Elsewhere(const std::filesystem::path& data) {
@@ -83,7 +84,7 @@ class Elsewhere {
   std::string address;
 
  private:
-  // Until nobody holds the other end of the pipe.
+  // Serves until the other end of the pipe is closed.
   [[noreturn]] static void serve(const std::filesystem::path& data, int tell, int held) {
     try {
       auto cluster = start(data, "127.0.0.1:0");
@@ -103,7 +104,7 @@ class Elsewhere {
 };
 
 struct Measured {
-  double per_s = 0, p50_us = 0, cpu_us = 0;  // CPU of client and cluster, an entry
+  double per_s = 0, p50_us = 0, cpu_us = 0;  // cpu_us: CPU of client and cluster for each entry
 };
 
 double cpu_s(int who) {
@@ -113,7 +114,8 @@ double cpu_s(int who) {
          static_cast<double>(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-// Keeps so many appends under way for so long; returns how long each took, in microseconds.
+// Keeps `in_flight` appends under way for the given time. Returns the time of each append in
+// microseconds.
 std::vector<double> load(const std::string& address, const Options& o) {
   auto client = loglog::Client::connect({.addresses = {address}});
   if (!client) throw std::runtime_error(client.error().message);
@@ -154,6 +156,7 @@ constexpr std::array<const char*, places> names = {"in this process, without soc
                                                    "in this process, loopback TCP",
                                                    "another process, loopback TCP"};
 
+/// Runs the load against a fresh cluster in the given place.
 Measured measure(Place place, const Options& o) {
   const Folder folder(o.directory);
   const double cpu = cpu_s(RUSAGE_SELF) + cpu_s(RUSAGE_CHILDREN);

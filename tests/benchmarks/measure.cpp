@@ -1,3 +1,5 @@
+// The global operator new of this program counts allocations by thread; the rest is arithmetic of
+// the table.
 #include "tests/benchmarks/measure.h"
 
 #include <fmt/format.h>
@@ -35,7 +37,7 @@ std::int64_t now_ns() {
       .count();
 }
 
-// What an empty Metered sees: the least of many.
+// The time that an empty Metered measures: the least of many tries.
 std::int64_t clock_ns() {
   static const std::int64_t least = [] {
     std::int64_t best = 1'000'000;
@@ -99,7 +101,7 @@ void Table::row(const std::string& name, const Work& work, double bytes) {
 
 void Table::rows(const std::vector<std::string>& names, const Parts& work, double bytes) {
   if (std::none_of(names.begin(), names.end(), [this](const auto& n) { return wanted(n); })) return;
-  // Warm up, and learn how many make a repetition.
+  // Warm up, and find the number of operations that fills a repetition.
   std::uint64_t times = 1;
   for (;;) {
     const std::int64_t begin = now_ns();

@@ -1,9 +1,8 @@
-// loglog-micro: what the parts of the path cost, each by itself in this process: codec, disk
+// loglog-micro: the cost of each part of the append path by itself, in this process: codec, disk
 // formats, group commits of each file engine, and the path of an append through the cores of SDK,
 // sequencer and three storage nodes, without sockets and disks.
-//   loglog-micro [--only WORD] [--dir DIRECTORY] [--repetitions N] [--ms N]
-//   loglog-micro --count-appends N [--size BYTES] [--per-run N]      the path alone, so many
-//   appends: for instructions.py
+// loglog-micro [--only WORD] [--dir DIRECTORY] [--repetitions N] [--ms N]
+// loglog-micro --count-appends N [--size BYTES] [--per-run N]   only the path, for instructions.py
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

@@ -1,4 +1,4 @@
-// Rows of loglog-micro: messages to bytes and back; checksums, frames and runs.
+// Rows of loglog-micro for formats: messages to bytes and back; checksums, frames and runs.
 #include <fmt/format.h>
 
 #include "proto-spec/disk/frame.h"
@@ -16,7 +16,7 @@ std::string text_of(std::uint32_t size) {
   return size < 1024 ? fmt::format("{} B", size) : fmt::format("{} KiB", size >> 10);
 }
 
-// A run of `count` entries of `size` bytes each.
+// Makes a run of `count` entries of `size` bytes each.
 Bytes run_of(std::uint32_t count, std::uint32_t size) {
   const Bytes payload = Bytes::copy_of(std::string(size, 'x'));
   Bytes images = Bytes::allocate(std::size_t{count} * (size + frame_overhead));
@@ -26,6 +26,7 @@ Bytes run_of(std::uint32_t count, std::uint32_t size) {
   return images;
 }
 
+/// Head and tail in a single block, as a receiver has them.
 Bytes joined(const Encoded& e) {
   Bytes whole = Bytes::allocate(e.size());
   std::memcpy(whole.mutable_data(), e.head.data(), e.head.size());

@@ -1,7 +1,7 @@
-// Rows of loglog-micro: the path of an append through the production cores: a client, a sequencer
-// and three storage nodes in one thread. Messages are encoded and decoded as on a socket and handed
-// over in memory; disks answer at once. What is measured is what the cores and the codec do for a
-// run; drivers, kernel and disk are not in it.
+// Rows of loglog-micro for the path of an append through the production cores: a client, a
+// sequencer and three storage nodes in a single thread.
+// Messages are encoded and decoded as on a socket and handed over in memory; disks answer at once.
+// The figures therefore hold the work of cores and codec, without drivers, kernel and disk.
 #include <fmt/format.h>
 
 #include <array>
@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t nodes = 3;
 constexpr std::uint64_t unix_ms = 1'700'000'000'000;
 
-// A data directory on which nothing was ever written.
+// The data directory of a new node.
 class EmptyDisk final : public storage::StartupDisk {
  public:
   Result<std::vector<LogId>> logs() override { return std::vector<LogId>{}; }
@@ -36,11 +36,11 @@ class EmptyDisk final : public storage::StartupDisk {
   Result<Bytes> file(const std::string&) override { return Bytes{}; }
 };
 
-// One end of a connection: what waits to be received here, and the end at which what is sent here
-// arrives.
+// An end of a connection: the bytes that wait to be received here, and the peer end at which bytes
+// sent from here arrive.
 struct End {
   ConnectionId id{};
-  std::size_t place = 0;  // whose it is
+  std::size_t place = 0;  // index of the owner
   End* peer = nullptr;
   FrameDecoder decoder;
   std::deque<Encoded> waiting;
@@ -51,19 +51,22 @@ struct Arrival {
   Message message;
 };
 
+/// The five cores with their connections. A turn of a core takes everything that arrived and then
+/// performs the core's output, as drivers do.
 class Circuit {
  public:
   enum Part : std::size_t { sdk, sequencer, storage, codec, parts };
   static constexpr std::size_t client_place = 0, sequencer_place = 1, first_node = 2;
 
   Circuit();
-  /// Appends `runs` runs of `entries` entries each and waits until all are acknowledged.
+  /// Appends `runs` runs of `entries` entries each, and waits until all are acknowledged.
   void append(std::uint32_t runs, std::uint32_t entries, const Bytes& payload);
+  /// Returns the cost since the last call, by part, and resets it.
   std::array<Cost, parts> take_cost() { return std::exchange(cost_, {}); }
 
  private:
-  // The work that is measured, by part. Functions of their own, so that instructions.py finds what
-  // each one cost.
+  // The measured work, by part. Each part is a function that is never inlined, so that
+  // instructions.py finds its cost by name.
   [[gnu::noinline]] void in_sdk_append(std::uint32_t entries, const Bytes& payload);
   [[gnu::noinline]] void in_sdk(std::vector<Arrival>& arrivals);
   [[gnu::noinline]] void in_sequencer(std::vector<Arrival>& arrivals);
@@ -97,7 +100,7 @@ class Circuit {
   std::array<std::deque<End*>, first_node + nodes> due_;
   std::array<Time, first_node + nodes> wake_;
   std::vector<Arrival> arrivals_;
-  std::uint64_t connections_ = 1u << 20;  // apart from those that the client numbers
+  std::uint64_t connections_ = 1u << 20;  // above the ids that the client gives
   std::uint64_t tokens_ = 0;
   std::uint64_t acknowledged_ = 0;
   LogId log_{};
@@ -143,6 +146,7 @@ Circuit::Circuit() : client_(client_options(), 42), sequencer_(sequencer_options
   pass(1s);
   client_.create_log(now_, client::Token{++tokens_}, "log", {}, now_ + 60s);
   until([this] { return log_ != LogId{}; });
+  // The first append opens connections and the log; its cost does not count.
   append(1, 1, Bytes::copy_of("x"));
   take_cost();
 }
@@ -160,7 +164,7 @@ void Circuit::append(std::uint32_t runs, std::uint32_t entries, const Bytes& pay
   now_ += 100us;
 }
 
-// ---- Measured
+// The measured parts.
 void Circuit::in_sdk_append(std::uint32_t entries, const Bytes& payload) {
   for (std::uint32_t i = 0; i < entries; ++i)
     client_.append(now_, client::Token{++tokens_}, log_, payload, false, now_ + 60s);
@@ -191,7 +195,8 @@ void Circuit::in_codec_decode(End& end, std::vector<Arrival>& arrivals) {
   }
 }
 
-// ---- What drivers do: a turn takes all that came, then performs what the core says.
+// The drivers' work, which is not measured: a turn takes everything that arrived, then performs the
+// core's output.
 std::vector<Arrival>& Circuit::receive(std::size_t place) {
   arrivals_.clear();
   for (; !due_[place].empty(); due_[place].pop_front()) {
@@ -202,7 +207,7 @@ std::vector<Arrival>& Circuit::receive(std::size_t place) {
         while (!left.empty()) {
           const auto room = end.decoder.writable();
           const std::size_t n = std::min(room.size(), left.size());
-          std::memcpy(room.data(), left.data(), n);  // the kernel's part
+          std::memcpy(room.data(), left.data(), n);  // the kernel's part of receiving
           left = left.subspan(n);
           const Metered metered(cost_[codec]);
           end.decoder.filled(n);
@@ -295,6 +300,7 @@ bool Circuit::turn_node(std::size_t node) {
   const bool busy = !o.disk.empty() || !o.sends.empty();
   disk_[node].swap(o.disk);
   for (const auto& s : o.sends) send(first_node + node, s);
+  // Copies between nodes would mean that a message was lost.
   check(o.connects.empty(), "a node wants to copy from another where nothing is lost");
   wake_[first_node + node] = o.wake;
   o.clear();
@@ -310,6 +316,7 @@ bool Circuit::turn() {
 void Circuit::pass(Duration d) {
   for (const Time end = now_ + d; now_ < end; now_ += 1ms) turn();
 }
+/// Runs turns until `done()`; virtual time moves only when nothing happens.
 template <class Done>
 void Circuit::until(Done done) {
   const Time limit = now_ + 60s;
@@ -326,7 +333,7 @@ struct Shape {
 }  // namespace
 
 void path_rows(Table& table) {
-  // Cost of a run, the three storage nodes' together.
+  // Costs are of a run; the three storage nodes are added together.
   for (const Shape& s :
        {Shape{128, 1, 1}, {1024, 1, 1}, {1024, 16, 1}, {1024, 64, 4}, {65'536, 1, 4}}) {
     table.heading(

@@ -1,5 +1,5 @@
-// Rows of loglog-micro: a group commit of each file engine, as a storage node does it: runs and
-// marks, then one fdatasync.
+// Rows of loglog-micro for a group commit of each file engine, as a storage node does it: runs and
+// marks, then an fdatasync.
 #include <fmt/format.h>
 #include <stdlib.h>
 
@@ -22,7 +22,7 @@ using storage::FileEngine;
 constexpr LogId segment_log{1};
 constexpr std::uint64_t segment_bytes = 64u << 20;
 
-// One engine on an open segment of zeros in a folder of its own, which goes with it.
+// An engine on an open segment in a temporary folder, which the destructor deletes.
 class Segment {
  public:
   Segment(const std::string& parent, bool uring, bool direct) {
@@ -52,12 +52,14 @@ class Segment {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }
-  /// False: io_uring is forbidden, or the file system does not write past the page cache.
+  /// False if io_uring is forbidden, or if the file system does not support the wanted way of
+  /// writing.
   bool as_asked(bool direct) const {
     return engine_ != nullptr && directory_->is_direct() == direct;
   }
 
-  /// Groups one after the other, each begun when the one before is durable, around the segment.
+  /// Writes groups in sequence, each after the group before is durable, and wraps round in the
+  /// segment.
   Cost write(std::uint64_t groups, const std::vector<Bytes>& buffers, std::uint64_t size) {
     left_ = groups;
     buffers_ = &buffers;
@@ -93,6 +95,7 @@ class Segment {
     });
     engine_->submit();
   }
+  /// Runs a single operation to its end.
   void one(DiskOperation op) {
     engine_->start(std::move(op), [this](FileEngine::Outcome o) {
       must(o);
@@ -133,8 +136,8 @@ void segment_rows(Table& table, const std::string& directory) {
         segments.back().second.reset();
       }
     }
-    // As they come from uploads: runs of up to 64 KiB. A little less, since groups in a log do not
-    // begin at a block.
+    // Buffers as they come from uploads: runs of up to 64 KiB. The group is a little shorter than
+    // its blocks, because groups in a log do not begin at a block.
     const std::uint64_t run = std::min<std::uint64_t>(size, 64u << 10);
     std::vector<Bytes> buffers;
     for (std::uint64_t at = 0; at < size; at += run)
@@ -142,7 +145,8 @@ void segment_rows(Table& table, const std::string& directory) {
     std::vector<std::string> names;
     for (const auto& [name, segment] : segments)
       if (segment) names.push_back(bytes + name);
-    // One after the other in each repetition: a shared disk is not the same a second later.
+    // Engines take turns within each repetition, because the speed of a shared disk changes from
+    // second to second.
     table.rows(
         names,
         [&](std::uint64_t groups) {

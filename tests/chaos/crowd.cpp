@@ -1,8 +1,10 @@
-// Clients of every kind at once, for soak.py: programs that use the SDK as it is meant, and
-// strangers that speak the protocol and leave no bound untried. Strangers ask and do not read,
-// begin messages and do not end them, commit what they never upload, and upload what they never
-// commit. Each second a line of JSON on stdout tells what the programs got done.
-//   crowd --cluster A,… --sequencers A,… --storage A,… --pages A,… --seconds N [--only ROLE,…]
+// Clients of every kind at once, for soak.py: programs that use the SDK as intended, and strangers
+// that speak the protocol and push against every bound.
+// Strangers ask and do not read, begin messages and do not end them, commit runs that they never
+// upload, and upload runs that they never commit.
+// Each second a line of JSON on stdout tells how much the programs have achieved.
+// crowd --cluster A,... --sequencers A,... --storage A,... --pages A,... --seconds N [--only
+// ROLE,...]
 #include <fmt/format.h>
 #include <loglog/client.h>
 #include <netdb.h>
@@ -33,11 +35,13 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 using Millis = std::chrono::milliseconds;
 
+/// Addresses by kind, the roles to play (empty: all), and the duration.
 struct Places {
   std::vector<std::string> cluster, sequencers, storage, pages, only;
   int seconds = 30;
 };
 
+/// Totals since the start; `strangers` counts connections.
 struct Counts {
   std::atomic<std::uint64_t> committed{}, refused{}, unknown{}, followed{}, read{}, tails{},
       logs_made{}, logs_deleted{}, trims{}, conditional{}, pages{}, strangers{};
@@ -49,7 +53,8 @@ std::mutex mutex;
 std::condition_variable over;
 bool ended = false;
 
-/// False at the end.
+/// Waits for `pause` or the end of the run; returns false at the end. Every role's loop runs on
+/// this.
 bool go_on(Millis pause = 0ms) {
   std::unique_lock hold(mutex);
   return !over.wait_for(hold, pause, [] { return ended; });
@@ -57,6 +62,8 @@ bool go_on(Millis pause = 0ms) {
 
 // ---- A stranger's connection
 
+/// A blocking connection of a stranger. Sending and receiving give up after a second.
+/// `receive_buffer` in bytes makes a reader that soon stalls its peer.
 class Wire {
  public:
   explicit Wire(const std::string& address, int receive_buffer = 0) {
@@ -101,12 +108,14 @@ class Wire {
                            message_body_max});
     return *this;
   }
+  /// Sends a whole message; false if the peer takes no more.
   bool say(RequestId request, const Message& m) {
     const Encoded e =
         encode(request, m, std::holds_alternative<Hello>(m) ? hello_version : protocol_highest);
     return send(e.head.text()) && send(e.tail.text());
   }
-  /// False once the other side takes no more within a second, or is gone.
+  /// Sends raw bytes, which may be part of a message. False if the peer has taken nothing for a
+  /// second or is gone.
   bool send(std::string_view bytes) {
     while (good_ && !bytes.empty()) {
       const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -115,7 +124,7 @@ class Wire {
     }
     return good_;
   }
-  /// The next message of the type; nullopt: none comes for a second.
+  /// The next message of type M, skipping others; nullopt if none comes within a second.
   template <class M>
   std::optional<M> hear() {
     for (;;) {
@@ -139,6 +148,7 @@ class Wire {
   FrameDecoder decoder_;
 };
 
+/// A run of a single entry with its reference.
 struct RunImages {
   Reference reference;
   Bytes images;
@@ -165,6 +175,8 @@ Client make_client() {
   return std::move(*client);
 }
 
+/// Opens or creates a log with small segments and a retention of `keep` bytes, and tries until the
+/// run ends.
 std::optional<Log> open(Client& client, const std::string& name, std::uint64_t keep = 16u << 20) {
   for (; go_on(); go_on(100ms))
     if (auto log =
@@ -180,7 +192,7 @@ void count(const AppendResult& r) {
                                      : counts.unknown);
 }
 
-/// Appends without end, so many at a time.
+/// Appends to `logs` logs in turn until the run ends, with at most `in_flight` appends under way.
 void append_to(const std::string& prefix, int logs, std::size_t bytes, std::size_t in_flight,
                Millis pause) {
   Client client = make_client();
@@ -196,6 +208,8 @@ void append_to(const std::string& prefix, int logs, std::size_t bytes, std::size
   for (auto& f : under_way) count(f.get());
 }
 
+/// A single writer that holds the fencing token and appends at the log's end (F1, F2). It takes a
+/// new token now and then.
 void append_conditionally() {
   Client client = make_client();
   auto log = open(client, "state");
@@ -212,6 +226,7 @@ void append_conditionally() {
   }
 }
 
+/// Follows from the end, and begins anew if the follow ends.
 void follow(const std::string& name) {
   Client client = make_client();
   auto log = open(client, name);
@@ -224,6 +239,7 @@ void follow(const std::string& name) {
   }
 }
 
+/// Reads 12 MiB from the beginning again and again: old entries, which nodes read from disk.
 void catch_up(const std::string& name) {
   Client client = make_client();
   auto log = open(client, name);
@@ -250,6 +266,7 @@ void ask() {
   }
 }
 
+/// Creates logs, appends to them and deletes them, with 50 names in turn.
 void make_and_delete() {
   Client client = make_client();
   for (std::uint64_t i = 0; go_on(20ms); ++i) {
@@ -283,7 +300,7 @@ std::vector<std::string> all_nodes() {
   return all;
 }
 
-/// So many connections that each do `each` once, kept open for `stay` and then made anew.
+/// Opens `many` connections that each run `each` once, keeps them for `stay`, and begins anew.
 void strangers(const std::vector<std::string>& where, int many, Millis stay, int receive_buffer,
                const std::function<void(Wire&)>& each) {
   while (go_on(100ms)) {
@@ -297,8 +314,9 @@ void strangers(const std::vector<std::string>& where, int many, Millis stay, int
   }
 }
 
-constexpr int little = 4096;  // bytes of a receive buffer
+constexpr int little = 4096;  // bytes of a receive buffer that fills at once
 
+/// Readers with six follows and fifty reads each, which take none of their pages.
 void follow_and_read_nothing() {
   const LogId small = id_of("small-0"), large = id_of("large-0");
   strangers(places.storage, 60, 7s, little, [&](Wire& w) {
@@ -312,6 +330,7 @@ void follow_and_read_nothing() {
   });
 }
 
+/// Askers of the whole metadata, which take none of the answers.
 void ask_and_read_nothing() {
   strangers(all_nodes(), 30, 5s, little, [](Wire& w) {
     w.hello();
@@ -319,6 +338,7 @@ void ask_and_read_nothing() {
   });
 }
 
+/// Up to 5000 waiting reads and follows a connection, above the bound of 4096 (spec/09).
 void wait_for_entries() {
   const LogId log = id_of("small-1");
   strangers(places.storage, 12, 10s, 0, [&](Wire& w) {
@@ -330,6 +350,7 @@ void wait_for_entries() {
   });
 }
 
+/// Uploads that lack their last byte and hold a receive block.
 void begin_and_do_not_end() {
   const LogId log = id_of("small-2");
   const RunImages large = make_run(77, 15u << 20), small = make_run(78, 100'000);
@@ -344,6 +365,7 @@ void begin_and_do_not_end() {
   });
 }
 
+/// Connections whose hello lacks its last byte.
 void begin_a_hello() {
   strangers(all_nodes(), 120, 2s, 0, [](Wire& w) {
     const Encoded e = encode(
@@ -354,6 +376,7 @@ void begin_a_hello() {
   });
 }
 
+/// V1: runs that are ordered and never uploaded, which the leader must drop.
 void commit_and_never_upload() {
   const LogId log = id_of("ghosts");
   strangers(places.sequencers, 3, 1s, 0, [&](Wire& w) {
@@ -367,6 +390,7 @@ void commit_and_never_upload() {
   });
 }
 
+/// D6: uploads that fill the staging area and are never committed.
 void upload_and_never_commit() {
   const LogId log = id_of("small-3");
   std::uint64_t producer = 1u << 20;
@@ -380,6 +404,7 @@ void upload_and_never_commit() {
   });
 }
 
+/// Changes of metadata and questions for tails, far above the bounds on waiting requests.
 void change_without_end() {
   const LogId log = id_of("changed");
   strangers(places.sequencers, 3, 2s, 0, [&](Wire& w) {
@@ -393,6 +418,7 @@ void change_without_end() {
   });
 }
 
+/// V2: more observed producers a connection than the bound.
 void observe_everybody() {
   const LogId log = id_of("small-1");
   std::uint64_t producer = 1;
@@ -403,6 +429,7 @@ void observe_everybody() {
   });
 }
 
+/// HTTP connections that stay open after an answer, or in the middle of a request.
 void leave_pages_open() {
   strangers(places.pages, 120, 4s, 0, [](Wire& w) {
     static std::atomic<unsigned> n = 0;
@@ -412,6 +439,7 @@ void leave_pages_open() {
   });
 }
 
+/// Short connections, for the cost of accepting and closing.
 void come_and_go() {
   strangers(all_nodes(), 60, 50ms, 0, [](Wire& w) {
     w.hello();
@@ -419,6 +447,7 @@ void come_and_go() {
   });
 }
 
+/// A role's name for --only, and the function that plays it until the run ends.
 struct Part {
   const char* name;
   std::function<void()> play;
@@ -449,6 +478,7 @@ const std::vector<Part> roles = {
     {"passers-by", come_and_go},
 };
 
+/// Prints the totals as a line of JSON.
 void tell(double second) {
   fmt::print(
       R"({{"second": {:.1f}, "committed": {}, "refused": {}, "unknown": {}, "followed": {}, "read": {}, "tails": {}, "logs_made": {}, )"

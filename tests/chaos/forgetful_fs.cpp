@@ -1,18 +1,17 @@
-// A file system in memory that knows what was made durable, and forgets the rest when told to: a
-// power cut for real processes.
-//   forgetful_fs MOUNTPOINT
-// Commands come by stdin, one a line, each answered by a line on stdout:
-//   forget          everything that was not synced is gone
-//   forget some N   as a disk does it that had begun to write: each block, and each directory's
-//   changes, survive or not,
-//                   drawn from the seed N
-//   lie             from now on a sync succeeds and keeps nothing: the disk whose harm the checkers
-//   must find room N          from now on N more bytes may be allocated; "room all": as many as may
-//   be
-// What is durable: of a file what was there at its last fsync or fdatasync; of a directory its
-// names at its last fsync; a file without a durable name is gone, whatever was synced of it. The
-// kernel caches nothing of it, so that nothing is read back that was forgotten. The end of stdin
-// ends it.
+// A FUSE file system in memory that knows which bytes were made durable and forgets the rest on
+// command: a power cut for real processes.
+// forgetful_fs MOUNTPOINT
+// Commands come on stdin, a command a line, and each is answered by a line on stdout:
+// forget          drops everything that was not synced
+// forget some N   as a disk that had begun to write: each block, and each directory's changes,
+// survive or not, drawn from seed N
+// lie             from now on a sync succeeds and keeps nothing; the checkers must find the harm of
+// this disk
+// room N          from now on N more bytes may be allocated; "room all": no limit
+// Durable are a file's content at its last fsync or fdatasync, and a directory's names at its last
+// fsync. A file without a durable name is gone, even if its content was synced.
+// The kernel caches nothing, so that forgotten bytes cannot be read back. The end of stdin ends the
+// program.
 #define FUSE_USE_VERSION 312
 #include <fmt/format.h>
 #include <fuse3/fuse.h>
@@ -40,6 +39,7 @@ namespace {
 
 constexpr std::uint64_t block_size = 4096;
 constexpr std::uint64_t everything = std::numeric_limits<std::uint64_t>::max();
+/// How long a sync takes, so that groups gather as on a real disk.
 constexpr auto sync_takes = std::chrono::microseconds(500);
 
 using Block = std::array<char, block_size>;
@@ -47,10 +47,11 @@ using Block = std::array<char, block_size>;
 struct Node;
 using NodePtr = std::shared_ptr<Node>;
 
-// What a file or directory holds: now, or durably.
+// The content of a file or directory. A node holds it twice: as it is now, and as it is durable.
 struct Content {
-  std::map<std::uint64_t, std::shared_ptr<const Block>>
-      blocks;  // by number; where there is none, zeros
+  /// By block number; a missing block reads as zeros. Blocks are shared between both contents and
+  /// never written in place.
+  std::map<std::uint64_t, std::shared_ptr<const Block>> blocks;
   std::uint64_t size = 0;
   std::map<std::string, NodePtr> names;
 };
@@ -60,11 +61,13 @@ struct Node {
   timespec changed{};
   Content now;
   Content durable;
-  std::set<std::uint64_t> dirty;  // blocks that may differ
+  std::set<std::uint64_t> dirty;  // blocks in which `now` and `durable` may differ
 
   bool is_directory() const { return S_ISDIR(mode); }
 };
 
+/// The tree of nodes. Every caller holds `mutex`; errors are negative errno values as FUSE wants
+/// them.
 class FileSystem {
  public:
   FileSystem() { root_->mode = S_IFDIR | 0755; }
@@ -149,7 +152,7 @@ class FileSystem {
     touch(n);
     return 0;
   }
-  // Blocks for [at, at + size), or none and ENOSPC.
+  // Makes blocks for [at, at + size), or changes nothing and returns -ENOSPC.
   int allocate(Node& n, std::uint64_t size, std::uint64_t at) {
     static const auto zeros = std::make_shared<const Block>();
     std::uint64_t wanted = 0;
@@ -175,6 +178,7 @@ class FileSystem {
     touch(n);
     return 0;
   }
+  /// Writes zeros without changing the size.
   int zero(Node& n, std::uint64_t size, std::uint64_t at) {
     const std::uint64_t before = n.now.size;
     const std::string zeros(std::min<std::uint64_t>(size, 1u << 20), '\0');
@@ -189,6 +193,7 @@ class FileSystem {
   }
 
   // ---- durability
+  /// Makes a node's current content durable.
   void sync(Node& n) const {
     if (lies_) return;
     for (const std::uint64_t b : n.dirty) keep_block(n, b);
@@ -196,6 +201,7 @@ class FileSystem {
     n.durable.size = n.now.size;
     n.durable.names = n.now.names;
   }
+  /// Returns the whole tree to its durable state.
   void forget() { forget_below(root_, nullptr); }
   void forget_some(std::uint64_t seed) {
     std::mt19937_64 random(seed);
@@ -210,6 +216,7 @@ class FileSystem {
     std::uint64_t begin;
     std::uint64_t length;
   };
+  /// The part of [at, at + most) that lies in the first block.
   static Piece piece(std::uint64_t at, std::uint64_t most) {
     return {at / block_size, at % block_size, std::min(most, block_size - at % block_size)};
   }
@@ -219,6 +226,7 @@ class FileSystem {
     else n.durable.blocks[b] = now->second;
   }
 
+  /// Top down, because a child without a durable name is not visited and so disappears.
   void forget_below(const NodePtr& node, std::mt19937_64* random) {
     Node& n = *node;
     if (random != nullptr) survive(n, *random);
@@ -226,6 +234,8 @@ class FileSystem {
     n.dirty.clear();
     for (const auto& [name, child] : n.now.names) forget_below(child, random);
   }
+  /// Lets unsynced changes survive by chance. A block behind the old size survives only together
+  /// with the new size.
   static void survive(Node& n, std::mt19937_64& random) {
     if (n.is_directory()) {
       if (random() % 2 == 0) n.durable.names = n.now.names;
@@ -249,6 +259,7 @@ FileSystem files;
 // ---- What the kernel asks for
 Node& opened(const fuse_file_info* info) { return **reinterpret_cast<NodePtr*>(info->fh); }
 
+/// All caches of the kernel are off: every read asks this file system.
 void* begin(fuse_conn_info*, fuse_config* config) {
   config->entry_timeout = config->attr_timeout = config->negative_timeout = 0;
   config->hard_remove = 1;
@@ -257,7 +268,8 @@ void* begin(fuse_conn_info*, fuse_config* config) {
   return nullptr;
 }
 
-// By its descriptor where there is one: it may have no name any more.
+// Finds the node by its descriptor if there is a descriptor, because the file may have lost its
+// name.
 template <class Work>
 int with_node(const char* path, const fuse_file_info* info, Work work) {
   const std::lock_guard hold(files.mutex);
@@ -341,6 +353,7 @@ int truncate(const char* path, off_t size, fuse_file_info* info) {
                    [&](Node& n) { return files.resize(n, static_cast<std::uint64_t>(size)); });
 }
 
+/// fallocate: reserves blocks, or zeros a range.
 int allocate(const char* path, int mode, off_t at, off_t size, fuse_file_info* info) {
   const auto begin_at = static_cast<std::uint64_t>(at);
   const auto length = static_cast<std::uint64_t>(size);
@@ -412,6 +425,7 @@ fuse_operations operations() {
   return o;
 }
 
+/// Carries out a command line; false if it is not understood.
 bool obey(const std::string& line) {
   std::istringstream words(line);
   std::string what, how;
@@ -439,6 +453,7 @@ int main(int argc, char** argv) {
   fuse_args args = FUSE_ARGS_INIT(static_cast<int>(arguments.size()), arguments.data());
   fuse* f = fuse_new(&args, &asked, sizeof asked, nullptr);
   if (f == nullptr || fuse_mount(f, argv[1]) != 0) return 1;
+  // Commands are read on a thread of their own while FUSE serves the mount.
   std::thread([f] {
     std::cout << "ready" << std::endl;
     for (std::string line; std::getline(std::cin, line);)

@@ -1,9 +1,11 @@
-// One client under chaos: it does what its role says until SIGTERM, and writes down what it asked
-// and what it saw, one JSON object a line with CLOCK_MONOTONIC nanoseconds, for checkers.py.
-//   producer   appends entries of unique ids, many in flight: "begin" before the call, "end" with
-//   the outcome follower   follows from the beginning, over errors on from where it was: "entry"
-//   for each one delivered tail       asks for the tail again and again: "tail" with both times
-//   reader     reads from the beginning to --until with read(), then ends: "entry" for each one
+// A client under chaos. It acts its role until SIGTERM and writes every call and every answer to a
+// history, a JSON object a line with CLOCK_MONOTONIC nanoseconds, for checkers.py.
+// producer   appends entries with unique ids, many in flight: "begin" before the call, "end" with
+// the outcome
+// follower   follows from the beginning, and after an error from where it was: "entry" for each
+// entry
+// tail       asks for the tail repeatedly: "tail" with the times before and after the call
+// reader     reads from the beginning to --until and ends: "entry" for each entry
 #include <fmt/format.h>
 #include <loglog/client.h>
 #include <signal.h>
@@ -46,15 +48,15 @@ std::int64_t now() {
       .count();
 }
 
-// FNV-1a: of the test's own, so that it shares nothing with the checksums it checks.
+// FNV-1a, because the test must share nothing with the checksums that it checks.
 std::uint64_t hash_of(std::string_view bytes) {
   std::uint64_t h = 14695981039346656037u;
   for (const char c : bytes) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211u;
   return h;
 }
 
-// The file of this client. A line is handed to the kernel before the call that it announces, so
-// that a killed client's last begun appends are known.
+// The history file. A "begin" line reaches the kernel before the call that it announces, so that
+// the last appends of a killed client are known.
 class History {
  public:
   explicit History(const std::string& path) : file_(std::fopen(path.c_str(), "ae")) {
@@ -65,6 +67,8 @@ class History {
   History& operator=(const History&) = delete;
 
   template <typename... T>
+  /// Appends a line; may be called from any thread. A failure to write ends the process, because a
+  /// history with gaps would accuse the product.
   void line(fmt::format_string<T...> form, T&&... values) {
     const std::string text = fmt::format(form, std::forward<T>(values)...) + "\n";
     const std::lock_guard hold(mutex_);
@@ -81,8 +85,8 @@ class History {
   std::mutex mutex_;
 };
 
-// Ids hold only letters, digits, '.', '-' and ':'; they end at '#' in the payload. Codes are words
-// of the product's own table.
+// Records an entry. Ids end at '#' in the payload and hold only letters, digits, '.', '-' and ':',
+// so they need no escaping.
 void record_entry(History& history, const loglog::Entry& e) {
   const std::string_view payload = e.payload;
   const auto end = payload.substr(0, 64).find('#');
@@ -93,6 +97,7 @@ void record_entry(History& history, const loglog::Entry& e) {
       payload.size(), hash_of(payload));
 }
 
+/// Sleeps for `wait` in short pieces, so that SIGTERM ends the wait.
 void pause_for(std::chrono::nanoseconds wait) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
   while (told_to_stop == 0 && std::chrono::steady_clock::now() < deadline)
@@ -100,6 +105,7 @@ void pause_for(std::chrono::nanoseconds wait) {
         std::min<std::chrono::nanoseconds>(20ms, deadline - std::chrono::steady_clock::now()));
 }
 
+/// Appends at a given rate with a bound on appends in flight.
 class Producer {
  public:
   Producer(const Options& options, loglog::Log log, History& history)
@@ -122,7 +128,7 @@ class Producer {
       append(fmt::format("{}:{}", options_.name, n));
     }
     std::unique_lock hold(mutex_);
-    room_.wait(hold, [&] { return under_way_ == 0; });  // each has its deadline
+    room_.wait(hold, [&] { return under_way_ == 0; });  // every append ends at its deadline
   }
 
  private:
@@ -137,7 +143,7 @@ class Producer {
                 [this, id = std::move(id)](const loglog::AppendResult& r) { ended(id, r); });
   }
 
-  // Small ones mostly, some of a few KiB, now and then a large one.
+  // Mostly small entries, some of a few KiB, and now and then a large entry.
   std::size_t size() {
     const auto kind = random_() % 100;
     return random_() % (kind < 70   ? 300
@@ -145,6 +151,7 @@ class Producer {
                                     : options_.bytes_max);
   }
 
+  /// The append's callback, on the client's own thread.
   void ended(const std::string& id, const loglog::AppendResult& r) {
     const auto at = now();
     if (r.outcome == Outcome::committed)
@@ -168,6 +175,7 @@ class Producer {
   std::size_t under_way_ = 0;
 };
 
+/// Follows until SIGTERM. Returns 1 on an error that no retry can mend.
 int follow(loglog::Log& log, History& history) {
   loglog::EntryOffset at = 0;
   while (told_to_stop == 0) {
@@ -218,7 +226,7 @@ int read_all(const Options& options, loglog::Log& log, History& history) {
   return told_to_stop == 0 ? 0 : 1;
 }
 
-// The log may be asked for while nobody is there to answer.
+// Opens the log, and waits as long as nobody answers or the log does not exist yet.
 std::optional<loglog::Log> open(loglog::Client& client, const Options& options) {
   while (told_to_stop == 0) {
     auto log = client.open_log(options.log);

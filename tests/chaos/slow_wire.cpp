@@ -1,9 +1,8 @@
-// A wire between two network interfaces that delays, reorders and loses what crosses it, each way
-// by itself:
-//   slow_wire ONE OTHER DELAY_MS JITTER_MS LOSS_PERCENT
-// What comes in on ONE leaves on OTHER after the delay, give or take the jitter, and the other way
-// round; until SIGTERM. It stands in for a queueing discipline of the kernel's, which many kernels
-// are built without.
+// A wire between two network interfaces that delays, reorders and loses packets, in each direction
+// independently:
+// slow_wire ONE OTHER DELAY_MS JITTER_MS LOSS_PERCENT
+// A packet from ONE leaves on OTHER after the delay, plus or minus the jitter, and vice versa,
+// until SIGTERM. The program replaces the kernel's netem, which many kernels are built without.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <linux/if_packet.h>
@@ -29,11 +28,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t packet_max = 128u << 10;  // one segment-offloaded packet and its header
-constexpr std::size_t waiting_max =
-    64u << 20;  // bytes on their way; what comes on top is lost, as on any wire
+constexpr std::size_t packet_max = 128u << 10;  // a segment-offloaded packet and its header
+/// Bytes on their way; beyond this bound packets are lost, as on a real wire.
+constexpr std::size_t waiting_max = 64u << 20;
 constexpr int buffer_bytes = 32 << 20;
 
+/// Delay and jitter in milliseconds, loss in per cent.
 struct Weather {
   double delay_ms;
   double jitter_ms;
@@ -45,8 +45,8 @@ struct Weather {
   std::exit(1);
 }
 
-// Packets come with the header that says what the sender left to the card: checksums, segmentation.
-// It goes on with them.
+// Opens a raw packet socket on an interface. Packets carry the header with the work that the sender
+// left to the card (checksums, segmentation), and leave with it.
 int open_interface(const std::string& name) {
   const int fd = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) fail("no packet socket");
@@ -69,6 +69,7 @@ int open_interface(const std::string& name) {
   return fd;
 }
 
+/// Moves packets between the two ends in a single thread.
 class Wire {
  public:
   Wire(const std::string& one, const std::string& other, Weather weather)
@@ -96,10 +97,11 @@ class Wire {
     std::vector<char> bytes;
   };
 
+  /// Takes up to 256 packets from an end, and loses or delays each.
   void take(std::size_t from) {
     for (int i = 0; i < 256; ++i) {
       const ssize_t n = ::recv(ends_[from], buffer_.data(), buffer_.size(), 0);
-      if (n < 0) return;  // nothing more, or the interface went down: SIGTERM comes next
+      if (n < 0) return;  // no packet left, or the interface is down and SIGTERM comes next
       if (random_percent() < weather_.loss ||
           waiting_bytes_ + static_cast<std::size_t>(n) > waiting_max)
         continue;
@@ -116,7 +118,8 @@ class Wire {
     const Packet& p = node.mapped();
     waiting_bytes_ -= p.bytes.size();
     [[maybe_unused]] const ssize_t sent =
-        ::send(ends_[1 - p.from], p.bytes.data(), p.bytes.size(), 0);  // not sent is lost
+        // a packet that cannot be sent is lost
+        ::send(ends_[1 - p.from], p.bytes.data(), p.bytes.size(), 0);
   }
 
   double random_percent() { return std::uniform_real_distribution<>(0, 100)(random_); }

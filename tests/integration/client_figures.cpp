@@ -1,7 +1,8 @@
-// What a client says of itself: the figures are what was done, in the struct and in the text, from
-// any thread and in a callback. And an embedded cluster serves the pages of its nodes.
-//   client_figures          checks, and prints "client_figures: ok"
-//   client_figures --text   prints the text of a client that has done all it can, for promtool
+// Integration: a client's figures equal the calls that it made, in the struct and in the text, from
+// any thread and in a callback. An embedded cluster also serves its nodes' pages.
+// client_figures          checks, and prints "client_figures: ok"
+// client_figures --text   prints the text of a client that has made every kind of call, for
+// promtool
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <loglog/embedded.h>
@@ -21,6 +22,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// Ends the program with exit code 1 unless `ok` holds.
 void must(bool ok, const std::string& what) {
   if (ok) return;
   fmt::print(stderr, "client_figures: {}\n", what);
@@ -35,12 +37,13 @@ struct Folder {
 
 constexpr std::size_t entries = 300, length = 100;
 
-/// The value of a series as it stands in the text; −1: it does not.
+/// The value of a series in the text, or -1 if the text does not have it.
 double in_text(const std::string& text, const std::string& series) {
   const auto at = text.find("\n" + series + " ");
   return at == std::string::npos ? -1 : std::stod(text.substr(at + series.size() + 2));
 }
 
+/// Appends that succeed, an append that is too large, and an append whose deadline has passed.
 void appends(Client& client) {
   auto log = client.open_or_create_log("events");
   must(log.has_value(), "a log");
@@ -65,6 +68,7 @@ void appends(Client& client) {
        "nothing is kept for long");
 }
 
+/// Reads the log by pages and by a follow, and checks the counts.
 void reads(Client& client) {
   auto log = client.open_log("events");
   std::size_t read = 0;
@@ -82,7 +86,7 @@ void reads(Client& client) {
   std::atomic<std::size_t> followed = 0, seen_inside = 0;
   {
     const Follower follower = log->follow(0, [&](const Entry&) {
-      seen_inside = client.figures().followed_entries;  // in a callback: does not wait for itself
+      seen_inside = client.figures().followed_entries;  // a callback may ask for figures
       ++followed;
     });
     for (int i = 0; i < 2000 && followed < entries; ++i) std::this_thread::sleep_for(10ms);
@@ -95,6 +99,7 @@ void reads(Client& client) {
   must(f.corrupt_pages == 0, "nothing was corrupt");
 }
 
+/// The text and the struct must agree, since nothing happens in between.
 void text_says_the_same(const Client& client) {
   const std::string text = "\n" + client.prometheus_text();
   const ClientFigures f = client.figures();
@@ -114,6 +119,8 @@ void text_says_the_same(const Client& client) {
        text);
 }
 
+/// Three threads ask for figures while a fourth appends. Each answer must be consistent in itself,
+/// and counts never fall.
 void from_many_threads(Client& client) {
   auto log = client.open_log("events");
   std::atomic<bool> done = false;
@@ -133,6 +140,7 @@ void from_many_threads(Client& client) {
   for (auto& t : asking) t.join();
 }
 
+/// The answer to a GET request, with its head.
 std::string get(const std::string& address, const std::string& path) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in to{};
@@ -154,6 +162,7 @@ std::string get(const std::string& address, const std::string& path) {
   return all;
 }
 
+/// Each embedded node serves its own figures at its own address.
 void embedded_pages(const EmbeddedCluster& cluster) {
   const auto& where = cluster.http_addresses();
   must(where.size() == 4 && std::set<std::string>(where.begin(), where.end()).size() == 4,
@@ -189,6 +198,7 @@ int main(int argc, char** argv) {
   from_many_threads(*client);
   embedded_pages(*cluster);
   cluster->stop();
+  // Ports 65534 and 65535 exist, but four nodes need four ports.
   const auto bad = EmbeddedCluster::start(
       {.name = "figures", .data = folder.path, .http = "127.0.0.1:65534", .storage = 3});
   must(!bad && bad.error().code == "bad_configuration", "more nodes than ports");

@@ -1,5 +1,6 @@
-// Appends under conditions on an embedded cluster: many writers that count together, one that takes
-// over from another, refusals.
+// Integration: appends under conditions (F1, F2) on an embedded cluster. Writers count together by
+// the expected offset, and a newer writer takes a log over from an older writer by the fencing
+// token.
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 
@@ -23,6 +24,7 @@ Client connect(const EmbeddedCluster& cluster) {
   return *client;
 }
 
+/// All entries of the log up to its end.
 std::vector<Entry> read_all(Log& log) {
   std::vector<Entry> all;
   const auto end = log.end();
@@ -35,7 +37,8 @@ std::vector<Entry> read_all(Log& log) {
   return all;
 }
 
-// Each reads to the end, adds one, and appends it there; whoever comes late reads again.
+// Each writer reads to the end, adds 1 to the last value and appends it there. A refused writer
+// reads on and tries again.
 void counts_together(const EmbeddedCluster& cluster) {
   must(connect(cluster).create_log("counter", {.segment_bytes = 65'536}).has_value(), "a log");
   std::atomic<int> refused = 0;
@@ -48,7 +51,7 @@ void counts_together(const EmbeddedCluster& cluster) {
       EntryOffset end = 0;
       int value = 0;
       for (int done = 0; done < counts_each;) {
-        // As large as it takes for the log to go on to further segments, whose start frames stand
+        // Entries of 1000 bytes make the log go on to further segments, whose start frames stand
         // between entries.
         const auto result =
             log->append(fmt::format("{:<1000}", value + 1), {.expected_offset = end});
@@ -78,6 +81,7 @@ void counts_together(const EmbeddedCluster& cluster) {
     must(std::stoul(all[i].payload) == i + 1, "the counts are in order");
 }
 
+/// The newer writer takes the next token while 200 appends of the older writer are under way.
 void takes_over(const EmbeddedCluster& cluster) {
   Client older = connect(cluster), newer = connect(cluster);
   auto a = older.create_log("owned");
@@ -94,6 +98,7 @@ void takes_over(const EmbeddedCluster& cluster) {
   for (auto& f : under_way) {
     const AppendResult r = f.get();
     must(r || r.error.code == "producer_fenced", "the older writer's append: " + r.error.message);
+    // F2: no entry of the older token lies at or above the end that FenceIs named.
     must(!r || r.offset < second->end, "what it got in lies below the end that was told");
     in += r ? 1 : 0;
   }

@@ -1,6 +1,6 @@
-// Small entries beside large ones on one connection, in an embedded cluster: what the process keeps
-// in memory is what its limits count, and no receive blocks that a few bytes of a small entry hold
-// (Z1).
+// Integration: small entries beside large entries on the same connection of an embedded cluster.
+// The process's memory must stay near the sum of its limits (spec/09).
+// The fault that it guards: a few bytes of a small entry keep a whole receive block.
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 
 #include "tests/support/in_process.h"
 
-// With AddressSanitizer: what was freed must not look like what is kept.
+// With AddressSanitizer: freed memory in quarantine must not look like memory in use.
 extern "C" const char* __asan_default_options() { return "quarantine_size_mb=8"; }
 
 using namespace loglog;
@@ -23,11 +23,12 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto load_for = 8s;
-/// Cache of newest frames (64 MiB for the node; 8 MiB for each of two logs here), the client's and
-/// the node's staged runs, and what the allocator keeps. The fault took 40 to 70 MB a second and
+/// The cache of newest frames (8 MiB for each of two logs here), the staged runs of client and
+/// node, and the allocator's own reserve. With the fault memory grows by 40 to 70 MB a second and
 /// node.
 constexpr std::uint64_t growth_max = 160'000'000;
 
+/// Resident bytes of this process.
 std::uint64_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
   std::uint64_t size = 0, resident = 0;

@@ -1,5 +1,5 @@
-// A follow by callback on an embedded cluster: once it has been stopped, or its Follower is gone,
-// the callback is not running and does not run again, whoever stops it and from wherever.
+// Integration: a follow by callback on an embedded cluster. After a stop, or after its Follower is
+// gone, the callback is not running and does not run again, whatever thread stops it.
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 
@@ -18,13 +18,13 @@ namespace {
 
 constexpr int entries = 200;
 
-/// What a callback uses, as an application's state machine would be.
+/// State that a callback uses, as an application's state machine would be.
 struct Seen {
   std::atomic<int> count{0};
   std::atomic<bool> running{false};
   void operator()(const Entry&) {
     running = true;
-    std::this_thread::sleep_for(1ms);  // an application's work
+    std::this_thread::sleep_for(1ms);  // stands for an application's work
     ++count;
     running = false;
   }
@@ -33,7 +33,7 @@ struct Seen {
   }
 };
 
-// What the callback uses goes with the Follower.
+// The callback's state is destroyed after the Follower, so no call may be left.
 void gone(Log& log, int after) {
   auto seen = std::make_unique<Seen>();
   {
@@ -46,6 +46,7 @@ void gone(Log& log, int after) {
   must(seen->count == then, "a callback runs again after its Follower is gone");
 }
 
+/// Stops the follow by its token or by stop().
 void stopped(Log& log, bool by_token) {
   Seen seen;
   std::stop_source source;
@@ -57,7 +58,7 @@ void stopped(Log& log, bool by_token) {
   must(following.stopped() && !following.error(), "it is stopped, and nothing went wrong");
 }
 
-// It may stop itself, and is not called again.
+// The callback stops its own follow, and must not be called again.
 void from_inside(Log& log) {
   std::atomic<int> count{0};
   std::stop_source source;

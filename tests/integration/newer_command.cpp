@@ -1,5 +1,5 @@
-// A sequencer on whose disk lies a committed command of a newer version: it ends with exit code 5
-// and one sentence, and its log stays as it was.
+// Integration: a sequencer whose disk holds a committed command of a newer version ends with exit
+// code 5 and a sentence, and leaves its log as it was.
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -37,12 +37,13 @@ std::string slurp(const std::string& path) {
   return s.str();
 }
 
+/// The end of a process: exit code and stderr.
 struct Ended {
   int code;
   std::string said;
 };
 
-/// The sequencer that lies beside this program, until it ends by itself.
+/// Runs the sequencer that lies beside this program until it ends by itself, at most 30 s.
 Ended run(const std::string& data) {
   std::array<int, 2> pipe{};
   must(::pipe(pipe.data()) == 0, "a pipe");
@@ -53,7 +54,7 @@ Ended run(const std::string& data) {
   if (child == 0) {
     ::dup2(pipe[1], STDERR_FILENO);
     ::close(pipe[0]);
-    ::alarm(30);  // ends it should it not end itself
+    ::alarm(30);  // ends the child if it does not end itself
     ::execl(program.c_str(), program.c_str(), "--id", "1", "--cluster-name", "newer", "--listen",
             "127.0.0.1:0", "--data", data.c_str(), "--sequencers", "1=127.0.0.1:1", "--storage",
             "1=127.0.0.1:1", nullptr);
@@ -77,6 +78,7 @@ Ended run(const std::string& data) {
 int main() {
   const Folder folder;
   {
+    // Command kind 200 exists in no version so far.
     auto storage = sequencer::RaftStorage::open(folder.path, SequencerId{1}, "newer");
     must(storage.has_value(), "a sequencer's directory");
     sequencer::SaveRaft s;
@@ -84,7 +86,8 @@ int main() {
     s.entries = {{RaftTerm{1}, RaftIndex{1}, Bytes::copy_of("\xC8 of a newer version")}};
     must((*storage)->save(s).has_value(), "an entry");
   }
-  // The marks in the header move, and zeros stand behind the records.
+  // Only the records are compared: the marks in the header move, and zeros stand behind the
+  // records.
   const auto records = [&folder] {
     const std::string file = slurp(folder.path + "/raft.log");
     return file.substr(raft_header_size,

@@ -1,5 +1,6 @@
-// PartitionedLog on an embedded cluster: where keys go, what is refused, and that every entry is
-// followed once, in its key's order.
+// Integration: PartitionedLog on an embedded cluster. A key stays in its partition for every
+// client, wrong numbers of partitions are refused, and every entry is followed once in its key's
+// order.
 #include <fmt/format.h>
 #include <loglog/embedded.h>
 #include <loglog/partitioned_log.h>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::size_t partitions = 4, keys = 40, per_key = 25;
 
+/// Appends 25 entries for each of 40 keys and follows them with another client.
 void keeps_keys_in_order(Client& client) {
   auto stream = PartitionedLog::open_or_create(client, "orders", partitions);
   must(stream.has_value(), "the stream is made");
@@ -35,7 +37,7 @@ void keeps_keys_in_order(Client& client) {
     }
   must(used.size() == partitions, "all partitions are used");
 
-  // Another client finds the stream and its keys in the same places.
+  // Another client must place keys in the same partitions.
   auto again = PartitionedLog::open(client, "orders");
   must(again && again->size() == partitions, "the stream is opened with its partitions");
   must(again->append("key-7", "key-7 25").partition == partition_of["key-7"],
@@ -75,7 +77,7 @@ void refuses(Client& client) {
   must(!none && none.error().code == "no_such_log", "a stream that is not there");
   must(!PartitionedLog::open_or_create(client, "empty", 0), "no partitions");
 
-  // Cut off while it was made: the last partition is there, the first is not.
+  // A stream whose creation was cut off: the last partition exists and the first does not.
   must(client.create_log("half/2").has_value(), "a log");
   const auto half = PartitionedLog::open(client, "half");
   must(!half && half.error().code == "invalid_argument",
@@ -84,20 +86,22 @@ void refuses(Client& client) {
   must(whole && whole->size() == 3 && PartitionedLog::open(client, "half").has_value(),
        "and is made whole");
 
+  // This partitioner names a partition that does not exist.
   auto wild =
       PartitionedLog::open(client, "orders", [](std::string_view, std::size_t n) { return n; });
   must(wild && wild->append("k", "v").result.error.code == "invalid_argument",
        "a partitioner that chooses what there is not");
 }
 
+/// The partitioners without a cluster.
 void partitioners() {
   const auto turn = round_robin();
   for (std::size_t i = 0; i < 12; ++i) must(turn("same", 4) == i % 4, "round robin");
   const auto stays = sticky(3);
   for (std::size_t i = 0; i < 24; ++i) must(stays("same", 4) == i / 3 % 4, "sticky");
   const auto hash = by_key();
-  // XXH3-64 of these keys, low half: 17451400790687511452 and 16610363266936908879 are the whole
-  // sums.
+  // The low half of XXH3-64 of these keys chooses the partition; 17451400790687511452 and
+  // 16610363266936908879 are the full hashes. A change would move keys of existing streams.
   must(
       hash("customer-17", 8) == 4 && hash("customer-17", 1000) == 564 && hash("key-7", 1000) == 159,
       "a key has one place for ever");

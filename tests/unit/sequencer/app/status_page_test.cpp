@@ -1,3 +1,5 @@
+// The status page and /status.json: the embedded page equals the file of the tree, loads nothing
+// from elsewhere, and the JSON says null for unknown values.
 #include "sequencer/app/status_page.h"
 
 #include <doctest/doctest.h>
@@ -37,9 +39,10 @@ TEST_CASE(
     CHECK(page.find("id=\"about-" + std::string(k.id) + "\"") != std::string::npos);
   for (auto at = page.find("http"); at != std::string::npos; at = page.find("http", at + 1)) {
     const std::string_view here = std::string_view(page).substr(at, 26);
-    CHECK_MESSAGE(here == "http://www.w3.org/2000/svg",
-                  here);  // the name of SVG, which nobody fetches
+    // The namespace name of SVG, which no browser fetches.
+    CHECK_MESSAGE(here == "http://www.w3.org/2000/svg", here);
   }
+  // Text goes into the page as text, never as HTML.
   CHECK(page.find("innerHTML") == std::string::npos);
   CHECK(status_page_policy("n0nce").find("default-src 'none'; script-src 'nonce-n0nce'") == 0);
 }
@@ -68,6 +71,7 @@ TEST_CASE("status json: what is not known is null, and names are escaped") {
   const auto has = [&](std::string_view part) {
     CHECK_MESSAGE(json.find(part) != std::string::npos, part << " in " << json);
   };
+  // Names with quotes and control characters stay valid JSON.
   has(R"("cluster": "a\"b\\c\u000a")");
   has(R"("at_ms": 1700000000123)");
   has(R"("source": "no_leader")");
@@ -94,6 +98,7 @@ TEST_CASE("status json: samples, with gaps") {
   ClusterPicture p;
   p.source = ClusterPicture::Source::leads;
   const std::string json = status_json(p, h, 4000);
+  // The first sample has no predecessor, so its rates are null.
   CHECK_MESSAGE(json.find("[1000, null, null, null, null],\n  [3000, 10.5, 1000, 500, 990]") !=
                     std::string::npos,
                 json);

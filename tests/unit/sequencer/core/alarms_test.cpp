@@ -1,3 +1,6 @@
+// The alarms (sequencer/core/alarms.h): which condition of the cluster raises which alarm, in which
+// words. The tests change a healthy picture in a single point.
+// The README's section on alarms must use the same words.
 #include "sequencer/core/alarms.h"
 
 #include <doctest/doctest.h>
@@ -14,7 +17,8 @@ using namespace loglog::sequencer;
 
 namespace {
 
-/// Three sequencers, the first leads; three storage nodes; one log on all of them.
+/// A healthy cluster: three sequencers, of which the first leads; three storage nodes; a log on all
+/// of them.
 ClusterPicture healthy() {
   ClusterPicture p;
   p.served_by = SequencerId{1};
@@ -37,7 +41,8 @@ ClusterPicture healthy() {
   return p;
 }
 
-/// Without a leader, as sequencer 1 sees it.
+/// The same cluster without a leader as sequencer 1 sees it; it reaches `reached` sequencers,
+/// itself included.
 ClusterPicture leaderless(int reached) {
   ClusterPicture p = healthy();
   p.source = ClusterPicture::Source::no_leader;
@@ -51,18 +56,21 @@ ClusterPicture leaderless(int reached) {
   return p;
 }
 
+/// The ids of all alarms, separated by spaces, in their order.
 std::string ids(const ClusterPicture& p) {
   std::string out;
   for (const Alarm& a : alarms_of(p)) out += (out.empty() ? "" : " ") + std::string(a.id);
   return out;
 }
 
+/// The sentence of the first alarm of this id, or "nothing".
 std::string said(const ClusterPicture& p, std::string_view id) {
   for (const Alarm& a : alarms_of(p))
     if (a.id == id) return a.what;
   return "nothing";
 }
 
+/// Makes node `node` (from 0) and its replicas unreachable.
 void lose_replica(ClusterPicture& p, std::size_t node) {
   p.overview.storage[node].condition = NodeCondition::unreachable;
   p.overview.storage[node].silent_ms = 34'000;
@@ -89,6 +97,7 @@ TEST_CASE("alarms: sequencers") {
         "Sequencer 3 at s3:1 has not answered for 12 s. One more that is lost stops all appends.");
   p.overview.sequencers[2].silent_ms = 0xFFFF'FFFF;
   CHECK(said(p, "sequencer-unreachable").starts_with("Sequencer 3 at s3:1 has not answered yet."));
+  // With five sequencers a single lost sequencer is no danger to the quorum.
   p.overview.sequencers.push_back({SequencerId{4}, "s4:1", true, 0});
   p.overview.sequencers.push_back({SequencerId{5}, "s5:1", true, 0});
   CHECK(said(p, "sequencer-unreachable").ends_with("answered yet."));
@@ -96,6 +105,7 @@ TEST_CASE("alarms: sequencers") {
 
 TEST_CASE("alarms: clocks that differ, of which nothing was said (C-11)") {
   ClusterPicture p = healthy();
+  // 5 s is the bound below which clocks count as equal (R5).
   p.overview.sequencers[1].clock_off_ms = 5000;
   CHECK(ids(p).empty());
   p.overview.sequencers[1].clock_off_ms = 86'400'000;
@@ -115,6 +125,7 @@ TEST_CASE("alarms: no leader") {
             .find("reaches 1 of 3 sequencers, itself included, and 2 are needed") !=
         std::string::npos);
   CHECK(alarms_of(leaderless(1))[0].severity == Severity::critical);
+  // Elected, but the term for logs has not begun.
   ClusterPicture elected = healthy();
   elected.overview.term = Term{};
   CHECK(ids(elected) == "no-leader");
@@ -126,6 +137,7 @@ TEST_CASE("alarms: no leader") {
 
 TEST_CASE("alarms: without a leader nothing is said of what only a leader knows") {
   ClusterPicture p = leaderless(3);
+  // Replica states are the leader's knowledge; without a leader they may be old.
   p.overview.logs[0].open = false;
   for (ReplicaSeen& r : p.overview.logs[0].replicas) r.state = ReplicaState::lagging;
   CHECK(ids(p) == "no-leader");
@@ -153,11 +165,12 @@ TEST_CASE("alarms: a log in recovery waits for what may come back, or for ever")
   l.open = false;
   for (ReplicaSeen& r : l.replicas) r.state = ReplicaState::lagging;
   CHECK(ids(p) == "log-recovering");
-  l.replicas[0].state = ReplicaState::newcomer;  // the other two know
+  l.replicas[0].state = ReplicaState::newcomer;  // the other two know all that is committed
   CHECK(ids(p) == "log-recovering");
-  lose_replica(p, 2);  // and comes back, or not
+  lose_replica(p, 2);  // node 3 may come back, or may be replaced as well
   CHECK(ids(p) == "log-below-quorum node-unreachable");
-  l.replicas[1].state = ReplicaState::newcomer;  // whatever comes back
+  // no seal quorum is left, even if node 3 comes back
+  l.replicas[1].state = ReplicaState::newcomer;
   CHECK(ids(p) == "log-lost-quorum node-unreachable");
   CHECK(said(p, "log-lost-quorum") ==
         "So many disks with events were replaced that nobody knows all that was acknowledged. No "
@@ -166,6 +179,7 @@ TEST_CASE("alarms: a log in recovery waits for what may come back, or for ever")
 
 TEST_CASE("alarms: a log that needs every replica has none to spare, and that is as it was made") {
   ClusterPicture p = healthy();
+  // W = N: the log never had a replica to spare, so no alarm says that it has none.
   p.overview.logs[0].write_quorum = 3;
   CHECK(ids(p).empty());
   lose_replica(p, 0);
@@ -195,7 +209,7 @@ TEST_CASE("alarms: conditions of storage nodes") {
   CHECK(ids(p).empty());
   p.overview.storage[0].staged_bytes = 90'000;
   CHECK(ids(p) == "node-staging-full");
-  p.overview.storage[0].staged_bytes_max = 0;  // not told yet
+  p.overview.storage[0].staged_bytes_max = 0;  // not reported yet
   CHECK(ids(p).empty());
 }
 
@@ -216,6 +230,7 @@ TEST_CASE(
   r.behind_ms = 60'000;
   CHECK(ids(p).find("replica-behind") != std::string::npos);
   for (NodeSeen& n : p.overview.storage)
+    // The disk lost acknowledged data, so it will not catch up.
     if (n.id == r.node) n.condition = NodeCondition::data_loss;
   CHECK(ids(p).find("replica-behind") == std::string::npos);
   CHECK(ids(p).find("node-data-loss") != std::string::npos);
@@ -227,6 +242,7 @@ TEST_CASE("alarms: logs") {
   CHECK(ids(p) == "log-recovering");
   p.overview.logs[0].halted = true;
   CHECK(ids(p) == "log-halted");
+  // A log that is being made is not open yet, and no alarm is due.
   p.overview.logs[0].state = LogState::creating;
   CHECK(ids(p).empty());
   p = healthy();
@@ -277,7 +293,7 @@ TEST_CASE("alarms: a replica is behind by bytes or by time") {
   CHECK(ids(p) == "replica-behind");
   p.overview.logs.push_back(p.overview.logs[0]);
   CHECK(said(p, "replica-behind").ends_with("1 more replica is behind."));
-  r.state = ReplicaState::unreachable;  // said by the node
+  r.state = ReplicaState::unreachable;  // the node's own alarm covers it
   p.overview.logs.resize(1);
   CHECK(said(p, "replica-behind") == "nothing");
 }
@@ -289,6 +305,7 @@ TEST_CASE("alarms: the README tells each kind, in the same words and no other") 
                         .parent_path()
                         .parent_path()
                         .parent_path();
+  // Each heading of the section is an alarm's id, and its text holds the alarm's meaning.
   const std::string readme = slurp(root / "sequencer/README.md");
   const auto begin = readme.find("## What each alarm means");
   REQUIRE(begin != std::string::npos);

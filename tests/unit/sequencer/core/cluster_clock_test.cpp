@@ -1,3 +1,6 @@
+// The clock of a majority (spec/06 R5): the least clock of a majority ages entries, the greatest
+// stamps them, and a clock that was set does not count for an hour.
+// No real clock: the tests give the steady time and every wall clock.
 #include "sequencer/core/cluster_clock.h"
 
 #include <doctest/doctest.h>
@@ -11,7 +14,8 @@ const SequencerId one{1}, two{2}, three{3};
 constexpr std::uint64_t noon = 1'700'000'000'000;
 constexpr std::uint64_t day = 86'400'000;
 
-/// The clock of sequencer 1 of three, an hour after its start, when it has just heard the others.
+/// The clock of sequencer 1 of three, an hour after its start, when it has just heard the other
+/// two.
 ClusterClock clock(std::uint64_t own, std::uint64_t second, std::uint64_t third) {
   ClusterClock c(one, 3);
   c.look(Time{1h}, own);
@@ -25,6 +29,7 @@ ClusterClock clock(std::uint64_t own, std::uint64_t second, std::uint64_t third)
 TEST_CASE(
     "clocks: that of one machine a day ahead makes nothing old, and none a day behind stamps "
     "anything a day early (C-11)") {
+  // In both cases two right clocks outvote the wrong clock, whichever sequencer has it.
   for (const std::uint64_t wrong : {noon + day, noon - day}) {
     CAPTURE(wrong);
     const ClusterClock leader_is_wrong = clock(wrong, noon, noon + 10);
@@ -45,16 +50,16 @@ TEST_CASE(
   const ClusterClock c = clock(noon + 2000, noon, noon + 4000);
   CHECK(c.age_by(Time{1h}) == noon + 2000);
   CHECK(c.stamp(Time{1h}) == noon + 2000);
-  CHECK(c.age_by(Time{1h + 3s}) == noon + 5000);  // as steady time says from then on
+  CHECK(c.age_by(Time{1h + 3s}) == noon + 5000);  // steady time moves it on between answers
 
   ClusterClock two_of_three(one, 3);
   two_of_three.look(Time{1h}, noon);
-  CHECK(!two_of_three.age_by(Time{1h}));  // itself alone
+  CHECK(!two_of_three.age_by(Time{1h}));  // its own clock is no majority
   CHECK(two_of_three.stamp(Time{1h}) == noon);
   two_of_three.heard(Time{1h}, three, noon + 1000);
   CHECK(two_of_three.age_by(Time{1h}) == noon);
   CHECK(two_of_three.stamp(Time{1h}) == noon + 1000);
-  two_of_three.look(Time{1h + 11s}, noon + 11'000);  // what it heard is too long ago
+  two_of_three.look(Time{1h + 11s}, noon + 11'000);  // the other's answer is too long ago
   CHECK(!two_of_three.age_by(Time{1h + 11s}));
 }
 
@@ -63,8 +68,9 @@ TEST_CASE(
     "old (C-11)") {
   ClusterClock alone(one, 1);
   alone.look(Time{1h}, noon);
-  alone.look(Time{1h + 10s}, noon + 12'000);  // NTP moves it a little
+  alone.look(Time{1h + 10s}, noon + 12'000);  // NTP moves the clock a little
   CHECK(alone.age_by(Time{1h + 10s}) == noon + 12'000);
+  // The clock was set by 400 days: the sequencer names 0 as its clock.
   alone.look(Time{1h + 20s}, noon + 22'000 + 400 * day);
   CHECK(alone.told(Time{1h + 20s}) == 0);
   CHECK(!alone.age_by(Time{1h + 20s}));
@@ -74,6 +80,7 @@ TEST_CASE(
     CHECK(alone.age_by(Time{1h + 23s}) == noon + 25'000);
   }
   SUBCASE("it stays") {
+    // An hour later the new time counts.
     const Time later = Time{2h + 20s};
     alone.look(Time{2h + 19s}, noon + 3'621'000 + 400 * day);
     CHECK(!alone.age_by(Time{2h + 19s}));

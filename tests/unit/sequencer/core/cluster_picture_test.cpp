@@ -1,3 +1,5 @@
+// Which picture of the cluster a status page shows: the leader's own, the leader's answer to a
+// follower, or old offsets with their age if there is no leader.
 #include "sequencer/core/cluster_picture.h"
 
 #include <doctest/doctest.h>
@@ -8,6 +10,7 @@ using Source = ClusterPicture::Source;
 
 namespace {
 
+/// An overview by sequencer `id`, which takes `leader` for the leader, with a log that is not open.
 Overview seen_by(std::uint32_t id, std::uint32_t leader) {
   Overview o;
   o.id = SequencerId{id};
@@ -26,6 +29,7 @@ Overview seen_by(std::uint32_t id, std::uint32_t leader) {
   return o;
 }
 
+/// The answer of leader 2, heard at 10 s, with a log that is open.
 Told told_by_leader() {
   Told t{seen_by(2, 2), Time{} + 10s};
   LogSeen& l = t.overview.logs[0];
@@ -62,7 +66,8 @@ TEST_CASE("picture: without a leader, what it sees itself and the offsets of old
   REQUIRE(p.overview.logs.size() == 1);
   const LogSeen& l = p.overview.logs[0];
   CHECK(l.committed == Offset{900});
-  CHECK(l.first == Offset{100});  // the trim point moved since
+  // the trim point moved meanwhile, and a follower knows it from the metadata
+  CHECK(l.first == Offset{100});
   CHECK(!l.open);
   CHECK(l.replicas[0] == ReplicaSeen{NodeId{1}, ReplicaState::lagging, Offset{880}, 0});
   CHECK(picture_of(Time{}, seen_by(1, 2), {}, false).source == Source::leader_silent);

@@ -1,3 +1,5 @@
+// Questions that wait for a confirmed lead (R2): rounds are shared, a connection has a bound, and a
+// lost connection leaves the running round intact.
 #include "sequencer/core/confirmations.h"
 
 #include <doctest/doctest.h>
@@ -35,7 +37,8 @@ TEST_CASE("confirmations: a connection has a bound, and gives its places back (Z
   CHECK(c.add(question(two)));
   const auto round = c.begin_round();
   REQUIRE(round);
-  CHECK_FALSE(c.add(question(one)));  // they wait still
+  // the round has begun but has not ended, so the questions still take places
+  CHECK_FALSE(c.add(question(one)));
   CHECK(c.end_round(*round).size() == 4);
   CHECK(c.add(question(one)));
 }

@@ -1,3 +1,5 @@
+// The queue of copies to a node (P4): at most so many logs at a time, in the order in which they
+// asked.
 #include "sequencer/core/copy_queue.h"
 
 #include <doctest/doctest.h>
@@ -20,9 +22,9 @@ TEST_CASE(
   q.end(LogId{3}, node);
   q.end(LogId{3}, node);
   CHECK(q.take_ready() == std::vector<std::pair<LogId, NodeId>>{{LogId{9}, node}});
-  CHECK(q.begin(LogId{9}, node, false));         // its turn: it begins when it says so
-  CHECK_FALSE(q.begin(LogId{10}, node, false));  // asked twice, it waits once
-  CHECK(q.begin(LogId{10}, other, false));       // each node has a line of its own
+  CHECK(q.begin(LogId{9}, node, false));         // its turn: take_ready() has named it
+  CHECK_FALSE(q.begin(LogId{10}, node, false));  // a log that asks twice waits once
+  CHECK(q.begin(LogId{10}, other, false));       // each node has its own queue
 }
 
 TEST_CASE("a log that takes no appends before its copy is done does not wait for the others") {
@@ -31,7 +33,7 @@ TEST_CASE("a log that takes no appends before its copy is done does not wait for
   CHECK_FALSE(q.begin(LogId{2}, node, false));
   CHECK(q.begin(LogId{2}, node, true));
   q.end(LogId{1}, node);
-  CHECK(q.take_ready().empty());  // it was waiting no more
+  CHECK(q.take_ready().empty());  // log 2 does not wait any more
 }
 
 TEST_CASE(

@@ -1,5 +1,6 @@
-// A node comes back and lacks much: when it copies, how many logs at a time, and how long a copy
-// may take.
+// A node comes back and lacks much: when it copies instead of taking orders (S5, P3), how many logs
+// it copies at a time (P4), and how long a copy may take (S8).
+// Runs on fake_cluster.h; node 3 is the node that comes back.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -11,11 +12,13 @@ using namespace loglog::sequencer::testing;
 
 namespace {
 
+/// A producer's place in a log.
 struct Writer {
   TermIs term;
   std::uint64_t next = 1;
 };
 
+/// A cluster with so many open logs, in which a replica that lacks over 1000 bytes copies.
 struct Returning {
   explicit Returning(int logs, LogOptions options = {}) {
     f.options.copy_above_bytes = 1000;
@@ -35,10 +38,11 @@ struct Returning {
     for (int i = 0; i < runs; ++i, ++w.next)
       f.say(client, Commit{w.term.log, w.term.term, Sequence{w.next - 1}, run(w)});
   }
+  /// The reference of the writer's next run.
   static Reference run(const Writer& w) {
     return {ProducerId{77}, Sequence{w.next}, 1, 100, RunDigest{w.term.log.value * 1000 + w.next}};
   }
-  /// Node 3 misses these appends to each log, and comes back; it copies slowly.
+  /// Node 3 misses `runs` appends to each log and comes back with `copies_slowly` set.
   void miss(int runs) {
     f.disconnect(3);
     for (Writer& w : writers) append(w, runs);
@@ -70,8 +74,8 @@ TEST_CASE(
   r.f.connect(3);
   r.f.pass(200ms);
   CHECK(r.f.node(3).copying.size() == 1);
-  CHECK(r.log(3, 1).pieces ==
-        r.log(1, 1).pieces);  // the other one lacked little: it was ordered what it lacks
+  // The second log lacked little, so orders filled it.
+  CHECK(r.log(3, 1).pieces == r.log(1, 1).pieces);
   r.f.finish_copy(3, r.writers[0].term.log);
   CHECK(r.log(3, 0).pieces == r.log(1, 0).pieces);
 }
@@ -108,11 +112,13 @@ TEST_CASE("a copy that moves is not cancelled after 20 s, and an idle one is (L-
   r.miss(50);
   REQUIRE(r.f.node(3).copying.size() == 1);
   const LogId log = r.writers[0].term.log;
+  // The copy reports progress every second for two minutes, and is not begun anew.
   for (int s = 0; s < 120; ++s) {
     r.f.pass(1s);
     r.f.from_node(3, Reconciling{log, r.writers[0].term.term, r.log(3, 0).tail()});
   }
   CHECK(r.reconciles() == 1);
+  // Without progress the copy is given up after 20 s and begun anew.
   r.f.pass(30s);
   CHECK(r.reconciles() == 2);
 }
@@ -123,9 +129,10 @@ TEST_CASE("a copy that moves is no reason for a new term, where the log opens on
   Returning r(1, all);
   const LogId log = r.writers[0].term.log;
   r.f.node(3).durable = false;
-  r.append(r.writers[0], 5);  // on nodes 1 and 2 for sure; node 3 acknowledges nothing
+  r.append(r.writers[0], 5);  // on nodes 1 and 2; node 3 acknowledges nothing
   r.log(3, 0).pieces.resize(r.log(3, 0).pieces.size() - 5);
   r.f.node(3).durable = true;
+  // A new leader; with W = 3 the log opens only when node 3 has copied.
   r.f.restart();
   r.f.pass(3s);
   r.f.node(3).copies_slowly = true;
@@ -133,6 +140,7 @@ TEST_CASE("a copy that moves is no reason for a new term, where the log opens on
   r.f.pass(500ms);
   REQUIRE(r.f.node(3).copying.size() == 1);
   const Term term = r.f.node(3).copying.at(log).term;
+  // For two minutes the copy moves, so S8 must not begin another term.
   for (int s = 0; s < 120; ++s) {
     r.f.pass(1s);
     if (r.f.node(3).copying.contains(log))
@@ -147,10 +155,11 @@ TEST_CASE(
     "(C-1)") {
   Returning r(1);
   Writer& w = r.writers[0];
+  // Node 3 never gets the first of three runs. Nodes 1 and 2 hold all three, so the first is
+  // committed when node 3 reports it as missing.
   r.f.node(3).logs[w.term.log].missing.insert(Returning::run(w).digest.value);
   r.f.to_nodes.clear();
-  r.append(
-      w, 3);  // on nodes 1 and 2, so that the first is committed when node 3 says that it misses it
+  r.append(w, 3);
   r.f.pass(100ms);
   CHECK(r.reconciles() == 1);
   CHECK(r.log(3, 0).pieces == r.log(1, 0).pieces);

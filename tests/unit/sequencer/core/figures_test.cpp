@@ -1,4 +1,5 @@
-// What a sequencer counts and shows, on a clock that stands still until it is moved.
+// The figures of a sequencer (metrics and readiness) against the events that cause them. The clock
+// stands still until the test moves it, so latencies are exact.
 #include "sequencer/core/figures.h"
 
 #include <doctest/doctest.h>
@@ -11,6 +12,7 @@ using namespace loglog::sequencer::testing;
 
 namespace {
 
+/// A commit of a run of `count` entries of 100 bytes each.
 Commit run_of(const TermIs& t, std::uint64_t first, std::uint32_t count = 1) {
   return {t.log,
           t.term,
@@ -28,6 +30,7 @@ TermIs made_log(FakeCluster& f, ConnectionId c) {
   return f.heard<TermIs>().back();
 }
 
+/// The report of a node's replica of the only log.
 ReplicaReport replica(const FakeCluster& f, std::uint32_t node) {
   const Report r = f.machine->report(f.now);
   REQUIRE(r.logs.size() == 1);
@@ -57,7 +60,8 @@ TEST_CASE("figures of a sequencer: commits, their latency, and what is refused")
   CHECK(r.counted.log_terms == 1);
   CHECK(r.counted.commits == 0);
 
-  f.say(c, run_of(t, 1, 5));  // answered at once: the clock stands still
+  f.say(c, run_of(t, 1, 5));  // committed at once, because the clock stands still
+  // The second run is ordered, and a single node acknowledges it.
   f.node(2).durable = f.node(3).durable = false;
   f.say(c, run_of(t, 6));
   r = f.machine->report(f.now);
@@ -70,7 +74,7 @@ TEST_CASE("figures of a sequencer: commits, their latency, and what is refused")
 
   f.pass(300ms);
   f.node(2).durable = true;
-  f.say(c, run_of(t, 7));  // its Order brings node 2's acknowledgement of both
+  f.say(c, run_of(t, 7));  // its Order brings node 2's acknowledgement of both runs
   r = f.machine->report(f.now);
   CHECK(r.counted.committed_entries == 7);
   CHECK(r.counted.commit_latency.sum() == 300'000);
@@ -99,14 +103,14 @@ TEST_CASE("figures of a sequencer: a replica's lag is what it lacks, for how lon
 
   f.disconnect(3);
   f.pass(1s);
-  CHECK(replica(f, 3).lag_bytes == 0);  // down, and lacks nothing
+  CHECK(replica(f, 3).lag_bytes == 0);  // down, but without lag
   CHECK(replica(f, 3).lag == Duration{});
   f.say(c, run_of(t, 2));
   f.pass(2s);
   f.say(c, run_of(t, 3));
   f.pass(1s);
   CHECK(replica(f, 3).lag_bytes == 200);
-  CHECK(replica(f, 3).lag == 3s);  // of the older one
+  CHECK(replica(f, 3).lag == 3s);  // the age of the older run
   CHECK(replica(f, 3).state == ReplicaState::unreachable);
   CHECK(replica(f, 1).lag_bytes == 0);
   CHECK(replica(f, 1).lag == Duration{});
@@ -115,11 +119,11 @@ TEST_CASE("figures of a sequencer: a replica's lag is what it lacks, for how lon
   f.pass(500ms);
   CHECK(replica(f, 3).lag_bytes == 0);
   CHECK(replica(f, 3).lag == Duration{});
-  CHECK(f.machine->report(f.now).counted.repairs ==
-        0);  // it was told again what it had not been told
+  // The leader's window had the runs, so orders were enough and no repair was begun.
+  CHECK(f.machine->report(f.now).counted.repairs == 0);
 
   f.disconnect(3);
-  for (std::uint64_t i = 4; i < 24; ++i) f.say(c, run_of(t, i));  // more than the leader remembers
+  for (std::uint64_t i = 4; i < 24; ++i) f.say(c, run_of(t, i));  // more runs than the window holds
   f.connect(3);
   f.pass(500ms);
   CHECK(replica(f, 3).lag_bytes == 0);
@@ -132,7 +136,7 @@ TEST_CASE("figures of a sequencer: whether it serves its role") {
       {SequencerId{1}, "s1:1"}, {SequencerId{2}, "s2:1"}, {SequencerId{3}, "s3:1"}};
   f.restart();
   CHECK_FALSE(f.machine->readiness());
-  f.pass(3s);  // it stands, and nobody answers
+  f.pass(3s);  // it stands for election, and no peer answers
   CHECK_FALSE(f.machine->readiness());
   CHECK(f.machine->report(f.now).term == Term{});
   CHECK(f.machine->report(f.now).nodes.empty());

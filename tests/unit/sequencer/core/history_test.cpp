@@ -1,3 +1,5 @@
+// The history behind the status page's charts: rates as differences of counters, gaps instead of
+// wrong rates, and quantiles of an interval.
 #include "sequencer/core/history.h"
 
 #include <doctest/doctest.h>
@@ -7,6 +9,7 @@ using namespace loglog::sequencer;
 
 namespace {
 
+/// An overview with these counters, of sequencer `id` in its life `boot`.
 Overview reading(std::uint64_t appends, std::uint64_t bytes, std::uint32_t id = 1,
                  std::uint64_t boot = 7) {
   Overview o;
@@ -41,6 +44,8 @@ TEST_CASE(
   History h;
   Overview o = reading(1000, 1000);
   h.add(at(0s), 0, &o);
+  // Another leader, then another life of it, then silence: counters of different processes are
+  // never subtracted.
   o = reading(5, 5, 2);
   h.add(at(2s), 2, &o);
   CHECK(!h.samples().back().known);
@@ -80,7 +85,8 @@ TEST_CASE("history: quantiles of what was counted in between") {
   CHECK(quantile_us(before, after, 0.5) == 200);
   CHECK(quantile_us(before, after, 0.75) == 300);
   after[3].count += 1000;
-  CHECK(quantile_us(before, after, 0.99) == 400);  // longer than all bounds: it was at least this
+  // above all bounds: the true value is at least this bound
+  CHECK(quantile_us(before, after, 0.99) == 400);
   after.pop_back();
   CHECK(!quantile_us(before, after, 0.5));
 }

@@ -1,4 +1,6 @@
-// Logs that nobody asks for.
+// Logs that nobody asks for rest (S7): recovery matches their replicas and writes nothing until
+// somebody asks, or until retention has something to take.
+// Runs on fake_cluster.h with a single log "a".
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -10,6 +12,7 @@ using namespace loglog::sequencer::testing;
 
 namespace {
 
+/// A cluster with a log that has not been opened yet.
 struct Idle {
   Idle() {
     f.start_all();
@@ -32,6 +35,7 @@ struct Idle {
                          {ProducerId{7}, Sequence{sequence}, 1, 100, RunDigest{sequence}}});
     f.pass(200ms);
   }
+  /// Restarts the sequencer as the next leader and connects these nodes.
   void fail_over(std::initializer_list<int> nodes) {
     f.restart();
     f.pass(3s);
@@ -39,6 +43,7 @@ struct Idle {
     client = f.connect_client();
     f.pass(500ms);
   }
+  /// Orders that nodes were sent since `to_nodes` was cleared.
   std::size_t orders() const {
     return static_cast<std::size_t>(
         std::count_if(f.to_nodes.begin(), f.to_nodes.end(),
@@ -67,9 +72,10 @@ TEST_CASE("a log that is made is not written before somebody opens it") {
   Idle l;
   l.f.pass(30s);
   CHECK(l.orders() == 0);
-  for (int i : {1, 2, 3}) CHECK(l.f.node(i).logs[l.id].matched == Term{1});  // it can be read
+  // matched, so it can be read
+  for (int i : {1, 2, 3}) CHECK(l.f.node(i).logs[l.id].matched == Term{1});
   CHECK(l.status().open);
-  CHECK(l.seen().open);  // nothing that an alarm would be about
+  CHECK(l.seen().open);  // so no alarm is due
   CHECK(l.f.machine->report(l.f.now).logs_open == 1);
   const TermIs t = l.open();
   CHECK(t.start > Offset{});
@@ -80,6 +86,7 @@ TEST_CASE("a failover writes nothing to a log that nobody asks for, until somebo
   Idle l;
   l.append(l.open(), 1);
   const Offset tail = l.f.node(1).logs[l.id].tail();
+  // The log has an entry and a term start of its own; the next leader must write nothing.
   l.f.to_nodes.clear();
   SUBCASE("all nodes are there") { l.fail_over({1, 2, 3}); }
   SUBCASE("one comes late") {
@@ -104,12 +111,13 @@ TEST_CASE("a failover writes nothing to a log that nobody asks for, until somebo
   CHECK(l.seen().committed == tail);
   for (const ReplicaSeen& r : l.seen().replicas) CHECK(r.durable == tail);
 
-  l.f.disconnect(3);  // it is not wanted for that either
+  l.f.disconnect(3);  // a replica that is away is no reason to write either
   l.f.pass(5s);
   l.f.connect(3);
   l.f.pass(1s);
   CHECK(l.orders() == 0);
 
+  // Somebody asks: the term start comes now, at the old tail.
   const TermIs t = l.open();
   CHECK(t.start == tail);
   l.append(t, 1);
@@ -121,6 +129,8 @@ TEST_CASE(
   Idle l;
   l.append(l.open(), 1);
   l.f.to_nodes.clear();
+  // Each case leaves a replica that may not know or hold everything committed, so the log does not
+  // rest.
   SUBCASE("a node has not heard that it is committed") {
     l.f.node(2).logs[l.id].committed = Offset{};
   }
@@ -149,6 +159,7 @@ TEST_CASE(
     "timer in between") {
   Idle l;
   constexpr std::size_t logs = 100;
+  // 100 logs exceed a batch of 32, and no time passes after the connections.
   for (std::size_t i = 1; i < logs; ++i) l.f.say(l.client, CreateLog{fmt::format("b/{}", i), {}});
   l.f.restart();
   l.f.pass(3s);
@@ -162,6 +173,7 @@ TEST_CASE("a log with something to trim does not rest") {
   l.append(l.open(), 1);
   l.fail_over({1, 2, 3});
   const Offset tail = l.f.node(1).logs[l.id].tail();
+  // Retention by age needs a segment start that is old enough, so the log opens.
   l.f.say(l.client, SetRetention{l.id, {0, 2000}});
   l.f.pass(5s);
   CHECK(l.f.node(1).logs[l.id].tail() > tail);
@@ -170,5 +182,5 @@ TEST_CASE("a log with something to trim does not rest") {
   for (int i : {1, 2, 3}) l.f.node(i).logs[l.id].first = l.f.machine->metadata().logs[0].trim;
   l.fail_over({1, 2, 3});
   l.f.pass(10s);
-  CHECK(l.f.node(1).logs[l.id].tail() == trimmed);  // nothing stands in it any more
+  CHECK(l.f.node(1).logs[l.id].tail() == trimmed);  // the log holds no entry any more, so it rests
 }

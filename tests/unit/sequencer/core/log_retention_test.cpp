@@ -1,4 +1,5 @@
-// R5: what the leader trims by itself.
+// Retention (spec/06 R5): which trims the leader makes by itself, by bytes and by age.
+// Runs on fake_cluster.h; segments have 64 KiB and runs 8000 bytes.
 #include <doctest/doctest.h>
 
 #include "tests/unit/sequencer/core/fake_cluster.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr std::uint64_t segment = 64u << 10;
 constexpr std::uint32_t run_length = 8000;
 
+/// A log with retention `r` and a producer that appends to it.
 struct Log {
   explicit Log(Retention r, int nodes = 3) : f(nodes) {
     f.start_all();
@@ -42,7 +44,7 @@ struct Log {
       if (pause > 0us) f.pass(pause);
     }
   }
-  /// Another reign.
+  /// The next leader's reign, with a fresh producer.
   void fail_over() {
     f.restart();
     f.pass(3s);
@@ -55,13 +57,15 @@ struct Log {
   Offset committed() { return f.node(1).logs[id].committed; }
   Offset tail() { return f.node(1).logs[id].tail(); }
   std::vector<Offset> segments() { return f.node(1).logs[id].segments(); }
-  /// The greatest segment start with so many bytes committed above.
+  /// The highest segment start with at least `bytes` bytes committed above it: the trim that R5
+  /// asks for.
   Offset expected(std::uint64_t bytes) {
     Offset best{};
     for (const Offset s : segments())
       if (s + bytes <= committed()) best = s;
     return best;
   }
+  /// The messages of type M that nodes were sent.
   template <class M>
   std::size_t asked() const {
     return static_cast<std::size_t>(
@@ -80,13 +84,16 @@ struct Log {
 
 TEST_CASE("retention by bytes: a log that is never at rest is trimmed too") {
   Log l({4 * segment, 0});
+  // An append each millisecond, so that the log is never idle and ticks come only when the core
+  // asks for them.
   for (int i = 0; i < 2000; ++i) {
     l.f.now += 1ms;
     if (l.f.machine->output().wake <= l.f.now) l.f.machine->tick(l.f.now, l.f.wall_ms());
     l.append();
   }
   CHECK(l.committed() > Offset{200 * segment});
-  CHECK(l.info().trim >= Offset{100 * segment});  // half of it: between two trims lies a pause
+  // trims lag because a pause lies between two of them
+  CHECK(l.info().trim >= Offset{100 * segment});
 }
 
 TEST_CASE("retention: none, and nothing is asked, nothing is trimmed") {
@@ -100,7 +107,7 @@ TEST_CASE("retention: none, and nothing is asked, nothing is trimmed") {
 
 TEST_CASE("retention by bytes: whole segments go while as much stays") {
   Log l({2 * segment, 0});
-  l.append(10);  // less than is retained: there is nothing to ask
+  l.append(10);  // less than the retention, so nothing is asked
   l.f.pass(3s);
   CHECK(l.asked<GetSegments>() == 0);
   CHECK(l.info().trim == Offset{});
@@ -112,8 +119,8 @@ TEST_CASE("retention by bytes: whole segments go while as much stays") {
   CHECK(l.info().trim > Offset{});
   CHECK(l.committed() - l.info().trim >= 2 * segment);
   CHECK(l.committed() - l.info().trim < 3 * segment + 2 * run_length);
-  CHECK(l.asked<GetSegments>() == 1);   // what this term opens is known
-  CHECK(l.asked<loglog::Read>() == 0);  // no clock is needed
+  CHECK(l.asked<GetSegments>() == 1);   // the leader knows the segments of its own term
+  CHECK(l.asked<loglog::Read>() == 0);  // retention by bytes needs no clock
   const bool said = std::any_of(l.f.events.begin(), l.f.events.end(), [](const Event& e) {
     return e.text.find("retention") != std::string::npos;
   });
@@ -129,7 +136,8 @@ TEST_CASE("retention by bytes: the next leader asks where segments begin") {
   l.f.pass(2s);
   REQUIRE(l.info().trim == Offset{});
   l.fail_over();
-  l.f.node(1).silent = true;  // whoever is asked and does not answer, another one is
+  // Two of three nodes do not answer, so the leader must ask the third.
+  l.f.node(1).silent = true;
   l.f.node(2).silent = true;
   l.append(20);
   l.f.pass(8s);
@@ -143,14 +151,16 @@ TEST_CASE("retention by age: segments are short, and go when all in them is old"
     l.append(1, 200ms);
     const Offset trim = l.info().trim;
     if (trim == Offset{}) continue;
+    // Everything below the trim point is older than the retention.
     const auto clock = clock_at(l.f.node(1).logs[l.id].frames.at(trim), l.id, trim);
     REQUIRE(clock);
     CHECK(*clock <= l.f.wall_ms() - 4000);
   }
-  CHECK(l.segments().size() >= 10);  // one a second
+  CHECK(l.segments().size() >= 10);  // a segment a second
   CHECK(l.info().trim > Offset{});
   const auto clock = clock_at(l.f.node(1).logs[l.id].frames.at(l.info().trim), l.id, l.info().trim);
-  CHECK(*clock >= l.f.wall_ms() - 4000 - 2500);  // a segment's span and a pause later at most
+  // at most a segment's span and a pause older than needed
+  CHECK(*clock >= l.f.wall_ms() - 4000 - 2500);
   CHECK(l.asked<loglog::Read>() == 0);
 }
 
@@ -160,14 +170,17 @@ TEST_CASE(
   Log l({0, 4000});
   l.append(3);
   const std::size_t before = l.segments().size();
+  // The last entries are not old enough yet.
   l.f.pass(3s);
   CHECK(l.segments().size() == before);
+  // R5: an idle log gets a single segment start, and everything below it goes.
   l.f.pass(3s);
   REQUIRE(l.segments().size() == before + 1);
   CHECK(l.info().trim == l.segments().back());
   CHECK(l.committed() == l.tail());
   const Offset end = l.tail();
   const std::size_t trims = l.asked<TrimTo>();
+  // The log holds nothing but starts: nothing more happens.
   l.f.pass(60s);
   CHECK(l.tail() == end);
   CHECK(l.asked<TrimTo>() == trims);
@@ -192,6 +205,7 @@ TEST_CASE(
   l.f.wall_offset_ms = 0;
   const std::vector<Offset> old = l.segments();
   REQUIRE(old.size() >= 4);
+  // The next leader must read the clocks in the old segments' first frames.
   l.fail_over();
   l.append(1);
   l.f.pass(19s);
@@ -199,6 +213,7 @@ TEST_CASE(
   l.append(1);
   l.f.pass(3s);
   CHECK(l.asked<loglog::Read>() >= 1);
+  // A clock that was ahead keeps entries longer, never shorter.
   if (ahead) CHECK(l.info().trim == Offset{});
   else CHECK(l.info().trim >= old.back());
 }
@@ -206,6 +221,7 @@ TEST_CASE(
 TEST_CASE("retention: is set for a log that is there, within its bounds") {
   Log l({});
   l.append(40);
+  // Sets a retention with a fresh basis; returns the error.
   const auto set = [&](Retention r) {
     l.f.to_clients.clear();
     l.f.say(l.client, SetRetention{l.id, r, {l.f.machine->metadata().version, {}}});
@@ -223,6 +239,7 @@ TEST_CASE("retention: is set for a log that is there, within its bounds") {
   CHECK(l.info().trim == l.expected(segment));
   CHECK(l.info().trim > Offset{});
 
+  // Without retention nothing more is trimmed.
   CHECK(set({}) == Errc::ok);
   const Offset trim = l.info().trim;
   l.append(40);

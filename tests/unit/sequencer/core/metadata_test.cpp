@@ -1,3 +1,5 @@
+// The replicated metadata (MetadataState): commands in the Raft log give the same state on every
+// sequencer, and refuse requests that are late, repeated or absurd (T1, T5, T6, C1).
 #include "sequencer/core/metadata.h"
 
 #include <doctest/doctest.h>
@@ -13,6 +15,7 @@ namespace {
 
 Member member(std::uint32_t n) { return {NodeId{n}, DiskId{100 + n}}; }
 
+/// A history with each kind of command, in which log "a" has id 6 and node 2 a replaced disk.
 std::vector<Command> history() {
   std::vector<Command> h;
   h.push_back(BeginTerm{Term{}, InstanceId{7}, RaftTerm{1}, LogId{}});
@@ -42,13 +45,15 @@ TEST_CASE("metadata: the same commands give the same bytes, also through a snaps
     REQUIRE(decoded);
     CHECK(*decoded == c);
     CHECK(a.apply(i, c).error.code == Errc::ok);
+    // The second state goes through bytes and a snapshot after each command, and must stay equal to
+    // the first.
     b.apply(i, *decoded);
     MetadataState copy;
     REQUIRE(copy.restore(b.snapshot()));
     b = copy;
   }
   CHECK(a.snapshot() == b.snapshot());
-  CHECK(a.state().last_term == Term{42});  // AdmitDisk begins one too
+  CHECK(a.state().last_term == Term{42});  // AdmitDisk mints a term too (C1)
   CHECK(a.disk_of(NodeId{2}) == DiskId{202});
   CHECK(a.state().storage.front().id == NodeId{1});
   CHECK(a.state().storage.back().lost);
@@ -64,39 +69,39 @@ TEST_CASE("metadata: refusals leave the state as it was, but for the version") {
   CHECK(m.apply(i = i + 1, MakeLog{"a", {}, {member(1)}}).error.code == Errc::log_exists);
   CHECK(m.apply(i = i + 1, MakeLog{"b", {}, {member(9)}}).error.code == Errc::not_enough_nodes);
   CHECK(m.apply(i = i + 1, RegisterStorage{{NodeId{1}, DiskId{5}, "n"}}).error.code ==
-        Errc::wrong_identity);  // T4
+        Errc::wrong_identity);  // T4: another disk under a known node id
   CHECK(m.apply(i = i + 1, MarkOpen{LogId{99}}).error.code == Errc::no_such_log);
   CHECK(m.node(NodeId{1})->disk == DiskId{101});
   const std::vector<Member> members = m.log("a")->members;
   CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{2}, DiskId{102}, DiskId{302}, {}, {}}).error.code ==
-        Errc::wrong_identity);  // replaced before
+        Errc::wrong_identity);  // disk 102 has been replaced already
   CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{101}, DiskId{201}, {}, {}}).error.code ==
         Errc::ok);
   CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{201}, DiskId{101}, {}, {}}).error.code ==
-        Errc::invalid_argument);  // still named
+        Errc::invalid_argument);  // a log still names disk 101
   CHECK(m.node(NodeId{1})->disk == DiskId{201});
   CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {{NodeId{1}, DiskId{201}}, members[1], members[2]}})
             .error.code == Errc::ok);
   CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{1}, DiskId{201}, DiskId{101}, {}, {}}).error.code ==
-        Errc::ok);  // a newcomer
+        Errc::ok);  // no log names disk 101 any more, so it is a newcomer
   CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, members}).error.code == Errc::ok);
   const Term newest = m.state().last_term;
   CHECK(m.apply(i = i + 1, AdmitDisk{NodeId{9}, DiskId{1}, DiskId{2}, {}, {}}).error.code ==
         Errc::wrong_identity);
   CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {member(1), member(2), member(3)}}).error.code ==
-        Errc::wrong_state);  // not the disk
+        Errc::wrong_state);  // disk 102 is not registered
   CHECK(m.apply(i = i + 1, SetMembers{LogId{6}, {member(1), member(3)}}).error.code ==
         Errc::wrong_state);
   CHECK(m.state().last_term == newest);
   CHECK(m.log("a")->members == members);
   m.apply(i = i + 1, Trim{LogId{6}, Offset{100}});
-  CHECK(m.log("a")->trim == Offset{500});  // R3
+  CHECK(m.log("a")->trim == Offset{500});  // R3: a trim point never moves back
   CHECK(m.apply(i = i + 1, MarkDeleting{LogId{6}}).error.code == Errc::ok);
   CHECK(m.log("a") == nullptr);
   i = i + 1;
   const Applied again = m.apply(i, MakeLog{"a", {}, {member(1)}, {i, {}}});
   CHECK(again.error.code == Errc::ok);
-  CHECK(again.log == LogId{i.value});  // never reused (T5)
+  CHECK(again.log == LogId{i.value});  // an id is never used again (T5)
   CHECK(m.apply(i = i + 1, FinishDelete{LogId{6}}).error.code == Errc::ok);
   CHECK(m.log("a")->id == again.log);
 }
@@ -119,6 +124,7 @@ TEST_CASE(
   const auto make = [](RaftIndex seen, std::uint64_t id) {
     return MakeLog{"b", {}, {member(1)}, {seen, ChangeId{id}}};
   };
+  // A request to make log "b", its repeat, and both after the log was deleted.
   const RaftIndex before = i;
   const Applied made = m.apply(i = i + 1, make(before, 71));
   REQUIRE(made.error.code == Errc::ok);
@@ -129,10 +135,11 @@ TEST_CASE(
   CHECK(m.apply(i = i + 1, MarkDeleting{made.log}).error.code == Errc::ok);
   CHECK(m.apply(i = i + 1, FinishDelete{made.log}).error.code == Errc::ok);
   CHECK(m.apply(i = i + 1, make(before, 71)).error.code == Errc::superseded);
+  // The deletion is remembered across a snapshot too.
   MetadataState copy;
   REQUIRE(copy.restore(m.snapshot()));
   CHECK(copy.apply(i = i + 1, make(before, 72)).error.code == Errc::superseded);
-  CHECK(m.apply(i, make(i, 73)).error.code == Errc::ok);  // it has seen the deletion
+  CHECK(m.apply(i, make(i, 73)).error.code == Errc::ok);  // its basis is newer than the deletion
 
   const LogId log{6};
   const RaftIndex seen = i;
@@ -140,10 +147,11 @@ TEST_CASE(
     return m.apply(i = i + 1, RaiseFence{log, FenceToken{token}, {at, ChangeId{id}}}).error.code;
   };
   CHECK(fence(0, seen, 1) == Errc::ok);
-  CHECK(fence(0, seen, 1) == Errc::ok);  // its own copy
+  CHECK(fence(0, seen, 1) == Errc::ok);  // its own repeat
   CHECK(m.log(log)->fence == FenceToken{1});
-  CHECK(fence(0, seen, 2) == Errc::superseded);  // another writer that had seen none
-  CHECK(fence(7, seen, 3) == Errc::ok);          // a token of its own is newer whatever was seen
+  CHECK(fence(0, seen, 2) == Errc::superseded);  // another writer with an old basis
+  CHECK(fence(7, seen, 3) == Errc::ok);          // an explicit token needs no basis
+  // The first request's late copy must not raise the token again.
   CHECK(fence(0, seen, 1) == Errc::superseded);
   CHECK(fence(0, i, 4) == Errc::ok);
   CHECK(m.log(log)->fence == FenceToken{8});
@@ -154,6 +162,7 @@ TEST_CASE(
   const RaftIndex looked = i;
   CHECK(keep(60'000, looked, 5) == Errc::ok);
   CHECK(keep(0, i, 6) == Errc::ok);
+  // A late copy of the older change must not undo the newer change.
   CHECK(keep(60'000, looked, 5) == Errc::superseded);
   CHECK(m.log(log)->options.retention == Retention{});
 }
@@ -187,11 +196,11 @@ TEST_CASE("log options: defaults and refusals") {
   CHECK(code(effective_options("a", {0, 0, 1u << 20, Durability::sync, {(1u << 20) - 1, 0}}, 3)) ==
         Errc::invalid_argument);
   CHECK(code(effective_options("a", {0, 0, 0, Durability::sync, {1u << 20, 0}}, 3)) ==
-        Errc::invalid_argument);  // of the default size
+        Errc::invalid_argument);  // of the default segment size
   CHECK(code(effective_options("a", {0, 0, 0, Durability::sync, {0, 999}}, 3)) ==
         Errc::invalid_argument);
   CHECK(code(effective_options("a", {5, 0, 0, Durability::sync}, 3)) ==
-        Errc::invalid_argument);  // at once: waiting would not help (D)
+        Errc::invalid_argument);  // refused at once, because more nodes would not help
   CHECK(code(effective_options("a", {}, 0)) == Errc::not_enough_nodes);
 }
 
@@ -206,12 +215,14 @@ TEST_CASE(
         BeginTerm{Term{static_cast<std::uint32_t>(floor)}, InstanceId{1}, RaftTerm{1}, {}});
   };
   CHECK(begin(0).minted == Term{1});
+  // A floor far ahead would use up the terms.
   const Applied absurd = begin(0xFFFFFFFF);
   CHECK(absurd.error.code == Errc::invalid_argument);
   CHECK(absurd.error.detail ==
         "a floor of term 4294967295 is more than 16777216 above the last term, 1");
   CHECK(m.state().last_term == Term{1});
   CHECK(begin(1 + term_ahead_max).minted == Term{term_ahead_max + 2});
+  // Bring the terms to their highest value, in the largest steps allowed.
   for (std::uint64_t t = m.state().last_term.value; t < term_max; t = m.state().last_term.value)
     REQUIRE(begin(std::min<std::uint64_t>(t + term_ahead_max, term_max - 1)).error.code ==
             Errc::ok);
@@ -226,6 +237,7 @@ TEST_CASE(
   MetadataState m;
   RaftIndex i{};
   for (const Command& c : history()) m.apply(i = i + 1, c);
+  // A token above the bound, the highest token, and no next token.
   const Applied absurd = m.apply(i = i + 1, RaiseFence{LogId{6}, FenceToken{~0ull}});
   CHECK(absurd.error.code == Errc::invalid_argument);
   CHECK(absurd.error.detail ==
@@ -248,6 +260,7 @@ TEST_CASE(
   const auto make = [&](const std::string& name) {
     return apply(MakeLog{name, {3, 2, segment_size_default, Durability::sync, {}}, members});
   };
+  // The longest names fill the bound in bytes before the bound in number.
   SUBCASE("bytes") {
     Applied last;
     std::size_t made = 0;
@@ -268,7 +281,7 @@ TEST_CASE(
     CHECK(make("y").error.code == Errc::too_many);
     CHECK(m.logs_bytes() <= metadata_bytes_max);
   }
-  // The way out.
+  // Deleting a log makes room again.
   const LogId one = m.state().logs.back().id;
   CHECK(apply(MarkDeleting{one}).error.code == Errc::ok);
   CHECK(apply(FinishDelete{one}).error.code == Errc::ok);
@@ -283,11 +296,12 @@ TEST_CASE("metadata: a lost disk stays so until another one takes its place (F10
   RaftIndex i{};
   const auto apply = [&](Command c) { return m.apply(i = i + 1, c).error.code; };
   apply(RegisterStorage{{NodeId{1}, DiskId{101}, "n"}});
-  CHECK(apply(MarkLost{NodeId{1}, DiskId{100}}) ==
-        Errc::wrong_identity);  // of a disk that was replaced since
+  // Disk 100 is no longer the node's disk, so the loss is not this disk's.
+  CHECK(apply(MarkLost{NodeId{1}, DiskId{100}}) == Errc::wrong_identity);
   CHECK(apply(MarkLost{NodeId{2}, DiskId{102}}) == Errc::wrong_identity);
   CHECK_FALSE(m.node(NodeId{1})->lost);
   CHECK(apply(MarkLost{NodeId{1}, DiskId{101}}) == Errc::ok);
+  // Registering again, even from elsewhere, does not end the loss.
   CHECK(apply(RegisterStorage{{NodeId{1}, DiskId{101}, "elsewhere"}}) == Errc::ok);
   CHECK(m.node(NodeId{1})->lost);
   CHECK(apply(AdmitDisk{NodeId{1}, DiskId{101}, DiskId{201}, {}, {}}) == Errc::ok);

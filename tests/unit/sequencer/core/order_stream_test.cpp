@@ -1,3 +1,5 @@
+// The leader's window of ordered runs (OrderStream): offsets, boundaries between runs, and what may
+// be dropped; and the comparison of chains (D4).
 #include "sequencer/core/order_stream.h"
 
 #include <doctest/doctest.h>
@@ -10,6 +12,7 @@ TEST_CASE("order stream: offsets, boundaries, window") {
   const auto item = [](std::uint32_t length) {
     return OrderItem{{ProducerId{1}, Sequence{1}, 1, length, {}}, {}};
   };
+  // Three runs of 100, 50 and 70 bytes from offset 1000 on.
   CHECK(s.is_boundary(Offset{1000}));
   CHECK(s.push(item(100)) == Offset{1000});
   CHECK(s.push(item(50)) == Offset{1100});
@@ -24,7 +27,7 @@ TEST_CASE("order stream: offsets, boundaries, window") {
   CHECK(s.collect(Offset{1100}, 10, 1000, out) == Offset{1220});
   CHECK(out.size() == 2);
   out.clear();
-  CHECK(s.collect(Offset{1000}, 10, 1, out) == Offset{1100});  // at least one
+  CHECK(s.collect(Offset{1000}, 10, 1, out) == Offset{1100});  // at least a single item
   s.drop_below(Offset{1149});
   CHECK(s.begin() == Offset{1100});
   s.drop_below(Offset{1150});

@@ -1,3 +1,5 @@
+// The leader's table of producers (spec/07 A1, A2): which commit is accepted, repeated, refused or
+// out of sequence.
 #include "sequencer/core/producer_table.h"
 
 #include <doctest/doctest.h>
@@ -36,11 +38,13 @@ TEST_CASE("producers (A1): with a record max(next, settled + 1), repeats are kno
   CHECK(t.judge(commit(4, 1, 0), Offset{}).verdict == V::accept);
   CHECK(t.judge(commit(5, 1, 0), Offset{}).verdict == V::wrong_sequence);
   CHECK(t.judge(commit(5, 1, 0), Offset{}).expected == Sequence{4});
-  CHECK(t.judge(commit(6, 1, 5), Offset{}).verdict == V::accept);  // 4 and 5 were given up
+  // sequences 4 and 5 were given up
+  CHECK(t.judge(commit(6, 1, 5), Offset{}).verdict == V::accept);
   const auto repeat = t.judge(commit(1, 3, 0), Offset{});
   REQUIRE(repeat.verdict == V::repeat);
   CHECK(repeat.run->offset == Offset{0});
-  CHECK(t.judge(commit(1, 3, 0, 5, 2), Offset{}).verdict == V::other_bytes);  // D3
+  // D3: the same numbers with other bytes
+  CHECK(t.judge(commit(1, 3, 0, 5, 2), Offset{}).verdict == V::other_bytes);
   CHECK(t.judge(commit(1, 2, 0), Offset{}).verdict == V::wrong_sequence);
   CHECK(t.judge(commit(2, 1, 0), Offset{}).verdict == V::wrong_sequence);
 }
@@ -57,8 +61,8 @@ TEST_CASE(
   CHECK(t.judge(commit(2, 1, 0), Offset{}).verdict == V::accept);
   CHECK(t.judge(commit(1, 1, 0, 5, 2), Offset{}).verdict == V::other_bytes);
   t.add(commit(2, 1, 0), Offset{300}, client);
-  CHECK(t.judge(commit(3, 1, 0), Offset{}).verdict ==
-        V::full);  // it counts until its producer has confirmed it
+  // The refused run takes a place until its producer has settled it.
+  CHECK(t.judge(commit(3, 1, 0), Offset{}).verdict == V::full);
   CHECK(t.judge(commit(3, 1, 1), Offset{300}).verdict == V::accept);
   CHECK(t.judge(commit(1, 1, 1), Offset{300}).verdict == V::wrong_sequence);
 }
@@ -68,12 +72,13 @@ TEST_CASE("producers (A2): confirmed offsets go, the producer stays; a full tabl
   t.add(commit(1, 1, 0), Offset{0}, client);
   t.add(commit(2, 1, 0), Offset{100}, client);
   CHECK(t.judge(commit(3, 1, 0), Offset{}).verdict == V::full);
-  CHECK(t.judge(commit(3, 1, 2), Offset{100}).verdict ==
-        V::accept);  // the first is committed and settled
+  // The first run is committed and settled, so its place is free.
+  CHECK(t.judge(commit(3, 1, 2), Offset{100}).verdict == V::accept);
   CHECK(t.find(ProducerId{5}, Sequence{1}) == nullptr);
-  CHECK(t.find(ProducerId{5}, Sequence{2}) !=
-        nullptr);  // settled, they say, but not committed here
+  // The second run is settled by the producer's word, but is not committed here.
+  CHECK(t.find(ProducerId{5}, Sequence{2}) != nullptr);
   CHECK(t.judge(commit(1, 1, 2), Offset{200}).verdict == V::wrong_sequence);
   CHECK(t.judge(commit(1, 1, 2), Offset{200}).expected == Sequence{3});
-  CHECK(t.judge(commit(1, 1, 0, 6), Offset{}).verdict == V::full);  // another producer
+  // another producer finds no place
+  CHECK(t.judge(commit(1, 1, 0, 6), Offset{}).verdict == V::full);
 }

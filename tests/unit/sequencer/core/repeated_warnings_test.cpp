@@ -1,3 +1,5 @@
+// Repeated warnings (spec/09 "warnings about one log that repeat"): a line of a kind, log and node
+// in ten seconds, which says how many were held back.
 #include "sequencer/core/repeated_warnings.h"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,7 @@
+// The verdict on the cluster in a sentence (sequencer/core/verdict.h), with the consequence for
+// appends first. Each test changes a healthy picture in a few points.
+// Verdict and alarms must agree about when appends stop; the last test compares them over all
+// states.
 #include "sequencer/core/verdict.h"
 
 #include <doctest/doctest.h>
@@ -13,7 +17,8 @@ using namespace loglog::sequencer;
 
 namespace {
 
-/// Three sequencers, the first leads; three storage nodes; one log on all of them.
+/// A healthy cluster: three sequencers, of which the first leads; three storage nodes; a log on all
+/// of them.
 ClusterPicture whole() {
   ClusterPicture p;
   p.served_by = SequencerId{1};
@@ -33,6 +38,7 @@ ClusterPicture whole() {
   return p;
 }
 
+/// Takes node `node` (from 0) and its replicas away.
 void lose(ClusterPicture& p, std::size_t node, NodeCondition c = NodeCondition::unreachable) {
   p.overview.storage[node].condition = c;
   for (LogSeen& l : p.overview.logs) l.replicas[node].state = ReplicaState::unreachable;
@@ -144,6 +150,7 @@ TEST_CASE("verdict: a stop of appends is said first, and what can still be read"
         "appends wait, too few replicas: events (1 of 3 replicas, 2 needed) (storage 2 "
         "unreachable, storage 3 unreachable)";
   }
+  // A newcomer proves nothing; a second newcomer leaves no seal quorum for ever.
   SUBCASE("too many replaced disks") {
     log.open = false;
     log.replicas[0].state = ReplicaState::newcomer;
@@ -180,6 +187,7 @@ TEST_CASE(
   constexpr std::string_view stops[] = {"log-halted", "log-lost-quorum", "log-no-space",
                                         "log-below-quorum", "log-recovering"};
   constexpr int states = 6;
+  // All combinations of open, halted, write quorum and three replica states.
   for (int how = 0; how < 2 * 2 * 3 * states * states * states; ++how) {
     ClusterPicture p = whole();
     LogSeen& l = p.overview.logs[0];

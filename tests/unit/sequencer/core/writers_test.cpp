@@ -1,3 +1,5 @@
+// Producers whose commits are counted for the status (spec/09 "producers whose commits are
+// counted"): rates, order, and the bound on their number.
 #include "sequencer/core/writers.h"
 
 #include <doctest/doctest.h>

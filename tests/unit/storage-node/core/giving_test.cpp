@@ -1,4 +1,5 @@
-// Giving: the account of what is read, queued and under way for peers.
+// Bytes that a node gives to its peers (P2): the account of bytes that are read, queued and under
+// way, and the refusal above its limits.
 #include "storage-node/core/giving.h"
 
 #include <doctest/doctest.h>
@@ -58,7 +59,7 @@ TEST_CASE(
   REQUIRE(g.begin(a, RequestId{1}, mib));
   CHECK(g.may_send(a, RequestId{1}, 1000));
   CHECK(g.bytes() == 1000);
-  g.taken(a, 5000);  // more than was sent: a peer's word takes nothing off others
+  g.taken(a, 5000);  // more than was sent: a peer's word frees no more than its own bytes
   CHECK(g.bytes() == 0);
   REQUIRE(g.begin(a, RequestId{2}, mib));
   REQUIRE(g.begin(b, RequestId{2}, mib));

@@ -1,4 +1,5 @@
-// What is under way to readers, for each connection and in all.
+// The flow of pages to readers (spec/06, spec/09): bounds on the bytes under way for each
+// connection and for the node, and on waiting reads and follows.
 #include "storage-node/core/page_flow.h"
 
 #include <doctest/doctest.h>
@@ -10,11 +11,13 @@ namespace {
 
 constexpr std::uint64_t page = 1u << 20;
 
+/// The flow with default options, and the bytes queued by connection.
 struct FlowTest {
   Options options;
   PageFlow flow{options};
   std::map<ConnectionId, std::uint64_t> queued;
-  /// Sends as much as may be started to a connection that takes nothing.
+  /// Starts pages for a connection that takes nothing, until no more may start. Returns the bytes
+  /// queued to it.
   std::uint64_t fill(ConnectionId to) {
     while (const std::uint64_t n = flow.allowed(to, page)) {
       flow.started(to, n);
@@ -31,6 +34,7 @@ TEST_CASE_FIXTURE(FlowTest, "page flow: a reader that does not read has 8 MiB un
   CHECK(fill(ConnectionId{1}) == connection_queue_max);
   flow.hold(ConnectionId{1}, LogId{7});
   CHECK_FALSE(flow.next_to_resume());
+  // Space for a page lets the held log go on, once.
   flow.written(ConnectionId{1}, page);
   CHECK(flow.next_to_resume() == std::pair{ConnectionId{1}, LogId{7}});
   CHECK_FALSE(flow.next_to_resume());
@@ -48,6 +52,7 @@ TEST_CASE_FIXTURE(FlowTest,
   }
   CHECK(flow.bytes() <= options.pages_in_flight_max + readers * connection_queue_floor);
   const ConnectionId reads{readers + 1};
+  // A reader that takes its pages goes on, although the others use up the budget.
   for (int i = 0; i < 100; ++i) {
     const std::uint64_t n = flow.allowed(reads, page);
     REQUIRE(n > 0);

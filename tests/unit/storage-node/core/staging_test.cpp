@@ -1,3 +1,5 @@
+// The staging of uploaded runs (spec/05 step 3, D6): expiry, pins, limits, and the memory that a
+// run really keeps.
 #include "storage-node/core/staging.h"
 
 #include <doctest/doctest.h>
@@ -8,6 +10,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// A staging area with a clock that the test moves.
 struct StagingTest {
   Options options;
   Staging staging{options};
@@ -62,7 +65,8 @@ TEST_CASE_FIXTURE(StagingTest, "what is pinned does not expire, and is looked at
 TEST_CASE_FIXTURE(StagingTest,
                   "a small run does not keep the block that it was received in, and all that it "
                   "keeps counts (Z1)") {
-  // 8000 runs of 41 bytes, each in a block of its own: 328 kB were counted, and 2 GB were resident.
+  // Each run of 41 bytes comes in a block of its own. Counting 41 bytes while keeping the block
+  // would use far more memory than the limit.
   std::uint64_t kept = 0;
   for (std::uint64_t i = 1; i <= 1000; ++i) {
     REQUIRE(staging.add(now, LogId{7}, run(i), Bytes::allocate(256u << 10).slice(500, 41),
@@ -85,8 +89,8 @@ TEST_CASE_FIXTURE(
   };
   std::uint64_t first = 0;
   while (upload(++first) == Errc::ok) REQUIRE(first < 64);
-  CHECK(first == options.staging_bytes_unmatched_max /
-                     mib);  // the last of 16 exceeds it, since each counts for more than its bytes
+  // The last of 16 runs exceeds the limit, because each counts for more than its bytes.
+  CHECK(first == options.staging_bytes_unmatched_max / mib);
   CHECK(staging.bytes() <= options.staging_bytes_unmatched_max);
   CHECK(staging.add(now, LogId{7}, run(first), Bytes::allocate(mib), Staging::Claim::upload) ==
         Errc::ok);

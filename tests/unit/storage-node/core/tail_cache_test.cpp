@@ -1,4 +1,5 @@
-// The newest frames of a log in memory.
+// The cache of a log's newest frames (spec/06, spec/09): it keeps copies of small groups and counts
+// whole blocks.
 #include "storage-node/core/tail_cache.h"
 
 #include <doctest/doctest.h>
@@ -9,8 +10,8 @@ using namespace loglog::storage;
 TEST_CASE(
     "tail cache: small groups do not keep the blocks that they came in, and whole blocks count "
     "(Z1)") {
-  // 60 bytes every 2 ms beside 100 kB in another log: each kept 256 KiB, and was counted as 60
-  // bytes.
+  // Groups of 60 bytes arrive in blocks of 256 KiB, as beside another log's large runs. Keeping the
+  // blocks would exceed the bound by far.
   TailCache cache;
   constexpr std::uint64_t bound = 64u << 10;
   Offset at{};

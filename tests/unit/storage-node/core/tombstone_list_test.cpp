@@ -1,3 +1,5 @@
+// The list of dropped logs (spec/02 P2, T5): an id is durable before its log's folder goes, and the
+// list stays bounded.
 #include "storage-node/core/tombstone_list.h"
 
 #include <doctest/doctest.h>
@@ -9,11 +11,12 @@ using namespace loglog::storage;
 
 namespace {
 
-/// A list, and the disk that the test plays.
+/// A list with a disk that the test plays.
 struct Bench {
   Bench() : node(Options{}, 1), list(node) {}
+  /// Writes that wait for the disk.
   std::size_t saves() const { return node.out.disk.size(); }
-  /// Answers the oldest write; its bytes are what the file holds.
+  /// Ends the oldest write; `file` then holds its slot.
   void finish() {
     const DiskRequest r = node.out.disk.front();
     node.out.disk.erase(node.out.disk.begin());
@@ -38,6 +41,7 @@ TEST_CASE(
   b.list.add(LogId{5}, [&] { gone += "5 "; });
   b.list.add(LogId{3}, [&] { gone += "3 "; });
   b.list.add(LogId{9}, [&] { gone += "9 "; });
+  // The first write is under way, so the ids that come meanwhile share the next.
   CHECK(b.saves() == 1);
   CHECK(gone.empty());
   b.finish();
@@ -60,7 +64,7 @@ TEST_CASE("tombstones: a slot that is torn leaves the older one") {
   b.list.add(LogId{6}, [] {});
   b.finish();
   CHECK(decode_tombstones(b.file)->ids.size() == 2);
-  b.file[36] ^= std::byte{1};  // of the second write, whose counter is even
+  b.file[36] ^= std::byte{1};  // the slot of the second write, whose counter is even
   CHECK(decode_tombstones(b.file)->ids == std::vector{LogId{5}});
   b.file[tombstones_slot_size + 36] ^= std::byte{1};
   CHECK_FALSE(decode_tombstones(b.file));
@@ -75,10 +79,10 @@ TEST_CASE("deleted logs do not grow the list for ever: the older half becomes on
   }
   CHECK(b.list.size() == tombstones_max / 2 + 1);
   CHECK(b.list.forbids(LogId{10}));
-  CHECK(b.list.forbids(LogId{15}));  // older than the floor: an old log's id
+  CHECK(b.list.forbids(LogId{15}));  // below the floor: the id of an older log
   CHECK_FALSE(b.list.names(LogId{10}));
   CHECK_FALSE(b.list.forbids(LogId{10 * (tombstones_max + 1) + 1}));
-  // A disk that takes another's place joins old logs.
+  // C1: a disk that takes another's place joins old logs, which the metadata name.
   LogInfo old;
   old.id = LogId{15};
   b.node.metadata.logs.push_back(old);

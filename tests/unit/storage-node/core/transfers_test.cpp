@@ -1,4 +1,6 @@
-// Transfers: what a node asks of its peers, with this test as all of its logs and all of its peers.
+// The questions that a node asks its peers (P1): limits on bytes asked for, turns between logs,
+// late answers and silent peers.
+// The test plays all logs and all peers.
 #include "storage-node/core/transfers.h"
 
 #include <doctest/doctest.h>
@@ -18,6 +20,7 @@ constexpr std::uint64_t mib = 1u << 20;
 constexpr NodeId second{2}, third{3};
 constexpr ConnectionId to_second{12}, to_third{13};
 
+/// Limits in round numbers of MiB, so that counts of questions are exact.
 Options limits() {
   Options o;
   o.asked_bytes_per_peer_max = o.asked_bulk_bytes_max = 8 * mib;
@@ -26,6 +29,7 @@ Options limits() {
   return o;
 }
 
+/// Node 1 with connections to nodes 2 and 3. `heard` records the end of each question by log.
 struct Asker {
   explicit Asker(const Options& o = limits()) : node(o, 1) {
     node.metadata.storage = {{NodeId{1}, {}, "a"}, {second, {}, "b"}, {third, {}, "c"}};
@@ -33,13 +37,14 @@ struct Asker {
     node.transfers.connected(second, to_second);
     node.transfers.connected(third, to_third);
   }
+  /// Asks `peer` for `bytes` bytes of log `log`; the answer goes to `heard`.
   Transfers::Id ask(NodeId peer, std::uint64_t log, std::uint64_t bytes,
                     Urgency urgency = Urgency::bulk) {
     return node.transfers.ask(
         peer, LogId{log}, Copy{LogId{log}, Term{1}, {}, {}, 0}, bytes, urgency,
         [this, log](Came came, const Message*) { heard.emplace_back(log, came); });
   }
-  /// The logs whose questions went out since the last call, in order.
+  /// The logs whose questions left since the last call, in order.
   std::vector<std::uint64_t> asked() {
     std::vector<std::uint64_t> out;
     for (const Send& s : node.out.sends)
@@ -52,6 +57,7 @@ struct Asker {
     return static_cast<std::size_t>(std::ranges::count_if(
         node.out.sends, [](const Send& s) { return std::holds_alternative<M>(s.message); }));
   }
+  /// Delivers an answer of so many bytes.
   void give(ConnectionId from, Transfers::Id id, std::uint64_t bytes) {
     node.transfers.answered(from, RequestId{id}, Copied{LogId{1}, {}, Bytes::allocate(bytes)});
   }
@@ -79,7 +85,7 @@ TEST_CASE(
     ids.push_back(a.ask(log % 2 == 0 ? second : third, log, mib));
   CHECK(a.node.transfers.under_way() == a.node.options.asked_bulk_bytes_max);
   CHECK(a.asked().size() == 8);
-  // Each answer makes room for the next question, until all have been asked once.
+  // Each answer makes room for the next question, until every question has been asked once.
   std::size_t answered = 0;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     a.give(i % 2 == 0 ? to_third : to_second, ids[i], mib);
@@ -95,8 +101,8 @@ TEST_CASE("the logs take turns at a peer, and what an append waits for goes befo
   for (int i = 0; i < 6; ++i) a.ask(second, 7, mib);
   a.ask(second, 8, mib);
   a.ask(second, 9, mib, Urgency::append);
-  CHECK(a.asked() == std::vector<std::uint64_t>{
-                         7, 7, 7, 7, 9});  // 4 MiB of copies, and room is left beside them
+  // 4 MiB of copies; the run for an append has room beside them.
+  CHECK(a.asked() == std::vector<std::uint64_t>{7, 7, 7, 7, 9});
   a.give(to_second, 1, mib);
   a.give(to_second, 2, mib);
   CHECK(a.asked() == std::vector<std::uint64_t>{8});
@@ -113,7 +119,8 @@ TEST_CASE(
   for (std::uint64_t log = 1; log <= 400; ++log) a.ask(second, log, piece);
   CHECK(a.node.transfers.under_way() == 2 * piece);
   std::uint32_t next = 1;
-  // Each answer comes 20 ms after its question, whatever is under way: a link of long delay.
+  // Each answer comes 20 ms after its question whatever is under way, as on a link with a long
+  // delay.
   const auto answers = [&](int count, Duration each) {
     std::uint64_t most = 0;
     for (int i = 0; i < count; ++i) {
@@ -125,8 +132,8 @@ TEST_CASE(
   };
   a.node.now += 20ms;
   CHECK(answers(100, 0ms) == 8 * piece);
-  // Now each takes 2 ms of the link for itself, so that answers come the later the more is under
-  // way.
+  // Each piece now takes 2 ms of the link, so more bytes under way make answers later, and the
+  // limit falls.
   answers(100, 2ms);
   CHECK(a.node.transfers.under_way() == 2 * piece);
 }
@@ -136,6 +143,7 @@ TEST_CASE("a run larger than all limits is asked for alone") {
   a.ask(second, 1, mib);
   a.ask(second, 2, 16 * mib, Urgency::append);
   a.ask(second, 3, mib);
+  // The large run waits until nothing else is under way, and nothing overtakes it.
   CHECK(a.asked() == std::vector<std::uint64_t>{1});
   a.give(to_second, 1, mib);
   CHECK(a.asked() == std::vector<std::uint64_t>{2});
@@ -162,17 +170,19 @@ TEST_CASE(
   const auto late = a.ask(second, 1, mib, Urgency::append);
   const auto queued = a.ask(second, 2, 16 * mib, Urgency::append);
   a.asked();
+  // The peer has been silent for 2 s: its questions are given up and their askers told.
   a.advance(2s);
   CHECK(a.said<GiveUp>() == 1);
   CHECK(a.heard ==
         std::vector<std::pair<std::uint64_t, Came>>{{1, Came::nothing}, {2, Came::nothing}});
   a.ask(second, 3, mib, Urgency::append);
   CHECK(a.asked().empty());
-  CHECK(a.node.transfers.next_tick() ==
-        a.node.now);  // it is told so at once, so that it asks elsewhere
+  // The asker is told at once, so that it asks another peer.
+  CHECK(a.node.transfers.next_tick() == a.node.now);
   a.advance(0s);
   CHECK(a.heard.back() == std::pair<std::uint64_t, Came>{3, Came::nothing});
-  CHECK(a.node.transfers.under_way() == mib);  // still under way, so it takes room
+  CHECK(a.node.transfers.under_way() == mib);  // the bytes are still under way, so they take room
+  // The late bytes are taken, and the peer may be asked again.
   a.give(to_second, late, mib);
   CHECK(a.heard.back() == std::pair<std::uint64_t, Came>{1, Came::late});
   a.ask(second, 4, mib, Urgency::append);
@@ -185,6 +195,7 @@ TEST_CASE("a busy peer is asked again after a pause, and the question keeps its 
   const auto id = a.ask(second, 1, mib);
   a.ask(second, 1, 4 * mib);
   a.asked();
+  // The peer answers too_many (P2): the same question leaves again after 50 ms.
   a.node.transfers.answered(to_second, RequestId{id}, Failed{Errc::too_many, {}});
   CHECK(a.asked().empty());
   CHECK(a.heard.empty());
@@ -200,6 +211,7 @@ TEST_CASE(
   const auto id = a.ask(second, 1, 4 * mib);
   a.ask(second, 2, mib);
   a.asked();
+  // The peer is told; until it answers, the room stays taken.
   a.node.transfers.cancel(id);
   CHECK(a.said<GiveUp>() == 1);
   CHECK(a.asked().empty());
@@ -222,6 +234,7 @@ TEST_CASE("the giving peer is told what has come, so that it knows what is under
   const auto small = a.ask(second, 1, 1000), large = a.ask(second, 1, mib);
   a.asked();
   a.give(to_second, small, 1000);
+  // `Taken` is sent for large amounts, not for each answer.
   CHECK(a.said<Taken>() == 0);
   a.give(to_second, large, mib);
   REQUIRE(a.said<Taken>() == 1);

@@ -1,4 +1,5 @@
-// Reads that wait at the end of a log.
+// Reads that wait at the end of a log (spec/06 "Read"): new bytes wake the reads below them, time
+// wakes the reads that are due, and no others are touched.
 #include "storage-node/core/waiting_reads.h"
 
 #include <doctest/doctest.h>

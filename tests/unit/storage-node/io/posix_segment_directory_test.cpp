@@ -1,3 +1,5 @@
+// The directory of segments under system errors (K7): an error is not absence, and a lack of
+// descriptors is neither a failed disk (K2) nor a full disk (K5).
 #include "storage-node/io/posix_segment_directory.h"
 
 #include <doctest/doctest.h>
@@ -21,7 +23,8 @@ namespace {
 constexpr LogId log_1{1};
 constexpr std::uint64_t file_size = 64u << 10;
 
-/// While it lives, the process cannot open any file: the next free descriptor is above its limit.
+/// While the object lives, the process cannot open any file: the limit on descriptors is the next
+/// free number.
 class NoDescriptors {
  public:
   NoDescriptors() {
@@ -40,6 +43,7 @@ class NoDescriptors {
   rlimit before_{};
 };
 
+/// A directory with helpers; the destructor deletes it.
 struct Bench {
   fs::path path;
   std::unique_ptr<SegmentDirectory> directory;
@@ -89,10 +93,11 @@ TEST_CASE("a directory that cannot be listed ends the start, it is no empty log 
     CHECK_FALSE(n.directory->logs());
     CHECK_FALSE(n.directory->files_of(log_1));
     CHECK_FALSE(n.directory->make_durable());
-    CHECK(n.directory->read(log_1, Offset{0}, 0, 100).error().code !=
-          Errc::io_error);  // K3 is for the medium
+    // io_error stands for bytes that the medium does not give (K3), which is another case.
+    CHECK(n.directory->read(log_1, Offset{0}, 0, 100).error().code != Errc::io_error);
   }
   CHECK(n.directory->segments_of(log_1).value() == std::vector<Offset>{Offset{0}});
+  // A missing folder of logs is an error too.
   fs::rename(n.path / "logs", n.path / "elsewhere");
   CHECK_FALSE(n.directory->logs());
 }
@@ -127,6 +132,7 @@ TEST_CASE(
   n.must(PrepareNext{log_1, file_size, true});
   n.reopen();
   const Bytes frames = Bytes::allocate(100);
+  // Each kind of operation, in an order in which each can succeed.
   const std::vector<DiskOperation> operations = {
       OpenSegment{log_1, Offset{4096},
                   encode_segment_header({ClusterId{5}, log_1, Offset{4096}, Chain{}})},
@@ -147,7 +153,7 @@ TEST_CASE(
   };
   for (const DiskOperation& op : operations) {
     CAPTURE(op.index());
-    n.reopen();  // no descriptor is kept from before
+    n.reopen();  // so that no descriptor is open from before
     {
       const NoDescriptors none;
       const auto refused = n.directory->perform(op);

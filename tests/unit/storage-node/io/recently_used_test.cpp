@@ -1,3 +1,5 @@
+// A bounded map that drops the entry which was unused for the longest time (RecentlyUsed). The node
+// keeps open files in it.
 #include "storage-node/io/recently_used.h"
 
 #include <doctest/doctest.h>
@@ -16,7 +18,7 @@ TEST_CASE("recently used: what was not asked for longest goes first") {
   CHECK(**kept.find(1) == 10);
   kept.put(4, std::make_shared<int>(40));
   CHECK(kept.find(2) == nullptr);
-  kept.put(3, std::make_shared<int>(31));  // replaces, and is used by that
+  kept.put(3, std::make_shared<int>(31));  // replacing counts as a use
   kept.put(5, std::make_shared<int>(50));
   CHECK(kept.size() == 3);
   CHECK(kept.find(1) == nullptr);
@@ -37,7 +39,7 @@ TEST_CASE("recently used: by key, and all that match, away") {
   REQUIRE(kept.find(3) != nullptr);
   CHECK(*kept.find(3) == 30);
   CHECK(*kept.find(5) == 50);
-  for (int i = 11; i <= 17; ++i) kept.put(i, i);  // what went left no place taken
+  for (int i = 11; i <= 17; ++i) kept.put(i, i);  // erased entries take no place
   CHECK(kept.size() == 8);
   CHECK(kept.find(3) == nullptr);
   CHECK(kept.find(5) != nullptr);
