@@ -256,7 +256,7 @@ class FileSystem {
 
 FileSystem files;
 
-// ---- What the kernel asks for
+// ---- The requests of the kernel
 Node& opened(const fuse_file_info* info) { return **reinterpret_cast<NodePtr*>(info->fh); }
 
 /// All caches of the kernel are off: every read asks this file system.

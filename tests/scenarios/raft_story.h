@@ -30,7 +30,7 @@ class RaftStory {
     for (const SequencerId v : voters_) boot(v.value);
   }
 
-  // ---- What happens
+  // ---- Events
 
   /// Lets time pass for `i` alone, and delivers everything, until `i` leads.
   void elect(std::uint32_t i) {
@@ -134,7 +134,7 @@ class RaftStory {
     take(i);
   }
 
-  // ---- What is seen
+  // ---- Observations
 
   bool runs(std::uint32_t i) const { return one(i).raft != nullptr; }
   bool leads(std::uint32_t i) const { return runs(i) && one(i).raft->is_leader(); }

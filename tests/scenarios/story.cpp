@@ -53,7 +53,7 @@ Story::Story(const Cast& cast, const LogOptions& log1) : world_(world_of(cast)),
 
 Story::~Story() { CHECK_MESSAGE(!world_.violated(), world_.violation().value_or("")); }
 
-// ---- Who
+// ---- The cast
 
 SequencerProcess& Story::leader() {
   SequencerProcess* best = nullptr;
@@ -82,7 +82,7 @@ std::vector<Process*> Story::sequencers_but(const Process& one) const {
   return out;
 }
 
-// ---- What happens
+// ---- Events
 
 Entry Story::append(const std::string& payload, const std::string& log, int producer,
                     Duration deadline) {
@@ -247,7 +247,7 @@ void Story::rot(StorageProcess& n, const std::string& log, Offset at) {
   n.disk.finish(write);
 }
 
-// ---- What is seen
+// ---- Observations
 
 bool Story::committed(Entry e) const {
   return appends_[e].result && std::holds_alternative<client::Appended>(*appends_[e].result);
@@ -317,7 +317,7 @@ void Story::watch(const Process& from, const Process& to, const Message& m) {
       m);
 }
 
-// ---- How it ends
+// ---- Endings
 
 void Story::expect_all_well() {
   REQUIRE_MESSAGE(!world_.violated(), world_.violation().value_or(""));

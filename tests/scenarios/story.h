@@ -47,7 +47,7 @@ class Story {
   explicit Story(const Cast& cast = {}, const LogOptions& log1 = {});
   ~Story();
 
-  // ---- Who
+  // ---- The cast
   /// The sequencer that leads in the highest term. Waits until there is a leader.
   SequencerProcess& leader();
   /// Waits for a leader other than `old`, which died or was cut off.
@@ -58,7 +58,7 @@ class Story {
   std::vector<Process*> nodes() const { return world_.storage_as_processes(); }
   std::vector<Process*> sequencers_but(const Process& one) const;
 
-  // ---- What happens
+  // ---- Events
   /// Starts an append of `producer` and returns at once; the deadline counts from now.
   Entry append(const std::string& payload, const std::string& log = "log1", int producer = 1,
                Duration deadline = 120s);
@@ -101,7 +101,7 @@ class Story {
   /// Flips a bit of the frame byte at `at` on the node's disk, whether or not the node runs.
   void rot(StorageProcess& n, const std::string& log, Offset at);
 
-  // ---- What is seen
+  // ---- Observations
   bool pending(Entry e) const { return !appends_[e].result; }
   bool committed(Entry e) const;
   /// Returns "pending", "committed", "unknown", or the name of the error.
@@ -123,7 +123,7 @@ class Story {
   /// Called for every message at the moment of sending.
   std::function<void(const Process& from, const Process& to, const Message&)> on_message;
 
-  // ---- How it ends
+  // ---- Endings
   /// Requires that a fresh reader finds exactly these payloads in this order, and that the checkers
   /// are content. Returns the entries.
   std::vector<client::Entry> expect_log(const std::string& name, const Words& payloads);

@@ -11,7 +11,7 @@
 
 namespace loglog::testing {
 
-/// Ends the program with exit code 1 unless `ok` holds; `what` says on stderr which expectation
+/// Ends the program with exit code 1 unless `ok` holds; stderr then names the expectation that
 /// failed.
 inline void must(bool ok, const std::string& what) {
   if (ok) return;

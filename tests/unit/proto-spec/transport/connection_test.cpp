@@ -227,8 +227,8 @@ TEST_CASE("transport: nobody there, no address, address taken") {
 }
 
 TEST_CASE("transport: writing to a peer that has gone does not end the process") {
-  // A write to a closed pipe raises SIGPIPE unless it is ignored. libuv writes without
-  // MSG_NOSIGNAL, so the loop must ignore the signal.
+  // A write to a closed pipe raises SIGPIPE. libuv writes without MSG_NOSIGNAL, so the loop's
+  // thread must not take the signal.
   Loop loop;
   int result = 0, error = 0;
   std::thread thread([&] { loop.run(); });

@@ -79,8 +79,8 @@ struct FakeLog {
   }
 };
 
-/// A fake storage node. The fields below `up` are switches: by default the node obeys at once and
-/// acknowledges everything.
+/// A fake storage node. By default it obeys at once and acknowledges everything; the fields whose
+/// comments say on, off or set are switches of the tests.
 struct FakeNode {
   NodeId id;
   DiskId disk;

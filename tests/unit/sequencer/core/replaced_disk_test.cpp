@@ -295,7 +295,8 @@ TEST_CASE("replaced disk: what a node refuses of the term before begins no furth
   const Seal& s = std::get<Seal>(seal->second);
   r.f.disconnect(1);
   r.f.connect(1);
-  // Node 1 answered a Seal of the term before after its promise of this term was durable.
+  // At node 1 the Seal of the term before waited until this term's promise was durable, so the
+  // node answers it with Fenced.
   r.f.machine->arrived(r.f.now,
                        {r.f.node(1).connection, RequestId{}, Fenced{LogId{}, s.term, s.instance}});
   r.f.machine->arrived(r.f.now,

@@ -168,7 +168,7 @@ TEST_CASE(
   f.join_next(3);
   CHECK(f.heard<LogIs>().size() == 2);
 
-  // Four steps after its last join node 3 counts as unwilling: the remaining log is given up.
+  // T5: 6 s after its last join node 3 counts as unwilling, and the remaining log is given up.
   f.pass(4 * step);
   REQUIRE(f.heard<Failed>().size() == 1);
   CHECK(f.heard<Failed>()[0].error == Errc::not_enough_nodes);

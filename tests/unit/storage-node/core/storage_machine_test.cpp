@@ -1093,8 +1093,7 @@ TEST_CASE(
 
   // The other replicas had the run, so it was ordered although this node refuses uploads.
   const Run large = make_run(6, 1, 900'000);
-  n.order(1,
-          {{large.reference, {}}});  // the others had it: ordered though this node refuses uploads
+  n.order(1, {{large.reference, {}}});
   n.say(client, Upload{log_id, large.reference, Bytes::copy_of(large.frames)});
   CHECK(n.take<Uploaded>());
   // The ordered run waits for its space; the leader is told which logs have none.

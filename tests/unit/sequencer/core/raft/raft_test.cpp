@@ -423,7 +423,7 @@ void refuses(Voter& v, const Message& m, const std::string& why) {
   const RaftTerm term = v.raft.term();
   const RaftIndex committed = v.raft.committed();
   const bool leads = v.raft.is_leader();
-  v.now += 2s;  // alarms are limited to one a second
+  v.now += 2s;  // an alarm a second at most
   v.raft.output().alarms.clear();
   v.raft.output().saves.clear();
   v.receive(two, m);
