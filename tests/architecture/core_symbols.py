@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Asks nm what the objects of the three cores call, and fails on a clock, socket, file, thread or source of chance.
+"""Architecture: the objects of the three cores call no clock, socket, file, thread or source of
+chance. nm lists their undefined symbols.
 
     tests/architecture/core_symbols.py BUILD_DIR
 
-First a positive control: small sources that do each of these are compiled and must be found out.
+First a positive control: small sources that make each kind of call are compiled and must be found.
 """
 
 import pathlib
@@ -14,7 +15,7 @@ import tempfile
 
 CORES = {"sdk/core": "loglog_sdk_core", "sequencer/core": "loglog_sequencer_core", "storage-node/core": "loglog_storage_core"}
 
-# C names, whole; a version suffix (@GLIBC…) and the fortified form (__read_chk) are taken off first.
+# Whole C names; a version suffix (@GLIBC...) and the fortified form (__read_chk) are removed first.
 C_NAMES = {
     "clock": "clock clock_gettime clock_nanosleep gettimeofday time nanosleep sleep usleep localtime localtime_r gmtime "
              "timer_create timerfd_create setitimer alarm",
@@ -78,7 +79,8 @@ def controls():
 
 
 def objects_of(root, folder):
-    """(object, the sources in it) of a target: a unity object holds what its generated source includes."""
+    """Yields (object, its sources) of a target: a unity object holds the sources that its generated
+    file includes."""
     unity = sorted((folder / "Unity").glob("*.cxx")) if (folder / "Unity").is_dir() else []
     if not unity:
         return [(obj, [obj.relative_to(folder).as_posix()[:-2]]) for obj in sorted(folder.rglob("*.cpp.o"))]

@@ -1,7 +1,8 @@
 #!/bin/bash
-# Builds the Debian packages of a build directory and has lintian look at them. Then, on a copy-on-write view of this machine that
-# vanishes with its namespaces: installs them, sees that systemd takes the units, runs three storage nodes and three sequencers with
-# the installed programs and configuration, appends and reads, compiles against the library, upgrades and purges.
+# Builds the Debian packages of a build directory and checks them with lintian. Then, on a
+# copy-on-write view of this machine that vanishes with its namespaces: installs them, checks that
+# systemd accepts the units, runs three storage nodes and three sequencers with the installed
+# programs and configuration, appends and reads, compiles against the library, upgrades and purges.
 #   tests/architecture/debian_package.sh BUILD_DIR
 set -eu
 
@@ -19,8 +20,8 @@ outside() { # BUILD_DIR
   mv "$work"/packages/*.deb "$work"
   rm -rf "$work/packages"
 
-  # Not held against the packages: who builds them is not named here (LOGLOG_PACKAGE_CONTACT), and where pkg-config files lie follows
-  # the prefix that the build was configured with.
+  # Two findings do not count: the maintainer is unnamed here (LOGLOG_PACKAGE_CONTACT), and the
+  # place of pkg-config files follows the prefix of the build.
   local known=bogus-mail-host,bogus-mail-host-in-debian-changelog,pkg-config-unavailable-for-cross-compilation
   lintian --allow-root --fail-on error,warning --suppress-tags $known "$work"/*.deb || fail "lintian found something"
   dpkg-deb --fsys-tarfile "$work"/loglog_*.deb | tar -xO ./usr/share/doc/loglog/copyright >"$work/copyright"
@@ -36,7 +37,7 @@ outside() { # BUILD_DIR
   unshare --mount --pid --net --uts --ipc --fork --kill-child --propagation private "$0" --view "$work"
 }
 
-# In namespaces of its own: `/` of here, written to in memory.
+# Enters namespaces in which `/` shows this machine and is written to in memory.
 view() { # WORK_DIR
   mount -t tmpfs none /mnt
   mkdir -p /mnt/upper /mnt/work /mnt/root
@@ -51,7 +52,7 @@ view() { # WORK_DIR
   exec chroot /mnt/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin TMPDIR=/tmp "/tmp/$(basename "$0")" --inside
 }
 
-# Everything that is called loglog where packages put things, but for the data.
+# Lists everything called loglog in the places of packages, except the data.
 traces() { find /etc /usr /lib /var -xdev -name '*loglog*' -not -path '/var/lib/loglog*' | sort; }
 
 start() { # program config
@@ -93,7 +94,7 @@ inside() {
   g++ -std=c++23 /tmp/main.cpp -o /tmp/hello $(pkg-config --cflags --libs loglog)
   /tmp/hello "${LOGLOG_CLUSTER%%,*}" >/tmp/hello.log || { cat /tmp/hello.log; fail "a program made with libloglog-dev does not append"; }
 
-  # An upgrade keeps what was written into the configuration, and ends nobody.
+  # An upgrade keeps edits of the configuration and ends no process.
   sed -i 's/^log-level = .*/log-level = "debug"/' /etc/loglog/storage.toml
   dpkg -i /tmp/*.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg cannot install it over itself"; }
   grep -q '^log-level = "debug"' /etc/loglog/storage.toml || fail "an upgrade took the administrator's configuration"

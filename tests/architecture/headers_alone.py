@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compiles each header by itself, as the first include of a file, and each public header with only sdk/include in sight."""
+"""Architecture: each header compiles by itself as the first include of a file, and each public
+header compiles with only sdk/include in sight."""
 
 import concurrent.futures
 import os
@@ -19,7 +20,7 @@ def compile_alone(include, folders):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:  # positive control
+    with tempfile.TemporaryDirectory() as folder:  # a positive control
         (pathlib.Path(folder) / "lame.h").write_text("#pragma once\ninline std::string f();\n")
         if compile_alone('"lame.h"', [folder]) is None:
             print("positive control: a header that lacks an include was accepted")

@@ -1,41 +1,44 @@
 #!/usr/bin/env python3
-"""Reads every #include of the tree and fails on one that points where its layer may not look.
+"""Architecture: every #include of the tree points where its layer may look (spec/03 "How the code
+is cut").
 
     tests/architecture/include_arrows.py              checks the tree
-    tests/architecture/include_arrows.py --self-test  plants wrong arrows and expects each to be found
+    tests/architecture/include_arrows.py --self-test  plants wrong arrows, which must be found
 
-A layer may always include itself, and what brings its words: the standard library and fmt, which vocabulary is made of.
-"""
+A layer may always include itself and the vocabulary's own needs: the standard library and fmt."""
 
 import pathlib
 import re
 import sys
 import tempfile
 
-# ---- The table. A folder, and the folders or single files it may include besides itself.
+# The table: a folder, and the folders or single files that it may include besides itself.
 VOCABULARY = ["proto-spec/vocabulary", "proto-spec/errors.def"]
 WIRE = ["proto-spec/wire", "proto-spec/messages.def"]
 MESSAGE_STRUCTS = ["proto-spec/wire/messages.h", "proto-spec/messages.def"]
 PROTO_SPEC = ["proto-spec"]
-# Metadata lies on disk and in Raft entries in the same bytes as on the wire: one field codec, which is as pure as a core.
+# Metadata have the same bytes on the disk, in Raft entries and on the wire: a single field codec,
+# which is as pure as a core.
 RECORDS = MESSAGE_STRUCTS + ["proto-spec/wire/field_codec.h"]
 CORE = VOCABULARY + RECORDS + ["proto-spec/disk", "proto-spec/observe/histogram.h"]
 SERVERS = ["sequencer", "storage-node"]
 
 MAY_INCLUDE = {
     "proto-spec/vocabulary": ["proto-spec/errors.def"],
-    # stderr and the standard descriptors are a process's, not a loop's: options are refused before there is a loop.
+    # stderr and the standard descriptors belong to the process and not to a loop: options are
+    # refused before there is a loop.
     "proto-spec/console": [],
     "proto-spec/wire": VOCABULARY + ["proto-spec/messages.def"],
     "proto-spec/disk": VOCABULARY + RECORDS,
-    "proto-spec/files": VOCABULARY,  # blocking system calls: no core may include it
+    "proto-spec/files": VOCABULARY,  # blocking system calls, so no core may include it
     "proto-spec/observe": VOCABULARY,
     "proto-spec/session": WIRE + VOCABULARY,
     "proto-spec/transport": ["proto-spec/session", "proto-spec/console"] + WIRE + VOCABULARY,
     "proto-spec/config": VOCABULARY + ["proto-spec/console"],
-    "proto-spec/http": VOCABULARY + ["proto-spec/observe", "proto-spec/console", "proto-spec/transport/posix_signals.h"],  # it starts threads
+    # it starts threads
+    "proto-spec/http": VOCABULARY + ["proto-spec/observe", "proto-spec/console", "proto-spec/transport/posix_signals.h"],
     "proto-spec/server": ["proto-spec/http", "proto-spec/transport", "proto-spec/console"] + VOCABULARY,
-    "proto-spec/model": [],  # it stands beside the product, and looks at nothing of it
+    "proto-spec/model": [],  # it stands beside the product and includes nothing of it
     "sdk/core": CORE,
     "sequencer/core": CORE,
     "storage-node/core": CORE,
@@ -52,7 +55,8 @@ MAY_INCLUDE = {
     "tests": PROTO_SPEC + ["sdk", "samples"] + SERVERS,
 }
 
-# ---- Headers from outside. "effects" are the standard headers that reach for files, threads, clocks or chance.
+# Headers from outside. "effects" are the standard headers that reach for files, threads, clocks or
+# chance.
 EFFECTS = {
     "barrier", "condition_variable", "csignal", "ctime", "filesystem", "fstream", "future", "iostream", "latch", "mutex",
     "random", "semaphore", "shared_mutex", "stop_token", "syncstream", "thread",
@@ -82,13 +86,15 @@ LIBRARIES = {
     "sdk/api": ["fmt", "effects"],
     "sdk/embedded": ["fmt", "effects"],
     "sdk/cli": ["fmt", "effects", "cli11", "posix"],
-    "sdk/include": ["effects"],  # an application compiles these: the standard library is all they may ask for
+    # an application compiles these headers, so the standard library is all that they may need
+    "sdk/include": ["effects"],
     "samples": ["effects"],
     "tests": ["fmt", "xxhash", "cli11", "doctest"] + IO_LIBRARIES,
 }
-# A library that does things is wrapped in files that carry its name. liburing hands out POSIX types (iovec, eventfd), so
-# a uring_* file may name POSIX too, and so may a mhd_* file, for libmicrohttpd takes socket addresses; a uv_* file may not, for libuv
-# has its own word for everything that POSIX offers it.
+# A library with effects is wrapped in files that carry its name. liburing hands out POSIX types
+# (iovec, eventfd), so a uring_* file may name POSIX too, and so may a mhd_* file, because
+# libmicrohttpd takes socket addresses. A uv_* file may not, because libuv has its own types for
+# everything of POSIX.
 FILES_OF = {"libuv": ("uv_",), "liburing": ("uring_",), "libmicrohttpd": ("mhd_",), "posix": ("posix_", "uring_", "mhd_")}
 WHOLE_FOLDER_OF = {"libuv": ("proto-spec/transport", "tests"), "liburing": ("tests",), "libmicrohttpd": (), "posix": ("tests",)}
 
@@ -122,7 +128,7 @@ def library_of(header):
 
 
 def problem_of(root, path, layer, bracket, header):
-    """Why this include is wrong, or None."""
+    """The reason why this include is wrong, or None."""
     name = path.rsplit("/", 1)[1]
     if bracket == "<" and header.startswith("loglog/"):
         header, bracket = "sdk/include/" + header, '"'
@@ -178,12 +184,12 @@ def check(root):
     return problems, files, arrows
 
 
-# ---- Who may name stderr. check.cpp ends the process anyway.
+# The files that may name stderr. check.cpp ends the process anyway.
 WRITES_STDERR = {"proto-spec/console", "proto-spec/vocabulary/check.cpp", "proto-spec/model", "samples", "tests"}
 STDERR = re.compile(r"\(\s*stderr\b|,\s*stderr\s*\)|\bstd::c(err|log)\b")
 
 
-# ---- Positive control.
+# The positive control.
 RIGHT = {
     "proto-spec/errors.def": "",
     "proto-spec/messages.def": "",

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Installs a build and uses it as a stranger would: by find_package(loglog) and by pkg-config, with nothing of this tree in
-# sight. The stranger's program is the sample hello_append, or one that includes every public header.
+# Installs a build and uses it as a stranger does: by find_package(loglog) and by pkg-config, with
+# nothing of this tree in sight. The stranger's program is the sample hello_append, or a program
+# that includes every public header.
 #   tests/architecture/installed_package.sh BUILD_DIR
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)

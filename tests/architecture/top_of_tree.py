@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Only what a visitor must see first stands at the top of the tree; and every test script there can be run.
+"""Architecture: only files for a visitor stand at the top of the tree, and every test script is
+executable.
 
-A .cpp that no target compiles is refused earlier, by the configure step: CMake registers tests by the folder they lie in
-and the end of the top CMakeLists.txt fails on one that no folder's rule took.
-"""
+The configure step refuses earlier a .cpp that no target compiles: CMake registers tests by their
+folder, and the end of the top CMakeLists.txt fails on a file that no folder's rule has taken."""
 
 import os
 import pathlib

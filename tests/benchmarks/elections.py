@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Whether load alone makes sequencers vote: full load for an hour, and the leader and its term before and after.
+"""Benchmark: does load alone make sequencers vote? Full load for an hour, and the leader and its
+term before and after.
 
-    LOGLOG_BIN=build/release/bin tests/benchmarks/elections.py [--seconds 3600] [--size 1024] [--in-flight 256]
+    LOGLOG_BIN=build/release/bin tests/benchmarks/elections.py [--seconds 3600] [--size 1024]
+        [--in-flight 256]
 
-Three sequencers and three storage nodes as processes on loopback under `loglog bench append`, all with default timeouts. The log is
-trimmed a quarter of a GB behind its end, so that an hour fits any disk. Exits 1 if the term moved.
-"""
+Three sequencers and three storage nodes run as processes on loopback under `loglog bench append`,
+with default timeouts. The log is trimmed a quarter of a GB behind its end, so that an hour fits any
+disk. Exits 1 if the term changed."""
 
 import argparse
 import pathlib
@@ -16,7 +18,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from cluster import Cluster  # noqa: E402
 
-KEPT = 256 << 20  # bytes
+KEPT = 256 << 20  # bytes that a trim keeps
 
 
 def led_by(status):

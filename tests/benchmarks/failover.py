@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""How long appends stand still when the leader's process is killed.
+"""Benchmark: how long appends stand still when the leader's process is killed.
 
-    LOGLOG_BIN=build/release/bin tests/benchmarks/failover.py [--kills 50] [--storage-too] [--rate 1000] [--json FILE]
+    LOGLOG_BIN=build/release/bin tests/benchmarks/failover.py [--kills 50] [--storage-too]
+        [--rate 1000] [--json FILE]
 
-Three sequencers and three storage nodes as processes on loopback, one client that appends at a steady rate (tests/chaos/recorder.cpp).
-Each kill -9 hits the process that leads; measured is the time from the kill to the first acknowledgement of an append that was begun
-after it. Then the killed process is started again, and the next kill comes when the cluster is whole. With --storage-too a storage
-node is killed at the same moment, each one in turn. What took long is explained by the nodes' logs (--explain).
-"""
+Three sequencers and three storage nodes run as processes on loopback, and a client appends at a
+steady rate (tests/chaos/recorder.cpp). Each kill -9 hits the leading process. The measured time
+goes from the kill to the first acknowledgement of an append that began after it.
+Then the killed process is started again, and the next kill comes when the cluster is whole. With
+--storage-too a storage node is killed at the same moment, each in turn. --explain shows the nodes'
+logs of long failovers."""
 
 import argparse
 import calendar
@@ -23,7 +25,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from cluster import BIN, Cluster  # noqa: E402
 
-LIMIT = 30  # seconds until something that must happen has happened
+LIMIT = 30  # seconds until an expected event must have happened
 
 
 class Appender:
@@ -39,14 +41,16 @@ class Appender:
             cluster.addresses(), "--rate", rate, "--in-flight", 65536, "--bytes-max", 1024, "--timeout-ms", 60_000)])
 
     def events(self):
-        """Those not seen yet; what comes after a `return` in the loop over them waits for the next call."""
+        """The events that are new since the last call. Events behind a `return` in the loop wait
+        for the next call."""
         whole, _, self.partial = (self.partial + self.file.read()).rpartition("\n")
         self.unseen.extend(whole.splitlines())
         while self.unseen:
             yield json.loads(self.unseen.popleft())
 
     def acknowledged_after(self, since_ns):
-        """Nanoseconds at which the first append begun at or after that time was acknowledged."""
+        """The time in nanoseconds at which the first append begun at or after `since_ns` was
+        acknowledged."""
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline:
             for e in self.events():
@@ -112,7 +116,7 @@ def main():
             for i in range(o.kills):
                 leader = wait_whole(c)
                 victims = [leader] + ([list(c.storage)[i % len(c.storage)]] if o.storage_too else [])
-                appender.acknowledged_after(time.monotonic_ns())  # it runs
+                appender.acknowledged_after(time.monotonic_ns())  # the load runs
                 wall, killed = time.time(), time.monotonic_ns()
                 for name in victims:
                     c.running[name].kill()
@@ -125,7 +129,7 @@ def main():
                 if row["ms"] > o.explain:
                     print("".join(f"  {ms:7.0f} ms  {line}\n" for ms, line in said), end="", file=sys.stderr)
                 for name in victims:
-                    c.kill(name)  # collects the process
+                    c.kill(name)  # collects the exit code
                 time.sleep(o.down)
                 for name in victims:
                     c.start(name)

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Instructions that an append costs in the cores and the codec, counted by valgrind: they do not move with the machine.
+"""Benchmark: the instructions that an append costs in the cores and the codec, counted by valgrind,
+so that the machine's speed does not matter.
 
-    LOGLOG_BIN=build/release/bin tests/benchmarks/instructions.py [--appends 2048] [--functions 10]
+    LOGLOG_BIN=build/release/bin tests/benchmarks/instructions.py [--appends 2048]
+        [--functions 10]
 
-Runs `loglog-micro --count-appends` (client, sequencer and three storage nodes in one thread, no sockets, no disk) with N and with 2N
-appends and takes the difference, so that starting up does not count. Two runs of the same binary differ by less than 0.5 %; another
-compiler or option gives other figures. --functions N also lists the functions that most instructions were spent in.
-"""
+Runs `loglog-micro --count-appends` (client, sequencer and three storage nodes in a single thread,
+no sockets, no disk) with N and with 2N appends and takes the difference, so that the start does not
+count.
+Two runs of the same binary differ by less than 0.5 %; another compiler or option gives other
+figures. --functions N also lists the N most expensive functions."""
 
 import argparse
 import os
@@ -24,7 +27,8 @@ PARTS = {
     "3 storage cores": ["in_storage"],
     "codec, all ends": ["in_codec_encode", "in_codec_decode"],
 }
-SHAPES = [(128, 1), (1024, 1), (1024, 16), (1024, 256), (65536, 1)]  # payload bytes, entries of a run
+# payload bytes, entries of a run
+SHAPES = [(128, 1), (1024, 1), (1024, 16), (1024, 256), (65536, 1)]
 LINE = re.compile(r"^\s*([\d,]+) (?:\([^)]*\))?\s+\S*?:(.*?)(?: \[[^\]]*\])?$")
 
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What idle logs cost: a cluster with one log in use, and the same with thousands of others that nobody uses.
+"""Benchmark: the cost of idle logs. A cluster with a single log in use is compared with the same
+cluster holding thousands of logs that nobody uses.
 
     LOGLOG_BIN=build/release/bin tests/benchmarks/many_logs.py [--logs 10000] [--kills 5]
 
-Three sequencers and three storage nodes as processes on loopback. Prints a table: creation, bytes on disk, memory and descriptors, appends
-to the log in use, how long they stand still when the leader is killed, what the next leader then does, and a storage node's start.
-"""
+Three sequencers and three storage nodes run as processes on loopback. Prints a table: creation,
+bytes on disk, memory and descriptors, appends to the log in use, their pause when the leader is
+killed, the next leader's work, and a storage node's start."""
 
 import argparse
 import json
@@ -22,19 +23,19 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 from cluster import BIN, Cluster, free_ports  # noqa: E402
 from failover import Appender, percentile  # noqa: E402
 
-LIMIT = 300  # seconds until something that must happen has happened
+LIMIT = 300  # seconds until an expected event must have happened
 PAGE, TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
 
 def process(c, name):
-    """(resident KiB, CPU seconds, open descriptors)"""
+    """Returns (resident KiB, CPU seconds, open descriptors) of a node."""
     pid = c.running[name].pid
     stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return int(stat[21]) * PAGE // 1024, (int(stat[11]) + int(stat[12])) / TICKS, len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def disk(path):
-    """Bytes that the files below take."""
+    """The bytes that the files below `path` take."""
     return sum(p.lstat().st_blocks * 512 for p in path.rglob("*"))
 
 
@@ -52,14 +53,15 @@ def wait(condition, what):
 
 
 def leads(c):
-    """Who leads, from the logs of the processes: status names every log. The highest term counts; one that was killed says no farewell."""
+    """The leader, from the logs of the processes, because the status would name every log. The
+    highest term counts; a killed leader logs no farewell."""
     terms = [(int(t), name) for name in c.sequencers for t in re.findall(r"leads in term (\d+)", c.log_of(name))]
     name = max(terms)[1] if terms else None
     return name if name in c.running and c.log_of(name).rfind("leads in term") > c.log_of(name).rfind("leads no longer") else None
 
 
 class Watched(Cluster):
-    """Its sequencers tell how many logs are open."""
+    """A cluster whose sequencers report how many logs are open."""
 
     def __init__(self):
         super().__init__()
@@ -69,7 +71,7 @@ class Watched(Cluster):
         return [*super().command(name), *(["--http", self.pages[name]] if name in self.pages else [])]
 
     def open_logs(self):
-        """As the leader says; 0 where there is none."""
+        """The number that the leader reports, or 0 without a leader."""
         if (leader := leads(self)) is None:
             return 0
         with urllib.request.urlopen(f"http://{self.pages[leader]}/metrics", timeout=10) as page:
@@ -77,7 +79,7 @@ class Watched(Cluster):
 
 
 def recovered(c, logs):
-    """Waits until all logs take appends again, or are at rest."""
+    """Waits until all logs take appends again or are at rest."""
     wait(lambda: c.open_logs() == logs, f"not all of {logs} logs are open")
 
 
@@ -87,7 +89,9 @@ def latency(c):
 
 
 def failovers(c, logs, kills):
-    """Milliseconds from the kill to the next acknowledgement in the log in use; seconds, and CPU seconds of those that live, from it until all are open."""
+    """Returns two lists: the milliseconds from each kill to the next acknowledgement in the log in
+    use; and the seconds, with the CPU seconds of the surviving processes, until all logs are
+    open."""
     ms, calm = [], []
     for _ in range(kills):
         leader = wait(lambda: leads(c), "nobody leads")
@@ -102,12 +106,13 @@ def failovers(c, logs, kills):
         finally:
             appender.stop()
         c.start(leader)
-        time.sleep(1)  # it takes its place
+        time.sleep(1)  # so that the process takes its place in the cluster
     return ms, calm
 
 
 def restart(c, logs):
-    """Seconds until a storage node that was stopped serves again, and until it takes part in every log."""
+    """The seconds until a stopped storage node serves again, and until it takes part in every log.
+    """
     c.kill("node1", 15)
     host, port = c.storage["node1"].split(":")
     begin = time.monotonic()

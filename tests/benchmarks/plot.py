@@ -1,11 +1,10 @@
 #!/usr/bin/python3
-"""Draws what scaling.py measured: a PNG for each dimension.
+"""Draws the results of scaling.py: a PNG for each dimension.
 
     tests/benchmarks/plot.py RESULTS.json FOLDER
 
-Throughput, latency, CPU and memory over x; points are medians, bars reach from the least to the most. Needs the Debian package
-python3-matplotlib, which belongs to the system's Python.
-"""
+Throughput, latency, CPU and memory over x. Points are medians, and bars reach from the least to the
+most. Needs the Debian package python3-matplotlib, which belongs to the system's Python."""
 
 import json
 import pathlib
@@ -22,7 +21,7 @@ except ImportError:
 
 AXES = {"producers": "producers", "in_flight": "appends in flight", "size": "bytes of an entry", "logs": "logs", "followers": "followers",
         "length": "GB in the log"}
-# A panel each: title, unit, and the columns drawn in it with their names.
+# For each panel: title, unit, and the columns drawn in it with their names.
 PANELS = [
     ("Throughput", "entries/s", {"entries_per_s": "entries/s"}),
     ("Bandwidth", "MB/s", {"mb_per_s": "MB/s"}),

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What writing files of trimmed segments again is worth (K6): a log with retention, on nodes that keep such files and on nodes that do not.
+"""Benchmark: the gain of writing the files of trimmed segments again (K6). A log with retention, on
+nodes that keep such files and on nodes that do not.
 
-    LOGLOG_BIN=build/release/bin tests/benchmarks/reuse.py [--rounds 3] [--seconds 3] [--retention 256MiB]
+    LOGLOG_BIN=build/release/bin tests/benchmarks/reuse.py [--rounds 3] [--seconds 3]
+        [--retention 256MiB]
 
-Two clusters of three sequencers and three storage nodes as processes on loopback, one of them with --spare-bytes 0, under
-`loglog bench append` in alternation.
-"""
+Two clusters of three sequencers and three storage nodes run as processes on loopback, one of them
+with --spare-bytes 0, under `loglog bench append` in alternation."""
 
 import argparse
 import json
@@ -16,7 +17,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from cluster import Cluster  # noqa: E402
 
-LOADS = [(128, 256), (1024, 256), (65536, 16), (1 << 20, 4)]  # payload bytes, in flight
+LOADS = [(128, 256), (1024, 256), (65536, 16), (1 << 20, 4)]  # payload bytes, appends in flight
 
 
 def append(c, size, in_flight, seconds):

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""The main table: a local cluster of 3 sequencers and 3 storage nodes as processes on loopback, and peers beside it, in alternation.
+"""Benchmark: the main table. A local cluster of 3 sequencers and 3 storage nodes as processes on
+loopback, and peer systems beside it, in alternation.
 
-    LOGLOG_BIN=build/release/bin tests/benchmarks/run.py [--rounds 3] [--seconds 5] [--only append-1k-256,…]
-        [--peers DIR [--peer-configs etcd,redis-w1]] [--json FILE]
+    LOGLOG_BIN=build/release/bin tests/benchmarks/run.py [--rounds 3] [--seconds 5]
+        [--only append-1k-256,...] [--peers DIR [--peer-configs etcd,redis-w1]] [--json
+        FILE]
 
-DIR holds a runner of peer clusters (run.py OUT.jsonl CONFIG … that writes JSON lines); without it only this project is measured, and a
-peer whose packages are missing is left out with a word. In each round every load runs once on each system, one after the other, on a
-cluster of its own; who begins changes from round to round. Prints Markdown: median [least–most] of the rounds; CPU in seconds per
-100 000 entries; memory is that of all servers together; the last column says how many times better this project is than that peer,
-by the figure in bold. Machines are noisy: compare figures of one run only.
-"""
+DIR holds a runner of peer clusters (run.py OUT.jsonl CONFIG ... that writes JSON lines). Without it
+only this project is measured; a peer whose packages are missing is skipped with a message.
+In each round every load runs once on each system, each on a fresh cluster; the order changes from
+round to round.
+Prints Markdown: median [least-most] of the rounds; CPU in seconds for 100 000 entries; memory of
+all servers together. The last column says how many times better this project is than the peer, by
+the figure in bold. Machines are noisy: compare only figures of the same run."""
 
 import argparse
 import json
@@ -27,7 +30,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 NODES = [f"{kind}-{i}" for kind in ("storage", "sequencer") for i in (1, 2, 3)]
 OURS = "LogLog"
 
-# load: (what it is, our bench, the peers' part with size and in flight, the figure that counts)
+# load: (description, our bench, the peers' part with size and in flight, the figure that counts)
 LOADS = {
     "append-1k-256": ("append 1 KiB, 256 in flight", ["append", "--size", 1024, "--in-flight", 256], ("append", 1024, 256), "per_s"),
     "append-128-256": ("append 128 B, 256 in flight", ["append", "--size", 128, "--in-flight", 256], ("append", 128, 256), "per_s"),
@@ -86,7 +89,7 @@ def measure(o, bench):
 
 
 def measure_peer(o, config, part, size, in_flight):
-    """None where its runner cannot run it."""
+    """Returns None if the peer's runner cannot run the load."""
     with tempfile.TemporaryDirectory(prefix="loglog-bench-") as d:
         out = pathlib.Path(d) / "rows.jsonl"
         ran = subprocess.run([str(a) for a in [sys.executable, o.peers / "run.py", out, config, "--parts", part, "--sizes", size, "--concs", in_flight,
@@ -104,7 +107,8 @@ def measure_peer(o, config, part, size, in_flight):
 
 
 def fdatasync_us():
-    """Median of a 4 KiB write with fdatasync where the clusters keep their data: what every acknowledged append waits for."""
+    """The median of a 4 KiB write with fdatasync on the clusters' disk: every acknowledged append
+    waits for at least this."""
     with tempfile.NamedTemporaryFile(prefix="loglog-bench-") as f:
         times = []
         for _ in range(100):

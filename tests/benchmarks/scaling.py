@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""How cost grows: producers, appends in flight, entry size, logs, followers, and the log's length. JSON out; plot.py draws it.
+"""Benchmark: how cost grows with producers, appends in flight, entry size, logs, followers, and the
+log's length. Writes JSON, which plot.py draws.
 
-    LOGLOG_BIN=build/release/bin tests/benchmarks/scaling.py OUT.json [--only producers,length] [--seconds 3] [--rounds 3] [--gb 10]
+    LOGLOG_BIN=build/release/bin tests/benchmarks/scaling.py OUT.json
+        [--only producers,length] [--seconds 3] [--rounds 3] [--gb 10]
 
-Three sequencers and three storage nodes as processes on loopback, a new cluster for each figure (one for all of `length`). Each point is
-measured --rounds times, rounds outermost; plot.py draws median, least and most. `length` fills one log to --gb GB on three replicas, so
-the temporary folder (TMPDIR) needs three times as much; all data are removed at the end. OUT.json is written after every point.
-"""
+Three sequencers and three storage nodes run as processes on loopback, with a new cluster for each
+figure (a single cluster for all of `length`). Each point is measured --rounds times, with rounds
+outermost; plot.py draws median, least and most.
+`length` fills a log to --gb GB on three replicas, so the temporary folder (TMPDIR) needs three
+times as much; all data are removed at the end. OUT.json is written after every point."""
 
 import argparse
 import json
@@ -24,7 +27,7 @@ from cluster import Cluster  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
 KIB, MIB = 1 << 10, 1 << 20
-# Values of x, and the load at one of them.
+# Values of x, and the load at a value.
 DIMENSIONS = {
     "producers": ([1, 2, 4, 8, 16, 32, 64], lambda x: ["append", "--producers", x, "--in-flight", max(256, x)]),
     "in_flight": ([1, 4, 16, 64, 256, 1024, 4096], lambda x: ["append", "--in-flight", x]),
@@ -41,13 +44,13 @@ def cpu_s(pid):
 
 
 def peak_mb(c, names):
-    """The most that any of them had resident since its start."""
+    """The highest resident memory of any of the processes since its start."""
     status = [pathlib.Path(f"/proc/{c.running[n].pid}/status").read_text() for n in names]
     return max(int(re.search(r"VmHWM:\s+(\d+) kB", s)[1]) for s in status) / 1e3
 
 
 def load(c, *bench, seconds):
-    """One `loglog bench`, and what it cost the servers."""
+    """Runs a `loglog bench`; returns its report and its cost to the servers."""
     before = sum(cpu_s(p.pid) for p in c.running.values())
     out = c.run("bench", *bench, "--seconds", seconds, "--json", timeout=900).stdout
     r = json.loads(out.splitlines()[-1])
@@ -84,7 +87,8 @@ def streams(c, name):
 
 
 def length(gb, seconds, record):
-    """Fills a log step by step; at each step throughput, memory, and how long a storage node takes to start again."""
+    """Fills a log step by step. At each step: throughput, memory, and the time of a storage node's
+    restart."""
     steps = sorted({0, *(s for s in (0.1, 0.3, 1, 2, 3, 5, 7, 10, 20, 50, 100) if s < gb), gb})
     with Cluster() as c:
         c.create("long")
@@ -133,7 +137,7 @@ def main():
             for x in [v for v in values if not o.at or str(v) in o.at.split(",")]:
                 with Cluster() as c:
                     c.create("bench")
-                    load(c, *bench(x), "--log", "bench", seconds=0.2)  # makes all logs
+                    load(c, *bench(x), "--log", "bench", seconds=0.2)  # creates all logs
                     record(dimension, x, load(c, *bench(x), "--log", "bench", seconds=o.seconds))
     if "length" in only:
         length(o.gb, o.seconds, lambda x, r: record("length", x, r))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How long a storage node takes from its start until it takes connections, with 10 and with 1000 closed segments, in alternation.
+"""Benchmark: the time of a storage node from its start until it takes connections, with 10 and with
+1000 closed segments, in alternation.
 
     LOGLOG_BIN=build/release/bin tests/benchmarks/start_time.py [ROUNDS]
 """
@@ -18,7 +19,8 @@ SEGMENT = 65_536
 
 
 def fill(c, log, segments):
-    """Appends until so many segments are closed: a run larger than a segment makes one of its own."""
+    """Appends until so many segments are closed: a run larger than a segment fills a segment by
+    itself."""
     lines = b"".join(b"x" * 1024 + b"\n" for _ in range(min(4000, 20 * segments)))
     while len(c.segments("node1")) <= segments:
         c.run("append", log, input=lines, timeout=300)

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""What passes through the leader: bytes that it sends and receives for each byte appended.
+"""Benchmark: the leader's traffic, as bytes sent and received for each byte appended.
 
     LOGLOG_BIN=build/release/bin tests/benchmarks/traffic.py [--seconds 5] [--json FILE]
 
-Three sequencers and three storage nodes as processes on loopback under `loglog bench append`. TCP counts the bytes of each connection
-(`ss -ti`); those of the process that leads are summed at two moments under load, and so is the log's committed offset. Payload bytes
-count as appended, acknowledged TCP payload bytes as traffic (no IP headers); all that the leader does is in it, heartbeats to the other
-sequencers and the two questions for the status too.
-"""
+Three sequencers and three storage nodes run as processes on loopback under `loglog bench append`.
+TCP counts the bytes of each connection (`ss -ti`); those of the leading process are summed at two
+moments under load, together with the log's committed offset.
+Payload bytes count as appended, acknowledged TCP payload bytes as traffic (without IP headers). All
+of the leader's work is included, also heartbeats to the other sequencers and the two questions for
+the status."""
 
 import argparse
 import json
@@ -21,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 from cluster import Cluster  # noqa: E402
 
 FRAME = 44  # bytes of a frame around its payload
-ROWS = [(1024, 256, 3.0), (1 << 20, 16, 0.05)]  # payload bytes, in flight, goal in percent
+ROWS = [(1024, 256, 3.0), (1 << 20, 16, 0.05)]  # payload bytes, appends in flight, goal in percent
 
 
 def counters(pid):
@@ -51,7 +52,7 @@ def measure(size, in_flight, seconds):
         load = c.popen("bench", "append", "--log", "traffic", "--size", size, "--in-flight", in_flight, "--seconds", seconds + 2,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            time.sleep(1)  # it warms up
+            time.sleep(1)  # warms up
             before, from_offset, led = moment(c, leader)
             time.sleep(seconds)
             if load.poll() is not None:

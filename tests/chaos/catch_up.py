@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""A storage node was away while many logs grew, and comes back over links of 1 Gbit/s. It is whole again in about the time that the
-missing bytes take to cross its link, appends go on meanwhile, and no node's memory grows with the number of logs. Then its disk is
-replaced, and all of that holds again.
+"""A storage node was away while many logs grew, and comes back over links of 1 Gbit/s (P1 to P4).
+It is whole again in about the time that the missing bytes take on its link, appends go on
+meanwhile, and no node's memory grows with the number of logs. Then its disk is replaced, and the
+same bounds hold.
 
     tests/chaos/catch_up.py [LOGS [MIB_PER_LOG [MBIT_PER_SECOND]]]
 """
@@ -23,15 +24,18 @@ from namespaces import Network, run, run_inside  # noqa: E402
 
 LOGS, MIB, MBIT = (int(x) for x in [*sys.argv[1:4], *["100", "2", "1000"][len(sys.argv[1:4]):]])
 AWAY = "node3"
-MEMORY_GROWTH = 128  # MiB, of each node
-TIME_CONSTANT = 20  # seconds: the node's start and seal, the questions to `status`, and a machine that is busy
-RECEIVED_TIMES = 1.25  # of the bytes that the node lacked or that were appended meanwhile
-APPENDS_SHARE = 0.5  # of the rate of the whole cluster: 0.7 and more on a quiet machine; two cores are shared with all else that runs
-ADDRESS_SPACE = 4 << 30  # a node that grows ends itself, not the machine
+MEMORY_GROWTH = 128  # MiB, for each node
+# seconds: the node's start and seal, the questions for `status`, and a busy machine
+TIME_CONSTANT = 20
+RECEIVED_TIMES = 1.25  # times the bytes that the node lacked or that were appended meanwhile
+# of the rate of the whole cluster: 0.7 and more on a quiet machine; two cores are shared with
+# everything else
+APPENDS_SHARE = 0.5
+ADDRESS_SPACE = 4 << 30  # a node that grows ends itself and not the machine
 
 
 class Linked(Cluster):
-    """Each node behind a link of its own."""
+    """A cluster in which each node has a link of its own."""
 
     def __init__(self, directory):
         super().__init__(name="catchup", directory=directory)
@@ -54,7 +58,7 @@ class Linked(Cluster):
 
     def received(self, name):
         stats = json.loads(run("ip", "-j", "-s", "link", "show", "dev", name))[0]["stats64"]
-        return stats["tx"]["bytes"] >> 20  # the bridge sends what the node receives
+        return stats["tx"]["bytes"] >> 20  # the bridge sends the bytes that the node receives
 
     def memory(self, name):
         process = self.running[name]
@@ -72,7 +76,8 @@ class Linked(Cluster):
         return sum(log["committed"] for log in json.loads(said)["logs"] if log["name"] == "live") >> 20
 
     def whole(self):
-        said = self.run("status", "--json", check=False).stdout  # not all is well, so that its exit code says nothing
+        # the exit code is not checked, because not all nodes are well
+        said = self.run("status", "--json", check=False).stdout
         status = json.loads(said) if said else {"logs": []}
         number = int(AWAY[-1])
         return sum(r["id"] == number and r["state"] == "streaming" and r["durable"] >= log["committed"]
@@ -107,11 +112,12 @@ def fill(c, blob, pieces):
 
 
 def catch_up(c, what, missing, appends_before, begin):
-    """Runs `begin`, and waits until the node is whole; its time, memory, bytes and the appends meanwhile have their bounds."""
+    """Runs `begin` and waits until the node is whole. Time, memory, bytes and the rate of appends
+    have bounds."""
     at_rate = (missing + c.live_mib()) * 8 * 1.048576 / MBIT
     limit = 1.5 * at_rate + TIME_CONSTANT
     before = {n: c.memory(n) for n in c.storage if n != AWAY}
-    before[AWAY] = max(before.values())  # its caches fill as theirs have
+    before[AWAY] = max(before.values())  # its caches fill as those of the others have
     watch = MemoryWatch(c, before)
     received = c.received(AWAY)
     begun = time.monotonic()

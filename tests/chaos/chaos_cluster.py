@@ -1,4 +1,5 @@
-"""Three sequencers and three storage nodes, each in a network namespace, their clients in another one, and recorders as clients."""
+"""Three sequencers and three storage nodes, each in its own network namespace, with their clients
+in another, and recorders as clients."""
 
 import json
 import pathlib
@@ -16,24 +17,24 @@ from namespaces import Network  # noqa: E402
 
 FORGETFUL = BIN / "forgetful_fs"
 HEALING_LIMIT = 60  # seconds within which a cluster without faults is whole again
-RESUME_LIMIT = 20  # and its appends go on
+RESUME_LIMIT = 20  # seconds within which its appends go on
 
 
 class Violation(Exception):
-    """A promise that was not kept, seen while the run goes on."""
+    """A promise that was broken, found while the run goes on."""
 
 
 class ChaosCluster(Cluster):
     def __init__(self, directory, disks=""):
-        """disks: "forgetful" or "real"; empty: forgetful where that is permitted."""
-        self.data_of = {}  # where a node is given another directory than its own
+        """disks: "forgetful" or "real". Empty means forgetful if FUSE is permitted."""
+        self.data_of = {}  # nodes that are given another directory than their own
         super().__init__(name="chaos", directory=directory)
         self.nodes = [*self.sequencers, *self.storage]
         self.network = Network([*self.nodes, "clients"])
         for names in (self.sequencers, self.storage):
             for name in names:
                 names[name] = f"{self.network.address[name]}:7000"
-        self.disks = {}  # of those whose disk can run full, or forget
+        self.disks = {}  # by node: disks that can run full, or forget
         self.no_power_cuts = "asked for" if disks == "real" else self.why_not_forgetful(directory)
         if disks == "forgetful" and self.no_power_cuts:
             raise RuntimeError(self.no_power_cuts)
@@ -56,14 +57,14 @@ class ChaosCluster(Cluster):
             self.data(name).mkdir()
             if not self.no_power_cuts:
                 self.disks[name] = ForgetfulDisk(FORGETFUL, self.data(name))
-            elif name in list(self.storage)[1:]:  # the first one has the disk that all tests have
+            elif name in list(self.storage)[1:]:  # the first node has an ordinary disk
                 self.disks[name] = SmallDisk(self.data(name))
 
     def small_disks(self):
         return [n for n in self.storage if n in self.disks]
 
     def keep_data(self):
-        """What lies on disks that end with the run is copied to where logs and histories are kept."""
+        """Copies data from disks that end with the run to the place of logs and histories."""
         for name in self.disks:
             shutil.copytree(self.data(name), self.dir / "kept" / name)
 
@@ -104,7 +105,7 @@ class ChaosCluster(Cluster):
 
     def begin_producer(self, log, random, rate):
         self.producers_begun += 1
-        timeout_ms = random.choice([1000, 3000, 10_000])  # the impatient ones have unknown outcomes
+        timeout_ms = random.choice([1000, 3000, 10_000])  # short timeouts give unknown outcomes
         self.record(log, "producer", f"p{self.producers_begun}", "--rate", rate, "--seed", random.randrange(1 << 32),
                     "--timeout-ms", timeout_ms)
 
@@ -119,6 +120,6 @@ class ChaosCluster(Cluster):
             process.wait()
         self.recorders.clear()
         for process in self.running.values():
-            process.kill()  # stopped ones too
+            process.kill()  # also if the process is stopped
             process.wait()
         self.running.clear()

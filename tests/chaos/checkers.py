@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""One checker a promise, over what clients wrote down (recorder.cpp). Each takes the history of one log and answers with sentences,
-one a violation; none is silence.
+"""A checker for each promise, over the histories that clients recorded (recorder.cpp). Each takes
+the history of a log and returns a sentence for each violation; no sentence means that the
+promise held.
 
-    tests/chaos/checkers.py --self-test     feeds each a small good history and a bad one that only it objects to
-"""
+    tests/chaos/checkers.py --self-test     feeds each checker a small good history, and a bad
+history to which it alone objects"""
 
 import collections
 import json
@@ -11,7 +12,7 @@ import pathlib
 import sys
 
 FRAME_OVERHEAD = 44  # bytes of a frame around its payload
-SHOWN_MAX = 5  # violations of one kind that are spelled out
+SHOWN_MAX = 5  # violations of the same kind that are spelled out
 
 Append = collections.namedtuple("Append", "begin end outcome offset bytes hash")
 Entry = collections.namedtuple("Entry", "id offset next term producer sequence bytes hash")
@@ -19,8 +20,8 @@ Tail = collections.namedtuple("Tail", "begin end committed")
 
 
 class History:
-    """Of one log: appends by id, what followers saw (by name; those who read each replica by itself count as such), tails, and the
-    full read at the end."""
+    """The history of a log: appends by id, entries that followers received (by name; clients that
+    read each replica by itself count as followers), tails, and the full read at the end."""
 
     def __init__(self, appends=None, followers=None, tails=None, final=None):
         self.appends = appends or {}
@@ -52,7 +53,8 @@ class History:
 
 
 def whole_lines(path):
-    """A killed client may leave half a line at the end, and nowhere else."""
+    """The whole lines of a file. A killed client may leave half a line at the end, and nowhere
+    else."""
     with open(path, "rb") as f:
         for line in f:
             if line.endswith(b"\n"):
@@ -64,14 +66,15 @@ def read_appends(lines, appends):
         if e["event"] == "begin":
             if e["id"] in appends:
                 raise ValueError(f"the recorder began {e['id']} twice")
-            appends[e["id"]] = Append(e["time"], None, "unknown", None, e["bytes"], e["hash"])  # until its end is told
+            # until its end is found
+            appends[e["id"]] = Append(e["time"], None, "unknown", None, e["bytes"], e["hash"])
         else:
             appends[e["id"]] = appends[e["id"]]._replace(end=e["time"], outcome=e["outcome"], offset=e.get("offset"))
 
 
-# ---- One a promise
+# A checker for each promise.
 def acknowledged_stays(h):
-    """What was acknowledged is at its offset at the end, unchanged."""
+    """An acknowledged entry is at its offset at the end, unchanged."""
     at = {e.offset: e for e in h.final}
     for id_, a in h.appends.items():
         if a.outcome != "committed":
@@ -86,7 +89,7 @@ def acknowledged_stays(h):
 
 
 def only_what_was_appended(h):
-    """Nobody reads what nobody appended."""
+    """No reader gets an entry that nobody appended."""
     for who, entries in readers(h):
         for e in entries:
             a = h.appends.get(e.id)
@@ -124,7 +127,7 @@ def refused_is_never_visible(h):
 
 
 def followers_agree(h):
-    """Each follower was given the whole log: in order, without holes, byte for byte."""
+    """Each follower received the whole log: in order, without holes, byte for byte."""
     for name, entries in h.followers.items():
         if entries == h.final:
             continue
@@ -152,7 +155,8 @@ def real_time_order(h):
 
 
 def tails_are_linearizable(h):
-    """A tail reaches all that was known before it was asked for, and nothing begun after it was told lies below it."""
+    """A tail reaches everything known before the question, and nothing begun after the answer lies
+    below it (R2)."""
     known = sorted([(a.end, a.offset + a.bytes + FRAME_OVERHEAD, i) for i, a in h.appends.items() if a.outcome == "committed"] +
                    [(t.end, t.committed, "an earlier tail") for t in h.tails])
     next_, most, whose = 0, -1, None
@@ -185,8 +189,8 @@ HISTORY_CHECKERS = [acknowledged_stays, only_what_was_appended, no_entry_twice, 
 
 
 def check_history(history, finished=True):
-    """All violations, as "checker: sentence". A run that broke off has no full read at the end: the longest follower's stands in,
-    and what it lacks is not held against anybody."""
+    """All violations, as "checker: sentence". A run that broke off has no full read at the end: the
+    longest follower's read replaces it, and entries missing there violate nothing."""
     if not finished:
         history.final = max([history.final, *history.followers.values()], key=len)
     found = []
@@ -201,7 +205,8 @@ def check_history(history, finished=True):
 
 
 def replicas_are_identical(directories, log_id, committed):
-    """Segment files of each data directory, past their headers and below committed, are equal, and there from byte 0 on."""
+    """The segment files of each data directory are equal behind their headers and below committed,
+    and begin at byte 0 there."""
     bodies = {}
     for directory in directories:
         files = sorted((int(p.stem), p) for p in (pathlib.Path(directory) / "logs" / str(log_id)).glob("*.seg"))
@@ -230,7 +235,8 @@ def healed_within(what, seconds, limit):
 
 # ---- Self-test
 def good():
-    """Two producers; p:1 and p:2 one after the other, q:1 of unknown outcome and there, q:2 refused and q:3 unknown and absent."""
+    """Two producers: p:1 and then p:2 are committed; q:1 is unknown and present, q:2 refused, q:3
+    unknown and absent."""
     a = {"p:1": Append(10, 20, "committed", 100, 5, "h1"), "p:2": Append(30, 40, "committed", 200, 6, "h2"),
          "q:1": Append(15, 60, "unknown", None, 7, "h3"), "q:2": Append(16, 18, "refused", None, 8, "h4"),
          "q:3": Append(17, None, "unknown", None, 9, "h5")}
@@ -240,13 +246,13 @@ def good():
 
 
 def alter(h, at, **fields):
-    """In the full read and in what the follower saw."""
+    """Changes an entry in the full read and in the follower's view."""
     h.final[at] = h.final[at]._replace(**fields)
     h.followers["f"] = list(h.final)
 
 
 def bad_histories():
-    """(checker, what is wrong, history): only that checker may object."""
+    """Tuples (checker, description, history): only that checker may object."""
     h = good()
     del h.final[0], h.followers["f"][0]
     yield acknowledged_stays, "an acknowledged entry is gone", h
@@ -311,7 +317,8 @@ def self_test_replicas():
             (folder / f"logs/7/{first:020}.seg").write_bytes(folder.name.encode() * 4096 + body)
         for f in folders:
             write(f, 0, b"x" * 100)
-            write(f, 100, b"y" * 50 + f.name.encode() * 9)  # past committed each may hold what it likes
+            # beyond committed the replicas may differ
+            write(f, 100, b"y" * 50 + f.name.encode() * 9)
         yield "equal replicas", list(replicas_are_identical(folders, 7, 150)), False
         write(folders[1], 0, b"x" * 99 + b"z")
         yield "a byte differs", list(replicas_are_identical(folders, 7, 150)), True

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The positive control of each injector that is the test's own: a cut is heard one way only, a slow wire is late and loses, a
-forgetful disk forgets what was not synced and nothing else, a full one is full."""
+"""The positive control of each injector: a cut affects a single direction, a slow wire delays and
+loses packets, a forgetful disk forgets exactly the unsynced bytes, a full disk is full.
+An injector without effect would make every chaos run pass."""
 
 import errno
 import os
@@ -46,7 +47,7 @@ def check(condition, what):
 
 
 def ask(network, times=3):
-    """Seconds of each round trip from one to other that came back."""
+    """The round trips from one namespace to the other that came back, in seconds."""
     r = subprocess.run([*network.inside("one"), sys.executable, "-c", ASK, network.address["other"], str(times)],
                        stdout=subprocess.PIPE, check=True)
     return [float(t) for t in r.stdout.split()]

@@ -1,5 +1,5 @@
-"""What the nodes' data lies on: either the forgetful file system of forgetful_fs.cpp, which can lose power and run full, or the
-machine's own disk and tmpfs, which can only run full."""
+"""The disks of the nodes: either the forgetful file system of forgetful_fs.cpp, which can lose
+power and run full, or the machine's own disk and tmpfs, which can only run full."""
 
 import os
 import subprocess
@@ -25,11 +25,11 @@ class ForgetfulDisk:
             raise RuntimeError(f"forgetful_fs: {line}: {answer!r}")
 
     def forget(self, random):
-        """A power cut: what was not synced is gone, all of it or as chance has it."""
+        """A power cut: all unsynced bytes are gone, or some of them by chance."""
         self.command(random.choice(["forget", f"forget some {random.randrange(1 << 32)}"]))
 
     def leave_room(self, size):
-        """None: as much as there is."""
+        """Limits the free space to `size` bytes; None removes the limit."""
         self.command(f"room {'all' if size is None else size}")
 
     def close(self):
@@ -51,7 +51,7 @@ class SmallDisk:
 
 
 def forgetful_permitted(program, path):
-    """Empty, or the reason why it is not."""
+    """Empty if FUSE is permitted, otherwise the reason."""
     if not os.access(program, os.X_OK):
         return "built without libfuse3"
     try:

@@ -1,5 +1,6 @@
-"""The faults. Each is a context manager: it strikes on entry and heals on exit, so that two can overlap. What it may touch is
-given to it, and what it did is said in one line by the run."""
+"""The faults of chaos runs. Each is a context manager that strikes on entry and heals on exit, so
+that two can overlap. The run tells a fault which nodes it may touch, and prints its description
+as a line."""
 
 import contextlib
 import os
@@ -13,9 +14,11 @@ FAULTS = {}
 
 
 def fault(weight, takes):
-    """takes: "storage", "small disk" or "any" for one node of that kind that no other fault holds, "all" for all nodes, "none";
-    "all alone" for one that strikes only where nothing else is wrong, since it waits for that;
-    with " power" at its end it needs disks that can forget."""
+    """Registers a fault. `takes` says which nodes it needs: "storage", "small disk" or "any" for a
+    node of that kind that no other fault holds, "all" for all nodes, "none".
+    "all alone" is for a fault that strikes only if nothing else is wrong, because it waits for
+    that.
+    A " power" at the end means that it needs disks that can forget."""
     def register(function):
         FAULTS[function.__name__] = (weight, takes, contextlib.contextmanager(function))
         return function
@@ -42,7 +45,7 @@ def kill_9(cluster, random, node):
 
 @fault(3, "all")
 def kill_9_leader_and_node(cluster, random, nodes):
-    """The leader, and a storage node with it."""
+    """Kills the leader and a storage node."""
     try:
         victims = [cluster.leader(timeout=5), random.choice(list(cluster.storage))]
     except AssertionError:
@@ -75,7 +78,7 @@ def kill_9_of_all(cluster, random, nodes):
 
 @fault(1, "all")
 def rolling_restart(cluster, random, nodes):
-    """One after the other is asked to end, and comes back before the next."""
+    """Stops every node in turn with SIGTERM; each comes back before the next."""
     order = list(nodes)
     random.shuffle(order)
     for n in order:
@@ -89,7 +92,7 @@ def rolling_restart(cluster, random, nodes):
 
 @fault(2, "none")
 def client_dies(cluster, random, _):
-    """A producer is killed with uploads and commits under way, and another begins."""
+    """Kills a producer with uploads and commits under way; another producer begins."""
     key = random.choice([k for k in cluster.recorders if k[1] == "producer"])
     cluster.end_recorder(key, sig=signal.SIGKILL)
     yield
@@ -110,14 +113,15 @@ def cut(cluster, pairs):
 
 @fault(4, "any")
 def isolated(cluster, random, node):
-    """From all, clients too."""
+    """Cuts a node off from all, clients too."""
     with cut(cluster, both_ways([node], [n for n in [*cluster.nodes, "clients"] if n != node])):
         yield
 
 
 @fault(3, "all")
 def split(cluster, random, nodes):
-    """Two halves that do not hear each other; clients hear one of them or both."""
+    """Splits the nodes into two halves that do not hear each other. Clients hear a single half or
+    both."""
     order = list(nodes)
     random.shuffle(order)
     k = random.randrange(1, len(order))
@@ -129,21 +133,21 @@ def split(cluster, random, nodes):
 
 @fault(4, "any")
 def deaf(cluster, random, node):
-    """It speaks and does not hear."""
+    """The node sends and does not receive."""
     with cut(cluster, [(n, node) for n in [*cluster.nodes, "clients"] if n != node]):
         yield
 
 
 @fault(4, "any")
 def mute(cluster, random, node):
-    """It hears and is not heard."""
+    """The node receives and is not heard."""
     with cut(cluster, [(node, n) for n in [*cluster.nodes, "clients"] if n != node]):
         yield
 
 
 @fault(3, "none")
 def one_way_cuts(cluster, random, _):
-    """A few directed links, clients' among them."""
+    """Cuts a few directed links, also between clients and nodes."""
     everyone = [*cluster.nodes, "clients"]
     pairs = [(a, b) for a in everyone for b in everyone if a != b]
     with cut(cluster, random.sample(pairs, random.randrange(1, 8))):
@@ -152,7 +156,7 @@ def one_way_cuts(cluster, random, _):
 
 @fault(4, "any")
 def slow_wire(cluster, random, node):
-    """Its packets come late, out of order, or not."""
+    """The node's packets come late, out of order, or not at all."""
     delay_ms = random.choice([1, 10, 50, 200])
     with cluster.network.slow_wire(BIN / "slow_wire", node, delay_ms, delay_ms * random.choice([0, 0.2, 1]), random.choice([0, 1, 5, 20])):
         yield
@@ -171,7 +175,7 @@ def little_room(random):
 
 @fault(2, "small disk")
 def full_disk(cluster, random, node):
-    """It has little more room than what is used (K5)."""
+    """Leaves a node little more space than it uses (K5)."""
     cluster.disks[node].leave_room(little_room(random))
     yield
     cluster.disks[node].leave_room(None)
@@ -179,7 +183,7 @@ def full_disk(cluster, random, node):
 
 @fault(1, "all")
 def full_disks(cluster, random, nodes):
-    """So many that no write quorum has room: appends are refused."""
+    """Fills so many disks that no write quorum has space: appends are refused."""
     full = random.sample(cluster.small_disks(), 2)
     for node in full:
         cluster.disks[node].leave_room(little_room(random))
@@ -190,7 +194,7 @@ def full_disks(cluster, random, nodes):
 
 @fault(4, "any power")
 def power_cut(cluster, random, node):
-    """kill -9, and what was not synced is gone (K1, D4, C3)."""
+    """kill -9, and all unsynced bytes are gone (K1, D4, C3)."""
     cluster.kill(node)
     cluster.disks[node].forget(random)
     yield
@@ -200,7 +204,7 @@ def power_cut(cluster, random, node):
 @fault(2, "all power")
 def power_cut_of_all(cluster, random, nodes):
     for n in nodes:
-        cluster.running[n].send_signal(signal.SIGSTOP)  # all at one moment
+        cluster.running[n].send_signal(signal.SIGSTOP)  # so that all stop at the same moment
     for n in nodes:
         cluster.kill(n)
         cluster.disks[n].forget(random)
@@ -213,7 +217,8 @@ def power_cut_of_all(cluster, random, nodes):
 
 @fault(2, "all alone")
 def damaged_segment(cluster, random, nodes):
-    """A byte below committed changes while the node is down. The others are whole: what is promised is one copy's damage (K3, K4)."""
+    """Changes a byte below committed while the node is down. The other replicas are whole, because
+    the promise covers the damage of a single copy (K3, K4)."""
     status = cluster.wait_healed("before a segment is damaged")
     node = random.choice(list(cluster.storage))
     log = random.choice(status["logs"])
@@ -237,8 +242,8 @@ def damaged_segment(cluster, random, nodes):
 
 @fault(1, "all alone")
 def replaced_disk(cluster, random, _):
-    """A disk is gone for good: the node begins with an empty directory, and an operator has it copied full (C1). Alone: no second
-    disk may be lost before it is."""
+    """A disk is gone for good: the node begins with an empty directory, and an operator has it
+    copied full (C1). Strikes alone, because no second disk may be lost before the copy ends."""
     cluster.wait_healed("before a disk is lost")
     node = random.choice(list(cluster.storage))
     cluster.kill(node)
@@ -257,7 +262,8 @@ def replaced_disk(cluster, random, _):
 
 @fault(2, "storage")
 def wiped_directory(cluster, random, node):
-    """An empty directory under the old id seals and acknowledges nothing (T4); later its true one comes back."""
+    """An empty directory under the old id seals and acknowledges nothing (T4); later the true
+    directory comes back."""
     cluster.kill(node)
     cluster.data_of[node] = cluster.dir / f"{node}.empty"
     cluster.start(node)

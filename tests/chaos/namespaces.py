@@ -1,5 +1,6 @@
-"""Network and mount namespaces of a test's own. The test runs again inside a process, mount and network namespace that ends with
-it: whatever it starts, mounts or plugs in there is gone when it is, however it ends, and two runs never meet."""
+"""Network and mount namespaces of the test's own. The test runs again inside a process, mount and
+network namespace. Everything that it starts, mounts or plugs in there ends with the namespace,
+however the test ends, and two runs never meet."""
 
 import contextlib
 import os
@@ -12,14 +13,14 @@ import tempfile
 import time
 
 NETWORK = "10.77.0"
-# Ends with its parent, so that Ctrl-C and SIGKILL both leave nothing behind.
+# Ends with its parent, so that neither Ctrl-C nor SIGKILL leaves anything behind.
 OWN = ["setpriv", "--pdeathsig", "KILL",
        "unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
 AS_ROOT_OF_ITS_OWN = ["--user", "--map-root-user"]
 
 
 def permitted():
-    """How to enter a world of one's own here, or the reason why it is not permitted."""
+    """The command that enters new namespaces, or the reason why they are not permitted."""
     reason = ""
     for extra in ([], AS_ROOT_OF_ITS_OWN):
         probe = "ip link add name probe type bridge && ip link add name one type veth peer name other && nft add table inet probe"
@@ -31,10 +32,12 @@ def permitted():
 
 
 def run_inside(main):
-    """Runs main(directory) inside; its result is the exit code. The directory stays only where main failed."""
+    """Runs main(directory) inside; its result becomes the exit code. The directory stays only if
+    main fails."""
     inside = os.environ.get("LOGLOG_CHAOS_INSIDE")
     if inside:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process outside ends this one, and with it all others in here
+        # the outer process ends this process, and with it all others inside
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.exit(main(pathlib.Path(inside)))
     enter, reason = permitted()
     if enter is None:
@@ -59,19 +62,21 @@ def run_inside(main):
 
 
 def remove(directory):
-    """The kernel may still be ending those who write into it."""
+    """Removes a directory. Repeats, because the kernel may still be ending processes that write
+    into it."""
     deadline = time.monotonic() + 10
     while os.path.exists(directory):
         shutil.rmtree(directory, ignore_errors=time.monotonic() < deadline)
 
 
 class Network:
-    """A bridge, and for each name a namespace with one link to it. What a name hears from others can be cut."""
+    """A bridge, and for each name a namespace with a link to it. A name's incoming packets from
+    other names can be cut."""
 
     def __init__(self, names):
         self.holder = {}
         self.address = {name: f"{NETWORK}.{i + 1}" for i, name in enumerate(names)}
-        self.cuts = []  # (from, to), one for each reason
+        self.cuts = []  # (from, to), an item for each reason
         run("ip", "link", "add", "name", "wires", "type", "bridge")
         run("ip", "link", "set", "wires", "up")
         for name in names:
@@ -102,7 +107,8 @@ class Network:
         run(*self.inside(name), "nft", "-f", "-", text=text)
 
     def cut(self, pairs):
-        """Nothing comes from the first to the second of each pair any more. Give the same pairs to mend()."""
+        """Cuts all packets from the first to the second of each pair. Give the same pairs to
+        mend()."""
         self.cuts += pairs
         for name in {b for _, b in pairs}:
             self.write_rules(name)
@@ -116,7 +122,7 @@ class Network:
     @contextlib.contextmanager
     def slow_wire(self, program, name, delay_ms, jitter_ms, loss_percent):
         """Puts the program slow_wire between a name's link and the bridge."""
-        slow = f"{name}-slow"  # the bridge's end of a link of its own; the program works at its other end
+        slow = f"{name}-slow"  # the bridge's end of a link; the program works at the other end
         run("ip", "link", "add", "name", slow, "type", "veth", "peer", "name", f"{name}-end")
         run("ip", "link", "set", f"{name}-end", "up")
         run("ip", "link", "set", name, "nomaster")

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Chaos: three sequencers and three storage nodes in network namespaces, real clients that write down what they see, faults drawn
-from a seed, and at the end the checkers over what was written down.
+"""Chaos: three sequencers and three storage nodes in network namespaces, real clients that record
+their calls, faults drawn from a seed, and at the end the checkers over the records.
 
-    tests/chaos/run.py [--seconds S] [--seed N] [--rate R] [--disks forgetful|real] [--only FAULT,FAULT…]
+    tests/chaos/run.py [--seconds S] [--seed N] [--rate R] [--disks forgetful|real]
+        [--only FAULT,FAULT...]
 
-Faults are drawn from the seed, so it repeats their kinds, victims and lengths; what the machine does in between it cannot repeat.
-"""
+The seed fixes the kinds, victims and lengths of the faults. It cannot repeat the machine's timing
+in between."""
 
 import argparse
 import collections
@@ -24,7 +25,7 @@ from chaos_cluster import RESUME_LIMIT, ChaosCluster, Violation
 from faults import FAULTS
 from namespaces import run_inside
 
-LOGS = {"wide": 4 << 20, "narrow": 256 << 10}  # with their segment sizes
+LOGS = {"wide": 4 << 20, "narrow": 256 << 10}  # by name: the segment size
 FULL_READ_LIMIT = 120
 
 
@@ -47,14 +48,14 @@ def arguments():
 
 
 class Counter:
-    """What the histories hold so far, read as they grow."""
+    """Counts the records of the histories as they grow."""
 
     def __init__(self, directory):
         self.directory = directory
         self.read_up_to = collections.Counter()
         self.counts = collections.Counter()
-        self.codes = collections.Counter()  # of appends that were not committed
-        self.last_commit = collections.Counter()  # by log, CLOCK_MONOTONIC seconds
+        self.codes = collections.Counter()  # error codes of appends that were not committed
+        self.last_commit = collections.Counter()  # by log: CLOCK_MONOTONIC seconds
         self.lock = threading.Lock()
 
     def look(self):
@@ -125,7 +126,8 @@ class Chaos:
         self.story.write(f"{time.monotonic() - self.begun:8.2f} s ({time.monotonic():.3f}): {what}\n")
 
     def draw(self, held, struck):
-        """A fault, and what it strikes; None where others hold all that it could, or are at work where it wants to be alone."""
+        """A fault and its victims; None if other faults hold every possible victim, or are at work
+        while this fault needs to be alone."""
         names = list(self.faults)
         name = self.random.choices(names, [self.faults[n][0] for n in names])[0]
         takes = self.faults[name][1]
@@ -195,13 +197,15 @@ class Chaos:
         slowest = 0
         while time.monotonic() < deadline:
             self.strike()
-            if self.random.random() < 0.5:  # else the next one strikes whatever the last one left behind
+            # otherwise the next fault strikes whatever the last has left behind
+            if self.random.random() < 0.5:
                 slowest = max(slowest, self.appends_resume())
             time.sleep(self.random.uniform(0, 1))
         return slowest
 
     def heal(self):
-        """All is well again: appends, the whole log to every reader, and equal files."""
+        """Heals everything and checks: appends go on, every reader gets the whole log, the files
+        are equal."""
         violations = []
         self.tell("all healed")
         resumed = self.appends_resume()
@@ -213,7 +217,8 @@ class Chaos:
         unread = list(self.read_all("all", committed))
         self.final_is_known = not unread
         violations += unread
-        for node in self.cluster.storage:  # what rots in a closed segment is found by who reads it there, and repaired then
+        # rot in a closed segment is found and repaired only when it is read there
+        for node in self.cluster.storage:
             pairs = [(a, b) for n in self.cluster.storage if n != node for a, b in (("clients", n), (n, "clients"))]
             self.cluster.network.cut(pairs)
             violations += self.read_all(node, committed)
@@ -228,11 +233,11 @@ class Chaos:
         return violations, resumed
 
     def read_all(self, name, committed):
-        """Both logs from end to end, for the histories; in time, or says so."""
+        """Reads both logs from end to end into the histories, within a time limit."""
         begin = time.monotonic()
         for log in LOGS:
             self.cluster.record(log, "reader", name, "--until", committed[log])
-        for log in LOGS:  # started together, so that one limit holds for both
+        for log in LOGS:  # started together, so that a single limit holds for both
             try:
                 if self.cluster.recorders[log, "reader", name].wait(timeout=FULL_READ_LIMIT) == 0:
                     self.cluster.recorders.pop((log, "reader", name))
@@ -248,7 +253,7 @@ class Chaos:
             final = last_entry(self.cluster.histories / f"{log}.reader.all.jsonl")
             for path in self.cluster.histories.glob(f"{log}.follower.*.jsonl"):
                 while last_entry(path) != final and time.monotonic() < deadline:
-                    time.sleep(0.1)  # where it never gets there, followers_agree says so
+                    time.sleep(0.1)  # if a follower never gets there, followers_agree reports it
 
     def report_progress(self):
         while not self.over.wait(10):
@@ -256,7 +261,7 @@ class Chaos:
 
 
 def last_entry(path):
-    """Offset of the last entry of a history."""
+    """The offset of a history's last entry."""
     with open(path, "rb") as f:
         f.seek(max(0, os.fstat(f.fileno()).st_size - 65536))
         lines = [line for line in f.read().splitlines(keepends=True) if line.startswith(b'{"event":"entry"') and line.endswith(b"\n")]
@@ -307,7 +312,7 @@ def main(directory):
 
 
 if __name__ == "__main__":
-    arguments()  # bad ones are refused before anything is made
+    arguments()  # bad arguments are refused before anything is made
     if not any(a == "--seed" or a.startswith("--seed=") for a in sys.argv):
         sys.argv += ["--seed", str(random.SystemRandom().randrange(1 << 32))]
     run_inside(main)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""All bounds at once: three sequencers and three storage nodes under clients of every kind (crowd.cpp), while a storage node is killed and
-comes back. What a node has in memory is what it counts and a constant, it does not grow, nobody ends, appends go on, and when the load is
-over status says that all is well.
+"""All bounds of spec/09 at once: a cluster of three and three under clients of every kind.
+crowd.cpp plays the clients while a storage node is killed and comes back. A node's memory is the
+sum of its figures and a constant and does not grow, no process ends, appends go on, and after the
+load the status says that all is well.
 
-    tests/chaos/soak.py [--seconds N] [--only ROLE,…]
+    tests/chaos/soak.py [--seconds N] [--only ROLE,...]
 """
 
 import argparse
@@ -22,17 +23,20 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 from cluster import BIN, Cluster, check, free_ports  # noqa: E402
 
 MIB = 1 << 20
-# The figures whose sum is what a node holds for others. What is queued is counted twice where it is a page or a run for a peer.
+# The figures whose sum is the memory that a node holds for others. Queued bytes count twice if they
+# are a page or a run for a peer.
 COUNTED = {"storage": ("staged", "cached", "pages_in_flight", "fetched", "given", "queued", "receiving"), "sequencer": ("queued", "receiving")}
-# Beyond what is counted: the program and its libraries (12 MiB), connections and readers (each a few kilobytes), metadata, the pages over
-# HTTP, and what the allocator keeps for the next message (32 MiB and what is freed within WINDOW).
+# Memory beyond the figures: the program and its libraries (12 MiB), connections and readers (a few
+# kilobytes each), metadata, the HTTP pages, and the allocator's reserve for the next message (32
+# MiB, and bytes freed within WINDOW).
 CONSTANT = {"storage": 96 * MIB, "sequencer": 96 * MIB}
-LIMIT = {"storage": 1024 * MIB, "sequencer": 256 * MIB}  # of the units that are shipped (samples/deploy/systemd)
-ADDRESS_SPACE = 4 << 30  # a node that grows ends itself, not the machine
-TREND = 32 * MIB  # the last third may have so much more in memory than the middle one
+# limits of the units that are shipped (samples/deploy/systemd)
+LIMIT = {"storage": 1024 * MIB, "sequencer": 256 * MIB}
+ADDRESS_SPACE = 4 << 30  # a node that grows ends itself and not the machine
+TREND = 32 * MIB  # the last third may use so much more memory than the middle third
 WINDOW = 3  # seconds, in which freed memory is given back: a node looks each second
-APPENDS_FLOOR = 20  # a second, in the median; machines differ, and strangers take what they can
-STANDSTILL = 15  # seconds without an append, at most: a node is killed meanwhile
+APPENDS_FLOOR = 20  # a second, in the median; machines differ, and strangers take their share
+STANDSTILL = 15  # seconds without an append, at most, because a node is killed meanwhile
 AWAY = "node3"
 
 
@@ -66,7 +70,7 @@ def uncounted_of(sample):
 
 
 class Watch(threading.Thread):
-    """Looks at each node's memory and at what it counts."""
+    """Samples each node's memory and figures."""
 
     def __init__(self, cluster):
         super().__init__(daemon=True)
@@ -80,7 +84,7 @@ class Watch(threading.Thread):
                 for name in [*self.cluster.sequencers, *self.cluster.storage]:
                     if name not in self.absent:
                         self.look(name, time.monotonic() - begun)
-        except Exception as e:  # else nobody would look any more, and nobody would say so
+        except Exception as e:  # otherwise the watch would end unnoticed
             self.problems.append(f"the watch ended: {e!r}")
 
     def look(self, name, at):
@@ -96,7 +100,8 @@ class Watch(threading.Thread):
             before = self.cluster.resident(name)
             figures = self.cluster.figures(name)
             resident = min(before, self.cluster.resident(name))
-        except OSError:  # it does not serve pages yet, is killed meanwhile, or all its places for pages are taken for a moment
+        # the node does not serve pages yet, is being killed, or all its places for pages are taken
+        except OSError:
             return
         kind = self.cluster.kind(name)
         counted = {what: figures[f"loglog_{kind}_{what}_bytes"] for what in COUNTED[kind]}
@@ -110,11 +115,11 @@ class Watch(threading.Thread):
                 continue
             kind = self.cluster.kind(name)
             most = max(samples, key=lambda s: s[1])
-            # What is freed at once stays in memory for a moment; what nobody counts stays for longer.
+            # Freed memory stays for a moment; memory that no figure counts stays for longer.
             above = max((min((s for s in samples if begin[0] <= s[0] <= begin[0] + WINDOW), key=uncounted_of) for begin in samples
                          if begin[0] + WINDOW <= samples[-1][0]), key=uncounted_of)
             uncounted = uncounted_of(above)
-            # What is counted has its own limits, and may rise to them.
+            # Counted bytes have limits of their own and may rise to them.
             thirds = [[uncounted_of(s) for s in samples if seconds * i / 3 <= s[0] < seconds * (i + 1) / 3] for i in range(3)]
             medians = [statistics.median(third) if third else 0 for third in thirds]
             print(f"{name}: {len(samples)} looks; resident at most {most[1] / MIB:.0f} MiB with {sum(most[2].values()) / MIB:.0f} counted; "
@@ -130,7 +135,7 @@ class Watch(threading.Thread):
 
 
 class Load:
-    """The crowd, and what it says each second."""
+    """The crowd program and its report of each second."""
 
     def __init__(self, cluster, seconds, only):
         command = [BIN / "crowd", "--seconds", seconds, "--cluster", cluster.addresses(), "--sequencers", ",".join(cluster.sequencers.values()),
@@ -163,7 +168,8 @@ class Load:
 
 
 def kill_and_start(c, watch, until):
-    """A node is away while the others go on, comes back and catches up; as often as the time allows."""
+    """Kills a node while the others go on, and starts it again so that it catches up, as often as
+    the time allows."""
     pause = 8
     while time.monotonic() + 2 * pause < until:
         time.sleep(pause)

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Backup as storage-node/README.md describes it: closed segments of a live node are copied, inspected offline, compared with another
-replica's, read without any node, and appended to a fresh log. A damaged copy is found out."""
+"""Backup as storage-node/README.md describes it: closed segments of a live node are copied,
+inspected offline, compared with another replica's, read without a node, and appended to a fresh
+log.
+A damaged copy must be detected."""
 
 import json
 import random
@@ -21,7 +23,8 @@ def offline(*args, code=0):
 
 
 def closed_segments(c, node, log):
-    """With where each ends: all but the newest, where the end is committed."""
+    """The closed segments with their ends: all but the newest file, whose end is the committed
+    offset."""
     info = next(l for l in c.status()["logs"] if l["name"] == log)
     files = sorted(c.segments(node).values())
     return [(f, int(following.stem)) for f, following in zip(files, files[1:]) if int(following.stem) <= info["committed"]]

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The command line as a person meets it, in a pseudo-terminal: colours, the watch and what it leaves behind, progress, files written whole."""
+"""The command line in a pseudo-terminal, as a person meets it: colours, the watch and the screen
+that it leaves behind, progress, files written as a whole."""
 
 import fcntl
 import json
@@ -23,11 +24,12 @@ ENTER, LEAVE = b"\x1b[?1049h\x1b[?25l", b"\x1b[?25h\x1b[?1049l"
 
 
 class Terminal:
-    """A command whose stdout, or only stderr, is a terminal of so many columns."""
+    """A command whose stdout, or whose stderr alone, is a terminal with the given columns."""
 
     def __init__(self, command, columns=100, rows=30, which="all", **environment):
         self.master, slave = pty.openpty()
-        self.slave = os.dup(slave)  # kept, so that its settings can be read at the end
+        # kept open, so that the terminal's settings can be read at the end
+        self.slave = os.dup(slave)
         self.resize(columns, rows)
         self.before = termios.tcgetattr(slave)
         env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")} | {"TERM": "xterm"} | environment
@@ -52,7 +54,7 @@ class Terminal:
             self.pump(0.1)
 
     def end(self, sig=None, timeout=30):
-        """What was written, and the exit code."""
+        """Ends the command. Returns its output and its exit code."""
         if sig is not None:
             self.process.send_signal(sig)
         deadline = time.monotonic() + timeout
@@ -68,7 +70,7 @@ class Terminal:
 
 
 def screens(seen):
-    """What each redraw showed, as plain lines."""
+    """The screens that the redraws showed, as plain lines."""
     return [[re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", line).decode() for line in s.split(b"\r\n")] for s in seen.split(b"\x1b[H")[1:]]
 
 
@@ -157,7 +159,7 @@ def progress(c):
 
 
 def under_conditions(c):
-    """One writer at a time: at an expected offset, and under a fencing token."""
+    """A single writer at a time: at an expected offset (F1), and under a fencing token (F2)."""
     c.create("state")
 
     def append(*options, text=b"x\n", check=True):
@@ -187,7 +189,8 @@ def under_conditions(c):
 
 
 def positions(c):
-    """What lies beyond a log's end is refused with the end, and so is a position of a log that was deleted and made again."""
+    """A position beyond a log's end is refused and the end is named. A position of a log that was
+    deleted and made again is refused as well."""
     c.create("again", "--segment-size", 65536)
     offsets = c.run("append", "again", input=b"".join(b"%d %s\n" % (i, b"x" * 2000) for i in range(200))).stdout.decode().split()
     end = c.run("tail", "again").stdout.decode().strip()
@@ -201,7 +204,8 @@ def positions(c):
     wrong = c.run("logs", "trim", "again", check=False)
     check(wrong.returncode == 2, f"up to where is to be said: {wrong}")
     point = int(c.run("logs", "trim", "again", "--keep-bytes", "100KiB").stdout)
-    # A segment holds the run that it begins with, however large, so that the one after it may begin later.
+    # A segment holds the run that it begins with, however large, so the next segment may begin
+    # later.
     check(0 < point <= int(end) - (100 << 10), f"a segment's begin that leaves as much: {point} of {end}")
     check(int(c.run("logs", "trim", "again", "--keep-bytes", "1GiB").stdout) == point, "what is less than that stays")
     check(int(c.run("logs", "trim", "again", "--before=-1h").stdout) == point, "nothing is as old")
@@ -219,7 +223,7 @@ def positions(c):
 
 
 def guards(c):
-    """What could do harm on a terminal asks, or wants to be told."""
+    """A command that could do harm asks on a terminal, and needs an option elsewhere."""
     c.create("guarded")
     c.run("append", "guarded", input=b"raw\n")
     seen, code = Terminal(c.command_line("read", "guarded", "--format", "raw")).end()
@@ -259,7 +263,7 @@ def wait_status(c, code, *words, timeout=30):
 
 
 def trouble(c):
-    """The first line and the exit code say what is wrong, and what it means."""
+    """In trouble, the first line and the exit code name the condition and its consequence."""
     c.kill("node3")
     wait_status(c, 0, "degraded: appends and reads go on: storage 3 unreachable; no storage node and 1 sequencer may fail")
     c.kill("node2")
@@ -277,7 +281,7 @@ def trouble(c):
 
 
 def dev(data, *options, ready=True):
-    """`loglog dev` until it serves, or what it says instead."""
+    """Starts `loglog dev` and returns when it serves, or returns its refusal."""
     address = f"127.0.0.1:{free_ports(1)[0]}"
     listen = () if "--listen" in options else ("--listen", address)
     p = subprocess.Popen([str(BIN / "loglog"), "dev", "--data", data, *listen, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -294,9 +298,9 @@ def dev(data, *options, ready=True):
 
 
 def dev_of_another_size():
-    """Data of a cluster of another size are refused, not waited for."""
+    """Data of a cluster of another size are refused at once."""
     with tempfile.TemporaryDirectory(prefix="loglog-test-") as d:
-        # A start that fails half way makes it no cluster of another size.
+        # A start that fails half way leaves no cluster of another size behind.
         with socket.create_server(("127.0.0.1", 0)) as taken:
             said = dev(d, "--listen", f"127.0.0.1:{taken.getsockname()[1]}", "--sequencers", "3", ready=False)
             check("address" in said, said)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The command line and the process around it: output that cannot be written, descriptors that are closed, Ctrl-C, input that fails half
-way, addresses where nothing answers."""
+"""The command line and the process around it: output that cannot be written, closed descriptors,
+Ctrl-C, input that fails half way, addresses at which nothing answers."""
 
 import json
 import os
@@ -18,7 +18,7 @@ LOGLOG = str(BIN / "loglog")
 
 
 def output_is_full(c):
-    """F02: exit code 1 and a sentence, never 0, never an abort."""
+    """Full output gives exit code 1 and a sentence, never 0 and never an abort."""
     c.create("full")
     c.run("append", "full", input=b"one\ntwo\nthree\n")
     segment = next(iter(c.segments("node1").values()))
@@ -32,13 +32,14 @@ def output_is_full(c):
         for command in commands:
             r = subprocess.run(command, input=b"x\ny\n", stdout=full, stderr=subprocess.PIPE, timeout=60)
             check(r.returncode == 1 and b"standard output cannot be written: No space left" in r.stderr, f"{command[1:3]}: {r.returncode} {r.stderr}")
-    # Commands that run on and on end, though nobody reads them and SIGPIPE is ignored.
+    # Commands that run until they are stopped must end as well, though nobody reads them and
+    # SIGPIPE is ignored.
     for command in (["follow", "full"], ["append", "full"], ["status", "--watch", "0.2"]):
         p = c.popen(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_IGN))
         p.stdout.close()
         if command[0] == "append":
             p.stdin.write(b"x\n" * 3)
-            p.stdin.flush()  # and it stays open
+            p.stdin.flush()  # stdin stays open
         check(p.wait(timeout=30) == 1 and b"Broken pipe" in p.stderr.read(), f"{command}: {p.returncode}")
         p.stdin.close()
         p.stderr.close()
@@ -54,7 +55,7 @@ def descriptors_are_closed(c):
 
 
 def without_loss(c):
-    """A3: any bytes go from log to log."""
+    """Any bytes pass from log to log without loss."""
     c.create("binary")
     with tempfile.TemporaryDirectory() as d:
         d = pathlib.Path(d)
@@ -73,7 +74,7 @@ def without_loss(c):
 
 
 def stops_at_the_first(c):
-    """A5: a pipe whose line is refused is not read on; the line is named, and one sentence says all."""
+    """After a refused line the command reads no further. It names the line in a single sentence."""
     c.create("holes")
     c.run("logs", "fence", "holes", "5")
     lines = b"".join(b"line %d\n" % i for i in range(1, 121))
@@ -95,7 +96,7 @@ def stops_at_the_first(c):
 
 
 def interrupt(command, times=1, wait=1.0, **kw):
-    """How long it takes to end after SIGINT, and what it says."""
+    """Sends SIGINT to the command. Returns the time that it takes to end, and its output."""
     p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
     time.sleep(wait)
     check(p.poll() is None, f"{command[1:3]} runs: {p.returncode}")
@@ -108,10 +109,11 @@ def interrupt(command, times=1, wait=1.0, **kw):
 
 
 def ctrl_c(c):
-    """F29: a command that waits for a cluster ends promptly; append says what was done."""
+    """A command that waits for a cluster ends promptly on Ctrl-C; append reports how much is done.
+    """
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
-        silent.listen(16)  # takes connections and says nothing
+        silent.listen(16)  # takes connections and sends nothing
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         for command in (["read", "x"], ["follow", "x"], ["append", "x"], ["verify", "x"], ["tail", "x"], ["logs", "list"], ["status"], ["nodes", "replace-disk", "1"]):
             took, code, _, said = interrupt([LOGLOG, *command, "--cluster", address, "--timeout", "60"], stdin=subprocess.DEVNULL)
@@ -137,7 +139,8 @@ def ctrl_c(c):
 
 
 def addresses():
-    """F19: what cannot be an address, a name or LogLog is named with its cause, soon."""
+    """An address that cannot exist, an unknown name and a server that is no LogLog are each named
+    with the cause, within seconds."""
     port = free_ports(1)[0]
     for wrong in ("[::1", "[]:7070", "http://127.0.0.1:7070", " 127.0.0.1:7070", "::1:7070", "host", ":7070"):
         r = subprocess.run([LOGLOG, "status", "--cluster", wrong], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
@@ -173,7 +176,7 @@ def addresses():
 
 
 def usage(c):
-    """D: what is asked in a wrong way has exit code 2 and one sentence that helps."""
+    """A wrong usage gives exit code 2 and a sentence that helps."""
     for command, word in ((["stauts"], "did you mean status?"), (["logs"], "needs a command"), (["read", "x", "--count", "-1"], "--count"),
                           (["bench", "append", "--in-flight", "0"], "--in-flight"), (["logs", "create", "x", "--retention-bytes", "1Gb"], "1GiB"),
                           (["append", "x", "--timeout", "never"], "seconds")):

@@ -1,4 +1,6 @@
-"""A cluster of real processes on loopback for the integration tests: starts, kills and restarts only what it started."""
+"""A cluster of real processes on loopback for the integration tests. It starts, kills and restarts
+only its own processes, and prints the ends of their logs if a test fails.
+Subclasses change command(), inside() and data() to run nodes elsewhere."""
 
 import json
 import os
@@ -15,9 +17,10 @@ BIN = pathlib.Path(os.environ.get("LOGLOG_BIN", pathlib.Path(__file__).resolve()
 
 
 class PortBlock:
-    """Ports of this process alone. They lie below the range from which the kernel takes ports for outgoing connections, and the
-    block's first port stays bound for as long as the process lives: no test that runs at the same time takes a port of the block,
-    not even while the node that uses it is down."""
+    """Ports of this process alone, below the range from which the kernel takes ports for outgoing
+    connections. The block's first port stays bound for the life of the process.
+    So no test that runs at the same time takes a port of the block, not even while its node is
+    down."""
 
     FIRST, END, SIZE = 10000, 32000, 40
 
@@ -45,11 +48,11 @@ def is_free(port):
             return False
 
 
-blocks = []  # all stay held until the process ends
+blocks = []  # all blocks stay held until the process ends
 
 
 def free_ports(count):
-    """`count` consecutive ports that nobody uses."""
+    """Returns `count` consecutive ports that are free."""
     if not blocks or blocks[-1].end - blocks[-1].next < count:
         blocks.append(PortBlock())
     block = blocks[-1]
@@ -59,6 +62,8 @@ def free_ports(count):
 
 
 class Cluster:
+    """Sequencers seq1, seq2, ... and storage nodes node1, node2, ... with data and logs below
+    `dir`. As a context manager it starts all nodes and stops them at the end."""
     def __init__(self, sequencers=3, storage=3, name="test", extra_storage=(), directory=None):
         self.dir = pathlib.Path(directory or tempfile.mkdtemp(prefix="loglog-test-"))
         self.name = name
@@ -66,7 +71,7 @@ class Cluster:
         self.sequencers = {f"seq{i + 1}": f"127.0.0.1:{ports[i]}" for i in range(sequencers)}
         self.storage = {f"node{i + 1}": f"127.0.0.1:{ports[sequencers + i]}" for i in range(storage)}
         self.extra_storage = list(extra_storage)
-        self.programs = {}  # by name: the folder of its program, where that is another one
+        self.programs = {}  # by node: the folder of its program, if not BIN
         self.running = {}
 
     # ---- processes
@@ -84,13 +89,15 @@ class Cluster:
                 "--data", data, "--sequencers", self.address_list(self.sequencers), "--storage", self.address_list(self.storage)]
 
     def inside(self, name):
-        """What a command is prefixed with to run where `name` lives: a node's name, or "clients". Nothing on loopback."""
+        """The words before a command that make it run at the place of `name`, which is a node or
+        "clients". Empty on loopback."""
         return []
 
     def data(self, name):
         return self.dir / name
 
     def start(self, name):
+        """Starts a node; its output is appended to `dir`/NAME.log."""
         self.data(name).mkdir(exist_ok=True)
         log = open(self.dir / f"{name}.log", "ab")
         self.running[name] = subprocess.Popen([str(c) for c in [*self.inside(name), *self.command(name)]], stdout=log, stderr=log)
@@ -103,6 +110,7 @@ class Cluster:
         return self
 
     def kill(self, name, sig=signal.SIGKILL):
+        """Sends `sig` and waits for the end. Returns the exit code."""
         process = self.running.pop(name)
         process.send_signal(sig)
         process.wait(timeout=20)
@@ -145,6 +153,7 @@ class Cluster:
         return subprocess.Popen(self.command_line(*args), **kw)
 
     def run(self, *args, input=None, check=True, timeout=60):
+        """Runs `loglog` against the cluster. A failure raises unless `check` is off."""
         result = subprocess.run(self.command_line(*args), input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
         if check and result.returncode != 0:
             raise AssertionError(f"loglog {' '.join(map(str, args))} gave {result.returncode}: {result.stderr.decode(errors='replace')}")
@@ -154,7 +163,7 @@ class Cluster:
         return json.loads(self.run("status", "--json").stdout)
 
     def try_status(self, timeout=10):
-        """None where nobody answers for the whole."""
+        """The status, or None if no answer covers the whole cluster."""
         try:
             r = self.run("status", "--json", check=False, timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -162,8 +171,9 @@ class Cluster:
         return json.loads(r.stdout) if r.returncode == 0 else None
 
     def is_whole(self, status, logs):
-        """All are up, and every replica takes part and holds what is committed. Under load one may be a moment behind. Without a
-        leader nobody tells of nodes and logs."""
+        """True if all nodes are up and every replica takes part and holds all that is committed.
+        Under load a replica may be a moment behind. Without a leader the answer names no nodes
+        and logs."""
         return (status is not None and [n["state"] for n in status["storage"]] == ["up"] * len(self.storage)
                 and {log["name"] for log in status["logs"]} == set(logs)
                 and [q["role"] for q in status["sequencers"]].count("leader") == 1
@@ -171,6 +181,7 @@ class Cluster:
                 and all(r["state"] == "streaming" and r["durable"] >= log["committed"] for log in status["logs"] for r in log["replicas"]))
 
     def wait_whole(self, logs, timeout=60):
+        """Waits until is_whole(); returns the status."""
         deadline = time.monotonic() + timeout
         while not self.is_whole(status := self.try_status(), logs):
             if time.monotonic() > deadline:
@@ -179,6 +190,7 @@ class Cluster:
         return status
 
     def leader(self, timeout=20):
+        """Waits for a leader; returns its name."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             result = self.run("status", "--json", check=False)
@@ -190,6 +202,7 @@ class Cluster:
         raise AssertionError("no leader")
 
     def create(self, log, *options, timeout=30):
+        """Creates a log, and repeats until the cluster takes the request."""
         deadline = time.monotonic() + timeout
         while True:
             result = self.run("logs", "create", log, *options, check=False)
@@ -208,7 +221,8 @@ class Cluster:
         return {p.relative_to(self.data(node) / "logs"): p for p in sorted((self.data(node) / "logs").glob("*/*.seg"))}
 
     def wait_identical(self, log, timeout=30):
-        """All replicas hold the same bytes past the segment headers, below committed."""
+        """Waits until all replicas hold the same bytes behind the segment headers and below
+        committed."""
         deadline = time.monotonic() + timeout
         while True:
             info = next(l for l in self.status()["logs"] if l["name"] == log)
@@ -220,6 +234,7 @@ class Cluster:
             time.sleep(0.3)
 
     def difference(self, committed):
+        """The first difference between the nodes' segment files, or None."""
         nodes = list(self.storage)
         sets = [self.segments(n) for n in nodes]
         for name in sets[0]:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Completions: bash, zsh and fish load the script and offer commands, options, files and the cluster's logs; the manual pages are good roff."""
+"""Completions: bash, zsh and fish load the script and offer commands, options, files and the
+cluster's logs. The manual pages are correct roff."""
 
 import os
 import pathlib
@@ -24,7 +25,8 @@ def script(shell):
 
 
 def bash(line, folder, environment):
-    """What bash offers for a line with the cursor at its end: bash splits it at = and : too."""
+    """The offers of bash for a line with the cursor at its end. Bash splits the line at = and :
+    too."""
     program = f"""
 set -u
 source {folder}/loglog.bash
@@ -42,7 +44,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 
 def zsh(line, folder, environment):
-    """What the function gives to zsh's own _describe."""
+    """The words that the function hands to zsh's own _describe."""
     program = f"""
 compdef() {{ [[ "$*" == "_loglog loglog loglog-storage loglog-sequencer" ]] || exit 9 }}
 compset() {{ : }}
@@ -67,7 +69,8 @@ def fish(line, folder, environment):
 
 
 def offers(shell, folder, environment, cluster, word):
-    """`word`: how the shell offers a value behind --option=."""
+    """Checks a shell's offers. `word` is the form in which the shell offers a value behind
+    --option=."""
     def at(line):
         return shell(line, folder, environment)
 
@@ -79,7 +82,7 @@ def offers(shell, folder, environment, cluster, word):
     check(at("loglog read --format=j") == {word("--format=", "json")}, at("loglog read --format=j"))
     check(at("loglog-storage --io-engine ur") == {"uring"}, at("loglog-storage --io-engine ur"))
     check(at("loglog-sequencer --heart") == {"--heartbeat-ms"}, at("loglog-sequencer --heart"))
-    # The names of logs come from the cluster: from the environment's, or from the line's.
+    # The names of logs come from the cluster that the environment or the line names.
     check(at("loglog append ev") == {"events", "evening"}, at("loglog append ev"))
     check(at("loglog logs trim o") == {"other"}, at("loglog logs trim o"))
     elsewhere = {**environment, "LOGLOG_CLUSTER": "127.0.0.1:1"}
@@ -90,7 +93,7 @@ def offers(shell, folder, environment, cluster, word):
 
 
 def manual():
-    """All pages, without a warning of man's."""
+    """Every page passes `man --warnings` without a warning."""
     with tempfile.TemporaryDirectory() as d:
         result = run([LOGLOG, "man", "--output", d])
         check(result.returncode == 0, result)
@@ -98,11 +101,13 @@ def manual():
         check({"loglog.1", "loglog-append.1", "loglog-storage.1", "loglog-sequencer.1", "loglog-logs.1"} <= {p.name for p in pages}, pages)
         for page in pages:
             for locale in ("C", "C.UTF-8"):
-                # All languages' warnings, as the distribution's own check of packages asks for them.
+                # Warnings of all languages, as the distribution's own check of packages asks for
+                # them.
                 result = run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", str(page)], env={**os.environ, "LC_ALL": locale, "MANROFFSEQ": "", "MANWIDTH": "80"})
                 check(result.returncode == 0 and result.stderr == "" and result.stdout, f"{page.name}: {result.stderr}")
             lint = run(["mandoc", "-Tlint", "-Wwarning", str(page)])
-            told = [l for l in lint.stdout.splitlines() if "missing date" not in l]  # a page is the version's, which has no date
+            # a page belongs to a version, and has no date
+            told = [l for l in lint.stdout.splitlines() if "missing date" not in l]
             check(not told, "\n".join(told))
         text = run(["man", "-l", str(pathlib.Path(d) / "loglog-verify.1")], env={**os.environ, "LC_ALL": "C", "MANWIDTH": "80"}).stdout
         for words in ("loglog-verify - read a log", "--patience TIME", "10  a replica is damaged", "loglog verify events --repair --json"):

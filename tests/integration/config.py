@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Options from the command line, the environment and a TOML file: who comes first, what is refused, what SIGHUP changes, and that the
-sample files name every option, and the systemd units start what they say."""
+"""Options from the command line, the environment and a TOML file: their precedence, refusals, and
+reloading by SIGHUP.
+The sample files must name every option, and the systemd units must start the right programs."""
 
 import os
 import pathlib
@@ -82,7 +83,8 @@ def what_is_refused(d):
 
 
 def hangup(d):
-    """The log level changes while the node runs; what needs a restart is said to need one, and a bad file changes nothing."""
+    """SIGHUP changes the log level while the node runs. An option that needs a restart is named,
+    and a bad file changes nothing."""
     file, log = d / "node.toml", d / "node.log"
     base = f'id = 1\ncluster-name = "c"\nlisten = "127.0.0.1:{free_ports(1)[0]}"\ndata = "{d / "data"}"\n'
     file.write_text(base + 'log-level = "info"\n')
@@ -111,7 +113,9 @@ def hangup(d):
         said("need a restart", 2)
         file.write_text("id = \n")
         p.send_signal(signal.SIGHUP)
-        said("stay as they are", 2)  # so the one before is done with, and said at level info what is not told any more
+        # the reload before has ended, and its level info allows a message that the next level
+        # suppresses
+        said("stay as they are", 2)
         check(log.read_text().count("read again") == 1, f"level warning holds: {log.read_text()}")
     finally:
         p.terminate()

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""A bit of raft.log turns, or the file is cut in half, while a sequencer is down (spec/02 R2): it starts, says so, has no vote before
-the leader has brought it up to date, and what a majority was told stays. A raft.log without a header ends the start with the cure."""
+"""raft.log is damaged while a sequencer is down (spec/02 R2): a bit flips, or the file is cut in
+half.
+The sequencer starts, reports the loss, and has no vote before the leader has brought it up to date;
+entries that a majority holds stay.
+A raft.log without a header ends the start with a sentence that names the cure."""
 
 import re
 import subprocess
@@ -18,7 +21,8 @@ def wait_for_line(c, name, pattern, since, timeout=20):
 
 
 def wait_for_mark(log):
-    """What was saved last has its mark 20 ms later (R2); rot before that looks like a torn write."""
+    """Waits until the mark covers the newest save, 20 ms later (R2). Rot before that looks like a
+    torn write."""
     deadline = time.monotonic() + 10
     while True:
         said = subprocess.run([BIN / "loglog", "inspect", log], stdout=subprocess.PIPE, timeout=20).stdout.decode()
@@ -50,7 +54,8 @@ def main():
             wait_for_mark(c.data(victim) / "raft.log")
             c.kill(victim)
             damage(c.data(victim) / "raft.log")
-            # The damaged one and the third alone must not take back what the leader and the damaged one had acknowledged.
+            # The damaged sequencer and the third must not take back entries that the leader and the
+            # damaged sequencer had acknowledged.
             c.kill(other)
             c.kill(leader)
             since = len(c.log_of(victim))

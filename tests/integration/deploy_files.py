@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""The Dockerfile, compose.yaml and Kubernetes manifests of samples/deploy against the programs: the servers take every environment that
-they give, names, ports, numbers, volumes and probes fit one another, and the six services of compose.yaml make a cluster.
-So does prometheus.yaml against the local cluster, and each rule of alerts.yaml on a series that is to raise it and one that is not."""
+"""The files of samples/deploy against the programs: the Dockerfile, compose.yaml and the Kubernetes
+manifests.
+The servers must take every environment variable of the files; names, ports, numbers, volumes and
+probes must fit each other; the six services of compose.yaml must form a cluster.
+prometheus.yaml must fit the local cluster, and each rule of alerts.yaml must fire on a series that
+calls for it and stay silent on a healthy series."""
 
 import json
 import os
@@ -35,7 +38,8 @@ def options_of(program):
 
 
 def same_group(nodes):
-    """nodes: {host: (program, environment)}. Every server is named to all sequencers by its number, host and port; none else is."""
+    """nodes: {host: (program, environment)}. All sequencers must name every server by its number,
+    host and port, and no others."""
     for program, option in (("loglog-sequencer", "LOGLOG_SEQUENCER_SEQUENCERS"), ("loglog-storage", "LOGLOG_SEQUENCER_STORAGE")):
         true = {f"{e[PREFIX[program] + 'ID']}={h}:{port_of(e[PREFIX[program] + 'LISTEN'])}" for h, (p, e) in nodes.items() if p == program}
         check(len(true) == 3, f"three of {program}: {true}")
@@ -71,7 +75,8 @@ def compose_nodes():
 
 
 def compose_runs(nodes):
-    """As processes on addresses of their own, in place of containers: the names lead there by a private /etc/hosts."""
+    """Runs the services as processes on addresses of their own instead of containers. A private
+    /etc/hosts maps the names."""
     if (why := permitted()) is not None:
         print(f"deploy_files: compose.yaml was not run, no mount namespace of one's own is permitted here ({why})")
         return
@@ -131,7 +136,8 @@ def compose_runs(nodes):
 
 # ---- Kubernetes
 def environment_in_pod(container, pod, d):
-    """What the container's command gives its server, which only looks at its options here."""
+    """The environment that the container's command gives its server. The server only checks its
+    options here."""
     program = re.search(r"exec (loglog-\w+)$", container["command"][2])[1]
     (d / program).write_text(f'#!/bin/sh\nenv | grep ^LOGLOG_\nexec {(BIN / program).resolve()} --check-config\n')
     (d / program).chmod(0o755)
@@ -200,7 +206,8 @@ def kubernetes(d):
 
 
 def prometheus():
-    """prometheus.yaml is one, and names the six addresses that samples/local_cluster.sh serves pages on."""
+    """prometheus.yaml is valid and names the six addresses at which samples/local_cluster.sh serves
+    pages."""
     r = subprocess.run(["promtool", "check", "config", DEPLOY / "prometheus.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
     check(r.returncode == 0, f"promtool: {r.stdout}")
     port = int(re.search(r"port=\$\{LOGLOG_PORT:-(\d+)\}", (DEPLOY.parent / "local_cluster.sh").read_text())[1])
@@ -210,8 +217,8 @@ def prometheus():
     check(named == {job: [f"127.0.0.1:{first + i}" for i in range(3)] for job, first in expected.items()}, f"targets: {named}")
 
 
-# A cluster that is well, in series of a figure every 5 s, and for each rule the series that raise it; "aXn": a, n times more; "a+bXn": b more
-# each time.
+# A healthy cluster as series with a value every 5 s, and for each rule the series that raise it.
+# "aXn" repeats a n more times; "a+bXn" adds b each time.
 WELL = {
     'up{job="loglog-sequencer", instance="s1"}': "1x240",
     'up{job="loglog-storage", instance="n1"}': "1x240",
@@ -262,7 +269,8 @@ RAISED = {
 
 
 def alerts(d):
-    """Every rule is raised by what it is for and by nothing else, names a figure that a node serves, and an alarm that is explained."""
+    """Every rule fires on its own condition and on no other, names a figure that a node serves, and
+    has an alarm that is explained."""
     rules = yaml.safe_load((DEPLOY / "alerts.yaml").read_text())["groups"][0]["rules"]
     check({r["alert"] for r in rules} == set(RAISED), "each rule has its case here")
     readmes = {n: (DEPLOY.parents[1] / n / "README.md").read_text() for n in ("sequencer", "storage-node")}
@@ -293,7 +301,7 @@ def alerts(d):
 
 
 def dashboard():
-    """dashboard.json draws figures that a node serves, each panel with a title and a unit."""
+    """dashboard.json draws figures that a node serves; each panel has a title and a unit."""
     board = json.loads((DEPLOY / "dashboard.json").read_text())
     readmes = "".join((DEPLOY.parents[1] / n / "README.md").read_text() for n in ("sequencer", "storage-node"))
     check(len(board["panels"]) >= 8, "panels")

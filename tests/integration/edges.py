@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Sizes at the edge, garbage, wrong cluster, directory in use, damaged segment: each is met as the specification of faults says."""
+"""Edge cases on real processes: sizes at the limits, garbage on a connection, a wrong cluster, a
+directory in use, a damaged segment. The expected answers are those of the specification."""
 
 import os
 import pathlib
@@ -77,7 +78,7 @@ def damaged_segment(c):
         f.seek(4096 + 20_000)
         f.write(bytes([byte[0] ^ 0x40]))
     c.start("node2")
-    for _ in range(3):  # readers rotate over the replicas; whichever they take, the bytes are right
+    for _ in range(3):  # readers rotate over the replicas, and each must give the right bytes
         check(c.run("read", "rot", "--format", "lines").stdout == lines, "a reader saw damaged bytes")
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Each reason to end has its exit code and one sentence on stderr: options, directories, formats, identities, addresses."""
+"""Each reason to end a server has its exit code and a sentence on stderr: options, directories,
+formats, identities, addresses."""
 
 import os
 import pathlib

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""A disk so full that a log's directory has no room for the name of the next segment file (K5): no process ends, appends are
-refused with the reason, and go on by themselves once there is space. `rename` answers ENOSPC while a file says so, by a library that
-is loaded before the system's; without a compiler the test is left out."""
+"""A disk so full that a log's directory has no room for the next segment's name (K5). No process
+ends, appends are refused with the reason, and they go on by themselves once there is space.
+A library that is preloaded makes `rename` fail with ENOSPC while a file exists. Without a compiler
+the test is skipped."""
 
 import os
 import shutil
@@ -30,7 +31,7 @@ int rename(const char* from, const char* to) {
 
 
 class NoRoom(Cluster):
-    """While `full` exists, no storage node can give a segment file its name."""
+    """While the file `full` exists, no storage node can give a segment file its name."""
 
     def __init__(self, compiler):
         super().__init__(sequencers=1, storage=3)
@@ -42,7 +43,8 @@ class NoRoom(Cluster):
         command = super().command(name)
         if name not in self.storage:
             return command
-        sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"  # which wants to be loaded first
+        # because the sanitizer's library wants to be loaded first
+        sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
         return ["env", f"LD_PRELOAD={self.library}", f"NO_ROOM_WHILE={self.full}", f"ASAN_OPTIONS={sanitizer}", *command]
 
 
@@ -65,7 +67,8 @@ def main():
         begun = time.monotonic()
         more, error = append(c, lines[100:], 5)
         check(0 < 100 + more < 600, f"appends end at the segment's end: {more}")
-        refused, error = append(c, [b"refused"], 3)  # what was ordered before is not known to be written; nothing new is taken
+        # appends ordered before may or may not be written; nothing new is taken
+        refused, error = append(c, [b"refused"], 3)
         check(refused == 0 and b"no_space" in error, f"the reason is named: {error[-300:]}")
         check(time.monotonic() - begun < 40, "and in time")
         for name, process in c.running.items():
@@ -81,7 +84,7 @@ def main():
         got = c.run("read", "log").stdout.splitlines()
         check(got[:len(acknowledged)] == acknowledged and got[-1] == b"after", "nothing is lost")
         for name in c.storage:
-            deadline = time.monotonic() + 20  # a replica of three may be behind the other two
+            deadline = time.monotonic() + 20  # a replica of three may be behind the others
             while "there is space again" not in c.log_of(name):
                 check(time.monotonic() < deadline, f"{name} says that it has space again")
                 time.sleep(0.1)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Full data disks (K5): uploads are refused, nothing acknowledged is lost, no process ends, reads, seal and trim go on, and
-after a trim appends do too. The disks are small tmpfs in a mount namespace of the test's own."""
+"""Full data disks of storage nodes (K5): uploads are refused, nothing acknowledged is lost, no
+process ends; reads, seals and trims go on, and after a trim appends do too.
+The disks are small tmpfs in a mount namespace of the test."""
 
 import json
 import subprocess
@@ -14,7 +15,7 @@ SEGMENT = 1 << 20
 
 
 class SmallDisks(Cluster):
-    """Every storage node's data directory is a file system of DISK bytes."""
+    """A cluster in which every storage node's data directory is a file system of DISK bytes."""
 
     def __init__(self):
         super().__init__(sequencers=3, storage=3)
@@ -39,8 +40,9 @@ class SmallDisks(Cluster):
 
 
 def wait_for_alarm(c, wanted):
-    """The status page of any sequencer says that disks are full, or does not. Once it has said so, page, command line and
-    exit code tell the same: appends are refused, by the same sentence, and how much space there is (A2)."""
+    """Waits until the status page of any sequencer says that disks are full, or no longer does.
+    Then page, command line and exit code must tell the same: the same sentence about refused
+    appends, and the free space."""
     deadline = time.monotonic() + 30
     while True:
         with urllib.request.urlopen(f"http://127.0.0.1:{c.pages['seq1']}/status.json", timeout=10) as answer:
@@ -65,13 +67,13 @@ def lines(first, count):
 
 
 def append(c, entries, check_exit=True):
-    """Returns how many of them were committed, from the first one on, and the result."""
+    """Appends. Returns how many entries were committed, from the first on, and the result."""
     r = c.run("append", "log", "--timeout", 5, input=b"\n".join(entries) + b"\n", check=check_exit, timeout=90)
     return len(r.stdout.split()), r
 
 
 def fill(c):
-    """Appends until an append is refused; returns what was acknowledged."""
+    """Appends until an append is refused. Returns the acknowledged entries."""
     acknowledged, number = [], 0
     while number < 3 * DISK // 1000:
         batch = lines(number, 500)
@@ -98,7 +100,8 @@ def main():
             for name, process in c.running.items():
                 check(process.poll() is None, f"{name} ended {when}: {c.log_of(name)[-800:]}")
             read = c.run("read", "log", "--format", "lines").stdout.splitlines()
-            # What was refused by some replica only may have been committed after its deadline, never anything else.
+            # An entry that only some replicas refused may have been committed after its deadline;
+            # no other entry may be there.
             check(read[:len(acknowledged)] == acknowledged, f"acknowledged entries are read back {when}")
             return read
 
@@ -106,7 +109,7 @@ def main():
         check(any("no space for" in c.log_of(n) for n in c.storage), "an alarm names the space wanted")
         wait_for_alarm(c, True)
         leader = c.leader()
-        c.kill(leader)  # seal and recovery on full disks
+        c.kill(leader)  # seal and recovery must work on full disks
         c.leader()
         c.start(leader)
         unharmed("after a failover")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Full disks that sequencers share with storage nodes (spec/02 R3): no sequencer ends, elections and fences go on in the
-reserve, sequencers start again, and a trim frees the disks. The disks are small tmpfs in a mount namespace of the test's own."""
+"""Full disks that sequencers share with storage nodes (spec/02 R3): no sequencer ends, elections
+and fences go on in the reserve, sequencers start again, and a trim frees the disks.
+The disks are small tmpfs in a mount namespace of the test."""
 
 import subprocess
 import time
@@ -12,7 +13,8 @@ SEGMENT = 1 << 20
 
 
 class SharedDisks(Cluster):
-    """Sequencer and storage node of one number share a file system of DISK bytes."""
+    """A cluster in which the sequencer and the storage node of the same number share a file system
+    of DISK bytes."""
 
     def __init__(self):
         super().__init__(sequencers=3, storage=3)
@@ -54,7 +56,7 @@ def lines(first, count):
 
 
 def append(c, entries):
-    """How many of them were committed, and the result."""
+    """Appends. Returns how many entries were committed, and the result."""
     r = c.run("append", "log", "--timeout", 5, input=b"\n".join(entries) + b"\n", check=False, timeout=90)
     return len(r.stdout.split()), r
 
@@ -79,7 +81,7 @@ def main():
             for name, process in c.running.items():
                 check(process.poll() is None, f"{name} ended {when}: {c.log_of(name)[-800:]}")
 
-        # More than what is left of raft.log's last page, and of the next one.
+        # More changes than fit into the rest of raft.log's last page and into the next page.
         for number in range(200):
             c.run("logs", "fence", "log", 100 + number)
         unharmed("by fences on full disks")

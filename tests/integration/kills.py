@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""kill -9 of the leader, of a storage node, of one of each at once, and of all six, under four producers and two followers:
-nothing acknowledged is lost, nothing is twice, no producer's entries change order, and the replicas end identical."""
+"""kill -9 under load by four producers and two followers: of the leader, of a storage node, of both
+at once, and of all six nodes.
+Nothing acknowledged is lost or stands twice, no producer's entries change order, and the replicas
+end identical."""
 
 import base64
 import json
@@ -17,7 +19,7 @@ LOG = "kills"
 
 
 class Producer(threading.Thread):
-    """Feeds `loglog append` line by line and notes each acknowledged offset with its time."""
+    """Feeds `loglog append` line by line and records each acknowledged offset with its time."""
 
     def __init__(self, cluster, name):
         super().__init__(daemon=True)
@@ -62,6 +64,8 @@ def main():
         gaps = []
 
         def resume_time(kill_names):
+            """Kills the nodes. Returns the seconds until every producer has a new acknowledgement.
+            """
             at = time.monotonic()
             for name in kill_names:
                 c.kill(name)
@@ -90,7 +94,8 @@ def main():
                     c.start(name)
                 c.leader()
                 deadline = time.monotonic() + 20
-                while time.monotonic() < deadline:  # the next victim must not be one too many
+                # otherwise the next victim would exceed the failures that the cluster survives
+                while time.monotonic() < deadline:
                     s = c.status()
                     if all(n["state"] == "up" for n in s["storage"]) and all(q["role"] != "unreachable" for q in s["sequencers"]):
                         break
@@ -99,7 +104,7 @@ def main():
                     raise AssertionError(f"the cluster does not heal: {c.status()}")
                 time.sleep(0.3)
 
-        # All six at once.
+        # All six nodes at once.
         for name in list(c.running):
             c.kill(name)
         time.sleep(0.3)
@@ -126,6 +131,7 @@ def main():
 
 
 def verify(producers, entries):
+    """The acknowledged offsets hold the right entries, once each and in the producer's order."""
     at = {e["offset"]: base64.b64decode(e["bytes"]).decode() for e in entries}
     check(len(set(at.values())) == len(entries), "an entry stands twice in the log")
     for p in producers:

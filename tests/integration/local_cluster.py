@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""samples/local_cluster.sh as README's "Try it" uses it, with what quickstart builds: the program loglog alone (A6)."""
+"""samples/local_cluster.sh as the README's "Try it" uses it, with nothing but the program `loglog`
+that the quick start builds."""
 
 import os
 import pathlib
@@ -16,7 +17,7 @@ PORTS = 12
 
 
 def free_range():
-    """A port with the next eleven free, below those that the kernel gives out."""
+    """A port whose next eleven are free too, below the range of the kernel's outgoing ports."""
     for first in range(21000, 31000, PORTS):
         sockets = []
         try:
@@ -50,7 +51,8 @@ def main():
             code, said, _ = shell("samples/local_cluster.sh kill storage-2 && samples/local_cluster.sh start storage-2 && samples/local_cluster.sh stop")
             check(code == 0, said)
 
-            # What a node says is bounded: a file, and the one before it. Its last lines are there.
+            # A node's log output is bounded: the file and its predecessor. The last lines are
+            # there.
             env["LOGLOG_LOG_BYTES"] = "1500"
             code, said, _ = shell("samples/local_cluster.sh start && samples/local_cluster.sh restart sequencer-1 && "
                                   "samples/local_cluster.sh restart sequencer-1 && samples/local_cluster.sh stop")
@@ -61,7 +63,7 @@ def main():
             line = (d / "cluster" / "sequencer-1.log.1").read_text().splitlines()[0]
             check(line[:2] == "20" and " sequencer 1: " in line, f"each line has its time: {line}")
 
-            # Somebody has the port of a node: it ends, and so does the wait.
+            # Another process has a node's port: the node ends, and the script stops waiting.
             with socket.create_server(("127.0.0.1", int(env["LOGLOG_PORT"]) + 4)):
                 code, said, took = shell('eval "$(samples/local_cluster.sh start)"')
             check(code != 0 and "storage-2 has ended" in said and "address" in said and took < 25, f"eval fails as the start does: {code} {said} {took}")

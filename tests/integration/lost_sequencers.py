@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Sequencers that lost their directories. One of three: it votes for nobody while another one is away, and is a voter again once the
-leader has brought it up to date. Two: nobody is elected, until an operator says that they are to be trusted. All three: they begin a new
-cluster, storage nodes that hold data refuse it, and nothing is touched; with their directories back all goes on."""
+"""Sequencers that lost their directories (C3).
+A single lost sequencer votes for nobody while another has not answered, and is a voter again once
+the leader has brought it up to date.
+With two lost, nobody is elected until an operator starts them with --trust-empty.
+With all three lost, they begin a new cluster, which storage nodes with data refuse. With their old
+directories back, everything goes on."""
 
 import shutil
 import time
@@ -33,8 +36,9 @@ def main():
         shutil.rmtree(c.data(wiped))
         c.start(wiped)
         waits = f"it waits until sequencers {', '.join(sorted(s[-1] for s in (leader, other)))}"
-        wait_for("it says for whom it waits", lambda: c.log_of(wiped).count(waits) == 2)  # as at its first start
-        time.sleep(3)  # more than an election timeout
+        # also reported at its first start
+        wait_for("it says for whom it waits", lambda: c.log_of(wiped).count(waits) == 2)
+        time.sleep(3)  # longer than an election timeout
         check(c.log_of(wiped).count("it votes") == 1, "with an empty directory it does not vote while another one has not answered")
         c.start(other)
         wait_for("it is brought up to date", lambda: "up to date: it votes again" in c.log_of(wiped))
@@ -71,7 +75,8 @@ def main():
             c.data(s).rename(c.dir / f"kept-{s}")
             c.start(s)
         wait_for("sequencers with empty directories elect a leader", lambda: roles(c))
-        refused = c.run("logs", "create", "new", check=False)  # its id might be that of one of a, b and c
+        # its id might be that of log a, b or c
+        refused = c.run("logs", "create", "new", check=False)
         check(refused.returncode != 0 and b"fewer storage nodes are up" in refused.stderr, f"no log is made on them: {refused.stderr.decode()}")
         for node in c.storage:
             check("of cluster" in c.log_of(node) or "another cluster" in c.log_of(node), f"{node} says why")

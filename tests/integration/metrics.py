@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What nodes show over HTTP: figures that move with what happens, names that Prometheus and the READMEs know, health and readiness."""
+"""The figures that nodes serve over HTTP: they move with the events that they count, have the names
+that Prometheus and the READMEs know, and come with health and readiness."""
 
 import json
 import pathlib
@@ -36,11 +37,11 @@ class Watched(Cluster):
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as e:
             return e.code, e.read().decode()
-        except (urllib.error.URLError, ConnectionError) as e:  # just started
+        except (urllib.error.URLError, ConnectionError) as e:  # the node has just been started
             return 0, str(e)
 
     def figures(self, name):
-        """{(name, {label: value} as sorted pairs): number}"""
+        """Returns {(name, {label: value} as sorted pairs): number}."""
         code, text = self.get(name, "/metrics")
         check(code == 200, f"{name} /metrics: {code} {text}")
         out = {}
@@ -55,17 +56,17 @@ class Watched(Cluster):
         return out
 
     def log_bytes(self, node):
-        """What the files of its logs have, those that wait to be used included."""
+        """The bytes of the node's log files, including files that wait to be used."""
         return sum(p.stat().st_size for p in (self.data(node) / "logs").glob("*/*") if p.name == "next" or p.suffix == ".seg")
 
     def figure(self, at, family, **labels):
-        """The sum of all series of that name with these labels; 0 where there is none."""
+        """The sum of all series of this name with these labels, or 0 if there is none."""
         wanted = set(labels.items())
         return sum(v for (n, has), v in self.figures(at).items() if n == family and wanted <= set(has))
 
 
 def eventually(what, look, timeout=60):
-    """The first value of look() that is true."""
+    """Waits for the first true value of look() and returns it."""
     deadline = time.monotonic() + timeout
     while True:
         found = look()
@@ -86,7 +87,8 @@ def client_text():
 
 
 def names_are_documented(c):
-    """What a node serves, or a client writes, and what its README lists are the same names, of the same type."""
+    """The names and types that a node serves, or a client writes, are those that its README lists.
+    """
     for node, readme, text in (("node1", "storage-node/README.md", c.get("node1", "/metrics")[1]),
                                ("seq1", "sequencer/README.md", c.get("seq1", "/metrics")[1]), ("a client", "sdk/README.md", client_text())):
         served = families(text)
@@ -146,7 +148,7 @@ def appends_are_counted(c, leader):
 
 
 def refusals_are_counted(c, leader):
-    """A follower refuses what only a leader does; and one name is refused twice."""
+    """A follower refuses requests that only a leader answers; a used name is refused too."""
     check(c.run("logs", "create", "events", check=False).returncode != 0, "the log is there already")
     check(c.figure(leader, "loglog_sequencer_refused_requests_total", error="log_exists") >= 1, "the refusal is counted by its error")
 
@@ -204,7 +206,7 @@ def health(c, leader):
 
 
 def prometheus_scrapes(c):
-    """A real Prometheus: all six targets up, and a figure comes back out of it."""
+    """A real Prometheus scrapes all six targets and returns a figure on a query."""
     with tempfile.TemporaryDirectory(prefix="loglog-prometheus-") as d:
         config, log = pathlib.Path(d) / "prometheus.yml", pathlib.Path(d) / "log"
         targets = ", ".join(f'"{a}"' for a in c.http.values())
@@ -221,7 +223,7 @@ def prometheus_scrapes(c):
                 try:
                     with urllib.request.urlopen(url, timeout=10) as answer:
                         return json.load(answer)["data"]["result"]
-                except (urllib.error.URLError, ConnectionError):  # not listening yet
+                except (urllib.error.URLError, ConnectionError):  # Prometheus does not listen yet
                     return []
 
             eventually("six targets are up", lambda: len(ask("up == 1")) == 6)

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Nodes and clients that know one another by name: a name that nobody knows yet, a name that gets another address while all run, and
-names with several addresses of which some refuse or say nothing. Every process has a mount namespace with /etc/hosts of its own."""
+"""Nodes and clients that know each other by name: a name that does not resolve yet, a name whose
+address changes while everything runs, and names with several addresses of which some refuse or
+stay silent.
+Every process has a mount namespace with its own /etc/hosts."""
 
 import os
 import pathlib
@@ -17,21 +19,22 @@ MOUNT = 'mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/nsswitch.conf" /
 
 
 class Named(Cluster):
-    """Cluster whose nodes listen on addresses and are named to all others."""
+    """A cluster whose nodes listen on addresses and are known to all others by name."""
 
     def __init__(self):
         super().__init__(name="names")
         self.listens = {**self.sequencers, **self.storage}
         self.sequencers = {n: self.by_name(n) for n in self.sequencers}
         self.storage = {n: self.by_name(n) for n in self.storage}
-        (self.dir / "nsswitch.conf").write_text("hosts: files\n")  # and nobody else is asked
+        # no other source of names is asked
+        (self.dir / "nsswitch.conf").write_text("hosts: files\n")
         self.hosts = {}
 
     def by_name(self, node):
         return f"{node}.names:{self.listens[node].split(':')[1]}"
 
     def say(self, **hosts):
-        """In place: the bind mounts are of this very file."""
+        """Rewrites the hosts files in place, because the bind mounts show these very files."""
         for node, addresses in hosts.items():
             self.hosts[node] = addresses
         with open(self.dir / "hosts", "w") as f:
@@ -50,7 +53,7 @@ class Named(Cluster):
 
 
 def state_of(c, node):
-    """None: no node that the cluster has ever heard of."""
+    """The node's state, or None if the cluster has never heard of the node."""
     return next((n["state"] for n in c.status()["storage"] if f"node{n['id']}" == node), None)
 
 
@@ -74,7 +77,7 @@ def main():
         print(f"names: left out, no mount namespace of one's own is permitted here ({why})")
         return
     c = Named()
-    # A listener whose queue is full: whoever dials it hears nothing, as of a machine that has gone.
+    # A listener whose queue is full: a dial hears nothing, as from a machine that has gone.
     port = int(c.listens["node1"].split(":")[1])
     c.move("node1", "127.0.0.9")
     c.move("seq1", "127.0.0.9")
@@ -82,7 +85,8 @@ def main():
         silent.bind(("127.0.0.1", port))
         silent.listen(0)
         first.connect(("127.0.0.1", port))
-        # The first addresses of these refuse, or say nothing. The resolver puts those first that are most like the one it comes from.
+        # The first addresses of these names refuse or stay silent. The resolver prefers addresses
+        # that are most like the address it comes from.
         c.say(seq1=["127.0.0.1", "127.0.0.9"], seq2=["127.0.0.1"], seq3=["127.0.0.1"],
               node1=["127.0.0.1", "127.0.0.2", "127.0.0.9"], node2=["127.0.0.1"])
         with c:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""A storage node is started on an older copy of its directory, and the leader changes in the same moment, so that nobody remembers
-what the node had acknowledged (F11, T4). With a third node that lags, the log must wait for the node that has everything."""
+"""A storage node starts on an older copy of its directory while the leader changes, so that no
+running process remembers the entries that the node had acknowledged (T4).
+With a third node that lags, the log must wait for the node that has everything."""
 
 import shutil
 import time
@@ -16,6 +17,7 @@ def wait_for(what, reached, seconds=30):
 
 
 def node_state(c, number):
+    """The state of a storage node as the leader reports it, or None."""
     status = c.try_status()
     return next((n["state"] for n in (status or {}).get("storage", []) if n["id"] == number), None)
 
@@ -25,14 +27,18 @@ def main():
         c.create("log")
         early = [b"early %d" % i for i in range(50)]
         c.run("append", "log", input=b"\n".join(early) + b"\n")
+        # A copy of node 2's directory, older than the entries that come next.
         c.kill("node2")
         shutil.copytree(c.data("node2"), c.dir / "copy")
         c.start("node2")
         wait_for("node 2 is whole", lambda: all(r["state"] == "streaming" for r in c.status()["logs"][0]["replicas"]))
+        # Node 3 misses the late entries; nodes 1 and 2 acknowledge them.
         c.kill("node3")
         late = [b"late %d" % i for i in range(200)]
         c.run("append", "log", input=b"\n".join(late) + b"\n")
 
+        # Node 2 comes back with the copy, and together with node 3, which lags. Both lack
+        # acknowledged entries.
         leader = c.leader()
         for name in ("node1", "node2", leader):
             c.kill(name)
@@ -45,6 +51,7 @@ def main():
         check(r.returncode != 0 and not r.stdout.strip(), "nothing is committed without the node that has everything")
         wait_for("the node says so itself", lambda: "DATA LOSS" in c.log_of("node2"))
 
+        # Node 1 has everything, so the log goes on and node 2 counts as down.
         c.start("node1")
         c.start(leader)
         wait_for("node 2 counts as down", lambda: node_state(c, 2) == "data_loss")
@@ -52,6 +59,7 @@ def main():
         got = c.run("read", "log").stdout.splitlines()
         check(got == [*early, *late, b"after"], f"{len(got)} of {len(early) + len(late) + 1} entries are there")
 
+        # C1: an empty disk takes the lost disk's place, and its own restart is no older copy.
         c.kill("node2")
         shutil.rmtree(c.data("node2"))
         c.start("node2")

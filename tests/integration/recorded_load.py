@@ -1,5 +1,7 @@
-"""Producers and followers that write down what they see (tests/chaos/recorder.cpp) while servers are stopped and started, and what is
-demanded of an orderly stop: every append is committed, nothing is lost, twice or out of order, and pauses are short."""
+"""Producers and followers (tests/chaos/recorder.cpp) that record every call while servers are
+stopped and started.
+An orderly stop promises more than a crash: every append is committed, nothing is lost, twice or out
+of order, and pauses are short."""
 
 import pathlib
 import signal
@@ -16,6 +18,7 @@ LOG = "rolling"
 
 
 class RecordedLoad:
+    """Recorders as clients of a cluster. As a context manager it ends them at the end."""
     def __init__(self, cluster, producers=3, rate=250, programs=BIN):
         self.cluster, self.programs = cluster, programs
         self.histories = cluster.dir / "histories"
@@ -34,7 +37,7 @@ class RecordedLoad:
         return self.histories / f"{LOG}.{role}.{name}.jsonl"
 
     def wait_for_appends(self, more=50, timeout=30):
-        """Until each producer has had so many more answers."""
+        """Waits until each producer has had `more` further answers."""
         read_from = {p: p.stat().st_size for p in self.producer_files()}
         deadline = time.monotonic() + timeout
         while any(answers_behind(p, at) < more for p, at in read_from.items()):
@@ -68,8 +71,8 @@ class RecordedLoad:
 
     # ---- what it demands
     def finish(self):
-        """Ends the clients and judges what they saw. Answers with the appends, and with the times in seconds (CLOCK_MONOTONIC) at which
-        one was committed, in order."""
+        """Ends the clients and judges their histories. Returns the appends, and the times in
+        seconds (CLOCK_MONOTONIC) at which an append was committed, in order."""
         for key in [k for k in self.running if k[0] == "producer"]:
             self.end(key)
         info = self.cluster.wait_whole([LOG])["logs"][0]
@@ -104,5 +107,5 @@ def answers_behind(path, position):
 
 
 def longest_gap(times, begin, end):
-    """The longest time in which nothing was committed, of those that touch [begin, end]."""
+    """The longest time without a commit, among the intervals that touch [begin, end]."""
     return max((b - a for a, b in zip(times, times[1:]) if b >= begin and a <= end), default=0.0)

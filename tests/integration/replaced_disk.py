@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""A storage node's disk is gone for good, under load: nothing is done without being asked, `loglog nodes replace-disk` makes the node a
-member again with an empty directory, and what is acknowledged outlives the loss of another node right after. Each node in turn."""
+"""A storage node's disk is gone for good, under load (C1). Nothing happens without an operator;
+`loglog nodes replace-disk` makes the node a member again with an empty directory; acknowledged
+entries survive the loss of another node directly afterwards.
+Each node in turn."""
 
 import shutil
 import time
@@ -16,11 +18,13 @@ def condition(c, node):
 
 
 def refused(c, number, *options, because):
+    """The command must fail with exit code 1 and a sentence that contains `because`."""
     r = c.run("nodes", "replace-disk", number, *options, check=False)
     check(r.returncode == 1 and because in r.stderr.decode(), f"refused because {because!r}: {r.returncode} {r.stderr.decode()}")
 
 
 def wait_refused(c, node, timeout=20):
+    """Waits until the node's new disk has been refused by a leader."""
     deadline = time.monotonic() + timeout
     words = f"node {node[-1]} is registered with disk"
     while not any(words in c.log_of(s) for s in c.sequencers):
@@ -46,7 +50,8 @@ def main():
                 wait_refused(c, node)
                 check(condition(c, node) == "foreign_disk", f"{node} with an empty directory: {condition(c, node)}")
                 load.wait_for_appends()
-                # With one more node away nobody knows whether the lost disk alone has something.
+                # With another node away, nobody knows whether the lost disk alone held an
+                # acknowledged entry.
                 other = nodes[(nodes.index(node) + 1) % len(nodes)]
                 c.kill(other)
                 refused(c, number, because="needs 2 of its other replicas up")
@@ -61,11 +66,11 @@ def main():
                 check(f"node {number} has a new disk; 2 logs are copied to it" in said and "2 of 2 logs copied" in said, said)
                 c.wait_whole([LOG, IDLE])
                 print(f"{node}: copied in {took:.2f} s under load")
-                c.kill(other)  # the new disk makes up the quorum
+                c.kill(other)  # the new disk must make up the quorum
                 load.wait_for_appends()
                 c.start(other)
                 c.wait_whole([LOG, IDLE])
-                # The old disk is no member of anything any more.
+                # The old disk is a member of no log any more.
                 c.kill(node)
                 new = c.dir / f"new-{node}"
                 c.data(node).rename(new)

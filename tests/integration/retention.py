@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Retention by bytes and by age on real processes: every node's disk stays bounded while far more is appended, an idle log's old entries
-go, and `logs set` changes it. Reading from a point in time misses nothing that was appended since."""
+"""Retention by bytes and by age (R5) on real processes: every node's disk stays bounded while far
+more is appended, an idle log's old entries go, and `logs set` changes the retention.
+Reading from a point in time (R6) misses nothing that was appended since."""
 
 import datetime
 import json
@@ -46,7 +47,8 @@ def by_bytes(c):
         append(c, "events/bytes", lines(b"round%d" % round, 1024))
         committed = int(c.run("tail", "events/bytes").stdout)
         for node in c.storage:
-            # Where its files begin: the first holds the trim point, and one more could not go.
+            # The first file holds the trim point, and the log keeps at most a file more than it
+            # needs.
             begins = wait(lambda n=node: f"{n} has files from {[f.stem for f in files(c, n, log['id'])]}, committed is {committed}",
                           lambda n=node: (b := [int(f.stem) for f in files(c, n, log["id"])]) and b[0] > 0 and all(x + 256 * KIB > committed for x in b[1:]) and b)
             check(begins[0] + 256 * KIB <= committed, f"{node} has trimmed too much: {begins}, committed {committed}")
@@ -64,7 +66,7 @@ def by_bytes(c):
 
 
 def by_age(c):
-    """The log above from here on keeps what is younger than two seconds; then it is idle."""
+    """The log keeps entries that are younger than two seconds, first under load and then idle."""
     log = details(c, "events/bytes")
     c.run("logs", "set", "events/bytes", "--retention-age", "2s")
     check((details(c, "events/bytes")["retention_bytes"], details(c, "events/bytes")["retention_ms"]) == (256 * KIB, 2000), "what is not named stays")
@@ -81,7 +83,7 @@ def by_age(c):
 
 
 def point_in_time(c):
-    """By a fresh leader too, whose term is a point as well."""
+    """Also with a fresh leader, whose term start is a point in time as well."""
     c.create("events/times", "--segment-size", SEGMENT)
     for batch in (b"oldest", b"early"):
         append(c, "events/times", lines(batch, 300))

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Each of the six nodes is stopped with SIGTERM and started again, one after the other, under load: first all others and then the
-leader, then the leader first. Every append is committed, and no restart makes appends pause for long. An embedded cluster, which stops
-as a whole, hands over to nobody and waits for nothing.
+"""Under load, each of the six nodes is stopped with SIGTERM and started again, in sequence: first
+with the leader last, then with the leader first.
+Every append is committed, and no restart makes appends pause for long.
+An embedded cluster stops as a whole: it hands over to nobody and waits for nothing.
 
     tests/integration/rolling_restart.py [ROUNDS]
 """
@@ -17,7 +18,7 @@ from cluster import BIN, Cluster, check, free_ports
 from recorded_load import LOG, RecordedLoad, longest_gap
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 2
-# On a busy machine with sanitizers a pause may be longer than what is promised for one that has time.
+# On a busy machine with sanitizers a pause may exceed the promised time.
 PAUSE_MAX = float(os.environ.get("LOGLOG_PAUSE_MAX", "3"))
 
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""From one protocol version to the next under load: each of the six nodes is stopped and started as the program of the next version,
-then a client comes that speaks it too, and then all go back. Every append is committed. The programs of the next version are the
-same ones with another wire/protocol_versions.cpp; their status carries a field more, where both sides speak version 3."""
+"""An upgrade of the protocol version under load: each of the six nodes is stopped and started as
+the program of the next version, a client of that version joins, and then everything goes back.
+Every append is committed.
+The programs of the next version are the same programs with another wire/protocol_versions.cpp;
+their status has a further field if both sides speak version 3."""
 
 import json
 import signal
@@ -11,12 +13,13 @@ import time
 from cluster import BIN, Cluster, check
 from recorded_load import LOG, RecordedLoad
 
-NEXT = BIN / "next"  # speaks 2 to 3
-AFTER = BIN / "after-next"  # speaks 3 to 3
+NEXT = BIN / "next"  # speaks versions 2 to 3
+AFTER = BIN / "after-next"  # speaks version 3 alone
 
 
 def protocols(c, programs):
-    """What each sequencer says that it speaks, to a client of that version; None where it does not say."""
+    """The versions that each sequencer reports to a client of `programs`; None for a sequencer that
+    does not report any."""
     r = subprocess.run([str(programs / "loglog"), "status", "--json", "--cluster", c.addresses()], stdout=subprocess.PIPE, timeout=60, check=True)
     return [s.get("protocol") for s in json.loads(r.stdout)["sequencers"]]
 
@@ -32,7 +35,8 @@ def roll(c, load, programs, order):
 
 
 def no_common_version(c):
-    """A node of a version that drops the first one is refused, as are clients, and both sides' values are said."""
+    """A node of a version that has dropped the first version is refused, as are clients. Both
+    sides' versions are named."""
     sentence = "this side speaks versions 2 to 2, the peer 3 to 3"
     c.kill("node3", signal.SIGTERM)
     c.programs["node3"] = AFTER
@@ -65,7 +69,7 @@ def main():
             leader = c.leader()
             order = [*c.storage, *(s for s in c.sequencers if s != leader), leader]
             check(protocols(c, NEXT) == [None] * 3, "version 2 does not say what it speaks")
-            half = order[:4]  # among them the first sequencer
+            half = order[:4]  # the first sequencer is among them
             roll(c, load, NEXT, half)
             upgraded = [3 if s in half else None for s in c.sequencers]
             check(protocols(c, NEXT) == upgraded, f"those of version 3 say so to one of version 3: {protocols(c, NEXT)}, not {upgraded}")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every sample does what its first lines say, on a cluster of three and three started by samples/local_cluster.sh."""
+"""Every sample does what its first lines promise, on a cluster of three sequencers and three
+storage nodes started by samples/local_cluster.sh."""
 
 import os
 import pathlib
@@ -41,7 +42,9 @@ def main():
             check(run(SAMPLES / "unknown_outcome", address, "orders", "order-1", 10000).startswith("committed "), "unknown_outcome")
             refused = run(SAMPLES / "unknown_outcome", address, "orders", "order-2", 0, code=1)
             check(refused == "", f"no time at all: refused before anything is sent, not {refused}")
-            for i in range(20):  # a deadline about as long as an append takes: any ending, and each is told from the others
+            # the deadline is about as long as an append takes, so every ending occurs, and the
+            # sample must tell them apart
+            for i in range(20):
                 done = subprocess.run([str(SAMPLES / "unknown_outcome"), address, "orders", f"order-{i + 3}", "1"],
                                       capture_output=True, text=True, timeout=60)
                 answer = done.stdout + done.stderr
@@ -62,7 +65,7 @@ def main():
             check(restarted[:3] == ["storage-1", "storage-2", "storage-3"] and len(set(restarted)) == 6, f"all six, one by one: {restarted}")
         finally:
             run(script, "destroy", **more)
-        for _ in range(2):  # the second run finds what the first one wrote
+        for _ in range(2):  # the second run finds the entries of the first
             check("followed back and equal" in run(SAMPLES / "embedded_cluster", folder + "/embedded", 500), "embedded_cluster")
     print("samples: ok")
 

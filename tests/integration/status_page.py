@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""The status page in headless Chromium, before a real cluster: what it shows of a healthy one, of one that lost a storage node, its
-leader, its quorum, and of one that came back. Screenshots are left below $TMPDIR, else build/tests/tmp.
+"""The status page in headless Chromium against a real cluster: a healthy cluster, a cluster that
+lost a storage node, its leader or its quorum, and a cluster that came back. Screenshots go below
+$TMPDIR, or to build/tests/tmp.
 
-/usr/bin/python3 by name: the packaged one has the packaged selenium."""
+/usr/bin/python3 by name, because the packaged interpreter has the packaged selenium."""
 
 import json
 import os
@@ -26,7 +27,7 @@ from cluster import Cluster, check, free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PICTURES = pathlib.Path(os.environ.get("TMPDIR") or ROOT / "build/tests/tmp") / "status_page"
-NAME = '<img src=x onerror="window.hurt=1">&<b>c'  # a cluster's name may be anything
+NAME = '<img src=x onerror="window.hurt=1">&<b>c'  # a cluster's name may be any text
 PATIENCE = 60
 
 
@@ -80,7 +81,7 @@ class Browser:
         return self.ask(f"[...document.querySelectorAll({json.dumps(css)})].map(e => e.innerText).join('\\n')")
 
     def until(self, what, script):
-        """Waits until the script gives something true, and gives that."""
+        """Waits until the script returns a true value, and returns it."""
         deadline = time.monotonic() + PATIENCE
         while True:
             got = self.ask(script)
@@ -90,7 +91,8 @@ class Browser:
             time.sleep(0.1)
 
     def picture(self, name):
-        """One at a desk and one on a phone, by day and by night; nothing may stand out to the right."""
+        """Takes screenshots for desk and phone, by day and by night. Nothing may overflow to the
+        right."""
         backgrounds = set()
         for width, place in ((1280, "desk"), (360, "phone")):
             for scheme in ("light", "dark"):
@@ -99,18 +101,19 @@ class Browser:
                 check(wide <= width and self.ask("innerWidth") == width, f"{name}: {wide} pixels on a screen of {width}")
                 backgrounds.add(self.ask("getComputedStyle(document.body).backgroundColor"))
                 self.shape(width, scheme, self.ask("document.documentElement.scrollHeight"))
-                time.sleep(0.1)  # drawn anew at that size
+                time.sleep(0.1)  # the page is drawn anew for that size
                 self.driver.save_screenshot(str(PICTURES / f"{name}-{place}-{scheme}.png"))
         check(len(backgrounds) == 2, f"light and dark differ: {backgrounds}")
         self.shape(1280, "light")
 
     def errors(self):
-        """What the console says since it was asked last, but for a server that was killed."""
+        """The console's errors since the last call, without those about a server that was killed.
+        """
         return [e["message"] for e in self.driver.get_log("browser") if e["level"] == "SEVERE" and "ERR_CONNECTION_REFUSED" not in e["message"]]
 
 
 class Appender:
-    """Appends small entries until it is stopped, with what the command line offers."""
+    """Appends small entries with the command line until it is stopped."""
 
     def __init__(self, cluster, log):
         self.process = cluster.popen("append", log, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -158,7 +161,7 @@ def healthy(cluster, browser, leader):
     for address in [*cluster.sequencers.values(), *cluster.storage.values()]:
         check(address in browser.text("#cluster"), f"{address} is shown")
     check(browser.ask("[...document.querySelectorAll('#wires path')].length") == 3, "a line to each storage node")
-    # A name is text.
+    # The cluster's name is shown as text.
     check(browser.text("#name") == NAME, browser.text("#name"))
     check(browser.ask("window.hurt === undefined && document.images.length === 0"), "markup in a name stays text")
 
@@ -171,14 +174,15 @@ def appends_are_seen(browser):
     check(re.match(r"p50\s[0-9.]+\s(ms|s)", browser.text("#chart-latency .now")), browser.text("#chart-latency"))
     label = browser.ask("document.querySelector('#chart-appends svg').getAttribute('aria-label')")
     check(re.match(r"Appends since 1 min ago: now [0-9.]+", label), label)
-    # Who writes, as the program says it, from where, to which log and how much.
+    # The page shows the writer with its own name, address, log and rate.
     row = browser.until("the writer is named", "(document.querySelector('[data-writer=loglog]') || {}).innerText")
     check(re.search(r"127\.0\.0\.1:\d+", row) and "events" in row and re.search(r"[1-9][0-9.]*\s?k?/s", row), row)
     browser.until("what the log takes on disk is said", "/[1-9].* on disk/.test(document.querySelector('[data-log=events]').innerText)")
 
 
 def all_show_the_same(cluster, browser, leader):
-    """Once nothing moves any more, each sequencer tells the same but for who tells it, and its page shows it."""
+    """Once nothing changes any more, all sequencers give the same answer except for their own name,
+    and each page shows it."""
     def told(name):
         f = cluster.figures(name)
         return {k: f[k] for k in ("cluster", "leader", "term", "raft_term", "alarms", "sequencers", "logs_total", "logs")} | {
@@ -208,7 +212,7 @@ def nothing_comes_from_elsewhere(cluster, browser, name, other):
     names = browser.ask("performance.getEntriesByType('resource').map(e => e.name).concat(location.href)")
     check(len(names) > 1 and all(n.startswith(origin + "/") for n in names), names)
     check(not browser.errors(), "the console is quiet")
-    # The policy holds: a script that came in all the same would reach nobody, and would not run.
+    # The policy holds: a script that got into the page could reach no server, and would not run.
     blocked = browser.driver.execute_async_script("const done = arguments[1]; fetch(arguments[0]).then(() => done('reached'), e => done('blocked'));",
                                                   cluster.url(other, "/status.json"))
     check(blocked == "blocked", "another address is not asked")
@@ -218,7 +222,7 @@ def nothing_comes_from_elsewhere(cluster, browser, name, other):
 
 
 def alarm(browser, name):
-    """What the page says of an alarm, once it is there."""
+    """The page's text about an alarm, once the alarm is there."""
     text = browser.until(f"alarm {name}", f"(document.querySelector('[data-alarm={name}]') || {{}}).innerText")
     check("What to do:" in text, text)
     return text
@@ -232,7 +236,7 @@ def node_dies(cluster, browser):
     browser.until("its card says so", "document.querySelector('#storage [data-node=\"2\"]').dataset.condition === 'unreachable'")
     feeding = Appender(cluster, "events")
     browser.until("its replica falls behind", "/[1-9].*s/.test(document.querySelector('[data-log=events] tr[data-node=\"2\"]').cells[3].innerText)")
-    # Each alarm leads to its meaning.
+    # Each alarm links to its explanation.
     browser.driver.find_element(By.CSS_SELECTOR, "[data-alarm=node-unreachable] a").click()
     check(browser.ask("document.getElementById('about-node-unreachable').getBoundingClientRect().height > 0"), "the meaning is shown")
     browser.ask("(() => { document.getElementById('meanings').open = false; history.replaceState(null, '', '/'); scrollTo(0, 0); })()")
@@ -258,7 +262,8 @@ def leader_dies(cluster, browser, leader):
 
 
 def quorum_goes(cluster, browser, leader):
-    """The last of three sequencers still shows what it knows, and why nothing can be appended."""
+    """The last of three sequencers still shows its knowledge, and the reason why nothing can be
+    appended."""
     last = next(n for n in cluster.running if n in cluster.sequencers and n != leader)
     browser.driver.get(cluster.url(last))
     browser.until("offsets are known", COMMITTED)
@@ -271,7 +276,7 @@ def quorum_goes(cluster, browser, leader):
 
 
 def leader_hangs(cluster, browser):
-    """A leader that has stopped answers nobody, and is done without in a second."""
+    """A leader whose process is stopped answers nobody; pages do without it within a second."""
     leader = cluster.leader()
     follower = next(n for n in cluster.sequencers if n != leader)
     check(cluster.figures(follower)["source"] == "leader_told", "a follower asks the leader")
@@ -280,7 +285,8 @@ def leader_hangs(cluster, browser):
     told = cluster.figures(follower)
     took = time.monotonic() - begun
     check(told["source"] in ("leader_silent", "no_leader") and told["alarms"], told)
-    check(took < 5, f"{took:.1f} s for an answer without the leader")  # 0.7 s, and what a machine under load adds
+    # 0.7 s, and the delay that a loaded machine adds
+    check(took < 5, f"{took:.1f} s for an answer without the leader")
     check(any(l["committed"] for l in told["logs"]), "the offsets of old are there")
     browser.driver.get(cluster.url(follower))
     browser.until("another one leads", f"![undefined, 'Sequencer {leader[-1]}'].includes((document.querySelector('.leader h3') || {{}}).innerText)")

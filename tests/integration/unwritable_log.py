@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Nodes whose stderr is full, closed, without a reader, or a pipe that nobody reads, and a node that starts with descriptors 0 to 2 closed: each
-has something to say (a leader that dies, SIGHUP), none ends and none stands still (F01)."""
+"""Nodes whose stderr is full, closed, without a reader, or a pipe that nobody reads, and a node
+that starts with descriptors 0 to 2 closed.
+Each has messages to write (a leader that dies, SIGHUP); none ends and none stalls."""
 
 import os
 import signal
@@ -11,7 +12,7 @@ from cluster import Cluster, check
 
 
 class Mute(Cluster):
-    """A cluster whose nodes cannot write their logs, each for another reason."""
+    """A cluster whose nodes cannot write their logs, each for a different reason."""
 
     def start(self, name):
         self.data(name).mkdir(exist_ok=True)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""loglog verify: replicas that agree, one that is damaged and repaired, one that is down and comes back, a trimmed log, appends meanwhile."""
+"""`loglog verify`: replicas that agree, a replica that is damaged and repaired, a replica that is
+down and comes back, a trimmed log, and appends during the run."""
 
 import json
 import subprocess
@@ -8,11 +9,13 @@ import time
 from cluster import BIN, Cluster, check
 
 DIFFER, MISSING = 10, 11
-ENTRIES = 12_000  # of 1000 bytes: more than a node keeps in memory of a log, so that the first ones are read from the file
+# of 1000 bytes: more than a node's memory cache for a log, so the first entries are read from the
+# file
+ENTRIES = 12_000
 
 
 def verify(c, log, *options, code=0):
-    """The report, and the finding of each replica."""
+    """Runs the command. Returns the report, and the finding of each replica."""
     result = c.run("verify", log, "--json", *options, check=False, timeout=120)
     text = result.stdout.decode() + result.stderr.decode()
     check(result.returncode == code, f"verify {' '.join(map(str, options))}: exit code {code} expected, got {result.returncode}: {text}")
@@ -21,7 +24,7 @@ def verify(c, log, *options, code=0):
 
 
 def same(found, nodes):
-    """They hold the same, and something."""
+    """The nodes hold the same bytes, and at least some."""
     for field in ("verdict", "chain", "content", "entries", "bytes", "end"):
         check(len({found[n][field] for n in nodes}) == 1, f"{field} of {nodes}: {found}")
     one = found[nodes[0]]
@@ -36,7 +39,7 @@ def healthy(c):
     same(found, [1, 2, 3])
     check(report["agree"] and report["from"] == 0, report)
     check(found[1]["entries"] == ENTRIES and found[1]["bytes"] == report["until"], found)
-    # The chain is the one that the files themselves tell, frame by frame.
+    # The chain equals the chain computed from the files frame by frame.
     last = max(c.segments("node1").values())
     told = subprocess.run([str(BIN / "loglog"), "inspect", str(last)], stdout=subprocess.PIPE, timeout=60).stdout.decode().splitlines()[-1]
     check(f"ends at {report['until']} (chain {found[1]['chain']})" in told, f"{told}: {found[1]}")
@@ -56,7 +59,8 @@ def usage(c):
 
 
 def damaged(c):
-    """A byte is flipped in a file of a node that runs: the frame that holds it is named, until it is repaired."""
+    """A byte is flipped in a file of a running node. The command names the frame until it is
+    repaired."""
     offsets = [e["offset"] for e in c.read_all("log", "--count", 100)]
     place = 20_000
     frame = max(o for o in offsets if o <= place)
@@ -67,7 +71,7 @@ def damaged(c):
         byte = f.read(1)
         f.seek(4096 + place)
         f.write(bytes([byte[0] ^ 0x40]))
-    for _ in range(2):  # looking does not mend it
+    for _ in range(2):  # looking does not repair it
         _, found = verify(c, "log", code=DIFFER)
         check(found[2]["verdict"] == "damaged" and found[2]["end"] == frame, f"damage at {frame} expected: {found}")
         check(str(frame) in found[2]["why"], found)
@@ -87,7 +91,7 @@ def damaged(c):
 
 
 def meanwhile(c):
-    """The range is what was committed at the start: appends that go on change nothing."""
+    """The range is fixed at the start: appends during the run change nothing."""
     late = c.read_all("log")[-100]["offset"]
     with c.popen("bench", "append", "--log", "log", "--seconds", "3", "--in-flight", "4", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as bench:
         ends = []
@@ -109,7 +113,7 @@ def away(c):
     _, found = verify(c, "log", "--replicas", "1,2")
     same(found, [1, 2])
     c.run("append", "log", input=b"while node3 is down\n" * 1000)
-    c.start("node3")  # it comes back behind the others, and has catching up to do while it is read
+    c.start("node3")  # the node comes back behind the others and catches up while it is read
     _, found = verify(c, "log", "--patience", 60)
     same(found, [1, 2, 3])
 
