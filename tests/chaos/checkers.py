@@ -3,8 +3,9 @@
 the history of a log and returns a sentence for each violation; no sentence means that the
 promise held.
 
-    tests/chaos/checkers.py --self-test     feeds each checker a small good history, and a bad
-history to which it alone objects"""
+    tests/chaos/checkers.py --self-test     a small good history for each checker, and a bad
+                                            history to which it alone objects
+"""
 
 import collections
 import json

@@ -1,3 +1,5 @@
+// How a story drives the simulated world: its last client asks and reads, and the other clients are
+// the story's producers. Every wait ends early when a checker finds a violation.
 #include "tests/scenarios/story.h"
 
 #include <doctest/doctest.h>
@@ -9,8 +11,6 @@
 
 #include "proto-spec/disk/segment.h"
 
-// How a story drives the simulated world: its last client asks and reads, and the other clients are
-// the story's producers. Every wait ends early when a checker finds a violation.
 namespace loglog::scenarios {
 
 using client::Token;
