@@ -26,7 +26,7 @@ constexpr std::size_t file_bytes = 64u << 20, zeros_bytes = 256u << 10;
 
 /// How the space of a new file is made before groups go into it.
 enum class Space : std::uint8_t {
-  /// a single file, written once before the clock starts: the best that recycled files can give
+  /// A single file, written once before the clock starts: the best that recycled files can give.
   written,
   zeros,     ///< zeros are written into each new file, and this time counts
   reserved,  ///< fallocate alone

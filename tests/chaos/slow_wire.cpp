@@ -118,7 +118,7 @@ class Wire {
     const Packet& p = node.mapped();
     waiting_bytes_ -= p.bytes.size();
     [[maybe_unused]] const ssize_t sent =
-        // a packet that cannot be sent is lost
+        // A packet that cannot be sent is lost.
         ::send(ends_[1 - p.from], p.bytes.data(), p.bytes.size(), 0);
   }
 

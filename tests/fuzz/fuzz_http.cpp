@@ -52,7 +52,7 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection() {
-    // reset on close, so that thousands of connections leave no port in TIME_WAIT
+    // Reset on close, so that thousands of connections leave no port in TIME_WAIT.
     const linger at_once{1, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     ::close(fd_);

@@ -146,7 +146,7 @@ TEST_CASE("story: an upload that is answered late does not move where the resolu
   s.heal();
   s.until("node 3 takes the upload",
           [&] { return s.sent<Uploaded>("node3", "client1") > answered; });
-  // the offset that the answer to the upload names
+  // The offset that the answer to the upload names.
   REQUIRE(s.replica(s.node(3)).told_committed() > place);
   // A3: the range begins at the offset that was known before the first commit, so x is found.
   s.until("x ends", [&] { return !s.pending(x); });
@@ -365,7 +365,7 @@ TEST_CASE(
   s.sever(old, s.sequencers_but(old));
   SequencerProcess& next = s.leader_after(old);
   s.until("all have answered the seal", [&] { return s.sent<Sealed>("node", next.name()) >= 3; });
-  // the write is still under way
+  // The write is still under way.
   REQUIRE(s.replica(s.node(1)).written.end > s.replica(s.node(1)).durable.end);
   // S1: GetState is the barrier; the state is reported after the write in flight has ended.
   REQUIRE(s.sent<StateIs>("node", next.name()) == 0);

@@ -20,7 +20,7 @@ TEST_CASE(
   // Catch the producer's first CommitIf and deliver it at the end of the story.
   s.world().network.lay([&](simulator::SimulatedNetwork::Caught& c) {
     if (&c.from != &s.producer(1) || !std::holds_alternative<CommitIf>(c.message)) return false;
-    // the client gives the connection up and commits again over another connection
+    // The client gives the connection up and commits again over another connection.
     let_go = c.hold();
     return true;
   });

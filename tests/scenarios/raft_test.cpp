@@ -96,7 +96,7 @@ TEST_CASE("story: the stale one cannot win against what is committed (C3)") {
   s.deliver_all();
   s.heal();
   s.crash(1);
-  // time passes for 3 alone, so it asks 2 for its vote again and again
+  // Time passes for 3 alone, so it asks 2 for its vote again and again.
   for (int step = 0; step < 60; ++step) {
     s.wait_alone(3, 100ms);
     s.deliver_all();
@@ -198,7 +198,7 @@ TEST_CASE("story: entries of an old term are committed only by one of the leader
     s.crash(1);
     s.restart(5);
     s.heal();
-    // time passes for 5 alone; 3 has a newer last term and refuses
+    // Time passes for 5 alone; 3 has a newer last term and refuses.
     for (int step = 0; step < 60; ++step) {
       s.wait_alone(5, 100ms);
       s.deliver_all();

@@ -65,7 +65,7 @@ TEST_CASE(
   s.leader_after(old);
   const Entry y = s.append("y", "log1", 2, 1000h);
   s.let_pass(60s);
-  // node 2 alone may lack committed entries, so the base cannot be passed over
+  // Node 2 alone may lack committed entries, so the base cannot be passed over.
   CHECK(s.pending(y));
   CHECK(s.replica(s.node(1)).durable.end > s.replica(s.node(2)).durable.end);
   // The peers hear each other again, and x is kept.

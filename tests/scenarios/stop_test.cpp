@@ -168,7 +168,7 @@ TEST_CASE(
   SUBCASE("all are deaf") {
     for (Process* p : others) s.hold(old, *p);
     for (Process* p : others)
-      // so the others elect no leader among themselves either
+      // So the others elect no leader among themselves either.
       s.hold(*p, *others[p == others[0] ? 1 : 0]);
     s.let_pass(100ms);
     // Nobody takes over: the leader stops after the bound of 2 s.

@@ -154,7 +154,7 @@ class Story {
   std::map<std::string, LogId> logs_;
   std::uint64_t questions_ = 0;
   std::map<std::tuple<std::string, std::string, MessageType>, std::size_t> sent_;
-  // highest term answered for, by node; log 0 stands for all logs
+  // Highest term answered for, by node; log 0 stands for all logs.
   std::map<std::pair<std::string, LogId>, Term> answered_for_;
 };
 

@@ -62,7 +62,7 @@ TEST_CASE("a stamped frame proves where it belongs") {
   CHECK(look_at_frame(f, LogId{2}, Offset{101}, true).state == FrameState::bad);
   CHECK(look_at_frame(f, LogId{1}, Offset{100}, true).state == FrameState::bad);
   CHECK(extend_chain(Chain{7}, f.data()) == c);
-  // the digest is taken with term zero, so stamping does not change it
+  // The digest is taken with term zero, so stamping does not change it.
   CHECK(digest_of(f) == before);
   // Every prefix of the frame is incomplete, and every changed byte makes it bad.
   for (std::size_t n = 0; n < f.size(); ++n)

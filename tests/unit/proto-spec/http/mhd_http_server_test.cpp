@@ -244,7 +244,7 @@ TEST_CASE("http: a node that stops answers whoever waits, and its server ends af
   std::vector<std::thread> asking;
   for (std::string& a : answers)
     asking.emplace_back([&a, where = server->address()] { a = ask(where, "/state"); });
-  // some pages wait by now and some may still come; both must be answered
+  // Some pages wait by now and some may still come; both must be answered.
   std::this_thread::sleep_for(50ms);
   node->loop.stop();
   stuck = false;
@@ -339,15 +339,15 @@ TEST_CASE(
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
   const rlimit before = limit;
   constexpr int above_select = 1100;
-  // the system allows no process so many descriptors
+  // The system allows no process so many descriptors.
   if (limit.rlim_max < above_select + 100) return;
   limit.rlim_cur = std::max<rlim_t>(limit.rlim_cur, above_select + 100);
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
   {
     const auto server = serve(hello(), {.connections_max = 8});
     std::vector<int> taken;
+    // Take descriptors until the next has a number that select() cannot handle.
     for (int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC); fd >= 0;
-         // Take descriptors until the next has a number that select() cannot handle.
          fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
       taken.push_back(fd);
       if (fd >= above_select) break;

@@ -77,7 +77,7 @@ TEST_CASE("histogram: sizes in bytes") {
   t.histogram("s_bytes", "Help.").value(h);
   const std::string text = t.take();
   CHECK(text.find("s_bytes_bucket{le=\"256\"} 1\n") != std::string::npos);
-  // bounds are written as exact integers
+  // Bounds are written as exact integers.
   CHECK(text.find("s_bytes_bucket{le=\"1.04858e+06\"}") == std::string::npos);
   CHECK(text.find("s_bytes_bucket{le=\"1048576\"} 2\n") != std::string::npos);
   CHECK(text.ends_with("s_bytes_bucket{le=\"+Inf\"} 3\ns_bytes_sum 17825794\ns_bytes_count 3\n"));

@@ -248,7 +248,7 @@ TEST_CASE("session: before the hello 8 KiB are taken, and no room is made for mo
   Session s(hello(Role::storage, "c"), {});
   CHECK(s.writable().size() <= hello_size_max);
   Encoded e = encode(RequestId{}, hello(Role::client, "c"));
-  // the header claims a body of this size
+  // The header claims a body of this size.
   store_le(e.head.mutable_data() + 4, std::uint32_t{hello_size_max});
   feed(s, e.head);
   const auto refused = s.next();

@@ -434,8 +434,8 @@ TEST_CASE(
     clients.push_back(std::make_unique<Socket>());
     REQUIRE(clients.back()->connect(server.port));
     say(*clients.back(), RequestId{}, hello(role));
-    return hear(*clients.back(), role == Role::client && clients.size() > 8 ? 2 : 1);
     // A refused client hears a hello and the refusal.
+    return hear(*clients.back(), role == Role::client && clients.size() > 8 ? 2 : 1);
   };
   for (int i = 0; i < 8; ++i) CHECK(join(Role::client).size() == 1);
   const auto refused = join(Role::client);
@@ -443,7 +443,7 @@ TEST_CASE(
   REQUIRE(std::holds_alternative<Failed>(refused[1]));
   CHECK(std::get<Failed>(refused[1]).error == Errc::too_many);
   CHECK(std::get<Failed>(refused[1]).detail.find("limit is 8") != std::string::npos);
-  // Sequencers and storage nodes have descriptors of their own share.
+  // Sequencers and storage nodes have a share of the descriptors to themselves.
   CHECK(join(Role::sequencer).size() == 1);
   // A client that leaves makes room; the peer that joined is no client.
   clients.front().reset();

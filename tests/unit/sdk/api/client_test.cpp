@@ -65,7 +65,7 @@ TEST_CASE(
   Small s;
   std::promise<std::vector<std::string>> said;
   auto future = said.get_future();
-  // no entry ever comes there
+  // No entry ever comes there.
   auto following = std::make_shared<Follower>(s.log.follow(1ull << 40));
   // A callback runs on the client's own thread, so every blocking call in it would wait for itself.
   s.log.append("x", [&, following](const AppendResult&) {
@@ -160,7 +160,7 @@ TEST_CASE(
 }
 
 TEST_CASE("every thread of client and cluster blocks the application's signals (F26)") {
-  // the test's own thread, and libuv's pool if another test has started it
+  // The test's own thread, and libuv's pool if another test has started it.
   std::set<std::string> others;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task"))
     others.insert(task.path().filename());

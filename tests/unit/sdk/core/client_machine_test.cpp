@@ -52,9 +52,9 @@ struct Cluster {
   /// are not taken.
   bool answer_commits = true, lose_commits = false;
   std::vector<ConnectionId> observed;  // connections over which Observe came
-  // members of the term; nullopt: the leader refuses to name them
+  // Members of the term; nullopt: the leader refuses to name them.
   std::optional<std::vector<Member>> set;
-  // uploads whose answers wait; nullopt: answers come at once
+  // Uploads whose answers wait; nullopt: answers come at once.
   std::optional<std::vector<Send>> held_uploads;
   /// The largest page that a node gives, in bytes.
   std::uint32_t page = 1u << 20;
@@ -65,12 +65,12 @@ struct Cluster {
   std::optional<Errc> no_segments;  // the error with which nodes answer GetSegments
   /// The number of sequencers, and the id of the leader.
   std::uint32_t sequencers = 1, leads = 1;
-  // addresses that the metadata name instead of the real ones
+  // Addresses that the metadata name instead of the real ones.
   std::map<std::string, std::string> said_at;
   std::optional<LogId> named = log_id;  // the log that has the name "log"; nullopt: no log has it
   /// The ids that DeleteLog named, in order.
   std::vector<LogId> deletes;
-  // the answer to DeleteLog; nullopt: the answer is lost
+  // The answer to DeleteLog; nullopt: the answer is lost.
   std::function<std::optional<Message>(LogId)> on_delete;
   std::uint64_t version = 1;  // version of the metadata
   std::vector<Basis> bases;   // the bases of all SetRetention requests
@@ -495,7 +495,7 @@ TEST_CASE("a sequencer that was down for long and leads now is dialled when anot
     c.down = {lost};
     c.lose(lost);
     c.append(static_cast<std::uint64_t>(i), "more");
-    // time enough to ask a sequencer for the metadata, but not for a dial's long pause
+    // Time enough to ask a sequencer for the metadata, but not for a dial's long pause.
     c.pass(250ms);
     CHECK(c.done.size() == static_cast<std::size_t>(i));
     c.pass(5s);
@@ -1362,7 +1362,7 @@ TEST_CASE("a trim beyond the end is refused with the end, and lets nothing go (A
   CHECK(std::get<Failure>(c.done[0].result).error.detail == "the log ends at 43061");
   CHECK(std::get<Failure>(c.done[0].result).ends == Offset{43'061});
   CHECK(c.trims.empty());
-  // the end itself is allowed
+  // The end itself is allowed.
   c.machine.trim_log(c.now, Token{2}, log_id, Offset{43'061}, c.now + 5s);
   c.pass(100ms);
   CHECK(c.trims == std::vector{Offset{43'061}});

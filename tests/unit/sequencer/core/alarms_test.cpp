@@ -169,7 +169,7 @@ TEST_CASE("alarms: a log in recovery waits for what may come back, or for ever")
   CHECK(ids(p) == "log-recovering");
   lose_replica(p, 2);  // node 3 may come back, or may be replaced as well
   CHECK(ids(p) == "log-below-quorum node-unreachable");
-  // no seal quorum is left, even if node 3 comes back
+  // No seal quorum is left, even if node 3 comes back.
   l.replicas[1].state = ReplicaState::newcomer;
   CHECK(ids(p) == "log-lost-quorum node-unreachable");
   CHECK(said(p, "log-lost-quorum") ==

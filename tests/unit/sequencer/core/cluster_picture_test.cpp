@@ -66,7 +66,7 @@ TEST_CASE("picture: without a leader, what it sees itself and the offsets of old
   REQUIRE(p.overview.logs.size() == 1);
   const LogSeen& l = p.overview.logs[0];
   CHECK(l.committed == Offset{900});
-  // the trim point moved meanwhile, and a follower knows it from the metadata
+  // The trim point moved meanwhile, and a follower knows it from the metadata.
   CHECK(l.first == Offset{100});
   CHECK(!l.open);
   CHECK(l.replicas[0] == ReplicaSeen{NodeId{1}, ReplicaState::lagging, Offset{880}, 0});

@@ -37,7 +37,7 @@ TEST_CASE("confirmations: a connection has a bound, and gives its places back (Z
   CHECK(c.add(question(two)));
   const auto round = c.begin_round();
   REQUIRE(round);
-  // the round has begun but has not ended, so the questions still take places
+  // The round has begun but has not ended, so the questions still take places.
   CHECK_FALSE(c.add(question(one)));
   CHECK(c.end_round(*round).size() == 4);
   CHECK(c.add(question(one)));

@@ -86,7 +86,7 @@ struct FakeNode {
   DiskId disk;
   BootId boot{};
   Term promise{};
-  // counter of the promise that the process found at its start (T4)
+  // Counter of the promise that the process found at its start (T4).
   std::uint64_t promise_found = 0;
   /// Counter of the promise that is durable now.
   std::uint64_t promise_count = 0;
@@ -98,7 +98,7 @@ struct FakeNode {
   bool durable = true;   // off: orders are kept and not acknowledged
   bool silent = false;   // on: GetSegments and Read get no answer
   bool stopped = false;  // on: the connection stands and nothing is answered
-  // set: joins wait here, and join_next() carries out the next
+  // Set: joins wait here, and join_next() carries out the next.
   std::optional<std::deque<LogId>> joins;
   /// Logs that a Reconcile has matched, in any term.
   std::set<LogId> reconciled;

@@ -85,7 +85,7 @@ TEST_CASE("history: quantiles of what was counted in between") {
   CHECK(quantile_us(before, after, 0.5) == 200);
   CHECK(quantile_us(before, after, 0.75) == 300);
   after[3].count += 1000;
-  // above all bounds: the true value is at least this bound
+  // Above all bounds: the true value is at least this bound.
   CHECK(quantile_us(before, after, 0.99) == 400);
   after.pop_back();
   CHECK(!quantile_us(before, after, 0.5));

@@ -72,7 +72,7 @@ TEST_CASE("a log that is made is not written before somebody opens it") {
   Idle l;
   l.f.pass(30s);
   CHECK(l.orders() == 0);
-  // matched, so it can be read
+  // Matched, so it can be read.
   for (int i : {1, 2, 3}) CHECK(l.f.node(i).logs[l.id].matched == Term{1});
   CHECK(l.status().open);
   CHECK(l.seen().open);  // so no alarm is due

@@ -92,7 +92,7 @@ TEST_CASE("retention by bytes: a log that is never at rest is trimmed too") {
     l.append();
   }
   CHECK(l.committed() > Offset{200 * segment});
-  // trims lag because a pause lies between two of them
+  // Trims lag because a pause lies between two of them.
   CHECK(l.info().trim >= Offset{100 * segment});
 }
 
@@ -159,7 +159,7 @@ TEST_CASE("retention by age: segments are short, and go when all in them is old"
   CHECK(l.segments().size() >= 10);  // a segment a second
   CHECK(l.info().trim > Offset{});
   const auto clock = clock_at(l.f.node(1).logs[l.id].frames.at(l.info().trim), l.id, l.info().trim);
-  // at most a segment's span and a pause older than needed
+  // At most a segment's span and a pause older than needed.
   CHECK(*clock >= l.f.wall_ms() - 4000 - 2500);
   CHECK(l.asked<loglog::Read>() == 0);
 }

@@ -38,7 +38,7 @@ TEST_CASE("producers (A1): with a record max(next, settled + 1), repeats are kno
   CHECK(t.judge(commit(4, 1, 0), Offset{}).verdict == V::accept);
   CHECK(t.judge(commit(5, 1, 0), Offset{}).verdict == V::wrong_sequence);
   CHECK(t.judge(commit(5, 1, 0), Offset{}).expected == Sequence{4});
-  // sequences 4 and 5 were given up
+  // Sequences 4 and 5 were given up.
   CHECK(t.judge(commit(6, 1, 5), Offset{}).verdict == V::accept);
   const auto repeat = t.judge(commit(1, 3, 0), Offset{});
   REQUIRE(repeat.verdict == V::repeat);
@@ -79,6 +79,6 @@ TEST_CASE("producers (A2): confirmed offsets go, the producer stays; a full tabl
   CHECK(t.find(ProducerId{5}, Sequence{2}) != nullptr);
   CHECK(t.judge(commit(1, 1, 2), Offset{200}).verdict == V::wrong_sequence);
   CHECK(t.judge(commit(1, 1, 2), Offset{200}).expected == Sequence{3});
-  // another producer finds no place
+  // Another producer finds no place.
   CHECK(t.judge(commit(1, 1, 0, 6), Offset{}).verdict == V::full);
 }

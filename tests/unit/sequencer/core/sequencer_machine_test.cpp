@@ -620,7 +620,7 @@ TEST_CASE(
     start_again(20, 6);  // a process that found a later count than the registered count
     CHECK_FALSE(lost());
     CHECK(counted() == 7);
-    // a slot of its promise went bad, so it found the registered count and no more
+    // A slot of its promise went bad, so it found the registered count and no more.
     start_again(21, 7);
     CHECK_FALSE(lost());
   }
@@ -740,7 +740,7 @@ TEST_CASE(
   f.connect(3);
   f.connect(1);
   f.pass(300ms);
-  // nobody has the run, so node 1's log may not be called whole
+  // Nobody has the run, so node 1's log may not be called whole.
   CHECK(f.node(1).logs[log].suspect);
   // K4: node 3 gets the run, and node 1's hole is filled up to all that was ordered.
   f.disconnect(3);
@@ -810,7 +810,7 @@ TEST_CASE(
     // The same end as before, which lies below the expected offset.
     CHECK(f.heard<ConditionFailed>()[0].end == first + 200);
     f.to_clients.clear();
-    // the refused run's number is used up, so the next entry has the next number
+    // The refused run's number is used up, so the next entry has the next number.
     f.say(c, at(3, first + 300));
     CHECK(f.heard<Committed>().size() == 1);
   }

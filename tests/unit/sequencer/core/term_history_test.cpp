@@ -18,7 +18,7 @@ TEST_CASE("divergence: in the highest term both have, up to the shorter end (S4)
   CHECK(divergence(base, base) == Offset{300});
   CHECK(divergence(base, h({t(1, 0), t(3, 100), t(5, 200)}, 250)) == Offset{250});
   CHECK(divergence(base, h({t(1, 0), t(3, 100)}, 180)) == Offset{180});
-  // longer, but in an older term
+  // Longer, but in an older term.
   CHECK(divergence(base, h({t(1, 0), t(3, 100)}, 260)) == Offset{200});
   // Term 2 is a term that the base never saw.
   CHECK(divergence(base, h({t(1, 0), t(2, 80)}, 400)) == Offset{80});

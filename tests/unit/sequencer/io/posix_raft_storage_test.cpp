@@ -296,7 +296,7 @@ TEST_CASE("raft storage: a torn write above the mark goes, with all bytes behind
     CHECK_FALSE((*s)->disk().lost_records);
     CHECK(shape((*s)->disk()) == "1:1 1:2 1:3 1:4 1:5 ");
     CHECK_FALSE((*s)->mark_is_behind());
-    // as long as the torn record, so the second record would fit behind it
+    // As long as the torn record, so the second record would fit behind it.
     REQUIRE((*s)->save(entries(2, 6, 6)));
   }
   auto s = d.open();

@@ -367,6 +367,7 @@ TEST_CASE(
   n.say(leader, Join{Term{2}, log_info()});
   CHECK(n.take<Joined>());  // a repeat is answered as done
   LogInfo other = log_info();
+  // The same id with another name or other options would show the old entries under a new log.
   SUBCASE("another name") { other.name = "fresh"; }
   SUBCASE("other options") { other.options.segment_size = 1u << 21; }
   n.say(leader, Join{Term{2}, other});
@@ -379,7 +380,6 @@ TEST_CASE("either slot of the promise may rot: the newest promise is still there
   n.start();
   n.join(1);
   n.seal(2);
-  // The same id with another name or other options would show the old entries under a new log.
   n.seal(3);
   const Bytes file = *n.disk.file("promise");
   REQUIRE(file.size() == promise_file_size);
@@ -399,8 +399,8 @@ TEST_CASE(
     "each start and each term count in the promise, so that an older copy of the directory shows "
     "(F11, T4)") {
   TestNode n(1);
-  // Seals in a term and returns the node's answer with its counts.
   n.start();
+  // Seals in a term and returns the node's answer with its counts.
   const auto sealed = [](TestNode& node, std::uint32_t term) {
     node.say(leader, Seal{{}, Term{term}, instance, {}});
     const auto s = node.take<Sealed>();
@@ -424,9 +424,9 @@ TEST_CASE(
       Bytes rotten = Bytes::copy_of(*n.disk.file("promise"));
       rotten.mutable_data()[slot + 16] ^= std::byte{1};
       REQUIRE(decode_promise(rotten));
+      // The newer slot decides, and both hold the newest count.
       CHECK(decode_promise(rotten)->counter >= next_start.promise_count);
     }
-    // The newer slot decides, and both hold the newest count.
   }
   SUBCASE("an older copy found less than was told") {
     n.disk = copy;
@@ -453,7 +453,7 @@ TEST_CASE(
       REQUIRE(answer);
       CHECK(answer->promise_found == copied.counter);
     }
-    // the node has promised nothing
+    // The node has promised nothing.
     CHECK(decode_promise(*n.disk.file("promise"))->term == copied.term);
     n.say(leader, Seal{{}, Term{6}, instance, RaftIndex{4}});  // a leader with older metadata
     CHECK_FALSE(n.take<Sealed>());
@@ -493,7 +493,7 @@ TEST_CASE(
   // it.
   n.say(leader, Order{log_id, Term{1}, {}, Offset{end.value - 10}, Term{1}, {}, {}});
   CHECK(!n.take<StateIs>());
-  // accepted before the newer connection, but its Hello is heard after
+  // Accepted before the newer connection, but its Hello is heard after.
   n.connect(leader, Role::sequencer);
   CHECK(n.closed == std::vector{leader, leader});
   // The order of the newer connection still stands.
@@ -1004,7 +1004,7 @@ TEST_CASE(
   SegmentsAre all = ask(client, Offset{});
   // The open segment begins at the committed offset, so it is not listed.
   CHECK(all.begins == std::vector{begins[0], begins[1], begins[2]});
-  // the first term begins with the log and is not listed
+  // The first term begins with the log and is not listed.
   CHECK(all.terms == std::vector{second_term});
   CHECK(all.first == Offset{});
   CHECK(all.committed == third);
@@ -1078,7 +1078,7 @@ TEST_CASE(
     n.order(term, {{r.reference, {}}});
   };
   n.disk.full = true;
-  // the space that the log's file had reserved takes it
+  // The space that the log's file had reserved takes it.
   upload_and_order(make_run(5, 1, 400'000), 1);
   const auto first = n.take<Durable>();
   REQUIRE(first);
@@ -1162,7 +1162,7 @@ TEST_CASE(
   CHECK(said->logs_without_space.size() == 1);
   n.advance(5s);
   CHECK_FALSE(n.take<Durable>());
-  // a second file would take the place of the prepared file that waits for its name
+  // A second file would take the place of the prepared file that waits for its name.
   CHECK(std::ranges::none_of(n.held, prepares));
   // The name is given: everything that waited goes on.
   n.hold = false;
@@ -1288,7 +1288,7 @@ TEST_CASE("a log that is dropped while a peer reads of it leaves no suspicion be
   n.run();
   REQUIRE(n.take<Dropped>());
   CHECK(n.machine->log(log_id) == nullptr);
-  // a suspicion without a log would keep the node from being chosen for new logs
+  // A suspicion without a log would keep the node from being chosen for new logs.
   CHECK(n.machine->report().logs_suspect == 0);
 }
 

@@ -38,7 +38,7 @@ struct Sequencer {
   /// When a crashed sequencer starts again.
   Time back_at{};
   RaftIndex applied{};
-  // by token: the committed index of the world when the read was asked
+  // By token: the committed index of the world when the read was asked.
   std::map<std::uint64_t, RaftIndex> reads;
 };
 
@@ -334,7 +334,7 @@ class World {
         if (a.id < b.id) match(a.log, b.log), match(a.disk, b.disk);
   }
   void match(const RaftDisk& a, const RaftDisk& b) {
-    // from the end: if two entries have equal terms, all entries before must be equal
+    // From the end: if two entries have equal terms, all entries before must be equal.
     bool equal = false;
     std::uint64_t i = std::min(a.snapshot_index.value + a.entries.size(),
                                b.snapshot_index.value + b.entries.size());

@@ -293,7 +293,7 @@ TEST_CASE(
   v.receive(three, RequestVote{RaftTerm{6}, false, three, RaftIndex{9}, RaftTerm{4}});
   CHECK_FALSE(v.sent<Vote>(three).back().granted);
   v.receive(two, AskStanding{1});
-  // so that no new cluster begins beside the old cluster
+  // So that no new cluster begins beside the old cluster.
   CHECK(v.sent<StandingIs>(two).back().has_log);
   // All others answer, and this sequencer's own log makes it a newcomer in any case.
   v.receive(two, StandingIs{1, RaftTerm{3}, false});
