@@ -146,6 +146,8 @@ step "format" 120 bash -c check_format
 step "include arrows: self-test" 60 tests/architecture/include_arrows.py --self-test
 step "include arrows" 60 tests/architecture/include_arrows.py
 step "top of tree" 60 tests/architecture/top_of_tree.py
+step "links" 60 tests/architecture/links.py
+step "doc examples" 120 tests/architecture/doc_examples.py
 step "core symbols" 120 tests/architecture/core_symbols.py build/release
 step "headers alone" 600 tests/architecture/headers_alone.py
 step "tidy" 900 bash -c check_tidy
