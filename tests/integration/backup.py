@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Backup as storage-node/README.md describes it: closed segments of a live node are copied,
+"""Backup as samples/deploy/operating.md describes it: closed segments of a live node are copied,
 inspected offline, compared with another replica's, read without a node, and appended to a fresh
-log.
-A damaged copy must be detected."""
+log. A damaged copy must be detected."""
 
 import json
 import random
