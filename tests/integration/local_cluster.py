@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""samples/local_cluster.sh as the README's "Try it" uses it, with nothing but the program `loglog`
-that the quick start builds."""
+"""samples/local_cluster.sh as the README's quick start uses it, with nothing but the program
+`loglog` that the quick start builds."""
 
 import os
 import pathlib
