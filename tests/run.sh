@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs what is missing, builds, and runs every test; what it makes lies below build/. Under 25 minutes on 2 cores.
+# Installs what is missing, builds, and runs every test; what it makes lies below build/. Under 40 minutes on 2 cores.
 #
 #   tests/run.sh               everything
 #   tests/run.sh unit simul    only the steps whose names contain one of the words (builds are needed first: tests/run.sh build unit)
@@ -146,6 +146,8 @@ step "format" 120 bash -c check_format
 step "include arrows: self-test" 60 tests/architecture/include_arrows.py --self-test
 step "include arrows" 60 tests/architecture/include_arrows.py
 step "top of tree" 60 tests/architecture/top_of_tree.py
+step "class size" 60 tests/architecture/class_size.py
+step "words" 60 tests/architecture/words.py
 step "links" 60 tests/architecture/links.py
 step "doc examples" 120 tests/architecture/doc_examples.py
 step "core symbols" 120 tests/architecture/core_symbols.py build/release
