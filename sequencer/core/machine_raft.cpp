@@ -286,7 +286,6 @@ void SequencerMachine::stop_leading() {
     if (connections_.contains(c))
       out_.closes.push_back({c, Error{Errc::not_leader, not_leader().detail}});
   logs_.clear();
-  copies_.clear();
   writers_.clear();
   joins_.clear();
   drops_.clear();
@@ -309,6 +308,7 @@ void SequencerMachine::clear_logs(Errc why) {
     slot.background = false;
     slot.dirty = false;
   }
+  copies_.clear();  // a term that ended gives no place back
   timers_.clear();
   dirty_.clear();
   opened_.clear();

@@ -107,6 +107,43 @@ TEST_CASE("a node that goes while its logs are copied leaves no place taken") {
   CHECK(r.f.node(3).copying.size() == r.f.options.copies_per_node_max);
 }
 
+TEST_CASE(
+    "a new term for all logs forgets the copies of the term before, which take no place (P4)") {
+  Returning r(20);
+  r.miss(50);
+  REQUIRE(r.f.node(3).copying.size() == r.f.options.copies_per_node_max);
+  // Node 2 gets an empty disk, so all logs begin a new term (C1).
+  r.f.disconnect(2);
+  r.f.node(2) = FakeNode{};
+  r.f.node(2).id = NodeId{2};
+  r.f.node(2).disk = DiskId{202};
+  r.f.connect(2);
+  r.f.node(2).up = false;
+  r.f.to_clients.clear();
+  r.f.say(r.client, ReplaceDisk{NodeId{2}, DiskId{102}, false});
+  REQUIRE(r.f.heard<Done>().size() == 1);
+  r.f.connect(2);
+  const auto finish_all = [&r] {
+    for (int i = 0; i < 100; ++i) {
+      while (!r.f.node(3).copying.empty()) r.f.finish_copy(3, r.f.node(3).copying.begin()->first);
+      r.f.pass(100ms);
+    }
+  };
+  finish_all();
+  for (Writer& w : r.writers) {
+    r.f.to_clients.clear();
+    r.f.say(r.client, OpenLog{w.term.log});
+    r.f.pass(200ms);
+    REQUIRE(!r.f.heard<TermIs>().empty());
+    w.term = r.f.heard<TermIs>().back();
+  }
+  // Node 3 falls behind again, and as many logs are copied to it as before.
+  r.miss(50);
+  CHECK(r.f.node(3).copying.size() == r.f.options.copies_per_node_max);
+  finish_all();
+  for (std::size_t i = 0; i < 20; ++i) CHECK(r.log(3, i).pieces == r.log(1, i).pieces);
+}
+
 TEST_CASE("a copy that moves is not cancelled after 20 s, and an idle one is (L-6)") {
   Returning r(1);
   r.miss(50);
