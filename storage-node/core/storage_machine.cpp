@@ -129,8 +129,15 @@ Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
 Result<void> StorageMachine::find_tombstones(StartupDisk& disk) {
   const auto saved = not_absent(disk.file("tombstones"));
   if (!saved) return std::unexpected(saved.error());
-  if (auto t = decode_tombstones(*saved); t && !removed(Rule::T5_tombstone))
-    tombstones_.found(std::move(*t));
+  auto t = decode_tombstones(*saved);
+  if (t && !removed(Rule::T5_tombstone)) tombstones_.found(std::move(*t));
+  // The file is longer than zeros only once a slot was written, and each write leaves the other
+  // slot.
+  if (!t && !all_zero(*saved))
+    node_.event(
+        Event::Level::alarm,
+        "the list of dropped logs (tombstones) is unreadable in both slots: a late Join could "
+        "make a deleted log anew (T5); find out what damaged the disk");
   return {};
 }
 

@@ -70,6 +70,7 @@ struct TestNode {
       take_sends();
       for (auto& c : o.connects) connects.push_back(c);
       for (auto& c : o.closes) closed.push_back(c.connection);
+      events.insert(events.end(), o.events.begin(), o.events.end());
       o.clear();
       tell_written();
       for (auto& op : ops) held.push_back(std::move(op));
@@ -177,6 +178,7 @@ struct TestNode {
   std::deque<DiskRequest> held;
   std::vector<Send> sent;
   std::vector<ConnectPeer> connects;
+  std::vector<Event> events;
   std::vector<ConnectionId> closed;
 };
 
@@ -1235,6 +1237,15 @@ TEST_CASE(
   CHECK(n.disk.content().empty());
   n.say(client, Read{log_id, Offset{}, 1000, 0});
   CHECK(n.take<Page>()->reason == Errc::no_such_log);
+  SUBCASE("a list that is unreadable in both slots is told") {
+    for (const std::uint64_t counter : {3u, 4u})
+      n.disk.begin(SaveTombstones{counter, Bytes::copy_of(std::string_view("rotten"))});
+    n.events.clear();
+    n.restart();
+    CHECK(std::ranges::any_of(n.events, [](const Event& e) {
+      return e.level == Event::Level::alarm && e.text.contains("tombstones");
+    }));
+  }
   // A repeated drop is answered as done.
   n.say(leader, Drop{log_id, Term{2}});
   CHECK(n.take<Dropped>());
