@@ -2,11 +2,14 @@
 // queue of the calls that wait for room. Log::append takes bytes in the caller's thread; the
 // client's thread gives them back when the append ends.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <list>
 #include <mutex>
+
+#include "proto-spec/vocabulary/time.h"
 
 namespace loglog {
 
@@ -21,18 +24,23 @@ class AppendBudget {
   explicit AppendBudget(std::uint64_t limit) : limit_(limit) {}
 
   /// Takes `bytes`; after `yes` the caller must give them back. With `wait` the call blocks until
-  /// its turn, at most until `deadline`, and then returns too_late. Without `wait` it returns full
-  /// if there is no room, or if other calls are waiting.
-  Taken take(std::uint64_t bytes, bool wait, Clock::time_point deadline) {
+  /// its turn, at most for `left`, and then returns too_late; the time that it waited is taken off
+  /// `left`. Without `wait` it returns full if there is no room, or if other calls are waiting. A
+  /// call that finds room reads no clock.
+  Taken take(std::uint64_t bytes, bool wait, Duration& left) {
     std::unique_lock lock(mutex_);
     if (waiters_.empty() && fits(bytes)) {
       used_ += bytes;
       return Taken::yes;
     }
     if (!wait) return Taken::full;
+    const auto begun = Clock::now();
     Waiter self(bytes);
     const auto place = waiters_.insert(waiters_.end(), &self);
-    if (self.turn.wait_until(lock, deadline, [&self] { return self.admitted; })) return Taken::yes;
+    const bool admitted =
+        self.turn.wait_until(lock, begun + left, [&self] { return self.admitted; });
+    left -= std::min(left, std::chrono::ceil<Duration>(Clock::now() - begun));
+    if (admitted) return Taken::yes;
     waiters_.erase(place);
     admit();  // this entry no longer blocks the entries behind it, which may fit
     return Taken::too_late;

@@ -405,17 +405,15 @@ void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::
   if (payload.size() > entry_bytes_max)
     return refuse(Errc::entry_too_large, "this one has " + std::to_string(payload.size()));
   const std::uint64_t size = payload.size() + frame_overhead;
-  const Duration timeout = bounded(options.timeout.value_or(client->options.timeout));
-  const auto deadline = AppendBudget::Clock::now() + timeout;
+  Duration left = bounded(options.timeout.value_or(client->options.timeout));
   const auto taken = client->budget.take(
-      size, client->options.block_when_full && !client->driver.on_own_thread(), deadline);
-  const std::string bound = std::to_string(client->options.bytes_in_flight_max) +
-                            " bytes (bytes_in_flight_max) are in flight";
-  if (taken == AppendBudget::Taken::full) return refuse(Errc::too_many, bound);
-  if (taken == AppendBudget::Taken::too_late)
+      size, client->options.block_when_full && !client->driver.on_own_thread(), left);
+  if (taken != AppendBudget::Taken::yes) {
+    const std::string bound = std::to_string(client->options.bytes_in_flight_max) +
+                              " bytes (bytes_in_flight_max) are in flight";
+    if (taken == AppendBudget::Taken::full) return refuse(Errc::too_many, bound);
     return refuse(Errc::deadline_exceeded, "it waited for room: " + bound);
-  const auto left =
-      std::max(Duration(0), std::chrono::floor<Duration>(deadline - AppendBudget::Clock::now()));
+  }
   struct End final : client::ClientDriver::AppendEnd {
     End(AppendBudget& b, std::uint64_t n, std::function<void(AppendResult)> d)
         : budget(b), size(n), done(std::move(d)) {}

@@ -13,9 +13,10 @@ using namespace std::chrono_literals;
 using Taken = AppendBudget::Taken;
 
 namespace {
-/// A deadline `t` from now.
-AppendBudget::Clock::time_point in(std::chrono::milliseconds t) {
-  return AppendBudget::Clock::now() + t;
+/// The time that a call of this thread has left.
+Duration& in(std::chrono::milliseconds t) {
+  thread_local Duration left{};
+  return left = t;
 }
 }  // namespace
 
@@ -30,6 +31,16 @@ TEST_CASE(
   const auto took = AppendBudget::Clock::now() - begin;
   CHECK(took >= 30ms);
   CHECK(took < 5s);
+  Duration left = 60s;
+  std::thread gives_back([&budget] {
+    std::this_thread::sleep_for(20ms);
+    budget.give_back(30);
+  });
+  CHECK(budget.take(30, true, left) == Taken::yes);
+  gives_back.join();
+  CHECK(left <= 60s - 1ms);  // what it waited is taken off its deadline
+  budget.give_back(30);
+  REQUIRE(budget.take(30, true, left) == Taken::yes);
   budget.give_back(80);
   CHECK(budget.take(100, true, in(0ms)) == Taken::yes);  // a call that gave up has taken nothing
 }
