@@ -238,9 +238,9 @@ std::string Connection::peer_address() const {
 // Closes an open connection with a reason and tells the owner, as if the peer had caused it.
 void Connection::refuse(const Error& why) {
   if (state_ != State::open) return;
-  const auto told = callbacks_.on_closed;
+  const auto told = callbacks_;
   close(why);
-  if (told) told(why);
+  if (told->on_closed) told->on_closed(why);
 }
 
 /// W9: a message that has begun must end or go on coming; otherwise a peer could make this side
@@ -450,7 +450,7 @@ void Connection::deliver() {
     if (!r) {
       const Error& why = r.error();
       close(why);
-      if (callbacks.on_closed) callbacks.on_closed(why);
+      if (callbacks->on_closed) callbacks->on_closed(why);
       return;
     }
     if (!*r) return expect_progress();
@@ -463,14 +463,14 @@ void Connection::deliver() {
                                                    admissions_->figures().clients,
                                                    admissions_->figures().clients_max,
                                                    clients_share, admissions_->descriptors())});
-      if (callbacks.on_hello) callbacks.on_hello(session_.peer());
+      if (callbacks->on_hello) callbacks->on_hello(session_.peer());
       // on_hello may have set others.
       callbacks = callbacks_;
     } else if (const auto* f = std::get_if<Failed>(&(*r)->message);
                f != nullptr && (*r)->request == RequestId{}) {
       return broken({f->error, "the peer says: " + f->detail});
-    } else if (callbacks.on_message) {
-      callbacks.on_message((*r)->request, std::move((*r)->message));
+    } else if (callbacks->on_message) {
+      callbacks->on_message((*r)->request, std::move((*r)->message));
     }
   }
 }
@@ -496,10 +496,9 @@ void Connection::take_from_pipe() {
 // comes at most once.
 void Connection::broken(const Error& why) {
   if (state_ == State::closed || state_ == State::draining) return shut();
-  const auto told = std::move(callbacks_);
-  callbacks_ = {};
+  const auto told = std::exchange(callbacks_, no_callbacks());
   shut();
-  if (told.on_closed) told.on_closed(why);
+  if (told->on_closed) told->on_closed(why);
 }
 
 void Connection::send(RequestId request, const Message& m) {
@@ -562,11 +561,16 @@ void Connection::read_on() {
   if (state_ == State::open) start_reading();
 }
 
-// Copies the callback, because it may close the connection.
+// The callback may close the connection.
 void Connection::tell_written(std::uint64_t tails) {
-  if (tails == 0 || !callbacks_.on_written) return;
-  const auto told = callbacks_.on_written;
-  told(tails);
+  if (tails == 0 || !callbacks_->on_written) return;
+  const auto told = callbacks_;
+  told->on_written(tails);
+}
+
+const std::shared_ptr<const Connection::Callbacks>& Connection::no_callbacks() {
+  static const auto none = std::make_shared<const Callbacks>();
+  return none;
 }
 
 // Order: try a direct write, then queue the rest with libuv. A direct write is allowed only if no
@@ -633,7 +637,7 @@ void Connection::flush() {
 
 // The reason goes out even before the peer's hello, so that the peer can log it.
 void Connection::close(const Error& why) {
-  callbacks_ = {};
+  callbacks_ = no_callbacks();
   drop_block();
   if (state_ != State::open) return shut();
   if (why.code != Errc::ok) send(RequestId{}, Failed{why.code, why.detail});

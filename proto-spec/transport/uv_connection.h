@@ -57,7 +57,9 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   ~Connection() override = default;
 
   /// Replaces all callbacks.
-  void set_callbacks(Callbacks callbacks) { callbacks_ = std::move(callbacks); }
+  void set_callbacks(Callbacks callbacks) {
+    callbacks_ = std::make_shared<const Callbacks>(std::move(callbacks));
+  }
   /// Queues a message. All messages of a loop turn leave in as few writes as possible. If a client
   /// has more queued than connection_queue_max allows, nothing more is read from it; a server with
   /// more than peer_queue_max queued is given up (W8). Does nothing unless open().
@@ -120,13 +122,15 @@ class Connection : public Flushable, public std::enable_shared_from_this<Connect
   void broken(const Error& why);
   void shut();
   void close_handle();
+  static const std::shared_ptr<const Callbacks>& no_callbacks();
 
   Loop& loop_;
   uv_tcp_t tcp_{};  // without a socket if there is a pipe
   LocalPipe::Ptr pipe_;
   Hello own_;
   Session session_;
-  Callbacks callbacks_;
+  // Never null. Whoever calls one keeps the set alive, because the callback may replace it.
+  std::shared_ptr<const Callbacks> callbacks_ = no_callbacks();
   State state_ = State::connecting;
   // Queued since the last flush().
   std::vector<Encoded> out_;

@@ -32,6 +32,8 @@ class PageFlow {
   void written(ConnectionId to, std::uint64_t bytes);
   /// `log` has a page for `to`, and allowed() returned 0.
   void hold(ConnectionId to, LogId log);
+  /// False: next_to_resume() has nothing to give.
+  bool may_resume() const { return !eased_.empty(); }
   /// A connection that may get pages again, and the log that has waited longest to send it a page.
   /// The log is removed from the waiting logs.
   std::optional<std::pair<ConnectionId, LogId>> next_to_resume();

@@ -504,8 +504,8 @@ void StorageMachine::end() {
   // The driver does not report a connection that the node itself closes.
   for (const CloseConnection& c : node_.out.closes)
     if (sessions_.contains(c.connection)) forget(c.connection);
-  resume_readers();
-  give_back_dropped();
+  if (node_.flow.may_resume()) resume_readers();
+  if (!leaving_.empty()) give_back_dropped();
   const bool reports = leader_ != ConnectionId{} && stop_by_ == never;
   node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_,
                              stop_by_ == never ? reach_.next_tick() : never});

@@ -334,6 +334,7 @@ void Transfers::tick() {
 
 Time Transfers::next_tick() const {
   if (!hopeless_.empty()) return node_.now;
+  if (questions_.empty()) return never;
   Time t = never;
   for (const auto& [id, p] : peers_) {
     if (p.paused_until > node_.now) t = std::min(t, p.paused_until);
