@@ -2,6 +2,7 @@
 # Installs what is missing, builds, and runs every test; what it makes lies below build/. Under 40 minutes on 2 cores.
 #
 #   tests/run.sh               everything
+#   tests/run.sh --quick       what finds most mistakes, under 5 minutes: text checks, unit tests and simulator seeds, not optimised
 #   tests/run.sh unit simul    only the steps whose names contain one of the words (builds are needed first: tests/run.sh build unit)
 #   LOGLOG_JOBS=N, LOGLOG_SEEDS=N, LOGLOG_FRESH=N, LOGLOG_FUZZ_SECONDS=N change how many processes, simulator seeds, fresh
 #   seeds and seconds per fuzzer
@@ -14,6 +15,11 @@ jobs=${LOGLOG_JOBS:-$(nproc)}
 seeds=${LOGLOG_SEEDS:-260}
 fresh=${LOGLOG_FRESH:-2600} # seeds that no commit before had
 fuzz_seconds=${LOGLOG_FUZZ_SECONDS:-20}
+quick=no
+if [ "${1:-}" = --quick ]; then
+  quick=yes
+  shift
+fi
 wanted=("$@")
 logs=$PWD/build/tests/logs
 rm -rf build/tests
@@ -135,21 +141,39 @@ fuzz() { # name
 export -f build check_format check_tidy fuzz kept_seeds
 export jobs logs fuzz_seconds
 
+closing_line() {
+  echo "took $((SECONDS - begun)) s; the full output of every step is in build/tests/logs"
+  echo "$passed passed, $failed failed"
+  [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+text_checks() {
+  step "format" 120 bash -c check_format
+  step "include arrows: self-test" 60 tests/architecture/include_arrows.py --self-test
+  step "include arrows" 60 tests/architecture/include_arrows.py
+  step "top of tree" 60 tests/architecture/top_of_tree.py
+  step "class size" 60 tests/architecture/class_size.py
+  step "words" 60 tests/architecture/words.py
+  step "links" 60 tests/architecture/links.py
+  step "doc examples" 120 tests/architecture/doc_examples.py
+}
+
 # ---- Packages and builds
 step "packages" 600 samples/install_packages.sh tests
+if [ $quick = yes ]; then
+  step "build quick" 900 bash -c 'build quick loglog-unit-tests && build quick loglog-simulate'
+  text_checks
+  step "unit tests" 300 build/quick/bin/loglog-unit-tests
+  step "simulator, 65 seeds" 300 build/quick/bin/loglog-simulate --plans tests/simulator/plans --seeds 65 --eager --rest
+  closing_line
+  exit
+fi
 step "build release" 900 bash -c 'build release programs'
 step "build asan" 1200 bash -c 'build asan sanitized'
 step "build fuzz" 600 bash -c 'build fuzz fuzzers'
 
 # ---- The text itself
-step "format" 120 bash -c check_format
-step "include arrows: self-test" 60 tests/architecture/include_arrows.py --self-test
-step "include arrows" 60 tests/architecture/include_arrows.py
-step "top of tree" 60 tests/architecture/top_of_tree.py
-step "class size" 60 tests/architecture/class_size.py
-step "words" 60 tests/architecture/words.py
-step "links" 60 tests/architecture/links.py
-step "doc examples" 120 tests/architecture/doc_examples.py
+text_checks
 step "core symbols" 120 tests/architecture/core_symbols.py build/release
 step "headers alone" 600 tests/architecture/headers_alone.py
 step "tidy" 900 bash -c check_tidy
@@ -193,6 +217,4 @@ for test in tests/integration/*; do
 done
 judge_all
 
-echo "took $((SECONDS - begun)) s; the full output of every step is in build/tests/logs"
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+closing_line
