@@ -814,6 +814,15 @@ TEST_CASE(
     f.say(c, at(3, first + 300));
     CHECK(f.heard<Committed>().size() == 1);
   }
+  SUBCASE("answers that wait have a bound: 4096 a log, and the next is refused with too_many") {
+    for (int i : {1, 2, 3}) f.node(i).durable = false;
+    f.say(c, commit(t, 2, 1));  // ordered, and not committed
+    f.to_clients.clear();
+    for (std::uint64_t i = 0; i <= 4096; ++i) f.say(c, at(1, first + 200, 1000 + i));
+    CHECK(f.heard<ConditionFailed>().empty());
+    REQUIRE(f.heard<Refused>().size() == 1);
+    CHECK(f.heard<Refused>()[0].error == Errc::too_many);
+  }
   SUBCASE("refused only once what stands in the way is committed") {
     // The run in the way is ordered and not committed, so the refusal waits for it.
     for (int i : {1, 2, 3}) f.node(i).durable = false;
