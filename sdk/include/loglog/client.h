@@ -1,26 +1,39 @@
 // LogLog's SDK: append to replicated logs, read them and follow them.
 //
 //   auto client = loglog::Client::connect({.addresses = {"127.0.0.1:7070"}});
-//   auto log = client->create_log("events");
+//   auto log = client->open_or_create_log("events");
 //   auto result = log->append("hello");             // result.offset, once committed
-//   for (auto& entry : log->follow(0)) use(entry);  // from the beginning, and on
+//   auto entries = log->follow(0);                  // from the beginning, and on
+//   while (auto entry = entries.next()) use(*entry);
 //
-// Threads: every member may be called from any thread. Each client has one thread of its own.
+// Threads: every member may be called from any thread. Each client has one thread of its own. A
+// handle object itself (Client, Log, Follower) must not be assigned, moved from or destroyed while
+// another thread uses it; give each thread a copy of Client or Log. A handle that was moved from
+// may only be assigned or destroyed.
 //
 // Blocking: a call blocks until its result is known or its deadline has passed, unless its comment
-// says otherwise. Without a deadline of its own a call has ClientOptions::timeout.
+// says otherwise. Without a deadline of its own a call has ClientOptions::timeout. A time-out of 0
+// or less has passed at once; a time-out above 100 years counts as 100 years. Calls that consist of
+// several steps give each step the whole time-out: open_or_create_log, set_retention and status
+// have two, trim_log and trim_log_before three, trim_log_to four.
 //
 // Callbacks run on the client's own thread and must not block, because the client does nothing else
 // meanwhile. A call that would wait for the client there (append, append_batch, read, tail, fence,
-// open_log, status, Follower::next, ...) returns would_deadlock at once. append_async, append and
-// follow with a callback, figures and stop may be called in a callback. The future of an
-// append_async must not be waited for there. An exception that leaves a callback ends the program
-// by std::terminate.
+// open_log, status, Follower::next, ...) returns would_deadlock at once. append_async, append with
+// a callback, follow, figures, stop and close may be called in a callback. The future of an
+// append_async must not be waited for there. Deadlines are counted on the client's thread, so no
+// call ends by its deadline while a callback runs. An exception that leaves a callback ends the
+// program by std::terminate.
 //
 // Errors are values: a CallError with a stable code. Any call may also fail with client_closed,
 // forked or would_deadlock. If the deadline passes, the error is the last temporary reason that a
 // node gave, or `unavailable` if no node answered; an append ends with deadline_exceeded or
-// outcome_unknown instead.
+// outcome_unknown instead. A call that asks the leader about a log whose replicas contradict each
+// other fails with log_halted.
+//
+// Changes (create_log, delete_log, set_retention, the trims, fence, replace_disk) that end with a
+// temporary reason, `unavailable` or client_closed may have been done, or may be done a moment
+// later: look before you repeat them.
 //
 // Fork: a client belongs to the process that made it. In a child process each of its calls fails at
 // once with `forked`, figures() are zero, and its destruction touches nothing, so that the parent
@@ -54,9 +67,12 @@ inline constexpr std::size_t entry_overhead = 44;
 
 /// Why a call failed.
 struct CallError {
-  std::string code;     ///< stable name, for example "no_such_log"
+  /// Stable name, for example "no_such_log". sdk/README.md lists the codes, with their meanings.
+  std::string code;
   std::string message;  ///< a sentence for people: the value, the limit, the remedy
-  bool retry = false;   ///< true: the same call may succeed later, or on another node
+  /// true: the reason is temporary, and the same call may succeed later, or on another node. false
+  /// for deadline_exceeded, although such an append may be repeated.
+  bool retry = false;
   /// With "trimmed": the offset where the log begins.
   EntryOffset begins_at = 0;
   /// With "offset_mismatch": a committed offset; every entry that made the append fail lies below
@@ -67,17 +83,18 @@ struct CallError {
 
 /// Deadline and conditions of an append.
 struct AppendOptions {
-  /// From the call to the outcome; time spent waiting for room counts. nullopt:
-  /// ClientOptions::timeout.
+  /// From the call to the outcome; time spent waiting for room counts. 0 or less: refused at once
+  /// with deadline_exceeded. nullopt: ClientOptions::timeout.
   std::optional<std::chrono::milliseconds> timeout = {};
   /// The entry is appended only if no entry lies at or above this offset, in other words if the log
   /// ends here for its readers. Take the offset from Entry::next, ReadResult::next or
-  /// TailPosition::committed. Otherwise the append is refused with offset_mismatch. The decision is
-  /// linearizable (F1). Each such entry is a run of its own, so this suits state machines with a
-  /// single writer and not bulk appends.
+  /// TailPosition::committed. Otherwise the append is refused with offset_mismatch, also if the log
+  /// ends below the offset. The decision is linearizable (F1). Each such entry is a run of its own,
+  /// so this suits state machines with a single writer and not bulk appends.
   std::optional<EntryOffset> expected_offset = {};
   /// The writer's fencing token (Log::fence). The append is refused with producer_fenced if a
-  /// higher token was set for the log (F2). 0: the append names no token and no fence stops it.
+  /// higher token was set for the log (F2). A token above the log's is accepted and does not raise
+  /// it. 0: the append names no token and no fence stops it.
   std::uint64_t fence = 0;
 };
 
@@ -94,9 +111,11 @@ struct AppendResult {
     /// The entry is durable on the write quorum, at `offset`; it is never lost and never moves.
     committed,
     /// The entry was not written and never will be; `error` says why. It may be appended again.
+    /// Later entries of the same client may be committed all the same.
     refused,
-    /// The deadline passed, the client was closed, or the entry's place was trimmed, before the
-    /// client learned the outcome. Read the log to find out before appending the entry again.
+    /// error.code is outcome_unknown. The deadline passed, the client was closed, the log was
+    /// deleted or halted, or the entry's place was trimmed, before the client learned the outcome.
+    /// Read the log to find out before appending the entry again.
     unknown
   };
   Outcome outcome = Outcome::refused;
@@ -115,7 +134,8 @@ struct Entry {
   std::uint64_t sequence = 0;  ///< number within its producer: ascending, with gaps
   std::string payload;
   bool packed = false;  ///< appended by append_batch
-  /// The payloads that were given to append_batch; for any other entry, its payload alone.
+  /// The payloads that were given to append_batch; for any other entry, its payload alone. A packed
+  /// entry whose bytes pack_batch did not make counts as any other entry.
   std::vector<std::string> parts() const;
 };
 
@@ -141,10 +161,11 @@ struct ReadResult {
 };
 
 struct ReadOptions {
-  /// Approximate bytes to return, at most 4 MiB. If an entry is there, at least that entry is
-  /// returned, whatever its size.
+  /// Approximate bytes to return, of entries with their entry_overhead; more than 4 MiB count as
+  /// 4 MiB. If an entry is there, at least that entry is returned, whatever its size.
   std::size_t max_bytes = 1u << 20;
-  /// How long to wait at the committed end for more entries.
+  /// How long to wait at the committed end for more entries. A node waits at most 10 minutes, so
+  /// the result may be empty after that time.
   std::chrono::milliseconds wait{0};
   /// Id of the only storage node to ask, for comparing replicas. No other node is asked in its
   /// place, and the first thing that it cannot give ends the call: not_here (it lags), corrupt,
@@ -158,17 +179,21 @@ struct ReadOptions {
   /// Return the stored frames (proto-spec/disk/frame.h), verified, including the log's own, in
   /// ReadResult::frames instead of entries.
   bool frames = false;
-  /// Deadline, in addition to `wait`. nullopt: ClientOptions::timeout.
+  /// Deadline; `wait` is added to it. nullopt: ClientOptions::timeout.
   std::optional<std::chrono::milliseconds> timeout = {};
 };
 
-/// Properties of a new log. Replicas, quorum and segment size are fixed for the log's life.
+/// Properties of a new log. Replicas, quorum and segment size are fixed for the log's life. A value
+/// that is out of range makes create_log fail with invalid_argument.
 struct CreateOptions {
-  /// Storage nodes that hold the log, at most 9. 0: the smaller of 3 and the number of nodes.
+  /// Storage nodes that hold the log: 1 to 9, and not more than the cluster has. 0: the smaller of
+  /// 3 and the number of nodes.
   std::uint32_t replicas = 0;
-  /// Replicas that must hold an entry durably before it is acknowledged. 0: the majority.
+  /// Replicas that must hold an entry durably before it is acknowledged: 1 to the number of
+  /// replicas. 0: the majority.
   std::uint32_t write_quorum = 0;
-  std::uint64_t segment_bytes = 0;  ///< 65536 to 16 GiB; 0: 64 MiB
+  /// Size of a segment, the unit in which trims free space: 65536 to 16 GiB. 0: 64 MiB.
+  std::uint64_t segment_bytes = 0;
   /// Retention by size: whole segments of old entries are trimmed while at least this many bytes
   /// stay. At least the size of a segment. 0: no bound.
   std::uint64_t retention_bytes = 0;
@@ -293,7 +318,8 @@ struct ClientFigures {
     std::chrono::microseconds sum{};
     std::uint64_t count() const;  ///< calls in all buckets
     /// The bound of the bucket that holds the quantile: `share` of the calls (0.99: 99 of 100) took
-    /// at most this long. 0: there were no calls.
+    /// at most this long; max() if that is the last bucket. `share` is cut to 0 to 1. 0: there were
+    /// no calls.
     std::chrono::microseconds quantile(double share) const;
   };
 
@@ -325,12 +351,19 @@ struct ClientFigures {
 };
 
 struct ClientOptions {
-  std::vector<std::string> addresses = {};  ///< HOST:PORT of any nodes of the cluster
+  /// HOST:PORT of any nodes of a single cluster, or EmbeddedCluster::address(); required. HOST is a
+  /// name, an IPv4 address, or an IPv6 address in brackets. The client learns the other nodes from
+  /// the nodes that it reaches.
+  std::vector<std::string> addresses = {};
   /// Shown to operators beside this client's appends (loglog status, the status page). Empty: the
   /// program's name. At most 64 bytes are kept.
   std::string name = {};
-  std::chrono::milliseconds timeout{10'000};      ///< deadline of calls that are given none
-  std::uint64_t bytes_in_flight_max = 64u << 20;  ///< memory of unfinished appends, bytes of frames
+  std::chrono::milliseconds timeout{10'000};  ///< deadline of calls that are given none
+  /// Memory of unfinished appends, bytes of frames: payloads, and entry_overhead for each. An entry
+  /// that is larger than the bound goes alone. Appends that ended without a known outcome, and
+  /// copies for slow replicas, may take as much again and 16 MiB; beyond that an append is refused
+  /// with too_many, whatever block_when_full says. At most 2^62.
+  std::uint64_t bytes_in_flight_max = 64u << 20;
   /// true: at bytes_in_flight_max an append waits, in order of arrival, at most until its deadline;
   /// then it is refused with deadline_exceeded. false: it is refused with too_many at once. An
   /// append in a callback never waits, because the thread would wait for itself.
@@ -349,7 +382,8 @@ struct ClientOptions {
 
 /// A stream of committed entries, in order. Move-only. Destruction ends the subscription, as stop()
 /// does. A follower keeps its client alive. The client buffers at most about 4 MiB that next() has
-/// not returned yet, so a slow application slows only its own stream.
+/// not returned yet, so a slow application slows only its own stream. A follower has no deadline:
+/// while no replica answers, it tries again and next() waits; see next_for().
 class Follower {
  public:
   Follower(Follower&&) noexcept;
@@ -357,23 +391,28 @@ class Follower {
   ~Follower();
 
   /// Waits for the next entry and returns it. nullopt: stop() was called, the client was closed, or
-  /// the stream failed; error() says why. In a callback next() does not wait: if no entry has
-  /// arrived yet, it returns nullopt with error() would_deadlock, and the follower continues.
+  /// the stream failed; error() says why. If several threads call next(), each entry goes to a
+  /// single thread. In a callback next() does not wait: if no entry has arrived yet, it returns
+  /// nullopt with error() would_deadlock, and the follower continues.
   /// A follower with a callback (Log::follow with `each`) gives no entries here; next() then waits
   /// until the stream ends.
   std::optional<Entry> next();
-  /// As next(), for at most `wait`. nullopt with stopped() false: no entry came in time.
+  /// As next(), for at most `wait`, which must be below 100 years; 0 or less does not wait. nullopt
+  /// with stopped() false: no entry came in time.
   std::optional<Entry> next_for(std::chrono::milliseconds wait);
-  /// Ends the stream from any thread: a waiting next() returns nullopt. Waits for a running
-  /// callback (Log::follow), except when called from that callback.
+  /// Ends the stream from any thread: a waiting next() returns nullopt, and entries that next() has
+  /// not returned yet are dropped. Waits for a running callback (Log::follow), except when called
+  /// from that callback. May be called more than once.
   void stop();
-  /// Whether the stream has ended, by stop() or by an error.
+  /// Whether the stream has ended, by stop() or by an error. After an error next() still returns
+  /// the entries that arrived before it, so a loop ends by next() and not by stopped().
   bool stopped() const;
-  /// Why the stream ended by itself; nullopt if stop() ended it and while the stream goes on. Also
-  /// the refusal of the last next() if it could not wait (would_deadlock).
+  /// Why the stream ended by itself (codes: Log::follow); nullopt if stop() ended it and while the
+  /// stream goes on. Also the refusal of the last next() if it could not wait (would_deadlock).
   std::optional<CallError> error() const;
 
-  /// Input iterator over next(): the range ends where next() returns nullopt.
+  /// Input iterator over next(): the range ends where next() returns nullopt, and error() says
+  /// why. begin() waits for the first entry.
   class iterator {
    public:
     iterator() = default;
@@ -401,7 +440,8 @@ class Follower {
   std::shared_ptr<State> state_;
 };
 
-/// Handle of a log. Cheap to copy. Keeps its client alive.
+/// Handle of a log, by its id. Cheap to copy. Keeps its client alive. After the log was deleted
+/// every call fails with no_such_log or log_deleted, also if another log has the name.
 class Log {
  public:
   using Milliseconds = std::chrono::milliseconds;
@@ -410,16 +450,20 @@ class Log {
   const LogDetails& details() const;
 
   /// Appends an entry and blocks until the outcome is known or the deadline has passed. The payload
-  /// is copied. An entry over 16 777 215 bytes is refused at once with entry_too_large. The
-  /// committed entries of a client stand in the log in the order of its calls.
+  /// is copied, and may be empty. An entry over 16 777 215 bytes is refused at once with
+  /// entry_too_large. The committed entries of a client stand in the log in the order of its calls;
+  /// an entry between them may be missing, because each has an outcome of its own. Other codes of a
+  /// refusal: deadline_exceeded, too_many, no_such_log, log_deleted, log_halted.
   AppendResult append(std::string_view payload, std::optional<Milliseconds> timeout = {});
   /// As append, but returns a future. Blocks only while bytes_in_flight_max is reached (see
-  /// ClientOptions). The future is always fulfilled, at the latest when the client is destroyed.
+  /// ClientOptions). The future is always fulfilled, at the latest when the client is destroyed. A
+  /// future may be dropped; its destruction does not wait.
   std::future<AppendResult> append_async(std::string_view payload,
                                          std::optional<Milliseconds> timeout = {});
-  /// As append_async, with a callback. `done` runs exactly once, on the client's thread; if the
-  /// entry is refused without having been sent, it may run in the calling thread before append
-  /// returns.
+  /// As append_async, with a callback, which must not be empty. `done` runs exactly once, on the
+  /// client's thread. It runs in the calling thread, before append returns, if the entry is refused
+  /// there: with entry_too_large, too_many, forked, or deadline_exceeded while it waits for room.
+  /// So the caller must not hold a lock that `done` takes.
   void append(std::string_view payload, std::function<void(AppendResult)> done,
               std::optional<Milliseconds> timeout = {});
   /// The same three under conditions. Also refused with offset_mismatch or producer_fenced.
@@ -429,28 +473,32 @@ class Log {
               const AppendOptions& options);
   /// Appends several small payloads as one entry: all of them are committed, or none is. Blocks as
   /// append does. Readers get the payloads back by Entry::parts(). The packed entry has the size
-  /// limit of any entry (see pack_batch).
+  /// limit of any entry, for the bytes of pack_batch. It takes no conditions (AppendOptions).
   AppendResult append_batch(const std::vector<std::string>& payloads,
                             std::optional<Milliseconds> timeout = {});
 
-  /// Returns entries from `from` on, about `max_bytes` of them. Waits at most `wait` at the
-  /// committed end; the result is empty if the asked replica knows of nothing committed there.
-  /// Needs no sequencer. Errors: trimmed, not_an_entry, no_such_log, unavailable; past_end if the
-  /// leader says that the log ends below `from`, so the position belongs to another log or is
-  /// mistaken.
+  /// Returns entries from `from` on, about `max_bytes` of them (see ReadOptions). `from`: 0,
+  /// begin(), end(), an entry's offset or next, or ReadResult::next. Waits at most `wait` at the
+  /// committed end; the result is empty if the asked replica knows of nothing committed there. An
+  /// empty result therefore does not prove that the log ends there; tail() does. Needs no
+  /// sequencer. Errors: trimmed, not_an_entry, no_such_log, unavailable; past_end if the leader
+  /// says that the log ends below `from`, so the position belongs to another log or is mistaken;
+  /// corrupt, io_error or not_here if the deadline passes and no replica could give the bytes.
   std::expected<ReadResult, CallError> read(EntryOffset from, std::size_t max_bytes = 1u << 20,
                                             Milliseconds wait = Milliseconds{0});
   std::expected<ReadResult, CallError> read(EntryOffset from, const ReadOptions& options);
   /// Subscribes to the log from `from` on and does not block: 0, begin(), end(), or the Entry::next
   /// of an earlier entry. The stream fails with "trimmed" if the log begins later (R1: a position
-  /// never moves silently), and with "past_end" if the leader says that the log ends below. Needs
-  /// no sequencer. A request on `stop` acts as Follower::stop().
+  /// never moves silently), also from 0, and with "past_end" if the leader says that the log ends
+  /// below. Other errors: not_an_entry, no_such_log, client_closed, forked. Needs no sequencer. A
+  /// request on `stop` acts as Follower::stop(), in the thread that makes the request.
   Follower follow(EntryOffset from, std::stop_token stop = {});
   /// The same with a callback: `each` runs for every entry, in order, on the client's thread. The
   /// Follower is the subscription: once it is destroyed, or stop() has returned, `each` does not
   /// run and is not called again. A running `each` is waited for, unless `each` itself stops the
-  /// follower. Therefore the thread that stops must not hold a lock that `each` takes. error() says
-  /// why a stream ended by itself.
+  /// follower. Therefore the thread that stops must not hold a lock that `each` takes. No callback
+  /// tells the end of the stream: look at stopped(), or wait in next(); error() says why a stream
+  /// ended by itself. An empty `each` acts as no callback.
   Follower follow(EntryOffset from, std::function<void(const Entry&)> each,
                   std::stop_token stop = {});
   /// The offset as a position to keep. Does not block.
@@ -458,12 +506,15 @@ class Log {
   /// The offset of a kept position. Does not block. Error: wrong_log if the position belongs to
   /// another log, for example to an earlier log of this name.
   std::expected<EntryOffset, CallError> offset_of(const LogPosition& kept) const;
-  /// Where the log begins after trims. Needs no sequencer.
+  /// Where the log begins after trims; 0 if nothing was trimmed. Asks a replica, which may not know
+  /// of the newest trim yet. Needs no sequencer. Errors: no_such_log, unavailable.
   std::expected<EntryOffset, CallError> begin();
-  /// Where the log ends now: tail().committed.
+  /// Where the log ends now: tail().committed. Errors: those of tail().
   std::expected<EntryOffset, CallError> end();
   /// Takes over from writers that name a lower fencing token (F2). Sets `token` (from a lock
-  /// service, for example; the higher token is the newer), or with 0 the token after the log's.
+  /// service, for example; the higher token is the newer), or with 0 the token after the log's. The
+  /// log's own token is accepted again, so two writers must never have an equal token. The highest
+  /// is 2^63 - 1; above it: invalid_argument, and too_many if there is no next token.
   /// Entries of older writers that still got in lie below FencePosition::end: read up to there,
   /// then append with AppendOptions::fence. Errors: no_such_log, unavailable; producer_fenced if a
   /// higher token was set; superseded if an answer was lost and the log was changed since. After
@@ -474,10 +525,13 @@ class Log {
   /// is that of the sequencers' clocks. The result lies at most a segment, a term or an hour of
   /// traffic before `time`, or is the log's begin if the log begins later. If a new leader's clock
   /// was behind the clock of the leader before it, entries of the difference may lie below the
-  /// result. Needs no sequencer. Errors: no_such_log, unavailable.
+  /// result. A time before 1970 counts as 1970. For a time in the future the result is not the end
+  /// of the log, but the start of its last segment or term. Needs no sequencer. Errors:
+  /// no_such_log, unavailable.
   std::expected<EntryOffset, CallError> offset_at(std::chrono::system_clock::time_point time);
   /// Begin and end of the log. Linearizable (R2): the end is at least the end of every append that
-  /// was acknowledged to any client before the call. Asks the leader.
+  /// was acknowledged to any client before the call. Asks the leader. Errors: no_such_log,
+  /// unavailable.
   std::expected<TailPosition, CallError> tail(std::optional<Milliseconds> timeout = {});
 
  private:
@@ -494,37 +548,46 @@ class Log {
 class Client {
  public:
   /// Makes a client and does not wait for the cluster; later calls wait, until their deadlines.
-  /// Fails if `addresses` is empty or an address is malformed.
+  /// Errors: invalid_argument if `addresses` is empty, bad_configuration if an address is
+  /// malformed. Throws std::system_error if the system gives no thread.
   static std::expected<Client, CallError> connect(ClientOptions options);
 
-  /// Opens an existing log. Errors: no_such_log (as the leader says), unavailable.
+  /// Opens an existing log. Waits for a log that is being created. Errors: no_such_log (as the
+  /// leader says), unavailable.
   std::expected<Log, CallError> open_log(const std::string& name);
-  /// Creates a log and returns once all its replicas have joined. Errors: log_exists,
-  /// invalid_argument, unavailable; not_enough_nodes if too few storage nodes are up until the
-  /// deadline; too_many or no_space if the cluster takes no further log; superseded if an answer
-  /// was lost and a log of that name was deleted since.
+  /// Creates a log and returns once all its replicas have joined. `name`: 1 to 255 letters, digits
+  /// and . _ / - (ASCII). Errors: log_exists, invalid_argument, unavailable; not_enough_nodes if
+  /// too few storage nodes are up until the deadline; too_many or no_space if the cluster takes no
+  /// further log until then; superseded if an answer was lost and a log of that name was deleted
+  /// since.
   std::expected<Log, CallError> create_log(const std::string& name, CreateOptions options = {});
-  /// Creates the log, or opens it if it exists. An existing log keeps its own options.
+  /// Creates the log, or opens it if it exists. An existing log keeps its own options. Errors:
+  /// those of create_log except log_exists, and those of open_log. `options` must be valid also if
+  /// the log exists.
   std::expected<Log, CallError> open_or_create_log(const std::string& name,
                                                    CreateOptions options = {});
-  /// All open logs. Asks a sequencer, which may lag behind the leader.
+  /// All open logs. Asks a sequencer, which may lag behind the leader. Error: unavailable.
   std::expected<std::vector<LogDetails>, CallError> list_logs();
   /// Metadata of the log that has this name. Errors: those of open_log.
   std::expected<LogDetails, CallError> describe_log(const std::string& name);
-  /// Deletes the log that has this name, with all its entries. A log that is created under the name
-  /// afterwards is another log (T5). Errors: unavailable; no_such_log, also if the log vanished
-  /// meanwhile and another log has the name now, which stays.
+  /// Deletes the log that has this name, with all its entries. The name is free when the call
+  /// returns; nodes free the space soon after, and followers end with no_such_log. A log that is
+  /// created under the name afterwards is another log (T5). Errors: unavailable; no_such_log, also
+  /// if the log vanished meanwhile and another log has the name now, which stays.
   std::expected<void, CallError> delete_log(const std::string& name);
   /// Permits the removal of entries below `offset` (R3) and returns the trim point in force; space
-  /// is freed in whole segments. Errors: past_end if the log ends below `offset`; not_an_entry if
-  /// no entry begins there; those of a read there if no replica could show it.
+  /// is freed in whole segments. `offset` may be the log's end. An offset below the trim point
+  /// changes nothing. Errors: no_such_log, unavailable; past_end if the log ends below `offset`;
+  /// not_an_entry if no entry begins there; those of a read there if no replica could show it.
   std::expected<EntryOffset, CallError> trim_log(const std::string& name, EntryOffset offset);
   /// Trims once to the start of a segment so that at least `keep_bytes` stay, and returns the trim
-  /// point in force. A retention does the same continuously.
+  /// point in force. `keep_bytes` counts bytes of the log, with entry_overhead; with 0 the last
+  /// segment stays. A retention does the same continuously. Errors: no_such_log, unavailable.
   std::expected<EntryOffset, CallError> trim_log_to(const std::string& name,
                                                     std::uint64_t keep_bytes);
   /// Trims once up to Log::offset_at(time), and returns the trim point in force: no entry goes that
-  /// was appended at or after `time`.
+  /// was appended at or after `time`, but for a clock that went back (see there). Errors:
+  /// no_such_log, unavailable.
   std::expected<EntryOffset, CallError> trim_log_before(const std::string& name,
                                                         std::chrono::system_clock::time_point time);
   /// Replaces both bounds of the log's retention (see CreateOptions); 0: no bound. Returns the new
@@ -538,14 +601,16 @@ class Client {
   std::expected<ClusterReport, CallError> status(bool with_logs = true);
   /// Declares the disk of storage node `node` lost for good (C1). The node must run with an empty
   /// data directory: that directory becomes the member of its logs and is copied full from the
-  /// other replicas (status() shows `newcomer`, then `lagging`). The old disk is never taken back.
+  /// other replicas (status() shows `newcomer`, then `lagging`). The call does not wait for the
+  /// copy. The old disk is never taken back.
   /// Errors: invalid_argument if the node does not come with another disk, or if fewer than N - W +
   /// 1 other replicas of a log are up, so that something acknowledged may exist on that disk alone;
   /// `force` gives that up. A repeated call succeeds, or, once the node is back, finds nothing to
   /// replace.
   std::expected<void, CallError> replace_disk(std::uint32_t node, bool force = false);
 
-  /// Ends every call that is under way in any thread, and every follower, as destruction does. An
+  /// Ends every call that is under way in any thread, and every follower, as destruction does.
+  /// These calls and callbacks end on the client's thread, a moment after close() has returned. An
   /// append that a leader may have taken ends with outcome_unknown, every other call with
   /// client_closed. Later calls fail with client_closed. Does not block; may be called in a
   /// callback and more than once.
@@ -567,7 +632,8 @@ class Client {
 };
 
 /// Bytes of an entry that append_batch makes: count (32 bits), lengths (32 bits each), then the
-/// payloads; little-endian.
+/// payloads; little-endian. So n payloads take 4 + 4 n bytes more than their own. An entry that
+/// Log::append makes of these bytes is not marked as packed, and Entry::parts() does not unpack it.
 std::string pack_batch(const std::vector<std::string>& payloads);
 
 }  // namespace loglog

@@ -5,7 +5,8 @@
 //   auto client = loglog::Client::connect({.addresses = {cluster->address()}});
 //
 // Without `listen` the nodes and this process's clients exchange messages in memory: no port and no
-// socket is open, so no other process can reach them. Link loglog::embedded.
+// socket is open, so no other process can reach them. Link loglog::embedded. The nodes write
+// warnings and alarms to stderr, a line for each.
 #pragma once
 #include <loglog/client.h>
 
@@ -19,12 +20,13 @@
 namespace loglog {
 
 struct EmbeddedOptions {
-  /// Name of the cluster. A data directory belongs to a single cluster for ever.
+  /// Name of the cluster, 1 to 255 bytes. A data directory belongs to a single cluster for ever.
   std::string name = "embedded";
   /// Directory that holds a folder for each node; required, created if missing.
   std::string data = {};
   /// HOST:PORT of the first sequencer (port 0 takes a free port); the other nodes take free ports
-  /// of that host. Empty: process-local, without ports.
+  /// of that host, which may differ at each start. Clients elsewhere connect to the same HOST, so
+  /// it must not be a wildcard such as 0.0.0.0 for them. Empty: process-local, without ports.
   std::string listen = {};
   /// HOST:PORT where the first sequencer serves monitors (/metrics, /healthz, /readyz). Each
   /// further node takes the next port, sequencers first, then storage nodes; with port 0 each node
@@ -35,28 +37,32 @@ struct EmbeddedOptions {
 };
 
 /// Nodes of a cluster that run in this process, each in a thread of its own until stop() or
-/// destruction. If a node's disk fails, the whole process ends (K2). Not thread-safe. Move-only. In
-/// a child process after fork() the cluster is the parent's: stop() and destruction do nothing.
+/// destruction. If a node's disk fails, the whole process ends (K2). Not thread-safe. Move-only; a
+/// cluster that was moved from may only be assigned or destroyed. In a child process after fork()
+/// the cluster is the parent's: stop() and destruction do nothing, and no other member may be
+/// called.
 class EmbeddedCluster {
  public:
   /// Starts every node and returns once all of them listen; a leader serves a moment later
   /// (wait_ready). Blocks. Errors: bad_configuration for options that are out of range or do not
   /// fit the data directory, and those of a server's start, such as directory_in_use or
-  /// address_in_use.
+  /// address_in_use. After an error no node runs; folders that were made stay.
   static std::expected<EmbeddedCluster, CallError> start(EmbeddedOptions options);
   EmbeddedCluster(EmbeddedCluster&&) noexcept;
   EmbeddedCluster& operator=(EmbeddedCluster&&) noexcept;
   ~EmbeddedCluster();
 
-  /// Address of the first sequencer, for ClientOptions::addresses.
+  /// Address of the first sequencer, for ClientOptions::addresses. The reference is valid as long
+  /// as this object, and so is that of http_addresses().
   const std::string& address() const;
   /// HOST:PORT of each node's pages, sequencers first; empty without EmbeddedOptions::http.
   const std::vector<std::string>& http_addresses() const;
-  /// Blocks until a leader serves and every storage node is up, for at most about `wait`. Returns
-  /// false if that did not happen in time.
+  /// Blocks until a leader serves and every storage node is up, for at most about `wait`, which
+  /// must be below 100 years. Returns false if that did not happen in time, and after stop().
   bool wait_ready(std::chrono::milliseconds wait);
   /// Stops every node in order and blocks until their threads have ended. Acknowledged entries are
-  /// on disk already.
+  /// on disk already. Close clients first, because their calls find no node afterwards and wait for
+  /// their deadlines. May be called more than once. The data directory may then be started again.
   void stop();
 
  private:

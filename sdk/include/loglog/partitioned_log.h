@@ -25,7 +25,8 @@
 namespace loglog {
 
 /// Chooses the partition of an entry: returns a number below `partitions`. Runs in the thread that
-/// appends, so it must be thread-safe if several threads append.
+/// appends, so it must be thread-safe if several threads append. Must not be empty. An exception
+/// that leaves it leaves append() too, and nothing is appended.
 using Partitioner = std::function<std::size_t(std::string_view key, std::size_t partitions)>;
 
 /// The low 32 bits of XXH3-64 of the key, modulo the number of partitions: the same in every client
@@ -33,8 +34,8 @@ using Partitioner = std::function<std::size_t(std::string_view key, std::size_t 
 Partitioner by_key();
 /// Each entry goes to the next partition in turn; keys are ignored. Thread-safe.
 Partitioner round_robin();
-/// Sends `entries` (at least 1) consecutive entries to a partition, then goes to the next; keys are
-/// ignored. The runs are larger than with round_robin. Thread-safe.
+/// Sends `entries` consecutive entries (0 counts as 1) to a partition, then goes to the next; keys
+/// are ignored. The runs are larger than with round_robin. Thread-safe.
 Partitioner sticky(std::size_t entries);
 
 struct PartitionedAppend {
@@ -43,26 +44,30 @@ struct PartitionedAppend {
 };
 
 /// The partitions of a stream, opened. Thread-safe if its partitioner is. Keeps the client alive.
+/// Copies share the partitioner's turn. append_async, append_batch and AppendOptions are those of
+/// partition(n).
 class PartitionedLog {
  public:
   /// Largest number of partitions.
   static constexpr std::size_t partitions_max = 10'000;
 
-  /// Opens every partition and blocks meanwhile. Errors: no_such_log if there is no partition;
-  /// invalid_argument if a partition below the last is missing; otherwise those of list_logs and
-  /// open_log.
+  /// Opens every partition in turn and blocks meanwhile; each has ClientOptions::timeout. Errors:
+  /// no_such_log if there is no partition; invalid_argument if a partition below the last is
+  /// missing; otherwise those of list_logs and open_log.
   static std::expected<PartitionedLog, CallError> open(Client& client, const std::string& name,
                                                        Partitioner partitioner = by_key());
-  /// Opens the stream, creating partitions that are missing with `options`. Two callers may create
-  /// the same stream at once, and an interrupted creation may be repeated. Errors: invalid_argument
-  /// if `partitions` is not 1 to partitions_max, or the stream has another number of partitions;
-  /// otherwise those of list_logs and open_or_create_log.
+  /// Opens the stream, creating partitions that are missing with `options`. Blocks as open() does.
+  /// `name` and "/" and the number are a log's name (see Client::create_log). Two callers may
+  /// create the same stream at once, and an interrupted creation may be repeated. Errors:
+  /// invalid_argument if `partitions` is not 1 to partitions_max, or the stream has another number
+  /// of partitions; otherwise those of list_logs and open_or_create_log.
   static std::expected<PartitionedLog, CallError> open_or_create(
       Client& client, const std::string& name, std::size_t partitions, CreateOptions options = {},
       Partitioner partitioner = by_key());
 
   std::size_t size() const { return logs_.size(); }
-  /// The log of partition `n`; throws std::out_of_range unless n < size().
+  /// The log of partition `n`; throws std::out_of_range unless n < size(). The reference is valid
+  /// as long as this object; a copy of the Log may outlive it.
   Log& partition(std::size_t n) { return logs_.at(n); }
 
   /// As Log::append, to the partition that the partitioner chooses. If the partitioner returns a
@@ -70,14 +75,17 @@ class PartitionedLog {
   PartitionedAppend append(std::string_view key, std::string_view payload,
                            std::optional<Log::Milliseconds> timeout = {});
   /// As Log::append with a callback. `done` runs exactly once, on the client's thread, or in the
-  /// calling thread if the entry is refused without having been sent.
+  /// calling thread if the entry is refused there (see Log::append) or by the partitioner.
   void append(std::string_view key, std::string_view payload,
               std::function<void(PartitionedAppend)> done,
               std::optional<Log::Milliseconds> timeout = {});
 
-  /// Follows every partition: partition n from from[n], or from 0 if `from` is shorter. `each` runs
-  /// on the client's thread, for the entries of a partition in order. Returns the subscriptions, a
-  /// Follower for each partition; partition n has index n. See Log::follow.
+  /// Follows every partition: partition n from from[n], or from 0 if `from` is shorter. From 0 a
+  /// partition that was trimmed fails with `trimmed`; take Log::begin. `each` is copied, must not
+  /// be empty, and runs on the client's thread, for the entries of a partition in order and never
+  /// for two entries at once. Returns the subscriptions, a Follower for each partition; partition n
+  /// has index n. Each ends by itself with an error() of its own, and the others go on. See
+  /// Log::follow.
   std::vector<Follower> follow(const std::vector<EntryOffset>& from,
                                const std::function<void(std::size_t, const Entry&)>& each,
                                const std::stop_token& stop = {});
