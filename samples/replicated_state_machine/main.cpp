@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
 
   std::uint64_t not_committed = 0;
   // Own commands are applied when they come back through the log, like the commands of other
-  // processes.
+  // processes. Both threads may call the same Log at once.
   std::thread writer([&] {
     for (std::uint64_t i = 0; i < commands; ++i) {
       const std::string key = "k" + std::to_string(i % 5);

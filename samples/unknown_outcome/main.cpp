@@ -3,7 +3,8 @@
 // from its end before the append.
 //   unknown_outcome HOST:PORT LOG ID TIMEOUT_MS
 // The program appends an entry named ID with that deadline. It prints "committed OFFSET", or after
-// an unknown outcome "found OFFSET" or "absent".
+// an unknown outcome "found OFFSET" or "absent". Exit code 1: the append was refused, or its
+// outcome could not be found out; stderr says why.
 #include <loglog/client.h>
 
 #include <iostream>
