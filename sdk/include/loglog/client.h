@@ -617,11 +617,11 @@ class Client {
   void close();
 
   /// Counts of this client. Asks the client's thread, not the cluster, so the call blocks while a
-  /// callback runs; may be called in a callback.
+  /// callback runs; may be called in a callback, and after close().
   ClientFigures figures() const;
-  /// The same in the Prometheus text format (version 0.0.4), for the application's own /metrics
-  /// page: families that begin with loglog_client_, each with its HELP. An application with several
-  /// clients has to label the page of each.
+  /// The same, with the same threading, in the Prometheus text format (version 0.0.4), for the
+  /// application's own /metrics page: families that begin with loglog_client_, each with its HELP.
+  /// An application with several clients has to label the page of each.
   std::string prometheus_text() const;
 
   struct State;
