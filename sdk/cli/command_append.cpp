@@ -278,6 +278,12 @@ int append_all(Log& log, Source& source, const Arguments& o) {
       const auto item = source.next(stopped);
       if (!item) problem = item.error();
       if (!item || !*item) break;
+      // A packed entry would go in without the token, also after a newer writer took over (F2).
+      if ((*item)->packed && o.fence != 0) {
+        problem = source.name((*item)->number) +
+                  ": an entry of a batch cannot be appended with a fencing token";
+        break;
+      }
       settling.add((*item)->number, begin_append(log, **item, o));
     }
     settling.finish();

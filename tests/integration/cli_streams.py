@@ -2,11 +2,13 @@
 """The command line and the process around it: output that cannot be written, closed descriptors,
 Ctrl-C, input that fails half way, addresses at which nothing answers."""
 
+import base64
 import json
 import os
 import pathlib
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -93,6 +95,10 @@ def stops_at_the_first(c):
     r = c.run("append", "holes", "--fence", "4", "--format", "json", "--keep-going", input=b'{"bytes": "eA=="}\n', check=False)
     result = json.loads(r.stdout)
     check(result["line"] == 1 and result["outcome"] == "refused" and result["code"] == "producer_fenced", result)
+    # A packed entry takes no token. It must not go in without the token that the command names.
+    packed = json.dumps({"bytes": base64.b64encode(struct.pack("<II", 1, 1) + b"x").decode(), "packed": True}).encode() + b"\n"
+    r = c.run("append", "holes", "--fence", "5", "--format", "json", input=packed, check=False)
+    check(r.returncode == 1 and b"line 1: an entry of a batch cannot be appended with a fencing token" in r.stderr and not r.stdout, r)
 
 
 def interrupt(command, times=1, wait=1.0, **kw):
