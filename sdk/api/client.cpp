@@ -637,7 +637,8 @@ std::optional<Entry> Follower::next_for(std::chrono::milliseconds wait) {
   if (state_->inherited()) return std::nullopt;
   std::unique_lock lock(state_->mutex);
   if (!why)
-    state_->news.wait_for(lock, wait, [&] { return state_->stopped || !state_->entries.empty(); });
+    state_->news.wait_for(lock, bounded(wait),
+                          [&] { return state_->stopped || !state_->entries.empty(); });
   state_->refused_wait.reset();
   if (state_->entries.empty()) {
     if (why && !state_->stopped) state_->refused_wait = to_call_error(*why);

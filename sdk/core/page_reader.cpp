@@ -24,8 +24,7 @@ void PageReader::poll(Time now) {
   asked_ = true;
   // A page must hold the rest of a partial frame, or a large frame would take many round trips.
   const std::uint32_t bytes = std::max(max_bytes_, cursor_.missing());
-  const auto wait_ms = static_cast<std::uint32_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(wait_).count());
+  const std::uint32_t wait_ms = saturated_ms(wait_);
   view_.request(now, c, Read{log_, cursor_.ask(), bytes, wait_ms}, options_.answer_timeout + wait_,
                 [self = weak_from_this(), n = node_, c](Time t, Message* m) {
                   if (const auto s = self.lock()) s->page(t, n, c, m);

@@ -190,7 +190,9 @@ const std::vector<std::string>& EmbeddedCluster::http_addresses() const {
 }
 
 bool EmbeddedCluster::wait_ready(std::chrono::milliseconds wait) {
-  const auto until = std::chrono::steady_clock::now() + wait;
+  // The longest wait of the SDK, so that the sum does not overflow.
+  constexpr std::chrono::milliseconds wait_max = std::chrono::hours(24 * 365 * 100);
+  const auto until = std::chrono::steady_clock::now() + std::min(wait, wait_max);
   ClientOptions options;
   options.addresses = {state_->address};
   options.timeout = std::clamp(wait, std::chrono::milliseconds(1), std::chrono::milliseconds(1000));

@@ -159,6 +159,19 @@ TEST_CASE(
   CHECK(following->next_for(20s));
 }
 
+TEST_CASE("the longest wait that can be named waits, and does not overflow") {
+  Small s;
+  auto follower = s.log.follow(0);
+  std::thread appends([&s] {
+    std::this_thread::sleep_for(50ms);
+    CHECK(s.log.append("late", 20s));
+  });
+  const auto entry = follower.next_for(std::chrono::milliseconds::max());
+  appends.join();
+  REQUIRE(entry);
+  CHECK(entry->payload == "late");
+}
+
 TEST_CASE("every thread of client and cluster blocks the application's signals (F26)") {
   // The test's own thread, and libuv's pool if another test has started it.
   std::set<std::string> others;
