@@ -11,6 +11,7 @@
 #include "proto-spec/vocabulary/bytes.h"
 #include "proto-spec/vocabulary/errors.h"
 #include "proto-spec/vocabulary/ids.h"
+#include "proto-spec/vocabulary/quorum.h"
 
 namespace loglog {
 
@@ -136,6 +137,9 @@ std::string_view name_of(ReplicaState s);
 std::string_view name_of(NodeCondition c);
 std::string_view name_of(Health h);
 std::string_view name_of(Severity s);
+
+/// The quorums of a log (C2).
+inline Quorum quorum_of(const LogInfo& l) { return {l.members.size(), l.options.write_quorum}; }
 
 /// Combines lambdas into a visitor for std::visit.
 template <class... F>

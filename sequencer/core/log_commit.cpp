@@ -366,9 +366,7 @@ void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
 /// them covers every run that a client knows as committed, also by V2. The leader's committed
 /// offset must reach that tail.
 void LogTerm::answer_tails() {
-  const std::size_t need = removed(Rule::R2_quorum)
-                               ? 1U
-                               : std::max<std::size_t>(info_.options.write_quorum, seal_quorum());
+  const std::size_t need = removed(Rule::R2_quorum) ? 1U : quorum_of(info_).confirm();
   for (auto round = tail_rounds_.begin(); round != tail_rounds_.end();) {
     Offset largest{};
     for (const auto& [node, o] : round->confirmed) largest = std::max(largest, o);

@@ -209,11 +209,6 @@ void LogTerm::moved_to(Time now, Replica& r, Offset tail) {
   r.furthest = std::max(r.furthest, tail);
 }
 
-/// S = N - W + 1: it meets every write quorum, so a seal quorum holds every committed run (S2).
-std::size_t LogTerm::seal_quorum() const {
-  return info_.members.size() - info_.options.write_quorum + 1;
-}
-
 /// S2, S3: once a seal quorum has answered, the most up-to-date member is the base for the rest of
 /// the term. Every seal quorum holds all that may be committed. So a base of an earlier term that
 /// gave no peer any bytes can be passed over if a seal quorum exists without it (S8).
@@ -258,7 +253,7 @@ LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
     if (best == nullptr || rank(r) > rank(*best)) best = &r;
   }
   if (answers - std::min<std::size_t>(suspects, 1) <
-      seal_quorum() - (removed(Rule::S2_quorum) ? 1U : 0U))
+      quorum_of(info_).seal() - (removed(Rule::S2_quorum) ? 1U : 0U))
     return nullptr;
   return best;
 }
@@ -625,7 +620,7 @@ void LogTerm::begin_or_rest(Time now) {
       ++under_way;
     }
   }
-  if (matched < info_.options.write_quorum) return;
+  if (matched < quorum_of(info_).write()) return;
   if (wanted_ || (whole < matched && !removed(Rule::S7_rest)) || !retains_all())
     order_term_start(now);
   else if (under_way == 0) resting_ = true;
@@ -758,7 +753,8 @@ bool LogTerm::quorums_reachable() const {
     ++there;
     if (!r.newcomer) ++can_be_sealed;
   }
-  return there >= info_.options.write_quorum && can_be_sealed >= seal_quorum();
+  const Quorum q = quorum_of(info_);
+  return there >= q.write() && can_be_sealed >= q.seal();
 }
 
 /// Asks once; this object is replaced when the new term's number is committed.

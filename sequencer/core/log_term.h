@@ -328,7 +328,6 @@ class LogTerm {
   void halt(const std::string& why);
   void lose(Replica& r, const std::string& why, Time now);
   bool note_chain(NodeId from, Offset o, Chain c);
-  std::size_t seal_quorum() const;
   bool quorums_reachable() const;
   bool stuck(Time now) const;
   void new_term(Term floor);

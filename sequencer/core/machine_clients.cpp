@@ -272,7 +272,7 @@ std::string SequencerMachine::log_that_needs_disk(NodeId node) const {
         std::count_if(l.members.begin(), l.members.end(), [&](const Member& m) {
           return m.node != node && can_be_sealed(m) && (term == nullptr || !term->doubts(m.node));
         }));
-    const std::size_t needed = l.members.size() - l.options.write_quorum + 1;
+    const std::size_t needed = quorum_of(l).seal();
     if (others < needed)
       return fmt::format(
           "log {} needs {} of its other replicas up to begin without that disk, there are {}",

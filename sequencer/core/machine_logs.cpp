@@ -109,8 +109,8 @@ bool SequencerMachine::has_quorums(const LogInfo& l,
     ++write;
     if (m.disk == metadata_.disk_of(m.node)) ++seal;
   }
-  const std::size_t w = l.options.write_quorum;
-  return write >= w && seal >= l.members.size() - w + 1;
+  const Quorum q = quorum_of(l);
+  return write >= q.write() && seal >= q.seal();
 }
 
 void SequencerMachine::join(LogId log, NodeId node) {
