@@ -75,8 +75,8 @@ class SequencerMachine final : private LogHost {
   /// Finishes the step: the orders of all logs that were touched go out, a message for each
   /// replica. The driver performs the result and then clears it.
   Output& output();
-  /// What has gathered since the last output(). Unlike output() it finishes no step, so commits that
-  /// arrive one after the other in one turn still go out in one Order.
+  /// What has gathered since the last output(). Unlike output() it finishes no step, so commits
+  /// that arrive one after the other in one turn still go out in one Order.
   const Output& pending() const { return out_; }
 
   /// The hello that this sequencer says on a new connection.

@@ -63,7 +63,8 @@ def main():
         c.kill("node2")
         shutil.rmtree(c.data("node2"))
         c.start("node2")
-        c.run("nodes", "replace-disk", 2, timeout=60)
+        # The leader refuses until the node has come with its empty directory.
+        wait_for("the disk is replaced", lambda: c.run("nodes", "replace-disk", 2, timeout=60, check=False).returncode == 0)
         wait_for("an empty disk takes its place", lambda: node_state(c, 2) == "up")
         c.kill("node2")
         c.start("node2")

@@ -29,7 +29,7 @@ const Control all_controls[] = {
      "a sequencer's last saves do not survive it"},
     {"kill_leader", "kill_leader 600", Bug::forgets_raft_saves,
      "a sequencer's last saves do not survive it"},
-    {"graceful_stop", "graceful_stop 300", Bug::completes_too_early,
+    {"graceful_stop", "graceful_stop 150; kill_storage 900", Bug::completes_too_early,
      "a driver says done before the bytes are in the page cache"},
     {"kill_client", "kill_client 500", Bug::repeats_after_restart,
      "an application appends again what was under way"},
