@@ -2,6 +2,7 @@
 // asserted at the end. spec/09 tells for each limit how the process answers a request that would
 // exceed it. Limits of a single component live in that component.
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -103,6 +104,10 @@ inline constexpr std::uint64_t unknown_share = 8;
 inline constexpr std::uint64_t connections_clients_max = 20'000;
 /// Most connections that have not said hello. Each holds hello_size_max.
 inline constexpr std::uint64_t connections_unknown_max = 256;
+/// Longest time-out of a call of the SDK. Longer time-outs are cut to it, so that no sum of times
+/// overflows.
+inline constexpr std::chrono::milliseconds timeout_max = std::chrono::hours(24 * 365 * 100);
+
 /// Largest message, header included, that is accepted before the peer's hello, bytes.
 inline constexpr std::size_t hello_size_max = 8u << 10;
 /// Most memory of the blocks into which a server's connections receive, bytes (W10). Above it

@@ -23,8 +23,6 @@ namespace loglog {
 CallError to_call_error(const Error& e);
 CallError to_call_error(const client::Failure& f);
 
-/// Longest time-out of a call. Longer time-outs are cut to it, so that no sum of times overflows.
-inline constexpr std::chrono::milliseconds timeout_max = std::chrono::hours(24 * 365 * 100);
 /// The time-out, from 0 to timeout_max.
 inline Duration bounded(std::chrono::milliseconds t) {
   return std::clamp(t, std::chrono::milliseconds(0), timeout_max);

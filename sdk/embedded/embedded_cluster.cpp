@@ -13,6 +13,7 @@
 
 #include "proto-spec/transport/posix_fork.h"
 #include "proto-spec/transport/uv_connection.h"
+#include "proto-spec/vocabulary/limits.h"
 #include "sequencer/app/sequencer.h"
 #include "storage-node/app/storage_node.h"
 
@@ -190,9 +191,7 @@ const std::vector<std::string>& EmbeddedCluster::http_addresses() const {
 }
 
 bool EmbeddedCluster::wait_ready(std::chrono::milliseconds wait) {
-  // The longest wait of the SDK, so that the sum does not overflow.
-  constexpr std::chrono::milliseconds wait_max = std::chrono::hours(24 * 365 * 100);
-  const auto until = std::chrono::steady_clock::now() + std::min(wait, wait_max);
+  const auto until = std::chrono::steady_clock::now() + std::min(wait, timeout_max);
   ClientOptions options;
   options.addresses = {state_->address};
   options.timeout = std::clamp(wait, std::chrono::milliseconds(1), std::chrono::milliseconds(1000));
