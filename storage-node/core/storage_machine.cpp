@@ -661,10 +661,12 @@ bool StorageMachine::is_older_copy() const {
   });
 }
 
-/// Answers a Seal on an older copy. The leader that has the count marks the disk as lost (T4); a
-/// leader with older metadata is refused. Nothing is promised to either of them.
+/// Answers a Seal on an older copy. The leader that has the count marks the disk as lost (T4), for
+/// which the node-wide answer suffices; a leader with older metadata is refused. Nothing is
+/// promised to either of them.
 void StorageMachine::tell_older_copy(ConnectionId from, RequestId request, const Seal& m) {
-  if (m.metadata_version < node_.metadata.version)
+  // `Sealed` for a single log would count as that log's promise, which is not made.
+  if (m.log != LogId{} || m.metadata_version < node_.metadata.version)
     return node_.fail_request(from, request, Errc::stale_metadata);
   node_.send(
       from, request,

@@ -410,6 +410,8 @@ TEST_CASE(
     return *s;
   };
   const Sealed first = sealed(n, 1);
+  n.say(leader, Join{Term{1}, log_info()});
+  REQUIRE(n.take<Joined>());
   CHECK(first.promise_found == 0);
   // A copy of the directory, as a backup would bring back.
   const simulator::SimulatedDisk copy = n.disk;
@@ -462,6 +464,10 @@ TEST_CASE(
     const auto refused = n.take<Failed>();
     REQUIRE(refused);
     CHECK(refused->error == Errc::stale_metadata);
+    n.sent.clear();
+    n.say(leader, Seal{log_id, Term{6}, instance, RaftIndex{5}});  // of a single log
+    CHECK_FALSE(n.take<Sealed>());
+    REQUIRE(n.take<Failed>());
   }
   SUBCASE("no answer goes out before the count is durable") {
     n.held.clear();
