@@ -33,7 +33,9 @@ TEST_CASE(
   CHECK(took < 5s);
   Duration left = 60s;
   std::thread gives_back([&budget] {
-    std::this_thread::sleep_for(20ms);
+    // A refusal shows that the other call waits; from then on its time runs.
+    while (budget.take(10, false, in(0ms)) == Taken::yes) budget.give_back(10);
+    std::this_thread::sleep_for(2ms);
     budget.give_back(30);
   });
   CHECK(budget.take(30, true, left) == Taken::yes);
