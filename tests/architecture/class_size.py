@@ -13,6 +13,8 @@ import pathlib
 import re
 import sys
 
+from cpp_text import code
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIELDS_MAX, METHODS_MAX = 25, 60
 LARGER = {
@@ -26,7 +28,6 @@ LARGER = {
     "sdk/core/append_pipeline.h: AppendPipeline": (30, 48),
 }
 
-HIDDEN = re.compile(r'//[^\n]*|/\*.*?\*/|R"([^(\s]*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])+\'|^[ \t]*#(?:[^\n\\]|\\.|\\\n)*', re.S | re.M)
 HEAD = re.compile(r"(?:^|[;{}>]|\b(?:public|private|protected):)\s*(?:template\s*<[^{};]*>\s*)?(class|struct)\s+(?:\[\[\w+\]\]\s*)?(\w+)\s*(?:final\s*)?(?::[^;{}()]*)?$")
 
 
@@ -62,7 +63,7 @@ def kind(statement):
 
 def classes(text):
     """{class name: [fields, methods]} of a C++ text. Members of a nested class count for the nested class alone."""
-    text = HIDDEN.sub(lambda m: " " if not m.group().startswith('"') else '""', text)
+    text = code(text)
     found, stack, statement = {}, [], ""
     for c in text:
         if c == "{":

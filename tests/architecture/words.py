@@ -13,15 +13,9 @@ import pathlib
 import re
 import sys
 
+from cpp_text import comments
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|R"([^(\s]*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Fa-f])\'(?:\\.|[^\'\\\n])+\'', re.S)
-
-
-def comments(text):
-    """The comments of a C++ text, as (first line, text); strings that look like comments are none."""
-    for m in TOKEN.finditer(text):
-        if m.group().startswith(("//", "/*")):
-            yield text.count("\n", 0, m.start()), m.group()
 
 
 def measure(text):
