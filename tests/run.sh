@@ -2,7 +2,7 @@
 # Installs what is missing, builds, and runs every test; what it makes lies below build/. Under 40 minutes on 2 cores.
 #
 #   tests/run.sh               everything
-#   tests/run.sh --quick       what finds most mistakes, under 5 minutes: text checks, unit tests and simulator seeds, not optimised
+#   tests/run.sh --quick       what finds most mistakes, in 5 to 6 minutes: text checks, unit tests and simulator seeds, not optimised
 #   tests/run.sh unit simul    only the steps whose names contain one of the words (builds are needed first: tests/run.sh build unit)
 #   LOGLOG_JOBS=N, LOGLOG_SEEDS=N, LOGLOG_FRESH=N, LOGLOG_FUZZ_SECONDS=N change how many processes, simulator seeds, fresh
 #   seeds and seconds per fuzzer
