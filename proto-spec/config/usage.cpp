@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <regex>
+#include <string_view>
 
 namespace loglog::config {
 namespace {
@@ -62,7 +63,7 @@ std::string after(const std::string& text, const std::string& mark) {
 
 /// Rewords CLI11's message about a value that a validator refused.
 std::string refused_value(const std::string& what) {
-  static const std::string not_in = " not in {";
+  constexpr std::string_view not_in = " not in {";
   if (const auto at = what.find(not_in); at != std::string::npos) {
     const auto colon = what.find(": ");
     const std::string choices =
@@ -71,7 +72,7 @@ std::string refused_value(const std::string& what) {
                        what.substr(colon + 2, at - colon - 2),
                        fmt::join(CLI::detail::split(choices, ','), ", "));
   }
-  static const std::regex range(R"((.*: )Value (.*) not in range (.*) to (.*))");
+  const std::regex range(R"((.*: )Value (.*) not in range (.*) to (.*))");
   if (std::smatch m; std::regex_match(what, m, range))
     return fmt::format("{}{} is not between {} and {}", m.str(1), m.str(2), m.str(3), m.str(4));
   return what;

@@ -568,9 +568,12 @@ void Connection::tell_written(std::uint64_t tails) {
   told->on_written(tails);
 }
 
+// Never destroyed: a client that is released in a callback closes its connections on a thread that
+// may outlive main().
 const std::shared_ptr<const Connection::Callbacks>& Connection::no_callbacks() {
-  static const auto none = std::make_shared<const Callbacks>();
-  return none;
+  static const auto* const none =
+      new std::shared_ptr<const Callbacks>(std::make_shared<const Callbacks>());
+  return *none;
 }
 
 // Order: try a direct write, then queue the rest with libuv. A direct write is allowed only if no

@@ -17,9 +17,6 @@ namespace {
 /// Prefix of the environment variables.
 constexpr std::string_view environment = "LOGLOG_STORAGE";
 
-/// A wide range: NodeOptions::validate() gives the minimum with its reason.
-const config::SizeRange any_size{.least = 0, .most = 1ull << 50};
-
 /// The result of parsing.
 struct Given {
   NodeOptions options;
@@ -67,6 +64,8 @@ Program::Program() {
                  "auto: write past the page cache (O_DIRECT) where the file system can; off: "
                  "through the page cache (default auto)")
       ->check(CLI::IsMember({"auto", "off"}));
+  // A wide range: NodeOptions::validate() gives the minimum with its reason.
+  const config::SizeRange any_size{.least = 0, .most = 1ull << 50};
   config::add_size(
       app, "--staging-bytes", [&o](std::uint64_t n) { o.staging_bytes = n; },
       "memory for uploads not yet durable; full means clients are told to come again (default "

@@ -23,6 +23,7 @@ def output_is_full(c):
     """Full output gives exit code 1 and a sentence, never 0 and never an abort."""
     c.create("full")
     c.run("append", "full", input=b"one\ntwo\nthree\n")
+    c.wait_whole(["full"])  # the append is acknowledged by two nodes: the third one's file may be missing still
     segment = next(iter(c.segments("node1").values()))
     commands = [c.command_line(*a) for a in (
         ["tail", "full"], ["logs", "list"], ["logs", "describe", "full"], ["status"], ["status", "--json"], ["verify", "full"], ["read", "full"],
