@@ -3,8 +3,20 @@
 // then find the damage that the rule prevents. In every other build removed() is a constant false,
 // so the switches cost nothing.
 //
-// A rule with separable parts has a switch for each part. The line that enforces a part calls
-// removed() itself, so that a search for the rule's name ends at the code that enforces it.
+// A rule with separable parts has a switch for each part. Each component has a page, core/rules.h,
+// with a function for every part that it enforces. Only these functions call removed(), so that a
+// search for a rule's name ends at the decision that enforces it.
+//
+// Five rules have no such function, because no decision of a core enforces them. An operation of
+// the disk does, or the order of operations. The mutation score removes these rules in the
+// simulator's disks and processes.
+// - S4_durable: TruncateLog in storage-node/io/posix_segment_directory.cpp ends with an fsync, and
+//   SegmentWriter::truncate() goes on only after its DiskDone.
+// - K1: SegmentDirectory::make_durable() runs before the core reads a file.
+// - K2: StorageDriver::disk_done() gives the core no further result, and the process ends.
+// - K6: in posix_segment_directory.cpp only UnlinkSegments keeps a file to be written again, and
+//   only if it is `trimmed`, as trim_log() says. TruncateLog keeps none.
+// - C3_saved: an answer is the `then` of its save, and Raft::save_done() alone calls it.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -198,8 +210,12 @@ constexpr std::optional<Rule> rule_named(std::string_view name) {
 #ifdef LOGLOG_MUTATIONS
 inline std::bitset<rule_names.size()> removed_rules;
 inline bool removed(Rule r) { return removed_rules.test(static_cast<std::size_t>(r)); }
+/// True in the mutation build alone. `if constexpr (mutations)` keeps a misbehaving function out of
+/// every other binary.
+inline constexpr bool mutations = true;
 #else
 constexpr bool removed(Rule) { return false; }
+inline constexpr bool mutations = false;
 #endif
 
 }  // namespace loglog

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "proto-spec/vocabulary/check.h"
-#include "proto-spec/vocabulary/rules.h"
+#include "sdk/core/rules.h"
 
 namespace loglog::client {
 namespace {
@@ -101,8 +101,7 @@ void AppendPipeline::cut_when_due() {
 /// used again (A6).
 void AppendPipeline::rebuild_from(RunList::iterator begin) {
   cut(open_, builder_);
-  // A6: the numbers of `next_` continue; they are not set back to the first run's.
-  if (removed(Rule::A6_number)) next_ = begin->reference.first;
+  next_ = rules::number_for_rebuilt(next_, begin->reference.first);
   RunList old;
   old.splice(old.begin(), runs_, begin, runs_.end());
   Run fresh;
@@ -284,9 +283,7 @@ void AppendPipeline::term_is(Time now, ConnectionId from, const TermIs& m) {
   if (m.term == term_) return;       // the same term: its Commits may be repeated (A1)
   const bool first = term_ == Term{};
   term_ = m.term;
-  // A3: the range is read up to exactly the new term's start. A late Commit names an older term, so
-  // no entry of it can come to stand above.
-  term_start_ = removed(Rule::A3_until) ? std::min(m.start, known_before) : m.start;
+  term_start_ = rules::resolution_end(m.start, known_before);
   term_end_ = m.end;
   observed_.begin(term_);
   for (Run& r : runs_) {
@@ -295,7 +292,7 @@ void AppendPipeline::term_is(Time now, ConnectionId from, const TermIs& m) {
     r.absent = false;
   }
   gap_.reset();
-  if (!first && !resolver_ && !removed(Rule::A3_resolve)) resolve(now);
+  if (!resolver_ && rules::resolves_in(first)) resolve(now);
 }
 
 /// No Commit is sent until the term is open again; then all unanswered Commits are sent again.
@@ -342,15 +339,14 @@ void AppendPipeline::resolved(Time now, Resolver::Findings&& f) {
         lower = found->second.next;
         end(i, Appended{found->second.offset, found->second.term});
       } else if (const auto whole = f.found.find(r->items.front().sequence);
-                 removed(Rule::A4) && whole != f.found.end()) {
+                 rules::shares_fate_of_run(whole != f.found.end())) {
         end(i, Appended{whole->second.offset + (i.at - r->items.front().at), whole->second.term});
       } else if (i.sequence < last_found) {
         // A5: a later entry of this producer is in the log. A producer's entries stand in order, so
         // this entry was committed and trimmed.
         end(i, Failure{Error{Errc::outcome_unknown,
                              "the entry was committed, and trimmed before its offset was read"}});
-      } else if (f.clipped > std::max(i.known, lower) && !removed(Rule::A5)) {
-        // A5: the place where the entry could stand was trimmed before it was read.
+      } else if (rules::may_have_been_trimmed(f.clipped, std::max(i.known, lower))) {
         end(i, Failure{Error{Errc::outcome_unknown,
                              "the log was trimmed past the place where the entry may have been"}});
       } else if (i.live) {  // A4: not in the log and never will be, so it may be committed again
@@ -410,9 +406,7 @@ void AppendPipeline::send_commit(Time now, Run& run) {
   ++view_.figures().commits;
   if (run.items.front().committing) ++view_.figures().commits_repeated;
   for (Item& i : run.items) {
-    // A3: `known` is taken at the first Commit. A later Commit must not raise it, since the first
-    // may have been ordered already.
-    if (!i.committing || removed(Rule::A3_from)) i.known = known_;
+    i.known = rules::resolution_start(i.committing, i.known, known_);
     i.committing = true;
   }
   run.commit_sent = true;
@@ -489,13 +483,12 @@ void AppendPipeline::run_durable(Time now, ConnectionId from, const RunDurable& 
   observe(now, m.first);
 }
 
-/// Ends the run's appends if a write quorum has reported it. Only a run that was committed in the
-/// current term counts: its leader placed the run behind a committed term start (S7).
+/// Ends the run's appends if a write quorum has reported it.
 void AppendPipeline::observe(Time now, Sequence first) {
   const auto run = find(first);
   const auto at =
       observed_.committed(first, [this](ConnectionId c) { return view_.storage_at(c); });
-  if (!at || run == runs_.end() || (run->commits_in_term == 0 && !removed(Rule::V2_same))) return;
+  if (!at || run == runs_.end() || !rules::was_committed_in_term(run->commits_in_term)) return;
   committed(now, Committed{log_, term_, producer_, first, *at});
 }
 
@@ -507,7 +500,7 @@ void AppendPipeline::refused(Time now, ConnectionId from, const Refused& m) {
   // A6: a refusal of an earlier term may come late over a connection that is still up, although the
   // run has been ordered since.
   if (m.term != Term{} && m.term < term_) return;
-  if (removed(Rule::A6_refusal)) {
+  if (!rules::weighs_refusals()) {
     end_all(*run, m.error, {});
     return settle(now, run, false);
   }
@@ -531,9 +524,7 @@ void AppendPipeline::refused_by_leader(Time now, RunList::iterator run, Errc why
     case Errc::log_halted:
     case Errc::invalid_argument:
     case Errc::digest_mismatch:
-      // A6: refused only if this was the run's only Commit in the term. An earlier copy of a
-      // repeated Commit may have been taken.
-      if (run->commits_in_term == 1) end_all(*run, why, {});
+      if (rules::is_only_commit(run->commits_in_term)) end_all(*run, why, {});
       else end_all(*run, Errc::outcome_unknown, std::string(name_of(why)));
       settle(now, run, false);
       return;
@@ -573,7 +564,7 @@ void AppendPipeline::gap_checked(Time now, Sequence first, Offset end_of_log, bo
   const auto run = find(first);
   if (run == runs_.end() || !run->absent) return;
   Item& item = run->items.front();
-  if (empty || removed(Rule::F1_gap)) {
+  if (rules::may_expect_end(empty)) {
     item.conditions.expected = end_of_log;
     run->commit_sent = false;
     return;
@@ -672,7 +663,7 @@ bool AppendPipeline::expire(Run& run, Time now) {
   bool alive = false, unsure = false;
   for (Item& i : run.items) {
     if (i.live && i.deadline <= now) {
-      if (i.committing && !run.absent && !removed(Rule::A6_unknown))
+      if (rules::is_outcome_unknown(i.committing, run.absent))
         end(i, Failure{Error{Errc::outcome_unknown, "the deadline passed"}});
       else end(i, Failure{Error{Errc::deadline_exceeded, why_not_committed(run)}});
       if (!i.committing) run.stale = true;

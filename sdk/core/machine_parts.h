@@ -113,6 +113,8 @@ struct ClientMachine::Parts {
   void move_on(Time now, FollowCall& f, bool failed);
   void end_follow(Token t, Errc why, std::string detail, Offset begins = {});
   void end_follow(Token t, Failure why);
+  /// Only in the mutation build: tests/simulator/mutants.
+  void skip_trimmed(Time now, Token t, FollowCall& f, Offset begins);
   void read_beyond_end(Time now, Token t, ReadCall& r);
   void follow_beyond_end(Time now, Token t, const FollowCall& f);
   void give_credit(FollowCall& f);

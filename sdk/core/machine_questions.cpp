@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "proto-spec/vocabulary/check.h"
-#include "proto-spec/vocabulary/rules.h"
 #include "sdk/core/machine_parts.h"
+#include "sdk/core/rules.h"
 
 namespace loglog::client {
 namespace {
@@ -214,7 +214,7 @@ void ClientMachine::set_fence(Time now, Token token, LogId log, FenceToken fence
 void ClientMachine::trim_log(Time now, Token token, LogId log, Offset offset, Time deadline) {
   const auto answer = [p = parts_.get(), token, log, offset](Time then, ConnectionId, Message& m) {
     if (const auto* tail = std::get_if<TailIs>(&m)) {
-      if (offset > tail->committed && !removed(Rule::R3_committed)) {
+      if (rules::is_beyond_committed(offset, tail->committed)) {
         p->complete(token, past_end(tail->committed));
         return true;
       }

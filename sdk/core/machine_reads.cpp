@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "proto-spec/vocabulary/rules.h"
 #include "sdk/core/machine_parts.h"
+#include "sdk/core/rules.h"
 
 namespace loglog::client {
 namespace {
@@ -177,10 +177,9 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   }
   f.silent_at = at + options.follow_silence;
   if (p->frames.empty()) {
-    if (p->reason == Errc::trimmed && removed(Rule::R1_position)) {
-      f.cursor = FollowCursor(f.log, p->first);
-      move_on(at, f, false);
-      return subscribe(at, t, f);
+    if constexpr (mutations) {
+      if (p->reason == Errc::trimmed && !rules::reports_trimmed_position())
+        return skip_trimmed(at, t, f, p->first);
     }
     if (p->reason == Errc::trimmed)
       end_follow(t, Errc::trimmed, "the log begins at " + std::to_string(p->first.value), p->first);

@@ -6,11 +6,12 @@
 // term are not kept, so that reports of two terms are never counted together.
 #pragma once
 #include <algorithm>
+#include <cstddef>
 #include <map>
 #include <optional>
 
-#include "proto-spec/vocabulary/rules.h"
 #include "proto-spec/wire/messages.h"
+#include "sdk/core/rules.h"
 
 namespace loglog::client {
 
@@ -21,7 +22,7 @@ class ObservedCommits {
     if (term == term_) return;
     term_ = term;
     set_.reset();
-    if (!removed(Rule::V2_same)) said_.clear();
+    if (rules::forgets_reports_at_new_term()) said_.clear();
   }
   /// Whether the members and the write quorum of the term are known.
   bool has_set() const { return set_.has_value(); }
@@ -31,7 +32,7 @@ class ObservedCommits {
   }
   /// Records a report: the node at the end of connection `on` holds the run durably.
   void said(const Member& by, ConnectionId on, const RunDurable& m) {
-    if (by.node == NodeId{} || (m.term != term_ && !removed(Rule::V2_same))) return;
+    if (by.node == NodeId{} || !rules::is_report_of(term_, m.term)) return;
     said_[m.first].insert_or_assign(by.node, Said{by, on, m.offset});
   }
   /// Returns the run's offset once a write quorum has reported it there. `at_end_of` returns the
@@ -43,12 +44,12 @@ class ObservedCommits {
     if (!set_ || run == said_.end()) return std::nullopt;
     std::map<Offset, std::size_t> votes;
     for (const auto& [node, s] : run->second) {
-      const bool counts = is_member(removed(Rule::V2_stands) ? s.by : at_end_of(s.on));
-      if (counts || removed(Rule::V2_member))
-        ++votes[removed(Rule::V2_same) ? run->second.begin()->second.offset : s.offset];
+      const bool by_member =
+          is_member(rules::counts_standing_connections_only() ? at_end_of(s.on) : s.by);
+      if (rules::counts_report(by_member))
+        ++votes[rules::reported_offset(s.offset, run->second.begin()->second.offset)];
     }
-    const std::size_t quorum =
-        std::max<std::size_t>(1, set_->write_quorum - (removed(Rule::V2_quorum) ? 1U : 0U));
+    const std::size_t quorum = rules::observed_quorum(set_->write_quorum);
     for (const auto& [offset, count] : votes)
       if (count >= quorum) return offset;
     return std::nullopt;

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "proto-spec/disk/frame.h"
-#include "proto-spec/vocabulary/rules.h"
+#include "sdk/core/rules.h"
 
 namespace loglog::client {
 
@@ -79,8 +79,7 @@ void TimeSearch::page(Time now, NodeId from, ConnectionId connection, const Page
   }
   choice_.succeeded(from);
   round_.begin_anew();
-  // R6: strictly before, because entries of the same millisecond may lie below the point.
-  if (*clock < wall_ms_ + (removed(Rule::R6_before) ? 1000 : 0)) {
+  if (rules::is_before(*clock, wall_ms_)) {
     found_ = points_[at];
     before_ = at + 1;
     if (more_) listed_ = false;
