@@ -3,18 +3,16 @@
 
 #include <algorithm>
 
-#include "proto-spec/vocabulary/rules.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 
 bool Giving::begin(ConnectionId from, RequestId request, std::uint64_t bytes) {
   const auto known = askers_.find(from);
   const std::uint64_t its = known == askers_.end() ? 0 : known->second.bytes;
-  // A peer of which nothing is under way is always served, so that the largest run passes even if
-  // other peers have reached the limit (P2).
   const bool fits = its + bytes <= options_.given_bytes_per_peer_max &&
                     bytes_ + bytes <= options_.given_bytes_max;
-  if (its > 0 && !fits && !removed(Rule::P2_given)) return false;
+  if (!rules::may_give(its, fits)) return false;
   Asker& a = askers_[from];
   // The request id belongs to a question that is not answered yet.
   if (!a.reading.emplace(request, Reading{bytes}).second) return false;

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <set>
 
-#include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/log_tail.h"
 #include "storage-node/core/promise.h"
+#include "storage-node/core/rules.h"
 #include "storage-node/core/segment_map.h"
 
 namespace loglog::storage {
@@ -74,7 +74,7 @@ struct LogCore {
   /// True if the log is reconciled with the leader of the promised term. A new seal raises the
   /// promise and so ends it at once, before any acknowledgement of the older term can be sent (S1).
   bool is_matched() const {
-    return matched != Term{} && (matched == promise().held().term || removed(Rule::T3_fence));
+    return matched != Term{} && rules::is_promised_term(matched, promise().held().term);
   }
   /// The node may neither acknowledge nor take uploads here (T4).
   bool lost() const { return data_loss || node.data_loss; }
@@ -83,19 +83,17 @@ struct LogCore {
   /// True if files in front are missing as far as this node knows the trim point. With old metadata
   /// the cause may be a trim that the node has not heard of yet.
   bool misses_front() const {
-    return !segments.empty() && segments.front() > trim_wanted && !removed(Rule::K3_front);
+    return !segments.empty() && rules::misses_front(segments.front(), trim_wanted);
   }
   bool is_suspect() const { return suspect || front_gone; }
   /// Where the log begins for readers (R1, R3). Only a trim moves it. If files are missing, or a
   /// cut leaves no file, the log still begins at the trim point: another replica has the bytes.
   Offset first() const {
     const Offset here = std::max(first_kept(), std::min(trim_wanted, committed));
-    return removed(Rule::K3_front) ? here : std::min(here, trim_wanted);
+    return rules::first_for_readers(here, trim_wanted);
   }
   /// Readers see bytes below this offset: committed, and durable here.
-  Offset readable_end() const {
-    return removed(Rule::R1_committed) ? durable.end : std::min(committed, durable.end);
-  }
+  Offset readable_end() const { return rules::readable_end(committed, durable.end); }
   /// The offset that Uploaded names, on which the SDK relies for A3 (spec/05 step 3): an unmatched
   /// node does not know what is committed in the term, so it names its first offset.
   Offset told_committed() const { return is_matched() ? committed : first(); }

@@ -2,9 +2,9 @@
 // runs whenever the strand may have become idle, and goes on with everything that waits for that.
 #include "storage-node/core/log_replica.h"
 
-#include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/invariants.h"
 #include "storage-node/core/retention.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 namespace {
@@ -95,7 +95,7 @@ void LogReplica::get_state(ConnectionId from, RequestId request, const GetState&
   }
   // Acknowledgements go to the new leader from here on. Without rule S1 the simulation lets a write
   // in flight acknowledge to the old leader.
-  if (!(removed(Rule::S1_ack) && writer_.busy())) state.leader = from;
+  if (rules::switches_leader(writer_.busy())) state.leader = from;
   state_asked_.push_back({from, request, m.term});
   settle();
 }
@@ -106,7 +106,7 @@ void LogReplica::reconcile(ConnectionId from, RequestId request, const Reconcile
   repair_.cancel();
   orders_.drop();
   state.matched = {};
-  if (!(removed(Rule::S1_ack) && writer_.busy())) state.leader = from;
+  if (rules::switches_leader(writer_.busy())) state.leader = from;
   reconcile_wanted_ = m;
   reconcile_from_ = {from, request, m.term};
   settle();
@@ -117,9 +117,9 @@ void LogReplica::reconcile(ConnectionId from, RequestId request, const Reconcile
 void LogReplica::settle() {
   check_invariants(state);
   const Term promised = state.promise().held().term;
-  if (!writer_.busy() || removed(Rule::S1_barrier))
+  if (rules::may_report_state(writer_.busy()))
     for (const Asked& a : std::exchange(state_asked_, {})) {
-      if (a.term == promised || removed(Rule::T3_fence))
+      if (rules::is_promised_term(a.term, promised))
         state.node.send(a.from, a.request, state_is(a.term));
       else
         state.node.send(a.from, a.request,
@@ -138,16 +138,14 @@ void LogReplica::settle() {
 /// against it.
 void LogReplica::reconcile_now() {
   const Reconcile m = *std::exchange(reconcile_wanted_, std::nullopt);
-  if (m.term != state.promise().held().term && !removed(Rule::T3_fence))
+  if (!rules::is_promised_term(m.term, state.promise().held().term))
     // A newer leader has sealed the node meanwhile.
     return;
   const Tail& t = state.durable;
-  const bool as_named = t.end == m.expected_tail && t.chain == m.expected_chain &&
-                        t.last_term == m.expected_last_term;
-  if ((!as_named && !removed(Rule::S4_compare)) || (!m.rebase && m.cut > t.end))
+  if (!rules::is_expected_state(t, m) || (!m.rebase && m.cut > t.end))
     return answer_reconcile(m, Errc::wrong_state);
   // S4: a correct leader never cuts committed bytes. The log halts rather than losing them.
-  if (!m.rebase && m.cut < std::min(state.committed, t.end) && !removed(Rule::S4_alarm)) {
+  if (rules::cuts_committed_bytes(m, state.committed, t.end)) {
     state.node.event(
         Event::Level::alarm,
         fmt::format("log {}: told to cut at {} below the committed offset {}; halted (S4)",
@@ -172,7 +170,7 @@ void LogReplica::reconcile_now() {
 /// The end of a reconcile. If it reached the target, the log is matched in the term (S5) and takes
 /// orders from there.
 void LogReplica::reconciled(const Reconcile& m, Errc e) {
-  if (e == Errc::ok && (m.term == state.promise().held().term || removed(Rule::T3_fence))) {
+  if (e == Errc::ok && rules::is_promised_term(m.term, state.promise().held().term)) {
     state.matched = m.term;
     // The offset was told in an older term; the leader names it anew with its first order.
     state.leader_committed = {};
@@ -205,8 +203,7 @@ void LogReplica::order(ConnectionId from, RequestId request, const Order& m) {
   state.leader = from;
   if (!state.is_matched() || repair_.active() || reconcile_wanted_)
     return state.node.send(from, request, state_is(m.term));
-  if ((m.previous_end != orders_.ordered_end() || m.previous_term != orders_.ordered_term()) &&
-      !removed(Rule::D2)) {
+  if (!rules::follows_queue(m, orders_.ordered_end(), orders_.ordered_term())) {
     // D2: items that are not in flight are dropped, so that the leader can continue exactly at the
     // tail that this answer names.
     orders_.drop();
@@ -286,7 +283,7 @@ bool LogReplica::marks_give_way() {
 /// write. S6: only a tail whose last frame is of this term counts.
 bool LogReplica::may_acknowledge() const {
   const bool of_this_term = state.is_matched() && state.durable.last_term == state.matched;
-  return (of_this_term || removed(Rule::S1_ack)) && state.promise().durable() && !state.lost();
+  return rules::may_acknowledge(of_this_term) && state.promise().durable() && !state.lost();
 }
 
 void LogReplica::acknowledge() {
@@ -300,8 +297,8 @@ void LogReplica::acknowledge() {
 /// an order of this term placed it.
 void LogReplica::tell_observers(const OrderQueue::Group& group) {
   if (observers_.empty()) return;
-  const bool counts = may_acknowledge() && group.term == state.matched && !state.suspect;
-  if (!counts && !removed(Rule::V2_sent)) return;
+  const bool acknowledged = may_acknowledge() && group.term == state.matched;
+  if (!rules::may_report_run(acknowledged, state.suspect)) return;
   for (const auto& [run, at] : group.runs)
     if (const auto o = observers_.find(run.producer); o != observers_.end())
       state.node.send(o->second, RequestId{},
@@ -310,11 +307,10 @@ void LogReplica::tell_observers(const OrderQueue::Group& group) {
 
 /// D5: the smaller of the leader's committed offset and the own durable tail; it never moves back.
 void LogReplica::advance_committed(Offset leader_committed) {
-  if (!state.is_matched() && !removed(Rule::D5_matched)) return;
+  if (!rules::may_learn_committed(state.is_matched())) return;
   state.leader_committed = std::max(state.leader_committed, leader_committed);
-  const Offset now = removed(Rule::D5_own) ? state.leader_committed
-                                           : std::min(state.leader_committed, state.durable.end);
-  if (now == state.committed || (now < state.committed && !removed(Rule::D5_back))) return;
+  const Offset now = rules::committed_here(state.leader_committed, state.durable.end);
+  if (!rules::moves_committed(state.committed, now)) return;
   state.committed = now;
   if (marks_at_ == never) marks_within(committed_marks_after);
   // Files that were trimmed while they were not yet committed here may go now (R3).
@@ -323,7 +319,7 @@ void LogReplica::advance_committed(Offset leader_committed) {
 }
 
 void LogReplica::watermark(const Watermark& m) {
-  if (state.matched != m.term && !removed(Rule::D5_matched)) return;
+  if (!rules::may_learn_committed(state.matched == m.term)) return;
   advance_committed(m.committed);
   schedule();
 }

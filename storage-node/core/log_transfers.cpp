@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/log_replica.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 namespace {
@@ -34,10 +34,10 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
   if (!checked) return refuse_upload(from, request, m.run, checked.error().code);
   // D3: the reference is computed from the bytes and compared with the reference that the client
   // names.
-  if (*checked != m.run && !removed(Rule::D3))
+  if (!rules::is_same_run(*checked, m.run))
     return refuse_upload(from, request, m.run, Errc::digest_mismatch);
   if (const StagedRun* staged = state.node.staging.find(state.id, m.run.producer, m.run.first)) {
-    if (staged->run != m.run && !removed(Rule::D3))
+    if (!rules::is_same_run(staged->run, m.run))
       return refuse_upload(from, request, m.run, Errc::digest_mismatch);
     return accept_upload(from, request, m.run);
   }
@@ -65,10 +65,9 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
   accept_upload(from, request, m.run);
 }
 
-/// S5: only a peer that is matched in the term gives bytes, because bytes of an unmatched log may
-/// be cut.
+/// S5: the checks come before Giving counts the question, so that a refusal need not end in give().
 void LogReplica::copy(ConnectionId from, RequestId request, const Copy& m) {
-  if ((!state.is_matched() || state.matched != m.term) && !removed(Rule::S5_matched))
+  if (!rules::may_copy_from(state.is_matched(), state.matched, m.term))
     return state.node.fail_request(from, request, Errc::not_matched);
   if (state.segments.empty() || m.offset < state.segments.front())
     return state.node.fail_request(from, request, Errc::trimmed);

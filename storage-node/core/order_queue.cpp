@@ -3,7 +3,7 @@
 // Missing and starts over.
 #include "storage-node/core/order_queue.h"
 
-#include "proto-spec/vocabulary/rules.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 namespace {
@@ -39,7 +39,7 @@ Errc OrderQueue::add(const OrderItem& item) {
   } else if (item.run.length < frame_overhead || item.run.length > run_size_max) {
     return Errc::malformed_message;
   } else if (StagedRun* staged = s_.node.staging.find(s_.id, item.run.producer, item.run.first);
-             staged && (staged->run == item.run || removed(Rule::D3))) {
+             staged && rules::is_same_run(staged->run, item.run)) {
     staged->pinned = true;
     o.frames = staged->frames;
   } else {
@@ -67,14 +67,12 @@ bool OrderQueue::offer(const Reference& run, Bytes frames) {
   if (it == missing_.end()) return false;
   // The item may have been dropped and ordered again with other bytes under the same name (D3).
   Ordered* o = at(it->second);
-  if (o == nullptr || (o->run != run && !removed(Rule::D3))) return false;
+  if (o == nullptr || !rules::is_same_run(o->run, run)) return false;
   s_.node.staging.remove(s_.id, run.producer, run.first);
   frames = frames.to_keep();
-  // D6: an ordered run is staged whatever the limits say, so that a full memory cannot stop the
-  // log.
   const Errc e = s_.node.staging.add(
       s_.node.now, s_.id, run, frames,
-      removed(Rule::D6_space) ? Staging::Claim::upload : Staging::Claim::ordered);
+      rules::ordered_runs_pass_limits() ? Staging::Claim::ordered : Staging::Claim::upload);
   if (e != Errc::ok) return false;
   s_.node.transfers.cancel(std::exchange(o->asked, 0));
   o->fetched = {};
@@ -137,8 +135,8 @@ bool OrderQueue::may_fetch(const Ordered& o, bool first) const {
   // The largest run passes alone.
   if (first && s_.node.fetched_bytes == 0) return true;
   const std::uint64_t with = s_.node.fetched_bytes + o.run.length;
-  return with <= (first ? options.fetched_bytes_max : options.fetched_ahead_bytes_max) ||
-         removed(Rule::P1_asked);
+  return rules::may_ask_for(with,
+                            first ? options.fetched_bytes_max : options.fetched_ahead_bytes_max);
 }
 
 /// Asks the next member for the run, or ends the round with Missing if each member was asked.

@@ -3,16 +3,14 @@
 
 #include <algorithm>
 
-#include "proto-spec/vocabulary/rules.h"
-
 namespace loglog::storage {
 
 void PromiseKeeper::raise(Term term, InstanceId instance, std::function<void()> on_durable) {
   // Both slots hold the promise before the node answers for it. Otherwise, if the newest slot alone
   // went bad, the node would take the older promise for its word and obey a deposed leader again.
-  const std::uint64_t step = removed(Rule::T3_slots) ? 2 : 1;
+  const std::uint64_t step = rules::promise_counter_step();
   held_ = Promise{held_.counter + step, term, instance};
-  if (!removed(Rule::T3_twice)) {
+  if (rules::writes_both_slots()) {
     node_.disk(SavePromise{log_, held_.counter, encode_promise(held_)}, {});
     held_.counter += step;
   }

@@ -5,8 +5,8 @@
 #pragma once
 #include <functional>
 
-#include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/node.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 
@@ -17,7 +17,7 @@ class PromiseKeeper {
 
   const Promise& held() const { return held_; }
   /// True once both slots of the file hold the promise that held() returns.
-  bool durable() const { return durable_ >= held_.counter || removed(Rule::T3_durable); }
+  bool durable() const { return rules::is_promise_durable(durable_, held_.counter); }
   /// Takes the promise that the start found on disk; at most once, before raise().
   void found(const Promise& p) {
     held_ = p;
@@ -31,8 +31,7 @@ class PromiseKeeper {
   /// T1: the node accepts a higher term, and its current term only from the instance that the term
   /// is bound to.
   bool admits(Term term, InstanceId instance) const {
-    return term > held_.term || (term == held_.term && term != Term{} &&
-                                 (instance == held_.instance || removed(Rule::T1_instance)));
+    return rules::may_seal(term, instance, held_);
   }
   /// Binds the promise to the term and instance, and writes both slots. `on_durable` runs when the
   /// second write is durable, so that the commands that waited can go on. The caller has checked

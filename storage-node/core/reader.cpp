@@ -3,7 +3,7 @@
 // later step, when the read, the follow or the log may be gone.
 #include "storage-node/core/reader.h"
 
-#include "proto-spec/vocabulary/rules.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 namespace {
@@ -36,12 +36,9 @@ Errc Reader::why_nothing(Offset at) const {
   if (at < s_.first_kept())
     // K3: the files in front are missing or cut here; another replica has the bytes.
     return s_.front_gone ? Errc::corrupt : Errc::not_here;
-  if (removed(Rule::R1_lagging)) return Errc::past_end;
-  if (at < s_.committed || at < s_.leader_committed)
-    // The node lags, or has a hole (R1).
-    return Errc::not_here;
-  // Only a matched node knows the log's end.
-  return s_.is_matched() ? Errc::past_end : Errc::not_here;
+  return rules::may_claim_end(at, s_.committed, s_.leader_committed, s_.is_matched())
+             ? Errc::past_end
+             : Errc::not_here;
 }
 
 void Reader::end_read(ConnectionId to, RequestId request, Offset at, Errc reason, Bytes frames) {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "proto-spec/disk/segment.h"
-#include "proto-spec/vocabulary/rules.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 namespace {
@@ -43,7 +43,7 @@ class Files {
 
  private:
   void keep(const Error& e) {
-    if (!error_ && !removed(Rule::K7_error)) error_ = e;
+    if (!error_ && rules::ends_start_on_error()) error_ = e;
   }
   StartupDisk& disk_;
   LogId log_;
@@ -194,7 +194,7 @@ Result<RecoveredLog> recover_log(StartupDisk& disk, LogId log, std::vector<Offse
   if (!r.segments.empty() && !r.dirty_tail)
     r.dirty_tail = !rest_is_clean(files, r.segments.open(), r.tail.end);
   if (!r.segments.empty()) r.open_file_size = files.size(r.segments.open());
-  r.suspect = (damaged || r.tail.end < r.mark_durable) && !removed(Rule::K3_marks);
+  r.suspect = rules::is_suspect(damaged, r.tail.end, r.mark_durable);
   if (files.error()) return std::unexpected(*files.error());
   return r;
 }

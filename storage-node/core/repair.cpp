@@ -5,8 +5,8 @@
 
 #include <cstring>
 
-#include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/retention.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 namespace {
@@ -215,8 +215,7 @@ void Repair::fetch_header() {
 /// disk waits for the other. At the target, tail and chain must equal the leader's.
 void Repair::fetch_next() {
   if (s_.durable.end >= command_.target) {
-    const bool equal = s_.durable.end == command_.target &&
-                       (s_.durable.chain == command_.target_chain || removed(Rule::S5_chain));
+    const bool equal = rules::matches_target(s_.durable, command_.target, command_.target_chain);
     return finish(equal ? Errc::ok : Errc::corrupt);
   }
   if (command_.peers.empty()) return finish(Errc::unavailable);

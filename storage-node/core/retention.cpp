@@ -2,15 +2,14 @@
 // also stay while the strand needs them.
 #include "storage-node/core/retention.h"
 
-#include "proto-spec/vocabulary/rules.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 
 bool trim_log(LogCore& s, Offset point) {
   const Offset before = s.first();
   s.trim_wanted = std::max(s.trim_wanted, point);
-  Offset allowed =
-      removed(Rule::R3_committed) ? s.trim_wanted : std::min(s.trim_wanted, s.readable_end());
+  Offset allowed = rules::trim_limit(s.trim_wanted, s.readable_end());
   if (!s.held_files.empty()) allowed = std::min(allowed, *s.held_files.begin());
   auto firsts = s.segments.take_below(allowed);
   if (!firsts.empty()) {

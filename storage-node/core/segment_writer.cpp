@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "proto-spec/vocabulary/check.h"
-#include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/retention.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 // How often a full disk is asked for space again (K5).
@@ -54,7 +54,7 @@ std::uint64_t SegmentWriter::idle_file_size() const {
 bool SegmentWriter::opens_file(bool opens) const { return opens || s_.segments.empty(); }
 
 std::uint64_t SegmentWriter::room(bool opens) const {
-  if (removed(Rule::K5_reserve) && !opens_file(opens))
+  if (!rules::needs_reserved_space(opens_file(opens)))
     return std::numeric_limits<std::uint64_t>::max();
   const std::uint64_t used =
       segment_header_size + (opens_file(opens) ? 0 : s_.durable.end - s_.segments.open());
@@ -67,7 +67,7 @@ bool SegmentWriter::make_room(bool opens, std::uint64_t bytes) {
   // while it is being prepared.
   if ((preparing_ || growing_) && opens) return false;
   const std::uint64_t there = room(opens);
-  if (bytes <= there || (removed(Rule::K5_reserve) && !opens_file(opens))) return true;
+  if (bytes <= there || !rules::needs_reserved_space(opens_file(opens))) return true;
   // The disk was full: tick() asks again.
   if (space_again_ != never) return false;
   if (opens_file(opens)) {
@@ -206,7 +206,7 @@ void SegmentWriter::write(std::vector<Bytes> frames, bool opens, std::function<v
   const std::uint64_t marks_at = marks_slot_at[counter_ % 2];
   ++in_flight_;
   s_.node.disk(WriteGroup{s_.id, file, segment_header_size + (s_.durable.end - file),
-                          std::move(frames), marks_at, std::move(marks), !removed(Rule::D4_sync)},
+                          std::move(frames), marks_at, std::move(marks), rules::syncs_groups()},
                [this, tail = s_.written, done = std::move(done)](DiskDone&&) {
                  --in_flight_;
                  s_.durable = tail;
@@ -265,7 +265,7 @@ void SegmentWriter::truncate(bool everything, const Tail& kept, std::function<vo
   // mark does no harm, because the bytes above it are to go. While a hole is open the marks keep
   // naming its end. Otherwise a node that stops between cut and copy would come back with a short
   // tail, and that tail would prove the absence of acknowledged bytes.
-  if (!everything && (s_.hole_until > kept.end || !removed(Rule::K3_cut))) {
+  if (!everything && rules::writes_marks_before_cut(s_.hole_until > kept.end)) {
     Bytes marks = next_marks(kept);
     s_.node.disk(WriteGroup{s_.id,
                             file,

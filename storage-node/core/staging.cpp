@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "proto-spec/vocabulary/check.h"
-#include "proto-spec/vocabulary/rules.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 namespace {
@@ -72,7 +72,7 @@ std::size_t Staging::drop_waiting_for(Duration age, Time now) {
   while (!ages_.empty() && ages_.front().expires <= expires) {
     const auto it = runs_.find(ages_.front().key);
     check(it != runs_.end(), "a run that is not staged has an age");
-    if (it->second.staged.pinned && !removed(Rule::D6_pinned)) {
+    if (!rules::may_expire(it->second.staged.pinned)) {
       ages_.front().expires = now + options_.staged_run_expires;
       ages_.splice(ages_.end(), ages_, ages_.begin());
       continue;

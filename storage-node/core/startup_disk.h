@@ -10,7 +10,7 @@
 #include "proto-spec/vocabulary/bytes.h"
 #include "proto-spec/vocabulary/ids.h"
 #include "proto-spec/vocabulary/result.h"
-#include "proto-spec/vocabulary/rules.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 
@@ -46,7 +46,7 @@ class StartupDisk {
 /// rule takes an error for absence.
 template <class T>
 Result<T> not_absent(Result<T> answer) {
-  if (!answer && removed(Rule::K7_error)) return T{};
+  if (!answer && !rules::ends_start_on_error()) return T{};
   return answer;
 }
 

@@ -7,8 +7,8 @@
 #include <set>
 #include <string_view>
 
-#include "proto-spec/vocabulary/rules.h"
 #include "proto-spec/wire/field_codec.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 namespace {
@@ -64,8 +64,7 @@ Result<void> StorageMachine::find_identity(StartupDisk& disk) {
   if (saved->empty()) {
     const auto logs = not_absent(disk.logs());
     if (!logs) return std::unexpected(logs.error());
-    // T4: logs without an identity belong to a disk whose identity is lost.
-    if (!logs->empty() && !removed(Rule::T4_identity)) node_.data_loss = true;
+    if (rules::is_identity_lost(!logs->empty())) node_.data_loss = true;
     make_identity();
     return {};
   }
@@ -92,7 +91,7 @@ Result<void> StorageMachine::find_identity(StartupDisk& disk) {
             node_.options.cluster_name));
   node_.identity = *identity;
   identity_durable_ = true;
-  if (!promise && !removed(Rule::T4_promise)) {
+  if (rules::is_promise_lost(!promise)) {
     node_.data_loss = true;
     node_.event(
         Event::Level::alarm,
@@ -130,7 +129,7 @@ Result<void> StorageMachine::find_tombstones(StartupDisk& disk) {
   const auto saved = not_absent(disk.file("tombstones"));
   if (!saved) return std::unexpected(saved.error());
   auto t = decode_tombstones(*saved);
-  if (t && !removed(Rule::T5_tombstone)) tombstones_.found(std::move(*t));
+  if (t && rules::keeps_tombstones()) tombstones_.found(std::move(*t));
   // The file is longer than zeros only once a slot was written, and each write leaves the other
   // slot.
   if (!t && !all_zero(*saved))
@@ -175,10 +174,11 @@ Result<void> StorageMachine::find_log(StartupDisk& disk, LogId id, const LogInfo
   s.made = true;
   // T4: a promise file of the log that has content must be readable. All zeros means that no
   // promise was made.
-  if (const auto own = decode_promise(files->promise)) s.own_promise.found(*own);
-  else if ((files->promise.size() < promise_file_size ? !segments->empty()
-                                                      : !all_zero(files->promise)) &&
-           !removed(Rule::T4_promise)) {
+  const auto own = decode_promise(files->promise);
+  if (own) s.own_promise.found(*own);
+  const bool has_content =
+      files->promise.size() < promise_file_size ? !segments->empty() : !all_zero(files->promise);
+  if (rules::is_promise_lost(!own && has_content)) {
     s.data_loss = true;
     node_.event(Event::Level::alarm,
                 fmt::format("DATA LOSS: the promise of log {} cannot be read (T4)", id.value));
@@ -301,7 +301,7 @@ void StorageMachine::connected(Time now, const Connected& c) {
   sessions_[c.connection].heard = now;
   if (c.peer.role == Role::sequencer) {
     adopt_cluster(c.peer.cluster, c.peer.cluster_name);
-    if (!removed(Rule::D2_newest)) keep_newest(c.connection);
+    if (rules::closes_older_connections()) keep_newest(c.connection);
   }
   if (c.dialled != NodeId{}) {
     // The address may have been taken over by another node since the metadata named it.
@@ -547,7 +547,7 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
     return Admission::refused;
   }
   const PromiseKeeper& promise = l != nullptr ? l->state.promise() : promise_;
-  if (term < promise.held().term && !removed(Rule::T3_fence)) {
+  if (rules::is_fenced(term, promise.held().term)) {
     node_.send(from, request, Fenced{log, promise.held().term, promise.held().instance});
     return Admission::refused;
   }
@@ -565,23 +565,12 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
 /// T5: a command for a log that is not here is answered NotMember.
 LogReplica* StorageMachine::member(ConnectionId from, RequestId request, LogId log) {
   LogReplica* l = find(log);
-  if (l == nullptr && removed(Rule::T5_join)) l = make_unasked(log);
+  if constexpr (mutations) {
+    if (l == nullptr && !rules::only_join_creates_logs()) l = make_unasked(log);
+  }
   if (l != nullptr && l->state.made && !l->state.dropped) return l;
   node_.send(from, request, NotMember{log});
   return nullptr;
-}
-
-/// Breaks T5 on purpose; only a simulation that has removed the rule comes here.
-LogReplica* StorageMachine::make_unasked(LogId log) {
-  LogInfo info;
-  info.id = log;
-  for (const LogInfo& l : node_.metadata.logs)
-    if (l.id == log) info = l;
-  LogReplica* l = (logs_[log] = std::make_unique<LogReplica>(node_, promise_, log)).get();
-  l->described(info, RaftIndex{});
-  node_.disk(MakeLog{log, encode_record(info)}, {});
-  l->state.made = true;
-  return l;
 }
 
 template <class M>
@@ -607,7 +596,7 @@ void StorageMachine::resume_waiting() {
 /// T2: refuses a command that is older than the log's replica set.
 bool StorageMachine::stale(ConnectionId from, RequestId request, const LogCore& s,
                            RaftIndex version) {
-  if (version >= s.set_version || removed(Rule::T2_version)) return false;
+  if (!rules::is_stale(version, s.set_version)) return false;
   node_.fail_request(
       from, request, Errc::stale_metadata,
       fmt::format("version {}, this node knows {}", version.value, s.set_version.value));
@@ -636,7 +625,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
     promise_.raise(promise_.held().term, promise_.held().instance, [this] { resume_waiting(); });
   if (m.term > keeper.held().term) {
     // T2: sequencers with an older metadata version cannot lead a newer term.
-    if (m.metadata_version < seal_version_ && !removed(Rule::T2_version))
+    if (rules::is_stale(m.metadata_version, seal_version_))
       return node_.fail_request(from, request, Errc::stale_metadata);
     seal_version_ = m.metadata_version;
     keeper.raise(m.term, m.instance, [this] { resume_waiting(); });
@@ -654,10 +643,10 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
 /// start is counted only after this question: an older copy that counted its starts would have the
 /// newest count after enough of them.
 bool StorageMachine::is_older_copy() const {
-  if (start_counted_ || removed(Rule::T4_copy)) return false;
+  if (start_counted_) return false;
   return std::ranges::any_of(node_.metadata.storage, [this](const StorageInfo& s) {
     return s.id == node_.options.id && s.disk == node_.identity.disk &&
-           s.promise_count > promise_.found();
+           rules::is_older_copy(promise_.found(), s.promise_count);
   });
 }
 
@@ -798,7 +787,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
           implausible(m.metadata.last_term, promise_.held().term, m.metadata.version);
       !why.empty())
     return refuse_number(from, request, "Metadata", why);
-  if (const auto why = goes_back(m.metadata); why && !removed(Rule::T2_back))
+  if (const auto why = goes_back(m.metadata); rules::refuses_leader(why.has_value()))
     return refuse_older(from, *why);
   if (m.metadata.version <= node_.metadata.version) return;
   node_.metadata = std::move(m.metadata);
@@ -815,8 +804,7 @@ void StorageMachine::heed_loss() {
   const auto own = [this](const StorageInfo& s) {
     return s.id == node_.options.id && s.disk == node_.identity.disk && s.lost;
   };
-  if (node_.data_loss || removed(Rule::T4_lasts) ||
-      std::ranges::none_of(node_.metadata.storage, own))
+  if (node_.data_loss || !rules::is_disk_lost(std::ranges::any_of(node_.metadata.storage, own)))
     return;
   node_.data_loss = true;
   node_.event(

@@ -100,6 +100,7 @@ class StorageMachine {
   Admission admit(ConnectionId from, RequestId request, LogId log, Term term);
   LogReplica* member(ConnectionId from, RequestId request, LogId log);
   LogReplica* readable(ConnectionId from, RequestId request, LogId log, Offset offset);
+  /// Only in the mutation build: tests/simulator/mutants.
   LogReplica* make_unasked(LogId log);
   LogReplica* find(LogId log);
   template <class M>

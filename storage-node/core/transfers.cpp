@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "proto-spec/vocabulary/rules.h"
 #include "storage-node/core/node.h"
+#include "storage-node/core/rules.h"
 
 namespace loglog::storage {
 namespace {
@@ -58,9 +58,12 @@ Transfers::Id Transfers::ask(NodeId peer, LogId log, Message question, std::uint
   }
   p.queues[static_cast<std::size_t>(urgency)].logs[log].push_back(id);
   if (p.connection == ConnectionId{}) dial(peer, p);
-  if (removed(Rule::P1_asked) && p.connection != ConnectionId{}) {
-    unqueue(p, id, q);
-    start(p, id, q);
+  if constexpr (mutations) {
+    // Breaks P1 on purpose: the question passes the queue and the limits.
+    if (!rules::bounds_asked_bytes() && p.connection != ConnectionId{}) {
+      unqueue(p, id, q);
+      start(p, id, q);
+    }
   }
   pump();
   return id;
