@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {
 
@@ -12,7 +12,7 @@ bool CopyQueue::begin(LogId log, NodeId node, bool urgent) {
   if (line.active.contains(log)) return true;
   // An urgent copy may exceed the bound: its log takes no appends before (P4), and waiting would
   // cost more than a crowded link.
-  if (urgent || line.active.size() < max_ || removed(Rule::P4_turns)) {
+  if (rules::may_begin_copy(urgent, line.active.size(), max_)) {
     std::erase(line.waiting, log);
     line.active.insert(log);
     return true;

@@ -11,6 +11,7 @@
 #include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/log_condition.h"
 #include "sequencer/core/log_term.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {
 namespace {
@@ -38,10 +39,9 @@ void LogTerm::refuse(const Client& client, const Commit& c, Errc why, Sequence e
 /// condition is looked at, because its run is in the log whatever has changed since.
 void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions& conditions) {
   if (phase_ == Phase::halted) return refuse(client, c, Errc::log_halted);
-  const bool ready =
-      phase_ == Phase::open || (phase_ == Phase::opening && removed(Rule::S7_commit));
-  if (!ready) return refuse(client, c, Errc::not_ready);
-  if (c.term != term_ && !removed(Rule::A1_term)) return refuse(client, c, Errc::stale_term);
+  if (!rules::may_take_appends(phase_ == Phase::open, phase_ == Phase::opening))
+    return refuse(client, c, Errc::not_ready);
+  if (rules::is_of_other_term(c.term, term_)) return refuse(client, c, Errc::stale_term);
   if (!is_plausible(c.run)) return refuse(client, c, Errc::invalid_argument);
   const ProducerTable::Judgement j = producers_.judge(c, committed_);
   switch (j.verdict) {
@@ -96,7 +96,7 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
 /// V1: bounds the runs that are ordered and that no replica has written. A run may be ordered
 /// before any replica has it, and all later runs wait for it.
 bool LogTerm::too_many_unwritten(ConnectionId connection) {
-  if (removed(Rule::V1_bound)) return false;
+  if (!rules::bounds_unwritten_runs()) return false;
   Offset written{};
   for (const Replica& r : replicas_)
     if (r.at != At::lost) written = std::max(written, r.acked);
@@ -174,13 +174,12 @@ void LogTerm::advance_commit(Time now) {
   std::vector<Offset> acked;
   for (const Replica& r : replicas_)
     if (r.at != At::lost) acked.push_back(r.acked);
-  const std::size_t w =
-      std::max<std::size_t>(1, info_.options.write_quorum - (removed(Rule::S6_quorum) ? 1U : 0U));
+  const std::size_t w = rules::commit_quorum(quorum_of(info_));
   if (acked.size() < w) return;
   std::nth_element(acked.begin(), acked.begin() + static_cast<std::ptrdiff_t>(w - 1), acked.end(),
                    std::greater<>());
   const Offset held = acked[w - 1];
-  if ((held < term_start_end_ && !removed(Rule::S6_term)) || held <= committed_) return;
+  if (!rules::may_commit_in_term(held, term_start_end_) || held <= committed_) return;
   committed_ = held;
   commit_moved_ = now;
   // A committed run is durable on W replicas, so its producer is not needed any more.
@@ -230,7 +229,7 @@ void LogTerm::flush(Time now) {
     const bool by_order = !in_flight_.empty() && now < watermark_due_;
     for (Replica& r : replicas_) {
       note_lag(r, now);
-      if (removed(Rule::D5_matched) && r.at != At::streaming && r.at != At::absent &&
+      if (rules::tells_unmatched_nodes() && r.at != At::streaming && r.at != At::absent &&
           r.told < committed_)
         tell_committed(r);
       if (r.at != At::streaming) continue;
@@ -324,7 +323,7 @@ void LogTerm::trimmed(Offset trim) {
 /// R2: a tail question waits for a round of confirmations.
 void LogTerm::tail(Time, Client client) {
   if (phase_ == Phase::halted) return host_.to_client(client, halted_answer());
-  if (removed(Rule::R2_confirm))
+  if (!rules::tail_needs_confirmation())
     return host_.to_client(client, TailIs{info_.id, begins(), committed_, term_});
   if (tails_by_.of(client.connection) >= questions_waiting_max)
     return host_.to_client(
@@ -366,11 +365,11 @@ void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
 /// them covers every run that a client knows as committed, also by V2. The leader's committed
 /// offset must reach that tail.
 void LogTerm::answer_tails() {
-  const std::size_t need = removed(Rule::R2_quorum) ? 1U : quorum_of(info_).confirm();
+  const std::size_t need = rules::confirm_quorum(quorum_of(info_));
   for (auto round = tail_rounds_.begin(); round != tail_rounds_.end();) {
     Offset largest{};
     for (const auto& [node, o] : round->confirmed) largest = std::max(largest, o);
-    if (round->confirmed.size() < need || (committed_ < largest && !removed(Rule::R2_reached))) {
+    if (round->confirmed.size() < need || !rules::has_reached_tail(committed_, largest)) {
       ++round;
       continue;
     }
@@ -388,7 +387,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   Replica* r = find(from);
   if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted)
     return;
-  if (m.offset < committed_ && !removed(Rule::P3_copied)) {
+  if (rules::must_be_copied(m.offset, committed_)) {
     // P3: the run is committed, so peers hold it or held it. If they have trimmed it, the replica
     // skips it by a re-base (S4); otherwise the replica copies it.
     if (r->at != At::streaming) return;
@@ -445,25 +444,19 @@ void LogTerm::check_missing(Time now) {
                       (m.gone_since != never && now - m.gone_since >= options_.producer_gone_after);
     const bool dropped =
         gone ? may_have(at, m, 1) < info_.options.write_quorum
-             : may_have(at, m, options_.missing_reports_max) == 0 && !removed(Rule::V1_drop);
+             : rules::drops_missing_run(may_have(at, m, options_.missing_reports_max));
     if (!dropped) continue;
     host_.warn(
         info_.id, NodeId{}, "never uploaded",
         fmt::format(
             "log {}: a run at {} was never uploaded and its producer {}; a new term drops it",
             info_.id.value, at.value, gone ? "is gone" : "does not bring it"));
-    if (removed(Rule::D1)) return place_again(at);
+    if constexpr (mutations) {
+      if (!rules::orders_offset_once()) return place_again(at);
+    }
     host_.run_dropped(producers_.connection(m.run.producer));
     return new_term(term_);
   }
-}
-
-/// Breaks D1: gives the offset to the next run. Only a simulator that has removed D1 comes here.
-void LogTerm::place_again(Offset at) {
-  missing_.erase(missing_.lower_bound(at), missing_.end());
-  while (!in_flight_.empty() && in_flight_.back().end > at) in_flight_.pop_back();
-  for (Replica& r : replicas_) r.sent = std::min(r.sent, at);
-  stream_.cut(at);
 }
 
 // ---- The end of the term, and reports

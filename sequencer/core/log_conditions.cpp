@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "proto-spec/vocabulary/check.h"
-#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/log_term.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {
 namespace {
@@ -24,25 +24,24 @@ ConditionFailed mismatch(const LogInfo& log, Term term, const Commit& c) {
 /// therefore uses up the producer's number, so that a late copy gets the same answer (F1, decision
 /// 0031).
 bool LogTerm::conditions_hold(Client client, const Commit& c, const Conditions& conditions) {
-  if (conditions.fence != FenceToken{} && conditions.fence < info_.fence &&
-      !removed(Rule::F2_refuse)) {
+  if (rules::is_producer_fenced(conditions.fence, info_.fence)) {
     host_.to_client(client, ConditionFailed{info_.id, term_, c.run.producer, c.run.first,
                                             Errc::producer_fenced, committed_, info_.fence});
     return false;
   }
   if (conditions.expected == no_offset) return true;
   const bool beyond = conditions.expected > stream_.end();
-  if (!beyond && (conditions.expected >= entries_end_ || removed(Rule::F1_end))) return true;
+  if (!beyond && rules::nothing_above(conditions.expected, entries_end_)) return true;
   if (!may_hold(client, c)) return false;
-  if (beyond && !removed(Rule::F1_beyond)) {
-    if (!removed(Rule::F1_settled)) producers_.refuse(c, stream_.end(), client.connection);
+  if (rules::refusal_needs_confirmation(beyond)) {
+    if (rules::refusal_uses_up_number()) producers_.refuse(c, stream_.end(), client.connection);
     refuse_beyond(client, c, stream_.end());
     return false;
   }
   // F1: the entry in the way may be gone with the next term if it is not committed. So nobody is
   // told of it before everything ordered so far is committed.
   held_.push_back(
-      {client, mismatch(info_, term_, c), removed(Rule::F1_held) ? committed_ : stream_.end()});
+      {client, mismatch(info_, term_, c), rules::refusal_waits_for(committed_, stream_.end())});
   answer_held();
   return false;
 }
@@ -67,7 +66,7 @@ void LogTerm::refuse_beyond(Client client, const Commit& c, Offset end) {
 /// was ordered before is committed.
 void LogTerm::tell_fence(Client client) {
   held_.push_back({client, FenceIs{info_.id, info_.fence, {}},
-                   removed(Rule::F2_held) ? committed_ : stream_.end()});
+                   rules::token_waits_for(committed_, stream_.end())});
   answer_held();
 }
 

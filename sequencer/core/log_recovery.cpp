@@ -10,6 +10,7 @@
 #include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/log_term.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {
 namespace {
@@ -36,7 +37,7 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
     // C1: the node may be registered with a newer disk than the log names. That disk is a newcomer
     // here.
     r.member = {m.node, host_.disk_of(m.node)};
-    r.newcomer = r.member != m && !removed(Rule::T4_disk);
+    r.newcomer = rules::is_another_disk(r.member.disk, m.disk);
     if (host_.has_lost(m.node)) r.at = At::lost;
     replicas_.push_back(std::move(r));
   }
@@ -93,16 +94,6 @@ void LogTerm::node_gone(Time now, NodeId node) {
   begin_or_rest(now);
 }
 
-/// Breaks S3: without a new term, the other replicas choose a base among themselves in this term,
-/// and matched replicas stay matched. Only a simulator that has removed S3 comes here.
-void LogTerm::choose_again(Time now) {
-  find(base_)->state.reset();
-  for (Replica& r : replicas_)
-    if (r.at == At::reconciling) move(r, At::stated, now);
-  phase_ = Phase::sealing;
-  choose_base(now);
-}
-
 /// S1: GetState is the barrier; its answer counts as the replica's state.
 void LogTerm::ask(Time now, Replica& r) {
   move(r, At::asked, now);
@@ -137,23 +128,22 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   if (r == nullptr || m.term != term_ || r->at == At::lost || r->at == At::absent ||
       phase_ == Phase::halted)
     return;
-  if (m.disk != r->member.disk && !removed(Rule::T4_disk))
+  if (rules::is_another_disk(m.disk, r->member.disk))
     return lose(*r, "it has another disk than the member", now);
   // T4: bytes that the replica acknowledged or matched in this term cannot be gone. If they rotted,
   // the node itself says suspect: it is copied again, and until then it counts for nothing (K3,
   // K4).
-  if (m.suspect && !removed(Rule::K4_count)) {
+  if (rules::stops_counting(m.suspect)) {
     // With client-observed commit (V2) the node may have told clients that a run is durable before
     // its `Durable` reached this leader. So the hole must be refilled up to `ordered`, not only up
     // to `acked`.
-    r->held = std::max(
-        {r->held, r->acked, r->durable, removed(Rule::V2_ordered) ? Offset{} : r->ordered});
+    r->held = rules::end_to_refill(std::max({r->held, r->acked, r->durable}), r->ordered);
     r->acked = r->durable = Offset{};
     r->joined = false;
   }
   // T4: a shorter tail without a hole is a loss. It is committed as MarkLost, because the next
   // leader would hear only the short tail and take it for everything that there was.
-  if (m.tail < std::max(r->acked, r->durable) && !removed(Rule::T4_tail)) {
+  if (rules::has_lost_tail(m.tail, std::max(r->acked, r->durable))) {
     lose(*r,
          fmt::format("its tail {} is below {}, which it held in this term", m.tail.value,
                      r->durable.value),
@@ -204,8 +194,7 @@ void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
 /// nobody gives would keep a term alive for ever.
 void LogTerm::moved_to(Time now, Replica& r, Offset tail) {
   if (tail > r.furthest) r.got_nothing = false;
-  if (phase_ == Phase::recovering && (tail > r.furthest || removed(Rule::S8_movement)))
-    phase_since_ = now;
+  if (phase_ == Phase::recovering && rules::tail_is_movement(tail, r.furthest)) phase_since_ = now;
   r.furthest = std::max(r.furthest, tail);
 }
 
@@ -232,28 +221,25 @@ void LogTerm::choose_base(Time now) {
 }
 
 /// The answer of the highest rank if the answers are a seal quorum; otherwise nullptr. Newcomers
-/// answer for nothing (C1), and a suspect answer may lack its tail, so it takes an answer off (S2).
+/// answer for nothing (C1), and a suspect answer raises the seal quorum (S2).
 LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
   std::size_t answers = 0;
-  std::size_t suspects = 0;
+  bool any_suspect = false;
   Replica* best = nullptr;
   const auto rank = [this](const Replica& r) {
-    return std::tuple(removed(Rule::S3_rank) ? Term{} : r.state->last_frame_term, r.state->tail,
-                      !r.state->suspect, front_is_whole(*r.state), r.at == At::stated);
+    return std::tuple(rules::base_rank(r.state->last_frame_term, r.state->tail), !r.state->suspect,
+                      front_is_whole(*r.state), r.at == At::stated);
   };
   for (Replica& r : replicas_) {
-    if (removed(Rule::S2_lost) && r.at == At::lost)
-      // As if the node had nothing because there was nothing.
-      ++answers;
-    if (!r.state || r.at == At::lost || (r.newcomer && !removed(Rule::C1_seal)) ||
+    if (r.at == At::lost && rules::lost_member_counts_for_seal()) ++answers;
+    if (!r.state || r.at == At::lost || !rules::may_answer_seal(r.newcomer) ||
         passed_over.contains(r.member.node))
       continue;
     ++answers;
-    if (r.state->suspect && !removed(Rule::S2_suspect)) ++suspects;
+    any_suspect = any_suspect || r.state->suspect;
     if (best == nullptr || rank(r) > rank(*best)) best = &r;
   }
-  if (answers - std::min<std::size_t>(suspects, 1) <
-      quorum_of(info_).seal() - (removed(Rule::S2_quorum) ? 1U : 0U))
+  if (answers < rules::seal_quorum(quorum_of(info_)) + rules::extra_seal_answers(any_suspect))
     return nullptr;
   return best;
 }
@@ -280,7 +266,7 @@ bool LogTerm::base_gives_nothing() const {
 
 /// A base that gave nothing is passed over together with the bases before it.
 std::set<NodeId> LogTerm::passed_over() const {
-  if (is_open() || resting_ || removed(Rule::S8_base)) return {};
+  if (is_open() || resting_ || !rules::passes_over_bases()) return {};
   std::set<NodeId> out = passed_over_;
   const bool in_vain = std::any_of(replicas_.begin(), replicas_.end(),
                                    [](const Replica& r) { return r.got_nothing; });
@@ -295,13 +281,13 @@ bool LogTerm::contradicted(const Replica& base) {
   for (const Replica& r : replicas_) {
     if (!r.state || r.at == At::lost) continue;
     const StateIs& s = *r.state;
-    if (s.committed > b.tail && !removed(Rule::S4_alarm)) {
+    if (rules::cuts_committed(b.tail, s.committed)) {
       halt(fmt::format("node {} knows {} as committed, the most up-to-date answer ends at {}",
                        r.member.node.value, s.committed.value, b.tail.value));
       return true;
     }
-    if (s.last_frame_term == b.last_frame_term && s.tail == b.tail && s.chain != b.chain &&
-        !s.suspect && !b.suspect && !removed(Rule::D4_chain)) {
+    if (s.last_frame_term == b.last_frame_term && s.tail == b.tail && !s.suspect && !b.suspect &&
+        rules::is_contradiction(s.chain == b.chain)) {
       halt(fmt::format("nodes {} and {} hold different bytes below {}", r.member.node.value,
                        base.member.node.value, b.tail.value));
       return true;
@@ -314,7 +300,7 @@ bool LogTerm::contradicted(const Replica& base) {
 /// before any node hears of it. So no replica begins above the trim point unless its first files
 /// are gone. A replica without any frame begins where it was told to begin.
 bool LogTerm::front_is_whole(const StateIs& s) const {
-  return s.first <= info_.trim || s.first == s.tail || removed(Rule::K3_front);
+  return s.first == s.tail || !rules::lacks_front(s.first, info_.trim);
 }
 
 /// The offset where the log begins: the base's first offset, unless the base's first files are
@@ -366,10 +352,8 @@ TermHistory LogTerm::history() const {
 std::vector<NodeId> LogTerm::holders(Offset o, NodeId except) const {
   std::vector<NodeId> out;
   for (const Replica& r : replicas_)
-    if (r.at == At::streaming && r.member.node != except && r.durable >= o)
-      out.push_back(r.member.node);
-    else if (removed(Rule::S5_matched) && r.at != At::absent && r.at != At::lost &&
-             r.member.node != except)
+    if (r.at != At::absent && r.at != At::lost && r.member.node != except &&
+        rules::may_give_bytes(r.at == At::streaming && r.durable >= o))
       out.push_back(r.member.node);
   return out;
 }
@@ -417,8 +401,7 @@ void LogTerm::repair(Time now, Replica& r) {
   const StateIs& s = *r.state;
   const TermHistory theirs = history_of(s);
   const TermHistory ours = history();
-  const Offset cut =
-      removed(Rule::S4_divergence) ? std::min(ours.tail, theirs.tail) : divergence(ours, theirs);
+  const Offset cut = rules::cut_point(ours, theirs);
   Reconcile m{info_.id, term_,   host_.metadata_version(),
               s.tail,   s.chain, s.last_frame_term,
               cut,      false,   {},
@@ -437,11 +420,11 @@ void LogTerm::repair(Time now, Replica& r) {
   if (has_nothing) {
     // No frame, no term, no cut: it begins where the log begins.
   } else if (cut < first_ && s.tail != cut) {
-    if (known > first_ && !removed(Rule::S4_alarm))
+    if (rules::cuts_committed(first_, known))
       return halt(
           fmt::format("node {} parts at {} from the log, below {} that it knows as committed",
                       r.member.node.value, cut.value, known.value));
-  } else if (cut < known && !removed(Rule::S4_alarm)) {
+  } else if (rules::cuts_committed(cut, known)) {
     return halt(fmt::format("node {} would be cut at {}, below {} that it knows as committed",
                             r.member.node.value, cut.value, known.value));
   }
@@ -452,14 +435,13 @@ void LogTerm::repair(Time now, Replica& r) {
   // K4: the replica drops its tail too, and counts only when it holds as much again.
   // Acknowledgements that are still under way do not count.
   if (mends_front) {
-    r.held =
-        std::max({r.held, r.acked, r.durable, removed(Rule::V2_ordered) ? Offset{} : r.ordered});
+    r.held = rules::end_to_refill(std::max({r.held, r.acked, r.durable}), r.ordered);
     r.joined = false;
   }
   m.rebase = cut < first_ || (has_nothing && s.tail > Offset{}) || mends_front;
   // K3: no replica that is here has the first files. A copy without them would make their loss the
   // log's own, so the replica waits for a replica that has them.
-  if (m.rebase && first_ > info_.trim && !removed(Rule::K3_front)) {
+  if (m.rebase && rules::lacks_front(first_, info_.trim)) {
     r.retry = now + options_.recovery_step_timeout;
     return;
   }
@@ -552,7 +534,7 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
 /// P4: the copy moves, so it is neither cancelled nor a reason for a new term (S8).
 void LogTerm::on(Time now, NodeId from, RequestId, const Reconciling& m) {
   Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || r->at != At::reconciling || removed(Rule::P4_moves))
+  if (r == nullptr || m.term != term_ || r->at != At::reconciling || !rules::copy_is_movement())
     return;
   r->copied = m.tail;
   r->moved = now;
@@ -579,16 +561,16 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
     return;
   }
   if (m.tail != r->target) return ask_again(now, *r);
-  if (m.chain != r->target_chain && !removed(Rule::S5_chain))
+  if (rules::copied_other_bytes(m.chain, r->target_chain))
     return halt(
         fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
-  if (phase_ == Phase::recovering && (!r->joined || removed(Rule::S8_movement))) phase_since_ = now;
+  if (phase_ == Phase::recovering && rules::match_is_movement(r->joined)) phase_since_ = now;
   // From here on its acknowledgements count (S6), once they cover a frame of this term.
   r->joined = true;
   r->asked_peers = r->got_nothing = r->lacks_committed = false;
   r->durable = m.tail;
   r->held = Offset{};
-  if (removed(Rule::S6_term)) r->acked = m.tail;
+  if (rules::match_is_acknowledgement()) r->acked = m.tail;
   if (!stream_.is_boundary(r->target))
     // The target fell out of the window meanwhile, so another round is needed.
     return ask_again(now, *r);
@@ -621,8 +603,7 @@ void LogTerm::begin_or_rest(Time now) {
     }
   }
   if (matched < quorum_of(info_).write()) return;
-  if (wanted_ || (whole < matched && !removed(Rule::S7_rest)) || !retains_all())
-    order_term_start(now);
+  if (wanted_ || !rules::may_rest(whole, matched) || !retains_all()) order_term_start(now);
   else if (under_way == 0) resting_ = true;
   if (resting_) take_in_newcomers();
 }
@@ -644,19 +625,15 @@ void LogTerm::members_changed(Time now, const std::vector<Member>& members) {
   info_.members = members;
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
     Replica& r = replicas_[i];
-    if (r.member == members[i]) r.newcomer = false;
-    else if (removed(Rule::C1_term)) admit_in_term(now, r, members[i]);
+    if (r.member == members[i]) {
+      r.newcomer = false;
+      continue;
+    }
+    if constexpr (mutations) {
+      if (rules::new_disk_joins_in_term()) admit_in_term(now, r, members[i]);
+    }
   }
   if (phase_ == Phase::sealing) choose_base(now);  // a further answer may count now
-}
-
-/// Breaks C1: the new disk goes on in the old disk's place in the same term. Only a simulator that
-/// has removed C1 comes here.
-void LogTerm::admit_in_term(Time now, Replica& r, Member member) {
-  r = Replica{};
-  r.member = member;
-  r.newcomer = true;
-  if (host_.ready(member.node)) node_ready(now, member.node);
 }
 
 /// spec/04 "Begin": orders the term start frame. An empty log gets its first segment start before
@@ -681,7 +658,7 @@ void LogTerm::order_term_start(Time now) {
   p.members = term_set().members;
   term_start_ = stream_.end();
   // F1: it is not known here where the last entry of earlier terms ends.
-  if (!removed(Rule::F1_term)) entries_end_ = term_start_;
+  if (rules::earlier_runs_count()) entries_end_ = term_start_;
   place({}, make_term_start_image(p));
   term_start_end_ = stream_.end();
   segment_since_ = last_run_ = now;
@@ -707,7 +684,9 @@ void LogTerm::lose(Replica& r, const std::string& why, Time now) {
   host_.event(Event::Level::alarm,
               fmt::format("log {}: DATA LOSS on node {}: {}; it counts as down", info_.id.value,
                           r.member.node.value, why));
-  if (removed(Rule::S2_lost) && phase_ == Phase::sealing) choose_base(now);
+  if constexpr (mutations) {
+    if (rules::lost_member_counts_for_seal() && phase_ == Phase::sealing) choose_base(now);
+  }
 }
 
 void LogTerm::node_lost(Time now, NodeId node) {
@@ -719,7 +698,7 @@ void LogTerm::node_lost(Time now, NodeId node) {
 
 /// D4: records a reported chain; halts the log if another replica reported a different chain there.
 bool LogTerm::note_chain(NodeId from, Offset o, Chain c) {
-  if (chains_.note(o, c) || removed(Rule::D4_chain)) return true;
+  if (!rules::is_contradiction(chains_.note(o, c))) return true;
   halt(fmt::format("node {} holds other bytes below {} than another replica", from.value, o.value));
   return false;
 }
@@ -739,7 +718,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const NotMember&) {
   Replica* r = find(from);
   if (r == nullptr) return;
   // A newcomer does not know the log before it joins (C1); a member that does not know it lost it.
-  if (!r->newcomer && !removed(Rule::C1_term)) return lose(*r, "it does not know the log", now);
+  if (rules::has_lost_log(r->newcomer)) return lose(*r, "it does not know the log", now);
   if (r->at != At::sealing && r->at != At::asked) return;
   move(*r, At::joining, now);
   host_.join(info_.id, from);
@@ -767,7 +746,7 @@ void LogTerm::new_term(Term floor) {
 /// S8: nothing moves, and a new term with the members that can be reached now could do better.
 bool LogTerm::stuck(Time now) const {
   if (phase_ == Phase::sealing || phase_ == Phase::halted || resting_ || new_term_asked_ ||
-      removed(Rule::S8_deadline))
+      !rules::recovery_has_deadline())
     return false;
   if (!quorums_reachable()) return false;
   if (phase_ == Phase::recovering) {
@@ -796,9 +775,11 @@ void LogTerm::tick(Time now) {
       node_ready(now, r.member.node);
     else if (r.at == At::stated && now >= r.retry) ask(now, r);
   }
-  if (removed(Rule::S3_once) && phase_ == Phase::recovering &&
-      now - phase_since_ >= options_.recovery_step_timeout)
-    choose_again(now);
+  if constexpr (mutations) {
+    if (!rules::chooses_base_once() && phase_ == Phase::recovering &&
+        now - phase_since_ >= options_.recovery_step_timeout)
+      choose_again(now);
+  }
   if (phase_ == Phase::sealing && !passed_over_.empty()) choose_base(now);
   begin_or_rest(now);
   if (stuck(now)) new_term(term_);

@@ -9,8 +9,8 @@
 #include <algorithm>
 
 #include "proto-spec/disk/frame.h"
-#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/log_term.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {
 namespace {
@@ -43,7 +43,7 @@ void LogTerm::changed(Time now, const LogInfo& info) {
 }
 
 std::uint64_t LogTerm::retained_ms() const {
-  return info_.options.retention.ms / (removed(Rule::R5_age) ? 4 : 1);
+  return rules::retained_age(info_.options.retention.ms);
 }
 
 /// Time that a segment covers: an eighth of the retention by age, so that entries are kept little
@@ -78,7 +78,7 @@ bool LogTerm::retains_all() const {
 
 /// The highest segment start that has the retained number of committed bytes above it.
 Offset LogTerm::allowed_by_bytes() const {
-  const std::uint64_t bytes = info_.options.retention.bytes / (removed(Rule::R5_bytes) ? 4 : 1);
+  const std::uint64_t bytes = rules::retained_bytes(info_.options.retention.bytes);
   if (bytes == 0 || committed_.value < bytes) return {};
   const auto above = segments_.upper_bound(Offset{committed_.value - bytes});
   return above == segments_.begin() ? Offset{} : std::prev(above)->first;

@@ -304,7 +304,6 @@ class LogTerm {
   Replica* best_answer(const std::set<NodeId>& passed_over);
   bool awaits_other_answers(Time now) const;
   bool base_gives_nothing() const;
-  void choose_again(Time now);
   bool contradicted(const Replica& base);
   void repair(Time now, Replica& r);
   void repair_all(Time now);
@@ -320,7 +319,6 @@ class LogTerm {
   bool ask_where_peers_begin();
   std::vector<NodeId> holders(Offset o, NodeId except) const;
   void take_in_newcomers();
-  void admit_in_term(Time now, Replica& r, Member member);
   void members_changed(Time now, const std::vector<Member>& members);
   TermHistory history() const;
   void begin_or_rest(Time now);
@@ -358,7 +356,6 @@ class LogTerm {
   void start_tail_round(Time now);
   void answer_tails();
   void check_missing(Time now);
-  void place_again(Offset at);
   // log_retention.cpp
   bool has_retention() const { return info_.options.retention != Retention{}; }
   std::uint64_t retained_ms() const;
@@ -375,6 +372,10 @@ class LogTerm {
   void plan_retention(Time now);
   std::size_t may_have(Offset at, const MissingRun& m, unsigned reports) const;
   bool too_many_unwritten(ConnectionId connection);
+  // Only in the mutation build: tests/simulator/mutants.
+  void choose_again(Time now);
+  void admit_in_term(Time now, Replica& r, Member member);
+  void place_again(Offset at);
 
   const Options& options_;
   LogHost& host_;

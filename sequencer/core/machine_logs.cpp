@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
@@ -272,7 +272,7 @@ LogTerm* SequencerMachine::open_term(const Client& c, LogId log, Message request
     to_client(c, l->halted_answer());
     return nullptr;
   }
-  if (l->is_open() || (removed(Rule::S7_told) && l->phase() == LogTerm::Phase::opening)) return l;
+  if (rules::may_tell_term_start(l->is_open(), l->phase() == LogTerm::Phase::opening)) return l;
   LogSlot& slot = logs_[log];
   if (slot.waiting.size() >= 1024) {
     to_client(c, Failed{Errc::too_many, "too many requests wait for this log"});

@@ -51,13 +51,6 @@ void OrderStream::drop_front() {
   items_.pop_front();
 }
 
-void OrderStream::cut(Offset o) {
-  while (!items_.empty() && items_.back().at >= o) {
-    end_ = items_.back().at;
-    items_.pop_back();
-  }
-}
-
 /// Only the newest offsets stay: a replica that lags further is reconciled by other means (S4).
 bool ChainRecord::note(Offset o, Chain c) {
   const auto [at, fresh] = points_.try_emplace(o, c);

@@ -42,8 +42,8 @@ class OrderStream {
   void drop_below(Offset o);
   /// Forgets the oldest item. The window must not be empty.
   void drop_front();
-  /// Forgets items that begin at or after `o`, so that `o` is given again. D1 forbids that; only a
-  /// simulator that has removed the rule calls it.
+  /// Forgets items that begin at or after `o`, so that `o` is given again, which D1 forbids. Only
+  /// in the mutation build: tests/simulator/mutants.
   void cut(Offset o);
   /// End of the oldest item. The window must not be empty.
   Offset end_of_front() const { return items_.front().at + items_.front().length; }
