@@ -37,7 +37,7 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
     // C1: the node may be registered with a newer disk than the log names. That disk is a newcomer
     // here.
     r.member = {m.node, host_.disk_of(m.node)};
-    r.newcomer = rules::is_another_disk(r.member.disk, m.disk);
+    r.newcomer = rules::is_foreign_disk(r.member.disk, m.disk);
     if (host_.has_lost(m.node)) r.at = At::lost;
     replicas_.push_back(std::move(r));
   }
@@ -128,7 +128,7 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
   if (r == nullptr || m.term != term_ || r->at == At::lost || r->at == At::absent ||
       phase_ == Phase::halted)
     return;
-  if (rules::is_another_disk(m.disk, r->member.disk))
+  if (rules::is_foreign_disk(m.disk, r->member.disk))
     return lose(*r, "it has another disk than the member", now);
   // T4: bytes that the replica acknowledged or matched in this term cannot be gone. If they rotted,
   // the node itself says suspect: it is copied again, and until then it counts for nothing (K3,

@@ -18,9 +18,9 @@ namespace loglog::sequencer::rules {
 
 // ---- T: terms and disks
 
-/// T4_disk: a member is (node, disk), so another disk under the same node id is another member.
-inline bool is_another_disk(DiskId disk, DiskId known) {
-  return disk != known && !removed(Rule::T4_disk);
+/// T4_disk: a member is (node, disk), so another disk under the same node id is refused.
+inline bool is_foreign_disk(DiskId disk, DiskId registered) {
+  return disk != registered && !removed(Rule::T4_disk);
 }
 
 /// T4_tail: a tail below the bytes that the node held in this term is DATA LOSS.
@@ -156,7 +156,7 @@ inline bool has_lost_log(bool newcomer) { return !newcomer && !removed(Rule::C1_
 /// C1_seal: a new disk answers no seal before it is a member.
 inline bool may_answer_seal(bool newcomer) { return !newcomer || removed(Rule::C1_seal); }
 
-// ---- R: reading, trim and retention
+// ---- R: reading and trim
 
 /// R2_confirm: a tail is told after members have confirmed the term since the request.
 inline bool tail_needs_confirmation() { return !removed(Rule::R2_confirm); }
@@ -168,14 +168,6 @@ inline std::size_t confirm_quorum(Quorum q) { return removed(Rule::R2_quorum) ? 
 inline bool has_reached_tail(Offset committed, Offset largest) {
   return committed >= largest || removed(Rule::R2_reached);
 }
-
-/// R5_bytes: retention leaves at least as many bytes as it names.
-inline std::uint64_t retained_bytes(std::uint64_t bytes) {
-  return bytes / (removed(Rule::R5_bytes) ? 4 : 1);
-}
-
-/// R5_age: retention leaves entries younger than the age that it names, in milliseconds.
-inline std::uint64_t retained_age(std::uint64_t ms) { return ms / (removed(Rule::R5_age) ? 4 : 1); }
 
 // ---- A: appends within a term
 
@@ -200,6 +192,16 @@ inline bool drops_missing_run(std::size_t holders) {
 inline Offset end_to_refill(Offset heard, Offset ordered) {
   return removed(Rule::V2_ordered) ? heard : std::max(heard, ordered);
 }
+
+// ---- R5: retention
+
+/// R5_bytes: retention leaves at least as many bytes as it names.
+inline std::uint64_t retained_bytes(std::uint64_t bytes) {
+  return bytes / (removed(Rule::R5_bytes) ? 4 : 1);
+}
+
+/// R5_age: retention leaves entries younger than the age that it names, in milliseconds.
+inline std::uint64_t retained_age(std::uint64_t ms) { return ms / (removed(Rule::R5_age) ? 4 : 1); }
 
 // ---- F: appends under conditions
 
