@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "proto-spec/vocabulary/limits.h"
-#include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {
 namespace {
@@ -59,7 +59,7 @@ std::vector<std::uint64_t> ClusterClock::ascending(Time now) const {
 }
 
 std::uint64_t ClusterClock::stamp(Time now) const {
-  if (removed(Rule::R5_clock)) return own_.at(now);
+  if (!rules::majority_decides_clock()) return own_.at(now);
   // With the clocks in ascending order, a majority is at or below the entry number `majority_`. So
   // the slow clocks of a minority cannot make the stamp too early.
   const auto all = ascending(now);
@@ -74,8 +74,8 @@ std::uint64_t ClusterClock::stamp(Time now) const {
 std::optional<std::uint64_t> ClusterClock::age_by(Time now) const {
   const auto all = ascending(now);
   const bool agree = all.size() >= majority_ && all.back() - all.front() <= clock_skew_ms_max;
-  if (!agree && !removed(Rule::R5_agree)) return std::nullopt;
-  if (all.size() < majority_ || removed(Rule::R5_clock)) return own_.at(now);
+  if (!rules::may_judge_age(agree)) return std::nullopt;
+  if (all.size() < majority_ || !rules::majority_decides_clock()) return own_.at(now);
   return all[all.size() - majority_];
 }
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "proto-spec/vocabulary/limits.h"
-#include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
@@ -76,7 +76,7 @@ bool SequencerMachine::leads_or_refuses(const Client& c) {
 /// the question. A deposed leader that has not heard of it does not know which logs its successor
 /// has made or deleted.
 void SequencerMachine::answer_when_confirmed(const Client& c, Message request, Message answer) {
-  if (removed(Rule::R2_logs)) return to_client(c, std::move(answer));
+  if (!rules::confirms_lead_first()) return to_client(c, std::move(answer));
   const auto* refused = std::get_if<Refused>(&answer);
   Message full = Failed{Errc::too_many,
                         fmt::format("{} questions of this connection wait for an answer already",
@@ -207,7 +207,7 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
 /// T6: a log of that name exists. If this request made it, its answer was lost, and it is answered
 /// now or when the log is open.
 void SequencerMachine::answer_creation(const Client& c, const CreateLog& m, const LogInfo& there) {
-  const bool made_it = repeats(m.basis, there.made_by);
+  const bool made_it = rules::is_repeat(m.basis.id, there.made_by);
   // A log that is being made may still be given up, so nobody is told yet that it exists.
   if (const auto task = joins_.find(there.id); task != joins_.end()) {
     auto& waiting = made_it ? task->second.clients : task->second.others;
@@ -237,7 +237,7 @@ void SequencerMachine::on(const Client& c, const DeleteLog& m) {
 void SequencerMachine::on(const Client& c, const TrimLog& m) {
   const LogTerm* l = open_term(c, m.log, m);
   if (l == nullptr) return;
-  if (m.offset > l->committed() && !removed(Rule::R3_committed))
+  if (rules::is_trim_past_committed(m.offset, l->committed()))
     return to_client(
         c, Failed{Errc::past_end, fmt::format("the log ends at {}", l->committed().value)});
   propose(Trim{m.log, m.offset}, c);
@@ -293,7 +293,7 @@ void SequencerMachine::on(const Client& c, const ReplaceDisk& m) {
                   fmt::format("no storage node {} is registered", m.node.value));
   // T6, C1: a disk never comes back. If another disk is registered, this request or an equal
   // request was done.
-  if (m.disk != known->disk && !removed(Rule::T6_disk)) return to_client(c, Done{});
+  if (rules::was_replaced_before(m.disk, known->disk)) return to_client(c, Done{});
   const Node& n = nodes_[m.node];
   if (n.accepted)
     return refuse(Errc::invalid_argument,

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "proto-spec/vocabulary/limits.h"
-#include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
@@ -66,7 +66,7 @@ void SequencerMachine::check_node(NodeId id) {
   if (ours == ClusterId{} || c.disk == DiskId{}) return;  // InitCluster takes the node up again
   const StorageInfo* known = metadata_.node(id);
   const StorageInfo* wanted = configured(id);
-  if (known != nullptr && known->disk != c.disk && !removed(Rule::T4_disk)) {
+  if (known != nullptr && rules::is_foreign_disk(c.disk, known->disk)) {
     n.refused = true;
     const bool said = n.foreign_disk && n.foreign_disk->disk == c.disk;
     n.foreign_disk = {now_, c.disk};
@@ -84,7 +84,7 @@ void SequencerMachine::check_node(NodeId id) {
         id, c.disk, wanted != nullptr ? wanted->address : known->address, false, {}, 0}});
     if (known == nullptr) return;
   }
-  if (known->lost && !removed(Rule::T4_lasts)) return refuse_lost(id);
+  if (rules::counts_as_lost(known->lost)) return refuse_lost(id);
   n.accepted = true;
   n.foreign_disk.reset();
   push_metadata(id, n);
@@ -93,7 +93,7 @@ void SequencerMachine::check_node(NodeId id) {
 
 bool SequencerMachine::has_lost(NodeId id) const {
   const StorageInfo* known = metadata_.node(id);
-  return known != nullptr && known->lost && !removed(Rule::T4_lasts);
+  return known != nullptr && rules::counts_as_lost(known->lost);
 }
 
 /// T4: a loss that only this leader's memory knows would be forgotten with it. The next leader
@@ -154,10 +154,9 @@ void SequencerMachine::seal_node(NodeId id, Node& n) {
 /// T4: a new process found less on its disk than the process before it had written there. So its
 /// directory is an older copy, or two processes run on copies of the same directory.
 bool SequencerMachine::is_older_copy(NodeId id, const Node& n, const Sealed& m) const {
-  if (removed(Rule::T4_copy)) return false;
   const StorageInfo* known = metadata_.node(id);
-  return known != nullptr && known->boot != connections_.at(n.connection).boot &&
-         m.promise_found < known->promise_count;
+  return known != nullptr && rules::is_older_copy(known->boot != connections_.at(n.connection).boot,
+                                                  m.promise_found, known->promise_count);
 }
 
 /// The node has promised this leader's term durably: it is ready for logs.
@@ -319,7 +318,7 @@ void SequencerMachine::joined(NodeId from, LogId log) {
   t.done.insert(from);
   const bool all = std::all_of(l->members.begin(), l->members.end(),
                                [&](const Member& m) { return t.done.contains(m.node); });
-  if ((all || removed(Rule::T5_open)) && !t.proposed) t.proposed = propose(MarkOpen{log});
+  if (rules::may_open(all) && !t.proposed) t.proposed = propose(MarkOpen{log});
 }
 
 /// The member that holds up a creation, and the time until which it may; nullopt if all have

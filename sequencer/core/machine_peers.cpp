@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
@@ -20,7 +20,7 @@ std::string SequencerMachine::no_link_for(SequencerId id, const Connected& c) co
       std::ranges::any_of(options_.sequencers, [id](const SequencerInfo& s) { return s.id == id; });
   if (!known || id == options_.id)
     return fmt::format("sequencer {} is not configured here", id.value);
-  if (c.dialled == (id > options_.id) || removed(Rule::C3_link)) return {};
+  if (rules::is_dialled_by_lower_id(c.dialled, options_.id, id)) return {};
   return fmt::format("of sequencers {} and {} the one with the lower id dials", options_.id.value,
                      id.value);
 }
@@ -44,7 +44,8 @@ void SequencerMachine::sequencer_connected(const Connected& c) {
         {displaced, Error{Errc::connection_lost,
                           fmt::format("sequencer {} has made a newer connection", id.value)}});
   };
-  if (const auto old = sequencers_.find(id); old != sequencers_.end() && !removed(Rule::C3_link)) {
+  if (const auto old = sequencers_.find(id);
+      old != sequencers_.end() && rules::closes_displaced_link()) {
     const bool same_process = connections_.at(old->second).boot == c.peer.boot;
     if (!same_process && is_heard(id)) return refuse_twin(id, c.connection);
     if (same_process && old->second > c.connection)

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
@@ -32,8 +32,10 @@ void SequencerMachine::drain_raft() {
     out_.sends.push_back({c->second, {}, std::move(m)});
   }
   if (term_ != Term{} && !(raft_.is_leader() && raft_.term() == lead_raft_term_)) stop_leading();
-  if (removed(Rule::T2_committed) && raft_.is_leader() && term_ == Term{})
-    lead(metadata_.state().last_term + 1);
+  if constexpr (mutations) {
+    if (!rules::awaits_committed_term() && raft_.is_leader() && term_ == Term{})
+      lead(metadata_.state().last_term + 1);
+  }
   o.role_changed = false;
   tell_standing();
   answer_confirmed();
@@ -107,7 +109,9 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
                  ? void()
                  : event(Event::Level::alarm, "no term can be begun: " + result.error.message());
     }
-    if (b->log == LogId{} && result.minted == term_ && removed(Rule::T2_committed)) return;
+    if constexpr (mutations) {
+      if (b->log == LogId{} && result.minted == term_ && !rules::awaits_committed_term()) return;
+    }
     if (b->log == LogId{}) lead(result.minted);
     else if (term_ != Term{}) new_log_term(b->log, result.minted, true, false);
     return;
@@ -120,7 +124,10 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     event(Event::Level::warning, fmt::format("node {}: disk {:016x} takes the place of {:016x}",
                                              d->node.value, d->disk.value, d->old.value));
     for (auto& [log, task] : joins_) task.done.erase(d->node);
-    return removed(Rule::C1_term) ? admit_in_term(*d) : lead(result.minted);
+    if constexpr (mutations) {
+      if (!rules::begins_term_for_new_disk()) return admit_in_term(*d);
+    }
+    return lead(result.minted);
   }
   push_due_ = std::min(push_due_, now_ + push_pause());
   if (std::holds_alternative<InitCluster>(command)) {
@@ -154,17 +161,6 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     touch(result.log);
   } else if (std::holds_alternative<SetMembers>(command)) {
     background_due_ = true;  // a further disk may be sealed now
-  }
-}
-
-/// Breaks C1: the new disk is a member in a term in which the old disk has a part. Only a simulator
-/// that has removed C1 comes here.
-void SequencerMachine::admit_in_term(const AdmitDisk& d) {
-  for (const LogInfo& l : metadata_.state().logs) {
-    std::vector<Member> members = l.members;
-    std::ranges::replace(members, Member{d.node, d.old}, Member{d.node, d.disk});
-    if (l.state == LogState::open && members != l.members)
-      propose(SetMembers{l.id, std::move(members)});
   }
 }
 

@@ -7,8 +7,8 @@
 #include <algorithm>
 
 #include "proto-spec/vocabulary/limits.h"
-#include "proto-spec/vocabulary/rules.h"
 #include "proto-spec/wire/field_codec.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {
 namespace {
@@ -18,12 +18,6 @@ std::size_t deletion_entry(std::string_view name) {
   std::uint64_t hash = 0xCBF29CE484222325;
   for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
   return hash % deletion_entries;
-}
-
-/// T6: the log's settings were changed after the version that the client knew. The client meant to
-/// change those settings and not the newer ones.
-bool superseded(const Basis& basis, const LogInfo& l) {
-  return basis.seen < l.changed && !removed(Rule::T6_seen);
 }
 
 /// Records the change, so that a repeat of the same request is recognised (T6).
@@ -78,7 +72,7 @@ Result<Term> MetadataState::mint(Term floor) {
   if (above.value >= term_max)
     return fail(Errc::too_many,
                 fmt::format("term {} is the last one, the highest is {}", above.value, term_max));
-  state_.last_term = above + (removed(Rule::T1_number) && last != Term{} ? 0 : 1);
+  state_.last_term = rules::next_term(above, last);
   return state_.last_term;
 }
 
@@ -100,7 +94,7 @@ Applied MetadataState::on(RaftIndex, const RegisterStorage& c) {
   }
   // T4: another disk under the same id is another member. It never takes the first disk's place
   // silently; AdmitDisk does that by an operator's order.
-  if (at->disk != c.node.disk && !removed(Rule::T4_disk))
+  if (rules::is_foreign_disk(c.node.disk, at->disk))
     return refused(Errc::wrong_identity,
                    fmt::format("node {} is registered with another disk", c.node.id.value));
   at->disk = c.node.disk;
@@ -122,11 +116,10 @@ Applied MetadataState::on(RaftIndex index, const MakeLog& c) {
     if (s == nullptr || s->disk != m.disk)
       return refused(Errc::not_enough_nodes, "a chosen node is not registered any more");
   }
-  // T6: a creation that was based on a version before the name's last deletion is late.
-  if (c.basis.seen < deletion_of(c.name) && !removed(Rule::T6_made))
+  if (rules::is_late_creation(c.basis.seen, deletion_of(c.name)))
     return refused(Errc::superseded, c.name);
   LogInfo info;
-  info.id = removed(Rule::T5_ids) ? LogId{state_.logs.size() + 1} : LogId{index.value};
+  info.id = rules::new_log_id(index, state_.logs.size());
   info.name = c.name;
   info.state = LogState::creating;
   info.options = c.options;
@@ -184,7 +177,7 @@ Applied MetadataState::on(RaftIndex, const FinishDelete& c) {
 Applied MetadataState::on(RaftIndex, const Trim& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
-  l->trim = removed(Rule::R3_back) ? c.offset : std::max(l->trim, c.offset);
+  l->trim = rules::trim_point(l->trim, c.offset);
   return done(c.log);
 }
 
@@ -200,8 +193,9 @@ Applied MetadataState::on(RaftIndex index, const RaiseFence& c) {
         fmt::format("fencing token {} is above the highest, {}", c.token.value, fence_token_max),
         c.log);
   if (c.token == FenceToken{}) {
-    if (repeats(c.basis, l->changed_by)) return done(c.log);
-    if (superseded(c.basis, *l)) return refused(Errc::superseded, l->name, c.log);
+    if (rules::is_repeat(c.basis.id, l->changed_by)) return done(c.log);
+    if (rules::is_superseded(c.basis.seen, l->changed))
+      return refused(Errc::superseded, l->name, c.log);
     if (l->fence.value >= fence_token_max)
       return refused(Errc::too_many,
                      fmt::format("the log's fencing token is {}, the highest: there is no next one",
@@ -210,7 +204,7 @@ Applied MetadataState::on(RaftIndex index, const RaiseFence& c) {
     l->fence = l->fence + 1;
     return changed(*l, index, c.basis);
   }
-  if (c.token < l->fence && !removed(Rule::F2_back))
+  if (rules::lowers_token(c.token, l->fence))
     return refused(Errc::producer_fenced,
                    fmt::format("the log's fencing token is {}, a newer one than {}", l->fence.value,
                                c.token.value),
@@ -223,8 +217,9 @@ Applied MetadataState::on(RaftIndex index, const RaiseFence& c) {
 Applied MetadataState::on(RaftIndex index, const ChangeRetention& c) {
   LogInfo* l = find(c.log);
   if (l == nullptr) return refused(Errc::no_such_log, {}, c.log);
-  if (repeats(c.basis, l->changed_by)) return done(c.log);
-  if (superseded(c.basis, *l)) return refused(Errc::superseded, l->name, c.log);
+  if (rules::is_repeat(c.basis.id, l->changed_by)) return done(c.log);
+  if (rules::is_superseded(c.basis.seen, l->changed))
+    return refused(Errc::superseded, l->name, c.log);
   l->options.retention = c.retention;
   return changed(*l, index, c.basis);
 }
@@ -240,7 +235,7 @@ Applied MetadataState::on(RaftIndex, const AdmitDisk& c) {
   // left, although entries were committed without it meanwhile.
   const Member back{c.node, c.disk};
   for (const LogInfo& l : state_.logs)
-    if (std::ranges::find(l.members, back) != l.members.end() && !removed(Rule::C1_back))
+    if (rules::is_coming_back(std::ranges::find(l.members, back) != l.members.end()))
       return refused(Errc::invalid_argument,
                      fmt::format("log {} has not taken in the disk that replaced this one: an old "
                                  "disk never comes back",
@@ -339,10 +334,6 @@ std::size_t MetadataState::logs_on(NodeId id) const {
   return n == logs_on_.end() ? 0 : n->second;
 }
 
-bool repeats(const Basis& basis, ChangeId last) {
-  return basis.id != ChangeId{} && basis.id == last && !removed(Rule::T6_repeat);
-}
-
 Result<LogOptions> effective_options(const std::string& name, LogOptions o,
                                      std::size_t registered) {
   if (name.empty()) return fail(Errc::invalid_argument, "a log needs a name");
@@ -358,10 +349,8 @@ Result<LogOptions> effective_options(const std::string& name, LogOptions o,
     return fail(
         Errc::invalid_argument,
         fmt::format("{} replicas asked for, at most {} are possible", o.replicas, replicas_max));
-  if (o.write_quorum == 0)
-    o.write_quorum =
-        static_cast<std::uint8_t>(o.replicas / 2 + (removed(Rule::C2_default) ? 0 : 1));
-  if (o.write_quorum > o.replicas && !removed(Rule::C2_range))
+  if (o.write_quorum == 0) o.write_quorum = rules::default_write_quorum(o.replicas);
+  if (rules::is_quorum_too_large(o.write_quorum, o.replicas))
     return fail(Errc::invalid_argument,
                 fmt::format("a write quorum of {} is more than the {} replicas", o.write_quorum,
                             o.replicas));

@@ -82,10 +82,6 @@ class MetadataState {
   std::size_t logs_bytes_ = 0;
 };
 
-/// T6: true if `last`, the id of the log's latest change (or of its creation), is this very
-/// request. Then the request was done before.
-bool repeats(const Basis& basis, ChangeId last);
-
 /// C2: checks the options that a client asks for and replaces zeros by defaults: N = min(3,
 /// `registered_nodes`), W = majority, default segment size. Fails with invalid_argument or
 /// not_enough_nodes; the text names the value and the limit.

@@ -6,33 +6,27 @@
 #include <utility>
 
 #include "proto-spec/vocabulary/check.h"
-#include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {
 
 ProducerTable::Judgement ProducerTable::judge(const Commit& c, Offset committed) {
-  if (const auto known = producers_.find(c.run.producer);
-      removed(Rule::A2) && known != producers_.end() && all_committed(known->second, committed)) {
-    runs_ -= known->second.runs.size();
-    producers_.erase(known);
+  if constexpr (mutations) {
+    if (!rules::remembers_producers()) forget_if_committed(c.run.producer, committed);
   }
   const auto found = producers_.find(c.run.producer);
   if (found == producers_.end()) {
-    // A1: a producer without a record in this term may commit only the entry right after its
-    // settled entries. Otherwise a late commit of an earlier term could be ordered a second time.
+    // A1: the producer has no record in this term.
     const Sequence expected = c.settled + 1;
-    if (c.run.first != expected && !removed(Rule::A1_first))
-      return {Verdict::wrong_sequence, expected};
+    if (!rules::may_begin_with(c.run.first, expected)) return {Verdict::wrong_sequence, expected};
     if (producers_.size() >= producers_max_ || runs_ >= runs_max_) return {Verdict::full};
     return {Verdict::accept, expected};
   }
   Producer& p = found->second;
   // The producer's word may free runs and move `expected` on, so it is taken before the judgement.
   settle(p, c.settled, committed);
-  const Sequence expected = removed(Rule::A1_settled) ? p.next : std::max(p.next, c.settled + 1);
-  const bool gap = c.run.first > expected && removed(Rule::A1_next);
-  const bool again = c.run.first < expected && removed(Rule::A1_repeat);
-  if (c.run.first == expected || gap || again)
+  const Sequence expected = rules::expected_sequence(p.next, c.settled);
+  if (!rules::leaves_gap(c.run.first, expected) && !rules::goes_back(c.run.first, expected))
     return runs_ >= runs_max_ ? Judgement{Verdict::full} : Judgement{Verdict::accept, expected};
   // Not the next run: it is either a repeat of a run that the table remembers, or out of sequence.
   Run* run = find(p, c.run.first);
@@ -79,12 +73,6 @@ ConnectionId ProducerTable::connection(ProducerId producer) const {
 void ProducerTable::seen_on(ProducerId producer, ConnectionId connection) {
   if (const auto p = producers_.find(producer); p != producers_.end())
     p->second.connection = connection;
-}
-
-/// Only a simulator that has removed A2 asks.
-bool ProducerTable::all_committed(const Producer& p, Offset committed) {
-  return std::all_of(p.runs.begin(), p.runs.end(),
-                     [&](const Run& r) { return r.end() <= committed; });
 }
 
 /// Drops runs that are settled. A run that is not committed here stays, whatever its producer says,

@@ -74,7 +74,8 @@ class ProducerTable {
   void use_up(const Commit& c, ConnectionId connection, Run run);
   void settle(Producer& p, Sequence through, Offset committed);
   static Run* find(Producer& p, Sequence first);
-  static bool all_committed(const Producer& p, Offset committed);
+  // Only in the mutation build: tests/simulator/mutants
+  void forget_if_committed(ProducerId producer, Offset committed);
 
   std::size_t producers_max_;
   std::size_t runs_max_;

@@ -5,6 +5,7 @@
 // whether the core takes an action at all.
 #pragma once
 #include <algorithm>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -16,11 +17,63 @@
 
 namespace loglog::sequencer::rules {
 
-// ---- T: terms and disks
+// ---- T: terms, members, and changes of the metadata
+
+/// T1_number: a new term's number is above every earlier term's number. `last`: the last term.
+/// `above`: the larger of the last term and the highest promise that a node has told.
+inline Term next_term(Term above, Term last) {
+  const bool repeated = removed(Rule::T1_number) && last != Term{};
+  return above + (repeated ? 0 : 1);
+}
+
+/// T2_committed: a leader seals only after its BeginTerm is committed and applied.
+inline bool awaits_committed_term() { return !removed(Rule::T2_committed); }
 
 /// T4_disk: a member is (node, disk), so another disk under the same node id is refused.
 inline bool is_foreign_disk(DiskId disk, DiskId registered) {
   return disk != registered && !removed(Rule::T4_disk);
+}
+
+/// T4_lasts: DATA LOSS lasts under every leader until the disk is replaced. `marked`: the metadata
+/// mark the node's disk as lost.
+inline bool counts_as_lost(bool marked) { return marked && !removed(Rule::T4_lasts); }
+
+/// T4_copy: a new process that finds fewer writes of its promise than the registered count runs on
+/// an older copy of the node's directory, which is DATA LOSS.
+inline bool is_older_copy(bool new_process, std::uint64_t found, std::uint64_t registered) {
+  return new_process && found < registered && !removed(Rule::T4_copy);
+}
+
+/// T5_open: a log opens only after all members have joined.
+inline bool may_open(bool all_joined) { return all_joined || removed(Rule::T5_open); }
+
+/// T5_ids: log ids are never reused. A log's id is the Raft index of its creation. `logs`: the
+/// number of logs now.
+inline LogId new_log_id(RaftIndex creation, std::size_t logs) {
+  return removed(Rule::T5_ids) ? LogId{logs + 1} : LogId{creation.value};
+}
+
+/// T6_made: a request creates a log only if no log of its name was deleted since the request.
+/// `seen`: the version of the metadata that the client knew.
+inline bool is_late_creation(RaftIndex seen, RaftIndex last_deletion) {
+  return seen < last_deletion && !removed(Rule::T6_made);
+}
+
+/// T6_repeat: the repeat of a request is answered like its first copy. `last`: the request that
+/// created the log, or that changed it last.
+inline bool is_repeat(ChangeId request, ChangeId last) {
+  return request != ChangeId{} && request == last && !removed(Rule::T6_repeat);
+}
+
+/// T6_seen: a setting changes only if nothing has changed it since the request. Otherwise the
+/// client meant to change the older settings and not the newer settings.
+inline bool is_superseded(RaftIndex seen, RaftIndex last_change) {
+  return seen < last_change && !removed(Rule::T6_seen);
+}
+
+/// T6_disk: a disk is replaced only if it is the disk that the request names as gone.
+inline bool was_replaced_before(DiskId named, DiskId registered) {
+  return named != registered && !removed(Rule::T6_disk);
 }
 
 /// T4_tail: a tail below the bytes that the node held in this term is DATA LOSS.
@@ -132,18 +185,91 @@ inline bool is_contradiction(bool equal_chains) {
 /// node is told it.
 inline bool tells_unmatched_nodes() { return removed(Rule::D5_matched); }
 
-// ---- K: damage on disks
+// ---- C: replaced disks, write quorums, and the sequencers' Raft
 
-/// K3_front: first files that are missing above the trim point are damage, because no trim explains
-/// them.
-inline bool lacks_front(Offset first, Offset trim) {
-  return first > trim && !removed(Rule::K3_front);
+/// C1_term: a replaced disk takes no part in any later term, so its replacement begins a new term
+/// for all logs.
+inline bool begins_term_for_new_disk() { return !removed(Rule::C1_term); }
+
+/// C1_back: a replaced disk never comes back as a member. `still_named`: a log still names the disk
+/// as its member, because the log has not taken in the disk that came in its place.
+inline bool is_coming_back(bool still_named) { return still_named && !removed(Rule::C1_back); }
+
+/// C2_default: the default write quorum is the majority.
+inline std::uint8_t default_write_quorum(std::uint8_t replicas) {
+  return static_cast<std::uint8_t>(replicas / 2 + (removed(Rule::C2_default) ? 0 : 1));
 }
 
-/// K4_count: a log with a hole does not count towards W and gives no bytes to peers.
-inline bool stops_counting(bool suspect) { return suspect && !removed(Rule::K4_count); }
+/// C2_range: a write quorum is no larger than the number of replicas.
+inline bool is_quorum_too_large(std::uint8_t write_quorum, std::uint8_t replicas) {
+  return write_quorum > replicas && !removed(Rule::C2_range);
+}
 
-// ---- C: membership and the sequencers' agreement
+/// C3_vote: a sequencer votes once in a Raft term. `given`: the vote that it has given in the term;
+/// 0: none.
+inline bool may_vote_for(SequencerId candidate, SequencerId given) {
+  return given == SequencerId{} || given == candidate || removed(Rule::C3_vote);
+}
+
+/// The last entry of a Raft log. Raft compares the term first and the index second.
+struct RaftLogEnd {
+  RaftTerm term;
+  RaftIndex index;
+  auto operator<=>(const RaftLogEnd&) const = default;
+};
+
+/// C3_current: a vote goes only to a candidate whose log is at least as current as the voter's log.
+inline bool is_current(RaftLogEnd candidate, RaftLogEnd voter) {
+  return candidate >= voter || removed(Rule::C3_current);
+}
+
+/// C3_own_term: a leader commits by counting only entries of its own Raft term.
+inline bool may_commit_by_counting(RaftTerm of_entry, RaftTerm own) {
+  return of_entry == own || removed(Rule::C3_own_term);
+}
+
+/// C3_prevote: an election begins with a pre-vote, so that a sequencer that cannot win deposes no
+/// leader.
+inline bool begins_with_pre_vote() { return !removed(Rule::C3_prevote); }
+
+/// C3_empty: a sequencer that lost its disk neither votes nor stands until it is up to date.
+inline bool withholds_vote_after_loss() { return !removed(Rule::C3_empty); }
+
+/// C3_lost: the same holds if the durable log ends before its mark.
+inline bool must_ask_after_lost_records(bool lost_records) {
+  return lost_records && !removed(Rule::C3_lost);
+}
+
+/// C3_asked: an undecided sequencer decides only after all others have answered, because it must
+/// take a term that is not below any term that they know. `has_log`: the sequencer that has just
+/// answered has a log.
+inline bool may_decide_standing(bool all_answered, bool has_log) {
+  return all_answered || (has_log && removed(Rule::C3_asked));
+}
+
+/// C3_asked: the term of a sequencer after another sequencer has answered with the term that it
+/// knows.
+inline RaftTerm term_after_answer(RaftTerm own, RaftTerm answered) {
+  return removed(Rule::C3_asked) ? own : std::max(own, answered);
+}
+
+/// C3_reset: a newcomer counts for a majority only by entries acknowledged anew.
+inline bool resets_newcomer() { return !removed(Rule::C3_reset); }
+
+/// C3_link: of two sequencers the lower id dials, so that only a single link between them counts.
+/// `dialled`: this sequencer dialled.
+inline bool is_dialled_by_lower_id(bool dialled, SequencerId own, SequencerId peer) {
+  return dialled == (peer > own) || removed(Rule::C3_link);
+}
+
+/// C3_link: a displaced link between sequencers is closed, so that its end dials anew.
+inline bool closes_displaced_link() { return !removed(Rule::C3_link); }
+
+/// C3_quorum: a leader whom a majority does not answer any more gives way. `heard`: the sequencers
+/// that were heard lately, the leader included.
+inline bool must_give_way(std::size_t heard, std::size_t majority) {
+  return heard < majority && !removed(Rule::C3_quorum);
+}
 
 /// C1_term: a replaced disk takes no part in any later term, so the new disk waits for the next
 /// term.
@@ -156,7 +282,31 @@ inline bool has_lost_log(bool newcomer) { return !newcomer && !removed(Rule::C1_
 /// C1_seal: a new disk answers no seal before it is a member.
 inline bool may_answer_seal(bool newcomer) { return !newcomer || removed(Rule::C1_seal); }
 
-// ---- R: reading and trim
+// ---- K: damage on disks
+
+/// K3_front: first files that are missing above the trim point are damage, because no trim explains
+/// them.
+inline bool lacks_front(Offset first, Offset trim) {
+  return first > trim && !removed(Rule::K3_front);
+}
+
+/// K4_count: a log with a hole does not count towards W and gives no bytes to peers.
+inline bool stops_counting(bool suspect) { return suspect && !removed(Rule::K4_count); }
+
+// ---- R: reading and trimming
+
+/// R2_logs: the existence or absence of a log is told after a majority has confirmed the lead.
+inline bool confirms_lead_first() { return !removed(Rule::R2_logs); }
+
+/// R3_committed: a trim never passes the committed offset.
+inline bool is_trim_past_committed(Offset trim, Offset committed) {
+  return trim > committed && !removed(Rule::R3_committed);
+}
+
+/// R3_back: a trim point never moves back.
+inline Offset trim_point(Offset before, Offset asked) {
+  return removed(Rule::R3_back) ? asked : std::max(before, asked);
+}
 
 /// R2_confirm: a tail is told after members have confirmed the term since the request.
 inline bool tail_needs_confirmation() { return !removed(Rule::R2_confirm); }
@@ -169,7 +319,49 @@ inline bool has_reached_tail(Offset committed, Offset largest) {
   return committed >= largest || removed(Rule::R2_reached);
 }
 
-// ---- A: appends within a term
+// ---- R5: retention
+
+/// R5_clock: a majority's least clock decides age; a majority's greatest clock stamps frames.
+inline bool majority_decides_clock() { return !removed(Rule::R5_clock); }
+
+/// R5_agree: nothing is trimmed by age while the sequencers' clocks differ. `agree`: the clocks of
+/// a majority are known, and all known clocks agree.
+inline bool may_judge_age(bool agree) { return agree || removed(Rule::R5_agree); }
+
+/// R5_bytes: retention leaves at least as many bytes as it names.
+inline std::uint64_t retained_bytes(std::uint64_t bytes) {
+  return bytes / (removed(Rule::R5_bytes) ? 4 : 1);
+}
+
+/// R5_age: retention leaves entries younger than the age that it names, in milliseconds.
+inline std::uint64_t retained_age(std::uint64_t ms) { return ms / (removed(Rule::R5_age) ? 4 : 1); }
+
+// ---- A: producers and their retries
+
+/// A1_first: an unknown producer begins right after its settled sequence. Otherwise a late commit
+/// of an earlier term could be ordered a second time.
+inline bool may_begin_with(Sequence first, Sequence after_settled) {
+  return first == after_settled || removed(Rule::A1_first);
+}
+
+/// A1_next: a known producer goes on without a gap.
+inline bool leaves_gap(Sequence first, Sequence expected) {
+  return first > expected && !removed(Rule::A1_next);
+}
+
+/// A1_repeat: a repeated commit is answered, not ordered again.
+inline bool goes_back(Sequence first, Sequence expected) {
+  return first < expected && !removed(Rule::A1_repeat);
+}
+
+/// A1_settled: settled sequence numbers may be skipped. `next`: the sequence after the producer's
+/// last run.
+inline Sequence expected_sequence(Sequence next, Sequence settled) {
+  return removed(Rule::A1_settled) ? next : std::max(next, settled + 1);
+}
+
+/// A2: a producer is never forgotten within a term.
+inline bool remembers_producers() { return !removed(Rule::A2); }
 
 /// A1_term: a commit of another term is refused.
 inline bool is_of_other_term(Term commit, Term current) {
@@ -193,17 +385,12 @@ inline Offset end_to_refill(Offset heard, Offset ordered) {
   return removed(Rule::V2_ordered) ? heard : std::max(heard, ordered);
 }
 
-// ---- R5: retention
-
-/// R5_bytes: retention leaves at least as many bytes as it names.
-inline std::uint64_t retained_bytes(std::uint64_t bytes) {
-  return bytes / (removed(Rule::R5_bytes) ? 4 : 1);
-}
-
-/// R5_age: retention leaves entries younger than the age that it names, in milliseconds.
-inline std::uint64_t retained_age(std::uint64_t ms) { return ms / (removed(Rule::R5_age) ? 4 : 1); }
-
 // ---- F: appends under conditions
+
+/// F2_back: a log's fencing token never falls.
+inline bool lowers_token(FenceToken asked, FenceToken in_force) {
+  return asked < in_force && !removed(Rule::F2_back);
+}
 
 /// F1_end: a conditional run is ordered only if no run lies at or above its expected offset.
 inline bool nothing_above(Offset expected, Offset entries_end) {

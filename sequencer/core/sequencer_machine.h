@@ -217,6 +217,7 @@ class SequencerMachine final : private LogHost {
   // machine_raft.cpp
   Bytes first_entry();
   void drain_raft();
+  // Only in the mutation build: tests/simulator/mutants
   void admit_in_term(const AdmitDisk& d);
   void tell_standing();
   std::string waits_for_answers() const;

@@ -2,8 +2,8 @@
 // follower answers an entry only once it is durable.
 #include <algorithm>
 
-#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/raft/raft.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer::raft {
 
@@ -169,10 +169,9 @@ void Raft::advance_commit() {
   for (const auto& [id, p] : l->peers) match.push_back(p.match);
   std::sort(match.begin(), match.end(), std::greater<>());
   const RaftIndex index = std::min(match[majority() - 1], log_.last_index());
-  // C3: only an entry of the own term is committed by counting; older entries are committed with
-  // it. A later leader could replace an older entry that is merely held by a majority.
-  if (index <= commit_ || (log_.term_at(index) != hard_.term && !removed(Rule::C3_own_term)))
-    return;
+  // C3: older entries are committed with the first entry of the own term. A later leader could
+  // replace an older entry that is merely held by a majority.
+  if (index <= commit_ || !rules::may_commit_by_counting(log_.term_at(index), hard_.term)) return;
   commit_to(index);
   broadcast(now_, true);
 }

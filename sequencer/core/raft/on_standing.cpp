@@ -2,8 +2,8 @@
 // its term, its vote and the entries that it had acknowledged. It asks all others to find out.
 #include <algorithm>
 
-#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/raft/raft.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer::raft {
 
@@ -40,7 +40,7 @@ void Raft::ask_standing(Time now) {
 void Raft::on_ask_standing(Time now, SequencerId from, const AskStanding& m) {
   send(from, StandingIs{m.round, hard_.term, had_log_ || log_.last_index() != RaftIndex{}});
   auto* l = std::get_if<Leader>(&role_);
-  if (l == nullptr || !l->peers.contains(from) || removed(Rule::C3_reset)) return;
+  if (l == nullptr || !l->peers.contains(from) || !rules::resets_newcomer()) return;
   l->peers[from] = Progress{
       RaftIndex{1}, RaftIndex{}, RaftIndex{}, now, 0, now + 2 * config_.heartbeat_interval, {}, {}};
 }
@@ -57,7 +57,7 @@ void Raft::on_standing(SequencerId from, const StandingIs& m) {
     ++ask_round_;
   }
   answered_.insert(from);
-  if (unanswered().empty() || (removed(Rule::C3_asked) && m.has_log)) decide();
+  if (rules::may_decide_standing(unanswered().empty(), m.has_log)) decide();
 }
 
 /// All others have answered the newest round. In an older cluster, a candidate that got the lost
@@ -68,8 +68,7 @@ void Raft::on_standing(SequencerId from, const StandingIs& m) {
 void Raft::decide() {
   const bool has_cluster =
       had_log_ || std::ranges::any_of(answers_, [](const auto& a) { return a.second.has_log; });
-  for (const auto& [id, a] : answers_)
-    if (!removed(Rule::C3_asked)) hard_.term = std::max(hard_.term, a.term);
+  for (const auto& [id, a] : answers_) hard_.term = rules::term_after_answer(hard_.term, a.term);
   standing_ = has_cluster ? Standing::newcomer : Standing::voter;
   // A new cluster: this vote for itself keeps it from voting for another candidate in that same
   // term.

@@ -2,8 +2,8 @@
 // told, so no restart can vote twice in a term.
 #include <algorithm>
 
-#include "proto-spec/vocabulary/rules.h"
 #include "sequencer/core/raft/raft.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer::raft {
 
@@ -52,9 +52,8 @@ bool Raft::can_win(const Candidate& c) const {
 void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
   // A sequencer that lost its disk has forgotten its votes, so it refuses all (C3).
   if (standing_ != Standing::voter) return send(from, Vote{hard_.term, m.pre_vote, false});
-  const bool up_to_date = m.last_term > log_.last_term() ||
-                          (m.last_term == log_.last_term() && m.last_index >= log_.last_index()) ||
-                          removed(Rule::C3_current);
+  const bool up_to_date =
+      rules::is_current({m.last_term, m.last_index}, {log_.last_term(), log_.last_index()});
   if (m.pre_vote) {
     // A voter that hears a live leader refuses a pre-vote and keeps its term, so that a sequencer
     // behind a bad link disturbs nobody.
@@ -69,8 +68,7 @@ void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
   }
   if (m.term > hard_.term) step_down(now, m.term, SequencerId{});
   if (m.term < hard_.term) return send(from, Vote{hard_.term, false, false});
-  // At most a single vote a term, and only for a log that is at least as up to date.
-  const bool free = hard_.vote == SequencerId{} || hard_.vote == from || removed(Rule::C3_vote);
+  const bool free = rules::may_vote_for(from, hard_.vote);
   if (!std::holds_alternative<Follower>(role_) || !free || !up_to_date)
     return send(from, Vote{hard_.term, false, false});
   hard_.vote = from;

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "proto-spec/vocabulary/check.h"
-#include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/rules.h"
 
 namespace loglog::sequencer::raft {
 
@@ -24,11 +24,11 @@ Raft::Raft(Config config, const RaftDisk& disk, std::uint64_t seed,
   commit_ = handed_out_ = log_.snapshot_index();
   saved_ = log_.last_index();
   const bool empty = hard_ == HardState{} && log_.last_index() == RaftIndex{};
-  if (disk.lost_records && !removed(Rule::C3_lost)) {
+  if (rules::must_ask_after_lost_records(disk.lost_records)) {
     lost_records(disk);
     return;
   }
-  if (removed(Rule::C3_empty)) return;
+  if (!rules::withholds_vote_after_loss()) return;
   if (hard_.vote == votes_not_yet) standing_ = Standing::newcomer;
   else if (empty && config_.voters.size() > 1 && !config_.trust_empty)
     standing_ = Standing::undecided;
@@ -150,16 +150,15 @@ void Raft::tick(Time now) {
   if (standing_ != Standing::voter) {
     if (standing_ == Standing::undecided && now >= ask_due_) ask_standing(now);
   } else if (auto* f = std::get_if<Follower>(&role_)) {
-    if (now >= f->election_deadline && !resigned_) campaign(now, !removed(Rule::C3_prevote));
+    if (now >= f->election_deadline && !resigned_) campaign(now, rules::begins_with_pre_vote());
   } else if (auto* c = std::get_if<Candidate>(&role_)) {
-    if (now >= c->election_deadline && !resigned_) campaign(now, !removed(Rule::C3_prevote));
+    if (now >= c->election_deadline && !resigned_) campaign(now, rules::begins_with_pre_vote());
   } else if (auto* l = std::get_if<Leader>(&role_)) {
-    // Check-quorum: a leader whom a majority does not answer any more gives way, so that clients
-    // find the other leader.
+    // Check-quorum: once this leader gives way, clients find the other leader.
     std::size_t heard = 1;
     for (const auto& [id, p] : l->peers)
       if (now - p.heard < 2 * config_.election_timeout_min) ++heard;
-    if (heard < majority() && !removed(Rule::C3_quorum)) {
+    if (rules::must_give_way(heard, majority())) {
       step_down(now, hard_.term, SequencerId{});
     } else if (now >= l->heartbeat_due) {
       l->heartbeat_due = now + config_.heartbeat_interval;

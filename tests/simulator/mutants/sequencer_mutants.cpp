@@ -1,8 +1,13 @@
 // Functions of the sequencer's core that misbehave, each for a rule that is removed. They are
 // compiled into the mutation build alone (LOGLOG_MUTATIONS); the product only declares them.
 #include <algorithm>
+#include <deque>
+#include <utility>
+#include <vector>
 
 #include "sequencer/core/log_term.h"
+#include "sequencer/core/producer_table.h"
+#include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
 
@@ -37,12 +42,34 @@ void OrderStream::cut(Offset o) {
 
 // ---- C1_term
 
+/// Breaks C1: the new disk is a member in a term in which the old disk has a part.
+void SequencerMachine::admit_in_term(const AdmitDisk& d) {
+  for (const LogInfo& l : metadata_.state().logs) {
+    std::vector<Member> members = l.members;
+    std::ranges::replace(members, Member{d.node, d.old}, Member{d.node, d.disk});
+    if (l.state == LogState::open && members != l.members)
+      propose(SetMembers{l.id, std::move(members)});
+  }
+}
+
 /// Breaks C1: the new disk goes on in the old disk's place in the same term.
 void LogTerm::admit_in_term(Time now, Replica& r, Member member) {
   r = Replica{};
   r.member = member;
   r.newcomer = true;
   if (host_.ready(member.node)) node_ready(now, member.node);
+}
+
+// ---- A2
+
+/// Breaks A2: forgets a producer within a term if all its runs are committed.
+void ProducerTable::forget_if_committed(ProducerId producer, Offset committed) {
+  const auto known = producers_.find(producer);
+  if (known == producers_.end()) return;
+  const std::deque<Run>& runs = known->second.runs;
+  if (!std::ranges::all_of(runs, [&](const Run& r) { return r.end() <= committed; })) return;
+  runs_ -= runs.size();
+  producers_.erase(known);
 }
 
 }  // namespace loglog::sequencer
