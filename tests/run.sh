@@ -152,6 +152,8 @@ text_checks() {
   step "include arrows: self-test" 60 tests/architecture/include_arrows.py --self-test
   step "include arrows" 60 tests/architecture/include_arrows.py
   step "top of tree" 60 tests/architecture/top_of_tree.py
+  step "public errors: self-test" 60 tests/architecture/public_errors.py --self-test
+  step "public errors" 60 tests/architecture/public_errors.py
   step "class size" 60 tests/architecture/class_size.py
   step "words" 60 tests/architecture/words.py
   step "links" 60 tests/architecture/links.py

@@ -14,12 +14,17 @@ enum class Retry : std::uint8_t {
   elsewhere  ///< ask another node, or the leader that the answer names
 };
 
+// The SDK's public header loglog/error.h declares the same enumeration, because users do not get
+// this file. tests/architecture/public_errors.py holds the two equal.
+#ifndef LOGLOG_ERRC
+#define LOGLOG_ERRC
 /// Error numbers as they stand on the wire. 0 (ok) means no error.
 enum class Errc : std::uint16_t {
 #define LOGLOG_ERROR(number, name, retry, sentence) name = number,
 #include "proto-spec/errors.def"
 #undef LOGLOG_ERROR
 };
+#endif
 
 /// The name in the table, for example "not_leader"; "unknown_error" for a number that is not in the
 /// table.

@@ -67,7 +67,7 @@ int main(int argc, char** argv) {
     // no token (F1).
     const auto result =
         log->append(entry, {.expected_offset = counter->end, .fence = fence->token});
-    if (result.error.code == "producer_fenced") {
+    if (result.error.code == loglog::Errc::producer_fenced) {
       std::cout << "replaced by token " << result.error.fence << " at " << counter->value
                 << std::endl;
       return 3;
@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
     if (!result) return fail(result.error);
     ++counter->value;
     // The next append expects the log to end behind this entry.
-    counter->end = result.offset + loglog::entry_overhead + entry.size();
+    counter->end = result.next;
   }
   std::cout << "counted to " << counter->value << std::endl;
 }

@@ -28,8 +28,8 @@ int main(int argc, char** argv) {
     std::cerr << before.error().message << '\n';
     return 1;
   }
-  const auto result =
-      log->append(id + ": an order to pay", std::chrono::milliseconds(std::stoll(argv[4])));
+  const auto result = log->append(id + ": an order to pay",
+                                  {.timeout = std::chrono::milliseconds(std::stoll(argv[4]))});
   if (result) {
     std::cout << "committed " << result.offset << '\n';
     return 0;
@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
 
   // A later committed append settles the fate of the unknown entry. A producer's entries keep their
   // order, so an entry that does not stand before "fence" never will.
-  const auto fence = log->append("fence", std::chrono::seconds(30));
+  const auto fence = log->append("fence", {.timeout = std::chrono::seconds(30)});
   if (!fence) {
     std::cerr << fence.error.message << '\n';
     return 1;

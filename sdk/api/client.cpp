@@ -23,10 +23,13 @@
 namespace loglog {
 
 CallError to_call_error(const Error& e) {
-  return {std::string(name_of(e.code)), e.message(), retry_of(e.code) != Retry::no};
+  // An append that ended by its deadline was not written and never will be, so it may be repeated.
+  const bool retry = retry_of(e.code) != Retry::no || e.code == Errc::deadline_exceeded;
+  return {e.code, e.message(), retry, e.code == Errc::deadline_exceeded};
 }
 CallError to_call_error(const client::Failure& f) {
   CallError e = to_call_error(f.error);
+  e.timed_out |= f.timed_out;
   e.begins_at = f.begins.value;
   e.ends_at = f.ends.value;
   e.fence = f.fence.value;
@@ -81,6 +84,7 @@ struct Log::State {
   std::shared_ptr<Client::State> client;
   LogId id;
   LogDetails details;
+  bool created = false;
 };
 
 /// State of a subscription, shared by its Follower and, weakly, by the handler of its completions.
@@ -97,6 +101,8 @@ struct Follower::State {
   std::function<void(const Entry&)> each;  // empty: entries wait for next()
   std::thread::id delivers;                // the thread that runs `each` now; none: no thread does
   std::uint64_t unreported = 0;            // bytes taken by next() and not reported to the core yet
+  EntryOffset position = 0;                // all entries below were given out
+  EntryOffset arrived = 0;                 // all entries below have arrived
   // Shared separately, so that work posted to the driver does not hold the client: otherwise the
   // last handle could be destroyed on the driver's thread.
   std::shared_ptr<std::atomic<std::uint64_t>> token =
@@ -104,6 +110,9 @@ struct Follower::State {
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
 
   void stop();
+  /// Waits for an entry, then gives at most `max` of those that have arrived to `to`.
+  template <class F>
+  void take(std::size_t max, std::chrono::milliseconds wait, F to);
   /// True in a child process. No lock may be taken there, because a thread that exists only in the
   /// parent may hold it.
   bool inherited() const { return client->driver.inherited(); }
@@ -127,8 +136,10 @@ struct Follower::State {
       bytes += e.next.value - e.offset.value;
       lock.lock();
       delivers = {};
+      position = e.next.value;
       if (stopped) news.notify_all();
     }
+    position = d.next.value;
     lock.unlock();
     consumed(bytes);
   }
@@ -139,7 +150,7 @@ struct Follower::State {
 std::expected<Client, CallError> Client::connect(ClientOptions options) {
   if (options.addresses.empty())
     return std::unexpected(CallError{
-        "invalid_argument", "no address: give HOST:PORT of any node of the cluster", false});
+        Errc::invalid_argument, "no address: give HOST:PORT of any node of the cluster", false});
   for (const std::string& a : options.addresses)
     if (auto ok = transport::split_address(a); !ok && !a.starts_with("local:"))
       return std::unexpected(to_call_error(ok.error()));
@@ -180,7 +191,7 @@ std::expected<Log, CallError> Client::create_log(const std::string& name, Create
   auto& s = *state_;
   if (o.replicas > replicas_max || o.write_quorum > replicas_max)
     return std::unexpected(
-        CallError{"invalid_argument",
+        CallError{Errc::invalid_argument,
                   "a log has at most 9 replicas; ask for 1 to 9, or 0 for the default", false});
   const LogOptions options{static_cast<std::uint8_t>(o.replicas),
                            static_cast<std::uint8_t>(o.write_quorum), o.segment_bytes,
@@ -189,14 +200,38 @@ std::expected<Log, CallError> Client::create_log(const std::string& name, Create
     m.create_log(now, t, name, options, s.deadline(now));
   });
   if (!d) return std::unexpected(d.error());
-  return Log(std::make_shared<Log::State>(state_, d->info.id, to_details(d->info)));
+  return Log(std::make_shared<Log::State>(state_, d->info.id, to_details(d->info), true));
 }
+
+namespace {
+
+/// The sentence about the first property that `wanted` names and the log does not have; nullopt:
+/// the log is as wanted. Retention may change at any time, so it is not compared.
+std::optional<std::string> contradiction(const LogDetails& log, const CreateOptions& wanted) {
+  const auto differ = [&log](const char* property, std::uint64_t asked, std::uint64_t has) {
+    return "log " + log.name + " exists with " + property + " " + std::to_string(has) + ", and " +
+           std::to_string(asked) + " is asked for; these are fixed for a log's life";
+  };
+  if (wanted.replicas != 0 && wanted.replicas != log.replicas)
+    return differ("replicas", wanted.replicas, log.replicas);
+  if (wanted.write_quorum != 0 && wanted.write_quorum != log.write_quorum)
+    return differ("write quorum", wanted.write_quorum, log.write_quorum);
+  if (wanted.segment_bytes != 0 && wanted.segment_bytes != log.segment_bytes)
+    return differ("segment size", wanted.segment_bytes, log.segment_bytes);
+  return std::nullopt;
+}
+
+}  // namespace
 
 std::expected<Log, CallError> Client::open_or_create_log(const std::string& name,
                                                          CreateOptions options) {
   auto made = create_log(name, options);
-  if (made || made.error().code != name_of(Errc::log_exists)) return made;
-  return open_log(name);
+  if (made || made.error().code != Errc::log_exists) return made;
+  auto log = open_log(name);
+  if (!log) return log;
+  if (const auto why = contradiction(log->details(), options))
+    return std::unexpected(to_call_error(Error{Errc::invalid_argument, *why}));
+  return log;
 }
 
 std::expected<std::vector<LogDetails>, CallError> Client::list_logs() {
@@ -224,57 +259,6 @@ std::expected<void, CallError> Client::delete_log(const std::string& name) {
   });
   if (!d) return std::unexpected(d.error());
   return {};
-}
-
-std::expected<EntryOffset, CallError> Client::trim_log(const std::string& name,
-                                                       EntryOffset offset) {
-  auto log = open_log(name);
-  if (!log) return std::unexpected(log.error());
-  // No reader could begin at a trim point where no entry begins, so a replica must show an entry
-  // there first (R3). Below the log's begin the trim changes nothing.
-  if (auto there = log->read(offset, 1); !there && there.error().code != name_of(Errc::trimmed))
-    return std::unexpected(there.error());
-  return state_->trim(LogId{log->details().id}, Offset{offset});
-}
-
-std::expected<EntryOffset, CallError> Client::trim_log_to(const std::string& name,
-                                                          std::uint64_t keep_bytes) {
-  auto log = open_log(name);
-  if (!log) return std::unexpected(log.error());
-  const auto tail = log->tail();
-  if (!tail) return std::unexpected(tail.error());
-  if (tail->committed - tail->first <= keep_bytes) return tail->first;
-  auto& s = *state_;
-  const LogId id{log->details().id};
-  const Offset highest{tail->committed - keep_bytes};
-  auto begins =
-      s.ask<client::PointInTime>([&](client::ClientMachine& m, Time now, client::Token t) {
-        m.segment_of(now, t, id, highest, s.deadline(now));
-      });
-  if (!begins) return std::unexpected(begins.error());
-  return s.trim(id, begins->offset);
-}
-
-std::expected<EntryOffset, CallError> Client::trim_log_before(
-    const std::string& name, std::chrono::system_clock::time_point time) {
-  auto log = open_log(name);
-  if (!log) return std::unexpected(log.error());
-  const auto offset = log->offset_at(time);
-  if (!offset) return std::unexpected(offset.error());
-  return state_->trim(LogId{log->details().id}, Offset{*offset});
-}
-
-std::expected<LogDetails, CallError> Client::set_retention(const std::string& name,
-                                                           std::uint64_t bytes,
-                                                           std::chrono::milliseconds age) {
-  auto log = open_log(name);
-  if (!log) return std::unexpected(log.error());
-  auto& s = *state_;
-  auto d = s.ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
-    m.set_retention(now, t, LogId{log->details().id}, to_retention(bytes, age), s.deadline(now));
-  });
-  if (!d) return std::unexpected(d.error());
-  return to_details(d->info);
 }
 
 std::expected<void, CallError> Client::replace_disk(std::uint32_t node, bool force) {
@@ -368,6 +352,35 @@ std::expected<ClusterReport, CallError> Client::status(bool with_logs) {
   return r;
 }
 
+std::expected<void, CallError> Client::ready(std::chrono::milliseconds wait) {
+  auto& s = *state_;
+  auto m = s.ask<client::Metadatas>([&](client::ClientMachine& c, Time now, client::Token t) {
+    c.list_logs(now, t, s.deadline(now, wait));
+  });
+  if (!m) return std::unexpected(m.error());
+  return {};
+}
+
+std::expected<void, CallError> Client::flush(std::chrono::milliseconds wait) {
+  if (const auto why = state_->cannot_wait()) return std::unexpected(to_call_error(*why));
+  const std::uint64_t left = state_->budget.wait_for_earlier(bounded(wait));
+  // The callbacks of the appends that have ended run on the client's thread before this task.
+  std::promise<void> reached;
+  state_->driver.post([&reached](client::ClientMachine&, Time) { reached.set_value(); });
+  reached.get_future().wait();
+  if (left == 0) return {};
+  return std::unexpected(to_call_error(
+      Error{Errc::unavailable, std::to_string(left) + " appends are still under way"}));
+}
+
+std::expected<void, CallError> Client::close(std::chrono::milliseconds wait) {
+  if (const auto why = state_->cannot_wait()) return std::unexpected(to_call_error(*why));
+  state_->closing = true;
+  auto flushed = flush(wait);
+  close();
+  return flushed;
+}
+
 void Client::close() {
   if (state_->driver.inherited()) return;
   state_->driver.post([](client::ClientMachine& m, Time now) { m.close(now); });
@@ -376,20 +389,26 @@ void Client::close() {
 // ---- Log
 
 const LogDetails& Log::details() const { return state_->details; }
+bool Log::was_created() const { return state_->created; }
 
 namespace {
 
 AppendResult refused(const Error& why) {
-  return {AppendResult::Outcome::refused, 0, 0, to_call_error(why)};
+  return {AppendResult::Outcome::refused, 0, 0, 0, to_call_error(why)};
 }
 
-AppendResult to_result(const client::Completion& c) {
+/// `size`: bytes of the entry's frame.
+AppendResult to_result(const client::Completion& c, std::uint64_t size) {
   if (const auto* a = std::get_if<client::Appended>(&c))
-    return {AppendResult::Outcome::committed, a->offset.value, a->term.value, {}};
+    return {AppendResult::Outcome::committed,
+            a->offset.value,
+            a->offset.value + size,
+            a->term.value,
+            {}};
   const auto& f = std::get<client::Failure>(c);
   return {f.error.code == Errc::outcome_unknown ? AppendResult::Outcome::unknown
                                                 : AppendResult::Outcome::refused,
-          0, 0, to_call_error(f)};
+          0, 0, 0, to_call_error(f)};
 }
 
 /// The common part of all appends: refuses invalid entries in the calling thread, takes room in the
@@ -402,77 +421,76 @@ void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::
     done(refused(Error{code, std::move(detail)}));
   };
   if (client->driver.inherited()) return refuse(Errc::forked, {});
+  if (client->closing) return refuse(Errc::client_closed, {});
   if (payload.size() > entry_bytes_max)
     return refuse(Errc::entry_too_large, "this one has " + std::to_string(payload.size()));
   const std::uint64_t size = payload.size() + frame_overhead;
   Duration left = bounded(options.timeout.value_or(client->options.timeout));
   const auto taken = client->budget.take(
       size, client->options.block_when_full && !client->driver.on_own_thread(), left);
-  if (taken != AppendBudget::Taken::yes) {
+  if (taken.how != AppendBudget::How::taken) {
     const std::string bound = std::to_string(client->options.bytes_in_flight_max) +
                               " bytes (bytes_in_flight_max) are in flight";
-    if (taken == AppendBudget::Taken::full) return refuse(Errc::too_many, bound);
+    if (taken.how == AppendBudget::How::full) return refuse(Errc::too_many, bound);
     return refuse(Errc::deadline_exceeded, "it waited for room: " + bound);
   }
   struct End final : client::ClientDriver::AppendEnd {
-    End(AppendBudget& b, std::uint64_t n, std::function<void(AppendResult)> d)
-        : budget(b), size(n), done(std::move(d)) {}
+    End(AppendBudget& b, std::uint64_t n, std::uint64_t e, std::function<void(AppendResult)> d)
+        : budget(b), size(n), epoch(e), done(std::move(d)) {}
     void ended(client::Completion&& how) override {
-      budget.give_back(size);
-      call_back([&] { done(to_result(how)); });
+      budget.give_back(size, epoch);
+      call_back([&] { done(to_result(how, size)); });
     }
     AppendBudget& budget;
     std::uint64_t size;
+    std::uint64_t epoch;
     std::function<void(AppendResult)> done;
   };
   client->driver.append(log, Bytes::copy_of(payload), packed, left,
                         {options.expected_offset ? Offset{*options.expected_offset} : no_offset,
                          FenceToken{options.fence}},
-                        std::make_unique<End>(client->budget, size, std::move(done)));
+                        std::make_unique<End>(client->budget, size, taken.epoch, std::move(done)));
+}
+
+/// append_bytes with a future.
+std::future<AppendResult> promised(const std::shared_ptr<Client::State>& client, LogId log,
+                                   std::string_view payload, bool packed,
+                                   const AppendOptions& options) {
+  auto promise = std::make_shared<std::promise<AppendResult>>();
+  auto future = promise->get_future();
+  append_bytes(
+      client, log, payload, packed, [promise](AppendResult r) { promise->set_value(std::move(r)); },
+      options);
+  return future;
 }
 
 }  // namespace
-
-void Log::append(std::string_view payload, std::function<void(AppendResult)> done,
-                 const AppendOptions& options) {
-  append_bytes(state_->client, state_->id, payload, false, std::move(done), options);
-}
-
-std::future<AppendResult> Log::append_async(std::string_view payload,
-                                            const AppendOptions& options) {
-  auto promise = std::make_shared<std::promise<AppendResult>>();
-  auto future = promise->get_future();
-  append(payload, [promise](AppendResult r) { promise->set_value(std::move(r)); }, options);
-  return future;
-}
 
 AppendResult Log::append(std::string_view payload, const AppendOptions& options) {
   if (const auto why = state_->client->cannot_wait()) return refused(*why);
   return append_async(payload, options).get();
 }
-
-void Log::append(std::string_view payload, std::function<void(AppendResult)> done,
-                 std::optional<Milliseconds> timeout) {
-  append(payload, std::move(done), AppendOptions{.timeout = timeout});
-}
 std::future<AppendResult> Log::append_async(std::string_view payload,
-                                            std::optional<Milliseconds> timeout) {
-  return append_async(payload, AppendOptions{.timeout = timeout});
+                                            const AppendOptions& options) {
+  return promised(state_->client, state_->id, payload, false, options);
 }
-AppendResult Log::append(std::string_view payload, std::optional<Milliseconds> timeout) {
-  return append(payload, AppendOptions{.timeout = timeout});
+void Log::append_then(std::string_view payload, std::function<void(AppendResult)> done,
+                      const AppendOptions& options) {
+  append_bytes(state_->client, state_->id, payload, false, std::move(done), options);
 }
 
 AppendResult Log::append_batch(const std::vector<std::string>& payloads,
-                               std::optional<Milliseconds> timeout) {
+                               const AppendOptions& options) {
   if (const auto why = state_->client->cannot_wait()) return refused(*why);
-  auto promise = std::make_shared<std::promise<AppendResult>>();
-  auto future = promise->get_future();
-  append_bytes(
-      state_->client, state_->id, pack_batch(payloads), true,
-      [promise](AppendResult r) { promise->set_value(std::move(r)); },
-      AppendOptions{.timeout = timeout});
-  return future.get();
+  return append_batch_async(payloads, options).get();
+}
+std::future<AppendResult> Log::append_batch_async(const std::vector<std::string>& payloads,
+                                                  const AppendOptions& options) {
+  return promised(state_->client, state_->id, pack_batch(payloads), true, options);
+}
+void Log::append_batch_then(const std::vector<std::string>& payloads,
+                            std::function<void(AppendResult)> done, const AppendOptions& options) {
+  append_bytes(state_->client, state_->id, pack_batch(payloads), true, std::move(done), options);
 }
 
 std::expected<ReadResult, CallError> Log::read(EntryOffset from, std::size_t max_bytes,
@@ -556,7 +574,7 @@ std::expected<EntryOffset, CallError> Log::begin() {
   // trip.
   const auto page = read(0, 4096);
   if (page) return 0;
-  if (page.error().code == name_of(Errc::trimmed)) return page.error().begins_at;
+  if (page.error().code == Errc::trimmed) return page.error().begins_at;
   return std::unexpected(page.error());
 }
 
@@ -564,6 +582,75 @@ std::expected<EntryOffset, CallError> Log::end() {
   auto t = tail();
   if (!t) return std::unexpected(t.error());
   return t->committed;
+}
+
+namespace {
+
+/// The start of the last segment or term of the log that lies at or below `highest`.
+std::expected<EntryOffset, CallError> start_below(Client::State& client, LogId log,
+                                                  EntryOffset highest) {
+  auto begins =
+      client.ask<client::PointInTime>([&](client::ClientMachine& m, Time now, client::Token t) {
+        m.segment_of(now, t, log, Offset{highest}, client.deadline(now));
+      });
+  if (!begins) return std::unexpected(begins.error());
+  return begins->offset.value;
+}
+
+}  // namespace
+
+std::expected<std::optional<Entry>, CallError> Log::last() {
+  const auto tail_now = tail();
+  if (!tail_now) return std::unexpected(tail_now.error());
+  // Frames have no link to the frame before them, so each round reads forward from a known start.
+  for (EntryOffset end = tail_now->committed; end > tail_now->first;) {
+    const auto begin = start_below(*state_->client, state_->id, end - 1);
+    if (!begin) return std::unexpected(begin.error());
+    std::optional<Entry> last;
+    for (EntryOffset at = std::max(*begin, tail_now->first); at < end;) {
+      auto page = read(at, {.max_bytes = page_size_max});
+      if (!page) return std::unexpected(page.error());
+      if (page->next == at) break;  // the replica lags; what it has is older than the tail
+      for (Entry& e : page->entries)
+        if (e.offset < end) last = std::move(e);
+      at = page->next;
+    }
+    if (last) return last;
+    end = *begin;
+  }
+  return std::nullopt;
+}
+
+std::expected<EntryOffset, CallError> Log::trim(EntryOffset offset) {
+  // No reader could begin at a trim point where no entry begins, so a replica must show an entry
+  // there first (R3). Below the log's begin the trim changes nothing.
+  if (auto there = read(offset, 1); !there && there.error().code != Errc::trimmed)
+    return std::unexpected(there.error());
+  return state_->client->trim(state_->id, Offset{offset});
+}
+
+std::expected<EntryOffset, CallError> Log::trim_to_size(std::uint64_t keep_bytes) {
+  const auto tail_now = tail();
+  if (!tail_now) return std::unexpected(tail_now.error());
+  if (tail_now->committed - tail_now->first <= keep_bytes) return tail_now->first;
+  const auto begins = start_below(*state_->client, state_->id, tail_now->committed - keep_bytes);
+  if (!begins) return std::unexpected(begins.error());
+  return state_->client->trim(state_->id, Offset{*begins});
+}
+
+std::expected<EntryOffset, CallError> Log::trim_before(std::chrono::system_clock::time_point time) {
+  const auto offset = offset_at(time);
+  if (!offset) return std::unexpected(offset.error());
+  return state_->client->trim(state_->id, Offset{*offset});
+}
+
+std::expected<LogDetails, CallError> Log::set_retention(std::uint64_t bytes, Milliseconds age) {
+  auto& s = *state_->client;
+  auto d = s.ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.set_retention(now, t, state_->id, to_retention(bytes, age), s.deadline(now));
+  });
+  if (!d) return std::unexpected(d.error());
+  return to_details(d->info);
 }
 
 Follower Log::follow(EntryOffset from, std::stop_token stop) {
@@ -575,6 +662,7 @@ Follower Log::follow(EntryOffset from, std::function<void(const Entry&)> each,
   auto state = std::make_shared<Follower::State>();
   state->client = state_->client;
   state->each = std::move(each);
+  state->position = state->arrived = from;
   if (state->inherited()) return Follower(std::move(state));
   // Weak: the handler lives in the driver, and must keep neither the follower nor the client alive.
   std::weak_ptr<Follower::State> weak = state;
@@ -593,6 +681,8 @@ Follower Log::follow(EntryOffset from, std::function<void(const Entry&)> each,
           s->stopped = true;
         } else if (const auto* d = std::get_if<client::Delivered>(&c.result)) {
           for (const client::Entry& e : d->entries) s->entries.push_back(to_entry(e));
+          s->arrived = d->next.value;
+          if (s->entries.empty()) s->position = s->arrived;
         }
         s->news.notify_all();
       },
@@ -633,26 +723,47 @@ std::optional<Entry> Follower::next() {
 }
 
 std::optional<Entry> Follower::next_for(std::chrono::milliseconds wait) {
-  const auto why = state_->client->cannot_wait();
-  if (state_->inherited()) return std::nullopt;
-  std::unique_lock lock(state_->mutex);
-  if (!why)
-    state_->news.wait_for(lock, bounded(wait),
-                          [&] { return state_->stopped || !state_->entries.empty(); });
-  state_->refused_wait.reset();
-  if (state_->entries.empty()) {
-    if (why && !state_->stopped) state_->refused_wait = to_call_error(*why);
-    return std::nullopt;
-  }
-  Entry e = std::move(state_->entries.front());
-  state_->entries.pop_front();
-  state_->unreported += e.next - e.offset;
-  // Reports are gathered, so that the driver is woken once for many entries.
-  const bool report = state_->entries.empty() || state_->unreported >= credit_step;
-  const std::uint64_t bytes = report ? std::exchange(state_->unreported, 0) : 0;
-  lock.unlock();
-  if (report) state_->consumed(bytes);
+  std::optional<Entry> e;
+  state_->take(1, wait, [&e](Entry&& taken) { e = std::move(taken); });
   return e;
+}
+
+std::vector<Entry> Follower::next_batch(std::size_t max, std::chrono::milliseconds wait) {
+  std::vector<Entry> out;
+  state_->take(max, wait, [&out](Entry&& taken) { out.push_back(std::move(taken)); });
+  return out;
+}
+
+EntryOffset Follower::position() const {
+  if (state_->inherited()) return 0;
+  std::lock_guard lock(state_->mutex);
+  return state_->position;
+}
+
+template <class F>
+void Follower::State::take(std::size_t max, std::chrono::milliseconds wait, F to) {
+  const auto why = client->cannot_wait();
+  if (inherited() || max == 0) return;
+  std::unique_lock lock(mutex);
+  if (!why) news.wait_for(lock, bounded(wait), [this] { return stopped || !entries.empty(); });
+  refused_wait.reset();
+  if (entries.empty()) {
+    if (why && !stopped) refused_wait = to_call_error(*why);
+    return;
+  }
+  for (; max > 0 && !entries.empty(); --max) {
+    Entry& first = entries.front();
+    unreported += first.next - first.offset;
+    position = first.next;
+    to(std::move(first));
+    entries.pop_front();
+  }
+  if (entries.empty()) position = arrived;
+  // Reports are gathered, so that the driver is woken once for many entries.
+  const bool report = entries.empty() || unreported >= credit_step;
+  const std::uint64_t bytes = report ? std::exchange(unreported, 0) : 0;
+  lock.unlock();
+  if (report) consumed(bytes);
 }
 
 void Follower::stop() { state_->stop(); }

@@ -45,6 +45,7 @@ struct Client::State {
   AppendBudget budget;
   client::ClientDriver driver;
   std::atomic<std::uint64_t> refused_here = 0;  // appends refused before they reached the core
+  std::atomic<bool> closing = false;            // close(wait) was called: appends are refused
 
   /// The deadline of a call that begins now; nullopt: with the client's time-out.
   Time deadline(Time now, std::optional<std::chrono::milliseconds> timeout = {}) const {

@@ -18,9 +18,7 @@ std::string log_of(const std::string& name, std::size_t partition) {
   return fmt::format("{}/{}", name, partition);
 }
 
-CallError wrong(const std::string& why) {
-  return {std::string(name_of(Errc::invalid_argument)), why};
-}
+CallError wrong(const std::string& why) { return {Errc::invalid_argument, why}; }
 
 /// Numbers of the existing partitions, ascending. Only canonical names count: NAME/07 is another
 /// log.
@@ -42,7 +40,9 @@ std::expected<std::vector<std::size_t>, CallError> partitions_of(Client& client,
   return found;
 }
 
-AppendResult refused(const CallError& why) { return {AppendResult::Outcome::refused, 0, 0, why}; }
+AppendResult refused(const CallError& why) {
+  return {AppendResult::Outcome::refused, 0, 0, 0, why};
+}
 
 }  // namespace
 
@@ -124,20 +124,20 @@ std::expected<std::size_t, CallError> PartitionedLog::choose(std::string_view ke
 }
 
 PartitionedAppend PartitionedLog::append(std::string_view key, std::string_view payload,
-                                         std::optional<Log::Milliseconds> timeout) {
+                                         const AppendOptions& options) {
   const auto n = choose(key);
   if (!n) return {0, refused(n.error())};
-  return {*n, logs_[*n].append(payload, timeout)};
+  return {*n, logs_[*n].append(payload, options)};
 }
 
-void PartitionedLog::append(std::string_view key, std::string_view payload,
-                            std::function<void(PartitionedAppend)> done,
-                            std::optional<Log::Milliseconds> timeout) {
+void PartitionedLog::append_then(std::string_view key, std::string_view payload,
+                                 std::function<void(PartitionedAppend)> done,
+                                 const AppendOptions& options) {
   const auto n = choose(key);
   if (!n) return done({0, refused(n.error())});
-  logs_[*n].append(
+  logs_[*n].append_then(
       payload, [n = *n, done = std::move(done)](AppendResult r) { done({n, std::move(r)}); },
-      timeout);
+      options);
 }
 
 std::vector<Follower> PartitionedLog::follow(

@@ -82,11 +82,10 @@ void add_progress(CLI::App& command, When& when) {
 
 int failed(const CallError& e) {
   // Ctrl-C closes the client, so calls end with client_closed; the cause is the interruption.
-  if (interrupted() && e.code == "client_closed") return failed("interrupted");
-  const bool late =
-      e.code == "unavailable" && e.message.find("the deadline passed") != std::string::npos;
+  if (interrupted() && e.code == Errc::client_closed) return failed("interrupted");
+  const bool late = e.code == Errc::unavailable && e.timed_out;
   const int code = failed(late ? e.message + "; --timeout gives it longer" : e.message);
-  return e.code == "bad_configuration" ? exit_bad_options : code;  // a malformed address
+  return e.code == Errc::bad_configuration ? exit_bad_options : code;  // a malformed address
 }
 int failed(const std::string& sentence) {
   clear_progress();

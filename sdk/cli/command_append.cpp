@@ -124,7 +124,7 @@ class Outcomes {
     if (first_ == 0) first_ = number;
     // A cause is printed once while it stays the same, however many entries it meets.
     if (std::exchange(told_, r.error.code) != r.error.code &&
-        !(interrupted() && r.error.code == "client_closed"))
+        !(interrupted() && r.error.code == Errc::client_closed))
       failed(fmt::format("{}: {}", source_.name(number), r.error.message));
   }
   bool any_failed() const { return first_ != 0; }
@@ -148,14 +148,14 @@ class Outcomes {
       put("{{\"line\": {}, \"outcome\": \"{}\", \"offset\": {}}}\n", number, outcome, r.offset);
     else
       put("{{\"line\": {}, \"outcome\": \"{}\", \"code\": {}, \"error\": {}}}\n", number, outcome,
-          json_string(r.error.code), json_string(r.error.message));
+          json_string(r.error.name()), json_string(r.error.message));
   }
 
   const Source& source_;
   bool json_;
   std::size_t committed_ = 0, refused_ = 0, unknown_ = 0;
   std::size_t first_ = 0;  // number of the first entry that was not committed; 0: none
-  std::string told_;       // code of the cause that was printed last
+  Errc told_ = Errc::ok;   // code of the cause that was printed last
 };
 
 /// Appends the entry without waiting for its outcome; blocks while the client's memory is full.
@@ -164,8 +164,8 @@ std::future<AppendResult> begin_append(Log& log, const Item& item, const Argumen
   // A copied batch is appended as a batch again: the same bytes with the same mark. There is no
   // asynchronous call for that, so this entry is waited for.
   std::promise<AppendResult> done;
-  done.set_value(
-      log.append_batch(Entry{.payload = item.payload, .packed = true}.parts(), o.timeout));
+  done.set_value(log.append_batch(Entry{.payload = item.payload, .packed = true}.parts(),
+                                  {.timeout = o.timeout}));
   return done.get_future();
 }
 
@@ -320,7 +320,7 @@ int append(const Target& target, const Arguments& o) {
   auto client = target.connect();
   if (!client) return failed(client.error());
   auto log = o.create ? client->open_or_create_log(o.log) : client->open_log(o.log);
-  if (!log && log.error().code == "no_such_log")
+  if (!log && log.error().code == Errc::no_such_log)
     return failed(fmt::format("no log has the name {}; --create makes it", o.log));
   if (!log) return failed(log.error());
   std::unique_ptr<Source> source;

@@ -168,8 +168,8 @@ class Producer {
  private:
   void append() {
     const auto begin = Clock::now();
-    logs_[next_++ % logs_.size()].append(payload_,
-                                         [this, begin](const AppendResult& r) { ended(begin, r); });
+    logs_[next_++ % logs_.size()].append_then(
+        payload_, [this, begin](const AppendResult& r) { ended(begin, r); });
   }
   // Counts an append and begins the next. Runs on the client's thread, or in the calling thread if
   // the append was refused at once.
@@ -448,7 +448,7 @@ int bench_follow(const Target& target, const BenchOptions& o, const std::string&
   std::vector<std::thread> threads;
   threads.emplace_back([&] {
     const std::string payload(o.size, 'x');
-    while (deliveries.send()) log->append(payload, [](const AppendResult&) {});
+    while (deliveries.send()) log->append_then(payload, [](const AppendResult&) {});
   });
   for (std::uint32_t i = 0; i < o.followers; ++i) {
     threads.emplace_back([&, i] {
@@ -492,7 +492,7 @@ int bench(const Target& target, const BenchOptions& o) {
   if (!o.log.empty()) return code;
   if (auto client = target.connect())
     for (const std::string& made : names)
-      if (auto gone = client->delete_log(made); !gone && gone.error().code != "no_such_log")
+      if (auto gone = client->delete_log(made); !gone && gone.error().code != Errc::no_such_log)
         return failed(gone.error());
   return code;
 }

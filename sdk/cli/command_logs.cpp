@@ -110,10 +110,11 @@ int create(Client& c, LogArguments a) {
 /// The cluster replaces both bounds at once, so a bound that is not given is sent with the value
 /// that was just read. A change by another client in between is overwritten.
 int set(Client& c, const LogArguments& a) {
-  auto d = c.describe_log(a.name);
-  if (!d) return failed(d.error());
-  d = c.set_retention(a.name, a.retention_bytes.value_or(d->retention_bytes),
-                      a.retention_age.value_or(d->retention_age));
+  auto log = c.open_log(a.name);
+  if (!log) return failed(log.error());
+  const LogDetails& now = log->details();
+  const auto d = log->set_retention(a.retention_bytes.value_or(now.retention_bytes),
+                                    a.retention_age.value_or(now.retention_age));
   if (!d) return failed(d.error());
   a.json ? print_json(*d) : print_details(*d);
   return 0;
@@ -175,16 +176,18 @@ bool may_delete(const LogArguments& a) {
 int remove(Client& c, const LogArguments& a) {
   if (!may_delete(a)) return failed("nothing was deleted");
   auto ok = c.delete_log(a.name);
-  if (!ok && ok.error().code == "no_such_log")
+  if (!ok && ok.error().code == Errc::no_such_log)
     return failed(fmt::format("no log has the name {}; loglog logs list shows all", a.name));
   return ok ? 0 : failed(ok.error());
 }
 
 /// Exactly one of the three ways was given (need_one).
 std::expected<EntryOffset, CallError> trim_as_asked(Client& c, const LogArguments& a) {
-  if (a.offset) return c.trim_log(a.name, *a.offset);
-  if (a.keep_bytes) return c.trim_log_to(a.name, *a.keep_bytes);
-  return c.trim_log_before(a.name, parse_time(a.before, std::chrono::system_clock::now()).value());
+  auto log = c.open_log(a.name);
+  if (!log) return std::unexpected(log.error());
+  if (a.offset) return log->trim(*a.offset);
+  if (a.keep_bytes) return log->trim_to_size(*a.keep_bytes);
+  return log->trim_before(parse_time(a.before, std::chrono::system_clock::now()).value());
 }
 
 int trim(Client& c, const LogArguments& a) {

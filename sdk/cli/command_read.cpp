@@ -70,7 +70,7 @@ CLI::Validator a_position() {
 /// Prints the error of a --from. A position that is not valid for the log is bad usage.
 int failed_at(const CallError& e) {
   const int code = failed(e);
-  return e.code == "invalid_argument" ? exit_bad_options : code;
+  return e.code == Errc::invalid_argument ? exit_bad_options : code;
 }
 
 /// Destination of a read: a file that appears as a whole, or standard output.

@@ -49,18 +49,18 @@ Answer ask(Log log, std::uint32_t node, EntryOffset from, milliseconds left, boo
                                          .frames = true,
                                          .timeout = left});
   if (page && !page->frames.empty()) return {std::move(page->frames), Verdict::agrees, {}, {}};
-  const std::string code = page ? "not_here" : page.error().code;
-  if (code == "not_here")
+  const Errc code = page ? Errc::not_here : page.error().code;
+  if (code == Errc::not_here)
     return {{},
             Verdict::behind,
             fmt::format("it has nothing past offset {} yet, and catches up by itself", from),
             {}};
-  if (code == "trimmed") return {{}, Verdict::agrees, {}, page.error().begins_at};
-  if (code == "unavailable")
+  if (code == Errc::trimmed) return {{}, Verdict::agrees, {}, page.error().begins_at};
+  if (code == Errc::unavailable)
     return {{}, Verdict::down, "it does not answer: start it, or leave it out with --replicas", {}};
-  if (code == "corrupt")
+  if (code == Errc::corrupt)
     return {{}, Verdict::damaged, fmt::format("the bytes at offset {} do not verify", from), {}};
-  if (code == "io_error")
+  if (code == Errc::io_error)
     return {{},
             Verdict::damaged,
             fmt::format("its disk does not give the bytes at offset {}", from),
@@ -251,7 +251,7 @@ std::expected<std::vector<std::uint32_t>, CallError> chosen(const VerifyOptions&
   for (const std::uint32_t n : o.replicas)
     if (std::find(log.nodes.begin(), log.nodes.end(), n) == log.nodes.end())
       return std::unexpected(
-          CallError{"invalid_argument",
+          CallError{Errc::invalid_argument,
                     fmt::format("--replicas: storage node {} holds no replica of {}; nodes {} do",
                                 n, o.log, fmt::join(log.nodes, ", ")),
                     false});

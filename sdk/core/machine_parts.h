@@ -100,7 +100,9 @@ struct ClientMachine::Parts {
   /// not be reached, and the causes.
   void fail_late(Token t, Errc e) {
     const std::string whom = e == Errc::unavailable ? view.failures() : std::string();
-    fail(t, e, "the deadline passed" + (whom.empty() ? whom : "; " + whom));
+    Failure late{Error{e, "the deadline passed" + (whom.empty() ? whom : "; " + whom)}};
+    late.timed_out = true;
+    complete(t, std::move(late));
   }
 
   // machine_reads.cpp

@@ -202,7 +202,8 @@ void ClientMachine::Parts::pushed(Time at, Token t, NodeId node, ConnectionId c,
   }
   view.figures().followed_entries += d.entries.size();
   f.blame.taken(view, f.cursor, begin, c, good);
-  if (!d.entries.empty()) complete(t, std::move(d), false);
+  // Without entries the page held frames of the log's own, and only the position moves.
+  if (d.next != begin) complete(t, std::move(d), false);
   if (good) {
     f.tried.clear();
     return give_credit(f);

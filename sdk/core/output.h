@@ -43,6 +43,8 @@ struct Failure {
   /// it. With past_end: the log's committed end.
   Offset ends{};
   FenceToken fence{};  ///< with producer_fenced: the log's token
+  /// The deadline passed; the error is the last temporary reason.
+  bool timed_out = false;
 };
 /// An entry as read and verified. `payload` is a slice of the received page and shares its memory.
 /// `packed`: the payload holds several payloads of append_batch.
@@ -55,7 +57,8 @@ struct Entry {
   bool packed = false;
   Bytes payload;
 };
-/// read: entries from the asked offset on; none at the committed end. follow: the next entries.
+/// read: entries from the asked offset on; none at the committed end. follow: the next entries;
+/// none if only the position moves, over frames of the log's own.
 struct Delivered {
   std::vector<Entry> entries;
   Offset next;  ///< where to read on

@@ -21,11 +21,10 @@ namespace loglog {
 namespace {
 
 std::unexpected<CallError> refused(std::string sentence) {
-  return std::unexpected(CallError{"bad_configuration", std::move(sentence)});
+  return std::unexpected(CallError{Errc::bad_configuration, std::move(sentence)});
 }
 std::unexpected<CallError> refused(const Error& e) {
-  return std::unexpected(
-      CallError{std::string(name_of(e.code)), e.message(), retry_of(e.code) != Retry::no});
+  return std::unexpected(CallError{e.code, e.message(), retry_of(e.code) != Retry::no});
 }
 
 // Addresses with ports that were free a moment ago, all different. Sequencers must know each

@@ -135,7 +135,7 @@ std::vector<double> load(const std::string& address, const Options& o) {
     flying += free;
     lock.unlock();
     for (std::uint32_t i = 0; i < free; ++i) {
-      log->append(payload, [&, begin = Clock::now()](const loglog::AppendResult& r) {
+      log->append_then(payload, [&, begin = Clock::now()](const loglog::AppendResult& r) {
         const std::lock_guard hold(mutex);
         if (r)
           took.push_back(std::chrono::duration<double, std::micro>(Clock::now() - begin).count());

@@ -139,8 +139,8 @@ class Producer {
       payload[i] = static_cast<char>(random_());
     history_.line(R"({{"event":"begin","time":{},"id":"{}","bytes":{},"hash":"{:016x}"}})", now(),
                   id, payload.size(), hash_of(payload));
-    log_.append(payload,
-                [this, id = std::move(id)](const loglog::AppendResult& r) { ended(id, r); });
+    log_.append_then(payload,
+                     [this, id = std::move(id)](const loglog::AppendResult& r) { ended(id, r); });
   }
 
   // Mostly small entries, some of a few KiB, and now and then a large entry.
@@ -160,7 +160,7 @@ class Producer {
           at, id, r.offset, r.term);
     else
       history_.line(R"({{"event":"end","time":{},"id":"{}","outcome":"{}","code":"{}"}})", at, id,
-                    r.outcome == Outcome::refused ? "refused" : "unknown", r.error.code);
+                    r.outcome == Outcome::refused ? "refused" : "unknown", r.error.name());
     const std::lock_guard hold(mutex_);
     --under_way_;
     room_.notify_all();
@@ -204,7 +204,7 @@ int ask_for_tails(const Options& options, loglog::Log& log, History& history) {
     if (tail)
       history.line(R"({{"event":"tail","begin":{},"time":{},"first":{},"committed":{}}})", begin,
                    now(), tail->first, tail->committed);
-    else history.line(R"({{"event":"error","time":{},"code":"{}"}})", now(), tail.error().code);
+    else history.line(R"({{"event":"error","time":{},"code":"{}"}})", now(), tail.error().name());
     pause_for(std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / options.rate)));
   }
   return 0;
@@ -215,7 +215,7 @@ int read_all(const Options& options, loglog::Log& log, History& history) {
     const auto found = log.read(at, 1u << 20, 500ms);
     if (!found) {
       history.line(R"({{"event":"error","time":{},"code":"{}","at":{}}})", now(),
-                   found.error().code, at);
+                   found.error().name(), at);
       if (!found.error().retry) return 1;
       pause_for(100ms);
       continue;
@@ -231,7 +231,7 @@ std::optional<loglog::Log> open(loglog::Client& client, const Options& options) 
   while (told_to_stop == 0) {
     auto log = client.open_log(options.log);
     if (log) return std::move(*log);
-    if (!log.error().retry && log.error().code != "no_such_log") {
+    if (!log.error().retry && log.error().code != loglog::Errc::no_such_log) {
       fmt::print(stderr, "recorder: {}\n", log.error().message);
       return std::nullopt;
     }

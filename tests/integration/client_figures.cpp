@@ -52,7 +52,7 @@ void appends(Client& client) {
     under_way.push_back(log->append_async(std::string(length, 'x')));
   for (auto& f : under_way) must(static_cast<bool>(f.get()), "an append");
   must(!log->append(std::string(entry_bytes_max + 1, 'x')), "one that is too large");
-  must(!log->append("late", 0ms), "one without time");
+  must(!log->append("late", {.timeout = 0ms}), "one without time");
 
   const ClientFigures f = client.figures();
   must(
@@ -201,6 +201,6 @@ int main(int argc, char** argv) {
   // Ports 65534 and 65535 exist, but four nodes need four ports.
   const auto bad = EmbeddedCluster::start(
       {.name = "figures", .data = folder.path, .http = "127.0.0.1:65534", .storage = 3});
-  must(!bad && bad.error().code == "bad_configuration", "more nodes than ports");
+  must(!bad && bad.error().code == Errc::bad_configuration, "more nodes than ports");
   fmt::print("client_figures: ok\n");
 }

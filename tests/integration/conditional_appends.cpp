@@ -57,7 +57,7 @@ void counts_together(const EmbeddedCluster& cluster) {
             log->append(fmt::format("{:<1000}", value + 1), {.expected_offset = end});
         if (!result) {
           must(result.outcome == AppendResult::Outcome::refused &&
-                   result.error.code == "offset_mismatch",
+                   result.error.code == Errc::offset_mismatch,
                result.error.message);
           must(result.error.ends_at > end, "a refusal says where the log ends");
           ++refused;
@@ -97,7 +97,8 @@ void takes_over(const EmbeddedCluster& cluster) {
   std::size_t in = 0;
   for (auto& f : under_way) {
     const AppendResult r = f.get();
-    must(r || r.error.code == "producer_fenced", "the older writer's append: " + r.error.message);
+    must(r || r.error.code == Errc::producer_fenced,
+         "the older writer's append: " + r.error.message);
     // F2: no entry of the older token lies at or above the end that FenceIs named.
     must(!r || r.offset < second->end, "what it got in lies below the end that was told");
     in += r ? 1 : 0;
@@ -110,7 +111,7 @@ void takes_over(const EmbeddedCluster& cluster) {
   must(read_all(*b).size() == in + 2, "nothing else stands in the log");
 
   const auto back = a->fence(1);
-  must(!back && back.error().code == "producer_fenced", "a lower token is refused");
+  must(!back && back.error().code == Errc::producer_fenced, "a lower token is refused");
   must(a->fence(2)->token == 2 && a->fence(7)->token == 7 && a->fence()->token == 8,
        "the same again, a higher one, the next one");
 }

@@ -69,18 +69,18 @@ void keeps_keys_in_order(Client& client) {
 
 void refuses(Client& client) {
   const auto other = PartitionedLog::open_or_create(client, "orders", partitions + 1);
-  must(!other && other.error().code == "invalid_argument",
+  must(!other && other.error().code == Errc::invalid_argument,
        "another number of partitions is refused");
   const auto fewer = PartitionedLog::open_or_create(client, "orders", partitions - 1);
-  must(!fewer && fewer.error().code == "invalid_argument", "a smaller one too");
+  must(!fewer && fewer.error().code == Errc::invalid_argument, "a smaller one too");
   const auto none = PartitionedLog::open(client, "nothing");
-  must(!none && none.error().code == "no_such_log", "a stream that is not there");
+  must(!none && none.error().code == Errc::no_such_log, "a stream that is not there");
   must(!PartitionedLog::open_or_create(client, "empty", 0), "no partitions");
 
   // A stream whose creation was cut off: the last partition exists and the first does not.
   must(client.create_log("half/2").has_value(), "a log");
   const auto half = PartitionedLog::open(client, "half");
-  must(!half && half.error().code == "invalid_argument",
+  must(!half && half.error().code == Errc::invalid_argument,
        "a stream that is not whole is not opened");
   const auto whole = PartitionedLog::open_or_create(client, "half", 3);
   must(whole && whole->size() == 3 && PartitionedLog::open(client, "half").has_value(),
@@ -89,7 +89,7 @@ void refuses(Client& client) {
   // This partitioner names a partition that does not exist.
   auto wild =
       PartitionedLog::open(client, "orders", [](std::string_view, std::size_t n) { return n; });
-  must(wild && wild->append("k", "v").result.error.code == "invalid_argument",
+  must(wild && wild->append("k", "v").result.error.code == Errc::invalid_argument,
        "a partitioner that chooses what there is not");
 }
 

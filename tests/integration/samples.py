@@ -2,11 +2,15 @@
 """Every sample does what its first lines promise, on a cluster of three sequencers and three
 storage nodes started by samples/local_cluster.sh."""
 
+import base64
+import json
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import tempfile
+import time
 
 from cluster import check, free_ports
 
@@ -18,6 +22,34 @@ def run(*command, code=0, **more):
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=120, **more)
     check(done.returncode == code, f"{command} ended with {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout
+
+
+def publish_across_crashes(address, folder):
+    """The outbox sample is killed again and again; the log holds every line once, in order (B)."""
+    lines = [f"row {i}" for i in range(1, 2001)]
+    (folder / "outbox").write_text("".join(f"{line}\n" for line in lines))
+    command = [str(SAMPLES / "outbox"), address, "published", str(folder / "outbox")]
+    killed = 0
+    for i in range(10):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process.stdout.readline()  # it has taken over and goes on
+        time.sleep(0.002 * i)
+        process.kill()
+        killed += process.wait(timeout=20) != 0
+        process.stdout.close()
+    check(killed > 0, "no process was killed in the middle")
+    check(f"published up to line {len(lines)}" in run(*command), "the last process publishes the rest")
+    check(f"goes on behind line {len(lines)}" in run(*command), "a further process finds nothing to do")
+    read = run(SAMPLES / "loglog", "read", "published", "--format", "json", "--cluster", address)
+    parts = []
+    for entry in map(json.loads, read.splitlines()):
+        packed = base64.b64decode(entry["bytes"])  # the count, the lengths, then the parts
+        (count,) = struct.unpack_from("<I", packed)
+        at = 4 + 4 * count
+        for length in struct.unpack_from(f"<{count}I", packed, 4):
+            parts.append(packed[at:at + length].decode())
+            at += length
+    check(parts == [f"{i} {line}" for i, line in enumerate(lines, 1)], f"published: {len(parts)} lines, {parts[:3]} … {parts[-3:]}")
 
 
 def main():
@@ -58,6 +90,7 @@ def main():
             check("replaced by token 2" in one.stdout.read(), "and says so")
             numbers = [int(line.split()[-1]) for line in run(SAMPLES / "loglog", "read", "count", "--cluster", address).splitlines()]
             check(numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 50, f"counted without a gap: {numbers[:5]} … {numbers[-5:]}")
+            publish_across_crashes(address, pathlib.Path(folder))
             run(script, "kill", "storage-2", **more)
             check("storage-2: not running" in run(script, "status", **more), "status shows the killed node")
             run(script, "start", "storage-2", **more)

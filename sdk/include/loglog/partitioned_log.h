@@ -44,8 +44,7 @@ struct PartitionedAppend {
 };
 
 /// The partitions of a stream, opened. Thread-safe if its partitioner is. Keeps the client alive.
-/// Copies share the partitioner's turn. append_async, append_batch and AppendOptions are those of
-/// partition(n).
+/// Copies share the partitioner's turn. append_async and append_batch are those of partition(n).
 class PartitionedLog {
  public:
   /// Largest number of partitions.
@@ -73,12 +72,11 @@ class PartitionedLog {
   /// As Log::append, to the partition that the partitioner chooses. If the partitioner returns a
   /// number that is too large, the append is refused with invalid_argument.
   PartitionedAppend append(std::string_view key, std::string_view payload,
-                           std::optional<Log::Milliseconds> timeout = {});
-  /// As Log::append with a callback. `done` runs exactly once, on the client's thread, or in the
-  /// calling thread if the entry is refused there (see Log::append) or by the partitioner.
-  void append(std::string_view key, std::string_view payload,
-              std::function<void(PartitionedAppend)> done,
-              std::optional<Log::Milliseconds> timeout = {});
+                           const AppendOptions& options = {});
+  /// As Log::append_then. `done` runs exactly once, on the client's thread, or in the calling
+  /// thread if the entry is refused there (see Log::append_then) or by the partitioner.
+  void append_then(std::string_view key, std::string_view payload,
+                   std::function<void(PartitionedAppend)> done, const AppendOptions& options = {});
 
   /// Follows every partition: partition n from from[n], or from 0 if `from` is shorter. From 0 a
   /// partition that was trimmed fails with `trimmed`; take Log::begin. `each` is copied, must not

@@ -6,9 +6,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <iterator>
+#include <ranges>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -54,7 +58,7 @@ int status_of_child(const std::function<void()>& work) {
 
 template <class T>
 std::string code_of(const std::expected<T, CallError>& r) {
-  return r ? "ok" : r.error().code;
+  return std::string(r ? "ok" : r.error().name());
 }
 
 }  // namespace
@@ -63,29 +67,35 @@ TEST_CASE(
     "a blocking call in a callback returns would_deadlock at once, it does not hang the client "
     "(A4, F27)") {
   Small s;
-  std::promise<std::vector<std::string>> said;
+  std::promise<std::vector<Errc>> said;
   auto future = said.get_future();
   // No entry ever comes there.
   auto following = std::make_shared<Follower>(s.log.follow(1ull << 40));
   // A callback runs on the client's own thread, so every blocking call in it would wait for itself.
-  s.log.append("x", [&, following](const AppendResult&) {
-    std::vector<std::string> codes = {s.log.append("y").error.code,
-                                      s.log.append_batch({"y"}).error.code,
-                                      code_of(s.log.read(0)),
-                                      code_of(s.log.tail()),
-                                      code_of(s.log.begin()),
-                                      code_of(s.log.fence(7)),
-                                      code_of(s.log.offset_at({})),
-                                      code_of(s.client.open_log("log")),
-                                      code_of(s.client.open_or_create_log("other")),
-                                      code_of(s.client.list_logs()),
-                                      code_of(s.client.delete_log("log")),
-                                      code_of(s.client.trim_log("log", 0)),
-                                      code_of(s.client.set_retention("log", 0, 0ms)),
-                                      code_of(s.client.replace_disk(1)),
-                                      code_of(s.client.status())};
+  s.log.append_then("x", [&, following](const AppendResult&) {
+    std::vector<Errc> codes = {s.log.append("y").error.code,
+                               s.log.append_batch({"y"}).error.code,
+                               code_of(s.log.read(0)),
+                               code_of(s.log.tail()),
+                               code_of(s.log.begin()),
+                               code_of(s.log.last()),
+                               code_of(s.log.fence(7)),
+                               code_of(s.log.offset_at({})),
+                               code_of(s.log.trim(0)),
+                               code_of(s.log.trim_to_size(0)),
+                               code_of(s.log.trim_before({})),
+                               code_of(s.log.set_retention(0, 0ms)),
+                               code_of(s.client.open_log("log")),
+                               code_of(s.client.open_or_create_log("other")),
+                               code_of(s.client.list_logs()),
+                               code_of(s.client.delete_log("log")),
+                               code_of(s.client.replace_disk(1)),
+                               code_of(s.client.status()),
+                               code_of(s.client.ready(20s)),
+                               code_of(s.client.flush(20s)),
+                               code_of(s.client.close(20s))};
     const auto none = following->next();
-    codes.push_back(none ? "entry" : following->error() ? following->error()->code : "none");
+    codes.push_back(!none && following->error() ? following->error()->code : Errc::ok);
     // Calls that do not block work in a callback.
     CHECK_FALSE(following->stopped());
     static_cast<void>(s.client.figures());
@@ -93,7 +103,7 @@ TEST_CASE(
   });
   testing::must(future.wait_for(20s) == std::future_status::ready,
                 "a blocking call in a callback hangs (A4)");
-  for (const std::string& code : future.get()) CHECK(code == "would_deadlock");
+  for (const Errc code : future.get()) CHECK(code == Errc::would_deadlock);
   CHECK(s.log.append("after"));
 }
 
@@ -104,7 +114,8 @@ TEST_CASE(
   const int status = status_of_child([&data] {
     // Nothing may catch the exception on its way to std::terminate.
     Small s({}, data);
-    s.log.append("x", [](const AppendResult&) { throw std::runtime_error("the application's"); });
+    s.log.append_then("x",
+                      [](const AppendResult&) { throw std::runtime_error("the application's"); });
     std::this_thread::sleep_for(20s);
   });
   CHECK(WIFSIGNALED(status));
@@ -121,14 +132,15 @@ TEST_CASE(
   const auto code = [](bool ok) { ::_exit(ok ? 0 : 1); };
   SUBCASE("calls") {
     CHECK(status_of_child([&] {
-            std::string called;
-            s->log.append("x", [&called](const AppendResult& r) { called = r.error.code; });
-            code(s->log.append("x").error.code == "forked" && called == "forked" &&
-                 code_of(s->log.read(0)) == "forked" &&
-                 code_of(s->client.open_log("log")) == "forked" &&
-                 s->log.append_async("x").get().error.code == "forked" && !following->next() &&
-                 following->stopped() && following->error()->code == "forked" &&
-                 s->log.follow(0).error()->code == "forked" &&
+            Errc called{};
+            s->log.append_then("x", [&called](const AppendResult& r) { called = r.error.code; });
+            code(s->log.append("x").error.code == Errc::forked && called == Errc::forked &&
+                 code_of(s->log.read(0)) == Errc::forked &&
+                 code_of(s->client.open_log("log")) == Errc::forked &&
+                 code_of(s->client.flush(20s)) == Errc::forked &&
+                 s->log.append_async("x").get().error.code == Errc::forked && !following->next() &&
+                 following->stopped() && following->error()->code == Errc::forked &&
+                 s->log.follow(0).error()->code == Errc::forked &&
                  s->client.figures().appends_committed == 0);
           }) == 0);
   }
@@ -155,7 +167,7 @@ TEST_CASE(
           }) == 0);
   }
   // The parent's client and follower work as before.
-  CHECK(s->log.append("after", 20s));
+  CHECK(s->log.append("after", {.timeout = 20s}));
   CHECK(following->next_for(20s));
 }
 
@@ -164,7 +176,7 @@ TEST_CASE("the longest wait that can be named waits, and does not overflow") {
   auto follower = s.log.follow(0);
   std::thread appends([&s] {
     std::this_thread::sleep_for(50ms);
-    CHECK(s.log.append("late", 20s));
+    CHECK(s.log.append("late", {.timeout = 20s}));
   });
   const auto entry = follower.next_for(std::chrono::milliseconds::max());
   appends.join();
@@ -199,4 +211,176 @@ TEST_CASE("every thread of client and cluster blocks the application's signals (
   sigset_t mine;
   pthread_sigmask(SIG_BLOCK, nullptr, &mine);
   CHECK(sigismember(&mine, SIGTERM) == 0);
+}
+
+TEST_CASE(
+    "flush waits for every append before it and for its callback, and for no later append (B)") {
+  Small s;
+  std::atomic<int> ended = 0;
+  for (int i = 0; i < 200; ++i)
+    s.log.append_then(std::to_string(i), [&ended](const AppendResult& r) { ended += r ? 1 : 0; });
+  REQUIRE(s.client.flush(20s));
+  CHECK(ended == 200);
+  // A log without its node takes no append, so this append stays under way.
+  s.cluster.stop();
+  auto late = s.log.append_async("late", {.timeout = 1s});
+  const auto left = s.client.flush(20ms);
+  REQUIRE_FALSE(left);
+  CHECK(left.error().code == Errc::unavailable);
+  CHECK(left.error().message.find("1 appends") != std::string::npos);
+  CHECK(s.client.flush(20s));
+  CHECK_FALSE(late.get());
+}
+
+TEST_CASE(
+    "close with a time loses no append that was begun before it, and refuses later ones (B)") {
+  Small s;
+  std::vector<std::future<AppendResult>> under_way;
+  for (int i = 0; i < 200; ++i) under_way.push_back(s.log.append_async(std::to_string(i)));
+  CHECK(s.client.close(20s));
+  for (auto& append : under_way) CHECK(append.get());
+  CHECK(s.log.append("later").error.code == Errc::client_closed);
+  CHECK(code_of(s.log.tail()) == Errc::client_closed);
+}
+
+static_assert(std::input_iterator<Follower::iterator>);
+static_assert(std::ranges::input_range<Follower>);
+
+TEST_CASE(
+    "a follower's position moves over the log's own frames, so a standby knows that it has read "
+    "all "
+    "below an offset (B)") {
+  const auto data = std::make_shared<testing::Folder>();
+  {
+    Small s({}, data);
+    for (int i = 0; i < 5; ++i) REQUIRE(s.log.append(std::to_string(i)));
+  }
+  // The new leader writes a term start behind the entries, which no reader sees.
+  Small s({}, data);
+  const auto end = s.log.fence();
+  REQUIRE(end);
+  auto follower = s.log.follow(0);
+  CHECK(follower.position() == 0);
+  std::vector<std::string> read;
+  EntryOffset last = 0;
+  for (const auto until = std::chrono::steady_clock::now() + 20s;
+       follower.position() < end->end && std::chrono::steady_clock::now() < until;)
+    if (const auto e = follower.next_for(10ms)) {
+      read.push_back(e->payload);
+      last = e->next;
+    }
+  CHECK(read == std::vector<std::string>{"0", "1", "2", "3", "4"});
+  CHECK(follower.position() == end->end);
+  CHECK(last < end->end);
+}
+
+TEST_CASE("a follower gives its entries in batches, and as a range whose end has a reason (B)") {
+  Small s;
+  for (int i = 0; i < 10; ++i) REQUIRE(s.log.append(std::to_string(i)));
+  auto follower = s.log.follow(0);
+  std::vector<Entry> entries;
+  while (entries.size() < 10) {
+    auto batch = follower.next_batch(4, 20s);
+    REQUIRE_FALSE(batch.empty());
+    CHECK(batch.size() <= 4);
+    for (Entry& e : batch) entries.push_back(std::move(e));
+    CHECK(follower.position() >= entries.back().next);
+  }
+  for (int i = 0; i < 10; ++i)
+    CHECK(entries[static_cast<std::size_t>(i)].payload == std::to_string(i));
+  CHECK(follower.next_batch(4, 0ms).empty());
+  CHECK(follower.next_batch(0, 20s).empty());
+  CHECK_FALSE(follower.stopped());
+  // The range of a log that is deleted ends, and says why.
+  auto range = s.log.follow(0);
+  int seen = 0;
+  for (const Entry& e : range) {
+    CHECK(e.payload == std::to_string(seen));
+    if (++seen == 10) REQUIRE(s.client.delete_log("log"));
+  }
+  CHECK(seen == 10);
+  REQUIRE(range.error());
+  CHECK(range.error()->code == Errc::no_such_log);
+}
+
+TEST_CASE("an append that was refused by its deadline may be repeated, and says so (B)") {
+  Small s;
+  const AppendResult late = s.log.append("x", {.timeout = 0ms});
+  CHECK(late.outcome == AppendResult::Outcome::refused);
+  CHECK(late.error.code == Errc::deadline_exceeded);
+  CHECK(late.error.retry);
+  CHECK(late.error.timed_out);
+  const AppendResult done = s.log.append("y", {});
+  REQUIRE(done);
+  CHECK(done.next == done.offset + entry_overhead + 1);
+  CHECK(s.log.read(done.offset)->entries.at(0).next == done.next);
+  const AppendResult large = s.log.append(std::string(entry_bytes_max + 1, 'x'));
+  CHECK(large.error.code == Errc::entry_too_large);
+  CHECK_FALSE(large.error.retry);
+}
+
+TEST_CASE("open_or_create_log tells whether it created, and refuses options that contradict (B)") {
+  Small s;
+  CHECK(s.log.was_created());
+  const auto again = s.client.open_or_create_log("log", {.replicas = 1});
+  REQUIRE(again);
+  CHECK_FALSE(again->was_created());
+  CHECK(again->details().id == s.log.details().id);
+  CHECK(s.client.open_or_create_log("log"));
+  const auto other = s.client.open_or_create_log("log", {.segment_bytes = 1u << 20});
+  REQUIRE_FALSE(other);
+  CHECK(other.error().code == Errc::invalid_argument);
+  CHECK(other.error().message.find("segment size 67108864") != std::string::npos);
+}
+
+TEST_CASE(
+    "the last entry of a log is found behind segments, and a log without entries has none (B)") {
+  Small s;
+  auto log = s.client.create_log("small", {.replicas = 1, .segment_bytes = 65536});
+  REQUIRE(log);
+  CHECK(*log->last() == std::nullopt);
+  AppendResult last;
+  for (int i = 0; i < 10; ++i) {
+    last = log->append(std::to_string(i) + std::string(30'000, 'x'));
+    REQUIRE(last);
+    const auto found = log->last();
+    REQUIRE(found);
+    REQUIRE(*found);
+    CHECK((*found)->offset == last.offset);
+  }
+  REQUIRE(log->trim(last.next));
+  CHECK(*log->last() == std::nullopt);
+}
+
+TEST_CASE("ready waits for a leader, and names the address that refuses (B)") {
+  Small s;
+  CHECK(s.client.ready(20s));
+  const auto nobody = Client::connect({.addresses = {"127.0.0.1:1"}, .wait_for_cluster = false});
+  REQUIRE(nobody);
+  auto client = *nobody;
+  const auto failed = client.ready(20s);
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().code == Errc::unavailable);
+  CHECK(failed.error().message.find("127.0.0.1:1") != std::string::npos);
+}
+
+TEST_CASE("a batch takes conditions, and has the three forms of an append (B)") {
+  Small s;
+  const auto fence = s.log.fence(7);
+  REQUIRE(fence);
+  CHECK(s.log.append_batch({"a", "b"}, {.fence = 6}).error.code == Errc::producer_fenced);
+  const AppendResult first = s.log.append_batch({"a", "b"}, {.fence = 7});
+  REQUIRE(first);
+  CHECK(s.log.append_batch_async({"c"}, {.expected_offset = first.offset}).get().error.code ==
+        Errc::offset_mismatch);
+  std::promise<AppendResult> said;
+  s.log.append_batch_then({"c", ""}, [&said](AppendResult r) { said.set_value(std::move(r)); },
+                          {.expected_offset = first.next});
+  const AppendResult second = said.get_future().get();
+  REQUIRE(second);
+  const auto page = s.log.read(first.offset);
+  REQUIRE(page);
+  REQUIRE(page->entries.size() == 2);
+  CHECK(page->entries[0].parts() == std::vector<std::string>{"a", "b"});
+  CHECK(page->entries[1].parts() == std::vector<std::string>{"c", ""});
 }
