@@ -152,6 +152,8 @@ text_checks() {
   step "include arrows: self-test" 60 tests/architecture/include_arrows.py --self-test
   step "include arrows" 60 tests/architecture/include_arrows.py
   step "top of tree" 60 tests/architecture/top_of_tree.py
+  step "rules place: self-test" 60 tests/architecture/rules_place.py --self-test
+  step "rules place" 60 tests/architecture/rules_place.py
   step "public errors: self-test" 60 tests/architecture/public_errors.py --self-test
   step "public errors" 60 tests/architecture/public_errors.py
   step "class size" 60 tests/architecture/class_size.py
@@ -177,6 +179,7 @@ step "build fuzz" 600 bash -c 'build fuzz fuzzers'
 # ---- The text itself
 text_checks
 step "core symbols" 120 tests/architecture/core_symbols.py build/release
+step "no mutants" 120 tests/architecture/no_mutants.sh build/release
 step "headers alone" 600 tests/architecture/headers_alone.py
 step "tidy" 900 bash -c check_tidy
 
