@@ -44,6 +44,11 @@ inline bool is_older_copy(bool new_process, std::uint64_t found, std::uint64_t r
   return new_process && found < registered && !removed(Rule::T4_copy);
 }
 
+/// T4_tail: a tail below the bytes that the node held in this term is DATA LOSS.
+inline bool has_lost_tail(Offset tail, Offset held) {
+  return tail < held && !removed(Rule::T4_tail);
+}
+
 /// T5_open: a log opens only after all members have joined.
 inline bool may_open(bool all_joined) { return all_joined || removed(Rule::T5_open); }
 
@@ -74,11 +79,6 @@ inline bool is_superseded(RaftIndex seen, RaftIndex last_change) {
 /// T6_disk: a disk is replaced only if it is the disk that the request names as gone.
 inline bool was_replaced_before(DiskId named, DiskId registered) {
   return named != registered && !removed(Rule::T6_disk);
-}
-
-/// T4_tail: a tail below the bytes that the node held in this term is DATA LOSS.
-inline bool has_lost_tail(Offset tail, Offset held) {
-  return tail < held && !removed(Rule::T4_tail);
 }
 
 // ---- S: seal and recovery
@@ -191,6 +191,17 @@ inline bool tells_unmatched_nodes() { return removed(Rule::D5_matched); }
 /// for all logs.
 inline bool begins_term_for_new_disk() { return !removed(Rule::C1_term); }
 
+/// C1_term: a replaced disk takes no part in any later term, so the new disk waits for the next
+/// term.
+inline bool new_disk_joins_in_term() { return removed(Rule::C1_term); }
+
+/// C1_term: a member of the term that does not know the log has lost it; a newcomer has not joined
+/// yet.
+inline bool has_lost_log(bool newcomer) { return !newcomer && !removed(Rule::C1_term); }
+
+/// C1_seal: a new disk answers no seal before it is a member.
+inline bool may_answer_seal(bool newcomer) { return !newcomer || removed(Rule::C1_seal); }
+
 /// C1_back: a replaced disk never comes back as a member. `still_named`: a log still names the disk
 /// as its member, because the log has not taken in the disk that came in its place.
 inline bool is_coming_back(bool still_named) { return still_named && !removed(Rule::C1_back); }
@@ -271,17 +282,6 @@ inline bool must_give_way(std::size_t heard, std::size_t majority) {
   return heard < majority && !removed(Rule::C3_quorum);
 }
 
-/// C1_term: a replaced disk takes no part in any later term, so the new disk waits for the next
-/// term.
-inline bool new_disk_joins_in_term() { return removed(Rule::C1_term); }
-
-/// C1_term: a member of the term that does not know the log has lost it; a newcomer has not joined
-/// yet.
-inline bool has_lost_log(bool newcomer) { return !newcomer && !removed(Rule::C1_term); }
-
-/// C1_seal: a new disk answers no seal before it is a member.
-inline bool may_answer_seal(bool newcomer) { return !newcomer || removed(Rule::C1_seal); }
-
 // ---- K: damage on disks
 
 /// K3_front: first files that are missing above the trim point are damage, because no trim explains
@@ -295,6 +295,17 @@ inline bool stops_counting(bool suspect) { return suspect && !removed(Rule::K4_c
 
 // ---- R: reading and trimming
 
+/// R2_confirm: a tail is told after members have confirmed the term since the request.
+inline bool tail_needs_confirmation() { return !removed(Rule::R2_confirm); }
+
+/// R2_quorum: max(W, N - W + 1) members confirm.
+inline std::size_t confirm_quorum(Quorum q) { return removed(Rule::R2_quorum) ? 1U : q.confirm(); }
+
+/// R2_reached: a tail is told after the committed offset has reached the confirmers' largest tail.
+inline bool has_reached_tail(Offset committed, Offset largest) {
+  return committed >= largest || removed(Rule::R2_reached);
+}
+
 /// R2_logs: the existence or absence of a log is told after a majority has confirmed the lead.
 inline bool confirms_lead_first() { return !removed(Rule::R2_logs); }
 
@@ -306,17 +317,6 @@ inline bool is_trim_past_committed(Offset trim, Offset committed) {
 /// R3_back: a trim point never moves back.
 inline Offset trim_point(Offset before, Offset asked) {
   return removed(Rule::R3_back) ? asked : std::max(before, asked);
-}
-
-/// R2_confirm: a tail is told after members have confirmed the term since the request.
-inline bool tail_needs_confirmation() { return !removed(Rule::R2_confirm); }
-
-/// R2_quorum: max(W, N - W + 1) members confirm.
-inline std::size_t confirm_quorum(Quorum q) { return removed(Rule::R2_quorum) ? 1U : q.confirm(); }
-
-/// R2_reached: a tail is told after the committed offset has reached the confirmers' largest tail.
-inline bool has_reached_tail(Offset committed, Offset largest) {
-  return committed >= largest || removed(Rule::R2_reached);
 }
 
 // ---- R5: retention
@@ -337,6 +337,11 @@ inline std::uint64_t retained_bytes(std::uint64_t bytes) {
 inline std::uint64_t retained_age(std::uint64_t ms) { return ms / (removed(Rule::R5_age) ? 4 : 1); }
 
 // ---- A: producers and their retries
+
+/// A1_term: a commit of another term is refused.
+inline bool is_of_other_term(Term commit, Term current) {
+  return commit != current && !removed(Rule::A1_term);
+}
 
 /// A1_first: an unknown producer begins right after its settled sequence. Otherwise a late commit
 /// of an earlier term could be ordered a second time.
@@ -362,11 +367,6 @@ inline Sequence expected_sequence(Sequence next, Sequence settled) {
 
 /// A2: a producer is never forgotten within a term.
 inline bool remembers_producers() { return !removed(Rule::A2); }
-
-/// A1_term: a commit of another term is refused.
-inline bool is_of_other_term(Term commit, Term current) {
-  return commit != current && !removed(Rule::A1_term);
-}
 
 // ---- V: runs that nobody holds, and client-observed commit
 
