@@ -174,7 +174,7 @@ def under_conditions(c):
     check(late.returncode == 1 and late.stdout == b"" and str(end).encode() in late.stderr, f"an entry lies there: {late}")
 
     looked = c.run("logs", "fence", "state", check=False)
-    check(looked.returncode == 2 and b"--take-over" in looked.stderr, f"who only looks stops no writer: {looked}")
+    check(looked.returncode == 2 and b"--take-over" in looked.stderr, f"who only looks stops no writer (A8): {looked}")
     check(json.loads(c.run("logs", "describe", "state", "--json").stdout)["fence"] == 0, "the token is shown without setting one")
     token, end = re.fullmatch(r"token (\d+) end (\d+)\n", c.run("logs", "fence", "state", "--take-over").stdout.decode()).groups()
     check((token, end) == ("1", c.run("tail", "state").stdout.decode().strip()), f"{token} {end}")

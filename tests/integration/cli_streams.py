@@ -20,7 +20,7 @@ LOGLOG = str(BIN / "loglog")
 
 
 def output_is_full(c):
-    """Full output gives exit code 1 and a sentence, never 0 and never an abort."""
+    """Full output gives exit code 1 and a sentence, never 0 and never an abort (F02)."""
     c.create("full")
     c.run("append", "full", input=b"one\ntwo\nthree\n")
     c.wait_whole(["full"])  # the append is acknowledged by two nodes: the third one's file may be missing still

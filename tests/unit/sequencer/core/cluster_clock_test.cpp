@@ -28,7 +28,7 @@ ClusterClock clock(std::uint64_t own, std::uint64_t second, std::uint64_t third)
 
 TEST_CASE(
     "clocks: that of one machine a day ahead makes nothing old, and none a day behind stamps "
-    "anything a day early (C-11)") {
+    "anything a day early (C-11, F15)") {
   // In both cases two right clocks outvote the wrong clock, whichever sequencer has it.
   for (const std::uint64_t wrong : {noon + day, noon - day}) {
     CAPTURE(wrong);
@@ -46,7 +46,7 @@ TEST_CASE(
 
 TEST_CASE(
     "clocks: entries are old by the least clock of a majority, and stamped with the greatest of "
-    "one (C-11)") {
+    "one (C-11, F15)") {
   const ClusterClock c = clock(noon + 2000, noon, noon + 4000);
   CHECK(c.age_by(Time{1h}) == noon + 2000);
   CHECK(c.stamp(Time{1h}) == noon + 2000);
@@ -65,7 +65,7 @@ TEST_CASE(
 
 TEST_CASE(
     "clocks: one that is set does not count for an hour, so that a setting of all makes nothing "
-    "old (C-11)") {
+    "old (C-11, F15)") {
   ClusterClock alone(one, 1);
   alone.look(Time{1h}, noon);
   alone.look(Time{1h + 10s}, noon + 12'000);  // NTP moves the clock a little
@@ -94,7 +94,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("clocks: a sequencer whose clock was just set says so, and the others decide (C-11)") {
+TEST_CASE(
+    "clocks: a sequencer whose clock was just set says so, and the others decide (C-11, F15)") {
   ClusterClock c(one, 3);
   c.look(Time{1h}, noon);
   c.heard(Time{1h}, two, 0);
