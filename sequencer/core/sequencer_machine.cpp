@@ -24,6 +24,10 @@ raft::Config raft_config(const Options& o) {
   c.heartbeat_interval = o.heartbeat_interval;
   c.closed_leader_hint_max = o.closed_leader_hint_max;
   c.trust_empty = o.trust_empty;
+  c.can_read = [](const Bytes& snapshot, RaftIndex end) {
+    MetadataState read;
+    return read.restore(snapshot) && read.version() == end;
+  };
   return c;
 }
 

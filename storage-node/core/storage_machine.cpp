@@ -618,7 +618,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
     return node_.send(from, request, Fenced{m.log, effective.term, effective.instance});
   if (const std::string why = implausible(m.term, effective.term, m.metadata_version); !why.empty())
     return refuse_number(from, request, "Seal", why);
-  if (is_older_copy()) return tell_older_copy(from, request, m);
+  if (is_older_copy(node_.metadata)) return tell_older_copy(from, request, m);
   // T4: each start raises the count, so that a copy of the directory that was made before has a
   // lower count than the leader has registered.
   if (!std::exchange(start_counted_, true) && (log != nullptr || m.term == promise_.held().term))
@@ -642,9 +642,9 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
 /// T4: true if the sequencers have registered more promise writes than this process found. The
 /// start is counted only after this question: an older copy that counted its starts would have the
 /// newest count after enough of them.
-bool StorageMachine::is_older_copy() const {
+bool StorageMachine::is_older_copy(const ClusterMetadata& told) const {
   if (start_counted_) return false;
-  return std::ranges::any_of(node_.metadata.storage, [this](const StorageInfo& s) {
+  return std::ranges::any_of(told.storage, [this](const StorageInfo& s) {
     return s.id == node_.options.id && s.disk == node_.identity.disk &&
            rules::is_older_copy(promise_.found(), s.promise_count);
   });
@@ -818,7 +818,9 @@ void StorageMachine::heed_loss() {
 
 /// T2: terms and versions of the metadata rise together. Metadata with a newer term and an older
 /// version is no part of this cluster's history: the sequencers were given old directories. The
-/// same holds if a log id stands for another log there. Returns the reason, or nullopt.
+/// same holds if a log id stands for another log there, or if a log of this node is missing there:
+/// a deleted log leaves the metadata only after each member has dropped it. Returns the reason, or
+/// nullopt.
 std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) const {
   const ClusterMetadata& here = node_.metadata;
   if (m.last_term > here.last_term && m.version < here.version)
@@ -830,6 +832,19 @@ std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) c
   for (const LogInfo& l : m.logs)
     if (is_another_log(l))
       return fmt::format("log {} is \"{}\" there and another log here", l.id.value, l.name);
+  // On an older copy of this node's directory a missing log proves nothing: the directory from
+  // which the copy was made has dropped it. The count tells such a copy (T4).
+  if (m.last_term == here.last_term || is_older_copy(m)) return std::nullopt;
+  std::set<LogId> there;
+  for (const LogInfo& l : m.logs) there.insert(l.id);
+  for (const LogInfo& l : here.logs) {
+    const auto found = logs_.find(l.id);
+    const bool held =
+        found != logs_.end() && found->second->state.made && !found->second->state.dropped;
+    if (held && !there.contains(l.id))
+      return fmt::format("log {}, \"{}\", is on this node and is not known there", l.id.value,
+                         l.name);
+  }
   return std::nullopt;
 }
 

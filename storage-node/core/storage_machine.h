@@ -145,7 +145,7 @@ class StorageMachine {
   void refuse_cluster(ConnectionId from, ClusterId theirs);
   std::optional<std::string> goes_back(const ClusterMetadata& m) const;
   bool is_another_log(const LogInfo& named) const;
-  bool is_older_copy() const;
+  bool is_older_copy(const ClusterMetadata& told) const;
   void tell_older_copy(ConnectionId from, RequestId request, const Seal& m);
   void refuse_older(ConnectionId from, const std::string& why);
   void heed_loss();

@@ -190,7 +190,7 @@ int follow(loglog::Log& log, History& history) {
     }
     if (told_to_stop != 0) break;
     history.line(R"({{"event":"error","time":{},"code":"{}","at":{}}})", now(),
-                 follower.error()->code, at);
+                 follower.error()->name(), at);
     if (!follower.error()->retry) return 1;
     pause_for(100ms);
   }

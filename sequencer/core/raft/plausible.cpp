@@ -73,6 +73,12 @@ std::string Raft::implausible_snapshot(SequencerId from, const InstallSnapshot& 
   if (too_far(m.last_index))
     return fmt::format("a snapshot ends at entry {}, more than {} above the log's end",
                        m.last_index.value, raft_index_ahead_max);
+  // It would take the place of all that this sequencer can read.
+  if (m.last_index > commit_ && config_.can_read && !config_.can_read(m.snapshot, m.last_index))
+    return fmt::format(
+        "the snapshot at entry {} is damaged, or of a version newer than this "
+        "sequencer's, which must then be upgraded",
+        m.last_index.value);
   return {};
 }
 

@@ -33,6 +33,8 @@ struct Config {
   std::size_t append_bytes_max = 1u << 20;  ///< for each AppendEntries message
   /// An empty disk counts as a new disk without asking the others. This gives up C3.
   bool trust_empty = false;
+  /// Whether this program can read a snapshot that ends at the entry; empty: any snapshot.
+  std::function<bool(const Bytes&, RaftIndex)> can_read{};
 };
 
 /// The right to vote after a start (C3). Only a voter votes and stands for election.

@@ -344,6 +344,22 @@ TEST_CASE(
     n.say(leader, Seal{{}, Term{9}, instance, RaftIndex{10}});
     CHECK(!n.take<Sealed>());
   }
+  SUBCASE("a newer term and version without a log that is here") {
+    // Elections raise the version of the older metadata above the node's. The log was never dropped
+    // here, so its deletion was never committed.
+    n.say(leader, metadata(30, 6, {}));
+    CHECK(n.closed == std::vector{leader});
+    n.sent.clear();
+    n.say(leader, Seal{{}, Term{9}, instance, RaftIndex{30}});
+    CHECK(!n.take<Sealed>());
+  }
+  SUBCASE("a log that was dropped here may be missing") {
+    n.seal(6);
+    n.say(leader, Drop{log_id, Term{6}});
+    REQUIRE(n.take<Dropped>());
+    n.say(leader, metadata(30, 6, {}));
+    CHECK(n.closed.empty());
+  }
   SUBCASE("the id of a log that is here names another log there") {
     LogInfo other = log_info();
     // Name and options belong to an id for ever.

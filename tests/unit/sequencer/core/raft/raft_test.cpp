@@ -37,7 +37,9 @@ struct Voter {
   Raft raft;
   Time now = begin;
 
-  explicit Voter(const RaftDisk& d) : raft({one, {one, two, three}}, d, 7, nullptr) {
+  explicit Voter(const RaftDisk& d, std::function<bool(const Bytes&, RaftIndex)> can_read = {})
+      : raft({.id = one, .voters = {one, two, three}, .can_read = std::move(can_read)}, d, 7,
+             nullptr) {
     raft.start(now);
   }
 
@@ -495,6 +497,18 @@ TEST_CASE(
   refuses(
       v, InstallSnapshot{RaftTerm{2}, three, RaftIndex{9}, RaftTerm{1}, 0, Bytes::copy_of("state")},
       "a snapshot of sequencer 3");
+}
+
+TEST_CASE("raft: a snapshot that cannot be read replaces nothing and ends nobody (Z8)") {
+  Voter v(disk(1, 1, 3),
+          [](const Bytes& snapshot, RaftIndex) { return snapshot.text() == "state"; });
+  refuses(
+      v, InstallSnapshot{RaftTerm{1}, two, RaftIndex{9}, RaftTerm{1}, 0, Bytes::copy_of("rubbish")},
+      "the snapshot at entry 9 is damaged");
+  CHECK_FALSE(v.raft.output().install_snapshot);
+  v.receive(two, InstallSnapshot{RaftTerm{1}, two, RaftIndex{9}, RaftTerm{1}, 0,
+                                 Bytes::copy_of("state")});
+  CHECK(v.raft.output().install_snapshot);
 }
 
 TEST_CASE(
