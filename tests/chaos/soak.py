@@ -60,9 +60,13 @@ class Soaked(Cluster):
         with urllib.request.urlopen(f"http://{self.http[name]}/metrics", timeout=5) as answer:
             return {k: float(v) for k, v in re.findall(r"^(loglog_\w+) (\S+)$", answer.read().decode(), re.M)}
 
-    def resident(self, name):
-        status = pathlib.Path(f"/proc/{self.running[name].pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) << 10
+    @staticmethod
+    def resident(process):
+        """Bytes in memory. OSError if the process is gone, or ends and has none any more."""
+        found = re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text())
+        if found is None:
+            raise ProcessLookupError(process.pid)
+        return int(found[1]) << 10
 
 
 def uncounted_of(sample):
@@ -97,10 +101,11 @@ class Watch(threading.Thread):
                 self.problems.append(f"{name} has ended with {process.returncode} after {at:.0f} s: {self.cluster.log_of(name)[-800:]}")
             return
         try:
-            before = self.cluster.resident(name)
+            before = self.cluster.resident(process)
             figures = self.cluster.figures(name)
-            resident = min(before, self.cluster.resident(name))
-        # the node does not serve pages yet, is being killed, or all its places for pages are taken
+            resident = min(before, self.cluster.resident(process))
+        # The node does not serve pages yet, or all its places for pages are taken. If it is being killed, kill_and_start() takes
+        # it from the cluster meanwhile; if it ended by itself, the next look tells.
         except OSError:
             return
         kind = self.cluster.kind(name)

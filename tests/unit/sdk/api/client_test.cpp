@@ -57,8 +57,8 @@ int status_of_child(const std::function<void()>& work) {
 }
 
 template <class T>
-std::string code_of(const std::expected<T, CallError>& r) {
-  return std::string(r ? "ok" : r.error().name());
+Errc code_of(const std::expected<T, CallError>& r) {
+  return r ? Errc::ok : r.error().code;
 }
 
 }  // namespace
