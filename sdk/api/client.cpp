@@ -139,6 +139,7 @@ struct Follower::State {
       position = e.next.value;
       if (stopped) news.notify_all();
     }
+    if (stopped) return;
     position = d.next.value;
     lock.unlock();
     consumed(bytes);
@@ -676,8 +677,9 @@ Follower Log::follow(EntryOffset from, std::function<void(const Entry&)> each,
         if (const auto* d = std::get_if<client::Delivered>(&c.result); d != nullptr && s->each)
           return s->deliver(*d);
         std::lock_guard lock(s->mutex);
+        if (s->stopped) return;  // stop() has dropped the entries that were waiting
         if (const auto* f = std::get_if<client::Failure>(&c.result)) {
-          if (!s->stopped && f->error.code != Errc::cancelled) s->error = to_call_error(*f);
+          if (f->error.code != Errc::cancelled) s->error = to_call_error(*f);
           s->stopped = true;
         } else if (const auto* d = std::get_if<client::Delivered>(&c.result)) {
           for (const client::Entry& e : d->entries) s->entries.push_back(to_entry(e));
