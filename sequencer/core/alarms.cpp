@@ -129,8 +129,10 @@ class Finder {
     switch (n.condition) {
       case NodeCondition::unreachable:
         add("node-unreachable", fmt::format("{} {}.", who, silence(n.silent_ms)),
-            "Start it with the data directory it had, or repair the network to it. It catches up "
-            "by itself.");
+            "If its process runs, read its log: it may refuse a leader that has gone back, and "
+            "says "
+            "so. Otherwise: Start it with the data directory it had, or repair the network to it. "
+            "It catches up by itself.");
         return;
       case NodeCondition::foreign_disk:
         add("node-foreign-disk",
