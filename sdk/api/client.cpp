@@ -609,9 +609,12 @@ std::expected<std::optional<Entry>, CallError> Log::last() {
     if (!begin) return std::unexpected(begin.error());
     std::optional<Entry> last;
     for (EntryOffset at = std::max(*begin, tail_now->first); at < end;) {
-      auto page = read(at, {.max_bytes = page_size_max});
+      auto page = read(at, {.max_bytes = page_size_max, .wait = state_->client->options.timeout});
       if (!page) return std::unexpected(page.error());
-      if (page->next == at) break;  // the replica lags; what it has is older than the tail
+      // An answer from a replica that lags would name an older entry than the last one.
+      if (page->next == at)
+        return std::unexpected(to_call_error(
+            Error{Errc::not_here, "offset " + std::to_string(at) + " of " + std::to_string(end)}));
       for (Entry& e : page->entries)
         if (e.offset < end) last = std::move(e);
       at = page->next;

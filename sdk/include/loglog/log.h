@@ -153,8 +153,9 @@ class Log {
   std::expected<EntryOffset, CallError> end();
   /// The last committed entry; nullopt if the log holds none. Asks the leader for the end, then
   /// reads forward from the start of the last segment or term that holds an entry, so it reads at
-  /// most about a segment. Errors: those of tail(), offset_at() and read(); `trimmed` if the log is
-  /// trimmed meanwhile.
+  /// most about a segment. Waits for a replica that lags behind the end. Errors: those of tail(),
+  /// offset_at() and read(); not_here if the replica lags for ClientOptions::timeout; `trimmed` if
+  /// the log is trimmed meanwhile.
   std::expected<std::optional<Entry>, CallError> last();
   /// Takes over from writers that name a lower fencing token (F2). Sets `token` (from a lock
   /// service, for example; the higher token is the newer), or with 0 the token after the log's. The
