@@ -20,17 +20,15 @@ constexpr Duration refusal_pause = 20ms;  // after a refusal or Busy (spec/07 A6
 }  // namespace
 
 AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice,
-                               Output& out, std::uint64_t& bytes, BlockPool& blocks, LogId log,
-                               ProducerId producer)
+                               Output& out, std::uint64_t& bytes, LogId log, ProducerId producer)
     : options_(options),
       view_(view),
       choice_(choice),
       out_(out),
       bytes_(bytes),
-      blocks_(blocks),
       log_(log),
       producer_(producer),
-      builder_(blocks, producer) {}
+      builder_(producer) {}
 
 // ---- Gathering
 
@@ -105,7 +103,7 @@ void AppendPipeline::rebuild_from(RunList::iterator begin) {
   RunList old;
   old.splice(old.begin(), runs_, begin, runs_.end());
   Run fresh;
-  RunBuilder builder(blocks_, producer_);
+  RunBuilder builder(producer_);
   for (Run& r : old) {
     for (Item& i : r.items) {
       bytes_ -= i.length;
@@ -689,7 +687,7 @@ void AppendPipeline::expire(Time now) {
   if (!open_.items.empty() && expire(open_, now)) {
     for (const Item& i : open_.items) bytes_ -= i.length;
     open_ = Run{};
-    builder_ = RunBuilder(blocks_, producer_);
+    builder_ = RunBuilder(producer_);
   }
 }
 

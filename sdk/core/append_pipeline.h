@@ -24,7 +24,7 @@ class AppendPipeline {
   /// `bytes`: the client's count of bytes in flight. The pipeline adds the frames of this log and
   /// takes them off when their run is gone. All references must outlive the pipeline.
   AppendPipeline(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out,
-                 std::uint64_t& bytes, BlockPool& blocks, LogId log, ProducerId producer);
+                 std::uint64_t& bytes, LogId log, ProducerId producer);
 
   /// Adds an entry to the open run. The caller has checked its size and the bytes in flight.
   void append(Time now, Token token, const Bytes& payload, bool packed, Time deadline,
@@ -122,7 +122,6 @@ class AppendPipeline {
   ReplicaChoice& choice_;
   Output& out_;
   std::uint64_t& bytes_;
-  BlockPool& blocks_;
   LogId log_;
   ProducerId producer_;
   Sequence next_{1};  // of the next entry; never given twice (A6)

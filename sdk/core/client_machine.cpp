@@ -50,8 +50,8 @@ void ClientMachine::append(Time now, Token token, LogId log, const Bytes& payloa
   // confuse its sequence numbers with those of an earlier client.
   auto& pipeline = p.pipelines[log];
   if (!pipeline)
-    pipeline = std::make_unique<AppendPipeline>(p.options, p.view, p.choice, p.out, p.bytes,
-                                                p.blocks, log, ProducerId{p.random.next_id()});
+    pipeline = std::make_unique<AppendPipeline>(p.options, p.view, p.choice, p.out, p.bytes, log,
+                                                ProducerId{p.random.next_id()});
   pipeline->append(now, token, payload, packed, deadline, conditions);
 }
 

@@ -149,8 +149,7 @@ struct ClientMachine::Parts {
   Random change_ids;  ///< separate, so that a change of metadata does not shift the other draws
   BootId boot;
   Output out;
-  Time now{};  ///< of the step under way
-  BlockPool blocks;
+  Time now{};               ///< of the step under way
   std::uint64_t bytes = 0;  ///< in flight, all pipelines together
   bool closed = false;
   ClusterView view;

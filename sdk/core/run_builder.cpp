@@ -16,7 +16,7 @@ std::uint32_t RunBuilder::add(Sequence sequence, FrameKind kind, ByteSpan payloa
   if (count_ == 0) first_ = sequence;
   check(sequence == first_ + count_, "a run's sequence numbers are consecutive");
   if (buffer_.size() - size_ < length) {
-    Bytes bigger = blocks_->allocate(
+    Bytes bigger = Bytes::allocate(
         std::max<std::size_t>({buffer_.size() * 2, std::size_t{size_} + length, expected_}));
     if (size_ > 0) std::memcpy(bigger.mutable_data(), buffer_.data(), size_);
     buffer_ = std::move(bigger);

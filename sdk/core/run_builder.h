@@ -3,13 +3,12 @@
 // them. Used by AppendPipeline for the open run, and to build a run anew.
 #pragma once
 #include "proto-spec/disk/frame.h"
-#include "sdk/core/block_pool.h"
 
 namespace loglog::client {
 
 class RunBuilder {
  public:
-  RunBuilder(BlockPool& blocks, ProducerId producer) : blocks_(&blocks), producer_(producer) {}
+  explicit RunBuilder(ProducerId producer) : producer_(producer) {}
 
   bool empty() const { return count_ == 0; }
   /// Bytes of frames so far.
@@ -32,7 +31,6 @@ class RunBuilder {
   Built take();
 
  private:
-  BlockPool* blocks_;
   ProducerId producer_;
   Sequence first_{};
   std::uint32_t count_ = 0;
