@@ -1,4 +1,6 @@
-// The operator acts only on the cluster's metadata and its own patience, as a human would.
+// The operator acts only on the cluster's metadata and its own patience. It knows the newest
+// metadata that any sequencer had: those that live may all lag, and still name a disk that was
+// replaced.
 #include "tests/simulator/replacement.h"
 
 #include <algorithm>
@@ -12,19 +14,15 @@ constexpr Duration operator_patience = 2s;
 constexpr Duration pause = 500ms;
 constexpr int tries_max = 8;  // after so many tries the node gets an empty disk instead
 
-// The newest metadata of any living sequencer; nullptr if none lives.
-const ClusterMetadata* newest_metadata(const World& world) {
-  const ClusterMetadata* newest = nullptr;
-  for (const auto& s : world.sequencers)
-    if (s->alive() && (newest == nullptr || s->machine()->metadata().version > newest->version))
-      newest = &s->machine()->metadata();
-  return newest;
+// nullptr before the first sequencer has any.
+const ClusterMetadata* newest(const World& world) {
+  return world.newest_metadata ? &*world.newest_metadata : nullptr;
 }
 
 Member member_of(const StorageProcess& p) { return {p.id(), p.hello().disk}; }
 
 bool is_taken(const World& world, const StorageProcess& p) {
-  const ClusterMetadata* m = newest_metadata(world);
+  const ClusterMetadata* m = newest(world);
   return m != nullptr && p.alive() && std::ranges::any_of(m->storage, [&](const StorageInfo& s) {
            return Member{s.id, s.disk} == member_of(p);
          });
@@ -34,7 +32,7 @@ bool is_taken(const World& world, const StorageProcess& p) {
 
 bool is_taken_in_whole(const World& world, const StorageProcess& p) {
   if (!is_taken(world, p)) return false;
-  return std::ranges::all_of(newest_metadata(world)->logs, [&](const LogInfo& l) {
+  return std::ranges::all_of(newest(world)->logs, [&](const LogInfo& l) {
     const auto m = std::ranges::find(l.members, p.id(), &Member::node);
     if (m == l.members.end() || l.state != LogState::open) return true;
     const storage::LogCore* core = const_cast<StorageProcess&>(p).machine()->log(l.id);
@@ -43,14 +41,14 @@ bool is_taken_in_whole(const World& world, const StorageProcess& p) {
 }
 
 bool is_marked_lost(const World& world, NodeId node) {
-  const ClusterMetadata* m = newest_metadata(world);
+  const ClusterMetadata* m = newest(world);
   return m != nullptr && std::ranges::any_of(m->storage, [&](const StorageInfo& s) {
            return s.id == node && s.lost;
          });
 }
 
 bool was_replaced(const World& world, NodeId node, SimulatedDisk disk) {
-  const ClusterMetadata* m = newest_metadata(world);
+  const ClusterMetadata* m = newest(world);
   disk.start_error_at = 0;
   const auto file = disk.file("identity");
   if (m == nullptr || !file || file->empty()) return false;

@@ -616,7 +616,12 @@ void Weather::swap_directories() {
   world_.old_directories = !world_.old_directories;
   world_.trace("WEATHER", world_.old_directories ? "gives all sequencers older directories"
                                                  : "puts the newest directories back");
-  if (world_.old_directories) world_.faults.count("older directories");
+  if (world_.old_directories) {
+    world_.faults.count("older directories");
+    newest_metadata_ = std::exchange(world_.newest_metadata, std::nullopt);
+  } else {
+    world_.newest_metadata = newest_metadata_;
+  }
   for (auto& s : world_.sequencers) {
     s->kill();
     s->swap_backup();

@@ -133,6 +133,8 @@ class Weather {
   bool astray_ = false;  // a sequencer's clock is wrong at the moment
   bool rolling_ = false;
   bool swaps_ = false;  // the sequencers' directories are being swapped
+  /// Of the newest directories, while the sequencers run on older directories.
+  std::optional<ClusterMetadata> newest_metadata_;
 };
 
 }  // namespace loglog::simulator

@@ -461,6 +461,9 @@ void SequencerProcess::save_late() {
 // Messages leave at once: the core holds back those that depend on a save until `save_done`.
 void SequencerProcess::perform() {
   sequencer::Output& o = machine_->output();
+  if (const auto& m = machine_->metadata();
+      !world_.newest_metadata || m.version > world_.newest_metadata->version)
+    world_.newest_metadata = m;
   for (auto& e : o.events) world_.trace(name(), e.text);
   if (o.fatal) return world_.stop_at_violation(name() + " ends itself: " + o.fatal->message());
   for (auto& s : o.saves) {

@@ -467,6 +467,8 @@ class World {
   const Process* gone_for_good = nullptr;
   /// All sequencers run on directories that are older than their newest.
   bool old_directories = false;
+  /// The newest metadata that any sequencer had; of the older directories, since they are used.
+  std::optional<ClusterMetadata> newest_metadata;
   /// A replica has lost acknowledged bytes, and counts as down until the next term (T4).
   bool tails_were_lost = false;
   /// Clients that a fault hindered themselves. The duration of their appends proves nothing about
