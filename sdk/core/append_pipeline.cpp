@@ -649,7 +649,7 @@ std::string AppendPipeline::why_not_committed(Run& run) const {
   for (const auto& t : run.uploads.targets())
     if (t.state != ReplicaUploads::State::taken)
       why += fmt::format("{}storage node {}: {}", why.empty() ? "" : ", ", t.node.value,
-                         t.refusal == Errc::ok ? "no answer" : name_of(t.refusal));
+                         t.refusal == Errc::ok ? view_.why_silent(t.node) : name_of(t.refusal));
   return why;
 }
 

@@ -32,6 +32,11 @@ std::string cause(const Error& failure) {
   return failure.message();
 }
 
+/// True if the peer itself said why it closed the connection.
+bool is_refusal(const Error& why) {
+  return why.code != Errc::ok && why.code != Errc::connection_lost;
+}
+
 }  // namespace
 
 ClusterView::ClusterView(const Options& options, Random& random, Output& out)
@@ -229,12 +234,18 @@ Duration ClusterView::distance(ConnectionId c) const {
 
 /// Takes a sample of the round trip, from a hello or an answer. A longer sample counts at once, so
 /// that the next time-out is long enough. Shorter samples lower the value step by step.
-void ClusterView::measure(ConnectionId c, Duration sample) {
+void ClusterView::measure(Endpoint& e, Duration sample) {
+  sample = std::min(sample, round_trip_max);
+  e.round_trip = sample > e.round_trip ? sample : e.round_trip - (e.round_trip - sample) / 4;
+}
+
+/// A node that answers neither refuses this client nor is it farther than the answer took.
+void ClusterView::answered_after(ConnectionId c, Duration sample) {
   const auto i = addresses_.find(c);
   if (i == addresses_.end()) return;
-  Duration& known = endpoints_.at(i->second).round_trip;
-  sample = std::min(sample, round_trip_max);
-  known = sample > known ? sample : known - (known - sample) / 4;
+  Endpoint& e = endpoints_.at(i->second);
+  e.refusal = {};
+  measure(e, sample);
 }
 
 Duration ClusterView::longest_round_trip() const {
@@ -257,10 +268,19 @@ std::string ClusterView::failures() const {
   std::string out;
   std::size_t told = 0;
   for (const auto& [address, e] : endpoints_) {
-    if (e.up || e.failure.code == Errc::ok || ++told > failures_told_max) continue;
-    out += (out.empty() ? "" : "; ") + address + ": " + cause(e.failure);
+    const Error& why = e.why_silent();
+    if (why.code == Errc::ok || ++told > failures_told_max) continue;
+    out += (out.empty() ? "" : "; ") + address + ": " + cause(why);
   }
   return out;
+}
+
+std::string ClusterView::why_silent(NodeId id) const {
+  const auto node = std::ranges::find(metadata_.storage, id, &StorageInfo::id);
+  if (node == metadata_.storage.end()) return "its address is not known";
+  const auto e = endpoints_.find(node->address);
+  if (e == endpoints_.end() || e->second.why_silent().code == Errc::ok) return "no answer";
+  return cause(e->second.why_silent());
 }
 
 void ClusterView::connected(Time now, const Connected& c) {
@@ -272,8 +292,7 @@ void ClusterView::connected(Time now, const Connected& c) {
   if (std::exchange(e.was_up, true)) ++figures_.reconnections;
   e.peer = c.peer;
   e.failure = {};
-  measure(c.connection, now - e.dialled_at);
-  e.retry.succeeded();
+  measure(e, now - e.dialled_at);
   ask_at_ = {};  // ask the new node for wanted metadata at once
   const bool says = !options_.name.empty() || !options_.version.empty();
   if (says && c.peer.role == Role::sequencer)
@@ -290,6 +309,10 @@ void ClusterView::disconnected(Time now, const Disconnected& d) {
   if (!e.up && !std::exchange(refresh_, true)) refresh_at_ = std::max(refresh_at_, now);
   e.connection = {};
   e.failure = d.why.code == Errc::ok ? Error{Errc::connection_lost, {}} : d.why;
+  e.refusal = e.up && is_refusal(d.why) ? d.why : Error{};
+  // A node that refuses this client after the hello is dialled ever less often, like a node that is
+  // not there: with many refused clients it would do nothing but refuse.
+  if (e.up && e.refusal.code == Errc::ok) e.retry.succeeded();
   e.up = false;
   e.retry_at = e.retry.after_failure(now, random_);
   addresses_.erase(i);
@@ -321,12 +344,12 @@ bool ClusterView::answered(Time now, Arrived& a) {
     // The request timed out, but its answer still measures the distance: the next time-out to this
     // node is longer.
     if (const auto late = late_.find({a.from, a.request}); late != late_.end()) {
-      measure(a.from, now - late->second);
+      answered_after(a.from, now - late->second);
       late_.erase(late);
     }
     return false;
   }
-  if (i->second.measures) measure(a.from, now - i->second.sent_at);
+  if (i->second.measures) answered_after(a.from, now - i->second.sent_at);
   if (i->second.many) {
     const Handler h = i->second.handler;  // a copy: the handler may call forget()
     h(now, &a.message);

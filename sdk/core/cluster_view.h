@@ -73,6 +73,9 @@ class ClusterView {
   /// Nodes that are unreachable now, with the causes: "HOST:PORT: connection refused; ...". At most
   /// six; empty if there are none.
   std::string failures() const;
+  /// Why the storage node has not answered, for people: the reason with which it refused this
+  /// client, the cause of a failed dial, or "no answer".
+  std::string why_silent(NodeId id) const;
 
   /// Metadata of a log; nullptr if this client does not know the log. The pointer is valid until
   /// the next learn().
@@ -108,6 +111,9 @@ class ClusterView {
     Time dialled_at{};
     Duration round_trip{};  // estimate by measure(); 0: unknown
     Error failure{};        // of the last attempt to connect; ok: it succeeded, or there was none
+    Error refusal{};  // with which the node ended the last connection; ok: it has answered since
+
+    const Error& why_silent() const { return up ? refusal : failure; }
   };
   struct Pending {
     Handler handler;
@@ -121,7 +127,8 @@ class ClusterView {
   ConnectionId reach(Time now, const std::string& address, Role role, std::uint32_t id);
   void dial(Time now, const std::string& address, Endpoint& e);
   void lost(Time now, ConnectionId c);
-  void measure(ConnectionId c, Duration sample);
+  static void measure(Endpoint& e, Duration sample);
+  void answered_after(ConnectionId c, Duration sample);
   void lead_by(SequencerId leader);
   void forget_endpoints();
   void ask_metadata(Time now);

@@ -41,6 +41,8 @@ struct Cluster {
   std::vector<Completed> done;
   /// Addresses that refuse connections; nodes whose pages are damaged; nodes that answer not_here.
   std::set<std::string> down, corrupt, lagging;
+  std::set<std::string> refusing;  // addresses that close a connection after the hello
+  int refusals = 0;
   Term term{1};
   Offset term_at{0}, term_end{0};
   Bytes bytes = Bytes();  // the log's bytes, equal on all nodes
@@ -265,6 +267,10 @@ struct Cluster {
     h.id = static_cast<std::uint32_t>(c.address.back() - '0');
     if (is_node(c.address)) h.disk = DiskId{h.id};
     machine.connected(now, {c.connection, h});
+    if (!refusing.contains(c.address)) return;
+    ++refusals;
+    up.erase(c.connection);
+    machine.disconnected(now, {c.connection, {Errc::too_many, "the peer says: 64 are connected"}});
   }
   /// Moves time in steps of 10 ms, with deliveries and ticks.
   void pass(Duration d) {
@@ -540,6 +546,28 @@ TEST_CASE("a node that cannot be reached may have moved: the metadata are asked 
   (void)c.machine.output();
   c.machine.output().clear();
   CHECK(c.machine.output().wake > c.now + 10s);
+}
+
+TEST_CASE("a node that refuses this client is dialled ever less often, and its reason is told") {
+  Cluster c;
+  c.begin_term(1);
+  c.refusing = {"n1", "n2"};
+  c.append(1, "one", c.now + 10s);
+  c.pass(11s);
+  REQUIRE(c.done.size() == 1);
+  CHECK(c.error(0) == Errc::deadline_exceeded);
+  const std::string& why = std::get<Failure>(c.done[0].result).error.detail;
+  CHECK(why.find("storage node 1: ") != std::string::npos);
+  CHECK(why.find("64 are connected") != std::string::npos);
+  // The pause grows from 20 ms to a second, so each node is dialled some 16 times, and not 500.
+  CHECK(c.refusals > 10);
+  CHECK(c.refusals < 60);
+  // The node has room again, so the next append is not kept waiting.
+  c.refusing.clear();
+  c.append(2, "two", c.now + 3s);
+  c.pass(3s);
+  REQUIRE(c.done.size() == 2);
+  CHECK(std::holds_alternative<client::Appended>(c.done[1].result));
 }
 
 TEST_CASE("a deadline before the commit fails, one after it leaves the outcome unknown") {
