@@ -62,7 +62,7 @@ start() { # program config
 
 inside() {
   local nodes="" n line before unit owner
-  dpkg --purge loglog libloglog-dev >/dev/null 2>&1 || true # of this machine, should it have them
+  dpkg --purge loglog libloglog-dev libloglog0.1 >/dev/null 2>&1 || true # of this machine, should it have them
   before=$(traces)
   dpkg -i /tmp/*.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg cannot install it"; }
 
@@ -92,6 +92,7 @@ inside() {
 
   # shellcheck disable=SC2046
   g++ -std=c++23 /tmp/main.cpp -o /tmp/hello $(pkg-config --cflags --libs loglog)
+  ldd /tmp/hello | grep -q 'libloglog.so.0.1 => /usr/lib' || fail "a program made with libloglog-dev does not load libloglog0.1"
   /tmp/hello "${LOGLOG_CLUSTER%%,*}" >/tmp/hello.log || { cat /tmp/hello.log; fail "a program made with libloglog-dev does not append"; }
 
   # An upgrade keeps edits of the configuration and ends no process.
@@ -103,7 +104,7 @@ inside() {
   for n in $nodes; do wait "$n" || fail "a node ends with $?"; done
 
   rm /etc/loglog/[sq][123].toml
-  dpkg --purge loglog libloglog-dev >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg cannot purge it"; }
+  dpkg --purge loglog libloglog-dev libloglog0.1 >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg cannot purge it"; }
   diff <(echo "$before") <(traces) || fail "a purge leaves the files above"
   n=$(find /var/lib/loglog/storage-1 -name '*.seg' | wc -l)
   [ "$n" -ge 2 ] || fail "a purge took the data"

@@ -1,5 +1,6 @@
 # Debian packages: `cpack` in a build directory writes to packages/ there
 #   loglog_VERSION_ARCH.deb          programs, systemd units (not enabled), /etc/loglog, the user loglog
+#   libloglog0.1_VERSION_ARCH.deb    shared library of the client
 #   libloglog-dev_VERSION_ARCH.deb   headers, static libraries, find_package(loglog), pkg-config
 # Whoever builds them for others says who they are by -D LOGLOG_PACKAGE_CONTACT="NAME <ADDRESS>".
 set(here ${CMAKE_CURRENT_LIST_DIR})
@@ -27,6 +28,8 @@ install(FILES ${here}/../systemd/loglog-storage.service ${here}/../systemd/loglo
   COMPONENT service EXCLUDE_FROM_ALL)
 install(FILES ${made}/copyright ${made}/changelog.gz DESTINATION /usr/share/doc/loglog COMPONENT service EXCLUDE_FROM_ALL)
 install(FILES ${made}/copyright ${made}/changelog.gz DESTINATION /usr/share/doc/libloglog-dev COMPONENT notices EXCLUDE_FROM_ALL)
+set(runtime libloglog${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}) # named after the library's SONAME
+install(FILES ${made}/copyright ${made}/changelog.gz DESTINATION /usr/share/doc/${runtime} COMPONENT runtime_notices EXCLUDE_FROM_ALL)
 # Line numbers make up most of a static library; programs are stripped by CPACK_STRIP_FILES. cpack takes components by their names'
 # order, so this one after `library`.
 install(CODE "file(GLOB_RECURSE libraries \$ENV{DESTDIR}/usr/lib/libloglog*.a)
@@ -57,9 +60,20 @@ majority of disks, sequencers give it one order, and readers follow it.
 This package has the storage node, the sequencer, the command line and
 units for systemd, which are not enabled: /etc/loglog says who a node is.")
 
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME ${runtime})
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "replicated log: shared library of the client
+Applications append binary entries to a log; storage nodes keep it on a
+majority of disks, sequencers give it one order, and readers follow it.
+
+This package has the library with which such applications run.")
+
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libloglog-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 get_property(packages GLOBAL PROPERTY LOGLOG_LIBRARY_PACKAGES)
+list(PREPEND packages "${runtime} (= ${PROJECT_VERSION})")
 list(JOIN packages ", " CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS)
 set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "replicated log: library for C++ programs
 Applications append binary entries to a log; storage nodes keep it on a
@@ -71,8 +85,11 @@ the servers for programs that run these themselves.")
 include(CPack)
 cpack_add_component_group(loglog)
 cpack_add_component_group(development)
+cpack_add_component_group(runtime)
 cpack_add_component(programs GROUP loglog)
 cpack_add_component(service GROUP loglog)
+cpack_add_component(runtime GROUP runtime)
+cpack_add_component(runtime_notices GROUP runtime)
 cpack_add_component(library GROUP development)
 cpack_add_component(notices GROUP development)
 cpack_add_component(stripped GROUP development)
