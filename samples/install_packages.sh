@@ -9,7 +9,7 @@ packages="g++ cmake ninja-build pkg-config ccache libuv1-dev liburing-dev libxxh
 case "${1:-}" in
   "") ;;
   tests) packages="$packages binutils python3 clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
-    iproute2 nftables fuse3 libfuse3-dev zsh fish man-db groff-base mandoc
+    iproute2 nftables fuse3 libfuse3-dev zsh fish man-db groff-base mandoc doxygen
     adduser lintian systemd python3-yaml prometheus chromium chromium-driver python3-selenium" ;;
   *)
     echo "install_packages.sh: '$1' is no group of packages; give nothing or: tests" >&2

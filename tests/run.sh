@@ -160,6 +160,7 @@ text_checks() {
   step "words" 60 tests/architecture/words.py
   step "links" 60 tests/architecture/links.py
   step "doc examples" 120 tests/architecture/doc_examples.py
+  step "reference" 60 doxygen sdk/docs/Doxyfile
 }
 
 # ---- Packages and builds

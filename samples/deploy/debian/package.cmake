@@ -63,7 +63,9 @@ units for systemd, which are not enabled: /etc/loglog says who a node is.")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME ${runtime})
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_RUNTIME_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA "${here}/triggers")
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON) # of all packages: there is no such variable for one
 set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "replicated log: shared library of the client
 Applications append binary entries to a log; storage nodes keep it on a
 majority of disks, sequencers give it one order, and readers follow it.

@@ -19,6 +19,7 @@
 
 namespace loglog {
 
+/// Size, place and addresses of a cluster inside the process.
 struct EmbeddedOptions {
   /// Name of the cluster, 1 to 255 bytes. A data directory belongs to a single cluster for ever.
   std::string name = "embedded";
@@ -48,9 +49,9 @@ class EmbeddedCluster {
   /// fit the data directory, and those of a server's start, such as directory_in_use or
   /// address_in_use. After an error no node runs; folders that were made stay.
   static std::expected<EmbeddedCluster, CallError> start(EmbeddedOptions options);
-  EmbeddedCluster(EmbeddedCluster&&) noexcept;
-  EmbeddedCluster& operator=(EmbeddedCluster&&) noexcept;
-  ~EmbeddedCluster();
+  EmbeddedCluster(EmbeddedCluster&&) noexcept;             ///< takes over the nodes
+  EmbeddedCluster& operator=(EmbeddedCluster&&) noexcept;  ///< stops its own nodes first
+  ~EmbeddedCluster();                                      ///< as stop()
 
   /// Address of the first sequencer, for ClientOptions::addresses. The reference is valid as long
   /// as this object, and so is that of http_addresses().

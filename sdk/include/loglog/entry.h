@@ -21,13 +21,13 @@ inline constexpr std::size_t entry_overhead = 44;
 
 /// An entry as read. `payload` was verified against the checksum that the appender computed.
 struct Entry {
-  EntryOffset offset = 0;
-  EntryOffset next = 0;  ///< where to read the entry after it
-  std::uint32_t term = 0;
+  EntryOffset offset = 0;      ///< the entry's id
+  EntryOffset next = 0;        ///< where to read the entry after it
+  std::uint32_t term = 0;      ///< the log's term in which the entry was committed
   std::uint64_t producer = 0;  ///< random id of the client that appended it and log
   std::uint64_t sequence = 0;  ///< number within its producer: ascending, with gaps
-  std::string payload;
-  bool packed = false;  ///< appended by append_batch
+  std::string payload;         ///< the bytes that were appended
+  bool packed = false;         ///< appended by append_batch
   /// The payloads that were given to append_batch; for any other entry, its payload alone. A packed
   /// entry whose bytes pack_batch did not make counts as any other entry.
   std::vector<std::string> parts() const;
@@ -36,12 +36,12 @@ struct Entry {
 /// A position to keep across restarts. It names the log by its id, because an offset has a meaning
 /// in its own log only: a log that was deleted and created again under its name has another id.
 struct LogPosition {
-  std::uint64_t log = 0;  ///< LogDetails::id
-  EntryOffset offset = 0;
+  std::uint64_t log = 0;     ///< LogDetails::id
+  EntryOffset offset = 0;    ///< an offset of that log
   std::string text() const;  ///< "6@9458"
   /// Parses the result of text(). nullopt: `text` is not a position.
   static std::optional<LogPosition> parse(std::string_view text);
-  bool operator==(const LogPosition&) const = default;
+  bool operator==(const LogPosition&) const = default;  ///< the same offset of the same log
 };
 
 /// Bytes of an entry that append_batch makes: count (32 bits), lengths (32 bits each), then the

@@ -138,7 +138,7 @@ std::string_view name_of(Errc code);
 
 /// Why a call failed.
 struct CallError {
-  Errc code{};
+  Errc code{};          ///< the stable part: compare this, and never the message
   std::string message;  ///< a sentence for people: the value, the limit, the remedy
   /// true: the same call may be made again and may succeed then, or on another node.
   bool retry = false;

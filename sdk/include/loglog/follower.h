@@ -18,9 +18,9 @@ namespace loglog {
 /// while no replica answers, it tries again and next() waits; see next_for().
 class Follower {
  public:
-  Follower(Follower&&) noexcept;
-  Follower& operator=(Follower&&) noexcept;
-  ~Follower();
+  Follower(Follower&&) noexcept;             ///< takes over the stream
+  Follower& operator=(Follower&&) noexcept;  ///< ends its own stream first, as stop() does
+  ~Follower();                               ///< as stop()
 
   /// Waits for the next entry and returns it. nullopt: stop() was called, the client was closed, or
   /// the stream failed; error() says why. If several threads call next(), each entry goes to a
@@ -56,27 +56,28 @@ class Follower {
   /// why. begin() waits for the first entry.
   class iterator {
    public:
-    using value_type = Entry;
-    using difference_type = std::ptrdiff_t;
-    using iterator_concept = std::input_iterator_tag;
-    iterator() = default;
-    explicit iterator(Follower* f) : follow_(f) { ++*this; }
-    iterator(iterator&&) = default;
-    iterator& operator=(iterator&&) = default;
-    Entry& operator*() const { return *entry_; }
+    using value_type = Entry;                                 ///< of std::input_iterator
+    using difference_type = std::ptrdiff_t;                   ///< of std::input_iterator
+    using iterator_concept = std::input_iterator_tag;         ///< of std::input_iterator
+    iterator() = default;                                     ///< may only be assigned or destroyed
+    explicit iterator(Follower* f) : follow_(f) { ++*this; }  ///< waits for the first entry
+    iterator(iterator&&) = default;                           ///< takes over the entry
+    iterator& operator=(iterator&&) = default;                ///< takes over the entry
+    Entry& operator*() const { return *entry_; }              ///< valid until the next step
+    /// Waits for the next entry.
     iterator& operator++() {
       entry_ = follow_->next();
       return *this;
     }
-    void operator++(int) { ++*this; }
-    bool operator==(std::default_sentinel_t) const { return !entry_; }
+    void operator++(int) { ++*this; }  ///< waits for the next entry
+    bool operator==(std::default_sentinel_t) const { return !entry_; }  ///< the stream has ended
 
    private:
     Follower* follow_ = nullptr;
     mutable std::optional<Entry> entry_;
   };
-  iterator begin() { return iterator(this); }
-  std::default_sentinel_t end() { return {}; }
+  iterator begin() { return iterator(this); }   ///< waits for the first entry
+  std::default_sentinel_t end() { return {}; }  ///< the end of the range
 
  private:
   friend class Log;

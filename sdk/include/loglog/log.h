@@ -21,11 +21,11 @@ namespace loglog {
 
 /// A log's metadata at the time of the call that returned it.
 struct LogDetails {
-  std::uint64_t id = 0;  ///< unique in the cluster, never used again
-  std::string name;
-  std::uint32_t replicas = 0;
-  std::uint32_t write_quorum = 0;
-  std::uint64_t segment_bytes = 0;
+  std::uint64_t id = 0;                        ///< unique in the cluster, never used again
+  std::string name;                            ///< as it was created
+  std::uint32_t replicas = 0;                  ///< storage nodes that hold the log
+  std::uint32_t write_quorum = 0;              ///< of them that must hold an entry durably
+  std::uint64_t segment_bytes = 0;             ///< size of a segment, the unit of trims
   std::vector<std::uint32_t> nodes;            ///< ids of the storage nodes that hold the log
   EntryOffset trim = 0;                        ///< trim point: readers begin here or above
   std::uint64_t retention_bytes = 0;           ///< 0: no bound
@@ -33,6 +33,7 @@ struct LogDetails {
   std::uint64_t fence = 0;                     ///< fencing token in force (Log::fence); 0: none
 };
 
+/// Result of Log::tail().
 struct TailPosition {
   EntryOffset first = 0;      ///< where the log begins after trims
   EntryOffset committed = 0;  ///< committed end; readers see every entry below it
@@ -48,6 +49,7 @@ struct FencePosition {
 
 /// Outcome of an append. An append ends once, in one of three ways (A6).
 struct AppendResult {
+  /// The three ways.
   enum class Outcome : std::uint8_t {
     /// The entry is durable on the write quorum, at `offset`; it is never lost and never moves.
     committed,
@@ -60,11 +62,12 @@ struct AppendResult {
     /// Read the log to find out before appending the entry again.
     unknown
   };
-  Outcome outcome = Outcome::refused;
-  EntryOffset offset = 0;  ///< valid if committed
+  Outcome outcome = Outcome::refused;  ///< how the append ended
+  EntryOffset offset = 0;              ///< valid if committed
   EntryOffset next = 0;    ///< the end of the entry, where the entry after it begins; if committed
   std::uint32_t term = 0;  ///< the log's term in which the entry was committed; valid if committed
   CallError error;         ///< valid unless committed
+  /// True if committed.
   explicit operator bool() const { return outcome == Outcome::committed; }
 };
 
@@ -82,7 +85,7 @@ struct ReadResult {
 /// every call fails with no_such_log or log_deleted, also if another log has the name.
 class Log {
  public:
-  using Milliseconds = std::chrono::milliseconds;
+  using Milliseconds = std::chrono::milliseconds;  ///< of waits and time-outs
 
   /// The log's metadata when this handle was made; not refreshed (see Client::describe_log).
   const LogDetails& details() const;
@@ -112,8 +115,10 @@ class Log {
   /// entry, for the bytes of pack_batch. The three calls wait and end as the three above.
   AppendResult append_batch(const std::vector<std::string>& payloads,
                             const AppendOptions& options = {});
+  /// As append_batch, but returns a future, as append_async does.
   std::future<AppendResult> append_batch_async(const std::vector<std::string>& payloads,
                                                const AppendOptions& options = {});
+  /// As append_batch, with a callback, as append_then has.
   void append_batch_then(const std::vector<std::string>& payloads,
                          std::function<void(AppendResult)> done, const AppendOptions& options = {});
 
@@ -126,6 +131,7 @@ class Log {
   /// corrupt, io_error or not_here if the deadline passes and no replica could give the bytes.
   std::expected<ReadResult, CallError> read(EntryOffset from, std::size_t max_bytes = 1u << 20,
                                             Milliseconds wait = Milliseconds{0});
+  /// The same with more options.
   std::expected<ReadResult, CallError> read(EntryOffset from, const ReadOptions& options);
   /// Subscribes to the log from `from` on and does not block: 0, begin(), end(), or the Entry::next
   /// of an earlier entry. The stream fails with "trimmed" if the log begins later (R1: a position

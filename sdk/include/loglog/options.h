@@ -11,6 +11,7 @@
 
 namespace loglog {
 
+/// Addresses, time-outs and bounds of a client.
 struct ClientOptions {
   /// HOST:PORT of any nodes of a single cluster, or EmbeddedCluster::address(); required. HOST is a
   /// name, an IPv4 address, or an IPv6 address in brackets. The client learns the other nodes from
@@ -19,7 +20,8 @@ struct ClientOptions {
   /// Shown to operators beside this client's appends (loglog status, the status page). Empty: the
   /// program's name. At most 64 bytes are kept.
   std::string name = {};
-  std::chrono::milliseconds timeout{10'000};  ///< deadline of calls that are given none
+  /// Deadline of calls that are given none.
+  std::chrono::milliseconds timeout{10'000};
   /// Memory of unfinished appends, bytes of frames: payloads, and entry_overhead for each. An entry
   /// that is larger than the bound goes alone. Appends that ended without a known outcome, and
   /// copies for slow replicas, may take as much again and 16 MiB; beyond that an append is refused
@@ -58,6 +60,7 @@ struct AppendOptions {
   std::uint64_t fence = 0;
 };
 
+/// Amount, waiting time and source of a read.
 struct ReadOptions {
   /// Approximate bytes to return, of entries with their entry_overhead; more than 4 MiB count as
   /// 4 MiB. If an entry is there, at least that entry is returned, whatever its size.

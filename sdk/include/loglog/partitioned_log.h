@@ -38,9 +38,10 @@ Partitioner round_robin();
 /// are ignored. The runs are larger than with round_robin. Thread-safe.
 Partitioner sticky(std::size_t entries);
 
+/// Outcome of an append to a stream.
 struct PartitionedAppend {
   std::size_t partition = 0;  ///< where the entry went; 0 if the partitioner failed
-  AppendResult result;
+  AppendResult result;        ///< as of Log::append
 };
 
 /// The partitions of a stream, opened. Thread-safe if its partitioner is. Keeps the client alive.
@@ -64,6 +65,7 @@ class PartitionedLog {
       Client& client, const std::string& name, std::size_t partitions, CreateOptions options = {},
       Partitioner partitioner = by_key());
 
+  /// Number of partitions.
   std::size_t size() const { return logs_.size(); }
   /// The log of partition `n`; throws std::out_of_range unless n < size(). The reference is valid
   /// as long as this object; a copy of the Log may outlive it.
