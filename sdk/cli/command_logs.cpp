@@ -178,7 +178,9 @@ int remove(Client& c, const LogArguments& a) {
   auto ok = c.delete_log(a.name);
   if (!ok && ok.error().code == Errc::no_such_log)
     return failed(fmt::format("no log has the name {}; loglog logs list shows all", a.name));
-  return ok ? 0 : failed(ok.error());
+  if (!ok) return failed(ok.error());
+  if (a.json) put("{{\"log\": {}, \"deleted\": true}}\n", json_string(a.name));
+  return 0;
 }
 
 /// Exactly one of the three ways was given (need_one).
@@ -228,7 +230,7 @@ void add_logs(CLI::App& app, Target& target, Run& run) {
   auto a = std::make_shared<LogArguments>();  // shared by all subcommands
   const auto named = [&a](CLI::App* c, const char* type = log_type) {
     c->add_option("NAME", a->name, "name of the log")->required()->type_name(type);
-    if (c->get_name() != "delete") c->add_flag("--json", a->json, "a JSON object");
+    c->add_flag("--json", a->json, "a JSON object");
     return c;
   };
   auto* c = named(

@@ -17,6 +17,7 @@ struct NodeArguments {
   std::uint32_t node = 0;
   bool force = false;
   bool no_wait = false;
+  bool json = false;
   When progress = When::automatic;
 };
 
@@ -47,7 +48,7 @@ int wait_until_copied(Client& client, const NodeArguments& a) {
       const Copied c = copied_to(a.node, *report);
       if (c.done == c.logs) {
         progress.end();
-        put("{} of {} logs copied\n", c.done, c.logs);
+        if (!a.json) put("{} of {} logs copied\n", c.done, c.logs);
         return 0;
       }
       progress.show(static_cast<double>(c.done) / static_cast<double>(c.logs),
@@ -70,8 +71,10 @@ int replace_disk(const Target& target, const NodeArguments& a) {
   const auto on_it = std::ranges::count_if(*all, [&](const LogDetails& d) {
     return std::ranges::find(d.nodes, a.node) != d.nodes.end();
   });
-  put("node {} has a new disk; {} {} copied to it\n", a.node, on_it,
-      on_it == 1 ? "log is" : "logs are");
+  if (a.json) put("{{\"node\": {}, \"logs\": {}}}\n", a.node, on_it);
+  else
+    put("node {} has a new disk; {} {} copied to it\n", a.node, on_it,
+        on_it == 1 ? "log is" : "logs are");
   flush_out();
   return on_it == 0 || a.no_wait || a.force ? 0 : wait_until_copied(*client, a);
 }
@@ -93,6 +96,7 @@ void add_nodes(CLI::App& app, Target& target, Run& run) {
       "also where too few other replicas of a log are up: what is on the old disk alone is lost");
   c->add_flag("--no-wait", a->no_wait,
               "do not wait until its logs are copied; --force does not either");
+  c->add_flag("--json", a->json, "a JSON object, as soon as the disk is taken");
   add_progress(*c, a->progress);
   add_cluster(*c, target);
   c->footer(

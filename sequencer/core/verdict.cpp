@@ -59,8 +59,10 @@ std::string spare_of(const Overview& o) {
 /// "storage 2 unreachable, sequencer 3 unreachable, ...": nodes and replicas in a bad state.
 std::vector<std::string> wrongs_of(const Overview& o) {
   std::vector<std::string> out;
-  for (const SequencerSeen& s : o.sequencers)
+  for (const SequencerSeen& s : o.sequencers) {
     if (!s.reachable) out.push_back(fmt::format("sequencer {} unreachable", s.id.value));
+    if (s.twice) out.push_back(fmt::format("a second process runs as sequencer {}", s.id.value));
+  }
   for (const NodeSeen& n : o.storage) {
     if (n.condition == NodeCondition::foreign_disk)
       out.push_back(fmt::format(

@@ -54,7 +54,7 @@ view() { # WORK_DIR
 }
 
 # Lists everything called loglog in the places of packages, except the data.
-traces() { find /etc /usr /lib /var -xdev -name '*loglog*' -not -path '/var/lib/loglog*' | sort; }
+traces() { find /etc /usr /lib /var -xdev -name '*loglog*' -not -path '/var/lib/loglog*' -not -path '/var/tmp/*' | sort; }
 
 start() { # program config
   setpriv --reuid loglog --regid loglog --init-groups "/usr/bin/$1" --config "$2" >>"/tmp/$(basename "$2").log" 2>&1 &

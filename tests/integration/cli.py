@@ -127,7 +127,7 @@ def progress(c):
         files = ("--file", d / "a", "--file", d / "b")
         quiet = c.run("append", "files", *files)
         check(quiet.stderr == b"" and len(quiet.stdout.split()) == 2, f"nothing but offsets into pipes: {quiet}")
-        c.run("logs", "delete", "files")
+        check(json.loads(c.run("logs", "delete", "files", "--json").stdout) == {"log": "files", "deleted": True}, "a delete as JSON")
         c.create("files")
         t = Terminal(c.command_line("append", "files", *files), which="stderr")
         seen, code = t.end()

@@ -130,6 +130,11 @@ def units_are_valid(d):
     for unit in sorted((SAMPLES / "systemd").glob("*.service")):
         text = unit.read_text()
         check(text.count(f"/usr/bin/{unit.stem} --config") == 2, f"{unit.name} starts {unit.stem}")
+        # A disk error or a busy port of a few seconds must not leave the unit failed:
+        # systemd tries for ever, but after the codes that no repetition mends.
+        check("\nStartLimitIntervalSec=0\n" in text and "\nRestart=always\n" in text, f"{unit.name} starts again for ever")
+        given_up = re.search(r"^RestartPreventExitStatus=(.*)$", text, re.MULTILINE)
+        check(given_up and given_up[1].split() == ["2", "3", "5", "6"], f"{unit.name} starts again after 4 (unreadable), 7 (address) and 8 (disk)")
         units.append(d / unit.name)
         units[-1].write_text(text.replace("/usr/bin/loglog", str(BIN.resolve() / "loglog")))
     check(len(units) == 2, "two units")

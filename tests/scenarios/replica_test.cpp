@@ -32,7 +32,7 @@ Upload upload_of(LogId log, const std::string& payload) {
 
 TEST_CASE(
     "story: a client gives one number to two payloads that agree in 32 bits: all replicas hold the "
-    "one that was committed (Z6)") {
+    "one that was committed (Z6, D3)") {
   Story s;
   s.appended("a");
   s.let_pass(500ms);

@@ -46,7 +46,7 @@ TEST_CASE(
 
 TEST_CASE(
     "clocks: entries are old by the least clock of a majority, and stamped with the greatest of "
-    "one (C-11, F15)") {
+    "one (C-11, F15, R5)") {
   const ClusterClock c = clock(noon + 2000, noon, noon + 4000);
   CHECK(c.age_by(Time{1h}) == noon + 2000);
   CHECK(c.stamp(Time{1h}) == noon + 2000);

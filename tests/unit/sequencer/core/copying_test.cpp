@@ -189,7 +189,7 @@ TEST_CASE("a copy that moves is no reason for a new term, where the log opens on
 
 TEST_CASE(
     "a committed run that a replica reports as missing ends in a copy, it is not reported for ever "
-    "(C-1)") {
+    "(C-1, P3)") {
   Returning r(1);
   Writer& w = r.writers[0];
   // Node 3 never gets the first of three runs. Nodes 1 and 2 hold all three, so the first is

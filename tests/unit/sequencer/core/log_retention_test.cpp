@@ -105,7 +105,7 @@ TEST_CASE("retention: none, and nothing is asked, nothing is trimmed") {
   CHECK(l.asked<loglog::Read>() == 0);
 }
 
-TEST_CASE("retention by bytes: whole segments go while as much stays") {
+TEST_CASE("retention by bytes: whole segments go while as much stays (R5)") {
   Log l({2 * segment, 0});
   l.append(10);  // less than the retention, so nothing is asked
   l.f.pass(3s);
@@ -145,7 +145,7 @@ TEST_CASE("retention by bytes: the next leader asks where segments begin") {
   CHECK(l.info().trim == l.expected(2 * segment));
 }
 
-TEST_CASE("retention by age: segments are short, and go when all in them is old") {
+TEST_CASE("retention by age: segments are short, and go when all in them is old (R5)") {
   Log l({0, 4000});
   for (int i = 0; i < 60; ++i) {
     l.append(1, 200ms);

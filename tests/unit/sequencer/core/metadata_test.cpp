@@ -117,7 +117,7 @@ TEST_CASE("metadata: bytes that are no command or snapshot are refused") {
 
 TEST_CASE(
     "metadata: a request that comes late or twice makes no log again and gives no token twice "
-    "(C-10)") {
+    "(C-10, T6)") {
   MetadataState m;
   RaftIndex i{};
   for (const Command& c : history()) m.apply(i = i + 1, c);
@@ -178,7 +178,7 @@ TEST_CASE(
   CHECK(refused.error().detail.find("fdatasync") != std::string::npos);
 }
 
-TEST_CASE("log options: defaults and refusals") {
+TEST_CASE("log options: defaults and refusals (C2)") {
   const auto o = effective_options("a/b-c_d.9", {}, 5);
   REQUIRE(o);
   CHECK(o->replicas == 3);

@@ -7,7 +7,7 @@
 using namespace loglog;
 using namespace loglog::sequencer;
 
-TEST_CASE("order stream: offsets, boundaries, window") {
+TEST_CASE("order stream: offsets, boundaries, window (D1)") {
   OrderStream s(Term{3}, Offset{1000}, Term{2});
   const auto item = [](std::uint32_t length) {
     return OrderItem{{ProducerId{1}, Sequence{1}, 1, length, {}}, {}};

@@ -202,7 +202,7 @@ TEST_CASE(
 
 TEST_CASE(
     "sequencer: a creation that is given up for want of a node is repeated with other nodes, not "
-    "told superseded (F25)") {
+    "told superseded (F25, T6)") {
   FakeCluster f(3);
   f.start_all();
   const ConnectionId c = f.connect_client();

@@ -103,6 +103,17 @@ TEST_CASE("verdict: nodes that are away but not needed degrade") {
           "appends and reads go on: sequencer 2 unreachable; 1 storage node and no sequencer may "
           "fail");
   }
+  SUBCASE("a sequencer that runs twice (F11)") {
+    p.overview.sequencers[1].twice = true;
+    CHECK(verdict_of(p).sentence ==
+          "appends and reads go on: a second process runs as sequencer 2; 1 storage node and 1 "
+          "sequencer may fail");
+    const auto alarms = alarms_of(p);
+    REQUIRE(alarms.size() == 1);
+    CHECK(alarms[0].id == "sequencer-twice");
+    CHECK(alarms[0].severity == Severity::critical);
+    CHECK(alarms[0].what == "A second process runs as sequencer 2, and is refused.");
+  }
   SUBCASE("a replica of a node that is up") {
     p.overview.logs[0].replicas[1].state = ReplicaState::lagging;
     CHECK(verdict_of(p).sentence ==

@@ -215,7 +215,7 @@ std::string five_entries(const Directory& d, bool idle) {
 
 TEST_CASE(
     "a raft.log that cannot be read ends the start and names the cure, it is no shorter log "
-    "(C-4)") {
+    "(C-4, K7)") {
   Directory d;
   five_entries(d, true);
   fs::rename(d.path + "/raft.log", d.path + "/aside");

@@ -14,7 +14,7 @@ constexpr ConnectionId a{1}, b{2}, c{3};
 
 TEST_CASE(
     "a peer that asks without end and takes nothing is refused above a limit, it does not grow the "
-    "node (Z2)") {
+    "node (Z2, P2)") {
   const Options o;
   Giving g(o);
   std::uint32_t taken_on = 0;

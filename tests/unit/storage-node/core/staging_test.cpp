@@ -51,7 +51,7 @@ TEST_CASE_FIXTURE(StagingTest, "a run staged again counts from then") {
   CHECK(staging.next_expiry() == never);
 }
 
-TEST_CASE_FIXTURE(StagingTest, "what is pinned does not expire, and is looked at again") {
+TEST_CASE_FIXTURE(StagingTest, "a pinned run does not expire, and is looked at again (D6)") {
   add(1);
   now += 1s;
   add(2);

@@ -763,7 +763,7 @@ TEST_CASE("a log without a readable promise is lost here, and counted") {
   CHECK(n.machine->report().counted.refused.of(Errc::data_loss) == 1);
 }
 
-TEST_CASE("staging is bounded, but an ordered run is always taken") {
+TEST_CASE("staging is bounded, but an ordered run is always taken (D6)") {
   Options o;
   o.staging_bytes_max = 1500;
   TestNode n(1, o);

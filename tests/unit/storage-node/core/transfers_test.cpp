@@ -78,7 +78,7 @@ struct Asker {
 
 TEST_CASE(
     "a node that comes back to 400 logs asks for a few megabytes at a time, not for all of them at "
-    "once (C-1, Z2)") {
+    "once (C-1, Z2, P1)") {
   Asker a;
   std::vector<Transfers::Id> ids;
   for (std::uint64_t log = 1; log <= 400; ++log)

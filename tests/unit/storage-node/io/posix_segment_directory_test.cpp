@@ -79,7 +79,7 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("a directory that cannot be listed ends the start, it is no empty log (C-3)") {
+TEST_CASE("a directory that cannot be listed ends the start, it is no empty log (C-3, K7)") {
   Bench n;
   n.make_log();
   n.reopen();
