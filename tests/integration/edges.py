@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Edge cases on real processes: sizes at the limits, garbage on a connection, a wrong cluster, a
-directory in use, a damaged segment. The expected answers are those of the specification."""
+"""Edge cases on real processes: sizes at the limits, garbage or silence on a connection, a wrong
+cluster, a directory in use, a damaged segment, the first line of a node's log. The expected answers
+are those of the specification."""
 
 import os
 import pathlib
 import random
+import re
+import select
 import socket
 import subprocess
 import tempfile
@@ -43,6 +46,65 @@ def garbage(c):
                     pass
     out = c.run("append", "garbage", input=b"still works\n").stdout.split()
     check(len(out) == 1, "the cluster serves on")
+
+
+def silence(c):
+    """Z14, W6: a node closes a connection that it accepted and that says no hello within 5 s.
+    Without the deadline, anybody could keep connections of a node for ever."""
+    begin = time.monotonic()
+    open_ends = {}
+    for name, address in [*c.sequencers.items(), *c.storage.items()]:
+        host, port = address.split(":")
+        open_ends[socket.create_connection((host, int(port)), timeout=5)] = name
+    closed = {}
+    try:
+        while open_ends:
+            left = begin + 15 - time.monotonic()
+            check(left > 0, f"after 15 s connections without a hello are open: {open_ends.values()}")
+            for s in select.select(list(open_ends), [], [], left)[0]:
+                # The node's own hello comes first, then the end.
+                if not s.recv(65536):
+                    closed[open_ends.pop(s)] = time.monotonic() - begin
+                    s.close()
+    finally:
+        for s in open_ends:
+            s.close()
+    check(len(closed) == len(c.sequencers) + len(c.storage), f"all nodes close: {closed}")
+    check(min(closed.values()) >= 3, f"a hello has time to come: {closed}")
+    c.create("silence")
+    out = c.run("append", "silence", input=b"still works\n").stdout.split()
+    check(len(out) == 1, "the cluster serves on")
+
+
+def banners(c):
+    """C: the first line of a node has its time and its level like all others. A log level above
+    info leaves the line out."""
+    for name in [*c.sequencers, *c.storage]:
+        kind, number = ("sequencer", name[3:]) if name in c.sequencers else ("storage", name[4:])
+        first = c.log_of(name).splitlines()[0]
+        start = rf"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z info {kind} {number}: "
+        check(re.match(f"{start}id {number}, cluster test, listen ", first), first)
+    usual = c.command
+    c.command = lambda name: [*usual(name), "--log-level", "warning"]
+    for name in ("node3", next(s for s in c.sequencers if s != c.leader())):
+        before = len(c.log_of(name))
+        c.kill(name)
+        c.start(name)
+        wait_answer({**c.sequencers, **c.storage}[name])
+        check(" info " not in c.log_of(name)[before:], f"{name}: {c.log_of(name)[before:]}")
+    c.command = usual
+
+
+def wait_answer(address, timeout=20):
+    """Waits until a node that was started takes connections."""
+    host, port = address.split(":")
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return socket.create_connection((host, int(port)), timeout=5).close()
+        except OSError:
+            check(time.monotonic() < deadline, f"{address} takes connections")
+            time.sleep(0.05)
 
 
 def wrong_cluster(c):
@@ -85,7 +147,8 @@ def damaged_segment(c):
 def main():
     random.seed(1)
     with Cluster() as c:
-        for test in (sizes, garbage, wrong_cluster, directory_in_use, damaged_segment):
+        for test in (sizes, garbage, silence, banners, wrong_cluster, directory_in_use,
+                     damaged_segment):
             begin = time.monotonic()
             test(c)
             print(f"{test.__name__}: ok in {time.monotonic() - begin:.1f} s")
