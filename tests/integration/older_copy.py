@@ -3,6 +3,7 @@
 running process remembers the entries that the node had acknowledged (T4).
 With a third node that lags, the log must wait for the node that has everything."""
 
+import json
 import shutil
 import time
 
@@ -58,6 +59,17 @@ def main():
         c.run("append", "log", "--timeout", 30, input=b"after\n")
         got = c.run("read", "log").stdout.splitlines()
         check(got == [*early, *late, b"after"], f"{len(got)} of {len(early) + len(late) + 1} entries are there")
+
+        # F10b: verify names the loss and the way out, not a node that is down or lags.
+        r = c.run("verify", "log", "--patience", 2, check=False)
+        said = r.stdout.decode()
+        check(r.returncode == 11, f"a lost replica is no agreement: {r.returncode} {said}")
+        check("replica 2 refuses: its disk lost bytes that it had acknowledged: move its directory "
+              "aside, start it with an empty one, then loglog nodes replace-disk 2" in said, said)
+        check("start it, or leave" not in said and "catches up by itself" not in said, said)
+        found = {f["id"]: f for f in json.loads(
+            c.run("verify", "log", "--json", "--patience", 2, check=False).stdout)["replicas"]}
+        check(found[1]["verdict"] == "agrees" and found[2]["verdict"] == "refuses", found)
 
         # C1: an empty disk takes the lost disk's place, and its own restart is no older copy.
         c.kill("node2")

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """`loglog verify`: replicas that agree, a replica that is damaged and repaired, a replica that is
-down and comes back, a trimmed log, and appends during the run."""
+down and comes back, a replica whose first file is gone, a trimmed log, and appends during the run.
+"""
 
 import json
+import re
 import subprocess
 import time
 
@@ -118,6 +120,46 @@ def away(c):
     same(found, [1, 2, 3])
 
 
+def first_file_gone(c):
+    """F09b, K3: the first segment file of node 2 is removed while the node is down, without a trim.
+    The leader has the log copied anew only while a write quorum of other replicas takes orders.
+    So the damage stands as long as node 1 is down, and verify must not report that all is well."""
+    for name in ("node1", "node2"):
+        c.kill(name)
+    first = next(p for name, p in c.segments("node2").items() if int(name.stem) == 0)
+    first.unlink()
+    c.start("node2")
+    # The node judges its files when a leader asks for its state, and raises an alarm.
+    deadline = time.monotonic() + 30
+    while not re.search(r"ALARM .*files are missing below offset \d+", c.log_of("node2")):
+        check(time.monotonic() < deadline, f"an alarm names the gap: {c.log_of('node2')[-500:]}")
+        time.sleep(0.1)
+    for options in ((), ("--repair",)):
+        report, found = verify(c, "log", "--replicas", "2,3", "--patience", 2, *options, code=DIFFER)
+        check(found[2]["verdict"] == "damaged" and found[2]["end"] == 0, found)
+        check("the bytes at offset 0 do not verify" in found[2]["why"], found)
+        check(found[2]["repaired"] == 0 and not report["agree"], report)
+        same(found, [3])
+    check("has not repaired them in 2 s" in found[2]["why"], f"--repair says so: {found}")
+    result = c.run("verify", "log", "--patience", 2, check=False)
+    text = result.stdout.decode()
+    check(result.returncode == DIFFER, f"damage counts above a node that is down: {text}")
+    check("replica 2 damaged: the bytes at offset 0 do not verify. " in text, text)
+    check("1 of 3 replicas hold the same bytes" in text, text)
+    check(not first.exists(), "nothing has mended the damage yet")
+
+    c.start("node1")
+    deadline = time.monotonic() + 60
+    while True:
+        result = c.run("verify", "log", "--patience", 30, check=False, timeout=120)
+        text = result.stdout.decode() + result.stderr.decode()
+        if result.returncode == 0:
+            break
+        check(result.returncode in (DIFFER, MISSING), f"{result.returncode} {text}")
+        check(time.monotonic() < deadline, f"node 2 is mended once node 1 is back: {text}")
+    check("3 of 3 replicas hold the same bytes" in text and first.exists(), text)
+
+
 def trimmed(c):
     offsets = [e["offset"] for e in c.read_all("log", "--count", 5000)]
     point = int(c.run("logs", "trim", "log", offsets[-1]).stdout)
@@ -133,7 +175,7 @@ def trimmed(c):
 
 def main():
     with Cluster() as c:
-        for test in (healthy, usage, damaged, away, meanwhile, trimmed):
+        for test in (healthy, usage, damaged, away, first_file_gone, meanwhile, trimmed):
             begin = time.monotonic()
             test(c)
             print(f"{test.__name__}: ok in {time.monotonic() - begin:.1f} s")
