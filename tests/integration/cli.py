@@ -2,6 +2,7 @@
 """The command line in a pseudo-terminal, as a person meets it: colours, the watch and the screen
 that it leaves behind, progress, files written as a whole."""
 
+import base64
 import fcntl
 import json
 import os
@@ -83,6 +84,12 @@ def status_once(c):
         check(b"healthy" in seen and b"\x1b" not in seen, f"{why} takes colours away: {seen!r}")
     check(b"\x1b" not in c.run("status").stdout, "no colours in a pipe")
     check(b"\x1b[32mhealthy" in c.run("status", "--color", "always").stdout, "but where they are asked for")
+    # D: a script finds in the JSON all that a person finds in the text.
+    told = c.status()
+    served = "appends and reads are served; 1 storage node and 1 sequencer may fail"
+    check((told["health"], told["verdict"], told["alarms"]) == ("healthy", served, []), told)
+    first = next(l for l in told["logs"] if l["name"] == "first")
+    check((first["state"], first["write_quorum"], len(first["replicas"])) == ("open", 2, 3), first)
 
 
 def watch(c):
@@ -188,6 +195,52 @@ def under_conditions(c):
     check(c.run("read", "state").stdout == b"a\nb\ncc\nd\ne\nf\n", "only what was acknowledged is there")
 
 
+def under_conditions_as_json(c):
+    """A3: with --format json an expected offset chains the entries as it does with lines. Each
+    entry lies where the entry before it ends, and no other writer's entry lies between."""
+    c.create("chain")
+    payloads = [b"two\nlines\n", b"", bytes(range(256)), b"last"]
+
+    def line(payload, **more):
+        return json.dumps({"bytes": base64.b64encode(payload).decode(), **more}).encode() + b"\n"
+
+    def append(expected, text):
+        r = c.run("append", "chain", "--format", "json", "--expected-offset", expected, input=text,
+                  check=False)
+        return r, [json.loads(told) for told in r.stdout.splitlines()]
+
+    r, told = append(0, b"".join(map(line, payloads)))
+    check(r.returncode == 0, r)
+    check([(t["line"], t["outcome"]) for t in told] == [(i, "committed") for i in (1, 2, 3, 4)], r)
+    read = c.read_all("chain")
+    check([t["offset"] for t in told] == [e["offset"] for e in read], f"{told} {read}")
+    check([base64.b64decode(e["bytes"]) for e in read] == payloads, read)
+    steps = [b["offset"] - a["offset"] - len(p) for a, b, p in zip(told, told[1:], payloads)]
+    check(len(set(steps)) == 1 and steps[0] > 0, f"entry behind entry: {told}")
+
+    end = int(c.run("tail", "chain").stdout)
+    p = c.popen("append", "chain", "--format", "json", "--expected-offset", end,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdin.write(line(b"mine"))
+    p.stdin.flush()
+    mine = json.loads(p.stdout.readline())
+    check(mine["outcome"] == "committed" and mine["offset"] >= end, mine)
+    c.run("append", "chain", input=b"another writer's\n")
+    out, said = p.communicate(line(b"too late") + line(b"never sent"), timeout=60)
+    refused = [json.loads(told) for told in out.splitlines()]
+    check(p.returncode == 1 and len(refused) == 1, f"it ends at the first refusal: {out} {said}")
+    check((refused[0]["line"], refused[0]["outcome"], refused[0]["code"]) ==
+          (2, "refused", "offset_mismatch") and "offset" not in refused[0], refused)
+    check(b"1 committed, 1 refused, the first at line 2" in said, said)
+
+    end = int(c.run("tail", "chain").stdout)
+    r, told = append(end, line(struct.pack("<II", 1, 1) + b"x", packed=True))
+    check(r.returncode == 1 and not told and
+          b"line 1: an entry of a batch cannot be appended at an expected offset" in r.stderr, r)
+    got = [base64.b64decode(e["bytes"]) for e in c.read_all("chain")]
+    check(got == [*payloads, b"mine", b"another writer's"], f"nothing else is there: {got}")
+
+
 def positions(c):
     """A position beyond a log's end is refused and the end is named. A position of a log that was
     deleted and made again is refused as well."""
@@ -264,8 +317,26 @@ def wait_status(c, code, *words, timeout=30):
 
 def trouble(c):
     """In trouble, the first line and the exit code name the condition and its consequence."""
+    c.run("append", "first", input=b"on all nodes\n")
+    c.wait_identical("first")
     c.kill("node3")
     wait_status(c, 0, "degraded: appends and reads go on: storage 3 unreachable; no storage node and 1 sequencer may fail")
+    # D: the lag of a replica that cannot be reached is known and shown.
+    c.run("append", "first", input=(b"x" * 1000 + b"\n") * 20)
+    told = c.status()
+    log = next(l for l in told["logs"] if l["name"] == "first")
+    away = next(r for r in log["replicas"] if r["id"] == 3)
+    lag = log["committed"] - away["durable"]
+    check(away["state"] == "unreachable" and away["durable"] > 0 and lag > 20_000, log)
+    text = c.run("status").stdout.decode().partition("\nfirst ")[2]
+    shown = rf"\A.*\n.*\n.*\n  on storage 3  unreachable +{away['durable']} +{lag / 1024:.1f} KiB behind"
+    check(re.search(shown, text), f"'{shown}' is shown: {text}")
+    # D: verdict and alarms are in the JSON too, each alarm with its action.
+    check(told["health"] == "degraded" and "storage 3 unreachable" in told["verdict"], told)
+    alarms = {a["id"]: a for a in told["alarms"]}
+    for kind in ("node-unreachable", "log-no-spare"):
+        check(alarms[kind]["severity"] == "warning" and alarms[kind]["what"], alarms)
+        check(alarms[kind]["action"], alarms)
     c.kill("node2")
     wait_status(c, NOT_SERVING, "not serving: appends wait, too few replicas", "1 of 3 replicas, 2 needed")
     check(c.run("status", "--json").returncode == 0, "--json says it itself")
@@ -319,7 +390,8 @@ def main():
     with Cluster() as c:
         c.create("first")
         c.wait_identical("first")
-        for test in (status_once, watch, progress, under_conditions, positions, guards, trouble):
+        for test in (status_once, watch, progress, under_conditions, under_conditions_as_json,
+                     positions, guards, trouble):
             begin = time.monotonic()
             test(c)
             print(f"{test.__name__}: ok in {time.monotonic() - begin:.1f} s")
