@@ -59,6 +59,13 @@ def wait_for_alarm(c, wanted):
     check(status.returncode == 12 and f"not serving: {said}".encode() in status.stdout, f"loglog status: {status.returncode} {status.stdout}")
     told = json.loads(c.run("status", "--json").stdout)
     check(told["health"] == "not_serving" and any(a["id"] == "log-no-space" for a in told["alarms"]), f"loglog status --json: {told}")
+    # D: the reason, the state of the log and its quorum are in the JSON too.
+    check(told["verdict"].startswith(said), f"the JSON's verdict: {told['verdict']}")
+    check([(l["name"], l["state"], l["write_quorum"]) for l in told["logs"]] == [("log", "open", 2)], told["logs"])
+    # C: full disks have a way out that needs no space, and it is named with the options that exist.
+    for a in (a for a in told["alarms"] if a["id"] in ("node-disk-full", "log-no-space")):
+        for way in ("loglog logs trim NAME --keep-bytes 1GiB", "loglog logs set NAME --retention-bytes N"):
+            check(a["severity"] == "critical" and way in a["action"], f"the way out: {a}")
     check(all(n["disk_size_bytes"] == DISK and n["disk_free_bytes"] < DISK for n in told["storage"]), f"space of each disk: {told['storage']}")
 
 
@@ -121,9 +128,9 @@ def main():
         info = c.status()["logs"][0]
         wrong = c.run("logs", "trim", "log", info["committed"] - SEGMENT // 2, check=False)
         check(wrong.returncode != 0 and b"no entry begins" in wrong.stderr, f"a trim point is an entry's offset: {wrong.stderr}")
-        # A quarter is kept. With the segments at both ends and the new entries it takes at most 4.5 of the 6 MiB.
-        point = c.read_all("log")[len(read) * 3 // 4]["offset"]
-        c.run("logs", "trim", "log", point)
+        # C: the way out works as the alarm words it. A quarter is kept. With the segments at both
+        # ends and the new entries it takes at most 4.5 of the 6 MiB.
+        c.run("logs", "trim", "log", "--keep-bytes", info["committed"] // 4)
         deadline = time.monotonic() + 30
         while True:
             done, result = append(c, [b"after the trim"], check_exit=False)
