@@ -84,6 +84,15 @@ TEST_CASE(
   CHECK(cut_to("\x1b[1mabc\x1b[0m", 2) == "\x1b[1mab\x1b[0m");
 }
 
+TEST_CASE("status: the lag of a replica that cannot be reached is shown once it was heard (D)") {
+  ClusterReport r = healthy();
+  r.logs[0].replicas[2] = {3, (3u << 20) - 1536, "unreachable"};
+  CHECK(has(status_text(r, {}), "on storage 3  unreachable           3144192  1.5 KiB behind"));
+  // Nothing is known of a replica that was never heard, so no lag is made up.
+  r.logs[0].replicas[2] = {3, 0, "unreachable"};
+  CHECK_FALSE(has(status_text(r, {}), "behind"));
+}
+
 TEST_CASE("sizes and times for people") {
   CHECK(human_bytes(0) == "0 B");
   CHECK(human_bytes(1023) == "1023 B");

@@ -103,6 +103,22 @@ TEST_CASE("alarms: sequencers") {
   CHECK(said(p, "sequencer-unreachable").ends_with("answered yet."));
 }
 
+TEST_CASE("alarms: a sequencer that runs twice is named with the place of the first (F11)") {
+  ClusterPicture p = healthy();
+  p.overview.sequencers[1].twice = true;
+  CHECK(ids(p) == "sequencer-twice");
+  CHECK(said(p, "sequencer-twice") == "A second process runs as sequencer 2, and is refused.");
+  const Alarm twice = alarms_of(p)[0];
+  CHECK(twice.severity == Severity::critical);
+  CHECK(twice.action ==
+        "Stop the one that is not at s2:1: it was started with a wrong --id, or its directory is a "
+        "copy.");
+  // A sequencer that does not lead tells of it too, because the second process may be the cause.
+  p = leaderless(2);
+  p.overview.sequencers[1].twice = true;
+  CHECK(said(p, "sequencer-twice") == "A second process runs as sequencer 2, and is refused.");
+}
+
 TEST_CASE("alarms: clocks that differ, of which nothing was said (C-11)") {
   ClusterPicture p = healthy();
   // 5 s is the bound below which clocks count as equal (R5).
@@ -261,6 +277,11 @@ TEST_CASE("alarms: full disks say that appends are refused, not that all is well
   CHECK(ids(p) == "node-disk-full node-disk-full log-no-space");
   CHECK(said(p, "log-no-space") ==
         "Appends to events are refused: 1 of 3 replicas has space, and 2 are needed.");
+  // The way out must need no free space, and its options must be those of the commands (C).
+  for (const Alarm& a : alarms_of(p)) {
+    CHECK(a.action.find("loglog logs trim NAME --keep-bytes 1GiB") != std::string::npos);
+    CHECK(a.action.find("loglog logs set NAME --retention-bytes N") != std::string::npos);
+  }
 }
 
 TEST_CASE("alarms: one for all logs in the same trouble") {
