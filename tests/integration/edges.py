@@ -48,14 +48,34 @@ def garbage(c):
     check(len(out) == 1, "the cluster serves on")
 
 
+def client_hello():
+    """The first bytes that a client sends: its hello."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        p = subprocess.Popen([str(BIN / "loglog"), "status", "--cluster", address],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            with server.accept()[0] as s:
+                s.settimeout(20)
+                return s.recv(65536)
+        finally:
+            p.kill()
+            p.wait()
+
+
 def silence(c):
-    """Z14, W6: a node closes a connection that it accepted and that says no hello within 5 s.
-    Without the deadline, anybody could keep connections of a node for ever."""
+    """Z14, W6: a node closes a connection that it accepted and that has not said its whole hello
+    within 5 s. Without the deadline, anybody could keep connections of a node for ever."""
+    hello = client_hello()
     begin = time.monotonic()
     open_ends = {}
     for name, address in [*c.sequencers.items(), *c.storage.items()]:
         host, port = address.split(":")
-        open_ends[socket.create_connection((host, int(port)), timeout=5)] = name
+        for said in (b"", hello[:-1]):
+            s = socket.create_connection((host, int(port)), timeout=5)
+            s.sendall(said)
+            open_ends[s] = f"{name}, {len(said)} bytes said"
     closed = {}
     try:
         while open_ends:
@@ -69,7 +89,7 @@ def silence(c):
     finally:
         for s in open_ends:
             s.close()
-    check(len(closed) == len(c.sequencers) + len(c.storage), f"all nodes close: {closed}")
+    check(len(closed) == 12, f"each node closes both connections: {closed}")
     check(min(closed.values()) >= 3, f"a hello has time to come: {closed}")
     c.create("silence")
     out = c.run("append", "silence", input=b"still works\n").stdout.split()
