@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "sdk/core/client_machine.h"
+#include "sdk/core/figures.h"
+#include "sdk/core/options.h"
+#include "sdk/core/output.h"
 #include "sdk/core/replica_choice.h"
 #include "sdk/core/retry_schedule.h"
 

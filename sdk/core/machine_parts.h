@@ -7,6 +7,7 @@
 
 #include "sdk/core/append_pipeline.h"
 #include "sdk/core/blame.h"
+#include "sdk/core/client_machine.h"
 #include "sdk/core/time_search.h"
 
 namespace loglog::client {
