@@ -10,10 +10,13 @@
 //   machine_times.cpp       where a log stood at a time (R6)
 //   machine_questions.cpp   questions to the cluster
 //   cluster_view.*          connections, metadata, the leader
-//   append_pipeline.*       a producer: runs, commits, terms (spec/05, spec/07)
-//   run_builder.*           entries to frame images
-//   replica_uploads.*       the uploads of a run to its replicas
-//   resolver.*              the fate of entries after a change of term (A3 to A5)
+//   append_pipeline.*       a producer: its runs and their way to a fate (spec/05, spec/07)
+//   open_run.*              entries to runs; run_builder.* to frame images
+//   run_uploads.*           runs to replicas; replica_uploads.* for a run alone
+//   term_session.*          the log's term and its leader
+//   commit_order.*          references of runs to the leader
+//   fates.*                 what became of entries
+//   resolver.*              entries in the log after a change of term (A3 to A5)
 //   page_reader.*           pages of a log, from any replica
 //   follow_cursor.*         pages to verified entries
 //   replica_choice.*        the replica to read from

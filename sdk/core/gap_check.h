@@ -1,7 +1,7 @@
 // Finds out whether an entry lies between two offsets, by reading the log (F1, spec/05). An append
 // expected an offset, and the leader refused it and named a later end. Between the two there may be
 // only the leader's own frames, such as a term start; then the append is committed again. Used by
-// AppendPipeline.
+// Fates.
 #pragma once
 #include "sdk/core/page_reader.h"
 

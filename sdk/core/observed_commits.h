@@ -12,11 +12,15 @@
 
 #include "proto-spec/wire/messages.h"
 #include "sdk/core/rules.h"
+#include "sdk/core/run.h"
 
 namespace loglog::client {
 
 class ObservedCommits {
  public:
+  /// `enabled`: Options::observed_commit.
+  explicit ObservedCommits(bool enabled) : enabled_(enabled) {}
+
   /// The log is in this term from now on. Reports of an older term and its set are forgotten.
   void begin(Term term) {
     if (term == term_) return;
@@ -24,12 +28,20 @@ class ObservedCommits {
     set_.reset();
     if (rules::forgets_reports_at_new_term()) said_.clear();
   }
-  /// Whether the members and the write quorum of the term are known.
-  bool has_set() const { return set_.has_value(); }
-  /// Takes the set of the term from its leader; the set of any other term is ignored.
-  void learn(const TermSetIs& m) {
-    if (m.term == term_) set_ = m;
+  /// Whether the leader is to be asked for the members and the write quorum of the term.
+  bool asks_for_set(Time now) const { return lacks_set() && now >= ask_at_; }
+  void asked() { asking_ = true; }
+  /// Takes the answer to GetTermSet, or nullptr for none. The set of any other term is ignored.
+  /// Returns true if the answer was a set.
+  bool answered(Time now, const Message* m) {
+    asking_ = false;
+    ask_at_ = now + refusal_pause;
+    const auto* set = m ? std::get_if<TermSetIs>(m) : nullptr;
+    if (set != nullptr && set->term == term_) set_ = *set;
+    return set != nullptr;
   }
+  /// When asks_for_set() becomes true.
+  Time wake() const { return lacks_set() ? ask_at_ : never; }
   /// Records a report: the node at the end of connection `on` holds the run durably.
   void said(const Member& by, ConnectionId on, const RunDurable& m) {
     if (by.node == NodeId{} || !rules::is_report_of(term_, m.term)) return;
@@ -63,12 +75,16 @@ class ObservedCommits {
     ConnectionId on;
     Offset offset;
   };
+  bool lacks_set() const { return enabled_ && !set_ && !asking_; }
   bool is_member(const Member& m) const {
     return std::find(set_->members.begin(), set_->members.end(), m) != set_->members.end();
   }
 
+  const bool enabled_;
   Term term_{};
   std::optional<TermSetIs> set_;
+  bool asking_ = false;  // a GetTermSet is under way
+  Time ask_at_{};        // no GetTermSet before
   std::map<Sequence, std::map<NodeId, Said>> said_;
 };
 

@@ -1,7 +1,8 @@
-// The state of a run's upload at each replica of its log. Pure bookkeeping: AppendPipeline sends
-// the messages.
+// The state of a run's upload at each replica of its log. Pure bookkeeping: RunUploads decides,
+// AppendPipeline sends the messages.
 #pragma once
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "proto-spec/vocabulary/time.h"
@@ -22,12 +23,20 @@ class ReplicaUploads {
     Errc refusal{};     ///< reason of the last Busy; ok: there was none
   };
 
-  /// Starts over with these members, also after a resolution (A4).
+  /// Whether the uploads have their targets.
+  bool has_begun() const { return phase_ != Phase::none; }
+  /// Starts over with these members.
   void begin(const std::vector<Member>& members) {
+    phase_ = Phase::begun;
     targets_.clear();
     since_ = never;
     for (const Member& m : members) targets_.push_back({m.node, State::wanted, {}, {}, Errc::ok});
   }
+  /// All replicas need the run once more, after a resolution (A4). begin() is the next call.
+  void renew() { phase_ = Phase::none; }
+  /// The leader is told that the client does not upload the run again. False: it was told before.
+  bool cancel() { return std::exchange(phase_, Phase::cancelled) != Phase::cancelled; }
+  bool is_cancelled() const { return phase_ == Phase::cancelled; }
   /// A replica misses the run (UploadAgain): every replica gets it again. An upload without an
   /// answer is not sent twice, because it will arrive or its connection will end.
   void again() {
@@ -42,6 +51,16 @@ class ReplicaUploads {
   /// When the first upload was sent; never: none was.
   Time since() const { return since_; }
   std::vector<Target>& targets() { return targets_; }
+  const std::vector<Target>& targets() const { return targets_; }
+  /// When the next pause of a replica ends. A target without a pause waits for its connection,
+  /// which wakes the core by itself.
+  Time wake(Time now) const {
+    Time t = never;
+    for (const Target& target : targets_)
+      if (target.state == State::wanted && target.not_before > now)
+        t = std::min(t, target.not_before);
+    return t;
+  }
   Target* find(NodeId n) {
     const auto i = std::find_if(targets_.begin(), targets_.end(),
                                 [n](const Target& t) { return t.node == n; });
@@ -70,13 +89,11 @@ class ReplicaUploads {
     for (Target& t : targets_)
       if (t.state == State::wanted) t.state = State::dropped;
   }
-  /// Uploads under way on this connection have to be sent again.
-  void connection_lost(ConnectionId c) {
-    for (Target& t : targets_)
-      if (t.state == State::sent && t.on == c) t.state = State::wanted;
-  }
 
  private:
+  enum class Phase : std::uint8_t { none, begun, cancelled };
+
+  Phase phase_ = Phase::none;
   std::vector<Target> targets_;
   Time since_ = never;  // see since()
 };

@@ -1,5 +1,5 @@
 // Finds a producer's unsettled entries in the log after a change of term (A3, A5), by reading the
-// range in which they can stand. AppendPipeline judges each entry by the findings (A4, A5).
+// range in which they can stand. Fates judges each entry by the findings (A4, A5).
 #pragma once
 #include <map>
 

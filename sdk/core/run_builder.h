@@ -1,6 +1,6 @@
 // Writes entries as frame images into a growing buffer, from which a run is cut (spec/05 step 1).
 // All replicas get the same buffer. Offset and term are missing in the images: storage nodes stamp
-// them. Used by AppendPipeline for the open run, and to build a run anew.
+// them. Used by OpenRun, also to build a run anew.
 #pragma once
 #include "proto-spec/disk/frame.h"
 

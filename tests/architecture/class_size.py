@@ -25,7 +25,6 @@ LARGER = {
     "sequencer/io/uv_sequencer_driver.h: SequencerDriver": (29, 22),
     "storage-node/core/storage_machine.h: StorageMachine": (21, 83),
     "storage-node/core/options.h: Options": (33, 0),
-    "sdk/core/append_pipeline.h: AppendPipeline": (30, 48),
 }
 
 HEAD = re.compile(r"(?:^|[;{}>]|\b(?:public|private|protected):)\s*(?:template\s*<[^{};]*>\s*)?(class|struct)\s+(?:\[\[\w+\]\]\s*)?(\w+)\s*(?:final\s*)?(?::[^;{}()]*)?$")
