@@ -4,23 +4,21 @@
 // call ends in exactly one Completed with last = true and its token, which output() returns after
 // the call.
 //
-//   client_machine.cpp      entry points: appends, input of the driver, output
-//   machine_parts.h         the state behind them, shared by the machine_*.cpp files
-//   machine_reads.cpp       reads and follows (spec/06)
-//   machine_times.cpp       where a log stood at a time (R6)
-//   machine_questions.cpp   questions to the cluster
-//   cluster_view.*          connections, metadata, the leader
-//   append_pipeline.*       a producer: its runs and their way to a fate (spec/05, spec/07)
+//   producers.*             appends: a pipeline for each log
+//   append_pipeline.*       a producer: its runs, and their way to a fate (spec/05, spec/07)
 //   open_run.*              entries to runs; run_builder.* to frame images
 //   run_uploads.*           runs to replicas; replica_uploads.* for a run alone
 //   term_session.*          the log's term and its leader
 //   commit_order.*          references of runs to the leader
 //   fates.*                 what became of entries
 //   resolver.*              entries in the log after a change of term (A3 to A5)
-//   page_reader.*           pages of a log, from any replica
-//   follow_cursor.*         pages to verified entries
+//   reads.*                 read() (spec/06); page_reader.* pages of a log, from any replica
+//   followers.*             follow(); follow_cursor.* pages to verified entries
 //   replica_choice.*        the replica to read from
-//   time_search.*           search by the clocks in segment and term starts
+//   time_searches.*         offset_at() (R6); time_search.* for a call alone
+//   cluster_calls.*         calls about logs and nodes; status_calls.* for status()
+//   questions.*             requests that are repeated until they are answered
+//   cluster_view.*          connections, metadata, the leader
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -136,6 +134,8 @@ class ClientMachine {
 
  private:
   struct Parts;
+  bool begins(Time now, Token token);
+
   std::unique_ptr<Parts> parts_;
 };
 

@@ -1,7 +1,7 @@
 // Finds where to begin reading so that no entry is missed that was appended at or after a time
 // (R6). The first frame of each segment and of each term holds a clock. A replica lists where these
 // frames are, and a binary search reads a few of them. There is no index; the search reads no entry
-// and needs no sequencer. Used by machine_times.cpp.
+// and needs no sequencer. Used by TimeSearches.
 #pragma once
 #include <functional>
 #include <memory>

@@ -10,8 +10,7 @@ using namespace loglog::client;
 namespace {
 struct Writer {
   Options options;
-  BlockPool blocks;
-  OpenRun open{options, blocks, ProducerId{9}};
+  OpenRun open{options, ProducerId{9}};
   RunList runs;
 
   /// Adds an entry as AppendPipeline does.
