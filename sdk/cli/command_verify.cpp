@@ -68,6 +68,9 @@ Answer ask(Log log, std::uint32_t node, EntryOffset from, milliseconds left, boo
   return {{}, Verdict::refuses, page.error().message, {}};
 }
 
+/// A replica that copies from its peers is behind meanwhile, and a node may be about to start.
+bool may_come(Verdict v) { return v == Verdict::behind || v == Verdict::down; }
+
 /// Reads the next page of a replica. A replica that is behind or down has until `patience` to give
 /// it.
 Answer fetch(const Log& log, std::uint32_t node, EntryOffset from, milliseconds patience) {
@@ -76,20 +79,21 @@ Answer fetch(const Log& log, std::uint32_t node, EntryOffset from, milliseconds 
     const auto left =
         std::max(milliseconds(1), std::chrono::duration_cast<milliseconds>(until - Clock::now()));
     Answer a = ask(log, node, from, left, false);
-    const bool may_change = a.verdict == Verdict::behind || a.verdict == Verdict::down;
-    if (!may_change || Clock::now() >= until || interrupted()) return a;
+    if (!may_come(a.verdict) || Clock::now() >= until || interrupted()) return a;
     std::this_thread::sleep_for(milliseconds(20));  // the node may be copying from its peers
   }
 }
 
-/// Tells a node of bytes that do not verify, again and again until they verify or patience ends.
+/// Tells a node of bytes that do not verify, again and again until they verify or patience ends. A
+/// node may mend them by a copy of the whole log, so it has the patience of fetch() meanwhile.
 Answer repair(const Log& log, std::uint32_t node, EntryOffset from, milliseconds patience) {
   const auto until = Clock::now() + patience;
   for (;;) {
     Answer a = ask(log, node, from, patience, true);
-    if (a.verdict != Verdict::damaged) return a;
-    a.why +=
-        fmt::format("; it was told, and has not repaired them in {} s", patience.count() / 1000);
+    if (a.verdict != Verdict::damaged && !may_come(a.verdict)) return a;
+    if (a.verdict == Verdict::damaged)
+      a.why +=
+          fmt::format("; it was told, and has not repaired them in {} s", patience.count() / 1000);
     if (Clock::now() >= until || interrupted()) return a;
     std::this_thread::sleep_for(milliseconds(100));  // the node reads the range and copies it
   }

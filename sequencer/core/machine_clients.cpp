@@ -13,6 +13,16 @@ namespace loglog::sequencer {
 namespace {
 /// C1: a disk that a node came with longer ago than this need not be the disk that it has now.
 constexpr Duration disk_seen_max = 10s;
+/// Counts the registered nodes, and the configured nodes that have not come yet: a log that is
+/// created while the cluster starts has as many replicas as later logs.
+std::size_t nodes_of(const Options& configured, const ClusterMetadata& m) {
+  return m.storage.size() + static_cast<std::size_t>(std::ranges::count_if(
+                                configured.storage, [&m](const StorageInfo& s) {
+                                  return std::ranges::find(m.storage, s.id, &StorageInfo::id) ==
+                                         m.storage.end();
+                                }));
+}
+
 }  // namespace
 
 void SequencerMachine::from_client(const Client& c, Message& m) {
@@ -183,7 +193,7 @@ std::vector<Member> SequencerMachine::choose_members(std::size_t n) {
 void SequencerMachine::on(const Client& c, const CreateLog& m) {
   if (!leads_or_refuses(c)) return;
   const Result<LogOptions> options =
-      effective_options(m.name, m.options, metadata_.state().storage.size());
+      effective_options(m.name, m.options, nodes_of(options_, metadata_.state()));
   if (!options) return to_client(c, Failed{options.error().code, options.error().detail});
   if (const LogInfo* there = metadata_.log(std::string_view(m.name)))
     return answer_creation(c, m, *there);

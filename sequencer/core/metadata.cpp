@@ -334,8 +334,7 @@ std::size_t MetadataState::logs_on(NodeId id) const {
   return n == logs_on_.end() ? 0 : n->second;
 }
 
-Result<LogOptions> effective_options(const std::string& name, LogOptions o,
-                                     std::size_t registered) {
+Result<LogOptions> effective_options(const std::string& name, LogOptions o, std::size_t nodes) {
   if (name.empty()) return fail(Errc::invalid_argument, "a log needs a name");
   if (name.size() > log_name_max)
     return fail(Errc::invalid_argument, fmt::format("the name has {} bytes, at most {} are allowed",
@@ -344,7 +343,7 @@ Result<LogOptions> effective_options(const std::string& name, LogOptions o,
     return fail(Errc::invalid_argument, "a name holds only letters, digits and . _ / -");
   if (o.replicas == 0)
     o.replicas =
-        static_cast<std::uint8_t>(std::min<std::size_t>(3, std::max<std::size_t>(1, registered)));
+        static_cast<std::uint8_t>(std::min<std::size_t>(3, std::max<std::size_t>(1, nodes)));
   if (o.replicas > replicas_max)
     return fail(
         Errc::invalid_argument,
@@ -366,16 +365,11 @@ Result<LogOptions> effective_options(const std::string& name, LogOptions o,
                             static_cast<unsigned>(o.durability)));
   if (auto retention = check_retention(o.retention, o.segment_size); !retention)
     return std::unexpected(retention.error());
-  // Registered nodes stay registered, so waiting does not help and the error is final. Without any
-  // registered node the cluster is still starting, and the client may try again.
-  if (registered > 0 && registered < o.replicas)
+  // Waiting brings no further node, so the error is final.
+  if (nodes < o.replicas)
     return fail(Errc::invalid_argument,
-                fmt::format("{} replicas are asked for, and {} storage nodes are registered",
-                            o.replicas, registered));
-  if (registered < o.replicas)
-    return fail(Errc::not_enough_nodes,
-                fmt::format("{} replicas need {} registered nodes, there are {}", o.replicas,
-                            o.replicas, registered));
+                fmt::format("{} replicas are asked for, and the cluster has {} storage nodes",
+                            o.replicas, nodes));
   return o;
 }
 

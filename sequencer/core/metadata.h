@@ -83,10 +83,9 @@ class MetadataState {
 };
 
 /// C2: checks the options that a client asks for and replaces zeros by defaults: N = min(3,
-/// `registered_nodes`), W = majority, default segment size. Fails with invalid_argument or
-/// not_enough_nodes; the text names the value and the limit.
-Result<LogOptions> effective_options(const std::string& name, LogOptions asked,
-                                     std::size_t registered_nodes);
+/// `nodes`), W = majority, default segment size. `nodes`: the cluster's storage nodes, also those
+/// that have not come yet. Fails with invalid_argument; the text names the value and the limit.
+Result<LogOptions> effective_options(const std::string& name, LogOptions asked, std::size_t nodes);
 /// R5: checks a retention. Whole segments are trimmed, so a retention below the segment size cannot
 /// be kept. Fails with invalid_argument; the text names the value and the limit.
 Result<void> check_retention(const Retention& asked, std::uint64_t segment_size);

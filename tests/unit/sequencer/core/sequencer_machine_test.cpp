@@ -671,6 +671,27 @@ TEST_CASE(
   CHECK(f.heard<Failed>()[0].error == Errc::not_enough_nodes);
 }
 
+TEST_CASE(
+    "sequencer: a log that is created while the cluster starts has no fewer replicas than later "
+    "logs (C2)") {
+  FakeCluster f(3);
+  f.restart();
+  f.pass(3s);
+  f.connect(1);  // the nodes 2 and 3 are configured and have not come yet
+  const ConnectionId c = f.connect_client();
+  f.say(c, CreateLog{"a", {}});
+  REQUIRE(f.heard<Failed>().size() == 1);
+  CHECK(f.heard<Failed>()[0].error == Errc::not_enough_nodes);  // so the client asks again
+  f.connect(2);
+  f.connect(3);
+  f.to_clients.clear();
+  f.say(c, CreateLog{"a", {}});
+  const auto made = f.heard<LogIs>();
+  REQUIRE(made.size() == 1);
+  CHECK(made[0].info.options.replicas == 3);
+  CHECK(made[0].info.options.write_quorum == 2);
+}
+
 TEST_CASE("sequencer: a name that is asked for a thousand times is answered once (Z4)") {
   FakeCluster f(3);
   f.start_all();
