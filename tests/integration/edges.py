@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 """Edge cases on real processes: sizes at the limits, garbage or silence on a connection, a wrong
-cluster, a directory in use, a damaged segment, the first line of a node's log. The expected answers
-are those of the specification."""
+cluster, a directory in use, a sequencer that runs twice, a damaged segment, the first line of a
+node's log. The expected answers are those of the specification."""
 
 import os
 import pathlib
 import random
 import re
 import select
+import shutil
 import socket
 import subprocess
 import tempfile
 import time
 
-from cluster import BIN, Cluster, check
+from cluster import BIN, Cluster, check, free_ports
 
 LARGEST = 16_777_215
 
@@ -80,7 +81,7 @@ def silence(c):
     try:
         while open_ends:
             left = begin + 15 - time.monotonic()
-            check(left > 0, f"after 15 s connections without a hello are open: {open_ends.values()}")
+            check(left > 0, f"open after 15 s without a hello: {open_ends.values()}")
             for s in select.select(list(open_ends), [], [], left)[0]:
                 # The node's own hello comes first, then the end.
                 if not s.recv(65536):
@@ -146,6 +147,46 @@ def directory_in_use(c):
     check(b"in use" in r.stderr, r.stderr)
 
 
+def sequencer_twice(c):
+    """F11, Z5: a second process runs under a sequencer's id, on a copy of its directory. The cluster
+    refuses the second process and tells where the first is."""
+    # Of two sequencers the one with the lower id dials, so the leader meets a copy of sequencer 1.
+    name, number, address = "seq1", 1, c.sequencers["seq1"]
+    c.kill(name)
+    c.leader()
+    copy = c.dir / "copy"
+    shutil.copytree(c.data(name), copy)
+    c.start(name)
+    # Whoever is connected first is the first, so the copy starts only then.
+    deadline = time.monotonic() + 30
+    follows = {"id": number, "address": address, "role": "follower"}
+    while not any(follows.items() <= s.items() for s in c.status()["sequencers"]):
+        check(time.monotonic() < deadline, f"{name} follows")
+        time.sleep(0.1)
+    command = [str(x) for x in c.command(name)]
+    command[command.index("--listen") + 1] = f"127.0.0.1:{free_ports(1)[0]}"
+    command[command.index("--data") + 1] = str(copy)
+    p = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        alarm = None
+        while alarm is None:
+            alarms = c.status()["alarms"]
+            check(time.monotonic() < deadline, f"the second process is told of: {alarms}")
+            alarm = next((a for a in alarms if a["id"] == "sequencer-twice"), None)
+        told = f"A second process runs as sequencer {number}, and is refused."
+        check((alarm["severity"], alarm["what"]) == ("critical", told), alarm)
+        todo = f"Stop the one that is not at {address}: "
+        check(alarm["action"].startswith(todo), alarm)
+        text = c.run("status").stdout.decode()
+        check(f"critical {told}\n         {todo}" in text, text)
+    finally:
+        p.kill()
+        p.wait()
+    out = c.run("append", "sizes", "--file", "/dev/null").stdout.split()
+    check(len(out) == 1, "the cluster serves on")
+
+
 def damaged_segment(c):
     c.create("rot", "--segment-size", 1 << 20)
     lines = b"".join(b"%d:" % i + b"r" * 500 + b"\n" for i in range(3000))
@@ -168,7 +209,7 @@ def main():
     random.seed(1)
     with Cluster() as c:
         for test in (sizes, garbage, silence, banners, wrong_cluster, directory_in_use,
-                     damaged_segment):
+                     sequencer_twice, damaged_segment):
             begin = time.monotonic()
             test(c)
             print(f"{test.__name__}: ok in {time.monotonic() - begin:.1f} s")
