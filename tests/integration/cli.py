@@ -329,8 +329,10 @@ def trouble(c):
     lag = log["committed"] - away["durable"]
     check(away["state"] == "unreachable" and away["durable"] > 0 and lag > 20_000, log)
     text = c.run("status").stdout.decode().partition("\nfirst ")[2]
-    shown = rf"\A.*\n.*\n.*\n  on storage 3  unreachable +{away['durable']} +{lag / 1024:.1f} KiB behind"
-    check(re.search(shown, text), f"'{shown}' is shown: {text}")
+    row = text.splitlines()[3].split()
+    shown = ["on", "storage", "3", "unreachable", str(away["durable"]), f"{lag / 1024:.1f}", "KiB",
+             "behind"]
+    check(row == shown, f"{shown} is shown: {text}")
     # D: verdict and alarms are in the JSON too, each alarm with its action.
     check(told["health"] == "degraded" and "storage 3 unreachable" in told["verdict"], told)
     alarms = {a["id"]: a for a in told["alarms"]}

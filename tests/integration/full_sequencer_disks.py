@@ -38,8 +38,8 @@ class SharedDisks(Cluster):
         if name == "clients":
             return []
         # A process that ignores SIGXFSZ is told of its limit of file sizes by the write itself.
-        return ["nsenter", "--target", self.holder.pid, "--user", "--mount", "--preserve-credentials",
-                "sh", "-c", 'trap "" XFSZ && exec "$@"', "sh"]
+        return ["nsenter", "--target", self.holder.pid, "--user", "--mount",
+                "--preserve-credentials", "sh", "-c", 'trap "" XFSZ && exec "$@"', "sh"]
 
     def start(self, name):
         log = open(self.dir / f"{name}.log", "ab")
@@ -134,8 +134,8 @@ def unwritable_raft_log(c, token):
     wait_for(lambda: f"{name} ends: {c.log_of(name)[since:]}", lambda: process.poll() is not None)
     said = c.log_of(name)[since:]
     check(process.returncode == 8, f"exit code 8: {process.returncode} {said}")
-    check(f"ALARM sequencer {name[3:]}: this node's disk failed; another replica has what it should "
-          f"hold: cannot write {c.data(name)}/raft.log: File too large\n" in said, said)
+    check(f"ALARM sequencer {name[3:]}: this node's disk failed; another replica has what it "
+          f"should hold: cannot write {c.data(name)}/raft.log: File too large\n" in said, said)
     check("these bytes" not in said, said)
     # A new start finds everything that it acknowledged, and a majority may need it.
     c.start(name)

@@ -135,7 +135,8 @@ def first_file_gone(c):
         check(time.monotonic() < deadline, f"an alarm names the gap: {c.log_of('node2')[-500:]}")
         time.sleep(0.1)
     for options in ((), ("--repair",)):
-        report, found = verify(c, "log", "--replicas", "2,3", "--patience", 2, *options, code=DIFFER)
+        report, found = verify(c, "log", "--replicas", "2,3", "--patience", 2, *options,
+                               code=DIFFER)
         check(found[2]["verdict"] == "damaged" and found[2]["end"] == 0, found)
         check("the bytes at offset 0 do not verify" in found[2]["why"], found)
         check(found[2]["repaired"] == 0 and not report["agree"], report)
