@@ -90,7 +90,8 @@ def silence(c):
     finally:
         for s in open_ends:
             s.close()
-    check(len(closed) == 12, f"each node closes both connections: {closed}")
+    check(len(closed) == 2 * (len(c.sequencers) + len(c.storage)),
+          f"each node closes both connections: {closed}")
     check(min(closed.values()) >= 3, f"a hello has time to come: {closed}")
     c.create("silence")
     out = c.run("append", "silence", input=b"still works\n").stdout.split()
@@ -157,7 +158,7 @@ def sequencer_twice(c):
     copy = c.dir / "copy"
     shutil.copytree(c.data(name), copy)
     c.start(name)
-    # Whoever is connected first is the first, so the copy starts only then.
+    # The process that is connected counts as the first, so the copy starts only then.
     deadline = time.monotonic() + 30
     follows = {"id": number, "address": address, "role": "follower"}
     while not any(follows.items() <= s.items() for s in c.status()["sequencers"]):
