@@ -9,11 +9,8 @@
 namespace loglog::simulator {
 namespace {
 constexpr Duration every = 10ms;
-/// A run that is larger than all limits passes alone, at each of two peers. Messages without a
-/// payload pass as well.
-constexpr std::uint64_t slack = 5u << 20;
-/// The same for runs of a few hundred KiB.
-constexpr std::uint64_t slack_of_greedy = 2u << 20;
+/// Messages without a payload, and runs of a few hundred KiB, pass as well.
+constexpr std::uint64_t slack = 2u << 20;
 constexpr std::uint64_t no_limit = 1u << 30;
 }  // namespace
 
@@ -65,7 +62,8 @@ void MemoryWatch::look_at_peers() {
   storage::Options limits;
   const bool greedy = world_.options.greedy;
   set_reachable_limits(limits, greedy);
-  const std::uint64_t beyond = greedy ? slack_of_greedy : slack;
+  // A run that is larger than all limits passes alone, at each of two peers.
+  const std::uint64_t beyond = slack + (greedy ? 0 : 2 * world_.options.entry_bytes_most);
   const auto bounded = [this](const std::string& where, const char* what, std::uint64_t has,
                               std::uint64_t max) {
     if (has > max)

@@ -316,6 +316,7 @@ RunResult run(const Plan& plan, std::uint64_t seed, bool trace, const Bugs& bugs
   o.disk_delay_max = plan.disk_delay_max;
   o.peer_bytes_per_second = plan.peer_bytes_per_second;
   o.greedy = plan.greedy;
+  o.entry_bytes_most = std::max(plan.workload.payload_max, plan.workload.payload_exact);
   o.storage = plan.storage;
   o.sequencers = plan.sequencers;
   o.leave_down = plan.leave_down;

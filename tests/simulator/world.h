@@ -41,6 +41,7 @@ struct WorldOptions {
   std::uint64_t peer_bytes_per_second = 0;
   /// Storage nodes ask their peers at once for everything that they lack, against P1.
   bool greedy = false;
+  std::uint64_t entry_bytes_most = 0;  ///< of the entries that clients append
   Duration disk_delay_min = 100us;
   Duration disk_delay_max = 2ms;
   /// Each process's clock starts at a random time. Its rate is wrong by up to this many millionths,
