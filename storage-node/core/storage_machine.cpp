@@ -816,25 +816,29 @@ void StorageMachine::heed_loss() {
           node_.options.id.value));
 }
 
-/// T2: terms and versions of the metadata rise together. Metadata with a newer term and an older
-/// version is no part of this cluster's history: the sequencers were given old directories. The
-/// same holds if a log id stands for another log there, or if a log of this node is missing there:
-/// a deleted log leaves the metadata only after each member has dropped it. Returns the reason, or
-/// nullopt.
+/// T2: terms and versions of the metadata rise together. Metadata of which one is newer than here
+/// and the other older is no part of this cluster's history: the sequencers were given old
+/// directories. The same holds if a log id stands for another log there, or if newer metadata lack
+/// a log of this node: a deleted log leaves the metadata only after each member has dropped it.
+/// Returns the reason, or nullopt.
 std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) const {
   const ClusterMetadata& here = node_.metadata;
-  if (m.last_term > here.last_term && m.version < here.version)
+  const bool older_term = m.last_term < here.last_term;
+  if ((m.last_term > here.last_term && m.version < here.version) ||
+      (older_term && m.version > here.version))
     return fmt::format(
         "its metadata is of version {} in term {}, this node has version {} of term {}",
         m.version.value, m.last_term.value, here.version.value, here.last_term.value);
   // A deposed leader is about to be fenced; it proves nothing.
-  if (m.last_term < here.last_term) return std::nullopt;
+  if (older_term) return std::nullopt;
   for (const LogInfo& l : m.logs)
     if (is_another_log(l))
       return fmt::format("log {} is \"{}\" there and another log here", l.id.value, l.name);
+  // A log that was made after these metadata is not in them.
+  if (m.last_term == here.last_term && m.version <= here.version) return std::nullopt;
   // On an older copy of this node's directory a missing log proves nothing: the directory from
   // which the copy was made has dropped it. The count tells such a copy (T4).
-  if (m.last_term == here.last_term || is_older_copy(m)) return std::nullopt;
+  if (is_older_copy(m)) return std::nullopt;
   std::set<LogId> there;
   for (const LogInfo& l : m.logs) there.insert(l.id);
   for (const LogInfo& l : here.logs) {

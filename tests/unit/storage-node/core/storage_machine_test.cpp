@@ -353,6 +353,23 @@ TEST_CASE(
     n.say(leader, Seal{{}, Term{9}, instance, RaftIndex{30}});
     CHECK(!n.take<Sealed>());
   }
+  SUBCASE("an older term with a newer version") {
+    // Changes without an election raise the version of the older metadata above the node's. If the
+    // node took them, its copy would no longer name the logs that are missing there.
+    n.say(leader, metadata(30, 3, {}));
+    CHECK(n.closed == std::vector{leader});
+    n.sent.clear();
+    n.say(leader, Seal{{}, Term{9}, instance, RaftIndex{30}});
+    CHECK(!n.take<Sealed>());
+  }
+  SUBCASE("the same term and a newer version without a log that is here") {
+    n.say(leader, metadata(30, 5, {}));
+    CHECK(n.closed == std::vector{leader});
+  }
+  SUBCASE("metadata of the same term from before a log was made") {
+    n.say(leader, metadata(10, 5, {}));
+    CHECK(n.closed.empty());
+  }
   SUBCASE("a log that was dropped here may be missing") {
     n.seal(6);
     n.say(leader, Drop{log_id, Term{6}});
