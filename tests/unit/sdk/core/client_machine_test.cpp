@@ -1209,7 +1209,8 @@ struct Timed : Cluster {
 }  // namespace
 
 TEST_CASE(
-    "a point in time is the last segment or term start before it, found by a few small reads (R6)") {
+    "a point in time is the last segment or term start before it, found by a few small reads "
+    "(R6)") {
   Timed c;
   c.segment(1000);
   c.term_of(1, 1000);
