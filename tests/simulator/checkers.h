@@ -105,6 +105,9 @@ inline constexpr Promise status{
     "in the end status says what is: all well where it is, else what is away"};
 inline constexpr Promise ends{"a call ends once",
                               "whatever was under way when a client is closed ends, and not twice"};
+inline constexpr Promise loss{
+    "a loss has a cause",
+    "the cluster says that a disk lost acknowledged bytes only where a fault took some"};
 inline constexpr Promise metadata{
     "metadata is never taken back",
     "a metadata command that was committed stands at its index for ever"};
@@ -151,7 +154,7 @@ inline constexpr std::array promises = {
     promise::held_up,     promise::ahead,          promise::condition, promise::in_the_way,
     promise::fence,       promise::starts,         promise::progress,  promise::time,
     promise::own_delete,  promise::setting,        promise::tokens,    promise::made_once,
-    promise::memory,      promise::readable};
+    promise::memory,      promise::readable,       promise::loss};
 
 /// The short name of an entry in reports: its payload up to the first '#'.
 std::string short_form(const std::string& payload);

@@ -463,7 +463,7 @@ void SequencerProcess::perform() {
   sequencer::Output& o = machine_->output();
   if (const auto& m = machine_->metadata();
       !world_.newest_metadata || m.version > world_.newest_metadata->version)
-    world_.newest_metadata = m;
+    world_.learn(m);
   for (auto& e : o.events) world_.trace(name(), e.text);
   if (o.fatal) return world_.stop_at_violation(name() + " ends itself: " + o.fatal->message());
   for (auto& s : o.saves) {
@@ -611,6 +611,14 @@ void World::start_all() {
 }
 
 // The first violation counts; later violations may be its consequences.
+void World::learn(const ClusterMetadata& m) {
+  newest_metadata = m;
+  const auto lost = std::ranges::find(m.storage, true, &StorageInfo::lost);
+  if (lost != m.storage.end() && !tails_were_lost)
+    stop_at_violation("a loss has a cause: node" + std::to_string(lost->id.value) +
+                      " is marked as lost (T4), and no fault took acknowledged bytes");
+}
+
 void World::stop_at_violation(const std::string& what) {
   if (!violation_) violation_ = what;
   trace("VIOLATION", what);

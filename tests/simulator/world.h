@@ -441,6 +441,8 @@ class World {
   void start_all();
   /// Records the first violation; the run stops after the current event.
   void stop_at_violation(const std::string& what);
+  /// A sequencer has newer metadata than any sequencer before. Checks that a loss has a cause.
+  void learn(const ClusterMetadata& m);
   bool violated() const { return violation_.has_value(); }
   const std::optional<std::string>& violation() const { return violation_; }
   /// Prints a line with the simulated time if the run is traced.
