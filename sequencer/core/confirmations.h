@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "sequencer/core/producer_table.h"
+#include "sequencer/core/log/producer_table.h"
 
 namespace loglog::sequencer {
 

@@ -13,7 +13,7 @@
 #include "proto-spec/vocabulary/ids.h"
 #include "proto-spec/vocabulary/quorum.h"
 #include "proto-spec/vocabulary/rules.h"
-#include "sequencer/core/term_history.h"
+#include "sequencer/core/log/term_history.h"
 
 namespace loglog::sequencer::rules {
 

@@ -32,7 +32,7 @@
 #include "sequencer/core/confirmations.h"
 #include "sequencer/core/copy_queue.h"
 #include "sequencer/core/dropped_runs.h"
-#include "sequencer/core/log_term.h"
+#include "sequencer/core/log/log_term.h"
 #include "sequencer/core/metadata.h"
 #include "sequencer/core/output.h"
 #include "sequencer/core/raft/raft.h"

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "sequencer/core/log_term.h"
-#include "sequencer/core/producer_table.h"
+#include "sequencer/core/log/log_term.h"
+#include "sequencer/core/log/producer_table.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {

@@ -9,7 +9,7 @@
 #include <algorithm>
 
 #include "proto-spec/disk/frame.h"
-#include "sequencer/core/log_term.h"
+#include "sequencer/core/log/log_term.h"
 #include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {

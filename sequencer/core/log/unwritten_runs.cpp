@@ -1,5 +1,5 @@
 // Runs end in ascending order, so written() only looks at the front.
-#include "sequencer/core/unwritten_runs.h"
+#include "sequencer/core/log/unwritten_runs.h"
 
 namespace loglog::sequencer {
 

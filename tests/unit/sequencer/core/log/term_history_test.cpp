@@ -1,5 +1,5 @@
 // The comparison of two lists of term starts (S4): up to which offset two logs are equal.
-#include "sequencer/core/term_history.h"
+#include "sequencer/core/log/term_history.h"
 
 #include <doctest/doctest.h>
 

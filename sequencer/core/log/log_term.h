@@ -16,11 +16,11 @@
 
 #include "sequencer/core/connection_counts.h"
 #include "sequencer/core/figures.h"
-#include "sequencer/core/order_stream.h"
+#include "sequencer/core/log/order_stream.h"
+#include "sequencer/core/log/producer_table.h"
+#include "sequencer/core/log/term_history.h"
+#include "sequencer/core/log/unwritten_runs.h"
 #include "sequencer/core/output.h"
-#include "sequencer/core/producer_table.h"
-#include "sequencer/core/term_history.h"
-#include "sequencer/core/unwritten_runs.h"
 
 namespace loglog::sequencer {
 

@@ -1,6 +1,6 @@
 // Two logs that contain the same term were written by the same leader there, in the same order
 // (D1). So within a common term the shorter log is a prefix of the longer log.
-#include "sequencer/core/term_history.h"
+#include "sequencer/core/log/term_history.h"
 
 #include <algorithm>
 

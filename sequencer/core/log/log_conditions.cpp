@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "proto-spec/vocabulary/check.h"
-#include "sequencer/core/log_term.h"
+#include "sequencer/core/log/log_term.h"
 #include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {

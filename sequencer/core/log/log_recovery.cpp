@@ -9,7 +9,7 @@
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/rules.h"
-#include "sequencer/core/log_term.h"
+#include "sequencer/core/log/log_term.h"
 #include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {

@@ -1,6 +1,6 @@
 // The leader's table of producers (spec/07 A1, A2): which commit is accepted, repeated, refused or
 // out of sequence.
-#include "sequencer/core/producer_table.h"
+#include "sequencer/core/log/producer_table.h"
 
 #include <doctest/doctest.h>
 

@@ -9,8 +9,8 @@
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/vocabulary/check.h"
 #include "proto-spec/vocabulary/rules.h"
+#include "sequencer/core/log/log_term.h"
 #include "sequencer/core/log_condition.h"
-#include "sequencer/core/log_term.h"
 #include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {

@@ -1,6 +1,6 @@
 // The leader's window of ordered runs (OrderStream): offsets, boundaries between runs, and what may
 // be dropped; and the comparison of chains (D4).
-#include "sequencer/core/order_stream.h"
+#include "sequencer/core/log/order_stream.h"
 
 #include <doctest/doctest.h>
 

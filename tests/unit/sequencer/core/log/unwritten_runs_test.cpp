@@ -1,6 +1,6 @@
 // Runs that are ordered and durable nowhere, counted by the connection that committed them (V1,
 // spec/09): the bound against clients that never upload.
-#include "sequencer/core/unwritten_runs.h"
+#include "sequencer/core/log/unwritten_runs.h"
 
 #include <doctest/doctest.h>
 

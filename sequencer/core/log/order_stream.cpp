@@ -1,5 +1,5 @@
 // items_ is ordered by offset and has no gaps, so offsets are found by binary search.
-#include "sequencer/core/order_stream.h"
+#include "sequencer/core/log/order_stream.h"
 
 #include <algorithm>
 

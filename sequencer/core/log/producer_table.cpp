@@ -1,6 +1,6 @@
 // The order of the checks in judge() is A1's table (spec/07). A verdict never depends on the
 // connection that a commit came over, so a commit may be repeated over another connection.
-#include "sequencer/core/producer_table.h"
+#include "sequencer/core/log/producer_table.h"
 
 #include <algorithm>
 #include <utility>
