@@ -99,7 +99,7 @@ bool LogTerm::too_many_unwritten(ConnectionId connection) {
   if (!rules::bounds_unwritten_runs()) return false;
   Offset written{};
   for (const Replica& r : replicas_)
-    if (r.at != At::lost) written = std::max(written, r.acked);
+    if (!r.is_lost()) written = std::max(written, r.acked);
   unwritten_.written(written);
   return unwritten_.size() >= options_.unwritten_runs_max ||
          unwritten_.of(connection) >= options_.unwritten_runs_per_connection_max;
@@ -147,8 +147,8 @@ bool LogTerm::segment_is_idle() const {
 }
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
-  Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted)
+  Replica* r = replicas_.find(from);
+  if (r == nullptr || m.term != term_ || !r->joined || r->is_lost() || phase_ == Phase::halted)
     return;
   // D4: an acknowledgement beyond the orders means that the replica has other bytes. The same holds
   // for chains that differ at an offset.
@@ -173,7 +173,7 @@ void LogTerm::advance_commit(Time now) {
   if (!ordering_) return;
   std::vector<Offset> acked;
   for (const Replica& r : replicas_)
-    if (r.at != At::lost) acked.push_back(r.acked);
+    if (!r.is_lost()) acked.push_back(r.acked);
   const std::size_t w = rules::commit_quorum(quorum_of(info_));
   if (acked.size() < w) return;
   std::nth_element(acked.begin(), acked.begin() + static_cast<std::ptrdiff_t>(w - 1), acked.end(),
@@ -229,16 +229,17 @@ void LogTerm::flush(Time now) {
     const bool by_order = !in_flight_.empty() && now < watermark_due_;
     for (Replica& r : replicas_) {
       note_lag(r, now);
-      if (rules::tells_unmatched_nodes() && r.at != At::streaming && r.at != At::absent &&
-          r.told < committed_)
+      if (rules::tells_unmatched_nodes() && !r.streams() && r.phase != ReplicaPhase::absent &&
+          r.orders.told < committed_)
         tell_committed(r);
-      if (r.at != At::streaming) continue;
+      if (!r.streams()) continue;
       send_orders(r);
-      if (phase_ == Phase::open && r.told < committed_) {
+      if (phase_ == Phase::open && r.orders.told < committed_) {
         if (by_order) soon = true;
         else tell_committed(r);
       }
-      if (std::min(r.told, r.told_at) < std::min(committed_, r.durable)) untold = true;
+      if (std::min(r.orders.told, r.orders.told_at) < std::min(committed_, r.durable))
+        untold = true;
     }
     if (!soon) watermark_due_ = never;
     else if (watermark_due_ == never) watermark_due_ = now + options_.watermark_delay;
@@ -256,38 +257,43 @@ void LogTerm::flush(Time now) {
 /// each replica instead of all of them.
 void LogTerm::note_lag(Replica& r, Time now) {
   if (r.durable >= committed_) {
-    r.behind_since = never;
-  } else if (r.behind_since == never || r.durable >= r.lacking) {
-    r.lacking = committed_;
-    r.behind_since = now;
+    r.lag.since = never;
+  } else if (r.lag.since == never || r.durable >= r.lag.lacking) {
+    r.lag.lacking = committed_;
+    r.lag.since = now;
   }
 }
 
 /// spec/05 step 6. At most order_window_bytes are ordered ahead of the replica's durable tail, so
 /// that a slow disk does not grow the node's queue without a bound.
 void LogTerm::send_orders(Replica& r) {
-  while (r.sent < stream_.end()) {
-    const std::uint64_t ahead = r.sent - r.durable;
+  while (r.orders.sent < stream_.end()) {
+    const std::uint64_t ahead = r.orders.sent - r.durable;
     if (ahead >= options_.order_window_bytes ||
-        stream_.items_between(r.durable, r.sent) >= ordered_ahead_max)
+        stream_.items_between(r.durable, r.orders.sent) >= ordered_ahead_max)
       return;
-    Order o{info_.id,   term_, host_.metadata_version(), r.sent, stream_.term_before(r.sent),
-            committed_, {}};
-    const Offset end =
-        stream_.collect(r.sent, order_items_max, options_.order_window_bytes - ahead, o.items);
-    if (end == r.sent) return;
+    Order o{info_.id,
+            term_,
+            host_.metadata_version(),
+            r.orders.sent,
+            stream_.term_before(r.orders.sent),
+            committed_,
+            {}};
+    const Offset end = stream_.collect(r.orders.sent, order_items_max,
+                                       options_.order_window_bytes - ahead, o.items);
+    if (end == r.orders.sent) return;
     host_.to_node(r.member.node, std::move(o));
-    r.sent = end;
-    r.ordered = std::max(r.ordered, end);
-    r.told = committed_;
-    r.told_at = r.durable;
+    r.orders.sent = end;
+    r.orders.furthest = std::max(r.orders.furthest, end);
+    r.orders.told = committed_;
+    r.orders.told_at = r.durable;
   }
 }
 
 void LogTerm::tell_committed(Replica& r) {
   host_.to_node(r.member.node, Watermark{info_.id, term_, committed_});
-  r.told = committed_;
-  r.told_at = r.durable;
+  r.orders.told = committed_;
+  r.orders.told_at = r.durable;
 }
 
 /// Drops items that no replica needs. Items stay from the least durable replica of the stream on,
@@ -296,8 +302,8 @@ void LogTerm::tell_committed(Replica& r) {
 void LogTerm::prune_window(Time now) {
   Offset keep = committed_;
   for (const Replica& r : replicas_) {
-    if (r.at == At::reconciling) keep = std::min(keep, r.target);
-    else if (r.joined && r.at != At::lost) keep = std::min(keep, r.durable);
+    if (r.phase == ReplicaPhase::reconciling) keep = std::min(keep, r.copy.target);
+    else if (r.joined && !r.is_lost()) keep = std::min(keep, r.durable);
   }
   stream_.drop_below(keep);
   // Items below the trim point are not kept for a replica that comes late, because no replica need
@@ -307,7 +313,7 @@ void LogTerm::prune_window(Time now) {
          (stream_.items() > options_.reference_window || stream_.end_of_front() <= kept))
     stream_.drop_front();
   for (Replica& r : replicas_)
-    if (r.at == At::streaming && r.sent < stream_.begin()) ask(now, r);
+    if (r.streams() && r.orders.sent < stream_.begin()) ask(now, r);
 }
 
 /// R3: nodes are told only once the trim is committed in the metadata.
@@ -315,7 +321,7 @@ void LogTerm::trimmed(Offset trim) {
   info_.trim = std::max(info_.trim, trim);
   segments_.erase(segments_.begin(), segments_.upper_bound(begins()));
   for (const Replica& r : replicas_)
-    if (r.at == At::streaming) host_.to_node(r.member.node, TrimTo{info_.id, term_, info_.trim});
+    if (r.streams()) host_.to_node(r.member.node, TrimTo{info_.id, term_, info_.trim});
 }
 
 // ---- R2
@@ -343,7 +349,7 @@ void LogTerm::start_tail_round(Time now) {
   tails_waiting_.clear();
   round.deadline = now + options_.recovery_step_timeout;
   for (const Replica& r : replicas_) {
-    if (r.at != At::streaming) continue;
+    if (!r.streams()) continue;
     const RequestId id = host_.to_node(r.member.node, ConfirmTerm{info_.id, term_});
     if (id != RequestId{}) round.asked[r.member.node] = id;
   }
@@ -384,15 +390,15 @@ void LogTerm::answer_tails() {
 // ---- Missing payloads (spec/05, "When a payload is missing")
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
-  Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || !r->joined || r->at == At::lost || phase_ == Phase::halted)
+  Replica* r = replicas_.find(from);
+  if (r == nullptr || m.term != term_ || !r->joined || r->is_lost() || phase_ == Phase::halted)
     return;
   if (rules::must_be_copied(m.offset, committed_)) {
     // P3: the run is committed, so peers hold it or held it. If they have trimmed it, the replica
     // skips it by a re-base (S4); otherwise the replica copies it.
-    if (r->at != At::streaming) return;
+    if (!r->streams()) return;
     if (m.offset < begins()) ask_where_peers_begin();
-    else r->lacks_committed = true;
+    else r->copy.lacks_committed = true;
     return ask(now, *r);
   }
   const ProducerTable::Run* run = producers_.find(m.run.producer, m.run.first);
@@ -418,16 +424,13 @@ void LogTerm::cancel(Time now, const Cancel& c) {
   check_missing(now);
 }
 
-/// Replicas that may have the run: those that hold it durably, and those that take orders and have
-/// reported it missing fewer than `reports` times.
+/// Replicas that may have the run: see ReplicaSet::may_have(). A replica misses the run if it has
+/// said so at least `reports` times.
 std::size_t LogTerm::may_have(Offset at, const MissingRun& m, unsigned reports) const {
-  return static_cast<std::size_t>(
-      std::count_if(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
-        const auto said = m.reports.find(r.member.node);
-        const bool misses = said != m.reports.end() && said->second >= reports;
-        return r.at != At::lost &&
-               (r.durable >= at + m.run.length || (r.at == At::streaming && !misses));
-      }));
+  return replicas_.may_have(at + m.run.length, [&](NodeId node) {
+    const auto said = m.reports.find(node);
+    return said != m.reports.end() && said->second >= reports;
+  });
 }
 
 /// V1: a run that too few replicas have would hold up the log until somebody uploads it. A new term
@@ -502,7 +505,7 @@ LogSeen LogTerm::seen(Time now) const {
 }
 
 ReplicaSeen LogTerm::seen(const Replica& r, Time now) const {
-  const Duration lag = r.behind_since == never ? Duration{} : now - r.behind_since;
+  const Duration lag = r.lag.since == never ? Duration{} : now - r.lag.since;
   return {r.member.node, state_of(r), shown(r),
           lag > Duration{} ? std::max(1U, saturated_ms(lag)) : 0,
           host_.disk_bytes(r.member.node, info_.id)};
@@ -529,9 +532,9 @@ bool LogTerm::takes_appends() const {
 
 /// The state that people see. A replica on a full disk streams, but it refuses uploads (K5).
 ReplicaState LogTerm::state_of(const Replica& r) const {
-  if (r.at == At::lost) return ReplicaState::suspect;
-  if (r.at == At::absent) return ReplicaState::unreachable;
-  if (r.at == At::streaming)
+  if (r.is_lost()) return ReplicaState::suspect;
+  if (r.phase == ReplicaPhase::absent) return ReplicaState::unreachable;
+  if (r.streams())
     return host_.has_space(r.member.node, info_.id) ? ReplicaState::streaming : ReplicaState::full;
   if (r.newcomer) return ReplicaState::newcomer;
   return r.state && r.state->suspect ? ReplicaState::suspect : ReplicaState::lagging;
@@ -540,8 +543,8 @@ ReplicaState LogTerm::state_of(const Replica& r) const {
 /// The end of the bytes that the replica holds, for people. It includes bytes that do not count yet
 /// because a copy is under way or waits for its turn.
 Offset LogTerm::shown(const Replica& r) const {
-  const Offset holds = std::max(durable(r), r.copied);
-  const bool counts_not = r.at == At::stated || r.at == At::reconciling;
+  const Offset holds = std::max(durable(r), r.copy.reached);
+  const bool counts_not = r.phase == ReplicaPhase::stated || r.phase == ReplicaPhase::reconciling;
   return counts_not && r.state ? std::max(holds, std::min(r.state->tail, known_committed()))
                                : holds;
 }
@@ -552,7 +555,7 @@ LogReport LogTerm::report(Time now) const {
     const Offset has = std::max(shown(r), begins());
     out.replicas.push_back({r.member.node, state_of(r), shown(r),
                             out.committed > has ? out.committed - has : 0,
-                            r.behind_since == never ? Duration{} : now - r.behind_since});
+                            r.lag.since == never ? Duration{} : now - r.lag.since});
   }
   return out;
 }

@@ -1,6 +1,4 @@
-// LogTerm: recovery (spec/04), and replicas that come late by the same path. Each replica moves
-// along At: absent -> (joining, sealing) -> asked -> stated -> reconciling -> streaming. A misfit
-// sends it back to asked; lost is final for the term.
+// LogTerm: recovery (spec/04), and replicas that come late by the same path.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,18 +28,9 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
       info_(std::move(info)),
       term_(term),
       own_seal_(own_seal),
+      replicas_(info_, host),
       wanted_(wanted),
-      producers_(options.producers_max, options.producer_runs_max) {
-  for (const Member& m : info_.members) {
-    Replica r;
-    // C1: the node may be registered with a newer disk than the log names. That disk is a newcomer
-    // here.
-    r.member = {m.node, host_.disk_of(m.node)};
-    r.newcomer = rules::is_foreign_disk(r.member.disk, m.disk);
-    if (host_.has_lost(m.node)) r.at = At::lost;
-    replicas_.push_back(std::move(r));
-  }
-}
+      producers_(options.producers_max, options.producer_runs_max) {}
 
 void LogTerm::start(Time now) {
   phase_since_ = now;
@@ -56,76 +45,61 @@ void LogTerm::want(Time now) {
   begin_or_rest(now);
 }
 
-LogTerm::Replica* LogTerm::find(NodeId node) {
-  for (Replica& r : replicas_)
-    if (r.member.node == node) return &r;
-  return nullptr;
-}
-
-/// The only function that changes `at`. A replica that leaves a copy gives its turn back (P4).
-void LogTerm::move(Replica& r, At at, Time now) {
-  if (at != At::reconciling) end_copy(r);
-  r.copied = Offset{};
-  r.at = at;
-  r.since = r.moved = now;
-  r.retry = never;
-  r.asked_first = false;
-}
-
 /// A log with a term of its own seals its nodes itself (T3); otherwise the node-wide seal is
 /// enough.
 void LogTerm::node_ready(Time now, NodeId node) {
-  Replica* r = find(node);
-  if (r == nullptr || r->at == At::lost || phase_ == Phase::halted) return;
+  Replica* r = replicas_.find(node);
+  if (r == nullptr || r->is_lost() || phase_ == Phase::halted) return;
   if (!own_seal_) return ask(now, *r);
-  move(*r, At::sealing, now);
+  replicas_.move(*r, ReplicaPhase::sealing, now);
   host_.to_node(node, Seal{info_.id, term_, host_.instance(), host_.metadata_version()});
 }
 
 void LogTerm::joined(Time now, NodeId node) {
-  if (const Replica* r = find(node); r != nullptr && r->at == At::joining) node_ready(now, node);
+  if (const Replica* r = replicas_.find(node); r != nullptr && r->phase == ReplicaPhase::joining)
+    node_ready(now, node);
 }
 
 /// A rest may begin without the replica that is gone (S7).
 void LogTerm::node_gone(Time now, NodeId node) {
-  Replica* r = find(node);
-  if (r == nullptr || r->at == At::lost) return;
-  move(*r, At::absent, now);
+  Replica* r = replicas_.find(node);
+  if (r == nullptr || r->is_lost()) return;
+  replicas_.move(*r, ReplicaPhase::absent, now);
   begin_or_rest(now);
 }
 
 /// S1: GetState is the barrier; its answer counts as the replica's state.
 void LogTerm::ask(Time now, Replica& r) {
-  move(r, At::asked, now);
-  r.request = host_.to_node(r.member.node, GetState{info_.id, term_});
+  replicas_.move(r, ReplicaPhase::asked, now);
+  r.asking.request = host_.to_node(r.member.node, GetState{info_.id, term_});
 }
 
 /// The replica's answer did not fit this leader's view. Its state is asked for at once, but only
 /// once in a pause: two views that never agree would otherwise chase each other as fast as the
 /// network allows.
 void LogTerm::ask_again(Time now, Replica& r) {
-  if (now < r.asked_again + repair_pause) return pause(now, r);
-  r.asked_again = now;
+  if (now < r.asking.again + repair_pause) return pause(now, r);
+  r.asking.again = now;
   ask(now, r);
 }
 
 /// Leaves the replica alone until the pause is over, whatever comes meanwhile.
 void LogTerm::pause(Time now, Replica& r) {
-  move(r, At::stated, now);
-  r.retry = r.repair_after = now + repair_pause;
+  replicas_.move(r, ReplicaPhase::stated, now);
+  r.asking.retry = r.asking.not_before = now + repair_pause;
 }
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Sealed& m) {
-  Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || r->at != At::sealing) return;
+  Replica* r = replicas_.find(from);
+  if (r == nullptr || m.term != term_ || r->phase != ReplicaPhase::sealing) return;
   ask(now, *r);
 }
 
 /// A StateIs answers a GetState, tells of an order that did not fit (D2), or reports damage by
 /// itself (K3). Losses are judged first, whatever the message answers.
 void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
-  Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || r->at == At::lost || r->at == At::absent ||
+  Replica* r = replicas_.find(from);
+  if (r == nullptr || m.term != term_ || r->is_lost() || r->phase == ReplicaPhase::absent ||
       phase_ == Phase::halted)
     return;
   if (rules::is_foreign_disk(m.disk, r->member.disk))
@@ -137,7 +111,7 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
     // With client-observed commit (V2) the node may have told clients that a run is durable before
     // its `Durable` reached this leader. So the hole must be refilled up to `ordered`, not only up
     // to `acked`.
-    r->held = rules::end_to_refill(std::max({r->held, r->acked, r->durable}), r->ordered);
+    r->held = rules::end_to_refill(r->held_once(), r->orders.furthest);
     r->acked = r->durable = Offset{};
     r->joined = false;
   }
@@ -150,37 +124,38 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const StateIs& m) {
          now);
     return host_.lost(from);
   }
-  if (r->asked_first && request == r->request) {
-    r->asked_first = false;
+  if (r->asking.first_only && request == r->asking.request) {
+    r->asking.first_only = false;
     if (front_is_whole(m))
       // The question was only about its first offset, for a replica that must be re-based.
       first_ = std::max(first_, m.first);
     r->state = m;
     return repair_all(now);
   }
-  if (r->at == At::reconciling || r->at == At::sealing) return;  // an old answer
-  if (r->at == At::streaming) {
+  if (r->phase == ReplicaPhase::reconciling || r->phase == ReplicaPhase::sealing)
+    return;  // an old answer
+  if (r->streams()) {
     // D2: an order did not fit. Answers to orders behind the misfit come too; the first answer
     // counts.
     host_.warn(info_.id, from, "misfit",
                fmt::format("log {}: node {} is at {}, ordered from {}", info_.id.value, from.value,
-                           m.tail.value, r->sent.value));
+                           m.tail.value, r->orders.sent.value));
     return ask_again(now, *r);
   }
-  if (r->at != At::asked) return;
+  if (r->phase != ReplicaPhase::asked) return;
   // The answer belongs to an order that was sent before this GetState.
-  if (r->request != RequestId{} && request != r->request) return;
+  if (r->asking.request != RequestId{} && request != r->asking.request) return;
   take_state(now, *r, m);
 }
 
 /// Takes the answer to the newest GetState and lets recovery or repair go on.
 void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
-  move(r, At::stated, now);
+  replicas_.move(r, ReplicaPhase::stated, now);
   r.state = m;
   if (is_open() || resting_) take_in_newcomers();
   if (ordering_ && m.suspect)
     // K4: by then its hole may be filled.
-    r.retry = now + options_.recovery_step_timeout;
+    r.asking.retry = now + options_.recovery_step_timeout;
   moved_to(now, r, m.tail);
   // Another replica shows that the log begins earlier than the base does, so first_ moves down to
   // it.
@@ -193,7 +168,7 @@ void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
 /// S8: an answer alone is no movement. Otherwise replicas that ask again and again for bytes that
 /// nobody gives would keep a term alive for ever.
 void LogTerm::moved_to(Time now, Replica& r, Offset tail) {
-  if (tail > r.furthest) r.got_nothing = false;
+  if (tail > r.furthest) r.copy.got_nothing = false;
   if (phase_ == Phase::recovering && rules::tail_is_movement(tail, r.furthest)) phase_since_ = now;
   r.furthest = std::max(r.furthest, tail);
 }
@@ -222,17 +197,17 @@ void LogTerm::choose_base(Time now) {
 
 /// The answer of the highest rank if the answers are a seal quorum; otherwise nullptr. Newcomers
 /// answer for nothing (C1), and a suspect answer raises the seal quorum (S2).
-LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
+Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
   std::size_t answers = 0;
   bool any_suspect = false;
   Replica* best = nullptr;
   const auto rank = [this](const Replica& r) {
     return std::tuple(rules::base_rank(r.state->last_frame_term, r.state->tail), !r.state->suspect,
-                      front_is_whole(*r.state), r.at == At::stated);
+                      front_is_whole(*r.state), r.phase == ReplicaPhase::stated);
   };
   for (Replica& r : replicas_) {
-    if (r.at == At::lost && rules::lost_member_counts_for_seal()) ++answers;
-    if (!r.state || r.at == At::lost || !rules::may_answer_seal(r.newcomer) ||
+    if (r.is_lost() && rules::lost_member_counts_for_seal()) ++answers;
+    if (!r.state || r.is_lost() || !rules::may_answer_seal(r.newcomer) ||
         passed_over.contains(r.member.node))
       continue;
     ++answers;
@@ -248,7 +223,7 @@ LogTerm::Replica* LogTerm::best_answer(const std::set<NodeId>& passed_over) {
 bool LogTerm::awaits_other_answers(Time now) const {
   if (now - phase_since_ >= options_.recovery_step_timeout) return false;
   return std::any_of(replicas_.begin(), replicas_.end(), [&](const Replica& r) {
-    return !r.state && !r.newcomer && r.at != At::lost && host_.ready(r.member.node) &&
+    return !r.state && !r.newcomer && !r.is_lost() && host_.ready(r.member.node) &&
            !passed_over_.contains(r.member.node);
   });
 }
@@ -257,8 +232,8 @@ bool LogTerm::awaits_other_answers(Time now) const {
 bool LogTerm::base_gives_nothing() const {
   bool in_vain = false;
   for (const Replica& r : replicas_) {
-    if (r.at == At::streaming || r.at == At::lost || !host_.ready(r.member.node)) continue;
-    if (!r.got_nothing) return false;
+    if (r.streams() || r.is_lost() || !host_.ready(r.member.node)) continue;
+    if (!r.copy.got_nothing) return false;
     in_vain = true;
   }
   return in_vain;
@@ -269,7 +244,7 @@ std::set<NodeId> LogTerm::passed_over() const {
   if (is_open() || resting_ || !rules::passes_over_bases()) return {};
   std::set<NodeId> out = passed_over_;
   const bool in_vain = std::any_of(replicas_.begin(), replicas_.end(),
-                                   [](const Replica& r) { return r.got_nothing; });
+                                   [](const Replica& r) { return r.copy.got_nothing; });
   if (phase_ == Phase::recovering && in_vain) out.insert(base_);
   return out;
 }
@@ -279,7 +254,7 @@ std::set<NodeId> LogTerm::passed_over() const {
 bool LogTerm::contradicted(const Replica& base) {
   const StateIs& b = *base.state;
   for (const Replica& r : replicas_) {
-    if (!r.state || r.at == At::lost) continue;
+    if (!r.state || r.is_lost()) continue;
     const StateIs& s = *r.state;
     if (rules::cuts_committed(b.tail, s.committed)) {
       halt(fmt::format("node {} knows {} as committed, the most up-to-date answer ends at {}",
@@ -309,7 +284,7 @@ Offset LogTerm::first_of_whole(const StateIs& base) const {
   if (front_is_whole(base)) return base.first;
   std::optional<Offset> first;
   for (const Replica& r : replicas_)
-    if (r.state && r.at != At::lost && front_is_whole(*r.state) && r.state->first < r.state->tail)
+    if (r.state && !r.is_lost() && front_is_whole(*r.state) && r.state->first < r.state->tail)
       first = std::max(first.value_or(Offset{}), r.state->first);
   return first.value_or(base.first);
 }
@@ -321,8 +296,7 @@ bool LogTerm::may_mend_front(const Replica& r) const {
   std::size_t others = 0;
   bool source = false;
   for (const Replica& o : replicas_) {
-    if (&o == &r || o.at != At::streaming || durable(o) < std::max({r.held, r.acked, r.durable}))
-      continue;
+    if (&o == &r || !o.streams() || durable(o) < r.held_once()) continue;
     ++others;
     source = source || (o.state && front_is_whole(*o.state));
   }
@@ -333,8 +307,7 @@ bool LogTerm::may_mend_front(const Replica& r) const {
 /// Sends replicas without their first files back to GetState; repair() then re-bases them.
 void LogTerm::mend_fronts(Time now) {
   for (Replica& r : replicas_)
-    if (r.at == At::streaming && r.state && !front_is_whole(*r.state) && may_mend_front(r))
-      ask_again(now, r);
+    if (r.streams() && r.state && !front_is_whole(*r.state) && may_mend_front(r)) ask_again(now, r);
 }
 
 /// This leader's view of the log's terms, to compare a replica's list with (S4).
@@ -352,32 +325,27 @@ TermHistory LogTerm::history() const {
 std::vector<NodeId> LogTerm::holders(Offset o, NodeId except) const {
   std::vector<NodeId> out;
   for (const Replica& r : replicas_)
-    if (r.at != At::absent && r.at != At::lost && r.member.node != except &&
-        rules::may_give_bytes(r.at == At::streaming && r.durable >= o))
+    if (r.phase != ReplicaPhase::absent && !r.is_lost() && r.member.node != except &&
+        rules::may_give_bytes(r.streams() && r.durable >= o))
       out.push_back(r.member.node);
   return out;
 }
 
 void LogTerm::repair_all(Time now) {
   for (Replica& r : replicas_)
-    if (r.at == At::stated) repair(now, r);
-}
-
-void LogTerm::end_copy(Replica& r) {
-  if (!std::exchange(r.may_copy, false) && !std::exchange(r.waits_for_copy, false)) return;
-  host_.end_copy(info_.id, r.member.node);
+    if (r.phase == ReplicaPhase::stated) repair(now, r);
 }
 
 /// The turn may come when the replica is gone or needs no copy any more; the turn then passes on.
 void LogTerm::copy_now(Time now, NodeId node) {
-  Replica* r = find(node);
-  if (r != nullptr && r->at == At::stated && r->waits_for_copy) {
-    r->waits_for_copy = false;
-    r->may_copy = true;
+  Replica* r = replicas_.find(node);
+  if (r != nullptr && r->phase == ReplicaPhase::stated && r->copy.waits) {
+    r->copy.waits = false;
+    r->copy.may_run = true;
     repair(now, *r);
   }
-  if (r != nullptr && r->at == At::reconciling) return;
-  if (r != nullptr) r->may_copy = false;
+  if (r != nullptr && r->phase == ReplicaPhase::reconciling) return;
+  if (r != nullptr) r->copy.may_run = false;
   host_.end_copy(info_.id, node);
 }
 
@@ -385,18 +353,17 @@ void LogTerm::copy_now(Time now, NodeId node) {
 /// wait.
 bool LogTerm::copies(Replica& r, const Reconcile& m) {
   if (m.peers.empty() || (!m.rebase && m.target == m.cut)) return true;
-  const auto streaming =
-      static_cast<std::size_t>(std::ranges::count(replicas_, At::streaming, &Replica::at));
-  r.may_copy = host_.begin_copy(info_.id, r.member.node, streaming < info_.options.write_quorum);
-  r.waits_for_copy = !r.may_copy;
-  return r.may_copy;
+  r.copy.may_run =
+      host_.begin_copy(info_.id, r.member.node, replicas_.streaming() < info_.options.write_quorum);
+  r.copy.waits = !r.copy.may_run;
+  return r.copy.may_run;
 }
 
 /// S4: the only way into the order stream, at recovery and later alike. Cut the replica where the
 /// term lists diverge, then copy up to a point from which the stream continues.
 void LogTerm::repair(Time now, Replica& r) {
-  if (r.at != At::stated || r.waits_for_copy || phase_ == Phase::sealing ||
-      phase_ == Phase::halted || now < r.repair_after)
+  if (r.phase != ReplicaPhase::stated || r.copy.waits || phase_ == Phase::sealing ||
+      phase_ == Phase::halted || now < r.asking.not_before)
     return;
   const StateIs& s = *r.state;
   const TermHistory theirs = history_of(s);
@@ -412,9 +379,9 @@ void LogTerm::repair(Time now, Replica& r) {
   const bool has_nothing = s.first == s.tail;
   // It begins above the known beginning of the log. The peers may have trimmed since they were
   // asked, so they are asked again; a peer gives nothing below its first offset.
-  if (has_nothing && s.tail > first_ && !r.asked_peers && ask_where_peers_begin()) {
-    r.asked_peers = true;
-    r.retry = now + repair_pause;
+  if (has_nothing && s.tail > first_ && !r.asking.peers && ask_where_peers_begin()) {
+    r.asking.peers = true;
+    r.asking.retry = now + repair_pause;
     return;
   }
   if (has_nothing) {
@@ -435,14 +402,14 @@ void LogTerm::repair(Time now, Replica& r) {
   // K4: the replica drops its tail too, and counts only when it holds as much again.
   // Acknowledgements that are still under way do not count.
   if (mends_front) {
-    r.held = rules::end_to_refill(std::max({r.held, r.acked, r.durable}), r.ordered);
+    r.held = rules::end_to_refill(r.held_once(), r.orders.furthest);
     r.joined = false;
   }
   m.rebase = cut < first_ || (has_nothing && s.tail > Offset{}) || mends_front;
   // K3: no replica that is here has the first files. A copy without them would make their loss the
   // log's own, so the replica waits for a replica that has them.
   if (m.rebase && rules::lacks_front(first_, info_.trim)) {
-    r.retry = now + options_.recovery_step_timeout;
+    r.asking.retry = now + options_.recovery_step_timeout;
     return;
   }
   if (m.rebase) {
@@ -456,9 +423,9 @@ void LogTerm::repair(Time now, Replica& r) {
     r.durable = r.acked = Offset{};
     r.state->first = m.target_first;
   }
-  r.target = m.target;
-  r.target_chain = m.target_chain;
-  move(r, At::reconciling, now);
+  r.copy.target = m.target;
+  r.copy.target_chain = m.target_chain;
+  replicas_.move(r, ReplicaPhase::reconciling, now);
   if (m.rebase || m.target != s.tail || m.cut != s.tail) ++host_.figures().repairs;
   host_.to_node(r.member.node, std::move(m));
 }
@@ -468,11 +435,11 @@ void LogTerm::repair(Time now, Replica& r) {
 bool LogTerm::ask_where_peers_begin() {
   bool asked = false;
   for (Replica& p : replicas_) {
-    if (p.at != At::streaming) continue;
+    if (!p.streams()) continue;
     asked = true;
     // A second question beside the first would get an answer that looks like a misfit (D2).
-    if (std::exchange(p.asked_first, true)) continue;
-    p.request = host_.to_node(p.member.node, GetState{info_.id, term_});
+    if (std::exchange(p.asking.first_only, true)) continue;
+    p.asking.request = host_.to_node(p.member.node, GetState{info_.id, term_});
   }
   return asked;
 }
@@ -481,7 +448,7 @@ bool LogTerm::ask_where_peers_begin() {
 /// brings the same bytes in large pieces.
 bool LogTerm::is_far_behind(const Replica& r) const {
   const Offset tail = r.state->tail;
-  if (r.lacks_committed) return true;
+  if (r.copy.lacks_committed) return true;
   return committed_ > tail && (committed_ - tail > options_.copy_above_bytes ||
                                stream_.items_between(tail, committed_) > options_.copy_above_runs);
 }
@@ -533,19 +500,21 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
 
 /// P4: the copy moves, so it is neither cancelled nor a reason for a new term (S8).
 void LogTerm::on(Time now, NodeId from, RequestId, const Reconciling& m) {
-  Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || r->at != At::reconciling || !rules::copy_is_movement())
+  Replica* r = replicas_.find(from);
+  if (r == nullptr || m.term != term_ || r->phase != ReplicaPhase::reconciling ||
+      !rules::copy_is_movement())
     return;
-  r->copied = m.tail;
-  r->moved = now;
+  r->copy.reached = m.tail;
+  r->copy.moved = now;
   moved_to(now, *r, m.tail);
   if (phase_ == Phase::recovering) phase_since_ = now;
 }
 
 /// S5: the replica has cut and copied; its tail and chain must equal the leader's at the target.
 void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
-  Replica* r = find(from);
-  if (r == nullptr || m.term != term_ || r->at != At::reconciling || phase_ == Phase::halted)
+  Replica* r = replicas_.find(from);
+  if (r == nullptr || m.term != term_ || r->phase != ReplicaPhase::reconciling ||
+      phase_ == Phase::halted)
     return;
   if (m.error == Errc::log_halted) return halt(fmt::format("node {} has halted it", from.value));
   moved_to(now, *r, m.tail);
@@ -555,28 +524,28 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
     host_.warn(info_.id, from, "repair",
                fmt::format("log {}: node {} cannot be repaired yet: {}", info_.id.value, from.value,
                            name_of(m.error)));
-    if (m.error == Errc::unavailable) r->got_nothing = true;
+    if (m.error == Errc::unavailable) r->copy.got_nothing = true;
     pause(now, *r);
     ask_where_peers_begin();
     return;
   }
-  if (m.tail != r->target) return ask_again(now, *r);
-  if (rules::copied_other_bytes(m.chain, r->target_chain))
+  if (m.tail != r->copy.target) return ask_again(now, *r);
+  if (rules::copied_other_bytes(m.chain, r->copy.target_chain))
     return halt(
         fmt::format("node {} holds other bytes below {} than its peers", from.value, m.tail.value));
   if (phase_ == Phase::recovering && rules::match_is_movement(r->joined)) phase_since_ = now;
   // From here on its acknowledgements count (S6), once they cover a frame of this term.
   r->joined = true;
-  r->asked_peers = r->got_nothing = r->lacks_committed = false;
+  r->asking.peers = r->copy.got_nothing = r->copy.lacks_committed = false;
   r->durable = m.tail;
   r->held = Offset{};
   if (rules::match_is_acknowledgement()) r->acked = m.tail;
-  if (!stream_.is_boundary(r->target))
+  if (!stream_.is_boundary(r->copy.target))
     // The target fell out of the window meanwhile, so another round is needed.
     return ask_again(now, *r);
-  move(*r, At::streaming, now);
-  r->sent = r->target;
-  r->told = r->told_at = Offset{};
+  replicas_.move(*r, ReplicaPhase::streaming, now);
+  r->orders.sent = r->copy.target;
+  r->orders.told = r->orders.told_at = Offset{};
   if (phase_ == Phase::recovering) {
     begin_or_rest(now);
   } else if (info_.trim > Offset{}) {
@@ -594,10 +563,10 @@ void LogTerm::begin_or_rest(Time now) {
   if (phase_ != Phase::recovering) return;
   std::size_t matched = 0, whole = 0, under_way = 0;
   for (const Replica& r : replicas_) {
-    if (r.at == At::streaming) {
+    if (r.streams()) {
       ++matched;
       if (r.state && r.state->committed == stream_.end()) ++whole;
-    } else if (r.at != At::absent && r.at != At::lost &&
+    } else if (r.phase != ReplicaPhase::absent && !r.is_lost() &&
                now - r.since < options_.recovery_step_timeout) {
       ++under_way;
     }
@@ -671,16 +640,15 @@ void LogTerm::halt(const std::string& why) {
   stop(Errc::log_halted);
   phase_ = Phase::halted;
   halted_because_ = why;
-  for (Replica& r : replicas_) end_copy(r);
+  for (Replica& r : replicas_) replicas_.end_copy(r);
   host_.event(Event::Level::alarm,
               fmt::format("log {} ({}) is halted: {}", info_.id.value, info_.name, why));
 }
 
 /// T4: the replica counts as down for the rest of the term, and its acknowledgements are void.
 void LogTerm::lose(Replica& r, const std::string& why, Time now) {
-  if (r.at == At::lost) return;
-  move(r, At::lost, now);
-  r.acked = r.durable = Offset{};
+  if (r.is_lost()) return;
+  replicas_.lose(r, now);
   host_.event(Event::Level::alarm,
               fmt::format("log {}: DATA LOSS on node {}: {}; it counts as down", info_.id.value,
                           r.member.node.value, why));
@@ -690,10 +658,9 @@ void LogTerm::lose(Replica& r, const std::string& why, Time now) {
 }
 
 void LogTerm::node_lost(Time now, NodeId node) {
-  Replica* r = find(node);
-  if (r == nullptr || r->at == At::lost) return;
-  move(*r, At::lost, now);
-  r->acked = r->durable = Offset{};
+  Replica* r = replicas_.find(node);
+  if (r == nullptr || r->is_lost()) return;
+  replicas_.lose(*r, now);
 }
 
 /// D4: records a reported chain; halts the log if another replica reported a different chain there.
@@ -706,7 +673,7 @@ bool LogTerm::note_chain(NodeId from, Offset o, Chain c) {
 /// T3: the node has promised a higher term, so this term cannot go on there. The next term must be
 /// above the promise.
 void LogTerm::on(Time now, NodeId from, RequestId, const Fenced& m) {
-  if (find(from) == nullptr || m.promise < term_) return;
+  if (replicas_.find(from) == nullptr || m.promise < term_) return;
   host_.warn(info_.id, from, "promise",
              fmt::format("log {}: node {} has promised term {}", info_.id.value, from.value,
                          m.promise.value));
@@ -715,12 +682,12 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Fenced& m) {
 }
 
 void LogTerm::on(Time now, NodeId from, RequestId, const NotMember&) {
-  Replica* r = find(from);
+  Replica* r = replicas_.find(from);
   if (r == nullptr) return;
   // A newcomer does not know the log before it joins (C1); a member that does not know it lost it.
   if (rules::has_lost_log(r->newcomer)) return lose(*r, "it does not know the log", now);
-  if (r->at != At::sealing && r->at != At::asked) return;
-  move(*r, At::joining, now);
+  if (r->phase != ReplicaPhase::sealing && r->phase != ReplicaPhase::asked) return;
+  replicas_.move(*r, ReplicaPhase::joining, now);
   host_.join(info_.id, from);
 }
 
@@ -728,7 +695,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const NotMember&) {
 bool LogTerm::quorums_reachable() const {
   std::size_t there = 0, can_be_sealed = 0;
   for (const Replica& r : replicas_) {
-    if (r.at == At::lost || !host_.ready(r.member.node)) continue;
+    if (r.is_lost() || !host_.ready(r.member.node)) continue;
     ++there;
     if (!r.newcomer) ++can_be_sealed;
   }
@@ -750,13 +717,12 @@ bool LogTerm::stuck(Time now) const {
     return false;
   if (!quorums_reachable()) return false;
   if (phase_ == Phase::recovering) {
-    const bool source =
-        std::any_of(replicas_.begin(), replicas_.end(),
-                    [&](const Replica& r) {
-                      return r.at == At::streaming ||
-                             (r.member.node == base_ && r.at != At::lost && host_.ready(base_));
-                    }) &&
-        !base_gives_nothing();
+    const bool source = std::any_of(replicas_.begin(), replicas_.end(),
+                                    [&](const Replica& r) {
+                                      return r.streams() || (r.member.node == base_ &&
+                                                             !r.is_lost() && host_.ready(base_));
+                                    }) &&
+                        !base_gives_nothing();
     // Longer than a Reconcile may take, because a copy that is cut short still tells how far it
     // came.
     return now - phase_since_ >= options_.recovery_step_timeout * (source ? patience + 1 : 1);
@@ -770,10 +736,13 @@ void LogTerm::tick(Time now) {
   for (Replica& r : replicas_) {
     if (!host_.ready(r.member.node)) continue;
     const bool overdue = now - r.since >= options_.recovery_step_timeout;
-    if (((r.at == At::joining || r.at == At::sealing || r.at == At::asked) && overdue) ||
-        (r.at == At::reconciling && now - r.moved >= options_.recovery_step_timeout * patience))
+    if (((r.phase == ReplicaPhase::joining || r.phase == ReplicaPhase::sealing ||
+          r.phase == ReplicaPhase::asked) &&
+         overdue) ||
+        (r.phase == ReplicaPhase::reconciling &&
+         now - r.copy.moved >= options_.recovery_step_timeout * patience))
       node_ready(now, r.member.node);
-    else if (r.at == At::stated && now >= r.retry) ask(now, r);
+    else if (r.phase == ReplicaPhase::stated && now >= r.asking.retry) ask(now, r);
   }
   if constexpr (mutations) {
     if (!rules::chooses_base_once() && phase_ == Phase::recovering &&
@@ -799,7 +768,8 @@ void LogTerm::tick(Time now) {
   if (now >= idle_due_) {
     idle_due_ = never;
     for (Replica& r : replicas_)
-      if (r.at == At::streaming && std::min(r.told, r.told_at) < std::min(committed_, r.durable))
+      if (r.streams() &&
+          std::min(r.orders.told, r.orders.told_at) < std::min(committed_, r.durable))
         tell_committed(r);
   }
 }
@@ -811,11 +781,13 @@ Time LogTerm::wake() const {
   if (phase_ == Phase::sealing && !passed_over_.empty())
     t = std::min(t, phase_since_ + options_.recovery_step_timeout);
   for (const Replica& r : replicas_) {
-    if (r.at == At::joining || r.at == At::sealing || r.at == At::asked)
+    if (r.phase == ReplicaPhase::joining || r.phase == ReplicaPhase::sealing ||
+        r.phase == ReplicaPhase::asked)
       t = std::min(t, r.since + options_.recovery_step_timeout);
-    if (r.at == At::reconciling)
-      t = std::min(t, r.moved + options_.recovery_step_timeout * patience);
-    if (r.at == At::stated && phase_ != Phase::sealing) t = std::min(t, r.retry);
+    if (r.phase == ReplicaPhase::reconciling)
+      t = std::min(t, r.copy.moved + options_.recovery_step_timeout * patience);
+    if (r.phase == ReplicaPhase::stated && phase_ != Phase::sealing)
+      t = std::min(t, r.asking.retry);
   }
   if (!new_term_asked_) {
     if (phase_ == Phase::recovering && !resting_) {

@@ -142,7 +142,7 @@ void LogTerm::ask_about_segments(Time now, Offset start) {
   if (now < ask_after_) return;
   for (std::size_t i = 0; i < replicas_.size(); ++i, ++segments_asked_) {
     const Replica& r = replicas_[segments_asked_ % replicas_.size()];
-    if (r.at != At::streaming) continue;
+    if (!r.streams()) continue;
     Message question = start == no_offset
                            ? Message(GetSegments{info_.id, std::max(begins(), listed_to_)})
                            : Message(Read{info_.id, start, segment_start_size, 0});

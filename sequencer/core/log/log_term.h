@@ -16,74 +16,15 @@
 
 #include "sequencer/core/connection_counts.h"
 #include "sequencer/core/figures.h"
+#include "sequencer/core/log/log_host.h"
 #include "sequencer/core/log/order_stream.h"
 #include "sequencer/core/log/producer_table.h"
+#include "sequencer/core/log/replica_set.h"
 #include "sequencer/core/log/term_history.h"
 #include "sequencer/core/log/unwritten_runs.h"
 #include "sequencer/core/output.h"
 
 namespace loglog::sequencer {
-
-/// The services that a log needs of the machine around it. No call comes
-/// back into the LogTerm before it has returned; results come later, by its public functions.
-class LogHost {
- public:
-  virtual ~LogHost() = default;
-  /// True if the node is connected, has the registered identity (T4), and is sealed for all logs in
-  /// this leader's term.
-  virtual bool ready(NodeId) const = 0;
-  /// Sends a message to a node and returns the request's id; 0: the node is not connected and
-  /// nothing was sent.
-  virtual RequestId to_node(NodeId, Message) = 0;
-  /// Sends an answer to a client; dropped if its connection is gone.
-  virtual void to_client(const Client&, Message) = 0;
-  virtual bool connected(ConnectionId) const = 0;
-  virtual void event(Event::Level, std::string) = 0;
-  /// A warning about a node in this log that may come again at once, so it is rate-limited. `kind`
-  /// is a literal that names the place in the code.
-  virtual void warn(LogId, NodeId, std::string_view kind, std::string) = 0;
-  /// The log's term start is committed (S7).
-  virtual void opened(LogId) = 0;
-  /// Asks for a new term of this log alone, above `floor` (S8, A2).
-  virtual void begin_term(LogId, Term floor) = 0;
-  /// V1: nobody uploaded a run that came over this connection, and a new term drops it.
-  virtual void run_dropped(ConnectionId) = 0;
-  /// R5: asks to trim the log up to this offset.
-  virtual void trim(LogId, Offset) = 0;
-  /// The disk that the node is registered with; 0: none.
-  virtual DiskId disk_of(NodeId) const = 0;
-  /// False: the node reports that its disk gives no space for the log, so it refuses uploads (K5).
-  /// For status only.
-  virtual bool has_space(NodeId, LogId) const = 0;
-  /// P4: true if the node may begin to copy the log now. Otherwise the machine calls copy_now()
-  /// later. `urgent`: the log takes no appends before the copy.
-  virtual bool begin_copy(LogId, NodeId, bool urgent) = 0;
-  /// P4: the copy has ended, or is not wanted any more.
-  virtual void end_copy(LogId, NodeId) = 0;
-  /// T4: true if the node's registered disk lacks bytes that the node had acknowledged.
-  virtual bool has_lost(NodeId) const = 0;
-  /// T4: such a loss showed in this log. It is committed as MarkLost, so that every later leader
-  /// knows it.
-  virtual void lost(NodeId) = 0;
-  /// T5: asks the node to make the log; joined() follows.
-  virtual void join(LogId, NodeId) = 0;
-  /// C1 step 3: asks to commit these disks as the log's members.
-  virtual void set_members(LogId, std::vector<Member>) = 0;
-  /// The metadata version that orders and reconciles carry (T2).
-  virtual RaftIndex metadata_version() const = 0;
-  /// The random id of this leader's reign (T1).
-  virtual InstanceId instance() const = 0;
-  /// R4: the time that the leader writes into the log, Unix milliseconds.
-  virtual std::uint64_t wall_ms() const = 0;
-  /// R5: the clock that the age of entries is measured by, Unix milliseconds; nullopt: not known
-  /// now.
-  virtual std::optional<std::uint64_t> age_by() const = 0;
-  virtual Figures& figures() = 0;
-  /// A producer was told over this connection that its run is committed. For status only.
-  virtual void written(LogId, ProducerId, ConnectionId, const Reference&) = 0;
-  /// Bytes that the log's files take on the node's disk; 0: not told yet. For status only.
-  virtual std::uint64_t disk_bytes(NodeId, LogId) const = 0;
-};
 
 /// The conditions of a CommitIf (F1, F2).
 struct Conditions {
@@ -201,59 +142,6 @@ class LogTerm {
   LogReport report(Time now) const;
 
  private:
-  // The replica's place in the sequence of recovery; only move() changes it.
-  enum class At : std::uint8_t {
-    absent,       ///< not connected, or not sealed in this term
-    joining,      ///< Join was sent to a newcomer
-    sealing,      ///< Seal of this log alone was sent
-    asked,        ///< GetState was sent
-    stated,       ///< its state is known; nothing is under way
-    reconciling,  ///< Reconcile was sent
-    streaming,    ///< matched in this term; gets orders
-    /// DATA LOSS (T4), or the node says that it is no member: it counts as down for the rest of the
-    /// term
-    lost
-  };
-  // Invariants: acked <= durable and told <= committed_; durable <= sent while it streams.
-  struct Replica {
-    Member member;          // with the disk that the node is registered with
-    bool newcomer = false;  // C1: that disk is not the log's member yet
-    At at = At::absent;
-    Time since{};        // when `at` became its present value
-    Time retry = never;  // `stated`: when to ask for its state again
-    std::optional<StateIs> state;
-    bool joined = false;  // was matched in this term (S5)
-    // Since it was last matched: peers were asked for their first offsets.
-    bool asked_peers = false;
-    // `streaming`: its state was asked for only to learn its first offset
-    bool asked_first = false;
-    bool got_nothing = false;  // S8: no peer has given it bytes since it last moved
-    Time repair_after{};       // no Reconcile before this time, since the last one failed
-    // When its state was last asked for at once because its answer did not fit.
-    Time asked_again{};
-    Offset furthest{};  // longest tail that it has told in this term
-    Offset durable{};   // end of the bytes that it holds matched in this term; a source for copies
-    // K4: end of the bytes that it held matched before it found damage; it counts again only when
-    // it holds as much
-    Offset held{};
-    // S6: highest acknowledgement whose last frame is of this term; 0: none
-    Offset acked{};
-    Offset sent{};     // end of the items ordered to it
-    Offset ordered{};  // highest value that `sent` has had in this term
-    Offset told{};     // committed offset that it was told last,
-    Offset told_at{};  // and its durable offset at that time (D5 takes the smaller of the two)
-    Offset target{};   // end and chain of the Reconcile under way
-    Chain target_chain{};
-    bool may_copy = false;         // P4: it is the log's turn, or the copy runs
-    bool waits_for_copy = false;   // P4: it stands in the line for its turn
-    bool lacks_committed = false;  // P3: it lacks a committed run that no peer gave, so it copies
-    Offset copied{};      // tail that the Reconcile under way has reached, as the node says
-    Time moved{};         // when the node said so last
-    RequestId request{};  // id of the newest GetState
-    // For its age: an offset committed at behind_since that it did not hold then.
-    Offset lacking{};
-    Time behind_since = never;
-  };
   // An ordered run that some replica has reported missing (V1, spec/05 "When a payload is
   // missing").
   struct MissingRun {
@@ -293,8 +181,6 @@ class LogTerm {
   };
 
   // log_recovery.cpp
-  Replica* find(NodeId node);
-  void move(Replica& r, At at, Time now);
   void ask(Time now, Replica& r);
   void ask_again(Time now, Replica& r);
   void pause(Time now, Replica& r);
@@ -314,7 +200,6 @@ class LogTerm {
   bool pick_target(Replica& r, Offset cut, Reconcile& out);
   bool is_far_behind(const Replica& r) const;
   bool copies(Replica& r, const Reconcile& m);
-  void end_copy(Replica& r);
   Offset shown(const Replica& r) const;
   bool ask_where_peers_begin();
   std::vector<NodeId> holders(Offset o, NodeId except) const;
@@ -347,7 +232,7 @@ class LogTerm {
   ReplicaState state_of(const Replica& r) const;
   ReplicaSeen seen(const Replica& r, Time now) const;
   Offset durable(const Replica& r) const {
-    return resting_ && r.at == At::streaming ? stream_.end() : r.durable;
+    return resting_ && r.streams() ? stream_.end() : r.durable;
   }
   void refuse(const Client& client, const Commit& c, Errc why, Sequence expected = {});
   void send_orders(Replica& r);
@@ -386,7 +271,7 @@ class LogTerm {
   std::string halted_because_;
   Time phase_since_{};
   bool new_term_asked_ = false;
-  std::vector<Replica> replicas_;
+  ReplicaSet replicas_;
   std::vector<Member> members_asked_;  // C1: the members that were asked for last
   // Known from the choice of the base on (S3):
   NodeId base_{};

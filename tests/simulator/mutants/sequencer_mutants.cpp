@@ -16,9 +16,9 @@ namespace loglog::sequencer {
 /// Breaks S3: without a new term, the other replicas choose a base among themselves in this term,
 /// and matched replicas stay matched.
 void LogTerm::choose_again(Time now) {
-  find(base_)->state.reset();
+  replicas_.find(base_)->state.reset();
   for (Replica& r : replicas_)
-    if (r.at == At::reconciling) move(r, At::stated, now);
+    if (r.phase == ReplicaPhase::reconciling) replicas_.move(r, ReplicaPhase::stated, now);
   phase_ = Phase::sealing;
   choose_base(now);
 }
@@ -29,7 +29,7 @@ void LogTerm::choose_again(Time now) {
 void LogTerm::place_again(Offset at) {
   missing_.erase(missing_.lower_bound(at), missing_.end());
   while (!in_flight_.empty() && in_flight_.back().end > at) in_flight_.pop_back();
-  for (Replica& r : replicas_) r.sent = std::min(r.sent, at);
+  for (Replica& r : replicas_) r.orders.sent = std::min(r.orders.sent, at);
   stream_.cut(at);
 }
 
