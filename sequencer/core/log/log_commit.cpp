@@ -65,11 +65,9 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
       if (std::find(j.run->waiting.begin(), j.run->waiting.end(), client) == j.run->waiting.end())
         j.run->waiting.push_back(client);
       // The producer is back, so a missing run may come from it now.
-      if (const auto m = missing_.find(j.run->offset); m != missing_.end()) {
-        m->second.gone_since = never;
+      if (missing_.is_back(j.run->offset))
         host_.to_client({client.connection, {}},
                         UploadAgain{info_.id, c.run.producer, c.run.first});
-      }
       return;
     }
     case ProducerTable::Verdict::accept:
@@ -182,9 +180,7 @@ void LogTerm::advance_commit(Time now) {
   if (!rules::may_commit_in_term(held, term_start_end_) || held <= committed_) return;
   committed_ = held;
   commit_moved_ = now;
-  // A committed run is durable on W replicas, so its producer is not needed any more.
-  while (!missing_.empty() && missing_.begin()->first < committed_)
-    missing_.erase(missing_.begin());
+  missing_.committed(committed_);
   if (phase_ == Phase::opening) {
     phase_ = Phase::open;
     phase_since_ = now;
@@ -404,62 +400,26 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   const ProducerTable::Run* run = producers_.find(m.run.producer, m.run.first);
   // The report is about an older item at that offset; the replica will hear the new order.
   if (run == nullptr || run->offset != m.offset) return;
-  MissingRun& miss = missing_[m.offset];
-  miss.run = run->reference;
-  ++miss.reports[from];
-  ++host_.figures().missing_reports;
-  if (cancelled_.contains(m.run.producer)) miss.cancelled = true;
-  const ConnectionId producer = producers_.connection(m.run.producer);
-  if (host_.connected(producer))
-    host_.to_client({producer, {}}, UploadAgain{info_.id, m.run.producer, m.run.first});
+  missing_.reported(from, m.offset, run->reference, producers_.connection(m.run.producer));
   check_missing(now);
 }
 
 /// The producer promises not to upload these runs again, so nobody waits for it.
 void LogTerm::cancel(Time now, const Cancel& c) {
-  for (auto& [at, m] : missing_)
-    if (m.run.producer == c.producer && m.run.first + (m.run.count - 1) >= c.first)
-      m.cancelled = true;
-  if (producers_.connection(c.producer) != ConnectionId{}) cancelled_.insert(c.producer);
+  missing_.cancelled(c, producers_.connection(c.producer) != ConnectionId{});
   check_missing(now);
 }
 
-/// Replicas that may have the run: see ReplicaSet::may_have(). A replica misses the run if it has
-/// said so at least `reports` times.
-std::size_t LogTerm::may_have(Offset at, const MissingRun& m, unsigned reports) const {
-  return replicas_.may_have(at + m.run.length, [&](NodeId node) {
-    const auto said = m.reports.find(node);
-    return said != m.reports.end() && said->second >= reports;
-  });
-}
-
-/// V1: a run that too few replicas have would hold up the log until somebody uploads it. A new term
-/// drops it by its recovery; that is safe because the run was never acknowledged. The producer is
-/// asked first. A producer that is gone is waited for briefly, and then fewer than W possible
-/// holders suffice to drop the run. A producer that is there but uploads the run to nobody must not
-/// hold up all others. Its run is dropped when every replica has reported it twice.
+/// V1: a run that nobody waits for any longer is dropped by a new term.
 void LogTerm::check_missing(Time now) {
   if (new_term_asked_) return;
-  for (auto& [at, m] : missing_) {
-    if (host_.connected(producers_.connection(m.run.producer))) m.gone_since = never;
-    else if (m.gone_since == never) m.gone_since = now;
-    const bool gone = m.cancelled ||
-                      (m.gone_since != never && now - m.gone_since >= options_.producer_gone_after);
-    const bool dropped =
-        gone ? may_have(at, m, 1) < info_.options.write_quorum
-             : rules::drops_missing_run(may_have(at, m, options_.missing_reports_max));
-    if (!dropped) continue;
-    host_.warn(
-        info_.id, NodeId{}, "never uploaded",
-        fmt::format(
-            "log {}: a run at {} was never uploaded and its producer {}; a new term drops it",
-            info_.id.value, at.value, gone ? "is gone" : "does not bring it"));
-    if constexpr (mutations) {
-      if (!rules::orders_offset_once()) return place_again(at);
-    }
-    host_.run_dropped(producers_.connection(m.run.producer));
-    return new_term(term_);
+  const auto dropped = missing_.check(now, replicas_, producers_);
+  if (!dropped) return;
+  if constexpr (mutations) {
+    if (!rules::orders_offset_once()) return place_again(dropped->at);
   }
+  host_.run_dropped(dropped->producer);
+  new_term(term_);
 }
 
 // ---- The end of the term, and reports

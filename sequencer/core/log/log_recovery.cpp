@@ -30,7 +30,8 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
       own_seal_(own_seal),
       replicas_(info_, host),
       wanted_(wanted),
-      producers_(options.producers_max, options.producer_runs_max) {}
+      producers_(options.producers_max, options.producer_runs_max),
+      missing_(options, host, info_) {}
 
 void LogTerm::start(Time now) {
   phase_since_ = now;
@@ -798,9 +799,7 @@ Time LogTerm::wake() const {
     }
   }
   for (const TailRound& round : tail_rounds_) t = std::min(t, round.deadline);
-  for (const auto& [at, m] : missing_)
-    if (m.gone_since != never) t = std::min(t, m.gone_since + options_.producer_gone_after);
-  return t;
+  return std::min(t, missing_.wake());
 }
 
 }  // namespace loglog::sequencer

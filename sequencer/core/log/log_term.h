@@ -17,6 +17,7 @@
 #include "sequencer/core/connection_counts.h"
 #include "sequencer/core/figures.h"
 #include "sequencer/core/log/log_host.h"
+#include "sequencer/core/log/missing_runs.h"
 #include "sequencer/core/log/order_stream.h"
 #include "sequencer/core/log/producer_table.h"
 #include "sequencer/core/log/replica_set.h"
@@ -112,7 +113,7 @@ class LogTerm {
   /// A request for the log can be served without waiting for its members.
   bool serves() const { return is_open() || rests(); }
   /// Some replica reported a run missing, so the log needs ticks about its producer.
-  bool has_missing() const { return !missing_.empty(); }
+  bool has_missing() const { return missing_.any(); }
   /// A producer waits for the answer to an ordered run.
   bool owes_answers() const { return !in_flight_.empty(); }
   bool halted() const { return phase_ == Phase::halted; }
@@ -142,14 +143,6 @@ class LogTerm {
   LogReport report(Time now) const;
 
  private:
-  // An ordered run that some replica has reported missing (V1, spec/05 "When a payload is
-  // missing").
-  struct MissingRun {
-    Reference run;
-    std::map<NodeId, unsigned> reports;
-    Time gone_since = never;  // when the producer's connection was found closed
-    bool cancelled = false;
-  };
   // An answer that has to wait. The committed offset is put in when the answer is told.
   struct Held {
     Client client;
@@ -255,7 +248,6 @@ class LogTerm {
   void ask_about_segments(Time now, Offset start);
   bool answers_segment_question(NodeId from, RequestId request, bool list);
   void plan_retention(Time now);
-  std::size_t may_have(Offset at, const MissingRun& m, unsigned reports) const;
   bool too_many_unwritten(ConnectionId connection);
   // Only in the mutation build: tests/simulator/mutants.
   void choose_again(Time now);
@@ -294,8 +286,7 @@ class LogTerm {
   ProducerTable producers_;
   std::deque<InFlight> in_flight_;
   UnwrittenRuns unwritten_;
-  std::map<Offset, MissingRun> missing_;
-  std::set<ProducerId> cancelled_;   // producers that gave up a run and will not upload it again
+  MissingRuns missing_;
   std::vector<Held> tails_waiting_;  // for the next round
   std::vector<TailRound> tail_rounds_;
   ConnectionCounts tails_by_;  // questions by connection, of both lists

@@ -27,11 +27,13 @@ void LogTerm::choose_again(Time now) {
 
 /// Breaks D1: gives the offset to the next run.
 void LogTerm::place_again(Offset at) {
-  missing_.erase(missing_.lower_bound(at), missing_.end());
+  missing_.forget_from(at);
   while (!in_flight_.empty() && in_flight_.back().end > at) in_flight_.pop_back();
   for (Replica& r : replicas_) r.orders.sent = std::min(r.orders.sent, at);
   stream_.cut(at);
 }
+
+void MissingRuns::forget_from(Offset at) { runs_.erase(runs_.lower_bound(at), runs_.end()); }
 
 void OrderStream::cut(Offset o) {
   while (!items_.empty() && items_.back().at >= o) {
