@@ -244,8 +244,7 @@ void LogTerm::flush(Time now) {
     if (!untold || phase_ != Phase::open) idle_due_ = never;
     else if (idle_due_ == never) idle_due_ = now + options_.watermark_idle_interval;
   }
-  if (!tails_waiting_.empty() && phase_ == Phase::open && tail_rounds_.size() < tail_rounds_max)
-    start_tail_round(now);
+  if (phase_ == Phase::open) tails_.begin_round(now, replicas_);
   plan_retention(now);
 }
 
@@ -327,60 +326,23 @@ void LogTerm::tail(Time, Client client) {
   if (phase_ == Phase::halted) return host_.to_client(client, halted_answer());
   if (!rules::tail_needs_confirmation())
     return host_.to_client(client, TailIs{info_.id, begins(), committed_, term_});
-  if (tails_by_.of(client.connection) >= questions_waiting_max)
+  if (tails_.of(client.connection) >= questions_waiting_max)
     return host_.to_client(
         client,
         Failed{Errc::too_many,
                fmt::format("{} questions of this connection for the tail of log {} wait already",
                            questions_waiting_max, info_.id.value)});
-  tails_by_.add(client.connection);
-  tails_waiting_.push_back({client, TailIs{}, {}});
+  tails_.add({client, TailIs{}, {}});
 }
 
-/// Asks each streaming replica to confirm the term. Questions that came before share this round;
-/// questions that come later need another round, because R2 confirms only what came before it.
-void LogTerm::start_tail_round(Time now) {
-  TailRound round;
-  round.answers = std::move(tails_waiting_);
-  tails_waiting_.clear();
-  round.deadline = now + options_.recovery_step_timeout;
-  for (const Replica& r : replicas_) {
-    if (!r.streams()) continue;
-    const RequestId id = host_.to_node(r.member.node, ConfirmTerm{info_.id, term_});
-    if (id != RequestId{}) round.asked[r.member.node] = id;
-  }
-  tail_rounds_.push_back(std::move(round));
-}
-
-/// Request ids match an answer to its round; ids count by connection, so the node is part of the
-/// key.
 void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
   if (m.term != term_) return;
-  for (TailRound& round : tail_rounds_)
-    if (const auto a = round.asked.find(from); a != round.asked.end() && a->second == request)
-      round.confirmed[from] = m.tail;
+  tails_.confirmed(from, request, m.tail);
   answer_tails();
 }
 
-/// R2 needs max(W, N - W + 1) confirmations. W of them meet every seal quorum, so no later term had
-/// begun before the question. N - W + 1 of them meet every write quorum, so the largest tail among
-/// them covers every run that a client knows as committed, also by V2. The leader's committed
-/// offset must reach that tail.
 void LogTerm::answer_tails() {
-  const std::size_t need = rules::confirm_quorum(quorum_of(info_));
-  for (auto round = tail_rounds_.begin(); round != tail_rounds_.end();) {
-    Offset largest{};
-    for (const auto& [node, o] : round->confirmed) largest = std::max(largest, o);
-    if (round->confirmed.size() < need || !rules::has_reached_tail(committed_, largest)) {
-      ++round;
-      continue;
-    }
-    for (Held& h : round->answers) {
-      tails_by_.remove(h.client.connection);
-      tell(h);
-    }
-    round = tail_rounds_.erase(round);
-  }
+  for (WaitingAnswer& w : tails_.take_confirmed(quorum_of(info_), committed_)) tell(w);
 }
 
 // ---- Missing payloads (spec/05, "When a payload is missing")
@@ -428,14 +390,9 @@ void LogTerm::check_missing(Time now) {
 /// term may still find them. Their producers learn of the next term by TermIs or by a closed
 /// connection, and resolve.
 void LogTerm::stop(Errc why) {
-  for (const Held& h : tails_waiting_) give_up(h, why);
-  for (const TailRound& round : tail_rounds_)
-    for (const Held& h : round.answers) give_up(h, why);
-  for (const Held& h : held_) give_up(h, why);
-  tails_waiting_.clear();
-  tail_rounds_.clear();
-  tails_by_.clear();
-  held_.clear();
+  give_up(tails_.take_all(), why);
+  for (const WaitingAnswer& w : std::exchange(held_, {}))
+    host_.to_client(w.client, given_up(w, why));
 }
 
 TermSetIs LogTerm::term_set() const {

@@ -48,7 +48,7 @@ bool LogTerm::conditions_hold(Client client, const Commit& c, const Conditions& 
 
 /// True if a further answer may wait; otherwise refuses the run with too_many.
 bool LogTerm::may_hold(Client client, const Commit& c) {
-  if (held_.size() + tails_waiting_.size() < held_max) return true;
+  if (held_.size() + tails_.waiting() < held_max) return true;
   refuse(client, c, Errc::too_many);
   return false;
 }
@@ -58,8 +58,7 @@ bool LogTerm::may_hold(Client client, const Commit& c) {
 /// run was judged. No later end is told, because it might lie above the offset that the producer
 /// expected.
 void LogTerm::refuse_beyond(Client client, const Commit& c, Offset end) {
-  tails_by_.add(client.connection);
-  tails_waiting_.push_back({client, mismatch(info_, term_, c), {}, end});
+  tails_.add({client, mismatch(info_, term_, c), {}, end});
 }
 
 /// The same argument as for F1: no entry with a lower token lies at or above the end once all that
@@ -76,22 +75,12 @@ void LogTerm::answer_held() {
     tell(held_.front());
 }
 
-/// Puts the committed offset of this moment into the answer.
-void LogTerm::tell(Held& held) {
-  if (auto* refusal = std::get_if<ConditionFailed>(&held.answer))
-    refusal->end = std::min(committed_, held.end_max);
-  else if (auto* fence = std::get_if<FenceIs>(&held.answer)) fence->end = committed_;
-  else held.answer = TailIs{info_.id, begins(), committed_, term_};
-  host_.to_client(held.client, std::move(held.answer));
+void LogTerm::tell(WaitingAnswer& w) {
+  host_.to_client(w.client, told(w, {info_.id, begins(), committed_, term_}));
 }
 
-/// Ends a waiting answer without a result. A conditional run that was not ordered is committed
-/// again by its producer, with this leader or the next.
-void LogTerm::give_up(const Held& held, Errc why, const std::string& detail) {
-  if (const auto* r = std::get_if<ConditionFailed>(&held.answer))
-    host_.to_client(held.client,
-                    Refused{info_.id, r->producer, r->first, Errc::not_ready, term_, {}, {}});
-  else host_.to_client(held.client, Failed{why, detail});
+void LogTerm::give_up(const std::vector<WaitingAnswer>& all, Errc why, const std::string& detail) {
+  for (const WaitingAnswer& w : all) host_.to_client(w.client, given_up(w, why, detail));
 }
 
 }  // namespace loglog::sequencer

@@ -31,7 +31,8 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
       replicas_(info_, host),
       wanted_(wanted),
       producers_(options.producers_max, options.producer_runs_max),
-      missing_(options, host, info_) {}
+      missing_(options, host, info_),
+      tails_(host, info_.id, term, options.recovery_step_timeout) {}
 
 void LogTerm::start(Time now) {
   phase_since_ = now;
@@ -755,17 +756,8 @@ void LogTerm::tick(Time now) {
   if (stuck(now)) new_term(term_);
   check_missing(now);
   if (now >= retention_due_) retain(now);
-  for (auto round = tail_rounds_.begin(); round != tail_rounds_.end();) {
-    if (now < round->deadline) {
-      ++round;
-      continue;
-    }
-    for (const Held& h : round->answers) {
-      tails_by_.remove(h.client.connection);
-      give_up(h, Errc::unavailable, "too few replicas confirmed the term in time");
-    }
-    round = tail_rounds_.erase(round);
-  }
+  give_up(tails_.take_expired(now), Errc::unavailable,
+          "too few replicas confirmed the term in time");
   if (now >= idle_due_) {
     idle_due_ = never;
     for (Replica& r : replicas_)
@@ -798,8 +790,7 @@ Time LogTerm::wake() const {
           t, std::max(commit_moved_, phase_since_) + options_.recovery_step_timeout * patience);
     }
   }
-  for (const TailRound& round : tail_rounds_) t = std::min(t, round.deadline);
-  return std::min(t, missing_.wake());
+  return std::min({t, tails_.wake(), missing_.wake()});
 }
 
 }  // namespace loglog::sequencer

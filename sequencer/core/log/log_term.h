@@ -14,15 +14,16 @@
 #include <string>
 #include <vector>
 
-#include "sequencer/core/connection_counts.h"
 #include "sequencer/core/figures.h"
 #include "sequencer/core/log/log_host.h"
 #include "sequencer/core/log/missing_runs.h"
 #include "sequencer/core/log/order_stream.h"
 #include "sequencer/core/log/producer_table.h"
 #include "sequencer/core/log/replica_set.h"
+#include "sequencer/core/log/tail_rounds.h"
 #include "sequencer/core/log/term_history.h"
 #include "sequencer/core/log/unwritten_runs.h"
+#include "sequencer/core/log/waiting_answer.h"
 #include "sequencer/core/output.h"
 
 namespace loglog::sequencer {
@@ -143,21 +144,6 @@ class LogTerm {
   LogReport report(Time now) const;
 
  private:
-  // An answer that has to wait. The committed offset is put in when the answer is told.
-  struct Held {
-    Client client;
-    Message answer;
-    Offset until{};  // F1, F2: offset that must be committed first
-    // F1: the log's end when the run was judged; no later end is told
-    Offset end_max = no_offset;
-  };
-  // R2: questions that share a confirmation of the term.
-  struct TailRound {
-    std::vector<Held> answers;
-    std::map<NodeId, RequestId> asked;  // request ids, which are unique by connection only
-    std::map<NodeId, Offset> confirmed;
-    Time deadline{};
-  };
   // An ordered run whose producer is owed an answer.
   struct InFlight {
     ProducerId producer;
@@ -212,8 +198,8 @@ class LogTerm {
   bool may_hold(Client client, const Commit& c);
   void refuse_beyond(Client client, const Commit& c, Offset end);
   void answer_held();
-  void tell(Held& held);
-  void give_up(const Held& held, Errc why, const std::string& detail = {});
+  void tell(WaitingAnswer& w);
+  void give_up(const std::vector<WaitingAnswer>& all, Errc why, const std::string& detail = {});
   // log_commit.cpp
   void place(Reference run, Bytes frame);
   void roll_segment(Time now, std::uint32_t run_length);
@@ -231,7 +217,6 @@ class LogTerm {
   void send_orders(Replica& r);
   void tell_committed(Replica& r);
   void prune_window(Time now);
-  void start_tail_round(Time now);
   void answer_tails();
   void check_missing(Time now);
   // log_retention.cpp
@@ -287,11 +272,9 @@ class LogTerm {
   std::deque<InFlight> in_flight_;
   UnwrittenRuns unwritten_;
   MissingRuns missing_;
-  std::vector<Held> tails_waiting_;  // for the next round
-  std::vector<TailRound> tail_rounds_;
-  ConnectionCounts tails_by_;  // questions by connection, of both lists
-  Offset entries_end_{};       // F1: no entry lies at or above it, and none was ordered there
-  std::deque<Held> held_;      // ascending by `until`
+  TailRounds tails_;
+  Offset entries_end_{};            // F1: no entry lies at or above it, and none was ordered there
+  std::deque<WaitingAnswer> held_;  // ascending by `until`
   Time segment_since_{};  // when the open segment began, or the term start if the segment is older
   Time last_run_{};  // when the newest run was ordered; for runs of earlier terms, the term start
   // R5: offsets at which segments above begins() begin. The value is a wall clock, milliseconds,
