@@ -119,7 +119,7 @@ void LogTerm::place(Reference run, Bytes frame) {
 /// segment (R6).
 void LogTerm::roll_segment(Time now, std::uint32_t run_length) {
   const bool full = stream_.end() - last_segment_ + run_length > info_.options.segment_size;
-  const bool old = now - segment_since_ >= segment_span() && !segment_is_idle();
+  const bool old = now - segment_since_ >= retention_.segment_span() && !segment_is_idle();
   if (full || old) open_segment(now);
 }
 
@@ -128,7 +128,7 @@ void LogTerm::open_segment(Time now) {
   // The open segment holds nothing but its own start.
   if (stream_.end() - last_segment_ <= image.size()) return;
   last_segment_ = stream_.end();
-  note_segment(
+  retention_.note_segment(
       last_segment_,
       host_.wall_ms() -
           static_cast<std::uint64_t>(
@@ -245,7 +245,8 @@ void LogTerm::flush(Time now) {
     else if (idle_due_ == never) idle_due_ = now + options_.watermark_idle_interval;
   }
   if (phase_ == Phase::open) tails_.begin_round(now, replicas_);
-  plan_retention(now);
+  if (phase_ == Phase::open) retention_.plan(now, extent());
+  else retention_.plan_nothing();
 }
 
 /// The replica's lag in time, approximate: the leader remembers a single past committed offset for
@@ -314,9 +315,40 @@ void LogTerm::prune_window(Time now) {
 /// R3: nodes are told only once the trim is committed in the metadata.
 void LogTerm::trimmed(Offset trim) {
   info_.trim = std::max(info_.trim, trim);
-  segments_.erase(segments_.begin(), segments_.upper_bound(begins()));
+  retention_.trimmed(begins());
   for (const Replica& r : replicas_)
     if (r.streams()) host_.to_node(r.member.node, TrimTo{info_.id, term_, info_.trim});
+}
+
+// ---- R5
+
+LogExtent LogTerm::extent() const {
+  return {begins(), committed_, stream_.end(), last_segment_, segment_is_idle(), last_run_};
+}
+
+/// R5: trims as far as the bounds allow. Called when a look is due, and when an answer about
+/// segments has come.
+void LogTerm::retain(Time now) {
+  if (phase_ != Phase::open || !retention_.is_set() || retention_.awaits_answer(now)) return;
+  if (retention_.closes_idle_segment(now, extent())) {
+    commit_moved_ = now;
+    open_segment(now);
+  }
+  const auto point = retention_.trim_point(now, extent(), replicas_);
+  if (!point) return;
+  host_.event(
+      Event::Level::info,
+      fmt::format("log {} ({}): retention trims it from {} to {}, committed {}", info_.id.value,
+                  info_.name, begins().value, point->value, committed_.value));
+  host_.trim(info_.id, *point);
+}
+
+void LogTerm::on(Time now, NodeId from, RequestId request, const SegmentsAre& m) {
+  if (retention_.listed(from, request, m, begins())) retain(now);
+}
+
+void LogTerm::on(Time now, NodeId from, RequestId request, const Page& m) {
+  if (retention_.told_clock(now, from, request, m)) retain(now);
 }
 
 // ---- R2

@@ -32,7 +32,8 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
       wanted_(wanted),
       producers_(options.producers_max, options.producer_runs_max),
       missing_(options, host, info_),
-      tails_(host, info_.id, term, options.recovery_step_timeout) {}
+      tails_(host, info_.id, term, options.recovery_step_timeout),
+      retention_(options, host, info_) {}
 
 void LogTerm::start(Time now) {
   phase_since_ = now;
@@ -592,6 +593,17 @@ void LogTerm::take_in_newcomers() {
   host_.set_members(info_.id, std::move(members));
 }
 
+/// A new retention is judged anew. A log at rest gets a term start if it may have something to
+/// trim.
+void LogTerm::changed(Time now, const LogInfo& info) {
+  info_.fence = info.fence;
+  if (info.members != info_.members) members_changed(now, info.members);
+  if (info.options.retention == info_.options.retention) return;
+  info_.options.retention = info.options.retention;
+  retention_.changed();
+  if (resting_ && !retains_all()) want(now);
+}
+
 void LogTerm::members_changed(Time now, const std::vector<Member>& members) {
   info_.members = members;
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
@@ -755,7 +767,7 @@ void LogTerm::tick(Time now) {
   begin_or_rest(now);
   if (stuck(now)) new_term(term_);
   check_missing(now);
-  if (now >= retention_due_) retain(now);
+  if (now >= retention_.due()) retain(now);
   give_up(tails_.take_expired(now), Errc::unavailable,
           "too few replicas confirmed the term in time");
   if (now >= idle_due_) {
@@ -769,7 +781,7 @@ void LogTerm::tick(Time now) {
 
 /// The earliest deadline of tick(). Each deadline there has its line here.
 Time LogTerm::wake() const {
-  Time t = std::min({idle_due_, watermark_due_, retention_due_});
+  Time t = std::min({idle_due_, watermark_due_, retention_.due()});
   if (phase_ == Phase::halted) return never;
   if (phase_ == Phase::sealing && !passed_over_.empty())
     t = std::min(t, phase_since_ + options_.recovery_step_timeout);

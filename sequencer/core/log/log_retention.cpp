@@ -1,15 +1,13 @@
-// LogTerm: retention by bytes and by age (R5), applied as trims at segment starts.
-//
 // Of this term the leader knows where segments begin. For earlier terms it asks a replica once,
 // when there may be something to trim. It then reads the clocks in the first frames of these
-// segments, from the oldest on, each when it is needed. Nothing else is decided by a clock (R4).
-// The host gives the time of a majority of clocks, or says that nobody knows it.
-#include <fmt/format.h>
+// segments, from the oldest on, each when it is needed. The host gives the time of a majority of
+// clocks, or says that nobody knows it.
+#include "sequencer/core/log/log_retention.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto-spec/disk/frame.h"
-#include "sequencer/core/log/log_term.h"
 #include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {
@@ -29,26 +27,18 @@ Duration as_duration(std::uint64_t ms) { return milliseconds(static_cast<std::in
 
 }  // namespace
 
-/// A new retention is judged anew, from the list of segments on. A log at rest gets a term start if
-/// it may have something to trim.
-void LogTerm::changed(Time now, const LogInfo& info) {
-  info_.fence = info.fence;
-  if (info.members != info_.members) members_changed(now, info.members);
-  if (info.options.retention == info_.options.retention) return;
-  info_.options.retention = info.options.retention;
+void LogRetention::changed() {
   segments_.clear();
   listed_to_ = aged_ = Offset{};
-  segment_question_.reset();
-  if (resting_ && !retains_all()) want(now);
+  question_.reset();
 }
 
-std::uint64_t LogTerm::retained_ms() const {
+std::uint64_t LogRetention::retained_ms() const {
   return rules::retained_age(info_.options.retention.ms);
 }
 
-/// Time that a segment covers: an eighth of the retention by age, so that entries are kept little
-/// longer than asked for.
-Duration LogTerm::segment_span() const {
+/// An eighth of the retention by age, so that entries are kept little longer than asked for.
+Duration LogRetention::segment_span() const {
   const std::uint64_t ms = info_.options.retention.ms;
   return ms == 0 ? segment_span_max
                  : std::clamp(as_duration(ms / 8), segment_span_min, segment_span_max);
@@ -56,154 +46,151 @@ Duration LogTerm::segment_span() const {
 
 /// Segments are remembered only for a log with retention. 0 means an unknown clock, so a clock of 0
 /// is kept as 1.
-void LogTerm::note_segment(Offset begin, std::uint64_t newest_below) {
-  if (has_retention()) segments_[begin] = std::max<std::uint64_t>(1, newest_below);
+void LogRetention::note_segment(Offset begin, std::uint64_t newest_below) {
+  if (is_set()) segments_[begin] = std::max<std::uint64_t>(1, newest_below);
+}
+
+/// R3: segments below the trim point are no more.
+void LogRetention::trimmed(Offset begins) {
+  segments_.erase(segments_.begin(), segments_.upper_bound(begins));
 }
 
 /// True if the bounds may allow a trim; otherwise nobody asks about segments.
-bool LogTerm::may_retain_less() const {
+bool LogRetention::may_retain_less(const LogExtent& log) const {
   const Retention& r = info_.options.retention;
-  return last_segment_ > begins() && ((r.bytes > 0 && committed_ - begins() > r.bytes) || r.ms > 0);
+  return log.last_segment > log.begins &&
+         ((r.bytes > 0 && log.committed - log.begins > r.bytes) || r.ms > 0);
 }
 
-/// The same question before the term has begun, as far as it can be told: neither bound asks for
-/// anything.
-bool LogTerm::retains_all() const {
+bool LogRetention::retains_all(Offset first, Offset last_segment, Offset end) const {
   const Retention& r = info_.options.retention;
-  const Offset first = std::max(first_, std::min(info_.trim, stream_.end()));
-  return stream_.end() == Offset{} ||
-         ((r.ms == 0 || stream_.end() - first <= segment_start_size) &&
-          (r.bytes == 0 || last_segment_ <= first || stream_.end() - first <= r.bytes));
+  const Offset begins = std::max(first, std::min(info_.trim, end));
+  return end == Offset{} || ((r.ms == 0 || end - begins <= segment_start_size) &&
+                             (r.bytes == 0 || last_segment <= begins || end - begins <= r.bytes));
 }
 
 /// The highest segment start that has the retained number of committed bytes above it.
-Offset LogTerm::allowed_by_bytes() const {
+Offset LogRetention::allowed_by_bytes(Offset committed) const {
   const std::uint64_t bytes = rules::retained_bytes(info_.options.retention.bytes);
-  if (bytes == 0 || committed_.value < bytes) return {};
-  const auto above = segments_.upper_bound(Offset{committed_.value - bytes});
+  if (bytes == 0 || committed.value < bytes) return {};
+  const auto above = segments_.upper_bound(Offset{committed.value - bytes});
   return above == segments_.begin() ? Offset{} : std::prev(above)->first;
 }
 
 /// Moves `aged_` over segment starts that are older than the retention, in order. It stops at the
 /// first younger segment, so a clock that went back between two leaders keeps entries longer, never
 /// shorter. Asks for the next unknown clock.
-void LogTerm::look_at_ages(Time now) {
+void LogRetention::look_at_ages(Time now, const LogExtent& log, const ReplicaSet& replicas) {
   const std::uint64_t ms = retained_ms();
   const std::optional<std::uint64_t> wall = ms == 0 ? std::nullopt : host_.age_by();
   if (!wall || *wall < ms) return;
-  for (auto s = segments_.upper_bound(std::max(begins(), aged_));
-       s != segments_.end() && s->first <= committed_; ++s) {
-    if (s->second == 0) return ask_about_segments(now, s->first);
+  for (auto s = segments_.upper_bound(std::max(log.begins, aged_));
+       s != segments_.end() && s->first <= log.committed; ++s) {
+    if (s->second == 0) return ask(now, s->first, log.begins, replicas);
     if (s->second >= *wall - ms) return;
     aged_ = s->first;
   }
 }
 
-/// R5: trims as far as the bounds allow, at most once in retention_every. Called when
-/// retention_due_ has come, and when an answer about segments has come.
-void LogTerm::retain(Time now) {
-  if (phase_ != Phase::open || !has_retention()) return;
-  if (segment_question_) {
-    if (now < segment_question_->deadline) return;
-    segment_question_.reset();
-    ++segments_asked_;
-  }
-  roll_idle_segment(now);
-  if (!may_retain_less()) return;
-  if (listed_to_ != no_offset) return ask_about_segments(now, no_offset);
-  look_at_ages(now);
-  // Old segments go together: while a clock is being asked for, the trim by age waits.
-  const Offset point = std::max(allowed_by_bytes(), segment_question_ ? Offset{} : aged_);
-  if (point <= std::max(begins(), trim_asked_) || now < retain_after_) return;
-  trim_asked_ = point;
-  retain_after_ = now + options_.retention_every;
-  host_.event(
-      Event::Level::info,
-      fmt::format("log {} ({}): retention trims it from {} to {}, committed {}", info_.id.value,
-                  info_.name, begins().value, point.value, committed_.value));
-  host_.trim(info_.id, point);
+bool LogRetention::awaits_answer(Time now) {
+  if (!question_) return false;
+  if (now < question_->deadline) return true;
+  question_.reset();
+  ++asked_;
+  return false;
 }
 
-/// An idle log's last entries could never go while their segment is open, so that segment is
-/// closed. The next segment holds nothing, so this happens once.
-void LogTerm::roll_idle_segment(Time now) {
+/// The next segment holds nothing, so this happens once.
+bool LogRetention::closes_idle_segment(Time now, const LogExtent& log) const {
   const std::uint64_t ms = retained_ms();
-  if (ms == 0 || stream_.end() != committed_ || segment_is_idle() ||
-      now - last_run_ < as_duration(ms))
-    return;
-  commit_moved_ = now;
-  open_segment(now);
+  return ms != 0 && log.end == log.committed && !log.is_idle &&
+         now - log.last_run >= as_duration(ms);
+}
+
+std::optional<Offset> LogRetention::trim_point(Time now, const LogExtent& log,
+                                               const ReplicaSet& replicas) {
+  if (!may_retain_less(log)) return std::nullopt;
+  if (listed_to_ != no_offset) {
+    ask(now, no_offset, log.begins, replicas);
+    return std::nullopt;
+  }
+  look_at_ages(now, log, replicas);
+  // Old segments go together: while a clock is being asked for, the trim by age waits.
+  const Offset point = std::max(allowed_by_bytes(log.committed), question_ ? Offset{} : aged_);
+  if (point <= std::max(log.begins, trim_asked_) || now < trim_after_) return std::nullopt;
+  trim_asked_ = point;
+  trim_after_ = now + options_.retention_every;
+  return point;
 }
 
 /// Asks a streaming replica: for the list of segments (`start` is no_offset) or for the clock in
 /// the first frame of the segment at `start`. Replicas take turns, so a replica that does not
 /// answer is not asked for ever.
-void LogTerm::ask_about_segments(Time now, Offset start) {
+void LogRetention::ask(Time now, Offset start, Offset begins, const ReplicaSet& replicas) {
   if (now < ask_after_) return;
-  for (std::size_t i = 0; i < replicas_.size(); ++i, ++segments_asked_) {
-    const Replica& r = replicas_[segments_asked_ % replicas_.size()];
+  for (std::size_t i = 0; i < replicas.size(); ++i, ++asked_) {
+    const Replica& r = replicas[asked_ % replicas.size()];
     if (!r.streams()) continue;
     Message question = start == no_offset
-                           ? Message(GetSegments{info_.id, std::max(begins(), listed_to_)})
+                           ? Message(GetSegments{info_.id, std::max(begins, listed_to_)})
                            : Message(Read{info_.id, start, segment_start_size, 0});
     const RequestId id = host_.to_node(r.member.node, std::move(question));
     if (id == RequestId{}) continue;
-    segment_question_ = {r.member.node, id, start, now + options_.recovery_step_timeout};
+    question_ = {r.member.node, id, start, now + options_.recovery_step_timeout};
     return;
   }
   ask_after_ = now + options_.retention_every;
 }
 
 /// True if this is the answer to the question under way, and not to a question that was given up.
-bool LogTerm::answers_segment_question(NodeId from, RequestId request, bool list) {
-  return segment_question_ && segment_question_->node == from && segment_question_->id == request &&
-         (segment_question_->start == no_offset) == list;
+bool LogRetention::is_answer(NodeId from, RequestId request, bool list) const {
+  return question_ && question_->node == from && question_->id == request &&
+         (question_->start == no_offset) == list;
 }
 
-void LogTerm::on(Time now, NodeId from, RequestId request, const SegmentsAre& m) {
-  if (!answers_segment_question(from, request, true)) return;
-  segment_question_.reset();
+bool LogRetention::listed(NodeId from, RequestId request, const SegmentsAre& m, Offset begins) {
+  if (!is_answer(from, request, true)) return false;
+  question_.reset();
   for (const Offset begin : m.begins)
-    if (begin > begins()) segments_.try_emplace(begin, 0);
+    if (begin > begins) segments_.try_emplace(begin, 0);
   listed_to_ = m.begins.size() < segments_listed_max ? no_offset : m.begins.back();
-  retain(now);
+  return true;
 }
 
-void LogTerm::on(Time now, NodeId from, RequestId request, const Page& m) {
-  if (!answers_segment_question(from, request, false)) return;
-  const Offset start = std::exchange(segment_question_, std::nullopt)->start;
+bool LogRetention::told_clock(Time now, NodeId from, RequestId request, const Page& m) {
+  if (!is_answer(from, request, false)) return false;
+  const Offset start = std::exchange(question_, std::nullopt)->start;
   const auto clock = m.offset == start ? clock_at(m.frames, info_.id, start) : std::nullopt;
   if (const auto s = segments_.find(start); s != segments_.end() && clock) {
     s->second = std::max<std::uint64_t>(1, *clock);
-    return retain(now);
+    return true;
   }
-  ++segments_asked_;  // another replica, after a pause
+  ++asked_;  // another replica, after a pause
   ask_after_ = now + options_.retention_every;
+  return false;
 }
 
-/// Sets the time of the next look. A log without anything to trim is not looked at.
-void LogTerm::plan_retention(Time now) {
-  retention_due_ = never;
-  if (phase_ != Phase::open || !has_retention()) return;
+void LogRetention::plan(Time now, const LogExtent& log) {
+  due_ = never;
+  if (!is_set()) return;
   const std::uint64_t ms = retained_ms();
-  if (segment_question_) {
-    retention_due_ = segment_question_->deadline;
+  if (question_) {
+    due_ = question_->deadline;
     return;
   }
-  if (ms > 0 && stream_.end() == committed_ && !segment_is_idle())
-    retention_due_ = last_run_ + as_duration(ms);
-  if (!may_retain_less()) return;
+  if (ms > 0 && log.end == log.committed && !log.is_idle) due_ = log.last_run + as_duration(ms);
+  if (!may_retain_less(log)) return;
   if (listed_to_ != no_offset) {
-    retention_due_ = std::min(retention_due_, ask_after_);
+    due_ = std::min(due_, ask_after_);
     return;
   }
-  if (std::max(allowed_by_bytes(), aged_) > std::max(begins(), trim_asked_))
-    retention_due_ = std::min(retention_due_, retain_after_);
-  const auto next = segments_.upper_bound(std::max(begins(), aged_));
-  if (ms == 0 || next == segments_.end() || next->first > committed_) return;
+  if (std::max(allowed_by_bytes(log.committed), aged_) > std::max(log.begins, trim_asked_))
+    due_ = std::min(due_, trim_after_);
+  const auto next = segments_.upper_bound(std::max(log.begins, aged_));
+  if (ms == 0 || next == segments_.end() || next->first > log.committed) return;
   const std::optional<std::uint64_t> known = host_.age_by();
   if (!known) {
-    retention_due_ = std::min(retention_due_, now + clocks_again);
+    due_ = std::min(due_, now + clocks_again);
     return;
   }
   const std::uint64_t wall = *known;
@@ -211,7 +198,7 @@ void LogTerm::plan_retention(Time now) {
   const Duration left = old_at > wall ? std::min(look_again, as_duration(std::min<std::uint64_t>(
                                                                  old_at - wall, retention_ms_max)))
                                       : Duration{};
-  retention_due_ = std::min(retention_due_, next->second == 0 ? ask_after_ : now + left);
+  due_ = std::min(due_, next->second == 0 ? ask_after_ : now + left);
 }
 
 }  // namespace loglog::sequencer

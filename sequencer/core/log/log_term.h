@@ -16,6 +16,7 @@
 
 #include "sequencer/core/figures.h"
 #include "sequencer/core/log/log_host.h"
+#include "sequencer/core/log/log_retention.h"
 #include "sequencer/core/log/missing_runs.h"
 #include "sequencer/core/log/order_stream.h"
 #include "sequencer/core/log/producer_table.h"
@@ -151,13 +152,6 @@ class LogTerm {
     Offset end;
     Time since;
   };
-  // R5: the question to a replica that is under way; at most a single question at a time.
-  struct SegmentQuestion {
-    NodeId node;
-    RequestId id;
-    Offset start;  // segment whose clock is asked for; no_offset: the list of segments
-    Time deadline;
-  };
 
   // log_recovery.cpp
   void ask(Time now, Replica& r);
@@ -219,20 +213,9 @@ class LogTerm {
   void prune_window(Time now);
   void answer_tails();
   void check_missing(Time now);
-  // log_retention.cpp
-  bool has_retention() const { return info_.options.retention != Retention{}; }
-  std::uint64_t retained_ms() const;
-  Duration segment_span() const;
-  bool may_retain_less() const;
-  bool retains_all() const;
-  Offset allowed_by_bytes() const;
-  void note_segment(Offset begin, std::uint64_t newest_below);
-  void look_at_ages(Time now);
+  LogExtent extent() const;
+  bool retains_all() const { return retention_.retains_all(first_, last_segment_, stream_.end()); }
   void retain(Time now);
-  void roll_idle_segment(Time now);
-  void ask_about_segments(Time now, Offset start);
-  bool answers_segment_question(NodeId from, RequestId request, bool list);
-  void plan_retention(Time now);
   bool too_many_unwritten(ConnectionId connection);
   // Only in the mutation build: tests/simulator/mutants.
   void choose_again(Time now);
@@ -277,17 +260,7 @@ class LogTerm {
   std::deque<WaitingAnswer> held_;  // ascending by `until`
   Time segment_since_{};  // when the open segment began, or the term start if the segment is older
   Time last_run_{};  // when the newest run was ordered; for runs of earlier terms, the term start
-  // R5: offsets at which segments above begins() begin. The value is a wall clock, milliseconds,
-  // that no entry below is younger than; 0: not known yet.
-  std::map<Offset, std::uint64_t> segments_;
-  Offset listed_to_{};   // listed up to here; no_offset: all segments of earlier terms are known
-  Offset aged_{};        // everything below is older than the retention allows
-  Offset trim_asked_{};  // newest trim point that the retention has asked for
-  Time retain_after_{};  // no further trim before this time,
-  Time ask_after_{};     // and no question before this time
-  std::size_t segments_asked_ = 0;  // rotates over the replicas
-  std::optional<SegmentQuestion> segment_question_;
-  Time retention_due_ = never;
+  LogRetention retention_;
   // When a replica that was not told the newest committed offset gets a Watermark, because no Order
   // has come to carry it.
   Time watermark_due_ = never;
