@@ -1,6 +1,5 @@
-// LogTerm: the life of a run from its commit to its answer. Commits (A1), offsets (D1), orders
-// (D2), acknowledgements (D4), the committed offset (S6), missing payloads (V1), linearizable tails
-// (R2), and the reports for status.
+// LogTerm: the life of a run from its commit to its answer. Offsets (D1), orders (D2),
+// acknowledgements (D4), and the reports for status.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,86 +20,43 @@ constexpr std::size_t order_items_max = 4096;
 /// Most items that are ordered to a replica and not yet durable there.
 constexpr std::size_t ordered_ahead_max = 65'536;
 
-/// A reference that a correct SDK can send. A node would refuse an impossible run for ever, and the
-/// log would wait for it.
-bool is_plausible(const Reference& r) {
-  return r.producer != ProducerId{} && r.first != Sequence{} && r.first.value <= sequence_max &&
-         r.count >= 1 && r.count <= run_frames_max && r.length <= run_size_max &&
-         r.length >= std::uint64_t{r.count} * frame_overhead;
-}
-
 }  // namespace
 
-void LogTerm::refuse(const Client& client, const Commit& c, Errc why, Sequence expected) {
-  host_.to_client(client, Refused{info_.id, c.run.producer, c.run.first, why, term_, expected, {}});
-}
-
-/// spec/05 step 5. The order of the checks matters: a repeat is answered before any limit or
-/// condition is looked at, because its run is in the log whatever has changed since.
+/// spec/05 step 5.
 void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions& conditions) {
-  if (phase_ == Phase::halted) return refuse(client, c, Errc::log_halted);
+  if (phase_ == Phase::halted) return commits_.refuse(client, c, Errc::log_halted);
   if (!rules::may_take_appends(phase_ == Phase::open, phase_ == Phase::opening))
-    return refuse(client, c, Errc::not_ready);
-  if (rules::is_of_other_term(c.term, term_)) return refuse(client, c, Errc::stale_term);
-  if (!is_plausible(c.run)) return refuse(client, c, Errc::invalid_argument);
-  const ProducerTable::Judgement j = producers_.judge(c, committed_);
-  switch (j.verdict) {
-    case ProducerTable::Verdict::wrong_sequence:
-      return refuse(client, c, Errc::wrong_sequence, j.expected);
-    case ProducerTable::Verdict::other_bytes:
-      return refuse(client, c, Errc::digest_mismatch, j.expected);
-    case ProducerTable::Verdict::full:
-      // A2: a producer is never forgotten within a term, so a full table needs a new term.
+    return commits_.refuse(client, c, Errc::not_ready);
+  using Next = CommitPoint::Verdict::Next;
+  const auto [next, end] =
+      commits_.judge(client, c, conditions, stream_.end(), tails_.waiting(), replicas_);
+  switch (next) {
+    case Next::nothing:
+      return commits_.answer_waiting(begins());
+    case Next::confirm:
+      return tails_.add(commits_.beyond(client, c, end));
+    case Next::begin_term:
       new_term(term_);
-      return refuse(client, c, Errc::not_ready);
-    case ProducerTable::Verdict::repeat: {
-      producers_.seen_on(c.run.producer, client.connection);
-      if (j.run->refused) {
-        if (may_hold(client, c)) refuse_beyond(client, c, j.run->offset);
-        return;
-      }
-      if (j.run->end() <= committed_)
-        return host_.to_client(
-            client, Committed{info_.id, term_, c.run.producer, c.run.first, j.run->offset});
-      if (std::find(j.run->waiting.begin(), j.run->waiting.end(), client) == j.run->waiting.end())
-        j.run->waiting.push_back(client);
+      return commits_.refuse(client, c, Errc::not_ready);
+    case Next::repeat:
       // The producer is back, so a missing run may come from it now.
-      if (missing_.is_back(j.run->offset))
+      if (missing_.is_back(end))
         host_.to_client({client.connection, {}},
                         UploadAgain{info_.id, c.run.producer, c.run.first});
       return;
-    }
-    case ProducerTable::Verdict::accept:
+    case Next::order:
       break;
   }
-  // Runs that are not committed stay in the window, so that every streaming replica can be told
-  // them.
-  if (in_flight_.size() >= options_.reference_window || too_many_unwritten(client.connection))
-    return refuse(client, c, Errc::too_many);
-  if (!conditions_hold(client, c, conditions)) return;
-  // S8 measures from here: an idle log's last movement would be too long ago.
-  if (in_flight_.empty()) commit_moved_ = now;
   roll_segment(now, c.run.length);
   const Offset at = stream_.end();
-  producers_.add(c, at, client);
   place(c.run, {});
   last_run_ = now;
-  entries_end_ = stream_.end();
-  in_flight_.push_back({c.run.producer, c.run.first, stream_.end(), now});
-  unwritten_.ordered(stream_.end(), client.connection);
-  ++host_.figures().commits;
+  commits_.ordered(now, client, c, at, stream_.end());
 }
 
-/// V1: bounds the runs that are ordered and that no replica has written. A run may be ordered
-/// before any replica has it, and all later runs wait for it.
-bool LogTerm::too_many_unwritten(ConnectionId connection) {
-  if (!rules::bounds_unwritten_runs()) return false;
-  Offset written{};
-  for (const Replica& r : replicas_)
-    if (!r.is_lost()) written = std::max(written, r.acked);
-  unwritten_.written(written);
-  return unwritten_.size() >= options_.unwritten_runs_max ||
-         unwritten_.of(connection) >= options_.unwritten_runs_per_connection_max;
+void LogTerm::tell_fence(Client client) {
+  commits_.tell_fence(client, stream_.end());
+  commits_.answer_waiting(begins());
 }
 
 /// D1: the only function that gives an offset. `frame`: an image of the leader's own frame; empty
@@ -165,22 +121,10 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
   mend_fronts(now);
 }
 
-/// S6: the committed offset is the W-th largest acknowledgement of this term, from distinct members
-/// without a hole. S7: nothing is committed before the end of the term start.
+/// S6, S7: moves the committed offset, and tells everybody who waits for it.
 void LogTerm::advance_commit(Time now) {
-  if (!ordering_) return;
-  std::vector<Offset> acked;
-  for (const Replica& r : replicas_)
-    if (!r.is_lost()) acked.push_back(r.acked);
-  const std::size_t w = rules::commit_quorum(quorum_of(info_));
-  if (acked.size() < w) return;
-  std::nth_element(acked.begin(), acked.begin() + static_cast<std::ptrdiff_t>(w - 1), acked.end(),
-                   std::greater<>());
-  const Offset held = acked[w - 1];
-  if (!rules::may_commit_in_term(held, term_start_end_) || held <= committed_) return;
-  committed_ = held;
-  commit_moved_ = now;
-  missing_.committed(committed_);
+  if (!ordering_ || !commits_.advance(now, replicas_, term_start_end_)) return;
+  missing_.committed(committed());
   if (phase_ == Phase::opening) {
     phase_ = Phase::open;
     phase_since_ = now;
@@ -188,30 +132,9 @@ void LogTerm::advance_commit(Time now) {
     take_in_newcomers();
     host_.opened(info_.id);
   }
-  answer_committed(now);
-  answer_held();
+  commits_.answer_committed(now);
+  commits_.answer_waiting(begins());
   answer_tails();
-}
-
-/// spec/05 step 8. A producer that has committed the run several times gets an answer to each
-/// request.
-void LogTerm::answer_committed(Time now) {
-  Figures& figures = host_.figures();
-  while (!in_flight_.empty() && in_flight_.front().end <= committed_) {
-    const InFlight& f = in_flight_.front();
-    ProducerTable::Run* run = producers_.find(f.producer, f.first);
-    check(run != nullptr, "a run whose answer is owed is known");
-    for (const Client& c : run->waiting)
-      host_.to_client(c, Committed{info_.id, term_, f.producer, f.first, run->offset});
-    if (!run->waiting.empty())
-      host_.written(info_.id, f.producer, run->waiting.back().connection, run->reference);
-    run->waiting = {};
-    ++figures.committed_runs;
-    figures.committed_entries += run->reference.count;
-    figures.committed_bytes += run->reference.length;
-    figures.commit_latency.count(now - f.since);
-    in_flight_.pop_front();
-  }
 }
 
 /// spec/05 steps 6 and 9: sends orders to all streaming replicas and tells the committed offset,
@@ -222,19 +145,19 @@ void LogTerm::flush(Time now) {
     prune_window(now);
     bool untold = false, soon = false;
     // While runs are in flight, an Order is likely to come and to carry the committed offset.
-    const bool by_order = !in_flight_.empty() && now < watermark_due_;
+    const bool by_order = commits_.owes_answers() && now < watermark_due_;
     for (Replica& r : replicas_) {
       note_lag(r, now);
       if (rules::tells_unmatched_nodes() && !r.streams() && r.phase != ReplicaPhase::absent &&
-          r.orders.told < committed_)
+          r.orders.told < committed())
         tell_committed(r);
       if (!r.streams()) continue;
       send_orders(r);
-      if (phase_ == Phase::open && r.orders.told < committed_) {
+      if (phase_ == Phase::open && r.orders.told < committed()) {
         if (by_order) soon = true;
         else tell_committed(r);
       }
-      if (std::min(r.orders.told, r.orders.told_at) < std::min(committed_, r.durable))
+      if (std::min(r.orders.told, r.orders.told_at) < std::min(committed(), r.durable))
         untold = true;
     }
     if (!soon) watermark_due_ = never;
@@ -252,10 +175,10 @@ void LogTerm::flush(Time now) {
 /// The replica's lag in time, approximate: the leader remembers a single past committed offset for
 /// each replica instead of all of them.
 void LogTerm::note_lag(Replica& r, Time now) {
-  if (r.durable >= committed_) {
+  if (r.durable >= committed()) {
     r.lag.since = never;
   } else if (r.lag.since == never || r.durable >= r.lag.lacking) {
-    r.lag.lacking = committed_;
+    r.lag.lacking = committed();
     r.lag.since = now;
   }
 }
@@ -273,7 +196,7 @@ void LogTerm::send_orders(Replica& r) {
             host_.metadata_version(),
             r.orders.sent,
             stream_.term_before(r.orders.sent),
-            committed_,
+            committed(),
             {}};
     const Offset end = stream_.collect(r.orders.sent, order_items_max,
                                        options_.order_window_bytes - ahead, o.items);
@@ -281,14 +204,14 @@ void LogTerm::send_orders(Replica& r) {
     host_.to_node(r.member.node, std::move(o));
     r.orders.sent = end;
     r.orders.furthest = std::max(r.orders.furthest, end);
-    r.orders.told = committed_;
+    r.orders.told = committed();
     r.orders.told_at = r.durable;
   }
 }
 
 void LogTerm::tell_committed(Replica& r) {
-  host_.to_node(r.member.node, Watermark{info_.id, term_, committed_});
-  r.orders.told = committed_;
+  host_.to_node(r.member.node, Watermark{info_.id, term_, committed()});
+  r.orders.told = committed();
   r.orders.told_at = r.durable;
 }
 
@@ -296,7 +219,7 @@ void LogTerm::tell_committed(Replica& r) {
 /// and from the target of a repair under way. Beyond the reference window the oldest committed
 /// items go; replicas that need them lag and are reconciled from a peer later (S4).
 void LogTerm::prune_window(Time now) {
-  Offset keep = committed_;
+  Offset keep = committed();
   for (const Replica& r : replicas_) {
     if (r.phase == ReplicaPhase::reconciling) keep = std::min(keep, r.copy.target);
     else if (r.joined && !r.is_lost()) keep = std::min(keep, r.durable);
@@ -305,7 +228,7 @@ void LogTerm::prune_window(Time now) {
   // Items below the trim point are not kept for a replica that comes late, because no replica need
   // hold them any more. That replica copies or is re-based.
   const Offset kept = begins();
-  while (stream_.items() > 0 && stream_.end_of_front() <= committed_ &&
+  while (stream_.items() > 0 && stream_.end_of_front() <= committed() &&
          (stream_.items() > options_.reference_window || stream_.end_of_front() <= kept))
     stream_.drop_front();
   for (Replica& r : replicas_)
@@ -323,7 +246,7 @@ void LogTerm::trimmed(Offset trim) {
 // ---- R5
 
 LogExtent LogTerm::extent() const {
-  return {begins(), committed_, stream_.end(), last_segment_, segment_is_idle(), last_run_};
+  return {begins(), committed(), stream_.end(), last_segment_, segment_is_idle(), last_run_};
 }
 
 /// R5: trims as far as the bounds allow. Called when a look is due, and when an answer about
@@ -331,7 +254,7 @@ LogExtent LogTerm::extent() const {
 void LogTerm::retain(Time now) {
   if (phase_ != Phase::open || !retention_.is_set() || retention_.awaits_answer(now)) return;
   if (retention_.closes_idle_segment(now, extent())) {
-    commit_moved_ = now;
+    commits_.gets_something_to_commit(now);
     open_segment(now);
   }
   const auto point = retention_.trim_point(now, extent(), replicas_);
@@ -339,7 +262,7 @@ void LogTerm::retain(Time now) {
   host_.event(
       Event::Level::info,
       fmt::format("log {} ({}): retention trims it from {} to {}, committed {}", info_.id.value,
-                  info_.name, begins().value, point->value, committed_.value));
+                  info_.name, begins().value, point->value, committed().value));
   host_.trim(info_.id, *point);
 }
 
@@ -357,7 +280,7 @@ void LogTerm::on(Time now, NodeId from, RequestId request, const Page& m) {
 void LogTerm::tail(Time, Client client) {
   if (phase_ == Phase::halted) return host_.to_client(client, halted_answer());
   if (!rules::tail_needs_confirmation())
-    return host_.to_client(client, TailIs{info_.id, begins(), committed_, term_});
+    return host_.to_client(client, TailIs{info_.id, begins(), committed(), term_});
   if (tails_.of(client.connection) >= questions_waiting_max)
     return host_.to_client(
         client,
@@ -374,7 +297,8 @@ void LogTerm::on(Time, NodeId from, RequestId request, const TermConfirmed& m) {
 }
 
 void LogTerm::answer_tails() {
-  for (WaitingAnswer& w : tails_.take_confirmed(quorum_of(info_), committed_)) tell(w);
+  for (WaitingAnswer& w : tails_.take_confirmed(quorum_of(info_), committed()))
+    host_.to_client(w.client, told(w, {info_.id, begins(), committed(), term_}));
 }
 
 // ---- Missing payloads (spec/05, "When a payload is missing")
@@ -383,7 +307,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
   Replica* r = replicas_.find(from);
   if (r == nullptr || m.term != term_ || !r->joined || r->is_lost() || phase_ == Phase::halted)
     return;
-  if (rules::must_be_copied(m.offset, committed_)) {
+  if (rules::must_be_copied(m.offset, committed())) {
     // P3: the run is committed, so peers hold it or held it. If they have trimmed it, the replica
     // skips it by a re-base (S4); otherwise the replica copies it.
     if (!r->streams()) return;
@@ -391,23 +315,24 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Missing& m) {
     else r->copy.lacks_committed = true;
     return ask(now, *r);
   }
-  const ProducerTable::Run* run = producers_.find(m.run.producer, m.run.first);
+  const ProducerTable::Run* run = commits_.producers().find(m.run.producer, m.run.first);
   // The report is about an older item at that offset; the replica will hear the new order.
   if (run == nullptr || run->offset != m.offset) return;
-  missing_.reported(from, m.offset, run->reference, producers_.connection(m.run.producer));
+  missing_.reported(from, m.offset, run->reference,
+                    commits_.producers().connection(m.run.producer));
   check_missing(now);
 }
 
 /// The producer promises not to upload these runs again, so nobody waits for it.
 void LogTerm::cancel(Time now, const Cancel& c) {
-  missing_.cancelled(c, producers_.connection(c.producer) != ConnectionId{});
+  missing_.cancelled(c, commits_.producers().connection(c.producer) != ConnectionId{});
   check_missing(now);
 }
 
 /// V1: a run that nobody waits for any longer is dropped by a new term.
 void LogTerm::check_missing(Time now) {
   if (new_term_asked_) return;
-  const auto dropped = missing_.check(now, replicas_, producers_);
+  const auto dropped = missing_.check(now, replicas_, commits_.producers());
   if (!dropped) return;
   if constexpr (mutations) {
     if (!rules::orders_offset_once()) return place_again(dropped->at);
@@ -422,9 +347,12 @@ void LogTerm::check_missing(Time now) {
 /// term may still find them. Their producers learn of the next term by TermIs or by a closed
 /// connection, and resolve.
 void LogTerm::stop(Errc why) {
-  give_up(tails_.take_all(), why);
-  for (const WaitingAnswer& w : std::exchange(held_, {}))
-    host_.to_client(w.client, given_up(w, why));
+  for (const WaitingAnswer& w : tails_.take_all()) give_up(w, why);
+  for (const WaitingAnswer& w : commits_.take_waiting()) give_up(w, why);
+}
+
+void LogTerm::give_up(const WaitingAnswer& w, Errc why, const std::string& detail) {
+  host_.to_client(w.client, given_up(w, why, detail));
 }
 
 TermSetIs LogTerm::term_set() const {

@@ -30,7 +30,7 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
       own_seal_(own_seal),
       replicas_(info_, host),
       wanted_(wanted),
-      producers_(options.producers_max, options.producer_runs_max),
+      commits_(options, host, info_, term),
       missing_(options, host, info_),
       tails_(host, info_.id, term, options.recovery_step_timeout),
       retention_(options, host, info_) {}
@@ -452,8 +452,9 @@ bool LogTerm::ask_where_peers_begin() {
 bool LogTerm::is_far_behind(const Replica& r) const {
   const Offset tail = r.state->tail;
   if (r.copy.lacks_committed) return true;
-  return committed_ > tail && (committed_ - tail > options_.copy_above_bytes ||
-                               stream_.items_between(tail, committed_) > options_.copy_above_runs);
+  return committed() > tail &&
+         (committed() - tail > options_.copy_above_bytes ||
+          stream_.items_between(tail, committed()) > options_.copy_above_runs);
 }
 
 /// Chooses where the replica joins the stream: a run boundary inside the window whose chain is
@@ -625,7 +626,7 @@ void LogTerm::order_term_start(Time now) {
   resting_ = false;
   ordering_ = true;
   phase_ = Phase::opening;
-  phase_since_ = commit_moved_ = now;
+  phase_since_ = now;
   if (stream_.end() == Offset{}) {
     last_segment_ = Offset{};
     place({}, make_segment_start_image({host_.wall_ms(), Term{}, no_offset}));
@@ -640,8 +641,7 @@ void LogTerm::order_term_start(Time now) {
   p.write_quorum = info_.options.write_quorum;
   p.members = term_set().members;
   term_start_ = stream_.end();
-  // F1: it is not known here where the last entry of earlier terms ends.
-  if (rules::earlier_runs_count()) entries_end_ = term_start_;
+  commits_.begin(now, term_start_);
   place({}, make_term_start_image(p));
   term_start_end_ = stream_.end();
   segment_since_ = last_run_ = now;
@@ -741,8 +741,8 @@ bool LogTerm::stuck(Time now) const {
     // came.
     return now - phase_since_ >= options_.recovery_step_timeout * (source ? patience + 1 : 1);
   }
-  return stream_.end() > committed_ &&
-         now - std::max(commit_moved_, phase_since_) >= options_.recovery_step_timeout * patience;
+  return stream_.end() > committed() && now - std::max(commits_.moved(), phase_since_) >=
+                                            options_.recovery_step_timeout * patience;
 }
 
 /// Repeats steps whose answers are overdue (S8), and ends waits that lasted too long.
@@ -768,13 +768,13 @@ void LogTerm::tick(Time now) {
   if (stuck(now)) new_term(term_);
   check_missing(now);
   if (now >= retention_.due()) retain(now);
-  give_up(tails_.take_expired(now), Errc::unavailable,
-          "too few replicas confirmed the term in time");
+  for (const WaitingAnswer& w : tails_.take_expired(now))
+    give_up(w, Errc::unavailable, "too few replicas confirmed the term in time");
   if (now >= idle_due_) {
     idle_due_ = never;
     for (Replica& r : replicas_)
       if (r.streams() &&
-          std::min(r.orders.told, r.orders.told_at) < std::min(committed_, r.durable))
+          std::min(r.orders.told, r.orders.told_at) < std::min(committed(), r.durable))
         tell_committed(r);
   }
 }
@@ -797,9 +797,9 @@ Time LogTerm::wake() const {
   if (!new_term_asked_) {
     if (phase_ == Phase::recovering && !resting_) {
       t = std::min(t, phase_since_ + options_.recovery_step_timeout);
-    } else if (ordering_ && stream_.end() > committed_) {
+    } else if (ordering_ && stream_.end() > committed()) {
       t = std::min(
-          t, std::max(commit_moved_, phase_since_) + options_.recovery_step_timeout * patience);
+          t, std::max(commits_.moved(), phase_since_) + options_.recovery_step_timeout * patience);
     }
   }
   return std::min({t, tails_.wake(), missing_.wake()});

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "sequencer/core/figures.h"
+#include "sequencer/core/log/commit_point.h"
 #include "sequencer/core/log/log_host.h"
 #include "sequencer/core/log/log_retention.h"
 #include "sequencer/core/log/missing_runs.h"
@@ -23,18 +24,10 @@
 #include "sequencer/core/log/replica_set.h"
 #include "sequencer/core/log/tail_rounds.h"
 #include "sequencer/core/log/term_history.h"
-#include "sequencer/core/log/unwritten_runs.h"
 #include "sequencer/core/log/waiting_answer.h"
 #include "sequencer/core/output.h"
 
 namespace loglog::sequencer {
-
-/// The conditions of a CommitIf (F1, F2).
-struct Conditions {
-  /// F1: no entry may lie at or above it; no_offset: the commit names no offset
-  Offset expected = no_offset;
-  FenceToken fence{};  ///< F2: the producer's token; 0: the commit names no token
-};
 
 /// See the top of the file. `options` and `host` must outlive it.
 class LogTerm {
@@ -117,7 +110,7 @@ class LogTerm {
   /// Some replica reported a run missing, so the log needs ticks about its producer.
   bool has_missing() const { return missing_.any(); }
   /// A producer waits for the answer to an ordered run.
-  bool owes_answers() const { return !in_flight_.empty(); }
+  bool owes_answers() const { return commits_.owes_answers(); }
   bool halted() const { return phase_ == Phase::halted; }
   /// The answer to a client while the log is halted: the log's name and the contradiction.
   Failed halted_answer() const { return {Errc::log_halted, info_.name + ": " + halted_because_}; }
@@ -128,13 +121,13 @@ class LogTerm {
   /// Enough replicas take uploads and orders for an append to be acknowledged. For status only.
   bool takes_appends() const;
   Term term() const { return term_; }
-  Offset committed() const { return committed_; }
+  Offset committed() const { return commits_.committed(); }
   /// Offset at which the log begins for readers: the trim point in force. The first files of
   /// replicas may begin before it (R1, R3).
   Offset begins() const { return std::max(first_, std::min(info_.trim, known_committed())); }
   /// The committed offset as far as it is known. Before the term start only a log at rest knows it,
   /// from the words of all its members.
-  Offset known_committed() const { return resting_ ? stream_.end() : committed_; }
+  Offset known_committed() const { return resting_ ? stream_.end() : committed(); }
   const LogInfo& info() const { return info_; }
   /// V2: the disks that count in this term.
   TermSetIs term_set() const;
@@ -145,14 +138,6 @@ class LogTerm {
   LogReport report(Time now) const;
 
  private:
-  // An ordered run whose producer is owed an answer.
-  struct InFlight {
-    ProducerId producer;
-    Sequence first;
-    Offset end;
-    Time since;
-  };
-
   // log_recovery.cpp
   void ask(Time now, Replica& r);
   void ask_again(Time now, Replica& r);
@@ -187,27 +172,19 @@ class LogTerm {
   bool quorums_reachable() const;
   bool stuck(Time now) const;
   void new_term(Term floor);
-  // log_conditions.cpp
-  bool conditions_hold(Client client, const Commit& c, const Conditions& conditions);
-  bool may_hold(Client client, const Commit& c);
-  void refuse_beyond(Client client, const Commit& c, Offset end);
-  void answer_held();
-  void tell(WaitingAnswer& w);
-  void give_up(const std::vector<WaitingAnswer>& all, Errc why, const std::string& detail = {});
+  void give_up(const WaitingAnswer& w, Errc why, const std::string& detail = {});
   // log_commit.cpp
   void place(Reference run, Bytes frame);
   void roll_segment(Time now, std::uint32_t run_length);
   void open_segment(Time now);
   bool segment_is_idle() const;
   void advance_commit(Time now);
-  void answer_committed(Time now);
   void note_lag(Replica& r, Time now);
   ReplicaState state_of(const Replica& r) const;
   ReplicaSeen seen(const Replica& r, Time now) const;
   Offset durable(const Replica& r) const {
     return resting_ && r.streams() ? stream_.end() : r.durable;
   }
-  void refuse(const Client& client, const Commit& c, Errc why, Sequence expected = {});
   void send_orders(Replica& r);
   void tell_committed(Replica& r);
   void prune_window(Time now);
@@ -216,7 +193,6 @@ class LogTerm {
   LogExtent extent() const;
   bool retains_all() const { return retention_.retains_all(first_, last_segment_, stream_.end()); }
   void retain(Time now);
-  bool too_many_unwritten(ConnectionId connection);
   // Only in the mutation build: tests/simulator/mutants.
   void choose_again(Time now);
   void admit_in_term(Time now, Replica& r, Member member);
@@ -241,23 +217,16 @@ class LogTerm {
   bool wanted_;
   bool resting_ = false;
   bool ordering_ = false;  // the term start was ordered
-  // first_: where the base begins. last_segment_: start of the open segment. committed_: S6, 0
-  // before the term start is committed. commit_moved_: for S8.
+  // first_: where the base begins. last_segment_: start of the open segment.
   Offset first_{};
   Offset last_segment_{};
   Offset term_start_{};
   Offset term_start_end_{};
-  Offset committed_{};
-  Time commit_moved_{};
   OrderStream stream_;
   ChainRecord chains_;
-  ProducerTable producers_;
-  std::deque<InFlight> in_flight_;
-  UnwrittenRuns unwritten_;
+  CommitPoint commits_;
   MissingRuns missing_;
   TailRounds tails_;
-  Offset entries_end_{};            // F1: no entry lies at or above it, and none was ordered there
-  std::deque<WaitingAnswer> held_;  // ascending by `until`
   Time segment_since_{};  // when the open segment began, or the term start if the segment is older
   Time last_run_{};  // when the newest run was ordered; for runs of earlier terms, the term start
   LogRetention retention_;

@@ -28,12 +28,16 @@ void LogTerm::choose_again(Time now) {
 /// Breaks D1: gives the offset to the next run.
 void LogTerm::place_again(Offset at) {
   missing_.forget_from(at);
-  while (!in_flight_.empty() && in_flight_.back().end > at) in_flight_.pop_back();
+  commits_.forget_from(at);
   for (Replica& r : replicas_) r.orders.sent = std::min(r.orders.sent, at);
   stream_.cut(at);
 }
 
 void MissingRuns::forget_from(Offset at) { runs_.erase(runs_.lower_bound(at), runs_.end()); }
+
+void CommitPoint::forget_from(Offset at) {
+  while (!in_flight_.empty() && in_flight_.back().end > at) in_flight_.pop_back();
+}
 
 void OrderStream::cut(Offset o) {
   while (!items_.empty() && items_.back().at >= o) {
