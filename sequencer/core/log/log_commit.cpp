@@ -13,15 +13,6 @@
 #include "sequencer/core/rules.h"
 
 namespace loglog::sequencer {
-namespace {
-
-/// Most items in an Order: keeps the message far below the size that a peer accepts.
-constexpr std::size_t order_items_max = 4096;
-/// Most items that are ordered to a replica and not yet durable there.
-constexpr std::size_t ordered_ahead_max = 65'536;
-
-}  // namespace
-
 /// spec/05 step 5.
 void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions& conditions) {
   if (phase_ == Phase::halted) return commits_.refuse(client, c, Errc::log_halted);
@@ -29,7 +20,7 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
     return commits_.refuse(client, c, Errc::not_ready);
   using Next = CommitPoint::Verdict::Next;
   const auto [next, end] =
-      commits_.judge(client, c, conditions, stream_.end(), tails_.waiting(), replicas_);
+      commits_.judge(client, c, conditions, ordering_.end(), tails_.waiting(), replicas_);
   switch (next) {
     case Next::nothing:
       return commits_.answer_waiting(begins());
@@ -47,57 +38,19 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
     case Next::order:
       break;
   }
-  roll_segment(now, c.run.length);
-  const Offset at = stream_.end();
-  place(c.run, {});
-  last_run_ = now;
-  commits_.ordered(now, client, c, at, stream_.end());
+  // The segment that begins ahead of the run is remembered for its retention (R5).
+  note_segment(ordering_.roll_segment(now, c.run.length, retention_.segment_span()));
+  const Offset at = ordering_.order(now, c.run);
+  commits_.ordered(now, client, c, at, ordering_.end());
+}
+
+void LogTerm::note_segment(const std::optional<NewSegment>& s) {
+  if (s) retention_.note_segment(s->begin, s->newest_below);
 }
 
 void LogTerm::tell_fence(Client client) {
-  commits_.tell_fence(client, stream_.end());
+  commits_.tell_fence(client, ordering_.end());
   commits_.answer_waiting(begins());
-}
-
-/// D1: the only function that gives an offset. `frame`: an image of the leader's own frame; empty
-/// for a producer's run.
-void LogTerm::place(Reference run, Bytes frame) {
-  if (!frame.empty()) {
-    run.count = 1;
-    run.length = static_cast<std::uint32_t>(frame.size());
-  }
-  stream_.push({run, std::move(frame)});
-}
-
-/// Begins a new segment before a run if the open segment is full or old. A segment file keeps to
-/// the log's segment size unless a single run is larger. It also covers a bounded time, because
-/// retention by age trims whole segments (R5), and a reader from a point in time begins at a
-/// segment (R6).
-void LogTerm::roll_segment(Time now, std::uint32_t run_length) {
-  const bool full = stream_.end() - last_segment_ + run_length > info_.options.segment_size;
-  const bool old = now - segment_since_ >= retention_.segment_span() && !segment_is_idle();
-  if (full || old) open_segment(now);
-}
-
-void LogTerm::open_segment(Time now) {
-  const Bytes image = make_segment_start_image({host_.wall_ms(), term_, stream_.base()});
-  // The open segment holds nothing but its own start.
-  if (stream_.end() - last_segment_ <= image.size()) return;
-  last_segment_ = stream_.end();
-  retention_.note_segment(
-      last_segment_,
-      host_.wall_ms() -
-          static_cast<std::uint64_t>(
-              std::chrono::duration_cast<std::chrono::milliseconds>(now - last_run_).count()));
-  segment_since_ = now;
-  place({}, image);
-}
-
-/// True if the open segment holds nothing but its own start and this term's start.
-bool LogTerm::segment_is_idle() const {
-  const std::uint64_t own =
-      segment_start_size + (term_start_ >= last_segment_ ? term_start_end_ - term_start_ : 0);
-  return stream_.end() - last_segment_ <= own;
 }
 
 void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
@@ -106,14 +59,16 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
     return;
   // D4: an acknowledgement beyond the orders means that the replica has other bytes. The same holds
   // for chains that differ at an offset.
-  if (m.tail > stream_.end())
+  if (m.tail > ordering_.end())
     return halt(fmt::format("node {} acknowledges {}, beyond all that was ordered", from.value,
                             m.tail.value));
   if (!note_chain(from, m.tail, m.chain)) return;
-  if (m.checkpoint > stream_.base() && !note_chain(from, m.checkpoint, m.checkpoint_chain)) return;
+  if (m.checkpoint > ordering_.stream().base() &&
+      !note_chain(from, m.checkpoint, m.checkpoint_chain))
+    return;
   if (m.tail < r->durable) return;
   r->durable = m.tail;
-  if (m.tail > stream_.base()) r->acked = m.tail;  // S6: its last frame is of this term
+  if (m.tail > ordering_.stream().base()) r->acked = m.tail;  // S6: its last frame is of this term
   advance_commit(now);
   if (phase_ == Phase::halted) return;
   // A replica that moved may be the source that another replica waits for.
@@ -123,7 +78,8 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Durable& m) {
 
 /// S6, S7: moves the committed offset, and tells everybody who waits for it.
 void LogTerm::advance_commit(Time now) {
-  if (!ordering_ || !commits_.advance(now, replicas_, term_start_end_)) return;
+  if (!ordering_.has_begun() || !commits_.advance(now, replicas_, ordering_.term_start_end()))
+    return;
   missing_.committed(committed());
   if (phase_ == Phase::opening) {
     phase_ = Phase::open;
@@ -137,102 +93,22 @@ void LogTerm::advance_commit(Time now) {
   answer_tails();
 }
 
-/// spec/05 steps 6 and 9: sends orders to all streaming replicas and tells the committed offset,
-/// which travels with an Order if possible.
+/// spec/05 steps 6 and 9. A replica that was not sent items which are gone is asked for its state,
+/// and reconciled by other means (S4).
 void LogTerm::flush(Time now) {
   if (phase_ == Phase::halted) return;
-  if (ordering_) {
-    prune_window(now);
-    bool untold = false, soon = false;
-    // While runs are in flight, an Order is likely to come and to carry the committed offset.
-    const bool by_order = commits_.owes_answers() && now < watermark_due_;
-    for (Replica& r : replicas_) {
-      note_lag(r, now);
-      if (rules::tells_unmatched_nodes() && !r.streams() && r.phase != ReplicaPhase::absent &&
-          r.orders.told < committed())
-        tell_committed(r);
-      if (!r.streams()) continue;
-      send_orders(r);
-      if (phase_ == Phase::open && r.orders.told < committed()) {
-        if (by_order) soon = true;
-        else tell_committed(r);
-      }
-      if (std::min(r.orders.told, r.orders.told_at) < std::min(committed(), r.durable))
-        untold = true;
-    }
-    if (!soon) watermark_due_ = never;
-    else if (watermark_due_ == never) watermark_due_ = now + options_.watermark_delay;
-    // D5: the replica took the smaller of the committed offset and its own tail. When it has caught
-    // up and nothing else is due, it is told once more.
-    if (!untold || phase_ != Phase::open) idle_due_ = never;
-    else if (idle_due_ == never) idle_due_ = now + options_.watermark_idle_interval;
+  if (ordering_.has_begun()) {
+    ordering_.prune(replicas_, committed(), begins());
+    for (Replica& r : replicas_)
+      if (r.streams() && ordering_.has_dropped(r)) ask(now, r);
+    ordering_.send(now, replicas_, committed(), phase_ == Phase::open, commits_.owes_answers());
   }
-  if (phase_ == Phase::open) tails_.begin_round(now, replicas_);
-  if (phase_ == Phase::open) retention_.plan(now, extent());
-  else retention_.plan_nothing();
-}
-
-/// The replica's lag in time, approximate: the leader remembers a single past committed offset for
-/// each replica instead of all of them.
-void LogTerm::note_lag(Replica& r, Time now) {
-  if (r.durable >= committed()) {
-    r.lag.since = never;
-  } else if (r.lag.since == never || r.durable >= r.lag.lacking) {
-    r.lag.lacking = committed();
-    r.lag.since = now;
+  if (phase_ == Phase::open) {
+    tails_.begin_round(now, replicas_);
+    retention_.plan(now, extent());
+  } else {
+    retention_.plan_nothing();
   }
-}
-
-/// spec/05 step 6. At most order_window_bytes are ordered ahead of the replica's durable tail, so
-/// that a slow disk does not grow the node's queue without a bound.
-void LogTerm::send_orders(Replica& r) {
-  while (r.orders.sent < stream_.end()) {
-    const std::uint64_t ahead = r.orders.sent - r.durable;
-    if (ahead >= options_.order_window_bytes ||
-        stream_.items_between(r.durable, r.orders.sent) >= ordered_ahead_max)
-      return;
-    Order o{info_.id,
-            term_,
-            host_.metadata_version(),
-            r.orders.sent,
-            stream_.term_before(r.orders.sent),
-            committed(),
-            {}};
-    const Offset end = stream_.collect(r.orders.sent, order_items_max,
-                                       options_.order_window_bytes - ahead, o.items);
-    if (end == r.orders.sent) return;
-    host_.to_node(r.member.node, std::move(o));
-    r.orders.sent = end;
-    r.orders.furthest = std::max(r.orders.furthest, end);
-    r.orders.told = committed();
-    r.orders.told_at = r.durable;
-  }
-}
-
-void LogTerm::tell_committed(Replica& r) {
-  host_.to_node(r.member.node, Watermark{info_.id, term_, committed()});
-  r.orders.told = committed();
-  r.orders.told_at = r.durable;
-}
-
-/// Drops items that no replica needs. Items stay from the least durable replica of the stream on,
-/// and from the target of a repair under way. Beyond the reference window the oldest committed
-/// items go; replicas that need them lag and are reconciled from a peer later (S4).
-void LogTerm::prune_window(Time now) {
-  Offset keep = committed();
-  for (const Replica& r : replicas_) {
-    if (r.phase == ReplicaPhase::reconciling) keep = std::min(keep, r.copy.target);
-    else if (r.joined && !r.is_lost()) keep = std::min(keep, r.durable);
-  }
-  stream_.drop_below(keep);
-  // Items below the trim point are not kept for a replica that comes late, because no replica need
-  // hold them any more. That replica copies or is re-based.
-  const Offset kept = begins();
-  while (stream_.items() > 0 && stream_.end_of_front() <= committed() &&
-         (stream_.items() > options_.reference_window || stream_.end_of_front() <= kept))
-    stream_.drop_front();
-  for (Replica& r : replicas_)
-    if (r.streams() && r.orders.sent < stream_.begin()) ask(now, r);
 }
 
 /// R3: nodes are told only once the trim is committed in the metadata.
@@ -246,7 +122,12 @@ void LogTerm::trimmed(Offset trim) {
 // ---- R5
 
 LogExtent LogTerm::extent() const {
-  return {begins(), committed(), stream_.end(), last_segment_, segment_is_idle(), last_run_};
+  return {begins(),
+          committed(),
+          ordering_.end(),
+          ordering_.last_segment(),
+          ordering_.segment_is_idle(),
+          ordering_.last_run()};
 }
 
 /// R5: trims as far as the bounds allow. Called when a look is due, and when an answer about
@@ -255,7 +136,7 @@ void LogTerm::retain(Time now) {
   if (phase_ != Phase::open || !retention_.is_set() || retention_.awaits_answer(now)) return;
   if (retention_.closes_idle_segment(now, extent())) {
     commits_.gets_something_to_commit(now);
-    open_segment(now);
+    note_segment(ordering_.open_segment(now));
   }
   const auto point = retention_.trim_point(now, extent(), replicas_);
   if (!point) return;
@@ -427,7 +308,7 @@ Offset LogTerm::shown(const Replica& r) const {
 }
 
 LogReport LogTerm::report(Time now) const {
-  LogReport out{info_.id, info_.name, term_, begins(), known_committed(), stream_.end(), {}};
+  LogReport out{info_.id, info_.name, term_, begins(), known_committed(), ordering_.end(), {}};
   for (const Replica& r : replicas_) {
     const Offset has = std::max(shown(r), begins());
     out.replicas.push_back({r.member.node, state_of(r), shown(r),

@@ -30,6 +30,7 @@ LogTerm::LogTerm(const Options& options, LogHost& host, LogInfo info, Term term,
       own_seal_(own_seal),
       replicas_(info_, host),
       wanted_(wanted),
+      ordering_(options, host, info_, term),
       commits_(options, host, info_, term),
       missing_(options, host, info_),
       tails_(host, info_.id, term, options.recovery_step_timeout),
@@ -156,7 +157,7 @@ void LogTerm::take_state(Time now, Replica& r, const StateIs& m) {
   replicas_.move(r, ReplicaPhase::stated, now);
   r.state = m;
   if (is_open() || resting_) take_in_newcomers();
-  if (ordering_ && m.suspect)
+  if (ordering_.has_begun() && m.suspect)
     // K4: by then its hole may be filled.
     r.asking.retry = now + options_.recovery_step_timeout;
   moved_to(now, r, m.tail);
@@ -189,9 +190,7 @@ void LogTerm::choose_base(Time now) {
   base_history_ = history_of(s);
   base_chain_ = s.chain;
   first_ = first_of_whole(s);
-  last_segment_ = s.last_segment;
-  // S3: the base's tail is where this term's orders begin.
-  stream_ = OrderStream(term_, s.tail, s.last_frame_term);
+  ordering_.take_base(s);
   chains_.note(s.tail, s.chain);
   phase_ = Phase::recovering;
   phase_since_ = now;
@@ -317,9 +316,9 @@ void LogTerm::mend_fronts(Time now) {
 TermHistory LogTerm::history() const {
   TermHistory h = base_history_;
   h.first = std::max(h.first, first_);
-  if (ordering_) {
-    h.terms.push_back({term_, stream_.base()});
-    h.tail = stream_.end();
+  if (ordering_.has_begun()) {
+    h.terms.push_back({term_, ordering_.stream().base()});
+    h.tail = ordering_.end();
   }
   return h;
 }
@@ -398,7 +397,7 @@ void LogTerm::repair(Time now, Replica& r) {
     return halt(fmt::format("node {} would be cut at {}, below {} that it knows as committed",
                             r.member.node.value, cut.value, known.value));
   }
-  if (s.last_frame_term == term_ && s.tail > stream_.end())
+  if (s.last_frame_term == term_ && s.tail > ordering_.end())
     return halt(fmt::format("node {} ends at {}, beyond all that was ordered", r.member.node.value,
                             s.tail.value));
   const bool mends_front = !front_is_whole(s) && may_mend_front(r);
@@ -454,7 +453,7 @@ bool LogTerm::is_far_behind(const Replica& r) const {
   if (r.copy.lacks_committed) return true;
   return committed() > tail &&
          (committed() - tail > options_.copy_above_bytes ||
-          stream_.items_between(tail, committed()) > options_.copy_above_runs);
+          ordering_.stream().items_between(tail, committed()) > options_.copy_above_runs);
 }
 
 /// Chooses where the replica joins the stream: a run boundary inside the window whose chain is
@@ -466,7 +465,7 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
   // A hole at the base's own end lies above everything that may be committed (S2), so nobody can
   // fill it.
   const bool whole = !s.suspect || (phase_ == Phase::recovering && r.member.node == base_);
-  const bool goes_on = !out.rebase && cut == s.tail && stream_.is_boundary(cut) && whole;
+  const bool goes_on = !out.rebase && cut == s.tail && ordering_.stream().is_boundary(cut) && whole;
   if (goes_on && !is_far_behind(r)) {
     if (!note_chain(r.member.node, cut, s.chain)) return false;
     out.target = cut;
@@ -474,10 +473,10 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
     return true;
   }
   const auto& points = chains_.points();
-  for (auto p = points.rbegin();
-       p != points.rend() && p->first >= std::max(cut, r.held) && p->first >= stream_.begin();
+  for (auto p = points.rbegin(); p != points.rend() && p->first >= std::max(cut, r.held) &&
+                                 p->first >= ordering_.stream().begin();
        ++p) {
-    if (!stream_.is_boundary(p->first)) continue;
+    if (!ordering_.stream().is_boundary(p->first)) continue;
     out.peers = holders(p->first, r.member.node);
     if (out.peers.empty()) continue;
     out.target = p->first;
@@ -491,8 +490,9 @@ bool LogTerm::pick_target(Replica& r, Offset cut, Reconcile& out) {
     return true;
   }
   if (out.rebase || s.suspect) return false;
-  for (auto p = points.rbegin(); p != points.rend() && p->first >= stream_.begin(); ++p) {
-    if (p->first > cut || !stream_.is_boundary(p->first)) continue;
+  for (auto p = points.rbegin(); p != points.rend() && p->first >= ordering_.stream().begin();
+       ++p) {
+    if (p->first > cut || !ordering_.stream().is_boundary(p->first)) continue;
     // Below its acknowledgements nothing may be cut.
     if (p->first < std::max({r.acked, r.durable, s.committed})) return false;
     out.cut = out.target = p->first;
@@ -544,7 +544,7 @@ void LogTerm::on(Time now, NodeId from, RequestId, const Reconciled& m) {
   r->durable = m.tail;
   r->held = Offset{};
   if (rules::match_is_acknowledgement()) r->acked = m.tail;
-  if (!stream_.is_boundary(r->copy.target))
+  if (!ordering_.stream().is_boundary(r->copy.target))
     // The target fell out of the window meanwhile, so another round is needed.
     return ask_again(now, *r);
   replicas_.move(*r, ReplicaPhase::streaming, now);
@@ -569,7 +569,7 @@ void LogTerm::begin_or_rest(Time now) {
   for (const Replica& r : replicas_) {
     if (r.streams()) {
       ++matched;
-      if (r.state && r.state->committed == stream_.end()) ++whole;
+      if (r.state && r.state->committed == ordering_.end()) ++whole;
     } else if (r.phase != ReplicaPhase::absent && !r.is_lost() &&
                now - r.since < options_.recovery_step_timeout) {
       ++under_way;
@@ -620,31 +620,13 @@ void LogTerm::members_changed(Time now, const std::vector<Member>& members) {
   if (phase_ == Phase::sealing) choose_base(now);  // a further answer may count now
 }
 
-/// spec/04 "Begin": orders the term start frame. An empty log gets its first segment start before
-/// it.
+/// spec/04 "Begin".
 void LogTerm::order_term_start(Time now) {
   resting_ = false;
-  ordering_ = true;
   phase_ = Phase::opening;
   phase_since_ = now;
-  if (stream_.end() == Offset{}) {
-    last_segment_ = Offset{};
-    place({}, make_segment_start_image({host_.wall_ms(), Term{}, no_offset}));
-  }
-  TermStartPayload p;
-  if (!base_history_.terms.empty()) {
-    p.previous_start = base_history_.terms.back().offset;
-    p.previous_term = base_history_.terms.back().term;
-  }
-  p.instance = host_.instance();
-  p.clock_ms = host_.wall_ms();
-  p.write_quorum = info_.options.write_quorum;
-  p.members = term_set().members;
-  term_start_ = stream_.end();
-  commits_.begin(now, term_start_);
-  place({}, make_term_start_image(p));
-  term_start_end_ = stream_.end();
-  segment_since_ = last_run_ = now;
+  const TermStart* previous = base_history_.terms.empty() ? nullptr : &base_history_.terms.back();
+  commits_.begin(now, ordering_.begin(now, previous, term_set().members));
 }
 
 /// The replicas contradict each other, so nothing is guessed: the log takes no appends any more,
@@ -741,8 +723,8 @@ bool LogTerm::stuck(Time now) const {
     // came.
     return now - phase_since_ >= options_.recovery_step_timeout * (source ? patience + 1 : 1);
   }
-  return stream_.end() > committed() && now - std::max(commits_.moved(), phase_since_) >=
-                                            options_.recovery_step_timeout * patience;
+  return ordering_.end() > committed() && now - std::max(commits_.moved(), phase_since_) >=
+                                              options_.recovery_step_timeout * patience;
 }
 
 /// Repeats steps whose answers are overdue (S8), and ends waits that lasted too long.
@@ -770,18 +752,12 @@ void LogTerm::tick(Time now) {
   if (now >= retention_.due()) retain(now);
   for (const WaitingAnswer& w : tails_.take_expired(now))
     give_up(w, Errc::unavailable, "too few replicas confirmed the term in time");
-  if (now >= idle_due_) {
-    idle_due_ = never;
-    for (Replica& r : replicas_)
-      if (r.streams() &&
-          std::min(r.orders.told, r.orders.told_at) < std::min(committed(), r.durable))
-        tell_committed(r);
-  }
+  ordering_.tick(now, replicas_, committed());
 }
 
 /// The earliest deadline of tick(). Each deadline there has its line here.
 Time LogTerm::wake() const {
-  Time t = std::min({idle_due_, watermark_due_, retention_.due()});
+  Time t = std::min(ordering_.wake(), retention_.due());
   if (phase_ == Phase::halted) return never;
   if (phase_ == Phase::sealing && !passed_over_.empty())
     t = std::min(t, phase_since_ + options_.recovery_step_timeout);
@@ -797,7 +773,7 @@ Time LogTerm::wake() const {
   if (!new_term_asked_) {
     if (phase_ == Phase::recovering && !resting_) {
       t = std::min(t, phase_since_ + options_.recovery_step_timeout);
-    } else if (ordering_ && stream_.end() > committed()) {
+    } else if (ordering_.has_begun() && ordering_.end() > committed()) {
       t = std::min(
           t, std::max(commits_.moved(), phase_since_) + options_.recovery_step_timeout * patience);
     }

@@ -20,6 +20,7 @@
 #include "sequencer/core/log/log_retention.h"
 #include "sequencer/core/log/missing_runs.h"
 #include "sequencer/core/log/order_stream.h"
+#include "sequencer/core/log/ordering.h"
 #include "sequencer/core/log/producer_table.h"
 #include "sequencer/core/log/replica_set.h"
 #include "sequencer/core/log/tail_rounds.h"
@@ -127,11 +128,13 @@ class LogTerm {
   Offset begins() const { return std::max(first_, std::min(info_.trim, known_committed())); }
   /// The committed offset as far as it is known. Before the term start only a log at rest knows it,
   /// from the words of all its members.
-  Offset known_committed() const { return resting_ ? stream_.end() : committed(); }
+  Offset known_committed() const { return resting_ ? ordering_.end() : committed(); }
   const LogInfo& info() const { return info_; }
   /// V2: the disks that count in this term.
   TermSetIs term_set() const;
-  TermIs term_is() const { return {info_.id, term_, term_start_, term_start_end_}; }
+  TermIs term_is() const {
+    return {info_.id, term_, ordering_.term_start(), ordering_.term_start_end()};
+  }
   LogStatus status() const;
   LogSeen seen(Time now) const;
   /// For monitors.
@@ -174,24 +177,19 @@ class LogTerm {
   void new_term(Term floor);
   void give_up(const WaitingAnswer& w, Errc why, const std::string& detail = {});
   // log_commit.cpp
-  void place(Reference run, Bytes frame);
-  void roll_segment(Time now, std::uint32_t run_length);
-  void open_segment(Time now);
-  bool segment_is_idle() const;
+  void note_segment(const std::optional<NewSegment>& s);
   void advance_commit(Time now);
-  void note_lag(Replica& r, Time now);
   ReplicaState state_of(const Replica& r) const;
   ReplicaSeen seen(const Replica& r, Time now) const;
   Offset durable(const Replica& r) const {
-    return resting_ && r.streams() ? stream_.end() : r.durable;
+    return resting_ && r.streams() ? ordering_.end() : r.durable;
   }
-  void send_orders(Replica& r);
-  void tell_committed(Replica& r);
-  void prune_window(Time now);
   void answer_tails();
   void check_missing(Time now);
   LogExtent extent() const;
-  bool retains_all() const { return retention_.retains_all(first_, last_segment_, stream_.end()); }
+  bool retains_all() const {
+    return retention_.retains_all(first_, ordering_.last_segment(), ordering_.end());
+  }
   void retain(Time now);
   // Only in the mutation build: tests/simulator/mutants.
   void choose_again(Time now);
@@ -216,25 +214,13 @@ class LogTerm {
   Chain base_chain_{};
   bool wanted_;
   bool resting_ = false;
-  bool ordering_ = false;  // the term start was ordered
-  // first_: where the base begins. last_segment_: start of the open segment.
-  Offset first_{};
-  Offset last_segment_{};
-  Offset term_start_{};
-  Offset term_start_end_{};
-  OrderStream stream_;
+  Offset first_{};  // where the base begins
+  Ordering ordering_;
   ChainRecord chains_;
   CommitPoint commits_;
   MissingRuns missing_;
   TailRounds tails_;
-  Time segment_since_{};  // when the open segment began, or the term start if the segment is older
-  Time last_run_{};  // when the newest run was ordered; for runs of earlier terms, the term start
   LogRetention retention_;
-  // When a replica that was not told the newest committed offset gets a Watermark, because no Order
-  // has come to carry it.
-  Time watermark_due_ = never;
-  // When a replica that was told it while its tail was shorter is told again.
-  Time idle_due_ = never;
 };
 
 }  // namespace loglog::sequencer

@@ -29,7 +29,11 @@ void LogTerm::choose_again(Time now) {
 void LogTerm::place_again(Offset at) {
   missing_.forget_from(at);
   commits_.forget_from(at);
-  for (Replica& r : replicas_) r.orders.sent = std::min(r.orders.sent, at);
+  ordering_.order_again_from(at, replicas_);
+}
+
+void Ordering::order_again_from(Offset at, ReplicaSet& replicas) {
+  for (Replica& r : replicas) r.orders.sent = std::min(r.orders.sent, at);
   stream_.cut(at);
 }
 
