@@ -280,7 +280,8 @@ std::string SequencerMachine::log_that_needs_disk(NodeId node) const {
     const LogTerm* term = slot == logs_.end() ? nullptr : slot->second.term.get();
     const auto others = static_cast<std::size_t>(
         std::count_if(l.members.begin(), l.members.end(), [&](const Member& m) {
-          return m.node != node && can_be_sealed(m) && (term == nullptr || !term->doubts(m.node));
+          return m.node != node && can_be_sealed(m) &&
+                 (term == nullptr || !term->view().doubts(m.node));
         }));
     const std::size_t needed = quorum_of(l).seal();
     if (others < needed)

@@ -93,8 +93,8 @@ ClientsSeen SequencerMachine::clients_seen() const {
 int SequencerMachine::trouble(const LogTerm* t) const {
   if (t == nullptr) return 1;
   if (t->halted()) return 4;
-  if (!t->takes_appends()) return 3;
-  return t->is_well(now_) ? 0 : 2;
+  if (!t->view().takes_appends()) return 3;
+  return t->view().is_well(now_) ? 0 : 2;
 }
 
 std::vector<SequencerMachine::Ranked> SequencerMachine::rank_logs() const {
@@ -188,7 +188,7 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
 /// A log without a term here is shown from the metadata; its offsets are not known.
 LogSeen SequencerMachine::see(const LogInfo& info) const {
   if (const auto slot = logs_.find(info.id); slot != logs_.end() && slot->second.term) {
-    LogSeen s = slot->second.term->seen(now_);
+    LogSeen s = slot->second.term->view().seen(now_);
     s.state = info.state;
     return s;
   }

@@ -73,7 +73,7 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
     if (m.logs) {
       for (const LogInfo& l : metadata_.state().logs) {
         if (const LogTerm* t = running(l.id)) {
-          s.logs.push_back(t->status());
+          s.logs.push_back(t->view().status());
           s.logs.back().state = l.state;
           continue;
         }
@@ -118,8 +118,8 @@ Report SequencerMachine::report(Time now) const {
     if (!slot.term) continue;
     if (slot.term->serves()) ++r.logs_open;
     if (slot.term->halted()) ++r.logs_halted;
-    if (slot.term->serves() && !slot.term->takes_appends()) ++r.logs_refusing;
-    if (r.logs.size() < logs_shown_max) r.logs.push_back(slot.term->report(now));
+    if (slot.term->serves() && !slot.term->view().takes_appends()) ++r.logs_refusing;
+    if (r.logs.size() < logs_shown_max) r.logs.push_back(slot.term->view().report(now));
   }
   return r;
 }

@@ -19,7 +19,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIELDS_MAX, METHODS_MAX = 25, 60
 LARGER = {
     "sequencer/core/sequencer_machine.h: SequencerMachine": (52, 151),
-    "sequencer/core/log/log_term.h: LogTerm": (24, 99),
     "sequencer/core/output.h: Options": (30, 0),
     "sequencer/io/uv_sequencer_driver.h: SequencerDriver": (29, 22),
     "storage-node/core/storage_machine.h: StorageMachine": (21, 83),

@@ -1,36 +1,43 @@
-// A log in a term of this leader: seal quorum, base, reconciliation, term start, orders, commits
-// and late replicas (spec/04 S2-S8, spec/05 D1-D5 and F1-F2, spec/07 A1-A2, spec/06 R2 and R5). An
-// object lives from the moment the log is first needed in the term until the term ends.
-// SequencerMachine owns it and is its LogHost. It reads no clock, sends nothing itself, and knows
-// no Raft.
+// A log in a term of this leader: its phases, and the way of each message to the part that decides
+// about it. SequencerMachine owns an object from the moment the log is first needed in the term
+// until the term ends, and is its LogHost. It reads no clock and knows no Raft.
 //
-// Single-threaded, sans-IO; its effects go through LogHost at once. Offsets on a ruler: first <=
+//   replica_set    the replicas and their phases
+//   recovery       seal, base, repair, rest and begin (spec/04); base_choice and repair are its own
+//   ordering       offsets, segments, orders and watermarks (spec/05 D1-D5)
+//   commit_point   commits, the committed offset, answers that wait (S6, A1, A2, F1, F2)
+//   missing_runs   runs that nobody uploads (V1)
+//   tail_rounds    confirmations of the term (R2)
+//   log_retention  trims by bytes and by age (R5)
+//   log_view       the picture for people
+//
+// Single-threaded, sans-IO; effects go through LogHost at once. Offsets on a ruler: first <=
 // committed <= durable (the W-th largest) <= end of the order stream.
 #pragma once
-#include <deque>
-#include <map>
+#include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
-#include <vector>
 
-#include "sequencer/core/figures.h"
+#include "proto-spec/vocabulary/ids.h"
+#include "proto-spec/vocabulary/time.h"
+#include "proto-spec/wire/messages.h"
 #include "sequencer/core/log/commit_point.h"
 #include "sequencer/core/log/log_host.h"
 #include "sequencer/core/log/log_retention.h"
+#include "sequencer/core/log/log_view.h"
 #include "sequencer/core/log/missing_runs.h"
-#include "sequencer/core/log/order_stream.h"
 #include "sequencer/core/log/ordering.h"
-#include "sequencer/core/log/producer_table.h"
+#include "sequencer/core/log/recovery.h"
 #include "sequencer/core/log/replica_set.h"
 #include "sequencer/core/log/tail_rounds.h"
-#include "sequencer/core/log/term_history.h"
 #include "sequencer/core/log/waiting_answer.h"
-#include "sequencer/core/output.h"
 
 namespace loglog::sequencer {
 
-/// See the top of the file. `options` and `host` must outlive it.
+/// See the top of the file. `options` and `host` must outlive it. Not copyable, because its parts
+/// know each other.
 class LogTerm {
  public:
   /// sealing: gathering states (S1-S3). recovering: the base is known, replicas are reconciled (S4,
@@ -44,7 +51,7 @@ class LogTerm {
           bool wanted);
 
   /// S8: bases of the terms before that gave no peer any bytes. Call before start().
-  void pass_over(std::set<NodeId> bases) { passed_over_ = std::move(bases); }
+  void pass_over(std::set<NodeId> bases) { recovery_.pass_over(std::move(bases)); }
   /// S8: bases that the next term has to pass over if this term ends now.
   std::set<NodeId> passed_over() const;
   /// Asks the nodes that are ready for their states.
@@ -102,122 +109,64 @@ class LogTerm {
   /// (A6).
   void stop(Errc why);
 
-  Phase phase() const { return phase_; }
-  bool is_open() const { return phase_ == Phase::open; }
+  Phase phase() const;
+  bool is_open() const { return phase() == Phase::open; }
   /// S7: nobody has asked for the log in this term, so it has no term start.
-  bool rests() const { return resting_; }
+  bool rests() const { return recovery_.rests(); }
   /// A request for the log can be served without waiting for its members.
   bool serves() const { return is_open() || rests(); }
   /// Some replica reported a run missing, so the log needs ticks about its producer.
   bool has_missing() const { return missing_.any(); }
   /// A producer waits for the answer to an ordered run.
   bool owes_answers() const { return commits_.owes_answers(); }
-  bool halted() const { return phase_ == Phase::halted; }
+  bool halted() const { return halted_because_.has_value(); }
   /// The answer to a client while the log is halted: the log's name and the contradiction.
-  Failed halted_answer() const { return {Errc::log_halted, info_.name + ": " + halted_because_}; }
-  /// The node has lost bytes of the log or found damage in it.
-  bool doubts(NodeId node) const;
-  /// Every replica takes uploads and orders, and none of them is far behind. For status only.
-  bool is_well(Time now) const;
-  /// Enough replicas take uploads and orders for an append to be acknowledged. For status only.
-  bool takes_appends() const;
+  Failed halted_answer() const;
   Term term() const { return term_; }
   Offset committed() const { return commits_.committed(); }
   /// Offset at which the log begins for readers: the trim point in force. The first files of
   /// replicas may begin before it (R1, R3).
-  Offset begins() const { return std::max(first_, std::min(info_.trim, known_committed())); }
+  Offset begins() const {
+    return std::max(recovery_.first(), std::min(info_.trim, known_committed()));
+  }
   /// The committed offset as far as it is known. Before the term start only a log at rest knows it,
   /// from the words of all its members.
-  Offset known_committed() const { return resting_ ? ordering_.end() : committed(); }
-  const LogInfo& info() const { return info_; }
+  Offset known_committed() const { return rests() ? ordering_.end() : committed(); }
   /// V2: the disks that count in this term.
   TermSetIs term_set() const;
   TermIs term_is() const {
     return {info_.id, term_, ordering_.term_start(), ordering_.term_start_end()};
   }
-  LogStatus status() const;
-  LogSeen seen(Time now) const;
-  /// For monitors.
-  LogReport report(Time now) const;
+  /// For people.
+  LogView view() const;
 
  private:
-  // log_recovery.cpp
-  void ask(Time now, Replica& r);
-  void ask_again(Time now, Replica& r);
-  void pause(Time now, Replica& r);
-  void moved_to(Time now, Replica& r, Offset tail);
-  void take_state(Time now, Replica& r, const StateIs& m);
-  void choose_base(Time now);
-  Replica* best_answer(const std::set<NodeId>& passed_over);
-  bool awaits_other_answers(Time now) const;
-  bool base_gives_nothing() const;
-  bool contradicted(const Replica& base);
-  void repair(Time now, Replica& r);
-  void repair_all(Time now);
-  bool front_is_whole(const StateIs& s) const;
-  Offset first_of_whole(const StateIs& base) const;
-  bool may_mend_front(const Replica& r) const;
-  void mend_fronts(Time now);
-  bool pick_target(Replica& r, Offset cut, Reconcile& out);
-  bool is_far_behind(const Replica& r) const;
-  bool copies(Replica& r, const Reconcile& m);
-  Offset shown(const Replica& r) const;
-  bool ask_where_peers_begin();
-  std::vector<NodeId> holders(Offset o, NodeId except) const;
-  void take_in_newcomers();
-  void members_changed(Time now, const std::vector<Member>& members);
-  TermHistory history() const;
-  void begin_or_rest(Time now);
-  void order_term_start(Time now);
-  void halt(const std::string& why);
-  void lose(Replica& r, const std::string& why, Time now);
-  bool note_chain(NodeId from, Offset o, Chain c);
-  bool quorums_reachable() const;
-  bool stuck(Time now) const;
+  Replica* find(NodeId from, Term term);
+  void halt_if(const Contradiction& why);
   void new_term(Term floor);
-  void give_up(const WaitingAnswer& w, Errc why, const std::string& detail = {});
-  // log_commit.cpp
-  void note_segment(const std::optional<NewSegment>& s);
+  void begin_or_rest(Time now);
+  void replica_moved(Time now);
   void advance_commit(Time now);
-  ReplicaState state_of(const Replica& r) const;
-  ReplicaSeen seen(const Replica& r, Time now) const;
-  Offset durable(const Replica& r) const {
-    return resting_ && r.streams() ? ordering_.end() : r.durable;
-  }
   void answer_tails();
+  void give_up(const WaitingAnswer& w, Errc why, const std::string& detail = {});
   void check_missing(Time now);
+  void note_segment(const std::optional<NewSegment>& s);
   LogExtent extent() const;
-  bool retains_all() const {
-    return retention_.retains_all(first_, ordering_.last_segment(), ordering_.end());
-  }
+  bool retains_all() const;
   void retain(Time now);
   // Only in the mutation build: tests/simulator/mutants.
-  void choose_again(Time now);
-  void admit_in_term(Time now, Replica& r, Member member);
   void place_again(Offset at);
 
-  const Options& options_;
   LogHost& host_;
   LogInfo info_;
   Term term_;
-  bool own_seal_;
-  Phase phase_ = Phase::sealing;
-  std::string halted_because_;
-  Time phase_since_{};
+  bool is_open_ = false;  // the term start was committed
+  std::optional<std::string> halted_because_;
   bool new_term_asked_ = false;
   ReplicaSet replicas_;
-  std::vector<Member> members_asked_;  // C1: the members that were asked for last
-  // Known from the choice of the base on (S3):
-  NodeId base_{};
-  std::set<NodeId> passed_over_;  // S8: not to be the base if a seal quorum exists without them
-  TermHistory base_history_;
-  Chain base_chain_{};
-  bool wanted_;
-  bool resting_ = false;
-  Offset first_{};  // where the base begins
   Ordering ordering_;
-  ChainRecord chains_;
   CommitPoint commits_;
+  Recovery recovery_;
   MissingRuns missing_;
   TailRounds tails_;
   LogRetention retention_;

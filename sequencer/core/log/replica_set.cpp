@@ -8,7 +8,12 @@
 
 namespace loglog::sequencer {
 
-ReplicaSet::ReplicaSet(const LogInfo& info, LogHost& host) : host_(host), log_(info.id) {
+bool front_is_whole(const StateIs& s, Offset trim) {
+  return s.first == s.tail || !rules::lacks_front(s.first, trim);
+}
+
+ReplicaSet::ReplicaSet(const LogInfo& info, LogHost& host, Term term)
+    : host_(host), log_(info.id), term_(term) {
   for (const Member& m : info.members) {
     Replica r;
     r.member = {m.node, host_.disk_of(m.node)};
@@ -41,6 +46,35 @@ void ReplicaSet::move(Replica& r, ReplicaPhase phase, Time now) {
 void ReplicaSet::lose(Replica& r, Time now) {
   move(r, ReplicaPhase::lost, now);
   r.acked = r.durable = Offset{};
+}
+
+void ReplicaSet::ask(Time now, Replica& r) {
+  move(r, ReplicaPhase::asked, now);
+  r.asking.request = host_.to_node(r.member.node, GetState{log_, term_});
+}
+
+/// Two views that never agree would otherwise chase each other as fast as the network allows.
+void ReplicaSet::ask_again(Time now, Replica& r) {
+  if (now < r.asking.again + pause_time) return pause(now, r);
+  r.asking.again = now;
+  ask(now, r);
+}
+
+void ReplicaSet::pause(Time now, Replica& r) {
+  move(r, ReplicaPhase::stated, now);
+  r.asking.retry = r.asking.not_before = now + pause_time;
+}
+
+/// Everything committed in this term is on W members of this term's set, and replaced disks have no
+/// part in it. So a later seal quorum of the new set finds it, however little a newcomer has copied
+/// yet.
+void ReplicaSet::take_in_newcomers(const std::vector<Member>& members) {
+  std::vector<Member> wanted = members;
+  for (std::size_t i = 0; i < replicas_.size(); ++i)
+    if (replicas_[i].newcomer && replicas_[i].state) wanted[i] = replicas_[i].member;
+  if (wanted == members || wanted == members_asked_) return;
+  members_asked_ = wanted;
+  host_.set_members(log_, std::move(wanted));
 }
 
 void ReplicaSet::end_copy(Replica& r) {

@@ -93,12 +93,20 @@ struct Replica {
   Offset held_once() const { return std::max({held, acked, durable}); }
 };
 
+/// K3: true if the first files above the trim point are there. A trim removes only files that lie
+/// wholly below the trim point, and it is in the metadata before any node hears of it. A replica
+/// without any frame begins where it was told to begin.
+bool front_is_whole(const StateIs& s, Offset trim);
+
 /// All replicas of a log, in the order of its members.
 class ReplicaSet {
  public:
+  /// Pause after a Reconcile that failed for want of peers or space.
+  static constexpr Duration pause_time = 200ms;
+
   /// The members of the log with the disks that their nodes are registered with. A disk that the
   /// log does not name is a newcomer (C1).
-  ReplicaSet(const LogInfo& info, LogHost& host);
+  ReplicaSet(const LogInfo& info, LogHost& host, Term term);
 
   /// nullptr: the node has no replica.
   Replica* find(NodeId node);
@@ -115,6 +123,16 @@ class ReplicaSet {
   void move(Replica& r, ReplicaPhase phase, Time now);
   /// T4: counts as down for the rest of the term, and its acknowledgements are void.
   void lose(Replica& r, Time now);
+  /// S1: GetState is the barrier; its answer counts as the replica's state.
+  void ask(Time now, Replica& r);
+  /// Asks for the state of a replica whose answer did not fit this leader's view: at once, but only
+  /// once in a pause.
+  void ask_again(Time now, Replica& r);
+  /// Leaves the replica alone until the pause is over, whatever comes meanwhile.
+  void pause(Time now, Replica& r);
+  /// C1 step 3: asks to make newcomers that have joined (T5) members of the log. `members`: its
+  /// members now.
+  void take_in_newcomers(const std::vector<Member>& members);
   /// P4: the copy has ended or is not wanted any more.
   void end_copy(Replica& r);
   /// Replicas that may have the bytes of a run: those that hold it durably, and those that take
@@ -129,7 +147,9 @@ class ReplicaSet {
  private:
   LogHost& host_;
   LogId log_;
+  Term term_;
   std::vector<Replica> replicas_;
+  std::vector<Member> members_asked_;  // C1: the members that were asked for last
 };
 
 }  // namespace loglog::sequencer

@@ -1,5 +1,5 @@
 // The offset at which the logs of two replicas diverge, computed from their lists of term starts
-// alone (S4). Used by log_recovery.cpp for cuts; it compares no bytes. Pure.
+// alone (S4). Used by repair.cpp for cuts; it compares no bytes. Pure.
 #pragma once
 #include <vector>
 

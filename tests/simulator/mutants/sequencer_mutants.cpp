@@ -15,12 +15,12 @@ namespace loglog::sequencer {
 
 /// Breaks S3: without a new term, the other replicas choose a base among themselves in this term,
 /// and matched replicas stay matched.
-void LogTerm::choose_again(Time now) {
-  replicas_.find(base_)->state.reset();
+Contradiction Recovery::choose_again(Time now) {
+  replicas_.find(base_.node())->state.reset();
   for (Replica& r : replicas_)
     if (r.phase == ReplicaPhase::reconciling) replicas_.move(r, ReplicaPhase::stated, now);
-  phase_ = Phase::sealing;
-  choose_base(now);
+  base_.forget();
+  return choose_base(now);
 }
 
 // ---- D1
@@ -63,11 +63,11 @@ void SequencerMachine::admit_in_term(const AdmitDisk& d) {
 }
 
 /// Breaks C1: the new disk goes on in the old disk's place in the same term.
-void LogTerm::admit_in_term(Time now, Replica& r, Member member) {
+void Recovery::admit_in_term(Time now, Replica& r, Member member) {
   r = Replica{};
   r.member = member;
   r.newcomer = true;
-  if (host_.ready(member.node)) node_ready(now, member.node);
+  if (host_.ready(member.node)) node_ready(now, r);
 }
 
 // ---- A2
