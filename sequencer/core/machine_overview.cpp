@@ -135,16 +135,13 @@ SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
   SequencerSeen s{
       info.id, info.address, true, 0, term_ == Term{} ? 0 : clock_.off_ms(now_, info.id), false};
   if (info.id == options_.id) return s;
-  const auto heard = sequencers_heard_.find(info.id);
-  const Duration silent =
-      heard == sequencers_heard_.end() ? Duration::max() : now_ - heard->second.answer;
+  const std::optional<Duration> silent = peers_.silent(now_, info.id);
   s.reachable =
-      sequencers_.contains(info.id) &&
-      silent <= (raft_.is_leader() ? 2 * options_.election_timeout_min : peer_silence_max());
-  if (!s.reachable)
-    s.silent_ms = heard == sequencers_heard_.end() ? never_heard : saturated_ms(silent);
-  const auto twin = twins_.find(info.id);
-  s.twice = twin != twins_.end() && now_ - twin->second <= twin_shown;
+      peers_.link(info.id) != ConnectionId{} && silent &&
+      *silent <= (raft_.is_leader() ? 2 * options_.election_timeout_min : peers_.silence_max());
+  if (!s.reachable) s.silent_ms = silent ? saturated_ms(*silent) : never_heard;
+  const std::optional<Time> twin = peers_.twin_at(info.id);
+  s.twice = twin && now_ - *twin <= twin_shown;
   return s;
 }
 

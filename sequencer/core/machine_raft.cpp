@@ -26,10 +26,10 @@ void SequencerMachine::drain_raft() {
   std::move(o.saves.begin(), o.saves.end(), std::back_inserter(out_.saves));
   o.saves.clear();
   for (auto& [to, m] : std::exchange(o.sends, {})) {
-    const auto c = sequencers_.find(to);
-    if (c == sequencers_.end()) continue;
+    const ConnectionId c = peers_.link(to);
+    if (c == ConnectionId{}) continue;
     tell_clock(m);
-    out_.sends.push_back({c->second, {}, std::move(m)});
+    out_.sends.push_back({c, {}, std::move(m)});
   }
   if (term_ != Term{} && !(raft_.is_leader() && raft_.term() == lead_raft_term_)) stop_leading();
   if constexpr (mutations) {

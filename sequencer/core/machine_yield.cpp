@@ -49,10 +49,10 @@ void SequencerMachine::tick_reach() {
   reach_due_ = now_ + options_.reach_every;
   for (const auto& [id, n] : nodes_)
     if (n.connection != ConnectionId{}) out_.sends.push_back({n.connection, {}, Ping{}});
-  for (const auto& [id, c] : sequencers_) out_.sends.push_back({c, {}, Ping{}});
+  for (const SequencerId id : peers_.linked()) out_.sends.push_back({peers_.link(id), {}, Ping{}});
   if (term_ != Term{}) return yield_when_better(reached());
-  if (const auto leader = sequencers_.find(raft_.leader()); leader != sequencers_.end())
-    out_.sends.push_back({leader->second, {}, Reaches{reached(), space_is_low_}});
+  if (const ConnectionId leader = peers_.link(raft_.leader()); leader != ConnectionId{})
+    out_.sends.push_back({leader, {}, Reaches{reached(), space_is_low_}});
 }
 
 /// S8: hands over if for 2 s some log's quorums are out of reach and a follower reaches more logs.
@@ -98,7 +98,7 @@ bool SequencerMachine::may_stop() const {
   if (!led_ || now_ >= resign_by_) return true;
   // The former leader goes on voting until another sequencer leads, because its vote may be needed.
   if (!raft_.is_leader()) return raft_.leader() != SequencerId{};
-  return sequencers_.empty() && !owes_answers();
+  return !peers_.any() && !owes_answers();
 }
 
 /// True while clients wait for ordered runs or for changes of the metadata, within the time for
@@ -122,9 +122,7 @@ std::size_t SequencerMachine::served_by(SequencerId id) const {
 /// that they serve. Raft refuses a sequencer that lacks entries.
 void SequencerMachine::hand_over_when_due() {
   if (!resigned() || !raft_.is_leader() || now_ < hand_over_due_ || owes_answers()) return;
-  std::vector<SequencerId> best;
-  best.reserve(sequencers_.size());
-  for (const auto& [id, c] : sequencers_) best.push_back(id);
+  std::vector<SequencerId> best = peers_.linked();
   const auto rank = [this](SequencerId id) {
     return std::pair(asked_.contains(id) ? 1 : 0, -static_cast<std::int64_t>(served_by(id)));
   };

@@ -47,6 +47,7 @@ SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::u
       random_(seed),
       clock_(options_.id, options_.sequencers.size()),
       raft_(raft_config(options_), disk, random_.next(), [this] { return first_entry(); }),
+      peers_(options_),
       copies_(options_.copies_per_node_max) {
   boot_ = BootId{random_.next_id()};
   if (!disk.snapshot.empty() && metadata_.restore(disk.snapshot))
@@ -100,6 +101,13 @@ void SequencerMachine::connected(Time now, const Connected& c) {
   }
 }
 
+void SequencerMachine::sequencer_connected(const Connected& c) {
+  Peers::Admission a = peers_.connected(now_, c);
+  if (a.close) out_.closes.push_back(std::move(*a.close));
+  if (a.alarm) event(Event::Level::alarm, std::move(*a.alarm));
+  if (a.counts) raft_.peer_connected(now_, SequencerId{c.peer.id});
+}
+
 void SequencerMachine::disconnected(Time now, const Disconnected& d) {
   now_ = now;
   const auto found = connections_.find(d.connection);
@@ -108,11 +116,9 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
   connections_.erase(found);
   confirmations_.forget(d.connection);
   if (k.role == Role::sequencer) {
-    // Only the link that counts moves Raft; a displaced connection has been replaced already.
-    const auto s = sequencers_.find(SequencerId{k.id});
-    if (s == sequencers_.end() || s->second != d.connection) return;
-    sequencers_.erase(s);
-    raft_.peer_disconnected(now, SequencerId{k.id});
+    // Only the link that counts moves Raft.
+    if (peers_.disconnected(SequencerId{k.id}, d.connection))
+      raft_.peer_disconnected(now, SequencerId{k.id});
   } else if (k.role == Role::storage) {
     const auto n = nodes_.find(NodeId{k.id});
     if (n == nodes_.end() || n->second.connection != d.connection) return;
@@ -151,12 +157,9 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
   if (std::holds_alternative<Ping>(a.message)) {
     out_.sends.push_back({a.from, a.request, Pong{}});
   } else if (k.role == Role::sequencer) {
-    const auto s = sequencers_.find(SequencerId{k.id});
-    if (s == sequencers_.end() || s->second != a.from) return;
-    PeerHeard& heard = sequencers_heard_[SequencerId{k.id}];
-    heard.any = now;
-    if (std::holds_alternative<Pong>(a.message) || std::holds_alternative<Appended>(a.message))
-      heard.answer = now;
+    const bool answers =
+        std::holds_alternative<Pong>(a.message) || std::holds_alternative<Appended>(a.message);
+    if (!peers_.heard(now, SequencerId{k.id}, a.from, answers)) return;
     auto* r = std::get_if<Reaches>(&a.message);
     if (r != nullptr && r->storage.size() > metadata_.state().storage.size())
       // The list names nodes twice, or nodes that nobody knows.

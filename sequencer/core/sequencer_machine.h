@@ -5,7 +5,6 @@
 //
 //   sequencer_machine.cpp  public calls: connections, messages, time, output
 //   machine_raft.cpp       Raft's output, applying commands, winning and losing the lead
-//   machine_peers.cpp      links to the other sequencers
 //   machine_nodes.cpp      storage nodes: identity, seal (T1-T5), making and dropping logs
 //   machine_clock.cpp      wall clocks (R4, R5)
 //   machine_yield.cpp      handing over to a sequencer that reaches more (S8), or before a stop
@@ -27,6 +26,7 @@
 
 #include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/random.h"
+#include "sequencer/core/cluster/peers.h"
 #include "sequencer/core/cluster_clock.h"
 #include "sequencer/core/cluster_picture.h"
 #include "sequencer/core/confirmations.h"
@@ -233,12 +233,7 @@ class SequencerMachine final : private LogHost {
   void clear_logs(Errc why);
   void snapshot_when_due();
 
-  // machine_peers.cpp
-  std::string no_link_for(SequencerId id, const Connected& c) const;
-  bool is_heard(SequencerId id) const;
-  Duration peer_silence_max() const { return 3 * options_.reach_every; }
   void sequencer_connected(const Connected& c);
-  void refuse_twin(SequencerId id, ConnectionId c);
 
   // machine_nodes.cpp
   void node_connected(ConnectionId id, const Connection& c);
@@ -385,14 +380,7 @@ class SequencerMachine final : private LogHost {
   // Closed lately, in the order of time: their last runs may have to be dropped (V1).
   std::deque<Gone> gone_;
   DroppedRuns dropped_runs_;
-  std::map<SequencerId, ConnectionId> sequencers_;
-  struct PeerHeard {
-    Time any{};     ///< the last message
-    Time answer{};  ///< the last message that shows that the peer hears this sequencer
-  };
-  std::map<SequencerId, PeerHeard> sequencers_heard_;
-  // When a second process under the id was refused with an alarm.
-  std::map<SequencerId, Time> twins_;
+  Peers peers_;
   std::map<NodeId, Node> nodes_;
 
   // While leading:
