@@ -168,12 +168,12 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
 /// resigns proposes nothing, because its successor must have the whole log.
 bool SequencerMachine::propose(Command c, std::optional<Client> client) {
   RaftIndex index{};
-  if (client && (proposals_by_.of(client->connection) >= changes_waiting_max ||
+  if (client && (proposals_.of(client->connection) >= changes_waiting_max ||
                  proposals_.size() >= changes_waiting_max_in_all)) {
     to_client(*client, Failed{Errc::too_many,
                               fmt::format("{} changes of this connection and {} in all wait for "
                                           "the sequencers, at most {} and {} may",
-                                          proposals_by_.of(client->connection), proposals_.size(),
+                                          proposals_.of(client->connection), proposals_.size(),
                                           changes_waiting_max, changes_waiting_max_in_all)});
     return false;
   }
@@ -182,22 +182,15 @@ bool SequencerMachine::propose(Command c, std::optional<Client> client) {
     return false;
   }
   if (!client) return true;
-  // A later leader's entry may have replaced an uncommitted entry, so an index can be given again.
-  // The older proposal at that index was never committed.
-  if (const auto before = proposals_.find(index); before != proposals_.end())
-    proposals_by_.remove(before->second.client.connection);
-  proposals_by_.add(client->connection);
-  proposals_[index] = {raft_.term(), std::move(c), *client, true};
+  proposals_.add(index, {raft_.term(), std::move(c), *client});
   return true;
 }
 
 /// Tells the proposer the result. An entry of another Raft term at that index is not its proposal.
 void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, const Applied& result) {
-  const auto found = proposals_.find(index);
-  if (found == proposals_.end()) return;
-  const Proposal p = std::move(found->second);
-  proposals_.erase(found);
-  proposals_by_.remove(p.client.connection);
+  const std::optional<Proposal> found = proposals_.take(index);
+  if (!found) return;
+  const Proposal& p = *found;
   if (p.raft_term != raft_term) return to_client(p.client, not_leader());
   if (std::holds_alternative<MakeLog>(p.command)) {
     if (result.error.code == Errc::ok) return joins_[result.log].clients.push_back(p.client);
@@ -265,9 +258,7 @@ void SequencerMachine::lead(Term term) {
 /// The lead is lost: waiting requests are told so, and all state of the lead goes.
 void SequencerMachine::stop_leading() {
   event(Event::Level::info, fmt::format("leads no longer in term {}", term_.value));
-  for (const auto& [index, p] : proposals_) to_client(p.client, not_leader());
-  proposals_.clear();
-  proposals_by_.clear();
+  for (const Client& c : proposals_.take_clients()) to_client(c, not_leader());
   for (auto* tasks : {&joins_, &drops_})
     for (const auto& [id, t] : *tasks) end_task(t, not_leader());
   // A6: ordered commits have no definite answer here. Their connections close, and the producers

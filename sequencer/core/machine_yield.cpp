@@ -105,7 +105,7 @@ bool SequencerMachine::may_stop() const {
 /// that.
 bool SequencerMachine::owes_answers() const {
   return now_ < answer_until_ &&
-         (!proposals_.empty() ||
+         (proposals_.size() > 0 ||
           std::ranges::any_of(
               logs_, [](const auto& l) { return l.second.term && l.second.term->owes_answers(); }));
 }

@@ -27,6 +27,7 @@
 #include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/random.h"
 #include "sequencer/core/cluster/peers.h"
+#include "sequencer/core/cluster/proposals.h"
 #include "sequencer/core/cluster_clock.h"
 #include "sequencer/core/cluster_picture.h"
 #include "sequencer/core/confirmations.h"
@@ -167,13 +168,6 @@ class SequencerMachine final : private LogHost {
     bool dirty = false;
     bool background = false;  // counts among the recoveries under way
     bool asked_for = false;   // a client waits for its next term
-  };
-  // A command that was proposed to Raft, by the index of its entry.
-  struct Proposal {
-    RaftTerm raft_term;
-    Command command;
-    Client client;  // request 0: no client waits
-    bool answer = false;
   };
   // Join (T5) or Drop on all members of a log.
   struct Task {
@@ -385,8 +379,7 @@ class SequencerMachine final : private LogHost {
 
   // While leading:
   Term term_{};
-  std::map<RaftIndex, Proposal> proposals_;
-  ConnectionCounts proposals_by_;
+  Proposals proposals_;
   Confirmations confirmations_{questions_waiting_max};
   std::map<LogId, LogSlot> logs_;
   std::set<LogId> to_recover_;  // in the background

@@ -18,7 +18,7 @@ from cpp_text import code
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIELDS_MAX, METHODS_MAX = 25, 60
 LARGER = {
-    "sequencer/core/sequencer_machine.h: SequencerMachine": (50, 147),
+    "sequencer/core/sequencer_machine.h: SequencerMachine": (49, 147),
     "sequencer/core/output.h: Options": (30, 0),
     "sequencer/io/uv_sequencer_driver.h: SequencerDriver": (29, 22),
     "storage-node/core/storage_machine.h: StorageMachine": (21, 83),
