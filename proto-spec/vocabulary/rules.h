@@ -11,11 +11,11 @@
 // the disk does, or the order of operations. The mutation score removes these rules in the
 // simulator's disks and processes.
 // - S4_durable: TruncateLog in storage-node/io/posix_segment_directory.cpp ends with an fsync, and
-//   SegmentWriter::truncate() goes on only after its DiskDone.
+//   a store tells News::cut only after its DiskDone (GroupWriter::done()).
 // - K1: SegmentDirectory::make_durable() runs before the core reads a file.
 // - K2: StorageDriver::disk_done() gives the core no further result, and the process ends.
 // - K6: in posix_segment_directory.cpp only UnlinkSegments keeps a file to be written again, and
-//   only if it is `trimmed`, as trim_log() says. TruncateLog keeps none.
+//   only if it is `trimmed`, as LogStore::trim() says. TruncateLog keeps none.
 // - C3_saved: an answer is the `then` of its save, and Raft::save_done() alone calls it.
 #pragma once
 #include <array>

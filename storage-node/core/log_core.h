@@ -1,23 +1,22 @@
-// The state of one log that its parts share: segment writer, order queue, reader and repair.
+// The state of one log that its parts share: order queue, reader and repair.
 // LogReplica owns it and applies the leader's commands to it; the parts change the fields that
 // belong to them. Positions on one ruler (glossary): first <= committed, and durable <= written.
 // The committed offset lies above the durable tail only while acknowledged bytes are missing: a
 // hole is open, or the log is being copied anew.
 #pragma once
 #include <algorithm>
-#include <set>
 
 #include "storage-node/core/log_tail.h"
 #include "storage-node/core/promise.h"
 #include "storage-node/core/rules.h"
-#include "storage-node/core/segment_map.h"
+#include "storage-node/core/store/log_store.h"
 
 namespace loglog::storage {
 
 // Holds references to the node and to its promise; both must outlive the log.
 struct LogCore {
   LogCore(Node& n, const PromiseKeeper& node_wide, LogId log)
-      : node(n), node_promise(node_wide), id(log), own_promise(n, log) {}
+      : node(n), node_promise(node_wide), id(log), own_promise(n, log), store(n, log) {}
 
   Node& node;
   const PromiseKeeper& node_promise;
@@ -39,9 +38,8 @@ struct LogCore {
   Offset hole_until{};
   /// Files in front are missing and no trim explains it (K3). Holds until the log is copied anew.
   bool front_gone = false;
-  /// Torn bytes follow the tail. A reconcile cuts them before anything is written there (K3).
-  bool dirty_tail = false;
-  SegmentMap segments;
+  /// The log's bytes on this disk.
+  LogStore store;
   /// The end of the frames that survive a power cut, and the state of the log there.
   Tail durable;
   /// The end of the frames that have been stamped and handed to the disk. Equal to `durable` if no
@@ -57,13 +55,9 @@ struct LogCore {
   /// The trim point that the metadata names (R3). Files wholly below it are unlinked as soon as
   /// they are committed and not held.
   Offset trim_wanted{};
-  /// Files that an operation on the strand still needs. No trim takes them (retention.h).
-  std::multiset<Offset> held_files;
   /// The term whose leader has reconciled this log (S5); 0: none. It counts only while it equals
   /// the promise: see is_matched().
   Term matched{};
-  /// Why the disk could not give space (K5). Uploads are refused while it is not ok.
-  Errc no_space = Errc::ok;
   /// The connection over which the leader's commands come, and to which acknowledgements go.
   ConnectionId leader{};
 
@@ -79,13 +73,15 @@ struct LogCore {
   /// The node may neither acknowledge nor take uploads here (T4).
   bool lost() const { return data_loss || node.data_loss; }
   /// The first offset of the files that are here.
-  Offset first_kept() const { return segments.empty() ? durable.end : segments.front(); }
+  Offset first_kept() const { return store.first_kept(); }
   /// True if files in front are missing as far as this node knows the trim point. With old metadata
   /// the cause may be a trim that the node has not heard of yet.
   bool misses_front() const {
-    return !segments.empty() && rules::misses_front(segments.front(), trim_wanted);
+    return !store.empty() && rules::misses_front(store.first_kept(), trim_wanted);
   }
   bool is_suspect() const { return suspect || front_gone; }
+  /// What the next marks say beside the durable tail (K3).
+  LogStore::Vouch vouch() const { return {committed, hole_until}; }
   /// Where the log begins for readers (R1, R3). Only a trim moves it. If files are missing, or a
   /// cut leaves no file, the log still begins at the trim point: another replica has the bytes.
   Offset first() const {

@@ -22,14 +22,13 @@ constexpr int marks_put_off_max = 5;
 LogReplica::LogReplica(Node& node, const PromiseKeeper& node_promise, LogId id)
     : state(node, node_promise, id),
       reader(state),
-      writer_(state, [this] { settle(); }),
       orders_(state, [this] { pump(); }),
       repair_(
-          state, writer_, reader, [this](const Reconcile& m, Errc e) { reconciled(m, e); },
+          state, reader, [this](const Reconcile& m, Errc e) { reconciled(m, e); },
           [this] { hole_found(); }) {}
 
 void LogReplica::recovered(RecoveredLog&& r) {
-  state.segments = std::move(r.segments);
+  state.store.recovered(r);
   state.durable = state.written = r.tail;
   state.terms = std::move(r.terms);
   state.committed = r.committed;
@@ -37,10 +36,6 @@ void LogReplica::recovered(RecoveredLog&& r) {
   // K3: the marks keep naming the end of the hole. Damage above the mark still makes a hole of at
   // least a byte.
   if (r.suspect) state.hole_until = std::max(r.mark_durable, r.tail.end + 1);
-  state.dirty_tail = r.dirty_tail;
-  writer_.found_counter(r.marks_counter);
-  writer_.found_capacity(r.open_file_size);
-  writer_.found_remains(r.remains);
   if (!r.suspect) return;
   ++state.node.figures.corruptions_found;
   state.node.event(
@@ -56,6 +51,7 @@ void LogReplica::described(const LogInfo& info, RaftIndex version) {
   const auto& before = state.info.members;
   if (!before.empty() && before != info.members) state.set_version = version;
   state.info = info;
+  state.store.described(info.options.segment_size);
   trim_to(info.trim);
 }
 
@@ -65,7 +61,7 @@ StateIs LogReplica::state_is(Term term) const {
           state.first_kept(), state.committed, state.node.identity.disk,
           // The tail alone is judged: files that are missing in front show by the first offset.
           state.suspect, state.is_matched() && state.matched == term, state.terms,
-          state.segments.empty() ? state.durable.end : state.segments.open()};
+          state.store.open_segment()};
 }
 
 /// K3: judges whether files in front are missing. The leader's metadata comes before its questions,
@@ -79,7 +75,7 @@ void LogReplica::look_at_front() {
       fmt::format("log {}: files are missing below offset {}, and the log was trimmed only up to "
                   "{}; suspect until "
                   "copied again (K3)",
-                  state.id.value, state.segments.front().value, state.trim_wanted.value));
+                  state.id.value, state.first_kept().value, state.trim_wanted.value));
 }
 
 void LogReplica::get_state(ConnectionId from, RequestId request, const GetState& m) {
@@ -95,7 +91,7 @@ void LogReplica::get_state(ConnectionId from, RequestId request, const GetState&
   }
   // Acknowledgements go to the new leader from here on. Without rule S1 the simulation lets a write
   // in flight acknowledge to the old leader.
-  if (rules::switches_leader(writer_.busy())) state.leader = from;
+  if (rules::switches_leader(state.store.busy())) state.leader = from;
   state_asked_.push_back({from, request, m.term});
   settle();
 }
@@ -106,7 +102,7 @@ void LogReplica::reconcile(ConnectionId from, RequestId request, const Reconcile
   repair_.cancel();
   orders_.drop();
   state.matched = {};
-  if (rules::switches_leader(writer_.busy())) state.leader = from;
+  if (rules::switches_leader(state.store.busy())) state.leader = from;
   reconcile_wanted_ = m;
   reconcile_from_ = {from, request, m.term};
   settle();
@@ -117,7 +113,7 @@ void LogReplica::reconcile(ConnectionId from, RequestId request, const Reconcile
 void LogReplica::settle() {
   check_invariants(state);
   const Term promised = state.promise().held().term;
-  if (rules::may_report_state(writer_.busy()))
+  if (rules::may_report_state(state.store.busy()))
     for (const Asked& a : std::exchange(state_asked_, {})) {
       if (rules::is_promised_term(a.term, promised))
         state.node.send(a.from, a.request, state_is(a.term));
@@ -125,7 +121,7 @@ void LogReplica::settle() {
         state.node.send(a.from, a.request,
                         Fenced{state.id, promised, state.promise().held().instance});
     }
-  if (writer_.busy()) return;
+  if (state.store.busy()) return;
   for (const Asked& a : std::exchange(misfit_, {}))
     if (a.term == promised) state.node.send(a.from, a.request, state_is(a.term));
   if (reconcile_wanted_) reconcile_now();
@@ -217,7 +213,7 @@ void LogReplica::order(ConnectionId from, RequestId request, const Order& m) {
       return settle();
     }
   // An Order without items: an idle log acknowledges its tail again.
-  if (m.items.empty() && orders_.empty() && !writer_.busy()) acknowledge();
+  if (m.items.empty() && orders_.empty() && !state.store.busy()) acknowledge();
   advance_committed(m.committed);
   pump();
   schedule();
@@ -227,29 +223,59 @@ void LogReplica::order(ConnectionId from, RequestId request, const Order& m) {
 /// its front, and writes it. Called whenever bytes, space or the strand have become available.
 void LogReplica::pump() {
   if (!state.is_matched()) return orders_.drop();  // S1: sealed by a newer term
-  if (writer_.busy() || repair_.active() || reconcile_wanted_ || orders_.empty()) return;
+  if (state.store.busy() || repair_.active() || reconcile_wanted_ || orders_.empty()) return;
   const auto front = orders_.ready();
-  if (!front || !writer_.make_room(front->opens_segment, front->bytes)) return;
-  OrderQueue::Group group;
+  if (!front || !state.store.make_room(front->opens_segment, front->bytes)) return;
   Offset at = state.durable.end;
-  orders_.take_group(group, writer_.room(front->opens_segment));
+  orders_.take_group(group_, state.store.room(front->opens_segment));
   marks_at_ = never;
   // The cache gets the bytes before they are durable. Readers see them only below the committed
   // offset, which is at most the durable tail.
-  for (const Bytes& b : group.frames) {
+  for (const Bytes& b : group_.frames) {
     reader.written(at, b);
     at += b.size();
   }
-  const bool opens = group.opens_segment;
-  std::vector<Bytes> frames = std::exchange(group.frames, {});
-  writer_.write(std::move(frames), opens,
-                [this, group = std::move(group)] { group_durable(group); });
+  group_under_way_ = true;
+  state.store.append(
+      {state.durable, std::exchange(group_.frames, {}), group_.bytes, group_.opens_segment},
+      state.vouch());
+}
+
+/// Hears the store's news. Whenever an operation of the strand has ended or space has come,
+/// everything that waited for that goes on.
+void LogReplica::disk_done(const DiskDone& d) {
+  switch (state.store.done(d)) {
+    case LogStore::News::none:
+      return;
+    case LogStore::News::group:
+      group_durable();
+      return settle();
+    case LogStore::News::cut:
+      repair_.cut_durable();
+      return settle();
+    case LogStore::News::marks:
+    case LogStore::News::room:
+      return settle();
+    case LogStore::News::mended:
+      repair_.mended();
+      [[fallthrough]];
+    case LogStore::News::released:
+      if (!state.dropped) trim_log(state, state.trim_wanted);
+  }
+}
+
+/// Moves the durable tail behind the group, which was ordered or copied.
+void LogReplica::group_durable() {
+  state.durable = state.written;
+  if (group_under_way_) ordered_group_durable();
+  else repair_.group_durable();
 }
 
 /// spec/05 step 7, after the fdatasync: frees the staged runs, acknowledges, and moves the
 /// committed offset.
-void LogReplica::group_durable(const OrderQueue::Group& group) {
-  for (const auto& [run, at] : group.runs) {
+void LogReplica::ordered_group_durable() {
+  group_under_way_ = false;
+  for (const auto& [run, at] : group_.runs) {
     state.node.staging.remove(state.id, run.producer, run.first);
     state.node.figures.written(run);
     if (durable_through_.size() >= producers_remembered_max) durable_through_.clear();
@@ -257,7 +283,8 @@ void LogReplica::group_durable(const OrderQueue::Group& group) {
     through = std::max(through, Sequence{run.first.value + run.count - 1});
   }
   acknowledge();
-  tell_observers(group);
+  tell_observers(group_);
+  group_.clear();
   advance_committed(state.leader_committed);
   marks_put_off_ = 0;
   marks_within(state.node.options.idle_marks_after);
@@ -346,6 +373,7 @@ void LogReplica::drop() {
   reconcile_wanted_.reset();
   orders_.drop();
   state.dropped = true;
+  state.store.drop();
   // T5: a hole in a deleted log concerns nobody.
   state.suspect = false;
   state.matched = {};
@@ -357,7 +385,10 @@ void LogReplica::drop() {
 void LogReplica::tick() {
   reader.tick();
   orders_.tick();
-  writer_.tick();
+  if (state.store.space_due()) {
+    settle();
+    state.store.ask_again();
+  }
   repair_.tick();
   if (marks_at_ <= state.node.now && marks_give_way())
     marks_at_ = state.node.now + marks_put_off_by;
@@ -366,9 +397,10 @@ void LogReplica::tick() {
   if (marks_at_ <= state.node.now) {
     marks_at_ = never;
     marks_put_off_ = 0;
-    const bool idle = !writer_.busy() && !repair_.active() && !reconcile_wanted_ &&
-                      orders_.empty() && !state.dropped && !state.dirty_tail;
-    if (idle && !writer_.marks_current()) writer_.write_marks([] {});
+    const bool idle = !state.store.busy() && !repair_.active() && !reconcile_wanted_ &&
+                      orders_.empty() && !state.dropped && !state.store.has_torn_bytes();
+    if (idle && !state.store.marks_current(state.committed))
+      state.store.write_marks(state.durable, state.vouch());
   }
   schedule();
 }
@@ -381,7 +413,7 @@ void LogReplica::begin_stop() {
 
 void LogReplica::schedule() {
   state.node.wake_at(state.id, std::min({marks_at_, reader.next_tick(), orders_.next_tick(),
-                                         writer_.next_tick(), repair_.next_tick()}));
+                                         state.store.next_tick(), repair_.next_tick()}));
 }
 
 }  // namespace loglog::storage

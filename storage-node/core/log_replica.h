@@ -1,14 +1,13 @@
 // One log on this node. Takes the leader's commands, the clients' runs and the peers' questions,
-// and drives the log's parts: segment writer, order queue, reader and repair. StorageMachine owns
+// and drives the log's parts: store, order queue, reader and repair. StorageMachine owns
 // it, and has compared the sender's term with the promise (T3) before it calls a command here. The
 // code is in two files: log_replica.cpp has commands and acknowledgements, log_transfers.cpp has
 // uploads and bytes for peers.
 #pragma once
 #include "storage-node/core/order_queue.h"
 #include "storage-node/core/reader.h"
-#include "storage-node/core/recovery_scan.h"
 #include "storage-node/core/repair.h"
-#include "storage-node/core/segment_writer.h"
+#include "storage-node/core/store/segments/recovery_scan.h"
 
 namespace loglog::storage {
 
@@ -61,15 +60,17 @@ class LogReplica {
   /// Forgets a connection that is gone: its reads, follows and observed producers.
   void forget(ConnectionId c);
 
-  /// See SegmentWriter::opening_waits().
-  void opening_waits() { writer_.opening_waits(); }
+  /// An operation of the log's store has ended.
+  void disk_done(const DiskDone& d);
+  /// See LogStore::opening_waits().
+  void opening_waits() { state.store.opening_waits(); }
   void tick();
   /// The node stops and nothing more will come: writes the ordered runs that are here, then the
   /// marks.
   void begin_stop();
-  std::uint64_t disk_bytes() const { return writer_.disk_bytes(); }
+  std::uint64_t disk_bytes() const { return state.store.disk_bytes(); }
   /// True if nothing of that work is left.
-  bool at_rest() const { return !writer_.busy() && !orders_.ready() && marks_at_ == never; }
+  bool at_rest() const { return !state.store.busy() && !orders_.ready() && marks_at_ == never; }
 
  private:
   /// A question of a leader that waits for the strand.
@@ -83,7 +84,8 @@ class LogReplica {
   void look_at_front();
   void settle();
   void pump();
-  void group_durable(const OrderQueue::Group& group);
+  void group_durable();
+  void ordered_group_durable();
   bool may_acknowledge() const;
   void acknowledge();
   void tell_observers(const OrderQueue::Group& group);
@@ -100,9 +102,11 @@ class LogReplica {
   template <class M>
   void give(ConnectionId from, RequestId request, Errc e, M&& bytes);
 
-  SegmentWriter writer_;
   OrderQueue orders_;
   Repair repair_;
+  /// The ordered group that is under way, and whether there is one.
+  OrderQueue::Group group_;
+  bool group_under_way_ = false;
   /// S1: answered when the strand is idle.
   std::vector<Asked> state_asked_;
   /// D2: an Order that did not fit; answered when the strand is idle.

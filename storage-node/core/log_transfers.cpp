@@ -56,7 +56,8 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
   }
   // K5: no new run is accepted that the disk could not take. Runs that are ordered already wait for
   // space.
-  if (state.no_space != Errc::ok) return refuse_upload(from, request, m.run, state.no_space);
+  if (state.store.no_space() != Errc::ok)
+    return refuse_upload(from, request, m.run, state.store.no_space());
   const Errc e = state.node.staging.add(
       state.node.now, state.id, m.run, m.frames,
       state.is_matched() ? Staging::Claim::upload : Staging::Claim::upload_unmatched);
@@ -69,7 +70,7 @@ void LogReplica::upload(ConnectionId from, RequestId request, const Upload& m) {
 void LogReplica::copy(ConnectionId from, RequestId request, const Copy& m) {
   if (!rules::may_copy_from(state.is_matched(), state.matched, m.term))
     return state.node.fail_request(from, request, Errc::not_matched);
-  if (state.segments.empty() || m.offset < state.segments.front())
+  if (state.store.empty() || m.offset < state.store.first_kept())
     return state.node.fail_request(from, request, Errc::trimmed);
   auto answer = [this, from, request, at = m.offset](Errc e, Bytes b) {
     // K4: a bad read may be a hole, and the asking peer may have nobody else to copy from.
@@ -79,16 +80,16 @@ void LogReplica::copy(ConnectionId from, RequestId request, const Copy& m) {
   // A Copy of 0 bytes asks for the header of the file that begins at the offset: a re-based log
   // begins with the chain in it (decision 0002).
   if (m.max_bytes == 0) {
-    if (m.offset > state.durable.end || state.segments.holding(m.offset) != m.offset)
+    if (m.offset > state.durable.end || state.store.segment_of(m.offset) != m.offset)
       return state.node.fail_request(from, request, Errc::not_here);
     if (!state.node.giving.begin(from, request, segment_header_size))
       return state.node.fail_request(from, request, Errc::too_many);
-    state.node.disk(ReadSegment{state.id, m.offset, 0, segment_header_size},
-                    [answer](DiskDone&& d) { answer(d.error, std::move(d.data)); });
+    state.store.read_header(m.offset,
+                            [answer](DiskDone&& d) { answer(d.error, std::move(d.data)); });
     return;
   }
   const Offset end =
-      std::min({m.until, state.durable.end, state.segments.end_of(m.offset, state.durable.end)});
+      std::min({m.until, state.durable.end, state.store.segment_end(m.offset, state.durable.end)});
   if (m.offset >= end) return state.node.fail_request(from, request, Errc::not_here);
   const auto bytes = std::min<std::uint64_t>({end - m.offset, m.max_bytes, page_size_max});
   if (!state.node.giving.begin(from, request, bytes))
@@ -119,8 +120,8 @@ void LogReplica::fetch_run(ConnectionId from, RequestId request, const FetchRun&
     // A copy, because the staged buffer may be stamped before this answer has left.
     return give(from, request, Errc::ok, RunIs{state.id, m.run, unstamped_copy(staged->frames)});
   }
-  const bool here = state.is_matched() && state.matched == m.term && !state.segments.empty() &&
-                    m.offset >= state.segments.front() && m.run.length > 0 &&
+  const bool here = state.is_matched() && state.matched == m.term && !state.store.empty() &&
+                    m.offset >= state.store.first_kept() && m.run.length > 0 &&
                     m.run.length <= run_size_max && m.offset + m.run.length <= state.durable.end;
   if (!here) return state.node.fail_request(from, request, Errc::not_here);
   if (!state.node.giving.begin(from, request, m.run.length))

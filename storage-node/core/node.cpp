@@ -5,17 +5,21 @@
 
 namespace loglog::storage {
 
-void Node::disk(DiskOperation operation, Done done) {
+Ticket Node::disk(DiskOperation operation, Done done) {
   const Ticket ticket{++next_ticket_};
   under_way_.emplace(ticket, UnderWay{strand_of(operation), std::move(done)});
   out.disk.push_back({ticket, std::move(operation)});
+  return ticket;
 }
 
 /// The operation may belong to a log that has been dropped; its `done` still runs, and the log is
 /// freed only after that (StorageMachine::give_back_dropped).
-void Node::disk_done(DiskDone&& done) {
-  auto handle = under_way_.extract(done.ticket);
-  if (!handle.empty() && handle.mapped().done) handle.mapped().done(std::move(done));
+std::optional<LogId> Node::disk_done(DiskDone& done) {
+  const auto handle = under_way_.extract(done.ticket);
+  if (handle.empty()) return std::nullopt;
+  if (!handle.mapped().done) return handle.mapped().log;
+  handle.mapped().done(std::move(done));
+  return std::nullopt;
 }
 
 bool Node::works_on(LogId log) const {

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -68,10 +69,12 @@ class Node {
     send(to, request, Failed{error, std::move(detail)});
   }
 
-  /// Requests a disk operation under a fresh ticket. `done` may be empty.
-  void disk(DiskOperation operation, Done done);
-  /// Runs the `done` of a finished operation. An unknown ticket is ignored.
-  void disk_done(DiskDone&& done);
+  /// Requests a disk operation under a fresh ticket, and returns the ticket. `done` may be empty:
+  /// the part that asked then knows the operation's end by its ticket.
+  Ticket disk(DiskOperation operation, Done done = {});
+  /// Runs the `done` of a finished operation. If there is none, returns the log of the operation,
+  /// whose parts know the ticket. An unknown ticket is ignored.
+  std::optional<LogId> disk_done(DiskDone& done);
   /// Disk operations of all logs that have been requested and have not ended.
   std::size_t disk_under_way() const { return under_way_.size(); }
   /// True if a disk operation of this log is in flight. Linear in disk_under_way().

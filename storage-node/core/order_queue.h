@@ -1,6 +1,6 @@
 // The items of a log that the leader has ordered and that are not written yet, in the order of
 // their offsets (spec/05 step 5), and the search for runs that are missing. LogReplica adds items
-// and takes groups; Staging holds the bytes of uploaded runs; SegmentWriter writes the groups.
+// and takes groups; Staging holds the bytes of uploaded runs; LogStore writes the groups.
 #pragma once
 #include <deque>
 #include <map>
@@ -31,6 +31,16 @@ class OrderQueue {
     std::uint64_t bytes = 0;
     /// Keeps fetched bytes counted in Node::fetched_bytes until the group is written.
     std::vector<std::shared_ptr<const void>> fetched;
+
+    /// Empties the group and keeps its memory for the next group.
+    void clear() {
+      term = {};
+      frames.clear();
+      runs.clear();
+      opens_segment = false;
+      bytes = 0;
+      fetched.clear();
+    }
   };
 
   bool empty() const { return items_.empty(); }

@@ -25,8 +25,8 @@ void Reader::page(ConnectionId to, RequestId request, Offset at, Errc reason, By
 
 /// Bytes that may be given from `at` on: below the readable end, within one file and one page.
 std::uint64_t Reader::available(Offset at, std::uint64_t max) const {
-  if (s_.segments.empty() || at < s_.segments.front()) return 0;
-  const Offset end = std::min(s_.readable_end(), s_.segments.end_of(at, s_.readable_end()));
+  if (s_.store.empty() || at < s_.store.first_kept()) return 0;
+  const Offset end = std::min(s_.readable_end(), s_.store.segment_end(at, s_.readable_end()));
   return at < end ? std::min<std::uint64_t>(std::min<std::uint64_t>(max, page_size_max), end - at)
                   : 0;
 }
@@ -127,7 +127,7 @@ void Reader::hold(ConnectionId to, Held what) {
 
 SegmentsAre Reader::segments(Offset from) const {
   SegmentsAre out{s_.id, s_.first(), s_.committed, {}, {}};
-  const std::vector<Offset>& firsts = s_.segments.firsts();
+  const std::vector<Offset>& firsts = s_.store.segments();
   auto next = std::upper_bound(firsts.begin(), firsts.end(), from);
   if (next != firsts.begin()) --next;
   for (;
@@ -310,15 +310,12 @@ void Reader::fetch(Offset at, std::uint64_t length, bool exact, Fetched fetched)
   Bytes cached = cache_.get(at, length);
   if (!cached.empty() && (!exact || cached.size() == length))
     return fetched(Errc::ok, std::move(cached));
-  const Offset file = s_.segments.holding(at);
-  s_.node.disk(ReadSegment{s_.id, file, segment_header_size + (at - file),
-                           static_cast<std::uint32_t>(length)},
-               [fetched = std::move(fetched), length](DiskDone&& d) {
-                 if (d.error != Errc::ok) return fetched(d.error, {});
-                 if (d.data.empty()) return fetched(Errc::io_error, {});
-                 if (d.data.size() > length) d.data = d.data.slice(0, length);
-                 fetched(Errc::ok, std::move(d.data));
-               });
+  s_.store.read(at, length, [fetched = std::move(fetched), length](DiskDone&& d) {
+    if (d.error != Errc::ok) return fetched(d.error, {});
+    if (d.data.empty()) return fetched(Errc::io_error, {});
+    if (d.data.size() > length) d.data = d.data.slice(0, length);
+    fetched(Errc::ok, std::move(d.data));
+  });
 }
 
 }  // namespace loglog::storage

@@ -5,7 +5,6 @@
 
 #include <cstring>
 
-#include "storage-node/core/retention.h"
 #include "storage-node/core/rules.h"
 
 namespace loglog::storage {
@@ -36,6 +35,7 @@ void Repair::start(const Reconcile& command) {
   refusals_ = 0;
   rest_ = {};
   waits_for_room_ = writing_ = false;
+  after_cut_ = AfterCut::nothing;
   progress_at_ = s_.node.now + progress_every;
   s_.node.wake_at(s_.id, progress_at_);
   cut();
@@ -43,6 +43,7 @@ void Repair::start(const Reconcile& command) {
 
 void Repair::cancel() {
   active_ = waits_for_room_ = writing_ = false;
+  after_cut_ = AfterCut::nothing;
   ++run_;
   stop_asking();
 }
@@ -90,22 +91,43 @@ void Repair::cut() {
     fetch_header();
   } else if (command_.cut < s_.durable.end) {
     reader_.drop_cache();
-    if (s_.segments.empty() || command_.cut <= s_.segments.front()) {
+    if (s_.store.empty() || command_.cut <= s_.store.first_kept()) {
       if (command_.cut != Offset{}) {
         // The chain at a first offset above 0 is in the file's header.
-        const Offset file = s_.segments.empty() ? s_.durable.end : s_.segments.front();
-        if (s_.segments.empty() || command_.cut != file) return finish(Errc::wrong_state);
+        const Offset file = s_.store.empty() ? s_.durable.end : s_.store.first_kept();
+        if (s_.store.empty() || command_.cut != file) return finish(Errc::wrong_state);
         return cut_inside(file);
       }
-      return writer_.truncate(true, Tail{}, guarded([this] { fetch_next(); }));
+      return begin_cut(true, Tail{}, AfterCut::copy);
     }
-    cut_inside(s_.segments.holding(Offset{command_.cut.value - 1}));
+    cut_inside(s_.store.segment_of(Offset{command_.cut.value - 1}));
     // The log is kept whole, but bytes of no good frame follow its tail (K3).
-  } else if (s_.dirty_tail) {
-    const Tail kept = s_.durable;
-    writer_.truncate(s_.segments.empty(), kept, guarded([this] { fetch_next(); }));
+  } else if (s_.store.has_torn_bytes()) {
+    begin_cut(s_.store.empty(), s_.durable, AfterCut::copy);
   } else {
     fetch_next();
+  }
+}
+
+void Repair::begin_cut(bool everything, const Tail& kept, AfterCut then) {
+  cut_to_ = kept;
+  after_cut_ = then;
+  if (!s_.store.cut({everything, kept, s_.suspect}, s_.vouch())) s_.terms.clear();
+}
+
+/// The cut counts even if its reconcile has ended meanwhile.
+void Repair::cut_durable() {
+  s_.durable = s_.written = cut_to_;
+  cut_terms(s_.terms, cut_to_.end);
+  const AfterCut then = std::exchange(after_cut_, AfterCut::nothing);
+  if (!active_) return;
+  switch (then) {
+    case AfterCut::nothing:
+      break;
+    case AfterCut::copy:
+      return fetch_next();
+    case AfterCut::report_hole:
+      return finish(Errc::wrong_state);
   }
 }
 
@@ -114,20 +136,22 @@ void Repair::cut() {
 /// Reads the header, then piece after piece. Ends in `w.done`, or silently once w.until() returns
 /// nullopt.
 void Repair::walk(Walk w) {
-  const std::uint32_t want = w.position == 0 ? segment_header_size : rescan_piece;
-  const ReadSegment ask{s_.id, w.file, w.position, want};
-  s_.node.disk(ask, [this, w = std::move(w)](DiskDone&& d) mutable {
+  const Offset file = w.file;
+  const bool header_read = w.header_read;
+  const std::uint64_t position = w.position;
+  auto done = [this, w = std::move(w)](DiskDone&& d) mutable {
     const std::optional<Offset> until = w.until();
     if (!until) return;
-    const bool header = w.position == 0;
+    const bool header = !w.header_read;
     if (d.error != Errc::ok || d.data.empty())
       return w.done(header ? Walked::no_header : Walked::bad, w);
-    w.position += d.data.size();
     if (header) {
+      w.header_read = true;
       const auto h = decode_segment_header(d.data);
       if (!h) return w.done(Walked::no_header, w);
       w.tail.chain = h->chain;
     } else {
+      w.position += d.data.size();
       w.rest = joined(w.rest, d.data);
       const Scanned s = scan_frames(w.rest, s_.id, *until, w.payloads, w.tail, w.terms);
       if (s.stop == FrameState::bad || s.stop == FrameState::nothing) return w.done(Walked::bad, w);
@@ -135,7 +159,9 @@ void Repair::walk(Walk w) {
     }
     if (w.tail.end < *until && w.tail.end < w.enough) return walk(std::move(w));
     w.done(Walked::whole, w);
-  });
+  };
+  if (!header_read) s_.store.read_header(file, std::move(done));
+  else s_.store.read_inside(file, position, rescan_piece, std::move(done));
 }
 
 /// A cut inside a file: the chain at the cut is computed by walking the file, whose header has the
@@ -149,12 +175,10 @@ void Repair::cut_inside(Offset file) {
         .done =
             [this](Walked how, const Walk& w) {
               if (how == Walked::no_header) return finish(Errc::corrupt);
-              if (how == Walked::whole)
-                return writer_.truncate(false, w.tail, guarded([this] { fetch_next(); }));
+              if (how == Walked::whole) return begin_cut(false, w.tail, AfterCut::copy);
               // Damage lies below the cut, and bytes past it cannot be kept in place. The log ends
               // at the damage, and the leader learns of the hole (K4).
-              writer_.truncate(false, suspect_from(w.tail),
-                               guarded([this] { finish(Errc::wrong_state); }));
+              begin_cut(false, suspect_from(w.tail), AfterCut::report_hole);
             },
         .tail = {.end = file}});
 }
@@ -190,8 +214,7 @@ void Repair::next_peer(Step again) {
 
 /// S4: a re-based log begins with the chain in the header of the peer's first file (decision 0002).
 void Repair::fetch_header() {
-  if (command_.target_first == Offset{})
-    return writer_.truncate(true, Tail{}, guarded([this] { fetch_next(); }));
+  if (command_.target_first == Offset{}) return begin_cut(true, Tail{}, AfterCut::copy);
   if (command_.peers.empty()) return finish(Errc::unavailable);
   const NodeId peer = command_.peers[peer_ % command_.peers.size()];
   asked_ = s_.node.transfers.ask(
@@ -206,8 +229,7 @@ void Repair::fetch_header() {
             c ? decode_segment_header(c->frames) : Result<SegmentHeader>(fail(Errc::unavailable));
         if (!h || h->log != s_.id || h->first != command_.target_first)
           return next_peer(&Repair::fetch_header);
-        writer_.truncate(true, Tail{.end = h->first, .chain = h->chain},
-                         guarded([this] { fetch_next(); }));
+        begin_cut(true, Tail{.end = h->first, .chain = h->chain}, AfterCut::copy);
       }));
 }
 
@@ -294,7 +316,7 @@ void Repair::write_next() {
   }
   limit = std::min(limit, s_.durable.end + all.good_bytes);
   // K5: if the disk is full, resume() tries again.
-  waits_for_room_ = !writer_.make_room(opens, limit - s_.durable.end);
+  waits_for_room_ = !s_.store.make_room(opens, limit - s_.durable.end);
   if (waits_for_room_) return;
   until = scan_frames(rest_, s_.id, limit, false, tail, terms).good_bytes;
   const Bytes group = rest_.slice(0, until);
@@ -304,11 +326,14 @@ void Repair::write_next() {
   s_.terms = std::move(terms);
   reader_.written(s_.durable.end, group);
   writing_ = true;
-  writer_.write({group}, opens, guarded([this] {
-                  writing_ = false;
-                  rest_.empty() ? fetch_next() : write_next();
-                }));
-  if (writing_) fetch_next();
+  s_.store.append({s_.durable, {group}, group.size(), opens}, s_.vouch());
+  fetch_next();
+}
+
+/// A reconcile that was cancelled meanwhile does not go on.
+void Repair::group_durable() {
+  if (!std::exchange(writing_, false) || !active_) return;
+  rest_.empty() ? fetch_next() : write_next();
 }
 
 // ---- Damage found in use
@@ -316,39 +341,35 @@ void Repair::write_next() {
 /// K4: reads the reported range. Bytes that look bad are not believed before confirm_damage().
 void Repair::check_range(Offset at, std::uint32_t length) {
   const Offset end = s_.readable_end();
-  if (range_active_ || s_.segments.empty() || at < s_.first_kept()) return;
+  if (range_active_ || s_.store.empty() || at < s_.first_kept()) return;
   // Above the readable end no peer need have the bytes: look for a hole instead.
   if (at >= end) return check_hole(at);
   const Offset until = std::min(
-      s_.segments.end_of(at, end),
+      s_.store.segment_end(at, end),
       at + std::min<std::uint64_t>(std::max<std::uint32_t>(length, frame_overhead), page_size_max));
   range_active_ = true;
-  const Offset file = s_.segments.holding(at);
-  s_.node.disk(
-      ReadSegment{s_.id, file, segment_header_size + (at - file),
-                  static_cast<std::uint32_t>(until - at)},
-      [this, at, until](DiskDone&& d) {
-        Tail tail{.end = at};
-        std::vector<TermStart> terms;
-        Scanned s{.good_bytes = 0, .stop = FrameState::bad};
-        if (d.error == Errc::ok) s = scan_frames(d.data, s_.id, until, true, tail, terms);
-        if (s.stop == FrameState::good || (s.stop == FrameState::incomplete && s.good_bytes > 0)) {
-          range_active_ = false;
-          return;
-        }
-        confirm_damage(tail.end, until);
-      });
+  s_.store.read(at, until - at, [this, at, until](DiskDone&& d) {
+    Tail tail{.end = at};
+    std::vector<TermStart> terms;
+    Scanned s{.good_bytes = 0, .stop = FrameState::bad};
+    if (d.error == Errc::ok) s = scan_frames(d.data, s_.id, until, true, tail, terms);
+    if (s.stop == FrameState::good || (s.stop == FrameState::incomplete && s.good_bytes > 0)) {
+      range_active_ = false;
+      return;
+    }
+    confirm_damage(tail.end, until);
+  });
 }
 
 /// A report may name a place inside a frame, where good bytes look bad. Frame boundaries are known
 /// only from the beginning of the file, so the walk starts there.
 void Repair::confirm_damage(Offset at, Offset until) {
-  const Offset file = s_.segments.holding(at);
+  const Offset file = s_.store.segment_of(at);
   walk({.file = file,
         .payloads = true,
         .until = [this, at, file]() -> std::optional<Offset> {
-          if (still_holds(at) && s_.segments.holding(at) == file)
-            return s_.segments.end_of(file, s_.readable_end());
+          if (still_holds(at) && s_.store.segment_of(at) == file)
+            return s_.store.segment_end(file, s_.readable_end());
           // Trimmed or cut meanwhile.
           range_active_ = false;
           return std::nullopt;
@@ -379,17 +400,17 @@ void Repair::confirm_damage(Offset at, Offset until) {
 /// been found at a start: the log is known only up to it, nothing is cut before a reconcile, and
 /// the leader is told.
 void Repair::check_hole(Offset at) {
-  if (s_.dropped || range_active_ || s_.segments.empty() || at < s_.first_kept() ||
+  if (s_.dropped || range_active_ || s_.store.empty() || at < s_.first_kept() ||
       at >= s_.durable.end)
     return;
   range_active_ = true;
-  const Offset file = s_.segments.holding(at);
+  const Offset file = s_.store.segment_of(at);
   walk({.file = file,
         .payloads = true,
         .until = [this, file]() -> std::optional<Offset> {
-          if (!s_.segments.empty() && file >= s_.segments.front() &&
-              s_.segments.holding(file) == file && file < s_.durable.end)
-            return s_.segments.end_of(file, s_.durable.end);
+          if (!s_.store.empty() && file >= s_.store.first_kept() &&
+              s_.store.segment_of(file) == file && file < s_.durable.end)
+            return s_.store.segment_end(file, s_.durable.end);
           // Trimmed or cut meanwhile.
           range_active_ = false;
           return std::nullopt;
@@ -405,12 +426,11 @@ void Repair::check_hole(Offset at) {
 void Repair::hole_found(const Walk& w) {
   // An operation in flight ends first, and the reader or peer that met the damage reports it again.
   // A dropped log has no files to repair.
-  if (s_.dropped || active_ || writer_.busy() || w.tail.end >= s_.durable.end) return;
+  if (s_.dropped || active_ || s_.store.busy() || w.tail.end >= s_.durable.end) return;
   const Tail kept = suspect_from(w.tail);
   // The bytes past the hole stay on disk until a reconcile cuts them.
-  s_.dirty_tail = true;
   s_.matched = {};
-  s_.segments.keep_through(w.file);
+  s_.store.lose_from(w.file, kept.end);
   s_.durable = s_.written = kept;
   cut_terms(s_.terms, kept.end);
   reader_.drop_cache();
@@ -419,7 +439,7 @@ void Repair::hole_found(const Walk& w) {
 
 /// False if the log was dropped, trimmed or cut below `at` while a question was under way.
 bool Repair::still_holds(Offset at) const {
-  return !s_.dropped && !s_.segments.empty() && at >= s_.first_kept() && at < s_.readable_end();
+  return !s_.dropped && !s_.store.empty() && at >= s_.first_kept() && at < s_.readable_end();
 }
 
 /// K4: gets frames from `at` up to `until` from a matched peer, and writes them over the damaged
@@ -440,39 +460,36 @@ void Repair::repair_range(Offset at, Offset until, std::size_t peer, const Bytes
   }
   // A frame boundary falls on `until` only by chance, so the copy goes on to the end of the frame
   // there.
-  const Offset end = s_.segments.end_of(at, s_.readable_end());
-  s_.node.transfers.ask(
-      peers[peer], s_.id, Copy{s_.id, s_.matched, at + got.size(), end, s_.node.options.copy_bytes},
-      s_.node.options.copy_bytes, Transfers::Urgency::bulk,
-      [this, at, until, peer, got](Transfers::Came came, const Message* m) {
-        if (came == Transfers::Came::late) return;
-        range_active_ = still_holds(at);
-        if (!range_active_) return;
-        const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
-        if (c == nullptr || c->offset != at + got.size() || c->frames.empty())
-          return repair_range(at, until, peer + 1, {});
-        Bytes all = joined(got, c->frames);
-        Tail tail{.end = at};
-        std::vector<TermStart> terms;
-        const Scanned s = scan_frames(all, s_.id, no_offset, true, tail, terms);
-        if (s.good_bytes == 0)
-          return s.stop == FrameState::incomplete && all.size() < frame_size_max
-                     ? repair_range(at, until, peer, all)
-                     : repair_range(at, until, peer + 1, {});
-        const Offset file = s_.segments.holding(at);
-        // No trim may take the file while the write is on the strand.
-        hold_file(s_, file);
-        s_.node.disk(RepairSegment{s_.id, file, segment_header_size + (at - file),
-                                   all.slice(0, s.good_bytes)},
-                     [this, at, file, end = tail.end](DiskDone&&) {
-                       range_active_ = false;
-                       release_file(s_, file);
-                       ++s_.node.figures.corruptions_repaired;
-                       s_.node.event(Event::Level::info,
-                                     fmt::format("log {}: repaired offsets {} to {}", s_.id.value,
-                                                 at.value, end.value));
-                     });
-      });
+  const Offset end = s_.store.segment_end(at, s_.readable_end());
+  s_.node.transfers.ask(peers[peer], s_.id,
+                        Copy{s_.id, s_.matched, at + got.size(), end, s_.node.options.copy_bytes},
+                        s_.node.options.copy_bytes, Transfers::Urgency::bulk,
+                        [this, at, until, peer, got](Transfers::Came came, const Message* m) {
+                          if (came == Transfers::Came::late) return;
+                          range_active_ = still_holds(at);
+                          if (!range_active_) return;
+                          const Copied* c = m ? std::get_if<Copied>(m) : nullptr;
+                          if (c == nullptr || c->offset != at + got.size() || c->frames.empty())
+                            return repair_range(at, until, peer + 1, {});
+                          Bytes all = joined(got, c->frames);
+                          Tail tail{.end = at};
+                          std::vector<TermStart> terms;
+                          const Scanned s = scan_frames(all, s_.id, no_offset, true, tail, terms);
+                          if (s.good_bytes == 0)
+                            return s.stop == FrameState::incomplete && all.size() < frame_size_max
+                                       ? repair_range(at, until, peer, all)
+                                       : repair_range(at, until, peer + 1, {});
+                          mending_from_ = at;
+                          mending_until_ = tail.end;
+                          s_.store.mend(at, all.slice(0, s.good_bytes));
+                        });
+}
+
+void Repair::mended() {
+  range_active_ = false;
+  ++s_.node.figures.corruptions_repaired;
+  s_.node.event(Event::Level::info, fmt::format("log {}: repaired offsets {} to {}", s_.id.value,
+                                                mending_from_.value, mending_until_.value));
 }
 
 }  // namespace loglog::storage

@@ -3,7 +3,6 @@
 // LogReplica owns it and tells it when the strand is idle.
 #pragma once
 #include "storage-node/core/reader.h"
-#include "storage-node/core/segment_writer.h"
 
 namespace loglog::storage {
 
@@ -14,8 +13,8 @@ class Repair {
 
   /// `hole` runs when a hole was found while the log was in use. The log then ends at the hole and
   /// is no longer matched.
-  Repair(LogCore& s, SegmentWriter& w, Reader& r, Finished finished, std::function<void()> hole)
-      : s_(s), writer_(w), reader_(r), finished_(std::move(finished)), hole_(std::move(hole)) {}
+  Repair(LogCore& s, Reader& r, Finished finished, std::function<void()> hole)
+      : s_(s), reader_(r), finished_(std::move(finished)), hole_(std::move(hole)) {}
 
   /// True between start() and the end of the reconcile.
   bool active() const { return active_; }
@@ -25,6 +24,12 @@ class Repair {
   /// Ends the reconcile for a newer command or term. Nothing further is written; the operation in
   /// flight ends first.
   void cancel();
+  /// The store's cut is durable.
+  void cut_durable();
+  /// A group of copied bytes is durable, and s.durable has moved.
+  void group_durable();
+  /// A peer's bytes lie in the place of the damaged bytes.
+  void mended();
   /// The strand is idle, so there may be room now for copied bytes that waited.
   void resume();
   /// Repeats questions after a pause, and reports progress to the leader (P4).
@@ -56,10 +61,16 @@ class Repair {
     std::vector<TermStart> terms{};
     /// The beginning of a frame whose rest has not been read yet.
     Bytes rest{};
+    bool header_read = false;
+    /// Distance of the next piece from the first frame.
     std::uint64_t position = 0;
   };
 
+  /// The step that follows a cut.
+  enum class AfterCut : std::uint8_t { nothing, copy, report_hole };
+
   void cut();
+  void begin_cut(bool everything, const Tail& kept, AfterCut then);
   void walk(Walk w);
   void cut_inside(Offset file);
   Tail suspect_from(Tail kept);
@@ -86,7 +97,6 @@ class Repair {
   void repair_range(Offset at, Offset until, std::size_t peer, const Bytes& got);
 
   LogCore& s_;
-  SegmentWriter& writer_;
   Reader& reader_;
   Finished finished_;
   std::function<void()> hole_;
@@ -98,6 +108,12 @@ class Repair {
   bool waits_for_room_ = false;
   /// A group of copied bytes is in flight.
   bool writing_ = false;
+  /// The cut under way: the tail after it, and the next step of the reconcile; `nothing` if the
+  /// reconcile has ended meanwhile.
+  Tail cut_to_;
+  AfterCut after_cut_ = AfterCut::nothing;
+  /// The damaged range that a peer's bytes are being written over.
+  Offset mending_from_{}, mending_until_{};
   /// Number of the reconcile, by which guarded() knows late callbacks.
   std::uint64_t run_ = 0;
   Reconcile command_;

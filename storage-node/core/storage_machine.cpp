@@ -244,8 +244,8 @@ std::expected<std::string, std::string> StorageMachine::readiness(Time now) cons
     const LogCore& s = log->state;
     if (!s.made || s.dropped) continue;
     if (s.lost()) return no(fmt::format("the promise of log {} is lost (T4)", id.value));
-    if (s.no_space != Errc::ok)
-      return no(fmt::format("log {}: {}", id.value, sentence_of(s.no_space)));
+    if (s.store.no_space() != Errc::ok)
+      return no(fmt::format("log {}: {}", id.value, sentence_of(s.store.no_space())));
     if (s.is_suspect())
       return no(fmt::format("log {} has damaged bytes that are not copied again yet", id.value));
     if (!s.is_matched())
@@ -417,7 +417,8 @@ void StorageMachine::written(Time now, const Written& w) {
 
 void StorageMachine::disk_done(Time now, DiskDone&& d) {
   begin(now);
-  node_.disk_done(std::move(d));
+  if (const auto of = node_.disk_done(d))
+    if (LogReplica* log = find(*of)) log->disk_done(d);
   end();
 }
 
@@ -432,7 +433,8 @@ void StorageMachine::tick(Time now) {
                                      [](const auto& l) { return l.second->state.is_suspect(); });
     std::vector<LogId> full;
     for (const auto& [id, l] : logs_)
-      if (l->state.no_space != Errc::ok && full.size() < full_logs_told_max) full.push_back(id);
+      if (l->state.store.no_space() != Errc::ok && full.size() < full_logs_told_max)
+        full.push_back(id);
     node_.send(leader_, RequestId{},
                SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, std::move(full),
                        suspect, disk_space_.free_bytes, disk_space_.size_bytes,

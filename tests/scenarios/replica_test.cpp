@@ -313,10 +313,10 @@ TEST_CASE("story: segments roll while a replica is being filled (S5, D2)") {
   s.until("an answer is held up", [&] { return answers >= 2; });
   s.on_message = {};
   const Offset there = s.replica(s.node(3)).durable.end;
-  const Offset open_then = s.replica(s.node(1)).segments.open();
+  const Offset open_then = s.replica(s.node(1)).store.open_segment();
   // While node 3 waits for bytes, its peers go through several segments.
   more(12);
-  CHECK(s.replica(s.node(1)).segments.open() > open_then + 2 * segment_size_min);
+  CHECK(s.replica(s.node(1)).store.open_segment() > open_then + 2 * segment_size_min);
   CHECK(s.replica(s.node(3)).durable.end < open_then);
   CHECK(s.replica(s.node(3)).durable.end <= there + 2 * segment_size_min);
   // Node 3 fills its gap across the segment boundaries.

@@ -209,7 +209,7 @@ TEST_CASE("stop: a storage node finishes what it was ordered and says so, and ta
   s.restart(node);
   // K3: node 2 brought its marks up to date before it stopped, so they name its whole log.
   s.until("it is back", [&] { return s.replica(node).is_matched(); });
-  CHECK_FALSE(s.replica(node).dirty_tail);
+  CHECK_FALSE(s.replica(node).store.has_torn_bytes());
   s.expect_log("log1", {"a", "b", "c"});
   s.let_pass(1s);
   s.expect_replicas_equal();

@@ -157,7 +157,7 @@ struct TestNode {
   }
   void segment_and_term_start(std::uint32_t term) {
     std::vector<OrderItem> items;
-    if (machine->log(log_id)->segments.empty()) items.push_back({{}, make_segment_start_image({})});
+    if (machine->log(log_id)->store.empty()) items.push_back({{}, make_segment_start_image({})});
     TermStartPayload t;
     const auto& terms = machine->log(log_id)->terms;
     if (!terms.empty()) t.previous_start = terms.back().offset, t.previous_term = terms.back().term;
@@ -629,7 +629,7 @@ TEST_CASE("a file that is being repaired is not trimmed before it is whole") {
   a.hold = false;
   a.run();
   CHECK(a.machine->report().counted.corruptions_repaired == 1);
-  CHECK(a.machine->log(log_id)->segments.front() == rolled);
+  CHECK(a.machine->log(log_id)->first_kept() == rolled);
   CHECK_FALSE(file());
 }
 
@@ -661,7 +661,7 @@ TEST_CASE("a file that is being closed is not trimmed before it is") {
   CHECK(std::ranges::none_of(n.held, unlinks));
   n.hold = false;
   n.run();
-  CHECK(n.machine->log(log_id)->segments.front() == rolled);
+  CHECK(n.machine->log(log_id)->first_kept() == rolled);
   CHECK_FALSE(n.disk.read(log_id, Offset{}, 0, 100));
 }
 
@@ -705,18 +705,19 @@ TEST_CASE(
   n.segment_and_term_start(1);
   append(n, 1, make_run(11, 1), n.machine->log(log_id)->durable.end);
   append(n, 1, make_run(11, 2), n.machine->log(log_id)->durable.end);
-  const LogCore before_state = *n.machine->log(log_id);
-  const Tail before = before_state.durable;
+  const Tail before = n.machine->log(log_id)->durable;
+  const std::vector<TermStart> terms_before = n.machine->log(log_id)->terms;
+  const Offset committed_before = n.machine->log(log_id)->committed;
   // After 20 ms of rest the marks name the whole log.
   n.advance(50ms);
   SUBCASE("clean") {
     n.restart();
     CHECK(n.machine->log(log_id)->durable.chain == before.chain);
-    CHECK(n.machine->log(log_id)->terms == before_state.terms);
-    CHECK(!n.machine->log(log_id)->dirty_tail);
-    CHECK(n.machine->log(log_id)->committed == before_state.committed);
+    CHECK(n.machine->log(log_id)->terms == terms_before);
+    CHECK(!n.machine->log(log_id)->store.has_torn_bytes());
+    CHECK(n.machine->log(log_id)->committed == committed_before);
     n.say(client, Read{log_id, {}, 100000, 0});
-    CHECK(n.take<Page>()->frames.size() == before_state.committed.value);
+    CHECK(n.take<Page>()->frames.size() == committed_before.value);
   }
   SUBCASE("torn above the mark") {
     // Bytes behind the mark: a torn tail, which the next reconcile cuts (K3).
@@ -727,10 +728,10 @@ TEST_CASE(
     const LogCore& l = *n.machine->log(log_id);
     CHECK(l.durable.end == before.end);
     CHECK(!l.suspect);
-    CHECK(l.dirty_tail);
+    CHECK(l.store.has_torn_bytes());
     n.seal(2);
     n.match(2);
-    CHECK(!l.dirty_tail);
+    CHECK(!l.store.has_torn_bytes());
     n.segment_and_term_start(2);
     CHECK(n.take<Durable>()->term == Term{2});
   }
@@ -997,7 +998,7 @@ TEST_CASE("trim unlinks whole segments and says where the log begins") {
   const Offset end = n.machine->log(log_id)->durable.end;
   n.say(leader, Watermark{log_id, Term{1}, end});
   n.say(leader, TrimTo{log_id, Term{1}, second});
-  CHECK(n.machine->log(log_id)->segments.size() == 1);
+  CHECK(n.machine->log(log_id)->store.segments().size() == 1);
   n.sent.clear();
   n.say(client, Read{log_id, {}, 100, 0});
   const auto p = n.take<Page>();
@@ -1593,7 +1594,7 @@ TEST_CASE(
   CHECK(told->logs[0].log == log_id);
   // The open segment's file and, if it exists, the prepared file.
   std::uint64_t files = 0;
-  for (const Offset first : n.machine->log(log_id)->segments.firsts())
+  for (const Offset first : n.machine->log(log_id)->store.segments())
     files += n.disk.file_size(log_id, first).value_or(0);
   CHECK(told->logs[0].bytes >= files);
   CHECK(files > 0);

@@ -24,7 +24,8 @@ struct Bench {
     file.resize(tombstones_file_size);
     std::copy_n(save.slot.data(), save.slot.size(),
                 file.data() + (save.counter % 2) * tombstones_slot_size);
-    node.disk_done({r.ticket, Errc::ok, {}, {}});
+    DiskDone done{r.ticket, Errc::ok, {}, {}};
+    node.disk_done(done);
   }
   Node node;
   TombstoneList list;

@@ -1,5 +1,5 @@
 // Binary searches over the ascending first offsets.
-#include "storage-node/core/segment_map.h"
+#include "storage-node/core/store/segments/segment_map.h"
 
 #include <algorithm>
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "storage-node/core/log_tail.h"
-#include "storage-node/core/segment_map.h"
 #include "storage-node/core/startup_disk.h"
+#include "storage-node/core/store/segments/segment_map.h"
 
 namespace loglog::storage {
 

@@ -1,7 +1,7 @@
 // The scan of a log's files at a start. find_tail() finds the last good frame, walk_terms_back()
 // the list of terms. Torn bytes above the mark are no damage; bad bytes below it, unreadable bytes
 // and bad headers make the log suspect (K3).
-#include "storage-node/core/recovery_scan.h"
+#include "storage-node/core/store/segments/recovery_scan.h"
 
 #include <algorithm>
 #include <optional>
