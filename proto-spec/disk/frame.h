@@ -104,6 +104,10 @@ struct FrameView {
 /// Judges the bytes of `log` at `offset`; with `verify_payload` the payload checksum too. Total.
 FrameView look_at_frame(ByteSpan bytes, LogId log, Offset offset, bool verify_payload);
 
+/// A clock in a frame: the leader knew no time (R5). It is later than every time, so entries below
+/// it are never old, and a search for a point in time goes on to an earlier point.
+inline constexpr std::uint64_t no_clock = ~std::uint64_t{0};
+
 /// Payload of a term start frame. The list of term starts is read backwards through
 /// `previous_start`.
 struct TermStartPayload {
@@ -111,8 +115,8 @@ struct TermStartPayload {
   Offset previous_start = no_offset;
   Term previous_term{};
   InstanceId instance{};
-  /// Clock at the leader, Unix time in milliseconds: for retention by age, time lookup and people,
-  /// never for safety (R4, R5).
+  /// Clock at the leader, Unix time in milliseconds, or no_clock: for retention by age, time lookup
+  /// and people, never for safety (R4, R5).
   std::uint64_t clock_ms = 0;
   std::uint8_t write_quorum = 0;
   std::vector<Member> members;
@@ -136,7 +140,7 @@ Bytes make_segment_start_image(const SegmentStartPayload& p);
 std::optional<TermStartPayload> read_term_start(ByteSpan payload);
 std::optional<SegmentStartPayload> read_segment_start(ByteSpan payload);
 /// The leader's clock in the segment start or term start at this place of `log`, Unix time in
-/// milliseconds. nullopt if no such frame stands there whole and good.
+/// milliseconds, or no_clock. nullopt if no such frame stands there whole and good.
 std::optional<std::uint64_t> clock_at(ByteSpan bytes, LogId log, Offset offset);
 
 }  // namespace loglog

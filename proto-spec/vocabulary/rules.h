@@ -155,6 +155,8 @@
   X(R5_age)        /* retention leaves entries younger than the age that it names */              \
   X(R5_clock)      /* a majority's least clock decides age; a majority's greatest clock stamps    \
                       frames */                                                                   \
+  X(R5_minority)   /* while no majority's clocks are known, a stamp says that nobody knows the    \
+                      time */                                                                    \
   X(R5_agree)      /* nothing is trimmed by age while the sequencers' clocks differ */            \
   X(R6_before)     /* a point in time is found at a start frame whose clock is before it */       \
   X(F1_end)        /* a conditional run is ordered only if no run lies at or above its expected   \

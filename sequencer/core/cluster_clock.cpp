@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "proto-spec/disk/frame.h"
 #include "proto-spec/vocabulary/limits.h"
 #include "sequencer/core/rules.h"
 
@@ -60,13 +61,11 @@ std::vector<std::uint64_t> ClusterClock::ascending(Time now) const {
 
 std::uint64_t ClusterClock::stamp(Time now) const {
   if (!rules::majority_decides_clock()) return own_.at(now);
+  const auto all = ascending(now);
+  if (all.size() < majority_) return rules::stamp_of_a_minority(own_.at(now));
   // With the clocks in ascending order, a majority is at or below the entry number `majority_`. So
   // the slow clocks of a minority cannot make the stamp too early.
-  const auto all = ascending(now);
-  if (all.size() >= majority_) return all[majority_ - 1];
-  // No majority: the greatest known clock is the safe side, because entries are then kept longer.
-  const std::uint64_t own = std::max(own_.at(now), own_.unset_at(now));
-  return all.empty() ? own : std::max(own, all.back());
+  return all[majority_ - 1];
 }
 
 /// The clock that a majority has reached. A disagreement beyond the skew shows that some clock is

@@ -25,10 +25,6 @@ class OwnClock {
   std::uint64_t at(Time now) const { return plus(wall_ms_, now - wall_at_); }
   /// True from the moment at which somebody set the clock until it counts again.
   bool was_just_set() const { return set_at_.has_value(); }
-  /// The value that the clock would show if nobody had set it.
-  std::uint64_t unset_at(Time now) const {
-    return base_at_ ? plus(base_ms_, now - *base_at_) : at(now);
-  }
 
   /// `clock_ms` carried on by `d`.
   static std::uint64_t plus(std::uint64_t clock_ms, Duration d);
@@ -58,9 +54,8 @@ class ClusterClock {
   /// The clock to tell other sequencers; 0 while the own clock does not count.
   std::uint64_t told(Time now) const { return own_.was_just_set() ? 0 : own_.at(now); }
 
-  /// The clock for new entries: the earliest time that is not behind a majority's clocks. Without a
-  /// majority it is the latest clock that any sequencer tells. A stamp that is too late keeps
-  /// entries longer; a stamp that is too early would trim them too soon.
+  /// The clock for new entries: the earliest time that is not behind a majority's clocks. no_clock
+  /// if no majority is heard, because a stamp that is too early would trim entries too soon.
   std::uint64_t stamp(Time now) const;
   /// The clock that the age of entries is measured by: the latest time that a majority's clocks
   /// have reached. nullopt if no majority is heard, or if the clocks differ by more than

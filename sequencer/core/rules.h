@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "proto-spec/disk/frame.h"
 #include "proto-spec/vocabulary/ids.h"
 #include "proto-spec/vocabulary/quorum.h"
 #include "proto-spec/vocabulary/rules.h"
@@ -323,6 +324,12 @@ inline Offset trim_point(Offset before, Offset asked) {
 
 /// R5_clock: a majority's least clock decides age; a majority's greatest clock stamps frames.
 inline bool majority_decides_clock() { return !removed(Rule::R5_clock); }
+
+/// R5_minority: while no majority's clocks are known, a stamp says that nobody knows the time.
+/// `own`: the leader's clock, in milliseconds.
+inline std::uint64_t stamp_of_a_minority(std::uint64_t own) {
+  return removed(Rule::R5_minority) ? own : no_clock;
+}
 
 /// R5_agree: nothing is trimmed by age while the sequencers' clocks differ. `agree`: the clocks of
 /// a majority are known, and all known clocks agree.

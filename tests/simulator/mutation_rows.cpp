@@ -206,6 +206,7 @@ const std::vector<MutationRow>& mutation_rows() {
       {"R5_bytes", {R5_bytes}, "retention"},
       {"R5_age", {R5_age}, "retention_by_age"},
       {"R5_clock", {R5_clock}, "astray_clocks"},
+      {"R5_minority", {R5_minority}, "astray_clocks"},
       {"R5_agree",
        {R5_agree},
        "astray_clocks",

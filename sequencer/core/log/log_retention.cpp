@@ -79,7 +79,8 @@ Offset LogRetention::allowed_by_bytes(Offset committed) const {
 
 /// Moves `aged_` over segment starts that are older than the retention, in order. It stops at the
 /// first younger segment, so a clock that went back between two leaders keeps entries longer, never
-/// shorter. Asks for the next unknown clock.
+/// shorter. A start without a clock is passed over: the next clock covers all entries below it.
+/// Asks for the next clock that was not read.
 void LogRetention::look_at_ages(Time now, const LogExtent& log, const ReplicaSet& replicas) {
   const std::uint64_t ms = retained_ms();
   const std::optional<std::uint64_t> wall = ms == 0 ? std::nullopt : host_.age_by();
@@ -87,6 +88,7 @@ void LogRetention::look_at_ages(Time now, const LogExtent& log, const ReplicaSet
   for (auto s = segments_.upper_bound(std::max(log.begins, aged_));
        s != segments_.end() && s->first <= log.committed; ++s) {
     if (s->second == 0) return ask(now, s->first, log.begins, replicas);
+    if (s->second == no_clock) continue;
     if (s->second >= *wall - ms) return;
     aged_ = s->first;
   }
@@ -100,11 +102,12 @@ bool LogRetention::awaits_answer(Time now) {
   return false;
 }
 
-/// The next segment holds nothing, so this happens once.
+/// The next segment holds nothing, so this happens once. Its start must have a clock, because no
+/// later start would cover these entries.
 bool LogRetention::closes_idle_segment(Time now, const LogExtent& log) const {
   const std::uint64_t ms = retained_ms();
   return ms != 0 && log.end == log.committed && !log.is_idle &&
-         now - log.last_run >= as_duration(ms);
+         now - log.last_run >= as_duration(ms) && host_.wall_ms() != no_clock;
 }
 
 std::optional<Offset> LogRetention::trim_point(Time now, const LogExtent& log,
@@ -178,7 +181,10 @@ void LogRetention::plan(Time now, const LogExtent& log) {
     due_ = question_->deadline;
     return;
   }
-  if (ms > 0 && log.end == log.committed && !log.is_idle) due_ = log.last_run + as_duration(ms);
+  if (ms > 0 && log.end == log.committed && !log.is_idle) {
+    due_ = log.last_run + as_duration(ms);
+    if (due_ <= now && host_.wall_ms() == no_clock) due_ = now + clocks_again;
+  }
   if (!may_retain_less(log)) return;
   if (listed_to_ != no_offset) {
     due_ = std::min(due_, ask_after_);
@@ -186,7 +192,9 @@ void LogRetention::plan(Time now, const LogExtent& log) {
   }
   if (std::max(allowed_by_bytes(log.committed), aged_) > std::max(log.begins, trim_asked_))
     due_ = std::min(due_, trim_after_);
-  const auto next = segments_.upper_bound(std::max(log.begins, aged_));
+  const auto next =
+      std::find_if(segments_.upper_bound(std::max(log.begins, aged_)), segments_.end(),
+                   [](const auto& s) { return s.second != no_clock; });
   if (ms == 0 || next == segments_.end() || next->first > log.committed) return;
   const std::optional<std::uint64_t> known = host_.age_by();
   if (!known) {

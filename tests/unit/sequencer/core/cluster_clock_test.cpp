@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include "proto-spec/disk/frame.h"
+
 using namespace loglog;
 using namespace loglog::sequencer;
 
@@ -55,7 +57,7 @@ TEST_CASE(
   ClusterClock two_of_three(one, 3);
   two_of_three.look(Time{1h}, noon);
   CHECK(!two_of_three.age_by(Time{1h}));  // its own clock is no majority
-  CHECK(two_of_three.stamp(Time{1h}) == noon);
+  CHECK(two_of_three.stamp(Time{1h}) == no_clock);
   two_of_three.heard(Time{1h}, three, noon + 1000);
   CHECK(two_of_three.age_by(Time{1h}) == noon);
   CHECK(two_of_three.stamp(Time{1h}) == noon + 1000);
@@ -90,8 +92,19 @@ TEST_CASE(
   SUBCASE("it was set back: what is stamped meanwhile is not early") {
     alone.look(Time{1h + 23s}, noon - day);
     CHECK(!alone.age_by(Time{1h + 23s}));
-    CHECK(alone.stamp(Time{1h + 23s}) == noon + 25'000);
+    CHECK(alone.stamp(Time{1h + 23s}) == no_clock);
   }
+}
+
+TEST_CASE(
+    "clocks: a leader a day behind that heard one doubted voter stamps nothing, so the next leader "
+    "finds nothing old (C-11, F15, R5)") {
+  ClusterClock behind(one, 3);
+  behind.look(Time{1h}, noon - day);
+  behind.heard(Time{1h}, three, 0);  // the voter's clock was just set
+  CHECK(behind.stamp(Time{1h}) == no_clock);
+  behind.heard(Time{1h}, two, noon);
+  CHECK(behind.stamp(Time{1h}) == noon);
 }
 
 TEST_CASE(

@@ -194,14 +194,21 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "retention by age: clocks of earlier terms are read; one that is ahead keeps what it stands "
-    "in") {
+    "retention by age: clocks of earlier terms are read; a clock that is ahead keeps its segment, "
+    "and a start without a clock is covered by the next (R5)") {
   Log l({0, 20'000});
+  bool ahead = false;
   SUBCASE("they agree") {}
-  SUBCASE("the first leader's was an hour ahead") { l.f.wall_offset_ms = 3'600'000; }
+  SUBCASE("the first leader's clock was an hour ahead when it started") {
+    ahead = true;
+    l.f.wall_offset_ms = 3'600'000;
+    l.fail_over();
+  }
+  SUBCASE("the first leader's clock was just set, so it stamped no clock") {
+    l.f.wall_offset_ms = 3'600'000;
+  }
   l.f.pass(10ms);
   l.append(30, 100ms);  // some segments
-  const bool ahead = l.f.wall_offset_ms != 0;
   l.f.wall_offset_ms = 0;
   const std::vector<Offset> old = l.segments();
   REQUIRE(old.size() >= 4);
