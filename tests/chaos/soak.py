@@ -8,6 +8,7 @@ load the status says that all is well.
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -73,6 +74,18 @@ def uncounted_of(sample):
     return sample[1] - sum(sample[2].values())
 
 
+def lasting(samples):
+    """The least uncounted sample of each WINDOW in which a process was looked at from begin to end.
+    Freed memory stays for a moment, and a killed process cannot give it back; memory that no figure
+    counts stays for longer."""
+    for _, life in itertools.groupby(samples, key=lambda s: s[3]):
+        life = list(life)
+        for i, begin in enumerate(life):
+            window = list(itertools.takewhile(lambda s, begin=begin: s[0] <= begin[0] + WINDOW, (life[j] for j in range(i, len(life)))))
+            if i + len(window) < len(life):  # the process outlived the window
+                yield min(window, key=uncounted_of)
+
+
 class Watch(threading.Thread):
     """Samples each node's memory and figures."""
 
@@ -110,7 +123,7 @@ class Watch(threading.Thread):
             return
         kind = self.cluster.kind(name)
         counted = {what: figures[f"loglog_{kind}_{what}_bytes"] for what in COUNTED[kind]}
-        self.samples.setdefault(name, []).append((at, resident, counted))
+        self.samples.setdefault(name, []).append((at, resident, counted, process.pid))
 
     def judge(self, seconds):
         for name in [*self.cluster.sequencers, *self.cluster.storage]:
@@ -120,9 +133,7 @@ class Watch(threading.Thread):
                 continue
             kind = self.cluster.kind(name)
             most = max(samples, key=lambda s: s[1])
-            # Freed memory stays for a moment; memory that no figure counts stays for longer.
-            above = max((min((s for s in samples if begin[0] <= s[0] <= begin[0] + WINDOW), key=uncounted_of) for begin in samples
-                         if begin[0] + WINDOW <= samples[-1][0]), key=uncounted_of)
+            above = max(lasting(samples), key=uncounted_of)
             uncounted = uncounted_of(above)
             # Counted bytes have limits of their own and may rise to them.
             thirds = [[uncounted_of(s) for s in samples if seconds * i / 3 <= s[0] < seconds * (i + 1) / 3] for i in range(3)]

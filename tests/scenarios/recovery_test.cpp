@@ -350,6 +350,7 @@ TEST_CASE(
   s.let_pass(1s);
   s.kill(s.node(2));
   s.node(2).disk = old_copy;
+  s.world().tails_were_lost = true;
   s.restart(s.node(2));
   // T4: the leader finds the tail below what node 2 had acknowledged in this term, and commits
   // MarkLost.
