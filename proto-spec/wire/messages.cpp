@@ -41,7 +41,7 @@ std::string_view name_of(ReplicaState s) {
 
 std::string_view name_of(NodeCondition c) {
   static constexpr std::string_view names[] = {
-      "", "up", "lagging", "suspect", "unreachable", "foreign_disk", "data_loss"};
+      "", "up", "lagging", "suspect", "unreachable", "foreign_disk", "data_loss", "refuses_leader"};
   const auto i = static_cast<std::size_t>(c);
   return i < std::size(names) ? names[i] : "";
 }

@@ -47,7 +47,8 @@ enum class NodeCondition : std::uint8_t {
   suspect = 3,
   unreachable = 4,
   foreign_disk = 5,
-  data_loss = 6
+  data_loss = 6,
+  refuses_leader = 7
 };
 /// A sequencer's part in Raft, for status.
 enum class RaftRole : std::uint8_t { follower = 1, candidate = 2, leader = 3 };

@@ -26,7 +26,8 @@ Colour colour_of(const std::string& state) {
   if (state == "up" || state == "streaming" || state == "leader" || state == "open")
     return Colour::green;
   if (state == "follower") return Colour::plain;
-  for (const char* bad : {"unreachable", "suspect", "halted", "foreign_disk", "data_loss", "full"})
+  for (const char* bad :
+       {"unreachable", "suspect", "halted", "foreign_disk", "data_loss", "refuses_leader", "full"})
     if (state == bad) return Colour::red;
   return Colour::yellow;
 }

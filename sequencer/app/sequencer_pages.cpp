@@ -92,9 +92,9 @@ void add_cluster(PrometheusText& t, const Report& r) {
           "Registered storage nodes by state, as the leader sees them; none of a sequencer that "
           "does not lead.");
   if (r.term != Term{})
-    for (const NodeCondition c :
-         {NodeCondition::up, NodeCondition::lagging, NodeCondition::suspect,
-          NodeCondition::unreachable, NodeCondition::foreign_disk, NodeCondition::data_loss}) {
+    for (const NodeCondition c : {NodeCondition::up, NodeCondition::lagging, NodeCondition::suspect,
+                                  NodeCondition::unreachable, NodeCondition::foreign_disk,
+                                  NodeCondition::data_loss, NodeCondition::refuses_leader}) {
       const auto n = r.nodes.find(c);
       t.value(n == r.nodes.end() ? std::uint64_t{0} : n->second, {{"state", name_of(c)}});
     }
@@ -110,6 +110,10 @@ void add_cluster(PrometheusText& t, const Report& r) {
           "How far the wall clock of a sequencer is from a majority's at most, as the leader hears "
           "them; 4294967: one was just set.")
       .value(static_cast<double>(r.clock_off_ms) / 1000);
+  t.gauge("loglog_sequencer_run_twice",
+          "Sequencers under whose id a second process was refused in the last 15 s, as this "
+          "sequencer knows; the leader hears of it from the storage nodes too.")
+      .value(r.run_twice);
   t.gauge("loglog_sequencer_halted_logs",
           "Those whose replicas contradict each other, as the leader knows.")
       .value(r.logs_halted);

@@ -129,10 +129,15 @@ class Finder {
     switch (n.condition) {
       case NodeCondition::unreachable:
         add("node-unreachable", fmt::format("{} {}.", who, silence(n.silent_ms)),
-            "If its process runs, read its log: it may refuse a leader that has gone back, and "
-            "says "
-            "so. Otherwise: Start it with the data directory it had, or repair the network to it. "
-            "It catches up by itself.");
+            "Start it with the data directory it had, or repair the network to it. It catches up "
+            "by itself.");
+        return;
+      case NodeCondition::refuses_leader:
+        add("node-refuses-leader",
+            who + " refuses this leader: the sequencers have gone back to older directories.",
+            "Its log says how. Stop all sequencers and put back their newest directories. Do not "
+            "start further sequencers before: a sequencer that joins this leader loses the newer "
+            "metadata that it holds.");
         return;
       case NodeCondition::foreign_disk:
         add("node-foreign-disk",

@@ -49,6 +49,9 @@ inline constexpr std::array alarm_kinds{
               "A storage node came with another disk than the one it is registered with: its "
               "directory is new, or another node's. It is "
               "refused and counts as down."},
+    AlarmKind{"node-refuses-leader", Severity::critical,
+              "A storage node refuses the leader, because the leader's metadata are older than the "
+              "node's copy: the sequencers were given older directories. The node counts as down."},
     AlarmKind{"node-data-loss", Severity::critical,
               "A storage node's disk lost something that the node had promised or acknowledged, or "
               "it is an older copy of the directory. The "

@@ -67,6 +67,8 @@ struct Report {
   std::uint64_t logs_refusing = 0;
   /// The largest distance of a sequencer's clock from the majority's, milliseconds.
   std::uint32_t clock_off_ms = 0;
+  /// Sequencers under whose id a second process was refused lately, as far as is known here.
+  std::uint64_t run_twice = 0;
   /// While it leads: logs whose term has begun, at most logs_shown_max.
   std::vector<LogReport> logs;
 };

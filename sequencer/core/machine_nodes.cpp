@@ -63,8 +63,16 @@ void SequencerMachine::check_node(NodeId id) {
   Node& n = found->second;
   const Connection& c = connections_.at(n.connection);
   const ClusterId ours = metadata_.state().cluster;
-  if (ours == ClusterId{} || c.disk == DiskId{}) return;  // InitCluster takes the node up again
+  if (ours == ClusterId{}) return;  // InitCluster takes the node up again
   const StorageInfo* known = metadata_.node(id);
+  if (c.disk == DiskId{}) {
+    if (known == nullptr) return;
+    n.refused = true;
+    return event(Event::Level::alarm,
+                 fmt::format("DATA LOSS: node {} cannot read its identity; it counts as down until "
+                             "an empty disk takes its place (loglog nodes replace-disk {})",
+                             id.value, id.value));
+  }
   const StorageInfo* wanted = configured(id);
   if (known != nullptr && rules::is_foreign_disk(c.disk, known->disk)) {
     n.refused = true;
@@ -178,6 +186,7 @@ void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
     propose(RegisterStorage{StorageInfo{id, known->disk, known->address, false,
                                         connections_.at(n.connection).boot, m.promise_count}});
   n.sealed = true;
+  n.refused_leader.reset();
   n.seal_due = never;
   for (const auto& [log, t] : joins_) join_members(log);
   for (const auto& [log, t] : drops_) drop_members(log);
@@ -228,6 +237,7 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
             n.disk_free_bytes = s.disk_free_bytes;
             n.disk_size_bytes = s.disk_size_bytes;
             n.cannot_reach = std::move(s.cannot_reach);
+            n.twice = std::move(s.twice);
             for (const LogBytes& l : s.logs)
               if (metadata_.log(l.log) != nullptr) n.log_bytes[l.log] = l.bytes;
           },

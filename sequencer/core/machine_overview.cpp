@@ -10,9 +10,9 @@
 namespace loglog::sequencer {
 namespace {
 
-/// How long a node is shown that came with another disk than the registered disk. It comes back
-/// about once a second and is refused each time.
-constexpr Duration foreign_disk_shown = 5s;
+/// How long a node is shown that came with another disk than the registered disk, or that refused
+/// this leader. It is dialled about once a second, and the same happens each time.
+constexpr Duration refusal_shown = 5s;
 /// A second process under a sequencer's id comes as often, but is told of only every ten seconds.
 constexpr Duration twin_shown = 15s;
 constexpr std::uint32_t never_heard = 0xFFFF'FFFF;
@@ -134,6 +134,11 @@ ClusterPicture SequencerMachine::picture() const {
 SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
   SequencerSeen s{
       info.id, info.address, true, 0, term_ == Term{} ? 0 : clock_.off_ms(now_, info.id), false};
+  // A second process under this id dials the storage nodes, and not this process.
+  s.twice = std::ranges::any_of(nodes_, [&](const auto& n) {
+    return heard_lately(n.second) &&
+           std::ranges::find(n.second.twice, info.id) != n.second.twice.end();
+  });
   if (info.id == options_.id) return s;
   const std::optional<Duration> silent = peers_.silent(now_, info.id);
   s.reachable =
@@ -141,7 +146,7 @@ SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
       *silent <= (raft_.is_leader() ? 2 * options_.election_timeout_min : peers_.silence_max());
   if (!s.reachable) s.silent_ms = silent ? saturated_ms(*silent) : never_heard;
   const std::optional<Time> twin = peers_.twin_at(info.id);
-  s.twice = twin && now_ - *twin <= twin_shown;
+  s.twice = s.twice || (twin && now_ - *twin <= twin_shown);
   return s;
 }
 
@@ -172,9 +177,11 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
       const auto p = nodes_.find(peer);
       return p != nodes_.end() && heard_lately(p->second);
     });
-  if (n.foreign_disk && now_ - n.foreign_disk->at <= foreign_disk_shown)
+  if (n.foreign_disk && now_ - n.foreign_disk->at <= refusal_shown)
     s.condition = NodeCondition::foreign_disk;
   else if (info.lost) s.condition = NodeCondition::data_loss;
+  else if (n.refused_leader && now_ - *n.refused_leader <= refusal_shown)
+    s.condition = NodeCondition::refuses_leader;
   else if (!heard_lately(n)) s.condition = NodeCondition::unreachable;
   else if (n.refused) s.condition = NodeCondition::data_loss;
   else if (n.suspect) s.condition = NodeCondition::suspect;

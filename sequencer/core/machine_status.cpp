@@ -110,6 +110,8 @@ Report SequencerMachine::report(Time now) const {
            .logs = {}};
   for (const auto& [id, c] : connections_)
     ++(c.role == Role::client ? r.clients : c.role == Role::sequencer ? r.sequencers : r.storage);
+  r.run_twice = static_cast<std::uint64_t>(std::ranges::count_if(
+      options_.sequencers, [this](const SequencerInfo& s) { return see(s).twice; }));
   if (term_ == Term{}) return r;
   for (const StorageInfo& s : metadata_.state().storage) ++r.nodes[see(s).condition];
   for (const SequencerInfo& s : options_.sequencers)

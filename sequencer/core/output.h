@@ -117,6 +117,8 @@ struct Connected {
 };
 struct Disconnected {
   ConnectionId connection;
+  /// The error that the peer named as its reason; connection_lost: it named none.
+  Errc why = Errc::connection_lost;
 };
 /// A message from a connection.
 struct Arrived {

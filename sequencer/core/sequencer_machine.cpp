@@ -122,6 +122,7 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
   } else if (k.role == Role::storage) {
     const auto n = nodes_.find(NodeId{k.id});
     if (n == nodes_.end() || n->second.connection != d.connection) return;
+    if (d.why == Errc::stale_metadata) n->second.refused_leader = now;
     n->second = n->second.down();
     for (auto& [id, slot] : logs_) {
       if (!slot.term) continue;

@@ -133,6 +133,7 @@ class SequencerMachine final : private LogHost {
     std::uint64_t disk_free_bytes = 0;
     std::uint64_t disk_size_bytes = 0;         // 0: not told
     std::vector<NodeId> cannot_reach;          // storage nodes that it cannot reach
+    std::vector<SequencerId> twice;            // it refused a second process under their ids (D2)
     std::map<LogId, std::uint64_t> log_bytes;  // by log, on its disk
     RaftIndex told_version{};                  // metadata version pushed to it
     // For people, over all connections:
@@ -143,12 +144,15 @@ class SequencerMachine final : private LogHost {
     };
     // T4: it came with another disk than the registered disk; each alarm is raised once.
     std::optional<Foreign> foreign_disk;
+    // T2: when it last refused this leader, because the leader's metadata went back.
+    std::optional<Time> refused_leader;
 
     /// The state that remains when its connection goes.
     Node down() const {
       Node n;
       n.last_heard = last_heard;
       n.foreign_disk = foreign_disk;
+      n.refused_leader = refused_leader;
       return n;
     }
   };

@@ -71,6 +71,10 @@ std::vector<std::string> wrongs_of(const Overview& o) {
     else if (n.condition == NodeCondition::data_loss)
       out.push_back(
           fmt::format("storage {} lost data that it had acknowledged (see its log)", n.id.value));
+    else if (n.condition == NodeCondition::refuses_leader)
+      out.push_back(
+          fmt::format("storage {} refuses this leader: the sequencers have gone back (see its log)",
+                      n.id.value));
     else if (n.condition != NodeCondition::up)
       out.push_back(fmt::format("storage {} {}", n.id.value, name_of(n.condition)));
     if (!n.cannot_reach.empty()) {

@@ -139,7 +139,7 @@ void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c
       [this, id, peer, known](const Error& why) {
         connections_.erase(id);
         dialled_.erase(id);
-        if (*known) machine_.disconnected(loop_.now(), {id});
+        if (*known) machine_.disconnected(loop_.now(), {id, why.code});
         if (peer == nobody) {
           if (why.code != Errc::connection_lost)
             closed_log_(loop_.now(), transport::LogLevel::warning,

@@ -20,8 +20,10 @@ constexpr Duration report_every = 1s;
 constexpr Duration leader_silence_max = 5s;
 /// A sequencer's process that is silent for longer counts as gone, because it pings every second.
 constexpr Duration twin_silence_max = 3s;
-/// A second process under a sequencer's id dials every second; the alarm comes less often.
+/// A second process under a sequencer's id dials every second; the alarm comes less often. Reports
+/// name the sequencer until the next alarm is overdue.
 constexpr Duration twin_alarm_pause = 10s;
+constexpr Duration twin_told = 15s;
 /// Pause between alarms about messages that no correct leader sends.
 constexpr Duration alarm_pause = 1s;
 /// A leader that is refused dials again and again; the alarm comes less often.
@@ -344,18 +346,19 @@ void StorageMachine::keep_newest(ConnectionId newest) {
 }
 
 void StorageMachine::refuse_twin(ConnectionId second) {
-  const std::uint32_t sequencer = sessions_.at(second).peer.id;
+  const SequencerId sequencer{sessions_.at(second).peer.id};
   const std::string why =
-      fmt::format("another process runs as sequencer {} and is connected", sequencer);
+      fmt::format("another process runs as sequencer {} and is connected", sequencer.value);
   node_.out.closes.push_back({second, Error{Errc::wrong_identity, why}});
   forget(second);
-  if (node_.now < twin_alarm_after_) return;
-  twin_alarm_after_ = node_.now + twin_alarm_pause;
+  const auto told = twins_.find(sequencer);
+  if (told != twins_.end() && node_.now - told->second < twin_alarm_pause) return;
+  twins_.insert_or_assign(sequencer, node_.now);
   node_.event(Event::Level::alarm,
               fmt::format("two processes run as sequencer {}: the second one was refused. Stop it; "
                           "it has a wrong --id, or its directory is "
                           "a copy",
-                          sequencer));
+                          sequencer.value));
 }
 
 /// A node without a cluster joins the cluster of the first sequencer that names it. From then on it
@@ -435,10 +438,13 @@ void StorageMachine::tick(Time now) {
     for (const auto& [id, l] : logs_)
       if (l->state.store.no_space() != Errc::ok && full.size() < full_logs_told_max)
         full.push_back(id);
+    std::erase_if(twins_, [this](const auto& t) { return node_.now - t.second > twin_told; });
+    std::vector<SequencerId> twice;
+    for (const auto& [sequencer, at] : twins_) twice.push_back(sequencer);
     node_.send(leader_, RequestId{},
                SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, std::move(full),
                        suspect, disk_space_.free_bytes, disk_space_.size_bytes,
-                       reach_.unreachable(), next_log_bytes()});
+                       reach_.unreachable(), next_log_bytes(), std::move(twice)});
     report_at_ = now + report_every;
   }
   if (stop_by_ == never) reach_.tick();

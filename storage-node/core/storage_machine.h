@@ -182,7 +182,8 @@ class StorageMachine {
   DiskSpace disk_space_;
   /// Alarms of the same kind are not raised before these times.
   Time alarm_after_{};
-  Time twin_alarm_after_{};
+  /// When a second process under a sequencer's id was last refused with an alarm.
+  std::map<SequencerId, Time> twins_;
   /// When an orderly stop ends at the latest; never: the node is not stopping.
   Time stop_by_ = never;
 };

@@ -34,7 +34,8 @@ struct ClusterReport {
   struct Storage {
     std::uint32_t id = 0;  ///< as the node was started with
     std::string address;   ///< HOST:PORT
-    /// up, lagging, suspect, unreachable, foreign_disk or data_loss, as on the status page.
+    /// up, lagging, suspect, unreachable, foreign_disk, data_loss or refuses_leader, as on the
+    /// status page.
     std::string state;
     std::uint64_t staged_bytes = 0;     ///< uploaded runs in memory that are not durable yet
     std::uint64_t disk_free_bytes = 0;  ///< of the file system of its data directory

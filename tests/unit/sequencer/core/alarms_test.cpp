@@ -210,6 +210,7 @@ TEST_CASE("alarms: conditions of storage nodes") {
   };
   CHECK(with(NodeCondition::foreign_disk) == "node-foreign-disk");
   CHECK(with(NodeCondition::data_loss) == "node-data-loss");
+  CHECK(with(NodeCondition::refuses_leader) == "node-refuses-leader");
   CHECK(with(NodeCondition::lagging) == "node-lagging");
   CHECK(with(NodeCondition::suspect) == "node-suspect");
   ClusterPicture p = healthy();

@@ -167,9 +167,9 @@ class FakeCluster {
     machine->arrived(now, {node(i).connection, RequestId{}, std::move(m)});
     run();
   }
-  void disconnect(int i) {
+  void disconnect(int i, Errc why = Errc::connection_lost) {
     node(i).up = false;
-    machine->disconnected(now, {node(i).connection});
+    machine->disconnected(now, {node(i).connection, why});
     run();
   }
   /// Connects a client. `from` is its address; empty means a client in the same process.

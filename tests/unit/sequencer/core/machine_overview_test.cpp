@@ -175,6 +175,52 @@ TEST_CASE("overview: conditions of storage nodes") {
   CHECK(condition(f, 1) == NodeCondition::up);
 }
 
+TEST_CASE(
+    "overview: a node that refuses the leader says why, and is shown so until it promises (F10c)") {
+  FakeCluster f(3);
+  f.start_all();
+  all_answer(f);
+  // A node refuses a single command with the same error; only the end of a connection counts.
+  f.say(f.node(2).connection, Failed{Errc::stale_metadata, "an older version"}, 7);
+  CHECK(condition(f, 2) == NodeCondition::up);
+  f.disconnect(2, Errc::stale_metadata);
+  CHECK(condition(f, 2) == NodeCondition::refuses_leader);
+  f.pass(6s);
+  CHECK(condition(f, 2) == NodeCondition::unreachable);
+  f.connect(2);
+  all_answer(f);
+  CHECK(condition(f, 2) == NodeCondition::up);
+}
+
+TEST_CASE("overview: a registered node that cannot read its identity has lost data (C-3, T4)") {
+  FakeCluster f(3);
+  f.start_all();
+  f.disconnect(1);
+  const DiskId own = std::exchange(f.node(1).disk, DiskId{});
+  f.connect(1);
+  all_answer(f);
+  CHECK(condition(f, 1) == NodeCondition::data_loss);
+  f.disconnect(1);
+  f.node(1).disk = own;
+  f.connect(1);
+  all_answer(f);
+  CHECK(condition(f, 1) == NodeCondition::up);
+}
+
+TEST_CASE(
+    "overview: a second process under the leader's own id is told by the storage nodes that "
+    "refused it (F11)") {
+  FakeCluster f(3);
+  f.start_all();
+  all_answer(f);
+  const auto twice = [&] { return f.machine->overview(0).sequencers.at(0).twice; };
+  CHECK_FALSE(twice());
+  f.say(f.node(3).connection, SpaceIs{0, 1000, {}, false, 0, 1000, {}, {}, {SequencerId{1}}});
+  CHECK(twice());
+  f.say(f.node(3).connection, SpaceIs{0, 1000, {}, false, 0, 1000, {}, {}, {}});
+  CHECK_FALSE(twice());
+}
+
 TEST_CASE("overview: a node that never came is there, and was never heard") {
   FakeCluster f(3);
   f.restart();

@@ -131,6 +131,12 @@ TEST_CASE("verdict: nodes that are away but not needed degrade") {
     CHECK(verdict_of(p).sentence.find(
               "storage 3 lost data that it had acknowledged (see its log)") != std::string::npos);
   }
+  SUBCASE("a node that refuses a leader whose metadata went back (F10c)") {
+    lose(p, 2, NodeCondition::refuses_leader);
+    CHECK(verdict_of(p).sentence.find(
+              "storage 3 refuses this leader: the sequencers have gone back (see its log)") !=
+          std::string::npos);
+  }
   CHECK(verdict_of(p).health == Health::degraded);
 }
 

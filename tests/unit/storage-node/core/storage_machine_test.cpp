@@ -1491,11 +1491,33 @@ TEST_CASE(
   CHECK(n.closed == std::vector<ConnectionId>{twin});
   n.say(leader, Seal{{}, Term{4}, instance, {}});
   CHECK(n.take<Sealed>());  // the first process still leads
+  n.advance(1100ms);
+  // The leader cannot meet a second process under its own id, so this node tells it.
+  const auto told = n.take<SpaceIs>();
+  REQUIRE(told);
+  CHECK(told->twice == std::vector{SequencerId{1}});
   n.closed.clear();
   n.advance(4s);  // and is silent
   // The first process is silent for 4 s, so the later connection takes over.
   connect(later);
   CHECK(n.closed == std::vector<ConnectionId>{leader});
+}
+
+TEST_CASE("storage node: a second process that came 15 s ago is told of no more (F11)") {
+  TestNode n(1);
+  n.start();
+  n.join(3);
+  n.machine->connected(
+      n.now, {ConnectionId{300},
+              Hello{hello_magic, 1, 1, Role::sequencer, ClusterId{5}, "test", 1, BootId{77}, {}, 0},
+              {}});
+  n.run();
+  n.advance(1100ms);
+  CHECK(n.take<SpaceIs>()->twice.size() == 1);
+  n.advance(16s);
+  n.sent.clear();
+  n.advance(1100ms);
+  CHECK(n.take<SpaceIs>()->twice.empty());
 }
 
 TEST_CASE("a follow has 16 MiB of credit at most, whatever its reader gives (follow_credit_max)") {
