@@ -245,9 +245,12 @@ class Finder {
     behind();
   }
 
-  bool has_lost(NodeId node) const {
+  /// True for a node that has an alarm of its own and whose replicas do not catch up by themselves.
+  bool is_refused(NodeId node) const {
     const auto n = std::ranges::find(o_.storage, node, &NodeSeen::id);
-    return n != o_.storage.end() && n->condition == NodeCondition::data_loss;
+    return n != o_.storage.end() && (n->condition == NodeCondition::data_loss ||
+                                     n->condition == NodeCondition::foreign_disk ||
+                                     n->condition == NodeCondition::refuses_leader);
   }
   /// Names the replica that lacks most and counts the others. A replica that cannot be reached has
   /// its node's alarm already.
@@ -258,8 +261,7 @@ class Finder {
     std::uint64_t most = 0;
     for (const LogSeen& l : o_.logs)
       for (const ReplicaSeen& r : l.replicas) {
-        // A disk that lost data has an alarm of its own, and its replica does not catch up.
-        if (!is_behind(r, l.committed) || has_lost(r.node)) continue;
+        if (!is_behind(r, l.committed) || is_refused(r.node)) continue;
         const std::uint64_t bytes = l.committed > r.durable ? l.committed - r.durable : 0;
         ++count;
         if (worst != nullptr && bytes <= most) continue;

@@ -239,18 +239,22 @@ TEST_CASE("alarms: storage nodes that do not hear each other are named while all
 }
 
 TEST_CASE(
-    "alarms: nobody is told that a replica catches up whose disk lost what it acknowledged "
-    "(F10b)") {
+    "alarms: nobody is told that a replica catches up by itself while its node is refused or "
+    "refuses (F10b, F10c)") {
   ClusterPicture p = healthy();
   ReplicaSeen& r = p.overview.logs[0].replicas[0];
   r.state = ReplicaState::suspect;
   r.behind_ms = 60'000;
   CHECK(ids(p).find("replica-behind") != std::string::npos);
-  for (NodeSeen& n : p.overview.storage)
-    // The disk lost acknowledged data, so it will not catch up.
-    if (n.id == r.node) n.condition = NodeCondition::data_loss;
-  CHECK(ids(p).find("replica-behind") == std::string::npos);
-  CHECK(ids(p).find("node-data-loss") != std::string::npos);
+  for (const auto& [condition, alarm] :
+       {std::pair{NodeCondition::data_loss, "node-data-loss"},
+        std::pair{NodeCondition::foreign_disk, "node-foreign-disk"},
+        std::pair{NodeCondition::refuses_leader, "node-refuses-leader"}}) {
+    CAPTURE(alarm);
+    std::ranges::find(p.overview.storage, r.node, &NodeSeen::id)->condition = condition;
+    CHECK(ids(p).find("replica-behind") == std::string::npos);
+    CHECK(ids(p).find(alarm) != std::string::npos);
+  }
 }
 
 TEST_CASE("alarms: logs") {
