@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Full disks that sequencers share with storage nodes (spec/02 R3): no sequencer ends, elections
 and fences go on in the reserve, sequencers start again, and a trim frees the disks. A sequencer
-whose reserve is gone waits for space; a sequencer that cannot write for another reason ends.
+whose reserve is gone waits for space. A sequencer or storage node that cannot write for another
+reason ends.
 The disks are small tmpfs in a mount namespace of the test."""
 
 import re
@@ -144,6 +145,27 @@ def unwritable_raft_log(c, token):
     c.start(other)
 
 
+def failed_disk(c):
+    """K2: a storage node whose disk fails to write ends with exit code 8 and acknowledges nothing
+    more. Appends go on without it, and a new start finds all that it acknowledged."""
+    c.run("logs", "delete", "log")
+    c.on_disks(f"rm {c.dir}/disk*/filler")
+    c.create("failing", "--segment-size", SEGMENT)
+    c.run("append", "failing", input=b"".join(line + b"\n" for line in lines(0, 600)))
+    c.wait_whole(["failing"])
+    process = c.running["node3"]
+    since = len(c.log_of("node3"))
+    check(since < SEGMENT // 2, "the limit leaves room for the log of events")
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (SEGMENT // 2, resource.RLIM_INFINITY))
+    c.run("append", "failing", input=b"which node 3 cannot write\n")
+    wait_for("node 3 ends", lambda: process.poll() is not None)
+    said = c.log_of("node3")[since:]
+    check(process.returncode == 8, f"exit code 8: {process.returncode} {said}")
+    check("ALARM storage 3: group write: File too large; the process ends" in said, said)
+    c.start("node3")
+    c.wait_whole(["failing"])
+
+
 def main():
     disks = SharedDisks()
     if not disks.permitted:
@@ -192,6 +214,7 @@ def main():
             time.sleep(0.2)
         unharmed("after the trim")
         unwritable_raft_log(c, token)
+        failed_disk(c)
         print(f"{written} entries, then a trim, on full disks")
 
 

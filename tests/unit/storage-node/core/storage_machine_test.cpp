@@ -264,6 +264,31 @@ TEST_CASE("an uploaded run that is ordered becomes durable, readable once commit
 }
 
 TEST_CASE(
+    "a node's committed offset is the smaller of what it was told and its own tail, and never "
+    "moves "
+    "back (D5)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.segment_and_term_start(1);
+  const auto committed = [&n] { return n.machine->log(log_id)->committed; };
+  const Offset tail = n.machine->log(log_id)->durable.end;
+  // The leader has committed more than this node holds.
+  n.say(leader, Watermark{log_id, Term{1}, tail + 2 * run_length});
+  CHECK(committed() == tail);
+  append(n, 1, make_run(11, 1));
+  CHECK(committed() == tail + run_length);
+  n.say(leader, Watermark{log_id, Term{1}, tail});
+  CHECK(committed() == tail + run_length);
+  append(n, 1, make_run(11, 2));
+  append(n, 1, make_run(11, 3));
+  CHECK(committed() == tail + 2 * run_length);
+  // The next term's leader has told nothing yet.
+  n.seal(2);
+  CHECK(committed() == tail + 2 * run_length);
+}
+
+TEST_CASE(
     "seal is a barrier: the state waits for the group in flight, and no acknowledgement of the old "
     "term follows") {
   TestNode n(1);
