@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 namespace loglog::server {
@@ -21,19 +22,25 @@ std::uint64_t resident_bytes() {
 
 }  // namespace
 
-bool give_back_free_memory() {
+std::uint64_t free_memory() {
 #ifdef __GLIBC__
-  const struct mallinfo2 used = ::mallinfo2();
+  const struct mallinfo2 heap = ::mallinfo2();
   // fordblks still counts pages that were given back earlier. Without the comparison with resident
-  // memory every call would trim again.
-  if (used.fordblks <= free_memory_max ||
-      resident_bytes() <= used.uordblks + used.hblkhd + free_memory_max)
-    return false;
-  ::malloc_trim(0);
-  return true;
+  // memory each look would find them again.
+  const std::uint64_t in_use = heap.uordblks + heap.hblkhd;
+  const std::uint64_t resident = resident_bytes();
+  return std::min<std::uint64_t>(heap.fordblks, resident - std::min(resident, in_use));
 #else
-  return false;
+  return 0;
 #endif
+}
+
+bool give_back_free_memory() {
+  if (free_memory() <= free_memory_max) return false;
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+  return true;
 }
 
 }  // namespace loglog::server

@@ -7,6 +7,7 @@
 #include "proto-spec/http/node_pages.h"
 #include "proto-spec/http/posix_process_figures.h"
 #include "proto-spec/observe/prometheus_text.h"
+#include "proto-spec/server/posix_free_memory.h"
 
 namespace loglog::storage {
 namespace {
@@ -134,6 +135,10 @@ void add_connections(PrometheusText& t, const NodeReport& r) {
   t.gauge("loglog_storage_receiving_bytes",
           "Memory of the blocks into which they receive; clients wait for room in it above 64 MiB.")
       .value(r.traffic.receiving);
+  t.gauge("loglog_storage_free_memory_bytes",
+          "Heap memory that was freed and is still resident; above 32 MiB a node looks each second "
+          "and gives it back.")
+      .value(server::free_memory());
   t.gauge("loglog_storage_unknown_connections", "Connections that have not said hello.")
       .value(std::uint64_t{r.admissions.unknown});
   t.gauge("loglog_storage_clients_max",

@@ -25,17 +25,19 @@ from cluster import BIN, Cluster, check, free_ports  # noqa: E402
 
 MIB = 1 << 20
 # The figures whose sum is the memory that a node holds for others. Queued bytes count twice if they
-# are a page or a run for a peer.
-COUNTED = {"storage": ("staged", "cached", "pages_in_flight", "fetched", "given", "queued", "receiving"), "sequencer": ("queued", "receiving")}
+# are a page or a run for a peer. Freed memory that is still resident is judged by itself.
+FREE = "free_memory"
+COUNTED = {"storage": ("staged", "cached", "pages_in_flight", "fetched", "given", "queued", "receiving", FREE),
+           "sequencer": ("queued", "receiving", FREE)}
 # Memory beyond the figures: the program and its libraries (12 MiB), connections and readers (a few
-# kilobytes each), metadata, the HTTP pages, and the allocator's reserve for the next message (32
-# MiB, and bytes freed within WINDOW).
+# kilobytes each), metadata, the HTTP pages, groups on their way to the disk.
 CONSTANT = {"storage": 96 * MIB, "sequencer": 96 * MIB}
 # limits of the units that are shipped (samples/deploy/systemd)
 LIMIT = {"storage": 1024 * MIB, "sequencer": 256 * MIB}
 ADDRESS_SPACE = 4 << 30  # a node that grows ends itself and not the machine
 TREND = 32 * MIB  # the last third may use so much more memory than the middle third
-WINDOW = 3  # seconds, in which freed memory is given back: a node looks each second
+WINDOW = 3  # seconds: figures and memory are looked at one after the other, so single samples err
+FREE_WINDOW, FREE_MAX = 10, 64 * MIB  # a node looks each second and gives back what is above 32 MiB
 APPENDS_FLOOR = 20  # a second, in the median; machines differ, and strangers take their share
 STANDSTILL = 15  # seconds without an append, at most, because a node is killed meanwhile
 AWAY = "node3"
@@ -74,16 +76,21 @@ def uncounted_of(sample):
     return sample[1] - sum(sample[2].values())
 
 
-def lasting(samples):
-    """The least uncounted sample of each WINDOW in which a process was looked at from begin to end.
-    Freed memory stays for a moment, and a killed process cannot give it back; memory that no figure
-    counts stays for longer."""
+def free_of(sample):
+    return sample[2][FREE]
+
+
+def lasting(samples, seconds, of):
+    """The sample with the most that lasted: of each window of so many seconds in which one process
+    was looked at from begin to end, the least counts. None without such a window."""
+    least = []
     for _, life in itertools.groupby(samples, key=lambda s: s[3]):
         life = list(life)
         for i, begin in enumerate(life):
-            window = list(itertools.takewhile(lambda s, begin=begin: s[0] <= begin[0] + WINDOW, (life[j] for j in range(i, len(life)))))
+            window = list(itertools.takewhile(lambda s, begin=begin: s[0] <= begin[0] + seconds, (life[j] for j in range(i, len(life)))))
             if i + len(window) < len(life):  # the process outlived the window
-                yield min(window, key=uncounted_of)
+                least.append(min(window, key=of))
+    return max(least, key=of, default=None)
 
 
 class Watch(threading.Thread):
@@ -133,13 +140,19 @@ class Watch(threading.Thread):
                 continue
             kind = self.cluster.kind(name)
             most = max(samples, key=lambda s: s[1])
-            above = max(lasting(samples), key=uncounted_of)
+            above, free = lasting(samples, WINDOW, uncounted_of), lasting(samples, FREE_WINDOW, free_of)
+            if above is None or free is None:
+                self.problems.append(f"{name} was never looked at for {FREE_WINDOW} s")
+                continue
             uncounted = uncounted_of(above)
             # Counted bytes have limits of their own and may rise to them.
             thirds = [[uncounted_of(s) for s in samples if seconds * i / 3 <= s[0] < seconds * (i + 1) / 3] for i in range(3)]
             medians = [statistics.median(third) if third else 0 for third in thirds]
             print(f"{name}: {len(samples)} looks; resident at most {most[1] / MIB:.0f} MiB with {sum(most[2].values()) / MIB:.0f} counted; "
-                  f"not counted at most {uncounted / MIB:.0f} MiB, after {above[0]:.0f} s; by thirds {[round(m / MIB) for m in medians]}", flush=True)
+                  f"not counted at most {uncounted / MIB:.0f} MiB, after {above[0]:.0f} s; by thirds {[round(m / MIB) for m in medians]}; "
+                  f"freed and kept for {FREE_WINDOW} s at most {free_of(free) / MIB:.0f} MiB", flush=True)
+            if free_of(free) > FREE_MAX:
+                self.problems.append(f"{name} keeps {free_of(free) / MIB:.0f} MiB of freed memory after {free[0]:.0f} s")
             if uncounted > CONSTANT[kind]:
                 told = {k: round(v / MIB) for k, v in above[2].items()}
                 self.problems.append(f"{name} has {above[1] / MIB:.0f} MiB in memory after {above[0]:.0f} s and counts {told}: over its constant "
