@@ -596,9 +596,11 @@ LogReplica* StorageMachine::admitted(ConnectionId from, RequestId request, M& m)
   return member(from, request, m.log);
 }
 
-/// Dispatches the waiting commands again; a command that must wait longer goes back to the list.
+/// Dispatches the waiting commands again; a command that must wait longer goes back to the list. If
+/// a command has its connection refused, the connection's later commands go with it.
 void StorageMachine::resume_waiting() {
-  for (Arrived& a : std::exchange(waiting_, {})) dispatch(a.from, a.request, std::move(a.message));
+  for (Arrived& a : std::exchange(waiting_, {}))
+    if (sessions_.contains(a.from)) dispatch(a.from, a.request, std::move(a.message));
 }
 
 /// T2: refuses a command that is older than the log's replica set.

@@ -81,6 +81,7 @@ struct TestNode {
         machine->disk_done(now, std::move(done));
         take_sends();
         for (auto& c : o.connects) connects.push_back(c);
+        for (auto& c : o.closes) closed.push_back(c.connection);
         for (auto& d : o.disk) held.push_back(std::move(d));
         o.clear();
         tell_written();
@@ -433,6 +434,25 @@ TEST_CASE(
   n.say(leader, Join{Term{2}, other});
   CHECK(!n.take<Joined>());
   CHECK(n.closed == std::vector{leader});
+}
+
+TEST_CASE(
+    "commands that wait for the promise go with their connection when an earlier command has it "
+    "refused (T3, T5, F10c)") {
+  TestNode n(1);
+  n.start();
+  n.join(1);
+  n.hold = true;
+  n.say(leader, Seal{{}, Term{2}, instance, {}});
+  LogInfo other = log_info();
+  other.name = "fresh";
+  n.say(leader, Join{Term{2}, other});
+  n.say(leader, GetState{log_id, Term{2}});
+  CHECK(n.closed.empty());
+  n.hold = false;
+  n.run();
+  CHECK(n.closed == std::vector{leader});
+  CHECK_FALSE(n.take<StateIs>());
 }
 
 TEST_CASE("either slot of the promise may rot: the newest promise is still there (L-4, T3)") {
