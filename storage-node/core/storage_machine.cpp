@@ -440,6 +440,7 @@ void StorageMachine::tick(Time now) {
         full.push_back(id);
     std::erase_if(twins_, [this](const auto& t) { return node_.now - t.second > twin_told; });
     std::vector<SequencerId> twice;
+    twice.reserve(twins_.size());
     for (const auto& [sequencer, at] : twins_) twice.push_back(sequencer);
     node_.send(leader_, RequestId{},
                SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, std::move(full),

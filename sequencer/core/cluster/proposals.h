@@ -42,6 +42,7 @@ class Proposals {
   /// The lead is lost: the clients that wait, in the order of their entries.
   std::vector<Client> take_clients() {
     std::vector<Client> out;
+    out.reserve(waiting_.size());
     for (const auto& [index, p] : waiting_) out.push_back(p.client);
     waiting_.clear();
     by_.clear();

@@ -180,24 +180,24 @@ void LogTerm::commit(Time now, Client client, const Commit& c, const Conditions&
   if (halted()) return commits_.refuse(client, c, Errc::log_halted);
   if (!rules::may_take_appends(is_open_, ordering_.has_begun()))
     return commits_.refuse(client, c, Errc::not_ready);
-  using Next = CommitPoint::Verdict::Next;
+  using Verdict = CommitPoint::Verdict::Next;
   const auto [next, end] =
       commits_.judge(client, c, conditions, ordering_.end(), tails_.waiting(), replicas_);
   switch (next) {
-    case Next::nothing:
+    case Verdict::nothing:
       return commits_.answer_waiting(begins());
-    case Next::confirm:
+    case Verdict::confirm:
       return tails_.add(commits_.beyond(client, c, end));
-    case Next::begin_term:
+    case Verdict::begin_term:
       new_term(term_);
       return commits_.refuse(client, c, Errc::not_ready);
-    case Next::repeat:
+    case Verdict::repeat:
       // The producer is back, so a missing run may come from it now.
       if (missing_.is_back(end))
         host_.to_client({client.connection, {}},
                         UploadAgain{info_.id, c.run.producer, c.run.first});
       return;
-    case Next::order:
+    case Verdict::order:
       break;
   }
   // The segment that begins ahead of the run is remembered for its retention (R5).

@@ -19,9 +19,9 @@ namespace loglog::sequencer {
 /// what came before it.
 class TailRounds {
  public:
-  /// `patience`: the deadline of a round.
-  TailRounds(LogHost& host, LogId log, Term term, Duration patience)
-      : host_(host), log_(log), term_(term), patience_(patience) {}
+  /// `round_max`: the deadline of a round.
+  TailRounds(LogHost& host, LogId log, Term term, Duration round_max)
+      : host_(host), log_(log), term_(term), patience_(round_max) {}
 
   /// The question waits for the next round.
   void add(WaitingAnswer question);
