@@ -10,8 +10,9 @@ namespace loglog::server {
 /// Resident heap bytes that nobody uses; above this amount they are given back.
 inline constexpr std::uint64_t free_memory_max = 32u << 20;
 
-/// Resident heap bytes that were freed and not given back yet; at most so many, because memory that
-/// is in use and was never touched hides as much. 0 without glibc. Callable from any thread.
+/// Resident heap bytes that were freed and not given back yet. It may be more than this figure:
+/// blocks in use whose pages were never touched hide as much. 0 without glibc. Callable from any
+/// thread.
 std::uint64_t free_memory();
 
 /// Gives freed memory back if more than free_memory_max of it is resident. Returns true if it did.

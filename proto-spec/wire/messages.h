@@ -40,7 +40,8 @@ enum class Health : std::uint8_t { healthy = 1, degraded = 2, not_serving = 3 };
 /// warning: all goes on, with less margin. critical: some service has stopped, or data was lost.
 enum class Severity : std::uint8_t { warning = 1, critical = 2 };
 /// A storage node as the leader sees it. foreign_disk and data_loss: the node answers but counts as
-/// down (T4).
+/// down (T4). refuses_leader: the node closed the connection, because the leader's metadata went
+/// back (T2).
 enum class NodeCondition : std::uint8_t {
   up = 1,
   lagging = 2,

@@ -84,10 +84,10 @@ std::optional<NewSegment> Ordering::roll_segment(Time now, std::uint32_t run_len
 }
 
 std::optional<NewSegment> Ordering::open_segment(Time now) {
-  const Bytes image = make_segment_start_image({host_.wall_ms(), term_, stream_.base()});
+  const std::uint64_t wall = host_.wall_ms();
+  const Bytes image = make_segment_start_image({wall, term_, stream_.base()});
   if (stream_.end() - last_segment_ <= image.size()) return std::nullopt;
   last_segment_ = stream_.end();
-  const std::uint64_t wall = host_.wall_ms();
   const auto idle = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_run_);
   const std::uint64_t newest_below =
       wall == no_clock ? no_clock : wall - static_cast<std::uint64_t>(idle.count());

@@ -135,8 +135,8 @@ class ReplicaSet {
   void take_in_newcomers(const std::vector<Member>& members);
   /// P4: the copy has ended or is not wanted any more.
   void end_copy(Replica& r);
-  /// Replicas that may have the bytes of a run: those that hold it durably, and those that take
-  /// orders and are not known to miss it. `misses(node)`: the node is known to miss it.
+  /// Replicas that may have the bytes of a run: replicas that hold it durably, and replicas that
+  /// take orders and are not known to miss it. `misses(node)`: the node is known to miss it.
   template <class Misses>
   std::size_t may_have(Offset end, Misses misses) const {
     return static_cast<std::size_t>(std::ranges::count_if(replicas_, [&](const Replica& r) {
