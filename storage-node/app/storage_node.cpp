@@ -82,7 +82,7 @@ Result<std::string> StorageService::start(transport::Loop& loop, const transport
   Options core;
   core.id = NodeId{o.id};
   core.cluster_name = o.cluster_name;
-  core.staging_bytes_max = o.staging_bytes;
+  core.staging.bytes_max = o.staging_bytes;
   core.verify_uploads = o.verify_uploads;
   // The seed makes ids of disks and processes unique, so it must come from real entropy.
   std::random_device entropy;

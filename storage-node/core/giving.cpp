@@ -10,8 +10,8 @@ namespace loglog::storage {
 bool Giving::begin(ConnectionId from, RequestId request, std::uint64_t bytes) {
   const auto known = askers_.find(from);
   const std::uint64_t its = known == askers_.end() ? 0 : known->second.bytes;
-  const bool fits = its + bytes <= options_.given_bytes_per_peer_max &&
-                    bytes_ + bytes <= options_.given_bytes_max;
+  const bool fits = its + bytes <= options_.given.bytes_per_peer_max &&
+                    bytes_ + bytes <= options_.given.bytes_max;
   if (!rules::may_give(its, fits)) return false;
   Asker& a = askers_[from];
   // The request id belongs to a question that is not answered yet.

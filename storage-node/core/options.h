@@ -12,24 +12,76 @@
 
 namespace loglog::storage {
 
+/// Limits on uploaded runs that are not durable yet, and their ages (Staging). A run that the
+/// leader has ordered and that is missing here is accepted beyond every limit (D6).
+struct StagingLimits {
+  /// For the node, and for one producer of one log. Both must exceed run_size_max, otherwise the
+  /// largest run is never accepted.
+  std::uint64_t bytes_max = 256u << 20;
+  std::uint64_t bytes_per_producer_max = 64u << 20;
+  /// The limit for one producer of one log while the log is not matched. It is lower because the
+  /// log may have to be copied from a peer, and its runs come with the copy.
+  std::uint64_t bytes_unmatched_max = 16u << 20;
+  /// Age at which a staged run that nobody ordered is dropped.
+  Duration run_expires = 30s;
+  /// Age at which a staged run that nobody ordered is dropped when another upload finds no room
+  /// (D6).
+  Duration run_gives_way = 1s;
+};
+
+/// Limits on bytes asked of peers and not received, and how long a peer may be silent (P1;
+/// Transfers).
+struct AskedLimits {
+  /// Of one peer, and of all peers. `bulk` is the part for bytes that are committed already. A run
+  /// above a limit is asked for alone. Copies start with the small limit, because acknowledgements
+  /// of appends wait behind copied bytes on the peer's link: 256 KiB take 2 ms at 1 Gbit/s. The
+  /// limit rises up to the large value as long as answers do not get slower (Transfers::adapt), so
+  /// that a link of high delay is filled too.
+  std::uint64_t bytes_per_peer_max = 8u << 20;
+  std::uint64_t bulk_bytes_per_peer_min = 256u << 10;
+  std::uint64_t bulk_bytes_per_peer_max = 1u << 20;
+  std::uint64_t bytes_max = 16u << 20;
+  std::uint64_t bulk_bytes_max = 4u << 20;
+  /// How long a peer may send nothing before it counts as silent and another peer is asked. Bytes
+  /// that are in flight extend the time in proportion. The shorter value is for runs that an append
+  /// may wait for, the longer value for everything that is committed already.
+  Duration silence_append = 500ms;
+  Duration silence_bulk = 2s;
+};
+
+/// Limits on runs that peers are asked for or gave and that are not written yet, over all logs.
+struct FetchedLimits {
+  /// For runs behind a missing run, and for a log's first missing run.
+  std::uint64_t ahead_bytes_max = 8u << 20;
+  std::uint64_t bytes_max = 32u << 20;
+};
+
+/// Limits on bytes that peers have asked of this node and have not received (P2; Giving). A
+/// question beyond a limit is refused with too_many, and the peer repeats it.
+struct GivenLimits {
+  /// For one peer, and for all. A peer has at most its limit of asked bytes plus one largest run
+  /// under way, and the first limit lies above that sum.
+  std::uint64_t bytes_per_peer_max = 40u << 20;
+  std::uint64_t bytes_max = 64u << 20;
+};
+
+/// Memory for recently written bytes that are kept for tailing readers.
+struct TailCacheLimits {
+  /// For one log, and for all logs of the node.
+  std::uint64_t bytes_per_log_max = 8u << 20;
+  std::uint64_t bytes_max = 64u << 20;
+};
+
 struct Options {
   NodeId id{};
   std::string cluster_name;
-  /// Limits on uploaded runs that are not durable yet: for the node, and for one producer of one
-  /// log. Both must exceed run_size_max, otherwise the largest run is never accepted. A run that
-  /// the leader has ordered and that is missing here is accepted beyond every limit (D6).
-  std::uint64_t staging_bytes_max = 256u << 20;
-  std::uint64_t staging_bytes_per_producer_max = 64u << 20;
-  /// The limit for one producer of one log while the log is not matched. It is lower because the
-  /// log may have to be copied from a peer, and its runs come with the copy.
-  std::uint64_t staging_bytes_unmatched_max = 16u << 20;
+  StagingLimits staging;
+  AskedLimits asked;
+  FetchedLimits fetched;
+  GivenLimits given;
+  TailCacheLimits tail_cache;
   /// Check payload checksums of uploads on arrival. Readers check them in any case.
   bool verify_uploads = true;
-  /// Age at which a staged run that nobody ordered is dropped.
-  Duration staged_run_expires = 30s;
-  /// Age at which a staged run that nobody ordered is dropped when another upload finds no room
-  /// (D6).
-  Duration staged_run_gives_way = 1s;
   /// How long an ordered run that is missing may still arrive from the client before a peer is
   /// asked.
   Duration fetch_wait = 3ms;
@@ -39,37 +91,8 @@ struct Options {
   Duration missing_repeat = 1s;
   /// Pause after a round of peers of which none gave bytes to copy.
   Duration copy_repeat = 200ms;
-  /// How long a peer may send nothing before it counts as silent and another peer is asked (P1).
-  /// Bytes that are in flight extend the time in proportion. The shorter value is for runs that an
-  /// append may wait for, the longer value for everything that is committed already.
-  Duration answer_silence_append = 500ms;
-  Duration answer_silence_bulk = 2s;
-  /// Limits on bytes asked of peers and not received (P1): of one peer, and of all peers. `bulk` is
-  /// the part for bytes that are committed already. A run above a limit is asked for alone. Copies
-  /// start with the small limit, because acknowledgements of appends wait behind copied bytes on
-  /// the peer's link: 256 KiB take 2 ms at 1 Gbit/s. The limit rises up to the large value as long
-  /// as answers do not get slower (Transfers::adapt), so that a link of high delay is filled too.
-  std::uint64_t asked_bytes_per_peer_max = 8u << 20;
-  std::uint64_t asked_bulk_bytes_per_peer_min = 256u << 10;
-  std::uint64_t asked_bulk_bytes_per_peer_max = 1u << 20;
-  std::uint64_t asked_bytes_max = 16u << 20;
-  std::uint64_t asked_bulk_bytes_max = 4u << 20;
-  /// Limits on runs that peers are asked for or gave and that are not written yet, over all logs.
-  /// The first limit is for runs behind a missing run, the second for a log's first missing run.
-  std::uint64_t fetched_ahead_bytes_max = 8u << 20;
-  std::uint64_t fetched_bytes_max = 32u << 20;
-  /// Limits on bytes that peers have asked of this node and have not received (P2): one peer, and
-  /// all. A peer has at most its limit of asked bytes plus one largest run under way, and the first
-  /// limit lies above that sum. A question beyond a limit is refused with too_many, and the peer
-  /// repeats it.
-  std::uint64_t given_bytes_per_peer_max = 40u << 20;
-  std::uint64_t given_bytes_max = 64u << 20;
   /// Pause between the last group and the write that brings the marks up to date (K3).
   Duration idle_marks_after = 20ms;
-  /// Memory for recently written bytes that are kept for tailing readers: one log.
-  std::uint64_t tail_cache_bytes = 8u << 20;
-  /// The same for all logs of the node.
-  std::uint64_t tail_cache_bytes_node = 64u << 20;
   /// Limit on pages that are read for readers or queued to them, over all connections (W8).
   std::uint64_t pages_in_flight_max = 128u << 20;
   /// A group that has reached this size takes no further run.

@@ -136,7 +136,7 @@ bool OrderQueue::may_fetch(const Ordered& o, bool first) const {
   if (first && s_.node.fetched_bytes == 0) return true;
   const std::uint64_t with = s_.node.fetched_bytes + o.run.length;
   return rules::may_ask_for(with,
-                            first ? options.fetched_bytes_max : options.fetched_ahead_bytes_max);
+                            first ? options.fetched.bytes_max : options.fetched.ahead_bytes_max);
 }
 
 /// Asks the next member for the run, or ends the round with Missing if each member was asked.

@@ -293,10 +293,10 @@ Time Reader::next_tick() const {
 void Reader::written(Offset at, const Bytes& bytes) {
   const std::uint64_t before = cache_.bytes();
   const std::uint64_t others = s_.node.cached_bytes - before;
-  const std::uint64_t left = s_.node.options.tail_cache_bytes_node > others
-                                 ? s_.node.options.tail_cache_bytes_node - others
+  const std::uint64_t left = s_.node.options.tail_cache.bytes_max > others
+                                 ? s_.node.options.tail_cache.bytes_max - others
                                  : 0;
-  cache_.add(at, bytes, std::min(s_.node.options.tail_cache_bytes, left));
+  cache_.add(at, bytes, std::min(s_.node.options.tail_cache.bytes_per_log_max, left));
   s_.node.cached_bytes = others + cache_.bytes();
 }
 

@@ -21,14 +21,14 @@ Errc Staging::add(Time now, LogId log, const Reference& run, Bytes frames, Claim
   // Ordered runs are exempt from all limits (D6).
   if (claim != Claim::ordered) {
     const bool unmatched = claim == Claim::upload_unmatched;
-    if (producer_bytes + size > (unmatched ? options_.staging_bytes_unmatched_max
-                                           : options_.staging_bytes_per_producer_max))
+    if (producer_bytes + size > (unmatched ? options_.staging.bytes_unmatched_max
+                                           : options_.staging.bytes_per_producer_max))
       return Errc::busy;
-    if (bytes_ + size > options_.staging_bytes_max) give_way(now);
-    if (bytes_ + size > options_.staging_bytes_max) return Errc::busy;
+    if (bytes_ + size > options_.staging.bytes_max) give_way(now);
+    if (bytes_ + size > options_.staging.bytes_max) return Errc::busy;
   }
   const Key key{log, run.producer, run.first};
-  const auto age = ages_.insert(ages_.end(), {now + options_.staged_run_expires, key});
+  const auto age = ages_.insert(ages_.end(), {now + options_.staging.run_expires, key});
   const bool added =
       runs_.try_emplace(key, Entry{{run, std::move(frames), claim == Claim::ordered}, age, size})
           .second;
@@ -55,25 +55,27 @@ void Staging::remove_log(LogId log) {
 
 /// Runs that only some replicas have accepted can wait for room on the other replicas, whose memory
 /// is full of runs that wait for room here. Without give_way() all of them would wait until they
-/// expire. A run that has waited for staged_run_gives_way is dropped. If it is ordered after all,
+/// expire. A run that has waited for staging.run_gives_way is dropped. If it is ordered after all,
 /// its client uploads it again.
 void Staging::give_way(Time now) {
   if (now < gives_way_again_) return;
   gives_way_again_ = now + give_way_pause;
-  drop_waiting_for(options_.staged_run_gives_way, now);
+  drop_waiting_for(options_.staging.run_gives_way, now);
 }
 
-std::size_t Staging::expire(Time now) { return drop_waiting_for(options_.staged_run_expires, now); }
+std::size_t Staging::expire(Time now) {
+  return drop_waiting_for(options_.staging.run_expires, now);
+}
 
 std::size_t Staging::drop_waiting_for(Duration age, Time now) {
   // Each age has the full lifetime in it, so a run is older than `age` if it expires by this time.
-  const Time expires = now - age + options_.staged_run_expires;
+  const Time expires = now - age + options_.staging.run_expires;
   std::size_t dropped = 0;
   while (!ages_.empty() && ages_.front().expires <= expires) {
     const auto it = runs_.find(ages_.front().key);
     check(it != runs_.end(), "a run that is not staged has an age");
     if (!rules::may_expire(it->second.staged.pinned)) {
-      ages_.front().expires = now + options_.staged_run_expires;
+      ages_.front().expires = now + options_.staging.run_expires;
       ages_.splice(ages_.end(), ages_, ages_.begin());
       continue;
     }

@@ -33,9 +33,9 @@ class Staging {
   enum class Claim : std::uint8_t {
     /// Ordered and missing here: no limit applies, so that a full memory cannot stop the log (D6).
     ordered,
-    /// Limited by staging_bytes_per_producer_max and staging_bytes_max.
+    /// Limited by staging.bytes_per_producer_max and staging.bytes_max.
     upload,
-    /// Limited by staging_bytes_unmatched_max and staging_bytes_max. The log may have to be copied,
+    /// Limited by staging.bytes_unmatched_max and staging.bytes_max. The log may have to be copied,
     /// and then the run comes with the copy as well.
     upload_unmatched,
   };
@@ -50,7 +50,7 @@ class Staging {
   /// Removes a run or all runs of a log; unknown runs are ignored.
   void remove(LogId log, ProducerId producer, Sequence first);
   void remove_log(LogId log);
-  /// Drops runs that nobody ordered within staged_run_expires, and returns their number.
+  /// Drops runs that nobody ordered within staging.run_expires, and returns their number.
   std::size_t expire(Time now);
   /// Earliest time at which expire() has something to do; never: nothing is staged.
   Time next_expiry() const { return ages_.empty() ? never : ages_.front().expires; }

@@ -443,7 +443,7 @@ void StorageMachine::tick(Time now) {
     twice.reserve(twins_.size());
     for (const auto& [sequencer, at] : twins_) twice.push_back(sequencer);
     node_.send(leader_, RequestId{},
-               SpaceIs{node_.staging.bytes(), node_.options.staging_bytes_max, std::move(full),
+               SpaceIs{node_.staging.bytes(), node_.options.staging.bytes_max, std::move(full),
                        suspect, disk_space_.free_bytes, disk_space_.size_bytes,
                        reach_.unreachable(), next_log_bytes(), std::move(twice)});
     report_at_ = now + report_every;

@@ -134,9 +134,9 @@ bool Transfers::has_room(const Peer& p, const Question& q) const {
   if (p.under_way == 0) return true;
   const bool bulk = q.urgency == Urgency::bulk;
   const Options& o = node_.options;
-  return p.under_way + q.bytes <= (bulk ? std::max(p.bulk_max, o.asked_bulk_bytes_per_peer_min)
-                                        : o.asked_bytes_per_peer_max) &&
-         under_way_ + q.bytes <= (bulk ? o.asked_bulk_bytes_max : o.asked_bytes_max);
+  return p.under_way + q.bytes <= (bulk ? std::max(p.bulk_max, o.asked.bulk_bytes_per_peer_min)
+                                        : o.asked.bytes_per_peer_max) &&
+         under_way_ + q.bytes <= (bulk ? o.asked.bulk_bytes_max : o.asked.bytes_max);
 }
 
 /// After an idle time the peer's silence counts from this question on.
@@ -161,7 +161,7 @@ void Transfers::adapt(Peer& p, const Question& q) {
   else if (!p.queues[static_cast<std::size_t>(Urgency::bulk)].logs.empty())
     p.bulk_max += q.bytes / 4;
   p.bulk_max =
-      std::clamp(p.bulk_max, o.asked_bulk_bytes_per_peer_min, o.asked_bulk_bytes_per_peer_max);
+      std::clamp(p.bulk_max, o.asked.bulk_bytes_per_peer_min, o.asked.bulk_bytes_per_peer_max);
 }
 
 bool Transfers::unqueue(Peer& p, Id id, const Question& q) {
@@ -299,8 +299,8 @@ void Transfers::fail(const std::vector<Id>& ids) {
 /// is unknown, so bytes under way extend the time, and nothing is given up while answers come.
 Time Transfers::patience(const Peer& p, const Question& q) const {
   if (q.urgency == Urgency::append)
-    return p.moved + node_.options.answer_silence_append + at_rate(q.bytes, append_rate_min);
-  return p.moved + node_.options.answer_silence_bulk + at_rate(p.under_way, bulk_rate_min);
+    return p.moved + node_.options.asked.silence_append + at_rate(q.bytes, append_rate_min);
+  return p.moved + node_.options.asked.silence_bulk + at_rate(p.under_way, bulk_rate_min);
 }
 
 /// P1: questions to a silent peer end with `nothing`, so that their askers go elsewhere. Everything

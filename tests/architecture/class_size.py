@@ -22,7 +22,6 @@ LARGER = {
     "sequencer/core/output.h: Options": (30, 0),
     "sequencer/io/uv_sequencer_driver.h: SequencerDriver": (29, 22),
     "storage-node/core/storage_machine.h: StorageMachine": (21, 83),
-    "storage-node/core/options.h: Options": (33, 0),
 }
 
 HEAD = re.compile(r"(?:^|[;{}>]|\b(?:public|private|protected):)\s*(?:template\s*<[^{};]*>\s*)?(class|struct)\s+(?:\[\[\w+\]\]\s*)?(\w+)\s*(?:final\s*)?(?::[^;{}()]*)?$")

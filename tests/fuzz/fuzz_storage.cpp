@@ -77,8 +77,8 @@ class Story {
     Options o;
     o.id = NodeId{1};
     o.cluster_name = "test";
-    o.staging_bytes_max = staging_max;
-    o.staging_bytes_per_producer_max = staging_max / 4;
+    o.staging.bytes_max = staging_max;
+    o.staging.bytes_per_producer_max = staging_max / 4;
     machine_ = std::make_unique<StorageMachine>(o, 7);
   }
 

@@ -16,21 +16,21 @@ constexpr std::uint64_t no_limit = 1u << 30;
 
 void set_reachable_limits(storage::Options& o, bool greedy) {
   if (greedy) {
-    o.asked_bytes_per_peer_max = o.asked_bytes_max = o.asked_bulk_bytes_per_peer_max =
-        o.asked_bulk_bytes_max = no_limit;
-    o.fetched_ahead_bytes_max = o.fetched_bytes_max = no_limit;
-    o.given_bytes_per_peer_max = 512u << 10;
-    o.given_bytes_max = 1u << 20;
+    o.asked.bytes_per_peer_max = o.asked.bytes_max = o.asked.bulk_bytes_per_peer_max =
+        o.asked.bulk_bytes_max = no_limit;
+    o.fetched.ahead_bytes_max = o.fetched.bytes_max = no_limit;
+    o.given.bytes_per_peer_max = 512u << 10;
+    o.given.bytes_max = 1u << 20;
     return;
   }
-  o.asked_bytes_per_peer_max = 1u << 20;
-  o.asked_bytes_max = 2u << 20;
-  o.asked_bulk_bytes_per_peer_max = 512u << 10;
-  o.asked_bulk_bytes_max = 1u << 20;
-  o.fetched_ahead_bytes_max = 1u << 20;
-  o.fetched_bytes_max = 2u << 20;
-  o.given_bytes_per_peer_max = 4u << 20;
-  o.given_bytes_max = 6u << 20;
+  o.asked.bytes_per_peer_max = 1u << 20;
+  o.asked.bytes_max = 2u << 20;
+  o.asked.bulk_bytes_per_peer_max = 512u << 10;
+  o.asked.bulk_bytes_max = 1u << 20;
+  o.fetched.ahead_bytes_max = 1u << 20;
+  o.fetched.bytes_max = 2u << 20;
+  o.given.bytes_per_peer_max = 4u << 20;
+  o.given.bytes_max = 6u << 20;
 }
 
 void MemoryWatch::start() {
@@ -74,13 +74,13 @@ void MemoryWatch::look_at_peers() {
     if (!node->alive() || node->machine() == nullptr) continue;
     const storage::Report r = node->machine()->report();
     // Bytes that were asked for still arrive after the limit of fetched bytes was checked.
-    bounded(node->name(), "asked of peers", r.asked_bytes, limits.asked_bytes_max + beyond);
+    bounded(node->name(), "asked of peers", r.asked_bytes, limits.asked.bytes_max + beyond);
     bounded(node->name(), "fetched and not written", r.fetched_bytes,
-            limits.fetched_bytes_max + limits.asked_bytes_max + beyond);
-    bounded(node->name(), "given to peers", r.given_bytes, limits.given_bytes_max + beyond);
+            limits.fetched.bytes_max + limits.asked.bytes_max + beyond);
+    bounded(node->name(), "given to peers", r.given_bytes, limits.given.bytes_max + beyond);
   }
   bounded("the network", "queued on one connection", world_.network.peer_queue_most(),
-          limits.given_bytes_per_peer_max + beyond);
+          limits.given.bytes_per_peer_max + beyond);
 }
 
 }  // namespace loglog::simulator

@@ -134,11 +134,11 @@ void StorageProcess::on_start() {
   storage::Options o;
   o.id = id_;
   o.cluster_name = "simulated";
-  o.staging_bytes_max = world_.options.staging_bytes_max;
+  o.staging.bytes_max = world_.options.staging_bytes_max;
   o.idle_file_bytes = world_.options.idle_file_bytes;
   if (world_.options.peer_bytes_per_second > 0) set_reachable_limits(o, world_.options.greedy);
   if (world_.options.stalled_readers) o.pages_in_flight_max = reachable_pages_in_flight;
-  o.staging_bytes_per_producer_max = std::max<std::uint64_t>(o.staging_bytes_max / 2, run_size_max);
+  o.staging.bytes_per_producer_max = std::max<std::uint64_t>(o.staging.bytes_max / 2, run_size_max);
   machine_ = std::make_unique<storage::StorageMachine>(o, world_.random.next());
   disk.hides_start_errors = world_.has(Bug::hides_start_errors);
   const auto started = machine_->start(now(), disk);

@@ -24,7 +24,7 @@ TEST_CASE(
       CHECK(g.may_send(a, RequestId{i}, mib));
     }
   CHECK(taken_on == 40);
-  CHECK(g.bytes() == o.given_bytes_per_peer_max);
+  CHECK(g.bytes() == o.given.bytes_per_peer_max);
   g.taken(a, 3 * mib);
   CHECK(g.begin(a, RequestId{101}, 3 * mib));
   CHECK_FALSE(g.begin(a, RequestId{102}, 1));

@@ -26,14 +26,14 @@ struct StagingTest {
 TEST_CASE_FIXTURE(StagingTest, "a run that was taken out leaves nothing to wake for") {
   CHECK(staging.next_expiry() == never);
   add(1);
-  CHECK(staging.next_expiry() == now + options.staged_run_expires);
+  CHECK(staging.next_expiry() == now + options.staging.run_expires);
   staging.remove(LogId{7}, ProducerId{5}, Sequence{1});
   CHECK(staging.next_expiry() == never);
   add(1);
   now += 1s;
   add(2);
   staging.remove(LogId{7}, ProducerId{5}, Sequence{1});
-  CHECK(staging.next_expiry() == now + options.staged_run_expires);
+  CHECK(staging.next_expiry() == now + options.staging.run_expires);
   staging.remove_log(LogId{7});
   CHECK(staging.next_expiry() == never);
   CHECK(staging.bytes() == 0);
@@ -59,7 +59,7 @@ TEST_CASE_FIXTURE(StagingTest, "a pinned run does not expire, and is looked at a
   now += 30s;
   CHECK(staging.expire(now) == 1);
   CHECK(staging.find(LogId{7}, ProducerId{5}, Sequence{1}) != nullptr);
-  CHECK(staging.next_expiry() == now + options.staged_run_expires);
+  CHECK(staging.next_expiry() == now + options.staging.run_expires);
 }
 
 TEST_CASE_FIXTURE(StagingTest,
@@ -90,8 +90,8 @@ TEST_CASE_FIXTURE(
   std::uint64_t first = 0;
   while (upload(++first) == Errc::ok) REQUIRE(first < 64);
   // The last of 16 runs exceeds the limit, because each counts for more than its bytes.
-  CHECK(first == options.staging_bytes_unmatched_max / mib);
-  CHECK(staging.bytes() <= options.staging_bytes_unmatched_max);
+  CHECK(first == options.staging.bytes_unmatched_max / mib);
+  CHECK(staging.bytes() <= options.staging.bytes_unmatched_max);
   CHECK(staging.add(now, LogId{7}, run(first), Bytes::allocate(mib), Staging::Claim::upload) ==
         Errc::ok);
   CHECK(staging.add(now, LogId{7}, run(first + 1), Bytes::allocate(mib), Staging::Claim::ordered) ==

@@ -828,7 +828,7 @@ TEST_CASE("a log without a readable promise is lost here, and counted") {
 
 TEST_CASE("staging is bounded, but an ordered run is always taken (D6)") {
   Options o;
-  o.staging_bytes_max = 1500;
+  o.staging.bytes_max = 1500;
   TestNode n(1, o);
   n.start();
   n.join(1);
@@ -1117,7 +1117,7 @@ TEST_CASE(
 
 TEST_CASE("a dropped log is given back without a restart, once nothing works on it any more") {
   Options options;
-  options.tail_cache_bytes = 0;
+  options.tail_cache.bytes_per_log_max = 0;
   TestNode n(1, options);
   n.start();
   n.join(1);

@@ -23,9 +23,9 @@ constexpr ConnectionId to_second{12}, to_third{13};
 /// Limits in round numbers of MiB, so that counts of questions are exact.
 Options limits() {
   Options o;
-  o.asked_bytes_per_peer_max = o.asked_bulk_bytes_max = 8 * mib;
-  o.asked_bulk_bytes_per_peer_min = o.asked_bulk_bytes_per_peer_max = 4 * mib;
-  o.asked_bytes_max = 16 * mib;
+  o.asked.bytes_per_peer_max = o.asked.bulk_bytes_max = 8 * mib;
+  o.asked.bulk_bytes_per_peer_min = o.asked.bulk_bytes_per_peer_max = 4 * mib;
+  o.asked.bytes_max = 16 * mib;
   return o;
 }
 
@@ -83,14 +83,14 @@ TEST_CASE(
   std::vector<Transfers::Id> ids;
   for (std::uint64_t log = 1; log <= 400; ++log)
     ids.push_back(a.ask(log % 2 == 0 ? second : third, log, mib));
-  CHECK(a.node.transfers.under_way() == a.node.options.asked_bulk_bytes_max);
+  CHECK(a.node.transfers.under_way() == a.node.options.asked.bulk_bytes_max);
   CHECK(a.asked().size() == 8);
   // Each answer makes room for the next question, until every question has been asked once.
   std::size_t answered = 0;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     a.give(i % 2 == 0 ? to_third : to_second, ids[i], mib);
     ++answered;
-    CHECK(a.node.transfers.under_way() <= a.node.options.asked_bulk_bytes_max);
+    CHECK(a.node.transfers.under_way() <= a.node.options.asked.bulk_bytes_max);
   }
   CHECK(a.heard.size() == answered);
   CHECK(a.node.transfers.under_way() == 0);
@@ -113,8 +113,8 @@ TEST_CASE(
     "(C-1)") {
   constexpr std::uint64_t piece = mib / 8;
   Options o = limits();
-  o.asked_bulk_bytes_per_peer_min = 2 * piece;
-  o.asked_bulk_bytes_per_peer_max = 8 * piece;
+  o.asked.bulk_bytes_per_peer_min = 2 * piece;
+  o.asked.bulk_bytes_per_peer_max = 8 * piece;
   Asker a(o);
   for (std::uint64_t log = 1; log <= 400; ++log) a.ask(second, log, piece);
   CHECK(a.node.transfers.under_way() == 2 * piece);
