@@ -1,7 +1,7 @@
 // The files that a storage node finds on its disk at a start (K1, K7). Before the first call the
 // driver has made durable the files that the last process left open, and answers come from the
-// medium, not from the page cache. Blocking; used by StorageMachine::start() and recovery_scan.cpp
-// only.
+// medium, not from the page cache. Blocking; used within StorageMachine::start() only, by the parts
+// that read their files there.
 #pragma once
 #include <cstdint>
 #include <string>

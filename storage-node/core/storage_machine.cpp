@@ -29,16 +29,12 @@ constexpr Duration alarm_pause = 1s;
 /// A leader that is refused dials again and again; the alarm comes less often.
 constexpr Duration refusal_said_every = 10s;
 
-bool all_zero(ByteSpan b) {
-  return std::all_of(b.begin(), b.end(), [](std::byte x) { return x == std::byte{0}; });
-}
-
 }  // namespace
 
 StorageMachine::StorageMachine(Options options, std::uint64_t seed)
     : node_(std::move(options), seed),
       promise_(node_, LogId{}),
-      tombstones_(node_),
+      logs_(node_, promise_),
       boot_(node_.random.next_id()),
       reach_(node_) {}
 StorageMachine::~StorageMachine() = default;
@@ -49,9 +45,9 @@ StorageMachine::~StorageMachine() = default;
 /// describes the logs.
 Result<void> StorageMachine::start(Time now, StartupDisk& disk) {
   begin(now);
-  for (const auto find : {&StorageMachine::find_identity, &StorageMachine::find_metadata,
-                          &StorageMachine::find_tombstones, &StorageMachine::find_logs})
+  for (const auto find : {&StorageMachine::find_identity, &StorageMachine::find_metadata})
     if (auto found = (this->*find)(disk); !found) return found;
+  if (auto found = logs_.start(disk); !found) return found;
   end();
   return {};
 }
@@ -126,74 +122,6 @@ Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
   return {};
 }
 
-/// A tombstone only prevents that a dropped log is made again by a late Join (T5).
-Result<void> StorageMachine::find_tombstones(StartupDisk& disk) {
-  const auto saved = not_absent(disk.file("tombstones"));
-  if (!saved) return std::unexpected(saved.error());
-  auto t = decode_tombstones(*saved);
-  if (t && rules::keeps_tombstones()) tombstones_.found(std::move(*t));
-  // The file is longer than zeros only once a slot was written, and each write leaves the other
-  // slot.
-  if (!t && !all_zero(*saved))
-    node_.event(
-        Event::Level::alarm,
-        "the list of dropped logs (tombstones) is unreadable in both slots: a late Join could "
-        "make a deleted log anew (T5); find out what damaged the disk");
-  return {};
-}
-
-Result<void> StorageMachine::find_logs(StartupDisk& disk) {
-  const auto ids = not_absent(disk.logs());
-  if (!ids) return std::unexpected(ids.error());
-  std::unordered_map<LogId, const LogInfo*> known;
-  for (const LogInfo& l : node_.metadata.logs) known[l.id] = &l;
-  for (const LogId id : *ids) {
-    if (tombstones_.names(id)) {
-      // The process ended between tombstone and removal.
-      node_.disk(DropLog{id}, {});
-      continue;
-    }
-    const auto l = known.find(id);
-    if (auto found = find_log(disk, id, l == known.end() ? nullptr : l->second); !found)
-      return found;
-  }
-  return {};
-}
-
-/// Opens a log that has a folder. The metadata describes it if it names the log,
-/// otherwise the log's own `info` does.
-Result<void> StorageMachine::find_log(StartupDisk& disk, LogId id, const LogInfo* in_metadata) {
-  const auto files = not_absent(disk.files_of(id));
-  if (!files) return std::unexpected(files.error());
-  const auto segments = not_absent(disk.segments_of(id));
-  if (!segments) return std::unexpected(segments.error());
-  LogInfo info;
-  const bool described = !files->info.empty() && decode_record(files->info, info);
-  // Join makes the folder before it answers, so nobody relies on this log.
-  if (!described && segments->empty()) return {};
-  auto log = std::make_unique<LogReplica>(node_, promise_, id);
-  LogCore& s = log->state;
-  s.made = true;
-  // T4: a promise file of the log that has content must be readable. All zeros means that no
-  // promise was made.
-  const auto own = decode_promise(files->promise);
-  if (own) s.own_promise.found(*own);
-  const bool has_content =
-      files->promise.size() < promise_file_size ? !segments->empty() : !all_zero(files->promise);
-  if (rules::is_promise_lost(!own && has_content)) {
-    s.data_loss = true;
-    node_.event(Event::Level::alarm,
-                fmt::format("DATA LOSS: the promise of log {} cannot be read (T4)", id.value));
-  }
-  auto recovered = recover_log(disk, id, *segments);
-  if (!recovered) return std::unexpected(recovered.error());
-  log->recovered(std::move(*recovered));
-  info.id = id;
-  log->described(in_metadata != nullptr ? *in_metadata : info, RaftIndex{});
-  logs_[id] = std::move(log);
-  return {};
-}
-
 void StorageMachine::save_identity() {
   node_.disk(SaveFile{"identity", encode_identity(node_.identity)}, [this](DiskDone&&) {
     identity_durable_ = true;
@@ -224,8 +152,8 @@ Hello StorageMachine::hello() const {
 }
 
 const LogCore* StorageMachine::log(LogId id) const {
-  const auto it = logs_.find(id);
-  return it == logs_.end() ? nullptr : &it->second->state;
+  const LogReplica* l = logs_.find(id);
+  return l == nullptr ? nullptr : &l->state;
 }
 
 /// The reasons are checked from the whole node down to its logs; the first reason is told.
@@ -242,7 +170,7 @@ std::expected<std::string, std::string> StorageMachine::readiness(Time now) cons
     return no(fmt::format("sequencer {}, which led, has been silent for {} s",
                           leader->second.peer.id, silent.count()));
   std::size_t serving = 0;
-  for (const auto& [id, log] : logs_) {
+  for (const auto& [id, log] : logs_.all()) {
     const LogCore& s = log->state;
     if (!s.made || s.dropped) continue;
     if (s.lost()) return no(fmt::format("the promise of log {} is lost (T4)", id.value));
@@ -274,13 +202,13 @@ Report StorageMachine::report() const {
            .data_loss = node_.data_loss,
            .disk_free_bytes = disk_space_.free_bytes,
            .disk_size_bytes = disk_space_.size_bytes,
-           .tombstones = tombstones_.size(),
+           .tombstones = logs_.tombstones().size(),
            .logs = {}};
   for (const auto& [id, session] : sessions_)
     ++(session.peer.role == Role::client      ? r.clients
        : session.peer.role == Role::sequencer ? r.sequencers
                                               : r.peers);
-  for (const auto& [id, log] : logs_) {
+  for (const auto& [id, log] : logs_.all()) {
     const LogCore& s = log->state;
     if (!s.made || s.dropped) continue;
     ++r.logs_in_all;
@@ -390,12 +318,12 @@ void StorageMachine::disconnected(Time now, const Disconnected& d) {
 void StorageMachine::forget(ConnectionId c) {
   if (const auto it = sessions_.find(c); it != sessions_.end()) {
     for (LogId id : it->second.users)
-      if (LogReplica* log = find(id)) log->forget(c);
+      if (LogReplica* log = logs_.find(id)) log->forget(c);
     sessions_.erase(it);
   }
   std::erase_if(waiting_, [&](const Arrived& a) { return a.from == c; });
   if (leader_ == c) leader_ = {};
-  for (auto& [id, log] : logs_)
+  for (const auto& [id, log] : logs_.all())
     if (log->state.leader == c) log->state.leader = {};
   node_.flow.forget(c);
   node_.transfers.connection_lost(c);
@@ -421,7 +349,7 @@ void StorageMachine::written(Time now, const Written& w) {
 void StorageMachine::disk_done(Time now, DiskDone&& d) {
   begin(now);
   if (const auto of = node_.disk_done(d))
-    if (LogReplica* log = find(*of)) log->disk_done(d);
+    if (LogReplica* log = logs_.find(*of)) log->disk_done(d);
   end();
 }
 
@@ -430,12 +358,12 @@ void StorageMachine::tick(Time now) {
   node_.transfers.tick();
   node_.staging.expire(now);
   for (LogId id : node_.take_due())
-    if (LogReplica* log = find(id)) log->tick();
+    if (LogReplica* log = logs_.find(id)) log->tick();
   if (leader_ != ConnectionId{} && report_at_ <= now && stop_by_ == never) {
-    const bool suspect = std::any_of(logs_.begin(), logs_.end(),
-                                     [](const auto& l) { return l.second->state.is_suspect(); });
+    const bool suspect = std::ranges::any_of(
+        logs_.all(), [](const auto& l) { return l.second->state.is_suspect(); });
     std::vector<LogId> full;
-    for (const auto& [id, l] : logs_)
+    for (const auto& [id, l] : logs_.all())
       if (l->state.store.no_space() != Errc::ok && full.size() < full_logs_told_max)
         full.push_back(id);
     std::erase_if(twins_, [this](const auto& t) { return node_.now - t.second > twin_told; });
@@ -454,16 +382,17 @@ void StorageMachine::tick(Time now) {
 
 void StorageMachine::opening_waits(Time now, LogId log) {
   begin(now);
-  if (LogReplica* l = find(log)) l->opening_waits();
+  if (LogReplica* l = logs_.find(log)) l->opening_waits();
   end();
 }
 
 /// The logs take turns, so that a report stays small however many logs there are.
 std::vector<LogBytes> StorageMachine::next_log_bytes() {
   std::vector<LogBytes> out;
-  auto l = logs_.upper_bound(log_bytes_told_);
-  for (std::size_t n = 0; n < logs_.size() && out.size() < log_bytes_told_max; ++n, ++l) {
-    if (l == logs_.end()) l = logs_.begin();
+  const LogTable::Logs& logs = logs_.all();
+  auto l = logs.upper_bound(log_bytes_told_);
+  for (std::size_t n = 0; n < logs.size() && out.size() < log_bytes_told_max; ++n, ++l) {
+    if (l == logs.end()) l = logs.begin();
     if (!l->second->state.dropped) out.push_back({l->first, l->second->disk_bytes()});
     log_bytes_told_ = l->first;
   }
@@ -476,7 +405,7 @@ void StorageMachine::begin_stop(Time now) {
   begin(now);
   if (stop_by_ == never) {
     stop_by_ = now + node_.options.stop_max;
-    for (const auto& [id, log] : logs_) log->begin_stop();
+    for (const auto& [id, log] : logs_.all()) log->begin_stop();
   }
   end();
 }
@@ -484,28 +413,23 @@ void StorageMachine::begin_stop(Time now) {
 bool StorageMachine::may_stop() const {
   if (stop_by_ == never) return false;
   return node_.now >= stop_by_ ||
-         std::ranges::all_of(logs_, [](const auto& l) { return l.second->at_rest(); });
+         std::ranges::all_of(logs_.all(), [](const auto& l) { return l.second->at_rest(); });
 }
 
 void StorageMachine::resume_readers() {
   while (const auto next = node_.flow.next_to_resume())
-    if (LogReplica* log = find(next->second)) log->reader.resume(next->first);
+    if (LogReplica* log = logs_.find(next->second)) log->reader.resume(next->first);
 }
 
-/// Frees dropped logs when no disk operation of them is in flight, since callbacks refer to the
-/// log. From then on the tombstones answer for them, as after a start.
+/// Frees dropped logs whose work on the disk has ended. Connections that observed producers there
+/// get their count back.
 void StorageMachine::give_back_dropped() {
-  for (auto id = leaving_.begin(); id != leaving_.end();) {
-    if (node_.works_on(*id)) {
-      ++id;
-      continue;
-    }
-    node_.transfers.forget(*id);
-    if (const LogReplica* l = find(*id))
+  for (const LogId id : logs_.take_gone()) {
+    node_.transfers.forget(id);
+    if (const LogReplica* l = logs_.find(id))
       for (auto& [c, s] : sessions_)
-        if (s.users.erase(*id) > 0) s.observed -= l->observed_by(c);
-    logs_.erase(*id);
-    id = leaving_.erase(id);
+        if (s.users.erase(id) > 0) s.observed -= l->observed_by(c);
+    logs_.remove(id);
   }
 }
 
@@ -514,18 +438,13 @@ void StorageMachine::end() {
   for (const CloseConnection& c : node_.out.closes)
     if (sessions_.contains(c.connection)) forget(c.connection);
   if (node_.flow.may_resume()) resume_readers();
-  if (!leaving_.empty()) give_back_dropped();
+  give_back_dropped();
   const bool reports = leader_ != ConnectionId{} && stop_by_ == never;
   node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_,
                              stop_by_ == never ? reach_.next_tick() : never});
 }
 
 // ---- dispatch
-
-LogReplica* StorageMachine::find(LogId log) {
-  const auto it = logs_.find(log);
-  return it == logs_.end() ? nullptr : it->second.get();
-}
 
 /// Every message enters here, also when it has waited for a promise. A message without a handler
 /// closes its connection.
@@ -550,7 +469,7 @@ void StorageMachine::dispatch(ConnectionId from, RequestId request, Message&& m)
 /// promised term waits until the promise is durable. A node with data loss refuses everything (T4).
 StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId request, LogId log,
                                                 Term term) {
-  const LogReplica* l = find(log);
+  const LogReplica* l = logs_.find(log);
   if (node_.data_loss || (l != nullptr && l->state.data_loss)) {
     node_.fail_request(from, request, Errc::data_loss);
     return Admission::refused;
@@ -573,11 +492,10 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
 
 /// T5: a command for a log that is not here is answered NotMember.
 LogReplica* StorageMachine::member(ConnectionId from, RequestId request, LogId log) {
-  LogReplica* l = find(log);
   if constexpr (mutations) {
-    if (l == nullptr && !rules::only_join_creates_logs()) l = make_unasked(log);
+    if (logs_.find(log) == nullptr && !rules::only_join_creates_logs()) logs_.make_unasked(log);
   }
-  if (l != nullptr && l->state.made && !l->state.dropped) return l;
+  if (LogReplica* l = logs_.live(log)) return l;
   node_.send(from, request, NotMember{log});
   return nullptr;
 }
@@ -745,9 +663,9 @@ void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
   const Admission a = admit(from, request, id, m.term);
   if (a == Admission::refused) return;
   if (a == Admission::wait) return waiting_.push_back({from, request, Message{std::move(m)}});
-  if (LogReplica* l = find(id)) {
+  if (LogReplica* l = logs_.find(id)) {
     if (l->state.dropped) return node_.fail_request(from, request, Errc::log_deleted);
-    if (l->state.made && is_another_log(m.info))
+    if (l->state.made && logs_.is_another_log(m.info))
       return refuse_older(from, fmt::format("told to make log {} (\"{}\"), which is \"{}\" here",
                                             id.value, m.info.name, l->state.info.name));
     if (l->state.made) return node_.send(from, request, Joined{id});
@@ -755,13 +673,12 @@ void StorageMachine::on(ConnectionId from, RequestId request, Join& m) {
     waiting_.push_back({from, request, Message{std::move(m)}});
     return;
   }
-  if (tombstones_.forbids(id)) return node_.fail_request(from, request, Errc::log_deleted);
-  LogReplica* l = (logs_[id] = std::make_unique<LogReplica>(node_, promise_, id)).get();
-  l->described(m.info, RaftIndex{});
+  if (logs_.tombstones().forbids(id)) return node_.fail_request(from, request, Errc::log_deleted);
+  LogReplica* l = &logs_.add(m.info);
   node_.disk(MakeLog{id, encode_record(m.info)}, [this, l, from, request, id](DiskDone&& d) {
     // The leader repeats the Join or deletes the log again (T5).
     if (d.error != Errc::ok) {
-      logs_.erase(id);
+      logs_.remove(id);
       node_.fail_request(from, request, d.error, d.detail);
     } else {
       l->state.made = true;
@@ -775,17 +692,9 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
   const Admission a = admit(from, request, m.log, m.term);
   if (a == Admission::wait) waiting_.push_back({from, request, Message{m}});
   if (a != Admission::yes) return;
-  LogReplica* l = find(m.log);
+  LogReplica* l = logs_.find(m.log);
   if (l == nullptr) return node_.send(from, request, Dropped{m.log});
-  l->drop();
-  // T5: tombstone first, folder second. The removal waits for everything else on the log's strand.
-  // A repeated Drop is harmless, and is answered when it is durable too.
-  tombstones_.add(m.log, [this, from, request, id = m.log] {
-    node_.disk(DropLog{id}, [this, from, request, id](DiskDone&&) {
-      node_.send(from, request, Dropped{id});
-      leaving_.insert(id);
-    });
-  });
+  logs_.drop(*l, from, request);
 }
 
 // ---- metadata
@@ -803,7 +712,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   if (m.metadata.version <= node_.metadata.version) return;
   node_.metadata = std::move(m.metadata);
   for (const LogInfo& info : node_.metadata.logs)
-    if (LogReplica* l = find(info.id); l != nullptr && !l->state.dropped)
+    if (LogReplica* l = logs_.find(info.id); l != nullptr && !l->state.dropped)
       l->described(info, node_.metadata.version);
   heed_loss();
   save_metadata();
@@ -843,7 +752,7 @@ std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) c
   // A deposed leader is about to be fenced; it proves nothing.
   if (older_term) return std::nullopt;
   for (const LogInfo& l : m.logs)
-    if (is_another_log(l))
+    if (logs_.is_another_log(l))
       return fmt::format("log {} is \"{}\" there and another log here", l.id.value, l.name);
   // A log that was made after these metadata is not in them.
   if (m.last_term == here.last_term && m.version <= here.version) return std::nullopt;
@@ -852,27 +761,11 @@ std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) c
   if (is_older_copy(m)) return std::nullopt;
   std::set<LogId> there;
   for (const LogInfo& l : m.logs) there.insert(l.id);
-  for (const LogInfo& l : here.logs) {
-    const auto found = logs_.find(l.id);
-    const bool held =
-        found != logs_.end() && found->second->state.made && !found->second->state.dropped;
-    if (held && !there.contains(l.id))
+  for (const LogInfo& l : here.logs)
+    if (logs_.live(l.id) != nullptr && !there.contains(l.id))
       return fmt::format("log {}, \"{}\", is on this node and is not known there", l.id.value,
                          l.name);
-  }
   return std::nullopt;
-}
-
-/// T5: an id stands for the same log for ever. Retention may change, name and other options may
-/// not.
-bool StorageMachine::is_another_log(const LogInfo& named) const {
-  const auto found = logs_.find(named.id);
-  if (found == logs_.end() || !found->second->state.made || found->second->state.dropped)
-    return false;
-  const LogInfo& here = found->second->state.info;
-  LogOptions options = named.options;
-  options.retention = here.options.retention;
-  return !here.name.empty() && (here.name != named.name || here.options != options);
 }
 
 /// Alarms, and closes the connection of a sequencer whose metadata has gone back.
@@ -916,8 +809,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, GetMetadata& m) {
 
 /// An upload needs no leader and no term, only a log that is made.
 void StorageMachine::on(ConnectionId from, RequestId request, Upload& m) {
-  LogReplica* l = find(m.log);
-  if (l == nullptr || !l->state.made || l->state.dropped)
+  LogReplica* l = logs_.live(m.log);
+  if (l == nullptr)
     return node_.send(from, request,
                       Busy{m.log, m.run.producer, m.run.first, Errc::not_member,
                            node_.options.busy_retry_after_ms});
@@ -927,16 +820,11 @@ void StorageMachine::on(ConnectionId from, RequestId request, Upload& m) {
 /// Finds the log that is to be read. Returns null if it is not here; the reader has been answered.
 LogReplica* StorageMachine::readable(ConnectionId from, RequestId request, LogId log,
                                      Offset offset) {
-  LogReplica* l = find(log);
-  if (l != nullptr && l->state.made && !l->state.dropped) return l;
+  if (LogReplica* l = logs_.live(log)) return l;
+  const LogReplica* l = logs_.find(log);
+  const bool dropped = l != nullptr ? l->state.dropped : logs_.tombstones().names(log);
   node_.send(from, request,
-             Page{log,
-                  offset,
-                  {},
-                  {},
-                  (l != nullptr ? l->state.dropped : tombstones_.names(log)) ? Errc::no_such_log
-                                                                             : Errc::not_member,
-                  {}});
+             Page{log, offset, {}, {}, dropped ? Errc::no_such_log : Errc::not_member, {}});
   return nullptr;
 }
 
@@ -949,8 +837,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Read& m) {
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, GetSegments& m) {
-  const LogReplica* l = find(m.log);
-  if (l == nullptr && tombstones_.names(m.log))
+  const LogReplica* l = logs_.find(m.log);
+  if (l == nullptr && logs_.tombstones().names(m.log))
     return node_.fail_request(from, request, Errc::no_such_log);
   if (l == nullptr || !l->state.made) return node_.fail_request(from, request, Errc::not_member);
   if (l->state.dropped) return node_.fail_request(from, request, Errc::no_such_log);
@@ -964,26 +852,25 @@ void StorageMachine::on(ConnectionId from, RequestId request, Follow& m) {
   // A second Follow with the request id of a first Follow replaces it; the first may be of another
   // log.
   if (const auto before = node_.flow.followed(from, request))
-    if (LogReplica* other = find(*before)) other->reader.credit(from, request, 0);
+    if (LogReplica* other = logs_.find(*before)) other->reader.credit(from, request, 0);
   l->reader.follow(from, request, m);
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Credit& m) {
   const auto log = node_.flow.followed(from, request);
   if (!log) return;
-  if (LogReplica* l = find(*log)) l->reader.credit(from, request, m.bytes);
+  if (LogReplica* l = logs_.find(*log)) l->reader.credit(from, request, m.bytes);
 }
 
 void StorageMachine::on(ConnectionId, RequestId, ReportCorrupt& m) {
-  if (LogReplica* l = find(m.log); l != nullptr && l->state.made && !l->state.dropped)
-    l->report_corrupt(m);
+  if (LogReplica* l = logs_.live(m.log)) l->report_corrupt(m);
 }
 
 /// V2. The limit is counted for each connection over all logs, so a connection that loses a place
 /// gets its count back.
 void StorageMachine::on(ConnectionId from, RequestId, Observe& m) {
-  LogReplica* l = find(m.log);
-  if (l == nullptr || !l->state.made || l->state.dropped) return;
+  LogReplica* l = logs_.live(m.log);
+  if (l == nullptr) return;
   Session& session = sessions_.at(from);
   if (session.observed >= observed_per_connection_max) return;
   session.users.insert(m.log);

@@ -5,15 +5,13 @@
 #pragma once
 #include <expected>
 #include <map>
-#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
 
-#include "storage-node/core/log_replica.h"
+#include "storage-node/core/log_table.h"
 #include "storage-node/core/peer_reach.h"
 #include "storage-node/core/startup_disk.h"
-#include "storage-node/core/tombstone_list.h"
 
 namespace loglog::storage {
 
@@ -87,10 +85,7 @@ class StorageMachine {
   /// Steps of start(), in this order.
   Result<void> find_identity(StartupDisk& disk);
   Result<void> find_metadata(StartupDisk& disk);
-  Result<void> find_tombstones(StartupDisk& disk);
   void make_identity();
-  Result<void> find_logs(StartupDisk& disk);
-  Result<void> find_log(StartupDisk& disk, LogId id, const LogInfo* in_metadata);
   /// Bracket each step: begin() sets the time, end() does the work that follows every step.
   void begin(Time now) { node_.now = now; }
   void end();
@@ -100,9 +95,6 @@ class StorageMachine {
   Admission admit(ConnectionId from, RequestId request, LogId log, Term term);
   LogReplica* member(ConnectionId from, RequestId request, LogId log);
   LogReplica* readable(ConnectionId from, RequestId request, LogId log, Offset offset);
-  /// Only in the mutation build: tests/simulator/mutants.
-  LogReplica* make_unasked(LogId log);
-  LogReplica* find(LogId log);
   template <class M>
   LogReplica* admitted(ConnectionId from, RequestId request, M& m);
   void resume_waiting();
@@ -144,7 +136,6 @@ class StorageMachine {
   void forget(ConnectionId c);
   void refuse_cluster(ConnectionId from, ClusterId theirs);
   std::optional<std::string> goes_back(const ClusterMetadata& m) const;
-  bool is_another_log(const LogInfo& named) const;
   bool is_older_copy(const ClusterMetadata& told) const;
   void tell_older_copy(ConnectionId from, RequestId request, const Seal& m);
   void refuse_older(ConnectionId from, const std::string& why);
@@ -155,14 +146,11 @@ class StorageMachine {
 
   Node node_;
   PromiseKeeper promise_;
-  TombstoneList tombstones_;
+  LogTable logs_;
   BootId boot_;
   bool identity_durable_ = false;
   /// T4: this process has raised the promise's count.
   bool start_counted_ = false;
-  std::map<LogId, std::unique_ptr<LogReplica>> logs_;
-  /// Dropped logs whose folders are gone. A log is freed when no disk operation of it is in flight.
-  std::set<LogId> leaving_;
   std::map<ConnectionId, Session> sessions_;
   /// Commands of a promised term whose promise is not durable yet (T3).
   std::vector<Arrived> waiting_;

@@ -1,6 +1,6 @@
 // The ids of the logs that this node has dropped (T5), in memory and in the node's tombstones file
 // (spec/02 P2). A log's folder is removed only after its id is durable here, so that a late Join
-// does not make the log again. Called by StorageMachine.
+// does not make the log again. Called by LogTable.
 #pragma once
 #include <functional>
 #include <vector>

@@ -1,6 +1,6 @@
 // Reads the state of a log from its segment files at a start (K1, K3): the tail, the marks, and the
 // list of terms. Only the last file with frames is read in full; of older files only the first
-// frames of terms are read. Called by StorageMachine::start().
+// frames of terms are read. Called by LogTable::start().
 #pragma once
 #include <vector>
 
