@@ -33,9 +33,8 @@ constexpr Duration refusal_said_every = 10s;
 
 StorageMachine::StorageMachine(Options options, std::uint64_t seed)
     : node_(std::move(options), seed),
-      promise_(node_, LogId{}),
-      logs_(node_, promise_),
-      boot_(node_.random.next_id()),
+      identity_(node_),
+      logs_(node_, identity_.promise),
       reach_(node_) {}
 StorageMachine::~StorageMachine() = default;
 
@@ -45,68 +44,17 @@ StorageMachine::~StorageMachine() = default;
 /// describes the logs.
 Result<void> StorageMachine::start(Time now, StartupDisk& disk) {
   begin(now);
-  for (const auto find : {&StorageMachine::find_identity, &StorageMachine::find_metadata})
-    if (auto found = (this->*find)(disk); !found) return found;
+  const auto disk_is_new = identity_.start(disk);
+  if (!disk_is_new) return std::unexpected(disk_is_new.error());
+  // The promise is written first: an identity without a promise would be DATA LOSS at the next
+  // start.
+  if (const Promise& held = identity_.promise.held(); *disk_is_new)
+    identity_.promise.raise(held.term, held.instance, [this] { save_identity(); });
+  if (auto found = find_metadata(disk); !found) return found;
+  identity_.heed_loss();
   if (auto found = logs_.start(disk); !found) return found;
   end();
   return {};
-}
-
-Result<void> StorageMachine::find_identity(StartupDisk& disk) {
-  const auto saved = not_absent(disk.file("identity"));
-  if (!saved) return std::unexpected(saved.error());
-  const auto promise_file = not_absent(disk.file("promise"));
-  if (!promise_file) return std::unexpected(promise_file.error());
-  const auto promise = decode_promise(*promise_file);
-  if (promise) promise_.found(*promise);
-  if (saved->empty()) {
-    const auto logs = not_absent(disk.logs());
-    if (!logs) return std::unexpected(logs.error());
-    if (rules::is_identity_lost(!logs->empty())) node_.data_loss = true;
-    make_identity();
-    return {};
-  }
-  auto identity = decode_identity(*saved);
-  if (!identity) {
-    if (identity.error().code == Errc::newer_format) return std::unexpected(identity.error());
-    node_.event(Event::Level::alarm, "DATA LOSS: " + identity.error().message());
-    node_.data_loss = true;
-    // The node runs with data loss, so that its logs can still be read; its disk id stays 0.
-    node_.identity = {{},
-                      {},
-                      node_.options.id.value,
-                      static_cast<std::uint8_t>(Role::storage),
-                      node_.options.cluster_name};
-    return {};
-  }
-  if (identity->id != node_.options.id.value ||
-      identity->cluster_name != node_.options.cluster_name)
-    return fail(
-        Errc::wrong_identity,
-        fmt::format(
-            "the data directory belongs to node {} of cluster \"{}\", started as node {} of \"{}\"",
-            identity->id, identity->cluster_name, node_.options.id.value,
-            node_.options.cluster_name));
-  node_.identity = *identity;
-  identity_durable_ = true;
-  if (rules::is_promise_lost(!promise)) {
-    node_.data_loss = true;
-    node_.event(
-        Event::Level::alarm,
-        "DATA LOSS: the promise cannot be read; this node seals and acknowledges nothing (T4)");
-  }
-  return {};
-}
-
-void StorageMachine::make_identity() {
-  node_.identity = {{},
-                    DiskId{node_.random.next_id()},
-                    node_.options.id.value,
-                    static_cast<std::uint8_t>(Role::storage),
-                    node_.options.cluster_name};
-  // The promise is written first: an identity without a promise would be DATA LOSS at the next
-  // start.
-  promise_.raise(promise_.held().term, promise_.held().instance, [this] { save_identity(); });
 }
 
 /// The file is only a copy; the leader sends the metadata again to a node that has an older copy.
@@ -118,13 +66,12 @@ Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
     node_.event(Event::Level::warning,
                 "the copy of the cluster's metadata is unreadable; waiting for the leader's");
   }
-  heed_loss();
   return {};
 }
 
 void StorageMachine::save_identity() {
   node_.disk(SaveFile{"identity", encode_identity(node_.identity)}, [this](DiskDone&&) {
-    identity_durable_ = true;
+    identity_.saved();
     resume_waiting();
   });
 }
@@ -136,19 +83,6 @@ void StorageMachine::save_metadata() {
       node_.event(Event::Level::warning,
                   fmt::format("the copy of the cluster's metadata is not saved: {}", d.detail));
   });
-}
-
-Hello StorageMachine::hello() const {
-  return {hello_magic,
-          protocol_lowest,
-          protocol_highest,
-          Role::storage,
-          node_.identity.cluster,
-          node_.options.cluster_name,
-          node_.options.id.value,
-          boot_,
-          node_.identity.disk,
-          message_body_max};
 }
 
 const LogCore* StorageMachine::log(LogId id) const {
@@ -183,8 +117,8 @@ std::expected<std::string, std::string> StorageMachine::readiness(Time now) cons
                             s.promise().held().term.value));
     ++serving;
   }
-  return fmt::format("sealed in term {} by sequencer {}, {} logs", promise_.held().term.value,
-                     leader->second.peer.id, serving);
+  return fmt::format("sealed in term {} by sequencer {}, {} logs",
+                     identity_.promise.held().term.value, leader->second.peer.id, serving);
 }
 
 Report StorageMachine::report() const {
@@ -198,7 +132,7 @@ Report StorageMachine::report() const {
            .fetched_bytes = node_.fetched_bytes,
            .given_bytes = node_.giving.bytes(),
            .staged_runs_dropped = node_.staging.dropped(),
-           .promise = promise_.held().term,
+           .promise = identity_.promise.held().term,
            .data_loss = node_.data_loss,
            .disk_free_bytes = disk_space_.free_bytes,
            .disk_size_bytes = disk_space_.size_bytes,
@@ -289,17 +223,9 @@ void StorageMachine::refuse_twin(ConnectionId second) {
                           sequencer.value));
 }
 
-/// A node without a cluster joins the cluster of the first sequencer that names it. From then on it
-/// refuses every other cluster (T4).
 void StorageMachine::adopt_cluster(ClusterId cluster, const std::string& name) {
-  if (node_.identity.cluster != ClusterId{} || cluster == ClusterId{} ||
-      name != node_.options.cluster_name)
-    return;
-  node_.identity.cluster = cluster;
-  node_.event(Event::Level::info,
-              fmt::format("adopts cluster {:016x} \"{}\"", cluster.value, name));
-  // Otherwise the save of the fresh identity includes it.
-  if (identity_durable_) save_identity();
+  // Before the fresh identity is durable, its save includes the cluster.
+  if (identity_.adopt(cluster, name) && identity_.durable()) save_identity();
 }
 
 void StorageMachine::connect_failed(Time now, const ConnectFailed& c) {
@@ -474,7 +400,7 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
     node_.fail_request(from, request, Errc::data_loss);
     return Admission::refused;
   }
-  const PromiseKeeper& promise = l != nullptr ? l->state.promise() : promise_;
+  const PromiseKeeper& promise = l != nullptr ? l->state.promise() : identity_.promise;
   if (rules::is_fenced(term, promise.held().term)) {
     node_.send(from, request, Fenced{log, promise.held().term, promise.held().instance});
     return Admission::refused;
@@ -541,17 +467,17 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
   if (m.log != LogId{} && log == nullptr) return;
   if (node_.data_loss || (log != nullptr && log->state.data_loss))
     return node_.fail_request(from, request, Errc::data_loss);
-  PromiseKeeper& keeper = log == nullptr ? promise_ : log->state.own_promise;
+  PromiseKeeper& keeper = log == nullptr ? identity_.promise : log->state.own_promise;
   const Promise& effective = log == nullptr ? keeper.held() : log->state.promise().held();
   if (m.term < effective.term || !keeper.admits(m.term, m.instance))
     return node_.send(from, request, Fenced{m.log, effective.term, effective.instance});
   if (const std::string why = implausible(m.term, effective.term, m.metadata_version); !why.empty())
     return refuse_number(from, request, "Seal", why);
-  if (is_older_copy(node_.metadata)) return tell_older_copy(from, request, m);
-  // T4: each start raises the count, so that a copy of the directory that was made before has a
-  // lower count than the leader has registered.
-  if (!std::exchange(start_counted_, true) && (log != nullptr || m.term == promise_.held().term))
-    promise_.raise(promise_.held().term, promise_.held().instance, [this] { resume_waiting(); });
+  if (identity_.is_older_copy(node_.metadata)) return tell_older_copy(from, request, m);
+  // A seal in a new term raises the count by itself.
+  const Promise& held = identity_.promise.held();
+  if (identity_.count_start() && (log != nullptr || m.term == held.term))
+    identity_.promise.raise(held.term, held.instance, [this] { resume_waiting(); });
   if (m.term > keeper.held().term) {
     // T2: sequencers with an older metadata version cannot lead a newer term.
     if (rules::is_stale(m.metadata_version, seal_version_))
@@ -560,23 +486,12 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
     keeper.raise(m.term, m.instance, [this] { resume_waiting(); });
   }
   // T4: the answer names the count of the node-wide promise, so that count must be durable too.
-  if (!keeper.durable() || !promise_.durable() || !identity_durable_) {
+  if (!keeper.durable() || !identity_.promise.durable() || !identity_.durable()) {
     // The Seal is answered when it is dispatched again.
     waiting_.push_back({from, request, Message{m}});
     return;
   }
   sealed(from, request, m);
-}
-
-/// T4: true if the sequencers have registered more promise writes than this process found. The
-/// start is counted only after this question: an older copy that counted its starts would have the
-/// newest count after enough of them.
-bool StorageMachine::is_older_copy(const ClusterMetadata& told) const {
-  if (start_counted_) return false;
-  return std::ranges::any_of(told.storage, [this](const StorageInfo& s) {
-    return s.id == node_.options.id && s.disk == node_.identity.disk &&
-           rules::is_older_copy(promise_.found(), s.promise_count);
-  });
 }
 
 /// Answers a Seal on an older copy. The leader that has the count marks the disk as lost (T4), for
@@ -586,9 +501,9 @@ void StorageMachine::tell_older_copy(ConnectionId from, RequestId request, const
   // `Sealed` for a single log would count as that log's promise, which is not made.
   if (m.log != LogId{} || m.metadata_version < node_.metadata.version)
     return node_.fail_request(from, request, Errc::stale_metadata);
-  node_.send(
-      from, request,
-      Sealed{m.log, m.term, node_.staging.bytes(), promise_.found(), promise_.surely_written()});
+  node_.send(from, request,
+             Sealed{m.log, m.term, node_.staging.bytes(), identity_.promise.found(),
+                    identity_.promise.surely_written()});
 }
 
 /// T1: says why a leader cannot be so far above everything that this node has heard of; empty: it
@@ -624,9 +539,9 @@ void StorageMachine::refuse_number(ConnectionId from, RequestId request, std::st
 void StorageMachine::sealed(ConnectionId from, RequestId request, const Seal& m) {
   leader_ = from;
   leader_heard_ = node_.now;
-  node_.send(
-      from, request,
-      Sealed{m.log, m.term, node_.staging.bytes(), promise_.found(), promise_.surely_written()});
+  node_.send(from, request,
+             Sealed{m.log, m.term, node_.staging.bytes(), identity_.promise.found(),
+                    identity_.promise.surely_written()});
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, GetState& m) {
@@ -704,7 +619,7 @@ void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   adopt_cluster(m.metadata.cluster, m.metadata.cluster_name);
   if (m.metadata.cluster != node_.identity.cluster) return refuse_cluster(from, m.metadata.cluster);
   if (const std::string why =
-          implausible(m.metadata.last_term, promise_.held().term, m.metadata.version);
+          implausible(m.metadata.last_term, identity_.promise.held().term, m.metadata.version);
       !why.empty())
     return refuse_number(from, request, "Metadata", why);
   if (const auto why = goes_back(m.metadata); rules::refuses_leader(why.has_value()))
@@ -714,26 +629,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   for (const LogInfo& info : node_.metadata.logs)
     if (LogReplica* l = logs_.find(info.id); l != nullptr && !l->state.dropped)
       l->described(info, node_.metadata.version);
-  heed_loss();
+  identity_.heed_loss();
   save_metadata();
-}
-
-/// T4: the cluster found that this disk lacks bytes that it had acknowledged. The loss is final, so
-/// the node's copy of the metadata says so at each start.
-void StorageMachine::heed_loss() {
-  const auto own = [this](const StorageInfo& s) {
-    return s.id == node_.options.id && s.disk == node_.identity.disk && s.lost;
-  };
-  if (node_.data_loss || !rules::is_disk_lost(std::ranges::any_of(node_.metadata.storage, own)))
-    return;
-  node_.data_loss = true;
-  node_.event(
-      Event::Level::alarm,
-      fmt::format(
-          "DATA LOSS: this disk lacks bytes that it had acknowledged; it counts as down until an "
-          "empty one takes its "
-          "place: move the directory aside, start the node, then loglog nodes replace-disk {}",
-          node_.options.id.value));
 }
 
 /// T2: terms and versions of the metadata rise together. Metadata of which one is newer than here
@@ -758,7 +655,7 @@ std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) c
   if (m.last_term == here.last_term && m.version <= here.version) return std::nullopt;
   // On an older copy of this node's directory a missing log proves nothing: the directory from
   // which the copy was made has dropped it. The count tells such a copy (T4).
-  if (is_older_copy(m)) return std::nullopt;
+  if (identity_.is_older_copy(m)) return std::nullopt;
   std::set<LogId> there;
   for (const LogInfo& l : m.logs) there.insert(l.id);
   for (const LogInfo& l : here.logs)

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "storage-node/core/log_table.h"
+#include "storage-node/core/node_identity.h"
 #include "storage-node/core/peer_reach.h"
 #include "storage-node/core/startup_disk.h"
 
@@ -54,10 +55,10 @@ class StorageMachine {
   const Output& pending() const { return node_.out; }
 
   /// The hello that the driver sends on each new connection.
-  Hello hello() const;
+  Hello hello() const { return identity_.hello(); }
   const Identity& identity() const { return node_.identity; }
   /// True once the identity is durable. Before that the node must not be shown to others.
-  bool ready() const { return identity_durable_; }
+  bool ready() const { return identity_.durable(); }
   bool data_loss() const { return node_.data_loss; }
   /// Whether the node serves its role: it has heard the leader that sealed it lately, and every log
   /// here is matched in its leader's term. Returns a sentence with the state, or with the reason
@@ -82,10 +83,7 @@ class StorageMachine {
   /// `wait`: the command's term is promised, but the promise is not durable yet (T3).
   enum class Admission { yes, wait, refused };
 
-  /// Steps of start(), in this order.
-  Result<void> find_identity(StartupDisk& disk);
   Result<void> find_metadata(StartupDisk& disk);
-  void make_identity();
   /// Bracket each step: begin() sets the time, end() does the work that follows every step.
   void begin(Time now) { node_.now = now; }
   void end();
@@ -136,21 +134,15 @@ class StorageMachine {
   void forget(ConnectionId c);
   void refuse_cluster(ConnectionId from, ClusterId theirs);
   std::optional<std::string> goes_back(const ClusterMetadata& m) const;
-  bool is_older_copy(const ClusterMetadata& told) const;
   void tell_older_copy(ConnectionId from, RequestId request, const Seal& m);
   void refuse_older(ConnectionId from, const std::string& why);
-  void heed_loss();
   void save_identity();
   void save_metadata();
   bool stale(ConnectionId from, RequestId request, const LogCore& s, RaftIndex version);
 
   Node node_;
-  PromiseKeeper promise_;
+  NodeIdentity identity_;
   LogTable logs_;
-  BootId boot_;
-  bool identity_durable_ = false;
-  /// T4: this process has raised the promise's count.
-  bool start_counted_ = false;
   std::map<ConnectionId, Session> sessions_;
   /// Commands of a promised term whose promise is not durable yet (T3).
   std::vector<Arrived> waiting_;
