@@ -24,16 +24,12 @@ constexpr Duration twin_silence_max = 3s;
 /// name the sequencer until the next alarm is overdue.
 constexpr Duration twin_alarm_pause = 10s;
 constexpr Duration twin_told = 15s;
-/// Pause between alarms about messages that no correct leader sends.
-constexpr Duration alarm_pause = 1s;
-/// A leader that is refused dials again and again; the alarm comes less often.
-constexpr Duration refusal_said_every = 10s;
-
 }  // namespace
 
 StorageMachine::StorageMachine(Options options, std::uint64_t seed)
     : node_(std::move(options), seed),
       identity_(node_),
+      cluster_(node_),
       logs_(node_, identity_.promise),
       reach_(node_) {}
 StorageMachine::~StorageMachine() = default;
@@ -50,22 +46,10 @@ Result<void> StorageMachine::start(Time now, StartupDisk& disk) {
   // start.
   if (const Promise& held = identity_.promise.held(); *disk_is_new)
     identity_.promise.raise(held.term, held.instance, [this] { save_identity(); });
-  if (auto found = find_metadata(disk); !found) return found;
+  if (auto found = cluster_.start(disk); !found) return found;
   identity_.heed_loss();
   if (auto found = logs_.start(disk); !found) return found;
   end();
-  return {};
-}
-
-/// The file is only a copy; the leader sends the metadata again to a node that has an older copy.
-Result<void> StorageMachine::find_metadata(StartupDisk& disk) {
-  const auto saved = not_absent(disk.file("metadata"));
-  if (!saved) return std::unexpected(saved.error());
-  if (!saved->empty() && !decode_record(*saved, node_.metadata)) {
-    node_.metadata = {};
-    node_.event(Event::Level::warning,
-                "the copy of the cluster's metadata is unreadable; waiting for the leader's");
-  }
   return {};
 }
 
@@ -73,15 +57,6 @@ void StorageMachine::save_identity() {
   node_.disk(SaveFile{"identity", encode_identity(node_.identity)}, [this](DiskDone&&) {
     identity_.saved();
     resume_waiting();
-  });
-}
-
-/// A failure is harmless: the file is only a copy of the leader's metadata.
-void StorageMachine::save_metadata() {
-  node_.disk(SaveFile{"metadata", encode_record(node_.metadata)}, [this](DiskDone&& d) {
-    if (d.error != Errc::ok)
-      node_.event(Event::Level::warning,
-                  fmt::format("the copy of the cluster's metadata is not saved: {}", d.detail));
   });
 }
 
@@ -471,7 +446,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
   const Promise& effective = log == nullptr ? keeper.held() : log->state.promise().held();
   if (m.term < effective.term || !keeper.admits(m.term, m.instance))
     return node_.send(from, request, Fenced{m.log, effective.term, effective.instance});
-  if (const std::string why = implausible(m.term, effective.term, m.metadata_version); !why.empty())
+  if (const std::string why = cluster_.implausible(m.term, effective.term, m.metadata_version);
+      !why.empty())
     return refuse_number(from, request, "Seal", why);
   if (identity_.is_older_copy(node_.metadata)) return tell_older_copy(from, request, m);
   // A seal in a new term raises the count by itself.
@@ -479,10 +455,8 @@ void StorageMachine::on(ConnectionId from, RequestId request, Seal& m) {
   if (identity_.count_start() && (log != nullptr || m.term == held.term))
     identity_.promise.raise(held.term, held.instance, [this] { resume_waiting(); });
   if (m.term > keeper.held().term) {
-    // T2: sequencers with an older metadata version cannot lead a newer term.
-    if (rules::is_stale(m.metadata_version, seal_version_))
+    if (!cluster_.takes_seal(m.metadata_version))
       return node_.fail_request(from, request, Errc::stale_metadata);
-    seal_version_ = m.metadata_version;
     keeper.raise(m.term, m.instance, [this] { resume_waiting(); });
   }
   // T4: the answer names the count of the node-wide promise, so that count must be durable too.
@@ -506,31 +480,11 @@ void StorageMachine::tell_older_copy(ConnectionId from, RequestId request, const
                     identity_.promise.surely_written()});
 }
 
-/// T1: says why a leader cannot be so far above everything that this node has heard of; empty: it
-/// may be. A promise is never taken back and a metadata version never falls, so a wild number would
-/// lock out correct leaders for ever. An empty node has heard nothing and believes the leader.
-std::string StorageMachine::implausible(Term term, Term promised, RaftIndex version) const {
-  const Term heard = std::max(promised, node_.metadata.last_term);
-  if (heard != Term{} && term > heard && term.value - heard.value > term_ahead_max)
-    return fmt::format("term {} is more than {} above {}, the highest that this node has heard of",
-                       term.value, term_ahead_max, heard.value);
-  if (term.value > term_max)
-    return fmt::format("term {} is above the last one that is ever given, {}", term.value,
-                       term_max);
-  const RaftIndex known = std::max(seal_version_, node_.metadata.version);
-  if (known != RaftIndex{} && version > known && version.value - known.value > raft_index_ahead_max)
-    return fmt::format(
-        "metadata version {} is more than {} above {}, the newest that this node has heard of",
-        version.value, raft_index_ahead_max, known.value);
-  return {};
-}
-
-/// Refuses the number, and alarms at most once in alarm_pause.
+/// Refuses a number that no correct leader sends.
 void StorageMachine::refuse_number(ConnectionId from, RequestId request, std::string_view what,
                                    const std::string& why) {
   node_.fail_request(from, request, Errc::invalid_argument, why);
-  if (node_.now < alarm_after_) return;
-  alarm_after_ = node_.now + alarm_pause;
+  if (!cluster_.number_alarm_due()) return;
   node_.event(Event::Level::alarm,
               fmt::format("refused {} of sequencer {}: {}; find out what runs under that id", what,
                           sessions_.at(from).peer.id, why));
@@ -618,11 +572,12 @@ void StorageMachine::on(ConnectionId from, RequestId request, Drop& m) {
 void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
   adopt_cluster(m.metadata.cluster, m.metadata.cluster_name);
   if (m.metadata.cluster != node_.identity.cluster) return refuse_cluster(from, m.metadata.cluster);
-  if (const std::string why =
-          implausible(m.metadata.last_term, identity_.promise.held().term, m.metadata.version);
+  if (const std::string why = cluster_.implausible(
+          m.metadata.last_term, identity_.promise.held().term, m.metadata.version);
       !why.empty())
     return refuse_number(from, request, "Metadata", why);
-  if (const auto why = goes_back(m.metadata); rules::refuses_leader(why.has_value()))
+  if (const auto why = cluster_.goes_back(m.metadata, logs_, identity_);
+      rules::refuses_leader(why.has_value()))
     return refuse_older(from, *why);
   if (m.metadata.version <= node_.metadata.version) return;
   node_.metadata = std::move(m.metadata);
@@ -630,49 +585,14 @@ void StorageMachine::on(ConnectionId from, RequestId request, Metadata& m) {
     if (LogReplica* l = logs_.find(info.id); l != nullptr && !l->state.dropped)
       l->described(info, node_.metadata.version);
   identity_.heed_loss();
-  save_metadata();
-}
-
-/// T2: terms and versions of the metadata rise together. Metadata of which one is newer than here
-/// and the other older is no part of this cluster's history: the sequencers were given old
-/// directories. The same holds if a log id stands for another log there, or if newer metadata lack
-/// a log of this node: a deleted log leaves the metadata only after each member has dropped it.
-/// Returns the reason, or nullopt.
-std::optional<std::string> StorageMachine::goes_back(const ClusterMetadata& m) const {
-  const ClusterMetadata& here = node_.metadata;
-  const bool older_term = m.last_term < here.last_term;
-  if ((m.last_term > here.last_term && m.version < here.version) ||
-      (older_term && m.version > here.version))
-    return fmt::format(
-        "its metadata is of version {} in term {}, this node has version {} of term {}",
-        m.version.value, m.last_term.value, here.version.value, here.last_term.value);
-  // A deposed leader is about to be fenced; it proves nothing.
-  if (older_term) return std::nullopt;
-  for (const LogInfo& l : m.logs)
-    if (logs_.is_another_log(l))
-      return fmt::format("log {} is \"{}\" there and another log here", l.id.value, l.name);
-  // A log that was made after these metadata is not in them.
-  if (m.last_term == here.last_term && m.version <= here.version) return std::nullopt;
-  // On an older copy of this node's directory a missing log proves nothing: the directory from
-  // which the copy was made has dropped it. The count tells such a copy (T4).
-  if (identity_.is_older_copy(m)) return std::nullopt;
-  std::set<LogId> there;
-  for (const LogInfo& l : m.logs) there.insert(l.id);
-  for (const LogInfo& l : here.logs)
-    if (logs_.live(l.id) != nullptr && !there.contains(l.id))
-      return fmt::format("log {}, \"{}\", is on this node and is not known there", l.id.value,
-                         l.name);
-  return std::nullopt;
+  cluster_.save();
 }
 
 /// Alarms, and closes the connection of a sequencer whose metadata has gone back.
 void StorageMachine::refuse_older(ConnectionId from, const std::string& why) {
   const std::string text = fmt::format(
       "the sequencers have gone back: {}; stop them and put back their newest directories", why);
-  if (older_said_at_ == never || node_.now >= older_said_at_ + refusal_said_every) {
-    node_.event(Event::Level::alarm, text);
-    older_said_at_ = node_.now;
-  }
+  if (cluster_.gone_back_alarm_due()) node_.event(Event::Level::alarm, text);
   node_.out.closes.push_back({from, Error{Errc::stale_metadata, text}});
   forget(from);
 }

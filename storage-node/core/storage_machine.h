@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "storage-node/core/cluster_copy.h"
 #include "storage-node/core/log_table.h"
 #include "storage-node/core/node_identity.h"
 #include "storage-node/core/peer_reach.h"
@@ -83,7 +84,6 @@ class StorageMachine {
   /// `wait`: the command's term is promised, but the promise is not durable yet (T3).
   enum class Admission { yes, wait, refused };
 
-  Result<void> find_metadata(StartupDisk& disk);
   /// Bracket each step: begin() sets the time, end() does the work that follows every step.
   void begin(Time now) { node_.now = now; }
   void end();
@@ -124,7 +124,6 @@ class StorageMachine {
   void on(ConnectionId from, RequestId request, GiveUp& m);
 
   void sealed(ConnectionId from, RequestId request, const Seal& m);
-  std::string implausible(Term term, Term promised, RaftIndex version) const;
   void refuse_number(ConnectionId from, RequestId request, std::string_view what,
                      const std::string& why);
   void adopt_cluster(ClusterId cluster, const std::string& name);
@@ -133,15 +132,14 @@ class StorageMachine {
   void refuse_twin(ConnectionId second);
   void forget(ConnectionId c);
   void refuse_cluster(ConnectionId from, ClusterId theirs);
-  std::optional<std::string> goes_back(const ClusterMetadata& m) const;
   void tell_older_copy(ConnectionId from, RequestId request, const Seal& m);
   void refuse_older(ConnectionId from, const std::string& why);
   void save_identity();
-  void save_metadata();
   bool stale(ConnectionId from, RequestId request, const LogCore& s, RaftIndex version);
 
   Node node_;
   NodeIdentity identity_;
+  ClusterCopy cluster_;
   LogTable logs_;
   std::map<ConnectionId, Session> sessions_;
   /// Commands of a promised term whose promise is not durable yet (T3).
@@ -150,18 +148,12 @@ class StorageMachine {
   /// came from it.
   ConnectionId leader_{};
   Time leader_heard_{};
-  /// Metadata version of the newest seal (T2).
-  RaftIndex seal_version_{};
-  /// When the alarm about a leader with older metadata was last raised.
-  Time older_said_at_ = never;
   PeerReach reach_;
   /// When the next SpaceIs is due.
   Time report_at_{};
   /// The last log whose size the last report named; the logs take turns.
   LogId log_bytes_told_{};
   DiskSpace disk_space_;
-  /// Alarms of the same kind are not raised before these times.
-  Time alarm_after_{};
   /// When a second process under a sequencer's id was last refused with an alarm.
   std::map<SequencerId, Time> twins_;
   /// When an orderly stop ends at the latest; never: the node is not stopping.
