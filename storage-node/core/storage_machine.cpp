@@ -18,12 +18,7 @@ constexpr Duration report_every = 1s;
 /// A leader pings every second, so longer silence means that it is gone or cut off (readiness
 /// only).
 constexpr Duration leader_silence_max = 5s;
-/// A sequencer's process that is silent for longer counts as gone, because it pings every second.
-constexpr Duration twin_silence_max = 3s;
-/// A second process under a sequencer's id dials every second; the alarm comes less often. Reports
-/// name the sequencer until the next alarm is overdue.
-constexpr Duration twin_alarm_pause = 10s;
-constexpr Duration twin_told = 15s;
+
 }  // namespace
 
 StorageMachine::StorageMachine(Options options, std::uint64_t seed)
@@ -72,12 +67,12 @@ std::expected<std::string, std::string> StorageMachine::readiness(Time now) cons
     return no(
         "its data or identity is lost (T4); it counts as down until an empty disk takes its place");
   if (node_.identity.cluster == ClusterId{}) return no("no sequencer has named its cluster yet");
-  const auto leader = sessions_.find(leader_);
-  if (leader == sessions_.end()) return no("no leader has sealed it; it waits for one to connect");
-  const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - leader_heard_);
-  if (now - leader_heard_ > leader_silence_max)
-    return no(fmt::format("sequencer {}, which led, has been silent for {} s",
-                          leader->second.peer.id, silent.count()));
+  const Sessions::Session* leader = sessions_.leader_session();
+  if (leader == nullptr) return no("no leader has sealed it; it waits for one to connect");
+  const Duration silent = now - sessions_.leader_heard();
+  if (silent > leader_silence_max)
+    return no(fmt::format("sequencer {}, which led, has been silent for {} s", leader->peer.id,
+                          std::chrono::duration_cast<std::chrono::seconds>(silent).count()));
   std::size_t serving = 0;
   for (const auto& [id, log] : logs_.all()) {
     const LogCore& s = log->state;
@@ -93,7 +88,7 @@ std::expected<std::string, std::string> StorageMachine::readiness(Time now) cons
     ++serving;
   }
   return fmt::format("sealed in term {} by sequencer {}, {} logs",
-                     identity_.promise.held().term.value, leader->second.peer.id, serving);
+                     identity_.promise.held().term.value, leader->peer.id, serving);
 }
 
 Report StorageMachine::report() const {
@@ -113,10 +108,7 @@ Report StorageMachine::report() const {
            .disk_size_bytes = disk_space_.size_bytes,
            .tombstones = logs_.tombstones().size(),
            .logs = {}};
-  for (const auto& [id, session] : sessions_)
-    ++(session.peer.role == Role::client      ? r.clients
-       : session.peer.role == Role::sequencer ? r.sequencers
-                                              : r.peers);
+  sessions_.count(r);
   for (const auto& [id, log] : logs_.all()) {
     const LogCore& s = log->state;
     if (!s.made || s.dropped) continue;
@@ -136,8 +128,7 @@ Report StorageMachine::report() const {
 void StorageMachine::connected(Time now, const Connected& c) {
   begin(now);
   ++node_.figures.connections;
-  sessions_[c.connection].peer = c.peer;
-  sessions_[c.connection].heard = now;
+  sessions_.connected(now, c.connection, c.peer);
   if (c.peer.role == Role::sequencer) {
     adopt_cluster(c.peer.cluster, c.peer.cluster_name);
     if (rules::closes_older_connections()) keep_newest(c.connection);
@@ -156,46 +147,30 @@ void StorageMachine::connected(Time now, const Connected& c) {
   end();
 }
 
-/// D2: a sequencer speaks over one connection. When it has made a new connection, commands that the
-/// old connection still holds are out of date: an Order from there would drop newer orders, and its
-/// answer would reach nobody. Another process under the same id is refused while the first process
-/// is heard, otherwise the two would displace each other for ever.
+/// D2: closes the connections that a sequencer's new connection replaces, or the new connection if
+/// another process runs under the sequencer's id.
 void StorageMachine::keep_newest(ConnectionId newest) {
-  const Hello& theirs = sessions_.at(newest).peer;
-  const std::uint32_t sequencer = theirs.id;
-  // In order of arrival, because connection ids rise.
-  std::vector<ConnectionId> older, same;
-  for (const auto& [id, session] : sessions_) {
-    if (session.peer.role != Role::sequencer || session.peer.id != sequencer) continue;
-    const bool twin = session.peer.boot != theirs.boot;
-    if (twin && node_.now - session.heard <= twin_silence_max) return refuse_twin(newest);
-    (twin ? older : same).push_back(id);
-  }
-  // The last of `same` is the new connection itself.
-  same.pop_back();
-  older.insert(older.end(), same.begin(), same.end());
-  for (const ConnectionId id : older) {
-    node_.out.closes.push_back(
-        {id, Error{Errc::connection_lost,
-                   fmt::format("sequencer {} has made a newer connection", sequencer)}});
-    forget(id);
-  }
+  const SequencerId sequencer{sessions_.at(newest).peer.id};
+  const Sessions::Newest verdict = sessions_.judge(node_.now, newest);
+  for (const ConnectionId id : verdict.outdated)
+    close(id, Error{Errc::connection_lost,
+                    fmt::format("sequencer {} has made a newer connection", sequencer.value)});
+  if (!verdict.is_twin) return;
+  close(newest, Error{Errc::wrong_identity,
+                      fmt::format("another process runs as sequencer {} and is connected",
+                                  sequencer.value)});
+  if (sessions_.twin_alarm_due(node_.now, sequencer))
+    node_.event(Event::Level::alarm,
+                fmt::format("two processes run as sequencer {}: the second one was refused. Stop "
+                            "it; it has a wrong --id, or its directory is "
+                            "a copy",
+                            sequencer.value));
 }
 
-void StorageMachine::refuse_twin(ConnectionId second) {
-  const SequencerId sequencer{sessions_.at(second).peer.id};
-  const std::string why =
-      fmt::format("another process runs as sequencer {} and is connected", sequencer.value);
-  node_.out.closes.push_back({second, Error{Errc::wrong_identity, why}});
-  forget(second);
-  const auto told = twins_.find(sequencer);
-  if (told != twins_.end() && node_.now - told->second < twin_alarm_pause) return;
-  twins_.insert_or_assign(sequencer, node_.now);
-  node_.event(Event::Level::alarm,
-              fmt::format("two processes run as sequencer {}: the second one was refused. Stop it; "
-                          "it has a wrong --id, or its directory is "
-                          "a copy",
-                          sequencer.value));
+/// Closes a connection. Nothing that still comes from it counts.
+void StorageMachine::close(ConnectionId c, Error why) {
+  node_.out.closes.push_back({c, std::move(why)});
+  forget(c);
 }
 
 void StorageMachine::adopt_cluster(ClusterId cluster, const std::string& name) {
@@ -217,13 +192,9 @@ void StorageMachine::disconnected(Time now, const Disconnected& d) {
 
 /// Removes every trace of a connection. Everything that waits for it is told or dropped.
 void StorageMachine::forget(ConnectionId c) {
-  if (const auto it = sessions_.find(c); it != sessions_.end()) {
-    for (LogId id : it->second.users)
-      if (LogReplica* log = logs_.find(id)) log->forget(c);
-    sessions_.erase(it);
-  }
+  for (const LogId id : sessions_.forget(c))
+    if (LogReplica* log = logs_.find(id)) log->forget(c);
   std::erase_if(waiting_, [&](const Arrived& a) { return a.from == c; });
-  if (leader_ == c) leader_ = {};
   for (const auto& [id, log] : logs_.all())
     if (log->state.leader == c) log->state.leader = {};
   node_.flow.forget(c);
@@ -233,11 +204,9 @@ void StorageMachine::forget(ConnectionId c) {
 
 void StorageMachine::arrived(Time now, Arrived&& a) {
   begin(now);
-  if (a.from == leader_) leader_heard_ = now;
-  if (const auto s = sessions_.find(a.from); s != sessions_.end()) s->second.heard = now;
+  const bool known = sessions_.heard(now, a.from);
   // A node that stops takes nothing more, but still sends (spec/04, handing over at a stop).
-  if (sessions_.contains(a.from) && stop_by_ == never)
-    dispatch(a.from, a.request, std::move(a.message));
+  if (known && stop_by_ == never) dispatch(a.from, a.request, std::move(a.message));
   end();
 }
 
@@ -260,21 +229,17 @@ void StorageMachine::tick(Time now) {
   node_.staging.expire(now);
   for (LogId id : node_.take_due())
     if (LogReplica* log = logs_.find(id)) log->tick();
-  if (leader_ != ConnectionId{} && report_at_ <= now && stop_by_ == never) {
+  if (sessions_.leader() != ConnectionId{} && report_at_ <= now && stop_by_ == never) {
     const bool suspect = std::ranges::any_of(
         logs_.all(), [](const auto& l) { return l.second->state.is_suspect(); });
     std::vector<LogId> full;
     for (const auto& [id, l] : logs_.all())
       if (l->state.store.no_space() != Errc::ok && full.size() < full_logs_told_max)
         full.push_back(id);
-    std::erase_if(twins_, [this](const auto& t) { return node_.now - t.second > twin_told; });
-    std::vector<SequencerId> twice;
-    twice.reserve(twins_.size());
-    for (const auto& [sequencer, at] : twins_) twice.push_back(sequencer);
-    node_.send(leader_, RequestId{},
+    node_.send(sessions_.leader(), RequestId{},
                SpaceIs{node_.staging.bytes(), node_.options.staging.bytes_max, std::move(full),
                        suspect, disk_space_.free_bytes, disk_space_.size_bytes,
-                       reach_.unreachable(), next_log_bytes(), std::move(twice)});
+                       reach_.unreachable(), next_log_bytes(), sessions_.twins(now)});
     report_at_ = now + report_every;
   }
   if (stop_by_ == never) reach_.tick();
@@ -322,14 +287,11 @@ void StorageMachine::resume_readers() {
     if (LogReplica* log = logs_.find(next->second)) log->reader.resume(next->first);
 }
 
-/// Frees dropped logs whose work on the disk has ended. Connections that observed producers there
-/// get their count back.
+/// Frees dropped logs whose work on the disk has ended.
 void StorageMachine::give_back_dropped() {
   for (const LogId id : logs_.take_gone()) {
     node_.transfers.forget(id);
-    if (const LogReplica* l = logs_.find(id))
-      for (auto& [c, s] : sessions_)
-        if (s.users.erase(id) > 0) s.observed -= l->observed_by(c);
+    if (const LogReplica* l = logs_.find(id)) sessions_.log_gone(*l);
     logs_.remove(id);
   }
 }
@@ -340,7 +302,7 @@ void StorageMachine::end() {
     if (sessions_.contains(c.connection)) forget(c.connection);
   if (node_.flow.may_resume()) resume_readers();
   give_back_dropped();
-  const bool reports = leader_ != ConnectionId{} && stop_by_ == never;
+  const bool reports = sessions_.leader() != ConnectionId{} && stop_by_ == never;
   node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_,
                              stop_by_ == never ? reach_.next_tick() : never});
 }
@@ -385,9 +347,9 @@ StorageMachine::Admission StorageMachine::admit(ConnectionId from, RequestId req
                        fmt::format("not sealed in term {}", term.value));
     return Admission::refused;
   }
-  // A sequencer that commands in the promised term leads. This corrects leader_ after a Seal that
-  // came late, over an older connection.
-  if (sessions_.at(from).peer.role == Role::sequencer) leader_ = from;
+  // A sequencer that commands in the promised term leads. This corrects the leader after a Seal
+  // that came late, over an older connection.
+  if (sessions_.at(from).peer.role == Role::sequencer) sessions_.set_leader(from);
   return promise.durable() ? Admission::yes : Admission::wait;
 }
 
@@ -491,8 +453,7 @@ void StorageMachine::refuse_number(ConnectionId from, RequestId request, std::st
 }
 
 void StorageMachine::sealed(ConnectionId from, RequestId request, const Seal& m) {
-  leader_ = from;
-  leader_heard_ = node_.now;
+  sessions_.sealed_by(node_.now, from);
   node_.send(from, request,
              Sealed{m.log, m.term, node_.staging.bytes(), identity_.promise.found(),
                     identity_.promise.surely_written()});
@@ -593,8 +554,7 @@ void StorageMachine::refuse_older(ConnectionId from, const std::string& why) {
   const std::string text = fmt::format(
       "the sequencers have gone back: {}; stop them and put back their newest directories", why);
   if (cluster_.gone_back_alarm_due()) node_.event(Event::Level::alarm, text);
-  node_.out.closes.push_back({from, Error{Errc::stale_metadata, text}});
-  forget(from);
+  close(from, Error{Errc::stale_metadata, text});
 }
 
 /// T4: sequencers that lost their directories say hello without a cluster and begin a new cluster,
@@ -606,16 +566,15 @@ void StorageMachine::refuse_cluster(ConnectionId from, ClusterId theirs) {
       "directories back",
       node_.identity.cluster.value, theirs.value);
   node_.event(Event::Level::alarm, why);
-  node_.out.closes.push_back({from, Error{Errc::wrong_cluster, why}});
-  forget(from);
+  close(from, Error{Errc::wrong_cluster, why});
 }
 
 /// Readers find nodes and logs here when no sequencer answers (spec/03). The answer names the
 /// leader only if a leader is connected.
 void StorageMachine::on(ConnectionId from, RequestId request, GetMetadata& m) {
   Metadata answer{node_.metadata, {}};
-  if (const auto s = sessions_.find(leader_); s != sessions_.end())
-    answer.leader = SequencerId{s->second.peer.id};
+  if (const Sessions::Session* leader = sessions_.leader_session())
+    answer.leader = SequencerId{leader->peer.id};
   const std::set<std::string_view> names(m.names.begin(), m.names.end());
   if (!m.all_logs)
     std::erase_if(answer.metadata.logs, [&](const LogInfo& l) { return !names.contains(l.name); });
@@ -688,13 +647,12 @@ void StorageMachine::on(ConnectionId, RequestId, ReportCorrupt& m) {
 void StorageMachine::on(ConnectionId from, RequestId, Observe& m) {
   LogReplica* l = logs_.live(m.log);
   if (l == nullptr) return;
-  Session& session = sessions_.at(from);
+  Sessions::Session& session = sessions_.at(from);
   if (session.observed >= observed_per_connection_max) return;
   session.users.insert(m.log);
   ++session.observed;
   if (const auto loses = l->observe(from, m))
-    if (const auto other = sessions_.find(*loses); other != sessions_.end())
-      --other->second.observed;
+    if (Sessions::Session* other = sessions_.find(*loses)) --other->observed;
 }
 
 void StorageMachine::on(ConnectionId from, RequestId request, Copy& m) {

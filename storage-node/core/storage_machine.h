@@ -4,8 +4,6 @@
 // call and clears it.
 #pragma once
 #include <expected>
-#include <map>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -13,6 +11,7 @@
 #include "storage-node/core/log_table.h"
 #include "storage-node/core/node_identity.h"
 #include "storage-node/core/peer_reach.h"
+#include "storage-node/core/sessions.h"
 #include "storage-node/core/startup_disk.h"
 
 namespace loglog::storage {
@@ -72,15 +71,6 @@ class StorageMachine {
   const LogCore* log(LogId id) const;
 
  private:
-  /// A connection whose hello was accepted.
-  struct Session {
-    Hello peer;
-    Time heard{};
-    /// Logs that know this connection as a reader or observer, and are told when it goes.
-    std::set<LogId> users;
-    /// Producers that the connection observes in all logs (V2).
-    std::size_t observed = 0;
-  };
   /// `wait`: the command's term is promised, but the promise is not durable yet (T3).
   enum class Admission { yes, wait, refused };
 
@@ -129,7 +119,7 @@ class StorageMachine {
   void adopt_cluster(ClusterId cluster, const std::string& name);
   void keep_newest(ConnectionId newest);
   std::vector<LogBytes> next_log_bytes();
-  void refuse_twin(ConnectionId second);
+  void close(ConnectionId c, Error why);
   void forget(ConnectionId c);
   void refuse_cluster(ConnectionId from, ClusterId theirs);
   void tell_older_copy(ConnectionId from, RequestId request, const Seal& m);
@@ -141,21 +131,15 @@ class StorageMachine {
   NodeIdentity identity_;
   ClusterCopy cluster_;
   LogTable logs_;
-  std::map<ConnectionId, Session> sessions_;
+  Sessions sessions_;
   /// Commands of a promised term whose promise is not durable yet (T3).
   std::vector<Arrived> waiting_;
-  /// The connection of the sequencer that leads, as far as this node knows; and when anything last
-  /// came from it.
-  ConnectionId leader_{};
-  Time leader_heard_{};
   PeerReach reach_;
   /// When the next SpaceIs is due.
   Time report_at_{};
   /// The last log whose size the last report named; the logs take turns.
   LogId log_bytes_told_{};
   DiskSpace disk_space_;
-  /// When a second process under a sequencer's id was last refused with an alarm.
-  std::map<SequencerId, Time> twins_;
   /// When an orderly stop ends at the latest; never: the node is not stopping.
   Time stop_by_ = never;
 };
