@@ -13,8 +13,6 @@
 namespace loglog::storage {
 namespace {
 
-/// Interval of SpaceIs.
-constexpr Duration report_every = 1s;
 /// A leader pings every second, so longer silence means that it is gone or cut off (readiness
 /// only).
 constexpr Duration leader_silence_max = 5s;
@@ -26,7 +24,8 @@ StorageMachine::StorageMachine(Options options, std::uint64_t seed)
       identity_(node_),
       cluster_(node_),
       logs_(node_, identity_.promise),
-      reach_(node_) {}
+      reach_(node_),
+      space_(node_) {}
 StorageMachine::~StorageMachine() = default;
 
 // ---- start
@@ -104,8 +103,8 @@ Report StorageMachine::report() const {
            .staged_runs_dropped = node_.staging.dropped(),
            .promise = identity_.promise.held().term,
            .data_loss = node_.data_loss,
-           .disk_free_bytes = disk_space_.free_bytes,
-           .disk_size_bytes = disk_space_.size_bytes,
+           .disk_free_bytes = space_.disk().free_bytes,
+           .disk_size_bytes = space_.disk().size_bytes,
            .tombstones = logs_.tombstones().size(),
            .logs = {}};
   sessions_.count(r);
@@ -229,19 +228,9 @@ void StorageMachine::tick(Time now) {
   node_.staging.expire(now);
   for (LogId id : node_.take_due())
     if (LogReplica* log = logs_.find(id)) log->tick();
-  if (sessions_.leader() != ConnectionId{} && report_at_ <= now && stop_by_ == never) {
-    const bool suspect = std::ranges::any_of(
-        logs_.all(), [](const auto& l) { return l.second->state.is_suspect(); });
-    std::vector<LogId> full;
-    for (const auto& [id, l] : logs_.all())
-      if (l->state.store.no_space() != Errc::ok && full.size() < full_logs_told_max)
-        full.push_back(id);
+  if (reports() && space_.next_tick() <= now)
     node_.send(sessions_.leader(), RequestId{},
-               SpaceIs{node_.staging.bytes(), node_.options.staging.bytes_max, std::move(full),
-                       suspect, disk_space_.free_bytes, disk_space_.size_bytes,
-                       reach_.unreachable(), next_log_bytes(), sessions_.twins(now)});
-    report_at_ = now + report_every;
-  }
+               space_.make(logs_, reach_.unreachable(), sessions_.twins(now)));
   if (stop_by_ == never) reach_.tick();
   end();
 }
@@ -251,21 +240,6 @@ void StorageMachine::opening_waits(Time now, LogId log) {
   if (LogReplica* l = logs_.find(log)) l->opening_waits();
   end();
 }
-
-/// The logs take turns, so that a report stays small however many logs there are.
-std::vector<LogBytes> StorageMachine::next_log_bytes() {
-  std::vector<LogBytes> out;
-  const LogTable::Logs& logs = logs_.all();
-  auto l = logs.upper_bound(log_bytes_told_);
-  for (std::size_t n = 0; n < logs.size() && out.size() < log_bytes_told_max; ++n, ++l) {
-    if (l == logs.end()) l = logs.begin();
-    if (!l->second->state.dropped) out.push_back({l->first, l->second->disk_bytes()});
-    log_bytes_told_ = l->first;
-  }
-  return out;
-}
-
-void StorageMachine::disk_space(DiskSpace s) { disk_space_ = s; }
 
 void StorageMachine::begin_stop(Time now) {
   begin(now);
@@ -302,8 +276,7 @@ void StorageMachine::end() {
     if (sessions_.contains(c.connection)) forget(c.connection);
   if (node_.flow.may_resume()) resume_readers();
   give_back_dropped();
-  const bool reports = sessions_.leader() != ConnectionId{} && stop_by_ == never;
-  node_.out.wake = std::min({node_.next_wake(), reports ? report_at_ : never, stop_by_,
+  node_.out.wake = std::min({node_.next_wake(), reports() ? space_.next_tick() : never, stop_by_,
                              stop_by_ == never ? reach_.next_tick() : never});
 }
 

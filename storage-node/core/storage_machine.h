@@ -12,6 +12,7 @@
 #include "storage-node/core/node_identity.h"
 #include "storage-node/core/peer_reach.h"
 #include "storage-node/core/sessions.h"
+#include "storage-node/core/space_report.h"
 #include "storage-node/core/startup_disk.h"
 
 namespace loglog::storage {
@@ -42,7 +43,7 @@ class StorageMachine {
   void opening_waits(Time now, LogId log);
   /// The driver has measured the disk's free space. The leader and monitors are told with the next
   /// report.
-  void disk_space(DiskSpace s);
+  void disk_space(DiskSpace s) { space_.measured(s); }
   /// Begins an orderly stop (spec/04, handing over at a stop). From now on the node takes nothing
   /// from anybody. It writes the ordered runs that it holds and sends Durable for them, then writes
   /// the marks, so that the next start finds them at its tail (K3). Takes at most
@@ -74,6 +75,8 @@ class StorageMachine {
   /// `wait`: the command's term is promised, but the promise is not durable yet (T3).
   enum class Admission { yes, wait, refused };
 
+  /// True while the leader hears of this node's space.
+  bool reports() const { return sessions_.leader() != ConnectionId{} && stop_by_ == never; }
   /// Bracket each step: begin() sets the time, end() does the work that follows every step.
   void begin(Time now) { node_.now = now; }
   void end();
@@ -118,7 +121,6 @@ class StorageMachine {
                      const std::string& why);
   void adopt_cluster(ClusterId cluster, const std::string& name);
   void keep_newest(ConnectionId newest);
-  std::vector<LogBytes> next_log_bytes();
   void close(ConnectionId c, Error why);
   void forget(ConnectionId c);
   void refuse_cluster(ConnectionId from, ClusterId theirs);
@@ -135,11 +137,7 @@ class StorageMachine {
   /// Commands of a promised term whose promise is not durable yet (T3).
   std::vector<Arrived> waiting_;
   PeerReach reach_;
-  /// When the next SpaceIs is due.
-  Time report_at_{};
-  /// The last log whose size the last report named; the logs take turns.
-  LogId log_bytes_told_{};
-  DiskSpace disk_space_;
+  SpaceReport space_;
   /// When an orderly stop ends at the latest; never: the node is not stopping.
   Time stop_by_ = never;
 };
