@@ -1,12 +1,13 @@
-// The storage node without its I/O: dispatches messages, admits commands (T2, T3), and keeps
-// sessions, promises, identity and metadata. Each log is a LogReplica. One thread; the time comes
-// with each call. The driver (io/uv_storage_driver.h or the simulator) performs output() after each
-// call and clears it.
+// The storage node without its I/O: dispatches messages and admits commands (T2, T3). Its parts
+// keep identity and promise, metadata, logs and sessions, and answer clients; each log is a
+// LogReplica. One thread; the time comes with each call. The driver (io/uv_storage_driver.h or the
+// simulator) performs output() after each call and clears it.
 #pragma once
 #include <expected>
 #include <string>
 #include <string_view>
 
+#include "storage-node/core/client_requests.h"
 #include "storage-node/core/cluster_copy.h"
 #include "storage-node/core/log_table.h"
 #include "storage-node/core/node_identity.h"
@@ -85,7 +86,6 @@ class StorageMachine {
   void dispatch(ConnectionId from, RequestId request, Message&& m);
   Admission admit(ConnectionId from, RequestId request, LogId log, Term term);
   LogReplica* member(ConnectionId from, RequestId request, LogId log);
-  LogReplica* readable(ConnectionId from, RequestId request, LogId log, Offset offset);
   template <class M>
   LogReplica* admitted(ConnectionId from, RequestId request, M& m);
   void resume_waiting();
@@ -103,14 +103,6 @@ class StorageMachine {
   void on(ConnectionId from, RequestId request, Drop& m);
   void on(ConnectionId from, RequestId request, ConfirmTerm& m);
   void on(ConnectionId from, RequestId request, Metadata& m);
-  void on(ConnectionId from, RequestId request, GetMetadata& m);
-  void on(ConnectionId from, RequestId request, Upload& m);
-  void on(ConnectionId from, RequestId request, Read& m);
-  void on(ConnectionId from, RequestId request, GetSegments& m);
-  void on(ConnectionId from, RequestId request, Follow& m);
-  void on(ConnectionId from, RequestId request, Credit& m);
-  void on(ConnectionId from, RequestId request, ReportCorrupt& m);
-  void on(ConnectionId from, RequestId request, Observe& m);
   void on(ConnectionId from, RequestId request, Copy& m);
   void on(ConnectionId from, RequestId request, FetchRun& m);
   void on(ConnectionId from, RequestId request, Taken& m);
@@ -134,6 +126,7 @@ class StorageMachine {
   ClusterCopy cluster_;
   LogTable logs_;
   Sessions sessions_;
+  ClientRequests clients_;
   /// Commands of a promised term whose promise is not durable yet (T3).
   std::vector<Arrived> waiting_;
   PeerReach reach_;

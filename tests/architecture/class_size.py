@@ -21,7 +21,6 @@ LARGER = {
     "sequencer/core/sequencer_machine.h: SequencerMachine": (49, 147),
     "sequencer/core/output.h: Options": (30, 0),
     "sequencer/io/uv_sequencer_driver.h: SequencerDriver": (29, 22),
-    "storage-node/core/storage_machine.h: StorageMachine": (9, 69),
 }
 
 HEAD = re.compile(r"(?:^|[;{}>]|\b(?:public|private|protected):)\s*(?:template\s*<[^{};]*>\s*)?(class|struct)\s+(?:\[\[\w+\]\]\s*)?(\w+)\s*(?:final\s*)?(?::[^;{}()]*)?$")
