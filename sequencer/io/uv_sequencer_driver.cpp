@@ -54,17 +54,17 @@ SequencerDriver::SequencerDriver(transport::Loop& loop, RaftStorage& storage, Op
       log_(std::move(log)),
       fatal_(std::move(fatal)) {
   const transport::SignalsBlocked around_the_start;
-  saver_ = std::thread([this] { save_all(); });
+  saver_.thread = std::thread([this] { save_all(); });
 }
 
 SequencerDriver::~SequencerDriver() {
   *alive_ = false;
   {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
+    std::lock_guard lock(saver_.mutex);
+    saver_.stopping = true;
   }
-  wanted_.notify_one();
-  saver_.join();
+  saver_.wanted.notify_one();
+  saver_.thread.join();
   for (auto& [id, c] : connections_) c->close();
 }
 
@@ -177,9 +177,9 @@ void SequencerDriver::perform() {
     return fatal_(*o.fatal);
   }
   if (!o.saves.empty()) {
-    std::lock_guard lock(mutex_);
-    for (SaveRaft& s : o.saves) saves_.push_back(std::move(s));
-    wanted_.notify_one();
+    std::lock_guard lock(saver_.mutex);
+    for (SaveRaft& s : o.saves) saver_.saves.push_back(std::move(s));
+    saver_.wanted.notify_one();
   }
   for (Send& s : o.sends)
     if (const auto c = connections_.find(s.to); c != connections_.end())
@@ -269,12 +269,12 @@ void SequencerDriver::save_all() {
 /// Waits for the next save, and does idle work meanwhile: the mark, and the reserve on a full disk.
 /// False: the driver stops, or the disk has failed.
 bool SequencerDriver::next_save(SaveRaft& s) {
-  const auto wanted = [this] { return stopping_ || !saves_.empty(); };
-  std::unique_lock lock(mutex_);
+  const auto wanted = [this] { return saver_.stopping || !saver_.saves.empty(); };
+  std::unique_lock lock(saver_.mutex);
   while (!wanted()) {
     const bool behind = storage_.mark_is_behind();
-    if (!behind && !storage_.lacks_space()) wanted_.wait(lock, wanted);
-    else if (!wanted_.wait_for(lock, behind ? mark_when_idle : space_asked_every, wanted)) {
+    if (!behind && !storage_.lacks_space()) saver_.wanted.wait(lock, wanted);
+    else if (!saver_.wanted.wait_for(lock, behind ? mark_when_idle : space_asked_every, wanted)) {
       lock.unlock();
       if (!behind) storage_.reserve_ahead();
       else if (const auto ok = storage_.write_mark(); !ok) return fatal(ok.error()), false;
@@ -282,9 +282,9 @@ bool SequencerDriver::next_save(SaveRaft& s) {
       lock.lock();
     }
   }
-  if (!stopping_) {
-    s = std::move(saves_.front());
-    saves_.pop_front();
+  if (!saver_.stopping) {
+    s = std::move(saver_.saves.front());
+    saver_.saves.pop_front();
     return true;
   }
   // The next start finds the mark at the log's end. A failure here is left to that start.
@@ -309,8 +309,8 @@ Result<void> SequencerDriver::save(const SaveRaft& s) {
                            why.code == Errc::no_space ? "space: free some, or trim logs"
                                                       : "a descriptor: raise the limit"));
       });
-    std::unique_lock lock(mutex_);
-    if (wanted_.wait_for(lock, space_asked_every, [this] { return stopping_; }))
+    std::unique_lock lock(saver_.mutex);
+    if (saver_.wanted.wait_for(lock, space_asked_every, [this] { return saver_.stopping; }))
       return fail(Errc::no_space, ok.error().detail);
   }
 }
@@ -318,7 +318,7 @@ Result<void> SequencerDriver::save(const SaveRaft& s) {
 /// Tells the core when the disk has become full, or has space again.
 void SequencerDriver::tell_space() {
   const bool low = storage_.space_is_low();
-  if (std::exchange(space_was_low_, low) == low) return;
+  if (std::exchange(saver_.space_was_low, low) == low) return;
   loop_.post([this, alive = alive_, low] {
     if (*alive && !dead_) machine_.space_is_low(loop_.now(), low);
   });

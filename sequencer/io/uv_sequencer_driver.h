@@ -65,6 +65,16 @@ class SequencerDriver {
     // The reason in the newest log line about the peer, so that each reason is logged once.
     Errc said = Errc::ok;
   };
+  // The thread that saves. It shares the fields with the loop's thread, under `mutex`, except for
+  // the last two.
+  struct Saver {
+    std::mutex mutex;
+    std::condition_variable wanted;
+    std::deque<SaveRaft> saves;
+    bool stopping = false;
+    bool space_was_low = false;  // used by the saver thread alone
+    std::thread thread;
+  };
   void dial(std::size_t peer);
   void redial(std::size_t peer);
   void adopt(ConnectionId id, const transport::Connection::Ptr& connection, std::size_t peer);
@@ -103,14 +113,7 @@ class SequencerDriver {
   std::list<std::shared_ptr<void>> questions_;  // under way, to the leader; each owns its question
   // False once the driver is destroyed; callbacks of the loop look at it first.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-
-  // Shared with the saver thread, under mutex_, except for the last two.
-  std::mutex mutex_;
-  std::condition_variable wanted_;
-  std::deque<SaveRaft> saves_;
-  bool stopping_ = false;
-  bool space_was_low_ = false;  // used by the saver thread alone
-  std::thread saver_;
+  Saver saver_;
 };
 
 }  // namespace loglog::sequencer

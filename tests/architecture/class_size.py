@@ -20,7 +20,6 @@ FIELDS_MAX, METHODS_MAX = 25, 60
 LARGER = {
     "sequencer/core/sequencer_machine.h: SequencerMachine": (49, 147),
     "sequencer/core/output.h: Options": (30, 0),
-    "sequencer/io/uv_sequencer_driver.h: SequencerDriver": (29, 22),
 }
 
 HEAD = re.compile(r"(?:^|[;{}>]|\b(?:public|private|protected):)\s*(?:template\s*<[^{};]*>\s*)?(class|struct)\s+(?:\[\[\w+\]\]\s*)?(\w+)\s*(?:final\s*)?(?::[^;{}()]*)?$")
