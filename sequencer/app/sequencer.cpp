@@ -91,8 +91,8 @@ Result<std::string> SequencerService::start(transport::Loop& loop, const transpo
   core.sequencers = o.sequencers;
   core.storage = o.storage;
   core.trust_empty = o.trust_empty;
-  core.election_timeout_min = std::chrono::milliseconds(o.election_timeout_ms);
-  core.heartbeat_interval = std::chrono::milliseconds(o.heartbeat_ms);
+  core.elections.timeout_min = std::chrono::milliseconds(o.election_timeout_ms);
+  core.elections.heartbeat_interval = std::chrono::milliseconds(o.heartbeat_ms);
   std::random_device entropy;
   const std::uint64_t seed = (std::uint64_t{entropy()} << 32) | entropy();
   driver_ = std::make_unique<SequencerDriver>(loop, *storage_, std::move(core), seed, log,

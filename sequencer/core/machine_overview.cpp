@@ -143,7 +143,7 @@ SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
   const std::optional<Duration> silent = peers_.silent(now_, info.id);
   s.reachable =
       peers_.link(info.id) != ConnectionId{} && silent &&
-      *silent <= (raft_.is_leader() ? 2 * options_.election_timeout_min : peers_.silence_max());
+      *silent <= (raft_.is_leader() ? 2 * options_.elections.timeout_min : peers_.silence_max());
   if (!s.reachable) s.silent_ms = silent ? saturated_ms(*silent) : never_heard;
   const std::optional<Time> twin = peers_.twin_at(info.id);
   s.twice = s.twice || (twin && now_ - *twin <= twin_shown);

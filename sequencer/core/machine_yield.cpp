@@ -86,8 +86,8 @@ void SequencerMachine::yield_when_better(const std::vector<NodeId>& own) {
 void SequencerMachine::resign(Time now) {
   now_ = now;
   if (resigned()) return;
-  resign_by_ = now + options_.resign_max;
-  answer_until_ = now + options_.resign_answers_max;
+  resign_by_ = now + options_.resigning.in_all_max;
+  answer_until_ = now + options_.resigning.answers_max;
   hand_over_due_ = now;
   led_ = raft_.is_leader();
   raft_.resign(now);
@@ -129,7 +129,7 @@ void SequencerMachine::hand_over_when_due() {
   std::ranges::stable_sort(best, {}, rank);
   const auto to =
       std::ranges::find_if(best, [this](SequencerId id) { return raft_.hand_over(now_, id); });
-  hand_over_due_ = now_ + (to == best.end() ? nobody_pause : options_.hand_over_again);
+  hand_over_due_ = now_ + (to == best.end() ? nobody_pause : options_.resigning.ask_again);
   if (to == best.end()) return;
   asked_.insert(*to);
   event(Event::Level::info, fmt::format("is to stop; hands over to sequencer {}", to->value));

@@ -127,6 +127,44 @@ struct Arrived {
   Message message;
 };
 
+/// Raft's times; see raft::Config.
+struct ElectionTimes {
+  Duration timeout_min = 1000ms;  ///< randomised up to twice this
+  Duration heartbeat_interval = 100ms;
+  /// A follower whose connection to the leader has closed starts its pre-vote after a random delay
+  /// of at most this.
+  Duration closed_leader_hint_max = 30ms;
+};
+/// The times of a leader that is asked to stop (spec/04, "Handing over at a stop").
+struct ResignTimes {
+  Duration in_all_max = 2s;      ///< how long it tries to hand over
+  Duration answers_max = 200ms;  ///< of that, to wait for its ordered runs to be committed
+  /// If the sequencer that was asked to take over does not do so in this time, the leader asks
+  /// another.
+  Duration ask_again = 300ms;
+};
+/// How soon replicas are told the committed offset.
+struct WatermarkTimes {
+  /// How long a committed offset waits for an Order to travel with while runs are in flight.
+  Duration delay = 1ms;
+  /// Pause after which a replica that had a shorter tail is told the committed offset again
+  /// (spec/05 step 9).
+  Duration idle_interval = 50ms;
+};
+/// V1: a new term drops a run that its replicas miss when the producer's connection has been closed
+/// for `producer_gone_after`, or when each replica has reported the run missing `reports_max`
+/// times. A node reports again a second after its first report.
+struct MissingRunLimits {
+  Duration producer_gone_after = 100ms;
+  unsigned reports_max = 2;
+};
+/// S5: a replica that comes back copies if it lacks more committed bytes or runs than this. A
+/// smaller gap is ordered to it anew.
+struct CopyAbove {
+  std::uint64_t bytes = 1u << 20;
+  std::size_t runs = 4096;
+};
+
 /// Effective configuration of the core. app/sequencer.cpp makes it from SequencerOptions, which
 /// validate() has checked.
 struct Options {
@@ -136,40 +174,21 @@ struct Options {
   /// Storage nodes as the operator configured them, with disk 0. A node registers with its disk at
   /// its first hello.
   std::vector<StorageInfo> storage;
-  bool trust_empty = false;                ///< see raft::Config
-  Duration election_timeout_min = 1000ms;  ///< randomised up to twice this
-  Duration heartbeat_interval = 100ms;
-  /// A follower whose connection to the leader has closed starts its pre-vote after a random delay
-  /// of at most this.
-  Duration closed_leader_hint_max = 30ms;
+  bool trust_empty = false;  ///< see raft::Config
+  ElectionTimes elections{};
   /// S8: deadline of a step of a log's recovery.
   Duration recovery_step_timeout = 2s;
-  /// How long a leader that is asked to stop tries to hand over.
-  Duration resign_max = 2s;
-  /// The part of resign_max in which that leader waits for its ordered runs to be committed.
-  Duration resign_answers_max = 200ms;
-  /// If the sequencer that was asked to take over does not do so in this time, the leader asks
-  /// another.
-  Duration hand_over_again = 300ms;
+  ResignTimes resigning{};
   /// S8: interval of pings to storage nodes, and of followers' reports to the leader which nodes
   /// they reach.
   Duration reach_every = 1s;
-  /// How long a committed offset waits for an Order to travel with while runs are in flight.
-  Duration watermark_delay = 1ms;
-  // Pause after which a replica that had a shorter tail is told the committed offset again (spec/05
-  // step 9).
-  Duration watermark_idle_interval = 50ms;
+  WatermarkTimes watermarks{};
   /// S7: a log gets no term start while nobody has asked for it since this leader came, and all of
   /// it is known to be committed. So nothing is written for an idle log.
   bool rest_idle_logs = true;
   /// R5: shortest pause between two trims of a log.
   Duration retention_every = 200ms;
-  /// V1: a new term drops a run that its replicas miss when the producer's connection has been
-  /// closed for this long,
-  Duration producer_gone_after = 100ms;
-  /// or when each replica has reported the run missing this often. A node reports again a second
-  /// after its first report.
-  unsigned missing_reports_max = 2;
+  MissingRunLimits missing_runs{};
   /// V1: runs that are ordered and that no replica has written yet, by connection and by log. A
   /// further run is refused with too_many.
   std::size_t unwritten_runs_per_connection_max = 64;
@@ -185,10 +204,7 @@ struct Options {
   std::uint32_t reference_window = 65'536;
   /// Most bytes that are ordered to a replica and not yet durable there.
   std::uint32_t order_window_bytes = 64u << 20;
-  /// S5: a replica that comes back copies if it lacks more committed bytes or runs than this. A
-  /// smaller gap is ordered to it anew.
-  std::uint64_t copy_above_bytes = 1u << 20;
-  std::size_t copy_above_runs = 4096;
+  CopyAbove copy_above{};
   /// P4: logs that are copied to a node at a time; each has a piece of 128 KiB under way.
   std::size_t copies_per_node_max = 8;
   /// Raft entries between two snapshots of the metadata.

@@ -20,9 +20,9 @@ raft::Config raft_config(const Options& o) {
   raft::Config c;
   c.id = o.id;
   for (const SequencerInfo& s : o.sequencers) c.voters.push_back(s.id);
-  c.election_timeout_min = o.election_timeout_min;
-  c.heartbeat_interval = o.heartbeat_interval;
-  c.closed_leader_hint_max = o.closed_leader_hint_max;
+  c.election_timeout_min = o.elections.timeout_min;
+  c.heartbeat_interval = o.elections.heartbeat_interval;
+  c.closed_leader_hint_max = o.elections.closed_leader_hint_max;
   c.trust_empty = o.trust_empty;
   c.can_read = [](const Bytes& snapshot, RaftIndex end) {
     MetadataState read;

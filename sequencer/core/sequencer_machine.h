@@ -68,7 +68,7 @@ class SequencerMachine final : private LogHost {
   /// This sequencer is to stop (spec/04, "Handing over at a stop"). It stands for no election any
   /// more. A leader takes no new commit and answers its ordered runs. Then it asks a sequencer to
   /// take over that has the whole Raft log and reaches the most logs. All of it takes at most
-  /// Options::resign_max.
+  /// Options::resigning.
   void resign(Time now);
   /// After resign(): true if another sequencer leads, or if nothing can be handed over. Call it
   /// after output().

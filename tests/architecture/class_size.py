@@ -19,7 +19,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIELDS_MAX, METHODS_MAX = 25, 60
 LARGER = {
     "sequencer/core/sequencer_machine.h: SequencerMachine": (49, 147),
-    "sequencer/core/output.h: Options": (30, 0),
 }
 
 HEAD = re.compile(r"(?:^|[;{}>]|\b(?:public|private|protected):)\s*(?:template\s*<[^{};]*>\s*)?(class|struct)\s+(?:\[\[\w+\]\]\s*)?(\w+)\s*(?:final\s*)?(?::[^;{}()]*)?$")

@@ -49,7 +49,7 @@ bool MissingRuns::is_dropped(Offset at, const Run& m, bool gone, const ReplicaSe
     });
   };
   return gone ? holders(1) < info_.options.write_quorum
-              : rules::drops_missing_run(holders(options_.missing_reports_max));
+              : rules::drops_missing_run(holders(options_.missing_runs.reports_max));
 }
 
 std::optional<MissingRuns::Dropped> MissingRuns::check(Time now, const ReplicaSet& replicas,
@@ -58,8 +58,9 @@ std::optional<MissingRuns::Dropped> MissingRuns::check(Time now, const ReplicaSe
     const ConnectionId producer = producers.connection(m.run.producer);
     if (host_.connected(producer)) m.gone_since = never;
     else if (m.gone_since == never) m.gone_since = now;
-    const bool gone = m.cancelled ||
-                      (m.gone_since != never && now - m.gone_since >= options_.producer_gone_after);
+    const bool gone =
+        m.cancelled ||
+        (m.gone_since != never && now - m.gone_since >= options_.missing_runs.producer_gone_after);
     if (!is_dropped(at, m, gone, replicas)) continue;
     host_.warn(
         info_.id, NodeId{}, "never uploaded",
@@ -74,7 +75,8 @@ std::optional<MissingRuns::Dropped> MissingRuns::check(Time now, const ReplicaSe
 Time MissingRuns::wake() const {
   Time t = never;
   for (const auto& [at, m] : runs_)
-    if (m.gone_since != never) t = std::min(t, m.gone_since + options_.producer_gone_after);
+    if (m.gone_since != never)
+      t = std::min(t, m.gone_since + options_.missing_runs.producer_gone_after);
   return t;
 }
 

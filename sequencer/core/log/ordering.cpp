@@ -128,11 +128,11 @@ void Ordering::send(Time now, ReplicaSet& replicas, Offset committed, bool is_op
     if (may_take_more(r, committed)) untold = true;
   }
   if (!soon) watermark_due_ = never;
-  else if (watermark_due_ == never) watermark_due_ = now + options_.watermark_delay;
+  else if (watermark_due_ == never) watermark_due_ = now + options_.watermarks.delay;
   // When a replica that was told too early has caught up and nothing else is due, it is told once
   // more.
   if (!untold || !is_open) idle_due_ = never;
-  else if (idle_due_ == never) idle_due_ = now + options_.watermark_idle_interval;
+  else if (idle_due_ == never) idle_due_ = now + options_.watermarks.idle_interval;
 }
 
 void Ordering::tick(Time now, ReplicaSet& replicas, Offset committed) {

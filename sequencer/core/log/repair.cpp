@@ -182,8 +182,8 @@ bool Repair::is_far_behind(const Replica& r) const {
   const Offset committed = commits_.committed();
   if (r.copy.lacks_committed) return true;
   return committed > tail &&
-         (committed - tail > options_.copy_above_bytes ||
-          ordering_.stream().items_between(tail, committed) > options_.copy_above_runs);
+         (committed - tail > options_.copy_above.bytes ||
+          ordering_.stream().items_between(tail, committed) > options_.copy_above.runs);
 }
 
 /// Chooses where the replica joins the stream: a run boundary inside the window whose chain is

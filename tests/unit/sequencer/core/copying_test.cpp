@@ -21,7 +21,7 @@ struct Writer {
 /// A cluster with so many open logs, in which a replica that lacks over 1000 bytes copies.
 struct Returning {
   explicit Returning(int logs, LogOptions options = {}) {
-    f.options.copy_above_bytes = 1000;
+    f.options.copy_above.bytes = 1000;
     f.start_all();
     client = f.connect_client();
     for (int i = 0; i < logs; ++i) {
