@@ -1,8 +1,13 @@
 // A clock is a pair of a value and the time of its reading; it is always carried on by steady time.
 #include "sequencer/core/cluster_clock.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
+#include <string>
+#include <utility>
+#include <variant>
 
 #include "proto-spec/disk/frame.h"
 #include "proto-spec/vocabulary/limits.h"
@@ -90,6 +95,37 @@ std::uint32_t ClusterClock::off_ms(Time now, SequencerId id) const {
       id == self_ ? own_.was_just_set()
                   : h != heard_.end() && h->second.clock_ms == 0 && now - h->second.at <= heard_max;
   return was_set ? static_cast<std::uint32_t>(most) : 0;
+}
+
+void ClusterClock::take_from(Time now, SequencerId from, const Message& m) {
+  if (const auto* v = std::get_if<Vote>(&m)) heard(now, from, v->clock_ms);
+  else if (const auto* a = std::get_if<Appended>(&m)) heard(now, from, a->clock_ms);
+}
+
+void ClusterClock::put_into(Time now, Message& m) const {
+  if (auto* v = std::get_if<Vote>(&m)) v->clock_ms = told(now);
+  else if (auto* a = std::get_if<Appended>(&m)) a->clock_ms = told(now);
+}
+
+std::optional<Event> ClockAlarm::look(Time now, const ClusterClock& clock,
+                                      const std::vector<SequencerInfo>& sequencers) {
+  if (now < due_) return std::nullopt;
+  due_ = now + 1s;
+  std::string off;
+  for (const SequencerInfo& s : sequencers) {
+    const std::uint32_t ms = clock.off_ms(now, s.id);
+    if (ms <= clock_skew_ms_max) continue;
+    off += fmt::format("{}sequencer {} {}", off.empty() ? "" : ", ", s.id.value,
+                       ms == ~std::uint32_t{0} ? std::string("was just set")
+                                               : fmt::format("is {} s off", ms / 1000));
+  }
+  if (std::exchange(differ_, !off.empty()) == !off.empty()) return std::nullopt;
+  if (off.empty()) return Event{Event::Level::info, "the clocks of the sequencers agree again"};
+  return Event{
+      Event::Level::alarm,
+      fmt::format(
+          "the clocks of the sequencers differ ({}): retention by age waits until they agree",
+          off)};
 }
 
 }  // namespace loglog::sequencer

@@ -1,6 +1,6 @@
 // The time of a cluster whose sequencers may have wrong wall clocks (R5): a wall clock counts only
 // while its own machine's steady time confirms it, and a majority of clocks decides. Used by
-// machine_clock.cpp for retention by age and for the clocks that leaders write into logs (R4).
+// SequencerMachine for retention by age and for the clocks that leaders write into logs (R4).
 // Pure; no other rule reads a clock.
 #pragma once
 #include <cstdint>
@@ -10,6 +10,8 @@
 
 #include "proto-spec/vocabulary/ids.h"
 #include "proto-spec/vocabulary/time.h"
+#include "proto-spec/wire/messages.h"
+#include "sequencer/core/output.h"
 
 namespace loglog::sequencer {
 
@@ -51,6 +53,10 @@ class ClusterClock {
   /// Sequencer `from` tells its clock. `clock_ms` 0: that clock was just set and counts for
   /// nothing.
   void heard(Time now, SequencerId from, std::uint64_t clock_ms) { heard_[from] = {clock_ms, now}; }
+  /// Takes the clock out of a message of Raft that carries a clock. Raft itself reads none.
+  void take_from(Time now, SequencerId from, const Message& m);
+  /// Puts the own clock into a message of Raft that carries a clock, on its way out.
+  void put_into(Time now, Message& m) const;
   /// The clock to tell other sequencers; 0 while the own clock does not count.
   std::uint64_t told(Time now) const { return own_.was_just_set() ? 0 : own_.at(now); }
 
@@ -78,6 +84,21 @@ class ClusterClock {
   std::size_t majority_;
   OwnClock own_;
   std::map<SequencerId, Heard> heard_;
+};
+
+/// Tells the operator of clocks that differ: once when that begins, and once when it is over. The
+/// status page shows it while it lasts.
+class ClockAlarm {
+ public:
+  /// Looks at the clocks at most once a second.
+  std::optional<Event> look(Time now, const ClusterClock& clock,
+                            const std::vector<SequencerInfo>& sequencers);
+  /// Another sequencer leads and raises the alarm from now on.
+  void lead_is_lost() { differ_ = false; }
+
+ private:
+  bool differ_ = false;  // the alarm was raised
+  Time due_{};
 };
 
 }  // namespace loglog::sequencer

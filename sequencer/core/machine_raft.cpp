@@ -28,7 +28,7 @@ void SequencerMachine::drain_raft() {
   for (auto& [to, m] : std::exchange(o.sends, {})) {
     const ConnectionId c = peers_.link(to);
     if (c == ConnectionId{}) continue;
-    tell_clock(m);
+    clock_.put_into(now_, m);
     out_.sends.push_back({c, {}, std::move(m)});
   }
   if (term_ != Term{} && !(raft_.is_leader() && raft_.term() == lead_raft_term_)) stop_leading();
@@ -266,7 +266,7 @@ void SequencerMachine::stop_leading() {
   std::set<ConnectionId> affected;
   for (const auto& [id, slot] : logs_) affected.insert(slot.openers.begin(), slot.openers.end());
   clear_logs(Errc::not_leader);
-  clocks_differ_ = false;
+  clock_alarm_.lead_is_lost();
   for (auto& [id, slot] : logs_)
     for (const Waiting& w : slot.waiting) to_client(w.client, not_leader());
   for (const ConnectionId c : affected)

@@ -167,7 +167,7 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
       r->storage.clear();
     if (r != nullptr) reach_[SequencerId{k.id}] = {std::move(r->storage), r->space_is_low, now};
     else if (is_raft(a.message)) {
-      hear_clock(SequencerId{k.id}, a.message);
+      clock_.take_from(now, SequencerId{k.id}, a.message);
       raft_.receive(now, SequencerId{k.id}, a.message);
     }
   } else if (k.role == Role::storage) {
@@ -214,7 +214,8 @@ void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
   raft_.tick(now);
   tick_reach();
   if (term_ == Term{}) return;
-  watch_clocks();
+  if (auto e = clock_alarm_.look(now, clock_, options_.sequencers))
+    out_.events.push_back(std::move(*e));
   for (auto& [id, n] : nodes_)
     if (n.accepted && !n.sealed && now >= n.seal_due) seal_node(id, n);
   if (now >= push_due_) push_metadata_to_all();

@@ -6,7 +6,6 @@
 //   sequencer_machine.cpp  public calls: connections, messages, time, output
 //   machine_raft.cpp       Raft's output, applying commands, winning and losing the lead
 //   machine_nodes.cpp      storage nodes: identity, seal (T1-T5), making and dropping logs
-//   machine_clock.cpp      wall clocks (R4, R5)
 //   machine_yield.cpp      handing over to a sequencer that reaches more (S8), or before a stop
 //   machine_logs.cpp       log terms: starting them (S8), background recovery
 //   machine_clients.cpp    requests of clients
@@ -206,8 +205,8 @@ class SequencerMachine final : private LogHost {
   void set_members(LogId, std::vector<Member>) override;
   RaftIndex metadata_version() const override { return metadata_.version(); }
   InstanceId instance() const override { return instance_; }
-  std::uint64_t wall_ms() const override;
-  std::optional<std::uint64_t> age_by() const override;
+  std::uint64_t wall_ms() const override { return clock_.stamp(now_); }
+  std::optional<std::uint64_t> age_by() const override { return clock_.age_by(now_); }
   Figures& figures() override { return figures_; }
   void written(LogId, ProducerId, ConnectionId, const Reference&) override;
   std::uint64_t disk_bytes(NodeId, LogId) const override;
@@ -255,11 +254,6 @@ class SequencerMachine final : private LogHost {
   void end_task(const Task& t, const Message& answer) { end_task(t, answer, answer); }
   void end_task(const Task& t, const Message& answer, const Message& to_others);
   const StorageInfo* configured(NodeId id) const;
-
-  // machine_clock.cpp
-  void hear_clock(SequencerId from, const Message& m);
-  void tell_clock(Message& m) const;
-  void watch_clocks();
 
   // machine_yield.cpp
   void tick_reach();
@@ -340,8 +334,7 @@ class SequencerMachine final : private LogHost {
   BootId boot_{};
   Time now_{};
   ClusterClock clock_;
-  bool clocks_differ_ = false;  // the alarm about clocks was raised
-  Time clocks_due_{};
+  ClockAlarm clock_alarm_;
   Output out_;
   Figures figures_;
   MetadataState metadata_;
