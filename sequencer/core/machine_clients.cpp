@@ -197,7 +197,7 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
   if (!options) return to_client(c, Failed{options.error().code, options.error().detail});
   if (const LogInfo* there = metadata_.log(std::string_view(m.name)))
     return answer_creation(c, m, *there);
-  if (!metadata_may_grow())
+  if (!reach_.metadata_may_grow(now_))
     return to_client(c, Failed{Errc::no_space,
                                "the sequencers' disks have no space for another log's metadata"});
   std::vector<Member> members = choose_members(options->replicas);

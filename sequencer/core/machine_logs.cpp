@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sequencer/core/cluster/log_quorums.h"
 #include "sequencer/core/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
@@ -98,19 +99,6 @@ void SequencerMachine::trim(LogId log, Offset point) {
 /// C1: the node is ready and its disk is still the member's.
 bool SequencerMachine::can_be_sealed(const Member& m) const {
   return ready(m.node) && m.disk == metadata_.disk_of(m.node);
-}
-
-/// True if enough of the log's nodes are there to seal the log (S2) and to commit in it.
-bool SequencerMachine::has_quorums(const LogInfo& l,
-                                   const std::function<bool(NodeId)>& there) const {
-  std::size_t write = 0, seal = 0;
-  for (const Member& m : l.members) {
-    if (!there(m.node)) continue;
-    ++write;
-    if (m.disk == metadata_.disk_of(m.node)) ++seal;
-  }
-  const Quorum q = quorum_of(l);
-  return write >= q.write() && seal >= q.seal();
 }
 
 void SequencerMachine::join(LogId log, NodeId node) {
@@ -225,7 +213,7 @@ void SequencerMachine::recover_in_background() {
       to_recover_.erase(log);
       continue;
     }
-    if (has_quorums(*info, [this](NodeId n) { return ready(n); })) need(log, true);
+    if (has_quorums(metadata_, *info, [this](NodeId n) { return ready(n); })) need(log, true);
   }
 }
 

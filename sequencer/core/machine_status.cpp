@@ -104,7 +104,7 @@ Report SequencerMachine::report(Time now) const {
            .leader = raft_.leader(),
            .term = term_,
            .metadata_version = metadata_.version(),
-           .space_is_low = space_is_low_,
+           .space_is_low = reach_.space_is_low(),
            .nodes = {},
            .logs_in_all = metadata_.state().logs.size(),
            .logs = {}};

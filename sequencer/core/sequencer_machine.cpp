@@ -47,6 +47,8 @@ SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::u
       random_(seed),
       clock_(options_.id, options_.sequencers.size()),
       raft_(raft_config(options_), disk, random_.next(), [this] { return first_entry(); }),
+      reach_(options_),
+      hand_over_(options_),
       peers_(options_),
       copies_(options_.copies_per_node_max) {
   boot_ = BootId{random_.next_id()};
@@ -58,7 +60,7 @@ void SequencerMachine::start(Time now, std::uint64_t wall_ms) {
   now_ = now;
   clock_.look(now, wall_ms);
   raft_.start(now);
-  reach_due_ = now + options_.reach_every;
+  reach_.start(now);
 }
 
 Hello SequencerMachine::hello() const {
@@ -162,10 +164,8 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
         std::holds_alternative<Pong>(a.message) || std::holds_alternative<Appended>(a.message);
     if (!peers_.heard(now, SequencerId{k.id}, a.from, answers)) return;
     auto* r = std::get_if<Reaches>(&a.message);
-    if (r != nullptr && r->storage.size() > metadata_.state().storage.size())
-      // The list names nodes twice, or nodes that nobody knows.
-      r->storage.clear();
-    if (r != nullptr) reach_[SequencerId{k.id}] = {std::move(r->storage), r->space_is_low, now};
+    if (r != nullptr)
+      reach_.heard(now, SequencerId{k.id}, std::move(*r), metadata_.state().storage.size());
     else if (is_raft(a.message)) {
       clock_.take_from(now, SequencerId{k.id}, a.message);
       raft_.receive(now, SequencerId{k.id}, a.message);
@@ -188,23 +188,13 @@ void SequencerMachine::save_done(Time now, SaveDone d) {
 
 void SequencerMachine::space_is_low(Time now, bool low) {
   now_ = now;
-  space_is_low_ = low;
-  reach_due_ = now;  // the leader learns it at once
+  reach_.space_is_low(now, low);
   if (low)
     event(Event::Level::alarm,
           "this sequencer's disk is full, and half of its reserve is used: no log is made while "
           "the leader or a majority is so; free space, "
           "trim or delete logs, which still work");
   else event(Event::Level::info, "this sequencer's disk has space again");
-}
-
-/// True if another log may be made: this sequencer's disk has space, and so have enough others for
-/// a majority to take the entry.
-bool SequencerMachine::metadata_may_grow() const {
-  const auto full = std::ranges::count_if(reach_, [this](const auto& r) {
-    return r.second.space_is_low && now_ - r.second.at <= 3 * options_.reach_every;
-  });
-  return !space_is_low_ && static_cast<std::size_t>(full) < (options_.sequencers.size() + 1) / 2;
 }
 
 /// A sequencer that does not lead ticks only Raft and the reports of its reach.
@@ -240,7 +230,7 @@ Output& SequencerMachine::output() {
         opened_.empty() && !confirmations_.is_due())
       break;
   }
-  Time wake = std::min(raft_.output().wake, reach_due_);
+  Time wake = std::min(raft_.output().wake, reach_.wake());
   if (term_ != Term{}) {
     for (const auto& [id, n] : nodes_)
       if (n.accepted && !n.sealed) wake = std::min(wake, n.seal_due);
@@ -248,9 +238,8 @@ Output& SequencerMachine::output() {
     wake = std::min(wake, push_due_);
     if (!timers_.empty()) wake = std::min(wake, timers_.begin()->first);
   }
-  if (resigned()) wake = std::min(wake, resign_by_);
-  if (resigned() && raft_.is_leader())
-    wake = std::min(wake, std::max(hand_over_due_, owes_answers() ? answer_until_ : Time{}));
+  if (resigned())
+    wake = std::min(wake, hand_over_.wake(raft_.is_leader(), raft_.is_leader() && owes_answers()));
   out_.wake = wake;
   return out_;
 }

@@ -14,7 +14,6 @@
 #pragma once
 #include <deque>
 #include <expected>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,8 +24,10 @@
 
 #include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/random.h"
+#include "sequencer/core/cluster/hand_over.h"
 #include "sequencer/core/cluster/peers.h"
 #include "sequencer/core/cluster/proposals.h"
+#include "sequencer/core/cluster/reach_reports.h"
 #include "sequencer/core/cluster_clock.h"
 #include "sequencer/core/cluster_picture.h"
 #include "sequencer/core/confirmations.h"
@@ -260,12 +261,9 @@ class SequencerMachine final : private LogHost {
   void yield_when_better(const std::vector<NodeId>& own);
   void hand_over_when_due();
   bool owes_answers() const;
-  bool resigned() const { return resign_by_ != never; }
-  std::size_t served_by(SequencerId id) const;
+  bool resigned() const { return hand_over_.resigned(); }
   bool heard_lately(const Node& n) const;
   std::vector<NodeId> reached() const;
-  bool metadata_may_grow() const;
-  std::size_t logs_served_by(const std::vector<NodeId>& nodes) const;
 
   // machine_overview.cpp
   SequencerSeen see(const SequencerInfo& info) const;
@@ -294,7 +292,6 @@ class SequencerMachine final : private LogHost {
   void recover_in_background();
   void begin_copies();
   bool can_be_sealed(const Member& m) const;
-  bool has_quorums(const LogInfo& l, const std::function<bool(NodeId)>& there) const;
   void node_ready_for_logs(NodeId id);
   void forget_log(LogId log, Errc why);
 
@@ -341,23 +338,8 @@ class SequencerMachine final : private LogHost {
   RaftIndex snapshot_at_{};
   InstanceId instance_{};  // of this reign; declared before raft_, whose first entry names it
   raft::Raft raft_;
-  struct Reach {
-    std::vector<NodeId> storage;
-    bool space_is_low = false;
-    Time at{};
-  };
-  bool space_is_low_ = false;           // of the own disk
-  std::map<SequencerId, Reach> reach_;  // reports of the other sequencers (S8)
-  Time reach_due_ = never;
-  // S8: since when the own reach lacks a quorum, and the growing pause between two hand-overs.
-  Time underserved_since_ = never;
-  Time no_yield_before_{};
-  Duration yield_pause_{};
-  Time resign_by_ = never;  // never: it does not resign
-  Time answer_until_{};  // until then it waits for the answers that it owes, before it hands over
-  Time hand_over_due_{};
-  bool led_ = false;               // it led when it was asked to stop
-  std::set<SequencerId> asked_{};  // sequencers that were asked to take over
+  ReachReports reach_;
+  HandOver hand_over_;
   RaftTerm lead_raft_term_{};
   std::optional<raft::Standing> standing_told_;
 
