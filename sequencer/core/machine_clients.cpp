@@ -209,8 +209,8 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
   // T6: this very creation was given up because a node did not join. Nobody deleted its log, so its
   // repeat is no late request.
   Basis basis = m.basis;
-  if (const auto g = given_up_.find(basis.id); g != given_up_.end())
-    basis.seen = std::max(basis.seen, g->second);
+  if (const auto given_up = tasks_.given_up_at(basis.id))
+    basis.seen = std::max(basis.seen, *given_up);
   propose(MakeLog{m.name, *options, std::move(members), basis}, c);
 }
 
@@ -219,13 +219,13 @@ void SequencerMachine::on(const Client& c, const CreateLog& m) {
 void SequencerMachine::answer_creation(const Client& c, const CreateLog& m, const LogInfo& there) {
   const bool made_it = rules::is_repeat(m.basis.id, there.made_by);
   // A log that is being made may still be given up, so nobody is told yet that it exists.
-  if (const auto task = joins_.find(there.id); task != joins_.end()) {
-    auto& waiting = made_it ? task->second.clients : task->second.others;
-    if (waiting.size() >= questions_waiting_max)
+  if (tasks_.is_making(there.id)) {
+    const std::size_t waiting = tasks_.waiting(there.id, made_it);
+    if (waiting >= questions_waiting_max)
       return to_client(
           c, Failed{Errc::too_many,
-                    fmt::format("{} requests wait until log {} is made", waiting.size(), m.name)});
-    return waiting.push_back(c);
+                    fmt::format("{} requests wait until log {} is made", waiting, m.name)});
+    return tasks_.wait(there.id, c, made_it);
   }
   if (made_it && there.state == LogState::open) return answer_when_confirmed(c, m, LogIs{there});
   answer_when_confirmed(c, m, Failed{Errc::log_exists, m.name});

@@ -11,18 +11,6 @@
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
-namespace {
-
-/// T5: a node that is silent for this many steps does not join a log.
-constexpr int join_steps = 3;
-/// T5: a node that goes on making other logs has this many times as long, because thousands of logs
-/// may be made at once.
-constexpr int join_patience = 10;
-/// T6: creations that are remembered as given up. When they are full, all are forgotten, and a
-/// repeat is told `superseded`.
-constexpr std::size_t given_up_max = 1024;
-
-}  // namespace
 
 const StorageInfo* SequencerMachine::configured(NodeId id) const {
   for (const StorageInfo& s : options_.storage)
@@ -188,8 +176,8 @@ void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
   n.sealed = true;
   n.refused_leader.reset();
   n.seal_due = never;
-  for (const auto& [log, t] : joins_) join_members(log);
-  for (const auto& [log, t] : drops_) drop_members(log);
+  for (const LogId log : tasks_.making()) join_members(log);
+  for (const LogId log : tasks_.dropping()) drop_members(log);
   node_ready_for_logs(id);
 }
 
@@ -304,14 +292,8 @@ std::uint64_t SequencerMachine::disk_bytes(NodeId node, LogId log) const {
 void SequencerMachine::join_members(LogId log) {
   const LogInfo* l = metadata_.log(log);
   if (l == nullptr || l->state != LogState::creating) return;
-  const bool fresh = !joins_.contains(log);
-  Task& t = joins_[log];
-  if (fresh) {
-    t.begun = now_;
-    t.deadline = now_ + join_steps * options_.recovery_step_timeout;
-  }
-  for (const Member& m : l->members)
-    if (can_be_sealed(m) && !t.done.contains(m.node)) to_node(m.node, Join{term_, *l});
+  for (const Member& m : tasks_.make(now_, *l))
+    if (can_be_sealed(m)) to_node(m.node, Join{term_, *l});
 }
 
 /// A node has made the log. The log is opened once all members have (T5).
@@ -321,51 +303,19 @@ void SequencerMachine::joined(NodeId from, LogId log) {
     l->joined(now_, from);
     touch(log);
   }
-  const auto found = joins_.find(log);
-  const LogInfo* l = metadata_.log(log);
-  if (found == joins_.end() || l == nullptr) return;
-  Task& t = found->second;
-  t.done.insert(from);
-  const bool all = std::all_of(l->members.begin(), l->members.end(),
-                               [&](const Member& m) { return t.done.contains(m.node); });
-  if (rules::may_open(all) && !t.proposed) t.proposed = propose(MarkOpen{log});
-}
-
-/// The member that holds up a creation, and the time until which it may; nullopt if all have
-/// joined. Of several members, the first whose time runs out.
-std::optional<std::pair<NodeId, Time>> SequencerMachine::awaited_longest(const Task& t,
-                                                                         const LogInfo& l) const {
-  std::optional<std::pair<NodeId, Time>> out;
-  const Duration limit = join_steps * options_.recovery_step_timeout;
-  for (const Member& m : l.members) {
-    if (t.done.contains(m.node)) continue;
-    const auto n = nodes_.find(m.node);
-    const Time heard = n != nodes_.end() ? std::max(t.begun, n->second.joined_at) : t.begun;
-    const Time until = std::min(heard + limit, t.begun + join_patience * limit);
-    if (!out || until < out->second) out.emplace(m.node, until);
-  }
-  return out;
+  if (const LogInfo* l = metadata_.log(log); l != nullptr && tasks_.joined(from, *l))
+    tasks_.making_proposed(log, propose(MarkOpen{log}));
 }
 
 /// T5: gives up the creation of a log that some member does not join in time, so that its name is
 /// free again.
 void SequencerMachine::expire_tasks() {
-  for (auto& [log, t] : joins_) {
-    if (now_ < t.deadline || t.proposed) continue;
-    const LogInfo* l = metadata_.log(log);
-    const auto awaited = l != nullptr ? awaited_longest(t, *l) : std::nullopt;
-    t.deadline = awaited && now_ < awaited->second ? awaited->second : never;
-    if (!awaited || t.deadline != never) continue;
-    t.given_up = awaited->first;
-    t.proposed = propose(MarkDeleting{log});
-  }
-}
-
-/// Tells all waiting clients how the task ended: `answer` to the clients of the request itself,
-/// `to_others` to clients that asked by a request of their own.
-void SequencerMachine::end_task(const Task& t, const Message& answer, const Message& to_others) {
-  for (const Client& c : t.clients) to_client(c, answer);
-  for (const Client& c : t.others) to_client(c, to_others);
+  const auto last_joined = [this](NodeId id) {
+    const auto n = nodes_.find(id);
+    return n != nodes_.end() ? n->second.joined_at : Time{};
+  };
+  for (const LogId log : tasks_.expired(now_, metadata_, last_joined))
+    tasks_.making_proposed(log, propose(MarkDeleting{log}));
 }
 
 /// Deletes the log on its members; called anew whenever a member is sealed. A creation that was
@@ -373,25 +323,21 @@ void SequencerMachine::end_task(const Task& t, const Message& answer, const Mess
 void SequencerMachine::drop_members(LogId log) {
   const LogInfo* l = metadata_.log(log);
   if (l == nullptr || l->state != LogState::deleting) return;
-  if (const auto j = joins_.find(log); j != joins_.end()) {
-    const Task& t = j->second;
-    if (t.given_up) {
-      if (given_up_.size() >= given_up_max) given_up_.clear();
-      given_up_[l->made_by] = metadata_.version();
-    }
+  if (const auto made = tasks_.end_making(log)) {
+    if (made->given_up) tasks_.remember_given_up(l->made_by, metadata_.version());
     const Failed why =
-        t.given_up ? Failed{Errc::not_enough_nodes,
-                            fmt::format(
-                                "storage node {} was chosen for log {} and did not join it in time",
-                                t.given_up->value, l->name)}
-                   : Failed{Errc::log_deleted, l->name};
-    end_task(t, why);
-    joins_.erase(j);
+        made->given_up
+            ? Failed{Errc::not_enough_nodes,
+                     fmt::format(
+                         "storage node {} was chosen for log {} and did not join it in time",
+                         made->given_up->value, l->name)}
+            : Failed{Errc::log_deleted, l->name};
+    tell(made->clients, why);
+    tell(made->others, why);
   }
   forget_log(log, Errc::log_deleted);
-  Task& t = drops_[log];
-  for (const Member& m : l->members)
-    if (ready(m.node) && !t.done.contains(m.node)) {
+  for (const Member& m : tasks_.drop(*l))
+    if (ready(m.node)) {
       // The log may have a term of its own. Then the node's promise for this log must reach that
       // term first, otherwise the node would refuse the Drop (T3).
       if (l->last_term > term_)
@@ -402,14 +348,8 @@ void SequencerMachine::drop_members(LogId log) {
 
 /// A member has dropped the log; it leaves the metadata once all members have.
 void SequencerMachine::dropped(NodeId from, LogId log) {
-  const auto found = drops_.find(log);
-  const LogInfo* l = metadata_.log(log);
-  if (found == drops_.end() || l == nullptr) return;
-  Task& t = found->second;
-  t.done.insert(from);
-  const bool all = std::all_of(l->members.begin(), l->members.end(),
-                               [&](const Member& m) { return t.done.contains(m.node); });
-  if (all && !t.proposed) t.proposed = propose(FinishDelete{log});
+  if (const LogInfo* l = metadata_.log(log); l != nullptr && tasks_.dropped(from, *l))
+    tasks_.drop_proposed(log, propose(FinishDelete{log}));
 }
 
 }  // namespace loglog::sequencer

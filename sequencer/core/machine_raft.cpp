@@ -123,7 +123,7 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     if (!is_mine(d->instance, d->raft_term, raft_term) || result.error.code != Errc::ok) return;
     event(Event::Level::warning, fmt::format("node {}: disk {:016x} takes the place of {:016x}",
                                              d->node.value, d->disk.value, d->old.value));
-    for (auto& [log, task] : joins_) task.done.erase(d->node);
+    tasks_.disk_replaced(d->node);
     if constexpr (mutations) {
       if (!rules::begins_term_for_new_disk()) return admit_in_term(*d);
     }
@@ -140,17 +140,17 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   } else if (std::holds_alternative<MakeLog>(command)) {
     if (result.error.code == Errc::ok) join_members(result.log);
   } else if (std::holds_alternative<MarkOpen>(command)) {
-    if (const auto t = joins_.find(result.log); t != joins_.end()) {
+    if (const auto made = tasks_.end_making(result.log)) {
       const LogInfo* l = result.error.code == Errc::ok ? metadata_.log(result.log) : nullptr;
-      if (l != nullptr) end_task(t->second, LogIs{*l}, Failed{Errc::log_exists, l->name});
-      else end_task(t->second, Failed{result.error.code, result.error.detail});
-      joins_.erase(t);
+      const Failed failed{result.error.code, result.error.detail};
+      tell(made->clients, l != nullptr ? Message(LogIs{*l}) : failed);
+      tell(made->others, l != nullptr ? Failed{Errc::log_exists, l->name} : failed);
     }
     if (result.error.code == Errc::ok) need(result.log, true);
   } else if (std::holds_alternative<MarkDeleting>(command)) {
     if (result.error.code == Errc::ok) drop_members(result.log);
   } else if (std::holds_alternative<FinishDelete>(command)) {
-    drops_.erase(result.log);
+    tasks_.end_dropping(result.log);
     logs_.erase(result.log);
     for (auto& [id, n] : nodes_) n.log_bytes.erase(result.log);
   } else if (LogTerm* l = running(result.log);
@@ -193,7 +193,7 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
   const Proposal& p = *found;
   if (p.raft_term != raft_term) return to_client(p.client, not_leader());
   if (std::holds_alternative<MakeLog>(p.command)) {
-    if (result.error.code == Errc::ok) return joins_[result.log].clients.push_back(p.client);
+    if (result.error.code == Errc::ok) return tasks_.wait(result.log, p.client, true);
     // A repeat of the request, proposed before this entry was applied, made the log (T6).
     const auto& made = std::get<MakeLog>(p.command);
     if (const LogInfo* l = metadata_.log(result.log);
@@ -214,6 +214,10 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
     return l->tell_fence(p.client);
   }
   to_client(p.client, Done{});
+}
+
+void SequencerMachine::tell(const std::vector<Client>& clients, const Message& m) {
+  for (const Client& c : clients) to_client(c, m);
 }
 
 /// A new leader names itself unasked, so clients need not look for it.
@@ -259,8 +263,7 @@ void SequencerMachine::lead(Term term) {
 void SequencerMachine::stop_leading() {
   event(Event::Level::info, fmt::format("leads no longer in term {}", term_.value));
   for (const Client& c : proposals_.take_clients()) to_client(c, not_leader());
-  for (auto* tasks : {&joins_, &drops_})
-    for (const auto& [id, t] : *tasks) end_task(t, not_leader());
+  tell(tasks_.take_clients(), not_leader());
   // A6: ordered commits have no definite answer here. Their connections close, and the producers
   // resolve with the next leader.
   std::set<ConnectionId> affected;
@@ -274,9 +277,6 @@ void SequencerMachine::stop_leading() {
       out_.closes.push_back({c, Error{Errc::not_leader, not_leader().detail}});
   logs_.clear();
   writers_.clear();
-  joins_.clear();
-  drops_.clear();
-  given_up_.clear();
   to_recover_.clear();
   warnings_.clear();
   term_ = Term{};

@@ -50,7 +50,8 @@ SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::u
       reach_(options_),
       hand_over_(options_),
       peers_(options_),
-      copies_(options_.copies_per_node_max) {
+      copies_(options_.copies_per_node_max),
+      tasks_(options_) {
   boot_ = BootId{random_.next_id()};
   if (!disk.snapshot.empty() && metadata_.restore(disk.snapshot))
     snapshot_at_ = disk.snapshot_index;
@@ -234,8 +235,7 @@ Output& SequencerMachine::output() {
   if (term_ != Term{}) {
     for (const auto& [id, n] : nodes_)
       if (n.accepted && !n.sealed) wake = std::min(wake, n.seal_due);
-    for (const auto& [id, t] : joins_) wake = std::min(wake, t.deadline);
-    wake = std::min(wake, push_due_);
+    wake = std::min({wake, tasks_.wake(), push_due_});
     if (!timers_.empty()) wake = std::min(wake, timers_.begin()->first);
   }
   if (resigned())

@@ -25,6 +25,7 @@
 #include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/random.h"
 #include "sequencer/core/cluster/hand_over.h"
+#include "sequencer/core/cluster/log_tasks.h"
 #include "sequencer/core/cluster/peers.h"
 #include "sequencer/core/cluster/proposals.h"
 #include "sequencer/core/cluster/reach_reports.h"
@@ -173,17 +174,6 @@ class SequencerMachine final : private LogHost {
     bool background = false;  // counts among the recoveries under way
     bool asked_for = false;   // a client waits for its next term
   };
-  // Join (T5) or Drop on all members of a log.
-  struct Task {
-    std::set<NodeId> done;
-    std::vector<Client> clients;
-    // Clients that asked for a log of the same name by requests of their own (T6).
-    std::vector<Client> others;
-    Time begun{};
-    Time deadline = never;
-    bool proposed = false;
-    std::optional<NodeId> given_up;  // the member that the creation waited for in vain
-  };
 
   // LogHost
   bool ready(NodeId) const override;
@@ -250,10 +240,8 @@ class SequencerMachine final : private LogHost {
   void drop_members(LogId log);
   void joined(NodeId from, LogId log);
   void dropped(NodeId from, LogId log);
-  std::optional<std::pair<NodeId, Time>> awaited_longest(const Task& t, const LogInfo& l) const;
   void expire_tasks();
-  void end_task(const Task& t, const Message& answer) { end_task(t, answer, answer); }
-  void end_task(const Task& t, const Message& answer, const Message& to_others);
+  void tell(const std::vector<Client>& clients, const Message& m);
   const StorageInfo* configured(NodeId id) const;
 
   // machine_yield.cpp
@@ -370,11 +358,7 @@ class SequencerMachine final : private LogHost {
   std::vector<LogId> dirty_;
   // Opened in this step: the requests that wait for them are taken up when the step ends.
   std::vector<LogId> opened_;
-  std::map<LogId, Task> joins_;
-  std::map<LogId, Task> drops_;
-  // T6: creations that were given up, with the version at that time: a repeat of that creation is
-  // not late.
-  std::map<ChangeId, RaftIndex> given_up_;
+  LogTasks tasks_;
   bool new_term_proposed_ = false;  // a BeginTerm for all logs is proposed
   Time push_due_ = never;           // when to push metadata to the nodes; pushes are gathered
   RepeatedWarnings warnings_;
