@@ -129,9 +129,9 @@ void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions
                 SequencerId{}});
   if (!admits_commit(c.connection)) return refuse(Errc::too_many);
   // The connection is told of the next term, so that its unanswered commits are resolved (A3).
-  if (l->is_open()) logs_[m.log].openers.insert(c.connection);
+  if (l->is_open()) logs_.add_opener(m.log, c.connection);
   l->commit(now_, c, m, conditions);
-  touch(m.log);
+  logs_.touch(m.log);
 }
 
 /// V1: a run that nobody uploads stops the log for all producers until a new term drops it. From an
@@ -147,20 +147,20 @@ bool SequencerMachine::admits_commit(ConnectionId c) {
 }
 
 void SequencerMachine::on(const Client&, const Cancel& m) {
-  if (LogTerm* l = running(m.log)) {
+  if (LogTerm* l = logs_.running(m.log)) {
     l->cancel(now_, m);
-    touch(m.log);
+    logs_.touch(m.log);
   }
 }
 
 void SequencerMachine::on(const Client& c, const OpenLog& m) {
   LogTerm* l = open_term(c, m.log, m);
-  if (const auto s = logs_.find(m.log); s != logs_.end()) s->second.openers.insert(c.connection);
+  logs_.add_opener(m.log, c.connection);
   if (l != nullptr) to_client(c, l->term_is());
 }
 
 void SequencerMachine::on(const Client& c, const GetTermSet& m) {
-  const LogTerm* l = term_ == Term{} ? nullptr : running(m.log);
+  const LogTerm* l = term_ == Term{} ? nullptr : logs_.running(m.log);
   if (l == nullptr || !l->is_open() || l->term() != m.term)
     return to_client(c, Failed{Errc::stale_term, "the log is not in that term"});
   to_client(c, l->term_set());
@@ -169,7 +169,7 @@ void SequencerMachine::on(const Client& c, const GetTermSet& m) {
 void SequencerMachine::on(const Client& c, const GetTail& m) {
   if (LogTerm* l = open_term(c, m.log, m)) {
     l->tail(now_, c);
-    touch(m.log);
+    logs_.touch(m.log);
   }
 }
 
@@ -276,8 +276,7 @@ std::string SequencerMachine::log_that_needs_disk(NodeId node) const {
     const bool member = std::any_of(l.members.begin(), l.members.end(),
                                     [&](const Member& m) { return m.node == node; });
     if (!member || l.state != LogState::open) continue;
-    const auto slot = logs_.find(l.id);
-    const LogTerm* term = slot == logs_.end() ? nullptr : slot->second.term.get();
+    const LogTerm* term = logs_.running(l.id);
     const auto others = static_cast<std::size_t>(
         std::count_if(l.members.begin(), l.members.end(), [&](const Member& m) {
           return m.node != node && can_be_sealed(m) &&

@@ -6,37 +6,28 @@
 #include <algorithm>
 #include <utility>
 
-#include "sequencer/core/cluster/log_quorums.h"
 #include "sequencer/core/rules.h"
 #include "sequencer/core/sequencer_machine.h"
 
 namespace loglog::sequencer {
 namespace {
 
-constexpr std::size_t background_recoveries_max = 32;
-/// Shortest time between two ticks of a log.
-constexpr Duration timer_pause_min = 20ms;
 /// S7: how long a request waits for its log to open.
 constexpr Duration waiting_max = 10s;
 
 }  // namespace
 
-LogTerm* SequencerMachine::running(LogId log) {
-  const auto s = logs_.find(log);
-  return s == logs_.end() ? nullptr : s->second.term.get();
-}
-
 /// The log's term, which begins now if the log was not needed before in this term. nullptr: no log
 /// of that id is open. A background call does not count as a wish for the log (S7).
 LogTerm* SequencerMachine::need(LogId log, bool background) {
-  if (LogTerm* l = running(log)) {
+  if (LogTerm* l = logs_.running(log)) {
     if (!background) l->want(now_);
     return l;
   }
   const LogInfo* info = metadata_.log(log);
   if (info == nullptr || info->state != LogState::open || term_ == Term{}) return nullptr;
   new_log_term(log, std::max(term_, info->last_term), info->last_term > term_, background);
-  return running(log);
+  return logs_.running(log);
 }
 
 /// Begins a term of the log, in place of an older term if there is any. `own_seal`: the term is for
@@ -44,26 +35,23 @@ LogTerm* SequencerMachine::need(LogId log, bool background) {
 void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool background) {
   const LogInfo* info = metadata_.log(log);
   if (info == nullptr || info->state != LogState::open) return;
-  LogSlot& slot = logs_[log];
-  if (slot.term) {
-    event(Event::Level::info, fmt::format("log {}: term {} begins after {}", log.value, term.value,
-                                          slot.term->term().value));
-    slot.term->stop(Errc::not_ready);
+  std::set<NodeId> pass_over;
+  if (LogTerm* old = logs_.running(log)) {
+    event(Event::Level::info,
+          fmt::format("log {}: term {} begins after {}", log.value, term.value, old->term().value));
+    old->stop(Errc::not_ready);
     copies_.forget(log);
+    pass_over = old->passed_over();
   }
-  std::set<NodeId> pass_over = slot.term ? slot.term->passed_over() : std::set<NodeId>{};
-  if (slot.background) --recovering_;
-  slot.background = background;
-  if (background) ++recovering_;
-  to_recover_.erase(log);
   // S7: a log that clients wait for, or owed answers in its last term, does not rest.
-  const bool wanted =
-      std::exchange(slot.asked_for, false) || !background || !options_.rest_idle_logs;
-  slot.term = std::make_unique<LogTerm>(options_, static_cast<LogHost&>(*this), *info, term,
-                                        own_seal, wanted);
-  slot.term->pass_over(std::move(pass_over));
-  slot.term->start(now_);
-  touch(log);
+  const bool wanted = logs_.take_wish(log) || !background || !options_.rest_idle_logs;
+  LogTerm& l = logs_.begin(log,
+                           std::make_unique<LogTerm>(options_, static_cast<LogHost&>(*this), *info,
+                                                     term, own_seal, wanted),
+                           background);
+  l.pass_over(std::move(pass_over));
+  l.start(now_);
+  logs_.touch(log);
 }
 
 /// S8, A2: the new term begins when its BeginTerm is applied.
@@ -114,13 +102,13 @@ void SequencerMachine::end_copy(LogId log, NodeId node) { copies_.end(log, node)
 /// P4: begins copies whose turn has come. A turn whose log has no term here is given back.
 void SequencerMachine::begin_copies() {
   for (const auto& [log, node] : copies_.take_ready()) {
-    LogTerm* l = running(log);
+    LogTerm* l = logs_.running(log);
     if (l == nullptr) {
       copies_.end(log, node);
       continue;
     }
     l->copy_now(now_, node);
-    touch(log);
+    logs_.touch(log);
   }
 }
 
@@ -128,119 +116,57 @@ void SequencerMachine::set_members(LogId log, std::vector<Member> members) {
   if (term_ != Term{}) propose(SetMembers{log, std::move(members)});
 }
 
-void SequencerMachine::opened(LogId log) { opened_.push_back(log); }
-
-/// Marks the log for the end of the step, so that its orders go out together.
-void SequencerMachine::touch(LogId log) {
-  const auto s = logs_.find(log);
-  if (s == logs_.end() || !s->second.term || s->second.dirty) return;
-  s->second.dirty = true;
-  dirty_.push_back(log);
-}
-
 /// The end of a step: answers requests that waited for a log which has opened, sends everything
 /// that logs have gathered, and sets their timers.
 void SequencerMachine::flush_logs() {
   if (term_ == Term{}) return;
-  for (const LogId log : std::exchange(opened_, {})) {
-    LogSlot& slot = logs_[log];
-    if (!slot.term) continue;
-    background_due_ = true;
-    if (std::exchange(slot.background, false)) --recovering_;
+  for (const LogId log : logs_.take_opened()) {
     std::set<ConnectionId> told;
-    for (Waiting& w : std::exchange(slot.waiting, {})) {
+    for (LogTable::Waiting& w : logs_.take_waiting(log)) {
       if (std::holds_alternative<OpenLog>(w.request)) told.insert(w.client.connection);
       from_client(w.client, w.request);
     }
-    for (const ConnectionId c : slot.openers)
-      if (!told.contains(c)) to_client({c, {}}, slot.term->term_is());
+    for (const ConnectionId c : logs_.openers(log))
+      if (!told.contains(c)) to_client({c, {}}, logs_.running(log)->term_is());
   }
   recover_in_background();
   begin_copies();
-  for (std::size_t i = 0; i < dirty_.size(); ++i) {
-    const LogId log = dirty_[i];
-    LogSlot& slot = logs_[log];
-    slot.dirty = false;
-    if (!slot.term) continue;
-    slot.term->flush(now_);
-    if ((slot.term->halted() || slot.term->rests()) && std::exchange(slot.background, false)) {
-      --recovering_;
-      background_due_ = true;
-    }
+  for (std::size_t i = 0; const auto flushed = logs_.flush(now_, i); ++i) {
+    const auto [log, term] = *flushed;
+    if (term == nullptr) continue;
     // The log will not open in this term, so its waiting requests are told now.
-    if (slot.term->halted())
-      for (Waiting& w : std::exchange(slot.waiting, {})) from_client(w.client, w.request);
-    if (slot.timer != never) timers_.erase({slot.timer, log});
-    slot.timer = slot.term->wake();
-    if (!slot.waiting.empty()) slot.timer = std::min(slot.timer, slot.waiting.front().deadline);
-    // Rate-limit from the last tick: counted from now, a busy log would push its timers out for
-    // ever.
-    if (slot.timer != never) slot.timer = std::max(slot.timer, slot.ticked + timer_pause_min);
-    if (slot.timer != never) timers_.insert({slot.timer, log});
+    if (term->halted())
+      for (LogTable::Waiting& w : logs_.take_waiting(log)) from_client(w.client, w.request);
+    logs_.set_timer(log);
   }
-  dirty_.clear();
+  logs_.all_flushed();
   recover_in_background();  // in the places of logs that rest now
 }
 
 /// Ticks the logs whose timers are due, and refuses requests that have waited too long.
 void SequencerMachine::tick_logs() {
-  while (!timers_.empty() && timers_.begin()->first <= now_) {
-    const LogId log = timers_.begin()->second;
-    timers_.erase(timers_.begin());
-    LogSlot& slot = logs_[log];
-    slot.timer = never;
-    slot.ticked = now_;
-    if (!slot.term) continue;
-    std::erase_if(slot.waiting, [&](const Waiting& w) {
-      if (now_ < w.deadline) return false;
-      to_client(w.client, Failed{Errc::not_ready, "the log is still being recovered"});
-      return true;
-    });
-    slot.term->tick(now_);
-    touch(log);
+  while (const auto log = logs_.take_due(now_)) {
+    LogTerm* term = logs_.running(*log);
+    if (term == nullptr) continue;
+    if (const auto overdue = logs_.take_overdue(*log, now_); !overdue.empty())
+      tell(overdue, Failed{Errc::not_ready, "the log is still being recovered"});
+    term->tick(now_);
+    logs_.touch(*log);
   }
 }
 
-/// Begins further recoveries while fewer than background_recoveries_max are under way.
+/// Begins further recoveries, as many as may be under way.
 void SequencerMachine::recover_in_background() {
-  if (!std::exchange(background_due_, false)) return;
-  // Only logs with a seal quorum of ready nodes take a place; others would block the rest.
-  for (auto i = to_recover_.begin();
-       i != to_recover_.end() && recovering_ < background_recoveries_max;) {
-    const LogId log = *i++;
-    const LogInfo* info = metadata_.log(log);
-    if (info == nullptr || info->state != LogState::open || running(log) != nullptr) {
-      to_recover_.erase(log);
-      continue;
-    }
-    if (has_quorums(metadata_, *info, [this](NodeId n) { return ready(n); })) need(log, true);
-  }
-}
-
-/// A node is sealed: terms under way use it, and logs that waited for a quorum may begin.
-void SequencerMachine::node_ready_for_logs(NodeId id) {
-  background_due_ = true;
-  for (auto& [log, slot] : logs_) {
-    if (!slot.term) continue;
-    slot.term->node_ready(now_, id);
-    touch(log);
-  }
+  for (const LogId log : logs_.take_recoverable(metadata_, [this](NodeId n) { return ready(n); }))
+    need(log, true);
 }
 
 /// The log is deleted: its waiting requests are told so, and everything that names it goes.
 void SequencerMachine::forget_log(LogId log, Errc why) {
-  to_recover_.erase(log);
   warnings_.forget(log);
-  const auto s = logs_.find(log);
-  if (s == logs_.end()) return;
-  if (s->second.term) s->second.term->stop(why);
+  const std::vector<Client> waiting = logs_.forget(log, why);
   copies_.forget(log);
-  for (const Waiting& w : s->second.waiting) to_client(w.client, Failed{why, {}});
-  if (s->second.background) --recovering_;
-  if (s->second.timer != never) timers_.erase({s->second.timer, log});
-  std::erase(dirty_, log);
-  std::erase(opened_, log);
-  logs_.erase(s);
+  tell(waiting, Failed{why, {}});
 }
 
 /// The log's term if it is open. Otherwise nullptr: the request waits until the term opens, or it
@@ -261,13 +187,8 @@ LogTerm* SequencerMachine::open_term(const Client& c, LogId log, Message request
     return nullptr;
   }
   if (rules::may_tell_term_start(l->is_open(), l->phase() == LogTerm::Phase::opening)) return l;
-  LogSlot& slot = logs_[log];
-  if (slot.waiting.size() >= 1024) {
+  if (!logs_.wait(log, {c, std::move(request), now_ + waiting_max}))
     to_client(c, Failed{Errc::too_many, "too many requests wait for this log"});
-    return nullptr;
-  }
-  slot.waiting.push_back({c, std::move(request), now_ + waiting_max});
-  touch(log);
   return nullptr;
 }
 

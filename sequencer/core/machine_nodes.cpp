@@ -30,11 +30,7 @@ void SequencerMachine::node_connected(ConnectionId id, const Connection& c) {
   const auto old = nodes_.find(node);
   if (old != nodes_.end() && old->second.connection != ConnectionId{}) {
     out_.closes.push_back({old->second.connection, Error{}});
-    for (auto& [log, slot] : logs_) {
-      if (!slot.term) continue;
-      slot.term->node_gone(now_, node);
-      touch(log);
-    }
+    logs_.each([&](LogTerm& l) { l.node_gone(now_, node); });
   }
   nodes_[node] = nodes_[node].down();
   nodes_[node].connection = id;
@@ -107,11 +103,7 @@ void SequencerMachine::refuse_lost(NodeId id) {
                                          "it counts as down until an empty disk takes its place "
                                          "(loglog nodes replace-disk {})",
                                          id.value, id.value));
-  for (auto& [log, slot] : logs_) {
-    if (!slot.term) continue;
-    slot.term->node_lost(now_, id);
-    touch(log);
-  }
+  logs_.each([&](LogTerm& l) { l.node_lost(now_, id); });
   if (n.connection != ConnectionId{}) push_metadata(id, n);
 }
 
@@ -178,7 +170,9 @@ void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
   n.seal_due = never;
   for (const LogId log : tasks_.making()) join_members(log);
   for (const LogId log : tasks_.dropping()) drop_members(log);
-  node_ready_for_logs(id);
+  // Terms under way use the node, and logs that waited for a quorum may begin.
+  logs_.look_again();
+  logs_.each([&](LogTerm& l) { l.node_ready(now_, id); });
 }
 
 /// Messages of a node count only while this sequencer leads and the node is accepted. Messages
@@ -187,9 +181,9 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
   Node& n = nodes_[id];
   if (term_ == Term{} || !n.accepted) return;
   const auto to_log = [&](const auto& message) {
-    if (LogTerm* l = running(message.log)) {
+    if (LogTerm* l = logs_.running(message.log)) {
       l->on(now_, id, request, message);
-      touch(message.log);
+      logs_.touch(message.log);
     }
   };
   std::visit(
@@ -299,9 +293,9 @@ void SequencerMachine::join_members(LogId log) {
 /// A node has made the log. The log is opened once all members have (T5).
 void SequencerMachine::joined(NodeId from, LogId log) {
   nodes_[from].joined_at = now_;
-  if (LogTerm* l = running(log)) {
+  if (LogTerm* l = logs_.running(log)) {
     l->joined(now_, from);
-    touch(log);
+    logs_.touch(log);
   }
   if (const LogInfo* l = metadata_.log(log); l != nullptr && tasks_.joined(from, *l))
     tasks_.making_proposed(log, propose(MarkOpen{log}));

@@ -100,12 +100,8 @@ int SequencerMachine::trouble(const LogTerm* t) const {
 std::vector<SequencerMachine::Ranked> SequencerMachine::rank_logs() const {
   std::vector<Ranked> out;
   out.reserve(metadata_.state().logs.size());
-  auto slot = logs_.begin();  // both ascend by id
   for (const LogInfo& l : metadata_.state().logs) {
-    while (slot != logs_.end() && slot->first < l.id) ++slot;
-    const LogTerm* term =
-        slot != logs_.end() && slot->first == l.id ? slot->second.term.get() : nullptr;
-    out.push_back({l.state == LogState::open ? trouble(term) : 0,
+    out.push_back({l.state == LogState::open ? trouble(logs_.running(l.id)) : 0,
                    l.members.size() - l.options.write_quorum, &l});
   }
   return out;
@@ -191,8 +187,8 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
 
 /// A log without a term here is shown from the metadata; its offsets are not known.
 LogSeen SequencerMachine::see(const LogInfo& info) const {
-  if (const auto slot = logs_.find(info.id); slot != logs_.end() && slot->second.term) {
-    LogSeen s = slot->second.term->view().seen(now_);
+  if (const LogTerm* term = logs_.running(info.id)) {
+    LogSeen s = term->view().seen(now_);
     s.state = info.state;
     return s;
   }

@@ -153,14 +153,14 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     tasks_.end_dropping(result.log);
     logs_.erase(result.log);
     for (auto& [id, n] : nodes_) n.log_bytes.erase(result.log);
-  } else if (LogTerm* l = running(result.log);
+  } else if (LogTerm* l = logs_.running(result.log);
              l != nullptr && metadata_.log(result.log) != nullptr) {
     const LogInfo& info = *metadata_.log(result.log);
     l->changed(now_, info);
     if (std::holds_alternative<Trim>(command)) l->trimmed(info.trim);
-    touch(result.log);
+    logs_.touch(result.log);
   } else if (std::holds_alternative<SetMembers>(command)) {
-    background_due_ = true;  // a further disk may be sealed now
+    logs_.look_again();  // a further disk may be sealed now
   }
 }
 
@@ -208,7 +208,7 @@ void SequencerMachine::answer_proposal(RaftIndex index, RaftTerm raft_term, cons
   }
   // F2: the token is in force; the answer follows once everything ordered before is committed.
   if (std::holds_alternative<RaiseFence>(p.command)) {
-    LogTerm* l = running(result.log);
+    LogTerm* l = logs_.running(result.log);
     if (l == nullptr || !l->is_open())
       return to_client(p.client, Failed{Errc::not_ready, "the log's term changed meanwhile"});
     return l->tell_fence(p.client);
@@ -248,7 +248,7 @@ void SequencerMachine::lead(Term term) {
     propose(InitCluster{m.cluster == ClusterId{} ? ClusterId{random_.next_id()} : m.cluster,
                         options_.cluster_name, options_.sequencers});
   for (const LogInfo& l : m.logs) {
-    if (l.state == LogState::open) to_recover_.insert(l.id);
+    if (l.state == LogState::open) logs_.recover(l.id);
     else if (l.state == LogState::creating) join_members(l.id);
     else drop_members(l.id);
   }
@@ -266,18 +266,14 @@ void SequencerMachine::stop_leading() {
   tell(tasks_.take_clients(), not_leader());
   // A6: ordered commits have no definite answer here. Their connections close, and the producers
   // resolve with the next leader.
-  std::set<ConnectionId> affected;
-  for (const auto& [id, slot] : logs_) affected.insert(slot.openers.begin(), slot.openers.end());
+  const std::set<ConnectionId> affected = logs_.openers_of_all();
   clear_logs(Errc::not_leader);
   clock_alarm_.lead_is_lost();
-  for (auto& [id, slot] : logs_)
-    for (const Waiting& w : slot.waiting) to_client(w.client, not_leader());
+  tell(logs_.clear(), not_leader());
   for (const ConnectionId c : affected)
     if (connections_.contains(c))
       out_.closes.push_back({c, Error{Errc::not_leader, not_leader().detail}});
-  logs_.clear();
   writers_.clear();
-  to_recover_.clear();
   warnings_.clear();
   term_ = Term{};
   push_due_ = never;
@@ -286,20 +282,8 @@ void SequencerMachine::stop_leading() {
 
 /// Ends all log terms. Requests that wait for a log go on waiting, so its next term is wanted (S7).
 void SequencerMachine::clear_logs(Errc why) {
-  for (auto& [id, slot] : logs_) {
-    slot.asked_for =
-        slot.asked_for || !slot.waiting.empty() || (slot.term && slot.term->owes_answers());
-    if (slot.term) slot.term->stop(why);
-    slot.term.reset();
-    slot.timer = never;
-    slot.background = false;
-    slot.dirty = false;
-  }
+  logs_.end_terms(why);
   copies_.clear();  // a term that ended gives no place back
-  timers_.clear();
-  dirty_.clear();
-  opened_.clear();
-  recovering_ = 0;
 }
 
 /// Raft's log is kept short by a snapshot of the metadata each snapshot_every entries.

@@ -72,7 +72,7 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
     }
     if (m.logs) {
       for (const LogInfo& l : metadata_.state().logs) {
-        if (const LogTerm* t = running(l.id)) {
+        if (const LogTerm* t = logs_.running(l.id)) {
           s.logs.push_back(t->view().status());
           s.logs.back().state = l.state;
           continue;
@@ -116,13 +116,12 @@ Report SequencerMachine::report(Time now) const {
   for (const StorageInfo& s : metadata_.state().storage) ++r.nodes[see(s).condition];
   for (const SequencerInfo& s : options_.sequencers)
     r.clock_off_ms = std::max(r.clock_off_ms, clock_.off_ms(now, s.id));
-  for (const auto& [id, slot] : logs_) {
-    if (!slot.term) continue;
-    if (slot.term->serves()) ++r.logs_open;
-    if (slot.term->halted()) ++r.logs_halted;
-    if (slot.term->serves() && !slot.term->view().takes_appends()) ++r.logs_refusing;
-    if (r.logs.size() < logs_shown_max) r.logs.push_back(slot.term->view().report(now));
-  }
+  logs_.each([&](const LogTerm& l) {
+    if (l.serves()) ++r.logs_open;
+    if (l.halted()) ++r.logs_halted;
+    if (l.serves() && !l.view().takes_appends()) ++r.logs_refusing;
+    if (r.logs.size() < logs_shown_max) r.logs.push_back(l.view().report(now));
+  });
   return r;
 }
 

@@ -74,10 +74,7 @@ bool SequencerMachine::may_stop() const {
 /// True while clients wait for ordered runs or for changes of the metadata, within the time for
 /// that.
 bool SequencerMachine::owes_answers() const {
-  return hand_over_.may_wait_for_answers(now_) &&
-         (proposals_.size() > 0 || std::ranges::any_of(logs_, [](const auto& l) {
-            return l.second.term && l.second.term->owes_answers();
-          }));
+  return hand_over_.may_wait_for_answers(now_) && (proposals_.size() > 0 || logs_.owes_answers());
 }
 
 /// Asks a sequencer to take over. Raft refuses a sequencer that lacks entries.

@@ -127,11 +127,7 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
     if (n == nodes_.end() || n->second.connection != d.connection) return;
     if (d.why == Errc::stale_metadata) n->second.refused_leader = now;
     n->second = n->second.down();
-    for (auto& [id, slot] : logs_) {
-      if (!slot.term) continue;
-      slot.term->node_gone(now, NodeId{k.id});
-      touch(id);
-    }
+    logs_.each([&](LogTerm& l) { l.node_gone(now, NodeId{k.id}); });
   } else {
     writers_.disconnected(d.connection);
     if (k.has_committed && !k.from.empty()) {
@@ -140,14 +136,7 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
         gone_.pop_front();
       gone_.push_back({d.connection, k.from, now});
     }
-    for (auto& [id, slot] : logs_) {
-      slot.openers.erase(d.connection);
-      std::erase_if(slot.waiting,
-                    [&](const Waiting& w) { return w.client.connection == d.connection; });
-      if (!slot.term || !slot.term->has_missing()) continue;
-      slot.term->tick(now);  // the run's producer may be gone now (V1)
-      touch(id);
-    }
+    logs_.client_gone(now, d.connection);
   }
 }
 
@@ -227,16 +216,15 @@ Output& SequencerMachine::output() {
     for (std::size_t i = 0; i < out_.closes.size(); ++i)
       disconnected(now_, {out_.closes[i].connection});
     const raft::Output& r = raft_.output();
-    if (r.committed.empty() && r.sends.empty() && r.saves.empty() && dirty_.empty() &&
-        opened_.empty() && !confirmations_.is_due())
+    if (r.committed.empty() && r.sends.empty() && r.saves.empty() && logs_.is_settled() &&
+        !confirmations_.is_due())
       break;
   }
   Time wake = std::min(raft_.output().wake, reach_.wake());
   if (term_ != Term{}) {
     for (const auto& [id, n] : nodes_)
       if (n.accepted && !n.sealed) wake = std::min(wake, n.seal_due);
-    wake = std::min({wake, tasks_.wake(), push_due_});
-    if (!timers_.empty()) wake = std::min(wake, timers_.begin()->first);
+    wake = std::min({wake, tasks_.wake(), push_due_, logs_.wake()});
   }
   if (resigned())
     wake = std::min(wake, hand_over_.wake(raft_.is_leader(), raft_.is_leader() && owes_answers()));

@@ -25,6 +25,7 @@
 #include "proto-spec/vocabulary/limits.h"
 #include "proto-spec/vocabulary/random.h"
 #include "sequencer/core/cluster/hand_over.h"
+#include "sequencer/core/cluster/log_table.h"
 #include "sequencer/core/cluster/log_tasks.h"
 #include "sequencer/core/cluster/peers.h"
 #include "sequencer/core/cluster/proposals.h"
@@ -157,23 +158,6 @@ class SequencerMachine final : private LogHost {
       return n;
     }
   };
-  // A request for a log that is being recovered.
-  struct Waiting {
-    Client client;
-    Message request;
-    Time deadline;
-  };
-  // A log of the metadata while this sequencer leads. `term` is null until the log is needed.
-  struct LogSlot {
-    std::unique_ptr<LogTerm> term;
-    std::vector<Waiting> waiting;
-    std::set<ConnectionId> openers;  // told when a term opens (S7)
-    Time timer = never;
-    Time ticked{};  // when the log was last ticked
-    bool dirty = false;
-    bool background = false;  // counts among the recoveries under way
-    bool asked_for = false;   // a client waits for its next term
-  };
 
   // LogHost
   bool ready(NodeId) const override;
@@ -182,7 +166,7 @@ class SequencerMachine final : private LogHost {
   bool connected(ConnectionId c) const override { return connections_.contains(c); }
   void event(Event::Level, std::string) override;
   void warn(LogId, NodeId, std::string_view kind, std::string) override;
-  void opened(LogId) override;
+  void opened(LogId log) override { logs_.opened(log); }
   void begin_term(LogId, Term floor) override;
   void run_dropped(ConnectionId) override;
   void trim(LogId, Offset) override;
@@ -272,15 +256,12 @@ class SequencerMachine final : private LogHost {
 
   // machine_logs.cpp
   LogTerm* need(LogId log, bool background = false);
-  LogTerm* running(LogId log);
   void new_log_term(LogId log, Term term, bool own_seal, bool background);
-  void touch(LogId log);
   void flush_logs();
   void tick_logs();
   void recover_in_background();
   void begin_copies();
   bool can_be_sealed(const Member& m) const;
-  void node_ready_for_logs(NodeId id);
   void forget_log(LogId log, Errc why);
 
   // machine_clients.cpp
@@ -348,16 +329,9 @@ class SequencerMachine final : private LogHost {
   Term term_{};
   Proposals proposals_;
   Confirmations confirmations_{questions_waiting_max};
-  std::map<LogId, LogSlot> logs_;
-  std::set<LogId> to_recover_;  // in the background
-  std::size_t recovering_ = 0;
+  LogTable logs_;
   CopyQueue copies_;
   Writers writers_;
-  bool background_due_ = false;  // a change may let the background recovery begin further logs
-  std::set<std::pair<Time, LogId>> timers_;
-  std::vector<LogId> dirty_;
-  // Opened in this step: the requests that wait for them are taken up when the step ends.
-  std::vector<LogId> opened_;
   LogTasks tasks_;
   bool new_term_proposed_ = false;  // a BeginTerm for all logs is proposed
   Time push_due_ = never;           // when to push metadata to the nodes; pushes are gathered
