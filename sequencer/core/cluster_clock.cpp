@@ -107,19 +107,18 @@ void ClusterClock::put_into(Time now, Message& m) const {
   else if (auto* a = std::get_if<Appended>(&m)) a->clock_ms = told(now);
 }
 
-std::optional<Event> ClockAlarm::look(Time now, const ClusterClock& clock,
-                                      const std::vector<SequencerInfo>& sequencers) {
-  if (now < due_) return std::nullopt;
-  due_ = now + 1s;
+std::optional<Event> ClusterClock::differ(Time now, const std::vector<SequencerInfo>& sequencers) {
+  if (now < look_due_) return std::nullopt;
+  look_due_ = now + 1s;
   std::string off;
   for (const SequencerInfo& s : sequencers) {
-    const std::uint32_t ms = clock.off_ms(now, s.id);
+    const std::uint32_t ms = off_ms(now, s.id);
     if (ms <= clock_skew_ms_max) continue;
     off += fmt::format("{}sequencer {} {}", off.empty() ? "" : ", ", s.id.value,
                        ms == ~std::uint32_t{0} ? std::string("was just set")
                                                : fmt::format("is {} s off", ms / 1000));
   }
-  if (std::exchange(differ_, !off.empty()) == !off.empty()) return std::nullopt;
+  if (std::exchange(differ_told_, !off.empty()) == !off.empty()) return std::nullopt;
   if (off.empty()) return Event{Event::Level::info, "the clocks of the sequencers agree again"};
   return Event{
       Event::Level::alarm,

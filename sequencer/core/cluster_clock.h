@@ -71,6 +71,12 @@ class ClusterClock {
   /// not known; all ones: somebody just set it.
   std::uint32_t off_ms(Time now, SequencerId id) const;
 
+  /// The leader looks at the clocks at most once a second. Tells the operator once when they begin
+  /// to differ, and once when that is over; the status page shows it while it lasts.
+  std::optional<Event> differ(Time now, const std::vector<SequencerInfo>& sequencers);
+  /// Another sequencer leads and raises the alarm from now on.
+  void lead_is_lost() { differ_told_ = false; }
+
  private:
   /// A clock as its sequencer told it, and when the message came.
   struct Heard {
@@ -84,21 +90,8 @@ class ClusterClock {
   std::size_t majority_;
   OwnClock own_;
   std::map<SequencerId, Heard> heard_;
-};
-
-/// Tells the operator of clocks that differ: once when that begins, and once when it is over. The
-/// status page shows it while it lasts.
-class ClockAlarm {
- public:
-  /// Looks at the clocks at most once a second.
-  std::optional<Event> look(Time now, const ClusterClock& clock,
-                            const std::vector<SequencerInfo>& sequencers);
-  /// Another sequencer leads and raises the alarm from now on.
-  void lead_is_lost() { differ_ = false; }
-
- private:
-  bool differ_ = false;  // the alarm was raised
-  Time due_{};
+  bool differ_told_ = false;  // the alarm was raised
+  Time look_due_{};
 };
 
 }  // namespace loglog::sequencer

@@ -21,6 +21,19 @@ void DroppedRuns::dropped(Time now, const std::string& address) {
   seen.next_newcomer = now + newcomer_pause;
 }
 
+void DroppedRuns::closed(Time now, ConnectionId connection, const std::string& address) {
+  if (address.empty()) return;
+  while (!closed_.empty() &&
+         (closed_.size() == closed_max || now - closed_.front().at > closed_remembered))
+    closed_.pop_front();
+  closed_.push_back({connection, address, now});
+}
+
+void DroppedRuns::dropped_after_close(Time now, ConnectionId connection) {
+  const auto c = std::ranges::find(closed_, connection, &Closed::connection);
+  if (c != closed_.end()) dropped(now, c->address);
+}
+
 bool DroppedRuns::is_suspect(Time now, const std::string& address) const {
   const auto a = by_address_.find(address);
   return a != by_address_.end() && a->second.runs > free_max &&

@@ -3,9 +3,11 @@
 // by address. The leader asks from machine_clients.cpp (admits_commit). See decision 0039.
 #pragma once
 #include <cstddef>
+#include <deque>
 #include <map>
 #include <string>
 
+#include "proto-spec/vocabulary/ids.h"
 #include "proto-spec/vocabulary/time.h"
 
 namespace loglog::sequencer {
@@ -22,10 +24,19 @@ class DroppedRuns {
   /// Addresses that are remembered. A further address replaces the address whose last drop is the
   /// oldest.
   static constexpr std::size_t addresses_max = 4096;
+  /// How long, and how many, closed connections are remembered. A run is reported missing a second
+  /// or two after its commit.
+  static constexpr Duration closed_remembered = 5s;
+  static constexpr std::size_t closed_max = 65'536;
 
   /// A run that came from `address` was dropped. An empty address means a peer in this process,
   /// which is never limited.
   void dropped(Time now, const std::string& address);
+  /// A connection from `address` that had asked for commits has closed; its last runs may have to
+  /// be dropped.
+  void closed(Time now, ConnectionId connection, const std::string& address);
+  /// A run that came over this closed connection was dropped.
+  void dropped_after_close(Time now, ConnectionId connection);
   /// True if more than `free_max` runs from this address were dropped, each within
   /// `forgotten_after` of the run before.
   bool is_suspect(Time now, const std::string& address) const;
@@ -41,7 +52,13 @@ class DroppedRuns {
     Time last{};
     Time next_newcomer{};
   };
+  struct Closed {
+    ConnectionId connection;
+    std::string address;
+    Time at;
+  };
   std::map<std::string, Seen> by_address_;
+  std::deque<Closed> closed_;  // in the order of time
 };
 
 }  // namespace loglog::sequencer

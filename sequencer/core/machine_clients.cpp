@@ -75,7 +75,7 @@ SequencerId SequencerMachine::known_leader() const {
 
 /// True if this sequencer leads with its term begun; otherwise it refuses the request.
 bool SequencerMachine::leads_or_refuses(const Client& c) {
-  if (term_ != Term{} && !resigned()) return true;
+  if (reign_.term != Term{} && !resigned()) return true;
   if (raft_.is_leader() && !resigned())
     to_client(c, Failed{Errc::not_ready, "the leader's term is not committed yet"});
   else to_client(c, not_leader());
@@ -120,7 +120,7 @@ void SequencerMachine::commit(const Client& c, const Commit& m, const Conditions
     to_client(c, Refused{m.log, m.run.producer, m.run.first, why, Term{}, Sequence{}, leader});
   };
   if (resigned() || !raft_.is_leader()) return refuse(Errc::not_leader, known_leader());
-  if (term_ == Term{}) return refuse(Errc::not_ready);
+  if (reign_.term == Term{}) return refuse(Errc::not_ready);
   LogTerm* l = need(m.log);
   if (l == nullptr)
     return answer_when_confirmed(
@@ -160,7 +160,7 @@ void SequencerMachine::on(const Client& c, const OpenLog& m) {
 }
 
 void SequencerMachine::on(const Client& c, const GetTermSet& m) {
-  const LogTerm* l = term_ == Term{} ? nullptr : logs_.running(m.log);
+  const LogTerm* l = reign_.term == Term{} ? nullptr : logs_.running(m.log);
   if (l == nullptr || !l->is_open() || l->term() != m.term)
     return to_client(c, Failed{Errc::stale_term, "the log is not in that term"});
   to_client(c, l->term_set());
@@ -321,7 +321,7 @@ void SequencerMachine::on(const Client& c, const ReplaceDisk& m) {
     return refuse(Errc::invalid_argument, why +
                                               "; bring them up. If they are gone too, force it: "
                                               "what only that disk has is lost then");
-  propose(AdmitDisk{m.node, known->disk, n.foreign_disk->disk, instance_, raft_.term()}, c);
+  propose(AdmitDisk{m.node, known->disk, n.foreign_disk->disk, reign_.instance, raft_.term()}, c);
 }
 
 }  // namespace loglog::sequencer

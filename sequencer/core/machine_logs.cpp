@@ -25,8 +25,9 @@ LogTerm* SequencerMachine::need(LogId log, bool background) {
     return l;
   }
   const LogInfo* info = metadata_.log(log);
-  if (info == nullptr || info->state != LogState::open || term_ == Term{}) return nullptr;
-  new_log_term(log, std::max(term_, info->last_term), info->last_term > term_, background);
+  if (info == nullptr || info->state != LogState::open || reign_.term == Term{}) return nullptr;
+  new_log_term(log, std::max(reign_.term, info->last_term), info->last_term > reign_.term,
+               background);
   return logs_.running(log);
 }
 
@@ -56,18 +57,14 @@ void SequencerMachine::new_log_term(LogId log, Term term, bool own_seal, bool ba
 
 /// S8, A2: the new term begins when its BeginTerm is applied.
 void SequencerMachine::begin_term(LogId log, Term floor) {
-  if (term_ != Term{}) propose(BeginTerm{floor, instance_, raft_.term(), log});
+  if (reign_.term != Term{}) propose(BeginTerm{floor, reign_.instance, raft_.term(), log});
 }
 
 /// V1: the client's way to the storage nodes is broken, or the client means harm. After some
 /// dropped runs its connection is closed, and its address counts them (decision 0039).
 void SequencerMachine::run_dropped(ConnectionId c) {
   const auto k = connections_.find(c);
-  if (k == connections_.end()) {
-    const auto gone = std::ranges::find(gone_, c, &Gone::connection);
-    if (gone != gone_.end()) dropped_runs_.dropped(now_, gone->from);
-    return;
-  }
+  if (k == connections_.end()) return dropped_runs_.dropped_after_close(now_, c);
   dropped_runs_.dropped(now_, k->second.from);
   if (++k->second.dropped_runs < options_.dropped_runs_max &&
       !dropped_runs_.is_suspect(now_, k->second.from))
@@ -81,7 +78,7 @@ void SequencerMachine::run_dropped(ConnectionId c) {
 }
 
 void SequencerMachine::trim(LogId log, Offset point) {
-  if (term_ != Term{}) propose(Trim{log, point});
+  if (reign_.term != Term{}) propose(Trim{log, point});
 }
 
 /// C1: the node is ready and its disk is still the member's.
@@ -90,7 +87,7 @@ bool SequencerMachine::can_be_sealed(const Member& m) const {
 }
 
 void SequencerMachine::join(LogId log, NodeId node) {
-  if (const LogInfo* info = metadata_.log(log)) to_node(node, Join{term_, *info});
+  if (const LogInfo* info = metadata_.log(log)) to_node(node, Join{reign_.term, *info});
 }
 
 bool SequencerMachine::begin_copy(LogId log, NodeId node, bool urgent) {
@@ -113,13 +110,13 @@ void SequencerMachine::begin_copies() {
 }
 
 void SequencerMachine::set_members(LogId log, std::vector<Member> members) {
-  if (term_ != Term{}) propose(SetMembers{log, std::move(members)});
+  if (reign_.term != Term{}) propose(SetMembers{log, std::move(members)});
 }
 
 /// The end of a step: answers requests that waited for a log which has opened, sends everything
 /// that logs have gathered, and sets their timers.
 void SequencerMachine::flush_logs() {
-  if (term_ == Term{}) return;
+  if (reign_.term == Term{}) return;
   for (const LogId log : logs_.take_opened()) {
     std::set<ConnectionId> told;
     for (LogTable::Waiting& w : logs_.take_waiting(log)) {

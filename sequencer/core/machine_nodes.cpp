@@ -34,7 +34,7 @@ void SequencerMachine::node_connected(ConnectionId id, const Connection& c) {
   }
   nodes_[node] = nodes_[node].down();
   nodes_[node].connection = id;
-  if (term_ != Term{}) check_node(node);
+  if (reign_.term != Term{}) check_node(node);
 }
 
 /// Registers, accepts or refuses a connected node. An accepted node gets the metadata first and
@@ -91,7 +91,7 @@ bool SequencerMachine::has_lost(NodeId id) const {
 /// T4: a loss that only this leader's memory knows would be forgotten with it. The next leader
 /// would take the short tail for everything that there was.
 void SequencerMachine::lost(NodeId id) {
-  if (term_ != Term{} && !has_lost(id)) propose(MarkLost{id, metadata_.disk_of(id)});
+  if (reign_.term != Term{} && !has_lost(id)) propose(MarkLost{id, metadata_.disk_of(id)});
 }
 
 /// The metadata tell the node, which keeps a copy of them, so it refuses by itself from then on.
@@ -136,7 +136,7 @@ void SequencerMachine::push_metadata_to_all() {
 /// Sent again until it is answered. The log id 0 seals the node for all logs.
 void SequencerMachine::seal_node(NodeId id, Node& n) {
   n.seal_due = now_ + options_.recovery_step_timeout;
-  to_node(id, Seal{LogId{}, term_, instance_, metadata_.version()});
+  to_node(id, Seal{LogId{}, reign_.term, reign_.instance, metadata_.version()});
 }
 
 /// T4: a new process found less on its disk than the process before it had written there. So its
@@ -179,65 +179,66 @@ void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
 /// about a log go to that log's term.
 void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
   Node& n = nodes_[id];
-  if (term_ == Term{} || !n.accepted) return;
+  if (reign_.term == Term{} || !n.accepted) return;
   const auto to_log = [&](const auto& message) {
     if (LogTerm* l = logs_.running(message.log)) {
       l->on(now_, id, request, message);
       logs_.touch(message.log);
     }
   };
-  std::visit(
-      overloaded{
-          [&](const Sealed& s) {
-            n.staged_bytes = s.staged_bytes;
-            if (s.log == LogId{} && s.term == term_) node_sealed(id, n, s);
-            else if (s.log != LogId{}) to_log(s);
-          },
-          [&](const Fenced& f) {
-            // The node has promised to this very reign, so there is no conflict: the answer belongs
-            // to a command of the reign's former term.
-            if (f.instance == instance_) return;
-            const Term last = metadata_.state().last_term;
-            if (f.promise > last && f.promise.value - last.value > term_ahead_max)
-              return disbelieve(
-                  id, n,
-                  fmt::format("it has promised term {}, more than {} above the last one, {}",
-                              f.promise.value, term_ahead_max, last.value));
-            if (f.log != LogId{}) return to_log(f);
-            if (f.promise < term_ || n.sealed || new_term_proposed_) return;
-            // T3: the node has promised a term above the metadata's newest term, so the next term
-            // must be above that promise (T1).
-            event(Event::Level::warning, fmt::format("node {} has promised term {}, above {}",
-                                                     id.value, f.promise.value, term_.value));
-            new_term_proposed_ = propose(BeginTerm{f.promise, instance_, raft_.term(), LogId{}});
-          },
-          [&](SpaceIs& s) {
-            n.suspect = s.suspect;
-            n.staged_bytes = s.staged_bytes;
-            n.staged_bytes_max = s.staged_bytes_max;
-            n.logs_without_space = std::move(s.logs_without_space);
-            n.disk_free_bytes = s.disk_free_bytes;
-            n.disk_size_bytes = s.disk_size_bytes;
-            n.cannot_reach = std::move(s.cannot_reach);
-            n.twice = std::move(s.twice);
-            for (const LogBytes& l : s.logs)
-              if (metadata_.log(l.log) != nullptr) n.log_bytes[l.log] = l.bytes;
-          },
-          [&](const Joined& j) { joined(id, j.log); },
-          [&](const Dropped& d) { dropped(id, d.log); },
-          [&](const StateIs& s) { to_log(s); },
-          [&](const Reconciled& r) { to_log(r); },
-          [&](const Reconciling& r) { to_log(r); },
-          [&](const Durable& d) { to_log(d); },
-          [&](const Missing& x) { to_log(x); },
-          [&](const NotMember& x) { to_log(x); },
-          [&](const TermConfirmed& t) { to_log(t); },
-          [&](const SegmentsAre& x) { to_log(x); },
-          [&](const Page& x) { to_log(x); },
-          [&](const Failed& f) { node_failed(id, f); },
-          [](const auto&) {},
-      },
-      m);
+  std::visit(overloaded{
+                 [&](const Sealed& s) {
+                   n.staged_bytes = s.staged_bytes;
+                   if (s.log == LogId{} && s.term == reign_.term) node_sealed(id, n, s);
+                   else if (s.log != LogId{}) to_log(s);
+                 },
+                 [&](const Fenced& f) {
+                   // The node has promised to this very reign, so there is no conflict: the answer
+                   // belongs to a command of the reign's former term.
+                   if (f.instance == reign_.instance) return;
+                   const Term last = metadata_.state().last_term;
+                   if (f.promise > last && f.promise.value - last.value > term_ahead_max)
+                     return disbelieve(
+                         id, n,
+                         fmt::format("it has promised term {}, more than {} above the last one, {}",
+                                     f.promise.value, term_ahead_max, last.value));
+                   if (f.log != LogId{}) return to_log(f);
+                   if (f.promise < reign_.term || n.sealed || reign_.new_term_proposed) return;
+                   // T3: the node has promised a term above the metadata's newest term, so the next
+                   // term must be above that promise (T1).
+                   event(Event::Level::warning,
+                         fmt::format("node {} has promised term {}, above {}", id.value,
+                                     f.promise.value, reign_.term.value));
+                   reign_.new_term_proposed =
+                       propose(BeginTerm{f.promise, reign_.instance, raft_.term(), LogId{}});
+                 },
+                 [&](SpaceIs& s) {
+                   n.suspect = s.suspect;
+                   n.staged_bytes = s.staged_bytes;
+                   n.staged_bytes_max = s.staged_bytes_max;
+                   n.logs_without_space = std::move(s.logs_without_space);
+                   n.disk_free_bytes = s.disk_free_bytes;
+                   n.disk_size_bytes = s.disk_size_bytes;
+                   n.cannot_reach = std::move(s.cannot_reach);
+                   n.twice = std::move(s.twice);
+                   for (const LogBytes& l : s.logs)
+                     if (metadata_.log(l.log) != nullptr) n.log_bytes[l.log] = l.bytes;
+                 },
+                 [&](const Joined& j) { joined(id, j.log); },
+                 [&](const Dropped& d) { dropped(id, d.log); },
+                 [&](const StateIs& s) { to_log(s); },
+                 [&](const Reconciled& r) { to_log(r); },
+                 [&](const Reconciling& r) { to_log(r); },
+                 [&](const Durable& d) { to_log(d); },
+                 [&](const Missing& x) { to_log(x); },
+                 [&](const NotMember& x) { to_log(x); },
+                 [&](const TermConfirmed& t) { to_log(t); },
+                 [&](const SegmentsAre& x) { to_log(x); },
+                 [&](const Page& x) { to_log(x); },
+                 [&](const Failed& f) { node_failed(id, f); },
+                 [](const auto&) {},
+             },
+             m);
 }
 
 /// A floor that is believed uses up terms of all logs, so the word of this node about terms is
@@ -287,7 +288,7 @@ void SequencerMachine::join_members(LogId log) {
   const LogInfo* l = metadata_.log(log);
   if (l == nullptr || l->state != LogState::creating) return;
   for (const Member& m : tasks_.make(now_, *l))
-    if (can_be_sealed(m)) to_node(m.node, Join{term_, *l});
+    if (can_be_sealed(m)) to_node(m.node, Join{reign_.term, *l});
 }
 
 /// A node has made the log. The log is opened once all members have (T5).
@@ -334,9 +335,9 @@ void SequencerMachine::drop_members(LogId log) {
     if (ready(m.node)) {
       // The log may have a term of its own. Then the node's promise for this log must reach that
       // term first, otherwise the node would refuse the Drop (T3).
-      if (l->last_term > term_)
-        to_node(m.node, Seal{log, l->last_term, instance_, metadata_.version()});
-      to_node(m.node, Drop{log, std::max(term_, l->last_term)});
+      if (l->last_term > reign_.term)
+        to_node(m.node, Seal{log, l->last_term, reign_.instance, metadata_.version()});
+      to_node(m.node, Drop{log, std::max(reign_.term, l->last_term)});
     }
 }
 

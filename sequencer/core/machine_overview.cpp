@@ -43,7 +43,7 @@ Overview SequencerMachine::overview(std::size_t logs_max) const {
   o.role = raft_.role();
   o.raft_term = raft_.term();
   o.leader = raft_.leader();
-  o.term = term_;
+  o.term = reign_.term;
   o.appends = figures_.committed_entries;
   o.append_bytes = figures_.committed_bytes;
   o.commit_latency = buckets_of(figures_.commit_latency);
@@ -112,7 +112,7 @@ std::vector<SequencerMachine::Ranked> SequencerMachine::rank_logs() const {
 /// fewest stands for all of them.
 ClusterPicture SequencerMachine::picture() const {
   Overview own = overview(0);
-  std::vector<Ranked> ranked = term_ != Term{} ? rank_logs() : std::vector<Ranked>{};
+  std::vector<Ranked> ranked = reign_.term != Term{} ? rank_logs() : std::vector<Ranked>{};
   const auto well = std::ranges::partition(ranked, [](const Ranked& r) { return r.trouble > 0; });
   if (!well.empty()) {
     std::ranges::iter_swap(well.begin(), std::ranges::min_element(well, {}, &Ranked::order));
@@ -129,7 +129,8 @@ ClusterPicture SequencerMachine::picture() const {
 /// answer each other's pings.
 SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
   SequencerSeen s{
-      info.id, info.address, true, 0, term_ == Term{} ? 0 : clock_.off_ms(now_, info.id), false};
+      info.id, info.address, true, 0, reign_.term == Term{} ? 0 : clock_.off_ms(now_, info.id),
+      false};
   // A second process under this id dials the storage nodes, and not this process.
   s.twice = std::ranges::any_of(nodes_, [&](const auto& n) {
     return heard_lately(n.second) &&
@@ -181,7 +182,7 @@ NodeSeen SequencerMachine::see(const StorageInfo& info) const {
   else if (!heard_lately(n)) s.condition = NodeCondition::unreachable;
   else if (n.refused) s.condition = NodeCondition::data_loss;
   else if (n.suspect) s.condition = NodeCondition::suspect;
-  else s.condition = n.sealed || term_ == Term{} ? NodeCondition::up : NodeCondition::lagging;
+  else s.condition = n.sealed || reign_.term == Term{} ? NodeCondition::up : NodeCondition::lagging;
   return s;
 }
 

@@ -13,8 +13,8 @@ namespace loglog::sequencer {
 /// T1: a leader's first entry of its Raft term is BeginTerm, because Raft needs an entry there
 /// anyway.
 Bytes SequencerMachine::first_entry() {
-  instance_ = InstanceId{random_.next_id()};
-  return encode(Command(BeginTerm{Term{}, instance_, raft_.term(), LogId{}}));
+  reign_.instance = InstanceId{random_.next_id()};
+  return encode(Command(BeginTerm{Term{}, reign_.instance, raft_.term(), LogId{}}));
 }
 
 /// Takes Raft's output in this order: losing the lead, a snapshot, then committed entries. So no
@@ -31,9 +31,10 @@ void SequencerMachine::drain_raft() {
     clock_.put_into(now_, m);
     out_.sends.push_back({c, {}, std::move(m)});
   }
-  if (term_ != Term{} && !(raft_.is_leader() && raft_.term() == lead_raft_term_)) stop_leading();
+  if (reign_.term != Term{} && !(raft_.is_leader() && raft_.term() == reign_.raft_term))
+    stop_leading();
   if constexpr (mutations) {
-    if (!rules::awaits_committed_term() && raft_.is_leader() && term_ == Term{})
+    if (!rules::awaits_committed_term() && raft_.is_leader() && reign_.term == Term{})
       lead(metadata_.state().last_term + 1);
   }
   o.role_changed = false;
@@ -95,7 +96,7 @@ void SequencerMachine::not_understood(const std::string& what) {
 /// term.
 bool SequencerMachine::is_mine(InstanceId instance, RaftTerm proposed_in,
                                RaftTerm raft_term) const {
-  return instance == instance_ && raft_.is_leader() && raft_.term() == raft_term &&
+  return instance == reign_.instance && raft_.is_leader() && raft_.term() == raft_term &&
          proposed_in == raft_term;
 }
 
@@ -104,19 +105,20 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   if (const auto* b = std::get_if<BeginTerm>(&command)) {
     if (!is_mine(b->instance, b->raft_term, raft_term)) return;
     if (result.error.code != Errc::ok) {
-      if (b->log == LogId{}) new_term_proposed_ = false;
+      if (b->log == LogId{}) reign_.new_term_proposed = false;
       return result.error.code == Errc::no_such_log
                  ? void()
                  : event(Event::Level::alarm, "no term can be begun: " + result.error.message());
     }
     if constexpr (mutations) {
-      if (b->log == LogId{} && result.minted == term_ && !rules::awaits_committed_term()) return;
+      if (b->log == LogId{} && result.minted == reign_.term && !rules::awaits_committed_term())
+        return;
     }
     if (b->log == LogId{}) lead(result.minted);
-    else if (term_ != Term{}) new_log_term(b->log, result.minted, true, false);
+    else if (reign_.term != Term{}) new_log_term(b->log, result.minted, true, false);
     return;
   }
-  if (term_ == Term{}) return;
+  if (reign_.term == Term{}) return;
   // C1 step 1: the new disk must join all logs anew, and a new term for all logs begins without the
   // old disk.
   if (const auto* d = std::get_if<AdmitDisk>(&command)) {
@@ -229,10 +231,10 @@ void SequencerMachine::tell_clients() {
 /// The term of all logs begins: everything of a former term ends, and all nodes are judged and
 /// sealed anew. Also called for a new term of the same leader (C1, T3).
 void SequencerMachine::lead(Term term) {
-  if (term_ != Term{}) clear_logs(Errc::stale_term);
-  term_ = term;
-  lead_raft_term_ = raft_.term();
-  new_term_proposed_ = false;
+  if (reign_.term != Term{}) clear_logs(Errc::stale_term);
+  reign_.term = term;
+  reign_.raft_term = raft_.term();
+  reign_.new_term_proposed = false;
   event(Event::Level::info, fmt::format("leads in term {}", term.value));
   const ClusterMetadata& m = metadata_.state();
   for (const StorageInfo& s : m.storage)
@@ -261,21 +263,21 @@ void SequencerMachine::lead(Term term) {
 
 /// The lead is lost: waiting requests are told so, and all state of the lead goes.
 void SequencerMachine::stop_leading() {
-  event(Event::Level::info, fmt::format("leads no longer in term {}", term_.value));
+  event(Event::Level::info, fmt::format("leads no longer in term {}", reign_.term.value));
   for (const Client& c : proposals_.take_clients()) to_client(c, not_leader());
   tell(tasks_.take_clients(), not_leader());
   // A6: ordered commits have no definite answer here. Their connections close, and the producers
   // resolve with the next leader.
   const std::set<ConnectionId> affected = logs_.openers_of_all();
   clear_logs(Errc::not_leader);
-  clock_alarm_.lead_is_lost();
+  clock_.lead_is_lost();
   tell(logs_.clear(), not_leader());
   for (const ConnectionId c : affected)
     if (connections_.contains(c))
       out_.closes.push_back({c, Error{Errc::not_leader, not_leader().detail}});
   writers_.clear();
   warnings_.clear();
-  term_ = Term{};
+  reign_.term = Term{};
   push_due_ = never;
   for (auto& [id, n] : nodes_) n.accepted = n.sealed = false;
 }

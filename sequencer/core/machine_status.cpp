@@ -38,7 +38,7 @@ void SequencerMachine::on(const Client& c, const GetMetadata& m) {
   // for a confirmed lead (R2).
   const bool all = out.metadata.logs.size() == names.size();
   if (all || out.leader != options_.id) return to_client(c, std::move(out));
-  if (term_ != Term{}) return answer_when_confirmed(c, m, std::move(out));
+  if (reign_.term != Term{}) return answer_when_confirmed(c, m, std::move(out));
   // Before its own term is committed, a leader may not have applied all committed entries, so it
   // names no leader.
   out.leader = {};
@@ -53,7 +53,7 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   s.role = raft_.role();
   s.raft_term = raft_.term();
   s.leader = raft_.leader();
-  s.term = term_ != Term{} ? term_ : metadata_.state().last_term;
+  s.term = reign_.term != Term{} ? reign_.term : metadata_.state().last_term;
   // The verdict and the alarms come from the same picture, so that they agree.
   const ClusterPicture seen = picture();
   Verdict verdict = verdict_of(seen);
@@ -63,7 +63,7 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
     if (s.alarms.size() < alarms_told_max)
       s.alarms.push_back({std::string(a.id), a.severity, std::move(a.what), std::move(a.action)});
   s.clients = clients_seen();
-  if (term_ != Term{}) {
+  if (reign_.term != Term{}) {
     for (const StorageInfo& info : metadata_.state().storage) {
       const NodeSeen n = see(info);
       s.storage.push_back({n.id, n.address, n.condition,
@@ -102,7 +102,7 @@ Report SequencerMachine::report(Time now) const {
            .elections_stood = raft_.elections_stood(),
            .elections_won = raft_.elections_won(),
            .leader = raft_.leader(),
-           .term = term_,
+           .term = reign_.term,
            .metadata_version = metadata_.version(),
            .space_is_low = reach_.space_is_low(),
            .nodes = {},
@@ -112,7 +112,7 @@ Report SequencerMachine::report(Time now) const {
     ++(c.role == Role::client ? r.clients : c.role == Role::sequencer ? r.sequencers : r.storage);
   r.run_twice = static_cast<std::uint64_t>(std::ranges::count_if(
       options_.sequencers, [this](const SequencerInfo& s) { return see(s).twice; }));
-  if (term_ == Term{}) return r;
+  if (reign_.term == Term{}) return r;
   for (const StorageInfo& s : metadata_.state().storage) ++r.nodes[see(s).condition];
   for (const SequencerInfo& s : options_.sequencers)
     r.clock_off_ms = std::max(r.clock_off_ms, clock_.off_ms(now, s.id));
@@ -141,7 +141,7 @@ std::expected<std::string, std::string> SequencerMachine::readiness() const {
     return std::unexpected(
         "its directory, or records in it, were lost: it does not vote before a leader has brought "
         "it up to date");
-  if (term_ != Term{}) return fmt::format("leads in term {}", term_.value);
+  if (reign_.term != Term{}) return fmt::format("leads in term {}", reign_.term.value);
   if (raft_.is_leader())
     return std::unexpected(
         "elected, but its term is not committed by a majority of sequencers yet");

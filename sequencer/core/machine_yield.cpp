@@ -33,7 +33,7 @@ void SequencerMachine::tick_reach() {
   for (const auto& [id, n] : nodes_)
     if (n.connection != ConnectionId{}) out_.sends.push_back({n.connection, {}, Ping{}});
   for (const SequencerId id : peers_.linked()) out_.sends.push_back({peers_.link(id), {}, Ping{}});
-  if (term_ != Term{}) return yield_when_better(reached());
+  if (reign_.term != Term{}) return yield_when_better(reached());
   if (const ConnectionId leader = peers_.link(raft_.leader()); leader != ConnectionId{})
     out_.sends.push_back({leader, {}, Reaches{reached(), reach_.space_is_low()}});
 }

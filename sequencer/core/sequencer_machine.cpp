@@ -11,11 +11,6 @@
 namespace loglog::sequencer {
 namespace {
 
-/// V1: how long, and how many, closed connections of clients are remembered. A run is reported
-/// missing a second or two after its commit.
-constexpr Duration gone_remembered = 5s;
-constexpr std::size_t gone_max = 65'536;
-
 raft::Config raft_config(const Options& o) {
   raft::Config c;
   c.id = o.id;
@@ -40,7 +35,7 @@ bool is_raft(const Message& m) {
 
 }  // namespace
 
-/// raft_ comes after random_ and instance_ among the members, because it
+/// raft_ comes after random_ and reign_ among the members, because it
 /// uses them.
 SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::uint64_t seed)
     : options_(std::move(options)),
@@ -130,12 +125,7 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
     logs_.each([&](LogTerm& l) { l.node_gone(now, NodeId{k.id}); });
   } else {
     writers_.disconnected(d.connection);
-    if (k.has_committed && !k.from.empty()) {
-      while (!gone_.empty() &&
-             (gone_.size() == gone_max || now - gone_.front().at > gone_remembered))
-        gone_.pop_front();
-      gone_.push_back({d.connection, k.from, now});
-    }
+    if (k.has_committed) dropped_runs_.closed(now, d.connection, k.from);
     logs_.client_gone(now, d.connection);
   }
 }
@@ -193,9 +183,8 @@ void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
   clock_.look(now, wall_ms);
   raft_.tick(now);
   tick_reach();
-  if (term_ == Term{}) return;
-  if (auto e = clock_alarm_.look(now, clock_, options_.sequencers))
-    out_.events.push_back(std::move(*e));
+  if (reign_.term == Term{}) return;
+  if (auto e = clock_.differ(now, options_.sequencers)) out_.events.push_back(std::move(*e));
   for (auto& [id, n] : nodes_)
     if (n.accepted && !n.sealed && now >= n.seal_due) seal_node(id, n);
   if (now >= push_due_) push_metadata_to_all();
@@ -221,7 +210,7 @@ Output& SequencerMachine::output() {
       break;
   }
   Time wake = std::min(raft_.output().wake, reach_.wake());
-  if (term_ != Term{}) {
+  if (reign_.term != Term{}) {
     for (const auto& [id, n] : nodes_)
       if (n.accepted && !n.sealed) wake = std::min(wake, n.seal_due);
     wake = std::min({wake, tasks_.wake(), push_due_, logs_.wake()});

@@ -12,7 +12,6 @@
 //   machine_status.cpp     answers about status and metadata
 //   machine_overview.cpp   the message that a status page shows
 #pragma once
-#include <deque>
 #include <expected>
 #include <map>
 #include <memory>
@@ -88,7 +87,7 @@ class SequencerMachine final : private LogHost {
   RaftRole role() const { return raft_.role(); }
   raft::Standing standing() const { return raft_.standing(); }
   /// The term that this sequencer leads in; 0: it does not lead, or its term is not committed yet.
-  Term leading_term() const { return term_; }
+  Term leading_term() const { return reign_.term; }
   /// True in effect (a value) if it serves its role: it leads and its term is begun, or it knows
   /// the leader. Value and error are sentences for people.
   std::expected<std::string, std::string> readiness() const;
@@ -119,11 +118,18 @@ class SequencerMachine final : private LogHost {
     // For people; of clients:
     std::string endpoint, name, version;
   };
+  // The time in which this sequencer leads.
+  struct Reign {
+    Term term{};                     // 0: it does not lead, or its term is not committed yet
+    RaftTerm raft_term{};            // in which the term was committed
+    InstanceId instance{};           // names the reign in its commands (T1)
+    bool new_term_proposed = false;  // a BeginTerm for all logs is proposed
+  };
   // A storage node as this sequencer knows it; down() is the state without a connection.
   struct Node {
     ConnectionId connection{};  // 0: down
     bool accepted = false;      // its identity is the registered identity (T4)
-    bool sealed = false;        // it has promised term_
+    bool sealed = false;        // it has promised the term of this reign
     bool refused = false;       // DATA LOSS or another disk; the alarm was raised
     bool suspect = false;
     Time seal_due = never;  // when to send the seal again
@@ -179,7 +185,7 @@ class SequencerMachine final : private LogHost {
   void join(LogId, NodeId) override;
   void set_members(LogId, std::vector<Member>) override;
   RaftIndex metadata_version() const override { return metadata_.version(); }
-  InstanceId instance() const override { return instance_; }
+  InstanceId instance() const override { return reign_.instance; }
   std::uint64_t wall_ms() const override { return clock_.stamp(now_); }
   std::optional<std::uint64_t> age_by() const override { return clock_.age_by(now_); }
   Figures& figures() override { return figures_; }
@@ -300,41 +306,29 @@ class SequencerMachine final : private LogHost {
   BootId boot_{};
   Time now_{};
   ClusterClock clock_;
-  ClockAlarm clock_alarm_;
   Output out_;
   Figures figures_;
   MetadataState metadata_;
   RaftIndex snapshot_at_{};
-  InstanceId instance_{};  // of this reign; declared before raft_, whose first entry names it
+  Reign reign_;  // declared before raft_, whose first entry names its instance
   raft::Raft raft_;
   ReachReports reach_;
   HandOver hand_over_;
-  RaftTerm lead_raft_term_{};
   std::optional<raft::Standing> standing_told_;
 
   std::map<ConnectionId, Connection> connections_;
-  // A client connection that had committed and has closed.
-  struct Gone {
-    ConnectionId connection;
-    std::string from;
-    Time at;
-  };
-  // Closed lately, in the order of time: their last runs may have to be dropped (V1).
-  std::deque<Gone> gone_;
   DroppedRuns dropped_runs_;
   Peers peers_;
   std::map<NodeId, Node> nodes_;
 
   // While leading:
-  Term term_{};
   Proposals proposals_;
   Confirmations confirmations_{questions_waiting_max};
   LogTable logs_;
   CopyQueue copies_;
   Writers writers_;
   LogTasks tasks_;
-  bool new_term_proposed_ = false;  // a BeginTerm for all logs is proposed
-  Time push_due_ = never;           // when to push metadata to the nodes; pushes are gathered
+  Time push_due_ = never;  // when to push metadata to the nodes; pushes are gathered
   RepeatedWarnings warnings_;
 };
 

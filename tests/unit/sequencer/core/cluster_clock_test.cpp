@@ -121,17 +121,16 @@ TEST_CASE(
 TEST_CASE("clocks: the alarm is raised once, and its end is told once") {
   const std::vector<SequencerInfo> all{{one, "a:1"}, {two, "b:1"}, {three, "c:1"}};
   ClusterClock c(one, 3);
-  ClockAlarm alarm;
   c.look(Time{1h}, noon);
   c.heard(Time{1h}, two, noon);
   c.heard(Time{1h}, three, noon - day);
-  const auto raised = alarm.look(Time{1h}, c, all);
+  const auto raised = c.differ(Time{1h}, all);
   REQUIRE(raised);
   CHECK(raised->level == Event::Level::alarm);
-  CHECK_FALSE(alarm.look(Time{1h + 2s}, c, all));
+  CHECK_FALSE(c.differ(Time{1h + 2s}, all));
   c.heard(Time{1h + 2s}, three, noon + 2000);
-  CHECK_FALSE(alarm.look(Time{1h + 2500ms}, c, all));  // at most one look a second
-  const auto over = alarm.look(Time{1h + 3s}, c, all);
+  CHECK_FALSE(c.differ(Time{1h + 2500ms}, all));  // at most one look a second
+  const auto over = c.differ(Time{1h + 3s}, all);
   REQUIRE(over);
   CHECK(over->level == Event::Level::info);
 }
