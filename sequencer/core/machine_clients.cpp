@@ -178,8 +178,7 @@ void SequencerMachine::on(const Client& c, const GetTail& m) {
 std::vector<Member> SequencerMachine::choose_members(std::size_t n) {
   std::vector<Member> up;
   for (const StorageInfo& s : metadata_.state().storage)
-    if (ready(s.id) && heard_lately(nodes_[s.id]) && !nodes_[s.id].suspect && !nodes_[s.id].refused)
-      up.push_back({s.id, s.disk});
+    if (nodes_.takes_logs(now_, s.id)) up.push_back({s.id, s.disk});
   std::sort(up.begin(), up.end(), [&](const Member& a, const Member& b) {
     return std::pair(metadata_.logs_on(a.node), a.node) <
            std::pair(metadata_.logs_on(b.node), b.node);
@@ -304,7 +303,7 @@ void SequencerMachine::on(const Client& c, const ReplaceDisk& m) {
   // T6, C1: a disk never comes back. If another disk is registered, this request or an equal
   // request was done.
   if (rules::was_replaced_before(m.disk, known->disk)) return to_client(c, Done{});
-  const Node& n = nodes_[m.node];
+  const StorageNode& n = nodes_.at(m.node);
   if (n.accepted)
     return refuse(Errc::invalid_argument,
                   fmt::format("node {} is connected with the disk that it is registered with: "

@@ -12,44 +12,35 @@
 
 namespace loglog::sequencer {
 
-const StorageInfo* SequencerMachine::configured(NodeId id) const {
-  for (const StorageInfo& s : options_.storage)
-    if (s.id == id) return &s;
-  return nullptr;
-}
-
 /// D2: orders of a sequencer come over a single connection, so a node's newer connection replaces
 /// the older. Everything known of the older connection goes, but not the facts for people.
-void SequencerMachine::node_connected(ConnectionId id, const Connection& c) {
-  const NodeId node{c.id};
-  if (configured(node) == nullptr && metadata_.node(node) == nullptr) {
-    out_.closes.push_back({id, Error{Errc::wrong_identity,
-                                     fmt::format("storage node {} is not configured here", c.id)}});
+void SequencerMachine::node_connected(const Connected& c) {
+  const NodeId node{c.peer.id};
+  if (nodes_.configured(node) == nullptr && metadata_.node(node) == nullptr) {
+    out_.closes.push_back(
+        {c.connection, Error{Errc::wrong_identity,
+                             fmt::format("storage node {} is not configured here", c.peer.id)}});
     return;
   }
-  const auto old = nodes_.find(node);
-  if (old != nodes_.end() && old->second.connection != ConnectionId{}) {
-    out_.closes.push_back({old->second.connection, Error{}});
+  if (const ConnectionId old = nodes_.connection(node); old != ConnectionId{}) {
+    out_.closes.push_back({old, Error{}});
     logs_.each([&](LogTerm& l) { l.node_gone(now_, node); });
   }
-  nodes_[node] = nodes_[node].down();
-  nodes_[node].connection = id;
+  nodes_.connected(node, c);
   if (reign_.term != Term{}) check_node(node);
 }
 
 /// Registers, accepts or refuses a connected node. An accepted node gets the metadata first and
 /// then the seal, so that it can compare both with its own copy (T2, T4).
 void SequencerMachine::check_node(NodeId id) {
-  const auto found = nodes_.find(id);
-  if (found == nodes_.end() || found->second.connection == ConnectionId{} ||
-      found->second.accepted || found->second.refused)
+  StorageNode* found = nodes_.find(id);
+  if (found == nullptr || found->connection == ConnectionId{} || found->accepted || found->refused)
     return;
-  Node& n = found->second;
-  const Connection& c = connections_.at(n.connection);
+  StorageNode& n = *found;
   const ClusterId ours = metadata_.state().cluster;
   if (ours == ClusterId{}) return;  // InitCluster takes the node up again
   const StorageInfo* known = metadata_.node(id);
-  if (c.disk == DiskId{}) {
+  if (n.disk == DiskId{}) {
     if (known == nullptr) return;
     n.refused = true;
     return event(Event::Level::alarm,
@@ -57,23 +48,23 @@ void SequencerMachine::check_node(NodeId id) {
                              "an empty disk takes its place (loglog nodes replace-disk {})",
                              id.value, id.value));
   }
-  const StorageInfo* wanted = configured(id);
-  if (known != nullptr && rules::is_foreign_disk(c.disk, known->disk)) {
+  const StorageInfo* wanted = nodes_.configured(id);
+  if (known != nullptr && rules::is_foreign_disk(n.disk, known->disk)) {
     n.refused = true;
-    const bool said = n.foreign_disk && n.foreign_disk->disk == c.disk;
-    n.foreign_disk = {now_, c.disk};
+    const bool said = n.foreign_disk && n.foreign_disk->disk == n.disk;
+    n.foreign_disk = {now_, n.disk};
     const std::string why = fmt::format(
         "node {} is registered with disk {:016x} and comes with disk {:016x}; it counts as down. "
         "Where the old disk is gone for good: loglog nodes replace-disk {}",
-        id.value, known->disk.value, c.disk.value, id.value);
+        id.value, known->disk.value, n.disk.value, id.value);
     if (!said) event(Event::Level::alarm, why);
     out_.closes.push_back({n.connection, Error{Errc::wrong_identity, why}});
     return;
   }
-  if (known == nullptr || known->disk != c.disk ||
+  if (known == nullptr || known->disk != n.disk ||
       (wanted != nullptr && wanted->address != known->address)) {
     propose(RegisterStorage{StorageInfo{
-        id, c.disk, wanted != nullptr ? wanted->address : known->address, false, {}, 0}});
+        id, n.disk, wanted != nullptr ? wanted->address : known->address, false, {}, 0}});
     if (known == nullptr) return;
   }
   if (rules::counts_as_lost(known->lost)) return refuse_lost(id);
@@ -96,7 +87,7 @@ void SequencerMachine::lost(NodeId id) {
 
 /// The metadata tell the node, which keeps a copy of them, so it refuses by itself from then on.
 void SequencerMachine::refuse_lost(NodeId id) {
-  Node& n = nodes_[id];
+  StorageNode& n = nodes_.at(id);
   n.accepted = n.sealed = false;
   n.refused = true;
   event(Event::Level::alarm, fmt::format("DATA LOSS: node {} lacks bytes that it had acknowledged; "
@@ -109,7 +100,7 @@ void SequencerMachine::refuse_lost(NodeId id) {
 
 /// Each node keeps a copy of the metadata with the logs that it holds, so that readers can start
 /// while no sequencer is up.
-void SequencerMachine::push_metadata(NodeId id, Node& n) {
+void SequencerMachine::push_metadata(NodeId id, StorageNode& n) {
   const ClusterMetadata& all = metadata_.state();
   ClusterMetadata m{all.version, all.cluster, all.cluster_name, all.last_term, all.sequencers,
                     all.storage, {}};
@@ -128,27 +119,27 @@ Duration SequencerMachine::push_pause() const {
 }
 
 void SequencerMachine::push_metadata_to_all() {
-  push_due_ = never;
-  for (auto& [id, n] : nodes_)
+  nodes_.push_at(never);
+  for (auto& [id, n] : nodes_.all())
     if (n.accepted && n.told_version < metadata_.version()) push_metadata(id, n);
 }
 
 /// Sent again until it is answered. The log id 0 seals the node for all logs.
-void SequencerMachine::seal_node(NodeId id, Node& n) {
+void SequencerMachine::seal_node(NodeId id, StorageNode& n) {
   n.seal_due = now_ + options_.recovery_step_timeout;
   to_node(id, Seal{LogId{}, reign_.term, reign_.instance, metadata_.version()});
 }
 
 /// T4: a new process found less on its disk than the process before it had written there. So its
 /// directory is an older copy, or two processes run on copies of the same directory.
-bool SequencerMachine::is_older_copy(NodeId id, const Node& n, const Sealed& m) const {
+bool SequencerMachine::is_older_copy(NodeId id, const StorageNode& n, const Sealed& m) const {
   const StorageInfo* known = metadata_.node(id);
-  return known != nullptr && rules::is_older_copy(known->boot != connections_.at(n.connection).boot,
-                                                  m.promise_found, known->promise_count);
+  return known != nullptr &&
+         rules::is_older_copy(known->boot != n.boot, m.promise_found, known->promise_count);
 }
 
 /// The node has promised this leader's term durably: it is ready for logs.
-void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
+void SequencerMachine::node_sealed(NodeId id, StorageNode& n, const Sealed& m) {
   if (n.sealed || n.refused) return;
   if (is_older_copy(id, n, m)) {
     n.refused = true;
@@ -163,8 +154,8 @@ void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
   // process on an older copy is found out.
   const StorageInfo* known = metadata_.node(id);
   if (known != nullptr && m.promise_count > known->promise_count)
-    propose(RegisterStorage{StorageInfo{id, known->disk, known->address, false,
-                                        connections_.at(n.connection).boot, m.promise_count}});
+    propose(RegisterStorage{
+        StorageInfo{id, known->disk, known->address, false, n.boot, m.promise_count}});
   n.sealed = true;
   n.refused_leader.reset();
   n.seal_due = never;
@@ -178,7 +169,7 @@ void SequencerMachine::node_sealed(NodeId id, Node& n, const Sealed& m) {
 /// Messages of a node count only while this sequencer leads and the node is accepted. Messages
 /// about a log go to that log's term.
 void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
-  Node& n = nodes_[id];
+  StorageNode& n = nodes_.at(id);
   if (reign_.term == Term{} || !n.accepted) return;
   const auto to_log = [&](const auto& message) {
     if (LogTerm* l = logs_.running(message.log)) {
@@ -188,7 +179,7 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
   };
   std::visit(overloaded{
                  [&](const Sealed& s) {
-                   n.staged_bytes = s.staged_bytes;
+                   n.space.staged_bytes = s.staged_bytes;
                    if (s.log == LogId{} && s.term == reign_.term) node_sealed(id, n, s);
                    else if (s.log != LogId{}) to_log(s);
                  },
@@ -212,18 +203,7 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
                    reign_.new_term_proposed =
                        propose(BeginTerm{f.promise, reign_.instance, raft_.term(), LogId{}});
                  },
-                 [&](SpaceIs& s) {
-                   n.suspect = s.suspect;
-                   n.staged_bytes = s.staged_bytes;
-                   n.staged_bytes_max = s.staged_bytes_max;
-                   n.logs_without_space = std::move(s.logs_without_space);
-                   n.disk_free_bytes = s.disk_free_bytes;
-                   n.disk_size_bytes = s.disk_size_bytes;
-                   n.cannot_reach = std::move(s.cannot_reach);
-                   n.twice = std::move(s.twice);
-                   for (const LogBytes& l : s.logs)
-                     if (metadata_.log(l.log) != nullptr) n.log_bytes[l.log] = l.bytes;
-                 },
+                 [&](SpaceIs& s) { nodes_.told(n, std::move(s), metadata_); },
                  [&](const Joined& j) { joined(id, j.log); },
                  [&](const Dropped& d) { dropped(id, d.log); },
                  [&](const StateIs& s) { to_log(s); },
@@ -243,7 +223,7 @@ void SequencerMachine::from_node(NodeId id, RequestId request, Message& m) {
 
 /// A floor that is believed uses up terms of all logs, so the word of this node about terms is
 /// ignored, and the node counts as down.
-void SequencerMachine::disbelieve(NodeId id, Node& n, const std::string& why) {
+void SequencerMachine::disbelieve(NodeId id, StorageNode& n, const std::string& why) {
   if (std::exchange(n.refused, true)) return;
   event(Event::Level::alarm, fmt::format("node {} counts as down: {}. Where its promise is wrong "
                                          "for good, empty its directory and run "
@@ -252,7 +232,7 @@ void SequencerMachine::disbelieve(NodeId id, Node& n, const std::string& why) {
 }
 
 void SequencerMachine::node_failed(NodeId id, const Failed& m) {
-  Node& n = nodes_[id];
+  StorageNode& n = nodes_.at(id);
   if (m.error == Errc::invalid_argument)
     return disbelieve(id, n, "it refuses a number of this leader's: " + m.detail);
   if (m.error == Errc::data_loss && !n.refused) {
@@ -265,19 +245,6 @@ void SequencerMachine::node_failed(NodeId id, const Failed& m) {
     event(Event::Level::debug, fmt::format("node {} could not do what was asked: {} {}", id.value,
                                            name_of(m.error), m.detail));
   }
-}
-
-/// For people: false while the node reports that its disk has no space for the log (K5).
-bool SequencerMachine::has_space(NodeId node, LogId log) const {
-  const auto n = nodes_.find(node);
-  return n == nodes_.end() || !std::ranges::binary_search(n->second.logs_without_space, log);
-}
-
-std::uint64_t SequencerMachine::disk_bytes(NodeId node, LogId log) const {
-  const auto n = nodes_.find(node);
-  if (n == nodes_.end()) return 0;
-  const auto l = n->second.log_bytes.find(log);
-  return l == n->second.log_bytes.end() ? 0 : l->second;
 }
 
 // ---- T5
@@ -293,7 +260,7 @@ void SequencerMachine::join_members(LogId log) {
 
 /// A node has made the log. The log is opened once all members have (T5).
 void SequencerMachine::joined(NodeId from, LogId log) {
-  nodes_[from].joined_at = now_;
+  nodes_.at(from).joined_at = now_;
   if (LogTerm* l = logs_.running(log)) {
     l->joined(now_, from);
     logs_.touch(log);
@@ -305,10 +272,7 @@ void SequencerMachine::joined(NodeId from, LogId log) {
 /// T5: gives up the creation of a log that some member does not join in time, so that its name is
 /// free again.
 void SequencerMachine::expire_tasks() {
-  const auto last_joined = [this](NodeId id) {
-    const auto n = nodes_.find(id);
-    return n != nodes_.end() ? n->second.joined_at : Time{};
-  };
+  const auto last_joined = [this](NodeId id) { return nodes_.last_joined(id); };
   for (const LogId log : tasks_.expired(now_, metadata_, last_joined))
     tasks_.making_proposed(log, propose(MarkDeleting{log}));
 }

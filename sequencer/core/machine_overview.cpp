@@ -10,9 +10,6 @@
 namespace loglog::sequencer {
 namespace {
 
-/// How long a node is shown that came with another disk than the registered disk, or that refused
-/// this leader. It is dialled about once a second, and the same happens each time.
-constexpr Duration refusal_shown = 5s;
 /// A second process under a sequencer's id comes as often, but is told of only every ten seconds.
 constexpr Duration twin_shown = 15s;
 constexpr std::uint32_t never_heard = 0xFFFF'FFFF;
@@ -48,10 +45,12 @@ Overview SequencerMachine::overview(std::size_t logs_max) const {
   o.append_bytes = figures_.committed_bytes;
   o.commit_latency = buckets_of(figures_.commit_latency);
   for (const SequencerInfo& s : options_.sequencers) o.sequencers.push_back(see(s));
-  for (const StorageInfo& s : m.storage) o.storage.push_back(see(s));
+  for (const StorageInfo& s : m.storage)
+    o.storage.push_back(nodes_.seen(now_, s, reign_.term != Term{}));
   for (const StorageInfo& s :
        options_.storage)  // a configured node that never came is not registered
-    if (metadata_.node(s.id) == nullptr) o.storage.push_back(see(s));
+    if (metadata_.node(s.id) == nullptr)
+      o.storage.push_back(nodes_.seen(now_, s, reign_.term != Term{}));
   std::ranges::sort(o.storage, {}, &NodeSeen::id);
   o.logs_total = static_cast<std::uint32_t>(m.logs.size());
   o.clients = clients_seen();
@@ -132,10 +131,7 @@ SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
       info.id, info.address, true, 0, reign_.term == Term{} ? 0 : clock_.off_ms(now_, info.id),
       false};
   // A second process under this id dials the storage nodes, and not this process.
-  s.twice = std::ranges::any_of(nodes_, [&](const auto& n) {
-    return heard_lately(n.second) &&
-           std::ranges::find(n.second.twice, info.id) != n.second.twice.end();
-  });
+  s.twice = nodes_.refused_twin(now_, info.id);
   if (info.id == options_.id) return s;
   const std::optional<Duration> silent = peers_.silent(now_, info.id);
   s.reachable =
@@ -144,45 +140,6 @@ SequencerSeen SequencerMachine::see(const SequencerInfo& info) const {
   if (!s.reachable) s.silent_ms = silent ? saturated_ms(*silent) : never_heard;
   const std::optional<Time> twin = peers_.twin_at(info.id);
   s.twice = s.twice || (twin && now_ - *twin <= twin_shown);
-  return s;
-}
-
-/// The condition of a node, the worst cause first.
-NodeSeen SequencerMachine::see(const StorageInfo& info) const {
-  NodeSeen s{info.id,
-             info.address,
-             info.lost ? NodeCondition::data_loss : NodeCondition::unreachable,
-             never_heard,
-             0,
-             0,
-             0,
-             0,
-             0,
-             {}};
-  const auto found = nodes_.find(info.id);
-  if (found == nodes_.end()) return s;
-  const Node& n = found->second;
-  if (n.last_heard) s.silent_ms = saturated_ms(now_ - *n.last_heard);
-  s.staged_bytes = n.staged_bytes;
-  s.staged_bytes_max = n.staged_bytes_max;
-  s.logs_without_space = static_cast<std::uint32_t>(n.logs_without_space.size());
-  s.disk_free_bytes = n.disk_free_bytes;
-  s.disk_size_bytes = n.disk_size_bytes;
-  // A node that nobody reaches is shown once, as unreachable, and not by each of its peers.
-  if (heard_lately(n))
-    std::ranges::copy_if(n.cannot_reach, std::back_inserter(s.cannot_reach), [this](NodeId peer) {
-      const auto p = nodes_.find(peer);
-      return p != nodes_.end() && heard_lately(p->second);
-    });
-  if (n.foreign_disk && now_ - n.foreign_disk->at <= refusal_shown)
-    s.condition = NodeCondition::foreign_disk;
-  else if (info.lost) s.condition = NodeCondition::data_loss;
-  else if (n.refused_leader && now_ - *n.refused_leader <= refusal_shown)
-    s.condition = NodeCondition::refuses_leader;
-  else if (!heard_lately(n)) s.condition = NodeCondition::unreachable;
-  else if (n.refused) s.condition = NodeCondition::data_loss;
-  else if (n.suspect) s.condition = NodeCondition::suspect;
-  else s.condition = n.sealed || reign_.term == Term{} ? NodeCondition::up : NodeCondition::lagging;
   return s;
 }
 
@@ -198,8 +155,7 @@ LogSeen SequencerMachine::see(const LogInfo& info) const {
             info.trim, Offset{},  info.options.write_quorum,
             {}};
   for (const Member& m : info.members) {
-    const auto n = nodes_.find(m.node);
-    const bool here = n != nodes_.end() && heard_lately(n->second);
+    const bool here = nodes_.heard_lately(now_, m.node);
     s.replicas.push_back({m.node, here ? ReplicaState::lagging : ReplicaState::unreachable,
                           Offset{}, 0, disk_bytes(m.node, info.id)});
   }

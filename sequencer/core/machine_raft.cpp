@@ -131,10 +131,10 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
     }
     return lead(result.minted);
   }
-  push_due_ = std::min(push_due_, now_ + push_pause());
+  nodes_.push_by(now_ + push_pause());
   if (std::holds_alternative<InitCluster>(command)) {
     tell_clients();
-    for (auto& [id, n] : nodes_) check_node(id);
+    for (auto& [id, n] : nodes_.all()) check_node(id);
   } else if (const auto* r = std::get_if<RegisterStorage>(&command)) {
     check_node(r->node.id);
   } else if (const auto* lost = std::get_if<MarkLost>(&command)) {
@@ -154,7 +154,7 @@ void SequencerMachine::applied(const Command& command, const Applied& result, Ra
   } else if (std::holds_alternative<FinishDelete>(command)) {
     tasks_.end_dropping(result.log);
     logs_.erase(result.log);
-    for (auto& [id, n] : nodes_) n.log_bytes.erase(result.log);
+    nodes_.forget_log(result.log);
   } else if (LogTerm* l = logs_.running(result.log);
              l != nullptr && metadata_.log(result.log) != nullptr) {
     const LogInfo& info = *metadata_.log(result.log);
@@ -238,7 +238,7 @@ void SequencerMachine::lead(Term term) {
   event(Event::Level::info, fmt::format("leads in term {}", term.value));
   const ClusterMetadata& m = metadata_.state();
   for (const StorageInfo& s : m.storage)
-    if (configured(s.id) == nullptr)
+    if (nodes_.configured(s.id) == nullptr)
       event(Event::Level::warning,
             fmt::format("storage node {} at {} is registered and not named by --storage; its logs "
                         "still need it: name it again",
@@ -254,8 +254,8 @@ void SequencerMachine::lead(Term term) {
     else if (l.state == LogState::creating) join_members(l.id);
     else drop_members(l.id);
   }
-  push_due_ = now_ + push_pause();
-  for (auto& [id, n] : nodes_) {
+  nodes_.push_at(now_ + push_pause());
+  for (auto& [id, n] : nodes_.all()) {
     n.accepted = n.sealed = n.refused = false;
     check_node(id);
   }
@@ -278,8 +278,7 @@ void SequencerMachine::stop_leading() {
   writers_.clear();
   warnings_.clear();
   reign_.term = Term{};
-  push_due_ = never;
-  for (auto& [id, n] : nodes_) n.accepted = n.sealed = false;
+  nodes_.reign_ends();
 }
 
 /// Ends all log terms. Requests that wait for a log go on waiting, so its next term is wanted (S7).

@@ -65,7 +65,7 @@ void SequencerMachine::on(const Client& c, const GetStatus& m) {
   s.clients = clients_seen();
   if (reign_.term != Term{}) {
     for (const StorageInfo& info : metadata_.state().storage) {
-      const NodeSeen n = see(info);
+      const NodeSeen n = nodes_.seen(now_, info, true);
       s.storage.push_back({n.id, n.address, n.condition,
                            n.condition == NodeCondition::unreachable ? 0 : n.staged_bytes,
                            n.disk_free_bytes, n.disk_size_bytes, n.cannot_reach});
@@ -113,7 +113,8 @@ Report SequencerMachine::report(Time now) const {
   r.run_twice = static_cast<std::uint64_t>(std::ranges::count_if(
       options_.sequencers, [this](const SequencerInfo& s) { return see(s).twice; }));
   if (reign_.term == Term{}) return r;
-  for (const StorageInfo& s : metadata_.state().storage) ++r.nodes[see(s).condition];
+  for (const StorageInfo& s : metadata_.state().storage)
+    ++r.nodes[nodes_.seen(now_, s, true).condition];
   for (const SequencerInfo& s : options_.sequencers)
     r.clock_off_ms = std::max(r.clock_off_ms, clock_.off_ms(now, s.id));
   logs_.each([&](const LogTerm& l) {

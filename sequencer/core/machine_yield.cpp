@@ -11,31 +11,16 @@
 
 namespace loglog::sequencer {
 
-bool SequencerMachine::heard_lately(const Node& n) const {
-  return n.connection != ConnectionId{} && now_ - n.heard <= 3 * options_.reach_every;
-}
-
-/// Nodes heard lately. A node with another disk than the registered disk counts as down (T4).
-std::vector<NodeId> SequencerMachine::reached() const {
-  std::vector<NodeId> out;
-  for (const auto& [id, n] : nodes_) {
-    if (!heard_lately(n)) continue;
-    const StorageInfo* known = metadata_.node(id);
-    if (known != nullptr && known->disk == connections_.at(n.connection).disk && !has_lost(id))
-      out.push_back(id);
-  }
-  return out;
-}
-
 /// Pings all peers; a follower tells the leader which nodes it reaches, and a leader compares.
 void SequencerMachine::tick_reach() {
   if (!reach_.take_due(now_)) return;
-  for (const auto& [id, n] : nodes_)
+  for (const auto& [id, n] : nodes_.all())
     if (n.connection != ConnectionId{}) out_.sends.push_back({n.connection, {}, Ping{}});
   for (const SequencerId id : peers_.linked()) out_.sends.push_back({peers_.link(id), {}, Ping{}});
-  if (reign_.term != Term{}) return yield_when_better(reached());
+  if (reign_.term != Term{}) return yield_when_better(nodes_.reached(now_, metadata_));
   if (const ConnectionId leader = peers_.link(raft_.leader()); leader != ConnectionId{})
-    out_.sends.push_back({leader, {}, Reaches{reached(), reach_.space_is_low()}});
+    out_.sends.push_back(
+        {leader, {}, Reaches{nodes_.reached(now_, metadata_), reach_.space_is_low()}});
 }
 
 /// S8: hands over if for 2 s some log's quorums are out of reach and a follower reaches more logs.

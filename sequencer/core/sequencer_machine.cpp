@@ -45,6 +45,7 @@ SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::u
       reach_(options_),
       hand_over_(options_),
       peers_(options_),
+      nodes_(options_),
       copies_(options_.copies_per_node_max),
       tasks_(options_) {
   boot_ = BootId{random_.next_id()};
@@ -79,9 +80,7 @@ void SequencerMachine::connected(Time now, const Connected& c) {
   Connection& k = connections_[c.connection];
   k.role = c.peer.role;
   k.id = c.peer.id;
-  k.disk = c.peer.disk;
   k.cluster = c.peer.cluster;
-  k.boot = c.peer.boot;
   k.from = c.from;
   if (k.role == Role::client) k.endpoint = c.endpoint;
   const ClusterId ours = metadata_.state().cluster;
@@ -95,7 +94,7 @@ void SequencerMachine::connected(Time now, const Connected& c) {
   if (k.role == Role::sequencer) {
     sequencer_connected(c);
   } else if (k.role == Role::storage) {
-    node_connected(c.connection, k);
+    node_connected(c);
   }
 }
 
@@ -118,10 +117,7 @@ void SequencerMachine::disconnected(Time now, const Disconnected& d) {
     if (peers_.disconnected(SequencerId{k.id}, d.connection))
       raft_.peer_disconnected(now, SequencerId{k.id});
   } else if (k.role == Role::storage) {
-    const auto n = nodes_.find(NodeId{k.id});
-    if (n == nodes_.end() || n->second.connection != d.connection) return;
-    if (d.why == Errc::stale_metadata) n->second.refused_leader = now;
-    n->second = n->second.down();
+    if (!nodes_.disconnected(now, NodeId{k.id}, d)) return;
     logs_.each([&](LogTerm& l) { l.node_gone(now, NodeId{k.id}); });
   } else {
     writers_.disconnected(d.connection);
@@ -151,11 +147,7 @@ void SequencerMachine::arrived(Time now, Arrived&& a) {
       raft_.receive(now, SequencerId{k.id}, a.message);
     }
   } else if (k.role == Role::storage) {
-    const auto n = nodes_.find(NodeId{k.id});
-    if (n == nodes_.end() || n->second.connection != a.from) return;
-    n->second.heard = now;
-    n->second.last_heard = now;
-    from_node(NodeId{k.id}, a.request, a.message);
+    if (nodes_.heard(now, NodeId{k.id}, a.from)) from_node(NodeId{k.id}, a.request, a.message);
   } else {
     from_client({a.from, a.request}, a.message);
   }
@@ -185,9 +177,9 @@ void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
   tick_reach();
   if (reign_.term == Term{}) return;
   if (auto e = clock_.differ(now, options_.sequencers)) out_.events.push_back(std::move(*e));
-  for (auto& [id, n] : nodes_)
+  for (auto& [id, n] : nodes_.all())
     if (n.accepted && !n.sealed && now >= n.seal_due) seal_node(id, n);
-  if (now >= push_due_) push_metadata_to_all();
+  if (now >= nodes_.push_due()) push_metadata_to_all();
   expire_tasks();
   tick_logs();
 }
@@ -211,9 +203,7 @@ Output& SequencerMachine::output() {
   }
   Time wake = std::min(raft_.output().wake, reach_.wake());
   if (reign_.term != Term{}) {
-    for (const auto& [id, n] : nodes_)
-      if (n.accepted && !n.sealed) wake = std::min(wake, n.seal_due);
-    wake = std::min({wake, tasks_.wake(), push_due_, logs_.wake()});
+    wake = std::min({wake, nodes_.wake(), tasks_.wake(), logs_.wake()});
   }
   if (resigned())
     wake = std::min(wake, hand_over_.wake(raft_.is_leader(), raft_.is_leader() && owes_answers()));
@@ -223,22 +213,16 @@ Output& SequencerMachine::output() {
 
 // ---- LogHost
 
-bool SequencerMachine::ready(NodeId id) const {
-  const auto n = nodes_.find(id);
-  return n != nodes_.end() && n->second.sealed;
-}
-
 RequestId SequencerMachine::to_node(NodeId id, Message m) {
-  const auto n = nodes_.find(id);
-  if (n == nodes_.end() || n->second.connection == ConnectionId{}) return {};
+  const ConnectionId to = nodes_.connection(id);
+  if (to == ConnectionId{}) return {};
   // Orders and watermarks ask for no answer. A StateIs that such a message causes carries no
   // request id.
   const bool asks = !std::holds_alternative<Order>(m) && !std::holds_alternative<Watermark>(m) &&
                     !std::holds_alternative<TrimTo>(m) &&
                     !std::holds_alternative<loglog::Metadata>(m);
-  const RequestId request =
-      asks ? RequestId{++connections_[n->second.connection].requests} : RequestId{};
-  out_.sends.push_back({n->second.connection, request, std::move(m)});
+  const RequestId request = asks ? RequestId{++connections_[to].requests} : RequestId{};
+  out_.sends.push_back({to, request, std::move(m)});
   return request;
 }
 

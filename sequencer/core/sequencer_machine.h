@@ -29,6 +29,7 @@
 #include "sequencer/core/cluster/peers.h"
 #include "sequencer/core/cluster/proposals.h"
 #include "sequencer/core/cluster/reach_reports.h"
+#include "sequencer/core/cluster/storage_nodes.h"
 #include "sequencer/core/cluster_clock.h"
 #include "sequencer/core/cluster_picture.h"
 #include "sequencer/core/confirmations.h"
@@ -105,9 +106,7 @@ class SequencerMachine final : private LogHost {
   struct Connection {
     Role role{};
     std::uint32_t id = 0;  // node or sequencer
-    DiskId disk{};
     ClusterId cluster{};
-    BootId boot{};
     std::string from;  // IP address
     // V1: it may commit also while its address is suspect, because a run that came over it was
     // committed, or because it had its turn.
@@ -125,48 +124,9 @@ class SequencerMachine final : private LogHost {
     InstanceId instance{};           // names the reign in its commands (T1)
     bool new_term_proposed = false;  // a BeginTerm for all logs is proposed
   };
-  // A storage node as this sequencer knows it; down() is the state without a connection.
-  struct Node {
-    ConnectionId connection{};  // 0: down
-    bool accepted = false;      // its identity is the registered identity (T4)
-    bool sealed = false;        // it has promised the term of this reign
-    bool refused = false;       // DATA LOSS or another disk; the alarm was raised
-    bool suspect = false;
-    Time seal_due = never;  // when to send the seal again
-    Time heard{};           // when anything came from it
-    Time joined_at{};       // when it last made a log
-    std::uint64_t staged_bytes = 0;
-    std::uint64_t staged_bytes_max = 0;
-    std::vector<LogId> logs_without_space;  // ascending
-    std::uint64_t disk_free_bytes = 0;
-    std::uint64_t disk_size_bytes = 0;         // 0: not told
-    std::vector<NodeId> cannot_reach;          // storage nodes that it cannot reach
-    std::vector<SequencerId> twice;            // it refused a second process under their ids (D2)
-    std::map<LogId, std::uint64_t> log_bytes;  // by log, on its disk
-    RaftIndex told_version{};                  // metadata version pushed to it
-    // For people, over all connections:
-    std::optional<Time> last_heard;
-    struct Foreign {
-      Time at;  // the last time
-      DiskId disk;
-    };
-    // T4: it came with another disk than the registered disk; each alarm is raised once.
-    std::optional<Foreign> foreign_disk;
-    // T2: when it last refused this leader, because the leader's metadata went back.
-    std::optional<Time> refused_leader;
-
-    /// The state that remains when its connection goes.
-    Node down() const {
-      Node n;
-      n.last_heard = last_heard;
-      n.foreign_disk = foreign_disk;
-      n.refused_leader = refused_leader;
-      return n;
-    }
-  };
 
   // LogHost
-  bool ready(NodeId) const override;
+  bool ready(NodeId id) const override { return nodes_.ready(id); }
   RequestId to_node(NodeId, Message) override;
   void to_client(const Client&, Message) override;
   bool connected(ConnectionId c) const override { return connections_.contains(c); }
@@ -177,7 +137,7 @@ class SequencerMachine final : private LogHost {
   void run_dropped(ConnectionId) override;
   void trim(LogId, Offset) override;
   DiskId disk_of(NodeId id) const override { return metadata_.disk_of(id); }
-  bool has_space(NodeId, LogId) const override;
+  bool has_space(NodeId n, LogId l) const override { return nodes_.has_space(n, l); }
   bool begin_copy(LogId, NodeId, bool urgent) override;
   void end_copy(LogId, NodeId) override;
   bool has_lost(NodeId) const override;
@@ -190,7 +150,7 @@ class SequencerMachine final : private LogHost {
   std::optional<std::uint64_t> age_by() const override { return clock_.age_by(now_); }
   Figures& figures() override { return figures_; }
   void written(LogId, ProducerId, ConnectionId, const Reference&) override;
-  std::uint64_t disk_bytes(NodeId, LogId) const override;
+  std::uint64_t disk_bytes(NodeId n, LogId l) const override { return nodes_.disk_bytes(n, l); }
 
   // machine_raft.cpp
   Bytes first_entry();
@@ -214,25 +174,24 @@ class SequencerMachine final : private LogHost {
   void sequencer_connected(const Connected& c);
 
   // machine_nodes.cpp
-  void node_connected(ConnectionId id, const Connection& c);
+  void node_connected(const Connected& c);
   void check_node(NodeId id);
   void refuse_lost(NodeId id);
-  void push_metadata(NodeId id, Node& n);
+  void push_metadata(NodeId id, StorageNode& n);
   Duration push_pause() const;
   void push_metadata_to_all();
-  void seal_node(NodeId id, Node& n);
-  bool is_older_copy(NodeId id, const Node& n, const Sealed& m) const;
-  void node_sealed(NodeId id, Node& n, const Sealed& m);
+  void seal_node(NodeId id, StorageNode& n);
+  bool is_older_copy(NodeId id, const StorageNode& n, const Sealed& m) const;
+  void node_sealed(NodeId id, StorageNode& n, const Sealed& m);
   void from_node(NodeId id, RequestId request, Message& m);
   void node_failed(NodeId id, const Failed& m);
-  void disbelieve(NodeId id, Node& n, const std::string& why);
+  void disbelieve(NodeId id, StorageNode& n, const std::string& why);
   void join_members(LogId log);
   void drop_members(LogId log);
   void joined(NodeId from, LogId log);
   void dropped(NodeId from, LogId log);
   void expire_tasks();
   void tell(const std::vector<Client>& clients, const Message& m);
-  const StorageInfo* configured(NodeId id) const;
 
   // machine_yield.cpp
   void tick_reach();
@@ -240,12 +199,9 @@ class SequencerMachine final : private LogHost {
   void hand_over_when_due();
   bool owes_answers() const;
   bool resigned() const { return hand_over_.resigned(); }
-  bool heard_lately(const Node& n) const;
-  std::vector<NodeId> reached() const;
 
   // machine_overview.cpp
   SequencerSeen see(const SequencerInfo& info) const;
-  NodeSeen see(const StorageInfo& info) const;
   LogSeen see(const LogInfo& info) const;
   int trouble(const LogTerm* t) const;
   struct Ranked {
@@ -319,7 +275,7 @@ class SequencerMachine final : private LogHost {
   std::map<ConnectionId, Connection> connections_;
   DroppedRuns dropped_runs_;
   Peers peers_;
-  std::map<NodeId, Node> nodes_;
+  StorageNodes nodes_;
 
   // While leading:
   Proposals proposals_;
@@ -328,7 +284,6 @@ class SequencerMachine final : private LogHost {
   CopyQueue copies_;
   Writers writers_;
   LogTasks tasks_;
-  Time push_due_ = never;  // when to push metadata to the nodes; pushes are gathered
   RepeatedWarnings warnings_;
 };
 
