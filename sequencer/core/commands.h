@@ -1,5 +1,5 @@
 // Commands of the metadata log, which Raft replicates among the sequencers. metadata.h applies them
-// in order; machine_raft.cpp proposes them. Encoded as a kind byte and the fields as on the wire.
+// in order; SequencerState proposes them. Encoded as a kind byte and the fields as on the wire.
 // They are small and rare: kilobytes for a whole cluster, and no append is among them.
 #pragma once
 #include <optional>

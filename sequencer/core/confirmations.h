@@ -1,5 +1,5 @@
 // Answers that wait until a majority of sequencers has confirmed the leader's lead (R2), used by
-// machine_clients.cpp. Questions that gather during a round of Raft's read index share the next
+// client_requests.cpp. Questions that gather during a round of Raft's read index share the next
 // round. So a client that asks without end costs the sequencers no more than a client that asks
 // once. No thread safety; sends nothing itself.
 #pragma once

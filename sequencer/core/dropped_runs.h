@@ -1,6 +1,6 @@
 // V1: addresses of clients whose runs a new term had to drop because nobody uploaded them. Each
 // dropped run stops the log for all producers. A connection costs a client nothing, so the bound is
-// by address. The leader asks from machine_clients.cpp (admits_commit). See decision 0039.
+// by address. LeaderLogs asks (admits_commit). See decision 0039.
 #pragma once
 #include <cstddef>
 #include <deque>

@@ -1,30 +1,17 @@
-// SequencerMachine: its public calls (connections, messages, time, output) and the LogHost
-// functions that send. Subtle is output(): effects of Raft and of logs cause each other.
+// SequencerMachine: its public calls (connections, messages, time, output). Subtle is output():
+// effects of Raft and of logs cause each other.
 #include "sequencer/core/sequencer_machine.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "proto-spec/vocabulary/limits.h"
 
 namespace loglog::sequencer {
 namespace {
-
-raft::Config raft_config(const Options& o) {
-  raft::Config c;
-  c.id = o.id;
-  for (const SequencerInfo& s : o.sequencers) c.voters.push_back(s.id);
-  c.election_timeout_min = o.elections.timeout_min;
-  c.heartbeat_interval = o.elections.heartbeat_interval;
-  c.closed_leader_hint_max = o.elections.closed_leader_hint_max;
-  c.trust_empty = o.trust_empty;
-  c.can_read = [](const Bytes& snapshot, RaftIndex end) {
-    MetadataState read;
-    return read.restore(snapshot) && read.version() == end;
-  };
-  return c;
-}
 
 bool is_raft(const Message& m) {
   return std::holds_alternative<RequestVote>(m) || std::holds_alternative<Vote>(m) ||
@@ -35,29 +22,17 @@ bool is_raft(const Message& m) {
 
 }  // namespace
 
-/// raft_ comes after random_ and reign_ among the members, because it
-/// uses them.
 SequencerMachine::SequencerMachine(Options options, const RaftDisk& disk, std::uint64_t seed)
-    : options_(std::move(options)),
-      random_(seed),
-      clock_(options_.id, options_.sequencers.size()),
-      raft_(raft_config(options_), disk, random_.next(), [this] { return first_entry(); }),
-      reach_(options_),
-      hand_over_(options_),
-      peers_(options_),
-      nodes_(options_),
-      copies_(options_.copies_per_node_max),
-      tasks_(options_) {
-  boot_ = BootId{random_.next_id()};
-  if (!disk.snapshot.empty() && metadata_.restore(disk.snapshot))
+    : state_(std::move(options), disk, seed) {
+  if (!disk.snapshot.empty() && state_.metadata.restore(disk.snapshot))
     snapshot_at_ = disk.snapshot_index;
 }
 
 void SequencerMachine::start(Time now, std::uint64_t wall_ms) {
-  now_ = now;
-  clock_.look(now, wall_ms);
-  raft_.start(now);
-  reach_.start(now);
+  state_.now = now;
+  state_.clock.look(now, wall_ms);
+  state_.raft.start(now);
+  state_.reach.start(now);
 }
 
 Hello SequencerMachine::hello() const {
@@ -65,27 +40,27 @@ Hello SequencerMachine::hello() const {
           protocol_lowest,
           protocol_highest,
           Role::sequencer,
-          metadata_.state().cluster,
-          options_.cluster_name,
-          options_.id.value,
-          boot_,
+          state_.metadata.state().cluster,
+          state_.options.cluster_name,
+          state_.options.id.value,
+          state_.boot,
           DiskId{},
           message_body_max};
 }
 
 /// A hello was accepted. A peer of another cluster is closed with the reason (T4).
 void SequencerMachine::connected(Time now, const Connected& c) {
-  now_ = now;
-  ++figures_.connections;
-  Connection& k = connections_[c.connection];
+  state_.now = now;
+  ++state_.figures.connections;
+  AcceptedConnection& k = state_.connections[c.connection];
   k.role = c.peer.role;
   k.id = c.peer.id;
   k.cluster = c.peer.cluster;
   k.from = c.from;
   if (k.role == Role::client) k.endpoint = c.endpoint;
-  const ClusterId ours = metadata_.state().cluster;
+  const ClusterId ours = state_.metadata.state().cluster;
   if (k.cluster != ClusterId{} && ours != ClusterId{} && k.cluster != ours) {
-    out_.closes.push_back(
+    state_.out.closes.push_back(
         {c.connection,
          Error{Errc::wrong_cluster, fmt::format("this is cluster {:016x}, the peer's is {:016x}",
                                                 ours.value, k.cluster.value)}});
@@ -94,94 +69,94 @@ void SequencerMachine::connected(Time now, const Connected& c) {
   if (k.role == Role::sequencer) {
     sequencer_connected(c);
   } else if (k.role == Role::storage) {
-    node_connected(c);
+    nodes_.connected(c);
   }
 }
 
 void SequencerMachine::sequencer_connected(const Connected& c) {
-  Peers::Admission a = peers_.connected(now_, c);
-  if (a.close) out_.closes.push_back(std::move(*a.close));
-  if (a.alarm) event(Event::Level::alarm, std::move(*a.alarm));
-  if (a.counts) raft_.peer_connected(now_, SequencerId{c.peer.id});
+  Peers::Admission a = state_.peers.connected(state_.now, c);
+  if (a.close) state_.out.closes.push_back(std::move(*a.close));
+  if (a.alarm) state_.event(Event::Level::alarm, std::move(*a.alarm));
+  if (a.counts) state_.raft.peer_connected(state_.now, SequencerId{c.peer.id});
 }
 
 void SequencerMachine::disconnected(Time now, const Disconnected& d) {
-  now_ = now;
-  const auto found = connections_.find(d.connection);
-  if (found == connections_.end()) return;
-  const Connection k = found->second;
-  connections_.erase(found);
-  confirmations_.forget(d.connection);
+  state_.now = now;
+  const auto found = state_.connections.find(d.connection);
+  if (found == state_.connections.end()) return;
+  const AcceptedConnection k = found->second;
+  state_.connections.erase(found);
+  clients_.confirmations().forget(d.connection);
   if (k.role == Role::sequencer) {
     // Only the link that counts moves Raft.
-    if (peers_.disconnected(SequencerId{k.id}, d.connection))
-      raft_.peer_disconnected(now, SequencerId{k.id});
+    if (state_.peers.disconnected(SequencerId{k.id}, d.connection))
+      state_.raft.peer_disconnected(now, SequencerId{k.id});
   } else if (k.role == Role::storage) {
-    if (!nodes_.disconnected(now, NodeId{k.id}, d)) return;
-    logs_.each([&](LogTerm& l) { l.node_gone(now, NodeId{k.id}); });
+    if (!state_.nodes.disconnected(now, NodeId{k.id}, d)) return;
+    logs_.table().each([&](LogTerm& l) { l.node_gone(now, NodeId{k.id}); });
   } else {
-    writers_.disconnected(d.connection);
-    if (k.has_committed) dropped_runs_.closed(now, d.connection, k.from);
-    logs_.client_gone(now, d.connection);
+    logs_.client_gone(d.connection, k);
   }
 }
 
 /// Dispatches by the role in the hello. Messages of a displaced connection are ignored, because the
 /// peer speaks over its newer connection now.
 void SequencerMachine::arrived(Time now, Arrived&& a) {
-  now_ = now;
-  const auto found = connections_.find(a.from);
-  if (found == connections_.end()) return;
-  const Connection& k = found->second;
+  state_.now = now;
+  const auto found = state_.connections.find(a.from);
+  if (found == state_.connections.end()) return;
+  const AcceptedConnection& k = found->second;
   if (std::holds_alternative<Ping>(a.message)) {
-    out_.sends.push_back({a.from, a.request, Pong{}});
+    state_.out.sends.push_back({a.from, a.request, Pong{}});
   } else if (k.role == Role::sequencer) {
     const bool answers =
         std::holds_alternative<Pong>(a.message) || std::holds_alternative<Appended>(a.message);
-    if (!peers_.heard(now, SequencerId{k.id}, a.from, answers)) return;
+    if (!state_.peers.heard(now, SequencerId{k.id}, a.from, answers)) return;
     auto* r = std::get_if<Reaches>(&a.message);
     if (r != nullptr)
-      reach_.heard(now, SequencerId{k.id}, std::move(*r), metadata_.state().storage.size());
+      state_.reach.heard(now, SequencerId{k.id}, std::move(*r),
+                         state_.metadata.state().storage.size());
     else if (is_raft(a.message)) {
-      clock_.take_from(now, SequencerId{k.id}, a.message);
-      raft_.receive(now, SequencerId{k.id}, a.message);
+      state_.clock.take_from(now, SequencerId{k.id}, a.message);
+      state_.raft.receive(now, SequencerId{k.id}, a.message);
     }
   } else if (k.role == Role::storage) {
-    if (nodes_.heard(now, NodeId{k.id}, a.from)) from_node(NodeId{k.id}, a.request, a.message);
+    if (state_.nodes.heard(now, NodeId{k.id}, a.from))
+      nodes_.received(NodeId{k.id}, a.request, a.message);
   } else {
-    from_client({a.from, a.request}, a.message);
+    clients_.received({a.from, a.request}, a.message);
   }
 }
 
 void SequencerMachine::save_done(Time now, SaveDone d) {
-  now_ = now;
-  raft_.save_done(now, d.ticket);
+  state_.now = now;
+  state_.raft.save_done(now, d.ticket);
 }
 
 void SequencerMachine::space_is_low(Time now, bool low) {
-  now_ = now;
-  reach_.space_is_low(now, low);
+  state_.now = now;
+  state_.reach.space_is_low(now, low);
   if (low)
-    event(Event::Level::alarm,
-          "this sequencer's disk is full, and half of its reserve is used: no log is made while "
-          "the leader or a majority is so; free space, "
-          "trim or delete logs, which still work");
-  else event(Event::Level::info, "this sequencer's disk has space again");
+    state_.event(
+        Event::Level::alarm,
+        "this sequencer's disk is full, and half of its reserve is used: no log is made while "
+        "the leader or a majority is so; free space, "
+        "trim or delete logs, which still work");
+  else state_.event(Event::Level::info, "this sequencer's disk has space again");
 }
 
 /// A sequencer that does not lead ticks only Raft and the reports of its reach.
 void SequencerMachine::tick(Time now, std::uint64_t wall_ms) {
-  now_ = now;
-  clock_.look(now, wall_ms);
-  raft_.tick(now);
+  state_.now = now;
+  state_.clock.look(now, wall_ms);
+  state_.raft.tick(now);
   tick_reach();
-  if (reign_.term == Term{}) return;
-  if (auto e = clock_.differ(now, options_.sequencers)) out_.events.push_back(std::move(*e));
-  for (auto& [id, n] : nodes_.all())
-    if (n.accepted && !n.sealed && now >= n.seal_due) seal_node(id, n);
-  if (now >= nodes_.push_due()) push_metadata_to_all();
-  expire_tasks();
-  tick_logs();
+  if (!state_.leads()) return;
+  if (auto e = state_.clock.differ(now, state_.options.sequencers))
+    state_.out.events.push_back(std::move(*e));
+  nodes_.tick();
+  making_.expire();
+  logs_.tick();
 }
 
 Output& SequencerMachine::output() {
@@ -189,60 +164,56 @@ Output& SequencerMachine::output() {
   // new comes. The bound of rounds keeps the step finite.
   for (int round = 0; round < 8; ++round) {
     hand_over_when_due();
-    if (const auto round_due = confirmations_.begin_round()) raft_.read_index(now_, *round_due);
+    if (const auto round_due = clients_.confirmations().begin_round())
+      state_.raft.read_index(state_.now, *round_due);
     drain_raft();
     flush_logs();
     // A connection that this side closes is gone at once; the driver may say so again, but need
     // not.
-    for (std::size_t i = 0; i < out_.closes.size(); ++i)
-      disconnected(now_, {out_.closes[i].connection});
-    const raft::Output& r = raft_.output();
-    if (r.committed.empty() && r.sends.empty() && r.saves.empty() && logs_.is_settled() &&
-        !confirmations_.is_due())
+    for (std::size_t i = 0; i < state_.out.closes.size(); ++i)
+      disconnected(state_.now, {state_.out.closes[i].connection});
+    const raft::Output& r = state_.raft.output();
+    if (r.committed.empty() && r.sends.empty() && r.saves.empty() && logs_.table().is_settled() &&
+        !clients_.confirmations().is_due())
       break;
   }
-  Time wake = std::min(raft_.output().wake, reach_.wake());
-  if (reign_.term != Term{}) {
-    wake = std::min({wake, nodes_.wake(), tasks_.wake(), logs_.wake()});
+  Time wake = std::min(state_.raft.output().wake, state_.reach.wake());
+  if (state_.leads()) {
+    wake = std::min({wake, state_.nodes.wake(), making_.tasks().wake(), logs_.table().wake()});
   }
-  if (resigned())
-    wake = std::min(wake, hand_over_.wake(raft_.is_leader(), raft_.is_leader() && owes_answers()));
-  out_.wake = wake;
-  return out_;
+  if (state_.resigned())
+    wake = std::min(wake, state_.hand_over.wake(state_.raft.is_leader(),
+                                                state_.raft.is_leader() && owes_answers()));
+  state_.out.wake = wake;
+  return state_.out;
 }
 
-// ---- LogHost
-
-RequestId SequencerMachine::to_node(NodeId id, Message m) {
-  const ConnectionId to = nodes_.connection(id);
-  if (to == ConnectionId{}) return {};
-  // Orders and watermarks ask for no answer. A StateIs that such a message causes carries no
-  // request id.
-  const bool asks = !std::holds_alternative<Order>(m) && !std::holds_alternative<Watermark>(m) &&
-                    !std::holds_alternative<TrimTo>(m) &&
-                    !std::holds_alternative<loglog::Metadata>(m);
-  const RequestId request = asks ? RequestId{++connections_[to].requests} : RequestId{};
-  out_.sends.push_back({to, request, std::move(m)});
-  return request;
-}
-
-void SequencerMachine::to_client(const Client& c, Message m) {
-  const auto k = connections_.find(c.connection);
-  if (k == connections_.end()) return;
-  if (std::holds_alternative<Committed>(m)) k->second.may_commit = true;
-  if (const auto* r = std::get_if<Refused>(&m)) figures_.refused.count(r->error);
-  else if (const auto* f = std::get_if<Failed>(&m)) figures_.refused.count(f->error);
-  else if (const auto* x = std::get_if<ConditionFailed>(&m)) figures_.refused.count(x->error);
-  out_.sends.push_back({c.connection, c.request, std::move(m)});
-}
-
-void SequencerMachine::event(Event::Level level, std::string text) {
-  out_.events.push_back({level, std::move(text)});
-}
-
-void SequencerMachine::warn(LogId log, NodeId node, std::string_view kind, std::string text) {
-  if (auto line = warnings_.say(now_, log, node, kind, std::move(text)))
-    event(Event::Level::warning, std::move(*line));
+/// The end of a step: answers requests that waited for a log which has opened, sends everything
+/// that logs have gathered, and sets their timers.
+void SequencerMachine::flush_logs() {
+  if (!state_.leads()) return;
+  for (const LogId log : logs_.table().take_opened()) {
+    std::set<ConnectionId> told;
+    for (LogTable::Waiting& w : logs_.table().take_waiting(log)) {
+      if (std::holds_alternative<OpenLog>(w.request)) told.insert(w.client.connection);
+      clients_.received(w.client, w.request);
+    }
+    for (const ConnectionId c : logs_.table().openers(log))
+      if (!told.contains(c)) state_.to_client({c, {}}, logs_.table().running(log)->term_is());
+  }
+  logs_.recover_in_background();
+  logs_.begin_copies();
+  for (std::size_t i = 0; const auto flushed = logs_.table().flush(state_.now, i); ++i) {
+    const auto [log, term] = *flushed;
+    if (term == nullptr) continue;
+    // The log will not open in this term, so its waiting requests are told now.
+    if (term->halted())
+      for (LogTable::Waiting& w : logs_.table().take_waiting(log))
+        clients_.received(w.client, w.request);
+    logs_.table().set_timer(log);
+  }
+  logs_.table().all_flushed();
+  logs_.recover_in_background();  // in the places of logs that rest now
 }
 
 }  // namespace loglog::sequencer

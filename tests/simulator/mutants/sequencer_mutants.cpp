@@ -54,11 +54,11 @@ void OrderStream::cut(Offset o) {
 
 /// Breaks C1: the new disk is a member in a term in which the old disk has a part.
 void SequencerMachine::admit_in_term(const AdmitDisk& d) {
-  for (const LogInfo& l : metadata_.state().logs) {
+  for (const LogInfo& l : state_.metadata.state().logs) {
     std::vector<Member> members = l.members;
     std::ranges::replace(members, Member{d.node, d.old}, Member{d.node, d.disk});
     if (l.state == LogState::open && members != l.members)
-      propose(SetMembers{l.id, std::move(members)});
+      state_.propose(SetMembers{l.id, std::move(members)});
   }
 }
 
