@@ -83,7 +83,8 @@ class Host {
 /// other changes a log line says that they need a restart. `again` is nullopt if the new options
 /// are invalid; their reader has reported the reason.
 template <class Options>
-void take_again(Options& now, const std::optional<Options>& again, const transport::EventLog& log) {
+void apply_reloaded(Options& now, const std::optional<Options>& again,
+                    const transport::EventLog& log) {
   if (!again) return log(transport::LogLevel::warning, "SIGHUP: the options stay as they are");
   Options rest = *again;
   rest.log_level = now.log_level;

@@ -37,7 +37,7 @@ class Session {
   bool established() const { return established_; }
   /// True if the beginning of a message is here and its end is not.
   bool has_part() const { return decoder_.has_part(); }
-  /// These pass the receive block through to the decoder; see FrameDecoder.
+  /// These pass the receive block through to the decoder; see MessageDecoder.
   void set_block_size(std::size_t size) { decoder_.set_slab_size(size); }
   std::size_t wanted() const { return decoder_.wanted(); }
   std::size_t held() const { return decoder_.held(); }
@@ -57,7 +57,7 @@ class Session {
   /// Checks a message's direction.
   Result<void> admits(const Message& m) const;
 
-  FrameDecoder decoder_;
+  MessageDecoder decoder_;
   Hello own_;
   Hello peer_;
   Expectation expected_;

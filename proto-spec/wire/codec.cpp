@@ -170,10 +170,10 @@ constexpr std::size_t large_message = 32u << 10;
 constexpr std::size_t first_piece = 16u << 10;
 }  // namespace
 
-FrameDecoder::FrameDecoder(std::size_t slab_size, std::uint32_t body_max)
+MessageDecoder::MessageDecoder(std::size_t slab_size, std::uint32_t body_max)
     : slab_size_(slab_size), body_max_(body_max) {}
 
-void FrameDecoder::make_room(std::size_t size) {
+void MessageDecoder::make_room(std::size_t size) {
   const std::size_t have = end_ - begin_;
   Bytes next = Bytes::allocate(size);
   if (have > 0) std::memcpy(next.mutable_data(), slab_.data() + begin_, have);
@@ -184,28 +184,28 @@ void FrameDecoder::make_room(std::size_t size) {
 
 // A new block is needed in three cases: the rest of this block cannot hold the unfinished message;
 // the block is full; less than a first piece is left behind a large message.
-std::size_t FrameDecoder::wanted() const {
+std::size_t MessageDecoder::wanted() const {
   if (whole_ > slab_.size() - begin_) return std::max(slab_size_, whole_);
   const bool too_little =
       after_large_ && begin_ == end_ && slab_.size() - end_ < std::min(first_piece, slab_size_);
   return slab_.size() == end_ || too_little ? slab_size_ : 0;
 }
 
-Bytes FrameDecoder::release() {
+Bytes MessageDecoder::release() {
   if (has_part()) return {};
   begin_ = end_ = 0;
   return std::exchange(slab_, {});
 }
 
 // whole_ is reset too, so that wanted() does not ask for the rest of a message that will not come.
-void FrameDecoder::drop() {
+void MessageDecoder::drop() {
   begin_ = end_ = whole_ = 0;
   slab_ = {};
 }
 
 // Behind a large unfinished message nothing is read into the same block: the next message would
 // then have to move.
-std::span<std::byte> FrameDecoder::writable() {
+std::span<std::byte> MessageDecoder::writable() {
   if (const std::size_t size = wanted(); size > 0) make_room(size);
   std::size_t room = slab_.size() - end_;
   if (whole_ >= large_message) room = std::min(room, begin_ + whole_ - end_);
@@ -213,11 +213,11 @@ std::span<std::byte> FrameDecoder::writable() {
   return {slab_.mutable_data() + end_, room};
 }
 
-void FrameDecoder::filled(std::size_t n) { end_ += n; }
+void MessageDecoder::filled(std::size_t n) { end_ += n; }
 
 // Version and size are checked as soon as the header is here, before memory for the body is
 // allocated.
-Result<std::optional<Received>> FrameDecoder::next() {
+Result<std::optional<Received>> MessageDecoder::next() {
   const std::size_t have = end_ - begin_;
   if (have < message_header_size) return std::nullopt;
   auto h = decode_header(slab_.span().subspan(begin_, message_header_size));

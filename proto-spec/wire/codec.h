@@ -63,12 +63,12 @@ Result<Received> decode(const Bytes& whole);
 /// Cuts a byte stream into messages and receives in place: the driver reads from the socket
 /// straight into writable(), so a payload is never copied. If a message does not fit the rest of
 /// the block, the part that has come moves to a new block of the message's size. ("Slab" is the
-/// receive block; the class decodes messages, not log frames.)
-class FrameDecoder {
+/// receive block.)
+class MessageDecoder {
  public:
   /// `slab_size`: bytes of a receive block. `body_max`: largest body accepted, bytes.
-  explicit FrameDecoder(std::size_t slab_size = receive_block_size,
-                        std::uint32_t body_max = message_body_max);
+  explicit MessageDecoder(std::size_t slab_size = receive_block_size,
+                          std::uint32_t body_max = message_body_max);
 
   /// The place for the next bytes; never empty. Allocates a block if wanted() says so. Valid until
   /// the next call of any member.

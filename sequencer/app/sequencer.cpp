@@ -133,7 +133,7 @@ const std::string& Sequencer::http_address() const { return host_->http_address(
 int Sequencer::run_until_signal(const std::function<std::optional<SequencerOptions>()>& reread) {
   return host_of(options_)->run_until_signal(
       "loglog-sequencer", [&](const transport::EventLog& log) {
-        server::take_again(options_, reread ? reread() : std::nullopt, log);
+        server::apply_reloaded(options_, reread ? reread() : std::nullopt, log);
       });
 }
 

@@ -26,7 +26,7 @@ bool split_pair(const std::string& text, std::uint32_t& id, std::string& address
 
 constexpr std::string_view environment = "LOGLOG_SEQUENCER";
 
-struct Given {
+struct ParsedOptions {
   SequencerOptions options;
   std::string effective;  // the options with their sources, for the log
   bool check_only = false;
@@ -40,14 +40,14 @@ struct Program {
       "LogLog sequencer: elected by Raft, it orders what clients have uploaded; it never sees a "
       "payload",
       "loglog-sequencer"};
-  Given given;
+  ParsedOptions parsed;
   std::vector<std::string> sequencers;
   std::vector<std::string> storage;
   std::string level = "info";
 };
 
 Program::Program() {
-  SequencerOptions& o = given.options;
+  SequencerOptions& o = parsed.options;
   app.add_option("--id", o.id, "number of this sequencer, 1 or more; stays with its data for ever")
       ->required();
   app.add_option("--cluster-name", o.cluster_name,
@@ -82,7 +82,7 @@ Program::Program() {
   app.add_flag("--trust-empty", o.trust_empty,
                "vote with an empty directory before all others have said that there is no cluster "
                "yet; only where theirs are lost for good");
-  app.add_flag("--check-config", given.check_only,
+  app.add_flag("--check-config", parsed.check_only,
                "say whether the options are valid, and start nothing");
   app.set_version_flag("--version", std::string("loglog-sequencer " LOGLOG_VERSION));
   config::add_config_option(app, environment);
@@ -109,10 +109,10 @@ Exit codes:
 }
 
 /// The options, or the exit code if nothing is to be started.
-std::expected<Given, int> read(int argc, const char* const* argv) {
+std::expected<ParsedOptions, int> read(int argc, const char* const* argv) {
   Program program;
-  auto& [app, given, sequencers, storage, level] = program;
-  SequencerOptions& o = given.options;
+  auto& [app, parsed, sequencers, storage, level] = program;
+  SequencerOptions& o = parsed.options;
   std::string from;
   if (const auto ends = config::read_options(app, environment, argc, argv, from))
     return std::unexpected(*ends);
@@ -136,13 +136,13 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
   o.log_level = static_cast<transport::LogLevel>(std::find(levels.begin(), levels.end(), level) -
                                                  levels.begin());
   if (auto ok = o.validate(); !ok) return bad(ok.error().message());
-  given.effective = fmt::format(
+  parsed.effective = fmt::format(
       "id {}, cluster {}, listen {}, data {}, {} sequencers, {} storage nodes, election-timeout-ms "
       "{}, "
       "heartbeat-ms {}, http {}, log-level {}{}",
       o.id, o.cluster_name, o.listen, o.data, o.sequencers.size(), o.storage.size(),
       o.election_timeout_ms, o.heartbeat_ms, o.http.empty() ? "off" : o.http, level, from);
-  return given;
+  return parsed;
 }
 
 }  // namespace
@@ -154,15 +154,15 @@ std::shared_ptr<CLI::App> sequencer_command() {
 
 int sequencer_main(int argc, char** argv) {
   console::occupy_standard_descriptors();
-  const auto given = read(argc, argv);
-  if (!given) return given.error();
-  if (given->check_only) {
-    console::print_error("loglog-sequencer: {}\n", given->effective);
+  const auto parsed = read(argc, argv);
+  if (!parsed) return parsed.error();
+  if (parsed->check_only) {
+    console::print_error("loglog-sequencer: {}\n", parsed->effective);
     return 0;
   }
-  transport::EventLog(fmt::format("sequencer {}", given->options.id), given->options.log_level)(
-      transport::LogLevel::info, given->effective);
-  return Sequencer(given->options)
+  transport::EventLog(fmt::format("sequencer {}", parsed->options.id), parsed->options.log_level)(
+      transport::LogLevel::info, parsed->effective);
+  return Sequencer(parsed->options)
       .run_until_signal([argc, argv]() -> std::optional<SequencerOptions> {
         const auto again = read(argc, argv);
         if (!again) return std::nullopt;

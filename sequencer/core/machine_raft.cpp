@@ -32,7 +32,7 @@ void SequencerMachine::drain_raft() {
       lead(state_.metadata.state().last_term + 1);
   }
   o.role_changed = false;
-  tell_standing();
+  tell_vote_right();
   clients_.answer_confirmed();
   if (std::exchange(o.install_snapshot, false)) {
     if (!state_.metadata.restore(o.snapshot) || state_.metadata.version() != o.snapshot_index)
@@ -46,12 +46,13 @@ void SequencerMachine::drain_raft() {
 }
 
 /// Tells the operator about the right to vote (C3), once at each change.
-void SequencerMachine::tell_standing() {
-  const raft::Standing now = state_.raft.standing();
-  const auto before = std::exchange(standing_told_, now);
-  if (before == now || (!before && now == raft::Standing::voter)) return;
-  if (now == raft::Standing::undecided) state_.event(Event::Level::info, view_.waits_for_answers());
-  else if (now == raft::Standing::newcomer)
+void SequencerMachine::tell_vote_right() {
+  const raft::VoteRight now = state_.raft.vote_right();
+  const auto before = std::exchange(vote_right_told_, now);
+  if (before == now || (!before && now == raft::VoteRight::voter)) return;
+  if (now == raft::VoteRight::undecided)
+    state_.event(Event::Level::info, view_.waits_for_answers());
+  else if (now == raft::VoteRight::newcomer)
     state_.event(Event::Level::warning,
                  state_.options.trust_empty && !before
                      ? "this directory is not empty but waits for a leader: "
@@ -59,7 +60,7 @@ void SequencerMachine::tell_standing() {
                      : "there is a cluster already: no vote before a leader has "
                        "brought this directory up to date");
   else
-    state_.event(Event::Level::info, before == raft::Standing::newcomer
+    state_.event(Event::Level::info, before == raft::VoteRight::newcomer
                                          ? "up to date: it votes again"
                                          : "a new cluster: it votes");
 }

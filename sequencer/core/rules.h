@@ -255,7 +255,7 @@ inline bool must_ask_after_lost_records(bool lost_records) {
 /// C3_asked: an undecided sequencer decides only after all others have answered, because it must
 /// take a term that is not below any term that they know. `has_log`: the sequencer that has just
 /// answered has a log.
-inline bool may_decide_standing(bool all_answered, bool has_log) {
+inline bool may_decide_vote_right(bool all_answered, bool has_log) {
   return all_answered || (has_log && removed(Rule::C3_asked));
 }
 

@@ -17,7 +17,7 @@ bool is_raft(const Message& m) {
   return std::holds_alternative<RequestVote>(m) || std::holds_alternative<Vote>(m) ||
          std::holds_alternative<AppendEntries>(m) || std::holds_alternative<Appended>(m) ||
          std::holds_alternative<InstallSnapshot>(m) || std::holds_alternative<Campaign>(m) ||
-         std::holds_alternative<AskStanding>(m) || std::holds_alternative<StandingIs>(m);
+         std::holds_alternative<AskVoteRight>(m) || std::holds_alternative<VoteRightIs>(m);
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ class SequencerMachine {
   Hello hello() const;
   const ClusterMetadata& metadata() const { return state_.metadata.state(); }
   RaftRole role() const { return state_.raft.role(); }
-  raft::Standing standing() const { return state_.raft.standing(); }
+  raft::VoteRight vote_right() const { return state_.raft.vote_right(); }
   /// The term that this sequencer leads in; 0: it does not lead, or its term is not committed yet.
   Term leading_term() const { return state_.reign.term; }
   /// True in effect (a value) if it serves its role: it leads and its term is begun, or it knows
@@ -90,7 +90,7 @@ class SequencerMachine {
   void drain_raft();
   // Only in the mutation build: tests/simulator/mutants
   void admit_in_term(const AdmitDisk& d);
-  void tell_standing();
+  void tell_vote_right();
   void apply(const RaftEntry& e);
   bool is_mine(InstanceId instance, RaftTerm proposed_in, RaftTerm raft_term) const;
   void not_understood(const std::string& what);
@@ -114,7 +114,7 @@ class SequencerMachine {
   StatusView view_{state_, logs_};
   ClientRequests clients_{state_, logs_, making_, view_};
   RaftIndex snapshot_at_{};
-  std::optional<raft::Standing> standing_told_;
+  std::optional<raft::VoteRight> vote_right_told_;
 };
 
 }  // namespace loglog::sequencer

@@ -262,7 +262,7 @@ std::string StatusView::waits_for_answers() const {
 }
 
 std::expected<std::string, std::string> StatusView::readiness() const {
-  if (state_.raft.standing() == raft::Standing::newcomer)
+  if (state_.raft.vote_right() == raft::VoteRight::newcomer)
     return std::unexpected(
         "its directory, or records in it, were lost: it does not vote before a leader has brought "
         "it up to date");
@@ -272,7 +272,7 @@ std::expected<std::string, std::string> StatusView::readiness() const {
         "elected, but its term is not committed by a majority of sequencers yet");
   if (const SequencerId leader = state_.raft.leader(); leader != SequencerId{})
     return fmt::format("follows sequencer {}", leader.value);
-  if (state_.raft.standing() == raft::Standing::undecided)
+  if (state_.raft.vote_right() == raft::VoteRight::undecided)
     return std::unexpected(waits_for_answers());
   return std::unexpected(state_.raft.role() == RaftRole::candidate
                              ? "it stands for election and has no majority"

@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view environment = "LOGLOG_STORAGE";
 
 /// The result of parsing.
-struct Given {
+struct ParsedOptions {
   NodeOptions options;
   // The options in effect, as a log line.
   std::string effective;
@@ -33,7 +33,7 @@ struct Program {
       "LogLog storage node: writes what the sequencer orders and clients upload, and serves "
       "readers",
       "loglog-storage"};
-  Given given;
+  ParsedOptions parsed;
   std::string engine = "auto";
   std::string level = "info";
   std::string direct = "auto";
@@ -41,7 +41,7 @@ struct Program {
 };
 
 Program::Program() {
-  NodeOptions& o = given.options;
+  NodeOptions& o = parsed.options;
   app.add_option("--id", o.id,
                  "number of this node in its cluster, 1 or more; stays with its data for ever")
       ->required();
@@ -85,7 +85,7 @@ Program::Program() {
                  "HOST:PORT of /metrics (Prometheus), /healthz and /readyz (default: not served)");
   app.add_option("--log-level", level, "debug, info, warning, alarm or off (default info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "alarm", "off"}));
-  app.add_flag("--check-config", given.check_only,
+  app.add_flag("--check-config", parsed.check_only,
                "say whether the options are valid, and start nothing");
   app.set_version_flag("--version", std::string("loglog-storage " LOGLOG_VERSION));
   config::add_config_option(app, environment);
@@ -111,10 +111,10 @@ Exit codes:
 
 /// Parses and validates the options. Returns the exit code if nothing is to be started: after
 /// --help or --version, or because of bad options.
-std::expected<Given, int> read(int argc, const char* const* argv) {
+std::expected<ParsedOptions, int> read(int argc, const char* const* argv) {
   Program program;
-  auto& [app, given, engine, level, direct, verify] = program;
-  NodeOptions& o = given.options;
+  auto& [app, parsed, engine, level, direct, verify] = program;
+  NodeOptions& o = parsed.options;
   std::string from;
   if (const auto ends = config::read_options(app, environment, argc, argv, from))
     return std::unexpected(*ends);
@@ -131,13 +131,13 @@ std::expected<Given, int> read(int argc, const char* const* argv) {
     console::print_error("loglog-storage: {}\n", ok.error().message());
     return std::unexpected(exit_bad_options);
   }
-  given.effective = fmt::format(
+  parsed.effective = fmt::format(
       "id {}, cluster {}, listen {}, data {}, io-engine {}, direct-io {}, staging-bytes {}, "
       "spare-bytes {}, verify-uploads {}, "
       "http {}, log-level {}{}",
       o.id, o.cluster_name, o.listen, o.data, engine, direct, o.staging_bytes, o.spare_bytes,
       verify, o.http.empty() ? "off" : o.http, level, from);
-  return given;
+  return parsed;
 }
 
 }  // namespace
@@ -152,15 +152,15 @@ int storage_main(int argc, char** argv) {
   // Closed standard descriptors would be given to data files, and a message to stderr would then be
   // written into them.
   console::occupy_standard_descriptors();
-  const auto given = read(argc, argv);
-  if (!given) return given.error();
-  if (given->check_only) {
-    console::print_error("loglog-storage: {}\n", given->effective);
+  const auto parsed = read(argc, argv);
+  if (!parsed) return parsed.error();
+  if (parsed->check_only) {
+    console::print_error("loglog-storage: {}\n", parsed->effective);
     return 0;
   }
-  transport::EventLog(fmt::format("storage {}", given->options.id), given->options.log_level)(
-      transport::LogLevel::info, given->effective);
-  return StorageNode(given->options).run_until_signal([argc, argv]() -> std::optional<NodeOptions> {
+  transport::EventLog(fmt::format("storage {}", parsed->options.id), parsed->options.log_level)(
+      transport::LogLevel::info, parsed->effective);
+  return StorageNode(parsed->options).run_until_signal([argc, argv]() -> std::optional<NodeOptions> {
     const auto again = read(argc, argv);
     if (!again) return std::nullopt;
     return again->options;

@@ -125,7 +125,7 @@ const std::string& StorageNode::http_address() const { return host_->http_addres
 
 int StorageNode::run_until_signal(const std::function<std::optional<NodeOptions>()>& reread) {
   return host_of(options_)->run_until_signal("loglog-storage", [&](const transport::EventLog& log) {
-    server::take_again(options_, reread ? reread() : std::nullopt, log);
+    server::apply_reloaded(options_, reread ? reread() : std::nullopt, log);
   });
 }
 

@@ -42,7 +42,7 @@ struct End {
   ConnectionId id{};
   std::size_t place = 0;  // index of the owner
   End* peer = nullptr;
-  FrameDecoder decoder;
+  MessageDecoder decoder;
   std::deque<Encoded> waiting;
 };
 struct Arrival {
@@ -135,8 +135,8 @@ Circuit::Circuit() : client_(client_options(), 42), sequencer_(sequencer_options
   until([this] { return sequencer_.leading_term() != Term{}; });
   for (std::size_t i = 0; i < nodes; ++i) {
     const ConnectionId here{++connections_}, there{++connections_};
-    End& a = ends_.emplace_back(End{here, sequencer_place, nullptr, FrameDecoder(), {}});
-    End& b = ends_.emplace_back(End{there, first_node + i, &a, FrameDecoder(), {}});
+    End& a = ends_.emplace_back(End{here, sequencer_place, nullptr, MessageDecoder(), {}});
+    End& b = ends_.emplace_back(End{there, first_node + i, &a, MessageDecoder(), {}});
     a.peer = &b;
     at_[a.place][here] = &a;
     at_[b.place][there] = &b;
@@ -238,8 +238,8 @@ void Circuit::connect_client(const client::Connect& c) {
                                 ? sequencer_place
                                 : first_node + static_cast<std::size_t>(c.address[0] - '1');
   const ConnectionId there{++connections_};
-  End& a = ends_.emplace_back(End{c.connection, client_place, nullptr, FrameDecoder(), {}});
-  End& b = ends_.emplace_back(End{there, place, &a, FrameDecoder(), {}});
+  End& a = ends_.emplace_back(End{c.connection, client_place, nullptr, MessageDecoder(), {}});
+  End& b = ends_.emplace_back(End{there, place, &a, MessageDecoder(), {}});
   a.peer = &b;
   at_[client_place][a.id] = &a;
   at_[place][there] = &b;

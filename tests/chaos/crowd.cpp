@@ -145,7 +145,7 @@ class Wire {
  private:
   int fd_ = -1;
   bool good_ = false;
-  FrameDecoder decoder_;
+  MessageDecoder decoder_;
 };
 
 /// A run of a single entry with its reference.

@@ -84,7 +84,8 @@ std::optional<Message> honest_sequencer(const Message& m) {
                     a->round};
   if (const auto* s = std::get_if<InstallSnapshot>(&m))
     return Appended{s->term, true, s->last_index, s->round};
-  if (const auto* q = std::get_if<AskStanding>(&m)) return StandingIs{q->round, RaftTerm{}, false};
+  if (const auto* q = std::get_if<AskVoteRight>(&m))
+    return VoteRightIs{q->round, RaftTerm{}, false};
   return {};
 }
 

@@ -36,7 +36,7 @@ void decode_and_encode(ByteSpan message, std::size_t tail) {
 }
 
 void decode_stream(ByteSpan stream) {
-  FrameDecoder decoder(512, 4096);
+  MessageDecoder decoder(512, 4096);
   std::size_t at = 0;
   while (at < stream.size()) {
     auto room = decoder.writable();

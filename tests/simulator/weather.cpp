@@ -325,7 +325,7 @@ bool Weather::to_processes(const std::string& kind) {
   } else if (kind == "sequencer_disk_lost" || kind == "raft_log_damaged" ||
              kind == "raft_log_unreadable") {
     const bool all_vote = std::ranges::all_of(world_.sequencers, [](const auto& s) {
-      return s->alive() && s->machine()->standing() == sequencer::raft::Standing::voter;
+      return s->alive() && s->machine()->vote_right() == sequencer::raft::VoteRight::voter;
     });
     if (!all_vote) return false;
     SequencerProcess& p = random_.chance(1, 2) ? leader_or_any() : any_sequencer();

@@ -98,7 +98,7 @@ void Raft::on_append(Time now, SequencerId from, const AppendEntries& m) {
   if (s.entries.empty() && saving_.empty()) answer();
   else save(std::move(s), answer);
   commit_to(commit);
-  graduate(m.term, m.committed);
+  regain_vote(m.term, m.committed);
 }
 
 void Raft::on_snapshot(Time now, SequencerId from, const InstallSnapshot& m) {

@@ -51,7 +51,7 @@ bool Raft::can_win(const Candidate& c) const {
 
 void Raft::on_request_vote(Time now, SequencerId from, const RequestVote& m) {
   // A sequencer that lost its disk has forgotten its votes, so it refuses all (C3).
-  if (standing_ != Standing::voter) return send(from, Vote{hard_.term, m.pre_vote, false});
+  if (vote_right_ != VoteRight::voter) return send(from, Vote{hard_.term, m.pre_vote, false});
   const bool up_to_date =
       rules::is_current({m.last_term, m.last_index}, {log_.last_term(), log_.last_index()});
   if (m.pre_vote) {
@@ -120,7 +120,7 @@ void Raft::resign(Time now) {
 /// The leader itself asks for this election, so there is nobody to protect by a pre-vote.
 void Raft::on_campaign(Time now, SequencerId from, const Campaign& m) {
   const auto* f = std::get_if<Follower>(&role_);
-  if (f != nullptr && !resigned_ && standing_ == Standing::voter && m.term == hard_.term &&
+  if (f != nullptr && !resigned_ && vote_right_ == VoteRight::voter && m.term == hard_.term &&
       f->leader == from)
     campaign(now, false);
 }

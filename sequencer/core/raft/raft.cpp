@@ -29,9 +29,9 @@ Raft::Raft(Config config, const RaftDisk& disk, std::uint64_t seed,
     return;
   }
   if (!rules::withholds_vote_after_loss()) return;
-  if (hard_.vote == votes_not_yet) standing_ = Standing::newcomer;
+  if (hard_.vote == votes_not_yet) vote_right_ = VoteRight::newcomer;
   else if (empty && config_.voters.size() > 1 && !config_.trust_empty)
-    standing_ = Standing::undecided;
+    vote_right_ = VoteRight::undecided;
 }
 
 void Raft::start(Time now) {
@@ -45,7 +45,7 @@ void Raft::start(Time now) {
     out_.snapshot_index = log_.snapshot_index();
   }
   if (config_.voters.size() == 1) campaign(now, false);
-  if (standing_ == Standing::undecided) ask_standing(now);
+  if (vote_right_ == VoteRight::undecided) ask_vote_right(now);
   set_wake();
 }
 
@@ -78,7 +78,7 @@ Duration Raft::short_delay() {
 void Raft::peer_connected(Time now, SequencerId peer) {
   now_ = now;
   up_.insert(peer);
-  if (standing_ == Standing::undecided) send(peer, AskStanding{ask_round_});
+  if (vote_right_ == VoteRight::undecided) send(peer, AskVoteRight{ask_round_});
   if (auto* l = std::get_if<Leader>(&role_)) {
     // Messages that were under way on the old connection are lost, so sending begins again at the
     // point that is known to match.
@@ -109,10 +109,10 @@ void Raft::peer_disconnected(Time now, SequencerId peer) {
 void Raft::receive(Time now, SequencerId from, const Message& m) {
   now_ = now;
   if (const std::string why = implausible(from, m); !why.empty()) refuse(from, m, why);
-  else if (const auto* q = std::get_if<AskStanding>(&m)) on_ask_standing(now, from, *q);
-  else if (const auto* t = std::get_if<StandingIs>(&m)) on_standing(from, *t);
+  else if (const auto* q = std::get_if<AskVoteRight>(&m)) on_ask_vote_right(now, from, *q);
+  else if (const auto* t = std::get_if<VoteRightIs>(&m)) on_vote_right(from, *t);
   else if (const auto* v = std::get_if<RequestVote>(&m)) on_request_vote(now, from, *v);
-  else if (standing_ == Standing::undecided)
+  else if (vote_right_ == VoteRight::undecided)
     // An undecided sequencer takes nothing, not even answers to its former self (C3).
     return;
   else if (const auto* a = std::get_if<Vote>(&m)) on_vote(now, from, *a);
@@ -147,8 +147,8 @@ void Raft::save(HardState h, std::function<void()> then) {
 
 void Raft::tick(Time now) {
   now_ = now;
-  if (standing_ != Standing::voter) {
-    if (standing_ == Standing::undecided && now >= ask_due_) ask_standing(now);
+  if (vote_right_ != VoteRight::voter) {
+    if (vote_right_ == VoteRight::undecided && now >= ask_due_) ask_vote_right(now);
   } else if (auto* f = std::get_if<Follower>(&role_)) {
     if (now >= f->election_deadline && !resigned_) campaign(now, rules::begins_with_pre_vote());
   } else if (auto* c = std::get_if<Candidate>(&role_)) {
@@ -181,8 +181,8 @@ void Raft::step_down(Time now, RaftTerm term, SequencerId leader) {
   if (term > hard_.term) {
     // A vote of the old term says nothing in the new term. A newcomer stays without the right to
     // vote.
-    hard_ = {term, standing_ == Standing::voter ? SequencerId{} : votes_not_yet};
-    graduating_ = false;
+    hard_ = {term, vote_right_ == VoteRight::voter ? SequencerId{} : votes_not_yet};
+    regaining_vote_ = false;
     save(hard_);
   }
   const Time deadline =
@@ -251,7 +251,8 @@ void Raft::commit_to(RaftIndex index) {
 
 /// A sequencer without the right to vote and a resigned follower wait for no election.
 void Raft::set_wake() {
-  if (standing_ != Standing::voter) out_.wake = standing_ == Standing::undecided ? ask_due_ : never;
+  if (vote_right_ != VoteRight::voter)
+    out_.wake = vote_right_ == VoteRight::undecided ? ask_due_ : never;
   else if (resigned_ && !is_leader()) out_.wake = never;
   else if (const auto* f = std::get_if<Follower>(&role_)) out_.wake = f->election_deadline;
   else if (const auto* c = std::get_if<Candidate>(&role_)) out_.wake = c->election_deadline;

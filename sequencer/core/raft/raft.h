@@ -38,7 +38,7 @@ struct Config {
 };
 
 /// The right to vote after a start (C3). Only a voter votes and stands for election.
-enum class Standing : std::uint8_t {
+enum class VoteRight : std::uint8_t {
   voter,
   /// The disk is empty or has lost records, and not all others have answered yet.
   undecided,
@@ -126,9 +126,9 @@ class Raft {
   void start(Time now);
   void peer_connected(Time now, SequencerId peer);
   void peer_disconnected(Time now, SequencerId peer);
-  /// Takes RequestVote, Vote, AppendEntries, Appended, InstallSnapshot, Campaign, AskStanding and
-  /// StandingIs; ignores all others. A message that no correct peer sends changes nothing and gives
-  /// an alarm.
+  /// Takes RequestVote, Vote, AppendEntries, Appended, InstallSnapshot, Campaign, AskVoteRight and
+  /// VoteRightIs; ignores all others. A message that no correct peer sends changes nothing and
+  /// gives an alarm.
   void receive(Time now, SequencerId from, const Message& m);
   /// The save of this ticket is durable. Tickets come in the order of Output::saves.
   void save_done(Time now, std::uint64_t ticket);
@@ -151,7 +151,7 @@ class Raft {
   void compact(RaftIndex applied, Bytes snapshot);
 
   RaftRole role() const;
-  Standing standing() const { return standing_; }
+  VoteRight vote_right() const { return vote_right_; }
   /// While undecided: the voters that have not answered the newest round yet.
   std::vector<SequencerId> unanswered() const;
   RaftTerm term() const { return hard_.term; }
@@ -194,13 +194,13 @@ class Raft {
   bool contradicts_committed(RaftIndex index, RaftTerm term) const;
   void refuse(SequencerId from, const Message& m, const std::string& why);
 
-  // on_standing.cpp
+  // on_vote_right.cpp
   void lost_records(const RaftDisk& disk);
-  void on_ask_standing(Time now, SequencerId from, const AskStanding& m);
-  void on_standing(SequencerId from, const StandingIs& m);
-  void ask_standing(Time now);
+  void on_ask_vote_right(Time now, SequencerId from, const AskVoteRight& m);
+  void on_vote_right(SequencerId from, const VoteRightIs& m);
+  void ask_vote_right(Time now);
   void decide();
-  void graduate(RaftTerm term, RaftIndex committed);
+  void regain_vote(RaftTerm term, RaftIndex committed);
 
   void step_down(Time now, RaftTerm term, SequencerId leader);
   void save(SaveRaft s, std::function<void()> then);
@@ -236,16 +236,16 @@ class Raft {
   Time now_{};
   Time alarm_after_{};  // no alarm about a refused message before
   bool resigned_ = false;
-  Standing standing_ = Standing::voter;
+  VoteRight vote_right_ = VoteRight::voter;
   // While undecided (C3): all that each voter has said, added up; and the voters that have answered
   // the newest round.
-  std::map<SequencerId, StandingIs> answers_;
+  std::map<SequencerId, VoteRightIs> answers_;
   std::set<SequencerId> answered_;
   std::uint64_t ask_round_ = 1;
   Time ask_due_ = never;
   // The disk has lost records, so the cluster existed before, whatever the others say.
   bool had_log_ = false;
-  bool graduating_ = false;  // the vote that makes it a voter is being saved
+  bool regaining_vote_ = false;  // the vote that makes it a voter is being saved
   Output out_;
 };
 

@@ -302,7 +302,7 @@ std::vector<Message> hear(const Socket& s, std::size_t most) {
   const timeval patience{10, 0};
   ::setsockopt(s.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   std::vector<Message> all;
-  FrameDecoder d;
+  MessageDecoder d;
   while (all.size() < most) {
     const auto room = d.writable();
     const ssize_t n = ::recv(s.fd(), room.data(), room.size(), 0);

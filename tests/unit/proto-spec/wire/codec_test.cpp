@@ -1,6 +1,5 @@
 // The wire codec (spec/01): a byte stream gives the same messages however it is cut, payloads are
 // received in place, and damage is refused.
-// FrameDecoder decodes messages from a stream; it has nothing to do with frames on the disk.
 #include "proto-spec/wire/codec.h"
 
 #include <doctest/doctest.h>
@@ -42,7 +41,7 @@ TEST_CASE("a stream cut anywhere gives the same messages") {
   // 50 random ways of cutting the stream, also in the middle of headers.
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     Random random(seed);
-    FrameDecoder decoder(4096);
+    MessageDecoder decoder(4096);
     std::vector<std::size_t> sizes;
     std::size_t at = 0;
     while (at < stream.size()) {
@@ -74,7 +73,7 @@ TEST_CASE(
         whole(encode(RequestId{1}, upload(100'000 + 1000 * static_cast<std::size_t>(i))));
     stream.insert(stream.end(), b.data(), b.data() + b.size());
   }
-  FrameDecoder decoder;
+  MessageDecoder decoder;
   std::size_t at = 0, moved = 0;
   int seen = 0;
   // Where the bytes since the last message were received.
@@ -102,7 +101,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a payload is received in place") {
-  FrameDecoder decoder(64u << 10);
+  MessageDecoder decoder(64u << 10);
   const Bytes b = whole(encode(RequestId{1}, upload(1000)));
   auto room = decoder.writable();
   std::memcpy(room.data(), b.data(), b.size());
@@ -141,7 +140,7 @@ TEST_CASE("a count that the bytes cannot hold is refused without allocating for 
 }
 
 TEST_CASE("a body over the limit is refused from its header alone") {
-  FrameDecoder decoder(4096, 1000);
+  MessageDecoder decoder(4096, 1000);
   const Bytes b = whole(encode(RequestId{1}, upload(2000)));
   auto room = decoder.writable();
   std::memcpy(room.data(), b.data(), message_header_size);

@@ -170,7 +170,7 @@ class World {
   /// True while fewer than a minority have lost their disks, because C3 promises nothing beyond.
   bool may_lose_another() const {
     const auto forgot = std::ranges::count_if(nodes_, [](const Sequencer& n) {
-      return n.raft ? n.raft->standing() != raft::Standing::voter
+      return n.raft ? n.raft->vote_right() != raft::VoteRight::voter
                     : n.disk.hard_state == HardState{} ||
                           n.disk.hard_state.vote == raft::votes_not_yet;
     });
@@ -297,7 +297,7 @@ class World {
     for (const Sequencer& other : nodes_) {
       // A sequencer that lost its disk may have held the entry before. It is not counted as lost,
       // because it does not vote before it holds all committed entries again (C3).
-      const bool forgot = other.raft ? other.raft->standing() != raft::Standing::voter
+      const bool forgot = other.raft ? other.raft->vote_right() != raft::VoteRight::voter
                                      : other.disk.hard_state == HardState{} ||
                                            other.disk.hard_state.vote == raft::votes_not_yet;
       if (holds(other.disk, e.index, e.term) || forgot) ++durable;

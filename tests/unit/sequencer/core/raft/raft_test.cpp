@@ -226,12 +226,12 @@ TEST_CASE(
     "raft: with an empty disk it votes for nobody and stands for nothing before all others have "
     "answered (C3)") {
   Voter v(RaftDisk{});
-  REQUIRE(v.raft.standing() == raft::Standing::undecided);
-  CHECK(v.sent<AskStanding>(two).size() == 1);
+  REQUIRE(v.raft.vote_right() == raft::VoteRight::undecided);
+  CHECK(v.sent<AskVoteRight>(two).size() == 1);
   v.time_out();
   // C3: an empty directory neither stands nor votes nor acknowledges.
   CHECK(v.raft.role() == RaftRole::follower);
-  CHECK(v.sent<AskStanding>(three).size() == 2);  // asked again with each heartbeat
+  CHECK(v.sent<AskVoteRight>(three).size() == 2);  // asked again with each heartbeat
   v.receive(two, RequestVote{RaftTerm{4}, false, two, RaftIndex{9}, RaftTerm{3}});
   CHECK_FALSE(v.sent<Vote>(two).back().granted);
   v.receive(two, RequestVote{RaftTerm{4}, true, two, RaftIndex{9}, RaftTerm{3}});
@@ -239,12 +239,12 @@ TEST_CASE(
   v.receive(two, AppendEntries{RaftTerm{3}, two, {}, {}, {}, 1, {entry(3, 1)}});
   CHECK(v.sent<Appended>(two).empty());
   // Sequencer 2 has answered that it has a log; 3 has not answered.
-  v.receive(two, StandingIs{1, RaftTerm{3}, true});
-  CHECK(v.raft.standing() == raft::Standing::undecided);
+  v.receive(two, VoteRightIs{1, RaftTerm{3}, true});
+  CHECK(v.raft.vote_right() == raft::VoteRight::undecided);
   CHECK(v.raft.unanswered() == std::vector{three});
   SUBCASE("there is a cluster: the highest term of all others is taken over before anything else") {
-    v.receive(three, StandingIs{1, RaftTerm{7}, true});
-    REQUIRE(v.raft.standing() == raft::Standing::newcomer);
+    v.receive(three, VoteRightIs{1, RaftTerm{7}, true});
+    REQUIRE(v.raft.vote_right() == raft::VoteRight::newcomer);
     // The highest term is adopted durably with a vote for nobody.
     CHECK(v.raft.term() == RaftTerm{7});
     CHECK(last_saved(v) == HardState{RaftTerm{7}, raft::votes_not_yet});
@@ -252,18 +252,18 @@ TEST_CASE(
     v.receive(two, AppendEntries{RaftTerm{3}, two, {}, {}, RaftIndex{1}, 1, {entry(3, 1)}});
     // The leader of term 3 may have been deposed with the help of the vote that is lost.
     CHECK_FALSE(v.sent<Appended>(two).back().success);
-    CHECK(v.raft.standing() == raft::Standing::newcomer);
+    CHECK(v.raft.vote_right() == raft::VoteRight::newcomer);
   }
   SUBCASE(
       "one without a log may have lost it: the others are asked once more, and the highest of "
       "their terms counts") {
     // 3 has no log and may have lost it since 2 answered, so another round begins.
-    v.receive(three, StandingIs{1, RaftTerm{2}, false});
-    CHECK(v.raft.standing() == raft::Standing::undecided);
-    v.receive(two, StandingIs{1, RaftTerm{3}, true});  // an answer to the round before
+    v.receive(three, VoteRightIs{1, RaftTerm{2}, false});
+    CHECK(v.raft.vote_right() == raft::VoteRight::undecided);
+    v.receive(two, VoteRightIs{1, RaftTerm{3}, true});  // an answer to the round before
     CHECK(v.raft.unanswered() == std::vector{two});
-    v.receive(two, StandingIs{2, RaftTerm{4}, true});
-    REQUIRE(v.raft.standing() == raft::Standing::newcomer);
+    v.receive(two, VoteRightIs{2, RaftTerm{4}, true});
+    REQUIRE(v.raft.vote_right() == raft::VoteRight::newcomer);
     CHECK(v.raft.term() == RaftTerm{4});
   }
   SUBCASE("answers to what it was before are nothing to it") {
@@ -275,8 +275,8 @@ TEST_CASE(
     CHECK(v.raft.term() == RaftTerm{});
   }
   SUBCASE("an answer of nobody counts twice") {
-    v.receive(two, StandingIs{1, RaftTerm{3}, true});
-    CHECK(v.raft.standing() == raft::Standing::undecided);
+    v.receive(two, VoteRightIs{1, RaftTerm{3}, true});
+    CHECK(v.raft.vote_right() == raft::VoteRight::undecided);
   }
 }
 
@@ -288,20 +288,20 @@ TEST_CASE(
   // The storage found bad bytes below the mark (spec/02 R2).
   d.lost_records = true;
   Voter v(d);
-  REQUIRE(v.raft.standing() == raft::Standing::undecided);
-  CHECK(v.sent<AskStanding>(two).size() == 1);
+  REQUIRE(v.raft.vote_right() == raft::VoteRight::undecided);
+  CHECK(v.sent<AskVoteRight>(two).size() == 1);
   v.time_out();
   CHECK(v.raft.role() == RaftRole::follower);
   v.receive(three, RequestVote{RaftTerm{6}, false, three, RaftIndex{9}, RaftTerm{4}});
   CHECK_FALSE(v.sent<Vote>(three).back().granted);
-  v.receive(two, AskStanding{1});
+  v.receive(two, AskVoteRight{1});
   // So that no new cluster begins beside the old cluster.
-  CHECK(v.sent<StandingIs>(two).back().has_log);
+  CHECK(v.sent<VoteRightIs>(two).back().has_log);
   // All others answer, and this sequencer's own log makes it a newcomer in any case.
-  v.receive(two, StandingIs{1, RaftTerm{3}, false});
-  v.receive(three, StandingIs{2, RaftTerm{3}, false});
-  v.receive(two, StandingIs{3, RaftTerm{3}, false});
-  REQUIRE(v.raft.standing() == raft::Standing::newcomer);
+  v.receive(two, VoteRightIs{1, RaftTerm{3}, false});
+  v.receive(three, VoteRightIs{2, RaftTerm{3}, false});
+  v.receive(two, VoteRightIs{3, RaftTerm{3}, false});
+  REQUIRE(v.raft.vote_right() == raft::VoteRight::newcomer);
   CHECK(last_saved(v) == HardState{RaftTerm{5}, raft::votes_not_yet});
   v.save_all();
   // None of the old entries counts, because nobody knows which of them a lost record had taken
@@ -314,11 +314,11 @@ TEST_CASE(
 
 TEST_CASE("raft: where no other has a log, it is a new cluster's and votes (C3)") {
   Voter v(RaftDisk{});
-  v.receive(two, StandingIs{1, RaftTerm{0}, false});
-  v.receive(three, StandingIs{2, RaftTerm{2}, false});
-  CHECK(v.raft.standing() == raft::Standing::undecided);
-  v.receive(two, StandingIs{3, RaftTerm{0}, false});
-  REQUIRE(v.raft.standing() == raft::Standing::voter);
+  v.receive(two, VoteRightIs{1, RaftTerm{0}, false});
+  v.receive(three, VoteRightIs{2, RaftTerm{2}, false});
+  CHECK(v.raft.vote_right() == raft::VoteRight::undecided);
+  v.receive(two, VoteRightIs{3, RaftTerm{0}, false});
+  REQUIRE(v.raft.vote_right() == raft::VoteRight::voter);
   CHECK(last_saved(v) == HardState{RaftTerm{2}, one});  // in term 2 it may have voted
   v.save_all();
   // The first vote is in a term above all terms that the others named.
@@ -335,7 +335,7 @@ TEST_CASE(
   RaftDisk d;
   d.hard_state = {RaftTerm{5}, raft::votes_not_yet};
   Voter v(d);
-  REQUIRE(v.raft.standing() == raft::Standing::newcomer);
+  REQUIRE(v.raft.vote_right() == raft::VoteRight::newcomer);
   // Whether a vote in `term` is granted.
   const auto votes = [&](std::uint64_t term) {
     v.receive(three, RequestVote{RaftTerm{term}, false, three, RaftIndex{99}, RaftTerm{term}});
@@ -347,7 +347,7 @@ TEST_CASE(
   v.receive(two,
             AppendEntries{RaftTerm{6}, two, {}, {}, RaftIndex{3}, 1, {entry(4, 1), entry(4, 2)}});
   v.save_all();
-  CHECK(v.raft.standing() == raft::Standing::newcomer);
+  CHECK(v.raft.vote_right() == raft::VoteRight::newcomer);
   // It holds all that the leader called committed. But no entry of the leader's own term is
   // committed, so the leader may know too little.
   v.receive(two, AppendEntries{RaftTerm{6},
@@ -358,12 +358,12 @@ TEST_CASE(
                                2,
                                {entry(4, 3), entry(6, 4)}});
   v.save_all();
-  CHECK(v.raft.standing() == raft::Standing::newcomer);
+  CHECK(v.raft.vote_right() == raft::VoteRight::newcomer);
   CHECK_FALSE(votes(7));
   v.receive(two, AppendEntries{RaftTerm{6}, two, RaftIndex{4}, RaftTerm{6}, RaftIndex{4}, 3, {}});
-  CHECK(v.raft.standing() == raft::Standing::newcomer);  // not durable yet
+  CHECK(v.raft.vote_right() == raft::VoteRight::newcomer);  // not durable yet
   v.save_all();
-  CHECK(v.raft.standing() == raft::Standing::voter);
+  CHECK(v.raft.vote_right() == raft::VoteRight::voter);
   v.receive(two, RequestVote{RaftTerm{6}, false, two, RaftIndex{99}, RaftTerm{6}});
   CHECK_FALSE(v.sent<Vote>(two).back().granted);  // the lost disk may have voted in term 6
   CHECK(votes(7));
@@ -380,7 +380,7 @@ TEST_CASE(
             AppendEntries{RaftTerm{7}, three, RaftIndex{5}, RaftTerm{7}, RaftIndex{5}, 1, {}});
   CHECK(last_saved(v) == HardState{RaftTerm{7}, raft::votes_not_yet});
   v.save_all();
-  CHECK(v.raft.standing() == raft::Standing::newcomer);
+  CHECK(v.raft.vote_right() == raft::VoteRight::newcomer);
 }
 
 TEST_CASE("raft: what one held that asks with an empty disk counts no more for the leader (C3)") {
@@ -404,7 +404,7 @@ TEST_CASE("raft: what one held that asks with an empty disk counts no more for t
   save_all();
   // 2 acknowledges an entry and then asks with an empty disk.
   raft.receive(now, two, Appended{raft.term(), true, RaftIndex{1}, 1});
-  raft.receive(now, two, AskStanding{1});
+  raft.receive(now, two, AskVoteRight{1});
   raft.receive(now, three, Appended{raft.term(), true, RaftIndex{1}, 1});
   CHECK(raft.committed() == RaftIndex{});  // only 1 and 3 hold it
   raft.receive(now, SequencerId{4}, Appended{raft.term(), true, RaftIndex{1}, 1});
@@ -474,7 +474,7 @@ TEST_CASE("raft: a term far above what was heard is refused in every message tha
   refuses(v, entries(~0ull, 3, 1, {}), why);
   refuses(v, Appended{absurd, false, RaftIndex{3}, 0}, why);
   refuses(v, InstallSnapshot{absurd, two, RaftIndex{9}, RaftTerm{1}, 0, {}}, why);
-  refuses(v, StandingIs{1, absurd, true}, why);
+  refuses(v, VoteRightIs{1, absurd, true}, why);
   refuses(v, Campaign{absurd}, why);
   // A voter that was away for long is still understood.
   v.receive(two, Vote{RaftTerm{1 + raft_term_ahead_max}, false, false});

@@ -17,7 +17,7 @@ void Raft::lost_records(const RaftDisk& disk) {
   log_ = RaftLog(snapshot);
   saved_ = log_.last_index();
   had_log_ = true;
-  standing_ = Standing::undecided;
+  vote_right_ = VoteRight::undecided;
 }
 
 std::vector<SequencerId> Raft::unanswered() const {
@@ -29,16 +29,16 @@ std::vector<SequencerId> Raft::unanswered() const {
 
 /// Asks all others, connected or not, so that a leader knows for how long this sequencer takes
 /// nothing.
-void Raft::ask_standing(Time now) {
+void Raft::ask_vote_right(Time now) {
   ask_due_ = now + config_.heartbeat_interval;
   for (const SequencerId v : config_.voters)
-    if (v != config_.id) send(v, AskStanding{ask_round_});
+    if (v != config_.id) send(v, AskVoteRight{ask_round_});
 }
 
 /// The asker has lost all that it held. As leader, reset its match index, or entries that it no
 /// longer has would count towards a majority (C3).
-void Raft::on_ask_standing(Time now, SequencerId from, const AskStanding& m) {
-  send(from, StandingIs{m.round, hard_.term, had_log_ || log_.last_index() != RaftIndex{}});
+void Raft::on_ask_vote_right(Time now, SequencerId from, const AskVoteRight& m) {
+  send(from, VoteRightIs{m.round, hard_.term, had_log_ || log_.last_index() != RaftIndex{}});
   auto* l = std::get_if<Leader>(&role_);
   if (l == nullptr || !l->peers.contains(from) || !rules::resets_newcomer()) return;
   l->peers[from] = Progress{
@@ -47,8 +47,8 @@ void Raft::on_ask_standing(Time now, SequencerId from, const AskStanding& m) {
 
 /// A voter that says for the first time that it has no log may have lost its log since the others
 /// answered. Then it has lost everything that it had done with them, so another round begins.
-void Raft::on_standing(SequencerId from, const StandingIs& m) {
-  if (standing_ != Standing::undecided || m.round != ask_round_) return;
+void Raft::on_vote_right(SequencerId from, const VoteRightIs& m) {
+  if (vote_right_ != VoteRight::undecided || m.round != ask_round_) return;
   const auto [known, first] = answers_.try_emplace(from, m);
   known->second.term = std::max(known->second.term, m.term);
   known->second.has_log = known->second.has_log || m.has_log;
@@ -57,7 +57,7 @@ void Raft::on_standing(SequencerId from, const StandingIs& m) {
     ++ask_round_;
   }
   answered_.insert(from);
-  if (rules::may_decide_standing(unanswered().empty(), m.has_log)) decide();
+  if (rules::may_decide_vote_right(unanswered().empty(), m.has_log)) decide();
 }
 
 /// All others have answered the newest round. In an older cluster, a candidate that got the lost
@@ -69,7 +69,7 @@ void Raft::decide() {
   const bool has_cluster =
       had_log_ || std::ranges::any_of(answers_, [](const auto& a) { return a.second.has_log; });
   for (const auto& [id, a] : answers_) hard_.term = rules::term_after_answer(hard_.term, a.term);
-  standing_ = has_cluster ? Standing::newcomer : Standing::voter;
+  vote_right_ = has_cluster ? VoteRight::newcomer : VoteRight::voter;
   // A new cluster: this vote for itself keeps it from voting for another candidate in that same
   // term.
   hard_.vote = has_cluster ? votes_not_yet : config_.id;
@@ -81,16 +81,16 @@ void Raft::decide() {
 
 /// Gives the newcomer its vote back, durably. It holds all that the leader of `term` knew as
 /// committed, an entry of that term among it, so nothing that was committed before is missing.
-void Raft::graduate(RaftTerm term, RaftIndex committed) {
-  if (standing_ != Standing::newcomer || graduating_ || commit_ != committed ||
+void Raft::regain_vote(RaftTerm term, RaftIndex committed) {
+  if (vote_right_ != VoteRight::newcomer || regaining_vote_ || commit_ != committed ||
       log_.term_at(commit_) != term)
     return;
-  graduating_ = true;
+  regaining_vote_ = true;
   // No vote in this term for another candidate: before the loss it may have voted in it.
   save(HardState{hard_.term, config_.id}, [this] {
-    graduating_ = false;
+    regaining_vote_ = false;
     hard_.vote = config_.id;
-    standing_ = Standing::voter;
+    vote_right_ = VoteRight::voter;
     if (auto* f = std::get_if<Follower>(&role_)) f->election_deadline = now_ + random_timeout();
   });
 }
