@@ -1,4 +1,4 @@
-// ClientRequests: the functions are in the order of from_client.
+// ClientRequests: how a request is answered or waits, then the requests by kind.
 #include "sequencer/core/client_requests.h"
 
 #include <fmt/format.h>

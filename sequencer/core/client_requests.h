@@ -1,5 +1,5 @@
-// Requests of clients. A request is answered now, or waits in exactly one of these places: a log's
-// term (LogTerm), a log's slot (LogTable), a task (LogTasks), a proposal (Proposals), or a
+// Requests of clients. A request is answered at once, or waits in exactly one of these places: a
+// log's term (LogTerm), a log's slot (LogTable), a task (LogTasks), a proposal (Proposals), or a
 // confirmation (Confirmations). Owned by SequencerMachine.
 #pragma once
 #include <string>

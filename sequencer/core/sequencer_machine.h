@@ -8,7 +8,7 @@
 //   machine_yield.cpp      handing over to a sequencer that reaches more (S8), or before a stop
 //
 // Its parts: SequencerState (shared), LeaderLogs (terms of logs), LogMaking (T5), LeaderNodes
-// (storage nodes), ClientRequests, StatusView. A part calls parts to its left alone.
+// (storage nodes), StatusView, ClientRequests. A part calls only the parts named before it.
 #pragma once
 #include <expected>
 #include <optional>
@@ -43,14 +43,15 @@ class SequencerMachine {
   void arrived(Time now, Arrived&& a);
   /// A save is durable; in the order of Output::saves.
   void save_done(Time now, SaveDone d);
-  /// The own disk gives no more space and half of its reserve is used (`low`), or that is over.
+  /// `low`: the own disk gives no more space, and half of its reserve is used. Otherwise the disk
+  /// has space again.
   void space_is_low(Time now, bool low);
   /// Moves time on; to be called at Output::wake at the latest.
   void tick(Time now, std::uint64_t wall_ms);
   /// This sequencer is to stop (spec/04, "Handing over at a stop"). It stands for no election any
   /// more. A leader takes no new commit and answers its ordered runs. Then it asks a sequencer to
   /// take over that has the whole Raft log and reaches the most logs. All of it takes at most
-  /// Options::resigning.
+  /// Options::resigning.in_all_max.
   void resign(Time now);
   /// After resign(): true if another sequencer leads, or if nothing can be handed over. Call it
   /// after output().
@@ -69,16 +70,16 @@ class SequencerMachine {
   raft::VoteRight vote_right() const { return state_.raft.vote_right(); }
   /// The term that this sequencer leads in; 0: it does not lead, or its term is not committed yet.
   Term leading_term() const { return state_.reign.term; }
-  /// True in effect (a value) if it serves its role: it leads and its term is begun, or it knows
-  /// the leader. Value and error are sentences for people.
+  /// A value if it serves its role: it leads and its term is begun, or it knows the leader.
+  /// Otherwise an error. Both are sentences for people.
   std::expected<std::string, std::string> readiness() const { return view_.readiness(); }
   /// For monitors.
   Report report(Time now) const { return view_.report(now); }
   SequencerId leader() const { return state_.raft.leader(); }
-  /// Its view of the cluster at the newest time that it was told, with at most `logs_max` logs, the
-  /// logs in trouble first. Only the leader of a term sees the condition of nodes and logs. Another
-  /// sequencer tells nodes that it reaches from nodes that it does not, and of logs it knows only
-  /// the metadata.
+  /// Its view of the cluster at the newest time that it was told, with at most `logs_max` logs. If
+  /// the cluster has more, the logs in trouble are chosen first. Only the leader of a term sees the
+  /// condition of nodes and logs. Another sequencer tells nodes that it reaches from nodes that it
+  /// does not, and of logs it knows only the metadata.
   Overview overview(std::size_t logs_max) const { return view_.overview(logs_max); }
 
  private:

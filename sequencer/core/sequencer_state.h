@@ -1,7 +1,7 @@
 // The state that all parts of a sequencer share: what it has committed, what it is connected with,
-// its place in Raft, and the output of the current step. Sends messages and proposes commands; no
-// other decision lives here. SequencerMachine owns the only SequencerState, and every part holds a
-// reference to it. One thread.
+// its place in Raft, and the output of the current step. Sends messages and proposes commands.
+// No rule about logs lives here. SequencerMachine owns the only SequencerState, and every part
+// holds a reference to it. One thread.
 #pragma once
 #include <map>
 #include <optional>
@@ -33,7 +33,7 @@ struct AcceptedConnection {
   /// V1: it may commit also while its address is suspect, because a run that came over it was
   /// committed, or because it had its turn.
   bool may_commit = false;
-  bool has_committed = false;  ///< it has asked for a commit
+  bool has_committed = false;  ///< a commit of it was admitted
   unsigned dropped_runs = 0;   ///< V1: runs that came over it and had to be dropped
   std::uint32_t requests = 0;  ///< ids given on this connection
   // For people; of clients:
@@ -75,8 +75,8 @@ struct SequencerState {
   // Sending
 
   void event(Event::Level level, std::string text);
-  /// Sends a message to a node and returns the request's id; 0: the node is not connected and
-  /// nothing was sent.
+  /// Sends a message to a node and returns the request's id. 0: the message asks for no answer, or
+  /// the node is not connected and nothing was sent.
   RequestId to_node(NodeId id, Message m);
   /// Sends an answer to a client; dropped if its connection is gone.
   void to_client(const Client& c, Message m);
@@ -84,8 +84,8 @@ struct SequencerState {
 
   // Raft
 
-  /// T1: a leader's first entry of its Raft term is BeginTerm, because Raft needs an entry there
-  /// anyway.
+  /// T1: the first entry of a new leader's Raft term. It is BeginTerm, because Raft needs an entry
+  /// there anyway. Begins a reign with an instance of its own.
   Bytes first_entry();
   /// Proposes a command. False: it was refused, and `client`, if any, was told so.
   bool propose(Command c, std::optional<Client> client = {});

@@ -1,6 +1,7 @@
 // Answers about the cluster: metadata, status, overview, figures for monitors. Any sequencer
 // answers from the metadata that it has applied; only the leader of a term sees the condition of
-// nodes and logs. Reads alone: nothing here decides anything.
+// nodes and logs. It only reads; nothing here decides
+// anything.
 #pragma once
 #include <expected>
 #include <string>
@@ -32,7 +33,7 @@ class StatusView {
  private:
   struct Ranked {
     int trouble;
-    std::size_t spare;  // replicas that may fail while all are there
+    std::size_t spare;  // N - W: replicas that may fail if all replicas work
     const LogInfo* log;
     std::tuple<int, std::size_t, LogId> order() const {
       return {-trouble, spare, log->id};

@@ -28,7 +28,7 @@ class StorageMachine {
 
   /// Reads the node's files (K1 to K3), before any other call. Fails with wrong_identity,
   /// newer_format, or the disk's error (K7). DATA LOSS (T4) is no failure: the node then serves
-  /// reads and refuses everything else.
+  /// reads and metadata; it promises nothing and takes no uploads and no orders.
   Result<void> start(Time now, StartupDisk& disk);
 
   /// Events from the driver: connections, messages, ended disk operations and time.
@@ -62,10 +62,10 @@ class StorageMachine {
   /// True once the identity is durable. Before that the node must not be shown to others.
   bool ready() const { return identity_.durable(); }
   bool data_loss() const { return node_.data_loss; }
-  /// Whether the node serves its role: it has heard the leader that sealed it lately, and every log
-  /// here is matched in its leader's term. Returns a sentence with the state, or with the reason
-  /// against it. The node cannot know that a leader was deposed until another leader seals it; ask
-  /// sequencers for that.
+  /// Whether the node serves its role: it has heard lately from the leader that sealed it, and
+  /// every log here is matched in its leader's term. Returns a sentence with the state, or with the
+  /// reason against it. The node cannot know that a leader was deposed until another leader seals
+  /// it; ask sequencers for that.
   std::expected<std::string, std::string> readiness(Time now) const;
   /// Counters and state for monitors.
   Report report() const;

@@ -1,7 +1,7 @@
 // When a leader hands over its lead. S8: a leader that cannot reach its logs' quorums hands over to
 // a sequencer that reaches more, with ever longer pauses. A leader that is asked to stop answers
 // its ordered runs first and then asks the sequencer that reaches most ("Handing over at a stop").
-// Owned by SequencerMachine, which asks Raft and tells this part the outcome.
+// A part of SequencerState. SequencerMachine asks Raft and tells this part the outcome.
 #pragma once
 #include <optional>
 #include <set>

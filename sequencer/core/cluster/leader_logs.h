@@ -30,10 +30,11 @@ class LeaderLogs final : public LogHost {
   const Writers& writers() const { return writers_; }
 
   /// The log's term, which begins now if the log was not needed before in this term. nullptr: no
-  /// log of that id is open. A background call does not count as a wish for the log (S7).
+  /// log of that id is open, or this sequencer does not lead. A background call does not count as a
+  /// wish for the log (S7).
   LogTerm* need(LogId log, bool background = false);
   /// Begins a term of the log, in place of an older term if there is any. `own_seal`: the term is
-  /// for this log alone.
+  /// for this log alone. Does nothing for a log that is not open.
   void begin(LogId log, Term term, bool own_seal, bool background);
   /// Ticks the logs whose timers are due, and refuses requests that have waited too long.
   void tick();

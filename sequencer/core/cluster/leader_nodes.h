@@ -18,12 +18,14 @@ class LeaderNodes {
       : state_(state), logs_(logs), making_(making) {}
 
   /// D2: orders of a sequencer come over a single connection, so a node's newer connection replaces
-  /// the older. Everything known of the older connection goes, but not the facts for people.
+  /// the older. Everything known of the older connection goes, but not the facts for people. A node
+  /// that is neither configured nor registered is closed.
   void connected(const Connected& c);
   /// Registers, accepts or refuses a connected node. An accepted node gets the metadata first and
   /// then the seal, so that it can compare both with its own copy (T2, T4).
   void check(NodeId id);
-  /// The metadata tell the node, which keeps a copy of them, so it refuses by itself from then on.
+  /// T4: counts the node as down in all logs, raises the alarm, and pushes the metadata. The node
+  /// keeps a copy of them, so it refuses by itself from then on.
   void refuse_lost(NodeId id);
   /// Messages of a node count only while this sequencer leads and the node is accepted. Messages
   /// about a log go to that log's term.

@@ -1,5 +1,5 @@
 // Which logs are served by a set of storage nodes: their write and seal quorums lie within it.
-// Pure. SequencerMachine asks before it begins terms in the background and before it hands over.
+// Pure. LogTable asks before terms begin in the background, SequencerMachine before it hands over.
 #pragma once
 #include <functional>
 #include <vector>

@@ -1,7 +1,7 @@
 // The logs of the cluster while this sequencer leads: which have a term, which requests wait for a
 // log, which logs have something to send at the end of the step, whose timers are due, and which
-// terms begin in the background. Owned by SequencerMachine, which makes the terms, sends and
-// answers. Decides nothing about the content of a log.
+// terms begin in the background. Owned by LeaderLogs, which makes the terms. Decides nothing about
+// the content of a log.
 #pragma once
 #include <functional>
 #include <map>
@@ -64,7 +64,7 @@ class LogTable {
   void recover(LogId log) { to_recover_.insert(log); }
   /// Something has changed, so that further logs may begin.
   void look_again() { look_again_ = true; }
-  /// The logs to begin now. Only logs with a seal quorum of ready nodes take a place, because
+  /// The logs to begin now. Only logs whose quorums are ready nodes take a place, because
   /// others would block the rest.
   std::vector<LogId> take_recoverable(const MetadataState& metadata,
                                       const std::function<bool(NodeId)>& ready);
@@ -90,8 +90,8 @@ class LogTable {
   void opened(LogId log) { opened_.push_back(log); }
   /// The logs that have opened in this step.
   std::vector<LogId> take_opened();
-  /// Sends everything that the log at this place of the list has gathered. nullopt: the list ends
-  /// here. nullptr: the log has no term any more.
+  /// Sends everything that a log has gathered: the log at `place` in the list of touched logs.
+  /// nullopt: the list ends here. nullptr: the log has no term any more.
   std::optional<std::pair<LogId, LogTerm*>> flush(Time now, std::size_t place);
   /// After flush(), and after its requests were answered.
   void set_timer(LogId log);
@@ -108,7 +108,7 @@ class LogTable {
   /// The log is deleted; its term ends with `why`. Returns the clients that wait for it.
   std::vector<Client> forget(LogId log, Errc why);
   void erase(LogId log) { logs_.erase(log); }
-  /// The lead is lost: the clients that wait, by log. Call end_terms() first.
+  /// The lead is lost: the clients that wait, log by log. Call end_terms() first.
   std::vector<Client> clear();
 
  private:

@@ -1,6 +1,6 @@
 // Links to the other sequencers (spec/04, "Links between sequencers"). Of two sequencers the lower
-// id dials, and only a single link at a time counts. Owned by SequencerMachine, which closes
-// connections and raises alarms as this part answers, and tells Raft of links.
+// id dials, and only a single link at a time counts. A part of SequencerState. SequencerMachine
+// closes connections and raises alarms as this part answers, and tells Raft of links.
 #pragma once
 #include <map>
 #include <optional>

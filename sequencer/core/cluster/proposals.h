@@ -1,6 +1,6 @@
 // Changes of the metadata that clients have asked for and that wait for the sequencers: commands
-// that were proposed to Raft, by the index of their entries. Owned by SequencerMachine, which
-// proposes and answers. Sends nothing itself.
+// that were proposed to Raft, by the index of their entries. A part of SequencerState, which
+// proposes; SequencerMachine answers. Sends nothing itself.
 #pragma once
 #include <cstddef>
 #include <map>

@@ -1,6 +1,6 @@
 // What the sequencers reach (S8): the other sequencers' reports of the storage nodes that they
 // reach and of their disks, and when this sequencer's own report is due. Answers whether another
-// log's metadata fit. Owned by SequencerMachine, which sends the reports.
+// log's metadata fit. A part of SequencerState; SequencerMachine sends the reports.
 #pragma once
 #include <map>
 #include <vector>

@@ -1,6 +1,6 @@
 // The storage nodes as this sequencer knows them: their connections, their conditions, and the
 // facts that they tell. Answers which nodes are ready, heard and reached, and how a node looks to
-// people. Owned by SequencerMachine, which judges identities (T4) and sends.
+// people. A part of SequencerState; LeaderNodes judges identities (T4) and sends.
 #pragma once
 #include <algorithm>
 #include <map>

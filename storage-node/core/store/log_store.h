@@ -13,13 +13,15 @@
 // - busy(): true while a group, a cut or marks are under way. A state that is told to a leader
 //   while it is false cannot change by itself (S1).
 // - cut(): News::cut comes when the cut is durable; bytes past it never come back (S4, K3).
-// - trim(): bytes below the point are forgotten, never those at or above it, and never bytes that
-//   an operation still needs (R3).
+// - trim(): whole segments below the point go, never bytes at or above it, and never bytes that an
+//   operation still needs (R3).
 // - Space (K5): make_room() is asked before a group is stamped. Once it has returned true, append()
 //   of that group takes no further space, so only a request for space can meet a full disk.
-// - recover() at a start (recovery_scan.h): what was acknowledged is there, or the log is suspect.
+// - recovered() at a start, with the findings of recovery_scan.h: what was acknowledged is there,
+// or the log is suspect.
 // - A failed write ends the process (K2); the store tells no news of it.
-// - News come from done() as values. The store calls nobody, and requests operations of Node alone.
+// - News come from done() as values. The store calls nobody but Node, of which it requests
+//   operations and which takes its alarms.
 //
 // A caller owes the store: frames that are stamped from the store's end on, no append to torn
 // bytes, and the driver's DiskDone of every ticket of this log.
