@@ -244,6 +244,24 @@ def node_dies(cluster, browser):
     feeding.stop()
 
 
+def full_disk_is_on_its_card(browser):
+    """The card of a node whose disk is full is not green while an alarm above it says so. The
+    page's own answers are changed on their way, because the disks of this test are not full."""
+    browser.ask("""(() => {
+        const before = window.fetch;
+        window.fetch = async (...asked) => {
+            const answer = await before(...asked), status = await answer.json();
+            status.storage.find(n => n.id === 3).logs_without_space = 2;
+            return new Response(JSON.stringify(status), { status: answer.status });
+        };
+        window.asBefore = () => { window.fetch = before; };
+    })()""")
+    card = """document.querySelector('#storage [data-node="3"]')"""
+    browser.until("the card says that the disk is full", f"{card}.innerText.includes('disk full') && {card}.querySelector('.bad') !== null")
+    browser.ask("window.asBefore()")
+    browser.until("and no longer", f"!{card}.innerText.includes('disk full')")
+
+
 def leader_dies(cluster, browser, leader):
     browser.driver.get(cluster.url(leader))
     browser.until("the page is filled", "document.querySelector('[data-log=events]') !== null")
@@ -314,6 +332,7 @@ def main():
         browser.driver.get(cluster.url(follower))
         browser.until("the page is filled", "document.querySelector('[data-log=events]') !== null")
         nothing_comes_from_elsewhere(cluster, browser, follower, leader)
+        full_disk_is_on_its_card(browser)
         node_dies(cluster, browser)
         second = leader_dies(cluster, browser, leader)
         quorum_goes(cluster, browser, second)
