@@ -47,7 +47,7 @@ struct Leading {
     state.raft.start(state.now);
     for (int i = 0; i < 10 && !state.raft.is_leader(); ++i) {
       settle();
-      state.now = std::max(state.now, state.raft.output().wake);
+      state.now += 1s;  // more than an election time-out in a few turns
       state.raft.tick(state.now);
     }
     settle();

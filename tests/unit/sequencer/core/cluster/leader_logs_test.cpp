@@ -63,7 +63,9 @@ TEST_CASE(
     f.state.connections.at(c.connection).from = from;
     return f.logs.admits_commit(c.connection);
   };
-  CHECK(comes(52, "10.0.0.1"));
-  CHECK_FALSE(comes(53, "10.0.0.1"));
-  CHECK(comes(54, "10.0.0.2"));
+  CHECK_FALSE(comes(52, "10.0.0.1"));
+  f.state.now += DroppedRuns::newcomer_pause;
+  CHECK(comes(53, "10.0.0.1"));
+  CHECK_FALSE(comes(54, "10.0.0.1"));
+  CHECK(comes(55, "10.0.0.2"));
 }
