@@ -8,9 +8,9 @@
 
 #include "proto-spec/console/error_output.h"
 #include "proto-spec/server/posix_free_memory.h"
+#include "proto-spec/transport/address.h"
 #include "proto-spec/transport/posix_descriptors.h"
 #include "proto-spec/transport/posix_signals.h"
-#include "proto-spec/transport/uv_connection.h"
 #include "proto-spec/vocabulary/exit_code.h"
 
 namespace loglog::server {

@@ -1,6 +1,6 @@
 // A connection's receiving side without I/O (W4 to W5): checks the peer's hello, agrees on the
-// version, checks directions, and cuts the byte stream into messages. transport/uv_connection.h
-// drives it over sockets; the simulator calls accept() alone.
+// version, checks directions, and cuts the byte stream into messages. transport/connection.h
+// drives it over streams; the simulator calls accept() alone.
 #pragma once
 #include <optional>
 #include <string>

@@ -1,5 +1,5 @@
 // Which incoming connections a server keeps (W9), and which of its clients wait for receive memory
-// (W10). It counts and queues; uv_connection.cpp closes, refuses and reads. A bound on clients and
+// (W10). It counts and queues; connection.cpp closes, refuses and reads. A bound on clients and
 // on unknown connections leaves descriptors for files, storage nodes and sequencers.
 #pragma once
 #include <cstddef>

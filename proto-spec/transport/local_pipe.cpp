@@ -7,14 +7,6 @@
 #include <utility>
 
 namespace loglog::transport {
-namespace {
-constexpr std::string_view prefix = "local:";
-}
-
-std::optional<std::string> local_name(const std::string& address) {
-  if (!address.starts_with(prefix)) return std::nullopt;
-  return address.substr(prefix.size());
-}
 
 struct LocalPipe::Shared {
   struct End {

@@ -1,10 +1,9 @@
 // Addresses "local:NAME": servers in the same process, reached without a port and a socket. An end
 // hands encoded messages to the other end in memory. The receiver copies them as it would copy from
 // a socket, because nodes stamp received frames in place while the sender's buffer goes to other
-// replicas too. Connection and Listener are the callers.
+// replicas too. PipeStream and Listener are the callers.
 #pragma once
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,9 +11,6 @@
 #include "proto-spec/wire/codec.h"
 
 namespace loglog::transport {
-
-/// NAME of "local:NAME"; nullopt for any other address.
-std::optional<std::string> local_name(const std::string& address);
 
 /// An end of a connection within this process. Each end belongs to the thread of its own loop; the
 /// two loops may differ.

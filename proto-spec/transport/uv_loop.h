@@ -1,5 +1,5 @@
 // The event loop of a node or client: a thread runs it, other threads post to it. Timers, signals
-// and the work at the end of a turn are here; connections are in uv_connection.h.
+// and the work at the end of a turn are here; streams and connections stand on it.
 #pragma once
 #include <uv.h>
 

@@ -16,8 +16,8 @@
 #include <thread>
 
 #include "proto-spec/disk/frame.h"
+#include "proto-spec/transport/address.h"
 #include "proto-spec/transport/posix_signals.h"
-#include "proto-spec/transport/uv_connection.h"
 #include "sdk/api/client_state.h"
 
 namespace loglog {

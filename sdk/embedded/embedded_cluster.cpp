@@ -11,8 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "proto-spec/transport/address.h"
+#include "proto-spec/transport/listener.h"
 #include "proto-spec/transport/posix_fork.h"
-#include "proto-spec/transport/uv_connection.h"
 #include "proto-spec/vocabulary/limits.h"
 #include "sequencer/app/sequencer.h"
 #include "storage-node/app/storage_node.h"
@@ -36,7 +37,7 @@ Result<std::vector<std::string>> free_addresses(const std::string& host, std::si
   std::vector<std::string> out;
   for (std::size_t i = 0; i < count; ++i) {
     auto listener =
-        transport::Listener::listen(loop, host + ":0", [](const transport::Incoming&) {});
+        transport::Listener::listen(loop, host + ":0", [](const transport::Stream::Ptr&) {});
     if (!listener) return std::unexpected(listener.error());
     out.push_back((*listener)->address());
     held.push_back(std::move(*listener));

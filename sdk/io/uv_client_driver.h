@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "proto-spec/transport/connection.h"
 #include "proto-spec/transport/posix_fork.h"
-#include "proto-spec/transport/uv_connection.h"
 #include "sdk/core/client_machine.h"
 
 namespace loglog::client {

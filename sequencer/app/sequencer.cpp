@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto-spec/server/host.h"
+#include "proto-spec/transport/address.h"
 #include "proto-spec/vocabulary/exit_code.h"
 #include "sequencer/app/sequencer_pages.h"
 #include "sequencer/io/uv_sequencer_driver.h"

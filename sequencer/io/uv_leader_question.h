@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "proto-spec/transport/uv_connection.h"
+#include "proto-spec/transport/connection.h"
 
 namespace loglog::sequencer {
 

@@ -70,7 +70,7 @@ SequencerDriver::~SequencerDriver() {
 
 Result<void> SequencerDriver::start(const std::string& listen_address) {
   auto listener =
-      transport::Listener::listen(loop_, listen_address, [this](const transport::Incoming& in) {
+      transport::Listener::listen(loop_, listen_address, [this](const transport::Stream::Ptr& in) {
         auto c = transport::Connection::accept(loop_, in, machine_.hello(), {}, admissions_);
         if (c) adopt(ConnectionId{++ids_}, c, nobody);
       });

@@ -11,10 +11,11 @@
 #include <string>
 #include <thread>
 
+#include "proto-spec/transport/connection.h"
 #include "proto-spec/transport/event_log.h"
+#include "proto-spec/transport/listener.h"
 #include "proto-spec/transport/posix_descriptors.h"
 #include "proto-spec/transport/sparing_log.h"
-#include "proto-spec/transport/uv_connection.h"
 #include "sequencer/core/cluster_picture.h"
 #include "sequencer/core/history.h"
 #include "sequencer/core/sequencer_machine.h"

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "proto-spec/server/host.h"
+#include "proto-spec/transport/address.h"
 #include "proto-spec/vocabulary/exit_code.h"
 #include "storage-node/app/storage_pages.h"
 #include "storage-node/io/uring_segment_file.h"

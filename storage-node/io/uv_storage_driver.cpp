@@ -59,7 +59,7 @@ Result<void> StorageDriver::start(const std::string& listen_address) {
     }
   }
   auto listener = transport::Listener::listen(
-      loop_, listen_address, [this](const transport::Incoming& in) { accepted(in); });
+      loop_, listen_address, [this](const transport::Stream::Ptr& in) { accepted(in); });
   if (!listener) return std::unexpected(listener.error());
   listener_ = std::move(*listener);
   log_(transport::LogLevel::info,
@@ -87,7 +87,7 @@ void StorageDriver::begin_stop(std::function<void()> then) {
 }
 
 /// The hello is exchanged by the connection itself; the machine hears of the connection after that.
-void StorageDriver::accepted(const transport::Incoming& incoming) {
+void StorageDriver::accepted(const transport::Stream::Ptr& incoming) {
   auto c = transport::Connection::accept(loop_, incoming, machine_.hello(), {}, admissions_);
   if (c) adopt(ConnectionId{++ids_}, c, NodeId{});
 }

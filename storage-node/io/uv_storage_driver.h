@@ -8,10 +8,11 @@
 #include <memory>
 #include <string>
 
+#include "proto-spec/transport/connection.h"
 #include "proto-spec/transport/event_log.h"
+#include "proto-spec/transport/listener.h"
 #include "proto-spec/transport/posix_descriptors.h"
 #include "proto-spec/transport/sparing_log.h"
-#include "proto-spec/transport/uv_connection.h"
 #include "storage-node/core/storage_machine.h"
 #include "storage-node/io/file_engine.h"
 #include "storage-node/io/io_figures.h"
@@ -46,7 +47,7 @@ class StorageDriver {
   }
 
  private:
-  void accepted(const transport::Incoming& incoming);
+  void accepted(const transport::Stream::Ptr& incoming);
   void adopt(ConnectionId id, const transport::Connection::Ptr& connection, NodeId dialled);
   void perform();
   void perform_if_large();

@@ -1,6 +1,8 @@
 // Connections between two event loops, over TCP on loopback and within the process ("local:"):
 // delivery, refusals, time-outs and the bounds of spec/09 "Every connection".
 // EchoServer and Server run on threads of their own; Socket is a raw peer that may misbehave.
+#include "proto-spec/transport/connection.h"
+
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -14,7 +16,7 @@
 #include <cerrno>
 #include <thread>
 
-#include "proto-spec/transport/uv_connection.h"
+#include "proto-spec/transport/listener.h"
 
 using namespace loglog;
 using namespace loglog::transport;
@@ -31,7 +33,7 @@ Hello hello(Role role, std::string cluster = "c") {
 class EchoServer {
  public:
   explicit EchoServer(const std::string& where) {
-    auto l = Listener::listen(loop_, where, [this](const Incoming& in) {
+    auto l = Listener::listen(loop_, where, [this](const Stream::Ptr& in) {
       auto c = Connection::accept(loop_, in, hello(Role::storage), {});
       if (!c) return;
       auto* raw = c.get();
@@ -328,7 +330,7 @@ class Server {
                   std::function<void(Connection&, RequestId, Message&&)> on_message = {},
                   Duration progress = 30s)
       : admissions(std::make_shared<Admissions>(descriptors, progress)) {
-    auto l = Listener::listen(loop, "127.0.0.1:0", [this, on_message](const Incoming& in) {
+    auto l = Listener::listen(loop, "127.0.0.1:0", [this, on_message](const Stream::Ptr& in) {
       auto c = Connection::accept(loop, in, hello(Role::storage), {}, admissions);
       if (!c) return;
       Connection* raw = c.get();
@@ -660,7 +662,7 @@ TEST_CASE("transport: a server to which 256 MiB are queued is given up (peer_que
   std::uint64_t most = 0;
   Loop loop;
   Connection::Ptr kept;
-  auto server = Listener::listen(loop, "127.0.0.1:0", [&](const Incoming& in) {
+  auto server = Listener::listen(loop, "127.0.0.1:0", [&](const Stream::Ptr& in) {
     kept = Connection::accept(loop, in, hello(Role::storage), {});
     kept->set_callbacks({[&](const Hello&) {
                            for (int i = 0; i < 20; ++i) kept->send(RequestId{1}, run);

@@ -10,7 +10,7 @@
 #include <chrono>
 #include <thread>
 
-#include "proto-spec/transport/uv_connection.h"
+#include "proto-spec/transport/connection.h"
 
 using namespace loglog;
 using namespace loglog::transport;
