@@ -24,8 +24,7 @@ ClientDriver::~ClientDriver() {
   loop_.post([this] {
     machine_.close(loop_.now());
     perform();
-    for (auto& [id, c] : connections_) c->close();
-    connections_.clear();
+    links_.close_all();
     loop_.stop();
   });
   thread_.join();
@@ -83,21 +82,16 @@ ClientDriver::Counted ClientDriver::counted() {
   return future.get();
 }
 
-void ClientDriver::connect(const Connect& c) {
-  const ConnectionId id = c.connection;
-  auto connection = transport::Connection::dial(loop_, c.address, machine_.hello(),
-                                                {{Role::sequencer, Role::storage}, 0}, {});
-  connections_[id] = connection;
-  connection->set_callbacks({
-      [this, id](const Hello& peer) { machine_.connected(loop_.now(), {id, peer}); },
-      [this, id](RequestId request, Message&& m) {
-        machine_.arrived(loop_.now(), {id, request, std::move(m)});
-      },
-      [this, id](const Error& why) {
-        connections_.erase(id);
-        machine_.disconnected(loop_.now(), {id, why});
-      },
-  });
+void ClientDriver::on_connected(const transport::Link& link, const Hello& peer) {
+  machine_.connected(loop_.now(), {link.id, peer});
+}
+
+void ClientDriver::on_message(ConnectionId from, RequestId request, Message&& m) {
+  machine_.arrived(loop_.now(), {from, request, std::move(m)});
+}
+
+void ClientDriver::on_disconnected(const transport::Link& link, const Error& why) {
+  machine_.disconnected(loop_.now(), {link.id, why});
 }
 
 void ClientDriver::completed(Completed&& c) {
@@ -122,15 +116,10 @@ void ClientDriver::completed(Completed&& c) {
 void ClientDriver::perform() {
   // A handler can make further calls only by posting them, so a single pass is enough.
   Output& o = machine_.output();
-  for (const Connect& c : o.connects) connect(c);
-  for (Send& s : o.sends)
-    if (const auto c = connections_.find(s.to); c != connections_.end())
-      c->second->send(s.request, s.message);
-  for (const Close& c : o.closes)
-    if (const auto found = connections_.find(c.connection); found != connections_.end()) {
-      found->second->close();
-      connections_.erase(found);
-    }
+  for (const Connect& c : o.connects)
+    links_.dial(c.connection, c.address, machine_.hello(), {{Role::sequencer, Role::storage}, 0});
+  for (const Send& s : o.sends) links_.send(s.to, s.request, s.message);
+  for (const Close& c : o.closes) links_.close(c.connection);
   // The Output is complete and cleared before any handler of the application runs.
   const Time wake = o.wake;
   completing_.swap(o.completed);

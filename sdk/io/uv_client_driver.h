@@ -4,21 +4,20 @@
 #pragma once
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
-#include "proto-spec/transport/connection.h"
+#include "proto-spec/transport/connection_table.h"
 #include "proto-spec/transport/posix_fork.h"
 #include "sdk/core/client_machine.h"
 
 namespace loglog::client {
 
 /// Calls come from any thread and are taken in batches: many posts cause a single wake-up.
-class ClientDriver {
+class ClientDriver : private transport::ConnectionOwner {
  public:
   using Handler = std::function<void(Completed&&)>;
   using Call = std::function<void(ClientMachine&, Time now, Token token)>;
@@ -26,7 +25,7 @@ class ClientDriver {
   /// Starts the thread. `seed` must differ between clients.
   ClientDriver(Options options, std::uint64_t seed);
   /// Ends all calls, runs their handlers and joins the thread. Must not run on the driver's thread.
-  ~ClientDriver();
+  ~ClientDriver() override;
 
   /// From any thread, does not block: runs `call` on the driver's thread with a fresh token.
   /// `handler` gets the completions of that token there. `started` (may be empty) gets the token
@@ -73,12 +72,14 @@ class ClientDriver {
   void completed(Completed&& c);
   /// Performs the machine's Output; runs at the end of each turn of the loop.
   void perform();
-  void connect(const Connect& c);
+  void on_connected(const transport::Link& link, const Hello& peer) override;
+  void on_message(ConnectionId from, RequestId request, Message&& m) override;
+  void on_disconnected(const transport::Link& link, const Error& why) override;
 
   transport::ProcessMark process_;
   transport::Loop loop_;
   ClientMachine machine_;
-  std::map<ConnectionId, transport::Connection::Ptr> connections_;
+  transport::ConnectionTable links_{loop_, *this};
   std::unordered_map<Token, Handler> handlers_;
   std::uint64_t tokens_ = 0;
   std::mutex mutex_;                    // guards new_appends_; all else belongs to the thread

@@ -28,8 +28,6 @@ constexpr std::uint32_t logs_kept_max = 1000;
 constexpr Duration mark_when_idle = 20ms;
 /// Pause between two attempts of a save that found no space.
 constexpr Duration space_asked_every = 1s;
-/// The "peer" of a connection that the other end dialled.
-constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
 transport::LogLevel level_of(Event::Level l) {
   return static_cast<transport::LogLevel>(static_cast<std::uint8_t>(l));
@@ -65,18 +63,12 @@ SequencerDriver::~SequencerDriver() {
   }
   saver_.wanted.notify_one();
   saver_.thread.join();
-  for (auto& [id, c] : connections_) c->close();
+  links_.close_all();
 }
 
 Result<void> SequencerDriver::start(const std::string& listen_address) {
-  auto listener =
-      transport::Listener::listen(loop_, listen_address, [this](const transport::Stream::Ptr& in) {
-        auto c = transport::Connection::accept(loop_, in, machine_.hello(), {}, admissions_);
-        if (c) adopt(ConnectionId{++ids_}, c, nobody);
-      });
-  if (!listener) return std::unexpected(listener.error());
-  listener_ = std::move(*listener);
-  log_(transport::LogLevel::info, fmt::format("serves on {}", listener_->address()));
+  if (auto ok = links_.listen(listen_address, [this] { return machine_.hello(); }); !ok) return ok;
+  log_(transport::LogLevel::info, fmt::format("serves on {}", links_.address()));
   machine_.start(loop_.now(), wall_ms());
   loop_.on_turn_end([this, alive = alive_] {
     if (*alive) perform();
@@ -98,9 +90,8 @@ void SequencerDriver::resign(std::function<void()> then) {
 
 void SequencerDriver::dial(std::size_t peer) {
   const Peer& p = peers_[peer];
-  const ConnectionId id{++ids_};
-  adopt(id, transport::Connection::dial(loop_, p.address, machine_.hello(), {{p.role}, p.id}, {}),
-        peer);
+  links_.dial(links_.next_id(), p.address, machine_.hello(), {{p.role}, p.id},
+              static_cast<std::uint32_t>(peer + 1));
 }
 
 /// A random part of the backoff keeps peers from dialling in step.
@@ -114,47 +105,37 @@ void SequencerDriver::redial(std::size_t peer) {
   });
 }
 
-/// Connects a connection's callbacks to the machine. The machine hears of a connection only after
-/// its hello, and of its end only if it heard of the connection.
-void SequencerDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c,
-                            std::size_t peer) {
-  connections_[id] = c;
-  if (peer != nobody) dialled_[id] = peer;
-  auto known = std::make_shared<bool>(false);
-  c->set_callbacks({
-      [this, id, peer, known](const Hello& theirs) {
-        *known = true;
-        if (peer != nobody) {
-          peers_[peer].backoff = redial_min;
-          peers_[peer].said = Errc::ok;
-        }
-        const transport::Connection& open = *connections_.at(id);
-        machine_.connected(loop_.now(),
-                           {id, theirs, peer != nobody, open.peer_address(), open.peer_endpoint()});
-      },
-      [this, id](RequestId request, Message&& m) {
-        machine_.arrived(loop_.now(), {id, request, std::move(m)});
-        perform_if_large();
-      },
-      [this, id, peer, known](const Error& why) {
-        connections_.erase(id);
-        dialled_.erase(id);
-        if (*known) machine_.disconnected(loop_.now(), {id, why.code});
-        if (peer == nobody) {
-          if (why.code != Errc::connection_lost)
-            closed_log_(loop_.now(), transport::LogLevel::warning,
-                        fmt::format("closed a connection: {}", why.message()));
-          return;
-        }
-        Peer& p = peers_[peer];
-        if (p.said != why.code)
-          log_(transport::LogLevel::warning,
-               fmt::format("{} {} at {}: {}", name_of(p.role), p.id, p.address, why.message()));
-        p.said = why.code;
-        if (why.code != Errc::connection_lost) p.backoff = redial_refused;
-        redial(peer);
-      },
-  });
+void SequencerDriver::on_connected(const transport::Link& link, const Hello& peer) {
+  if (link.dialled != 0) {
+    peers_[link.dialled - 1].backoff = redial_min;
+    peers_[link.dialled - 1].said = Errc::ok;
+  }
+  machine_.connected(loop_.now(),
+                     {link.id, peer, link.dialled != 0, link.connection->peer_address(),
+                      link.connection->peer_endpoint()});
+}
+
+void SequencerDriver::on_message(ConnectionId from, RequestId request, Message&& m) {
+  machine_.arrived(loop_.now(), {from, request, std::move(m)});
+  perform_if_large();
+}
+
+/// The machine hears of the end only if it heard of the connection.
+void SequencerDriver::on_disconnected(const transport::Link& link, const Error& why) {
+  if (link.connected) machine_.disconnected(loop_.now(), {link.id, why.code});
+  if (link.dialled == 0) {
+    if (why.code != Errc::connection_lost)
+      closed_log_(loop_.now(), transport::LogLevel::warning,
+                  fmt::format("closed a connection: {}", why.message()));
+    return;
+  }
+  Peer& p = peers_[link.dialled - 1];
+  if (p.said != why.code)
+    log_(transport::LogLevel::warning,
+         fmt::format("{} {} at {}: {}", name_of(p.role), p.id, p.address, why.message()));
+  p.said = why.code;
+  if (why.code != Errc::connection_lost) p.backoff = redial_refused;
+  redial(link.dialled - 1);
 }
 
 /// W8: many requests may come in a single read. Large answers are queued before the next request is
@@ -181,21 +162,12 @@ void SequencerDriver::perform() {
     for (SaveRaft& s : o.saves) saver_.saves.push_back(std::move(s));
     saver_.wanted.notify_one();
   }
-  for (Send& s : o.sends)
-    if (const auto c = connections_.find(s.to); c != connections_.end())
-      c->second->send(s.request, s.message);
-  for (const CloseConnection& c : o.closes) {
-    if (const auto found = connections_.find(c.connection); found != connections_.end()) {
-      found->second->close(c.why);
-      connections_.erase(found);
+  for (const Send& s : o.sends) links_.send(s.to, s.request, s.message);
+  for (const CloseConnection& c : o.closes)
+    if (const std::uint32_t dialled = links_.close(c.connection, c.why); dialled != 0) {
+      peers_[dialled - 1].backoff = redial_refused;
+      redial(dialled - 1);
     }
-    if (const auto d = dialled_.find(c.connection); d != dialled_.end()) {
-      const std::size_t peer = d->second;
-      dialled_.erase(d);
-      peers_[peer].backoff = redial_refused;
-      redial(peer);
-    }
-  }
   const Time wake = o.wake;
   o.clear();
   if (when_resigned_ && machine_.may_stop()) std::exchange(when_resigned_, {})();

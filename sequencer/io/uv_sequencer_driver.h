@@ -5,16 +5,13 @@
 #include <condition_variable>
 #include <deque>
 #include <list>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 
-#include "proto-spec/transport/connection.h"
+#include "proto-spec/transport/connection_table.h"
 #include "proto-spec/transport/event_log.h"
-#include "proto-spec/transport/listener.h"
-#include "proto-spec/transport/posix_descriptors.h"
 #include "proto-spec/transport/sparing_log.h"
 #include "sequencer/core/cluster_picture.h"
 #include "sequencer/core/history.h"
@@ -27,18 +24,18 @@ namespace loglog::sequencer {
 /// Belongs to its loop's thread. `fatal` is called on that thread if a save fails (io_error; a save
 /// without space waits instead), or if a committed entry is not understood (newer_format). Nothing
 /// is performed after that.
-class SequencerDriver {
+class SequencerDriver : private transport::ConnectionOwner {
  public:
   /// `storage` belongs to the saver thread from here to the destruction, except for disk() here.
   /// `seed`: for ids and jitter; another value at every start.
   SequencerDriver(transport::Loop& loop, RaftStorage& storage, Options options, std::uint64_t seed,
                   transport::EventLog log, std::function<void(const Error&)> fatal);
   /// Waits for the save under way; saves that have not begun are lost, as in a crash.
-  ~SequencerDriver();
+  ~SequencerDriver() override;
   /// Listens, then dials every storage node and every sequencer with a higher id, and redials for
   /// ever.
   Result<void> start(const std::string& listen_address);
-  const std::string& address() const { return listener_->address(); }
+  const std::string& address() const { return links_.address(); }
   /// See SequencerMachine::readiness().
   std::expected<std::string, std::string> readiness() const { return machine_.readiness(); }
   /// Stops taking work; a leader hands over first (SequencerMachine::resign). `then` is called
@@ -46,7 +43,7 @@ class SequencerDriver {
   void resign(std::function<void()> then);
   /// For monitors.
   SequencerReport report() const {
-    return {machine_.report(loop_.now()), saves_took_, loop_.traffic(), admissions_->figures()};
+    return {machine_.report(loop_.now()), saves_took_, loop_.traffic(), links_.admissions()};
   }
   /// Begins to take readings for history(). Call once, after start().
   void keep_history();
@@ -78,7 +75,9 @@ class SequencerDriver {
   };
   void dial(std::size_t peer);
   void redial(std::size_t peer);
-  void adopt(ConnectionId id, const transport::Connection::Ptr& connection, std::size_t peer);
+  void on_connected(const transport::Link& link, const Hello& peer) override;
+  void on_message(ConnectionId from, RequestId request, Message&& m) override;
+  void on_disconnected(const transport::Link& link, const Error& why) override;
   void perform();
   void perform_if_large();
   void save_all();
@@ -99,14 +98,9 @@ class SequencerDriver {
   std::function<void(const Error&)> fatal_;
   bool dead_ = false;
   std::function<void()> when_resigned_;
-  std::unique_ptr<transport::Listener> listener_;
-  std::shared_ptr<transport::Admissions> admissions_ =
-      std::make_shared<transport::Admissions>(transport::descriptor_limit());
-  std::map<ConnectionId, transport::Connection::Ptr> connections_;
-  std::map<ConnectionId, std::size_t> dialled_;
-  std::vector<Peer> peers_;
-  std::uint64_t ids_ = 0;
-  std::size_t sized_ = 0;  // sends of the machine's output that output_bytes_ counts already
+  transport::ConnectionTable links_{loop_, *this};
+  std::vector<Peer> peers_;  // of a dialled link, Link::dialled is 1 + the index here
+  std::size_t sized_ = 0;    // sends of the machine's output that output_bytes_ counts already
   std::size_t output_bytes_ = 0;
   observe::LatencyHistogram saves_took_;
   History history_;

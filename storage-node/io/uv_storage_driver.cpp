@@ -41,7 +41,7 @@ StorageDriver::StorageDriver(transport::Loop& loop, SegmentDirectory& directory,
 /// Callbacks of the engine and the loop may still come; they see *alive_.
 StorageDriver::~StorageDriver() {
   *alive_ = false;
-  for (auto& [id, c] : connections_) c->close();
+  links_.close_all();
 }
 
 Result<void> StorageDriver::start(const std::string& listen_address) {
@@ -58,12 +58,9 @@ Result<void> StorageDriver::start(const std::string& listen_address) {
                          {d.ticket, done.error, std::move(done.data), std::move(done.detail)});
     }
   }
-  auto listener = transport::Listener::listen(
-      loop_, listen_address, [this](const transport::Stream::Ptr& in) { accepted(in); });
-  if (!listener) return std::unexpected(listener.error());
-  listener_ = std::move(*listener);
+  if (auto ok = links_.listen(listen_address, [this] { return machine_.hello(); }); !ok) return ok;
   log_(transport::LogLevel::info,
-       fmt::format("serves on {}, files by {}, {} the page cache", listener_->address(),
+       fmt::format("serves on {}, files by {}, {} the page cache", links_.address(),
                    engine_->name(), directory_.is_direct() ? "past" : "through"));
   loop_.on_turn_end([this, alive = alive_] {
     if (*alive) perform();
@@ -82,52 +79,38 @@ void StorageDriver::look_at_space() {
 void StorageDriver::begin_stop(std::function<void()> then) {
   if (when_stopped_) return;
   when_stopped_ = std::move(then);
-  listener_.reset();
+  links_.stop_listening();
   machine_.begin_stop(loop_.now());
 }
 
-/// The hello is exchanged by the connection itself; the machine hears of the connection after that.
-void StorageDriver::accepted(const transport::Stream::Ptr& incoming) {
-  auto c = transport::Connection::accept(loop_, incoming, machine_.hello(), {}, admissions_);
-  if (c) adopt(ConnectionId{++ids_}, c, NodeId{});
-}
-
 void StorageDriver::dial(const ConnectPeer& peer) {
-  const ConnectionId id{++ids_};
-  auto c = transport::Connection::dial(loop_, peer.address, machine_.hello(),
-                                       {{Role::storage}, peer.node.value}, {});
-  adopt(id, c, peer.node);
+  links_.dial(links_.next_id(), peer.address, machine_.hello(), {{Role::storage}, peer.node.value},
+              peer.node.value);
 }
 
-/// Wires a connection to the machine. `known` tells whether the machine has heard of it: a failure
-/// before the hello is a failed dial, or nothing.
-void StorageDriver::adopt(ConnectionId id, const transport::Connection::Ptr& c, NodeId dialled) {
-  connections_[id] = c;
-  auto known = std::make_shared<bool>(false);
-  c->set_callbacks({
-      [this, id, dialled, known](const Hello& peer) {
-        *known = true;
-        machine_.connected(loop_.now(), {id, peer, dialled});
-      },
-      [this, id](RequestId request, Message&& m) {
-        machine_.arrived(loop_.now(), {id, request, std::move(m)});
-        perform_if_large();
-      },
-      [this, id, dialled, known](const Error& why) {
-        connections_.erase(id);
-        if (*known) machine_.disconnected(loop_.now(), {id});
-        else if (dialled != NodeId{}) machine_.connect_failed(loop_.now(), {dialled});
-        if (why.code != Errc::connection_lost)
-          closed_log_(loop_.now(), transport::LogLevel::warning,
-                      fmt::format("closed a connection: {}", why.message()));
-      },
-      [this, id](std::uint64_t bytes) {
-        // The turn's end may have passed, so the loop is woken if there is something to perform.
-        machine_.written(loop_.now(), {id, bytes});
-        if (!machine_.pending().sends.empty() || !machine_.pending().disk.empty())
-          loop_.post([] {});
-      },
-  });
+void StorageDriver::on_connected(const transport::Link& link, const Hello& peer) {
+  machine_.connected(loop_.now(), {link.id, peer, NodeId{link.dialled}});
+}
+
+void StorageDriver::on_message(ConnectionId from, RequestId request, Message&& m) {
+  machine_.arrived(loop_.now(), {from, request, std::move(m)});
+  perform_if_large();
+}
+
+/// A failure before the hello is a failed dial, or nothing: the machine has not heard of the
+/// connection.
+void StorageDriver::on_disconnected(const transport::Link& link, const Error& why) {
+  if (link.connected) machine_.disconnected(loop_.now(), {link.id});
+  else if (link.dialled != 0) machine_.connect_failed(loop_.now(), {NodeId{link.dialled}});
+  if (why.code != Errc::connection_lost)
+    closed_log_(loop_.now(), transport::LogLevel::warning,
+                fmt::format("closed a connection: {}", why.message()));
+}
+
+/// The turn's end may have passed, so the loop is woken if there is something to perform.
+void StorageDriver::on_written(ConnectionId to, std::uint64_t bytes) {
+  machine_.written(loop_.now(), {to, bytes});
+  if (!machine_.pending().sends.empty() || !machine_.pending().disk.empty()) loop_.post([] {});
 }
 
 /// Many requests may arrive in one piece. Large answers are queued before the next request is
@@ -146,15 +129,9 @@ void StorageDriver::perform() {
   for (const Event& e : o.events) log_(level_of(e.level), e.text);
   for (DiskRequest& d : o.disk) request(std::move(d));
   engine_->submit();
-  for (Send& s : o.sends)
-    if (const auto c = connections_.find(s.to); c != connections_.end())
-      c->second->send(s.request, s.message);
+  for (const Send& s : o.sends) links_.send(s.to, s.request, s.message);
   for (const ConnectPeer& c : o.connects) dial(c);
-  for (const CloseConnection& c : o.closes)
-    if (const auto found = connections_.find(c.connection); found != connections_.end()) {
-      found->second->close(c.why);
-      connections_.erase(found);
-    }
+  for (const CloseConnection& c : o.closes) links_.close(c.connection, c.why);
   const Time wake = o.wake;
   o.clear();
   if (when_stopped_ && machine_.may_stop()) std::exchange(when_stopped_, {})();

@@ -8,10 +8,8 @@
 #include <memory>
 #include <string>
 
-#include "proto-spec/transport/connection.h"
+#include "proto-spec/transport/connection_table.h"
 #include "proto-spec/transport/event_log.h"
-#include "proto-spec/transport/listener.h"
-#include "proto-spec/transport/posix_descriptors.h"
 #include "proto-spec/transport/sparing_log.h"
 #include "storage-node/core/storage_machine.h"
 #include "storage-node/io/file_engine.h"
@@ -22,18 +20,18 @@ namespace loglog::storage {
 
 /// Not thread-safe: all calls and callbacks are on the loop's thread. `directory` and `loop` must
 /// outlive it.
-class StorageDriver {
+class StorageDriver : private transport::ConnectionOwner {
  public:
   /// `fatal` is called once, when the disk fails (K2); the driver performs nothing after it.
   StorageDriver(transport::Loop& loop, SegmentDirectory& directory,
                 std::unique_ptr<FileEngine> engine, Options options, std::uint64_t seed,
                 transport::EventLog log, std::function<void(const std::string&)> fatal);
-  ~StorageDriver();
+  ~StorageDriver() override;
 
   /// Recovers the data directory (K1), starts the core and listens on HOST:PORT. Blocks the loop
   /// until done. An error leaves the driver unusable.
   Result<void> start(const std::string& listen_address);
-  const std::string& address() const { return listener_->address(); }
+  const std::string& address() const { return links_.address(); }
   /// StorageMachine::readiness() at the present time.
   std::expected<std::string, std::string> readiness() const {
     return machine_.readiness(loop_.now());
@@ -43,12 +41,14 @@ class StorageDriver {
   void begin_stop(std::function<void()> then);
   /// Figures of the core, the disk and the network.
   NodeReport report() const {
-    return {machine_.report(), figures_, loop_.traffic(), admissions_->figures()};
+    return {machine_.report(), figures_, loop_.traffic(), links_.admissions()};
   }
 
  private:
-  void accepted(const transport::Stream::Ptr& incoming);
-  void adopt(ConnectionId id, const transport::Connection::Ptr& connection, NodeId dialled);
+  void on_connected(const transport::Link& link, const Hello& peer) override;
+  void on_message(ConnectionId from, RequestId request, Message&& m) override;
+  void on_disconnected(const transport::Link& link, const Error& why) override;
+  void on_written(ConnectionId to, std::uint64_t bytes) override;
   void perform();
   void perform_if_large();
   void request(DiskRequest r);
@@ -75,12 +75,8 @@ class StorageDriver {
   Time lack_told_ = Time{} - 1h;
   /// The `then` of begin_stop(); empty: the driver is not stopping.
   std::function<void()> when_stopped_;
-  std::unique_ptr<transport::Listener> listener_;
-  std::shared_ptr<transport::Admissions> admissions_ =
-      std::make_shared<transport::Admissions>(transport::descriptor_limit());
-  std::map<ConnectionId, transport::Connection::Ptr> connections_;
-  /// The last ConnectionId; they only rise.
-  std::uint64_t ids_ = 0;
+  /// Of a dialled link, Link::dialled is the id of the node.
+  transport::ConnectionTable links_{loop_, *this};
   /// How many sends of the current output output_bytes_ includes (perform_if_large).
   std::size_t sized_ = 0;
   /// Encoded size of those sends, in bytes.
