@@ -49,6 +49,16 @@ void ConnectionTable::send(ConnectionId to, RequestId request, const Message& m)
     found->second.connection->send(request, m);
 }
 
+void ConnectionTable::send(const std::vector<net::Send>& sends) {
+  sized_ = sized_bytes_ = 0;
+  for (const net::Send& s : sends) send(s.to, s.request, s.message);
+}
+
+bool ConnectionTable::outgrown(const std::vector<net::Send>& sends) {
+  for (; sized_ < sends.size(); ++sized_) sized_bytes_ += encoded_size(sends[sized_].message);
+  return sized_bytes_ >= turn_output_max;
+}
+
 std::uint32_t ConnectionTable::close(ConnectionId id, const Error& why) {
   const auto found = links_.find(id);
   if (found == links_.end()) return 0;

@@ -6,7 +6,9 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "proto-spec/session/net.h"
 #include "proto-spec/transport/connection.h"
 #include "proto-spec/transport/listener.h"
 #include "proto-spec/vocabulary/ids.h"
@@ -64,6 +66,13 @@ class ConnectionTable {
             std::uint32_t dialled = 1);
   /// Queues a message. Drops it if the connection is gone.
   void send(ConnectionId to, RequestId request, const Message& m);
+  /// Queues all messages that a core wants sent.
+  void send(const std::vector<net::Send>& sends);
+  /// W8: many requests may arrive in a single read. True once the messages that wait in a core's
+  /// `sends` pass turn_output_max: the driver then sends them before the next request is looked at,
+  /// so that the bound of a connection's queue holds within a turn too. A call looks only at the
+  /// messages that have come since the last call.
+  bool outgrown(const std::vector<net::Send>& sends);
   /// Closes and forgets a connection, as Connection::close(). Returns its Link::dialled; 0 if there
   /// is no such connection.
   std::uint32_t close(ConnectionId id, const Error& why = {});
@@ -77,6 +86,8 @@ class ConnectionTable {
   ConnectionOwner& owner_;
   std::map<ConnectionId, Link> links_;
   std::uint64_t ids_ = 0;
+  std::size_t sized_ = 0;        // sends that sized_bytes_ counts already
+  std::size_t sized_bytes_ = 0;  // encoded
   std::unique_ptr<Listener> listener_;
   std::shared_ptr<Admissions> admissions_;  // null before listen()
 };

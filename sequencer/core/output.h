@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "proto-spec/session/net.h"
 #include "proto-spec/vocabulary/bytes.h"
 #include "proto-spec/vocabulary/ids.h"
 #include "proto-spec/vocabulary/result.h"
@@ -61,27 +62,15 @@ struct RaftDisk {
   bool lost_records = false;
 };
 
-// ---- Network
-
-/// A message for a connection; `request` 0 marks a message that answers no request.
-struct Send {
-  ConnectionId to;
-  RequestId request;
-  Message message;
-};
-struct CloseConnection {
-  ConnectionId connection;
-  Error why;  ///< if not ok, the driver first sends it as Failed with request id 0
-};
+// ---- Network and log
 /// Connections: the driver dials every other sequencer and every storage node of the configuration
 /// and redials with backoff. The core sees only Connected and Disconnected. Of two sequencers, the
 /// sequencer with the lower id dials.
 
-/// A line for the operator's log.
-struct Event {
-  enum class Level : std::uint8_t { debug, info, warning, alarm } level;
-  std::string text;
-};
+using net::Arrived;
+using net::CloseConnection;
+using net::Event;
+using net::Send;
 
 /// The effects of a step. The driver performs them in this order: events, saves, sends, closes. The
 /// object is reused; clear() keeps the capacity.
@@ -119,12 +108,6 @@ struct Disconnected {
   ConnectionId connection;
   /// The error that the peer named as its reason; connection_lost: it named none.
   Errc why = Errc::connection_lost;
-};
-/// A message from a connection.
-struct Arrived {
-  ConnectionId from;
-  RequestId request;
-  Message message;
 };
 
 /// Raft's times; see raft::Config.

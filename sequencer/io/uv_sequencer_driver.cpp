@@ -117,7 +117,7 @@ void SequencerDriver::on_connected(const transport::Link& link, const Hello& pee
 
 void SequencerDriver::on_message(ConnectionId from, RequestId request, Message&& m) {
   machine_.arrived(loop_.now(), {from, request, std::move(m)});
-  perform_if_large();
+  if (links_.outgrown(machine_.pending().sends)) perform();
 }
 
 /// The machine hears of the end only if it heard of the connection.
@@ -138,19 +138,10 @@ void SequencerDriver::on_disconnected(const transport::Link& link, const Error& 
   redial(link.dialled - 1);
 }
 
-/// W8: many requests may come in a single read. Large answers are queued before the next request is
-/// looked at, so that the bound of the connection's queue holds within a turn too.
-void SequencerDriver::perform_if_large() {
-  const auto& sends = machine_.pending().sends;
-  for (; sized_ < sends.size(); ++sized_) output_bytes_ += encoded_size(sends[sized_].message);
-  if (output_bytes_ >= turn_output_max) perform();
-}
-
 /// Performs the output in the order that core/output.h states. Saves only go to the saver thread
 /// here: messages that depend on a save come out of the core after its SaveDone.
 void SequencerDriver::perform() {
   if (dead_) return;
-  sized_ = output_bytes_ = 0;
   Output& o = machine_.output();
   for (const Event& e : o.events) log_(level_of(e.level), e.text);
   if (o.fatal) {
@@ -162,7 +153,7 @@ void SequencerDriver::perform() {
     for (SaveRaft& s : o.saves) saver_.saves.push_back(std::move(s));
     saver_.wanted.notify_one();
   }
-  for (const Send& s : o.sends) links_.send(s.to, s.request, s.message);
+  links_.send(o.sends);
   for (const CloseConnection& c : o.closes)
     if (const std::uint32_t dialled = links_.close(c.connection, c.why); dialled != 0) {
       peers_[dialled - 1].backoff = redial_refused;

@@ -79,7 +79,6 @@ class SequencerDriver : private transport::ConnectionOwner {
   void on_message(ConnectionId from, RequestId request, Message&& m) override;
   void on_disconnected(const transport::Link& link, const Error& why) override;
   void perform();
-  void perform_if_large();
   void save_all();
   bool next_save(SaveRaft& s);
   Result<void> save(const SaveRaft& s);
@@ -100,8 +99,6 @@ class SequencerDriver : private transport::ConnectionOwner {
   std::function<void()> when_resigned_;
   transport::ConnectionTable links_{loop_, *this};
   std::vector<Peer> peers_;  // of a dialled link, Link::dialled is 1 + the index here
-  std::size_t sized_ = 0;    // sends of the machine's output that output_bytes_ counts already
-  std::size_t output_bytes_ = 0;
   observe::LatencyHistogram saves_took_;
   History history_;
   std::optional<Told> told_;                    // newest overview of a leader that lists logs

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "proto-spec/session/net.h"
 #include "proto-spec/vocabulary/bytes.h"
 #include "proto-spec/vocabulary/ids.h"
 #include "proto-spec/vocabulary/result.h"
@@ -186,30 +187,18 @@ struct DiskDone {
   std::string detail;
 };
 
-// ---- Network
+// ---- Network and log
 
-// Queue a message on a connection. The order of messages to a connection is kept.
-struct Send {
-  ConnectionId to;
-  RequestId request;
-  Message message;
-};
+using net::Arrived;
+using net::CloseConnection;
+using net::Event;
+using net::Send;
+
 /// Open a connection to another storage node. Answered by Connected with `dialled` set, or by
 /// ConnectFailed.
 struct ConnectPeer {
   NodeId node;
   std::string address;
-};
-/// Close a connection. If `why` is not ok, send it first as a Failed with request id 0.
-struct CloseConnection {
-  ConnectionId connection;
-  Error why;
-};
-
-/// A line for the node's log.
-struct Event {
-  enum class Level : std::uint8_t { debug, info, warning, alarm } level;
-  std::string text;
 };
 
 /// The effects of one step. The driver performs them in this order: events, disk, sends, connects,
@@ -263,12 +252,6 @@ struct Disconnected {
 struct Written {
   ConnectionId to;
   std::uint64_t bytes = 0;
-};
-// A message has come. Its payload is a handle on the receive block.
-struct Arrived {
-  ConnectionId from;
-  RequestId request;
-  Message message;
 };
 
 }  // namespace loglog::storage

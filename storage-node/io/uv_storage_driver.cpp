@@ -94,7 +94,7 @@ void StorageDriver::on_connected(const transport::Link& link, const Hello& peer)
 
 void StorageDriver::on_message(ConnectionId from, RequestId request, Message&& m) {
   machine_.arrived(loop_.now(), {from, request, std::move(m)});
-  perform_if_large();
+  if (links_.outgrown(machine_.pending().sends)) perform();
 }
 
 /// A failure before the hello is a failed dial, or nothing: the machine has not heard of the
@@ -113,23 +113,14 @@ void StorageDriver::on_written(ConnectionId to, std::uint64_t bytes) {
   if (!machine_.pending().sends.empty() || !machine_.pending().disk.empty()) loop_.post([] {});
 }
 
-/// Many requests may arrive in one piece. Large answers are queued before the next request is
-/// handled, so that the limit of the connection's queue (W8) also holds within a turn.
-void StorageDriver::perform_if_large() {
-  const auto& sends = machine_.pending().sends;
-  for (; sized_ < sends.size(); ++sized_) output_bytes_ += encoded_size(sends[sized_].message);
-  if (output_bytes_ >= turn_output_max) perform();
-}
-
 /// Performs the output in the order that output.h states: events, disk, sends, connects, closes.
 void StorageDriver::perform() {
   if (dead_) return;
-  sized_ = output_bytes_ = 0;
   Output& o = machine_.output();
   for (const Event& e : o.events) log_(level_of(e.level), e.text);
   for (DiskRequest& d : o.disk) request(std::move(d));
   engine_->submit();
-  for (const Send& s : o.sends) links_.send(s.to, s.request, s.message);
+  links_.send(o.sends);
   for (const ConnectPeer& c : o.connects) dial(c);
   for (const CloseConnection& c : o.closes) links_.close(c.connection, c.why);
   const Time wake = o.wake;

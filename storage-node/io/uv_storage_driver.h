@@ -50,7 +50,6 @@ class StorageDriver : private transport::ConnectionOwner {
   void on_disconnected(const transport::Link& link, const Error& why) override;
   void on_written(ConnectionId to, std::uint64_t bytes) override;
   void perform();
-  void perform_if_large();
   void request(DiskRequest r);
   void begin_strand(LogId log);
   bool must_wait(const DiskOperation& what, const FileEngine::Outcome& outcome);
@@ -77,10 +76,6 @@ class StorageDriver : private transport::ConnectionOwner {
   std::function<void()> when_stopped_;
   /// Of a dialled link, Link::dialled is the id of the node.
   transport::ConnectionTable links_{loop_, *this};
-  /// How many sends of the current output output_bytes_ includes (perform_if_large).
-  std::size_t sized_ = 0;
-  /// Encoded size of those sends, in bytes.
-  std::size_t output_bytes_ = 0;
   /// The operations of each log in order; the front is in flight. A strand without operations is
   /// erased.
   std::map<LogId, std::deque<DiskRequest>> strands_;

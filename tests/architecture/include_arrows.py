@@ -20,7 +20,9 @@ PROTO_SPEC = ["proto-spec"]
 # Metadata have the same bytes on the disk, in Raft entries and on the wire: a single field codec,
 # which is as pure as a core.
 RECORDS = MESSAGE_STRUCTS + ["proto-spec/wire/field_codec.h"]
-CORE = VOCABULARY + RECORDS + ["proto-spec/disk", "proto-spec/observe/histogram.h"]
+# What cores exchange with their drivers about connections: values alone.
+NET = ["proto-spec/session/net.h"]
+CORE = VOCABULARY + NET + RECORDS + ["proto-spec/disk", "proto-spec/observe/histogram.h"]
 SERVERS = ["sequencer", "storage-node"]
 
 MAY_INCLUDE = {

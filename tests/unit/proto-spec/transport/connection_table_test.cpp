@@ -207,3 +207,22 @@ TEST_CASE("table: close_all() ends all connections; without a listener the other
     CHECK(t.client.seen.empty());
   }
 }
+
+TEST_CASE("table: a core's output is sent whole, and outgrown when its answers are large") {
+  Two t("127.0.0.1:0");
+  const ConnectionId id = t.dial(1);
+  t.until([&] { return !t.client.seen.empty() && !t.server.seen.empty(); });
+  t.client.seen = t.server.seen = {};
+  const Upload half{LogId{1}, {}, Bytes::allocate(turn_output_max / 2)};
+  std::vector<net::Send> sends{{id, RequestId{1}, half}};
+  CHECK_FALSE(t.client.table.outgrown(sends));
+  CHECK_FALSE(t.client.table.outgrown(sends));  // counted once
+  sends.push_back({id, RequestId{2}, half});
+  sends.push_back({ConnectionId{999}, RequestId{3}, Ping{}});  // gone
+  CHECK(t.client.table.outgrown(sends));
+  t.client.table.send(sends);
+  sends.clear();
+  CHECK_FALSE(t.client.table.outgrown(sends));  // the next turn begins anew
+  t.until([&] { return t.server.seen.ends_with("2\n"); });
+  CHECK(t.server.seen == "Upload 1\nUpload 2\n");
+}
