@@ -33,6 +33,8 @@ CallError to_call_error(const client::Failure& f) {
   e.begins_at = f.begins.value;
   e.ends_at = f.ends.value;
   e.fence = f.fence.value;
+  // Only a resolution ends so: its entry may be settled later.
+  e.retry |= f.error.code == Errc::outcome_unknown && f.timed_out;
   return e;
 }
 
@@ -399,17 +401,26 @@ AppendResult refused(const Error& why) {
 }
 
 /// `size`: bytes of the entry's frame.
-AppendResult to_result(const client::Completion& c, std::uint64_t size) {
-  if (const auto* a = std::get_if<client::Appended>(&c))
-    return {AppendResult::Outcome::committed,
-            a->offset.value,
-            a->offset.value + size,
-            a->term.value,
-            {}};
-  const auto& f = std::get<client::Failure>(c);
-  return {f.error.code == Errc::outcome_unknown ? AppendResult::Outcome::unknown
-                                                : AppendResult::Outcome::refused,
-          0, 0, 0, to_call_error(f)};
+AppendResult to_result(const client::Completion& c, LogId log, std::uint64_t size) {
+  AppendResult r;
+  if (const auto* a = std::get_if<client::Appended>(&c)) {
+    r.outcome = AppendResult::Outcome::committed;
+    r.offset = a->offset.value;
+    r.next = r.offset + size;
+    r.term = a->term.value;
+    r.producer = a->producer.value;
+    r.sequence = a->sequence.value;
+  } else {
+    const auto& f = std::get<client::Failure>(c);
+    if (f.error.code == Errc::outcome_unknown) r.outcome = AppendResult::Outcome::unknown;
+    r.error = to_call_error(f);
+    r.producer = f.entry.producer.value;
+    r.sequence = f.entry.sequence.value;
+    r.asked_in = f.entry.term.value;
+    r.not_below = f.entry.lowest.value;
+  }
+  if (r.producer != 0) r.log = log.value;
+  return r;
 }
 
 /// The common part of all appends: refuses invalid entries in the calling thread, takes room in the
@@ -436,21 +447,24 @@ void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::
     return refuse(Errc::deadline_exceeded, "it waited for room: " + bound);
   }
   struct End final : client::ClientDriver::AppendEnd {
-    End(AppendBudget& b, std::uint64_t n, std::uint64_t e, std::function<void(AppendResult)> d)
-        : budget(b), size(n), epoch(e), done(std::move(d)) {}
+    End(AppendBudget& b, LogId l, std::uint64_t n, std::uint64_t e,
+        std::function<void(AppendResult)> d)
+        : budget(b), log(l), size(n), epoch(e), done(std::move(d)) {}
     void ended(client::Completion&& how) override {
       budget.give_back(size, epoch);
-      call_back([&] { done(to_result(how, size)); });
+      call_back([&] { done(to_result(how, log, size)); });
     }
     AppendBudget& budget;
+    LogId log;
     std::uint64_t size;
     std::uint64_t epoch;
     std::function<void(AppendResult)> done;
   };
-  client->driver.append(log, Bytes::copy_of(payload), packed, left,
-                        {options.expected_offset ? Offset{*options.expected_offset} : no_offset,
-                         FenceToken{options.fence}},
-                        std::make_unique<End>(client->budget, size, taken.epoch, std::move(done)));
+  client->driver.append(
+      log, Bytes::copy_of(payload), packed, left,
+      {options.expected_offset ? Offset{*options.expected_offset} : no_offset,
+       FenceToken{options.fence}},
+      std::make_unique<End>(client->budget, log, size, taken.epoch, std::move(done)));
 }
 
 /// append_bytes with a future.
@@ -492,6 +506,38 @@ std::future<AppendResult> Log::append_batch_async(const std::vector<std::string>
 void Log::append_batch_then(const std::vector<std::string>& payloads,
                             std::function<void(AppendResult)> done, const AppendOptions& options) {
   append_bytes(state_->client, state_->id, pack_batch(payloads), true, std::move(done), options);
+}
+
+std::expected<AppendResult, CallError> Log::resolve(const AppendResult& unknown,
+                                                    std::optional<Milliseconds> timeout) {
+  if (unknown.outcome != AppendResult::Outcome::unknown) return unknown;
+  auto& s = *state_->client;
+  if (unknown.producer == 0 || unknown.sequence == 0)
+    return std::unexpected(
+        to_call_error(Error{Errc::invalid_argument, "the result names no producer and sequence"}));
+  if (unknown.log != state_->id.value)
+    return std::unexpected(to_call_error(
+        Error{Errc::wrong_log, "the result is of log " + std::to_string(unknown.log)}));
+  const client::EntryName entry{ProducerId{unknown.producer}, Sequence{unknown.sequence},
+                                Term{unknown.asked_in}, Offset{unknown.not_below}};
+  const auto found =
+      s.ask<client::Resolved>([&](client::ClientMachine& m, Time now, client::Token t) {
+        m.resolve(now, t, state_->id, entry, s.deadline(now, timeout));
+      });
+  if (!found) return std::unexpected(found.error());
+  AppendResult r = unknown;
+  r.error = {};
+  if (found->is_committed) {
+    r.outcome = AppendResult::Outcome::committed;
+    r.offset = found->offset.value;
+    r.next = found->next.value;
+    r.term = found->term.value;
+  } else {
+    r.outcome = AppendResult::Outcome::refused;
+    r.error = to_call_error(
+        Error{Errc::deadline_exceeded, "the log does not hold the entry, and never will"});
+  }
+  return r;
 }
 
 std::expected<ReadResult, CallError> Log::read(EntryOffset from, std::size_t max_bytes,

@@ -24,6 +24,8 @@ namespace {
 
 /// Most entries under way (spec/09). The client itself bounds their bytes.
 constexpr std::size_t unsettled_max = 100'000;
+/// How long an unknown outcome is looked for in the log.
+constexpr std::chrono::milliseconds resolve_wait{10'000};
 /// How long after Ctrl-C the entries under way may still settle.
 constexpr std::chrono::milliseconds interrupt_grace{1000};
 
@@ -169,12 +171,34 @@ std::future<AppendResult> begin_append(Log& log, const Item& item, const Argumen
   return done.get_future();
 }
 
+/// Settles unknown outcomes by reading the log.
+class Resolving {
+ public:
+  /// `log` must outlive this object.
+  explicit Resolving(Log& log) : log_(log) {}
+  /// Returns the result; if it is unknown, the settled result. Blocks at most resolve_wait for all
+  /// results together that cannot be settled.
+  AppendResult settled(AppendResult r) {
+    if (r.outcome != AppendResult::Outcome::unknown || gave_up_) return r;
+    auto found = log_.resolve(r, resolve_wait);
+    gave_up_ = !found;
+    return found ? std::move(*found) : r;
+  }
+
+ private:
+  Log& log_;
+  bool gave_up_ = false;  // the log told no fate in time, and would tell no other fate sooner
+};
+
 /// Waits for the outcomes of appends in a thread of its own, because the main thread may wait for
 /// input while outcomes arrive.
 class Settling {
  public:
-  Settling(Outcomes& outcomes, bool keep_going, std::function<void(std::size_t)> settled)
-      : outcomes_(outcomes), keep_going_(keep_going), settled_(std::move(settled)) {
+  Settling(Log& log, Outcomes& outcomes, bool keep_going, std::function<void(std::size_t)> settled)
+      : resolving_(log),
+        outcomes_(outcomes),
+        keep_going_(keep_going),
+        settled_(std::move(settled)) {
     // Signals stay in the main thread, where they end the wait for input.
     const transport::SignalsBlocked around_the_start;
     thread_ = std::thread([this] { run(); });
@@ -220,13 +244,14 @@ class Settling {
       under_way_.pop_front();
       lock.unlock();
       room_.notify_one();
-      outcomes_.add(number, f.get());
+      outcomes_.add(number, resolving_.settled(f.get()));
       if ((outcomes_.any_failed() && !keep_going_) || output_failed()) wants_end_ = true;
       if (settled_) settled_(count);
       lock.lock();
     }
   }
 
+  Resolving resolving_;  // used by the thread alone
   Outcomes& outcomes_;
   bool keep_going_;
   std::function<void(std::size_t)> settled_;
@@ -272,7 +297,8 @@ int append_all(Log& log, Source& source, const Arguments& o) {
   FileProgress progress(o);
   std::string problem;
   {
-    Settling settling(outcomes, o.keep_going, [&progress](std::size_t n) { progress.settled(n); });
+    Settling settling(log, outcomes, o.keep_going,
+                      [&progress](std::size_t n) { progress.settled(n); });
     const auto stopped = [&settling] { return interrupted() || settling.wants_end(); };
     for (;;) {
       const auto item = source.next(stopped);
@@ -296,6 +322,7 @@ int append_all(Log& log, Source& source, const Arguments& o) {
 int append_in_turn(Log& log, Source& source, const Arguments& o) {
   AppendOptions options = conditions(o);
   Outcomes outcomes(source, o.format == "json");
+  Resolving resolving(log);
   FileProgress progress(o);
   const auto stopped = [&outcomes] {
     return interrupted() || outcomes.any_failed() || output_failed();
@@ -307,7 +334,7 @@ int append_in_turn(Log& log, Source& source, const Arguments& o) {
     if ((*item)->packed)
       return outcomes.finish(source.name(n) +
                              ": an entry of a batch cannot be appended at an expected offset");
-    const AppendResult r = log.append((*item)->payload, options);
+    const AppendResult r = resolving.settled(log.append((*item)->payload, options));
     outcomes.add((*item)->number, r);
     flush_out();
     progress.settled(n);

@@ -22,7 +22,7 @@ AppendPipeline::AppendPipeline(const Options& options, ClusterView& view, Replic
       uploads_(options, view, log, producer),
       session_(view),
       observed_(options.observed_commit),
-      fates_(options, view, choice, out, log) {}
+      fates_(options, view, choice, out, log, producer) {}
 
 // ---- Gathering
 
@@ -114,7 +114,7 @@ void AppendPipeline::no_term(Time now, const Error& why) {
   open_.cut(runs_);
   while (!runs_.empty()) {
     Run& run = runs_.front();
-    if (run.was_committed()) fates_.end_all(run, Errc::outcome_unknown, why.message());
+    if (run.was_committed()) let_go(run, why.message());
     else fates_.end_all(run, why.code, why.detail);
     settle(now, runs_.begin(), false);
   }
@@ -152,7 +152,7 @@ void AppendPipeline::resolve(Time now) {
   for (const Run& r : runs_)
     if (r.was_committed()) from = std::min(from, r.known);
   if (from == no_offset) return;
-  fates_.resolve(now, producer_, from, session_.start(),
+  fates_.resolve(now, from, session_.start(),
                  [this](Time at, Resolver::Findings&& f) { resolved(at, f); });
 }
 
@@ -287,7 +287,7 @@ void AppendPipeline::refused_by_leader(Time now, RunList::iterator run, Errc why
     case Errc::invalid_argument:
     case Errc::digest_mismatch:
       if (rules::is_only_commit(run->commits_in_term)) fates_.end_all(*run, why, {});
-      else fates_.end_all(*run, Errc::outcome_unknown, std::string(name_of(why)));
+      else let_go(*run, std::string(name_of(why)));
       settle(now, run, false);
       return;
     default:  // wrong_sequence, too_many: this run and all later runs are committed again, in order
@@ -327,7 +327,7 @@ void AppendPipeline::gap_checked(Time now, Sequence first, Offset end_of_log, bo
     run->commit_again();
     return;
   }
-  fates_.end(run->entries.front(),
+  fates_.end(*run, run->entries.front(),
              Failure{Error{Errc::offset_mismatch,
                            fmt::format("{} was expected, the log ends at {}",
                                        run->conditions.expected.value, end_of_log.value)},
@@ -346,11 +346,12 @@ void AppendPipeline::fail_fenced(Time now, const ConditionFailed& m) {
     if (fence == FenceToken{} || fence >= m.fence || run->may_be_in_log()) continue;
     for (RunEntry& e : run->entries)
       fates_.end(
-          e, Failure{Error{Errc::producer_fenced, fmt::format("this one's is {}, the log's is {}",
-                                                              fence.value, m.fence.value)},
-                     {},
-                     {},
-                     m.fence});
+          *run, e,
+          Failure{Error{Errc::producer_fenced, fmt::format("this one's is {}, the log's is {}",
+                                                           fence.value, m.fence.value)},
+                  {},
+                  {},
+                  m.fence});
     settle(now, run, false);
   }
 }
@@ -364,6 +365,19 @@ void AppendPipeline::settle(Time now, RunList::iterator run, bool was_committed)
   if (was_committed && uploads_.keep(now, runs_, run)) return;
   for (const RunEntry& e : run->entries) bytes_ -= e.length;
   runs_.erase(run);
+}
+
+/// The run goes although its fate is open. resolve() then needs another proof than this pipeline's
+/// word (A4).
+void AppendPipeline::let_go(Run& run, const std::string& why) {
+  fates_.end_all(run, Errc::outcome_unknown, why);
+  let_go_ = std::max(let_go_, Sequence{run.end().value - 1});
+}
+
+AppendPipeline::Knowledge AppendPipeline::knows(const EntryName& entry) const {
+  if (entry.producer != producer_ || entry.sequence <= let_go_) return {};
+  if (entry.sequence > settled_through()) return {Knowledge::Fate::open, {}};
+  return {Knowledge::Fate::known, commits_.known()};
 }
 
 /// Ends the entries whose deadline has passed. The sequence numbers of a run that goes stay unused

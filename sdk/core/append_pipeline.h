@@ -42,6 +42,16 @@ class AppendPipeline {
   void pump(Time now);
   /// Ends every append that has not ended. Nothing may be called afterwards.
   void close();
+
+  struct Knowledge {
+    /// nothing: the entry is of another producer, or its run was let go. open: a Commit of the
+    /// entry is under way. known: the entry is in the log below `until`, or never will be there.
+    enum class Fate : std::uint8_t { nothing, open, known };
+    Fate fate = Fate::nothing;
+    Offset until{};  ///< a committed offset
+  };
+  /// Knowledge of an entry whose append ended with an unknown outcome.
+  Knowledge knows(const EntryName& entry) const;
   /// When tick() or pump() has work again without input.
   Time wake(Time now) const;
 
@@ -70,6 +80,7 @@ class AppendPipeline {
   void gap_checked(Time now, Sequence first, Offset end_of_log, bool empty);
   void fail_fenced(Time now, const ConditionFailed& m);
   void settle(Time now, RunList::iterator run, bool was_committed);
+  void let_go(Run& run, const std::string& why);
   void expire(Time now);
   Sequence settled_through() const;
   RunList::iterator find(Sequence first);
@@ -79,7 +90,8 @@ class AppendPipeline {
   std::uint64_t& bytes_;
   LogId log_;
   ProducerId producer_;
-  RunList runs_;  // unsettled, in sequence order; at most runs_in_flight_max are uploaded
+  Sequence let_go_{};  // the highest number of a run that went although its fate is open
+  RunList runs_;       // unsettled, in sequence order; at most runs_in_flight_max are uploaded
   OpenRun open_;
   RunUploads uploads_;
   TermSession session_;

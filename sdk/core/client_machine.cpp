@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sdk/core/cluster_calls.h"
+#include "sdk/core/fate_searches.h"
 #include "sdk/core/followers.h"
 #include "sdk/core/producers.h"
 #include "sdk/core/reads.h"
@@ -37,6 +38,7 @@ struct ClientMachine::Parts {
   Followers follows{options, view, choice, answers, questions};
   TimeSearches times{options, view, choice, answers};
   Producers producers{options, random, view, choice, out, answers};
+  FateSearches fates{options, view, choice, answers, questions, producers};
 };
 
 ClientMachine::ClientMachine(Options options, std::uint64_t seed)
@@ -78,6 +80,11 @@ void ClientMachine::append(Time now, Token token, LogId log, const Bytes& payloa
   p.now = now;
   if (p.closed) return p.producers.refuse(token, Errc::client_closed);
   p.producers.append(now, token, log, payload, packed, deadline, conditions);
+}
+
+void ClientMachine::resolve(Time now, Token token, LogId log, const EntryName& entry,
+                            Time deadline) {
+  if (begins(now, token)) parts_->fates.resolve(now, token, log, entry, deadline);
 }
 
 // ---- Reads
@@ -162,6 +169,7 @@ void ClientMachine::close(Time now) {
   p.now = now;
   if (std::exchange(p.closed, true)) return;
   p.producers.close();
+  p.fates.close();
   p.reads.close();
   p.times.close();
   p.follows.close(now);
@@ -209,6 +217,7 @@ void ClientMachine::tick(Time now) {
   p.reads.tick(now);
   p.follows.tick(now);
   p.times.tick(now);
+  p.fates.tick(now);
   p.questions.tick(now);
   p.statuses.tick(now);
 }
@@ -218,11 +227,13 @@ Output& ClientMachine::output() {
   p.out.wake = never;
   if (p.closed) return p.out;
   p.producers.pump(p.now);
+  p.fates.tick(p.now);  // an entry may be settled now
   // A connection or an answer of this step may let a question go out now.
   p.questions.tick(p.now);
   p.statuses.tick(p.now);
-  p.out.wake = std::min({p.view.wake(), p.reads.wake(), p.follows.wake(), p.times.wake(),
-                         p.questions.wake(), p.statuses.wake(), p.producers.wake(p.now)});
+  p.out.wake =
+      std::min({p.view.wake(), p.reads.wake(), p.follows.wake(), p.times.wake(), p.fates.wake(),
+                p.questions.wake(), p.statuses.wake(), p.producers.wake(p.now)});
   return p.out;
 }
 

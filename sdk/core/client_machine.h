@@ -12,6 +12,7 @@
 //   commit_order.*          references of runs to the leader
 //   fates.*                 what became of entries
 //   resolver.*              entries in the log after a change of term (A3 to A5)
+//   fate_searches.*         resolve(): an entry whose append ended with an unknown outcome
 //   reads.*                 read() (spec/06); page_reader.* pages of a log, from any replica
 //   followers.*             follow(); follow_cursor.* pages to verified entries
 //   replica_choice.*        the replica to read from
@@ -49,6 +50,11 @@ class ClientMachine {
   /// producer_fenced.
   void append(Time now, Token token, LogId log, const Bytes& payload, bool packed, Time deadline,
               const AppendConditions& conditions = {});
+  /// Finds out what became of an entry whose append ended with outcome_unknown, in this client or
+  /// in another client. Ends in Resolved, or in Failure: outcome_unknown if the log was trimmed
+  /// past the place where the entry may have been (A5), or with timed_out if a Commit of the entry
+  /// may still be taken at the deadline; no_such_log, not_an_entry; unavailable at the deadline.
+  void resolve(Time now, Token token, LogId log, const EntryName& entry, Time deadline);
   /// Whether append() would accept a payload of this size now. An idle client accepts any size.
   bool has_room_for(std::uint64_t payload_bytes) const;
   /// Bytes of frames that are accepted and not settled, or settled and kept for slow replicas.

@@ -6,7 +6,7 @@
 namespace loglog::client {
 
 Message CommitOrder::commit(LogId log, Term term, Sequence settled, Run& run) const {
-  run.commit_sent(known_);
+  run.commit_sent(known_, term);
   const AppendConditions& c = run.conditions;
   if (c == AppendConditions{}) return Commit{log, term, settled, run.reference};
   return CommitIf{log, term, settled, run.reference, c.expected, c.fence};

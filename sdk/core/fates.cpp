@@ -11,12 +11,16 @@ namespace loglog::client {
 
 // ---- Endings
 
-void Fates::end(RunEntry& entry, Completion c) {
+void Fates::end(const Run& run, RunEntry& entry, Completion c) {
   if (!std::exchange(entry.live, false)) return;
   Figures& figures = view_.figures();
-  if (const auto* f = std::get_if<Failure>(&c)) {
+  if (auto* f = std::get_if<Failure>(&c)) {
     ++(f->error.code == Errc::outcome_unknown ? figures.appends_unknown : figures.appends_refused);
+    f->entry = {producer_, entry.sequence, run.term, run.known};
   } else {
+    auto& a = std::get<Appended>(c);
+    a.producer = producer_;
+    a.sequence = entry.sequence;
     ++figures.appends_committed;
     figures.appended_bytes += entry.length - frame_overhead;
   }
@@ -24,12 +28,12 @@ void Fates::end(RunEntry& entry, Completion c) {
 }
 
 void Fates::end_all(Run& run, Errc code, const std::string& detail) {
-  for (RunEntry& e : run.entries) end(e, Failure{Error{code, detail}});
+  for (RunEntry& e : run.entries) end(run, e, Failure{Error{code, detail}});
 }
 
 void Fates::committed(Time now, Run& run, Offset offset, Term term) {
   const std::uint64_t before = view_.figures().appends_committed;
-  for (RunEntry& e : run.entries) end(e, Appended{offset + e.at, term});
+  for (RunEntry& e : run.entries) end(run, e, Appended{offset + e.at, term});
   view_.figures().append_latency.count(now - run.since, view_.figures().appends_committed - before);
 }
 
@@ -55,8 +59,8 @@ Fates::Wait Fates::expire(Time now, Run& run, bool uploaded) {
   for (RunEntry& e : run.entries) {
     if (e.live && e.deadline <= now) {
       if (rules::is_outcome_unknown(run.was_committed(), run.is_absent()))
-        end(e, Failure{Error{Errc::outcome_unknown, "the deadline passed"}});
-      else end(e, Failure{Error{Errc::deadline_exceeded, why_not_committed(run, uploaded)}});
+        end(run, e, Failure{Error{Errc::outcome_unknown, "the deadline passed"}});
+      else end(run, e, Failure{Error{Errc::deadline_exceeded, why_not_committed(run, uploaded)}});
       run.leave_out_ended();
     }
     if (e.live) run.next_deadline = std::min(run.next_deadline, e.deadline);
@@ -69,9 +73,9 @@ Fates::Wait Fates::expire(Time now, Run& run, bool uploaded) {
 
 // ---- Resolution
 
-void Fates::resolve(Time now, ProducerId producer, Offset from, Offset until, Resolver::Done done) {
+void Fates::resolve(Time now, Offset from, Offset until, Resolver::Done done) {
   ++view_.figures().resolutions;
-  resolver_ = std::make_unique<Resolver>(options_, view_, choice_, log_, producer, from, until,
+  resolver_ = std::make_unique<Resolver>(options_, view_, choice_, log_, producer_, from, until,
                                          std::move(done));
   resolver_->poll(now);
 }
@@ -89,18 +93,20 @@ std::uint64_t Fates::judge(Time now, Run& run, const Resolver::Findings& f, Offs
   for (RunEntry& e : run.entries) {
     if (const auto found = f.found.find(e.sequence); found != f.found.end()) {
       lower = found->second.next;
-      end(e, Appended{found->second.offset, found->second.term});
+      end(run, e, Appended{found->second.offset, found->second.term});
     } else if (const auto whole = f.found.find(first.sequence);
                rules::shares_fate_of_run(whole != f.found.end())) {
-      end(e, Appended{whole->second.offset + (e.at - first.at), whole->second.term});
+      end(run, e, Appended{whole->second.offset + (e.at - first.at), whole->second.term});
     } else if (e.sequence < last_found) {
       // A5: a later entry of this producer is in the log. A producer's entries stand in order, so
       // this entry was committed and trimmed.
-      end(e, Failure{Error{Errc::outcome_unknown,
-                           "the entry was committed, and trimmed before its offset was read"}});
+      end(run, e,
+          Failure{Error{Errc::outcome_unknown,
+                        "the entry was committed, and trimmed before its offset was read"}});
     } else if (rules::may_have_been_trimmed(f.clipped, std::max(run.known, lower))) {
-      end(e, Failure{Error{Errc::outcome_unknown,
-                           "the log was trimmed past the place where the entry may have been"}});
+      end(run, e,
+          Failure{Error{Errc::outcome_unknown,
+                        "the log was trimmed past the place where the entry may have been"}});
     } else if (e.live) {  // A4: not in the log and never will be, so it may be committed again
       rest.push_back(e);
       continue;

@@ -16,13 +16,20 @@ namespace loglog::client {
 class Fates {
  public:
   /// All references must outlive this object.
-  Fates(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out, LogId log)
-      : options_(options), view_(view), choice_(choice), out_(out), log_(log) {}
+  Fates(const Options& options, ClusterView& view, ReplicaChoice& choice, Output& out, LogId log,
+        ProducerId producer)
+      : options_(options),
+        view_(view),
+        choice_(choice),
+        out_(out),
+        log_(log),
+        producer_(producer) {}
 
   // ---- Endings
 
-  /// Completes the append, once: a caller that has had its answer hears nothing more.
-  void end(RunEntry& entry, Completion c);
+  /// Completes the append of an entry of `run`, once: a caller that has had its answer hears
+  /// nothing more. The completion is an Appended or a Failure, and gets the entry's name.
+  void end(const Run& run, RunEntry& entry, Completion c);
   void end_all(Run& run, Errc code, const std::string& detail);
   /// The run is committed at `offset`: the offset of each entry follows from the lengths before it
   /// (spec/05 step 8).
@@ -40,7 +47,7 @@ class Fates {
   /// While the log is read, nothing is committed.
   bool is_resolving() const { return resolver_ != nullptr; }
   /// Reads [from, until) of the log for entries of the producer; `done` takes the findings.
-  void resolve(Time now, ProducerId producer, Offset from, Offset until, Resolver::Done done);
+  void resolve(Time now, Offset from, Offset until, Resolver::Done done);
   /// The resolution is over. To be called by `done`.
   void resolved() { finished_ = std::move(resolver_); }
   /// Judges each entry of the run alone by the findings (A4, A5), and ends all but those that are
@@ -69,6 +76,7 @@ class Fates {
   ReplicaChoice& choice_;
   Output& out_;
   LogId log_;
+  ProducerId producer_;
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<GapCheck> gap_;
   // A finished reader is destroyed in the next step, because its callback is still running.

@@ -29,10 +29,20 @@ struct AppendConditions {
 // ---- Completions. Every call ends in exactly one completion; follow() ends in a stream of
 // Delivered and a Failure.
 
+/// The entry of an append, as resolve() takes it after an unknown outcome. The client that made it
+/// need not exist any more.
+struct EntryName {
+  ProducerId producer{};  ///< 0: no entry
+  Sequence sequence{};    ///< 0: no entry
+  Term term{};            ///< of the newest Commit that named the entry; 0: none did
+  Offset lowest{};        ///< the entry does not stand below (A3)
+};
 /// append: the entry is committed at this offset (A6).
 struct Appended {
   Offset offset;
   Term term;
+  ProducerId producer{};
+  Sequence sequence{};
 };
 /// append: outcome_unknown, or any other code, which means that the entry was not written and never
 /// will be (A6). Other calls: why they failed.
@@ -45,6 +55,14 @@ struct Failure {
   FenceToken fence{};  ///< with producer_fenced: the log's token
   /// The deadline passed; the error is the last temporary reason.
   bool timed_out = false;
+  EntryName entry{};  ///< of an append that was accepted
+};
+/// resolve: `is_committed` false means that the entry is not in the log and never will be. The
+/// other fields are those of the entry that was found.
+struct Resolved {
+  bool is_committed = false;
+  Offset offset{}, next{};
+  Term term{};
 };
 /// An entry as read and verified. `payload` is a slice of the received page and shares its memory.
 /// `packed`: the payload holds several payloads of append_batch.
@@ -106,7 +124,7 @@ struct ClusterStatus {
 };
 /// delete_log, replace_disk: done.
 struct Succeeded {};
-using Completion = std::variant<Appended, Failure, Delivered, Tail, PointInTime, Fence,
+using Completion = std::variant<Appended, Failure, Resolved, Delivered, Tail, PointInTime, Fence,
                                 LogDescription, Metadatas, ClusterStatus, Succeeded>;
 
 struct Completed {

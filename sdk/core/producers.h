@@ -33,6 +33,12 @@ class Producers {
   /// Bytes of frames that are accepted and not settled, or settled and kept for slow replicas.
   std::uint64_t bytes_in_flight() const { return bytes_; }
 
+  /// Knowledge that this client's producer in the log has of an entry.
+  AppendPipeline::Knowledge knows(LogId log, const EntryName& entry) const {
+    const auto i = pipelines_.find(log);
+    return i == pipelines_.end() ? AppendPipeline::Knowledge{} : i->second->knows(entry);
+  }
+
   /// Takes a message that no request waits for, if it is about a producer.
   void arrived(Time now, ConnectionId from, const Message& m);
   void disconnected(Time now, ConnectionId c);

@@ -50,6 +50,7 @@ struct Run {
   ReplicaUploads uploads;
   RunState state = RunState::uncommitted;
   unsigned commits_in_term = 0;  ///< Commits sent in this term; a refusal is definite after just 1
+  Term term{};                   ///< of its newest Commit; 0: none was sent
   /// Committed offset known at the first Commit since the last resolution, which reads from there
   /// (A3).
   Offset known{};
@@ -67,10 +68,12 @@ struct Run {
   /// The fate of its entries is open: a Commit may have been taken.
   bool may_be_in_log() const { return was_committed() && !is_absent(); }
 
-  /// A Commit is sent; `committed`: the offset up to which the client knows the log as committed.
-  void commit_sent(Offset committed) {
+  /// A Commit is sent in the term `in`. `committed`: the offset up to which the client knows the
+  /// log as committed.
+  void commit_sent(Offset committed, Term in) {
     known = rules::resolution_start(was_committed(), known, committed);
     state = RunState::sent;
+    term = in;
     ++commits_in_term;
   }
   /// The Commit under way, if there is one, is sent again.

@@ -59,7 +59,7 @@ struct AppendResult {
     refused,
     /// error.code is outcome_unknown. The deadline passed, the client was closed, the log was
     /// deleted or halted, or the entry's place was trimmed, before the client learned the outcome.
-    /// Read the log to find out before appending the entry again.
+    /// Log::resolve finds the outcome out; ask it before appending the entry again.
     unknown
   };
   Outcome outcome = Outcome::refused;  ///< how the append ended
@@ -67,6 +67,14 @@ struct AppendResult {
   EntryOffset next = 0;    ///< the end of the entry, where the entry after it begins; if committed
   std::uint32_t term = 0;  ///< the log's term in which the entry was committed; valid if committed
   CallError error;         ///< valid unless committed
+  /// Id of the log (LogDetails::id). 0: refused before the client accepted the entry.
+  std::uint64_t log = 0;
+  std::uint64_t producer = 0;  ///< Entry::producer; 0: as with `log`
+  std::uint64_t sequence = 0;  ///< Entry::sequence; 0: as with `log`
+  /// If unknown: the newest term of the log in which the client asked for the commit.
+  std::uint32_t asked_in = 0;
+  /// If unknown: if the entry is in the log, it stands here or above. A place to begin reading.
+  EntryOffset not_below = 0;
   /// True if committed.
   explicit operator bool() const { return outcome == Outcome::committed; }
 };
@@ -121,6 +129,27 @@ class Log {
   /// As append_batch, with a callback, as append_then has.
   void append_batch_then(const std::vector<std::string>& payloads,
                          std::function<void(AppendResult)> done, const AppendOptions& options = {});
+
+  /// Settles an append whose outcome is unknown (spec/07 A4 and A5): reads the log from
+  /// AppendResult::not_below on, and writes nothing. Returns a result that is committed, or refused
+  /// with deadline_exceeded: the entry is not in the log and never will be, so it may be appended
+  /// again. A result that is not `unknown` is returned as it is, without asking anybody.
+  ///
+  /// `unknown` may come from any client of this log, also from a closed client or another process:
+  /// its fields log, producer, sequence, asked_in and not_below are all that is used. In the client
+  /// that made the append the outcome is known once the leader has answered, or a new leader has
+  /// taken over. Another client finds an entry that is in the log at once. That the entry is absent
+  /// is final for another client once a later entry of its producer is found or the log is in a
+  /// term above `asked_in`; until then the call waits. Log::fence settles sooner, if the append
+  /// named a fencing token.
+  ///
+  /// Blocks for at most `timeout` (nullopt: ClientOptions::timeout) and may be repeated. Errors:
+  /// outcome_unknown with timed_out and retry: a commit of the entry may still be taken;
+  /// outcome_unknown without timed_out: the log was trimmed past the place where the entry may have
+  /// been, and nobody can tell any more; wrong_log if the result is of another log;
+  /// invalid_argument if it names no entry; no_such_log; unavailable.
+  std::expected<AppendResult, CallError> resolve(const AppendResult& unknown,
+                                                 std::optional<Milliseconds> timeout = {});
 
   /// Returns entries from `from` on, about `max_bytes` of them (see ReadOptions). `from`: 0,
   /// begin(), end(), an entry's offset or next, or ReadResult::next. Waits at most `wait` at the

@@ -6,12 +6,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <iterator>
+#include <map>
 #include <ranges>
 #include <set>
 #include <sstream>
@@ -61,6 +63,32 @@ Errc code_of(const std::expected<T, CallError>& r) {
   return r ? Errc::ok : r.error().code;
 }
 
+/// A result as an earlier client of the log may have kept it.
+AppendResult an_unknown_append(const Log& log) {
+  AppendResult r;
+  r.outcome = AppendResult::Outcome::unknown;
+  r.log = log.details().id;
+  r.producer = 1;
+  r.sequence = 1;
+  r.asked_in = 1;
+  return r;
+}
+
+/// All entries of the log up to its end, by producer and sequence; each stands once.
+std::map<std::pair<std::uint64_t, std::uint64_t>, Entry> entries_of(Log& log) {
+  std::map<std::pair<std::uint64_t, std::uint64_t>, Entry> all;
+  const auto end = log.end();
+  REQUIRE(end);
+  for (EntryOffset at = 0; at < *end;) {
+    const auto page = log.read(at, 1u << 20, 1s);
+    REQUIRE(page);
+    for (const Entry& e : page->entries)
+      CHECK(all.emplace(std::pair(e.producer, e.sequence), e).second);
+    at = page->next;
+  }
+  return all;
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -76,6 +104,7 @@ TEST_CASE(
     std::vector<Errc> codes = {s.log.append("y").error.code,
                                s.log.append_batch({"y"}).error.code,
                                code_of(s.log.read(0)),
+                               code_of(s.log.resolve(an_unknown_append(s.log))),
                                code_of(s.log.tail()),
                                code_of(s.log.begin()),
                                code_of(s.log.last()),
@@ -136,6 +165,7 @@ TEST_CASE(
             s->log.append_then("x", [&called](const AppendResult& r) { called = r.error.code; });
             code(s->log.append("x").error.code == Errc::forked && called == Errc::forked &&
                  code_of(s->log.read(0)) == Errc::forked &&
+                 code_of(s->log.resolve(an_unknown_append(s->log))) == Errc::forked &&
                  code_of(s->client.open_log("log")) == Errc::forked &&
                  code_of(s->client.flush(20s)) == Errc::forked &&
                  s->log.append_async("x").get().error.code == Errc::forked && !following->next() &&
@@ -383,4 +413,102 @@ TEST_CASE("a batch takes conditions, and has the three forms of an append (B)") 
   REQUIRE(page->entries.size() == 2);
   CHECK(page->entries[0].parts() == std::vector<std::string>{"a", "b"});
   CHECK(page->entries[1].parts() == std::vector<std::string>{"c", ""});
+}
+
+TEST_CASE("every append tells the log, the producer and the number of its entry (A6)") {
+  Small s;
+  const AppendResult first = s.log.append("a"), second = s.log.append("b");
+  REQUIRE(second);
+  const auto page = s.log.read(first.offset);
+  REQUIRE(page);
+  REQUIRE(page->entries.size() == 2);
+  for (const auto* r : {&first, &second}) {
+    const Entry& e = page->entries.at(r == &first ? 0 : 1);
+    CHECK(r->log == s.log.details().id);
+    CHECK(r->producer == e.producer);
+    CHECK(r->sequence == e.sequence);
+  }
+  // The client never accepted this entry, so that there is nothing to name.
+  const AppendResult large = s.log.append(std::string(entry_bytes_max + 1, 'x'));
+  CHECK(large.log == 0);
+  CHECK(large.producer == 0);
+}
+
+TEST_CASE("an unknown outcome is settled by reading, also by another client (A4, A6)") {
+  Small s;
+  std::vector<AppendResult> unknown;
+  {
+    // close() ends appends whose commits are under way, so their outcomes are unknown.
+    auto closed = *Client::connect({.addresses = {s.cluster.address()}});
+    auto log = *closed.open_log("log");
+    std::vector<std::future<AppendResult>> under_way;
+    for (int i = 0; i < 300; ++i) under_way.push_back(log.append_async(std::to_string(i)));
+    under_way.front().wait();
+    closed.close();
+    for (auto& append : under_way)
+      if (auto r = append.get(); r.outcome == AppendResult::Outcome::unknown)
+        unknown.push_back(std::move(r));
+    // A closed client resolves nothing.
+    for (const AppendResult& r : unknown)
+      CHECK(code_of(log.resolve(r, 20s)) == Errc::client_closed);
+  }
+  std::size_t found = 0;
+  for (AppendResult& r : unknown) {
+    CHECK(r.log == s.log.details().id);
+    CHECK(r.error.code == Errc::outcome_unknown);
+    const auto settled = s.log.resolve(r, 200ms);
+    if (!settled) {  // absent so far, and the term lasts: a late commit may still come
+      CHECK(settled.error().code == Errc::outcome_unknown);
+      CHECK(settled.error().timed_out);
+      CHECK(settled.error().retry);
+      break;
+    }
+    r = *settled;
+    ++found;
+  }
+  MESSAGE(unknown.size(), " unknown, ", found, " settled");
+  const auto there = entries_of(s.log);
+  for (std::size_t i = 0; i < found; ++i) {
+    const auto entry = there.find({unknown[i].producer, unknown[i].sequence});
+    CHECK((entry != there.end()) == static_cast<bool>(unknown[i]));
+    if (!unknown[i]) continue;
+    CHECK(entry->second.offset == unknown[i].offset);
+    CHECK(entry->second.next == unknown[i].next);
+    CHECK(entry->second.term == unknown[i].term);
+  }
+  // A result that is not unknown asks nobody; a result without an entry names the mistake.
+  const AppendResult done = s.log.append("x");
+  REQUIRE(done);
+  CHECK(s.log.resolve(done)->offset == done.offset);
+  AppendResult none;
+  none.outcome = AppendResult::Outcome::unknown;
+  CHECK(code_of(s.log.resolve(none)) == Errc::invalid_argument);
+  AppendResult other = an_unknown_append(s.log);
+  ++other.log;
+  CHECK(code_of(s.log.resolve(other)) == Errc::wrong_log);
+}
+
+TEST_CASE(
+    "a client settles its own unknown appends, and each is in the log or never will be (A4)") {
+  Small s;
+  std::map<std::string, AppendResult> settled;
+  for (int i = 0; i < 200; ++i) {
+    const std::string payload = "entry " + std::to_string(i);
+    auto r = s.log.append(payload, {.timeout = std::chrono::milliseconds(1 + i % 3)});
+    if (r.outcome == AppendResult::Outcome::unknown) {
+      const auto found = s.log.resolve(r, 20s);
+      REQUIRE(found);
+      REQUIRE(found->outcome != AppendResult::Outcome::unknown);
+      r = *found;
+    }
+    settled.emplace(payload, r);
+  }
+  const auto there = entries_of(s.log);
+  for (const auto& [payload, r] : settled) {
+    CAPTURE(payload);
+    const auto entry =
+        std::ranges::find(there, payload, [](const auto& e) { return e.second.payload; });
+    CHECK((entry != there.end()) == static_cast<bool>(r));
+    if (r) CHECK(entry->second.offset == r.offset);
+  }
 }

@@ -12,7 +12,7 @@ using namespace loglog::client;
 namespace {
 struct Endings : KnownCluster {
   ReplicaChoice choice{NodeId{}};
-  Fates fates{options, view, choice, out, log};
+  Fates fates{options, view, choice, out, log, producer};
 
   /// The result of the i-th append that ended: its code, ok if it was committed.
   Errc code(std::size_t i) const {
@@ -22,7 +22,7 @@ struct Endings : KnownCluster {
   /// Two entries whose Commit was sent when the log was committed up to 500.
   static Run committed_run() {
     Run r = run(5, 2);
-    r.commit_sent(Offset{500});
+    r.commit_sent(Offset{500}, Term{1});
     return r;
   }
   static Resolver::Findings findings(std::initializer_list<std::uint64_t> sequences,
@@ -49,7 +49,7 @@ TEST_CASE("a committed run tells each entry its offset, and once (spec/05 step 8
 TEST_CASE("before a Commit a deadline means not written, after it unknown (A6)") {
   Endings e;
   Run waiting = e.run(1, 1, e.now), sent = e.run(2, 1, e.now);
-  sent.commit_sent(Offset{});
+  sent.commit_sent(Offset{}, Term{1});
   CHECK(e.fates.expire(e.now, waiting, false) == Fates::Wait::nobody);
   CHECK(e.code(0) == Errc::deadline_exceeded);
   CHECK(e.fates.expire(e.now, sent, true) == Fates::Wait::unsure);

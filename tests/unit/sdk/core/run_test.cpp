@@ -11,7 +11,7 @@ TEST_CASE(
     "a run whose Commit was sent may be in the log until a resolution does not find it (A3)") {
   Run run;
   CHECK_FALSE(run.may_be_in_log());
-  run.commit_sent(Offset{500});
+  run.commit_sent(Offset{500}, Term{1});
   CHECK(run.awaits_answer());
   CHECK(run.may_be_in_log());
   // The leader is lost, so the Commit is sent again later; it may have been taken all the same.
@@ -25,15 +25,15 @@ TEST_CASE(
 
 TEST_CASE("a run remembers the committed offset of its first Commit, which may have worked (A3)") {
   Run run;
-  run.commit_sent(Offset{500});
+  run.commit_sent(Offset{500}, Term{1});
   run.commit_again();
-  run.commit_sent(Offset{900});
+  run.commit_sent(Offset{900}, Term{1});
   CHECK(run.known == Offset{500});
   CHECK(run.commits_in_term == 2);
   // After a resolution the earlier Commits do not count any more.
   run.begin_term();
   run.not_found(false);
-  run.commit_sent(Offset{1200});
+  run.commit_sent(Offset{1200}, Term{1});
   CHECK(run.known == Offset{1200});
   CHECK(run.commits_in_term == 1);
 }
@@ -41,7 +41,7 @@ TEST_CASE("a run remembers the committed offset of its first Commit, which may h
 TEST_CASE(
     "a run whose condition failed is not in the log in that term, and may be in the next (F1)") {
   Run run;
-  run.commit_sent(Offset{500});
+  run.commit_sent(Offset{500}, Term{1});
   run.condition_failed();
   CHECK(run.is_absent());
   CHECK(run.awaits_answer());  // the client finds out whether it may expect the end
@@ -59,7 +59,7 @@ TEST_CASE("a run without some of its entries is built anew, unless a Commit name
   uncommitted.leave_out_ended();
   CHECK(uncommitted.state == RunState::stale);
   Run sent;
-  sent.commit_sent(Offset{});
+  sent.commit_sent(Offset{}, Term{1});
   sent.leave_out_ended();
   CHECK(sent.state == RunState::sent);  // the Commit names exactly these bytes
   sent.not_found(true);
