@@ -1,5 +1,6 @@
 // Prints every entry of a log from its beginning, and goes on as entries are committed.
 //   follow_the_log HOST:PORT LOG [COUNT]
+// Lost connections and a new leader are told on stderr; the follower goes on by itself.
 #include <loglog/client.h>
 
 #include <iostream>
@@ -12,7 +13,11 @@ int main(int argc, char** argv) {
     return 2;
   }
   auto left = argc > 3 ? std::stoull(argv[3]) : std::numeric_limits<unsigned long long>::max();
-  auto client = loglog::Client::connect({.addresses = {argv[1]}});
+  auto client = loglog::Client::connect({
+      .addresses = {argv[1]},
+      // Runs on the client's thread, so it must not block for long.
+      .on_event = [](const loglog::ClientEvent& event) { std::cerr << event.text() << '\n'; },
+  });
   if (!client) {
     std::cerr << client.error().message << '\n';
     return 1;

@@ -125,8 +125,25 @@ struct Follower::State {
       m.consumed(now, client::Token{*t}, bytes);
     });
   }
-  /// Runs `each` for every entry, on the client's thread. stop() in another thread waits until
-  /// `delivers` is empty, so that no `each` runs after it has returned.
+  /// Takes a completion of the follow, on the client's thread, or in the executor if there is
+  /// `each`.
+  void completed(const Completed& c) {
+    const auto* d = std::get_if<client::Delivered>(&c.result);
+    if (d != nullptr && each) return deliver(*d);
+    const std::lock_guard lock(mutex);
+    if (stopped) return;  // stop() has dropped the entries that were waiting
+    if (const auto* f = std::get_if<client::Failure>(&c.result)) {
+      if (f->error.code != Errc::cancelled) error = to_call_error(*f);
+      stopped = true;
+    } else if (d != nullptr) {
+      for (const client::Entry& e : d->entries) entries.push_back(to_entry(e));
+      arrived = d->next.value;
+      if (entries.empty()) position = arrived;
+    }
+    news.notify_all();
+  }
+  /// Runs `each` for every entry. stop() in another thread waits until `delivers` is empty, so that
+  /// no `each` runs after it has returned.
   void deliver(const client::Delivered& d) {
     std::uint64_t bytes = 0;
     std::unique_lock lock(mutex);
@@ -365,19 +382,29 @@ std::expected<void, CallError> Client::ready(std::chrono::milliseconds wait) {
 }
 
 std::expected<void, CallError> Client::flush(std::chrono::milliseconds wait) {
-  if (const auto why = state_->cannot_wait()) return std::unexpected(to_call_error(*why));
-  const std::uint64_t left = state_->budget.wait_for_earlier(bounded(wait));
+  if (const auto why = state_->cannot_wait_for_callbacks())
+    return std::unexpected(to_call_error(*why));
+  const auto until = AppendBudget::Clock::now() + bounded(wait);
+  const std::uint64_t left = state_->budget->wait_for_earlier(bounded(wait));
+  if (left > 0)
+    return std::unexpected(to_call_error(
+        Error{Errc::unavailable, std::to_string(left) + " appends are still under way"}));
+  if (state_->callbacks) {
+    const auto rest = until - AppendBudget::Clock::now();
+    if (state_->callbacks->wait_for_earlier(std::chrono::floor<Duration>(rest))) return {};
+    return std::unexpected(
+        to_call_error(Error{Errc::unavailable, "a callback has not returned yet"}));
+  }
   // The callbacks of the appends that have ended run on the client's thread before this task.
   std::promise<void> reached;
   state_->driver.post([&reached](client::ClientMachine&, Time) { reached.set_value(); });
   reached.get_future().wait();
-  if (left == 0) return {};
-  return std::unexpected(to_call_error(
-      Error{Errc::unavailable, std::to_string(left) + " appends are still under way"}));
+  return {};
 }
 
 std::expected<void, CallError> Client::close(std::chrono::milliseconds wait) {
-  if (const auto why = state_->cannot_wait()) return std::unexpected(to_call_error(*why));
+  if (const auto why = state_->cannot_wait_for_callbacks())
+    return std::unexpected(to_call_error(*why));
   state_->closing = true;
   auto flushed = flush(wait);
   close();
@@ -424,10 +451,11 @@ AppendResult to_result(const client::Completion& c, LogId log, std::uint64_t siz
 }
 
 /// The common part of all appends: refuses invalid entries in the calling thread, takes room in the
-/// budget (which may block), and hands a copy of the payload to the driver.
+/// budget (which may block), and hands a copy of the payload to the driver. `of_application`:
+/// `done` is a callback of the application, which an executor may have to run.
 void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::string_view payload,
-                  bool packed, std::function<void(AppendResult)> done,
-                  const AppendOptions& options) {
+                  bool packed, std::function<void(AppendResult)> done, const AppendOptions& options,
+                  bool of_application = true) {
   const auto refuse = [&](Errc code, std::string detail) {
     ++client->refused_here;
     done(refused(Error{code, std::move(detail)}));
@@ -438,8 +466,8 @@ void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::
     return refuse(Errc::entry_too_large, "this one has " + std::to_string(payload.size()));
   const std::uint64_t size = payload.size() + frame_overhead;
   Duration left = bounded(options.timeout.value_or(client->options.timeout));
-  const auto taken = client->budget.take(
-      size, client->options.block_when_full && !client->driver.on_own_thread(), left);
+  const auto taken =
+      client->budget->take(size, client->options.block_when_full && !client->in_callback(), left);
   if (taken.how != AppendBudget::How::taken) {
     const std::string bound = std::to_string(client->options.bytes_in_flight_max) +
                               " bytes (bytes_in_flight_max) are in flight";
@@ -447,14 +475,26 @@ void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::
     return refuse(Errc::deadline_exceeded, "it waited for room: " + bound);
   }
   struct End final : client::ClientDriver::AppendEnd {
-    End(AppendBudget& b, LogId l, std::uint64_t n, std::uint64_t e,
+    End(const Client::State& c, bool of_application, LogId l, std::uint64_t n, std::uint64_t e,
         std::function<void(AppendResult)> d)
-        : budget(b), log(l), size(n), epoch(e), done(std::move(d)) {}
+        : budget(c.budget),
+          callbacks(of_application ? c.callbacks : nullptr),
+          log(l),
+          size(n),
+          epoch(e),
+          done(std::move(d)) {}
     void ended(client::Completion&& how) override {
-      budget.give_back(size, epoch);
+      if (callbacks)
+        return callbacks->run(
+            [b = budget, n = size, e = epoch, d = std::move(done), r = to_result(how, log, size)] {
+              b->give_back(n, e);
+              d(r);
+            });
+      budget->give_back(size, epoch);
       call_back([&] { done(to_result(how, log, size)); });
     }
-    AppendBudget& budget;
+    std::shared_ptr<AppendBudget> budget;
+    std::shared_ptr<CallbackQueue> callbacks;  // nullptr: `done` runs on the client's thread
     LogId log;
     std::uint64_t size;
     std::uint64_t epoch;
@@ -464,7 +504,7 @@ void append_bytes(const std::shared_ptr<Client::State>& client, LogId log, std::
       log, Bytes::copy_of(payload), packed, left,
       {options.expected_offset ? Offset{*options.expected_offset} : no_offset,
        FenceToken{options.fence}},
-      std::make_unique<End>(client->budget, log, size, taken.epoch, std::move(done)));
+      std::make_unique<End>(*client, of_application, log, size, taken.epoch, std::move(done)));
 }
 
 /// append_bytes with a future.
@@ -475,7 +515,7 @@ std::future<AppendResult> promised(const std::shared_ptr<Client::State>& client,
   auto future = promise->get_future();
   append_bytes(
       client, log, payload, packed, [promise](AppendResult r) { promise->set_value(std::move(r)); },
-      options);
+      options, false);
   return future;
 }
 
@@ -720,22 +760,15 @@ Follower Log::follow(EntryOffset from, std::function<void(const Entry&)> each,
       [id = state_->id, from](client::ClientMachine& m, Time now, client::Token t) {
         m.follow(now, t, id, Offset{from});
       },
-      [weak](Completed&& c) {
-        const auto s = weak.lock();
-        if (!s) return;
-        if (const auto* d = std::get_if<client::Delivered>(&c.result); d != nullptr && s->each)
-          return s->deliver(*d);
-        std::lock_guard lock(s->mutex);
-        if (s->stopped) return;  // stop() has dropped the entries that were waiting
-        if (const auto* f = std::get_if<client::Failure>(&c.result)) {
-          if (f->error.code != Errc::cancelled) s->error = to_call_error(*f);
-          s->stopped = true;
-        } else if (const auto* d = std::get_if<client::Delivered>(&c.result)) {
-          for (const client::Entry& e : d->entries) s->entries.push_back(to_entry(e));
-          s->arrived = d->next.value;
-          if (s->entries.empty()) s->position = s->arrived;
+      [weak, callbacks = state->each ? state_->client->callbacks : nullptr](Completed&& c) {
+        if (!callbacks) {
+          if (const auto s = weak.lock()) s->completed(c);
+          return;
         }
-        s->news.notify_all();
+        // The end of the stream takes the same way as its entries, so it overtakes none.
+        callbacks->run([weak, c = std::move(c)] {
+          if (const auto s = weak.lock()) s->completed(c);
+        });
       },
       [token = state->token](client::Token t) { *token = t.value; });
   state->on_stop.emplace(std::move(stop), [weak] {

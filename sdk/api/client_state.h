@@ -15,6 +15,7 @@
 #include <variant>
 
 #include "sdk/api/append_budget.h"
+#include "sdk/api/callback_queue.h"
 #include "sdk/io/uv_client_driver.h"
 
 namespace loglog {
@@ -28,21 +29,24 @@ inline Duration bounded(std::chrono::milliseconds t) {
   return std::clamp(t, std::chrono::milliseconds(0), timeout_max);
 }
 
-/// Runs a callback of the application on the client's thread. An exception that leaves the callback
-/// ends the program by std::terminate, because it would unwind through libuv's C frames and
-/// half-finished steps of the client.
-template <class F>
-void call_back(F&& f) noexcept {
-  std::forward<F>(f)();
-}
+/// Gives the events of the core to ClientOptions::on_event. Empty if that is empty.
+client::ClientDriver::OnEvent listener(const ClientOptions& options,
+                                       std::shared_ptr<CallbackQueue> callbacks);
 
 /// Members are destroyed in reverse order: first the driver, whose last completions still give
 /// bytes back to the budget.
 struct Client::State {
   explicit State(ClientOptions o, client::Options core, std::uint64_t seed)
-      : options(std::move(o)), budget(options.bytes_in_flight_max), driver(std::move(core), seed) {}
+      : options(std::move(o)),
+        budget(std::make_shared<AppendBudget>(options.bytes_in_flight_max)),
+        callbacks(options.executor ? std::make_shared<CallbackQueue>(options.executor) : nullptr),
+        driver(std::move(core), seed,
+               options.thread_name.empty() ? "loglog-client" : options.thread_name,
+               listener(options, callbacks)) {}
   ClientOptions options;
-  AppendBudget budget;
+  // Shared with callbacks that an executor runs after the client is gone.
+  std::shared_ptr<AppendBudget> budget;
+  std::shared_ptr<CallbackQueue> callbacks;  // nullptr: callbacks run on the client's thread
   client::ClientDriver driver;
   std::atomic<std::uint64_t> refused_here = 0;  // appends refused before they reached the core
   std::atomic<bool> closing = false;            // close(wait) was called: appends are refused
@@ -57,6 +61,18 @@ struct Client::State {
   std::optional<Error> cannot_wait() const {
     if (driver.inherited()) return Error{Errc::forked, {}};
     if (driver.on_own_thread()) return Error{Errc::would_deadlock, {}};
+    return std::nullopt;
+  }
+
+  /// Whether this thread runs a callback of the application, on the client's thread or in the
+  /// executor.
+  bool in_callback() const {
+    return driver.on_own_thread() || (callbacks && callbacks->in_callback());
+  }
+  /// As cannot_wait(), of a call that waits for the callbacks too.
+  std::optional<Error> cannot_wait_for_callbacks() const {
+    if (driver.inherited()) return Error{Errc::forked, {}};
+    if (in_callback()) return Error{Errc::would_deadlock, {}};
     return std::nullopt;
   }
 

@@ -92,7 +92,11 @@ void AppendPipeline::upload_again(const UploadAgain& m) {
 void AppendPipeline::drop_laggards(Time now) {
   const RunUploads::GivenUp late = uploads_.give_up(now);
   bytes_ -= late.bytes;
-  for (const ConnectionId c : late.slow) view_.drop(now, c);
+  for (const ConnectionId c : late.slow) {
+    view_.slow(now, view_.storage_at(c).node, log_,
+               Error{Errc::connection_lost, "the node was slow to take a committed run"});
+    view_.drop(now, c);
+  }
 }
 
 // ---- The term

@@ -14,6 +14,7 @@ constexpr Duration refresh_every = 1s;    ///< between questions after a failed 
 constexpr Duration round_trip_max = 30s;  ///< longer samples come from stopped nodes, not distance
 constexpr std::size_t late_max = 1024;    ///< late requests that are remembered (spec/09)
 constexpr std::size_t failures_told_max = 6;  ///< addresses in a message
+constexpr Duration slow_told_every = 1s;      ///< between events about a slow node
 /// Explains to people why a node was not reached.
 std::string cause(const Error& failure) {
   switch (failure.code) {
@@ -144,6 +145,7 @@ bool ClusterView::is_leaders_word(ConnectionId c, const Metadata& m) {
 void ClusterView::not_leader(ConnectionId from, SequencerId leader) {
   if (leader != SequencerId{}) lead_by(leader);
   else if (is_leader(from)) leader_ = {};
+  tell_leader();
   // A sequencer that names itself and refuses knows no other leader: ask around again.
   if (is_leader(from)) leader_ = {};
 }
@@ -180,6 +182,7 @@ void ClusterView::learn(ConnectionId from, const Metadata& m) {
   // A storage node may name a leader of long ago, so its word counts only if no leader is known.
   if (is_sequencer(from)) lead_by(m.leader);
   else if (leader_ == SequencerId{}) leader_ = m.leader;
+  tell_leader();
 }
 
 /// Drops endpoints that have no connection and are no longer listed in the metadata or the options.
@@ -199,6 +202,50 @@ void ClusterView::lead_by(SequencerId leader) {
   for (const SequencerInfo& s : metadata_.sequencers)
     if (s.id == leader)
       if (const auto e = endpoints_.find(s.address); e != endpoints_.end()) e->second.retry_at = {};
+}
+
+/// An event, if the leader is another than the last that was told. The time without a leader is no
+/// event: connection_lost has told it.
+void ClusterView::tell_leader() {
+  if (leader_ == SequencerId{} || std::exchange(told_leader_, leader_) == leader_) return;
+  Event e{.kind = Event::Kind::leader_changed, .role = Role::sequencer, .node = leader_.value};
+  for (const SequencerInfo& s : metadata_.sequencers)
+    if (s.id == leader_) e.address = s.address;
+  out_.events.push_back(std::move(e));
+}
+
+void ClusterView::slow(Time now, NodeId id, LogId log, Error why) {
+  if (id == NodeId{}) return;  // its connection is gone already
+  const auto told = told_slow_.try_emplace(id, now);
+  if (!told.second) {
+    if (now < told.first->second + slow_told_every) return;
+    told.first->second = now;
+  }
+  Event e{.kind = Event::Kind::replica_slow,
+          .role = Role::storage,
+          .node = id.value,
+          .log = log,
+          .why = std::move(why)};
+  for (const StorageInfo& s : metadata_.storage)
+    if (s.id == id) e.address = s.address;
+  out_.events.push_back(std::move(e));
+}
+
+/// An event about the node at `address`: the node that said hello there, or else the node that the
+/// metadata name.
+void ClusterView::tell(Event::Kind kind, const std::string& address, const Endpoint& e,
+                       const Error& why) {
+  Event event{.kind = kind, .address = address, .why = why};
+  if (e.was_up) {
+    event.role = e.peer.role;
+    event.node = e.peer.id;
+  } else {
+    for (const SequencerInfo& s : metadata_.sequencers)
+      if (s.address == address) event.role = Role::sequencer, event.node = s.id.value;
+    for (const StorageInfo& s : metadata_.storage)
+      if (s.address == address) event.role = Role::storage, event.node = s.id.value;
+  }
+  out_.events.push_back(std::move(event));
 }
 
 RequestId ClusterView::request(Time now, ConnectionId to, Message m, Duration timeout, Handler h,
@@ -293,6 +340,8 @@ void ClusterView::connected(Time now, const Connected& c) {
   e.peer = c.peer;
   e.failure = {};
   measure(e, now - e.dialled_at);
+  e.told_away = false;
+  tell(Event::Kind::connected, i->second, e, {});
   ask_at_ = {};  // ask the new node for wanted metadata at once
   const bool says = !options_.name.empty() || !options_.version.empty();
   if (says && c.peer.role == Role::sequencer)
@@ -310,6 +359,9 @@ void ClusterView::disconnected(Time now, const Disconnected& d) {
   e.connection = {};
   e.failure = d.why.code == Errc::ok ? Error{Errc::connection_lost, {}} : d.why;
   e.refusal = e.up && is_refusal(d.why) ? d.why : Error{};
+  if (e.up) tell(Event::Kind::connection_lost, i->second, e, e.failure);
+  else if (!std::exchange(e.told_away, true))
+    tell(Event::Kind::unreachable, i->second, e, e.failure);
   // A node that refuses this client after the hello is dialled ever less often, like a node that is
   // not there: with many refused clients it would do nothing but refuse.
   if (e.up && e.refusal.code == Errc::ok) e.retry.succeeded();

@@ -70,6 +70,8 @@ class ClusterView {
   Duration distance(ConnectionId c) const;
   /// The longest measured round trip of the connections that are up.
   Duration longest_round_trip() const;
+  /// The storage node delays the appends of `log`: an Event, at most once a second for each node.
+  void slow(Time now, NodeId id, LogId log, Error why);
   /// Whether no node has ever been reached and every address of the options has failed.
   bool all_refused() const;
   /// Nodes that are unreachable now, with the causes: "HOST:PORT: connection refused; ...". At most
@@ -107,6 +109,7 @@ class ClusterView {
     ConnectionId connection{};  // dialled or up; 0: neither
     bool up = false;            // both hellos were exchanged
     bool was_up = false;        // at any time before
+    bool told_away = false;     // the event `unreachable` was given since the last connection
     Hello peer;                 // of the last connection that was up
     Time retry_at{};            // no dial before
     RetrySchedule retry;
@@ -132,6 +135,8 @@ class ClusterView {
   static void measure(Endpoint& e, Duration sample);
   void answered_after(ConnectionId c, Duration sample);
   void lead_by(SequencerId leader);
+  void tell_leader();
+  void tell(Event::Kind kind, const std::string& address, const Endpoint& e, const Error& why);
   void forget_endpoints();
   void ask_metadata(Time now);
 
@@ -148,7 +153,9 @@ class ClusterView {
   std::map<std::pair<ConnectionId, RequestId>, Time> late_;
   ClusterMetadata metadata_;  // without logs, which are in logs_
   std::map<LogId, LogInfo> logs_;
-  SequencerId leader_{};  // 0: unknown
+  SequencerId leader_{};              // 0: unknown
+  SequencerId told_leader_{};         // of the last event leader_changed
+  std::map<NodeId, Time> told_slow_;  // of the last event replica_slow
   bool want_leader_ = false, want_logs_ = false;
   Time ask_at_{};         // no GetMetadata before
   bool refresh_ = false;  // a node was unreachable at its known address: it may have moved

@@ -151,18 +151,42 @@ struct Close {
   ConnectionId connection;
 };
 
-/// Effects of a step. The driver performs connects, sends, closes and completed, in this order.
+// ---- Events
+
+/// A change of the client's view of the cluster, for the application to show. Nothing depends on
+/// it.
+struct Event {
+  /// As ClientEvent::Kind (sdk/include/loglog/event.h), which says when each is told.
+  enum class Kind : std::uint8_t {
+    connected,
+    connection_lost,
+    unreachable,
+    leader_changed,
+    replica_slow
+  };
+  Kind kind{};
+  Role role = Role::client;  ///< of the node; client: unknown
+  std::uint32_t node = 0;    ///< 0: unknown
+  std::string address{};     ///< empty: unknown
+  LogId log{};               ///< with replica_slow
+  Error why{};
+};
+
+/// Effects of a step. The driver performs connects, sends, closes, events and completed, in this
+/// order.
 struct Output {
   std::vector<Completed> completed;
   std::vector<Connect> connects;
   std::vector<Send> sends;
   std::vector<Close> closes;
+  std::vector<Event> events;
   Time wake = never;  ///< when to call ClientMachine::tick()
   void clear() {
     completed.clear();
     connects.clear();
     sends.clear();
     closes.clear();
+    events.clear();
     wake = never;
   }
 };

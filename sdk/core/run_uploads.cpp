@@ -71,6 +71,7 @@ std::uint64_t RunUploads::answered(Time now, Sequence first, Run* unsettled, Nod
         now + std::chrono::milliseconds(std::clamp<std::uint32_t>(busy->retry_after_ms, 1, 1000));
     t->refusal = busy->error;
     ++view_.figures().uploads_refused;
+    view_.slow(now, node, log_, Error{busy->error, {}});
   } else if (!taken) t->not_before = now + refusal_pause;
   if (!taken) observing_.erase(c);  // the node may not have known the log when Observe came
   judge(now, *run, taken);

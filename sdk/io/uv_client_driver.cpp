@@ -3,8 +3,10 @@
 #include "sdk/io/uv_client_driver.h"
 
 #include <future>
+#include <utility>
 
 #include "proto-spec/transport/posix_signals.h"
+#include "sdk/io/posix_thread_name.h"
 
 namespace loglog::client {
 namespace {
@@ -12,12 +14,16 @@ namespace {
 constexpr std::uint64_t append_bit = std::uint64_t{1} << 63;
 }  // namespace
 
-ClientDriver::ClientDriver(Options options, std::uint64_t seed)
-    : machine_(std::move(options), seed) {
+ClientDriver::ClientDriver(Options options, std::uint64_t seed, const std::string& thread_name,
+                           OnEvent on_event)
+    : machine_(std::move(options), seed), on_event_(std::move(on_event)) {
   loop_.on_turn_end([this] { perform(); });
   // The thread inherits the blocked signals, so that the application's threads get them all.
   const transport::SignalsBlocked around_the_start;
-  thread_ = std::thread([this] { loop_.run(); });
+  thread_ = std::thread([this, name = thread_name] {
+    name_this_thread(name);
+    loop_.run();
+  });
 }
 
 ClientDriver::~ClientDriver() {
@@ -123,7 +129,10 @@ void ClientDriver::perform() {
   // The Output is complete and cleared before any handler of the application runs.
   const Time wake = o.wake;
   completing_.swap(o.completed);
+  std::vector<Event> events = std::exchange(o.events, {});
   o.clear();
+  if (on_event_)
+    for (Event& e : events) on_event_(std::move(e));
   for (Completed& c : completing_) completed(std::move(c));
   completing_.clear();
   loop_.set_wake(wake, [this] { machine_.tick(loop_.now()); });

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -22,8 +23,13 @@ class ClientDriver : private transport::ConnectionOwner {
   using Handler = std::function<void(Completed&&)>;
   using Call = std::function<void(ClientMachine&, Time now, Token token)>;
 
-  /// Starts the thread. `seed` must differ between clients.
-  ClientDriver(Options options, std::uint64_t seed);
+  /// Gets the events of the machine, on the driver's thread. Empty: events are dropped.
+  using OnEvent = std::function<void(Event&&)>;
+
+  /// Starts the thread. `seed` must differ between clients. `thread_name`: shown by the system's
+  /// tools; its first 15 bytes count.
+  ClientDriver(Options options, std::uint64_t seed, const std::string& thread_name = {},
+               OnEvent on_event = {});
   /// Ends all calls, runs their handlers and joins the thread. Must not run on the driver's thread.
   ~ClientDriver() override;
 
@@ -90,6 +96,7 @@ class ClientDriver : private transport::ConnectionOwner {
   std::deque<std::unique_ptr<AppendEnd>> appends_;
   std::uint64_t appends_base_ = 0;
   std::vector<Completed> completing_;  // empty between uses; keeps its memory
+  OnEvent on_event_;
   std::thread thread_;
 };
 

@@ -17,13 +17,15 @@
 // several steps give each step the whole time-out: open_or_create_log, status, trim and trim_before
 // have two, trim_to_size three; last() has two and those of its reads.
 //
-// Callbacks run on the client's own thread and must not block, because the client does nothing else
-// meanwhile. A call that would wait for the client there (append, append_batch, read, tail, fence,
-// open_log, status, Follower::next, ...) returns would_deadlock at once. append_async,
-// append_then, follow, figures, stop and close() may be called in a callback. The future of an
-// append_async must not be waited for there. Deadlines are counted on the client's thread, so no
-// call ends by its deadline while a callback runs. An exception that leaves a callback ends the
-// program by std::terminate.
+// Callbacks of a client run one at a time: those of an append in the order of the outcomes, those
+// of a follower in the order of the entries, events in their order. By default they run on the
+// client's own thread and must not block, because the client does nothing else meanwhile. A call
+// that would wait for the client there (append, append_batch, resolve, read, tail, fence, open_log,
+// status, Follower::next, ...) returns would_deadlock at once. append_async, append_then, follow,
+// figures, stop and close() may be called in a callback. The future of an append_async must not be
+// waited for there. Deadlines are counted on the client's thread, so no call ends by its deadline
+// while a callback runs there. With ClientOptions::executor callbacks run where the executor runs
+// them, and may block. An exception that leaves a callback ends the program by std::terminate.
 //
 // Errors are values: a CallError with a stable code. Any call may also fail with client_closed,
 // forked or would_deadlock. If the deadline passes, the error is the last temporary reason that a
@@ -44,6 +46,7 @@
 #include <loglog/admin.h>
 #include <loglog/entry.h>
 #include <loglog/error.h>
+#include <loglog/event.h>
 #include <loglog/figures.h>
 #include <loglog/follower.h>
 #include <loglog/log.h>
@@ -60,9 +63,9 @@ namespace loglog {
 
 /// Handle of a client: a thread, connections to the nodes of a cluster, a producer for each log.
 /// Cheap to copy; copies share the client. When the last Client, Log and Follower of a client is
-/// gone, the client ends as close() says and its thread is joined; in a callback the end happens in
-/// the background. So appends that are under way at the destruction end with outcome_unknown or
-/// client_closed: flush() first.
+/// gone, the client ends as close() says and its thread is joined; in a callback on that thread the
+/// end happens in the background. So appends that are under way at the destruction end with
+/// outcome_unknown or client_closed: flush() first.
 class Client {
  public:
   /// Makes a client and does not wait for the cluster; later calls wait, until their deadlines.
@@ -112,9 +115,9 @@ class Client {
   /// connect() waits for nothing. Error: `unavailable`, with the address and the cause if every
   /// address fails.
   std::expected<void, CallError> ready(std::chrono::milliseconds wait);
-  /// Waits until every append that was begun before this call, in any thread, has ended, for at
-  /// most `wait`. Their results tell the outcomes. Error: `unavailable` with the number of appends
-  /// that are still under way.
+  /// Waits until every append that was begun before this call, in any thread, has ended and its
+  /// callback has returned, for at most `wait`. The results tell the outcomes. Error: `unavailable`
+  /// with the number of appends that are still under way, or if an executor has not run a callback.
   std::expected<void, CallError> flush(std::chrono::milliseconds wait);
   /// Closes in order: refuses new appends with client_closed, waits as flush() does, then ends all
   /// calls as close() does. Returns the result of flush().
@@ -122,8 +125,9 @@ class Client {
   /// Ends every call that is under way in any thread, and every follower, as destruction does.
   /// These calls and callbacks end on the client's thread, a moment after close() has returned. An
   /// append that a leader may have taken ends with outcome_unknown, every other call with
-  /// client_closed. Later calls fail with client_closed. Does not block; may be called in a
-  /// callback and more than once.
+  /// client_closed. Later calls fail with client_closed. Callbacks of the ended appends still run;
+  /// events that the end itself causes are not told. Does not block; may be called in a callback
+  /// and more than once.
   void close();
 
   /// Counts of this client. Asks the client's thread, not the cluster, so the call blocks while a

@@ -113,9 +113,10 @@ class Log {
   std::future<AppendResult> append_async(std::string_view payload,
                                          const AppendOptions& options = {});
   /// As append_async, with a callback, which must not be empty. `done` runs exactly once, on the
-  /// client's thread. It runs in the calling thread, before append returns, if the entry is refused
-  /// there: with entry_too_large, too_many, forked, or deadline_exceeded while it waits for room.
-  /// So the caller must not hold a lock that `done` takes.
+  /// client's thread or where ClientOptions::executor runs it. It runs in the calling thread,
+  /// before append returns, if the entry is refused there: with entry_too_large, too_many, forked,
+  /// or deadline_exceeded while it waits for room. So the caller must not hold a lock that `done`
+  /// takes.
   void append_then(std::string_view payload, std::function<void(AppendResult)> done,
                    const AppendOptions& options = {});
   /// Appends several small payloads as a single entry: all of them are committed, or none is.
@@ -168,7 +169,8 @@ class Log {
   /// below. Other errors: not_an_entry, no_such_log, client_closed, forked. Needs no sequencer. A
   /// request on `stop` acts as Follower::stop(), in the thread that makes the request.
   Follower follow(EntryOffset from, std::stop_token stop = {});
-  /// The same with a callback: `each` runs for every entry, in order, on the client's thread. The
+  /// The same with a callback: `each` runs for every entry, in order, on the client's thread or
+  /// where ClientOptions::executor runs it. The
   /// Follower is the subscription: once it is destroyed, or stop() has returned, `each` does not
   /// run and is not called again. A running `each` is waited for, unless `each` itself stops the
   /// follower. Therefore the thread that stops must not hold a lock that `each` takes. No callback

@@ -1,10 +1,12 @@
 // Options of clients, appends, reads and new logs. Part of <loglog/client.h>.
 #pragma once
 #include <loglog/entry.h>
+#include <loglog/event.h>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,7 +31,7 @@ struct ClientOptions {
   std::uint64_t bytes_in_flight_max = 64u << 20;
   /// true: at bytes_in_flight_max an append waits, in order of arrival, at most until its deadline;
   /// then it is refused with deadline_exceeded. false: it is refused with too_many at once. An
-  /// append in a callback never waits, because the thread would wait for itself.
+  /// append in a callback never waits, because the callbacks behind it may hold the room.
   bool block_when_full = true;
   /// Eager commit (V1): the leader orders an append while it is being uploaded, which saves a round
   /// trip.
@@ -41,6 +43,27 @@ struct ClientOptions {
   /// Client-observed commit (V2): storage nodes tell this client which runs are durable, which
   /// saves a hop.
   bool observed_commit = false;
+  /// Gets the client's events: connections, the leader, slow replicas. Runs as a callback (see
+  /// `executor` and the head of client.h), in the order of the events. It may run before connect()
+  /// has returned, so it must not expect its Client to exist. While 1000 events wait for an
+  /// executor, further events are dropped. Empty: nobody is told.
+  std::function<void(const ClientEvent&)> on_event = {};
+  /// Runs the application's callbacks: those of append_then, append_batch_then and of follow, and
+  /// on_event. Empty: they run on the client's own thread. Gets a function and must have it run
+  /// exactly once, in any thread, in the call or later; it must not block and must not throw. The
+  /// function runs callbacks one after another and returns when none waits. So the callbacks of a
+  /// client keep their order and never run at the same time, whatever threads the executor has.
+  ///
+  /// A callback in another thread than the client's may block, and may make blocking calls, but for
+  /// flush and close with a time. A slow callback delays the callbacks behind it. An append counts
+  /// for bytes_in_flight_max until its callback begins. The executor must outlive the client, and
+  /// must then still run the functions that it was given: callbacks of appends may run after the
+  /// last handle is gone. A callback that is refused in the calling thread (append_then) runs
+  /// there.
+  std::function<void(std::function<void()>)> executor = {};
+  /// Name of the client's thread, for debuggers and top. At most 15 bytes are kept. Empty:
+  /// "loglog-client".
+  std::string thread_name = {};
 };
 
 /// Deadline and conditions of an append. Log::append("x", {}) takes all defaults.

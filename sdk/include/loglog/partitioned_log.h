@@ -75,14 +75,14 @@ class PartitionedLog {
   /// number that is too large, the append is refused with invalid_argument.
   PartitionedAppend append(std::string_view key, std::string_view payload,
                            const AppendOptions& options = {});
-  /// As Log::append_then. `done` runs exactly once, on the client's thread, or in the calling
+  /// As Log::append_then. `done` runs exactly once, where callbacks run, or in the calling
   /// thread if the entry is refused there (see Log::append_then) or by the partitioner.
   void append_then(std::string_view key, std::string_view payload,
                    std::function<void(PartitionedAppend)> done, const AppendOptions& options = {});
 
   /// Follows every partition: partition n from from[n], or from 0 if `from` is shorter. From 0 a
   /// partition that was trimmed fails with `trimmed`; take Log::begin. `each` is copied, must not
-  /// be empty, and runs on the client's thread, for the entries of a partition in order and never
+  /// be empty, and runs where callbacks run, for the entries of a partition in order and never
   /// for two entries at once. Returns the subscriptions, a Follower for each partition; partition n
   /// has index n. Each ends by itself with an error() of its own, and the others go on. See
   /// Log::follow.

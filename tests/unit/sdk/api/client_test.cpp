@@ -3,17 +3,21 @@
 // Each test runs a real client against a cluster embedded in this process.
 #include <doctest/doctest.h>
 #include <loglog/embedded.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <csignal>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <iterator>
 #include <map>
+#include <mutex>
 #include <ranges>
 #include <set>
 #include <sstream>
@@ -511,4 +515,202 @@ TEST_CASE(
     CHECK((entry != there.end()) == static_cast<bool>(r));
     if (r) CHECK(entry->second.offset == r.offset);
   }
+}
+
+namespace {
+
+/// An executor with threads of its own. Its destruction runs all that is left.
+class Pool {
+ public:
+  explicit Pool(int threads) {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  }
+  ~Pool() {
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+    }
+    news_.notify_all();
+    for (auto& t : threads_) t.join();
+  }
+  void run(std::function<void()> f) {
+    {
+      const std::lock_guard lock(mutex_);
+      functions_.push_back(std::move(f));
+    }
+    news_.notify_one();
+  }
+
+ private:
+  void work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      news_.wait(lock, [this] { return over_ || !functions_.empty(); });
+      if (functions_.empty()) return;
+      const auto f = std::move(functions_.front());
+      functions_.pop_front();
+      lock.unlock();
+      f();
+      lock.lock();
+    }
+  }
+  std::mutex mutex_;
+  std::condition_variable news_;
+  std::deque<std::function<void()>> functions_;
+  bool over_ = false;
+  std::vector<std::thread> threads_;
+};
+
+/// A client of a small cluster whose callbacks run in a pool.
+Client in_pool(const Small& s, Pool& pool, std::uint64_t bytes = 64u << 20) {
+  return *Client::connect(
+      {.addresses = {s.cluster.address()},
+       .timeout = 20s,
+       .bytes_in_flight_max = bytes,
+       .executor = [&pool](std::function<void()> f) { pool.run(std::move(f)); }});
+}
+
+}  // namespace
+
+TEST_CASE("an executor runs callbacks of appends and follows in order, and they may block") {
+  Small s;
+  Pool pool(4);
+  auto client = in_pool(s, pool);
+  auto log = *client.open_log("log");
+  std::vector<int> ended;  // guarded by the promise that callbacks run one at a time
+  std::atomic<int> blocked = 0;
+  for (int i = 0; i < 100; ++i)
+    log.append_then(std::to_string(i), [&, i](const AppendResult& r) {
+      CHECK(r);
+      ended.push_back(i);
+      // The client's thread is free, so a blocking call may be made here.
+      if (i % 10 == 0 && log.read(r.offset)) ++blocked;
+    });
+  REQUIRE(client.flush(20s));
+  CHECK(ended.size() == 100);
+  CHECK(std::ranges::is_sorted(ended));
+  CHECK(blocked == 10);
+  std::vector<std::string> followed;
+  std::promise<void> all;
+  auto follower = log.follow(0, [&](const Entry& e) {
+    if (followed.size() % 7 == 0) std::this_thread::sleep_for(1ms);
+    followed.push_back(e.payload);
+    if (followed.size() == 100) all.set_value();
+  });
+  REQUIRE(all.get_future().wait_for(20s) == std::future_status::ready);
+  for (int i = 0; i < 100; ++i) CHECK(followed[static_cast<std::size_t>(i)] == std::to_string(i));
+  // The end of a stream does not overtake its entries.
+  REQUIRE(s.client.delete_log("log"));
+  CHECK_FALSE(follower.next_for(20s));
+  REQUIRE(follower.error());
+  CHECK(follower.error()->code == Errc::no_such_log);
+  CHECK(followed.size() == 100);
+}
+
+TEST_CASE("after stop() no callback runs in the executor, and one that runs is waited for") {
+  Small s;
+  Pool pool(2);
+  auto client = in_pool(s, pool);
+  auto log = *client.open_log("log");
+  for (int i = 0; i < 50; ++i) REQUIRE(log.append(std::to_string(i)));
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> count = 0;
+    std::atomic<bool> running = false;
+    auto follower = log.follow(0, [&](const Entry&) {
+      running = true;
+      std::this_thread::sleep_for(200us);
+      ++count;
+      running = false;
+    });
+    while (count <= round) std::this_thread::yield();
+    follower.stop();
+    CHECK_FALSE(running);
+    const int then = count;
+    std::this_thread::sleep_for(1ms);
+    CHECK(count == then);
+  }
+}
+
+TEST_CASE("an append in an executor's callback never waits for room, and flush there says so") {
+  Small s;
+  Pool pool(1);
+  auto client = in_pool(s, pool, 2000);
+  auto log = *client.open_log("log");
+  std::promise<void> go;
+  auto gone = go.get_future().share();
+  std::promise<std::pair<Errc, Errc>> said;
+  log.append_then("first", [&, gone](const AppendResult&) {
+    gone.wait();
+    // The callback behind this one holds the room until it begins.
+    AppendResult third;
+    log.append_then(std::string(1500, 'y'), [&third](AppendResult r) { third = std::move(r); });
+    said.set_value({third.error.code, code_of(client.flush(20s))});
+  });
+  auto second = std::make_shared<std::promise<void>>();
+  log.append_then(std::string(1500, 'x'), [second](const AppendResult&) { second->set_value(); });
+  CHECK_FALSE(client.flush(50ms));  // both appends are committed, and no callback has returned
+  go.set_value();
+  CHECK(said.get_future().get() == std::pair(Errc::too_many, Errc::would_deadlock));
+  CHECK(client.flush(20s));
+  CHECK(second->get_future().wait_for(0ms) == std::future_status::ready);
+}
+
+TEST_CASE("callbacks that an executor still holds run after their client is gone, once") {
+  Small s;
+  std::vector<std::function<void()>> held;
+  std::mutex mutex;
+  std::atomic<int> ran = 0;
+  {
+    auto client = *Client::connect(
+        {.addresses = {s.cluster.address()}, .executor = [&](std::function<void()> f) {
+           const std::lock_guard lock(mutex);
+           held.push_back(std::move(f));
+         }});
+    auto log = *client.open_log("log");
+    for (int i = 0; i < 10; ++i) log.append_then("x", [&ran](const AppendResult&) { ++ran; });
+    while (s.log.tail()->committed == 0) std::this_thread::yield();
+  }
+  CHECK(ran == 0);
+  for (auto& f : held) f();
+  CHECK(ran == 10);
+}
+
+TEST_CASE("a client tells connections, the leader and a lost node, and its thread has a name") {
+  Small s;
+  std::mutex mutex;
+  std::vector<ClientEvent> events;
+  std::string thread;
+  auto client = *Client::connect({.addresses = {s.cluster.address()},
+                                  .on_event =
+                                      [&](const ClientEvent& e) {
+                                        char name[16] = {};
+                                        pthread_getname_np(pthread_self(), name, sizeof(name));
+                                        const std::lock_guard lock(mutex);
+                                        thread = name;
+                                        events.push_back(e);
+                                      },
+                                  .thread_name = "orders-client-with-a-long-name"});
+  REQUIRE(client.open_log("log")->append("x"));
+  const auto count = [&](ClientEvent::Kind kind) {
+    const std::lock_guard lock(mutex);
+    return std::ranges::count(events, kind, &ClientEvent::kind);
+  };
+  CHECK(count(ClientEvent::Kind::connected) >= 2);
+  CHECK(count(ClientEvent::Kind::leader_changed) == 1);
+  CHECK(thread == "orders-client-w");
+  s.cluster.stop();
+  for (int i = 0; i < 2000 && count(ClientEvent::Kind::connection_lost) < 2; ++i)
+    std::this_thread::sleep_for(10ms);
+  CHECK(count(ClientEvent::Kind::connection_lost) >= 2);
+  const std::lock_guard lock(mutex);
+  for (const ClientEvent& e : events) {
+    CHECK(e.name() != "unknown_event");
+    CHECK(e.text().starts_with(e.name()));
+    if (e.kind != ClientEvent::Kind::leader_changed) CHECK_FALSE(e.address.empty());
+    if (e.kind == ClientEvent::Kind::connection_lost) CHECK(e.error.code != Errc::ok);
+  }
+  const auto leader =
+      std::ranges::find(events, ClientEvent::Kind::leader_changed, &ClientEvent::kind);
+  CHECK(leader->role == ClientEvent::Role::sequencer);
+  CHECK(leader->node == 1);
 }

@@ -50,8 +50,14 @@ TEST_CASE("a replica that is busy gets the run again after the pause that it nam
   Uploads u;
   Run r = u.run(1);
   u.send(r);
+  u.out.events.clear();
   u.answer(r, 2, Busy{u.log, u.producer, Sequence{1}, Errc::no_space, 100});
   CHECK(u.send(r) == 0);
+  REQUIRE(u.out.events.size() == 1);  // the application is told which node holds it up, and why
+  CHECK(u.out.events[0].kind == Event::Kind::replica_slow);
+  CHECK(u.out.events[0].node == 2);
+  CHECK(u.out.events[0].log == u.log);
+  CHECK(u.out.events[0].why.code == Errc::no_space);
   CHECK(r.uploads.wake(u.now) == u.now + 100ms);
   u.now += 100ms;
   CHECK(u.send(r) == 1);

@@ -35,6 +35,7 @@ struct Cluster {
   std::map<ConnectionId, std::string> up;
   /// Answers that the client gave to its calls, in order.
   std::vector<Completed> done;
+  std::vector<Event> events;  // events of the client, in order
   /// Addresses that refuse connections; nodes whose pages are damaged; nodes that answer not_here.
   std::set<std::string> down, corrupt, lagging;
   std::set<std::string> refusing;  // addresses that close a connection after the hello
@@ -242,6 +243,7 @@ struct Cluster {
       Output o = machine.output();
       machine.output().clear();
       for (auto& c : o.completed) done.push_back(c);
+      for (auto& e : o.events) events.push_back(e);
       if (o.connects.empty() && o.sends.empty() && o.closes.empty()) return;
       for (const auto& c : o.connects) after_round_trip([this, c] { dialled(c); });
       for (const auto& s : o.sends)
