@@ -24,6 +24,12 @@ namespace loglog {
 CallError to_call_error(const Error& e);
 CallError to_call_error(const client::Failure& f);
 
+/// The public form of a log's metadata.
+LogDetails to_details(const LogInfo& i);
+/// A negative age becomes a huge unsigned age, which the leader refuses as it refuses the negative
+/// age.
+Retention to_retention(std::uint64_t bytes, std::chrono::milliseconds age);
+
 /// The time-out, from 0 to timeout_max.
 inline Duration bounded(std::chrono::milliseconds t) {
   return std::clamp(t, std::chrono::milliseconds(0), timeout_max);
@@ -102,6 +108,13 @@ struct Client::State {
     if (!d) return std::unexpected(d.error());
     return d->info.trim.value;
   }
+};
+
+struct Log::State {
+  std::shared_ptr<Client::State> client;
+  LogId id;
+  LogDetails details;
+  bool created = false;
 };
 
 }  // namespace loglog

@@ -35,6 +35,10 @@ class Follower {
   /// Waits as next_for() does until an entry is there, then returns the entries that have arrived,
   /// at most `max`, in order. Empty: as nullopt of next_for(), or `max` is 0.
   std::vector<Entry> next_batch(std::size_t max, std::chrono::milliseconds wait);
+  /// As next_batch(), but without a copy: the payloads are views into the received pages, which the
+  /// result keeps. These bytes count for the application from then on, and not for the 4 MiB that
+  /// the client buffers. EntryViews::next is position().
+  EntryViews next_views(std::size_t max, std::chrono::milliseconds wait);
   /// Where the stream goes on: next() has returned every entry below this offset, and it returns no
   /// entry below it later. Log::follow can begin here again. A reader that must have read all
   /// entries below an offset, such as FencePosition::end, has read them once position() is at or

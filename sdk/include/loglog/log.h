@@ -163,6 +163,10 @@ class Log {
                                             Milliseconds wait = Milliseconds{0});
   /// The same with more options.
   std::expected<ReadResult, CallError> read(EntryOffset from, const ReadOptions& options);
+  /// As read(), but without a copy: the payloads are views into the received page, which the result
+  /// keeps. Suits large entries, and readers that parse payloads and keep little of them.
+  std::expected<EntryViews, CallError> read_views(EntryOffset from,
+                                                  const ReadOptions& options = {});
   /// Subscribes to the log from `from` on and does not block: 0, begin(), end(), or the Entry::next
   /// of an earlier entry. The stream fails with "trimmed" if the log begins later (R1: a position
   /// never moves silently), also from 0, and with "past_end" if the leader says that the log ends

@@ -714,3 +714,57 @@ TEST_CASE("a client tells connections, the leader and a lost node, and its threa
   CHECK(leader->role == ClientEvent::Role::sequencer);
   CHECK(leader->node == 1);
 }
+
+TEST_CASE("entries are read as views into the page, which outlive client and cluster") {
+  EntryViews page, followed, frames;
+  std::vector<Entry> copies;
+  {
+    Small s;
+    for (int i = 0; i < 20; ++i) REQUIRE(s.log.append("entry " + std::to_string(i)));
+    REQUIRE(s.log.append_batch({"a", "b"}));
+    const auto end = s.log.end();
+    REQUIRE(end);
+    const auto read = s.log.read_views(0);
+    REQUIRE(read);
+    page = *read;
+    copies = s.log.read(0)->entries;
+    frames = *s.log.read_views(0, {.frames = true});
+    auto follower = s.log.follow(0);
+    followed = follower.next_views(1000, 20s);
+    for (int i = 0; i < 100 && followed.entries.size() < copies.size(); ++i) {
+      const auto more = follower.next_views(1000, 20s);
+      followed.entries.insert(followed.entries.end(), more.entries.begin(), more.entries.end());
+      followed.memory =
+          std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(
+              followed.memory, more.memory);
+      followed.next = more.next;
+    }
+    CHECK(follower.next_views(0, 20s).entries.empty());
+    CHECK(follower.next_views(5, 0ms).entries.empty());
+    CHECK(followed.next == follower.position());
+    CHECK(page.next == *end);
+    const auto trimmed = s.log.read_views(*end + 1000);
+    REQUIRE_FALSE(trimmed);
+    CHECK(trimmed.error().code == Errc::past_end);
+  }
+  REQUIRE(copies.size() == 21);
+  for (const auto* views : {&page, &followed}) {
+    REQUIRE(views->entries.size() == copies.size());
+    for (std::size_t i = 0; i < copies.size(); ++i) {
+      CHECK(views->entries[i].text() == copies[i].payload);
+      CHECK(views->entries[i].offset == copies[i].offset);
+      CHECK(views->entries[i].next == copies[i].next);
+    }
+  }
+  // The payloads lie as far apart as their frames in the page: nothing was copied.
+  for (std::size_t i = 1; i < copies.size(); ++i)
+    CHECK(static_cast<std::uint64_t>(page.entries[i].payload.data() -
+                                     page.entries[i - 1].payload.data()) ==
+          page.entries[i].offset - page.entries[i - 1].offset);
+  CHECK(page.entries.back().parts().size() == 2);
+  CHECK(frames.entries.empty());
+  CHECK(frames.frames.size() >= copies.size());  // and the log's own frames
+  std::uint64_t bytes = 0;
+  for (const auto frame : frames.frames) bytes += frame.size();
+  CHECK(bytes == frames.next);
+}
