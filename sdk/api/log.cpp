@@ -331,6 +331,15 @@ std::expected<EntryOffset, CallError> Log::trim_before(std::chrono::system_clock
   return state_->client->trim(state_->id, Offset{*offset});
 }
 
+std::expected<void, CallError> Log::delete_log() {
+  auto& s = *state_->client;
+  auto d = s.ask<client::Succeeded>([&](client::ClientMachine& m, Time now, client::Token t) {
+    m.delete_log(now, t, state_->id, s.deadline(now));
+  });
+  if (!d) return std::unexpected(d.error());
+  return {};
+}
+
 std::expected<LogDetails, CallError> Log::set_retention(std::uint64_t bytes, Milliseconds age) {
   auto& s = *state_->client;
   auto d = s.ask<client::LogDescription>([&](client::ClientMachine& m, Time now, client::Token t) {

@@ -138,6 +138,10 @@ void ClientMachine::delete_log(Time now, Token token, std::string name, Time dea
   if (begins(now, token)) parts_->calls.delete_log(now, token, std::move(name), deadline);
 }
 
+void ClientMachine::delete_log(Time now, Token token, LogId log, Time deadline) {
+  if (begins(now, token)) parts_->calls.delete_log(now, token, log, deadline);
+}
+
 void ClientMachine::trim_log(Time now, Token token, LogId log, Offset offset, Time deadline) {
   if (begins(now, token)) parts_->calls.trim_log(now, token, log, offset, deadline);
 }

@@ -97,6 +97,8 @@ class ClientMachine {
   /// Deletes the log that has the name when the leader is asked first (T5). Ends in Succeeded, or
   /// in Failure: no_such_log, unavailable.
   void delete_log(Time now, Token token, std::string name, Time deadline);
+  /// Deletes the log that has the id, whatever its name. Ends as the above.
+  void delete_log(Time now, Token token, LogId log, Time deadline);
   /// Raises the trim point to `offset` (R3). Ends in LogDescription with the trim point in force,
   /// or in Failure: past_end if the log ends below `offset`. Does not check that an entry begins
   /// there; the caller reads there first.

@@ -162,6 +162,19 @@ void ClusterCalls::delete_log(Time now, Token token, std::string name, Time dead
   questions_.ask(now, token, GetMetadata{{name}, false}, deadline, answer);
 }
 
+/// "No such log" answers a first request that came too late for another client's; after a repeat it
+/// may be this call's own doing.
+void ClusterCalls::delete_log(Time now, Token token, LogId log, Time deadline) {
+  const auto answer = [this, token](Time, ConnectionId, Message& m, bool repeated) -> Next {
+    const auto* f = std::get_if<Failed>(&m);
+    if (f != nullptr && f->error == Errc::no_such_log && repeated) return end(token, Succeeded{});
+    if (f != nullptr) return fail(token, *f);
+    if (std::holds_alternative<Done>(m)) return end(token, Succeeded{});
+    return Questions::Again{};
+  };
+  questions_.ask(now, token, DeleteLog{log}, deadline, answer);
+}
+
 /// Asks for the tail first and refuses a point beyond it, which would remove later entries (R3).
 /// The leader's own committed offset is not enough: with client-observed commit (V2) an
 /// acknowledged entry may lie above it. Every acknowledged entry lies below the tail (R2).

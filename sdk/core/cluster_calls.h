@@ -30,6 +30,7 @@ class ClusterCalls {
   void open_log(Time now, Token token, std::string name, Time deadline);
   void create_log(Time now, Token token, std::string name, LogOptions options, Time deadline);
   void delete_log(Time now, Token token, std::string name, Time deadline);
+  void delete_log(Time now, Token token, LogId log, Time deadline);
   void trim_log(Time now, Token token, LogId log, Offset offset, Time deadline);
   void set_fence(Time now, Token token, LogId log, FenceToken fence, Time deadline);
   void set_retention(Time now, Token token, LogId log, Retention retention, Time deadline);

@@ -92,10 +92,11 @@ class Client {
   std::expected<std::vector<LogDetails>, CallError> list_logs();
   /// Metadata of the log that has this name. Errors: those of open_log.
   std::expected<LogDetails, CallError> describe_log(const std::string& name);
-  /// Deletes the log that has this name, with all its entries. The name is free when the call
-  /// returns; nodes free the space soon after, and followers end with no_such_log. A log that is
-  /// created under the name afterwards is another log (T5). Errors: unavailable; no_such_log, also
-  /// if the log vanished meanwhile and another log has the name now, which stays.
+  /// Deletes the log that has this name, with all its entries; Log::delete_log deletes by the id.
+  /// The name is free when the call returns; nodes free the space soon after, and followers end
+  /// with no_such_log. A log that is created under the name afterwards is another log (T5). Errors:
+  /// unavailable; no_such_log, also if the log vanished meanwhile and another log has the name now,
+  /// which stays.
   std::expected<void, CallError> delete_log(const std::string& name);
   /// State of the cluster. Waits about a second for a sequencer that does not answer and reports it
   /// as unreachable. `with_logs` false: without the list of logs. Error: unavailable if no

@@ -233,6 +233,10 @@ class Log {
   /// metadata. Errors: invalid_argument, no_such_log, unavailable; superseded if an answer was lost
   /// and the log was changed since: look at its present retention and decide again.
   std::expected<LogDetails, CallError> set_retention(std::uint64_t bytes, Milliseconds age);
+  /// Deletes this log with all its entries, by its id, so that a log which has the name by now
+  /// stays (T5). Otherwise as Client::delete_log. Errors: no_such_log, also if the log was deleted
+  /// before; unavailable, after which the log may be gone.
+  std::expected<void, CallError> delete_log();
   /// Begin and end of the log. Linearizable (R2): the end is at least the end of every append that
   /// was acknowledged to any client before the call. Asks the leader. Errors: no_such_log,
   /// unavailable.

@@ -118,6 +118,8 @@ TEST_CASE(
                                code_of(s.log.trim_to_size(0)),
                                code_of(s.log.trim_before({})),
                                code_of(s.log.set_retention(0, 0ms)),
+                               code_of(s.log.delete_log()),
+                               code_of(s.log.read_views(0)),
                                code_of(s.client.open_log("log")),
                                code_of(s.client.open_or_create_log("other")),
                                code_of(s.client.list_logs()),
@@ -767,4 +769,15 @@ TEST_CASE("entries are read as views into the page, which outlive client and clu
   std::uint64_t bytes = 0;
   for (const auto frame : frames.frames) bytes += frame.size();
   CHECK(bytes == frames.next);
+}
+
+TEST_CASE("a handle deletes its own log, and not the log that took its name (T5)") {
+  Small s;
+  REQUIRE(s.client.delete_log("log"));
+  auto later = s.client.create_log("log", {.replicas = 1});
+  REQUIRE(later);
+  CHECK(code_of(s.log.delete_log()) == Errc::no_such_log);
+  REQUIRE(later->append("stays"));
+  REQUIRE(later->delete_log());
+  CHECK(code_of(s.client.open_log("log")) == Errc::no_such_log);
 }

@@ -667,6 +667,40 @@ TEST_CASE("a log is deleted by the id that its name had, and no other log by tha
   }
 }
 
+TEST_CASE("a log is deleted by its own id, and a repeat after a lost answer succeeds (T5)") {
+  Cluster c;
+  c.begin_term(1);
+  const Failed gone{Errc::no_such_log, "log"};
+  c.named = LogId{9};  // another log has the name by now
+  SUBCASE("it is there") {
+    c.on_delete = [](LogId) { return Done{}; };
+    c.machine.delete_log(c.now, Token{1}, log_id, c.now + 20s);
+    c.pass(1s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(std::holds_alternative<client::Succeeded>(c.done[0].result));
+    CHECK(c.deletes == std::vector{log_id});
+  }
+  SUBCASE("it was deleted before") {
+    c.on_delete = [&gone](LogId) { return gone; };
+    c.machine.delete_log(c.now, Token{1}, log_id, c.now + 20s);
+    c.pass(1s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(c.error(0) == Errc::no_such_log);
+  }
+  SUBCASE("the first answer is lost") {
+    bool first = true;
+    c.on_delete = [&](LogId) -> std::optional<Message> {
+      if (std::exchange(first, false)) return std::nullopt;
+      return gone;
+    };
+    c.machine.delete_log(c.now, Token{1}, log_id, c.now + 20s);
+    c.pass(5s);
+    REQUIRE(c.done.size() == 1);
+    CHECK(std::holds_alternative<client::Succeeded>(c.done[0].result));
+    CHECK(c.deletes == std::vector{log_id, log_id});
+  }
+}
+
 TEST_CASE("an entry that is too large is refused before anything is sent") {
   Cluster c;
   c.machine.append(c.now, Token{1}, log_id, Bytes::allocate(entry_size_max + 1), false, never);
