@@ -132,7 +132,7 @@ void FateSearches::end_late(Token t, const Call& c) {
   end(t, std::move(late));
 }
 
-void FateSearches::tick(Time now) {
+void FateSearches::look_at_all(Time now) {
   for (auto i = calls_.begin(); i != calls_.end();) {
     const auto c = i++;  // the call may end
     if (c->second.deadline <= now) end_late(c->first, c->second);
@@ -140,7 +140,7 @@ void FateSearches::tick(Time now) {
   }
 }
 
-Time FateSearches::wake() const {
+Time FateSearches::next_look() const {
   Time w = never;
   for (const auto& [t, c] : calls_) {
     w = std::min(w, c.deadline);

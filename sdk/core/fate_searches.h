@@ -31,12 +31,16 @@ class FateSearches {
   void resolve(Time now, Token t, LogId log, const EntryName& entry, Time deadline);
   /// Ends calls whose deadline has passed, and continues the others. Also called at the end of each
   /// step, because an answer to a Commit may settle an entry.
-  void tick(Time now);
-  Time wake() const;
+  void tick(Time now) {
+    if (!calls_.empty()) look_at_all(now);
+  }
+  Time wake() const { return calls_.empty() ? never : next_look(); }
   /// Fails all calls with client_closed.
   void close();
 
  private:
+  void look_at_all(Time now);
+  Time next_look() const;
   struct Call {
     Call(LogId l, const EntryName& e, Time d)
         : log(l), entry(e), deadline(d), next(e.lowest), lower(e.lowest) {}

@@ -188,10 +188,9 @@ Output& SequencerMachine::output() {
   return state_.out;
 }
 
-/// The end of a step: answers requests that waited for a log which has opened, sends everything
-/// that logs have gathered, and sets their timers.
-void SequencerMachine::flush_logs() {
-  if (!state_.leads()) return;
+/// Takes up the requests that waited for a log which has opened, and tells the other connections
+/// that have opened the log before (S7).
+void SequencerMachine::answer_opened() {
   for (const LogId log : logs_.table().take_opened()) {
     std::set<ConnectionId> told;
     for (LogTable::Waiting& w : logs_.table().take_waiting(log)) {
@@ -201,6 +200,13 @@ void SequencerMachine::flush_logs() {
     for (const ConnectionId c : logs_.table().openers(log))
       if (!told.contains(c)) state_.to_client({c, {}}, logs_.table().running(log)->term_is());
   }
+}
+
+/// The end of a step: answers requests that waited for a log which has opened, sends everything
+/// that logs have gathered, and sets their timers.
+void SequencerMachine::flush_logs() {
+  if (!state_.leads()) return;
+  if (logs_.table().any_opened()) answer_opened();
   logs_.recover_in_background();
   logs_.begin_copies();
   for (std::size_t i = 0; const auto flushed = logs_.table().flush(state_.now, i); ++i) {

@@ -85,6 +85,7 @@ class SequencerMachine {
  private:
   // sequencer_machine.cpp
   void sequencer_connected(const Connected& c);
+  void answer_opened();
   void flush_logs();
 
   // machine_raft.cpp

@@ -54,6 +54,7 @@ class LogTable {
   /// since callbacks refer to the log. The caller removes them. From then on the tombstones answer
   /// for them, as after a start.
   std::vector<LogId> take_gone();
+  bool any_leaving() const { return !leaving_.empty(); }
 
   /// Only in the mutation build: tests/simulator/mutants.
   LogReplica* make_unasked(LogId log);

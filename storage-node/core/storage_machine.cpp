@@ -275,7 +275,7 @@ void StorageMachine::end() {
   for (const CloseConnection& c : node_.out.closes)
     if (sessions_.contains(c.connection)) forget(c.connection);
   if (node_.flow.may_resume()) resume_readers();
-  give_back_dropped();
+  if (logs_.any_leaving()) give_back_dropped();
   node_.out.wake = std::min({node_.next_wake(), reports() ? space_.next_tick() : never, stop_by_,
                              stop_by_ == never ? reach_.next_tick() : never});
 }

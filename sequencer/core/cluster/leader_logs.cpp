@@ -66,6 +66,7 @@ void LeaderLogs::begin_copies() {
 }
 
 void LeaderLogs::recover_in_background() {
+  if (!table_.looks_again()) return;
   for (const LogId log :
        table_.take_recoverable(state_.metadata, [this](NodeId n) { return ready(n); }))
     need(log, true);

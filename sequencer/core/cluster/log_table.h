@@ -64,6 +64,8 @@ class LogTable {
   void recover(LogId log) { to_recover_.insert(log); }
   /// Something has changed, so that further logs may begin.
   void look_again() { look_again_ = true; }
+  /// True if take_recoverable() has something to look at. Asked at each step.
+  bool looks_again() const { return look_again_; }
   /// The logs to begin now. Only logs whose quorums are ready nodes take a place, because
   /// others would block the rest.
   std::vector<LogId> take_recoverable(const MetadataState& metadata,
@@ -90,6 +92,7 @@ class LogTable {
   void opened(LogId log) { opened_.push_back(log); }
   /// The logs that have opened in this step.
   std::vector<LogId> take_opened();
+  bool any_opened() const { return !opened_.empty(); }
   /// Sends everything that a log has gathered: the log at `place` in the list of touched logs.
   /// nullopt: the list ends here. nullptr: the log has no term any more.
   std::optional<std::pair<LogId, LogTerm*>> flush(Time now, std::size_t place);

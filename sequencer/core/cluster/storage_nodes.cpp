@@ -18,25 +18,10 @@ constexpr std::uint32_t node_never_heard = 0xFFFF'FFFF;
 
 }  // namespace
 
-StorageNode* StorageNodes::find(NodeId id) {
-  const auto n = nodes_.find(id);
-  return n == nodes_.end() ? nullptr : &n->second;
-}
-
-const StorageNode* StorageNodes::find(NodeId id) const {
-  const auto n = nodes_.find(id);
-  return n == nodes_.end() ? nullptr : &n->second;
-}
-
 const StorageInfo* StorageNodes::configured(NodeId id) const {
   for (const StorageInfo& s : options_.storage)
     if (s.id == id) return &s;
   return nullptr;
-}
-
-ConnectionId StorageNodes::connection(NodeId id) const {
-  const StorageNode* n = find(id);
-  return n == nullptr ? ConnectionId{} : n->connection;
 }
 
 void StorageNodes::connected(NodeId id, const Connected& c) {
@@ -77,18 +62,6 @@ void StorageNodes::forget_log(LogId log) {
 void StorageNodes::reign_ends() {
   for (auto& [id, n] : nodes_) n.accepted = n.sealed = false;
   push_due_ = never;
-}
-
-bool StorageNodes::ready(NodeId id) const {
-  const StorageNode* n = find(id);
-  return n != nullptr && n->sealed;
-}
-
-Time StorageNodes::wake() const {
-  Time out = push_due_;
-  for (const auto& [id, n] : nodes_)
-    if (n.accepted && !n.sealed) out = std::min(out, n.seal_due);
-  return out;
 }
 
 bool StorageNodes::heard_lately(Time now, NodeId id) const {

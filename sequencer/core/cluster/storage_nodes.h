@@ -56,8 +56,14 @@ class StorageNodes {
   explicit StorageNodes(const Options& options) : options_(options) {}
 
   /// nullptr: the node never came.
-  StorageNode* find(NodeId id);
-  const StorageNode* find(NodeId id) const;
+  StorageNode* find(NodeId id) {
+    const auto n = nodes_.find(id);
+    return n == nodes_.end() ? nullptr : &n->second;
+  }
+  const StorageNode* find(NodeId id) const {
+    const auto n = nodes_.find(id);
+    return n == nodes_.end() ? nullptr : &n->second;
+  }
   /// The node; one that never came is down.
   StorageNode& at(NodeId id) { return nodes_[id]; }
   std::map<NodeId, StorageNode>& all() { return nodes_; }
@@ -68,7 +74,10 @@ class StorageNodes {
   // Connections and messages
 
   /// 0: the node is down.
-  ConnectionId connection(NodeId id) const;
+  ConnectionId connection(NodeId id) const {
+    const StorageNode* n = find(id);
+    return n == nullptr ? ConnectionId{} : n->connection;
+  }
   /// D2: orders come over a single connection, so the newer connection replaces the older.
   /// Everything known of the older connection goes, but not the facts for people.
   void connected(NodeId id, const Connected& c);
@@ -84,9 +93,17 @@ class StorageNodes {
 
   /// The lead is lost: no node is ready any more, and nothing is pushed.
   void reign_ends();
-  bool ready(NodeId id) const;
+  bool ready(NodeId id) const {
+    const StorageNode* n = find(id);
+    return n != nullptr && n->sealed;
+  }
   /// When a seal has to be sent again, or metadata are to be pushed.
-  Time wake() const;
+  Time wake() const {
+    Time out = push_due_;
+    for (const auto& [id, n] : nodes_)
+      if (n.accepted && !n.sealed) out = std::min(out, n.seal_due);
+    return out;
+  }
   /// Metadata go to the nodes at this time; pushes are gathered.
   void push_at(Time t) { push_due_ = t; }
   void push_by(Time t) { push_due_ = std::min(push_due_, t); }
