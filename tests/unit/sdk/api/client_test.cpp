@@ -279,6 +279,40 @@ TEST_CASE(
   CHECK(code_of(s.log.tail()) == Errc::client_closed);
 }
 
+TEST_CASE("appends under way at the destruction of the last handle end, each once (B)") {
+  Small s;
+  std::atomic<int> ended = 0;
+  std::vector<std::future<AppendResult>> under_way;
+  {
+    auto client = *Client::connect({.addresses = {s.cluster.address()}});
+    auto log = *client.open_log("log");
+    for (int i = 0; i < 100; ++i) {
+      under_way.push_back(log.append_async(std::to_string(i)));
+      log.append_then("x", [&ended](const AppendResult&) { ++ended; });
+    }
+  }
+  CHECK(ended == 100);  // no callback runs after the destruction
+  for (auto& append : under_way) {
+    REQUIRE(append.wait_for(0s) == std::future_status::ready);
+    const AppendResult r = append.get();
+    CHECK((r || r.error.code == Errc::outcome_unknown || r.error.code == Errc::client_closed));
+  }
+}
+
+TEST_CASE("a kept position is of its own log, also if another log has the name now (B)") {
+  Small s;
+  const AppendResult r = s.log.append("x");
+  REQUIRE(r);
+  const std::string kept = s.log.position(r.next).text();
+  const auto parsed = LogPosition::parse(kept);
+  REQUIRE(parsed);
+  CHECK(*s.log.offset_of(*parsed) == r.next);
+  REQUIRE(s.log.delete_log());
+  const auto again = s.client.create_log("log", {.replicas = 1});
+  REQUIRE(again);
+  CHECK(code_of(again->offset_of(*parsed)) == Errc::wrong_log);
+}
+
 static_assert(std::input_iterator<Follower::iterator>);
 static_assert(std::ranges::input_range<Follower>);
 
@@ -443,13 +477,15 @@ TEST_CASE("every append tells the log, the producer and the number of its entry 
 TEST_CASE("an unknown outcome is settled by reading, also by another client (A4, A6)") {
   Small s;
   std::vector<AppendResult> unknown;
-  {
-    // close() ends appends whose commits are under way, so their outcomes are unknown.
-    auto closed = *Client::connect({.addresses = {s.cluster.address()}});
+  // close() ends appends whose commits are under way, so their outcomes are unknown. It comes at
+  // another moment in each round, until it meets such appends.
+  for (int round = 0; round < 100 && unknown.empty(); ++round) {
+    auto closed = *Client::connect({.addresses = {s.cluster.address()}, .timeout = 20s});
     auto log = *closed.open_log("log");
+    REQUIRE(log.append("the term is open"));
     std::vector<std::future<AppendResult>> under_way;
-    for (int i = 0; i < 300; ++i) under_way.push_back(log.append_async(std::to_string(i)));
-    under_way.front().wait();
+    for (int i = 0; i < 20; ++i) under_way.push_back(log.append_async(std::to_string(i)));
+    std::this_thread::sleep_for(round * 50us);
     closed.close();
     for (auto& append : under_way)
       if (auto r = append.get(); r.outcome == AppendResult::Outcome::unknown)
@@ -458,6 +494,7 @@ TEST_CASE("an unknown outcome is settled by reading, also by another client (A4,
     for (const AppendResult& r : unknown)
       CHECK(code_of(log.resolve(r, 20s)) == Errc::client_closed);
   }
+  CHECK_FALSE(unknown.empty());
   std::size_t found = 0;
   for (AppendResult& r : unknown) {
     CHECK(r.log == s.log.details().id);
@@ -498,10 +535,12 @@ TEST_CASE(
     "a client settles its own unknown appends, and each is in the log or never will be (A4)") {
   Small s;
   std::map<std::string, AppendResult> settled;
-  for (int i = 0; i < 200; ++i) {
+  int unknown = 0;
+  for (int i = 0; i < 300 && unknown < 20; ++i) {
     const std::string payload = "entry " + std::to_string(i);
-    auto r = s.log.append(payload, {.timeout = std::chrono::milliseconds(1 + i % 3)});
+    auto r = s.log.append(payload, {.timeout = std::chrono::milliseconds(1 + i % 4)});
     if (r.outcome == AppendResult::Outcome::unknown) {
+      ++unknown;
       const auto found = s.log.resolve(r, 20s);
       REQUIRE(found);
       REQUIRE(found->outcome != AppendResult::Outcome::unknown);
@@ -509,6 +548,7 @@ TEST_CASE(
     }
     settled.emplace(payload, r);
   }
+  WARN(unknown > 0);  // a machine may be so fast that no deadline passes between commit and answer
   const auto there = entries_of(s.log);
   for (const auto& [payload, r] : settled) {
     CAPTURE(payload);

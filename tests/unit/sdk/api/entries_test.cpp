@@ -66,3 +66,12 @@ TEST_CASE("views copy no payload, and keep the page for as long as they live") {
   CHECK(kept.entries[1].packed);
   CHECK(kept.next == 199);
 }
+
+TEST_CASE("a position comes back from its text, and any other text is no position (B)") {
+  const LogPosition p{6, 9458};
+  CHECK(p.text() == "6@9458");
+  CHECK(LogPosition::parse("6@9458") == p);
+  for (const char* text : {"", "6", "6@", "@9458", "6@9458 ", " 6@9458", "6@-1", "6@94x", "a@1",
+                           "6@99999999999999999999"})
+    CHECK_FALSE(LogPosition::parse(text));
+}

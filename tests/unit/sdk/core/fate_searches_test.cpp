@@ -64,7 +64,7 @@ TEST_CASE("an unknown outcome names the producer, the number, the term and the l
   Searches c;
   c.append(7, "first");
   c.pass(100ms);
-  const auto& first = std::get<client::Appended>(c.done.at(0).result);
+  const auto first = std::get<client::Appended>(c.done.at(0).result);
   c.done.clear();
   const EntryName entry = c.unknown(true);
   CHECK(entry.producer == first.producer);
