@@ -160,11 +160,12 @@ int storage_main(int argc, char** argv) {
   }
   transport::EventLog(fmt::format("storage {}", parsed->options.id), parsed->options.log_level)(
       transport::LogLevel::info, parsed->effective);
-  return StorageNode(parsed->options).run_until_signal([argc, argv]() -> std::optional<NodeOptions> {
-    const auto again = read(argc, argv);
-    if (!again) return std::nullopt;
-    return again->options;
-  });
+  return StorageNode(parsed->options)
+      .run_until_signal([argc, argv]() -> std::optional<NodeOptions> {
+        const auto again = read(argc, argv);
+        if (!again) return std::nullopt;
+        return again->options;
+      });
 }
 
 }  // namespace loglog::storage
