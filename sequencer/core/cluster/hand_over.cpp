@@ -41,6 +41,7 @@ std::vector<SequencerId> HandOver::in_order(std::vector<Candidate> candidates) c
     return std::pair(asked_.contains(c.id) ? 1 : 0, -static_cast<std::int64_t>(c.served));
   });
   std::vector<SequencerId> out;
+  out.reserve(candidates.size());
   for (const Candidate& c : candidates) out.push_back(c.id);
   return out;
 }

@@ -30,6 +30,7 @@ std::vector<Member> LogTasks::Task::missing(const LogInfo& l) const {
 
 std::vector<LogId> LogTasks::logs_of(const std::map<LogId, Task>& tasks) {
   std::vector<LogId> out;
+  out.reserve(tasks.size());
   for (const auto& [log, t] : tasks) out.push_back(log);
   return out;
 }
