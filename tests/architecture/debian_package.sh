@@ -62,7 +62,7 @@ start() { # program config
 }
 
 inside() {
-  local nodes="" n line before unit owner
+  local nodes="" n line before after unit owner
   dpkg --purge loglog libloglog-dev libloglog0.1 >/dev/null 2>&1 || true # of this machine, should it have them
   before=$(traces)
   dpkg -i /tmp/*.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg cannot install it"; }
@@ -106,7 +106,8 @@ inside() {
 
   rm /etc/loglog/[sq][123].toml
   dpkg --purge loglog libloglog-dev libloglog0.1 >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg cannot purge it"; }
-  diff <(echo "$before") <(traces) || fail "a purge leaves the files above"
+  after=$(traces)
+  [ "$before" = "$after" ] || { diff <(echo "$before") <(echo "$after"); fail "a purge leaves the files above"; }
   n=$(find /var/lib/loglog/storage-1 -name '*.seg' | wc -l)
   [ "$n" -ge 2 ] || fail "a purge took the data"
   echo "debian package: installed, ran 3 + 3, upgraded and purged; only data is left"
