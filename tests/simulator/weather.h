@@ -33,10 +33,10 @@ class DamageBudget {
   explicit DamageBudget(World& world) : world_(world) {}
   /// False while another node is damaged. With Bug::shares_one_disk always true.
   bool allows(const StorageProcess& p);
-  /// Records that the node's disk is damaged.
+  /// Records that the node's disk is damaged. A disk that is not taken in whole yet stays replaced.
   void spend(const StorageProcess& p) {
+    replaced_ = replaced_ && damaged_ == &p;
     damaged_ = &p;
-    replaced_ = false;
   }
   /// The node's disk is gone for good. The node is whole again once another disk was copied in
   /// full.
