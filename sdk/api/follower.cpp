@@ -45,7 +45,7 @@ struct Follower::State {
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
 
   void stop();
-  /// Waits for an entry, then gives at most `max` of those that have arrived to `to`, which must
+  /// Waits for an entry, then gives at most `max` of the entries that have come to `to`, which must
   /// not take long. Returns the position.
   template <class F>
   EntryOffset take(std::size_t max, std::chrono::milliseconds wait, F to);

@@ -1,5 +1,5 @@
-// The state that all parts of a sequencer share: what it has committed, what it is connected with,
-// its place in Raft, and the output of the current step. Sends messages and proposes commands.
+// The state that all parts of a sequencer share: the committed metadata, the connections, its place
+// in Raft, and the output of the current step. Sends messages and proposes commands.
 // No rule about logs lives here. SequencerMachine owns the only SequencerState, and every part
 // holds a reference to it. One thread.
 #pragma once

@@ -253,6 +253,18 @@ class Cluster:
         return None
 
 
+def make_library(compiler, source, path):
+    """Compiles C to a library that preloaded() takes."""
+    subprocess.run([compiler, "-shared", "-fPIC", "-x", "c", "-", "-o", path, "-ldl"], input=source.encode(), check=True)
+
+
+def preloaded(command, library, **environment):
+    """The command with the library loaded before all others."""
+    # because the sanitizer's library wants to be loaded first
+    sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
+    return ["env", f"LD_PRELOAD={library}", *(f"{k}={v}" for k, v in environment.items()), f"ASAN_OPTIONS={sanitizer}", *command]
+
+
 def check(condition, what):
     if not condition:
         raise AssertionError(what)

@@ -4,12 +4,10 @@ ends, appends are refused with the reason, and they go on by themselves once the
 A library that is preloaded makes `rename` fail with ENOSPC while a file exists. Without a compiler
 the test is skipped."""
 
-import os
 import shutil
-import subprocess
 import time
 
-from cluster import Cluster, check
+from cluster import Cluster, check, make_library, preloaded
 
 SEGMENT = 256 << 10
 SHIM = r"""
@@ -37,15 +35,13 @@ class NoRoom(Cluster):
         super().__init__(sequencers=1, storage=3)
         self.full = self.dir / "full"
         self.library = self.dir / "no_room.so"
-        subprocess.run([compiler, "-shared", "-fPIC", "-x", "c", "-", "-o", self.library, "-ldl"], input=SHIM.encode(), check=True)
+        make_library(compiler, SHIM, self.library)
 
     def command(self, name):
         command = super().command(name)
         if name not in self.storage:
             return command
-        # because the sanitizer's library wants to be loaded first
-        sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
-        return ["env", f"LD_PRELOAD={self.library}", f"NO_ROOM_WHILE={self.full}", f"ASAN_OPTIONS={sanitizer}", *command]
+        return preloaded(command, self.library, NO_ROOM_WHILE=self.full)
 
 
 def append(c, lines, timeout):

@@ -4,11 +4,9 @@ a segment file (K5), while groups are written before that end. No byte of a grou
 A library that is preloaded makes `fallocate` fail with EOPNOTSUPP and counts the calls. Without a
 compiler the test is skipped."""
 
-import os
 import shutil
-import subprocess
 
-from cluster import Cluster, check
+from cluster import Cluster, check, make_library, preloaded
 
 SEGMENT = 1 << 20
 SHIM = r"""
@@ -35,7 +33,7 @@ class NoFallocate(Cluster):
     def __init__(self, compiler):
         super().__init__(sequencers=1, storage=3)
         self.library = self.dir / "no_fallocate.so"
-        subprocess.run([compiler, "-shared", "-fPIC", "-x", "c", "-", "-o", self.library], input=SHIM.encode(), check=True)
+        make_library(compiler, SHIM, self.library)
 
     def calls(self, name):
         return self.dir / f"{name}.calls"
@@ -44,9 +42,7 @@ class NoFallocate(Cluster):
         command = super().command(name)
         if name not in self.storage:
             return command
-        # because the sanitizer's library wants to be loaded first
-        sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
-        return ["env", f"LD_PRELOAD={self.library}", f"FALLOCATE_CALLS={self.calls(name)}", f"ASAN_OPTIONS={sanitizer}", *command]
+        return preloaded(command, self.library, FALLOCATE_CALLS=self.calls(name))
 
 
 def main():

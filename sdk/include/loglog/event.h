@@ -18,8 +18,7 @@ struct ClientEvent {
     /// A connection to a node is up. Fields: address, role, node.
     connected = 1,
     /// A connection that was up has ended; the client connects again after a pause. Fields:
-    /// address,
-    /// role, node, error. Not told of connections that Client::close() ends.
+    /// address, role, node, error. Not told of connections that Client::close() ends.
     connection_lost = 2,
     /// A node cannot be reached; the client goes on trying. Told once, until a connection to the
     /// address is up again. Fields: address, error; role and node if they are known.

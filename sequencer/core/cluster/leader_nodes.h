@@ -1,7 +1,7 @@
 // Storage nodes as the leader of a term treats them: their identity (T4), the metadata that they
 // are told, their seal (T2), and the way of each message to its log. A node passes connected ->
 // accepted -> sealed, and only a sealed node is ready for logs. Owned by SequencerMachine;
-// StorageNodes keeps what is known of each node.
+// StorageNodes keeps the facts about each node.
 #pragma once
 #include <string>
 

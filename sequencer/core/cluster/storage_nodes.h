@@ -64,7 +64,7 @@ class StorageNodes {
     const auto n = nodes_.find(id);
     return n == nodes_.end() ? nullptr : &n->second;
   }
-  /// The node; one that never came is down.
+  /// The node; a node that never came is down.
   StorageNode& at(NodeId id) { return nodes_[id]; }
   std::map<NodeId, StorageNode>& all() { return nodes_; }
   const std::map<NodeId, StorageNode>& all() const { return nodes_; }

@@ -1,4 +1,4 @@
-// Requests of clients: what is answered now, what waits, and what is refused.
+// Requests of clients: which requests are answered at once, which wait, and which are refused.
 #include "sequencer/core/client_requests.h"
 
 #include <doctest/doctest.h>
